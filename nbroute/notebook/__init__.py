@@ -1,0 +1,1 @@
+"""The notebook front end: magics, cards, controls; the one place that knows IPython."""

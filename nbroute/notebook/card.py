@@ -1,0 +1,108 @@
+"""The card under a cell: its answers, drawn on a `Screen` as the events come."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from nbroute.build import Router
+from nbroute.errors import NbrouteError
+from nbroute.notebook import render
+from nbroute.notebook.screens import Screen
+from nbroute.types import (
+    Attempted,
+    Classified,
+    Done,
+    Escalated,
+    Event,
+    Notice,
+    RouteResult,
+    Sent,
+    Text,
+)
+
+
+class Card:
+    """One cell's answers, drawn as they come; an observer of the calls that it makes.
+
+    A lock keeps a button's thread and the kernel's from drawing over one another.
+    """
+
+    def __init__(
+        self, router: Router, screen: Screen, earlier: tuple[RouteResult, ...] = ()
+    ) -> None:
+        self.view = render.View(earlier)
+        self.screen = screen
+        self._router = router
+        self._lock = threading.RLock()
+
+    @property
+    def result(self) -> RouteResult:
+        """The newest answer."""
+        return self.view.results[0]
+
+    def route(self, prompt: str, **options: Any) -> RouteResult:
+        """Route the prompt and show it; an error is shown with what had arrived, and raised."""
+        return self._shown(lambda: self._router.route(prompt, observe=self, **options))
+
+    def escalate(
+        self, tier: str | None = None, cancel: threading.Event | None = None
+    ) -> RouteResult:
+        """Answer again on the next tier, or on that one, above the answers so far."""
+        last = self.result
+        return self._shown(lambda: self._router.escalate(last, tier, observe=self, cancel=cancel))
+
+    def __call__(self, event: Event) -> None:
+        """Take an event of a call and redraw."""
+        with self._lock:
+            self.view = _after(self.view, event)
+            if isinstance(event, Text):
+                self.screen.text(event.text)
+            if not isinstance(event, Done):
+                self.screen.draw(self.view)
+
+    def _shown(self, call: Callable[[], RouteResult]) -> RouteResult:
+        with self._lock:
+            self.view = replace(self.view, running=render.Running(), error="", notices=())
+        try:
+            result = call()
+        except NbrouteError as error:
+            self._end(error.result, f"{type(error).__name__}: {error}")
+            raise
+        except BaseException:
+            self._end(None, "stopped")
+            raise
+        self._end(result, "")
+        return result
+
+    def _end(self, result: RouteResult | None, error: str) -> None:
+        """Show the last state; nothing at all where nothing happened but an error."""
+        with self._lock:
+            results = (result, *self.view.results) if result else self.view.results
+            notices = () if result else self.view.notices
+            session = render.session_line(self._router.report(), self._router.settings.budget_usd)
+            self.view = render.View(results, None, error, session, notices)
+            if results:
+                self.screen.finish(self.view)
+
+
+def _after(view: render.View, event: Event) -> render.View:
+    running = view.running or render.Running()
+    match event:
+        case Classified(decision, plan):
+            running = replace(running, tier=plan.steps[0].tier.name, decision=decision)
+        case Sent(tier, model):
+            running = replace(running, tier=tier, model=model)
+        case Text(text):
+            running = replace(running, text=running.text + text)
+        case Escalated(_, verdict, tier):
+            running = replace(running, tier=tier, model="", text="")
+            return replace(view, running=running, notices=(*view.notices, verdict.reason))
+        case Notice(text):
+            return replace(view, notices=(*view.notices, text))
+        case Attempted(attempt) if attempt.error:
+            note = f"{attempt.model}: {attempt.error}"
+            return replace(view, running=running, notices=(*view.notices, note))
+    return replace(view, running=running)

@@ -1,0 +1,129 @@
+"""The row of controls under a card, and the session meter.
+
+They are an output of their own: a saved notebook keeps the answer, and a front end without
+a kernel may fail on the controls.
+"""
+
+from __future__ import annotations
+
+import html
+import threading
+from collections.abc import Callable
+
+import ipywidgets as widgets
+
+from nbroute.build import Router
+from nbroute.errors import NbrouteError
+from nbroute.notebook import render
+from nbroute.notebook.card import Card
+from nbroute.types import RouteResult
+
+
+class Meter(widgets.HTML):
+    """The session's spend, live; one model, shown under every card."""
+
+    def __init__(self, router: Router) -> None:
+        super().__init__()
+        self.refresh(router)
+
+    def refresh(self, router: Router) -> None:
+        """Read the ledger again."""
+        lines = render.meter_lines(router.report(), router.settings.budget_usd)
+        inside = "<br>".join(html.escape(line) for line in lines)
+        self.value = (
+            '<div role="status" aria-label="session" style="line-height:1.4;'
+            f'color:var(--jp-ui-font-color1, inherit)">{inside}</div>'
+        )
+
+    def __repr__(self) -> str:
+        """Short: a widget's own repr would write out its whole state."""
+        return "<nbroute session meter>"
+
+
+class Controls(widgets.VBox):
+    """Escalate, run at a tier, stop, and the session meter, under one answer.
+
+    A button starts a thread, so that the kernel stays free; `escalated` is told of each new
+    result. Each button has a magic that does the same: `%route escalate [TIER]`.
+    """
+
+    def __init__(
+        self,
+        card: Card,
+        router: Router,
+        meter: Meter,
+        escalated: Callable[[RouteResult], None],
+    ) -> None:
+        self._card, self._router, self._meter, self._escalated = card, router, meter, escalated
+        self._cancel: threading.Event | None = None
+        self._busy = threading.Lock()
+        self.up = _button("", "Answer the same prompt on the next tier")
+        self.tier = widgets.Dropdown(
+            options=router.ladder.names,
+            description="Tier",
+            style={"description_width": "initial"},
+            layout={"width": "auto"},
+        )
+        self.run = _button("Run at tier", "Answer the same prompt on the tier chosen beside")
+        self.stop = _button("Stop", "Stop the answer that is on its way")
+        self.said = widgets.HTML()
+        row = widgets.HBox(
+            [self.up, self.tier, self.run, self.stop, self.said],
+            layout={"flex_flow": "row wrap", "align_items": "center"},
+        )
+        super().__init__([row, meter])
+        self.up.on_click(lambda _: self.start(None))
+        self.run.on_click(lambda _: self.start(self.tier.value))
+        self.stop.on_click(lambda _: self.cancel())
+        self._idle()
+
+    def start(self, tier: str | None) -> threading.Thread | None:
+        """Answer again in a thread; None where an answer is on its way already."""
+        if not self._busy.acquire(blocking=False):
+            return None
+        self._cancel = threading.Event()
+        for button in (self.up, self.run):
+            button.disabled = True
+        self.stop.disabled = False
+        self._say("answering ...")
+        thread = threading.Thread(target=self._work, args=(tier,), name="nbroute-escalate")
+        thread.daemon = True
+        thread.start()
+        return thread
+
+    def cancel(self) -> None:
+        """Stop what is on its way."""
+        if self._cancel is not None:
+            self._cancel.set()
+
+    def _work(self, tier: str | None) -> None:
+        said = ""
+        try:
+            self._escalated(self._card.escalate(tier, self._cancel))
+        except NbrouteError as error:
+            said = f"{type(error).__name__}: {error}"
+        finally:
+            self._meter.refresh(self._router)
+            self._busy.release()
+            self._idle(said)
+
+    def _idle(self, said: str = "") -> None:
+        result = self._card.result
+        above = self._router.ladder.above(result.tier)
+        self.up.description = f"Escalate to {above.name}" if above else "Top tier: no escalation"
+        self.up.disabled = above is None
+        self.run.disabled = False
+        self.stop.disabled = True
+        self.tier.value = above.name if above else result.tier
+        self._say(said)
+
+    def _say(self, text: str) -> None:
+        self.said.value = f'<span role="status">{html.escape(text)}</span>'
+
+    def __repr__(self) -> str:
+        """What a front end without widgets shows: the magic that does the same."""
+        return f"<nbroute controls: {self.up.description}; %route escalate [TIER] does the same>"
+
+
+def _button(description: str, tooltip: str) -> widgets.Button:
+    return widgets.Button(description=description, tooltip=tooltip, layout={"width": "auto"})

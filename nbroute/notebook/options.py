@@ -1,0 +1,108 @@
+"""The words on a `%%route` line -> options."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shlex
+from typing import Any, NoReturn
+
+from nbroute.classify.simple import NAMES as CLASSIFIERS
+from nbroute.errors import SettingsError, did_you_mean
+from nbroute.plan import STRATEGIES
+
+_ASSIGNED = re.compile(r"^\s*([^\W\d]\w*)\s*<<(?:\s+|$)")
+_NBVAL = re.compile(r"^\s*#\s*NBVAL_")
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that raises our one-line errors and never exits the kernel."""
+
+    def error(self, message: str) -> NoReturn:
+        msg = f"{message}; `%route help` lists the options of {self.prog}"
+        raise SettingsError(msg)
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The options of `%%route`."""
+    parser = _Parser(
+        prog="%%route",
+        add_help=False,
+        allow_abbrev=False,
+        usage="%%%%route [NAME <<] [options]\nprompt, with {{name}} for a notebook variable",
+        description="Classify the prompt, send it to the cheapest tier that should do.",
+    )
+    add = parser.add_argument
+    add("-t", "--tier", help="take this tier; nothing is classified")
+    add("-m", "--model", help="take this model of the tier's provider; no fallbacks")
+    add("-S", "--strategy", default="direct", help=", ".join(STRATEGIES))
+    add("-c", "--classifier", help=", ".join(CLASSIFIERS) + ", or a function's name")
+    add("-s", "--system", help="system prompt in place of the tier's")
+    add("--max-tokens", type=_whole, help="token budget of the answer in place of the tier's")
+    add("--max-cost", type=_dollars, help="refuse to send what could cost more US dollars")
+    add("--json", action="store_true", help="ask for JSON; the parsed value is checked")
+    add("--check", action="append", default=[], metavar="NAME", help="function of the answer")
+    add("--feature", help="what this is for; spend can be summed by it")
+    add("-n", "--dry-run", action="store_true", help="show what would be sent and cost; send none")
+    add("--no-cache", action="store_true", help="neither read nor write the cache")
+    add("--no-stream", action="store_true", help="show the answer when it is complete")
+    add("-o", "--output", metavar="NAME", help="keep the result in this variable (also NAME <<)")
+    add("-q", "--quiet", action="store_true", help="show nothing; keep the result")
+    add("-h", "--help", action="store_true", help="show this and send nothing")
+    return parser
+
+
+def parse(line: str) -> argparse.Namespace:
+    """The options of a `%%route` line; SettingsError with the close matches otherwise."""
+    assigned = _ASSIGNED.match(line)
+    parser = make_parser()
+    found, unknown = parser.parse_known_args(words(line[assigned.end() :] if assigned else line))
+    if unknown:
+        msg = f"unknown option {unknown[0]!r}: {did_you_mean(unknown[0], flags())}"
+        raise SettingsError(msg)
+    if assigned:
+        found.output = assigned[1]
+    if found.output and not found.output.isidentifier():
+        msg = f"{found.output!r} is no variable name; `-o` takes one such as `answer`"
+        raise SettingsError(msg)
+    return found
+
+
+def words(line: str) -> list[str]:
+    """The line split as a shell would; SettingsError for a quote that is not closed."""
+    try:
+        return shlex.split(line)
+    except ValueError as error:
+        msg = f"cannot read {line.strip()!r}: {error}; close the quote or escape it with \\"
+        raise SettingsError(msg) from None
+
+
+def flags() -> tuple[str, ...]:
+    """Every option, short and long."""
+    return tuple(flag for action in make_parser()._actions for flag in action.option_strings)  # noqa: SLF001 - argparse has no public list
+
+
+def prompt_of(cell: str) -> str:
+    """The cell's body without nbval's marker comments."""
+    lines = cell.split("\n")
+    return "\n".join(line for line in lines if not _NBVAL.match(line)).strip()
+
+
+def _whole(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        msg = f"{text!r} is no token budget: it takes a whole number from 1 up"
+        raise argparse.ArgumentTypeError(msg)
+    return int(text)
+
+
+def _dollars(text: str) -> Any:
+    from decimal import Decimal, InvalidOperation
+
+    try:
+        amount = Decimal(text.removeprefix("$"))
+    except InvalidOperation:
+        amount = Decimal(-1)
+    if not amount.is_finite() or amount < 0:
+        msg = f"{text!r} is no amount of US dollars; it takes one such as 0.05"
+        raise argparse.ArgumentTypeError(msg)
+    return amount

@@ -1,0 +1,258 @@
+"""A card as text: pure functions from results to strings, plain and Markdown."""
+
+from __future__ import annotations
+
+import html
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from nbroute.notebook.untrusted import escape_markdown, safe_markdown, safe_plain
+from nbroute.pricing import describe, format_usd
+from nbroute.report import Report, Saving, Spend, record
+from nbroute.types import Attempt, Cost, Decision, RouteResult
+
+DOT = " · "
+
+
+@dataclass(frozen=True)
+class Running:
+    """An answer on its way."""
+
+    tier: str = ""
+    model: str = ""
+    text: str = ""
+    decision: Decision | None = None
+
+
+@dataclass(frozen=True)
+class View:
+    """All that a card shows: results with the newest first, what is on its way, what failed."""
+
+    results: tuple[RouteResult, ...] = ()
+    running: Running | None = None
+    error: str = ""
+    session: str = ""
+    notices: tuple[str, ...] = field(default=())
+
+
+def plain(view: View) -> str:
+    """The card for `text/plain`: complete in a terminal and with no kernel."""
+    blocks = [_running_plain(view.running)] if view.running else []
+    if view.error:
+        blocks.append(view.error)
+    for place, result in enumerate(view.results):
+        if place:
+            blocks.append(f"--- before that: {headline(result)} ---")
+        else:
+            blocks.append("\n".join([headline(result), *remarks(result)]))
+        blocks.append(safe_plain(result.text) or "(no answer)")
+    blocks.extend(_footers(view))
+    return "\n\n".join(block for block in blocks if block)
+
+
+def figures(view: View) -> str:
+    """What a terminal prints below an answer that streamed: everything but the answer."""
+    lines = [view.error] if view.error else []
+    if view.results:
+        lines += [headline(view.results[0]), *remarks(view.results[0])]
+    return "\n".join([*lines, *_footers(view)])
+
+
+def markdown(view: View) -> str:
+    """The card for `text/markdown`; the model's words are made safe, ours are escaped."""
+    blocks = [_running_markdown(view.running)] if view.running else []
+    if view.error:
+        blocks.append(f"**{escape_markdown(view.error)}**")
+    for place, result in enumerate(view.results):
+        blocks.append(
+            _answer_markdown(result) if not place and not view.running else _folded(result)
+        )
+    blocks.extend(escape_markdown(line) for line in _footers(view))
+    return "\n\n".join(block for block in blocks if block)
+
+
+def bundle(view: View) -> tuple[dict[str, str], dict[str, Any]]:
+    """The card as a display bundle and its metadata, where the structured record lies."""
+    data = {"text/plain": plain(view), "text/markdown": markdown(view)}
+    if not view.results:
+        return data, {}
+    newest, *earlier = view.results
+    told = record(newest)
+    if earlier:
+        told["earlier"] = [record(result) for result in earlier]
+    return data, {"nbroute": told}
+
+
+def headline(result: RouteResult) -> str:
+    """`SIMPLE · openai/gpt-4o-mini · $0.000012 (list price) · 0.4 s · 21 in, 9 out`."""
+    answer = result.answer
+    parts = [
+        answer.tier or "no tier",
+        _model(answer),
+        _cost(result),
+        seconds(result.latency_ms),
+        f"{_about(answer)}{answer.input_tokens} in, {answer.output_tokens} out",
+    ]
+    return DOT.join([*parts, *_marks(result)])
+
+
+def remarks(result: RouteResult) -> list[str]:
+    """Why this tier, what else was tried, and what the user should know."""
+    lines = [why_line(result)]
+    lines += [attempt_line(attempt) for attempt in result.attempts[:-1]]
+    failed = [verdict for verdict in result.verdicts if not verdict.passed]
+    if failed:
+        lines.append(f"note: no answer passed the checks; this one: {failed[0].reason}")
+    return lines + [f"note: {notice}" for notice in result.notices]
+
+
+def why_line(result: RouteResult) -> str:
+    """`why: rules: "What is" at 0, 7 words · sure 0.93`."""
+    return f"why: {reason(result.decision)}"
+
+
+def attempt_line(attempt: Attempt) -> str:
+    """One call that is not the answer: what it was for, how it ended, what it cost."""
+    doing = "classified with" if attempt.purpose == "classify" else "tried"
+    ended = "" if attempt.status == "ok" else f": {attempt.error or attempt.status}"
+    cost = describe(Cost(attempt.cost_usd, attempt.cost_source))
+    return f"{doing} {attempt.model} ({attempt.tier}){ended} · {cost}"
+
+
+def seconds(milliseconds: float) -> str:
+    """`12 ms`, `0.4 s`, `75 s`."""
+    if milliseconds < 95:
+        return f"{milliseconds:.0f} ms"
+    if milliseconds < 9_950:
+        return f"{milliseconds / 1000:.1f} s"
+    return f"{milliseconds / 1000:.0f} s"
+
+
+def reason(decision: Decision) -> str:
+    """The decision's reason, and how sure it is."""
+    sure = "" if decision.confidence is None else f"{DOT}sure {decision.confidence:.2f}"
+    return f"{decision.reason}{sure}"
+
+
+def _model(attempt: Attempt) -> str:
+    return f"{attempt.model} (simulated)" if attempt.provider_kind == "simulated" else attempt.model
+
+
+def session_line(report: Report, budget_usd: Decimal | None) -> str:
+    """`session $0.0013 of $1.00 · 6 calls · 1 cached · $0.0210 less than all on FRONTIER ...`."""
+    spend = report.spend
+    parts = [f"session {_spent(spend, budget_usd)}", f"{spend.calls} calls"]
+    if spend.cached_calls:
+        parts.append(f"{spend.cached_calls} cached")
+    if spend.unknown_calls:
+        parts.append(f"{spend.unknown_calls} of unknown cost")
+    real_money = spend.usd > 0 or not spend.equivalent_usd
+    parts.append(_saved(report.saving if real_money else report.equivalent_saving, report.baseline))
+    return DOT.join(part for part in parts if part)
+
+
+def meter_lines(report: Report, budget_usd: Decimal | None) -> list[str]:
+    """The session meter: the line of the session, and the spend by tier."""
+    tiers = [
+        f"{tier} {_spent(spend, None)} ({spend.calls} calls)"
+        for tier, spend in report.by_tier.items()
+        if spend.calls
+    ]
+    return [session_line(report, budget_usd), "by tier: " + (DOT.join(tiers) or "nothing yet")]
+
+
+def _spent(spend: Spend, budget_usd: Decimal | None) -> str:
+    """Money really spent, and what was not billed named apart."""
+    limit = f" of ${budget_usd}" if budget_usd is not None else ""
+    free = f"{format_usd(spend.equivalent_usd)} equivalent (nothing billed)"
+    if not spend.usd and spend.equivalent_usd:
+        return f"{free}{limit}"
+    also = f" and {free}" if spend.equivalent_usd else ""
+    return f"{format_usd(spend.usd)}{limit}{also}"
+
+
+def _saved(saving: Saving, baseline: str) -> str:
+    if saving.baseline_usd is None or (saving.usd is None and not saving.unknown_calls):
+        return ""
+    if saving.usd is None:
+        return f"saving against all on {baseline} unknown: a price is not known"
+    word = "less" if saving.usd >= 0 else "more"
+    return f"{format_usd(abs(saving.usd))} {word} than all on {baseline} (estimate, net)"
+
+
+def _cost(result: RouteResult) -> str:
+    if result.cached and result.cost_usd == 0:
+        return "$0 (cached)"
+    told = describe(result.cost)
+    return f"+{told} for this step" if result.parent else told
+
+
+def _about(attempt: Attempt) -> str:
+    return "about " if attempt.tokens_estimated else ""
+
+
+def _marks(result: RouteResult) -> list[str]:
+    answer, marks = result.answer, []
+    if answer.status == "interrupted":
+        marks.append("interrupted: a partial answer")
+    elif answer.status == "error":
+        marks.append("broke off: a partial answer" if answer.text else "failed")
+    elif answer.finish_reason == "length":
+        marks.append("cut off by the token budget")
+    elif answer.finish_reason == "content_filter":
+        marks.append("cut off by the endpoint's filter")
+    return marks
+
+
+def _answer_markdown(result: RouteResult) -> str:
+    head, *_ = headline(result).split(DOT, 1)
+    rest = headline(result).removeprefix(head)
+    lines = [f"**{escape_markdown(head)}**{escape_markdown(rest)}"]
+    lines += [escape_markdown(line) for line in remarks(result)]
+    answer = safe_markdown(result.text) or "*(no answer)*"
+    return "  \n".join(lines) + f"\n\n{answer}"
+
+
+def _folded(result: RouteResult) -> str:
+    summary = _in_html(f"before that: {headline(result)}")
+    lines = "  \n".join(escape_markdown(line) for line in remarks(result))
+    answer = safe_markdown(result.text) or "*(no answer)*"
+    return f"<details>\n<summary>{summary}</summary>\n\n{lines}\n\n{answer}\n\n</details>"
+
+
+def _in_html(text: str) -> str:
+    """For an HTML element inside Markdown, where `$` must not start a formula."""
+    return html.escape(text).replace("$", "<span>$</span>")
+
+
+def _running_markdown(running: Running) -> str:
+    head = "  \n".join(escape_markdown(line) for line in _running_head(running))
+    return f"{head}\n\n{safe_markdown(running.text)}".strip()
+
+
+def _running_plain(running: Running) -> str:
+    return "\n".join([*_running_head(running), "", safe_plain(running.text)]).strip()
+
+
+def _running_head(running: Running) -> list[str]:
+    doing = "answering ..." if running.text else "waiting for the first token ..."
+    if not running.tier:
+        return ["classifying ..."]
+    lines = [DOT.join([running.tier, running.model, doing] if running.model else [running.tier])]
+    return [*lines, f"why: {reason(running.decision)}"] if running.decision else lines
+
+
+def _footers(view: View) -> list[str]:
+    chain = view.results
+    lines = [f"note: {notice}" for notice in view.notices]
+    if len(chain) > 1:
+        lines.append(f"all {len(chain)} answers together: {_together(chain)}")
+    return [*lines, *([view.session] if view.session else [])]
+
+
+def _together(chain: tuple[RouteResult, ...]) -> str:
+    amounts = [result.cost_usd for result in chain]
+    if any(amount is None for amount in amounts):
+        return "unknown (no price for one of the models)"
+    return format_usd(sum((a for a in amounts if a is not None), Decimal(0)))

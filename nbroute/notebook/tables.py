@@ -1,0 +1,165 @@
+"""What `%route` and `--dry-run` say: tables and lists, plain and Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nbroute.notebook.render import DOT, attempt_line, headline, reason, session_line
+from nbroute.notebook.untrusted import escape_markdown, safe_plain
+from nbroute.pricing import describe, format_usd, price_of
+from nbroute.types import Cost, Decision, Explanation, Message, RouteResult, Signal
+
+
+@dataclass(frozen=True)
+class Told:
+    """Text that is shown as it is."""
+
+    text: str
+
+    def __repr__(self) -> str:
+        """The text."""
+        return self.text
+
+
+@dataclass(frozen=True)
+class Table:
+    """Lines above, a table, lines below; all plain text, escaped where Markdown is shown."""
+
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    above: Sequence[str] = ()
+    below: Sequence[str] = ()
+
+    def __repr__(self) -> str:
+        """The table with its columns aligned."""
+        grid = [list(self.head), *([safe_plain(str(cell)) for cell in row] for row in self.rows)]
+        widths = [max(len(row[i]) for row in grid) for i in range(len(self.head))]
+        lines = [
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+            for row in (grid if self.rows else [])
+        ]
+        return "\n".join([*map(safe_plain, self.above), *lines, *map(safe_plain, self.below)])
+
+    def _repr_markdown_(self) -> str:
+        grid = [_line(map(_cell, row)) for row in (self.head, *self.rows)]
+        grid.insert(1, _line("---" for _ in self.head))
+        above = [escape_markdown(line) for line in self.above]
+        below = [escape_markdown(line) for line in self.below]
+        return "\n\n".join([*above, *(["\n".join(grid)] if self.rows else []), *below])
+
+
+def spend_table(router: Any, words: Sequence[str]) -> Table:
+    """The session's spend by tier, or by what the word says."""
+    by = words[0] if words else "tier"
+    groups = router.spend(by)
+    rows = [[str(name or "(none)"), *_amounts(spend)] for name, spend in groups.items()]
+    rows.append(["together", *_amounts(router.spend())])
+    head = [by, "calls", "cached", "spent", "equivalent (nothing billed)", "price unknown"]
+    return Table(head, rows, below=[session_line(router.report(), router.settings.budget_usd)])
+
+
+def tiers_table(router: Any) -> Table:
+    """The ladder, cheapest tier first."""
+    providers = router.parts.dispatcher.providers
+    rows = []
+    for tier in router.ladder.tiers:
+        price = price_of(tier, tier.model, providers[tier.provider].kind)
+        shown = f"${price.input} in, ${price.output} out" if price else "unknown"
+        rows.append(
+            [
+                tier.name,
+                f"{tier.provider}: {tier.model}",
+                ", ".join(tier.fallbacks) or "none",
+                shown,
+                str(tier.max_tokens),
+                tier.system,
+            ]
+        )
+    head = ["tier", "model", "fallbacks", "price per million tokens", "token budget", "system"]
+    origin = router.settings.origin
+    return Table(head, rows, above=[f"ladder {router.ladder.name}{DOT}{origin}"])
+
+
+def decision(made: Decision, prompt: str) -> Table:
+    """A decision and the signals behind it."""
+    return Table(
+        ["signal", "text", "where", "weight"],
+        [_signal_row(signal) for signal in made.signals],
+        above=[f"{made.tier}{DOT}{reason(made)}"],
+        below=[f"prompt: {prompt[:200]}"] if prompt else [],
+    )
+
+
+def explanation(result: RouteResult) -> Table:
+    """Why a result is what it is: the signals, then each call and what it cost."""
+    chain = [result]
+    while chain[-1].parent is not None:
+        chain.append(chain[-1].parent)
+    steps = [line for one in reversed(chain) for line in _steps(one)]
+    table = decision(chain[-1].decision, "")
+    return Table(table.head, table.rows, above=table.above, below=steps)
+
+
+def dry_run(explained: Explanation) -> Table:
+    """The messages, the tier and why, and the cost range on every tier; nothing was sent."""
+    request, made = explained.requests[0], explained.decision
+    rows = [
+        [
+            f"{'> ' if e.tier == made.tier else ''}{e.tier}",
+            e.model,
+            str(e.max_tokens),
+            _range(e.low, e.high),
+        ]
+        for e in explained.estimates
+    ]
+    return Table(
+        ["tier", "model", "token budget", f"cost, with {explained.input_tokens} tokens in"],
+        rows,
+        above=[
+            f"dry run, nothing was sent{DOT}would go to {made.tier}{DOT}{request.model}",
+            f"why: {reason(made)}",
+            *(f"{message.role}: {_shortened(message)}" for message in request.messages),
+        ],
+        below=["the range: an answer of one token, to one that uses the whole token budget"],
+    )
+
+
+def _steps(result: RouteResult) -> list[str]:
+    *others, _ = result.attempts
+    return [*(attempt_line(attempt) for attempt in others), headline(result)]
+
+
+def _signal_row(signal: Signal) -> list[str]:
+    where = "" if signal.start is None else f"{signal.start} to {signal.end}"
+    return [signal.name, signal.text, where, f"{signal.weight:+.2f}" if signal.weight else ""]
+
+
+def _amounts(spend: Any) -> list[str]:
+    return [
+        str(spend.calls),
+        str(spend.cached_calls),
+        format_usd(spend.usd),
+        format_usd(spend.equivalent_usd),
+        str(spend.unknown_calls),
+    ]
+
+
+def _range(low: Cost, high: Cost) -> str:
+    if low.usd is None:
+        return describe(low)
+    return f"{format_usd(low.usd)} to {describe(high)}"
+
+
+def _shortened(message: Message) -> str:
+    text = message.content
+    return text if len(text) <= 2_000 else f"{text[:1_900]} ... {text[-80:]}"
+
+
+def _line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _cell(text: str) -> str:
+    return escape_markdown(" ".join(str(text).split()))

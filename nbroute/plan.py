@@ -1,0 +1,55 @@
+"""Decision + ladder + options -> Plan: the steps that a strategy will take."""
+
+from __future__ import annotations
+
+from nbroute.errors import SettingsError, did_you_mean
+from nbroute.types import Decision, Ladder, Options, Plan, Step, Tier
+
+STRATEGIES = ("direct", "cascade")
+CACHE_MODES = ("use", "off", "refresh", "only")
+
+
+def find_tier(ladder: Ladder, name: str) -> Tier:
+    """The tier of that name, in any case; SettingsError with the close matches otherwise."""
+    for tier in ladder.tiers:
+        if tier.name.casefold() == name.casefold():
+            return tier
+    msg = f"unknown tier {name!r} on ladder {ladder.name!r}: {did_you_mean(name, ladder.names)}"
+    raise SettingsError(msg)
+
+
+def check_options(options: Options, ladder: Ladder) -> None:
+    """Refuse what can be refused before anything is sent or paid for."""
+    if options.strategy not in STRATEGIES:
+        msg = f"unknown strategy {options.strategy!r}: {did_you_mean(options.strategy, STRATEGIES)}"
+        raise SettingsError(msg)
+    for name in (options.tier, options.start):
+        if name is not None:
+            find_tier(ladder, name)
+    if options.cache is not None and options.cache not in CACHE_MODES:
+        hint = did_you_mean(options.cache, CACHE_MODES)
+        msg = f"unknown cache mode {options.cache!r}: {hint}"
+        raise SettingsError(msg)
+    if options.max_tokens is not None and options.max_tokens < 1:
+        msg = f"max_tokens is {options.max_tokens!r}; it takes a whole number from 1 up"
+        raise SettingsError(msg)
+    if options.max_cost is not None and options.max_cost < 0:
+        msg = f"max_cost is {options.max_cost}; it takes US dollars from 0 up"
+        raise SettingsError(msg)
+
+
+def make_plan(decision: Decision, ladder: Ladder, options: Options) -> Plan:
+    """`direct`: the decided tier alone. `cascade`: from `start` (else that tier) to the top."""
+    start = find_tier(ladder, options.start or decision.tier)
+    tiers: tuple[Tier, ...] = (start,)
+    if options.strategy == "cascade":
+        tiers = ladder.tiers[ladder.index(start.name) :]
+    return Plan(
+        strategy=options.strategy,
+        steps=tuple(_step(tier, options) for tier in tiers),
+        max_cost=options.max_cost,
+    )
+
+
+def _step(tier: Tier, options: Options) -> Step:
+    return Step(tier, (options.model,) if options.model else tier.models)

@@ -1,0 +1,245 @@
+"""Usage x price -> cost; a price that is not known is None, never 0.
+
+List prices come from genai-prices, offline, as they stand when first asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import ROUND_HALF_UP, Decimal
+from functools import cache
+from typing import TYPE_CHECKING, NamedTuple
+
+from nbroute.types import Cost, CostSource, Price, ProviderKind, Tier, Usage
+
+if TYPE_CHECKING:
+    from genai_prices.types import ModelInfo
+    from genai_prices.types import Provider as ListProvider
+
+_MILLION = 1_000_000
+_LISTED = ("openrouter", "openai", "anthropic")
+#: Vendors that keep their weights: whoever serves the model serves theirs.
+_CLOSED = ("openai", "anthropic", "google")
+
+
+class _Rates(NamedTuple):
+    """US dollars per million tokens, and `fixed` per call, from `above` input tokens on."""
+
+    above: int
+    input: Decimal
+    cached: Decimal
+    output: Decimal
+    fixed: Decimal
+
+
+def list_price(provider: str, model: str) -> Price | None:
+    """The list price of a prompt of ordinary length; None where there is none.
+
+    A provider other than openrouter, openai and anthropic is not looked up itself. There the
+    model's id alone must name, to the letter, one that only its vendor runs: open weights
+    cost what the host asks, and a file of one's own may be called anything.
+    """
+    rates = _list_rates(provider, model)
+    return Price(rates[0].input, rates[0].output) if rates else None
+
+
+def price_of(tier: Tier, model: str, kind: ProviderKind) -> Price | None:
+    """The price per token of a call on that tier; None where it is not known.
+
+    `tier.price` is for `tier.model`, a fallback has the list's. Where nothing is billed, all
+    models of the tier are valued alike, at `tier.price` or at the price of the reference.
+    """
+    rates = _rates(tier, model, kind)
+    return _price(rates[0], tier, model, kind) if rates else None
+
+
+def cost_of(usage: Usage, tier: Tier, model: str, kind: ProviderKind) -> Cost:
+    """What the call cost, the most certain source first.
+
+    Prompts in the long-context bracket and tokens from the endpoint's prompt cache have their
+    own rates on the list; with a configured price, cached tokens count as any other. Token
+    counts that are none (negative, NaN, a truth value) make the cost unknown.
+    """
+    if _is_amount(usage.billed_usd):
+        return Cost(usage.billed_usd, "billed")
+    rates = _rates(tier, model, kind)
+    if not rates:
+        return Cost(None, "unknown" if kind == "remote" else "equivalent")
+    counts = (usage.input_tokens, usage.output_tokens, usage.cached_tokens)
+    if not all(map(_is_count, counts)):
+        return Cost(None, "unknown", _price(rates[0], tier, model, kind))
+    applied = next(bracket for bracket in reversed(rates) if usage.input_tokens > bracket.above)
+    price = _price(applied, tier, model, kind)
+    return Cost(_amount(applied, *counts), _source(usage, price, kind), price)
+
+
+def cost_range(input_tokens: int, tier: Tier, model: str, kind: ProviderKind) -> tuple[Cost, Cost]:
+    """The costs of an answer of one token and of one that takes all of `tier.max_tokens`."""
+    return (
+        cost_of(Usage(input_tokens, 1), tier, model, kind),
+        cost_of(Usage(input_tokens, tier.max_tokens), tier, model, kind),
+    )
+
+
+def estimate_tokens(text: str) -> int:
+    """About how many tokens the text has; no tokenizer is needed.
+
+    A character of ASCII counts a quarter (OpenAI's rule of thumb for English), one that UTF-8
+    writes in two bytes a half (accents, Greek, Cyrillic, Hebrew, Arabic), in three bytes one
+    (Chinese, Japanese, Korean, the scripts of India), in four bytes two (emoji). Rounded up,
+    and high rather than low: after Petrov et al. 2023, "Language Model Tokenizers Introduce
+    Unfairness Between Languages".
+    """
+    one, two, three, four = _widths(text)
+    return -(-(one + 2 * two + 4 * three + 8 * four) // 4)
+
+
+def format_usd(amount: Decimal | None) -> str:
+    """The amount to three significant digits, or to the cent: $0.000012, $0.50, $1,234.50."""
+    if amount is None or not amount.is_finite():
+        return "unknown"
+    if not amount:
+        return "$0"
+    size = abs(amount)
+    places = 2 if size >= 1 else 2 - size.adjusted()
+    rounded = size.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
+    whole, _, part = f"{rounded:,.{places}f}".partition(".")
+    return f"{'-' if amount < 0 else ''}${whole}.{part.rstrip('0').ljust(2, '0')}"
+
+
+def describe(cost: Cost) -> str:
+    """The amount and where it comes from, as on the card: `$0.000012 (list price)`."""
+    if cost.usd is None:
+        return f"unknown ({_why_unknown(cost)})"
+    return f"{format_usd(cost.usd)} ({_SAID[cost.source]})"
+
+
+_SAID: dict[CostSource, str] = {
+    "billed": "billed",
+    "list": "list price",
+    "configured": "your price",
+    "estimated": "estimate: the token count did not arrive",
+    "equivalent": "equivalent: nothing billed",
+    "unknown": "source unknown",
+}
+
+
+def _why_unknown(cost: Cost) -> str:
+    if cost.price is not None:
+        return "no usable token count"
+    if cost.source == "equivalent":
+        return "nothing billed, no reference price"
+    return "no price for this model"
+
+
+def _own_price(tier: Tier, model: str, kind: ProviderKind) -> Price | None:
+    return tier.price if kind != "remote" or model == tier.model else None
+
+
+def _rates(tier: Tier, model: str, kind: ProviderKind) -> tuple[_Rates, ...]:
+    own = _own_price(tier, model, kind)
+    if own is not None:
+        return (_Rates(-1, own.input, own.input, own.output, Decimal(0)),)
+    if kind == "remote":
+        return _list_rates(tier.provider, model)
+    provider, _, reference = (tier.reference or "").partition(":")
+    return _list_rates(provider, reference)
+
+
+def _price(rates: _Rates, tier: Tier, model: str, kind: ProviderKind) -> Price:
+    own = _own_price(tier, model, kind)
+    return Price(rates.input, rates.output, "list" if own is None else "configured")
+
+
+def _source(usage: Usage, price: Price, kind: ProviderKind) -> CostSource:
+    if kind != "remote":
+        return "equivalent"
+    return "estimated" if usage.estimated else price.source
+
+
+def _amount(rates: _Rates, given: int, taken: int, cached: int) -> Decimal:
+    cached = min(cached, given)
+    tokens = (given - cached) * rates.input + cached * rates.cached + taken * rates.output
+    return tokens / _MILLION + rates.fixed
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _is_amount(value: object) -> bool:
+    return isinstance(value, Decimal) and value.is_finite() and value >= 0
+
+
+@cache
+def _list_rates(provider: str, model: str) -> tuple[_Rates, ...]:
+    """The brackets of the list, the one for ordinary prompts first; empty where there is none.
+
+    Taking a price takes genai-prices 90 microseconds, so each bracket's rates are found with
+    its own calculation once: it is linear in the tokens between two brackets.
+    """
+    from genai_prices import Usage as ListUsage
+    from genai_prices.types import TieredPrices
+
+    found = _find(provider, model)
+    if found is None:
+        return ()
+    vendor, info = found
+
+    def total(given: int, taken: int = 0, cached: int = 0) -> Decimal:
+        usage = ListUsage(input_tokens=given, output_tokens=taken, cache_read_tokens=cached)
+        return info.calc_price(usage, vendor).total_price
+
+    prices = info.calc_price(ListUsage(), vendor).model_price
+    if prices.input_mtok is None or prices.output_mtok is None:
+        return ()
+    tiered = [price for price in vars(prices).values() if isinstance(price, TieredPrices)]
+    starts = sorted({tier.start for price in tiered for tier in price.tiers})
+    return tuple(_probed(total, above) for above in (-1, *starts))
+
+
+def _find(provider: str, model: str) -> tuple[ListProvider, ModelInfo] | None:
+    from genai_prices.data_snapshot import get_snapshot
+
+    hint = provider if provider in _LISTED else None
+    try:
+        vendor, info = get_snapshot().find_provider_model(model, None, hint, None)
+    except LookupError:
+        return None
+    if hint is None and not _names_closed_weights(vendor.id, info.id, model):
+        return None
+    return vendor, info
+
+
+def _names_closed_weights(vendor: str, found: str, model: str) -> bool:
+    return vendor in _CLOSED and found.lower() == model.lower() and "oss" not in found
+
+
+def _probed(total: Callable[..., Decimal], above: int) -> _Rates:
+    least = max(above + 1, 1)
+    base = total(least)
+    given = total(least + 1) - base
+    cached = given + total(least, 0, 1) - base
+    taken = total(least, 1) - base
+    fixed = base - least * given
+    given, cached, taken = (_plain(rate * _MILLION) for rate in (given, cached, taken))
+    return _Rates(above, given, cached, taken, fixed)
+
+
+def _plain(rate: Decimal) -> Decimal:
+    """Without trailing zeros and without an exponent: 0.15 and 10, not 0.150000 and 1E+1."""
+    return Decimal(f"{rate.normalize():f}")
+
+
+def _widths(text: str) -> tuple[int, int, int, int]:
+    """How many characters UTF-8 writes in one, two, three and four bytes.
+
+    Encoding runs at the speed of C where a loop over the characters would not.
+    """
+    if text.isascii():
+        return len(text), 0, 0, 0
+    one = len(text.encode("ascii", "ignore"))
+    four = len(text.encode("utf-16-le", "surrogatepass")) // 2 - len(text)
+    rest = len(text) - one - four
+    three = len(text.encode("utf-8", "surrogatepass")) - one - 4 * four - 2 * rest
+    return one, rest - three, three, four

@@ -1,0 +1,216 @@
+"""Endpoints that speak the OpenAI chat API: OpenRouter, OpenAI, Ollama, vLLM, LM Studio, proxies.
+
+Which parameters a model takes is learnt from the endpoint's own 400, not from a list of names.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import threading
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from nbroute.errors import AuthError, SettingsError
+from nbroute.providers.openai_errors import Call, Overdue, is_a, translated
+from nbroute.providers.openai_replies import model_names, streamed, whole
+from nbroute.types import Chunk, ProviderKind, Request
+
+TokenParameter = Literal["max_tokens", "max_completion_tokens"]
+Quirk = Literal["other token parameter", "no temperature", "no stream options"]
+
+_OPENAI_HOST = "api.openai.com"
+_NO_KEY = "none"
+_CONNECT_S = 10.0
+_NOT_TAKEN = re.compile(
+    r"unsupported|not support|unknown|unrecogni[sz]ed|unexpected|extra_forbidden|deprecated"
+    r"|not (?:permitted|allowed|accepted)|only the default|\binstead\b",
+    re.IGNORECASE,
+)
+
+
+class OpenAICompatible:
+    """A provider over any base URL, through the openai SDK.
+
+    The SDK retries what may pass (`max_retries`, Retry-After), but not a time-out: `timeout_s`
+    is the longest silence, before the first byte or between two. `api_key` and `api_key_env`
+    both None is an endpoint that wants no key. `token_parameter` names the token limit where
+    neither `max_completion_tokens` (on api.openai.com) nor `max_tokens` (elsewhere) is right.
+
+    A last chunk with the usage may be followed by a BadReply: an empty answer costs, too.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        base_url: str,
+        api_key: str | None,
+        *,
+        kind: ProviderKind = "remote",
+        timeout_s: float = 60.0,
+        max_retries: int = 2,
+        token_parameter: str | None = None,
+        api_key_env: str | None = None,
+    ) -> None:
+        self.name = name
+        self.kind: ProviderKind = kind
+        self.base_url = base_url
+        self.host = _host(name, base_url)
+        self.timeout_s = timeout_s
+        self._max_retries = max_retries
+        self._token_parameter = token_parameter or _token_parameter(self.host)
+        self._api_key = api_key
+        self._api_key_env = api_key_env
+        self._quirks: dict[str, frozenset[Quirk]] = {}
+        self._sdk: Any = None
+        self._lock = threading.Lock()
+
+    def __repr__(self) -> str:
+        """Show the name and the host, no key."""
+        return f"<OpenAICompatible {self.name!r} at {self.host}>"
+
+    def send(self, request: Request) -> Iterator[Chunk]:
+        """Send, and yield the reply's pieces; see `Provider.send`."""
+        call = self._call(request.model)
+        with translated(call):
+            self._check_key(call)
+            answer = self._create(request)
+            if not request.stream:
+                yield from whole(answer, request, call)
+                return
+            call.answering = True
+            with contextlib.closing(answer):
+                yield from streamed(answer, request, call)
+
+    def models(self) -> list[str]:
+        """List the models that the endpoint says it has."""
+        call = self._call("GET /models")
+        with translated(call):
+            self._check_key(call)
+            return model_names(self._client().get("/models", cast_to=object), call)
+
+    def close(self) -> None:
+        """Close the connections; a later `send` opens new ones."""
+        with self._lock:
+            sdk, self._sdk = self._sdk, None
+        if sdk is not None:
+            sdk.close()
+
+    def _call(self, model: str) -> Call:
+        return Call(
+            self.host, self.base_url, model, self.timeout_s, self._api_key, self._api_key_env
+        )
+
+    def _check_key(self, call: Call) -> None:
+        key = self._api_key
+        if key is None and self._api_key_env is None:
+            return
+        if not key:
+            raise AuthError(f"the provider {self.name!r} has no key: set {call.key_place}")
+        if not all("!" <= character <= "~" for character in key):
+            raise AuthError(
+                f"the key of the provider {self.name!r} has a space, a line break or a character "
+                f"outside ASCII in it and cannot be sent: set {call.key_place} anew"
+            )
+
+    def _client(self) -> Any:
+        with self._lock:
+            if self._sdk is None:
+                self._sdk = _sdk_client(
+                    self.base_url, self._api_key or _NO_KEY, self.timeout_s, self._max_retries
+                )
+            return self._sdk
+
+    def _create(self, request: Request) -> Any:
+        """Send; once more for each parameter that the endpoint says it does not take."""
+        client = self._client()
+        known = quirks = self._quirks.get(request.model, frozenset())
+        while True:
+            parameters = self._parameters(request, quirks)
+            try:
+                answer = client.chat.completions.create(**parameters)
+            except Exception as error:
+                learnt = _quirks_named(error, parameters) - quirks
+                if not learnt:
+                    raise
+                quirks |= learnt
+            else:
+                if quirks != known:
+                    self._remember(request.model, quirks)
+                return answer
+
+    def _remember(self, model: str, quirks: frozenset[Quirk]) -> None:
+        with self._lock:
+            self._quirks[model] = self._quirks.get(model, frozenset()) | quirks
+
+    def _parameters(self, request: Request, quirks: frozenset[Quirk]) -> dict[str, Any]:
+        parameters: dict[str, Any] = {
+            "model": request.model,
+            "messages": [{"role": m.role, "content": m.content} for m in request.messages],
+            self._limit("other token parameter" in quirks): request.max_tokens,
+            "stream": request.stream,
+        }
+        if request.temperature is not None and "no temperature" not in quirks:
+            parameters["temperature"] = request.temperature
+        if request.json:
+            parameters["response_format"] = {"type": "json_object"}
+        if request.stream and "no stream options" not in quirks:
+            parameters["stream_options"] = {"include_usage": True}
+        return parameters
+
+    def _limit(self, swapped: bool) -> str:
+        own = self._token_parameter
+        return {"max_tokens": "max_completion_tokens"}.get(own, "max_tokens") if swapped else own
+
+
+def _sdk_client(base_url: str, key: str, timeout_s: float, max_retries: int) -> Any:
+    import openai
+
+    class Punctual(openai.DefaultHttpxClient):
+        def send(self, *args: Any, **options: Any) -> Any:
+            try:
+                return super().send(*args, **options)
+            except Exception as error:
+                if is_a(error, "TimeoutException"):
+                    raise Overdue from error
+                raise
+
+    timeout = openai.Timeout(timeout_s, connect=min(timeout_s, _CONNECT_S))
+    return openai.OpenAI(
+        api_key=key,
+        base_url=base_url,
+        timeout=timeout,
+        max_retries=max_retries,
+        http_client=Punctual(base_url=base_url, timeout=timeout),
+    )
+
+
+def _host(name: str, base_url: str) -> str:
+    parts = urlsplit(base_url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise SettingsError(
+            f"base_url {base_url!r} of the provider {name!r} is no web address; "
+            "write it like 'https://openrouter.ai/api/v1'"
+        )
+    return parts.netloc.rpartition("@")[2]
+
+
+def _token_parameter(host: str) -> TokenParameter:
+    return "max_completion_tokens" if host == _OPENAI_HOST else "max_tokens"
+
+
+def _quirks_named(error: Exception, sent: Mapping[str, Any]) -> frozenset[Quirk]:
+    """Read in a refusal which of the parameters sent it is about."""
+    words = f"{error} {getattr(error, 'body', '')}"
+    refused = is_a(error, "BadRequestError", "UnprocessableEntityError")
+    if not refused or not _NOT_TAKEN.search(words):
+        return frozenset()
+    found: set[Quirk] = set()
+    if "max_tokens" in words or "max_completion_tokens" in words:
+        found.add("other token parameter")
+    if "temperature" in words and "temperature" in sent:
+        found.add("no temperature")
+    if "stream_options" in words and "stream_options" in sent:
+        found.add("no stream options")
+    return frozenset(found)

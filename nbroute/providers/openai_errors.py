@@ -1,0 +1,238 @@
+"""What the openai SDK raises, as ProviderErrors that say the cure. `translated` is the one door.
+
+Exceptions are known by the names of their classes: the SDK's 2.x is built on httpx and its 3.x
+on httpx2, and 2.x lets httpx errors through in the middle of a stream.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from nbroute.errors import (
+    AuthError,
+    BadReply,
+    ProviderError,
+    RateLimited,
+    RequestRejected,
+    TimedOut,
+    Unavailable,
+    UnknownModel,
+)
+
+_LONGEST_QUOTE = 300
+_KEY_PREFIX = 8
+_BAD_REQUEST = 400
+_SERVER_ERROR = 500
+_UNKNOWN_MODEL = re.compile(
+    r"not a valid model|unknown model|invalid model|model_not_found"
+    r"|\bmodel\b[^.\n]{0,80}(?:not found|not exist)",
+    re.IGNORECASE,
+)
+
+
+class Overdue(BaseException):
+    """No answer in time.
+
+    It is no Exception, since the SDK would ask the silent endpoint again: with its two retries
+    a time-out of 60 s would last 180.
+    """
+
+
+@dataclass(slots=True)
+class Call:
+    """What an error message needs to know; `answering` once the reply has begun."""
+
+    host: str
+    base_url: str
+    model: str
+    timeout_s: float
+    api_key: str | None
+    api_key_env: str | None
+    answering: bool = False
+
+    @property
+    def key_place(self) -> str:
+        """Where the user sets the key."""
+        if self.api_key_env:
+            return f"the environment variable {self.api_key_env}"
+        return "the key (api_key_env in nbroute.toml names the environment variable that has it)"
+
+
+@contextlib.contextmanager
+def translated(call: Call) -> Iterator[None]:
+    """Raise ProviderErrors in place of the SDK's own; no message holds the key.
+
+    The cause is dropped: the SDK's exceptions carry the request with the key in its headers.
+    """
+    try:
+        yield
+    except (Exception, Overdue) as error:
+        found = error if isinstance(error, ProviderError) else _translation(error, call)
+        if found is None:
+            raise
+        raise type(found)(_without_key(str(found), call.api_key)) from None
+
+
+def server_words(body: object) -> str:
+    """Find the endpoint's own message in a body; one line of at most 300 characters."""
+    words = " ".join("".join(c if c.isprintable() else " " for c in _message(body)).split())
+    return words if len(words) <= _LONGEST_QUOTE else f"{words[:_LONGEST_QUOTE]}..."
+
+
+def is_html(text: str) -> bool:
+    """Whether the text is a web page."""
+    return text.lstrip()[:9].lower().startswith(("<!doctype", "<html", "<head", "<body"))
+
+
+def is_a(error: object, *names: str) -> bool:
+    """Whether the error's class or a base of it has one of the names."""
+    return any(base.__name__ in names for base in type(error).__mro__)
+
+
+def no_json(call: Call, text: str) -> BadReply:
+    """Say that the body is no JSON; mostly it is a gateway's page."""
+    what = "a web page (HTML)" if is_html(text) else "something that is no JSON"
+    return BadReply(
+        f"{call.host} answered with {what} in place of an answer: check base_url "
+        f"{call.base_url!r}, and whether a proxy or a login page stands in between"
+    )
+
+
+def _translation(error: BaseException, call: Call) -> ProviderError | None:
+    status = getattr(error, "status_code", None)
+    if isinstance(status, int) and status >= _BAD_REQUEST:
+        return _of_status(status, getattr(error, "body", None), call)
+    for kinds, make in _BY_CLASS:
+        if is_a(error, *kinds):
+            return make(error, call)
+    return None
+
+
+def _of_status(status: int, body: object, call: Call) -> ProviderError:
+    words = server_words(body) or "no message"
+    if status == 404 or (status == _BAD_REQUEST and _UNKNOWN_MODEL.search(f"{words} {body}")):  # noqa: PLR2004 - an HTTP status says it best
+        return _unknown_model(status, words, call)
+    error, says = _STATUSES.get(status, _rest(status))
+    answered = f"{call.host} answered {status} to {call.model!r}: {words}"
+    return error(f"{answered}. {says.format(key_place=call.key_place)}")
+
+
+def _rest(status: int) -> tuple[type[ProviderError], str]:
+    if status >= _SERVER_ERROR:
+        return Unavailable, "The fault is at its end: try again later, or name a fallback model"
+    return RequestRejected, "Change the prompt or the option that it names"
+
+
+_STATUSES: Mapping[int, tuple[type[ProviderError], str]] = {
+    401: (AuthError, "Set {key_place} to a valid key"),
+    402: (RateLimited, "Add credit there, or name a fallback model"),
+    403: (AuthError, "Set {key_place} to one that may use this model"),
+    408: (TimedOut, "Try again, or name a fallback model"),
+    413: (RequestRejected, "Shorten the prompt"),
+    429: (RateLimited, "Wait a little, or name a fallback model"),
+}
+
+
+def _unknown_model(status: int, words: str, call: Call) -> UnknownModel:
+    known = bool(re.search(r"\bmodel|endpoints? found", words, re.IGNORECASE))
+    check = "Check the model's name" if known else "Check the model's name and base_url"
+    if not known:
+        check += f", which is {call.base_url!r} (it often ends in /v1)"
+    return UnknownModel(
+        f"{call.host} does not have the model {call.model!r} ({status}: {words}). {check}"
+    )
+
+
+def _timed_out(_error: BaseException, call: Call) -> ProviderError:
+    how = "nothing more of the answer came" if call.answering else "no answer came"
+    return TimedOut(
+        f"{how} from {call.host} to {call.model!r} within {call.timeout_s:g} s: "
+        "try again, raise timeout_s, or name a fallback model"
+    )
+
+
+def _no_connection(error: BaseException, call: Call) -> ProviderError:
+    detail = server_words(str(error.__cause__ or error))
+    if call.answering:
+        return Unavailable(
+            f"the answer of {call.model!r} from {call.host} broke off half-way "
+            f"({detail}): ask again"
+        )
+    return Unavailable(
+        f"no connection to {call.host} ({detail}): is it running, is there a network? "
+        f"base_url is {call.base_url!r}"
+    )
+
+
+def _error_inside(error: BaseException, call: Call) -> ProviderError:
+    return error_inside(getattr(error, "body", None) or str(error), call)
+
+
+def error_inside(body: object, call: Call) -> BadReply:
+    """Make the error of an error object that came where an answer should be."""
+    return BadReply(
+        f"{call.host} sent an error in place of an answer of {call.model!r}: "
+        f"{server_words(body) or 'no message'}. Ask again, or name a fallback model"
+    )
+
+
+def _unreadable(error: BaseException, call: Call) -> ProviderError:
+    return no_json(call, getattr(error, "doc", ""))
+
+
+def _unsendable(error: BaseException, _call: Call) -> ProviderError:
+    return RequestRejected(
+        f"the prompt has a character that cannot be sent ({error}): take it out, for example "
+        "with prompt.encode('utf-8', 'replace').decode()"
+    )
+
+
+#: The first match counts, so the more special stand first.
+_BY_CLASS: tuple[
+    tuple[tuple[str, ...], Callable[[BaseException, Call], ProviderError]],
+    ...,
+] = (
+    (("Overdue", "APITimeoutError", "TimeoutException"), _timed_out),
+    (("APIConnectionError", "RequestError", "StreamError"), _no_connection),
+    (("APIError",), _error_inside),
+    (("JSONDecodeError", "UnicodeDecodeError"), _unreadable),
+    (("UnicodeEncodeError",), _unsendable),
+)
+
+
+def _message(body: object) -> str:
+    if isinstance(body, str):
+        return "a web page (HTML)" if is_html(body) else body
+    if isinstance(body, list):
+        return "; ".join(_message(part) for part in body[:3])
+    if not isinstance(body, Mapping):
+        return "" if body is None else str(body)
+    inner = next((body[k] for k in ("message", "error", "detail", "msg") if body.get(k)), None)
+    words = json.dumps(dict(body), default=str) if inner is None else _message(inner)
+    return ": ".join([*_place(body), words, *_raw(body)])
+
+
+def _place(body: Mapping[str, object]) -> list[str]:
+    """Tell the field that is at fault, as FastAPI's servers (vLLM) do."""
+    loc = body.get("loc")
+    return [".".join(map(str, loc))] if isinstance(loc, list) else []
+
+
+def _raw(body: Mapping[str, object]) -> list[str]:
+    """Find what the provider behind OpenRouter said."""
+    metadata = body.get("metadata")
+    raw = metadata.get("raw") if isinstance(metadata, Mapping) else None
+    return [str(raw)] if raw else []
+
+
+def _without_key(text: str, key: str | None) -> str:
+    """Blot out the key, also where a server shows only its beginning."""
+    if not key:
+        return text
+    if len(key) <= _KEY_PREFIX:
+        return text.replace(key, "[key]")
+    return re.sub(re.escape(key[:_KEY_PREFIX]) + r"[^\s'\",;)}\]]*", "[key]", text)

@@ -1,0 +1,198 @@
+"""A provider that makes its answers up, the same in every run: for lessons, tests and demos.
+
+No answer pretends to be real: it begins with "[simulated]" and tells what would have been sent.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from nbroute.errors import (
+    AuthError,
+    BadReply,
+    ProviderError,
+    RateLimited,
+    SettingsError,
+    TimedOut,
+    Unavailable,
+    UnknownModel,
+    did_you_mean,
+)
+from nbroute.providers.simulated_text import MARK, noise, simulated_text, tokens_of
+from nbroute.types import Chunk, Price, ProviderKind, Request, Usage
+
+Failures = str | Sequence[str | None] | Mapping[str, "str | Sequence[str | None]"]
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedModel:
+    """How a simulated model behaves.
+
+    Time to first token, tokens a second and price are those of the table "Latency vs Cost" in
+    the second article. `skill` (0 to 1) is an invention for lessons: it measures nothing.
+    """
+
+    ttft_ms: float
+    tokens_per_second: float
+    price: Price
+    skill: float
+
+
+def _model(
+    ttft_s: float, tokens_per_second: float, price: tuple[str, str], skill: float
+) -> SimulatedModel:
+    costs = Price(Decimal(price[0]), Decimal(price[1]))
+    return SimulatedModel(ttft_s * 1000, tokens_per_second, costs, skill)
+
+
+MODELS: Mapping[str, SimulatedModel] = {
+    "simulated/gpt-4o-mini": _model(0.3, 110, ("0.15", "0.60"), 0.35),
+    "simulated/claude-haiku-3.5": _model(0.4, 120, ("0.80", "4.00"), 0.5),
+    "simulated/claude-sonnet-4": _model(0.8, 85, ("3.00", "15.00"), 0.75),
+    "simulated/gpt-4o": _model(0.8, 80, ("2.50", "10.00"), 0.65),
+    "simulated/gemini-2.5-pro": _model(1.2, 60, ("1.25", "10.00"), 0.85),
+    "simulated/claude-opus-4": _model(2.0, 40, ("15.00", "75.00"), 0.95),
+}
+
+_RAISED: Mapping[str, tuple[type[ProviderError], str]] = {
+    "rate_limit": (RateLimited, "too many requests: wait a little, or name a fallback model"),
+    "timeout": (TimedOut, "no answer in time: try again, or name a fallback model"),
+    "unavailable": (Unavailable, "a server error: try again later, or name a fallback model"),
+    "auth": (AuthError, "the key was refused: set it anew"),
+}
+_TOLD: Mapping[str, str] = {
+    "refusal": f"{MARK} I'm sorry, but I cannot help with that request.",
+    "bad_json": f'{{"simulated": true, "note": "{MARK} an object that is not closed"',
+    "empty": "",
+}
+#: What `fail` can ask for.
+FAILURES = (*_RAISED, *_TOLD, "cut", "slow", "length")
+
+_JITTER = 0.1
+_SLOW = 10
+
+
+class Simulated:
+    """A provider without a network whose answers, tokens and times follow from the request.
+
+    `fail` makes it fail: a kind of `FAILURES` for every call, a list of kinds (None: none)
+    used up call by call, or a mapping from models to either. It keeps a clock of its own
+    (`Chunk.clock_ms`) and waits only by `pace`: 1.0 is as long as that clock says. A token is
+    a word of up to 12 letters or a punctuation mark, with the white space before it.
+    SettingsError for a kind or a model that does not exist.
+    """
+
+    kind: ProviderKind = "simulated"
+
+    def __init__(
+        self, name: str = "simulated", *, fail: Failures | None = None, pace: float = 0.0
+    ) -> None:
+        self.name = name
+        self.pace = pace
+        self._for_all, self._for_model = _script(fail)
+        self._lock = threading.Lock()
+
+    def send(self, request: Request) -> Iterator[Chunk]:
+        """Yield the answer that follows from the request; see `Provider.send`."""
+        model = MODELS.get(request.model)
+        if model is None:
+            raise UnknownModel(
+                f"{MARK} no model {request.model!r}: {did_you_mean(request.model, MODELS)}"
+            )
+        kind = self._next_failure(request.model)
+        if kind in _RAISED:
+            error, says = _RAISED[kind]
+            raise error(f"{MARK} {request.model}: {says}")
+        yield from self._wait(_answer(request, _changed(model, request, kind), kind))
+
+    def models(self) -> list[str]:
+        """List the simulated models, cheapest tier first."""
+        return list(MODELS)
+
+    def close(self) -> None:
+        """Do nothing: it holds nothing."""
+
+    def _next_failure(self, model: str) -> str:
+        with self._lock:
+            script = self._for_model.get(model, self._for_all)
+            return next(script, None) or ""
+
+    def _wait(self, chunks: Iterator[Chunk]) -> Iterator[Chunk]:
+        clock = 0.0
+        for chunk in chunks:
+            now = chunk.clock_ms or clock
+            if self.pace:
+                time.sleep((now - clock) / 1000 * self.pace)
+            clock = now
+            yield chunk
+
+
+def _script(fail: Failures | None) -> tuple[Iterator[str | None], dict[str, Iterator[str | None]]]:
+    if isinstance(fail, Mapping):
+        for model in fail:
+            if model not in MODELS:
+                raise SettingsError(f"fail names {model!r}, {did_you_mean(model, MODELS)}")
+        return iter(()), {model: _kinds(kinds) for model, kinds in fail.items()}
+    return _kinds(fail), {}
+
+
+def _kinds(kinds: str | Sequence[str | None] | None) -> Iterator[str | None]:
+    """Play one kind for ever, or several once."""
+    asked = [kinds] if isinstance(kinds, str) else list(kinds or ())
+    for kind in asked:
+        if kind is not None and kind not in FAILURES:
+            raise SettingsError(
+                f"there is no simulated failure {kind!r}: {did_you_mean(str(kind), FAILURES)}"
+            )
+    return iter(lambda: kinds, object()) if isinstance(kinds, str) else iter(asked)
+
+
+def _changed(model: SimulatedModel, request: Request, kind: str) -> SimulatedModel:
+    """Vary the speed by up to a tenth, as the request's hash says; `slow` is ten times slower."""
+    factor = 1 + _JITTER * noise(request, "speed")
+    if kind == "slow":
+        factor *= _SLOW
+    return replace(
+        model,
+        ttft_ms=model.ttft_ms * factor,
+        tokens_per_second=model.tokens_per_second / factor,
+    )
+
+
+def _answer(request: Request, model: SimulatedModel, kind: str) -> Iterator[Chunk]:
+    tokens, finish = _spoken(request, model.skill, kind)
+    if kind == "cut":
+        yield from _timed(tokens[: len(tokens) // 2] if request.stream else [], model)
+        raise Unavailable(f"{MARK} the answer of {request.model!r} broke off half-way: ask again")
+    if request.stream:
+        yield from _timed(tokens, model)
+    text = "" if request.stream else "".join(tokens)
+    usage = Usage(_input_tokens(request), len(tokens))
+    yield Chunk(text, usage, finish, request.model, _clock_ms(len(tokens), model))
+    if not tokens:
+        raise BadReply(f"{MARK} empty answer from {request.model!r}: ask again")
+
+
+def _spoken(request: Request, skill: float, kind: str) -> tuple[list[str], str]:
+    """Make the tokens of the answer and its finish_reason."""
+    tokens = tokens_of(_TOLD[kind] if kind in _TOLD else simulated_text(request, skill))
+    if kind == "length":
+        return tokens[: min(request.max_tokens, len(tokens) // 2 or 1)], "length"
+    return tokens[: request.max_tokens], "length" if len(tokens) > request.max_tokens else "stop"
+
+
+def _timed(tokens: list[str], model: SimulatedModel) -> Iterator[Chunk]:
+    for place, token in enumerate(tokens):
+        yield Chunk(token, clock_ms=_clock_ms(place, model))
+
+
+def _clock_ms(tokens: int, model: SimulatedModel) -> float:
+    return model.ttft_ms + tokens * 1000 / model.tokens_per_second
+
+
+def _input_tokens(request: Request) -> int:
+    return sum(len(tokens_of(message.content)) for message in request.messages)

@@ -1,0 +1,15 @@
+"""What routing did and what it cost: rows of the ledger -> spend, shares, latency, saving.
+
+The metrics are those of the articles that nbroute grew from: cost by tier, by feature and
+by feature and day, the share of each tier, the lowest tier's escalation rate, latency p50
+and p95. Percentiles are by nearest rank, so that each is a latency that was measured.
+"""
+
+from __future__ import annotations
+
+from nbroute.report.metadata import record
+from nbroute.report.spend import ReportRow, Spend
+from nbroute.report.summary import Latency, Report, Saving
+from nbroute.report.tally import summarise
+
+__all__ = ["Latency", "Report", "ReportRow", "Saving", "Spend", "record", "summarise"]

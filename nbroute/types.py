@@ -1,0 +1,547 @@
+"""The nouns: frozen values that each stage hands to the next, and the seams between them.
+
+    prompt -> Decision -> Plan -> Request -> Attempt -> Verdict -> RouteResult
+
+Money is in US dollars as `Decimal`, a price is per million tokens, durations are in
+milliseconds. `None` as an amount means "not known", never zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Literal, Protocol
+
+CostSource = Literal["billed", "list", "configured", "estimated", "equivalent", "unknown"]
+ProviderKind = Literal["remote", "local", "simulated"]
+Status = Literal["running", "ok", "rejected", "error", "interrupted"]
+Purpose = Literal["answer", "classify"]
+CacheMode = Literal["use", "off", "refresh", "only"]
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """US dollars per million tokens."""
+
+    input: Decimal
+    output: Decimal
+    source: Literal["list", "configured"] = "list"
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """One rung of a ladder: a model with the system prompt and the token budget that suit it.
+
+    `reference` is the model, as `provider:model`, whose list price stands in where nothing
+    is billed (a local or a simulated model). `description` is what the tier is for, in the
+    words that a model-as-classifier is given.
+    """
+
+    name: str
+    provider: str
+    model: str
+    max_tokens: int
+    system: str = ""
+    fallbacks: tuple[str, ...] = ()
+    price: Price | None = None
+    reference: str | None = None
+    description: str = ""
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The model and its fallbacks, in the order in which they are tried."""
+        return (self.model, *self.fallbacks)
+
+
+@dataclass(frozen=True, slots=True)
+class Ladder:
+    """The tiers from the cheapest to the dearest; `default` is taken where nothing decides."""
+
+    name: str
+    tiers: tuple[Tier, ...]
+    default: str
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The tiers' names, cheapest first."""
+        return tuple(tier.name for tier in self.tiers)
+
+    def index(self, name: str) -> int:
+        """The place of the tier, 0 for the cheapest; ValueError where there is none."""
+        return self.names.index(name)
+
+    def __getitem__(self, name: str) -> Tier:
+        """The tier of that name; ValueError where there is none."""
+        return self.tiers[self.index(name)]
+
+    def above(self, name: str) -> Tier | None:
+        """The next tier up; None at the top."""
+        place = self.index(name) + 1
+        return self.tiers[place] if place < len(self.tiers) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """Something in the prompt that spoke for a decision.
+
+    `start` and `end` are character offsets in the prompt, None for a property of the whole
+    prompt (its length, say). A positive `weight` speaks for a dearer tier.
+    """
+
+    name: str
+    text: str
+    start: int | None = None
+    end: int | None = None
+    weight: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Which tier, who says so, why and how sure (0 to 1; None where it cannot tell).
+
+    `attempts` are the calls that deciding cost. `defaulted` means that the classifier gave
+    no usable answer and the ladder's default tier was taken.
+    """
+
+    tier: str
+    classifier: str
+    reason: str
+    confidence: float | None = None
+    signals: tuple[Signal, ...] = ()
+    attempts: tuple[Attempt, ...] = ()
+    defaulted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the caller asked for beside the prompt; None means "as the settings say"."""
+
+    tier: str | None = None
+    model: str | None = None
+    strategy: str = "direct"
+    start: str | None = None
+    classifier: str | Classifier | Callable[[str], Any] | None = None
+    system: str | None = None
+    max_tokens: int | None = None
+    max_cost: Decimal | None = None
+    temperature: float | None = None
+    json: bool = False
+    checks: tuple[Check, ...] = ()
+    feature: str | None = None
+    cache: CacheMode | None = None
+    stream: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One tier to try, with its models in order."""
+
+    tier: Tier
+    models: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The steps that a strategy will take; `max_cost` bounds each call (None: no bound)."""
+
+    strategy: str
+    steps: tuple[Step, ...]
+    max_cost: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is sent: complete, with nothing left to a provider's taste but parameter names."""
+
+    provider: str
+    model: str
+    messages: tuple[Message, ...]
+    max_tokens: int
+    temperature: float | None = None
+    json: bool = False
+    stream: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens as the endpoint counted them, or our estimate where it did not say.
+
+    `input_tokens` includes `cached_tokens` (those the endpoint read from its own prompt
+    cache). `billed_usd` is what the endpoint says it charged (OpenRouter's `usage.cost`).
+    """
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    billed_usd: Decimal | None = None
+    estimated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A piece of a reply. Text comes in any number of pieces, the rest once, at the end.
+
+    `clock_ms` is the time since sending by the provider's own clock, where it keeps one.
+    """
+
+    text: str = ""
+    usage: Usage | None = None
+    finish_reason: str | None = None
+    model: str | None = None
+    clock_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A whole answer; `finish_reason` is the endpoint's: stop, length, content_filter."""
+
+    text: str
+    model: str
+    usage: Usage
+    finish_reason: str | None
+    latency_ms: float
+    ttft_ms: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """An amount and where it comes from; `price` is the one it was worked out with."""
+
+    usd: Decimal | None
+    source: CostSource
+    price: Price | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a check says of a reply."""
+
+    passed: bool
+    check: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One call of one model, or one answer out of the cache: a row of the ledger.
+
+    `result` is the id of the `RouteResult` that it belongs to and `parent` the one that it
+    escalates. `error` is the class and message of what went wrong, or the
+    verdict that rejected the answer. `ts` is seconds since 1970.
+    """
+
+    id: str
+    ts: float
+    session: str
+    result: str
+    tier: str
+    provider: str
+    provider_kind: ProviderKind
+    model: str
+    parent: str | None = None
+    feature: str | None = None
+    msg_hash: str = ""
+    purpose: Purpose = "answer"
+    strategy: str = "direct"
+    classifier: str = ""
+    reason: str = ""
+    status: Status = "ok"
+    error: str | None = None
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    tokens_estimated: bool = False
+    cost_usd: Decimal | None = None
+    cost_source: CostSource = "unknown"
+    price_input: Decimal | None = None
+    price_output: Decimal | None = None
+    latency_ms: float = 0.0
+    ttft_ms: float | None = None
+    finish_reason: str | None = None
+    escalated: bool = False
+    cached: bool = False
+    prompt: str | None = field(default=None, repr=False)
+    text: str | None = field(default=None, repr=False)
+
+    @property
+    def usage(self) -> Usage:
+        """The tokens of this attempt."""
+        return Usage(
+            self.input_tokens,
+            self.output_tokens,
+            self.cached_tokens,
+            estimated=self.tokens_estimated,
+        )
+
+
+#: From the least to the most certain; a sum is as certain as its least certain part.
+_CERTAINTY: tuple[CostSource, ...] = ("unknown", "estimated", "list", "configured", "billed")
+
+
+def total_cost(attempts: tuple[Attempt, ...]) -> Cost:
+    """What the attempts cost together; unknown as soon as one of them is.
+
+    Money that was not billed (`equivalent`) is never added to money that was: where both
+    occur, the sum is of the real money alone.
+    """
+    paid = [a for a in attempts if not a.cached]
+    real = [a for a in paid if a.cost_source != "equivalent"]
+    if not real:
+        source: CostSource = paid[0].cost_source if paid else _cached_source(attempts)
+        amounts = [a.cost_usd for a in paid]
+    else:
+        source = min((a.cost_source for a in real), key=_CERTAINTY.index)
+        amounts = [a.cost_usd for a in real]
+    if any(amount is None for amount in amounts):
+        return Cost(None, "unknown")
+    return Cost(sum((a for a in amounts if a is not None), Decimal(0)), source)
+
+
+def _cached_source(attempts: tuple[Attempt, ...]) -> CostSource:
+    return attempts[-1].cost_source if attempts else "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class RouteResult:
+    """An answer and all that led to it.
+
+    `attempts` are all calls made for it, in order: classifying, failed, rejected, answering.
+    `cost_usd` is what they cost together. `parent` is the result that this one escalates.
+    """
+
+    id: str
+    prompt: str = field(repr=False)
+    text: str = field(repr=False)
+    decision: Decision = field(repr=False)
+    plan: Plan = field(repr=False)
+    options: Options = field(repr=False)
+    attempts: tuple[Attempt, ...] = field(repr=False)
+    verdicts: tuple[Verdict, ...] = field(default=(), repr=False)
+    parent: RouteResult | None = field(default=None, repr=False)
+    notices: tuple[str, ...] = field(default=(), repr=False)
+
+    @property
+    def answer(self) -> Attempt:
+        """The attempt whose text is the answer."""
+        return self.attempts[-1]
+
+    @property
+    def tier(self) -> str:
+        """The tier that answered."""
+        return self.answer.tier
+
+    @property
+    def model(self) -> str:
+        """The model that answered."""
+        return self.answer.model
+
+    @property
+    def usage(self) -> Usage:
+        """The tokens of the answer (of `answer` alone; `attempts` has the rest)."""
+        return self.answer.usage
+
+    @property
+    def cost(self) -> Cost:
+        """What all attempts cost together."""
+        return total_cost(self.attempts)
+
+    @property
+    def cost_usd(self) -> Decimal | None:
+        """US dollars for all attempts together; None where a price is not known."""
+        return self.cost.usd
+
+    @property
+    def cost_source(self) -> CostSource:
+        """Where the cost comes from."""
+        return self.cost.source
+
+    @property
+    def latency_ms(self) -> float:
+        """From sending to the end, over all attempts in turn."""
+        return sum(attempt.latency_ms for attempt in self.attempts)
+
+    @property
+    def ttft_ms(self) -> float | None:
+        """From sending the answering call to its first token."""
+        return self.answer.ttft_ms
+
+    @property
+    def escalated(self) -> bool:
+        """Whether a tier below answered first."""
+        return self.answer.escalated
+
+    @property
+    def cached(self) -> bool:
+        """Whether the answer came out of the cache."""
+        return self.answer.cached
+
+    @property
+    def status(self) -> Status:
+        """`ok`, or how the answer ended otherwise."""
+        return self.answer.status
+
+    def __repr__(self) -> str:
+        """A line that fits a log: no prompt, no answer."""
+        cost = "unknown" if self.cost_usd is None else f"${self.cost_usd:.6f}"
+        return f"<RouteResult {self.id} {self.tier} {self.model} {cost} ({self.cost_source})>"
+
+    def __str__(self) -> str:
+        """The answer."""
+        return self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Classified:
+    """The tier is known; nothing of the answer was sent yet."""
+
+    decision: Decision
+    plan: Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A request went out (or into the cache)."""
+
+    tier: str
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A piece of the answer arrived."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Attempted:
+    """A call ended, well or not; it is in the ledger."""
+
+    attempt: Attempt
+
+
+@dataclass(frozen=True, slots=True)
+class Escalated:
+    """A check rejected an answer; the next tier is asked."""
+
+    rejected: Attempt
+    verdict: Verdict
+    tier: str
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something the user should know that is no error."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The whole result."""
+
+    result: RouteResult
+
+
+Event = Classified | Sent | Text | Attempted | Escalated | Notice | Done
+Observer = Callable[[Event], None]
+
+
+@dataclass(frozen=True, slots=True)
+class TierEstimate:
+    """What the prompt would cost on a tier: low is a one-token answer, high a full budget."""
+
+    tier: str
+    model: str
+    max_tokens: int
+    low: Cost
+    high: Cost
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A dry run: what would be sent, where and why, and its cost range on every tier."""
+
+    decision: Decision
+    requests: tuple[Request, ...]
+    estimates: tuple[TierEstimate, ...]
+    input_tokens: int
+
+
+class Provider(Protocol):
+    """An endpoint. `kind` says whether money changes hands and whether its words are real."""
+
+    name: str
+    kind: ProviderKind
+
+    def send(self, request: Request) -> Iterator[Chunk]:
+        """Send, and yield the reply's pieces as they come (one piece where not streaming).
+
+        Raises ProviderError only; closing the iterator closes the connection.
+        """
+
+    def close(self) -> None:
+        """Give back what it holds; a second call does nothing."""
+
+
+class Classifier(Protocol):
+    """Prompt -> Decision. `name` is what the ledger and the card call it."""
+
+    name: str
+
+    def classify(self, prompt: str, ladder: Ladder) -> Decision:
+        """The tier that should answer; raises nothing that the prompt's content can cause."""
+
+
+class Check(Protocol):
+    """Reply -> Verdict; anything callable will do."""
+
+    def __call__(self, reply: Reply) -> Verdict:
+        """Whether the reply will do, and if not, why."""
+
+
+class Embedder(Protocol):
+    """Texts -> unit vectors."""
+
+    name: str
+
+    def embed(self, texts: list[str]) -> list[list[float]]:
+        """One vector a text, all of one dimension."""
+
+
+class Cache(Protocol):
+    """Request key -> Reply."""
+
+    def get(self, key: str) -> Reply | None:
+        """The stored reply; None where there is none."""
+
+    def put(self, key: str, reply: Reply) -> None:
+        """Keep the reply under that key."""
+
+
+class Ledger(Protocol):
+    """The append-only record: the last row of an attempt's id counts."""
+
+    def append(self, attempt: Attempt) -> None:
+        """Write a row at once; RecordError where it cannot be written."""
+
+    def rows(self, *, session: str | None = None) -> list[Mapping[str, Any]]:
+        """One mapping an attempt, oldest first, with the fields of `Attempt`."""
+
+    def report_rows(self, *, session: str | None = None) -> list[Any]:
+        """The same as light tuples, for `nbroute.report.summarise`."""
+
+    def spend(self, by: Any = None, *, session: str | None = None) -> Any:
+        """The `Spend` of all, or a dict of them by tier, model, day, feature or session."""
+
+    def close(self) -> None:
+        """Close the file; a second call does nothing."""

@@ -1,0 +1,81 @@
+"""Every test runs with no key, in an empty folder, on a ledger of its own."""
+
+from __future__ import annotations
+
+import os
+from decimal import Decimal
+
+import pytest
+from loopback import Loopback
+
+from nbroute.build import Router
+from nbroute.providers.openai_compatible import OpenAICompatible
+from nbroute.types import Ladder, Price, Tier
+
+
+@pytest.fixture(autouse=True)
+def alone(tmp_path, monkeypatch):
+    """An environment that has nothing of the machine's user in it."""
+    for name in list(os.environ):
+        if name.startswith("NBROUTE_") and name != "NBROUTE_REQUIRE_BROWSER":
+            monkeypatch.delenv(name)
+        if name.endswith("_API_KEY"):
+            monkeypatch.delenv(name)
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.chdir(home)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(home / "config"))
+    monkeypatch.setenv("NBROUTE_LEDGER", str(home / "ledger.sqlite"))
+
+
+@pytest.fixture
+def server():
+    with Loopback() as running:
+        yield running
+
+
+LADDER = Ladder(
+    "test",
+    (
+        Tier(
+            "LOW",
+            "loop",
+            "small",
+            64,
+            system="Be brief.",
+            fallbacks=("small-2",),
+            price=Price(Decimal(1), Decimal(2), "configured"),
+        ),
+        Tier("MID", "loop", "medium", 256, price=Price(Decimal(3), Decimal(6), "configured")),
+        Tier("TOP", "loop", "large", 1024, price=Price(Decimal(10), Decimal(30), "configured")),
+    ),
+    default="LOW",
+)
+
+
+@pytest.fixture
+def make_router(server):
+    """A router over the loopback server, with three priced tiers: LOW, MID and TOP."""
+    made = []
+
+    def make(*, timeout_s=5.0, url=None, api_key="sk-test-0123456789", **options):
+        provider = OpenAICompatible(
+            "loop",
+            url or server.url,
+            api_key,
+            timeout_s=timeout_s,
+            max_retries=0,
+            api_key_env="LOOP_API_KEY",
+        )
+        options = {"ladder": LADDER, "classifier": lambda _: "LOW"} | options
+        made.append(Router(profile="simulated", provider=provider, **options))
+        return made[-1]
+
+    yield make
+    for router in made:
+        router.close()
+
+
+@pytest.fixture
+def router(make_router):
+    return make_router()

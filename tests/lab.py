@@ -1,0 +1,134 @@
+"""A real JupyterLab in headless Chromium, for the tests and for the README's picture."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or "/usr/bin/chromium"
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+SETTINGS = {
+    # A cell that is scrolled out of sight must still be there for a test to look at.
+    "notebook-extension/tracker": {"windowingMode": "none"},
+    "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def environment(folder: Path, **extra: str) -> dict[str, str]:
+    """The environment of a server whose settings and kernels are its own."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("JUPYTER", "NBROUTE"))}
+    own = {
+        "JUPYTER_CONFIG_DIR": str(folder / "config"),
+        "JUPYTER_DATA_DIR": str(folder / "data"),
+        "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
+        "JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces"),
+        "IPYTHONDIR": str(folder / "ipython"),
+        "NBROUTE_LEDGER": str(folder / "ledger.sqlite"),
+        "PYTHONWARNINGS": "",
+    }
+    return kept | own | extra
+
+
+@contextlib.contextmanager
+def jupyterlab(folder: Path, **extra: str) -> Iterator[str]:
+    """JupyterLab over `folder`; its address. `extra` goes into its environment."""
+    for name, values in SETTINGS.items():
+        file = folder / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(values))
+    port = free_port()
+    command = [
+        *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"),
+        *(f"--ServerApp.port={port}", "--IdentityProvider.token=", "--LabApp.news_url=None"),
+        *("--expose-app-in-browser", f"--ServerApp.root_dir={folder}"),
+    ]
+    with (folder / "jupyterlab.log").open("wb") as log:
+        server = subprocess.Popen(
+            command, cwd=folder, env=environment(folder, **extra), stdout=log, stderr=log
+        )
+        try:
+            url = f"http://127.0.0.1:{port}"
+            _await_server(url, server)
+            yield url
+        finally:
+            server.terminate()
+            server.wait(timeout=20)
+
+
+def _await_server(url: str, server: subprocess.Popen[bytes]) -> None:
+    for _ in range(300):
+        if server.poll() is not None:
+            raise RuntimeError("JupyterLab stopped; see jupyterlab.log")
+        with contextlib.suppress(OSError):
+            urllib.request.urlopen(f"{url}/api", timeout=1).close()
+            return
+        time.sleep(0.2)
+    raise TimeoutError("JupyterLab did not come up in a minute")
+
+
+@contextlib.contextmanager
+def chromium(width: int = 1400, height: int = 1000) -> Iterator[Any]:
+    """A page of a headless browser."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        try:
+            yield browser.new_page(viewport={"width": width, "height": height})
+        finally:
+            browser.close()
+
+
+def open_notebook(page: Any, url: str, name: str) -> None:
+    """Open the notebook and wait until its kernel is idle."""
+    page.goto(f"{url}/lab/tree/{name}?reset")
+    page.wait_for_selector(".jp-NotebookPanel-notebook .jp-Cell", timeout=60_000)
+    page.wait_for_selector('.jp-Notebook-ExecutionIndicator[data-status="idle"]', timeout=60_000)
+
+
+def command(page: Any, name: str, arguments: dict[str, Any] | None = None) -> None:
+    """Run one of JupyterLab's own commands, and wait for it."""
+    page.evaluate(
+        "([name, args]) => window.jupyterapp.commands.execute(name, args)", [name, arguments or {}]
+    )
+
+
+def run_all(page: Any) -> None:
+    """Run All Cells, to the end."""
+    command(page, "notebook:run-all-cells")
+
+
+def dark(page: Any) -> None:
+    """Switch to the dark theme."""
+    command(page, "apputils:change-theme", {"theme": "JupyterLab Dark"})
+    page.wait_for_selector('body[data-jp-theme-light="false"]')
+
+
+def save(page: Any) -> None:
+    """Save the notebook."""
+    command(page, "docmanager:save")

@@ -1,0 +1,262 @@
+"""Magics in a real InteractiveShell, as in a terminal IPython."""
+
+from __future__ import annotations
+
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
+
+from nbroute.types import RouteResult
+
+
+@pytest.fixture
+def shell(monkeypatch):
+    monkeypatch.setenv("NBROUTE_PROFILE", "simulated")
+    made = InteractiveShell()
+    with capture_output():
+        made.run_line_magic("load_ext", "nbroute")
+    yield made
+    made.run_line_magic("unload_ext", "nbroute")
+    made.history_manager.end_session()
+
+
+def run(shell, source):
+    """Run a cell as a user would; what it printed, and its result."""
+    with capture_output() as shown:
+        done = shell.run_cell(source, store_history=True)
+    text = shown.stdout + "".join(output.data.get("text/plain", "") for output in shown.outputs)
+    return text, done
+
+
+def error_of(shell, source):
+    """The one line that a failing cell shows."""
+    text, done = run(shell, source)
+    assert not done.success
+    lines = [line for line in text.split("\n") if line.strip()]
+    assert 1 == len(lines), text
+    return lines[0]
+
+
+def test_a_cell_shows_the_answer_the_tier_the_cost_and_the_session(shell):
+    text, done = run(shell, "%%route\nWhat is the capital of France?")
+
+    assert "SIMPLE · simulated/gpt-4o-mini (simulated)" in text
+    assert "equivalent: nothing billed" in text
+    assert "why: rules:" in text
+    assert "session $" in text
+    assert "[simulated]" in text
+    assert isinstance(done.result, RouteResult)
+
+
+def test_the_answer_is_shown_once_and_the_result_is_kept(shell):
+    text, done = run(shell, "%%route\nWhat is the capital of France?")
+
+    assert 1 == text.count(done.result.text)
+    again, _ = run(shell, "_")
+    assert 1 == again.count(done.result.text)
+    third, _ = run(shell, f"Out[{shell.execution_count - 2}]")
+    assert 1 == third.count(done.result.text)
+
+
+@pytest.mark.parametrize("line", ["%%route answer <<", "%%route -o answer", "%%route answer<<"])
+def test_a_result_can_be_kept_in_a_variable(shell, line):
+    run(shell, f"{line}\nhello there")
+
+    assert isinstance(shell.user_ns["answer"], RouteResult)
+
+
+def test_variables_are_put_in_and_single_braces_are_left(shell):
+    shell.user_ns["city"] = "Paris"
+
+    _, done = run(shell, '%%route\nIs {{city}} in {"a": 1} {city} $city?')
+
+    assert 'Is Paris in {"a": 1} {city} $city?' == done.result.prompt
+
+
+def test_the_option_line_is_not_expanded(shell):
+    shell.user_ns["x"] = "gone"
+
+    _, done = run(shell, '%%route --system "cost $x {x}"\nhello')
+
+    assert "cost $x {x}" == done.result.options.system
+
+
+def test_nbval_comments_are_no_part_of_the_prompt(shell):
+    _, done = run(shell, "%%route\n# NBVAL_IGNORE_OUTPUT\nhello # not this")
+
+    assert "hello # not this" == done.result.prompt
+
+
+def test_a_forced_tier_in_any_case(shell):
+    _, done = run(shell, "%%route -t complex\nhello")
+
+    assert "COMPLEX" == done.result.tier
+
+
+def test_a_dry_run_shows_all_and_sends_nothing(shell):
+    text, _ = run(shell, "%%route -n\nWhat is the capital of France?")
+
+    assert "nothing was sent" in text
+    assert "user: What is the capital of France?" in text
+    for tier in ("SIMPLE", "MEDIUM", "COMPLEX", "FRONTIER"):
+        assert tier in text
+    spent, _ = run(shell, "%route spend")
+    assert "session $0 · 0 calls" in spent
+
+
+def test_quiet_shows_nothing(shell):
+    text, _ = run(shell, "%%route -q -o answer\nhello")
+
+    assert "" == text.strip()
+    assert "answer" in shell.user_ns
+
+
+def test_help_lists_options_and_commands(shell):
+    text, _ = run(shell, "%route help")
+
+    for word in ("--max-cost", "--dry-run", "%route spend", "%route escalate"):
+        assert word in text
+    assert "--tier" in run(shell, "%%route -h\nx")[0]
+
+
+def test_escalate_answers_on_the_next_tier_with_the_first_below(shell):
+    _, first = run(shell, "%%route -t SIMPLE\nName three uses of a paper clip.")
+
+    text, second = run(shell, "%route escalate")
+
+    assert "MEDIUM" == second.result.tier
+    assert first.result == second.result.parent
+    assert "for this step" in text
+    assert text.index(second.result.text) < text.index("before that: SIMPLE")
+
+
+def test_why_tells_the_signals_and_each_call(shell):
+    run(shell, "%%route\nWhat is the capital of France?")
+
+    text, _ = run(shell, "%route why")
+
+    assert "What is" in text
+    assert "simulated/gpt-4o-mini" in text
+
+
+def test_classify_sends_nothing(shell):
+    text, _ = run(shell, "%route classify Prove that the square root of 2 is irrational.")
+
+    assert "rules" in text
+    assert "session $0 · 0 calls" in run(shell, "%route spend")[0]
+
+
+def test_log_has_a_row_for_each_attempt(shell):
+    run(shell, "%%route\nhello")
+    run(shell, "%%route\nhello")
+
+    _, done = run(shell, "%route log")
+
+    assert [False, True] == list(done.result["cached"])
+
+
+def test_tiers_shows_models_prices_and_budgets(shell):
+    text, _ = run(shell, "%route tiers")
+
+    assert "256" in text
+    assert "16384" in text
+    assert "simulated/claude-opus-4" in text
+
+
+def test_spend_by_feature(shell):
+    run(shell, "%%route --feature reviews\nhello")
+
+    assert "reviews" in run(shell, "%route spend feature")[0]
+
+
+def test_use_goes_on_in_the_same_session(shell):
+    run(shell, "%%route\nhello")
+
+    run(shell, "%route use simulated")
+
+    assert "1 calls" in run(shell, "%route spend")[0]
+
+
+def test_a_check_of_the_notebook_makes_a_cascade_climb(shell):
+    run(shell, "def never(answer):\n    return 'no good'")
+
+    _, done = run(shell, "%%route -S cascade -t SIMPLE --check never\nhello")
+
+    assert "FRONTIER" == done.result.tier
+    assert 4 == len(done.result.attempts)
+
+
+def test_a_function_of_the_notebook_classifies(shell):
+    run(shell, "def mine(prompt):\n    return 'COMPLEX'")
+
+    _, done = run(shell, "%%route -c mine\nhello")
+
+    assert "COMPLEX" == done.result.tier
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("%%route\n\n  \n", "PromptError: the cell has no prompt"),
+        ("%%route --teir SIMPLE\nx", "did you mean '--tier'"),
+        ("%%route -t SIMPEL\nx", "did you mean 'SIMPLE'"),
+        ("%%route -m simulated/gpt-4o-mni\nx", "UnknownModel"),
+        ("%%route --max-tokens many\nx", "'many' is no token budget"),
+        ("%%route --max-cost free\nx", "'free' is no amount"),
+        ("%%route -c rulse\nx", "did you mean 'rules'"),
+        ("%%route --check nope\nx", "'nope' is not defined"),
+        ("%%route -o 'not a name'\nx", "is no variable name"),
+        ("%%route -s 'open\nx", "close the quote"),
+        ("%%route\nhello {{undefined_name}}", "PromptError: .*undefined_name"),
+        ("%%route --max-cost 0.0000001\nx", "BudgetExceeded"),
+        ("%route spnd", "did you mean 'spend'"),
+        ("%route use nowhere", "nowhere"),
+        ("%route escalate", "nothing was routed yet"),
+        ("%route classify", "PromptError"),
+    ],
+)
+def test_a_mistake_is_one_line_and_an_error(shell, source, message):
+    import re
+
+    assert re.search(message, error_of(shell, source))
+
+
+def test_an_empty_cell_body_points_to_the_line_magic(shell):
+    text, done = run(shell, "%%route")
+
+    assert not done.success
+    assert "body is empty" in text
+
+
+def test_a_failing_cell_stops_run_all(shell):
+    assert not shell.run_cell("%%route -t NOPE\nhello", silent=True).success
+
+
+def test_markup_in_a_models_answer_is_escaped_in_markdown(shell):
+    run(shell, "%%route -o answer\nsay <script>alert(1)</script> ![x](http://evil/x.png)")
+    from nbroute.notebook import render
+
+    shown = render.markdown(render.View((shell.user_ns["answer"],)))
+
+    assert "<script" not in shown
+    assert "](http://evil/x.png)" not in shown or "![" not in shown
+
+
+def test_unloading_takes_the_magic_away(shell):
+    shell.run_line_magic("unload_ext", "nbroute")
+
+    assert shell.find_cell_magic("route") is None
+    shell.run_line_magic("load_ext", "nbroute")
+    assert shell.find_cell_magic("route") is not None
+
+
+def test_a_broken_settings_file_is_one_line(tmp_path, monkeypatch):
+    (tmp_path / "home" / "nbroute.toml").write_text("[nbroute\n")
+    made = InteractiveShell()
+    with capture_output() as shown:
+        done = made.run_cell("%load_ext nbroute")
+    made.history_manager.end_session()
+
+    assert not done.success
+    assert "nbroute.toml" in shown.stdout
+    assert 1 == len(shown.stdout.strip().split("\n"))
