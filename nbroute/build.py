@@ -15,7 +15,7 @@ from nbroute.classify.rules import RulesClassifier
 from nbroute.classify.simple import Choice, resolve
 from nbroute.dispatch import Dispatcher
 from nbroute.errors import SettingsError, did_you_mean
-from nbroute.ladders import preset, spread, validate
+from nbroute.ladders import LOCAL_MODEL, spread, validate
 from nbroute.ledger import SqliteLedger
 from nbroute.limits import Limits
 from nbroute.providers import models
@@ -23,7 +23,7 @@ from nbroute.providers.local import Local
 from nbroute.providers.openai_compatible import OpenAICompatible
 from nbroute.providers.simulated import Simulated
 from nbroute.router import Ask, Engine, Parts
-from nbroute.settings import ProviderSettings, Settings, load
+from nbroute.settings import AUTO, ProviderSettings, Settings, base_ladder, load
 from nbroute.types import Classifier, Ladder, Ledger, Provider, Tier
 
 Announce = Callable[[str], None]
@@ -124,17 +124,18 @@ def _ladder(
     given: Provider | None,
     providers: Mapping[str, Provider],
 ) -> Ladder:
-    ladder = settings.ladder
-    if isinstance(asked, Ladder):
-        ladder = asked
-    elif asked is not None:
-        ladder = preset(asked, ladder.tiers[0].provider)
+    ladder = asked if isinstance(asked, Ladder) else settings.ladder
+    if isinstance(asked, str):
+        home = ladder.tiers[0].provider
+        ladder = base_ladder(asked, next(p for p in settings.providers if p.name == home))
     if given is not None:
         tiers = tuple(replace(tier, provider=given.name) for tier in ladder.tiers)
         ladder = replace(ladder, tiers=tiers)
     validate(ladder)
     _check_providers(ladder, providers)
-    return _with_found_models(ladder, providers)
+    for name in dict.fromkeys(tier.provider for tier in ladder.tiers):
+        ladder = _with_found_models(ladder, providers[name])
+    return ladder
 
 
 def _check_providers(ladder: Ladder, providers: Mapping[str, Provider]) -> None:
@@ -147,20 +148,23 @@ def _check_providers(ladder: Ladder, providers: Mapping[str, Provider]) -> None:
             raise SettingsError(msg)
 
 
-def _with_found_models(ladder: Ladder, providers: Mapping[str, Provider]) -> Ladder:
-    """Put what a local endpoint has on the tiers, where the settings leave that open."""
-    provider = providers[ladder.tiers[0].provider]
-    if isinstance(provider, Local):
-        found = provider.models()
-        named = all(tier.model in found for tier in ladder.tiers)
-        return ladder if named or not found else spread(found, ladder)
-    if isinstance(provider, OpenAICompatible) and ladder.tiers[0].model == "auto":
-        found = provider.models()
-        if not found:
-            msg = f"{provider.name!r} has no models yet; load one there first"
-            raise SettingsError(msg)
-        return spread(found, ladder)
-    return ladder
+def _with_found_models(ladder: Ladder, provider: Provider) -> Ladder:
+    """The models that the endpoint has, on its tiers where the settings leave them open.
+
+    llama.cpp's tiers are open where they name the preset's model and other files are there.
+    """
+    open_models = {AUTO, LOCAL_MODEL} if isinstance(provider, Local) else {AUTO}
+    mine = [t for t in ladder.tiers if t.provider == provider.name and t.model in open_models]
+    if not mine or not isinstance(provider, Local | OpenAICompatible):
+        return ladder
+    found = provider.models()
+    if LOCAL_MODEL in found or not (found or isinstance(provider, OpenAICompatible)):
+        return ladder
+    if not found:
+        raise SettingsError(f"{provider.name!r} has no models yet; load one there first")
+    filled = spread(found, replace(ladder, tiers=tuple(mine), default=mine[0].name))
+    tiers = tuple(filled[t.name] if t in mine else t for t in ladder.tiers)
+    return replace(ladder, tiers=tiers)
 
 
 def _cache(settings: Settings) -> MemoryCache | FileCache:

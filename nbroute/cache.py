@@ -64,6 +64,8 @@ def m001_replies(connection: sqlite3.Connection) -> None:
 
 
 MIGRATIONS: list[Migration] = [m001_replies]
+#: What a stored text raises that is not a reply's JSON.
+_DAMAGED = (ValueError, KeyError, TypeError, ArithmeticError)
 
 
 class FileCache:
@@ -88,7 +90,7 @@ class FileCache:
                 query = "SELECT reply FROM replies WHERE key = ?"
                 found = connection.execute(query, (key,)).fetchone()
             return _reply(found[0]) if found else None
-        except (*FAILURES, ValueError, KeyError, TypeError) as error:
+        except (*FAILURES, *_DAMAGED) as error:
             raise self._file.record_error("cannot read the cache", error) from error
 
     def put(self, key: str, reply: Reply) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 from nbroute.errors import RecordError, TimedOut
 from nbroute.types import (
@@ -80,20 +81,22 @@ class Journal:
             model=request.model,
             purpose=purpose,
             status="running",
+            **self._priced(self.estimate(request, ""), tier, request.model, provider.kind),
         )
-        attempt = self._priced(attempt, self.estimate(request, ""), tier)
         self.attempts.append(attempt)
         self._append(attempt)
         return attempt
 
     def progress(self, attempt: Attempt, request: Request, tier: Tier, text: str) -> None:
         """Write down how far the answer is, in case the kernel does not live to see its end."""
-        self._append(self._priced(attempt, self.estimate(request, text), tier))
+        usage = self.estimate(request, text)
+        so_far = self._priced(usage, tier, attempt.model, attempt.provider_kind)
+        self._append(replace(attempt, **so_far))
 
     def close(self, attempt: Attempt, reply: Reply, tier: Tier) -> Attempt:
         """The attempt ended well."""
-        ended = replace(_with_reply(attempt, reply), status="ok")
-        return self._settle(self._priced(ended, reply.usage, tier))
+        cost = self._priced(reply.usage, tier, attempt.model, attempt.provider_kind)
+        return self._settle(replace(attempt, status="ok", **_of_reply(reply), **cost))
 
     def fail(self, attempt: Attempt, reply: Reply, tier: Tier, error: BaseException) -> Attempt:
         """The attempt broke off; `reply` is what had arrived.
@@ -102,20 +105,21 @@ class Journal:
         an endpoint that was stopped or too slow may well charge for what it read.
         """
         stopped = isinstance(error, KeyboardInterrupt)
-        ended = replace(
-            _with_reply(attempt, reply),
-            status="interrupted" if stopped else "error",
-            error="stopped by the user" if stopped else one_line(error),
-        )
+        told: dict[str, Any] = {
+            "status": "interrupted" if stopped else "error",
+            "error": "stopped by the user" if stopped else one_line(error),
+        }
+        cost: dict[str, Any] = {"input_tokens": 0, "cost_usd": Decimal(0)}
         maybe_billed = stopped or isinstance(error, TimedOut)
-        if not (maybe_billed or reply.text or not reply.usage.estimated):
-            return self._settle(replace(ended, input_tokens=0, cost_usd=Decimal(0)))
-        return self._settle(self._priced(ended, reply.usage, tier))
+        if maybe_billed or reply.text or not reply.usage.estimated:
+            cost = self._priced(reply.usage, tier, attempt.model, attempt.provider_kind)
+        return self._settle(replace(attempt, **told, **_of_reply(reply), **cost))
 
     def answer_from_cache(
         self, request: Request, tier: Tier, provider: Provider, reply: Reply, purpose: Purpose
     ) -> Attempt:
-        """Write down an answer that was not sent for: its tokens, at no cost."""
+        """Write down an answer that was not sent for: its tokens, at no cost and in no time."""
+        parts = _of_reply(reply) | self._priced(reply.usage, tier, request.model, provider.kind)
         attempt = replace(
             self.template,
             id=self._new_id(),
@@ -125,10 +129,8 @@ class Journal:
             provider_kind=provider.kind,
             model=request.model,
             purpose=purpose,
-        )
-        attempt = self._priced(_with_reply(attempt, reply), reply.usage, tier)
-        attempt = replace(
-            attempt, cached=True, cost_usd=Decimal(0), latency_ms=0.0, ttft_ms=None, status="ok"
+            cached=True,
+            **parts | {"cost_usd": Decimal(0), "latency_ms": 0.0, "ttft_ms": None},
         )
         self.attempts.append(attempt)
         return self._settle(attempt)
@@ -146,19 +148,19 @@ class Journal:
             estimated=True,
         )
 
-    def _priced(self, attempt: Attempt, usage: Usage, tier: Tier) -> Attempt:
-        cost = self._price(usage, tier, attempt.model, attempt.provider_kind)
-        return replace(
-            attempt,
-            input_tokens=usage.input_tokens,
-            output_tokens=usage.output_tokens,
-            cached_tokens=usage.cached_tokens,
-            tokens_estimated=usage.estimated,
-            cost_usd=cost.usd,
-            cost_source=cost.source,
-            price_input=cost.price.input if cost.price else None,
-            price_output=cost.price.output if cost.price else None,
-        )
+    def _priced(self, usage: Usage, tier: Tier, model: str, kind: ProviderKind) -> dict[str, Any]:
+        """The fields of an Attempt that say how much it took."""
+        cost = self._price(usage, tier, model, kind)
+        return {
+            "input_tokens": usage.input_tokens,
+            "output_tokens": usage.output_tokens,
+            "cached_tokens": usage.cached_tokens,
+            "tokens_estimated": usage.estimated,
+            "cost_usd": cost.usd,
+            "cost_source": cost.source,
+            "price_input": cost.price.input if cost.price else None,
+            "price_output": cost.price.output if cost.price else None,
+        }
 
     def _settle(self, attempt: Attempt) -> Attempt:
         places = [i for i, known in enumerate(self.attempts) if known.id == attempt.id]
@@ -181,11 +183,10 @@ def one_line(error: BaseException) -> str:
     return " ".join(f"{type(error).__name__}: {error}".split())
 
 
-def _with_reply(attempt: Attempt, reply: Reply) -> Attempt:
-    return replace(
-        attempt,
-        text=reply.text,
-        finish_reason=reply.finish_reason,
-        latency_ms=reply.latency_ms,
-        ttft_ms=reply.ttft_ms,
-    )
+def _of_reply(reply: Reply) -> dict[str, Any]:
+    return {
+        "text": reply.text,
+        "finish_reason": reply.finish_reason,
+        "latency_ms": reply.latency_ms,
+        "ttft_ms": reply.ttft_ms,
+    }

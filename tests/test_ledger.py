@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from nbroute.errors import RecordError, SettingsError
 from nbroute.ledger import SqliteLedger
 from nbroute.report import Spend
@@ -78,7 +79,8 @@ APPEND_MANY = """
     sys.stdin.readline()
     for number in range(count):
         for status in ("running", "ok"):
-            ledger.append(Attempt(f"{name}-{number}", 1.0, name, "r", "T", "p", "remote", "m", status=status))
+            made = (f"{name}-{number}", 1.0, name, "r", "T", "p", "remote", "m")
+            ledger.append(Attempt(*made, status=status))
             print(number, status, flush=True)
 """
 
@@ -189,7 +191,9 @@ def test_processes_that_start_on_one_new_file_at_once_lose_nothing(path):
 
 
 def test_a_killed_kernel_loses_nothing_that_it_wrote(path):
-    kernel = python(APPEND_MANY, path, "k", 1_000_000, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    kernel = python(
+        APPEND_MANY, path, "k", 1_000_000, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
     kernel.stdin.write("go\n")
     kernel.stdin.flush()
     said = [kernel.stdout.readline() for _ in range(2 + 2 * 30)]
@@ -391,7 +395,7 @@ UNUSABLE = [under_a_file, in_a_read_only_folder, on_a_full_device, a_folder, not
 def test_what_cannot_be_recorded_is_kept_in_memory_and_counts(make, tmp_path):
     with SqliteLedger(make(tmp_path), wait_s=0.05) as ledger:
         for status in ("running", "ok"):
-            with pytest.raises(RecordError, match="kept in memory.*NBROUTE_LEDGER"):
+            with pytest.raises(RecordError, match=r"kept in memory.*NBROUTE_LEDGER"):
                 ledger.append(attempt(status=status))
 
         assert Decimal("0.25") == ledger.spend(session="s1").usd
@@ -420,7 +424,7 @@ def test_a_corrupt_file_is_an_error_for_all_that_asks_for_what_is_in_it(tmp_path
     with SqliteLedger(path) as ledger:
         assert Spend() == ledger.spend(session="new")
         for read in (ledger.rows, ledger.report_rows, ledger.frame, ledger.spend):
-            with pytest.raises(RecordError, match="cannot read the ledger.*move the file away"):
+            with pytest.raises(RecordError, match=r"cannot read the ledger.*move the file away"):
                 read()
 
     assert before == path.read_bytes()
@@ -461,9 +465,10 @@ def test_on_a_full_disk_the_rows_wait_and_are_written_once_there_is_room(ledger,
 
     make_room(ledger)
     ledger.append(attempt("a3"))
+    ledger.append(attempt("a4"))
 
-    assert ["a1", "a1", "a2", "a3"] == stored(path)
-    assert 3 == ledger.spend().calls
+    assert ["a1", "a1", "a2", "a3", "a4"] == stored(path)
+    assert 4 == ledger.spend().calls
 
 
 def test_a_file_that_another_process_keeps_locked_does_not_stop_the_call(ledger, path):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
+import signal
 import socket
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
@@ -198,13 +200,16 @@ def test_closing_the_iterator_closes_the_connection(server, provider):
     assert server.requests[0].left.wait(5)
 
 
-def test_a_keyboard_interrupt_passes_through_and_closes_the_connection(server, provider):
+def test_ctrl_c_passes_through_and_closes_the_connection(server, provider):
     server.reply(text="one two three", stall_after=1)
+    main = threading.get_ident()
+    press = threading.Timer(0.2, signal.pthread_kill, (main, signal.SIGINT))
     pieces = provider.send(asking())
     next(pieces)
+    press.start()
 
     with pytest.raises(KeyboardInterrupt):
-        pieces.throw(KeyboardInterrupt)
+        next(pieces)
 
     assert server.requests[0].left.wait(5)
 

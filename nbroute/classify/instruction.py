@@ -7,9 +7,10 @@ a place in the prompt.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
-from nbroute.classify.lexicon import CHINESE, CUES, STEMS, TASKS, WORD
+from nbroute.classify.lexicon import CHINESE, OPENINGS, WORD, names_task
+from nbroute.classify.words import RELATIONS
 
 #: Of a longer prompt the head and the tail are read, this many characters of each.
 REACH = 3000
@@ -23,8 +24,7 @@ LEAD_UP = 7
 Span = tuple[int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Instruction:
+class Instruction(NamedTuple):
     """What is asked, as spans of `text`: the prompt in lower case, with the rest blanked.
 
     `heads` are the places where an instruction or a question can begin. `cut` characters are
@@ -33,7 +33,7 @@ class Instruction:
 
     text: str
     spans: tuple[Span, ...]
-    heads: tuple[int, ...]
+    heads: frozenset[int]
     words: int
     asked: int
     cut: int = 0
@@ -56,18 +56,17 @@ def instruction(prompt: str) -> Instruction:
     sentences = [m.span() for m in _SENTENCE.finditer(text)]
     polite = [(_head(text, span), span) for span in sentences]
     counted = [
-        (head, span, count_words(text[head : span[1]]))
-        for head, span in polite
-        if head < span[1]
+        (head, span, count_words(text[head : span[1]])) for head, span in polite if head < span[1]
     ]
     words = sum(count for _, _, count in counted)
-    kept = counted if words <= SHORT else _asking(text, counted, words)
-    asked = sum(count for _, _, count in kept)
     story = _is_story(text, counted, words)
+    kept = counted if words <= SHORT or story else _asking(text, counted, words)
+    asked = sum(count for _, _, count in kept)
+    spans = tuple((head, span[1]) for head, span, _ in kept)
     return Instruction(
-        text=text,
-        spans=tuple((head, span[1]) for head, span, _ in kept),
-        heads=tuple(place for head, span, _ in kept for place in _clauses(text, head, span[1])),
+        text=_only(text, spans),
+        spans=spans,
+        heads=frozenset(place for span in spans for place in _clauses(text, *span)),
         words=words,
         asked=asked,
         cut=cut,
@@ -78,11 +77,44 @@ def instruction(prompt: str) -> Instruction:
     )
 
 
+def opening(text: str, head: int, end: int) -> tuple[str, int, int] | None:
+    """The kind of question that begins at `head`, and where its opening words are."""
+    first = WORD.search(text, head, end)
+    if not first:
+        return None
+    start = first.start()
+    if first[0] in {"what", "the"} and (match := _LISTED.match(text, start, end)):
+        return "explain" if match[1] else "lookup", start, match.end()
+    for cue in OPENINGS.get(first[0], ()):
+        stop = start + len(cue.phrase)
+        if text.startswith(cue.phrase, start) and not WORD.match(text, stop):
+            return cue.kind, start, stop
+    return None
+
+
+_LISTED = re.compile(
+    r"""what\ (?:are|were|is)\ (?:the\ |some\ )?(?:\w+\ ){0,3}?(benefits|advantages|causes|disadvantages
+    |effects|consequences|reasons|symptoms|steps|stages|implications|differences|features|principles
+    |drawbacks|uses|limitations|methods|norms|processes)\b|the\ \w+(?:\ \w+)?\ of\b""",
+    re.VERBOSE,
+)
+
+
+def _only(text: str, spans: tuple[Span, ...]) -> str:
+    """The text with all but the spans blanked."""
+    parts = []
+    done = 0
+    for start, end in spans:
+        parts += [" " * (start - done), text[start:end]]
+        done = end
+    return "".join(parts)
+
+
 def count_words(text: str) -> int:
     """Words; Chinese, which has no spaces, counts two characters as one."""
     if text.isascii():
         return len(text.split())
-    chinese = len(_HAN.findall(text))
+    chinese = len(HAN.findall(text))
     return len(WORD.findall(text)) + (chinese + 1) // 2
 
 
@@ -99,12 +131,16 @@ def _blanked(low: str) -> tuple[str, bool, bool]:
     if "```" in text:
         text = _FENCE.sub(_spaces, text)
     if "\n" in text:
-        text = _DATA_LINE.sub(_spaces, text)
+        text = "\n".join([_without_data(line) for line in text.split("\n")])
     code = text != low and ("```" in low or _CODE.search(low) is not None)
     unquoted = _QUOTE.sub(_spaces, text) if _QUOTE_MARK.search(text) else text
-    if not WORD.search(unquoted):
+    if not WORD.search(unquoted) and not HAN.search(unquoted):
         return low.replace("-", " "), code, False
     return unquoted.replace("-", " "), code, unquoted != text
+
+
+def _without_data(line: str) -> str:
+    return " " * len(line) if _DATA_LINE.match(line) else line
 
 
 def _spaces(match: re.Match[str]) -> str:
@@ -141,29 +177,34 @@ def _pasted_blocks(text: str, sentences: list[Counted]) -> list[Span]:
     for gap in (*_BLANK_LINE.finditer(text), None):
         end = gap.start() if gap else len(text)
         inside = [s for s in sentences if start <= s[0] < end]
-        if sum(s[2] for s in inside) > SHORT and not _begins_asking(text, inside[0]):
+        long = sum(s[2] for s in inside) > SHORT
+        if long and not _begins_asking(text, inside[0][0], inside[0][1][1]):
             blocks.append((start, end))
         start = end
     return blocks
 
 
-def _begins_asking(text: str, sentence: Counted) -> bool:
-    head, (_, end), _ = sentence
-    return bool(QUESTION.match(text, head, end)) or _orders(WORD.findall(text[head:end])[:1], True)
-
-
 def _asks(text: str, head: int, end: int) -> bool:
-    if QUESTION.match(text, head, end) or text[head:end].rstrip().endswith(("?", "？")):
+    if _begins_asking(text, head, end):
         return True
-    words = WORD.findall(text[head:end])[:60]
-    if _orders(words[:1], leading=True) or _orders(words[:2] + words[-3:], leading=False):
+    part = text[head:end].rstrip()
+    if part.endswith(("?", "？")):
         return True
-    return bool(_HAN.search(text, head, end) and CHINESE.search(text, head, end))
+    if not part.isascii() and HAN.search(part):
+        return CHINESE.search(part) is not None
+    return names_task(part.rpartition(" ")[2].rstrip(_PUNCTUATION))
 
 
-def _orders(words: list[str], leading: bool) -> bool:
-    cues = (cue for word in words for cue in (*CUES.get(word, ()), *STEMS.get(word[:4], ())))
-    return any(cue.kind in TASKS and (leading or not cue.leading) for cue in cues)
+def _begins_asking(text: str, head: int, end: int) -> bool:
+    first = WORD.search(text, head, end)
+    if not first:
+        return False
+    return names_task(first[0]) or (
+        first[0] in OPENINGS and opening(text, first.start(), end) is not None
+    )
+
+
+_PUNCTUATION = ".,:;!?()।"
 
 
 def _is_story(text: str, sentences: list[Counted], words: int) -> bool:
@@ -171,30 +212,43 @@ def _is_story(text: str, sentences: list[Counted], words: int) -> bool:
     if not sentences or not SHORT // 4 < words <= STORY:
         return False
     head, (_, end), _ = sentences[-1]
-    asks = text[head:end].rstrip().endswith(("?", "？")) or QUESTION.match(text, head, end)
-    asks = asks or text.startswith(("find ", "determine ", "calculate ", "compute "), head)
-    start = text.rfind("\n", 0, head) + 1
+    asks = (
+        text[head:end].rstrip().endswith(("?", "？"))
+        or opening(text, head, end) is not None
+        or text.startswith(("find ", "determine ", "calculate ", "compute "), head)
+    )
+    start = 0 if words <= STORY // 2 else text.rfind("\n", 0, head) + 1
+    start = max(start, text.rfind("\n\n", 0, head) + 1)
     before = sum(count for place, _, count in sentences[:-1] if place >= start)
     led_up = [place - head for place in _clauses(text, head, end)]
-    return bool(asks) and (before >= LEAD_UP or led_up[-1] >= 6 * LEAD_UP)
+    return asks and _puzzling(text) and (before >= LEAD_UP or led_up[-1] >= 6 * LEAD_UP)
 
 
-_HAN = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
+def _puzzling(text: str) -> bool:
+    """Whether the text has figures or relations to work with."""
+    return len(_FIGURE.findall(text)) > 1 or len(_RELATION.findall(text)) > 1
+
+
+_FIGURE = re.compile(r"\d+")
+_RELATION = re.compile(rf"\b(?:{'|'.join(RELATIONS.split())})\b")
+#: Chinese and Japanese characters.
+HAN = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
 _BLANK_LINE = re.compile(r"\n[ \t]*\n")
-_SENTENCE = re.compile(r"(?:[^.!?:;\n。？！；：।]|\.(?=\w))+[.!?:;。？！；：।]*")
+_SENTENCE = re.compile(
+    r"[^.!?:;\n。？！；：।]+(?:\.(?=\w)[^.!?:;\n。？！；：।]+)*[.!?:;。？！；：।]*"
+)
 _FENCE = re.compile(r"```.*?(?:```|\Z)", re.DOTALL)
 _DATA_LINE = re.compile(
-    r"^[ \t]*(?:\|[^\n]*|(?:[^,\s]+,){2,}[^,\n]*|\[?\d{4}-\d\d-\d\d[ t]\d\d:[^\n]*"
+    r"[ \t]*(?:\||(?:[^,\s]+,){2,}[^,\n]*$|[^|\n]{1,40} \|[^|\n]|\[?\d{4}-\d\d-\d\d[ t]\d\d:"
     r"|(?:def|class|import|return|from|for|if|while|const|let|var|public|private|#include)\b"
-    r"[^\n]*[:;{)]|[^\n]*[;{}]|</?\w+[^\n]*>)[ \t]*$",
-    re.MULTILINE,
+    r"[^\n]*[:;{)][ \t]*$|[^\n]*[;{}][ \t]*$|</?\w+[^\n]*>[ \t]*$)"
 )
 _CODE = re.compile(r"[;{}()\[\]=]\s*$", re.MULTILINE)
 _QUOTE_MARK = re.compile("[\"'`“”„«‘「『《]")
 _QUOTE = re.compile(
     r'"""[^"]*(?:"""|\Z)|"[^"\n]{1,300}"|“[^”“]{1,300}[”“]|„[^“”]{1,300}[“”]|«[^»]{1,300}»'
     r"|‘[^’\n]{1,200}’|「[^」]{1,200}」|『[^』]{1,200}』|《[^》]{1,200}》|`[^`\n]{1,200}`"
-    r"|(?<!\w)'[^'\n]{1,200}'(?!\w)"
+    r"|'(?<!\w')[^'\n]{1,200}'(?!\w)"
 )
 _CLAUSE = re.compile(
     r",[\s¿]+(?=(?:how|what|why|who|wie|was|warum|cómo|qué|cuánt\w+|por qué|comment|combien)\b)"
@@ -225,36 +279,5 @@ _POLITE = re.compile(
        |i'd\ (?:really\ )?appreciate|with\ gratitude|cheers|i\ hope|hope|merci|danke|gracias|dankeschön
        |thanks|vielen\ dank|muchas\ gracias|धन्यवाद|谢谢)[^\n]{0,120}
     ))+""",
-    re.VERBOSE,
-)
-
-#: How a question begins; the name of the group is the kind.
-QUESTION = re.compile(
-    r"""(?:[^\w\u0900-\u097f]*)(?:
-    (?P<greeting>(?:hi|hello|hey|hola|bonjour|hallo|salut|good\ (?:morning|day|evening|night)
-        |how\ are\ (?:you|things)|how's\ it\ going|wie\ geht|guten\ (?:morgen|tag|abend)|thanks?
-        |comment\ (?:ça\ va|allez)|cómo\ est[áa]s|qué\ tal|नमस्ते|आप\ कैसे|धन्यवाद|gracias|merci)(?![\w\u0900-\u097f]))
-    |(?P<what_if>(?:what\ (?:would|will|could|might)\ happen|what\ if|suppose|imagine\ that
-        |was\ (?:würde|wäre|passiert)|qué\ pasaría|que\ se\ passerait)\b)
-    |(?P<explain>what\ (?:are|were)\ (?:the\ |some\ )?(?:[\w-]+\ ){0,3}?(?:benefits|advantages|causes
-        |disadvantages|effects|consequences|reasons|symptoms|steps|stages|implications|differences
-        |features|principles|drawbacks|uses|limitations|methods|norms|processes)\b)
-    |(?P<plan>how\ (?:would|should|could|might)\ (?:you|we|i|one)\b)
-    |(?P<should>should\b)
-    |(?P<suggest>what\ (?:should|could|can)\ (?:i|we|one)\b|what\ are\ some\b)
-    |(?P<why>(?:why|warum|wieso|weshalb|por\ qué|pourquoi|how\ come)\b)
-    |(?P<reason>(?:what(?:'s|\ is|\ are)\ the\ (?:probability|expected|chances|odds|total\ \w+\ of))\b)
-    |(?P<lookup>(?:who(?:'s|s|se|m)?|when|where|which|how\ (?:many|much|mny|old|tall|far|long|often
-        |big|high|fast|deep|heavy)|what\ (?:year|time|day|date|colou?r|language|country|city|number
-        |percentage|kind|sort|type)|(?:in|on|at|from|to)\ (?:which|what)|wer|wen|wem|wann|wo|woher|the\ \w+(?:\ \w+)?\ of
-        |welche[rsnm]?|wie\ (?:viele?|alt|hoch|weit|lange|oft|gro(?:ß|ss)|heißt)|in\ welche\w*
-        |quiéne?s?|cuándo|dónde|en\ qué|cuánt[oa]s?|qui|quand|où|combien|dans\ quel\w*|en\ quelle)\b)
-    |(?P<how>(?:how|hwo|wie|cómo|comment|what\ (?:causes?|caused|happens|makes|made))\b)
-    |(?P<what_is>(?:what(?:'s|\ is|\ are|\ was|\ were|s)|wats?|was\ (?:ist|sind|war|heißt)|qué|cuál(?:es)?
-        |quel(?:le)?s?|qu'est)\b)
-    |(?P<what>(?:what|waht|whta|wht|was|que)\b)
-    |(?P<yes_no>(?:is|are|was|were|am|do|does|did|can|could|will|would|has|have|had|must|may
-        |might|isn't|aren't|doesn't|don't|can't|ist|sind|waren?|hat|haben|kann|können|gibt|darf|gilt
-        |es|son|está|hay|puede|pueden|tiene|existe|est|y\ a|peut|une?\ \w+\ peut|whether|ob|क्या)(?![\w\u0900-\u097f])))""",
     re.VERBOSE,
 )

@@ -78,14 +78,20 @@ class Card:
         return result
 
     def _end(self, result: RouteResult | None, error: str) -> None:
-        """Show the last state; nothing at all where nothing happened but an error."""
+        """Show the last state. With no answer at all, the error speaks for itself."""
         with self._lock:
-            results = (result, *self.view.results) if result else self.view.results
-            notices = () if result else self.view.notices
+            earlier = self.view.results
+            answered = result is not None and (result.text or not error)
             session = render.session_line(self._router.report(), self._router.settings.budget_usd)
-            self.view = render.View(results, None, error, session, notices)
-            if results:
+            self.view = render.View(
+                (result, *earlier) if answered else earlier,
+                error=error if earlier else "",
+                session=session,
+            )
+            if self.view.results:
                 self.screen.finish(self.view)
+            else:
+                self.screen.give_up()
 
 
 def _after(view: render.View, event: Event) -> render.View:

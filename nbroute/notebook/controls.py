@@ -6,6 +6,7 @@ a kernel may fail on the controls.
 
 from __future__ import annotations
 
+import contextlib
 import html
 import threading
 from collections.abc import Callable
@@ -97,17 +98,13 @@ class Controls(widgets.VBox):
             self._cancel.set()
 
     def _work(self, tier: str | None) -> None:
-        said = ""
-        try:
+        with contextlib.suppress(NbrouteError):  # the card shows it
             self._escalated(self._card.escalate(tier, self._cancel))
-        except NbrouteError as error:
-            said = f"{type(error).__name__}: {error}"
-        finally:
-            self._meter.refresh(self._router)
-            self._busy.release()
-            self._idle(said)
+        self._meter.refresh(self._router)
+        self._busy.release()
+        self._idle()
 
-    def _idle(self, said: str = "") -> None:
+    def _idle(self) -> None:
         result = self._card.result
         above = self._router.ladder.above(result.tier)
         self.up.description = f"Escalate to {above.name}" if above else "Top tier: no escalation"
@@ -115,7 +112,7 @@ class Controls(widgets.VBox):
         self.run.disabled = False
         self.stop.disabled = True
         self.tier.value = above.name if above else result.tier
-        self._say(said)
+        self._say("")
 
     def _say(self, text: str) -> None:
         self.said.value = f'<span role="status">{html.escape(text)}</span>'

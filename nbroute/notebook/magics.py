@@ -78,11 +78,13 @@ class RouteMagics(Magics):
         )
 
     def display_result(self, result: RouteResult) -> None:
-        """Show a result, unless its own cell has just done so."""
-        if self._just_shown == (result.id, self.shell.execution_count):
-            return
+        """Show a result; in its own cell, which has just done so, no second time."""
         from IPython.display import display
 
+        if self._just_shown == (result.id, self.shell.execution_count):
+            if not hasattr(self.shell, "kernel"):  # a terminal has printed `Out[n]: ` already
+                display({"text/plain": repr(result)}, raw=True)
+            return
         chain = [result]
         while chain[-1].parent is not None:
             chain.append(chain[-1].parent)

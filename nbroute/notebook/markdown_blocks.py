@@ -77,8 +77,9 @@ class _Scanner:
                 self.blocks[-1].lines.append(raw)
                 return
             self._leave(matched)
+        place = self._enter(line, place)
         if line[place:].strip():
-            self._content(raw, line, self._enter(line, place))
+            self._content(raw, line, place)
         else:
             self._blank(raw)
 
@@ -107,7 +108,8 @@ class _Scanner:
                 width, place = _QUOTED, quote.end()
             else:
                 item = None if _RULE.match(line, place) else _ITEM.match(line, place)
-                if not item or (self.paragraph and not _interrupts(item, line)):
+                running = self.paragraph and not self.table
+                if not item or (running and not _interrupts(item, line)):
                     break
                 wide = len(item[3]) if 0 < len(item[3]) <= _CODE_INDENT else 1
                 width, place = len(item[1]) + wide, min(item.end(1) + wide, len(line))
@@ -130,7 +132,8 @@ class _Scanner:
             self.paragraph = self.table = False
             prefix = line[:place] + fence[1]
             self._add("fence", raw, prefix=prefix, info=fence[3].strip())
-        elif rest.startswith(" " * _CODE_INDENT) and not self.paragraph:
+        elif rest.startswith(" " * _CODE_INDENT) and (self.table or not self.paragraph):
+            self.paragraph = self.table = False
             self._indented(raw, line[: place + _CODE_INDENT], rest[_CODE_INDENT:])
         elif _HEADING.match(rest):
             self.paragraph = False

@@ -9,7 +9,7 @@ from typing import Any
 
 from nbroute.notebook.untrusted import escape_markdown, safe_markdown, safe_plain
 from nbroute.pricing import describe, format_usd
-from nbroute.report import Report, Saving, Spend, record
+from nbroute.report import Report, Saving, Spend, counted, record
 from nbroute.types import Attempt, Cost, Decision, RouteResult
 
 DOT = " · "
@@ -142,7 +142,7 @@ def _model(attempt: Attempt) -> str:
 def session_line(report: Report, budget_usd: Decimal | None) -> str:
     """`session $0.0013 of $1.00 · 6 calls · 1 cached · $0.0210 less than all on FRONTIER ...`."""
     spend = report.spend
-    parts = [f"session {_spent(spend, budget_usd)}", f"{spend.calls} calls"]
+    parts = [f"session {_spent(spend, budget_usd)}", counted(spend.calls, "call")]
     if spend.cached_calls:
         parts.append(f"{spend.cached_calls} cached")
     if spend.unknown_calls:
@@ -155,7 +155,7 @@ def session_line(report: Report, budget_usd: Decimal | None) -> str:
 def meter_lines(report: Report, budget_usd: Decimal | None) -> list[str]:
     """The session meter: the line of the session, and the spend by tier."""
     tiers = [
-        f"{tier} {_spent(spend, None)} ({spend.calls} calls)"
+        f"{tier} {_spent(spend, None)} ({counted(spend.calls, 'call')})"
         for tier, spend in report.by_tier.items()
         if spend.calls
     ]

@@ -22,6 +22,9 @@ class Screen(Protocol):
     def finish(self, view: render.View) -> None:
         """The view is final; it must be shown now."""
 
+    def give_up(self) -> None:
+        """There is no answer, and an error will say why."""
+
 
 class Live:
     """One display handle, redrawn at most about eight times a second.
@@ -41,6 +44,11 @@ class Live:
 
     def text(self, piece: str) -> None:
         """Nothing: the view holds the text."""
+
+    def give_up(self) -> None:
+        """Take back what was drawn."""
+        if self._handle is not None:
+            self._handle.update({"text/plain": "(no answer)"}, raw=True)
 
     def finish(self, view: render.View) -> None:
         """Redraw now."""
@@ -63,6 +71,9 @@ class Once:
     def text(self, piece: str) -> None:
         """Nothing yet."""
 
+    def give_up(self) -> None:
+        """Nothing was drawn."""
+
     def finish(self, view: render.View) -> None:
         """Show it."""
         from IPython.display import display
@@ -79,6 +90,9 @@ class Terminal:
 
     def draw(self, view: render.View) -> None:
         """Nothing: what was printed stays."""
+
+    def give_up(self) -> None:
+        """Nothing was printed."""
 
     def text(self, piece: str) -> None:
         """Print the piece."""
@@ -100,6 +114,9 @@ class Quiet:
         """Nothing."""
 
     def text(self, piece: str) -> None:
+        """Nothing."""
+
+    def give_up(self) -> None:
         """Nothing."""
 
     def finish(self, view: render.View) -> None:

@@ -54,7 +54,9 @@ def spend_table(router: Any, words: Sequence[str]) -> Table:
     """The session's spend by tier, or by what the word says."""
     by = words[0] if words else "tier"
     groups = router.spend(by)
-    rows = [[str(name or "(none)"), *_amounts(spend)] for name, spend in groups.items()]
+    order = [*router.ladder.names] if by == "tier" else []
+    names = sorted(groups, key=lambda name: order.index(name) if name in order else len(order))
+    rows = [[str(name or "(none)"), *_amounts(groups[name])] for name in names]
     rows.append(["together", *_amounts(router.spend())])
     head = [by, "calls", "cached", "spent", "equivalent (nothing billed)", "price unknown"]
     return Table(head, rows, below=[session_line(router.report(), router.settings.budget_usd)])

@@ -114,7 +114,7 @@ def _translation(error: BaseException, call: Call) -> ProviderError | None:
 
 def _of_status(status: int, body: object, call: Call) -> ProviderError:
     words = server_words(body) or "no message"
-    if status == 404 or (status == _BAD_REQUEST and _UNKNOWN_MODEL.search(f"{words} {body}")):  # noqa: PLR2004 - an HTTP status says it best
+    if status == 404 or (status == _BAD_REQUEST and _UNKNOWN_MODEL.search(f"{words} {body}")):
         return _unknown_model(status, words, call)
     error, says = _STATUSES.get(status, _rest(status))
     answered = f"{call.host} answered {status} to {call.model!r}: {words}"

@@ -8,8 +8,8 @@ and p95. Percentiles are by nearest rank, so that each is a latency that was mea
 from __future__ import annotations
 
 from nbroute.report.metadata import record
-from nbroute.report.spend import ReportRow, Spend
+from nbroute.report.spend import ReportRow, Spend, counted
 from nbroute.report.summary import Latency, Report, Saving
 from nbroute.report.tally import summarise
 
-__all__ = ["Latency", "Report", "ReportRow", "Saving", "Spend", "record", "summarise"]
+__all__ = ["Latency", "Report", "ReportRow", "Saving", "Spend", "counted", "record", "summarise"]

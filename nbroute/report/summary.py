@@ -52,7 +52,7 @@ class Saving:
         return self.baseline_usd - self.spent_usd
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Report:
     """What a set of calls did; `print` it, or take its parts.
 
@@ -121,7 +121,7 @@ class Report:
             return f"good, under {ESCALATION_GOOD:.0%}"
         return f"fair, {ESCALATION_GOOD:.0%} to {ESCALATION_PROBLEM:.0%}"
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         """The report as plain text."""
         return "\n".join(_text(self))
 
@@ -179,9 +179,13 @@ def _counts(report: Report) -> str:
 
 def _savings(report: Report) -> Iterator[str]:
     against = f"than all on {report.baseline}"
-    yield f"saving: {_saved(report.saving, against)}"
-    if report.spend.equivalent_usd or report.equivalent_saving.baseline_usd:
-        yield f"saving in money that was not billed: {_saved(report.equivalent_saving, against)}"
+    sides = [
+        ("saving", report.saving),
+        ("saving in money that was not billed", report.equivalent_saving),
+    ]
+    told = [(name, s) for name, s in sides if s.baseline_usd or s.spent_usd or s.unknown_calls]
+    for name, saving in told or sides[:1]:
+        yield f"{name}: {_saved(saving, against)}"
 
 
 def _saved(saving: Saving, against: str) -> str:

@@ -184,7 +184,7 @@ def _saving(
     return Saving(_baseline(final, price), spent, spend.unknown_calls)
 
 
-def _baseline(answers: Sequence[_Answer], price: Price | None) -> Decimal | None:
+def _baseline(answers: Sequence[ReportRow], price: Price | None) -> Decimal | None:
     if price is None:
         return None
     given = sum(answer.input_tokens for answer in answers)

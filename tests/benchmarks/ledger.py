@@ -85,7 +85,7 @@ def append_figures(folder: Path) -> None:
     bare.execute("PRAGMA journal_mode = WAL")
     bare.execute("PRAGMA synchronous = NORMAL")
     bare.execute(f"CREATE TABLE t ({', '.join(f'c{n}' for n in range(columns))})")
-    insert = f"INSERT INTO t VALUES ({', '.join('?' * columns)})"
+    insert = f"INSERT INTO t VALUES ({', '.join('?' * columns)})"  # noqa: S608 - marks alone
     row = ["sixteen letters.", 1.5] * (columns // 2) + [None] * (columns % 2)
 
     def bare_inserts() -> None:
@@ -137,7 +137,9 @@ def report_figures(path: Path, count: int) -> None:
         print(f"report of {count:,} attempts ({count * 2:,} rows): {whole:.2f} s")
         print(f"  reading {reading:.2f} s, summarising {whole - reading:.2f} s")
         print(f"  bare SELECT *: {fetch:.2f} s; the report takes {whole / fetch:.2f} times that")
-        print(f"  peak memory {peak_mb(report):.0f} MB; of the bare SELECT * {peak_mb(select):.0f} MB")
+        print(
+            f"  peak memory {peak_mb(report):.0f} MB; of the bare SELECT * {peak_mb(select):.0f} MB"
+        )
         print(f"spend, all:         {timed(ledger.spend) * 1e3:.1f} ms")
         print(f"spend by day:       {timed(lambda: ledger.spend('day')) * 1e3:.1f} ms")
         one = timed(lambda: ledger.spend(session="s07"))

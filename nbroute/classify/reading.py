@@ -1,0 +1,129 @@
+"""Instruction -> what it asks for and what about: the cues of `lexicon`, at their places."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import NamedTuple
+
+from nbroute.classify.instruction import HAN, Instruction, Span, opening
+from nbroute.classify.lexicon import CHINESE, CHINESE_KIND, CUES, STEMS, WORD, Cue, corrected
+from nbroute.classify.words import TASKS
+
+#: Slips of the keyboard are looked for where no more words than this ask.
+MENDABLE = 45
+
+
+class Found(NamedTuple):
+    """A cue at its place in the instruction's text."""
+
+    kind: str
+    start: int
+    end: int
+
+
+def read(asked: Instruction) -> tuple[list[Found], list[Found]]:
+    """The tasks and the topics of the instruction, in order."""
+    tasks: list[Found] = []
+    topics: list[Found] = []
+    found = _cues(asked)
+    for span in asked.spans:
+        within = [cue for cue in found if span[0] <= cue.start < span[1]]
+        for_span, about = _sentence(asked, span, within)
+        tasks += for_span
+        topics += about
+        if _introduces(asked.text, span, for_span):
+            break
+    return tasks, topics
+
+
+def _introduces(text: str, span: Span, tasks: list[Found]) -> bool:
+    """Whether what follows is only what the task is to be done to: "Shorten this: ..."."""
+    return bool(tasks) and tasks[0].kind in _HANDLING and text[: span[1]].rstrip().endswith(":")
+
+
+def _sentence(
+    asked: Instruction, span: Span, found: list[Found]
+) -> tuple[list[Found], list[Found]]:
+    """The tasks and the topics of one sentence; a word that is only mentioned is no topic."""
+    tasks = _questions(asked, span) + [f for f in found if f.kind in TASKS]
+    tasks.sort(key=_start)
+    lexical = next((task for task in tasks if task.kind == "lexical"), None)
+    if lexical and tasks[0].kind in _MASKING:
+        return [lexical], []
+    return tasks, [f for f in found if f.kind not in TASKS]
+
+
+def _start(found: Found) -> int:
+    return found.start
+
+
+def _questions(asked: Instruction, span: Span) -> list[Found]:
+    heads = (head for head in asked.heads if span[0] <= head < span[1])
+    openings = (opening(asked.text, head, span[1]) for head in heads)
+    return [Found(*found) for found in openings if found]
+
+
+def _cues(asked: Instruction) -> list[Found]:
+    asking = " ".join([asked.text[start:end] for start, end in asked.spans])
+    words = set(WORD.findall(asking))
+    hits = [(word, CUES[word]) for word in CUES.keys() & words]
+    if stems := STEMS.keys() & {word[:4] for word in words}:
+        hits += [(w, STEMS[w[:4]]) for w in words if w[:4] in stems and w not in CUES]
+    if asked.asked <= MENDABLE:
+        hits += _mended(words)
+    found: list[Found] = []
+    for word, cues in hits:
+        _place(asked, word, cues, found)
+    if not asking.isascii() and HAN.search(asking):
+        found += [Found(CHINESE_KIND[m[0]], *m.span()) for m in CHINESE.finditer(asked.text)]
+    return sorted(found, key=_start)
+
+
+def _mended(words: set[str]) -> Iterable[tuple[str, tuple[Cue, ...]]]:
+    for word in words:
+        if len(word) > 4 and word not in CUES and (meant := corrected(word)):
+            cues = (cue for cue in CUES[meant] if cue.phrase == meant)
+            yield word, tuple(replace(cue, phrase=word) for cue in cues)
+
+
+def _place(asked: Instruction, word: str, cues: tuple[Cue, ...], found: list[Found]) -> None:
+    """Add what the word stands for at each of its places; the longest phrase wins."""
+    at = asked.text.find(word)
+    while at >= 0:
+        longest = 0
+        for cue in cues:
+            if len(cue.phrase) >= longest and _fits(asked, at - cue.lead, cue):
+                longest = len(cue.phrase)
+                found.append(Found(cue.kind, at - cue.lead, at - cue.lead + longest))
+        at = asked.text.find(word, at + (longest or len(word)))
+
+
+def _fits(asked: Instruction, start: int, cue: Cue) -> bool:
+    text = asked.text
+    end = start + len(cue.phrase)
+    if start < 0 or not text.startswith(cue.phrase, start):
+        return False
+    if start and text[start - 1] != " " and WORD.match(text, start - 1):
+        return False
+    if not cue.open_end and text[end : end + 1] != " " and WORD.match(text, end):
+        return False
+    return not cue.leading or start in asked.heads or _leads(text[max(start - 24, 0) : start])
+
+
+def _leads(before: str) -> bool:
+    """Whether an instruction can begin after these words, an adverb left out."""
+    rest, _, last = before.rstrip().rpartition(" ")
+    if last.endswith("ly"):
+        rest, _, last = rest.rstrip().rpartition(" ")
+    return not last or last in _LEADS or last.endswith((",", ":", ";", "(", ".", "!", "?"))
+
+
+_LEADS = frozenset(
+    {"and", "or", "then", "please", "you", "also", "to", "me", "just", "let's", "who", "that"}
+    | {"finally", "but", "now", "bitte", "must", "should", "i'd", "we"}
+)
+
+#: What is asked to be spelt, translated or looked up is mentioned, not used.
+_MASKING = {"lexical", "lookup", "yes_no", "what_is", "what", "how", "trivial", "write", "unknown"}
+_HANDLING = {"lexical", "trivial", "translate", "transform"}

@@ -1,0 +1,146 @@
+"""Tasks and topics -> the one task that decides.
+
+A general verb is settled by its object ("write" a note, an essay, a parser), the hardest of
+several tasks decides, and some things only the prompt as a whole can tell.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from nbroute.classify.instruction import Instruction
+from nbroute.classify.reading import Found
+from nbroute.classify.words import TASKS
+
+#: Questions that one fact answers, unless their topic says otherwise.
+FACTS = frozenset({"greeting", "lookup", "yes_no", "what_is", "what"})
+
+
+class Deciding(NamedTuple):
+    """The task that decides, its place where it has one, and all that are asked for."""
+
+    kind: str
+    found: Found | None
+    kinds: tuple[str, ...]
+
+
+def deciding(prompt: str, asked: Instruction, tasks: list[Found], topics: list[Found]) -> Deciding:
+    """The hardest of the tasks, or what the prompt as a whole turns out to be."""
+    kinds = [_settled(task, tasks, topics, asked) for task in tasks] or ["unknown"]
+    hardest = max(range(len(kinds)), key=lambda place: TASKS[kinds[place]].base)
+    kind = _whole(kinds[hardest], topics, asked, prompt)
+    return Deciding(kind, tasks[hardest] if tasks else None, tuple(kinds))
+
+
+def _settled(task: Found, tasks: list[Found], topics: list[Found], asked: Instruction) -> str:
+    """The task that a general verb turns out to be, by what it is to bring about."""
+    if task.kind == "should":
+        return "analyse" if asked.asked >= BRIEF else "yes_no"
+    if task.kind == "translate":
+        return "lexical" if asked.quoted or asked.asked < BRIEF else task.kind
+    about = {found.kind for found in (*topics, *tasks)}
+    if task.kind in {"write", "suggest", "design"}:
+        return _made(task, _objects(task, topics, asked.text) | about & {"transform"})
+    return next((to for what, to in _REFINED.get(task.kind, ()) if what in about), task.kind)
+
+
+#: Task -> what it becomes with a topic of that kind; the first that fits.
+_REFINED = {
+    "identify": (
+        ("surface", "trivial"),
+        ("code_thing", "code"),
+        ("critical", "analyse"),
+        ("maths", "solve"),
+    ),
+    "transform": (("surface", "trivial"), ("format", "trivial")),
+    "code": (("surface", "trivial"),),
+    "trivial": (("small_code_thing", "small_code"), ("code_thing", "small_code")),
+    "solve": (("code_thing", "code"),),
+    "show": (("maths", "prove"),),
+}
+
+
+def _objects(task: Found, topics: list[Found], text: str) -> set[str]:
+    """What is to be made: what stands before the first preposition after the verb."""
+    stop = _PREPOSITION.search(text, task.end)
+    limit = stop.start() if stop else len(text)
+    return {topic.kind for topic in topics if topic.start < limit}
+
+
+_PREPOSITION = re.compile(
+    r"\b(?:about|on|for|to|of|whether|that|which|from|über|für|von|sobre|para|sur|pour)\b"
+)
+
+
+def _made(task: Found, about: set[str]) -> str:
+    if "theory" in about:
+        return "research"
+    if task.kind != "write":
+        return task.kind
+    made = next((kind for what, kind in _MADE if what in about), None)
+    return made or "write"
+
+
+#: What is written, made or built -> the task.
+_MADE = (
+    ("small_code_thing", "small_code"),
+    ("code_thing", "code"),
+    ("transform", "write"),
+    ("short_text", "write"),
+    ("long_text", "long_form"),
+    ("book", "research"),
+    ("system", "design"),
+    ("plan_thing", "plan"),
+)
+
+
+def _whole(kind: str, topics: list[Found], asked: Instruction, prompt: str) -> str:
+    """What only the whole can tell: a word problem, a multiple choice, code to be explained."""
+    about = {topic.kind for topic in topics}
+    if kind in _OPEN and _is_problem(asked):
+        return "reason"
+    if kind == "unknown":
+        return _unnamed(about, asked, prompt)
+    if kind in FACTS and _CHOICES.search(prompt[-2000:]):
+        return "choice"
+    if kind in {"what", "what_is"} and asked.code:
+        return "explain"
+    return _about_code(kind, asked) if "code_thing" in about else kind
+
+
+def _about_code(kind: str, asked: Instruction) -> str:
+    """Why code fails takes working out; how one thing is written in it is a fact."""
+    short = kind == "how" and asked.asked < BRIEF
+    return "code" if kind == "why" else "lookup" if short else kind
+
+
+def _is_problem(asked: Instruction) -> bool:
+    return asked.story or (figures(asked) > 2 and asked.asked > BRIEF)
+
+
+def _unnamed(about: set[str], asked: Instruction, prompt: str) -> str:
+    if _SUM.fullmatch(prompt[:200]):
+        return "trivial"
+    if not asked.spans:
+        return "greeting"
+    if _CHOICES.search(prompt[-2000:]):
+        return "choice"
+    if "code_thing" in about:
+        return "code"
+    if asked.asked < BRIEF and asked.text.rstrip().endswith(("?", "？")):
+        return "yes_no"
+    return "analyse" if "critical" in about else "unknown"
+
+
+def figures(asked: Instruction) -> int:
+    """How many numbers the instruction names."""
+    return sum(len(_FIGURE.findall(asked.text, *span)) for span in asked.spans)
+
+
+#: Words that a question which is one fact does not reach, with the object of its verb.
+BRIEF = 9
+_OPEN = {*FACTS, "unknown", "how", "solve", "reason", "identify"}
+_FIGURE = re.compile(r"\d+")
+_SUM = re.compile(r"[\s\d.,+*/×÷=?()^%-]+")
+_CHOICES = re.compile(r"^\(?A[.)].*\n\(?B[.)]", re.MULTILINE)

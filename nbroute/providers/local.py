@@ -1,0 +1,230 @@
+"""llama.cpp in this process: a model file served on loopback, asked like any other endpoint."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import ctypes
+import os
+import re
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nbroute.errors import RequestRejected, SettingsError, UnknownModel, did_you_mean
+from nbroute.providers.models import by_name, check_model, megabytes, size_of
+from nbroute.providers.openai_compatible import OpenAICompatible
+from nbroute.types import Chunk, ProviderKind, Request
+
+Announce = Callable[[str], None]
+
+#: Requests that one model works on at once; each has a whole context, the others wait.
+SLOTS = 2
+
+#: Temperature and top_p are what the makers of SmolLM2 advise for it. Measured on 20 prompts
+#: with the second article's system prompts: without the repeat penalty 3 of the first 10
+#: answers went in circles until their budget ran out, with it none of 20 did.
+SAMPLING = {
+    "temp": 0.2,
+    "top_p": 0.9,
+    "penalty_repeat": 1.05,
+    "penalty_last_n": 256,
+    "seed": 1,
+}
+
+_TOO_LONG = re.compile(r"\((\d+) tokens\) exceeds the available context size \((\d+) tokens\)")
+
+
+class Local:
+    """A provider that runs model files on this machine; nothing is billed.
+
+    A model is loaded when it is first asked, once a process however many providers name it,
+    and stays until the last of them is closed or the process ends. A model's name is its
+    file's, shortened (`models.model_name`). `context` is in tokens, at most what the model was
+    trained for.
+
+    Beside ProviderErrors, `send` raises SettingsError where llama.cpp or the file is missing
+    or cannot be used.
+    """
+
+    kind: ProviderKind = "local"
+
+    def __init__(
+        self,
+        name: str = "local",
+        *,
+        files: tuple[Path, ...],
+        announce: Announce | None = None,
+        context: int = 8192,
+        timeout_s: float = 300,
+    ) -> None:
+        self.name = name
+        self.timeout_s = timeout_s
+        self.context = context
+        self._files = by_name(files)
+        self._announce = announce or _say_nothing
+        self._clients: dict[str, OpenAICompatible] = {}
+
+    def __repr__(self) -> str:
+        """Name the models."""
+        return f"<Local {self.name!r}: {', '.join(self._files) or 'no models'}>"
+
+    def models(self) -> list[str]:
+        """The names of the models, smallest file first."""
+        return list(self._files)
+
+    def send(self, request: Request) -> Iterator[Chunk]:
+        """Send, and yield the reply's pieces; see `Provider.send`."""
+        client = self._client(request.model, self._file(request.model))
+        try:
+            yield from client.send(request)
+        except RequestRejected as error:
+            raise _clearer(error, request.model) from None
+
+    def close(self) -> None:
+        """Stop the models that no other provider uses; a later `send` loads them again."""
+        _pool.give_back(self)
+        while self._clients:
+            with contextlib.suppress(KeyError):
+                self._clients.popitem()[1].close()
+
+    def _file(self, model: str) -> Path:
+        if not self._files:
+            raise SettingsError(
+                "there is no model file: get one with `nbroute pull`, or name one in NBROUTE_GGUF"
+            )
+        if model not in self._files:
+            raise UnknownModel(f"no model file {model!r}: {did_you_mean(model, self._files)}")
+        return self._files[model]
+
+    def _client(self, model: str, file: Path) -> OpenAICompatible:
+        server = _pool.take(self, model, file, self.context, self._announce)
+        fresh = OpenAICompatible(
+            self.name,
+            server.url,
+            server.key,
+            kind="local",
+            timeout_s=self.timeout_s,
+            max_retries=0,
+        )
+        return self._clients.setdefault(server.url, fresh)
+
+
+@dataclass(slots=True)
+class _Server:
+    """A loaded model. It lives as long as `handle`, whose destructor stops its threads."""
+
+    handle: Any
+    url: str
+    key: str
+    users: set[int] = field(default_factory=set)
+
+
+class _Pool:
+    """The servers of this process, by model file and context."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._servers: dict[tuple[Path, int], _Server] = {}
+
+    def take(
+        self, user: object, model: str, file: Path, context: int, announce: Announce
+    ) -> _Server:
+        """The server of that file, started where there is none."""
+        key = (file.absolute(), context)
+        with self._lock:
+            if key not in self._servers:
+                self._servers[key] = _start(model, *key, announce)
+            self._servers[key].users.add(id(user))
+            return self._servers[key]
+
+    def give_back(self, user: object) -> None:
+        """Stop the servers that nobody but this user uses."""
+        with self._lock:
+            for key, server in list(self._servers.items()):
+                if server.users <= {id(user)}:
+                    del self._servers[key]
+                server.users.discard(id(user))
+
+    def stop(self) -> None:
+        """Stop them all."""
+        with self._lock:
+            self._servers.clear()
+
+    def abandon(self) -> None:
+        """Forget the servers after a fork, never destroying them.
+
+        Their threads stayed in the parent, and the destructor would wait for them for ever.
+        """
+        for server in self._servers.values():
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(server.handle))
+        self.__init__()  # type: ignore[misc]
+
+
+_pool = _Pool()
+atexit.register(_pool.stop)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pool.abandon)
+
+
+def _start(model: str, file: Path, context: int, announce: Announce) -> _Server:
+    """Load the model; SettingsError where that cannot be done."""
+    check_model(file)
+    xllamacpp = _llama_cpp()
+    key = secrets.token_urlsafe(24)
+    announce(f"loading {model} ({megabytes(size_of(file))}) ...")
+    started = time.monotonic()
+    try:
+        handle = xllamacpp.Server(_parameters(xllamacpp.CommonParams(), model, file, context, key))
+    except RuntimeError:
+        raise SettingsError(
+            f"llama.cpp cannot load {str(file)!r}: the file is damaged or cut short (run "
+            "`nbroute pull` again), memory is short, or the model is newer than llama.cpp here "
+            "(pip install -U xllamacpp)"
+        ) from None
+    announce(f"{model} is ready after {time.monotonic() - started:.1f} s")
+    return _Server(handle, f"{handle.listening_address}/v1", key)
+
+
+def _llama_cpp() -> Any:
+    try:
+        import xllamacpp
+    except ImportError as error:
+        raise SettingsError(
+            f"the local model needs llama.cpp ({error}): pip install 'nbroute[local]'"
+        ) from None
+    return xllamacpp
+
+
+def _parameters(params: Any, model: str, file: Path, context: int, key: str) -> Any:
+    params.model.path = str(file)
+    params.model_alias = {model}
+    params.n_ctx, params.n_parallel = context * SLOTS, SLOTS
+    params.hostnames, params.port, params.api_keys = ["127.0.0.1"], 0, [key]
+    params.ui = params.endpoint_slots = params.endpoint_props = False
+    # The default keeps up to 8 GB of old prompts in memory.
+    params.cache_ram_mib = 0
+    params.offline, params.verbosity = True, 0
+    for option, value in SAMPLING.items():
+        setattr(params.sampling, option, value)
+    return params
+
+
+def _clearer(error: RequestRejected, model: str) -> RequestRejected:
+    """In llama.cpp's own words a too long prompt is cured by options of its command line."""
+    found = _TOO_LONG.search(str(error))
+    if not found:
+        return error
+    tokens, context = map(int, found.groups())
+    return RequestRejected(
+        f"the prompt is too long for {model!r}: {tokens:,} tokens, and its context holds "
+        f"{context:,}. Shorten the prompt, or name a model with a larger context in NBROUTE_GGUF"
+    )
+
+
+def _say_nothing(_: str) -> None:
+    pass

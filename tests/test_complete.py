@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import pytest
+from IPython.core.completer import provisionalcompleter
+from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
+
+from nbroute.notebook.complete import Vocabulary, make_matcher, register, unregister
+
+WORDS = Vocabulary(
+    options=("-t", "--tier", "-m", "--model", "--max-tokens", "--max-cost", "-h", "--help"),
+    subcommands=("spend", "tiers", "use", "escalate", "help"),
+    tiers=("SIMPLE", "MEDIUM", "COMPLEX", "FRONTIER"),
+    models=("openai/gpt-4o-mini", "openai/gpt-4.1", "meta-llama/llama-3:free", "gemma3:1b"),
+    profiles=("openrouter", "ollama", "simulated"),
+    strategies=("direct", "cascade", "parallel"),
+    classifiers=("rules", "hybrid"),
+    variables=("answer", "article", "is_short"),
+)
+
+
+@pytest.fixture(scope="module", params=[True, False], ids=["jedi", "no jedi"])
+def shell(request, tmp_path_factory):
+    config = Config()
+    config.HistoryManager.enabled = False
+    config.InteractiveShell.ipython_dir = str(tmp_path_factory.mktemp("ipython"))
+    config.Completer.use_jedi = request.param
+    shell = InteractiveShell(config=config)
+    shell.user_ns["article_frame"] = [1]
+    yield shell
+    shell.history_manager.end_session()
+
+
+@pytest.fixture
+def ip(shell):
+    matcher = make_matcher(lambda: WORDS)
+    register(shell, matcher)
+    yield shell
+    unregister(shell, matcher)
+
+
+def completed(ip, text):
+    """The cell's text after each choice, the cursor being at `^` or at the end."""
+    before, _, after = text.partition("^")
+    with provisionalcompleter():
+        found = list(ip.Completer.completions(before + after, len(before)))
+    return [before[: one.start] + one.text + before[one.end :] + after for one in found]
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        ("%%route -t si", ["%%route -t SIMPLE"]),
+        ("%%route -t ", [f"%%route -t {tier}" for tier in WORDS.tiers]),
+        ("%%route --tier CO", ["%%route --tier COMPLEX"]),
+        ("%%route --tier=CO", ["%%route --tier=COMPLEX"]),
+        ("%%route --max", ["%%route --max-tokens", "%%route --max-cost"]),
+        ("%%route -t SIMPLE --mo", ["%%route -t SIMPLE --model"]),
+        ("%%route -", [f"%%route {option}" for option in WORDS.options]),
+        ("%%route ", [f"%%route {option}" for option in WORDS.options]),
+        ("%%route answer << -t f", ["%%route answer << -t FRONTIER"]),
+        ("%%route ans", ["%%route answer"]),
+        ("%%route -S ca", ["%%route -S cascade"]),
+        ("%%route --classifier hy", ["%%route --classifier hybrid"]),
+        ("%%route --check is", ["%%route --check is_short"]),
+        ("%%route -o ar", ["%%route -o article"]),
+        ("%%route_compare si", ["%%route_compare SIMPLE"]),
+        ("\n%%route -t si", ["\n%%route -t SIMPLE"]),
+        ("%%route -t si^ -q\nHello", ["%%route -t SIMPLE -q\nHello"]),
+        ("%route u", ["%route use"]),
+        ("%route use o", ["%route use openrouter", "%route use ollama"]),
+        ("%route escalate m", ["%route escalate MEDIUM"]),
+        ("x = 1\nspent = %route sp", ["x = 1\nspent = %route spend"]),
+        ("%%route\nSum up {{ar", ["%%route\nSum up {{article"]),
+        ("%%route\nSum up {{ an^ }} now", ["%%route\nSum up {{ answer }} now"]),
+    ],
+)
+def test_what_fits_the_place_is_offered(ip, typed, expected):
+    assert expected == completed(ip, typed)
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        ("openai/gpt-4o", ["openai/gpt-4o-mini"]),
+        ("openai/gpt-", ["openai/gpt-4o-mini", "openai/gpt-4.1"]),
+        ("openai/gpt-4.", ["openai/gpt-4.1"]),
+        ("meta-llama/llama-3:f", ["meta-llama/llama-3:free"]),
+        ("gemma3:", ["gemma3:1b"]),
+        ("gemma3:1", ["gemma3:1b"]),
+        ("llama", ["meta-llama/llama-3:free"]),
+    ],
+)
+def test_a_model_name_is_replaced_as_a_whole(ip, typed, expected):
+    for option in ("-m ", "--model ", "--model="):
+        whole = [f"%%route {option}{model}" for model in expected]
+        assert whole == completed(ip, f"%%route {option}{typed}")
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "%%route\nplease impo",
+        "%%route -t SIMPLE\nWhat is in art",
+        "%%route\n",
+        "%%route -s imp",
+        "%%route -t xyzzy",
+        "%%route\na.b",
+        "%route classify imp",
+    ],
+)
+def test_python_does_not_complete_prose(ip, typed):
+    assert [] == completed(ip, typed)
+
+
+@pytest.mark.parametrize("typed", ["artic", "x = 1\nartic", "%%time\nartic", "%%routes\nartic"])
+def test_elsewhere_python_completes_as_ever(ip, typed):
+    assert f"{typed}le_frame" in completed(ip, typed)
+
+
+def test_the_name_of_the_magic_itself_is_left_to_ipython(ip):
+    ip.register_magic_function(lambda _line, _cell=None: None, "line_cell", "route")
+    assert "%%route" in completed(ip, "%%rou")
+    assert "%%route" in completed(ip, "%%route")
+
+
+def test_the_older_call_of_terminals_completes_too(ip):
+    with pytest.warns(PendingDeprecationWarning):
+        assert ("si", ["SIMPLE"]) == ip.complete(None, "%%route -t si", 13)
+
+
+def test_the_vocabulary_is_asked_for_each_time(shell):
+    tiers = ["fast"]
+    matcher = make_matcher(lambda: Vocabulary(tiers=tuple(tiers)))
+    register(shell, matcher)
+    tiers.append("power")
+    assert ["%%route -t fast", "%%route -t power"] == completed(shell, "%%route -t ")
+    unregister(shell, matcher)
+
+
+def test_registered_twice_it_is_asked_once_and_unregistered_no_more(shell):
+    matcher = make_matcher(lambda: WORDS)
+    before = list(shell.Completer.custom_matchers)
+    register(shell, matcher)
+    register(shell, matcher)
+    assert [*before, matcher] == shell.Completer.custom_matchers
+    unregister(shell, matcher)
+    unregister(shell, matcher)
+    assert before == shell.Completer.custom_matchers
+    assert "%%route -t SIMPLE" not in completed(shell, "%%route -t si")

@@ -1,0 +1,420 @@
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, replace
+from decimal import Decimal
+
+import pytest
+
+from nbroute.report import ReportRow, Spend, record, summarise
+from nbroute.types import Attempt, Decision, Options, Plan, Price, RouteResult
+
+TIERS = ("SIMPLE", "MEDIUM", "FRONTIER")
+PRICE = Price(Decimal(10), Decimal(20))
+NOON = 1_795_262_400.0  # 2026-11-21 12:00 UTC
+DAY = 86_400.0
+
+
+def row(result="r1", **changes):
+    """A call on SIMPLE of $0.01; its tokens would cost $0.20 on the baseline."""
+    plain = ReportRow(
+        ts=NOON,
+        result=result,
+        parent=None,
+        tier="SIMPLE",
+        model="mini",
+        feature=None,
+        purpose="answer",
+        status="ok",
+        input_tokens=10_000,
+        output_tokens=5_000,
+        cost_usd=0.01,
+        cost_source="list",
+        latency_ms=100.0,
+        escalated=False,
+        cached=False,
+    )
+    return plain._replace(**changes)
+
+
+def report(*rows, price=PRICE):
+    return summarise(rows, tiers=TIERS, baseline="FRONTIER", price=price)
+
+
+def usd(groups):
+    return {name: float(spend.usd) for name, spend in groups.items()}
+
+
+def escalated(parent="r1", result="r2", **changes):
+    return row(result, parent=parent, tier="MEDIUM", escalated=True, cost_usd=0.05, **changes)
+
+
+def test_a_report_of_nothing_has_no_rates_and_can_be_shown():
+    empty = report()
+
+    assert 0 == empty.calls
+    assert {} == empty.tier_share
+    assert empty.escalation_rate is None
+    assert Decimal(0) == empty.saving_usd
+    assert "no calls recorded yet" == str(empty)
+    assert list(TIERS) == list(empty.frame()["tier"])
+
+
+def test_spend_is_told_by_tier_model_feature_and_day():
+    told = report(
+        row("r1", feature="bot"),
+        row("r2", feature="bot", ts=NOON + DAY),
+        row("r3", tier="FRONTIER", model="opus", cost_usd=0.5),
+    )
+
+    assert {"SIMPLE": 0.02, "MEDIUM": 0.0, "FRONTIER": 0.5} == usd(told.by_tier)
+    assert {"mini": 0.02, "opus": 0.5} == usd(told.by_model)
+    assert {"": 0.5, "bot": 0.02} == usd(told.by_feature)
+    assert {
+        ("", "2026-11-21"): 0.5,
+        ("bot", "2026-11-21"): 0.01,
+        ("bot", "2026-11-22"): 0.01,
+    } == usd(told.by_feature_day)
+
+
+def test_the_share_of_a_tier_counts_the_answers_that_stand():
+    told = report(
+        row("r1", status="rejected"),
+        row("r1", tier="MEDIUM", escalated=True),
+        row("r2"),
+        row("r3", status="error", tier="FRONTIER"),
+        row("r4", tier="OLD TIER"),
+        row("r5"),
+    )
+
+    assert {"SIMPLE": 0.5, "MEDIUM": 0.25, "FRONTIER": 0, "OLD TIER": 0.25} == told.tier_share
+    assert 5 == told.results
+    assert 6 == told.calls
+
+
+def test_the_escalation_rate_is_of_what_the_lowest_tier_answered():
+    told = report(
+        row("r1"),
+        row("r2", status="rejected"),
+        row("r2", tier="MEDIUM", escalated=True),
+        row("r3"),
+        escalated("r3", "r4"),
+        row("r5", status="error"),
+        row("r6", tier="MEDIUM"),
+        escalated("r6", "r7", ts=NOON + 1),
+        row("r8"),
+    )
+
+    assert 0.5 == told.escalation_rate
+
+
+@pytest.mark.parametrize(
+    ("climbing", "verdict"),
+    [
+        (0, "good, under 10%"),
+        (1, "fair, 10% to 20%"),
+        (2, "fair, 10% to 20%"),
+        (3, "over 20%, look at the classifier"),
+    ],
+)
+def test_the_escalation_rate_is_judged_by_the_articles_thresholds(climbing, verdict):
+    rows = [row(f"r{n}") for n in range(10)]
+    rows += [escalated(f"r{n}", f"e{n}") for n in range(climbing)]
+
+    assert verdict == report(*rows).escalation_verdict
+
+
+def test_latency_percentiles_are_by_nearest_rank_over_what_was_sent():
+    rows = [row(f"r{n}", latency_ms=float(n)) for n in range(1, 21)]
+    rows += [row("cached", cached=True, latency_ms=0.0), row("bad", status="error", latency_ms=1e6)]
+    rows += [row("r1", purpose="classify", latency_ms=1e6)]
+
+    assert {"SIMPLE": (20, 10.0, 19.0)} == report(*rows).latency
+
+
+def test_the_percentiles_of_one_call_are_that_call():
+    assert {"SIMPLE": (1, 100.0, 100.0)} == report(row()).latency
+
+
+def test_cache_hits_and_failures_are_counted():
+    told = report(
+        row("r1", cached=True, cost_usd=0.0),
+        row("r2", status="error", cost_usd=0.0),
+        row("r2"),
+        row("r3", status="interrupted"),
+        row("r4", status="running"),
+    )
+
+    assert (5, 1, 1) == (told.calls, told.cache_hits, told.failed)
+    assert {"ok": 2, "error": 1, "interrupted": 1, "running": 1} == told.statuses
+
+
+def test_the_saving_is_the_baseline_less_all_that_was_spent():
+    told = report(
+        row("r1", purpose="classify", cost_usd=0.001),
+        row("r1", status="error", cost_usd=0.002),
+        row("r1"),
+    )
+
+    assert Decimal("0.2") == told.saving.baseline_usd
+    assert Decimal("0.013") == told.saving.spent_usd
+    assert Decimal("0.187") == told.saving_usd
+    assert Decimal("0.001") == told.classifying.usd
+
+
+def test_a_chain_of_escalations_is_one_answer_on_the_baseline():
+    told = report(
+        row("r1", output_tokens=1),
+        escalated("r1", "r2", ts=NOON + 1, output_tokens=2),
+        row("r3", parent="r2", tier="FRONTIER", escalated=True, ts=NOON + 2, cost_usd=0.25),
+    )
+
+    assert Decimal("0.2") == told.saving.baseline_usd
+    assert Decimal("-0.11") == told.saving_usd
+
+
+def test_a_rejected_answer_costs_and_is_not_the_one_that_stands():
+    told = report(row(status="rejected", output_tokens=900_000), row(tier="MEDIUM", escalated=True))
+
+    assert Decimal("0.2") - Decimal("0.02") == told.saving_usd
+
+
+def test_the_best_there_is_stands_where_every_answer_was_rejected():
+    told = report(row(status="rejected", output_tokens=0), row(status="rejected", tier="MEDIUM"))
+
+    assert Decimal("0.2") == told.saving.baseline_usd
+    assert 1 == told.answered["MEDIUM"]
+
+
+def test_an_answer_that_stands_is_not_undone_by_a_later_failure():
+    told = report(row("r1"), escalated("r1", "r2", ts=NOON + 1, status="error"))
+
+    assert Decimal("0.2") == told.saving.baseline_usd
+    assert Decimal("0.14") == told.saving_usd
+
+
+def test_an_answer_that_stands_is_not_undone_by_one_that_was_stopped():
+    stopped = escalated("r1", "r2", ts=NOON + 1, status="interrupted", output_tokens=1)
+
+    assert Decimal("0.2") == report(row("r1"), stopped).saving.baseline_usd
+
+
+def test_a_cached_answer_saves_all_that_the_baseline_would_have_cost():
+    told = report(row(cached=True, cost_usd=0.0))
+
+    assert Decimal("0.2") == told.saving_usd
+
+
+def test_an_escalation_whose_parent_is_in_another_session_is_a_chain_of_its_own():
+    told = report(escalated("elsewhere", "r2"), escalated("elsewhere", "r3"))
+
+    assert Decimal("0.2") == told.saving.baseline_usd
+
+
+def test_a_saving_is_unknown_without_a_price():
+    told = report(row(), price=None)
+
+    assert told.saving_usd is None
+    assert "saving: unknown: no price to compare with (all on FRONTIER)" in str(told)
+
+
+def test_a_saving_is_unknown_where_a_cost_is():
+    told = report(row("r1"), row("r2", cost_usd=None, cost_source="unknown"))
+
+    assert told.saving_usd is None
+    assert 1 == told.saving.unknown_calls
+    assert "saving: unknown: 1 call of unknown cost" in str(told)
+    assert "$0.01 + 1 unknown" in str(told)
+
+
+def test_real_money_and_equivalents_are_two_savings():
+    told = report(
+        row("r1", cost_source="equivalent", cost_usd=0.04),
+        row("r1", purpose="classify", cost_usd=0.001),
+        row("r2"),
+    )
+
+    assert Decimal("0.2") - Decimal("0.011") == told.saving_usd
+    assert Decimal("0.2") - Decimal("0.04") == told.equivalent_saving.usd
+    assert Decimal("0.011") == told.spend.usd
+    assert Decimal("0.04") == told.spend.equivalent_usd
+
+
+def test_a_local_model_without_a_reference_leaves_the_real_saving_known():
+    told = report(row("r1", cost_source="equivalent", cost_usd=None), row("r2"))
+
+    assert Decimal("0.19") == told.saving_usd
+    assert told.equivalent_saving.usd is None
+    assert 1 == told.spend.unknown_calls
+
+
+def test_a_report_reads_the_same_from_rows_attempts_and_mappings():
+    attempts = [made("a1", "r1"), made("a2", "r2", cost_usd=None, cost_source="unknown")]
+
+    from_attempts = report(*attempts)
+
+    assert from_attempts == report(*map(asdict, attempts))
+    assert Spend(
+        Decimal("0.25"), unknown_calls=1, calls=2, by_source={"list": Decimal("0.25")}
+    ) == (from_attempts.spend)
+
+
+TEXT = """\
+3 results from 5 calls, 1 cached, 1 rejected
+spent: $0.071, 5 calls, 1 cached
+  of which classifying: $0.001, 1 call
+saving: $0.529 less than all on FRONTIER (estimate, net)
+
+tier      results  share  calls   spend  not billed     p50     p95
+SIMPLE          2    67%      4  $0.021          $0  0.10 s  0.10 s
+MEDIUM          1    33%      1   $0.05          $0  0.10 s  0.10 s
+FRONTIER        0     0%      0      $0          $0       -       -
+SIMPLE answers 67% of the results (over 50% is usual for support and Q&A)
+SIMPLE escalates 33% of what it answers: over 20%, look at the classifier
+
+model  calls   spend  not billed
+mini       5  $0.071          $0
+
+feature  calls   spend  not billed
+(none)       2  $0.001          $0
+bot          3   $0.07          $0
+
+feature and day (UTC)  calls   spend  not billed
+(none) 2026-11-21          2  $0.001          $0
+bot 2026-11-21             3   $0.07          $0"""
+
+
+def test_the_text_of_a_report_says_what_happened():
+    told = str(
+        report(
+            row("r1", feature="bot"),
+            row("r2", feature="bot", status="rejected"),
+            row("r2", feature="bot", tier="MEDIUM", escalated=True, cost_usd=0.05),
+            row("r3", purpose="classify", cost_usd=0.001),
+            row("r3", cached=True, cost_usd=0.0),
+        )
+    )
+
+    assert TEXT == told
+
+
+def test_routing_that_cost_more_than_the_baseline_says_so():
+    assert "$0.30 more than all on FRONTIER" in str(report(row(cost_usd=0.5)))
+
+
+def test_the_text_tells_equivalents_as_money_that_was_not_billed():
+    told = str(report(row(cost_source="equivalent", cost_usd=0.04)))
+
+    assert "spent: $0, 1 call, $0.04 equivalent, not billed" in told
+    assert "saving in money that was not billed: $0.16 less than all on FRONTIER" in told
+    assert "\nsaving:" not in told
+
+
+def test_a_frame_has_a_row_for_every_tier():
+    frame = report(row(), row("r2", tier="FRONTIER", cost_usd=0.5)).frame()
+
+    assert list(TIERS) == list(frame["tier"])
+    assert [0.01, 0.0, 0.5] == list(frame["usd"])
+    assert [0.5, 0.0, 0.5] == list(frame["share"])
+    assert math.isnan(frame["p95_ms"][1])
+
+
+def test_spends_add_up():
+    one = Spend(Decimal(1), Decimal(2), 3, 4, 5, {"list": Decimal(1)})
+
+    assert Spend(Decimal(2), Decimal(4), 6, 8, 10, {"list": Decimal(2)}) == one + one
+    assert one == one + Spend()
+
+
+def made(name, result, **changes):
+    plain = Attempt(
+        id=name,
+        ts=NOON,
+        session="s1",
+        result=result,
+        tier="SIMPLE",
+        provider="openrouter",
+        provider_kind="remote",
+        model="mini",
+        cost_usd=Decimal("0.25"),
+        cost_source="list",
+        latency_ms=100.0,
+        msg_hash="abc",
+        prompt="the prompt itself",
+        text="the answer itself",
+    )
+    return replace(plain, **changes)
+
+
+def routed(*attempts, parent=None):
+    return RouteResult(
+        id="r1",
+        prompt="the prompt itself",
+        text="the answer itself",
+        decision=Decision("SIMPLE", "rules", "7 words", 0.93),
+        plan=Plan("cascade", ()),
+        options=Options(strategy="cascade"),
+        attempts=attempts,
+        parent=parent,
+    )
+
+
+def test_a_record_holds_the_result_in_json_without_prompt_and_answer():
+    result = routed(
+        made("a0", "r1", ts=NOON - 1, purpose="classify", cost_usd=Decimal("0.01")),
+        made("a1", "r1", status="rejected", error="length: too short", ttft_ms=5.0),
+        made("a2", "r1", tier="MEDIUM", escalated=True, parent="r0", ttft_ms=7.0, input_tokens=21),
+    )
+
+    told = json.loads(json.dumps(record(result), allow_nan=False))
+
+    attempts = told.pop("attempts")
+    assert told == {
+        "schema": 1,
+        "id": "r1",
+        "parent": "r0",
+        "session": "s1",
+        "ts": NOON - 1,
+        "msg_hash": "abc",
+        "feature": None,
+        "tier": "MEDIUM",
+        "model": "mini",
+        "provider": "openrouter",
+        "provider_kind": "remote",
+        "strategy": "direct",
+        "classifier": "rules",
+        "confidence": 0.93,
+        "reason": "7 words",
+        "status": "ok",
+        "cost_usd": 0.51,
+        "cost_source": "list",
+        "input_tokens": 21,
+        "output_tokens": 0,
+        "latency_ms": 300.0,
+        "ttft_ms": 7.0,
+        "escalated": True,
+        "cached": False,
+    }
+    assert attempts[1] == {
+        "purpose": "answer",
+        "tier": "SIMPLE",
+        "provider": "openrouter",
+        "model": "mini",
+        "status": "rejected",
+        "error": "length: too short",
+        "input_tokens": 0,
+        "output_tokens": 0,
+        "cost_usd": 0.25,
+        "cost_source": "list",
+        "latency_ms": 100.0,
+    }
+    assert ["classify", "answer", "answer"] == [attempt["purpose"] for attempt in attempts]
+
+
+def test_an_unknown_cost_is_null_in_a_record_and_not_zero():
+    told = record(routed(made("a1", "r1", cost_usd=None, cost_source="unknown")))
+
+    assert told["cost_usd"] is None
+    assert told["attempts"][0]["cost_usd"] is None
+    assert "unknown" == told["cost_source"]
