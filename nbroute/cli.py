@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
+import threading
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
@@ -22,7 +24,8 @@ WIDTH = 120
 _SCHEMA = 1
 _KERNEL = "python3"
 _INTERRUPTED = 130
-_COLUMNS = (("prompt", 42), ("tier", 9), ("tokens", 17), ("latency", 8), ("cost", 36))
+_SHORT_MS = 95
+_COLUMNS = (("prompt", 38), ("tier", 9), ("tokens", 18), ("latency", 7), ("cost", 40))
 _GAP = "  "
 
 
@@ -86,7 +89,8 @@ def _run(options: argparse.Namespace) -> int:
 
 def _read(path: Path) -> Any:
     try:
-        import nbclient  # noqa: F401 - asked for before anything is done
+        import ipykernel  # noqa: F401 - asked for before anything is done
+        import nbclient  # noqa: F401 - as above
         import nbconvert  # noqa: F401 - as above
         import nbformat
     except ImportError as error:
@@ -108,7 +112,19 @@ def _target(notebook: Path, out: Path) -> Path:
             f"the executed notebook would overwrite {str(notebook)!r}: "
             "name another folder with --out"
         )
+    with _writing(out):
+        out.mkdir(parents=True, exist_ok=True)
     return target
+
+
+@contextlib.contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise SettingsError(
+            f"cannot write to {str(folder)!r}: {error.strerror}; name another folder with --out"
+        ) from None
 
 
 def _execute(notebook: Any, folder: Path, environment: Mapping[str, str]) -> str | None:
@@ -130,17 +146,37 @@ def _execute(notebook: Any, folder: Path, environment: Mapping[str, str]) -> str
             notebook,
             timeout=None,
             kernel_name=_KERNEL,
+            extra_arguments=["--log-level=ERROR"],
             resources={"metadata": {"path": str(folder)}},
             on_cell_execute=started,
             on_cell_executed=ended,
         )
         try:
-            client.execute(env=dict(environment))
+            with _ticking(bar):
+                client.execute(env=dict(environment))
         except CellExecutionError as error:
             return f"{bar.desc} failed: {error.ename}: {_one_line(error.evalue)}"
         except DeadKernelError:
             return f"{bar.desc} failed: the kernel died"
     return None
+
+
+@contextlib.contextmanager
+def _ticking(bar: Any) -> Iterator[None]:
+    """Let the seconds go on while a cell takes its time; only a terminal shows that well."""
+    ended = threading.Event()
+
+    def tick() -> None:
+        while not ended.wait(1):
+            bar.refresh()
+
+    thread = threading.Thread(target=tick, daemon=True)
+    if sys.stderr.isatty():
+        thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
 
 
 def _write(notebook: Any, target: Path) -> Path:
@@ -151,15 +187,9 @@ def _write(notebook: Any, target: Path) -> Path:
     page = target.with_suffix(".html")
     exporter = HTMLExporter()  # type: ignore[no-untyped-call]
     html, _ = exporter.from_notebook_node(notebook)
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+    with _writing(target.parent):
         nbformat.write(notebook, target)  # type: ignore[no-untyped-call]
         page.write_text(html, encoding="utf-8")
-    except OSError as error:
-        raise SettingsError(
-            f"cannot write to {str(target.parent)!r}: {error.strerror}; name another folder "
-            "with --out"
-        ) from None
     return page
 
 
@@ -177,16 +207,20 @@ def table(notebook: Any) -> Iterator[str]:
 
 
 def _found(notebook: Any) -> Iterator[tuple[str, Record]]:
-    """Each record once, with its prompt, oldest first in each cell."""
-    seen: set[str] = set()
+    """Each record once, with its prompt, oldest first in each cell.
+
+    An escalated answer's prompt is that of the answer below it.
+    """
+    prompts: dict[str, str] = {}
     for cell in notebook.cells:
         outputs = cell.get("outputs", [])
         told = [o.get("metadata", {}).get("nbroute") for o in outputs]
         records = [r for one in told if isinstance(one, Mapping) for r in _with_earlier(one)]
         for record in sorted(records, key=lambda record: record["ts"]):
-            if record["id"] not in seen:
-                seen.add(record["id"])
-                yield _prompt(cell.source), record
+            if record["id"] not in prompts:
+                prompt = prompts.get(record["parent"]) or _prompt(cell.source)
+                prompts[record["id"]] = prompt
+                yield prompt, record
 
 
 def _with_earlier(record: Record) -> list[Record]:
@@ -200,9 +234,9 @@ def _prompt(source: str) -> str:
 
 
 def _lines(prompt: str, record: Record) -> Iterator[str]:
-    tokens = f"{record['input_tokens']:,} in, {record['output_tokens']:,} out"
-    cost = "$0 (cached)" if record["cached"] else _described(record)
-    yield _row([prompt, record["tier"], tokens, f"{record['latency_ms'] / 1000:.1f} s", cost])
+    tokens = f"{record['input_tokens']} in, {record['output_tokens']} out"
+    cost = "$0 (cached)" if record["cached"] else _money(record["cost_usd"], record["cost_source"])
+    yield _row([prompt, record["tier"], tokens, _time(record["latency_ms"]), cost])
     marks = {
         "simulated": record["provider_kind"] == "simulated",
         "escalated": record["escalated"],
@@ -212,8 +246,8 @@ def _lines(prompt: str, record: Record) -> Iterator[str]:
     yield _below(record["reason"], f"{record['model']}{f' ({shown})' if shown else ''}")
 
 
-def _described(record: Record) -> str:
-    return describe(Cost(_usd(record["cost_usd"]), record["cost_source"]))
+def _time(ms: float) -> str:
+    return f"{ms / 1000:.1f} s" if ms >= _SHORT_MS else f"{ms:.0f} ms"
 
 
 def _totals(records: Sequence[Record]) -> Iterator[str]:
@@ -241,18 +275,13 @@ def _spend(attempt: Record, record: Record) -> Spend:
 
 def _sources(spend: Spend) -> str:
     """The real money, split by where the figures come from."""
-    paid = [
-        describe(Cost(amount, cast("CostSource", source)))
-        for source, amount in spend.by_source.items()
-        if source != "equivalent"
-    ]
-    if len(paid) == 1:
-        return paid[0]
-    return " = ".join([format_usd(spend.usd), *([" + ".join(paid)] if paid else [])])
+    real = {source: usd for source, usd in spend.by_source.items() if source != "equivalent"}
+    parts = " + ".join(_money(usd, cast("CostSource", source)) for source, usd in real.items())
+    return parts if len(real) == 1 else f"{format_usd(spend.usd)}{' = ' if real else ''}{parts}"
 
 
-def _usd(amount: float | None) -> Decimal | None:
-    return None if amount is None else Decimal(repr(amount))
+def _money(usd: float | Decimal | None, source: CostSource) -> str:
+    return describe(Cost(None if usd is None else Decimal(str(usd)), source))
 
 
 def _row(cells: Sequence[str]) -> str:

@@ -30,6 +30,13 @@ SETTINGS = {
     "notebook-extension/tracker": {"windowingMode": "none"},
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
 }
+#: A cell that is run before the kernel is connected is not run at all.
+KERNEL_READY = """async () => {
+  const panel = window.jupyterapp.shell.currentWidget;
+  await panel.context.ready;
+  await panel.sessionContext.ready;
+  await panel.sessionContext.session.kernel.info;
+}"""
 
 
 def free_port() -> int:
@@ -85,7 +92,7 @@ def _await_server(url: str, server: subprocess.Popen[bytes]) -> None:
         if server.poll() is not None:
             raise RuntimeError("JupyterLab stopped; see jupyterlab.log")
         with contextlib.suppress(OSError):
-            urllib.request.urlopen(f"{url}/api", timeout=1).close()
+            urllib.request.urlopen(f"{url}/api", timeout=1).close()  # noqa: S310 - our own server
             return
         time.sleep(0.2)
     raise TimeoutError("JupyterLab did not come up in a minute")
@@ -105,10 +112,10 @@ def chromium(width: int = 1400, height: int = 1000) -> Iterator[Any]:
 
 
 def open_notebook(page: Any, url: str, name: str) -> None:
-    """Open the notebook and wait until its kernel is idle."""
+    """Open the notebook and wait until its kernel is connected."""
     page.goto(f"{url}/lab/tree/{name}?reset")
     page.wait_for_selector(".jp-NotebookPanel-notebook .jp-Cell", timeout=60_000)
-    page.wait_for_selector('.jp-Notebook-ExecutionIndicator[data-status="idle"]', timeout=60_000)
+    page.evaluate(KERNEL_READY)
 
 
 def command(page: Any, name: str, arguments: dict[str, Any] | None = None) -> None:
@@ -126,7 +133,7 @@ def run_all(page: Any) -> None:
 def dark(page: Any) -> None:
     """Switch to the dark theme."""
     command(page, "apputils:change-theme", {"theme": "JupyterLab Dark"})
-    page.wait_for_selector('body[data-jp-theme-light="false"]')
+    page.wait_for_selector('body[data-jp-theme-light="false"]', state="attached")
 
 
 def save(page: Any) -> None:

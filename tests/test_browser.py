@@ -50,7 +50,9 @@ def page(url):
 def write(folder, name, *cells):
     made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
     made.metadata["kernelspec"] = {
-        "name": "python3", "display_name": "Python 3", "language": "python"
+        "name": "python3",
+        "display_name": "Python 3",
+        "language": "python",
     }
     nbformat.write(made, folder / name)
 
@@ -60,7 +62,12 @@ def saved_outputs(folder, name, cell):
 
 
 def test_escalate_streams_the_next_tiers_answer_in_place_twice_in_a_row(page, url, folder):
-    write(folder, "escalate.ipynb", "%load_ext nbroute", "%%route -t SIMPLE\nName three uses of a paper clip.")
+    write(
+        folder,
+        "escalate.ipynb",
+        "%load_ext nbroute",
+        "%%route -t SIMPLE\nName three uses of a paper clip.",
+    )
     lab.open_notebook(page, url, "escalate.ipynb")
     lab.run_all(page)
     cell = page.locator(".jp-Cell").nth(1)
@@ -111,7 +118,8 @@ def test_run_at_a_tier_and_stop_while_it_runs(page, url, folder):
 
     cell.get_by_role("button", name="Run at tier").click()
     page.wait_for_function(
-        "() => document.querySelectorAll('.jp-Cell')[1].innerText.includes('answering ...')"
+        "() => document.querySelectorAll('.jp-Cell')[1]"
+        ".querySelector('.jp-RenderedMarkdown').innerText.includes('answering ...')"
     )
     cell.get_by_role("button", name="Stop", exact=True).click()
     cell.get_by_text("interrupted: a partial answer").wait_for()

@@ -12,19 +12,25 @@ from nbroute.types import RouteResult
 @pytest.fixture
 def shell(monkeypatch):
     monkeypatch.setenv("NBROUTE_PROFILE", "simulated")
-    made = InteractiveShell()
+    InteractiveShell.clear_instance()
+    made = InteractiveShell.instance()
     with capture_output():
         made.run_line_magic("load_ext", "nbroute")
     yield made
     made.run_line_magic("unload_ext", "nbroute")
     made.history_manager.end_session()
+    InteractiveShell.clear_instance()
 
 
 def run(shell, source):
     """Run a cell as a user would; what it printed, and its result."""
     with capture_output() as shown:
         done = shell.run_cell(source, store_history=True)
-    text = shown.stdout + shown.stderr + "".join(output.data.get("text/plain", "") for output in shown.outputs)
+    text = (
+        shown.stdout
+        + shown.stderr
+        + "".join(output.data.get("text/plain", "") for output in shown.outputs)
+    )
     return text, done
 
 

@@ -21,12 +21,12 @@ def code_cells(path):
 
 def routed(path):
     """The cells whose prompt was answered, with their record."""
-    found = []
-    for cell in code_cells(path):
-        for output in cell.outputs:
-            if "nbroute" in output.get("metadata", {}):
-                found.append((cell, output))
-    return found
+    return [
+        (cell, output)
+        for cell in code_cells(path)
+        for output in cell.outputs
+        if "nbroute" in output.get("metadata", {})
+    ]
 
 
 def run(*command, **extra):

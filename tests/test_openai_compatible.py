@@ -77,6 +77,13 @@ def failure(provider, kind, request=None):
     return str(caught.value)
 
 
+def test_a_server_on_this_machine_is_not_looked_for_behind_a_proxy(server, connect, monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
+
+    assert "ok" == text_of(connect().send(asking()))
+
+
 # Answers
 
 

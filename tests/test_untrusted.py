@@ -209,9 +209,7 @@ def test_a_notebook_exported_to_html_holds_no_element_of_the_answer():
     body, _ = HTMLExporter().from_notebook_node(notebook)
     shown = body[body.index('data-mime-type="text/markdown"') :]
     assert "image not loaded" in shown
-    assert not re.search(r"<(script|img|svg|iframe|style|object|embed|form)\b", shown)
-    assert not re.search(r"<[^>]*\s(on\w+|src)=", shown)
-    assert not re.search(r"href=\W?(javascript|data|vbscript)", shown, re.IGNORECASE)
+    assert [] == Page(shown).harm
 
 
 @pytest.mark.parametrize("length", range(0, 120, 3))
@@ -340,7 +338,7 @@ def test_dollars_that_are_no_maths_are_kept_apart_from_each_other(text):
         (r"\[ a = b \]", "$$ a = b $$"),
         ("\\[\n- a\n+ b\n= c\n\\]", "$$\n- a\n+ b\n= c\n$$"),
         (r"\\(x\\) and \\[y = 1\\]", "$x$ and $$y = 1$$"),
-        (r"\[a \\[2pt] = b\]", "$$a \\\\ [2pt] = b$$"),
+        (r"\[a \\[2pt] = b\]", "$$a \\\\[2pt] = b$$"),
         ("`\\(x\\)`", "`\\(x\\)`"),
         ("```\n\\[x=1\\]\n```", "```\n\\[x=1\\]\n```"),
         ("\\[1\\]", "\\[1\\]"),

@@ -93,8 +93,8 @@ def opening(text: str, head: int, end: int) -> tuple[str, int, int] | None:
 
 
 _LISTED = re.compile(
-    r"""what\ (?:are|were|is)\ (?:the\ |some\ )?(?:\w+\ ){0,3}?(benefits|advantages|causes|disadvantages
-    |effects|consequences|reasons|symptoms|steps|stages|implications|differences|features|principles
+    r"""what\ (?:are|were|is)\ (?:the\ |some\ )?(?:\w+\ ){0,3}?(benefits|advantages
+    |disadvantages|causes|effects|consequences|reasons|symptoms|steps|stages|implications|differences|features|principles
     |drawbacks|uses|limitations|methods|norms|processes)\b|the\ \w+(?:\ \w+)?\ of\b""",
     re.VERBOSE,
 )
@@ -133,7 +133,7 @@ def _blanked(low: str) -> tuple[str, bool, bool]:
     if "\n" in text:
         text = "\n".join([_without_data(line) for line in text.split("\n")])
     code = text != low and ("```" in low or _CODE.search(low) is not None)
-    unquoted = _QUOTE.sub(_spaces, text) if _QUOTE_MARK.search(text) else text
+    unquoted = _QUOTE.sub(_spaces, text) if any(m in text for m in _QUOTE_MARKS) else text
     if not WORD.search(unquoted) and not HAN.search(unquoted):
         return low.replace("-", " "), code, False
     return unquoted.replace("-", " "), code, unquoted != text
@@ -165,7 +165,7 @@ def _asking(text: str, sentences: list[Counted], words: int) -> list[Counted]:
     edge = len(sentences) if words <= STORY else 4
     near = sentences if len(sentences) <= 2 * edge else sentences[:edge] + sentences[-edge:]
     asking = [sentence for sentence in near if _asks(text, sentence[0], sentence[1][1])]
-    pasted = _pasted_blocks(text, sentences)
+    pasted = _pasted_blocks(text, sentences) if "\n" in text else []
     outside = [s for s in asking if not any(start <= s[0] < end for start, end in pasted)]
     return outside or asking or near[:2] + near[2:][-2:]
 
@@ -190,7 +190,9 @@ def _asks(text: str, head: int, end: int) -> bool:
     part = text[head:end].rstrip()
     if part.endswith(("?", "？")):
         return True
-    if not part.isascii() and HAN.search(part):
+    if part.isascii():
+        return False
+    if HAN.search(part):
         return CHINESE.search(part) is not None
     return names_task(part.rpartition(" ")[2].rstrip(_PUNCTUATION))
 
@@ -243,8 +245,8 @@ _DATA_LINE = re.compile(
     r"|(?:def|class|import|return|from|for|if|while|const|let|var|public|private|#include)\b"
     r"[^\n]*[:;{)][ \t]*$|[^\n]*[;{}][ \t]*$|</?\w+[^\n]*>[ \t]*$)"
 )
-_CODE = re.compile(r"[;{}()\[\]=]\s*$", re.MULTILINE)
-_QUOTE_MARK = re.compile("[\"'`“”„«‘「『《]")
+_CODE = re.compile(r"[;{}()\[\]=][ \t]*$", re.MULTILINE)
+_QUOTE_MARKS = ('"', "'", "`", "“", "„", "«", "‘", "「", "『", "《")
 _QUOTE = re.compile(
     r'"""[^"]*(?:"""|\Z)|"[^"\n]{1,300}"|“[^”“]{1,300}[”“]|„[^“”]{1,300}[“”]|«[^»]{1,300}»'
     r"|‘[^’\n]{1,200}’|「[^」]{1,200}」|『[^』]{1,200}』|《[^》]{1,200}》|`[^`\n]{1,200}`"
@@ -266,18 +268,21 @@ _POLITE = re.compile(
     |请问|请|麻烦你?|帮我
     |(?:can|could|would|will|might)\ (?:you|u|we)\b
       (?:\ (?:be\ (?:so\ kind\ (?:as\ )?to|able\ to)|mind|like\ to))?
-    |(?:possibly|maybe|perhaps|please|be\ so\ kind\ as\ to|\w{3,12}ly)\b
+    |(?:possibly|maybe|perhaps|please|be\ so\ kind\ as\ to|(?!multiply|supply|family)\w{4,12}ly)\b
     |i(?:\ would|'d)(?:\ be\ \w+\ \w+\ if\ you\ could|\ (?:really\ )?(?:love|like)\ (?:you\ )?to
        (?:\ know)?|\ like\ you\ to|\ be\ grateful)
-    |i\ have\ a\ (?:\w+\ )?question\b[^:.\n]{0,60}|i\ (?:want|need)(?:\ you)?\ to(?:\ know)?|i\ (?:was|am)\ (?:just\ )?wondering(?:\ (?:if|whether))?
+    |i\ have\ a\ (?:\w+\ )?question\b[^:.\n]{0,60}
+    |i\ (?:want|need)(?:\ you)?\ to(?:\ know)?
+    |i\ (?:was|am)\ (?:just\ )?wondering(?:\ (?:if|whether))?
     |(?:help|tell|let)\ (?:me|us)\b(?:\ know)?(?:\ to)?|do\ you\ know|if\ you\ could
     |your\ task\ is\ to|you\ are\ (?:asked|tasked|expected)\ (?:to|with)|try\ to
     |(?:könn(?:t|t?est|ten?)|kannst|würde(?:n|st))\ (?:du|sie|ihr)(?:\ (?:mir|uns))?(?:\ bitte)?
     |(?:puedes|podrías|podría\ usted|podrías?)\b|(?:pouvez|pourriez|peux|pourrais)\ (?:vous|tu)\b
     |(?:sag|sagen\ sie)\ mir|dime|dis\ moi|me\b
-    |(?:thank|sorry|apologies|i'?\ ?a?m\ (?:so\ |very\ )?sorry|many\ thanks|kind\ regards|best\ (?:wishes|regards)|no\ rush|much\ appreciated
-       |i'd\ (?:really\ )?appreciate|with\ gratitude|cheers|i\ hope|hope|merci|danke|gracias|dankeschön
-       |thanks|vielen\ dank|muchas\ gracias|धन्यवाद|谢谢)[^\n]{0,120}
+    |(?:thank|sorry|apologies|i'?\ ?a?m\ (?:so\ |very\ )?sorry|many\ thanks
+       |kind\ regards|best\ (?:wishes|regards)|no\ rush|much\ appreciated|merci|danke|gracias
+       |i'd\ (?:really\ )?appreciate|with\ gratitude|cheers|i\ hope|hope|dankeschön
+       |thanks|vielen\ dank|muchas\ gracias|谢谢)[^\n]{0,120}
     ))+""",
     re.VERBOSE,
 )

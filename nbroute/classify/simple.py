@@ -49,7 +49,7 @@ class FunctionClassifier:
         value = self._call(prompt, ladder)
         if isinstance(value, Decision):
             return replace(value, tier=self._tier(value.tier, value, ladder))
-        if isinstance(value, tuple) and len(value) == 2:  # noqa: PLR2004  a pair
+        if isinstance(value, tuple) and len(value) == 2:
             tier = self._tier(value[0], value, ladder)
             return self._decision(tier, " ".join(str(value[1]).split()))
         tier = self._tier(value, value, ladder)

@@ -27,19 +27,19 @@ class Deciding(NamedTuple):
 
 def deciding(prompt: str, asked: Instruction, tasks: list[Found], topics: list[Found]) -> Deciding:
     """The hardest of the tasks, or what the prompt as a whole turns out to be."""
-    kinds = [_settled(task, tasks, topics, asked) for task in tasks] or ["unknown"]
+    about = {found.kind for found in (*topics, *tasks)}
+    kinds = [_settled(task, about, topics, asked) for task in tasks] or ["unknown"]
     hardest = max(range(len(kinds)), key=lambda place: TASKS[kinds[place]].base)
     kind = _whole(kinds[hardest], topics, asked, prompt)
     return Deciding(kind, tasks[hardest] if tasks else None, tuple(kinds))
 
 
-def _settled(task: Found, tasks: list[Found], topics: list[Found], asked: Instruction) -> str:
+def _settled(task: Found, about: set[str], topics: list[Found], asked: Instruction) -> str:
     """The task that a general verb turns out to be, by what it is to bring about."""
     if task.kind == "should":
         return "analyse" if asked.asked >= BRIEF else "yes_no"
     if task.kind == "translate":
         return "lexical" if asked.quoted or asked.asked < BRIEF else task.kind
-    about = {found.kind for found in (*topics, *tasks)}
     if task.kind in {"write", "suggest", "design"}:
         return _made(task, _objects(task, topics, asked.text) | about & {"transform"})
     return next((to for what, to in _REFINED.get(task.kind, ()) if what in about), task.kind)
@@ -98,12 +98,12 @@ _MADE = (
 def _whole(kind: str, topics: list[Found], asked: Instruction, prompt: str) -> str:
     """What only the whole can tell: a word problem, a multiple choice, code to be explained."""
     about = {topic.kind for topic in topics}
+    if kind in _EXAMINED and _CHOICES.search(prompt[-2000:]):
+        return "choice"
     if kind in _OPEN and _is_problem(asked):
         return "reason"
     if kind == "unknown":
         return _unnamed(about, asked, prompt)
-    if kind in FACTS and _CHOICES.search(prompt[-2000:]):
-        return "choice"
     if kind in {"what", "what_is"} and asked.code:
         return "explain"
     return _about_code(kind, asked) if "code_thing" in about else kind
@@ -124,8 +124,6 @@ def _unnamed(about: set[str], asked: Instruction, prompt: str) -> str:
         return "trivial"
     if not asked.spans:
         return "greeting"
-    if _CHOICES.search(prompt[-2000:]):
-        return "choice"
     if "code_thing" in about:
         return "code"
     if asked.asked < BRIEF and asked.text.rstrip().endswith(("?", "？")):
@@ -140,6 +138,7 @@ def figures(asked: Instruction) -> int:
 
 #: Words that a question which is one fact does not reach, with the object of its verb.
 BRIEF = 9
+_EXAMINED = {*FACTS, "unknown", "how", "why", "solve", "identify", "show", "explain", "reason"}
 _OPEN = {*FACTS, "unknown", "how", "solve", "reason", "identify"}
 _FIGURE = re.compile(r"\d+")
 _SUM = re.compile(r"[\s\d.,+*/×÷=?()^%-]+")

@@ -30,7 +30,7 @@ TASKS = {
     "trivial": Task(0.12, 0.15, 0.8),
     "lookup": Task(0.12, 0.15, 0.88),
     "yes_no": Task(0.14, 1.0, 0.8),
-    "what_is": Task(0.17, 0.6, 0.75),
+    "what_is": Task(0.12, 0.7, 0.85),
     "what": Task(0.22, 0.9, 0.6),
     "how": Task(0.36, 0.6, 0.75),
     "why": Task(0.38, 1.0, 0.75),
@@ -77,9 +77,9 @@ IMPERATIVES = {
     "suggest": "suggest recommend brainstorm propose advise share",
     "identify": "identify find categorise categorize work_out figure_out locate calculate fix",
     "show": "show",
-    "trivial": """change detect round convert count sort format reformat rename capitalise capitalize
-        alphabetise alphabetize reverse remove replace delete label tag list name give
-        repeat print classify put correct order add""",
+    "trivial": """change detect round convert count sort format reformat rename capitalise
+        capitalize alphabetise alphabetize reverse remove replace delete label tag list name
+        give repeat print classify put correct order add""",
     "translate": "translate",
     "lexical": "define spell pronounce conjugate hyphenate",
 }
@@ -88,13 +88,14 @@ IMPERATIVES = {
 ANYWHERE = {
     "prove": """show_that demonstrate_that give_a_proof rigorous_proof lower_bound_on
         formally_verify first_principles find_all_functions beweis* herleit* leite_die
-        zeige_dass zeige,_dass prueba_que pruebe_que demuestr* demostr* démontre* prouve* montre_que montrez_que
-        सिद्ध साबित प्रमाणित""",
-    "research": """literature_review systematic_review state_of_the_art open_problem
-        open_problems open_questions research_agenda autonomous_agent autonomously jailbreak adversarial exploit_paths attack_surface attack_classes
-        survey_paper state_of_research multi_agent penetration_test erforsch* recherchier* stand_der_forschung gesamte_forschung
-        forschungsstand investiga estado_del_arte revue_de_la_littérature
-        revue_complète état_de_l'art शोध अनुसंधान परिकल्पना""",
+        zeige_dass zeige,_dass prueba_que pruebe_que demuestr* demostr* démontre* prouve*
+        montre_que montrez_que सिद्ध साबित प्रमाणित""",
+    "research": """literature_review systematic_review state_of_the_art open_problem open_problems
+        open_questions research_agenda autonomous_agent autonomously jailbreak adversarial
+        exploit_paths attack_surface attack_classes survey_paper state_of_research multi_agent
+        penetration_test erforsch* recherchier* stand_der_forschung gesamte_forschung
+        forschungsstand investiga estado_del_arte revue_de_la_littérature revue_complète
+        état_de_l'art शोध अनुसंधान परिकल्पना""",
     "design": "entwirf* entwerf* konzipier* diseñ* conçoi* concev* डिज़ाइन डिजाइन वास्तुकला",
     "code": """depura* implementier* programmier* optimier* implementa* refactoriza* optimiza*
         implément* debugg*""",
@@ -106,13 +107,14 @@ ANYWHERE = {
     "plan": "business_plan training_plan action_plan lesson_plan study_plan",
     "write": """schreib* verfass* erstell* formulier* entwickl* escrib* redact* crea desarroll*
         écri* rédig* crée* développ* लिखिए लिखो लिखें लिखिये लिख बनाइए बनाओ बनाएं""",
-    "transform": """tl;dr template summary_of fasse zusammenfass* umschreib* kürze* extrahier* resum*
-        extrae reescrib* résum* extrai* reformul* réécri* सारांश संक्षेप""",
+    "transform": """tl;dr template summary_of fasse zusammenfass* umschreib* kürze* extrahier*
+        resum* extrae reescrib* résum* extrai* reformul* réécri* सारांश संक्षेप""",
     "explain": """erklär* beschreib* erläuter* explic* explíc* describ* expliqu* décri*
-        difference_between differences_between unterschied diferencia différence समझाइए
-        समझाओ समझाएं वर्णन अंतर main_causes""",
-    "suggest": """recipe recipes rezept receta recette questions_to_ask tips advice ways_to examples_of consejos conseils tipps ratschläge ideas ideen idées sugier* recomiend* suggèr* recommand* empfiehl*
-        schlage सुझाव सुझाइए""",
+        difference_between differences_between unterschied diferencia différence समझाइए समझाओ
+        समझाएं वर्णन अंतर main_causes""",
+    "suggest": """recipe recipes rezept receta recette questions_to_ask tips advice ways_to
+        examples_of consejos conseils tipps ratschläge ideas ideen idées sugier* recomiend*
+        suggèr* recommand* empfiehl* schlage सुझाव सुझाइए""",
     "yes_no": "est_elle est_il sont_elles sont_ils peut_on a_t_il a_t_elle ist_es existe_t_il",
     "show": "zeige zeigen_sie muestra montre montrez दिखाइए",
     "why": "क्यों",
@@ -121,11 +123,11 @@ ANYWHERE = {
     "lookup": "कौन किसने कब कहाँ कहां कितना कितने कितनी कौनसा किस_वर्ष",
     "solve": "does_it_follow solve_for löse resuelv* résou* हल berechn* calcul*",
     "identify": "finde finden_sie encuentra encuentre trouve corrig* behebe* arregla खोजिए",
-    "lexical": """how_do_you_say wie_sagt_man cómo_se_dice se_dice dit_on großbuchstaben
-        uppercase mayúsculas majuscules pluriel plural_von plural_de féminin upper_case synonym synonyms antonym plural_of rhymes_with rhyme_with stand_for
-        stands_for abbreviation past_tense the_word_for capital_letters übersetz*
-        buchstabier* bedeutet heißt bedeutung significa sinónimo deletrea
-        veut_dire signifie अर्थ मतलब वर्तनी meaning_of french_word""",
+    "lexical": """how_do_you_say wie_sagt_man cómo_se_dice se_dice dit_on großbuchstaben uppercase
+        mayúsculas majuscules pluriel plural_von plural_de féminin upper_case synonym synonyms
+        antonym plural_of rhymes_with rhyme_with stand_for stands_for abbreviation past_tense
+        the_word_for capital_letters übersetz* buchstabier* bedeutet heißt bedeutung significa
+        sinónimo deletrea veut_dire signifie अर्थ मतलब वर्तनी meaning_of french_word""",
     "translate": "übersetz* traduc* traduz* tradui* अनुवाद translat*",
     "trivial": """runde sortier* konvertier* nenne nenn ordena convierte converti* trie_les nomme
         yes_or_no true_or_false ja_oder_nein sí_o_no oui_ou_non हाँ_या_नहीं""",
@@ -134,114 +136,120 @@ ANYWHERE = {
 #: What is asked for or about.
 TOPICS = {
     "short_text": """email mail note message tweet caption haiku limerick slogan headline card
-        sentence reply invitation reminder title blurb description paragraph post letter bio joke riddle toast carta mensaje lettre message carte carta निमंत्रण nachricht correo
-        mensaje courriel पत्र absage apology""",
+        sentence reply invitation reminder title blurb description paragraph post letter bio
+        joke riddle toast carta mensaje lettre carte निमंत्रण nachricht correo courriel पत्र
+        absage apology""",
     "plan_thing": """plan strategy model roadmap syllabus concept konzept framework budget schedule
         policy strategie estrategia stratégie plans spreadsheet योजना""",
     "long_text": """essay memo story speech article report proposal chapter screenplay script_for
-        memoir whitepaper sonnet poem dialogue play esay essey aufsatz bericht geschichte rede ensayo cuento
-        informe dissertation récit rapport discours निबंध कहानी लेख curriculum feature""",
+        memoir whitepaper sonnet poem dialogue play esay essey aufsatz bericht geschichte rede
+        ensayo cuento informe dissertation récit rapport discours निबंध कहानी लेख curriculum
+        feature""",
     "book": "novel thesis monograph survey_paper textbook roman novela grant_application",
-    "code_thing": """function class script game spiel juego jeu program programm programme programa función algorithm
-        api app application parser website webpage bot scraper cli component endpoint module
-        library python javascript typescript java rust golang c++ react django fastapi pandas
-        command_line_tool unit_tests test_suite प्रोग्राम पायथन code bug segfault crashes
-        stack_trace compiler fehler bogue* error_handling binary_tree linked_list
-        array arrays sorted_array o(log o(n o(1 workflow कोड वेबसाइट web_page goroutine* pull_request
+    "code_thing": """function class script game spiel juego jeu program programm programme programa
+        función algorithm api app application parser website webpage bot scraper cli component
+        endpoint module library python javascript typescript java rust golang c++ react django
+        fastapi pandas command_line_tool unit_tests test_suite प्रोग्राम पायथन code bug segfault
+        crashes stack_trace compiler fehler bogue* error_handling binary_tree linked_list array
+        arrays sorted_array o(log o(n o(1 workflow कोड वेबसाइट web_page goroutine* pull_request
         aplicación anwendung deadlock* abfrage consulta requête""",
-    "small_code_thing": """sql query queries regular_expression regex one_liner one_line sql_query docstring
-        docstrings list_comprehension snippet""",
-    "system": """datenbank* agent engine system systems platform platforms architecture architektur arquitectura database
-        protocol infrastructure plattform plataforma plateforme sistema système operating_system
-        pipeline services microservices monolith compiler garbage_collector consensus raft paxos
-        store queue प्रणाली library engine""",
+    "small_code_thing": """sql query queries regular_expression regex one_liner one_line sql_query
+        docstring docstrings list_comprehension snippet""",
+    "system": """datenbank* agent engine system systems platform platforms architecture architektur
+        arquitectura database protocol infrastructure plattform plataforma plateforme sistema
+        système operating_system pipeline services microservices monolith compiler
+        garbage_collector consensus raft paxos store queue प्रणाली library""",
     "scale": """distributed fault_tolerant fault_tolerance scalable globally latency lock_free
         linearizable linearizability replication partitions resharding zero_downtime
         without_downtime no_downtime high_availability highly_available failover recovery
-        exactly_once residency throughput redundancy real_time millions
-        verteilt* ausfallsicher* hochverfügbar* ohne_unterbrechung unterbrechung distribuid*
-        tolerante latencia distribué* chiffrement tolérant* haute_disponibilité reprise
-        वितरित सहिष्णु multi_region multi_tenant byzantine compliance conformité cumplimiento
-        formal_guarantees snapshots zero_trust disaster end_to_end per_second concurrent""",
+        exactly_once residency throughput redundancy real_time millions verteilt* ausfallsicher*
+        hochverfügbar* ohne_unterbrechung unterbrechung distribuid* tolerante latencia
+        distribué* chiffrement tolérant* haute_disponibilité reprise वितरित सहिष्णु multi_region
+        multi_tenant byzantine compliance conformité cumplimiento formal_guarantees snapshots
+        zero_trust disaster end_to_end per_second concurrent""",
     "theory": """theory hypothesis mechanism conjecture theorem scheme paradigm signature_scheme
         theorie teoría théorie hypothese hipótesis hypothèse experiment experiments सिद्धांत
         परिकल्पना""",
     "maths": """integer integers odd even f polynomial* bounded constant convergent diverg* converg*
-        divisible continuous prime primes graph matrix group subgroup ring vector compact sequence
-        series modulo arbitrary holomorphic entire abelian finite bijection injective convex
-        irrational equations ecuaciones gleichungen équations spanning_tree* lattice reihe folge
-        serie suite sucesión infinité zahlen nombres números let_f let_g let_x let_n let_a induction""",
-    "science": """theory hypothesis mechanism experiment experiments clinical_trial
-        protocol causal identification falsify falsifiable falsification predictions
-        testable equations governing_equations path_integral superconductivity
-        reinforcement_learning peer_reviewed evidence confounders endpoints mathematical
-        theorem lemma conjecture teoría théorie theorie quantum meta_analysis
-        सिद्धांत widersprüche contradict conflicting contradictoires""",
-    "rigour": """bewiesen* autonomous rigorous rigorously formally formal novel comprehensive exhaustive exhaustively
-        worst_case optimal asymptotic complexity provably thorough thoroughly
-        all_known uncertainty umfassend systematisch riguros* exhaustiv*
-        rigoureu* विस्तृत गहन from_scratch a_fondo sources""",
-    "depth": """step_by_step in_depth in_detail detailed justify justification argue_both
-        reasoning assumptions edge_cases unit_tests with_tests schritt_für_schritt paso_a_paso
+        divisible continuous prime primes graph matrix group subgroup ring vector compact
+        sequence series modulo arbitrary holomorphic entire abelian finite bijection injective
+        convex irrational equations ecuaciones gleichungen équations spanning_tree* lattice
+        reihe folge serie suite sucesión infinité zahlen nombres números let_f let_g let_x let_n
+        let_a induction""",
+    "science": """theory hypothesis mechanism experiment experiments clinical_trial protocol causal
+        identification falsify falsifiable falsification predictions testable equations
+        governing_equations path_integral superconductivity reinforcement_learning peer_reviewed
+        evidence confounders endpoints mathematical theorem lemma conjecture teoría théorie
+        theorie quantum meta_analysis सिद्धांत widersprüche contradict conflicting
+        contradictoires""",
+    "rigour": """bewiesen* autonomous rigorous rigorously formally formal novel comprehensive
+        exhaustive exhaustively worst_case optimal asymptotic complexity provably thorough
+        thoroughly all_known uncertainty umfassend systematisch riguros* exhaustiv* rigoureu*
+        विस्तृत गहन from_scratch a_fondo sources""",
+    "depth": """step_by_step in_depth in_detail detailed justify justification argue_both reasoning
+        assumptions edge_cases unit_tests with_tests schritt_für_schritt paso_a_paso
         étape_par_étape ausführlich detallad* détaillé* implications consequences""",
     "easing": """briefly brief short quick quickly simple one_sentence two_sentences one_line
         one_word single_word in_a_line a_few_sentences two_lines plain_english two_line kurz*
         breve brièvement court courte छोटा संक्षिप्त""",
-    "open_problem": """np bpp pspace exptime riemann* goldbach collatz perfect_numbers twin_prime* two_primes
-        free_will freien_willen freier_wille freie_wille willensfreiheit libre_albedrío libre_arbitre conscious consciousness sentient
-        one_way_functions continuum_hypothesis dark_matter dark_energy big_bang
-        origin_of_life life_start something_rather nothingness quantum_gravity
-        arrow_of_time meaning_of_life qualia theory_of_everything moral* morality
-        simulation_hypothesis superintelligen* agi bewusstsein bewußtsein conciencia
-        conscience चेतना abiogenesis yang_mills navier_stokes hard_problem nichts
-        rien néant instead_of_nothing in_lugar_de_nada lugar_de_nada कुछ_न_होने causality
-        mathematics_invented discovered_or_invented invented_or_discovered protein_folding
-        have_a_direction objective ethics multiverse self_aware singularity""",
+    "open_problem": """np bpp pspace exptime riemann* goldbach collatz perfect_numbers twin_prime*
+        two_primes free_will freien_willen freier_wille freie_wille willensfreiheit
+        libre_albedrío libre_arbitre conscious consciousness sentient one_way_functions
+        continuum_hypothesis dark_matter dark_energy big_bang origin_of_life life_start
+        something_rather nothingness quantum_gravity arrow_of_time meaning_of_life qualia
+        theory_of_everything moral* morality simulation_hypothesis superintelligen* agi
+        bewusstsein bewußtsein conciencia conscience चेतना abiogenesis yang_mills navier_stokes
+        hard_problem nichts rien néant instead_of_nothing in_lugar_de_nada lugar_de_nada
+        कुछ_न_होने causality mathematics_invented discovered_or_invented invented_or_discovered
+        protein_folding have_a_direction objective ethics multiverse self_aware singularity""",
     "deep": """quine interpreter halting turing undecidable decidable gödel godel incompleteness
-        infinite infinitely infinity prime primes theorem irrational transcendental
-        polynomial convergent converge converges bounded monotone continuous differentiable
-        planar graph manifold homotopy topology isomorphic eigenvalue* countable uncountable
-        abzählbar unendlich* infinito* infini infinis primos primzahl* premiers axiom axioms
-        lossless compress* compressor kolmogorov consensus byzantine partition
-        consistent linearizable deadlock lock_free entropy relativity quantum paradox
-        self_reference recursive cryptograph* zero_knowledge encryption perfect_chess chess_engine
-        trisect ruler_and_compass voting_system game_theory nash equilibrium sorting_algorithm
-        comparison_sort black_hole* spacetime faster_than_light antimatter thermodynamic*
-        अनंत अभाज्य perpetual_motion epistemolog* ontolog* metaphysic* determinism determinist*
+        infinite infinitely infinity prime primes theorem irrational transcendental polynomial
+        convergent converge converges bounded monotone continuous differentiable planar graph
+        manifold homotopy topology isomorphic eigenvalue* countable uncountable abzählbar
+        unendlich* infinito* infini infinis primos primzahl* premiers axiom axioms lossless
+        compress* compressor kolmogorov consensus byzantine partition consistent linearizable
+        deadlock lock_free entropy relativity quantum paradox self_reference recursive
+        cryptograph* zero_knowledge encryption perfect_chess chess_engine trisect
+        ruler_and_compass voting_system game_theory nash equilibrium sorting_algorithm
+        comparison_sort black_hole* spacetime faster_than_light antimatter thermodynamic* अनंत
+        अभाज्य perpetual_motion epistemolog* ontolog* metaphysic* determinism determinist*
         blockchain neural_network* backpropagation gradient_descent type_system monad
-        halteproblem complexity_class* hash_collision* sorting sort_algorithm algorithm algorithms string_theory wave_function entangle* mechanics
-        gravity gravitation photon* electron* neutrino* symmetry vacuum particle* fundamental_constants
-        constants speed_of_light conjecture lemma automaton automata np_hard np_complete oracle
-        lambda_calculus bijection cardinality subset modulo matrix eigenvector* gradient integral
-        convex diverg* divergent polynomials primality factoring factori* set_of_all_sets
-        self_referential fixed_point superposition decoherence renormali* genome mutation*
-        natural_selection speciation aging senescence antibiotic_resistance dark_age
+        halteproblem complexity_class* hash_collision* sorting sort_algorithm algorithm
+        algorithms string_theory wave_function entangle* mechanics gravity gravitation photon*
+        electron* neutrino* symmetry vacuum particle* fundamental_constants constants
+        speed_of_light conjecture lemma automaton automata np_hard np_complete oracle
+        lambda_calculus bijection cardinality subset modulo matrix eigenvector* gradient
+        integral convex diverg* divergent polynomials primality factoring factori*
+        set_of_all_sets self_referential fixed_point superposition decoherence renormali* genome
+        mutation* natural_selection speciation aging senescence antibiotic_resistance dark_age
         ship_of_theseus trolley utilitarian* epistem* solipsis* dualism materialism""",
     "philosophy": """universe universo univers universum cosmos existence reality truth mind minds
         randomness mathematics god soul afterlife simulation ever_know know_whether knowledge
-        wahrheit verdad vérité realität realidad réalité ब्रह्मांड ईश्वर dios dieu gott seele âme
-        alma machines_think machine_think maschine_denken máquina_pensar machine_penser
+        wahrheit verdad vérité realität realidad réalité ब्रह्मांड ईश्वर dios dieu gott seele
+        âme alma machines_think machine_think maschine_denken máquina_pensar machine_penser
         beginning_of_time existenz existencia intelligence_artificial self_consciousness
         libre_de_choisir other_minds mathematik matemáticas mathématiques sommes_nous_libres""",
     "abstract": """time exist exists existiert existe real think thinking denken pensar penser edge
-        infinite_past past causal random machine machines maschine máquina numbers set sets proof
-        physics justice justicia gerecht rational rationality intelligence intelligent identity self
-        meaning language zeit tiempo temps समय उत्पत्ति wrongs tunnel program programs computation
-        computers evolution democracy happiness circularity contradiction optimal efficient aligned
-        alignment límite limit limits grenze limite free wissen pain life leben vida vie death""",
-    "quantifier": """is_there_a is_there_an are_there_any nobody no_one both any_given largest smallest
-        without gibt_es hay_algún every any all always ever never possible impossible necessarily itself
-        rather_than at_once fundamentally in_principle exactly jeder jede immer jemals unmöglich
-        cada siempre nunca imposible chaque toujours jamais impossible हर हमेशा shorter_than
-        longer_than faster_than larger_than equal_to straight_through fair perfect
+        infinite_past past causal random machine machines maschine máquina numbers set sets
+        proof physics justice justicia gerecht rational rationality intelligence intelligent
+        identity self meaning language zeit tiempo temps समय उत्पत्ति wrongs tunnel program
+        programs computation computers evolution democracy happiness circularity contradiction
+        optimal efficient aligned alignment límite limit limits grenze limite free wissen pain
+        life leben vida vie death""",
+    "quantifier": """is_there_a is_there_an are_there_any nobody no_one both any_given largest
+        smallest without gibt_es hay_algún every any all always ever never possible impossible
+        necessarily itself rather_than at_once fundamentally in_principle exactly jeder jede
+        immer jemals unmöglich cada siempre nunca imposible chaque toujours jamais हर हमेशा
+        shorter_than longer_than faster_than larger_than equal_to straight_through fair perfect
         überhaupt plutôt""",
     "critical": """weaknesses vulnerabilities vulnerability flaw flaws fallacy fallacies loopholes
         loophole risky risks bottleneck bottlenecks contradictions inconsistencies logic_fails
         goes_wrong wrong_with rank_them schwächen debilidades faiblesses blind_spots""",
-    "surface": "typo typos spelling indentation whitespace capitalisation tippfehler rechtschreibung",
-    "format": """into_csv to_csv into_json to_json into_yaml to_yaml into_xml into_html
-        to_markdown into_markdown into_a_table into_a_list to_snake_case to_camel_case
-        to_uppercase to_lowercase""",
+    "surface": """typo typos spelling indentation whitespace capitalisation tippfehler
+        rechtschreibung""",
+    "format": """into_csv to_csv into_json to_json into_yaml to_yaml into_xml into_html to_markdown
+        into_markdown into_a_table into_a_list to_snake_case to_camel_case to_uppercase
+        to_lowercase""",
     "requirement": """must should ensure including include includes without at_least at_most
         fewer_than no_more_than under support supports handle handles muss sollte debe debería
         doit incluye compris einschließlich sin sans ohne constraint constraints requirements""",
@@ -253,31 +261,33 @@ OPENINGS = {
         good_night how_are_you how_are_things how's_it_going wie_geht guten_morgen guten_tag
         guten_abend thanks thank comment_ça_va comment_allez cómo_estás qué_tal नमस्ते आप_कैसे
         धन्यवाद gracias merci danke""",
-    "what_if": """what_would_be what_would_happen what_will_happen what_could_happen what_might_happen what_if
-        suppose imagine_that was_würde was_wäre was_passiert qué_pasaría que_se_passerait""",
+    "what_if": """what_would_be what_would_happen what_will_happen what_could_happen
+        what_might_happen what_if suppose imagine_that was_würde was_wäre was_passiert
+        qué_pasaría que_se_passerait""",
     "plan": """how_would_you how_would_we how_would_i how_should_we how_should_i how_should_one
         how_could_we how_might_we""",
     "should": "should shall sollte sollten deberíamos faut_il",
     "suggest": "what_should_i what_should_we what_could_i what_can_i what_are_some",
     "why": "why warum wieso weshalb por_qué pourquoi how_come",
-    "reason": """what_is_the_probability what's_the_probability what_are_the_odds what_is_the_expected
-        what_are_the_chances""",
+    "reason": """what_is_the_probability what's_the_probability what_are_the_odds
+        what_is_the_expected what_are_the_chances""",
     "lookup": """who who's whos whose whom when where which how_many how_much how_mny how_old
-        how_tall how_far how_long how_often how_big how_high how_fast how_deep how_heavy what_year
-        what_time what_day what_date what_color what_colour what_language what_country what_city
-        what_number what_percentage what_kind what_sort what_type in_which in_what on_which on_what
-        at_which from_which to_which wer wen wem wann wo woher welche welcher welches welchen
-        welchem wie_viel wie_viele wie_alt wie_hoch wie_weit wie_lange wie_oft wie_groß wie_heißt wie_lautet wich
-        in_welcher in_welchem in_welche quién quiénes cuándo dónde en_qué cuánto cuánta cuántos
-        cuántas qui quand où combien dans_quel dans_quelle en_quelle""",
+        how_tall how_far how_long how_often how_big how_high how_fast how_deep how_heavy
+        what_year what_time what_day what_date what_color what_colour what_language what_country
+        what_city what_number what_percentage what_kind what_sort what_type in_which in_what
+        on_which on_what at_which from_which to_which wer wen wem wann wo woher welche welcher
+        welches welchen welchem wie_viel wie_viele wie_alt wie_hoch wie_weit wie_lange wie_oft
+        wie_groß wie_heißt wie_lautet wich in_welcher in_welchem in_welche quién quiénes cuándo
+        dónde en_qué cuánto cuánta cuántos cuántas qui quand où combien dans_quel dans_quelle
+        en_quelle""",
     "what_is": """what_is what's whats what_are what_was what_were wat wats was_ist was_sind was_war
         was_heißt qué cuál cuáles quel quelle quels quelles qu'est""",
     "what": "what waht whta wht was que",
     "how": """how hwo wie cómo comment what_cause what_causes what_caused what_happens what_makes
         what_made""",
     "yes_no": """is are was were am do does did can could will would has have had must may might
-        isn't aren't doesn't don't can't whether ist sind war hat haben kann können gibt darf gilt
-        ob es son está hay puede pueden tiene existe est y_a peut un_ordinateur_peut क्या""",
+        isn't aren't doesn't don't can't whether ist sind war hat haben kann können gibt darf
+        gilt ob es son está hay puede pueden tiene existe est y_a peut un_ordinateur_peut क्या""",
 }
 
 #: Two of these in what leads up to a question make it a puzzle.

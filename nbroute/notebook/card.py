@@ -82,10 +82,14 @@ class Card:
         with self._lock:
             earlier = self.view.results
             answered = result is not None and (result.text or not error)
-            session = render.session_line(self._router.report(), self._router.settings.budget_usd)
+            session = render.session_line(
+                self._router.report(),
+                self._router.settings.budget_usd,
+                saving=not self.screen.has_meter,
+            )
             self.view = render.View(
                 (result, *earlier) if answered else earlier,
-                error=error if earlier else "",
+                error=error if earlier and not answered else "",
                 session=session,
             )
             if self.view.results:

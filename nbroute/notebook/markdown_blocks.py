@@ -69,7 +69,7 @@ class _Scanner:
         place, matched = self._match(line)
         if self.fence:
             if matched == len(self.containers):
-                self._in_fence(raw, line[place:] if self.containers else raw)
+                self._in_fence(self.fence, raw, line[place:] if self.containers else raw)
                 return
             self.fence = None
         if matched < len(self.containers):
@@ -173,9 +173,8 @@ class _Scanner:
         self._add("indented", raw, prefix=prefix)
         self.blocks[-1].code.append(code)
 
-    def _in_fence(self, raw: str, rest: str) -> None:
-        assert self.fence is not None  # noqa: S101  # for mypy: the caller has looked
-        block, (indent, mark) = self.blocks[-1], self.fence.group(1, 2)
+    def _in_fence(self, fence: re.Match[str], raw: str, rest: str) -> None:
+        block, (indent, mark) = self.blocks[-1], fence.group(1, 2)
         block.lines.append(raw)
         end = rest.strip(" \t")
         if end and not end.strip(mark[0]) and len(end) >= len(mark) and _shallow(rest):

@@ -53,7 +53,7 @@ _PROSE = re.compile(
     r"|\s+[a-z]{2,}\s+\Z"
 )
 _NO_FORMULA = re.compile(r"[\w\s,.;:'-]*\Z")
-_HTML_OR_LINK = re.compile(r"<(?=[A-Za-z/!?])|!(?=\[)|\](?=[(:])|~(?=~)|\\\\(?=\[)|\\\Z")
+_HTML_OR_LINK = re.compile(r"<(?=[A-Za-z/!?])|!(?=\[)|\](?=[(:])|~(?=~)|\\\Z")
 _BEGIN = re.compile(r"\\begin(?:\{([A-Za-z]+\*?)\})?")
 _COMMAND = re.compile(rf"\\({_COMMANDS})\b")
 
@@ -173,7 +173,10 @@ class _Scan:
         self.formulas += 1
         before = next((put[-1] for put in reversed(self.out) if put), "")
         apart = " " if before in ("$", "\\") else ""
-        return self._put(f"{apart}{opener}{_safe_formula(body)}{closer}", end)
+        body = _safe_formula(body)
+        if opener == "$":  # nbconvert takes `\\[` in it for the start of a longer formula
+            body = body.replace(r"\\[", r"\\ [")
+        return self._put(f"{apart}{opener}{body}{closer}", end)
 
     def _command(self, found: re.Match[str]) -> int:
         return self._put(BACKSLASH + found[0][1:], found.end())

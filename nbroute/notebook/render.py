@@ -139,7 +139,7 @@ def _model(attempt: Attempt) -> str:
     return f"{attempt.model} (simulated)" if attempt.provider_kind == "simulated" else attempt.model
 
 
-def session_line(report: Report, budget_usd: Decimal | None) -> str:
+def session_line(report: Report, budget_usd: Decimal | None, *, saving: bool = True) -> str:
     """`session $0.0013 of $1.00 · 6 calls · 1 cached · $0.0210 less than all on FRONTIER ...`."""
     spend = report.spend
     parts = [f"session {_spent(spend, budget_usd)}", counted(spend.calls, "call")]
@@ -147,19 +147,26 @@ def session_line(report: Report, budget_usd: Decimal | None) -> str:
         parts.append(f"{spend.cached_calls} cached")
     if spend.unknown_calls:
         parts.append(f"{spend.unknown_calls} of unknown cost")
-    real_money = spend.usd > 0 or not spend.equivalent_usd
-    parts.append(_saved(report.saving if real_money else report.equivalent_saving, report.baseline))
+    if saving:
+        real = spend.usd > 0 or not spend.equivalent_usd
+        parts.append(_saved(report.saving if real else report.equivalent_saving, report.baseline))
     return DOT.join(part for part in parts if part)
 
 
 def meter_lines(report: Report, budget_usd: Decimal | None) -> list[str]:
     """The session meter: the line of the session, and the spend by tier."""
-    tiers = [
-        f"{tier} {_spent(spend, None)} ({counted(spend.calls, 'call')})"
-        for tier, spend in report.by_tier.items()
-        if spend.calls
-    ]
-    return [session_line(report, budget_usd), "by tier: " + (DOT.join(tiers) or "nothing yet")]
+    tiers = [_tier_spent(t, spend) for t, spend in report.by_tier.items() if spend.calls]
+    by_tier = DOT.join(tiers) or "nothing yet"
+    return [f"now: {session_line(report, budget_usd)}", f"by tier: {by_tier}"]
+
+
+def _tier_spent(tier: str, spend: Spend) -> str:
+    amounts = [format_usd(spend.usd)] if spend.usd or not spend.equivalent_usd else []
+    if spend.equivalent_usd:
+        amounts.append(f"{format_usd(spend.equivalent_usd)} equivalent")
+    if spend.unknown_calls:
+        amounts.append(f"{spend.unknown_calls} of unknown cost")
+    return f"{tier} {' + '.join(amounts)} ({counted(spend.calls, 'call')})"
 
 
 def _spent(spend: Spend, budget_usd: Decimal | None) -> str:
@@ -206,9 +213,8 @@ def _marks(result: RouteResult) -> list[str]:
 
 
 def _answer_markdown(result: RouteResult) -> str:
-    head, *_ = headline(result).split(DOT, 1)
-    rest = headline(result).removeprefix(head)
-    lines = [f"**{escape_markdown(head)}**{escape_markdown(rest)}"]
+    head, _, rest = headline(result).partition(DOT)
+    lines = [f"**{escape_markdown(head)}**{DOT}{escape_markdown(rest)}"]
     lines += [escape_markdown(line) for line in remarks(result)]
     answer = safe_markdown(result.text) or "*(no answer)*"
     return "  \n".join(lines) + f"\n\n{answer}"

@@ -11,7 +11,9 @@ from nbroute.notebook.untrusted import safe_plain
 
 
 class Screen(Protocol):
-    """What a card draws on."""
+    """What a card draws on; `has_meter` where a live session meter stands below it."""
+
+    has_meter: bool
 
     def draw(self, view: render.View) -> None:
         """The view changed; it may be shown now or soon."""
@@ -31,6 +33,8 @@ class Live:
 
     A long answer is redrawn less often, since each redraw sends all of it again.
     """
+
+    has_meter = True
 
     def __init__(self) -> None:
         self._handle: Any = None
@@ -65,6 +69,8 @@ class Live:
 class Once:
     """One plain output at the end: under nbval, nbclient or NBROUTE_STATIC=1."""
 
+    has_meter = False
+
     def draw(self, view: render.View) -> None:
         """Nothing yet."""
 
@@ -84,6 +90,8 @@ class Once:
 
 class Terminal:
     """Prints the pieces as they come, then what the answer cost."""
+
+    has_meter = False
 
     def __init__(self) -> None:
         self._shown = False
@@ -109,6 +117,8 @@ class Terminal:
 
 class Quiet:
     """Shows nothing."""
+
+    has_meter = False
 
     def draw(self, view: render.View) -> None:
         """Nothing."""

@@ -8,6 +8,7 @@ import ctypes
 import os
 import re
 import secrets
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -127,7 +128,8 @@ class _Server:
 class _Pool:
     """The servers of this process, by model file and context."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, forked: bool = False) -> None:
+        self._forked = forked
         self._lock = threading.Lock()
         self._servers: dict[tuple[Path, int], _Server] = {}
 
@@ -139,6 +141,8 @@ class _Pool:
         with self._lock:
             if key not in self._servers:
                 self._servers[key] = _start(model, *key, announce)
+                if self._forked:
+                    _never_clean_up(self._servers[key].handle)
             self._servers[key].users.add(id(user))
             return self._servers[key]
 
@@ -156,13 +160,25 @@ class _Pool:
             self._servers.clear()
 
     def abandon(self) -> None:
-        """Forget the servers after a fork, never destroying them.
+        """Forget the servers after a fork; their threads stayed in the parent."""
+        handles = [server.handle for server in self._servers.values()]
+        loaded = "xllamacpp" in sys.modules
+        self.__init__(forked=loaded)  # type: ignore[misc]
+        if loaded:
+            _never_clean_up(*handles)
 
-        Their threads stayed in the parent, and the destructor would wait for them for ever.
-        """
-        for server in self._servers.values():
-            ctypes.pythonapi.Py_IncRef(ctypes.py_object(server.handle))
-        self.__init__()  # type: ignore[misc]
+
+def _never_clean_up(*handles: Any) -> None:
+    """Keep llama.cpp from cleaning up in a forked process, now and when it ends.
+
+    It would wait for ever for threads that stayed in the parent, or abort. Only glibc lets
+    the end of a process be cut short with its exit status kept.
+    """
+    for handle in handles:
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(handle))
+    library = ctypes.CDLL(None)
+    if hasattr(library, "on_exit"):
+        library.on_exit(library._exit, None)  # noqa: SLF001 - the C function of that name
 
 
 _pool = _Pool()

@@ -182,7 +182,10 @@ def _sdk_client(base_url: str, key: str, timeout_s: float, max_retries: int) -> 
         base_url=base_url,
         timeout=timeout,
         max_retries=max_retries,
-        http_client=Punctual(base_url=base_url, timeout=timeout),
+        # A proxy of the environment cannot reach a server on this machine.
+        http_client=Punctual(
+            base_url=base_url, timeout=timeout, trust_env=not _is_loopback(base_url)
+        ),
     )
 
 
@@ -194,6 +197,11 @@ def _host(name: str, base_url: str) -> str:
             "write it like 'https://openrouter.ai/api/v1'"
         )
     return parts.netloc.rpartition("@")[2]
+
+
+def _is_loopback(base_url: str) -> bool:
+    host = urlsplit(base_url).hostname or ""
+    return host in ("localhost", "::1") or host.startswith("127.")
 
 
 def _token_parameter(host: str) -> TokenParameter:

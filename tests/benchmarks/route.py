@@ -164,7 +164,9 @@ def measure(sdk: Any, ours: Any, theirs: Any) -> list[tuple[float, float, float 
     rounds = []
     for turn in range(ROUNDS):
         first = turn * CALLS
-        rounds.append((timed(sdk, first), timed(ours, first), ask(theirs, first) if theirs else None))
+        rounds.append(
+            (timed(sdk, first), timed(ours, first), ask(theirs, first) if theirs else None)
+        )
     return rounds
 
 
