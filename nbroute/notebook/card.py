@@ -54,6 +54,13 @@ class Card:
         last = self.result
         return self._shown(lambda: self._router.escalate(last, tier, observe=self, cancel=cancel))
 
+    def say(self, doing: str) -> None:
+        """Show what the answer waits for: a model that is being loaded."""
+        with self._lock:
+            running = replace(self.view.running or render.Running(), doing=doing)
+            self.view = replace(self.view, running=running)
+            self.screen.finish(self.view)
+
     def __call__(self, event: Event) -> None:
         """Take an event of a call and redraw."""
         with self._lock:

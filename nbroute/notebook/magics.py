@@ -25,7 +25,8 @@ class RouteMagics(Magics):
 
     def __init__(self, shell: Any) -> None:
         super().__init__(shell)
-        self.router = Router(announce=print)
+        self._card: Card | None = None
+        self.router = Router(announce=self._announce)
         self.last: RouteResult | None = None
         self._meter: Any = None
         self._just_shown: tuple[str, int] | None = None
@@ -52,7 +53,7 @@ class RouteMagics(Magics):
         """Go on with another profile, in the same session and ledger; what is chosen now."""
         old = self.router
         self.router = Router(
-            profile=profile, ledger=old.ledger, session=old.session, announce=print
+            profile=profile, ledger=old.ledger, session=old.session, announce=self._announce
         )
         return self.router.settings.origin
 
@@ -99,6 +100,7 @@ class RouteMagics(Magics):
         )
 
     def _show(self, card: Card, call: Any, *, output: str | None, quiet: bool) -> Any:
+        self._card = card
         try:
             result = call()
         except NbrouteError as error:
@@ -106,6 +108,7 @@ class RouteMagics(Magics):
                 self._keep(error.result, output)
             raise
         finally:
+            self._card = None
             if self._meter is not None:
                 self._meter.refresh(self.router)
         self._keep(result, output)
@@ -113,6 +116,13 @@ class RouteMagics(Magics):
             self._show_controls(card, output)
         self._just_shown = (result.id, self.shell.execution_count)
         return None if quiet else result
+
+    def _announce(self, text: str) -> None:
+        """What a provider does before it can answer: in the card, else printed."""
+        if self._card is not None and isinstance(self._card.screen, Live):
+            self._card.say(text)
+        else:
+            print(text)  # noqa: T201 - a terminal and a static notebook have no card to redraw
 
     def _show_controls(self, card: Card, output: str | None) -> None:
         from IPython.display import display

@@ -17,12 +17,13 @@ DOT = " · "
 
 @dataclass(frozen=True)
 class Running:
-    """An answer on its way."""
+    """An answer on its way; `doing` is what else it waits for, such as a model's loading."""
 
     tier: str = ""
     model: str = ""
     text: str = ""
     decision: Decision | None = None
+    doing: str = ""
 
 
 @dataclass(frozen=True)
@@ -242,9 +243,9 @@ def _running_plain(running: Running) -> str:
 
 
 def _running_head(running: Running) -> list[str]:
-    doing = "answering ..." if running.text else "waiting for the first token ..."
+    doing = "answering ..." if running.text else running.doing or "waiting for the first token ..."
     if not running.tier:
-        return ["classifying ..."]
+        return [running.doing or "classifying ..."]
     lines = [DOT.join([running.tier, running.model, doing] if running.model else [running.tier])]
     return [*lines, f"why: {reason(running.decision)}"] if running.decision else lines
 

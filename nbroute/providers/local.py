@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -79,10 +79,16 @@ class Local:
         return list(self._files)
 
     def send(self, request: Request) -> Iterator[Chunk]:
-        """Send, and yield the reply's pieces; see `Provider.send`."""
+        """Send, and yield the reply's pieces; see `Provider.send`.
+
+        `clock_ms` counts from when the model is loaded, so that the first answer's latency is
+        the model's and not the disk's.
+        """
         client = self._client(request.model, self._file(request.model))
+        began = time.perf_counter()
         try:
-            yield from client.send(request)
+            for chunk in client.send(request):
+                yield replace(chunk, clock_ms=(time.perf_counter() - began) * 1000)
         except RequestRejected as error:
             raise _clearer(error, request.model) from None
 
