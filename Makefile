@@ -27,8 +27,13 @@ check: .venv/test
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-bench: .venv/test
+bench: .venv/test .venv-peers/ready
 	$(BIN)/python tests/benchmarks/run.py
+
+.venv-peers/ready:
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/pip install --disable-pip-version-check 'litellm==1.83' 'openai>=3' jupyter-ai-magics ipython
+	@touch $@
 
 notebooks: .venv/test
 	NBROUTE_PROFILE=simulated NBROUTE_LEDGER=$$(mktemp -u) $(BIN)/python -m jupyter nbconvert \
@@ -49,4 +54,4 @@ notebooks: .venv/test
 	@touch $@
 
 clean:
-	rm -rf .venv out .pytest_cache .ruff_cache .mypy_cache
+	rm -rf .venv .venv-peers out .pytest_cache .ruff_cache .mypy_cache

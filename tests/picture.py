@@ -1,6 +1,6 @@
 """Makes the README's picture: the quickstart in JupyterLab on the local model.
 
-    python tests/picture.py notebooks/quickstart.png [--dark]
+python tests/picture.py notebooks/quickstart.png [--dark]
 """
 
 from __future__ import annotations

@@ -326,3 +326,10 @@ def test_the_instruction_is_found_between_greeting_and_thanks():
     asked = instruction("Hello, I hope you are well. Please sort these words. Many thanks, Jo")
 
     assert [asked.text[start:end] for start, end in asked.spans] == ["sort these words."]
+
+
+def test_more_than_half_of_the_blind_prompts_go_where_they_should():
+    blind = Path(__file__).parent / "data" / "blind_prompts.jsonl"
+    rows = [json.loads(line) for line in blind.read_text(encoding="utf-8").splitlines()]
+
+    assert accuracy(rows) > 0.5

@@ -11,14 +11,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from nbroute.classify.simple import NAMES as CLASSIFIERS
 from nbroute.errors import SettingsError, did_you_mean
+from nbroute.plan import CACHE_MODES
 from nbroute.types import Price
 
 Table = dict[str, Any]
-
-#: The classifiers that can be named; those of `nbroute.classify`, which is not seen from here.
-CLASSIFIERS = ("rules", "rules:two-tier", "rules:three-tier", "rules:four-tier", "model", "hybrid")
-CACHE_MODES = ("use", "off", "refresh", "only")
 
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PLACE = re.compile(r"^(.*) \(at (.*)\)$", re.DOTALL)

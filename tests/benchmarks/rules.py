@@ -11,6 +11,7 @@ import os
 import timeit
 from pathlib import Path
 
+from nbroute.classify.articles import article_rules
 from nbroute.classify.rules import RulesClassifier
 from nbroute.errors import SettingsError
 from nbroute.evaluate.datasets import FILES, Outcome, load
@@ -18,6 +19,8 @@ from nbroute.evaluate.metrics import accuracy_by, apgr, bootstrap, cpt, tier_sha
 from nbroute.types import Ladder, Tier
 
 HERE = Path(__file__).parent
+BLIND = HERE.parent / "data" / "blind_prompts.jsonl"
+ARTICLES = ("rules:two-tier", "rules:three-tier", "rules:four-tier")
 PROMPTS = HERE.parent / "data" / "tier_prompts.jsonl"
 BANDS = ("SIMPLE", "MEDIUM", "COMPLEX", "FRONTIER")
 LADDER = Ladder("four", tuple(Tier(name, "none", name, 1) for name in BANDS), "MEDIUM")
@@ -108,10 +111,30 @@ def accuracy() -> None:
         print(f"  confidence from {low}: {right / total:.3f} of {total}")
 
 
+def blind() -> None:
+    """Right decisions on prompts by somebody who had not seen the rules, beside the articles'."""
+    rows = [json.loads(line) for line in BLIND.read_text(encoding="utf-8").splitlines()]
+    expected = [row["tier"] for row in rows]
+    words = [len(row["prompt"].split()) for row in rows]
+    cuts = [sorted(words)[len(rows) * part // 4] for part in (1, 2, 3)]
+    guesses = {
+        classifier.name: [classifier.classify(row["prompt"], LADDER).tier for row in rows]
+        for classifier in (*map(article_rules, ARTICLES), RULES)
+    }
+    guesses["words"] = [BANDS[sum(count >= cut for cut in cuts)] for count in words]
+    for name, actual in guesses.items():
+        right = sum(a == b for a, b in zip(expected, actual, strict=True))
+        print(f"blind prompts, {name}: {right / len(rows):.3f} of {len(rows)}")
+    for key in ("category", "lang", "tier"):
+        found = accuracy_by([row[key] for row in rows], expected, guesses["rules"])
+        print("  " + ", ".join(f"{name} {r / n:.2f}" for name, (r, n) in sorted(found.items())))
+
+
 if __name__ == "__main__":
     folder = os.environ.get("NBROUTE_DATA", str(HERE.parents[2] / "shared" / "data"))
     speed()
     accuracy()
+    blind()
     try:
         for dataset in FILES:
             routing(dataset, load(dataset, folder))

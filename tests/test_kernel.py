@@ -1,0 +1,428 @@
+"""Magics in real kernels over the loopback server: live, static, interrupted, killed, two at once."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from jupyter_client.manager import KernelManager
+
+pytestmark = [
+    # jupyter_client leaves its event loop to the interpreter's exit
+    pytest.mark.filterwarnings("ignore:unclosed event loop:ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+PATIENCE = 60.0
+WORDS = "one two three four "
+
+SETTINGS = """
+[nbroute]
+classifier = "rules"
+
+[providers.loop]
+kind = "openai"
+base_url = "{url}"
+
+[providers.ollama]
+base_url = "http://127.0.0.1:{closed}/v1"
+
+[tiers.LOW]
+provider = "loop"
+model = "small"
+max_tokens = 64
+price = {{ input = 1.00, output = 2.00 }}
+
+[tiers.TOP]
+provider = "loop"
+model = "large"
+max_tokens = 1024
+price = {{ input = 10.00, output = 30.00 }}
+"""
+
+
+@dataclass
+class Ran:
+    """A cell that ended: what the kernel replied and what it sent to be shown."""
+
+    reply: dict
+    outputs: list[dict] = field(default_factory=list)
+
+    def of(self, kind):
+        return [output["content"] for output in self.outputs if kind == output["msg_type"]]
+
+    @property
+    def kinds(self):
+        return [output["msg_type"] for output in self.outputs]
+
+    @property
+    def cards(self):
+        """Each state of the answer's display; the controls are another."""
+        drawn = [*self.of("display_data"), *self.of("update_display_data")]
+        return [content for content in drawn if "text/markdown" in content["data"]]
+
+    @property
+    def last(self):
+        return self.cards[-1]
+
+    @property
+    def printed(self):
+        return "".join(content["text"] for content in self.of("stream"))
+
+
+class Kernel:
+    """A kernel and a front end to it, which takes one cell at a time."""
+
+    def __init__(self, folder):
+        self.manager = KernelManager(
+            transport="ipc", connection_file=str(folder / f"k{len(list(folder.iterdir()))}.json")
+        )
+        self.manager.start_kernel(cwd=str(folder), stderr=subprocess.DEVNULL)
+        self.client = self.manager.blocking_client()
+        self.client.start_channels()
+        self.client.wait_for_ready(timeout=PATIENCE)
+
+    def begin(self, source, *, stdin=True):
+        self._asked = self.client.execute(source, allow_stdin=stdin)
+
+    def messages(self):
+        """What the cell sends, to its end."""
+        while True:
+            message = self.client.get_iopub_msg(timeout=PATIENCE)
+            if self._asked != message["parent_header"].get("msg_id"):
+                continue
+            if "idle" == message["content"].get("execution_state"):
+                return
+            if message["msg_type"] not in ("status", "execute_input"):
+                yield message
+
+    def finish(self):
+        outputs = list(self.messages())
+        return Ran(self.client.get_shell_msg(timeout=PATIENCE)["content"], outputs)
+
+    def run(self, source, *, stdin=True):
+        self.begin(source, stdin=stdin)
+        return self.finish()
+
+    def good(self, source, **options):
+        """Run a cell that must not fail."""
+        ran = self.run(source, **options)
+        assert "ok" == ran.reply["status"], ran.reply
+        return ran
+
+    def until_text_shows(self):
+        """Come back when a part of the answer is on the screen."""
+        for message in self.messages():
+            data = message["content"].get("data", {})
+            if "answering ..." in data.get("text/plain", ""):
+                return
+        raise AssertionError("the cell ended with no part of its answer shown")
+
+    def interrupt(self):
+        self.manager.interrupt_kernel()
+
+    def close(self):
+        self.client.stop_channels()
+        self.manager.shutdown_kernel(now=True)
+        self.manager.cleanup_resources()
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch, server):
+    """The kernels' working folder, with settings that point to the loopback server."""
+    for name in ("config", "data", "runtime"):
+        monkeypatch.setenv(f"JUPYTER_{name.upper()}_DIR", str(tmp_path / "jupyter" / name))
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    settings = SETTINGS.format(url=server.url, closed=closed_port())
+    (tmp_path / "home" / "nbroute.toml").write_text(settings)
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def make_kernel(folder):
+    with contextlib.ExitStack() as stack:
+
+        def make():
+            kernel = Kernel(folder)
+            stack.callback(kernel.close)
+            kernel.good("%load_ext nbroute")
+            return kernel
+
+        yield make
+
+
+@pytest.fixture
+def kernel(make_kernel):
+    return make_kernel()
+
+
+def closed_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def ledger_rows(folder):
+    """The ledger as another process reads it."""
+    source = (
+        "import json, sys, pathlib\n"
+        "from nbroute.ledger import SqliteLedger\n"
+        "with SqliteLedger(pathlib.Path(sys.argv[1])) as ledger:\n"
+        "    print(json.dumps(ledger.rows(), default=float))\n"
+    )
+    command = [sys.executable, "-c", source, str(folder / "ledger.sqlite")]
+    return json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+
+
+def until(condition):
+    """Wait for what another process does; how long it takes is not what is tested."""
+    give_up = time.monotonic() + PATIENCE
+    while not (found := condition()):
+        assert time.monotonic() < give_up, "waited in vain"
+        time.sleep(0.02)
+    return found
+
+
+def test_an_interrupt_keeps_the_partial_answer_its_cost_and_the_kernel(kernel, server, folder):
+    server.reply(text=WORDS * 250, pause=0.02)
+    kernel.begin("%%route\nWhat is the capital of France?")
+    kernel.until_text_shows()
+
+    kernel.interrupt()
+    ran = kernel.finish()
+
+    assert ("error", "Interrupted") == (ran.reply["status"], ran.reply["ename"])
+    (line,) = ran.reply["traceback"]
+    assert "\n" not in line
+    assert "interrupted: a partial answer" in ran.last["data"]["text/plain"]
+    assert "\n\none two" in ran.last["data"]["text/plain"]
+    assert "interrupted" == ran.last["metadata"]["nbroute"]["status"]
+    (row,) = ledger_rows(folder)
+    assert ("interrupted", "estimated") == (row["status"], row["cost_source"])
+    assert row["output_tokens"] > 0
+    assert row["cost_usd"] == pytest.approx(
+        (row["input_tokens"] * 1 + row["output_tokens"] * 2) / 1e6
+    )
+    assert "2" == kernel.good("1 + 1").of("execute_result")[0]["data"]["text/plain"]
+    assert "\n\nok\n" in kernel.good("%%route\nhello").last["data"]["text/plain"]
+    assert ["interrupted", "ok"] == [row["status"] for row in ledger_rows(folder)]
+
+
+@pytest.mark.parametrize("silence", [{"stall_after": 0}, {"delay": PATIENCE}], ids=str)
+def test_an_interrupt_before_the_first_token_is_one_line(kernel, server, folder, silence):
+    server.reply(**silence)
+    kernel.begin("%%route\nhello")
+    until(lambda: server.requests)
+
+    kernel.interrupt()
+    ran = kernel.finish()
+
+    assert ("error", "Interrupted") == (ran.reply["status"], ran.reply["ename"])
+    assert 1 == len(ran.reply["traceback"])
+    assert "(no answer)" == ran.of("update_display_data")[-1]["data"]["text/plain"]
+    (row,) = ledger_rows(folder)
+    assert ("interrupted", "estimated", 0) == (
+        row["status"],
+        row["cost_source"],
+        row["output_tokens"],
+    )
+    assert row["cost_usd"] == pytest.approx(row["input_tokens"] / 1e6)
+    assert "\n\nok\n" in kernel.good("%%route\nhello").last["data"]["text/plain"]
+
+
+def test_an_interrupt_ends_the_connection_so_that_no_more_is_generated(kernel, server):
+    server.reply(text=WORDS, stall_after=2)
+    kernel.begin("%%route\nhello")
+    until(lambda: server.requests)
+
+    kernel.interrupt()
+    kernel.finish()
+
+    assert server.requests[0].left.wait(PATIENCE)
+
+
+def test_an_interrupted_cell_stops_run_all(kernel, server):
+    server.reply(text=WORDS * 250, pause=0.02)
+    kernel.begin("%%route\nhello")
+    kernel.until_text_shows()
+    later = kernel.client.execute("raise SystemError('ran')")
+
+    kernel.interrupt()
+    kernel.finish()
+
+    reply = kernel.client.get_shell_msg(timeout=PATIENCE)
+    assert (later, "aborted") == (reply["parent_header"]["msg_id"], reply["content"]["status"])
+
+
+def test_after_an_interrupt_the_partial_answer_can_be_looked_at_and_escalated(kernel, server):
+    server.reply(text=WORDS * 250, pause=0.02)
+    kernel.begin("%%route -o answer\nhello")
+    kernel.until_text_shows()
+    kernel.interrupt()
+    kernel.finish()
+
+    kept = kernel.good("print(answer.status, answer.text[:7])")
+    above = kernel.good("%route escalate").last["data"]["text/plain"]
+
+    assert "interrupted one two\n" == kept.printed
+    assert above.startswith("TOP · large")
+    assert "before that: LOW" in above
+
+
+def test_a_killed_kernel_leaves_what_it_sent_in_the_ledger(kernel, server, folder):
+    server.reply(stall_after=0)
+    kernel.begin("%%route\nWhat is the capital of France?")
+    until(lambda: server.requests)
+
+    kernel.manager.signal_kernel(signal.SIGKILL)
+
+    (row,) = ledger_rows(folder)
+    assert ("running", "estimated", 0) == (row["status"], row["cost_source"], row["output_tokens"])
+    assert row["cost_usd"] == pytest.approx(row["input_tokens"] / 1e6)
+    assert row["input_tokens"] > 0
+
+
+def test_a_kernel_killed_while_it_streams_leaves_what_had_arrived_in_the_ledger(
+    kernel, server, folder
+):
+    server.reply(text=WORDS * 5000, pause=0.02)
+    kernel.begin("%%route\nWhat is the capital of France?")
+    kernel.until_text_shows()
+    until(lambda: ledger_rows(folder)[0]["output_tokens"])
+
+    kernel.manager.signal_kernel(signal.SIGKILL)
+
+    (row,) = ledger_rows(folder)
+    assert "running" == row["status"]
+    assert row["output_tokens"] > 0
+    assert row["cost_usd"] == pytest.approx(
+        (row["input_tokens"] * 1 + row["output_tokens"] * 2) / 1e6
+    )
+
+
+def test_two_kernels_share_a_ledger(make_kernel, folder):
+    kernels = [make_kernel(), make_kernel()]
+    magics = "get_ipython().run_cell_magic('route', '-q -o answer', f'question {n} of {who}')"
+    for who, kernel in enumerate(kernels):
+        kernel.begin(
+            f"who, notices = {who}, []\n"
+            f"for n in range(20):\n    {magics}\n    notices += answer.notices\n"
+            "print(notices)"
+        )
+
+    ran = [kernel.finish() for kernel in kernels]
+
+    assert ["[]\n", "[]\n"] == [one.printed for one in ran]
+    rows = ledger_rows(folder)
+    assert 40 == len(rows)
+    assert {"ok"} == {row["status"] for row in rows}
+    sessions = [row["session"] for row in rows]
+    assert [20, 20] == [sessions.count(session) for session in set(sessions)]
+
+
+def test_a_live_answer_is_redrawn_in_one_place_until_it_is_complete(kernel, server):
+    text = (WORDS * 25).strip()
+    server.reply(text=text, pause=0.01)
+    began = time.monotonic()
+
+    ran = kernel.good("%%route\nWhat is the capital of France?")
+
+    seconds = time.monotonic() - began
+    first, *updates = ran.cards
+    assert {first["transient"]["display_id"]} == {u["transient"]["display_id"] for u in updates}
+    assert ["display_data"] == [k for k in ran.kinds if "display_data" in k][:1]
+    assert any("answering ..." in update["data"]["text/plain"] for update in updates)
+    assert len(updates) <= 8 * seconds + 2
+    assert text in ran.last["data"]["text/plain"]
+    assert text in ran.last["data"]["text/markdown"]
+    record = ran.last["metadata"]["nbroute"]
+    assert (1, "LOW", "small", "ok") == (
+        record["schema"],
+        record["tier"],
+        record["model"],
+        record["status"],
+    )
+    assert all("nbroute" not in card["metadata"] for card in ran.cards[:-1])
+
+
+def test_the_answer_and_the_controls_are_two_outputs_and_the_result_is_no_third(kernel):
+    ran = kernel.good("%%route\nhello")
+
+    answer, controls = ran.of("display_data")
+    assert ["text/markdown", "text/plain"] == sorted(answer["data"])
+    assert "application/vnd.jupyter.widget-view+json" in controls["data"]
+    assert [] == ran.of("execute_result")
+    assert "" == ran.printed
+
+
+@pytest.mark.parametrize("later", ["_", "Out[2]", "answer"])
+def test_the_result_shows_again_in_a_later_cell(kernel, later):
+    kernel.good("%%route -o answer\nhello")
+
+    ran = kernel.good(later)
+
+    (shown,) = ran.of("display_data")
+    assert "\n\nok" in shown["data"]["text/plain"]
+    assert "LOW" == shown["metadata"]["nbroute"]["tier"]
+
+
+def test_in_a_front_end_that_nobody_watches_there_is_one_output_and_no_widget(kernel, server):
+    server.reply(text=WORDS * 10, pause=0.02)
+
+    ran = kernel.good("%%route\nhello", stdin=False)
+
+    assert ["display_data"] == ran.kinds
+    assert "transient" not in ran.last or not ran.last["transient"]
+    assert 1 == ran.last["metadata"]["nbroute"]["schema"]
+    assert "session $" in ran.last["data"]["text/plain"]
+
+
+def test_nbroute_static_gives_one_output_and_no_widget(make_kernel, server, monkeypatch):
+    monkeypatch.setenv("NBROUTE_STATIC", "1")
+    kernel = make_kernel()
+    server.reply(text=WORDS * 10, pause=0.02)
+
+    ran = kernel.good("%%route\nhello")
+
+    assert ["display_data"] == ran.kinds
+    assert "one two three" in ran.last["data"]["text/plain"]
+
+
+def test_a_failed_use_is_one_line_and_the_old_profile_stays(kernel, folder):
+    ran = kernel.run("%route use ollama")
+
+    assert "error" == ran.reply["status"]
+    (line,) = ran.reply["traceback"]
+    assert "127.0.0.1" in line
+    assert "\n" not in line
+    assert "LOW · small" in kernel.good("%%route\nhello").last["data"]["text/plain"]
+    assert ["loop"] == [row["provider"] for row in ledger_rows(folder)]
+
+
+def test_an_endpoint_that_fails_is_one_line_with_no_half_drawn_card(kernel, server):
+    server.reply(status=401, error="bad key")
+
+    ran = kernel.run("%%route\nhello")
+
+    assert ("error", "AuthError") == (ran.reply["status"], ran.reply["ename"])
+    assert 1 == len(ran.reply["traceback"])
+    assert "(no answer)" == ran.of("update_display_data")[-1]["data"]["text/plain"]
+
+
+def test_a_stream_that_breaks_off_keeps_what_had_arrived(kernel, server, folder):
+    server.reply(text=WORDS * 10, cut_after=4)
+
+    ran = kernel.run("%%route\nhello")
+
+    assert ("error", "Unavailable") == (ran.reply["status"], ran.reply["ename"])
+    assert "broke off: a partial answer" in ran.last["data"]["text/plain"]
+    assert "one two three four" in ran.last["data"]["text/plain"]
+    assert ["error"] == [row["status"] for row in ledger_rows(folder)]
