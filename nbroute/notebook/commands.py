@@ -35,41 +35,41 @@ class Command(NamedTuple):
     follows: str = ""
 
 
-def run(magics: Any, line: str) -> Any:
+def run(desk: Any, line: str) -> Any:
     """Do what the line says; SettingsError with the close matches for an unknown word."""
     name, _, rest = line.strip().partition(" ")
     if name and name not in COMMANDS:
         hint = did_you_mean(name, COMMANDS)
         msg = f"unknown command '%route {name}': {hint} (a prompt goes below `%%route`)"
         raise SettingsError(msg)
-    return COMMANDS[name or "help"].run(magics, rest.strip())
+    return COMMANDS[name or "help"].run(desk, rest.strip())
 
 
-def spend(magics: Any, rest: str) -> tables.Table:
+def spend(desk: Any, rest: str) -> tables.Table:
     """Spend of the session by tier, or by what is named."""
-    return tables.spend_table(magics.router, options.words(rest))
+    return tables.spend_table(desk.router, options.words(rest))
 
 
-def log(magics: Any, _rest: str) -> Any:
+def log(desk: Any, _rest: str) -> Any:
     """The session's attempts as a DataFrame."""
-    return magics.router.ledger.frame(session=magics.router.session)[LOG_COLUMNS]
+    return desk.router.ledger.frame(session=desk.router.session)[LOG_COLUMNS]
 
 
-def why(magics: Any, _rest: str) -> tables.Table:
+def why(desk: Any, _rest: str) -> tables.Table:
     """The last result explained."""
-    if magics.last is None:
+    if desk.last is None:
         raise SettingsError("nothing was routed yet; run a %%route cell first")
-    return tables.explanation(magics.last)
+    return tables.explanation(desk.last)
 
 
-def use(magics: Any, rest: str) -> tables.Told:
+def use(desk: Any, rest: str) -> tables.Told:
     """Another profile from here on."""
     if not rest:
         raise SettingsError("`%route use` takes the name of a profile, such as `simulated`")
-    return tables.Told(f"nbroute: {magics.use(rest)}")
+    return tables.Told(f"nbroute: {desk.use(rest)}")
 
 
-def help_text(_magics: Any, _rest: str) -> tables.Told:
+def help_text(_desk: Any, _rest: str) -> tables.Told:
     """All commands and options."""
     lines = [
         f"%route {f'{name} {command.follows}':<45} {command.about}"
@@ -81,23 +81,23 @@ def help_text(_magics: Any, _rest: str) -> tables.Told:
 COMMANDS = {
     "spend": Command(spend, "what this session spent", "[tier|model|provider|day|feature|session]"),
     "tiers": Command(
-        lambda magics, _: tables.tiers_table(magics.router),
+        lambda desk, _: tables.tiers_table(desk.router),
         "the ladder: models, prices, token budgets, system prompts",
     ),
     "log": Command(log, "every attempt of this session, as a DataFrame"),
     "why": Command(why, "why the last prompt went where it went, step by step"),
     "escalate": Command(
-        lambda magics, rest: magics.escalate(rest or None),
+        lambda desk, rest: desk.escalate(rest or None),
         "the last prompt again, on the next tier or on that one",
         "[TIER]",
     ),
     "classify": Command(
-        lambda magics, rest: tables.decision(magics.router.classify(rest), rest),
+        lambda desk, rest: tables.decision(desk.router.classify(rest), rest),
         "which tier a text would go to, and why",
         "TEXT",
     ),
     "report": Command(
-        lambda magics, _: magics.router.report(), "what this session did, cost and saved"
+        lambda desk, _: desk.router.report(), "what this session did, cost and saved"
     ),
     "use": Command(use, "go on with another profile: openrouter, local, ollama ...", "PROFILE"),
     "help": Command(help_text, "this list"),

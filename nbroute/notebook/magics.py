@@ -1,22 +1,21 @@
-"""Words in a cell -> one Router call."""
+"""`%%route` and `%route`, and what `%load_ext nbroute` registers."""
 
 from __future__ import annotations
 
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 
-from nbroute import checks
-from nbroute.build import Router
-from nbroute.classify.simple import NAMES as CLASSIFIERS
-from nbroute.errors import NbrouteError, PromptError, SettingsError, did_you_mean
-from nbroute.notebook import commands, complete, options, render, tables
-from nbroute.notebook.card import Card
-from nbroute.notebook.interpolate import interpolate
-from nbroute.notebook.screens import Live, Quiet, screen_for
-from nbroute.plan import STRATEGIES
-from nbroute.settings import BUILT_IN
-from nbroute.types import RouteResult
+from nbroute.notebook import complete
+from nbroute.providers.models import ready
+from nbroute.settings import load as load_settings
+
+if TYPE_CHECKING:
+    from nbroute.notebook.desk import Desk
+
+#: By name, so that loading does not import the module.
+RESULT = ("nbroute.types", "RouteResult")
 
 
 @magics_class
@@ -25,174 +24,39 @@ class RouteMagics(Magics):
 
     def __init__(self, shell: Any) -> None:
         super().__init__(shell)
-        self._card: Card | None = None
-        self.router = Router(announce=self._announce)
-        self.last: RouteResult | None = None
-        self._meter: Any = None
-        self._just_shown: tuple[str, int] | None = None
+        self.settings = load_settings(local_ready=ready)
+        self.matcher = complete.make_matcher(self._vocabulary)
+
+    @cached_property
+    def desk(self) -> Desk:
+        """What does the work; imported and made when it is first needed."""
+        from nbroute.notebook.desk import Desk
+
+        return Desk(self.shell, self.settings)
+
+    def display_result(self, result: Any) -> None:
+        """Show a result as a card."""
+        self.desk.display_result(result)
+
+    def _vocabulary(self) -> complete.Vocabulary:
+        return self.desk.vocabulary()
 
     @no_var_expand
     @line_cell_magic
     def route(self, line: str, cell: str | None = None) -> Any:
         """Route the cell's prompt (`%%route -h`); alone on a line, see `%route help`."""
-        if cell is None:
-            return commands.run(self, line)
-        wanted = options.parse(line)
-        if wanted.help:
-            return tables.Told(options.make_parser().format_help())
-        prompt = interpolate(options.prompt_of(cell), self.shell.user_ns)
-        if not prompt.strip():
-            raise PromptError("the cell has no prompt; write it below the %%route line")
-        if wanted.dry_run:
-            explanation = self.router.explain(prompt, **self._call_options(wanted))
-            self._assign(explanation, wanted.output)
-            return tables.dry_run(explanation)
-        return self._route(prompt, wanted)
-
-    def use(self, profile: str) -> str:
-        """Go on with another profile, in the same session and ledger; what is chosen now."""
-        old = self.router
-        self.router = Router(
-            profile=profile, ledger=old.ledger, session=old.session, announce=self._announce
-        )
-        return self.router.settings.origin
-
-    def escalate(self, tier: str | None) -> RouteResult:
-        """Answer the last prompt again on the next tier, or on that one, in a card of its own."""
-        if self.last is None:
-            raise SettingsError("nothing was routed yet; run a %%route cell first")
-        card = Card(self.router, self._screen(), earlier=(self.last,))
-        return self._show(card, lambda: card.escalate(tier), output=None, quiet=False)
-
-    def vocabulary(self) -> complete.Vocabulary:
-        """What completion offers here and now."""
-        tiers = self.router.ladder.tiers
-        return complete.Vocabulary(
-            options=options.flags(),
-            subcommands=tuple(commands.COMMANDS),
-            tiers=self.router.ladder.names,
-            models=tuple(dict.fromkeys(model for tier in tiers for model in tier.models)),
-            profiles=tuple(BUILT_IN),
-            strategies=STRATEGIES,
-            classifiers=CLASSIFIERS,
-            variables=tuple(name for name in self.shell.user_ns if not name.startswith("_")),
-        )
-
-    def display_result(self, result: RouteResult) -> None:
-        """Show a result; in its own cell, which has just done so, no second time."""
-        from IPython.display import display
-
-        if self._just_shown == (result.id, self.shell.execution_count):
-            if not hasattr(self.shell, "kernel"):  # a terminal has printed `Out[n]: ` already
-                display({"text/plain": repr(result)}, raw=True)
-            return
-        chain = [result]
-        while chain[-1].parent is not None:
-            chain.append(chain[-1].parent)
-        data, metadata = render.bundle(render.View(tuple(chain)))
-        display(data, metadata=metadata, raw=True)
-
-    def _route(self, prompt: str, wanted: Any) -> RouteResult | None:
-        card = Card(self.router, Quiet() if wanted.quiet else self._screen())
-        asked = self._call_options(wanted)
-        return self._show(
-            card, lambda: card.route(prompt, **asked), output=wanted.output, quiet=wanted.quiet
-        )
-
-    def _show(self, card: Card, call: Any, *, output: str | None, quiet: bool) -> Any:
-        self._card = card
-        try:
-            result = call()
-        except NbrouteError as error:
-            if error.result is not None:
-                self._keep(error.result, output)
-            raise
-        finally:
-            self._card = None
-            if self._meter is not None:
-                self._meter.refresh(self.router)
-        self._keep(result, output)
-        if isinstance(card.screen, Live):
-            self._show_controls(card, output)
-        self._just_shown = (result.id, self.shell.execution_count)
-        return None if quiet else result
-
-    def _announce(self, text: str) -> None:
-        """What a provider does before it can answer: in the card, else printed."""
-        if self._card is not None and isinstance(self._card.screen, Live):
-            self._card.say(text)
-        else:
-            print(text)  # noqa: T201 - a terminal and a static notebook have no card to redraw
-
-    def _show_controls(self, card: Card, output: str | None) -> None:
-        from IPython.display import display
-
-        from nbroute.notebook.controls import Controls, Meter
-
-        if self._meter is None:
-            self._meter = Meter(self.router)
-        display(Controls(card, self.router, self._meter, lambda new: self._keep(new, output)))
-
-    def _keep(self, result: RouteResult, output: str | None) -> None:
-        self.last = result
-        self._assign(result, output)
-
-    def _assign(self, value: object, name: str | None) -> None:
-        if name:
-            self.shell.user_ns[name] = value
-
-    def _screen(self) -> Any:
-        return screen_for(self.shell, static=self.router.settings.static)
-
-    def _call_options(self, wanted: Any) -> dict[str, Any]:
-        return {
-            "tier": wanted.tier,
-            "model": wanted.model,
-            "strategy": wanted.strategy,
-            "classifier": self._classifier(wanted.classifier),
-            "system": wanted.system,
-            "max_tokens": wanted.max_tokens,
-            "max_cost": wanted.max_cost,
-            "json": wanted.json,
-            "checks": tuple(checks.own(self._function(name), name) for name in wanted.check),
-            "feature": wanted.feature,
-            "cache": "off" if wanted.no_cache else None,
-            "stream": not wanted.no_stream,
-        }
-
-    def _classifier(self, name: str | None) -> Any:
-        if name is None or name in CLASSIFIERS:
-            return name
-        if name not in self.shell.user_ns:
-            known = [*CLASSIFIERS, *self._functions()]
-            msg = f"unknown classifier {name!r}: {did_you_mean(name, known)}"
-            raise SettingsError(msg)
-        return self._function(name)
-
-    def _function(self, name: str) -> Any:
-        found = self.shell.user_ns.get(name)
-        if not callable(found):
-            what = "no function" if name in self.shell.user_ns else "not defined"
-            msg = f"{name!r} is {what} in this notebook: {did_you_mean(name, self._functions())}"
-            raise SettingsError(msg)
-        return found
-
-    def _functions(self) -> list[str]:
-        space = self.shell.user_ns
-        return [name for name in space if callable(space[name]) and not name.startswith("_")]
+        return self.desk.run_line(line) if cell is None else self.desk.run_cell(line, cell)
 
 
-def load(shell: Any) -> RouteMagics:
-    """Register the magics, the display of results and completion; says which profile is used."""
+def load(shell: Any) -> None:
+    """Register the magics, the display of results and completion; say which profile is used."""
     magics = RouteMagics(shell)
     shell.register_magics(magics)
     shell.display_formatter.ipython_display_formatter.for_type_by_name(
-        RouteResult.__module__, RouteResult.__name__, magics.display_result
+        *RESULT, magics.display_result
     )
-    magics.matcher = complete.make_matcher(magics.vocabulary)
     complete.register(shell, magics.matcher)
-    print(f"nbroute: {magics.router.settings.origin}")  # noqa: T201 - the one line of %load_ext
-    return magics
+    print(f"nbroute: {magics.settings.origin}")  # noqa: T201 - the one line of %load_ext
 
 
 def unload(shell: Any) -> None:
@@ -202,6 +66,7 @@ def unload(shell: Any) -> None:
         shell.magics_manager.magics[kind].pop("route", None)
     if magics is None:
         return
-    shell.display_formatter.ipython_display_formatter.pop(RouteResult, None)
+    shell.display_formatter.ipython_display_formatter.pop(".".join(RESULT), None)
     complete.unregister(shell, magics.matcher)
-    magics.router.close()
+    if "desk" in vars(magics):
+        magics.desk.router.close()

@@ -13,9 +13,10 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from nbroute.classify.simple import NAMES as CLASSIFIERS
 from nbroute.errors import SettingsError, did_you_mean
 from nbroute.settings.choice import Ready, choose, describe_choice, find_file, user_folder
-from nbroute.settings.document import CLASSIFIERS, Document, Table, read_document
+from nbroute.settings.document import Document, Table, read_document
 from nbroute.settings.profiles import BUILT_IN, Environment, Providers, configured
 from nbroute.settings.tiers import AUTO, base_ladder, build_ladder
 from nbroute.settings.values import ClassifierSettings, ProviderSettings, Settings
