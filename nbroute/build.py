@@ -12,7 +12,7 @@ from pathlib import Path
 from nbroute.cache import FileCache, MemoryCache, request_key
 from nbroute.classify.model import ModelClassifier
 from nbroute.classify.rules import RulesClassifier
-from nbroute.classify.simple import Choice, resolve
+from nbroute.classify.simple import resolve
 from nbroute.dispatch import Dispatcher
 from nbroute.errors import SettingsError, did_you_mean
 from nbroute.ladders import LOCAL_MODEL, spread, validate
@@ -22,12 +22,11 @@ from nbroute.providers import models
 from nbroute.providers.local import Local
 from nbroute.providers.openai_compatible import OpenAICompatible
 from nbroute.providers.simulated import Simulated
-from nbroute.router import Ask, Engine, Parts
+from nbroute.router import Ask, ClassifierFor, Engine, Parts, Spec
 from nbroute.settings import AUTO, ProviderSettings, Settings, base_ladder, load
-from nbroute.types import Classifier, Ladder, Ledger, Provider, Tier
+from nbroute.types import Classifier, Ladder, Ledger, Provider, Request, Tier
 
 Announce = Callable[[str], None]
-Spec = str | Classifier | Callable[[str], Choice]
 
 
 class Router(Engine):
@@ -57,12 +56,13 @@ class Router(Engine):
         self.settings = chosen
         providers = _providers(chosen, provider, announce)
         steps = _ladder(chosen, ladder, provider, providers)
+        asked = _classifier_tier(chosen, steps, providers)
         super().__init__(
             Parts(
                 ladder=steps,
-                dispatcher=Dispatcher(providers, _cache(chosen), request_key),
-                classifier_for=_classifiers(chosen, steps, classifier),
-                classifier_tier=_classifier_tier(chosen, steps),
+                dispatcher=Dispatcher(providers, _cache(chosen), _keys(providers)),
+                classifier_for=_classifiers(chosen, asked, classifier),
+                classifier_tier=asked,
                 ledger=_ledger(chosen, ledger),
                 limits=Limits(chosen.budget_usd, chosen.max_prompt_chars),
                 cache_mode=chosen.cache,
@@ -177,24 +177,35 @@ def _ledger(settings: Settings, asked: Ledger | str | Path | None) -> Ledger:
     return asked
 
 
-def _classifier_tier(settings: Settings, ladder: Ladder) -> Tier:
-    """The lowest tier, with the classifying model in its place where one is configured."""
+def _keys(providers: Mapping[str, Provider]) -> Callable[[Request], str]:
+    """Request -> cache key, told apart by the address that a provider's name stands for."""
+    places = {name: getattr(one, "base_url", "") for name, one in providers.items()}
+    return lambda request: request_key(request, places[request.provider])
+
+
+def _classifier_tier(settings: Settings, ladder: Ladder, providers: Mapping[str, Provider]) -> Tier:
+    """The lowest tier, with the classifying model in its place where one is configured.
+
+    A provider handed to the Router stands for those of the settings, the classifier's too.
+    """
     tier = ladder.tiers[0]
     provider = settings.classifier.provider or tier.provider
+    if provider not in providers:
+        return tier
     model = settings.classifier.model or tier.model
     same = (provider, model) == (tier.provider, tier.model)
     return tier if same else replace(tier, provider=provider, model=model, price=None)
 
 
-def _classifiers(
-    settings: Settings, ladder: Ladder, default: Spec | None
-) -> Callable[[Spec | None, Ask], Classifier]:
-    tier = _classifier_tier(settings, ladder)
-    threshold = settings.classifier.threshold
+def _classifiers(settings: Settings, tier: Tier, default: Spec | None) -> ClassifierFor:
+    """What finds a classifier; with nobody to `ask` a model, our rules stand in for it."""
+    rules, threshold = RulesClassifier(), settings.classifier.threshold
 
-    def classifier_for(asked: Spec | None, ask: Ask) -> Classifier:
+    def classifier_for(asked: Spec | None, ask: Ask | None) -> Classifier:
         spec = asked or default or settings.classifier.name
+        if ask is None:
+            return resolve(spec, rules=rules, model=rules, threshold=0)
         model = ModelClassifier(ask, provider=tier.provider, model=tier.model)
-        return resolve(spec, rules=RulesClassifier(), model=model, threshold=threshold)
+        return resolve(spec, rules=rules, model=model, threshold=threshold)
 
     return classifier_for

@@ -17,11 +17,15 @@ from nbroute.sqlitefile import FAILURES, Migration, SqliteFile
 from nbroute.types import Reply, Request, Usage
 
 
-def request_key(request: Request) -> str:
-    """A SHA-256 over all that shapes the answer; `stream` does not, nor does any key."""
+def request_key(request: Request, endpoint: str = "") -> str:
+    """A SHA-256 over all that shapes the answer; `stream` does not, nor does any key.
+
+    `endpoint` is the address behind the provider's name, which settings can change.
+    """
     temperature = request.temperature
     shape = {
         "provider": request.provider,
+        "endpoint": endpoint,
         "model": request.model,
         "messages": [[message.role, message.content] for message in request.messages],
         "max_tokens": request.max_tokens,

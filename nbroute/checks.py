@@ -35,16 +35,13 @@ def own(function: Callable[[str], Any], name: str | None = None) -> Check:
     """A check out of the user's function of the answer's text.
 
     It may return a bool, a `Verdict`, or a string that says what is wrong (empty: nothing).
-    A function that raises fails the answer and the verdict says with what.
     """
     label: str = name or getattr(function, "__name__", None) or "check"
 
     def check(reply: Reply) -> Verdict:
-        try:
-            return _as_verdict(function(reply.text), label)
-        except Exception as error:  # noqa: BLE001 - a broken check is a verdict, not a crash
-            return Verdict(False, label, f"the check raised {type(error).__name__}: {error}")
+        return _as_verdict(function(reply.text), label)
 
+    check.__name__ = label
     return check
 
 
@@ -65,10 +62,21 @@ def wanted(options: Options) -> tuple[Check, ...]:
 
 
 def judge(reply: Reply, checks: tuple[Check, ...]) -> tuple[Verdict, ...]:
-    """The checks' verdicts in order, up to the first that fails."""
+    """The checks' verdicts in order, up to the first that fails.
+
+    A check that raises fails the answer, and its verdict says with what.
+    """
     verdicts: list[Verdict] = []
     for check in checks:
-        verdicts.append(check(reply))
+        verdicts.append(_verdict_of(check, reply))
         if not verdicts[-1].passed:
             break
     return tuple(verdicts)
+
+
+def _verdict_of(check: Check, reply: Reply) -> Verdict:
+    label: str = getattr(check, "__name__", type(check).__name__)
+    try:
+        return _as_verdict(check(reply), label)
+    except Exception as error:  # noqa: BLE001 - a broken check is a verdict, not a crash
+        return Verdict(False, label, f"the check raised {type(error).__name__}: {error}")

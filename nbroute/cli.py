@@ -235,7 +235,9 @@ def _prompt(source: str) -> str:
 
 def _lines(prompt: str, record: Record) -> Iterator[str]:
     tokens = f"{record['input_tokens']} in, {record['output_tokens']} out"
-    cost = "$0 (cached)" if record["cached"] else _money(record["cost_usd"], record["cost_source"])
+    cost = _money(record["cost_usd"], record["cost_source"])
+    if record["cached"]:
+        cost = f"{cost}, cached" if record["cost_usd"] else "$0 (cached)"
     yield _row([prompt, record["tier"], tokens, _time(record["latency_ms"]), cost])
     marks = {
         "simulated": record["provider_kind"] == "simulated",
@@ -252,11 +254,11 @@ def _time(ms: float) -> str:
 
 def _totals(records: Sequence[Record]) -> Iterator[str]:
     """The session in sum: real money, what was not billed, and what has no known price."""
-    calls = [(attempt["model"], _spend(attempt, r)) for r in records for attempt in r["attempts"]]
+    calls = [(attempt["model"], _spend(attempt)) for r in records for attempt in r["attempts"]]
     spend = sum((part for _, part in calls), Spend())
     cached = f", {spend.cached_calls} cached" if spend.cached_calls else ""
     answers = counted(len(records), "answer")
-    yield f"session     {answers} from {counted(spend.calls, 'call')}{cached}"
+    yield f"shown       {answers} from {counted(spend.calls, 'call')}{cached}"
     yield f"spent       {_sources(spend)}"
     if spend.equivalent_usd:
         what = "nothing billed; what the tiers' reference models would have cost"
@@ -266,10 +268,8 @@ def _totals(records: Sequence[Record]) -> Iterator[str]:
         yield f"unknown     what {counted(spend.unknown_calls, 'call')} cost: no price for {models}"
 
 
-def _spend(attempt: Record, record: Record) -> Spend:
-    cached = record["cached"] and attempt is record["attempts"][-1]
-    amount = 0.0 if cached else attempt["cost_usd"]
-    source = attempt["cost_source"]
+def _spend(attempt: Record) -> Spend:
+    cached, amount, source = attempt["cached"], attempt["cost_usd"], attempt["cost_source"]
     return Spend.of_source(source, amount or 0.0, 1, int(cached), int(amount is None))
 
 

@@ -83,6 +83,8 @@ class Dispatcher:
         Raises the model's own error where the step has one model, AllModelsFailed where all
         of several failed, Interrupted, ReplayMiss or BudgetExceeded.
         """
+        if call.mode == "only":
+            return self._replay(step, requests, call, purpose)
         causes: list[tuple[str, ProviderError]] = []
         for request in requests:
             shown = _Shown(call.observe if purpose == "answer" else _nobody)
@@ -99,14 +101,37 @@ class Dispatcher:
     ) -> Reply:
         cached = self._recall(request, call)
         if cached is not None:
-            provider = self.providers[request.provider]
-            call.journal.answer_from_cache(request, step.tier, provider, cached, purpose)
-            shown.observe(Text(cached.text))
-            return cached
+            return self._reuse(step, request, cached, call, purpose)
+        if call.cancel is not None and call.cancel.is_set():
+            raise _stopped()
         if call.allow is not None:
             call.allow(request, step, self.providers[request.provider].kind)
         reply = self._send(step, request, call, shown, purpose)
         self._remember(request, reply, call)
+        return reply
+
+    def _replay(
+        self, step: Step, requests: tuple[Request, ...], call: Call, purpose: Purpose
+    ) -> Reply:
+        """The recorded answer of the first of the step's models that has one."""
+        for request in requests:
+            cached = self._recall(request, call)
+            if cached is not None:
+                return self._reuse(step, request, cached, call, purpose)
+        models = " or ".join(repr(request.model) for request in requests)
+        msg = (
+            f"nothing recorded for this prompt on {models}, and cache mode 'only' sends "
+            "nothing; run it once with cache mode 'use' or 'refresh'"
+        )
+        raise ReplayMiss(msg)
+
+    def _reuse(
+        self, step: Step, request: Request, reply: Reply, call: Call, purpose: Purpose
+    ) -> Reply:
+        provider = self.providers[request.provider]
+        call.journal.answer_from_cache(request, step.tier, provider, reply, purpose)
+        if purpose == "answer":
+            call.observe(Text(reply.text))
         return reply
 
     def _send(
@@ -114,10 +139,10 @@ class Dispatcher:
     ) -> Reply:
         provider = self.providers[request.provider]
         attempt = call.journal.open(request, step.tier, provider, purpose)
-        shown.observe(Sent(step.tier.name, request.model))
         arrival = _Arrival(request.model, self._timer)
         noted = arrival.began
         try:
+            shown.observe(Sent(step.tier.name, request.model))
             for chunk in _until(call.cancel, provider.send(request)):
                 arrival.add(chunk)
                 if chunk.text and request.stream:
@@ -129,7 +154,7 @@ class Dispatcher:
             usage = arrival.usage or call.journal.estimate(request, arrival.text)
             call.journal.fail(attempt, arrival.reply(usage), step.tier, error)
             if isinstance(error, KeyboardInterrupt):
-                raise _stopped(error) from None
+                raise _stopped() from None
             raise
         reply = arrival.reply(arrival.usage or call.journal.estimate(request, arrival.text))
         call.journal.close(attempt, reply, step.tier)
@@ -141,17 +166,10 @@ class Dispatcher:
         if call.mode in ("off", "refresh"):
             return None
         try:
-            reply = self._cache.get(self._key(request))
+            return self._cache.get(self._key(request))
         except RecordError as error:
             call.observe(Notice(str(error)))
-            reply = None
-        if reply is None and call.mode == "only":
-            msg = (
-                f"nothing recorded for this prompt on {request.model!r}, and cache mode 'only' "
-                "sends nothing; run it once with cache mode 'use' or 'refresh'"
-            )
-            raise ReplayMiss(msg)
-        return reply
+            return None
 
     def _remember(self, request: Request, reply: Reply, call: Call) -> None:
         if call.mode not in ("use", "refresh"):
@@ -259,9 +277,7 @@ def _pump(
             close()
 
 
-def _stopped(error: BaseException) -> Interrupted:
-    if isinstance(error, Interrupted):
-        return error
+def _stopped() -> Interrupted:
     return Interrupted("stopped; what had arrived is kept and its cost is an estimate")
 
 

@@ -50,7 +50,7 @@ class PromptError(NbrouteError):
 
 
 class BudgetExceeded(NbrouteError):
-    """The call could cost more than what is left; nothing was sent."""
+    """A call could cost more than what is left; it was not sent."""
 
 
 class ReplayMiss(NbrouteError):

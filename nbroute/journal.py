@@ -59,6 +59,10 @@ class Journal:
         self._new_id = new_id
         self._warned = False
 
+    def spent(self) -> Decimal:
+        """US dollars so far, known ones."""
+        return sum((a.cost_usd for a in self.attempts if a.cost_usd is not None), Decimal(0))
+
     def decided(self, decision: Decision) -> None:
         """From here on, attempts say who chose the tier and why."""
         self.template = replace(
@@ -71,19 +75,8 @@ class Journal:
 
     def open(self, request: Request, tier: Tier, provider: Provider, purpose: Purpose) -> Attempt:
         """Write the attempt down as running, at the price of its input, and return it."""
-        attempt = replace(
-            self.template,
-            id=self._new_id(),
-            ts=self._clock(),
-            tier=tier.name,
-            provider=request.provider,
-            provider_kind=provider.kind,
-            model=request.model,
-            purpose=purpose,
-            status="running",
-            **self._priced(self.estimate(request, ""), tier, request.model, provider.kind),
-        )
-        self.attempts.append(attempt)
+        cost = self._priced(self.estimate(request, ""), tier, request.model, provider.kind)
+        attempt = self._started(request, tier, provider, purpose, status="running", **cost)
         self._append(attempt)
         return attempt
 
@@ -109,7 +102,11 @@ class Journal:
             "status": "interrupted" if stopped else "error",
             "error": "stopped by the user" if stopped else one_line(error),
         }
-        cost: dict[str, Any] = {"input_tokens": 0, "cost_usd": Decimal(0)}
+        cost: dict[str, Any] = {
+            "input_tokens": 0,
+            "tokens_estimated": False,
+            "cost_usd": Decimal(0),
+        }
         maybe_billed = stopped or isinstance(error, TimedOut)
         if maybe_billed or reply.text or not reply.usage.estimated:
             cost = self._priced(reply.usage, tier, attempt.model, attempt.provider_kind)
@@ -120,6 +117,27 @@ class Journal:
     ) -> Attempt:
         """Write down an answer that was not sent for: its tokens, at no cost and in no time."""
         parts = _of_reply(reply) | self._priced(reply.usage, tier, request.model, provider.kind)
+        parts |= {"cost_usd": Decimal(0), "latency_ms": 0.0, "ttft_ms": None, "cached": True}
+        return self._settle(self._started(request, tier, provider, purpose, **parts))
+
+    def reject(self, verdict: Verdict) -> Attempt:
+        """The last answer failed a check: it stays paid for, and the next tier is asked."""
+        reason = f"{verdict.check}: {verdict.reason}"
+        self.attempts[-1] = replace(self.attempts[-1], status="rejected", error=reason)
+        self._append(self.attempts[-1])
+        return self.attempts[-1]
+
+    def estimate(self, request: Request, text: str) -> Usage:
+        """The usage as we would count it ourselves."""
+        return Usage(
+            input_tokens=sum(self._count_tokens(m.content) for m in request.messages),
+            output_tokens=self._count_tokens(text) if text else 0,
+            estimated=True,
+        )
+
+    def _started(
+        self, request: Request, tier: Tier, provider: Provider, purpose: Purpose, **parts: Any
+    ) -> Attempt:
         attempt = replace(
             self.template,
             id=self._new_id(),
@@ -129,24 +147,10 @@ class Journal:
             provider_kind=provider.kind,
             model=request.model,
             purpose=purpose,
-            cached=True,
-            **parts | {"cost_usd": Decimal(0), "latency_ms": 0.0, "ttft_ms": None},
+            **parts,
         )
         self.attempts.append(attempt)
-        return self._settle(attempt)
-
-    def reject(self, verdict: Verdict) -> Attempt:
-        """The last answer failed a check: it stays paid for, and the next tier is asked."""
-        reason = f"{verdict.check}: {verdict.reason}"
-        return self._settle(replace(self.attempts[-1], status="rejected", error=reason))
-
-    def estimate(self, request: Request, text: str) -> Usage:
-        """The usage as we would count it ourselves."""
-        return Usage(
-            input_tokens=sum(self._count_tokens(m.content) for m in request.messages),
-            output_tokens=self._count_tokens(text) if text else 0,
-            estimated=True,
-        )
+        return attempt
 
     def _priced(self, usage: Usage, tier: Tier, model: str, kind: ProviderKind) -> dict[str, Any]:
         """The fields of an Attempt that say how much it took."""

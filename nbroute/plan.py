@@ -23,6 +23,9 @@ def check_options(options: Options, ladder: Ladder) -> None:
     if options.strategy not in STRATEGIES:
         msg = f"unknown strategy {options.strategy!r}: {did_you_mean(options.strategy, STRATEGIES)}"
         raise SettingsError(msg)
+    if options.start is not None and (options.tier or options.strategy == "direct"):
+        msg = f"start = {options.start!r} is for a cascade with no tier forced; use tier instead"
+        raise SettingsError(msg)
     for name in (options.tier, options.start):
         if name is not None:
             find_tier(ladder, name)
@@ -32,9 +35,6 @@ def check_options(options: Options, ladder: Ladder) -> None:
         raise SettingsError(msg)
     if options.max_tokens is not None and options.max_tokens < 1:
         msg = f"max_tokens is {options.max_tokens!r}; it takes a whole number from 1 up"
-        raise SettingsError(msg)
-    if options.max_cost is not None and options.max_cost < 0:
-        msg = f"max_cost is {options.max_cost}; it takes US dollars from 0 up"
         raise SettingsError(msg)
 
 
@@ -47,7 +47,6 @@ def make_plan(decision: Decision, ladder: Ladder, options: Options) -> Plan:
     return Plan(
         strategy=options.strategy,
         steps=tuple(_step(tier, options) for tier in tiers),
-        max_cost=options.max_cost,
     )
 
 

@@ -18,7 +18,7 @@ from nbroute.adapt import adapt
 from nbroute.checks import judge, wanted
 from nbroute.classify.simple import Choice, forced
 from nbroute.dispatch import Call, Dispatcher
-from nbroute.errors import NbrouteError, ProviderError, SettingsError, did_you_mean
+from nbroute.errors import Interrupted, NbrouteError, SettingsError, did_you_mean
 from nbroute.journal import Journal
 from nbroute.limits import Limits, checked_prompt, cost_guard
 from nbroute.plan import check_options, find_tier, make_plan
@@ -51,7 +51,25 @@ from nbroute.types import (
 
 Ask = Callable[[Request], Attempt]
 Spec = str | Classifier | Callable[[str], Choice]
-ClassifierFor = Callable[[Spec | None, Ask], Classifier]
+ClassifierFor = Callable[[Spec | None, Ask | None], Classifier]
+
+#: The options whose values can be of a wrong kind, and what they take.
+_KINDS: dict[str, tuple[type, ...]] = {
+    "tier": (str,),
+    "start": (str,),
+    "model": (str,),
+    "system": (str,),
+    "feature": (str,),
+    "max_tokens": (int,),
+    "temperature": (int, float),
+    "checks": (list, tuple),
+}
+_WANTED = {
+    **dict.fromkeys(("tier", "start", "model", "system", "feature"), "text"),
+    "max_tokens": "a whole number from 1 up",
+    "temperature": "a number",
+    "checks": "a list of functions",
+}
 
 _log = logging.getLogger("nbroute")
 
@@ -100,10 +118,11 @@ class _Trip:
     def result(self, journal: Journal) -> RouteResult:
         """What came of it so far."""
         attempts = tuple(journal.attempts)
+        answers = [attempt for attempt in attempts if attempt.purpose == "answer"]
         return RouteResult(
             id=journal.template.result,
             prompt=self.prompt,
-            text=attempts[-1].text or "",
+            text=next((a.text for a in reversed(answers) if a.text), ""),
             decision=self.decision or Decision("", "", "not classified"),
             plan=self.plan,
             options=self.options,
@@ -163,23 +182,24 @@ class Engine:
 
         Raises SettingsError at the top of the ladder.
         """
-        above = self.ladder.above(result.tier)
-        if tier is None and above is None:
-            msg = f"{result.tier} is the top tier of ladder {self.ladder.name!r}; name a tier"
-            raise SettingsError(msg)
-        chosen = find_tier(self.ladder, tier or (above.name if above else ""))
+        chosen = find_tier(self.ladder, tier) if tier else self._above(result.tier)
         options = replace(
             result.options, tier=chosen.name, model=None, strategy="direct", start=None
         )
         reason = f"asked for after {result.tier}'s answer"
-        if self.ladder.index(chosen.name) > self.ladder.index(result.tier):
+        if self._is_above(chosen.name, result):
             reason = f"escalated from {result.tier} by hand"
         decision = Decision(chosen.name, "forced", reason)
         trip = _Trip(result.prompt, options, observe or _quiet, cancel, result, decision)
         return self._run(trip)
 
     def stream(self, prompt: str, **options: Any) -> TextStream:
-        """The answer piece by piece; `.result` is there at the end. Takes what `route` takes."""
+        """The answer piece by piece; `.result` is there at the end. Takes what `route` takes.
+
+        SettingsError for a cascade, whose rejected answers would run into the next one.
+        """
+        if options.get("strategy", "direct") != "direct":
+            raise SettingsError("a cascade cannot be streamed; use route(observe=...)")
         return TextStream(lambda **hooks: self.route(prompt, **hooks, **options))
 
     def classify(self, prompt: str, classifier: Spec | None = None) -> Decision:
@@ -191,17 +211,16 @@ class Engine:
     def explain(self, prompt: str, **options: Any) -> Explanation:
         """A dry run: the messages, the tier and why, and the cost range on every tier.
 
-        Sends nothing: where a model would be asked for the tier, the rules' word is taken.
+        Sends nothing: where a model would be asked for the tier, our rules' word is taken.
         """
         asked = _options(options)
         prompt = self._checked(_Trip(prompt, asked, _quiet))
         check_options(asked, self.ladder)
-        decision = self._decided(prompt, asked, _not_asked)
+        decision = self._decided(prompt, asked, None)
         plan = make_plan(decision, self.ladder, asked)
         requests = tuple(adapt(prompt, step, asked)[0] for step in plan.steps)
-        tokens = sum(pricing.estimate_tokens(m.content) for m in requests[0].messages)
-        estimates = tuple(self._estimate(tier, tokens, asked) for tier in self.ladder.tiers)
-        return Explanation(decision, requests, estimates, tokens)
+        estimates = tuple(self._estimate(tier, prompt, asked) for tier in self.ladder.tiers)
+        return Explanation(decision, requests, estimates)
 
     def spend(self, by: str | None = None, *, everything: bool = False) -> Any:
         """This session's `Spend`, or a dict of them `by` tier, model, day, feature, session.
@@ -236,29 +255,29 @@ class Engine:
             trip.decision = self._decide(trip, call)
             trip.plan = make_plan(trip.decision, self.ladder, trip.options)
             trip.tell(Classified(trip.decision, trip.plan))
-            trip.verdicts = self._climb(trip, call)
-        except NbrouteError as error:
+            self._climb(trip, call)
+        except (NbrouteError, KeyboardInterrupt) as raised:
+            error = raised if isinstance(raised, NbrouteError) else Interrupted("stopped")
             if call.journal.attempts:
                 error.result = trip.result(call.journal)
-            raise
+            raise error from raised.__cause__
         result = trip.result(call.journal)
         trip.tell(Done(result))
         return result
 
-    def _climb(self, trip: _Trip, call: Call) -> tuple[Verdict, ...]:
+    def _climb(self, trip: _Trip, call: Call) -> None:
         """Tier after tier until an answer passes the checks; the top one's counts anyway."""
         steps = trip.plan.steps
         for step, above in zip(steps, (*steps[1:], None), strict=True):
             requests = adapt(trip.prompt, step, trip.options)
             reply = self.parts.dispatcher.run(step, requests, call)
-            verdicts = judge(reply, wanted(trip.options))
-            failed = [verdict for verdict in verdicts if not verdict.passed]
+            trip.verdicts = judge(reply, wanted(trip.options))
+            failed = [verdict for verdict in trip.verdicts if not verdict.passed]
             if not failed or above is None:
-                break
+                return
             rejected = call.journal.reject(failed[0])
             call.journal.climb()
             trip.tell(Escalated(rejected, failed[0], above.tier.name))
-        return verdicts
 
     def _decide(self, trip: _Trip, call: Call) -> Decision:
         def ask(request: Request) -> Attempt:
@@ -270,9 +289,9 @@ class Engine:
         call.journal.decided(decision)
         return decision
 
-    def _decided(self, prompt: str, options: Options, ask: Ask) -> Decision:
-        if options.tier is not None:
-            return forced(options.tier, self.ladder)
+    def _decided(self, prompt: str, options: Options, ask: Ask | None) -> Decision:
+        if options.tier or options.start:
+            return forced(options.tier or options.start or "", self.ladder)
         return self.parts.classifier_for(options.classifier, ask).classify(prompt, self.ladder)
 
     def _call(self, trip: _Trip) -> Call:
@@ -290,7 +309,12 @@ class Engine:
             trip.tell,
             mode=trip.options.cache or self.parts.cache_mode,
             cancel=trip.cancel,
-            allow=cost_guard(self.parts.limits, trip.options.max_cost, self._spent),
+            allow=cost_guard(
+                self.parts.limits,
+                trip.options.max_cost,
+                in_call=journal.spent,
+                in_session=self._spent,
+            ),
         )
 
     def _template(self, trip: _Trip) -> Attempt:
@@ -311,10 +335,22 @@ class Engine:
             prompt=trip.prompt,
         )
 
+    def _above(self, name: str) -> Tier:
+        if name not in self.ladder.names:
+            hint = did_you_mean(name, self.ladder.names)
+            msg = f"{name!r} is no tier of ladder {self.ladder.name!r}, so name the next: {hint}"
+            raise SettingsError(msg)
+        above = self.ladder.above(name)
+        if above is None:
+            msg = f"{name} is the top tier of ladder {self.ladder.name!r}; name a tier"
+            raise SettingsError(msg)
+        return above
+
     def _is_above(self, tier: str | None, parent: RouteResult | None) -> bool:
-        if parent is None or tier is None:
+        places = {name: place for place, name in enumerate(self.ladder.names)}
+        if parent is None or tier is None or parent.tier not in places:
             return False
-        return self.ladder.index(tier) > self.ladder.index(parent.tier)
+        return places[find_tier(self.ladder, tier).name] > places[parent.tier]
 
     def _spent(self, kind: ProviderKind) -> Decimal:
         spend = self.parts.ledger.spend(session=self.session)
@@ -322,13 +358,23 @@ class Engine:
         return amount
 
     def _checked(self, trip: _Trip) -> str:
-        return checked_prompt(trip.prompt, self.parts.limits, self.ladder, trip.tell)
+        return checked_prompt(trip.prompt, self.parts.limits, trip.tell, self._price_of)
 
-    def _estimate(self, tier: Tier, tokens: int, options: Options) -> TierEstimate:
-        tier = replace(tier, max_tokens=options.max_tokens or tier.max_tokens)
-        model = options.model or tier.model
-        low, high = pricing.cost_range(tokens, tier, model, self._kind(tier))
-        return TierEstimate(tier.name, model, tier.max_tokens, low, high)
+    def _price_of(self, tokens: int) -> str:
+        """What that many tokens cost, from the lowest tier to the highest."""
+        lowest, highest = self.ladder.tiers[0], self.ladder.tiers[-1]
+        low = pricing.cost_range(tokens, lowest, lowest.model, self._kind(lowest))[0]
+        high = pricing.cost_range(tokens, highest, highest.model, self._kind(highest))[1]
+        least = pricing.format_usd(low.usd)
+        return f"{least} on {lowest.name} to {pricing.describe(high)} on {highest.name}"
+
+    def _estimate(self, tier: Tier, prompt: str, options: Options) -> TierEstimate:
+        step = Step(tier, (options.model or tier.model,))
+        request = adapt(prompt, step, options)[0]
+        tokens = sum(pricing.estimate_tokens(message.content) for message in request.messages)
+        full = replace(tier, max_tokens=request.max_tokens)
+        low, high = pricing.cost_range(tokens, full, request.model, self._kind(tier))
+        return TierEstimate(tier.name, request.model, tokens, request.max_tokens, low, high)
 
     def _kind(self, tier: Tier) -> ProviderKind:
         return self.parts.dispatcher.providers[tier.provider].kind
@@ -336,19 +382,29 @@ class Engine:
 
 def _options(options: dict[str, Any]) -> Options:
     known = Options.__dataclass_fields__
-    for name in options:
+    for name, value in options.items():
         if name not in known:
             msg = f"unknown option {name!r}: {did_you_mean(name, known)}"
             raise SettingsError(msg)
+        kinds = _KINDS.get(name)
+        if kinds and value is not None and (not isinstance(value, kinds) or value is True):
+            msg = f"{name} is {value!r}; it takes {_WANTED[name]}"
+            raise SettingsError(msg)
     if options.get("max_cost") is not None:
-        options = {**options, "max_cost": Decimal(str(options["max_cost"]))}
-    return Options(**{**options, "checks": tuple(options.get("checks", ()))})
+        options = {**options, "max_cost": _dollars(options["max_cost"])}
+    return Options(**{**options, "checks": tuple(options.get("checks") or ())})
+
+
+def _dollars(amount: Any) -> Decimal:
+    try:
+        dollars = Decimal(str(amount).removeprefix("$"))
+    except ArithmeticError:
+        dollars = Decimal("nan")
+    if not dollars.is_finite() or dollars < 0:
+        msg = f"max_cost is {amount!r}; it takes US dollars from 0 up, such as 0.05"
+        raise SettingsError(msg)
+    return dollars
 
 
 def _quiet(event: Event) -> None:
     """An observer that does not look."""
-
-
-def _not_asked(request: Request) -> Attempt:
-    msg = f"a dry run asks no model ({request.model} would be asked)"
-    raise ProviderError(msg)

@@ -6,6 +6,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterator
 
+from nbroute.errors import SettingsError
 from nbroute.types import Done, Event, RouteResult, Text
 
 Inbox = queue.SimpleQueue[Event | BaseException]
@@ -21,8 +22,12 @@ class TextStream:
         self.result: RouteResult | None = None
         self._route = route
         self._cancel = threading.Event()
+        self._started = False
 
     def __iter__(self) -> Iterator[str]:
+        if self._started:
+            raise SettingsError("a stream is read once; its text is in .result.text")
+        self._started = True
         inbox: Inbox = queue.SimpleQueue()
         threading.Thread(target=self._work, args=(inbox,), daemon=True).start()
         try:

@@ -143,11 +143,10 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The steps that a strategy will take; `max_cost` bounds each call (None: no bound)."""
+    """The steps that a strategy will take."""
 
     strategy: str
     steps: tuple[Step, ...]
-    max_cost: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,23 +290,27 @@ def total_cost(attempts: tuple[Attempt, ...]) -> Cost:
     """What the attempts cost together; unknown as soon as one of them is.
 
     Money that was not billed (`equivalent`) is never added to money that was: where both
-    occur, the sum is of the real money alone.
+    occur, the sum is of the real money alone (`equivalent_cost` has the rest).
     """
-    paid = [a for a in attempts if not a.cached]
-    real = [a for a in paid if a.cost_source != "equivalent"]
-    if not real:
-        source: CostSource = paid[0].cost_source if paid else _cached_source(attempts)
-        amounts = [a.cost_usd for a in paid]
-    else:
-        source = min((a.cost_source for a in real), key=_CERTAINTY.index)
-        amounts = [a.cost_usd for a in real]
-    if any(amount is None for amount in amounts):
+    real = tuple(a for a in attempts if a.cost_source != "equivalent")
+    return _sum(real) if any(a.cost_usd != 0 for a in real) else equivalent_cost(attempts)
+
+
+def equivalent_cost(attempts: tuple[Attempt, ...]) -> Cost:
+    """What the attempts that nothing was billed for would have cost; of none, as `total_cost`."""
+    return _sum(tuple(a for a in attempts if a.cost_source == "equivalent") or attempts)
+
+
+def _sum(attempts: tuple[Attempt, ...]) -> Cost:
+    charged = [a for a in attempts if a.cost_usd != 0] or list(attempts[-1:])
+    sources = [a.cost_source for a in charged]
+    if not sources:
         return Cost(None, "unknown")
-    return Cost(sum((a for a in amounts if a is not None), Decimal(0)), source)
-
-
-def _cached_source(attempts: tuple[Attempt, ...]) -> CostSource:
-    return attempts[-1].cost_source if attempts else "unknown"
+    source = sources[0] if len(set(sources)) == 1 else min(sources, key=_CERTAINTY.index)
+    amounts = [a.cost_usd for a in charged if a.cost_usd is not None]
+    if len(amounts) < len(charged):
+        return Cost(None, source if source == "equivalent" else "unknown")
+    return Cost(sum(amounts, Decimal(0)), source)
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,8 +334,14 @@ class RouteResult:
 
     @property
     def answer(self) -> Attempt:
-        """The attempt whose text is the answer."""
-        return self.attempts[-1]
+        """The attempt whose text is the answer: the last one that has any."""
+        asked = [a for a in self.attempts if a.purpose == "answer"] or list(self.attempts)
+        return next((a for a in reversed(asked) if a.text), asked[-1])
+
+    @property
+    def chain(self) -> tuple[RouteResult, ...]:
+        """This result, the one that it escalates, and so on down to the first."""
+        return (self, *(self.parent.chain if self.parent else ()))
 
     @property
     def tier(self) -> str:
@@ -409,7 +418,7 @@ class Classified:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A request went out (or into the cache)."""
+    """A request goes out; an answer out of the cache has no such event."""
 
     tier: str
     model: str
@@ -462,6 +471,7 @@ class TierEstimate:
 
     tier: str
     model: str
+    input_tokens: int
     max_tokens: int
     low: Cost
     high: Cost
@@ -474,7 +484,6 @@ class Explanation:
     decision: Decision
     requests: tuple[Request, ...]
     estimates: tuple[TierEstimate, ...]
-    input_tokens: int
 
 
 class Provider(Protocol):
@@ -507,15 +516,6 @@ class Check(Protocol):
 
     def __call__(self, reply: Reply) -> Verdict:
         """Whether the reply will do, and if not, why."""
-
-
-class Embedder(Protocol):
-    """Texts -> unit vectors."""
-
-    name: str
-
-    def embed(self, texts: list[str]) -> list[list[float]]:
-        """One vector a text, all of one dimension."""
 
 
 class Cache(Protocol):

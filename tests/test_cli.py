@@ -25,6 +25,7 @@ def attempt(**fields):
         "cost_usd": 0.000012,
         "cost_source": "list",
         "latency_ms": 412.0,
+        "cached": False,
     } | fields
 
 
@@ -120,10 +121,10 @@ def test_an_interrupted_answer_says_so():
 
 
 def test_a_cached_answer_costs_nothing_and_says_so():
-    rows = shown(cell(FRANCE, record(cached=True, cost_usd=None, latency_ms=0.4)))
+    rows = shown(cell(FRANCE, record(cached=True, cost_usd=0.0, latency_ms=0.4)))
 
     assert rows[3].endswith("0 ms     $0 (cached)")
-    assert "session     1 answer from 1 call, 1 cached" in rows
+    assert "shown       1 answer from 1 call, 1 cached" in rows
 
 
 def test_an_escalated_answer_stands_under_the_one_below_it_with_its_prompt():
@@ -133,7 +134,7 @@ def test_an_escalated_answer_stands_under_the_one_below_it_with_its_prompt():
     assert ["SIMPLE", "MEDIUM"] == [row[40:49].strip() for row in rows[3:7:2]]
     assert rows[5].startswith("What is the capital of France?")
     assert rows[6].endswith("(escalated)")
-    assert "session     2 answers from 2 calls" in rows
+    assert "shown       2 answers from 2 calls" in rows
 
 
 def test_a_call_from_python_is_shown_by_its_code():
@@ -143,7 +144,7 @@ def test_a_call_from_python_is_shown_by_its_code():
 def test_a_record_of_another_schema_and_other_metadata_are_passed_over():
     odd = cell(FRANCE, record(schema=99), "text", {})
 
-    assert ["session     0 answers from 0 calls", "spent       $0"] == shown(odd)
+    assert ["shown       0 answers from 0 calls", "spent       $0"] == shown(odd)
 
 
 # The totals
@@ -156,7 +157,7 @@ def test_real_money_and_what_was_not_billed_are_summed_apart():
         cell(FRANCE, record(id="r3", cost_usd=4.0, **FREE)),
     )
 
-    assert "session     3 answers from 3 calls" in rows
+    assert "shown       3 answers from 3 calls" in rows
     assert "spent       $0.75 = $0.25 (list price) + $0.50 (billed)" in rows
     assert any(row.startswith("equivalent  $4.00 (nothing billed;") for row in rows)
 
@@ -166,7 +167,7 @@ def test_the_calls_that_classify_and_fail_are_in_the_sum():
     failed = attempt(status="error", cost_usd=0.0)
     rows = shown(cell(FRANCE, record(classify, failed, cost_usd=0.2)))
 
-    assert "session     1 answer from 3 calls" in rows
+    assert "shown       1 answer from 3 calls" in rows
     assert "spent       $0.30 (list price)" in rows
 
 

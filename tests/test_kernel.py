@@ -1,4 +1,4 @@
-"""Magics in real kernels over the loopback server: live, static, interrupted, killed, two at once."""
+"""Magics in real kernels over the loopback server: live, static, interrupted, killed, shared."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
 from jupyter_client.manager import KernelManager

@@ -220,7 +220,7 @@ def test_a_function_of_the_notebook_classifies(shell):
         ("%route spnd", "did you mean 'spend'"),
         ("%route use nowhere", "nowhere"),
         ("%route escalate", "nothing was routed yet"),
-        ("%route classify", "PromptError"),
+        ("%route classify", "takes a text"),
     ],
 )
 def test_a_mistake_is_one_line_and_an_error(shell, source, message):

@@ -200,10 +200,10 @@ def test_an_answer_that_stands_is_not_undone_by_one_that_was_stopped():
     assert Decimal("0.2") == report(row("r1"), stopped).saving.baseline_usd
 
 
-def test_a_cached_answer_saves_all_that_the_baseline_would_have_cost():
+def test_a_cached_answer_saves_nothing_as_the_baseline_would_have_had_it_too():
     told = report(row(cached=True, cost_usd=0.0))
 
-    assert Decimal("0.2") == told.saving_usd
+    assert 0 == told.saving_usd
 
 
 def test_an_escalation_whose_parent_is_in_another_session_is_a_chain_of_its_own():
@@ -264,7 +264,7 @@ TEXT = """\
 3 results from 5 calls, 1 cached, 1 rejected
 spent: $0.071, 5 calls, 1 cached
   of which classifying: $0.001, 1 call
-saving: $0.529 less than all on FRONTIER (estimate, net)
+saving: $0.329 less than all on FRONTIER (estimate, net)
 
 tier      results  share  calls   spend  not billed     p50     p95
 SIMPLE          2    67%      4  $0.021          $0  0.10 s  0.10 s
@@ -392,6 +392,7 @@ def test_a_record_holds_the_result_in_json_without_prompt_and_answer():
         "input_tokens": 21,
         "output_tokens": 0,
         "latency_ms": 300.0,
+        "cached": False,
         "ttft_ms": 7.0,
         "escalated": True,
         "cached": False,
@@ -408,6 +409,7 @@ def test_a_record_holds_the_result_in_json_without_prompt_and_answer():
         "cost_usd": 0.25,
         "cost_source": "list",
         "latency_ms": 100.0,
+        "cached": False,
     }
     assert ["classify", "answer", "answer"] == [attempt["purpose"] for attempt in attempts]
 

@@ -347,6 +347,7 @@ def test_control_characters_are_taken_out_and_the_user_is_told(router, server):
         ({"tiers": "LOW"}, "unknown option 'tiers'"),
         ({"max_tokens": 0}, "max_tokens is 0"),
         ({"max_cost": -1}, "max_cost is -1"),
+        ({"start": "LOW"}, "is for a cascade"),
         ({"cache": "on"}, "unknown cache mode 'on'"),
     ],
 )
@@ -502,3 +503,121 @@ def test_a_session_budget_refuses_before_sending(make_router, server, tmp_path):
         router.route("and now a longer one", max_tokens=400)
 
     assert 1 == len(server.requests)
+
+
+def test_the_classifiers_word_is_never_the_answer(make_router, server):
+    server.reply(text="TOP", usage=USAGE)
+    router = make_router(classifier="model")
+
+    with pytest.raises(errors.BudgetExceeded) as caught:
+        router.route("hello", max_cost="0.003")
+
+    assert "" == caught.value.result.text
+    assert Decimal("0.002") == caught.value.result.cost_usd
+
+
+def test_a_failed_model_does_not_taint_where_the_cost_comes_from(router, server):
+    server.reply(status=429, error="full")
+    server.reply(text="hi", usage=USAGE, cost=0.001)
+
+    result = router.route("hello")
+
+    assert (Decimal("0.001"), "billed") == (result.cost_usd, result.cost_source)
+
+
+def test_a_check_may_return_a_bool_and_one_that_raises_is_a_verdict(router):
+    def broken(reply):
+        raise ZeroDivisionError("by nothing")
+
+    assert router.route("hello", checks=[lambda reply: True]).verdicts[0].passed
+    verdict = router.route("hello again", checks=[broken]).verdicts[0]
+    assert (False, "the check raised ZeroDivisionError: by nothing") == (
+        verdict.passed,
+        verdict.reason,
+    )
+
+
+def test_a_cascade_that_breaks_on_a_higher_rung_keeps_the_lower_answer(router, server):
+    server.reply(text="weak answer")
+    server.reply(status=401, error="no")
+
+    with pytest.raises(errors.AuthError) as caught:
+        router.route("hello", strategy="cascade", checks=[lambda reply: "too weak"])
+
+    assert ("weak answer", "rejected") == (caught.value.result.text, caught.value.result.status)
+
+
+def test_an_interrupt_in_a_check_keeps_the_answer_that_was_paid_for(router, server):
+    def interrupted(reply):
+        raise KeyboardInterrupt
+
+    server.reply(text="paid")
+
+    with pytest.raises(errors.Interrupted) as caught:
+        router.route("hello", checks=[interrupted])
+
+    assert "paid" == caught.value.result.text
+
+
+def test_a_result_of_another_ladder_is_escalated_by_naming_a_tier(make_router, router):
+    from dataclasses import replace
+
+    from conftest import LADDER
+
+    foreign = router.route("hello")
+    renamed = tuple(replace(t, name=f"{t.name}2") for t in LADDER.tiers)
+    other = make_router(ladder=replace(LADDER, tiers=renamed, default="LOW2"))
+
+    with pytest.raises(errors.SettingsError, match="'LOW' is no tier of ladder"):
+        other.escalate(foreign)
+    assert "TOP2" == other.escalate(foreign, "TOP2").tier
+
+
+def test_a_replay_finds_the_answer_that_a_fallback_gave(router, server):
+    server.reply(status=500, error="down")
+    server.reply(text="second")
+    router.route("hello")
+
+    assert "second" == router.route("hello", cache="only").text
+
+
+def test_max_cost_holds_for_all_that_one_call_sends(router, server):
+    server.reply(text="x", usage=USAGE)
+
+    with pytest.raises(errors.BudgetExceeded, match="it was not sent"):
+        router.route(
+            "hello", strategy="cascade", max_cost="0.0021", checks=[lambda reply: "no good"]
+        )
+
+    assert 1 == len(server.requests)
+
+
+def test_a_stream_of_a_cascade_is_refused_and_a_stream_is_read_once(router):
+    with pytest.raises(errors.SettingsError, match="cannot be streamed"):
+        router.stream("hello", strategy="cascade")
+    stream = router.stream("hello")
+    assert ["ok"] == [piece.strip() for piece in stream]
+    with pytest.raises(errors.SettingsError, match="read once"):
+        list(stream)
+
+
+def test_a_provider_of_ones_own_classifies_too_whatever_the_environment(monkeypatch, server):
+    from nbroute.build import Router
+    from nbroute.providers.openai_compatible import OpenAICompatible
+
+    monkeypatch.setenv("OPENROUTER_API_KEY", "sk-elsewhere")
+    mine = OpenAICompatible("mine", server.url, "sk-mine")
+    router = Router(provider=mine, classifier="model")
+
+    assert "ok" == router.route("hello").text
+    assert 2 == len(server.requests)
+    router.close()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"tier": 5}, {"max_tokens": "5"}, {"temperature": "hot"}, {"checks": 3}, {"max_cost": "nan"}],
+)
+def test_an_option_of_a_wrong_kind_is_named(router, options):
+    with pytest.raises(errors.SettingsError, match=next(iter(options))):
+        router.route("hello", **options)

@@ -7,15 +7,18 @@ a place in the prompt.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import NamedTuple
 
-from nbroute.classify.lexicon import CHINESE, OPENINGS, WORD, names_task
+from nbroute.classify.lexicon import CHINESE, OPENINGS, WORD, begins_task, names_task
 from nbroute.classify.words import RELATIONS
 
 #: Of a longer prompt the head and the tail are read, this many characters of each.
 REACH = 3000
 #: A prompt of no more words than this has no pasted part worth looking for.
 SHORT = 45
+#: What is asked about a pasted text takes no more words than this.
+ASKING = 70
 #: A story that leads up to its question is no longer than this, in words.
 STORY = 160
 #: And leads up to it with at least this many.
@@ -83,6 +86,8 @@ def opening(text: str, head: int, end: int) -> tuple[str, int, int] | None:
     if not first:
         return None
     start = first.start()
+    if match := _BY_WHICH.match(text, start, end):
+        return "lookup", start, match.end()
     if first[0] in {"what", "the"} and (match := _LISTED.match(text, start, end)):
         return "explain" if match[1] else "lookup", start, match.end()
     for cue in OPENINGS.get(first[0], ()):
@@ -92,6 +97,13 @@ def opening(text: str, head: int, end: int) -> tuple[str, int, int] | None:
     return None
 
 
+#: "Until what time", "bis wann", "desde qué": what is asked for comes after a preposition.
+_BY_WHICH = re.compile(
+    r"(?:by|until|till|since|from|to|at|on|in|for|with|under|bis|seit|ab|um|mit|von|zu|aus|für|an|auf"
+    r"|à|de|depuis|jusqu'à|avec|pour|dans|par|sur|desde|hasta|con|para|a|en)"
+    r"\ (?:what|which|whom|when|how (?:many|much)|wann|wie viele?n?|wem|wen|welche\w*|quel\w*|qui|quand"
+    r"|combien|qué|cuál\w*|cuánt\w*|quién\w*|cuándo|dónde)\b(?! extent| way| mesure| medida)"
+)
 _LISTED = re.compile(
     r"""what\ (?:are|were|is)\ (?:the\ |some\ )?(?:\w+\ ){0,3}?(benefits|advantages
     |disadvantages|causes|effects|consequences|reasons|symptoms|steps|stages|implications|differences|features|principles
@@ -162,6 +174,8 @@ Counted = tuple[int, Span, int]
 
 def _asking(text: str, sentences: list[Counted], words: int) -> list[Counted]:
     """The sentences that ask; in a long prompt only those near its head or its tail."""
+    if block := _asking_block(text, sentences, words):
+        return block
     edge = len(sentences) if words <= STORY else 4
     near = sentences if len(sentences) <= 2 * edge else sentences[:edge] + sentences[-edge:]
     asking = [sentence for sentence in near if _asks(text, sentence[0], sentence[1][1])]
@@ -170,13 +184,42 @@ def _asking(text: str, sentences: list[Counted], words: int) -> list[Counted]:
     return outside or asking or near[:2] + near[2:][-2:]
 
 
+def _asking_block(text: str, sentences: list[Counted], words: int) -> list[Counted]:
+    """The first or last paragraph or line, whole, where it is short, asks and stands by a paste."""
+    edges = [_inside(sentences, *span) for span in _edges(text)]
+    asking = [block for block in edges if block and _may_ask(text, block, words)]
+    leading = [block for block in asking if _asks(text, block[0][0], block[0][1][1])]
+    return sorted({sentence for block in leading or asking for sentence in block})
+
+
+def _edges(text: str) -> Iterator[Span]:
+    """Where a paste would leave room to ask: the outer paragraphs, then the outer lines."""
+    body = len(text.rstrip())
+    top = len(text) - len(text.lstrip())
+    for gap in (_BLANK_LINE, _LINE_END):
+        gaps = [m.span() for m in gap.finditer(text, top, body)]
+        if gaps:
+            yield top, gaps[0][0]
+            yield gaps[-1][1], body
+
+
+def _inside(sentences: list[Counted], start: int, end: int) -> list[Counted]:
+    return [sentence for sentence in sentences if start <= sentence[0] < end]
+
+
+def _may_ask(text: str, block: list[Counted], words: int) -> bool:
+    count = sum(sentence[2] for sentence in block)
+    short = count <= ASKING and words - count > SHORT
+    return short and any(_asks(text, sentence[0], sentence[1][1]) for sentence in block)
+
+
 def _pasted_blocks(text: str, sentences: list[Counted]) -> list[Span]:
     """The long paragraphs that do not begin with a question or an order."""
     blocks = []
     start = 0
     for gap in (*_BLANK_LINE.finditer(text), None):
         end = gap.start() if gap else len(text)
-        inside = [s for s in sentences if start <= s[0] < end]
+        inside = _inside(sentences, start, end)
         long = sum(s[2] for s in inside) > SHORT
         if long and not _begins_asking(text, inside[0][0], inside[0][1][1]):
             blocks.append((start, end))
@@ -201,7 +244,7 @@ def _begins_asking(text: str, head: int, end: int) -> bool:
     first = WORD.search(text, head, end)
     if not first:
         return False
-    return names_task(first[0]) or (
+    return begins_task(text, first.start(), first[0]) or (
         first[0] in OPENINGS and opening(text, first.start(), end) is not None
     )
 
@@ -231,11 +274,15 @@ def _puzzling(text: str) -> bool:
     return len(_FIGURE.findall(text)) > 1 or len(_RELATION.findall(text)) > 1
 
 
-_FIGURE = re.compile(r"\d+")
+_FIGURE = re.compile(
+    r"\d+|\b(?:two|three|four|five|six|seven|eight|nine|ten|zwei|drei|vier|fünf|sechs|deux|trois|quatre"
+    r"|cinq|dos|tres|cuatro|cinco|दो|तीन|चार|पाँच)\b|[二两三四五六七八九十百千]+(?=[天日人个元岁米只本小分公]|斤)"
+)
 _RELATION = re.compile(rf"\b(?:{'|'.join(RELATIONS.split())})\b")
 #: Chinese and Japanese characters.
 HAN = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
-_BLANK_LINE = re.compile(r"\n[ \t]*\n")
+_BLANK_LINE = re.compile(r"\n[ \t]*\n|\n-{3,}\n")
+_LINE_END = re.compile(r"\n")
 _SENTENCE = re.compile(
     r"[^.!?:;\n。？！；：।]+(?:\.(?=\w)[^.!?:;\n。？！；：।]+)*[.!?:;。？！；：।]*"
 )
@@ -253,7 +300,8 @@ _QUOTE = re.compile(
     r"|'(?<!\w')[^'\n]{1,200}'(?!\w)"
 )
 _CLAUSE = re.compile(
-    r",[\s¿]+(?=(?:how|what|why|who|wie|was|warum|cómo|qué|cuánt\w+|por qué|comment|combien)\b)"
+    r",[\s¿]+(?:(?:and|or|but|und|y|et)\ )?(?=(?:how|what|why|who|which|wie|was|warum|welche\w*|cómo|qué"
+    r"|cuánt\w+|por qué|comment|combien|quel\w*|pourquoi)\b)"
 )
 
 #: A clause that only leads up to the matter ends with a comma; each is bounded.
@@ -261,7 +309,7 @@ _POLITE = re.compile(
     r"""(?>(?:[^\w\u0900-\u097f]+
     |(?:i\ hope|hope|i\ trust|if\ (?:it|you|i)|when\ you|sorry|apologies|i'?\ ?a?m\ (?:so\ )?sorry
        |good\ (?:morning|day|evening|afternoon)|hello|hi|hey|dear|hola|bonjour|hallo|guten\ \w+
-       |espero|j'espère|ich\ hoffe|s'il|at\ your|in\ one|in\ two|in\ \w+\ sentences?|using|based
+       |espero|j'espère|ich\ hoffe|disculpe|perdone?|entschuldig\w+|verzeih\w+|excuse|excusez|désolée?|s'il|at\ your|in\ one|in\ two|in\ \w+\ sentences?|using|based
        |given|with|नमस्ते)(?![\w\u0900-\u097f])[^,.!?\n]{0,80},
     |(?:please|plz|pls|kindly|bitte|por\ favor|s'il\ (?:vous|te)\ pla[iî]t|so|now|then|also|and|but
        |ok|okay|well|just|first|next|finally|quick\ one|hi\ there|कृपया|请问|请|麻烦)\b
@@ -276,13 +324,25 @@ _POLITE = re.compile(
     |i\ (?:was|am)\ (?:just\ )?wondering(?:\ (?:if|whether))?
     |(?:help|tell|let)\ (?:me|us)\b(?:\ know)?(?:\ to)?|do\ you\ know|if\ you\ could
     |your\ task\ is\ to|you\ are\ (?:asked|tasked|expected)\ (?:to|with)|try\ to
-    |(?:könn(?:t|t?est|ten?)|kannst|würde(?:n|st))\ (?:du|sie|ihr)(?:\ (?:mir|uns))?(?:\ bitte)?
-    |(?:puedes|podrías|podría\ usted|podrías?)\b|(?:pouvez|pourriez|peux|pourrais)\ (?:vous|tu)\b
+    |(?:i|we|it|that|would\ it|you)\b[^.?!\n]{0,80}?\bif\ you\ (?:could|would|can|might)\b
+    |(?:might|may|could|can)\ i\ (?:trouble|ask|bother)\ you\b(?:\ (?:for|to))?
+    |would\ it\ be\ (?:at\ all\ )?(?:possible|ok|okay|alright)\b(?:,[^,.\n]{0,40},)?(?:\ (?:for\ you\ )?to)?
+    |(?:könn(?:t|te|t?est|ten?)|kannst|würde(?:n|st)?|wär(?:en|e|st)|dürfte)\ (?:du|sie|ihr|ich|es|mir)\b
+       (?:\ (?:mir|uns|jemand|vielleicht|eventuell|bitte|möglich|so\ (?:freundlich|nett|lieb|gut)))*
+    |(?:sería\ (?:usted\ |tan\ ){0,2}(?:amable|posible)(?:\ de)?|(?:me\ )?pod(?:ría|rías|éis|rían|emos)
+       (?:\ usted)?|puede[sn]?(?=\ (?:me|usted|ayudar\w*|decir\w*|explicar\w*|escribir\w*)\b)
+       |quisiera(?:\ que)?|me\ gustaría(?:\ que)?|le\ agradecería(?:\ que)?)\b
+    |(?:est\ ce\ que\ )?(?:(?:pouvez|pourriez|peux|pourrais)\ (?:vous|tu)|(?:vous|tu)\ (?:pouvez|pourriez
+       |peux|pourrais))\b|auriez\ vous\ [^,.?!\n]{0,30}\bde\b|serait\ il\ possible\ de|j'aimerais(?:\ que)?
+    |decirme|indicarme|me\ dire|m'indiquer|m'|de\ (?=me\b|m'|decir|escrib|bien)
+    |क्या\ (?:आप|तुम)\b(?:\ (?:कृपया|मुझे|मेरे\ लिए))*
+    |您好|你好|打扰了?|(?:能否|可否|可以|能不能)?(?:麻烦|劳驾)(?:您|你)?(?:了)?|(?:请问)?您?(?:方便|可以|能)帮我
     |(?:sag|sagen\ sie)\ mir|dime|dis\ moi|me\b
     |(?:thank|sorry|apologies|i'?\ ?a?m\ (?:so\ |very\ )?sorry|many\ thanks
        |kind\ regards|best\ (?:wishes|regards)|no\ rush|much\ appreciated|merci|danke|gracias
        |i'd\ (?:really\ )?appreciate|with\ gratitude|cheers|i\ hope|hope|dankeschön
-       |thanks|vielen\ dank|muchas\ gracias|谢谢)[^\n]{0,120}
+       |thanks|vielen\ dank|muchas\ gracias|disculp[ea]|entschuldig|verzeih|excusez|désolée?|谢谢|感谢|非常感谢
+       |万分感谢)(?![^.!?\n]{0,90}\bif\ you\ c)[^\n]{0,120}
     ))+""",
     re.VERBOSE,
 )

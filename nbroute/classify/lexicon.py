@@ -75,8 +75,18 @@ _TASK_WORDS = frozenset(
 _TASK_STEMS = {
     key: tuple(cue.phrase for cue in cues if cue.kind in TASKS) for key, cues in STEMS.items()
 }
-CHINESE_KIND = {word: kind for kind, listed in words.CHINESE.items() for word in listed.split()}
-CHINESE = re.compile("|".join(sorted(CHINESE_KIND, key=len, reverse=True)))
+CHINESE_KINDS: dict[str, tuple[str, ...]] = {}
+for _kind, _listed in words.CHINESE.items():
+    for _word in _listed.split():
+        CHINESE_KINDS[_word] = (*CHINESE_KINDS.get(_word, ()), _kind)
+CHINESE = re.compile("|".join(sorted(CHINESE_KINDS, key=len, reverse=True)))
+
+
+_TASK_PHRASES: dict[str, tuple[str, ...]] = {}
+for _cue in (cue for cues in CUES.values() for cue in cues if cue.kind in TASKS):
+    _first = WORD.findall(_cue.phrase)[0]
+    if _first != _cue.phrase:
+        _TASK_PHRASES[_first] = (*_TASK_PHRASES.get(_first, ()), _cue.phrase)
 
 
 def names_task(word: str) -> bool:
@@ -120,3 +130,8 @@ _SHORT = ("write", "prove", "solve", "build", "draft", "essay")
 
 def _swapped(word: str, verb: str) -> bool:
     return word[0] == verb[0] and word != verb and sorted(word) == sorted(verb)
+
+
+def begins_task(text: str, start: int, word: str) -> bool:
+    """Whether the text from `start`, where `word` stands, begins with an instruction."""
+    return names_task(word) or text.startswith(_TASK_PHRASES.get(word, ()), start)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from nbroute.classify.instruction import HAN, Instruction, Span, opening
-from nbroute.classify.lexicon import CHINESE, CHINESE_KIND, CUES, STEMS, WORD, Cue, corrected
+from nbroute.classify.lexicon import CHINESE, CHINESE_KINDS, CUES, STEMS, WORD, Cue, corrected
 from nbroute.classify.words import TASKS
 
 #: Slips of the keyboard are looked for in prompts of no more words than this.
@@ -78,14 +78,15 @@ def _cues(asked: Instruction) -> list[Found]:
     plain = asking.isascii()
     words = set(asking.translate(_BLANKS).split() if plain else WORD.findall(asking))
     hits = [(word, CUES[word]) for word in CUES.keys() & words]
-    hits += [(word, STEMS[word[:4]]) for word in words if word[:4] in STEMS and word not in CUES]
+    hits += [(word, STEMS[word[:4]]) for word in words if word[:4] in STEMS]
     if asked.words <= MENDABLE:
         hits += _mended(words)
     found: list[Found] = []
     for word, cues in hits:
         _place(asked, word, cues, found)
     if not plain and HAN.search(asking):
-        found += [Found(CHINESE_KIND[m[0]], *m.span()) for m in CHINESE.finditer(asked.text)]
+        hanzi = CHINESE.finditer(asked.text)
+        found += [Found(kind, *m.span()) for m in hanzi for kind in CHINESE_KINDS[m[0]]]
     return sorted(found, key=_start)
 
 
@@ -142,5 +143,5 @@ _LEADS = frozenset(
 )
 
 #: What is asked to be spelt, translated or looked up is mentioned, not used.
-_MASKING = {"lexical", "lookup", "yes_no", "what_is", "what", "how", "trivial", "write", "unknown"}
+_MASKING = {"lexical", "lookup", "yes_no", "what_is", "what", "how", "trivial", "write", "suggest"}
 _HANDLING = {"lexical", "trivial", "translate", "transform"}

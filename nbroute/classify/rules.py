@@ -26,10 +26,12 @@ WEIGHTS = {
     "deep": (0.36, 0.05, 1),
     "philosophy": (0.62, 0.05, 1),
     "abstract": (0.2, 0.02, 2),
-    "quantifier": (0.12, 0.01, 2),
+    "quantifier": (0.13, 0.01, 2),
     "science": (0.08, 0.1, 3),
     "rigour": (0.05, 0.08, 3),
     "system": (0.03, 0.1, 1),
+    "conditions": (0.04, 0.14, 2),
+    "conflict": (0.03, 0.05, 1),
     "scale": (0.06, 0.08, 4),
     "maths": (0.06, 0.04, 3),
     "depth": (0.06, 0.05, 2),
@@ -39,6 +41,8 @@ WEIGHTS = {
 #: Nothing of an exam question is there for nothing; elsewhere length says little.
 _LONGER_IS_HARDER = {"choice", "reason"}
 _QUESTIONS = {"yes_no", "what_is", "what", "how", "why", "lookup", "unknown"}
+#: A question of so few words that are all abstract is a deep one.
+TERSE = 7
 #: From here on a task is more than a fact or a touch, and counts beside the one that decides.
 REAL_TASK = 0.3
 
@@ -90,7 +94,7 @@ def _score(task: Deciding, topics: list[Found], asked: Instruction) -> float:
     others = {kind for kind in task.kinds if TASKS[kind].base > REAL_TASK} - {task.kind}
     size = 0.12 * min(asked.words / 160, 1) if task.kind in _LONGER_IS_HARDER else 0.0
     listed = 0 if task.kind in _QUESTIONS else 0.02 * _items(asked)
-    moved = family.base + family.stretch * (_push(task.kind, topics) + listed)
+    moved = family.base + family.stretch * (_push(task.kind, topics, asked.asked) + listed)
     return min(max(moved + 0.03 * min(len(others), 3) + size, 0.0), 0.999)
 
 
@@ -100,13 +104,14 @@ def _items(asked: Instruction) -> int:
     return min(max(commas - 1, 0), 5)
 
 
-def _push(kind: str, topics: list[Found]) -> float:
+def _push(kind: str, topics: list[Found], asked: int) -> float:
     counts: dict[str, int] = {}
     for topic in topics:
         counts[topic.kind] = counts.get(topic.kind, 0) + 1
     column = 0 if kind in _QUESTIONS else 1
+    terse = asked <= TERSE and column == 0 and counts.get("abstract", 0) > 1
     pushes = ((WEIGHTS[name], count) for name, count in counts.items() if name in WEIGHTS)
-    return sum(weights[column] * min(count, weights[2]) for weights, count in pushes)
+    return 0.22 * terse + sum(w[column] * min(count, w[2]) for w, count in pushes)
 
 
 def _confidence(found: Assessment) -> float:

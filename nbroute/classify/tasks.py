@@ -40,6 +40,8 @@ def _settled(task: Found, about: set[str], topics: list[Found], asked: Instructi
         return "analyse" if asked.asked >= BRIEF else "yes_no"
     if task.kind == "translate":
         return "lexical" if asked.quoted or asked.asked < BRIEF else task.kind
+    if task.kind in _QUERIED and "critical" in about and asked.asked >= BRIEF:
+        return "analyse"
     if task.kind in {"write", "suggest", "design"}:
         return _made(task, _objects(task, topics, asked.text) | about & {"transform"})
     return next((to for what, to in _REFINED.get(task.kind, ()) if what in about), task.kind)
@@ -48,16 +50,23 @@ def _settled(task: Found, about: set[str], topics: list[Found], asked: Instructi
 #: Task -> what it becomes with a topic of that kind; the first that fits.
 _REFINED = {
     "identify": (
+        ("proof_thing", "prove"),
         ("surface", "trivial"),
         ("code_thing", "code"),
         ("critical", "analyse"),
         ("maths", "solve"),
     ),
+    "translate": (("proof_thing", "prove"),),
     "transform": (("surface", "trivial"), ("format", "trivial")),
     "code": (("surface", "trivial"),),
-    "trivial": (("small_code_thing", "small_code"), ("code_thing", "small_code")),
+    "trivial": (
+        ("proof_thing", "prove"),
+        ("told", "transform"),
+        ("small_code_thing", "small_code"),
+        ("code_thing", "small_code"),
+    ),
     "solve": (("code_thing", "code"),),
-    "show": (("maths", "prove"),),
+    "show": (("maths", "prove"), ("proof_thing", "prove")),
 }
 
 
@@ -76,6 +85,8 @@ _PREPOSITION = re.compile(
 def _made(task: Found, about: set[str]) -> str:
     if "theory" in about:
         return "research"
+    if "proof_thing" in about:
+        return "prove"
     if task.kind != "write":
         return task.kind
     made = next((kind for what, kind in _MADE if what in about), None)
@@ -98,6 +109,10 @@ _MADE = (
 def _whole(kind: str, topics: list[Found], asked: Instruction, prompt: str) -> str:
     """What only the whole can tell: a word problem, a multiple choice, code to be explained."""
     about = {topic.kind for topic in topics}
+    if kind not in _PLAIN and _frontier(kind, about):
+        return "research"
+    if kind in _WRITTEN and _is_long(asked):
+        return "long_form"
     if kind in _EXAMINED and _CHOICES.search(prompt[-2000:]):
         return "choice"
     if kind in _OPEN and _is_problem(asked):
@@ -107,6 +122,18 @@ def _whole(kind: str, topics: list[Found], asked: Instruction, prompt: str) -> s
     if kind in {"what", "what_is"} and asked.code:
         return "explain"
     return _about_code(kind, asked) if "code_thing" in about else kind
+
+
+def _frontier(kind: str, about: set[str]) -> bool:
+    """Whether evidence is in conflict, or long work is to be done without asking back."""
+    alone = "autonomy" in about and kind not in _TOLD
+    return alone or about >= {"conflict", "evidence"}
+
+
+def _is_long(asked: Instruction) -> bool:
+    """Whether a text of several pages is asked for."""
+    sizes = (size for span in asked.spans for size in _LENGTH.finditer(asked.text, *span))
+    return any(size[2] or int(re.sub(r"\D", "", size[1])) >= LONG for size in sizes)
 
 
 def _about_code(kind: str, asked: Instruction) -> str:
@@ -128,6 +155,8 @@ def _unnamed(about: set[str], asked: Instruction, prompt: str) -> str:
         return "code"
     if asked.asked < BRIEF and asked.text.rstrip().endswith(("?", "？")):
         return "yes_no"
+    if about >= {"theory", "deep"}:
+        return "research"
     return "analyse" if "critical" in about else "unknown"
 
 
@@ -138,6 +167,17 @@ def figures(asked: Instruction) -> int:
 
 #: Words that a question which is one fact does not reach, with the object of its verb.
 BRIEF = 9
+#: A text of so many words takes a plan.
+LONG = 700
+_LENGTH = re.compile(
+    r"\b(\d[\d.,]{0,6})[\s-]?(?:words?\b|wörter\w*|worte?\w*|mots\b|palabras\b|शब्द|字)"
+    r"|((?:\b(?:one|two|three|a)\ thousand\ words|[一二两三四五六七八九]千[一二两三四五六七八九百]*字|万字))"
+)
+_WRITTEN = {"write", "unknown", "trivial", "suggest", "explain", "lookup", "what", "how", "show"}
+_QUERIED = {"what_is", "what", "how"}
+#: What conflicting evidence and working alone do not make harder.
+_PLAIN = {*FACTS, "lexical", "trivial", "transform", "how", "why", "explain", "translate"}
+_TOLD = {"write", "suggest", "long_form"}
 _EXAMINED = {*FACTS, "unknown", "how", "why", "solve", "identify", "show", "explain", "reason"}
 _OPEN = {*FACTS, "unknown", "how", "solve", "reason", "identify"}
 _FIGURE = re.compile(r"\d+")

@@ -59,14 +59,14 @@ TASKS = {
 
 #: English verbs count only where an instruction can begin: most of them are nouns elsewhere.
 IMPERATIVES = {
-    "prove": "prove disprove derive deduce",
-    "research": "research investigate synthesise synthesize survey red_team reverse_engineer",
+    "prove": "prove disprove refute derive deduce formalise formalize",
+    "research": "research investigate synthesise synthesize survey red_team reverse_engineer attack",
     "design": "design architect migrate re_architect",
     "code": "implement refactor debug optimise optimize program code parallelise parallelize port",
     "analyse": """analyse analyze compare contrast evaluate assess critique criticise criticize
         discuss argue debate weigh forecast diagnose examine judge appraise review reconcile
         interpret lay_out make_the_case walk_through""",
-    "plan": "plan strategise strategize negotiate",
+    "plan": "plan plane strategise strategize negotiate",
     "solve": "solve compute determine integrate differentiate minimise minimize maximise",
     "write": """write draft compose create build develop make generate construct prepare produce
         invent author devise""",
@@ -87,33 +87,52 @@ IMPERATIVES = {
 #: Words and phrases that say it wherever they stand.
 ANYWHERE = {
     "prove": """show_that demonstrate_that give_a_proof rigorous_proof lower_bound_on
+        or_show or_prove or_disprove or_refute or_demonstrate or_explain_why_no or_explain_why_it
+        show_there show_no show_why_no beweise_oder oder_widerleg* widerleg* oder_zeig* oder_beweis*
+        oder_begründe oder_weise réfut* ou_démontr* ou_montre* ou_prouve* ou_explique_pourquoi
+        refut* o_demuestr* o_prueb* o_explica_por_qué o_muestr* या_दिखाइए या_सिद्ध असिद्ध खंडन
+        or_argue_that_no impossibility_proof impossibility_argument dass_es_keine* dass_es_unmöglich
         formally_verify first_principles find_all_functions beweis* herleit* leite_die
         zeige_dass zeige,_dass prueba_que pruebe_que demuestr* demostr* démontre* prouve*
         montre_que montrez_que सिद्ध साबित प्रमाणित""",
     "research": """literature_review systematic_review state_of_the_art open_problem open_problems
         open_questions research_agenda autonomous_agent autonomously jailbreak adversarial
         exploit_paths attack_surface attack_classes survey_paper state_of_research multi_agent
+        research_programme research_program forschungsprogramm* programa_de_investigación
+        programme_de_recherche carry_out_a_full plan_and_carry_out plan_and_execute
+        conduct_a_full réconcili* concili* in_einklang synthetisier* sintetiz* synthétis*
+        fais_la_synthèse synthèse_des_travaux समन्वय every_way_in exploit_chain chain_of_exploits
+        pentest penetrationstest* prueba_de_penetración test_d'intrusion
         penetration_test erforsch* recherchier* stand_der_forschung gesamte_forschung
         forschungsstand investiga estado_del_arte revue_de_la_littérature revue_complète
         état_de_l'art शोध अनुसंधान परिकल्पना""",
-    "design": "entwirf* entwerf* konzipier* diseñ* conçoi* concev* डिज़ाइन डिजाइन वास्तुकला",
+    "design": """entwirf* entwerf* konzipier* diseñ* conçoi* concev* डिज़ाइन डिजाइन वास्तुकला रचना
+        work_out_a_scheme find_a_scheme find_a_method devise_a_method""",
     "code": """depura* implementier* programmier* optimier* implementa* refactoriza* optimiza*
-        implément* debugg*""",
+        implément* debugg* debugge débogu*""",
     "analyse": """pros_and_cons trade_offs tradeoffs advantages_and_disadvantages
         strengths_and_weaknesses root_cause analysier* vergleich* bewert* beurteil* diskutier*
         erörter* analiz* compara comparar compare_con evalú* discut* vor_und_nachteil*
         ventajas_y_desventajas avantages_et_inconvénients évalu* विश्लेषण तुलना मूल्यांकन
-        फायदे_और_नुकसान untersuch*""",
-    "plan": "business_plan training_plan action_plan lesson_plan study_plan",
+        फायदे_और_नुकसान untersuch* abwäg* abzuwägen wäge wägen gegenüberstell* argumentier*
+        begründe interpretier* pèse pèsent peser pesez sopes* pondera pondere argumenta argumente argumentez argumentiere* compare_les
+        interprète interprétez interpretier* interpreta razona justifica le_pour_et_le_contre a_favor_y_en_contra dafür_und_dagegen
+        für_und_wider पक्ष_और_विपक्ष तर्क मूल्यांकन समीक्षा weigh_up for_and_against arguments_for
+        arguments_against speaks_against would_you_choose would_you_recommend do_you_trust
+        to_what_extent inwiefern inwieweit dans_quelle_mesure en_qué_medida redraft build_a_case
+        what_would_be_fair a_fair_way""",
+    "plan": """business_plan training_plan action_plan lesson_plan study_plan planen planifi*
+        planific* योजना_बना* schedule_until realistic_schedule""",
     "write": """schreib* verfass* erstell* formulier* entwickl* escrib* redact* crea desarroll*
         écri* rédig* crée* développ* लिखिए लिखो लिखें लिखिये लिख बनाइए बनाओ बनाएं""",
-    "transform": """tl;dr template summary_of fasse zusammenfass* umschreib* kürze* extrahier*
+    "transform": """tl;dr sum_this sum_it sum_these account_of overview_of fass corrige_les
+        corrige_este verbessere_diesen template summary_of fasse zusammenfass* umschreib* kürze* extrahier*
         resum* extrae reescrib* résum* extrai* reformul* réécri* सारांश संक्षेप""",
     "explain": """erklär* beschreib* erläuter* explic* explíc* describ* expliqu* décri*
         difference_between differences_between unterschied diferencia différence समझाइए समझाओ
         समझाएं वर्णन अंतर main_causes""",
     "suggest": """recipe recipes rezept receta recette questions_to_ask tips advice ways_to
-        examples_of consejos conseils tipps ratschläge ideas ideen idées sugier* recomiend*
+        examples_of consejos conseils tipps ratschläge ideas ideen idées sugier* recomiend* propón propon* विधि प्रस्तावित
         suggèr* recommand* empfiehl* schlage सुझाव सुझाइए""",
     "yes_no": "est_elle est_il sont_elles sont_ils peut_on a_t_il a_t_elle ist_es existe_t_il",
     "show": "zeige zeigen_sie muestra montre montrez दिखाइए",
@@ -121,7 +140,7 @@ ANYWHERE = {
     "how": "कैसे",
     "what_is": "क्या_है क्या_होता",
     "lookup": "कौन किसने कब कहाँ कहां कितना कितने कितनी कौनसा किस_वर्ष",
-    "solve": "does_it_follow solve_for löse resuelv* résou* हल berechn* calcul*",
+    "solve": "does_it_follow how_many_ways many_different_ways solve_for löse resuelv* résou* हल berechn* calcul*",
     "identify": "finde finden_sie encuentra encuentre trouve corrig* behebe* arregla खोजिए",
     "lexical": """how_do_you_say wie_sagt_man cómo_se_dice se_dice dit_on großbuchstaben uppercase
         mayúsculas majuscules pluriel plural_von plural_de féminin upper_case synonym synonyms
@@ -130,7 +149,7 @@ ANYWHERE = {
         sinónimo deletrea veut_dire signifie अर्थ मतलब वर्तनी meaning_of french_word""",
     "translate": "übersetz* traduc* traduz* tradui* अनुवाद translat*",
     "trivial": """runde sortier* konvertier* nenne nenn ordena convierte converti* trie_les nomme
-        yes_or_no true_or_false ja_oder_nein sí_o_no oui_ou_non हाँ_या_नहीं""",
+        yes_or_no true_or_false ja_oder_nein sí_o_no oui_ou_non हाँ_या_नहीं rechne umrechn*""",
 }
 
 #: What is asked for or about.
@@ -235,14 +254,36 @@ TOPICS = {
         identity self meaning language zeit tiempo temps समय उत्पत्ति wrongs tunnel program
         programs computation computers evolution democracy happiness circularity contradiction
         optimal efficient aligned alignment límite limit limits grenze limite free wissen pain
-        life leben vida vie death""",
+        life leben vida vie death justified justif* defined consistent induction anfang début
+        knowable wirklich réel सत्य वास्तविक अस्तित्व""",
     "quantifier": """is_there_a is_there_an are_there_any nobody no_one both any_given largest
         smallest without gibt_es hay_algún every any all always ever never possible impossible
         necessarily itself rather_than at_once fundamentally in_principle exactly jeder jede
         immer jemals unmöglich cada siempre nunca imposible chaque toujours jamais हर हमेशा
         shorter_than longer_than faster_than larger_than equal_to straight_through fair perfect
         überhaupt plutôt""",
-    "critical": """weaknesses vulnerabilities vulnerability flaw flaws fallacy fallacies loopholes
+    "proof_thing": """full_proof complete_proof rigorous_proof formal_proof checkable_proof
+        elementary_proof proof_that proof_of_the prove counterexample counter_example gegenbeispiel
+        contraejemplo contre_exemple theorem démonstration_que demostración_de प्रमाण""",
+    "told": "account overview summary zusammenfassung résumé resumen सारांश",
+    "conflict": """conflicting contradict* disagree disagreement inconsistent opposing opposed clash
+        mixed_evidence mixed_findings widersprüchlich* widersprech* widerspruch* contradictoire* opposés
+        contradictori* contradic* opuest* desacuerdo divergent* विरोधी विरोधाभास*""",
+    "evidence": """evidence findings studies study literature results trials experiments data datasets
+        accounts befunde ergebnisse studien literatur forschung travaux études résultats preuves
+        estudios hallazgos resultados evidencia अध्ययन अध्ययनों परिणाम परिणामों साक्ष्य known""",
+    "autonomy": """on_your_own by_yourself without_asking autonomously unattended carry_out
+        until_done until_the_tests until_everything selbstständig
+        selbständig eigenständig ohne_rückfragen autonom bis_alles de_forma_autónoma autónoma
+        autónomamente por_tu_cuenta lleva_a_cabo sin_preguntar de_manera_autonome autonome de_bout_en_bout
+        sans_me_demander toi_même jusqu'à_ce_que स्वयं स्वायत्त बिना_पूछे report_only""",
+    "conditions": """such_that so_that_no while_never impossible impossibility guarantee* guaranteed
+        never_lose cannot_be_had has_to_give given_up must_give which_of_these which_of_them
+        sodass so_dass derart bedingungen unmöglich garantier* tel_que telle_que de_sorte_que
+        garanti* impossible tal_que de_modo_que de_manera_que imposible garantic* condiciones
+        शर्तें असंभव truthful truthfully incentive* collusion unforgeable verifiable anonymous
+        vérifiable anonyme""",
+    "critical": """likely_cause likely_causes chain_of_causes causal_chain ursachen dangerous strongest weakest fairness persuasive how_well hidden_assumptions weaknesses vulnerabilities vulnerability flaw flaws fallacy fallacies loopholes
         loophole risky risks bottleneck bottlenecks contradictions inconsistencies logic_fails
         goes_wrong wrong_with rank_them schwächen debilidades faiblesses blind_spots""",
     "surface": """typo typos spelling indentation whitespace capitalisation tippfehler
@@ -269,7 +310,8 @@ OPENINGS = {
     "should": "should shall sollte sollten deberíamos faut_il",
     "suggest": "what_should_i what_should_we what_could_i what_can_i what_are_some",
     "why": "why warum wieso weshalb por_qué pourquoi how_come",
-    "reason": """what_is_the_probability what's_the_probability what_are_the_odds
+    "reason": """what_is_the_probability what's_the_probability what_are_the_odds in_how_many_ways how_many_ways what_is_the_fewest what_is_the_minimum
+        what_is_the_smallest_number what_is_the_least what_is_the_maximum
         what_is_the_expected what_are_the_chances""",
     "lookup": """who who's whos whose whom when where which how_many how_much how_mny how_old
         how_tall how_far how_long how_often how_big how_high how_fast how_deep how_heavy
@@ -296,38 +338,54 @@ RELATIONS = """lie lies liar liars knight knave truth teller taller older younge
     sits ahead behind weighings jugs relationship heavier lighter row"""
 
 CHINESE = {
-    "prove": "证明 推导 求证",
-    "research": "综述 研究现状 深入研究 调研 未解决 提出新的 文献",
-    "design": "设计 架构",
-    "code": "实现 编程 重构 调试",
-    "analyse": "分析 比较 评估 评价 对比 利弊 论述 优缺点 讨论",
-    "plan": "计划 规划",
-    "solve": "求解 解方程 计算",
-    "write": "写 编写 撰写 创作 创建 开发",
-    "transform": "总结 概括 摘要 提取 改写 缩写",
-    "explain": "解释 说明 描述 介绍 讲解 区别 怎么工作 如何工作 原理",
-    "suggest": "推荐 给我一些 想法",
+    "prove": """证明 推导 求证 反驳 证伪 论证不可能 证否 或说明不可能""",
+    "research": """综述 研究现状 深入研究 调研 未解决 提出新的 文献 研究方案 研究计划 研究纲领 渗透测试 红队
+        攻击链 新机制 新理论 新假说""",
+    "design": "设计 架构 构造 构建 搭建",
+    "code": "实现 编程 重构 调试 排查 优化 修复程序",
+    "analyse": """分析 比较 评估 评价 对比 利弊 论述 优缺点 讨论 权衡 利与弊 评析 赏析 论证 辨析 得失
+        应不应该 该不该 支持和反对 支持与反对 优势和劣势 诊断 是什么原因 什么原因""",
+    "plan": "制定计划 规划 计划 制定 方案",
+    "solve": "求解 解方程 计算 甲乙丙 几种方法 多少种",
+    "write": "写 编写 撰写 创作 创建 开发 做一个 起草",
+    "transform": "总结 概括 摘要 提取 改写 缩写 归纳 改得 润色 整理 校对",
+    "explain": "解释 说明 描述 介绍 讲解 区别 怎么工作 如何工作 原理 什么是 讲讲",
+    "suggest": "推荐 给我一些 想法 提出 建议 做法 食谱 菜谱",
     "why": "为什么 为何",
     "how": "怎么 如何 怎样",
-    "lookup": "多少 几个 谁 哪里 哪个 哪年 哪一年 什么时候 是什么 等于几 几月 几点",
-    "yes_no": "吗 是否 能否 是不是",
-    "identify": "找出 修复 找到",
-    "lexical": "怎么说 用英语 用英文 什么意思 意思是 拼写 同义词 反义词 怎么读",
+    "lookup": """多少 几个 谁 哪里 哪个 哪年 哪一年 什么时候 是什么 等于几 几月 几点 几座 几天 哪天 哪位
+        在哪 叫什么 何时 几号""",
+    "yes_no": "吗 是否 能否 是不是 有没有 会不会 对不对",
+    "identify": "找出 修复 找到 改正",
+    "lexical": "怎么说 用英语 用英文 什么意思 意思是 拼写 同义词 反义词 怎么读 拼音",
     "translate": "翻译",
-    "trivial": "转换 排序 列出 改成",
-    "greeting": "你好 您好 谢谢 早上好",
-    "short_text": "邮件 短信 请假 标题",
-    "long_text": "文章 论文 故事 小说 报告 作文 演讲",
-    "code_thing": "程序 代码 函数 脚本 算法 死锁 网站 应用 游戏 网页",
-    "system": "系统 平台 数据库 协议",
-    "scale": "分布式 容错 高可用 低延迟 合规 不停机 千万 百万 高并发",
-    "science": "假说 实验 量子 理论 定理",
-    "rigour": "严格 系统 全面 最优 复杂度 详细",
-    "easing": "简短 一句话 简要 简单",
-    "depth": "逐步 一步一步 深入",
-    "open_problem": "有意识 自由意志 虚无 宇宙的起源 黎曼 哥德巴赫 暗物质 生命的意义 意识",
-    "deep": "素数 无穷 停机 图灵 哥德尔 悖论 熵 黑洞 相对论 无限",
-    "philosophy": "宇宙 真理 万物 灵魂 上帝 真实存在 机器能思考",
-    "abstract": "机器 时间 存在 真实 边界 思考",
+    "trivial": "转换 排序 列出 改成 换算",
+    "greeting": "你好 您好 谢谢 早上好 晚上好 再见 在吗",
+    "short_text": "邮件 短信 请假 标题 祝福 贺卡 通知 段落 一段话 便条 回复",
+    "long_text": "文章 论文 故事 小说 报告 作文 演讲 剧本 散文",
+    "book": "专著 长篇小说 综述论文",
+    "code_thing": """程序 代码 函数 脚本 算法 死锁 网站 应用 游戏 网页 爬虫 内存 接口 报错 崩溃 python java
+        软件""",
+    "small_code_thing": "正则 查询语句 sql",
+    "system": "系统 平台 数据库 协议 机制 引擎 架构",
+    "scale": "分布式 容错 高可用 低延迟 合规 不停机 千万 百万 高并发 一致性 灾难恢复 拜占庭 加密",
+    "theory": "假说 假设 理论 定理 新机制 猜想 实验",
+    "science": "假说 实验 量子 理论 定理 假设 因果 预测 检验 机制 可检验",
+    "proof_thing": "反例 证明",
+    "conflict": "矛盾 冲突 分歧 不一致 相反",
+    "evidence": "研究 文献 证据 数据 实验结果 发现 结果",
+    "autonomy": "自主 独立完成 不要中途 无需确认 不要问我 自行",
+    "conditions": "满足 使得 不存在 不可能 保证 全部条件 所有条件 任何情况",
+    "critical": "漏洞 风险 缺陷 弱点",
+    "rigour": "严格 系统地 系统性 全面 最优 复杂度 详细 完整 严谨",
+    "easing": "简短 一句话 简要 简单 三句话 两句话 几句话",
+    "depth": "逐步 一步一步 深入 详细",
+    "open_problem": """有意识 自由意志 虚无 宇宙的起源 黎曼 哥德巴赫 暗物质 生命的意义 意识 暗能量 大爆炸
+        生命的起源 生命起源 平行宇宙 孪生素数 超级智能""",
+    "deep": "素数 无穷 停机 图灵 哥德尔 悖论 熵 黑洞 相对论 无限 衰老 收敛 连续 有理数 无理数 有界 多项式",
+    "philosophy": "宇宙 真理 万物 灵魂 上帝 真实存在 机器能思考 本质 道德",
+    "abstract": "机器 时间 存在 真实 边界 思考 起点 开端 生命 数学 尽头 客观 自由 知识",
+    "quantifier": "任意 任何 所有 每个 永远 必有 必然 可能",
+    "maths": "函数 数列 方程 整数 矩阵 图",
     "requirement": "要求 必须 至少 不超过 包括",
 }

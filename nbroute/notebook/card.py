@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import Any
 
 from nbroute.build import Router
-from nbroute.errors import NbrouteError
 from nbroute.notebook import render
 from nbroute.notebook.screens import Screen
 from nbroute.types import (
@@ -67,6 +66,8 @@ class Card:
             self.view = _after(self.view, event)
             if isinstance(event, Text):
                 self.screen.text(event.text)
+            elif isinstance(event, Escalated):
+                self.screen.rejected(f"{event.verdict.reason}; asking {event.tier}")
             if not isinstance(event, Done):
                 self.screen.draw(self.view)
 
@@ -75,28 +76,23 @@ class Card:
             self.view = replace(self.view, running=render.Running(), error="", notices=())
         try:
             result = call()
-        except NbrouteError as error:
-            self._end(error.result, f"{type(error).__name__}: {error}")
+        except BaseException as error:
+            self._end(getattr(error, "result", None), error)
             raise
-        except BaseException:
-            self._end(None, "stopped")
-            raise
-        self._end(result, "")
+        self._end(result)
         return result
 
-    def _end(self, result: RouteResult | None, error: str) -> None:
+    def _end(self, result: RouteResult | None, raised: BaseException | None = None) -> None:
         """Show the last state. With no answer at all, the error speaks for itself."""
         with self._lock:
             earlier = self.view.results
-            answered = result is not None and (result.text or not error)
-            session = render.session_line(
-                self._router.report(),
-                self._router.settings.budget_usd,
-                saving=not self.screen.has_meter,
-            )
+            answered = result is not None and (result.text or not raised)
+            stopped = isinstance(raised, KeyboardInterrupt) and answered
+            error = f"{type(raised).__name__}: {raised}" if raised else ""
+            session = render.session_text(self._router, saving=not self.screen.has_meter)
             self.view = render.View(
                 (result, *earlier) if answered else earlier,
-                error=error if earlier and not answered else "",
+                error=error if earlier and not stopped else "",
                 session=session,
             )
             if self.view.results:

@@ -62,6 +62,13 @@ def why(desk: Any, _rest: str) -> tables.Table:
     return tables.explanation(desk.last)
 
 
+def classify(desk: Any, rest: str) -> tables.Table:
+    """Which tier a text would go to."""
+    if not rest:
+        raise SettingsError("`%route classify` takes a text, such as `%route classify Hello`")
+    return tables.decision(desk.router.classify(rest), rest)
+
+
 def use(desk: Any, rest: str) -> tables.Told:
     """Another profile from here on."""
     if not rest:
@@ -79,7 +86,9 @@ def help_text(_desk: Any, _rest: str) -> tables.Told:
 
 
 COMMANDS = {
-    "spend": Command(spend, "what this session spent", "[tier|model|provider|day|feature|session]"),
+    "spend": Command(
+        spend, "what this session (all: every one) spent", "[tier|model|day|feature|session] [all]"
+    ),
     "tiers": Command(
         lambda desk, _: tables.tiers_table(desk.router),
         "the ladder: models, prices, token budgets, system prompts",
@@ -92,7 +101,7 @@ COMMANDS = {
         "[TIER]",
     ),
     "classify": Command(
-        lambda desk, rest: tables.decision(desk.router.classify(rest), rest),
+        classify,
         "which tier a text would go to, and why",
         "TEXT",
     ),

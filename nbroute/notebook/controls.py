@@ -6,7 +6,6 @@ a kernel may fail on the controls.
 
 from __future__ import annotations
 
-import contextlib
 import html
 import threading
 from collections.abc import Callable
@@ -29,7 +28,7 @@ class Meter(widgets.HTML):
 
     def refresh(self, router: Router) -> None:
         """Read the ledger again."""
-        lines = render.meter_lines(router.report(), router.settings.budget_usd)
+        lines = render.meter_lines(router)
         inside = "<br>".join(html.escape(line) for line in lines)
         self.value = (
             '<div role="status" aria-label="session" style="line-height:1.4;'
@@ -98,13 +97,20 @@ class Controls(widgets.VBox):
             self._cancel.set()
 
     def _work(self, tier: str | None) -> None:
-        with contextlib.suppress(NbrouteError):  # the card shows it
+        said = ""
+        try:
             self._escalated(self._card.escalate(tier, self._cancel))
-        self._meter.refresh(self._router)
-        self._busy.release()
-        self._idle()
+        except NbrouteError as error:  # the card shows it
+            if error.result is not None and error.result.text:
+                self._escalated(error.result)
+        except Exception as error:  # noqa: BLE001 - a thread's error has no other place to show
+            said = f"{type(error).__name__}: {error}"
+        finally:
+            self._meter.refresh(self._router)
+            self._idle(said)
+            self._busy.release()
 
-    def _idle(self) -> None:
+    def _idle(self, said: str = "") -> None:
         result = self._card.result
         above = self._router.ladder.above(result.tier)
         self.up.description = f"Escalate to {above.name}" if above else "Top tier: no escalation"
@@ -112,7 +118,7 @@ class Controls(widgets.VBox):
         self.run.disabled = False
         self.stop.disabled = True
         self.tier.value = above.name if above else result.tier
-        self._say("")
+        self._say(said)
 
     def _say(self, text: str) -> None:
         self.said.value = f'<span role="status">{html.escape(text)}</span>'

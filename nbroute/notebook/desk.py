@@ -52,13 +52,16 @@ class Desk:
         self.router = Router(
             profile=profile, ledger=old.ledger, session=old.session, announce=self._announce
         )
+        for provider in old.parts.dispatcher.providers.values():
+            provider.close()
+        self._refresh()
         return self.router.settings.origin
 
     def escalate(self, tier: str | None) -> RouteResult:
         """Answer the last prompt again on the next tier, or on that one, in a card of its own."""
         if self.last is None:
             raise SettingsError("nothing was routed yet; run a %%route cell first")
-        card = Card(self.router, self._screen(), earlier=(self.last,))
+        card = Card(self.router, self._screen(), earlier=self.last.chain)
         return self._show(card, lambda: card.escalate(tier), output=None, quiet=False)
 
     def vocabulary(self) -> complete.Vocabulary:
@@ -83,10 +86,7 @@ class Desk:
             if not hasattr(self.shell, "kernel"):  # a terminal has printed `Out[n]: ` already
                 display({"text/plain": repr(result)}, raw=True)
             return
-        chain = [result]
-        while chain[-1].parent is not None:
-            chain.append(chain[-1].parent)
-        data, metadata = render.bundle(render.View(tuple(chain)))
+        data, metadata = render.bundle(render.View(result.chain))
         display(data, metadata=metadata, raw=True)
 
     def _route(self, prompt: str, wanted: Any) -> RouteResult | None:
@@ -101,13 +101,12 @@ class Desk:
         try:
             result = call()
         except NbrouteError as error:
-            if error.result is not None:
+            if error.result is not None and error.result.text:
                 self._keep(error.result, output)
             raise
         finally:
             self._card = None
-            if self._meter is not None:
-                self._meter.refresh(self.router)
+            self._refresh()
         self._keep(result, output)
         if isinstance(card.screen, Live):
             self._show_controls(card, output)
@@ -129,6 +128,10 @@ class Desk:
         if self._meter is None:
             self._meter = Meter(self.router)
         display(Controls(card, self.router, self._meter, lambda new: self._keep(new, output)))
+
+    def _refresh(self) -> None:
+        if self._meter is not None:
+            self._meter.refresh(self.router)
 
     def _keep(self, result: RouteResult, output: str | None) -> None:
         self.last = result
@@ -153,7 +156,7 @@ class Desk:
             "json": wanted.json,
             "checks": tuple(checks.own(self._function(name), name) for name in wanted.check),
             "feature": wanted.feature,
-            "cache": "off" if wanted.no_cache else None,
+            "cache": "off" if wanted.no_cache else wanted.cache,
             "stream": not wanted.no_stream,
         }
 

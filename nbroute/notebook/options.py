@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import keyword
 import re
 import shlex
+from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
 
 from nbroute.classify.simple import NAMES as CLASSIFIERS
 from nbroute.errors import SettingsError, did_you_mean
-from nbroute.plan import STRATEGIES
+from nbroute.plan import CACHE_MODES, STRATEGIES
 
 _ASSIGNED = re.compile(r"^\s*([^\W\d]\w*)\s*<<(?:\s+|$)")
 _NBVAL = re.compile(r"^\s*#\s*NBVAL_")
@@ -40,11 +42,12 @@ def make_parser() -> argparse.ArgumentParser:
     add("-s", "--system", help="system prompt in place of the tier's")
     add("--max-tokens", type=_whole, help="token budget of the answer in place of the tier's")
     add("--max-cost", type=_dollars, help="refuse to send what could cost more US dollars")
-    add("--json", action="store_true", help="ask for JSON; the parsed value is checked")
+    add("--json", action="store_true", help="ask for JSON and check that it is")
     add("--check", action="append", default=[], metavar="NAME", help="function of the answer")
     add("--feature", help="what this is for; spend can be summed by it")
     add("-n", "--dry-run", action="store_true", help="show what would be sent and cost; send none")
-    add("--no-cache", action="store_true", help="neither read nor write the cache")
+    add("--cache", metavar="MODE", help=", ".join(CACHE_MODES) + " (only: sends nothing)")
+    add("--no-cache", action="store_true", help="as --cache off")
     add("--no-stream", action="store_true", help="show the answer when it is complete")
     add("-o", "--output", metavar="NAME", help="keep the result in this variable (also NAME <<)")
     add("-q", "--quiet", action="store_true", help="show nothing; keep the result")
@@ -58,14 +61,20 @@ def parse(line: str) -> argparse.Namespace:
     parser = make_parser()
     found, unknown = parser.parse_known_args(words(line[assigned.end() :] if assigned else line))
     if unknown:
-        msg = f"unknown option {unknown[0]!r}: {did_you_mean(unknown[0], flags())}"
-        raise SettingsError(msg)
+        hint = did_you_mean(unknown[0], flags())
+        if not unknown[0].startswith("-"):
+            hint = "the prompt goes on the lines below %%route"
+        raise SettingsError(f"unknown option {unknown[0]!r}: {hint}")
     if assigned:
         found.output = assigned[1]
-    if found.output and not found.output.isidentifier():
+    if found.output and not _is_name(found.output):
         msg = f"{found.output!r} is no variable name; `-o` takes one such as `answer`"
         raise SettingsError(msg)
     return found
+
+
+def _is_name(text: str) -> bool:
+    return text.isidentifier() and not keyword.iskeyword(text)
 
 
 def words(line: str) -> list[str]:
@@ -96,8 +105,6 @@ def _whole(text: str) -> int:
 
 
 def _dollars(text: str) -> Any:
-    from decimal import Decimal, InvalidOperation
-
     try:
         amount = Decimal(text.removeprefix("$"))
     except InvalidOperation:

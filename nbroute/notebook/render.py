@@ -7,10 +7,18 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from nbroute.errors import RecordError
 from nbroute.notebook.untrusted import escape_markdown, safe_markdown, safe_plain
 from nbroute.pricing import describe, format_usd
 from nbroute.report import Report, Saving, Spend, counted, record
-from nbroute.types import Attempt, Cost, Decision, RouteResult
+from nbroute.types import (
+    Attempt,
+    Cost,
+    Decision,
+    RouteResult,
+    equivalent_cost,
+    total_cost,
+)
 
 DOT = " · "
 
@@ -101,10 +109,10 @@ def headline(result: RouteResult) -> str:
 def remarks(result: RouteResult) -> list[str]:
     """Why this tier, what else was tried, and what the user should know."""
     lines = [why_line(result)]
-    lines += [attempt_line(attempt) for attempt in result.attempts[:-1]]
+    lines += [attempt_line(one) for one in result.attempts if one is not result.answer]
     failed = [verdict for verdict in result.verdicts if not verdict.passed]
-    if failed:
-        lines.append(f"note: no answer passed the checks; this one: {failed[0].reason}")
+    if failed and result.status != "rejected":
+        lines.append(f"note: the answer did not pass {failed[0].check}: {failed[0].reason}")
     return lines + [f"note: {notice}" for notice in result.notices]
 
 
@@ -118,6 +126,8 @@ def attempt_line(attempt: Attempt) -> str:
     doing = "classified with" if attempt.purpose == "classify" else "tried"
     ended = "" if attempt.status == "ok" else f": {attempt.error or attempt.status}"
     cost = describe(Cost(attempt.cost_usd, attempt.cost_source))
+    if attempt.cost_usd == 0:
+        cost = "$0 (cached)" if attempt.cached else "nothing charged"
     return f"{doing} {attempt.model} ({attempt.tier}){ended} · {cost}"
 
 
@@ -140,6 +150,14 @@ def _model(attempt: Attempt) -> str:
     return f"{attempt.model} (simulated)" if attempt.provider_kind == "simulated" else attempt.model
 
 
+def session_text(router: Any, *, saving: bool = True) -> str:
+    """The session's line, or why there is none: a ledger that cannot be read."""
+    try:
+        return session_line(router.report(), router.settings.budget_usd, saving=saving)
+    except RecordError as error:
+        return f"session: {error}"
+
+
 def session_line(report: Report, budget_usd: Decimal | None, *, saving: bool = True) -> str:
     """`session $0.0013 of $1.00 · 6 calls · 1 cached · $0.0210 less than all on FRONTIER ...`."""
     spend = report.spend
@@ -148,17 +166,25 @@ def session_line(report: Report, budget_usd: Decimal | None, *, saving: bool = T
         parts.append(f"{spend.cached_calls} cached")
     if spend.unknown_calls:
         parts.append(f"{spend.unknown_calls} of unknown cost")
-    if saving:
-        real = spend.usd > 0 or not spend.equivalent_usd
-        parts.append(_saved(report.saving if real else report.equivalent_saving, report.baseline))
+    if saving and (spend.usd or not spend.equivalent_usd):
+        parts.append(_saved(report.saving, report.baseline, "estimate, net"))
+    elif saving:
+        parts.append(
+            _saved(report.equivalent_saving, report.baseline, "estimate, net, nothing billed")
+        )
     return DOT.join(part for part in parts if part)
 
 
-def meter_lines(report: Report, budget_usd: Decimal | None) -> list[str]:
+def meter_lines(router: Any) -> list[str]:
     """The session meter: the line of the session, and the spend by tier."""
+    try:
+        report = router.report()
+    except RecordError as error:
+        return [str(error)]
     tiers = [_tier_spent(t, spend) for t, spend in report.by_tier.items() if spend.calls]
     by_tier = DOT.join(tiers) or "nothing yet"
-    return [f"now: {session_line(report, budget_usd)}", f"by tier: {by_tier}"]
+    now = session_line(report, router.settings.budget_usd)
+    return [f"now: {now}", f"by tier: {by_tier}"]
 
 
 def _tier_spent(tier: str, spend: Spend) -> str:
@@ -180,18 +206,20 @@ def _spent(spend: Spend, budget_usd: Decimal | None) -> str:
     return f"{format_usd(spend.usd)}{limit}{also}"
 
 
-def _saved(saving: Saving, baseline: str) -> str:
+def _saved(saving: Saving, baseline: str, how: str) -> str:
     if saving.baseline_usd is None or (saving.usd is None and not saving.unknown_calls):
         return ""
     if saving.usd is None:
         return f"saving against all on {baseline} unknown: a price is not known"
     word = "less" if saving.usd >= 0 else "more"
-    return f"{format_usd(abs(saving.usd))} {word} than all on {baseline} (estimate, net)"
+    return f"{format_usd(abs(saving.usd))} {word} than all on {baseline} ({how})"
 
 
 def _cost(result: RouteResult) -> str:
     if result.cached and result.cost_usd == 0:
         return "$0 (cached)"
+    if result.answer.status == "error" and not result.answer.text and result.cost_usd == 0:
+        return "nothing charged"
     told = describe(result.cost)
     return f"+{told} for this step" if result.parent else told
 
@@ -201,8 +229,11 @@ def _about(attempt: Attempt) -> str:
 
 
 def _marks(result: RouteResult) -> list[str]:
-    answer, marks = result.answer, []
-    if answer.status == "interrupted":
+    answer = result.answer
+    marks = ["cached"] if answer.cached and result.cost_usd else []
+    if answer.status == "rejected":
+        marks.append(f"rejected: {answer.error}")
+    elif answer.status == "interrupted":
         marks.append("interrupted: a partial answer")
     elif answer.status == "error":
         marks.append("broke off: a partial answer" if answer.text else "failed")
@@ -259,7 +290,8 @@ def _footers(view: View) -> list[str]:
 
 
 def _together(chain: tuple[RouteResult, ...]) -> str:
-    amounts = [result.cost_usd for result in chain]
-    if any(amount is None for amount in amounts):
-        return "unknown (no price for one of the models)"
-    return format_usd(sum((a for a in amounts if a is not None), Decimal(0)))
+    attempts = tuple(attempt for result in chain for attempt in result.attempts)
+    real, equivalent = total_cost(attempts), equivalent_cost(attempts)
+    if real.source == "equivalent" or not any(a.cost_source == "equivalent" for a in attempts):
+        return describe(real)
+    return f"{describe(real)} and {describe(equivalent)}"

@@ -24,6 +24,9 @@ class Screen(Protocol):
     def finish(self, view: render.View) -> None:
         """The view is final; it must be shown now."""
 
+    def rejected(self, why: str) -> None:
+        """The text so far is rejected, another answer follows."""
+
     def give_up(self) -> None:
         """There is no answer, and an error will say why."""
 
@@ -48,6 +51,9 @@ class Live:
 
     def text(self, piece: str) -> None:
         """Nothing: the view holds the text."""
+
+    def rejected(self, why: str) -> None:
+        """Nothing: the view says so."""
 
     def give_up(self) -> None:
         """Take back what was drawn."""
@@ -77,6 +83,9 @@ class Once:
     def text(self, piece: str) -> None:
         """Nothing yet."""
 
+    def rejected(self, why: str) -> None:
+        """Nothing: the view says so."""
+
     def give_up(self) -> None:
         """Nothing was drawn."""
 
@@ -98,6 +107,10 @@ class Terminal:
 
     def draw(self, view: render.View) -> None:
         """Nothing: what was printed stays."""
+
+    def rejected(self, why: str) -> None:
+        """Print a line between the two answers."""
+        sys.stdout.write(f"\n\n--- rejected: {safe_plain(why)} ---\n\n")
 
     def give_up(self) -> None:
         """Nothing was printed."""
@@ -124,6 +137,9 @@ class Quiet:
         """Nothing."""
 
     def text(self, piece: str) -> None:
+        """Nothing."""
+
+    def rejected(self, why: str) -> None:
         """Nothing."""
 
     def give_up(self) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nbroute.notebook.render import DOT, attempt_line, headline, reason, session_line
+from nbroute.notebook.render import DOT, attempt_line, headline, reason, session_text
 from nbroute.notebook.untrusted import escape_markdown, safe_plain
 from nbroute.pricing import describe, format_usd, price_of
 from nbroute.types import Cost, Decision, Explanation, Message, RouteResult, Signal
@@ -51,15 +51,16 @@ class Table:
 
 
 def spend_table(router: Any, words: Sequence[str]) -> Table:
-    """The session's spend by tier, or by what the word says."""
-    by = words[0] if words else "tier"
-    groups = router.spend(by)
+    """The session's spend by tier, or by what the words say; `all` takes every session."""
+    everything = "all" in words
+    by = next((word for word in words if word != "all"), "tier")
+    groups = router.spend(by, everything=everything)
     order = [*router.ladder.names] if by == "tier" else []
     names = sorted(groups, key=lambda name: order.index(name) if name in order else len(order))
     rows = [[str(name or "(none)"), *_amounts(groups[name])] for name in names]
-    rows.append(["together", *_amounts(router.spend())])
+    rows.append(["together", *_amounts(router.spend(everything=everything))])
     head = [by, "calls", "cached", "spent", "equivalent (nothing billed)", "price unknown"]
-    return Table(head, rows, below=[session_line(router.report(), router.settings.budget_usd)])
+    return Table(head, rows, below=[session_text(router)])
 
 
 def tiers_table(router: Any) -> Table:
@@ -90,17 +91,17 @@ def decision(made: Decision, prompt: str) -> Table:
         ["signal", "text", "where", "weight"],
         [_signal_row(signal) for signal in made.signals],
         above=[f"{made.tier}{DOT}{reason(made)}"],
-        below=[f"prompt: {prompt[:200]}"] if prompt else [],
+        below=[
+            *([f"prompt: {prompt[:200]}"] if prompt else []),
+            *(attempt_line(attempt) for attempt in made.attempts),
+        ],
     )
 
 
 def explanation(result: RouteResult) -> Table:
     """Why a result is what it is: the signals, then each call and what it cost."""
-    chain = [result]
-    while chain[-1].parent is not None:
-        chain.append(chain[-1].parent)
-    steps = [line for one in reversed(chain) for line in _steps(one)]
-    table = decision(chain[-1].decision, "")
+    steps = [line for one in reversed(result.chain) for line in _steps(one)]
+    table = decision(result.chain[-1].decision, "")
     return Table(table.head, table.rows, above=table.above, below=steps)
 
 
@@ -111,25 +112,34 @@ def dry_run(explained: Explanation) -> Table:
         [
             f"{'> ' if e.tier == made.tier else ''}{e.tier}",
             e.model,
+            str(e.input_tokens),
             str(e.max_tokens),
             _range(e.low, e.high),
         ]
         for e in explained.estimates
     ]
     return Table(
-        ["tier", "model", "token budget", f"cost, with {explained.input_tokens} tokens in"],
+        ["tier", "model", "tokens in (about)", "token budget", "cost"],
         rows,
         above=[
             f"dry run, nothing was sent{DOT}would go to {made.tier}{DOT}{request.model}",
             f"why: {reason(made)}",
             *(f"{message.role}: {_shortened(message)}" for message in request.messages),
         ],
-        below=["the range: an answer of one token, to one that uses the whole token budget"],
+        below=[
+            "the range: an answer of one token, to one that uses the whole token budget",
+            *_climb(explained),
+        ],
     )
 
 
+def _climb(explained: Explanation) -> list[str]:
+    higher = len(explained.requests) - 1
+    return [f"while a check fails, up to {higher} tiers above it are asked too"] if higher else []
+
+
 def _steps(result: RouteResult) -> list[str]:
-    *others, _ = result.attempts
+    others = [attempt for attempt in result.attempts if attempt is not result.answer]
     return [*(attempt_line(attempt) for attempt in others), headline(result)]
 
 

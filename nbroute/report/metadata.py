@@ -59,6 +59,7 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
         "cost_usd": _number(attempt.cost_usd),
         "cost_source": attempt.cost_source,
         "latency_ms": attempt.latency_ms,
+        "cached": attempt.cached,
     }
 
 

@@ -177,7 +177,8 @@ def _saving(
     *,
     equivalent: bool,
 ) -> Saving:
-    final = [a for a in chains.values() if (a.cost_source == "equivalent") == equivalent]
+    paid = [answer for answer in chains.values() if not answer.cached]
+    final = [answer for answer in paid if (answer.cost_source == "equivalent") == equivalent]
     sides = _sum(groups, lambda key: key.source == "equivalent")
     spend = sides.get(equivalent, Spend())
     spent = spend.equivalent_usd if equivalent else spend.usd
