@@ -86,23 +86,25 @@ def opening(text: str, head: int, end: int) -> tuple[str, int, int] | None:
     if not first:
         return None
     start = first.start()
-    if match := _BY_WHICH.match(text, start, end):
-        return "lookup", start, match.end()
     if first[0] in {"what", "the"} and (match := _LISTED.match(text, start, end)):
         return "explain" if match[1] else "lookup", start, match.end()
     for cue in OPENINGS.get(first[0], ()):
         stop = start + len(cue.phrase)
         if text.startswith(cue.phrase, start) and not WORD.match(text, stop):
             return cue.kind, start, stop
+    if first[0] in _BY and (match := _WHICH.match(text, first.end(), end)):
+        return "lookup", start, match.end()
     return None
 
 
 #: "Until what time", "bis wann", "desde qué": what is asked for comes after a preposition.
-_BY_WHICH = re.compile(
-    r"(?:by|until|till|since|from|to|at|on|in|for|with|under|bis|seit|ab|um|mit|von|zu|aus|für|an|auf"
-    r"|à|de|depuis|jusqu'à|avec|pour|dans|par|sur|desde|hasta|con|para|a|en)"
-    r"\ (?:what|which|whom|when|how (?:many|much)|wann|wie viele?n?|wem|wen|welche\w*|quel\w*|qui|quand"
-    r"|combien|qué|cuál\w*|cuánt\w*|quién\w*|cuándo|dónde)\b(?! extent| way| mesure| medida)"
+_BY = frozenset(
+    """by until till since from to at on in for with under bis seit ab um mit von zu aus für an auf
+    à de depuis jusqu'à avec pour dans par sur desde hasta con para a en""".split()
+)
+_WHICH = re.compile(
+    r"\ (?:what|which|whom|when|how (?:many|much)|wann|wie viele?n?|wem|wen|welche\w*|quel\w*|qui"
+    r"|quand|combien|qué|cuál\w*|cuánt\w*|quién\w*|cuándo|dónde)\b(?! extent| way| mesure| medida)"
 )
 _LISTED = re.compile(
     r"""what\ (?:are|were|is)\ (?:the\ |some\ )?(?:\w+\ ){0,3}?(benefits|advantages
@@ -161,8 +163,12 @@ def _spaces(match: re.Match[str]) -> str:
 
 def _head(text: str, span: Span) -> int:
     """Where the sentence begins once greetings, thanks and padding are skipped."""
-    match = _POLITE.match(text, *span)
-    return match.end() if match else span[0]
+    start, end = span
+    match = _POLITE.match(text, start, end)
+    head = match.end() if match else start
+    if text.find("if you", head, end) >= 0 and (hope := _IF_YOU.match(text, head, end)):
+        return _head(text, (hope.end(), end))
+    return head
 
 
 def _clauses(text: str, head: int, end: int) -> list[int]:
@@ -186,21 +192,31 @@ def _asking(text: str, sentences: list[Counted], words: int) -> list[Counted]:
 
 def _asking_block(text: str, sentences: list[Counted], words: int) -> list[Counted]:
     """The first or last paragraph or line, whole, where it is short, asks and stands by a paste."""
-    edges = [_inside(sentences, *span) for span in _edges(text)]
-    asking = [block for block in edges if block and _may_ask(text, block, words)]
-    leading = [block for block in asking if _asks(text, block[0][0], block[0][1][1])]
-    return sorted({sentence for block in leading or asking for sentence in block})
-
-
-def _edges(text: str) -> Iterator[Span]:
-    """Where a paste would leave room to ask: the outer paragraphs, then the outer lines."""
-    body = len(text.rstrip())
-    top = len(text) - len(text.lstrip())
     for gap in (_BLANK_LINE, _LINE_END):
-        gaps = [m.span() for m in gap.finditer(text, top, body)]
-        if gaps:
-            yield top, gaps[0][0]
-            yield gaps[-1][1], body
+        blocks = [_inside(sentences, *span) for span in _edges(text, gap)]
+        asking = [block for block in blocks if _may_ask(text, block, words)]
+        if asking:
+            return max(asking, key=lambda block: _plainness(text, block))
+    return []
+
+
+def _edges(text: str, gap: re.Pattern[str]) -> Iterator[Span]:
+    """Before the first gap and after the last: where a paste leaves room to ask."""
+    body = len(text.rstrip())
+    gaps = [m.span() for m in gap.finditer(text, len(text) - len(text.lstrip()), body)]
+    if gaps:
+        yield 0, gaps[0][0]
+        yield gaps[-1][1], body
+
+
+def _plainness(text: str, block: list[Counted]) -> float:
+    """The share of the sentences that ask beyond doubt."""
+    return sum(_plainly(text, head, end) for head, (_, end), _ in block) / len(block)
+
+
+def _plainly(text: str, head: int, end: int) -> bool:
+    asks = _begins_asking(text, head, end) or text[head:end].rstrip().endswith(("?", "？"))
+    return asks or CHINESE.match(text, head, end) is not None
 
 
 def _inside(sentences: list[Counted], start: int, end: int) -> list[Counted]:
@@ -304,6 +320,7 @@ _CLAUSE = re.compile(
     r"|cuánt\w+|por qué|comment|combien|quel\w*|pourquoi)\b)"
 )
 
+_IF_YOU = re.compile(r"(?:i|we|it|that|would|you)\b[^.?!\n]{0,80}?\bif you (?:could|would|can|might)\b")
 #: A clause that only leads up to the matter ends with a comma; each is bounded.
 _POLITE = re.compile(
     r"""(?>(?:[^\w\u0900-\u097f]+
@@ -324,7 +341,6 @@ _POLITE = re.compile(
     |i\ (?:was|am)\ (?:just\ )?wondering(?:\ (?:if|whether))?
     |(?:help|tell|let)\ (?:me|us)\b(?:\ know)?(?:\ to)?|do\ you\ know|if\ you\ could
     |your\ task\ is\ to|you\ are\ (?:asked|tasked|expected)\ (?:to|with)|try\ to
-    |(?:i|we|it|that|would\ it|you)\b[^.?!\n]{0,80}?\bif\ you\ (?:could|would|can|might)\b
     |(?:might|may|could|can)\ i\ (?:trouble|ask|bother)\ you\b(?:\ (?:for|to))?
     |would\ it\ be\ (?:at\ all\ )?(?:possible|ok|okay|alright)\b(?:,[^,.\n]{0,40},)?(?:\ (?:for\ you\ )?to)?
     |(?:könn(?:t|te|t?est|ten?)|kannst|würde(?:n|st)?|wär(?:en|e|st)|dürfte)\ (?:du|sie|ihr|ich|es|mir)\b

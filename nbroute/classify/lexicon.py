@@ -68,6 +68,8 @@ def _indexed(stems: bool) -> dict[str, tuple[Cue, ...]]:
 OPENINGS = _opened()
 CUES = _indexed(stems=False)
 STEMS = _indexed(stems=True)
+#: What is a cue by itself; only other words are tried as stems.
+WHOLE = frozenset(cue.phrase for cues in CUES.values() for cue in cues if " " not in cue.phrase)
 #: The words that name a task all by themselves, and the stems by their first four letters.
 _TASK_WORDS = frozenset(
     cue.phrase for cues in CUES.values() for cue in cues if cue.kind in TASKS and cue.lead == 0

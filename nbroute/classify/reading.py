@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from nbroute.classify.instruction import HAN, Instruction, Span, opening
-from nbroute.classify.lexicon import CHINESE, CHINESE_KINDS, CUES, STEMS, WORD, Cue, corrected
+from nbroute.classify.lexicon import CHINESE, CHINESE_KINDS, CUES, STEMS, WHOLE, WORD, Cue, corrected
 from nbroute.classify.words import TASKS
 
 #: Slips of the keyboard are looked for in prompts of no more words than this.
@@ -78,7 +78,7 @@ def _cues(asked: Instruction) -> list[Found]:
     plain = asking.isascii()
     words = set(asking.translate(_BLANKS).split() if plain else WORD.findall(asking))
     hits = [(word, CUES[word]) for word in CUES.keys() & words]
-    hits += [(word, STEMS[word[:4]]) for word in words if word[:4] in STEMS]
+    hits += [(word, STEMS[word[:4]]) for word in words if word[:4] in STEMS and word not in WHOLE]
     if asked.words <= MENDABLE:
         hits += _mended(words)
     found: list[Found] = []

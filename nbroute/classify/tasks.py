@@ -39,8 +39,8 @@ def _settled(task: Found, about: set[str], topics: list[Found], asked: Instructi
     if task.kind == "should":
         return "analyse" if asked.asked >= BRIEF else "yes_no"
     if task.kind == "translate":
-        return "lexical" if asked.quoted or asked.asked < BRIEF else task.kind
-    if task.kind in _QUERIED and "critical" in about and asked.asked >= BRIEF:
+        return "lexical" if asked.quoted or (asked.asked < BRIEF and not asked.pasted) else task.kind
+    if task.kind in _QUERIED and "critical" in about and asked.asked > ROUNDABOUT:
         return "analyse"
     if task.kind in {"write", "suggest", "design"}:
         return _made(task, _objects(task, topics, asked.text) | about & {"transform"})
@@ -167,6 +167,8 @@ def figures(asked: Instruction) -> int:
 
 #: Words that a question which is one fact does not reach, with the object of its verb.
 BRIEF = 9
+#: Nor one about a danger or a flaw that a few sentences answer.
+ROUNDABOUT = 14
 #: A text of so many words takes a plan.
 LONG = 700
 _LENGTH = re.compile(

@@ -77,7 +77,7 @@ IMPERATIVES = {
     "suggest": "suggest recommend brainstorm propose advise share",
     "identify": "identify find categorise categorize work_out figure_out locate calculate fix",
     "show": "show",
-    "trivial": """change detect round convert count sort format reformat rename capitalise
+    "trivial": """say change detect round convert count sort format reformat rename capitalise
         capitalize alphabetise alphabetize reverse remove replace delete label tag list name
         give repeat print classify put correct order add""",
     "translate": "translate",
@@ -100,7 +100,7 @@ ANYWHERE = {
         exploit_paths attack_surface attack_classes survey_paper state_of_research multi_agent
         research_programme research_program forschungsprogramm* programa_de_investigación
         programme_de_recherche carry_out_a_full plan_and_carry_out plan_and_execute
-        conduct_a_full réconcili* concili* in_einklang synthetisier* sintetiz* synthétis*
+        conduct_a_full what_is_known everything_known everything_that_is_known réconcili* concili* in_einklang synthetisier* sintetiz* synthétis*
         fais_la_synthèse synthèse_des_travaux समन्वय every_way_in exploit_chain chain_of_exploits
         pentest penetrationstest* prueba_de_penetración test_d'intrusion
         penetration_test erforsch* recherchier* stand_der_forschung gesamte_forschung
@@ -119,11 +119,11 @@ ANYWHERE = {
         interprète interprétez interpretier* interpreta razona justifica le_pour_et_le_contre a_favor_y_en_contra dafür_und_dagegen
         für_und_wider पक्ष_और_विपक्ष तर्क मूल्यांकन समीक्षा weigh_up for_and_against arguments_for
         arguments_against speaks_against would_you_choose would_you_recommend do_you_trust
-        to_what_extent inwiefern inwieweit dans_quelle_mesure en_qué_medida redraft build_a_case
+        to_what_extent inwiefern inwieweit dans_quelle_mesure en_qué_medida redraft build_a_case find_out_why
         what_would_be_fair a_fair_way""",
     "plan": """business_plan training_plan action_plan lesson_plan study_plan planen planifi*
         planific* योजना_बना* schedule_until realistic_schedule""",
-    "write": """schreib* verfass* erstell* formulier* entwickl* escrib* redact* crea desarroll*
+    "write": """schreib* verfass* erstell* formulier* entwickl* escrib* redact* elabor* inventa* crea desarroll*
         écri* rédig* crée* développ* लिखिए लिखो लिखें लिखिये लिख बनाइए बनाओ बनाएं""",
     "transform": """tl;dr sum_this sum_it sum_these account_of overview_of fass corrige_les
         corrige_este verbessere_diesen template summary_of fasse zusammenfass* umschreib* kürze* extrahier*
@@ -158,7 +158,8 @@ TOPICS = {
         sentence reply invitation reminder title blurb description paragraph post letter bio
         joke riddle toast carta mensaje lettre carte निमंत्रण nachricht correo courriel पत्र
         absage apology""",
-    "plan_thing": """plan strategy model roadmap syllabus concept konzept framework budget schedule
+    "plan_thing": """rota timetable itinerary seating_plan stundenplan dienstplan emploi_du_temps
+        horario plan strategy model roadmap syllabus concept konzept framework budget schedule
         policy strategie estrategia stratégie plans spreadsheet योजना""",
     "long_text": """essay memo story speech article report proposal chapter screenplay script_for
         memoir whitepaper sonnet poem dialogue play esay essey aufsatz bericht geschichte rede
@@ -242,7 +243,7 @@ TOPICS = {
         set_of_all_sets self_referential fixed_point superposition decoherence renormali* genome
         mutation* natural_selection speciation aging senescence antibiotic_resistance dark_age
         ship_of_theseus trolley utilitarian* epistem* solipsis* dualism materialism""",
-    "philosophy": """universe universo univers universum cosmos existence reality truth mind minds
+    "philosophy": """suffering universe universo univers universum cosmos existence reality truth mind minds
         randomness mathematics god soul afterlife simulation ever_know know_whether knowledge
         wahrheit verdad vérité realität realidad réalité ब्रह्मांड ईश्वर dios dieu gott seele
         âme alma machines_think machine_think maschine_denken máquina_pensar machine_penser
@@ -254,7 +255,7 @@ TOPICS = {
         identity self meaning language zeit tiempo temps समय उत्पत्ति wrongs tunnel program
         programs computation computers evolution democracy happiness circularity contradiction
         optimal efficient aligned alignment límite limit limits grenze limite free wissen pain
-        life leben vida vie death justified justif* defined consistent induction anfang début
+        life leben vida vie death suffer suffers leiden sufrir souffrir logic universal justified justif* defined consistent induction anfang début
         knowable wirklich réel सत्य वास्तविक अस्तित्व""",
     "quantifier": """is_there_a is_there_an are_there_any nobody no_one both any_given largest
         smallest without gibt_es hay_algún every any all always ever never possible impossible

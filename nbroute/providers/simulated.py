@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from decimal import Decimal
 
 from nbroute.errors import (
     AuthError,
@@ -22,6 +21,7 @@ from nbroute.errors import (
     UnknownModel,
     did_you_mean,
 )
+from nbroute.ladders import SIMULATED_PRICES
 from nbroute.providers.simulated_text import MARK, noise, simulated_text, tokens_of
 from nbroute.types import Chunk, Price, ProviderKind, Request, Usage
 
@@ -42,20 +42,16 @@ class SimulatedModel:
     skill: float
 
 
-def _model(
-    ttft_s: float, tokens_per_second: float, price: tuple[str, str], skill: float
-) -> SimulatedModel:
-    costs = Price(Decimal(price[0]), Decimal(price[1]))
-    return SimulatedModel(ttft_s * 1000, tokens_per_second, costs, skill)
-
-
 MODELS: Mapping[str, SimulatedModel] = {
-    "simulated/gpt-4o-mini": _model(0.3, 110, ("0.15", "0.60"), 0.35),
-    "simulated/claude-haiku-3.5": _model(0.4, 120, ("0.80", "4.00"), 0.5),
-    "simulated/claude-sonnet-4": _model(0.8, 85, ("3.00", "15.00"), 0.75),
-    "simulated/gpt-4o": _model(0.8, 80, ("2.50", "10.00"), 0.65),
-    "simulated/gemini-2.5-pro": _model(1.2, 60, ("1.25", "10.00"), 0.85),
-    "simulated/claude-opus-4": _model(2.0, 40, ("15.00", "75.00"), 0.95),
+    name: SimulatedModel(ttft_s * 1000, tokens_per_second, SIMULATED_PRICES[name], skill)
+    for name, ttft_s, tokens_per_second, skill in (
+        ("simulated/gpt-4o-mini", 0.3, 110, 0.35),
+        ("simulated/claude-haiku-3.5", 0.4, 120, 0.5),
+        ("simulated/claude-sonnet-4", 0.8, 85, 0.75),
+        ("simulated/gpt-4o", 0.8, 80, 0.65),
+        ("simulated/gemini-2.5-pro", 1.2, 60, 0.85),
+        ("simulated/claude-opus-4", 2.0, 40, 0.95),
+    )
 }
 
 _RAISED: Mapping[str, tuple[type[ProviderError], str]] = {
