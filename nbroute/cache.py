@@ -118,8 +118,18 @@ class FileCache:
 
 
 def _reply(stored: str) -> Reply:
-    told: dict[str, Any] = json.loads(stored)
-    usage: dict[str, Any] = told.pop("usage")
+    told: dict[str, Any] = dict(json.loads(stored))
+    usage: dict[str, Any] = dict(told.pop("usage"))
     billed = usage.pop("billed_usd")
     amount = None if billed is None else Decimal(billed)
-    return Reply(usage=Usage(billed_usd=amount, **usage), **told)
+    reply = Reply(usage=Usage(billed_usd=amount, **usage), **told)
+    counts = (reply.usage.input_tokens, reply.usage.output_tokens, reply.usage.cached_tokens)
+    times = (reply.latency_ms, reply.ttft_ms or 0.0)
+    if not (
+        isinstance(reply.text, str)
+        and isinstance(reply.model, str)
+        and all(type(count) is int and count >= 0 for count in counts)
+        and all(isinstance(time, int | float) for time in times)
+    ):
+        raise ValueError("a stored reply has a field of a wrong kind")
+    return reply

@@ -7,10 +7,11 @@ never switched under the reader's eyes.
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 
 from nbroute.errors import (
     AllModelsFailed,
@@ -143,13 +144,15 @@ class Dispatcher:
         noted = arrival.began
         try:
             shown.observe(Sent(step.tier.name, request.model))
-            for chunk in _until(call.cancel, provider.send(request)):
-                arrival.add(chunk)
-                if chunk.text and request.stream:
-                    shown.text(chunk.text)
-                if arrival.now() - noted > PROGRESS_EVERY:
-                    noted = arrival.now()
-                    call.journal.progress(attempt, request, step.tier, arrival.text)
+            # Closed here and not by the collector: a traceback would keep the connection open.
+            with contextlib.closing(_until(call.cancel, provider.send(request))) as chunks:
+                for chunk in chunks:
+                    arrival.add(chunk)
+                    if chunk.text and request.stream:
+                        shown.text(chunk.text)
+                    if arrival.now() - noted > PROGRESS_EVERY:
+                        noted = arrival.now()
+                        call.journal.progress(attempt, request, step.tier, arrival.text)
         except BaseException as error:
             usage = arrival.usage or call.journal.estimate(request, arrival.text)
             call.journal.fail(attempt, arrival.reply(usage), step.tier, error)
@@ -168,6 +171,8 @@ class Dispatcher:
         try:
             return self._cache.get(self._key(request))
         except RecordError as error:
+            if call.mode == "only":
+                raise
             call.observe(Notice(str(error)))
             return None
 
@@ -229,13 +234,25 @@ class _Arrival:
         return (self.now() - self.began) * 1000
 
 
-def _until(cancel: threading.Event | None, chunks: Iterator[Chunk]) -> Iterator[Chunk]:
+def _until(cancel: threading.Event | None, chunks: Iterator[Chunk]) -> Generator[Chunk, None, None]:
     """The chunks until `cancel` is set, also while none arrives.
 
     Only a cancellable call pays for the second thread: in the main thread Ctrl-C interrupts
     the wait by itself.
     """
-    return chunks if cancel is None else _pumped(cancel, chunks)
+    if cancel is not None:
+        yield from _pumped(cancel, chunks)
+        return
+    try:
+        yield from chunks
+    finally:
+        _close(chunks)
+
+
+def _close(chunks: Iterator[Chunk]) -> None:
+    close = getattr(chunks, "close", None)
+    if close is not None:
+        close()
 
 
 def _pumped(cancel: threading.Event, chunks: Iterator[Chunk]) -> Iterator[Chunk]:
@@ -272,9 +289,7 @@ def _pump(
     except BaseException as error:  # noqa: BLE001 - handed to the waiting thread
         inbox.put(error)
     finally:
-        close = getattr(chunks, "close", None)
-        if close is not None:
-            close()
+        _close(chunks)
 
 
 def _stopped() -> Interrupted:
@@ -282,7 +297,7 @@ def _stopped() -> Interrupted:
 
 
 def _all_failed(step: Step, causes: list[tuple[str, ProviderError]]) -> str:
-    told = "; ".join(f"{model}: {type(error).__name__}: {error}" for model, error in causes)
+    told = "; ".join(f"{model}: {type(error).__name__}: {error!s:.200}" for model, error in causes)
     return f"all {len(causes)} models of tier {step.tier.name} failed. {told}"
 
 

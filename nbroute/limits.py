@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import string
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -10,6 +11,9 @@ from nbroute import pricing
 from nbroute.adapt import clean
 from nbroute.errors import BudgetExceeded, PromptError
 from nbroute.types import Notice, Observer, ProviderKind, Request, Step, Tier
+
+#: White space, and the characters of no width that a copied prompt can consist of.
+_BLANK = f"{string.whitespace}\u00a0\u200b\u200c\u200d\u2060\ufeff"
 
 Guard = Callable[[Request, Step, ProviderKind], None]
 
@@ -33,8 +37,8 @@ def checked_prompt(
         msg = f"a prompt is text, not {type(prompt).__name__}: {prompt!r:.60}"
         raise PromptError(msg)
     text, removed = clean(prompt)
-    if not text.strip():
-        raise PromptError("the prompt is empty")
+    if not text.strip(_BLANK):
+        raise PromptError("the prompt is empty: write one with letters or digits in it")
     if len(text) > limits.max_prompt_chars:
         raise PromptError(_too_long(text, limits, price))
     if removed:

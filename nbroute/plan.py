@@ -14,14 +14,15 @@ def find_tier(ladder: Ladder, name: str) -> Tier:
     for tier in ladder.tiers:
         if tier.name.casefold() == name.casefold():
             return tier
-    msg = f"unknown tier {name!r} on ladder {ladder.name!r}: {did_you_mean(name, ladder.names)}"
+    msg = f"unknown tier {name!r:.80} on ladder {ladder.name!r}: {did_you_mean(name, ladder.names)}"
     raise SettingsError(msg)
 
 
 def check_options(options: Options, ladder: Ladder) -> None:
     """Refuse what can be refused before anything is sent or paid for."""
     if options.strategy not in STRATEGIES:
-        msg = f"unknown strategy {options.strategy!r}: {did_you_mean(options.strategy, STRATEGIES)}"
+        hint = did_you_mean(options.strategy, STRATEGIES)
+        msg = f"unknown strategy {options.strategy!r:.80}: {hint}"
         raise SettingsError(msg)
     if options.start is not None and (options.tier or options.strategy == "direct"):
         msg = f"start = {options.start!r} is for a cascade with no tier forced; use tier instead"

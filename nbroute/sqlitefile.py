@@ -14,7 +14,7 @@ from nbroute.errors import RecordError
 Migration = Callable[[sqlite3.Connection], None]
 
 #: What a file that cannot be used raises; `SqliteFile.record_error` turns it into a line.
-FAILURES = (sqlite3.Error, OSError)
+FAILURES = (sqlite3.Error, OSError, OverflowError)
 
 
 class NewerSchemaError(sqlite3.DatabaseError):

@@ -43,7 +43,8 @@ def cache(path):
 
 def test_the_key_is_the_same_for_the_same_request_and_in_every_release():
     canonical = (
-        '{"endpoint":"","json":false,"max_tokens":256,"messages":[["system","Be brief."],["user","Hi"]],'
+        '{"endpoint":"","json":false,"max_tokens":256,'
+        '"messages":[["system","Be brief."],["user","Hi"]],'
         '"model":"gpt","provider":"openai","temperature":null}'
     )
 

@@ -99,7 +99,14 @@ class Kernel:
 
     def finish(self):
         outputs = list(self.messages())
-        return Ran(self.client.get_shell_msg(timeout=PATIENCE)["content"], outputs)
+        return Ran(self.reply_to(self._asked), outputs)
+
+    def reply_to(self, asked):
+        """The reply; a slow start leaves others, to questions whether the kernel is ready."""
+        while True:
+            message = self.client.get_shell_msg(timeout=PATIENCE)
+            if asked == message["parent_header"].get("msg_id"):
+                return message["content"]
 
     def run(self, source, *, stdin=True):
         self.begin(source, stdin=stdin)
@@ -219,7 +226,9 @@ def test_an_interrupt_before_the_first_token_is_one_line(kernel, server, folder,
 
     assert ("error", "Interrupted") == (ran.reply["status"], ran.reply["ename"])
     assert 1 == len(ran.reply["traceback"])
-    assert "(no answer)" == ran.of("update_display_data")[-1]["data"]["text/plain"]
+    shown = ran.of("update_display_data")[-1]["data"]["text/plain"]
+    assert "interrupted before any text" in shown
+    assert "(estimate: the token count did not arrive)" in shown
     (row,) = ledger_rows(folder)
     assert ("interrupted", "estimated", 0) == (
         row["status"],
@@ -230,10 +239,29 @@ def test_an_interrupt_before_the_first_token_is_one_line(kernel, server, folder,
     assert "\n\nok\n" in kernel.good("%%route\nhello").last["data"]["text/plain"]
 
 
+def test_an_interrupted_classifier_of_the_notebook_is_one_line_too(kernel, server, folder):
+    kernel.good(
+        "import time\n"
+        "def thinking(prompt):\n"
+        "    print('thinking', flush=True)\n"
+        f"    time.sleep({PATIENCE})"
+    )
+    kernel.begin("%%route -c thinking\nhello")
+    next(kernel.messages())
+
+    kernel.interrupt()
+    ran = kernel.finish()
+
+    assert ("error", "Interrupted") == (ran.reply["status"], ran.reply["ename"])
+    assert 1 == len(ran.reply["traceback"])
+    assert [] == server.requests
+    assert [] == ledger_rows(folder)
+
+
 def test_an_interrupt_ends_the_connection_so_that_no_more_is_generated(kernel, server):
-    server.reply(text=WORDS, stall_after=2)
+    server.reply(text=WORDS, stall_after=1)
     kernel.begin("%%route\nhello")
-    until(lambda: server.requests)
+    kernel.until_shown("\n\none")
 
     kernel.interrupt()
     kernel.finish()
@@ -250,8 +278,7 @@ def test_an_interrupted_cell_stops_run_all(kernel, server):
     kernel.interrupt()
     kernel.finish()
 
-    reply = kernel.client.get_shell_msg(timeout=PATIENCE)
-    assert (later, "aborted") == (reply["parent_header"]["msg_id"], reply["content"]["status"])
+    assert "aborted" == kernel.reply_to(later)["status"]
 
 
 def test_after_an_interrupt_the_partial_answer_can_be_looked_at_and_escalated(kernel, server):

@@ -392,7 +392,6 @@ def test_a_record_holds_the_result_in_json_without_prompt_and_answer():
         "input_tokens": 21,
         "output_tokens": 0,
         "latency_ms": 300.0,
-        "cached": False,
         "ttft_ms": 7.0,
         "escalated": True,
         "cached": False,

@@ -94,6 +94,28 @@ def test_the_question_decides_and_not_the_pasted_text(prompt):
     assert tier(prompt) == "SIMPLE"
 
 
+MAIL = (
+    "Hi all,\n\nThe crates come on Thursday. Could somebody from finance confirm that the deposit "
+    "of 900 euros is paid? I have asked twice. Please explain to Paula why two lamps are missing, "
+    "and design a sign for the door.\n\nThe canteen is closed until Monday. What should we do "
+    "about the printers? My own feeling is that they can stay there until the new floor is "
+    "ready, but the architect would rather redesign the whole corner.\n\nBest wishes,\nIngrid"
+)
+
+
+@pytest.mark.parametrize(
+    ("expected", "question"),
+    [
+        ("SIMPLE", "By what day must the deposit be paid?"),
+        ("MEDIUM", "Sum this up in two sentences."),
+        ("COMPLEX", "This came today. Compare both plans for the corner and weigh up the risks."),
+        ("FRONTIER", "Find a seating scheme that all would accept, or show that there is none."),
+    ],
+)
+def test_what_a_pasted_mail_asks_of_others_is_not_asked_of_us(expected, question):
+    assert [expected] * 2 == [tier(f"{question}\n\n{MAIL}"), tier(f"{MAIL}\n\n{question}")]
+
+
 def test_a_hard_question_about_a_pasted_text_stays_hard():
     prompt = f"{PASTE}\n\nAnalyse the arguments for and against the bridge and recommend a vote."
 
@@ -152,6 +174,36 @@ def test_politeness_slips_and_capitals_change_nothing(plain, dressed):
 )
 def test_the_same_task_goes_to_the_same_tier_in_other_languages(expected, prompts):
     assert [expected] * len(prompts) == [tier(prompt) for prompt in prompts]
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "Design a lottery such that nobody gains by lying, or show that there is none.",
+        "Entwirf eine Lotterie, bei der Lügen nie lohnt, oder zeige, dass es keine gibt.",
+        "Conçois une loterie où mentir ne paie jamais, ou démontre que c'est impossible.",
+        "Diseña una lotería en la que mentir nunca convenga, o demuestra que es imposible.",
+        "ऐसी लॉटरी की रचना कीजिए जिसमें झूठ से लाभ न हो, या सिद्ध कीजिए कि यह असंभव है।",
+        "设计一种说谎永远无利可图的抽签办法，或者证明它不存在。",
+        "Reconcile the conflicting studies of coffee and sleep.",
+        "Bringe die widersprüchlichen Studien über Kaffee in Einklang.",
+        "Plan and carry out an audit of our code without asking back.",
+    ],
+)
+def test_what_may_be_impossible_or_must_be_reconciled_or_done_alone_is_the_hardest(prompt):
+    assert tier(prompt) == "FRONTIER"
+
+
+@pytest.mark.parametrize(
+    "prompt", ["设计这座桥的工程师叫什么？", "分析师的工资是多少？", "计算机是谁发明的？"]
+)
+def test_a_chinese_verb_inside_a_noun_or_a_description_is_no_task(prompt):
+    assert tier(prompt) == "SIMPLE"
+
+
+def test_the_length_that_is_asked_for_decides_about_a_text():
+    assert tier("Write a tale of 120 words.") == "MEDIUM"
+    assert tier("Write a tale of 1,500 words.") == "COMPLEX"
 
 
 def test_a_table_is_no_instruction():

@@ -207,7 +207,7 @@ def test_the_pieces_are_printed_as_they_come(looped, server):
     server.reply(text=WORDS, stall_after=2)
     looped.begin("%%route\nhello")
 
-    looped.until("one two ")
+    looped.until("one two")
 
     looped.interrupt()
     looped.finish()

@@ -1,4 +1,4 @@
-"""The words of `words`, indexed so that a prompt is looked up word by word."""
+"""The words of `words`, `topics` and `chinese`, indexed for a look-up by word."""
 
 from __future__ import annotations
 
@@ -7,11 +7,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
-from nbroute.classify import words
+from nbroute.classify import chinese, words
+from nbroute.classify.topics import TOPICS
 from nbroute.classify.words import TASKS
 
 #: With Devanagari's vowel signs, which are no `\w`, and without Chinese and Japanese.
 WORD = re.compile(r"[0-9A-Za-z_\u00c0-\u02ff\u0370-\u0963\u0966-\u1fff]+")
+
+
+#: Chinese and Japanese characters.
+HAN = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +38,7 @@ def _entries() -> Iterator[Cue]:
     for leading, groups in (
         (True, words.IMPERATIVES),
         (False, words.ANYWHERE),
-        (False, words.TOPICS),
+        (False, TOPICS),
     ):
         for kind, listed in groups.items():
             for word in listed.split():
@@ -78,10 +83,13 @@ _TASK_STEMS = {
     key: tuple(cue.phrase for cue in cues if cue.kind in TASKS) for key, cues in STEMS.items()
 }
 CHINESE_KINDS: dict[str, tuple[str, ...]] = {}
-for _kind, _listed in words.CHINESE.items():
+for _kind, _listed in chinese.CHINESE.items():
     for _word in _listed.split():
         CHINESE_KINDS[_word] = (*CHINESE_KINDS.get(_word, ()), _kind)
-CHINESE = re.compile("|".join(sorted(CHINESE_KINDS, key=len, reverse=True)))
+#: A designer, an analyst and a researcher are no tasks: their words go on after the verb's.
+CHINESE = re.compile(
+    f"(?:{'|'.join(sorted(CHINESE_KINDS, key=len, reverse=True))})(?![师员者官局院]|家(?!庭))"
+)
 
 
 _TASK_PHRASES: dict[str, tuple[str, ...]] = {}

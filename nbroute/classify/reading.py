@@ -6,8 +6,19 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import NamedTuple
 
-from nbroute.classify.instruction import HAN, Instruction, Span, opening
-from nbroute.classify.lexicon import CHINESE, CHINESE_KINDS, CUES, STEMS, WHOLE, WORD, Cue, corrected
+from nbroute.classify.asking import Span, opening
+from nbroute.classify.instruction import Instruction
+from nbroute.classify.lexicon import (
+    CHINESE,
+    CHINESE_KINDS,
+    CUES,
+    HAN,
+    STEMS,
+    WHOLE,
+    WORD,
+    Cue,
+    corrected,
+)
 from nbroute.classify.words import TASKS
 
 #: Slips of the keyboard are looked for in prompts of no more words than this.
@@ -86,8 +97,19 @@ def _cues(asked: Instruction) -> list[Found]:
         _place(asked, word, cues, found)
     if not plain and HAN.search(asking):
         hanzi = CHINESE.finditer(asked.text)
-        found += [Found(kind, *m.span()) for m in hanzi for kind in CHINESE_KINDS[m[0]]]
+        chinese = [Found(kind, *m.span()) for m in hanzi for kind in CHINESE_KINDS[m[0]]]
+        found += _asked_about(asked.text, chinese)
     return sorted(found, key=_start)
+
+
+def _asked_about(text: str, found: list[Found]) -> Iterable[Found]:
+    """Without the tasks that only say who or what a Chinese question is about ("who ...ed")."""
+    asks = [cue.start for cue in found if cue.kind in _ASKED_LAST]
+    for cue in found:
+        after = next((start for start in asks if start > cue.start), 0)
+        about = text[cue.end : after]
+        if cue.kind not in TASKS or "的" not in about or "，" in about:
+            yield cue
 
 
 def _mended(words: set[str]) -> Iterable[tuple[str, tuple[Cue, ...]]]:
@@ -120,6 +142,8 @@ def _fits(asked: Instruction, start: int, cue: Cue) -> bool:
         return False
     if start and text[start - 1] != " " and WORD.match(text, start - 1):
         return False
+    if text[end : end + 1] == "." and WORD.match(text, end + 1):  # the name of a file
+        return False
     if not cue.open_end and text[end : end + 1] != " " and WORD.match(text, end):
         return False
     return not cue.leading or start in asked.heads or _leads(_before(text, start))
@@ -134,9 +158,10 @@ def _leads(before: str) -> bool:
     rest, _, last = before.rstrip().rpartition(" ")
     if last.endswith("ly"):
         rest, _, last = rest.rstrip().rpartition(" ")
-    return not last or last in _LEADS or last.endswith((",", ":", ";", "(", ".", "!", "?"))
+    return not last or last in _LEADS or last.endswith(_ENDS)
 
 
+_ENDS = (",", ":", ";", "(", ".", "!", "?", "，", "、", "；", "并", "请", "再", "怎么", "如何")
 _LEADS = frozenset(
     {"and", "or", "then", "please", "you", "also", "to", "me", "just", "let's", "who", "that"}
     | {"finally", "but", "now", "bitte", "must", "should", "i'd", "we"}
@@ -144,4 +169,5 @@ _LEADS = frozenset(
 
 #: What is asked to be spelt, translated or looked up is mentioned, not used.
 _MASKING = {"lexical", "lookup", "yes_no", "what_is", "what", "how", "trivial", "write", "suggest"}
+_ASKED_LAST = {"lookup", "lexical"}
 _HANDLING = {"lexical", "trivial", "translate", "transform"}

@@ -4,9 +4,10 @@ The instruction is found first (`instruction`), so that neither a pasted text no
 word nor a greeting decides. A family of tasks gives it a place from 0 to 1, which topic,
 rigour, scale and requirements then move. The weights were set by hand on the prompts marked
 `tuned` in `tests/data/tier_prompts.jsonl`; those marked `held` were kept for measuring, though
-the same hand wrote both. Three later batches, not seen while the words were chosen, came to
-62% and 69% of 128 and 85% of 65 at first sight, where chance is 25%; of the last, 90% where the
-confidence was 0.7 or more and 71% below that, so 0.7 is a fair threshold for a hybrid.
+the same hand wrote both. Of the last 102, not looked at until the work was done, 79% were
+right at first sight, where chance is 25%: 84% where the confidence was 0.7 or more and 62%
+below that, so 0.7 is a fair threshold for a hybrid. They too were written by the same hand;
+expect less of a stranger's prompts.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ def forced(tier: str, ladder: Ladder) -> Decision:
     known = _known(tier, ladder)
     if known is None:
         cure = did_you_mean(tier, ladder.names)
-        raise SettingsError(f"unknown tier {tier!r} on ladder {ladder.name!r}: {cure}")
+        raise SettingsError(f"unknown tier {tier!r:.80} on ladder {ladder.name!r}: {cure}")
     return Decision(known, "forced", f"forced: {known} was asked for")
 
 
@@ -111,7 +111,7 @@ def resolve(
 
 def _named(name: str, rules: Classifier, model: Classifier, threshold: float) -> Classifier:
     if name not in NAMES:
-        raise SettingsError(f"unknown classifier {name!r}: {did_you_mean(name, NAMES)}")
+        raise SettingsError(f"unknown classifier {name!r:.80}: {did_you_mean(name, NAMES)}")
     if name == "hybrid":
         return HybridClassifier(rules, model, threshold)
     return {"rules": rules, "model": model}.get(name) or article_rules(name)

@@ -38,13 +38,22 @@ def _settled(task: Found, about: set[str], topics: list[Found], asked: Instructi
     """The task that a general verb turns out to be, by what it is to bring about."""
     if task.kind == "should":
         return "analyse" if asked.asked >= BRIEF else "yes_no"
+    if task.kind in {"trivial", "transform"} and _reworks(asked):
+        return "transform"
     if task.kind == "translate":
-        return "lexical" if asked.quoted or (asked.asked < BRIEF and not asked.pasted) else task.kind
+        return (
+            "lexical" if asked.quoted or (asked.asked < BRIEF and not asked.pasted) else task.kind
+        )
     if task.kind in _QUERIED and "critical" in about and asked.asked > ROUNDABOUT:
         return "analyse"
     if task.kind in {"write", "suggest", "design"}:
         return _made(task, _objects(task, topics, asked.text) | about & {"transform"})
     return next((to for what, to in _REFINED.get(task.kind, ()) if what in about), task.kind)
+
+
+def _reworks(asked: Instruction) -> bool:
+    """Whether a long text is to be brought into another form."""
+    return asked.pasted and asked.asked >= BRIEF and "?" not in asked.text
 
 
 #: Task -> what it becomes with a topic of that kind; the first that fits.
@@ -107,15 +116,19 @@ _MADE = (
 
 
 def _whole(kind: str, topics: list[Found], asked: Instruction, prompt: str) -> str:
-    """What only the whole can tell: a word problem, a multiple choice, code to be explained."""
+    """What only the whole can tell: the size of a text, a word problem, a multiple choice."""
     about = {topic.kind for topic in topics}
     if kind not in _PLAIN and _frontier(kind, about):
         return "research"
     if kind in _WRITTEN and _is_long(asked):
         return "long_form"
+    return _examined(kind, about, asked, prompt)
+
+
+def _examined(kind: str, about: set[str], asked: Instruction, prompt: str) -> str:
     if kind in _EXAMINED and _CHOICES.search(prompt[-2000:]):
         return "choice"
-    if kind in _OPEN and _is_problem(asked):
+    if (kind in _OPEN and _is_problem(asked)) or (kind == "suggest" and asked.story):
         return "reason"
     if kind == "unknown":
         return _unnamed(about, asked, prompt)
@@ -155,9 +168,15 @@ def _unnamed(about: set[str], asked: Instruction, prompt: str) -> str:
         return "code"
     if asked.asked < BRIEF and asked.text.rstrip().endswith(("?", "？")):
         return "yes_no"
-    if about >= {"theory", "deep"}:
-        return "research"
-    return "analyse" if "critical" in about else "unknown"
+    return next((kind for what, kind in _NAMED if about >= what), "unknown")
+
+
+#: Topics that tell what is to be done where no verb does.
+_NAMED = (
+    ({"theory", "deep"}, "research"),
+    ({"conditions"}, "design"),
+    ({"critical"}, "analyse"),
+)
 
 
 def figures(asked: Instruction) -> int:
@@ -173,7 +192,8 @@ ROUNDABOUT = 14
 LONG = 700
 _LENGTH = re.compile(
     r"\b(\d[\d.,]{0,6})[\s-]?(?:words?\b|wörter\w*|worte?\w*|mots\b|palabras\b|शब्द|字)"
-    r"|((?:\b(?:one|two|three|a)\ thousand\ words|[一二两三四五六七八九]千[一二两三四五六七八九百]*字|万字))"
+    r"|((?:\b(?:one|two|three|a)\ thousand\ words|万字"
+    r"|[一两三四五六七八九]千[一二三四五六七八九百]*字))"
 )
 _WRITTEN = {"write", "unknown", "trivial", "suggest", "explain", "lookup", "what", "how", "show"}
 _QUERIED = {"what_is", "what", "how"}

@@ -86,7 +86,9 @@ class Card:
         """Show the last state. With no answer at all, the error speaks for itself."""
         with self._lock:
             earlier = self.view.results
-            answered = result is not None and (result.text or not raised)
+            answered = result is not None and (
+                result.text.strip() or not raised or result.cost_usd or result.notices
+            )
             stopped = isinstance(raised, KeyboardInterrupt) and answered
             error = f"{type(raised).__name__}: {raised}" if raised else ""
             session = render.session_text(self._router, saving=not self.screen.has_meter)

@@ -101,8 +101,7 @@ class Desk:
         try:
             result = call()
         except NbrouteError as error:
-            if error.result is not None and error.result.text:
-                self._keep(error.result, output)
+            self._keep_failed(error.result, output)
             raise
         finally:
             self._card = None
@@ -128,6 +127,16 @@ class Desk:
         if self._meter is None:
             self._meter = Meter(self.router)
         display(Controls(card, self.router, self._meter, lambda new: self._keep(new, output)))
+
+    def _keep_failed(self, result: RouteResult | None, output: str | None) -> None:
+        """The partial answer; with none, the prompt, so that it can be escalated or explained.
+
+        A failed escalation leaves the answer that it escalates in place.
+        """
+        if result is not None and result.text:
+            self._keep(result, output)
+        elif result is not None and result.parent is None:
+            self.last = result
 
     def _refresh(self) -> None:
         if self._meter is not None:
@@ -165,7 +174,7 @@ class Desk:
             return name
         if name not in self.shell.user_ns:
             known = [*CLASSIFIERS, *self._functions()]
-            msg = f"unknown classifier {name!r}: {did_you_mean(name, known)}"
+            msg = f"unknown classifier {name!r:.80}: {did_you_mean(name, known)}"
             raise SettingsError(msg)
         return self._function(name)
 
@@ -173,7 +182,9 @@ class Desk:
         found = self.shell.user_ns.get(name)
         if not callable(found):
             what = "no function" if name in self.shell.user_ns else "not defined"
-            msg = f"{name!r} is {what} in this notebook: {did_you_mean(name, self._functions())}"
+            msg = (
+                f"{name!r:.80} is {what} in this notebook: {did_you_mean(name, self._functions())}"
+            )
             raise SettingsError(msg)
         return found
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 
+from nbroute.errors import SettingsError
 from nbroute.notebook import complete
 from nbroute.providers.models import ready
 from nbroute.settings import load as load_settings
@@ -29,9 +31,15 @@ class RouteMagics(Magics):
 
     @cached_property
     def desk(self) -> Desk:
-        """What does the work; imported and made when it is first needed."""
+        """What does the work; imported and made when it is first needed.
+
+        The settings are read again, as a key may have been set since `%load_ext`; a file that
+        was broken since then leaves the old ones in force.
+        """
         from nbroute.notebook.desk import Desk
 
+        with contextlib.suppress(SettingsError):
+            self.settings = load_settings(local_ready=ready)
         return Desk(self.shell, self.settings)
 
     def display_result(self, result: Any) -> None:

@@ -21,7 +21,7 @@ class _Parser(argparse.ArgumentParser):
     """A parser that raises our one-line errors and never exits the kernel."""
 
     def error(self, message: str) -> NoReturn:
-        msg = f"{message}; `%route help` lists the options of {self.prog}"
+        msg = f"{message:.200}; `%route help` lists the options of {self.prog}"
         raise SettingsError(msg)
 
 
@@ -64,17 +64,19 @@ def parse(line: str) -> argparse.Namespace:
         hint = did_you_mean(unknown[0], flags())
         if not unknown[0].startswith("-"):
             hint = "the prompt goes on the lines below %%route"
-        raise SettingsError(f"unknown option {unknown[0]!r}: {hint}")
+        raise SettingsError(f"unknown option {unknown[0]!r:.80}: {hint}")
     if assigned:
         found.output = assigned[1]
     if found.output and not _is_name(found.output):
-        msg = f"{found.output!r} is no variable name; `-o` takes one such as `answer`"
+        msg = f"{found.output!r:.80} is no variable name; `-o` takes one such as `answer`"
         raise SettingsError(msg)
     return found
 
 
 def _is_name(text: str) -> bool:
-    return text.isidentifier() and not keyword.iskeyword(text)
+    """Whether a variable may have that name, without taking one of IPython's or Python's away."""
+    reserved = keyword.iskeyword(text) or text.startswith("__")
+    return text.isidentifier() and not reserved and text not in ("get_ipython", "In", "Out")
 
 
 def words(line: str) -> list[str]:
@@ -82,7 +84,7 @@ def words(line: str) -> list[str]:
     try:
         return shlex.split(line)
     except ValueError as error:
-        msg = f"cannot read {line.strip()!r}: {error}; close the quote or escape it with \\"
+        msg = f"cannot read {line.strip()!r:.80}: {error}; close the quote or escape it with \\"
         raise SettingsError(msg) from None
 
 
@@ -98,8 +100,8 @@ def prompt_of(cell: str) -> str:
 
 
 def _whole(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        msg = f"{text!r} is no token budget: it takes a whole number from 1 up"
+    if not (text.isascii() and text.isdecimal() and len(text) < 10 and int(text)):
+        msg = f"{text!r:.40} is no token budget: it takes a whole number from 1 up"
         raise argparse.ArgumentTypeError(msg)
     return int(text)
 
@@ -110,6 +112,6 @@ def _dollars(text: str) -> Any:
     except InvalidOperation:
         amount = Decimal(-1)
     if not amount.is_finite() or amount < 0:
-        msg = f"{text!r} is no amount of US dollars; it takes one such as 0.05"
+        msg = f"{text!r:.40} is no amount of US dollars; it takes one such as 0.05"
         raise argparse.ArgumentTypeError(msg)
     return amount

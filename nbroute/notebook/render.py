@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from nbroute.errors import RecordError
+from nbroute.notebook.markdown_inline import DOLLAR
 from nbroute.notebook.untrusted import escape_markdown, safe_markdown, safe_plain
 from nbroute.pricing import describe, format_usd
 from nbroute.report import Report, Saving, Spend, counted, record
@@ -234,9 +235,9 @@ def _marks(result: RouteResult) -> list[str]:
     if answer.status == "rejected":
         marks.append(f"rejected: {answer.error}")
     elif answer.status == "interrupted":
-        marks.append("interrupted: a partial answer")
+        marks.append("interrupted" + (": a partial answer" if answer.text else " before any text"))
     elif answer.status == "error":
-        marks.append("broke off: a partial answer" if answer.text else "failed")
+        marks.append("broke off: a partial answer" if (answer.text or "").strip() else "failed")
     elif answer.finish_reason == "length":
         marks.append("cut off by the token budget")
     elif answer.finish_reason == "content_filter":
@@ -261,7 +262,7 @@ def _folded(result: RouteResult) -> str:
 
 def _in_html(text: str) -> str:
     """For an HTML element inside Markdown, where `$` must not start a formula."""
-    return html.escape(text).replace("$", "<span>$</span>")
+    return html.escape(text).replace("$", DOLLAR)
 
 
 def _running_markdown(running: Running) -> str:

@@ -34,7 +34,7 @@ class Table:
 
     def __repr__(self) -> str:
         """The table with its columns aligned."""
-        grid = [list(self.head), *([safe_plain(str(cell)) for cell in row] for row in self.rows)]
+        grid = [list(self.head), *(list(map(_one_line, row)) for row in self.rows)]
         widths = [max(len(row[i]) for row in grid) for i in range(len(self.head))]
         lines = [
             "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
@@ -167,6 +167,10 @@ def _range(low: Cost, high: Cost) -> str:
 def _shortened(message: Message) -> str:
     text = message.content
     return text if len(text) <= 2_000 else f"{text[:1_900]} ... {text[-80:]}"
+
+
+def _one_line(text: str) -> str:
+    return " ".join(safe_plain(str(text)).split())
 
 
 def _line(cells: Iterable[str]) -> str:

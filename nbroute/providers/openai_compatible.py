@@ -107,7 +107,10 @@ class OpenAICompatible:
         if key is None and self._api_key_env is None:
             return
         if not key:
-            raise AuthError(f"the provider {self.name!r} has no key: set {call.key_place}")
+            raise AuthError(
+                f"the provider {self.name!r} has no key: set {call.key_place}, then "
+                "`%route use PROFILE`"
+            )
         if not all("!" <= character <= "~" for character in key):
             raise AuthError(
                 f"the key of the provider {self.name!r} has a space, a line break or a character "

@@ -11,6 +11,9 @@ from nbroute.errors import BadReply, Unavailable
 from nbroute.providers.openai_errors import Call, error_inside, is_html, no_json
 from nbroute.types import Chunk, Request, Usage
 
+#: No call has as many tokens or costs as many dollars; SQLite holds it exactly.
+_MOST = 10**9
+
 
 def model_names(page: Any, call: Call) -> list[str]:
     """Read the names in an answer to GET /models."""
@@ -117,14 +120,16 @@ def _content(message: Any) -> str:
 
 def _usage(usage: Any) -> Usage | None:
     asked, answered = _get(usage, "prompt_tokens"), _get(usage, "completion_tokens")
-    if not isinstance(asked, int) and not isinstance(answered, int):
+    if not _is_count(asked) or not _is_count(answered):
         return None
     cached = _get(_get(usage, "prompt_tokens_details"), "cached_tokens")
-    return Usage(_count(asked), _count(answered), _count(cached), _money(_get(usage, "cost")))
+    cached = min(cached, asked) if _is_count(cached) else 0
+    return Usage(asked, answered, cached, _money(_get(usage, "cost")))
 
 
-def _count(value: Any) -> int:
-    return value if isinstance(value, int) and value > 0 else 0
+def _is_count(value: Any) -> bool:
+    """Whether it is a number of tokens; what is none is counted by us instead."""
+    return type(value) is int and 0 <= value < _MOST
 
 
 def _money(value: Any) -> Decimal | None:
@@ -135,7 +140,7 @@ def _money(value: Any) -> Decimal | None:
         amount = Decimal(str(value))
     except ArithmeticError:
         return None
-    return amount if amount.is_finite() and amount >= 0 else None
+    return amount if amount.is_finite() and 0 <= amount < _MOST else None
 
 
 def _text(value: Any) -> str | None:

@@ -213,7 +213,8 @@ def _env_name(value: Any) -> str:
 def read_url(value: Any) -> str:
     """An endpoint's base URL, without credentials in it; ValueError otherwise."""
     parts = urlsplit(_text(value).strip())
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
+    secrets = parts.username is not None or parts.query or parts.fragment
+    if parts.scheme not in ("http", "https") or not parts.hostname or secrets:
         raise _UnfitError
     return str(value).strip()
 
