@@ -2,11 +2,60 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+from typing import Any
+
 from nbroute.errors import SettingsError, did_you_mean
 from nbroute.types import Decision, Ladder, Options, Plan, Step, Tier
 
 STRATEGIES = ("direct", "cascade")
 CACHE_MODES = ("use", "off", "refresh", "only")
+
+
+#: The options whose values can be of a wrong kind, and what they take.
+_KINDS: dict[str, tuple[type, ...]] = {
+    "tier": (str,),
+    "start": (str,),
+    "model": (str,),
+    "system": (str,),
+    "feature": (str,),
+    "max_tokens": (int,),
+    "temperature": (int, float),
+    "checks": (list, tuple),
+}
+_WANTED = {
+    **dict.fromkeys(("tier", "start", "model", "system", "feature"), "text"),
+    "max_tokens": "a whole number from 1 up",
+    "temperature": "a number",
+    "checks": "a list of functions",
+}
+
+
+def read_options(options: dict[str, Any]) -> Options:
+    """The caller's keywords as Options; SettingsError for a wrong name or kind of value."""
+    known = Options.__dataclass_fields__
+    for name, value in options.items():
+        if name not in known:
+            msg = f"unknown option {name!r}: {did_you_mean(name, known)}"
+            raise SettingsError(msg)
+        kinds = _KINDS.get(name)
+        if kinds and value is not None and (not isinstance(value, kinds) or value is True):
+            msg = f"{name} is {value!r}; it takes {_WANTED[name]}"
+            raise SettingsError(msg)
+    if options.get("max_cost") is not None:
+        options = {**options, "max_cost": _dollars(options["max_cost"])}
+    return Options(**{**options, "checks": tuple(options.get("checks") or ())})
+
+
+def _dollars(amount: Any) -> Decimal:
+    try:
+        dollars = Decimal(str(amount).removeprefix("$"))
+    except ArithmeticError:
+        dollars = Decimal("nan")
+    if not dollars.is_finite() or dollars < 0:
+        msg = f"max_cost is {amount!r}; it takes US dollars from 0 up, such as 0.05"
+        raise SettingsError(msg)
+    return dollars
 
 
 def find_tier(ladder: Ladder, name: str) -> Tier:

@@ -6,10 +6,9 @@ of the same tier) is fallback, in `dispatch.py`.
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -21,9 +20,10 @@ from nbroute.dispatch import Call, Dispatcher
 from nbroute.errors import Interrupted, NbrouteError, SettingsError, did_you_mean
 from nbroute.journal import Journal
 from nbroute.limits import Limits, checked_prompt, cost_guard
-from nbroute.plan import check_options, find_tier, make_plan
+from nbroute.plan import check_options, find_tier, make_plan, read_options
 from nbroute.report import Report, summarise
 from nbroute.stream import TextStream
+from nbroute.trip import Trip
 from nbroute.types import (
     Attempt,
     CacheMode,
@@ -36,42 +36,19 @@ from nbroute.types import (
     Explanation,
     Ladder,
     Ledger,
-    Notice,
     Observer,
     Options,
-    Plan,
     ProviderKind,
     Request,
     RouteResult,
     Step,
     Tier,
     TierEstimate,
-    Verdict,
 )
 
 Ask = Callable[[Request], Attempt]
 Spec = str | Classifier | Callable[[str], Choice]
 ClassifierFor = Callable[[Spec | None, Ask | None], Classifier]
-
-#: The options whose values can be of a wrong kind, and what they take.
-_KINDS: dict[str, tuple[type, ...]] = {
-    "tier": (str,),
-    "start": (str,),
-    "model": (str,),
-    "system": (str,),
-    "feature": (str,),
-    "max_tokens": (int,),
-    "temperature": (int, float),
-    "checks": (list, tuple),
-}
-_WANTED = {
-    **dict.fromkeys(("tier", "start", "model", "system", "feature"), "text"),
-    "max_tokens": "a whole number from 1 up",
-    "temperature": "a number",
-    "checks": "a list of functions",
-}
-
-_log = logging.getLogger("nbroute")
 
 
 @dataclass(frozen=True)
@@ -90,47 +67,6 @@ class Parts:
     clock: Callable[[], float]
     new_id: Callable[[], str]
     hash_text: Callable[[str], str]
-
-
-@dataclass
-class _Trip:
-    """One prompt on its way; what becomes of it is filled in as it is known."""
-
-    prompt: str
-    options: Options
-    observe: Observer
-    cancel: threading.Event | None = None
-    parent: RouteResult | None = None
-    decision: Decision | None = None
-    plan: Plan = field(default_factory=lambda: Plan("", ()))
-    verdicts: tuple[Verdict, ...] = ()
-    notices: list[str] = field(default_factory=list)
-
-    def tell(self, event: Event) -> None:
-        """Pass the event on; an observer that breaks is logged and breaks nothing."""
-        if isinstance(event, Notice):
-            self.notices.append(event.text)
-        try:
-            self.observe(event)
-        except Exception:  # noqa: BLE001 - observers look on, they do not steer
-            _log.exception("an observer failed on %s", type(event).__name__)
-
-    def result(self, journal: Journal) -> RouteResult:
-        """What came of it so far."""
-        attempts = tuple(journal.attempts)
-        answers = [attempt for attempt in attempts if attempt.purpose == "answer"]
-        return RouteResult(
-            id=journal.template.result,
-            prompt=self.prompt,
-            text=next((a.text for a in reversed(answers) if a.text), ""),
-            decision=self.decision or Decision("", "", "not classified"),
-            plan=self.plan,
-            options=self.options,
-            attempts=attempts,
-            verdicts=self.verdicts,
-            parent=self.parent,
-            notices=tuple(self.notices),
-        )
 
 
 class Engine:
@@ -168,7 +104,7 @@ class Engine:
         Raises PromptError, SettingsError, BudgetExceeded, ReplayMiss, ProviderError or
         Interrupted; where something was paid for, the error's `result` holds it.
         """
-        return self._run(_Trip(prompt, _options(options), observe or _quiet, cancel))
+        return self._run(Trip(prompt, read_options(options), observe or _quiet, cancel))
 
     def escalate(
         self,
@@ -190,7 +126,7 @@ class Engine:
         if self._is_above(chosen.name, result):
             reason = f"escalated from {result.tier} by hand"
         decision = Decision(chosen.name, "forced", reason)
-        trip = _Trip(result.prompt, options, observe or _quiet, cancel, result, decision)
+        trip = Trip(result.prompt, options, observe or _quiet, cancel, result, decision)
         return self._run(trip)
 
     def stream(self, prompt: str, **options: Any) -> TextStream:
@@ -204,7 +140,7 @@ class Engine:
 
     def classify(self, prompt: str, classifier: Spec | None = None) -> Decision:
         """Which tier and why; nothing is sent but what the classifier itself may ask a model."""
-        trip = _Trip(prompt, Options(classifier=classifier), _quiet)
+        trip = Trip(prompt, Options(classifier=classifier), _quiet)
         trip.prompt = self._checked(trip)
         return self._decide(trip, self._call(trip))
 
@@ -213,8 +149,8 @@ class Engine:
 
         Sends nothing: where a model would be asked for the tier, our rules' word is taken.
         """
-        asked = _options(options)
-        prompt = self._checked(_Trip(prompt, asked, _quiet))
+        asked = read_options(options)
+        prompt = self._checked(Trip(prompt, asked, _quiet))
         check_options(asked, self.ladder)
         decision = self._decided(prompt, asked, None)
         plan = make_plan(decision, self.ladder, asked)
@@ -247,7 +183,7 @@ class Engine:
         """The record of every attempt."""
         return self.parts.ledger
 
-    def _run(self, trip: _Trip) -> RouteResult:
+    def _run(self, trip: Trip) -> RouteResult:
         trip.prompt = self._checked(trip)
         check_options(trip.options, self.ladder)
         call = self._call(trip)
@@ -265,7 +201,7 @@ class Engine:
         trip.tell(Done(result))
         return result
 
-    def _climb(self, trip: _Trip, call: Call) -> None:
+    def _climb(self, trip: Trip, call: Call) -> None:
         """Tier after tier until an answer passes the checks; the top one's counts anyway."""
         steps = trip.plan.steps
         for step, above in zip(steps, (*steps[1:], None), strict=True):
@@ -279,7 +215,7 @@ class Engine:
             call.journal.climb()
             trip.tell(Escalated(rejected, failed[0], above.tier.name))
 
-    def _decide(self, trip: _Trip, call: Call) -> Decision:
+    def _decide(self, trip: Trip, call: Call) -> Decision:
         def ask(request: Request) -> Attempt:
             step = Step(self.parts.classifier_tier, (request.model,))
             self.parts.dispatcher.run(step, (request,), call, purpose="classify")
@@ -294,7 +230,7 @@ class Engine:
             return forced(options.tier or options.start or "", self.ladder)
         return self.parts.classifier_for(options.classifier, ask).classify(prompt, self.ladder)
 
-    def _call(self, trip: _Trip) -> Call:
+    def _call(self, trip: Trip) -> Call:
         journal = Journal(
             self._template(trip),
             ledger=self.parts.ledger,
@@ -317,7 +253,7 @@ class Engine:
             ),
         )
 
-    def _template(self, trip: _Trip) -> Attempt:
+    def _template(self, trip: Trip) -> Attempt:
         return Attempt(
             id="",
             ts=self.parts.clock(),
@@ -357,7 +293,7 @@ class Engine:
         amount: Decimal = spend.usd if kind == "remote" else spend.equivalent_usd
         return amount
 
-    def _checked(self, trip: _Trip) -> str:
+    def _checked(self, trip: Trip) -> str:
         return checked_prompt(trip.prompt, self.parts.limits, trip.tell, self._price_of)
 
     def _price_of(self, tokens: int) -> str:
@@ -378,32 +314,6 @@ class Engine:
 
     def _kind(self, tier: Tier) -> ProviderKind:
         return self.parts.dispatcher.providers[tier.provider].kind
-
-
-def _options(options: dict[str, Any]) -> Options:
-    known = Options.__dataclass_fields__
-    for name, value in options.items():
-        if name not in known:
-            msg = f"unknown option {name!r}: {did_you_mean(name, known)}"
-            raise SettingsError(msg)
-        kinds = _KINDS.get(name)
-        if kinds and value is not None and (not isinstance(value, kinds) or value is True):
-            msg = f"{name} is {value!r}; it takes {_WANTED[name]}"
-            raise SettingsError(msg)
-    if options.get("max_cost") is not None:
-        options = {**options, "max_cost": _dollars(options["max_cost"])}
-    return Options(**{**options, "checks": tuple(options.get("checks") or ())})
-
-
-def _dollars(amount: Any) -> Decimal:
-    try:
-        dollars = Decimal(str(amount).removeprefix("$"))
-    except ArithmeticError:
-        dollars = Decimal("nan")
-    if not dollars.is_finite() or dollars < 0:
-        msg = f"max_cost is {amount!r}; it takes US dollars from 0 up, such as 0.05"
-        raise SettingsError(msg)
-    return dollars
 
 
 def _quiet(event: Event) -> None:

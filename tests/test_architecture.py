@@ -35,6 +35,7 @@ ROOMS = [
     "journal",
     "dispatch",
     "stream",
+    "trip",
     "router",
     # 4: wiring
     "build",

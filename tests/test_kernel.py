@@ -120,10 +120,12 @@ class Kernel:
 
     def until_shown(self, text):
         """Come back when the text is on the screen."""
+        seen = []
         for message in self.messages():
+            seen.append(message["content"])
             if text in message["content"].get("data", {}).get("text/plain", ""):
                 return
-        raise AssertionError("the cell ended without showing it")
+        raise AssertionError(f"the cell ended without showing {text!r}: {seen}")
 
     def interrupt(self):
         self.manager.interrupt_kernel()
