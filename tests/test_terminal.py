@@ -91,9 +91,7 @@ class Terminal:
         self.child.sendintr()
 
     def close(self):
-        self.child.sendeof()
-        self.child.expect(pexpect.EOF)
-        self.child.close()
+        self.child.close(force=True)
 
 
 def until(condition):
@@ -194,12 +192,12 @@ def test_a_mistake_is_one_line(simulated):
 
 def test_tab_completes_commands_and_tiers(simulated):
     simulated.type("%route sp\t")
-    simulated.until("spend")
+    simulated.until("end")  # what is there already may not be written again
     assert "session $0 · 0 calls" in simulated.enter()
 
     simulated.run("%%route -t SIMPLE\nhello")
     simulated.type("%route escalate FR\t")
-    simulated.until("FRONTIER")
+    simulated.until("ONTIER")
     assert "FRONTIER · simulated/claude-opus-4" in simulated.enter()
 
 
