@@ -16,6 +16,8 @@ from nbroute.errors import SettingsError
 from nbroute.sqlitefile import FAILURES, Migration, SqliteFile
 from nbroute.types import Reply, Request, Usage
 
+_LATER = ("schema", "logprobs", "rated")
+
 
 def request_key(request: Request, endpoint: str = "") -> str:
     """A SHA-256 over all that shapes the answer; `stream` does not, nor does any key.
@@ -32,6 +34,8 @@ def request_key(request: Request, endpoint: str = "") -> str:
         "temperature": None if temperature is None else float(temperature),
         "json": request.json,
     }
+    # Only where asked for, so that answers which were kept before these existed stay found.
+    shape |= {name: told for name in _LATER if (told := getattr(request, name))}
     canonical = json.dumps(shape, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode("ascii")).hexdigest()
 

@@ -1,18 +1,21 @@
 """One Step: the cache, then the tier's models until one answers.
 
 Fallback answers an error: same tier, next model. An error that no other model can cure (a
-bad key, a bad request) stops at once, and so does one after text was shown: a model is
-never switched under the reader's eyes.
+bad key, a bad request) leaves the other providers of the tier, if it has any, and one after
+text was shown stops at once: a model is never switched under the reader's eyes.
 """
 
 from __future__ import annotations
 
 import contextlib
+import math
 import queue
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
+from typing import NamedTuple
 
+from nbroute.checks.rating import RatingFilter
 from nbroute.errors import (
     AllModelsFailed,
     Interrupted,
@@ -21,8 +24,8 @@ from nbroute.errors import (
     ReplayMiss,
 )
 from nbroute.journal import Journal
-from nbroute.limits import Guard
 from nbroute.types import (
+    Attempt,
     Cache,
     CacheMode,
     Chunk,
@@ -35,6 +38,7 @@ from nbroute.types import (
     Sent,
     Step,
     Text,
+    Tier,
     Usage,
 )
 
@@ -52,13 +56,23 @@ class Call:
         *,
         mode: CacheMode,
         cancel: threading.Event | None = None,
-        allow: Guard | None = None,
     ) -> None:
         self.journal = journal
         self.observe = observe
         self.mode = mode
         self.cancel = cancel
-        self.allow = allow
+
+    def beside(self, cancel: threading.Event) -> Call:
+        """The same call in a second thread: it can be stopped, and its text is not shown."""
+        quiet = _without_text(self.observe)
+        return Call(self.journal, quiet, mode=self.mode, cancel=cancel)
+
+
+class Answered(NamedTuple):
+    """A reply and the attempt that it is in the journal."""
+
+    reply: Reply
+    attempt: Attempt
 
 
 class Dispatcher:
@@ -78,7 +92,7 @@ class Dispatcher:
 
     def run(
         self, step: Step, requests: tuple[Request, ...], call: Call, purpose: Purpose = "answer"
-    ) -> Reply:
+    ) -> Answered:
         """The first answer of the step's models; every attempt is in the call's journal.
 
         Raises the model's own error where the step has one model, AllModelsFailed where all
@@ -87,33 +101,35 @@ class Dispatcher:
         if call.mode == "only":
             return self._replay(step, requests, call, purpose)
         causes: list[tuple[str, ProviderError]] = []
-        for request in requests:
+        left = list(requests)
+        while left:
+            request = left.pop(0)
             shown = _Shown(call.observe if purpose == "answer" else _nobody)
             try:
                 return self._answer(step, request, call, shown, purpose)
             except ProviderError as error:
-                causes.append((request.model, error))
-                if shown.any or not error.try_next or len(requests) == 1:
+                causes.append((_named(request, step), error))
+                if not error.try_next:
+                    left = [other for other in left if other.provider != request.provider]
+                if shown.any or len(requests) == 1 or not (left or error.try_next):
                     raise
         raise AllModelsFailed(_all_failed(step, causes), tuple(causes))
 
     def _answer(
         self, step: Step, request: Request, call: Call, shown: _Shown, purpose: Purpose
-    ) -> Reply:
+    ) -> Answered:
         cached = self._recall(request, call)
         if cached is not None:
             return self._reuse(step, request, cached, call, purpose)
         if call.cancel is not None and call.cancel.is_set():
             raise _stopped()
-        if call.allow is not None:
-            call.allow(request, step, self.providers[request.provider].kind)
-        reply = self._send(step, request, call, shown, purpose)
-        self._remember(request, reply, call)
-        return reply
+        answered = self._send(_on(step, request), request, call, shown, purpose)
+        self._remember(request, answered.reply, call)
+        return answered
 
     def _replay(
         self, step: Step, requests: tuple[Request, ...], call: Call, purpose: Purpose
-    ) -> Reply:
+    ) -> Answered:
         """The recorded answer of the first of the step's models that has one."""
         for request in requests:
             cached = self._recall(request, call)
@@ -128,42 +144,48 @@ class Dispatcher:
 
     def _reuse(
         self, step: Step, request: Request, reply: Reply, call: Call, purpose: Purpose
-    ) -> Reply:
+    ) -> Answered:
         provider = self.providers[request.provider]
-        call.journal.answer_from_cache(request, step.tier, provider, reply, purpose)
+        attempt = call.journal.answer_from_cache(
+            request, _on(step, request), provider, reply, purpose
+        )
         if purpose == "answer":
             call.observe(Text(reply.text))
-        return reply
+        return Answered(reply, attempt)
 
     def _send(
-        self, step: Step, request: Request, call: Call, shown: _Shown, purpose: Purpose
-    ) -> Reply:
+        self, tier: Tier, request: Request, call: Call, shown: _Shown, purpose: Purpose
+    ) -> Answered:
         provider = self.providers[request.provider]
-        attempt = call.journal.open(request, step.tier, provider, purpose)
-        arrival = _Arrival(request.model, self._timer)
+        attempt = call.journal.open(request, tier, provider, purpose)
+        arrival = _Arrival(request, self._timer)
         noted = arrival.began
         try:
-            shown.observe(Sent(step.tier.name, request.model))
+            shown.observe(Sent(tier.name, request.model))
             # Closed here and not by the collector: a traceback would keep the connection open.
             with contextlib.closing(_until(call.cancel, provider.send(request))) as chunks:
                 for chunk in chunks:
-                    arrival.add(chunk)
-                    if chunk.text and request.stream:
-                        shown.text(chunk.text)
+                    text = arrival.add(chunk)
+                    if text and request.stream:
+                        shown.text(text)
                     if arrival.now() - noted > PROGRESS_EVERY:
                         noted = arrival.now()
-                        call.journal.progress(attempt, request, step.tier, arrival.text)
+                        call.journal.progress(attempt, request, tier, arrival.text)
         except BaseException as error:
+            arrival.end()
             usage = arrival.usage or call.journal.estimate(request, arrival.text)
-            call.journal.fail(attempt, arrival.reply(usage), step.tier, error)
+            call.journal.fail(attempt, arrival.reply(usage), tier, error)
             if isinstance(error, KeyboardInterrupt):
                 raise _stopped() from None
             raise
+        rest = arrival.end()
         reply = arrival.reply(arrival.usage or call.journal.estimate(request, arrival.text))
-        call.journal.close(attempt, reply, step.tier)
+        closed = call.journal.close(attempt, reply, tier)
         if not request.stream:
             shown.text(reply.text)
-        return reply
+        elif rest:
+            shown.text(rest)
+        return Answered(reply, closed)
 
     def _recall(self, request: Request, call: Call) -> Reply | None:
         if call.mode in ("off", "refresh"):
@@ -198,15 +220,19 @@ class _Shown:
 
 
 class _Arrival:
-    """A reply as its pieces come in."""
+    """A reply as its pieces come in; a rating that was asked for is taken out of its text."""
 
-    def __init__(self, model: str, timer: Callable[[], float]) -> None:
+    def __init__(self, request: Request, timer: Callable[[], float]) -> None:
         self.now = timer
         self.began = timer()
-        self.model = model
+        self.model = request.model
         self.usage: Usage | None = None
+        self._filter = RatingFilter() if request.rated else None
+        self._rating: float | None = None
         self._parts: list[str] = []
+        self._logprobs: list[float] = []
         self._finish: str | None = None
+        self._id: str | None = None
         self._ttft_ms: float | None = None
         self._clock_ms: float | None = None
 
@@ -214,19 +240,43 @@ class _Arrival:
     def text(self) -> str:
         return "".join(self._parts)
 
-    def add(self, chunk: Chunk) -> None:
+    def add(self, chunk: Chunk) -> str:
+        """Take the piece in; the text that may be shown now."""
         self._clock_ms = chunk.clock_ms if chunk.clock_ms is not None else self._clock_ms
-        if chunk.text:
-            self._parts.append(chunk.text)
-            if self._ttft_ms is None:
-                self._ttft_ms = self._elapsed_ms()
+        if chunk.text and self._ttft_ms is None:
+            self._ttft_ms = self._elapsed_ms()
         self.usage = chunk.usage or self.usage
         self._finish = chunk.finish_reason or self._finish
         self.model = chunk.model or self.model
+        self._id = chunk.id or self._id
+        self._logprobs.extend(chunk.logprobs)
+        text = self._filter.feed(chunk.text) if self._filter and chunk.text else chunk.text
+        if text:
+            self._parts.append(text)
+        return text
+
+    def end(self) -> str:
+        """The rest of the text, once it is known to be no rating."""
+        rest = ""
+        if self._filter is not None:
+            rest, self._rating = self._filter.end()
+            self._parts.append(rest)
+        return rest
 
     def reply(self, usage: Usage) -> Reply:
-        elapsed = self._elapsed_ms()
-        return Reply(self.text, self.model, usage, self._finish, elapsed, self._ttft_ms)
+        """What has arrived."""
+        known = [one for one in self._logprobs if math.isfinite(one)]
+        return Reply(
+            self.text,
+            self.model,
+            usage,
+            self._finish,
+            self._elapsed_ms(),
+            self._ttft_ms,
+            rating=self._rating,
+            logprob=sum(known) / len(known) if known else None,
+            id=self._id,
+        )
 
     def _elapsed_ms(self) -> float:
         if self._clock_ms is not None:
@@ -292,6 +342,16 @@ def _pump(
         _close(chunks)
 
 
+def _on(step: Step, request: Request) -> Tier:
+    return step.tier.on(request.provider, request.model)
+
+
+def _named(request: Request, step: Step) -> str:
+    """The model, with its provider where that is not the tier's."""
+    elsewhere = request.provider != step.tier.provider
+    return f"{request.provider}: {request.model}" if elsewhere else request.model
+
+
 def _stopped() -> Interrupted:
     return Interrupted("stopped; what had arrived is kept and its cost is an estimate")
 
@@ -299,6 +359,10 @@ def _stopped() -> Interrupted:
 def _all_failed(step: Step, causes: list[tuple[str, ProviderError]]) -> str:
     told = "; ".join(f"{model}: {type(error).__name__}: {error!s:.200}" for model, error in causes)
     return f"all {len(causes)} models of tier {step.tier.name} failed. {told}"
+
+
+def _without_text(observe: Observer) -> Observer:
+    return lambda event: None if isinstance(event, Text) else observe(event)
 
 
 def _nobody(event: object) -> None:

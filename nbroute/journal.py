@@ -1,23 +1,27 @@
 """What happened in one routed call, priced and written down as it happens.
 
-Each attempt is appended before it is sent (`running`), every few seconds while its answer
-streams in, and once more when it has ended; the last row of an attempt counts. So a killed
-kernel leaves at most those seconds unaccounted.
+Each attempt is appended before it is sent (`running`, its worst case reserved), every few
+seconds while its answer streams in, and once more when it has ended; the last row of an
+attempt counts. So a killed kernel leaves at most those seconds unaccounted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 from nbroute.errors import RecordError, TimedOut
+from nbroute.limits import Guard, over_budget, worst_case
 from nbroute.types import (
     Attempt,
     Attempted,
     Cost,
     Decision,
+    Embedded,
+    Embedder,
     Ledger,
     Notice,
     Observer,
@@ -36,7 +40,10 @@ TokenCounter = Callable[[str], int]
 
 
 class Journal:
-    """The attempts of one call; `template` holds the fields that they share."""
+    """The attempts of one call; `template` holds the fields that they share.
+
+    Threads may share it. `guard` holds what the call may cost, None is no limit.
+    """
 
     def __init__(
         self,
@@ -48,10 +55,13 @@ class Journal:
         clock: Callable[[], float],
         new_id: Callable[[], str],
         observe: Observer,
+        guard: Guard | None = None,
     ) -> None:
         self.template = template
         self.attempts: list[Attempt] = []
         self.observe = observe
+        self.guard = guard or Guard()
+        self._lock = threading.RLock()
         self._ledger = ledger
         self._price = price
         self._count_tokens = count_tokens
@@ -60,8 +70,9 @@ class Journal:
         self._warned = False
 
     def spent(self) -> Decimal:
-        """US dollars so far, known ones."""
-        return sum((a.cost_usd for a in self.attempts if a.cost_usd is not None), Decimal(0))
+        """US dollars so far, known ones, with what is reserved for attempts that still run."""
+        with self._lock:
+            return sum(map(_held, self.attempts), Decimal(0))
 
     def decided(self, decision: Decision) -> None:
         """From here on, attempts say who chose the tier and why."""
@@ -74,10 +85,18 @@ class Journal:
         self.template = replace(self.template, escalated=True)
 
     def open(self, request: Request, tier: Tier, provider: Provider, purpose: Purpose) -> Attempt:
-        """Write the attempt down as running, at the price of its input, and return it."""
-        cost = self._priced(self.estimate(request, ""), tier, request.model, provider.kind)
-        attempt = self._started(request, tier, provider, purpose, status="running", **cost)
-        self._append(attempt)
+        """Write the attempt down as running, with its worst case reserved, and return it.
+
+        Checking and writing are one step. BudgetExceeded where the worst case is over a limit
+        of the guard's, RecordError where the ledger cannot tell; then nothing is written.
+        """
+        parts = self._priced(self.estimate(request, ""), tier, request.model, provider.kind)
+        parts |= {"status": "running", "reserved_usd": worst_case(request, tier, provider.kind)}
+        attempt = self._drafted(request, tier, provider, purpose, **parts)
+        with self._lock:
+            self.guard.check(attempt, self.spent())
+            self._reserve(attempt)
+            self.attempts.append(attempt)
         return attempt
 
     def progress(self, attempt: Attempt, request: Request, tier: Tier, text: str) -> None:
@@ -89,7 +108,8 @@ class Journal:
     def close(self, attempt: Attempt, reply: Reply, tier: Tier) -> Attempt:
         """The attempt ended well."""
         cost = self._priced(reply.usage, tier, attempt.model, attempt.provider_kind)
-        return self._settle(replace(attempt, status="ok", **_of_reply(reply), **cost))
+        ended = replace(attempt, status="ok", reserved_usd=None, **_of_reply(reply), **cost)
+        return self._settle(ended)
 
     def fail(self, attempt: Attempt, reply: Reply, tier: Tier, error: BaseException) -> Attempt:
         """The attempt broke off; `reply` is what had arrived.
@@ -101,6 +121,7 @@ class Journal:
         told: dict[str, Any] = {
             "status": "interrupted" if stopped else "error",
             "error": "stopped by the user" if stopped else one_line(error),
+            "reserved_usd": None,
         }
         cost: dict[str, Any] = {
             "input_tokens": 0,
@@ -118,14 +139,47 @@ class Journal:
         """Write down an answer that was not sent for: its tokens, at no cost and in no time."""
         parts = _of_reply(reply) | self._priced(reply.usage, tier, request.model, provider.kind)
         parts |= {"cost_usd": Decimal(0), "latency_ms": 0.0, "ttft_ms": None, "cached": True}
-        return self._settle(self._started(request, tier, provider, purpose, **parts))
+        parts["generation"] = None
+        return self._settle(self._drafted(request, tier, provider, purpose, **parts))
 
-    def reject(self, verdict: Verdict) -> Attempt:
-        """The last answer failed a check: it stays paid for, and the next tier is asked."""
-        reason = f"{verdict.check}: {verdict.reason}"
-        self.attempts[-1] = replace(self.attempts[-1], status="rejected", error=reason)
-        self._append(self.attempts[-1])
-        return self.attempts[-1]
+    def embedded(
+        self, embedder: Embedder, tier: Tier, texts: Sequence[str], made: Embedded
+    ) -> Attempt:
+        """Write down what embedding the texts cost; `tier` carries the embedder's model.
+
+        Where no endpoint counted them, the tokens are our estimate. Vectors that nobody bills
+        cost 0 (`equivalent`): a sum must not become unknown for them.
+        """
+        estimate = Usage(sum(map(self._count_tokens, texts)), estimated=True)
+        cost = self._priced(made.usage or estimate, tier, embedder.model, embedder.kind)
+        if embedder.kind != "remote" and cost["cost_source"] != "billed":
+            free = {"cost_usd": Decimal(0), "cost_source": "equivalent"}
+            cost |= free | {"price_input": None, "price_output": None}
+        attempt = replace(
+            self.template,
+            id=self._new_id(),
+            ts=self._clock(),
+            tier=tier.name,
+            provider=embedder.provider,
+            provider_kind=embedder.kind,
+            model=embedder.model,
+            purpose="embed",
+            latency_ms=made.latency_ms,
+            **cost,
+        )
+        return self._settle(attempt)
+
+    def reject(self, attempt: Attempt | str, verdict: Verdict) -> Attempt:
+        """That answer failed a check: it stays paid for, and is not the one that counts."""
+        return self._mark(attempt, status="rejected", error=f"{verdict.check}: {verdict.reason}")
+
+    def unused(self, attempt: Attempt | str, reason: str) -> Attempt:
+        """That answer was paid for beside the one that is kept; `reason` says why it was not."""
+        return self._mark(attempt, status="unused", error=reason)
+
+    def escalated(self, attempt: Attempt | str) -> Attempt:
+        """That answer stands in for one of a tier below, which was rejected."""
+        return self._mark(attempt, escalated=True)
 
     def estimate(self, request: Request, text: str) -> Usage:
         """The usage as we would count it ourselves."""
@@ -135,10 +189,10 @@ class Journal:
             estimated=True,
         )
 
-    def _started(
+    def _drafted(
         self, request: Request, tier: Tier, provider: Provider, purpose: Purpose, **parts: Any
     ) -> Attempt:
-        attempt = replace(
+        return replace(
             self.template,
             id=self._new_id(),
             ts=self._clock(),
@@ -149,8 +203,6 @@ class Journal:
             purpose=purpose,
             **parts,
         )
-        self.attempts.append(attempt)
-        return attempt
 
     def _priced(self, usage: Usage, tier: Tier, model: str, kind: ProviderKind) -> dict[str, Any]:
         """The fields of an Attempt that say how much it took."""
@@ -166,12 +218,33 @@ class Journal:
             "price_output": cost.price.output if cost.price else None,
         }
 
+    def _mark(self, attempt: Attempt | str, **changes: Any) -> Attempt:
+        name = attempt if isinstance(attempt, str) else attempt.id
+        with self._lock:
+            known = next(one for one in self.attempts if one.id == name)
+            return self._keep(replace(known, **changes))
+
     def _settle(self, attempt: Attempt) -> Attempt:
-        places = [i for i, known in enumerate(self.attempts) if known.id == attempt.id]
-        self.attempts[places[0]] = attempt
-        self._append(attempt)
+        self._keep(attempt)
         self.observe(Attempted(attempt))
         return attempt
+
+    def _keep(self, attempt: Attempt) -> Attempt:
+        with self._lock:
+            ids = [known.id for known in self.attempts]
+            place = ids.index(attempt.id) if attempt.id in ids else len(ids)
+            self.attempts[place : place + 1] = [attempt]
+        self._append(attempt)
+        return attempt
+
+    def _reserve(self, attempt: Attempt) -> None:
+        caps = self.guard.caps(attempt)
+        if not caps:
+            self._append(attempt)
+            return
+        refusal = self._ledger.reserve(attempt, caps)
+        if refusal is not None:
+            raise over_budget(refusal, attempt)
 
     def _append(self, attempt: Attempt) -> None:
         try:
@@ -180,6 +253,11 @@ class Journal:
             if not self._warned:
                 self._warned = True
                 self.observe(Notice(str(error)))
+
+
+def _held(attempt: Attempt) -> Decimal:
+    """What the attempt takes of a limit: at least its reservation, while it runs."""
+    return max(attempt.cost_usd or Decimal(0), attempt.reserved_usd or Decimal(0))
 
 
 def one_line(error: BaseException) -> str:
@@ -193,4 +271,7 @@ def _of_reply(reply: Reply) -> dict[str, Any]:
         "finish_reason": reply.finish_reason,
         "latency_ms": reply.latency_ms,
         "ttft_ms": reply.ttft_ms,
+        "rating": reply.rating,
+        "logprob": reply.logprob,
+        "generation": reply.id,
     }

@@ -269,7 +269,7 @@ def _check_tier(tier: Tier) -> None:
     for what, value in (("name", tier.name), ("provider", tier.provider), ("model", tier.model)):
         if not value.strip():
             raise SettingsError(f"tier {tier.name!r} has an empty {what}; give it one")
-    if not all(model.strip() for model in tier.fallbacks):
+    if not all(model.strip() for model in tier.models):
         raise SettingsError(f"tier {tier.name!r} has an empty fallback; take it out")
     if tier.max_tokens < 1:
         raise SettingsError(f"tier {tier.name!r} has max_tokens {tier.max_tokens}; give 1 or more")

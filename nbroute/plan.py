@@ -6,9 +6,9 @@ from decimal import Decimal
 from typing import Any
 
 from nbroute.errors import SettingsError, did_you_mean
-from nbroute.types import Decision, Ladder, Options, Plan, Step, Tier
+from nbroute.types import Decision, Ladder, Options, Plan, Step, Target, Tier
 
-STRATEGIES = ("direct", "cascade")
+STRATEGIES = ("direct", "cascade", "parallel")
 CACHE_MODES = ("use", "off", "refresh", "only")
 
 
@@ -19,15 +19,20 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "model": (str,),
     "system": (str,),
     "feature": (str,),
+    "thread": (str,),
     "max_tokens": (int,),
     "temperature": (int, float),
+    "agreement": (int, float),
     "checks": (list, tuple),
+    "tiers": (list, tuple),
 }
 _WANTED = {
-    **dict.fromkeys(("tier", "start", "model", "system", "feature"), "text"),
+    **dict.fromkeys(("tier", "start", "model", "system", "feature", "thread"), "text"),
     "max_tokens": "a whole number from 1 up",
     "temperature": "a number",
-    "checks": "a list of functions",
+    "agreement": "a similarity from 0 to 1",
+    "checks": "a list of functions and names of checks",
+    "tiers": "a list of tiers' names",
 }
 
 
@@ -44,7 +49,8 @@ def read_options(options: dict[str, Any]) -> Options:
             raise SettingsError(msg)
     if options.get("max_cost") is not None:
         options = {**options, "max_cost": _dollars(options["max_cost"])}
-    return Options(**{**options, "checks": tuple(options.get("checks") or ())})
+    lists = {name: tuple(options.get(name) or ()) for name in ("checks", "tiers")}
+    return Options(**{**options, **lists})
 
 
 def _dollars(amount: Any) -> Decimal:
@@ -69,36 +75,79 @@ def find_tier(ladder: Ladder, name: str) -> Tier:
 
 def check_options(options: Options, ladder: Ladder) -> None:
     """Refuse what can be refused before anything is sent or paid for."""
-    if options.strategy not in STRATEGIES:
-        hint = did_you_mean(options.strategy, STRATEGIES)
-        msg = f"unknown strategy {options.strategy!r:.80}: {hint}"
+    _check_one_of("strategy", options.strategy, STRATEGIES)
+    if options.cache is not None:
+        _check_one_of("cache mode", options.cache, CACHE_MODES)
+    _check_tiers(options, ladder)
+    if options.max_tokens is not None and options.max_tokens < 1:
+        msg = f"max_tokens is {options.max_tokens!r}; it takes {_WANTED['max_tokens']}"
         raise SettingsError(msg)
-    if options.start is not None and (options.tier or options.strategy == "direct"):
+    if options.agreement is not None and not 0 <= options.agreement <= 1:
+        msg = f"agreement is {options.agreement!r}; it takes {_WANTED['agreement']}"
+        raise SettingsError(msg)
+    if options.thread is not None and not options.thread.strip():
+        raise SettingsError(f"thread is {options.thread!r}; it takes a name such as 'trip'")
+
+
+def _check_one_of(what: str, name: str, allowed: tuple[str, ...]) -> None:
+    if name not in allowed:
+        raise SettingsError(f"unknown {what} {name!r:.80}: {did_you_mean(name, allowed)}")
+
+
+def _check_tiers(options: Options, ladder: Ladder) -> None:
+    direct, named = options.strategy == "direct", options.tiers
+    if options.start is not None and (options.tier or direct):
         msg = f"start = {options.start!r} is for a cascade with no tier forced; use tier instead"
         raise SettingsError(msg)
-    for name in (options.tier, options.start):
+    if named and (options.tier or options.start or direct):
+        msg = f"tiers = {named!r} are for a cascade or parallel with no tier forced; use tier"
+        raise SettingsError(msg)
+    for name in (options.tier, options.start, *named):
         if name is not None:
             find_tier(ladder, name)
-    if options.cache is not None and options.cache not in CACHE_MODES:
-        hint = did_you_mean(options.cache, CACHE_MODES)
-        msg = f"unknown cache mode {options.cache!r}: {hint}"
-        raise SettingsError(msg)
-    if options.max_tokens is not None and options.max_tokens < 1:
-        msg = f"max_tokens is {options.max_tokens!r}; it takes a whole number from 1 up"
-        raise SettingsError(msg)
+    found = {find_tier(ladder, name).name for name in named}
+    if len(found) < len(named):
+        raise SettingsError(f"tiers = {named!r} names a tier twice; name each once")
+    if options.strategy == "parallel":
+        if len(ladder.tiers) < 2:
+            raise SettingsError(f"ladder {ladder.name!r} has one tier; parallel takes two")
+        if named and len(named) != 2:
+            raise SettingsError(
+                f"tiers = {named!r}; parallel takes two, such as {ladder.names[:2]}"
+            )
 
 
-def make_plan(decision: Decision, ladder: Ladder, options: Options) -> Plan:
-    """`direct`: the decided tier alone. `cascade`: from `start` (else that tier) to the top."""
+def make_plan(
+    decision: Decision, ladder: Ladder, options: Options, agreement: float = 0.92
+) -> Plan:
+    """The tiers that will be asked.
+
+    `direct`: the decided tier alone. `cascade`: from `start` (else that tier) to the top, or
+    the `tiers` named. `parallel`: two `tiers`, else the decided one and the next one up (at
+    the top, the one below). `agreement` is the default of the option.
+    """
+    tiers = tuple(_step(tier, options) for tier in _tiers(decision, ladder, options))
+    if options.strategy != "parallel":
+        return Plan(options.strategy, tiers)
+    wanted = agreement if options.agreement is None else options.agreement
+    return Plan(options.strategy, tiers, wanted)
+
+
+def _tiers(decision: Decision, ladder: Ladder, options: Options) -> tuple[Tier, ...]:
+    if options.tiers:
+        named = {find_tier(ladder, name).name for name in options.tiers}
+        return tuple(tier for tier in ladder.tiers if tier.name in named)
     start = find_tier(ladder, options.start or decision.tier)
-    tiers: tuple[Tier, ...] = (start,)
+    place = ladder.index(start.name)
     if options.strategy == "cascade":
-        tiers = ladder.tiers[ladder.index(start.name) :]
-    return Plan(
-        strategy=options.strategy,
-        steps=tuple(_step(tier, options) for tier in tiers),
-    )
+        return ladder.tiers[place:]
+    if options.strategy == "parallel":
+        place = min(place, len(ladder.tiers) - 2)
+        return ladder.tiers[place : place + 2]
+    return (start,)
 
 
 def _step(tier: Tier, options: Options) -> Step:
-    return Step(tier, (options.model,) if options.model else tier.models)
+    if options.model:
+        return Step(tier, (Target(tier.provider, options.model),))
+    return Step(tier, tier.targets)

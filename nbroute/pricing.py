@@ -73,6 +73,18 @@ def cost_of(usage: Usage, tier: Tier, model: str, kind: ProviderKind) -> Cost:
     return Cost(_amount(applied, *counts), _source(usage, price, kind), price)
 
 
+def context_of(tier: Tier) -> int | None:
+    """How many tokens the tier's model reads and writes in one call; None where not listed."""
+    provider, _, model = (tier.reference or "").rpartition(":")
+    return _context(tier.provider, tier.model) or _context(provider, model)
+
+
+@cache
+def _context(provider: str, model: str) -> int | None:
+    found = _find(provider, model) if model else None
+    return found[1].context_window if found else None
+
+
 def cost_range(input_tokens: int, tier: Tier, model: str, kind: ProviderKind) -> tuple[Cost, Cost]:
     """The costs of an answer of one token and of one that takes all of `tier.max_tokens`."""
     return (
@@ -191,7 +203,9 @@ def _list_rates(provider: str, model: str) -> tuple[_Rates, ...]:
         return info.calc_price(usage, vendor).total_price
 
     prices = info.calc_price(ListUsage(), vendor).model_price
-    if prices.input_mtok is None or prices.output_mtok is None:
+    # An embedding has no output to pay for; of a chat model its price is missing.
+    no_output = prices.output_mtok is None and "embed" not in info.id
+    if prices.input_mtok is None or no_output:
         return ()
     tiered = [price for price in vars(prices).values() if isinstance(price, TieredPrices)]
     starts = sorted({tier.start for price in tiered for tier in price.tiers})
@@ -202,6 +216,8 @@ def _find(provider: str, model: str) -> tuple[ListProvider, ModelInfo] | None:
     from genai_prices.data_snapshot import get_snapshot
 
     hint = provider if provider in _LISTED else None
+    if hint is None:
+        hint, model = _as_gateway(model)
     try:
         vendor, info = get_snapshot().find_provider_model(model, None, hint, None)
     except LookupError:
@@ -209,6 +225,14 @@ def _find(provider: str, model: str) -> tuple[ListProvider, ModelInfo] | None:
     if hint is None and not _names_closed_weights(vendor.id, info.id, model):
         return None
     return vendor, info
+
+
+def _as_gateway(model: str) -> tuple[str | None, str]:
+    """`openrouter/a/b` and `openai/gpt-4o` as LiteLLM writes them: whose price it is, the model."""
+    vendor, _, rest = model.partition("/")
+    if vendor == "openrouter" and rest:
+        return vendor, rest
+    return None, rest if vendor in _CLOSED and rest else model
 
 
 def _names_closed_weights(vendor: str, found: str, model: str) -> bool:

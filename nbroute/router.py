@@ -7,66 +7,42 @@ of the same tier) is fallback, in `dispatch.py`.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 from nbroute import pricing
-from nbroute.adapt import adapt
-from nbroute.checks import judge, wanted
-from nbroute.classify.simple import Choice, forced
-from nbroute.dispatch import Call, Dispatcher
+from nbroute.asking import data_of, tell_move
+from nbroute.bill import Settled, settle
+from nbroute.checks import wanted
+from nbroute.deciding import decided, embed, senses_of
+from nbroute.dispatch import Call
 from nbroute.errors import Interrupted, NbrouteError, SettingsError, did_you_mean
+from nbroute.estimates import estimate, first_request, price_of_tokens
 from nbroute.journal import Journal
-from nbroute.limits import Limits, checked_prompt, cost_guard
+from nbroute.limits import Guard, checked_prompt, with_budget
+from nbroute.parts import Parts, Spec
 from nbroute.plan import check_options, find_tier, make_plan, read_options
 from nbroute.report import Report, summarise
+from nbroute.strategies import Means, Run
 from nbroute.stream import TextStream
+from nbroute.structured import read_schema
+from nbroute.threads import Threads
 from nbroute.trip import Trip
 from nbroute.types import (
     Attempt,
-    CacheMode,
     Classified,
-    Classifier,
     Decision,
     Done,
-    Escalated,
     Event,
     Explanation,
     Ladder,
     Ledger,
     Observer,
     Options,
-    ProviderKind,
-    Request,
     RouteResult,
-    Step,
     Tier,
-    TierEstimate,
 )
-
-Ask = Callable[[Request], Attempt]
-Spec = str | Classifier | Callable[[str], Choice]
-ClassifierFor = Callable[[Spec | None, Ask | None], Classifier]
-
-
-@dataclass(frozen=True)
-class Parts:
-    """What an Engine is made of; `build.py` chooses them."""
-
-    ladder: Ladder
-    dispatcher: Dispatcher
-    classifier_for: ClassifierFor
-    classifier_tier: Tier
-    ledger: Ledger
-    limits: Limits
-    cache_mode: CacheMode
-    baseline: str
-    session: str
-    clock: Callable[[], float]
-    new_id: Callable[[], str]
-    hash_text: Callable[[str], str]
 
 
 class Engine:
@@ -74,6 +50,9 @@ class Engine:
 
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
+        self.threads = Threads()
+        self.limits = parts.limits
+        self.code_allowed = False
 
     @property
     def ladder(self) -> Ladder:
@@ -96,10 +75,12 @@ class Engine:
         """Send the prompt to the tier that its classification names, and record all of it.
 
         The options are the fields of `nbroute.types.Options`: `tier`, `model`, `strategy`
-        ("direct" or "cascade"), `start`, `classifier`, `system`, `max_tokens`, `max_cost`
-        (US dollars), `temperature`, `json`, `checks`, `feature`, `cache` ("use", "off",
-        "refresh", "only") and `stream`. `observe` is told each `Event` as it happens, on
-        this thread; `cancel`, once set, stops the call from another.
+        ("direct", "cascade" or "parallel"), `start`, `tiers`, `agreement` (0 to 1),
+        `classifier`, `system`, `max_tokens`, `max_cost` (US dollars), `over_budget`,
+        `temperature`, `json`, `schema`, `checks` (functions and names such as "rating=8"),
+        `feature`, `thread`, `cache` ("use", "off", "refresh", "only") and `stream`. `observe`
+        is told each `Event` as it happens, on this thread; `cancel`, once set, stops the call
+        from another.
 
         Raises PromptError, SettingsError, BudgetExceeded, ReplayMiss, ProviderError or
         Interrupted; where something was paid for, the error's `result` holds it.
@@ -120,7 +101,13 @@ class Engine:
         """
         chosen = find_tier(self.ladder, tier) if tier else self._above(result.tier)
         options = replace(
-            result.options, tier=chosen.name, model=None, strategy="direct", start=None
+            result.options,
+            tier=chosen.name,
+            model=None,
+            strategy="direct",
+            start=None,
+            tiers=(),
+            agreement=None,
         )
         reason = f"asked for after {result.tier}'s answer"
         if self._is_above(chosen.name, result):
@@ -132,30 +119,30 @@ class Engine:
     def stream(self, prompt: str, **options: Any) -> TextStream:
         """The answer piece by piece; `.result` is there at the end. Takes what `route` takes.
 
-        SettingsError for a cascade, whose rejected answers would run into the next one.
+        SettingsError for other strategies, whose rejected answers would run into the next one.
         """
-        if options.get("strategy", "direct") != "direct":
-            raise SettingsError("a cascade cannot be streamed; use route(observe=...)")
+        strategy = options.get("strategy", "direct")
+        if strategy != "direct":
+            raise SettingsError(f"{strategy!r:.80} cannot be streamed; use route(observe=...)")
         return TextStream(lambda **hooks: self.route(prompt, **hooks, **options))
 
     def classify(self, prompt: str, classifier: Spec | None = None) -> Decision:
         """Which tier and why; nothing is sent but what the classifier itself may ask a model."""
         trip = Trip(prompt, Options(classifier=classifier), _quiet)
         trip.prompt = self._checked(trip)
-        return self._decide(trip, self._call(trip))
+        return decided(trip, self.parts, senses_of(self.parts, self._call(trip)))
 
     def explain(self, prompt: str, **options: Any) -> Explanation:
         """A dry run: the messages, the tier and why, and the cost range on every tier.
 
         Sends nothing: where a model would be asked for the tier, our rules' word is taken.
         """
-        asked = read_options(options)
-        prompt = self._checked(Trip(prompt, asked, _quiet))
-        check_options(asked, self.ladder)
-        decision = self._decided(prompt, asked, None)
-        plan = make_plan(decision, self.ladder, asked)
-        requests = tuple(adapt(prompt, step, asked)[0] for step in plan.steps)
-        estimates = tuple(self._estimate(tier, prompt, asked) for tier in self.ladder.tiers)
+        trip = Trip(prompt, read_options(options), _quiet)
+        self._prepare(trip)
+        decision = decided(trip, self.parts, None)
+        plan = make_plan(decision, self.ladder, trip.options, self.parts.agreement)
+        requests = tuple(first_request(trip, step) for step in plan.steps)
+        estimates = tuple(estimate(tier, trip, self.parts) for tier in self.ladder.tiers)
         return Explanation(decision, requests, estimates)
 
     def spend(self, by: str | None = None, *, everything: bool = False) -> Any:
@@ -169,8 +156,20 @@ class Engine:
         """What the session did and what it saved, net, against all on the `baseline` tier."""
         tier = find_tier(self.ladder, baseline or self.parts.baseline)
         rows = self.parts.ledger.report_rows(session=None if everything else self.session)
-        price = pricing.price_of(tier, tier.model, self._kind(tier))
+        price = pricing.price_of(tier, tier.model, self.parts.kind(tier))
         return summarise(rows, tiers=self.ladder.names, baseline=tier.name, price=price)
+
+    def set_budget(self, usd: Decimal | float | str | None) -> None:
+        """Hold the session to that many US dollars from here on; None lifts the budget."""
+        self.limits = with_budget(self.limits, usd)
+
+    def allow_code(self) -> None:
+        """Let checks run code that a model wrote, in a process of its own, for this session."""
+        self.code_allowed = True
+
+    def settle(self) -> Settled:
+        """Ask endpoints that keep a bill what this session's calls cost, where not yet known."""
+        return settle(self.parts.ledger, self.session, self.parts.dispatcher.providers)
 
     def close(self) -> None:
         """Shut providers and ledger down; a second call does nothing."""
@@ -184,51 +183,56 @@ class Engine:
         return self.parts.ledger
 
     def _run(self, trip: Trip) -> RouteResult:
-        trip.prompt = self._checked(trip)
-        check_options(trip.options, self.ladder)
+        self._prepare(trip)
         call = self._call(trip)
         try:
-            trip.decision = self._decide(trip, call)
-            trip.plan = make_plan(trip.decision, self.ladder, trip.options)
+            trip.decision = trip.decision or self._decided(trip, call)
+            call.journal.decided(trip.decision)
+            trip.plan = make_plan(trip.decision, self.ladder, trip.options, self.parts.agreement)
+            tell_move(trip, self.ladder)
             trip.tell(Classified(trip.decision, trip.plan))
-            self._climb(trip, call)
+            Run(trip, call, self._means()).carry_out()
+            trip.data = data_of(trip, call.journal)
         except (NbrouteError, KeyboardInterrupt) as raised:
             error = raised if isinstance(raised, NbrouteError) else Interrupted("stopped")
             if call.journal.attempts:
                 error.result = trip.result(call.journal)
             raise error from raised.__cause__
         result = trip.result(call.journal)
+        if trip.options.thread:
+            self.threads.keep(trip.options.thread, result)
         trip.tell(Done(result))
         return result
 
-    def _climb(self, trip: Trip, call: Call) -> None:
-        """Tier after tier until an answer passes the checks; the top one's counts anyway."""
-        steps = trip.plan.steps
-        for step, above in zip(steps, (*steps[1:], None), strict=True):
-            requests = adapt(trip.prompt, step, trip.options)
-            reply = self.parts.dispatcher.run(step, requests, call)
-            trip.verdicts = judge(reply, wanted(trip.options))
-            failed = [verdict for verdict in trip.verdicts if not verdict.passed]
-            if not failed or above is None:
-                return
-            rejected = call.journal.reject(failed[0])
-            call.journal.climb()
-            trip.tell(Escalated(rejected, failed[0], above.tier.name))
+    def _prepare(self, trip: Trip) -> None:
+        """Refuse what can be refused before anything is sent, and look up what was named."""
+        options = trip.options
+        trip.prompt = self._checked(trip)
+        check_options(options, self.ladder)
+        for check in wanted(options, prompt=trip.prompt):
+            if getattr(check, "runs_code", False) and not self.code_allowed:
+                raise SettingsError(
+                    f"{check.__name__} would run code that a model writes; to allow it for this "
+                    "session say `%route allow code` (in Python: router.allow_code())"
+                )
+        if options.schema is not None:
+            trip.schema = read_schema(options.schema)
+        if options.strategy == "parallel":
+            self.parts.embedder()
+        trip.earlier = self.threads.turns(options.thread, trip.parent)
 
-    def _decide(self, trip: Trip, call: Call) -> Decision:
-        def ask(request: Request) -> Attempt:
-            step = Step(self.parts.classifier_tier, (request.model,))
-            self.parts.dispatcher.run(step, (request,), call, purpose="classify")
-            return call.journal.attempts[-1]
+    def _decided(self, trip: Trip, call: Call) -> Decision:
+        senses, cheaper = senses_of(self.parts, call), self.limits.on_limit == "cheaper"
+        return decided(trip, self.parts, senses, cheaper=cheaper)
 
-        decision = trip.decision or self._decided(trip.prompt, trip.options, ask)
-        call.journal.decided(decision)
-        return decision
-
-    def _decided(self, prompt: str, options: Options, ask: Ask | None) -> Decision:
-        if options.tier or options.start:
-            return forced(options.tier or options.start or "", self.ladder)
-        return self.parts.classifier_for(options.classifier, ask).classify(prompt, self.ladder)
+    def _means(self) -> Means:
+        return Means(
+            self.ladder,
+            self.parts.dispatcher,
+            lambda texts, call: embed(self.parts, texts, call)[0],
+            self.parts.check_timeout_s,
+            cheaper=self.limits.on_limit == "cheaper",
+        )
 
     def _call(self, trip: Trip) -> Call:
         journal = Journal(
@@ -239,19 +243,10 @@ class Engine:
             clock=self.parts.clock,
             new_id=self.parts.new_id,
             observe=trip.tell,
+            guard=Guard(self.limits, trip.options.max_cost, over_budget=trip.options.over_budget),
         )
-        return Call(
-            journal,
-            trip.tell,
-            mode=trip.options.cache or self.parts.cache_mode,
-            cancel=trip.cancel,
-            allow=cost_guard(
-                self.parts.limits,
-                trip.options.max_cost,
-                in_call=journal.spent,
-                in_session=self._spent,
-            ),
-        )
+        mode = trip.options.cache or self.parts.cache_mode
+        return Call(journal, trip.tell, mode=mode, cancel=trip.cancel)
 
     def _template(self, trip: Trip) -> Attempt:
         return Attempt(
@@ -267,6 +262,7 @@ class Engine:
             feature=trip.options.feature,
             msg_hash=self.parts.hash_text(trip.prompt),
             strategy=trip.options.strategy,
+            thread=trip.options.thread,
             escalated=self._is_above(trip.options.tier, trip.parent),
             prompt=trip.prompt,
         )
@@ -288,32 +284,16 @@ class Engine:
             return False
         return places[find_tier(self.ladder, tier).name] > places[parent.tier]
 
-    def _spent(self, kind: ProviderKind) -> Decimal:
-        spend = self.parts.ledger.spend(session=self.session)
-        amount: Decimal = spend.usd if kind == "remote" else spend.equivalent_usd
-        return amount
-
     def _checked(self, trip: Trip) -> str:
-        return checked_prompt(trip.prompt, self.parts.limits, trip.tell, self._price_of)
+        return checked_prompt(
+            trip.prompt,
+            self.parts.limits,
+            trip.tell,
+            lambda tokens: price_of_tokens(tokens, self.parts),
+        )
 
     def _price_of(self, tokens: int) -> str:
-        """What that many tokens cost, from the lowest tier to the highest."""
-        lowest, highest = self.ladder.tiers[0], self.ladder.tiers[-1]
-        low = pricing.cost_range(tokens, lowest, lowest.model, self._kind(lowest))[0]
-        high = pricing.cost_range(tokens, highest, highest.model, self._kind(highest))[1]
-        least = pricing.format_usd(low.usd)
-        return f"{least} on {lowest.name} to {pricing.describe(high)} on {highest.name}"
-
-    def _estimate(self, tier: Tier, prompt: str, options: Options) -> TierEstimate:
-        step = Step(tier, (options.model or tier.model,))
-        request = adapt(prompt, step, options)[0]
-        tokens = sum(pricing.estimate_tokens(message.content) for message in request.messages)
-        full = replace(tier, max_tokens=request.max_tokens)
-        low, high = pricing.cost_range(tokens, full, request.model, self._kind(tier))
-        return TierEstimate(tier.name, request.model, tokens, request.max_tokens, low, high)
-
-    def _kind(self, tier: Tier) -> ProviderKind:
-        return self.parts.dispatcher.providers[tier.provider].kind
+        return price_of_tokens(tokens, self.parts)
 
 
 def _quiet(event: Event) -> None:

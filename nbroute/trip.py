@@ -5,8 +5,11 @@ from __future__ import annotations
 import logging
 import threading
 from dataclasses import dataclass, field
+from typing import Any
 
 from nbroute.journal import Journal
+from nbroute.structured import Schema
+from nbroute.threads import Turn
 from nbroute.types import (
     Decision,
     Event,
@@ -15,7 +18,7 @@ from nbroute.types import (
     Options,
     Plan,
     RouteResult,
-    Verdict,
+    Rung,
 )
 
 _log = logging.getLogger("nbroute")
@@ -23,7 +26,11 @@ _log = logging.getLogger("nbroute")
 
 @dataclass
 class Trip:
-    """One prompt on its way; what becomes of it is filled in as it is known."""
+    """One prompt on its way; what becomes of it is filled in as it is known.
+
+    `earlier` are the turns of the conversation before this one, `chosen` the id of the attempt
+    whose text is the answer, `data` the answer parsed.
+    """
 
     prompt: str
     options: Options
@@ -31,13 +38,30 @@ class Trip:
     cancel: threading.Event | None = None
     parent: RouteResult | None = None
     decision: Decision | None = None
+    earlier: tuple[Turn, ...] = ()
+    schema: Schema | None = None
     plan: Plan = field(default_factory=lambda: Plan("", ()))
-    verdicts: tuple[Verdict, ...] = ()
+    rungs: list[Rung] = field(default_factory=list)
+    chosen: str = ""
+    data: Any = None
     notices: list[str] = field(default_factory=list)
+    _thread: int = field(default_factory=threading.get_ident)
+    _later: list[Event] = field(default_factory=list)
 
     def tell(self, event: Event) -> None:
-        """Pass the event on; an observer that breaks is logged and breaks nothing."""
+        """Pass the event on, on the trip's own thread; what others tell waits until then."""
+        if threading.get_ident() != self._thread:
+            self._later.append(event)
+            return
+        waiting, self._later = self._later, []
+        for one in (*waiting, event):
+            self._pass_on(one)
+
+    def _pass_on(self, event: Event) -> None:
+        """An observer that breaks is logged and breaks nothing; a notice is told once."""
         if isinstance(event, Notice):
+            if event.text in self.notices:
+                return
             self.notices.append(event.text)
         try:
             self.observe(event)
@@ -48,15 +72,18 @@ class Trip:
         """What came of it so far."""
         attempts = tuple(journal.attempts)
         answers = [attempt for attempt in attempts if attempt.purpose == "answer"]
+        ranked = sorted(answers, key=lambda attempt: attempt.id == self.chosen)
         return RouteResult(
             id=journal.template.result,
             prompt=self.prompt,
-            text=next((a.text for a in reversed(answers) if a.text), ""),
+            text=next((a.text for a in reversed(ranked) if a.text), ""),
             decision=self.decision or Decision("", "", "not classified"),
             plan=self.plan,
             options=self.options,
             attempts=attempts,
-            verdicts=self.verdicts,
+            rungs=tuple(self.rungs),
+            chosen=self.chosen,
+            data=self.data,
             parent=self.parent,
             notices=tuple(self.notices),
         )

@@ -6,7 +6,10 @@
         assert "gpt-4o-mini" == server.requests[0].json["model"]
 
 Replies are served in the order in which they were queued. With none left it asks `handler`,
-a function of the request's JSON, and without one it answers "ok" with its usage.
+a function of the request's JSON, and without one it answers "ok" with its usage, or the least
+JSON that has the schema asked for. `server.refuse("json_schema", "logprobs")` makes it refuse
+those as OpenAI words it. GET /generation tells what `server.generations` holds, POST /embeddings
+makes vectors of words (see `Loopback`).
 From a shell: `python tests/loopback.py --port 8000`.
 """
 
@@ -15,15 +18,17 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import re
 import socket
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal, Self
+from urllib.parse import parse_qs, urlsplit
+
+from loopback_bodies import completion, embeddings, encoded, events, example, refusal
 
 HTML = "<!DOCTYPE html><html><head><title>Gateway</title></head><body>Sign in</body></html>"
 
@@ -36,6 +41,8 @@ class Reply:
     sends it. `error` is the message of an OpenAI-style error body, `body` is sent as it is
     (bytes, text, or something to make JSON of), `html` a gateway's page. `content_type`
     overrides that of `body`. `chunks` are the pieces of text when streaming (default: words).
+    `id` is the answer's, None sends none. `logprobs` are those of the pieces (default: -0.1 each),
+    sent where they are asked for; an empty list sends none.
     `delay` is in seconds, before the first byte; `pause` between pieces. After `cut_after`
     pieces the connection breaks, after `stall_after` nothing more comes until the client
     leaves. `done=False` leaves out `[DONE]`.
@@ -47,6 +54,8 @@ class Reply:
     cost: float | None = None
     model: str | None = None
     finish_reason: str | None = "stop"
+    id: str | None = "chatcmpl-loopback"
+    logprobs: Sequence[float] | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     error: str | None = None
     body: Any = None
@@ -73,7 +82,10 @@ class Seen:
 class Loopback(ThreadingHTTPServer):
     """The server; it runs in a thread from the first line of its `with` to the last.
 
-    `url` is the base URL for a client. `models` is what GET /models lists.
+    `url` is the base URL for a client. `models` is what GET /models lists. `generations` maps ids
+    to what GET /generation?id= tells of them (OpenRouter's `data`), after `generation_misses`
+    answers of 404. Embeddings have `dimension` numbers: a text's words, counted by their hash;
+    replies to them have a queue of their own (`embedding_reply`).
     """
 
     daemon_threads = False
@@ -87,7 +99,12 @@ class Loopback(ThreadingHTTPServer):
         self.models = models
         self.requests: list[Seen] = []
         self.stopping = threading.Event()
+        self.generations: dict[str, Mapping[str, Any]] = {}
+        self.generation_misses = 0
+        self.dimension = 16
+        self._refused: tuple[str, ...] = ()
         self._queue: deque[Reply] = deque()
+        self._embedding_queue: deque[Reply] = deque()
         self._connections: set[socket.socket] = set()
 
     @property
@@ -104,12 +121,29 @@ class Loopback(ThreadingHTTPServer):
         """Queue a `Reply` made of these parts."""
         self._queue.append(Reply(**parts))
 
+    def embedding_reply(self, **parts: Any) -> None:
+        """Queue a `Reply` to a request for embeddings: an `error`, a `body` or `html`."""
+        self._embedding_queue.append(Reply(**parts))
+
+    def refuse(self, *names: str) -> None:
+        """Refuse from now on: json_schema, json_object, or a parameter of that name."""
+        self._refused = names
+
     def next_reply(self, sent: Any) -> Reply:
-        """The reply to this request: queued, the handler's, or the plain one."""
-        try:
+        """The reply to this request: queued, a refusal, the handler's, or the plain one."""
+        with contextlib.suppress(IndexError):
             return self._queue.popleft()
-        except IndexError:
-            return self.handler(sent) if self.handler else Reply()
+        words = refusal(sent or {}, self._refused)
+        if words:
+            return Reply(status=400, error=words)
+        return self.handler(sent) if self.handler else Reply(text=example(sent or {}))
+
+    def generation(self, name: str) -> tuple[int, Any]:
+        """Status and body of GET /generation."""
+        self.generation_misses -= 1
+        if self.generation_misses >= 0 or name not in self.generations:
+            return 404, {"error": {"message": f"Generation {name} not found", "code": 404}}
+        return 200, {"data": {"id": name, **self.generations[name]}}
 
     def __enter__(self) -> Self:
         self._thread = threading.Thread(target=self.serve_forever, args=(0.01,))
@@ -155,7 +189,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self._seen(None)
-        if self.path == "/v1/models" and not self.server._queue:
+        road = urlsplit(self.path)
+        if road.path == "/v1/generation" and not self.server._queue:
+            self._send(*self.server.generation(parse_qs(road.query)["id"][0]))
+        elif road.path == "/v1/generation":
+            self._answer(self.server.next_reply(None), {})
+        elif self.path == "/v1/models" and not self.server._queue:
             listed = [{"id": name, "object": "model"} for name in self.server.models]
             self._send(200, {"object": "list", "data": listed})
         elif self.path == "/v1/models":
@@ -168,6 +207,10 @@ class _Handler(BaseHTTPRequestHandler):
         self._seen(sent)
         if self.path == "/v1/chat/completions":
             self._answer(self.server.next_reply(sent), sent)
+        elif self.path == "/v1/embeddings" and self.server._embedding_queue:
+            self._answer(self.server._embedding_queue.popleft(), sent)
+        elif self.path == "/v1/embeddings":
+            self._send(200, embeddings(sent, self.server.dimension))
         else:
             self._send(404, "404 page not found")
 
@@ -189,12 +232,12 @@ class _Handler(BaseHTTPRequestHandler):
         elif reply.cut_after is not None or reply.stall_after is not None:
             self._break_off(reply)
         else:
-            self._send(reply.status, _completion(reply, sent), reply.headers)
+            self._send(reply.status, completion(reply, sent), reply.headers)
 
     def _send(
         self, status: int, body: Any, headers: Mapping[str, str] = {}, content_type: Any = None
     ) -> None:
-        data, guessed = _encoded(body)
+        data, guessed = encoded(body)
         self.send_response_only(status)
         self.send_header("Content-Type", content_type or guessed)
         self.send_header("Content-Length", str(len(data)))
@@ -211,7 +254,7 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in reply.headers.items():
             self.send_header(name, value)
         self.end_headers()
-        for count, event in enumerate(_events(reply, sent)):
+        for count, event in enumerate(events(reply, sent)):
             if count in (reply.cut_after, reply.stall_after):
                 self._break_off(reply)
                 return
@@ -238,58 +281,6 @@ def _fixed_body(reply: Reply) -> Any:
     if reply.error is not None:
         return {"error": {"message": reply.error, "type": "error", "code": None}}
     return HTML if reply.html else reply.body
-
-
-def _encoded(body: Any) -> tuple[bytes, str]:
-    if isinstance(body, bytes):
-        return body, "application/json"
-    if isinstance(body, str):
-        return body.encode(), "text/html" if body.startswith("<") else "text/plain"
-    return json.dumps(body).encode(), "application/json"
-
-
-def _completion(reply: Reply, sent: Any) -> dict[str, Any]:
-    message = {"role": "assistant", "content": reply.text}
-    choice = {"index": 0, "message": message, "finish_reason": reply.finish_reason}
-    whole = _envelope("chat.completion", reply, sent) | {"choices": [choice]}
-    return whole | {"usage": usage} if (usage := _usage(reply, sent)) else whole
-
-
-def _events(reply: Reply, sent: Any) -> Iterator[Any]:
-    envelope = _envelope("chat.completion.chunk", reply, sent)
-    pieces = re.findall(r"\S+\s*|\s+", reply.text) if reply.chunks is None else reply.chunks
-    for piece in pieces:
-        yield envelope | {"choices": [_delta({"content": piece}, None)]}
-    if reply.finish_reason:
-        yield envelope | {"choices": [_delta({}, reply.finish_reason)]}
-    asked = (sent.get("stream_options") or {}).get("include_usage")
-    if (asked or reply.cost is not None) and (usage := _usage(reply, sent)):
-        yield envelope | {"choices": [], "usage": usage}
-    if reply.done:
-        yield "[DONE]"
-
-
-def _delta(delta: Mapping[str, str], finish_reason: str | None) -> dict[str, Any]:
-    return {"index": 0, "delta": delta, "finish_reason": finish_reason}
-
-
-def _envelope(kind: str, reply: Reply, sent: Any) -> dict[str, Any]:
-    model = reply.model or sent["model"]
-    return {"id": "chatcmpl-loopback", "object": kind, "created": 0, "model": model}
-
-
-def _usage(reply: Reply, sent: Any) -> dict[str, Any] | None:
-    if reply.usage is None:
-        return None
-    counted = _counted(reply, sent) if reply.usage == "count" else dict(reply.usage)
-    return counted if reply.cost is None else counted | {"cost": reply.cost}
-
-
-def _counted(reply: Reply, sent: Any) -> dict[str, int]:
-    asked = sum(len(message["content"].split()) for message in sent["messages"])
-    answered = len(reply.text.split())
-    total = asked + answered
-    return {"prompt_tokens": asked, "completion_tokens": answered, "total_tokens": total}
 
 
 def main() -> None:

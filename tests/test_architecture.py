@@ -21,25 +21,37 @@ ROOMS = [
     "pricing",
     "classify",
     "plan",
-    "adapt",
     "checks",
+    "structured",
+    "adapt",
+    "limits",
     "report",
     # 2: edges
     "providers",
     "sqlitefile",
+    "embedders",
+    "sandbox",
     "cache",
     "ledger",
     "settings",
     # 3: engine
-    "limits",
     "journal",
     "dispatch",
-    "stream",
+    "deadline",
+    "threads",
     "trip",
+    "asking",
+    "strategies",
+    "parts",
+    "deciding",
+    "estimates",
+    "stream",
+    "bill",
     "router",
+    "many",
     # 4: wiring
-    "build",
     "evaluate",
+    "build",
     # 5: front ends
     "notebook",
     "cli",
@@ -82,7 +94,7 @@ def test_a_module_imports_only_rooms_above_its_own(path):
     assert [] == below
 
 
-@pytest.mark.parametrize("room", ["notebook", "classify", "providers", "report", "settings"])
+@pytest.mark.parametrize("room", ["notebook", "classify", "checks", "types", "providers", "report", "settings"])
 def test_a_folder_has_no_import_cycle(room):
     graph = {}
     for path in (ROOT / room).glob("*.py"):
@@ -114,6 +126,10 @@ def test_a_pure_layer_has_no_clock_no_chance_no_environment(path):
     assert set() == {name.split(".")[0] for name in imports_of(path)} & IMPURE_MODULES
 
 
+#: litellm takes its switches from the environment alone: set for its import, and taken back.
+WRITES_ENVIRONMENT = ROOT / "providers" / "litellm.py"
+
+
 def reads_environment(path: Path) -> bool:
     return any(
         isinstance(node, ast.Attribute) and node.attr in {"environ", "getenv"}
@@ -122,7 +138,8 @@ def reads_environment(path: Path) -> bool:
 
 
 def test_only_settings_reads_the_environment():
-    readers = {room_of(path) for path in modules() if reads_environment(path)}
+    others = [path for path in modules() if path != WRITES_ENVIRONMENT]
+    readers = {room_of(path) for path in others if reads_environment(path)}
 
     assert readers <= {"settings", "cli"}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import http.server
+import json
 import re
 import subprocess
 import sys
@@ -195,6 +196,52 @@ def test_an_answer_can_come_as_a_whole(smollm2):
 
     assert 1 == len(chunks)
     assert "Paris" in chunks[0].text
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("stream", [True, False])
+def test_an_answer_has_the_schema_that_was_asked_for(smollm2, stream):
+    schema = {
+        "type": "object",
+        "properties": {"city": {"type": "string"}, "river": {"enum": ["Seine", "Thames"]}},
+        "required": ["city", "river"],
+        "additionalProperties": False,
+    }
+    asked = request("What is the capital of France?", max_tokens=60, schema=schema, stream=stream)
+
+    answer = json.loads(text_of(smollm2, asked))
+
+    assert ["city", "river"] == sorted(answer)
+    assert answer["river"] in ("Seine", "Thames")
+
+
+@pytest.mark.model
+def test_a_schema_that_llama_cpp_cannot_use_is_left_out(smollm2):
+    schema = {"type": "object", "properties": {"a": {"$ref": "#/nowhere"}}}
+
+    assert "{" in text_of(smollm2, request("Say hello as JSON.", schema=schema))
+
+
+@pytest.mark.model
+def test_the_model_tells_the_log_probability_of_every_token(smollm2):
+    asked = request("What is the capital of France?", logprobs=True, stream=False)
+
+    (answer,) = smollm2.send(asked)
+
+    assert answer.usage.output_tokens == len(answer.logprobs)
+    assert all(value <= 0 for value in answer.logprobs)
+
+
+@pytest.mark.model
+def test_a_streams_log_probabilities_are_those_of_the_whole_answer(smollm2):
+    parts = {"logprobs": True, "max_tokens": 12}
+    (whole,) = smollm2.send(request("Name a colour.", stream=False, **parts))
+
+    streamed = [v for c in smollm2.send(request("Name a colour.", **parts)) for v in c.logprobs]
+
+    assert pytest.approx(sum(whole.logprobs) / len(whole.logprobs), rel=0.2) == (
+        sum(streamed) / len(streamed)
+    )
 
 
 @pytest.mark.model

@@ -93,13 +93,13 @@ def test_a_stream_comes_in_pieces_and_the_rest_at_the_end(server, provider):
     *pieces, last = provider.send(asking())
 
     assert ["Paris, ", "of ", "course."] == [piece.text for piece in pieces]
-    assert Chunk("", Usage(8, 3), "stop", "some/model-2026") == last
+    assert Chunk("", Usage(8, 3), "stop", "some/model-2026", id="chatcmpl-loopback") == last
 
 
 def test_without_streaming_all_comes_in_one_chunk(server, provider):
     server.reply(text="Paris.")
 
-    assert [Chunk("Paris.", Usage(8, 1), "stop", "some/model")] == list(
+    assert [Chunk("Paris.", Usage(8, 1), "stop", "some/model", id="chatcmpl-loopback")] == list(
         provider.send(asking(stream=False))
     )
 
@@ -134,6 +134,28 @@ def test_the_billed_cost_and_cached_tokens_are_read(server, provider, stream):
     last = list(provider.send(asking(stream=stream)))[-1]
 
     assert Usage(20, 5, 16, Decimal("0.000012")) == last.usage
+
+
+@STREAMING
+@pytest.mark.parametrize(("own_key", "billed"), [(True, "0.0021"), (False, "0.0001")])
+def test_with_a_key_of_ones_own_at_openrouter_the_vendors_bill_is_added(
+    server, provider, stream, own_key, billed
+):
+    details = {"upstream_inference_cost": 0.002}
+    usage = {"prompt_tokens": 2, "completion_tokens": 1, "is_byok": own_key}
+    server.reply(usage=usage | {"cost_details": details}, cost=0.0001)
+
+    last = list(provider.send(asking(stream=stream)))[-1]
+
+    assert Decimal(billed) == last.usage.billed_usd
+
+
+def test_the_price_that_a_litellm_proxy_works_out_is_no_bill(server, provider):
+    server.reply(model="gpt-4o-mini-2024", headers={"x-litellm-response-cost": "0.5"})
+
+    last = list(provider.send(asking(model="cheap")))[-1]
+
+    assert ("gpt-4o-mini-2024", None) == (last.model, last.usage.billed_usd)
 
 
 @pytest.mark.parametrize("cost", [True, {"total": 1}, "free", -1, [0.1], "NaN"])
@@ -367,6 +389,277 @@ def test_a_guess_that_did_not_help_is_not_remembered(server, provider):
     list(provider.send(asking()))
 
     assert "max_tokens" in server.requests[-1].json
+
+
+# Structured output
+
+CITY = {
+    "type": "object",
+    "title": "City facts!",
+    "properties": {"name": {"type": "string"}, "people": {"type": "integer"}},
+    "required": ["name", "people"],
+    "additionalProperties": False,
+}
+
+
+def formats(server):
+    return [seen.json.get("response_format", {}).get("type") for seen in server.requests]
+
+
+def test_a_schema_is_asked_of_the_endpoint(server, provider):
+    text = text_of(provider.send(asking(schema=CITY, json=True)))
+
+    assert {
+        "type": "json_schema",
+        "json_schema": {"name": "City_facts", "schema": CITY, "strict": True},
+    } == server.requests[0].json["response_format"]
+    assert {"name": "ok", "people": 1} == json.loads(text)
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]},
+        CITY | {"required": ["name"]},
+        CITY | {"properties": CITY["properties"] | {"people": {"type": "string", "minLength": 1}}},
+        {"type": "array", "items": CITY},
+        {"anyOf": [CITY, {"type": "null"}]},
+        CITY | {"$defs": {"inner": {"type": "object", "properties": {"a": {}}}}},
+        {"type": "object", "properties": {"rest": True}, "additionalProperties": False},
+    ],
+)
+def test_a_schema_that_breaks_openais_strict_rules_is_not_called_strict(server, provider, schema):
+    server.reply()
+    list(provider.send(asking(schema=schema)))
+
+    named = server.requests[0].json["response_format"]["json_schema"]
+
+    assert {"schema": schema} == {key: named[key] for key in named if key != "name"}
+
+
+def test_a_schema_whose_parts_all_keep_the_strict_rules_is_strict(server, provider):
+    street = {"type": "object", "properties": {}, "required": [], "additionalProperties": False}
+    parts = {
+        "cities": {"type": "array", "items": CITY},
+        "street": {"anyOf": [{"$ref": "#/$defs/street"}, {"type": "null"}]},
+    }
+    schema = CITY | {"properties": parts, "required": [*parts], "$defs": {"street": street}}
+
+    list(provider.send(asking(schema=schema)))
+
+    assert server.requests[0].json["response_format"]["json_schema"]["strict"]
+
+
+def test_an_endpoint_without_schemas_is_asked_for_json_and_that_is_remembered(server, provider):
+    server.refuse("json_schema")
+
+    assert '{"answer": "ok"}' == text_of(provider.send(asking(schema=CITY)))
+    list(provider.send(asking(schema=CITY | {"title": "another"})))
+
+    assert ["json_schema", "json_object", "json_object"] == formats(server)
+
+
+def test_an_endpoint_with_no_structured_output_is_left_to_the_words_of_the_prompt(server, provider):
+    server.refuse("json_schema", "json_object")
+
+    assert "ok" == text_of(provider.send(asking(schema=CITY)))
+    list(provider.send(asking(json=True)))
+
+    assert ["json_schema", "json_object", None, None] == formats(server)
+
+
+def test_json_mode_that_is_refused_is_dropped(server, provider):
+    server.reply(status=400, error="'response_format.type' must be 'json_schema' or 'text'")
+
+    assert "ok" == text_of(provider.send(asking(json=True)))
+    list(provider.send(asking(json=True)))
+
+    assert ["json_object", None, None] == formats(server)
+
+
+def test_json_mode_is_not_asked_for_a_schema_that_is_no_object(server, provider):
+    server.refuse("json_schema")
+
+    list(provider.send(asking(schema={"type": "array", "items": {"type": "integer"}})))
+
+    assert ["json_schema", None] == formats(server)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Invalid schema for response_format 'answer': 'required' is required to be supplied.",
+        "JSON schema conversion failed: Unrecognized schema",
+        "Failed to initialize samplers: failed to parse grammar",
+    ],
+)
+def test_a_refused_schema_says_nothing_of_other_schemas(server, provider, words):
+    server.reply(status=400, error=words)
+
+    for schema in (CITY, CITY, CITY | {"title": "another"}):
+        list(provider.send(asking(schema=schema)))
+
+    assert ["json_schema", "json_object", "json_object", "json_schema"] == formats(server)
+
+
+# Log-probabilities
+
+
+def logprobs_of(chunks):
+    return [value for chunk in chunks for value in chunk.logprobs]
+
+
+@STREAMING
+def test_log_probabilities_are_asked_for_and_read(server, provider, stream):
+    server.reply(text="Paris, of course.", chunks=["Paris, ", "of course."], logprobs=[-0.5, -2])
+
+    chunks = list(provider.send(asking(stream=stream, logprobs=True)))
+
+    assert server.requests[0].json["logprobs"] is True
+    assert [-0.5, -2.0] == logprobs_of(chunks)
+
+
+def test_log_probabilities_are_not_asked_for_unless_wanted(server, provider):
+    list(provider.send(asking()))
+
+    assert [False] == parameters(server, "logprobs")
+
+
+@pytest.mark.parametrize("status", [400, 403])
+def test_a_model_that_does_not_tell_log_probabilities_answers_without(server, provider, status):
+    server.reply(status=status, error="You are not allowed to request logprobs from this model")
+
+    assert [] == logprobs_of(provider.send(asking(logprobs=True)))
+    list(provider.send(asking(logprobs=True)))
+
+    assert [True, False, False] == parameters(server, "logprobs")
+
+
+@pytest.mark.parametrize("value", [None, "high", True, float("nan"), 10**400])
+def test_log_probabilities_that_are_none_are_left_out(server, provider, value):
+    content = [{"token": "a", "logprob": -1.0}, {"token": "b", "logprob": value}]
+    choice = {"message": {"content": "ab"}, "logprobs": {"content": content}}
+    server.reply(body={"choices": [choice | {"finish_reason": "stop"}]})
+
+    assert [] == logprobs_of(provider.send(asking(stream=False, logprobs=True)))
+
+
+# What an answer cost, afterwards
+
+
+def test_the_answers_id_comes_with_the_first_piece_of_a_stream_that_breaks_off(server, provider):
+    server.reply(text="one two three", id="gen-1", cut_after=1)
+    pieces = provider.send(asking())
+
+    assert ("one ", "gen-1") == ((first := next(pieces)).text, first.id)
+    with pytest.raises(Unavailable):
+        list(pieces)
+
+
+def test_the_id_is_known_before_there_is_any_text(server, provider):
+    events = (
+        'data: {"id": "gen-7", "choices": [{"delta": {"role": "assistant"}}]}\n\n'
+        'data: {"id": "gen-7", "choices": [{"delta": {"content": "Paris."}}]}\n\n'
+        'data: {"id": "gen-7", "choices": [{"delta": {}, "finish_reason": "stop"}]}\n\n'
+    )
+    server.reply(body=events, content_type="text/event-stream")
+
+    assert [("", "gen-7"), ("Paris.", "gen-7"), ("", "gen-7")] == [
+        (piece.text, piece.id) for piece in provider.send(asking())
+    ]
+
+
+def test_a_generation_is_settled_from_openrouters_books(server, provider):
+    server.generations["gen-1"] = {
+        "total_cost": 0.00049,
+        "tokens_prompt": 10,
+        "tokens_completion": 25,
+        "native_tokens_prompt": 12,
+        "native_tokens_completion": 30,
+        "native_tokens_cached": 4,
+    }
+
+    assert Usage(12, 30, 4, Decimal("0.00049")) == provider.settle("gen-1")
+    assert "/v1/generation?id=gen-1" == server.requests[0].path
+    assert f"Bearer {KEY}" == server.requests[0].headers["authorization"]
+
+
+def test_a_generation_that_is_not_in_the_books_yet_is_none_at_first(server, provider):
+    server.generations["gen-1"] = {
+        "total_cost": 0.1,
+        "tokens_prompt": 2,
+        "tokens_completion": 3,
+        "native_tokens_prompt": None,
+        "is_byok": True,
+        "upstream_inference_cost": 0.2,
+    }
+    server.generation_misses = 1
+
+    assert [None, Usage(2, 3, 0, Decimal("0.3"))] == [provider.settle("gen-1") for _ in range(2)]
+
+
+def test_a_cancelled_generation_without_counts_still_has_its_bill(server, provider):
+    server.generations["gen-1"] = {"total_cost": 0.1, "tokens_prompt": None}
+
+    assert Usage(0, 0, 0, Decimal("0.1"), estimated=True) == provider.settle("gen-1")
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        {"status": 404, "error": "Not Found"},
+        {"status": 405, "error": "Method Not Allowed"},
+        {"html": True},
+        {"body": {"data": {"total_cost": None}}},
+        {"body": {}},
+        {"body": []},
+    ],
+)
+def test_an_endpoint_that_keeps_no_books_settles_nothing(server, provider, reply):
+    server.reply(**reply)
+
+    assert provider.settle("chatcmpl-1") is None
+
+
+def test_a_refused_key_is_told_when_settling(server, provider):
+    server.reply(status=401, error=f"no such key {KEY}")
+
+    with pytest.raises(AuthError, match=r"\[key\].* TEST_KEY"):
+        provider.settle("gen-1")
+
+
+# Other roads of the endpoint
+
+
+def test_a_post_gives_the_endpoints_json(server, provider):
+    answer = provider.post("/embeddings", {"model": "small", "input": ["a b", "b a"]})
+
+    first, second = (row["embedding"] for row in answer["data"])
+    assert (first, 16) == (second, len(first))
+    assert {"prompt_tokens": 4, "total_tokens": 4} == answer["usage"]
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind", "says"),
+    [
+        ({"status": 404, "error": "no model"}, UnknownModel, "'small'"),
+        ({"status": 400, "error": "too long"}, RequestRejected, "too long"),
+        ({"status": 503, "error": "busy"}, Unavailable, "busy"),
+        ({"html": True}, BadReply, "web page"),
+        ({"error": "overloaded"}, BadReply, "overloaded"),
+    ],
+)
+def test_a_post_that_fails_is_a_provider_error(server, provider, reply, kind, says):
+    server.embedding_reply(**reply)
+
+    with pytest.raises(kind, match=says):
+        provider.post("/embeddings", {"model": "small", "input": ["a"]})
+
+
+def test_a_post_without_a_key_sends_nothing(server, connect):
+    with pytest.raises(AuthError, match="TEST_KEY"):
+        connect(api_key="").post("/embeddings", {"model": "small"})
+    assert [] == server.requests
 
 
 # Errors that the endpoint tells
@@ -699,7 +992,16 @@ def test_models_of_a_page_are_a_bad_reply(server, provider):
 
 
 SHAPE = {
-    "choices": [{"message": {"content": "", "refusal": ""}, "delta": {}, "finish_reason": "stop"}],
+    "choices": [
+        {
+            "message": {"content": "", "refusal": "", "logprob": 0},
+            "delta": {},
+            "finish_reason": "stop",
+            "logprobs": {},
+        }
+    ],
+    "id": "",
+    "data": {"total_cost": 0},
     "usage": {"prompt_tokens": 1, "completion_tokens": 1, "prompt_tokens_details": {}, "cost": 0},
     "model": "",
     "error": {},

@@ -320,6 +320,43 @@ def test_a_frame_has_a_row_for_every_tier():
     assert math.isnan(frame["p95_ms"][1])
 
 
+def test_an_answer_beside_the_one_that_was_kept_is_paid_for_and_is_no_escalation():
+    both = report(
+        row("r1"),
+        row("r1", tier="FRONTIER", status="unused", cost_usd=0.05, latency_ms=900.0),
+    )
+
+    assert Decimal("0.06") == both.spend.usd
+    assert (Decimal("0.05"), 1) == (both.beside.usd, both.beside.calls)
+    assert {"SIMPLE": 1, "MEDIUM": 0, "FRONTIER": 0} == both.answered
+    assert (1, 0.0) == (both.lowest_answered, both.escalation_rate)
+    assert 900.0 == both.latency["FRONTIER"].p50_ms
+    assert Decimal("0.20") - Decimal("0.06") == both.saving_usd
+    assert {"ok": 1, "unused": 1} == both.statuses
+    assert "1 unused" in str(both)
+    assert "  of which beside the answer that was kept: $0.05, 1 call" in str(both)
+
+
+def test_a_cheap_answer_that_was_not_kept_does_not_count_as_the_lowest_tiers():
+    both = report(row("r1", status="unused"), row("r1", tier="FRONTIER", cost_usd=0.05))
+
+    assert {"SIMPLE": 0, "MEDIUM": 0, "FRONTIER": 1} == both.answered
+    assert (0, None) == (both.lowest_answered, both.escalation_rate)
+
+
+def test_embedding_is_told_apart_from_classifying_and_makes_no_saving():
+    both = report(
+        row("r1", purpose="classify", cost_usd=0.001),
+        row("r1", purpose="embed", cost_usd=0.002, model="text-embedding-3-small"),
+        row("r1"),
+    )
+
+    assert (Decimal("0.001"), Decimal("0.002")) == (both.classifying.usd, both.embedding.usd)
+    assert Decimal("0.20") - Decimal("0.013") == both.saving_usd
+    assert {"SIMPLE": 1, "MEDIUM": 0, "FRONTIER": 0} == both.answered
+    assert "  of which embedding: $0.002, 1 call" in str(both)
+
+
 def test_spends_add_up():
     one = Spend(Decimal(1), Decimal(2), 3, 4, 5, {"list": Decimal(1)})
 

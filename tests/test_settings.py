@@ -9,8 +9,15 @@ import pytest
 from nbroute import ladders
 from nbroute.classify.simple import NAMES
 from nbroute.errors import SettingsError
-from nbroute.settings import BUILT_IN, CLASSIFIERS, load
-from nbroute.types import Price
+from nbroute.limits import Limits
+from nbroute.settings import (
+    BUILT_IN,
+    CLASSIFIERS,
+    ClassifierSettings,
+    EmbedderSettings,
+    load,
+)
+from nbroute.types import Price, Target
 
 KEY = "sk-or-v1-not-a-real-key"
 OFFLINE = "OPENROUTER_API_KEY, OPENAI_API_KEY and ANTHROPIC_API_KEY are not set"
@@ -247,6 +254,14 @@ def test_all_keys_are_read(read, here):
         classifier_provider = "openai"
         classifier_model = "gpt-4.1-nano"
         classifier_threshold = 0.5
+        classifier_file = "learned.npz"
+        embedder = "openrouter"
+        embedder_model = "openai/text-embedding-3-large"
+        agreement = 0.8
+        check_timeout_s = 2.5
+        budget_usd_per_day = 5
+        budget_usd_per_feature = 2.50
+        on_limit = "cheaper"
         cache = "only"
         cache_file = "lesson.db"
         ledger = "records/ledger.db"
@@ -261,12 +276,14 @@ def test_all_keys_are_read(read, here):
     )
 
     assert ("fast", "mid") == (settings.ladder.default, settings.baseline)
-    assert ("model", "openai", "gpt-4.1-nano", 0.5) == (
-        settings.classifier.name,
-        settings.classifier.provider,
-        settings.classifier.model,
-        settings.classifier.threshold,
+    assert settings.classifier == ClassifierSettings(
+        "model", "openai", "gpt-4.1-nano", 0.5, here / "learned.npz"
     )
+    assert settings.embedder == EmbedderSettings(
+        "openrouter", "openrouter", "openai/text-embedding-3-large"
+    )
+    assert (0.8, 2.5) == (settings.agreement, settings.check_timeout_s)
+    assert settings.limits == Limits(None, Decimal(5), Decimal("2.50"), "cheaper", 5000)
     assert ("only", here / "lesson.db") == (settings.cache, settings.cache_file)
     assert here / "records" / "ledger.db" == settings.ledger_file
     assert (True, True, 5000) == (
@@ -278,6 +295,118 @@ def test_all_keys_are_read(read, here):
     assert 5.0 == the_provider(settings, "openrouter").timeout_s
     assert "https://openrouter.ai/api/v1" == the_provider(settings, "openrouter").base_url
     assert here / "nbroute.toml" == settings.source_file
+
+
+def test_a_feature_can_have_a_budget_of_its_own(read):
+    settings = read(
+        """
+        [nbroute]
+        profile = "simulated"
+        budget_usd = 10
+
+        [nbroute.budget_usd_per_feature]
+        chat = 2.50
+        "the search" = 1
+        """
+    )
+
+    assert {"chat": Decimal("2.50"), "the search": Decimal(1)} == settings.budget_usd_per_feature
+    assert settings.budget_usd_per_feature == settings.limits.budget_usd_per_feature
+    assert (Decimal(10), None, "refuse") == (
+        settings.limits.budget_usd,
+        settings.limits.budget_usd_per_day,
+        settings.limits.on_limit,
+    )
+
+
+def test_without_a_file_texts_are_compared_by_whatever_is_there(read):
+    settings = read()
+
+    assert EmbedderSettings("auto", None, "text-embedding-3-small") == settings.embedder
+    assert (0.92, 10.0) == (settings.agreement, settings.check_timeout_s)
+    assert "wordllama" == read('[nbroute]\nembedder = "wordllama"').embedder.name
+
+
+@pytest.mark.parametrize("name", ["embedding", "embedding:centroid", "learned"])
+def test_a_classifier_that_learned_from_examples_can_be_named(read, name):
+    assert name == read(f'[nbroute]\nclassifier = "{name}"').classifier.name
+
+
+def test_a_tiers_fallbacks_can_be_models_of_other_endpoints(read):
+    settings = read(
+        """
+        [nbroute]
+        profile = "openrouter"
+
+        [tiers.SIMPLE]
+        model = "openai/gpt-4o-mini"
+        context = 8192
+        fallbacks = [
+            "anthropic/claude-haiku-4.5",
+            { provider = "openai", model = "gpt-4o-mini", price = { input = 0.15, output = 0.60 } },
+            { model = "mistral/small", price = { input = 1, output = 2 } },
+            { provider = "lmstudio", model = "smollm" },
+        ]
+        """,
+        OPENROUTER_API_KEY=KEY,
+    )
+    simple = settings.ladder["SIMPLE"]
+
+    assert (
+        Target("openrouter", "openai/gpt-4o-mini"),
+        Target("openrouter", "anthropic/claude-haiku-4.5"),
+        Target("openai", "gpt-4o-mini", Price(Decimal("0.15"), Decimal("0.60"), "configured")),
+        Target("openrouter", "mistral/small", Price(Decimal(1), Decimal(2), "configured")),
+        Target("lmstudio", "smollm"),
+    ) == simple.targets
+    assert 8192 == simple.context
+    assert ["openrouter", "openai", "lmstudio"] == [one.name for one in settings.providers]
+    assert f"OPENAI_API_KEY is not set: {CURE}" in settings.origin
+
+
+def test_litellm_as_a_library_needs_models_and_nothing_else(read):
+    settings = read(
+        """
+        [providers.lite]
+        kind = "litellm"
+        timeout_s = 9
+
+        [tiers.fast]
+        provider = "lite"
+        model = "openai/gpt-4o-mini"
+        """
+    )
+    lite = the_provider(settings, "lite")
+
+    assert ("litellm", "", None, 9.0, True) == (
+        lite.kind,
+        lite.base_url,
+        lite.api_key,
+        lite.timeout_s,
+        lite.billed,
+    )
+    assert settings.origin.startswith("profile file: lite through LiteLLM; settings from")
+    assert "hybrid" == settings.classifier.name
+
+
+def test_a_litellm_key_and_address_are_taken_where_they_are_given(read):
+    settings = read(
+        """
+        [providers.lite]
+        kind = "litellm"
+        base_url = "http://proxy:4000"
+        api_key_env = "LITE_KEY"
+
+        [tiers.fast]
+        provider = "lite"
+        model = "openai/gpt-4o-mini"
+        """,
+        LITE_KEY=KEY,
+    )
+    lite = the_provider(settings, "lite")
+
+    assert ("http://proxy:4000", KEY) == (lite.base_url, lite.api_key)
+    assert "lite through LiteLLM, key from LITE_KEY" in settings.origin
 
 
 def test_the_nearest_file_above_the_working_folder_is_taken(read, here):
@@ -462,6 +591,47 @@ REFUSED = {
     "budget in words": ('[nbroute]\nbudget_usd = "1"', "budget_usd = '1' cannot be used"),
     "truth for a number": ("[nbroute]\nmax_prompt_chars = true", "= true cannot be used"),
     "text for a truth value": ('[nbroute]\nstore_text = "no"', "give true or false"),
+    "a day's budget of nothing": ("[nbroute]\nbudget_usd_per_day = 0", "budget_usd_per_day = 0"),
+    "a feature's budget below nothing": (
+        "[nbroute.budget_usd_per_feature]\nchat = 1\nsearch = -0.5",
+        r"\[nbroute.budget_usd_per_feature\] search = -0.5 cannot be used; give US dollars above 0",
+    ),
+    "a budget for all features of nothing": (
+        "[nbroute]\nbudget_usd_per_feature = 0",
+        r"\[nbroute\] budget_usd_per_feature = 0 cannot be used",
+    ),
+    "unknown end of a budget": ('[nbroute]\non_limit = "stop"', "give one of refuse, cheaper"),
+    "agreement above 1": ("[nbroute]\nagreement = 92", "agreement = 92 cannot.*from 0 to 1"),
+    "a check with no time": ("[nbroute]\ncheck_timeout_s = 0", "seconds above 0"),
+    "unknown embedder": (
+        '[nbroute]\nembedder = "wordlama"',
+        "embedder = 'wordlama' is not configured; did you mean 'wordllama'",
+    ),
+    "an embedder without vectors": (
+        '[nbroute]\nembedder = "simulated"',
+        "embedder = 'simulated' has no embeddings",
+    ),
+    "a context of half a token": ("[tiers.SIMPLE]\ncontext = 0.5", "whole number above 0"),
+    "a fallback that is no model": (
+        "[tiers.SIMPLE]\nfallbacks = [3]",
+        r"\[tiers.SIMPLE\] fallbacks = 3 cannot be used; give a model",
+    ),
+    "a fallback without a model": (
+        '[tiers.SIMPLE]\nfallbacks = [{ provider = "openai" }]',
+        "fallbacks = .*openai.* cannot be used; give a model",
+    ),
+    "a misspelt key of a fallback": (
+        '[tiers.SIMPLE]\nfallbacks = [{ modle = "gpt-4o" }]',
+        r"\[tiers.SIMPLE.fallbacks\] modle: .*did you mean 'model'",
+    ),
+    "a fallback at no endpoint": (
+        '[tiers.SIMPLE]\nfallbacks = [{ provider = "opanai", model = "gpt-4o" }]',
+        r"fallbacks: provider = 'opanai' is not configured; add \[providers.opanai\]; did you",
+    ),
+    "litellm without models": (
+        '[nbroute]\nprofile = "lite"\n[providers.lite]\nkind = "litellm"',
+        r"\[tiers.SIMPLE\] has no model, and LiteLLM cannot be asked",
+    ),
     "threshold above 1": ("[nbroute]\nclassifier_threshold = 70", "from 0 to 1"),
     "no tokens": ("[tiers.SIMPLE]\nmax_tokens = 0", "max_tokens = 0 cannot be used"),
     "half a token": ("[tiers.SIMPLE]\nmax_tokens = 1.5", "whole number above 0"),

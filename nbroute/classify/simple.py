@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import cast
 
@@ -12,7 +12,17 @@ from nbroute.errors import NbrouteError, SettingsError, did_you_mean
 from nbroute.types import Classifier, Decision, Ladder
 
 #: The classifiers that can be named in nbroute.toml and after `--classifier`.
-NAMES = ("rules", "rules:two-tier", "rules:three-tier", "rules:four-tier", "model", "hybrid")
+NAMES = (
+    "rules",
+    "rules:two-tier",
+    "rules:three-tier",
+    "rules:four-tier",
+    "model",
+    "hybrid",
+    "embedding",
+    "embedding:centroid",
+    "learned",
+)
 
 Choice = str | tuple[str, str] | Decision
 
@@ -94,13 +104,17 @@ def resolve(
     rules: Classifier,
     model: Classifier,
     threshold: float,
+    others: Mapping[str, Callable[[], Classifier]] | None = None,
 ) -> Classifier:
     """The classifier that a name, a classifier or a function stands for.
 
-    `rules`, `model` and `threshold` are what "rules", "model" and "hybrid" are made of.
+    `rules`, `model` and `threshold` are what "rules", "model" and "hybrid" are made of;
+    `others` make the ones of their names when they are asked for.
     SettingsError for an unknown name and for what is none of the three.
     """
     if isinstance(spec, str):
+        if others and spec in others:
+            return others[spec]()
         return _named(spec, rules, model, threshold)
     if hasattr(spec, "classify") and not isinstance(spec, type):
         return cast("Classifier", spec)

@@ -1,5 +1,10 @@
-"""How well a classifier routes: benchmark data and the figures worked out on it.
+"""How well a classifier routes, and training one: benchmark data and the figures worked out on it.
 
-- `datasets`  prompts with the scores of a weak and a strong model
-- `metrics`   APGR, CPT, bootstrap intervals, tier shares, accuracy
+- `datasets`    prompts with the scores of a weak and a strong model
+- `metrics`     APGR, CPT, bootstrap intervals, tier shares, accuracy
+- `training`    `fit`: labelled prompts -> the learned classifier and its figures
+- `labels`      a frame or a CSV file -> labelled prompts
+- `duplicates`  which prompts are nearly the same
+- `figures`     the learned classifier beside random, prompt length, the present one, the oracle
+- `modelfile`   the learned classifier's file: `save` and `load`
 """

@@ -9,16 +9,16 @@ After "RouteLLM: Learning to Route LLMs with Preference Data", arXiv 2406.18665,
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
 Metric = Callable[[Any, Any, Any], float]
 
 
-def apgr(scores: Sequence[float], weak: Sequence[float], strong: Sequence[float]) -> float:
+def apgr(scores: ArrayLike, weak: ArrayLike, strong: ArrayLike) -> float:
     """The area under PGR for x from 0 to 1; 0.5 is what chance gives.
 
     Prompts with the same score count in expectation over their order. Raises ValueError where
@@ -29,9 +29,7 @@ def apgr(scores: Sequence[float], weak: Sequence[float], strong: Sequence[float]
     return float((middles * (share[1:] - share[:-1])).sum())
 
 
-def cpt(
-    scores: Sequence[float], weak: Sequence[float], strong: Sequence[float], recover: float
-) -> float:
+def cpt(scores: ArrayLike, weak: ArrayLike, strong: ArrayLike, recover: float) -> float:
     """The least share of strong calls that recovers the part `recover` (0 to 1) of the gap.
 
     Raises ValueError as `apgr` does.
@@ -47,9 +45,9 @@ def cpt(
 
 def bootstrap(
     metric: Metric,
-    scores: Sequence[float],
-    weak: Sequence[float],
-    strong: Sequence[float],
+    scores: ArrayLike,
+    weak: ArrayLike,
+    strong: ArrayLike,
     *,
     samples: int = 1000,
     level: float = 0.95,
@@ -93,7 +91,7 @@ def accuracy_by(
 
 
 def _curve(
-    scores: Sequence[float], weak: Sequence[float], strong: Sequence[float]
+    scores: ArrayLike, weak: ArrayLike, strong: ArrayLike
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     """The points (x, PGR) after each group of equal scores; between them it is a line."""
     import numpy as np

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from nbroute.errors import SettingsError, did_you_mean
-from nbroute.notebook import options, tables
+from nbroute.notebook import names, options, tables
+
+_CLASSIFIER = re.compile(r"(?:-c|--classifier)[\s=]+(\S+)(?:\s+|$)")
 
 LOG_COLUMNS = [
     "time",
@@ -64,9 +67,12 @@ def why(desk: Any, _rest: str) -> tables.Table:
 
 def classify(desk: Any, rest: str) -> tables.Table:
     """Which tier a text would go to."""
-    if not rest:
+    named = _CLASSIFIER.match(rest)
+    text = rest[named.end() :].strip() if named else rest
+    if not text:
         raise SettingsError("`%route classify` takes a text, such as `%route classify Hello`")
-    return tables.decision(desk.router.classify(rest), rest)
+    asked = names.classifier(desk.shell.user_ns, named[1]) if named else None
+    return tables.decision(desk.router.classify(text, asked), text)
 
 
 def use(desk: Any, rest: str) -> tables.Told:
@@ -74,6 +80,56 @@ def use(desk: Any, rest: str) -> tables.Told:
     if not rest:
         raise SettingsError("`%route use` takes the name of a profile, such as `simulated`")
     return tables.Told(f"nbroute: {desk.use(rest)}")
+
+
+def budget(desk: Any, rest: str) -> tables.Told:
+    """The session's budget, or another one from here on."""
+    if rest:
+        desk.router.set_budget(None if rest.lower() in ("off", "none") else rest)
+        desk.refresh()
+    return tables.budgets(desk.router)
+
+
+def teach(desk: Any, rest: str) -> tables.Told:
+    """Keep a prompt as an example of a tier, for the classifiers that learn from examples."""
+    tier, _, text = rest.partition(" ")
+    if not tier:
+        raise SettingsError("`%route teach` takes a tier, and a text or the last prompt")
+    if not text.strip() and desk.last is None:
+        raise SettingsError("nothing was routed yet; give a text: `%route teach TIER TEXT`")
+    prompt = text.strip() or desk.last.prompt
+    known = desk.router.teach(prompt, tier)
+    return tables.Told(f"nbroute: kept as an example of {known}: {prompt:.60}")
+
+
+def threads(desk: Any, rest: str) -> Any:
+    """The conversations of this session, or one of them forgotten."""
+    word, _, name = rest.partition(" ")
+    if word and (word != "forget" or not name.strip()):
+        raise SettingsError("`%route threads` lists them; `%route threads forget NAME` drops one")
+    if word:
+        desk.router.threads.forget(name.strip())
+        return tables.Told(f"nbroute: thread {name.strip()!r} is forgotten")
+    return tables.threads_table(desk.router)
+
+
+def allow(desk: Any, rest: str) -> tables.Told:
+    """The user's word that checks may run code that a model wrote."""
+    if rest != "code":
+        raise SettingsError("`%route allow` takes one word, `code`: to run code in answers")
+    desk.router.allow_code()
+    return tables.Told(
+        "nbroute: for this session, `--check tests=NAME` runs code that a model wrote: in a "
+        "process of its own with limits on time, memory and files and without your keys. That "
+        "holds accidents back, not an attacker."
+    )
+
+
+def settle(desk: Any, _rest: str) -> tables.Told:
+    """Ask the endpoint what it charged where its answers did not say."""
+    settled = desk.router.settle()
+    desk.refresh()
+    return tables.Told(f"nbroute: {settled.told}")
 
 
 def help_text(_desk: Any, _rest: str) -> tables.Told:
@@ -103,11 +159,16 @@ COMMANDS = {
     "classify": Command(
         classify,
         "which tier a text would go to, and why",
-        "TEXT",
+        "[-c CLASSIFIER] TEXT",
     ),
     "report": Command(
         lambda desk, _: desk.router.report(), "what this session did, cost and saved"
     ),
+    "budget": Command(budget, "the session's budget; another one from here on", "[USD|off]"),
+    "teach": Command(teach, "keep a text (or the last prompt) as an example", "TIER [TEXT]"),
+    "threads": Command(threads, "the conversations of `--thread`", "[forget NAME]"),
+    "allow": Command(allow, "let --check tests=NAME run code in answers", "code"),
+    "settle": Command(settle, "ask endpoints that keep a bill what their answers cost"),
     "use": Command(use, "go on with another profile: openrouter, local, ollama ...", "PROFILE"),
     "help": Command(help_text, "this list"),
 }

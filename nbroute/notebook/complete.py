@@ -24,6 +24,8 @@ class Vocabulary:
     profiles: tuple[str, ...] = ()
     strategies: tuple[str, ...] = ()
     classifiers: tuple[str, ...] = ()
+    checks: tuple[str, ...] = ()
+    threads: tuple[str, ...] = ()
     variables: tuple[str, ...] = ()
 
 
@@ -42,11 +44,16 @@ _VALUES = {
     "--max-tokens": None,
     "--max-cost": None,
     "--feature": None,
-    "--check": "variables",
+    "--start": "tiers",
+    "--tiers": "tiers",
+    "--agreement": None,
+    "--schema": "variables",
+    "--thread": "threads",
+    "--check": "checks",
     "-o": "variables",
     "--output": "variables",
 }
-_ARGUMENTS = {"use": "profiles", "escalate": "tiers"}
+_ARGUMENTS = {"use": "profiles", "escalate": "tiers", "teach": "tiers", "threads": "threads"}
 
 
 class _Nothing(tuple[Any, ...]):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from nbroute import checks
 from nbroute.build import Router
+from nbroute.checks import NAMES as CHECKS
 from nbroute.classify.simple import NAMES as CLASSIFIERS
-from nbroute.errors import NbrouteError, PromptError, SettingsError, did_you_mean
-from nbroute.notebook import commands, complete, options, render, tables
+from nbroute.errors import NbrouteError, PromptError, SettingsError
+from nbroute.notebook import commands, complete, names, options, render, tables
 from nbroute.notebook.card import Card
 from nbroute.notebook.interpolate import interpolate
 from nbroute.notebook.screens import Live, Quiet, screen_for
@@ -54,7 +54,7 @@ class Desk:
         )
         for provider in old.parts.dispatcher.providers.values():
             provider.close()
-        self._refresh()
+        self.refresh()
         return self.router.settings.origin
 
     def escalate(self, tier: str | None) -> RouteResult:
@@ -75,6 +75,8 @@ class Desk:
             profiles=tuple(BUILT_IN),
             strategies=STRATEGIES,
             classifiers=CLASSIFIERS,
+            checks=(*CHECKS, "tests=", *self._functions()),
+            threads=self.router.threads.names(),
             variables=tuple(name for name in self.shell.user_ns if not name.startswith("_")),
         )
 
@@ -105,7 +107,7 @@ class Desk:
             raise
         finally:
             self._card = None
-            self._refresh()
+            self.refresh()
         self._keep(result, output)
         if isinstance(card.screen, Live):
             self._show_controls(card, output)
@@ -138,7 +140,8 @@ class Desk:
         elif result is not None and result.parent is None:
             self.last = result
 
-    def _refresh(self) -> None:
+    def refresh(self) -> None:
+        """Have the session meter, if there is one, read the ledger again."""
         if self._meter is not None:
             self._meter.refresh(self.router)
 
@@ -158,35 +161,22 @@ class Desk:
             "tier": wanted.tier,
             "model": wanted.model,
             "strategy": wanted.strategy,
-            "classifier": self._classifier(wanted.classifier),
+            "start": wanted.start,
+            "tiers": wanted.tiers,
+            "agreement": wanted.agreement,
+            "classifier": names.classifier(self.shell.user_ns, wanted.classifier),
             "system": wanted.system,
             "max_tokens": wanted.max_tokens,
             "max_cost": wanted.max_cost,
+            "over_budget": wanted.over_budget,
             "json": wanted.json,
-            "checks": tuple(checks.own(self._function(name), name) for name in wanted.check),
+            "schema": names.schema(self.shell.user_ns, wanted.schema),
+            "checks": names.checks(self.shell.user_ns, wanted.check),
             "feature": wanted.feature,
+            "thread": wanted.thread,
             "cache": "off" if wanted.no_cache else wanted.cache,
             "stream": not wanted.no_stream,
         }
-
-    def _classifier(self, name: str | None) -> Any:
-        if name is None or name in CLASSIFIERS:
-            return name
-        if name not in self.shell.user_ns:
-            known = [*CLASSIFIERS, *self._functions()]
-            msg = f"unknown classifier {name!r:.80}: {did_you_mean(name, known)}"
-            raise SettingsError(msg)
-        return self._function(name)
-
-    def _function(self, name: str) -> Any:
-        found = self.shell.user_ns.get(name)
-        if not callable(found):
-            what = "no function" if name in self.shell.user_ns else "not defined"
-            msg = (
-                f"{name!r:.80} is {what} in this notebook: {did_you_mean(name, self._functions())}"
-            )
-            raise SettingsError(msg)
-        return found
 
     def _functions(self) -> list[str]:
         space = self.shell.user_ns

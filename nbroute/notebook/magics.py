@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from nbroute.notebook.desk import Desk
 
 #: By name, so that loading does not import the module.
-RESULT = ("nbroute.types", "RouteResult")
+RESULT = ("nbroute.types.results", "RouteResult")
 
 
 @magics_class

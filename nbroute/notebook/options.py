@@ -9,11 +9,16 @@ import shlex
 from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
 
+from nbroute.checks import NAMES as CHECKS
 from nbroute.classify.simple import NAMES as CLASSIFIERS
 from nbroute.errors import SettingsError, did_you_mean
 from nbroute.plan import CACHE_MODES, STRATEGIES
 
 _ASSIGNED = re.compile(r"^\s*([^\W\d]\w*)\s*<<(?:\s+|$)")
+_CHECKS = (
+    "function of the answer, tests=NAME (code is run against the notebook's assertions), or "
+    + ", ".join(CHECKS)
+)
 _NBVAL = re.compile(r"^\s*#\s*NBVAL_")
 
 
@@ -38,13 +43,19 @@ def make_parser() -> argparse.ArgumentParser:
     add("-t", "--tier", help="take this tier; nothing is classified")
     add("-m", "--model", help="take this model of the tier's provider; no fallbacks")
     add("-S", "--strategy", default="direct", help=", ".join(STRATEGIES))
+    add("--start", metavar="TIER", help="where a cascade begins; nothing is classified")
+    add("--tiers", metavar="A,B", type=_names, help="the tiers of a cascade, or parallel's two")
+    add("--agreement", type=_share, help="similarity from which two answers agree (0 to 1)")
     add("-c", "--classifier", help=", ".join(CLASSIFIERS) + ", or a function's name")
     add("-s", "--system", help="system prompt in place of the tier's")
     add("--max-tokens", type=_whole, help="token budget of the answer in place of the tier's")
     add("--max-cost", type=_dollars, help="refuse to send what could cost more US dollars")
+    add("--over-budget", action="store_true", help="send even where a budget is used up")
     add("--json", action="store_true", help="ask for JSON and check that it is")
-    add("--check", action="append", default=[], metavar="NAME", help="function of the answer")
+    add("--schema", metavar="NAME", help="JSON schema, pydantic model or dataclass to answer in")
+    add("--check", action="append", default=[], metavar="NAME", help=_CHECKS)
     add("--feature", help="what this is for; spend can be summed by it")
+    add("--thread", metavar="NAME", help="go on with the conversation of that name")
     add("-n", "--dry-run", action="store_true", help="show what would be sent and cost; send none")
     add("--cache", metavar="MODE", help=", ".join(CACHE_MODES) + " (only: sends nothing)")
     add("--no-cache", action="store_true", help="as --cache off")
@@ -104,6 +115,21 @@ def _whole(text: str) -> int:
         msg = f"{text!r:.40} is no token budget: it takes a whole number from 1 up"
         raise argparse.ArgumentTypeError(msg)
     return int(text)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _share(text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        msg = f"{text!r:.40} is no similarity: it takes one from 0 to 1, such as 0.92"
+        raise argparse.ArgumentTypeError(msg)
+    return share
 
 
 def _dollars(text: str) -> Any:

@@ -9,7 +9,9 @@ from typing import Any
 
 from nbroute.errors import RecordError
 from nbroute.notebook.markdown_inline import DOLLAR
+from nbroute.notebook.rungs import has_ladder, ladder_lines, ladder_title
 from nbroute.notebook.untrusted import escape_markdown, safe_markdown, safe_plain
+from nbroute.notebook.wording import DOT, seconds
 from nbroute.pricing import describe, format_usd
 from nbroute.report import Report, Saving, Spend, counted, record
 from nbroute.types import (
@@ -20,8 +22,6 @@ from nbroute.types import (
     equivalent_cost,
     total_cost,
 )
-
-DOT = " · "
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,7 @@ def plain(view: View) -> str:
         else:
             blocks.append("\n".join([headline(result), *remarks(result)]))
         blocks.append(safe_plain(result.text) or "(no answer)")
+        blocks.append(ladder_plain(result))
     blocks.extend(_footers(view))
     return "\n\n".join(block for block in blocks if block)
 
@@ -65,8 +66,9 @@ def figures(view: View) -> str:
     """What a terminal prints below an answer that streamed: everything but the answer."""
     lines = [view.error] if view.error else []
     if view.results:
-        lines += [headline(view.results[0]), *remarks(view.results[0])]
-    return "\n".join([*lines, *_footers(view)])
+        newest = view.results[0]
+        lines += [headline(newest), *remarks(newest), ladder_plain(newest)]
+    return "\n".join(line for line in [*lines, *_footers(view)] if line)
 
 
 def markdown(view: View) -> str:
@@ -110,11 +112,21 @@ def headline(result: RouteResult) -> str:
 def remarks(result: RouteResult) -> list[str]:
     """Why this tier, what else was tried, and what the user should know."""
     lines = [why_line(result)]
-    lines += [attempt_line(one) for one in result.attempts if one is not result.answer]
+    told = {result.answer.id, *(rung.attempt for rung in result.rungs)}
+    rest = [one for one in result.attempts if one.id not in told and one.status != "unused"]
+    lines += [attempt_line(one) for one in rest]
     failed = [verdict for verdict in result.verdicts if not verdict.passed]
-    if failed and result.status != "rejected":
+    if failed and len(result.rungs) == 1:
         lines.append(f"note: the answer did not pass {failed[0].check}: {failed[0].reason}")
     return lines + [f"note: {notice}" for notice in result.notices]
+
+
+def ladder_plain(result: RouteResult) -> str:
+    """The tiers that were asked, below the answer; empty where there is nothing to tell."""
+    if not has_ladder(result):
+        return ""
+    lines = [ladder_title(result), *(f"- {line}" for line in ladder_lines(result))]
+    return safe_plain("\n".join(lines))
 
 
 def why_line(result: RouteResult) -> str:
@@ -122,23 +134,17 @@ def why_line(result: RouteResult) -> str:
     return f"why: {reason(result.decision)}"
 
 
+_DOING = {"classify": "classified with", "embed": "embedded with"}
+
+
 def attempt_line(attempt: Attempt) -> str:
     """One call that is not the answer: what it was for, how it ended, what it cost."""
-    doing = "classified with" if attempt.purpose == "classify" else "tried"
+    doing = _DOING.get(attempt.purpose, "tried")
     ended = "" if attempt.status == "ok" else f": {attempt.error or attempt.status}"
     cost = describe(Cost(attempt.cost_usd, attempt.cost_source))
     if attempt.cost_usd == 0:
         cost = "$0 (cached)" if attempt.cached else "nothing charged"
     return f"{doing} {attempt.model} ({attempt.tier}){ended} · {cost}"
-
-
-def seconds(milliseconds: float) -> str:
-    """`12 ms`, `0.4 s`, `75 s`."""
-    if milliseconds < 95:
-        return f"{milliseconds:.0f} ms"
-    if milliseconds < 9_950:
-        return f"{milliseconds / 1000:.1f} s"
-    return f"{milliseconds / 1000:.0f} s"
 
 
 def reason(decision: Decision) -> str:
@@ -154,7 +160,7 @@ def _model(attempt: Attempt) -> str:
 def session_text(router: Any, *, saving: bool = True) -> str:
     """The session's line, or why there is none: a ledger that cannot be read."""
     try:
-        return session_line(router.report(), router.settings.budget_usd, saving=saving)
+        return session_line(router.report(), router.limits.budget_usd, saving=saving)
     except RecordError as error:
         return f"session: {error}"
 
@@ -184,7 +190,7 @@ def meter_lines(router: Any) -> list[str]:
         return [str(error)]
     tiers = [_tier_spent(t, spend) for t, spend in report.by_tier.items() if spend.calls]
     by_tier = DOT.join(tiers) or "nothing yet"
-    now = session_line(report, router.settings.budget_usd)
+    now = session_line(report, router.limits.budget_usd)
     return [f"now: {now}", f"by tier: {by_tier}"]
 
 
@@ -232,7 +238,9 @@ def _about(attempt: Attempt) -> str:
 def _marks(result: RouteResult) -> list[str]:
     answer = result.answer
     marks = ["cached"] if answer.cached and result.cost_usd else []
-    if answer.status == "rejected":
+    if len(result.rungs) > 1 and not result.passed:
+        marks.append(f"the best of {len(result.rungs)} answers, none of which passed its checks")
+    elif answer.status == "rejected":
         marks.append(f"rejected: {answer.error}")
     elif answer.status == "interrupted":
         marks.append("interrupted" + (": a partial answer" if answer.text else " before any text"))
@@ -250,7 +258,15 @@ def _answer_markdown(result: RouteResult) -> str:
     lines = [f"**{escape_markdown(head)}**{DOT}{escape_markdown(rest)}"]
     lines += [escape_markdown(line) for line in remarks(result)]
     answer = safe_markdown(result.text) or "*(no answer)*"
-    return "  \n".join(lines) + f"\n\n{answer}"
+    return "  \n".join(lines) + f"\n\n{answer}" + _ladder_markdown(result)
+
+
+def _ladder_markdown(result: RouteResult) -> str:
+    if not has_ladder(result):
+        return ""
+    lines = "\n".join(f"- {escape_markdown(line)}" for line in ladder_lines(result))
+    summary = _in_html(ladder_title(result))
+    return f"\n\n<details>\n<summary>{summary}</summary>\n\n{lines}\n\n</details>"
 
 
 def _folded(result: RouteResult) -> str:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nbroute.notebook.render import DOT, attempt_line, headline, reason, session_text
+from nbroute.notebook.render import attempt_line, headline, ladder_plain, reason, session_text
 from nbroute.notebook.untrusted import escape_markdown, safe_plain
+from nbroute.notebook.wording import DOT
 from nbroute.pricing import describe, format_usd, price_of
-from nbroute.types import Cost, Decision, Explanation, Message, RouteResult, Signal
+from nbroute.types import Cost, Decision, Explanation, Message, RouteResult, Signal, Target, Tier
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def tiers_table(router: Any) -> Table:
             [
                 tier.name,
                 f"{tier.provider}: {tier.model}",
-                ", ".join(tier.fallbacks) or "none",
+                ", ".join(_fallback(tier, target) for target in tier.targets[1:]) or "none",
                 shown,
                 str(tier.max_tokens),
                 tier.system,
@@ -83,6 +84,43 @@ def tiers_table(router: Any) -> Table:
     head = ["tier", "model", "fallbacks", "price per million tokens", "token budget", "system"]
     origin = router.settings.origin
     return Table(head, rows, above=[f"ladder {router.ladder.name}{DOT}{origin}"])
+
+
+def budgets(router: Any) -> Told:
+    """Each budget that is in force, and the session's spend."""
+    limits = router.limits
+    lines = [
+        f"session: ${limits.budget_usd}" if limits.budget_usd is not None else "",
+        f"a day (UTC): ${limits.budget_usd_per_day}" if limits.budget_usd_per_day else "",
+        f"a feature: {_per_feature(limits.budget_usd_per_feature)}"
+        if limits.budget_usd_per_feature
+        else "",
+    ]
+    told = "; ".join(line for line in lines if line) or "none; `%route budget 1.00` sets one"
+    then = "a cheaper tier is asked" if limits.on_limit == "cheaper" else "a call is refused"
+    return Told(f"budget: {told}. Over it, {then}.\n{session_text(router)}")
+
+
+def _per_feature(budget: Any) -> str:
+    if not isinstance(budget, Mapping):
+        return f"${budget} each"
+    return ", ".join(f"{name} ${usd}" for name, usd in budget.items())
+
+
+def threads_table(router: Any) -> Table:
+    """The session's conversations: their turns, the tiers that answered, the last prompt."""
+    rows = []
+    for name in router.threads.names():
+        turns = router.threads.turns(name)
+        tiers = " > ".join(turn.tier for turn in turns)
+        rows.append([name, str(len(turns)), tiers, turns[-1].prompt[:60]])
+    below = [] if rows else ["no thread yet: `%%route --thread NAME` begins one"]
+    return Table(["thread", "turns", "tiers", "last prompt"], rows, below=below)
+
+
+def _fallback(tier: Tier, target: Target) -> str:
+    elsewhere = target.provider != tier.provider
+    return f"{target.provider}: {target.model}" if elsewhere else target.model
 
 
 def decision(made: Decision, prompt: str) -> Table:
@@ -139,8 +177,11 @@ def _climb(explained: Explanation) -> list[str]:
 
 
 def _steps(result: RouteResult) -> list[str]:
-    others = [attempt for attempt in result.attempts if attempt is not result.answer]
-    return [*(attempt_line(attempt) for attempt in others), headline(result)]
+    told = {result.answer.id, *(rung.attempt for rung in result.rungs)}
+    others = [attempt for attempt in result.attempts if attempt.id not in told]
+    lines = [attempt_line(one) for one in others if one.status != "unused"]
+    lines += ladder_plain(result).split("\n") if ladder_plain(result) else []
+    return [*lines, headline(result), *(f"note: {notice}" for notice in result.notices)]
 
 
 def _signal_row(signal: Signal) -> list[str]:

@@ -6,7 +6,6 @@ Which parameters a model takes is learnt from the endpoint's own 400, not from a
 from __future__ import annotations
 
 import contextlib
-import re
 import threading
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
@@ -14,20 +13,23 @@ from urllib.parse import urlsplit
 
 from nbroute.errors import AuthError, SettingsError
 from nbroute.providers.openai_errors import Call, Overdue, is_a, translated
-from nbroute.providers.openai_replies import model_names, streamed, whole
-from nbroute.types import Chunk, ProviderKind, Request
+from nbroute.providers.openai_replies import (
+    answer_in,
+    generation_usage,
+    model_names,
+    streamed,
+    whole,
+)
+from nbroute.providers.openai_requests import Manners, Quirk, parameters_of
+from nbroute.types import Chunk, ProviderKind, Request, Usage
 
 TokenParameter = Literal["max_tokens", "max_completion_tokens"]
-Quirk = Literal["other token parameter", "no temperature", "no stream options"]
 
 _OPENAI_HOST = "api.openai.com"
 _NO_KEY = "none"
 _CONNECT_S = 10.0
-_NOT_TAKEN = re.compile(
-    r"unsupported|not support|unknown|unrecogni[sz]ed|unexpected|extra_forbidden|deprecated"
-    r"|not (?:permitted|allowed|accepted)|only the default|\binstead\b",
-    re.IGNORECASE,
-)
+#: What an endpoint without that road answers.
+_NO_SUCH_ROAD = (404, 405, 501)
 
 
 class OpenAICompatible:
@@ -62,7 +64,7 @@ class OpenAICompatible:
         self._token_parameter = token_parameter or _token_parameter(self.host)
         self._api_key = api_key
         self._api_key_env = api_key_env
-        self._quirks: dict[str, frozenset[Quirk]] = {}
+        self._manners = Manners()
         self._sdk: Any = None
         self._lock = threading.Lock()
 
@@ -89,6 +91,36 @@ class OpenAICompatible:
         with translated(call):
             self._check_key(call)
             return model_names(self._client().get("/models", cast_to=object), call)
+
+    def post(self, path: str, body: Mapping[str, Any]) -> Any:
+        """The plain JSON that the endpoint answers to a POST of `body` at `path` below base_url.
+
+        With the same key, retries and time-out as `send`. Raises ProviderErrors.
+        """
+        call = self._call(str(body.get("model", f"POST {path}")))
+        with translated(call):
+            self._check_key(call)
+            return answer_in(self._client().post(path, body=dict(body), cast_to=object), call)
+
+    def settle(self, generation: str) -> Usage | None:
+        """What the answer of that id (`Chunk.id`) cost, as OpenRouter keeps it in its books.
+
+        For a stream that ended before its usage came. None where the endpoint keeps no books
+        and also until OpenRouter has the entry, some seconds after the answer. The tokens are
+        the model's own. Source: https://openrouter.ai/docs/api-reference/get-a-generation
+        """
+        call = self._call(f"generation {generation}")
+        with translated(call):
+            self._check_key(call)
+            try:
+                found = self._client().get(
+                    "/generation", cast_to=object, options={"params": {"id": generation}}
+                )
+            except Exception as error:
+                if getattr(error, "status_code", None) in _NO_SUCH_ROAD:
+                    return None
+                raise
+        return generation_usage(found)
 
     def close(self) -> None:
         """Close the connections; a later `send` opens new ones."""
@@ -126,57 +158,28 @@ class OpenAICompatible:
             return self._sdk
 
     def _create(self, request: Request) -> Any:
-        """Send; once more for each parameter that the endpoint says it does not take.
+        """Send by the SDK's way for plain JSON.
 
-        By the SDK's way for plain JSON: what `chat.completions.create` adds, a walk over 40
-        parameters and a typed copy of the answer, takes a fifth of a call's time.
+        What `chat.completions.create` adds, a walk over 40 parameters and a typed copy of the
+        answer, takes a fifth of a call's time.
         """
         import openai
 
         client = self._client()
-        known = quirks = self._quirks.get(request.model, frozenset())
-        while True:
-            parameters = self._parameters(request, quirks)
-            try:
-                answer = client.post(
-                    "/chat/completions",
-                    body=parameters,
-                    cast_to=object,
-                    stream=request.stream,
-                    stream_cls=openai.Stream[object],
-                )
-            except Exception as error:
-                learnt = _quirks_named(error, parameters) - quirks
-                if not learnt:
-                    raise
-                quirks |= learnt
-            else:
-                if quirks != known:
-                    self._remember(request.model, quirks)
-                return answer
-
-    def _remember(self, model: str, quirks: frozenset[Quirk]) -> None:
-        with self._lock:
-            self._quirks[model] = self._quirks.get(model, frozenset()) | quirks
+        return self._manners.ask(
+            request,
+            lambda quirks: self._parameters(request, quirks),
+            lambda parameters: client.post(
+                "/chat/completions",
+                body=parameters,
+                cast_to=object,
+                stream=request.stream,
+                stream_cls=openai.Stream[object],
+            ),
+        )
 
     def _parameters(self, request: Request, quirks: frozenset[Quirk]) -> dict[str, Any]:
-        parameters: dict[str, Any] = {
-            "model": request.model,
-            "messages": [{"role": m.role, "content": m.content} for m in request.messages],
-            self._limit("other token parameter" in quirks): request.max_tokens,
-            "stream": request.stream,
-        }
-        if request.temperature is not None and "no temperature" not in quirks:
-            parameters["temperature"] = request.temperature
-        if request.json:
-            parameters["response_format"] = {"type": "json_object"}
-        if request.stream and "no stream options" not in quirks:
-            parameters["stream_options"] = {"include_usage": True}
-        return parameters
-
-    def _limit(self, swapped: bool) -> str:
-        own = self._token_parameter
-        return {"max_tokens": "max_completion_tokens"}.get(own, "max_tokens") if swapped else own
+        return parameters_of(request, quirks, self._token_parameter)
 
 
 def _sdk_client(base_url: str, key: str, timeout_s: float, max_retries: int) -> Any:
@@ -221,19 +224,3 @@ def _is_loopback(base_url: str) -> bool:
 
 def _token_parameter(host: str) -> TokenParameter:
     return "max_completion_tokens" if host == _OPENAI_HOST else "max_tokens"
-
-
-def _quirks_named(error: Exception, sent: Mapping[str, Any]) -> frozenset[Quirk]:
-    """Read in a refusal which of the parameters sent it is about."""
-    words = f"{error} {getattr(error, 'body', '')}"
-    refused = is_a(error, "BadRequestError", "UnprocessableEntityError")
-    if not refused or not _NOT_TAKEN.search(words):
-        return frozenset()
-    found: set[Quirk] = set()
-    if "max_tokens" in words or "max_completion_tokens" in words:
-        found.add("other token parameter")
-    if "temperature" in words and "temperature" in sent:
-        found.add("no temperature")
-    if "stream_options" in words and "stream_options" in sent:
-        found.add("no stream options")
-    return frozenset(found)

@@ -105,14 +105,15 @@ def no_json(call: Call, text: str) -> BadReply:
 def _translation(error: BaseException, call: Call) -> ProviderError | None:
     status = getattr(error, "status_code", None)
     if isinstance(status, int) and status >= _BAD_REQUEST:
-        return _of_status(status, getattr(error, "body", None), call)
+        return of_status(status, getattr(error, "body", None), call)
     for kinds, make in _BY_CLASS:
         if is_a(error, *kinds):
             return make(error, call)
     return None
 
 
-def _of_status(status: int, body: object, call: Call) -> ProviderError:
+def of_status(status: int, body: object, call: Call) -> ProviderError:
+    """Make the error of an HTTP status of 400 or more."""
     words = server_words(body) or "no message"
     if status == 404 or (status == _BAD_REQUEST and _UNKNOWN_MODEL.search(f"{words} {body}")):
         return _unknown_model(status, words, call)
@@ -147,7 +148,8 @@ def _unknown_model(status: int, words: str, call: Call) -> UnknownModel:
     )
 
 
-def _timed_out(_error: BaseException, call: Call) -> ProviderError:
+def timed_out(_error: BaseException, call: Call) -> ProviderError:
+    """Make the error of a silence that lasted too long."""
     how = "nothing more of the answer came" if call.answering else "no answer came"
     return TimedOut(
         f"{how} from {call.host} to {call.model!r} within {call.timeout_s:g} s: "
@@ -155,7 +157,8 @@ def _timed_out(_error: BaseException, call: Call) -> ProviderError:
     )
 
 
-def _no_connection(error: BaseException, call: Call) -> ProviderError:
+def no_connection(error: BaseException, call: Call) -> ProviderError:
+    """Make the error of a connection that could not be made, or broke."""
     detail = server_words(str(error.__cause__ or error))
     if call.answering:
         return Unavailable(
@@ -184,7 +187,8 @@ def _unreadable(error: BaseException, call: Call) -> ProviderError:
     return no_json(call, getattr(error, "doc", ""))
 
 
-def _unsendable(error: BaseException, _call: Call) -> ProviderError:
+def unsendable(error: BaseException, _call: Call) -> ProviderError:
+    """Make the error of half a surrogate pair in the prompt."""
     return RequestRejected(
         f"the prompt has a character that cannot be sent ({error}): take it out, for example "
         "with prompt.encode('utf-8', 'replace').decode()"
@@ -196,11 +200,11 @@ _BY_CLASS: tuple[
     tuple[tuple[str, ...], Callable[[BaseException, Call], ProviderError]],
     ...,
 ] = (
-    (("Overdue", "APITimeoutError", "TimeoutException"), _timed_out),
-    (("APIConnectionError", "RequestError", "StreamError"), _no_connection),
+    (("Overdue", "APITimeoutError", "TimeoutException"), timed_out),
+    (("APIConnectionError", "RequestError", "StreamError"), no_connection),
     (("APIError",), _error_inside),
     (("JSONDecodeError", "UnicodeDecodeError"), _unreadable),
-    (("UnicodeEncodeError",), _unsendable),
+    (("UnicodeEncodeError",), unsendable),
 )
 
 

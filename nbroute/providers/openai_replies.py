@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -23,6 +24,27 @@ def model_names(page: Any, call: Call) -> list[str]:
     return [name for model in data if (name := _text(_get(model, "id")))]
 
 
+def answer_in(answer: Any, call: Call) -> Any:
+    """The answer itself, where it is neither a page nor an error."""
+    if isinstance(answer, str):
+        raise no_json(call, answer)
+    if error := _get(answer, "error"):
+        raise error_inside(error, call)
+    return answer
+
+
+def generation_usage(answer: Any) -> Usage | None:
+    """Read an answer to GET /generation; None where it names no cost."""
+    data = _get(answer, "data")
+    billed = _billed(data, "total_cost", _get(data, "upstream_inference_cost"))
+    if billed is None:
+        return None
+    asked, answered = (_first_count(data, f"tokens_{side}") for side in ("prompt", "completion"))
+    cached = _count(_get(data, "native_tokens_cached")) or 0
+    known = asked is not None and answered is not None
+    return Usage(asked or 0, answered or 0, min(cached, asked or 0), billed, estimated=not known)
+
+
 def streamed(stream: Any, request: Request, call: Call) -> Iterator[Chunk]:
     """Yield a stream's text as it comes and the rest at its end.
 
@@ -32,15 +54,20 @@ def streamed(stream: Any, request: Request, call: Call) -> Iterator[Chunk]:
     if "html" in kind or "json" in kind:
         yield from whole(_decoded(stream.response.read(), call), request, call)
         return
+    yield from pieces(stream, request, call)
+
+
+def pieces(events: Iterable[Any], request: Request, call: Call) -> Iterator[Chunk]:
+    """Yield the events of a stream, the answer's id as soon as it is known: it may break off."""
     ending, any_choice, any_text = Chunk(), False, False
-    for event in stream:
+    for event in events:
         choice = _first_choice(event)
         any_choice = any_choice or choice is not None
-        ending = _ending(event, choice, ending)
-        text = _content(_get(choice, "delta"))
-        if text:
-            any_text = any_text or not text.isspace()
-            yield Chunk(text)
+        before, ending = ending, _ending(event, choice, ending)
+        text, logprobs = _content(_get(choice, "delta")), _logprobs(choice)
+        if text or logprobs or ending.id != before.id:
+            any_text = any_text or bool(text.strip())
+            yield Chunk(text, logprobs=logprobs, id=ending.id)
     yield ending
     if not any_choice:
         raise _no_choices(call)
@@ -61,26 +88,22 @@ def _decoded(body: bytes, call: Call) -> Any:
 
 def whole(answer: Any, request: Request, call: Call) -> Iterator[Chunk]:
     """Yield an answer that came in one piece."""
-    if isinstance(answer, str):
-        raise no_json(call, answer)
-    if error := _get(answer, "error"):
-        raise error_inside(error, call)
-    choice = _first_choice(answer)
+    choice = _first_choice(answer_in(answer, call))
     if choice is None:
         raise _no_choices(call)
     text = _content(_get(choice, "message"))
-    ending = _ending(answer, choice, Chunk())
-    yield Chunk(text, ending.usage, ending.finish_reason, ending.model)
+    yield replace(_ending(answer, choice, Chunk()), text=text, logprobs=_logprobs(choice))
     if not text.strip():
-        raise _empty(ending.finish_reason, request, call)
+        raise _empty(_text(_get(choice, "finish_reason")), request, call)
 
 
 def _ending(event: Any, choice: Any, before: Chunk) -> Chunk:
     """Gather what is known so far for the last chunk; the newest word counts."""
     return Chunk(
-        usage=_usage(_get(event, "usage")) or before.usage,
+        usage=usage_in(event) or before.usage,
         finish_reason=_text(_get(choice, "finish_reason")) or before.finish_reason,
         model=_text(_get(event, "model")) or before.model,
+        id=_text(_get(event, "id")) or before.id,
     )
 
 
@@ -118,18 +141,44 @@ def _content(message: Any) -> str:
     return _text(content) or _text(_get(message, "refusal")) or ""
 
 
+def _logprobs(choice: Any) -> tuple[float, ...]:
+    """Read the tokens' log-probabilities; one that is none leaves all of them out."""
+    tokens = _get(_get(choice, "logprobs"), "content")
+    values = [_get(token, "logprob") for token in tokens] if isinstance(tokens, list) else []
+    numbers = all(type(v) in (int, float) and -_MOST < v < _MOST for v in values)
+    return tuple(min(float(v), 0.0) for v in values) if numbers else ()
+
+
+def usage_in(event: Any) -> Usage | None:
+    """Read the usage of an answer or of an event of a stream; None where there is none."""
+    return _usage(_get(event, "usage"))
+
+
 def _usage(usage: Any) -> Usage | None:
-    asked, answered = _get(usage, "prompt_tokens"), _get(usage, "completion_tokens")
-    if not _is_count(asked) or not _is_count(answered):
+    asked, answered = (_count(_get(usage, f"{of}_tokens")) for of in ("prompt", "completion"))
+    if asked is None or answered is None:
         return None
-    cached = _get(_get(usage, "prompt_tokens_details"), "cached_tokens")
-    cached = min(cached, asked) if _is_count(cached) else 0
-    return Usage(asked, answered, cached, _money(_get(usage, "cost")))
+    cached = _count(_get(_get(usage, "prompt_tokens_details"), "cached_tokens")) or 0
+    upstream = _get(_get(usage, "cost_details"), "upstream_inference_cost")
+    return Usage(asked, answered, min(cached, asked), _billed(usage, "cost", upstream))
 
 
-def _is_count(value: Any) -> bool:
-    """Whether it is a number of tokens; what is none is counted by us instead."""
-    return type(value) is int and 0 <= value < _MOST
+def _billed(bill: Any, name: str, upstream: Any) -> Decimal | None:
+    """Read what was charged; with a key of one's own at the vendor, the vendor charges, too."""
+    amount = _money(_get(bill, name))
+    own_key = _get(bill, "is_byok") is True
+    return amount if amount is None or not own_key else amount + (_money(upstream) or 0)
+
+
+def _first_count(data: Any, name: str) -> int | None:
+    """Read the model's own count, else OpenRouter's by one tokenizer for all."""
+    native = _count(_get(data, f"native_{name}"))
+    return _count(_get(data, name)) if native is None else native
+
+
+def _count(value: Any) -> int | None:
+    """Read a number of tokens; what is none is counted by us instead."""
+    return value if type(value) is int and 0 <= value < _MOST else None
 
 
 def _money(value: Any) -> Decimal | None:

@@ -1,6 +1,9 @@
 """A provider that makes its answers up, the same in every run: for lessons, tests and demos.
 
-No answer pretends to be real: it begins with "[simulated]" and tells what would have been sent.
+No answer pretends to be real: it says "[simulated]" wherever the form that is asked for leaves
+room for it. What a request asks for is acted out: text in `simulated_text`, a schema in
+`simulated_json`, a function in `simulated_code`, ratings and log-probabilities in
+`simulated_skill`.
 """
 
 from __future__ import annotations
@@ -22,7 +25,9 @@ from nbroute.errors import (
     did_you_mean,
 )
 from nbroute.ladders import SIMULATED_PRICES
-from nbroute.providers.simulated_text import MARK, noise, simulated_text, tokens_of
+from nbroute.providers.simulated_skill import logprobs
+from nbroute.providers.simulated_text import simulated_text
+from nbroute.providers.simulated_words import MARK, noise, tokens_of
 from nbroute.types import Chunk, Price, ProviderKind, Request, Usage
 
 Failures = str | Sequence[str | None] | Mapping[str, "str | Sequence[str | None]"]
@@ -161,14 +166,17 @@ def _changed(model: SimulatedModel, request: Request, kind: str) -> SimulatedMod
 
 def _answer(request: Request, model: SimulatedModel, kind: str) -> Iterator[Chunk]:
     tokens, finish = _spoken(request, model.skill, kind)
+    sure = logprobs(request, model.skill, tokens) if request.logprobs else ()
     if kind == "cut":
-        yield from _timed(tokens[: len(tokens) // 2] if request.stream else [], model)
+        half = tokens[: len(tokens) // 2] if request.stream else []
+        yield from _timed(half, sure, model)
         raise Unavailable(f"{MARK} the answer of {request.model!r} broke off half-way: ask again")
     if request.stream:
-        yield from _timed(tokens, model)
-    text = "" if request.stream else "".join(tokens)
+        yield from _timed(tokens, sure, model)
+    text, sure = ("", ()) if request.stream else ("".join(tokens), sure)
     usage = Usage(_input_tokens(request), len(tokens))
-    yield Chunk(text, usage, finish, request.model, _clock_ms(len(tokens), model))
+    clock_ms = _clock_ms(len(tokens), model)
+    yield Chunk(text, usage, finish, request.model, clock_ms, logprobs=sure)
     if not tokens:
         raise BadReply(f"{MARK} empty answer from {request.model!r}: ask again")
 
@@ -181,9 +189,10 @@ def _spoken(request: Request, skill: float, kind: str) -> tuple[list[str], str]:
     return tokens[: request.max_tokens], "length" if len(tokens) > request.max_tokens else "stop"
 
 
-def _timed(tokens: list[str], model: SimulatedModel) -> Iterator[Chunk]:
+def _timed(tokens: list[str], sure: tuple[float, ...], model: SimulatedModel) -> Iterator[Chunk]:
     for place, token in enumerate(tokens):
-        yield Chunk(token, clock_ms=_clock_ms(place, model))
+        clock_ms = _clock_ms(place, model)
+        yield Chunk(token, clock_ms=clock_ms, logprobs=sure[place : place + 1])
 
 
 def _clock_ms(tokens: int, model: SimulatedModel) -> float:

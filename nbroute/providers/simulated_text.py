@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
-from itertools import islice
 
+from nbroute.providers.simulated_code import code_answer
+from nbroute.providers.simulated_json import structured_answer
+from nbroute.providers.simulated_skill import is_easy, is_unsure, prompt_of, rating
+from nbroute.providers.simulated_words import MARK, last, noise, said
 from nbroute.types import Request
 
-MARK = "[simulated]"
-
-_TOKEN = re.compile(r"\s*(?:\w{1,12}|[^\w\s])|\s+")
-_QUOTED_CHARS = 60
 _SENTENCE_BELOW = 0.5
 _STEPS = (
     "say what is asked and what is left open",
@@ -35,28 +33,58 @@ _JUDGED = re.compile(
 )
 
 
-def tokens_of(text: str) -> list[str]:
-    """Cut by the simulated models' own rule (see `Simulated`); joined, they are the text."""
-    return _TOKEN.findall(text)
-
-
 def simulated_text(request: Request, skill: float) -> str:
-    """Write the answer: a tier's name where one is asked for, else what the model was given.
+    """Write the answer: a tier's name where one is asked for, else what the request asks.
 
-    Below a skill of 0.5 it is one sentence, above it has parts, and the more the better.
+    Where the request is `rated`, its last line is "Confidence: N", a whole number up to 10.
     """
     names = _classes(request)
     if names:
         return _chosen(names, request, skill)
+    text = _answer(request, skill)
+    if request.rated:
+        return f"{text.rstrip()}\n\nConfidence: {rating(prompt_of(request), skill)}"
+    return text
+
+
+def _answer(request: Request, skill: float) -> str:
+    """Answer in the form asked for, in code, or in words: the more skill, the more parts."""
+    if request.schema is not None:
+        return structured_answer(request, skill)
     if request.json:
         return _object(request, skill)
+    code = code_answer(request, skill)
+    if code:
+        return code
+    if is_unsure(request, skill):
+        return _unsure(request, skill)
+    if is_easy(prompt_of(request)):
+        return _fact(request)
     return _sentence(request) if skill < _SENTENCE_BELOW else _structured(request, skill)
+
+
+def _unsure(request: Request, skill: float) -> str:
+    return (
+        f"{MARK} {request.model} got {said(request, 'user')}. I'm not sure of the answer: it is "
+        f"beyond a skill of {skill:g}."
+    )
+
+
+def _fact(request: Request) -> str:
+    """Say nearly the same as every other model, as real ones do of an undisputed fact."""
+    asked = said(request, "user")
+    return (
+        f"{MARK} {request.model} got {asked} and would answer it in a sentence, under "
+        f"{request.max_tokens} tokens. It is a short question that asks for one fact, and there is "
+        f"one answer to it: asked of a smaller or of a larger model, {asked} would be answered in "
+        "much the same words, so that two of them agree."
+    )
 
 
 def _sentence(request: Request) -> str:
     return (
-        f"{MARK} {request.model} got {_said(request, 'user')} and would answer it in a "
-        f"sentence, under {_said(request, 'system')} and {request.max_tokens} tokens."
+        f"{MARK} {request.model} got {said(request, 'user')} and would answer it in a "
+        f"sentence, under {said(request, 'system')} and {request.max_tokens} tokens."
     )
 
 
@@ -65,8 +93,8 @@ def _structured(request: Request, skill: float) -> str:
     lines = "\n".join(f"{number}. {step}" for number, step in enumerate(steps, 1))
     return (
         f"{MARK} {request.model} is no real model; this shows what it was given.\n\n"
-        f"- prompt: {_said(request, 'user')}\n"
-        f"- system prompt: {_said(request, 'system')}\n"
+        f"- prompt: {said(request, 'user')}\n"
+        f"- system prompt: {said(request, 'system')}\n"
         f"- budget: {request.max_tokens} tokens\n\n"
         f"With a skill of {skill:g} it would:\n\n{lines}\n"
     )
@@ -77,8 +105,8 @@ def _object(request: Request, skill: float) -> str:
         {
             "simulated": True,
             "note": f"{MARK} {request.model} is no real model",
-            "prompt": _said(request, "user"),
-            "system": _said(request, "system"),
+            "prompt": said(request, "user"),
+            "system": said(request, "system"),
             "max_tokens": request.max_tokens,
             "skill": skill,
         },
@@ -86,25 +114,11 @@ def _object(request: Request, skill: float) -> str:
     )
 
 
-def _said(request: Request, role: str) -> str:
-    """Tell the last message of that role: its words counted and its beginning quoted."""
-    words = _last(request, role).split()
-    if not words:
-        return "no system prompt" if role == "system" else "an empty prompt"
-    text = " ".join(islice(words, _QUOTED_CHARS))
-    short = text if len(text) <= _QUOTED_CHARS else f"{text[:_QUOTED_CHARS]}..."
-    return f'"{short}" ({len(words)} {"word" if len(words) == 1 else "words"})'
-
-
-def _last(request: Request, role: str) -> str:
-    return next((m.content for m in reversed(request.messages) if m.role == role), "")
-
-
 def _classes(request: Request) -> tuple[str, ...]:
     """Find the names to choose from where the request asks for one of several words."""
     if request.max_tokens > _CLASSIFY_TOKENS:
         return ()
-    asks = _last(request, "system") or _last(request, "user")
+    asks = last(request, "system") or last(request, "user")
     listed = _ASKS_FOR_ONE.search(asks)
     if listed:
         names = re.split(r",?\s+or\s+|,\s*", listed[1].strip().rstrip("."))
@@ -114,17 +128,10 @@ def _classes(request: Request) -> tuple[str, ...]:
 
 def _chosen(names: tuple[str, ...], request: Request, skill: float) -> str:
     """Choose by length alone. The less the skill, the more the hash sways it."""
-    said = _last(request, "user")
-    judged = _JUDGED.search(said)
-    prompt = (judged["fenced"] or judged["last"] or "") if judged else said
+    asked = last(request, "user")
+    judged = _JUDGED.search(asked)
+    prompt = (judged["fenced"] or judged["last"] or "") if judged else asked
     length = len(prompt.strip())
     sway = (1 - skill) * _SWAY * noise(request, "class")
     height = min(length / _CHARS_AT_THE_TOP, 1.0) ** 0.5 + sway
     return names[min(max(int(height * len(names)), 0), len(names) - 1)]
-
-
-def noise(request: Request, purpose: str) -> float:
-    """Draw a number from -1 to 1 that the request's content alone decides."""
-    content = repr((purpose, request.model, request.messages, request.temperature))
-    digest = hashlib.sha256(content.encode()).digest()
-    return int.from_bytes(digest[:4], "big") / 0x7FFFFFFF - 1

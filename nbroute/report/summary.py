@@ -36,9 +36,9 @@ class Saving:
 
     The baseline is each chain's final answer (a result and those that escalate it are one
     chain), its tokens at the baseline's price; an answer out of the cache counts for neither
-    side, as the baseline would have had it too. `spent_usd` is everything: classifying, failed
-    and rejected calls too. `usd` is the difference, None where the price or the cost of one
-    of `unknown_calls` is not known.
+    side, as the baseline would have had it too. `spent_usd` is everything: classifying,
+    embedding, failed, rejected and unused calls too. `usd` is the difference, None where the
+    price or the cost of one of `unknown_calls` is not known.
     """
 
     baseline_usd: Decimal | None
@@ -58,8 +58,9 @@ class Report:
     """What a set of calls did; `print` it, or take its parts.
 
     `results` were asked for, `answered` counts them by the tier whose answer stands. A
-    feature of "" is that of calls with none; days are UTC. `saving` is of real money,
-    `equivalent_saving` of what was not billed; they are never added.
+    feature of "" is that of calls with none; days are UTC. `beside` are answers that were paid
+    for in parallel with the one that was kept: neither rejected nor escalated. `saving` is of
+    real money, `equivalent_saving` of what was not billed; they are never added.
     """
 
     tiers: tuple[str, ...]
@@ -67,6 +68,8 @@ class Report:
     results: int
     spend: Spend
     classifying: Spend
+    embedding: Spend
+    beside: Spend
     by_tier: Mapping[str, Spend]
     by_model: Mapping[str, Spend]
     by_feature: Mapping[str, Spend]
@@ -156,8 +159,14 @@ def _text(report: Report) -> Iterator[str]:
         return
     yield _counts(report)
     yield f"spent: {report.spend}"
-    if report.classifying.calls:
-        yield f"  of which classifying: {report.classifying}"
+    uses = {
+        "classifying": report.classifying,
+        "embedding": report.embedding,
+        "beside the answer that was kept": report.beside,
+    }
+    for use, spend in uses.items():
+        if spend.calls:
+            yield f"  of which {use}: {spend}"
     yield from _savings(report)
     yield ""
     yield from _tier_table(report)
@@ -173,7 +182,7 @@ def _counts(report: Report) -> str:
     parts = [f"{counted(report.results, 'result')} from {counted(report.calls, 'call')}"]
     parts += [f"{report.cache_hits} cached"] if report.cache_hits else []
     shown = {"error": "failed", "rejected": "rejected", "interrupted": "interrupted"}
-    shown["running"] = "never ended"
+    shown |= {"unused": "unused", "running": "never ended"}
     parts += [f"{report.statuses[s]} {word}" for s, word in shown.items() if s in report.statuses]
     return ", ".join(parts)
 

@@ -38,13 +38,16 @@ def summarise(
     stands = Counter(answer.tier for answer in tally.answers.values())
     spend = _sum(groups, lambda _: "").get("", Spend())
     by_tier = _sum(groups, lambda key: key.tier)
+    by_use = _sum(groups, lambda key: key.use)
     names = tuple(dict.fromkeys((*tiers, *sorted(by_tier))))
     return Report(
         tiers=tuple(tiers),
         baseline=baseline,
         results=len(tally.roots),
         spend=spend,
-        classifying=_sum(groups, lambda key: key.purpose).get("classify", Spend()),
+        classifying=by_use.get("classify", Spend()),
+        embedding=by_use.get("embed", Spend()),
+        beside=by_use.get("unused", Spend()),
         by_tier={name: by_tier.get(name, Spend()) for name in names},
         by_model=_sum(groups, lambda key: key.model),
         by_feature=_sum(groups, lambda key: key.feature),
@@ -66,13 +69,16 @@ _Key = tuple[str, int, str, str, str, str]
 
 
 class _Group(NamedTuple):
-    """What rows share whose costs can be added before anything is known of the report."""
+    """What rows share whose costs can be added before anything is known of the report.
+
+    `use` is their purpose, or `unused`.
+    """
 
     feature: str
     day: int
     tier: str
     model: str
-    purpose: str
+    use: str
     source: str
 
 
@@ -115,7 +121,8 @@ class _Tally:
 
     def _add_cost(self, row: ReportRow) -> None:
         day = int(row.ts // _DAY_S)
-        key = (row.feature or "", day, row.tier, row.model, row.purpose, row.cost_source)
+        use = "unused" if row.status == "unused" else row.purpose
+        key = (row.feature or "", day, row.tier, row.model, use, row.cost_source)
         sums = self.sums[key]
         sums.calls += 1
         if row.cached:
@@ -136,10 +143,12 @@ class _Tally:
             self.climbed.add(root)
         if row.status in ("error", "running"):
             return
-        if row.tier == self.lowest:
-            self.low.add(root)
         if not row.cached and row.status != "interrupted":
             self.latencies[row.tier].append(row.latency_ms)
+        if row.status == "unused":
+            return
+        if row.tier == self.lowest:
+            self.low.add(root)
         _keep_better(self.answers, row.result, row)
 
 

@@ -1,16 +1,18 @@
 """nbroute.toml, the environment and the offline default -> frozen `Settings`.
 
 - `values`    what comes out
+- `rules`     what each key takes
 - `document`  the file, checked key by key
 - `profiles`  the endpoints, with their keys
 - `choice`    which file and which profile
 - `tiers`     the ladder
+- `keys`      settings that travel to another process
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from nbroute.classify.simple import NAMES as CLASSIFIERS
@@ -19,7 +21,12 @@ from nbroute.settings.choice import Ready, choose, describe_choice, find_file, u
 from nbroute.settings.document import Document, Table, read_document
 from nbroute.settings.profiles import BUILT_IN, Environment, Providers, configured
 from nbroute.settings.tiers import AUTO, base_ladder, build_ladder
-from nbroute.settings.values import ClassifierSettings, ProviderSettings, Settings
+from nbroute.settings.values import (
+    ClassifierSettings,
+    EmbedderSettings,
+    ProviderSettings,
+    Settings,
+)
 from nbroute.types import Ladder
 
 __all__ = [
@@ -27,6 +34,7 @@ __all__ = [
     "BUILT_IN",
     "CLASSIFIERS",
     "ClassifierSettings",
+    "EmbedderSettings",
     "ProviderSettings",
     "Settings",
     "base_ladder",
@@ -34,7 +42,17 @@ __all__ = [
 ]
 
 #: The keys that are handed on as they are.
-_PLAIN = ("budget_usd", "cache", "store_text", "max_prompt_chars")
+_PLAIN = (
+    "agreement",
+    "check_timeout_s",
+    "budget_usd",
+    "budget_usd_per_day",
+    "budget_usd_per_feature",
+    "on_limit",
+    "cache",
+    "store_text",
+    "max_prompt_chars",
+)
 
 _YES = ("1", "true", "yes", "on")
 _NO = ("", "0", "false", "no", "off")
@@ -64,13 +82,15 @@ def load(
     tiers = document if choice.with_tiers else Document(file)
     ladder = build_ladder(tiers, table, choice.provider, providers)
     classifier = _classifier(document, table, ladder, providers)
-    used = _used(document, ladder, classifier, providers)
+    embedder = _embedder(document, table, providers)
+    used = _used(document, ladder, (classifier.provider, embedder.provider), providers)
     return Settings(
         profile=choice.profile,
         origin=describe_choice(choice, document, used, providers, environ),
         ladder=ladder,
         providers=tuple({p.name: p for p in (*used, *_rest(document, providers))}.values()),
         classifier=classifier,
+        embedder=embedder,
         baseline=_baseline(document, table, ladder),
         ledger_file=_ledger(table, environ),
         cache_file=_env_path(environ, "NBROUTE_CACHE") or table.get("cache_file"),
@@ -85,7 +105,8 @@ def _classifier(
 ) -> ClassifierSettings:
     lowest = ladder.tiers[0]
     home = providers[lowest.provider]
-    name = table.get("classifier", "hybrid" if home.kind == "openai" and home.billed else "rules")
+    asks = home.kind in ("openai", "litellm") and home.billed
+    name = table.get("classifier", "hybrid" if asks else "rules")
     if name not in CLASSIFIERS:
         cure = did_you_mean(name, CLASSIFIERS)
         raise document.error(f"classifier = {name!r}: there is no such one; {cure}")
@@ -95,7 +116,7 @@ def _classifier(
     if name in ("model", "hybrid") and model is None and lowest.model != AUTO:
         provider, model = lowest.provider, lowest.model
     threshold = table.get("classifier_threshold", 0.7)
-    return ClassifierSettings(name, provider, model, threshold)
+    return ClassifierSettings(name, provider, model, threshold, table.get("classifier_file"))
 
 
 def _check_classifier_provider(
@@ -109,14 +130,27 @@ def _check_classifier_provider(
         raise document.error(f"{said} needs a model; name it in classifier_model")
 
 
+def _embedder(document: Document, table: Table, providers: Providers) -> EmbedderSettings:
+    usual = EmbedderSettings()
+    name = table.get("embedder", usual.name)
+    model = table.get("embedder_model", usual.model)
+    if name in ("auto", "wordllama"):
+        return EmbedderSettings(name, None, model)
+    able = [known for known, provider in providers.items() if provider.kind == "openai"]
+    if name not in able:
+        cure = did_you_mean(name, ("auto", "wordllama", *able))
+        problem = "has no embeddings" if name in providers else "is not configured"
+        raise document.error(f"embedder = {name!r} {problem}; {cure}")
+    return EmbedderSettings(name, name, model)
+
+
 def _used(
-    document: Document, ladder: Ladder, classifier: ClassifierSettings, providers: Providers
+    document: Document, ladder: Ladder, beside: Sequence[str | None], providers: Providers
 ) -> tuple[ProviderSettings, ...]:
     """The endpoints that calls go to, each once; SettingsError where a model file is missing."""
-    names = [tier.provider for tier in ladder.tiers]
-    if classifier.provider is not None:
-        names.append(classifier.provider)
-    used = tuple(providers[name] for name in dict.fromkeys(names))
+    targets = (target.provider for tier in ladder.tiers for target in tier.targets)
+    names = dict.fromkeys([*(tier.provider for tier in ladder.tiers), *targets, *beside])
+    used = tuple(providers[name] for name in names if name is not None)
     for file in (file for provider in used for file in provider.gguf):
         if not file.is_file():
             raise document.error(

@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from nbroute.errors import SettingsError
-from nbroute.settings.document import Document, read_url
+from nbroute.settings.document import Document
+from nbroute.settings.rules import read_url
 from nbroute.settings.values import ProviderSettings
 
 Environment = Mapping[str, str]
@@ -44,6 +45,8 @@ def describe(provider: ProviderSettings) -> str:
         return "simulated models, no key needed, nothing is sent"
     if provider.kind == "local":
         return f"{_files(provider)} on this machine, no key needed"
+    if provider.kind == "litellm":
+        return f"{provider.name} through LiteLLM"
     usual = BUILT_IN.get(provider.name)
     title = _TITLES.get(provider.name, provider.name)
     if title in _TITLES.values() and usual and usual.base_url == provider.base_url:
@@ -79,7 +82,7 @@ def _from_file(
     merged = replace(usual or ProviderSettings(name, "openai"), **table)  # type: ignore[arg-type]
     if merged.kind == "openai" and not merged.base_url:
         raise document.error(f"[providers.{name}] has no base_url; give the endpoint's address")
-    return merged if merged.kind == "openai" else replace(merged, billed=False)
+    return merged if merged.kind in ("openai", "litellm") else replace(merged, billed=False)
 
 
 def _complete(provider: ProviderSettings, environ: Environment) -> ProviderSettings:

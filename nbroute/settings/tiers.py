@@ -10,7 +10,7 @@ from nbroute.errors import SettingsError, did_you_mean
 from nbroute.settings.document import Document, Table
 from nbroute.settings.profiles import BY_KEY, Providers
 from nbroute.settings.values import ProviderSettings
-from nbroute.types import Ladder, Tier
+from nbroute.types import Ladder, Target, Tier
 
 #: The model's name on tiers whose models are only known when the endpoint is asked.
 AUTO = "auto"
@@ -31,7 +31,7 @@ def base_ladder(name: str, provider: ProviderSettings) -> Ladder:
         return ladders.preset(name, provider.name)
     ladder = ladders.preset(name, "simulated" if provider.kind == "simulated" else "local")
     tiers = (replace(tier, provider=provider.name) for tier in ladder.tiers)
-    if provider.kind == "openai":
+    if provider.kind in ("openai", "litellm"):
         tiers = (replace(tier, model=AUTO) for tier in tiers)
     return replace(ladder, tiers=tuple(tiers))
 
@@ -43,7 +43,7 @@ def build_ladder(document: Document, table: Table, provider: str, providers: Pro
     ladder of one's own, in the order of the file.
     """
     for tier, values in document.tiers.items():
-        _check_provider(document, tier, values, providers)
+        _check_providers(document, tier, values, providers)
     name = table.get("ladder", DEFAULT_LADDER)
     try:
         base = base_ladder(name, providers[provider])
@@ -55,6 +55,7 @@ def build_ladder(document: Document, table: Table, provider: str, providers: Pro
         ladders.validate(ladder)
     except SettingsError as error:
         raise document.error(str(error)) from None
+    _check_named(document, ladder, providers)
     return ladder
 
 
@@ -69,13 +70,25 @@ def _with_tiers(document: Document, base: Ladder, provider: str, providers: Prov
     return replace(base, tiers=tuple(tiers))
 
 
-def _check_provider(document: Document, name: str, table: Table, providers: Providers) -> None:
-    provider = table.get("provider")
-    if provider is not None and provider not in providers:
-        raise document.error(
-            f"[tiers.{name}] provider = {provider!r} is not configured; add "
-            f"[providers.{provider}]; {did_you_mean(provider, providers)}"
-        )
+def _check_providers(document: Document, name: str, table: Table, providers: Providers) -> None:
+    named = [("provider", table.get("provider"))]
+    fallbacks = (one for one in table.get("fallbacks", ()) if isinstance(one, Target))
+    named += [("fallbacks: provider", one.provider) for one in fallbacks]
+    for where, provider in named:
+        if provider and provider not in providers:
+            raise document.error(
+                f"[tiers.{name}] {where} = {provider!r} is not configured; add "
+                f"[providers.{provider}]; {did_you_mean(provider, providers)}"
+            )
+
+
+def _check_named(document: Document, ladder: Ladder, providers: Providers) -> None:
+    for tier in ladder.tiers:
+        if tier.model == AUTO and providers[tier.provider].kind == "litellm":
+            raise document.error(
+                f"[tiers.{tier.name}] has no model, and LiteLLM cannot be asked which it has; "
+                'name one, such as model = "openai/gpt-4o-mini"'
+            )
 
 
 def _changed(tier: Tier, base: Ladder, table: Table | None, providers: Providers) -> Tier:
@@ -86,7 +99,18 @@ def _changed(tier: Tier, base: Ladder, table: Table | None, providers: Providers
         tier = base_ladder(base.name, providers[provider])[tier.name]
     if table.get("model", tier.model) != tier.model:
         tier = replace(tier, fallbacks=(), price=None)
-    return replace(tier, **table)
+    return _at_home(replace(tier, **table))
+
+
+def _at_home(tier: Tier) -> Tier:
+    """The tier with its fallbacks that name no provider at its own."""
+    fallbacks = (
+        replace(one, provider=tier.provider)
+        if isinstance(one, Target) and not one.provider
+        else one
+        for one in tier.fallbacks
+    )
+    return replace(tier, fallbacks=tuple(fallbacks))
 
 
 def _own_ladder(document: Document, base: Ladder, provider: str) -> Ladder:
@@ -103,4 +127,4 @@ def _own_tier(document: Document, name: str, table: Table, base: Ladder, provide
             f"give it a model; {did_you_mean(name, base.names)}"
         )
     values: dict[str, Any] = {"provider": provider, "max_tokens": _MAX_TOKENS, **table}
-    return Tier(name=name, **values)
+    return _at_home(Tier(name=name, **values))

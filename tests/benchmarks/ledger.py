@@ -6,6 +6,7 @@ bare `SELECT *` of the same file and to a bare INSERT, in the same run.
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
 import statistics
 import sys
@@ -19,13 +20,15 @@ from pathlib import Path
 from typing import Any
 
 from nbroute.ledger import SqliteLedger
+from nbroute.ledger.rows import as_row
 from nbroute.report import summarise
-from nbroute.types import Attempt, Price
+from nbroute.types import Attempt, Cap, Price
 
 TIERS = ("SIMPLE", "MEDIUM", "COMPLEX", "FRONTIER")
 PRICE = Price(Decimal(15), Decimal(75))
 REPEATS = 5
 SINGLE_APPENDS = 4000
+RESERVATIONS = 500
 
 
 def attempts(count: int) -> Iterator[Attempt]:
@@ -116,9 +119,39 @@ def fill(path: Path, count: int) -> None:
                     marks = ", ".join("?" * len(names))
                     connection.execute(
                         f"INSERT INTO attempts ({', '.join(names)}) VALUES ({marks})",  # noqa: S608 - names of our own
-                        ledger._row(row),
+                        as_row(row, store_text=False),
                     )
             connection.execute("COMMIT")
+
+
+def reserve_figures(path: Path, count: int) -> None:
+    """One `reserve` with three budgets, and one that is refused, against one `append`."""
+    caps = [
+        Cap(Decimal(10**6), "session", "s07"),
+        Cap(Decimal(10**6), "day", "2023-11-14"),
+        Cap(Decimal(10**6), "feature", "feature 1"),
+    ]
+    plain = replace(next(attempts(1)), session="s07", feature="feature 1", status="running")
+    names = map("r{}".format, itertools.count())
+
+    def once(ledger: SqliteLedger, asked: list[Cap]) -> Callable[[], None]:
+        def work() -> None:
+            for _ in range(RESERVATIONS):
+                held = replace(plain, id=next(names), reserved_usd=Decimal("0.001"))
+                if asked:
+                    ledger.reserve(held, asked)
+                else:
+                    ledger.append(held)
+
+        return work
+
+    with SqliteLedger(path) as ledger:
+        append, reserve = timed(once(ledger, [])), timed(once(ledger, caps))
+        refused = timed(once(ledger, [replace(caps[0], usd=Decimal("0.000001"))]))
+    print(
+        f"at {count:,} attempts: append {append / RESERVATIONS * 1e6:.0f} us, reserve "
+        f"{reserve / append:.2f} times that, a refusal {refused / append:.2f} times"
+    )
 
 
 def report_figures(path: Path, count: int) -> None:
@@ -153,6 +186,10 @@ def main() -> None:
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
     with tempfile.TemporaryDirectory() as folder:
         append_figures(Path(folder))
+        for few in (1000, count):
+            file = Path(folder, f"{few}.sqlite")
+            fill(file, few)
+            reserve_figures(file, few)
         fill(Path(folder, "ledger.sqlite"), count)
         report_figures(Path(folder, "ledger.sqlite"), count)
 

@@ -1,0 +1,179 @@
+"""Settings -> what decides: classifiers by name, the embedder, and what the user taught."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nbroute.classify.embedding import EmbeddingClassifier, Method
+from nbroute.classify.examples import Example, shipped
+from nbroute.classify.learned import LearnedClassifier
+from nbroute.classify.model import ModelClassifier
+from nbroute.classify.rules import RulesClassifier
+from nbroute.classify.simple import resolve
+from nbroute.classify.vectors import ExampleVectors
+from nbroute.embedders import wordllama
+from nbroute.embedders.openai_compatible import OpenAIEmbedder
+from nbroute.embedders.remembered import RememberedEmbedder
+from nbroute.embedders.taught import TaughtExamples
+from nbroute.errors import RecordError, SettingsError, did_you_mean
+from nbroute.evaluate import modelfile
+from nbroute.evaluate.training import Fitted, fit
+from nbroute.parts import EmbedTexts, Senses, Spec
+from nbroute.providers.openai_compatible import OpenAICompatible
+from nbroute.settings import Settings
+from nbroute.types import Attempt, Classifier, Embedder, Ladder, Provider, Tier
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+class Deciders:
+    """Classifiers by name for one router; what they are made of is made when it is needed."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        ladder: Ladder,
+        tier: Tier,
+        providers: Mapping[str, Provider],
+        announce: Callable[[str], None] | None,
+    ) -> None:
+        self.default: Spec = settings.classifier.name
+        self.rules = RulesClassifier()
+        self.learned: LearnedClassifier | None = None
+        self._settings, self._ladder, self._tier = settings, ladder, tier
+        self._providers, self._announce = providers, announce
+        self._embedder: Embedder | None = None
+        self._examples: ExampleVectors | None = None
+        self._lock = threading.RLock()
+        beside = settings.ledger_file
+        self.taught = TaughtExamples(beside.with_name("examples.sqlite3"))
+        self._vectors = beside.with_name("vectors.sqlite3")
+        self.learned_file: Path = settings.classifier.file or beside.with_name("learned.npz")
+
+    def classifier_for(self, asked: Spec | None, senses: Senses | None) -> Classifier:
+        """The classifier asked for; with no `senses` our rules stand in for what would send."""
+        tier = self._tier
+        model: Classifier = self.rules
+        if senses is not None:
+            model = ModelClassifier(senses.ask, provider=tier.provider, model=tier.model)
+        others = {
+            "embedding": partial(self._by_examples, "neighbours", senses),
+            "embedding:centroid": partial(self._by_examples, "centroid", senses),
+            "learned": self._learned,
+        }
+        threshold = self._settings.classifier.threshold if senses else 0
+        spec = self.default if asked is None else asked
+        return resolve(spec, rules=self.rules, model=model, threshold=threshold, others=others)
+
+    def embedder(self) -> Embedder:
+        """The embedder, made once; SettingsError where there is none."""
+        with self._lock:
+            if self._embedder is None:
+                self._embedder = self._made_embedder()
+            return self._embedder
+
+    def teach(self, prompt: str, tier: str) -> str:
+        """Keep the prompt as an example of the tier, and use it from here on; the tier's name."""
+        example = self.taught.teach(prompt, tier, self._ladder)
+        with self._lock:
+            if self._examples is not None:
+                self._examples.add(example)
+        return example.tier
+
+    def fit(self, frame: Any, to: Path | None, seed: int) -> Fitted:
+        """Learn from the labels; what is better than the present classifier takes its place."""
+        present = self.classifier_for(None, None)
+        embedder = self._free_embedder()
+        fitted = fit(frame, self._ladder, embedder=embedder, present=present, seed=seed)
+        if fitted.better:
+            self.learned_file = modelfile.save(fitted.classifier, to or self.learned_file)
+            self.learned, self.default = fitted.classifier, "learned"
+        return fitted
+
+    def _made_embedder(self) -> Embedder:
+        chosen = self._settings.embedder
+        if chosen.name == "wordllama" or (chosen.name == "auto" and wordllama.available()):
+            return wordllama.WordLlamaEmbedder()
+        if chosen.name != "auto":
+            return self._at(chosen.name)
+        for name, provider in self._providers.items():
+            if isinstance(provider, OpenAICompatible) and provider.kind == "remote":
+                return self._at(name)
+        raise SettingsError(
+            "comparing texts takes an embedder, and there is none: "
+            "pip install 'nbroute[embeddings]', or name a provider in `embedder` of nbroute.toml"
+        )
+
+    def _at(self, name: str) -> Embedder:
+        provider = self._providers.get(name)
+        if not isinstance(provider, OpenAICompatible):
+            hint = did_you_mean(name, ["wordllama", *self._providers])
+            raise SettingsError(f"embedder = {name!r} is no endpoint with embeddings: {hint}")
+        made = OpenAIEmbedder(provider, self._settings.embedder.model)
+        return RememberedEmbedder(made, self._vectors, announce=self._announce)
+
+    def _by_examples(self, method: Method, senses: Senses | None) -> Classifier:
+        embed = senses.embed if senses else self._free_embed()
+        if embed is None:
+            return self.rules
+        name = "embedding" if method == "neighbours" else f"embedding:{method}"
+        return EmbeddingClassifier(embed, self._example_vectors(), name=name, method=method)
+
+    def _free_embed(self) -> EmbedTexts | None:
+        """Vectors that are made here, where nothing may be sent."""
+        embedder = self.embedder()
+        if embedder.kind == "remote":
+            return None
+
+        def embed(texts: Sequence[str]) -> tuple[np.ndarray, tuple[Attempt, ...]]:
+            return embedder.embed(texts).vectors, ()
+
+        return embed
+
+    def _example_vectors(self) -> ExampleVectors:
+        with self._lock:
+            if self._examples is None:
+                self._examples = ExampleVectors([*shipped(), *self._taught()])
+            return self._examples
+
+    def _taught(self) -> tuple[Example, ...]:
+        """What the user taught; a file that cannot be read is announced and left alone."""
+        try:
+            return self.taught.examples(self._ladder)
+        except RecordError as error:
+            if self._announce is not None:
+                self._announce(f"nbroute: without the examples you taught: {error}")
+            return ()
+
+    def _learned(self) -> Classifier:
+        with self._lock:
+            if self.learned is None:
+                self.learned = modelfile.load(self.learned_file, self._free_embedder())
+            return self.learned
+
+    def _free_embedder(self) -> Embedder | None:
+        """An embedder that is not paid for, as learning takes a vector of every prompt."""
+        if not wordllama.available():
+            return None
+        embedder = self.embedder()
+        return embedder if embedder.kind != "remote" else wordllama.WordLlamaEmbedder()
+
+
+def classifier_tier(settings: Settings, ladder: Ladder, providers: Mapping[str, Provider]) -> Tier:
+    """The lowest tier, with the classifying model in its place where one is configured.
+
+    A provider handed to the Router stands for those of the settings, the classifier's too.
+    """
+    tier = ladder.tiers[0]
+    provider = settings.classifier.provider or tier.provider
+    if provider not in providers:
+        return tier
+    model = settings.classifier.model or tier.model
+    same = (provider, model) == (tier.provider, tier.model)
+    return tier if same else replace(tier, provider=provider, model=model, price=None)

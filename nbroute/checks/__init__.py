@@ -1,0 +1,51 @@
+"""Reply -> Verdict: whether an answer will do, or the next tier should be asked."""
+
+from __future__ import annotations
+
+from nbroute.checks.asked import (
+    DEFAULTS,
+    NAMES,
+    Asked,
+    is_built_in,
+    needs_logprobs,
+    needs_rating,
+    parse_check,
+    wanted,
+)
+from nbroute.checks.confidence import likely, rated
+from nbroute.checks.doubt import not_refused, not_unsure
+from nbroute.checks.form import in_time, not_truncated, valid_json, without_fence
+from nbroute.checks.length import asks_short, at_least, long_enough
+from nbroute.checks.rating import RATING_INSTRUCTION, RatingFilter, take_rating
+from nbroute.checks.situation import Situation
+from nbroute.checks.verdicts import Own, best, judge, own
+
+__all__ = [
+    "DEFAULTS",
+    "NAMES",
+    "RATING_INSTRUCTION",
+    "Asked",
+    "Own",
+    "RatingFilter",
+    "Situation",
+    "asks_short",
+    "at_least",
+    "best",
+    "in_time",
+    "is_built_in",
+    "judge",
+    "likely",
+    "long_enough",
+    "needs_logprobs",
+    "needs_rating",
+    "not_refused",
+    "not_truncated",
+    "not_unsure",
+    "own",
+    "parse_check",
+    "rated",
+    "take_rating",
+    "valid_json",
+    "wanted",
+    "without_fence",
+]

@@ -1,0 +1,133 @@
+"""Endpoints with the OpenAI embeddings API, over the client of a chat provider."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from nbroute.embedders.texts import sendable, summed, within
+from nbroute.errors import BadReply, SettingsError
+from nbroute.pricing import estimate_tokens
+from nbroute.providers.openai_compatible import OpenAICompatible
+from nbroute.types import Embedded, ProviderKind, Usage
+
+if TYPE_CHECKING:
+    import numpy as np
+
+DEFAULT_MODEL = "text-embedding-3-small"
+#: Texts in one request, and OpenAI's limits for one text and for all of them, in tokens.
+BATCH, TEXT_TOKENS, BATCH_TOKENS = 256, 8000, 250_000
+
+
+class OpenAIEmbedder:
+    """Vectors from POST /embeddings of that provider's endpoint, many texts a request.
+
+    A text over 8,000 tokens is embedded by its head and its tail. The usage is the sum over
+    the requests, estimated where the endpoint does not say. Thread-safe.
+    """
+
+    def __init__(
+        self,
+        provider: OpenAICompatible,
+        model: str = DEFAULT_MODEL,
+        *,
+        batch: int = BATCH,
+        text_tokens: int = TEXT_TOKENS,
+    ) -> None:
+        if batch < 1:
+            raise SettingsError(f"batch of the embedder is {batch!r}; give 1 or more.")
+        self.kind: ProviderKind = provider.kind
+        self.provider = provider.name
+        self.model = model
+        # The address too: another endpoint behind the same name has vectors of its own.
+        self.name = f"{provider.host}:{model}"
+        self._endpoint = provider
+        self._batch = batch
+        self._text_tokens = text_tokens
+
+    def embed(self, texts: Sequence[str]) -> Embedded:
+        """One vector a text; ProviderError, BadReply where the answer holds no such vectors."""
+        import numpy as np
+
+        started = time.perf_counter()
+        ready = [within(sendable(text), self._text_tokens) or " " for text in texts]
+        answers = [self._post(batch) for batch in _batches(ready, self._batch)]
+        if not answers:
+            return Embedded(np.zeros((0, 0), dtype=np.float32))
+        widths = {vectors.shape[1] for vectors, _ in answers}
+        if len(widths) > 1:
+            raise self._bad(f"vectors of {' and '.join(map(str, sorted(widths)))} dimensions")
+        elapsed = (time.perf_counter() - started) * 1000
+        vectors = np.concatenate([vectors for vectors, _ in answers])
+        return Embedded(vectors, summed([usage for _, usage in answers]), elapsed)
+
+    def _post(self, texts: list[str]) -> tuple[np.ndarray, Usage]:
+        answer = self._endpoint.post("/embeddings", {"model": self.model, "input": texts})
+        return self._vectors(_get(answer, "data"), len(texts)), _usage(answer, texts)
+
+    def _vectors(self, data: Any, count: int) -> np.ndarray:
+        import numpy as np
+
+        if not isinstance(data, list) or len(data) != count:
+            found = f"{len(data)} of them" if isinstance(data, list) else "none"
+            raise self._bad(f"{found} for {count} texts")
+        rows = [_get(item, "embedding") for item in _in_order(data)]
+        if not all(isinstance(row, list) and row for row in rows):
+            raise self._bad("something else in their place")
+        try:
+            with np.errstate(over="ignore"):
+                vectors = np.asarray(rows, dtype=np.float32)
+        except (TypeError, ValueError, OverflowError):
+            raise self._bad("rows of different lengths, or of no numbers") from None
+        if vectors.ndim != 2 or not np.isfinite(vectors).all():
+            raise self._bad("values that are no finite numbers")
+        return vectors
+
+    def _bad(self, what: str) -> BadReply:
+        return BadReply(
+            f"{self._endpoint.host} did not answer with vectors of {self.model!r} but with {what}: "
+            "name a model that embeds, such as 'text-embedding-3-small', or ask again"
+        )
+
+
+def _batches(texts: list[str], size: int) -> list[list[str]]:
+    batches: list[list[str]] = []
+    room = 0
+    for text in texts:
+        tokens = estimate_tokens(text)
+        if not batches or len(batches[-1]) == size or tokens > room:
+            batches.append([])
+            room = BATCH_TOKENS
+        batches[-1].append(text)
+        room -= tokens
+    return batches
+
+
+def _in_order(data: list[Any]) -> list[Any]:
+    """By `index`, where those are what they should be; else as they came."""
+    places = [_get(item, "index") for item in data]
+    if all(type(place) is int for place in places) and sorted(places) == list(range(len(data))):
+        return [item for _, item in sorted(zip(places, data, strict=True), key=lambda one: one[0])]
+    return data
+
+
+def _usage(answer: Any, texts: list[str]) -> Usage:
+    told = _get(answer, "usage")
+    billed = _billed(_get(told, "cost"))
+    for name in ("prompt_tokens", "total_tokens"):
+        count = _get(told, name)
+        if type(count) is int and count > 0:
+            return Usage(count, billed_usd=billed)
+    return Usage(sum(map(estimate_tokens, texts)), billed_usd=billed, estimated=True)
+
+
+def _billed(cost: Any) -> Decimal | None:
+    real = type(cost) in (int, float) and math.isfinite(cost) and cost >= 0
+    return Decimal(str(cost)) if real else None
+
+
+def _get(value: Any, name: str) -> Any:
+    return value.get(name) if isinstance(value, Mapping) else None

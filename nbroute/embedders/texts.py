@@ -1,0 +1,39 @@
+"""Texts as an embedder can take them, what they took, and the key of a kept vector."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from decimal import Decimal
+
+from nbroute.pricing import estimate_tokens
+from nbroute.types import Usage
+
+
+def sendable(text: str) -> str:
+    """The text without lone surrogates, which no encoder takes."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
+def within(text: str, tokens: int) -> str:
+    """The text, or its first three quarters and its last where it is longer than that limit."""
+    count = estimate_tokens(text)
+    if count <= tokens:
+        return text
+    room = len(text) * tokens // count
+    return f"{text[: room * 3 // 4]}\n{text[-(room // 4) - 1 :]}"
+
+
+def content_key(text: str) -> bytes:
+    """The SHA-256 of the text: the text itself is not kept beside its vector."""
+    return hashlib.sha256(sendable(text).encode()).digest()
+
+
+def summed(usages: Sequence[Usage]) -> Usage:
+    """The tokens of several requests; billed where each was, estimated where one is."""
+    billed = [usage.billed_usd for usage in usages if usage.billed_usd is not None]
+    return Usage(
+        sum(usage.input_tokens for usage in usages),
+        billed_usd=sum(billed, Decimal(0)) if len(billed) == len(usages) else None,
+        estimated=any(usage.estimated for usage in usages),
+    )

@@ -1,0 +1,105 @@
+"""Static word vectors on this machine: no key, no network, well under a millisecond a text.
+
+wordllama's files are read without importing it: it would set up the root logger, so that a
+notebook shows every library's log lines from then on, and takes 0.3 s to load what is not used.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from nbroute.embedders.texts import sendable
+from nbroute.errors import SettingsError
+from nbroute.types import Embedded, ProviderKind
+
+if TYPE_CHECKING:
+    import numpy as np
+
+DIMENSIONS = 256
+_TOKENIZER = Path("tokenizers", "l2_supercat_tokenizer_config.json")
+_WEIGHTS = Path("weights", f"l2_supercat_{DIMENSIONS}.safetensors")
+_INSTALL = "pip install 'nbroute[embeddings]'"
+
+
+class _Model(NamedTuple):
+    tokenizer: Any
+    table: np.ndarray
+
+
+def available() -> bool:
+    """Whether wordllama and its files are there; nothing is imported."""
+    libraries = all(importlib.util.find_spec(name) for name in ("tokenizers", "safetensors"))
+    return libraries and _folder() is not None
+
+
+class WordLlamaEmbedder:
+    """The mean of the vectors of a text's tokens (256 dimensions, English above all).
+
+    Nothing is billed, and word order plays no part. Loaded at the first use (16 MB);
+    thread-safe. SettingsError where it is not installed or its files cannot be read.
+    """
+
+    name = f"wordllama:{DIMENSIONS}"
+    kind: ProviderKind = "local"
+    provider = "wordllama"
+    model = f"l2_supercat_{DIMENSIONS}"
+
+    def __init__(self) -> None:
+        self._model: _Model | None = None
+        self._lock = threading.Lock()
+
+    def embed(self, texts: Sequence[str]) -> Embedded:
+        """One vector a text, zeros for a text without tokens; no usage, as nothing was sent."""
+        import numpy as np
+
+        started = time.perf_counter()
+        model = self._loaded()
+        vectors = np.zeros((len(texts), DIMENSIONS), dtype=np.float32)
+        for row, text in enumerate(texts):
+            # One by one: a batch runs in threads, about which tokenizers warns at a later fork.
+            ids = model.tokenizer.encode(sendable(text), add_special_tokens=False).ids
+            if ids:
+                vectors[row] = model.table[ids].mean(axis=0, dtype=np.float32)
+        return Embedded(vectors, latency_ms=(time.perf_counter() - started) * 1000)
+
+    def _loaded(self) -> _Model:
+        with self._lock:
+            if self._model is None:
+                self._model = _load()
+            return self._model
+
+
+def _folder() -> Path | None:
+    spec = importlib.util.find_spec("wordllama")
+    for place in (spec and spec.submodule_search_locations) or ():
+        if all(Path(place, name).is_file() for name in (_TOKENIZER, _WEIGHTS)):
+            return Path(place)
+    return None
+
+
+def _load() -> _Model:
+    folder = _folder()
+    if folder is None:
+        raise SettingsError(f"the word vectors of wordllama are not installed: {_INSTALL}")
+    try:
+        from safetensors.numpy import load_file
+        from tokenizers import Tokenizer
+    except ImportError as error:
+        raise SettingsError(f"wordllama's vectors cannot be read ({error}): {_INSTALL}") from error
+    try:
+        tokenizer = Tokenizer.from_file(str(folder / _TOKENIZER))
+        table = load_file(folder / _WEIGHTS)["embedding.weight"]
+    except Exception as error:  # both raise what their Rust code raises, bare Exceptions too
+        raise SettingsError(
+            f"wordllama's files in {str(folder)!r} cannot be read "
+            f"({type(error).__name__}: {error}): "
+            "`pip install --force-reinstall --no-deps wordllama` puts them right."
+        ) from error
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return _Model(tokenizer, table)

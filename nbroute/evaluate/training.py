@@ -1,0 +1,276 @@
+"""Training the learned classifier, and whether it is worth switching on.
+
+Needs the extra `learn` (scikit-learn). The measures, the parts of the blocks and the penalty
+were chosen by looking at RouteLLM's MMLU and GSM8K outcomes under several partitions into
+folds, so the figures on those two files flatter a little.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nbroute.classify.features import Shape, Vocabulary, grams, measure
+from nbroute.classify.learned import LearnedClassifier, embedded
+from nbroute.classify.linear import Model, Reading, Scale
+from nbroute.errors import SettingsError
+from nbroute.evaluate.figures import Figure, Scored, beats_all, figures, table
+from nbroute.evaluate.labels import Labelled, read_labels
+from nbroute.types import Classifier, Embedder, Ladder
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+    Fold = tuple[np.ndarray, np.ndarray]
+
+#: The ridge penalty, where each block of a prompt's columns has a length of about 1.
+PENALTY = 20.0
+#: A term counts if it is in so many prompts, up to so many terms.
+LEAST, MOST = 3, 10_000
+FOLDS = 5
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Fitted:
+    """A trained classifier with its figures; printed, it is the table of them.
+
+    `better` says whether the classifier should be switched on: its figure, and for tier
+    labels its share of right tiers too, is above that of random choice, of prompt length and
+    of the present classifier, and so in nine of ten bootstrap samples at least.
+    """
+
+    classifier: LearnedClassifier
+    figures: tuple[Figure, ...]
+    rows: int
+    folds: int
+    grouped_by: str
+    note: str = ""
+
+    @property
+    def better(self) -> bool:
+        """Whether it beats all that it is measured beside, the oracle apart."""
+        return beats_all(self.figures)
+
+    def __repr__(self) -> str:
+        title = f"{self.rows} prompts, {self.folds} folds, {self.grouped_by}"
+        return "\n".join(filter(None, [title, table(self.figures), self.note]))
+
+
+def fit(
+    frame: pd.DataFrame | str | Path,
+    ladder: Ladder,
+    *,
+    embedder: Embedder | None = None,
+    present: Classifier | None = None,
+    share: float = 0.5,
+    seed: int = 0,
+) -> Fitted:
+    """Train on labelled prompts and measure on prompts held back, whole groups at a time.
+
+    `frame` (or a CSV file) has the columns prompt and tier, or prompt, weak and strong: the
+    scores of a weak and a strong model. A column group keeps rows together in one fold, and
+    without it near-duplicates are. Scores train for two tiers, the ladder's bottom and top,
+    of which the top gets the part `share` of prompts like these.
+
+    The figure is the APGR (`metrics.apgr`), because it judges the order and is .5 for chance
+    whatever the labels' shares. For tier labels a strong call is taken to gain the label's
+    place in the ladder, from 0 to 1; the share of right tiers stands beside it, because that
+    is what a user sees. `present` is asked for every prompt: with a model, that costs calls. It
+    must not have seen the rows: a learned one is left out, which the table says.
+
+    Raises SettingsError for a frame that cannot be used, without scikit-learn, and for an
+    embedder that costs money a prompt.
+    """
+    _check(embedder, share)
+    labelled = read_labels(frame, ladder)
+    columns = _columns(labelled.prompts, embedder)
+    folds = _folds(labelled, seed)
+    seen = isinstance(present, LearnedClassifier)
+    scored = _cross_validate(labelled, columns, folds, share)
+    scale = _scale(scored.scores, labelled, share)
+    name = None if embedder is None else embedder.name
+    model = _model(labelled, columns, scale, ladder, name)
+    return Fitted(
+        LearnedClassifier(model, embedder),
+        figures(labelled, scored, ladder, None if seen else present, seed),
+        len(labelled.prompts),
+        len(folds),
+        labelled.grouped_by,
+        "the present learned classifier may have seen these rows: left out." if seen else "",
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Columns:
+    """Each prompt's terms, measures and vector, taken once for all folds.
+
+    Terms too rare among all prompts, and so in any fold, are left out.
+    """
+
+    terms: list[Counter[str]]
+    measures: np.ndarray
+    vectors: np.ndarray | None
+
+    def read(self, rows: np.ndarray) -> Reading:
+        """What is taken from these rows alone."""
+        spread = self.measures[rows].std(axis=0)
+        spread[spread < 1e-9] = 1.0
+        return Reading(
+            Vocabulary.of([self.terms[row] for row in rows], least=LEAST, most=MOST),
+            self.measures[rows].mean(axis=0),
+            spread,
+            None if self.vectors is None else self.vectors[rows].mean(axis=0),
+        )
+
+    def matrix(self, reading: Reading, rows: np.ndarray) -> Any:
+        """The rows' columns as a sparse matrix: measures, terms, vector."""
+        from scipy import sparse
+
+        terms = [reading.terms(self.terms[row]) for row in rows]
+        bounds = [0]
+        for found in terms:
+            bounds.append(bounds[-1] + len(found))
+        values = [weight for found in terms for weight in found.values()]
+        places = [place for found in terms for place in found]
+        size = (len(rows), len(reading.vocabulary.places))
+        blocks = [
+            sparse.csr_matrix(reading.scaled(self.measures[rows])),
+            sparse.csr_matrix((values, places, bounds), shape=size, dtype=float),
+        ]
+        if self.vectors is not None:
+            blocks.append(sparse.csr_matrix(reading.vectors(self.vectors[rows])))
+        return sparse.hstack(blocks).tocsr()
+
+
+def _check(embedder: Embedder | None, share: float) -> None:
+    if embedder is not None and embedder.kind == "remote":
+        raise SettingsError(
+            f"the embedder {embedder.name!r} costs money for every prompt; the learned classifier "
+            "takes static vectors: give an offline embedder or none."
+        )
+    if not 0 < share < 1:
+        raise SettingsError(f"share is {share!r}; give the part of strong calls, between 0 and 1.")
+    try:
+        import sklearn  # noqa: F401 - only whether it is there
+    except ImportError as error:
+        raise SettingsError(
+            "training needs scikit-learn, which is not installed: pip install 'nbroute[learn]'"
+        ) from error
+
+
+def _columns(prompts: list[str], embedder: Embedder | None) -> _Columns:
+    import numpy as np
+
+    measures = np.array([measure(Shape(prompt)) for prompt in prompts])
+    vectors = None if embedder is None else embedded(embedder, prompts)
+    return _Columns(_counted(prompts), measures, vectors)
+
+
+def _counted(prompts: list[str]) -> list[Counter[str]]:
+    """Each prompt's terms. Read twice, so that the many rare ones are never all in memory."""
+    seen: Counter[str] = Counter()
+    for prompt in prompts:
+        seen.update({gram.text for gram in grams(prompt)})
+    common = {term: term for term, count in seen.items() if count >= LEAST}
+    return [
+        Counter(common[gram.text] for gram in grams(prompt) if gram.text in common)
+        for prompt in prompts
+    ]
+
+
+def _folds(labelled: Labelled, seed: int) -> list[Fold]:
+    import numpy as np
+    from sklearn.model_selection import GroupKFold
+
+    count = min(FOLDS, len(np.unique(labelled.groups)))
+    maker = GroupKFold(count, shuffle=True, random_state=seed)
+    folds = list(maker.split(labelled.prompts, groups=labelled.groups))
+    if any(len(np.unique(labelled.levels[train])) < 2 for train, _ in folds):
+        raise SettingsError(
+            "with some groups held back all other rows have the same label; make more groups, "
+            "each with several labels, or leave the column group out."
+        )
+    return folds
+
+
+def _ridge(columns: _Columns, reading: Reading, rows: np.ndarray, gains: np.ndarray) -> Any:
+    from sklearn.linear_model import Ridge
+
+    ridge = Ridge(alpha=PENALTY, solver="lsqr", tol=1e-6)
+    return ridge.fit(columns.matrix(reading, rows), gains[rows])
+
+
+def _cross_validate(
+    labelled: Labelled,
+    columns: _Columns,
+    folds: list[Fold],
+    share: float,
+) -> Scored:
+    """Scores and levels of each prompt by models that have seen nothing of its group."""
+    import numpy as np
+
+    scores = np.zeros(len(labelled.prompts))
+    for train, held in folds:
+        reading = columns.read(train)
+        ridge = _ridge(columns, reading, train, labelled.gains)
+        scores[held] = ridge.predict(columns.matrix(reading, held))
+    levels = np.zeros(len(scores), dtype=int)
+    for train, held in folds:
+        scale = _scale(scores, labelled, share, train)
+        levels[held] = [scale.level(score) for score in scores[held]]
+    return Scored(scores, levels)
+
+
+def _scale(
+    scores: np.ndarray, labelled: Labelled, share: float, rows: np.ndarray | slice = slice(None)
+) -> Scale:
+    """What scores mean, from those of prompts held back; all cuts share one slope."""
+    import numpy as np
+    from sklearn.linear_model import LogisticRegression
+
+    scores, levels, cuts = scores[rows], labelled.levels[rows], len(labelled.tiers) - 1
+    spread = float(scores.std()) or 1.0
+    above = [levels > cut for cut in range(cuts)]
+    stacked = np.column_stack(
+        [np.tile(scores / spread, cuts), np.repeat(np.eye(cuts), len(scores), 0)]
+    )
+    odds = LogisticRegression(C=100.0, fit_intercept=False, max_iter=1000)
+    slope, *intercepts = odds.fit(stacked, np.concatenate(above)).coef_[0]
+    slope = max(float(slope), 0.0) / spread
+    if not labelled.by_tier:
+        cut = np.quantile(scores, 1 - share)
+        return Scale(np.array([cut]), slope, np.array(intercepts))
+    scale = Scale(np.zeros(cuts), slope, np.minimum.accumulate(intercepts))
+    return Scale(_likeliest(scale, scores), scale.slope, scale.intercepts)
+
+
+def _likeliest(scale: Scale, scores: np.ndarray) -> np.ndarray:
+    """The cuts between the scores at which one level and the next are the likeliest."""
+    import numpy as np
+
+    reach = 3 * float(np.ptp(scores)) + 1e-9
+    grid = np.linspace(scores.min() - reach, scores.max() + reach, 4001)
+    likeliest = np.array([scale.chances(score).argmax() for score in grid])
+    return np.array(
+        [
+            grid[(likeliest > cut).argmax()] if (likeliest > cut).any() else np.inf
+            for cut in range(len(scale.cuts))
+        ]
+    )
+
+
+def _model(
+    labelled: Labelled, columns: _Columns, scale: Scale, ladder: Ladder, embedder: str | None
+) -> Model:
+    """Trained on all rows; what its scores mean is known from those of rows held back."""
+    import numpy as np
+
+    rows = np.arange(len(labelled.prompts))
+    reading = columns.read(rows)
+    ridge = _ridge(columns, reading, rows, labelled.gains)
+    weights = np.asarray(ridge.coef_, dtype=float)
+    bias = float(ridge.intercept_)
+    return Model(ladder.names, labelled.tiers, reading, weights, bias, scale, embedder)

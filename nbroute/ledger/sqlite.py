@@ -1,0 +1,227 @@
+"""The ledger in a SQLite file, or in memory."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from operator import itemgetter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, overload
+
+from nbroute.errors import SettingsError, did_you_mean
+from nbroute.ledger.caps import SUM, of_cap, refusal, refusal_by_totals
+from nbroute.ledger.rows import NAMES, Term, all_rows, as_mapping, as_row, fetch, ids, insert, query
+from nbroute.ledger.schema import DAY, FIELDS, KINDS, MIGRATIONS
+from nbroute.report import ReportRow, Spend
+from nbroute.sqlitefile import FAILURES, SqliteFile
+from nbroute.types import Attempt, Cap, Refusal
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: NORMAL leaves syncing to the checkpoints: safe from a killed process, and a power cut
+#: costs the last rows, never the file. Rarer checkpoints made appends a fifth faster.
+_PRAGMAS = ("journal_mode = WAL", "synchronous = NORMAL", "wal_autocheckpoint = 4000")
+
+#: What `spend` adds up by, and what it is in a row; days are UTC.
+_GROUPS = {
+    "session": "session",
+    "day": DAY,
+    "tier": "tier",
+    "model": "model",
+    "feature": "coalesce(feature, '')",
+    "provider": "provider",
+}
+_KEPT = "; kept in memory until the kernel ends"
+_SPEND = """cost_source, total(CASE WHEN cached THEN 0 ELSE cost_usd END), count(*),
+    total(cached), total(cost_usd IS NULL AND NOT cached)"""
+
+Since = float | datetime | None
+
+
+class SqliteLedger:
+    """The record in the file `path`; None keeps it in memory.
+
+    Threads and processes may share a file. The file and its folder are made at the first
+    `append`. A row that cannot be written is kept in memory, counts in all that is read, and
+    goes into the file with a later row that can. Prompts and answers are written only with
+    `store_text`. Reading raises RecordError where the file cannot be read; a session that
+    wrote nothing to it is read from memory alone.
+    """
+
+    def __init__(
+        self,
+        path: Path | None,
+        *,
+        store_text: bool = False,
+        wait_s: float = 5.0,
+        stale_after_s: float = 900.0,
+    ) -> None:
+        self.path = path
+        self._store_text = store_text
+        self._stale_after_s = stale_after_s
+        self._lock = threading.RLock()
+        self._file = SqliteFile(
+            path, MIGRATIONS, setting="NBROUTE_LEDGER", pragmas=_PRAGMAS, wait_s=wait_s
+        )
+        self._kept = SqliteFile(None, MIGRATIONS, setting="NBROUTE_LEDGER")
+        self._written: set[str] = set()
+
+    def append(self, attempt: Attempt) -> None:
+        """Write a row at once; RecordError where that fails, with the row kept in memory."""
+        row = as_row(attempt, store_text=self._store_text)
+        with self._lock:
+            try:
+                self._write(row)
+            except FAILURES as error:
+                self._keep(row)
+                raise self._file.record_error(
+                    "the call could not be recorded in", error, _KEPT
+                ) from error
+            self._written.add(attempt.session)
+
+    def reserve(self, attempt: Attempt, caps: Sequence[Cap]) -> Refusal | None:
+        """Append the running attempt if its `reserved_usd` fits in every cap; else say which not.
+
+        One transaction, so that no two threads or processes can both have what is left. What
+        counts is the money of the attempt's kind: billed, or equivalent. An attempt that still
+        runs counts with its reservation until 15 minutes after its last row. A day is UTC; a
+        feature's cap is for all its calls, of every session and day. Where the file cannot be
+        written the row is kept in memory without a word, as the attempt's end will tell, and
+        other processes cannot see it. RecordError where what is used cannot be read.
+        """
+        row = as_row(attempt, store_text=self._store_text)
+        with self._lock:
+            try:
+                refused = self._reserve(attempt, row, caps)
+            except FAILURES:
+                refused = refusal(attempt, caps, lambda cap: self._used(cap, attempt))
+                if refused is None:
+                    self._keep(row)
+                return refused
+            self._written.add(attempt.session)
+            return refused
+
+    def rows(self, *, session: str | None = None) -> list[Mapping[str, Any]]:
+        """One mapping an attempt, oldest first, with the fields of `Attempt`; money is Decimal."""
+        found = self._read(NAMES, session=session)
+        return [as_mapping(row) for row in sorted(found, key=itemgetter(FIELDS.index("ts")))]
+
+    def report_rows(self, *, session: str | None = None) -> list[ReportRow]:
+        """What `nbroute.report.summarise` needs of each attempt, oldest first."""
+        found = self._read(", ".join(ReportRow._fields), session=session)
+        return [ReportRow._make(row) for row in sorted(found, key=itemgetter(0))]
+
+    def frame(self, *, session: str | None = None, since: Since = None) -> pd.DataFrame:
+        """One line an attempt, oldest first; money as floats, and `ts` also as UTC `time`.
+
+        `since` is seconds since 1970 or a datetime (a naive one is local time).
+        """
+        import pandas as pd
+
+        kinds = {"float": "float64", "Decimal": "float64", "int": "int64", "bool": "bool"}
+        found = self._read(NAMES, session=session, terms=_since(since))
+        frame = pd.DataFrame.from_records(found, columns=list(FIELDS))
+        frame = frame.astype({name: kinds.get(kind, "object") for name, kind in KINDS.items()})
+        frame.insert(1, "time", pd.to_datetime(frame["ts"], unit="s", utc=True))
+        return frame.sort_values("ts", kind="stable", ignore_index=True)
+
+    @overload
+    def spend(
+        self, by: None = None, *, session: str | None = None, since: Since = None
+    ) -> Spend: ...
+    @overload
+    def spend(
+        self, by: str, *, session: str | None = None, since: Since = None
+    ) -> dict[str, Spend]: ...
+    def spend(
+        self, by: str | None = None, *, session: str | None = None, since: Since = None
+    ) -> Spend | dict[str, Spend]:
+        """What the calls cost together, or a dict of that by day, tier, model and so on.
+
+        Days are UTC ("2026-11-21"); calls without a feature are under "". SettingsError for
+        a `by` that there is not.
+        """
+        if by is not None and by not in _GROUPS:
+            raise SettingsError(f"spend cannot be added up by {by!r}; {did_you_mean(by, _GROUPS)}")
+        group = _GROUPS[by] if by else "''"
+        tail = f"GROUP BY {group}, cost_source"
+        found: dict[str, Spend] = {}
+        rows = self._read(f"{group}, {_SPEND}", tail, session=session, terms=_since(since))
+        for name, source, usd, *counts in rows:
+            part = Spend.of_source(source, usd, *map(int, counts))
+            found[name] = found.get(name, Spend()) + part
+        return dict(sorted(found.items())) if by else found.get("", Spend())
+
+    def close(self) -> None:
+        """Give the file back; a second call does nothing, and a later use opens it again."""
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def _write(self, row: Sequence[Any]) -> None:
+        with self._file.connection() as connection:
+            if not self._kept.exists:
+                insert(connection, row)
+                return
+            connection.execute("BEGIN IMMEDIATE")
+            self._bring_kept(connection)
+            insert(connection, row)
+            connection.execute("COMMIT")
+            self._kept.close()
+
+    def _reserve(self, attempt: Attempt, row: Sequence[Any], caps: Sequence[Cap]) -> Refusal | None:
+        with self._file.connection() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            self._bring_kept(connection)
+            refused = refusal_by_totals(connection, attempt, caps, self._stale_after_s)
+            if refused is None:
+                insert(connection, row)
+            connection.execute("COMMIT")
+            self._kept.close()
+        return refused
+
+    def _bring_kept(self, connection: sqlite3.Connection) -> None:
+        for row in all_rows(self._kept):
+            insert(connection, row)
+
+    def _keep(self, row: Sequence[Any]) -> None:
+        with self._kept.connection() as kept:
+            insert(kept, row)
+
+    def _used(self, cap: Cap, attempt: Attempt) -> int:
+        parts = self._read(SUM, "", terms=of_cap(cap, attempt), reader=attempt.session)
+        return sum(amount for (amount,) in parts)
+
+    def _read(
+        self,
+        columns: str,
+        tail: str = "ORDER BY rowid",
+        *,
+        session: str | None = None,
+        terms: Sequence[Term] = (),
+        reader: str | None = None,
+    ) -> list[tuple[Any, ...]]:
+        """What the file says, and what memory does; `reader` is the session that asks."""
+        reader = reader or session
+        with self._lock:
+            kept = ids(self._kept)
+            found = fetch(self._kept, *query(columns, tail, session=session, terms=terms))
+            asked = query(columns, tail, session=session, terms=terms, but=kept)
+            try:
+                return fetch(self._file, *asked) + found
+            except FAILURES as error:
+                if reader is None or reader in self._written:
+                    raise self._file.record_error("cannot read the ledger", error) from error
+                return found
+
+
+def _since(start: Since) -> tuple[Term, ...]:
+    moment = start.timestamp() if isinstance(start, datetime) else start
+    return () if moment is None else (Term("ts >= ?", moment),)

@@ -1,0 +1,132 @@
+"""A row of a batch: what became of one prompt, light enough to keep a hundred thousand of."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Literal
+
+from nbroute.errors import NbrouteError
+from nbroute.types import CostSource, RouteResult
+
+RowStatus = Literal["ok", "rejected", "unused", "running", "error", "interrupted", "not sent"]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One prompt of a batch and its answer, or why there is none.
+
+    `place` counts from 0. `status` is "ok", "rejected" (the best of a cascade that failed its
+    checks), "error", "interrupted" or "not sent"; the last three have an `error`, its class
+    and message. Cost and tokens are of all that was paid for, an error's too. `data` is the
+    parsed answer where JSON or a schema was asked for, as plain lists and dicts; `result` the
+    id of the `RouteResult` in the ledger.
+    """
+
+    place: int
+    prompt: str = field(repr=False)
+    text: str = field(default="", repr=False)
+    tier: str = ""
+    model: str = ""
+    status: RowStatus = "ok"
+    error: str | None = None
+    cost_usd: Decimal | None = None
+    cost_source: CostSource = "unknown"
+    input_tokens: int = 0
+    output_tokens: int = 0
+    latency_ms: float = 0.0
+    escalated: bool = False
+    cached: bool = False
+    confidence: float | None = None
+    reason: str = ""
+    passed: bool = True
+    data: Any = field(default=None, repr=False)
+    result: str = ""
+
+    def __str__(self) -> str:
+        """The answer."""
+        return self.text
+
+
+FIELDS = tuple(one.name for one in dataclasses.fields(Row))
+KINDS = {one.name: str(one.type).removesuffix(" | None") for one in dataclasses.fields(Row)}
+
+_COST, _DATA = FIELDS.index("cost_usd"), FIELDS.index("data")
+_BOOLS = tuple(place for place, name in enumerate(FIELDS) if KINDS[name] == "bool")
+
+
+def row_of(place: int, prompt: str, result: RouteResult) -> Row:
+    """The row of a prompt that was answered."""
+    answer = result.answer
+    cost = result.cost
+    return Row(
+        place,
+        prompt,
+        text=result.text,
+        tier=answer.tier,
+        model=answer.model,
+        status=answer.status,
+        cost_usd=cost.usd,
+        cost_source=cost.source,
+        input_tokens=answer.input_tokens,
+        output_tokens=answer.output_tokens,
+        latency_ms=result.latency_ms,
+        escalated=answer.escalated,
+        cached=answer.cached,
+        confidence=result.decision.confidence,
+        reason=result.decision.reason,
+        passed=result.passed,
+        data=result.data,
+        result=result.id,
+    )
+
+
+def row_of_error(place: int, prompt: str, error: BaseException, status: RowStatus = "error") -> Row:
+    """The row of a prompt that was not, with what was paid for it all the same."""
+    partial = error.result if isinstance(error, NbrouteError) else None
+    blank = Row(place, prompt, cost_usd=Decimal(0), cost_source="list")
+    paid = row_of(place, prompt, partial) if partial is not None else blank
+    return dataclasses.replace(paid, status=status, error=told(error), passed=False)
+
+
+def told(error: BaseException) -> str:
+    """The error's class and message, without line breaks."""
+    return " ".join(f"{type(error).__name__}: {error}".split())
+
+
+def as_values(row: Row) -> list[Any]:
+    """The row as SQLite and Parquet take it: money as a float, `data` as JSON."""
+    values = [getattr(row, name) for name in FIELDS]
+    if row.cost_usd is not None:
+        values[_COST] = float(row.cost_usd)
+    if row.data is not None:
+        values[_DATA] = json.dumps(row.data, default=_plain, ensure_ascii=False)
+    return values
+
+
+def as_row(values: Sequence[Any]) -> Row:
+    """The row of those values."""
+    found = list(values)
+    if found[_COST] is not None:
+        found[_COST] = Decimal(repr(found[_COST]))
+    if found[_DATA] is not None:
+        found[_DATA] = json.loads(found[_DATA])
+    for place in _BOOLS:
+        found[place] = bool(found[place])
+    return Row(*found)
+
+
+def _plain(value: Any) -> Any:
+    """What `json` cannot write: a pydantic model, a dataclass, any other by its text."""
+    if hasattr(value, "model_dump"):
+        return value.model_dump(mode="json")
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {one.name: getattr(value, one.name) for one in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, set | frozenset | tuple):
+        return list(value)
+    return str(value)

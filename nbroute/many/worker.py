@@ -1,0 +1,110 @@
+"""The far side: what a job of a process pool or a cluster carries, and who does it there."""
+
+from __future__ import annotations
+
+import functools
+import pickle
+import platform
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any
+
+from nbroute.ledger import SqliteLedger
+from nbroute.many.outcomes import Outcome, outcome_of
+from nbroute.many.prompts import Job
+from nbroute.router import Engine
+from nbroute.settings import Settings
+from nbroute.settings.keys import missing_keys, with_keys
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How to make the caller's router again: its class, settings without keys, and the rest.
+
+    `given` are the objects that it was made with.
+    """
+
+    make: Callable[..., Engine]
+    settings: Settings
+    given: Mapping[str, Any]
+    session: str
+    code_allowed: bool
+    options: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """A job: some prompts, and the recipe as bytes that every parcel of a batch shares.
+
+    `id` keeps a cluster from taking two parcels for one, `allowance_usd` is what they may cost.
+    """
+
+    id: str
+    recipe: bytes
+    jobs: tuple[Job, ...]
+    allowance_usd: Decimal | None = None
+
+
+def deliver(parcel: Parcel) -> list[Outcome]:
+    """Route a parcel's prompts, all at once, in this process; runs in a worker.
+
+    Their attempts come back with the outcomes, for the caller's ledger; here they are kept in
+    memory. Ctrl-C, which a terminal sends to workers, too, stops the calls and loses none.
+    """
+    made = _made(parcel.recipe)
+    engine = made.engine(parcel.allowance_usd)
+    cancel = threading.Event()
+
+    def carry_out(job: Job) -> Outcome:
+        return made.returned(outcome_of(engine.route, job, made.recipe.options, cancel))
+
+    with ThreadPoolExecutor(len(parcel.jobs)) as pool:
+        days = [pool.submit(carry_out, job) for job in parcel.jobs]
+        try:
+            wait(days)
+        except KeyboardInterrupt:
+            cancel.set()
+        return [day.result() for day in days]
+
+
+class _Made:
+    """A recipe and its router; one a process, as its connections are worth keeping."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.recipe = recipe
+        settings = with_keys(recipe.settings)
+        self._missing = missing_keys(settings)
+        self._router = recipe.make(
+            settings, **recipe.given, session=recipe.session, ledger=SqliteLedger(None)
+        )
+
+    def engine(self, allowance_usd: Decimal | None) -> Engine:
+        """A router on a ledger of its own that may spend so much."""
+        parts = self._router.parts
+        limits = replace(
+            self._router.limits,
+            budget_usd=allowance_usd,
+            budget_usd_per_day=None,
+            budget_usd_per_feature=None,
+        )
+        engine = Engine(replace(parts, ledger=SqliteLedger(None), limits=limits))
+        engine.code_allowed = self.recipe.code_allowed
+        return engine
+
+    def returned(self, outcome: Outcome) -> Outcome:
+        """The outcome with no more in it than the caller's ledger keeps."""
+        row, attempts = outcome.row, outcome.attempts
+        if not self.recipe.settings.store_text:
+            attempts = tuple(replace(one, prompt=None, text=None) for one in attempts)
+        if outcome.fate == "hopeless" and self._missing:
+            keys = " and no ".join(self._missing)
+            row = replace(row, error=f"{row.error} (the worker at {platform.node()} has no {keys})")
+        return replace(outcome, row=row, attempts=attempts)
+
+
+@functools.lru_cache(maxsize=4)
+def _made(recipe: bytes) -> _Made:
+    return _Made(pickle.loads(recipe))  # noqa: S301 - the caller's own, over the executor's pickle

@@ -1,0 +1,76 @@
+"""Names on a `%%route` line -> the notebook's functions, schemas and assertions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from nbroute.checks import NAMES as CHECKS
+from nbroute.checks import own
+from nbroute.classify.simple import NAMES as CLASSIFIERS
+from nbroute.errors import SettingsError, did_you_mean
+from nbroute.sandbox import assertions_of, tests_check
+from nbroute.types import Check
+
+Space = Mapping[str, Any]
+
+
+def classifier(space: Space, name: str | None) -> Any:
+    """The name of a built-in classifier as it is, else the notebook's function or object."""
+    if name is None or name in CLASSIFIERS:
+        return name
+    if hasattr(space.get(name), "classify"):
+        return space[name]
+    return _function(space, name, CLASSIFIERS)
+
+
+def schema(space: Space, name: str | None) -> Any:
+    """The notebook's schema of that name; None for none."""
+    if name is None:
+        return None
+    if name not in space:
+        kinds = [known for known, value in space.items() if _may_be_schema(known, value)]
+        raise _undefined(name, kinds)
+    return space[name]
+
+
+def _may_be_schema(name: str, value: Any) -> bool:
+    return not name.startswith("_") and isinstance(value, type | dict)
+
+
+def checks(space: Space, asked: Sequence[str]) -> tuple[str | Check, ...]:
+    """The checks that the names stand for; `tests=NAME` runs code against assertions."""
+    return tuple(_check(space, name) for name in asked)
+
+
+def _check(space: Space, name: str) -> str | Check:
+    kind, _, value = name.partition("=")
+    if kind == "tests":
+        return tests_check(assertions_of(_defined(space, value), value), value)
+    if callable(space.get(name)):
+        return own(space[name], name)
+    if kind.removeprefix("no-") in CHECKS:
+        return name
+    return own(_function(space, name, CHECKS), name)
+
+
+def _defined(space: Space, name: str) -> Any:
+    if name not in space:
+        known = [one for one in space if not one.startswith("_")]
+        raise _undefined(name, known)
+    return space[name]
+
+
+def _undefined(name: str, known: Sequence[str]) -> SettingsError:
+    hint = did_you_mean(name, known)
+    return SettingsError(f"{name!r:.80} is not defined in this notebook: {hint}")
+
+
+def _function(space: Space, name: str, built_in: Sequence[str]) -> Any:
+    found = space.get(name)
+    if not callable(found):
+        functions = [one for one in space if callable(space[one]) and not one.startswith("_")]
+        what = "no function" if name in space else "not defined"
+        hint = did_you_mean(name, [*built_in, *functions])
+        raise SettingsError(f"{name!r:.80} is {what} in this notebook: {hint}")
+    return found

@@ -1,0 +1,163 @@
+"""The child's side: limits on itself, the guard, the answer, the tests, the report.
+
+Run as a script in a process of its own, where nothing of nbroute is imported:
+`python child.py REPORT_FD TOKEN_FD`, with the job as JSON on standard input.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import contextlib
+import json
+import linecache
+import os
+import re
+import resource
+import runpy
+import signal
+import sys
+import traceback
+import types
+from pathlib import Path
+from typing import NoReturn
+
+# The answer may change the builtins; the functions below keep those of the start.
+globals()["__builtins__"] = dict(vars(builtins))
+
+HERE = Path(__file__).parent
+ANSWER, TESTS = "<answer>", "<tests>"
+TRACEBACK = 8_000  # characters, the end of it
+
+
+def limit(seconds: float, memory_mb: float, file_mb: float) -> None:
+    """Resource limits, each as far as the system has it, and an alarm if the parent dies."""
+    wanted = {
+        "RLIMIT_CORE": 0,
+        "RLIMIT_CPU": int(seconds) + 2,
+        "RLIMIT_FSIZE": int(file_mb * 2**20),
+        "RLIMIT_NOFILE": 64,
+        "RLIMIT_AS": int(memory_mb * 2**20),
+    }
+    for name, value in wanted.items():
+        with contextlib.suppress(AttributeError, OSError, ValueError):
+            resource.setrlimit(getattr(resource, name), (value, value))
+    signal.setitimer(signal.ITIMER_REAL, seconds + 2)
+
+
+class Values(ast.NodeTransformer):
+    """`assert a == b` with no message gets the two values as its message."""
+
+    def visit_Assert(self, node: ast.Assert) -> ast.Assert:
+        """The assertion with both sides kept on the way; evaluated once, in the same order."""
+        if node.msg or not isinstance(node.test, ast.Compare) or len(node.test.ops) > 1:
+            return node
+        compare = node.test
+        left, right = ast.Name("_left_", ast.Load()), ast.Name("_right_", ast.Load())
+        shown = ast.unparse(ast.Compare(left, compare.ops, [right]))
+        node.msg = ast.JoinedStr(
+            [
+                ast.FormattedValue(left, ord("r")),
+                ast.Constant(shown.removeprefix("_left_").removesuffix("_right_")),
+                ast.FormattedValue(right, ord("r")),
+                ast.Constant(" does not hold"),
+            ]
+        )
+        compare.left = ast.NamedExpr(ast.Name("_left_", ast.Store()), compare.left)
+        compare.comparators = [
+            ast.NamedExpr(ast.Name("_right_", ast.Store()), compare.comparators[0])
+        ]
+        return node
+
+
+def compiled(assertions: str) -> types.CodeType:
+    """The tests, with values in the messages of comparisons."""
+    tree = Values().visit(ast.parse(assertions, TESTS))
+    return compile(ast.fix_missing_locations(tree), TESTS, "exec", dont_inherit=True)
+
+
+def remember(name: str, source: str) -> None:
+    """Let tracebacks find the lines."""
+    linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
+
+
+def run(answer: str, tests: types.CodeType) -> BaseException | None:
+    """What the answer or the tests raised; None where all went through."""
+    module = types.ModuleType("answer")
+    sys.modules["answer"] = module
+    space = module.__dict__
+    pristine = dict(vars(builtins))
+    try:
+        exec(compile(answer, ANSWER, "exec", dont_inherit=True), space)  # noqa: S102 - what this process is for
+        space["__builtins__"] = pristine
+        exec(tests, space)  # noqa: S102 - as above
+    except BaseException as error:  # noqa: BLE001 - SystemExit is no way out
+        return error
+    return None
+
+
+def told(error: BaseException, roots: tuple[str, ...]) -> dict[str, str]:
+    """The error as a line and as a traceback without the machine's paths and addresses."""
+    report = traceback.TracebackException.from_exception(error, limit=-1200)
+    shorten(report)
+    places = [(f.filename, f.lineno) for f in report.stack if f.filename in {ANSWER, TESTS}]
+    if isinstance(error, SyntaxError) and error.filename == ANSWER:
+        line, places = f"{type(error).__name__}: {error.msg}", [(ANSWER, error.lineno)]
+    else:
+        line = " ".join("".join(report.format_exception_only()).split())
+    where = f" ({places[-1][0]}, line {places[-1][1]})" if places else ""
+    return {
+        "reason": stable(line[:300], roots) + where,
+        "traceback": stable("".join(report.format())[-TRACEBACK:], roots),
+    }
+
+
+def shorten(report: traceback.TracebackException | None) -> None:
+    """Leave out this file's frames and the marks under the lines, down the chain of causes."""
+    seen: set[int] = set()
+    while report is not None and id(report) not in seen:
+        seen.add(id(report))
+        report.stack = traceback.StackSummary.from_list(
+            [
+                (frame.filename, frame.lineno or 0, frame.name, frame.line)
+                for frame in report.stack
+                if not frame.filename.startswith((f"{HERE}/", "<frozen "))
+            ]
+        )
+        report = report.__cause__ or report.__context__
+
+
+def stable(text: str, roots: tuple[str, ...]) -> str:
+    """The same text in every run."""
+    for root in sorted(roots, key=len, reverse=True):
+        text = text.replace(root + "/", "").replace(root, ".")
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", text)
+
+
+def main() -> NoReturn:
+    """Run the job; the token goes into the report only when every test has run and passed."""
+    report_fd, token_fd = int(sys.argv[1]), int(sys.argv[2])
+    read, write, leave = os.read, os.write, os._exit
+    job = json.loads(sys.stdin.buffer.read())
+    with Path(os.devnull).open("rb") as nothing:
+        os.dup2(nothing.fileno(), 0)
+    remember(ANSWER, job["answer"])
+    remember(TESTS, job["assertions"])
+    tests = compiled(job["assertions"])
+    limit(job["seconds"], job["memory_mb"], job["file_mb"])
+    roots = runpy.run_path(str(HERE / "guard.py"))["confine"](job["folder"], job["files"])
+    sys.argv[:] = [ANSWER]
+    ballast = [bytearray(8 << 20)]
+    error = run(job["answer"], tests)
+    ballast.clear()
+    # Whatever goes wrong from here on, leave without waiting for the answer's threads.
+    with contextlib.suppress(BaseException):
+        if error is None:
+            write(report_fd, read(token_fd, 64))
+        else:
+            write(report_fd, json.dumps(told(error, (job["folder"], *roots))).encode())
+    leave(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,228 @@
+"""Python out of what people and models write: the code in an answer, a notebook's assertions."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import dis
+import inspect
+import textwrap
+import threading
+import types
+import warnings
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+from nbroute.errors import SettingsError
+
+_LABELS = {"python", "python3", "py", "py3"}
+_MAY_USE = (
+    "it runs in another process, where there is only the answer's code, the builtins "
+    "and what it imports or defines itself"
+)
+_UNREADABLE = (SyntaxError, ValueError, RecursionError, MemoryError)
+_WARNINGS = threading.Lock()
+
+
+def code_of(text: str) -> str:
+    """The Python code in an answer; empty where there is none.
+
+    Blocks labelled as Python count, joined in order; where there are none, unlabelled ones
+    that parse; and where there is no block at all, the whole text if it parses. A word alone
+    parses too, but does nothing: it is no code.
+    """
+    blocks = list(_blocks(text))
+    labelled = [code for label, code in blocks if label in _LABELS]
+    if labelled:
+        return "\n\n".join(labelled)
+    loose = [code for label, code in blocks if not label] if blocks else [text.strip()]
+    return "\n\n".join(code for code in loose if _is_program(code))
+
+
+def _blocks(text: str) -> Iterator[tuple[str, str]]:
+    """(label, content) of each Markdown code fence; one that is never closed ends the text."""
+    fence, label = "", ""
+    lines: list[str] = []
+    for line in text.split("\n"):
+        mark = _mark(line)
+        if not fence and mark:
+            fence, lines = mark, []
+            label = line.strip().lstrip(mark[0]).strip(" {}.").partition(" ")[0].lower()
+        elif fence and mark.startswith(fence) and line.strip() == mark:
+            yield label, textwrap.dedent("\n".join(lines)).strip("\n")
+            fence = ""
+        elif fence:
+            lines.append(line)
+    if fence:
+        yield label, textwrap.dedent("\n".join(lines)).strip("\n")
+
+
+def _mark(line: str) -> str:
+    """The backticks or tildes that open or close a block; empty on any other line."""
+    bare = line.strip()
+    mark = bare[: len(bare) - len(bare.lstrip(bare[:1]))] if bare[:1] in {"`", "~"} else ""
+    inline = mark.startswith("`") and "`" in bare[len(mark) :]
+    return "" if len(mark) < 3 or inline else mark
+
+
+def _is_program(code: str) -> bool:
+    try:
+        tree = _parsed(code)
+    except _UNREADABLE:
+        return False
+    return any(
+        not isinstance(node, ast.Expr) or isinstance(node.value, ast.Call) for node in tree.body
+    )
+
+
+def _parsed(code: str) -> ast.Module:
+    with _no_warnings():
+        return ast.parse(code)
+
+
+def _compiled(code: str) -> types.CodeType:
+    with _no_warnings():
+        return compile(code, "<tests>", "exec", dont_inherit=True)
+
+
+@contextlib.contextmanager
+def _no_warnings() -> Iterator[None]:
+    """Without those that Python has about escapes; one thread at a time, as filters are global."""
+    with _WARNINGS, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def assertions_of(value: Any, name: str) -> str:
+    """The notebook's assertions as Python: a string, a list of strings, or a function's source.
+
+    A function is called after its definition, and so are the `test...` functions of a string
+    that nothing calls. Raises SettingsError for anything else, for what does not parse, and
+    for assertions that could not fail.
+    """
+    source = _source_of(value, name)
+    try:
+        tree = _parsed(source)
+        _compiled(source)
+    except _UNREADABLE as error:
+        where = f"line {error.lineno}: {error.msg}" if isinstance(error, SyntaxError) else error
+        raise SettingsError(f"The tests {name!r} are no Python: {where}.") from None
+    source += "".join(f"\n{test}()" for test in _uncalled(tree))
+    _require_effect(_parsed(source), name)
+    return source
+
+
+def _source_of(value: Any, name: str) -> str:
+    if isinstance(value, str):
+        return textwrap.dedent(value).strip("\n")
+    if isinstance(value, list | tuple) and all(isinstance(one, str) for one in value):
+        return "\n".join(textwrap.dedent(one).strip("\n") for one in value)
+    if isinstance(value, types.FunctionType):
+        return _function_source(value, name)
+    raise SettingsError(
+        f"The tests {name!r} are {type(value).__name__!r}; give a string of Python with "
+        "assert statements, a list of such strings, or a function with no arguments."
+    )
+
+
+def _function_source(function: types.FunctionType, name: str) -> str:
+    """The definition and a call of it."""
+    try:
+        source = textwrap.dedent(inspect.getsource(function)).strip("\n")
+        definition = _parsed(source).body[0]
+    except (OSError, TypeError, SyntaxError):
+        _reject(name, "has no source that can be read; write it as a string")
+    if not isinstance(definition, ast.FunctionDef):
+        _reject(name, "is no plain function (def ...); write it as one, or as a string")
+    if definition.decorator_list:
+        _reject(name, f"has a decorator: {_MAY_USE}")
+    if _required(definition) or inspect.isgeneratorfunction(function):
+        _reject(name, "must be callable with no arguments and must not yield")
+    _refuse_captured(function, _compiled(source), name)
+    return f"{source}\n\n{definition.name}()"
+
+
+def _refuse_captured(function: types.FunctionType, code: types.CodeType, name: str) -> None:
+    """Callables are let through: the answer may define them."""
+    captured = list(function.__code__.co_freevars)
+    if captured:
+        _reject(name, f"uses {captured[0]!r} of the function around it: {_MAY_USE}")
+    for used in _global_names(code):
+        found = function.__globals__.get(used)
+        if isinstance(found, types.ModuleType):
+            _reject(name, f"uses the notebook's import {used!r}; import it inside the function")
+        if used in function.__globals__ and not callable(found):
+            _reject(name, f"uses the notebook's variable {used!r}: {_MAY_USE}")
+
+
+def _global_names(code: types.CodeType) -> list[str]:
+    names = [step.argval for step in dis.get_instructions(code) if step.opname == "LOAD_GLOBAL"]
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            names += _global_names(constant)
+    return names
+
+
+def _reject(name: str, why: str) -> NoReturn:
+    raise SettingsError(f"The function of the tests {name!r} {why}.")
+
+
+def _required(definition: ast.FunctionDef) -> bool:
+    """Whether a call must give an argument."""
+    given = definition.args
+    placed = len(given.posonlyargs) + len(given.args) > len(given.defaults)
+    return placed or any(default is None for default in given.kw_defaults)
+
+
+def _uncalled(tree: ast.Module) -> list[str]:
+    """The test functions that would be defined and never run."""
+    called = {
+        node.func.id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    }
+    return [
+        node.name
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef)
+        and node.name.startswith("test")
+        and node.name not in called
+        and not _required(node)
+    ]
+
+
+def _require_effect(tree: ast.Module, name: str) -> None:
+    """Refuse tests that any answer would pass."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Compare):
+            raise SettingsError(
+                f"The tests {name!r} compare in line {node.lineno} and drop the outcome; "
+                f"write 'assert {ast.unparse(node)}'."
+            )
+        if isinstance(node, ast.Assert) and isinstance(node.test, ast.Tuple):
+            raise SettingsError(
+                f"The tests {name!r} assert a tuple in line {node.lineno}, which is always true; "
+                "leave the brackets away."
+            )
+    if not any(_can_fail(node, tree) for node in ast.walk(tree)):
+        raise SettingsError(f"The tests {name!r} are empty: there is no assert in them.")
+    if not any(isinstance(node, ast.Assert | ast.Raise | ast.Call) for node in _run_at_once(tree)):
+        raise SettingsError(
+            f"The tests {name!r} define functions and call none; call them on the last line."
+        )
+
+
+def _can_fail(node: ast.AST, tree: ast.Module) -> bool:
+    """An assertion, or a call of something that the tests do not define themselves."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+        own = {one.name for one in tree.body if isinstance(one, ast.FunctionDef)}
+        return node.func.id not in own
+    return isinstance(node, ast.Assert | ast.Raise | ast.Call)
+
+
+def _run_at_once(tree: ast.AST) -> Iterator[ast.AST]:
+    """Every node that runs when the module does: not the bodies of its functions."""
+    for node in ast.iter_child_nodes(tree):
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            yield node
+            yield from _run_at_once(node)

@@ -1,0 +1,32 @@
+"""Settings on their way to another process: without keys, and with that process's own again."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+
+from nbroute.settings.values import Settings
+
+
+def without_keys(settings: Settings) -> Settings:
+    """The settings with no key in them, so that they may travel."""
+    providers = tuple(replace(one, api_key=None) for one in settings.providers)
+    return replace(settings, providers=providers)
+
+
+def with_keys(settings: Settings, environ: Mapping[str, str] | None = None) -> Settings:
+    """The settings with the keys that this process has in its environment."""
+    environ = os.environ if environ is None else environ
+    providers = tuple(
+        replace(one, api_key=environ.get(one.api_key_env or "", "").strip() or None)
+        for one in settings.providers
+    )
+    return replace(settings, providers=providers)
+
+
+def missing_keys(settings: Settings) -> tuple[str, ...]:
+    """The names of the variables that hold no key here."""
+    return tuple(
+        one.api_key_env for one in settings.providers if one.api_key_env and not one.api_key
+    )

@@ -1,0 +1,152 @@
+"""The Protocols: what the engine sees of classifiers, providers, checks and records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from nbroute.types.calls import Attempt, Chunk, Reply, Request, Verdict
+from nbroute.types.ladder import Ladder
+from nbroute.types.money import ProviderKind, Usage
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class Cap:
+    """A budget of so many US dollars: for a session's id, a day (UTC) or a feature's name."""
+
+    usd: Decimal
+    scope: Literal["session", "day", "feature"]
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The budget that a call does not fit in any more, and what is left of it."""
+
+    cap: Cap
+    left_usd: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """Vectors, one row a text (n x d, float32), and what the endpoint counted and charged."""
+
+    vectors: np.ndarray
+    usage: Usage | None = None
+    latency_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """Something in the prompt that spoke for a decision.
+
+    `start` and `end` are character offsets in the prompt, None for a property of the whole
+    prompt (its length, say). A positive `weight` speaks for a dearer tier.
+    """
+
+    name: str
+    text: str
+    start: int | None = None
+    end: int | None = None
+    weight: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Which tier, who says so, why and how sure (0 to 1; None where it cannot tell).
+
+    `attempts` are the calls that deciding cost. `defaulted` means that the classifier gave
+    no usable answer and the ladder's default tier was taken.
+    """
+
+    tier: str
+    classifier: str
+    reason: str
+    confidence: float | None = None
+    signals: tuple[Signal, ...] = ()
+    attempts: tuple[Attempt, ...] = ()
+    defaulted: bool = False
+
+
+class Provider(Protocol):
+    """An endpoint. `kind` says whether money changes hands and whether its words are real."""
+
+    name: str
+    kind: ProviderKind
+
+    def send(self, request: Request) -> Iterator[Chunk]:
+        """Send, and yield the reply's pieces as they come (one piece where not streaming).
+
+        Raises ProviderError only; closing the iterator closes the connection.
+        """
+
+    def close(self) -> None:
+        """Give back what it holds; a second call does nothing."""
+
+
+class Classifier(Protocol):
+    """Prompt -> Decision. `name` is what the ledger and the card call it."""
+
+    name: str
+
+    def classify(self, prompt: str, ladder: Ladder) -> Decision:
+        """The tier that should answer; raises nothing that the prompt's content can cause."""
+
+
+class Check(Protocol):
+    """Reply -> Verdict; anything callable will do."""
+
+    def __call__(self, reply: Reply) -> Verdict:
+        """Whether the reply will do, and if not, why."""
+
+
+class Embedder(Protocol):
+    """Texts -> vectors. `name` tells its vectors from those of others, `kind` as a provider's."""
+
+    name: str
+    kind: ProviderKind
+    provider: str
+    model: str
+
+    def embed(self, texts: Sequence[str]) -> Embedded:
+        """One vector a text; raises ProviderError, or SettingsError where it cannot be used."""
+
+
+class Cache(Protocol):
+    """Request key -> Reply."""
+
+    def get(self, key: str) -> Reply | None:
+        """The stored reply; None where there is none."""
+
+    def put(self, key: str, reply: Reply) -> None:
+        """Keep the reply under that key."""
+
+
+class Ledger(Protocol):
+    """The append-only record: the last row of an attempt's id counts."""
+
+    def append(self, attempt: Attempt) -> None:
+        """Write a row at once; RecordError where it cannot be written."""
+
+    def reserve(self, attempt: Attempt, caps: Sequence[Cap]) -> Refusal | None:
+        """Append the running attempt if its `reserved_usd` fits in every cap; else say which not.
+
+        One step, that two threads or two processes on one ledger cannot both pass.
+        """
+
+    def rows(self, *, session: str | None = None) -> list[Mapping[str, Any]]:
+        """One mapping an attempt, oldest first, with the fields of `Attempt`."""
+
+    def report_rows(self, *, session: str | None = None) -> list[Any]:
+        """The same as light tuples, for `nbroute.report.summarise`."""
+
+    def spend(self, by: Any = None, *, session: str | None = None) -> Any:
+        """The `Spend` of all, or a dict of them by tier, model, day, feature or session."""
+
+    def close(self) -> None:
+        """Close the file; a second call does nothing."""

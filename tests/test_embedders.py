@@ -1,0 +1,616 @@
+"""Embedders, and what is kept of their vectors and of what the user taught."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import subprocess
+import sys
+import threading
+from decimal import Decimal
+
+import numpy as np
+import pytest
+from loopback import Loopback
+
+from nbroute.classify.examples import Example
+from nbroute.embedders import texts as embedder_texts
+from nbroute.embedders import wordllama
+from nbroute.embedders.openai_compatible import OpenAIEmbedder
+from nbroute.embedders.remembered import RememberedEmbedder, VectorFile
+from nbroute.embedders.taught import TaughtExamples
+from nbroute.embedders.wordllama import WordLlamaEmbedder, available
+from nbroute.errors import (
+    AuthError,
+    BadReply,
+    PromptError,
+    RateLimited,
+    RecordError,
+    SettingsError,
+    UnknownModel,
+)
+from nbroute.providers.openai_compatible import OpenAICompatible
+from nbroute.types import Embedded, Ladder, Tier, Usage
+
+needs_wordllama = pytest.mark.skipif(not available(), reason="wordllama is not installed")
+KEY = "sk-test-0123456789"
+
+
+def ladder(*names):
+    return Ladder("test", tuple(Tier(n, "p", "m", 10) for n in names), names[0])
+
+
+FOUR = ladder("SIMPLE", "MEDIUM", "COMPLEX", "FRONTIER")
+
+
+@pytest.fixture
+def endpoint():
+    with Loopback() as running:
+        yield running
+
+
+@pytest.fixture
+def provider(endpoint):
+    with contextlib.closing(
+        OpenAICompatible("loop", endpoint.url, KEY, timeout_s=5, max_retries=0, api_key_env="KEY")
+    ) as one:
+        yield one
+
+
+def asked(endpoint):
+    return [seen.json["input"] for seen in endpoint.requests]
+
+
+# --- an endpoint
+
+
+def test_an_endpoint_gives_one_vector_a_text_and_counts_the_tokens(endpoint, provider):
+    embedded = OpenAIEmbedder(provider).embed(["red apple", "blue sky above", "red apple"])
+
+    assert (3, 16) == embedded.vectors.shape
+    assert np.float32 == embedded.vectors.dtype
+    assert embedded.vectors[0].tolist() == embedded.vectors[2].tolist()
+    assert Usage(7) == embedded.usage
+    assert embedded.latency_ms > 0
+    assert "text-embedding-3-small" == endpoint.requests[0].json["model"]
+
+
+def test_an_embedder_is_named_by_its_endpoint_and_model(endpoint, provider):
+    embedder = OpenAIEmbedder(provider, "nomic")
+
+    assert (f"{endpoint.host}:nomic", "loop", "nomic", "remote") == (
+        embedder.name,
+        embedder.provider,
+        embedder.model,
+        embedder.kind,
+    )
+
+
+def test_many_texts_go_out_in_batches_and_their_usage_is_summed(endpoint, provider):
+    embedded = OpenAIEmbedder(provider, batch=2).embed(["a", "b c", "d", "e", "f"])
+
+    assert [["a", "b c"], ["d", "e"], ["f"]] == asked(endpoint)
+    assert (5, 6) == (len(embedded.vectors), embedded.usage.input_tokens)
+
+
+def test_no_request_has_more_than_256_texts(endpoint, provider):
+    OpenAIEmbedder(provider).embed([f"text {number}" for number in range(300)])
+
+    assert [256, 44] == [len(texts) for texts in asked(endpoint)]
+
+
+def test_long_texts_go_out_in_smaller_batches(endpoint, provider):
+    OpenAIEmbedder(provider).embed(["word " * 6000] * 40)
+
+    assert [33, 7] == [len(texts) for texts in asked(endpoint)]
+
+
+def test_a_text_that_is_too_long_is_sent_by_head_and_tail(endpoint, provider):
+    OpenAIEmbedder(provider, text_tokens=100).embed(["first " + "x" * 5000 + " last"])
+
+    (sent,) = asked(endpoint)[0]
+    assert sent.startswith("first x")
+    assert sent.endswith("x last")
+    assert 400 <= len(sent) <= 402
+
+
+def test_texts_that_no_endpoint_takes_are_made_sendable(endpoint, provider):
+    OpenAIEmbedder(provider).embed(["", "half \ud83d of a pair"])
+
+    assert [[" ", "half ? of a pair"]] == asked(endpoint)
+
+
+def test_no_text_is_no_request(endpoint, provider):
+    embedded = OpenAIEmbedder(provider).embed([])
+
+    assert (0, None, []) == (len(embedded.vectors), embedded.usage, endpoint.requests)
+
+
+def test_vectors_are_put_in_the_order_of_their_index(endpoint, provider):
+    rows = [{"index": 1, "embedding": [0, 1]}, {"index": 0, "embedding": [1, 0]}]
+    endpoint.embedding_reply(body={"data": rows, "usage": {"total_tokens": 4}})
+
+    embedded = OpenAIEmbedder(provider).embed(["a", "b"])
+
+    assert [[1, 0], [0, 1]] == embedded.vectors.tolist()
+    assert Usage(4) == embedded.usage
+
+
+@pytest.mark.parametrize("usage", [None, {}, {"prompt_tokens": -3}, {"prompt_tokens": "9"}, [1]])
+def test_usage_that_does_not_arrive_is_estimated(endpoint, provider, usage):
+    body = {"data": [{"index": 0, "embedding": [1.0]}], "usage": usage}
+    endpoint.embedding_reply(body=body)
+
+    assert Usage(3, estimated=True) == OpenAIEmbedder(provider).embed(["twelve chars"]).usage
+
+
+def test_what_the_endpoint_says_it_charged_is_kept(endpoint, provider):
+    for cost in (0.0003, 0.0004):
+        body = {
+            "data": [{"index": 0, "embedding": [1.0]}],
+            "usage": {"prompt_tokens": 5, "cost": cost},
+        }
+        endpoint.embedding_reply(body=body)
+
+    embedded = OpenAIEmbedder(provider, batch=1).embed(["a", "b"])
+
+    assert Usage(10, billed_usd=Decimal("0.0007")) == embedded.usage
+
+
+ROW = {"index": 0, "embedding": [1.0, 2.0]}
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({}, "with none for 2 texts"),
+        ({"data": None}, "with none for 2 texts"),
+        ({"data": [ROW]}, "with 1 of them for 2 texts"),
+        ({"data": [ROW, 7]}, "something else in their place"),
+        ({"data": [ROW, {"index": 1, "embedding": []}]}, "something else in their place"),
+        ({"data": [ROW, {"index": 1, "embedding": "AAAA"}]}, "something else in their place"),
+        ({"data": [ROW, {"index": 1, "embedding": [1.0]}]}, "rows of different lengths"),
+        ({"data": [ROW, {"index": 1, "embedding": ["x", "y"]}]}, "no numbers"),
+        ({"data": [ROW, {"index": 1, "embedding": [1.0, None]}]}, "no"),
+        ({"data": [ROW, {"index": 1, "embedding": [1.0, 1e300]}]}, "finite"),
+        ([ROW, ROW], "with none for 2 texts"),
+        ({"error": {"message": "overloaded"}}, "overloaded"),
+    ],
+)
+@pytest.mark.filterwarnings("error")
+def test_an_answer_without_vectors_is_a_bad_reply_that_says_so(endpoint, provider, body, message):
+    endpoint.embedding_reply(body=body)
+
+    with pytest.raises(BadReply, match=message):
+        OpenAIEmbedder(provider).embed(["a", "b"])
+
+
+def test_a_web_page_is_a_bad_reply(endpoint, provider):
+    endpoint.embedding_reply(html=True)
+
+    with pytest.raises(BadReply, match="HTML"):
+        OpenAIEmbedder(provider).embed(["a"])
+
+
+def test_batches_of_two_dimensions_are_a_bad_reply_that_names_both(endpoint, provider):
+    endpoint.embedding_reply(body={"data": [{"index": 0, "embedding": [1.0] * 8}]})
+
+    with pytest.raises(BadReply, match="vectors of 8 and 16 dimensions"):
+        OpenAIEmbedder(provider, batch=1).embed(["a", "b"])
+
+
+@pytest.mark.parametrize(
+    ("status", "error"), [(401, AuthError), (404, UnknownModel), (429, RateLimited)]
+)
+def test_what_the_endpoint_refuses_is_the_error_of_any_other_call(
+    endpoint, provider, status, error
+):
+    endpoint.embedding_reply(status=status, error=f"no, and your key is {KEY}")
+
+    with pytest.raises(error) as raised:
+        OpenAIEmbedder(provider).embed(["a"])
+
+    assert KEY not in str(raised.value)
+
+
+def test_a_batch_of_nothing_is_a_settings_error(provider):
+    with pytest.raises(SettingsError, match="batch of the embedder is 0"):
+        OpenAIEmbedder(provider, batch=0)
+
+
+# --- word vectors
+
+
+@needs_wordllama
+def test_word_vectors_know_which_texts_are_alike_and_bill_nothing():
+    embedder = WordLlamaEmbedder()
+
+    embedded = embedder.embed(["a cat on the sofa", "the kitten sat on a couch", "tax return 2023"])
+
+    unit = embedded.vectors / np.linalg.norm(embedded.vectors, axis=1, keepdims=True)
+    assert unit[0] @ unit[1] > unit[0] @ unit[2] + 0.2
+    assert ((3, 256), None, "local") == (embedded.vectors.shape, embedded.usage, embedder.kind)
+
+
+@needs_wordllama
+@pytest.mark.parametrize("text", ["", "\ud800", "🦄", "\x00", "数学", "word " * 20_000])
+def test_word_vectors_take_any_text(text):
+    assert np.isfinite(WordLlamaEmbedder().embed([text]).vectors).all()
+
+
+@needs_wordllama
+def test_a_text_has_the_same_vector_alone_and_among_longer_ones():
+    embedder = WordLlamaEmbedder()
+
+    alone = embedder.embed(["two words"]).vectors[0]
+    among = embedder.embed(["a much longer text than the other one", "two words"]).vectors[1]
+
+    assert alone.tolist() == among.tolist()
+
+
+@needs_wordllama
+def test_word_vectors_load_once_for_many_threads():
+    embedder, found = WordLlamaEmbedder(), []
+    threads = [
+        threading.Thread(target=lambda: found.append(embedder.embed(["same"]).vectors.tobytes()))
+        for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert (8, 1) == (len(found), len(set(found)))
+
+
+@needs_wordllama
+def test_word_vectors_leave_logging_and_forks_alone():
+    code = (
+        "import logging, os, sys\n"
+        "from nbroute.embedders.wordllama import WordLlamaEmbedder, available\n"
+        "assert available()\n"
+        "assert not {'tokenizers', 'safetensors', 'numpy'} & set(sys.modules)\n"
+        "WordLlamaEmbedder().embed(['a text'] * 50)\n"
+        "if os.fork() == 0: os._exit(0)\n"
+        "os.wait()\n"
+        "assert not logging.getLogger().handlers\n"
+        "assert not {'wordllama', 'requests'} & set(sys.modules)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert (0, "", "") == (done.returncode, done.stdout, done.stderr)
+
+
+def test_missing_word_vectors_are_a_settings_error_with_the_command(monkeypatch, tmp_path):
+    (tmp_path / "wordllama").mkdir()
+    (tmp_path / "wordllama" / "__init__.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+
+    assert not wordllama.available()
+    with pytest.raises(SettingsError, match=r"pip install 'nbroute\[embeddings\]'"):
+        WordLlamaEmbedder().embed(["a"])
+
+
+@needs_wordllama
+def test_damaged_word_vectors_are_a_settings_error_with_the_cure(monkeypatch, tmp_path):
+    for name in (wordllama._TOKENIZER, wordllama._WEIGHTS):
+        (tmp_path / "wordllama" / name).parent.mkdir(parents=True)
+        (tmp_path / "wordllama" / name).write_bytes(b"\x00damaged")
+    (tmp_path / "wordllama" / "__init__.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+
+    with pytest.raises(SettingsError, match="pip install --force-reinstall"):
+        WordLlamaEmbedder().embed(["a"])
+
+
+# --- remembered
+
+
+class Counting:
+    """An embedder that gives [length, 1, 0, ...] and says what it was asked for."""
+
+    kind = "remote"
+    provider = "p"
+    model = "m"
+
+    def __init__(self, name="p:m", width=4, usage=True):
+        self.name = name
+        self.width = width
+        self.usage = usage
+        self.asked = []
+        self.fail_at = None
+
+    def embed(self, texts):
+        if len(self.asked) == self.fail_at:
+            raise RateLimited("enough")
+        self.asked.append(list(texts))
+        rows = np.zeros((len(texts), self.width), dtype=np.float32)
+        rows[:, 0] = [len(text) for text in texts]
+        rows[:, 1] = 1
+        return Embedded(rows, Usage(len(texts)) if self.usage else None, 2.0)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "deep" / "vectors.sqlite"
+
+
+def test_each_text_is_embedded_once_also_by_the_next_kernel(path):
+    first, second = Counting(), Counting()
+
+    one = RememberedEmbedder(first, path).embed(["a", "bb", "a"])
+    two = RememberedEmbedder(second, path).embed(["bb", "ccc", "a"])
+
+    assert [["a", "bb"]] == first.asked
+    assert [["ccc"]] == second.asked
+    assert [1, 2, 1] == one.vectors[:, 0].tolist()
+    assert [2, 3, 1] == two.vectors[:, 0].tolist()
+    assert (Usage(2), Usage(1)) == (one.usage, two.usage)
+
+
+def test_where_nothing_was_sent_there_is_no_usage_and_no_latency(path):
+    embedder = RememberedEmbedder(Counting(), path)
+    embedder.embed(["a"])
+
+    embedded = embedder.embed(["a"])
+
+    assert (None, 0, [1]) == (embedded.usage, embedded.latency_ms, embedded.vectors[:, 0].tolist())
+
+
+def test_what_would_have_to_be_sent_can_be_asked_before(path):
+    embedder = RememberedEmbedder(Counting(), path)
+    embedder.embed(["a"])
+
+    assert ["b", "c"] == embedder.missing(["b", "a", "c", "b"])
+
+
+def test_asking_alone_makes_no_file(path):
+    RememberedEmbedder(Counting(), path).missing(["a"])
+
+    assert not path.exists()
+
+
+def test_another_embedder_has_vectors_of_its_own(path):
+    other = Counting("p:other", width=6)
+    RememberedEmbedder(Counting(), path).embed(["a"])
+
+    assert (1, 6) == RememberedEmbedder(other, path).embed(["a"]).vectors.shape
+    assert [["a"]] == other.asked
+    assert (1, 4) == RememberedEmbedder(Counting(), path).embed(["a"]).vectors.shape
+
+
+def test_another_dimension_than_yesterday_is_noticed_and_all_is_embedded_anew(path):
+    notices, today = [], Counting(width=8)
+    RememberedEmbedder(Counting(width=4), path).embed(["a", "bb"])
+
+    embedded = RememberedEmbedder(today, path, announce=notices.append).embed(["a", "new", "bb"])
+
+    assert (3, 8) == embedded.vectors.shape
+    assert [1, 3, 2] == embedded.vectors[:, 0].tolist()
+    assert [["new"], ["a", "bb"]] == today.asked
+    assert 1 == len(notices)
+    assert "p:m gives vectors of 8 dimensions, and gave 4 before" in notices[0]
+    assert [] == RememberedEmbedder(today, path).missing(["a", "new", "bb"])
+
+
+def test_an_endpoint_whose_dimension_changes_all_the_time_is_a_bad_reply(path):
+    restless = Counting()
+
+    def embed(texts):
+        restless.width += 1
+        return Counting.embed(restless, texts)
+
+    restless.embed = embed
+
+    with pytest.raises(BadReply, match="vectors of 5 dimensions and then of 6"):
+        RememberedEmbedder(restless, path).embed([f"text {number}" for number in range(300)])
+
+
+def test_what_was_paid_for_is_kept_when_a_later_request_fails(path):
+    failing = Counting()
+    failing.fail_at = 1
+    many = [f"text {number}" for number in range(300)]
+
+    with pytest.raises(RateLimited):
+        RememberedEmbedder(failing, path).embed(many)
+
+    assert 44 == len(RememberedEmbedder(Counting(), path).missing(many))
+
+
+def test_the_texts_themselves_are_not_in_the_file(path):
+    embedder = RememberedEmbedder(Counting(), path)
+    embedder.embed(["a very private sentence"])
+    embedder.close()
+
+    assert b"private" not in path.read_bytes()
+
+
+def test_the_oldest_vectors_go_when_there_are_too_many(path):
+    embedder = RememberedEmbedder(Counting(), path, entries=3)
+    for text in "abcde":
+        embedder.embed([text])
+
+    assert ["a", "b"] == embedder.missing(list("abcde"))
+
+
+def test_a_damaged_file_is_told_once_and_all_works_on(path):
+    path.parent.mkdir()
+    path.write_bytes(b"this is no database" * 100)
+    notices = []
+    embedder = RememberedEmbedder(Counting(), path, announce=notices.append)
+
+    rows = [embedder.embed([text]).vectors[0, 0] for text in ("a", "bb")]
+
+    assert [1, 2] == rows
+    assert 1 == len(notices)
+    assert "cannot read the kept vectors" in notices[0]
+    assert str(path) in notices[0]
+
+
+@pytest.mark.parametrize("blob", [b"", b"abc", b"\x00" * 12, np.full(4, np.nan, "<f4").tobytes()])
+def test_a_damaged_vector_is_a_record_error_of_the_file(path, blob):
+    vectors = VectorFile(path)
+    vectors.put("p:m", [b"key"], np.ones((1, 4), np.float32))
+    vectors.close()
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE vectors SET vector = ?", (blob,))
+
+    with pytest.raises(RecordError, match="a kept vector is damaged"):
+        vectors.get("p:m", [b"key"])
+
+
+def test_a_folder_that_cannot_be_written_is_told_and_all_works_on(tmp_path):
+    blocked = tmp_path / "file"
+    blocked.touch()
+    notices = []
+
+    embedded = RememberedEmbedder(Counting(), blocked / "x", announce=notices.append).embed(["a"])
+
+    assert [[1, 1, 0, 0]] == embedded.vectors.tolist()
+    assert 1 == len(notices)
+
+
+def test_more_texts_than_sqlite_takes_parameters_are_found_again(path):
+    many = [f"text {number}" for number in range(40_000 // 16)]
+    RememberedEmbedder(Counting(), path).embed(many)
+
+    assert [] == RememberedEmbedder(Counting(), path).missing(many)
+
+
+def test_threads_on_one_file_end_with_every_vector_kept(path):
+    embedders = [RememberedEmbedder(Counting(), path) for _ in range(4)]
+    found = []
+
+    def work(embedder):
+        found.extend(embedder.embed([f"{'x' * n}"]).vectors[0, 0] for n in range(1, 11))
+
+    threads = [threading.Thread(target=work, args=(one,)) for one in embedders]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sorted([*range(1, 11)] * 4) == sorted(found)
+    assert [] == RememberedEmbedder(Counting(), path).missing(["x" * n for n in range(1, 11)])
+
+
+def test_processes_on_one_file_end_with_every_vector_kept(path):
+    code = (
+        "import sys\nfrom pathlib import Path\nimport numpy as np\n"
+        "from nbroute.embedders.remembered import VectorFile\n"
+        "file = VectorFile(Path(sys.argv[1]))\n"
+        "for n in range(30):\n"
+        "    file.put('p:m', [f'{sys.argv[2]} {n}'.encode()], np.ones((1, 4), np.float32))\n"
+    )
+    running = [
+        subprocess.Popen([sys.executable, "-c", code, str(path), name], env=os.environ)
+        for name in ("one", "two")
+    ]
+
+    assert [0, 0] == [process.wait(timeout=60) for process in running]
+    keys = [f"{name} {n}".encode() for name in ("one", "two") for n in range(30)]
+    assert 60 == len(VectorFile(path).get("p:m", keys))
+
+
+def test_an_endpoint_remembered_sends_each_text_once(endpoint, provider, path):
+    embedder = RememberedEmbedder(OpenAIEmbedder(provider), path)
+    embedder.embed(["a", "b"])
+    embedder.embed(["b", "c"])
+    endpoint.dimension = 24
+
+    assert (2, 24) == embedder.embed(["a", "d"]).vectors.shape
+    assert [["a", "b"], ["c"], ["d"], ["a"]] == asked(endpoint)
+
+
+def test_a_key_is_the_same_for_the_same_text_alone():
+    keys = [embedder_texts.content_key(text) for text in ("a", "a", "a ", "\ud800")]
+
+    assert keys[0] == keys[1]
+    assert 3 == len(set(keys))
+
+
+# --- taught
+
+
+def test_what_is_taught_is_there_in_the_next_session(path):
+    TaughtExamples(path, clock=lambda: 7.0).teach(" sort my mail\n", "medium", FOUR)
+
+    (taught,) = TaughtExamples(path).all()
+
+    assert ("sort my mail", "MEDIUM", "test", 7.0) == (
+        taught.prompt,
+        taught.tier,
+        taught.ladder,
+        taught.ts,
+    )
+    assert (Example("sort my mail", "MEDIUM"),) == TaughtExamples(path).examples(FOUR)
+
+
+def test_the_later_word_on_a_prompt_wins(path):
+    taught = TaughtExamples(path)
+    for prompt, tier in (("a", "SIMPLE"), ("b", "SIMPLE"), (" a ", "COMPLEX")):
+        taught.teach(prompt, tier, FOUR)
+
+    assert (Example("b", "SIMPLE"), Example("a", "COMPLEX")) == taught.examples(FOUR)
+
+
+def test_what_is_forgotten_is_gone_until_it_is_taught_again(path):
+    taught = TaughtExamples(path)
+    taught.teach("a", "SIMPLE", FOUR)
+
+    assert [True, False] == [taught.forget("a "), taught.forget("a")]
+    assert () == taught.examples(FOUR)
+    taught.teach("a", "FRONTIER", FOUR)
+    assert (Example("a", "FRONTIER"),) == taught.examples(FOUR)
+
+
+def test_what_was_taught_for_another_ladder_does_not_hide_what_fits(path):
+    taught = TaughtExamples(path)
+    taught.teach("a", "SIMPLE", FOUR)
+    taught.teach("a", "HIGH", ladder("LOW", "HIGH"))
+
+    assert (Example("a", "SIMPLE"),) == taught.examples(FOUR)
+    assert (Example("a", "HIGH"),) == taught.examples(ladder("LOW", "HIGH"))
+
+
+def test_nothing_taught_makes_no_file(path):
+    assert () == TaughtExamples(path).all()
+    assert not TaughtExamples(path).forget("a")
+    assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    ("prompt", "tier", "error", "message"),
+    [
+        ("a", "SIMPEL", SettingsError, "unknown tier 'SIMPEL' on ladder 'test': .*'SIMPLE'"),
+        ("  ", "SIMPLE", PromptError, "no prompt to teach"),
+    ],
+)
+def test_what_cannot_be_taught_is_said(path, prompt, tier, error, message):
+    with pytest.raises(error, match=message):
+        TaughtExamples(path).teach(prompt, tier, FOUR)
+
+
+def test_vectors_and_taught_examples_may_share_a_file(path):
+    TaughtExamples(path).teach("a \ud800", "SIMPLE", FOUR)
+    RememberedEmbedder(Counting(), path).embed(["a"])
+
+    assert 1 == len(TaughtExamples(path).all())
+    assert [] == RememberedEmbedder(Counting(), path).missing(["a"])
+
+
+@pytest.mark.parametrize("act", ["all", "teach"])
+def test_a_damaged_file_of_taught_examples_is_a_record_error(path, act):
+    path.parent.mkdir()
+    path.write_bytes(b"this is no database" * 100)
+    taught = TaughtExamples(path)
+
+    with pytest.raises(RecordError, match="the taught example"):
+        taught.all() if act == "all" else taught.teach("a", "SIMPLE", FOUR)

@@ -1,0 +1,515 @@
+"""The learned classifier: trained on labelled prompts, measured, saved, loaded."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from nbroute.classify.features import grams
+from nbroute.classify.learned import LearnedClassifier
+from nbroute.classify.simple import FunctionClassifier
+from nbroute.errors import SettingsError
+from nbroute.evaluate.duplicates import clusters
+from nbroute.evaluate.modelfile import load, save
+from nbroute.evaluate.training import fit
+from nbroute.types import Embedded, Ladder, Tier
+
+pytest.importorskip("sklearn")
+
+NAMES = ("SIMPLE", "MEDIUM", "COMPLEX")
+THINGS = (
+    *("harbour", "bakery", "violin", "glacier", "printer", "orchard", "compass", "lantern"),
+    *("saddle", "turbine", "pigeon", "cathedral", "bicycle", "walnut", "submarine", "telescope"),
+    *("hammock", "vineyard", "locksmith", "marathon"),
+)
+ASKED = {
+    "SIMPLE": ["name a {} {}", "what is a {} {}", "spell {} {}", "translate {} {}", "define {} {}"],
+    "MEDIUM": ["summarise the notes on a {} {}", "explain how a {} {} works"],
+    "COMPLEX": ["design a {} and prove it {}", "derive the load of a {} {}"],
+}
+PADDING = (" for us", " for the people of our town, who asked", "", " in a note that fits a page")
+
+
+def ladder(*names):
+    return Ladder("own", tuple(Tier(name, "none", name, 1) for name in names or NAMES), names[0])
+
+
+LADDER = ladder(*NAMES)
+
+
+def labelled():
+    """Tiers that a few words tell and that length does not, in a group a thing."""
+    return pd.DataFrame(
+        [
+            {
+                "prompt": form.format(thing, number) + PADDING[(number + place) % 4],
+                "tier": tier,
+                "group": thing,
+            }
+            for tier, forms in ASKED.items()
+            for place, form in enumerate(forms)
+            for number, thing in enumerate(THINGS)
+        ]
+    )
+
+
+def outcomes():
+    frame = labelled()
+    hard = frame["tier"] == "COMPLEX"
+    return frame.drop(columns="tier").assign(weak=np.where(hard, 0.0, 1.0), strong=1.0)
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    return fit(labelled(), LADDER)
+
+
+class LetterCounts:
+    """An offline embedder: how often four letters occur."""
+
+    def __init__(self, name="letters", letters="aeio", kind="local"):
+        self.name, self.kind, self.provider, self.model = name, kind, "local", name
+        self.letters = letters
+
+    def embed(self, texts):
+        counts = [[text.count(letter) for letter in self.letters] for text in texts]
+        return Embedded(np.array(counts, dtype=np.float32))
+
+
+def saved(classifier, folder):
+    return save(classifier, folder / "model.npz")
+
+
+@pytest.fixture(scope="module")
+def by_letters():
+    return fit(labelled(), LADDER, embedder=LetterCounts()).classifier
+
+
+def line(fitted, name):
+    return next(figure for figure in fitted.figures if figure.name == name)
+
+
+def test_it_learns_which_prompts_are_dear(fitted):
+    easy = fitted.classifier.classify("what is a teapot", LADDER)
+    hard = fitted.classifier.classify("design a ferry and prove it", LADDER)
+
+    assert ("SIMPLE", "COMPLEX") == (easy.tier, hard.tier)
+    assert "learned" == hard.classifier
+    assert 0 < hard.confidence <= 1
+
+
+def test_the_reason_names_words_where_they_stand_in_the_prompt(fitted):
+    prompt = "İ: Derive the load of a kite in a note"
+
+    decision = fitted.classifier.classify(prompt, LADDER)
+
+    placed = [signal for signal in decision.signals if signal.start is not None]
+    assert placed
+    assert all(prompt[s.start : s.end] == s.text for s in placed)
+    assert decision.reason.startswith("learned: for a dearer tier: ")
+    assert sorted(decision.signals, key=lambda s: -abs(s.weight)) == list(decision.signals)
+
+
+def test_a_score_is_higher_for_a_dearer_prompt(fitted):
+    easy, hard = ("spell otter", "derive the load of a bridge")
+
+    assert fitted.classifier.score(easy) < fitted.classifier.score(hard)
+
+
+@pytest.mark.parametrize(
+    "prompt", ["", " ", "\ud800", "\0", "是什么" * 50, "9" * 500, "a " * 300_000, "🙂\n" * 1000]
+)
+def test_any_text_gets_a_tier(fitted, prompt):
+    decision = fitted.classifier.classify(prompt, LADDER)
+
+    assert decision.tier in NAMES
+    assert 0 <= decision.confidence <= 1
+
+
+def test_words_at_both_ends_of_a_huge_prompt_are_found():
+    prompt = "derive the load" + " 7" * 100_000 + " prove that it cannot"
+
+    found = {gram.text: prompt[gram.start : gram.end] for gram in grams(prompt)}
+
+    assert "derive the" == found["derive the"]
+    assert "it cannot" == found["it cannot"]
+
+
+def test_the_figures_stand_beside_random_length_and_the_oracle(fitted):
+    random, oracle = line(fitted, "random"), line(fitted, "oracle")
+
+    assert 0.5 == random.apgr
+    assert random.apgr < line(fitted, "learned").apgr <= oracle.apgr
+    assert 1.0 == oracle.right
+    low, high = line(fitted, "learned").interval
+    assert low <= line(fitted, "learned").apgr <= high
+    printed = repr(fitted)
+    assert "whole groups unseen" in printed
+    assert all(name in printed for name in ("learned", "random", "prompt length", "oracle"))
+
+
+def test_it_is_better_than_a_classifier_that_guesses():
+    guess = FunctionClassifier(lambda prompt: NAMES[len(prompt) % 3], "guess")
+
+    fitted = fit(labelled(), LADDER, present=guess)
+
+    assert line(fitted, "present: guess").ahead[0] > 0
+    assert fitted.better
+    assert "better: it beats" in repr(fitted)
+
+
+def test_it_is_not_better_than_a_classifier_that_knows():
+    known = dict(labelled()[["prompt", "tier"]].to_numpy().tolist())
+
+    fitted = fit(labelled(), LADDER, present=FunctionClassifier(known.get, "knows"))
+
+    assert not fitted.better
+    assert "not better: it does not beat present: knows" in repr(fitted)
+
+
+def test_a_learned_classifier_that_may_have_seen_the_rows_is_no_yardstick(fitted):
+    again = fit(labelled(), LADDER, present=fitted.classifier)
+
+    assert ["learned", "random", "prompt length", "oracle"] == [f.name for f in again.figures]
+    assert "may have seen these rows: left out" in repr(again)
+
+
+def test_labels_drawn_by_lot_teach_nothing():
+    frame = labelled()
+    frame["tier"] = np.random.default_rng(1).permutation(frame["tier"])
+
+    fitted = fit(frame, LADDER)
+
+    assert not fitted.better
+
+
+def test_scores_of_two_models_train_for_the_bottom_and_the_top_tier():
+    fitted = fit(outcomes(), LADDER, share=0.25)
+
+    chosen = {fitted.classifier.classify(p, LADDER).tier for p in outcomes()["prompt"]}
+    assert {"SIMPLE", "COMPLEX"} == chosen
+    assert line(fitted, "learned").right is None
+    assert fitted.better
+
+
+def test_the_share_of_strong_calls_is_the_one_asked_for():
+    prompts = outcomes()["prompt"]
+    tops = []
+    for share in (0.1, 0.6):
+        classifier = fit(outcomes(), LADDER, share=share).classifier
+        tops.append(np.mean([classifier.classify(p, LADDER).tier == "COMPLEX" for p in prompts]))
+
+    assert [0.1, 0.6] == pytest.approx(tops, abs=0.1)
+
+
+def test_the_same_rows_give_the_same_classifier(fitted):
+    again = fit(labelled(), LADDER)
+
+    assert repr(fitted) == repr(again)
+    assert fitted.classifier.score("spell otter") == again.classifier.score("spell otter")
+
+
+def test_without_groups_near_duplicates_stay_together():
+    frame = labelled().drop(columns="group")
+
+    assert "near-duplicates kept together" in repr(fit(frame, LADDER))
+
+
+def test_prompts_that_differ_in_their_numbers_are_near_duplicates():
+    prompts = [
+        "A train leaves at 7 and travels 80 km in 2 hours, how fast is it",
+        "How many legs do six spiders and four ants have together?",
+        "A train leaves at 9 and travels 120 km in 3 hours, how fast is it",
+    ]
+
+    first, other, third = clusters(prompts)
+
+    assert first == third
+    assert first != other
+
+
+def test_a_path_to_a_csv_file_will_do(fitted, tmp_path):
+    labelled().to_csv(tmp_path / "labels.csv", index=False)
+
+    assert repr(fitted) == repr(fit(tmp_path / "labels.csv", LADDER))
+
+
+def test_the_shipped_labels_train_for_any_ladder():
+    frame = labelled().replace({"tier": {"COMPLEX": "FRONTIER"}})
+
+    fitted = fit(frame, ladder("cheap", "dear"))
+
+    assert "cheap" == fitted.classifier.classify("spell otter", ladder("cheap", "dear")).tier
+
+
+def test_a_saved_classifier_decides_the_same_after_loading(fitted, tmp_path):
+    path = saved(fitted.classifier, tmp_path)
+
+    loaded = load(path)
+
+    for prompt in labelled()["prompt"]:
+        assert fitted.classifier.classify(prompt, LADDER) == loaded.classify(prompt, LADDER)
+    assert ["model.npz"] == [file.name for file in tmp_path.glob("*model*")]
+
+
+def test_a_saved_file_holds_no_pickle_and_no_prompt(fitted, tmp_path):
+    path = saved(fitted.classifier, tmp_path)
+
+    with np.load(path, allow_pickle=False) as arrays:
+        header = json.loads(arrays["header"].tobytes())
+
+    assert list(NAMES) == header["tiers"]
+    assert not [term for term in header["terms"] if len(term.split()) > 2]
+
+
+def test_deciding_needs_no_scikit_learn(fitted, tmp_path):
+    path = saved(fitted.classifier, tmp_path)
+    code = (
+        "import sys; from nbroute.evaluate.modelfile import load; "
+        f"load({str(path)!r}).score('spell otter'); "
+        "print({'sklearn', 'scipy', 'pandas'} & set(sys.modules))"
+    )
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert "set()" == done.stdout.strip()
+
+
+def test_an_embedder_is_used_and_remembered(by_letters, tmp_path):
+    path = saved(by_letters, tmp_path)
+
+    loaded = load(path, LetterCounts())
+
+    prompt = "derive the load of a bridge"
+    assert by_letters.classify(prompt, LADDER) == loaded.classify(prompt, LADDER)
+    assert "meaning" in {signal.name for signal in loaded.classify("aaaa", LADDER).signals}
+
+
+def test_an_embedder_is_not_made_where_none_is_needed(fitted, tmp_path):
+    path = saved(fitted.classifier, tmp_path)
+    made = []
+
+    loaded = load(path, lambda: made.append(1))
+
+    assert "SIMPLE" == loaded.classify("spell otter", LADDER).tier
+    assert [] == made
+
+
+def test_a_function_that_makes_the_embedder_will_do(by_letters, tmp_path):
+    path = saved(by_letters, tmp_path)
+
+    assert load(path, LetterCounts).score("aaaa") == load(path, LetterCounts()).score("aaaa")
+
+
+@pytest.mark.parametrize("embedder", [None, LetterCounts("other")])
+def test_another_embedder_is_noticed_when_loading(by_letters, tmp_path, embedder):
+    path = saved(by_letters, tmp_path)
+
+    with pytest.raises(SettingsError, match=r"trained with the embedder 'letters'.*fit it again"):
+        load(path, embedder)
+
+
+def test_an_embedder_of_another_size_is_noticed(by_letters):
+    other = LearnedClassifier(by_letters.model, LetterCounts(letters="aeiou"))
+
+    with pytest.raises(SettingsError, match=r"vectors of 5 numbers.*trained with 4"):
+        other.classify("hello", LADDER)
+
+
+def test_an_embedder_that_costs_money_is_refused():
+    with pytest.raises(SettingsError, match="costs money for every prompt"):
+        fit(labelled(), LADDER, embedder=LetterCounts(kind="remote"))
+
+
+def test_another_ladder_is_noticed(fitted):
+    with pytest.raises(SettingsError, match=r"trained for the tiers 'SIMPLE'.*'own' has 'A', 'B'"):
+        fitted.classifier.classify("hello", ladder("A", "B"))
+
+
+def changed(**columns):
+    return labelled().assign(**columns)
+
+
+@pytest.mark.parametrize(
+    ("frame", "said"),
+    [
+        (changed(tier=["MEDUM", *labelled()["tier"][1:]]), "row 1 has the tier 'MEDUM': did you"),
+        (changed(tier=[None, *labelled()["tier"][1:]]), "row 1 has the tier (None|nan)"),
+        (changed(tier=3), "row 1 has the tier 3"),
+        (changed(tier="SIMPLE"), "tier 'MEDIUM' has no examples"),
+        (changed(prompt=float("nan")), "row 1 has the prompt nan; give text"),
+        (changed(prompt=[*labelled()["prompt"][:-1], "  "]), "row 180 has the prompt '  '"),
+        (changed(group=[None, *labelled()["group"][1:]]), "row 1 has no group"),
+        (changed(group="one"), "all rows are of one group.*leave the column out"),
+        (labelled().drop(columns="tier"), "no column 'weak' among 'prompt', 'group'"),
+        (labelled().drop(columns="prompt"), "no column 'prompt'"),
+        (labelled()[:0], "0 rows are too few"),
+        (labelled()[:49], "49 rows are too few.*50 or more"),
+        (pd.DataFrame(), "among none"),
+        (labelled()[["prompt", "prompt", "tier"]], "several columns 'prompt'"),
+        (outcomes().assign(weak=float("nan")), "row 1 has weak = nan"),
+        (outcomes().assign(strong="good"), "row 1 has strong = 'good'"),
+        (outcomes().assign(strong=float("inf")), "row 1 has strong = inf"),
+        (outcomes().assign(strong=0.0), "not above the weak one's.*swapped"),
+        (outcomes().assign(weak=0.0), "better in every row"),
+        ([("hello", "SIMPLE")], "list is no table; give a DataFrame or a CSV file"),
+        ("nowhere.csv", "'nowhere.csv' cannot be read as CSV"),
+    ],
+)
+def test_a_table_that_cannot_be_used_says_why(frame, said):
+    with pytest.raises(SettingsError, match=said):
+        fit(frame, LADDER)
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe\0", b'prompt,tier\n"open'])
+def test_a_file_that_is_no_csv_says_so(tmp_path, content):
+    (tmp_path / "labels.csv").write_bytes(content)
+
+    with pytest.raises(SettingsError, match=r"labels\.csv|too few"):
+        fit(tmp_path / "labels.csv", LADDER)
+
+
+def test_groups_of_one_label_each_cannot_be_held_back():
+    frame = labelled()[lambda rows: rows["tier"] != "MEDIUM"]
+    frame = frame.assign(group=frame["tier"])
+
+    with pytest.raises(SettingsError, match="all other rows have the same label"):
+        fit(frame, ladder("SIMPLE", "COMPLEX"))
+
+
+def test_one_tier_leaves_nothing_to_learn():
+    with pytest.raises(SettingsError, match="one tier: there is nothing to learn"):
+        fit(labelled(), ladder("SIMPLE"))
+
+
+@pytest.mark.parametrize("share", [0, 1, -0.5, float("nan")])
+def test_a_share_is_between_none_and_all(share):
+    with pytest.raises(SettingsError, match="give the part of strong calls"):
+        fit(outcomes(), LADDER, share=share)
+
+
+def test_prompts_without_a_common_word_can_be_trained_on():
+    frame = labelled()
+    frame["prompt"] = ["?" * (1 + number) for number in range(len(frame))]
+
+    fitted = fit(frame, LADDER)
+
+    assert fitted.classifier.classify("???", LADDER).tier in NAMES
+
+
+def test_an_absent_file_says_what_to_do(tmp_path):
+    with pytest.raises(SettingsError, match=r"there is no learned classifier at .*fit one"):
+        load(tmp_path / "none.npz")
+
+
+def test_a_folder_that_is_not_there_cannot_be_saved_into(fitted, tmp_path):
+    with pytest.raises(SettingsError, match="cannot be saved"):
+        save(fitted.classifier, tmp_path / "none" / "model.npz")
+
+
+@pytest.mark.parametrize("part", [0.0, 0.01, 0.5, 0.99])
+def test_a_truncated_file_is_noticed(fitted, tmp_path, part):
+    path = saved(fitted.classifier, tmp_path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(len(whole) * part)])
+
+    with pytest.raises(
+        SettingsError, match=r"no learned classifier, or a damaged one.*fit it again"
+    ):
+        load(path)
+
+
+def test_a_flipped_byte_is_noticed_or_harmless(fitted, tmp_path):
+    path = saved(fitted.classifier, tmp_path)
+    whole = path.read_bytes()
+    prompt = "derive the load of a bridge"
+    expected = fitted.classifier.classify(prompt, LADDER)
+
+    for place in range(0, len(whole), 61):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
+        try:
+            found = load(path).classify(prompt, LADDER)
+        except SettingsError:
+            continue
+        assert expected == found
+
+
+def altered(path, **arrays):
+    with np.load(path, allow_pickle=False) as found:
+        kept = {name: found[name] for name in found.files} | arrays
+    np.savez(path, **{name: value for name, value in kept.items() if value is not None})
+
+
+def header_with(path, **fields):
+    with np.load(path, allow_pickle=False) as found:
+        header = json.loads(found["header"].tobytes()) | fields
+    altered(path, header=np.frombuffer(json.dumps(header).encode(), dtype=np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("weights", np.zeros(3)),
+        ("weights", np.array(["a"])),
+        ("weights", None),
+        ("line", np.array([np.nan, 1.0])),
+        ("header", np.frombuffer(b"[]", dtype=np.uint8)),
+        ("header", np.frombuffer(b"{nothing", dtype=np.uint8)),
+        ("header", None),
+        ("cuts", np.array([{}], dtype=object)),
+    ],
+)
+def test_an_array_that_does_not_fit_is_noticed(fitted, tmp_path, name, value):
+    path = saved(fitted.classifier, tmp_path)
+    altered(path, **{name: value})
+
+    with pytest.raises(SettingsError, match="damaged one"):
+        load(path)
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"schema": 99}, "another version of nbroute .schema 99"),
+        ({"measures": ["length"]}, "another version of nbroute"),
+        ({"kind": "a cake"}, "a 'a cake'"),
+        ({"levels": ["HUGE", "MEDIUM", "COMPLEX"]}, "do not fit together"),
+        ({"embedder": "letters"}, "do not fit together"),
+        ({"terms": 3}, "damaged one"),
+    ],
+)
+def test_a_foreign_header_is_noticed(fitted, tmp_path, fields, said):
+    path = saved(fitted.classifier, tmp_path)
+    header_with(path, **fields)
+
+    with pytest.raises(SettingsError, match=said):
+        load(path)
+
+
+def test_a_file_that_is_something_else_is_noticed(tmp_path):
+    np.save(tmp_path / "array.npy", np.zeros(3))
+    pd.DataFrame({"a": [1]}).to_pickle(tmp_path / "frame.pkl")
+
+    for name in ("array.npy", "frame.pkl"):
+        with pytest.raises(SettingsError, match="no learned classifier"):
+            load(tmp_path / name)
+
+
+def test_without_scikit_learn_the_cure_is_named():
+    code = (
+        "import sys; sys.modules['sklearn'] = None\n"
+        "from nbroute.evaluate.training import fit\n"
+        "from nbroute.types import Ladder\n"
+        "try: fit('x.csv', Ladder('l', (), 'a'))\n"
+        "except Exception as error: print(type(error).__name__, error)"
+    )
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert "SettingsError" in done.stdout
+    assert "pip install 'nbroute[learn]'" in done.stdout

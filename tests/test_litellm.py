@@ -1,0 +1,443 @@
+"""LiteLLM as a library, against a real HTTP server on loopback as its `api_base`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from decimal import Decimal
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from loopback import Loopback, Reply
+
+from nbroute.errors import (
+    AuthError,
+    BadReply,
+    ProviderError,
+    RateLimited,
+    RequestRejected,
+    TimedOut,
+    Unavailable,
+    UnknownModel,
+)
+from nbroute.providers.litellm import LiteLLM
+from nbroute.types import Chunk, Message, Request, Usage
+
+KEY = "sk-test-0123456789abcdef"
+STREAMING = pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
+pytestmark = pytest.mark.skipif(find_spec("litellm") is None, reason="litellm is not installed")
+
+
+@pytest.fixture
+def server():
+    with Loopback() as running:
+        yield running
+
+
+@pytest.fixture
+def connect(server):
+    def make(api_base=None, api_key=KEY, **options):
+        options = {"max_retries": 0, "timeout_s": 5.0, "api_key_env": "TEST_KEY"} | options
+        return LiteLLM("lite", api_base=api_base or server.url, api_key=api_key, **options)
+
+    return make
+
+
+@pytest.fixture
+def provider(connect):
+    return connect()
+
+
+def asking(prompt="What is the capital of France?", *, model="openai/some-model", **parts):
+    messages = (Message("system", "Be brief."), Message("user", prompt))
+    return Request("lite", model, messages, **{"max_tokens": 64} | parts)
+
+
+def text_of(chunks):
+    return "".join(chunk.text for chunk in chunks)
+
+
+def failure(provider, kind, request=None):
+    with pytest.raises(kind) as caught:
+        list(provider.send(request or asking()))
+    assert kind is type(caught.value)
+    return str(caught.value)
+
+
+# Answers
+
+
+def test_a_stream_comes_in_pieces_and_the_rest_at_the_end(server, provider):
+    server.reply(text="Paris, of course.", id="gen-1")
+
+    *pieces, last = provider.send(asking())
+
+    assert ["Paris, ", "of ", "course."] == [piece.text for piece in pieces]
+    assert Chunk("", Usage(8, 3), "stop", "some-model", id="gen-1") == last
+
+
+def test_without_streaming_all_comes_in_one_chunk(server, provider):
+    server.reply(text="Paris.", id="gen-1")
+
+    assert [Chunk("Paris.", Usage(8, 1), "stop", "some-model", id="gen-1")] == list(
+        provider.send(asking(stream=False))
+    )
+
+
+def test_what_is_sent_is_the_request(server, provider):
+    list(provider.send(asking(temperature=0.5, json=True)))
+
+    assert {
+        "model": "some-model",
+        "messages": [
+            {"role": "system", "content": "Be brief."},
+            {"role": "user", "content": "What is the capital of France?"},
+        ],
+        "max_tokens": 64,
+        "temperature": 0.5,
+        "response_format": {"type": "json_object"},
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    } == server.requests[0].json
+    assert f"Bearer {KEY}" == server.requests[0].headers["authorization"]
+
+
+def test_what_litellm_knows_that_a_model_does_not_take_is_left_out(server, provider):
+    list(provider.send(asking(model="openai/o3-mini", temperature=0.5, logprobs=True)))
+
+    assert {"model", "messages", "max_completion_tokens", "stream", "stream_options"} == set(
+        server.requests[0].json
+    )
+
+
+def test_what_it_does_not_know_is_learnt_from_the_refusal_and_remembered(server, provider):
+    server.refuse("json_schema", "logprobs")
+    schema = {"type": "object", "properties": {"a": {"type": "integer"}}}
+
+    list(provider.send(asking(schema=schema, logprobs=True)))
+    list(provider.send(asking(schema=schema, logprobs=True)))
+
+    last = server.requests[-1].json
+    assert ({"type": "json_object"}, False) == (last["response_format"], "logprobs" in last)
+    assert 4 == len(server.requests)
+
+
+@STREAMING
+def test_log_probabilities_are_read(server, provider, stream):
+    server.reply(text="Paris, yes.", chunks=["Paris, ", "yes."], logprobs=[-0.5, -2])
+
+    chunks = list(provider.send(asking(stream=stream, logprobs=True)))
+
+    assert [-0.5, -2.0] == [value for chunk in chunks for value in chunk.logprobs]
+
+
+@STREAMING
+def test_the_billed_cost_and_cached_tokens_are_read(server, provider, stream):
+    usage = {
+        "prompt_tokens": 20,
+        "completion_tokens": 5,
+        "prompt_tokens_details": {"cached_tokens": 16},
+    }
+    server.reply(usage=usage, cost=1.2e-05)
+
+    last = list(provider.send(asking(stream=stream)))[-1]
+
+    assert Usage(20, 5, 16, Decimal("0.000012")) == last.usage
+
+
+@STREAMING
+def test_what_litellm_thinks_that_a_known_model_costs_is_no_bill(server, provider, stream):
+    last = list(provider.send(asking(model="openai/gpt-4o-mini", stream=stream)))[-1]
+
+    assert Usage(8, 1) == last.usage
+
+
+def test_a_streams_usage_that_litellm_counted_itself_is_an_estimate(server, provider):
+    server.reply(text="Paris, of course.", usage=None)
+
+    usage = list(provider.send(asking()))[-1].usage
+
+    assert usage.estimated
+    assert usage.output_tokens > 0
+
+
+def test_a_usage_that_did_not_arrive_is_none_and_not_zero(server, provider):
+    server.reply(usage=None)
+
+    assert list(provider.send(asking(stream=False)))[-1].usage is None
+
+
+@STREAMING
+def test_an_answer_cut_by_the_budget_is_an_answer(server, provider, stream):
+    server.reply(text="Paris is", finish_reason="length")
+
+    chunks = list(provider.send(asking(stream=stream)))
+
+    assert ("Paris is", "length") == (text_of(chunks), chunks[-1].finish_reason)
+
+
+def test_a_litellm_proxy_is_reached_under_its_own_model_names(server, provider):
+    server.reply(model="gpt-4o-mini-2024", headers={"x-litellm-response-cost": "0.5"})
+
+    last = list(provider.send(asking(model="litellm_proxy/cheap")))[-1]
+
+    assert "cheap" == server.requests[0].json["model"]
+    assert last.usage.billed_usd is None
+
+
+def test_closing_the_iterator_closes_the_connection(server, provider):
+    server.reply(text="one two three", stall_after=1)
+    pieces = provider.send(asking())
+
+    assert "one " == next(pieces).text
+    pieces.close()
+
+    assert server.requests[0].left.wait(5)
+
+
+def test_ctrl_c_passes_through_and_closes_the_connection(server, provider):
+    server.reply(text="one two three", stall_after=1)
+    main = threading.get_ident()
+    press = threading.Timer(0.2, signal.pthread_kill, (main, signal.SIGINT))
+    pieces = provider.send(asking())
+    next(pieces)
+    press.start()
+
+    with pytest.raises(KeyboardInterrupt):
+        next(pieces)
+
+    assert server.requests[0].left.wait(5)
+
+
+def test_it_answers_after_it_was_closed_twice(provider):
+    provider.close()
+    provider.close()
+
+    assert "ok" == text_of(provider.send(asking()))
+
+
+# Errors
+
+
+@STREAMING
+@pytest.mark.parametrize(
+    ("status", "kind", "says"),
+    [
+        (400, RequestRejected, "400"),
+        (401, AuthError, "TEST_KEY"),
+        (402, RateLimited, "credit"),
+        (403, AuthError, "TEST_KEY"),
+        (404, UnknownModel, "'openai/some-model'"),
+        (408, TimedOut, "fallback"),
+        (413, RequestRejected, "Shorten"),
+        (429, RateLimited, "fallback"),
+        (500, Unavailable, "fallback"),
+        (503, Unavailable, "fallback"),
+    ],
+)
+def test_a_status_becomes_an_error_with_a_cure(server, stream, status, kind, says):
+    provider = LiteLLM(api_key=KEY, api_base=server.url, max_retries=0, api_key_env="TEST_KEY")
+    server.reply(status=status, error="the server's own words about the model")
+
+    message = failure(provider, kind, asking(stream=stream))
+
+    assert says in message
+    assert server.host in message
+    assert status == 408 or ": the server's own words" in message
+
+
+def test_a_prompt_that_is_too_long_is_rejected(server, provider):
+    server.reply(status=400, error="This model's maximum context length is 10 tokens")
+
+    assert "maximum context length" in failure(provider, RequestRejected)
+
+
+def test_a_model_without_its_vendor_says_how_to_write_it(server, provider):
+    assert "'openai/small'" in failure(provider, UnknownModel, asking(model="small"))
+    assert [] == server.requests
+
+
+@pytest.mark.parametrize("model", ["openai/gpt-4o-mini", "anthropic/claude-3-5-haiku"])
+def test_a_missing_key_is_told_and_sends_nothing(server, connect, monkeypatch, model):
+    for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    provider = connect(api_key=None, max_retries=2)
+
+    assert "TEST_KEY" in failure(provider, AuthError, asking(model=model))
+    assert [] == server.requests
+
+
+@STREAMING
+@pytest.mark.parametrize("given", [True, False])
+def test_a_key_that_the_server_echoes_does_not_reach_the_error(
+    server, connect, monkeypatch, stream, given
+):
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    server.reply(status=401, error=f"Incorrect API key provided: {KEY}.")
+
+    with pytest.raises(AuthError) as caught:
+        list(connect(api_key=KEY if given else None).send(asking(stream=stream)))
+
+    assert "[key]" in str(caught.value)
+    assert KEY[:9] not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+@STREAMING
+def test_no_server_is_said_with_the_host_and_a_cure(connect, stream):
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    provider = connect(f"http://127.0.0.1:{port}/v1")
+
+    message = failure(provider, Unavailable, asking(stream=stream))
+
+    assert f"no connection to 127.0.0.1:{port}" in message
+
+
+@STREAMING
+def test_a_server_that_never_answers_is_asked_once_and_times_out(server, connect, stream):
+    server.reply(delay=30)
+
+    message = failure(connect(timeout_s=0.2, max_retries=2), TimedOut, asking(stream=stream))
+
+    assert "within 0.2 s" in message
+    assert 1 == len(server.requests)
+
+
+def test_a_stream_that_stalls_times_out(server, connect):
+    server.reply(text="one two three", stall_after=2)
+    pieces = connect(timeout_s=0.2).send(asking())
+
+    assert "one two " == next(pieces).text + next(pieces).text
+    with pytest.raises(TimedOut, match=r"nothing more of the answer came .* within 0\.2 s"):
+        next(pieces)
+
+
+def test_a_stream_that_is_cut_says_that_it_broke_off(server, provider):
+    server.reply(text="one two three", cut_after=2)
+    pieces = provider.send(asking())
+
+    assert "one two " == next(pieces).text + next(pieces).text
+    with pytest.raises(Unavailable, match="broke off half-way"):
+        list(pieces)
+
+
+@pytest.mark.parametrize("done", [True, False])
+def test_a_stream_that_ends_with_no_finish_reason_broke_off_too(server, provider, done):
+    server.reply(text="one two", finish_reason=None, done=done)
+
+    assert "broke off half-way" in failure(provider, Unavailable)
+
+
+def test_what_may_pass_is_tried_again_and_retry_after_is_honoured(server, connect):
+    server.reply(status=429, error="slow down", headers={"Retry-After": "0.01"})
+    server.reply(status=503, error="busy", headers={"Retry-After": "0.01"})
+
+    assert "ok" == text_of(connect(max_retries=2).send(asking()))
+    assert 3 == len(server.requests)
+
+
+def test_what_does_not_pass_is_not_tried_again(server, connect):
+    server.handler = lambda _: Reply(status=400, error="no")
+
+    failure(connect(max_retries=2), RequestRejected)
+
+    assert 1 == len(server.requests)
+
+
+def test_a_page_in_place_of_an_answer_is_a_bad_reply(server, connect):
+    server.reply(html=True)
+
+    message = failure(connect(max_retries=2), BadReply, asking(stream=False))
+
+    assert "<" not in message
+    assert repr(server.url) in message
+
+
+@STREAMING
+@pytest.mark.parametrize(
+    "body", [{}, [], {"choices": []}, {"choices": {"a": 1}}, b"{half", b"", {"error": {}}]
+)
+def test_an_answer_that_is_none_is_a_provider_error(server, provider, body, stream):
+    server.reply(body=body)
+
+    with pytest.raises(ProviderError):
+        list(provider.send(asking(stream=stream)))
+
+
+def test_a_prompt_that_is_no_text_is_rejected_before_it_is_sent(server, connect):
+    provider = connect(max_retries=2)
+
+    assert "cannot be sent" in failure(provider, RequestRejected, asking("half \ud83d"))
+    assert [] == server.requests
+
+
+# The package
+
+
+def run(code, folder):
+    root = Path(__file__).parents[1]
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=folder,
+        env={"PYTHONPATH": f"{root}{os.pathsep}{root / 'tests'}", "PATH": os.environ["PATH"]},
+        timeout=60,
+    )
+
+
+ASK = """
+from nbroute.providers.litellm import LiteLLM
+from nbroute.types import Message, Request
+provider = LiteLLM(api_key='sk-none', api_base={url!r}, max_retries=0)
+asked = Request('litellm', 'openai/m', (Message('user', 'hi'),), 9)
+"""
+
+
+def test_without_the_package_the_cure_is_its_extra(tmp_path):
+    code = "import sys; sys.modules['litellm'] = None" + ASK.format(url="http://127.0.0.1:9")
+
+    done = run(f"{code}\nlist(provider.send(asked))", tmp_path)
+
+    assert "SettingsError: LiteLLM is not installed" in done.stderr
+    assert "pip install 'nbroute[litellm]'" in done.stderr
+
+
+def test_it_is_imported_with_the_first_call_and_takes_no_settings_from_a_file(server, tmp_path):
+    (tmp_path / ".env").write_text("FROM_A_FILE=1\n")
+    code = (
+        "import os, sys; before = dict(os.environ)"
+        f"{ASK.format(url=server.url)}"
+        "assert 'litellm' not in sys.modules\n"
+        "list(provider.send(asked))\n"
+        "changed = {name for name in os.environ if before.get(name) != os.environ[name]}\n"
+        "assert changed <= {'TIKTOKEN_CACHE_DIR'}, changed\n"
+        "assert 'litellm' in sys.modules\n"
+    )
+
+    assert 0 == (done := run(code, tmp_path)).returncode, done.stderr
+
+
+def test_nothing_is_printed_when_a_call_fails(server, tmp_path):
+    server.reply(status=500, error="down")
+    code = ASK.format(url=server.url) + (
+        "from nbroute.errors import Unavailable\n"
+        "try:\n    list(provider.send(asked))\nexcept Unavailable:\n    pass\n"
+    )
+
+    done = run(code, tmp_path)
+
+    assert ("", "", 0) == (done.stdout, done.stderr, done.returncode)
+
+
+def test_the_repr_shows_no_key(connect):
+    assert "<LiteLLM 'lite' at host>" == repr(connect("https://user:secret@host/v1"))
+    assert "<LiteLLM 'litellm' at litellm>" == repr(LiteLLM())

@@ -1,0 +1,495 @@
+"""Structured output: what counts as a schema, and what an answer must be to fit it."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import enum
+import json
+import socket
+import typing
+
+import pytest
+import typing_extensions
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from nbroute.errors import SettingsError
+from nbroute.structured import (
+    json_check,
+    parse_json,
+    read_schema,
+    response_format,
+    schema_check,
+    schema_instruction,
+)
+from nbroute.types import Reply, Usage
+
+
+class Item(BaseModel):
+    name: str
+    price: float
+
+
+class Order(BaseModel):
+    items: list[Item]
+    when: dt.date
+
+
+class Node(BaseModel):
+    value: int
+    next: Node | None
+
+
+@dataclasses.dataclass
+class Point:
+    x: int
+    y: float = 2
+
+
+class Pair(typing_extensions.TypedDict):
+    left: int
+
+
+class Mood(enum.Enum):
+    GOOD = "good"
+
+
+ITEMS = {
+    "title": "order",
+    "type": "object",
+    "properties": {
+        "items": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {"price": {"type": "number"}},
+                "required": ["price"],
+            },
+        }
+    },
+    "required": ["items"],
+    "additionalProperties": False,
+}
+TREE = {
+    "$ref": "#/$defs/Node",
+    "$defs": {
+        "Node": {
+            "type": "object",
+            "properties": {
+                "n": {"type": "integer"},
+                "kids": {"type": "array", "items": {"$ref": "#/$defs/Node"}},
+            },
+            "required": ["n", "kids"],
+        }
+    },
+}
+
+
+def reply(text):
+    return Reply(text, "m", Usage(1, 1), "stop", 1.0, None)
+
+
+def wrong(spec, text):
+    with pytest.raises(ValueError, match=r".") as caught:
+        read_schema(spec).parse(text)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def refused(spec, name=None):
+    with pytest.raises(SettingsError) as caught:
+        read_schema(spec, name)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+# What an answer is parsed into
+
+
+@pytest.mark.parametrize(
+    ("spec", "text", "parsed"),
+    [
+        (ITEMS, '{"items": [{"price": 1}]}', {"items": [{"price": 1}]}),
+        (
+            TREE,
+            '{"n": 1, "kids": [{"n": 2, "kids": []}]}',
+            {"n": 1, "kids": [{"n": 2, "kids": []}]},
+        ),
+        (Item, '{"name": "a", "price": 2}', Item(name="a", price=2)),
+        (Point, '{"x": 1}', Point(1, 2)),
+        (Pair, '{"left": 1}', {"left": 1}),
+        (list[int], "[1, 2]", [1, 2]),
+        (list[Point], '[{"x": 1}]', [Point(1)]),
+        (typing.Literal["yes", "no"], '"yes"', "yes"),
+        (int | None, "null", None),
+        (Mood, '"good"', Mood.GOOD),
+        ({"type": "array"}, "[]", []),
+        ({"enum": ["a", "b"]}, '"b"', "b"),
+    ],
+)
+def test_an_answer_that_fits_becomes_the_object(spec, text, parsed):
+    assert parsed == read_schema(spec).parse(text)
+
+
+def test_a_code_fence_around_the_answer_is_forgiven():
+    assert [1] == read_schema(list[int]).parse("```json\n[1]\n```")
+
+
+def test_a_strict_model_takes_a_date_as_json_has_it():
+    class Day(BaseModel):
+        model_config = ConfigDict(strict=True)
+        when: dt.date
+
+    assert Day(when=dt.date(2026, 1, 2)) == read_schema(Day).parse('{"when": "2026-01-02"}')
+
+
+def test_a_root_that_is_no_object_may_stand_under_value():
+    assert [1] == read_schema(list[int]).parse('{"value": [1]}')
+    assert [1] == read_schema({"type": "array"}).parse('{"value": [1]}')
+
+
+def test_an_object_with_the_key_value_is_left_as_it_is():
+    assert {"value": 1} == read_schema({"type": "object"}).parse('{"value": 1}')
+    assert {"value": 1} == read_schema(dict[str, int] | int).parse('{"value": 1}')
+
+
+def test_a_schema_is_taken_as_it_was_when_it_was_read():
+    spec = {"type": "object", "properties": {"a": {"type": "string"}}}
+    schema = read_schema(spec)
+    spec["properties"]["a"]["type"] = "integer"
+
+    assert {"a": "x"} == schema.parse('{"a": "x"}')
+    assert schema is read_schema(schema)
+
+
+# What is said of an answer that does not fit
+
+
+@pytest.mark.parametrize(
+    ("spec", "text", "says"),
+    [
+        (
+            ITEMS,
+            '{"items": [{"price": 1}, {"price": 2}, {"price": "free"}]}',
+            "items[2].price: 'free' is not a number",
+        ),
+        (ITEMS, "[1]", "the answer: [1] is not an object"),
+        (ITEMS, "{}", "the answer: {} has no 'items'"),
+        (
+            ITEMS,
+            '{"items": [], "x": 1}',
+            "the answer: {'items': [], 'x': 1} has a key that the schema has not: 'x'",
+        ),
+        (
+            TREE,
+            '{"n": 1, "kids": [{"n": 2.5, "kids": []}]}',
+            "kids[0].n: 2.5 is not a whole number",
+        ),
+        ({"enum": ["a", "b"]}, '"c"', "the answer: 'c' is not one of 'a', 'b'"),
+        ({"type": "integer", "maximum": 5}, "9", "the answer: 9 is more than 5"),
+        ({"type": "array", "minItems": 2}, "[]", "the answer: [] has fewer than 2 items"),
+        ({"type": ["string", "null"]}, "1", "the answer: 1 is not a string or null"),
+        (
+            {"type": "string", "format": "date"},
+            '"2026-13-01"',
+            "the answer: '2026-13-01' has not the format 'date'",
+        ),
+        (
+            {"properties": {"two words": {"type": "string"}}},
+            '{"two words": 1}',
+            "['two words']: 1 is not a string",
+        ),
+        (
+            Order,
+            '{"items": [{"name": "a", "price": "free"}], "when": "2026-01-01"}',
+            "items[0].price: 'free' is not a number",
+        ),
+        (
+            Order,
+            '{"items": [{"name": "a"}], "when": "2026-01-01"}',
+            "items[0]: {'name': 'a'} has no 'price'",
+        ),
+        (Point, '{"x": "a"}', "x: 'a' is not a whole number"),
+        (list[int], '[1, "x"]', "[1]: 'x' is not a whole number"),
+        (list[int], '{"value": ["x"]}', "[0]: 'x' is not a whole number"),
+        (typing.Literal["a", "b"], '"c"', "the answer: 'c' is not 'a' or 'b'"),
+    ],
+)
+def test_an_answer_that_does_not_fit_is_told_by_path_and_value(spec, text, says):
+    assert says == wrong(spec, text)
+
+
+def test_the_number_of_further_faults_is_told():
+    assert "y: [] is not a number" in wrong(Point, '{"x": 1, "y": []}')
+    assert wrong(Item, "{}").endswith("(and 1 more)")
+
+
+def test_a_validator_of_ones_own_is_heard_and_its_crash_is_no_crash():
+    class Even(BaseModel):
+        n: int
+
+        @field_validator("n")
+        @classmethod
+        def even(cls, n):
+            if n == 0:
+                raise KeyError("zero")
+            if n % 2:
+                raise ValueError("odd numbers are out")
+            return n
+
+    assert "n: 3 is refused: odd numbers are out" == wrong(Even, '{"n": 3}')
+    assert "KeyError in the schema: 'zero'" == wrong(Even, '{"n": 0}')
+
+
+def test_a_very_long_value_is_shortened():
+    assert 150 > len(wrong({"type": "integer"}, json.dumps("long " * 10_000)))
+
+
+# JSON itself
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "the answer is empty"),
+        ("Here you are: {}", "line 1, column 1, near 'Here you are: {}'"),
+        ("{'a': 1}", "not JSON"),
+        ('{"a": 1} and more', "Extra data"),
+        ('{"a": NaN}', "NaN is no JSON number"),
+        ("-Infinity", "-Infinity is no JSON number"),
+        ("1e999", "the number '1e999' is too large"),
+        ("9" * 5000, "digits"),
+        ('{"a": 1, "b": 2, "a": 3}', "the key 'a' occurs twice in one object"),
+        (r'"\ud800"', "half of a surrogate pair"),
+        ("[" * 100_000, "nested too deep"),
+        ('{"a":' * 100_000, "nested too deep"),
+    ],
+)
+def test_what_is_no_json_is_said_to_be_none(text, says):
+    with pytest.raises(ValueError, match=r".") as caught:
+        parse_json(text)
+    assert says in str(caught.value)
+    assert says in json_check(reply(text)).reason
+
+
+def test_a_whole_surrogate_pair_is_a_character():
+    assert "\U0001f600" == parse_json(r'"\ud83d\ude00"')
+
+
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=10,
+)  # fmt: skip
+
+
+@given(_VALUES)
+def test_every_json_value_is_read_back(value):
+    assert value == parse_json(json.dumps(value))
+
+
+@given(st.text())
+def test_a_text_that_is_no_such_json_is_a_value_error_and_nothing_else(text):
+    for schema in (read_schema(ITEMS), read_schema(Order)):
+        with pytest.raises(ValueError, match=r"."):
+            schema.parse(text)
+
+
+def tree(levels):
+    return '{"n": 1, "kids": [' * levels + "]}" * levels
+
+
+def test_a_recursive_schema_takes_trees_up_to_a_depth_that_python_can_hold():
+    assert 1 == read_schema(TREE).parse(tree(30))["n"]
+    assert "the answer is nested over 64 levels deep" == wrong(TREE, tree(33))
+    assert "nested" in wrong(TREE, tree(300))
+    assert wrong(Node, '{"value": 1, "next": ' * 900 + "null" + "}" * 900)
+
+
+# The check
+
+
+def test_the_check_says_what_was_wrong_for_the_next_tier():
+    check = schema_check(read_schema(ITEMS))
+    verdict = check(reply('{"items": [{"price": "free"}]}'))
+
+    assert (False, "schema") == (verdict.passed, verdict.check)
+    assert "items[0].price: 'free' is not a number" == verdict.reason
+    assert verdict.reason in verdict.feedback
+    assert check(reply('{"items": []}')).passed
+
+
+# What is no schema
+
+
+@pytest.mark.parametrize(
+    ("spec", "says"),
+    [
+        ({"type": "strin"}, "type: 'strin' is no type; did you mean 'string'?"),
+        ({"properties": {"a": 3}}, "properties.a: 3 is not an object"),
+        ({"type": "string", "pattern": "("}, "pattern: '('"),
+        ({"name": "string"}, "no word of a JSON schema"),
+        ({"minimum": float("nan")}, "JSON compliant"),
+        ({"default": object()}, "not JSON serializable"),
+        ({"$ref": "#"}, "refers to itself without end"),
+        ({"anyOf": [{"type": "null"}, {"$ref": "#"}]}, "refers to itself without end"),
+        (
+            {
+                "properties": {"default": {"$ref": "#/$defs/A"}},
+                "$defs": {
+                    "A": {"not": {"$ref": "#/$defs/B"}},
+                    "B": {"allOf": [{"$ref": "#/$defs/A"}]},
+                },
+            },
+            "refers to itself without end",
+        ),
+        (json.loads('{"not":' * 150 + "{}" + "}" * 150), "over 100 levels deep"),
+        ({"properties": {"const": {"$ref": "other.json"}}}, "refers to 'other.json'"),
+        ({"type": "string", "pattern": "a{99999999999}"}, "no JSON schema"),
+        ({"$ref": "#/$defs/Itm", "$defs": {"Item": {}}}, "did you mean '#/$defs/Item'?"),
+        (Item(name="a", price=1), "an instance of Item; give the class itself"),
+        (Point(1), "an instance of Point; give the class itself"),
+        (refused, "is a function"),
+        (len, "is a function"),
+        (None, "None"),
+        (3, "3"),
+        (True, "True"),
+        ([int], "[<class 'int'>]"),
+        ('{"type": "object"}', "json.loads"),
+        (json, "module"),
+        (type("Plain", (), {}), "Plain"),
+    ],
+)
+def test_a_schema_that_is_none_is_a_settings_error_that_names_it(spec, says):
+    message = refused(spec, "mine")
+
+    assert message.startswith("'mine' ")
+    assert says in message
+
+
+def test_pydantics_own_cure_is_passed_on():
+    class Old(typing.TypedDict):
+        a: int
+
+    if not hasattr(typing, "override"):  # Python 3.11
+        assert "typing_extensions.TypedDict" in refused(Old)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"$ref": "{url}"},
+        {"properties": {"a": {"items": {"$ref": "{url}"}}}},
+        {"$id": "{url}", "properties": {"a": {"$ref": "other.json"}}},
+    ],
+)
+def test_a_remote_reference_is_refused_and_never_fetched(spec):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/schema.json"
+        message = refused(json.loads(json.dumps(spec).replace("{url}", url)))
+        server.settimeout(0.2)
+
+        assert "put that part under '$defs'" in message
+        with pytest.raises(TimeoutError):
+            server.accept()
+
+
+def test_a_reference_in_the_data_is_no_reference():
+    spec = {"const": {"$ref": "https://example.com"}}
+
+    assert spec["const"] == read_schema(spec).parse(json.dumps(spec["const"]))
+
+
+# How it is asked for
+
+
+def sent(spec, name=None):
+    told = response_format(read_schema(spec), name)
+    assert "json_schema" == told["type"]
+    return told["json_schema"]
+
+
+def test_a_model_whose_fields_are_all_required_is_sent_closed_and_strict():
+    told = sent(Order)
+
+    assert ("Order", True) == (told["name"], told["strict"])
+    assert told["schema"]["additionalProperties"] is False
+    assert told["schema"]["$defs"]["Item"]["additionalProperties"] is False
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        Point,
+        dict[str, int],
+        {},
+        {"type": "object"},
+        {"type": "object", "properties": {"a": {"type": "string"}}},
+        {"type": "object", "properties": {"a": {}}, "required": ["a"]},
+        {"type": "object", "properties": {}, "additionalProperties": True},
+        {"type": "array"},
+        {"type": "string", "minLength": 3},
+        {"type": "string", "format": "uri"},
+        {"oneOf": [{"type": "string"}, {"type": "integer"}]},
+    ],
+)
+def test_what_openai_does_not_hold_to_the_letter_is_sent_as_it_is_and_not_strict(spec):
+    told = sent(spec)
+
+    assert told["strict"] is False
+    assert "object" == told["schema"]["type"]
+
+
+@pytest.mark.parametrize("spec", [list[int], typing.Literal["a", "b"], int | None, list[Item]])
+def test_a_root_that_is_no_object_is_sent_under_value(spec):
+    told = sent(spec)
+
+    assert told["strict"] is True
+    assert ["value"] == told["schema"]["required"]
+
+
+@pytest.mark.parametrize(
+    ("spec", "value"),
+    [
+        (TREE, {"n": 1, "kids": [{"n": 2, "kids": []}]}),
+        (Node, {"value": 1, "next": {"value": 2, "next": None}}),
+        ({"type": "array", "items": {"$ref": "#"}}, {"value": [[], [[]]]}),
+        (list[Node], {"value": [{"value": 1, "next": None}]}),
+    ],
+)
+def test_references_still_hold_in_what_is_sent(spec, value):
+    validator = Draft202012Validator(sent(spec)["schema"])
+
+    assert validator.is_valid(value)
+    assert not validator.is_valid({**value, next(iter(value)): "wrong"})
+
+
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [("Bücher und mehr", "B_cher_und_mehr"), ("x" * 99, "x" * 64), ("…", "schema")],
+)
+def test_the_name_is_one_that_openai_takes(name, label):
+    assert label == sent(ITEMS, name)["name"]
+
+
+def test_the_bare_data_will_do_too():
+    assert response_format(read_schema(ITEMS)) == response_format(ITEMS)
+    assert schema_instruction(read_schema(ITEMS)) == schema_instruction(ITEMS)
+
+
+def test_the_instruction_carries_the_schema_without_spaces():
+    text = schema_instruction(read_schema({"type": "object", "title": "größe"}))
+
+    assert text.endswith('{"type":"object","title":"größe"}')
+
+
+def test_numbers_keep_their_limits_in_a_class():
+    class Rated(BaseModel):
+        stars: int = Field(ge=1, le=5)
+
+    assert "stars: 9 should be less than or equal to 5" == wrong(Rated, '{"stars": 9}')
+    assert sent(Rated)["strict"] is True
