@@ -17,6 +17,7 @@ from typing import Any
 _HOMES = {
     "Attempt": "types",
     "Decision": "types",
+    "Embedder": "types",
     "Event": "types",
     "Ladder": "types",
     "Options": "types",
@@ -29,17 +30,20 @@ _HOMES = {
     "Settings": "settings",
     "Simulated": "providers.simulated",
     "SqliteLedger": "ledger",
+    "Target": "types",
     "Tier": "types",
     "Usage": "types",
     "Verdict": "types",
 }
 
-__all__ = [*_HOMES, "errors", "load_ipython_extension", "unload_ipython_extension"]  # noqa: PLE0604 - the names are strings
+_MODULES = ("checks", "errors", "sandbox")
+
+__all__ = [*_HOMES, *_MODULES, "load_ipython_extension", "unload_ipython_extension"]  # noqa: PLE0604 - the names are strings
 
 
 def __getattr__(name: str) -> Any:
-    if name == "errors":
-        return import_module("nbroute.errors")
+    if name in _MODULES:
+        return import_module(f"nbroute.{name}")
     if name == "__version__":
         from importlib.metadata import version
 

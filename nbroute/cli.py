@@ -131,7 +131,7 @@ def _execute(notebook: Any, folder: Path, environment: Mapping[str, str]) -> str
     """Run all cells; the first failure as one line, None where there is none."""
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, DeadKernelError
-    from tqdm import tqdm  # type: ignore[import-untyped]
+    from tqdm import tqdm
 
     cells = [i for i, c in enumerate(notebook.cells) if c.cell_type == "code" and c.source.strip()]
     with tqdm(total=len(cells), bar_format="{desc} |{bar:40}| {elapsed}", desc="kernel") as bar:

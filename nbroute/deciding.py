@@ -11,8 +11,9 @@ from nbroute.classify.turns import classify_turn
 from nbroute.dispatch import Call
 from nbroute.errors import BudgetExceeded
 from nbroute.parts import Parts, Senses
+from nbroute.plan import find_tier
 from nbroute.trip import Trip
-from nbroute.types import Attempt, Decision, Notice, Request, Step, Target
+from nbroute.types import Attempt, Decision, Ladder, Notice, Options, Request, Step, Target
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,14 +41,26 @@ def embed(parts: Parts, texts: Sequence[str], call: Call) -> tuple[np.ndarray, t
     return made.vectors, (call.journal.embedded(embedder, tier, texts, made),)
 
 
+def _begun(options: Options, ladder: Ladder) -> Decision:
+    """Where the strategy's tiers are named there is nothing to classify."""
+    named = [find_tier(ladder, name) for name in (options.tiers or (options.start or "",))]
+    lowest = min(named, key=lambda tier: ladder.index(tier.name)).name
+    told = f"{options.strategy} from {lowest}"
+    if options.tiers:
+        told = f"{options.strategy} of {' and '.join(tier.name for tier in named)}"
+    return Decision(lowest, "forced", f"forced: {told} was asked for")
+
+
 def decided(trip: Trip, parts: Parts, senses: Senses | None, *, cheaper: bool = False) -> Decision:
     """The trip's decision; with no `senses` nothing is sent.
 
     With `cheaper` the rules decide where the budget has no room for asking.
     """
-    asked = trip.options.tier or trip.options.start
-    if asked:
-        return forced(asked, parts.ladder)
+    options = trip.options
+    if options.tier:
+        return forced(options.tier, parts.ladder)
+    if options.start or options.tiers:
+        return _begun(options, parts.ladder)
     classifier = parts.classifier_for(trip.options.classifier, senses)
     try:
         return classify_turn(classifier, trip.prompt, trip.earlier, parts.ladder)

@@ -50,7 +50,12 @@ class PromptError(NbrouteError):
 
 
 class BudgetExceeded(NbrouteError):
-    """A call could cost more than what is left; it was not sent."""
+    """A call could cost more than what is left; it was not sent.
+
+    `refusal` is the `Refusal` of the budget that it did not fit in; None for `--max-cost`.
+    """
+
+    refusal: Any = None
 
 
 class ReplayMiss(NbrouteError):

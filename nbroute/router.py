@@ -211,8 +211,9 @@ class Engine:
         check_options(options, self.ladder)
         for check in wanted(options, prompt=trip.prompt):
             if getattr(check, "runs_code", False) and not self.code_allowed:
+                label = getattr(check, "__name__", "a check")
                 raise SettingsError(
-                    f"{check.__name__} would run code that a model writes; to allow it for this "
+                    f"{label} would run code that a model writes; to allow it for this "
                     "session say `%route allow code` (in Python: router.allow_code())"
                 )
         if options.schema is not None:

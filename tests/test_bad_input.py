@@ -843,7 +843,7 @@ def test_markup_in_the_names_of_the_settings_is_words_wherever_they_are_shown(ru
         "%%route -t ''\nx",
         "%%route LOW\nx",
         "%%route -t 'LOW\x00'\nx",
-        "%%route -S parallel\nx",
+        "%%route -S paralel\nx",
         "%%route --check print\nx",
         "%route spend colour",
         '%route spend "',

@@ -15,6 +15,7 @@ WORDS = Vocabulary(
     profiles=("openrouter", "ollama", "simulated"),
     strategies=("direct", "cascade", "parallel"),
     classifiers=("rules", "hybrid"),
+    checks=("length", "rating", "tests=", "is_short"),
     variables=("answer", "article", "is_short"),
 )
 

@@ -13,6 +13,7 @@ from nbroute.types import RouteResult
 PUBLIC = [
     "Attempt",
     "Decision",
+    "Embedder",
     "Event",
     "Ladder",
     "Options",
@@ -25,11 +26,14 @@ PUBLIC = [
     "Settings",
     "Simulated",
     "SqliteLedger",
+    "Target",
     "Tier",
     "Usage",
     "Verdict",
+    "checks",
     "errors",
     "load_ipython_extension",
+    "sandbox",
     "unload_ipython_extension",
 ]
 ERRORS = [
@@ -51,17 +55,25 @@ ERRORS = [
     "UnknownModel",
 ]
 ROUTER = [
+    "allow_code",
+    "amap",
+    "aroute",
     "classify",
     "close",
     "escalate",
     "explain",
+    "fit",
     "ladder",
     "ledger",
+    "map",
     "report",
     "route",
     "session",
+    "set_budget",
+    "settle",
     "spend",
     "stream",
+    "teach",
 ]
 
 

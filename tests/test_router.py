@@ -344,7 +344,7 @@ def test_control_characters_are_taken_out_and_the_user_is_told(router, server):
         ({"tier": "MIDDLE"}, "did you mean 'MID'"),
         ({"strategy": "cascde"}, "did you mean 'cascade'"),
         ({"classifier": "rulez"}, "did you mean 'rules'"),
-        ({"tires": "LOW"}, "unknown option 'tires': did you mean 'tier'"),
+        ({"tires": "LOW"}, "unknown option 'tires': did you mean 'tiers'"),
         ({"max_tokens": 0}, "max_tokens is 0"),
         ({"max_cost": -1}, "max_cost is -1"),
         ({"start": "LOW"}, "is for a cascade"),

@@ -308,6 +308,8 @@ def test_leaving_before_the_tests_are_through_is_no_pass(ending):
         "import builtins\nbuiltins.all = lambda *a: True\nbuiltins.exec = print",
         "__builtins__ = {}",
         "__builtins__['all'] = lambda *a: True",
+        "__builtins__['exec'] = __builtins__['compile'] = print",
+        "__builtins__['BaseException'] = ArithmeticError",
         "__debug__ if True else 0\nimport sys\nsys.excepthook = lambda *a: None",
         "import os\nos.read = os.write = lambda *a: b'x'",
         "import json, traceback\njson.dumps = traceback.TracebackException = None",
@@ -639,7 +641,9 @@ def test_grandchildren_are_ended_with_the_process(tmp_path):
 def test_ctrl_c_ends_the_process_too(tmp_path):
     script = tmp_path / "parent.py"
     script.write_text(
+        "import signal\n"
         "from nbroute.sandbox import run_tests, Limits\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "code = 'import os, time\\n'\\\n"
         '    \'open("part", "w").write(str(os.getpid())); os.rename("part", "pid")\\n\'\\\n'
         "    'time.sleep(600)'\n"

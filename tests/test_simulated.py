@@ -130,8 +130,9 @@ def test_a_larger_model_structures_more():
     assert 10 < lines[LARGE]
 
 
-def test_no_two_models_answer_alike():
-    answers = {text_of(answer(asking(model=model))) for model in MODELS}
+def test_no_two_models_answer_alike_what_is_open():
+    prompt = "Describe how a bicycle stays upright."
+    answers = {text_of(answer(asking(prompt, model=model))) for model in MODELS}
 
     assert len(MODELS) == len(answers)
 

@@ -343,7 +343,7 @@ def test_a_tier_falls_back_to_another_provider_with_the_reason(chain, server):
     assert ["big", "big-2", "small"] == [attempt.model for attempt in result.attempts]
     assert all("Unavailable" in attempt.error for attempt in result.attempts[:2])
     assert Decimal("0.002") == result.cost_usd
-    assert "sk-loop" in server.requests[0].headers["Authorization"]
+    assert "sk-loop" in server.requests[0].headers["authorization"]
 
 
 def test_a_refused_key_leaves_its_provider_and_not_the_tier(chain, server):

@@ -142,7 +142,7 @@ def test_the_answer_is_printed_once_and_then_the_figures_and_the_result(simulate
     printed = simulated.run("%%route\nWhat is the capital of France?")
 
     answer, figures = printed.split("\n\nSIMPLE · ")
-    assert answer.startswith("[simulated] simulated/gpt-4o-mini got ")
+    assert answer.startswith('[simulated] "What is the capital of France?" ')
     headline, why, session, out = figures.strip().split("\n")
     assert "(equivalent: nothing billed)" in headline
     assert why.startswith('why: rules: "What is" at 0')
@@ -187,7 +187,9 @@ def test_a_quiet_cell_prints_nothing(simulated):
 def test_a_mistake_is_one_line(simulated):
     printed = simulated.run("%%route --teir SIMPLE\nhello")
 
-    assert "SettingsError: unknown option '--teir': did you mean '--tier'?" == printed.strip()
+    assert printed.strip().startswith(
+        "SettingsError: unknown option '--teir': did you mean '--tier'"
+    )
 
 
 def test_tab_completes_commands_and_tiers(simulated):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nbroute.build.classifying import Deciders, classifier_tier
 from nbroute.build.endpoints import Announce, ladder_of, providers_of
@@ -19,7 +19,10 @@ from nbroute.parts import Parts, Spec
 from nbroute.providers import models
 from nbroute.router import Engine
 from nbroute.settings import Settings, load
-from nbroute.types import Ladder, Ledger, Provider, Request
+from nbroute.types import Ladder, Ledger, Provider, Request, RouteResult
+
+if TYPE_CHECKING:
+    from nbroute.many import Batch
 
 
 class Router(Engine):
@@ -71,6 +74,28 @@ class Router(Engine):
                 hash_text=hash_text,
             )
         )
+
+    def map(self, prompts: Iterable[str], **options: Any) -> Batch:
+        """Route many prompts at once: a `Batch` with a row each, in order; a failure is a row.
+
+        Takes `executor`, `workers`, `to`, `resume`, `fresh`, `progress`, `cancel` and what
+        `route` takes: see `nbroute.many.map_prompts`.
+        """
+        from nbroute.many import map_prompts
+
+        return map_prompts(self, prompts, **options)
+
+    async def amap(self, prompts: Iterable[str], **options: Any) -> Batch:
+        """`map` for an event loop: threads underneath, cancelled with its task."""
+        from nbroute.many import amap
+
+        return await amap(self, prompts, **options)
+
+    async def aroute(self, prompt: str, **options: Any) -> RouteResult:
+        """`route` for an event loop: a thread underneath, cancelled with its task."""
+        from nbroute.many import aroute
+
+        return await aroute(self, prompt, **options)
 
     def teach(self, prompt: str, tier: str) -> str:
         """Keep the prompt as an example of the tier, for the classifiers that go by examples.

@@ -62,7 +62,7 @@ class Deciders:
         model: Classifier = self.rules
         if senses is not None:
             model = ModelClassifier(senses.ask, provider=tier.provider, model=tier.model)
-        others = {
+        others: dict[str, Callable[[], Classifier]] = {
             "embedding": partial(self._by_examples, "neighbours", senses),
             "embedding:centroid": partial(self._by_examples, "centroid", senses),
             "learned": self._learned,
@@ -89,6 +89,8 @@ class Deciders:
     def fit(self, frame: Any, to: Path | None, seed: int) -> Fitted:
         """Learn from the labels; what is better than the present classifier takes its place."""
         present = self.classifier_for(None, None)
+        if isinstance(present, LearnedClassifier):  # it may have learnt from the same rows
+            present = self.rules
         embedder = self._free_embedder()
         fitted = fit(frame, self._ladder, embedder=embedder, present=present, seed=seed)
         if fitted.better:
@@ -154,7 +156,7 @@ class Deciders:
     def _learned(self) -> Classifier:
         with self._lock:
             if self.learned is None:
-                self.learned = modelfile.load(self.learned_file, self._free_embedder())
+                self.learned = modelfile.load(self.learned_file, self._free_embedder)
             return self.learned
 
     def _free_embedder(self) -> Embedder | None:

@@ -19,10 +19,10 @@ def rated(least: float = RATING) -> Check:
 
     def rated(reply: Reply) -> Verdict:
         if reply.rating is None:
-            return Verdict(False, "rated", "no rating in the answer")
+            return Verdict(False, "rating", "no rating in the answer")
         reason = f"rates itself {reply.rating:g} of 10, wanted {least:g}"
         passed = reply.rating >= least
-        return Verdict(passed, "rated", "" if passed else reason)
+        return Verdict(passed, "rating", "" if passed else reason)
 
     return rated
 
@@ -36,10 +36,10 @@ def likely(least: float = PROBABILITY) -> Check:
 
     def likely(reply: Reply) -> Verdict:
         if reply.logprob is None or math.isnan(reply.logprob):
-            return Verdict(True, "likely", "the endpoint gives no log-probabilities")
+            return Verdict(True, "logprob", "the endpoint gives no log-probabilities")
         probability = math.exp(min(reply.logprob, 0.0))
         passed = probability >= least
         reason = f"its tokens had a mean probability of {probability:.2f}, wanted {least:g}"
-        return Verdict(passed, "likely", "" if passed else reason)
+        return Verdict(passed, "logprob", "" if passed else reason)
 
     return likely

@@ -25,14 +25,14 @@ _LANGUAGES = (english, european, asian)
 _REFUSAL: Phrases = tuple(some for one in _LANGUAGES for some in one.REFUSAL.values())
 _UNSURE: Phrases = tuple(some for one in _LANGUAGES for some in one.UNSURE.values())
 _HEAD = (
-    r"(?:(?:^|[.!?\n])[\s*_]*(?:without|from|with|given|based on|as of|at the moment|at this "
+    r"(?:(?:^|[.!?\n])[\s*_]{0,8}(?:without|from|with|given|based on|as of|at the moment|at this "
     r"time|right now|currently) [^.,;:!?\n]{0,50}?\s|^|[.!?…;:,(—–।，。！？；：、\n]"
     r"|(?<!\w)(?:but|and|so|yet|though|although|however|because|since|as|sorry|afraid|that|unfortunately"
     r"|regrettably|sadly|admit|regret|confess|honestly|aber|und|da|weil|denn|leider|mais|car"
     r"|que|pero|porque|lamento|ma|perché|che|mas|pois|maar|want|dat|helaas|malheureusement"
     r"|désolée?|lamentablemente|desafortunadamente|lo siento|purtroppo|mi dispiace|infelizmente"
     r"|lamentavelmente|desculpe|sinto muito|恐怕|但是?|因为|因為|所以|抱歉|लेकिन|परंतु|क्योंकि"
-    r"|कि)(?=[\s*_,]|我|这|這))[\s*_]*"
+    r"|कि)(?=[\s*_,]|我|这|這))[\s*_]{0,8}"
 )
 _THAT = re.compile(r"(?<!\w)(?:that|que|che|dat|कि)[\s*_]*\Z")
 _ADMITTED = re.compile(
@@ -101,8 +101,8 @@ def not_refused(situation: Situation) -> Check:
 
     def not_refused(reply: Reply) -> Verdict:
         if reply.finish_reason == "content_filter":
-            return Verdict(False, "not_refused", "stopped by the endpoint's content filter")
-        return _verdict("not_refused", reply.text, find(reply.text, _REFUSAL, other_voice))
+            return Verdict(False, "refusal", "stopped by the endpoint's content filter")
+        return _verdict("refusal", reply.text, find(reply.text, _REFUSAL, other_voice))
 
     return not_refused
 
@@ -116,7 +116,7 @@ def not_unsure(situation: Situation) -> Check:
     other_voice = lends_its_voice(situation.prompt)
 
     def not_unsure(reply: Reply) -> Verdict:
-        return _verdict("not_unsure", reply.text, find(reply.text, _UNSURE, other_voice))
+        return _verdict("unsure", reply.text, find(reply.text, _UNSURE, other_voice))
 
     return not_unsure
 

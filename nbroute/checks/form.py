@@ -10,7 +10,7 @@ from nbroute.types import Check, Reply, Verdict
 def not_truncated(reply: Reply) -> Verdict:
     """Fails an answer that ended because the token budget was used up."""
     cut = reply.finish_reason == "length"
-    return Verdict(not cut, "not_truncated", "cut off by the token budget" if cut else "")
+    return Verdict(not cut, "truncation", "cut off by the token budget" if cut else "")
 
 
 def valid_json(reply: Reply) -> Verdict:
@@ -18,8 +18,8 @@ def valid_json(reply: Reply) -> Verdict:
     try:
         json.loads(without_fence(reply.text), parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
-        return Verdict(False, "valid_json", f"not JSON: {error}")
-    return Verdict(True, "valid_json")
+        return Verdict(False, "json", f"not JSON: {error}")
+    return Verdict(True, "json")
 
 
 def _refuse(constant: str) -> None:
@@ -39,6 +39,6 @@ def in_time(target_ms: float) -> Check:
     def in_time(reply: Reply) -> Verdict:
         late = reply.latency_ms > target_ms
         reason = f"took {reply.latency_ms:.0f} ms, the target is {target_ms:g} ms" if late else ""
-        return Verdict(not late, "in_time", reason)
+        return Verdict(not late, "latency", reason)
 
     return in_time

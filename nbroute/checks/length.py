@@ -33,8 +33,8 @@ _SHORT_FORMS = {
     "yes or no": (
         r"\b(?:yes|true|right|correct) ?(?:or|/|and) ?(?:no|false|wrong|incorrect)\b|\by/n\b|ja "
         r"oder nein|oui ou non|sí o no|sì o no|sim ou não|ja of nee|是或否|是还是否|是不是"
-        r"|はいかいいえ|はい・いいえ|हाँ या नहीं|हां या नहीं|richtig oder falsch|vrai ou faux|verdadero o falso|vero o "
-        r"falso|waar of onwaar|对还是错"
+        r"|はいかいいえ|はい・いいえ|हाँ या नहीं|हां या नहीं"
+        r"|richtig oder falsch|vrai ou faux|verdadero o falso|vero o falso|waar of onwaar|对还是错"
     ),
     "a number": (
         r"\b(?:how (?:many|much|old|far|tall|long|deep|high|big|heavy|fast|often)|what(?:'s| "
@@ -56,7 +56,7 @@ _SHORT_FORMS = {
     "a choice": (
         r"\b(?:which (?:one|of)|choose (?:one|from|between)|pick (?:one|from|a)|select (?:one"
         r"|from|the)|multiple[- ]choice|options?:|choices?:)\b"
-        r"|^\s*\(?[a-d1-4][).:]\s+\S[^\n]*\n\s*\(?[b-e2-5][).:]|\b\w+, (?:\w+, )*or "
+        r"|^[ \t]*\(?[a-d1-4][).:]\s+\S[^\n]*\n\s{0,8}\(?[b-e2-5][).:]|\b\w+, (?:\w+, )*or "
         r"\w+\s*[?.]?\s*\Z|下列|以下(?:哪|のうち)"
     ),
     "a fact": (
@@ -71,7 +71,7 @@ _SHORT_FORMS = {
         r"|capitale?\b|首都|首府|राजधानी|谁|誰|哪一?[年个国]|wer (?:ist|war|hat)"
         r"|qui (?:est|était|a)\b|quién|\bchi (?:è|ha)\b|quem|\bwie (?:is|was|heeft)\b|कौन"
     ),
-    "yes or no, as a question": rf"(?:^|[.!:\n])\s*{_AUXILIARY} [^.\n?]+\?",
+    "yes or no, as a question": rf"(?:^|[.!:])[ \t]{{0,8}}{_AUXILIARY} [^.\n?]+\?",
     "a word to translate or correct": (
         r"\b(?:translate|spell|how do (?:you|i) say|correct|capitali[sz]e|uppercase|lowercase"
         r"|reverse|übersetze?|tradui\w+|traduc\w+|vertaal)\b(?=.{0,80}\Z)|翻译(?=.{0,20}\Z)"
@@ -97,13 +97,13 @@ def long_enough(situation: Situation) -> Check:
     def long_enough(reply: Reply) -> Verdict:
         length = _length(reply.text)
         if not length:
-            return Verdict(False, "long_enough", "the answer is empty")
+            return Verdict(False, "length", "the answer is empty")
         if length >= least:
-            return Verdict(True, "long_enough")
+            return Verdict(True, "length")
         reason = f"{length} characters, where the prompt asks for {asked}"
         if asked:
-            return Verdict(True, "long_enough", reason)
-        return Verdict(False, "long_enough", f"{length} characters, wanted {least}")
+            return Verdict(True, "length", reason)
+        return Verdict(False, "length", f"{length} characters, wanted {least}")
 
     return long_enough
 
@@ -115,7 +115,7 @@ def at_least(characters: int) -> Check:
         length = len(reply.text.strip())
         short = length < characters
         reason = f"{length} characters, wanted {characters}" if short else ""
-        return Verdict(not short, "long_enough", reason)
+        return Verdict(not short, "length", reason)
 
     return long_enough
 

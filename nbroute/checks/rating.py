@@ -54,11 +54,30 @@ _RATING = re.compile(
     r"[\s.*_)\]!。．！分点）]*(?:(?:\(|（|\s[-–—]\s|[,;:—])[^\n]*)?"
 )
 _SENTENCE_END = r"""[.!?。！？]["'”’)*_\]」』]*"""
-_BEGINNING = re.compile(rf"(?:^[ \t]*|{_SENTENCE_END}[ \t]+|[。！？][」』]*)(?=\S)", re.MULTILINE)
-_ENDED = re.compile(rf"{_SENTENCE_END}\Z")
-_TOKEN = re.compile(r"[^\W\d_]+|[^\w\s]|\d+")
-_POINTS = set("*_:=()（）[]：~≈～-–—/／.,%％")
-_BETWEEN = {*_WORDS, *_FIGURES, "bis", "à", "al", "tot", "到", "至", "से", "von", "van", "su"}
+_WIDE_END = r"[。！？][」』”]*"
+_BEGINNING = re.compile(rf"(?:^[ \t]*|{_SENTENCE_END}[ \t]+|{_WIDE_END})(?=\S)", re.MULTILINE)
+_ENDED = re.compile(rf"(?P<wide>{_WIDE_END})\Z|{_SENTENCE_END}\Z")
+_TOKEN = re.compile(r"[a-zà-ÿ]+|\d+|\S")
+_BETWEEN = {
+    *_WORDS,
+    *_FIGURES,
+    "bis",
+    "à",
+    "al",
+    "tot",
+    "到",
+    "至",
+    "से",
+    "von",
+    "van",
+    "su",
+    "分",
+    "点",
+}
+_POINTS = {
+    *"!。．！*_:=()（）[]：~≈～-–—/／.,%％",
+    *(c for word in _BETWEEN for c in word if c > "ÿ"),
+}
 
 
 def take_rating(text: str) -> tuple[str, float | None]:
@@ -89,10 +108,13 @@ class RatingFilter:
     def feed(self, piece: str) -> str:
         """The text that can be shown by now."""
         self._held += piece
+        if not self._held or self._held.isspace():
+            return ""
         place = self._safe()
         shown, self._held = self._held[:place], self._held[place:]
         if shown:
-            self._before = "." if _ENDED.search(self._before + shown) else "x"
+            ended = _ENDED.search(self._before + shown)
+            self._before = "x" if not ended else "。" if ended["wide"] else "."
         return shown
 
     def end(self) -> tuple[str, float | None]:

@@ -10,6 +10,8 @@
 - `places`    the file that it goes into
 - `pace`      how many at once, and when to stop
 - `progress`  the bar
+- `gathered`  a ledger that one thread writes
+- `landing`   where outcomes land
 - `crew`      threads that share the router
 - `purse`     what workers elsewhere may spend
 - `worker`    what they do
@@ -31,6 +33,7 @@ from nbroute.many.about import describe
 from nbroute.many.batch import Batch
 from nbroute.many.cluster import ClusterCrew, packed
 from nbroute.many.crew import Crew, ThreadCrew
+from nbroute.many.gathered import GatheredLedger, twin
 from nbroute.many.places import Place, find_place
 from nbroute.many.progress import Bar
 from nbroute.many.prompts import count_of, read_prompts
@@ -90,10 +93,11 @@ def map_prompts(
         recipe = packed(router, options)
     place = find_place(to, resume, fresh=fresh)
     place.begin(describe(router, options))
-    crew = _crew(router, options, executor, recipe, workers)
     total = count_of(items)
     shown = progress if progress is not None else total is None or total > 1
-    with Bar(total, shown=shown, plain=_is_static(router)) as bar:
+    bar = Bar(total, shown=shown, plain=_is_static(router))
+    with bar, place.spool.filling(), GatheredLedger(router.ledger) as ledger:
+        crew = _crew(twin(router, ledger), options, executor, recipe, workers)
         return _carried_out(Run(items, crew, place.spool, bar, cancel), place)
 
 

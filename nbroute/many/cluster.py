@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import pickle
-import threading
 import uuid
-from collections import deque
 from collections.abc import Callable, Mapping
-from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, ProcessPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
@@ -16,10 +14,11 @@ from types import ModuleType
 from typing import Any
 
 from nbroute.errors import RecordError, SettingsError
-from nbroute.many.outcomes import Outcome
+from nbroute.many.landing import Landing
+from nbroute.many.outcomes import Outcome, without_answer
 from nbroute.many.prompts import Job
 from nbroute.many.purse import Purse
-from nbroute.many.rows import Row, told
+from nbroute.many.rows import RowStatus, told
 from nbroute.many.worker import Parcel, Recipe, deliver
 from nbroute.router import Engine
 from nbroute.settings.keys import without_keys
@@ -27,6 +26,8 @@ from nbroute.types import Attempt
 
 #: Prompts in a parcel: enough that packing costs little, few enough that a death loses little.
 STEP = 8
+
+_ERROR: RowStatus = "error"
 
 #: What executors call the death of a worker, beside `BrokenExecutor`.
 _DEATHS = ("KilledWorker", "EngineError", "TerminatedWorkerError")
@@ -39,8 +40,6 @@ class ClusterCrew:
     lands, even after Ctrl-C. Each parcel may spend its share of the purse and no more.
     """
 
-    patience_s = 1.0
-
     def __init__(
         self,
         executor: Executor,
@@ -52,7 +51,7 @@ class ClusterCrew:
         self.step = min(STEP, workers)
         self.most = self.limit = 2 * workers // self.step * self.step
         self.broken = ""
-        self.landed: deque[Outcome] = deque()
+        self.landing = Landing()
         self._executor = executor
         self._recipe = recipe
         self._record = record
@@ -60,7 +59,6 @@ class ClusterCrew:
         self._waiting: list[Job] = []
         self._out: dict[str, int] = {}
         self._futures: dict[str, Future[list[Outcome]]] = {}
-        self._look = threading.Event()
 
     def take(self, job: Job) -> None:
         """Put the job into the parcel at hand."""
@@ -78,15 +76,11 @@ class ClusterCrew:
             future = self._executor.submit(deliver, parcel)
         except Exception as error:  # noqa: BLE001 - each executor has its own; the rest is rows
             self.broken = _why(error)
-            self._lose(parcel, error)
+            told = f"not sent: {self.broken}"
+            self._settle(parcel, [_lost(job, told, "not sent") for job in jobs])
             return
         self._futures[parcel.id] = future
         future.add_done_callback(partial(self._land, parcel))
-
-    def wait(self, seconds: float) -> None:
-        """Return when a parcel has landed, or after the time."""
-        self._look.wait(seconds)
-        self._look.clear()
 
     def cancel(self) -> None:
         """Take back what has not begun, where the executor can tell; the rest ends by itself."""
@@ -117,25 +111,27 @@ class ClusterCrew:
         self._settle(parcel, outcomes)
 
     def _lose(self, parcel: Parcel, error: BaseException) -> None:
-        self._settle(parcel, [Outcome(job, _lost(job, error)) for job in parcel.jobs])
+        told, status = _why(error), _ERROR
+        if isinstance(error, CancelledError):
+            told, status = "Interrupted: stopped before it was sent", "interrupted"
+        self._settle(parcel, [_lost(job, told, status) for job in parcel.jobs])
 
     def _settle(self, parcel: Parcel, outcomes: list[Outcome]) -> None:
         self._purse.settle(parcel.id)
         self._futures.pop(parcel.id, None)
         del self._out[parcel.id]
-        self.landed.extend(replace(one, attempts=()) for one in outcomes)
-        self._look.set()
+        self.landing.put([replace(one, attempts=()) for one in outcomes])
 
 
 def packed(router: Engine, options: Mapping[str, Any]) -> bytes:
     """What workers need to make the router again, no keys; SettingsError for what cannot travel."""
-    settings = getattr(router, "settings", None)
-    if settings is None:
+    settings, given = getattr(router, "settings", None), getattr(router, "given", None)
+    if settings is None or given is None:
         raise SettingsError(
             f"{router!r:.60} was put together by hand and cannot be made again in another "
             "process; use nbroute.Router, or leave executor out"
         )
-    given = {**getattr(router, "given", {}), "ladder": router.ladder}
+    given = {**given, "ladder": router.ladder}
     for name, value in (*given.items(), *options.items()):
         _check_travels(name, value)
     recipe = Recipe(
@@ -168,8 +164,10 @@ def _pickler() -> ModuleType:
     return found
 
 
-def _lost(job: Job, error: BaseException) -> Row:
-    return Row(job.place, job.prompt, status="error", error=_why(error), passed=False)
+def _lost(job: Job, told: str, status: RowStatus) -> Outcome:
+    """What a worker paid that did not come back is not known."""
+    cost = None if status == "error" else Decimal(0)
+    return Outcome(job, without_answer(job, status, told, cost))
 
 
 def _why(error: BaseException) -> str:

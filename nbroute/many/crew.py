@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from queue import SimpleQueue
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+from queue import Empty, SimpleQueue
 from typing import Any, Protocol
 
-from nbroute.many.outcomes import Outcome, Route, outcome_of
+from nbroute.many.landing import Landing
+from nbroute.many.outcomes import Asker, Outcome, Route, without_answer
 from nbroute.many.prompts import Job
 
 #: Prompts for each thread that wait beside the one that it has, so that none is idle while
@@ -18,19 +19,17 @@ _WAITING = 3
 
 
 class Crew(Protocol):
-    """Takes jobs and brings outcomes back, in any order.
+    """Takes jobs and lands outcomes, in any order.
 
     `most` is how many jobs may be out at once and `limit` how many at this time, `step` how
-    many are best handed out together, `patience_s` how long those that run are waited for once
-    they were told to stop, `broken` why it takes no more.
+    many are best handed out together, `broken` why it takes no more.
     """
 
     most: int
     limit: int
     step: int
-    patience_s: float
     broken: str
-    landed: deque[Outcome]
+    landing: Landing
 
     def take(self, job: Job) -> None:
         """Take the job; it may wait for others until `flush`."""
@@ -38,11 +37,8 @@ class Crew(Protocol):
     def flush(self) -> None:
         """Send off what waits."""
 
-    def wait(self, seconds: float) -> None:
-        """Return when something has landed that is worth looking at, or after the time."""
-
     def cancel(self) -> None:
-        """Stop what runs."""
+        """Drop what was not begun, and begin nothing more; a call that runs ends by itself."""
 
     def close(self) -> None:
         """No more jobs come."""
@@ -51,12 +47,12 @@ class Crew(Protocol):
 class ThreadCrew:
     """Threads that take one prompt after the other from a queue.
 
-    A job of the pool is a thread's whole working day: a future for each prompt would cost as
-    much as half a call's own work here.
+    A thread takes prompts until there are no more: a future for each would cost as much as half
+    a call's own work here. Its own threads are daemons, so that after Ctrl-C a script ends and
+    does not wait for the calls that run.
     """
 
     step = 1
-    patience_s = 5.0
     broken = ""
 
     def __init__(
@@ -67,46 +63,60 @@ class ThreadCrew:
         pool: ThreadPoolExecutor | None = None,
     ) -> None:
         self.most = self.limit = workers * (1 + _WAITING)
-        self.landed: deque[Outcome] = deque()
-        self._route = route
-        self._options = options
+        self.landing = Landing()
+        self._ask = Asker(route, options)
         self._workers = workers
-        self._own = ThreadPoolExecutor(workers, "nbroute-map") if pool is None else None
-        self._pool: ThreadPoolExecutor = pool or self._own  # type: ignore[assignment]  # one of the two is there
-        self._days: list[Future[None]] = []
+        self._pool = pool
+        self._begun = 0
+        self._own: list[threading.Thread] = []
         self._inbox: SimpleQueue[Job | None] = SimpleQueue()
-        self._look = threading.Event()
-        self._cancel = threading.Event()
 
     def take(self, job: Job) -> None:
         """Queue the job."""
         self._inbox.put(job)
-        if len(self._days) < self._workers:
-            self._days.append(self._pool.submit(self._work))
+        if self._begun < self._workers:
+            self._begin()
 
     def flush(self) -> None:
         """Nothing waits here."""
 
-    def wait(self, seconds: float) -> None:
-        """Return when threads may run dry, or after the time."""
-        self._look.wait(seconds)
-        self._look.clear()
-
     def cancel(self) -> None:
-        """Stop the running calls and drop those that wait."""
-        self._cancel.set()
-        while not self._inbox.empty():
-            self._inbox.get()
+        """Drop the jobs that wait."""
+        self._ask.stop.set()
+        told = "Interrupted: stopped before it was sent"
+        for job in _emptied(self._inbox):
+            row = without_answer(job, "interrupted", told, Decimal(0))
+            self.landing.put([Outcome(job, row)])
 
     def close(self) -> None:
         """Send the threads home."""
-        for _ in self._days:
+        for _ in range(self._begun):
             self._inbox.put(None)
-        if self._own is not None:
-            self._own.shutdown(wait=not self._cancel.is_set())
+        if not self._ask.stop.is_set():
+            for thread in self._own:
+                thread.join()
+
+    def _begin(self) -> None:
+        self._begun += 1
+        if self._pool is not None:
+            self._pool.submit(self._work)
+            return
+        thread = threading.Thread(target=self._work, name=f"nbroute-map-{self._begun}", daemon=True)
+        self._own.append(thread)
+        thread.start()
 
     def _work(self) -> None:
         while (job := self._inbox.get()) is not None:
-            self.landed.append(outcome_of(self._route, job, self._options, self._cancel))
-            if self._inbox.qsize() <= self._workers:
-                self._look.set()
+            outcome = self._ask(job)
+            self.landing.put([outcome], look=self._inbox.qsize() <= self._workers)
+
+
+def _emptied(inbox: SimpleQueue[Job | None]) -> list[Job]:
+    jobs: list[Job] = []
+    while True:
+        try:
+            job = inbox.get_nowait()
+        except Empty:
+            return jobs
+        if job is not None:
+            jobs.append(job)

@@ -20,12 +20,15 @@ class Pace:
         self.stopped = ""
         self._hopeless = 0
 
-    def heed(self, outcome: Outcome, others_out: int) -> bool:
-        """Take note of the outcome; False where its prompt is to be tried again."""
+    def heed(self, outcome: Outcome, *, alone: bool) -> bool:
+        """Take note of the outcome; False where its prompt is to be tried again.
+
+        `alone` says that nothing else was out when it was sent.
+        """
         if self.stopped:
             return True
-        if outcome.fate == "refused" and others_out:
-            self.limit = min(self.limit, others_out)
+        if outcome.fate == "refused" and not alone:
+            self.limit = max(self.limit - 1, 1)
             return False
         self._hopeless = self._hopeless + 1 if outcome.fate == "hopeless" else 0
         if outcome.fate == "refused":

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from decimal import Decimal
 from threading import Event
 from typing import Any
 
-from nbroute.errors import Interrupted
+from nbroute.errors import Interrupted, RecordError
 from nbroute.many.crew import Crew
+from nbroute.many.outcomes import Outcome, without_answer
 from nbroute.many.pace import Pace
 from nbroute.many.progress import Bar
 from nbroute.many.prompts import Job, count_of, text_of, unfit
-from nbroute.many.rows import Row, RowStatus, row_of_error
+from nbroute.many.rows import Row, row_of_error
 from nbroute.many.spool import Spool
 
 #: Seconds between two looks at what has landed; a killed process loses what came in between.
 _LOOK_EVERY = 0.1
 _BLOCK = 500
+#: Seconds that calls which run are waited for after Ctrl-C.
+_PATIENCE_S = 1.0
 
 
 class Run:
@@ -42,6 +46,7 @@ class Run:
         self._source = iter(prompts)
         self._held: deque[Job] = deque()
         self._out: dict[int, Job] = {}
+        self._alone: Job | None = None
         self._rows: list[Row] = []
         self._looked = time.monotonic()
         self._exhausted = False
@@ -67,7 +72,7 @@ class Run:
     def _work(self) -> None:
         self._hand_out()
         while self._out:
-            self._crew.wait(_LOOK_EVERY)
+            self._crew.landing.wait(_LOOK_EVERY)
             self._take_in()
             if self._cancel is not None and self._cancel.is_set():
                 raise KeyboardInterrupt
@@ -83,8 +88,11 @@ class Run:
             job = self._next()
             if job is None:
                 break
+            self._alone = job if limit == 1 else None
             self._out[job.place] = job
             self._crew.take(job)
+            if self._crew.broken:
+                break
             if time.monotonic() - self._looked > _LOOK_EVERY:
                 self._take_in()
         self._crew.flush()
@@ -120,11 +128,11 @@ class Run:
 
     def _take_in(self) -> None:
         """Write down what has landed; nothing is lost where Ctrl-C comes in between."""
-        landed = self._crew.landed
+        landed = self._crew.landing.waiting
         while landed:
             outcome = landed[0]
             self._out.pop(outcome.job.place, None)
-            if self.pace.heed(outcome, len(self._out)):
+            if self.pace.heed(outcome, alone=outcome.job == self._alone):
                 self._keep(outcome.row)
             else:
                 self._held.append(outcome.job)
@@ -149,31 +157,33 @@ class Run:
             self._exhausted = True
         while self.pace.stopped and (job := self._next()) is not None:
             told = f"not sent: {self.pace.stopped}"
-            self._keep(_without_answer(job, "not sent", told, Decimal(0)))
+            self._keep(without_answer(job, "not sent", told, Decimal(0)))
         self._write()
 
     def _wind_up(self) -> None:
-        """Stop the calls, and write down what came of them."""
+        """Begin nothing more, wait a little for what runs, and write down what came.
+
+        What comes later takes the place of its interrupted row.
+        """
         self._crew.cancel()
-        ends = time.monotonic() + self._crew.patience_s
+        ends = time.monotonic() + _PATIENCE_S
         self._take_in()
         while self._out and time.monotonic() < ends:
-            self._crew.wait(_LOOK_EVERY)
+            self._crew.landing.wait(_LOOK_EVERY)
             self._take_in()
         told = "Interrupted: stopped"
-        rows = [_without_answer(job, "interrupted", told, None) for job in self._out.values()]
-        rows += [_without_answer(job, "interrupted", told, Decimal(0)) for job in self._held]
+        rows = [without_answer(job, "interrupted", told, None) for job in self._out.values()]
+        rows += [without_answer(job, "interrupted", told, Decimal(0)) for job in self._held]
         self._rows += rows
         self._write()
+        self._crew.landing.leave(_keeper(self._spool))
 
 
-def _without_answer(job: Job, status: RowStatus, error: str, cost: Decimal | None) -> Row:
-    return Row(
-        job.place,
-        job.prompt,
-        status=status,
-        error=error,
-        cost_usd=cost,
-        cost_source="unknown",
-        passed=False,
-    )
+def _keeper(spool: Spool) -> Callable[[Outcome], None]:
+    """What keeps a late row; a file that cannot be written any more has nobody to tell."""
+
+    def keep(outcome: Outcome) -> None:
+        with suppress(RecordError):
+            spool.complete(outcome.row)
+
+    return keep

@@ -18,7 +18,6 @@ from nbroute.many.rows import FIELDS, KINDS, Row, as_row, as_values
 from nbroute.report import Spend
 from nbroute.sqlitefile import FAILURES, Migration, SqliteFile
 
-#: A plain journal leaves no side files, and with ten writes a second costs nothing.
 _PRAGMAS = ("synchronous = NORMAL",)
 #: Nobody reads a temporary file after a crash.
 _TEMPORARY_PRAGMAS = ("journal_mode = MEMORY", "synchronous = OFF")
@@ -54,6 +53,7 @@ class Spool:
     """
 
     def __init__(self, path: Path | None = None) -> None:
+        self._temporary = path is None
         self.path = path or _temporary_file()
         self._file = self._opened(_PRAGMAS if path else _TEMPORARY_PRAGMAS)
         if path is None:
@@ -65,13 +65,26 @@ class Spool:
         moved = _temporary_file()
         shutil.move(self.path, moved)
         remove(self.path)
+        self._temporary = True
         self.path = moved
         self._file = self._opened(_TEMPORARY_PRAGMAS)
         weakref.finalize(self, _remove, self._file, self.path, os.getpid())
 
     def close(self) -> None:
-        """Give the file back, whole and without side files; a later use opens it again."""
+        """Give the file back; a later use opens it again."""
         self._file.close()
+
+    @contextlib.contextmanager
+    def filling(self) -> Iterator[None]:
+        """Rows are written fast while this lasts, with side files; a killed process loses none."""
+        if self._temporary:
+            yield
+            return
+        self._journal("WAL")
+        try:
+            yield
+        finally:
+            self._journal("DELETE")
 
     def write(self, rows: Sequence[Row]) -> None:
         """Keep the rows, each in place of an earlier one of its place."""
@@ -84,6 +97,14 @@ class Spool:
                 # Half a surrogate pair, as out of a cut stream, has no bytes to be stored.
                 connection.executemany(_INSERT, [list(map(storable, one)) for one in values])
             connection.execute("COMMIT")
+
+    def complete(self, row: Row) -> None:
+        """Keep the row if the one in its place is of the same prompt, interrupted."""
+        asked = "SELECT prompt FROM rows WHERE place = ? AND status = 'interrupted'"
+        with self._using():
+            found = self._fetch(asked, (row.place,))
+            if found and found[0][0] in (row.prompt, storable(row.prompt)):
+                self.write([row])
 
     def has_answer(self, place: int, prompt: str) -> bool:
         """Whether that prompt at that place needs no more work."""
@@ -134,6 +155,11 @@ class Spool:
         with self._using() as connection:
             connection.executemany("INSERT OR REPLACE INTO about VALUES (?, ?)", values)
 
+    def _journal(self, mode: str) -> None:
+        # Another kernel that looks at the file may hold it: it stays as it is then.
+        with self._using() as connection, contextlib.suppress(sqlite3.OperationalError):
+            connection.execute(f"PRAGMA journal_mode = {mode}")
+
     def _opened(self, pragmas: Sequence[str]) -> SqliteFile:
         return SqliteFile(self.path, MIGRATIONS, setting="`to`", pragmas=pragmas)
 
@@ -175,7 +201,7 @@ def storable(value: Any) -> Any:
 def _is_spool(path: Path) -> bool:
     try:
         with contextlib.closing(
-            sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+            sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True)
         ) as it:
             names = {name for (name,) in it.execute("SELECT name FROM migrations")}
     except sqlite3.Error:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import pickle
 import platform
-import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
@@ -13,7 +12,8 @@ from decimal import Decimal
 from typing import Any
 
 from nbroute.ledger import SqliteLedger
-from nbroute.many.outcomes import Outcome, outcome_of
+from nbroute.many.gathered import twin
+from nbroute.many.outcomes import Asker, Outcome
 from nbroute.many.prompts import Job
 from nbroute.router import Engine
 from nbroute.settings import Settings
@@ -56,18 +56,14 @@ def deliver(parcel: Parcel) -> list[Outcome]:
     """
     made = _made(parcel.recipe)
     engine = made.engine(parcel.allowance_usd)
-    cancel = threading.Event()
-
-    def carry_out(job: Job) -> Outcome:
-        return made.returned(outcome_of(engine.route, job, made.recipe.options, cancel))
-
+    ask = Asker(engine.route, made.recipe.options)
     with ThreadPoolExecutor(len(parcel.jobs)) as pool:
-        days = [pool.submit(carry_out, job) for job in parcel.jobs]
+        asked = [pool.submit(ask, job) for job in parcel.jobs]
         try:
-            wait(days)
+            wait(asked)
         except KeyboardInterrupt:
-            cancel.set()
-        return [day.result() for day in days]
+            ask.stop.set()
+        return [made.returned(one.result()) for one in asked]
 
 
 class _Made:
@@ -83,15 +79,15 @@ class _Made:
 
     def engine(self, allowance_usd: Decimal | None) -> Engine:
         """A router on a ledger of its own that may spend so much."""
-        parts = self._router.parts
         limits = replace(
             self._router.limits,
             budget_usd=allowance_usd,
             budget_usd_per_day=None,
             budget_usd_per_feature=None,
         )
-        engine = Engine(replace(parts, ledger=SqliteLedger(None), limits=limits))
-        engine.code_allowed = self.recipe.code_allowed
+        self._router.code_allowed = self.recipe.code_allowed
+        engine = twin(self._router, SqliteLedger(None))
+        engine.limits = limits
         return engine
 
     def returned(self, outcome: Outcome) -> Outcome:

@@ -46,7 +46,7 @@ def _verdict(rung: Rung) -> str:
     if rung.failed:
         return f"rejected by {rung.failed.check}: {rung.failed.reason}"
     passed = [f"{v.check} ({v.reason})" if v.reason else v.check for v in rung.verdicts]
-    return f"passed {', '.join(passed)}" if passed else "not checked"
+    return f"passed {', '.join(passed)}" if passed else "taken unchecked"
 
 
 def _unused(attempt: Attempt) -> str:

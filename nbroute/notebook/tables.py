@@ -96,7 +96,9 @@ def budgets(router: Any) -> Told:
         if limits.budget_usd_per_feature
         else "",
     ]
-    told = "; ".join(line for line in lines if line) or "none; `%route budget 1.00` sets one"
+    told = "; ".join(line for line in lines if line)
+    if not told:
+        return Told(f"budget: none; `%route budget 1.00` sets one.\n{session_text(router)}")
     then = "a cheaper tier is asked" if limits.on_limit == "cheaper" else "a call is refused"
     return Told(f"budget: {told}. Over it, {then}.\n{session_text(router)}")
 

@@ -127,7 +127,7 @@ def _no_model(address: str, first: bytes) -> SettingsError:
 def _write(
     blocks: Iterable[bytes], part: Path, start: int, total: int | None, progress: bool
 ) -> None:
-    from tqdm import tqdm  # type: ignore[import-untyped]
+    from tqdm import tqdm
 
     bar = tqdm(
         desc=part.name.removesuffix(".part"),

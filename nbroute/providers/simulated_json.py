@@ -180,10 +180,16 @@ def _goes_deeper(schema: Mapping[str, Any]) -> bool:
 def _number(schema: Mapping[str, Any], kind: str, drawn: float) -> float:
     """Draw a multiple of the step between the limits; the middle where there is none."""
     step = Fraction(str(schema.get("multipleOf", 1 if kind == "integer" else 0.5)))
-    low, open_low = _limit(schema, "inimum", max)
-    high, open_high = _limit(schema, "aximum", min)
-    low = low if low is not None else min(Fraction(1), high - 9 * step if high is not None else 1)
-    high = high if high is not None else low + 9 * step
+    least, open_low = _limit(schema, "inimum", max)
+    most, open_high = _limit(schema, "aximum", min)
+    low = (
+        least
+        if least is not None
+        else Fraction(1)
+        if most is None
+        else min(Fraction(1), most - 9 * step)
+    )
+    high = most if most is not None else low + 9 * step
     first = math.ceil(low / step) + (open_low and low % step == 0)
     final = math.floor(high / step) - (open_high and high % step == 0)
     if final < first:

@@ -72,12 +72,9 @@ def _unsure(request: Request, skill: float) -> str:
 
 def _fact(request: Request) -> str:
     """Say nearly the same as every other model, as real ones do of an undisputed fact."""
-    asked = said(request, "user")
     return (
-        f"{MARK} {request.model} got {asked} and would answer it in a sentence, under "
-        f"{request.max_tokens} tokens. It is a short question that asks for one fact, and there is "
-        f"one answer to it: asked of a smaller or of a larger model, {asked} would be answered in "
-        "much the same words, so that two of them agree."
+        f"{MARK} {said(request, 'user')} asks for one fact. It would be answered in a sentence, "
+        f"well under {request.max_tokens} tokens, and much the same by every model."
     )
 
 

@@ -87,6 +87,7 @@ def run(answer: str, tests: types.CodeType) -> BaseException | None:
     sys.modules["answer"] = module
     space = module.__dict__
     pristine = dict(vars(builtins))
+    space["__builtins__"] = vars(builtins)
     try:
         exec(compile(answer, ANSWER, "exec", dont_inherit=True), space)  # noqa: S102 - what this process is for
         space["__builtins__"] = pristine

@@ -50,5 +50,5 @@ def json_check(reply: Reply) -> Verdict:
         parse_json(reply.text)
     except ValueError as error:
         feedback = f"The answer before could not be read as JSON: {error}."
-        return Verdict(False, "valid_json", str(error), feedback)
-    return Verdict(True, "valid_json")
+        return Verdict(False, "json", str(error), feedback)
+    return Verdict(True, "json")
