@@ -143,7 +143,7 @@ class Engine:
         plan = make_plan(decision, self.ladder, trip.options, self.parts.agreement)
         requests = tuple(first_request(trip, step) for step in plan.steps)
         estimates = tuple(estimate(tier, trip, self.parts) for tier in self.ladder.tiers)
-        return Explanation(decision, requests, estimates)
+        return Explanation(decision, requests, estimates, plan)
 
     def spend(self, by: str | None = None, *, everything: bool = False) -> Any:
         """This session's `Spend`, or a dict of them `by` tier, model, day, feature, session.

@@ -6,6 +6,8 @@ import os
 from decimal import Decimal
 
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
 from loopback import Loopback
 
 from nbroute.build import Router
@@ -79,3 +81,17 @@ def make_router(server):
 @pytest.fixture
 def router(make_router):
     return make_router()
+
+
+@pytest.fixture
+def shell(monkeypatch):
+    """A shell on the simulated profile, with nbroute loaded."""
+    monkeypatch.setenv("NBROUTE_PROFILE", "simulated")
+    InteractiveShell.clear_instance()
+    made = InteractiveShell.instance()
+    with capture_output():
+        made.run_line_magic("load_ext", "nbroute")
+    yield made
+    made.run_line_magic("unload_ext", "nbroute")
+    made.history_manager.end_session()
+    InteractiveShell.clear_instance()

@@ -3,44 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from cells import error_of, run
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 
 from nbroute.types import RouteResult
-
-
-@pytest.fixture
-def shell(monkeypatch):
-    monkeypatch.setenv("NBROUTE_PROFILE", "simulated")
-    InteractiveShell.clear_instance()
-    made = InteractiveShell.instance()
-    with capture_output():
-        made.run_line_magic("load_ext", "nbroute")
-    yield made
-    made.run_line_magic("unload_ext", "nbroute")
-    made.history_manager.end_session()
-    InteractiveShell.clear_instance()
-
-
-def run(shell, source):
-    """Run a cell as a user would; what it printed, and its result."""
-    with capture_output() as shown:
-        done = shell.run_cell(source, store_history=True)
-    text = (
-        shown.stdout
-        + shown.stderr
-        + "".join(output.data.get("text/plain", "") for output in shown.outputs)
-    )
-    return text, done
-
-
-def error_of(shell, source):
-    """The one line that a failing cell shows."""
-    text, done = run(shell, source)
-    assert not done.success
-    lines = [line for line in text.split("\n") if line.strip()]
-    assert 1 == len(lines), text
-    return lines[0]
 
 
 def test_a_cell_shows_the_answer_the_tier_the_cost_and_the_session(shell):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from queue import SimpleQueue
 from typing import Any, Self
@@ -17,10 +18,12 @@ _log = logging.getLogger("nbroute")
 
 #: Rows that may wait; beyond that whoever adds one waits with it.
 _MOST_WAITING = 500
+#: Seconds in which rows gather; a killed process loses them.
+_GATHERED_FOR = 0.01
 
 
 class GatheredLedger:
-    """The ledger `kept`, written a few milliseconds late: a killed process loses what waits.
+    """The ledger `kept`, written some milliseconds late.
 
     With sixteen threads that share one lock on a file, each write costs the others their turn:
     it took a quarter of all requests a second. What a budget is asked of goes straight through.
@@ -28,6 +31,7 @@ class GatheredLedger:
 
     def __init__(self, kept: Ledger) -> None:
         self._kept = kept
+        self._append_all = getattr(kept, "append_all", None) or _one_by_one(kept)
         self._waiting: SimpleQueue[Attempt | threading.Event | None] = SimpleQueue()
         self._writer: threading.Thread | None = None
         self._lock = threading.Lock()
@@ -89,17 +93,35 @@ class GatheredLedger:
             return self._writer is not None
 
     def _write(self) -> None:
-        while (one := self._waiting.get()) is not None:
-            if isinstance(one, threading.Event):
-                one.set()
-                continue
-            try:
-                self._kept.append(one)
-            except RecordError as error:
-                # The ledger keeps the row in memory, and its end tells what became of it.
-                _log.warning("%s", error)
-            except Exception:  # noqa: BLE001 - the thread must live on
-                _log.exception("a call could not be recorded")
+        """Write what has gathered, again and again until None comes."""
+        ended = False
+        while not ended:
+            gathered = [self._waiting.get()]
+            time.sleep(_GATHERED_FOR)
+            while not self._waiting.empty():
+                gathered.append(self._waiting.get())
+            ended = None in gathered
+            self._write_all([one for one in gathered if isinstance(one, Attempt)])
+            for one in gathered:
+                if isinstance(one, threading.Event):
+                    one.set()
+
+    def _write_all(self, attempts: list[Attempt]) -> None:
+        try:
+            self._append_all(attempts)
+        except RecordError as error:
+            # The ledger keeps the rows in memory, and tells again when it is read.
+            _log.warning("%s", error)
+        except Exception:  # noqa: BLE001 - the thread must live on
+            _log.exception("calls could not be recorded")
+
+
+def _one_by_one(ledger: Ledger) -> Callable[[Sequence[Attempt]], None]:
+    def append_all(attempts: Sequence[Attempt]) -> None:
+        for attempt in attempts:
+            ledger.append(attempt)
+
+    return append_all
 
 
 def twin(engine: Engine, ledger: Ledger) -> Engine:

@@ -14,6 +14,8 @@ from nbroute.types import Check
 
 Space = Mapping[str, Any]
 
+_SHELLS = ("In", "Out", "exit", "get_ipython", "open", "quit")
+
 
 def classifier(space: Space, name: str | None) -> Any:
     """The name of a built-in classifier as it is, else the notebook's function or object."""
@@ -21,7 +23,7 @@ def classifier(space: Space, name: str | None) -> Any:
         return name
     if hasattr(space.get(name), "classify"):
         return space[name]
-    return _function(space, name, CLASSIFIERS)
+    return _function(space, name, "classifier", CLASSIFIERS)
 
 
 def schema(space: Space, name: str | None) -> Any:
@@ -35,7 +37,12 @@ def schema(space: Space, name: str | None) -> Any:
 
 
 def _may_be_schema(name: str, value: Any) -> bool:
-    return not name.startswith("_") and isinstance(value, type | dict)
+    return _is_users(name) and isinstance(value, type | dict)
+
+
+def _is_users(name: str) -> bool:
+    """Whether the user made it, as far as a name tells: not what IPython puts there."""
+    return not name.startswith("_") and name not in _SHELLS
 
 
 def checks(space: Space, asked: Sequence[str]) -> tuple[str | Check, ...]:
@@ -51,13 +58,12 @@ def _check(space: Space, name: str) -> str | Check:
         return own(space[name], name)
     if kind.removeprefix("no-") in CHECKS:
         return name
-    return own(_function(space, name, CHECKS), name)
+    return own(_function(space, name, "check", CHECKS), name)
 
 
 def _defined(space: Space, name: str) -> Any:
     if name not in space:
-        known = [one for one in space if not one.startswith("_")]
-        raise _undefined(name, known)
+        raise _undefined(name, [one for one in space if _is_users(one)])
     return space[name]
 
 
@@ -66,11 +72,11 @@ def _undefined(name: str, known: Sequence[str]) -> SettingsError:
     return SettingsError(f"{name!r:.80} is not defined in this notebook: {hint}")
 
 
-def _function(space: Space, name: str, built_in: Sequence[str]) -> Any:
+def _function(space: Space, name: str, kind: str, built_in: Sequence[str]) -> Any:
     found = space.get(name)
     if not callable(found):
-        functions = [one for one in space if callable(space[one]) and not one.startswith("_")]
-        what = "no function" if name in space else "not defined"
+        functions = [one for one in space if callable(space[one]) and _is_users(one)]
+        what = "is no function" if name in space else "is not defined"
         hint = did_you_mean(name, [*built_in, *functions])
-        raise SettingsError(f"{name!r:.80} is {what} in this notebook: {hint}")
+        raise SettingsError(f"unknown {kind}: {name!r:.80} {what} in this notebook: {hint}")
     return found

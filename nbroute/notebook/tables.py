@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from nbroute.notebook.render import attempt_line, headline, ladder_plain, reason, session_text
@@ -148,9 +149,11 @@ def explanation(result: RouteResult) -> Table:
 def dry_run(explained: Explanation) -> Table:
     """The messages, the tier and why, and the cost range on every tier; nothing was sent."""
     request, made = explained.requests[0], explained.decision
+    steps = [step.tier.name for step in explained.plan.steps]
+    asked = steps if explained.plan.strategy == "parallel" else steps[:1]
     rows = [
         [
-            f"{'> ' if e.tier == made.tier else ''}{e.tier}",
+            f"{'> ' if e.tier in asked else ''}{e.tier}",
             e.model,
             str(e.input_tokens),
             str(e.max_tokens),
@@ -162,7 +165,7 @@ def dry_run(explained: Explanation) -> Table:
         ["tier", "model", "tokens in (about)", "token budget", "cost"],
         rows,
         above=[
-            f"dry run, nothing was sent{DOT}would go to {made.tier}{DOT}{request.model}",
+            f"dry run, nothing was sent{DOT}would go to {' and '.join(asked)}{DOT}{request.model}",
             f"why: {reason(made)}",
             *(f"{message.role}: {_shortened(message)}" for message in request.messages),
         ],
@@ -174,8 +177,18 @@ def dry_run(explained: Explanation) -> Table:
 
 
 def _climb(explained: Explanation) -> list[str]:
-    higher = len(explained.requests) - 1
-    return [f"while a check fails, up to {higher} tiers above it are asked too"] if higher else []
+    """What else may be asked, and the most that all of it could cost."""
+    plan, names = explained.plan, [step.tier.name for step in explained.plan.steps]
+    if len(names) < 2:
+        return []
+    high = [e.high for e in explained.estimates if e.tier in names]
+    amounts = [cost.usd for cost in high if cost.usd is not None]
+    together = sum(amounts, Decimal(0)) if len(amounts) == len(high) else None
+    most = f"together at most {describe(Cost(together, high[0].source))}"
+    if plan.strategy == "parallel":
+        alike = f"from a similarity of {plan.agreement} on {names[0]}'s answer is kept"
+        return [f"both are asked at once and paid for; {alike}; {most}"]
+    return [f"while a check fails, the next one is asked too: {', '.join(names[1:])}; {most}"]
 
 
 def _steps(result: RouteResult) -> list[str]:

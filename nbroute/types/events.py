@@ -78,11 +78,15 @@ class TierEstimate:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """A dry run: what would be sent, where and why, and its cost range on every tier."""
+    """A dry run: what would be sent, where and why, and its cost range on every tier.
+
+    `requests` are the first model's at each of the plan's steps.
+    """
 
     decision: Decision
     requests: tuple[Request, ...]
     estimates: tuple[TierEstimate, ...]
+    plan: Plan
 
 
 Event = Classified | Sent | Text | Attempted | Escalated | Notice | Done

@@ -1,0 +1,201 @@
+"""The strategies as a person meets them: words on a `%%route` line, in a real shell."""
+
+from __future__ import annotations
+
+import pytest
+from cells import error_of, run
+
+FACT = "What is the capital of Norway?"
+HARD = (
+    "Derive the conditions under which a two-species predator-prey model has a stable limit "
+    "cycle, and discuss what each parameter means in the field."
+)
+MEDIAN = "Write a Python function `median(numbers)` that returns the median of a list of numbers."
+TESTS = """
+def works():
+    assert median([3, 1, 2]) == 2
+    assert median([4, 1, 3, 2]) == 2.5
+"""
+
+
+def ladder_of(text):
+    """The lines of the ladder below an answer."""
+    lines = text.split("\n")
+    start = next(i for i, line in enumerate(lines) if line.startswith(("ladder:", "both tiers:")))
+    return [lines[start], *(line for line in lines[start:] if line.startswith("- "))]
+
+
+def test_a_cascade_shows_its_ladder_below_the_answer(shell):
+    text, done = run(shell, f"%%route -S cascade --start SIMPLE\n{HARD}")
+
+    title, simple, medium, rest = ladder_of(text)
+    assert "ladder: SIMPLE rejected by unsure, MEDIUM passed" == title
+    assert 'says "I\'m not sure"' in simple
+    assert "$" in simple
+    assert medium.endswith("the answer")
+    assert "- not asked: COMPLEX, FRONTIER" == rest
+    assert text.index(done.result.text) < text.index(title)
+
+
+def test_a_direct_answer_with_no_checks_has_no_ladder(shell):
+    text, _ = run(shell, f"%%route\n{FACT}")
+
+    assert "ladder:" not in text
+
+
+def test_the_ladder_is_folded_in_the_markdown(shell):
+    from IPython.utils.capture import capture_output
+
+    with capture_output() as shown:
+        shell.run_cell(f"%%route -S cascade --start SIMPLE\n{HARD}")
+
+    from nbroute.notebook import render
+
+    markdown = render.markdown(render.View((shell.user_ns["_"],)))
+    assert "<details>\n<summary>ladder: SIMPLE rejected by unsure, MEDIUM passed" in markdown
+    assert shown.stdout
+
+
+def test_why_tells_the_ladder_again(shell):
+    run(shell, f"%%route -S cascade --start SIMPLE\n{HARD}")
+
+    text, _ = run(shell, "%route why")
+
+    assert "SIMPLE rejected by unsure" in text
+    assert 'says "I\'m not sure"' in text
+
+
+def test_a_rating_decides_and_is_told_and_not_in_the_answer(shell):
+    text, done = run(shell, f"%%route -S cascade --start SIMPLE --check rating=8\n{HARD}")
+
+    assert "rated itself" in text
+    assert "Confidence:" not in done.result.text
+
+
+def test_parallel_keeps_the_cheaper_answer_where_both_agree(shell):
+    text, done = run(shell, f"%%route -S parallel --tiers SIMPLE,COMPLEX\n{FACT}")
+
+    assert "SIMPLE" == done.result.tier
+    assert "both tiers: SIMPLE passed, COMPLEX not needed" == ladder_of(text)[0]
+    assert "similarity 0.9" in text
+    assert 2 == len(done.result.attempts)
+
+
+def test_parallel_keeps_the_better_answer_where_they_differ(shell):
+    text, done = run(shell, f"%%route -S parallel --tiers SIMPLE,COMPLEX\n{HARD}")
+
+    assert ("COMPLEX", True) == (done.result.tier, done.result.escalated)
+    assert "under 0.92" in text
+
+
+def test_running_code_takes_the_users_word_and_sends_nothing_before(shell):
+    run(shell, TESTS)
+
+    line = error_of(shell, f"%%route -S cascade --check tests=works\n{MEDIAN}")
+
+    assert "%route allow code" in line
+    assert "0 calls" in run(shell, "%route spend")[0]
+
+
+def test_allowed_code_is_tested_and_the_failure_goes_up_with_the_prompt(shell):
+    run(shell, TESTS)
+    run(shell, "%route allow code")
+
+    text, done = run(shell, f"%%route -S cascade --start SIMPLE --check tests=works\n{MEDIAN}")
+
+    assert ["SIMPLE", "MEDIUM"] == [rung.tier for rung in done.result.rungs]
+    assert "rejected by tests works" in text
+    assert "AssertionError" in done.result.rungs[0].failed.feedback
+    assert done.result.passed
+
+
+@pytest.mark.parametrize(
+    ("definition", "kind"),
+    [
+        ("from dataclasses import dataclass\n@dataclass\nclass City:\n    name: str", "City"),
+        ("import pydantic\nclass City(pydantic.BaseModel):\n    name: str", "City"),
+        ('City = {"type": "object", "required": ["name"]}', "dict"),
+    ],
+    ids=["dataclass", "pydantic", "JSON schema"],
+)
+def test_a_schema_of_the_notebook_gives_its_object(shell, definition, kind):
+    run(shell, definition)
+
+    _, done = run(shell, "%%route -S cascade --schema City\nDescribe the largest city of Portugal.")
+
+    assert kind == type(done.result.data).__name__
+    assert done.result.passed
+
+
+def test_json_is_parsed(shell):
+    _, done = run(shell, "%%route --json\nDescribe the largest city of Portugal.")
+
+    assert done.result.data["simulated"] is True
+
+
+def test_a_thread_comes_down_and_says_so(shell):
+    run(shell, f"%%route --thread t\n{HARD}")
+    text, done = run(shell, f"%%route --thread t\n{FACT}")
+
+    assert "SIMPLE" == done.result.tier
+    assert "thread 't' came down" in text
+    assert "t       2" in run(shell, "%route threads")[0]
+    run(shell, "%route threads forget t")
+    assert "no thread yet" in run(shell, "%route threads")[0]
+
+
+def test_a_budget_is_set_shown_kept_and_lifted(shell):
+    assert "session: $0.0001" in run(shell, "%route budget 0.0001")[0]
+
+    line = error_of(shell, f"%%route -t FRONTIER\n{FACT}")
+
+    assert "--over-budget" in line
+    assert run(shell, f"%%route -t FRONTIER --over-budget\n{FACT}")[1].success
+    assert "none" in run(shell, "%route budget off")[0]
+
+
+def test_a_prompt_is_taught_and_found_again(shell):
+    prompt = "Quibble the frobnicator of the third kind."
+    assert "example of FRONTIER" in run(shell, f"%route teach frontier {prompt}")[0]
+
+    assert "FRONTIER" in run(shell, f"%route classify -c embedding {prompt}")[0]
+
+
+def test_the_last_prompt_is_taught_where_none_is_given(shell):
+    run(shell, f"%%route\n{FACT}")
+
+    assert "capital of Norway" in run(shell, "%route teach COMPLEX")[0]
+
+
+def test_a_dry_run_of_a_strategy_says_what_it_may_ask(shell):
+    cascade, _ = run(shell, f"%%route -n -S cascade --start SIMPLE\n{FACT}")
+    parallel, _ = run(shell, f"%%route -n -S parallel --tiers SIMPLE,COMPLEX\n{FACT}")
+
+    assert "the next one is asked too: MEDIUM, COMPLEX, FRONTIER" in cascade
+    assert "SIMPLE and COMPLEX" in parallel
+    assert "both" in parallel
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ("%route teach", "takes a tier"),
+        ("%route teach SIMPLE", "nothing was routed yet"),
+        ("%route teach SIMPEL hello", "did you mean 'SIMPLE'"),
+        ("%route allow everything", "one word, `code`"),
+        ("%route threads forget x", "there is no thread 'x'"),
+        ("%route threads drop", "%route threads forget NAME"),
+        ("%route budget 0", "above 0"),
+        ("%route budget lots", "above 0"),
+        ("%%route --schema Nope\nhello", "'Nope' is not defined"),
+        ("%%route --check tests=nope\nhello", "'nope' is not defined"),
+        ("%%route --check ratting\nhello", "did you mean 'rating'"),
+        ("%%route --check rating=eleven\nhello", "rating"),
+        ("%%route --agreement 2 -S parallel\nhello", "from 0 to 1"),
+        ("%%route -S parallel --tiers SIMPLE\nhello", "takes two"),
+        ("%route classify -c nobody hello", "unknown classifier"),
+        ("%route classify -c learned hello", "there is no learned classifier"),
+    ],
+)
+def test_what_cannot_be_is_one_line_with_the_cure(shell, source, says):
+    assert says in error_of(shell, source)
