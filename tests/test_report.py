@@ -432,6 +432,9 @@ def test_a_record_holds_the_result_in_json_without_prompt_and_answer():
         "ttft_ms": 7.0,
         "escalated": True,
         "cached": False,
+        "passed": True,
+        "thread": None,
+        "rungs": [],
     }
     assert attempts[1] == {
         "purpose": "answer",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from nbroute.types import Attempt, RouteResult
+from nbroute.types import Attempt, RouteResult, Rung
 
 SCHEMA = 1
 
@@ -42,8 +42,17 @@ def record(result: RouteResult) -> dict[str, Any]:
         "ttft_ms": result.ttft_ms,
         "escalated": result.escalated,
         "cached": result.cached,
+        "passed": result.passed,
+        "thread": answer.thread,
+        "rungs": [_rung(rung) for rung in result.rungs],
         "attempts": [_attempt(attempt) for attempt in result.attempts],
     }
+
+
+def _rung(rung: Rung) -> dict[str, Any]:
+    """A rung's verdict, without its reason: that may quote the answer."""
+    failed = rung.failed
+    return {"tier": rung.tier, "passed": failed is None, "check": failed.check if failed else None}
 
 
 def _attempt(attempt: Attempt) -> dict[str, Any]:
