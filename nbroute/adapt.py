@@ -30,6 +30,7 @@ class Wanted:
     schema: Mapping[str, Any] | None = None
     rated: bool = False
     logprobs: bool = False
+    max_tokens: int | None = None
 
 
 def clean(prompt: str) -> tuple[str, int]:
@@ -53,7 +54,7 @@ def adapt(
             provider=target.provider,
             model=target.model,
             messages=messages,
-            max_tokens=options.max_tokens or step.tier.max_tokens,
+            max_tokens=wanted.max_tokens or options.max_tokens or step.tier.max_tokens,
             temperature=options.temperature,
             json=options.json or wanted.schema is not None,
             stream=options.stream,

@@ -19,6 +19,7 @@ from nbroute.types import Ladder, Notice, Step, Tier
 def wanted_of(trip: Trip, step: Step, feedback: str) -> Wanted:
     """What the step's requests ask for; a notice says where the history was cut."""
     rated = needs_rating(trip.options)
+    context = _context(step.tier) if trip.earlier else None
     system = JSON_INSTRUCTION if trip.options.json else ""
     if trip.schema:
         system = schema_instruction(trip.schema)
@@ -30,20 +31,29 @@ def wanted_of(trip: Trip, step: Step, feedback: str) -> Wanted:
         schema=trip.schema.json_schema if trip.schema else None,
         rated=rated,
         logprobs=needs_logprobs(trip.options),
+        max_tokens=_answer_tokens(trip, step.tier, context) if context else None,
     )
+
+
+def _context(tier: Tier) -> int | None:
+    return tier.context or pricing.context_of(tier)
+
+
+def _answer_tokens(trip: Trip, tier: Tier, context: int) -> int:
+    """The token budget, but not more than half of what the model reads and writes."""
+    return min(trip.options.max_tokens or tier.max_tokens, context // 2)
 
 
 def _history(trip: Trip, tier: Tier) -> tuple[Turn, ...]:
     """The turns that the tier's model can read beside the prompt and its own answer."""
     if not trip.earlier:
         return ()
-    context = tier.context or pricing.context_of(tier)
+    context = _context(tier)
     system = tier.system if trip.options.system is None else trip.options.system
     asked = pricing.estimate_tokens(trip.prompt) + pricing.estimate_tokens(system)
     room = None
     if context is not None:
-        answer = min(trip.options.max_tokens or tier.max_tokens, context // 2)
-        room = context - answer - asked
+        room = context - _answer_tokens(trip, tier, context) - asked
     kept = fitting(trip.earlier, room, pricing.estimate_tokens)
     left_out = len(trip.earlier) - len(kept)
     if left_out:
@@ -56,11 +66,11 @@ def _history(trip: Trip, tier: Tier) -> tuple[Turn, ...]:
     return kept
 
 
-def tell_move(trip: Trip, ladder: Ladder) -> None:
-    """Say when a conversation goes on at another tier, and why."""
+def tell_move(trip: Trip, journal: Journal, ladder: Ladder) -> None:
+    """Say when a conversation went on at another tier, and why."""
     if not trip.earlier or trip.decision is None:
         return
-    before, now = trip.earlier[-1].tier, trip.plan.steps[0].tier.name
+    before, now = trip.earlier[-1].tier, trip.result(journal).tier
     if before == now or before not in ladder.names:
         return
     way = "moved up" if ladder.index(now) > ladder.index(before) else "came down"

@@ -47,19 +47,22 @@ def settle(ledger: Ledger, session: str, providers: Mapping[str, Provider]) -> S
     the settling of its calls; the rest can be settled later.
     """
     waiting = [row for row in ledger.rows(session=session) if _unsettled(row, providers)]
-    settled, added, failure = 0, Decimal(0), ""
+    settled, added = 0, Decimal(0)
+    failures: dict[str, str] = {}
     for row in waiting:
+        if row["provider"] in failures:
+            continue
         biller = cast("_Biller", providers[row["provider"]])
         try:
             usage = biller.settle(row["generation"])
         except ProviderError as error:
-            failure = str(error)
-            break
+            failures[row["provider"]] = str(error)
+            continue
         if usage is not None and usage.billed_usd is not None:
             ledger.append(_with_bill(row, usage))
             settled += 1
             added += usage.billed_usd - (row["cost_usd"] or 0)
-    return Settled(len(waiting), settled, added, failure)
+    return Settled(len(waiting), settled, added, "; ".join(failures.values()))
 
 
 def _unsettled(row: Mapping[str, Any], providers: Mapping[str, Provider]) -> bool:

@@ -18,12 +18,14 @@ def within(check: Check, seconds: float) -> Check:
 
     def timed(reply: Reply) -> Verdict:
         outcome: list[Verdict | BaseException] = []
-        thread = threading.Thread(target=_keep, args=(check, reply, outcome), daemon=True)
-        thread.start()
+        # Not `join`: a Ctrl-C in it makes Python 3.11 take the thread for ended.
+        ended = threading.Event()
+        thread = threading.Thread(target=_keep, args=(check, reply, outcome, ended), daemon=True)
         try:
-            thread.join(seconds)
+            thread.start()
+            ended.wait(seconds)
         finally:
-            if thread.is_alive():
+            if not ended.is_set():
                 _stop(thread)
         if not outcome:
             return Verdict(False, label, f"the check did not end within {seconds:g} s")
@@ -35,11 +37,15 @@ def within(check: Check, seconds: float) -> Check:
     return timed
 
 
-def _keep(check: Check, reply: Reply, outcome: list[Verdict | BaseException]) -> None:
+def _keep(
+    check: Check, reply: Reply, outcome: list[Verdict | BaseException], ended: threading.Event
+) -> None:
     try:
         outcome.append(check(reply))
     except BaseException as error:  # noqa: BLE001 - raised again in the waiting thread
         outcome.append(error)
+    finally:
+        ended.set()
 
 
 def _stop(thread: threading.Thread) -> None:

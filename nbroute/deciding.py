@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from nbroute.classify.simple import forced
 from nbroute.classify.turns import classify_turn
 from nbroute.dispatch import Call
-from nbroute.errors import BudgetExceeded
+from nbroute.embedding import journaled
+from nbroute.errors import BudgetExceeded, ReplayMiss
 from nbroute.parts import Parts, Senses
 from nbroute.plan import find_tier
 from nbroute.trip import Trip
@@ -32,13 +33,20 @@ def senses_of(parts: Parts, call: Call) -> Senses:
 def embed(parts: Parts, texts: Sequence[str], call: Call) -> tuple[np.ndarray, tuple[Attempt, ...]]:
     """The texts' vectors; where an endpoint made them, what that cost is in the journal."""
     embedder = parts.embedder()
-    made = embedder.embed(texts)
-    if made.usage is None and embedder.kind != "remote":
-        return made.vectors, ()
+    missing = embedder.missing(texts)
+    if not missing:
+        return embedder.embed(texts).vectors, ()
+    if call.mode == "only":
+        raise ReplayMiss(
+            f"{len(missing)} texts have no vectors of {embedder.model!r} yet, and cache mode "
+            "'only' sends nothing; run it once with cache mode 'use' or 'refresh'"
+        )
     tier = replace(
         parts.classifier_tier, provider=embedder.provider, model=embedder.model, price=None
     )
-    return made.vectors, (call.journal.embedded(embedder, tier, texts, made),)
+    with journaled(call.journal, embedder, tier, missing) as keep:
+        made = embedder.embed(texts)
+        return made.vectors, (keep(made),)
 
 
 def _begun(options: Options, ladder: Ladder) -> Decision:

@@ -73,10 +73,12 @@ class Interrupted(NbrouteError, KeyboardInterrupt):
 class ProviderError(NbrouteError):
     """A model's endpoint did not answer as it should.
 
-    `try_next` says whether another model of the tier may do better.
+    `try_next` says whether another model of the tier may do better, `usage` what was counted
+    before it failed, where several requests made one call.
     """
 
     try_next = True
+    usage: Any = None
 
 
 class AuthError(ProviderError):

@@ -8,7 +8,7 @@ attempt counts. So a killed kernel leaves at most those seconds unaccounted.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -20,7 +20,6 @@ from nbroute.types import (
     Attempted,
     Cost,
     Decision,
-    Embedded,
     Embedder,
     Ledger,
     Notice,
@@ -90,9 +89,12 @@ class Journal:
         Checking and writing are one step. BudgetExceeded where the worst case is over a limit
         of the guard's, RecordError where the ledger cannot tell; then nothing is written.
         """
-        parts = self._priced(self.estimate(request, ""), tier, request.model, provider.kind)
+        parts = self.priced(self.estimate(request, ""), tier, request.model, provider.kind)
         parts |= {"status": "running", "reserved_usd": worst_case(request, tier, provider.kind)}
-        attempt = self._drafted(request, tier, provider, purpose, **parts)
+        return self.begin(self._drafted(request, tier, provider, purpose, **parts))
+
+    def begin(self, attempt: Attempt) -> Attempt:
+        """Write down that the attempt runs, if its `reserved_usd` is within every limit."""
         with self._lock:
             self.guard.check(attempt, self.spent())
             self._reserve(attempt)
@@ -102,14 +104,14 @@ class Journal:
     def progress(self, attempt: Attempt, request: Request, tier: Tier, text: str) -> None:
         """Write down how far the answer is, in case the kernel does not live to see its end."""
         usage = self.estimate(request, text)
-        so_far = self._priced(usage, tier, attempt.model, attempt.provider_kind)
+        so_far = self.priced(usage, tier, attempt.model, attempt.provider_kind)
         self._append(replace(attempt, **so_far))
 
     def close(self, attempt: Attempt, reply: Reply, tier: Tier) -> Attempt:
         """The attempt ended well."""
-        cost = self._priced(reply.usage, tier, attempt.model, attempt.provider_kind)
+        cost = self.priced(reply.usage, tier, attempt.model, attempt.provider_kind)
         ended = replace(attempt, status="ok", reserved_usd=None, **_of_reply(reply), **cost)
-        return self._settle(ended)
+        return self.settle(ended)
 
     def fail(self, attempt: Attempt, reply: Reply, tier: Tier, error: BaseException) -> Attempt:
         """The attempt broke off; `reply` is what had arrived.
@@ -130,48 +132,26 @@ class Journal:
         }
         maybe_billed = stopped or isinstance(error, TimedOut)
         if maybe_billed or reply.text or not reply.usage.estimated:
-            cost = self._priced(reply.usage, tier, attempt.model, attempt.provider_kind)
-        return self._settle(replace(attempt, **told, **_of_reply(reply), **cost))
+            cost = self.priced(reply.usage, tier, attempt.model, attempt.provider_kind)
+        return self.settle(replace(attempt, **told, **_of_reply(reply), **cost))
 
     def answer_from_cache(
         self, request: Request, tier: Tier, provider: Provider, reply: Reply, purpose: Purpose
     ) -> Attempt:
         """Write down an answer that was not sent for: its tokens, at no cost and in no time."""
-        parts = _of_reply(reply) | self._priced(reply.usage, tier, request.model, provider.kind)
+        parts = _of_reply(reply) | self.priced(reply.usage, tier, request.model, provider.kind)
         parts |= {"cost_usd": Decimal(0), "latency_ms": 0.0, "ttft_ms": None, "cached": True}
         parts["generation"] = None
-        return self._settle(self._drafted(request, tier, provider, purpose, **parts))
-
-    def embedded(
-        self, embedder: Embedder, tier: Tier, texts: Sequence[str], made: Embedded
-    ) -> Attempt:
-        """Write down what embedding the texts cost; `tier` carries the embedder's model.
-
-        Where no endpoint counted them, the tokens are our estimate. Vectors that nobody bills
-        cost 0 (`equivalent`): a sum must not become unknown for them.
-        """
-        estimate = Usage(sum(map(self._count_tokens, texts)), estimated=True)
-        cost = self._priced(made.usage or estimate, tier, embedder.model, embedder.kind)
-        if embedder.kind != "remote" and cost["cost_source"] != "billed":
-            free = {"cost_usd": Decimal(0), "cost_source": "equivalent"}
-            cost |= free | {"price_input": None, "price_output": None}
-        attempt = replace(
-            self.template,
-            id=self._new_id(),
-            ts=self._clock(),
-            tier=tier.name,
-            provider=embedder.provider,
-            provider_kind=embedder.kind,
-            model=embedder.model,
-            purpose="embed",
-            latency_ms=made.latency_ms,
-            **cost,
-        )
-        return self._settle(attempt)
+        return self.settle(self._drafted(request, tier, provider, purpose, **parts))
 
     def reject(self, attempt: Attempt | str, verdict: Verdict) -> Attempt:
         """That answer failed a check: it stays paid for, and is not the one that counts."""
-        return self._mark(attempt, status="rejected", error=f"{verdict.check}: {verdict.reason}")
+        told = " ".join(f"{verdict.check}: {verdict.reason}".split())
+        return self._mark(attempt, status="rejected", error=told)
+
+    def kept(self, attempt: Attempt | str) -> Attempt:
+        """That answer counts after all, as no other passed its checks either."""
+        return self._mark(attempt, status="ok")
 
     def unused(self, attempt: Attempt | str, reason: str) -> Attempt:
         """That answer was paid for beside the one that is kept; `reason` says why it was not."""
@@ -189,6 +169,20 @@ class Journal:
             estimated=True,
         )
 
+    def embedding(self, embedder: Embedder, tier: Tier) -> Attempt:
+        """The attempt at embedding texts, not written down yet; `tier` carries the model."""
+        return replace(
+            self.template,
+            id=self._new_id(),
+            ts=self._clock(),
+            tier=tier.name,
+            provider=embedder.provider,
+            provider_kind=embedder.kind,
+            model=embedder.model,
+            purpose="embed",
+            status="running",
+        )
+
     def _drafted(
         self, request: Request, tier: Tier, provider: Provider, purpose: Purpose, **parts: Any
     ) -> Attempt:
@@ -204,7 +198,7 @@ class Journal:
             **parts,
         )
 
-    def _priced(self, usage: Usage, tier: Tier, model: str, kind: ProviderKind) -> dict[str, Any]:
+    def priced(self, usage: Usage, tier: Tier, model: str, kind: ProviderKind) -> dict[str, Any]:
         """The fields of an Attempt that say how much it took."""
         cost = self._price(usage, tier, model, kind)
         return {
@@ -224,7 +218,8 @@ class Journal:
             known = next(one for one in self.attempts if one.id == name)
             return self._keep(replace(known, **changes))
 
-    def _settle(self, attempt: Attempt) -> Attempt:
+    def settle(self, attempt: Attempt) -> Attempt:
+        """Write down how the attempt ended, and tell the observer."""
         self._keep(attempt)
         self.observe(Attempted(attempt))
         return attempt

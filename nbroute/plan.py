@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -47,10 +49,18 @@ def read_options(options: dict[str, Any]) -> Options:
         if kinds and value is not None and (not isinstance(value, kinds) or value is True):
             msg = f"{name} is {value!r}; it takes {_WANTED[name]}"
             raise SettingsError(msg)
+    _check_items("tiers", options, lambda one: isinstance(one, str))
+    _check_items("checks", options, lambda one: isinstance(one, str) or callable(one))
     if options.get("max_cost") is not None:
         options = {**options, "max_cost": _dollars(options["max_cost"])}
     lists = {name: tuple(options.get(name) or ()) for name in ("checks", "tiers")}
     return Options(**{**options, **lists})
+
+
+def _check_items(name: str, options: dict[str, Any], fits: Callable[[Any], bool]) -> None:
+    for one in options.get(name) or ():
+        if not fits(one):
+            raise SettingsError(f"{name} has {one!r:.80} in it; it takes {_WANTED[name]}")
 
 
 def _dollars(amount: Any) -> Decimal:
@@ -84,6 +94,9 @@ def check_options(options: Options, ladder: Ladder) -> None:
         raise SettingsError(msg)
     if options.agreement is not None and not 0 <= options.agreement <= 1:
         msg = f"agreement is {options.agreement!r}; it takes {_WANTED['agreement']}"
+        raise SettingsError(msg)
+    if options.temperature is not None and not math.isfinite(options.temperature):
+        msg = f"temperature is {options.temperature!r}; it takes {_WANTED['temperature']}"
         raise SettingsError(msg)
     if options.thread is not None and not options.thread.strip():
         raise SettingsError(f"thread is {options.thread!r}; it takes a name such as 'trip'")

@@ -163,6 +163,12 @@ class Engine:
         """Hold the session to that many US dollars from here on; None lifts the budget."""
         self.limits = with_budget(self.limits, usd)
 
+    def go_on(self, other: Engine) -> None:
+        """Take over what the other was told in this session: budget, conversations, permission."""
+        if other.limits.budget_usd != other.parts.limits.budget_usd:
+            self.limits = replace(self.limits, budget_usd=other.limits.budget_usd)
+        self.threads, self.code_allowed = other.threads, other.code_allowed
+
     def allow_code(self) -> None:
         """Let checks run code that a model wrote, in a process of its own, for this session."""
         self.code_allowed = True
@@ -189,17 +195,18 @@ class Engine:
             trip.decision = trip.decision or self._decided(trip, call)
             call.journal.decided(trip.decision)
             trip.plan = make_plan(trip.decision, self.ladder, trip.options, self.parts.agreement)
-            tell_move(trip, self.ladder)
             trip.tell(Classified(trip.decision, trip.plan))
             Run(trip, call, self._means()).carry_out()
+            tell_move(trip, call.journal, self.ladder)
             trip.data = data_of(trip, call.journal)
         except (NbrouteError, KeyboardInterrupt) as raised:
             error = raised if isinstance(raised, NbrouteError) else Interrupted("stopped")
+            trip.flush()
             if call.journal.attempts:
                 error.result = trip.result(call.journal)
             raise error from raised.__cause__
         result = trip.result(call.journal)
-        if trip.options.thread:
+        if trip.options.thread and result.text:
             self.threads.keep(trip.options.thread, result)
         trip.tell(Done(result))
         return result

@@ -6,17 +6,17 @@ Each answer is a rung: the tier's reply and what the checks say of it.
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nbroute.adapt import adapt
 from nbroute.asking import wanted_of
+from nbroute.beside import Beside
 from nbroute.checks import best, judge, wanted
 from nbroute.deadline import within
 from nbroute.dispatch import Answered, Call, Dispatcher
-from nbroute.errors import BudgetExceeded, ProviderError
+from nbroute.errors import BudgetExceeded, Interrupted, NbrouteError, ProviderError
 from nbroute.structured import schema_check
 from nbroute.trip import Trip
 from nbroute.types import (
@@ -25,6 +25,7 @@ from nbroute.types import (
     Ladder,
     Notice,
     Rung,
+    Sent,
     Step,
     Text,
     Verdict,
@@ -65,54 +66,66 @@ class Run:
     def _climb(self) -> None:
         """Tier after tier until an answer passes its checks; if none does, the best counts."""
         steps, feedback = self.trip.plan.steps, ""
-        for step, above in zip(steps, (*steps[1:], None), strict=True):
-            answered = self._ask_or_stop(step, feedback)
+        for place, step in enumerate(steps):
+            answered = self._ask_or_go_on(step, feedback)
             if answered is None:
-                break
+                continue
             rung = self._rung(step, answered)
-            if rung.failed is None or (above is None and len(steps) == 1):
+            if rung.failed is None or len(steps) == 1:
                 self.trip.chosen = rung.attempt
                 return
-            rejected = self.call.journal.reject(answered.attempt, rung.failed)
             feedback = rung.failed.feedback
-            if above is not None:
-                self.call.journal.climb()
-                self.trip.tell(Escalated(rejected, rung.failed, above.tier.name))
+            self._reject(answered, rung.failed, steps[place + 1 : place + 2])
         self._choose_best()
+
+    def _reject(self, answered: Answered, verdict: Verdict, then: tuple[Step, ...]) -> None:
+        rejected = self.call.journal.reject(answered.attempt, verdict)
+        for above in then:
+            self.call.journal.climb()
+            self.trip.tell(Escalated(rejected, verdict, above.tier.name))
 
     def _choose_best(self) -> None:
         rungs = self.trip.rungs
-        place = best([rung.verdicts for rung in rungs])
-        self.trip.chosen = rungs[place].attempt
+        chosen = rungs[best([rung.verdicts for rung in rungs])]
+        self.trip.chosen = chosen.attempt
+        self.call.journal.kept(chosen.attempt)
         if len(rungs) > 1:
-            what = (
-                f"none of {len(rungs)} answers passed its checks; the best is {rungs[place].tier}'s"
-            )
+            what = f"none of {len(rungs)} answers passed its checks; the best is {chosen.tier}'s"
             self.trip.tell(Notice(what))
 
-    def _ask_or_stop(self, step: Step, feedback: str) -> Answered | None:
-        """The step's answer; None where there is one already and the budget ends here."""
+    def _ask_or_go_on(self, step: Step, feedback: str) -> Answered | None:
+        """The step's answer; None, with a notice, where it fails and there is one already."""
+        try:
+            return self._ask_or_cheaper(step, feedback)
+        except (ProviderError, BudgetExceeded) as error:
+            refused = isinstance(error, BudgetExceeded) and not self.means.cheaper
+            if refused or not self.trip.rungs:
+                raise
+            self.trip.tell(Notice(f"{step.tier.name} could not be asked: {error}"))
+            return None
+
+    def _ask_or_cheaper(self, step: Step, feedback: str) -> Answered:
+        """The step's answer, or where the budget refuses the first, one of a tier below."""
         try:
             return self._ask(step, feedback)
         except BudgetExceeded as error:
-            if not self.means.cheaper:
+            if not self.means.cheaper or self.trip.rungs:
                 raise
-            if self.trip.rungs:
-                self.trip.tell(Notice(f"not asked of {step.tier.name}: {error}"))
-                return None
             return self._ask_cheaper(step, error)
 
     def _ask_cheaper(self, step: Step, refused: BudgetExceeded) -> Answered:
-        """The answer of the dearest tier below that the budget still has room for."""
-        tiers = self.means.ladder.tiers
-        place = self.means.ladder.index(step.tier.name)
-        for tier in reversed(tiers[:place]):
+        """The answer of the dearest tier below that the budget still has room for.
+
+        An escalation never comes down to the tier that it escalates.
+        """
+        ladder, parent = self.means.ladder, self.trip.parent
+        known = parent is not None and parent.tier in ladder.names
+        floor = ladder.index(parent.tier) + 1 if parent is not None and known else 0
+        for tier in reversed(ladder.tiers[floor : ladder.index(step.tier.name)]):
             with contextlib.suppress(BudgetExceeded):
                 answered = self._ask(Step(tier, tier.targets), "")
-                what = (
-                    f"over the budget, so {tier.name} was asked and not {step.tier.name}: {refused}"
-                )
-                self.trip.tell(Notice(what))
+                what = f"over the budget, so {tier.name} was asked and not {step.tier.name}"
+                self.trip.tell(Notice(f"{what}: {refused}"))
                 return answered
         raise refused
 
@@ -121,11 +134,13 @@ class Run:
         requests = adapt(self.trip.prompt, step, self.trip.options, told)
         return self.means.dispatcher.run(step, requests, call or self.call)
 
-    def _rung(self, step: Step, answered: Answered, *before: Verdict) -> Rung:
-        verdicts = before
-        if all(verdict.passed for verdict in before):
-            verdicts = (*before, *judge(answered.reply, self._checks(step)))
-        rung = Rung(answered.attempt.tier, answered.attempt.id, verdicts)
+    def _judged(self, step: Step, answered: Answered) -> tuple[Verdict, ...]:
+        return judge(answered.reply, self._checks(step))
+
+    def _rung(self, step: Step, answered: Answered, *verdicts: Verdict) -> Rung:
+        """Note the answer with its verdicts; those that its checks give where there are none."""
+        told = verdicts or self._judged(step, answered)
+        rung = Rung(answered.attempt.tier, answered.attempt.id, told)
         self.trip.rungs.append(rung)
         return rung
 
@@ -138,25 +153,26 @@ class Run:
             lowest=step.tier.name == lowest,
             structured=schema_check(trip.schema) if trip.schema else None,
         )
-        limit = self.means.check_timeout_s
-        return tuple(within(one, limit) if getattr(one, "own", False) else one for one in made)
+        limit, theirs = self.means.check_timeout_s, {id(one) for one in trip.options.checks}
+        return tuple(within(one, limit) if _may_not_end(one, theirs) else one for one in made)
 
     def _both(self) -> None:
         """Two tiers at once; the cheaper one's answer is kept where they agree."""
         lower, upper = self.trip.plan.steps
-        beside = _Beside(lambda call: self._ask(upper, "", call), self.call)
+        beside = Beside(lambda call: self._ask(upper, "", call), self.call)
         low = high = None
-        failures: list[ProviderError] = []
+        failures: list[NbrouteError] = []
+        fails = (ProviderError, BudgetExceeded) if self.means.cheaper else ProviderError
         try:
-            low = self._ask(lower)
-        except ProviderError as error:
+            low = self._ask_or_cheaper(lower, "")
+        except fails as error:
             failures.append(error)
         except BaseException:
             beside.stop()
             raise
         try:
             high = beside.answer()
-        except ProviderError as error:
+        except fails as error:
             failures.append(error)
         if low and high:
             self._keep_one(lower, low, upper, high)
@@ -164,32 +180,49 @@ class Run:
             self._keep_only(lower, low, failures[0])
         elif high:
             self._keep_only(upper, high, failures[0])
-            self.trip.tell(Text(high.reply.text))
+            self._show(upper, high)
         else:
             raise failures[0]
 
-    def _keep_only(self, step: Step, answered: Answered, failure: ProviderError) -> None:
-        self.trip.tell(Notice(f"only {step.tier.name} answered: {failure}"))
+    def _keep_only(self, step: Step, answered: Answered, failure: NbrouteError) -> None:
+        self.trip.tell(Notice(f"only {answered.attempt.tier} answered: {failure}"))
         self.trip.chosen = self._rung(step, answered).attempt
 
     def _keep_one(self, lower: Step, low: Answered, upper: Step, high: Answered) -> None:
-        rung = self._rung(lower, low, self._agreed(low, high))
-        if rung.failed is None:
-            self.trip.chosen = rung.attempt
-            reason = f"{rung.verdicts[0].reason}: {lower.tier.name}'s is kept"
-            self.call.journal.unused(high.attempt, reason)
+        """The lower tier's answer where both agree and it passes its checks, else the better's.
+
+        Where they differ and only the lower one's passes its own checks, that one is kept.
+        """
+        agreed = self._agreed(low, high)
+        below = self._rung(lower, low, agreed, *self._judged(lower, low))
+        if below.failed is None:
+            self.trip.chosen = below.attempt
+            self.call.journal.unused(high.attempt, f"{agreed.reason}: {lower.tier.name}'s is kept")
             return
-        rejected = self.call.journal.reject(low.attempt, rung.failed)
+        above = self._rung(upper, high, *self._judged(upper, high))
+        if above.failed is not None and below.failed is agreed:
+            self.call.journal.reject(high.attempt, above.failed)
+            self.trip.chosen = below.attempt
+            self.trip.tell(Notice(f"they differ, and only {lower.tier.name}'s passed its checks"))
+            return
+        rejected = self.call.journal.reject(low.attempt, below.failed)
         self.call.journal.escalated(high.attempt)
-        self.trip.tell(Escalated(rejected, rung.failed, upper.tier.name))
-        self.trip.chosen = self._rung(upper, high).attempt
-        self.trip.tell(Text(high.reply.text))
+        self.trip.tell(Escalated(rejected, below.failed, upper.tier.name))
+        self.trip.chosen = above.attempt
+        self._show(upper, high)
+
+    def _show(self, step: Step, answered: Answered) -> None:
+        """Tell an answer that came in beside another one."""
+        self.trip.tell(Sent(step.tier.name, answered.attempt.model))
+        self.trip.tell(Text(answered.reply.text))
 
     def _agreed(self, low: Answered, high: Answered) -> Verdict:
         wanted_similarity = self.trip.plan.agreement or 0.0
         try:
             found = similarity(*self.means.embed([low.reply.text, high.reply.text], self.call))
-        except ProviderError as error:
+        except Interrupted:
+            raise
+        except NbrouteError as error:
             return Verdict(False, "agreement", f"the answers could not be compared: {error}")
         passed = found >= wanted_similarity
         sign = "at least" if passed else "under"
@@ -197,38 +230,10 @@ class Run:
         return Verdict(passed, "agreement", reason)
 
 
-class _Beside:
-    """A call in a second thread, whose text is not shown as it comes."""
-
-    def __init__(self, ask: Callable[[Call], Answered], call: Call) -> None:
-        self._cancel = call.cancel or threading.Event()
-        self._answers: list[Answered] = []
-        self._errors: list[BaseException] = []
-        self._call = call.beside(self._cancel)
-        self._thread = threading.Thread(target=self._work, args=(ask,), daemon=True)
-        self._thread.start()
-
-    def answer(self) -> Answered:
-        """The answer, when it is there; raises what the call raised."""
-        try:
-            self._thread.join()
-        except BaseException:
-            self.stop()
-            raise
-        if self._errors:
-            raise self._errors[0]
-        return self._answers[0]
-
-    def stop(self) -> None:
-        """Stop it and wait until it has written down what it cost."""
-        self._cancel.set()
-        self._thread.join()
-
-    def _work(self, ask: Callable[[Call], Answered]) -> None:
-        try:
-            self._answers.append(ask(self._call))
-        except BaseException as error:  # noqa: BLE001 - raised again in the waiting thread
-            self._errors.append(error)
+def _may_not_end(check: Check, theirs: set[int]) -> bool:
+    """Whether a user wrote it; what runs code in a process has a limit of its own."""
+    written = getattr(check, "own", False) or id(check) in theirs
+    return written and not getattr(check, "runs_code", False)
 
 
 def similarity(one: np.ndarray, other: np.ndarray) -> float:

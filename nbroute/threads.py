@@ -41,7 +41,7 @@ class Threads:
 
     def keep(self, name: str, result: RouteResult) -> None:
         """Add the turn; one that is answered again is replaced."""
-        by_hand = result.decision.classifier == "forced"
+        by_hand = result.options.tier is not None
         turn = Turn(result.prompt, result.text, result.tier, result.id, by_hand=by_hand)
         with self._lock:
             found = self._turns.get(name, ())

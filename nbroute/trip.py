@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,16 +47,20 @@ class Trip:
     data: Any = None
     notices: list[str] = field(default_factory=list)
     _thread: int = field(default_factory=threading.get_ident)
-    _later: list[Event] = field(default_factory=list)
+    _later: deque[Event] = field(default_factory=deque)
 
     def tell(self, event: Event) -> None:
         """Pass the event on, on the trip's own thread; what others tell waits until then."""
         if threading.get_ident() != self._thread:
             self._later.append(event)
             return
-        waiting, self._later = self._later, []
-        for one in (*waiting, event):
-            self._pass_on(one)
+        self.flush()
+        self._pass_on(event)
+
+    def flush(self) -> None:
+        """Pass on what other threads have told meanwhile."""
+        while self._later:
+            self._pass_on(self._later.popleft())
 
     def _pass_on(self, event: Event) -> None:
         """An observer that breaks is logged and breaks nothing; a notice is told once."""
@@ -72,11 +77,12 @@ class Trip:
         """What came of it so far."""
         attempts = tuple(journal.attempts)
         answers = [attempt for attempt in attempts if attempt.purpose == "answer"]
-        ranked = sorted(answers, key=lambda attempt: attempt.id == self.chosen)
+        if self.chosen:
+            answers = [attempt for attempt in answers if attempt.id == self.chosen]
         return RouteResult(
             id=journal.template.result,
             prompt=self.prompt,
-            text=next((a.text for a in reversed(ranked) if a.text), ""),
+            text=next((a.text for a in reversed(answers) if a.text), ""),
             decision=self.decision or Decision("", "", "not classified"),
             plan=self.plan,
             options=self.options,

@@ -36,7 +36,10 @@ ROOMS = [
     "settings",
     # 3: engine
     "journal",
+    "embedding",
+    "arrival",
     "dispatch",
+    "beside",
     "deadline",
     "threads",
     "trip",

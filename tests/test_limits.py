@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from nbroute import pricing
+from nbroute.embedding import journaled
 from nbroute.errors import (
     BudgetExceeded,
     RecordError,
@@ -357,8 +358,16 @@ class Words:
     def __init__(self, kind):
         self.name, self.kind, self.provider, self.model = "words", kind, "box", "tiny-embed"
 
+    def missing(self, texts):
+        return list(texts)
+
     def embed(self, texts):
         return Embedded(np.zeros((len(texts), 2), "float32"), latency_ms=3.0)
+
+
+def embedded(journal, embedder, tier, texts, made):
+    with journaled(journal, embedder, tier, texts) as keep:
+        return keep(made)
 
 
 def test_vectors_from_an_endpoint_are_an_attempt_at_their_price(journal, ledger):
@@ -367,7 +376,7 @@ def test_vectors_from_an_endpoint_are_an_attempt_at_their_price(journal, ledger)
     embedder = Words("remote")
     made = replace(embedder.embed(["a", "b"]), usage=Usage(1000))
 
-    attempt = journal(observe=told.append).embedded(embedder, tier, ["a", "b"], made)
+    attempt = embedded(journal(observe=told.append), embedder, tier, ["a", "b"], made)
 
     assert ("embed", "tiny-embed", 1000, Decimal("0.001"), "configured", 3.0) == (
         attempt.purpose,
@@ -384,8 +393,12 @@ def test_vectors_from_an_endpoint_are_an_attempt_at_their_price(journal, ledger)
 def test_tokens_that_an_embedder_did_not_count_are_estimated(journal):
     embedder = Words("remote")
 
-    attempt = journal().embedded(
-        embedder, replace(TIER, model="tiny-embed"), ["word" * 10, "hi"], embedder.embed(["a"])
+    attempt = embedded(
+        journal(),
+        embedder,
+        replace(TIER, model="tiny-embed"),
+        ["word" * 10, "hi"],
+        embedder.embed(["a"]),
     )
 
     assert (11, True, "estimated") == (
@@ -395,11 +408,34 @@ def test_tokens_that_an_embedder_did_not_count_are_estimated(journal):
     )
 
 
+def test_vectors_over_the_budget_are_not_asked_for(journal, ledger):
+    guard = Guard(Limits(budget_usd=Decimal("0.000001")))
+
+    with (
+        pytest.raises(BudgetExceeded),
+        journaled(journal(guard=guard), Words("remote"), TIER, ["a word " * 100]),
+    ):
+        raise AssertionError("it was sent")
+
+    assert [] == ledger.rows()
+
+
+def test_what_failing_vectors_had_cost_is_written_down(journal, ledger):
+    error = Unavailable("down")
+    error.usage = Usage(1000)
+    tier = replace(TIER, model="tiny-embed")
+
+    with pytest.raises(Unavailable), journaled(journal(), Words("remote"), tier, ["a"]):
+        raise error
+
+    assert ("error", Decimal("0.001")) == (ledger.rows()[0]["status"], ledger.spend().usd)
+
+
 def test_a_free_embedder_does_not_make_a_sum_unknown(journal, box):
     written = journal()
     embedder = Words("local")
-    free = written.embedded(
-        embedder, replace(TIER, price=None), ["a text"], embedder.embed(["a text"])
+    free = embedded(
+        written, embedder, replace(TIER, price=None), ["a text"], embedder.embed(["a text"])
     )
     written.close(open_one(written, box), reply(), TIER)
 

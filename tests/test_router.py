@@ -537,14 +537,18 @@ def test_a_check_may_return_a_bool_and_one_that_raises_is_a_verdict(router):
     )
 
 
-def test_a_cascade_that_breaks_on_a_higher_rung_keeps_the_lower_answer(router, server):
+def test_a_cascade_goes_on_past_a_tier_that_fails_and_keeps_the_best_answer(router, server):
     server.reply(text="weak answer")
     server.reply(status=401, error="no")
+    server.reply(status=401, error="no")
 
-    with pytest.raises(errors.AuthError) as caught:
-        router.route("hello", strategy="cascade", checks=[lambda reply: "too weak"])
+    result = router.route("hello", strategy="cascade", checks=[lambda reply: "too weak"])
 
-    assert ("weak answer", "rejected") == (caught.value.result.text, caught.value.result.status)
+    assert ("weak answer", "LOW", False) == (result.text, result.tier, result.passed)
+    assert ["LOW", "MID", "TOP"] == [attempt.tier for attempt in result.attempts]
+    told = " ".join(result.notices)
+    assert "MID could not be asked" in told
+    assert "TOP could not be asked" in told
 
 
 def test_an_interrupt_in_a_check_keeps_the_answer_that_was_paid_for(router, server):

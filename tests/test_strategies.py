@@ -287,6 +287,54 @@ def test_stopping_stops_both_and_what_came_is_written_down(router, server):
     assert 2 == len(caught.value.result.attempts)
 
 
+def test_where_only_the_cheaper_answer_passes_its_checks_it_is_kept(router, server):
+    by_model(server, small='{"a": 1}', large="In prose, and about something else entirely.")
+
+    result = router.route(HARD, strategy="parallel", tiers=("LOW", "TOP"), json=True)
+
+    assert ("LOW", {"a": 1}, True) == (result.tier, result.data, result.passed)
+    assert any("only LOW's passed" in notice for notice in result.notices)
+
+
+def test_an_answer_that_is_empty_is_not_replaced_by_a_rejected_one(router, server):
+    by_model(server, small="I don't know, sorry, I have no idea about that.")
+    server.handler = lambda body: (
+        Reply(text="", body={"choices": [{"message": {"content": ""}, "finish_reason": "stop"}]})
+        if body["model"] == "medium"
+        else Reply(text="I don't know, sorry, I have no idea about that.")
+    )
+
+    result = router.route(HARD, strategy="cascade", tiers=["LOW", "MID"])
+
+    assert (result.text, result.passed) == (result.answer.text, False)
+
+
+def test_parallel_takes_as_long_as_the_slower_tier_with_its_fallbacks(router, server):
+    by_model(server)
+    server.handler = lambda body: (
+        Reply(status=500, error="down")
+        if body["model"] == "small"
+        else Reply(text=GOOD, delay=0.05)
+    )
+
+    result = router.route(HARD, strategy="parallel", tiers=("LOW", "TOP"))
+
+    low = [attempt.latency_ms for attempt in result.attempts if attempt.tier == "LOW"]
+    assert 2 == len(low)
+    assert result.latency_ms >= sum(low)
+
+
+def test_a_failure_of_both_reaches_the_observer_and_the_error(router, server):
+    server.handler = lambda body: Reply(status=500, error="down")
+    seen = []
+
+    with pytest.raises(errors.ProviderError) as caught:
+        router.route(HARD, strategy="parallel", tiers=("MID", "TOP"), observe=seen.append)
+
+    assert 2 == len(caught.value.result.attempts)
+    assert 2 == sum(isinstance(event, Attempted) for event in seen)
+
+
 # Fallback chains over several providers
 
 
@@ -413,6 +461,26 @@ def test_a_tier_chosen_by_hand_holds_for_a_follow_up_and_no_longer(make_router, 
     assert ["MID", "MID", "LOW"] == [raised.tier, follow.tier, new.tier]
     assert 3 == len(router.threads.turns("t"))
     assert "chosen by hand" in follow.decision.reason
+
+
+def test_a_cascade_that_climbs_again_in_a_thread_did_not_come_down(make_router, server):
+    by_model(server, small=SHORT)
+    router = make_router()
+
+    router.route(HARD, thread="t", strategy="cascade")
+    second = router.route(HARD, thread="t", strategy="cascade", cache="off")
+
+    assert "MID" == second.tier
+    assert not any("came down" in notice for notice in second.notices)
+
+
+def test_a_start_is_no_choice_by_hand(make_router, server):
+    by_model(server)
+    router = make_router(classifier=Levels())
+
+    router.route("Name a fruit.", thread="t", strategy="cascade", start="TOP")
+
+    assert "LOW" == router.route("And another one?", thread="t").tier
 
 
 def test_an_escalated_turn_replaces_its_answer_in_the_thread(make_router, server):

@@ -50,10 +50,12 @@ class Router(Engine):
     ) -> None:
         chosen = settings if isinstance(settings, Settings) else find_settings(settings, profile)
         self.settings = chosen
+        self.given = {"provider": provider, "classifier": classifier}
         providers = providers_of(chosen, provider, announce)
         steps = ladder_of(chosen, ladder, provider, providers)
         asked = classifier_tier(chosen, steps, providers)
-        self._deciders = Deciders(chosen, steps, asked, providers, announce)
+        beside = Path(ledger) if isinstance(ledger, str | Path) else chosen.ledger_file
+        self._deciders = Deciders(chosen, steps, asked, providers, announce=announce, beside=beside)
         self._deciders.default = classifier or self._deciders.default
         super().__init__(
             Parts(

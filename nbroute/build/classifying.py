@@ -33,7 +33,10 @@ if TYPE_CHECKING:
 
 
 class Deciders:
-    """Classifiers by name for one router; what they are made of is made when it is needed."""
+    """Classifiers by name for one router; what they are made of is made when it is needed.
+
+    What is taught and learnt is kept in files `beside` the ledger's.
+    """
 
     def __init__(
         self,
@@ -41,7 +44,9 @@ class Deciders:
         ladder: Ladder,
         tier: Tier,
         providers: Mapping[str, Provider],
+        *,
         announce: Callable[[str], None] | None,
+        beside: Path,
     ) -> None:
         self.default: Spec = settings.classifier.name
         self.rules = RulesClassifier()
@@ -51,7 +56,6 @@ class Deciders:
         self._embedder: Embedder | None = None
         self._examples: ExampleVectors | None = None
         self._lock = threading.RLock()
-        beside = settings.ledger_file
         self.taught = TaughtExamples(beside.with_name("examples.sqlite3"))
         self._vectors = beside.with_name("vectors.sqlite3")
         self.learned_file: Path = settings.classifier.file or beside.with_name("learned.npz")

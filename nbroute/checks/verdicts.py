@@ -10,6 +10,9 @@ from typing import Any, ClassVar
 from nbroute.errors import SettingsError
 from nbroute.types import Check, Reply, Verdict
 
+#: A reason is one line of a card.
+_REASON_CHARACTERS = 500
+
 
 @dataclass(frozen=True)
 class Own:
@@ -87,16 +90,31 @@ def _outcome(label: str, function: Callable[..., Any], *values: Any) -> Verdict:
     try:
         return _as_verdict(function(*values), label)
     except AssertionError as error:
-        return Verdict(False, label, str(error) or f"an assertion of {label} failed")
-    except Exception as error:  # noqa: BLE001 - a broken check is a verdict, not a crash
-        return Verdict(False, label, f"the check raised {type(error).__name__}: {error}")
+        return Verdict(False, label, _line(_said(error)) or f"an assertion of {label} failed")
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - a broken check is a verdict, sys.exit() too
+        return Verdict(
+            False, label, _line(f"the check raised {type(error).__name__}: {_said(error)}")
+        )
+
+
+def _said(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - an error that cannot be shown is still one
+        return "its message cannot be shown"
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())[:_REASON_CHARACTERS]
 
 
 def _as_verdict(outcome: object, label: str) -> Verdict:
     if isinstance(outcome, Verdict):
-        return outcome
+        return replace(outcome, reason=_line(outcome.reason))
     if isinstance(outcome, str):
-        return Verdict(not outcome, label, outcome)
+        return Verdict(not outcome, label, _line(outcome))
     if inspect.iscoroutine(outcome):
         outcome.close()
         return Verdict(False, label, "the check returned a coroutine, not an answer")

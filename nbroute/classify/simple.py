@@ -70,7 +70,7 @@ class FunctionClassifier:
             return self._function(prompt)
         except NbrouteError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             cause = f"{type(error).__name__}: {error}"
             raise SettingsError(f"{self._what()} failed with {cause}; {_wanted(ladder)}") from error
 

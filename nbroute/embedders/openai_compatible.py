@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from nbroute.embedders.texts import sendable, summed, within
+from nbroute.embedders.texts import sendable, summed, telling, within
 from nbroute.errors import BadReply, SettingsError
 from nbroute.pricing import estimate_tokens
 from nbroute.providers.openai_compatible import OpenAICompatible
@@ -48,13 +48,20 @@ class OpenAIEmbedder:
         self._batch = batch
         self._text_tokens = text_tokens
 
+    def missing(self, texts: Sequence[str]) -> list[str]:
+        """All of the texts, once each: nothing is kept here."""
+        return list(dict.fromkeys(texts))
+
     def embed(self, texts: Sequence[str]) -> Embedded:
         """One vector a text; ProviderError, BadReply where the answer holds no such vectors."""
         import numpy as np
 
         started = time.perf_counter()
         ready = [within(sendable(text), self._text_tokens) or " " for text in texts]
-        answers = [self._post(batch) for batch in _batches(ready, self._batch)]
+        answers: list[tuple[np.ndarray, Usage]] = []
+        for batch in _batches(ready, self._batch):
+            with telling(lambda: summed([usage for _, usage in answers])):
+                answers.append(self._post(batch))
         if not answers:
             return Embedded(np.zeros((0, 0), dtype=np.float32))
         widths = {vectors.shape[1] for vectors, _ in answers}

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nbroute.embedders.file import SETTING, open_file
-from nbroute.embedders.texts import content_key, summed
+from nbroute.embedders.texts import content_key, summed, telling
 from nbroute.errors import BadReply, RecordError
 from nbroute.sqlitefile import FAILURES
 from nbroute.types import Embedded, Embedder, ProviderKind, Usage
@@ -66,7 +66,8 @@ class RememberedEmbedder:
         known = self._kept(texts)
         sent: list[Embedded] = []
         while missing := [text for text in dict.fromkeys(texts) if text not in known][:CHUNK]:
-            fresh = self._embedder.embed(missing)
+            with telling(lambda: _summed(sent)):
+                fresh = self._embedder.embed(missing)
             sent.append(fresh)
             if known and len(next(iter(known.values()))) != fresh.vectors.shape[1]:
                 self._check_steady(sent)

@@ -48,9 +48,9 @@ class TaughtExamples:
 
         PromptError for an empty prompt, SettingsError for a tier that the ladder does not have.
         """
-        if not prompt.strip():
+        if not isinstance(prompt, str) or not prompt.strip():
             raise PromptError("there is no prompt to teach: give its text.")
-        alike = [name for name in ladder.names if name.casefold() == tier.casefold()]
+        alike = [name for name in ladder.names if name.casefold() == str(tier).casefold()]
         if not alike:
             cure = did_you_mean(tier, ladder.names)
             raise SettingsError(f"unknown tier {tier!r:.80} on ladder {ladder.name!r}: {cure}")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 
+from nbroute.errors import ProviderError
 from nbroute.pricing import estimate_tokens
 from nbroute.types import Usage
 
@@ -37,3 +39,14 @@ def summed(usages: Sequence[Usage]) -> Usage:
         billed_usd=sum(billed, Decimal(0)) if len(billed) == len(usages) else None,
         estimated=any(usage.estimated for usage in usages),
     )
+
+
+@contextlib.contextmanager
+def telling(counted: Callable[[], Usage | None]) -> Iterator[None]:
+    """Add what was counted so far to the usage of a ProviderError on its way out."""
+    try:
+        yield
+    except ProviderError as error:
+        before = [usage for usage in (counted(), error.usage) if usage is not None]
+        error.usage = summed(before) if before else None
+        raise

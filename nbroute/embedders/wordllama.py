@@ -10,6 +10,7 @@ import importlib.util
 import threading
 import time
 from collections.abc import Sequence
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -33,7 +34,7 @@ class _Model(NamedTuple):
 
 def available() -> bool:
     """Whether wordllama and its files are there; nothing is imported."""
-    libraries = all(importlib.util.find_spec(name) for name in ("tokenizers", "safetensors"))
+    libraries = all(_found(name) for name in ("tokenizers", "safetensors"))
     return libraries and _folder() is not None
 
 
@@ -52,6 +53,10 @@ class WordLlamaEmbedder:
     def __init__(self) -> None:
         self._model: _Model | None = None
         self._lock = threading.Lock()
+
+    def missing(self, texts: Sequence[str]) -> list[str]:  # noqa: ARG002 - the Protocol's
+        """None: nothing is sent."""
+        return []
 
     def embed(self, texts: Sequence[str]) -> Embedded:
         """One vector a text, zeros for a text without tokens; no usage, as nothing was sent."""
@@ -74,8 +79,15 @@ class WordLlamaEmbedder:
             return self._model
 
 
+def _found(name: str) -> ModuleSpec | None:
+    try:
+        return importlib.util.find_spec(name)
+    except (ImportError, ValueError):  # blocked by a finder, or half taken out of sys.modules
+        return None
+
+
 def _folder() -> Path | None:
-    spec = importlib.util.find_spec("wordllama")
+    spec = _found("wordllama")
     for place in (spec and spec.submodule_search_locations) or ():
         if all(Path(place, name).is_file() for name in (_TOKENIZER, _WEIGHTS)):
             return Path(place)

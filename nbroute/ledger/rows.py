@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -30,7 +31,12 @@ class Term(NamedTuple):
 
 
 def as_row(attempt: Attempt, *, store_text: bool) -> list[Any]:
-    """The attempt's values as SQLite takes them, prompt and answer only with `store_text`."""
+    """The attempt's values as SQLite takes them, prompt and answer only with `store_text`.
+
+    A verdict may quote the answer: without it, the check's name alone is kept.
+    """
+    if not store_text and attempt.status == "rejected" and attempt.error:
+        attempt = replace(attempt, error=attempt.error.partition(":")[0])
     row = list(_values(attempt))
     for place in _MONEY:
         if row[place] is not None:

@@ -83,7 +83,8 @@ def map_prompts(
     worker paid that died in the middle.
 
     Raises SettingsError before anything is sent, and Interrupted, whose `result` is the batch
-    so far, on Ctrl-C or once `cancel` is set.
+    so far, on Ctrl-C or once `cancel` is set. Nothing more is sent then; a whole answer that is
+    on its way is paid for, so it is let come, and takes the place of its interrupted row.
     """
     items = read_prompts(prompts)
     _check(router, options, executor, workers)

@@ -24,12 +24,14 @@ _PRAGMAS = ("journal_mode = WAL", "synchronous = NORMAL")
 _TEMPORARY_PRAGMAS = ("journal_mode = MEMORY", "synchronous = OFF")
 
 _NAMES = ", ".join(FIELDS)
-_INSERT = f"INSERT OR REPLACE INTO rows VALUES ({', '.join('?' * len(FIELDS))})"  # noqa: S608 - names of our own
+_VALUES = f"({', '.join('?' * len(FIELDS))})"
 _SPEND = """SELECT cost_source, total(CASE WHEN cached THEN 0 ELSE cost_usd END),
     total(result <> '' OR cost_usd IS NULL), total(cached),
     total(cost_usd IS NULL AND NOT cached) FROM rows WHERE place < ? GROUP BY 1"""
 _SQL_TYPES = {"int": "INTEGER", "bool": "INTEGER", "float": "REAL", "Decimal": "REAL"}
 _PAGE = 500
+#: Rows in a statement.
+_AT_ONCE = 100
 _SIDE_FILES = ("", "-wal", "-shm", "-journal")
 
 #: More rows than any batch has.
@@ -89,14 +91,10 @@ class Spool:
 
     def write(self, rows: Sequence[Row]) -> None:
         """Keep the rows, each in place of an earlier one of its place."""
-        values = [as_values(row) for row in rows]
         with self._using() as connection:
             connection.execute("BEGIN")
-            try:
-                connection.executemany(_INSERT, values)
-            except UnicodeEncodeError:
-                # Half a surrogate pair, as out of a cut stream, has no bytes to be stored.
-                connection.executemany(_INSERT, [list(map(storable, one)) for one in values])
+            for at in range(0, len(rows), _AT_ONCE):
+                _insert(connection, [as_values(row) for row in rows[at : at + _AT_ONCE]])
             connection.execute("COMMIT")
 
     def complete(self, row: Row) -> None:
@@ -210,6 +208,17 @@ def _is_spool(path: Path) -> bool:
     except sqlite3.Error:
         return False
     return MIGRATIONS[0].__name__ in names
+
+
+def _insert(connection: sqlite3.Connection, rows: Sequence[Sequence[Any]]) -> None:
+    """One statement: each costs the thread its turn while the others work."""
+    statement = f"INSERT OR REPLACE INTO rows VALUES {', '.join([_VALUES] * len(rows))}"  # noqa: S608 - as above
+    values = [value for row in rows for value in row]
+    try:
+        connection.execute(statement, values)
+    except UnicodeEncodeError:
+        # Half a surrogate pair, as out of a cut stream, has no bytes to be stored.
+        connection.execute(statement, list(map(storable, values)))
 
 
 def _temporary_file() -> Path:

@@ -67,7 +67,7 @@ class Card:
             if isinstance(event, Text):
                 self.screen.text(event.text)
             elif isinstance(event, Escalated):
-                self.screen.rejected(f"{event.verdict.reason}; asking {event.tier}")
+                self.screen.rejected(f"{event.verdict.reason}; next: {event.tier}")
             if not isinstance(event, Done):
                 self.screen.draw(self.view)
 
@@ -109,7 +109,8 @@ def _after(view: render.View, event: Event) -> render.View:
         case Classified(decision, plan):
             running = replace(running, tier=plan.steps[0].tier.name, decision=decision)
         case Sent(tier, model):
-            running = replace(running, tier=tier, model=model)
+            text = running.text if tier == running.tier else ""
+            running = replace(running, tier=tier, model=model, text=text)
         case Text(text):
             running = replace(running, text=running.text + text)
         case Escalated(_, verdict, tier):

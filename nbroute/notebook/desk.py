@@ -52,6 +52,7 @@ class Desk:
         self.router = Router(
             profile=profile, ledger=old.ledger, session=old.session, announce=self._announce
         )
+        self.router.go_on(old)
         for provider in old.parts.dispatcher.providers.values():
             provider.close()
         self.refresh()

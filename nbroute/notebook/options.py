@@ -118,7 +118,10 @@ def _whole(text: str) -> int:
 
 
 def _names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(",") if name.strip())
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    if not names:
+        raise argparse.ArgumentTypeError(f"{text!r:.40} names no tier: it takes two or more, A,B")
+    return names
 
 
 def _share(text: str) -> float:

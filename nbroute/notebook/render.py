@@ -59,7 +59,7 @@ def plain(view: View) -> str:
         blocks.append(safe_plain(result.text) or "(no answer)")
         blocks.append(ladder_plain(result))
     blocks.extend(_footers(view))
-    return "\n\n".join(block for block in blocks if block)
+    return safe_plain("\n\n".join(block for block in blocks if block))
 
 
 def figures(view: View) -> str:
@@ -68,7 +68,7 @@ def figures(view: View) -> str:
     if view.results:
         newest = view.results[0]
         lines += [headline(newest), *remarks(newest), ladder_plain(newest)]
-    return "\n".join(line for line in [*lines, *_footers(view)] if line)
+    return safe_plain("\n".join(line for line in [*lines, *_footers(view)] if line))
 
 
 def markdown(view: View) -> str:
@@ -278,7 +278,7 @@ def _folded(result: RouteResult) -> str:
 
 def _in_html(text: str) -> str:
     """For an HTML element inside Markdown, where `$` must not start a formula."""
-    return html.escape(text).replace("$", DOLLAR)
+    return html.escape(" ".join(safe_plain(text).split())).replace("$", DOLLAR)
 
 
 def _running_markdown(running: Running) -> str:

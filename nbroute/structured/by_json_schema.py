@@ -37,11 +37,17 @@ def _plain(spec: Mapping[str, Any], name: str) -> dict[str, Any]:
     """Copy it as JSON holds it: what the user does to the dict later changes nothing."""
     try:
         copy: dict[str, Any] = json.loads(json.dumps(dict(spec), allow_nan=False))
-    except (TypeError, ValueError, RecursionError) as error:
+    except RecursionError:
+        raise SettingsError(_too_deep(name)) from None
+    except (TypeError, ValueError) as error:
         raise SettingsError(
             f"{name!r} is no JSON schema: {one_line(error)}; leave in only what JSON can hold"
         ) from None
     return copy
+
+
+def _too_deep(name: str) -> str:
+    return f"{name!r} is nested over {_DEEPEST_SCHEMA} levels deep; use '$defs'"
 
 
 def _validator(data: dict[str, Any], name: str) -> Any:
@@ -50,7 +56,7 @@ def _validator(data: dict[str, Any], name: str) -> Any:
     from jsonschema.validators import validator_for
 
     if nesting(data) > _DEEPEST_SCHEMA:
-        raise SettingsError(f"{name!r} is nested over {_DEEPEST_SCHEMA} levels deep; use '$defs'")
+        raise SettingsError(_too_deep(name))
     kind = validator_for(data, default=Draft202012Validator)
     try:
         kind.check_schema(data)

@@ -143,11 +143,15 @@ class RouteResult:
 
     @property
     def latency_ms(self) -> float:
-        """From sending to the end: attempts in turn, and the slowest of those in parallel."""
-        deciding = [a.latency_ms for a in self.attempts if a.purpose != "answer"]
-        answering = [a.latency_ms for a in self.attempts if a.purpose == "answer"]
-        waited = max if self.plan.strategy == "parallel" else sum
-        return sum(deciding) + (waited(answering) if answering else 0.0)
+        """From sending to the end: attempts in turn, and the slower of two tiers in parallel."""
+        total = sum(attempt.latency_ms for attempt in self.attempts)
+        if self.plan.strategy != "parallel":
+            return total
+        by_tier: dict[str, float] = {}
+        for one in self.attempts:
+            if one.purpose == "answer":
+                by_tier[one.tier] = by_tier.get(one.tier, 0.0) + one.latency_ms
+        return total - sum(by_tier.values()) + max(by_tier.values(), default=0.0)
 
     @property
     def verdicts(self) -> tuple[Verdict, ...]:
@@ -156,8 +160,8 @@ class RouteResult:
 
     @property
     def passed(self) -> bool:
-        """Whether the answer passed every check that was made of it."""
-        return all(verdict.passed for verdict in self.verdicts)
+        """Whether the answer passed every check; that another one differs is no check of it."""
+        return all(verdict.passed for verdict in self.verdicts if verdict.check != "agreement")
 
     @property
     def ttft_ms(self) -> float | None:

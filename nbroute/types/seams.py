@@ -113,6 +113,9 @@ class Embedder(Protocol):
     provider: str
     model: str
 
+    def missing(self, texts: Sequence[str]) -> list[str]:
+        """Those of the texts, once each, that would be sent to an endpoint."""
+
     def embed(self, texts: Sequence[str]) -> Embedded:
         """One vector a text; raises ProviderError, or SettingsError where it cannot be used."""
 

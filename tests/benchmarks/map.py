@@ -93,7 +93,7 @@ def nbroute_map(url: str, folder: Path) -> Callable[[int, int], float]:
         batch = map_prompts(router, prompts, workers=WORKERS, progress=False)
         took = time.perf_counter() - began
         assert len(batch) == count, batch
-        assert not batch.failed(), batch.failed()[0]
+        assert not batch.failed(), batch.failed()[0].error
         return count / took
 
     return run
