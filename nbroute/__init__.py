@@ -16,6 +16,7 @@ from typing import Any
 
 _HOMES = {
     "Attempt": "types",
+    "Batch": "many",
     "Decision": "types",
     "Embedder": "types",
     "Event": "types",

@@ -12,6 +12,7 @@ from nbroute.types import RouteResult
 
 PUBLIC = [
     "Attempt",
+    "Batch",
     "Decision",
     "Embedder",
     "Event",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self, overload
 
 from nbroute.errors import SettingsError, did_you_mean
 from nbroute.ledger.caps import SUM, of_cap, refusal, refusal_by_totals
-from nbroute.ledger.rows import NAMES, Term, all_rows, as_mapping, as_row, fetch, ids, insert, query
+from nbroute.ledger.rows import NAMES, Term, all_rows, as_mapping, as_row, fetch, ids, insert, insert_all, query
 from nbroute.ledger.schema import DAY, FIELDS, KINDS, MIGRATIONS
 from nbroute.report import ReportRow, Spend
 from nbroute.sqlitefile import FAILURES, SqliteFile
@@ -81,6 +81,20 @@ class SqliteLedger:
                     "the call could not be recorded in", error, _KEPT
                 ) from error
             self._written.add(attempt.session)
+
+    def append_all(self, attempts: Sequence[Attempt]) -> None:
+        """Write the rows in one go; RecordError where that fails, with the rows kept in memory."""
+        rows = [as_row(attempt, store_text=self._store_text) for attempt in attempts]
+        with self._lock:
+            try:
+                self._write_all(rows)
+            except FAILURES as error:
+                for row in rows:
+                    self._keep(row)
+                raise self._file.record_error(
+                    "the calls could not be recorded in", error, _KEPT
+                ) from error
+            self._written.update(attempt.session for attempt in attempts)
 
     def reserve(self, attempt: Attempt, caps: Sequence[Cap]) -> Refusal | None:
         """Append the running attempt if its `reserved_usd` fits in every cap; else say which not.
@@ -173,6 +187,14 @@ class SqliteLedger:
             connection.execute("BEGIN IMMEDIATE")
             self._bring_kept(connection)
             insert(connection, row)
+            connection.execute("COMMIT")
+            self._kept.close()
+
+    def _write_all(self, rows: Sequence[Sequence[Any]]) -> None:
+        with self._file.connection() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            self._bring_kept(connection)
+            insert_all(connection, rows)
             connection.execute("COMMIT")
             self._kept.close()
 
