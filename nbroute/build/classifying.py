@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbroute.classify.embedding import EmbeddingClassifier, Method
-from nbroute.classify.examples import Example, shipped
+from nbroute.classify.examples import Example, read_examples, shipped
 from nbroute.classify.learned import LearnedClassifier
 from nbroute.classify.model import ModelClassifier
 from nbroute.classify.rules import RulesClassifier
@@ -51,6 +51,7 @@ class Deciders:
         self.default: Spec = settings.classifier.name
         self.rules = RulesClassifier()
         self.learned: LearnedClassifier | None = None
+        self.own_examples: Any = settings.classifier.examples_file
         self._settings, self._ladder, self._tier = settings, ladder, tier
         self._providers, self._announce = providers, announce
         self._embedder: Embedder | None = None
@@ -145,7 +146,9 @@ class Deciders:
     def _example_vectors(self) -> ExampleVectors:
         with self._lock:
             if self._examples is None:
-                self._examples = ExampleVectors([*shipped(), *self._taught()])
+                source = self.own_examples
+                own = shipped() if source is None else read_examples(source, self._ladder)
+                self._examples = ExampleVectors([*own, *self._taught()])
             return self._examples
 
     def _taught(self) -> tuple[Example, ...]:

@@ -12,7 +12,18 @@ from typing import TYPE_CHECKING, Any, Self, overload
 
 from nbroute.errors import SettingsError, did_you_mean
 from nbroute.ledger.caps import SUM, of_cap, refusal, refusal_by_totals
-from nbroute.ledger.rows import NAMES, Term, all_rows, as_mapping, as_row, fetch, ids, insert, insert_all, query
+from nbroute.ledger.rows import (
+    NAMES,
+    Term,
+    all_rows,
+    as_mapping,
+    as_row,
+    fetch,
+    ids,
+    insert,
+    insert_all,
+    query,
+)
 from nbroute.ledger.schema import DAY, FIELDS, KINDS, MIGRATIONS
 from nbroute.report import ReportRow, Spend
 from nbroute.sqlitefile import FAILURES, SqliteFile

@@ -116,7 +116,8 @@ def _classifier(
     if name in ("model", "hybrid") and model is None and lowest.model != AUTO:
         provider, model = lowest.provider, lowest.model
     threshold = table.get("classifier_threshold", 0.7)
-    return ClassifierSettings(name, provider, model, threshold, table.get("classifier_file"))
+    files = table.get("classifier_file"), table.get("examples_file")
+    return ClassifierSettings(name, provider, model, threshold, *files)
 
 
 def _check_classifier_provider(

@@ -170,6 +170,7 @@ NBROUTE = {
     "classifier_model": _TEXT,
     "classifier_threshold": _FRACTION,
     "classifier_file": _PATH,
+    "examples_file": _PATH,
     "embedder": _TEXT,
     "embedder_model": _TEXT,
     "agreement": _FRACTION,

@@ -52,6 +52,7 @@ class ClassifierSettings:
     model: str | None = None
     threshold: float = 0.7
     file: Path | None = None
+    examples_file: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

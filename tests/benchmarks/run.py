@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-NAMES = ("load", "route", "rules", "ledger")
+NAMES = ("load", "route", "map", "rules", "learned", "ledger")
 
 if __name__ == "__main__":
     failed = []

@@ -1,0 +1,115 @@
+"""Examples of one's own, through the Router; bills that are settled later."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from nbroute.build import Router
+from nbroute.errors import PromptError, SettingsError
+
+OWN = [
+    ("zork the blib", "SIMPLE"),
+    ("zork the blob", "MEDIUM"),
+    ("quux the narf", "COMPLEX"),
+    ("flim the flam", "FRONTIER"),
+]
+
+
+@pytest.mark.parametrize("kind", ["frame", "csv", "pairs"])
+def test_examples_of_ones_own_take_the_place_of_the_shipped_ones(kind):
+    frame = pd.DataFrame(OWN, columns=["prompt", "tier"])
+    frame.to_csv("labels.csv", index=False)
+    source = {"frame": frame, "csv": "labels.csv", "pairs": OWN}[kind]
+
+    decision = Router(profile="simulated", examples=source).classify("quux the narf", "embedding")
+
+    assert "COMPLEX" == decision.tier
+
+
+def test_a_file_of_examples_can_be_named_in_the_settings():
+    pd.DataFrame(OWN, columns=["prompt", "tier"]).to_csv("labels.csv", index=False)
+    Path("nbroute.toml").write_text(
+        '[nbroute]\nprofile = "simulated"\nclassifier = "embedding"\nexamples_file = "labels.csv"\n'
+    )
+
+    assert "FRONTIER" == Router().classify("flim the flam").tier
+
+
+@pytest.mark.parametrize(
+    ("examples", "says"),
+    [
+        ([("a prompt", "SIMPEL")], "SIMPLE"),
+        (OWN[:3], "no example for the tier 'FRONTIER'"),
+        ([], "no examples"),
+        ("gone.csv", "gone.csv"),
+        (3, "cannot be read"),
+    ],
+)
+def test_examples_that_cannot_be_used_are_refused(examples, says):
+    with pytest.raises(SettingsError, match=says):
+        Router(profile="simulated", examples=examples)
+
+
+def test_an_empty_file_of_examples_is_refused():
+    Path("empty.csv").write_text("")
+
+    with pytest.raises(SettingsError, match=r"empty\.csv"):
+        Router(profile="simulated", examples="empty.csv")
+
+
+def test_what_was_taught_is_known_to_the_next_session():
+    Router(profile="simulated").teach("zork the blib", "frontier")
+
+    decision = Router(profile="simulated").classify("zork the blib", "embedding")
+
+    assert "FRONTIER" == decision.tier
+
+
+def test_an_empty_prompt_is_not_taught():
+    with pytest.raises(PromptError):
+        Router(profile="simulated").teach(" ", "SIMPLE")
+
+
+# Settling
+
+
+def test_a_call_without_a_bill_is_settled_later(router, server):
+    server.generations["gen-1"] = {"total_cost": 0.00042, "native_tokens_prompt": 7}
+    server.reply(text="A whole answer.", id="gen-1")
+    router.route("hello")
+    before = router.spend().usd
+
+    settled = router.settle()
+
+    assert (1, 1) == (settled.asked, settled.settled)
+    assert Decimal("0.00042") == router.spend().usd != before
+    assert "billed" == router.ledger.rows(session=router.session)[0]["cost_source"]
+    assert "nothing to settle" in router.settle().told
+
+
+def test_an_endpoint_without_a_bill_leaves_the_cost_as_it_was(router, server):
+    server.reply(text="A whole answer.", id="gen-2")
+    router.route("hello")
+    before = router.spend().usd
+
+    settled = router.settle()
+
+    assert (1, 0) == (settled.asked, settled.settled)
+    assert before == router.spend().usd
+
+
+def test_an_interrupted_stream_can_be_settled(router, server):
+    from nbroute.errors import ProviderError
+
+    server.generations["gen-3"] = {"total_cost": 0.001}
+    server.reply(text="one two three four", id="gen-3", cut_after=2)
+    with pytest.raises(ProviderError):
+        router.route("hello", model="small")
+
+    assert "estimated" == router.ledger.rows(session=router.session)[0]["cost_source"]
+    assert 1 == router.settle().settled
+    assert Decimal("0.001") == router.spend().usd
