@@ -53,10 +53,10 @@ def _begun(options: Options, ladder: Ladder) -> Decision:
     """Where the strategy's tiers are named there is nothing to classify."""
     named = [find_tier(ladder, name) for name in (options.tiers or (options.start or "",))]
     lowest = min(named, key=lambda tier: ladder.index(tier.name)).name
-    told = f"{options.strategy} from {lowest}"
+    told = f"a cascade from {lowest}"
     if options.tiers:
         told = f"{options.strategy} of {' and '.join(tier.name for tier in named)}"
-    return Decision(lowest, "forced", f"forced: {told} was asked for")
+    return Decision(lowest, "forced", f"forced: you asked for {told}")
 
 
 def decided(trip: Trip, parts: Parts, senses: Senses | None, *, cheaper: bool = False) -> Decision:
@@ -75,6 +75,6 @@ def decided(trip: Trip, parts: Parts, senses: Senses | None, *, cheaper: bool = 
     except BudgetExceeded as error:
         if not cheaper:
             raise
-        trip.tell(Notice(f"classified by the rules: {error}"))
+        trip.tell(Notice(f"classified by the rules: {str(error).partition(';')[0]}"))
         rules = parts.classifier_for("rules", None)
         return classify_turn(rules, trip.prompt, trip.earlier, parts.ladder)

@@ -112,7 +112,12 @@ def _check_tiers(options: Options, ladder: Ladder) -> None:
     if options.start is not None and (options.tier or direct):
         msg = f"start = {options.start!r} is for a cascade with no tier forced; use tier instead"
         raise SettingsError(msg)
-    if named and (options.tier or options.start or direct):
+    if named and options.start is not None:
+        raise SettingsError(
+            f"start = {options.start!r} and tiers = {named!r} exclude each other: a cascade of "
+            "named tiers begins at the lowest of them"
+        )
+    if named and (options.tier or direct):
         msg = f"tiers = {named!r} are for a cascade or parallel with no tier forced; use tier"
         raise SettingsError(msg)
     for name in (options.tier, options.start, *named):

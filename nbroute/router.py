@@ -99,7 +99,7 @@ class Engine:
 
         Raises SettingsError at the top of the ladder.
         """
-        chosen = find_tier(self.ladder, tier) if tier else self._above(result.tier)
+        chosen = find_tier(self.ladder, tier) if tier else self._next(result)
         options = replace(
             result.options,
             tier=chosen.name,
@@ -162,6 +162,13 @@ class Engine:
     def set_budget(self, usd: Decimal | float | str | None) -> None:
         """Hold the session to that many US dollars from here on; None lifts the budget."""
         self.limits = with_budget(self.limits, usd)
+
+    def above(self, result: RouteResult) -> Tier | None:
+        """The tier that an escalation asks: the next of the result's plan, else of the ladder."""
+        names = [step.tier.name for step in result.plan.steps]
+        later = names[names.index(result.tier) + 1 :] if result.tier in names else []
+        known = [name for name in later if name in self.ladder.names]
+        return self.ladder[known[0]] if known else self._ladder_above(result.tier)
 
     def go_on(self, other: Engine) -> None:
         """Take over what the other was told in this session: budget, conversations, permission."""
@@ -275,16 +282,19 @@ class Engine:
             prompt=trip.prompt,
         )
 
-    def _above(self, name: str) -> Tier:
-        if name not in self.ladder.names:
-            hint = did_you_mean(name, self.ladder.names)
-            msg = f"{name!r} is no tier of ladder {self.ladder.name!r}, so name the next: {hint}"
+    def _ladder_above(self, name: str) -> Tier | None:
+        return self.ladder.above(name) if name in self.ladder.names else None
+
+    def _next(self, result: RouteResult) -> Tier:
+        above = self.above(result)
+        if above is not None:
+            return above
+        if result.tier in self.ladder.names:
+            msg = f"{result.tier} is the top tier of ladder {self.ladder.name!r}; name a tier"
             raise SettingsError(msg)
-        above = self.ladder.above(name)
-        if above is None:
-            msg = f"{name} is the top tier of ladder {self.ladder.name!r}; name a tier"
-            raise SettingsError(msg)
-        return above
+        hint = did_you_mean(result.tier, self.ladder.names)
+        msg = f"{result.tier!r} is no tier of ladder {self.ladder.name!r}, so name the next: {hint}"
+        raise SettingsError(msg)
 
     def _is_above(self, tier: str | None, parent: RouteResult | None) -> bool:
         places = {name: place for place, name in enumerate(self.ladder.names)}

@@ -125,7 +125,7 @@ class Run:
             with contextlib.suppress(BudgetExceeded):
                 answered = self._ask(Step(tier, tier.targets), "")
                 what = f"over the budget, so {tier.name} was asked and not {step.tier.name}"
-                self.trip.tell(Notice(f"{what}: {refused}"))
+                self.trip.tell(Notice(f"{what}: {str(refused).partition(';')[0]}"))
                 return answered
         raise refused
 
@@ -226,7 +226,7 @@ class Run:
             return Verdict(False, "agreement", f"the answers could not be compared: {error}")
         passed = found >= wanted_similarity
         sign = "at least" if passed else "under"
-        reason = f"similarity {found:.2f}, {sign} {wanted_similarity:.2f}"
+        reason = f"similarity {found:.3f}, {sign} {wanted_similarity:g}"
         return Verdict(passed, "agreement", reason)
 
 

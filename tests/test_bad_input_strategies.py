@@ -99,6 +99,8 @@ def shell(monkeypatch):
     if "nbroute" in made.extension_manager.loaded:
         made.run_line_magic("unload_ext", "nbroute")
     made.history_manager.end_session()
+    made.history_manager.save_thread.stop()
+    made.history_manager.db.close()
     InteractiveShell.clear_instance()
 
 
@@ -622,6 +624,25 @@ def test_parallel_over_the_budget_with_cheaper_keeps_the_one_that_fits(router, s
     assert any("only LOW answered" in notice for notice in result.notices)
 
 
+def test_many_in_parallel_cannot_overspend_together(router, server):
+    by_model(server, small=OTHER)
+    router.set_budget("0.07")
+
+    def work(number):
+        with contextlib.suppress(errors.BudgetExceeded):
+            router.route(f"{HARD} {number}", strategy="parallel", tiers=("LOW", "TOP"))
+
+    workers = [threading.Thread(target=work, args=(n,)) for n in range(12)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+
+    assert router.spend().usd <= Decimal("0.07")
+    assert len(server.requests) <= len(router.ledger.rows())
+    assert "running" not in {row["status"] for row in router.ledger.rows()}
+
+
 def test_a_refusal_by_budget_does_not_set_the_callers_event(router, server):
     server.handler = lambda body: Reply(text=GOOD)
     cancel = threading.Event()
@@ -1023,3 +1044,22 @@ def test_a_click_while_the_ledger_breaks_leaves_the_controls_usable(router, serv
     assert "MID" == kept[-1].tier
     assert not controls.up.disabled
     assert "" == controls.said.value.split(">")[1].split("<")[0]
+
+
+def test_an_escalation_that_is_stopped_can_be_tried_again(router, server):
+    card = Card(router, Quiet())
+    card.route("hello", tier="LOW")
+    kept = []
+    controls = Controls(card, router, Meter(router), kept.append)
+    server.handler = lambda _: Reply(delay=20)
+
+    answering = controls.start("MID")
+    while len(server.requests) < 2:
+        time.sleep(0.01)
+    controls.cancel()
+    answering.join()
+    server.handler = None
+    controls.start("MID").join()
+
+    assert ["ok", "interrupted", "ok"] == [row["status"] for row in router.ledger.rows()]
+    assert ["MID"] == [result.tier for result in kept]

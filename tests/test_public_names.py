@@ -56,6 +56,7 @@ ERRORS = [
     "UnknownModel",
 ]
 ROUTER = [
+    "above",
     "allow_code",
     "amap",
     "aroute",
@@ -64,6 +65,7 @@ ROUTER = [
     "escalate",
     "explain",
     "fit",
+    "go_on",
     "ladder",
     "ledger",
     "map",

@@ -22,7 +22,7 @@ def rated(least: float = RATING) -> Check:
             return Verdict(False, "rating", "no rating in the answer")
         reason = f"rates itself {reply.rating:g} of 10, wanted {least:g}"
         passed = reply.rating >= least
-        return Verdict(passed, "rating", "" if passed else reason)
+        return Verdict(passed, "rating", "" if passed else reason, score=reply.rating)
 
     return rated
 
@@ -40,6 +40,6 @@ def likely(least: float = PROBABILITY) -> Check:
         probability = math.exp(min(reply.logprob, 0.0))
         passed = probability >= least
         reason = f"its tokens had a mean probability of {probability:.2f}, wanted {least:g}"
-        return Verdict(passed, "logprob", "" if passed else reason)
+        return Verdict(passed, "logprob", "" if passed else reason, score=probability)
 
     return likely

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
@@ -74,11 +75,21 @@ def judge(reply: Reply, checks: tuple[Check, ...]) -> tuple[Verdict, ...]:
 
 
 def best(candidates: Sequence[Sequence[Verdict]]) -> int:
-    """Which of the attempts, in ladder order, came furthest: the higher tier's among equals.
+    """Which of the attempts, in ladder order, came furthest.
 
-    One that passed everything comes furthest of all. ValueError where there are none.
+    One that passed everything comes furthest of all; among equals the check that failed them
+    says which is better, if it measures, and else the higher tier's is. ValueError where
+    there are none.
     """
-    return max(range(len(candidates)), key=lambda place: (*_distance(candidates[place]), place))
+    return max(
+        range(len(candidates)),
+        key=lambda place: (*_distance(candidates[place]), _score(candidates[place]), place),
+    )
+
+
+def _score(verdicts: Sequence[Verdict]) -> float:
+    last = verdicts[-1].score if verdicts else None
+    return -math.inf if last is None else last
 
 
 def _distance(verdicts: Sequence[Verdict]) -> tuple[bool, int]:

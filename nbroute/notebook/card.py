@@ -67,7 +67,7 @@ class Card:
             if isinstance(event, Text):
                 self.screen.text(event.text)
             elif isinstance(event, Escalated):
-                self.screen.rejected(f"{event.verdict.reason}; next: {event.tier}")
+                self.screen.rejected(_between(event))
             if not isinstance(event, Done):
                 self.screen.draw(self.view)
 
@@ -103,19 +103,32 @@ class Card:
                 self.screen.give_up()
 
 
+def _between(event: Escalated) -> str:
+    """What is said between an answer that is not kept and the next one."""
+    verdict = event.verdict
+    if verdict.check == "agreement":
+        return f"the answers differ: {verdict.reason}; {event.tier}'s is kept"
+    return (
+        f"{event.rejected.tier} rejected by {verdict.check}: {verdict.reason}; next: {event.tier}"
+    )
+
+
 def _after(view: render.View, event: Event) -> render.View:
     running = view.running or render.Running()
     match event:
         case Classified(decision, plan):
-            running = replace(running, tier=plan.steps[0].tier.name, decision=decision)
+            both = " and ".join(step.tier.name for step in plan.steps)
+            doing = f"asking {both} at once ..." if plan.strategy == "parallel" else ""
+            first = plan.steps[0].tier.name
+            running = replace(running, tier=first, decision=decision, doing=doing)
         case Sent(tier, model):
             text = running.text if tier == running.tier else ""
             running = replace(running, tier=tier, model=model, text=text)
         case Text(text):
             running = replace(running, text=running.text + text)
-        case Escalated(_, verdict, tier):
+        case Escalated(tier=tier):
             running = replace(running, tier=tier, model="", text="")
-            return replace(view, running=running, notices=(*view.notices, verdict.reason))
+            return replace(view, running=running, notices=(*view.notices, _between(event)))
         case Notice(text):
             return replace(view, notices=(*view.notices, text))
         case Attempted(attempt) if attempt.error:

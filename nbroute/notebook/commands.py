@@ -75,14 +75,14 @@ def classify(desk: Any, rest: str) -> tables.Table:
     return tables.decision(desk.router.classify(text, asked), text)
 
 
-def use(desk: Any, rest: str) -> tables.Told:
+def use(desk: Any, rest: str) -> tables.Said:
     """Another profile from here on."""
     if not rest:
         raise SettingsError("`%route use` takes the name of a profile, such as `simulated`")
-    return tables.Told(f"nbroute: {desk.use(rest)}")
+    return tables.Said(f"nbroute: {desk.use(rest)}")
 
 
-def budget(desk: Any, rest: str) -> tables.Told:
+def budget(desk: Any, rest: str) -> tables.Said:
     """The session's budget, or another one from here on."""
     if rest:
         desk.router.set_budget(None if rest.lower() in ("off", "none") else rest)
@@ -90,7 +90,7 @@ def budget(desk: Any, rest: str) -> tables.Told:
     return tables.budgets(desk.router)
 
 
-def teach(desk: Any, rest: str) -> tables.Told:
+def teach(desk: Any, rest: str) -> tables.Said:
     """Keep a prompt as an example of a tier, for the classifiers that learn from examples."""
     tier, _, text = rest.partition(" ")
     if not tier:
@@ -99,7 +99,11 @@ def teach(desk: Any, rest: str) -> tables.Told:
         raise SettingsError("nothing was routed yet; give a text: `%route teach TIER TEXT`")
     prompt = text.strip() or desk.last.prompt
     known = desk.router.teach(prompt, tier)
-    return tables.Told(f"nbroute: kept as an example of {known}: {prompt:.60}")
+    return tables.Said(f"nbroute: kept as an example of {known}: {_short(prompt)}")
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def threads(desk: Any, rest: str) -> Any:
@@ -109,27 +113,27 @@ def threads(desk: Any, rest: str) -> Any:
         raise SettingsError("`%route threads` lists them; `%route threads forget NAME` drops one")
     if word:
         desk.router.threads.forget(name.strip())
-        return tables.Told(f"nbroute: thread {name.strip()!r} is forgotten")
+        return tables.Said(f"nbroute: thread {name.strip()!r} is forgotten")
     return tables.threads_table(desk.router)
 
 
-def allow(desk: Any, rest: str) -> tables.Told:
+def allow(desk: Any, rest: str) -> tables.Said:
     """The user's word that checks may run code that a model wrote."""
     if rest != "code":
         raise SettingsError("`%route allow` takes one word, `code`: to run code in answers")
     desk.router.allow_code()
-    return tables.Told(
+    return tables.Said(
         "nbroute: for this session, `--check tests=NAME` runs code that a model wrote: in a "
         "process of its own with limits on time, memory and files and without your keys. That "
         "holds accidents back, not an attacker."
     )
 
 
-def settle(desk: Any, _rest: str) -> tables.Told:
+def settle(desk: Any, _rest: str) -> tables.Said:
     """Ask the endpoint what it charged where its answers did not say."""
     settled = desk.router.settle()
     desk.refresh()
-    return tables.Told(f"nbroute: {settled.told}")
+    return tables.Said(f"nbroute: {settled.told}")
 
 
 def help_text(_desk: Any, _rest: str) -> tables.Told:
@@ -169,6 +173,9 @@ COMMANDS = {
     "threads": Command(threads, "the conversations of `--thread`", "[forget NAME]"),
     "allow": Command(allow, "let --check tests=NAME run code in answers", "code"),
     "settle": Command(settle, "ask endpoints that keep a bill what their answers cost"),
+    "router": Command(
+        lambda desk, _: desk.router, "the Router behind these cells: `router = %route router`"
+    ),
     "use": Command(use, "go on with another profile: openrouter, local, ollama ...", "PROFILE"),
     "help": Command(help_text, "this list"),
 }

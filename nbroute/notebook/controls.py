@@ -112,7 +112,7 @@ class Controls(widgets.VBox):
 
     def _idle(self, said: str = "") -> None:
         result = self._card.result
-        above = self._router.ladder.above(result.tier)
+        above = self._router.above(result)
         self.up.description = f"Escalate to {above.name}" if above else "Top tier: no escalation"
         self.up.disabled = above is None
         self.run.disabled = False

@@ -62,6 +62,8 @@ class Desk:
         """Answer the last prompt again on the next tier, or on that one, in a card of its own."""
         if self.last is None:
             raise SettingsError("nothing was routed yet; run a %%route cell first")
+        if tier is None and self.router.above(self.last) is None:
+            return self.router.escalate(self.last)  # it says why there is nowhere to go
         card = Card(self.router, self._screen(), earlier=self.last.chain)
         return self._show(card, lambda: card.escalate(tier), output=None, quiet=False)
 

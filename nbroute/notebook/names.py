@@ -56,8 +56,8 @@ def _check(space: Space, name: str) -> str | Check:
         return tests_check(assertions_of(_defined(space, value), value), value)
     if callable(space.get(name)):
         return own(space[name], name)
-    if kind.removeprefix("no-") in CHECKS:
-        return name
+    if kind.removeprefix("no-") in CHECKS or name != kind:
+        return name  # a wrong name or value is told where checks are read
     return own(_function(space, name, "check", CHECKS), name)
 
 

@@ -8,15 +8,15 @@ from decimal import Decimal
 from typing import Any
 
 from nbroute.errors import RecordError
+from nbroute.notebook.lines import headline, ladder_plain, reason, remarks
 from nbroute.notebook.markdown_inline import DOLLAR
 from nbroute.notebook.rungs import has_ladder, ladder_lines, ladder_title
 from nbroute.notebook.untrusted import escape_markdown, safe_markdown, safe_plain
-from nbroute.notebook.wording import DOT, seconds
+from nbroute.notebook.wording import DOT
 from nbroute.pricing import describe, format_usd
 from nbroute.report import Report, Saving, Spend, counted, record
 from nbroute.types import (
     Attempt,
-    Cost,
     Decision,
     RouteResult,
     equivalent_cost,
@@ -96,67 +96,6 @@ def bundle(view: View) -> tuple[dict[str, str], dict[str, Any]]:
     return data, {"nbroute": told}
 
 
-def headline(result: RouteResult) -> str:
-    """`SIMPLE · openai/gpt-4o-mini · $0.000012 (list price) · 0.4 s · 21 in, 9 out`."""
-    answer = result.answer
-    parts = [
-        answer.tier or "no tier",
-        _model(answer),
-        _cost(result),
-        seconds(result.latency_ms),
-        f"{_about(answer)}{answer.input_tokens} in, {answer.output_tokens} out",
-    ]
-    return DOT.join([*parts, *_marks(result)])
-
-
-def remarks(result: RouteResult) -> list[str]:
-    """Why this tier, what else was tried, and what the user should know."""
-    lines = [why_line(result)]
-    told = {result.answer.id, *(rung.attempt for rung in result.rungs)}
-    rest = [one for one in result.attempts if one.id not in told and one.status != "unused"]
-    lines += [attempt_line(one) for one in rest]
-    failed = [verdict for verdict in result.verdicts if not verdict.passed]
-    if failed and len(result.rungs) == 1:
-        lines.append(f"note: the answer did not pass {failed[0].check}: {failed[0].reason}")
-    return lines + [f"note: {notice}" for notice in result.notices]
-
-
-def ladder_plain(result: RouteResult) -> str:
-    """The tiers that were asked, below the answer; empty where there is nothing to tell."""
-    if not has_ladder(result):
-        return ""
-    lines = [ladder_title(result), *(f"- {line}" for line in ladder_lines(result))]
-    return safe_plain("\n".join(lines))
-
-
-def why_line(result: RouteResult) -> str:
-    """`why: rules: "What is" at 0, 7 words · sure 0.93`."""
-    return f"why: {reason(result.decision)}"
-
-
-_DOING = {"classify": "classified with", "embed": "embedded with"}
-
-
-def attempt_line(attempt: Attempt) -> str:
-    """One call that is not the answer: what it was for, how it ended, what it cost."""
-    doing = _DOING.get(attempt.purpose, "tried")
-    ended = "" if attempt.status == "ok" else f": {attempt.error or attempt.status}"
-    cost = describe(Cost(attempt.cost_usd, attempt.cost_source))
-    if attempt.cost_usd == 0:
-        cost = "$0 (cached)" if attempt.cached else "nothing charged"
-    return f"{doing} {attempt.model} ({attempt.tier}){ended} · {cost}"
-
-
-def reason(decision: Decision) -> str:
-    """The decision's reason, and how sure it is."""
-    sure = "" if decision.confidence is None else f"{DOT}sure {decision.confidence:.2f}"
-    return f"{decision.reason}{sure}"
-
-
-def _model(attempt: Attempt) -> str:
-    return f"{attempt.model} (simulated)" if attempt.provider_kind == "simulated" else attempt.model
-
-
 def session_text(router: Any, *, saving: bool = True) -> str:
     """The session's line, or why there is none: a ledger that cannot be read."""
     try:
@@ -222,37 +161,6 @@ def _saved(saving: Saving, baseline: str, how: str) -> str:
     return f"{format_usd(abs(saving.usd))} {word} than all on {baseline} ({how})"
 
 
-def _cost(result: RouteResult) -> str:
-    if result.cached and result.cost_usd == 0:
-        return "$0 (cached)"
-    if result.answer.status == "error" and not result.answer.text and result.cost_usd == 0:
-        return "nothing charged"
-    told = describe(result.cost)
-    return f"+{told} for this step" if result.parent else told
-
-
-def _about(attempt: Attempt) -> str:
-    return "about " if attempt.tokens_estimated else ""
-
-
-def _marks(result: RouteResult) -> list[str]:
-    answer = result.answer
-    marks = ["cached"] if answer.cached and result.cost_usd else []
-    if len(result.rungs) > 1 and not result.passed:
-        marks.append(f"the best of {len(result.rungs)} answers, none of which passed its checks")
-    elif answer.status == "rejected":
-        marks.append(f"rejected: {answer.error}")
-    elif answer.status == "interrupted":
-        marks.append("interrupted" + (": a partial answer" if answer.text else " before any text"))
-    elif answer.status == "error":
-        marks.append("broke off: a partial answer" if (answer.text or "").strip() else "failed")
-    elif answer.finish_reason == "length":
-        marks.append("cut off by the token budget")
-    elif answer.finish_reason == "content_filter":
-        marks.append("cut off by the endpoint's filter")
-    return marks
-
-
 def _answer_markdown(result: RouteResult) -> str:
     head, _, rest = headline(result).partition(DOT)
     lines = [f"**{escape_markdown(head)}**{DOT}{escape_markdown(rest)}"]
@@ -273,7 +181,8 @@ def _folded(result: RouteResult) -> str:
     summary = _in_html(f"before that: {headline(result)}")
     lines = "  \n".join(escape_markdown(line) for line in remarks(result))
     answer = safe_markdown(result.text) or "*(no answer)*"
-    return f"<details>\n<summary>{summary}</summary>\n\n{lines}\n\n{answer}\n\n</details>"
+    inside = f"{lines}\n\n{answer}{_ladder_markdown(result)}"
+    return f"<details>\n<summary>{summary}</summary>\n\n{inside}\n\n</details>"
 
 
 def _in_html(text: str) -> str:
@@ -302,8 +211,13 @@ def _footers(view: View) -> list[str]:
     chain = view.results
     lines = [f"note: {notice}" for notice in view.notices]
     if len(chain) > 1:
-        lines.append(f"all {len(chain)} answers together: {_together(chain)}")
+        answers = sum(_is_answer(attempt) for result in chain for attempt in result.attempts)
+        lines.append(f"all {answers} answers together: {_together(chain)}")
     return [*lines, *([view.session] if view.session else [])]
+
+
+def _is_answer(attempt: Attempt) -> bool:
+    return attempt.purpose == "answer" and bool(attempt.text)
 
 
 def _together(chain: tuple[RouteResult, ...]) -> str:

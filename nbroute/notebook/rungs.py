@@ -6,6 +6,9 @@ from nbroute.notebook.wording import DOT, seconds
 from nbroute.pricing import describe
 from nbroute.types import Attempt, Cost, RouteResult, Rung
 
+#: Characters that are shown of an answer that was sent back.
+QUOTED = 160
+
 
 def has_ladder(result: RouteResult) -> bool:
     """Whether there is more to say than the one answer: it was checked, or others were asked."""
@@ -13,10 +16,20 @@ def has_ladder(result: RouteResult) -> bool:
 
 
 def ladder_title(result: RouteResult) -> str:
-    """`ladder: SIMPLE rejected, MEDIUM passed`."""
-    told = [f"{rung.tier} {_ended(rung)}" for rung in result.rungs]
-    told += [f"{one.tier} not needed" for one in result.attempts if one.status == "unused"]
-    return f"{'both tiers' if result.plan.strategy == 'parallel' else 'ladder'}: {', '.join(told)}"
+    """`ladder: SIMPLE rejected by unsure, MEDIUM passed`, or whether two in parallel agree."""
+    told = ", ".join(f"{rung.tier} {_ended(rung)}" for rung in result.rungs)
+    if result.plan.strategy == "parallel":
+        return f"both tiers: {_agreement(result) or told}"
+    return f"{'checks' if result.plan.strategy == 'direct' else 'ladder'}: {told}"
+
+
+def _agreement(result: RouteResult) -> str:
+    """Empty where only one of the two answered."""
+    verdict = next((v for r in result.rungs for v in r.verdicts if v.check == "agreement"), None)
+    if verdict is None:
+        return ""
+    agree = "they agree" if verdict.passed else "they differ"
+    return f"{agree} ({verdict.reason}), {result.tier}'s answer is kept"
 
 
 def ladder_lines(result: RouteResult) -> list[str]:
@@ -38,28 +51,36 @@ def _ended(rung: Rung) -> str:
 
 
 def _line(rung: Rung, attempt: Attempt, result: RouteResult) -> str:
-    mark = ["the answer"] if attempt.id == result.answer.id else []
-    return DOT.join([attempt.tier, attempt.model, _verdict(rung), *_figures(attempt), *mark])
+    kept = attempt.id == result.answer.id
+    mark = ["the answer"] if kept else _quoted(rung, attempt)
+    return DOT.join([attempt.tier, attempt.model, *_verdict(rung), *_figures(attempt), *mark])
 
 
-def _verdict(rung: Rung) -> str:
-    if rung.failed:
-        return f"rejected by {rung.failed.check}: {rung.failed.reason}"
+def _verdict(rung: Rung) -> list[str]:
+    failed = rung.failed
+    if failed and failed.check == "agreement":
+        return [f"differs: {failed.reason}"]
+    if failed:
+        return [f"rejected by {failed.check}: {failed.reason}"]
     passed = [f"{v.check} ({v.reason})" if v.reason else v.check for v in rung.verdicts]
-    return f"passed {', '.join(passed)}" if passed else "taken unchecked"
+    return [f"passed {', '.join(passed)}"] if passed else []
+
+
+def _quoted(rung: Rung, attempt: Attempt) -> list[str]:
+    """The beginning of an answer that was sent back."""
+    if rung.failed is None or not attempt.text:
+        return []
+    text = " ".join(attempt.text.split())
+    return [f"it said: {text[:QUOTED]}{' ...' if len(text) > QUOTED else ''}"]
 
 
 def _unused(attempt: Attempt) -> str:
-    return DOT.join(
-        [attempt.tier, attempt.model, f"not needed: {attempt.error}", *_figures(attempt)]
-    )
+    return DOT.join([attempt.tier, attempt.model, f"not kept: {attempt.error}", *_figures(attempt)])
 
 
 def _figures(attempt: Attempt) -> list[str]:
-    cost = (
-        "$0 (cached)" if attempt.cached else describe(Cost(attempt.cost_usd, attempt.cost_source))
-    )
-    told = [cost, seconds(attempt.latency_ms)]
+    cost = describe(Cost(attempt.cost_usd, attempt.cost_source))
+    told = ["$0 (cached)" if attempt.cached else cost, seconds(attempt.latency_ms)]
     if attempt.rating is not None:
         told.append(f"rated itself {attempt.rating:g} of 10")
     return told

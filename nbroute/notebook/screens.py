@@ -58,7 +58,7 @@ class Live:
     def give_up(self) -> None:
         """Take back what was drawn."""
         if self._handle is not None:
-            self._handle.update({"text/plain": "(no answer)"}, raw=True)
+            self._handle.update({"text/plain": ""}, raw=True)
 
     def finish(self, view: render.View) -> None:
         """Redraw now."""
@@ -110,7 +110,7 @@ class Terminal:
 
     def rejected(self, why: str) -> None:
         """Print a line between the two answers."""
-        sys.stdout.write(f"\n\n--- rejected: {safe_plain(why)} ---\n\n")
+        sys.stdout.write(f"\n\n--- {safe_plain(why)} ---\n\n")
 
     def give_up(self) -> None:
         """Nothing was printed."""

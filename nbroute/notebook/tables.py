@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from nbroute.notebook.render import attempt_line, headline, ladder_plain, reason, session_text
+from nbroute.notebook.lines import attempt_line, headline, ladder_plain, reason
+from nbroute.notebook.render import session_text
 from nbroute.notebook.untrusted import escape_markdown, safe_plain
 from nbroute.notebook.wording import DOT
 from nbroute.pricing import describe, format_usd, price_of
@@ -23,6 +24,20 @@ class Told:
     def __repr__(self) -> str:
         """The text."""
         return self.text
+
+
+@dataclass(frozen=True)
+class Said:
+    """Sentences, a line each; a notebook wraps them between words."""
+
+    text: str
+
+    def __repr__(self) -> str:
+        """The text."""
+        return self.text
+
+    def _repr_markdown_(self) -> str:
+        return "  \n".join(escape_markdown(line) for line in self.text.split("\n"))
 
 
 @dataclass(frozen=True)
@@ -87,7 +102,7 @@ def tiers_table(router: Any) -> Table:
     return Table(head, rows, above=[f"ladder {router.ladder.name}{DOT}{origin}"])
 
 
-def budgets(router: Any) -> Told:
+def budgets(router: Any) -> Said:
     """Each budget that is in force, and the session's spend."""
     limits = router.limits
     lines = [
@@ -99,9 +114,9 @@ def budgets(router: Any) -> Told:
     ]
     told = "; ".join(line for line in lines if line)
     if not told:
-        return Told(f"budget: none; `%route budget 1.00` sets one.\n{session_text(router)}")
+        return Said(f"budget: none; `%route budget 1.00` sets one.\n{session_text(router)}")
     then = "a cheaper tier is asked" if limits.on_limit == "cheaper" else "a call is refused"
-    return Told(f"budget: {told}. Over it, {then}.\n{session_text(router)}")
+    return Said(f"budget: {told}. Over it, {then}.\n{session_text(router)}")
 
 
 def _per_feature(budget: Any) -> str:
@@ -142,8 +157,11 @@ def decision(made: Decision, prompt: str) -> Table:
 def explanation(result: RouteResult) -> Table:
     """Why a result is what it is: the signals, then each call and what it cost."""
     steps = [line for one in reversed(result.chain) for line in _steps(one)]
-    table = decision(result.chain[-1].decision, "")
-    return Table(table.head, table.rows, above=table.above, below=steps)
+    first = result.chain[-1]
+    table = decision(first.decision, "")
+    begun = "" if first.tier == first.decision.tier else "began on "
+    above = [f"{begun}{line}" for line in table.above]
+    return Table(table.head, table.rows, above=above, below=steps)
 
 
 def dry_run(explained: Explanation) -> Table:
@@ -195,8 +213,13 @@ def _steps(result: RouteResult) -> list[str]:
     told = {result.answer.id, *(rung.attempt for rung in result.rungs)}
     others = [attempt for attempt in result.attempts if attempt.id not in told]
     lines = [attempt_line(one) for one in others if one.status != "unused"]
-    lines += ladder_plain(result).split("\n") if ladder_plain(result) else []
-    return [*lines, headline(result), *(f"note: {notice}" for notice in result.notices)]
+    ladder = ladder_plain(result).split("\n") if ladder_plain(result) else []
+    lines += [line.replace("- ", "• ", 1) if line.startswith("- ") else line for line in ladder]
+    return [
+        *lines,
+        f"answer: {headline(result)}",
+        *(f"note: {notice}" for notice in result.notices),
+    ]
 
 
 def _signal_row(signal: Signal) -> list[str]:

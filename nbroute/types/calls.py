@@ -81,12 +81,16 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a check says of a reply; `feedback` goes up with the prompt to the next tier."""
+    """What a check says of a reply; `feedback` goes up with the prompt to the next tier.
+
+    `score` is how good the reply is by a check that measures, on a scale of the check's own.
+    """
 
     passed: bool
     check: str
     reason: str = ""
     feedback: str = ""
+    score: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
