@@ -55,7 +55,8 @@ def _begun(options: Options, ladder: Ladder) -> Decision:
     lowest = min(named, key=lambda tier: ladder.index(tier.name)).name
     told = f"a cascade from {lowest}"
     if options.tiers:
-        told = f"{options.strategy} of {' and '.join(tier.name for tier in named)}"
+        kind = "a cascade of" if options.strategy == "cascade" else "both"
+        told = f"{kind} {' and '.join(tier.name for tier in named)}"
     return Decision(lowest, "forced", f"forced: you asked for {told}")
 
 

@@ -94,4 +94,6 @@ def shell(monkeypatch):
     yield made
     made.run_line_magic("unload_ext", "nbroute")
     made.history_manager.end_session()
+    made.history_manager.save_thread.stop()
+    made.history_manager.db.close()
     InteractiveShell.clear_instance()

@@ -286,7 +286,7 @@ def test_the_tests_see_what_the_answer_changes_of_its_own():
         "class Equal(Exception):\n    def __eq__(self, other): return True\nraise Equal",
         "import os; os.abort()",
         "import signal; signal.raise_signal(signal.SIGKILL)",
-        "import os; os.closerange(3, 60)",
+        "import os; os.closerange(3, 4096)",
         "import os\nfor fd in range(3, 6): os.write(fd, b'passed')\nos._exit(0)",
         "def add(a, b):\n    import os\n    os._exit(0)",
         "def add(a, b):\n    import sys\n    sys.exit()",
