@@ -127,15 +127,19 @@ def _check_tiers(options: Options, ladder: Ladder) -> None:
     if len(found) < len(named):
         raise SettingsError(f"tiers = {named!r} names a tier twice; name each once")
     if options.strategy == "parallel":
-        if options.model is not None:
-            msg = f"model = {options.model!r:.80} would be asked twice in parallel; leave it out"
-            raise SettingsError(msg)
-        if len(ladder.tiers) < 2:
-            raise SettingsError(f"ladder {ladder.name!r} has one tier; parallel takes two")
-        if named and len(named) != 2:
-            raise SettingsError(
-                f"tiers = {named!r}; parallel takes two, such as {ladder.names[:2]}"
-            )
+        _check_pair(options, ladder)
+
+
+def _check_pair(options: Options, ladder: Ladder) -> None:
+    """Refuse a parallel that has not two different models to ask."""
+    if options.model is not None:
+        msg = f"model = {options.model!r:.80} would be asked twice in parallel; leave it out"
+        raise SettingsError(msg)
+    if len(ladder.tiers) < 2:
+        raise SettingsError(f"ladder {ladder.name!r} has one tier; parallel takes two")
+    if options.tiers and len(options.tiers) != 2:
+        pair = ladder.names[:2]
+        raise SettingsError(f"tiers = {options.tiers!r}; parallel takes two, such as {pair}")
 
 
 def make_plan(
