@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from decimal import Decimal
 from pathlib import Path
 
@@ -113,3 +114,46 @@ def test_an_interrupted_stream_can_be_settled(router, server):
     assert "estimated" == router.ledger.rows(session=router.session)[0]["cost_source"]
     assert 1 == router.settle().settled
     assert Decimal("0.001") == router.spend().usd
+
+
+# Learning
+
+
+def test_what_is_better_is_switched_on_saved_and_found_again():
+    pytest.importorskip("sklearn")
+    words = {"SIMPLE": "apple", "MEDIUM": "banana", "COMPLEX": "cherry", "FRONTIER": "damson"}
+    rows = [
+        (
+            f"{word} matter number {n * 37 % 101} of the {('big', 'old', 'new')[n % 3]} heap",
+            tier,
+            n % 8,
+        )
+        for tier, word in words.items()
+        for n in range(40)
+    ]
+    router = Router(profile="simulated")
+
+    fitted = router.fit(pd.DataFrame(rows, columns=["prompt", "tier", "group"]))
+
+    assert fitted.better
+    assert "switched on for this router" in repr(fitted)
+    assert ("COMPLEX", "learned") == (
+        (made := router.classify("cherry matter number 7 of the old heap")).tier,
+        made.classifier,
+    )
+    later = Router(profile="simulated", classifier="learned")
+    assert "FRONTIER" == later.classify("damson matter number 9 of the new heap").tier
+
+
+def test_what_is_not_better_leaves_the_classifier_as_it_is():
+    pytest.importorskip("sklearn")
+    tiers = ("SIMPLE", "FRONTIER")
+    chance = random.Random(3)  # noqa: S311 - labels that nothing in the prompt tells
+    rows = [(f"note {n} on item {n * 7}", chance.choice(tiers), n // 10) for n in range(80)]
+    router = Router(profile="simulated", ladder="two-tier")
+    frame = pd.DataFrame(rows, columns=["prompt", "tier", "group"])
+
+    fitted = router.fit(frame)
+
+    assert not fitted.better
+    assert "rules" == router.classify("hello there").classifier

@@ -101,6 +101,10 @@ class Deciders:
         if fitted.better:
             self.learned_file = modelfile.save(fitted.classifier, to or self.learned_file)
             self.learned, self.default = fitted.classifier, "learned"
+            told = (
+                f"switched on for this router, and saved as {self.learned_file}; later: -c learned"
+            )
+            fitted = replace(fitted, note="\n".join(filter(None, [fitted.note, told])))
         return fitted
 
     def _made_embedder(self) -> Embedder:

@@ -65,7 +65,8 @@ def table(lines: Sequence[Figure]) -> str:
     by_tier = lines[0].right is not None
     title = f"{'':<24} APGR [95% interval]      learned is ahead by [80%]"
     rows = [title + ("  right tier" if by_tier else ""), *map(_row, lines)]
-    return "\n".join([*rows, _verdict(lines)])
+    legend = "APGR: how well prompts are ordered; .5 is chance, the oracle the best there could be."
+    return "\n".join([*rows, legend, _verdict(lines)])
 
 
 def _row(line: Figure) -> str:
