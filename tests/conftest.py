@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import signal
 from decimal import Decimal
 
 import pytest
@@ -13,6 +15,10 @@ from loopback import Loopback
 from nbroute.build import Router
 from nbroute.providers.openai_compatible import OpenAICompatible
 from nbroute.types import Ladder, Price, Tier
+
+
+# A shell that starts the tests in the background has them ignore Ctrl-C, and their children too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
@@ -96,4 +102,5 @@ def shell(monkeypatch):
     made.history_manager.end_session()
     made.history_manager.save_thread.stop()
     made.history_manager.db.close()
+    atexit.unregister(made.atexit_operations)
     InteractiveShell.clear_instance()

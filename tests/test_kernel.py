@@ -435,7 +435,7 @@ def test_an_endpoint_that_fails_is_one_line_with_no_half_drawn_card(kernel, serv
 
     assert ("error", "AuthError") == (ran.reply["status"], ran.reply["ename"])
     assert 1 == len(ran.reply["traceback"])
-    assert "(no answer)" == ran.of("update_display_data")[-1]["data"]["text/plain"]
+    assert "" == ran.of("update_display_data")[-1]["data"]["text/plain"]
 
 
 def test_a_stream_that_breaks_off_keeps_what_had_arrived(kernel, server, folder):

@@ -624,7 +624,7 @@ def test_grandchildren_are_ended_with_the_process(tmp_path):
         "if os.fork() == 0:\n"
         "    open('pid.part', 'w').write(str(os.getpid()))\n"
         "    os.rename('pid.part', 'pid')\n"
-        "    os.closerange(0, 50)\n"
+        "    os.closerange(0, 4096)\n"
         "    time.sleep(600)\n"
         "while not os.path.exists('pid'):\n"
         "    time.sleep(0.01)\n"
