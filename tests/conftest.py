@@ -16,7 +16,6 @@ from nbroute.build import Router
 from nbroute.providers.openai_compatible import OpenAICompatible
 from nbroute.types import Ladder, Price, Tier
 
-
 # A shell that starts the tests in the background has them ignore Ctrl-C, and their children too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -109,7 +109,7 @@ def test_escalate_from_a_parallel_card_keeps_the_answer_that_was_there(run, page
     cell.get_by_role("button", name="Escalate to ").and_(cell.locator(":enabled")).wait_for()
 
     await_calls(page, 3)
-    assert "for this step" in cell.locator(".jp-RenderedMarkdown").inner_text()
+    assert "$0 (cached)" in cell.locator(".jp-RenderedMarkdown").inner_text()
     record = saved_record()
     assert record["tier"] != "SIMPLE"
     assert ["SIMPLE"] == [earlier["tier"] for earlier in record["earlier"]]
