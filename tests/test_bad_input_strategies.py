@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import shlex
@@ -101,6 +102,7 @@ def shell(monkeypatch):
     made.history_manager.end_session()
     made.history_manager.save_thread.stop()
     made.history_manager.db.close()
+    atexit.unregister(made.atexit_operations)
     InteractiveShell.clear_instance()
 
 
