@@ -165,6 +165,16 @@ def test_the_feedback_of_a_check_goes_up_with_the_prompt(router, server):
     assert "It was wrong in line 3." in second
 
 
+def test_json_that_cannot_be_parsed_into_data_is_no_answer(router, server):
+    by_model(server, small='{"a": 1, "a": 2}', medium='{"a": 3}')
+
+    result = router.route(HARD, strategy="cascade", json=True)
+
+    assert ("MID", {"a": 3}) == (result.tier, result.data)
+    assert "occurs twice" in result.rungs[0].failed.reason
+    assert "occurs twice" in server.requests[1].json["messages"][-1]["content"]
+
+
 def test_a_cascade_can_be_of_named_tiers(router, server):
     by_model(server, small=SHORT)
 

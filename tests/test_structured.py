@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from nbroute.checks import valid_json
 from nbroute.errors import SettingsError
 from nbroute.structured import (
-    json_check,
     parse_json,
     read_schema,
     response_format,
@@ -272,7 +272,7 @@ def test_what_is_no_json_is_said_to_be_none(text, says):
     with pytest.raises(ValueError, match=r".") as caught:
         parse_json(text)
     assert says in str(caught.value)
-    assert says in json_check(reply(text)).reason
+    assert says in valid_json(reply(text)).reason
 
 
 def test_a_whole_surrogate_pair_is_a_character():

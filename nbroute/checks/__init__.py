@@ -14,7 +14,9 @@ from nbroute.checks.asked import (
 )
 from nbroute.checks.confidence import likely, rated
 from nbroute.checks.doubt import not_refused, not_unsure
-from nbroute.checks.form import in_time, not_truncated, valid_json, without_fence
+from nbroute.checks.fence import without_fence
+from nbroute.checks.form import in_time, not_truncated, valid_json
+from nbroute.checks.json_text import parse_json
 from nbroute.checks.length import asks_short, at_least, long_enough
 from nbroute.checks.rating import RATING_INSTRUCTION, RatingFilter, take_rating
 from nbroute.checks.situation import Situation
@@ -43,6 +45,7 @@ __all__ = [
     "not_unsure",
     "own",
     "parse_check",
+    "parse_json",
     "rated",
     "take_rating",
     "valid_json",

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-
+from nbroute.checks.json_text import parse_json
 from nbroute.types import Check, Reply, Verdict
 
 
@@ -14,23 +13,13 @@ def not_truncated(reply: Reply) -> Verdict:
 
 
 def valid_json(reply: Reply) -> Verdict:
-    """Fails an answer that is not one JSON value (a code fence around it is forgiven)."""
+    """Fails an answer that `parse_json` cannot read."""
     try:
-        json.loads(without_fence(reply.text), parse_constant=_refuse)
-    except (ValueError, RecursionError) as error:
-        return Verdict(False, "json", f"not JSON: {error}")
+        parse_json(reply.text)
+    except ValueError as error:
+        feedback = f"The answer before could not be read as JSON: {error}."
+        return Verdict(False, "json", str(error), feedback)
     return Verdict(True, "json")
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no JSON value")
-
-
-def without_fence(text: str) -> str:
-    """The text without the Markdown code fence that models like to put around JSON."""
-    lines = text.strip().split("\n")
-    fenced = len(lines) > 1 and lines[0].startswith("```") and lines[-1].strip() == "```"
-    return "\n".join(lines[1:-1]) if fenced else text.strip()
 
 
 def in_time(target_ms: float) -> Check:

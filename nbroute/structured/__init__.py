@@ -6,14 +6,13 @@ answer is always validated here, whatever the endpoint promised.
 
 from __future__ import annotations
 
+from nbroute.checks.json_text import parse_json
 from nbroute.structured.asking import response_format, schema_instruction
-from nbroute.structured.reading import json_check, read_schema, schema_check
+from nbroute.structured.reading import read_schema, schema_check
 from nbroute.structured.schema import Schema
-from nbroute.structured.text import parse_json
 
 __all__ = [
     "Schema",
-    "json_check",
     "parse_json",
     "read_schema",
     "response_format",

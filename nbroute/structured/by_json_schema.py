@@ -6,9 +6,9 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from nbroute.checks.json_text import nesting, parse_json
 from nbroute.errors import SettingsError, did_you_mean
 from nbroute.structured.asking import is_wrapped
-from nbroute.structured.text import nesting, parse_json
 from nbroute.structured.wording import KINDS, misfit, of_json_schema, one_line, path_of
 
 _REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")

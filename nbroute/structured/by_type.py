@@ -8,10 +8,11 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from nbroute.checks.json_text import parse_json
+from nbroute.checks.quoting import short
 from nbroute.errors import SettingsError
 from nbroute.structured.asking import is_wrapped
-from nbroute.structured.text import parse_json
-from nbroute.structured.wording import misfit, of_pydantic, one_line, short
+from nbroute.structured.wording import misfit, of_pydantic, one_line
 
 _CURE = "give a JSON schema (a dict), a pydantic model, a dataclass or a type such as list[int]"
 

@@ -8,7 +8,6 @@ from typing import Any
 from nbroute.structured.by_json_schema import validated_by
 from nbroute.structured.by_type import schema_of_type
 from nbroute.structured.schema import Schema
-from nbroute.structured.text import parse_json
 from nbroute.types import Check, Reply, Verdict
 
 
@@ -42,13 +41,3 @@ def schema_check(schema: Schema) -> Check:
 
     check.__name__ = "schema"
     return check
-
-
-def json_check(reply: Reply) -> Verdict:
-    """Fails an answer that `parse_json` cannot read."""
-    try:
-        parse_json(reply.text)
-    except ValueError as error:
-        feedback = f"The answer before could not be read as JSON: {error}."
-        return Verdict(False, "json", str(error), feedback)
-    return Verdict(True, "json")

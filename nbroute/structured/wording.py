@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import re
-import reprlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-_REPR = reprlib.Repr()
-_REPR.maxstring = _REPR.maxother = 60
-_REPR.maxlevel = 2
+from nbroute.checks.quoting import short
 
 #: The kinds of JSON values, in words.
 KINDS = {
@@ -52,11 +49,6 @@ _PYDANTIC = {
     "model_attributes": "object",
     "dataclass": "object",
 }
-
-
-def short(value: Any) -> str:
-    """The value's repr, shortened; never more than one line."""
-    return _REPR.repr(value)
 
 
 def one_line(error: BaseException) -> str:

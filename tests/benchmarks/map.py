@@ -17,10 +17,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+
+from peers import ask, started
 
 WORKERS, CALLS, ROUNDS, WARM_UP = 16, 800, 7, 100
 SIZES = (1_000, 100_000)
@@ -120,22 +122,6 @@ def serve_rounds(url: str) -> None:
     run(-WARM_UP, WARM_UP)
     for first in sys.stdin:
         print(json.dumps(run(int(first), CALLS)), flush=True)
-
-
-@contextlib.contextmanager
-def started(*command: str) -> Iterator[subprocess.Popen[str]]:
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    try:
-        yield process
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
-def ask(peer: subprocess.Popen[str], first: int) -> float:
-    peer.stdin.write(f"{first}\n")
-    peer.stdin.flush()
-    return json.loads(peer.stdout.readline())
 
 
 def measure(url: str, folder: Path, theirs: Any) -> list[tuple[float, float, float | None]]:

@@ -12,13 +12,14 @@ import contextlib
 import json
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from peers import ask, started
 
 CALLS, ROUNDS, WARM_UP = 100, 5, 20
 MESSAGES = [{"role": "system", "content": "Be brief."}]
@@ -116,24 +117,6 @@ def serve_rounds(url: str) -> None:
         call(number)
     for first in sys.stdin:
         print(json.dumps(timed(call, int(first))), flush=True)
-
-
-@contextlib.contextmanager
-def started(*command: str, **options: Any) -> Iterator[subprocess.Popen[str]]:
-    process = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, **options
-    )
-    try:
-        yield process
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
-def ask(peer: subprocess.Popen[str], first: int) -> float:
-    peer.stdin.write(f"{first}\n")
-    peer.stdin.flush()
-    return json.loads(peer.stdout.readline())
 
 
 def main() -> None:

@@ -6,8 +6,8 @@ import json
 from collections import Counter
 from typing import Any, NoReturn
 
-from nbroute.checks import without_fence
-from nbroute.structured.wording import short
+from nbroute.checks.fence import without_fence
+from nbroute.checks.quoting import short
 
 
 def parse_json(text: str) -> Any:
