@@ -187,7 +187,7 @@ def test_a_dry_run_of_a_strategy_says_what_it_may_ask(shell):
         ("%route threads drop", "%route threads forget NAME"),
         ("%route budget 0", "above 0"),
         ("%route budget lots", "above 0"),
-        ("%%route --schema Nope\nhello", "'Nope' is not defined"),
+        ("%%route --schema Nope\nhello", "'Nope' is not defined in this notebook: define it"),
         ("%%route --check tests=nope\nhello", "'nope' is not defined"),
         ("%%route --check ratting\nhello", "did you mean 'rating'"),
         ("%%route --check rating=eleven\nhello", "rating"),

@@ -68,7 +68,7 @@ def _defined(space: Space, name: str) -> Any:
 
 
 def _undefined(name: str, known: Sequence[str]) -> SettingsError:
-    hint = did_you_mean(name, known)
+    hint = did_you_mean(name, known) if known else "define it in a cell above"
     return SettingsError(f"{name!r:.80} is not defined in this notebook: {hint}")
 
 
