@@ -22,6 +22,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "system": (str,),
     "feature": (str,),
     "thread": (str,),
+    "comparison": (str,),
     "max_tokens": (int,),
     "temperature": (int, float),
     "agreement": (int, float),
@@ -29,7 +30,9 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "tiers": (list, tuple),
 }
 _WANTED = {
-    **dict.fromkeys(("tier", "start", "model", "system", "feature", "thread"), "text"),
+    **dict.fromkeys(
+        ("tier", "start", "model", "system", "feature", "thread", "comparison"), "text"
+    ),
     "max_tokens": "a whole number from 1 up",
     "temperature": "a number",
     "agreement": "a similarity from 0 to 1",

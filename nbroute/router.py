@@ -19,6 +19,7 @@ from nbroute.deciding import decided, embed, senses_of
 from nbroute.dispatch import Call
 from nbroute.errors import Interrupted, NbrouteError, SettingsError, did_you_mean
 from nbroute.estimates import estimate, first_request, price_of_tokens
+from nbroute.history import History
 from nbroute.journal import Journal
 from nbroute.limits import Guard, checked_prompt, with_budget
 from nbroute.parts import Parts, Spec
@@ -51,6 +52,7 @@ class Engine:
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
         self.threads = Threads()
+        self.history = History()
         self.limits = parts.limits
         self.code_allowed = False
 
@@ -108,6 +110,7 @@ class Engine:
             start=None,
             tiers=(),
             agreement=None,
+            comparison=None,
         )
         reason = f"asked for after {result.tier}'s answer"
         if self._is_above(chosen.name, result):
@@ -174,7 +177,8 @@ class Engine:
         """Take over what the other was told in this session: budget, conversations, permission."""
         if other.limits.budget_usd != other.parts.limits.budget_usd:
             self.limits = replace(self.limits, budget_usd=other.limits.budget_usd)
-        self.threads, self.code_allowed = other.threads, other.code_allowed
+        self.threads, self.history = other.threads, other.history
+        self.code_allowed = other.code_allowed
 
     def allow_code(self) -> None:
         """Let checks run code that a model wrote, in a process of its own, for this session."""
@@ -211,12 +215,18 @@ class Engine:
             trip.flush()
             if call.journal.attempts:
                 error.result = trip.result(call.journal)
+                self._remember(error.result)
             raise error from raised.__cause__
         result = trip.result(call.journal)
+        self._remember(result)
         if trip.options.thread and result.text:
             self.threads.keep(trip.options.thread, result)
         trip.tell(Done(result))
         return result
+
+    def _remember(self, result: RouteResult) -> None:
+        self.history.add(result)
+        self.history.changed()
 
     def _prepare(self, trip: Trip) -> None:
         """Refuse what can be refused before anything is sent, and look up what was named."""
@@ -278,6 +288,7 @@ class Engine:
             msg_hash=self.parts.hash_text(trip.prompt),
             strategy=trip.options.strategy,
             thread=trip.options.thread,
+            comparison=trip.options.comparison,
             escalated=self._is_above(trip.options.tier, trip.parent),
             prompt=trip.prompt,
         )
@@ -309,9 +320,6 @@ class Engine:
             trip.tell,
             lambda tokens: price_of_tokens(tokens, self.parts),
         )
-
-    def _price_of(self, tokens: int) -> str:
-        return price_of_tokens(tokens, self.parts)
 
 
 def _quiet(event: Event) -> None:

@@ -32,6 +32,7 @@ ROOMS = [
     "embedders",
     "sandbox",
     "cache",
+    "recording",
     "ledger",
     "settings",
     # 3: engine
@@ -42,6 +43,7 @@ ROOMS = [
     "beside",
     "deadline",
     "threads",
+    "history",
     "trip",
     "asking",
     "strategies",
@@ -51,11 +53,15 @@ ROOMS = [
     "stream",
     "bill",
     "router",
+    "labelling",
     "many",
+    "comparing",
     # 4: wiring
     "evaluate",
     "build",
     # 5: front ends
+    "export",
+    "audit",
     "notebook",
     "cli",
     "__main__",

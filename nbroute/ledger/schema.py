@@ -7,7 +7,7 @@ from dataclasses import MISSING, Field, fields
 from typing import Any
 
 from nbroute.sqlitefile import Migration
-from nbroute.types import Attempt
+from nbroute.types import Attempt, Label
 
 FIELDS = tuple(f.name for f in fields(Attempt))
 #: The type of each field, without "or None".
@@ -15,6 +15,9 @@ KINDS = {f.name: str(f.type).removesuffix(" | None") for f in fields(Attempt)}
 
 _SQL_TYPES = {"float": "REAL", "Decimal": "REAL", "int": "INTEGER", "bool": "INTEGER"}
 _SECOND = ("thread", "generation", "rating", "logprob", "reserved_usd")
+_THIRD = ("comparison",)
+#: The columns of the labels' table.
+LABEL_FIELDS = tuple(f.name for f in fields(Label))
 
 #: US dollars as whole picodollars, which add up without the dust of floats; a picodollar is
 #: far below the price of a token, and $9 million fit.
@@ -48,7 +51,7 @@ _HOLD = f"""INSERT INTO held SELECT NEW.session, NEW.id, NEW.rowid, {_NOW}
 
 def m001_attempts(connection: sqlite3.Connection) -> None:
     """The table of attempts; a field that `Attempt` gains later needs a migration that adds it."""
-    first = (_column(field) for field in fields(Attempt) if field.name not in _SECOND)
+    first = (_column(field) for field in fields(Attempt) if field.name not in (*_SECOND, *_THIRD))
     connection.execute(f"CREATE TABLE attempts ({', '.join(first)})")
     connection.execute("CREATE INDEX attempts_by_id ON attempts (session, id)")
     for change in ("UPDATE", "DELETE"):
@@ -94,9 +97,22 @@ def m002_budgets(connection: sqlite3.Connection) -> None:
 #: Seconds since the last row of what is held.
 HELD_FOR = f"{_NOW} - seen"
 
-MIGRATIONS: list[Migration] = [m001_attempts, m002_budgets]
+
+def m003_labels(connection: sqlite3.Connection) -> None:
+    """What people say of answers, and which answers were compared with one another."""
+    for field in fields(Attempt):
+        if field.name in _THIRD:
+            connection.execute(f"ALTER TABLE attempts ADD COLUMN {_column(field)}")
+    connection.execute(f"CREATE TABLE labels ({', '.join(map(_column, fields(Label)))})")
+
+
+MIGRATIONS: list[Migration] = [m001_attempts, m002_budgets, m003_labels]
+
+
+def _kind(field: Field[Any]) -> str:
+    return str(field.type).removesuffix(" | None")
 
 
 def _column(field: Field[Any]) -> str:
     required = " NOT NULL" if field.default is MISSING else ""
-    return f"{field.name} {_SQL_TYPES.get(KINDS[field.name], 'TEXT')}{required}"
+    return f"{field.name} {_SQL_TYPES.get(_kind(field), 'TEXT')}{required}"

@@ -34,6 +34,7 @@ from nbroute.types.events import (
     Text,
     TierEstimate,
 )
+from nbroute.types.labels import Feedback, Label
 from nbroute.types.ladder import (
     Ladder,
     Target,
@@ -86,6 +87,8 @@ __all__ = [
     "Escalated",
     "Event",
     "Explanation",
+    "Feedback",
+    "Label",
     "Ladder",
     "Ledger",
     "Message",

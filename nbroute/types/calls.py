@@ -102,7 +102,8 @@ class Attempt:
     verdict that rejected the answer. `ts` is seconds since 1970. `status` is `unused` for an
     answer that was paid for beside the one that was kept. `reserved_usd` is the worst case
     that a budget holds back while the attempt runs, `generation` what the endpoint calls the
-    answer, `rating` and `logprob` are as in `Reply`.
+    answer, `rating` and `logprob` are as in `Reply`. Answers of one prompt that are compared
+    share a `comparison`.
     """
 
     id: str
@@ -140,6 +141,7 @@ class Attempt:
     rating: float | None = None
     logprob: float | None = None
     reserved_usd: Decimal | None = None
+    comparison: str | None = None
     prompt: str | None = field(default=None, repr=False)
     text: str | None = field(default=None, repr=False)
 

@@ -34,6 +34,7 @@ class Options:
     agreement: float | None = None
     feature: str | None = None
     thread: str | None = None
+    comparison: str | None = None
     cache: CacheMode | None = None
     stream: bool = True
 

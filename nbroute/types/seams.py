@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from nbroute.types.calls import Attempt, Chunk, Reply, Request, Verdict
+from nbroute.types.labels import Label
 from nbroute.types.ladder import Ladder
 from nbroute.types.money import ProviderKind, Usage
 
@@ -150,6 +151,12 @@ class Ledger(Protocol):
 
     def spend(self, by: Any = None, *, session: str | None = None) -> Any:
         """The `Spend` of all, or a dict of them by tier, model, day, feature or session."""
+
+    def label(self, label: Label) -> None:
+        """Keep a person's word on an answer; RecordError where it cannot be written."""
+
+    def labels(self, *, session: str | None = None) -> list[Label]:
+        """All that was said of answers, oldest first."""
 
     def close(self) -> None:
         """Close the file; a second call does nothing."""

@@ -1,0 +1,49 @@
+"""The words after `%route`; each file has those of one concern."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nbroute.errors import SettingsError, did_you_mean
+from nbroute.notebook import options, tables
+from nbroute.notebook.commands import (
+    comparing,
+    labels,
+    recording,
+    seeing,
+    session,
+    steering,
+    whatif,
+)
+from nbroute.notebook.commands.base import Command
+
+
+def run(desk: Any, line: str) -> Any:
+    """Do what the line says; SettingsError with the close matches for an unknown word."""
+    name, _, rest = line.strip().partition(" ")
+    if name and name not in COMMANDS:
+        hint = did_you_mean(name, COMMANDS)
+        msg = f"unknown command '%route {name}': {hint} (a prompt goes below `%%route`)"
+        raise SettingsError(msg)
+    return COMMANDS[name or "help"].run(desk, rest.strip())
+
+
+def help_text(_desk: Any, _rest: str) -> tables.Told:
+    """All commands and options."""
+    lines = [
+        f"%route {f'{name} {command.follows}':<45} {command.about}"
+        for name, command in COMMANDS.items()
+    ]
+    return tables.Told("\n".join([*lines, "", options.make_parser().format_help()]))
+
+
+COMMANDS: dict[str, Command] = {
+    **session.COMMANDS,
+    **seeing.COMMANDS,
+    **comparing.COMMANDS,
+    **labels.COMMANDS,
+    **whatif.COMMANDS,
+    **recording.COMMANDS,
+    **steering.COMMANDS,
+    "help": Command(help_text, "this list"),
+}

@@ -1,0 +1,7 @@
+"""Votes on what `%%route_compare` showed."""
+
+from __future__ import annotations
+
+from nbroute.notebook.commands.base import Command
+
+COMMANDS: dict[str, Command] = {}

@@ -1,0 +1,76 @@
+"""What changes how prompts are routed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nbroute.errors import SettingsError
+from nbroute.notebook import tables
+from nbroute.notebook.commands.base import Command
+
+
+def use(desk: Any, rest: str) -> tables.Said:
+    """Another profile from here on."""
+    if not rest:
+        raise SettingsError("`%route use` takes the name of a profile, such as `simulated`")
+    return tables.Said(f"nbroute: {desk.use(rest)}")
+
+
+def budget(desk: Any, rest: str) -> tables.Said:
+    """The session's budget, or another one from here on."""
+    if rest:
+        desk.router.set_budget(None if rest.lower() in ("off", "none") else rest)
+        desk.refresh()
+    return tables.budgets(desk.router)
+
+
+def teach(desk: Any, rest: str) -> tables.Said:
+    """Keep a prompt as an example of a tier, for the classifiers that learn from examples."""
+    tier, _, text = rest.partition(" ")
+    if not tier:
+        raise SettingsError("`%route teach` takes a tier, and a text or the last prompt")
+    if not text.strip() and desk.last is None:
+        raise SettingsError("nothing was routed yet; give a text: `%route teach TIER TEXT`")
+    prompt = text.strip() or desk.last.prompt
+    known = desk.router.teach(prompt, tier)
+    return tables.Said(f"nbroute: kept as an example of {known}: {_short(prompt)}")
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def allow(desk: Any, rest: str) -> tables.Said:
+    """The user's word that checks may run code that a model wrote."""
+    if rest != "code":
+        raise SettingsError("`%route allow` takes one word, `code`: to run code in answers")
+    desk.router.allow_code()
+    return tables.Said(
+        "nbroute: for this session, `--check tests=NAME` runs code that a model wrote: in a "
+        "process of its own with limits on time, memory and files and without your keys. That "
+        "holds accidents back, not an attacker."
+    )
+
+
+def settle(desk: Any, _rest: str) -> tables.Said:
+    """Ask the endpoint what it charged where its answers did not say."""
+    settled = desk.router.settle()
+    desk.refresh()
+    return tables.Said(f"nbroute: {settled.told}")
+
+
+COMMANDS = {
+    "escalate": Command(
+        lambda desk, rest: desk.escalate(rest or None),
+        "the last prompt again, on the next tier or on that one",
+        "[TIER]",
+    ),
+    "budget": Command(budget, "the session's budget; another one from here on", "[USD|off]"),
+    "teach": Command(teach, "keep a text (or the last prompt) as an example", "TIER [TEXT]"),
+    "allow": Command(allow, "let --check tests=NAME run code in answers", "code"),
+    "settle": Command(settle, "ask endpoints that keep a bill what their answers cost"),
+    "router": Command(
+        lambda desk, _: desk.router, "the Router behind these cells: `router = %route router`"
+    ),
+    "use": Command(use, "go on with another profile: openrouter, local, ollama ...", "PROFILE"),
+}
