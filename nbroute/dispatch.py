@@ -10,8 +10,8 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, Protocol
 
 from nbroute.arrival import Arrival, until
 from nbroute.errors import (
@@ -71,8 +71,35 @@ class Answered(NamedTuple):
     attempt: Attempt
 
 
+class Recorder(Protocol):
+    """Keeps answers and failures in a file; both raise RecordError where it cannot be written."""
+
+    def keep(self, request: Request, reply: Reply, *, tier: str, purpose: str) -> None:
+        """Keep a whole answer."""
+
+    def keep_error(
+        self, request: Request, error: ProviderError, *, tier: str, purpose: str
+    ) -> None:
+        """Keep that a model failed before it said anything."""
+
+
+class Replay(Protocol):
+    """What a recorded file says beside its answers."""
+
+    @property
+    def told(self) -> str:
+        """What a result says of where it comes from."""
+
+    def miss(self, tier: str, requests: Sequence[Request], purpose: str) -> str:
+        """That none of the requests is recorded, what is near, and the cure."""
+
+
 class Dispatcher:
-    """Sends requests to providers; safe to share between threads."""
+    """Sends requests to providers; safe to share between threads.
+
+    With a `replay` the cache alone answers, in the recorded time, whatever a call's cache mode
+    is. What a `recorder` cannot write is told, and the answer is given all the same.
+    """
 
     def __init__(
         self,
@@ -80,8 +107,12 @@ class Dispatcher:
         cache: Cache,
         request_key: Callable[[Request], str],
         timer: Callable[[], float] = time.perf_counter,
+        *,
+        replay: Replay | None = None,
     ) -> None:
         self.providers = providers
+        self.replay = replay
+        self.recorder: Recorder | None = None
         self._cache = cache
         self._key = request_key
         self._timer = timer
@@ -94,8 +125,8 @@ class Dispatcher:
         Raises the model's own error where the step has one model, AllModelsFailed where all
         of several failed, Interrupted, ReplayMiss or BudgetExceeded.
         """
-        if call.mode == "only":
-            return self._replay(step, requests, call, purpose)
+        if call.mode == "only" or self.replay is not None:
+            return self._answer_from_file(step, requests, call, purpose)
         causes: list[tuple[str, ProviderError]] = []
         left = list(requests)
         while left:
@@ -105,6 +136,8 @@ class Dispatcher:
                 return self._answer(step, request, call, shown, purpose)
             except ProviderError as error:
                 causes.append((_named(request, step), error))
+                if not shown.any:
+                    self._record(step, request, error, call, purpose)
                 if not error.try_next:
                     left = [other for other in left if other.provider != request.provider]
                 if shown.any or len(requests) == 1 or not (left or error.try_next):
@@ -121,30 +154,49 @@ class Dispatcher:
             raise _stopped()
         answered = self._send(_on(step, request), request, call, shown, purpose)
         self._remember(request, answered.reply, call)
+        self._record(step, request, answered.reply, call, purpose)
         return answered
 
-    def _replay(
+    def _answer_from_file(
         self, step: Step, requests: tuple[Request, ...], call: Call, purpose: Purpose
     ) -> Answered:
         """The recorded answer of the first of the step's models that has one."""
+        causes: list[tuple[str, ProviderError]] = []
         for request in requests:
-            cached = self._recall(request, call)
+            try:
+                cached = self._recall(request, call)
+            except ProviderError as error:
+                provider, tier = self.providers[request.provider], _on(step, request)
+                call.journal.fail_from_file(request, tier, provider, error, purpose)
+                causes.append((_named(request, step), error))
+                continue
             if cached is not None:
                 return self._reuse(step, request, cached, call, purpose)
+        if causes and (len(requests) == 1 or not causes[-1][1].try_next):
+            raise causes[-1][1]
+        if causes and len(causes) == len(requests):
+            raise AllModelsFailed(_all_failed(step, causes), tuple(causes))
+        raise ReplayMiss(self._missing(step, requests, purpose))
+
+    def _missing(self, step: Step, requests: tuple[Request, ...], purpose: Purpose) -> str:
+        if self.replay is not None:
+            return self.replay.miss(step.tier.name, requests, purpose)
         models = " or ".join(repr(request.model) for request in requests)
-        msg = (
+        return (
             f"nothing recorded for this prompt on {models}, and cache mode 'only' sends "
             "nothing; run it once with cache mode 'use' or 'refresh'"
         )
-        raise ReplayMiss(msg)
 
     def _reuse(
         self, step: Step, request: Request, reply: Reply, call: Call, purpose: Purpose
     ) -> Answered:
         provider = self.providers[request.provider]
         attempt = call.journal.answer_from_cache(
-            request, _on(step, request), provider, reply, purpose
+            request, _on(step, request), provider, reply, purpose, timed=self.replay is not None
         )
+        if self.replay is not None:
+            call.observe(Notice(self.replay.told))
+        self._record(step, request, reply, call, purpose)
         if purpose == "answer":
             call.observe(Text(reply.text))
         return Answered(reply, attempt)
@@ -184,7 +236,7 @@ class Dispatcher:
         return Answered(reply, closed)
 
     def _recall(self, request: Request, call: Call) -> Reply | None:
-        if call.mode in ("off", "refresh"):
+        if call.mode in ("off", "refresh") and self.replay is None:
             return None
         try:
             return self._cache.get(self._key(request))
@@ -199,6 +251,19 @@ class Dispatcher:
             return
         try:
             self._cache.put(self._key(request), reply)
+        except RecordError as error:
+            call.observe(Notice(str(error)))
+
+    def _record(
+        self, step: Step, request: Request, outcome: Reply | ProviderError, call: Call, use: Purpose
+    ) -> None:
+        if self.recorder is None:
+            return
+        try:
+            if isinstance(outcome, Reply):
+                self.recorder.keep(request, outcome, tier=step.tier.name, purpose=use)
+            else:
+                self.recorder.keep_error(request, outcome, tier=step.tier.name, purpose=use)
         except RecordError as error:
             call.observe(Notice(str(error)))
 

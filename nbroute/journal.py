@@ -13,7 +13,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from nbroute.errors import RecordError, TimedOut
+from nbroute.errors import ProviderError, RecordError, TimedOut
 from nbroute.limits import Guard, over_budget, worst_case
 from nbroute.types import (
     Attempt,
@@ -136,12 +136,37 @@ class Journal:
         return self.settle(replace(attempt, **told, **_of_reply(reply), **cost))
 
     def answer_from_cache(
-        self, request: Request, tier: Tier, provider: Provider, reply: Reply, purpose: Purpose
+        self,
+        request: Request,
+        tier: Tier,
+        provider: Provider,
+        reply: Reply,
+        purpose: Purpose,
+        *,
+        timed: bool = False,
     ) -> Attempt:
-        """Write down an answer that was not sent for: its tokens, at no cost and in no time."""
+        """Write down an answer that was not sent for: its tokens, at no cost and in no time.
+
+        A `timed` one, which is replayed, has the time that it took when it was recorded.
+        """
         parts = _of_reply(reply) | self.priced(reply.usage, tier, request.model, provider.kind)
-        parts |= {"cost_usd": Decimal(0), "latency_ms": 0.0, "ttft_ms": None, "cached": True}
-        parts["generation"] = None
+        parts |= {"cost_usd": Decimal(0), "cached": True, "generation": None}
+        if not timed:
+            parts |= {"latency_ms": 0.0, "ttft_ms": None}
+        return self.settle(self._drafted(request, tier, provider, purpose, **parts))
+
+    def fail_from_file(
+        self,
+        request: Request,
+        tier: Tier,
+        provider: Provider,
+        error: ProviderError,
+        purpose: Purpose,
+    ) -> Attempt:
+        """Write down a failure that was recorded and is replayed."""
+        parts = self.priced(Usage(), tier, request.model, provider.kind)
+        parts |= {"cost_usd": Decimal(0), "cached": True, "status": "error"}
+        parts["error"] = one_line(error)
         return self.settle(self._drafted(request, tier, provider, purpose, **parts))
 
     def reject(self, attempt: Attempt | str, verdict: Verdict) -> Attempt:

@@ -177,5 +177,6 @@ def _tiers(decision: Decision, ladder: Ladder, options: Options) -> tuple[Tier, 
 
 def _step(tier: Tier, options: Options) -> Step:
     if options.model:
-        return Step(tier, (Target(tier.provider, options.model),))
+        known = (one for one in tier.targets if one.model == options.model)
+        return Step(tier, (next(known, Target(tier.provider, options.model)),))
     return Step(tier, tier.targets)

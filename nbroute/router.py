@@ -40,7 +40,6 @@ from nbroute.types import (
     Ladder,
     Ledger,
     Observer,
-    Options,
     RouteResult,
     Tier,
 )
@@ -129,9 +128,20 @@ class Engine:
             raise SettingsError(f"{strategy!r:.80} cannot be streamed; use route(observe=...)")
         return TextStream(lambda **hooks: self.route(prompt, **hooks, **options))
 
-    def classify(self, prompt: str, classifier: Spec | None = None) -> Decision:
-        """Which tier and why; nothing is sent but what the classifier itself may ask a model."""
-        trip = Trip(prompt, Options(classifier=classifier), _quiet)
+    def classify(
+        self,
+        prompt: str,
+        classifier: Spec | None = None,
+        *,
+        cancel: threading.Event | None = None,
+        **options: Any,
+    ) -> Decision:
+        """Which tier and why; nothing is sent but what the classifier itself may ask a model.
+
+        Of route's options, those on how it is asked hold: `cache`, `feature`, `max_cost`.
+        """
+        asked = read_options({**options, "classifier": classifier})
+        trip = Trip(prompt, asked, _quiet, cancel)
         trip.prompt = self._checked(trip)
         return decided(trip, self.parts, senses_of(self.parts, self._call(trip)))
 
@@ -160,7 +170,13 @@ class Engine:
         tier = find_tier(self.ladder, baseline or self.parts.baseline)
         rows = self.parts.ledger.report_rows(session=None if everything else self.session)
         price = pricing.price_of(tier, tier.model, self.parts.kind(tier))
-        return summarise(rows, tiers=self.ladder.names, baseline=tier.name, price=price)
+        return summarise(
+            rows,
+            tiers=self.ladder.names,
+            baseline=tier.name,
+            price=price,
+            baseline_model=tier.model,
+        )
 
     def set_budget(self, usd: Decimal | float | str | None) -> None:
         """Hold the session to that many US dollars from here on; None lifts the budget."""

@@ -1,4 +1,4 @@
-"""A real JupyterLab in headless Chromium, for the tests and for the README's picture."""
+"""A real JupyterLab or Notebook 7 in headless Chromium, for the tests and the README's picture."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -61,20 +62,29 @@ def environment(folder: Path, **extra: str) -> dict[str, str]:
     return kept | own | extra
 
 
-@contextlib.contextmanager
-def jupyterlab(folder: Path, **extra: str) -> Iterator[str]:
+def jupyterlab(folder: Path, **extra: str) -> AbstractContextManager[str]:
     """JupyterLab over `folder`; its address. `extra` goes into its environment."""
+    return _serving("jupyterlab", folder, extra)
+
+
+def notebook7(folder: Path, **extra: str) -> AbstractContextManager[str]:
+    """Jupyter Notebook 7 over `folder`; its address. `extra` goes into its environment."""
+    return _serving("notebook", folder, extra)
+
+
+@contextlib.contextmanager
+def _serving(module: str, folder: Path, extra: dict[str, str]) -> Iterator[str]:
     for name, values in SETTINGS.items():
         file = folder / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(values))
     port = free_port()
     command = [
-        *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"),
+        *(sys.executable, "-m", module, "--no-browser", "--allow-root"),
         *(f"--ServerApp.port={port}", "--IdentityProvider.token=", "--LabApp.news_url=None"),
         *("--expose-app-in-browser", f"--ServerApp.root_dir={folder}"),
     ]
-    with (folder / "jupyterlab.log").open("wb") as log:
+    with (folder / f"{module}.log").open("wb") as log:
         server = subprocess.Popen(
             command, cwd=folder, env=environment(folder, **extra), stdout=log, stderr=log
         )
@@ -90,12 +100,12 @@ def jupyterlab(folder: Path, **extra: str) -> Iterator[str]:
 def _await_server(url: str, server: subprocess.Popen[bytes]) -> None:
     for _ in range(300):
         if server.poll() is not None:
-            raise RuntimeError("JupyterLab stopped; see jupyterlab.log")
+            raise RuntimeError("the server stopped; see its log in the folder")
         with contextlib.suppress(OSError):
             urllib.request.urlopen(f"{url}/api", timeout=1).close()  # noqa: S310 - our own server
             return
         time.sleep(0.2)
-    raise TimeoutError("JupyterLab did not come up in a minute")
+    raise TimeoutError("the server did not come up in a minute")
 
 
 @contextlib.contextmanager
@@ -113,7 +123,16 @@ def chromium(width: int = 1400, height: int = 1000) -> Iterator[Any]:
 
 def open_notebook(page: Any, url: str, name: str) -> None:
     """Open the notebook and wait until its kernel is connected."""
-    page.goto(f"{url}/lab/tree/{name}?reset")
+    _open(page, f"{url}/lab/tree/{name}?reset")
+
+
+def open_in_notebook7(page: Any, url: str, name: str) -> None:
+    """The same in Notebook 7, where a notebook is a page."""
+    _open(page, f"{url}/notebooks/{name}")
+
+
+def _open(page: Any, address: str) -> None:
+    page.goto(address)
     page.wait_for_selector(".jp-NotebookPanel-notebook .jp-Cell", timeout=60_000)
     page.evaluate(KERNEL_READY)
 

@@ -62,6 +62,7 @@ ROOMS = [
     # 5: front ends
     "export",
     "audit",
+    "workshop",
     "notebook",
     "cli",
     "__main__",
@@ -109,6 +110,7 @@ def test_a_module_imports_only_rooms_above_its_own(path):
         "build",
         "checks",
         "classify",
+        "comparing",
         "embedders",
         "evaluate",
         "ledger",

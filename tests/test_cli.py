@@ -10,7 +10,9 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from nbroute.cli import WIDTH, main, table
+from nbroute.cli import main
+from nbroute.cli.table import table
+from nbroute.cli.terminal import WIDTH
 
 
 def attempt(**fields):

@@ -9,6 +9,7 @@ from nbroute.notebook.complete import Vocabulary, make_matcher, register, unregi
 
 WORDS = Vocabulary(
     options=("-t", "--tier", "-m", "--model", "--max-tokens", "--max-cost", "-h", "--help"),
+    compare_options=("--blind", "--diff"),
     subcommands=("spend", "tiers", "use", "escalate", "help"),
     tiers=("SIMPLE", "MEDIUM", "COMPLEX", "FRONTIER"),
     models=("openai/gpt-4o-mini", "openai/gpt-4.1", "meta-llama/llama-3:free", "gemma3:1b"),
@@ -17,6 +18,7 @@ WORDS = Vocabulary(
     classifiers=("rules", "hybrid"),
     checks=("length", "rating", "tests=", "is_short"),
     variables=("answer", "article", "is_short"),
+    votes=("A", "B"),
 )
 
 
@@ -66,6 +68,9 @@ def completed(ip, text):
         ("%%route --check is", ["%%route --check is_short"]),
         ("%%route -o ar", ["%%route -o article"]),
         ("%%route_compare si", ["%%route_compare SIMPLE"]),
+        ("%%route_compare SIMPLE --bl", ["%%route_compare SIMPLE --blind"]),
+        ("%%route_compare SIMPLE gpt-4.", ["%%route_compare SIMPLE openai/gpt-4.1"]),
+        ("%route vote b", ["%route vote B"]),
         ("\n%%route -t si", ["\n%%route -t SIMPLE"]),
         ("%%route -t si^ -q\nHello", ["%%route -t SIMPLE -q\nHello"]),
         ("%route u", ["%route use"]),

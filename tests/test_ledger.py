@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from nbroute.errors import RecordError, SettingsError
 from nbroute.ledger import SqliteLedger
 from nbroute.report import Spend
-from nbroute.types import Attempt, Cap
+from nbroute.types import Attempt, Cap, Label
 
 ROOT = Path(__file__).parent.parent
 NOON = 1_795_262_400.0  # 2026-11-21 12:00 UTC
@@ -574,3 +574,106 @@ def test_rows_can_be_told_in_json_but_for_the_money(ledger):
     told = json.dumps(ledger.rows(), default=str)
 
     assert "0.25" == json.loads(told)[0]["cost_usd"]
+
+
+# Labels
+
+
+def said(name="l1", **changes):
+    plain = Label(
+        id=name,
+        ts=NOON,
+        session="s1",
+        feedback="good",
+        picked="SIMPLE",
+        needed="SIMPLE",
+        ladder="four-tier",
+        prompt="hello",
+    )
+    return replace(plain, **changes)
+
+
+def test_a_label_comes_back_as_it_went_in(ledger, path):
+    ledger.label(said(needed=None, feedback="bad", comparison="c1", feature="bot"))
+
+    with SqliteLedger(path) as other:
+        (found,) = other.labels()
+
+    assert said(needed=None, feedback="bad", comparison="c1", feature="bot") == found
+
+
+def test_labels_are_those_of_all_or_of_one_session_oldest_first(ledger):
+    ledger.label(said("l1", ts=NOON + 2))
+    ledger.label(said("l2", session="s2"))
+    ledger.label(said("l3", ts=NOON + 1))
+
+    assert ["l2", "l3", "l1"] == [label.id for label in ledger.labels()]
+    assert ["l3", "l1"] == [label.id for label in ledger.labels(session="s1")]
+
+
+@pytest.mark.parametrize("change", ["UPDATE labels SET prompt = ''", "DELETE FROM labels"])
+def test_a_label_can_neither_be_changed_nor_deleted(ledger, path, change):
+    ledger.label(said())
+
+    with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+        stored(path, change)
+
+
+def test_half_a_surrogate_pair_and_a_very_long_prompt_can_be_labelled(ledger):
+    ledger.label(said("l1", prompt="é \ud83d 你好"))
+    ledger.label(said("l2", prompt="x" * 5_000_000))
+
+    assert ["é ? 你好", "x" * 5_000_000] == [label.prompt for label in ledger.labels()]
+
+
+def test_a_label_that_cannot_be_written_is_kept_and_told(tmp_path):
+    (tmp_path / "file").write_text("")
+    ledger = SqliteLedger(tmp_path / "file" / "ledger.sqlite")
+
+    with pytest.raises(RecordError, match=r"the label could not be recorded in .*kept in memory"):
+        ledger.label(said())
+
+    assert [said()] == ledger.labels(session="s1")
+
+
+def test_a_label_that_waited_is_written_once_with_the_next_row(tmp_path):
+    folder = tmp_path / "later"
+    folder.write_text("")
+    with SqliteLedger(folder / "ledger.sqlite") as ledger:
+        with pytest.raises(RecordError):
+            ledger.label(said("l1"))
+        folder.unlink()
+        ledger.append(attempt())
+        ledger.label(said("l2"))
+
+        assert ["l1", "l2"] == [label.id for label in ledger.labels()]
+
+    assert ["l1", "l2"] == stored(folder / "ledger.sqlite", "SELECT id FROM labels")
+
+
+def test_labels_in_a_broken_file_are_an_error_and_not_none(ledger, path):
+    ledger.label(said())
+    ledger.close()
+    for beside in path.parent.glob("ledger.sqlite*"):
+        beside.write_bytes(b"no database at all" * 500)
+
+    with pytest.raises(RecordError, match="cannot read the ledger"):
+        ledger.labels(session="s1")
+
+
+def test_threads_and_processes_label_in_one_file(ledger, path):
+    code = """
+        import sys
+        from pathlib import Path
+        from nbroute.ledger import SqliteLedger
+        from nbroute.types import Label
+        ledger = SqliteLedger(Path(sys.argv[1]))
+        for number in range(50):
+            ledger.label(Label(f"p{number}", 0.0, "s2", "good", "A", "A", "own", "hello"))
+    """
+    process = python(code, path)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda number: ledger.label(said(f"t{number}")), range(100)))
+    process.wait(timeout=60)
+
+    assert (100, 50) == (len(ledger.labels(session="s1")), len(ledger.labels(session="s2")))

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 
+from nbroute.errors import SettingsError
 from nbroute.report import ReportRow, Spend, record, summarise
 from nbroute.types import Attempt, Decision, Options, Plan, Price, RouteResult
 
@@ -265,11 +266,13 @@ TEXT = """\
 spent: $0.071, 5 calls, 1 cached
   of which classifying: $0.001, 1 call
 saving: $0.329 less than all on FRONTIER (estimate, net)
+  FRONTIER is priced on the recorded tokens: $10 in, $20 out per million
 
 tier      results  share  calls   spend  not billed     p50     p95
 SIMPLE          2    67%      4  $0.021          $0  0.10 s  0.10 s
 MEDIUM          1    33%      1   $0.05          $0  0.10 s  0.10 s
 FRONTIER        0     0%      0      $0          $0       -       -
+together        3             5  $0.071          $0  0.10 s  0.10 s
 SIMPLE answers 67% of the results (over 50% is usual for support and Q&A)
 SIMPLE escalates 33% of what it answers: over 20%, look at the classifier
 
@@ -459,3 +462,162 @@ def test_an_unknown_cost_is_null_in_a_record_and_not_zero():
     assert told["cost_usd"] is None
     assert told["attempts"][0]["cost_usd"] is None
     assert "unknown" == told["cost_source"]
+
+
+# Answers that were compared
+
+
+def compared(result="c1", **changes):
+    return row(result, comparison="x1", **changes)
+
+
+def test_compared_answers_cost_money_and_are_no_results():
+    told = report(
+        row("r1"),
+        compared("c1", cost_usd=0.02),
+        compared("c2", tier="FRONTIER", model="opus", cost_usd=0.5, latency_ms=900.0),
+    )
+
+    assert (1, 3) == (told.results, told.calls)
+    assert (2, Decimal("0.52")) == (told.comparing.calls, told.comparing.usd)
+    assert {"SIMPLE": 1.0, "MEDIUM": 0.0, "FRONTIER": 0.0} == told.tier_share
+    assert {"mini": 0.03, "opus": 0.5} == usd(told.by_model)
+    assert 900.0 == told.latency["FRONTIER"].p50_ms
+    assert (1, 0) == (told.lowest_answered, told.lowest_escalated)
+    assert "  of which comparing: $0.52, 2 calls" in str(told)
+
+
+def test_what_comparing_cost_is_taken_off_the_saving():
+    told = report(row("r1"), compared("c1", cost_usd=0.5))
+
+    assert Decimal("0.2") - Decimal("0.51") == told.saving_usd
+    assert "$0.31 more than all on FRONTIER (estimate, net)" in str(told)
+
+
+def test_a_compared_answer_that_is_escalated_begins_a_chain_of_its_own():
+    told = report(compared("c1"), escalated(parent="c1"))
+
+    assert (1, 1) == (told.results, told.answered["MEDIUM"])
+    assert told.escalation_rate is None
+
+
+def test_a_compared_answer_that_failed_has_no_latency_but_is_counted():
+    told = report(compared(status="error", cost_usd=0.0))
+
+    assert (1, {}, None) == (told.failed, told.latency, told.overall_latency)
+
+
+# Frames
+
+
+FRAMES = ["tier", "model", "feature", "feature_day", "day", "daily", "use", "status"]
+
+
+def test_every_frame_is_there_over_no_calls_at_all():
+    empty, full = report().frames(), report(row()).frames()
+
+    assert FRAMES == list(empty) == list(full)
+    for name in FRAMES:
+        assert full[name].dtypes.to_dict() == empty[name].dtypes.to_dict()
+
+
+def test_frames_tell_spend_by_model_feature_day_and_use():
+    told = report(
+        row("r1", feature="bot"),
+        row("r1", feature="bot", purpose="classify", cost_usd=0.001),
+        row("r2", tier="FRONTIER", model="opus", cost_usd=0.5, ts=NOON + DAY),
+        row("r3", cached=True, cost_usd=0.0, ts=NOON + DAY),
+    )
+
+    def rows(name, *columns):
+        return list(told.frame(name)[list(columns)].itertuples(index=False, name=None))
+
+    assert [("mini", 0.011, 3), ("opus", 0.5, 1)] == rows("model", "model", "usd", "calls")
+    assert [("", 0.5), ("bot", 0.011)] == rows("feature", "feature", "usd")
+    assert [("", "2026-11-22", 0.5), ("bot", "2026-11-21", 0.011)] == rows(
+        "feature_day", "feature", "day", "usd"
+    )
+    assert [("2026-11-21", 2, 0), ("2026-11-22", 2, 1)] == rows(
+        "day", "day", "calls", "cached_calls"
+    )
+    assert [
+        ("2026-11-21", "SIMPLE", 0.011),
+        ("2026-11-22", "FRONTIER", 0.5),
+        ("2026-11-22", "SIMPLE", 0.0),
+    ] == rows("daily", "day", "tier", "usd")
+    assert [("answering", 0.51), ("classifying", 0.001)] == rows("use", "use", "usd")
+    assert [("ok", 4)] == rows("status", "status", "calls")
+
+
+def test_what_is_not_known_is_no_zero_in_a_frame():
+    frame = report(
+        row("r1", cost_usd=None, cost_source="unknown"),
+        row("r2", tier="MEDIUM", cost_usd=None, cost_source="equivalent"),
+        row("r3", tier="FRONTIER", cost_usd=None, cost_source="unknown"),
+        row("r4", tier="FRONTIER", cost_usd=0.5),
+    ).frame()
+
+    assert [True, False, False] == [math.isnan(usd) for usd in frame["usd"]]
+    assert [False, True, False] == [math.isnan(usd) for usd in frame["equivalent_usd"]]
+    assert [1, 1, 1] == list(frame["unknown_calls"])
+    assert 0.5 == frame["usd"][2]
+
+
+def test_an_unknown_cost_stands_beside_the_money_that_it_is_of():
+    told = str(report(row("r1", cost_usd=None, cost_source="equivalent")))
+
+    (line,) = [line for line in told.splitlines() if line.startswith("SIMPLE  ")]
+    assert ["$0", "$0", "+", "1", "unknown"] == line.split()[4:9]
+
+
+def test_a_frame_that_there_is_not_names_the_close_ones():
+    with pytest.raises(SettingsError, match=r"no frame by 'features'; did you mean 'feature'"):
+        report().frame("features")
+
+
+def test_the_latency_of_all_tiers_together_leaves_cached_answers_out():
+    told = report(
+        *(row(f"r{n}", latency_ms=float(n)) for n in range(1, 11)),
+        row("r11", tier="FRONTIER", latency_ms=1_000.0),
+        row("r12", cached=True, cost_usd=0.0, latency_ms=0.0),
+    )
+
+    assert (11, 6.0, 1_000.0) == told.overall_latency
+    assert "together" in str(told)
+
+
+def test_the_text_names_the_model_and_the_price_of_the_baseline():
+    named = summarise([row()], tiers=TIERS, baseline="FRONTIER", price=PRICE, baseline_model="opus")
+
+    assert "FRONTIER (opus) is priced on the recorded tokens: $10 in, $20 out per million" in str(
+        named
+    )
+
+
+def test_days_are_told_with_their_tiers_once_there_are_several():
+    told = str(
+        report(
+            row("r1"),
+            row("r2", ts=NOON + DAY, cached=True, cost_usd=0.0),
+            row("r3", ts=NOON + DAY, tier="MEDIUM", cost_source="equivalent", cost_usd=0.04),
+        )
+    )
+
+    assert [
+        "day (UTC)   calls  cached  spend  not billed  SIMPLE            MEDIUM  FRONTIER",
+        "2026-11-21      1       0  $0.01          $0   $0.01                $0        $0",
+        "2026-11-22      2       1     $0       $0.04      $0  $0.04 not billed        $0",
+    ] == told.splitlines()[-3:]
+    assert "day (UTC)" not in str(report(row("r1")))
+
+
+def test_the_router_reports_over_no_calls_and_with_the_models_name(router):
+    assert "no calls recorded yet" == str(router.report())
+    assert ["LOW", "MID", "TOP"] == router.report().frame()["tier"].tolist()
+
+    router.route("hello")
+    router.route("hello", tier="MID", cache="off", comparison="c1")
+
+    told = router.report()
+    assert (1, 1) == (told.results, told.comparing.calls)
+    assert "TOP (large) is priced on the recorded tokens: $10 in, $30 out" in str(told)

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nbroute.classify.cautious import CautiousClassifier
 from nbroute.classify.embedding import EmbeddingClassifier, Method
 from nbroute.classify.examples import Example, read_examples, shipped
 from nbroute.classify.learned import LearnedClassifier
@@ -25,6 +26,8 @@ from nbroute.evaluate import modelfile
 from nbroute.evaluate.training import Fitted, fit
 from nbroute.parts import EmbedTexts, Senses, Spec
 from nbroute.providers.openai_compatible import OpenAICompatible
+from nbroute.recording.standins import RecordedEmbedder, Replayed
+from nbroute.recording.writing import Recorder
 from nbroute.settings import Settings
 from nbroute.types import Attempt, Classifier, Embedder, Ladder, Provider, Tier
 
@@ -56,13 +59,24 @@ class Deciders:
         self._providers, self._announce = providers, announce
         self._embedder: Embedder | None = None
         self._examples: ExampleVectors | None = None
+        self._recorder: Recorder | None = None
         self._lock = threading.RLock()
         self.taught = TaughtExamples(beside.with_name("examples.sqlite3"))
         self._vectors = beside.with_name("vectors.sqlite3")
         self.learned_file: Path = settings.classifier.file or beside.with_name("learned.npz")
 
     def classifier_for(self, asked: Spec | None, senses: Senses | None) -> Classifier:
-        """The classifier asked for; with no `senses` our rules stand in for what would send."""
+        """The classifier asked for; with no `senses` our rules stand in for what would send.
+
+        `step_up_below` of the settings is put round it, unless it is a cautious one already.
+        """
+        found = self._classifier_for(asked, senses)
+        threshold = self._settings.classifier.step_up_below
+        if not threshold or isinstance(found, CautiousClassifier):
+            return found
+        return CautiousClassifier(found, threshold)
+
+    def _classifier_for(self, asked: Spec | None, senses: Senses | None) -> Classifier:
         tier = self._tier
         model: Classifier = self.rules
         if senses is not None:
@@ -75,6 +89,17 @@ class Deciders:
         threshold = self._settings.classifier.threshold if senses else 0
         spec = self.default if asked is None else asked
         return resolve(spec, rules=self.rules, model=model, threshold=threshold, others=others)
+
+    @property
+    def recorder(self) -> Recorder | None:
+        """What keeps the vectors that an endpoint makes; None where nothing is recorded."""
+        return self._recorder
+
+    @recorder.setter
+    def recorder(self, recorder: Recorder | None) -> None:
+        with self._lock:
+            self._recorder = recorder
+            self._examples = None  # their vectors are asked for again, and so recorded
 
     def embedder(self) -> Embedder:
         """The embedder, made once; SettingsError where there is none."""
@@ -93,7 +118,7 @@ class Deciders:
 
     def fit(self, frame: Any, to: Path | None, seed: int) -> Fitted:
         """Learn from the labels; what is better than the present classifier takes its place."""
-        present = self.classifier_for(None, None)
+        present = self._classifier_for(None, None)
         if isinstance(present, LearnedClassifier):  # it may have learnt from the same rows
             present = self.rules
         embedder = self._free_embedder()
@@ -108,26 +133,38 @@ class Deciders:
         return fitted
 
     def _made_embedder(self) -> Embedder:
-        chosen = self._settings.embedder
-        if chosen.name == "wordllama" or (chosen.name == "auto" and wordllama.available()):
-            return wordllama.WordLlamaEmbedder()
-        if chosen.name != "auto":
-            return self._at(chosen.name)
-        for name, provider in self._providers.items():
-            if isinstance(provider, OpenAICompatible) and provider.kind == "remote":
-                return self._at(name)
+        name = self.embedder_name()
+        if name is not None:
+            return wordllama.WordLlamaEmbedder() if name == "wordllama" else self._at(name)
         raise SettingsError(
             "comparing texts takes an embedder, and there is none: "
             "pip install 'nbroute[embeddings]', or name a provider in `embedder` of nbroute.toml"
         )
 
+    def embedder_name(self) -> str | None:
+        """The provider that embeds, or "wordllama", also where `auto` chooses; None for neither."""
+        name = self._settings.embedder.name
+        if name != "auto":
+            return name
+        if wordllama.available():
+            return "wordllama"
+        able = (
+            name
+            for name, provider in self._providers.items()
+            if isinstance(provider, OpenAICompatible) and provider.kind == "remote"
+        )
+        return next(able, None)
+
     def _at(self, name: str) -> Embedder:
         provider = self._providers.get(name)
+        if isinstance(provider, Replayed):
+            return provider.embedder(self._settings.embedder.model)
         if not isinstance(provider, OpenAICompatible):
             hint = did_you_mean(name, ["wordllama", *self._providers])
             raise SettingsError(f"embedder = {name!r} is no endpoint with embeddings: {hint}")
         made = OpenAIEmbedder(provider, self._settings.embedder.model)
-        return RememberedEmbedder(made, self._vectors, announce=self._announce)
+        kept = RememberedEmbedder(made, self._vectors, announce=self._announce)
+        return RecordedEmbedder(kept, lambda: self._recorder, self._announce)
 
     def _by_examples(self, method: Method, senses: Senses | None) -> Classifier:
         embed = senses.embed if senses else self._free_embed()

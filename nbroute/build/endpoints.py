@@ -12,6 +12,8 @@ from nbroute.providers.litellm import LiteLLM
 from nbroute.providers.local import Local
 from nbroute.providers.openai_compatible import OpenAICompatible
 from nbroute.providers.simulated import Simulated
+from nbroute.recording.reading import Recording
+from nbroute.recording.standins import Replayed
 from nbroute.settings import AUTO, ProviderSettings, Settings, base_ladder
 from nbroute.types import Ladder, Provider, Tier
 
@@ -19,9 +21,15 @@ Announce = Callable[[str], None]
 
 
 def providers_of(
-    settings: Settings, given: Provider | None, announce: Announce | None
+    settings: Settings,
+    given: Provider | None,
+    announce: Announce | None,
+    recording: Recording | None = None,
 ) -> Mapping[str, Provider]:
-    """The providers by name; the one that was `given` alone where there is one."""
+    """The providers by name; the one that was `given` alone, or those of the `recording`."""
+    if recording is not None:
+        kinds = recording.header.kinds
+        return {name: Replayed(name, kind, recording) for name, kind in kinds.items()}
     if given is not None:
         return {given.name: given}
     return {one.name: _provider(one, announce) for one in settings.providers}

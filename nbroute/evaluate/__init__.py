@@ -7,4 +7,7 @@
 - `duplicates`  which prompts are nearly the same
 - `figures`     the learned classifier beside random, prompt length, the present one, the oracle
 - `modelfile`   the learned classifier's file: `save` and `load`
+- `whatif`      a session under other settings, with nothing sent; `past`, `rerouting`, `scenario`,
+                `speeds` and `whatif_text` are its parts
+- `workload`    a seeded mixed workload of development prompts, and the third article's table on it
 """

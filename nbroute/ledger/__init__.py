@@ -5,6 +5,7 @@ its last row counts. A kernel that is killed loses nothing that was written.
 
 - `schema`  the tables, and how they came to be
 - `rows`    an attempt as a row, and the questions that are asked of rows
+- `labels`  what people said of answers
 - `caps`    what is used of a budget
 - `sqlite`  the ledger itself
 """

@@ -67,17 +67,18 @@ def insert(connection: sqlite3.Connection, row: Sequence[Any]) -> None:
         connection.execute(_INSERT, row)
     except UnicodeEncodeError:
         # Half a surrogate pair, as out of a cut stream, has no bytes to be stored.
-        connection.execute(_INSERT, [_encodable(value) for value in row])
+        connection.execute(_INSERT, [encodable(value) for value in row])
 
 
 def insert_all(connection: sqlite3.Connection, rows: Sequence[Sequence[Any]]) -> None:
     """Append the rows, many in a statement: each costs the other threads of a process a turn."""
     for part in (rows[at : at + _AT_ONCE] for at in range(0, len(rows), _AT_ONCE)):
-        values = [_encodable(value) for row in part for value in row]
+        values = [encodable(value) for row in part for value in row]
         connection.execute(f"{_INSERT}{_MORE * (len(part) - 1)}", values)
 
 
-def _encodable(value: Any) -> Any:
+def encodable(value: Any) -> Any:
+    """The value, half a surrogate pair in it as a question mark."""
     return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
 
 

@@ -54,11 +54,7 @@ def m001_attempts(connection: sqlite3.Connection) -> None:
     first = (_column(field) for field in fields(Attempt) if field.name not in (*_SECOND, *_THIRD))
     connection.execute(f"CREATE TABLE attempts ({', '.join(first)})")
     connection.execute("CREATE INDEX attempts_by_id ON attempts (session, id)")
-    for change in ("UPDATE", "DELETE"):
-        connection.execute(
-            f"CREATE TRIGGER attempts_no_{change.lower()} BEFORE {change} ON attempts "
-            "BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END"
-        )
+    _append_only(connection, "attempts")
 
 
 def m002_budgets(connection: sqlite3.Connection) -> None:
@@ -104,9 +100,18 @@ def m003_labels(connection: sqlite3.Connection) -> None:
         if field.name in _THIRD:
             connection.execute(f"ALTER TABLE attempts ADD COLUMN {_column(field)}")
     connection.execute(f"CREATE TABLE labels ({', '.join(map(_column, fields(Label)))})")
+    _append_only(connection, "labels")
 
 
 MIGRATIONS: list[Migration] = [m001_attempts, m002_budgets, m003_labels]
+
+
+def _append_only(connection: sqlite3.Connection, table: str) -> None:
+    for change in ("UPDATE", "DELETE"):
+        connection.execute(
+            f"CREATE TRIGGER {table}_no_{change.lower()} BEFORE {change} ON {table} "
+            "BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END"
+        )
 
 
 def _kind(field: Field[Any]) -> str:
@@ -114,5 +119,6 @@ def _kind(field: Field[Any]) -> str:
 
 
 def _column(field: Field[Any]) -> str:
-    required = " NOT NULL" if field.default is MISSING else ""
+    wanted = field.default is MISSING and not str(field.type).endswith("| None")
+    required = " NOT NULL" if wanted else ""
     return f"{field.name} {_SQL_TYPES.get(_kind(field), 'TEXT')}{required}"

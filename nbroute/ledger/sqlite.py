@@ -6,12 +6,13 @@ import sqlite3
 import threading
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, overload
 
 from nbroute.errors import SettingsError, did_you_mean
 from nbroute.ledger.caps import SUM, of_cap, refusal, refusal_by_totals
+from nbroute.ledger.labels import insert_label, stored_labels
 from nbroute.ledger.rows import (
     NAMES,
     Term,
@@ -27,7 +28,7 @@ from nbroute.ledger.rows import (
 from nbroute.ledger.schema import DAY, FIELDS, KINDS, MIGRATIONS
 from nbroute.report import ReportRow, Spend
 from nbroute.sqlitefile import FAILURES, SqliteFile
-from nbroute.types import Attempt, Cap, Refusal
+from nbroute.types import Attempt, Cap, Label, Refusal
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -180,6 +181,37 @@ class SqliteLedger:
             found[name] = found.get(name, Spend()) + part
         return dict(sorted(found.items())) if by else found.get("", Spend())
 
+    def label(self, label: Label) -> None:
+        """Keep a person's word; RecordError where it cannot be written, with it kept in memory.
+
+        Its prompt is written with or without `store_text`, as a classifier learns from it.
+        """
+        with self._lock:
+            try:
+                self._write_label(label)
+            except FAILURES as error:
+                with self._kept.connection() as kept:
+                    insert_label(kept, label)
+                raise self._file.record_error(
+                    "the label could not be recorded in", error, _KEPT
+                ) from error
+            self._written.add(label.session)
+
+    def labels(self, *, session: str | None = None) -> list[Label]:
+        """All that was said of answers, oldest first; the last word on an answer is the newest.
+
+        RecordError where the file cannot be read, unless the session wrote nothing to it.
+        """
+        with self._lock:
+            kept = stored_labels(self._kept, session)
+            try:
+                found = stored_labels(self._file, session)
+            except FAILURES as error:
+                if session is None or session in self._written:
+                    raise self._file.record_error("cannot read the ledger", error) from error
+                found = []
+        return sorted(found + kept, key=attrgetter("ts"))
+
     def close(self) -> None:
         """Give the file back; a second call does nothing, and a later use opens it again."""
         self._file.close()
@@ -198,6 +230,14 @@ class SqliteLedger:
             connection.execute("BEGIN IMMEDIATE")
             self._bring_kept(connection)
             insert(connection, row)
+            connection.execute("COMMIT")
+            self._kept.close()
+
+    def _write_label(self, label: Label) -> None:
+        with self._file.connection() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            self._bring_kept(connection)
+            insert_label(connection, label)
             connection.execute("COMMIT")
             self._kept.close()
 
@@ -223,6 +263,8 @@ class SqliteLedger:
     def _bring_kept(self, connection: sqlite3.Connection) -> None:
         for row in all_rows(self._kept):
             insert(connection, row)
+        for label in stored_labels(self._kept):
+            insert_label(connection, label)
 
     def _keep(self, row: Sequence[Any]) -> None:
         with self._kept.connection() as kept:

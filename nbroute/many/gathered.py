@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from nbroute.errors import RecordError
 from nbroute.router import Engine
-from nbroute.types import Attempt, Cap, Ledger, Refusal
+from nbroute.types import Attempt, Cap, Label, Ledger, Refusal
 
 _log = logging.getLogger("nbroute")
 
@@ -78,6 +78,14 @@ class GatheredLedger:
         self._flush()
         return self._kept.spend(by, session=session)
 
+    def label(self, label: Label) -> None:
+        """As the ledger does."""
+        self._kept.label(label)
+
+    def labels(self, *, session: str | None = None) -> list[Label]:
+        """As the ledger does."""
+        return self._kept.labels(session=session)
+
     def close(self) -> None:
         """The ledger is the router's and stays open."""
 
@@ -127,5 +135,5 @@ def _one_by_one(ledger: Ledger) -> Callable[[Sequence[Attempt]], None]:
 def twin(engine: Engine, ledger: Ledger) -> Engine:
     """The same engine on another ledger."""
     other = Engine(replace(engine.parts, ledger=ledger, limits=engine.limits))
-    other.code_allowed = engine.code_allowed
+    other.history, other.code_allowed = engine.history, engine.code_allowed
     return other

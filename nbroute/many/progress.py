@@ -15,10 +15,12 @@ class Bar:
     A `plain` one goes to standard error as text, where no widgets are wanted.
     """
 
-    def __init__(self, total: int | None, *, shown: bool, plain: bool) -> None:
+    def __init__(
+        self, total: int | None, *, shown: bool, plain: bool, unit: str = "prompt"
+    ) -> None:
         self._spent = {True: Decimal(0), False: Decimal(0)}
         self._unknown = 0
-        self._bar = _tqdm(total, plain=plain) if shown else None
+        self._bar = _tqdm(total, unit, plain=plain) if shown else None
 
     def skip(self) -> None:
         """A row that was there already."""
@@ -50,9 +52,9 @@ class Bar:
         return ", ".join(parts)
 
 
-def _tqdm(total: int | None, *, plain: bool) -> Any:
+def _tqdm(total: int | None, unit: str, *, plain: bool) -> Any:
     if plain:
         from tqdm import tqdm
     else:
         from tqdm.auto import tqdm
-    return tqdm(total=total, unit="prompt")
+    return tqdm(total=total, unit=unit)

@@ -18,15 +18,18 @@ class Job:
     prompt: str
 
 
-def read_prompts(prompts: Any) -> Iterable[Any]:
-    """The prompts as they came; SettingsError where they are no iterable of them."""
+def read_prompts(prompts: Any, call: str = "router.map") -> Iterable[Any]:
+    """The prompts as they came; SettingsError where they are no iterable of them.
+
+    `call` is what they were given to.
+    """
     columns = getattr(prompts, "columns", None)
     if columns is not None:
         names = [str(name) for name in columns]
         asked = "prompt" if "prompt" in names else (names or ["prompt"])[0]
         raise SettingsError(
             f"prompts is a {type(prompts).__name__}; give one of its columns, as in "
-            f"router.map(frame[{asked!r}]): there is {', '.join(map(repr, names)) or 'none'}."
+            f"{call}(frame[{asked!r}]): there is {', '.join(map(repr, names)) or 'none'}."
         )
     if isinstance(prompts, str | bytes):
         raise SettingsError(

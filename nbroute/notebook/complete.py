@@ -18,6 +18,7 @@ class Vocabulary:
     """The words that there are to choose from, as they are now."""
 
     options: tuple[str, ...] = ()
+    compare_options: tuple[str, ...] = ()
     subcommands: tuple[str, ...] = ()
     tiers: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
@@ -27,6 +28,7 @@ class Vocabulary:
     checks: tuple[str, ...] = ()
     threads: tuple[str, ...] = ()
     variables: tuple[str, ...] = ()
+    votes: tuple[str, ...] = ()
 
 
 #: Option -> the field of the vocabulary that its value is taken from.
@@ -53,7 +55,13 @@ _VALUES = {
     "-o": "variables",
     "--output": "variables",
 }
-_ARGUMENTS = {"use": "profiles", "escalate": "tiers", "teach": "tiers", "threads": "threads"}
+_ARGUMENTS = {
+    "use": "profiles",
+    "escalate": "tiers",
+    "teach": "tiers",
+    "threads": "threads",
+    "vote": "votes",
+}
 
 
 class _Nothing(tuple[Any, ...]):
@@ -130,8 +138,10 @@ def _of_cell(magic: str, rest: str, words: Vocabulary) -> tuple[str, list[str]]:
     if option in _VALUES:
         field = _VALUES[option]
         return fragment, matching(fragment, getattr(words, field)) if field else []
+    if magic != "route" and not fragment.startswith("-"):
+        return fragment, matching(fragment, words.tiers) or matching(fragment, words.models)
     if magic != "route":
-        return fragment, matching(fragment, words.tiers)
+        return fragment, matching(fragment, words.compare_options)
     if fragment and not fragment.startswith("-"):
         return fragment, matching(fragment, words.variables) if not option else []
     return fragment, matching(fragment, words.options)

@@ -16,19 +16,45 @@ from nbroute.build import Router
 from nbroute.errors import NbrouteError
 from nbroute.notebook import render
 from nbroute.notebook.card import Card
+from nbroute.notebook.paced import Paced
+from nbroute.notebook.thumbs import Thumbs
 from nbroute.types import RouteResult
+
+_REDRAWN_EVERY_S = 0.25
 
 
 class Meter(widgets.HTML):
-    """The session's spend, live; one model, shown under every card."""
+    """The session's spend, live; one model, shown under every card.
+
+    It follows whatever this kernel routes, `router.map` and other threads too, at most four
+    times a second.
+    """
 
     def __init__(self, router: Router) -> None:
         super().__init__()
-        self.refresh(router)
+        self._router = router
+        self._pace = Paced(self._redraw, _REDRAWN_EVERY_S)
+        self._history = router.history
+        self._stop_watching = router.history.watch(self._pace.ask)
+        self._redraw()
 
     def refresh(self, router: Router) -> None:
-        """Read the ledger again."""
-        lines = render.meter_lines(router)
+        """Read the ledger again, and follow that router from here on."""
+        self._router = router
+        if router.history is not self._history:
+            self._stop_watching()
+            self._history = router.history
+            self._stop_watching = router.history.watch(self._pace.ask)
+        self._redraw()
+
+    def close(self) -> None:
+        """Follow no more, and go out of sight."""
+        self._stop_watching()
+        self._pace.close()
+        super().close()
+
+    def _redraw(self) -> None:
+        lines = render.meter_lines(self._router)
         inside = "<br>".join(html.escape(line) for line in lines)
         self.value = (
             '<div role="status" aria-label="session" style="line-height:1.4;'
@@ -41,7 +67,7 @@ class Meter(widgets.HTML):
 
 
 class Controls(widgets.VBox):
-    """Escalate, run at a tier, stop, and the session meter, under one answer.
+    """Escalate, run at a tier, stop, a word on the answer, and the session meter, under it.
 
     A button starts a thread, so that the kernel stays free; `escalated` is told of each new
     result. Each button has a magic that does the same: `%route escalate [TIER]`.
@@ -67,11 +93,12 @@ class Controls(widgets.VBox):
         self.run = _button("Run at tier", "Answer the same prompt on the tier chosen beside")
         self.stop = _button("Stop", "Stop the answer that is on its way")
         self.said = widgets.HTML()
+        self.thumbs = Thumbs(card, router)
         row = widgets.HBox(
             [self.up, self.tier, self.run, self.stop, self.said],
             layout={"flex_flow": "row wrap", "align_items": "center"},
         )
-        super().__init__([row, meter])
+        super().__init__([row, self.thumbs, meter])
         self.up.on_click(lambda _: self.start(None))
         self.run.on_click(lambda _: self.start(self.tier.value))
         self.stop.on_click(lambda _: self.cancel())
@@ -107,6 +134,7 @@ class Controls(widgets.VBox):
             said = f"{type(error).__name__}: {error}"
         finally:
             self._meter.refresh(self._router)
+            self.thumbs.renew()
             self._idle(said)
             self._busy.release()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 from nbroute.build import Router
@@ -10,6 +11,7 @@ from nbroute.classify.simple import NAMES as CLASSIFIERS
 from nbroute.errors import NbrouteError, PromptError, SettingsError
 from nbroute.notebook import commands, complete, names, options, render, tables
 from nbroute.notebook.card import Card
+from nbroute.notebook.comparing.desk import Comparing
 from nbroute.notebook.interpolate import interpolate
 from nbroute.notebook.screens import Live, Quiet, screen_for
 from nbroute.plan import STRATEGIES
@@ -24,8 +26,10 @@ class Desk:
         self.shell = shell
         self.last: RouteResult | None = None
         self.router = Router(settings, announce=self._announce)
+        self._before: Settings | None = None
         self._card: Card | None = None
         self._meter: Any = None
+        self.followers: list[Any] = []
         self._just_shown: tuple[str, int] | None = None
 
     def run_line(self, line: str) -> Any:
@@ -46,17 +50,44 @@ class Desk:
             return tables.dry_run(explanation)
         return self._route(prompt, wanted)
 
+    @cached_property
+    def comparing(self) -> Comparing:
+        """What stands behind `%%route_compare`."""
+        return Comparing(self)
+
     def use(self, profile: str) -> str:
         """Go on with another profile, in the same session and ledger; what is chosen now."""
+        return self._go_on(profile=profile)
+
+    def replay(self, path: str) -> str:
+        """Go on with the answers of a recording, in the same session; what is chosen now."""
+        self._before = self._before or self.router.settings
+        return self._go_on(replay=path)
+
+    def end_replay(self) -> str:
+        """Go on with what was there before `replay`; what is chosen now."""
+        if self.router.replaying is None:
+            raise SettingsError("nothing is being replayed; `%route replay FILE` begins it")
+        if self._before is None:
+            raise SettingsError(
+                "this session began as a replay; `%route use PROFILE` goes on with models"
+            )
+        return self._go_on(settings=self._before)
+
+    def _go_on(self, **chosen: Any) -> str:
         old = self.router
         self.router = Router(
-            profile=profile, ledger=old.ledger, session=old.session, announce=self._announce
+            **chosen, ledger=old.ledger, session=old.session, announce=self._announce
         )
         self.router.go_on(old)
+        ended = f"; recording to {old.recorder.path} has ended" if old.recorder else ""
+        old.record(None)
         for provider in old.parts.dispatcher.providers.values():
             provider.close()
+        if self.router.replaying is None:
+            self._before = None
         self.refresh()
-        return self.router.settings.origin
+        return f"{self.router.settings.origin}{ended}"
 
     def escalate(self, tier: str | None) -> RouteResult:
         """Answer the last prompt again on the next tier, or on that one, in a card of its own."""
@@ -72,6 +103,7 @@ class Desk:
         tiers = self.router.ladder.tiers
         return complete.Vocabulary(
             options=options.flags(),
+            compare_options=self.comparing.flags,
             subcommands=tuple(commands.COMMANDS),
             tiers=self.router.ladder.names,
             models=tuple(dict.fromkeys(model for tier in tiers for model in tier.models)),
@@ -80,6 +112,7 @@ class Desk:
             classifiers=CLASSIFIERS,
             checks=(*CHECKS, "tests=", *self._functions()),
             threads=self.router.threads.names(),
+            votes=self.comparing.choices,
             variables=tuple(name for name in self.shell.user_ns if not name.startswith("_")),
         )
 
@@ -121,17 +154,23 @@ class Desk:
         """What a provider does before it can answer: in the card, else printed."""
         if self._card is not None and isinstance(self._card.screen, Live):
             self._card.say(text)
-        else:
+        elif not any(widget.announced(text) for widget in self.followers):
             print(text)  # noqa: T201 - a terminal and a static notebook have no card to redraw
 
     def _show_controls(self, card: Card, output: str | None) -> None:
         from IPython.display import display
 
-        from nbroute.notebook.controls import Controls, Meter
+        from nbroute.notebook.controls import Controls
+
+        display(Controls(card, self.router, self.meter(), lambda new: self._keep(new, output)))
+
+    def meter(self) -> Any:
+        """The session meter: one, shown under every card."""
+        from nbroute.notebook.controls import Meter
 
         if self._meter is None:
             self._meter = Meter(self.router)
-        display(Controls(card, self.router, self._meter, lambda new: self._keep(new, output)))
+        return self._meter
 
     def _keep_failed(self, result: RouteResult | None, output: str | None) -> None:
         """The partial answer; with none, the prompt, so that it can be escalated or explained.
@@ -147,6 +186,18 @@ class Desk:
         """Have the session meter, if there is one, read the ledger again."""
         if self._meter is not None:
             self._meter.refresh(self.router)
+        for widget in self.followers:
+            widget.refresh(self.router)
+
+    @property
+    def is_live(self) -> bool:
+        """Whether somebody may be looking at a front end that can be redrawn."""
+        return isinstance(self._screen(), Live)
+
+    def sent(self, result: RouteResult) -> None:
+        """Take over a result of a widget: the last one from here on."""
+        self._keep(result, None)
+        self.refresh()
 
     def _keep(self, result: RouteResult, output: str | None) -> None:
         self.last = result

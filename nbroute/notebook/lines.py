@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nbroute.notebook.rungs import has_ladder, ladder_lines, ladder_title
 from nbroute.notebook.untrusted import safe_plain
-from nbroute.notebook.wording import DOT, seconds
+from nbroute.notebook.wording import DOT, free, replayed, seconds
 from nbroute.pricing import describe
 from nbroute.types import Attempt, Cost, Decision, RouteResult
 
@@ -14,12 +14,12 @@ def headline(result: RouteResult) -> str:
     answer = result.answer
     parts = [
         answer.tier or "no tier",
-        _model(answer),
-        f"{_several(result)}{_cost(result)}",
-        seconds(result.latency_ms),
-        f"{_kept(result)}{_about(answer)}{answer.input_tokens} in, {answer.output_tokens} out",
+        model_name(answer),
+        f"{_several(result)}{cost_told(result)}",
+        f"{seconds(result.latency_ms)}{' as recorded' if replayed(answer) else ''}",
+        f"{_kept(result)}{tokens(answer)}",
     ]
-    return DOT.join([*parts, *_marks(result)])
+    return DOT.join([*parts, *marks(result)])
 
 
 def remarks(result: RouteResult) -> list[str]:
@@ -56,7 +56,7 @@ def attempt_line(attempt: Attempt) -> str:
     ended = "" if attempt.status == "ok" else f": {attempt.error or attempt.status}"
     cost = describe(Cost(attempt.cost_usd, attempt.cost_source))
     if attempt.cost_usd == 0:
-        cost = "$0 (cached)" if attempt.cached else "nothing charged"
+        cost = free(attempt) if attempt.cached else "nothing charged"
     return f"{doing} {attempt.model} ({attempt.tier}){ended} · {cost}"
 
 
@@ -66,13 +66,15 @@ def reason(decision: Decision) -> str:
     return f"{decision.reason}{sure}"
 
 
-def _model(attempt: Attempt) -> str:
+def model_name(attempt: Attempt) -> str:
+    """The model, and whether it is simulated."""
     return f"{attempt.model} (simulated)" if attempt.provider_kind == "simulated" else attempt.model
 
 
-def _cost(result: RouteResult) -> str:
+def cost_told(result: RouteResult) -> str:
+    """The cost and where it comes from; of an answer that came out of the cache, that it did."""
     if result.cached and result.cost_usd == 0:
-        return "$0 (cached)"
+        return free(result.answer)
     if result.answer.status == "error" and not result.answer.text and result.cost_usd == 0:
         return "nothing charged"
     told = describe(result.cost)
@@ -89,11 +91,14 @@ def _kept(result: RouteResult) -> str:
     return "the one kept: " if _several(result) else ""
 
 
-def _about(attempt: Attempt) -> str:
-    return "about " if attempt.tokens_estimated else ""
+def tokens(attempt: Attempt) -> str:
+    """`21 in, 9 out`."""
+    about = "about " if attempt.tokens_estimated else ""
+    return f"{about}{attempt.input_tokens} in, {attempt.output_tokens} out"
 
 
-def _marks(result: RouteResult) -> list[str]:
+def marks(result: RouteResult) -> list[str]:
+    """How the answer ended where that was not well, and whether part of it is cached."""
     answer = result.answer
     marks = ["cached"] if answer.cached and result.cost_usd else []
     if len(result.rungs) > 1 and not result.passed:

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 #: By name, so that loading does not import the module.
 RESULT = ("nbroute.types.results", "RouteResult")
+REPORT = ("nbroute.report.summary", "Report")
+COMPARISON = ("nbroute.comparing.comparison", "Comparison")
+GRID = ("nbroute.comparing.grid", "Grid")
+MAGICS = ("route", "route_compare")
 
 
 @magics_class
@@ -46,6 +50,20 @@ class RouteMagics(Magics):
         """Show a result as a card."""
         self.desk.display_result(result)
 
+    def display_report(self, report: Any) -> None:
+        """Show a report and its charts."""
+        from nbroute.notebook.report_view import show
+
+        show(report, self.shell, static=self.settings.static)
+
+    def display_comparison(self, comparison: Any) -> None:
+        """Show a comparison's table and its answers."""
+        self.desk.comparing.display(comparison)
+
+    def display_grid(self, grid: Any) -> None:
+        """Show a grid's first answers and its totals."""
+        self.desk.comparing.display_grid(grid)
+
     def _vocabulary(self) -> complete.Vocabulary:
         return self.desk.vocabulary()
 
@@ -55,14 +73,22 @@ class RouteMagics(Magics):
         """Route the cell's prompt (`%%route -h`); alone on a line, see `%route help`."""
         return self.desk.run_line(line) if cell is None else self.desk.run_cell(line, cell)
 
+    @no_var_expand
+    @line_cell_magic
+    def route_compare(self, line: str, cell: str | None = None) -> Any:
+        """Answer the cell's prompt on several tiers at once (`%%route_compare -h`)."""
+        return self.desk.comparing.run_cell(line, cell or "")
+
 
 def load(shell: Any) -> None:
     """Register the magics, the display of results and completion; say which profile is used."""
     magics = RouteMagics(shell)
     shell.register_magics(magics)
-    shell.display_formatter.ipython_display_formatter.for_type_by_name(
-        *RESULT, magics.display_result
-    )
+    displays = shell.display_formatter.ipython_display_formatter
+    displays.for_type_by_name(*RESULT, magics.display_result)
+    displays.for_type_by_name(*REPORT, magics.display_report)
+    displays.for_type_by_name(*COMPARISON, magics.display_comparison)
+    displays.for_type_by_name(*GRID, magics.display_grid)
     complete.register(shell, magics.matcher)
     print(f"nbroute: {magics.settings.origin}")  # noqa: T201 - the one line of %load_ext
 
@@ -71,10 +97,12 @@ def unload(shell: Any) -> None:
     """Take all of that out again."""
     magics = shell.magics_manager.registry.pop(RouteMagics.__name__, None)
     for kind in ("line", "cell"):
-        shell.magics_manager.magics[kind].pop("route", None)
+        for name in MAGICS:
+            shell.magics_manager.magics[kind].pop(name, None)
     if magics is None:
         return
-    shell.display_formatter.ipython_display_formatter.pop(".".join(RESULT), None)
+    for kind in (RESULT, COMPARISON, GRID, REPORT):
+        shell.display_formatter.ipython_display_formatter.pop(".".join(kind), None)
     complete.unregister(shell, magics.matcher)
     if "desk" in vars(magics):
         magics.desk.router.close()

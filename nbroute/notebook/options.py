@@ -15,24 +15,25 @@ from nbroute.errors import SettingsError, did_you_mean
 from nbroute.plan import CACHE_MODES, STRATEGIES
 
 _ASSIGNED = re.compile(r"^\s*([^\W\d]\w*)\s*<<(?:\s+|$)")
-_CHECKS = (
+CHECK_HELP = (
     "function of the answer, tests=NAME (code is run against the notebook's assertions), or "
     + ", ".join(CHECKS)
 )
 _NBVAL = re.compile(r"^\s*#\s*NBVAL_")
 
 
-class _Parser(argparse.ArgumentParser):
+class Parser(argparse.ArgumentParser):
     """A parser that raises our one-line errors and never exits the kernel."""
 
     def error(self, message: str) -> NoReturn:
-        msg = f"{message:.200}; `%route help` lists the options of {self.prog}"
+        """Raise what is wrong, and say where the options are listed."""
+        msg = f"{message:.200}; `{self.prog} -h` lists the options"
         raise SettingsError(msg)
 
 
 def make_parser() -> argparse.ArgumentParser:
     """The options of `%%route`."""
-    parser = _Parser(
+    parser = Parser(
         prog="%%route",
         add_help=False,
         allow_abbrev=False,
@@ -48,12 +49,12 @@ def make_parser() -> argparse.ArgumentParser:
     add("--agreement", type=_share, help="similarity from which two answers agree (0 to 1)")
     add("-c", "--classifier", help=", ".join(CLASSIFIERS) + ", or a function's name")
     add("-s", "--system", help="system prompt in place of the tier's")
-    add("--max-tokens", type=_whole, help="token budget of the answer in place of the tier's")
-    add("--max-cost", type=_dollars, help="refuse to send what could cost more US dollars")
+    add("--max-tokens", type=whole, help="token budget of the answer in place of the tier's")
+    add("--max-cost", type=dollars, help="refuse to send what could cost more US dollars")
     add("--over-budget", action="store_true", help="send even where a budget is used up")
     add("--json", action="store_true", help="ask for JSON and check that it is")
     add("--schema", metavar="NAME", help="JSON schema, pydantic model or dataclass to answer in")
-    add("--check", action="append", default=[], metavar="NAME", help=_CHECKS)
+    add("--check", action="append", default=[], metavar="NAME", help=CHECK_HELP)
     add("--feature", help="what this is for; spend can be summed by it")
     add("--thread", metavar="NAME", help="go on with the conversation of that name")
     add("-n", "--dry-run", action="store_true", help="show what would be sent and cost; send none")
@@ -66,13 +67,14 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def parse(line: str) -> argparse.Namespace:
+def parse(line: str, parser: argparse.ArgumentParser | None = None) -> argparse.Namespace:
     """The options of a `%%route` line; SettingsError with the close matches otherwise."""
     assigned = _ASSIGNED.match(line)
-    parser = make_parser()
-    found, unknown = parser.parse_known_args(words(line[assigned.end() :] if assigned else line))
+    parser = parser or make_parser()
+    rest = words(line[assigned.end() :] if assigned else line)
+    found, unknown = parser.parse_known_intermixed_args(rest)
     if unknown:
-        hint = did_you_mean(unknown[0], flags())
+        hint = did_you_mean(unknown[0], flags(parser))
         if not unknown[0].startswith("-"):
             hint = "the prompt goes on the lines below %%route"
         raise SettingsError(f"unknown option {unknown[0]!r:.80}: {hint}")
@@ -99,9 +101,10 @@ def words(line: str) -> list[str]:
         raise SettingsError(msg) from None
 
 
-def flags() -> tuple[str, ...]:
+def flags(parser: argparse.ArgumentParser | None = None) -> tuple[str, ...]:
     """Every option, short and long."""
-    return tuple(flag for action in make_parser()._actions for flag in action.option_strings)  # noqa: SLF001 - argparse has no public list
+    actions = (parser or make_parser())._actions  # noqa: SLF001 - argparse has no public list
+    return tuple(flag for action in actions for flag in action.option_strings)
 
 
 def prompt_of(cell: str) -> str:
@@ -110,7 +113,8 @@ def prompt_of(cell: str) -> str:
     return "\n".join(line for line in lines if not _NBVAL.match(line)).strip()
 
 
-def _whole(text: str) -> int:
+def whole(text: str) -> int:
+    """A token budget."""
     if not (text.isascii() and text.isdecimal() and len(text) < 10 and int(text)):
         msg = f"{text!r:.40} is no token budget: it takes a whole number from 1 up"
         raise argparse.ArgumentTypeError(msg)
@@ -135,7 +139,8 @@ def _share(text: str) -> float:
     return share
 
 
-def _dollars(text: str) -> Any:
+def dollars(text: str) -> Any:
+    """An amount of US dollars."""
     try:
         amount = Decimal(text.removeprefix("$"))
     except InvalidOperation:

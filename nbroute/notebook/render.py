@@ -99,7 +99,7 @@ def bundle(view: View) -> tuple[dict[str, str], dict[str, Any]]:
 def session_text(router: Any, *, saving: bool = True) -> str:
     """The session's line, or why there is none: a ledger that cannot be read."""
     try:
-        return session_line(router.report(), router.limits.budget_usd, saving=saving)
+        return _session(router, router.report(), saving=saving)
     except RecordError as error:
         return f"session: {error}"
 
@@ -129,8 +129,17 @@ def meter_lines(router: Any) -> list[str]:
         return [str(error)]
     tiers = [_tier_spent(t, spend) for t, spend in report.by_tier.items() if spend.calls]
     by_tier = DOT.join(tiers) or "nothing yet"
-    now = session_line(report, router.limits.budget_usd)
+    now = _session(router, report)
     return [f"now: {now}", f"by tier: {by_tier}"]
+
+
+def _session(router: Any, report: Report, *, saving: bool = True) -> str:
+    """The session's line, and the file that answers or is written; replaying saves nothing."""
+    replaying, recorder = router.replaying, router.recorder
+    parts = [f"replaying {replaying.path.name}"] if replaying is not None else []
+    parts += [f"recording to {recorder.path.name}"] if recorder is not None else []
+    saving = saving and replaying is None
+    return DOT.join([session_line(report, router.limits.budget_usd, saving=saving), *parts])
 
 
 def _tier_spent(tier: str, spend: Spend) -> str:

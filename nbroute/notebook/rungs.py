@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nbroute.notebook.wording import DOT, seconds
+from nbroute.notebook.wording import DOT, free, seconds
 from nbroute.pricing import describe
 from nbroute.types import Attempt, Cost, RouteResult, Rung
 
@@ -80,7 +80,7 @@ def _unused(attempt: Attempt) -> str:
 
 def _figures(attempt: Attempt) -> list[str]:
     cost = describe(Cost(attempt.cost_usd, attempt.cost_source))
-    told = ["$0 (cached)" if attempt.cached else cost, seconds(attempt.latency_ms)]
+    told = [free(attempt) if attempt.cached else cost, seconds(attempt.latency_ms)]
     if attempt.rating is not None:
         told.append(f"rated itself {attempt.rating:g} of 10")
     return told

@@ -175,7 +175,7 @@ def dry_run(explained: Explanation) -> Table:
             e.model,
             str(e.input_tokens),
             str(e.max_tokens),
-            _range(e.low, e.high),
+            cost_range(e.low, e.high),
         ]
         for e in explained.estimates
     ]
@@ -237,7 +237,8 @@ def _amounts(spend: Any) -> list[str]:
     ]
 
 
-def _range(low: Cost, high: Cost) -> str:
+def cost_range(low: Cost, high: Cost) -> str:
+    """`$0.000012 to $0.0005 (list price)`."""
     if low.usd is None:
         return describe(low)
     return f"{format_usd(low.usd)} to {describe(high)}"

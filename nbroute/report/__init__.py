@@ -8,8 +8,22 @@ and p95. Percentiles are by nearest rank, so that each is a latency that was mea
 from __future__ import annotations
 
 from nbroute.report.metadata import record
+from nbroute.report.metrics import Latency, Saving
 from nbroute.report.spend import ReportRow, Spend, counted
-from nbroute.report.summary import Latency, Report, Saving
+from nbroute.report.summary import Report
 from nbroute.report.tally import summarise
+from nbroute.report.thresholds import ESCALATION_GOOD, ESCALATION_PROBLEM, LOWEST_SHARE
 
-__all__ = ["Latency", "Report", "ReportRow", "Saving", "Spend", "counted", "record", "summarise"]
+__all__ = [
+    "ESCALATION_GOOD",
+    "ESCALATION_PROBLEM",
+    "LOWEST_SHARE",
+    "Latency",
+    "Report",
+    "ReportRow",
+    "Saving",
+    "Spend",
+    "counted",
+    "record",
+    "summarise",
+]

@@ -28,6 +28,7 @@ class ReportRow(NamedTuple):
     latency_ms: float
     escalated: bool
     cached: bool
+    comparison: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,8 @@ class Spend:
     """What calls cost together, money really spent (`usd`) apart from what was not billed.
 
     `unknown_calls` have no known cost and are in neither sum. `calls` includes the
-    `cached_calls`, which cost nothing. `by_source` splits the sums by where they come from.
+    `cached_calls`, which cost nothing. `by_source` splits the sums by where they come from;
+    `unknown_unbilled` are those of the unknown calls that nobody bills.
     """
 
     usd: Decimal = Decimal(0)
@@ -44,14 +46,17 @@ class Spend:
     calls: int = 0
     cached_calls: int = 0
     by_source: Mapping[str, Decimal] = field(default_factory=dict)
+    unknown_unbilled: int = 0
 
     @classmethod
     def of_source(cls, source: str, usd: float, calls: int, cached: int, unknown: int) -> Spend:
         """The spend of calls whose costs come from one source; `usd` is a sum of floats."""
         # A picodollar is far below any price; what lies under it is the floats' own dust.
         amount = Decimal(repr(round(usd, 12)))
-        real, equivalent = (Decimal(0), amount) if source == "equivalent" else (amount, Decimal(0))
-        return cls(real, equivalent, unknown, calls, cached, {source: amount} if amount else {})
+        sources = {source: amount} if amount else {}
+        if source == "equivalent":
+            return cls(Decimal(0), amount, unknown, calls, cached, sources, unknown)
+        return cls(amount, Decimal(0), unknown, calls, cached, sources)
 
     def __add__(self, other: Spend) -> Spend:
         sources = dict(self.by_source)
@@ -64,6 +69,7 @@ class Spend:
             self.calls + other.calls,
             self.cached_calls + other.cached_calls,
             sources,
+            self.unknown_unbilled + other.unknown_unbilled,
         )
 
     def __str__(self) -> str:

@@ -8,16 +8,26 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from itertools import chain
 from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
 
+from nbroute.report.metrics import Latency, Saving
 from nbroute.report.spend import ReportRow, Spend
-from nbroute.report.summary import Latency, Report, Saving
+from nbroute.report.summary import Report
 from nbroute.types import Attempt, Price
 
 _MILLION = 1_000_000
 _DAY_S = 86_400
 _EPOCH = date(1970, 1, 1).toordinal()
+#: The purpose of a call, or what became of it -> what the report calls its use.
+_USES = {
+    "answer": "answering",
+    "classify": "classifying",
+    "embed": "embedding",
+    "unused": "beside",
+    "compared": "comparing",
+}
 
 
 def summarise(
@@ -26,11 +36,13 @@ def summarise(
     tiers: Sequence[str],
     baseline: str,
     price: Price | None,
+    baseline_model: str = "",
 ) -> Report:
     """The report of these rows, oldest first, each attempt once.
 
-    `tiers` are the ladder's, cheapest first; `price` is the `baseline` tier's, None where it
-    is not known. The saving assumes that the baseline would have answered in as many tokens.
+    `tiers` are the ladder's, cheapest first; `price` is that of the `baseline` tier's model,
+    None where it is not known. The saving assumes that it would have answered in as many
+    tokens.
     """
     tally = _Tally(tiers[0] if tiers else "")
     tally.add(rows)
@@ -38,29 +50,30 @@ def summarise(
     stands = Counter(answer.tier for answer in tally.answers.values())
     spend = _sum(groups, lambda _: "").get("", Spend())
     by_tier = _sum(groups, lambda key: key.tier)
-    by_use = _sum(groups, lambda key: key.use)
     names = tuple(dict.fromkeys((*tiers, *sorted(by_tier))))
+    latency = {n: sorted(tally.latencies[n]) for n in names if n in tally.latencies}
     return Report(
         tiers=tuple(tiers),
         baseline=baseline,
         results=len(tally.roots),
         spend=spend,
-        classifying=by_use.get("classify", Spend()),
-        embedding=by_use.get("embed", Spend()),
-        beside=by_use.get("unused", Spend()),
+        by_use=_sum(groups, lambda key: _USES.get(key.use, key.use)),
         by_tier={name: by_tier.get(name, Spend()) for name in names},
         by_model=_sum(groups, lambda key: key.model),
         by_feature=_sum(groups, lambda key: key.feature),
         by_feature_day=_sum(groups, lambda key: (key.feature, _iso(key.day))),
+        by_day=_sum(groups, lambda key: _iso(key.day)),
+        by_day_tier=_sum(groups, lambda key: (_iso(key.day), key.tier)),
         answered={name: stands[name] for name in names},
         statuses=dict(tally.statuses),
-        latency={
-            name: _latency(tally.latencies[name]) for name in names if name in tally.latencies
-        },
+        latency={name: _latency(times) for name, times in latency.items()},
+        overall_latency=_latency(sorted(chain(*latency.values()))) if latency else None,
         lowest_answered=len(tally.low),
         lowest_escalated=len(tally.low & tally.climbed),
         saving=_saving(groups, chains, price, equivalent=False),
         equivalent_saving=_saving(groups, chains, price, equivalent=True),
+        price=price,
+        baseline_model=baseline_model,
     )
 
 
@@ -71,7 +84,7 @@ _Key = tuple[str, int, str, str, str, str]
 class _Group(NamedTuple):
     """What rows share whose costs can be added before anything is known of the report.
 
-    `use` is their purpose, or `unused`.
+    `use` is their purpose, `unused` or `compared`.
     """
 
     feature: str
@@ -104,7 +117,10 @@ class _Tally:
     def add(self, rows: Iterable[ReportRow | Attempt | Mapping[str, Any]]) -> None:
         for row in map(_light, rows):
             self.statuses[row.status] += 1
-            self._add_cost(row)
+            if row.comparison is not None:
+                self._add_compared(row)
+                continue
+            self._add_cost(row, "unused" if row.status == "unused" else row.purpose)
             self._add_root(row)
             if row.purpose == "answer":
                 self._add_answer(row)
@@ -119,9 +135,15 @@ class _Tally:
             _keep_better(last, self.roots[result], answer)
         return last
 
-    def _add_cost(self, row: ReportRow) -> None:
+    def _add_compared(self, row: ReportRow) -> None:
+        """A call that cost money and took its time, and belongs to no result that was routed."""
+        answer = row.purpose == "answer"
+        self._add_cost(row, "compared" if answer else row.purpose)
+        if answer and row.status not in ("error", "running"):
+            self._add_latency(row)
+
+    def _add_cost(self, row: ReportRow, use: str) -> None:
         day = int(row.ts // _DAY_S)
-        use = "unused" if row.status == "unused" else row.purpose
         key = (row.feature or "", day, row.tier, row.model, use, row.cost_source)
         sums = self.sums[key]
         sums.calls += 1
@@ -143,13 +165,16 @@ class _Tally:
             self.climbed.add(root)
         if row.status in ("error", "running"):
             return
-        if not row.cached and row.status != "interrupted":
-            self.latencies[row.tier].append(row.latency_ms)
+        self._add_latency(row)
         if row.status == "unused":
             return
         if row.tier == self.lowest:
             self.low.add(root)
         _keep_better(self.answers, row.result, row)
+
+    def _add_latency(self, row: ReportRow) -> None:
+        if not row.cached and row.status != "interrupted":
+            self.latencies[row.tier].append(row.latency_ms)
 
 
 _attributes = attrgetter(*ReportRow._fields)
@@ -202,8 +227,7 @@ def _baseline(answers: Sequence[ReportRow], price: Price | None) -> Decimal | No
     return (given * price.input + taken * price.output) / _MILLION
 
 
-def _latency(latencies: list[float]) -> Latency:
-    ordered = sorted(latencies)
+def _latency(ordered: list[float]) -> Latency:
     return Latency(len(ordered), _percentile(ordered, 50), _percentile(ordered, 95))
 
 

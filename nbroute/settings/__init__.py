@@ -6,6 +6,7 @@
 - `profiles`  the endpoints, with their keys
 - `choice`    which file and which profile
 - `tiers`     the ladder
+- `replaying` a recording in the ladder's place
 - `keys`      settings that travel to another process
 """
 
@@ -20,6 +21,7 @@ from nbroute.errors import SettingsError, did_you_mean
 from nbroute.settings.choice import Ready, choose, describe_choice, find_file, user_folder
 from nbroute.settings.document import Document, Table, read_document
 from nbroute.settings.profiles import BUILT_IN, Environment, Providers, configured
+from nbroute.settings.replaying import recording_files, replayed
 from nbroute.settings.tiers import AUTO, base_ladder, build_ladder
 from nbroute.settings.values import (
     ClassifierSettings,
@@ -65,13 +67,16 @@ def load(
     environ: Mapping[str, str] | None = None,
     folder: Path | None = None,
     local_ready: Ready = False,
+    replay: str | Path | bool | None = None,
 ) -> Settings:
     """The settings in force: of the file at `path`, else of the nearest one, else of none.
 
     `folder` is where the search begins (default: the working folder). `local_ready` says
     whether llama.cpp and a model are here; it is only asked where that decides. A key that is
     missing is no error here: `origin` says so, and the provider refuses when it is used.
-    SettingsError for anything that does not exist or cannot be used.
+    `replay` is a recording that answers; where a profile is asked for, or with False, the
+    recordings of the environment and the file are set aside. SettingsError for anything that
+    does not exist or cannot be used, RecordError for a recording.
     """
     environ = os.environ if environ is None else environ
     file = find_file(path, environ, folder or Path.cwd())
@@ -84,7 +89,9 @@ def load(
     classifier = _classifier(document, table, ladder, providers)
     embedder = _embedder(document, table, providers)
     used = _used(document, ladder, (classifier.provider, embedder.provider), providers)
-    return Settings(
+    aside = profile is not None and replay is None
+    record, recording = recording_files(table, environ, False if aside else replay)
+    settings = Settings(
         profile=choice.profile,
         origin=describe_choice(choice, document, used, providers, environ),
         ladder=ladder,
@@ -96,8 +103,10 @@ def load(
         cache_file=_env_path(environ, "NBROUTE_CACHE") or table.get("cache_file"),
         static=_static(table, environ),
         source_file=file,
+        record=record,
         **{key: table[key] for key in _PLAIN if key in table},
     )
+    return replayed(settings, recording) if recording else settings
 
 
 def _classifier(
@@ -117,7 +126,8 @@ def _classifier(
         provider, model = lowest.provider, lowest.model
     threshold = table.get("classifier_threshold", 0.7)
     files = table.get("classifier_file"), table.get("examples_file")
-    return ClassifierSettings(name, provider, model, threshold, *files)
+    step_up_below = table.get("step_up_below", 0.0)
+    return ClassifierSettings(name, provider, model, threshold, *files, step_up_below)
 
 
 def _check_classifier_provider(

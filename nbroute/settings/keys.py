@@ -10,9 +10,9 @@ from nbroute.settings.values import Settings
 
 
 def without_keys(settings: Settings) -> Settings:
-    """The settings with no key in them, so that they may travel."""
+    """The settings with no key in them, so that they may travel; what travels records nothing."""
     providers = tuple(replace(one, api_key=None) for one in settings.providers)
-    return replace(settings, providers=providers)
+    return replace(settings, providers=providers, record=None)
 
 
 def with_keys(settings: Settings, environ: Mapping[str, str] | None = None) -> Settings:
@@ -23,6 +23,13 @@ def with_keys(settings: Settings, environ: Mapping[str, str] | None = None) -> S
         for one in settings.providers
     )
     return replace(settings, providers=providers)
+
+
+def known_keys(settings: Settings, environ: Mapping[str, str] | None = None) -> tuple[str, ...]:
+    """All that is known to be a key here: of the endpoints, and every *_API_KEY."""
+    environ = os.environ if environ is None else environ
+    held = [one.api_key or "" for one in settings.providers]
+    return (*held, *(value for name, value in environ.items() if name.endswith("_API_KEY")))
 
 
 def missing_keys(settings: Settings) -> tuple[str, ...]:

@@ -45,6 +45,7 @@ class ClassifierSettings:
 
     `provider` and `model` are None where they are those of the lowest tier. From a confidence
     of `threshold` (0 to 1) on `hybrid` trusts the rules. `file` is what `learned` was saved in.
+    A decision less sure than `step_up_below` (0 to 1) goes one tier up.
     """
 
     name: str = "rules"
@@ -53,6 +54,7 @@ class ClassifierSettings:
     threshold: float = 0.7
     file: Path | None = None
     examples_file: Path | None = None
+    step_up_below: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,8 @@ class Settings:
     `agreement` (0 to 1) is how alike two answers must be, and a check may take
     `check_timeout_s` seconds. `static` is one plain output and no widgets.
     `max_prompt_chars` is 400,000 by default: about 100,000 tokens of English, which the
-    smallest context window of the presets holds.
+    smallest context window of the presets holds. `record` is the file that answers are kept
+    in, `replay` the one that answers in the models' place.
     """
 
     profile: str
@@ -98,6 +101,8 @@ class Settings:
     static: bool = False
     max_prompt_chars: int = 400_000
     source_file: Path | None = None
+    record: Path | None = None
+    replay: Path | None = None
 
     @property
     def limits(self) -> Limits:

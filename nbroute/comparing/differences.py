@@ -1,0 +1,89 @@
+"""What one text says and another does not, word by word; pure."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+#: Letters of writing without spaces stand alone; other letters make words, signs are by themselves.
+_ALONE = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
+_WORD = re.compile(rf"[{_ALONE}]|(?:(?![{_ALONE}])\w)+|[^\w\s]")
+_SENTENCE = re.compile(r"\S(?:[^\n.!?。！？]*[^\s.!?。！？])?[.!?。！？]*")
+#: Equal pairs of tokens that `difflib` may be given: its time goes with them, not with the words.
+_MOST_PAIRS = 500_000
+_SAME = 1
+
+
+class Piece(NamedTuple):
+    """A part of a text; the parts in order are the whole of it."""
+
+    text: str
+    only_here: bool
+
+
+def difference(text: str, reference: str) -> tuple[Piece, ...]:
+    """The text in pieces: those that the reference has too, in that order, and those it has not.
+
+    Words are compared; sentences where the texts are too long for that, and where those are
+    too many alike, everything between the common beginning and end counts as different.
+    """
+    return _pieces(text, _shared(text, reference))
+
+
+def only_in(text: str, others: Sequence[str]) -> tuple[Piece, ...]:
+    """The text in pieces, against several others: what none of them has is `only_here`."""
+    marks = bytes(len(text)) if others else bytes([_SAME]) * len(text)
+    for other in others:
+        marks = bytes(map(max, marks, _shared(text, other)))
+    return _pieces(text, marks)
+
+
+@functools.lru_cache(maxsize=32)
+def _shared(text: str, reference: str) -> bytes:
+    """One byte a character of the text, 1 where the reference has the word, too."""
+    for token in (_WORD, _SENTENCE):
+        here, there = list(token.finditer(text)), token.findall(reference)
+        alike = _alike([one.group() for one in here], there)
+        if alike is not None:
+            break
+    marks = bytearray([_SAME]) * len(text)
+    for first, last in _runs(alike or [(0, len(here))]):
+        start, end = here[first].start(), here[last - 1].end()
+        marks[start:end] = bytes(end - start)
+    return bytes(marks)
+
+
+def _alike(here: Sequence[str], there: Sequence[str]) -> list[tuple[int, int]] | None:
+    """Runs of `here` that are not in `there`; None where finding them would take too long."""
+    head = _common(here, there)
+    tail = _common(here[head:][::-1], there[head:][::-1])
+    ours, theirs = here[head : len(here) - tail], there[head : len(there) - tail]
+    counts = Counter(theirs)
+    if sum(counts[token] for token in ours) > _MOST_PAIRS:
+        return None
+    matcher = difflib.SequenceMatcher(None, ours, theirs, autojunk=False)
+    runs, at = [], 0
+    for block in matcher.get_matching_blocks():
+        runs.append((at + head, block.a + head))
+        at = block.a + block.size
+    return runs
+
+
+def _runs(runs: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    return ((first, last) for first, last in runs if last > first)
+
+
+def _common(here: Sequence[str], there: Sequence[str]) -> int:
+    """How many tokens at the beginning are the same."""
+    pairs = enumerate(zip(here, there, strict=False))
+    different = (place for place, (one, other) in pairs if one != other)
+    return next(different, min(len(here), len(there)))
+
+
+def _pieces(text: str, marks: bytes) -> tuple[Piece, ...]:
+    runs = re.finditer(b"\x00+|\x01+", marks)
+    return tuple(Piece(text[run.start() : run.end()], run.group()[0] != _SAME) for run in runs)

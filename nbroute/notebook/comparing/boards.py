@@ -1,0 +1,159 @@
+"""Where a comparison is shown: live in a notebook, answer by answer in a terminal, or once."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any, Protocol
+
+from nbroute.comparing.comparison import Comparison
+from nbroute.notebook.comparing import columns
+from nbroute.notebook.comparing.lanes import Lanes
+from nbroute.notebook.comparing.view import Pane, View
+from nbroute.notebook.screens import is_watched
+from nbroute.notebook.untrusted import safe_plain
+
+#: Seconds between two redraws, and characters that make it a second longer.
+_PAUSE, _PER_SECOND = 0.16, 200_000
+
+
+class Board(Protocol):
+    """What a comparison is drawn on; `live` where a later state can be drawn in place."""
+
+    live: bool
+
+    def draw(self, lanes: Lanes) -> None:
+        """Something arrived; it may be shown now or soon."""
+
+    def ended(self, pane: Pane) -> None:
+        """An answer is complete."""
+
+    def give_up(self) -> None:
+        """There is no comparison, and an error will say why."""
+
+    def finish(self, view: View, comparison: Comparison) -> None:
+        """The view is final; it must be shown now."""
+
+    def again(self, view: View, comparison: Comparison) -> None:
+        """It changed after that: a vote, or marks."""
+
+
+class Live:
+    """One display handle, redrawn at most about six times a second.
+
+    Long answers are redrawn less often, since each redraw sends all of them again.
+    """
+
+    live = True
+
+    def __init__(self) -> None:
+        self._handle: Any = None
+        self._next = 0.0
+
+    def draw(self, lanes: Lanes) -> None:
+        """Redraw, unless that was done just now."""
+        if time.monotonic() < self._next:
+            return
+        self._show({"text/plain": "", "text/html": columns.page(lanes.view)}, {})
+        self._next = time.monotonic() + _PAUSE + lanes.size / _PER_SECOND
+
+    def ended(self, pane: Pane) -> None:  # noqa: ARG002 - as the protocol has it
+        """Have the next drawing not wait."""
+        self._next = 0.0
+
+    def give_up(self) -> None:
+        """Take back what was drawn."""
+        if self._handle is not None:
+            self._handle.update({"text/plain": ""}, raw=True)
+
+    def finish(self, view: View, comparison: Comparison) -> None:
+        """Redraw now."""
+        self._show(*columns.bundle(view, comparison))
+
+    def again(self, view: View, comparison: Comparison) -> None:
+        """Redraw in place."""
+        self.finish(view, comparison)
+
+    def _show(self, data: dict[str, str], metadata: dict[str, Any]) -> None:
+        from IPython.display import display
+
+        if self._handle is None:
+            self._handle = display(data, metadata=metadata, raw=True, display_id=True)
+        else:
+            self._handle.update(data, metadata=metadata, raw=True)
+
+
+class Once:
+    """One output at the end: under nbval, nbclient or NBROUTE_STATIC=1."""
+
+    live = False
+
+    def draw(self, lanes: Lanes) -> None:
+        """Nothing yet."""
+
+    def ended(self, pane: Pane) -> None:
+        """Nothing yet."""
+
+    def give_up(self) -> None:
+        """Nothing was drawn."""
+
+    def finish(self, view: View, comparison: Comparison) -> None:
+        """Show it."""
+        show(view, comparison)
+
+    def again(self, view: View, comparison: Comparison) -> None:
+        """Show it once more, where it changed."""
+        self.finish(view, comparison)
+
+
+class Terminal(Once):
+    """Prints each answer when it is complete, and all the rest below them."""
+
+    def __init__(self) -> None:
+        self._printed: set[str] = set()
+
+    def ended(self, pane: Pane) -> None:
+        """Print the answer under its heading."""
+        self._printed.add(pane.title)
+        _print(columns.pane_plain(pane))
+
+    def finish(self, view: View, comparison: Comparison) -> None:  # noqa: ARG002 - as above
+        """Print the answers that were not printed yet, then the table."""
+        rest = [pane for pane in view.panes if pane.title not in self._printed]
+        for pane in rest:
+            _print(columns.pane_plain(pane))
+        table = columns.table(view)
+        _print("\n".join([*view.above, *([repr(table)] if table else []), *view.below]))
+
+    def again(self, view: View, comparison: Comparison) -> None:  # noqa: ARG002 - as above
+        """Print it all."""
+        _print(columns.plain(view))
+
+
+class Quiet(Once):
+    """Shows nothing."""
+
+    def finish(self, view: View, comparison: Comparison) -> None:
+        """Nothing."""
+
+
+def show(view: View, comparison: Comparison) -> None:
+    """Show the whole thing as an output of its own."""
+    from IPython.display import display
+
+    data, metadata = columns.bundle(view, comparison)
+    display(data, metadata=metadata, raw=True)
+
+
+def board_for(shell: Any, *, static: bool) -> Board:
+    """The board that suits this front end."""
+    if static:
+        return Once()
+    if not hasattr(shell, "kernel"):
+        return Terminal()
+    return Live() if is_watched(shell) else Once()
+
+
+def _print(text: str) -> None:
+    sys.stdout.write(safe_plain(text) + "\n\n")
+    sys.stdout.flush()

@@ -1,0 +1,151 @@
+"""What stands behind `%%route_compare` and the commands that follow it."""
+
+from __future__ import annotations
+
+import random
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+from nbroute.comparing import Comparison, Grid
+from nbroute.errors import PromptError, RecordError, SettingsError
+from nbroute.notebook import names, tables
+from nbroute.notebook.comparing import options
+from nbroute.notebook.comparing.boards import Quiet, board_for, show
+from nbroute.notebook.comparing.card import Card
+from nbroute.notebook.comparing.estimate import estimate_table
+from nbroute.notebook.comparing.grids import grid_table
+from nbroute.notebook.comparing.view import State, view_of
+from nbroute.notebook.interpolate import interpolate
+from nbroute.notebook.options import prompt_of
+from nbroute.report import counted
+
+
+class Comparing:
+    """The comparisons of one notebook: the last can be voted on, each be shown again."""
+
+    def __init__(self, desk: Any) -> None:
+        self._desk = desk
+        self._last: Card | None = None
+        self._states: dict[str, State] = {}
+        self._just_shown: tuple[str, int] | None = None
+
+    @property
+    def last(self) -> Card:
+        """The newest comparison; SettingsError where this session has none."""
+        if self._last is None:
+            raise SettingsError(
+                "there is no comparison in this session (a restart of the kernel forgets them): "
+                "run the `%%route_compare` cell again, then vote"
+            )
+        return self._last
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """The options of `%%route_compare`."""
+        return options.flags()
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """What `%route vote` can say now."""
+        return tuple(choice for choice, _ in self._last.choices) if self._last else ()
+
+    def run_cell(self, line: str, cell: str) -> Any:
+        """Compare the answers to the cell's prompt, or show what that would cost."""
+        wanted = options.parse(line)
+        if wanted.help:
+            return tables.Told(options.make_parser().format_help())
+        prompt = interpolate(prompt_of(cell), self._desk.shell.user_ns)
+        if not prompt.strip():
+            raise PromptError("the cell has no prompt; write it below the %%route_compare line")
+        if wanted.dry_run:
+            return estimate_table(self._desk.router, prompt, wanted.tiers, self._asked(wanted))
+        return self._compare(prompt, wanted)
+
+    def display(self, comparison: Comparison) -> None:
+        """Show a comparison; in its own cell, which has just done so, no second time."""
+        from IPython.display import display
+
+        if self._just_shown == (comparison.id, self._desk.shell.execution_count):
+            if not hasattr(self._desk.shell, "kernel"):  # a terminal has printed `Out[n]: `
+                told = f"<Comparison of {counted(len(comparison.columns), 'answer')}>"
+                display({"text/plain": told}, raw=True)
+            return
+        show(view_of(comparison, self._state(comparison)), comparison)
+
+    def display_grid(self, grid: Grid) -> None:
+        """Show a grid's first answers and its totals."""
+        from IPython.display import display
+
+        display(grid_table(grid))
+
+    def _state(self, comparison: Comparison) -> State:
+        """How it was last shown; a vote that came from Python counts, too."""
+        state = self._states.get(comparison.id) or State(tuple(range(len(comparison.columns))))
+        with suppress(RecordError):
+            voted = comparison.voted
+            return replace(state, voted=voted, revealed=True) if voted else state
+        return state
+
+    def _compare(self, prompt: str, wanted: Any) -> Comparison | None:
+        card = self._card(prompt, wanted)
+        try:
+            comparison = self._desk.router.compare(
+                prompt, wanted.tiers, observe=card, **self._asked(wanted)
+            )
+        except BaseException as error:
+            self._stopped(card, wanted, getattr(error, "result", None))
+            raise
+        finally:
+            self._desk.refresh()
+        self._keep(card, comparison, wanted)
+        return None if wanted.quiet else comparison
+
+    def _stopped(self, card: Card, wanted: Any, so_far: Any) -> None:
+        """Keep the answers that had arrived; without any, the error speaks for itself."""
+        if isinstance(so_far, Comparison) and so_far.attempts:
+            self._keep(card, so_far, wanted)
+        else:
+            card.give_up()
+
+    def _card(self, prompt: str, wanted: Any) -> Card:
+        static = self._desk.router.settings.static
+        board = Quiet() if wanted.quiet else board_for(self._desk.shell, static=static)
+        chance = random.SystemRandom() if board.live else random.Random(prompt)  # noqa: S311 - a saved notebook that is run again must show the same order
+        return Card(board, State((), blind=wanted.blind, marked=wanted.diff), chance.shuffle)
+
+    def _keep(self, card: Card, comparison: Comparison, wanted: Any) -> None:
+        card.finish(comparison)
+        self._last = card
+        card.watchers.append(lambda: self._remember(card))
+        self._remember(card)
+        if wanted.output:
+            self._desk.shell.user_ns[wanted.output] = comparison
+        if card.board.live:
+            self._show_controls(card)
+        self._just_shown = (comparison.id, self._desk.shell.execution_count)
+
+    def _remember(self, card: Card) -> None:
+        self._states[card.comparison.id] = card.state
+
+    def _show_controls(self, card: Card) -> None:
+        from IPython.display import display
+
+        from nbroute.notebook.comparing.controls import CompareControls
+
+        display(CompareControls(card, self._desk.meter()))
+
+    def _asked(self, wanted: Any) -> dict[str, Any]:
+        space = self._desk.shell.user_ns
+        return {
+            "classifier": names.classifier(space, wanted.classifier),
+            "system": wanted.system,
+            "max_tokens": wanted.max_tokens,
+            "max_cost": wanted.max_cost,
+            "over_budget": wanted.over_budget,
+            "json": wanted.json,
+            "schema": names.schema(space, wanted.schema),
+            "checks": names.checks(space, wanted.check),
+            "feature": wanted.feature,
+            "cache": "off" if wanted.no_cache else wanted.cache,
+        }

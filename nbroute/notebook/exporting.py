@@ -1,0 +1,131 @@
+"""A router's session -> the page that `%route export` writes."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from nbroute.build import Router
+from nbroute.export import Answer, Call, Exchange, Session, page_of, write_page
+from nbroute.notebook.answer_html import answer_html
+from nbroute.notebook.lines import headline, remarks
+from nbroute.notebook.rungs import has_ladder, ladder_lines, ladder_title
+from nbroute.notebook.untrusted import safe_plain
+from nbroute.notebook.wording import seconds
+from nbroute.pricing import describe
+from nbroute.recording.scrub import Scrubber
+from nbroute.settings.keys import known_keys
+from nbroute.types import Cost, Label, RouteResult
+
+#: Calls that are listed of those whose answers this process does not have.
+MOST_CALLS = 500
+_SIMULATED = (
+    "Answers marked “simulated” were made up by nbroute's simulated provider: no model was asked."
+)
+
+
+def export(router: Router, path: str | Path, *, force: bool = False) -> Path:
+    """Write the router's session as one HTML page that opens with no network; its path.
+
+    An export that is there already is written over; any other file only with `force`.
+    SettingsError for a name that does not end in .html, and where it cannot be written.
+    """
+    return write_page(path, page(router), force=force)
+
+
+def page(router: Router) -> str:
+    """The page, with no key in it that nbroute knows of or that looks like one."""
+    scrubber = Scrubber(known_keys(router.settings))
+    return scrubber.text(page_of(session_of(router, scrubber)))
+
+
+def session_of(router: Router, scrubber: Scrubber) -> Session:
+    """What this session has to show: the report, the answers, and older calls."""
+    results = router.history.results()
+    kinds = {attempt.provider_kind for result in results for attempt in result.attempts}
+    return Session(
+        facts=_facts(router),
+        report=router.report(),
+        exchanges=tuple(_exchanges(router, results, scrubber)),
+        calls=tuple(_calls(router, results)),
+        notes=(_SIMULATED,) if "simulated" in kinds else (),
+    )
+
+
+def _facts(router: Router) -> tuple[tuple[str, str], ...]:
+    report = router.report()
+    budget = router.limits.budget_usd
+    return (
+        ("exported", f"{_when(router.parts.clock())} UTC"),
+        ("session", router.session),
+        ("settings", router.settings.origin),
+        ("ladder", f"{router.ladder.name}: {', '.join(router.ladder.names)}"),
+        ("baseline", f"all on {report.baseline} (savings are estimates against it)"),
+        ("budget", "none" if budget is None else f"${budget}"),
+    )
+
+
+def _when(timestamp: float) -> str:
+    return datetime.fromtimestamp(timestamp, UTC).strftime("%Y-%m-%d %H:%M")
+
+
+def _exchanges(
+    router: Router, results: Sequence[RouteResult], scrubber: Scrubber
+) -> Iterable[Exchange]:
+    """Results that are compared are one, and those of one chain."""
+    labels = defaultdict(list)
+    for label in router.ledger.labels(session=router.session):
+        labels[label.result].append(_told(label))
+    groups: dict[tuple[bool, str], list[RouteResult]] = defaultdict(list)
+    for result in results:
+        comparison = result.options.comparison
+        groups[bool(comparison), comparison or result.chain[-1].id].append(result)
+    for (compared, _), found in groups.items():
+        ordered = found if compared else found[::-1]
+        answers = tuple(_answer(one, labels[one.id], scrubber) for one in ordered)
+        yield Exchange(_plain(found[0].prompt, scrubber), answers, compared)
+
+
+def _answer(result: RouteResult, labels: Iterable[str], scrubber: Scrubber) -> Answer:
+    told = has_ladder(result)
+    return Answer(
+        headline=_plain(headline(result), scrubber),
+        html=answer_html(scrubber.text(result.text), below=3),
+        size=len(result.text),
+        remarks=tuple(_plain(line, scrubber) for line in remarks(result)),
+        ladder_title=_plain(ladder_title(result), scrubber) if told else "",
+        ladder=tuple(_plain(line, scrubber) for line in ladder_lines(result)) if told else (),
+        labels=tuple(labels),
+    )
+
+
+def _plain(text: str, scrubber: Scrubber) -> str:
+    return safe_plain(scrubber.text(text))
+
+
+def _told(label: Label) -> str:
+    return f"{label.feedback} (needed {label.needed})" if label.needed else label.feedback
+
+
+def _calls(router: Router, results: Sequence[RouteResult]) -> list[Call]:
+    """The last calls of the session that are in the ledger and not among the results."""
+    known = {result.id for result in results}
+    rows = [row for row in router.ledger.rows(session=router.session) if row["result"] not in known]
+    return [_call(row) for row in rows[-MOST_CALLS:]]
+
+
+def _call(row: Mapping[str, Any]) -> Call:
+    cost = "$0 (cached)" if row["cached"] else describe(Cost(row["cost_usd"], row["cost_source"]))
+    simulated = " (simulated)" if row["provider_kind"] == "simulated" else ""
+    return Call(
+        when=_when(row["ts"]),
+        what=row["purpose"],
+        tier=row["tier"] or "(none)",
+        model=safe_plain(f"{row['model']}{simulated}"),
+        status=row["status"],
+        cost=cost,
+        latency=seconds(row["latency_ms"]),
+    )

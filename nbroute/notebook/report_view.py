@@ -1,0 +1,48 @@
+"""How a report is displayed: its words and tables, below them its charts, and the button."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nbroute.notebook.charts import show_controls, show_picture
+from nbroute.notebook.screens import is_watched
+from nbroute.notebook.tables import Table
+from nbroute.notebook.untrusted import escape_markdown, safe_plain
+from nbroute.report import Report
+from nbroute.report.charts import telling, together
+from nbroute.report.text import Block, blocks_of
+
+
+def show(report: Report, shell: Any, *, static: bool) -> None:
+    """Display the report in this front end; a terminal has the words alone."""
+    from IPython.display import display
+
+    display(bundle(report), raw=True)
+    figures = telling(report)
+    if not figures or not hasattr(shell, "kernel"):
+        return
+    picture = together(figures)
+    drawn = show_picture(picture)
+    if drawn and is_watched(shell) and not static:
+        show_controls(picture, "`%route report`")
+
+
+def bundle(report: Report) -> dict[str, str]:
+    """The words and tables, plain and as Markdown."""
+    return {"text/plain": safe_plain(repr(report)), "text/markdown": markdown(report)}
+
+
+def markdown(report: Report) -> str:
+    """The words, a line each, and Markdown tables."""
+    parts: list[str] = []
+    before: Block = ()
+    for block in blocks_of(report):
+        if isinstance(block, str):
+            line = escape_markdown(block)
+            joined = isinstance(before, str) and before and block
+            parts.append(f"  \n{line}" if joined else f"\n\n{line}")
+        else:
+            head, *rows = block
+            parts.append(f"\n\n{Table(head, rows)._repr_markdown_()}")
+        before = block
+    return "".join(parts).strip()

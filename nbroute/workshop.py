@@ -1,0 +1,78 @@
+"""Exercises in a workshop's notebooks: whether a learner has got it, and the solved notebook."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from nbroute.errors import SettingsError
+
+Step = tuple[Callable[[], object], str]
+
+_FENCE = re.compile(r"^```[a-z]*\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What came of a check; true where the exercise is done."""
+
+    exercise: str
+    hint: str = ""
+
+    def __bool__(self) -> bool:
+        return not self.hint
+
+    def __repr__(self) -> str:
+        """`Exercise 1: well done`, or what is still missing."""
+        return f"{self.exercise}: {f'not yet - {self.hint}' if self.hint else 'well done'}"
+
+
+def check(exercise: str, *steps: Step) -> Checked:
+    """Whether the steps hold, in order; the first that does not gives its hint.
+
+    A step is a function of nothing and a hint. One that raises does not hold, and the hint
+    says with what: a name that is not there yet, an answer that is None.
+    """
+    for holds, hint in steps:
+        try:
+            done = bool(holds())
+        except Exception as error:  # noqa: BLE001 - a learner's half-done work can raise anything
+            return Checked(exercise, f"{hint} ({type(error).__name__}: {error})")
+        if not done:
+            return Checked(exercise, hint)
+    return Checked(exercise)
+
+
+def solved(notebook: dict[str, Any]) -> dict[str, Any]:
+    """The notebook with the solution in each exercise's cell.
+
+    A code cell tagged `exercise` is solved by the code in the next Markdown cell tagged
+    `solution`. SettingsError for an exercise that has none.
+    """
+    done = copy.deepcopy(notebook)
+    for number, (exercise, solution) in enumerate(_pairs(done["cells"]), start=1):
+        code = _FENCE.search(_source(solution)) if solution else None
+        if code is None:
+            raise SettingsError(f"exercise {number} of this notebook has no solution with code")
+        exercise["source"] = code[1].rstrip("\n")
+        exercise["outputs"], exercise["execution_count"] = [], None
+    return done
+
+
+def _pairs(cells: list[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], dict[str, Any] | None]]:
+    places = [place for place, cell in enumerate(cells) if _tagged(cell, "exercise")]
+    for place, end in zip(places, [*places[1:], len(cells)], strict=True):
+        after = (cell for cell in cells[place:end] if _tagged(cell, "solution"))
+        yield cells[place], next(after, None)
+
+
+def _tagged(cell: dict[str, Any], tag: str) -> bool:
+    return tag in cell.get("metadata", {}).get("tags", ())
+
+
+def _source(cell: dict[str, Any]) -> str:
+    source = cell["source"]
+    return source if isinstance(source, str) else "".join(source)

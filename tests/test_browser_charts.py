@@ -1,0 +1,245 @@
+"""Charts and the exported page in headless Chromium, with everything but this machine cut off."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from pathlib import Path
+
+import lab
+import nbformat
+import pytest
+
+from nbroute.build import Router
+from nbroute.notebook.charts import CLOSE, EXPLORE
+from nbroute.notebook.exporting import export
+
+if not Path(lab.CHROMIUM).exists() and not os.environ.get("NBROUTE_REQUIRE_BROWSER"):
+    pytest.skip(f"no browser at {lab.CHROMIUM}: apt-get install chromium", allow_module_level=True)
+
+pytest.importorskip("altair")
+
+pytestmark = [
+    pytest.mark.browser,
+    # playwright's driver and its event loop are shut down by the interpreter's exit
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+SHOTS = os.environ.get("NBROUTE_SCREENSHOTS")
+CELLS = (
+    "%load_ext nbroute",
+    "%%route -q\nWhat is the capital of France?",
+    "%%route -q --feature bot\nDesign a rate limiter for a public API, step by step.",
+    "%%route -q --feature search -t FRONTIER\nhello",
+    "%route report",
+    "%route charts cost_by_day",
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    made = tmp_path_factory.mktemp("lab")
+    (made / "nbroute.toml").write_text('[nbroute]\nprofile = "simulated"\n')
+    cells = [nbformat.v4.new_code_cell(source) for source in CELLS]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
+    nbformat.write(notebook, made / "charts.ipynb")
+    return made
+
+
+@pytest.fixture(scope="module")
+def url(folder):
+    with lab.jupyterlab(folder) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def page(url):
+    with lab.chromium() as opened:
+        opened.set_default_timeout(60_000)
+        cut_off(opened)
+        lab.open_notebook(opened, url, "charts.ipynb")
+        lab.run_all(opened)
+        opened.locator(".jp-Cell").nth(5).get_by_role("button", name=EXPLORE).wait_for()
+        yield opened
+
+
+def cut_off(page):
+    """Let nothing through to the network; what was asked of it."""
+    asked = []
+
+    def decide(route):
+        if route.request.url.startswith(("http://127.0.0.1", "file://", "data:", "blob:")):
+            route.continue_()
+        else:
+            asked.append(route.request.url)
+            route.abort()
+
+    page.route("**/*", decide)
+    page.asked = asked
+    return asked
+
+
+@contextlib.contextmanager
+def another(page, width, height=1000):
+    """A page of the same browser, of its own size."""
+    opened = page.context.browser.new_page(viewport={"width": width, "height": height})
+    opened.set_default_timeout(60_000)
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+def shot(page, name):
+    if SHOTS:
+        page.screenshot(path=Path(SHOTS) / f"{name}.png", full_page=True)
+
+
+def bars(cell):
+    return cell.locator(".vega-embed svg .mark-rect.role-mark path")
+
+
+def test_a_report_is_words_one_picture_and_a_button(page):
+    cell = page.locator(".jp-Cell").nth(4)
+
+    picture = cell.locator(".jp-RenderedImage img")
+
+    assert 1 == picture.count()
+    assert 500 < picture.evaluate("image => image.width") < 700
+    assert 2 * picture.evaluate("image => image.width") == picture.evaluate("i => i.naturalWidth")
+    assert "saving" in cell.locator(".jp-RenderedMarkdown").inner_text()
+    assert cell.get_by_role("button", name=EXPLORE).is_visible()
+    cell.scroll_into_view_if_needed()
+    shot(page, "report_light")
+
+
+def test_the_button_opens_live_charts_with_tooltips_and_no_network(page):
+    cell = page.locator(".jp-Cell").nth(4)
+    cell.get_by_role("button", name=EXPLORE).click()
+    cell.get_by_role("button", name=CLOSE).wait_for()
+    bars(cell).first.wait_for()
+
+    bar = cell.locator('.vega-embed svg path[aria-label^="FRONTIER: "]').first
+    bar.scroll_into_view_if_needed()
+    bar.hover()
+    tooltip = page.locator("#vg-tooltip-element")
+    tooltip.wait_for(state="visible")
+
+    assert "FRONTIER" in tooltip.inner_text()
+    assert "share" in tooltip.inner_text()
+    assert [] == page.asked
+    shot(page, "report_explored")
+
+
+def test_a_click_on_a_bar_picks_it_and_the_others_fade(page):
+    cell = page.locator(".jp-Cell").nth(4)
+    bar = cell.locator('.vega-embed svg path[aria-label^="FRONTIER: "]').first
+    faded = '.vega-embed svg path[aria-label^="COMPLEX: "][opacity="0.25"]'
+
+    bar.click()
+
+    cell.locator(faded).first.wait_for(state="attached")
+    assert "1" == bar.get_attribute("opacity")
+    bar.dblclick()
+    cell.locator(faded).first.wait_for(state="detached")
+
+
+def test_a_name_in_the_legend_filters_the_days(page):
+    cell = page.locator(".jp-Cell").nth(5)
+    cell.get_by_role("button", name=EXPLORE).click()
+    bars(cell).first.wait_for()
+    before = bars(cell).count()
+
+    cell.locator(".vega-embed svg .role-legend-label text", has_text="bot").click()
+    page.wait_for_function(
+        "number => document.querySelectorAll('.jp-Cell')[5]"
+        ".querySelectorAll('.vega-embed svg .mark-rect.role-mark path').length === number",
+        arg=1,
+    )
+
+    assert 3 == before
+    assert [] == page.asked
+
+
+def test_the_button_closes_what_it_opened(page):
+    cell = page.locator(".jp-Cell").nth(5)
+
+    cell.get_by_role("button", name=CLOSE).click()
+    cell.locator(".vega-embed").wait_for(state="detached")
+
+    assert cell.get_by_role("button", name=EXPLORE).is_visible()
+
+
+def test_saved_and_opened_with_no_kernel_the_pictures_are_there(page, url, folder):
+    lab.save(page)
+    shutil.copy(folder / "charts.ipynb", folder / "saved.ipynb")
+    with another(page, 700) as other:
+        cut_off(other)
+        other.goto(f"{url}/lab/tree/saved.ipynb?reset")
+        pictures = other.locator(".jp-RenderedImage img")
+        pictures.first.wait_for()
+
+        widths = pictures.evaluate_all("all => all.map(image => [image.naturalWidth, image.width])")
+        lab.dark(other)
+        pictures.first.scroll_into_view_if_needed()
+        shot(other, "report_dark_700")
+
+    assert 2 == len(widths)
+    assert all(natural > 1000 and 300 < shown < 700 for natural, shown in widths)
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("export")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NBROUTE_LEDGER", str(folder / "ledger.sqlite"))
+        router = Router(profile="simulated")
+    first = router.route("What is the capital of <b>France</b>?", tier="SIMPLE")
+    router.escalate(first)
+    router.route("Write fib(n) in Python, with a table.", feature="bot")
+    for tier in ("SIMPLE", "MEDIUM", "COMPLEX"):
+        router.route("Explain recursion to a child.", tier=tier, comparison="c1", feature="search")
+    path = export(router, folder / "session.html")
+    router.close()
+    return path
+
+
+@pytest.mark.parametrize(
+    ("scheme", "width"), [("light", 1400), ("dark", 1400), ("light", 700), ("dark", 700)]
+)
+def test_the_exported_page_opens_with_no_network_and_fits(page, exported, scheme, width):
+    with another(page, width) as opened:
+        asked, said = cut_off(opened), []
+        opened.on("console", lambda message: said.append(message.text))
+        opened.on("pageerror", lambda error: said.append(str(error)))
+        opened.emulate_media(color_scheme=scheme)
+        opened.goto(exported.as_uri())
+        ground, ink = opened.evaluate(
+            "() => { const s = getComputedStyle(document.body);"
+            " return [s.backgroundColor, s.color] }"
+        )
+        label = opened.locator("figure svg text").first.evaluate("t => getComputedStyle(t).fill")
+        overflow = opened.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+        opened.locator("summary", has_text="before that: SIMPLE").click()
+        shown = opened.get_by_text("capital of <b>France</b>").first.is_visible()
+        shot(opened, f"export_{scheme}_{width}")
+
+    assert ([], []) == (asked, said)
+    assert ("rgb(255, 255, 255)" if scheme == "light" else "rgb(13, 17, 23)") == ground
+    assert ink == label
+    assert 0 == overflow
+    assert shown
+
+
+def test_on_paper_what_is_folded_is_there(page, exported):
+    with another(page, 800) as opened:
+        opened.goto(exported.as_uri())
+        opened.emulate_media(media="print")
+        folded = opened.locator("details .answer").first
+
+        height = folded.evaluate("one => one.getBoundingClientRect().height")
+
+    assert height > 20

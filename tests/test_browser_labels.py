@@ -1,0 +1,131 @@
+"""The row of words under a card, by clicks in a real JupyterLab."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import lab
+import pytest
+from test_browser import write
+
+from nbroute.ledger import SqliteLedger
+
+if not Path(lab.CHROMIUM).exists() and not os.environ.get("NBROUTE_REQUIRE_BROWSER"):
+    pytest.skip(f"no browser at {lab.CHROMIUM}: apt-get install chromium", allow_module_level=True)
+
+pytestmark = [
+    pytest.mark.browser,
+    # playwright's driver and its event loop are shut down by the interpreter's exit
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("lab")
+
+
+@pytest.fixture(scope="module")
+def url(folder):
+    (folder / "nbroute.toml").write_text(
+        '[nbroute]\nprofile = "simulated"\n[providers.simulated]\nkind = "simulated"\npace = 0.2\n'
+    )
+    with lab.jupyterlab(folder) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def page(url):
+    with lab.chromium() as opened:
+        opened.set_default_timeout(30_000)
+        yield opened
+
+
+def labelled(folder, prompt):
+    with SqliteLedger(folder / "ledger.sqlite") as ledger:
+        found = [one for one in ledger.labels() if one.prompt == prompt]
+    return [(one.feedback, one.picked, one.needed) for one in found]
+
+
+def test_a_click_keeps_a_label_and_another_click_changes_it(page, url, folder):
+    write(folder, "thumbs.ipynb", "%load_ext nbroute", "%%route -t SIMPLE\nhello there")
+    lab.open_notebook(page, url, "thumbs.ipynb")
+    lab.run_all(page)
+    cell = page.locator(".jp-Cell").nth(1)
+    word = cell.get_by_role("button", name="good", exact=True)
+    assert "keeps the prompt with the label" in word.get_attribute("title")
+
+    word.click()
+    cell.get_by_text("kept: good").wait_for()
+    cell.get_by_role("button", name="too weak").click()
+    cell.get_by_text("kept: too weak (the prompt needs MEDIUM)").wait_for()
+
+    assert [("good", "SIMPLE", "SIMPLE"), ("too weak", "SIMPLE", "MEDIUM")] == labelled(
+        folder, "hello there"
+    )
+
+
+def test_after_an_escalation_a_click_is_about_the_new_answer(page, url, folder):
+    write(folder, "climb.ipynb", "%load_ext nbroute", "%%route -t SIMPLE\nhello again")
+    lab.open_notebook(page, url, "climb.ipynb")
+    lab.run_all(page)
+    cell = page.locator(".jp-Cell").nth(1)
+    cell.get_by_role("button", name="bad", exact=True).click()
+    cell.get_by_text("kept: bad").wait_for()
+
+    cell.get_by_role("button", name="Escalate to MEDIUM").click()
+    cell.get_by_role("button", name="Escalate to COMPLEX").wait_for()
+    cell.get_by_text("kept: bad").wait_for(state="detached")
+    assert 0 == cell.locator(".widget-toggle-button.mod-active").count()
+    cell.get_by_role("button", name="good", exact=True).click()
+
+    cell.get_by_text("kept: good (the prompt needs MEDIUM)").wait_for()
+    assert ("good", "SIMPLE", "MEDIUM") == labelled(folder, "hello again")[-1]
+
+
+def test_the_words_are_reached_and_pressed_by_keyboard(page, url, folder):
+    write(folder, "keyboard.ipynb", "%load_ext nbroute", "%%route -t SIMPLE\nhello keys")
+    lab.open_notebook(page, url, "keyboard.ipynb")
+    lab.run_all(page)
+    cell = page.locator(".jp-Cell").nth(1)
+    cell.get_by_role("button", name="Run at tier").focus()
+
+    for _ in range(2):  # stop is off, so good and then bad come next
+        page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+
+    cell.get_by_role("status").filter(has_text=re.compile("kept: bad")).wait_for()
+
+
+def test_a_label_that_cannot_be_kept_says_so_in_the_row(page, url, folder):
+    write(
+        folder,
+        "unwritable.ipynb",
+        "import os\nos.environ['NBROUTE_LEDGER'] = '/dev/null/ledger.sqlite'\n%load_ext nbroute",
+        "%%route -t SIMPLE\nhello nobody",
+    )
+    lab.open_notebook(page, url, "unwritable.ipynb")
+    lab.run_all(page)
+    cell = page.locator(".jp-Cell").nth(1)
+
+    cell.get_by_role("button", name="good", exact=True).click()
+
+    cell.get_by_text("RecordError: the label could not be recorded").wait_for()
+    assert 0 == cell.locator(".widget-toggle-button.mod-active").count()
+
+
+def test_the_session_meter_follows_what_python_routes(page, url, folder):
+    write(
+        folder,
+        "meter_map.ipynb",
+        "%load_ext nbroute",
+        "%%route\nhello",
+        "router = %route router\nrouter.map([f'prompt {n}' for n in range(20)], progress=False);",
+    )
+    lab.open_notebook(page, url, "meter_map.ipynb")
+    lab.run_all(page)
+
+    page.get_by_role("status", name="session").filter(has_text="21 calls").wait_for()

@@ -1,0 +1,324 @@
+"""Dashboard and playground in a real JupyterLab: typed and clicked in headless Chromium."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from pathlib import Path
+
+import lab
+import nbformat
+import pytest
+
+if not Path(lab.CHROMIUM).exists() and not os.environ.get("NBROUTE_REQUIRE_BROWSER"):
+    pytest.skip(f"no browser at {lab.CHROMIUM}: apt-get install chromium", allow_module_level=True)
+
+from axe_playwright_python.sync_playwright import Axe
+
+pytestmark = [
+    pytest.mark.browser,
+    # playwright's driver and its event loop are shut down by the interpreter's exit
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+PROOF = "Prove that the root of 2 is irrational, briefly.\nSay why it matters."
+DASHBOARD = ".jp-OutputArea-output:has([aria-label='session dashboard'])"
+PLAYGROUND = ".jp-OutputArea-output:has(.nbr-prompt)"
+
+
+def settings(pace, *more):
+    lines = ["[nbroute]", 'profile = "simulated"', *more]
+    return "\n".join([*lines, "[providers.simulated]", 'kind = "simulated"', f"pace = {pace}\n"])
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    made = tmp_path_factory.mktemp("lab")
+    (made / "nbroute.toml").write_text(settings(0.1))
+    (made / "slow").mkdir()
+    (made / "slow" / "nbroute.toml").write_text(settings(1.0))
+    return made
+
+
+@pytest.fixture(scope="module")
+def page(folder):
+    with lab.jupyterlab(folder) as url, lab.chromium() as opened:
+        opened.set_default_timeout(30_000)
+        opened.lab_url = url
+        yield opened
+
+
+def start(page, folder, name, *cells):
+    """Open a notebook of these cells and run them all, without waiting for their end."""
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    made.metadata["kernelspec"] = kernel
+    nbformat.write(made, folder / name)
+    lab.open_notebook(page, page.lab_url, name)
+    page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells') }")
+
+
+def playground(page, folder, name, text="", *, slow=False):
+    """A notebook with a playground; its prompt's box."""
+    path = f"{'slow/' if slow else ''}{name}.ipynb"
+    start(page, folder, path, "%load_ext nbroute", f"%route playground {text}")
+    box = page.get_by_role("textbox", name="Prompt")
+    box.wait_for()
+    return box
+
+
+def calls_in_ledger(folder):
+    """The answers that the ledger has, of every session."""
+    file = folder / "ledger.sqlite"
+    if not file.exists():
+        return 0
+    with sqlite3.connect(file) as connection:
+        return connection.execute("SELECT count(DISTINCT id) FROM attempts").fetchone()[0]
+
+
+def serious(page, selector):
+    """What axe-core finds serious or critical in that output."""
+    found = Axe().run(page, context=selector).response
+    assert found["passes"], "axe-core has looked at nothing"
+    return [
+        (one["id"], one["nodes"][0]["html"][:200])
+        for one in found["violations"]
+        if one["impact"] in ("serious", "critical")
+    ]
+
+
+# --- playground
+
+
+def test_typing_changes_the_tier_and_the_marks_and_sends_nothing(page, folder):
+    box = playground(page, folder, "typing")
+    page.get_by_text("No prompt yet").wait_for()
+    before = calls_in_ledger(folder)
+
+    box.press_sequentially("What is the capital of France?")
+    page.get_by_role("button", name="Send to SIMPLE").wait_for()
+    assert ["What is1"] == page.locator("mark").all_inner_texts()
+
+    box.fill("")
+    box.press_sequentially(PROOF)
+    page.get_by_role("button", name="Send to FRONTIER").wait_for()
+
+    page.locator("mark", has_text="briefly").wait_for()
+    marks = page.locator("mark")
+    assert ["Prove1", "irrational2 3", "briefly4"] == marks.all_inner_texts()
+    shown = page.get_by_role("group", name="the prompt, signals marked")
+    shown.get_by_text("Say why it matters.").wait_for()
+    assert "briefly4.\nSay why it matters." in shown.inner_text()
+    row = page.get_by_role("row", name="FRONTIER ◂ routing picks this")
+    assert "(equivalent: nothing billed)" in row.inner_text()
+    assert PROOF == box.input_value()
+    assert before == calls_in_ledger(folder)
+
+
+def test_send_streams_the_answer_below_and_it_is_saved(page, folder):
+    box = playground(page, folder, "send")
+    box.press_sequentially(PROOF)
+
+    page.get_by_role("button", name="Send to FRONTIER").click()
+    page.locator(".jp-RenderedMarkdown", has_text="why: rules:").wait_for()
+    page.get_by_role("button", name="Send to FRONTIER").and_(page.locator(":enabled")).wait_for()
+    lab.save(page)
+
+    outputs = json.loads((folder / "send.ipynb").read_text())["cells"][1]["outputs"]
+    widget, asked, answer = outputs
+    assert "application/vnd.jupyter.widget-view+json" in widget["data"]
+    assert "Prove that the root of 2" in "".join(asked["data"]["text/markdown"])
+    assert "FRONTIER" == answer["metadata"]["nbroute"]["tier"]
+    assert "".join(answer["data"]["text/plain"]).startswith("FRONTIER · simulated/")
+
+
+def test_send_at_another_tier_folds_the_answer_before(page, folder):
+    playground(page, folder, "tier", "Name three uses of a paper clip.")
+    page.get_by_label("Tier", exact=True).select_option("COMPLEX")
+
+    page.get_by_role("button", name="Send at tier").click()
+    page.locator(".jp-RenderedMarkdown", has_text="COMPLEX ·").wait_for()
+    page.get_by_role("button", name="Send to").and_(page.locator(":enabled")).wait_for()
+    page.get_by_role("button", name="Send to").click()
+
+    page.locator("summary", has_text="before that: COMPLEX").wait_for()
+
+
+def test_stop_ends_the_answer_that_is_on_its_way(page, folder):
+    playground(page, folder, "stop", "hello", slow=True)
+    page.get_by_label("Tier", exact=True).select_option("FRONTIER")
+
+    page.get_by_role("button", name="Send at tier").click()
+    page.locator(".jp-RenderedMarkdown", has_text="answering ...").wait_for()
+    page.get_by_role("button", name="Stop", exact=True).click()
+
+    page.locator(".jp-RenderedMarkdown", has_text="interrupted: a partial answer").wait_for()
+    page.get_by_role("button", name="Send at tier").and_(page.locator(":enabled")).wait_for()
+    assert page.get_by_role("button", name="Stop", exact=True).is_disabled()
+
+
+def test_what_was_typed_while_a_cell_ran_is_sent_whole(page, folder):
+    start(
+        page,
+        folder,
+        "busy.ipynb",
+        "%load_ext nbroute",
+        "%route playground hello",
+        "import time; time.sleep(6); print('slept')",
+    )
+    box = page.get_by_role("textbox", name="Prompt")
+    box.wait_for()
+    box.fill("")
+    box.press_sequentially(PROOF)
+
+    page.get_by_role("button", name="Send to SIMPLE").click()
+    assert 0 == page.get_by_text("slept", exact=True).count()  # the kernel was busy all along
+
+    page.locator("blockquote", has_text="Say why it matters.").wait_for()
+    page.locator(".jp-RenderedMarkdown", has_text="FRONTIER ·").wait_for()
+
+
+def test_the_playground_works_by_keyboard(page, folder):
+    box = playground(page, folder, "keys", "hello")
+    button = page.get_by_role("button", name="Send to SIMPLE")
+    button.wait_for()
+    box.focus()
+    for _ in range(10):
+        page.keyboard.press("Tab")
+        if button.evaluate("e => e === document.activeElement"):
+            break
+
+    page.keyboard.press("Enter")
+
+    page.locator(".jp-RenderedMarkdown", has_text="SIMPLE ·").wait_for()
+
+
+def test_a_sent_prompt_is_the_last_one_for_the_magics(page, folder):
+    playground(page, folder, "last", "hello")
+    page.get_by_role("button", name="Send to SIMPLE").click()
+    page.locator(".jp-RenderedMarkdown", has_text="SIMPLE ·").wait_for()
+    page.get_by_role("button", name="Send to SIMPLE").and_(page.locator(":enabled")).wait_for()
+
+    lab.command(page, "notebook:insert-cell-below")
+    page.keyboard.press("Enter")
+    page.keyboard.type("%route escalate")
+    lab.command(page, "notebook:run-cell")
+
+    page.locator("summary", has_text="before that: SIMPLE").wait_for()
+
+
+# --- dashboard
+
+
+@pytest.mark.parametrize(
+    ("name", "cell"),
+    [
+        ("map", "router.map([f'hello {n}' for n in range(40)], workers=2, progress=False)"),
+        ("loop", "for n in range(12): router.route(f'hello {n}')"),
+    ],
+)
+def test_the_dashboard_is_live_while_a_cell_runs(page, folder, name, cell):
+    start(
+        page,
+        folder,
+        f"slow/{name}.ipynb",
+        "%load_ext nbroute",
+        "%route dashboard",
+        f"router = %route router\n{cell}\nprint('all', 'done')",
+    )
+    board = page.get_by_role("region", name="session dashboard")
+    board.wait_for()
+
+    page.wait_for_function(
+        "() => { const shown = document.querySelector('[aria-label=\"session dashboard\"]');"
+        " return /[1-9][0-9]* answers?/.test(shown.innerText) }"
+    )
+    assert 0 == page.get_by_text("all done", exact=True).count()
+
+    page.get_by_text("all done", exact=True).wait_for()
+    expected = "40 answers" if name == "map" else "12 answers"
+    board.get_by_text(expected, exact=True).wait_for()
+    assert "SIMPLE" in board.get_by_role("region", name="Tiers").inner_text()
+
+
+def test_the_dashboard_goes_on_under_another_profile(page, folder):
+    start(
+        page,
+        folder,
+        "use.ipynb",
+        "%load_ext nbroute",
+        "%route dashboard",
+        "%%route\nhello",
+        "%route use simulated",
+        "%%route\nhello again",
+    )
+
+    page.get_by_role("region", name="session dashboard").get_by_text(
+        "2 answers", exact=True
+    ).wait_for()
+
+
+def test_a_feature_with_tags_in_it_is_shown_as_it_is(page, folder):
+    start(
+        page,
+        folder,
+        "evil.ipynb",
+        "%load_ext nbroute",
+        "%route dashboard",
+        "%%route --feature '<img src=x onerror=window.hit=1>'\nhello",
+    )
+
+    page.get_by_text("feature <img src=x onerror=window.hit=1>").wait_for()
+
+    assert page.evaluate("window.hit") is None
+
+
+# --- for everybody
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_serious_in_either_widget(page, folder, theme):
+    start(
+        page,
+        folder,
+        f"axe_{theme}.ipynb",
+        "%load_ext nbroute",
+        "%route budget 1.00",
+        "%route dashboard",
+        "%%route\nhello",
+        f"%route playground {PROOF.replace(chr(10), ' ')}",
+    )
+    page.get_by_role("button", name="Send to FRONTIER").wait_for()
+    page.get_by_role("region", name="session dashboard").get_by_text("1 answer").wait_for()
+    if theme == "dark":
+        lab.dark(page)
+
+    found = serious(page, DASHBOARD) + serious(page, PLAYGROUND)
+
+    lab.command(page, "apputils:change-theme", {"theme": "JupyterLab Light"})
+    assert [] == found
+
+
+def test_neither_widget_is_wider_than_a_narrow_page(page, folder):
+    page.set_viewport_size({"width": 700, "height": 1000})
+    start(
+        page,
+        folder,
+        "narrow.ipynb",
+        "%load_ext nbroute",
+        "%route dashboard",
+        "%%route\nhello",
+        f"%route playground {PROOF.replace(chr(10), ' ')}",
+    )
+    page.get_by_role("button", name="Send to FRONTIER").wait_for()
+    page.get_by_role("region", name="session dashboard").get_by_text("1 answer").wait_for()
+
+    wide = page.evaluate(
+        "() => [...document.querySelectorAll('.nbr')]"
+        ".filter(e => e.scrollWidth > e.clientWidth + 1).length"
+    )
+
+    page.set_viewport_size({"width": 1400, "height": 1000})
+    assert 0 == wide

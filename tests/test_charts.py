@@ -1,0 +1,434 @@
+"""Charts of a report: what they show, that they are drawn offline, and how they are displayed."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+import zlib
+from pathlib import Path
+
+import nbformat
+import pytest
+from cells import error_of, run
+from test_report import DAY, NOON, report, row
+
+from nbroute.errors import SettingsError
+from nbroute.report.charts import CHARTS, telling, together
+
+pytest.importorskip("altair")
+
+NAMES = list(CHARTS)
+AMOUNTS = {"SIMPLE": 0.00012, "MEDIUM": 0.0012, "FRONTIER": 0.011}
+
+
+def routed(number, **changes):
+    tier = ("SIMPLE", "SIMPLE", "SIMPLE", "MEDIUM", "FRONTIER")[number % 5]
+    usual = {
+        "tier": tier,
+        "model": f"model-{tier}",
+        "feature": ("bot", "search", None)[number % 3],
+        "ts": NOON + DAY * (number % 3),
+        "cost_usd": AMOUNTS[tier],
+        "latency_ms": 200.0 + 37 * number,
+        "cached": number % 9 == 0,
+    }
+    return row(f"r{number}", **(usual | changes))
+
+
+def busy():
+    """Forty calls on three tiers and days, with all three kinds of money."""
+    return report(
+        *(routed(number) for number in range(40)),
+        row("x1", parent="r1", tier="MEDIUM", escalated=True, cost_usd=0.001),
+        row("r5", purpose="classify", cost_usd=0.0004),
+        row("z1", cost_usd=None, cost_source="unknown", feature="search", model="odd"),
+        *(
+            row(f"e{n}", cost_source="equivalent", cost_usd=0.0003, feature="local")
+            for n in range(4)
+        ),
+    )
+
+
+def texts(svg):
+    """All that can be read in the picture."""
+    root = ET.fromstring(svg)  # noqa: S314 - our own picture
+    return [t.text for t in root.iter("{http://www.w3.org/2000/svg}text") if t.text]
+
+
+def pixels(png):
+    """The bytes of the picture, unpacked; its checksums are looked at on the way."""
+    body, place = b"", 8
+    while place < len(png):
+        size = int.from_bytes(png[place : place + 4], "big")
+        chunk = png[place + 4 : place + 8 + size]
+        assert zlib.crc32(chunk) == int.from_bytes(png[place + 8 + size : place + 12 + size], "big")
+        if chunk[:4] == b"IDAT":
+            body += chunk[4:]
+        place += 12 + size
+    return zlib.decompress(body)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_chart_is_drawn_with_no_network_and_is_not_blank(name):
+    figure = busy().chart(name)
+
+    assert figure.title in texts(figure.svg())
+    assert len(set(pixels(figure.png()))) > 20
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_same_figures_give_the_same_picture_whatever_was_drawn_before(name):
+    first = busy().chart(name).svg()
+    together([report(row()).chart("cost_by_tier"), report().chart(name)]).svg()
+
+    again = busy().chart(name).svg()
+
+    assert first == again
+    assert "altair-viz" not in first
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_session_with_no_calls_has_charts_that_say_so(name):
+    figure = report().chart(name)
+
+    assert "no calls recorded yet" in texts(figure.svg())
+    assert figure.alt.endswith("no calls recorded yet.")
+    assert [] == figure.rows
+    assert "no calls recorded yet" in repr(figure)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_chart_can_be_explored_by_tooltips_and_a_selection(name):
+    spec = busy().chart(name).chart.to_dict()
+
+    assert '"tooltip"' in json.dumps(spec)
+    assert [] != [one["name"] for one in spec["params"] if "select" in one]
+    assert all(one["name"].startswith(name) for one in spec["params"])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_chart_says_in_words_and_as_a_table_what_it_shows(name):
+    figure = busy().chart(name)
+
+    assert figure.alt.startswith(figure.title)
+    assert len(figure.rows) == len(figure.frame())
+    assert figure.title == repr(figure).split("\n")[0]
+
+
+def test_three_kinds_of_money_have_three_axes_and_are_never_added():
+    figure = busy().chart("cost_by_feature")
+
+    kinds = {(r["feature"], r["money"]): r["usd"] for r in figure.rows}
+    assert kinds["search", "cost unknown"] is None
+    assert kinds["local", "equivalent, nothing billed"] == pytest.approx(0.0012)
+    assert ("local", "spent") not in kinds
+    shown = texts(figure.svg())
+    assert "US dollars spent" in shown
+    assert "US dollars, equivalent (nothing billed)" in shown
+    assert "calls of unknown cost" in shown
+    assert "search: 1 call of unknown cost" in figure.alt
+
+
+def test_an_unknown_cost_has_a_bar_of_calls_and_no_bar_of_dollars():
+    figure = report(row(cost_usd=None, cost_source="unknown")).chart("cost_by_tier")
+
+    assert [("cost unknown", None, 1)] == [(r["money"], r["usd"], r["calls"]) for r in figure.rows]
+    assert "US dollars spent" not in texts(figure.svg())
+    assert "$0" not in "".join(texts(figure.svg()))
+
+
+def test_what_the_cache_answered_cost_nothing_and_says_so():
+    figure = report(row(cached=True, cost_usd=0.0)).chart("cost_by_tier")
+
+    assert "$0" in texts(figure.svg())
+    assert "SIMPLE: $0 spent, 1 call" in figure.alt
+
+
+def test_tiers_stand_in_the_order_of_the_ladder_with_the_articles_line():
+    figure = busy().chart("tiers")
+
+    assert ["SIMPLE", "MEDIUM", "FRONTIER"] == [r["tier"] for r in figure.rows]
+    shown = texts(figure.svg())
+    places = [shown.index(name) for name in ("SIMPLE", "MEDIUM", "FRONTIER")]
+    assert sorted(places) == places
+    assert "stroke-dasharray" in figure.svg()
+    assert "over 50% (the dashed line) is usual for support and Q&A" in figure.alt
+
+
+@pytest.mark.parametrize(
+    ("escalated", "word"), [(0, "good, under 10%"), (3, "over 20%"), (10, "over 20%")]
+)
+def test_the_escalation_rate_stands_on_the_articles_thresholds(escalated, word):
+    rows = [row(f"r{n}") for n in range(10)]
+    rows += [row(f"u{n}", parent=f"r{n}", tier="MEDIUM", escalated=True) for n in range(escalated)]
+
+    figure = report(*rows).chart("escalation")
+
+    assert escalated / 10 == figure.rows[0]["rate"]
+    assert word in figure.alt
+    assert {"good", "fair", "look at the classifier"} <= set(texts(figure.svg()))
+
+
+def test_latency_is_in_seconds_and_leaves_the_cache_out():
+    figure = report(row("r1", latency_ms=1500.0), row("r2", cached=True)).chart("latency")
+
+    assert [("p50", 1.5, 1), ("p95", 1.5, 1)] == [
+        (r["percentile"], r["seconds"], r["calls"]) for r in figure.rows
+    ]
+    assert "seconds" in texts(figure.svg())
+
+
+def test_a_session_of_cached_answers_has_no_latency_and_says_why():
+    assert "no call of a model recorded yet" in report(row(cached=True)).chart("latency").alt
+
+
+def test_cached_calls_are_counted_apart_by_day():
+    figure = report(row("r1"), row("r2", cached=True), row("r3", ts=NOON + DAY)).chart("cache")
+
+    assert [
+        ("2026-11-21", "sent to a model", 1),
+        ("2026-11-21", "from the cache", 1),
+        ("2026-11-22", "sent to a model", 1),
+    ] == [tuple(r.values()) for r in figure.rows]
+    assert "1 of 3 calls from the cache (33%)" in figure.alt
+
+
+def test_a_saving_is_net_names_its_baseline_and_is_called_an_estimate():
+    figure = report(row(), row(purpose="classify", cost_usd=0.03)).chart("savings")
+
+    assert {"answering, rejected too": 0.01, "classifying": 0.03, "all on FRONTIER": 0.2} == {
+        r["use"]: r["usd"] for r in figure.rows
+    }
+    assert "$0.16 less than all on FRONTIER" in figure.alt
+    assert "(estimate)" in figure.title
+    assert "baseline (estimate)" in texts(figure.svg())
+
+
+def test_a_saving_with_an_unknown_cost_is_unknown_and_not_zero():
+    figure = report(row("r1"), row("r2", cost_usd=None, cost_source="unknown")).chart("savings")
+
+    assert "unknown, 1 call of unknown cost" in figure.alt
+
+
+def test_a_saving_against_a_baseline_with_no_price_is_unknown():
+    figure = report(row(), price=None).chart("savings")
+
+    assert "unknown, FRONTIER has no known price" in figure.alt
+    assert "baseline (estimate)" not in texts(figure.svg())
+
+
+def test_many_features_are_the_dearest_and_the_others_together():
+    rows = [row(f"r{n}", feature=f"feature {n}", cost_usd=0.01 * (n + 1)) for n in range(100)]
+
+    figure = report(*rows).chart("cost_by_feature")
+
+    assert ["feature 99", "feature 98"] == [r["feature"] for r in figure.rows[:2]]
+    assert "85 others" == figure.rows[-1]["feature"]
+    assert sum(r["usd"] for r in figure.rows) == pytest.approx(50.5)
+
+
+def test_many_days_are_the_last_31():
+    rows = [row(f"r{n}", ts=NOON + DAY * n, feature=f"f{n % 9}") for n in range(60)]
+
+    figure = report(*rows).chart("cost_by_day")
+
+    assert 31 == len({r["day"] for r in figure.rows})
+    assert "3 others" in {r["feature"] for r in figure.rows}
+    assert figure.svg()
+
+
+def test_names_with_markup_are_shown_as_they_are():
+    name = "<script>alert('&\"x')</script>"
+
+    figure = report(row(feature=name, model=name), row("r2", feature="日本語 🚀")).chart(
+        "cost_by_feature"
+    )
+
+    ET.fromstring(figure.svg())  # noqa: S314 - our own picture
+    assert "<script" not in figure.svg(card=False)
+    assert figure.png()
+
+
+def test_a_mark_has_its_figures_as_a_tooltip_and_the_picture_its_words():
+    svg = busy().chart("tiers").svg()
+
+    assert "<title>MEDIUM: " in svg
+    assert 'role="img" aria-label="Tier distribution' in svg
+
+
+def test_in_a_page_a_picture_takes_the_pages_colours():
+    svg = busy().chart("tiers").svg(card=False)
+
+    assert 'fill="currentColor"' in svg
+    assert 'fill="white"' not in svg
+
+
+def test_an_unknown_chart_is_refused_with_the_close_ones():
+    with pytest.raises(SettingsError, match=r"'latncy' is no chart: did you mean 'latency'\?"):
+        report().chart("latncy")
+
+
+@pytest.mark.parametrize(
+    ("suffix", "begin"),
+    [(".svg", b"<svg "), (".png", b"\x89PNG"), (".html", b"<!DOCTYPE html>"), (".json", b"{")],
+)
+def test_a_chart_is_saved_by_its_suffix(tmp_path, suffix, begin):
+    path = busy().chart("tiers").save(tmp_path / f"tiers{suffix}")
+
+    assert path.read_bytes().strip().startswith(begin)
+
+
+def test_a_saved_page_loads_nothing(tmp_path):
+    page = busy().chart("tiers").save(tmp_path / "tiers.html").read_text()
+
+    assert "<script src=" not in page
+    assert 'type="text/css" href=' not in page
+
+
+def test_a_chart_is_not_saved_where_it_cannot_be(tmp_path):
+    figure = report().chart("tiers")
+
+    with pytest.raises(SettingsError, match=r"cannot be saved as 'tiers.gif'"):
+        figure.save(tmp_path / "tiers.gif")
+    with pytest.raises(SettingsError, match="No such file or directory"):
+        figure.save(tmp_path / "nowhere" / "tiers.svg")
+
+
+@pytest.mark.parametrize("missing", ["altair", "vl_convert"])
+def test_without_altair_the_words_stand_and_the_error_says_the_cure(monkeypatch, missing):
+    monkeypatch.setitem(sys.modules, missing, None)
+    figure = busy().chart("tiers")
+
+    data, _ = figure._repr_mimebundle_()
+
+    assert ["text/plain"] == list(data)
+    assert "pip install 'nbroute[charts]'" in data["text/plain"]
+    assert "SIMPLE" in data["text/plain"]
+    with pytest.raises(SettingsError, match=r"pip install 'nbroute\[charts\]'"):
+        figure.svg()
+
+
+def test_the_picture_of_a_report_leaves_out_what_has_nothing_to_say():
+    names = [figure.name for figure in telling(report(row()))]
+
+    assert ["savings", "tiers", "escalation", "latency", "cost_by_tier"] == names
+    assert [] == telling(report())
+
+
+def test_a_report_shows_its_words_in_a_terminal(shell):
+    shown, done = run(shell, "%%route -q\nhello")
+    shown, done = run(shell, "%route report")
+
+    assert done.success
+    assert "saving" in shown
+    assert shown.count("tier ") >= 1
+
+
+@pytest.mark.parametrize("line", ["%route report", "%route charts", "%route report text"])
+def test_a_session_with_no_calls_says_so_and_nothing_else(shell, line):
+    shown, done = run(shell, line)
+
+    assert done.success
+    assert "no calls recorded yet" == shown.strip().removeprefix("Out[1]: ").strip()
+
+
+def test_a_chart_by_name_and_a_wrong_name(shell):
+    run(shell, "%%route -q\nhello")
+
+    shown, _ = run(shell, "%route charts tiers latency")
+
+    assert shown.index("Tier distribution") < shown.index("Latency by tier")
+    assert "did you mean 'tiers'?" in error_of(shell, "%route charts tier")
+    assert "did you mean 'text'?" in error_of(shell, "%route report txt")
+
+
+NOTEBOOK = (
+    "%load_ext nbroute",
+    "%%route\nWhat is the capital of France?",
+    "%%route --feature bot\nDesign a rate limiter for a public API and explain each choice.",
+    "%route report",
+    "%route charts tiers savings",
+    "router = %route router\nrouter.report().chart('latency')",
+    "router.report()",
+)
+
+
+@pytest.fixture(scope="module")
+def executed(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("notebook")
+    cells = [nbformat.v4.new_code_cell(source) for source in NOTEBOOK]
+    made = nbformat.v4.new_notebook(cells=cells)
+    made.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
+    path = folder / "report.ipynb"
+    nbformat.write(made, path)
+    done = in_folder(
+        folder,
+        *("jupyter", "nbconvert", "--to", "notebook", "--execute", "--inplace", str(path)),
+    )
+    assert 0 == done.returncode, done.stderr
+    return path
+
+
+def in_folder(folder, *command):
+    own = {
+        "NBROUTE_PROFILE": "simulated",
+        "NBROUTE_LEDGER": str(folder / f"{len(list(folder.iterdir()))}.sqlite"),
+        "IPYTHONDIR": str(folder / "ipython"),
+        "PYTHONWARNINGS": "ignore",
+    }
+    return subprocess.run(
+        [sys.executable, "-m", *command],
+        cwd=folder,
+        env=os.environ | own,
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+
+
+def outputs(path, cell):
+    return json.loads(Path(path).read_text())["cells"][cell]["outputs"]
+
+
+@pytest.mark.parametrize("cell", [3, 6])
+def test_a_report_is_words_tables_and_one_picture_that_stay_in_the_notebook(executed, cell):
+    words, picture = outputs(executed, cell)
+
+    assert "| tier | results |" in "".join(words["data"]["text/markdown"])
+    assert "saving" in "".join(words["data"]["text/plain"])
+    assert base64.b64decode(picture["data"]["image/png"]).startswith(b"\x89PNG")
+    about = picture["metadata"]["image/png"]
+    assert about["alt"].startswith("Saving against all on FRONTIER (estimate)")
+    assert 500 < about["width"] < 700
+
+
+def test_with_nobody_watching_there_is_no_button(executed):
+    assert "widget-view" not in executed.read_text()
+
+
+def test_a_notebook_with_charts_passes_strict_nbval(executed):
+    done = in_folder(
+        executed.parent,
+        *("pytest", "--nbval", "--nbval-current-env", "-p", "no:cacheprovider", "-q"),
+        *("-W", "ignore", "-c", os.devnull, str(executed)),
+    )
+
+    assert 0 == done.returncode, done.stdout[-3000:]
+
+
+def test_a_saved_notebook_converts_with_its_charts_and_their_words(executed, tmp_path):
+    done = in_folder(
+        executed.parent,
+        *("jupyter", "nbconvert", "--to", "html", "--output-dir", str(tmp_path), str(executed)),
+    )
+
+    assert 0 == done.returncode, done.stderr
+    page = (tmp_path / "report.html").read_text()
+    assert 5 == page.count('src="data:image/png;base64,')
+    assert "<summary>The charts in words</summary>" in page
+    assert "Tier distribution, by the share of 2 results" in page

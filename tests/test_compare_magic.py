@@ -1,0 +1,566 @@
+"""`%%route_compare` in a real InteractiveShell, and its static output."""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+from contextlib import closing
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from cells import error_of, run
+from IPython.utils.capture import capture_output
+from test_answer_html import Page
+from test_untrusted import ATTACKS
+
+from nbroute.build import Router
+from nbroute.comparing import Column, Comparison, Contender
+from nbroute.errors import Interrupted, Unavailable
+from nbroute.notebook.comparing import columns
+from nbroute.notebook.comparing.boards import Live
+from nbroute.notebook.comparing.card import Card
+from nbroute.notebook.comparing.controls import CompareControls
+from nbroute.notebook.comparing.lanes import Lanes
+from nbroute.notebook.comparing.view import State, letter_of, view_of
+from nbroute.notebook.controls import Meter
+from nbroute.types import Attempt, Decision, Options, Plan, RouteResult, Sent, Text
+
+COMPARE = "%%route_compare\nExplain recursion."
+TIERS = ["SIMPLE", "MEDIUM", "COMPLEX", "FRONTIER"]
+
+
+@pytest.fixture
+def static(shell, monkeypatch):
+    """The same shell, with one plain output at the end of a cell."""
+    monkeypatch.setenv("NBROUTE_STATIC", "1")
+    with capture_output():
+        shell.run_line_magic("unload_ext", "nbroute")
+        shell.run_line_magic("load_ext", "nbroute")
+    return shell
+
+
+def outputs(shell, source):
+    """What a cell displays, each as (data, metadata), without what follows a terminal's `Out:`."""
+    with capture_output() as shown:
+        assert shell.run_cell(source, store_history=True).success
+    shown = [(output.data, output.metadata or {}) for output in shown.outputs]
+    return [one for one in shown if not one[0]["text/plain"].startswith("<Comparison of")]
+
+
+def answer(tier, text, **changes):
+    """A result made by hand."""
+    attempt = Attempt(
+        id=f"a-{tier}",
+        ts=0.0,
+        session="s",
+        result=f"r-{tier}",
+        tier=tier,
+        provider="p",
+        provider_kind="remote",
+        model=f"model-{tier.lower()}",
+        input_tokens=10,
+        output_tokens=20,
+        cost_usd=Decimal("0.001"),
+        cost_source="list",
+        latency_ms=400.0,
+        ttft_ms=100.0,
+        text=text,
+        **changes,
+    )
+    decision = Decision(tier, "rules", "7 words", 0.9)
+    return RouteResult(
+        f"r-{tier}", "the prompt", text, decision, Plan("direct", ()), Options(), (attempt,)
+    )
+
+
+def comparison_of(**texts):
+    """A comparison of hand-made answers; an error in place of a text is one that failed."""
+    found = [
+        Column(
+            Contender(tier, tier, f"model-{tier.lower()}"), tier == "LOW", f"note on {tier}", text
+        )
+        if text is None
+        else Column(
+            Contender(tier, tier, f"model-{tier.lower()}"),
+            tier == "LOW",
+            f"note on {tier}",
+            None if isinstance(text, Exception) else answer(tier, text),
+            text if isinstance(text, Exception) else None,
+        )
+        for tier, text in texts.items()
+    ]
+    return Comparison("c1", "the prompt", Decision("LOW", "rules", "7 words", 0.9), tuple(found))
+
+
+def view(comparison, **state):
+    return view_of(comparison, State(tuple(range(len(comparison.columns))), **state))
+
+
+# the magic
+
+
+def test_every_tier_answers_beside_the_others(shell):
+    text, done = run(shell, COMPARE)
+
+    assert TIERS == [column.contender.name for column in done.result.columns]
+    for tier in TIERS:
+        assert f"--- {tier} · simulated/" in text
+    assert "routing would ask MEDIUM" in text
+    assert "equivalent: nothing billed" in text
+
+
+def test_a_terminal_prints_each_answer_once_and_the_table_below_them(shell):
+    text, done = run(shell, "%%route_compare SIMPLE FRONTIER\nhello")
+
+    for column in done.result.columns:
+        assert 1 == text.count(column.result.text.strip())
+    assert text.index("--- FRONTIER") < text.index("contender")
+
+
+def test_static_output_is_shown_once_with_the_table_first(static):
+    (shown,) = outputs(static, COMPARE)
+    data, metadata = shown
+
+    assert {"text/plain", "text/markdown", "text/html"} == set(data)
+    for text in data.values():
+        assert text.index("first token") < text.index("[simulated]")
+        assert all(tier in text for tier in TIERS)
+    assert TIERS == [one["tier"] for one in metadata["nbroute"]["compared"]]
+    assert 1 == metadata["nbroute"]["schema"]
+    assert metadata["nbroute"]["comparison"] == static.user_ns["_"].id
+
+
+def test_a_later_cell_shows_the_whole_thing_again(static):
+    first = outputs(static, "%%route_compare -o kept\nhello")
+    assert first == outputs(static, "kept")
+    assert first == outputs(static, "_")
+
+
+@pytest.mark.parametrize("line", ["kept <<", "-o kept", "kept << SIMPLE"])
+def test_a_comparison_can_be_kept_in_a_variable(shell, line):
+    _, done = run(shell, f"%%route_compare {line}\nhello")
+    assert shell.user_ns["kept"] is done.result
+
+
+def test_quiet_shows_nothing_and_keeps_the_comparison(shell):
+    text, done = run(shell, "%%route_compare -q -o kept SIMPLE MEDIUM\nhello")
+
+    assert "" == text.strip()
+    assert done.result is None
+    assert isinstance(shell.user_ns["kept"], Comparison)
+
+
+def test_tiers_may_be_parted_by_commas_and_stand_among_the_options(shell):
+    _, done = run(shell, "%%route_compare SIMPLE,COMPLEX --max-tokens 50 FRONTIER\nhello")
+
+    assert ["SIMPLE", "COMPLEX", "FRONTIER"] == [c.contender.name for c in done.result.columns]
+    assert {50} == {c.result.options.max_tokens for c in done.result.columns}
+
+
+def test_variables_and_nbval_comments_are_read_as_in_a_routed_cell(shell):
+    shell.user_ns["city"] = "Paris"
+
+    _, done = run(shell, "%%route_compare SIMPLE\n# NBVAL_IGNORE_OUTPUT\nIs {{city}} {x} $x big?")
+
+    assert "Is Paris {x} $x big?" == done.result.prompt
+
+
+def test_the_option_line_is_not_expanded(shell):
+    shell.user_ns["x"] = "gone"
+    _, done = run(shell, '%%route_compare SIMPLE --system "cost $x {x}"\nhello')
+    assert "cost $x {x}" == done.result.columns[0].result.options.system
+
+
+def test_a_dry_run_sends_nothing_and_says_what_it_would_cost(shell):
+    text, _ = run(shell, "%%route_compare -n SIMPLE FRONTIER\nhello")
+
+    assert "nothing was sent; 2 would be asked at once" in text
+    assert "together at most $" in text
+    assert [] == shell.run_line_magic("route", "router").ledger.rows()
+
+
+def test_help_lists_the_options(shell):
+    text, _ = run(shell, "%route_compare -h")
+    assert "--blind" in text
+    assert "--max-cost" in text
+
+
+@pytest.mark.parametrize(
+    ("cell", "said"),
+    [
+        ("%%route_compare\n \n", "the cell has no prompt"),
+        ("%%route_compare --blnd\nhello", "unknown option '--blnd': did you mean '--blind'?"),
+        ("%%route_compare SIMPEL\nhello", "did you mean 'SIMPLE'?"),
+        ("%%route_compare SIMPLE simple\nhello", "asks 'simulated/gpt-4o-mini' on SIMPLE twice"),
+        ("%%route_compare ,\nhello", "tiers is empty"),
+        ("%%route_compare -s 'x\nhello", "close the quote"),
+        ("%%route_compare --max-tokens many\nhello", "%%route_compare -h"),
+        ("%%route_compare -o a-b\nhello", "'a-b' is no variable name"),
+        ("%route vote SIMPLE", "there is no comparison in this session"),
+        ("%route differences", "run the `%%route_compare` cell again"),
+    ],
+)
+def test_a_wrong_word_is_one_line_with_its_cure(shell, cell, said):
+    assert said in error_of(shell, cell)
+
+
+def test_a_tier_that_fails_shows_its_error_in_its_column(static):
+    static.user_ns["router"] = static.run_line_magic("route", "router")
+    ((data, metadata),) = outputs(static, "%%route_compare SIMPLE:no/model MEDIUM\nhello")
+
+    assert "UnknownModel: [simulated] no model" in data["text/plain"]
+    assert "1 of 2 did not answer" in data["text/plain"]
+    assert "claude-haiku-3.5 is no real model" in data["text/html"]
+    assert ["error", "ok"] == [one["status"] for one in metadata["nbroute"]["compared"]]
+
+
+def test_ctrl_c_keeps_the_answers_that_had_arrived(static):
+    with capture_output():
+        static.run_line_magic("unload_ext", "nbroute")
+        Path("nbroute.toml").write_text('[providers.simulated]\nkind = "simulated"\npace = 1.0\n')
+        static.run_line_magic("load_ext", "nbroute")
+    run(static, "import os, signal\ndef stop(text):\n    os.kill(os.getpid(), signal.SIGINT)")
+
+    with capture_output() as shown:
+        done = static.run_cell("%%route_compare SIMPLE FRONTIER -o kept --check stop\nhello")
+
+    assert isinstance(done.error_in_exec, Interrupted)
+    assert "interrupted" == static.user_ns["kept"].column("FRONTIER").status
+    assert "Interrupted" in shown.outputs[0].data["text/plain"]
+
+
+def test_the_extension_takes_its_magics_and_displays_out_again(shell):
+    shell.run_line_magic("unload_ext", "nbroute")
+
+    assert "route_compare" not in shell.magics_manager.magics["cell"]
+    displays = shell.display_formatter.ipython_display_formatter
+    assert [] == [name for name in displays.deferred_printers if "nbroute" in str(name)]
+    shell.run_line_magic("load_ext", "nbroute")
+
+
+def test_a_grid_shows_its_first_answers_and_what_each_contender_cost(shell):
+    run(shell, "router = %route router")
+    run(shell, "grid = router.compare(['a', 'b', 'c', 'd'], ['SIMPLE', 'MEDIUM'], progress=False)")
+
+    text, _ = run(shell, "grid")
+
+    assert "4 prompts x 2 contenders" in text
+    assert "and 1 prompt more" in text
+    assert re.search(r"MEDIUM: 4 answered; .*not billed", text)
+
+
+# votes
+
+
+def test_a_vote_is_kept_as_a_label_and_a_second_one_counts_instead(shell):
+    _, done = run(shell, COMPARE)
+    text, _ = run(shell, "%route vote simple")
+    run(shell, "%route vote MEDIUM")
+
+    assert "kept: SIMPLE is the cheapest acceptable" in text
+    labels = shell.run_line_magic("route", "router").ledger.labels()
+    assert ["SIMPLE", "MEDIUM"] == [label.needed for label in labels]
+    assert {"cheapest acceptable"} == {label.feedback for label in labels}
+    assert "MEDIUM" == done.result.voted
+
+
+def test_a_vote_from_python_shows_in_a_later_cell(static):
+    outputs(static, "%%route_compare -o kept\nhello")
+    static.run_cell("_ = kept.vote('MEDIUM')")
+
+    ((data, _),) = outputs(static, "kept")
+
+    assert "your vote: MEDIUM is the cheapest acceptable" in data["text/plain"]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("%route vote", "takes one of the answers compared: SIMPLE, MEDIUM"),
+        ("%route vote SIMPEL", "did you mean 'SIMPLE'?"),
+        ("%route vote A", "'A' is none of the answers compared"),
+        ("%route differences maybe", "takes on or off, not 'maybe'"),
+    ],
+)
+def test_a_wrong_vote_is_one_line(shell, line, said):
+    run(shell, "%%route_compare SIMPLE MEDIUM\nhello")
+    assert said in error_of(shell, line)
+
+
+def test_an_answer_that_did_not_come_cannot_be_voted_for(shell):
+    run(shell, "%%route_compare SIMPLE:no/model MEDIUM\nhello")
+    assert "has no answer to vote for" in error_of(shell, "%route vote SIMPLE:no/model")
+
+
+def test_differences_are_marked_and_unmarked(static):
+    outputs(static, "%%route_compare SIMPLE MEDIUM\nhello")
+
+    (marked,) = outputs(static, "%route differences")
+    (plain,) = outputs(static, "%route differences off")
+
+    assert "<u>" in marked[0]["text/html"]
+    assert "[only here:" in marked[0]["text/plain"]
+    assert "<u>" not in plain[0]["text/html"]
+
+
+def test_differences_can_be_marked_from_the_start(static):
+    ((data, _),) = outputs(static, "%%route_compare --diff SIMPLE MEDIUM\nhello")
+    assert "marked: words that only one answer has" in data["text/plain"]
+
+
+# blind
+
+
+HIDING = ["SIMPLE", "FRONTIER", "gpt-4o", "opus", "nothing billed", "latency", "first token"]
+
+
+def test_blind_answers_are_told_by_letters_alone(static):
+    ((data, _),) = outputs(static, "%%route_compare --blind SIMPLE FRONTIER\nhello")
+
+    for text in data.values():
+        assert [] == [word for word in HIDING if word in text]
+    assert re.findall(r"^--- (\w+) ---$", data["text/plain"], re.MULTILINE) == ["A", "B"]
+
+
+def test_blind_answers_stay_hidden_in_a_later_cell_and_with_their_differences(static):
+    outputs(static, "%%route_compare --blind --diff -o kept SIMPLE FRONTIER\nhello")
+
+    ((data, _),) = outputs(static, "kept")
+
+    for text in data.values():
+        assert [] == [word for word in HIDING if word in text]
+        assert "[model hidden]" in re.sub("<[^>]*>|\\\\", "", text)
+
+
+def test_a_terminal_shows_blind_answers_only_when_all_are_there(shell):
+    text, _ = run(shell, "%%route_compare --blind SIMPLE FRONTIER\nhello")
+
+    assert [] == [word for word in HIDING if word in text]
+    assert "--- A ---" in text
+
+
+def test_a_blind_vote_reveals_what_it_was_for(static):
+    _, done = run(static, "%%route_compare --blind SIMPLE FRONTIER\nhello")
+
+    ((data, _),) = outputs(static, "%route vote b")
+
+    voted = done.result.voted
+    assert f"B: {voted} · simulated/" in data["text/plain"]
+    assert f"your vote: {voted} is the cheapest acceptable" in data["text/html"]
+
+
+def test_a_blind_error_does_not_tell_which_tier_it_was(static):
+    ((data, _),) = outputs(static, "%%route_compare --blind SIMPLE:no/model FRONTIER\nhello")
+    plain = data["text/plain"]
+    letter = re.search(r"--- (\w) ---\nno answer; why is told after the vote", plain)[1]
+
+    assert "no/model" not in plain
+    assert f"'{letter}' has no answer to vote for" == error_of(
+        static, f"%route vote {letter}"
+    ).removeprefix("SettingsError: ")
+    assert "'SIMPLE' is none of the answers" in error_of(static, "%route vote SIMPLE")
+
+
+def test_the_order_of_blind_answers_is_not_that_of_the_tiers_and_a_rerun_shows_the_same(static):
+    prompts = [f"prompt {number}" for number in range(8)]
+
+    def order(prompt):
+        outputs(static, f"%%route_compare --blind SIMPLE FRONTIER\n{prompt}")
+        outputs(static, "%route vote A")
+        return static.run_line_magic("route", "router").ledger.labels()[-1].needed
+
+    first = [order(prompt) for prompt in prompts]
+    assert {"SIMPLE", "FRONTIER"} == set(first)
+    assert first == [order(prompt) for prompt in prompts]
+
+
+@pytest.mark.parametrize(("place", "letter"), [(0, "A"), (25, "Z"), (26, "A1"), (53, "B2")])
+def test_letters_go_on_after_z(place, letter):
+    assert letter == letter_of(place)
+
+
+# the page
+
+
+def test_the_page_has_columns_beside_one_another_where_there_is_room():
+    page = columns.page(view(comparison_of(LOW="yes", TOP="no")))
+
+    assert "grid-template-columns:repeat(auto-fit,minmax(min(100%,18rem),1fr))" in page
+    assert 2 == page.count("<section")
+    assert {"div", "p", "table", "thead", "tbody", "tr", "th", "td", "section", "span"} == Page(
+        page
+    ).tags
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+@pytest.mark.parametrize("state", [{}, {"marked": True}, {"blind": True}])
+def test_nothing_in_an_answer_a_name_or_an_error_runs_or_loads(attack, state):
+    compared = comparison_of(LOW=attack, TOP=Unavailable(attack))
+    page = Page(columns.page(view(compared, **state)))
+
+    assert set() == page.tags & {"script", "img", "iframe", "svg", "style", "object", "form", "b"}
+    assert not [name for name in page.attributes if name.startswith(("on", "src"))]
+    assert [] == [a for a in page.addresses if not re.match("https?://|mailto:", a, re.IGNORECASE)]
+
+
+def test_a_column_says_what_was_asked_of_it():
+    page = columns.page(view(comparison_of(LOW="yes", TOP="no")))
+    text = Page(page.replace("</p>", " </p>")).text
+
+    assert "LOW · model-low note on LOW tokens 10 in, 20 out · cost $0.001 (list price)" in text
+    assert "latency 0.4 s · first token 0.1 s" in text
+
+
+def test_an_answer_of_any_length_and_script_is_shown_whole():
+    long = "слово שלום 🙂 $5 " * 13_000
+    data, _ = columns.bundle(view(comparison_of(LOW=long, TOP="short")))
+
+    assert 200_000 < len(long)
+    for text in data.values():
+        assert 13_000 == text.count("слово")
+
+
+def test_what_broke_off_is_shown_with_its_error_and_counted_in_the_record():
+    broken = Unavailable("gone")
+    compared = comparison_of(LOW="half an ans")
+    (column,) = compared.columns
+    compared = Comparison(
+        "c2",
+        "the prompt",
+        compared.decision,
+        (
+            Column(column.contender, True, "", column.result, broken),
+            *comparison_of(TOP=broken).columns,
+        ),
+    )
+    data, metadata = columns.bundle(view(compared), compared)
+
+    assert "Unavailable: gone" in data["text/plain"]
+    assert "half an ans" in data["text/html"]
+    assert ["r-LOW"] == [one["id"] for one in metadata["nbroute"]["compared"]]
+
+
+# the card and its controls
+
+
+class Shown(Live):
+    """A live board that keeps what it would send to a front end."""
+
+    def __init__(self):
+        super().__init__()
+        self.pages = []
+
+    def _show(self, data, metadata):
+        self.pages.append(data["text/html"])
+
+
+@pytest.fixture
+def routed():
+    """A router on a simulated model with a ledger of its own."""
+    router = Router(profile="simulated")
+    yield router
+    router.close()
+
+
+def card_on(board, router, **state):
+    card = Card(board, State((), **state), lambda order: order.reverse())
+    card.finish(router.compare("hello", ["SIMPLE", "MEDIUM"], observe=card))
+    return card
+
+
+def test_answers_stream_side_by_side_in_one_output(routed):
+    board = Shown()
+    card_on(board, routed)
+
+    assert "waiting for the first token" in board.pages[0]
+    assert "first token 0.3 s" in board.pages[-1]
+
+
+def test_a_blind_card_shows_no_text_before_all_answers_are_there(routed):
+    board = Shown()
+    card_on(board, routed, blind=True)
+
+    assert all("[simulated]" not in page for page in board.pages[:-1])
+    assert "blind: 0 of 2 answers are there" in board.pages[0]
+
+
+def test_a_stream_shows_only_what_the_last_model_said():
+    lanes = Lanes()
+    lanes.start([Contender("LOW", "LOW", "one")], Decision("LOW", "rules", "short"))
+    for event in (Sent("LOW", "one"), Text("wrong"), Sent("LOW", "two"), Text("ri"), Text("ght")):
+        lanes.take(0, event)
+
+    (pane,) = lanes.view.panes
+    assert ("right", "LOW · two") == (pane.text, pane.title)
+
+
+def test_a_click_votes_and_another_one_changes_the_vote(routed):
+    board = Shown()
+    controls = CompareControls(card_on(board, routed), Meter(routed))
+
+    controls.votes[0].click()
+    controls.votes[1].click()
+
+    assert ["SIMPLE", "MEDIUM"] == [label.needed for label in routed.ledger.labels()]
+    assert "kept: MEDIUM is the cheapest acceptable" in controls.said.value
+    assert 'role="status"' in controls.said.value
+    assert "your vote: MEDIUM" in board.pages[-1]
+    assert "✓ Cheapest acceptable: MEDIUM" == controls.votes[1].description
+
+
+def test_a_click_on_a_letter_reveals_the_tiers(routed):
+    board = Shown()
+    controls = CompareControls(card_on(board, routed, blind=True), Meter(routed))
+    assert ["Cheapest acceptable: A", "Cheapest acceptable: B"] == [
+        button.description for button in controls.votes
+    ]
+
+    controls.votes[0].click()
+
+    assert ["✓ Cheapest acceptable: A: MEDIUM", "Cheapest acceptable: B: SIMPLE"] == [
+        button.description for button in controls.votes
+    ]
+    assert "A: MEDIUM" in board.pages[-1]
+
+
+def test_the_toggle_marks_and_unmarks_differences(routed):
+    board = Shown()
+    controls = CompareControls(card_on(board, routed), Meter(routed))
+
+    controls.differences.value = True
+    marked = board.pages[-1]
+    controls.differences.value = False
+
+    assert ("<u>" in marked, "<u>" in board.pages[-1]) == (True, False)
+
+
+def test_a_vote_by_the_magic_shows_in_the_controls(routed):
+    card = card_on(Shown(), routed)
+    controls = CompareControls(card, Meter(routed))
+
+    card.vote("simple")
+    card.mark(True)
+
+    assert "kept: SIMPLE" in controls.said.value
+    assert controls.differences.value
+
+
+def test_a_vote_that_cannot_be_written_is_shown_with_the_error_in_words(routed):
+    board = Shown()
+    controls = CompareControls(card_on(board, routed), Meter(routed))
+    with closing(sqlite3.connect(os.environ["NBROUTE_LEDGER"])) as file:
+        file.execute("DROP TABLE labels")
+
+    controls.votes[0].click()
+
+    assert "RecordError: " in controls.said.value
+    assert "your vote: SIMPLE" in board.pages[-1]
+
+
+def test_controls_have_a_short_repr_and_no_prompt_in_their_state(routed):
+    controls = CompareControls(card_on(Shown(), routed), Meter(routed))
+
+    assert "<nbroute votes: %route vote NAME and %route differences do the same>" == repr(controls)
+    assert "hello" not in str(controls.get_state())

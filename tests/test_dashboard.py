@@ -1,0 +1,346 @@
+"""The session dashboard: what it shows, when it is redrawn, and that it is escaped."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+from cells import run
+from conftest import LADDER
+
+from nbroute.ledger import SqliteLedger
+from nbroute.notebook import overview
+from nbroute.notebook.dashboard import Dashboard, body
+from nbroute.notebook.paced import Paced
+from nbroute.types import Ladder, Tier
+
+
+@pytest.fixture
+def show():
+    """Makes dashboards and closes them."""
+    made = []
+
+    def make(router):
+        made.append(Dashboard(router))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+def html_of(dashboard):
+    return dashboard.children[-1].value
+
+
+def eventually(condition):
+    """True once the condition holds, False where it does not within twenty seconds."""
+    ends = time.monotonic() + 20
+    while not condition() and time.monotonic() < ends:
+        time.sleep(0.02)
+    return condition()
+
+
+def shown(router):
+    return body(overview.look(router))
+
+
+def text_of(router):
+    return repr(overview.snapshot(overview.look(router)))
+
+
+# --- what it shows
+
+
+def test_an_empty_session_says_how_to_begin(router):
+    html = shown(router)
+
+    assert "Nothing was routed yet" in html
+    assert "<code>%%route</code>" in html
+    assert "no budget" in html
+    assert "nothing yet" in html
+    assert "<table" not in html
+
+
+def test_real_money_and_what_was_not_billed_stand_apart(make_router, server):
+    router = make_router()
+    router.route("hello")
+    rows = overview.spent(router.report().spend)
+    assert ["really spent"] == [fact.about for fact in rows]
+
+    attempt = router.history.results()[0].answer
+    router.ledger.append(
+        replace(attempt, id="b", result="b", cost_usd=Decimal("0.5"), cost_source="equivalent")
+    )
+    router.ledger.append(
+        replace(attempt, id="c", result="c", cost_usd=None, cost_source="unknown", price_input=None)
+    )
+
+    facts = overview.spent(router.report().spend)
+    assert ["really spent", "equivalent: nothing billed", "of unknown cost, in no sum"] == [
+        fact.about for fact in facts
+    ]
+    assert ["$0.50", "1 call"] == [fact.figure for fact in facts[1:]]
+    assert "unknown" in overview.saved(router.report())[0].figure
+
+
+def test_the_budget_left_is_a_bar_with_words(make_router):
+    router = make_router()
+    router.route("hello")
+    router.set_budget(Decimal(1))
+    used = router.report().spend.usd
+
+    (fact,) = overview.budget_left(router.report().spend, router.limits)
+
+    assert fact.figure.endswith("left")
+    assert "of $1.00 used, 0%" in fact.about
+    assert float(used) == pytest.approx(fact.share)
+    assert 'class="nbr-bar" aria-hidden="true"' in shown(router)
+
+
+def test_a_budget_that_was_overspent_says_by_how_much(make_router):
+    router = make_router()
+    router.route("hello")
+    router.set_budget("0.000001")
+
+    (fact,) = overview.budget_left(router.report().spend, router.limits)
+
+    assert fact.figure.endswith(" over")
+    assert "width:100.0%" in shown(router)
+
+
+def test_tiers_stand_with_their_share_spend_and_latency_in_words(make_router):
+    router = make_router()
+    for tier in ("LOW", "LOW", "LOW", "TOP"):
+        router.route("hello", tier=tier, cache="off")
+
+    tiers = {one.name: one for one in overview.tier_mix(router.report())}
+
+    assert "75% (3)" == tiers["LOW"].answers
+    assert 0.25 == tiers["TOP"].share
+    assert "0% (0)" == tiers["MID"].answers
+    assert "–" == tiers["MID"].p50
+    assert tiers["TOP"].p95.endswith(("ms", "s"))
+    assert "latency p95" in shown(router)
+
+
+def test_escalation_is_told_in_the_articles_words(make_router):
+    router = make_router()
+    first = router.route("hello")
+    assert "good, under 10%" in shown(router)
+
+    router.escalate(first)
+
+    assert "of what LOW answers escalates: over 20%, look at the classifier" in shown(router)
+
+
+def test_the_saving_names_its_baseline_and_is_an_estimate(make_router):
+    router = make_router()
+    router.route("hello")
+
+    (fact,) = overview.saved(router.report())
+
+    assert fact.figure.endswith("less")
+    assert "than all on TOP: an estimate, net of classifying" in fact.about
+
+
+def test_cache_hits_and_failures_are_counted(make_router, server):
+    router = make_router()
+    router.route("hello")
+    router.route("hello", cache="use")
+    server.reply(status=400, error="no")
+    with pytest.raises(Exception, match="no"):
+        router.route("other", cache="off")
+
+    about = overview.answers(router.report()).about
+
+    assert "from the cache" in about
+    assert "1 failed" in about
+
+
+def test_the_last_calls_are_the_newest_first_and_not_more_than_six(make_router):
+    router = make_router()
+    for number in range(8):
+        router.route(f"hello {number}", feature=f"f{number}")
+
+    rows = overview.calls(overview.look(router).recent)
+
+    assert [f"feature f{n}" for n in (7, 6, 5, 4, 3, 2)] == [row[-1] for row in rows]
+
+
+def test_what_users_name_is_escaped(make_router):
+    evil = "<img src=x onerror=alert(1)>"
+    tiers = (replace(LADDER.tiers[0], model=evil, name="<i>LOW"), *LADDER.tiers[1:])
+    router = make_router(ladder=Ladder("evil", tiers, "<i>LOW"), classifier=lambda _: "<i>LOW")
+    router.route("hello", feature=evil)
+
+    html = shown(router)
+
+    assert "<img" not in html
+    assert "<i>" not in html
+    assert "feature &lt;img src=x" in html
+
+
+def test_no_prompt_and_no_answer_is_in_the_widgets_state(make_router, show, server):
+    router = make_router()
+    server.reply(text="a secret answer")
+    router.route("a secret prompt")
+
+    dashboard = show(router)
+
+    assert "secret" not in "".join(str(child.get_state()) for child in dashboard.children)
+
+
+def test_a_ledger_that_cannot_be_read_is_told_in_words(tmp_path, make_router, show):
+    ledger = SqliteLedger(tmp_path / "broken.sqlite")
+    router = make_router(ledger=ledger)
+    router.route("hello")
+    ledger.close()
+    ledger.path.write_bytes(b"overwritten by something else" * 1000)
+
+    dashboard = show(router)
+
+    assert "The session cannot be shown" in html_of(dashboard)
+    assert "cannot read the ledger" in html_of(dashboard)
+    assert "cannot read the ledger" in text_of(router)
+
+
+def test_a_price_that_is_not_known_is_unknown_and_not_nothing(make_router):
+    tier = Tier("LOW", "loop", "no-such-model", 64)
+    router = make_router(ladder=Ladder("one", (tier,), "LOW"))
+    router.route("hello")
+
+    html = shown(router)
+
+    assert "of unknown cost, in no sum" in html
+    assert "unknown (no price for this model)" in html
+
+
+# --- when it is redrawn
+
+
+def test_it_follows_what_is_routed(make_router, show):
+    router = make_router()
+    dashboard = show(router)
+    assert "0 answers" in html_of(dashboard)
+
+    router.route("hello")
+
+    assert eventually(lambda: "1 answer<" in html_of(dashboard))
+
+
+def test_it_follows_a_map_to_its_end(make_router, show):
+    router = make_router()
+    dashboard = show(router)
+
+    router.map([f"hello {n}" for n in range(60)], progress=False)
+
+    assert eventually(lambda: "60 answers" in html_of(dashboard))
+
+
+def test_several_are_live_at_once(make_router, show):
+    router = make_router()
+    dashboards = [show(router) for _ in range(5)]
+
+    router.route("hello")
+
+    assert eventually(lambda: all("1 answer<" in html_of(one) for one in dashboards))
+
+
+def test_one_that_is_closed_is_not_redrawn(make_router, show):
+    router = make_router()
+    closed, other = show(router), show(router)
+    closed.close()
+
+    router.route("hello")
+
+    assert eventually(lambda: "1 answer<" in html_of(other))
+    assert "0 answers" in html_of(closed)
+
+
+def test_it_goes_on_with_another_router_of_the_session(make_router, show):
+    first = make_router()
+    dashboard = show(first)
+    second = make_router(ledger=first.ledger, session=first.session)
+    second.go_on(first)
+
+    dashboard.refresh(second)
+    second.route("hello")
+
+    assert eventually(lambda: "1 answer<" in html_of(dashboard))
+
+
+def test_a_thousand_askings_are_a_few_acts_and_the_last_sees_all():
+    asked, seen = [0], []
+    paced = Paced(lambda: seen.append(asked[0]), every_s=0.05)
+    for number in range(1, 1001):
+        asked[0] = number
+        paced.ask()
+
+    assert eventually(lambda: 1000 in seen)
+    assert len(seen) < 100
+
+
+def test_an_act_that_fails_is_logged_and_the_next_one_is_done(caplog):
+    tried = threading.Event()
+    again = threading.Event()
+
+    def act():
+        if tried.is_set():
+            again.set()
+        tried.set()
+        raise ValueError("broken")
+
+    paced = Paced(act, every_s=0.01)
+    paced.ask()
+    assert tried.wait(20)
+    paced.ask()
+
+    assert again.wait(20)
+    assert "a widget could not be redrawn" in caplog.text
+    paced.close()
+
+
+def test_nothing_is_done_once_it_is_closed():
+    acts = []
+    paced = Paced(lambda: acts.append(1), every_s=0.01)
+    paced.ask()
+    paced.close()
+    paced.ask()
+
+    assert not any(isinstance(one, threading.Timer) and one.function == paced._run
+                   and not one.finished.is_set() for one in threading.enumerate())  # fmt: skip
+    assert [] == acts
+
+
+# --- in words
+
+
+def test_in_a_terminal_the_magic_prints_the_session_once(shell):
+    run(shell, "%%route\nhello")
+
+    text, done = run(shell, "%route dashboard")
+
+    assert done.success
+    assert "session $" in text
+    assert "SIMPLE" in text
+    assert "escalation: 0% of what SIMPLE answers escalates: good, under 10%" in text
+    assert "budget: no budget" in text
+    assert "call: " in text
+
+
+def test_the_words_are_a_markdown_table_in_a_static_notebook(make_router):
+    router = make_router()
+    router.route("hello", feature="<b>")
+
+    markdown = overview.snapshot(overview.look(router))._repr_markdown_()
+
+    assert "| tier | answers | spend |" in markdown
+    assert "<b>" not in markdown
+
+
+def test_its_repr_names_the_magic(make_router, show):
+    assert "%route dashboard" in repr(show(make_router()))

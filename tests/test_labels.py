@@ -1,0 +1,390 @@
+"""Labels: what people say of answers, from the router, the magics and the row under a card."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from cells import error_of, run
+from loopback import Reply
+
+from nbroute.build import Router
+from nbroute.errors import ProviderError, RecordError, SettingsError
+from nbroute.notebook.card import Card
+from nbroute.notebook.controls import Controls, Meter
+from nbroute.notebook.screens import Quiet
+
+PROMPTS = Path(__file__).parent / "data" / "tier_prompts.jsonl"
+
+
+def tier_prompts(each=60):
+    """So many prompts of each tier."""
+    rows = [json.loads(line) for line in PROMPTS.read_text().splitlines()]
+    tiers = dict.fromkeys(row["tier"] for row in rows)
+    by_tier = [[row for row in rows if row["tier"] == tier][:each] for tier in tiers]
+    return [(row["prompt"], row["tier"]) for rows in by_tier for row in rows]
+
+
+def words(labels):
+    return [(label.feedback, label.picked, label.needed) for label in labels]
+
+
+@pytest.mark.parametrize(
+    ("tier", "feedback", "needed"),
+    [
+        ("MID", "good", "MID"),
+        ("MID", "too weak", "TOP"),
+        ("MID", "more than needed", "LOW"),
+        ("MID", "bad", None),
+        ("MID", "cheapest acceptable", "MID"),
+        ("TOP", "too weak", "TOP"),
+        ("LOW", "more than needed", "LOW"),
+    ],
+)
+def test_each_word_says_which_tier_the_prompt_needs(router, tier, feedback, needed):
+    label = router.label(router.route("hello", tier=tier), feedback)
+
+    assert (tier, needed) == (label.picked, label.needed)
+    assert [label] == router.ledger.labels()
+
+
+def test_a_label_says_what_was_judged(router):
+    result = router.route("hello", feature="bot")
+
+    label = router.label(result, "good")
+
+    assert ("hello", result.id, "bot", "test", router.session, result.answer.msg_hash) == (
+        label.prompt,
+        label.result,
+        label.feature,
+        label.ladder,
+        label.session,
+        label.msg_hash,
+    )
+
+
+@pytest.mark.parametrize("spelling", ["Too Weak", "too-weak", "TOO_WEAK", "  too   weak "])
+def test_a_word_is_taken_in_any_spelling(router, spelling):
+    assert "too weak" == router.label(router.route("hello"), spelling).feedback
+
+
+def test_an_unknown_word_names_the_close_one(router):
+    with pytest.raises(SettingsError, match=r"'to weak': did you mean 'too weak'\?"):
+        router.label(router.route("hello"), "to weak")
+
+    assert [] == router.ledger.labels()
+
+
+def test_the_tier_needed_can_be_named(router):
+    result = router.route("hello")
+
+    assert "TOP" == router.label(result, "too weak", "top").needed
+    assert "MID" == router.label(result, "bad", "MID").needed
+    with pytest.raises(SettingsError, match=r"'MIDD'.*did you mean 'MID'"):
+        router.label(result, "bad", "MIDD")
+
+
+@pytest.mark.parametrize(("feedback", "needed"), [("good", "TOP"), ("more than needed", "TOP")])
+def test_a_tier_that_contradicts_the_word_is_refused(router, feedback, needed):
+    with pytest.raises(SettingsError, match="does not go with 'TOP'"):
+        router.label(router.route("hello", tier="MID"), feedback, needed)
+
+
+def test_the_pick_of_an_escalated_answer_is_what_answered_first(router):
+    result = router.escalate(router.route("hello"))
+
+    assert [("good", "LOW", "MID")] == words([router.label(result, "good")])
+
+
+def test_what_routing_picked_can_be_told_for_a_compared_answer(router):
+    result = router.route("hello", tier="LOW", comparison="c1")
+
+    label = router.label(result, "cheapest acceptable", picked="TOP")
+
+    assert ("TOP", "LOW", "c1") == (label.picked, label.needed, label.comparison)
+
+
+def test_a_cached_answer_can_be_labelled(router):
+    router.route("hello")
+    cached = router.route("hello")
+
+    assert cached.cached
+    assert "LOW" == router.label(cached, "good").needed
+
+
+def test_an_answer_of_a_tier_that_is_gone_is_a_clear_error(router):
+    other = Router(profile="simulated", ledger=router.ledger, session=router.session)
+    result = router.route("hello")
+
+    with pytest.raises(SettingsError, match=r"of tier 'LOW', which ladder 'four-tier' does not"):
+        other.label(result, "good")
+    other.close()
+
+
+@pytest.mark.parametrize("thing", [None, "hello", 3])
+def test_what_is_no_result_is_a_clear_error(router, thing):
+    with pytest.raises(SettingsError, match="is no result that can be labelled"):
+        router.label(thing, "good")
+
+
+def test_a_prompt_without_an_answer_cannot_be_labelled(router, server):
+    server.handler = lambda _: Reply(status=500)
+    with pytest.raises(ProviderError) as raised:
+        router.route("hello")
+
+    with pytest.raises(SettingsError, match="got no answer, so there is nothing to label"):
+        router.label(raised.value.result, "good")
+
+
+def test_labels_are_the_last_word_on_each_prompt_as_its_tier(router):
+    first, second = router.route("first"), router.route("second")
+    for feedback in ("good", "bad", "too weak"):
+        router.label(first, feedback)
+    router.label(second, "good")
+    router.label(second, "bad")
+
+    frame = router.labels()
+
+    assert [("first", "MID", "LOW", "too weak")] == list(
+        frame[["prompt", "tier", "picked", "feedback"]].itertuples(index=False, name=None)
+    )
+    assert 5 == len(router.labels(feedback=True))
+    assert [None, None] == router.labels(feedback=True)["tier"].tolist()[1::3]
+
+
+def test_labels_of_other_sessions_and_ladders_are_there_when_asked_for(router):
+    router.label(router.route("hello"), "good")
+    later = Router(profile="simulated", ledger=router.ledger)
+    later.label(later.route("hi", tier="SIMPLE"), "good")
+
+    assert ["hi"] == later.labels()["prompt"].tolist()
+    assert ["hi"] == later.labels(everything=True)["prompt"].tolist()
+    assert ["hello", "hi"] == later.labels(everything=True, feedback=True)["prompt"].tolist()
+    later.close()
+
+
+def test_no_labels_are_a_frame_with_the_same_columns_and_types(router):
+    empty = router.labels()
+    router.label(router.route("hello"), "good")
+
+    assert 0 == len(empty)
+    assert router.labels().dtypes.to_dict() == empty.dtypes.to_dict()
+
+
+def test_too_few_labels_are_told_by_fit(router):
+    router.label(router.route("hello"), "good")
+
+    with pytest.raises(SettingsError, match="1 rows are too few"):
+        router.fit(router.labels())
+
+
+def test_a_classifier_is_learned_from_labels_and_used():
+    router = Router(profile="simulated", classifier=lambda _: "MEDIUM")
+    tiers = router.ladder.names
+    for prompt, tier in tier_prompts():
+        place = tiers.index(tier)
+        word, picked = ("too weak", place - 1) if place else ("more than needed", 1)
+        router.label(router.route(prompt, tier=tiers[picked]), word)
+
+    fitted = router.fit(router.labels(everything=True))
+
+    assert 240 == fitted.rows
+    assert fitted.better, fitted
+    assert ("SIMPLE", "learned") == (
+        router.route("Who painted Guernica?").tier,
+        router.classify("Who painted Guernica?").classifier,
+    )
+    router.close()
+
+
+def test_an_unwritable_ledger_is_told_and_the_label_counts(tmp_path):
+    (tmp_path / "file").write_text("")
+    router = Router(profile="simulated", ledger=tmp_path / "file" / "ledger.sqlite")
+
+    with pytest.raises(RecordError, match="the label could not be recorded"):
+        router.label(router.route("hello"), "good")
+
+    assert ["hello"] == router.labels()["prompt"].tolist()
+
+
+# %route label, %route labels
+
+
+def test_a_cell_is_labelled_and_counted(shell):
+    for number, word in enumerate(["good", "too weak", "too weak frontier", "bad"]):
+        run(shell, f"%%route -q -t MEDIUM\nprompt {number}")
+        text, _ = run(shell, f"%route label {word}")
+        assert "kept: " in text
+    run(shell, "%%route -q -t COMPLEX\nprompt 4")
+    run(shell, "%route label more-than-needed")
+
+    text, done = run(shell, "%route labels")
+
+    rows = [line.split() for line in text.splitlines() if line.startswith(("MEDIUM", "COMPLEX"))]
+    assert [["MEDIUM", "0", "1", "1", "1"], ["COMPLEX", "0", "1", "0", "0"]] == rows
+    assert "of 4 labels, 1 picked what was needed, 1 too dear, 2 too weak" in text
+    assert "left out: 1 label of bad, which names no tier" in text
+    assert "it takes 46 more labels and one or more for SIMPLE" in text
+    assert "| MEDIUM | 0 | 1 | 1 | 1 |" in done.result._repr_markdown_()
+
+
+def test_labels_with_none_say_how_to_give_them(shell):
+    text, _ = run(shell, "%route labels")
+
+    assert "no labels yet in this session" in text
+    assert "`%route label WORD`, which is good, bad, too weak or more than needed" in text
+
+
+def test_labels_of_every_session_are_shown_when_asked_for(shell):
+    earlier = Router(profile="simulated")
+    earlier.label(earlier.route("hello"), "good")
+    earlier.close()
+
+    text, _ = run(shell, "%route labels all")
+
+    assert "of 1 label, 1 picked what was needed" in text
+    assert "router.labels(everything=True)" in text
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("label good", "nothing was routed yet; run a %%route cell first"),
+        ("label", "`%route label` takes good, bad, too weak or more than needed"),
+        ("label godo", "no feedback is called 'godo': did you mean 'good'?"),
+        ("label 'good", "close the quote"),
+        ("labels every", "takes nothing or `all`, not 'every'"),
+    ],
+)
+def test_a_word_that_cannot_be_kept_is_one_line(shell, line, told):
+    assert told in error_of(shell, f"%route {line}")
+
+
+def test_an_unknown_tier_behind_the_word_is_one_line(shell):
+    run(shell, "%%route -q\nhello")
+
+    assert "unknown tier 'MIDDLE'" in error_of(shell, "%route label too weak MIDDLE")
+
+
+def test_a_ledger_that_cannot_be_written_is_one_line(shell, monkeypatch):
+    monkeypatch.setenv("NBROUTE_LEDGER", "/dev/null/ledger.sqlite")
+    run(shell, "%%route -q\nhello")
+
+    assert "RecordError: the label could not be recorded" in error_of(shell, "%route label good")
+    assert "of 1 label, 1 picked" in run(shell, "%route labels")[0]
+
+
+# The row under a card
+
+
+@pytest.fixture
+def card(router):
+    made = Card(router, Quiet())
+    made.route("hello", tier="LOW")
+    return made
+
+
+@pytest.fixture
+def controls(card, router):
+    meter = Meter(router)
+    yield Controls(card, router, meter, lambda _: None)
+    meter.close()
+
+
+def test_a_click_keeps_the_word_and_the_last_click_counts(controls, router):
+    row = controls.thumbs
+    row.word.value = "good"
+    assert "kept: good (the prompt needs LOW)" in row.said.value
+
+    row.word.value = "too weak"
+
+    assert "kept: too weak (the prompt needs MID)" in row.said.value
+    assert ["MID"] == router.labels()["tier"].tolist()
+
+
+def test_after_an_escalation_the_row_is_about_the_new_answer(controls, router):
+    controls.thumbs.word.value = "too weak"
+
+    controls.start(None).join()
+    assert controls.thumbs.word.value is None
+    controls.thumbs.word.value = "good"
+
+    assert [("too weak", "LOW", "MID"), ("good", "LOW", "MID")] == words(router.ledger.labels())
+
+
+def test_a_click_while_an_answer_is_on_its_way_is_about_the_one_that_is_shown(
+    controls, router, server
+):
+    server.handler = lambda _: Reply(delay=20)
+    answering = controls.start(None)
+    while len(server.requests) < 2:
+        time.sleep(0.01)
+
+    controls.thumbs.word.value = "good"
+    controls.cancel()
+    answering.join()
+
+    assert [("good", "LOW", "LOW")] == words(router.ledger.labels())
+
+
+def test_a_label_that_cannot_be_written_says_so_in_the_row_and_can_be_clicked_again(
+    controls, router
+):
+    file = Path("ledger.sqlite")
+    router.ledger.close()
+    held = {beside: beside.read_bytes() for beside in file.parent.glob("ledger.sqlite*")}
+    for beside in held:
+        beside.write_bytes(b"no database at all" * 500)
+
+    controls.thumbs.word.value = "good"
+
+    assert "RecordError: the label could not be recorded" in controls.thumbs.said.value
+    assert controls.thumbs.word.value is None
+    router.ledger.close()
+    for beside, content in held.items():
+        beside.write_bytes(content)
+    controls.thumbs.word.value = "good"
+    assert "kept: good" in controls.thumbs.said.value
+
+
+def test_the_row_says_what_is_kept_and_which_magic_does_the_same(controls):
+    row = controls.thumbs
+
+    assert ("good", "bad", "too weak", "more than needed") == row.word.options
+    assert all("keeps the prompt with the label" in tip for tip in row.word.tooltips)
+    assert "%route label" in repr(row)
+    assert "hello" not in str(row.get_state()) + str(row.word.get_state())
+
+
+# The session meter
+
+
+def awaited(condition):
+    for _ in range(500):
+        if condition():
+            return True
+        time.sleep(0.01)
+    return False
+
+
+def test_the_meter_follows_what_python_routes_and_leaves_no_thread(router):
+    meter = Meter(router)
+
+    router.map([f"prompt {number}" for number in range(30)])
+
+    assert awaited(lambda: "30 calls" in meter.value)
+    assert awaited(lambda: not any(isinstance(t, threading.Timer) for t in threading.enumerate()))
+    meter.close()
+
+
+def test_a_closed_meter_follows_nothing(router):
+    meter = Meter(router)
+    meter.close()
+
+    router.route("hello")
+
+    time.sleep(0.5)
+    assert "0 calls" in meter.value

@@ -1,0 +1,115 @@
+"""The cards and controls in Jupyter Notebook 7, by clicks in headless Chromium."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import lab
+import nbformat
+import pytest
+
+QUICKSTART = Path(__file__).parent.parent / "notebooks" / "01_quickstart.ipynb"
+#: A line for each text that the answer has shown, so that a test sees that it grew.
+WATCH = """() => {
+  window.lengths = new Set();
+  new MutationObserver(() => {
+    const answer = document.querySelectorAll('.jp-Cell')[1].querySelector('.jp-OutputArea');
+    if (answer) window.lengths.add(answer.innerText.length);
+  }).observe(document.body, {childList: true, subtree: true, characterData: true});
+}"""
+
+if not Path(lab.CHROMIUM).exists() and not os.environ.get("NBROUTE_REQUIRE_BROWSER"):
+    pytest.skip(f"no browser at {lab.CHROMIUM}: apt-get install chromium", allow_module_level=True)
+
+pytestmark = [
+    pytest.mark.browser,
+    # playwright's driver and its event loop are shut down by the interpreter's exit
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    made = tmp_path_factory.mktemp("notebook7")
+    shutil.copy(QUICKSTART, made / "quickstart.ipynb")
+    (made / "nbroute.toml").write_text(
+        '[nbroute]\nprofile = "simulated"\n[providers.simulated]\nkind = "simulated"\npace = 0.5\n'
+    )
+    return made
+
+
+@pytest.fixture(scope="module")
+def url(folder):
+    with lab.notebook7(folder) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def page(url):
+    with lab.chromium() as opened:
+        opened.set_default_timeout(30_000)
+        yield opened
+
+
+def write(folder, name, *cells):
+    made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    made.metadata["kernelspec"] = kernel
+    nbformat.write(made, folder / name)
+
+
+@pytest.fixture
+def card(page, url, folder):
+    """A notebook with one card, run; its cell."""
+    write(folder, "card.ipynb", "%load_ext nbroute", "%%route -t SIMPLE\nName three paper clips.")
+    lab.open_in_notebook7(page, url, "card.ipynb")
+    page.evaluate(WATCH)
+    lab.run_all(page)
+    cell = page.locator(".jp-Cell").nth(1)
+    cell.get_by_role("button", name="Escalate to MEDIUM").wait_for()
+    return cell
+
+
+def test_a_card_streams_and_ends_with_its_controls_and_the_meter(page, card):
+    assert page.evaluate("window.lengths.size") > 3
+    assert "SIMPLE" in card.locator(".jp-RenderedMarkdown").inner_text()
+    assert "1 call" in card.get_by_role("status", name="session").inner_text()
+
+
+def test_escalate_answers_in_place_and_is_saved(page, card, folder):
+    card.get_by_role("button", name="Escalate to MEDIUM").click()
+    card.get_by_role("button", name="Escalate to COMPLEX").wait_for()
+
+    shown = card.locator(".jp-RenderedMarkdown").inner_text()
+    assert shown.index("MEDIUM") < shown.index("before that: SIMPLE")
+    lab.save(page)
+    first = json.loads((folder / "card.ipynb").read_text())["cells"][1]["outputs"][0]
+    assert "MEDIUM" == first["metadata"]["nbroute"]["tier"]
+
+
+def test_a_dark_theme_leaves_the_meter_readable(page, card):
+    lab.dark(page)
+
+    try:
+        red, green, blue = card.get_by_role("status", name="session").evaluate(
+            "e => getComputedStyle(e).color.match(/[\\d.]+/g).slice(0, 3).map(Number)"
+        )
+    finally:
+        lab.command(page, "apputils:change-theme", {"theme": "JupyterLab Light"})
+    assert min(red, green, blue) > 150
+
+
+def test_the_quickstart_runs_from_top_to_bottom(page, url, folder):
+    lab.open_in_notebook7(page, url, "quickstart.ipynb")
+    lab.run_all(page)
+
+    page.get_by_role("button", name="Escalate to").first.wait_for()
+    lab.save(page)
+
+    cells = json.loads((folder / "quickstart.ipynb").read_text())["cells"]
+    kinds = {output["output_type"] for cell in cells for output in cell.get("outputs", [])}
+    assert "error" not in kinds

@@ -1,0 +1,461 @@
+"""The playground: what it says as one types, that it sends nothing, and what its buttons do."""
+
+from __future__ import annotations
+
+import html
+import itertools
+import re
+import threading
+import time
+from dataclasses import replace
+
+import pytest
+from cells import error_of, run
+from conftest import LADDER
+from hypothesis import given
+from hypothesis import strategies as st
+from IPython.utils.capture import capture_output
+
+from nbroute.build import Router
+from nbroute.embedders.openai_compatible import OpenAIEmbedder
+from nbroute.notebook import playing
+from nbroute.notebook.marked import LONG, MOST, marked, placed, signal_lines, signal_table
+from nbroute.notebook.playground import Playground
+from nbroute.providers.openai_compatible import OpenAICompatible
+from nbroute.types import Chunk, Decision, Ladder, Signal, Usage
+
+TIERS = ("LOW", "MID", "TOP")
+
+
+def signal(start, end, name="word", weight=1.0, text="x"):
+    return Signal(name, text, start, end, weight)
+
+
+def without_tags(made):
+    """The text that a reader sees, the numbers of the marks left out."""
+    return html.unescape(re.sub(r"<[^>]*>", "", re.sub(r"<sup>.*?</sup>", "", made)))
+
+
+# --- signals marked
+
+
+def test_a_signal_is_marked_where_it_stands():
+    made = marked("please prove it", [signal(7, 12)], TIERS)
+
+    assert ">prove<sup>1</sup></mark>" in made
+    assert "please prove it" == without_tags(made)
+
+
+def test_signals_that_overlap_share_a_mark_and_each_is_numbered_where_it_ends():
+    made = marked("abcdef", [signal(0, 4, "one"), signal(2, 6, "two")], TIERS)
+
+    assert ["ab", "cd<sup>1</sup>", "ef<sup>2</sup>"] == re.findall(
+        r"<mark[^>]*>(.*?)</mark>", made
+    )
+    assert 'title="1 one: a dearer tier (+1); 2 two: a dearer tier (+1)"' in made
+
+
+def test_two_signals_on_the_same_words_are_one_mark():
+    made = marked("irrational", [signal(0, 10, "maths"), signal(0, 10, "deep")], TIERS)
+
+    assert ["irrational<sup>1 2</sup>"] == re.findall(r"<mark[^>]*>(.*?)</mark>", made)
+
+
+@given(
+    st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "S", "Zs")), max_size=80),
+    st.lists(st.tuples(st.integers(-3, 90), st.integers(-3, 90)), max_size=8),
+)
+def test_marking_loses_and_adds_no_word(prompt, spans):
+    made = marked(prompt, [signal(start, end) for start, end in spans], TIERS)
+
+    assert prompt == without_tags(made)
+
+
+@pytest.mark.parametrize("span", [(None, None), (-1, 2), (3, 3), (4, 2), (0, 99)])
+def test_a_signal_with_no_place_in_the_text_is_of_the_whole_prompt(span):
+    shown = signal_lines("hello", [signal(*span, "length")], TIERS)
+
+    assert ['signal length: "x", whole prompt, speaks for a dearer tier (+1)'] == shown
+    assert "<mark" not in marked("hello", [signal(*span)], TIERS)
+
+
+def test_a_signals_weight_says_which_way_it_pulls():
+    signals = [signal(0, 1, weight=0.5), signal(1, 2, weight=-0.5), signal(2, 3, weight=0.0)]
+
+    lines = signal_lines("abc", signals, TIERS)
+
+    assert [True, True, True] == [
+        "a dearer tier (+0.5)" in lines[0],
+        "a cheaper tier (-0.5)" in lines[1],
+        "neither side" in lines[2],
+    ]
+    sides = re.findall(r'class="nbr-(\w+)" title', marked("abc", signals, TIERS))
+    assert ["dearer", "cheaper", "neither"] == sides
+
+
+def test_the_task_of_our_rules_names_its_tier_and_not_a_direction():
+    router = Router(profile="simulated")
+    names = router.ladder.names
+
+    made = router.explain("Hi").decision
+
+    assert "SIMPLE (the task asked for)" in signal_lines("Hi", made.signals, names)[0]
+    assert "nbr-cheaper" in marked("Hi", made.signals, names)
+
+
+def test_script_in_the_prompt_and_in_a_signal_is_shown_and_not_run():
+    evil = "<script>alert(1)</script>"
+
+    made = marked(evil, [signal(1, 7, evil)], TIERS) + signal_table(
+        evil, [signal(1, 7, evil, text=evil)], TIERS
+    )
+
+    assert "<script" not in made
+    assert "alert(1)" in made
+
+
+def test_of_a_long_prompt_the_stretches_with_no_signal_show_their_ends():
+    prompt = "a" * 10_000 + "prove" + "b" * 10_000
+
+    made = marked(prompt, [signal(10_000, 10_005)], TIERS)
+
+    assert "prove<sup>1</sup>" in made
+    assert "[… 9,400 characters …]" in made
+    assert len(made) < LONG
+
+
+def test_of_a_thousand_signals_the_first_are_shown_and_the_rest_counted():
+    signals = [signal(n, n + 1) for n in range(1000)]
+
+    assert MOST == len(placed("a" * 1000, signals))
+    assert "and 960 more" in signal_table("a" * 1000, signals, TIERS)
+
+
+# --- as one types
+
+
+class Counting:
+    """A provider that counts what is sent."""
+
+    name, kind = "simulated", "remote"
+
+    def __init__(self):
+        self.sent = []
+
+    def send(self, request):
+        self.sent.append(request)
+        yield Chunk("fine")
+        yield Chunk(usage=Usage(3, 1), finish_reason="stop")
+
+    def close(self):
+        """Nothing is held."""
+
+
+@pytest.fixture
+def provider():
+    return Counting()
+
+
+@pytest.fixture
+def router(provider):
+    with_prices = [replace(tier, provider="simulated") for tier in LADDER.tiers]
+    made = Router(
+        profile="simulated", provider=provider, ladder=Ladder("test", tuple(with_prices), "LOW")
+    )
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def play(shell, router):
+    """Makes playgrounds in a shell; what they display is kept out of the tests' output."""
+    with capture_output():
+        yield lambda *args, **options: Playground(router, *args, **options)
+
+
+def type_in(playground, text):
+    """Each key's state, as a front end sends it."""
+    for end in range(1, len(text) + 1):
+        playground.prompt.value = text[:end]
+
+
+def test_typing_shows_tier_signals_confidence_and_costs_and_sends_nothing(play, provider, router):
+    playground = play()
+    type_in(playground, "Prove that the square root of 2 is irrational.")
+
+    assert '<span class="nbr-big">TOP</span>' in playground.verdict.value
+    assert "sure 0.90 of 1" in playground.verdict.value
+    assert "why: rules: &quot;Prove&quot; at 0" in playground.verdict.value
+    assert "<mark" in playground.details.value
+    assert "(your price)" in playground.details.value
+    assert "TOP<br>◂ routing picks this" in playground.details.value
+    assert [] == provider.sent
+    assert () == router.history.results()
+    assert [] == router.ledger.rows()
+
+
+def test_another_text_has_another_tier(play):
+    playground = play("Hi")
+    assert "Send to LOW" == playground.send.description
+
+    playground.prompt.value = "Prove that the square root of 2 is irrational."
+
+    assert "Send to TOP" == playground.send.description
+
+
+def test_what_a_screen_reader_is_told_changes_with_the_tier_alone(play):
+    playground = play()
+    said = []
+    playground.heard.observe(lambda change: said.append(change["new"]), "value")
+
+    type_in(playground, "What is the capital of France?")
+
+    assert ["would go to" in one for one in said] == [True] * len(said)
+    assert len(said) < 8
+
+
+@pytest.mark.parametrize("empty", ["", "   ", "\n\n\t", "\u00a0"])
+def test_an_empty_text_is_an_invitation(play, empty):
+    playground = play("Hi")
+    playground.prompt.value = empty
+
+    assert "No prompt yet" in playground.verdict.value
+    assert playground.send.disabled
+    assert playground.send_at.disabled
+    assert "" == playground.details.value
+
+
+def test_a_text_over_the_limit_is_told_and_the_widget_lives_on(play, router):
+    router.limits = replace(router.limits, max_prompt_chars=10)
+    router.parts = replace(router.parts, limits=router.limits)
+    playground = play()
+
+    playground.prompt.value = "much too long for this"
+
+    assert "This cannot be routed" in playground.verdict.value
+    assert "PromptError" in playground.verdict.value
+    assert playground.send.disabled
+
+    playground.prompt.value = "short"
+    assert "LOW" in playground.verdict.value
+
+
+def test_a_classifier_of_ones_own_that_fails_is_told(play):
+    def broken(_):
+        raise ValueError("<b>no</b>")
+
+    playground = play("hello", classifier=broken)
+
+    assert "ValueError: &lt;b&gt;no" in playground.verdict.value
+
+
+def test_another_classifier_can_be_chosen_and_its_signals_are_of_the_whole_prompt(play):
+    playground = play("Prove it. " * 3)
+
+    playground.classifier.value = "rules:two-tier"
+
+    assert "rules:two-tier: 30 characters" in playground.verdict.value
+    assert "whole prompt" in playground.details.value
+
+
+def test_a_classifier_that_cannot_tell_how_sure_it_is_says_so(play):
+    playground = play("hello", classifier=lambda _: Decision("MID", "mine", "mine: because"))
+
+    assert "sure: mine does not say" in playground.verdict.value
+
+
+@pytest.mark.parametrize("name", ["model", "hybrid"])
+def test_where_a_model_would_be_asked_the_rules_stand_in_and_it_says_so(play, provider, name):
+    playground = play("hello", classifier=name)
+
+    assert "this is the word of the rules" in playground.verdict.value
+    assert [] == provider.sent
+
+
+def test_no_embedding_is_sent_even_to_an_endpoint_that_bills_nothing(play, router, server):
+    with_endpoint = OpenAICompatible("loop", server.url, "sk-test-0123456789", kind="local")
+    embedder = OpenAIEmbedder(with_endpoint)
+    router.parts = replace(router.parts, embedder=lambda: embedder)
+
+    playground = play("hello", classifier="embedding")
+    playground.prompt.value = "hello again"
+
+    assert "this is the word of the rules" in playground.verdict.value
+    assert [] == server.requests
+    with_endpoint.close()
+
+
+def test_a_prompt_of_twenty_thousand_characters_makes_a_short_panel(play):
+    playground = play("Explain the following text. " + "word " * 4_000)
+
+    assert len(playground.details.value) < 8_000
+    assert "characters …]" in playground.details.value
+
+
+def test_control_characters_do_not_move_the_marks(play):
+    playground = play("\x00\x07Prove it")
+
+    assert ">Prove<sup>1</sup>" in playground.details.value
+
+
+# --- sending
+
+
+def test_send_asks_the_tier_that_is_shown_with_the_decision_that_is_shown(play, provider, router):
+    results = []
+    playground = play("Prove that the square root of 2 is irrational.", sent=results.append)
+
+    playground.start(None).join()
+
+    (result,) = results
+    assert "TOP" == result.tier
+    assert result.decision.reason.startswith('rules: "Prove" at 0')
+    assert 0.9 == result.decision.confidence
+    assert "fine" == result.text
+    assert 1 == len(provider.sent)
+    assert (result,) == router.history.results()
+    assert ["TOP"] == [row["tier"] for row in router.ledger.rows()]
+
+
+def test_send_at_tier_asks_the_tier_chosen(play, router):
+    results = []
+    playground = play("hello", sent=results.append)
+
+    playground.start("MID").join()
+
+    assert ["MID"] == [result.tier for result in results]
+
+
+def test_the_options_hold_for_what_is_explained_and_what_is_sent(play, provider, router):
+    playground = play("hello", system="Say it in Welsh.", max_tokens=7, feature="draft")
+    assert ">7</td>" in playground.details.value
+
+    playground.start(None).join()
+
+    (request,) = provider.sent
+    assert ("Say it in Welsh.", 7) == (request.messages[0].content, request.max_tokens)
+    assert "draft" == router.history.results()[0].answer.feature
+
+
+def test_an_error_is_told_in_words_and_the_buttons_come_back(play, router):
+    router.set_budget("0.0000001")
+    playground = play("hello")
+
+    playground.start(None).join()
+
+    assert "BudgetExceeded" in playground.said.value
+    assert not playground.send.disabled
+    assert playground.stop.disabled
+
+
+def test_a_second_click_sends_nothing_while_an_answer_is_on_its_way(play, provider):
+    going, go = threading.Event(), threading.Event()
+
+    def slow(request):
+        going.set()
+        go.wait(20)
+        yield from Counting.send(provider, request)
+
+    provider.send = slow
+    playground = play("hello")
+    thread = playground.start(None)
+    assert going.wait(20)
+
+    assert playground.start(None) is None
+    assert playground.send.disabled
+    assert not playground.stop.disabled
+    go.set()
+    thread.join()
+    assert 1 == len(provider.sent)
+
+
+def test_stop_keeps_the_partial_answer(play, provider):
+    results, begun = [], threading.Event()
+
+    def endless(request):
+        for number in itertools.count():
+            yield Chunk("word ")
+            time.sleep(0.005)
+            if number == 20:  # the first pieces have been taken in
+                begun.set()
+
+    provider.send = endless
+    playground = play("hello", sent=results.append)
+    thread = playground.start(None)
+    assert begun.wait(20)
+
+    playground.cancel()
+    thread.join(20)
+
+    assert not thread.is_alive()
+    assert "interrupted" == results[0].status
+    assert results[0].text.startswith("word")
+    assert "Interrupted" in playground.said.value
+
+
+def test_answers_to_the_same_prompt_fold_and_those_to_another_do_not(play):
+    playground = play("hello")
+    playground.start("LOW").join()
+    playground.start("TOP").join()
+    assert ["TOP", "LOW"] == [one.tier for one in playground._card.view.results]
+
+    playground.prompt.value = "another"
+    playground.start("MID").join()
+
+    assert ["MID"] == [one.tier for one in playground._card.view.results]
+
+
+def test_it_goes_on_with_another_router(play, provider):
+    playground = play("Hi")
+    other = Router(profile="simulated")
+
+    playground.refresh(other)
+
+    assert other.ladder.names == playground.tier.options
+    assert "Send to SIMPLE" == playground.send.description
+    other.close()
+
+
+def test_its_repr_holds_no_prompt(play):
+    assert "secret" not in repr(play("a secret"))
+
+
+# --- in words
+
+
+def test_in_a_terminal_it_is_printed_once(shell):
+    text, done = run(shell, "%route playground Prove that 2 is even, briefly")
+
+    assert done.success
+    assert "nothing was sent · would go to" in text
+    assert 'signal prove: "Prove", 0 to 5, speaks for FRONTIER (the task asked for)' in text
+    assert 'signal easing: "briefly", 22 to 29, speaks for a cheaper tier' in text
+    assert "> FRONTIER" in text
+
+
+def test_with_no_text_it_says_what_to_give(shell):
+    text, _ = run(shell, "%route playground")
+
+    assert "`%route playground What is a monad?`" in text
+
+
+def test_a_text_over_the_limit_is_one_line(shell):
+    assert "PromptError" in error_of(shell, f"%route playground {'word ' * 90_000}")
+
+
+def test_a_static_playground_shows_the_words(shell, router):
+    text, _ = run(
+        shell,
+        "import nbroute\nfrom nbroute.notebook.playground import Playground\n"
+        "Playground(nbroute.Router(profile='simulated'), 'Hi')",
+    )
+
+    assert "would go to SIMPLE" in text
+
+
+def test_a_long_prompt_is_quoted_by_its_ends():
+    told = playing.shortened("a" * 5_000 + "end")
+
+    assert len(told) < 2_100
+    assert "[… 3,003 characters …]" in told
+    assert told.endswith("end")

@@ -1,0 +1,490 @@
+"""The session under other settings: figures that must add up, and nothing sent."""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+
+import pandas as pd
+import pytest
+from IPython.utils.capture import capture_output
+
+from nbroute import Router
+from nbroute.classify.cautious import CautiousClassifier
+from nbroute.classify.model import ModelClassifier
+from nbroute.errors import PromptError, SettingsError
+from nbroute.ladders import preset
+from nbroute.ledger import SqliteLedger
+from nbroute.notebook.whatif import WhatIfPanel
+from nbroute.types import Decision, Ladder, Price, Tier
+
+LOW, MID, TOP = (1, 2), (3, 6), (10, 30)  # US dollars per million tokens, as in conftest
+
+
+def dollars(price, given, taken):
+    return Decimal(price[0] * given + price[1] * taken) / 1_000_000
+
+
+@pytest.fixture
+def simulated(tmp_path):
+    router = Router(profile="simulated", ledger=tmp_path / "ledger.sqlite")
+    yield router
+    router.close()
+
+
+def test_recorded_tokens_are_priced_on_every_tier(router, server):
+    server.reply(text="a b c", usage={"prompt_tokens": 100, "completion_tokens": 50})
+    router.route("hello")
+
+    top, mid, routed, cached, was = router.what_if().strategies
+
+    names = [one.name for one in (top, mid, routed, cached, was)]
+    assert ["all on TOP", "all on MID", "router", "router + cache", "as it was"] == names
+    assert dollars(TOP, 100, 50) == top.spend.usd
+    assert dollars(MID, 100, 50) == mid.spend.usd
+    assert dollars(LOW, 100, 50) == routed.spend.usd == was.spend.usd
+    assert top.spend.usd - routed.spend.usd == routed.saved_usd
+    assert routed.saved_equivalent_usd is None
+
+
+def test_nothing_is_sent(router, server):
+    router.route("hello")
+    before = len(server.requests)
+
+    found = router.what_if(classifier="model", threshold=0.9)
+    found.frame(), found.curve(), found.prompts(), repr(found)
+
+    assert before == len(server.requests)
+
+
+def test_a_session_without_prompts_says_so_in_words(simulated):
+    found = simulated.what_if(threshold=0.5)
+
+    assert "there is no prompt to work with yet" in repr(found)
+    assert (0, {}, None) == (len(found), found.mix(), found.chosen)
+    assert ["strategy", "prompts", "usd"] == list(found.frame().columns)[:3]
+    assert (0, 0, 0) == (len(found.frame()), len(found.curve()), len(found.prompts()))
+
+
+def test_what_if_under_the_settings_in_force_is_what_the_session_did(simulated):
+    for prompt in ["What is 2+2?", "fix typo: teh", "Design a system for 5 teams", "What is 2+2?"]:
+        simulated.route(prompt)
+
+    found = simulated.what_if()
+    *_, cached, was = found.strategies
+
+    assert was.spend.equivalent_usd == cached.spend.equivalent_usd
+    assert was.mix == {tier: share for tier, share in cached.mix.items() if share}
+    assert was.latency_ms == pytest.approx(cached.latency_ms)
+    assert "nothing to write" in found.setting
+
+
+def test_an_identical_request_costs_nothing_the_second_time_with_the_cache(router):
+    for _ in range(3):
+        router.route("hello", cache="off")
+
+    with_cache, without = router.what_if(cache=True), router.what_if(cache=False)
+
+    assert 3 * with_cache.chosen.spend.usd == without.chosen.spend.usd
+    assert [False, True, True] == [row.cached for row in with_cache.rows()]
+    assert Decimal(0) == with_cache.rows()[1].cost_would_be.usd
+    assert 0 == with_cache.rows()[1].latency_would_be_ms
+
+
+def test_another_system_prompt_is_another_request(router):
+    router.route("hello")
+    router.route("hello", system="Be long.")
+
+    assert 0 == router.what_if(cache=True).chosen.spend.cached_calls
+
+
+def test_an_escalation_is_one_prompt_and_all_of_it_is_in_as_it_was(router):
+    first = router.route("hello")
+    second = router.escalate(first)
+
+    found = router.what_if()
+    was = found.strategies[-1]
+
+    assert 1 == len(found)
+    assert ("MID", "LOW") == (found.rows()[0].was, found.rows()[0].would_be)
+    assert first.cost_usd + second.cost_usd == was.spend.usd
+    assert {"MID": 1.0} == was.mix
+
+
+def test_answers_that_were_compared_are_left_out(router):
+    router.route("hello", tier="LOW", comparison="c1")
+    router.route("hello", tier="TOP", comparison="c1")
+    router.route("what is http 404")
+
+    assert ["what is http 404"] == [row.prompt for row in router.what_if().rows()]
+
+
+def test_a_prompt_without_an_answer_is_left_out_and_counted(router, server):
+    server.reply(status=400, error="no")
+    with pytest.raises(Exception, match="no"):
+        router.route("hello")
+    router.route("hello")
+
+    found = router.what_if()
+
+    assert 1 == len(found)
+    assert "left out: 1 prompt without an answer." in found.notes
+
+
+def sure(confidence):
+    return lambda _: Decision("LOW", "mine", "mine: so", confidence)
+
+
+def test_the_threshold_moves_the_unsure_one_tier_up(router):
+    for prompt, confidence in [("a", 0.3), ("b", 0.8)]:
+        router.route(prompt, classifier=sure(confidence))
+    by_prompt = {"a": 0.3, "b": 0.8}
+
+    found = router.what_if(
+        classifier=lambda prompt: Decision("LOW", "mine", "so", by_prompt[prompt]), threshold=0.5
+    )
+
+    assert ["MID", "LOW"] == [row.would_be for row in found.rows()]
+    assert {"LOW": 0.5, "MID": 0.5, "TOP": 0.0} == found.mix()
+    assert {"LOW": 0.0, "MID": 1.0, "TOP": 0.0} == found.at(threshold=1).mix()
+
+
+def test_the_curve_has_the_mix_and_a_cost_that_only_rises_on_this_ladder(simulated):
+    for prompt in ["What is 2+2?", "format this json: {}", "Write a test for parse()", "hm"]:
+        simulated.route(prompt)
+
+    curve = simulated.what_if(cache=False).curve([0, 0.5, 0.8, 0.9, 1])
+
+    assert [0, 0.5, 0.8, 0.9, 1] == list(curve["threshold"])
+    assert curve["equivalent_usd"].is_monotonic_increasing
+    assert [1.0] * 5 == list(curve[list(simulated.ladder.names)].sum(axis=1))
+    assert curve["SIMPLE"].iloc[0] > curve["SIMPLE"].iloc[-1]
+
+
+def test_what_the_slider_shows_is_what_the_setting_does(tmp_path):
+    prompts = ["What is 2+2?", "format this json: {}", "Write a test for parse()", "hm", "plan it"]
+    before = Router(profile="simulated", ledger=tmp_path / "a.sqlite")
+    for prompt in prompts:
+        before.route(prompt)
+    found = before.what_if(threshold=0.82)
+    file = tmp_path / "nbroute.toml"
+    file.write_text(f'{found.setting}\nprofile = "simulated"\n')
+
+    after = Router(file, ledger=tmp_path / "b.sqlite")
+
+    expected = [row.would_be for row in found.rows()]
+    assert expected == [after.route(prompt).tier for prompt in prompts]
+    assert expected != [row.was for row in found.rows()]
+    assert "nothing to write" in after.what_if().setting
+
+
+def test_a_cautious_classifier_brings_its_threshold_and_is_not_stepped_twice(router):
+    mine = CautiousClassifier(_Says(0.4), 0.6)
+    router.route("hello", classifier=mine)
+
+    found = router.what_if(classifier=mine)
+
+    assert (0.6, ["MID"]) == (found.threshold, [row.would_be for row in found.rows()])
+
+
+class _Says:
+    name = "says"
+
+    def __init__(self, confidence):
+        self._confidence = confidence
+
+    def classify(self, prompt, ladder):
+        return Decision("LOW", self.name, "so", self._confidence)
+
+
+def test_a_model_that_was_asked_is_taken_at_its_recorded_word_and_cost(make_router, server):
+    router = make_router(classifier="model")
+    server.reply(text="TOP")
+    router.route("hello")
+    asked = router.history.results()[0]
+
+    found = router.what_if(cache=False)
+
+    assert ["TOP"] == [row.would_be for row in found.rows()]
+    assert asked.cost_usd == found.chosen.spend.usd
+    assert any("the session's own decision and its cost are taken" in one for one in found.notes)
+
+
+def test_a_model_that_was_never_asked_is_stood_in_for_with_a_word_about_it(router, server):
+    router.route("What is the capital of France?")
+
+    found = router.what_if(classifier="model")
+
+    assert ["LOW"] == [row.would_be for row in found.rows()]
+    assert any("our rules' word stands in there" in one for one in found.notes)
+    assert "our rules' word stands in there" in repr(found)
+
+
+def test_a_model_classifier_of_ones_own_is_not_called(router):
+    asked = []
+    mine = ModelClassifier(asked.append, provider="loop", model="small")
+    router.route("What is the capital of France?")
+
+    found = router.what_if(classifier=mine)
+
+    assert ([], 1) == (asked, len(found))
+    assert any("our rules' word" in one for one in found.notes)
+
+
+def test_an_embedding_classifier_with_vectors_of_its_own_is_asked_again(simulated):
+    simulated.route("What is the capital of France?")
+
+    found = simulated.what_if(classifier="embedding")
+
+    assert found.rows()[0].reason.startswith("embedding: ")
+
+
+def test_a_follow_up_is_classified_with_the_turns_before_it(simulated):
+    hard = "Design the architecture and a migration plan for a monolith of 200k lines, with risks"
+    simulated.route(hard, thread="t")
+    simulated.route("and why?", thread="t")
+
+    first, second = simulated.what_if().rows()
+
+    assert first.would_be == second.would_be
+    assert "before in view" in second.reason
+
+
+def unpriced(name="own"):
+    tiers = (
+        Tier("LOW", "simulated", "simulated/gpt-4o-mini", 64, price=Price(Decimal(1), Decimal(2))),
+        Tier("TOP", "openrouter", "nobody/knows-this", 64),
+    )
+    return Ladder(name, tiers, "LOW")
+
+
+def test_an_unknown_price_stays_unknown_and_is_counted(simulated):
+    simulated.route("hello")
+
+    found = simulated.what_if(ladder=unpriced())
+    top = found.strategies[0]
+
+    assert (1, Decimal(0)) == (top.spend.unknown_calls, top.spend.usd)
+    assert {None} == {one.saved_usd for one in found.strategies}
+    assert "all on TOP      unknown" in repr(found)
+    assert 1 == found.frame()["unknown"].iloc[0]
+
+
+def test_list_prices_of_models_that_nobody_billed_are_said_to_be_that(simulated):
+    simulated.route("hello")
+
+    found = simulated.what_if(ladder=preset("three-tier", "openrouter"))
+
+    assert "estimate at list prices, billed to nobody" == found.frame()["kind"].iloc[0]
+    was = found.strategies[-1]
+    assert (None, None) == (was.saved_usd, was.saved_equivalent_usd)
+    assert "not comparable" in repr(found)
+
+
+def test_a_ladder_of_one_tier_and_of_two_has_the_rows_that_make_sense(simulated):
+    simulated.route("hello")
+    one = Ladder("one", simulated.ladder.tiers[:1], "SIMPLE")
+
+    names = [s.name for s in simulated.what_if(ladder=one).strategies]
+    two = [s.name for s in simulated.what_if(ladder="two-tier").strategies]
+
+    assert ["all on SIMPLE", "router", "router + cache", "as it was"] == names
+    assert ["all on expensive", "all on cheap"] == two[:2]
+
+
+def test_a_tier_that_was_not_seen_takes_the_articles_time_and_says_so(simulated):
+    answer = simulated.route("hello", tier="SIMPLE")
+
+    found = simulated.what_if()
+
+    opus = 2000 + answer.usage.output_tokens * 1000 / 40
+    assert opus == found.strategies[0].latency_ms
+    assert answer.latency_ms == found.strategies[-1].latency_ms
+    assert any("MEDIUM, COMPLEX, FRONTIER an estimate from the second" in n for n in found.notes)
+
+
+def test_the_setting_to_write_is_toml_for_what_has_a_name(simulated):
+    simulated.route("hello")
+
+    found = simulated.what_if("two-tier", "rules:two-tier", 0.6, cache=False)
+
+    assert [
+        "# nbroute.toml",
+        "[nbroute]",
+        'ladder = "two-tier"',
+        'classifier = "rules:two-tier"',
+        "step_up_below = 0.6",
+        'cache = "off"',
+    ] == found.setting.split("\n")
+    mine = simulated.what_if(classifier=lambda _: "SIMPLE")
+    assert "# in Python: nbroute.Router(classifier=...)" == mine.setting
+
+
+def test_prompts_of_ones_own_have_estimated_tokens_and_are_marked(simulated):
+    found = simulated.what_if(prompts=["hello", "hello there"], output_tokens=100, cache=False)
+
+    assert ["all on FRONTIER", "all on MEDIUM", "router", "router + cache"] == [
+        one.name for one in found.strategies
+    ]
+    assert "tokens: estimated for 2 prompts, which had no count of them." in found.notes
+    assert [None, None] == [row.was for row in found.rows()]
+    price = simulated.ladder["SIMPLE"].price
+    assert (price.input * (2 + 3) + price.output * 200) / 1_000_000 == (
+        found.chosen.spend.equivalent_usd
+    )
+
+
+def test_a_frame_brings_its_tokens(simulated):
+    frame = pd.DataFrame(
+        {"prompt": ["a", "b"], "input_tokens": [10, math.nan], "output_tokens": [5, 7]}
+    )
+
+    found = simulated.what_if(prompts=frame)
+
+    assert "tokens: estimated for 1 prompt, which had no count of them." in found.notes
+
+
+def test_a_batch_can_be_asked_about(simulated):
+    batch = simulated.map(["What is 2+2?", "fix typo: teh", "What is 2+2?"], workers=1)
+
+    found = simulated.what_if(results=batch)
+    cached, was = found.strategies[-2:]
+
+    assert 3 == len(found)
+    assert was.spend.equivalent_usd == cached.spend.equivalent_usd
+
+
+def test_a_session_of_the_ledger_is_read_where_it_keeps_texts(tmp_path):
+    ledger = SqliteLedger(tmp_path / "l.sqlite", store_text=True)
+    first = Router(profile="simulated", ledger=ledger, session="monday")
+    first.escalate(first.route("What is 2+2?"))
+    first.route("fix typo: teh")
+
+    later = Router(profile="simulated", ledger=ledger)
+    found = later.what_if(session="monday")
+
+    assert ["What is 2+2?", "fix typo: teh"] == [row.prompt for row in found.rows()]
+    assert first.what_if().strategies[-1].spend == found.strategies[-1].spend
+    assert "MEDIUM" == found.rows()[0].was
+
+
+def test_a_ledger_without_texts_says_which_setting_keeps_them(tmp_path):
+    file = tmp_path / "l.sqlite"
+    Router(profile="simulated", ledger=file, session="monday").route("hello")
+
+    found = Router(profile="simulated", ledger=file).what_if(session="monday")
+
+    assert 0 == len(found)
+    assert "store_text = true" in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ({"threshold": 1.5}, "from 0 to 1"),
+        ({"threshold": "high"}, "'high'; give a number"),
+        ({"ladder": "two-teir"}, "did you mean 'two-tier'"),
+        ({"ladder": 7}, "is no ladder"),
+        ({"classifier": "ruels"}, "did you mean 'rules'"),
+        ({"classifier": "learned"}, "there is no learned classifier"),
+        ({"prompts": ["x"], "session": "y"}, "not several"),
+        ({"prompts": pd.DataFrame({"text": ["x"]})}, "no column 'prompt'"),
+        ({"results": ["hello"]}, "for texts there is prompts="),
+    ],
+)
+def test_bad_input_names_the_cure(simulated, asked, told):
+    with pytest.raises(SettingsError, match=told):
+        simulated.what_if(**asked)
+
+
+@pytest.mark.parametrize("prompts", [[""], [None], [3]])
+def test_a_prompt_that_is_no_text_is_refused(simulated, prompts):
+    with pytest.raises(PromptError, match="prompt 0 is"):
+        simulated.what_if(prompts=prompts)
+
+
+def said(shell, line):
+    return shell.run_line_magic("route", line)
+
+
+def route(shell, prompt):
+    with capture_output():
+        shell.run_cell_magic("route", "", prompt)
+
+
+def test_the_magic_prints_the_table_where_there_is_no_widget(shell):
+    route(shell, "What is 2+2?")
+
+    found = said(shell, "whatif threshold=0.95 ladder=two-tier cache=off")
+
+    assert "all on expensive" in repr(found)
+    assert "step_up_below = 0.95" in repr(found)
+    assert "```toml\n# nbroute.toml\n[nbroute]" in found._repr_markdown_()
+    assert "there is no prompt" not in repr(said(shell, "whatif"))
+
+
+def test_the_magic_on_an_empty_session_says_what_to_do(shell):
+    assert "Route some first" in repr(said(shell, "whatif"))
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("treshold=0.5", "did you mean 'threshold'"),
+        ("threshold", "has no value"),
+        ("threshold=much", "from 0 to 1"),
+        ("cache=maybe", "cache=on or cache=off"),
+        ("ladder=two-teir", "did you mean 'two-tier'"),
+        ("classifier=ruels", "unknown classifier"),
+        ("cache=on cache=off", "twice"),
+    ],
+)
+def test_a_wrong_word_after_the_magic_is_a_line_with_the_cure(shell, line, told):
+    with pytest.raises(SettingsError, match=told):
+        said(shell, f"whatif {line}")
+
+
+def test_the_panel_redraws_what_the_controls_say(simulated):
+    for prompt in ["What is 2+2?", "fix typo: teh"]:
+        simulated.route(prompt)
+    panel = WhatIfPanel(simulated)
+    before = panel.shown.value
+
+    panel.threshold.value = 1.0
+
+    assert before != panel.shown.value
+    assert "step_up_below = 1" in panel.shown.value
+    assert simulated.what_if(threshold=1).mix() == panel.found().mix()
+    panel.ladder.value = "two-tier"
+    assert "all on expensive" in panel.shown.value
+    panel.classifier.value = "learned"
+    assert "there is no learned classifier" in panel.shown.value
+    panel.classifier.value = None
+    assert "all on expensive" in panel.shown.value
+
+
+def test_the_panel_says_that_there_is_something_new_and_takes_it_in_when_asked(simulated):
+    panel = WhatIfPanel(simulated)
+    assert "there is no prompt" in panel.shown.value
+    simulated.route("hello")
+
+    panel.refresh(simulated)
+    panel.again.click()
+
+    assert "1 prompt" in panel.shown.value
+
+
+def test_the_panels_html_is_escaped_and_holds_no_prompt(simulated):
+    tiers = (Tier("<b>LOW", "simulated", "simulated/gpt-4o-mini", 64),)
+    router = Router(
+        profile="simulated", ledger=SqliteLedger(None), ladder=Ladder("<i>", tiers, "<b>LOW")
+    )
+    router.route("secret words")
+    panel = WhatIfPanel(router)
+
+    html = panel.shown.value + panel.said.value
+
+    assert "&lt;b&gt;LOW" in html
+    assert "<b>LOW" not in html
+    assert "secret" not in html
+    assert "%route whatif" in repr(panel)

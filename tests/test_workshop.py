@@ -1,0 +1,61 @@
+"""What a learner is told of an exercise."""
+
+from __future__ import annotations
+
+import pytest
+
+from nbroute.errors import SettingsError
+from nbroute.workshop import check, solved
+
+
+def test_an_exercise_whose_steps_hold_is_well_done():
+    done = check("Exercise 1", (lambda: 1 + 1 == 2, "add"), (lambda: "text", "write"))
+
+    assert done
+    assert repr(done) == "Exercise 1: well done"
+
+
+def test_the_first_step_that_does_not_hold_gives_its_hint():
+    done = check("Exercise 1", (lambda: True, "a"), (lambda: 0, "count"), (lambda: 0, "later"))
+
+    assert not done
+    assert repr(done) == "Exercise 1: not yet - count"
+
+
+def test_a_step_that_raises_does_not_hold_and_says_with_what():
+    answer = None
+
+    done = check("Exercise 2", (lambda: answer.tier == "SIMPLE", "keep the result as `answer`"))
+
+    assert "keep the result as `answer` (AttributeError: " in repr(done)
+
+
+def cell(kind, source, *tags):
+    return {"cell_type": kind, "source": source, "metadata": {"tags": list(tags)}}
+
+
+def test_a_solved_notebook_has_the_solutions_where_the_exercises_were():
+    notebook = {
+        "cells": [
+            cell("code", "x = ...", "exercise"),
+            cell("markdown", ["<details>\n\n```python\n", "x = 1\n```\n</details>"], "solution"),
+            cell("code", "x = ...", "exercise"),
+            cell("code", "check", "check"),
+            cell("markdown", "```\n%%route y <<\nHello\n\nthere\n```", "solution"),
+        ]
+    }
+
+    done = solved(notebook)
+
+    assert [one["source"] for one in done["cells"] if "exercise" in one["metadata"]["tags"]] == [
+        "x = 1",
+        "%%route y <<\nHello\n\nthere",
+    ]
+    assert notebook["cells"][0]["source"] == "x = ..."
+
+
+def test_an_exercise_without_a_solution_is_an_error():
+    notebook = {"cells": [cell("code", "x = ...", "exercise"), cell("markdown", "no code")]}
+
+    with pytest.raises(SettingsError, match="exercise 1 of this notebook has no solution"):
+        solved(notebook)
