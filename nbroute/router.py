@@ -8,27 +8,23 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
-from decimal import Decimal
 from typing import Any
 
 from nbroute import pricing
 from nbroute.asking import data_of, tell_move
-from nbroute.bill import Settled, settle
 from nbroute.checks import wanted
 from nbroute.deciding import decided, embed, senses_of
 from nbroute.dispatch import Call
 from nbroute.errors import Interrupted, NbrouteError, SettingsError, did_you_mean
 from nbroute.estimates import estimate, first_request, price_of_tokens
-from nbroute.history import History
 from nbroute.journal import Journal
-from nbroute.limits import Guard, checked_prompt, with_budget
-from nbroute.parts import Parts, Spec
+from nbroute.limits import Guard, checked_prompt
+from nbroute.parts import Spec
 from nbroute.plan import check_options, find_tier, make_plan, read_options
-from nbroute.report import Report, summarise
+from nbroute.session import Session
 from nbroute.strategies import Means, Run
 from nbroute.stream import TextStream
 from nbroute.structured import read_schema
-from nbroute.threads import Threads
 from nbroute.trip import Trip
 from nbroute.types import (
     Attempt,
@@ -37,33 +33,14 @@ from nbroute.types import (
     Done,
     Event,
     Explanation,
-    Ladder,
-    Ledger,
     Observer,
     RouteResult,
     Tier,
 )
 
 
-class Engine:
+class Engine(Session):
     """Routes prompts over a ladder; safe to share between threads."""
-
-    def __init__(self, parts: Parts) -> None:
-        self.parts = parts
-        self.threads = Threads()
-        self.history = History()
-        self.limits = parts.limits
-        self.code_allowed = False
-
-    @property
-    def ladder(self) -> Ladder:
-        """The tiers, cheapest first."""
-        return self.parts.ladder
-
-    @property
-    def session(self) -> str:
-        """The id that this router's calls have in the ledger."""
-        return self.parts.session
 
     def route(
         self,
@@ -158,62 +135,12 @@ class Engine:
         estimates = tuple(estimate(tier, trip, self.parts) for tier in self.ladder.tiers)
         return Explanation(decision, requests, estimates, plan)
 
-    def spend(self, by: str | None = None, *, everything: bool = False) -> Any:
-        """This session's `Spend`, or a dict of them `by` tier, model, day, feature, session.
-
-        `everything` takes all sessions in the ledger.
-        """
-        return self.parts.ledger.spend(by, session=None if everything else self.session)
-
-    def report(self, *, everything: bool = False, baseline: str | None = None) -> Report:
-        """What the session did and what it saved, net, against all on the `baseline` tier."""
-        tier = find_tier(self.ladder, baseline or self.parts.baseline)
-        rows = self.parts.ledger.report_rows(session=None if everything else self.session)
-        price = pricing.price_of(tier, tier.model, self.parts.kind(tier))
-        return summarise(
-            rows,
-            tiers=self.ladder.names,
-            baseline=tier.name,
-            price=price,
-            baseline_model=tier.model,
-        )
-
-    def set_budget(self, usd: Decimal | float | str | None) -> None:
-        """Hold the session to that many US dollars from here on; None lifts the budget."""
-        self.limits = with_budget(self.limits, usd)
-
     def above(self, result: RouteResult) -> Tier | None:
         """The tier that an escalation asks: the next of the result's plan, else of the ladder."""
         names = [step.tier.name for step in result.plan.steps]
         later = names[names.index(result.tier) + 1 :] if result.tier in names else []
         known = [name for name in later if name in self.ladder.names]
         return self.ladder[known[0]] if known else self._ladder_above(result.tier)
-
-    def go_on(self, other: Engine) -> None:
-        """Take over what the other was told in this session: budget, conversations, permission."""
-        if other.limits.budget_usd != other.parts.limits.budget_usd:
-            self.limits = replace(self.limits, budget_usd=other.limits.budget_usd)
-        self.threads, self.history = other.threads, other.history
-        self.code_allowed = other.code_allowed
-
-    def allow_code(self) -> None:
-        """Let checks run code that a model wrote, in a process of its own, for this session."""
-        self.code_allowed = True
-
-    def settle(self) -> Settled:
-        """Ask endpoints that keep a bill what this session's calls cost, where not yet known."""
-        return settle(self.parts.ledger, self.session, self.parts.dispatcher.providers)
-
-    def close(self) -> None:
-        """Shut providers and ledger down; a second call does nothing."""
-        for provider in self.parts.dispatcher.providers.values():
-            provider.close()
-        self.parts.ledger.close()
-
-    @property
-    def ledger(self) -> Ledger:
-        """The record of every attempt."""
-        return self.parts.ledger
 
     def _run(self, trip: Trip) -> RouteResult:
         self._prepare(trip)

@@ -52,6 +52,7 @@ ROOMS = [
     "estimates",
     "stream",
     "bill",
+    "session",
     "router",
     "labelling",
     "many",

@@ -44,7 +44,7 @@ from nbroute.many.spool import ALL
 from nbroute.many.waiting import in_thread, on_loop, refuse_cancel
 from nbroute.plan import check_options, read_options
 from nbroute.router import Engine
-from nbroute.types import Observer, RouteResult
+from nbroute.types import Attempt, Observer, RouteResult
 
 __all__ = ["Batch", "Row", "amap", "aroute", "map_prompts"]
 
@@ -149,7 +149,12 @@ def _crew(
         return ThreadCrew(router.route, options, workers, executor)
     free = options.get("over_budget")
     purse = Purse(None if free else left_of(router, options.get("feature")))
-    return ClusterCrew(executor, recipe or b"", router.ledger.append, purse, workers)
+
+    def record(attempt: Attempt) -> None:
+        router.ledger.append(attempt)
+        router.history.changed()
+
+    return ClusterCrew(executor, recipe or b"", record, purse, workers)
 
 
 def _carried_out(run: Run, place: Place) -> Batch:

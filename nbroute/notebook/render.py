@@ -112,12 +112,13 @@ def session_line(report: Report, budget_usd: Decimal | None, *, saving: bool = T
         parts.append(f"{spend.cached_calls} cached")
     if spend.unknown_calls:
         parts.append(f"{spend.unknown_calls} of unknown cost")
+    compared = report.comparing
     if saving and (spend.usd or not spend.equivalent_usd):
-        parts.append(_saved(report.saving, report.baseline, "estimate, net"))
+        how = _how("estimate, net", compared.usd)
+        parts.append(_saved(report.saving, report.baseline, how))
     elif saving:
-        parts.append(
-            _saved(report.equivalent_saving, report.baseline, "estimate, net, nothing billed")
-        )
+        how = _how("estimate, net, nothing billed", compared.equivalent_usd)
+        parts.append(_saved(report.equivalent_saving, report.baseline, how))
     return DOT.join(part for part in parts if part)
 
 
@@ -159,6 +160,11 @@ def _spent(spend: Spend, budget_usd: Decimal | None) -> str:
         return f"{free}{limit}"
     also = f" and {free}" if spend.equivalent_usd else ""
     return f"{format_usd(spend.usd)}{limit}{also}"
+
+
+def _how(kind: str, compared: Decimal) -> str:
+    """What a saving is, and what comparing took of it: nobody compares to save."""
+    return f"{kind}; comparing took {format_usd(compared)} of it" if compared else kind
 
 
 def _saved(saving: Saving, baseline: str, how: str) -> str:

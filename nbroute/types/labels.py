@@ -12,10 +12,11 @@ Feedback = Literal["good", "bad", "too weak", "more than needed", "cheapest acce
 class Label:
     """A person's word on one answer: a row of the ledger's labels.
 
-    `picked` is the tier that answered, `needed` the one that the prompt needs by that word;
-    None where it names none (`bad` does not say what would have done). It keeps the prompt,
-    which a classifier learns from. `result` and `comparison` are the ids of what was judged,
-    `ladder` the name of the ladder, `ts` seconds since 1970.
+    `picked` is the tier that routing picked (of an escalated answer, the one that answered
+    first), `needed` the one that the prompt needs by that word; None where it names none (`bad`
+    does not say what would have done). It keeps the prompt, which a classifier learns from.
+    `result` and `comparison` are the ids of what was judged, `ladder` the name of the ladder,
+    `ts` seconds since 1970.
     """
 
     id: str

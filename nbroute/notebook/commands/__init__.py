@@ -34,7 +34,8 @@ def help_text(_desk: Any, _rest: str) -> tables.Told:
         f"%route {f'{name} {command.follows}':<45} {command.about}"
         for name, command in COMMANDS.items()
     ]
-    return tables.Told("\n".join([*lines, "", options.make_parser().format_help()]))
+    compare = "%%route_compare [TIERS...]: one prompt on several tiers; its options: -h"
+    return tables.Told("\n".join([*lines, "", compare, "", options.make_parser().format_help()]))
 
 
 COMMANDS: dict[str, Command] = {

@@ -63,6 +63,12 @@ class Card:
             self.state = replace(self.state, order=tuple(order))
             self.board.finish(view_of(comparison, self.state), comparison)
 
+    def resume(self, comparison: Comparison) -> None:
+        """Show a comparison that has ended, in the state that this card was made with."""
+        with self._lock:
+            self._comparison = comparison
+            self.board.finish(view_of(comparison, self.state), comparison)
+
     def give_up(self) -> None:
         """There is no comparison: an error says why."""
         with self._lock:

@@ -11,13 +11,14 @@ from nbroute.comparing import Comparison, Grid
 from nbroute.errors import PromptError, RecordError, SettingsError
 from nbroute.notebook import names, tables
 from nbroute.notebook.comparing import options
-from nbroute.notebook.comparing.boards import Quiet, board_for, show
+from nbroute.notebook.comparing.boards import Live, Once, Quiet, board_for
 from nbroute.notebook.comparing.card import Card
 from nbroute.notebook.comparing.estimate import estimate_table
 from nbroute.notebook.comparing.grids import grid_table
-from nbroute.notebook.comparing.view import State, view_of
+from nbroute.notebook.comparing.view import State
 from nbroute.notebook.interpolate import interpolate
 from nbroute.notebook.options import prompt_of
+from nbroute.notebook.screens import is_watched
 from nbroute.report import counted
 
 
@@ -71,13 +72,28 @@ class Comparing:
                 told = f"<Comparison of {counted(len(comparison.columns), 'answer')}>"
                 display({"text/plain": told}, raw=True)
             return
-        show(view_of(comparison, self._state(comparison)), comparison)
+        self._show_again(comparison)
 
     def display_grid(self, grid: Grid) -> None:
         """Show a grid's first answers and its totals."""
         from IPython.display import display
 
         display(grid_table(grid))
+
+    def _show_again(self, comparison: Comparison) -> None:
+        """Show it as it was last shown, with controls of its own where someone is watching."""
+        live = not self._desk.router.settings.static and is_watched(self._desk.shell)
+        card = Card(Live() if live else Once(), self._state(comparison), random.shuffle)
+        card.resume(comparison)
+        self._follow(card)
+
+    def _follow(self, card: Card) -> None:
+        """Have `%route vote` mean this one, and remember how it is shown."""
+        self._last = card
+        card.watchers.append(lambda: self._remember(card))
+        self._remember(card)
+        if card.board.live:
+            self._show_controls(card)
 
     def _state(self, comparison: Comparison) -> State:
         """How it was last shown; a vote that came from Python counts, too."""
@@ -116,13 +132,9 @@ class Comparing:
 
     def _keep(self, card: Card, comparison: Comparison, wanted: Any) -> None:
         card.finish(comparison)
-        self._last = card
-        card.watchers.append(lambda: self._remember(card))
-        self._remember(card)
         if wanted.output:
             self._desk.shell.user_ns[wanted.output] = comparison
-        if card.board.live:
-            self._show_controls(card)
+        self._follow(card)
         self._just_shown = (comparison.id, self._desk.shell.execution_count)
 
     def _remember(self, card: Card) -> None:
