@@ -23,6 +23,7 @@ from nbconvert import HTMLExporter
 
 from nbroute import errors
 from nbroute.ledger import SqliteLedger
+from nbroute.report import Report
 from nbroute.settings import load
 from nbroute.types import RouteResult
 
@@ -96,7 +97,7 @@ def run(monkeypatch):
             done = shell.run_cell(source, store_history=True)
         printed = shown.stdout + shown.stderr
         outputs = [(output.data, output.metadata) for output in shown.outputs]
-        if done.result is not None and not isinstance(done.result, RouteResult):
+        if done.result is not None and not isinstance(done.result, RouteResult | Report):
             outputs.append(shell.display_formatter.format(done.result))
         assert KEY not in f"{printed}{outputs}"
         error = done.error_before_exec or done.error_in_exec

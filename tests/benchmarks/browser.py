@@ -49,18 +49,19 @@ def part_{0}(x: int) -> int:
 """
 #: Keeps what holds the page up, and when the notebook was last changed, from the first moment on.
 WATCH = """
-window.tasks = []; window.changed = 0; window.began = performance.now();
+window.tasks = []; window.changed = window.shown = 0;
 new PerformanceObserver(list => window.tasks.push(...list.getEntries()
   .map(e => [e.startTime, e.duration]))).observe({type: 'longtask', buffered: true});
 new MutationObserver(all => {
   if (all.some(one => (one.target.closest || (() => false)).call(one.target, '.jp-Notebook')))
     window.changed = performance.now();
+  if (!window.shown && document.querySelectorAll('.jp-RenderedMarkdown').length >= %d)
+    window.shown = performance.now();
 }).observe(document, {childList: true, subtree: true});
 """
 #: All answers and what belongs below them are there, and nothing has moved for a second.
 SETTLED = """([count, below]) => performance.now() - window.changed > 1000
-  && document.querySelectorAll('.jp-RenderedMarkdown').length >= count
-  && document.querySelectorAll(below).length >= count"""
+  && window.shown && document.querySelectorAll(below).length >= count"""
 #: What JupyterLab shows of controls whose kernel is gone, and controls.
 GONE, CONTROLS = ".jp-OutputArea-output.jupyter-widgets", ".widget-dropdown"
 SHOWN = """end => (document.querySelector('.jp-Cell:last-child .jp-OutputArea')?.innerText || '')
@@ -79,6 +80,9 @@ for step in range(1, int({seconds} * 8) + 1):
 for handle in handles:
     handle.update(Markdown(text))
 """
+
+
+ANY_WIDGET = "import ipywidgets\nipywidgets.Button(description='Any')"
 
 
 def prose(length: int) -> str:
@@ -129,40 +133,50 @@ def settings(folder: Path, url: str) -> None:
 
 
 class Opened(NamedTuple):
-    """A notebook to open, and what stands below each of its answers."""
+    """A notebook to open, and how many of what stand there at the end."""
 
     what: str
     name: str
+    count: int
     below: str
 
 
 def make_notebooks(page: Any, url: str, folder: Path) -> list[Opened]:
     """A hundred cards, really run and saved; then the same text as plain Markdown."""
     cells = [f"%%route -t {TIERS[n % 4]}\n{prompt(400 + 20 * n, 0, 1)}" for n in range(CARDS)]
-    write(folder / "live.ipynb", "%load_ext nbroute", *cells)
+    write(folder / "live.ipynb", "%load_ext nbroute", *cells, ANY_WIDGET)
     lab.open_notebook(page, url, "live.ipynb")
     lab.run_all(page)
     page.get_by_role("button", name="Escalate to").last.wait_for()
     page.wait_for_timeout(2000)
     lab.save(page)
     saved = nbformat.read(folder / "live.ipynb", as_version=4)
-    write(folder / "state.ipynb", *saved.cells, widgets=saved.metadata["widgets"])
-    write(folder / "saved.ipynb", *saved.cells)
-    plain = [_plain(cell) for cell in saved.cells]
+    *cards, widget = saved.cells
+    plain = [_plain(cell) for cell in cards]
     write(folder / "plain.ipynb", *plain)
-    trust(folder, "state.ipynb", "saved.ipynb", "plain.ipynb")
+    write(folder / "any.ipynb", *plain, widget)
+    write(folder / "saved.ipynb", *cards)
+    write(folder / "state.ipynb", *cards, widgets=saved.metadata["widgets"])
+    trust(folder, "plain.ipynb", "any.ipynb", "saved.ipynb", "state.ipynb")
     return [
-        Opened("Markdown outputs of the same text", "plain.ipynb", ".jp-RenderedMarkdown"),
-        Opened("cards, kernel without their widgets", "saved.ipynb", GONE),
-        Opened("cards, widget state in the file", "state.ipynb", CONTROLS),
-        Opened("cards, kernel still running", "live.ipynb", CONTROLS),
+        Opened("Markdown of the same text", "plain.ipynb", CARDS, ".jp-RenderedMarkdown"),
+        Opened("  and one plain ipywidgets button", "any.ipynb", 1, GONE),
+        Opened("cards, kernel without their widgets", "saved.ipynb", CARDS, GONE),
+        Opened("cards, widget state in the file", "state.ipynb", CARDS, CONTROLS),
+        Opened("cards, kernel still running", "live.ipynb", CARDS, CONTROLS),
     ]
 
 
 def trust(folder: Path, *names: str) -> None:
     """Sign the notebooks, as those are that were made here: others show no widgets at all."""
-    command = [sys.executable, "-m", "nbformat.sign", *names]
-    subprocess.run(command, cwd=folder, env=lab.environment(folder), check=True)
+    command = [sys.executable, "-m", "nbformat.sign", "--log-level=ERROR", *names]
+    subprocess.run(
+        command,
+        cwd=folder,
+        env=lab.environment(folder),
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
 
 
 def _plain(cell: Any) -> Any:
@@ -172,16 +186,13 @@ def _plain(cell: Any) -> Any:
     return nbformat.v4.new_code_cell(cell.source, outputs=outputs)
 
 
-def seconds_to_open(page: Any, url: str, one: Opened) -> tuple[float, float]:
-    """Seconds until the notebook stands still, and milliseconds of its longest task."""
+def seconds_to_open(page: Any, url: str, one: Opened) -> tuple[float, float, float]:
+    """Seconds until all answers are there, and until all stands still; its longest task in ms."""
     page.goto("about:blank")
     page.goto(f"{url}/lab/tree/{one.name}?reset", wait_until="commit")
-    page.wait_for_function(SETTLED, arg=[CARDS, one.below])
-    return page.evaluate("window.changed") / 1000, longest(page)
-
-
-def longest(page: Any) -> float:
-    return max((took for _, took in page.evaluate("window.tasks")), default=0)
+    page.wait_for_function(SETTLED, arg=[one.count, one.below])
+    shown, changed = page.evaluate("[window.shown / 1000, window.changed / 1000]")
+    return shown, changed, max((took for _, took in page.evaluate("window.tasks")), default=0)
 
 
 def opening(page: Any, url: str, folder: Path) -> None:
@@ -189,11 +200,18 @@ def opening(page: Any, url: str, folder: Path) -> None:
     for one in notebooks:
         seconds_to_open(page, url, one)  # starts its kernel
     found = [[seconds_to_open(page, url, one) for one in notebooks] for _ in range(ROUNDS)]
-    print(f"a notebook with {CARDS} of them, opened {ROUNDS} times, median (longest task)")
+    print(f"a notebook with {CARDS} of them, opened {ROUNDS} times: median, and median difference")
+    print(f"  {'':<38} {'answers shown':<19} {'all stands still':<19} longest task")
     for one, measured in zip(notebooks, zip(*found, strict=True), strict=True):
-        more = statistics.median(m[0] - row[0][0] for m, row in zip(measured, found, strict=True))
-        took, task = (statistics.median(part) for part in zip(*measured, strict=True))
-        print(f"  {one.what:<38} {took:5.2f} s  {more:+5.2f} s  ({task:.0f} ms)")
+        took = [statistics.median(part) for part in zip(*measured, strict=True)]
+        more = [
+            statistics.median(
+                m[part] - row[0][part] for m, row in zip(measured, found, strict=True)
+            )
+            for part in (0, 1)
+        ]
+        times = "   ".join(f"{took[part]:5.2f} s {more[part]:+5.2f} s" for part in (0, 1))
+        print(f"  {one.what:<38} {times}    {took[2]:.0f} ms")
 
 
 # Streaming, and a long answer
@@ -266,7 +284,7 @@ def main() -> None:
             lab.chromium(1400, 1000) as page,
         ):
             page.set_default_timeout(120_000)
-            page.add_init_script(WATCH)
+            page.add_init_script(WATCH % CARDS)
             for measure in chosen:
                 MEASURES[measure](page, url, folder)
 
