@@ -36,7 +36,7 @@ bench: .venv/test .venv-peers/ready
 	@touch $@
 
 notebooks: .venv/test
-	NBROUTE_PROFILE=simulated NBROUTE_LEDGER=$$(mktemp -u) $(BIN)/python -m jupyter nbconvert \
+	NBROUTE_PROFILE=simulated NBROUTE_LEDGER=$$(mktemp -d)/ledger.sqlite $(BIN)/python -m jupyter nbconvert \
 		--to notebook --execute --inplace notebooks/*.ipynb
 
 .venv/bin/python:
