@@ -8,7 +8,8 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from nbroute.journal import Journal, one_line
+from nbroute.errors import named
+from nbroute.journal import Journal
 from nbroute.pricing import estimate_tokens
 from nbroute.types import Attempt, Embedded, Embedder, Tier, Usage
 
@@ -39,7 +40,7 @@ def journaled(
     except BaseException as error:
         if not ended:
             took = _cost(journal, embedder, tier, getattr(error, "usage", None) or Usage())
-            took |= {"status": "error", "error": one_line(error), "reserved_usd": None}
+            took |= {"status": "error", "error": named(error), "reserved_usd": None}
             journal.settle(replace(attempt, **took))
         raise
 

@@ -121,6 +121,11 @@ class AllModelsFailed(ProviderError):
         self.causes = causes
 
 
+def named(error: BaseException) -> str:
+    """`SettingsError: no tier is called 'SIMPEL'`: the error's class and message in one line."""
+    return " ".join(f"{type(error).__name__}: {error}".split())
+
+
 def did_you_mean(value: str, allowed: Iterable[str]) -> str:
     """The end of an error message: the close matches of `value`, else all that is allowed."""
     names = [str(name) for name in allowed]

@@ -13,7 +13,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from nbroute.errors import ProviderError, RecordError, TimedOut
+from nbroute.errors import ProviderError, RecordError, TimedOut, named
 from nbroute.limits import Guard, over_budget, worst_case
 from nbroute.types import (
     Attempt,
@@ -122,7 +122,7 @@ class Journal:
         stopped = isinstance(error, KeyboardInterrupt)
         told: dict[str, Any] = {
             "status": "interrupted" if stopped else "error",
-            "error": "stopped by the user" if stopped else one_line(error),
+            "error": "stopped by the user" if stopped else named(error),
             "reserved_usd": None,
         }
         cost: dict[str, Any] = {
@@ -166,7 +166,7 @@ class Journal:
         """Write down a failure that was recorded and is replayed."""
         parts = self.priced(Usage(), tier, request.model, provider.kind)
         parts |= {"cost_usd": Decimal(0), "cached": True, "status": "error"}
-        parts["error"] = one_line(error)
+        parts["error"] = named(error)
         return self.settle(self._drafted(request, tier, provider, purpose, **parts))
 
     def reject(self, attempt: Attempt | str, verdict: Verdict) -> Attempt:
@@ -278,11 +278,6 @@ class Journal:
 def _held(attempt: Attempt) -> Decimal:
     """What the attempt takes of a limit: at least its reservation, while it runs."""
     return max(attempt.cost_usd or Decimal(0), attempt.reserved_usd or Decimal(0))
-
-
-def one_line(error: BaseException) -> str:
-    """The error's class and message, without line breaks."""
-    return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 def _of_reply(reply: Reply) -> dict[str, Any]:

@@ -191,7 +191,8 @@ def _check_answered(result: Any) -> None:
         )
     answer = result.answer
     if not result.text.strip() and (answer.purpose != "answer" or answer.status != "ok"):
-        raise SettingsError("this prompt got no answer, so there is nothing to label")
+        msg = "this prompt got no answer, so there is nothing to label; route it again"
+        raise SettingsError(msg)
 
 
 def _on_ladder(tier: str, ladder: Ladder) -> str:

@@ -6,7 +6,7 @@ List prices come from genai-prices, offline, as they stand when first asked for.
 from __future__ import annotations
 
 from collections.abc import Callable
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -104,6 +104,15 @@ def estimate_tokens(text: str) -> int:
     """
     one, two, three, four = _widths(text)
     return -(-(one + 2 * two + 4 * three + 8 * four) // 4)
+
+
+def read_usd(text: str) -> Decimal | None:
+    """The US dollars that somebody typed, as `0.05` or `$0.05`; None for what is no amount."""
+    try:
+        amount = Decimal(text.removeprefix("$"))
+    except InvalidOperation:
+        return None
+    return amount if amount.is_finite() and amount >= 0 else None
 
 
 def format_usd(amount: Decimal | None) -> str:

@@ -50,29 +50,39 @@ def solved(notebook: dict[str, Any]) -> dict[str, Any]:
     """The notebook with the solution in each exercise's cell.
 
     A code cell tagged `exercise` is solved by the code in the next Markdown cell tagged
-    `solution`. SettingsError for an exercise that has none.
+    `solution`: one cell for each block of code. SettingsError for an exercise that has none.
     """
     done = copy.deepcopy(notebook)
+    instead = {}
     for number, (exercise, solution) in enumerate(_pairs(done["cells"]), start=1):
-        code = _FENCE.search(_source(solution)) if solution else None
-        if code is None:
+        blocks = _FENCE.findall(_source(solution)) if solution else []
+        if not blocks:
             raise SettingsError(f"exercise {number} of this notebook has no solution with code")
-        exercise["source"] = code[1].rstrip("\n")
-        exercise["outputs"], exercise["execution_count"] = [], None
+        instead[id(exercise)] = list(_solution_cells(exercise, blocks))
+    done["cells"] = [new for cell in done["cells"] for new in instead.get(id(cell), [cell])]
     return done
+
+
+def _solution_cells(exercise: dict[str, Any], blocks: list[str]) -> Iterator[dict[str, Any]]:
+    for place, block in enumerate(blocks, start=1):
+        cell = copy.deepcopy(exercise)  # a notebook's own kind of dict stays one
+        cell.update({"source": block.rstrip("\n"), "outputs": [], "execution_count": None})
+        if place > 1 and "id" in cell:
+            cell["id"] = f"{cell['id']}-{place}"
+        yield cell
 
 
 def _pairs(cells: list[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], dict[str, Any] | None]]:
     places = [place for place, cell in enumerate(cells) if _tagged(cell, "exercise")]
-    for place, end in zip(places, [*places[1:], len(cells)], strict=True):
+    for place, end in zip(places, [*places, len(cells)][1:], strict=True):
         after = (cell for cell in cells[place:end] if _tagged(cell, "solution"))
         yield cells[place], next(after, None)
 
 
 def _tagged(cell: dict[str, Any], tag: str) -> bool:
-    return tag in cell.get("metadata", {}).get("tags", ())
+    return tag in (cell.get("metadata", {}).get("tags") or ())
 
 
 def _source(cell: dict[str, Any]) -> str:
     source = cell["source"]
-    return source if isinstance(source, str) else "".join(source)
+    return (source if isinstance(source, str) else "".join(source)).replace("\r\n", "\n")

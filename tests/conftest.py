@@ -7,6 +7,7 @@ import os
 import signal
 from decimal import Decimal
 
+import lab
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
@@ -39,6 +40,21 @@ def alone(tmp_path, monkeypatch):
 def server():
     with Loopback() as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def url(folder):
+    """JupyterLab over the module's own `folder`; its address."""
+    with lab.jupyterlab(folder) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def page(url):
+    """A page of headless Chromium."""
+    with lab.chromium() as opened:
+        opened.set_default_timeout(30_000)
+        yield opened
 
 
 LADDER = Ladder(

@@ -40,6 +40,39 @@ KERNEL_READY = """async () => {
 }"""
 
 
+def in_browser() -> list[Any]:
+    """The marks of a module of browser tests, which is skipped where there is no browser."""
+    import pytest
+
+    if not Path(CHROMIUM).exists() and not os.environ.get("NBROUTE_REQUIRE_BROWSER"):
+        why = f"no browser at {CHROMIUM}: apt-get install chromium"
+        pytest.skip(why, allow_module_level=True)
+    return [
+        pytest.mark.browser,
+        # playwright's driver and its event loop are shut down by the interpreter's exit
+        pytest.mark.filterwarnings("ignore::ResourceWarning"),
+        pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    ]
+
+
+def simulated(folder: Path, pace: float = 0.0) -> None:
+    """Have notebooks there use the simulated models; `pace` 1 takes the time that they tell."""
+    (folder / "nbroute.toml").write_text(
+        '[nbroute]\nprofile = "simulated"\n'
+        f'[providers.simulated]\nkind = "simulated"\npace = {pace}\n'
+    )
+
+
+def write(folder: Path, name: str, *cells: str) -> None:
+    """Write a notebook of these code cells."""
+    import nbformat
+
+    made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    made.metadata["kernelspec"] = kernel
+    nbformat.write(made, folder / name)
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -10,7 +10,6 @@ import tempfile
 from pathlib import Path
 
 import lab
-import nbformat
 
 CELLS = (
     "%load_ext nbroute",
@@ -28,10 +27,7 @@ def main() -> None:
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        cells = [nbformat.v4.new_code_cell(cell) for cell in CELLS]
-        kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-        notebook = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
-        nbformat.write(notebook, folder / "quickstart.ipynb")
+        lab.write(folder, "quickstart.ipynb", *CELLS)
         with (
             lab.jupyterlab(folder, NBROUTE_PROFILE=chosen.profile) as url,
             lab.chromium(chosen.width, 860) as page,

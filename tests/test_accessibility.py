@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import lab
-import nbformat
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
@@ -19,8 +15,8 @@ CALLS = (
 OURS = {
     "card": ("%%route -t MEDIUM\nWrite a table of two rows.", "button:has-text('Escalate to')"),
     "compare": ("%%route_compare SIMPLE MEDIUM\nWhat is 2 + 2?", "button"),
-    "dashboard": ("%route dashboard", ".jupyter-widgets"),
-    "playground": ("%route playground Explain why the sky is blue.", "textarea"),
+    "dashboard": ("%route budget 1.00\n%route dashboard", ".jupyter-widgets"),
+    "playground": ("%route playground Prove that 2 is even, briefly.", "textarea"),
     "whatif": ("%route whatif", "input, [role=slider]"),
     "report": ("%route report", "table, .jp-RenderedHTMLCommon"),
     "charts": ("%route charts", "svg"),
@@ -31,7 +27,7 @@ OURS = {
 #: What front ends draw with no name and let nobody give one -> what says or does the same beside.
 NAMELESS = {
     ".noUi-handle": "input[type=text], input[type=number]",
-    ".jp-RenderedImage img": "summary:has-text('in words')",
+    ".jp-RenderedImage img": "summary:has-text('in words'), table",
 }
 FOCUSABLE = """cell => [...cell.querySelectorAll(
   'button, input, select, textarea, summary, a[href], [tabindex="0"]')]
@@ -44,42 +40,14 @@ LOOK = """e => { const s = getComputedStyle(e);
 REACHED = """() => { const e = document.activeElement;
   return e.closest('.jp-Cell:last-child .jp-OutputArea-output') ? e.outerHTML : null }"""
 
-if not Path(lab.CHROMIUM).exists() and not os.environ.get("NBROUTE_REQUIRE_BROWSER"):
-    pytest.skip(f"no browser at {lab.CHROMIUM}: apt-get install chromium", allow_module_level=True)
-
-pytestmark = [
-    pytest.mark.browser,
-    # playwright's driver and its event loop are shut down by the interpreter's exit
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = lab.in_browser()
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     made = tmp_path_factory.mktemp("axe")
-    (made / "nbroute.toml").write_text('[nbroute]\nprofile = "simulated"\n')
+    lab.simulated(made)
     return made
-
-
-@pytest.fixture(scope="module")
-def url(folder):
-    with lab.jupyterlab(folder) as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-def page(url):
-    with lab.chromium() as opened:
-        opened.set_default_timeout(30_000)
-        yield opened
-
-
-def write(folder, name, *cells):
-    made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
-    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    made.metadata["kernelspec"] = kernel
-    nbformat.write(made, folder / name)
 
 
 @pytest.fixture
@@ -88,7 +56,7 @@ def show(page, url, folder):
 
     def shown(name):
         source, ready = OURS[name]
-        write(folder, f"{name}.ipynb", *CALLS, source)
+        lab.write(folder, f"{name}.ipynb", *CALLS, source)
         lab.open_notebook(page, url, f"{name}.ipynb")
         lab.run_all(page)
         cell = page.locator(".jp-Cell").last
@@ -138,7 +106,7 @@ def test_what_a_front_end_leaves_nameless_has_its_like_in_words_or_by_keyboard(s
 
 
 def test_the_exported_page_bars_nobody_from_it(page, url, folder):
-    write(folder, "export.ipynb", *CALLS, "%route export page.html --force")
+    lab.write(folder, "export.ipynb", *CALLS, "%route export page.html --force")
     lab.open_notebook(page, url, "export.ipynb")
     lab.run_all(page)
 

@@ -3,58 +3,23 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from pathlib import Path
 
 import lab
-import nbformat
 import pytest
 
 QUICKSTART = Path(__file__).parent.parent / "notebooks" / "01_quickstart.ipynb"
 
-if not Path(lab.CHROMIUM).exists() and not os.environ.get("NBROUTE_REQUIRE_BROWSER"):
-    pytest.skip(f"no browser at {lab.CHROMIUM}: apt-get install chromium", allow_module_level=True)
-
-pytestmark = [
-    pytest.mark.browser,
-    # playwright's driver and its event loop are shut down by the interpreter's exit
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = lab.in_browser()
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     made = tmp_path_factory.mktemp("lab")
     shutil.copy(QUICKSTART, made / "quickstart.ipynb")
+    lab.simulated(made, pace=0.2)
     return made
-
-
-@pytest.fixture(scope="module")
-def url(folder):
-    (folder / "nbroute.toml").write_text(
-        '[nbroute]\nprofile = "simulated"\n[providers.simulated]\nkind = "simulated"\npace = 0.2\n'
-    )
-    with lab.jupyterlab(folder) as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-def page(url):
-    with lab.chromium() as opened:
-        opened.set_default_timeout(30_000)
-        yield opened
-
-
-def write(folder, name, *cells):
-    made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
-    made.metadata["kernelspec"] = {
-        "name": "python3",
-        "display_name": "Python 3",
-        "language": "python",
-    }
-    nbformat.write(made, folder / name)
 
 
 def saved_outputs(folder, name, cell):
@@ -62,7 +27,7 @@ def saved_outputs(folder, name, cell):
 
 
 def test_escalate_streams_the_next_tiers_answer_in_place_twice_in_a_row(page, url, folder):
-    write(
+    lab.write(
         folder,
         "escalate.ipynb",
         "%load_ext nbroute",
@@ -95,7 +60,7 @@ def test_escalate_streams_the_next_tiers_answer_in_place_twice_in_a_row(page, ur
 
 
 def test_at_the_top_the_button_is_off_and_says_so(page, url, folder):
-    write(folder, "top.ipynb", "%load_ext nbroute", "%%route -t FRONTIER\nhello")
+    lab.write(folder, "top.ipynb", "%load_ext nbroute", "%%route -t FRONTIER\nhello")
     lab.open_notebook(page, url, "top.ipynb")
     lab.run_all(page)
 
@@ -110,7 +75,7 @@ def test_run_at_a_tier_and_stop_while_it_runs(page, url, folder):
     (folder / "slow" / "nbroute.toml").write_text(
         '[nbroute]\nprofile = "simulated"\n[providers.simulated]\nkind = "simulated"\npace = 3.0\n'
     )
-    write(folder / "slow", "stop.ipynb", "%load_ext nbroute", "%%route -t SIMPLE\nhello")
+    lab.write(folder / "slow", "stop.ipynb", "%load_ext nbroute", "%%route -t SIMPLE\nhello")
     lab.open_notebook(page, url, "slow/stop.ipynb")
     lab.run_all(page)
     cell = page.locator(".jp-Cell").nth(1)
@@ -129,7 +94,7 @@ def test_run_at_a_tier_and_stop_while_it_runs(page, url, folder):
 
 
 def test_the_session_meter_is_one_and_live_under_every_card(page, url, folder):
-    write(folder, "meter.ipynb", "%load_ext nbroute", "%%route\nhello", "%%route\nhello again")
+    lab.write(folder, "meter.ipynb", "%load_ext nbroute", "%%route\nhello", "%%route\nhello again")
     lab.open_notebook(page, url, "meter.ipynb")
     lab.run_all(page)
 
@@ -145,7 +110,7 @@ def test_the_session_meter_is_one_and_live_under_every_card(page, url, folder):
 
 
 def test_escalate_works_by_keyboard(page, url, folder):
-    write(folder, "keys.ipynb", "%load_ext nbroute", "%%route -t SIMPLE\nhello")
+    lab.write(folder, "keys.ipynb", "%load_ext nbroute", "%%route -t SIMPLE\nhello")
     lab.open_notebook(page, url, "keys.ipynb")
     lab.run_all(page)
     page.get_by_role("button", name="Escalate to MEDIUM").focus()
@@ -159,7 +124,7 @@ def test_script_and_remote_images_in_an_answer_do_nothing(page, url, folder):
     asked = []
     page.on("request", lambda request: asked.append(request.url))
     evil = "<script>window.hit=1</script> <img src=x onerror='window.hit=1'> ![x](http://evil.test/x.png)"
-    write(
+    lab.write(
         folder,
         "evil.ipynb",
         "%load_ext nbroute",
@@ -195,7 +160,7 @@ def test_the_quickstart_runs_from_top_to_bottom(page, url, folder):
 
 
 def test_a_dark_theme_leaves_the_meter_readable(page, url, folder):
-    write(folder, "dark.ipynb", "%load_ext nbroute", "%%route\nhello")
+    lab.write(folder, "dark.ipynb", "%load_ext nbroute", "%%route\nhello")
     lab.open_notebook(page, url, "dark.ipynb")
     lab.run_all(page)
     meter = page.get_by_role("status", name="session")

@@ -8,24 +8,15 @@ import shutil
 from pathlib import Path
 
 import lab
-import nbformat
 import pytest
 
 from nbroute.build import Router
-from nbroute.notebook.charts import CLOSE, EXPLORE
+from nbroute.notebook.explorer import CLOSE, EXPLORE
 from nbroute.notebook.exporting import export
-
-if not Path(lab.CHROMIUM).exists() and not os.environ.get("NBROUTE_REQUIRE_BROWSER"):
-    pytest.skip(f"no browser at {lab.CHROMIUM}: apt-get install chromium", allow_module_level=True)
 
 pytest.importorskip("altair")
 
-pytestmark = [
-    pytest.mark.browser,
-    # playwright's driver and its event loop are shut down by the interpreter's exit
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = lab.in_browser()
 
 SHOTS = os.environ.get("NBROUTE_SCREENSHOTS")
 CELLS = (
@@ -41,18 +32,9 @@ CELLS = (
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     made = tmp_path_factory.mktemp("lab")
-    (made / "nbroute.toml").write_text('[nbroute]\nprofile = "simulated"\n')
-    cells = [nbformat.v4.new_code_cell(source) for source in CELLS]
-    notebook = nbformat.v4.new_notebook(cells=cells)
-    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
-    nbformat.write(notebook, made / "charts.ipynb")
+    lab.simulated(made)
+    lab.write(made, "charts.ipynb", *CELLS)
     return made
-
-
-@pytest.fixture(scope="module")
-def url(folder):
-    with lab.jupyterlab(folder) as address:
-        yield address
 
 
 @pytest.fixture(scope="module")

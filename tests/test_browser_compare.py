@@ -3,25 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 from contextlib import closing
-from pathlib import Path
 
 import lab
-import nbformat
 import pytest
 from loopback import Loopback, Reply
 
-if not Path(lab.CHROMIUM).exists() and not os.environ.get("NBROUTE_REQUIRE_BROWSER"):
-    pytest.skip(f"no browser at {lab.CHROMIUM}: apt-get install chromium", allow_module_level=True)
-
-pytestmark = [
-    pytest.mark.browser,
-    # playwright's driver and its event loop are shut down by the interpreter's exit
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = lab.in_browser()
 
 SETTINGS = """
 [nbroute]
@@ -61,22 +50,9 @@ def url(folder):
             yield address
 
 
-@pytest.fixture(scope="module")
-def page(url):
-    with lab.chromium() as opened:
-        opened.set_default_timeout(30_000)
-        yield opened
-
-
 def opened(page, url, folder, name, *cells, waiting=True):
     """A notebook of those cells, run; its second cell."""
-    made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
-    made.metadata["kernelspec"] = {
-        "name": "python3",
-        "display_name": "Python 3",
-        "language": "python",
-    }
-    nbformat.write(made, folder / name)
+    lab.write(folder, name, *cells)
     lab.open_notebook(page, url, name)
     if waiting:
         lab.run_all(page)

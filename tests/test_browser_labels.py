@@ -2,46 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import re
-from pathlib import Path
 
 import lab
 import pytest
-from test_browser import write
 
 from nbroute.ledger import SqliteLedger
 
-if not Path(lab.CHROMIUM).exists() and not os.environ.get("NBROUTE_REQUIRE_BROWSER"):
-    pytest.skip(f"no browser at {lab.CHROMIUM}: apt-get install chromium", allow_module_level=True)
-
-pytestmark = [
-    pytest.mark.browser,
-    # playwright's driver and its event loop are shut down by the interpreter's exit
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = lab.in_browser()
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("lab")
-
-
-@pytest.fixture(scope="module")
-def url(folder):
-    (folder / "nbroute.toml").write_text(
-        '[nbroute]\nprofile = "simulated"\n[providers.simulated]\nkind = "simulated"\npace = 0.2\n'
-    )
-    with lab.jupyterlab(folder) as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-def page(url):
-    with lab.chromium() as opened:
-        opened.set_default_timeout(30_000)
-        yield opened
+    made = tmp_path_factory.mktemp("lab")
+    lab.simulated(made, pace=0.2)
+    return made
 
 
 def labelled(folder, prompt):
@@ -51,7 +26,7 @@ def labelled(folder, prompt):
 
 
 def test_a_click_keeps_a_label_and_another_click_changes_it(page, url, folder):
-    write(folder, "thumbs.ipynb", "%load_ext nbroute", "%%route -t SIMPLE\nhello there")
+    lab.write(folder, "thumbs.ipynb", "%load_ext nbroute", "%%route -t SIMPLE\nhello there")
     lab.open_notebook(page, url, "thumbs.ipynb")
     lab.run_all(page)
     cell = page.locator(".jp-Cell").nth(1)
@@ -69,7 +44,7 @@ def test_a_click_keeps_a_label_and_another_click_changes_it(page, url, folder):
 
 
 def test_after_an_escalation_a_click_is_about_the_new_answer(page, url, folder):
-    write(folder, "climb.ipynb", "%load_ext nbroute", "%%route -t SIMPLE\nhello again")
+    lab.write(folder, "climb.ipynb", "%load_ext nbroute", "%%route -t SIMPLE\nhello again")
     lab.open_notebook(page, url, "climb.ipynb")
     lab.run_all(page)
     cell = page.locator(".jp-Cell").nth(1)
@@ -87,7 +62,7 @@ def test_after_an_escalation_a_click_is_about_the_new_answer(page, url, folder):
 
 
 def test_the_words_are_reached_and_pressed_by_keyboard(page, url, folder):
-    write(folder, "keyboard.ipynb", "%load_ext nbroute", "%%route -t SIMPLE\nhello keys")
+    lab.write(folder, "keyboard.ipynb", "%load_ext nbroute", "%%route -t SIMPLE\nhello keys")
     lab.open_notebook(page, url, "keyboard.ipynb")
     lab.run_all(page)
     cell = page.locator(".jp-Cell").nth(1)
@@ -101,7 +76,7 @@ def test_the_words_are_reached_and_pressed_by_keyboard(page, url, folder):
 
 
 def test_a_label_that_cannot_be_kept_says_so_in_the_row(page, url, folder):
-    write(
+    lab.write(
         folder,
         "unwritable.ipynb",
         "import os\nos.environ['NBROUTE_LEDGER'] = '/dev/null/ledger.sqlite'\n%load_ext nbroute",
@@ -118,7 +93,7 @@ def test_a_label_that_cannot_be_kept_says_so_in_the_row(page, url, folder):
 
 
 def test_the_session_meter_follows_what_python_routes(page, url, folder):
-    write(
+    lab.write(
         folder,
         "meter_map.ipynb",
         "%load_ext nbroute",

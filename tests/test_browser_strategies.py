@@ -3,23 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-from pathlib import Path
 
 import lab
-import nbformat
 import pytest
 
-if not Path(lab.CHROMIUM).exists() and not os.environ.get("NBROUTE_REQUIRE_BROWSER"):
-    pytest.skip(f"no browser at {lab.CHROMIUM}: apt-get install chromium", allow_module_level=True)
-
-pytestmark = [
-    pytest.mark.browser,
-    # playwright's driver and its event loop are shut down by the interpreter's exit
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = lab.in_browser()
 
 HARD = "Derive when a predator-prey model has a stable limit cycle, and discuss each parameter."
 #: All clicks are sent before the kernel has answered the first.
@@ -29,9 +18,7 @@ CLICKS = "(button) => { for (let i = 0; i < 100; i++) button.click() }"
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     made = tmp_path_factory.mktemp("lab")
-    (made / "nbroute.toml").write_text(
-        '[nbroute]\nprofile = "simulated"\n[providers.simulated]\nkind = "simulated"\npace = 0.2\n'
-    )
+    lab.simulated(made, pace=0.2)
     return made
 
 
@@ -48,11 +35,7 @@ def run(page, folder, request):
     """Run one `%%route` cell in a notebook of its own; the cell on the page."""
 
     def run_cell(source):
-        made = nbformat.v4.new_notebook(
-            cells=[nbformat.v4.new_code_cell(c) for c in ("%load_ext nbroute", source)]
-        )
-        made.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
-        nbformat.write(made, folder / notebook(request))
+        lab.write(folder, notebook(request), "%load_ext nbroute", source)
         lab.open_notebook(page, page.lab_url, notebook(request))
         lab.run_all(page)
         return page.locator(".jp-Cell").nth(1)

@@ -2,22 +2,10 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import lab
-import nbformat
 import pytest
 
-if not Path(lab.CHROMIUM).exists() and not os.environ.get("NBROUTE_REQUIRE_BROWSER"):
-    pytest.skip(f"no browser at {lab.CHROMIUM}: apt-get install chromium", allow_module_level=True)
-
-pytestmark = [
-    pytest.mark.browser,
-    # playwright's driver and its event loop are shut down by the interpreter's exit
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = lab.in_browser()
 
 PROMPTS = """router = %route router
 from nbroute.evaluate.workload import development_prompts
@@ -27,26 +15,14 @@ for one in development_prompts(60):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("lab")
-
-
-@pytest.fixture(scope="module")
-def url(folder):
-    (folder / "nbroute.toml").write_text('[nbroute]\nprofile = "simulated"\n')
-    with lab.jupyterlab(folder) as address:
-        yield address
+    made = tmp_path_factory.mktemp("lab")
+    lab.simulated(made)
+    return made
 
 
 @pytest.fixture(scope="module")
 def page(url, folder):
-    cells = ("%load_ext nbroute", PROMPTS, "%route whatif")
-    made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
-    made.metadata["kernelspec"] = {
-        "name": "python3",
-        "display_name": "Python 3",
-        "language": "python",
-    }
-    nbformat.write(made, folder / "whatif.ipynb")
+    lab.write(folder, "whatif.ipynb", "%load_ext nbroute", PROMPTS, "%route whatif")
     with lab.chromium() as opened:
         opened.set_default_timeout(30_000)
         lab.open_notebook(opened, url, "whatif.ipynb")

@@ -3,42 +3,24 @@
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
-from pathlib import Path
 
 import lab
-import nbformat
 import pytest
 
-if not Path(lab.CHROMIUM).exists() and not os.environ.get("NBROUTE_REQUIRE_BROWSER"):
-    pytest.skip(f"no browser at {lab.CHROMIUM}: apt-get install chromium", allow_module_level=True)
-
-from axe_playwright_python.sync_playwright import Axe
-
-pytestmark = [
-    pytest.mark.browser,
-    # playwright's driver and its event loop are shut down by the interpreter's exit
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = lab.in_browser()
 
 PROOF = "Prove that the root of 2 is irrational, briefly.\nSay why it matters."
 DASHBOARD = ".jp-OutputArea-output:has([aria-label='session dashboard'])"
 PLAYGROUND = ".jp-OutputArea-output:has(.nbr-prompt)"
 
 
-def settings(pace, *more):
-    lines = ["[nbroute]", 'profile = "simulated"', *more]
-    return "\n".join([*lines, "[providers.simulated]", 'kind = "simulated"', f"pace = {pace}\n"])
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     made = tmp_path_factory.mktemp("lab")
-    (made / "nbroute.toml").write_text(settings(0.1))
+    lab.simulated(made, 0.1)
     (made / "slow").mkdir()
-    (made / "slow" / "nbroute.toml").write_text(settings(1.0))
+    lab.simulated(made / "slow", 1.0)
     return made
 
 
@@ -52,10 +34,7 @@ def page(folder):
 
 def start(page, folder, name, *cells):
     """Open a notebook of these cells and run them all, without waiting for their end."""
-    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
-    made.metadata["kernelspec"] = kernel
-    nbformat.write(made, folder / name)
+    lab.write(folder, name, *cells)
     lab.open_notebook(page, page.lab_url, name)
     page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells') }")
 
@@ -76,17 +55,6 @@ def calls_in_ledger(folder):
         return 0
     with sqlite3.connect(file) as connection:
         return connection.execute("SELECT count(DISTINCT id) FROM attempts").fetchone()[0]
-
-
-def serious(page, selector):
-    """What axe-core finds serious or critical in that output."""
-    found = Axe().run(page, context=selector).response
-    assert found["passes"], "axe-core has looked at nothing"
-    return [
-        (one["id"], one["nodes"][0]["html"][:200])
-        for one in found["violations"]
-        if one["impact"] in ("serious", "critical")
-    ]
 
 
 # --- playground
@@ -275,30 +243,7 @@ def test_a_feature_with_tags_in_it_is_shown_as_it_is(page, folder):
     assert page.evaluate("window.hit") is None
 
 
-# --- for everybody
-
-
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_axe_finds_nothing_serious_in_either_widget(page, folder, theme):
-    start(
-        page,
-        folder,
-        f"axe_{theme}.ipynb",
-        "%load_ext nbroute",
-        "%route budget 1.00",
-        "%route dashboard",
-        "%%route\nhello",
-        f"%route playground {PROOF.replace(chr(10), ' ')}",
-    )
-    page.get_by_role("button", name="Send to FRONTIER").wait_for()
-    page.get_by_role("region", name="session dashboard").get_by_text("1 answer").wait_for()
-    if theme == "dark":
-        lab.dark(page)
-
-    found = serious(page, DASHBOARD) + serious(page, PLAYGROUND)
-
-    lab.command(page, "apputils:change-theme", {"theme": "JupyterLab Light"})
-    assert [] == found
+# --- on a narrow page
 
 
 def test_neither_widget_is_wider_than_a_narrow_page(page, folder):

@@ -603,7 +603,7 @@ def test_the_text_form_has_a_table_first_and_the_short_form_no_prompt(router, se
     head, low, mid, top = text.split("\n\n", 1)[0].splitlines()
     assert head.split()[:4] == ["contender", "model", "status", "tokens"]
     assert low.startswith("LOW")
-    assert "(configured)" in low
+    assert "(your price)" in low
     assert "picks this" in low
     assert "error" in mid
     assert top.startswith("TOP")

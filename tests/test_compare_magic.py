@@ -25,6 +25,7 @@ from nbroute.notebook.comparing.controls import CompareControls
 from nbroute.notebook.comparing.lanes import Lanes
 from nbroute.notebook.comparing.view import State, letter_of, view_of
 from nbroute.notebook.controls import Meter
+from nbroute.notebook.screens import Redrawn
 from nbroute.types import Attempt, Decision, Options, Plan, RouteResult, Sent, Text
 
 COMPARE = "%%route_compare\nExplain recursion."
@@ -445,15 +446,24 @@ def test_what_broke_off_is_shown_with_its_error_and_counted_in_the_record():
 # the card and its controls
 
 
+class Kept(Redrawn):
+    """An output that keeps what it would send to a front end."""
+
+    def __init__(self):
+        super().__init__(0, 1)
+        self.pages = []
+
+    def show(self, data, metadata, letters=0):
+        self.pages.append(data["text/html"])
+
+
 class Shown(Live):
-    """A live board that keeps what it would send to a front end."""
+    """A live board on such an output."""
 
     def __init__(self):
         super().__init__()
-        self.pages = []
-
-    def _show(self, data, metadata):
-        self.pages.append(data["text/html"])
+        self._output = Kept()
+        self.pages = self._output.pages
 
 
 @pytest.fixture

@@ -130,6 +130,17 @@ def test_compared_answers_stand_beside_one_another(simulated):
     assert 1 == text.count('<div class="columns">')
 
 
+def test_each_prompt_of_a_grid_has_its_own_answers_under_it(simulated):
+    simulated.compare(["Name a river.", "Name a hill."], tiers=["SIMPLE", "MEDIUM"], progress=False)
+
+    text = words(page(simulated))
+
+    assert "Prompt 2 (compared)" in text
+    first, second = text.split("Prompt 1 (compared)")[1].split("Prompt 2 (compared)")
+    assert "hill" not in first
+    assert "river" not in second
+
+
 def test_a_label_stands_with_its_answer(simulated):
     result = simulated.route("What is the capital of France?", tier="SIMPLE")
     simulated.label(result, "too weak")

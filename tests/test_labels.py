@@ -294,6 +294,21 @@ def controls(card, router):
     meter.close()
 
 
+def test_while_a_replay_is_on_the_buttons_of_an_earlier_card_send_nothing(card, router, tmp_path):
+    recorder = router.record(tmp_path / "talk.json")
+    router.route("hello", tier="LOW")
+    router.record(None)
+    meter = Meter(router)
+    controls = Controls(card, router, meter, lambda _: None)
+    meter.refresh(Router(replay=recorder.path, ledger=router.ledger))
+
+    started = controls.start(None)
+
+    meter.close()
+    assert started is None
+    assert "nothing was sent: a replay is on" in controls.said.value
+
+
 def test_a_click_keeps_the_word_and_the_last_click_counts(controls, router):
     row = controls.thumbs
     row.word.value = "good"

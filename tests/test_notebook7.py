@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from pathlib import Path
 
 import lab
-import nbformat
 import pytest
 
 QUICKSTART = Path(__file__).parent.parent / "notebooks" / "01_quickstart.ipynb"
@@ -21,24 +19,14 @@ WATCH = """() => {
   }).observe(document.body, {childList: true, subtree: true, characterData: true});
 }"""
 
-if not Path(lab.CHROMIUM).exists() and not os.environ.get("NBROUTE_REQUIRE_BROWSER"):
-    pytest.skip(f"no browser at {lab.CHROMIUM}: apt-get install chromium", allow_module_level=True)
-
-pytestmark = [
-    pytest.mark.browser,
-    # playwright's driver and its event loop are shut down by the interpreter's exit
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = lab.in_browser()
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     made = tmp_path_factory.mktemp("notebook7")
     shutil.copy(QUICKSTART, made / "quickstart.ipynb")
-    (made / "nbroute.toml").write_text(
-        '[nbroute]\nprofile = "simulated"\n[providers.simulated]\nkind = "simulated"\npace = 0.5\n'
-    )
+    lab.simulated(made, pace=0.5)
     return made
 
 
@@ -48,24 +36,12 @@ def url(folder):
         yield address
 
 
-@pytest.fixture(scope="module")
-def page(url):
-    with lab.chromium() as opened:
-        opened.set_default_timeout(30_000)
-        yield opened
-
-
-def write(folder, name, *cells):
-    made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
-    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    made.metadata["kernelspec"] = kernel
-    nbformat.write(made, folder / name)
-
-
 @pytest.fixture
 def card(page, url, folder):
     """A notebook with one card, run; its cell."""
-    write(folder, "card.ipynb", "%load_ext nbroute", "%%route -t SIMPLE\nName three paper clips.")
+    lab.write(
+        folder, "card.ipynb", "%load_ext nbroute", "%%route -t SIMPLE\nName three paper clips."
+    )
     lab.open_in_notebook7(page, url, "card.ipynb")
     page.evaluate(WATCH)
     lab.run_all(page)

@@ -459,8 +459,19 @@ def test_the_panel_redraws_what_the_controls_say(simulated):
     assert "all on expensive" in panel.shown.value
     panel.classifier.value = "learned"
     assert "there is no learned classifier" in panel.shown.value
-    panel.classifier.value = None
+    panel.classifier.value = ""
     assert "all on expensive" in panel.shown.value
+
+
+def test_a_menu_that_is_set_back_to_as_it_is_shows_that_and_is_not_empty(simulated):
+    panel = WhatIfPanel(simulated)
+
+    for menu in (panel.classifier, panel.ladder):
+        menu.index = 1
+        menu.index = 0  # as a front end sets it
+
+        assert 0 == menu.index
+        assert menu.label.startswith("as it is")
 
 
 def test_the_panel_says_that_there_is_something_new_and_takes_it_in_when_asked(simulated):

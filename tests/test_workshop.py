@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import nbformat
 import pytest
 
 from nbroute.errors import SettingsError
@@ -52,6 +53,27 @@ def test_a_solved_notebook_has_the_solutions_where_the_exercises_were():
         "%%route y <<\nHello\n\nthere",
     ]
     assert notebook["cells"][0]["source"] == "x = ..."
+
+
+def test_a_solution_of_two_blocks_becomes_two_cells():
+    source = "```python\n%%route y <<\nHello\n```\n\nThen:\n\n```python\nz = y.tier\n```"
+    exercise = cell("code", "y = None", "exercise") | {"id": "cell-03", "outputs": ["old"]}
+
+    done = solved({"cells": [cell("code", "1"), exercise, cell("markdown", source, "solution")]})
+
+    assert ["1", "%%route y <<\nHello", "z = y.tier", source] == [
+        one["source"] for one in done["cells"]
+    ]
+    assert ["cell-03", "cell-03-2"] == [one["id"] for one in done["cells"][1:3]]
+    assert all(one["outputs"] == [] for one in done["cells"][1:3])
+
+
+def test_a_notebook_that_nbformat_has_read_stays_its_kind_when_solved():
+    notebook = nbformat.from_dict(
+        {"cells": [cell("code", "1", "exercise"), cell("markdown", "```\n2\n```", "solution")]}
+    )
+
+    assert "2" == solved(notebook).cells[0].source
 
 
 def test_an_exercise_without_a_solution_is_an_error():

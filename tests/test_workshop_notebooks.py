@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -57,6 +58,17 @@ def test_a_notebook_says_its_goals_and_its_time(name):
 
     assert "**Time:**" in first
     assert "**Goals:**" in first
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_amount_of_dollars_in_the_text_turns_into_a_formula(name):
+    texts = ["".join(c["source"]) for c in cells(FOLDER / f"{name}.ipynb") if "outputs" not in c]
+    bare = [
+        re.findall(r"(?<!\\)\$", re.sub(r"```.*?```|`[^`]*`", "", text, flags=re.DOTALL))
+        for text in texts
+    ]
+
+    assert all(len(found) < 2 for found in bare)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -53,11 +53,16 @@ def recorder_of(router: Router, path: str | Path, deciders: Deciders) -> Recorde
             f"{router.settings.origin.partition(',')[0]}: what it answers is recorded already; "
             "`%route use PROFILE` goes on with a profile that can be recorded"
         )
-    if not str(path).strip():
-        raise SettingsError("record takes the name of a file, such as 'talk.rec'")
+    if not str(path).strip() or "\0" in str(path):
+        raise SettingsError(f"record takes the name of a file, such as 'talk.rec', not {path!r}")
     providers = router.parts.dispatcher.providers
-    scrubber = Scrubber([*known_keys(router.settings), *_secrets(providers.values())])
-    return Recorder(path, _header(router, deciders), scrubber, _places(providers))
+    return Recorder(path, _header(router, deciders), scrubber_of(router), _places(providers))
+
+
+def scrubber_of(router: Router) -> Scrubber:
+    """What takes this router's keys, and those of the environment, out of a text."""
+    given = _secrets(router.parts.dispatcher.providers.values())
+    return Scrubber(given, lambda: known_keys(router.settings))
 
 
 def _header(router: Router, deciders: Deciders) -> Header:

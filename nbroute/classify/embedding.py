@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from nbroute.classify.examples import Example, tier_of
 from nbroute.classify.vectors import Embed, ExampleVectors, Filled, compared_text, unit_vectors
-from nbroute.errors import ProviderError, SettingsError, did_you_mean
+from nbroute.errors import ProviderError, SettingsError, did_you_mean, named
 from nbroute.types import Attempt, Decision, Ladder, Signal
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class EmbeddingClassifier:
         except ProviderError as error:
             if not error.try_next:
                 raise
-            why = " ".join(f"no vectors ({type(error).__name__}: {error})".split())
+            why = f"no vectors ({named(error)})"
             return self._default(ladder, why, getattr(error, "attempts", ()))
 
     def _compared(self, text: str, ladder: Ladder) -> Decision:

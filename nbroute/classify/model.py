@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable
 
-from nbroute.errors import ProviderError, SettingsError
+from nbroute.errors import ProviderError, SettingsError, named
 from nbroute.types import Attempt, Decision, Ladder, Message, Request
 
 #: How sure a clean answer is taken to be. A prior, not a measurement.
@@ -72,7 +72,7 @@ class ModelClassifier:
             if not error.try_next:
                 raise
             attempts: tuple[Attempt, ...] = getattr(error, "attempts", ())
-            return self._default(ladder, _no_answer(f"{type(error).__name__}: {error}"), attempts)
+            return self._default(ladder, _no_answer(named(error)), attempts)
         return self._read(attempt, ladder)
 
     def request(self, prompt: str, ladder: Ladder) -> Request:

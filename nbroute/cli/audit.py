@@ -7,10 +7,10 @@ import csv
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from nbroute.cli.terminal import columns, fit, one_line
+from nbroute.cli.terminal import UNBILLED, columns, fit, one_line
 
 if TYPE_CHECKING:
     from nbroute.audit import Audit, Line
@@ -56,11 +56,10 @@ def add_to(commands: Any) -> None:
 
 
 def _usd(text: str) -> Decimal:
-    try:
-        amount = Decimal(text.removeprefix("$"))
-    except InvalidOperation:
-        amount = Decimal("NaN")
-    if not amount.is_finite() or amount < 0:
+    from nbroute.pricing import read_usd
+
+    amount = read_usd(text)
+    if amount is None:
         raise argparse.ArgumentTypeError(f"{text!r} is no amount of US dollars")
     return amount
 
@@ -125,8 +124,7 @@ def _summary(found: Audit) -> Iterator[str]:
     yield f"read        {read}: {counted(found.answers, 'answer')} from {calls}"
     yield f"spent       {format_usd(spend.usd)}{_sources(spend.by_source)}"
     if spend.equivalent_usd:
-        what = "nothing billed; what the tiers' reference models would have cost"
-        yield f"equivalent  {format_usd(spend.equivalent_usd)} ({what})"
+        yield f"equivalent  {format_usd(spend.equivalent_usd)} ({UNBILLED})"
     if spend.unknown_calls:
         yield f"unknown     what {counted(spend.unknown_calls, 'call')} cost; in no sum"
     if found.repeated:

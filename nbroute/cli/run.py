@@ -27,8 +27,9 @@ def add_to(commands: Any) -> None:
         "--out", metavar="DIR", type=folder, default=Path("out"), help="default: out"
     )
     words.add_argument("--profile", metavar="NAME", help="the profile to run on (NBROUTE_PROFILE)")
-    words.add_argument("--record", metavar="FILE", type=Path, help="record its answers in the file")
-    words.add_argument("--replay", metavar="FILE", type=Path, help="answer from a recording")
+    file = words.add_mutually_exclusive_group()
+    file.add_argument("--record", metavar="FILE", type=Path, help="record its answers in the file")
+    file.add_argument("--replay", metavar="FILE", type=Path, help="answer from a recording")
     words.add_argument("--solved", action="store_true", help="run a workshop's solutions, too")
     words.set_defaults(command=_run)
 
@@ -51,9 +52,10 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _environment(options: argparse.Namespace) -> dict[str, str]:
-    """That of the kernel, which runs in the notebook's folder."""
+    """That of the kernel, in the notebook's folder; a file on the command line comes first."""
     files = {"NBROUTE_RECORD": options.record, "NBROUTE_REPLAY": options.replay}
-    told = {name: str(file.absolute()) for name, file in files.items() if file}
+    told = {name: str(file.absolute()) if file else "" for name, file in files.items()}
+    told = told if any(told.values()) else {}
     told |= {"NBROUTE_PROFILE": options.profile} if options.profile else {}
     return {**os.environ, "NBROUTE_STATIC": "1", **told}
 
@@ -151,14 +153,15 @@ def _ticking(bar: Any) -> Iterator[None]:
 
 
 def _write(notebook: Any, target: Path) -> Path:
-    """Write the notebook and, beside it, the page; the page's path."""
+    """Write the notebook first, as the page may fail, and the page beside it; its path."""
     import nbformat
     from nbconvert import HTMLExporter
 
     page = target.with_suffix(".html")
+    with _writing(target.parent):
+        nbformat.write(notebook, target)  # type: ignore[no-untyped-call]
     exporter = HTMLExporter()  # type: ignore[no-untyped-call]
     html, _ = exporter.from_notebook_node(notebook)
     with _writing(target.parent):
-        nbformat.write(notebook, target)  # type: ignore[no-untyped-call]
         page.write_text(html, encoding="utf-8")
     return page

@@ -6,15 +6,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, cast
 
-from nbroute.cli.terminal import WIDTH, fit
+from nbroute.cli.terminal import UNBILLED, WIDTH, fit
 from nbroute.pricing import describe, format_usd
+from nbroute.report.metadata import SCHEMA
 from nbroute.report.spend import Spend, counted
+from nbroute.report.words import seconds
 from nbroute.types import Cost, CostSource
 
 Record = Mapping[str, Any]
 
-_SCHEMA = 1
-_SHORT_MS = 95
 _COLUMNS = (("prompt", 38), ("tier", 9), ("tokens", 18), ("latency", 7), ("cost", 40))
 _GAP = "  "
 
@@ -52,7 +52,7 @@ def _found(notebook: Any) -> Iterator[tuple[str, Record]]:
 def _with_earlier(told: Record) -> list[Record]:
     """The record and those that it escalates; of a comparison, each of the answers."""
     records = (told, *told.get("earlier", ()), *told.get("compared", ()))
-    return [r for r in records if r.get("schema") == _SCHEMA and "attempts" in r]
+    return [r for r in records if r.get("schema") == SCHEMA and "attempts" in r]
 
 
 def _prompt(source: str) -> str:
@@ -65,7 +65,7 @@ def _lines(prompt: str, record: Record) -> Iterator[str]:
     cost = _money(record["cost_usd"], record["cost_source"])
     if record["cached"]:
         cost = f"{cost}, cached" if record["cost_usd"] else "$0 (cached)"
-    yield _row([prompt, record["tier"], tokens, _time(record["latency_ms"]), cost])
+    yield _row([prompt, record["tier"], tokens, seconds(record["latency_ms"]), cost])
     marks = {
         "simulated": record["provider_kind"] == "simulated",
         "escalated": record["escalated"],
@@ -73,10 +73,6 @@ def _lines(prompt: str, record: Record) -> Iterator[str]:
     }
     shown = ", ".join(mark for mark, is_so in marks.items() if is_so)
     yield _below(record["reason"], f"{record['model']}{f' ({shown})' if shown else ''}")
-
-
-def _time(ms: float) -> str:
-    return f"{ms / 1000:.1f} s" if ms >= _SHORT_MS else f"{ms:.0f} ms"
 
 
 def _totals(records: Sequence[Record]) -> Iterator[str]:
@@ -88,8 +84,7 @@ def _totals(records: Sequence[Record]) -> Iterator[str]:
     yield f"shown       {answers} from {counted(spend.calls, 'call')}{cached}"
     yield f"spent       {_sources(spend)}"
     if spend.equivalent_usd:
-        what = "nothing billed; what the tiers' reference models would have cost"
-        yield f"equivalent  {format_usd(spend.equivalent_usd)} ({what})"
+        yield f"equivalent  {format_usd(spend.equivalent_usd)} ({UNBILLED})"
     if spend.unknown_calls:
         models = ", ".join(sorted({model for model, part in calls if part.unknown_calls}))
         yield f"unknown     what {counted(spend.unknown_calls, 'call')} cost: no price for {models}"

@@ -6,6 +6,8 @@ import unicodedata
 from pathlib import Path
 
 WIDTH = 120
+#: What an equivalent amount is.
+UNBILLED = "nothing billed; what the tiers' reference models would have cost"
 
 
 def folder(text: str) -> Path:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from nbroute.comparing.ballot import VOTE, Ballot
 from nbroute.comparing.columns import Column, Contender
-from nbroute.comparing.differences import Piece, difference, only_in
+from nbroute.comparing.differences import Piece, difference, each_against_others
 from nbroute.comparing.tables import columns_frame, columns_text
 from nbroute.errors import SettingsError, did_you_mean
 from nbroute.types import (
@@ -96,9 +96,7 @@ class Comparison:
     @property
     def differences(self) -> tuple[tuple[Piece, ...], ...]:
         """Each column's text in pieces, marked where no other answer has the words."""
-        texts = [column.text for column in self.columns]
-        others = ([t for t in texts[:i] + texts[i + 1 :] if t] for i in range(len(texts)))
-        return tuple(only_in(text, rest) for text, rest in zip(texts, others, strict=True))
+        return each_against_others([column.text for column in self.columns])
 
     def difference(self, name: str, reference: str) -> tuple[Piece, ...]:
         """That contender's text in pieces, marked where the reference's has not the words."""

@@ -23,12 +23,13 @@ def find_contenders(ladder: Ladder, words: Sequence[str] | None) -> tuple[Conten
     found = tuple(_find(word, ladder) for word in _checked(words, ladder))
     known: dict[tuple[str, str], str] = {}
     for word, one in zip(words, found, strict=True):
-        earlier = known.setdefault((one.tier, one.model.casefold()), word)
-        if earlier is not word:
+        who = (one.tier, one.model.casefold())
+        if who in known:
             raise SettingsError(
-                f"tiers asks {one.model!r} on {one.tier} twice, as {earlier!r} and {word!r}; "
+                f"tiers asks {one.model!r} on {one.tier} twice, as {known[who]!r} and {word!r}; "
                 "name each once"
             )
+        known[who] = word
     return found
 
 

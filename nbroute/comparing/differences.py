@@ -42,6 +42,12 @@ def only_in(text: str, others: Sequence[str]) -> tuple[Piece, ...]:
     return _pieces(text, marks)
 
 
+def each_against_others(texts: Sequence[str]) -> tuple[tuple[Piece, ...], ...]:
+    """Each text in pieces against all the others that are not empty."""
+    others = ([t for t in [*texts[:i], *texts[i + 1 :]] if t] for i in range(len(texts)))
+    return tuple(only_in(text, rest) for text, rest in zip(texts, others, strict=True))
+
+
 @functools.lru_cache(maxsize=32)
 def _shared(text: str, reference: str) -> bytes:
     """One byte a character of the text, 1 where the reference has the word, too."""

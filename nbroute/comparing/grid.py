@@ -138,7 +138,7 @@ class Grid(Sequence[Comparison]):
 
     def __repr__(self) -> str:
         """How it went, in a line: no prompts, no answers."""
-        told = ", ".join(f"{name} {_ended(batch)}" for name, batch in self.batches.items())
+        told = ", ".join(f"{name} {ended(batch)}" for name, batch in self.batches.items())
         place = f"; in {str(self.to)!r}" if self.to else ""
         stopped = f"; {self.stopped}" if self.stopped else ""
         return f"<Grid of {len(self):,} prompts: {told}; {self.cost}{place}{stopped}>"
@@ -205,7 +205,8 @@ def _total(batch: Batch) -> list[Any]:
     return [len(batch) - failed, failed, real, equivalent, spend.unknown_calls]
 
 
-def _ended(batch: Batch) -> str:
+def ended(batch: Batch) -> str:
+    """`17 answered, 1 failed`."""
     failed = len(batch.failed())
     answered = f"{len(batch) - failed:,} answered"
     return f"{answered}, {failed:,} failed" if failed else answered

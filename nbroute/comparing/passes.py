@@ -21,6 +21,8 @@ from nbroute.router import Engine
 
 #: What the pass is called that asks for routing's picks.
 ROUTING = "_routing"
+#: Characters of a file's name: file systems take 255 bytes, of which a character may be four.
+_LONGEST = 50
 _FILES = (".sqlite", ".db", ".parquet", ".csv", ".json", ".jsonl", ".txt", ".xlsx")
 
 
@@ -67,7 +69,7 @@ class Home:
 def find_home(to: str | Path | None, resume: Any, *, fresh: bool) -> Home:
     """The home that the caller names; SettingsError where it cannot be one."""
     if resume is None:
-        return Home(_made(Path(to).expanduser()) if to is not None else None, None, fresh)
+        return Home(None if to is None else _made(to), None, fresh)
     if to is not None or fresh:
         raise SettingsError("resume goes on where its grid is kept; leave to and fresh out")
     if not isinstance(resume, Grid):
@@ -108,22 +110,26 @@ def begin(passes: Sequence[Pass], new: str) -> str:
     return name
 
 
-def _made(folder: Path) -> Path:
-    if folder.suffix.lower() in _FILES or folder.is_file():
+def _made(to: str | Path) -> Path:
+    try:
+        folder = Path(to).expanduser()
+        is_file = folder.suffix.lower() in _FILES or folder.is_file()
+        if not is_file:
+            folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, RuntimeError, TypeError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise SettingsError(f"to={str(to)!r:.200} cannot be made: {reason}") from error
+    if is_file:
         raise SettingsError(
             f"to={str(folder)!r} names a file; a grid goes into a folder, a file a contender"
         )
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        reason = error.strerror or error
-        raise SettingsError(f"to={str(folder)!r} cannot be made: {reason}") from error
     return folder
 
 
 def _file_name(name: str) -> str:
     """The name as one that every file system takes, told apart where it had to be changed."""
-    plain = re.sub(r"[^\w.-]+", "-", name)
+    plain = re.sub(r"[^\w.-]+", "-", name)[:_LONGEST]
     if plain == name:
         return f"{name}.sqlite"
-    return f"{plain}-{hashlib.sha256(name.encode()).hexdigest()[:6]}.sqlite"
+    told_apart = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:6]
+    return f"{plain}-{told_apart}.sqlite"

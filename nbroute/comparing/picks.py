@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from nbroute.comparing.columns import Column, Contender
-from nbroute.comparing.tables import told
-from nbroute.errors import BudgetExceeded, ProviderError, RecordError, ReplayMiss
+from nbroute.errors import BudgetExceeded, ProviderError, RecordError, ReplayMiss, named
 from nbroute.parts import Spec
 from nbroute.router import Engine
 from nbroute.types import Decision, Ladder
@@ -27,7 +26,7 @@ def routing_of(router: Engine, prompt: str, classifier: Spec | None, **options: 
     try:
         return router.classify(prompt, classifier, **options)
     except (ProviderError, BudgetExceeded, ReplayMiss, RecordError) as error:
-        return unpicked(f"not known: {told(error)}")
+        return unpicked(f"not known: {named(error)}")
 
 
 def column_of(contender: Contender, decision: Decision, ladder: Ladder) -> Column:

@@ -15,7 +15,7 @@ from typing import Any
 
 from nbroute.comparing.columns import Column, NotSent
 from nbroute.comparing.comparison import Comparison
-from nbroute.errors import Interrupted, NbrouteError
+from nbroute.errors import Interrupted, NbrouteError, named
 from nbroute.types import Event, RouteResult
 
 Route = Callable[..., RouteResult]
@@ -82,7 +82,7 @@ class Race:
         except NbrouteError as error:
             return replace(column, result=error.result, error=error)
         except BaseException as error:  # noqa: BLE001 - a column, and not the end of the others
-            wrapped = NbrouteError(f"{type(error).__name__}: {error}")
+            wrapped = NbrouteError(named(error))
             wrapped.__cause__ = error
             return replace(column, error=wrapped)
         return replace(column, result=result)

@@ -12,11 +12,11 @@ from nbroute.comparing.cells import Picker
 from nbroute.comparing.contenders import find_contenders
 from nbroute.comparing.grid import Grid
 from nbroute.comparing.passes import ROUTING, Pass, begin, find_home, plan_passes
-from nbroute.errors import Interrupted
 from nbroute.many import Batch
 from nbroute.many.crew import ThreadCrew
 from nbroute.many.gathered import GatheredLedger, twin
-from nbroute.many.progress import Bar
+from nbroute.many.places import interrupted
+from nbroute.many.progress import Bar, is_static
 from nbroute.many.prompts import read_prompts
 from nbroute.many.run import Run
 from nbroute.parts import Spec
@@ -76,10 +76,7 @@ def compare_prompts(
     folder, routing = home.folder, batches.get(ROUTING)
     grid = Grid(name, items, contenders, kept, routing, router, options, index, folder)
     if not ended:
-        how = "the same call goes on" if folder else "resume=sys.last_value.result goes on"
-        error = Interrupted(f"stopped; {how} where it stopped")
-        error.result = grid
-        raise error
+        raise interrupted("stopped", folder, grid)
     return grid
 
 
@@ -110,7 +107,7 @@ class Sweep:
         """Whether it came to its end; stopped, what was not reached stays as it is."""
         total = len(self._items) * len(passes)
         shown = progress if progress is not None else total > 1
-        bar = Bar(total, shown=shown, plain=_is_static(self._router), unit="answer")
+        bar = Bar(total, shown=shown, plain=is_static(self._router), unit="answer")
         with bar, GatheredLedger(self._router.ledger) as ledger:
             other = twin(self._router, ledger)
             try:
@@ -136,8 +133,3 @@ def _index_of(prompts: Any) -> Any:
     """A Series' own index; None for what has none."""
     index = getattr(prompts, "index", None)
     return None if callable(index) else index
-
-
-def _is_static(router: Engine) -> bool:
-    settings = getattr(router, "settings", None)
-    return bool(settings and settings.static)

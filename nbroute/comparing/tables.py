@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from nbroute.comparing.columns import Column
-from nbroute.pricing import format_usd
+from nbroute.errors import named
+from nbroute.pricing import describe
+from nbroute.report.words import in_columns, seconds
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,30 +41,12 @@ def columns_frame(columns: Sequence[Column]) -> pd.DataFrame:
 def columns_text(columns: Sequence[Column]) -> str:
     """The table, then each answer under a heading."""
     rows = [_HEAD, *(_cells(column) for column in columns)]
-    widths = [max(map(len, cells)) for cells in zip(*rows, strict=True)]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
-    answers = (_answer(column) for column in columns)
-    return "\n\n".join(["\n".join(lines), *answers])
-
-
-def told(error: BaseException) -> str:
-    """The error's class and message, without line breaks."""
-    return " ".join(f"{type(error).__name__}: {error}".split())
-
-
-def cost_told(usd: Decimal | None, source: str, *, cached: bool = False) -> str:
-    """`$0.000012 (list)`; what came out of the cache cost nothing."""
-    if cached:
-        return "$0 (cached)"
-    return "unknown" if usd is None else f"{format_usd(usd)} ({source})"
+    return "\n\n".join(["\n".join(in_columns(rows)), *map(_answer, columns)])
 
 
 def _values(column: Column) -> list[Any]:
     who, result = column.contender, column.result
-    error = told(column.error) if column.error else None
+    error = named(column.error) if column.error else None
     head = [who.name, who.tier, column.model, column.picked, column.note, column.status, error]
     if result is None:
         open_ = column.status in ("running", "interrupted")
@@ -85,8 +68,8 @@ def _cells(column: Column) -> tuple[str, ...]:
         column.model,
         column.status,
         f"{result.usage.input_tokens} in, {result.usage.output_tokens} out",
-        cost_told(result.cost_usd, result.cost_source, cached=result.cached),
-        f"{result.latency_ms / 1000:.1f} s",
+        "$0 (cached)" if result.cached else describe(result.cost),
+        seconds(result.latency_ms),
         picks,
     )
 
@@ -95,5 +78,5 @@ def _answer(column: Column) -> str:
     who = column.contender
     names = dict.fromkeys((who.name, who.tier, column.model))
     heading = f"== {' · '.join(names)} ==\n{column.note}"
-    error = told(column.error) if column.error else ""
+    error = named(column.error) if column.error else ""
     return "\n\n".join(part for part in (heading, column.text, error) if part)

@@ -186,6 +186,8 @@ def _rows(prompts: Any) -> list[tuple[Any, Any, Any]]:
     if isinstance(prompts, str):
         return [(prompts, None, None)]
     columns = getattr(prompts, "columns", None)
+    if columns is None and not isinstance(prompts, Iterable):
+        raise PromptError(f"prompts is {prompts!r:.80}; give a list of texts")
     if columns is None:
         return [(one, None, None) for one in prompts]
     if "prompt" not in columns:

@@ -13,6 +13,7 @@ from nbroute.evaluate.scenario import Setting, Strategy
 from nbroute.evaluate.speeds import SOURCE
 from nbroute.pricing import format_usd
 from nbroute.report import counted
+from nbroute.report.words import in_columns
 
 STRATEGY = (
     "strategy",
@@ -125,12 +126,7 @@ def text(
     head: str, strategies: Sequence[Strategy], notes: Sequence[str] = (), setting: str = ""
 ) -> str:
     """The whole answer as plain text."""
-    rows = [HEAD, *map(cells, strategies)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
+    lines = in_columns([HEAD, *map(cells, strategies)])
     wanted = ["to have it:", setting] if setting else []
     told = [part for part in (notes, wanted) if part]
     return "\n".join([head, "", *lines, *(line for part in told for line in ("", *part))])

@@ -11,6 +11,7 @@ from nbroute.export.session import Answer, Call, Exchange, Session
 from nbroute.export.style import CSS
 from nbroute.report import Report
 from nbroute.report.charts import Figure, telling
+from nbroute.report.figure import grid
 from nbroute.report.text import blocks_of
 
 #: By this an export knows its own files, so that it may write over them.
@@ -76,17 +77,12 @@ def _charts(report: Report) -> str:
 
 
 def _figure(figure: Figure) -> str:
-    head = tuple(figure.rows[0]) if figure.rows else ()
-    rows = [[_cell(value) for value in row.values()] for row in figure.rows]
-    name = _text(figure.title)
-    table = f"<details><summary>{name}: the figures</summary>{_table(head, rows)}</details>"
-    return f"<figure>{figure.svg(card=False)}{table if rows else ''}</figure>"
-
-
-def _cell(value: object) -> str:
-    return (
-        "unknown" if value is None else f"{value:.6g}" if isinstance(value, float) else f"{value}"
-    )
+    picture = figure.svg(card=False)
+    if not figure.rows:
+        return f"<figure>{picture}</figure>"
+    head, *rows = grid(figure.rows)
+    summary = f"<summary>{_text(figure.title)}: the figures</summary>"
+    return f"<figure>{picture}<details>{summary}{_table(head, rows)}</details></figure>"
 
 
 def _exchanges(exchanges: Sequence[Exchange]) -> str:

@@ -34,8 +34,8 @@ from nbroute.many.batch import Batch
 from nbroute.many.cluster import ClusterCrew, packed
 from nbroute.many.crew import Crew, ThreadCrew
 from nbroute.many.gathered import GatheredLedger, twin
-from nbroute.many.places import Place, find_place
-from nbroute.many.progress import Bar
+from nbroute.many.places import Place, find_place, interrupted
+from nbroute.many.progress import Bar, is_static
 from nbroute.many.prompts import count_of, read_prompts
 from nbroute.many.purse import Purse, left_of
 from nbroute.many.rows import Row
@@ -96,7 +96,7 @@ def map_prompts(
     place.begin(describe(router, options))
     total = count_of(items)
     shown = progress if progress is not None else total is None or total > 1
-    bar = Bar(total, shown=shown, plain=_is_static(router))
+    bar = Bar(total, shown=shown, plain=is_static(router))
     with bar, place.spool.filling(), GatheredLedger(router.ledger) as ledger:
         crew = _crew(twin(router, ledger), options, executor, recipe, workers)
         return _carried_out(Run(items, crew, place.spool, bar, cancel), place)
@@ -162,14 +162,6 @@ def _carried_out(run: Run, place: Place) -> Batch:
         run.carry_out()
     except Interrupted:
         batch = Batch(place.spool, ALL, stopped="interrupted", to=place.to)
-        how = "the same call goes on" if place.to else "resume=sys.last_value.result goes on"
-        error = Interrupted(f"stopped after {run.read:,} prompts; {how} where it stopped")
-        error.result = batch
-        raise error from None
+        raise interrupted(f"stopped after {run.read:,} prompts", place.to, batch) from None
     place.finish(run.read)
     return Batch(place.spool, run.read, stopped=run.pace.stopped, to=place.to)
-
-
-def _is_static(router: Engine) -> bool:
-    settings = getattr(router, "settings", None)
-    return bool(settings and settings.static)

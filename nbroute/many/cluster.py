@@ -13,12 +13,12 @@ from functools import partial
 from types import ModuleType
 from typing import Any
 
-from nbroute.errors import RecordError, SettingsError
+from nbroute.errors import RecordError, SettingsError, named
 from nbroute.many.landing import Landing
 from nbroute.many.outcomes import Outcome, without_answer
 from nbroute.many.prompts import Job
 from nbroute.many.purse import Purse
-from nbroute.many.rows import RowStatus, told
+from nbroute.many.rows import RowStatus
 from nbroute.many.worker import Parcel, Recipe, deliver
 from nbroute.router import Engine
 from nbroute.settings.keys import without_keys
@@ -172,4 +172,4 @@ def _lost(job: Job, told: str, status: RowStatus) -> Outcome:
 
 def _why(error: BaseException) -> str:
     died = isinstance(error, BrokenExecutor) or type(error).__name__ in _DEATHS
-    return f"the worker died: {told(error)}" if died else told(error)
+    return f"the worker died: {named(error)}" if died else named(error)

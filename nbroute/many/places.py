@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from nbroute.errors import SettingsError
+from nbroute.errors import Interrupted, SettingsError
 from nbroute.many.about import check_same
 from nbroute.many.batch import Batch
 from nbroute.many.parquet import need_pyarrow, read_parquet, write_parquet
@@ -94,3 +94,11 @@ def _parquet_place(path: Path, *, fresh: bool) -> Place:
 
 def _is_parquet(path: Path) -> bool:
     return path.suffix.lower() == ".parquet"
+
+
+def interrupted(what: str, to: Path | None, so_far: object) -> Interrupted:
+    """The error of a run that was stopped: what came of it, and how to go on."""
+    how = "the same call goes on" if to else "resume=sys.last_value.result goes on"
+    error = Interrupted(f"{what}; {how} where it stopped")
+    error.result = so_far
+    return error

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from nbroute.many.rows import Row
 from nbroute.pricing import format_usd
+from nbroute.router import Engine
 
 
 class Bar:
@@ -50,6 +51,12 @@ class Bar:
         parts += [f"{format_usd(equivalent)} equivalent"] if equivalent else []
         parts += [f"{self._unknown} of unknown cost"] if self._unknown else []
         return ", ".join(parts)
+
+
+def is_static(router: Engine) -> bool:
+    """Whether the router's settings ask for plain output."""
+    settings = getattr(router, "settings", None)
+    return bool(settings and settings.static)
 
 
 def _tqdm(total: int | None, unit: str, *, plain: bool) -> Any:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal
 
-from nbroute.errors import NbrouteError
+from nbroute.errors import NbrouteError, named
 from nbroute.types import CostSource, RouteResult
 
 RowStatus = Literal["ok", "rejected", "unused", "running", "error", "interrupted", "not sent"]
@@ -89,12 +89,7 @@ def row_of_error(place: int, prompt: str, error: BaseException, status: RowStatu
     partial = error.result if isinstance(error, NbrouteError) else None
     blank = Row(place, prompt, cost_usd=Decimal(0), cost_source="list")
     paid = row_of(place, prompt, partial) if partial is not None else blank
-    return dataclasses.replace(paid, status=status, error=told(error), passed=False)
-
-
-def told(error: BaseException) -> str:
-    """The error's class and message, without line breaks."""
-    return " ".join(f"{type(error).__name__}: {error}".split())
+    return dataclasses.replace(paid, status=status, error=named(error), passed=False)
 
 
 def as_values(row: Row) -> list[Any]:

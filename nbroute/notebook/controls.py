@@ -6,17 +6,18 @@ a kernel may fail on the controls.
 
 from __future__ import annotations
 
-import html
 import threading
 from collections.abc import Callable
 
 import ipywidgets as widgets
 
 from nbroute.build import Router
-from nbroute.errors import NbrouteError
+from nbroute.errors import NbrouteError, named
 from nbroute.notebook import render
 from nbroute.notebook.card import Card
-from nbroute.notebook.paced import Paced
+from nbroute.notebook.paced import Following, Paced
+from nbroute.notebook.panels import text
+from nbroute.notebook.pieces import Said, button, dropdown, row
 from nbroute.notebook.thumbs import Thumbs
 from nbroute.types import RouteResult
 
@@ -34,28 +35,29 @@ class Meter(widgets.HTML):
         super().__init__()
         self._router = router
         self._pace = Paced(self._redraw, _REDRAWN_EVERY_S)
-        self._history = router.history
-        self._stop_watching = router.history.watch(self._pace.ask)
+        self._following = Following(router, self._pace.ask)
         self._redraw()
+
+    @property
+    def router(self) -> Router:
+        """The router that the session goes on with."""
+        return self._router
 
     def refresh(self, router: Router) -> None:
         """Read the ledger again, and follow that router from here on."""
         self._router = router
-        if router.history is not self._history:
-            self._stop_watching()
-            self._history = router.history
-            self._stop_watching = router.history.watch(self._pace.ask)
+        self._following.follow(router)
         self._redraw()
 
     def close(self) -> None:
         """Follow no more, and go out of sight."""
-        self._stop_watching()
+        self._following.close()
         self._pace.close()
         super().close()
 
     def _redraw(self) -> None:
         lines = render.meter_lines(self._router)
-        inside = "<br>".join(html.escape(line) for line in lines)
+        inside = "<br>".join(map(text, lines))
         self.value = (
             '<div role="status" aria-label="session" style="line-height:1.4;'
             f'color:var(--jp-ui-font-color1, inherit)">{inside}</div>'
@@ -64,6 +66,10 @@ class Meter(widgets.HTML):
     def __repr__(self) -> str:
         """Short: a widget's own repr would write out its whole state."""
         return "<nbroute session meter>"
+
+
+#: The card's router is one that asks models; a replay promises that nothing is sent.
+_REPLAYING = "nothing was sent: a replay is on, and this answer is from before; run its cell again"
 
 
 class Controls(widgets.VBox):
@@ -83,36 +89,32 @@ class Controls(widgets.VBox):
         self._card, self._router, self._meter, self._escalated = card, router, meter, escalated
         self._cancel: threading.Event | None = None
         self._busy = threading.Lock()
-        self.up = _button("", "Answer the same prompt on the next tier")
-        self.tier = widgets.Dropdown(
-            options=router.ladder.names,
-            description="Tier",
-            style={"description_width": "initial"},
-            layout={"width": "auto"},
-        )
-        self.run = _button("Run at tier", "Answer the same prompt on the tier chosen beside")
-        self.stop = _button("Stop", "Stop the answer that is on its way")
-        self.said = widgets.HTML()
+        self.up = button("", "Answer the same prompt on the next tier")
+        self.tier = dropdown("Tier", router.ladder.names)
+        self.run = button("Run at tier", "Answer the same prompt on the tier chosen beside")
+        self.stop = button("Stop", "Stop the answer that is on its way")
+        self.said = Said()
         self.thumbs = Thumbs(card, router)
-        row = widgets.HBox(
-            [self.up, self.tier, self.run, self.stop, self.said],
-            layout={"flex_flow": "row wrap", "align_items": "center"},
-        )
-        super().__init__([row, self.thumbs, meter])
+        buttons = row(self.up, self.tier, self.run, self.stop, self.said)
+        super().__init__([buttons, self.thumbs, meter])
         self.up.on_click(lambda _: self.start(None))
         self.run.on_click(lambda _: self.start(self.tier.value))
         self.stop.on_click(lambda _: self.cancel())
         self._idle()
 
     def start(self, tier: str | None) -> threading.Thread | None:
-        """Answer again in a thread; None where an answer is on its way already."""
+        """Answer again in a thread; None where an answer is on its way, or a replay would send."""
+        standing = self._meter.router
+        if standing.replaying is not None and standing is not self._router:
+            self.said.say(_REPLAYING)
+            return None
         if not self._busy.acquire(blocking=False):
             return None
         self._cancel = threading.Event()
-        for button in (self.up, self.run):
-            button.disabled = True
+        for one in (self.up, self.run):
+            one.disabled = True
         self.stop.disabled = False
-        self._say("answering ...")
+        self.said.say("answering ...")
         thread = threading.Thread(target=self._work, args=(tier,), name="nbroute-escalate")
         thread.daemon = True
         thread.start()
@@ -131,9 +133,9 @@ class Controls(widgets.VBox):
             if error.result is not None and error.result.text:
                 self._escalated(error.result)
         except Exception as error:  # noqa: BLE001 - a thread's error has no other place to show
-            said = f"{type(error).__name__}: {error}"
+            said = named(error)
         finally:
-            self._meter.refresh(self._router)
+            self._meter.refresh(self._meter.router)
             self.thumbs.renew()
             self._idle(said)
             self._busy.release()
@@ -146,15 +148,8 @@ class Controls(widgets.VBox):
         self.run.disabled = False
         self.stop.disabled = True
         self.tier.value = above.name if above else result.tier
-        self._say(said)
-
-    def _say(self, text: str) -> None:
-        self.said.value = f'<span role="status">{html.escape(text)}</span>'
+        self.said.say(said)
 
     def __repr__(self) -> str:
         """What a front end without widgets shows: the magic that does the same."""
         return f"<nbroute controls: {self.up.description}; %route escalate [TIER] does the same>"
-
-
-def _button(description: str, tooltip: str) -> widgets.Button:
-    return widgets.Button(description=description, tooltip=tooltip, layout={"width": "auto"})

@@ -10,9 +10,9 @@ import ipywidgets as widgets
 from nbroute.build import Router
 from nbroute.notebook import overview
 from nbroute.notebook.overview import Fact, Overview, TierFacts
-from nbroute.notebook.paced import Paced
+from nbroute.notebook.paced import Following, Paced
 from nbroute.notebook.panels import STYLE, bar, heard, table, text, tile
-from nbroute.notebook.screens import is_watched
+from nbroute.notebook.screens import is_live
 from nbroute.report import Report
 
 _REDRAWN_EVERY_S = 0.35
@@ -36,7 +36,7 @@ class Dashboard(widgets.VBox):
         self._redraw = Paced(self.redraw, _REDRAWN_EVERY_S)
         self._say = Paced(self._tell, _SAID_EVERY_S)
         self._closed = False
-        self._stop_watching = router.history.watch(self._changed)
+        self._following = Following(router, self._changed)
         self.redraw()
 
     def redraw(self) -> None:
@@ -49,10 +49,8 @@ class Dashboard(widgets.VBox):
         """Read again, and show that router's session from here on."""
         if self._closed:
             return
-        if router is not self._router:
-            self._stop_watching()
-            self._router = router
-            self._stop_watching = router.history.watch(self._changed)
+        self._router = router
+        self._following.follow(router)
         self._changed()
 
     def announced(self, _words: str) -> bool:
@@ -68,7 +66,7 @@ class Dashboard(widgets.VBox):
         """Watch no more, and go out of sight."""
         if not self._closed:  # a widget that is collected is closed again
             self._closed = True
-            self._stop_watching()
+            self._following.close()
             self._redraw.close()
             self._say.close()
         super().close()
@@ -84,7 +82,7 @@ class Dashboard(widgets.VBox):
         from IPython import get_ipython
         from IPython.display import display
 
-        if self._router.settings.static or not is_watched(get_ipython()):
+        if not is_live(get_ipython(), static=self._router.settings.static):
             display(overview.snapshot(overview.look(self._router)))
             return
         data: Any = self._repr_mimebundle_()

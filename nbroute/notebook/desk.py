@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from nbroute.build import Router
 from nbroute.checks import NAMES as CHECKS
 from nbroute.classify.simple import NAMES as CLASSIFIERS
-from nbroute.errors import NbrouteError, PromptError, SettingsError
+from nbroute.errors import NbrouteError, SettingsError
 from nbroute.notebook import commands, complete, names, options, render, tables
 from nbroute.notebook.card import Card
 from nbroute.notebook.comparing.desk import Comparing
-from nbroute.notebook.interpolate import interpolate
-from nbroute.notebook.screens import Live, Quiet, screen_for
+from nbroute.notebook.interpolate import prompt_of
+from nbroute.notebook.screens import Live, Quiet, Screen, is_live, screen_for
 from nbroute.plan import STRATEGIES
 from nbroute.settings import BUILT_IN, Settings
 from nbroute.types import RouteResult
+
+if TYPE_CHECKING:
+    from nbroute.notebook.controls import Meter
+
+
+class Follower(Protocol):
+    """A widget that goes on with the notebook's router."""
+
+    def refresh(self, router: Router) -> None:
+        """Something was done; go on with that router."""
+
+    def announced(self, words: str) -> bool:
+        """Show what a provider says that it is doing; False where that is another's matter."""
 
 
 class Desk:
@@ -28,8 +41,8 @@ class Desk:
         self.router = Router(settings, announce=self._announce)
         self._before: Settings | None = None
         self._card: Card | None = None
-        self._meter: Any = None
-        self.followers: list[Any] = []
+        self._meter: Meter | None = None
+        self.followers: list[Follower] = []
         self._just_shown: tuple[str, int] | None = None
 
     def run_line(self, line: str) -> Any:
@@ -41,9 +54,7 @@ class Desk:
         wanted = options.parse(line)
         if wanted.help:
             return tables.Told(options.make_parser().format_help())
-        prompt = interpolate(options.prompt_of(cell), self.shell.user_ns)
-        if not prompt.strip():
-            raise PromptError("the cell has no prompt; write it below the %%route line")
+        prompt = prompt_of(cell, self.shell.user_ns, "%%route")
         if wanted.dry_run:
             explanation = self.router.explain(prompt, **self._call_options(wanted))
             self._assign(explanation, wanted.output)
@@ -89,13 +100,19 @@ class Desk:
         self.refresh()
         return f"{self.router.settings.origin}{ended}"
 
-    def escalate(self, tier: str | None) -> RouteResult:
-        """Answer the last prompt again on the next tier, or on that one, in a card of its own."""
+    @property
+    def newest(self) -> RouteResult:
+        """The last result; SettingsError where there is none."""
         if self.last is None:
             raise SettingsError("nothing was routed yet; run a %%route cell first")
-        if tier is None and self.router.above(self.last) is None:
-            return self.router.escalate(self.last)  # it says why there is nowhere to go
-        card = Card(self.router, self._screen(), earlier=self.last.chain)
+        return self.last
+
+    def escalate(self, tier: str | None) -> RouteResult:
+        """Answer the last prompt again on the next tier, or on that one, in a card of its own."""
+        last = self.newest
+        if tier is None and self.router.above(last) is None:
+            return self.router.escalate(last)  # it says why there is nowhere to go
+        card = Card(self.router, self._screen(), earlier=last.chain)
         return self._show(card, lambda: card.escalate(tier), output=None, quiet=False)
 
     def vocabulary(self) -> complete.Vocabulary:
@@ -164,7 +181,7 @@ class Desk:
 
         display(Controls(card, self.router, self.meter(), lambda new: self._keep(new, output)))
 
-    def meter(self) -> Any:
+    def meter(self) -> Meter:
         """The session meter: one, shown under every card."""
         from nbroute.notebook.controls import Meter
 
@@ -192,7 +209,7 @@ class Desk:
     @property
     def is_live(self) -> bool:
         """Whether somebody may be looking at a front end that can be redrawn."""
-        return isinstance(self._screen(), Live)
+        return is_live(self.shell, static=self.router.settings.static)
 
     def sent(self, result: RouteResult) -> None:
         """Take over a result of a widget: the last one from here on."""
@@ -207,7 +224,7 @@ class Desk:
         if name:
             self.shell.user_ns[name] = value
 
-    def _screen(self) -> Any:
+    def _screen(self) -> Screen:
         return screen_for(self.shell, static=self.router.settings.static)
 
     def _call_options(self, wanted: Any) -> dict[str, Any]:
@@ -218,18 +235,9 @@ class Desk:
             "start": wanted.start,
             "tiers": wanted.tiers,
             "agreement": wanted.agreement,
-            "classifier": names.classifier(self.shell.user_ns, wanted.classifier),
-            "system": wanted.system,
-            "max_tokens": wanted.max_tokens,
-            "max_cost": wanted.max_cost,
-            "over_budget": wanted.over_budget,
-            "json": wanted.json,
-            "schema": names.schema(self.shell.user_ns, wanted.schema),
-            "checks": names.checks(self.shell.user_ns, wanted.check),
-            "feature": wanted.feature,
             "thread": wanted.thread,
-            "cache": "off" if wanted.no_cache else wanted.cache,
             "stream": not wanted.no_stream,
+            **names.answering(self.shell.user_ns, wanted),
         }
 
     def _functions(self) -> list[str]:

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from nbroute.build import Router
+from nbroute.build.recorded import scrubber_of
 from nbroute.export import Answer, Call, Exchange, Session, page_of, write_page
 from nbroute.notebook.answer_html import answer_html
 from nbroute.notebook.lines import headline, remarks
 from nbroute.notebook.rungs import has_ladder, ladder_lines, ladder_title
 from nbroute.notebook.untrusted import safe_plain
-from nbroute.notebook.wording import seconds
 from nbroute.pricing import describe
 from nbroute.recording.scrub import Scrubber
-from nbroute.settings.keys import known_keys
+from nbroute.report import Report
+from nbroute.report.spend import Spend
+from nbroute.report.words import seconds
 from nbroute.types import Cost, Label, RouteResult
 
 #: Calls that are listed of those whose answers this process does not have.
@@ -38,25 +41,24 @@ def export(router: Router, path: str | Path, *, force: bool = False) -> Path:
 
 def page(router: Router) -> str:
     """The page, with no key in it that nbroute knows of or that looks like one."""
-    scrubber = Scrubber(known_keys(router.settings))
+    scrubber = scrubber_of(router)
     return scrubber.text(page_of(session_of(router, scrubber)))
 
 
 def session_of(router: Router, scrubber: Scrubber) -> Session:
     """What this session has to show: the report, the answers, and older calls."""
-    results = router.history.results()
+    results, report = router.history.results(), router.report()
     kinds = {attempt.provider_kind for result in results for attempt in result.attempts}
     return Session(
-        facts=_facts(router),
-        report=router.report(),
+        facts=_facts(router, report),
+        report=_without_keys(report, scrubber),
         exchanges=tuple(_exchanges(router, results, scrubber)),
         calls=tuple(_calls(router, results)),
         notes=(_SIMULATED,) if "simulated" in kinds else (),
     )
 
 
-def _facts(router: Router) -> tuple[tuple[str, str], ...]:
-    report = router.report()
+def _facts(router: Router, report: Report) -> tuple[tuple[str, str], ...]:
     budget = router.limits.budget_usd
     return (
         ("exported", f"{_when(router.parts.clock())} UTC"),
@@ -66,6 +68,17 @@ def _facts(router: Router) -> tuple[tuple[str, str], ...]:
         ("baseline", f"all on {report.baseline} (savings are estimates against it)"),
         ("budget", "none" if budget is None else f"${budget}"),
     )
+
+
+def _without_keys(report: Report, scrubber: Scrubber) -> Report:
+    """The report with clean names of features: a chart shortens them, where no key is known."""
+    features: dict[str, Spend] = defaultdict(Spend)
+    by_day: dict[tuple[str, str], Spend] = defaultdict(Spend)
+    for feature, spend in report.by_feature.items():
+        features[_plain(feature, scrubber)] += spend
+    for (feature, day), spend in report.by_feature_day.items():
+        by_day[_plain(feature, scrubber), day] += spend
+    return replace(report, by_feature=dict(features), by_feature_day=dict(by_day))
 
 
 def _when(timestamp: float) -> str:
@@ -79,11 +92,11 @@ def _exchanges(
     labels = defaultdict(list)
     for label in router.ledger.labels(session=router.session):
         labels[label.result].append(_told(label))
-    groups: dict[tuple[bool, str], list[RouteResult]] = defaultdict(list)
+    groups: dict[tuple[bool, str, str], list[RouteResult]] = defaultdict(list)
     for result in results:
-        comparison = result.options.comparison
-        groups[bool(comparison), comparison or result.chain[-1].id].append(result)
-    for (compared, _), found in groups.items():
+        comparison = result.options.comparison  # one for all prompts of a grid
+        groups[bool(comparison), comparison or result.chain[-1].id, result.prompt].append(result)
+    for (compared, _, _), found in groups.items():
         ordered = found if compared else found[::-1]
         answers = tuple(_answer(one, labels[one.id], scrubber) for one in ordered)
         yield Exchange(_plain(found[0].prompt, scrubber), answers, compared)

@@ -20,6 +20,7 @@ MOST_ROWS = 50
 _FIELD = re.compile(
     r"""(?P<literal>\\?)\{\{(?P<inner>(?:[^{}"'\n]|"[^"\n]{0,200}"|'[^'\n]{0,200}'){0,200}+)\}\}"""
 )
+_NBVAL = re.compile(r"^\s*#\s*NBVAL_")
 _NAME = re.compile(r"[^\W\d]\w*")
 _PART = re.compile(
     r"""\s*(?:\.\s*(?P<attribute>[^\W\d]\w*)
@@ -28,6 +29,15 @@ _PART = re.compile(
 )
 _OBJECT = re.compile(r"[^\W\d]\w*\s*(?:[:,]|=(?!=))")
 _FEW = 12
+
+
+def prompt_of(cell: str, namespace: Mapping[str, Any], magic: str) -> str:
+    """The cell's prompt, without nbval's marker comments; PromptError where there is none."""
+    body = "\n".join(line for line in cell.split("\n") if not _NBVAL.match(line)).strip()
+    prompt = interpolate(body, namespace)
+    if not prompt.strip():
+        raise PromptError(f"the cell has no prompt; write it below the {magic} line")
+    return prompt
 
 
 def interpolate(text: str, namespace: Mapping[str, Any]) -> str:

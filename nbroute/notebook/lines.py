@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from nbroute.notebook.rungs import has_ladder, ladder_lines, ladder_title
 from nbroute.notebook.untrusted import safe_plain
-from nbroute.notebook.wording import DOT, free, replayed, seconds
+from nbroute.notebook.wording import DOT, free, replayed
 from nbroute.pricing import describe
+from nbroute.report.words import seconds
 from nbroute.types import Attempt, Cost, Decision, RouteResult
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from nbroute.classify.words import TASKS
 from nbroute.notebook.panels import table, text
+from nbroute.report.words import shortened
 from nbroute.types import Signal
 
 #: Signals that are shown; a classifier of one's own may give any number.
@@ -93,8 +94,7 @@ def _told(
 ) -> Iterator[tuple[Placed, str, str, str, str]]:
     for one in placed(prompt, signals):
         where = f"{one.start:,} to {one.end:,}" if one.number else "whole prompt"
-        quoted = one.signal.text if len(one.signal.text) <= 80 else f"{one.signal.text[:77]}..."
-        quoted = " ".join(quoted.split())
+        quoted = shortened(one.signal.text, 80)
         yield one, one.signal.name.replace("_", " "), quoted, where, speaks_for(one.signal, tiers)
 
 

@@ -17,6 +17,22 @@ Space = Mapping[str, Any]
 _SHELLS = ("In", "Out", "exit", "get_ipython", "open", "quit")
 
 
+def answering(space: Space, wanted: Any) -> dict[str, Any]:
+    """The options of every answer as `Router.route` takes them."""
+    return {
+        "classifier": classifier(space, wanted.classifier),
+        "system": wanted.system,
+        "max_tokens": wanted.max_tokens,
+        "max_cost": wanted.max_cost,
+        "over_budget": wanted.over_budget,
+        "json": wanted.json,
+        "schema": schema(space, wanted.schema),
+        "checks": checks(space, wanted.check),
+        "feature": wanted.feature,
+        "cache": "off" if wanted.no_cache else wanted.cache,
+    }
+
+
 def classifier(space: Space, name: str | None) -> Any:
     """The name of a built-in classifier as it is, else the notebook's function or object."""
     if name is None or name in CLASSIFIERS:

@@ -6,20 +6,20 @@ import argparse
 import keyword
 import re
 import shlex
-from decimal import Decimal, InvalidOperation
-from typing import Any, NoReturn
+from decimal import Decimal
+from typing import NoReturn
 
 from nbroute.checks import NAMES as CHECKS
 from nbroute.classify.simple import NAMES as CLASSIFIERS
 from nbroute.errors import SettingsError, did_you_mean
 from nbroute.plan import CACHE_MODES, STRATEGIES
+from nbroute.pricing import read_usd
 
 _ASSIGNED = re.compile(r"^\s*([^\W\d]\w*)\s*<<(?:\s+|$)")
-CHECK_HELP = (
+_CHECK_HELP = (
     "function of the answer, tests=NAME (code is run against the notebook's assertions), or "
     + ", ".join(CHECKS)
 )
-_NBVAL = re.compile(r"^\s*#\s*NBVAL_")
 
 
 class Parser(argparse.ArgumentParser):
@@ -51,20 +51,26 @@ def make_parser() -> argparse.ArgumentParser:
     add("-s", "--system", help="system prompt in place of the tier's")
     add("--max-tokens", type=whole, help="token budget of the answer in place of the tier's")
     add("--max-cost", type=dollars, help="refuse to send what could cost more US dollars")
-    add("--over-budget", action="store_true", help="send even where a budget is used up")
-    add("--json", action="store_true", help="ask for JSON and check that it is")
-    add("--schema", metavar="NAME", help="JSON schema, pydantic model or dataclass to answer in")
-    add("--check", action="append", default=[], metavar="NAME", help=CHECK_HELP)
-    add("--feature", help="what this is for; spend can be summed by it")
+    add_answering(parser)
     add("--thread", metavar="NAME", help="go on with the conversation of that name")
     add("-n", "--dry-run", action="store_true", help="show what would be sent and cost; send none")
-    add("--cache", metavar="MODE", help=", ".join(CACHE_MODES) + " (only: sends nothing)")
-    add("--no-cache", action="store_true", help="as --cache off")
     add("--no-stream", action="store_true", help="show the answer when it is complete")
     add("-o", "--output", metavar="NAME", help="keep the result in this variable (also NAME <<)")
     add("-q", "--quiet", action="store_true", help="show nothing; keep the result")
     add("-h", "--help", action="store_true", help="show this and send nothing")
     return parser
+
+
+def add_answering(parser: argparse.ArgumentParser) -> None:
+    """Add what every answer takes, however many are asked for."""
+    add = parser.add_argument
+    add("--over-budget", action="store_true", help="send even where a budget is used up")
+    add("--json", action="store_true", help="ask for JSON and check that it is")
+    add("--schema", metavar="NAME", help="JSON schema, pydantic model or dataclass to answer in")
+    add("--check", action="append", default=[], metavar="NAME", help=_CHECK_HELP)
+    add("--feature", help="what this is for; spend can be summed by it")
+    add("--cache", metavar="MODE", help=", ".join(CACHE_MODES) + " (only: sends nothing)")
+    add("--no-cache", action="store_true", help="as --cache off")
 
 
 def parse(line: str, parser: argparse.ArgumentParser | None = None) -> argparse.Namespace:
@@ -107,12 +113,6 @@ def flags(parser: argparse.ArgumentParser | None = None) -> tuple[str, ...]:
     return tuple(flag for action in actions for flag in action.option_strings)
 
 
-def prompt_of(cell: str) -> str:
-    """The cell's body without nbval's marker comments."""
-    lines = cell.split("\n")
-    return "\n".join(line for line in lines if not _NBVAL.match(line)).strip()
-
-
 def whole(text: str) -> int:
     """A token budget."""
     if not (text.isascii() and text.isdecimal() and len(text) < 10 and int(text)):
@@ -139,13 +139,10 @@ def _share(text: str) -> float:
     return share
 
 
-def dollars(text: str) -> Any:
+def dollars(text: str) -> Decimal:
     """An amount of US dollars."""
-    try:
-        amount = Decimal(text.removeprefix("$"))
-    except InvalidOperation:
-        amount = Decimal(-1)
-    if not amount.is_finite() or amount < 0:
+    amount = read_usd(text)
+    if amount is None:
         msg = f"{text!r:.40} is no amount of US dollars; it takes one such as 0.05"
         raise argparse.ArgumentTypeError(msg)
     return amount

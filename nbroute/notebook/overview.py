@@ -6,17 +6,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from nbroute.errors import RecordError
 from nbroute.limits import Limits
 from nbroute.notebook.lines import cost_told, marks, model_name, tokens
 from nbroute.notebook.render import session_line
 from nbroute.notebook.tables import Said, Table
-from nbroute.notebook.wording import DOT, seconds
+from nbroute.notebook.wording import DOT
 from nbroute.pricing import format_usd
 from nbroute.report import Report, Saving, Spend, counted
+from nbroute.report.words import seconds
 from nbroute.types import RouteResult
+
+if TYPE_CHECKING:
+    from nbroute.build import Router
 
 #: Calls that are shown of those that were made.
 RECENT = 6
@@ -51,7 +55,7 @@ class TierFacts(NamedTuple):
     p95: str
 
 
-def look(router: Any) -> Overview:
+def look(router: Router) -> Overview:
     """The session as it is now; the newest of its calls first."""
     recent = router.history.results()[: -RECENT - 1 : -1]
     try:
@@ -114,8 +118,7 @@ def _saved(saving: Saving, baseline: str, kind: str) -> Fact:
     if saving.usd is None:
         told = counted(saving.unknown_calls, "call")
         return Fact("unknown", f"against all on {baseline}: {told} of unknown cost{kind}")
-    word = "less" if saving.usd >= 0 else "more"
-    return Fact(f"{format_usd(abs(saving.usd))} {word}", against)
+    return Fact(saving.told, against)
 
 
 def answers(report: Report) -> Fact:
@@ -147,14 +150,7 @@ def _tier(report: Report, name: str, spend: Spend) -> TierFacts:
     share, number = report.tier_share.get(name, 0.0), report.answered.get(name, 0)
     latency = report.latency.get(name)
     times = [seconds(latency.p50_ms), seconds(latency.p95_ms)] if latency else ["–", "–"]
-    return TierFacts(name or "(none)", f"{share:.0%} ({number:,})", share, _money(spend), *times)
-
-
-def _money(spend: Spend) -> str:
-    parts = [format_usd(spend.usd)] if spend.usd or not spend.equivalent_usd else []
-    parts += [f"{format_usd(spend.equivalent_usd)} equivalent"] if spend.equivalent_usd else []
-    parts += [f"{spend.unknown_calls:,} of unknown cost"] if spend.unknown_calls else []
-    return " + ".join(parts)
+    return TierFacts(name or "(none)", f"{share:.0%} ({number:,})", share, spend.told, *times)
 
 
 def calls(results: tuple[RouteResult, ...]) -> list[list[str]]:

@@ -1,4 +1,4 @@
-"""What is asked for often and done seldom: a widget that is redrawn while prompts are routed."""
+"""How a widget is redrawn while prompts are routed: asked to often, and done seldom."""
 
 from __future__ import annotations
 
@@ -6,11 +6,31 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nbroute.build import Router
 
 _log = logging.getLogger("nbroute")
 
 #: What has just been routed is in the ledger some milliseconds later.
 SETTLE_S = 0.15
+
+
+class Following:
+    """Calls `changed` whenever the router's session has something new, until it is closed."""
+
+    def __init__(self, router: Router, changed: Callable[[], None]) -> None:
+        self._changed = changed
+        self._history = router.history
+        self.close = self._history.watch(changed)
+
+    def follow(self, router: Router) -> None:
+        """Follow that router's session from here on."""
+        if router.history is not self._history:
+            self.close()
+            self._history = router.history
+            self.close = self._history.watch(self._changed)
 
 
 class Paced:

@@ -71,6 +71,12 @@ def heard(words: str) -> str:
     return f'<div role="status" aria-live="polite" class="nbr-heard">{text(words)}</div>'
 
 
+def status(words: str) -> str:
+    """Words beside a button that a screen reader says when they change."""
+    style = f"color:{_INK};display:inline-block;line-height:1.4"
+    return f'<span role="status" style="{style}">{text(words)}</span>'
+
+
 def bar(share: float) -> str:
     """A bar filled so far, 0 to 1; the words beside it say the same, so it is not read out."""
     filled = min(max(share, 0.0), 1.0)

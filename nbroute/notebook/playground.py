@@ -11,12 +11,13 @@ import ipywidgets as widgets
 
 from nbroute.build import Router
 from nbroute.classify.simple import NAMES
-from nbroute.errors import NbrouteError
+from nbroute.errors import NbrouteError, named
 from nbroute.notebook import playing
 from nbroute.notebook.card import Card
 from nbroute.notebook.panels import STYLE, heard, text
+from nbroute.notebook.pieces import Said, button, dropdown, row
 from nbroute.notebook.render import View
-from nbroute.notebook.screens import Live, is_watched
+from nbroute.notebook.screens import Live, is_live
 from nbroute.notebook.untrusted import escape_markdown
 from nbroute.types import Decision, Explanation, RouteResult
 
@@ -53,9 +54,9 @@ class Playground(widgets.VBox):
         self._lock = threading.RLock()
         self._make_controls(prompt)
         hint = widgets.HTML(f'<span class="nbr">{text(_KEPT)}</span>')
-        how = _row(self.classifier, hint)
+        how = row(self.classifier, hint)
         top = [widgets.HTML(STYLE), self.prompt, how, self.heard, self.verdict]
-        sends = _row(self.send, self.tier, self.send_at, self.stop, self.said)
+        sends = row(self.send, self.tier, self.send_at, self.stop, self.said)
         super().__init__([*top, sends, self.details])
         self.prompt.observe(lambda _: self.explain(), "value")
         self.classifier.observe(lambda _: self.explain(), "value")
@@ -75,14 +76,14 @@ class Playground(widgets.VBox):
         )
         self.prompt.add_class("nbr-prompt")
         self.heard, self.verdict, self.details = widgets.HTML(), widgets.HTML(), widgets.HTML()
-        self.send = _button("Send", "Ask the tier that is shown")
-        self.tier = _dropdown("Tier", self._router.ladder.names)
-        self.send_at = _button("Send at tier", "Ask the tier chosen beside")
-        self.stop = _button("Stop", "Stop the answer that is on its way")
+        self.send = button("Send", "Ask the tier that is shown")
+        self.tier = dropdown("Tier", self._router.ladder.names)
+        self.send_at = button("Send at tier", "Ask the tier chosen beside")
+        self.stop = button("Stop", "Stop the answer that is on its way")
         self.stop.disabled = True
-        self.said = widgets.HTML()
+        self.said = Said()
         named = [name for name in NAMES if name not in playing.ASKING]
-        self.classifier = _dropdown("Classifier", [(_AS_ROUTED, ""), *((n, n) for n in named)])
+        self.classifier = dropdown("Classifier", [(_AS_ROUTED, ""), *((n, n) for n in named)])
 
     def explain(self) -> None:
         """Show what routing would do with the text as it is now; sends nothing."""
@@ -100,7 +101,7 @@ class Playground(widgets.VBox):
             return None
         self._cancel.clear()
         self._idle()
-        self._say("answering ...")
+        self.said.say("answering ...")
         thread = threading.Thread(target=self._work, args=(tier,), name="nbroute-playground")
         thread.daemon = True
         thread.start()
@@ -145,16 +146,16 @@ class Playground(widgets.VBox):
             time.sleep(_SETTLE_S)
             self._sent(self._ask(tier))
         except NbrouteError as error:
-            said = f"{type(error).__name__}: {error}"
+            said = named(error)
             if error.result is not None and error.result.text:
                 self._sent(error.result)
         except Exception as error:  # noqa: BLE001 - a thread's error has no other place to show
-            said = f"{type(error).__name__}: {error}"
+            said = named(error)
         finally:
             self._busy.release()
             with self._lock:
                 self._idle()
-            self._say(said)
+            self.said.say(said)
 
     def _ask(self, tier: str | None) -> RouteResult:
         with self._lock:
@@ -203,14 +204,11 @@ class Playground(widgets.VBox):
         self.send_at.disabled = busy or shown is None
         self.stop.disabled = not busy
 
-    def _say(self, words: str) -> None:
-        self.said.value = f'<div class="nbr" role="status">{text(words)}</div>'
-
     def _ipython_display_(self) -> None:
         from IPython import get_ipython
         from IPython.display import display
 
-        if self._router.settings.static or not is_watched(get_ipython()):
+        if not is_live(get_ipython(), static=self._router.settings.static):
             display(playing.printed(self._router, self.prompt.value, **self._options))
             return
         data: Any = self._repr_mimebundle_()
@@ -229,22 +227,3 @@ def _as_shown(decision: Decision) -> Callable[[str], Decision]:
 
 def _nobody(result: RouteResult) -> None:
     """Who is told where nobody asked to be."""
-
-
-def _button(description: str, tooltip: str) -> widgets.Button:
-    return widgets.Button(description=description, tooltip=tooltip, layout={"width": "auto"})
-
-
-def _dropdown(description: str, options: Any) -> widgets.Dropdown:
-    return widgets.Dropdown(
-        options=options,
-        description=description,
-        style={"description_width": "initial"},
-        layout={"width": "auto"},
-    )
-
-
-def _row(*children: widgets.Widget) -> widgets.HBox:
-    row = widgets.HBox(children, layout={"flex_flow": "row wrap", "align_items": "center"})
-    row.add_class("nbr-row")
-    return row

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nbroute.adapt import clean
-from nbroute.errors import SettingsError
+from nbroute.errors import SettingsError, named
 from nbroute.notebook.marked import marked, signal_lines, signal_table
 from nbroute.notebook.panels import bar, table, text
 from nbroute.notebook.tables import Said, Table, dry_run
 from nbroute.types import Decision, Explanation
+
+if TYPE_CHECKING:
+    from nbroute.build import Router
 
 #: These ask a model, or may.
 ASKING = ("model", "hybrid")
@@ -38,7 +41,7 @@ INVITATION = Told(
 )
 
 
-def would_send(router: Any, chosen: Any, prompt: str) -> bool:
+def would_send(router: Router, chosen: Any, prompt: str) -> bool:
     """Whether classifying the prompt might send something; a function of one's own is not known."""
     if not isinstance(chosen, str) or chosen.startswith("rules"):
         return False
@@ -54,7 +57,7 @@ def would_send(router: Any, chosen: Any, prompt: str) -> bool:
 
 def failed(error: Exception) -> Told:
     """An error's words, where the tier would be."""
-    said = f"{type(error).__name__}: {error}"
+    said = named(error)
     head = '<span class="nbr-big">This cannot be routed</span>'
     return Told(f'<div class="nbr">{head}<p>{text(said)}</p></div>', "", said)
 
@@ -94,7 +97,7 @@ def _costs(explained: Explanation, picked: str) -> str:
     return table(caption, head, rows, numbers=head[3:], wide=head[3:], picked=place)
 
 
-def printed(router: Any, prompt: str, **options: Any) -> Table | Said:
+def printed(router: Router, prompt: str, **options: Any) -> Table | Said:
     """The same once, in words, for a terminal and a static notebook."""
     if not prompt.strip():
         return Said("playground: give a text, `%route playground What is a monad?`")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nbroute.errors import RecordError
 from nbroute.notebook.lines import headline, ladder_plain, reason, remarks
@@ -22,6 +22,9 @@ from nbroute.types import (
     equivalent_cost,
     total_cost,
 )
+
+if TYPE_CHECKING:
+    from nbroute.build import Router
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,7 @@ def bundle(view: View) -> tuple[dict[str, str], dict[str, Any]]:
     return data, {"nbroute": told}
 
 
-def session_text(router: Any, *, saving: bool = True) -> str:
+def session_text(router: Router, *, saving: bool = True) -> str:
     """The session's line, or why there is none: a ledger that cannot be read."""
     try:
         return _session(router, router.report(), saving=saving)
@@ -122,7 +125,7 @@ def session_line(report: Report, budget_usd: Decimal | None, *, saving: bool = T
     return DOT.join(part for part in parts if part)
 
 
-def meter_lines(router: Any) -> list[str]:
+def meter_lines(router: Router) -> list[str]:
     """The session meter: the line of the session, and the spend by tier."""
     try:
         report = router.report()
@@ -134,7 +137,7 @@ def meter_lines(router: Any) -> list[str]:
     return [f"now: {now}", f"by tier: {by_tier}"]
 
 
-def _session(router: Any, report: Report, *, saving: bool = True) -> str:
+def _session(router: Router, report: Report, *, saving: bool = True) -> str:
     """The session's line, and the file that answers or is written; replaying saves nothing."""
     replaying, recorder = router.replaying, router.recorder
     parts = [f"replaying {replaying.path.name}"] if replaying is not None else []
@@ -144,12 +147,7 @@ def _session(router: Any, report: Report, *, saving: bool = True) -> str:
 
 
 def _tier_spent(tier: str, spend: Spend) -> str:
-    amounts = [format_usd(spend.usd)] if spend.usd or not spend.equivalent_usd else []
-    if spend.equivalent_usd:
-        amounts.append(f"{format_usd(spend.equivalent_usd)} equivalent")
-    if spend.unknown_calls:
-        amounts.append(f"{spend.unknown_calls} of unknown cost")
-    return f"{tier} {' + '.join(amounts)} ({counted(spend.calls, 'call')})"
+    return f"{tier} {spend.told} ({counted(spend.calls, 'call')})"
 
 
 def _spent(spend: Spend, budget_usd: Decimal | None) -> str:
@@ -172,8 +170,7 @@ def _saved(saving: Saving, baseline: str, how: str) -> str:
         return ""
     if saving.usd is None:
         return f"saving against all on {baseline} unknown: a price is not known"
-    word = "less" if saving.usd >= 0 else "more"
-    return f"{format_usd(abs(saving.usd))} {word} than all on {baseline} ({how})"
+    return f"{saving.told} than all on {baseline} ({how})"
 
 
 def _answer_markdown(result: RouteResult) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from nbroute.notebook.charts import show_controls, show_picture
-from nbroute.notebook.screens import is_watched
+from nbroute.notebook.screens import is_live
 from nbroute.notebook.tables import Table
 from nbroute.notebook.untrusted import escape_markdown, safe_plain
 from nbroute.report import Report
@@ -23,7 +23,7 @@ def show(report: Report, shell: Any, *, static: bool) -> None:
         return
     picture = together(figures)
     drawn = show_picture(picture)
-    if drawn and is_watched(shell) and not static:
+    if drawn and is_live(shell, static=static):
         show_controls(picture, "`%route report`")
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any, Literal, Protocol
 
 from nbroute.notebook import render
 from nbroute.notebook.untrusted import safe_plain
@@ -31,22 +32,53 @@ class Screen(Protocol):
         """There is no answer, and an error will say why."""
 
 
-class Live:
-    """One display handle, redrawn at most about eight times a second.
+class Redrawn:
+    """One output that is drawn again in place, with a pause after each time.
 
-    A long answer is redrawn less often, since each redraw sends all of it again.
+    The pause is a second longer for so many `letters_per_s`, as each time sends all of them.
     """
+
+    def __init__(self, pause_s: float, letters_per_s: int) -> None:
+        self._pause_s, self._letters_per_s = pause_s, letters_per_s
+        self._handle: Any = None
+        self._next = 0.0
+
+    @property
+    def is_due(self) -> bool:
+        """Whether the pause is over."""
+        return time.monotonic() >= self._next
+
+    def hurry(self) -> None:
+        """Have the pause be over."""
+        self._next = 0.0
+
+    def show(self, data: dict[str, str], metadata: dict[str, Any], letters: int = 0) -> None:
+        """Draw this in place of what stands there."""
+        from IPython.display import display
+
+        if self._handle is None:
+            self._handle = display(data, metadata=metadata, raw=True, display_id=True)
+        else:
+            self._handle.update(data, metadata=metadata, raw=True)
+        self._next = time.monotonic() + self._pause_s + letters / self._letters_per_s
+
+    def take_back(self) -> None:
+        """Leave an empty output, if anything was drawn."""
+        if self._handle is not None:
+            self._handle.update({"text/plain": ""}, raw=True)
+
+
+class Live:
+    """One output, redrawn at most about eight times a second, a long answer less often."""
 
     has_meter = True
 
     def __init__(self) -> None:
-        self._handle: Any = None
-        self._drawn = 0.0
+        self._output = Redrawn(0.125, 400_000)
 
     def draw(self, view: render.View) -> None:
         """Redraw, unless it was done a moment ago."""
-        size = len(view.running.text) if view.running else 0
-        if time.monotonic() - self._drawn > 0.125 + size / 400_000:
+        if self._output.is_due:
             self.finish(view)
 
     def text(self, piece: str) -> None:
@@ -57,19 +89,12 @@ class Live:
 
     def give_up(self) -> None:
         """Take back what was drawn."""
-        if self._handle is not None:
-            self._handle.update({"text/plain": ""}, raw=True)
+        self._output.take_back()
 
     def finish(self, view: render.View) -> None:
         """Redraw now."""
-        from IPython.display import display
-
-        data, metadata = render.bundle(view)
-        if self._handle is None:
-            self._handle = display(data, metadata=metadata, raw=True, display_id=True)
-        else:
-            self._handle.update(data, metadata=metadata, raw=True)
-        self._drawn = time.monotonic()
+        letters = len(view.running.text) if view.running else 0
+        self._output.show(*render.bundle(view), letters)
 
 
 class Once:
@@ -149,13 +174,26 @@ class Quiet:
         """Nothing."""
 
 
+_SCREENS: dict[str, Callable[[], Screen]] = {"live": Live, "terminal": Terminal, "once": Once}
+
+
 def screen_for(shell: Any, *, static: bool) -> Screen:
     """The screen that suits this front end."""
+    return _SCREENS[front_end(shell, static=static)]()
+
+
+def front_end(shell: Any, *, static: bool) -> Literal["live", "terminal", "once"]:
+    """How this front end shows what changes: again in place, in pieces, or at the end alone."""
     if static:
-        return Once()
+        return "once"
     if not hasattr(shell, "kernel"):
-        return Terminal()
-    return Live() if is_watched(shell) else Once()
+        return "terminal"
+    return "live" if is_watched(shell) else "once"
+
+
+def is_live(shell: Any, *, static: bool) -> bool:
+    """Whether somebody may be looking at a front end that can be redrawn."""
+    return front_end(shell, static=static) == "live"
 
 
 def is_watched(shell: Any) -> bool:

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nbroute.notebook.lines import attempt_line, headline, ladder_plain, reason
 from nbroute.notebook.render import session_text
 from nbroute.notebook.untrusted import escape_markdown, safe_plain
 from nbroute.notebook.wording import DOT
 from nbroute.pricing import describe, format_usd, price_of
+from nbroute.report.words import in_columns
 from nbroute.types import Cost, Decision, Explanation, Message, RouteResult, Signal, Target, Tier
+
+if TYPE_CHECKING:
+    from nbroute.build import Router
 
 
 @dataclass(frozen=True)
@@ -51,12 +55,8 @@ class Table:
 
     def __repr__(self) -> str:
         """The table with its columns aligned."""
-        grid = [list(self.head), *(list(map(_one_line, row)) for row in self.rows)]
-        widths = [max(len(row[i]) for row in grid) for i in range(len(self.head))]
-        lines = [
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-            for row in (grid if self.rows else [])
-        ]
+        grid = [self.head, *(list(map(_one_line, row)) for row in self.rows)]
+        lines = in_columns(grid) if self.rows else []
         return "\n".join([*map(safe_plain, self.above), *lines, *map(safe_plain, self.below)])
 
     def _repr_markdown_(self) -> str:
@@ -67,7 +67,7 @@ class Table:
         return "\n\n".join([*above, *(["\n".join(grid)] if self.rows else []), *below])
 
 
-def spend_table(router: Any, words: Sequence[str]) -> Table:
+def spend_table(router: Router, words: Sequence[str]) -> Table:
     """The session's spend by tier, or by what the words say; `all` takes every session."""
     everything = "all" in words
     by = next((word for word in words if word != "all"), "tier")
@@ -80,7 +80,7 @@ def spend_table(router: Any, words: Sequence[str]) -> Table:
     return Table(head, rows, below=[session_text(router)])
 
 
-def tiers_table(router: Any) -> Table:
+def tiers_table(router: Router) -> Table:
     """The ladder, cheapest tier first."""
     providers = router.parts.dispatcher.providers
     rows = []
@@ -102,7 +102,7 @@ def tiers_table(router: Any) -> Table:
     return Table(head, rows, above=[f"ladder {router.ladder.name}{DOT}{origin}"])
 
 
-def budgets(router: Any) -> Said:
+def budgets(router: Router) -> Said:
     """Each budget that is in force, and the session's spend."""
     limits = router.limits
     lines = [
@@ -125,7 +125,7 @@ def _per_feature(budget: Any) -> str:
     return ", ".join(f"{name} ${usd}" for name, usd in budget.items())
 
 
-def threads_table(router: Any) -> Table:
+def threads_table(router: Router) -> Table:
     """The session's conversations: their turns, the tiers that answered, the last prompt."""
     rows = []
     for name in router.threads.names():
@@ -200,9 +200,7 @@ def _climb(explained: Explanation) -> list[str]:
     if len(names) < 2:
         return []
     high = [e.high for e in explained.estimates if e.tier in names]
-    amounts = [cost.usd for cost in high if cost.usd is not None]
-    together = sum(amounts, Decimal(0)) if len(amounts) == len(high) else None
-    most = f"together at most {describe(Cost(together, high[0].source))}"
+    most = f"together at most {together(high)}"
     if plan.strategy == "parallel":
         alike = f"from a similarity of {plan.agreement} on {names[0]}'s answer is kept"
         return [f"both are asked at once and paid for; {alike}; {most}"]
@@ -242,6 +240,19 @@ def cost_range(low: Cost, high: Cost) -> str:
     if low.usd is None:
         return describe(low)
     return f"{format_usd(low.usd)} to {describe(high)}"
+
+
+def together(costs: Sequence[Cost]) -> str:
+    """What they come to; money that is billed and money that is not are never added."""
+    kinds = dict.fromkeys(cost.source == "equivalent" for cost in costs)
+    groups = [[one for one in costs if (one.source == "equivalent") is kind] for kind in kinds]
+    return " and ".join(describe(_sum(group)) for group in groups)
+
+
+def _sum(costs: Sequence[Cost]) -> Cost:
+    known = [cost.usd for cost in costs if cost.usd is not None]
+    usd = sum(known, Decimal(0)) if len(known) == len(costs) else None
+    return Cost(usd, costs[0].source)
 
 
 def _shortened(message: Message) -> str:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import html
 from typing import Any
 
 import ipywidgets as widgets
 
 from nbroute.build import Router
+from nbroute.errors import named
 from nbroute.notebook.card import Card
 from nbroute.notebook.feedback import MEANS, WORDS, kept
+from nbroute.notebook.pieces import Said
 
 
 class Thumbs(widgets.HBox):
@@ -30,7 +31,7 @@ class Thumbs(widgets.HBox):
             style={"description_width": "initial", "button_width": "auto"},
         )
         self.word.add_class("widget-inline-hbox")  # the description beside the words
-        self.said = widgets.HTML()
+        self.said = Said()
         super().__init__(
             [self.word, self.said], layout={"flex_flow": "row wrap", "align_items": "center"}
         )
@@ -41,7 +42,7 @@ class Thumbs(widgets.HBox):
         if self._card.result.id != self._about:
             self._about = self._card.result.id
             self.word.value = None
-            self._say("")
+            self.said.say("")
 
     def _clicked(self, change: Any) -> None:
         if change["new"] is None:
@@ -49,13 +50,10 @@ class Thumbs(widgets.HBox):
         try:
             label = self._router.label(self._card.result, change["new"])
         except Exception as error:  # noqa: BLE001 - a click's error has no other place to show
-            self._say(f"{type(error).__name__}: {error}")
+            self.said.say(named(error))
             self.word.value = None  # so that the same word can be clicked again
         else:
-            self._say(kept(label))
-
-    def _say(self, text: str) -> None:
-        self.said.value = f'<span role="status">{html.escape(text)}</span>'
+            self.said.say(kept(label))
 
     def __repr__(self) -> str:
         """What a front end without widgets shows: the magic that does the same."""

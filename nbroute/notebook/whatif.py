@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import threading
-from typing import Any
 
 import ipywidgets as widgets
 
 from nbroute.build import Router
 from nbroute.classify.simple import NAMES
-from nbroute.errors import NbrouteError
+from nbroute.errors import NbrouteError, named
 from nbroute.evaluate import whatif_text
 from nbroute.evaluate.scenario import Strategy
 from nbroute.evaluate.whatif import WhatIf
 from nbroute.ladders import LADDERS
 from nbroute.notebook.panels import STYLE, bar, heard, table, text, tile
+from nbroute.notebook.pieces import button, dropdown, row
 from nbroute.report import counted
 
 _AS_IT_IS = "as it is"
@@ -34,21 +34,14 @@ class WhatIfPanel(widgets.VBox):
         self._router = router
         self._lock = threading.RLock()
         self._worked: dict[tuple[str | None, str | None], WhatIf] = {}
+        self._found: WhatIf | None = None
         self._newer = 0
         self.closed = False
         self._make_controls()
-        controls = [
-            self.threshold,
-            self.typed,
-            self.classifier,
-            self.ladder,
-            self.cache,
-            self.again,
-        ]
-        row = widgets.HBox(controls, layout={"flex_flow": "row wrap", "align_items": "center"})
-        row.add_class("nbr-row")
-        super().__init__([widgets.HTML(STYLE), row, self.said, self.shown])
-        for control in (self.threshold, self.classifier, self.ladder, self.cache):
+        chosen = (self.classifier, self.ladder, self.cache)
+        controls = row(self.threshold, self.typed, *chosen, self.again)
+        super().__init__([widgets.HTML(STYLE), controls, self.said, self.shown])
+        for control in (self.threshold, *chosen):
             control.observe(lambda _: self.redraw(), "value")
         self.again.on_click(lambda _: self.read_again())
         self.redraw()
@@ -76,38 +69,35 @@ class WhatIfPanel(widgets.VBox):
         )
         widgets.link((self.threshold, "value"), (self.typed, "value"))
         own = self._router.classifier
-        named = own if isinstance(own, str) else "your own"
-        self.classifier = _dropdown(
-            "Classifier", [(f"{_AS_IT_IS} ({named})", None), *((n, n) for n in NAMES if n != own)]
+        kind = own if isinstance(own, str) else "your own"
+        self.classifier = dropdown(
+            "Classifier", [(f"{_AS_IT_IS} ({kind})", ""), *((n, n) for n in NAMES if n != own)]
         )
         name = self._router.ladder.name
         others = [(n, n) for n in LADDERS if n != name]
-        self.ladder = _dropdown("Ladder", [(f"{_AS_IT_IS} ({name})", None), *others])
+        self.ladder = dropdown("Ladder", [(f"{_AS_IT_IS} ({name})", ""), *others])
         self.cache = widgets.Checkbox(cached, description="Cache", indent=False)
         self.cache.layout.width = "auto"
-        self.again = widgets.Button(
-            description="Read the session again",
-            tooltip="Take in what was routed since",
-            layout={"width": "auto"},
-        )
+        self.again = button("Read the session again", "Take in what was routed since")
         self.said, self.shown = widgets.HTML(), widgets.HTML()
 
     def redraw(self) -> None:
         """Show what the controls say; an error takes the figures' place."""
         with self._lock:
             try:
-                found = self.found()
+                self._found = self.found()
             except NbrouteError as error:
-                told = f"{type(error).__name__}: {error}"
+                self._found = None
+                told = named(error)
                 self.said.value = heard(told)
                 self.shown.value = f'<div class="nbr"><p>{text(told)}</p></div>'
-                return
-            self.said.value = heard(_spoken(found))
-            self.shown.value = body(found, self._newer)
+            else:
+                self.said.value = heard(_spoken(self._found))
+                self.shown.value = body(self._found, self._newer)
 
     def found(self) -> WhatIf:
         """The what-if that the controls ask for; SettingsError where there is no such one."""
-        key = (self.ladder.value, self.classifier.value)
+        key = (self.ladder.value or None, self.classifier.value or None)
         if key not in self._worked:
             self._worked[key] = self._router.what_if(*key, threshold=0)
         return self._worked[key].at(threshold=self.threshold.value, cache=self.cache.value)
@@ -126,7 +116,8 @@ class WhatIfPanel(widgets.VBox):
                 return
             self._router = router
             self._newer += 1
-            self.redraw()
+            if self._found is not None:
+                self.shown.value = body(self._found, self._newer)
 
     def announced(self, _words: str) -> bool:
         """What a provider does is told elsewhere."""
@@ -194,13 +185,4 @@ def _spoken(found: WhatIf) -> str:
     return (
         f"below {found.threshold:g} one tier up: {whatif_text.cost(chosen)}, "
         f"saved {whatif_text.saved(chosen)}, {whatif_text.mix(chosen.mix)}"
-    )
-
-
-def _dropdown(description: str, values: Any) -> widgets.Dropdown:
-    return widgets.Dropdown(
-        options=values,
-        description=description,
-        style={"description_width": "initial"},
-        layout={"width": "auto"},
     )

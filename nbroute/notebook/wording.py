@@ -15,12 +15,3 @@ def replayed(attempt: Attempt) -> bool:
 def free(attempt: Attempt) -> str:
     """The cost of an answer that was not sent for."""
     return "$0 (replayed)" if replayed(attempt) else "$0 (cached)"
-
-
-def seconds(milliseconds: float) -> str:
-    """`12 ms`, `0.4 s`, `75 s`."""
-    if milliseconds < 95:
-        return f"{milliseconds:.0f} ms"
-    if milliseconds < 9_950:
-        return f"{milliseconds / 1000:.1f} s"
-    return f"{milliseconds / 1000:.0f} s"

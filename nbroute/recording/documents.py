@@ -11,12 +11,14 @@ from typing import Any
 
 from nbroute.errors import RecordError
 
+#: No count and no price in a file is above it; beyond, sums and SQLite's integers break.
+MOST = 2**53
 _DECODER = json.JSONDecoder()
 _SPACE = re.compile(r"[ \t\r\n]*")
 _NEXT = re.compile(r"^\{", re.MULTILINE)
 #: Line separators and half surrogate pairs: an editor would break lines there, or not save.
 _AWKWARD = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff]")
-_CONFLICT = ("<<<<<<<", "=======", ">>>>>>>")
+_CONFLICT = ("<<<<<<<", "|||||||", "=======", ">>>>>>>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +54,11 @@ def read_text(file: Path, path: Path) -> str:
 
     `path` is what the user calls it.
     """
-    if file.is_dir():
-        raise RecordError(f"{path} is a folder; name the recording's file in it")
     try:
+        if file.is_dir():
+            raise RecordError(f"{path} is a folder; name the recording's file in it")
+        if file.exists() and not file.is_file():
+            raise RecordError(f"{path} is a device or a pipe; name a file")
         return file.read_text("utf-8-sig")
     except FileNotFoundError:
         raise RecordError(
@@ -63,6 +67,8 @@ def read_text(file: Path, path: Path) -> str:
         ) from None
     except UnicodeDecodeError:
         raise RecordError(f"{path} is not UTF-8 text; save it as UTF-8") from None
+    except ValueError as error:  # a NUL in the name
+        raise RecordError(f"{str(path)!r} is no name of a file: {error}") from None
     except OSError as error:
         raise RecordError(f"{path} cannot be read: {error.strerror or error}") from None
 
@@ -74,7 +80,7 @@ def documents(text: str, path: Path) -> Iterator[Document]:
     while place < len(text):
         try:
             found, end = _DECODER.raw_decode(text, place)
-        except (json.JSONDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
             raise _broken(text, place, line, path, error) from None
         if not isinstance(found, dict):
             raise _no_object(text, place, line, path)
@@ -107,7 +113,7 @@ def _no_object(text: str, start: int, line: int, path: Path) -> RecordError:
 def _broken(text: str, start: int, line: int, path: Path, error: Exception) -> RecordError:
     """What is wrong with the document that begins there, and what to do."""
     at = line + text.count("\n", start, getattr(error, "pos", start))
-    said = getattr(error, "msg", str(error))
+    said = getattr(error, "msg", str(error).partition(";")[0])
     if _line_of(text, at).startswith(_CONFLICT):
         return RecordError(f"{path}, line {at}: a merge conflict stands there; resolve it")
     if text[start] != "{":

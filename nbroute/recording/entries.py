@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from nbroute import errors
 from nbroute.cache import request_key
 from nbroute.errors import ProviderError, RecordError
-from nbroute.recording.documents import Document, joined, lines
+from nbroute.recording.documents import MOST, Document, joined, lines
 from nbroute.types import Message, Reply, Request, Usage
 
 if TYPE_CHECKING:
@@ -125,9 +125,12 @@ def _entry(fields: Mapping[str, Any]) -> Entry | VectorEntry:
         if not isinstance(entry.vector, str):
             raise ValueError("vector is no text")
         return entry
+    tier = fields["tier"]
+    if not isinstance(tier, str) or not isinstance(purpose, str):
+        raise ValueError(f"purpose is {purpose!r:.40} and tier {tier!r:.40}, not both text")  # noqa: TRY004 - a damaged file
     if "error" in fields:
-        return Entry(purpose, fields["tier"], _request(asked), error=_error(fields["error"]))
-    return Entry(purpose, fields["tier"], _request(asked), reply=_reply(fields["reply"]))
+        return Entry(purpose, tier, _request(asked), error=_error(fields["error"]))
+    return Entry(purpose, tier, _request(asked), reply=_reply(fields["reply"]))
 
 
 def _request_fields(request: Request) -> dict[str, Any]:
@@ -147,12 +150,18 @@ def _request(fields: Mapping[str, Any]) -> Request:
     return Request(
         provider=str(fields["provider"]),
         model=str(fields["model"]),
-        messages=tuple(_message(one) for one in fields["messages"]),
+        messages=_messages(fields["messages"]),
         max_tokens=_count(fields, "max_tokens"),
         temperature=None if temperature is None else float(temperature),
         schema=fields.get("schema"),
         **{name: bool(fields.get(name, False)) for name in _FLAGS},
     )
+
+
+def _messages(told: Any) -> tuple[Message, ...]:
+    if not isinstance(told, list) or not told:
+        raise ValueError("messages is no list of messages")
+    return tuple(map(_message, told))
 
 
 def _message(told: Mapping[str, Any]) -> Message:
@@ -216,7 +225,7 @@ def _error(fields: Mapping[str, Any]) -> ProviderError:
 
 def _count(fields: Mapping[str, Any], name: str) -> int:
     count = fields[name]
-    if type(count) is not int or count < 0:
+    if type(count) is not int or not 0 <= count <= MOST:
         raise ValueError(f"{name} is {count!r:.40}, no count")
     return count
 

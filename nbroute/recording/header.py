@@ -9,13 +9,17 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, get_args
 
-from nbroute.errors import RecordError
-from nbroute.recording.documents import Document, joined, lines, not_ours
+from nbroute import ladders
+from nbroute.errors import RecordError, SettingsError
+from nbroute.recording.documents import MOST, Document, joined, lines, not_ours
 from nbroute.types import Ladder, Price, ProviderKind, Target, Tier
 
 SCHEMA = 1
 _MARK = "recording"
-_OPTIONAL = ("reference", "context")
+#: What is left out of the document where it is so.
+_UNTOLD = {"name": "", "provider": None, "model": None, "threshold": None, "step_up_below": 0.0}
+#: What a damaged document raises where it is read.
+_DAMAGED = (KeyError, TypeError, ValueError, ArithmeticError, AttributeError)
 
 
 @dataclass(frozen=True)
@@ -56,8 +60,8 @@ class Header:
             "providers": dict(self.kinds),
             "classifier": {
                 name: told
-                for name in Classifying.__dataclass_fields__
-                if (told := getattr(classifying, name)) not in (None, 0.0)
+                for name, usual in _UNTOLD.items()
+                if (told := getattr(classifying, name)) != usual
             },
             "embedder": {"name": self.embedder, "model": self.embedder_model},
             "agreement": self.agreement,
@@ -74,7 +78,7 @@ def read_header(document: Document, path: Path) -> Header:
     _check_ours(fields, path)
     try:
         return _header(fields)
-    except (KeyError, TypeError, ValueError, ArithmeticError) as error:
+    except (*_DAMAGED, SettingsError) as error:
         raise RecordError(
             f"{path}, line {document.line}: the recording's header is damaged "
             f"({_what(error)}); correct it, or record again in another file"
@@ -109,13 +113,28 @@ def _header(fields: Mapping[str, Any]) -> Header:
         raise ValueError(f"providers lacks {unknown[0]!r}")
     return Header(
         profile=_text(fields["profile"]),
-        ladder=Ladder(_text(fields["ladder"]), tiers, _text(fields["default"])),
+        ladder=_usable(Ladder(_text(fields["ladder"]), tiers, _text(fields["default"]))),
         kinds=kinds,
-        classifying=Classifying(**fields["classifier"]),
+        classifying=_classifying(Classifying(**fields["classifier"])),
         embedder=_text(fields["embedder"]["name"]),
         embedder_model=_text(fields["embedder"]["model"]),
-        agreement=float(fields["agreement"]),
+        agreement=_fraction(fields["agreement"]),
         baseline=_text(fields["baseline"]),
+    )
+
+
+def _usable(ladder: Ladder) -> Ladder:
+    ladders.validate(ladder)
+    return ladder
+
+
+def _classifying(told: Classifying) -> Classifying:
+    return Classifying(
+        _text(told.name),
+        _maybe_text(told.provider),
+        _maybe_text(told.model),
+        _fraction(told.threshold),
+        _fraction(told.step_up_below),
     )
 
 
@@ -131,23 +150,25 @@ def _tier_fields(tier: Tier) -> dict[str, Any]:
         fields["fallbacks"] = [_fallback_fields(one) for one in tier.fallbacks]
     if tier.price:
         fields["price"] = _price_fields(tier.price)
-    fields |= {name: told for name in _OPTIONAL if (told := getattr(tier, name)) is not None}
+    if tier.reference is not None:
+        fields["reference"] = tier.reference
+    if tier.context is not None:
+        fields["context"] = tier.context
     return fields | ({"description": lines(tier.description)} if tier.description else {})
 
 
 def _tier(fields: Mapping[str, Any]) -> Tier:
-    if type(fields["max_tokens"]) is not int:
-        raise ValueError("max_tokens is no whole number")
     return Tier(
         name=_text(fields["name"]),
         provider=_text(fields["provider"]),
         model=_text(fields["model"]),
-        max_tokens=fields["max_tokens"],
+        max_tokens=_whole(fields["max_tokens"]),
         system=joined(fields["system"]),
         fallbacks=tuple(_fallback(one) for one in fields.get("fallbacks", ())),
         price=_price(fields.get("price")),
         description=joined(fields.get("description", "")),
-        **{name: fields.get(name) for name in _OPTIONAL},
+        reference=_maybe_text(fields.get("reference")),
+        context=_whole(fields["context"]) if fields.get("context") is not None else None,
     )
 
 
@@ -172,7 +193,10 @@ def _price(told: Any) -> Price | None:
     if told is None:
         return None
     source = "list" if told["source"] == "list" else "configured"
-    return Price(Decimal(told["input"]), Decimal(told["output"]), source)  # type: ignore[arg-type]
+    given, taken = Decimal(told["input"]), Decimal(told["output"])
+    if not max(given, taken) <= MOST:
+        raise ValueError(f"the price {told['input']!r:.40} in, {told['output']!r:.40} out is none")
+    return Price(given, taken, source)  # type: ignore[arg-type]
 
 
 def _kind(told: Any) -> ProviderKind:
@@ -186,6 +210,22 @@ def _text(told: Any) -> str:
     if not isinstance(told, str):
         raise ValueError(f"{told!r:.40} is no text")  # noqa: TRY004 - a damaged file, not a call
     return told
+
+
+def _maybe_text(told: Any) -> str | None:
+    return None if told is None else _text(told)
+
+
+def _whole(told: Any) -> int:
+    if type(told) is not int or not 0 < told <= MOST:
+        raise ValueError(f"{told!r:.40} is no number of tokens")
+    return told
+
+
+def _fraction(told: Any) -> float:
+    if type(told) not in (int, float) or not 0 <= told <= 1:
+        raise ValueError(f"{told!r:.40} is no number from 0 to 1")
+    return float(told)
 
 
 def _what(error: Exception) -> str:

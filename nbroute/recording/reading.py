@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import heapq
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -17,6 +18,8 @@ from nbroute.types import Reply, Request
 #: Characters of a prompt that a miss shows, and that prompts are compared by.
 _SHOWN, _COMPARED = 60, 300
 _ALIKE = 0.6
+#: Prompts that are compared letter by letter, which takes time: those with most words in common.
+_CANDIDATES = 100
 
 
 class _Asked(NamedTuple):
@@ -194,8 +197,12 @@ def _turns(request: Request) -> list[str]:
 
 def _closest(prompt: str, known: dict[str, _Asked]) -> str:
     heads = {text[:_COMPARED]: one for text, one in known.items()}
-    found = difflib.get_close_matches(prompt[:_COMPARED], heads, n=1, cutoff=_ALIKE)
+    words = set(prompt[:_COMPARED].split())
+    likely = heapq.nlargest(_CANDIDATES, heads, key=lambda text: len(words & set(text.split())))
+    found = difflib.get_close_matches(prompt[:_COMPARED], likely, n=1, cutoff=_ALIKE)
     if not found:
+        if len(known) == 1:
+            return "one other prompt is recorded"
         return f"{len(known)} other prompts are recorded" if known else "it is empty"
     near = heads[found[0]]
     return f"the closest recorded prompt, on {near.tier}, is {_short(near.request)!r}"

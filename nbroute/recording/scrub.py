@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import html
+import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
+from urllib.parse import quote
 
 from nbroute.types import Message, Request
 
@@ -32,42 +35,91 @@ _PLACEHOLDERS = frozenset(
 )
 #: A shorter value is no key, and would be found inside ordinary words.
 _SHORTEST = 6
+#: The least that each part of a web token has.
+_PART = 8
+#: Between two characters of a key that goes on in the next line, maybe made one line since.
+_LINE_END = r"(?:\\?\r?\n[ \t]*| )?"
 
-#: Keys of well-known vendors, bearer tokens, JSON web tokens, and the user in an address, each
-#: with what must stand in a text for it, which is looked for first as that takes no time. Where
-#: words could look alike, a digit is asked for.
+
+class _Shape(NamedTuple):
+    """Keys of one kind: one of `hints` stands in a text that has such a key."""
+
+    hints: tuple[str, ...]
+    pattern: str
+    is_key: Callable[[str], bool] = bool
+
+    def put(self, found: re.Match[str]) -> str:
+        """What stands in the place of a match."""
+        return REMOVED if self.is_key(found[0]) else found[0]
+
+
+def _has_digit(text: str) -> bool:
+    return any("0" <= c <= "9" for c in text)
+
+
+def _is_web_token(text: str) -> bool:
+    parts = text.split(".")
+    windows = zip(parts, parts[1:], parts[2:], strict=False)
+    return any(min(map(len, three)) >= _PART for three in windows)
+
+
+#: Keys of well-known vendors, bearer tokens, JSON web tokens, and keys and the user in an address.
+#: Where words could look alike, the whole of it is matched and then looked at: a pattern that
+#: looks ahead takes minutes over a long text that is made for it.
 _SHAPES = (
-    (("sk-",), r"(?<![A-Za-z0-9])sk-(?=[A-Za-z_-]*[0-9])[A-Za-z0-9_-]{16,}"),
-    (("AIza",), r"(?<![A-Za-z0-9])AIza[A-Za-z0-9_-]{30,}"),
-    (("gh", "github_pat_"), r"(?<![A-Za-z0-9])(?:gh[opsur]_|github_pat_)[A-Za-z0-9_]{20,}"),
-    (("hf_", "gsk_", "xai-", "r8_"), r"(?<![A-Za-z0-9])(?:hf_|gsk_|xai-|r8_)[A-Za-z0-9_]{20,}"),
-    (("AKIA",), r"(?<![A-Za-z0-9])AKIA[A-Z0-9]{16}"),
-    (
-        ("eyJ",),
-        r"(?<![A-Za-z0-9])eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}",
+    _Shape(("sk-",), r"(?<![A-Za-z0-9])sk-[A-Za-z0-9_-]{16,}", _has_digit),
+    _Shape(("AIza",), r"(?<![A-Za-z0-9])AIza[A-Za-z0-9_-]{30,}"),
+    _Shape(("gh", "github_pat_"), r"(?<![A-Za-z0-9])(?:gh[opsur]_|github_pat_)[A-Za-z0-9_]{20,}"),
+    _Shape(("glpat-",), r"(?<![A-Za-z0-9])glpat-[A-Za-z0-9_-]{20,}"),
+    _Shape(
+        ("hf_", "gsk_", "xai-", "r8_"),
+        r"(?<![A-Za-z0-9])(?:hf_|gsk_|xai-|r8_)[A-Za-z0-9_]{20,}",
     ),
-    (
-        ("earer ", "EARER "),
-        r"(?i:(?<=bearer ))(?=[A-Za-z._~+/-]*[0-9])[A-Za-z0-9._~+/-]{16,}=*",
+    _Shape(("xox",), r"(?<![A-Za-z0-9])xox[abeoprs]-[A-Za-z0-9-]{16,}", _has_digit),
+    _Shape(("k_live_", "k_test_"), r"(?<![A-Za-z0-9])[prs]k_(?:live|test)_[A-Za-z0-9]{16,}"),
+    _Shape(("AKIA",), r"(?<![A-Za-z0-9])AKIA[A-Z0-9]{16}"),
+    _Shape(("eyJ",), r"(?<![A-Za-z0-9])eyJ[A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+)*", _is_web_token),
+    _Shape(("earer ", "EARER "), r"(?i:(?<=bearer ))[A-Za-z0-9._~+/-]{16,}=*", _has_digit),
+    _Shape(
+        ("PRIVATE KEY",),
+        r"-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]*(?:-----END [A-Z ]*PRIVATE KEY-----)?",
     ),
-    (("://",), r"(?<=://)[^/\s@\"'<>]+(?=@)"),
+    _Shape(
+        ("key=", "token=", "sig="),
+        r"(?<=[?&])(?:api[_-]?key|key|access_token|token|sig)=[^\s&#\"'<>]{16,}",
+        _has_digit,
+    ),
+    _Shape(("://",), r"(?<=://)[^/\s@\"'<>]+(?=@)"),
 )
 
 
 class Scrubber:
-    """Puts "[key removed]" in the place of the keys it is told of, and of well-known shapes."""
+    """Puts "[key removed]" in the place of the keys it is told of, and of well-known shapes.
 
-    def __init__(self, keys: Iterable[str] = ()) -> None:
-        known = {key.strip() for key in keys if _is_key(key.strip())}
-        self._known = sorted(known, key=len, reverse=True)
+    `later` is asked for further keys by each `look_again`: one may be set half-way.
+    """
+
+    def __init__(
+        self, keys: Iterable[str] = (), later: Callable[[], Iterable[str]] | None = None
+    ) -> None:
+        self._known: tuple[str, ...] = ()
+        self._later = later
+        self._learn(keys)
+        self.look_again()
+
+    def look_again(self) -> None:
+        """Take in the keys that there are by now."""
+        if self._later is not None:
+            self._learn(self._later())
 
     def text(self, text: str) -> str:
-        """The text without keys."""
+        """The text without keys, also where one is escaped or goes on in the next line."""
         for key in self._known:
-            text = text.replace(key, REMOVED)
-        for hints, shape in _SHAPES:
-            if any(hint in text for hint in hints):
-                text = _compiled(shape).sub(REMOVED, text)
+            if key[:_SHORTEST] in text:
+                text = _compiled(_LINE_END.join(map(re.escape, key))).sub(REMOVED, text)
+        for shape in _SHAPES:
+            if any(hint in text for hint in shape.hints):
+                text = _compiled(shape.pattern).sub(shape.put, text)
         return text
 
     def deep(self, value: Any) -> Any:
@@ -85,6 +137,17 @@ class Scrubber:
         messages = tuple(Message(one.role, self.text(one.content)) for one in request.messages)
         schema = None if request.schema is None else self.deep(dict(request.schema))
         return replace(request, model=self.text(request.model), messages=messages, schema=schema)
+
+    def _learn(self, keys: Iterable[str]) -> None:
+        told = {key.strip() for key in keys if _is_key(key.strip())}
+        found = {form for key in told for form in _forms(key)}.union(self._known)
+        if len(found) > len(self._known):
+            self._known = tuple(sorted(found, key=len, reverse=True))
+
+
+def _forms(key: str) -> set[str]:
+    """The key as it stands in a text, in an address, in JSON and in HTML."""
+    return {key, quote(key), quote(key, safe=""), json.dumps(key)[1:-1], html.escape(key)}
 
 
 @cache

@@ -68,6 +68,7 @@ class Recorder:
 
     def keep(self, request: Request, reply: Reply, *, tier: str, purpose: str) -> None:
         """Keep a whole answer."""
+        self._scrub.look_again()
         self._keep(Entry(purpose, tier, self._scrub.request(request), self._clean(reply)))
 
     def keep_error(
@@ -76,6 +77,7 @@ class Recorder:
         """Keep that the model failed; a refused key is this machine's matter and is not kept."""
         if isinstance(error, AuthError):
             return
+        self._scrub.look_again()
         told = type(error)(self._scrub.text(self._placeless(str(error))))
         self._keep(Entry(purpose, tier, self._scrub.request(request), error=told))
 
@@ -83,6 +85,7 @@ class Recorder:
         self, provider: str, model: str, texts: Sequence[str], vectors: np.ndarray
     ) -> None:
         """Keep the vectors of texts that an endpoint embedded."""
+        self._scrub.look_again()
         for text, vector in zip(texts, vectors, strict=True):
             clean = self._scrub.text(text)
             if vector_key(provider, model, clean) not in self._known:
@@ -115,7 +118,7 @@ class Recorder:
 
     def _is_kept(self, key: str, words: str) -> bool:
         known = self._known.get(key)
-        if known is None or not self._file.exists():
+        if known is None or self._stat() != self._seen:
             return False
         return known == words or (words.startswith("error") and not known.startswith("error"))
 

@@ -14,6 +14,7 @@ from xml.sax.saxutils import quoteattr
 
 from nbroute.errors import SettingsError, did_you_mean
 from nbroute.pricing import format_usd
+from nbroute.report.words import in_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,7 +34,8 @@ class Figure:
     """One chart of a report: shown as a picture, `print`ed as a table.
 
     `rows` are the figures that it draws, `alt` says in words what is to be seen. What draws
-    needs the extra `charts`, and raises SettingsError where that is missing.
+    needs the extra `charts`, and raises SettingsError where that is missing. `save` is the one
+    thing in this room that touches a file: the one that the user names, as `to_csv` does.
     """
 
     name: str
@@ -89,7 +91,7 @@ class Figure:
 
     def __repr__(self) -> str:
         """The title and the figures as a table."""
-        return "\n".join([self.title, *table(self.rows)]) if self.rows else self.alt
+        return "\n".join([self.title, *in_columns(grid(self.rows))]) if self.rows else self.alt
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         text = repr(self)
@@ -158,14 +160,14 @@ def config(ink: str = "#222222", ground: str | None = "white") -> dict[str, Any]
     }
 
 
-def table(rows: Sequence[Row]) -> list[str]:
-    """The rows in lines, columns aligned."""
-    grid = [list(rows[0]), *([_cell(*item) for item in row.items()] for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*grid, strict=True)]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in grid
-    ]
+def in_usd(amount: float) -> str:
+    """The amount in words; a sum of floats has dust below a picodollar."""
+    return format_usd(Decimal(repr(round(amount, 12))))
+
+
+def grid(rows: Sequence[Row]) -> list[list[str]]:
+    """The names of the columns, then the rows in words; nothing of no rows."""
+    return [list(row) for row in rows[:1]] + [[_cell(*one) for one in row.items()] for row in rows]
 
 
 def _cell(column: str, value: Any) -> str:
@@ -173,7 +175,7 @@ def _cell(column: str, value: Any) -> str:
         return "unknown"
     match column:
         case "usd":
-            return format_usd(Decimal(repr(value)))
+            return in_usd(value)
         case "share" | "rate":
             return f"{value:.0%}"
         case "seconds":

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple
 
+from nbroute.pricing import format_usd
 from nbroute.report.spend import Spend
 from nbroute.report.thresholds import ESCALATION_GOOD, ESCALATION_PROBLEM
 from nbroute.types import Price
@@ -41,6 +42,13 @@ class Saving:
         if self.baseline_usd is None or self.unknown_calls:
             return None
         return self.baseline_usd - self.spent_usd
+
+    @property
+    def told(self) -> str:
+        """`$0.0210 less`, `$0.0004 more`; "unknown" where it is not known."""
+        if self.usd is None:
+            return "unknown"
+        return f"{format_usd(abs(self.usd))} {'less' if self.usd >= 0 else 'more'}"
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -72,6 +72,14 @@ class Spend:
             self.unknown_unbilled + other.unknown_unbilled,
         )
 
+    @property
+    def told(self) -> str:
+        """`$0.0013 + $0.02 equivalent + 2 of unknown cost`: each kind of money by itself."""
+        parts = [format_usd(self.usd)] if self.usd or not self.equivalent_usd else []
+        parts += [f"{format_usd(self.equivalent_usd)} equivalent"] if self.equivalent_usd else []
+        parts += [f"{self.unknown_calls:,} of unknown cost"] if self.unknown_calls else []
+        return " + ".join(parts)
+
     def __str__(self) -> str:
         """`$0.0013, 6 calls, 1 cached`, and what is not billed or not known, if any."""
         parts = [format_usd(self.usd), counted(self.calls, "call")]

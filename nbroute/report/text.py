@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from nbroute.pricing import format_usd
 from nbroute.report.spend import Spend, counted
 from nbroute.report.thresholds import LOWEST_SHARE
+from nbroute.report.words import in_columns
 
 if TYPE_CHECKING:
     from nbroute.report.metrics import Latency, Metrics, Saving
@@ -96,8 +97,7 @@ def _saved(saving: Saving, against: str) -> str:
         return f"unknown: no price to compare with ({against.removeprefix('than ')})"
     if saving.usd is None:
         return f"unknown: {counted(saving.unknown_calls, 'call')} of unknown cost"
-    word = "less" if saving.usd >= 0 else "more"
-    return f"{format_usd(abs(saving.usd))} {word} {against} (estimate, net)"
+    return f"{saving.told} {against} (estimate, net)"
 
 
 def _tier_table(report: Metrics) -> Iterator[Block]:
@@ -173,12 +173,5 @@ def _times(latency: Latency | None) -> tuple[str, str]:
     return f"{latency.p50_ms / 1000:.2f} s", f"{latency.p95_ms / 1000:.2f} s"
 
 
-def _in_lines(block: Block) -> Iterator[str]:
-    return iter([block]) if isinstance(block, str) else _aligned(block)
-
-
-def _aligned(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for first, *rest in rows:
-        cells = [cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True)]
-        yield "  ".join([first.ljust(widths[0]), *cells])
+def _in_lines(block: Block) -> list[str]:
+    return [block] if isinstance(block, str) else in_columns(block, right=True)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 
 from nbroute.settings.values import Settings
+
+_NAMES = re.compile(r"(?:^|_)(?:API_?KEY|KEY|TOKEN|SECRET|PASSWORD)$", re.IGNORECASE)
+_LENGTH = 12
 
 
 def without_keys(settings: Settings) -> Settings:
@@ -26,10 +30,19 @@ def with_keys(settings: Settings, environ: Mapping[str, str] | None = None) -> S
 
 
 def known_keys(settings: Settings, environ: Mapping[str, str] | None = None) -> tuple[str, ...]:
-    """All that is known to be a key here: of the endpoints, and every *_API_KEY."""
+    """All that is known to be a key here: of the endpoints, and what the environment calls one."""
     environ = os.environ if environ is None else environ
     held = [one.api_key or "" for one in settings.providers]
-    return (*held, *(value for name, value in environ.items() if name.endswith("_API_KEY")))
+    return (*held, *(value for name, value in environ.items() if _is_key(name, value)))
+
+
+def _is_key(name: str, value: str) -> bool:
+    """Of names like HF_TOKEN, what looks like a key: it could be a path, or an ordinary word."""
+    if name.endswith("_API_KEY"):
+        return True
+    if not _NAMES.search(name) or len(value) < _LENGTH or value.startswith(("/", "~")):
+        return False
+    return any(c.isdigit() for c in value) and any(c.isalpha() for c in value)
 
 
 def missing_keys(settings: Settings) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nbroute.errors import SettingsError, did_you_mean
 from nbroute.notebook import options, tables
@@ -17,8 +17,11 @@ from nbroute.notebook.commands import (
 )
 from nbroute.notebook.commands.base import Command
 
+if TYPE_CHECKING:
+    from nbroute.notebook.desk import Desk
 
-def run(desk: Any, line: str) -> Any:
+
+def run(desk: Desk, line: str) -> Any:
     """Do what the line says; SettingsError with the close matches for an unknown word."""
     name, _, rest = line.strip().partition(" ")
     if name and name not in COMMANDS:
@@ -28,7 +31,7 @@ def run(desk: Any, line: str) -> Any:
     return COMMANDS[name or "help"].run(desk, rest.strip())
 
 
-def help_text(_desk: Any, _rest: str) -> tables.Told:
+def help_text(_desk: Desk, _rest: str) -> tables.Told:
     """All commands and options."""
     lines = [
         f"%route {f'{name} {command.follows}':<45} {command.about}"

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from nbroute.notebook.desk import Desk
 
 
 class Command(NamedTuple):
     """A word after `%route`: what may follow it, what it is for, what it does."""
 
-    run: Callable[[Any, str], Any]
+    run: Callable[[Desk, str], Any]
     about: str
     follows: str = ""

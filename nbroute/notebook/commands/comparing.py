@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from nbroute.errors import SettingsError
 from nbroute.notebook import tables
 from nbroute.notebook.commands.base import Command
 
+if TYPE_CHECKING:
+    from nbroute.notebook.desk import Desk
 
-def vote(desk: Any, rest: str) -> tables.Said:
+
+def vote(desk: Desk, rest: str) -> tables.Said:
     """Keep which answer is the cheapest acceptable one; a blind comparison is revealed."""
     card = desk.comparing.last
     if not rest:
@@ -19,7 +22,7 @@ def vote(desk: Any, rest: str) -> tables.Said:
     return tables.Said(f"nbroute: {card.kept}")
 
 
-def differences(desk: Any, rest: str) -> tables.Said:
+def differences(desk: Desk, rest: str) -> tables.Said:
     """Mark the words that only one answer has, or no longer."""
     if rest not in ("", "on", "off"):
         raise SettingsError(f"`%route differences` takes on or off, not {rest!r:.80}")

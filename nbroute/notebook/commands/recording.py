@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nbroute.errors import SettingsError
 from nbroute.notebook import tables
 from nbroute.notebook.commands.base import Command
 from nbroute.report.spend import counted
 
+if TYPE_CHECKING:
+    from nbroute.notebook.desk import Desk
+
 _QUOTES = "\"'"
 
 
-def record(desk: Any, rest: str) -> tables.Said:
+def record(desk: Desk, rest: str) -> tables.Said:
     """Keep each answer from here on in a file, or end that, or say how it stands."""
     if not rest:
         return tables.Said(f"nbroute: {_recording(desk.router.recorder)}")
@@ -28,7 +31,7 @@ def record(desk: Any, rest: str) -> tables.Said:
     return tables.Said(f"{told}\n{recorder.note}" if recorder.note else told)
 
 
-def replay(desk: Any, rest: str) -> tables.Said:
+def replay(desk: Desk, rest: str) -> tables.Said:
     """Answer from a recording from here on, or end that, or say how it stands."""
     if rest.lower() in ("off", "stop"):
         return tables.Said(f"nbroute: {desk.end_replay()}")
@@ -43,7 +46,7 @@ def replay(desk: Any, rest: str) -> tables.Said:
     )
 
 
-def _ended(desk: Any) -> tables.Said:
+def _ended(desk: Desk) -> tables.Said:
     recorder = desk.router.recorder
     desk.router.record(None)
     desk.refresh()

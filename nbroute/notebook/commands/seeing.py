@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nbroute.errors import SettingsError, did_you_mean
 from nbroute.notebook import exporting, options, overview, playing, tables
@@ -11,8 +11,11 @@ from nbroute.notebook.charts import Gallery
 from nbroute.notebook.commands.base import Command
 from nbroute.notebook.untrusted import safe_plain
 
+if TYPE_CHECKING:
+    from nbroute.notebook.desk import Desk
 
-def report(desk: Any, rest: str) -> Any:
+
+def report(desk: Desk, rest: str) -> Any:
     """What the session did; `text` leaves the charts out, `all` takes every session."""
     words = options.words(rest)
     for word in words:
@@ -23,7 +26,7 @@ def report(desk: Any, rest: str) -> Any:
     return tables.Told(safe_plain(repr(made))) if "text" in words else made
 
 
-def charts(desk: Any, rest: str) -> Any:
+def charts(desk: Desk, rest: str) -> Any:
     """The session's charts, each a picture; below them a button that makes them live."""
     made = desk.router.report()
     words = options.words(rest)
@@ -33,7 +36,7 @@ def charts(desk: Any, rest: str) -> Any:
     return Gallery(figures, live=desk.is_live, asked=f"`%route {' '.join(['charts', *words])}`")
 
 
-def export(desk: Any, rest: str) -> tables.Said:
+def export(desk: Desk, rest: str) -> tables.Said:
     """The session as one HTML page."""
     words = options.words(rest)
     files = [word for word in words if word != "--force"]
@@ -47,7 +50,7 @@ def _size(path: Path) -> str:
     return f"{path.stat().st_size / 1000:,.0f} kB, opens with no network"
 
 
-def dashboard(desk: Any, _rest: str) -> Any:
+def dashboard(desk: Desk, _rest: str) -> Any:
     """The session, live; one widget, shown wherever it is asked for. Else once, in words."""
     if not desk.is_live:
         return overview.snapshot(overview.look(desk.router))
@@ -61,7 +64,7 @@ def dashboard(desk: Any, _rest: str) -> Any:
     return desk.followers[-1]
 
 
-def playground(desk: Any, rest: str) -> Any:
+def playground(desk: Desk, rest: str) -> Any:
     """A prompt explained as it is typed; else once, in words."""
     if not desk.is_live:
         return playing.printed(desk.router, rest)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nbroute.errors import SettingsError
 from nbroute.notebook import names, options, tables
 from nbroute.notebook.commands.base import Command
+
+if TYPE_CHECKING:
+    from nbroute.notebook.desk import Desk
 
 _CLASSIFIER = re.compile(r"(?:-c|--classifier)[\s=]+(\S+)(?:\s+|$)")
 
@@ -30,24 +33,22 @@ LOG_COLUMNS = [
 ]
 
 
-def spend(desk: Any, rest: str) -> tables.Table:
+def spend(desk: Desk, rest: str) -> tables.Table:
     """Spend of the session by tier, or by what is named."""
     return tables.spend_table(desk.router, options.words(rest))
 
 
-def log(desk: Any, _rest: str) -> Any:
+def log(desk: Desk, _rest: str) -> Any:
     """The session's attempts as a DataFrame."""
     return desk.router.ledger.frame(session=desk.router.session)[LOG_COLUMNS]
 
 
-def why(desk: Any, _rest: str) -> tables.Table:
+def why(desk: Desk, _rest: str) -> tables.Table:
     """The last result explained."""
-    if desk.last is None:
-        raise SettingsError("nothing was routed yet; run a %%route cell first")
-    return tables.explanation(desk.last)
+    return tables.explanation(desk.newest)
 
 
-def classify(desk: Any, rest: str) -> tables.Table:
+def classify(desk: Desk, rest: str) -> tables.Table:
     """Which tier a text would go to."""
     named = _CLASSIFIER.match(rest)
     text = rest[named.end() :].strip() if named else rest
@@ -57,7 +58,7 @@ def classify(desk: Any, rest: str) -> tables.Table:
     return tables.decision(desk.router.classify(text, asked), text)
 
 
-def threads(desk: Any, rest: str) -> Any:
+def threads(desk: Desk, rest: str) -> Any:
     """The conversations of this session, or one of them forgotten."""
     word, _, name = rest.partition(" ")
     if word and (word != "forget" or not name.strip()):

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from nbroute.errors import SettingsError
 from nbroute.notebook import tables
 from nbroute.notebook.commands.base import Command
+from nbroute.report.words import shortened
+
+if TYPE_CHECKING:
+    from nbroute.notebook.desk import Desk
 
 
-def use(desk: Any, rest: str) -> tables.Said:
+def use(desk: Desk, rest: str) -> tables.Said:
     """Another profile from here on."""
     if not rest:
         raise SettingsError("`%route use` takes the name of a profile, such as `simulated`")
     return tables.Said(f"nbroute: {desk.use(rest)}")
 
 
-def budget(desk: Any, rest: str) -> tables.Said:
+def budget(desk: Desk, rest: str) -> tables.Said:
     """The session's budget, or another one from here on."""
     if rest:
         desk.router.set_budget(None if rest.lower() in ("off", "none") else rest)
@@ -24,7 +28,7 @@ def budget(desk: Any, rest: str) -> tables.Said:
     return tables.budgets(desk.router)
 
 
-def teach(desk: Any, rest: str) -> tables.Said:
+def teach(desk: Desk, rest: str) -> tables.Said:
     """Keep a prompt as an example of a tier, for the classifiers that learn from examples."""
     tier, _, text = rest.partition(" ")
     if not tier:
@@ -33,14 +37,10 @@ def teach(desk: Any, rest: str) -> tables.Said:
         raise SettingsError("nothing was routed yet; give a text: `%route teach TIER TEXT`")
     prompt = text.strip() or desk.last.prompt
     known = desk.router.teach(prompt, tier)
-    return tables.Said(f"nbroute: kept as an example of {known}: {_short(prompt)}")
+    return tables.Said(f"nbroute: kept as an example of {known}: {shortened(prompt, 60)}")
 
 
-def _short(text: str) -> str:
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def allow(desk: Any, rest: str) -> tables.Said:
+def allow(desk: Desk, rest: str) -> tables.Said:
     """The user's word that checks may run code that a model wrote."""
     if rest != "code":
         raise SettingsError("`%route allow` takes one word, `code`: to run code in answers")
@@ -52,7 +52,7 @@ def allow(desk: Any, rest: str) -> tables.Said:
     )
 
 
-def settle(desk: Any, _rest: str) -> tables.Said:
+def settle(desk: Desk, _rest: str) -> tables.Said:
     """Ask the endpoint what it charged where its answers did not say."""
     settled = desk.router.settle()
     desk.refresh()

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nbroute.errors import SettingsError, did_you_mean
 from nbroute.evaluate.whatif import WhatIf
 from nbroute.evaluate.whatif_text import EMPTY, HEAD, cells
 from nbroute.notebook import names, options, tables
 from nbroute.notebook.commands.base import Command
+
+if TYPE_CHECKING:
+    from nbroute.notebook.desk import Desk
 
 ASKED = ("threshold", "classifier", "ladder", "cache")
 _ON, _OFF = ("on", "yes", "true", "use", "1"), ("off", "no", "false", "0")
@@ -41,7 +44,7 @@ def printed(found: WhatIf) -> Printed:
     )
 
 
-def what_if(desk: Any, rest: str) -> Any:
+def what_if(desk: Desk, rest: str) -> Any:
     """With settings the answer, in a table; with none a panel to try them in, where it is live."""
     asked = _asked(desk, rest)
     if asked or not desk.is_live:
@@ -53,7 +56,7 @@ def what_if(desk: Any, rest: str) -> Any:
     return panel
 
 
-def _asked(desk: Any, rest: str) -> dict[str, Any]:
+def _asked(desk: Desk, rest: str) -> dict[str, Any]:
     asked: dict[str, Any] = {}
     for word in options.words(rest):
         name, equals, value = word.partition("=")
@@ -69,7 +72,7 @@ def _asked(desk: Any, rest: str) -> dict[str, Any]:
     return {name: _read(desk, name, value) for name, value in asked.items()}
 
 
-def _read(desk: Any, name: str, value: str) -> Any:
+def _read(desk: Desk, name: str, value: str) -> Any:
     space = desk.shell.user_ns
     if name == "classifier":
         return names.classifier(space, value)

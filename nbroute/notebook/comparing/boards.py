@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import sys
-import time
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from nbroute.comparing.comparison import Comparison
 from nbroute.notebook.comparing import columns
 from nbroute.notebook.comparing.lanes import Lanes
 from nbroute.notebook.comparing.view import Pane, View
-from nbroute.notebook.screens import is_watched
+from nbroute.notebook.screens import Redrawn, front_end
 from nbroute.notebook.untrusted import safe_plain
-
-#: Seconds between two redraws, and characters that make it a second longer.
-_PAUSE, _PER_SECOND = 0.16, 200_000
 
 
 class Board(Protocol):
@@ -39,48 +36,34 @@ class Board(Protocol):
 
 
 class Live:
-    """One display handle, redrawn at most about six times a second.
-
-    Long answers are redrawn less often, since each redraw sends all of them again.
-    """
+    """One output, redrawn at most about six times a second, long answers less often."""
 
     live = True
 
     def __init__(self) -> None:
-        self._handle: Any = None
-        self._next = 0.0
+        self._output = Redrawn(0.16, 200_000)
 
     def draw(self, lanes: Lanes) -> None:
         """Redraw, unless that was done just now."""
-        if time.monotonic() < self._next:
-            return
-        self._show({"text/plain": "", "text/html": columns.page(lanes.view)}, {})
-        self._next = time.monotonic() + _PAUSE + lanes.size / _PER_SECOND
+        if self._output.is_due:
+            data = {"text/plain": "", "text/html": columns.page(lanes.view)}
+            self._output.show(data, {}, lanes.size)
 
     def ended(self, pane: Pane) -> None:  # noqa: ARG002 - as the protocol has it
         """Have the next drawing not wait."""
-        self._next = 0.0
+        self._output.hurry()
 
     def give_up(self) -> None:
         """Take back what was drawn."""
-        if self._handle is not None:
-            self._handle.update({"text/plain": ""}, raw=True)
+        self._output.take_back()
 
     def finish(self, view: View, comparison: Comparison) -> None:
         """Redraw now."""
-        self._show(*columns.bundle(view, comparison))
+        self._output.show(*columns.bundle(view, comparison))
 
     def again(self, view: View, comparison: Comparison) -> None:
         """Redraw in place."""
         self.finish(view, comparison)
-
-    def _show(self, data: dict[str, str], metadata: dict[str, Any]) -> None:
-        from IPython.display import display
-
-        if self._handle is None:
-            self._handle = display(data, metadata=metadata, raw=True, display_id=True)
-        else:
-            self._handle.update(data, metadata=metadata, raw=True)
 
 
 class Once:
@@ -145,13 +128,12 @@ def show(view: View, comparison: Comparison) -> None:
     display(data, metadata=metadata, raw=True)
 
 
+_BOARDS: dict[str, Callable[[], Board]] = {"live": Live, "terminal": Terminal, "once": Once}
+
+
 def board_for(shell: Any, *, static: bool) -> Board:
     """The board that suits this front end."""
-    if static:
-        return Once()
-    if not hasattr(shell, "kernel"):
-        return Terminal()
-    return Live() if is_watched(shell) else Once()
+    return _BOARDS[front_end(shell, static=static)]()
 
 
 def _print(text: str) -> None:

@@ -6,11 +6,12 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from nbroute.comparing.ballot import VOTE
 from nbroute.comparing.comparison import Column, Comparison, Contender
 from nbroute.errors import RecordError, SettingsError, did_you_mean
 from nbroute.notebook.comparing.boards import Board
 from nbroute.notebook.comparing.lanes import Lanes
-from nbroute.notebook.comparing.view import LABEL, State, letter_of, view_of
+from nbroute.notebook.comparing.view import State, letter_of, view_of
 from nbroute.types import Decision, Done, Event
 
 Shuffle = Callable[[list[int]], object]
@@ -111,7 +112,7 @@ class Card:
     @property
     def kept(self) -> str:
         """What was kept, in words; empty before a vote."""
-        return f"kept: {self.state.voted} is the {LABEL}" if self.state.voted else ""
+        return f"kept: {self.state.voted} is the {VOTE}" if self.state.voted else ""
 
     def _named(self, said: str) -> str:
         place = self.state.column(said)
@@ -128,7 +129,7 @@ class Card:
     def _check_answered(self, name: str, said: str) -> None:
         """A hidden contender's error must not tell which it is."""
         if self.state.hidden and not answered(self.comparison.column(name)):
-            raise SettingsError(f"{said!r:.80} has no answer to vote for")
+            raise SettingsError(f"{said!r:.80} has no answer to vote for; vote for another")
 
     def _change(self, state: State, *, tell: bool) -> None:
         """Redraw in place; where that cannot be, show it again if there is something to `tell`."""

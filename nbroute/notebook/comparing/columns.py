@@ -16,8 +16,8 @@ from nbroute.notebook.tables import Table
 from nbroute.notebook.untrusted import escape_markdown, safe_markdown, safe_plain
 from nbroute.notebook.wording import DOT
 from nbroute.report import record
+from nbroute.report.metadata import SCHEMA
 
-SCHEMA = 1
 _NO_ANSWER = "(no answer)"
 _HEADING_LEVEL = 3
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import random
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nbroute.comparing import Comparison, Grid
-from nbroute.errors import PromptError, RecordError, SettingsError
+from nbroute.errors import RecordError, SettingsError
 from nbroute.notebook import names, tables
 from nbroute.notebook.comparing import options
 from nbroute.notebook.comparing.boards import Live, Once, Quiet, board_for
@@ -16,16 +16,17 @@ from nbroute.notebook.comparing.card import Card
 from nbroute.notebook.comparing.estimate import estimate_table
 from nbroute.notebook.comparing.grids import grid_table
 from nbroute.notebook.comparing.view import State
-from nbroute.notebook.interpolate import interpolate
-from nbroute.notebook.options import prompt_of
-from nbroute.notebook.screens import is_watched
+from nbroute.notebook.interpolate import prompt_of
 from nbroute.report import counted
+
+if TYPE_CHECKING:
+    from nbroute.notebook.desk import Desk
 
 
 class Comparing:
     """The comparisons of one notebook: the last can be voted on, each be shown again."""
 
-    def __init__(self, desk: Any) -> None:
+    def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._last: Card | None = None
         self._states: dict[str, State] = {}
@@ -56,9 +57,7 @@ class Comparing:
         wanted = options.parse(line)
         if wanted.help:
             return tables.Told(options.make_parser().format_help())
-        prompt = interpolate(prompt_of(cell), self._desk.shell.user_ns)
-        if not prompt.strip():
-            raise PromptError("the cell has no prompt; write it below the %%route_compare line")
+        prompt = prompt_of(cell, self._desk.shell.user_ns, "%%route_compare")
         if wanted.dry_run:
             return estimate_table(self._desk.router, prompt, wanted.tiers, self._asked(wanted))
         return self._compare(prompt, wanted)
@@ -82,8 +81,8 @@ class Comparing:
 
     def _show_again(self, comparison: Comparison) -> None:
         """Show it as it was last shown, with controls of its own where someone is watching."""
-        live = not self._desk.router.settings.static and is_watched(self._desk.shell)
-        card = Card(Live() if live else Once(), self._state(comparison), random.shuffle)
+        board = Live() if self._desk.is_live else Once()
+        card = Card(board, self._state(comparison), random.shuffle)
         card.resume(comparison)
         self._follow(card)
 
@@ -127,7 +126,8 @@ class Comparing:
     def _card(self, prompt: str, wanted: Any) -> Card:
         static = self._desk.router.settings.static
         board = Quiet() if wanted.quiet else board_for(self._desk.shell, static=static)
-        chance = random.SystemRandom() if board.live else random.Random(prompt)  # noqa: S311 - a saved notebook that is run again must show the same order
+        seed = prompt.encode("utf-8", "surrogatepass")
+        chance = random.SystemRandom() if board.live else random.Random(seed)  # noqa: S311 - a saved notebook that is run again must show the same order
         return Card(board, State((), blind=wanted.blind, marked=wanted.diff), chance.shuffle)
 
     def _keep(self, card: Card, comparison: Comparison, wanted: Any) -> None:
@@ -136,6 +136,9 @@ class Comparing:
             self._desk.shell.user_ns[wanted.output] = comparison
         self._follow(card)
         self._just_shown = (comparison.id, self._desk.shell.execution_count)
+
+    def _asked(self, wanted: Any) -> dict[str, Any]:
+        return names.answering(self._desk.shell.user_ns, wanted)
 
     def _remember(self, card: Card) -> None:
         self._states[card.comparison.id] = card.state
@@ -146,18 +149,3 @@ class Comparing:
         from nbroute.notebook.comparing.controls import CompareControls
 
         display(CompareControls(card, self._desk.meter()))
-
-    def _asked(self, wanted: Any) -> dict[str, Any]:
-        space = self._desk.shell.user_ns
-        return {
-            "classifier": names.classifier(space, wanted.classifier),
-            "system": wanted.system,
-            "max_tokens": wanted.max_tokens,
-            "max_cost": wanted.max_cost,
-            "over_budget": wanted.over_budget,
-            "json": wanted.json,
-            "schema": names.schema(space, wanted.schema),
-            "checks": names.checks(space, wanted.check),
-            "feature": wanted.feature,
-            "cache": "off" if wanted.no_cache else wanted.cache,
-        }

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from nbroute.comparing import Comparison, Grid
+from nbroute.comparing.grid import ended
 from nbroute.notebook.comparing.view import figures_of
 from nbroute.notebook.tables import Table
 from nbroute.report import counted
+from nbroute.report.words import shortened
 
 HEAD = ("prompt", "contender", "routing", "answer", "tokens", "cost")
 _PROMPTS = 3
@@ -29,10 +31,10 @@ def grid_table(grid: Grid) -> Table:
 def _rows(one: Comparison) -> list[tuple[str, ...]]:
     return [
         (
-            _short(one.prompt),
+            shortened(one.prompt, _SHOWN),
             column.contender.name,
             "picks this" if column.picked else "",
-            _short(column.text or str(column.error or "(no answer)")),
+            shortened(column.text or str(column.error or "(no answer)"), _SHOWN),
             *(figures_of(column.result)[:2] if column.result else ("", "")),
         )
         for column in one.columns
@@ -40,14 +42,5 @@ def _rows(one: Comparison) -> list[tuple[str, ...]]:
 
 
 def _totals(grid: Grid) -> list[str]:
-    lines = []
-    for name, batch in grid.batches.items():
-        failed = len(batch.failed())
-        ended = f"{len(batch) - failed:,} answered" + (f", {failed:,} failed" if failed else "")
-        lines.append(f"{name}: {ended}; {batch.cost}")
+    lines = [f"{name}: {ended(batch)}; {batch.cost}" for name, batch in grid.batches.items()]
     return [*lines, f"together: {grid.cost}"]
-
-
-def _short(text: str) -> str:
-    line = " ".join(text[: 4 * _SHOWN].split())
-    return line if len(line) <= _SHOWN else f"{line[: _SHOWN - 4]} ..."

@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 
 from nbroute.notebook import options
-from nbroute.notebook.options import CHECK_HELP, Parser, dollars, whole
-from nbroute.plan import CACHE_MODES
+from nbroute.notebook.options import Parser, dollars, whole
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -28,14 +27,8 @@ def make_parser() -> argparse.ArgumentParser:
     add("-s", "--system", help="system prompt in place of the tiers'")
     add("--max-tokens", type=whole, help="token budget of each answer in place of the tiers'")
     add("--max-cost", type=dollars, help="refuse what could cost more US dollars, each answer")
-    add("--over-budget", action="store_true", help="send even where a budget is used up")
-    add("--json", action="store_true", help="ask for JSON and check that it is")
-    add("--schema", metavar="NAME", help="JSON schema, pydantic model or dataclass to answer in")
-    add("--check", action="append", default=[], metavar="NAME", help=CHECK_HELP)
-    add("--feature", help="what this is for; spend can be summed by it")
+    options.add_answering(parser)
     add("-n", "--dry-run", action="store_true", help="show what it would cost; send none")
-    add("--cache", metavar="MODE", help=", ".join(CACHE_MODES) + " (only: sends nothing)")
-    add("--no-cache", action="store_true", help="as --cache off")
     add("-o", "--output", metavar="NAME", help="keep the comparison in this variable")
     add("-q", "--quiet", action="store_true", help="show nothing; keep the comparison")
     add("-h", "--help", action="store_true", help="show this and send nothing")

@@ -7,14 +7,14 @@ import string
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from nbroute.comparing.ballot import VOTE
 from nbroute.comparing.comparison import Column, Comparison, Contender
-from nbroute.comparing.differences import only_in
+from nbroute.comparing.differences import each_against_others
+from nbroute.errors import named
 from nbroute.notebook.lines import cost_told, marks, model_name, reason, remarks, tokens
-from nbroute.notebook.wording import DOT, seconds
+from nbroute.notebook.wording import DOT
+from nbroute.report.words import seconds
 from nbroute.types import Decision, RouteResult
-
-#: What a vote says of the answer that it is for.
-LABEL = "cheapest acceptable"
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def _told(state: State) -> list[str]:
             "tiers, models, costs and times are hidden until you vote, as with %route vote A",
         ]
     lines = ["marked: words that only one answer has"] if state.marked else []
-    return [*lines, f"your vote: {state.voted} is the {LABEL}"] if state.voted else lines
+    return [*lines, f"your vote: {state.voted} is the {VOTE}"] if state.voted else lines
 
 
 def _missing(comparison: Comparison) -> list[str]:
@@ -132,7 +132,7 @@ def _pane(column: Column, letter: str) -> Pane:
         figures=figures_of(result) if result else (),
         remarks=_remarks(column),
         text=column.text,
-        error=f"{type(column.error).__name__}: {column.error}" if column.error else "",
+        error=named(column.error) if column.error else "",
     )
 
 
@@ -146,12 +146,8 @@ def _remarks(column: Column) -> tuple[str, ...]:
 
 def _marked(panes: Sequence[Pane]) -> list[Pane]:
     """The panes with those words of each that no other has."""
-    texts = [pane.text for pane in panes]
-    others = ([t for t in texts[:i] + texts[i + 1 :] if t] for i in range(len(texts)))
-    return [
-        replace(pane, pieces=only_in(pane.text, rest))
-        for pane, rest in zip(panes, others, strict=True)
-    ]
+    marked = each_against_others([pane.text for pane in panes])
+    return [replace(pane, pieces=pieces) for pane, pieces in zip(panes, marked, strict=True)]
 
 
 def figures_of(result: RouteResult) -> tuple[str, ...]:

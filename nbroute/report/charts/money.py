@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from nbroute.pricing import format_usd
 from nbroute.report.charts.style import (
     BAR,
     MOST_DAYS,
@@ -27,7 +26,7 @@ from nbroute.report.charts.style import (
     titled,
     whole,
 )
-from nbroute.report.figure import Figure, Row, altair
+from nbroute.report.figure import Figure, Row, altair, in_usd
 from nbroute.report.spend import Spend, counted
 
 if TYPE_CHECKING:
@@ -124,11 +123,7 @@ def _by_name(name: str, title: str, field: str, groups: Mapping[str, Spend]) -> 
 def _told(row: Row, field: str) -> str:
     if row["usd"] is None:
         return f"{row[field]}: {counted(row['calls'], 'call')} of unknown cost"
-    return f"{row[field]}: {_amount(row['usd'])} {row['money']}, {counted(row['calls'], 'call')}"
-
-
-def _amount(usd: float) -> str:
-    return format_usd(Decimal(repr(usd)))
+    return f"{row[field]}: {in_usd(row['usd'])} {row['money']}, {counted(row['calls'], 'call')}"
 
 
 def _summed(rows: Sequence[Row]) -> str:
@@ -140,7 +135,7 @@ def _summed(rows: Sequence[Row]) -> str:
             calls = sum(row["calls"] for row in of_kind)
             told.append(f"{counted(calls, 'call')} of unknown cost")
         else:
-            told.append(f"{_amount(round(sum(row['usd'] for row in of_kind), 12))} {kind}")
+            told.append(f"{in_usd(sum(row['usd'] for row in of_kind))} {kind}")
     return "; ".join(told)
 
 
@@ -181,7 +176,7 @@ def _name_panel(rows: Sequence[Row], field: str, kind: str, pick: Any) -> Any:
 def _drawn(row: Row, field: str) -> Row:
     """The row, the length of its bar, and its figures in words."""
     unknown = row["usd"] is None
-    shown = counted(row["calls"], "call") if unknown else _amount(row["usd"])
+    shown = counted(row["calls"], "call") if unknown else in_usd(row["usd"])
     size = row["calls"] if unknown else row["usd"]
     return {**row, "size": size, "shown": shown, "told": _told(row, field)}
 

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from nbroute.report.metrics import Metrics
 
 _BANDS = (GREEN, "#B8860B", COLOURS[1])
-_BANDS = (GREEN, "#B8860B", COLOURS[1])
 _DASHED = "(the dashed line) is usual for support and Q&A"
 _SENT, _CACHED = "sent to a model", "from the cache"
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from nbroute.pricing import format_usd
 from nbroute.report.charts.money import EQUIVALENT, SPENT, panels
 from nbroute.report.charts.style import (
     COLOURS,
@@ -21,7 +19,7 @@ from nbroute.report.charts.style import (
     picking,
     titled,
 )
-from nbroute.report.figure import Figure, Row, altair
+from nbroute.report.figure import Figure, Row, altair, in_usd
 from nbroute.report.spend import counted
 
 if TYPE_CHECKING:
@@ -51,7 +49,7 @@ def savings(report: Metrics) -> Figure:
         return nothing(name, title, report.calls and "nothing spent and nothing saved yet")
     rows = [row for kind, saving in sides.items() for row in _rows(report, kind, saving)]
     lead = "; ".join(told_saving(report, kind, saving) for kind, saving in sides.items())
-    used = [f"{row['use']} {_usd(row['usd'])} ({row['money']})" for row in rows]
+    used = [f"{row['use']} {in_usd(row['usd'])} ({row['money']})" for row in rows]
     alt = f"{title}. Net: {lead}. {'; '.join(used)}."
     return Figure(name, title, alt, rows, lambda: _chart(rows, title, f"net: {lead}"))
 
@@ -63,8 +61,7 @@ def told_saving(report: Metrics, kind: str, saving: Saving) -> str:
         return f"unknown, {report.baseline} has no known price{billed}"
     if saving.usd is None:
         return f"unknown, {counted(saving.unknown_calls, 'call')} of unknown cost{billed}"
-    word = "less" if saving.usd >= 0 else "more"
-    return f"{format_usd(abs(saving.usd))} {word} than all on {report.baseline}{billed}"
+    return f"{saving.told} than all on {report.baseline}{billed}"
 
 
 def _sides(report: Metrics) -> dict[str, Saving]:
@@ -121,7 +118,7 @@ def _panel(rows: Sequence[Row], kind: str, pick: Any) -> Any:
         tooltip=["use:N", "money:N", alt.Tooltip("shown:N", title="US dollars")],
         description="told:N",
     )
-    ends = [{"bar": bar, "usd": usd, "shown": _usd(usd)} for bar, usd in totals.items()]
+    ends = [{"bar": bar, "usd": usd, "shown": in_usd(usd)} for bar, usd in totals.items()]
     labels = marks(ends).mark_text(align="left", dx=5)
     labels = labels.encode(y=names_axis("bar", bars), x="usd:Q", text="shown:N")
     layers = alt.layer(base.mark_bar(height=16, cursor="pointer"), labels)
@@ -129,7 +126,7 @@ def _panel(rows: Sequence[Row], kind: str, pick: Any) -> Any:
 
 
 def _drawn(row: Row, names: Sequence[str]) -> Row:
-    shown = _usd(row["usd"])
+    shown = in_usd(row["usd"])
     told = f"{row['use']}: {shown} ({row['money']})"
     return {**row, "shown": shown, "told": told, "place": names.index(row["use"])}
 
@@ -144,7 +141,3 @@ def _colours(names: Sequence[str]) -> list[str]:
     """The baseline is grey: it is an estimate, and nothing that was spent."""
     known = list(_USES.values())
     return [COLOURS[known.index(name)] if name in known else GREY for name in names]
-
-
-def _usd(amount: float) -> str:
-    return format_usd(Decimal(repr(round(amount, 12))))
