@@ -107,7 +107,7 @@ class Sweep:
         """Whether it came to its end; stopped, what was not reached stays as it is."""
         total = len(self._items) * len(passes)
         shown = progress if progress is not None else total > 1
-        bar = Bar(total, shown=shown, plain=is_static(self._router), unit="answer")
+        bar = Bar(total, shown=shown, plain=is_static(self._router), unit="call")
         with bar, GatheredLedger(self._router.ledger) as ledger:
             other = twin(self._router, ledger)
             try:

@@ -102,13 +102,24 @@ def _left(used: Decimal, budget: Decimal, kind: str) -> Fact:
 
 def saved(report: Report) -> list[Fact]:
     """What routing saved, net, against the named baseline: an estimate."""
-    sides = [(report.saving, ""), (report.equivalent_saving, ", in money that was not billed")]
+    compared = report.comparing
+    sides = [
+        (report.saving, _compared(compared.usd)),
+        (
+            report.equivalent_saving,
+            f", in money that was not billed{_compared(compared.equivalent_usd)}",
+        ),
+    ]
     told = [(one, kind) for one, kind in sides if one.baseline_usd or one.spent_usd]
     if not told:
         told = [one for one in sides if one[0].unknown_calls][:1]
     return [_saved(one, report.baseline, kind) for one, kind in told] or [
         Fact("nothing yet", f"against all on {report.baseline}, net, an estimate")
     ]
+
+
+def _compared(usd: Decimal) -> str:
+    return f"; comparing took {format_usd(usd)} of it" if usd else ""
 
 
 def _saved(saving: Saving, baseline: str, kind: str) -> Fact:
