@@ -305,3 +305,18 @@ def test_the_data_of_the_charts_is_there_as_tables(simulated):
     text = page(simulated)
 
     assert "Latency by tier: the figures" in text
+
+
+def test_the_page_tells_no_address_and_no_folder_of_the_machine(tmp_path):
+    settings = tmp_path / "nbroute.toml"
+    settings.write_text(
+        '[nbroute]\nprofile = "inside"\n'
+        '[providers.inside]\nbase_url = "http://gateway.corp.example/v1"\n'
+        '[tiers.ONE]\nprovider = "inside"\nmodel = "m"\n'
+    )
+
+    with_address = page(Router(settings=settings, ledger=tmp_path / "l.sqlite"))
+
+    assert "inside" in with_address
+    assert "corp.example" not in with_address
+    assert str(tmp_path) not in with_address

@@ -63,7 +63,7 @@ def _facts(router: Router, report: Report) -> tuple[tuple[str, str], ...]:
     return (
         ("exported", f"{_when(router.parts.clock())} UTC"),
         ("session", router.session),
-        ("settings", router.settings.origin),
+        ("profile", router.settings.profile),
         ("ladder", f"{router.ladder.name}: {', '.join(router.ladder.names)}"),
         ("baseline", f"all on {report.baseline} (savings are estimates against it)"),
         ("budget", "none" if budget is None else f"${budget}"),
