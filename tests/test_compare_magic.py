@@ -358,7 +358,7 @@ def test_a_blind_error_does_not_tell_which_tier_it_was(static):
     letter = re.search(r"--- (\w) ---\nno answer; why is told after the vote", plain)[1]
 
     assert "no/model" not in plain
-    assert f"'{letter}' has no answer to vote for" == error_of(
+    assert f"'{letter}' has no answer to vote for; vote for another" == error_of(
         static, f"%route vote {letter}"
     ).removeprefix("SettingsError: ")
     assert "'SIMPLE' is none of the answers" in error_of(static, "%route vote SIMPLE")
