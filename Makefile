@@ -20,7 +20,7 @@ lab: .venv/demo
 	$(BIN)/jupyter lab $(QUICKSTART)
 
 test: .venv/test check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: .venv/test
 	$(BIN)/ruff check

@@ -292,6 +292,7 @@ def test_missing_word_vectors_are_a_settings_error_with_the_command(monkeypatch,
     (tmp_path / "wordllama").mkdir()
     (tmp_path / "wordllama" / "__init__.py").touch()
     monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "wordllama", raising=False)
 
     assert not wordllama.available()
     with pytest.raises(SettingsError, match=r"pip install 'nbroute\[embeddings\]'"):
@@ -305,6 +306,7 @@ def test_damaged_word_vectors_are_a_settings_error_with_the_cure(monkeypatch, tm
         (tmp_path / "wordllama" / name).write_bytes(b"\x00damaged")
     (tmp_path / "wordllama" / "__init__.py").touch()
     monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "wordllama", raising=False)
 
     with pytest.raises(SettingsError, match="pip install --force-reinstall"):
         WordLlamaEmbedder().embed(["a"])
