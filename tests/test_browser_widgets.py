@@ -67,17 +67,17 @@ def test_typing_changes_the_tier_and_the_marks_and_sends_nothing(page, folder):
 
     box.press_sequentially("What is the capital of France?")
     page.get_by_role("button", name="Send to SIMPLE").wait_for()
+    shown = page.get_by_role("group", name="the prompt, signals marked")
+    shown.filter(has_text="the capital of France?").wait_for()
     assert ["What is1"] == page.locator("mark").all_inner_texts()
 
     box.fill("")
     box.press_sequentially(PROOF)
     page.get_by_role("button", name="Send to FRONTIER").wait_for()
 
-    page.locator("mark", has_text="briefly").wait_for()
+    shown.get_by_text("Say why it matters.").wait_for()
     marks = page.locator("mark")
     assert ["Prove1", "irrational2 3", "briefly4"] == marks.all_inner_texts()
-    shown = page.get_by_role("group", name="the prompt, signals marked")
-    shown.get_by_text("Say why it matters.").wait_for()
     assert "briefly4.\nSay why it matters." in shown.inner_text()
     row = page.get_by_role("row", name="FRONTIER ◂ routing picks this")
     assert "(equivalent: nothing billed)" in row.inner_text()
