@@ -16,7 +16,7 @@ from typing import Any
 
 _HOMES = {
     "Attempt": "types",
-    "Batch": "many",
+    "Batch": "batch",
     "Decision": "types",
     "Embedder": "types",
     "Event": "types",
@@ -27,10 +27,10 @@ _HOMES = {
     "Reply": "types",
     "Request": "types",
     "RouteResult": "types",
-    "Router": "build",
+    "Router": "router",
     "Settings": "settings",
     "Simulated": "providers.simulated",
-    "SqliteLedger": "ledger",
+    "SqliteLedger": "storage.ledger",
     "Target": "types",
     "Tier": "types",
     "Usage": "types",

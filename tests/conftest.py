@@ -13,8 +13,8 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 from loopback import Loopback
 
-from nbroute.build import Router
 from nbroute.providers.openai_compatible import OpenAICompatible
+from nbroute.router import Router
 from nbroute.types import Ladder, Price, Tier
 
 # A shell that starts the tests in the background has them ignore Ctrl-C, and their children too.

@@ -22,9 +22,9 @@ from markdown_it import MarkdownIt
 from nbconvert import HTMLExporter
 
 from nbroute import errors
-from nbroute.ledger import SqliteLedger
 from nbroute.report import Report
 from nbroute.settings import load
+from nbroute.storage.ledger import SqliteLedger
 from nbroute.types import RouteResult
 
 KEY = "sk-test-0123456789abcdef"

@@ -25,10 +25,10 @@ from IPython.utils.capture import capture_output
 from loopback import Reply
 
 from nbroute import errors
-from nbroute.ledger import SqliteLedger
 from nbroute.notebook.card import Card
 from nbroute.notebook.controls import Controls, Meter
 from nbroute.notebook.screens import Quiet
+from nbroute.storage.ledger import SqliteLedger
 
 GOOD = "Water boils at 100 degrees Celsius at sea level, and lower up a mountain."
 OTHER = "Bananas are rich in potassium, and monkeys like them very much."

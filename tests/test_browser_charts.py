@@ -10,9 +10,9 @@ from pathlib import Path
 import lab
 import pytest
 
-from nbroute.build import Router
 from nbroute.notebook.explorer import CLOSE, EXPLORE
 from nbroute.notebook.exporting import export
+from nbroute.router import Router
 
 pytest.importorskip("altair")
 

@@ -7,7 +7,7 @@ import re
 import lab
 import pytest
 
-from nbroute.ledger import SqliteLedger
+from nbroute.storage.ledger import SqliteLedger
 
 pytestmark = lab.in_browser()
 

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nbroute.errors import RecordError
-from nbroute.ledger import SqliteLedger
+from nbroute.storage.ledger import SqliteLedger
 from nbroute.types import Attempt, Cap
 
 ROOT = Path(__file__).parent.parent
@@ -220,7 +220,7 @@ KERNEL = """
     from dataclasses import replace
     from decimal import Decimal
     from pathlib import Path
-    from nbroute.ledger import SqliteLedger
+    from nbroute.storage.ledger import SqliteLedger
     from nbroute.types import Attempt, Cap
     path, name, count, settle = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
     ledger = SqliteLedger(Path(path), wait_s=60)
@@ -304,7 +304,7 @@ def killed(path):
         import time
         from decimal import Decimal
         from pathlib import Path
-        from nbroute.ledger import SqliteLedger
+        from nbroute.storage.ledger import SqliteLedger
         from nbroute.types import Attempt
         SqliteLedger(Path({str(path)!r})).append({held!r})
         print("written", flush=True)

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbroute.cache import FileCache, MemoryCache, request_key
 from nbroute.errors import RecordError, SettingsError
+from nbroute.storage.cache import FileCache, MemoryCache, request_key
 from nbroute.types import Message, Reply, Request, Usage
 
 ROOT = Path(__file__).parent.parent
@@ -152,7 +152,7 @@ def test_threads_share_a_cache(path):
 PUT_MANY = """
     import sys
     from pathlib import Path
-    from nbroute.cache import FileCache
+    from nbroute.storage.cache import FileCache
     from nbroute.types import Reply, Usage
     with FileCache(Path(sys.argv[1])) as cache:
         for number in range(20):

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from nbroute.build import Router
 from nbroute.classify.articles import FourTierRules, ThreeTierRules, TwoTierRules, article_rules
 from nbroute.classify.hybrid import HybridClassifier
 from nbroute.classify.model import CLEAN_ANSWER, ModelClassifier
@@ -21,6 +20,7 @@ from nbroute.errors import (
     RequestRejected,
     SettingsError,
 )
+from nbroute.router import Router
 from nbroute.types import Attempt, Decision, Ladder, Tier
 
 ARTICLES = (TwoTierRules(), ThreeTierRules(), FourTierRules())

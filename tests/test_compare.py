@@ -11,9 +11,8 @@ import pytest
 from conftest import LADDER
 from loopback import Loopback, Reply
 
-from nbroute.build import Router
-from nbroute.comparing.comparison import Column, Comparison, Contender
-from nbroute.comparing.differences import difference, only_in
+from nbroute.compare.comparison import Column, Comparison, Contender
+from nbroute.compare.differences import difference, only_in
 from nbroute.errors import (
     BudgetExceeded,
     Interrupted,
@@ -23,6 +22,7 @@ from nbroute.errors import (
     Unavailable,
 )
 from nbroute.providers.openai_compatible import OpenAICompatible
+from nbroute.router import Router
 from nbroute.types import (
     Attempt,
     Classified,

@@ -15,8 +15,7 @@ from IPython.utils.capture import capture_output
 from test_answer_html import Page
 from test_untrusted import ATTACKS
 
-from nbroute.build import Router
-from nbroute.comparing import Column, Comparison, Contender
+from nbroute.compare import Column, Comparison, Contender
 from nbroute.errors import Interrupted, Unavailable
 from nbroute.notebook.comparing import columns
 from nbroute.notebook.comparing.boards import Live
@@ -26,6 +25,7 @@ from nbroute.notebook.comparing.lanes import Lanes
 from nbroute.notebook.comparing.view import State, letter_of, view_of
 from nbroute.notebook.controls import Meter
 from nbroute.notebook.screens import Redrawn
+from nbroute.router import Router
 from nbroute.types import Attempt, Decision, Options, Plan, RouteResult, Sent, Text
 
 COMPARE = "%%route_compare\nExplain recursion."

@@ -11,10 +11,10 @@ import pytest
 from cells import run
 from conftest import LADDER
 
-from nbroute.ledger import SqliteLedger
 from nbroute.notebook import overview
 from nbroute.notebook.dashboard import Dashboard, body
 from nbroute.notebook.paced import Paced
+from nbroute.storage.ledger import SqliteLedger
 from nbroute.types import Ladder, Tier
 
 

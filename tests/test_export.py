@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from cells import error_of, run
 
-from nbroute.build import Router
 from nbroute.errors import NbrouteError, SettingsError
 from nbroute.export.page import MARK
 from nbroute.notebook.exporting import export, page
+from nbroute.router import Router
 
 ALLOWED = (
     "a article b blockquote body br circle code dd del details div dl dt em figure g h1 h2 h3 h4 h5"

@@ -18,10 +18,10 @@ import pytest
 from conftest import LADDER
 from loopback import Reply
 
-from nbroute.build import Router
-from nbroute.comparing import Comparison, Grid
+from nbroute.compare import Comparison, Grid
 from nbroute.errors import AuthError, BudgetExceeded, Interrupted, PromptError, SettingsError
 from nbroute.evaluate.labels import read_labels
+from nbroute.router import Router
 
 ROOT = Path(__file__).parent.parent
 
@@ -49,7 +49,7 @@ price = {{ input = 0.0, output = 20.0 }}
 
 #: What a process does that is killed in the middle.
 PROGRAM = """
-from nbroute.build import Router
+from nbroute.router import Router
 Router("nbroute.toml").compare(
     [f"prompt {n}" for n in range(8)], to="grid", workers=2, progress=False
 )

@@ -175,7 +175,7 @@ def ledger_rows(folder):
     """The ledger as another process reads it."""
     source = (
         "import json, sys, pathlib\n"
-        "from nbroute.ledger import SqliteLedger\n"
+        "from nbroute.storage.ledger import SqliteLedger\n"
         "with SqliteLedger(pathlib.Path(sys.argv[1])) as ledger:\n"
         "    print(json.dumps(ledger.rows(), default=float))\n"
     )

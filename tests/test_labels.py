@@ -11,11 +11,11 @@ import pytest
 from cells import error_of, run
 from loopback import Reply
 
-from nbroute.build import Router
 from nbroute.errors import ProviderError, RecordError, SettingsError
 from nbroute.notebook.card import Card
 from nbroute.notebook.controls import Controls, Meter
 from nbroute.notebook.screens import Quiet
+from nbroute.router import Router
 
 PROMPTS = Path(__file__).parent / "data" / "tier_prompts.jsonl"
 

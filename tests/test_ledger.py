@@ -19,8 +19,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nbroute.errors import RecordError, SettingsError
-from nbroute.ledger import SqliteLedger
 from nbroute.report import Spend
+from nbroute.storage.ledger import SqliteLedger
 from nbroute.types import Attempt, Cap, Label
 
 ROOT = Path(__file__).parent.parent
@@ -70,7 +70,7 @@ def python(code, *arguments, **options):
 
 APPEND_MANY = """
     import sys
-    from nbroute.ledger import SqliteLedger
+    from nbroute.storage.ledger import SqliteLedger
     from nbroute.types import Attempt
     path, name, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
     from pathlib import Path
@@ -665,7 +665,7 @@ def test_threads_and_processes_label_in_one_file(ledger, path):
     code = """
         import sys
         from pathlib import Path
-        from nbroute.ledger import SqliteLedger
+        from nbroute.storage.ledger import SqliteLedger
         from nbroute.types import Label
         ledger = SqliteLedger(Path(sys.argv[1]))
         for number in range(50):

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from nbroute import pricing
-from nbroute.embedding import journaled
+from nbroute.budgets import Guard, Limits, caps, with_budget, worst_case
+from nbroute.engine.attempts import Journal, journaled
 from nbroute.errors import (
     BudgetExceeded,
     RecordError,
@@ -18,11 +19,9 @@ from nbroute.errors import (
     TimedOut,
     Unavailable,
 )
-from nbroute.journal import Journal
-from nbroute.ledger import SqliteLedger
-from nbroute.limits import Guard, Limits, caps, with_budget, worst_case
 from nbroute.providers.openai_compatible import OpenAICompatible
 from nbroute.providers.simulated import Simulated
+from nbroute.storage.ledger import SqliteLedger
 from nbroute.types import (
     Attempt,
     Attempted,

@@ -21,9 +21,9 @@ import pandas as pd
 import pytest
 from loopback import Reply
 
-from nbroute.build import Router
+from nbroute.batch import amap, aroute, map_prompts
 from nbroute.errors import Interrupted, PromptError, SettingsError
-from nbroute.many import amap, aroute, map_prompts
+from nbroute.router import Router
 
 ROOT = Path(__file__).parent.parent
 
@@ -408,9 +408,9 @@ def test_a_temporary_file_goes_with_its_batch(router):
 
 PROGRAM = """
 import json, sys, threading
-from nbroute.build import Router
+from nbroute.router import Router
 from nbroute.errors import Interrupted
-from nbroute.many import map_prompts
+from nbroute.batch import map_prompts
 
 router = Router(sys.argv[1])
 prompts = [f"question {number}" for number in range(200)]
@@ -658,8 +658,8 @@ def test_a_dask_client_is_told_apart_from_its_executor(router, dask_client):
 
 FLAT = """
 import resource, sys
-from nbroute.build import Router
-from nbroute.many import map_prompts
+from nbroute.router import Router
+from nbroute.batch import map_prompts
 
 router = Router(profile="simulated")
 peaks = []

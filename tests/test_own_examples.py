@@ -9,8 +9,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from nbroute.build import Router
 from nbroute.errors import PromptError, SettingsError
+from nbroute.router import Router
 
 OWN = [
     ("zork the blib", "SIMPLE"),

@@ -16,12 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from IPython.utils.capture import capture_output
 
-from nbroute.build import Router
 from nbroute.embedders.openai_compatible import OpenAIEmbedder
 from nbroute.notebook import playing
 from nbroute.notebook.marked import LONG, MOST, marked, placed, signal_lines, signal_table
 from nbroute.notebook.playground import Playground
 from nbroute.providers.openai_compatible import OpenAICompatible
+from nbroute.router import Router
 from nbroute.types import Chunk, Decision, Ladder, Signal, Usage
 
 TIERS = ("LOW", "MID", "TOP")

@@ -606,8 +606,8 @@ def test_a_stream_of_a_cascade_is_refused_and_a_stream_is_read_once(router):
 
 
 def test_a_provider_of_ones_own_classifies_too_whatever_the_environment(monkeypatch, server):
-    from nbroute.build import Router
     from nbroute.providers.openai_compatible import OpenAICompatible
+    from nbroute.router import Router
 
     monkeypatch.setenv("OPENROUTER_API_KEY", "sk-elsewhere")
     mine = OpenAICompatible("mine", server.url, "sk-mine")

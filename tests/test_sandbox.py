@@ -667,7 +667,7 @@ def test_ctrl_c_ends_the_process_too(tmp_path):
 
 
 def test_a_thread_that_is_stopped_from_outside_ends_the_process(tmp_path, monkeypatch):
-    from nbroute.deadline import within
+    from nbroute.engine.strategies import within
 
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     check = sandbox.tests_check("import time\ntime.sleep(600)\nassert True", "slow", Limits(600))

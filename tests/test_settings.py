@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from nbroute import ladders
+from nbroute.budgets import Limits
 from nbroute.classify.simple import NAMES
 from nbroute.errors import SettingsError
-from nbroute.limits import Limits
 from nbroute.settings import (
     BUILT_IN,
     CLASSIFIERS,

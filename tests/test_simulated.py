@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 
 from nbroute.checks import RATING_INSTRUCTION, Situation, not_refused, not_unsure, take_rating
+from nbroute.checks.structured import read_schema
 from nbroute.classify.model import ModelClassifier, named_tier
 from nbroute.errors import (
     AuthError,
@@ -32,7 +33,6 @@ from nbroute.errors import (
 from nbroute.ladders import preset
 from nbroute.providers.simulated import FAILURES, MODELS, Simulated
 from nbroute.providers.simulated_json import instance
-from nbroute.structured import read_schema
 from nbroute.types import Ladder, Message, Reply, Request, Tier, Usage
 
 SMALL, LARGE = "simulated/gpt-4o-mini", "simulated/claude-opus-4"

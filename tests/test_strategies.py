@@ -13,8 +13,8 @@ from conftest import LADDER
 from loopback import Reply
 
 from nbroute import errors
-from nbroute.build import Router
 from nbroute.providers.simulated import Simulated
+from nbroute.router import Router
 from nbroute.types import Attempted, Escalated, Notice, Sent, Text, Verdict
 
 GOOD = "Water boils at 100 degrees Celsius at sea level, and lower up a mountain."

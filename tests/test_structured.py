@@ -17,14 +17,14 @@ from jsonschema import Draft202012Validator
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from nbroute.checks import valid_json
-from nbroute.errors import SettingsError
-from nbroute.structured import (
+from nbroute.checks.structured import (
     parse_json,
     read_schema,
     response_format,
     schema_check,
     schema_instruction,
 )
+from nbroute.errors import SettingsError
 from nbroute.types import Reply, Usage
 
 

@@ -14,8 +14,8 @@ from nbroute.classify.cautious import CautiousClassifier
 from nbroute.classify.model import ModelClassifier
 from nbroute.errors import PromptError, SettingsError
 from nbroute.ladders import preset
-from nbroute.ledger import SqliteLedger
 from nbroute.notebook.whatif import WhatIfPanel
+from nbroute.storage.ledger import SqliteLedger
 from nbroute.types import Decision, Ladder, Price, Tier
 
 LOW, MID, TOP = (1, 2), (3, 6), (10, 30)  # US dollars per million tokens, as in conftest

@@ -16,7 +16,7 @@ from nbroute.evaluate.workload import (
     development_prompts,
     measure,
 )
-from nbroute.ledger import SqliteLedger
+from nbroute.storage.ledger import SqliteLedger
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-from nbroute.sqlitefile import Migration, SqliteFile
+from nbroute.storage.database import Migration, SqliteFile
 
 #: The files stand beside the ledger.
 SETTING = "ledger in nbroute.toml"

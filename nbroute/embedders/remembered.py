@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from nbroute.embedders.file import SETTING, open_file
 from nbroute.embedders.texts import content_key, summed, telling
 from nbroute.errors import BadReply, RecordError
-from nbroute.sqlitefile import FAILURES
+from nbroute.storage.database import FAILURES
 from nbroute.types import Embedded, Embedder, ProviderKind, Usage
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from nbroute.classify.examples import Example, tier_of
 from nbroute.embedders.file import SETTING, open_file
 from nbroute.embedders.texts import sendable
 from nbroute.errors import PromptError, SettingsError, did_you_mean
-from nbroute.sqlitefile import FAILURES
+from nbroute.storage.database import FAILURES
 from nbroute.types import Ladder
 
 

@@ -7,10 +7,10 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+from nbroute.batch.rows import Row
+from nbroute.engine.conversations import Turn
 from nbroute.errors import PromptError, SettingsError
-from nbroute.many.rows import Row
 from nbroute.pricing import estimate_tokens
-from nbroute.threads import Turn
 from nbroute.types import Attempt, Decision, RouteResult, Usage
 
 #: Options that make two requests with the same prompt different ones.

@@ -11,9 +11,9 @@ from nbroute.classify.embedding import EmbeddingClassifier
 from nbroute.classify.hybrid import HybridClassifier
 from nbroute.classify.model import ModelClassifier
 from nbroute.classify.turns import classify_turn
+from nbroute.engine.context import Parts, Senses, Spec
 from nbroute.errors import NbrouteError
 from nbroute.evaluate.past import Past
-from nbroute.parts import Parts, Senses, Spec
 from nbroute.types import Attempt, Classifier, Decision, Ladder, Request
 
 if TYPE_CHECKING:

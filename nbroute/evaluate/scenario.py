@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from nbroute.classify.cautious import stepped
+from nbroute.engine.context import Spec
 from nbroute.evaluate.past import Past
-from nbroute.parts import Spec
 from nbroute.report import Spend
 from nbroute.types import Attempt, Cost, Decision, Ladder
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 from nbroute import pricing
 from nbroute.classify.cautious import read_threshold
+from nbroute.engine.context import Parts
 from nbroute.evaluate import scenario, whatif_text
 from nbroute.evaluate.past import Collected, Past
 from nbroute.evaluate.rerouting import Routed, deciding_attempts, reroute
 from nbroute.evaluate.scenario import Priced, Sent, Setting, Strategy
 from nbroute.evaluate.speeds import latencies
-from nbroute.parts import Parts
 from nbroute.types import Cost, Ladder, ProviderKind, Tier, Usage, total_cost
 
 if TYPE_CHECKING:

@@ -10,14 +10,14 @@ from functools import partial
 from string import Template
 from typing import TYPE_CHECKING, Protocol
 
+from nbroute.batch.batch import Batch
+from nbroute.engine.context import Parts
 from nbroute.errors import SettingsError
 from nbroute.evaluate import scenario, whatif_text
 from nbroute.evaluate.scenario import Strategy
 from nbroute.evaluate.workload_slots import SLOTS
 from nbroute.evaluate.workload_templates import TEMPLATES, Kinds
 from nbroute.ladders import preset
-from nbroute.many.batch import Batch
-from nbroute.parts import Parts
 from nbroute.report import Spend
 from nbroute.types import Ladder, Price
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from nbroute.build import Router
 from nbroute.notebook import render
 from nbroute.notebook.screens import Screen
+from nbroute.router import Router
 from nbroute.types import (
     Attempted,
     Classified,

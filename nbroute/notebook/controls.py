@@ -11,7 +11,6 @@ from collections.abc import Callable
 
 import ipywidgets as widgets
 
-from nbroute.build import Router
 from nbroute.errors import NbrouteError, named
 from nbroute.notebook import render
 from nbroute.notebook.card import Card
@@ -19,6 +18,7 @@ from nbroute.notebook.paced import Following, Paced
 from nbroute.notebook.panels import text
 from nbroute.notebook.pieces import Said, button, dropdown, row
 from nbroute.notebook.thumbs import Thumbs
+from nbroute.router import Router
 from nbroute.types import RouteResult
 
 _REDRAWN_EVERY_S = 0.25

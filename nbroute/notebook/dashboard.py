@@ -7,13 +7,13 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from nbroute.build import Router
 from nbroute.notebook import overview
 from nbroute.notebook.overview import Fact, Overview, TierFacts
 from nbroute.notebook.paced import Following, Paced
 from nbroute.notebook.panels import STYLE, bar, heard, table, text, tile
 from nbroute.notebook.screens import is_live
 from nbroute.report import Report
+from nbroute.router import Router
 
 _REDRAWN_EVERY_S = 0.35
 _SAID_EVERY_S = 5.0

@@ -5,16 +5,16 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
-from nbroute.build import Router
 from nbroute.checks import NAMES as CHECKS
 from nbroute.classify.simple import NAMES as CLASSIFIERS
+from nbroute.engine.plan import STRATEGIES
 from nbroute.errors import NbrouteError, SettingsError
 from nbroute.notebook import commands, complete, names, options, render, tables
 from nbroute.notebook.card import Card
 from nbroute.notebook.comparing.desk import Comparing
 from nbroute.notebook.interpolate import prompt_of
 from nbroute.notebook.screens import Live, Quiet, Screen, is_live, screen_for
-from nbroute.plan import STRATEGIES
+from nbroute.router import Router
 from nbroute.settings import BUILT_IN, Settings
 from nbroute.types import RouteResult
 

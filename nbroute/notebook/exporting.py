@@ -9,8 +9,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from nbroute.build import Router
-from nbroute.build.recorded import scrubber_of
 from nbroute.export import Answer, Call, Exchange, Session, page_of, write_page
 from nbroute.notebook.answer_html import answer_html
 from nbroute.notebook.lines import headline, remarks
@@ -21,6 +19,7 @@ from nbroute.recording.scrub import Scrubber
 from nbroute.report import Report
 from nbroute.report.spend import Spend
 from nbroute.report.words import seconds
+from nbroute.router import Router, scrubber_of
 from nbroute.types import Cost, Label, RouteResult
 
 #: Calls that are listed of those whose answers this process does not have.

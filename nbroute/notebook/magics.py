@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 #: By name, so that loading does not import the module.
 RESULT = ("nbroute.types.results", "RouteResult")
 REPORT = ("nbroute.report.summary", "Report")
-COMPARISON = ("nbroute.comparing.comparison", "Comparison")
-GRID = ("nbroute.comparing.grid", "Grid")
+COMPARISON = ("nbroute.compare.comparison", "Comparison")
+GRID = ("nbroute.compare.grid", "Grid")
 MAGICS = ("route", "route_compare")
 
 

@@ -11,8 +11,8 @@ from typing import NoReturn
 
 from nbroute.checks import NAMES as CHECKS
 from nbroute.classify.simple import NAMES as CLASSIFIERS
+from nbroute.engine.plan import CACHE_MODES, STRATEGIES
 from nbroute.errors import SettingsError, did_you_mean
-from nbroute.plan import CACHE_MODES, STRATEGIES
 from nbroute.pricing import read_usd
 
 _ASSIGNED = re.compile(r"^\s*([^\W\d]\w*)\s*<<(?:\s+|$)")

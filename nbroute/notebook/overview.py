@@ -8,8 +8,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
+from nbroute.budgets import Limits
 from nbroute.errors import RecordError
-from nbroute.limits import Limits
 from nbroute.notebook.lines import cost_told, marks, model_name, tokens
 from nbroute.notebook.render import session_line
 from nbroute.notebook.tables import Said, Table
@@ -20,7 +20,7 @@ from nbroute.report.words import seconds
 from nbroute.types import RouteResult
 
 if TYPE_CHECKING:
-    from nbroute.build import Router
+    from nbroute.router import Router
 
 #: Calls that are shown of those that were made.
 RECENT = 6

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from nbroute.build import Router
+    from nbroute.router import Router
 
 _log = logging.getLogger("nbroute")
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from nbroute.build import Router
 from nbroute.classify.simple import NAMES
 from nbroute.errors import NbrouteError, named
 from nbroute.notebook import playing
@@ -19,6 +18,7 @@ from nbroute.notebook.pieces import Said, button, dropdown, row
 from nbroute.notebook.render import View
 from nbroute.notebook.screens import Live, is_live
 from nbroute.notebook.untrusted import escape_markdown
+from nbroute.router import Router
 from nbroute.types import Decision, Explanation, RouteResult
 
 #: A click may come before the last letters, which wait where the kernel was busy.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nbroute.adapt import clean
+from nbroute.budgets import clean
 from nbroute.errors import SettingsError, named
 from nbroute.notebook.marked import marked, signal_lines, signal_table
 from nbroute.notebook.panels import bar, table, text
@@ -13,7 +13,7 @@ from nbroute.notebook.tables import Said, Table, dry_run
 from nbroute.types import Decision, Explanation
 
 if TYPE_CHECKING:
-    from nbroute.build import Router
+    from nbroute.router import Router
 
 #: These ask a model, or may.
 ASKING = ("model", "hybrid")

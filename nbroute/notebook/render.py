@@ -24,7 +24,7 @@ from nbroute.types import (
 )
 
 if TYPE_CHECKING:
-    from nbroute.build import Router
+    from nbroute.router import Router
 
 
 @dataclass(frozen=True)

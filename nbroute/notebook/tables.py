@@ -16,7 +16,7 @@ from nbroute.report.words import in_columns
 from nbroute.types import Cost, Decision, Explanation, Message, RouteResult, Signal, Target, Tier
 
 if TYPE_CHECKING:
-    from nbroute.build import Router
+    from nbroute.router import Router
 
 
 @dataclass(frozen=True)

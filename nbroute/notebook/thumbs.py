@@ -6,11 +6,11 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from nbroute.build import Router
 from nbroute.errors import named
 from nbroute.notebook.card import Card
 from nbroute.notebook.feedback import MEANS, WORDS, kept
 from nbroute.notebook.pieces import Said
+from nbroute.router import Router
 
 
 class Thumbs(widgets.HBox):

@@ -6,7 +6,6 @@ import threading
 
 import ipywidgets as widgets
 
-from nbroute.build import Router
 from nbroute.classify.simple import NAMES
 from nbroute.errors import NbrouteError, named
 from nbroute.evaluate import whatif_text
@@ -16,6 +15,7 @@ from nbroute.ladders import LADDERS
 from nbroute.notebook.panels import STYLE, bar, heard, table, text, tile
 from nbroute.notebook.pieces import button, dropdown, row
 from nbroute.report import counted
+from nbroute.router import Router
 
 _AS_IT_IS = "as it is"
 _HEAD = ("tier", "share", "prompts", "of all")

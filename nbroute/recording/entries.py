@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from nbroute import errors
-from nbroute.cache import request_key
 from nbroute.errors import ProviderError, RecordError
 from nbroute.recording.documents import MOST, Document, joined, lines
+from nbroute.storage.cache import request_key
 from nbroute.types import Message, Reply, Request, Usage
 
 if TYPE_CHECKING:

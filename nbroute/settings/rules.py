@@ -7,11 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import urlsplit
 
-from nbroute.plan import CACHE_MODES
-from nbroute.types import Price, Target
+from nbroute.types import CacheMode, Price, Target
 
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -180,7 +179,7 @@ NBROUTE = {
     "budget_usd_per_day": _BUDGET,
     "budget_usd_per_feature": replace(_BUDGET, each=_BUDGET),
     "on_limit": _one_of("refuse", "cheaper"),
-    "cache": _one_of(*CACHE_MODES),
+    "cache": _one_of(*get_args(CacheMode)),
     "cache_file": _PATH,
     "ledger": _PATH,
     "record": _PATH,

@@ -8,7 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Literal
 
-from nbroute.limits import Limits, OnLimit
+from nbroute.budgets import Limits, OnLimit
 from nbroute.types import CacheMode, Ladder
 
 ProviderChoice = Literal["openai", "local", "simulated", "litellm"]

@@ -19,9 +19,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from nbroute.ledger import SqliteLedger
-from nbroute.ledger.rows import as_row
 from nbroute.report import summarise
+from nbroute.storage.ledger import SqliteLedger, as_row
 from nbroute.types import Attempt, Cap, Price
 
 TIERS = ("SIMPLE", "MEDIUM", "COMPLEX", "FRONTIER")

@@ -32,7 +32,7 @@ MEMORY = """
 import resource, sys, tempfile, time
 from pathlib import Path
 from nbroute import Router
-from nbroute.many import map_prompts
+from nbroute.batch import map_prompts
 
 count = int(sys.argv[1])
 router = Router(profile="simulated", ledger=Path(tempfile.mkdtemp()) / "ledger.sqlite")
@@ -76,7 +76,7 @@ def nbroute_map(url: str, folder: Path) -> Callable[[int, int], float]:
     from decimal import Decimal
 
     from nbroute import Ladder, Price, Router, Tier
-    from nbroute.many import map_prompts
+    from nbroute.batch import map_prompts
     from nbroute.providers.openai_compatible import OpenAICompatible
 
     price = Price(Decimal("0.15"), Decimal("0.6"), "configured")

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from nbroute.errors import SettingsError
-from nbroute.evaluate.labels import FEWEST
-from nbroute.labelling import (
+from nbroute.engine.feedback import (
     FEEDBACK,
     PickedAgainstNeeded,
     picked_against_needed,
     read_feedback,
     spelt,
 )
+from nbroute.errors import SettingsError
+from nbroute.evaluate.labels import FEWEST
 from nbroute.notebook import options, tables
 from nbroute.notebook.commands.base import Command
 from nbroute.notebook.feedback import WORDS, kept

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from nbroute.comparing.comparison import Comparison
+from nbroute.compare.comparison import Comparison
 from nbroute.notebook.comparing import columns
 from nbroute.notebook.comparing.lanes import Lanes
 from nbroute.notebook.comparing.view import Pane, View

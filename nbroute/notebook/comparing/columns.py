@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from nbroute.comparing.comparison import Comparison
+from nbroute.compare.comparison import Comparison
 from nbroute.notebook.answer_html import answer_html, marked_html, plain_html, safe_html
 from nbroute.notebook.comparing.view import FIGURES, HEAD, Pane, View
 from nbroute.notebook.tables import Table

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from nbroute.comparing import Comparison, Grid
+from nbroute.compare import Comparison, Grid
 from nbroute.errors import RecordError, SettingsError
 from nbroute.notebook import names, tables
 from nbroute.notebook.comparing import options

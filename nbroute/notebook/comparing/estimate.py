@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from nbroute.comparing.contenders import find_contenders
+from nbroute.compare.contenders import find_contenders
 from nbroute.notebook.tables import Table, cost_range, together
 from nbroute.types import TierEstimate
 
 if TYPE_CHECKING:
-    from nbroute.build import Router
+    from nbroute.router import Router
 
 HEAD = ("contender", "model", "tokens in (about)", "token budget", "cost")
 

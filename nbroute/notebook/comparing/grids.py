@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from nbroute.comparing import Comparison, Grid
-from nbroute.comparing.grid import ended
+from nbroute.compare import Comparison, Grid
+from nbroute.compare.grid import ended
 from nbroute.notebook.comparing.view import figures_of
 from nbroute.notebook.tables import Table
 from nbroute.report import counted

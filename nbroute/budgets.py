@@ -1,0 +1,209 @@
+"""What a call may be and may cost, decided before anything is sent."""
+
+from __future__ import annotations
+
+import re
+import string
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Literal, cast
+
+from nbroute import pricing
+from nbroute.errors import BudgetExceeded, PromptError, SettingsError
+from nbroute.pricing import format_usd
+from nbroute.types import (
+    Attempt,
+    Cap,
+    Notice,
+    Observer,
+    ProviderKind,
+    Refusal,
+    Request,
+    Tier,
+)
+
+#: White space, and the characters of no width that a copied prompt can consist of.
+_BLANK = f"{string.whitespace}\u00a0\u200b\u200c\u200d\u2060\ufeff"
+
+_UNSENDABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+
+OnLimit = Literal["refuse", "cheaper"]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What calls may cost together, and how long a prompt may be.
+
+    `budget_usd` holds for a session, `budget_usd_per_day` for a day (UTC) of all sessions, and
+    `budget_usd_per_feature` for all calls of a feature, of every session and day: one amount
+    for each feature, or amounts by name. `on_limit` is what the engine does with a call that
+    a budget refuses: nothing, or a cheaper tier.
+    """
+
+    budget_usd: Decimal | None = None
+    budget_usd_per_day: Decimal | None = None
+    budget_usd_per_feature: Decimal | Mapping[str, Decimal] | None = None
+    on_limit: OnLimit = "refuse"
+    max_prompt_chars: int = 400_000
+
+
+@dataclass(frozen=True)
+class Guard:
+    """What one routed call may cost: `max_cost` for all that it sends, beside the budgets.
+
+    `over_budget` lets it pass the budgets; it is recorded all the same.
+    """
+
+    limits: Limits = Limits()
+    max_cost: Decimal | None = None
+    over_budget: bool = False
+
+    def caps(self, attempt: Attempt) -> tuple[Cap, ...]:
+        """The budgets that the attempt must fit in."""
+        if self.over_budget:
+            return ()
+        return caps(self.limits, attempt.session, day_of(attempt.ts), attempt.feature)
+
+    def check(self, attempt: Attempt, in_call: Decimal) -> None:
+        """Refuse what is over `max_cost`, and a price that is not known where there is a limit.
+
+        `in_call` is what the call has spent and reserved so far. A model that bills nothing
+        and has no reference price passes. Raises BudgetExceeded.
+        """
+        worst = attempt.reserved_usd
+        if worst is None:
+            if attempt.provider_kind == "remote":
+                self._refuse_unknown(attempt)
+            return
+        if self.max_cost is not None and worst > self.max_cost - in_call:
+            raise BudgetExceeded(_over_max_cost(worst, self.max_cost, in_call))
+
+    def _refuse_unknown(self, attempt: Attempt) -> None:
+        lead = f"the model's price is not known ({attempt.model!r}), so"
+        priced = "give its tier a price in nbroute.toml"
+        if self.max_cost is not None:
+            msg = f"{lead} --max-cost cannot be kept; {priced}, or leave --max-cost out"
+            raise BudgetExceeded(msg)
+        for cap in self.caps(attempt)[:1]:
+            raise BudgetExceeded(f"{lead} {_named(cap)} cannot be kept; {priced}, or {_GO_ON}")
+
+
+def caps(limits: Limits, session: str, day: str, feature: str | None) -> tuple[Cap, ...]:
+    """The budgets that hold for a call of that session, day ("2026-11-21", UTC) and feature."""
+    each = limits.budget_usd_per_feature
+    of_feature = each.get(feature or "") if isinstance(each, Mapping) else each
+    found = (
+        (limits.budget_usd, "session", session),
+        (limits.budget_usd_per_day, "day", day),
+        (of_feature, "feature", feature),
+    )
+    return tuple(
+        Cap(usd, cast("_Scope", scope), key) for usd, scope, key in found if usd is not None and key
+    )
+
+
+def day_of(ts: float) -> str:
+    """The day of that moment, in UTC."""
+    return datetime.fromtimestamp(ts, UTC).date().isoformat()
+
+
+def with_budget(limits: Limits, usd: Decimal | float | str | None) -> Limits:
+    """The limits with that budget for the session, None for no budget.
+
+    SettingsError for what is no amount above 0.
+    """
+    return replace(limits, budget_usd=None if usd is None else _dollars(usd))
+
+
+def over_budget(refusal: Refusal, attempt: Attempt) -> BudgetExceeded:
+    """The error for an attempt that a budget refuses; its `refusal` says which budget."""
+    worst, left = format_usd(attempt.reserved_usd), format_usd(refusal.left_usd)
+    error = BudgetExceeded(
+        f"a call could cost up to {worst} and {left} is left of {_named(refusal.cap)}; it was "
+        f"not sent: {_GO_ON}, or {_RAISE[refusal.cap.scope]}"
+    )
+    error.refusal = refusal
+    return error
+
+
+_Scope = Literal["session", "day", "feature"]
+_GO_ON = "go on with --over-budget (Python: over_budget=True)"
+_RAISE = {
+    "session": "raise the budget with %route budget USD",
+    "day": "raise budget_usd_per_day in nbroute.toml",
+    "feature": "raise budget_usd_per_feature in nbroute.toml",
+}
+
+
+def _named(cap: Cap) -> str:
+    whose = {
+        "session": "the session budget",
+        "day": f"the budget for the day {cap.key} (UTC)",
+        "feature": f"the budget for the feature {cap.key!r:.40}",
+    }
+    return f"{whose[cap.scope]} of {format_usd(cap.usd)}"
+
+
+def _over_max_cost(worst: Decimal, max_cost: Decimal, in_call: Decimal) -> str:
+    left = format_usd(max(max_cost - in_call, Decimal(0)))
+    return (
+        f"a call could cost up to {format_usd(worst)} and {left} is left of --max-cost "
+        f"{format_usd(max_cost)}; it was not sent: raise it or lower --max-tokens"
+    )
+
+
+def _dollars(usd: Decimal | float | str) -> Decimal:
+    try:
+        amount = Decimal(str(usd).strip().removeprefix("$"))
+    except ArithmeticError:
+        amount = Decimal("nan")
+    if not amount.is_finite() or amount <= 0:
+        msg = f"a budget of {usd!r:.40} cannot be kept; give US dollars above 0, such as 0.50"
+        raise SettingsError(msg)
+    return amount
+
+
+def clean(prompt: str) -> tuple[str, int]:
+    """The prompt without control characters and half surrogate pairs, and how many went.
+
+    Endpoints refuse them or store them wrongly; tabs and line ends stay.
+    """
+    return _UNSENDABLE.subn("", prompt)
+
+
+def checked_prompt(
+    prompt: object, limits: Limits, observe: Observer, price: Callable[[int], str]
+) -> str:
+    """The prompt as it can be sent; PromptError where it is empty, too long or no text.
+
+    `price` says what a number of tokens costs.
+    """
+    if not isinstance(prompt, str):
+        msg = f"a prompt is text, not {type(prompt).__name__}: {prompt!r:.60}"
+        raise PromptError(msg)
+    text, removed = clean(prompt)
+    if not text.strip(_BLANK):
+        raise PromptError("the prompt is empty: write one with letters or digits in it")
+    if len(text) > limits.max_prompt_chars:
+        raise PromptError(_too_long(text, limits, price))
+    if removed:
+        observe(Notice(f"{removed} control characters were taken out of the prompt"))
+    return text
+
+
+def worst_case(request: Request, tier: Tier, kind: ProviderKind) -> Decimal | None:
+    """US dollars for the request if its answer uses the whole token budget; None if unknown."""
+    tokens = sum(pricing.estimate_tokens(message.content) for message in request.messages)
+    full = replace(tier, max_tokens=request.max_tokens)
+    return pricing.cost_range(tokens, full, request.model, kind)[1].usd
+
+
+def _too_long(prompt: str, limits: Limits, price: Callable[[int], str]) -> str:
+    tokens = pricing.estimate_tokens(prompt)
+    return (
+        f"the prompt has {len(prompt):,} characters (about {tokens:,} tokens: {price(tokens)}), "
+        f"over the limit of {limits.max_prompt_chars:,}; shorten it, or raise max_prompt_chars "
+        "in nbroute.toml"
+    )

@@ -1,0 +1,139 @@
+"""Conversations over several cells: their turns, and as much of them as a model can read."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from nbroute.errors import SettingsError, did_you_mean
+from nbroute.types import Message, RouteResult
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A prompt of a conversation and its answer; `by_hand` where a person chose the tier."""
+
+    prompt: str
+    answer: str
+    tier: str
+    result: str
+    by_hand: bool = False
+
+    @property
+    def messages(self) -> tuple[Message, Message]:
+        """The turn as a model reads it."""
+        return Message("user", self.prompt), Message("assistant", self.answer)
+
+
+class Threads:
+    """The conversations of a session by name, in memory; safe to share between threads."""
+
+    def __init__(self) -> None:
+        self._turns: dict[str, tuple[Turn, ...]] = {}
+        self._lock = threading.Lock()
+
+    def turns(self, name: str | None, again: RouteResult | None = None) -> tuple[Turn, ...]:
+        """The turns so far; only those before the turn that is answered `again`, if one is."""
+        found = self._turns.get(name or "", ())
+        place = _place(found, again)
+        return found if place is None else found[:place]
+
+    def keep(self, name: str, result: RouteResult) -> None:
+        """Add the turn; one that is answered again is replaced."""
+        by_hand = result.options.tier is not None
+        turn = Turn(result.prompt, result.text, result.tier, result.id, by_hand=by_hand)
+        with self._lock:
+            found = self._turns.get(name, ())
+            place = _place(found, result)
+            after = () if place is None else found[place + 1 :]
+            self._turns[name] = (*found[:place], turn, *after)
+
+    def names(self) -> tuple[str, ...]:
+        """The conversations, the oldest first."""
+        return tuple(self._turns)
+
+    def forget(self, name: str) -> None:
+        """Drop the conversation; SettingsError where there is none of that name."""
+        with self._lock:
+            if name not in self._turns:
+                hint = did_you_mean(name, self._turns)
+                raise SettingsError(f"there is no thread {name!r:.80}: {hint}")
+            del self._turns[name]
+
+
+def _place(turns: tuple[Turn, ...], result: RouteResult | None) -> int | None:
+    ids = {one.id for one in result.chain} if result else set()
+    return next((place for place, turn in enumerate(turns) if turn.result in ids), None)
+
+
+def fitting(
+    turns: tuple[Turn, ...], room: int | None, count: Callable[[str], int]
+) -> tuple[Turn, ...]:
+    """The last turns that fit in `room` tokens; all of them where no limit is known."""
+    if room is None:
+        return turns
+    kept: list[Turn] = []
+    for turn in reversed(turns):
+        room -= count(turn.prompt) + count(turn.answer)
+        if room < 0:
+            break
+        kept.append(turn)
+    return tuple(reversed(kept))
+
+
+def messages_of(turns: tuple[Turn, ...]) -> tuple[Message, ...]:
+    """The turns as messages, oldest first."""
+    return tuple(message for turn in turns for message in turn.messages)
+
+
+Changed = Callable[[], None]
+#: Results that are kept; of a long run over many prompts, the last ones.
+KEPT = 2_000
+
+_log = logging.getLogger("nbroute")
+
+
+class History:
+    """What was routed since the kernel started, and who watches; safe to share between threads."""
+
+    def __init__(self, kept: int = KEPT) -> None:
+        self._results: deque[RouteResult] = deque(maxlen=kept)
+        self._watchers: list[Changed] = []
+        self._lock = threading.Lock()
+
+    def add(self, result: RouteResult) -> None:
+        """Keep the result, the oldest giving way."""
+        with self._lock:
+            self._results.append(result)
+
+    def results(self) -> tuple[RouteResult, ...]:
+        """The last results, oldest first."""
+        with self._lock:
+            return tuple(self._results)
+
+    def watch(self, watcher: Changed) -> Callable[[], None]:
+        """Call `watcher` after each routed prompt, on its thread, until the returned is called.
+
+        A watcher must be quick: the prompt's caller waits for it.
+        """
+        with self._lock:
+            self._watchers.append(watcher)
+        return lambda: self._forget(watcher)
+
+    def changed(self) -> None:
+        """Tell those who watch; one that breaks is logged and breaks nothing."""
+        with self._lock:
+            watchers = tuple(self._watchers)
+        for watcher in watchers:
+            try:
+                watcher()
+            except Exception:  # noqa: BLE001 - who watches does not steer
+                _log.exception("a watcher of the session failed")
+
+    def _forget(self, watcher: Changed) -> None:
+        with self._lock:
+            if watcher in self._watchers:
+                self._watchers.remove(watcher)

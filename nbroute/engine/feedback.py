@@ -1,0 +1,204 @@
+"""What people say of answers: kept as labels, told as a table, handed to `router.fit`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, get_args
+
+from nbroute.engine.engine import Engine
+from nbroute.engine.plan import find_tier
+from nbroute.errors import SettingsError, did_you_mean
+from nbroute.types import Feedback, Label, Ladder, RouteResult
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FEEDBACK: tuple[Feedback, ...] = get_args(Feedback)
+COLUMNS = (
+    *("prompt", "tier", "picked", "feedback", "time", "session"),
+    *("ladder", "result", "comparison", "feature"),
+)
+
+
+def keep_label(
+    router: Engine,
+    result: RouteResult,
+    feedback: str,
+    needed: str | None = None,
+    *,
+    picked: str | None = None,
+) -> Label:
+    """Keep a person's word on an answer in the router's ledger.
+
+    `needed` names the tier that the prompt needs, where the word alone does not; `picked` the
+    one that routing picked, where that is not the one that answered first, as in a comparison.
+    SettingsError for an unknown word or tier, for a tier that contradicts the word and for a
+    result without an answer; RecordError where the label cannot be written: it counts until
+    the kernel ends.
+    """
+    word, ladder = read_feedback(feedback), router.ladder
+    _check_answered(result)
+    answered = _on_ladder(result.tier, ladder)
+    first = result.chain[-1].tier if picked is None else find_tier(ladder, picked).name
+    label = Label(
+        id=router.parts.new_id(),
+        ts=router.parts.clock(),
+        session=router.session,
+        feedback=word,
+        picked=first,
+        needed=_needed(needed, word, answered, ladder),
+        ladder=ladder.name,
+        prompt=result.prompt,
+        msg_hash=result.answer.msg_hash,
+        result=result.id,
+        comparison=result.options.comparison,
+        feature=result.answer.feature,
+    )
+    router.ledger.label(label)
+    return label
+
+
+def read_feedback(text: str) -> Feedback:
+    """The word in any case and with any hyphens; SettingsError with the close ones otherwise."""
+    plain = spelt(text)
+    for word in FEEDBACK:
+        if plain == word:
+            return word
+    raise SettingsError(f"no feedback is called {text!r:.80}: {did_you_mean(plain, FEEDBACK)}")
+
+
+def spelt(text: str) -> str:
+    """The text as the words of feedback are spelt: small, with single spaces."""
+    return " ".join(str(text).replace("-", " ").replace("_", " ").casefold().split())
+
+
+def needed_tier(feedback: Feedback, answered: str, ladder: Ladder) -> str | None:
+    """The tier that a prompt needs by that word on that tier's answer.
+
+    One tier further is what the words say; the prompt may want more, which only the next
+    answer shows. None for "bad", which no other tier need have done better.
+    """
+    place, top = ladder.index(answered), len(ladder.tiers) - 1
+    moves = {"too weak": min(place + 1, top), "more than needed": max(place - 1, 0), "bad": None}
+    needed = moves.get(feedback, place)
+    return None if needed is None else ladder.names[needed]
+
+
+def _needed(needed: str | None, feedback: Feedback, answered: str, ladder: Ladder) -> str | None:
+    """The tier that a person names, if it goes with the word; else what the word says."""
+    if not needed:
+        return needed_tier(feedback, answered, ladder)
+    tier = find_tier(ladder, needed).name
+    above = ladder.index(tier) - ladder.index(answered)
+    fits = {"good": above == 0, "too weak": above >= 0, "more than needed": above <= 0}
+    if not fits.get(feedback, True):
+        raise SettingsError(
+            f"{feedback!r} of {answered}'s answer does not go with {tier!r} as the tier needed; "
+            "change the word or leave the tier out"
+        )
+    return tier
+
+
+def last_words(labels: Iterable[Label]) -> list[Label]:
+    """The newest label of each prompt, in the order in which they were given."""
+    newest: dict[str, Label] = {}
+    for label in labels:
+        newest.pop(label.prompt, None)
+        newest[label.prompt] = label
+    return list(newest.values())
+
+
+def labels_frame(
+    router: Engine, *, everything: bool = False, feedback: bool = False
+) -> pd.DataFrame:
+    """The labels as `router.fit` takes them: see `Router.labels`."""
+    import pandas as pd
+
+    found = router.ledger.labels(session=None if everything else router.session)
+    if not feedback:
+        found = [one for one in last_words(found) if one.needed in router.ladder.names]
+    rows = [
+        (
+            *(one.prompt, one.needed, one.picked, one.feedback, one.ts, one.session),
+            *(one.ladder, one.result, one.comparison, one.feature),
+        )
+        for one in found
+    ]
+    frame = pd.DataFrame(rows, columns=list(COLUMNS), dtype=object)
+    frame["time"] = pd.to_datetime(frame["time"].astype("float64"), unit="s", utc=True)
+    frame["time"] = frame["time"].dt.as_unit("ns")
+    return frame
+
+
+@dataclass(frozen=True)
+class PickedAgainstNeeded:
+    """How often routing picked what was needed, by the last word on each prompt.
+
+    `counts` has the prompts by (picked, needed), both tiers of this ladder; `unnamed` are
+    those whose last word names no tier, `elsewhere` those of other ladders' tiers.
+    """
+
+    tiers: tuple[str, ...]
+    counts: Mapping[tuple[str, str], int]
+    unnamed: int = 0
+    elsewhere: int = 0
+
+    @property
+    def named(self) -> int:
+        """The prompts that the table has."""
+        return sum(self.counts.values())
+
+    @property
+    def right(self) -> int:
+        """Prompts whose pick was what they needed."""
+        return sum(self.counts.get((tier, tier), 0) for tier in self.tiers)
+
+    @property
+    def too_weak(self) -> int:
+        """Prompts that needed a dearer tier than was picked."""
+        place = self.tiers.index
+        pairs = [pair for pair in self.counts if place(pair[0]) < place(pair[1])]
+        return sum(self.counts[pair] for pair in pairs)
+
+    def needing(self, tier: str) -> int:
+        """The prompts that need the tier."""
+        return sum(n for (_, needed), n in self.counts.items() if needed == tier)
+
+    @property
+    def too_dear(self) -> int:
+        """Prompts that a cheaper tier than was picked would have done for."""
+        return self.named - self.right - self.too_weak
+
+
+def picked_against_needed(router: Engine, *, everything: bool = False) -> PickedAgainstNeeded:
+    """The labels of this session, or of every one in the ledger, counted."""
+    words = last_words(router.ledger.labels(session=None if everything else router.session))
+    tiers = router.ladder.names
+    named = [one for one in words if one.needed is not None]
+    counts = Counter((one.picked, str(one.needed)) for one in named)
+    known = {pair: n for pair, n in counts.items() if set(pair) <= set(tiers)}
+    return PickedAgainstNeeded(
+        tiers, known, len(words) - len(named), len(named) - sum(known.values())
+    )
+
+
+def _check_answered(result: Any) -> None:
+    if not isinstance(result, RouteResult):
+        raise SettingsError(
+            f"{result!r:.80} is no result that can be labelled; give what router.route() returned"
+        )
+    answer = result.answer
+    if not result.text.strip() and (answer.purpose != "answer" or answer.status != "ok"):
+        msg = "this prompt got no answer, so there is nothing to label; route it again"
+        raise SettingsError(msg)
+
+
+def _on_ladder(tier: str, ladder: Ladder) -> str:
+    if tier in ladder.names:
+        return tier
+    raise SettingsError(
+        f"the answer is of tier {tier!r}, which ladder {ladder.name!r} does not have; "
+        "go back to the profile that it was routed with (`%route use PROFILE`), or route it again"
+    )

@@ -1,0 +1,1 @@
+"""What is kept in SQLite files: the ledger with its labels and budgets, and the cache."""

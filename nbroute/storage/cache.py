@@ -1,0 +1,139 @@
+"""Request -> the reply that it once got: in memory, or in a file that can be handed on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+import threading
+from collections import OrderedDict
+from dataclasses import asdict
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Self
+
+from nbroute.errors import SettingsError
+from nbroute.storage.database import FAILURES, Migration, SqliteFile
+from nbroute.types import Reply, Request, Usage
+
+_LATER = ("schema", "logprobs", "rated")
+
+
+def request_key(request: Request, endpoint: str = "") -> str:
+    """A SHA-256 over all that shapes the answer; `stream` does not, nor does any key.
+
+    `endpoint` is the address behind the provider's name, which settings can change.
+    """
+    temperature = request.temperature
+    shape = {
+        "provider": request.provider,
+        "endpoint": endpoint,
+        "model": request.model,
+        "messages": [[message.role, message.content] for message in request.messages],
+        "max_tokens": request.max_tokens,
+        "temperature": None if temperature is None else float(temperature),
+        "json": request.json,
+    }
+    # Only where asked for, so that answers which were kept before these existed stay found.
+    shape |= {name: told for name in _LATER if (told := getattr(request, name))}
+    canonical = json.dumps(shape, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode("ascii")).hexdigest()
+
+
+class MemoryCache:
+    """Keeps the `entries` replies used last, until the kernel ends."""
+
+    def __init__(self, entries: int = 1024) -> None:
+        if entries < 1:
+            raise SettingsError(f"a cache of {entries!r} entries keeps nothing; use cache = 'off'")
+        self._entries = entries
+        self._replies: OrderedDict[str, Reply] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: str) -> Reply | None:
+        """The stored reply; None where there is none (any more)."""
+        with self._lock:
+            if key in self._replies:
+                self._replies.move_to_end(key)
+            return self._replies.get(key)
+
+    def put(self, key: str, reply: Reply) -> None:
+        """Keep the reply, and drop the one that was not used for longest where there is no room."""
+        with self._lock:
+            self._replies[key] = reply
+            self._replies.move_to_end(key)
+            if len(self._replies) > self._entries:
+                self._replies.popitem(last=False)
+
+
+def m001_replies(connection: sqlite3.Connection) -> None:
+    """Replies as JSON, by the key of their request."""
+    connection.execute("CREATE TABLE replies (key TEXT PRIMARY KEY, reply TEXT NOT NULL)")
+
+
+MIGRATIONS: list[Migration] = [m001_replies]
+#: What a stored text raises that is not a reply's JSON.
+_DAMAGED = (ValueError, KeyError, TypeError, ArithmeticError)
+
+
+class FileCache:
+    """Keeps replies in a SQLite file, for other kernels, for replay, for a repository.
+
+    There is no journal file beside it between writes, so that the one file can be copied,
+    committed and read from a folder that cannot be written. The file is made at the first
+    `put`. Both methods raise RecordError where it cannot be used.
+    """
+
+    def __init__(self, path: Path, *, wait_s: float = 5.0) -> None:
+        self.path = path
+        setting = "cache_file in nbroute.toml"
+        self._file = SqliteFile(path, MIGRATIONS, setting=setting, wait_s=wait_s)
+
+    def get(self, key: str) -> Reply | None:
+        """The stored reply; None where there is none, or no file yet."""
+        if not self._file.exists:
+            return None
+        try:
+            with self._file.connection() as connection:
+                query = "SELECT reply FROM replies WHERE key = ?"
+                found = connection.execute(query, (key,)).fetchone()
+            return _reply(found[0]) if found else None
+        except (*FAILURES, *_DAMAGED) as error:
+            raise self._file.record_error("cannot read the cache", error) from error
+
+    def put(self, key: str, reply: Reply) -> None:
+        """Keep the reply, in place of an older one under that key."""
+        row = (key, json.dumps(asdict(reply), default=str))
+        try:
+            with self._file.connection() as connection:
+                connection.execute("INSERT OR REPLACE INTO replies VALUES (?, ?)", row)
+        except FAILURES as error:
+            raise self._file.record_error("cannot write the cache", error) from error
+
+    def close(self) -> None:
+        """Give the file back; a second call does nothing, and a later use opens it again."""
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+
+def _reply(stored: str) -> Reply:
+    told: dict[str, Any] = dict(json.loads(stored))
+    usage: dict[str, Any] = dict(told.pop("usage"))
+    billed = usage.pop("billed_usd")
+    amount = None if billed is None else Decimal(billed)
+    reply = Reply(usage=Usage(billed_usd=amount, **usage), **told)
+    counts = (reply.usage.input_tokens, reply.usage.output_tokens, reply.usage.cached_tokens)
+    times = (reply.latency_ms, reply.ttft_ms or 0.0)
+    if not (
+        isinstance(reply.text, str)
+        and isinstance(reply.model, str)
+        and all(type(count) is int and count >= 0 for count in counts)
+        and all(isinstance(time, int | float) for time in times)
+    ):
+        raise ValueError("a stored reply has a field of a wrong kind")
+    return reply
