@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from nbroute.cli.terminal import UNBILLED, columns, fit, one_line
+from nbroute.cli.terminal import UNBILLED
+from nbroute.report.table import columns, one_line, text_table
 
 if TYPE_CHECKING:
     from nbroute.audit import Audit, Line
@@ -19,7 +20,6 @@ _GROUPS = ("tier", "model", "notebook", "cell")
 _OVER = 3
 _MOST_WARNINGS = 20
 _NAME_WIDTH = 56
-_GAP = "  "
 #: What a spreadsheet takes for a formula.
 _FORMULA = tuple("=+-@\t\r")
 
@@ -81,7 +81,7 @@ def _audit(options: argparse.Namespace) -> int:
 
 def _code(found: Audit, most: Decimal | None) -> int:
     from nbroute.pricing import format_usd
-    from nbroute.report.spend import counted
+    from nbroute.report.table import counted
 
     spend = found.spend
     if most is not None and spend.unknown_calls:
@@ -115,7 +115,7 @@ def _report(found: Audit, groups: Sequence[str]) -> Iterator[str]:
 def _summary(found: Audit) -> Iterator[str]:
     """What the tables add up to, in words."""
     from nbroute.pricing import format_usd
-    from nbroute.report.spend import counted
+    from nbroute.report.table import counted
 
     spend = found.spend
     read = counted(len(found.notebooks), "notebook")
@@ -154,19 +154,11 @@ _SAID = {
 
 def _table(group: str, lines: Sequence[Line]) -> Iterator[str]:
     """Aligned columns, the total last; the two amounts stand apart."""
-    rows = [_cells(line) for line in lines]
-    rows[-1][0] = "total"
     heads = [group, "calls", "cached", "tokens in", "tokens out", "spent", "equivalent", "unknown"]
-    wide = [max(columns(row[i]) for row in [heads, *rows]) for i in range(len(heads))]
-    wide[0] = min(wide[0], _NAME_WIDTH)
-    rule = "-" * (sum(wide) + len(_GAP) * (len(wide) - 1))
-    made = [_row(row, wide) for row in [heads, *rows]]
-    yield from (made[0], rule, *made[1:-1], rule, made[-1])
-
-
-def _row(cells: Sequence[str], wide: Sequence[int]) -> str:
-    figures = [cell.rjust(width) for cell, width in zip(cells[1:], wide[1:], strict=True)]
-    return _GAP.join([fit(cells[0], wide[0]), *figures])
+    *rows, total = map(_cells, lines)
+    head, *made, last = text_table([heads, *rows, ["total", *total[1:]]], "<>")
+    rule = "-" * columns(head)
+    yield from (head, rule, *made, rule, last)
 
 
 def _cells(line: Line) -> list[str]:

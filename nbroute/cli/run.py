@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from nbroute.cli.table import table
-from nbroute.cli.terminal import folder, one_line
+from nbroute.cli.terminal import folder
 from nbroute.errors import SettingsError
+from nbroute.report.table import one_line
 from nbroute.workshop import solved
 
 _KERNEL = "python3"

@@ -6,17 +6,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, cast
 
-from nbroute.cli.terminal import UNBILLED, WIDTH, fit
+from nbroute.cli.terminal import UNBILLED, WIDTH
 from nbroute.pricing import describe, format_usd
 from nbroute.report.metadata import SCHEMA
-from nbroute.report.spend import Spend, counted
-from nbroute.report.words import seconds
+from nbroute.report.spend import Spend
+from nbroute.report.table import GAP, counted, one_line, seconds, text_table
 from nbroute.types import Cost, CostSource
 
 Record = Mapping[str, Any]
 
 _COLUMNS = (("prompt", 38), ("tier", 9), ("tokens", 18), ("latency", 7), ("cost", 40))
-_GAP = "  "
 
 
 def table(notebook: Any) -> Iterator[str]:
@@ -107,11 +106,12 @@ def _money(usd: float | Decimal | None, source: CostSource) -> str:
 
 
 def _row(cells: Sequence[str]) -> str:
-    fitted = [fit(cell, width) for cell, (_, width) in zip(cells, _COLUMNS, strict=True)]
-    return _GAP.join(fitted).rstrip()
+    widths = [width for _, width in _COLUMNS]
+    return text_table([[one_line(cell) for cell in cells]], widths=widths)[0]
 
 
 def _below(why: str, model: str) -> str:
     """The second line of an answer: why under its prompt and tier, the model under the rest."""
-    left = _COLUMNS[0][1] + len(_GAP) + _COLUMNS[1][1]
-    return f"{fit(f'  {why}', left)}{_GAP}{fit(model, WIDTH - left - len(_GAP))}".rstrip()
+    left = _COLUMNS[0][1] + len(GAP) + _COLUMNS[1][1]
+    cells = [f"  {one_line(why)}", one_line(model)]
+    return text_table([cells], widths=[left, WIDTH - left - len(GAP)])[0]

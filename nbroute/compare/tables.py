@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from nbroute.compare.columns import Column
 from nbroute.errors import named
 from nbroute.pricing import describe
-from nbroute.report.words import in_columns, seconds
+from nbroute.report.table import seconds, text_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,7 +41,7 @@ def columns_frame(columns: Sequence[Column]) -> pd.DataFrame:
 def columns_text(columns: Sequence[Column]) -> str:
     """The table, then each answer under a heading."""
     rows = [_HEAD, *(_cells(column) for column in columns)]
-    return "\n\n".join(["\n".join(in_columns(rows)), *map(_answer, columns)])
+    return "\n\n".join(["\n".join(text_table(rows)), *map(_answer, columns)])
 
 
 def _values(column: Column) -> list[Any]:

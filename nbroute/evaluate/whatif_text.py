@@ -13,7 +13,7 @@ from nbroute.evaluate.scenario import Setting, Strategy
 from nbroute.evaluate.speeds import SOURCE
 from nbroute.pricing import format_usd
 from nbroute.report import counted
-from nbroute.report.words import in_columns
+from nbroute.report.table import text_table
 
 STRATEGY = (
     "strategy",
@@ -126,7 +126,7 @@ def text(
     head: str, strategies: Sequence[Strategy], notes: Sequence[str] = (), setting: str = ""
 ) -> str:
     """The whole answer as plain text."""
-    lines = in_columns([HEAD, *map(cells, strategies)])
+    lines = text_table([HEAD, *map(cells, strategies)])
     wanted = ["to have it:", setting] if setting else []
     told = [part for part in (notes, wanted) if part]
     return "\n".join([head, "", *lines, *(line for part in told for line in ("", *part))])

@@ -18,7 +18,7 @@ from nbroute.pricing import describe
 from nbroute.recording.scrub import Scrubber
 from nbroute.report import Report
 from nbroute.report.spend import Spend
-from nbroute.report.words import seconds
+from nbroute.report.table import seconds
 from nbroute.router import Router, scrubber_of
 from nbroute.types import Cost, Label, RouteResult
 

@@ -6,7 +6,7 @@ from nbroute.notebook.rungs import has_ladder, ladder_lines, ladder_title
 from nbroute.notebook.untrusted import safe_plain
 from nbroute.notebook.wording import DOT, free, replayed
 from nbroute.pricing import describe
-from nbroute.report.words import seconds
+from nbroute.report.table import seconds
 from nbroute.types import Attempt, Cost, Decision, RouteResult
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from nbroute.classify.words import TASKS
 from nbroute.notebook.panels import table, text
-from nbroute.report.words import shortened
+from nbroute.report.table import shortened
 from nbroute.types import Signal
 
 #: Signals that are shown; a classifier of one's own may give any number.

@@ -16,7 +16,7 @@ from nbroute.notebook.tables import Said, Table
 from nbroute.notebook.wording import DOT
 from nbroute.pricing import format_usd
 from nbroute.report import Report, Saving, Spend, counted
-from nbroute.report.words import seconds
+from nbroute.report.table import seconds
 from nbroute.types import RouteResult
 
 if TYPE_CHECKING:

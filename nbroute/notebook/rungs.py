@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nbroute.notebook.wording import DOT, free
 from nbroute.pricing import describe
-from nbroute.report.words import seconds
+from nbroute.report.table import seconds
 from nbroute.types import Attempt, Cost, RouteResult, Rung
 
 #: Characters that are shown of an answer that was sent back.

@@ -12,7 +12,7 @@ from nbroute.notebook.render import session_text
 from nbroute.notebook.untrusted import escape_markdown, safe_plain
 from nbroute.notebook.wording import DOT
 from nbroute.pricing import describe, format_usd, price_of
-from nbroute.report.words import in_columns
+from nbroute.report.table import text_table
 from nbroute.types import Cost, Decision, Explanation, Message, RouteResult, Signal, Target, Tier
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Table:
     def __repr__(self) -> str:
         """The table with its columns aligned."""
         grid = [self.head, *(list(map(_one_line, row)) for row in self.rows)]
-        lines = in_columns(grid) if self.rows else []
+        lines = text_table(grid) if self.rows else []
         return "\n".join([*map(safe_plain, self.above), *lines, *map(safe_plain, self.below)])
 
     def _repr_markdown_(self) -> str:

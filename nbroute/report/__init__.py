@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from nbroute.report.metadata import record
 from nbroute.report.metrics import Latency, Saving
-from nbroute.report.spend import ReportRow, Spend, counted
+from nbroute.report.spend import ReportRow, Spend
 from nbroute.report.summary import Report
+from nbroute.report.table import counted
 from nbroute.report.tally import summarise
 from nbroute.report.thresholds import ESCALATION_GOOD, ESCALATION_PROBLEM, LOWEST_SHARE
 

@@ -14,7 +14,7 @@ from xml.sax.saxutils import quoteattr
 
 from nbroute.errors import SettingsError, did_you_mean
 from nbroute.pricing import format_usd
-from nbroute.report.words import in_columns
+from nbroute.report.table import text_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,7 +91,7 @@ class Figure:
 
     def __repr__(self) -> str:
         """The title and the figures as a table."""
-        return "\n".join([self.title, *in_columns(grid(self.rows))]) if self.rows else self.alt
+        return "\n".join([self.title, *text_table(grid(self.rows))]) if self.rows else self.alt
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         text = repr(self)

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from nbroute.pricing import format_usd
+from nbroute.report.table import counted
 
 
 class ReportRow(NamedTuple):
@@ -90,8 +91,3 @@ class Spend:
         if self.unknown_calls:
             parts.append(f"{self.unknown_calls} of unknown cost")
         return ", ".join(parts)
-
-
-def counted(number: int, noun: str) -> str:
-    """`1 call`, `1,234 calls`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from nbroute.pricing import format_usd
-from nbroute.report.spend import Spend, counted
+from nbroute.report.spend import Spend
+from nbroute.report.table import counted, text_table
 from nbroute.report.thresholds import LOWEST_SHARE
-from nbroute.report.words import in_columns
 
 if TYPE_CHECKING:
     from nbroute.report.metrics import Latency, Metrics, Saving
@@ -174,4 +174,4 @@ def _times(latency: Latency | None) -> tuple[str, str]:
 
 
 def _in_lines(block: Block) -> list[str]:
-    return [block] if isinstance(block, str) else in_columns(block, right=True)
+    return [block] if isinstance(block, str) else text_table(block, "<>")

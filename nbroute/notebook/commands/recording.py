@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from nbroute.errors import SettingsError
 from nbroute.notebook import tables
 from nbroute.notebook.commands.base import Command
-from nbroute.report.spend import counted
+from nbroute.report.table import counted
 
 if TYPE_CHECKING:
     from nbroute.notebook.desk import Desk

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from nbroute.errors import SettingsError
 from nbroute.notebook import tables
 from nbroute.notebook.commands.base import Command
-from nbroute.report.words import shortened
+from nbroute.report.table import shortened
 
 if TYPE_CHECKING:
     from nbroute.notebook.desk import Desk

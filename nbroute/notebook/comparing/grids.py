@@ -7,7 +7,7 @@ from nbroute.compare.grid import ended
 from nbroute.notebook.comparing.view import figures_of
 from nbroute.notebook.tables import Table
 from nbroute.report import counted
-from nbroute.report.words import shortened
+from nbroute.report.table import shortened
 
 HEAD = ("prompt", "contender", "routing", "answer", "tokens", "cost")
 _PROMPTS = 3

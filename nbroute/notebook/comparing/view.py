@@ -13,7 +13,7 @@ from nbroute.compare.differences import each_against_others
 from nbroute.errors import named
 from nbroute.notebook.lines import cost_told, marks, model_name, reason, remarks, tokens
 from nbroute.notebook.wording import DOT
-from nbroute.report.words import seconds
+from nbroute.report.table import seconds
 from nbroute.types import Decision, RouteResult
 
 

@@ -27,7 +27,8 @@ from nbroute.report.charts.style import (
     whole,
 )
 from nbroute.report.figure import Figure, Row, altair, in_usd
-from nbroute.report.spend import Spend, counted
+from nbroute.report.spend import Spend
+from nbroute.report.table import counted
 
 if TYPE_CHECKING:
     from nbroute.report.metrics import Metrics

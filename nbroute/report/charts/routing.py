@@ -25,7 +25,7 @@ from nbroute.report.charts.style import (
     whole,
 )
 from nbroute.report.figure import Figure, Row, altair
-from nbroute.report.spend import counted
+from nbroute.report.table import counted
 from nbroute.report.thresholds import ESCALATION_GOOD as GOOD
 from nbroute.report.thresholds import ESCALATION_PROBLEM as PROBLEM
 from nbroute.report.thresholds import LOWEST_SHARE as USUAL

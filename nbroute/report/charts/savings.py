@@ -20,7 +20,7 @@ from nbroute.report.charts.style import (
     titled,
 )
 from nbroute.report.figure import Figure, Row, altair, in_usd
-from nbroute.report.spend import counted
+from nbroute.report.table import counted
 
 if TYPE_CHECKING:
     from nbroute.report.metrics import Metrics, Saving

@@ -1,0 +1,72 @@
+"""Text for a screen: the package's one writer of tables, and the wording that all share."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+
+GAP = "  "
+
+
+def text_table(
+    rows: Sequence[Sequence[str]], align: str = "<", *, widths: Sequence[int] = ()
+) -> list[str]:
+    """The rows, heading first, as lines of aligned columns.
+
+    `align` has `<` or `>` for each column; its last sign is for all that remain. With `widths`
+    the columns are that wide and what is longer is cut, else they are as wide as their cells.
+    """
+    widths = widths or [max(map(columns, column)) for column in zip(*rows, strict=True)]
+    signs = align.ljust(len(widths), align[-1])
+    return [
+        GAP.join(fit(*cell) for cell in zip(row, widths, signs, strict=True)).rstrip()
+        for row in rows
+    ]
+
+
+def markdown_table(rows: Sequence[Sequence[str]]) -> list[str]:
+    """The rows, heading first, as lines of a Markdown table; the cells are Markdown already."""
+    head, *lines = [f"| {' | '.join(row)} |" for row in rows]
+    return [head, f"| {' | '.join('---' for _ in rows[0])} |", *lines]
+
+
+def fit(text: str, width: int, sign: str = "<") -> str:
+    """The text at exactly that width, padded or cut with an ellipsis."""
+    if columns(text) > width:
+        while columns(text) > width - 1:
+            text = text[:-1]
+        text = f"{text.rstrip()}…"
+    blanks = " " * (width - columns(text))
+    return blanks + text if sign == ">" else text + blanks
+
+
+def columns(text: str) -> int:
+    """How wide a terminal shows the text: a Chinese character or an emoji takes two columns."""
+    if text.isascii():
+        return len(text)
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def one_line(text: str) -> str:
+    """The text with no control characters, line ends or runs of blanks."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def shortened(text: str, most: int) -> str:
+    """The text as one line of at most so many characters."""
+    line = " ".join(text[: 4 * most].split())
+    return line if len(line) <= most else f"{line[: most - 3]}..."
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 call`, `1,234 calls`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def seconds(milliseconds: float) -> str:
+    """`12 ms`, `0.4 s`, `75 s`."""
+    if milliseconds < 95:
+        return f"{milliseconds:.0f} ms"
+    if milliseconds < 9_950:
+        return f"{milliseconds / 1000:.1f} s"
+    return f"{milliseconds / 1000:.0f} s"
