@@ -112,9 +112,13 @@ def day_of(ts: float) -> str:
 def with_budget(limits: Limits, usd: Decimal | float | str | None) -> Limits:
     """The limits with that budget for the session, None for no budget.
 
-    SettingsError for what is no amount above 0.
+    SettingsError for what is not an amount above 0.
     """
-    return replace(limits, budget_usd=None if usd is None else _dollars(usd))
+    amount = None if usd is None else pricing.read_usd(usd)
+    if usd is not None and not amount:
+        msg = f"a budget of {usd!r:.40} cannot be kept; give US dollars above 0, such as 0.50"
+        raise SettingsError(msg)
+    return replace(limits, budget_usd=amount)
 
 
 def over_budget(refusal: Refusal, attempt: Attempt) -> BudgetExceeded:
@@ -152,17 +156,6 @@ def _over_max_cost(worst: Decimal, max_cost: Decimal, in_call: Decimal) -> str:
         f"a call could cost up to {format_usd(worst)} and {left} is left of --max-cost "
         f"{format_usd(max_cost)}; it was not sent: raise it or lower --max-tokens"
     )
-
-
-def _dollars(usd: Decimal | float | str) -> Decimal:
-    try:
-        amount = Decimal(str(usd).strip().removeprefix("$"))
-    except ArithmeticError:
-        amount = Decimal("nan")
-    if not amount.is_finite() or amount <= 0:
-        msg = f"a budget of {usd!r:.40} cannot be kept; give US dollars above 0, such as 0.50"
-        raise SettingsError(msg)
-    return amount
 
 
 def clean(prompt: str) -> tuple[str, int]:

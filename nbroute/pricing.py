@@ -106,10 +106,10 @@ def estimate_tokens(text: str) -> int:
     return -(-(one + 2 * two + 4 * three + 8 * four) // 4)
 
 
-def read_usd(text: str) -> Decimal | None:
-    """The US dollars that somebody typed, as `0.05` or `$0.05`; None for what is no amount."""
+def read_usd(value: object) -> Decimal | None:
+    """US dollars from a number or a text (`0.05`, `$0.05`); None for what is not an amount."""
     try:
-        amount = Decimal(text.removeprefix("$"))
+        amount = Decimal(str(value).strip().removeprefix("$"))
     except InvalidOperation:
         return None
     return amount if amount.is_finite() and amount >= 0 else None

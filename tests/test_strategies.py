@@ -195,6 +195,10 @@ def test_a_cascade_can_be_of_named_tiers(router, server):
         ({"checks": ["latency"]}, "latency"),
         ({"checks": ["length=many"]}, "many"),
         ({"thread": " "}, "it takes a name"),
+        ({"temperature": False}, "temperature is False; it takes a number"),
+        ({"agreement": False}, "agreement is False"),
+        ({"max_tokens": False}, "max_tokens is False"),
+        ({"max_cost": False}, "max_cost is False"),
     ],
 )
 def test_a_strategy_that_cannot_be_is_refused_before_anything_is_sent(

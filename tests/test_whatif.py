@@ -384,7 +384,7 @@ def test_a_ledger_without_texts_says_which_setting_keeps_them(tmp_path):
         ({"threshold": 1.5}, "from 0 to 1"),
         ({"threshold": "high"}, "'high'; give a number"),
         ({"ladder": "two-teir"}, "did you mean 'two-tier'"),
-        ({"ladder": 7}, "is no ladder"),
+        ({"ladder": 7}, "is not a ladder"),
         ({"classifier": "ruels"}, "did you mean 'rules'"),
         ({"classifier": "learned"}, "there is no learned classifier"),
         ({"prompts": ["x"], "session": "y"}, "not several"),

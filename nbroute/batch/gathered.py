@@ -8,11 +8,14 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from queue import SimpleQueue
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from nbroute.engine.engine import Engine
 from nbroute.errors import RecordError
 from nbroute.types import Attempt, Cap, Label, Ledger, Refusal
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _log = logging.getLogger("nbroute")
 
@@ -67,6 +70,11 @@ class GatheredLedger:
         """As the ledger does."""
         self._flush()
         return self._kept.rows(session=session)
+
+    def frame(self, *, session: str | None = None) -> pd.DataFrame:
+        """As the ledger does."""
+        self._flush()
+        return self._kept.frame(session=session)
 
     def report_rows(self, *, session: str | None = None) -> list[Any]:
         """As the ledger does."""

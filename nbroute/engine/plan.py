@@ -3,78 +3,54 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from decimal import Decimal
 from typing import Any, get_args
 
 from nbroute.errors import SettingsError, did_you_mean
+from nbroute.pricing import read_usd
 from nbroute.types import CacheMode, Decision, Ladder, Options, Plan, Step, Target, Tier
 
 STRATEGIES = ("direct", "cascade", "parallel")
 CACHE_MODES: tuple[str, ...] = get_args(CacheMode)
 
 
-#: The options whose values can be of a wrong kind, and what they take.
-_KINDS: dict[str, tuple[type, ...]] = {
-    "tier": (str,),
-    "start": (str,),
-    "model": (str,),
-    "system": (str,),
-    "feature": (str,),
-    "thread": (str,),
-    "comparison": (str,),
-    "max_tokens": (int,),
-    "temperature": (int, float),
-    "agreement": (int, float),
-    "checks": (list, tuple),
-    "tiers": (list, tuple),
-}
-_WANTED = {
+#: The options whose values can be of a wrong kind: the types that fit, and what they take.
+_TAKES: dict[str, tuple[tuple[type, ...], str]] = {
     **dict.fromkeys(
-        ("tier", "start", "model", "system", "feature", "thread", "comparison"), "text"
+        ("tier", "start", "model", "system", "feature", "thread", "comparison"), ((str,), "text")
     ),
-    "max_tokens": "a whole number from 1 up",
-    "temperature": "a number",
-    "agreement": "a similarity from 0 to 1",
-    "checks": "a list of functions and names of checks",
-    "tiers": "a list of tiers' names",
+    "max_tokens": ((int,), "a whole number from 1 up"),
+    "temperature": ((int, float), "a number"),
+    "agreement": ((int, float), "a similarity from 0 to 1"),
+    "checks": ((list, tuple), "a list of functions and names of checks"),
+    "tiers": ((list, tuple), "a list of tiers' names"),
 }
 
 
 def read_options(options: dict[str, Any]) -> Options:
     """The caller's keywords as Options; SettingsError for a wrong name or kind of value."""
-    known = Options.__dataclass_fields__
+    read = dict(options)
     for name, value in options.items():
-        if name not in known:
-            msg = f"unknown option {name!r}: {did_you_mean(name, known)}"
-            raise SettingsError(msg)
-        kinds = _KINDS.get(name)
-        if kinds and value is not None and (not isinstance(value, kinds) or value is True):
-            msg = f"{name} is {value!r}; it takes {_WANTED[name]}"
-            raise SettingsError(msg)
-    _check_items("tiers", options, lambda one: isinstance(one, str))
-    _check_items("checks", options, lambda one: isinstance(one, str) or callable(one))
-    if options.get("max_cost") is not None:
-        options = {**options, "max_cost": _dollars(options["max_cost"])}
-    lists = {name: tuple(options.get(name) or ()) for name in ("checks", "tiers")}
-    return Options(**{**options, **lists})
-
-
-def _check_items(name: str, options: dict[str, Any], fits: Callable[[Any], bool]) -> None:
-    for one in options.get(name) or ():
-        if not fits(one):
-            raise SettingsError(f"{name} has {one!r:.80} in it; it takes {_WANTED[name]}")
-
-
-def _dollars(amount: Any) -> Decimal:
-    try:
-        dollars = Decimal(str(amount).removeprefix("$"))
-    except ArithmeticError:
-        dollars = Decimal("nan")
-    if not dollars.is_finite() or dollars < 0:
-        msg = f"max_cost is {amount!r}; it takes US dollars from 0 up, such as 0.05"
-        raise SettingsError(msg)
-    return dollars
+        if name not in Options.__dataclass_fields__:
+            hint = did_you_mean(name, Options.__dataclass_fields__)
+            raise SettingsError(f"unknown option {name!r}: {hint}")
+        kinds, wanted = _TAKES.get(name, ((), ""))
+        if (
+            kinds
+            and value is not None
+            and (isinstance(value, bool) or not isinstance(value, kinds))
+        ):
+            raise SettingsError(f"{name} is {value!r}; it takes {wanted}")
+        if name in ("checks", "tiers"):
+            read[name] = tuple(value or ())
+            for one in read[name]:
+                if not (isinstance(one, str) or (name == "checks" and callable(one))):
+                    raise SettingsError(f"{name} has {one!r:.80} in it; it takes {wanted}")
+        if name == "max_cost" and value is not None:
+            read[name] = read_usd(value)
+            if read[name] is None:
+                takes = "US dollars from 0 up, such as 0.05"
+                raise SettingsError(f"max_cost is {value!r}; it takes {takes}")
+    return Options(**read)
 
 
 def find_tier(ladder: Ladder, name: str) -> Tier:
@@ -93,13 +69,13 @@ def check_options(options: Options, ladder: Ladder) -> None:
         _check_one_of("cache mode", options.cache, CACHE_MODES)
     _check_tiers(options, ladder)
     if options.max_tokens is not None and options.max_tokens < 1:
-        msg = f"max_tokens is {options.max_tokens!r}; it takes {_WANTED['max_tokens']}"
+        msg = f"max_tokens is {options.max_tokens!r}; it takes {_TAKES['max_tokens'][1]}"
         raise SettingsError(msg)
     if options.agreement is not None and not 0 <= options.agreement <= 1:
-        msg = f"agreement is {options.agreement!r}; it takes {_WANTED['agreement']}"
+        msg = f"agreement is {options.agreement!r}; it takes {_TAKES['agreement'][1]}"
         raise SettingsError(msg)
     if options.temperature is not None and not math.isfinite(options.temperature):
-        msg = f"temperature is {options.temperature!r}; it takes {_WANTED['temperature']}"
+        msg = f"temperature is {options.temperature!r}; it takes {_TAKES['temperature'][1]}"
         raise SettingsError(msg)
     if options.thread is not None and not options.thread.strip():
         raise SettingsError(f"thread is {options.thread!r}; it takes a name such as 'trip'")

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from decimal import Decimal
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nbroute import pricing
-from nbroute.classify.cautious import read_threshold
-from nbroute.engine.context import Parts
+from nbroute.batch.rows import Row
+from nbroute.classify.cautious import CautiousClassifier, read_threshold
+from nbroute.engine.context import Parts, Spec
+from nbroute.engine.engine import Engine
+from nbroute.errors import SettingsError
 from nbroute.evaluate import scenario, whatif_text
-from nbroute.evaluate.past import Collected, Past
+from nbroute.evaluate.past import Collected, Past, of_ledger, of_prompts, of_results
 from nbroute.evaluate.rerouting import Routed, deciding_attempts, reroute
 from nbroute.evaluate.scenario import Priced, Sent, Setting, Strategy
 from nbroute.evaluate.speeds import latencies
-from nbroute.types import Cost, Ladder, ProviderKind, Tier, Usage, total_cost
+from nbroute.ladders import validate
+from nbroute.settings import Settings, base_ladder
+from nbroute.types import Cost, Ladder, ProviderKind, RouteResult, Tier, Usage, total_cost
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -189,22 +194,88 @@ class WhatIf:
 
 
 def what_if(
-    collected: Collected, asked: Setting, in_force: Setting, parts: Parts, threshold: float | None
+    engine: Engine,
+    settings: Settings,
+    in_force: Spec,
+    *,
+    ladder: Ladder | str | None = None,
+    asked: Spec | None = None,
+    threshold: float | None = None,
+    cache: bool | None = None,
+    prompts: Any = None,
+    results: Iterable[RouteResult | Row] | None = None,
+    session: str | None = None,
+    output_tokens: int = 300,
 ) -> WhatIf:
-    """Classify and price the prompts again under what is asked; SettingsError as `reroute`.
+    """As `Router.what_if`; `in_force` is the classifier in use, `asked` the one asked about.
 
-    With no `threshold` it is that of the asked setting or of the classifier, if it has one.
+    With no `threshold` it is that of the classifier asked about, if it has one, else of the
+    settings.
     """
-    routed = reroute(collected.past, asked.ladder, parts, asked.classifier)
-    taken = routed.threshold or asked.threshold if threshold is None else read_threshold(threshold)
-    asked = replace(asked, threshold=taken)
-    rows, unmeasured = _priced(collected.past, routed, asked.ladder, parts)
-    kinds = frozenset(_kind(tier, parts) != "remote" for tier in asked.ladder.tiers)
-    fixed = _fixed(rows, asked.ladder)
-    was = [scenario.as_it_was(collected.past, asked.ladder)] if _was_sent(collected) else []
+    steps_up = settings.classifier.step_up_below
+    if isinstance(in_force, CautiousClassifier):
+        steps_up = in_force.threshold
+    parts = engine.parts
+    force = Setting(engine.ladder, in_force, steps_up, parts.cache_mode in ("use", "only"))
+    setting = replace(
+        force,
+        ladder=_ladder(engine.ladder, settings, ladder),
+        classifier=in_force if asked is None else asked,
+        cache=force.cache if cache is None else cache,
+        ladder_name=ladder if isinstance(ladder, str) else "",
+    )
+    found = _collected(engine, prompts, results, session, output_tokens)
+    routed = reroute(found.past, setting.ladder, parts, setting.classifier)
+    taken = (
+        routed.threshold or setting.threshold if threshold is None else read_threshold(threshold)
+    )
+    setting = replace(setting, threshold=taken)
+    rows, unmeasured = _priced(found.past, routed, setting.ladder, parts)
+    kinds = frozenset(_kind(tier, parts) != "remote" for tier in setting.ladder.tiers)
+    fixed = _fixed(rows, setting.ladder)
+    was = [scenario.as_it_was(found.past, setting.ladder)] if _was_sent(found) else []
     fixed, was = ([scenario.against(one, fixed[0], kinds) for one in some] for some in (fixed, was))
     worked = _Worked(rows, routed, tuple(fixed), tuple(was), kinds, unmeasured)
-    return WhatIf(asked, in_force, collected, worked)
+    return WhatIf(setting, force, found, worked)
+
+
+def _ladder(own: Ladder, settings: Settings, asked: Ladder | str | None) -> Ladder:
+    """The ladder asked for; a preset is one on the provider of the lowest tier, which is not asked.
+
+    SettingsError for an unknown name.
+    """
+    if asked is None or asked == own.name:
+        return own
+    if isinstance(asked, Ladder):
+        validate(asked)
+        return asked
+    if not isinstance(asked, str):
+        raise SettingsError(
+            f"ladder={asked!r:.80} is not a ladder; give a Ladder or a preset's name"
+        )
+    home = own.tiers[0].provider
+    known = next((one for one in settings.providers if one.name == home), settings.providers[0])
+    return base_ladder(asked, known)
+
+
+def _collected(
+    engine: Engine,
+    prompts: Any,
+    results: Iterable[RouteResult | Row] | None,
+    session: str | None,
+    output_tokens: int,
+) -> Collected:
+    given = [one for one in (prompts, results, session) if one is not None]
+    if len(given) > 1:
+        raise SettingsError("give what_if one of prompts, results and session, not several")
+    if prompts is not None:
+        return of_prompts(prompts, output_tokens)
+    if results is not None:
+        return of_results(results)
+    kept = of_results(engine.history.results() if session is None else ())
+    if kept.past:
+        return kept
+    return of_ledger(engine.ledger.rows(session=session or engine.session))
 
 
 def _was_sent(collected: Collected) -> bool:

@@ -14,6 +14,7 @@ from nbroute.types.money import ProviderKind, Usage
 
 if TYPE_CHECKING:
     import numpy as np
+    import pandas as pd
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +146,9 @@ class Ledger(Protocol):
 
     def rows(self, *, session: str | None = None) -> list[Mapping[str, Any]]:
         """One mapping an attempt, oldest first, with the fields of `Attempt`."""
+
+    def frame(self, *, session: str | None = None) -> pd.DataFrame:
+        """The same as a table, with `ts` also as UTC `time` and money as floats."""
 
     def report_rows(self, *, session: str | None = None) -> list[Any]:
         """The same as light tuples, for `nbroute.report.summarise`."""
