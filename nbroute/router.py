@@ -30,7 +30,7 @@ from nbroute.engine.dispatch import Dispatcher
 from nbroute.engine.engine import Engine
 from nbroute.engine.feedback import keep_label, labels_frame
 from nbroute.errors import RecordError, SettingsError, did_you_mean
-from nbroute.evaluate import modelfile
+from nbroute.evaluate import model_file
 from nbroute.evaluate.training import Fitted, fit
 from nbroute.evaluate.whatif import WhatIf, what_if
 from nbroute.ladders import LOCAL_MODEL, spread, validate
@@ -544,7 +544,7 @@ class Deciders:
         embedder = self._free_embedder()
         fitted = fit(frame, self._ladder, embedder=embedder, present=present, seed=seed)
         if fitted.better:
-            self.learned_file = modelfile.save(fitted.classifier, to or self.learned_file)
+            self.learned_file = model_file.save(fitted.classifier, to or self.learned_file)
             self.learned, self.default = fitted.classifier, "learned"
             told = (
                 f"switched on for this router, and saved as {self.learned_file}; later: -c learned"
@@ -624,7 +624,7 @@ class Deciders:
     def _learned(self) -> Classifier:
         with self._lock:
             if self.learned is None:
-                self.learned = modelfile.load(self.learned_file, self._free_embedder)
+                self.learned = model_file.load(self.learned_file, self._free_embedder)
             return self.learned
 
     def _free_embedder(self) -> Embedder | None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import lab
 import pytest
 
 pytestmark = lab.in_browser()
 
-PROMPTS = """router = %route router
-from nbroute.evaluate.workload import development_prompts
+PROMPTS = f"""router = %route router
+import sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from benchmarks.workload import development_prompts
 for one in development_prompts(60):
     _ = router.route(one.text)"""
 

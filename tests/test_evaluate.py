@@ -6,10 +6,10 @@ import gzip
 from pathlib import Path
 
 import pytest
+from benchmarks.routellm import FILES, accuracy_by, cpt, load, tier_shares
 
 from nbroute.errors import SettingsError
-from nbroute.evaluate.datasets import FILES, load
-from nbroute.evaluate.metrics import accuracy_by, apgr, bootstrap, cpt, tier_shares
+from nbroute.evaluate.figures import apgr, bootstrap
 
 WEAK = [0, 0, 1, 1]
 STRONG = [1, 1, 1, 1]

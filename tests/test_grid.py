@@ -20,7 +20,7 @@ from loopback import Reply
 
 from nbroute.compare import Comparison, Grid
 from nbroute.errors import AuthError, BudgetExceeded, Interrupted, PromptError, SettingsError
-from nbroute.evaluate.labels import read_labels
+from nbroute.evaluate.training_data import read_labels
 from nbroute.router import Router
 
 ROOT = Path(__file__).parent.parent

@@ -14,9 +14,9 @@ from nbroute.classify.features import grams
 from nbroute.classify.learned import LearnedClassifier
 from nbroute.classify.simple import FunctionClassifier
 from nbroute.errors import SettingsError
-from nbroute.evaluate.duplicates import clusters
-from nbroute.evaluate.modelfile import load, save
+from nbroute.evaluate.model_file import load, save
 from nbroute.evaluate.training import fit
+from nbroute.evaluate.training_data import near_duplicates
 from nbroute.types import Embedded, Ladder, Tier
 
 pytest.importorskip("sklearn")
@@ -227,7 +227,7 @@ def test_prompts_that_differ_in_their_numbers_are_near_duplicates():
         "A train leaves at 9 and travels 120 km in 3 hours, how fast is it",
     ]
 
-    first, other, third = clusters(prompts)
+    first, other, third = near_duplicates(prompts)
 
     assert first == third
     assert first != other
@@ -270,7 +270,7 @@ def test_a_saved_file_holds_no_pickle_and_no_prompt(fitted, tmp_path):
 def test_deciding_needs_no_scikit_learn(fitted, tmp_path):
     path = saved(fitted.classifier, tmp_path)
     code = (
-        "import sys; from nbroute.evaluate.modelfile import load; "
+        "import sys; from nbroute.evaluate.model_file import load; "
         f"load({str(path)!r}).score('spell otter'); "
         "print({'sklearn', 'scipy', 'pandas'} & set(sys.modules))"
     )
@@ -357,7 +357,7 @@ def changed(**columns):
         (outcomes().assign(strong=float("inf")), "row 1 has strong = inf"),
         (outcomes().assign(strong=0.0), "not above the weak one's.*swapped"),
         (outcomes().assign(weak=0.0), "better in every row"),
-        ([("hello", "SIMPLE")], "list is no table; give a DataFrame or a CSV file"),
+        ([("hello", "SIMPLE")], "list is not a table; give a DataFrame or a CSV file"),
         ("nowhere.csv", "'nowhere.csv' cannot be read as CSV"),
     ],
 )
@@ -419,7 +419,7 @@ def test_a_truncated_file_is_noticed(fitted, tmp_path, part):
     path.write_bytes(whole[: int(len(whole) * part)])
 
     with pytest.raises(
-        SettingsError, match=r"no learned classifier, or a damaged one.*fit it again"
+        SettingsError, match=r"not a learned classifier, or a damaged one.*fit it again"
     ):
         load(path)
 
@@ -496,7 +496,7 @@ def test_a_file_that_is_something_else_is_noticed(tmp_path):
     pd.DataFrame({"a": [1]}).to_pickle(tmp_path / "frame.pkl")
 
     for name in ("array.npy", "frame.pkl"):
-        with pytest.raises(SettingsError, match="no learned classifier"):
+        with pytest.raises(SettingsError, match="not a learned classifier"):
             load(tmp_path / name)
 
 

@@ -6,16 +6,16 @@ from collections import Counter
 from decimal import Decimal
 
 import pytest
-
-from nbroute import Router
-from nbroute.errors import SettingsError
-from nbroute.evaluate.workload import (
+from benchmarks.workload import (
     REPEATED,
     SHARES,
     article_ladder,
     development_prompts,
     measure,
 )
+
+from nbroute import Router
+from nbroute.errors import SettingsError
 from nbroute.storage.ledger import SqliteLedger
 
 

@@ -2,7 +2,7 @@
 
 It is a ridge regression on words in ones and twos, on the prompt's shape and, if wanted, on
 static vectors; `nbroute.evaluate.training` fits it and
-`nbroute.evaluate.modelfile` keeps it. Trees, stacked on top, gained nothing on
+`nbroute.evaluate.model_file` keeps it. Trees, stacked on top, gained nothing on
 whole subjects unseen (RouteLLM's MMLU outcomes), and a sum can be told in a reason.
 """
 

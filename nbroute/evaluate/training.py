@@ -16,8 +16,8 @@ from nbroute.classify.features import Shape, Vocabulary, grams, measure
 from nbroute.classify.learned import LearnedClassifier, embedded
 from nbroute.classify.linear import Model, Reading, Scale
 from nbroute.errors import SettingsError
-from nbroute.evaluate.figures import Figure, Scored, beats_all, figures, table
-from nbroute.evaluate.labels import Labelled, read_labels
+from nbroute.evaluate.figures import Figure, Scored, figures, table, unbeaten
+from nbroute.evaluate.training_data import Labelled, read_labels
 from nbroute.types import Classifier, Embedder, Ladder
 
 if TYPE_CHECKING:
@@ -51,8 +51,8 @@ class Fitted:
 
     @property
     def better(self) -> bool:
-        """Whether it beats all that it is measured beside, the oracle apart."""
-        return beats_all(self.figures)
+        """Whether it beats everything that it is compared with, the oracle apart."""
+        return not unbeaten(self.figures)
 
     def __repr__(self) -> str:
         title = f"{self.rows} prompts, {self.folds} folds, {self.grouped_by}"
@@ -75,24 +75,35 @@ def fit(
     without it near-duplicates are. Scores train for two tiers, the ladder's bottom and top,
     of which the top gets the part `share` of prompts like these.
 
-    The figure is the APGR (`metrics.apgr`), because it judges the order and is .5 for chance
+    The figure is the APGR (`figures.apgr`), because it judges the order and is .5 for chance
     whatever the labels' shares. For tier labels a strong call is taken to gain the label's
-    place in the ladder, from 0 to 1; the share of right tiers stands beside it, because that
+    place in the ladder, from 0 to 1; the share of right tiers stands next to it, because that
     is what a user sees. `present` is asked for every prompt: with a model, that costs calls. It
     must not have seen the rows: a learned one is left out, which the table says.
 
     Raises SettingsError for a frame that cannot be used, without scikit-learn, and for an
     embedder that costs money a prompt.
     """
+    import numpy as np
+
     _check(embedder, share)
     labelled = read_labels(frame, ladder)
-    columns = _columns(labelled.prompts, embedder)
+    columns = _Columns.of(labelled.prompts, embedder)
     folds = _folds(labelled, seed)
     seen = isinstance(present, LearnedClassifier)
     scored = _cross_validate(labelled, columns, folds, share)
-    scale = _scale(scored.scores, labelled, share)
-    name = None if embedder is None else embedder.name
-    model = _model(labelled, columns, scale, ladder, name)
+    rows = np.arange(len(labelled.prompts))
+    reading = columns.read(rows)
+    ridge = _ridge(columns, reading, rows, labelled.gains)
+    model = Model(
+        ladder.names,
+        labelled.tiers,
+        reading,
+        np.asarray(ridge.coef_, dtype=float),
+        float(ridge.intercept_),
+        _scale(scored.scores, labelled, share),
+        None if embedder is None else embedder.name,
+    )
     return Fitted(
         LearnedClassifier(model, embedder),
         figures(labelled, scored, ladder, None if seen else present, seed),
@@ -113,6 +124,22 @@ class _Columns:
     terms: list[Counter[str]]
     measures: np.ndarray
     vectors: np.ndarray | None
+
+    @classmethod
+    def of(cls, prompts: list[str], embedder: Embedder | None) -> _Columns:
+        """The prompts' own. Read twice, so that the many rare terms are never all in memory."""
+        import numpy as np
+
+        seen: Counter[str] = Counter()
+        for prompt in prompts:
+            seen.update({gram.text for gram in grams(prompt)})
+        common = {term: term for term, count in seen.items() if count >= LEAST}
+        terms = [
+            Counter(common[gram.text] for gram in grams(prompt) if gram.text in common)
+            for prompt in prompts
+        ]
+        measures = np.array([measure(Shape(prompt)) for prompt in prompts])
+        return cls(terms, measures, None if embedder is None else embedded(embedder, prompts))
 
     def read(self, rows: np.ndarray) -> Reading:
         """What is taken from these rows alone."""
@@ -161,26 +188,6 @@ def _check(embedder: Embedder | None, share: float) -> None:
         ) from error
 
 
-def _columns(prompts: list[str], embedder: Embedder | None) -> _Columns:
-    import numpy as np
-
-    measures = np.array([measure(Shape(prompt)) for prompt in prompts])
-    vectors = None if embedder is None else embedded(embedder, prompts)
-    return _Columns(_counted(prompts), measures, vectors)
-
-
-def _counted(prompts: list[str]) -> list[Counter[str]]:
-    """Each prompt's terms. Read twice, so that the many rare ones are never all in memory."""
-    seen: Counter[str] = Counter()
-    for prompt in prompts:
-        seen.update({gram.text for gram in grams(prompt)})
-    common = {term: term for term, count in seen.items() if count >= LEAST}
-    return [
-        Counter(common[gram.text] for gram in grams(prompt) if gram.text in common)
-        for prompt in prompts
-    ]
-
-
 def _folds(labelled: Labelled, seed: int) -> list[Fold]:
     import numpy as np
     from sklearn.model_selection import GroupKFold
@@ -204,10 +211,7 @@ def _ridge(columns: _Columns, reading: Reading, rows: np.ndarray, gains: np.ndar
 
 
 def _cross_validate(
-    labelled: Labelled,
-    columns: _Columns,
-    folds: list[Fold],
-    share: float,
+    labelled: Labelled, columns: _Columns, folds: list[Fold], share: float
 ) -> Scored:
     """Scores and levels of each prompt by models that have seen nothing of its group."""
     import numpy as np
@@ -260,17 +264,3 @@ def _likeliest(scale: Scale, scores: np.ndarray) -> np.ndarray:
             for cut in range(len(scale.cuts))
         ]
     )
-
-
-def _model(
-    labelled: Labelled, columns: _Columns, scale: Scale, ladder: Ladder, embedder: str | None
-) -> Model:
-    """Trained on all rows; what its scores mean is known from those of rows held back."""
-    import numpy as np
-
-    rows = np.arange(len(labelled.prompts))
-    reading = columns.read(rows)
-    ridge = _ridge(columns, reading, rows, labelled.gains)
-    weights = np.asarray(ridge.coef_, dtype=float)
-    bias = float(ridge.intercept_)
-    return Model(ladder.names, labelled.tiers, reading, weights, bias, scale, embedder)

@@ -15,11 +15,10 @@ from nbroute.classify.cautious import CautiousClassifier, read_threshold
 from nbroute.engine.context import Parts, Spec
 from nbroute.engine.engine import Engine
 from nbroute.errors import SettingsError
-from nbroute.evaluate import scenario, whatif_text
+from nbroute.evaluate import scenarios, whatif_text
 from nbroute.evaluate.past import Collected, Past, of_ledger, of_prompts, of_results
 from nbroute.evaluate.rerouting import Routed, deciding_attempts, reroute
-from nbroute.evaluate.scenario import Priced, Sent, Setting, Strategy
-from nbroute.evaluate.speeds import latencies
+from nbroute.evaluate.scenarios import Priced, Sent, Setting, Strategy, latencies
 from nbroute.ladders import validate
 from nbroute.settings import Settings, base_ladder
 from nbroute.types import Cost, Ladder, ProviderKind, RouteResult, Tier, Usage, total_cost
@@ -185,12 +184,12 @@ class WhatIf:
         return whatif_text.text(self.headline, self.strategies, self.notes, self.setting)
 
     def _sent(self, *, cache: bool) -> list[Sent]:
-        return scenario.send(self._worked.rows, self.ladder, self.threshold, cache=cache)
+        return scenarios.send(self._worked.rows, self.ladder, self.threshold, cache=cache)
 
     def _routed(self, *, cache: bool) -> Strategy:
         name = "router + cache" if cache else "router"
-        routed = scenario.strategy(name, self._sent(cache=cache), self.ladder)
-        return scenario.against(routed, self._worked.fixed[0], self._worked.kinds)
+        routed = scenarios.strategy(name, self._sent(cache=cache), self.ladder)
+        return scenarios.against(routed, self._worked.fixed[0], self._worked.kinds)
 
 
 def what_if(
@@ -233,8 +232,10 @@ def what_if(
     rows, unmeasured = _priced(found.past, routed, setting.ladder, parts)
     kinds = frozenset(_kind(tier, parts) != "remote" for tier in setting.ladder.tiers)
     fixed = _fixed(rows, setting.ladder)
-    was = [scenario.as_it_was(found.past, setting.ladder)] if _was_sent(found) else []
-    fixed, was = ([scenario.against(one, fixed[0], kinds) for one in some] for some in (fixed, was))
+    was = [scenarios.as_it_was(found.past, setting.ladder)] if _was_sent(found) else []
+    fixed, was = (
+        [scenarios.against(one, fixed[0], kinds) for one in some] for some in (fixed, was)
+    )
     worked = _Worked(rows, routed, tuple(fixed), tuple(was), kinds, unmeasured)
     return WhatIf(setting, force, found, worked)
 
@@ -286,7 +287,7 @@ def _fixed(rows: tuple[Priced, ...], ladder: Ladder) -> list[Strategy]:
     """All on the dearest tier and all on the middle one: of two tiers, on the cheaper."""
     top = len(ladder.tiers) - 1
     return [
-        scenario.strategy(f"all on {ladder.names[place]}", scenario.all_on(rows, place), ladder)
+        scenarios.strategy(f"all on {ladder.names[place]}", scenarios.all_on(rows, place), ladder)
         for place in dict.fromkeys((top, top // 2))
     ]
 

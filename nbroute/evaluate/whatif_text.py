@@ -9,8 +9,7 @@ from typing import Any
 
 from nbroute.evaluate.past import Collected
 from nbroute.evaluate.rerouting import Routed
-from nbroute.evaluate.scenario import Setting, Strategy
-from nbroute.evaluate.speeds import SOURCE
+from nbroute.evaluate.scenarios import SOURCE, Setting, Strategy
 from nbroute.pricing import format_usd
 from nbroute.report import counted
 from nbroute.report.table import text_table

@@ -9,7 +9,7 @@ import ipywidgets as widgets
 from nbroute.classify.simple import NAMES
 from nbroute.errors import NbrouteError, named
 from nbroute.evaluate import whatif_text
-from nbroute.evaluate.scenario import Strategy
+from nbroute.evaluate.scenarios import Strategy
 from nbroute.evaluate.whatif import WhatIf
 from nbroute.ladders import LADDERS
 from nbroute.notebook.panels import STYLE, bar, heard, table, text, tile

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from routellm import load
 
 from nbroute.classify.rules import RulesClassifier
 from nbroute.errors import SettingsError
-from nbroute.evaluate.datasets import load
-from nbroute.evaluate.metrics import apgr, bootstrap
+from nbroute.evaluate.figures import apgr, bootstrap
 from nbroute.evaluate.training import Fitted, fit
 from nbroute.types import Ladder, Tier
 

@@ -11,11 +11,12 @@ import os
 import timeit
 from pathlib import Path
 
+from routellm import FILES, Outcome, accuracy_by, cpt, load, tier_shares
+
 from nbroute.classify.articles import article_rules
 from nbroute.classify.rules import RulesClassifier
 from nbroute.errors import SettingsError
-from nbroute.evaluate.datasets import FILES, Outcome, load
-from nbroute.evaluate.metrics import accuracy_by, apgr, bootstrap, cpt, tier_shares
+from nbroute.evaluate.figures import apgr, bootstrap
 from nbroute.types import Ladder, Tier
 
 HERE = Path(__file__).parent

@@ -13,7 +13,7 @@ from nbroute.engine.feedback import (
     spelt,
 )
 from nbroute.errors import SettingsError
-from nbroute.evaluate.labels import FEWEST
+from nbroute.evaluate.training_data import FEWEST
 from nbroute.notebook import options, tables
 from nbroute.notebook.commands.base import Command
 from nbroute.notebook.feedback import WORDS, kept

@@ -1,29 +1,39 @@
-"""A seeded mixed workload of development prompts, and the third article's table measured on it."""
+"""The third article's table: python tests/benchmarks/workload.py
+
+The prompts are seeded, a mixed workload as a developer's day has it; the templates are in
+workload.toml. They go over the article's own ladder, simulated, in each of its four ways, with
+nbroute's rules and with the article's.
+"""
 
 from __future__ import annotations
 
+import json
 import random
-from collections.abc import Sequence
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
+from pathlib import Path
 from string import Template
-from typing import TYPE_CHECKING, Protocol
 
-from nbroute.batch.batch import Batch
-from nbroute.engine.context import Parts
+import pandas as pd
+
+from nbroute import Router
+from nbroute.batch import Batch
 from nbroute.errors import SettingsError
-from nbroute.evaluate import scenario, whatif_text
-from nbroute.evaluate.scenario import Strategy
-from nbroute.evaluate.workload_slots import SLOTS
-from nbroute.evaluate.workload_templates import TEMPLATES, Kinds
+from nbroute.evaluate import scenarios, whatif_text
+from nbroute.evaluate.scenarios import Strategy
 from nbroute.ladders import preset
-from nbroute.report import Spend
+from nbroute.storage.ledger import SqliteLedger
 from nbroute.types import Ladder, Price
 
-if TYPE_CHECKING:
-    import pandas as pd
-
+#: Tier -> kind -> ways to ask for it, with gaps.
+Kinds = Mapping[str, Sequence[str]]
+TEMPLATES: Mapping[str, Kinds] = tomllib.loads(
+    Path(__file__).with_suffix(".toml").read_text(encoding="utf-8")
+)
 #: "80% of dev requests are simple" is the third article's; the rest is split by us.
 SHARES = {"fast": 0.80, "mid": 0.15, "power": 0.05}
 #: Exact repeats: the article's cache takes a third off its router's cost ($8.40 to $5.60).
@@ -31,6 +41,132 @@ REPEATED = 0.30
 #: How unequal the prompts are in how often they come again (Pareto's exponent; lower is more).
 _SKEW = 1.1
 _TRIES = 1_000
+
+
+def _split(names: str) -> list[str]:
+    return names.split()
+
+
+_NOUNS = _split("user order invoice product payment session report event ticket account cart")
+_VERBS = _split("load parse send update validate merge fetch export count build")
+_LANGUAGES = _split("Python TypeScript Go Java Rust Ruby C# Kotlin PHP")
+_TOOLS = _split("git docker kubectl make pytest npm curl jq sed awk ssh tar")
+_STORES = _split("PostgreSQL MySQL MongoDB Redis SQLite DynamoDB Cassandra")
+_FIELDS = _split("id name email total status created_at price country sku quantity active")
+_FRAMEWORKS = _split("Django Rails Spring Laravel Express FastAPI Flask")
+_CLOUDS = _split("AWS Azure GCP Hetzner OpenShift")
+_TYPOS = _split("recieve seperate occured adress enviroment succesful responce lenght")
+_ERRORS = _split("KeyError TypeError ValueError IndexError AttributeError RecursionError")
+_CODES = _split("201 204 301 304 400 401 403 404 409 418 422 429 500 502 503 504")
+_FORMATS = _split("JSON YAML CSV TOML XML Markdown INI")
+_ALGORITHMS = (
+    "binary search",
+    "a bloom filter",
+    "quicksort",
+    "dynamic programming",
+    "two-phase commit",
+    "consistent hashing",
+    "exponential backoff",
+    "optimistic locking",
+)
+
+Fill = Callable[[random.Random], str]
+
+
+def _one(values: tuple[str, ...] | list[str]) -> Fill:
+    return lambda rng: rng.choice(values)
+
+
+def _number(low: int, high: int, step: int = 1) -> Fill:
+    return lambda rng: f"{rng.randrange(low, high, step):,}".replace(",", "")
+
+
+def _identifier(rng: random.Random) -> str:
+    return f"{rng.choice(_VERBS)}_{rng.choice(_NOUNS)}{rng.choice(['', 's', '_by_id', '_list'])}"
+
+
+def _record(rng: random.Random) -> dict[str, object]:
+    values: dict[str, object] = {"id": rng.randrange(1, 9999), "active": rng.random() < 0.5}
+    for name in rng.sample(_FIELDS[1:-1], rng.randrange(2, 5)):
+        values[name] = rng.choice([rng.randrange(500), rng.choice(_NOUNS), None])
+    return values
+
+
+def _json(rng: random.Random) -> str:
+    records = [_record(rng) for _ in range(rng.randrange(1, 5))]
+    return json.dumps(records[0] if len(records) == 1 else records, separators=(",", ":"))
+
+
+def _csv(rng: random.Random) -> str:
+    names = rng.sample(_FIELDS, 3)
+    lines = [",".join(rng.choice([*_NOUNS, "17", "3.5"]) for _ in names) for _ in range(4)]
+    return "\n".join([",".join(names), *lines])
+
+
+def _code(rng: random.Random) -> str:
+    name, noun, part = _identifier(rng), rng.choice(_NOUNS), rng.choice(_FIELDS)
+    return "\n".join(
+        [
+            f"def {name}(db, {noun}_id, limit={rng.randrange(5, 200)}):",
+            f'    rows = db.query("select * from {noun}s")',  # noqa: S608 - text, never run
+            "    found = []",
+            "    for row in rows:",
+            f"        if row['{part}'] == {noun}_id:",
+            f"            found.append(row['{rng.choice(_FIELDS)}'])",
+            "    return found[:limit]",
+        ]
+    )
+
+
+def _long_code(rng: random.Random) -> str:
+    return "\n\n".join(_code(rng) for _ in range(rng.randrange(3, 6)))
+
+
+def _trace(rng: random.Random) -> str:
+    noun, line = rng.choice(_NOUNS), rng.randrange(12, 400)
+    return "\n".join(
+        [
+            "Traceback (most recent call last):",
+            f'  File "app/{noun}s.py", line {line}, in {_identifier(rng)}',
+            f"    total += {noun}['{rng.choice(_FIELDS)}']",
+            f"{rng.choice(_ERRORS)}: '{rng.choice(_FIELDS)}'",
+        ]
+    )
+
+
+def _words(rng: random.Random) -> str:
+    return ", ".join(rng.sample(_NOUNS, rng.randrange(4, 9)))
+
+
+#: The gap's name in a template -> what fills it.
+SLOTS: Mapping[str, Fill] = {
+    "noun": _one(_NOUNS),
+    "other": _one(_FIELDS),
+    "language": _one(_LANGUAGES),
+    "tool": _one(_TOOLS),
+    "store": _one(_STORES),
+    "framework": _one(_FRAMEWORKS),
+    "cloud": _one(_CLOUDS),
+    "typo": _one(_TYPOS),
+    "error": _one(_ERRORS),
+    "code": _one(_CODES),
+    "format": _one(_FORMATS),
+    "algorithm": _one(_ALGORITHMS),
+    "identifier": _identifier,
+    "identifier2": _identifier,
+    "json": _json,
+    "csv": _csv,
+    "snippet": _code,
+    "snippets": _long_code,
+    "trace": _trace,
+    "words": _words,
+    "small": _number(2, 60),
+    "port": _number(1024, 65_000),
+    "stamp": _number(1_500_000_000, 1_900_000_000),
+    "size": _number(20_000, 900_000, 10_000),
+    "team": _number(3, 60),
+    "rate": _number(200, 90_000, 100),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,19 +244,6 @@ def article_ladder() -> Ladder:
     return replace(ladder, name="third article", tiers=tuple(tiers))
 
 
-class Mapper(Protocol):
-    """The part of a `Router` that is used here."""
-
-    parts: Parts
-
-    @property
-    def ladder(self) -> Ladder:
-        """The tiers."""
-
-    def map(self, prompts: Sequence[str], **options: object) -> Batch:
-        """Route them all."""
-
-
 @dataclass(frozen=True)
 class Measured:
     """What the strategies came to on a workload, and what the router picked.
@@ -134,16 +257,12 @@ class Measured:
 
     def frame(self) -> pd.DataFrame:
         """One row a strategy, with the columns of `WhatIf.frame`."""
-        import pandas as pd
-
         names = self.ladder.names
         records = [whatif_text.strategy_record(one, names) for one in self.strategies]
         return pd.DataFrame(records, columns=[*whatif_text.STRATEGY, *names])
 
     def confusion(self) -> pd.DataFrame:
         """How many prompts written for a tier (rows) went to which (columns)."""
-        import pandas as pd
-
         counts = [
             [sum(pair == (meant, tier) for pair in self.picked) for tier in self.ladder.names]
             for meant in SHARES
@@ -157,7 +276,7 @@ class Measured:
 
 
 def measure(
-    router: Mapper,
+    router: Router,
     prompts: Sequence[DevelopmentPrompt],
     *,
     classifier: object = None,
@@ -185,13 +304,13 @@ def measure(
     kinds = frozenset(router.parts.kind(tier) != "remote" for tier in router.ladder.tiers)
     picked = zip(prompts, found["router"], strict=True)
     return Measured(
-        tuple(scenario.against(one, strategies[0], kinds) for one in strategies),
+        tuple(scenarios.against(one, strategies[0], kinds) for one in strategies),
         tuple((one.tier, row.tier) for one, row in picked),
         router.ladder,
     )
 
 
-def _refuse_bills(router: Mapper, *, billed: bool) -> None:
+def _refuse_bills(router: Router, *, billed: bool) -> None:
     paid = [tier.name for tier in router.ladder.tiers if router.parts.kind(tier) == "remote"]
     if paid and not billed:
         raise SettingsError(
@@ -205,5 +324,13 @@ def _strategy(name: str, batch: Batch, tiers: Sequence[str]) -> Strategy:
     mix = {tier: sum(row.tier == tier for row in rows) / len(rows) for tier in tiers}
     sources = frozenset(row.cost_source for row in rows if row.cost_usd != 0)
     average = sum(row.latency_ms for row in rows) / len(rows)
-    spend: Spend = batch.cost
-    return Strategy(name, spend, average, mix, sources, recorded=True)
+    return Strategy(name, batch.cost, average, mix, sources, recorded=True)
+
+
+if __name__ == "__main__":
+    workload = development_prompts()
+    for rules in ("rules", "rules:three-tier"):
+        router = Router(profile="simulated", ladder=article_ladder(), ledger=SqliteLedger(None))
+        with closing(router):
+            measured = measure(router, workload, classifier=rules)
+        print(f"classified by {rules}: {measured}\n\n{measured.confusion()}\n")

@@ -1,4 +1,4 @@
-"""Benchmark files: prompts with what a weak and a strong model made of them.
+"""RouteLLM's benchmark files, and figures that only the benchmarks print.
 
 The files are not part of nbroute. They come from the RouteLLM repository (lm-sys/RouteLLM,
 Apache-2.0), paper arXiv 2406.18665.
@@ -8,10 +8,15 @@ from __future__ import annotations
 
 import csv
 import gzip
+from collections import Counter
+from collections.abc import Hashable, Iterable
 from pathlib import Path
 from typing import TypedDict
 
+from numpy.typing import ArrayLike
+
 from nbroute.errors import SettingsError, did_you_mean
+from nbroute.evaluate.figures import gap_recovered
 
 #: Name -> file.
 FILES = {
@@ -60,3 +65,35 @@ def _outcome(row: dict[str, str]) -> Outcome:
         "weak": float(row["weak"]),
         "strong": float(row["strong"]),
     }
+
+
+def cpt(scores: ArrayLike, weak: ArrayLike, strong: ArrayLike, recover: float) -> float:
+    """The least share of strong calls that recovers the part `recover` (0 to 1) of the gap.
+
+    Raises ValueError as `apgr` does.
+    """
+    share, recovered = gap_recovered(scores, weak, strong)
+    place = int((recovered >= recover).argmax())
+    if place == 0:
+        return 0.0
+    before, after = recovered[place - 1], recovered[place]
+    part = (recover - before) / (after - before)
+    return float(share[place - 1] + part * (share[place] - share[place - 1]))
+
+
+def tier_shares(tiers: Iterable[str]) -> dict[str, float]:
+    """The part of the decisions that each tier got, the largest first; empty for none."""
+    counts = Counter(tiers)
+    return {tier: count / counts.total() for tier, count in counts.most_common()}
+
+
+def accuracy_by(
+    groups: Iterable[Hashable], expected: Iterable[str], actual: Iterable[str]
+) -> dict[Hashable, tuple[int, int]]:
+    """Group -> how many decisions were right, and of how many."""
+    right: Counter[Hashable] = Counter()
+    total: Counter[Hashable] = Counter()
+    for group, wanted, got in zip(groups, expected, actual, strict=True):
+        total[group] += 1
+        right[group] += wanted == got
+    return {group: (right[group], count) for group, count in total.items()}

@@ -6,7 +6,7 @@ import json
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,11 +37,33 @@ def save(classifier: LearnedClassifier, path: str | Path) -> Path:
     """
     import numpy as np
 
+    model = classifier.model
+    middle = model.reading.middle
+    header = {
+        "kind": _KIND,
+        "schema": SCHEMA,
+        "tiers": model.tiers,
+        "levels": model.levels,
+        "embedder": model.embedder,
+        "measures": FAMILIES,
+        "terms": list(model.reading.vocabulary.places),
+    }
+    arrays: dict[str, Any] = {
+        "header": np.frombuffer(json.dumps(header).encode(), dtype=np.uint8),
+        "rarities": np.array(model.reading.vocabulary.rarities, dtype=float),
+        "centre": model.reading.centre,
+        "spread": model.reading.spread,
+        "middle": np.zeros(0) if middle is None else middle,
+        "weights": model.weights,
+        "cuts": model.scale.cuts,
+        "intercepts": model.scale.intercepts,
+        "line": np.array([model.bias, model.scale.slope]),
+    }
     target = Path(path)
     part = target.with_name(f".{target.name}.part")
     try:
         with part.open("wb") as file:
-            np.savez_compressed(file, allow_pickle=False, **_arrays(classifier.model))
+            np.savez_compressed(file, allow_pickle=False, **arrays)
         part.replace(target)
     except OSError as error:
         raise SettingsError(
@@ -59,72 +81,39 @@ def load(
     A function that makes the embedder is called only where one is needed. SettingsError for
     a file that is absent, damaged, another's or of another version, and for another embedder.
     """
+    import numpy as np
+
     name = str(path)
     if not Path(path).exists():
         raise SettingsError(
             f"there is no learned classifier at {name!r}; "
             "fit one with router.fit(frame), or name its file."
         )
-    model = _read(name)
+    try:
+        with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            model = _model({name: arrays[name] for name in arrays.files}, name)
+    except _DAMAGED as error:
+        raise SettingsError(
+            f"{name!r} is not a learned classifier, or a damaged one "
+            f"({type(error).__name__}: {error}); fit it again and save it."
+        ) from error
     if model.embedder is None:
         return LearnedClassifier(model)
     return LearnedClassifier(model, embedder() if callable(embedder) else embedder)
 
 
-def _read(name: str) -> Model:
+def _model(arrays: Mapping[str, np.ndarray], file: str) -> Model:
+    """The model in the arrays; one of `_DAMAGED` is raised where they do not make one."""
     import numpy as np
 
-    try:
-        with Path(name).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            header = json.loads(arrays["header"].tobytes())
-            _check_header(header, name)
-            return _model(header, {name: arrays[name] for name in arrays.files})
-    except _DAMAGED as error:
-        raise SettingsError(
-            f"{name!r} is no learned classifier, or a damaged one "
-            f"({type(error).__name__}: {error}); fit it again and save it."
-        ) from error
-
-
-def _arrays(model: Model) -> dict[str, np.ndarray]:
-    import numpy as np
-
-    header = {
-        "kind": _KIND,
-        "schema": SCHEMA,
-        "tiers": model.tiers,
-        "levels": model.levels,
-        "embedder": model.embedder,
-        "measures": FAMILIES,
-        "terms": list(model.reading.vocabulary.places),
-    }
-    middle = model.reading.middle
-    return {
-        "header": np.frombuffer(json.dumps(header).encode(), dtype=np.uint8),
-        "rarities": np.array(model.reading.vocabulary.rarities, dtype=float),
-        "centre": model.reading.centre,
-        "spread": model.reading.spread,
-        "middle": np.zeros(0) if middle is None else middle,
-        "weights": model.weights,
-        "cuts": model.scale.cuts,
-        "intercepts": model.scale.intercepts,
-        "line": np.array([model.bias, model.scale.slope]),
-    }
-
-
-def _check_header(header: Any, name: str) -> None:
+    header = json.loads(arrays["header"].tobytes())
     if header["kind"] != _KIND:
         raise ValueError(f"it says that it is a {header['kind']!r:.60}")
     if header["schema"] != SCHEMA or header["measures"] != list(FAMILIES):
         raise SettingsError(
-            f"{name!r} was saved by another version of nbroute (schema {header['schema']!r}, "
+            f"{file!r} was saved by another version of nbroute (schema {header['schema']!r}, "
             f"this one reads {SCHEMA}); fit it again and save it."
         )
-
-
-def _model(header: Any, arrays: dict[str, np.ndarray]) -> Model:
-    import numpy as np
-
     terms, tiers, levels = header["terms"], tuple(header["tiers"]), tuple(header["levels"])
     middle = arrays["middle"]
     sizes = {
@@ -145,13 +134,9 @@ def _model(header: Any, arrays: dict[str, np.ndarray]) -> Model:
     vocabulary = Vocabulary(
         {str(term): place for place, term in enumerate(terms)}, arrays["rarities"].tolist()
     )
-    bias, slope = arrays["line"].tolist()
-    return Model(
-        tiers,
-        levels,
-        Reading(vocabulary, arrays["centre"], arrays["spread"], middle if len(middle) else None),
-        arrays["weights"],
-        bias,
-        Scale(arrays["cuts"], slope, arrays["intercepts"]),
-        header["embedder"],
+    reading = Reading(
+        vocabulary, arrays["centre"], arrays["spread"], middle if len(middle) else None
     )
+    bias, slope = arrays["line"].tolist()
+    scale = Scale(arrays["cuts"], slope, arrays["intercepts"])
+    return Model(tiers, levels, reading, arrays["weights"], bias, scale, header["embedder"])
