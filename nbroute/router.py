@@ -6,12 +6,12 @@ import hashlib
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
-from urllib.parse import urlsplit
 
 from nbroute.classify.cautious import CautiousClassifier
 from nbroute.classify.embedding import EmbeddingClassifier, Method
@@ -41,7 +41,7 @@ from nbroute.providers.openai_compatible import OpenAICompatible
 from nbroute.providers.simulated import Simulated
 from nbroute.recording.header import Classifying, Header
 from nbroute.recording.reading import Recording
-from nbroute.recording.scrub import Scrubber
+from nbroute.recording.scrub import Scrubber, secrets_of
 from nbroute.recording.standins import RecordedEmbedder, Replayed
 from nbroute.recording.writing import Recorder
 from nbroute.settings import AUTO, ProviderSettings, Settings, base_ladder, load
@@ -688,8 +688,10 @@ def recorder_of(router: Router, path: str | Path, deciders: Deciders) -> Recorde
 
 def scrubber_of(router: Router) -> Scrubber:
     """What takes this router's keys, and those of the environment, out of a text."""
-    given = _secrets(router.parts.dispatcher.providers.values())
-    return Scrubber(given, lambda: known_keys(router.settings))
+    providers = router.parts.dispatcher.providers.values()
+    return Scrubber(
+        chain.from_iterable(map(secrets_of, providers)), lambda: known_keys(router.settings)
+    )
 
 
 def _header(router: Router, deciders: Deciders) -> Header:
@@ -722,17 +724,11 @@ def _kinds(parts: Parts, embedder: str) -> dict[str, ProviderKind]:
     return {name: providers[name].kind for name in named if name in providers}
 
 
-def _secrets(providers: Iterable[Provider]) -> Iterator[str]:
-    """Keys of providers that were handed over ready-made, and what stands in their addresses."""
-    for provider in providers:
-        told = vars(provider)
-        address = urlsplit(str(told.get("base_url") or ""))
-        yield from filter(None, (told.get("_api_key"), address.username, address.password))
-
-
 def _places(providers: Mapping[str, Provider]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for name, provider in providers.items():
-        told = vars(provider)
-        found |= {place: name for at in ("base_url", "host") if (place := told.get(at))}
-    return found
+    """The providers' names by their addresses."""
+    return {
+        place: name
+        for name, provider in providers.items()
+        for at in ("base_url", "host")
+        if isinstance(place := getattr(provider, at, None), str) and place
+    }

@@ -17,9 +17,13 @@ import pytest
 
 import nbroute
 from nbroute.errors import RecordError, SettingsError
+from nbroute.notebook.exporting import page
+from nbroute.providers.litellm import LiteLLM
+from nbroute.providers.local import Local
 from nbroute.providers.openai_compatible import OpenAICompatible
 from nbroute.recording.reading import Recording
 from nbroute.recording.scrub import REMOVED, Scrubber
+from nbroute.types import Chunk, Usage
 
 GOLDEN = Path(__file__).parent / "data" / "recording_v1.rec"
 
@@ -476,6 +480,70 @@ def test_the_user_and_password_of_an_address_and_a_given_key_are_not_recorded(
     assert "Unavailable" in text
     for secret in ("mypassword", "given-key-0815", server.host, "127.0.0.1", "://"):
         assert secret not in text
+
+
+class Slotted:
+    """A provider of a user's own, with no `__dict__`, written before there was `secrets`."""
+
+    __slots__ = ("_api_key", "base_url", "kind", "name")
+
+    def __init__(self):
+        self.name, self.kind = "own", "remote"
+        self._api_key = "own-key-of-4711"
+        self.base_url = "https://me:mypassword@lab.example/v1"
+
+    def send(self, request):
+        yield Chunk("own-key-of-4711 for mypassword", Usage(1, 1), "stop", request.model)
+
+    def close(self):
+        pass
+
+
+class Telling(Slotted):
+    """One that keeps its keys in a place of its own, and says them."""
+
+    __slots__ = ("_hidden",)
+
+    def __init__(self):
+        super().__init__()
+        self._hidden = ("own-key-of-4711", "mypassword")
+        self._api_key = self.base_url = None
+
+    def secrets(self):
+        return self._hidden
+
+
+@pytest.mark.parametrize("provider", [Slotted, Telling])
+def test_the_keys_of_a_provider_with_slots_are_neither_recorded_nor_exported(
+    provider, make_router, tmp_path
+):
+    router = nbroute.Router(provider=provider(), ladder=make_router().ladder)
+    router.record(tmp_path / "talk.rec")
+
+    result = router.route("Say own-key-of-4711", tier="LOW")
+
+    assert "own-key-of-4711" in result.text
+    for text in ((tmp_path / "talk.rec").read_text(), page(router)):
+        assert REMOVED in text
+        assert "own-key" not in text
+        assert "mypassword" not in text
+
+
+@pytest.mark.parametrize(
+    ("provider", "secrets"),
+    [
+        (
+            OpenAICompatible("lab", "https://me:word@lab.example/v1", "a key"),
+            ["a key", "me", "word"],
+        ),
+        (OpenAICompatible("lab", "https://lab.example/v1", None), []),
+        (LiteLLM(api_key="a key", api_base="https://me@lab.example"), ["a key", "me"]),
+        (Local(files=()), []),
+        (nbroute.Simulated(), []),
+    ],
+)
+def test_each_provider_says_what_is_secret(provider, secrets):
+    assert secrets == list(provider.secrets())
 
 
 def test_a_refused_key_is_no_answer_to_record(make_router, server, tmp_path):

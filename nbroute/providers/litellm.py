@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 from nbroute.errors import SettingsError
 from nbroute.providers.litellm_errors import known_errors, may_pass, retry_after
-from nbroute.providers.openai_errors import Call, translated
+from nbroute.providers.openai_errors import Call, secrets_in, translated
 from nbroute.providers.openai_replies import pieces, usage_in, whole
 from nbroute.providers.openai_requests import Manners, parameters_of
 from nbroute.types import Chunk, ProviderKind, Request
@@ -88,6 +88,10 @@ class LiteLLM:
             call.answering = True
             with contextlib.closing(_Stream(answer)) as stream:
                 yield from map(stream.counted, pieces(stream, request, call))
+
+    def secrets(self) -> list[str]:
+        """Its key, and the user and the password in its address."""
+        return secrets_in(self.base_url, self._api_key)
 
     def close(self) -> None:
         """Do nothing: the connections are litellm's own."""

@@ -92,6 +92,10 @@ class Local:
         except RequestRejected as error:
             raise _clearer(error, request.model) from None
 
+    def secrets(self) -> tuple[str, ...]:
+        """None: nothing here wants a key."""
+        return ()
+
     def close(self) -> None:
         """Stop the models that no other provider uses; a later `send` loads them again."""
         _pool.give_back(self)

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from nbroute.errors import AuthError, SettingsError
-from nbroute.providers.openai_errors import Call, Overdue, is_a, translated
+from nbroute.providers.openai_errors import Call, Overdue, is_a, secrets_in, translated
 from nbroute.providers.openai_replies import (
     answer_in,
     generation_usage,
@@ -121,6 +121,10 @@ class OpenAICompatible:
                     return None
                 raise
         return generation_usage(found)
+
+    def secrets(self) -> list[str]:
+        """Its key, and the user and the password in its address."""
+        return secrets_in(self.base_url, self._api_key)
 
     def close(self) -> None:
         """Close the connections; a later `send` opens new ones."""

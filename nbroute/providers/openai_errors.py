@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from nbroute.errors import (
     AuthError,
@@ -75,6 +76,14 @@ def translated(call: Call) -> Iterator[None]:
         if found is None:
             raise
         raise type(found)(_without_key(str(found), call.api_key)) from None
+
+
+def secrets_in(base_url: str, *keys: str | None) -> list[str]:
+    """The keys, and the user and the password in the address."""
+    with contextlib.suppress(ValueError):  # not an address that could be asked
+        address = urlsplit(base_url)
+        keys = (*keys, address.username, address.password)
+    return [key for key in keys if key]
 
 
 def server_words(body: object) -> str:

@@ -114,6 +114,10 @@ class Simulated:
         """List the simulated models, cheapest tier first."""
         return list(MODELS)
 
+    def secrets(self) -> tuple[str, ...]:
+        """None: nothing here wants a key."""
+        return ()
+
     def close(self) -> None:
         """Do nothing: it holds nothing."""
 

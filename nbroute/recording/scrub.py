@@ -5,13 +5,14 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import cache
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from nbroute.types import Message, Request
+from nbroute.providers.openai_errors import secrets_in
+from nbroute.types import Message, Provider, Request
 
 REMOVED = "[key removed]"
 
@@ -35,6 +36,8 @@ _PLACEHOLDERS = frozenset(
 )
 #: A shorter value is no key, and would be found inside ordinary words.
 _SHORTEST = 6
+_KEY_NAMES = ("api_key", "_api_key", "key", "_key", "token", "_token")
+_ADDRESS_NAMES = ("base_url", "_base_url", "api_base", "url", "host")
 #: The least that each part of a web token has.
 _PART = 8
 #: Between two characters of a key that goes on in the next line, maybe made one line since.
@@ -143,6 +146,22 @@ class Scrubber:
         found = {form for key in told for form in _forms(key)}.union(self._known)
         if len(found) > len(self._known):
             self._known = tuple(sorted(found, key=len, reverse=True))
+
+
+def secrets_of(provider: Provider) -> Iterator[str]:
+    """What the provider calls secret; of one that does not say, what is in the usual places.
+
+    A provider that was written for version 0.1.0 has no method `secrets`.
+    """
+    told = getattr(provider, "secrets", None)
+    if callable(told):
+        yield from told()
+        return
+    for name in _KEY_NAMES:
+        if isinstance(key := getattr(provider, name, None), str):
+            yield key
+    for name in _ADDRESS_NAMES:
+        yield from secrets_in(str(getattr(provider, name, "")))
 
 
 def _forms(key: str) -> set[str]:

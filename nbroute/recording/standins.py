@@ -31,6 +31,10 @@ class Replayed:
         """The vectors that this provider's model gave."""
         return ReplayedEmbedder(self.name, self.kind, model, self._recording)
 
+    def secrets(self) -> tuple[str, ...]:
+        """None: it has no key."""
+        return ()
+
     def close(self) -> None:
         """Do nothing: it holds nothing."""
 

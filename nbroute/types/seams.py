@@ -76,7 +76,11 @@ class Decision:
 
 
 class Provider(Protocol):
-    """An endpoint. `kind` says whether money changes hands and whether its words are real."""
+    """An endpoint. `kind` says whether money changes hands and whether its words are real.
+
+    One that is at an address has it as `base_url`, and maybe its `host`: answers of another
+    address are not taken from the cache, and in a recording its name stands in their place.
+    """
 
     name: str
     kind: ProviderKind
@@ -86,6 +90,9 @@ class Provider(Protocol):
 
         Raises ProviderError only; closing the iterator closes the connection.
         """
+
+    def secrets(self) -> Sequence[str]:
+        """What must never be written down: its keys, the user and the password in its address."""
 
     def close(self) -> None:
         """Give back what it holds; a second call does nothing."""
