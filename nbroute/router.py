@@ -13,14 +13,13 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-from nbroute.classify.cautious import CautiousClassifier
 from nbroute.classify.embedding import EmbeddingClassifier, Method
-from nbroute.classify.examples import Example, read_examples, shipped
+from nbroute.classify.examples import Example, ExampleVectors, read_examples, shipped
+from nbroute.classify.hybrid import CautiousClassifier
 from nbroute.classify.learned import LearnedClassifier
 from nbroute.classify.model import ModelClassifier
+from nbroute.classify.registry import resolve
 from nbroute.classify.rules import RulesClassifier
-from nbroute.classify.simple import resolve
-from nbroute.classify.vectors import ExampleVectors
 from nbroute.embedders import wordllama
 from nbroute.embedders.openai_compatible import OpenAIEmbedder
 from nbroute.embedders.remembered import RememberedEmbedder

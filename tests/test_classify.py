@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from nbroute.classify.articles import FourTierRules, ThreeTierRules, TwoTierRules, article_rules
 from nbroute.classify.hybrid import HybridClassifier
 from nbroute.classify.model import CLEAN_ANSWER, ModelClassifier
-from nbroute.classify.simple import NAMES, FunctionClassifier, forced, resolve
+from nbroute.classify.registry import NAMES, FunctionClassifier, forced, resolve
 from nbroute.errors import (
     AllModelsFailed,
     AuthError,

@@ -13,10 +13,19 @@ import pandas as pd
 import pytest
 
 from nbroute.classify.embedding import EmbeddingClassifier
-from nbroute.classify.examples import LABELS, Example, read_examples, shipped, tier_of
+from nbroute.classify.examples import (
+    HEAD,
+    LABELS,
+    TAIL,
+    Example,
+    ExampleVectors,
+    compared_text,
+    read_examples,
+    shipped,
+    tier_of,
+)
 from nbroute.classify.hybrid import HybridClassifier
 from nbroute.classify.rules import RulesClassifier
-from nbroute.classify.vectors import HEAD, TAIL, ExampleVectors, compared_text
 from nbroute.embedders.wordllama import WordLlamaEmbedder, available
 from nbroute.errors import AuthError, RateLimited, SettingsError
 from nbroute.types import Attempt, Ladder, Tier

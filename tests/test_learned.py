@@ -10,9 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nbroute.classify.features import grams
-from nbroute.classify.learned import LearnedClassifier
-from nbroute.classify.simple import FunctionClassifier
+from nbroute.classify.learned import LearnedClassifier, grams
+from nbroute.classify.registry import FunctionClassifier
 from nbroute.errors import SettingsError
 from nbroute.evaluate.model_file import load, save
 from nbroute.evaluate.training import fit

@@ -8,7 +8,7 @@ import pytest
 
 from nbroute import ladders
 from nbroute.budgets import Limits
-from nbroute.classify.simple import NAMES
+from nbroute.classify.registry import NAMES
 from nbroute.errors import SettingsError
 from nbroute.settings import (
     BUILT_IN,

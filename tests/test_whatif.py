@@ -10,7 +10,7 @@ import pytest
 from IPython.utils.capture import capture_output
 
 from nbroute import Router
-from nbroute.classify.cautious import CautiousClassifier
+from nbroute.classify.hybrid import CautiousClassifier
 from nbroute.classify.model import ModelClassifier
 from nbroute.errors import PromptError, SettingsError
 from nbroute.ladders import preset

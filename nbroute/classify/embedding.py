@@ -12,8 +12,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
-from nbroute.classify.examples import Example, tier_of
-from nbroute.classify.vectors import Embed, ExampleVectors, Filled, compared_text, unit_vectors
+from nbroute.classify.examples import (
+    Embed,
+    Example,
+    ExampleVectors,
+    Filled,
+    compared_text,
+    tier_of,
+    unit_vectors,
+)
 from nbroute.errors import ProviderError, SettingsError, did_you_mean, named
 from nbroute.types import Attempt, Decision, Ladder, Signal
 

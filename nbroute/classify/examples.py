@@ -7,16 +7,22 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple, TextIO
+from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
+from nbroute.classify.instruction import instruction
 from nbroute.errors import SettingsError, did_you_mean
-from nbroute.types import Ladder
+from nbroute.types import Attempt, Ladder
+
+if TYPE_CHECKING:
+    import numpy as np
+
 
 #: The tiers of the shipped examples, cheapest first: those of the second article.
 LABELS = ("SIMPLE", "MEDIUM", "COMPLEX", "FRONTIER")
@@ -204,3 +210,111 @@ def _names(ladder: Ladder) -> str:
 def _short(prompt: str) -> str:
     line = " ".join(prompt.split())
     return line if len(line) <= 40 else f"{line[:40]}..."
+
+
+#: Texts -> one vector each (n x d), and the calls that this cost.
+Embed = Callable[[Sequence[str]], tuple["np.ndarray", tuple[Attempt, ...]]]
+
+#: How many characters of a long question are compared.
+HEAD, TAIL = 700, 300
+
+
+def compared_text(prompt: str) -> str:
+    """What of the prompt is embedded: the sentences that ask, their head and tail where long."""
+    asked = instruction(prompt)
+    spans = [(asked.offset(start), asked.offset(end - 1) + 1) for start, end in asked.spans]
+    text = "\n".join(prompt[start:end] for start, end in spans).strip() or prompt
+    return text if len(text) <= HEAD + TAIL else f"{text[:HEAD]}\n{text[-TAIL:]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """Examples and their vectors, a row of length 1 each."""
+
+    examples: tuple[Example, ...]
+    vectors: np.ndarray
+
+
+class ExampleVectors:
+    """Examples that are embedded once each, when first compared with; thread-safe.
+
+    It outlives the classifiers that share it. A later example for the same prompt replaces
+    the earlier one. Vectors of two embedders are not to be mixed: use one of these for each.
+    """
+
+    def __init__(self, examples: Iterable[Example] = ()) -> None:
+        self._examples = {one.prompt.strip(): one for one in examples}
+        self._vectors: dict[str, np.ndarray] = {}
+        self._filled: Filled | None = None
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._examples)
+
+    def add(self, example: Example) -> None:
+        """Teach one more; it alone is embedded, and not before it is needed."""
+        with self._lock:
+            self._examples[example.prompt.strip()] = example
+            self._filled = None
+
+    def remove(self, prompt: str) -> None:
+        """Forget the example of that prompt, if there is one."""
+        with self._lock:
+            self._examples.pop(prompt.strip(), None)
+            self._filled = None
+
+    def known(self, prompt: str) -> Example | None:
+        """The example of that very prompt."""
+        return self._examples.get(prompt.strip())
+
+    def filled(self, embed: Embed) -> tuple[Filled, tuple[Attempt, ...]]:
+        """All examples with their vectors, and what embedding the missing ones cost."""
+        with self._lock:
+            if self._filled is not None:
+                return self._filled, ()
+            attempts = self._embed_missing(embed)
+            self._filled = self._stacked()
+            return self._filled, attempts
+
+    def forget_vectors(self) -> None:
+        """Embed all anew when next needed, since the embedder is no more what it was."""
+        with self._lock:
+            self._vectors.clear()
+            self._filled = None
+
+    def _embed_missing(self, embed: Embed) -> tuple[Attempt, ...]:
+        missing = [prompt for prompt in self._examples if prompt not in self._vectors]
+        if not missing:
+            return ()
+        vectors, attempts = unit_vectors(embed, [compared_text(prompt) for prompt in missing])
+        if self._vectors and vectors.shape[1] != len(next(iter(self._vectors.values()))):
+            self._vectors.clear()
+            return attempts + self._embed_missing(embed)
+        self._vectors.update(zip(missing, vectors, strict=True))
+        return attempts
+
+    def _stacked(self) -> Filled:
+        import numpy as np
+
+        if not self._examples:
+            raise SettingsError(
+                "the embedding classifier has no examples: leave the shipped ones in, or give "
+                "your own with a prompt for each tier."
+            )
+        rows = [self._vectors[prompt] for prompt in self._examples]
+        return Filled(tuple(self._examples.values()), np.stack(rows))
+
+
+def unit_vectors(embed: Embed, texts: Sequence[str]) -> tuple[np.ndarray, tuple[Attempt, ...]]:
+    """The texts' vectors, each of length 1 (or 0 where there is nothing in the text)."""
+    import numpy as np
+
+    vectors, attempts = embed(texts)
+    found = np.asarray(vectors, dtype=np.float32)
+    if found.ndim != 2 or len(found) != len(texts) or not np.isfinite(found).all():
+        raise SettingsError(
+            f"the embedder gave an array of shape {found.shape} for {len(texts)} texts, or one "
+            "with values that are no numbers: it should give one vector of numbers a text."
+        )
+    lengths = np.linalg.norm(found, axis=1, keepdims=True)
+    return found / np.where(lengths > 0, lengths, 1), attempts

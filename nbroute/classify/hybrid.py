@@ -1,11 +1,12 @@
-"""Rules first, a model where they are not sure."""
+"""Where a classifier is not sure: ask a model (hybrid), or go one tier up (cautious)."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from nbroute.errors import SettingsError
-from nbroute.types import Classifier, Decision, Ladder
+from nbroute.types import Classifier, Decision, Ladder, Signal
 
 
 class HybridClassifier:
@@ -49,3 +50,67 @@ class HybridClassifier:
 def _unsure(ruled: Decision) -> str:
     sure = "" if ruled.confidence is None else f" ({ruled.confidence:.2f})"
     return f"{ruled.classifier} unsure{sure}: {ruled.reason.removeprefix(ruled.classifier + ': ')}"
+
+
+#: The signal that a decision was moved; its text is the tier that the classifier named.
+STEPPED_UP = "unsure, one up from"
+
+
+def read_threshold(value: object) -> float:
+    """A confidence from 0 to 1; SettingsError for anything else."""
+    number = _number(value)
+    if number is None or not 0 <= number <= 1:
+        raise SettingsError(f"the threshold is {value!r:.80}; give a number from 0 to 1, as 0.6")
+    return number
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, str | float | int):
+        return None
+    try:
+        number = float(value)
+    except ValueError:
+        return None
+    return None if math.isnan(number) else number
+
+
+def stepped(tier: str, confidence: float | None, threshold: float, ladder: Ladder) -> str:
+    """The tier, or the next one up where the confidence is below the threshold."""
+    above = ladder.above(tier)
+    unsure = confidence is not None and confidence < threshold
+    return above.name if above and unsure else tier
+
+
+class CautiousClassifier:
+    """Takes another classifier's tier, or the next one up where it is not sure enough.
+
+    Not sure enough is a confidence below `threshold` (0 to 1): at 0 nothing moves. The top
+    tier stays, and so does a decision with no confidence, as its classifier cannot tell.
+    `step_up_below` in nbroute.toml puts it round every classifier. SettingsError for a
+    threshold that is none.
+    """
+
+    def __init__(self, classifier: Classifier, threshold: float) -> None:
+        self.classifier = classifier
+        self.threshold = read_threshold(threshold)
+        self.name = classifier.name
+
+    def classify(self, prompt: str, ladder: Ladder) -> Decision:
+        """The other's tier or the next one up; raises what the other raises."""
+        made = self.classifier.classify(prompt, ladder)
+        tier = stepped(made.tier, made.confidence, self.threshold, ladder)
+        if tier == made.tier or made.confidence is None:
+            return made
+        sure = f"sure {made.confidence:.2f}, under {self.threshold:g}"
+        reason = f"{made.reason}; {sure}, so one up from {made.tier}"
+        signal = Signal(STEPPED_UP, made.tier, weight=1.0)
+        return replace(made, tier=tier, reason=reason, signals=(*made.signals, signal))
+
+
+def before_step(decision: Decision) -> Decision:
+    """The decision as it was before it was moved up for caution, if it was."""
+    moved = [signal for signal in decision.signals if signal.name == STEPPED_UP]
+    if not moved:
+        return decision
+    signals = tuple(signal for signal in decision.signals if signal.name != STEPPED_UP)
+    return replace(decision, tier=moved[0].text, signals=signals)

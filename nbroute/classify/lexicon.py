@@ -1,4 +1,4 @@
-"""The words of `words`, `topics` and `chinese`, indexed for a look-up by word."""
+"""The words of `words`, indexed for a look-up by word."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
-from nbroute.classify import chinese, words
-from nbroute.classify.topics import TOPICS
-from nbroute.classify.words import TASKS
+from nbroute.classify import words
+from nbroute.classify.words import TASKS, TOPICS
 
 #: With Devanagari's vowel signs, which are no `\w`, and without Chinese and Japanese.
 WORD = re.compile(r"[0-9A-Za-z_\u00c0-\u02ff\u0370-\u0963\u0966-\u1fff]+")
@@ -83,7 +82,7 @@ _TASK_STEMS = {
     key: tuple(cue.phrase for cue in cues if cue.kind in TASKS) for key, cues in STEMS.items()
 }
 CHINESE_KINDS: dict[str, tuple[str, ...]] = {}
-for _kind, _listed in chinese.CHINESE.items():
+for _kind, _listed in words.CHINESE_WORDS.items():
     for _word in _listed.split():
         CHINESE_KINDS[_word] = (*CHINESE_KINDS.get(_word, ()), _kind)
 #: A designer, an analyst and a researcher are no tasks: their words go on after the verb's.

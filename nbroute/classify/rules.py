@@ -12,12 +12,23 @@ expect less of a stranger's prompts.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import NamedTuple
 
-from nbroute.classify.instruction import Instruction, instruction
-from nbroute.classify.reading import Found, read
-from nbroute.classify.tasks import FACTS, Deciding, deciding, figures
+from nbroute.classify.instruction import Instruction, Span, instruction, opening
+from nbroute.classify.lexicon import (
+    CHINESE,
+    CHINESE_KINDS,
+    CUES,
+    HAN,
+    STEMS,
+    WHOLE,
+    WORD,
+    Cue,
+    corrected,
+)
 from nbroute.classify.words import TASKS
 from nbroute.types import Decision, Ladder, Signal
 
@@ -144,3 +155,349 @@ def _reason(signals: tuple[Signal, ...], asked: Instruction) -> str:
     told.append(f"{asked.asked} words" + (f" of {asked.words}" if asked.pasted else ""))
     told.append("code" if asked.code else "no code")
     return f"rules: {', '.join(told)}"
+
+
+#: Slips of the keyboard are looked for in prompts of no more words than this.
+MENDABLE = 45
+
+
+#: What `WORD` leaves out of plain text; splitting is the faster way to the same words.
+_BLANKS = {code: " " for code in range(128) if not WORD.match(chr(code))}
+
+
+class Found(NamedTuple):
+    """A cue at its place in the instruction's text."""
+
+    kind: str
+    start: int
+    end: int
+
+
+def read(asked: Instruction) -> tuple[list[Found], list[Found]]:
+    """The tasks and the topics of the instruction, in order."""
+    tasks: list[Found] = []
+    topics: list[Found] = []
+    found = _cues(asked)
+    for span in asked.spans:
+        within = [cue for cue in found if span[0] <= cue.start < span[1]]
+        for_span, about = _sentence(asked, span, within)
+        tasks += for_span
+        topics += about
+        if _introduces(asked.text, span, for_span):
+            break
+    return tasks, topics
+
+
+def _introduces(text: str, span: Span, tasks: list[Found]) -> bool:
+    """Whether what follows is only what the task is to be done to: "Shorten this: ..."."""
+    return bool(tasks) and tasks[0].kind in _HANDLING and text[: span[1]].rstrip().endswith(":")
+
+
+def _sentence(
+    asked: Instruction, span: Span, found: list[Found]
+) -> tuple[list[Found], list[Found]]:
+    """The tasks and the topics of one sentence.
+
+    A word that is only mentioned is no topic, and in "who wrote ..." nothing is to be written.
+    """
+    tasks = _questions(asked, span) + [f for f in found if f.kind in TASKS]
+    tasks.sort(key=_start)
+    lexical = next((task for task in tasks if task.kind == "lexical"), None)
+    if lexical and tasks[0].kind in _MASKING:
+        return [lexical], []
+    if tasks and tasks[0].kind == "lookup":
+        tasks = [t for t in tasks if t is tasks[0] or _leads(_before(asked.text, t.start))]
+    return tasks, [f for f in found if f.kind not in TASKS]
+
+
+def _start(found: Found) -> int:
+    return found.start
+
+
+def _questions(asked: Instruction, span: Span) -> list[Found]:
+    heads = (head for head in asked.heads if span[0] <= head < span[1])
+    openings = (opening(asked.text, head, span[1]) for head in heads)
+    return [Found(*found) for found in openings if found]
+
+
+def _cues(asked: Instruction) -> list[Found]:
+    asking = " ".join([asked.text[start:end] for start, end in asked.spans])
+    plain = asking.isascii()
+    words = set(asking.translate(_BLANKS).split() if plain else WORD.findall(asking))
+    hits = [(word, CUES[word]) for word in CUES.keys() & words]
+    hits += [(word, STEMS[word[:4]]) for word in words if word[:4] in STEMS and word not in WHOLE]
+    if asked.words <= MENDABLE:
+        hits += _mended(words)
+    found: list[Found] = []
+    for word, cues in hits:
+        _place(asked, word, cues, found)
+    if not plain and HAN.search(asking):
+        hanzi = CHINESE.finditer(asked.text)
+        chinese = [Found(kind, *m.span()) for m in hanzi for kind in CHINESE_KINDS[m[0]]]
+        found += _asked_about(asked.text, chinese)
+    return sorted(found, key=_start)
+
+
+def _asked_about(text: str, found: list[Found]) -> Iterable[Found]:
+    """Without the tasks that only say who or what a Chinese question is about ("who ...ed")."""
+    asks = [cue.start for cue in found if cue.kind in _ASKED_LAST]
+    for cue in found:
+        after = next((start for start in asks if start > cue.start), 0)
+        about = text[cue.end : after]
+        if cue.kind not in TASKS or "的" not in about or "，" in about:
+            yield cue
+
+
+def _mended(words: set[str]) -> Iterable[tuple[str, tuple[Cue, ...]]]:
+    for word in words:
+        if len(word) > 4 and word not in CUES and (meant := corrected(word)):
+            cues = (cue for cue in CUES[meant] if cue.phrase == meant)
+            yield word, tuple(replace(cue, phrase=word) for cue in cues)
+
+
+def _place(asked: Instruction, word: str, cues: tuple[Cue, ...], found: list[Found]) -> None:
+    """Add what the word stands for at each of its places; the longest phrase wins."""
+    text = asked.text
+    at = text.find(word)
+    while at >= 0:
+        longest = 0
+        for cue in cues:
+            start = at - cue.lead
+            if len(cue.phrase) < longest or not text.startswith(cue.phrase, start):
+                continue
+            if _fits(asked, start, cue):
+                longest = len(cue.phrase)
+                found.append(Found(cue.kind, start, start + longest))
+        at = text.find(word, at + (longest or len(word)))
+
+
+def _fits(asked: Instruction, start: int, cue: Cue) -> bool:
+    text = asked.text
+    end = start + len(cue.phrase)
+    if start < 0:
+        return False
+    if start and text[start - 1] != " " and WORD.match(text, start - 1):
+        return False
+    if text[end : end + 1] == "." and WORD.match(text, end + 1):  # the name of a file
+        return False
+    if not cue.open_end and text[end : end + 1] != " " and WORD.match(text, end):
+        return False
+    return not cue.leading or start in asked.heads or _leads(_before(text, start))
+
+
+def _before(text: str, start: int) -> str:
+    return text[max(start - 24, 0) : start]
+
+
+def _leads(before: str) -> bool:
+    """Whether an instruction can begin after these words, an adverb left out."""
+    rest, _, last = before.rstrip().rpartition(" ")
+    if last.endswith("ly"):
+        rest, _, last = rest.rstrip().rpartition(" ")
+    return not last or last in _LEADS or last.endswith(_ENDS)
+
+
+_ENDS = (",", ":", ";", "(", ".", "!", "?", "，", "、", "；", "并", "请", "再", "怎么", "如何")
+_LEADS = frozenset(
+    {"and", "or", "then", "please", "you", "also", "to", "me", "just", "let's", "who", "that"}
+    | {"finally", "but", "now", "bitte", "must", "should", "i'd", "we"}
+)
+
+#: What is asked to be spelt, translated or looked up is mentioned, not used.
+_MASKING = {"lexical", "lookup", "yes_no", "what_is", "what", "how", "trivial", "write", "suggest"}
+_ASKED_LAST = {"lookup", "lexical"}
+_HANDLING = {"lexical", "trivial", "translate", "transform"}
+
+
+#: Questions that one fact answers, unless their topic says otherwise.
+FACTS = frozenset({"greeting", "lookup", "yes_no", "what_is", "what"})
+
+
+class Deciding(NamedTuple):
+    """The task that decides, its place where it has one, and all that are asked for."""
+
+    kind: str
+    found: Found | None
+    kinds: tuple[str, ...]
+
+
+def deciding(prompt: str, asked: Instruction, tasks: list[Found], topics: list[Found]) -> Deciding:
+    """The hardest of the tasks, or what the prompt as a whole turns out to be."""
+    about = {found.kind for found in (*topics, *tasks)}
+    kinds = [_settled(task, about, topics, asked) for task in tasks] or ["unknown"]
+    hardest = max(range(len(kinds)), key=lambda place: TASKS[kinds[place]].base)
+    kind = _whole(kinds[hardest], topics, asked, prompt)
+    return Deciding(kind, tasks[hardest] if tasks else None, tuple(kinds))
+
+
+def _settled(task: Found, about: set[str], topics: list[Found], asked: Instruction) -> str:
+    """The task that a general verb turns out to be, by what it is to bring about."""
+    if task.kind == "should":
+        return "analyse" if asked.asked >= BRIEF else "yes_no"
+    if task.kind in {"trivial", "transform"} and _reworks(asked):
+        return "transform"
+    if task.kind == "translate":
+        return (
+            "lexical" if asked.quoted or (asked.asked < BRIEF and not asked.pasted) else task.kind
+        )
+    if task.kind in _QUERIED and "critical" in about and asked.asked > ROUNDABOUT:
+        return "analyse"
+    if task.kind in {"write", "suggest", "design"}:
+        return _made(task, _objects(task, topics, asked.text) | about & {"transform"})
+    return next((to for what, to in _REFINED.get(task.kind, ()) if what in about), task.kind)
+
+
+def _reworks(asked: Instruction) -> bool:
+    """Whether a long text is to be brought into another form."""
+    return asked.pasted and asked.asked >= BRIEF and "?" not in asked.text
+
+
+#: Task -> what it becomes with a topic of that kind; the first that fits.
+_REFINED = {
+    "identify": (
+        ("proof_thing", "prove"),
+        ("surface", "trivial"),
+        ("code_thing", "code"),
+        ("critical", "analyse"),
+        ("maths", "solve"),
+    ),
+    "translate": (("proof_thing", "prove"),),
+    "transform": (("surface", "trivial"), ("format", "trivial")),
+    "code": (("surface", "trivial"),),
+    "trivial": (
+        ("proof_thing", "prove"),
+        ("told", "transform"),
+        ("small_code_thing", "small_code"),
+        ("code_thing", "small_code"),
+    ),
+    "solve": (("code_thing", "code"),),
+    "show": (("maths", "prove"), ("proof_thing", "prove")),
+}
+
+
+def _objects(task: Found, topics: list[Found], text: str) -> set[str]:
+    """What is to be made: what stands before the first preposition after the verb."""
+    stop = _PREPOSITION.search(text, task.end)
+    limit = stop.start() if stop else len(text)
+    return {topic.kind for topic in topics if topic.start < limit}
+
+
+_PREPOSITION = re.compile(
+    r"\b(?:about|on|for|to|of|whether|that|which|from|über|für|von|sobre|para|sur|pour)\b"
+)
+
+
+def _made(task: Found, about: set[str]) -> str:
+    if "theory" in about:
+        return "research"
+    if "proof_thing" in about:
+        return "prove"
+    if task.kind != "write":
+        return task.kind
+    made = next((kind for what, kind in _MADE if what in about), None)
+    return made or "write"
+
+
+#: What is written, made or built -> the task.
+_MADE = (
+    ("small_code_thing", "small_code"),
+    ("code_thing", "code"),
+    ("transform", "write"),
+    ("short_text", "write"),
+    ("long_text", "long_form"),
+    ("book", "research"),
+    ("system", "design"),
+    ("plan_thing", "plan"),
+)
+
+
+def _whole(kind: str, topics: list[Found], asked: Instruction, prompt: str) -> str:
+    """What only the whole can tell: the size of a text, a word problem, a multiple choice."""
+    about = {topic.kind for topic in topics}
+    if kind not in _PLAIN and _frontier(kind, about):
+        return "research"
+    if kind in _WRITTEN and _is_long(asked):
+        return "long_form"
+    return _examined(kind, about, asked, prompt)
+
+
+def _examined(kind: str, about: set[str], asked: Instruction, prompt: str) -> str:
+    if kind in _EXAMINED and _CHOICES.search(prompt[-2000:]):
+        return "choice"
+    if (kind in _OPEN and _is_problem(asked)) or (kind == "suggest" and asked.story):
+        return "reason"
+    if kind == "unknown":
+        return _unnamed(about, asked, prompt)
+    if kind in {"what", "what_is"} and asked.code:
+        return "explain"
+    return _about_code(kind, asked) if "code_thing" in about else kind
+
+
+def _frontier(kind: str, about: set[str]) -> bool:
+    """Whether evidence is in conflict, or long work is to be done without asking back."""
+    alone = "autonomy" in about and kind not in _TOLD
+    return alone or about >= {"conflict", "evidence"}
+
+
+def _is_long(asked: Instruction) -> bool:
+    """Whether a text of several pages is asked for."""
+    sizes = (size for span in asked.spans for size in _LENGTH.finditer(asked.text, *span))
+    return any(size[2] or int(re.sub(r"\D", "", size[1])) >= LONG for size in sizes)
+
+
+def _about_code(kind: str, asked: Instruction) -> str:
+    """Why code fails takes working out; how one thing is written in it is a fact."""
+    short = kind == "how" and asked.asked < BRIEF
+    return "code" if kind == "why" else "lookup" if short else kind
+
+
+def _is_problem(asked: Instruction) -> bool:
+    return asked.story or (figures(asked) > 2 and asked.asked > BRIEF)
+
+
+def _unnamed(about: set[str], asked: Instruction, prompt: str) -> str:
+    if _SUM.fullmatch(prompt[:200]):
+        return "trivial"
+    if not asked.spans:
+        return "greeting"
+    if "code_thing" in about:
+        return "code"
+    if asked.asked < BRIEF and asked.text.rstrip().endswith(("?", "？")):
+        return "yes_no"
+    return next((kind for what, kind in _NAMED if about >= what), "unknown")
+
+
+#: Topics that tell what is to be done where no verb does.
+_NAMED = (
+    ({"theory", "deep"}, "research"),
+    ({"conditions"}, "design"),
+    ({"critical"}, "analyse"),
+)
+
+
+def figures(asked: Instruction) -> int:
+    """How many numbers the instruction names."""
+    return sum(len(_FIGURE.findall(asked.text, *span)) for span in asked.spans)
+
+
+#: Words that a question which is one fact does not reach, with the object of its verb.
+BRIEF = 9
+#: Nor one about a danger or a flaw that a few sentences answer.
+ROUNDABOUT = 14
+#: A text of so many words takes a plan.
+LONG = 700
+_LENGTH = re.compile(
+    r"\b(\d[\d.,]{0,6})[\s-]?(?:words?\b|wörter\w*|worte?\w*|mots\b|palabras\b|शब्द|字)"
+    r"|((?:\b(?:one|two|three|a)\ thousand\ words|万字"
+    r"|[一两三四五六七八九]千[一二三四五六七八九百]*字))"
+)
+_WRITTEN = {"write", "unknown", "trivial", "suggest", "explain", "lookup", "what", "how", "show"}
+_QUERIED = {"what_is", "what", "how"}
+#: What conflicting evidence and working alone do not make harder.
+_PLAIN = {*FACTS, "lexical", "trivial", "transform", "how", "why", "explain", "translate"}
+_TOLD = {"write", "suggest", "long_form"}
+_EXAMINED = {*FACTS, "unknown", "how", "why", "solve", "identify", "show", "explain", "reason"}
+_OPEN = {*FACTS, "unknown", "how", "solve", "reason", "identify"}
+_FIGURE = re.compile(r"\d+")
+_SUM = re.compile(r"[\s\d.,+*/×÷=?()^%-]+")
+_CHOICES = re.compile(r"^\(?A[.)].*\n\(?B[.)]", re.MULTILINE)

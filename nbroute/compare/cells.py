@@ -8,7 +8,7 @@ from typing import Any, cast, get_args
 
 from nbroute import errors
 from nbroute.batch.rows import Row
-from nbroute.classify.simple import forced
+from nbroute.classify.registry import forced
 from nbroute.compare.columns import Column, Contender, NotSent
 from nbroute.compare.picks import column_of, unpicked
 from nbroute.engine.context import Spec

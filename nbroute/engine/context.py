@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbroute.budgets import Limits
 from nbroute.checks.structured import Schema
-from nbroute.classify.simple import Choice
+from nbroute.classify.registry import Choice
 from nbroute.engine.attempts import Journal
 from nbroute.engine.conversations import Turn
 from nbroute.engine.dispatch import Dispatcher

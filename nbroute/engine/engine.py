@@ -12,7 +12,7 @@ from nbroute import pricing
 from nbroute.budgets import Guard, checked_prompt, with_budget
 from nbroute.checks import wanted
 from nbroute.checks.structured import read_schema
-from nbroute.classify.simple import forced
+from nbroute.classify.registry import forced
 from nbroute.classify.turns import classify_turn
 from nbroute.engine.attempts import Journal, Settled, journaled, settle
 from nbroute.engine.context import Parts, Senses, Spec, Trip

@@ -10,9 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nbroute.classify.features import FAMILIES, Vocabulary
-from nbroute.classify.learned import LearnedClassifier
-from nbroute.classify.linear import Model, Reading, Scale
+from nbroute.classify.learned import FAMILIES, LearnedClassifier, Model, Reading, Scale, Vocabulary
 from nbroute.errors import SettingsError
 from nbroute.types import Embedder
 

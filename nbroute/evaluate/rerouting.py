@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
-from nbroute.classify.cautious import CautiousClassifier, before_step
 from nbroute.classify.embedding import EmbeddingClassifier
-from nbroute.classify.hybrid import HybridClassifier
+from nbroute.classify.hybrid import CautiousClassifier, HybridClassifier, before_step
 from nbroute.classify.model import ModelClassifier
 from nbroute.classify.turns import classify_turn
 from nbroute.engine.context import Parts, Senses, Spec

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from nbroute.classify.cautious import stepped
+from nbroute.classify.hybrid import stepped
 from nbroute.engine.context import Spec
 from nbroute.evaluate.past import Past
 from nbroute.providers.simulated import MODELS, SimulatedModel

@@ -12,9 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nbroute.classify.features import Shape, Vocabulary, grams, measure
-from nbroute.classify.learned import LearnedClassifier, embedded
-from nbroute.classify.linear import Model, Reading, Scale
+from nbroute.classify.learned import (
+    LearnedClassifier,
+    Model,
+    Reading,
+    Scale,
+    Shape,
+    Vocabulary,
+    embedded,
+    grams,
+    measure,
+)
 from nbroute.errors import SettingsError
 from nbroute.evaluate.figures import Figure, Scored, figures, table, unbeaten
 from nbroute.evaluate.training_data import Labelled, read_labels

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbroute import pricing
 from nbroute.batch.rows import Row
-from nbroute.classify.cautious import CautiousClassifier, read_threshold
+from nbroute.classify.hybrid import CautiousClassifier, read_threshold
 from nbroute.engine.context import Parts, Spec
 from nbroute.engine.engine import Engine
 from nbroute.errors import SettingsError

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 from nbroute.checks import NAMES as CHECKS
-from nbroute.classify.simple import NAMES as CLASSIFIERS
+from nbroute.classify.registry import NAMES as CLASSIFIERS
 from nbroute.engine.plan import STRATEGIES
 from nbroute.errors import NbrouteError, SettingsError
 from nbroute.notebook import commands, complete, names, options, render, tables

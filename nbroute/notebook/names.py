@@ -7,7 +7,7 @@ from typing import Any
 
 from nbroute.checks import NAMES as CHECKS
 from nbroute.checks import own
-from nbroute.classify.simple import NAMES as CLASSIFIERS
+from nbroute.classify.registry import NAMES as CLASSIFIERS
 from nbroute.errors import SettingsError, did_you_mean
 from nbroute.sandbox import assertions_of, tests_check
 from nbroute.types import Check

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import NoReturn
 
 from nbroute.checks import NAMES as CHECKS
-from nbroute.classify.simple import NAMES as CLASSIFIERS
+from nbroute.classify.registry import NAMES as CLASSIFIERS
 from nbroute.engine.plan import CACHE_MODES, STRATEGIES
 from nbroute.errors import SettingsError, did_you_mean
 from nbroute.pricing import read_usd

@@ -9,7 +9,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from nbroute.classify.simple import NAMES
+from nbroute.classify.registry import NAMES
 from nbroute.errors import NbrouteError, named
 from nbroute.notebook import playing
 from nbroute.notebook.card import Card

@@ -6,7 +6,7 @@ import threading
 
 import ipywidgets as widgets
 
-from nbroute.classify.simple import NAMES
+from nbroute.classify.registry import NAMES
 from nbroute.errors import NbrouteError, named
 from nbroute.evaluate import whatif_text
 from nbroute.evaluate.scenarios import Strategy

@@ -16,7 +16,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from nbroute.classify.simple import NAMES as CLASSIFIERS
+from nbroute.classify.registry import NAMES as CLASSIFIERS
 from nbroute.errors import SettingsError, did_you_mean
 from nbroute.settings.choice import Ready, choose, describe_choice, find_file, user_folder
 from nbroute.settings.document import Document, Table, read_document

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from nbroute.classify.simple import NAMES as CLASSIFIERS
+from nbroute.classify.registry import NAMES as CLASSIFIERS
 from nbroute.errors import SettingsError
 from nbroute.recording.header import Header
 from nbroute.recording.reading import read_headline
