@@ -148,6 +148,10 @@ class Router(Engine):
         """The recording that answers; None where models do."""
         return self._recording
 
+    @overload
+    def record(self, path: str | Path) -> Recorder: ...
+    @overload
+    def record(self, path: None) -> None: ...
     def record(self, path: str | Path | None) -> Recorder | None:
         """Keep each answer from here on in that text file, for `replay`; None ends it.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import graphlib
 import subprocess
 import sys
 from pathlib import Path
@@ -82,49 +83,31 @@ def test_a_module_imports_only_rooms_above_its_own(path):
     assert [] == below
 
 
-@pytest.mark.parametrize(
-    "room",
-    [
-        "audit",
-        "checks",
-        "classify",
-        "cli",
-        "engine",
-        "compare",
-        "embedders",
-        "evaluate",
-        "export",
-        "storage",
-        "batch",
-        "notebook",
-        "providers",
-        "recording",
-        "report",
-        "sandbox",
-        "settings",
-        "types",
-    ],
-)
-def test_a_folder_has_no_import_cycle(room):
-    graph = {}
-    for path in (ROOT / room).glob("*.py"):
-        name = f"nbroute.{room}" if path.stem == "__init__" else f"nbroute.{room}.{path.stem}"
-        graph[name] = {
-            other
-            for other in imports_of(path) | {one.rpartition(".")[0] for one in imports_of(path)}
-            if other.startswith(f"nbroute.{room}.") and other != name
-        }
-    seen: list[str] = []
+def test_the_import_graph_has_no_cycle():
+    """Over the whole package: type-checking and in-function imports, `__init__` too."""
+    names = {name_of(path): path for path in ROOT.rglob("*.py")}
+    graph = {
+        name: {module_in(other, names) for other in imports_of(path)} - {None, name}
+        for name, path in names.items()
+    }
 
-    def visit(name: str) -> None:
-        assert name not in seen, " -> ".join([*seen, name])
-        seen.append(name)
-        for other in graph.get(name, ()):
-            visit(other)
-        seen.pop()
+    try:
+        order = list(graphlib.TopologicalSorter(graph).static_order())
+    except graphlib.CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
 
-    for name in graph:
-        visit(name)
+    assert set(order) == set(graph)
+
+
+def name_of(path: Path) -> str:
+    parts = path.relative_to(ROOT.parent).with_suffix("").parts
+    return ".".join(parts).removesuffix(".__init__")
+
+
+def module_in(imported: str, names: dict[str, Path]) -> str | None:
+    """The module of the package that `imported` is, or is a name in."""
+    found = imported if imported in names else imported.rpartition(".")[0]
+    return found if found in names else None
 
 
 @pytest.mark.parametrize(
@@ -134,6 +117,33 @@ def test_a_folder_has_no_import_cycle(room):
 )
 def test_a_pure_layer_has_no_clock_no_chance_no_environment(path):
     assert set() == {name.split(".")[0] for name in imports_of(path)} & IMPURE_MODULES
+
+
+#: What reads or writes a file; package data is read through `importlib.resources.files`.
+FILE_CALLS = {"open", "read_text", "read_bytes", "write_text", "write_bytes", "mkdir", "unlink"}
+#: Writes the one file that its caller names.
+WRITES_A_FILE = {"report/figure.py", "classify/examples.py"}
+
+
+def file_calls(path: Path) -> set[str]:
+    calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+    found = {ast.unparse(call.func) for call in calls}
+    return {
+        name
+        for name in found
+        if name.rpartition(".")[2] in FILE_CALLS and not name.startswith(("files(", "resources."))
+    }
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in modules() if room_of(path) in PURE],
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
+def test_a_pure_layer_touches_no_file_but_package_data(path):
+    allowed = str(path.relative_to(ROOT)) in WRITES_A_FILE
+
+    assert allowed or set() == file_calls(path)
 
 
 #: litellm takes its switches from the environment alone: set for its import, and taken back.

@@ -86,14 +86,13 @@ class Card:
         """Show the last state. With no answer at all, the error speaks for itself."""
         with self._lock:
             earlier = self.view.results
-            answered = result is not None and (
-                result.text.strip() or not raised or result.cost_usd or result.notices
-            )
+            told = result and (result.text.strip() or result.cost_usd or result.notices)
+            answered = (result,) if result and (told or not raised) else ()
             stopped = isinstance(raised, KeyboardInterrupt) and answered
             error = f"{type(raised).__name__}: {raised}" if raised else ""
             session = render.session_text(self._router, saving=not self.screen.has_meter)
             self.view = render.View(
-                (result, *earlier) if answered else earlier,
+                (*answered, *earlier),
                 error=error if earlier and not stopped else "",
                 session=session,
             )

@@ -83,7 +83,6 @@ def make_matcher(vocabulary: Callable[[], Vocabulary]) -> Callable[[Any], dict[s
     """
     from IPython.core.completer import SimpleCompletion, context_matcher
 
-    @context_matcher(identifier="nbroute")
     def matcher(context: Any) -> dict[str, Any]:
         found = complete(
             context.full_text, context.cursor_line, context.text_until_cursor, vocabulary
@@ -99,7 +98,8 @@ def make_matcher(vocabulary: Callable[[], Vocabulary]) -> Callable[[Any], dict[s
             "ordered": True,
         }
 
-    return matcher
+    made: Callable[[Any], dict[str, Any]] = context_matcher(identifier="nbroute")(matcher)
+    return made
 
 
 def register(ip: Any, matcher: Any) -> None:

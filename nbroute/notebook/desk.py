@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -9,7 +10,7 @@ from nbroute.checks import NAMES as CHECKS
 from nbroute.classify.registry import NAMES as CLASSIFIERS
 from nbroute.engine.plan import STRATEGIES
 from nbroute.errors import NbrouteError, SettingsError
-from nbroute.notebook import commands, complete, names, options, render, tables
+from nbroute.notebook import complete, names, options, render, tables
 from nbroute.notebook.card import Card
 from nbroute.notebook.comparing.desk import Comparing
 from nbroute.notebook.interpolate import prompt_of
@@ -38,16 +39,12 @@ class Desk:
     def __init__(self, shell: Any, settings: Settings) -> None:
         self.shell = shell
         self.last: RouteResult | None = None
-        self.router = Router(settings, announce=self._announce)
+        self.router: Router = Router(settings, announce=self._announce)
         self._before: Settings | None = None
         self._card: Card | None = None
         self._meter: Meter | None = None
         self.followers: list[Follower] = []
         self._just_shown: tuple[str, int] | None = None
-
-    def run_line(self, line: str) -> Any:
-        """Do what the words after `%route` say."""
-        return commands.run(self, line)
 
     def run_cell(self, line: str, cell: str) -> Any:
         """Route the cell's prompt, or show what would be sent."""
@@ -107,7 +104,7 @@ class Desk:
             raise SettingsError("nothing was routed yet; run a %%route cell first")
         return self.last
 
-    def escalate(self, tier: str | None) -> RouteResult:
+    def escalate(self, tier: str | None) -> RouteResult | None:
         """Answer the last prompt again on the next tier, or on that one, in a card of its own."""
         last = self.newest
         if tier is None and self.router.above(last) is None:
@@ -115,13 +112,13 @@ class Desk:
         card = Card(self.router, self._screen(), earlier=last.chain)
         return self._show(card, lambda: card.escalate(tier), output=None, quiet=False)
 
-    def vocabulary(self) -> complete.Vocabulary:
-        """What completion offers here and now."""
+    def vocabulary(self, commands: tuple[str, ...]) -> complete.Vocabulary:
+        """What completion offers here and now; `commands` are the words after `%route`."""
         tiers = self.router.ladder.tiers
         return complete.Vocabulary(
             options=options.flags(),
             compare_options=self.comparing.flags,
-            subcommands=tuple(commands.COMMANDS),
+            subcommands=commands,
             tiers=self.router.ladder.names,
             models=tuple(dict.fromkeys(model for tier in tiers for model in tier.models)),
             profiles=tuple(BUILT_IN),
@@ -151,7 +148,9 @@ class Desk:
             card, lambda: card.route(prompt, **asked), output=wanted.output, quiet=wanted.quiet
         )
 
-    def _show(self, card: Card, call: Any, *, output: str | None, quiet: bool) -> Any:
+    def _show(
+        self, card: Card, call: Callable[[], RouteResult], *, output: str | None, quiet: bool
+    ) -> RouteResult | None:
         self._card = card
         try:
             result = call()

@@ -31,6 +31,7 @@ class Explorer(widgets.VBox):
         self.button = button(EXPLORE, _HINT)
         self.said = Said()
         super().__init__([row(self.button, self.said)], layout={"overflow": "auto"})
+        self.children: tuple[Any, ...]
         self.button.on_click(lambda _: self.toggle())
 
     def toggle(self) -> None:

@@ -65,13 +65,17 @@ class RouteMagics(Magics):
         self.desk.comparing.display_grid(grid)
 
     def _vocabulary(self) -> complete.Vocabulary:
-        return self.desk.vocabulary()
+        from nbroute.notebook.commands import COMMANDS
+
+        return self.desk.vocabulary(tuple(COMMANDS))
 
     @no_var_expand
     @line_cell_magic
     def route(self, line: str, cell: str | None = None) -> Any:
         """Route the cell's prompt (`%%route -h`); alone on a line, see `%route help`."""
-        return self.desk.run_line(line) if cell is None else self.desk.run_cell(line, cell)
+        from nbroute.notebook import commands
+
+        return commands.run(self.desk, line) if cell is None else self.desk.run_cell(line, cell)
 
     @no_var_expand
     @line_cell_magic
@@ -101,8 +105,8 @@ def unload(shell: Any) -> None:
             shell.magics_manager.magics[kind].pop(name, None)
     if magics is None:
         return
-    for kind in (RESULT, COMPARISON, GRID, REPORT):
-        shell.display_formatter.ipython_display_formatter.pop(".".join(kind), None)
+    for shown in (RESULT, COMPARISON, GRID, REPORT):
+        shell.display_formatter.ipython_display_formatter.pop(".".join(shown), None)
     complete.unregister(shell, magics.matcher)
     if "desk" in vars(magics):
         magics.desk.router.close()

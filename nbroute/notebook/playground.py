@@ -113,10 +113,10 @@ class Playground(widgets.VBox):
 
     def announced(self, words: str) -> bool:
         """Show what the answer waits for, a model's loading say; False where none is awaited."""
-        waiting = self._busy.locked() and self._card is not None
-        if waiting:
-            self._card.say(words)
-        return waiting
+        if self._card is None or not self._busy.locked():
+            return False
+        self._card.say(words)
+        return True
 
     def refresh(self, router: Router) -> None:
         """Explain and send with that router from here on."""

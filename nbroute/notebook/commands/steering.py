@@ -31,11 +31,13 @@ def budget(desk: Desk, rest: str) -> tables.Said:
 def teach(desk: Desk, rest: str) -> tables.Said:
     """Keep a prompt as an example of a tier, for the classifiers that learn from examples."""
     tier, _, text = rest.partition(" ")
+    prompt = text.strip()
     if not tier:
         raise SettingsError("`%route teach` takes a tier, and a text or the last prompt")
-    if not text.strip() and desk.last is None:
-        raise SettingsError("nothing was routed yet; give a text: `%route teach TIER TEXT`")
-    prompt = text.strip() or desk.last.prompt
+    if not prompt:
+        if desk.last is None:
+            raise SettingsError("nothing was routed yet; give a text: `%route teach TIER TEXT`")
+        prompt = desk.last.prompt
     known = desk.router.teach(prompt, tier)
     return tables.Said(f"nbroute: kept as an example of {known}: {shortened(prompt, 60)}")
 

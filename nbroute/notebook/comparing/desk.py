@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from nbroute.compare import Comparison, Grid
 from nbroute.errors import RecordError, SettingsError
@@ -18,16 +18,34 @@ from nbroute.notebook.comparing.grids import grid_table
 from nbroute.notebook.comparing.view import State
 from nbroute.notebook.interpolate import prompt_of
 from nbroute.report import counted
+from nbroute.router import Router
 
 if TYPE_CHECKING:
-    from nbroute.notebook.desk import Desk
+    from nbroute.notebook.controls import Meter
+
+
+class Notebook(Protocol):
+    """The notebook that the comparisons are in: its variables, its router, its meter."""
+
+    shell: Any
+    router: Router
+
+    @property
+    def is_live(self) -> bool:
+        """Whether somebody may be looking at a front end that can be redrawn."""
+
+    def meter(self) -> Meter:
+        """The session meter."""
+
+    def refresh(self) -> None:
+        """Something was asked: have what shows the session read it again."""
 
 
 class Comparing:
     """The comparisons of one notebook: the last can be voted on, each be shown again."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, notebook: Notebook) -> None:
+        self._notebook = notebook
         self._last: Card | None = None
         self._states: dict[str, State] = {}
         self._just_shown: tuple[str, int] | None = None
@@ -57,17 +75,17 @@ class Comparing:
         wanted = options.parse(line)
         if wanted.help:
             return tables.Told(options.make_parser().format_help())
-        prompt = prompt_of(cell, self._desk.shell.user_ns, "%%route_compare")
+        prompt = prompt_of(cell, self._notebook.shell.user_ns, "%%route_compare")
         if wanted.dry_run:
-            return estimate_table(self._desk.router, prompt, wanted.tiers, self._asked(wanted))
+            return estimate_table(self._notebook.router, prompt, wanted.tiers, self._asked(wanted))
         return self._compare(prompt, wanted)
 
     def display(self, comparison: Comparison) -> None:
         """Show a comparison; in its own cell, which has just done so, no second time."""
         from IPython.display import display
 
-        if self._just_shown == (comparison.id, self._desk.shell.execution_count):
-            if not hasattr(self._desk.shell, "kernel"):  # a terminal has printed `Out[n]: `
+        if self._just_shown == (comparison.id, self._notebook.shell.execution_count):
+            if not hasattr(self._notebook.shell, "kernel"):  # a terminal has printed `Out[n]: `
                 told = f"<Comparison of {counted(len(comparison.columns), 'answer')}>"
                 display({"text/plain": told}, raw=True)
             return
@@ -81,7 +99,7 @@ class Comparing:
 
     def _show_again(self, comparison: Comparison) -> None:
         """Show it as it was last shown, with controls of its own where someone is watching."""
-        board = Live() if self._desk.is_live else Once()
+        board = Live() if self._notebook.is_live else Once()
         card = Card(board, self._state(comparison), random.shuffle)
         card.resume(comparison)
         self._follow(card)
@@ -105,14 +123,14 @@ class Comparing:
     def _compare(self, prompt: str, wanted: Any) -> Comparison | None:
         card = self._card(prompt, wanted)
         try:
-            comparison = self._desk.router.compare(
+            comparison = self._notebook.router.compare(
                 prompt, wanted.tiers, observe=card, **self._asked(wanted)
             )
         except BaseException as error:
             self._stopped(card, wanted, getattr(error, "result", None))
             raise
         finally:
-            self._desk.refresh()
+            self._notebook.refresh()
         self._keep(card, comparison, wanted)
         return None if wanted.quiet else comparison
 
@@ -124,8 +142,8 @@ class Comparing:
             card.give_up()
 
     def _card(self, prompt: str, wanted: Any) -> Card:
-        static = self._desk.router.settings.static
-        board = Quiet() if wanted.quiet else board_for(self._desk.shell, static=static)
+        static = self._notebook.router.settings.static
+        board = Quiet() if wanted.quiet else board_for(self._notebook.shell, static=static)
         seed = prompt.encode("utf-8", "surrogatepass")
         chance = random.SystemRandom() if board.live else random.Random(seed)  # noqa: S311 - a saved notebook that is run again must show the same order
         return Card(board, State((), blind=wanted.blind, marked=wanted.diff), chance.shuffle)
@@ -133,12 +151,12 @@ class Comparing:
     def _keep(self, card: Card, comparison: Comparison, wanted: Any) -> None:
         card.finish(comparison)
         if wanted.output:
-            self._desk.shell.user_ns[wanted.output] = comparison
+            self._notebook.shell.user_ns[wanted.output] = comparison
         self._follow(card)
-        self._just_shown = (comparison.id, self._desk.shell.execution_count)
+        self._just_shown = (comparison.id, self._notebook.shell.execution_count)
 
     def _asked(self, wanted: Any) -> dict[str, Any]:
-        return names.answering(self._desk.shell.user_ns, wanted)
+        return names.answering(self._notebook.shell.user_ns, wanted)
 
     def _remember(self, card: Card) -> None:
         self._states[card.comparison.id] = card.state
@@ -148,4 +166,4 @@ class Comparing:
 
         from nbroute.notebook.comparing.controls import CompareControls
 
-        display(CompareControls(card, self._desk.meter()))
+        display(CompareControls(card, self._notebook.meter()))
