@@ -1,14 +1,19 @@
 # make demo: a real model routes the quickstart's prompts, with no key.  make help: the rest.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
+# The newest other Python: pyenv's, else one on the path; empty where there is none.
+NEWEST ?= $(or $(shell ls -d $(HOME)/.pyenv/versions/3.1[2-9]*/bin/python 2>/dev/null | sort -V | tail -n 1),\
+	$(shell command -v python3.14 || command -v python3.13 || command -v python3.12))
 BIN := .venv/bin
 QUICKSTART := notebooks/01_quickstart.ipynb
 
-.PHONY: help demo lab test check bench notebooks clean
+.PHONY: help demo lab test test-newest check figures bench notebooks clean
 
 help:
 	@echo "make demo       install, route the quickstart on a local model, print what it cost"
 	@echo "make lab        open JupyterLab on the quickstart"
 	@echo "make test       lint, types and every test"
+	@echo "make test-newest  what needs no browser, on the newest other Python here"
+	@echo "make figures    lines, files and fragments of the code"
 	@echo "make bench      the figures of the README, each a ratio within one run"
 	@echo "make notebooks  execute the notebooks again on the simulated ladder"
 	@echo "make clean      remove what the others made"
@@ -21,6 +26,19 @@ lab: .venv/demo
 
 test: .venv/test check
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+test-newest:
+ifeq ($(strip $(NEWEST)),)
+	@echo "There is no Python newer than $(PYTHON) here, so nothing to test with it."
+else
+	$(NEWEST) -m venv .venv-newest
+	.venv-newest/bin/python -m pip install --quiet --disable-pip-version-check -e '.[local,test]'
+	.venv-newest/bin/nbroute pull
+	.venv-newest/bin/python -m pytest -n 2 --dist loadfile -m "not browser"
+endif
+
+figures: .venv/test
+	$(BIN)/python tools/figures.py
 
 check: .venv/test
 	$(BIN)/ruff check
@@ -54,4 +72,4 @@ notebooks: .venv/test
 	@touch $@
 
 clean:
-	rm -rf .venv .venv-peers out .pytest_cache .ruff_cache .mypy_cache
+	rm -rf .venv .venv-newest .venv-peers out .pytest_cache .ruff_cache .mypy_cache
