@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from nbroute.checks.asked import (
+from nbroute.checks.confidence import RATING_INSTRUCTION, RatingFilter, likely, rated, take_rating
+from nbroute.checks.doubt import not_refused, not_unsure
+from nbroute.checks.form import in_time, not_truncated, valid_json
+from nbroute.checks.length import asks_short, at_least, long_enough
+from nbroute.checks.named import (
     DEFAULTS,
     NAMES,
     Asked,
+    Own,
+    best,
     is_built_in,
+    judge,
     needs_logprobs,
     needs_rating,
+    own,
     parse_check,
     wanted,
 )
-from nbroute.checks.confidence import likely, rated
-from nbroute.checks.doubt import not_refused, not_unsure
-from nbroute.checks.fence import without_fence
-from nbroute.checks.form import in_time, not_truncated, valid_json
-from nbroute.checks.json_text import parse_json
-from nbroute.checks.length import asks_short, at_least, long_enough
-from nbroute.checks.rating import RATING_INSTRUCTION, RatingFilter, take_rating
-from nbroute.checks.situation import Situation
-from nbroute.checks.verdicts import Own, best, judge, own
+from nbroute.checks.text import Situation, parse_json, without_fence
 
 __all__ = [
     "DEFAULTS",

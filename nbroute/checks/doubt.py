@@ -15,8 +15,7 @@ import re
 from functools import cache
 
 from nbroute.checks import asian, english, european
-from nbroute.checks.situation import Situation
-from nbroute.checks.spoken import spoken
+from nbroute.checks.text import Situation, spoken
 from nbroute.types import Check, Reply, Verdict
 
 #: One tuple of patterns a language.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nbroute.checks.json_text import parse_json
+from nbroute.checks.text import parse_json
 from nbroute.types import Check, Reply, Verdict
 
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import re
 
-from nbroute.checks.situation import Situation
-from nbroute.checks.spoken import spoken
+from nbroute.checks.text import Situation, spoken
 from nbroute.types import Check, Reply, Verdict
 
 SHORTEST = 20

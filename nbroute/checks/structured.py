@@ -14,8 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from nbroute.checks.json_text import nesting, parse_json
-from nbroute.checks.quoting import short
+from nbroute.checks.text import nesting, parse_json, short
 from nbroute.errors import SettingsError, did_you_mean
 from nbroute.types import Check, Reply, Verdict
 

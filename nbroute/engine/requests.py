@@ -9,7 +9,7 @@ from typing import Any
 
 from nbroute import pricing
 from nbroute.checks import needs_logprobs, needs_rating
-from nbroute.checks.rating import RATING_INSTRUCTION
+from nbroute.checks.confidence import RATING_INSTRUCTION
 from nbroute.checks.structured import parse_json, schema_instruction
 from nbroute.engine.attempts import Journal
 from nbroute.engine.context import Parts, Trip

@@ -7,7 +7,7 @@ import queue
 import threading
 from collections.abc import Callable, Generator, Iterator
 
-from nbroute.checks.rating import RatingFilter
+from nbroute.checks.confidence import RatingFilter
 from nbroute.errors import SettingsError
 from nbroute.types import Chunk, Done, Event, Reply, Request, RouteResult, Text, Usage
 
