@@ -32,7 +32,7 @@ from nbroute.errors import (
 )
 from nbroute.ladders import preset
 from nbroute.providers.simulated import FAILURES, MODELS, Simulated
-from nbroute.providers.simulated_json import instance
+from nbroute.providers.simulated_answers import instance
 from nbroute.types import Ladder, Message, Reply, Request, Tier, Usage
 
 SMALL, LARGE = "simulated/gpt-4o-mini", "simulated/claude-opus-4"
@@ -420,7 +420,7 @@ def holds(assertion, text):
     (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     assert "# simulated: " in code
     names = {}
-    exec(code, names)  # noqa: S102 - written by nbroute.providers.simulated_tasks
+    exec(code, names)  # noqa: S102 - from nbroute/providers/simulated.toml
     try:
         return bool(eval(assertion, names))  # noqa: S307 - as above
     except (TypeError, AttributeError):

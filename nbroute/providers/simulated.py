@@ -1,17 +1,16 @@
 """A provider that makes its answers up, the same in every run: for lessons, tests and demos.
 
 No answer pretends to be real: it says "[simulated]" wherever the form that is asked for leaves
-room for it. What a request asks for is acted out: text in `simulated_text`, a schema in
-`simulated_json`, a function in `simulated_code`, ratings and log-probabilities in
-`simulated_skill`.
+room for it. Its words are made in `simulated_answers`.
 """
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from nbroute.errors import (
     AuthError,
@@ -25,9 +24,7 @@ from nbroute.errors import (
     did_you_mean,
 )
 from nbroute.ladders import SIMULATED_PRICES
-from nbroute.providers.simulated_skill import logprobs
-from nbroute.providers.simulated_text import simulated_text
-from nbroute.providers.simulated_words import MARK, noise, tokens_of
+from nbroute.providers.simulated_answers import MARK, logprobs, noise, simulated_text, tokens_of
 from nbroute.types import Chunk, Price, ProviderKind, Request, Usage
 
 Failures = str | Sequence[str | None] | Mapping[str, "str | Sequence[str | None]"]
@@ -94,7 +91,13 @@ class Simulated:
     ) -> None:
         self.name = name
         self.pace = pace
-        self._for_all, self._for_model = _script(fail)
+        if isinstance(fail, Mapping):
+            for model in fail:
+                if model not in MODELS:
+                    raise SettingsError(f"fail names {model!r}, {did_you_mean(model, MODELS)}")
+            self._failures = {model: _kinds(kinds) for model, kinds in fail.items()}
+        else:
+            self._failures = dict.fromkeys(MODELS, _kinds(fail))
         self._lock = threading.Lock()
 
     def send(self, request: Request) -> Iterator[Chunk]:
@@ -104,11 +107,18 @@ class Simulated:
             raise UnknownModel(
                 f"{MARK} no model {request.model!r}: {did_you_mean(request.model, MODELS)}"
             )
-        kind = self._next_failure(request.model)
+        with self._lock:
+            kind = next(self._failures.get(request.model, iter(())), None) or ""
         if kind in _RAISED:
             error, says = _RAISED[kind]
             raise error(f"{MARK} {request.model}: {says}")
-        yield from self._wait(_answer(request, _changed(model, request, kind), kind))
+        clock = 0.0
+        for chunk in _answer(request, model, kind):
+            now = chunk.clock_ms or clock
+            if self.pace:
+                time.sleep((now - clock) / 1000 * self.pace)
+            clock = now
+            yield chunk
 
     def models(self) -> list[str]:
         """List the simulated models, cheapest tier first."""
@@ -121,29 +131,6 @@ class Simulated:
     def close(self) -> None:
         """Do nothing: it holds nothing."""
 
-    def _next_failure(self, model: str) -> str:
-        with self._lock:
-            script = self._for_model.get(model, self._for_all)
-            return next(script, None) or ""
-
-    def _wait(self, chunks: Iterator[Chunk]) -> Iterator[Chunk]:
-        clock = 0.0
-        for chunk in chunks:
-            now = chunk.clock_ms or clock
-            if self.pace:
-                time.sleep((now - clock) / 1000 * self.pace)
-            clock = now
-            yield chunk
-
-
-def _script(fail: Failures | None) -> tuple[Iterator[str | None], dict[str, Iterator[str | None]]]:
-    if isinstance(fail, Mapping):
-        for model in fail:
-            if model not in MODELS:
-                raise SettingsError(f"fail names {model!r}, {did_you_mean(model, MODELS)}")
-        return iter(()), {model: _kinds(kinds) for model, kinds in fail.items()}
-    return _kinds(fail), {}
-
 
 def _kinds(kinds: str | Sequence[str | None] | None) -> Iterator[str | None]:
     """Play one kind for ever, or several once."""
@@ -153,55 +140,30 @@ def _kinds(kinds: str | Sequence[str | None] | None) -> Iterator[str | None]:
             raise SettingsError(
                 f"there is no simulated failure {kind!r}: {did_you_mean(str(kind), FAILURES)}"
             )
-    return iter(lambda: kinds, object()) if isinstance(kinds, str) else iter(asked)
-
-
-def _changed(model: SimulatedModel, request: Request, kind: str) -> SimulatedModel:
-    """Vary the speed by up to a tenth, as the request's hash says; `slow` is ten times slower."""
-    factor = 1 + _JITTER * noise(request, "speed")
-    if kind == "slow":
-        factor *= _SLOW
-    return replace(
-        model,
-        ttft_ms=model.ttft_ms * factor,
-        tokens_per_second=model.tokens_per_second / factor,
-    )
+    return itertools.repeat(kinds) if isinstance(kinds, str) else iter(asked)
 
 
 def _answer(request: Request, model: SimulatedModel, kind: str) -> Iterator[Chunk]:
-    tokens, finish = _spoken(request, model.skill, kind)
+    # The speed varies by up to a tenth, as the request's hash says.
+    factor = (1 + _JITTER * noise(request, "speed")) * (_SLOW if kind == "slow" else 1)
+
+    def clock_ms(tokens: int) -> float:
+        return model.ttft_ms * factor + tokens * 1000 / (model.tokens_per_second / factor)
+
+    tokens = tokens_of(_TOLD[kind] if kind in _TOLD else simulated_text(request, model.skill))
+    most = min(request.max_tokens, len(tokens) // 2 or 1 if kind == "length" else len(tokens))
+    finish = "length" if kind == "length" or most < len(tokens) else "stop"
+    tokens = tokens[:most]
     sure = logprobs(request, model.skill, tokens) if request.logprobs else ()
+    pieces = tokens if request.stream else []
     if kind == "cut":
-        half = tokens[: len(tokens) // 2] if request.stream else []
-        yield from _timed(half, sure, model)
+        pieces = pieces[: len(tokens) // 2]
+    for place, token in enumerate(pieces):
+        yield Chunk(token, clock_ms=clock_ms(place), logprobs=sure[place : place + 1])
+    if kind == "cut":
         raise Unavailable(f"{MARK} the answer of {request.model!r} broke off half-way: ask again")
-    if request.stream:
-        yield from _timed(tokens, sure, model)
     text, sure = ("", ()) if request.stream else ("".join(tokens), sure)
-    usage = Usage(_input_tokens(request), len(tokens))
-    clock_ms = _clock_ms(len(tokens), model)
-    yield Chunk(text, usage, finish, request.model, clock_ms, logprobs=sure)
+    usage = Usage(sum(len(tokens_of(m.content)) for m in request.messages), most)
+    yield Chunk(text, usage, finish, request.model, clock_ms(most), logprobs=sure)
     if not tokens:
         raise BadReply(f"{MARK} empty answer from {request.model!r}: ask again")
-
-
-def _spoken(request: Request, skill: float, kind: str) -> tuple[list[str], str]:
-    """Make the tokens of the answer and its finish_reason."""
-    tokens = tokens_of(_TOLD[kind] if kind in _TOLD else simulated_text(request, skill))
-    if kind == "length":
-        return tokens[: min(request.max_tokens, len(tokens) // 2 or 1)], "length"
-    return tokens[: request.max_tokens], "length" if len(tokens) > request.max_tokens else "stop"
-
-
-def _timed(tokens: list[str], sure: tuple[float, ...], model: SimulatedModel) -> Iterator[Chunk]:
-    for place, token in enumerate(tokens):
-        clock_ms = _clock_ms(place, model)
-        yield Chunk(token, clock_ms=clock_ms, logprobs=sure[place : place + 1])
-
-
-def _clock_ms(tokens: int, model: SimulatedModel) -> float:
-    return model.ttft_ms + tokens * 1000 / model.tokens_per_second
-
-
-def _input_tokens(request: Request) -> int:
-    return sum(len(tokens_of(message.content)) for message in request.messages)

@@ -1,0 +1,535 @@
+"""The words of a simulated model: made from the request alone, and marked as simulated.
+
+How hard a prompt is to a model and how sure the model is of its answer are inventions for
+lessons: they measure nothing. A model whose `skill` is below the prompt's difficulty is unsure,
+rates itself below 8 and gives its tokens lower probabilities.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import keyword
+import math
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cache
+from importlib import resources
+from itertools import islice
+from textwrap import indent
+from typing import Any
+
+from nbroute.types import Request
+
+MARK = "[simulated]"
+
+_TOKEN = re.compile(r"\s*(?:\w{1,12}|[^\w\s])|\s+")
+_QUOTED_CHARS = 60
+
+
+@cache
+def _data() -> dict[str, Any]:
+    """What the simulated models have ready: steps, texts by format, functions to write."""
+    file = resources.files("nbroute.providers").joinpath("simulated.toml")
+    return tomllib.loads(file.read_text("utf-8"))
+
+
+@cache
+def _pattern(name: str) -> re.Pattern[str]:
+    return re.compile("".join(_data()["patterns"][name]))
+
+
+def tokens_of(text: str) -> list[str]:
+    """Cut by the simulated models' own rule (see `Simulated`); joined, they are the text."""
+    return _TOKEN.findall(text)
+
+
+def draw(*parts: object) -> float:
+    """Draw a number from 0 to 1 that the parts alone decide."""
+    digest = hashlib.sha256(repr(parts).encode()).digest()
+    return int.from_bytes(digest[:4], "big") / 0xFFFFFFFF
+
+
+def noise(request: Request, purpose: str) -> float:
+    """Draw a number from -1 to 1 that the request's content alone decides."""
+    return 2 * draw(purpose, request.model, request.messages, request.temperature) - 1
+
+
+def _last(request: Request, role: str) -> str:
+    return next((m.content for m in reversed(request.messages) if m.role == role), "")
+
+
+def _said(request: Request, role: str) -> str:
+    """The last message of that role: its beginning quoted and its words counted."""
+    words = _last(request, role).split()
+    if not words:
+        return "no system prompt" if role == "system" else "an empty prompt"
+    text = " ".join(islice(words, _QUOTED_CHARS))
+    short = text if len(text) <= _QUOTED_CHARS else f"{text[:_QUOTED_CHARS]}..."
+    turn = sum(message.role == "user" for message in request.messages) if role == "user" else 1
+    count = f"{len(words)} {'word' if len(words) == 1 else 'words'}"
+    return f'"{short}" ({count}{f", turn {turn}" if turn > 1 else ""})'
+
+
+# How hard, and how sure
+
+_EASY_WORDS = 14
+_LONG_WORDS = 200
+_SEARCHED_CHARS = 4000
+_UNSURE_FROM = 0.15
+_UNSURE_SHARE = 0.75
+
+
+def _prompt(request: Request) -> str:
+    """The last user message, less a closing paragraph that asks for a rating."""
+    prompt = _last(request, "user")
+    if request.rated:
+        head, _, closing = prompt.rpartition("\n\n")
+        prompt = head if head and _pattern("asks_for_rating").search(closing) else prompt
+    return prompt.strip()
+
+
+def _is_easy(prompt: str) -> bool:
+    """Whether it is a short question for one fact."""
+    short = len(prompt.split()) <= _EASY_WORDS
+    return bool(short and _pattern("easy").match(prompt) and not _pattern("hard").search(prompt))
+
+
+def _difficulty(prompt: str) -> float:
+    """Grade the prompt from 0 to 1, by its words, its length and a little by its hash."""
+    if _is_easy(prompt):
+        return 0.1 + 0.1 * draw("difficulty", prompt)
+    length = 0.3 * math.sqrt(min(len(prompt.split()), _LONG_WORDS) / _LONG_WORDS)
+    words = {match.lower() for match in _pattern("hard").findall(prompt[:_SEARCHED_CHARS])}
+    hard = 0.2 + 0.07 * min(len(words) - 1, 3) if words else 0
+    return min(0.25 + length + hard + 0.1 * draw("difficulty", prompt), 0.95)
+
+
+def logprobs(request: Request, skill: float, tokens: list[str]) -> tuple[float, ...]:
+    """Draw the tokens' log-probabilities; their mean falls as the prompt outgrows the skill."""
+    prompt = _prompt(request)
+    sure = min(max(0.82 + 0.9 * (skill - _difficulty(prompt)), 0.1), 0.99)
+    seed = draw("logprobs", request.model, prompt)
+    return tuple(2 * math.log(sure) * draw(seed, place) for place in range(len(tokens)))
+
+
+# Text
+
+_SENTENCE_BELOW = 0.5
+
+
+def simulated_text(request: Request, skill: float) -> str:
+    """Write the answer: a tier's name where one is asked for, else what the request asks.
+
+    Where the request is `rated`, its last line is "Confidence: N", a whole number up to 10,
+    8 or more exactly where the skill is up to the prompt.
+    """
+    name = _class_name(request, skill)
+    if name:
+        return name
+    if request.schema is not None:
+        text = structured_answer(request, request.schema, skill)
+    elif request.json:
+        record = {
+            "simulated": True,
+            "note": f"{MARK} {request.model} is no real model",
+            "prompt": _said(request, "user"),
+            "system": _said(request, "system"),
+            "max_tokens": request.max_tokens,
+            "skill": skill,
+        }
+        text = json.dumps(record, ensure_ascii=False)
+    else:
+        text = code_answer(request, skill) or _prose(request, skill)
+    if request.rated:
+        rating = 8 + math.floor(8 * (skill - _difficulty(_prompt(request))))
+        text = f"{text.rstrip()}\n\nConfidence: {min(max(rating, 1), 10)}"
+    return text
+
+
+def _prose(request: Request, skill: float) -> str:
+    """Answer in words: the more skill, the more parts."""
+    asked, system, prompt = _said(request, "user"), _said(request, "system"), _prompt(request)
+    gap = _difficulty(prompt) - skill
+    if gap > _UNSURE_FROM and draw("unsure", request.model, prompt) < _UNSURE_SHARE:
+        return (
+            f"{MARK} {request.model} got {asked}. I'm not sure of the answer: it is "
+            f"beyond a skill of {skill:g}."
+        )
+    if _is_easy(prompt):
+        # All models say nearly the same, as real ones do of an undisputed fact.
+        return (
+            f"{MARK} {asked} asks for one fact. It would be answered in a sentence, "
+            f"well under {request.max_tokens} tokens, and much the same by every model."
+        )
+    if skill < _SENTENCE_BELOW:
+        return (
+            f"{MARK} {request.model} got {asked} and would answer it in a "
+            f"sentence, under {system} and {request.max_tokens} tokens."
+        )
+    steps = _data()["steps"]
+    done = enumerate(steps[: round(skill * len(steps))], 1)
+    lines = "\n".join(f"{number}. {step}" for number, step in done)
+    return (
+        f"{MARK} {request.model} is no real model; this shows what it was given.\n\n"
+        f"- prompt: {asked}\n- system prompt: {system}\n- budget: {request.max_tokens} tokens\n\n"
+        f"With a skill of {skill:g} it would:\n\n{lines}\n"
+    )
+
+
+# Classifying
+
+_CLASSIFY_TOKENS = 16
+_CHARS_AT_THE_TOP = 700
+_SWAY = 0.1
+
+
+def _class_name(request: Request, skill: float) -> str | None:
+    """Choose one of the names that the request lists; None where it asks for none of several.
+
+    The prompt's length alone decides; the less the skill, the more the hash sways it.
+    """
+    if request.max_tokens > _CLASSIFY_TOKENS:
+        return None
+    asks = _last(request, "system") or _last(request, "user")
+    if listed := _pattern("asks_for_one").search(asks):
+        names = re.split(r",?\s+or\s+|,\s*", listed[1].strip().rstrip("."))
+        names = [name for name in names if name]
+    else:
+        names = _pattern("described").findall(asks) if "one word" in asks.lower() else []
+    if not names:
+        return None
+    asked = _last(request, "user")
+    judged = _pattern("judged").search(asked)
+    prompt = (judged["fenced"] or judged["last"] or "") if judged else asked
+    height = min(len(prompt.strip()) / _CHARS_AT_THE_TOP, 1.0) ** 0.5
+    height += (1 - skill) * _SWAY * noise(request, "class")
+    return str(names[min(max(int(height * len(names)), 0), len(names) - 1)])
+
+
+# Code
+
+_RIGHT_FROM = 0.6
+_RIGHT_WHEN_TOLD_FROM = 0.4
+_STUB_SHARE = 0.3
+_CODE_CHARS = 2000
+
+
+def code_answer(request: Request, skill: float) -> str | None:
+    """Write the function that the prompt asks for; None where it asks for none.
+
+    Right from a skill of 0.6; below it has a mistake or returns None. Where a user message
+    carries a traceback, a skill of 0.4 will do.
+    """
+    prompt = _prompt(request)[:_CODE_CHARS]
+    if not _pattern("asks_for_code").search(prompt):
+        return None
+    if _pattern("other_language").search(prompt) and "ython" not in prompt:
+        return None
+    name, takes = _signature(prompt)
+    exercise = _exercise(name, prompt)
+    own = exercise["takes"] if exercise else ["*args"]
+    name, takes = name or (exercise["names"][0] if exercise else "answer"), takes or own
+    if exercise and len(takes) == len(own):
+        note, body = _solution(exercise, request, skill)
+        # One step binds all arguments to the exercise's own names, so that they may cross.
+        bound = "" if takes == own else f"{', '.join(own)} = {', '.join(takes)}\n"
+        body = bound + body.replace("{name}", name)
+    else:
+        note = "no model wrote this, and it is not among the exercises that are kept"
+        body = 'raise NotImplementedError("simulated: nobody wrote this function")'
+    return (
+        f"{MARK} {request.model} is no real model; this function is made up for lessons.\n\n"
+        f"```python\ndef {name}({', '.join(takes)}):\n    # simulated: {note}\n"
+        f"{indent(body, '    ')}\n```\n"
+    )
+
+
+def _signature(prompt: str) -> tuple[str | None, list[str]]:
+    """Find the function's name and its arguments' names, as far as the prompt has them."""
+
+    def usable(name: str) -> bool:
+        return name.isidentifier() and not keyword.iskeyword(name)
+
+    found = (re.search(pattern, prompt) for pattern in _data()["signatures"])
+    for match in filter(None, found):
+        if usable(match[1]):
+            takes = [re.split(r"[:=]", part)[0].strip() for part in match[2].split(",")]
+            distinct = len(set(takes)) == len(takes)
+            return match[1], takes if distinct and all(map(usable, takes)) else []
+    return None, []
+
+
+def _exercise(name: str | None, prompt: str) -> dict[str, Any] | None:
+    def fits(pattern: str) -> bool:
+        return re.search(pattern, prompt, re.IGNORECASE) is not None
+
+    fitting = [one for one in _data()["exercise"] if fits(one.get("only", ""))]
+    named = [one for one in fitting if (name or "").lower() in one["names"]]
+    return next(iter(named or [one for one in fitting if fits(one["told"])]), None)
+
+
+def _solution(exercise: dict[str, Any], request: Request, skill: float) -> tuple[str, str]:
+    """A note on the body that a model of this skill writes, and the body."""
+    told = any(m.role == "user" and _pattern("failed").search(m.content) for m in request.messages)
+    if skill >= (_RIGHT_WHEN_TOLD_FROM if told else _RIGHT_FROM):
+        return "an exercise that is kept for lessons", exercise["right"]
+    if draw("stub", request.model, tuple(exercise["names"]), _prompt(request)) < _STUB_SHARE:
+        return f"a skill of {skill:g} leaves it empty", "return None"
+    return f"a skill of {skill:g} puts a mistake in", exercise["wrong"]
+
+
+# JSON by a schema
+
+_FITS_FROM = 0.6
+_MISFIT_SLOPE = 2.0
+_OPTIONAL_BELOW = 4
+_STOP_AT = 40
+_TRIES = 20
+_MOST = 200
+_MOST_CHARS = 10_000
+_CHOICES = ("anyOf", "oneOf")
+_IMPLIED = (
+    ("object", {"properties", "required", "additionalProperties"}),
+    ("array", {"items", "prefixItems", "minItems"}),
+    ("number", {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"}),
+)
+
+
+def structured_answer(request: Request, schema: Mapping[str, Any], skill: float) -> str:
+    """Write JSON that fits the schema; below a skill of 0.6 a share of it does not.
+
+    What does not fit has prose before it or a value of the wrong type.
+    """
+    seed = draw("schema", request.model, request.messages, request.temperature)
+    value = instance(schema, seed)
+    if draw("misfit", seed) >= _MISFIT_SLOPE * (_FITS_FROM - skill):
+        return json.dumps(value, ensure_ascii=False)
+    spoilt = _spoilt(schema, schema, value) if draw("kind", seed) < 0.5 else None
+    if spoilt is not None:
+        return json.dumps(spoilt, ensure_ascii=False)
+    return f"{MARK} Here is what was asked for:\n\n{json.dumps(value, ensure_ascii=False)}"
+
+
+def instance(schema: Mapping[str, Any], seed: float = 0.0) -> Any:
+    """Make a value that the schema allows; its texts say that they are simulated.
+
+    It knows the words that classes turn into, and simple patterns; not `not`, `if` and the like.
+    """
+    return _Instances(schema, seed).value(schema, "value", 0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Instances:
+    root: Mapping[str, Any]
+    seed: float
+
+    def value(self, schema: Any, name: str, depth: int) -> Any:
+        if not isinstance(schema, Mapping) or depth > _STOP_AT:
+            return f"{MARK} {name}"
+        schema = _resolved(schema, self.root)
+        if "const" in schema:
+            return schema["const"]
+        if "enum" in schema:
+            count = len(schema["enum"])
+            return schema["enum"][min(int(draw(self.seed, name) * count), count - 1)]
+        for word in _CHOICES:
+            if word in schema:
+                branch = self._branch(schema.pop(word), depth)
+                return self.value(_merged(schema, branch), name, depth + 1)
+        return self._of_kind(_kind(schema), schema, name, depth)
+
+    def _of_kind(self, kind: str, schema: Mapping[str, Any], name: str, depth: int) -> Any:
+        if kind == "object":
+            return self._object(schema, depth)
+        if kind == "array":
+            return self._array(schema, name, depth)
+        if kind in ("integer", "number"):
+            return _number(schema, kind, draw(self.seed, name, depth))
+        if kind == "boolean":
+            return draw(self.seed, name) < 0.5
+        return None if kind == "null" else _string(schema, name)
+
+    def _branch(self, branches: list[Any], depth: int) -> Any:
+        """Take the first that is not null; deep down one that does not go deeper, if any."""
+        schemas = [branch for branch in branches if isinstance(branch, Mapping)]
+        ends = [b for b in schemas if "$ref" not in b and _kind(b) not in ("object", "array")]
+        if depth >= _OPTIONAL_BELOW and ends:
+            return ends[-1]
+        nulls = [branch for branch in schemas if branch.get("type") == "null"]
+        return next((branch for branch in branches if branch not in nulls), branches[0])
+
+    def _object(self, schema: Mapping[str, Any], depth: int) -> dict[str, Any]:
+        parts, required = schema.get("properties", {}), schema.get("required", ())
+        more = schema.get("additionalProperties", True)
+        names = [name for name in parts if depth < _OPTIONAL_BELOW or name in required]
+        names += [name for name in required if name not in parts]
+        least = min(schema.get("minProperties", 0), _MOST)
+        least = max(least, int(not parts and isinstance(more, Mapping)))
+        names += [f"simulated_{place}" for place in range(1, least - len(names) + 1)]
+        return {
+            name: self.value(parts.get(name, more), name, depth + 1)
+            for name in names[: schema.get("maxProperties", len(names))]
+            if parts.get(name, more) is not False
+        }
+
+    def _array(self, schema: Mapping[str, Any], name: str, depth: int) -> list[Any]:
+        items = schema.get("items", "prefixItems" not in schema)
+        firsts = items if isinstance(items, list) else schema.get("prefixItems", ())
+        usual = 2 if depth < _OPTIONAL_BELOW and items is not False else 0
+        wanted = max(schema.get("minItems", 0), usual, len(firsts))
+        count = min(wanted, schema.get("maxItems", wanted), _MOST)
+        made: list[Any] = []
+        for place in range(count * (_TRIES if schema.get("uniqueItems") else 1)):
+            part = firsts[place] if place < len(firsts) else items
+            item = self.value(part, f"{name} {place + 1}", depth + 1)
+            if len(made) < count and not (schema.get("uniqueItems") and item in made):
+                made.append(item)
+        return made
+
+
+def _resolved(schema: Mapping[str, Any], root: Mapping[str, Any]) -> dict[str, Any]:
+    """Put the local references and the parts of `allOf` in place."""
+    found = dict(schema)
+    for _ in range(_STOP_AT):
+        if "$ref" in found:
+            target: Any = root
+            for part in str(found.pop("$ref")).removeprefix("#").split("/")[1:]:
+                key = part.replace("~1", "/").replace("~0", "~")
+                target = target.get(key, {}) if isinstance(target, Mapping) else {}
+            found = _merged(target, found)
+        elif "allOf" in found:
+            found = _merged(found, *found.pop("allOf"))
+        else:
+            break
+    return found
+
+
+def _merged(*schemas: Any) -> dict[str, Any]:
+    """One schema of several; properties and required names are added up, else the last counts."""
+    both: dict[str, Any] = {}
+    for schema in schemas:
+        if isinstance(schema, Mapping):
+            properties = {**both.get("properties", {}), **schema.get("properties", {})}
+            required = [*both.get("required", ()), *schema.get("required", ())]
+            both |= schema
+            both |= {"properties": properties} if properties else {}
+            both |= {"required": required} if required else {}
+    return both
+
+
+def _kind(schema: Mapping[str, Any]) -> str:
+    kind = schema.get("type")
+    if isinstance(kind, list):
+        return str(next((one for one in kind if one != "null"), "null"))
+    implied = (name for name, words in _IMPLIED if words & schema.keys())
+    return str(kind) if kind is not None else next(implied, "string")
+
+
+def _number(schema: Mapping[str, Any], kind: str, drawn: float) -> float:
+    """Draw a multiple of the step between the limits; the middle where there is none."""
+    step = Fraction(str(schema.get("multipleOf", 1 if kind == "integer" else 0.5)))
+
+    def limits(word: str, inwards: int) -> list[tuple[Fraction, int]]:
+        """The limits of one side, each with how far inwards the first value is: 0 or 1 step."""
+        closed, opened = schema.get(f"m{word}"), schema.get(f"exclusiveM{word}")
+        # In draft 4, the exclusive word is true or false and is about the other one.
+        both = ((closed, inwards if opened is True else 0), (opened, inwards))
+        return [(Fraction(str(at)), off) for at, off in both if type(at) in (int, float)]
+
+    low, after = max(limits("inimum", 1), default=(None, 0))
+    high, before = min(limits("aximum", -1), default=(None, 0))
+    if low is None:
+        low = Fraction(1) if high is None else min(Fraction(1), high - 9 * step)
+    if high is None:
+        high = low + 9 * step
+    first = math.ceil(low / step) + (after if low % step == 0 else 0)
+    final = math.floor(high / step) + (before if high % step == 0 else 0)
+    if final < first:
+        return float((low + high) / 2)
+    chosen = (first + int(drawn * (final - first))) * step
+    return int(chosen) if chosen.denominator == 1 else float(chosen)
+
+
+def _spoilt(schema: Any, root: Mapping[str, Any], value: Any) -> Any:
+    """Give one value in it a type that its schema does not have; None where none is sure."""
+    schema = _resolved(schema, root) if isinstance(schema, Mapping) else {}
+    if any(word in schema for word in (*_CHOICES, "format", "enum", "const")):
+        return None
+    match schema.get("type"):
+        case "integer" | "number" | "boolean":
+            return f"{MARK} not as asked"
+        case "string":
+            return 0
+        case "array" if value and isinstance(schema.get("items"), Mapping):
+            item = _spoilt(schema["items"], root, value[-1])
+            return None if item is None else [*value[:-1], item]
+        case "object":
+            for name, part in schema.get("properties", {}).items():
+                worse = _spoilt(part, root, value[name]) if name in value else None
+                if worse is not None:
+                    return {**value, name: worse}
+    return None
+
+
+# Texts by a schema
+
+_UNIT = re.compile(
+    r"(\[\^?\]?(?:\\.|[^\]\\])*\]|\\.|\((?:\?:)?[^()]*\)|[^\\\[\]()^$|?*+{}])"
+    r"(?:\{(\d+)(?:,(\d*))?\}|([*+?]))?"
+)
+_TRIED = "s1A -_.@/:+#,;=!'\"()"
+
+
+def _string(schema: Mapping[str, Any], name: str) -> str:
+    """Make a text that says it is simulated, as far as the schema leaves room for that."""
+    if schema.get("format") in _data()["formats"]:
+        return str(_data()["formats"][schema["format"]])
+    least, most = min(schema.get("minLength", 0), _MOST_CHARS), schema.get("maxLength", math.inf)
+    if "pattern" in schema:
+        pattern = str(schema["pattern"])
+        for times in (1, 2, 3, 5, 8, max(least, 9)):
+            for text in (MARK, "simulated", _written(pattern, times)):
+                if least <= len(text) <= most and _matches(pattern, text):
+                    return text
+        return MARK
+    text = f"{MARK} {name}"
+    if len(text) < least:
+        text += " simulated" * ((least - len(text)) // 10 + 1)
+    if len(text) <= most:
+        return text
+    return text[:most] if most >= len(MARK) else "simulated"[:most].ljust(least, "d")
+
+
+def _written(pattern: str, times: int) -> str:
+    """Write out the first alternative; what repeats without end does so `times` times."""
+    depth = 0
+    for place, char in enumerate(pattern):
+        depth += (char in "([") - (char in ")]")
+        if char == "|" and depth == 0:
+            pattern = pattern[:place]
+            break
+    text = ""
+    for unit, count, most, sign in _UNIT.findall(pattern):
+        repeats = {"*": times - 1, "?": 0, "+": times}.get(sign, min(int(count or 1), _MOST_CHARS))
+        if most == "" and count and f"{{{count},}}" in pattern:
+            repeats = max(repeats, times)
+        if unit.startswith("("):
+            written = _written(unit[1:-1].removeprefix("?:"), times)
+        elif len(unit) == 1:
+            written = "s" if unit == "." else unit
+        else:
+            fitting = (char for char in _TRIED if _matches(rf"\A{unit}\Z", char))
+            written = next(fitting, unit[-1])
+        text += written * repeats
+    return text
+
+
+def _matches(pattern: str, text: str) -> bool:
+    try:
+        return re.search(pattern, text) is not None
+    except re.error:
+        return False
