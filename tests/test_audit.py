@@ -268,8 +268,8 @@ def test_a_name_that_is_no_text_is_read_and_shown(tmp_path):
     [
         (b"", "the file is empty"),
         (b" \n", "the file is empty"),
-        (b"{", "no JSON"),
-        (b"\x89PNG\r\n\x1a\n\x00\xff\xfe", "it is no text"),
+        (b"{", "not JSON"),
+        (b"\x89PNG\r\n\x1a\n\x00\xff\xfe", "it is not text"),
         (b"\x00\x01\x02\x03", "no"),
         (b"[]", "no list of cells"),
         (b"3", "no list of cells"),
@@ -286,7 +286,7 @@ def test_a_file_that_is_no_notebook_is_named_and_the_others_are_counted(tmp_path
 
     assert 1 == found.spend.calls
     assert 1 == len(found.unread)
-    assert found.unread[0].startswith(f"{str(tmp_path / 'bad.ipynb')!r} is no notebook: ")
+    assert found.unread[0].startswith(f"{str(tmp_path / 'bad.ipynb')!r} is not a notebook: ")
     assert why in found.unread[0]
 
 
@@ -299,7 +299,7 @@ def test_a_missing_file_a_pattern_without_match_and_a_pipe_are_named(tmp_path):
 
     assert missing.endswith("none.ipynb': No such file or directory")
     assert nothing.startswith("no file matches")
-    assert pipe.endswith("pipe.ipynb' is no file")
+    assert pipe.endswith("pipe.ipynb' is not a file")
 
 
 def test_a_file_that_begins_with_a_byte_order_mark_is_read(tmp_path):
@@ -357,7 +357,7 @@ BROKEN = [
     (record(ts=None), "'ts' is None"),
     (record(attempts={}), "'attempts' is {}"),
     (record(attempts=[]), "'attempts' is []"),
-    (record(attempts=["x"]), "an attempt is a str"),
+    (record(attempts=["x"]), "'attempts[0]' is 'x'"),
     (broken(cost_usd=-0.01), "'cost_usd' is -0.01"),
     (broken(cost_usd=float("nan")), "'cost_usd' is nan"),
     (broken(cost_usd=float("inf")), "'cost_usd' is inf"),
@@ -376,7 +376,7 @@ BROKEN = [
     (broken(cached="no"), "'cached' is 'no'"),
     (broken(status="fine"), "'status' is 'fine'"),
     (broken(purpose=7), "'purpose' is 7"),
-    ({"schema": 1, "compared": "x"}, "'compared' is a str, not a list"),
+    ({"schema": 1, "compared": "x"}, "'compared' is 'x'"),
     ({"schema": 1, "compared": [3]}, "it is a int, not a record"),
 ]
 

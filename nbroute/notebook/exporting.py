@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from nbroute.export import Answer, Call, Exchange, Session, page_of, write_page
+from nbroute.export import Answer, EarlierAttempt, Exchange, Session, page_of, write_page
 from nbroute.notebook.answer_html import answer_html
 from nbroute.notebook.lines import headline, remarks
 from nbroute.notebook.rungs import has_ladder, ladder_lines, ladder_title
@@ -52,7 +52,7 @@ def session_of(router: Router, scrubber: Scrubber) -> Session:
         facts=_facts(router, report),
         report=_without_keys(report, scrubber),
         exchanges=tuple(_exchanges(router, results, scrubber)),
-        calls=tuple(_calls(router, results)),
+        earlier=tuple(_calls(router, results)),
         notes=(_SIMULATED,) if "simulated" in kinds else (),
     )
 
@@ -122,17 +122,17 @@ def _told(label: Label) -> str:
     return f"{label.feedback} (needed {label.needed})" if label.needed else label.feedback
 
 
-def _calls(router: Router, results: Sequence[RouteResult]) -> list[Call]:
+def _calls(router: Router, results: Sequence[RouteResult]) -> list[EarlierAttempt]:
     """The last calls of the session that are in the ledger and not among the results."""
     known = {result.id for result in results}
     rows = [row for row in router.ledger.rows(session=router.session) if row["result"] not in known]
     return [_call(row) for row in rows[-MOST_CALLS:]]
 
 
-def _call(row: Mapping[str, Any]) -> Call:
+def _call(row: Mapping[str, Any]) -> EarlierAttempt:
     cost = "$0 (cached)" if row["cached"] else describe(Cost(row["cost_usd"], row["cost_source"]))
     simulated = " (simulated)" if row["provider_kind"] == "simulated" else ""
-    return Call(
+    return EarlierAttempt(
         when=_when(row["ts"]),
         what=row["purpose"],
         tier=row["tier"] or "(none)",

@@ -1,0 +1,292 @@
+"""A session as one HTML page: no script, nothing loaded, readable for as long as HTML is."""
+
+from __future__ import annotations
+
+import contextlib
+import html
+import secrets
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass, field
+from pathlib import Path
+
+from nbroute.errors import SettingsError
+from nbroute.report import Report
+from nbroute.report.charts import telling
+from nbroute.report.figure import grid
+from nbroute.report.text import blocks_of
+
+#: By this an export knows its own files, so that it may write over them.
+MARK = '<meta name="generator" content="nbroute export">'
+POLICY = (
+    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; "
+    "form-action 'none'"
+)
+SUFFIXES = (".html", ".htm")
+#: Characters; what is longer is folded.
+LONG_PROMPT, LONG_ANSWER = 2_000, 8_000
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer; `html` goes into the page as it is and must be safe, `size` is in characters.
+
+    `headline` has its tier, model, cost and time, `ladder` a line for each attempt.
+    """
+
+    headline: str
+    html: str = field(repr=False)
+    size: int = 0
+    remarks: tuple[str, ...] = ()
+    ladder_title: str = ""
+    ladder: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A prompt and its answers: the newest of a chain first, or those that are compared."""
+
+    prompt: str = field(repr=False)
+    answers: tuple[Answer, ...]
+    compared: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierAttempt:
+    """A call that the ledger has and this process no longer remembers."""
+
+    when: str
+    what: str
+    tier: str
+    model: str
+    status: str
+    cost: str
+    latency: str
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A session to be exported: plain text, but the answers; `facts` are for the page's head."""
+
+    facts: tuple[tuple[str, str], ...]
+    report: Report = field(repr=False)
+    exchanges: tuple[Exchange, ...] = ()
+    earlier: tuple[EarlierAttempt, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def write_page(path: str | Path, page: str, *, force: bool = False) -> Path:
+    """Write the page, whole or not at all; over an export, and with `force` over another file.
+
+    SettingsError for a name that does not end in .html, and where it cannot be written.
+    """
+    target = Path(path).expanduser()
+    if target.suffix.lower() not in SUFFIXES:
+        raise SettingsError(
+            f"an export is an HTML page, and {target.name!r} does not end in .html: "
+            f"say {target.stem + '.html'!r}"
+        )
+    if not target.parent.is_dir():
+        raise SettingsError(f"there is no folder {str(target.parent)!r}; make it first")
+    if target.is_dir():
+        raise SettingsError(f"{str(target)!r} is a folder; name a file in it")
+    if target.exists() and not force and not _is_export(target):
+        raise SettingsError(
+            f"{str(target)!r} is there already and is not an export of nbroute; "
+            "another name, or `--force` (in Python: force=True) to write over it"
+        )
+    part = target.with_name(f".nbroute-{secrets.token_hex(8)}.html")
+    try:
+        with part.open("xb") as file:
+            file.write(page.encode("utf-8", "replace"))
+        part.replace(target)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            part.unlink()
+        if isinstance(error, OSError):
+            told = error.strerror or str(error)
+            raise SettingsError(f"cannot write {str(target)!r}: {told}") from error
+        raise
+    return target
+
+
+def _is_export(target: Path) -> bool:
+    try:
+        with target.open("rb") as file:
+            return MARK.encode() in file.read(1_000)
+    except OSError:
+        return False
+
+
+def page_of(session: Session) -> str:
+    """The whole page."""
+    facts = "".join(f"<dt>{_text(k)}</dt><dd>{_text(v)}</dd>" for k, v in session.facts)
+    exchanges = [_exchange(place, one) for place, one in enumerate(session.exchanges, start=1)]
+    sections = {
+        "Report": _report(session.report),
+        "Charts": _charts(session.report),
+        "Prompts and answers": "\n".join(exchanges) or "<p>No answer is kept in this process.</p>",
+        "Earlier calls of this session": _earlier(session.earlier),
+    }
+    parts = [
+        "<h1>nbroute session</h1>",
+        f'<dl class="facts">{facts}</dl>',
+        *(f'<p class="note">{_text(note)}</p>' for note in session.notes),
+        *(
+            f"<section>\n<h2>{title}</h2>\n{body}\n</section>"
+            for title, body in sections.items()
+            if body
+        ),
+    ]
+    body = "\n".join(parts)
+    return (
+        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n{MARK}\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<meta name="color-scheme" content="light dark">\n'
+        f"<title>nbroute session</title>\n<style>{CSS}</style>\n</head>\n"
+        f"<body>\n<main>\n{body}\n</main>\n</body>\n</html>\n"
+    )
+
+
+def _report(report: Report) -> str:
+    parts = []
+    for block in blocks_of(report):
+        if not isinstance(block, str):
+            parts.append(_table(block))
+        elif block:
+            indented = ' class="part"' if block.startswith(" ") else ""
+            parts.append(f"<p{indented}>{_text(block)}</p>")
+    return "\n".join(parts)
+
+
+def _charts(report: Report) -> str:
+    """Each chart as a picture that takes the page's colours, and its figures, folded."""
+    drawn = []
+    try:
+        for figure in telling(report):
+            title = f"{_text(figure.title)}: the figures"
+            rows = _folded(_table(grid(figure.rows)), title) if figure.rows else ""
+            drawn.append(f"<figure>{figure.svg(card=False)}{rows}</figure>")
+    except SettingsError as error:
+        return f"<p>Not drawn: {_text(str(error))}.</p>"
+    return f'<div class="charts">{"".join(drawn)}</div>' if drawn else ""
+
+
+def _exchange(place: int, exchange: Exchange) -> str:
+    kind = " (compared)" if exchange.compared else ""
+    prompt = f'<pre class="prompt" dir="auto">{_text(exchange.prompt)}</pre>'
+    if len(exchange.prompt) > LONG_PROMPT:
+        prompt = _folded(prompt, f"the prompt, {len(exchange.prompt):,} characters")
+    answers = [f'<div class="answer">{_answer(one)}</div>' for one in exchange.answers]
+    if exchange.compared:
+        shown = f'<div class="columns">{"".join(answers)}</div>'
+    else:
+        before = zip(answers[1:], exchange.answers[1:], strict=True)
+        folded = (_folded(a, f"before that: {_text(one.headline)}") for a, one in before)
+        shown = "".join([answers[0], *folded])
+    head = f'<h3 id="prompt-{place}">Prompt {place}{kind}</h3>'
+    return f"<article>\n{head}\n{prompt}\n{shown}\n</article>"
+
+
+def _answer(answer: Answer) -> str:
+    tier, _, rest = answer.headline.partition(" · ")
+    text = f'<div class="text" dir="auto">{answer.html or "<p>(no answer)</p>"}</div>'
+    if answer.size > LONG_ANSWER:
+        text = _folded(text, f"the answer, {answer.size:,} characters")
+    parts = [
+        f'<p class="headline"><strong>{_text(tier)}</strong> · {_text(rest)}</p>',
+        *(f'<p class="remark">{_text(line)}</p>' for line in answer.remarks),
+        *(f'<p class="label">label: {_text(line)}</p>' for line in answer.labels),
+        text,
+    ]
+    if answer.ladder:
+        lines = "".join(f"<li>{_text(line)}</li>" for line in answer.ladder)
+        parts.append(_folded(f"<ul>{lines}</ul>", _text(answer.ladder_title)))
+    return "".join(parts)
+
+
+def _earlier(attempts: Sequence[EarlierAttempt]) -> str:
+    if not attempts:
+        return ""
+    head = ("when", "what for", "tier", "model", "status", "cost", "time")
+    said = "<p>Calls that the ledger has; their prompts and answers are not kept.</p>"
+    return said + _table([head, *map(astuple, attempts)])
+
+
+def _folded(body: str, summary: str) -> str:
+    return f"<details><summary>{summary}</summary>{body}</details>"
+
+
+def _table(rows: Sequence[Sequence[str]]) -> str:
+    """The rows, heading first."""
+    head, *lines = rows
+    names = "".join(f'<th scope="col">{_text(name)}</th>' for name in head)
+    body = "".join(
+        f"<tr>{''.join(f'<td>{_text(cell)}</td>' for cell in row)}</tr>\n" for row in lines
+    )
+    return (
+        '<div class="wide" tabindex="0" role="region" aria-label="table"><table><thead>'
+        f"<tr>{names}</tr></thead><tbody>\n{body}</tbody></table></div>"
+    )
+
+
+def _text(text: str) -> str:
+    return html.escape(text)
+
+
+#: Light and dark by the reader's choice, and on paper.
+CSS = """
+:root { color-scheme: light dark; --ink: #1f2328; --soft: #59636e; --ground: #ffffff;
+  --card: #f6f8fa; --line: #d1d9e0; --link: #0550ae; }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e6edf3; --soft: #9da7b3; --ground: #0d1117; --card: #161b22; --line: #3d444d;
+    --link: #79b8ff; } }
+* { box-sizing: border-box; }
+body { margin: 0; background: var(--ground); color: var(--ink);
+  font: 16px/1.5 system-ui, sans-serif; overflow-wrap: anywhere; }
+main { max-width: 76rem; margin: 0 auto; padding: 1.5rem 1rem 4rem; }
+h1 { font-size: 1.6rem; margin: 0 0 .5rem; }
+h2 { font-size: 1.25rem; margin: 2.5rem 0 .75rem; border-bottom: 1px solid var(--line); }
+h3 { font-size: 1rem; margin: 0 0 .5rem; }
+a { color: var(--link); }
+p { margin: .35rem 0; }
+.part { padding-left: 1.25rem; }
+.facts { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem; margin: 0; }
+.facts dt, .remark { color: var(--soft); }
+.facts dd { margin: 0; }
+.note { border-left: 4px solid #b8860b; padding-left: .75rem; }
+.wide { overflow-x: auto; margin: .75rem 0; }
+table { border-collapse: collapse; font-size: .9rem; overflow-wrap: normal; }
+th, td { border-bottom: 1px solid var(--line); padding: .2rem .9rem .2rem 0; text-align: left;
+  vertical-align: top; font-variant-numeric: tabular-nums; }
+th { color: var(--soft); font-weight: 600; }
+.charts { display: grid; gap: 1.5rem 2rem;
+  grid-template-columns: repeat(auto-fit, minmax(min(100%, 33rem), 1fr)); }
+figure { margin: 0; }
+figure svg { max-width: 100%; height: auto; display: block; }
+article { border: 1px solid var(--line); border-radius: 6px; padding: 1rem; margin: 1rem 0; }
+pre { white-space: pre-wrap; overflow-wrap: anywhere; margin: .5rem 0; font-size: .9rem; }
+.prompt { background: var(--card); padding: .6rem .8rem; border-radius: 4px; font-family: inherit;
+  font-size: 1rem; }
+.headline { margin-top: .75rem; }
+.remark, .label { font-size: .9rem; }
+.text { margin: .6rem 0; }
+.text table { display: block; overflow-x: auto; }
+.text pre, .text code { background: var(--card); border-radius: 4px; }
+.text pre { padding: .6rem .8rem; }
+.columns { display: grid; gap: 1rem;
+  grid-template-columns: repeat(auto-fit, minmax(min(100%, 20rem), 1fr)); }
+.columns .answer { border-top: 3px solid var(--line); min-width: 0; }
+details { margin: .4rem 0; }
+summary { cursor: pointer; color: var(--soft); font-size: .9rem; }
+details > .answer { border-left: 3px solid var(--line); padding-left: .9rem; }
+@media print {
+  :root { --ink: #000; --soft: #333; --ground: #fff; --card: #f3f3f3; --line: #bbb; }
+  main { max-width: none; padding: 0; }
+  figure, tr, .headline, h2, h3 { break-inside: avoid; }
+  h2, h3, .headline { break-after: avoid; }
+  details::details-content { content-visibility: visible; block-size: auto; }
+  .wide { overflow: visible; }
+}
+"""
