@@ -4,6 +4,6 @@
 - `training`       `fit`: labelled prompts -> the learned classifier and its figures
 - `figures`        APGR and its intervals; the learned classifier next to its rivals
 - `model_file`     the learned classifier's file: `save` and `load`
-- `whatif`         a session under other settings, with nothing sent; `past`, `rerouting`,
+- `whatif`         a session under other settings, with nothing sent; `past`,
                    `scenarios` and `whatif_text` are its parts
 """

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from decimal import Decimal
 from functools import cached_property
@@ -11,23 +11,58 @@ from typing import TYPE_CHECKING, Any
 
 from nbroute import pricing
 from nbroute.batch.rows import Row
-from nbroute.classify.hybrid import CautiousClassifier, read_threshold
-from nbroute.engine.context import Parts, Spec
+from nbroute.classify.embedding import EmbeddingClassifier
+from nbroute.classify.hybrid import (
+    CautiousClassifier,
+    HybridClassifier,
+    before_step,
+    read_threshold,
+)
+from nbroute.classify.model import ModelClassifier
+from nbroute.classify.turns import classify_turn
+from nbroute.engine.context import Parts, Senses, Spec
 from nbroute.engine.engine import Engine
-from nbroute.errors import SettingsError
+from nbroute.errors import NbrouteError, SettingsError
 from nbroute.evaluate import scenarios, whatif_text
 from nbroute.evaluate.past import Collected, Past, of_ledger, of_prompts, of_results
-from nbroute.evaluate.rerouting import Routed, deciding_attempts, reroute
-from nbroute.evaluate.scenarios import Priced, Sent, Setting, Strategy, latencies
+from nbroute.evaluate.scenarios import Priced, Sent, Strategy
 from nbroute.ladders import validate
+from nbroute.report.table import counted
 from nbroute.settings import Settings, base_ladder
-from nbroute.types import Cost, Ladder, ProviderKind, RouteResult, Tier, Usage, total_cost
+from nbroute.types import (
+    Attempt,
+    Classifier,
+    Cost,
+    Decision,
+    Ladder,
+    ProviderKind,
+    Request,
+    RouteResult,
+    Tier,
+    Usage,
+    total_cost,
+)
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
-#: A provider that is not configured here is taken to bill, but for these.
+#: A provider that is not configured here is taken to bill, except for these.
 _KINDS: Mapping[str, ProviderKind] = {"simulated": "simulated", "local": "local"}
+#: Where the figures come from that stand in for a measurement.
+_PUBLISHED = "the second article's table of latencies (section 07: first token, tokens a second)"
+_SENDING = (ModelClassifier, HybridClassifier, EmbeddingClassifier)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What is in force, or asked about; `ladder_name` is "" for a ladder of one's own."""
+
+    ladder: Ladder
+    classifier: Spec | None
+    threshold: float
+    cache: bool
+    ladder_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +85,20 @@ class Rerouted:
     reason: str
 
 
-_PROMPT = tuple(one.name for one in fields(Rerouted))
+@dataclass(frozen=True, slots=True)
+class _Routed:
+    """What the classifier says of each prompt, before any stepping up.
+
+    `recorded` decisions are the session's own, as making them again would take a call;
+    `stand_ins` are our rules' word where the session has none either. `threshold` is that of
+    a `CautiousClassifier`, 0 for any other.
+    """
+
+    decisions: tuple[Decision, ...]
+    name: str
+    threshold: float
+    recorded: int
+    stand_ins: int
 
 
 @dataclass(frozen=True)
@@ -58,7 +106,7 @@ class _Worked:
     """What is worked out once for a ladder and a classifier, whatever the threshold."""
 
     rows: tuple[Priced, ...]
-    routed: Routed
+    routed: _Routed
     fixed: tuple[Strategy, ...]
     was: tuple[Strategy, ...]
     kinds: frozenset[bool]
@@ -101,7 +149,7 @@ class WhatIf:
         return len(self._worked.rows)
 
     def at(self, *, threshold: float | None = None, cache: bool | None = None) -> WhatIf:
-        """The same with another threshold or cache; SettingsError for a threshold that is none."""
+        """The same with another threshold or cache; SettingsError for one not from 0 to 1."""
         moved = self.threshold if threshold is None else read_threshold(threshold)
         kept = self.asked.cache if cache is None else cache
         asked = replace(self.asked, threshold=moved, cache=kept)
@@ -109,12 +157,11 @@ class WhatIf:
 
     @cached_property
     def strategies(self) -> tuple[Strategy, ...]:
-        """All on the dearest, all on the middle, router, router + cache, as it was."""
+        """All on the most expensive tier, all on the middle, router, router + cache, as it was."""
         if not self._worked.rows:
             return ()
-        other = self._routed(cache=not self.asked.cache)
-        routed = (other, self.chosen) if self.asked.cache else (self.chosen, other)
-        return (*self._worked.fixed, *(one for one in routed if one), *self._worked.was)
+        routed = (self._routed(cache=False), self._routed(cache=True))
+        return (*self._worked.fixed, *routed, *self._worked.was)
 
     @cached_property
     def chosen(self) -> Strategy | None:
@@ -126,17 +173,22 @@ class WhatIf:
         return dict(self.chosen.mix) if self.chosen else {}
 
     def rows(self) -> list[Rerouted]:
-        """One a prompt, oldest first."""
+        """One for each prompt, oldest first."""
         return [_rerouted(one, self.ladder) for one in self._sent(cache=self.asked.cache)]
 
     def prompts(self) -> pd.DataFrame:
         """The rows as a frame; money as floats, NaN where it is not known."""
         import pandas as pd
 
-        return pd.DataFrame(map(_record, self.rows()), columns=[*_PROMPT])
+        names = [one.name for one in fields(Rerouted)]
+        frame = pd.DataFrame([[getattr(row, n) for n in names] for row in self.rows()], None, names)
+        for name in ("cost_was", "cost_would_be"):
+            usd = [whatif_text.as_float(cost and cost.usd) for cost in frame[name]]
+            frame[name] = pd.Series(usd, dtype="float64")
+        return frame
 
     def frame(self) -> pd.DataFrame:
-        """One row a strategy; money and seconds as floats, and a share for each tier.
+        """One row for each strategy; money and seconds as floats, and a share for each tier.
 
         `usd` would be billed, `equivalent_usd` would not; `kind` says what the figure is.
         """
@@ -164,24 +216,82 @@ class WhatIf:
     @property
     def headline(self) -> str:
         """What is asked about, in a line."""
-        return whatif_text.headline(self.asked, self.classifier, len(self))
+        below = self.threshold
+        caution = f", one tier up below a confidence of {below:g}" if below else ""
+        return (
+            f"what if {counted(len(self), 'prompt')} went over ladder {self.ladder.name}, "
+            f"classified by {self.classifier}{caution}, "
+            f"{'with' if self.asked.cache else 'without'} the cache (nothing was sent)"
+        )
 
     @property
     def setting(self) -> str:
         """What nbroute.toml would say, as TOML; what has no name there is a comment."""
-        return whatif_text.setting(self.asked, self.in_force)
+        asked, in_force = self.asked, self.in_force
+        toml: list[str] = []
+        python: list[str] = []
+        if asked.ladder != in_force.ladder:
+            named = asked.ladder_name
+            (toml if named else python).append(f'ladder = "{named}"' if named else "ladder=...")
+        if asked.classifier not in (None, in_force.classifier):
+            named = asked.classifier if isinstance(asked.classifier, str) else ""
+            line = f'classifier = "{named}"' if named else "classifier=..."
+            (toml if named else python).append(line)
+        if asked.threshold != in_force.threshold:
+            toml.append(f"step_up_below = {asked.threshold:g}")
+        if asked.cache != in_force.cache:
+            toml.append(f'cache = "{"use" if asked.cache else "off"}"')
+        lines = ["# nbroute.toml", "[nbroute]", *toml] if toml else []
+        lines += [f"# in Python: nbroute.Router({', '.join(python)})"] if python else []
+        return "\n".join(lines or ["# nothing to write: this is what is in force now"])
 
     @property
     def notes(self) -> list[str]:
         """What is assumed, where the figures come from, and what was left out."""
-        worked = self._worked
-        return whatif_text.notes(self.collected, worked.routed, worked.unmeasured, self.strategies)
+        found, routed = self.collected, self._worked.routed
+        kept = "whose text the ledger does not keep (store_text = true in nbroute.toml)"
+        reasons = {"without an answer": found.unanswered, kept: found.textless}
+        left_out = [f"left out: {counted(n, 'prompt')} {why}." for why, n in reasons.items() if n]
+        if not self.strategies:
+            return left_out
+        assumed = (
+            "assumed: each prompt is asked once (no fallback, check or escalation) and takes the "
+            "tokens of its recorded answer on every tier; what classifying cost is included. A "
+            "cache is in '+ cache' and 'as it was' alone. Saved is against "
+            f"{self.strategies[0].name}."
+        )
+        told = [assumed, f"latency: {self._latency_source()}."]
+        if estimated := sum(one.usage.estimated for one in found.past):
+            several = counted(estimated, "prompt")
+            told.append(f"tokens: estimated for {several}, which had no count of them.")
+        if routed.recorded:
+            told.append(
+                f"classifying: {routed.name} would have to be asked, so the session's own decision "
+                f"and its cost are taken for {counted(routed.recorded, 'prompt')}."
+            )
+        if routed.stand_ins:
+            told.append(
+                f"classifying: {routed.name} would have to be asked about "
+                f"{counted(routed.stand_ins, 'prompt')} and the session did not, so our rules' "
+                "word stands in there; what asking would cost is not in the figures."
+            )
+        return [*told, *left_out]
 
     def __repr__(self) -> str:
         """The table as plain text."""
         if not self.strategies:
             return "\n".join([whatif_text.EMPTY, *self.notes])
         return whatif_text.text(self.headline, self.strategies, self.notes, self.setting)
+
+    def _latency_source(self) -> str:
+        unmeasured = self._worked.unmeasured
+        measured = "as this session measured it, and the tier's median where it did not answer"
+        estimate = f"an estimate from {_PUBLISHED}, by the model or its height on the ladder"
+        if not unmeasured:
+            return measured
+        if len(unmeasured) == len(self.ladder.tiers):
+            return estimate
+        return f"{measured}; for {', '.join(unmeasured)} {estimate}"
 
     def _sent(self, *, cache: bool) -> list[Sent]:
         return scenarios.send(self._worked.rows, self.ladder, self.threshold, cache=cache)
@@ -190,6 +300,22 @@ class WhatIf:
         name = "router + cache" if cache else "router"
         routed = scenarios.strategy(name, self._sent(cache=cache), self.ladder)
         return scenarios.against(routed, self._worked.fixed[0], self._worked.kinds)
+
+
+def _rerouted(one: Sent, ladder: Ladder) -> Rerouted:
+    past, cost = one.row.past, one.row.costs[one.tier]
+    return Rerouted(
+        prompt=past.prompt,
+        was=past.answer.tier if past.answer else None,
+        would_be=ladder.names[one.tier],
+        cost_was=total_cost(past.attempts) if past.answer else None,
+        cost_would_be=replace(cost, usd=Decimal(0)) if one.cached else cost,
+        latency_was_ms=past.latency_ms if past.answer else None,
+        latency_would_be_ms=0.0 if one.cached else one.row.latencies_ms[one.tier],
+        cached=one.cached,
+        confidence=one.row.decision.confidence,
+        reason=one.row.decision.reason,
+    )
 
 
 def what_if(
@@ -216,28 +342,18 @@ def what_if(
         steps_up = in_force.threshold
     parts = engine.parts
     force = Setting(engine.ladder, in_force, steps_up, parts.cache_mode in ("use", "only"))
-    setting = replace(
-        force,
+    setting = Setting(
         ladder=_ladder(engine.ladder, settings, ladder),
         classifier=in_force if asked is None else asked,
+        threshold=steps_up,
         cache=force.cache if cache is None else cache,
         ladder_name=ladder if isinstance(ladder, str) else "",
     )
     found = _collected(engine, prompts, results, session, output_tokens)
-    routed = reroute(found.past, setting.ladder, parts, setting.classifier)
-    taken = (
-        routed.threshold or setting.threshold if threshold is None else read_threshold(threshold)
-    )
+    routed = _reroute(found.past, setting.ladder, parts, setting.classifier)
+    taken = routed.threshold or steps_up if threshold is None else read_threshold(threshold)
     setting = replace(setting, threshold=taken)
-    rows, unmeasured = _priced(found.past, routed, setting.ladder, parts)
-    kinds = frozenset(_kind(tier, parts) != "remote" for tier in setting.ladder.tiers)
-    fixed = _fixed(rows, setting.ladder)
-    was = [scenarios.as_it_was(found.past, setting.ladder)] if _was_sent(found) else []
-    fixed, was = (
-        [scenarios.against(one, fixed[0], kinds) for one in some] for some in (fixed, was)
-    )
-    worked = _Worked(rows, routed, tuple(fixed), tuple(was), kinds, unmeasured)
-    return WhatIf(setting, force, found, worked)
+    return WhatIf(setting, force, found, _worked(found.past, routed, setting.ladder, parts))
 
 
 def _ladder(own: Ladder, settings: Settings, asked: Ladder | str | None) -> Ladder:
@@ -279,23 +395,59 @@ def _collected(
     return of_ledger(engine.ledger.rows(session=session or engine.session))
 
 
-def _was_sent(collected: Collected) -> bool:
-    return any(one.answer for one in collected.past)
+class _WouldSend(NbrouteError):
+    """Deciding would take a call."""
 
 
-def _fixed(rows: tuple[Priced, ...], ladder: Ladder) -> list[Strategy]:
-    """All on the dearest tier and all on the middle one: of two tiers, on the cheaper."""
-    top = len(ladder.tiers) - 1
-    return [
-        scenarios.strategy(f"all on {ladder.names[place]}", scenarios.all_on(rows, place), ladder)
-        for place in dict.fromkeys((top, top // 2))
-    ]
+def _reroute(past: Sequence[Past], ladder: Ladder, parts: Parts, asked: Spec | None) -> _Routed:
+    """Each prompt's decision on that ladder; SettingsError for an unknown classifier."""
+
+    def bare(classifier: Classifier) -> Classifier:
+        return classifier.classifier if isinstance(classifier, CautiousClassifier) else classifier
+
+    given = parts.classifier_for(asked, _senses(parts))
+    classifier, rules = bare(given), bare(parts.classifier_for("rules", None))
+    # One that is the same with nothing to ask would send in a way of its own.
+    own = isinstance(classifier, _SENDING) and classifier is bare(parts.classifier_for(asked, None))
+    made: dict[tuple[str, ...], Decision | None] = {}
+    decisions, recorded, stand_ins = [], 0, 0
+    for one in past:
+        key = (one.prompt, *(turn.prompt for turn in one.earlier))
+        if key not in made:
+            made[key] = None
+            with suppress(_WouldSend):
+                if not own:
+                    made[key] = classify_turn(classifier, one.prompt, one.earlier, ladder)
+        decision, kept = made[key], one.decided_by(classifier.name)
+        if decision is None and kept is not None and before_step(kept).tier in ladder.names:
+            decision = before_step(kept)
+            recorded += 1
+        if decision is None:
+            decision = classify_turn(rules, one.prompt, one.earlier, ladder)
+            stand_ins += 1
+        decisions.append(decision)
+    threshold = given.threshold if isinstance(given, CautiousClassifier) else 0.0
+    return _Routed(tuple(decisions), classifier.name, threshold, recorded, stand_ins)
 
 
-def _priced(
-    past: Sequence[Past], routed: Routed, ladder: Ladder, parts: Parts
-) -> tuple[tuple[Priced, ...], tuple[str, ...]]:
-    times, unmeasured = latencies(past, ladder)
+def _senses(parts: Parts) -> Senses:
+    """No model to ask; vectors that are made here or are kept from before."""
+
+    def ask(request: Request) -> Attempt:
+        raise _WouldSend(f"{request.model} would be asked")
+
+    def embed(texts: Sequence[str]) -> tuple[np.ndarray, tuple[Attempt, ...]]:
+        embedder = parts.embedder()
+        if embedder.missing(texts):
+            raise _WouldSend(f"{embedder.model} would be asked")
+        return embedder.embed(texts).vectors, ()
+
+    return Senses(ask, embed)
+
+
+def _worked(past: Sequence[Past], routed: _Routed, ladder: Ladder, parts: Parts) -> _Worked:
+    """Each prompt priced on each tier, and what does not depend on the threshold."""
+    times, unmeasured = scenarios.latencies(past, ladder)
     places: dict[object, int] = {}
     rows = tuple(
         Priced(
@@ -303,12 +455,25 @@ def _priced(
             place=places.setdefault(one.request, len(places)),
             decision=decision,
             costs=tuple(_cost(one, tier, parts) for tier in ladder.tiers),
-            latencies_ms=tuple(took(one) for took in times),
-            deciding=deciding_attempts(one, routed.name),
+            latencies_ms=took,
+            deciding=tuple(
+                attempt
+                for attempt in one.attempts
+                if attempt.purpose != "answer" and one.decided_by(routed.name)
+            ),
         )
-        for one, decision in zip(past, routed.decisions, strict=True)
+        for one, decision, took in zip(past, routed.decisions, times, strict=True)
     )
-    return rows, tuple(unmeasured)
+    kinds = frozenset(_kind(tier, parts) != "remote" for tier in ladder.tiers)
+    top = len(ladder.tiers) - 1
+    free = [replace(row, deciding=()) for row in rows]  # all on one tier: nothing to decide
+    fixed = [
+        scenarios.strategy(f"all on {ladder.names[at]}", [Sent(row, at) for row in free], ladder)
+        for at in dict.fromkeys((top, top // 2))  # the middle one: of two tiers, the cheaper
+    ]
+    was = [scenarios.as_it_was(past, ladder)] if any(one.answer for one in past) else []
+    fixed, was = ([scenarios.against(one, fixed[0], kinds) for one in two] for two in (fixed, was))
+    return _Worked(rows, routed, tuple(fixed), tuple(was), kinds, unmeasured)
 
 
 def _cost(one: Past, tier: Tier, parts: Parts) -> Cost:
@@ -322,28 +487,3 @@ def _cost(one: Past, tier: Tier, parts: Parts) -> Cost:
 def _kind(tier: Tier, parts: Parts) -> ProviderKind:
     provider = parts.dispatcher.providers.get(tier.provider)
     return provider.kind if provider else _KINDS.get(tier.provider, "remote")
-
-
-def _rerouted(one: Sent, ladder: Ladder) -> Rerouted:
-    past, tier = one.row.past, ladder.names[one.tier]
-    cost = one.row.costs[one.tier]
-    return Rerouted(
-        prompt=past.prompt,
-        was=past.answer.tier if past.answer else None,
-        would_be=tier,
-        cost_was=total_cost(past.attempts) if past.answer else None,
-        cost_would_be=replace(cost, usd=Decimal(0)) if one.cached else cost,
-        latency_was_ms=past.latency_ms if past.answer else None,
-        latency_would_be_ms=0.0 if one.cached else one.row.latencies_ms[one.tier],
-        cached=one.cached,
-        confidence=one.row.decision.confidence,
-        reason=one.row.decision.reason,
-    )
-
-
-def _record(one: Rerouted) -> dict[str, object]:
-    values = {name: getattr(one, name) for name in _PROMPT}
-    for name in ("cost_was", "cost_would_be"):
-        cost: Cost | None = values[name]
-        values[name] = math.nan if cost is None or cost.usd is None else float(cost.usd)
-    return values
