@@ -398,7 +398,7 @@ def test_a_parquet_file_has_all_rows_in_order_and_typed(router, server, tmp_path
 
 def test_a_temporary_file_goes_with_its_batch(router):
     batch = map_prompts(router, ["a"])
-    file = batch.spool.path
+    file = batch.store.path
     assert file.exists()
 
     del batch

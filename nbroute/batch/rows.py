@@ -10,9 +10,17 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from nbroute.errors import NbrouteError, named
-from nbroute.types import CostSource, RouteResult
+from nbroute.types import Cost, CostSource, Decision, RouteResult, total_cost
 
 RowStatus = Literal["ok", "rejected", "unused", "running", "error", "interrupted", "not sent"]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A prompt and its place, from 0."""
+
+    place: int
+    prompt: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +31,8 @@ class Row:
     checks), "error", "interrupted" or "not sent"; the last three have an `error`, its class
     and message. Cost and tokens are of all that was paid for, an error's too. `data` is the
     parsed answer where JSON or a schema was asked for, as plain lists and dicts; `result` the
-    id of the `RouteResult` in the ledger.
+    id of the `RouteResult` in the ledger. Where prompts are only classified, `tier` is the one
+    picked and `model` the classifier's name.
     """
 
     place: int
@@ -58,38 +67,50 @@ _COST, _DATA = FIELDS.index("cost_usd"), FIELDS.index("data")
 _BOOLS = tuple(place for place, name in enumerate(FIELDS) if KINDS[name] == "bool")
 
 
-def row_of(place: int, prompt: str, result: RouteResult) -> Row:
-    """The row of a prompt that was answered."""
-    answer = result.answer
-    cost = result.cost
+#: What a row has of the attempt that answered.
+_OF_ANSWER = (
+    *("tier", "model", "status", "input_tokens", "output_tokens"),
+    *("escalated", "cached"),
+)
+
+
+def row_of(task: Task, result: RouteResult | Decision) -> Row:
+    """The row of a prompt that was answered, or classified."""
+    found: dict[str, Any]
+    if isinstance(result, Decision):
+        decision, asked = result, result.attempts
+        cost = total_cost(asked) if asked else Cost(Decimal(0), "list")
+        found = {"tier": decision.tier, "model": decision.classifier}
+        found |= {"latency_ms": sum(one.latency_ms for one in asked)}
+        found |= {"result": asked[0].result if asked else ""}
+    else:
+        decision, cost = result.decision, result.cost
+        found = {name: getattr(result.answer, name) for name in _OF_ANSWER}
+        found |= {name: getattr(result, name) for name in ("text", "latency_ms", "passed", "data")}
+        found |= {"result": result.id}
     return Row(
-        place,
-        prompt,
-        text=result.text,
-        tier=answer.tier,
-        model=answer.model,
-        status=answer.status,
+        task.place,
+        task.prompt,
         cost_usd=cost.usd,
         cost_source=cost.source,
-        input_tokens=answer.input_tokens,
-        output_tokens=answer.output_tokens,
-        latency_ms=result.latency_ms,
-        escalated=answer.escalated,
-        cached=answer.cached,
-        confidence=result.decision.confidence,
-        reason=result.decision.reason,
-        passed=result.passed,
-        data=result.data,
-        result=result.id,
+        confidence=decision.confidence,
+        reason=decision.reason,
+        **found,
     )
 
 
-def row_of_error(place: int, prompt: str, error: BaseException, status: RowStatus = "error") -> Row:
-    """The row of a prompt that was not, with what was paid for it all the same."""
+def row_of_error(task: Task, error: BaseException, status: RowStatus = "error") -> Row:
+    """The row of a prompt that failed, with what was paid for it all the same."""
     partial = error.result if isinstance(error, NbrouteError) else None
-    blank = Row(place, prompt, cost_usd=Decimal(0), cost_source="list")
-    paid = row_of(place, prompt, partial) if partial is not None else blank
+    blank = Row(task.place, task.prompt, cost_usd=Decimal(0), cost_source="list")
+    paid = row_of(task, partial) if partial is not None else blank
     return dataclasses.replace(paid, status=status, error=named(error), passed=False)
+
+
+def without_answer(task: Task, status: RowStatus, error: str, *, sent: bool = False) -> Row:
+    """The row of a prompt that never came back (its cost is not known) or never went out."""
+    cost = None if sent else Decimal(0)
+    return Row(task.place, task.prompt, status=status, error=error, cost_usd=cost, passed=False)
 
 
 def as_values(row: Row) -> list[Any]:
@@ -115,7 +136,7 @@ def as_row(values: Sequence[Any]) -> Row:
 
 
 def _plain(value: Any) -> Any:
-    """What `json` cannot write: a pydantic model, a dataclass, any other by its text."""
+    """What `json` cannot write: a pydantic model, a dataclass, anything else by its text."""
     if hasattr(value, "model_dump"):
         return value.model_dump(mode="json")
     if dataclasses.is_dataclass(value) and not isinstance(value, type):

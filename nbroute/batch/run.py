@@ -1,144 +1,279 @@
-"""From prompts to rows: hands jobs out, takes outcomes in and writes them down as they come."""
+"""From prompts to rows: hands tasks out, takes outcomes in and writes them down as they come.
+
+How to run a job over many prompts (`jobs.RouteJob` and `jobs.ClassifyJob` are there; anything
+that meets `jobs.Job` will do):
+
+    store = open_store(to, resume, fresh=fresh)      # a file, or (None, None) a temporary one
+    store.begin(job.about(router))                   # SettingsError where it is another job's
+    with Bar(router, len(prompts)) as bar:           # one bar may serve several runs
+        batch = run(prompts, ThreadWorkers(router, job, 16), store, bar, cancel)
+
+`run` skips the prompts whose answers are in the store, and returns a `Batch`; on Ctrl-C it
+raises Interrupted, with the batch so far as its `result`.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import contextvars
+import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import nullcontext, suppress
 from decimal import Decimal
-from threading import Event
-from typing import Any
+from functools import cache
+from pathlib import Path
+from typing import Any, Self, TypeVar
 
-from nbroute.batch.crew import Crew
-from nbroute.batch.outcomes import Outcome, without_answer
-from nbroute.batch.pace import Pace
-from nbroute.batch.progress import Bar
-from nbroute.batch.prompts import Job, count_of, text_of, unfit
-from nbroute.batch.rows import Row, row_of_error
-from nbroute.batch.spool import Spool
-from nbroute.errors import Interrupted, RecordError
+from nbroute.batch.jobs import Outcome, RouteJob, read_prompts, text_of, unfit
+from nbroute.batch.rows import Row, Task, row_of_error, without_answer
+from nbroute.batch.store import Batch, Store, open_store
+from nbroute.batch.workers import Workers, find_workers
+from nbroute.engine.engine import Engine
+from nbroute.engine.plan import check_options, read_options
+from nbroute.errors import Interrupted, RecordError, SettingsError
+from nbroute.pricing import format_usd
+from nbroute.types import Event, Observer, RouteResult
+
+_Found = TypeVar("_Found")
 
 #: Seconds between two looks at what has landed; a killed process loses what came in between.
 _LOOK_EVERY = 0.1
+#: Rows that are written at once.
 _BLOCK = 500
 #: Seconds that calls which run are waited for after Ctrl-C.
 _PATIENCE_S = 1.0
+#: So many failures in a row that would hit every prompt alike end the sending.
+_HOPELESS = 20
+#: Async calls at once over all tasks of the process; more of them wait.
+_AT_ONCE = 64
 
 
-class Run:
+def map_prompts(
+    router: Engine,
+    prompts: Iterable[str],
+    *,
+    executor: Executor | None = None,
+    workers: int = 16,
+    to: str | Path | None = None,
+    resume: Batch | None = None,
+    fresh: bool = False,
+    progress: bool | None = None,
+    cancel: threading.Event | None = None,
+    **options: Any,
+) -> Batch:
+    """Route every prompt, `workers` at once; a `Batch` with a row each, in order.
+
+    `prompts` is any iterable of texts, also a generator or a DataFrame's column; it is read as
+    it is needed. The options are those of `route`, the same for all, without `thread`.
+
+    A prompt that fails is a row with its error. Sending stops where it cannot help any more:
+    with the first prompt that alone does not fit in the budget, and after 20 calls in a row
+    that ended with a refused key or a setting. The rows left then say "not sent", and
+    `Batch.stopped` why.
+
+    Rows go into a file as they come: `to` (a .sqlite or .parquet file), or a temporary one. The
+    same call on the same `to` does only what has no answer yet, after Ctrl-C, after a crash, or
+    for the rows that failed; a prompt that has changed is asked anew, other options are a
+    SettingsError, and `fresh` begins anew. Without `to`, `resume` takes the interrupted batch.
+
+    `executor` is any of `concurrent.futures`. A thread pool shares this router. Others (a
+    process pool, Dask's `client.get_executor()`) make it again in each worker, with the keys of
+    the worker's own environment; what they cost comes back into this ledger, except what a
+    worker paid that died in the middle.
+
+    Raises SettingsError before anything is sent, and Interrupted, whose `result` is the batch
+    so far, on Ctrl-C or once `cancel` is set. Nothing more is sent then; a whole answer that is
+    on its way is paid for, so it is let come, and takes the place of its interrupted row.
+    """
+    items = read_prompts(prompts)
+    if options.get("thread") is not None:
+        raise SettingsError("thread is for one conversation; many prompts have none in common")
+    check_options(read_options(options), router.ladder)
+    job = RouteJob({"stream": False, **options})
+    crew = find_workers(router, job, workers, executor)
+    store = open_store(to, resume, fresh=fresh)
+    store.begin(job.about(router))
+    with Bar(router, _count_of(items), shown=progress) as bar:
+        return run(items, crew, store, bar, cancel)
+
+
+def run(
+    prompts: Iterable[Any],
+    workers: Workers,
+    store: Store,
+    bar: Bar,
+    cancel: threading.Event | None = None,
+) -> Batch:
+    """Have the workers do their job with every prompt; the rows are in the store, and returned.
+
+    Raises Interrupted where it was stopped (its `result` is the batch so far), and what the
+    prompts' own iterator raises; in either case the rows so far are written.
+    """
+    gathering = getattr(workers.router.ledger, "gathering", nullcontext)
+    one = _Run(prompts, workers, store, bar, cancel)
+    with store.filling(), gathering():
+        try:
+            one.work()
+        except KeyboardInterrupt:
+            batch = Batch(store, stopped="interrupted")
+            raise interrupted(f"stopped after {one.read:,} prompts", batch.to, batch) from None
+    del workers.land  # the store goes with the last batch on it, and not with a later collection
+    store.finish(one.read)
+    return Batch(store, one.read, stopped=one.stopped)
+
+
+class _Run:
     """One pass over the prompts; all but the calls themselves happens on the caller's thread.
 
-    `read` is how many prompts were read. Prompts that the spool has an answer to are skipped.
+    `read` is how many prompts were read, `stopped` why no more are sent. A call holds its worst
+    case back from the budget while it runs, so a prompt that is refused may well fit once the
+    others have settled: fewer are sent at once (`workers.limit`), and it is tried again. Refused
+    alone, it is the end.
     """
 
     def __init__(
-        self, prompts: Iterable[Any], crew: Crew, spool: Spool, bar: Bar, cancel: Event | None
+        self,
+        prompts: Iterable[Any],
+        workers: Workers,
+        store: Store,
+        bar: Bar,
+        cancel: threading.Event | None,
     ) -> None:
         self.read = 0
-        self.pace = Pace(crew.most)
-        self._crew = crew
-        self._spool = spool
+        self.stopped = ""
+        self._workers = workers
+        self._store = store
         self._bar = bar
         self._cancel = cancel
-        self._sized = count_of(prompts) is not None
-        self._resumed = spool.last() >= 0
-        self._source = iter(prompts)
-        self._held: deque[Job] = deque()
-        self._out: dict[int, Job] = {}
-        self._alone: Job | None = None
-        self._rows: list[Row] = []
-        self._looked = time.monotonic()
-        self._exhausted = False
+        self._sized = _count_of(prompts) is not None
+        self._resumed = store.last() >= 0
+        self._tasks = self._read(prompts)
         self._failure: Exception | None = None
+        self._held: deque[Task] = deque()
+        self._out: dict[int, Task] = {}
+        self._alone: Task | None = None
+        self._hopeless = 0
+        self._rows: list[Row] = []
+        self._landed: deque[Outcome] = deque()
+        self._look = threading.Event()
+        self._looked = time.monotonic()
+        self._left = False
+        workers.land = self._land
 
-    def carry_out(self) -> None:
-        """Do them all. Interrupted where it was stopped; what the prompts' own iterator raises.
-
-        In either case the rows so far are written.
-        """
+    def work(self) -> None:
+        """Do them all."""
         try:
-            self._work()
-        except BaseException as error:
+            self._hand_out()
+            while self._out:
+                self._wait()
+                self._check_cancelled()
+                if not self.stopped:
+                    self._hand_out()
+            self._leave_out()
+        except BaseException:
             self._wind_up()
-            if isinstance(error, KeyboardInterrupt):
-                raise Interrupted("stopped") from None
             raise
         finally:
-            self._crew.close()
+            self._workers.close()
         if self._failure is not None:
             raise self._failure
 
-    def _work(self) -> None:
-        self._hand_out()
-        while self._out:
-            self._crew.landing.wait(_LOOK_EVERY)
-            self._take_in()
-            if self._cancel is not None and self._cancel.is_set():
-                raise KeyboardInterrupt
-            if not self.pace.stopped:
-                self._hand_out()
-        self._leave_out()
-
     def _hand_out(self) -> None:
-        limit = self._crew.limit = self.pace.limit
+        """Send as many as may be out, in full parcels unless a budget has slowed this down."""
+        limit, step = self._workers.limit, self._workers.step
         room = limit - len(self._out)
-        wanted = room - room % self._crew.step if limit == self._crew.most else room
-        for _ in range(wanted):
-            job = self._next()
-            if job is None:
+        wanted = room - room % step if limit == self._workers.most else room
+        for at in range(0, wanted, step):
+            several = range(min(step, wanted - at))
+            tasks = [task for _ in several if (task := self._next())]
+            if not tasks:
                 break
-            self._alone = job if limit == 1 else None
-            self._out[job.place] = job
-            self._crew.take(job)
-            if self._crew.broken:
+            self._alone = tasks[0] if limit == 1 else None
+            room = limit - len(self._out)
+            self._out |= {task.place: task for task in tasks}
+            self._workers.send(tasks, room)
+            if self._workers.broken:
+                self.stopped = self._workers.broken
                 break
             if time.monotonic() - self._looked > _LOOK_EVERY:
                 self._take_in()
-        self._crew.flush()
-        if self._crew.broken:
-            self.pace.stop(self._crew.broken)
 
-    def _next(self) -> Job | None:
+    def _next(self) -> Task | None:
         """The next prompt that has to be sent; None where there is none."""
-        if self._held:
-            return self._held.popleft()
-        for item in self._items():
-            place = self.read
-            self.read += 1
-            wrong = unfit(item)
-            if wrong is not None:
-                self._keep(row_of_error(place, text_of(item), wrong))
-            elif self._resumed and self._spool.has_answer(place, item):
-                self._bar.skip()
-            else:
-                return Job(place, item)
-        return None
+        return self._held.popleft() if self._held else next(self._tasks, None)
 
-    def _items(self) -> Iterator[Any]:
-        while not self._exhausted:
-            try:
-                item = next(self._source)
-            except StopIteration:
-                self._exhausted = True
-            except Exception as error:  # noqa: BLE001 - raised once the calls that run have ended
-                self._exhausted, self._failure = True, error
-            else:
-                yield item
+    def _read(self, prompts: Iterable[Any]) -> Iterator[Task]:
+        """The prompts that have no answer yet, read as they are needed."""
+        try:
+            for place, item in enumerate(prompts):
+                self.read = place + 1
+                wrong = unfit(item)
+                if wrong is not None:
+                    self._keep(row_of_error(Task(place, text_of(item)), wrong))
+                elif self._resumed and self._store.has_answer(place, item):
+                    self._bar.skip()
+                else:
+                    yield Task(place, item)
+        except Exception as error:  # noqa: BLE001 - raised once the calls that run have ended
+            self._failure = error
+
+    def _leave_out(self) -> None:
+        """Rows for the prompts that are not sent any more; of a generator, those that were read."""
+        while self.stopped and (self._held or self._sized) and (task := self._next()):
+            self._keep(without_answer(task, "not sent", f"not sent: {self.stopped}"))
+        self._write()
+
+    def _land(self, outcomes: Sequence[Outcome]) -> None:
+        """Take outcomes from any thread.
+
+        The caller's thread wakes once half of what is out has come: each row that it writes
+        costs the workers a turn.
+        """
+        self._landed.extend(outcomes)
+        if self._left:
+            self._keep_late()
+        elif 2 * len(self._landed) >= len(self._out):
+            self._look.set()
+
+    def _wait(self) -> None:
+        self._look.wait(_LOOK_EVERY)
+        self._look.clear()
+        self._take_in()
+
+    def _check_cancelled(self) -> None:
+        if self._cancel is not None and self._cancel.is_set():
+            raise KeyboardInterrupt
 
     def _take_in(self) -> None:
         """Write down what has landed; nothing is lost where Ctrl-C comes in between."""
-        landed = self._crew.landing.waiting
-        while landed:
-            outcome = landed[0]
-            self._out.pop(outcome.job.place, None)
-            if self.pace.heed(outcome, alone=outcome.job == self._alone):
+        while self._landed:
+            outcome = self._landed[0]
+            self._out.pop(outcome.task.place, None)
+            if self._heed(outcome):
                 self._keep(outcome.row)
             else:
-                self._held.append(outcome.job)
-            landed.popleft()
+                self._held.append(outcome.task)
+            self._landed.popleft()
         self._write()
         self._looked = time.monotonic()
+
+    def _heed(self, outcome: Outcome) -> bool:
+        """Take note of what it means for others; False where its prompt is to be tried again."""
+        if self.stopped:
+            return True
+        refused = outcome.fate == "refused"
+        if refused and outcome.task != self._alone:
+            self._workers.limit = max(self._workers.limit - 1, 1)
+            return False
+        self._hopeless = self._hopeless + 1 if outcome.fate == "hopeless" else 0
+        if refused:
+            self.stopped = f"{outcome.row.error}"
+        elif self._hopeless == _HOPELESS:
+            self.stopped = f"{_HOPELESS} calls in a row ended with {outcome.row.error}"
+        return True
 
     def _keep(self, row: Row) -> None:
         self._rows.append(row)
@@ -148,42 +283,147 @@ class Run:
 
     def _write(self) -> None:
         if self._rows:
-            self._spool.write(self._rows)
+            self._store.write(self._rows)
             self._rows = []
-
-    def _leave_out(self) -> None:
-        """Rows for the prompts that are not sent any more; of a generator, those that were read."""
-        if not self._sized:
-            self._exhausted = True
-        while self.pace.stopped and (job := self._next()) is not None:
-            told = f"not sent: {self.pace.stopped}"
-            self._keep(without_answer(job, "not sent", told, Decimal(0)))
-        self._write()
 
     def _wind_up(self) -> None:
         """Begin nothing more, wait a little for what runs, and write down what came.
 
         What comes later takes the place of its interrupted row.
         """
-        self._crew.cancel()
+        self._workers.cancel()
         ends = time.monotonic() + _PATIENCE_S
         self._take_in()
         while self._out and time.monotonic() < ends:
-            self._crew.landing.wait(_LOOK_EVERY)
-            self._take_in()
-        told = "Interrupted: stopped"
-        rows = [without_answer(job, "interrupted", told, None) for job in self._out.values()]
-        rows += [without_answer(job, "interrupted", told, Decimal(0)) for job in self._held]
-        self._rows += rows
+            self._wait()
+        for tasks, sent in ((self._out.values(), True), (self._held, False)):
+            for task in tasks:
+                row = without_answer(task, "interrupted", "Interrupted: stopped", sent=sent)
+                self._rows.append(row)
         self._write()
-        self._crew.landing.leave(_keeper(self._spool))
+        self._left = True
+        self._keep_late()
+
+    def _keep_late(self) -> None:
+        """A file that cannot be written any more has nobody to tell."""
+        with suppress(IndexError, RecordError):
+            while True:
+                self._store.complete(self._landed.popleft().row)
 
 
-def _keeper(spool: Spool) -> Callable[[Outcome], None]:
-    """What keeps a late row; a file that cannot be written any more has nobody to tell."""
+class Bar:
+    """A tqdm bar with the running cost: plain text where the router's settings ask for it.
 
-    def keep(outcome: Outcome) -> None:
-        with suppress(RecordError):
-            spool.complete(outcome.row)
+    With nothing said it is not `shown` for one call.
+    """
 
-    return keep
+    def __init__(
+        self, router: Engine, total: int | None, *, shown: bool | None = None, unit: str = "prompt"
+    ) -> None:
+        self._spent = {True: Decimal(0), False: Decimal(0)}
+        self._unknown = 0
+        self._bar: Any = None
+        settings = getattr(router, "settings", None)
+        if shown if shown is not None else total is None or total > 1:
+            if settings and settings.static:
+                from tqdm import tqdm
+            else:
+                from tqdm.auto import tqdm
+            self._bar = tqdm(total=total, unit=unit)
+
+    def skip(self) -> None:
+        """A row that was there already."""
+        if self._bar is not None:
+            self._bar.update()
+
+    def count(self, row: Row) -> None:
+        """One more row."""
+        if self._bar is None:
+            return
+        self._unknown += row.cost_usd is None
+        if not row.cached:
+            self._spent[row.cost_source == "equivalent"] += row.cost_usd or 0
+        equivalent, real = self._spent[True], self._spent[False]
+        parts = [f"{format_usd(real)} spent"] if real or not equivalent else []
+        parts += [f"{format_usd(equivalent)} equivalent"] if equivalent else []
+        parts += [f"{self._unknown} of unknown cost"] if self._unknown else []
+        self._bar.set_postfix_str(", ".join(parts), refresh=False)
+        self._bar.update()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+
+def interrupted(what: str, to: Path | None, so_far: object) -> Interrupted:
+    """The error of a run that was stopped: what came of it, and how to continue."""
+    how = "the same call goes on" if to else "resume=sys.last_value.result goes on"
+    error = Interrupted(f"{what}; {how} where it stopped")
+    error.result = so_far
+    return error
+
+
+async def aroute(
+    router: Engine, prompt: str, *, observe: Observer | None = None, **options: Any
+) -> RouteResult:
+    """`route` for an event loop: in a thread, at most 64 at once, cancelled with its task.
+
+    `observe` is told on the loop's thread. A cancelled call is in the ledger by the time the
+    cancellation goes on.
+    """
+    loop = asyncio.get_running_loop()
+
+    def tell(event: Event) -> None:
+        if observe is not None:
+            loop.call_soon_threadsafe(observe, event)
+
+    return await _in_thread(router.route, prompt, observe=tell, **options)
+
+
+async def amap(router: Engine, prompts: Iterable[str], **options: Any) -> Batch:
+    """`map` for an event loop: in a thread, cancelled with its task.
+
+    Takes what `map` takes, without `cancel`. With `to`, a cancelled batch can be continued.
+    """
+    return await _in_thread(map_prompts, router, prompts, **options)
+
+
+async def _in_thread(call: Callable[..., _Found], *values: Any, **options: Any) -> _Found:
+    """What `call` returns or raises, done in a thread.
+
+    Where the task is cancelled, the `cancel` that `call` was given is set, its end is waited
+    for (what was paid is written down by then), and the cancellation goes on.
+    """
+    if "cancel" in options:
+        raise SettingsError("cancel is for threads; cancel the task instead: task.cancel()")
+    cancel = threading.Event()
+
+    def kept() -> _Found | BaseException:
+        try:
+            return call(*values, cancel=cancel, **options)
+        except BaseException as error:  # noqa: BLE001 - a KeyboardInterrupt would end the loop
+            return error
+
+    waiting = asyncio.wrap_future(_threads().submit(contextvars.copy_context().run, kept))
+    try:
+        outcome = await asyncio.shield(waiting)
+    except asyncio.CancelledError:
+        cancel.set()
+        await asyncio.wait([waiting])
+        raise
+    if isinstance(outcome, BaseException):
+        raise outcome
+    return outcome
+
+
+@cache
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(_AT_ONCE, "nbroute-async")
+
+
+def _count_of(prompts: Iterable[Any]) -> int | None:
+    """How many there are; None where only the end will tell."""
+    return len(prompts) if isinstance(prompts, Sized) else None

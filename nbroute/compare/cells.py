@@ -1,4 +1,4 @@
-"""A row of a batch as a column of a comparison, and a decision as a row."""
+"""A row of a batch as a column of a comparison, or as a decision."""
 
 from __future__ import annotations
 
@@ -11,43 +11,14 @@ from nbroute.batch.rows import Row
 from nbroute.classify.registry import forced
 from nbroute.compare.columns import Column, Contender, NotSent
 from nbroute.compare.picks import column_of, unpicked
-from nbroute.engine.context import Spec
 from nbroute.engine.engine import Engine
 from nbroute.engine.plan import make_plan, read_options
 from nbroute.errors import BudgetExceeded, NbrouteError
-from nbroute.types import Attempt, Decision, Options, Plan, RouteResult, Status
-
-
-class Picker:
-    """Stands in for `route` in a pass over many prompts: it classifies, and sends no more.
-
-    The result's tier is the one picked, its model the classifier's name.
-    """
-
-    def __init__(self, router: Engine, classifier: Spec | None) -> None:
-        self._router = router
-        self._classifier = classifier
-
-    def __call__(self, prompt: str, **options: Any) -> RouteResult:
-        """The decision as a result; an observer has nothing to see."""
-        options.pop("observe", None)
-        decision = self._router.classify(prompt, self._classifier, **options)
-        said = _blank(self._router, prompt, decision.tier, decision.classifier)
-        attempts = (*decision.attempts, said)
-        return RouteResult(
-            id=decision.attempts[0].result if decision.attempts else "",
-            prompt=prompt,
-            text="",
-            decision=decision,
-            plan=Plan("", ()),
-            options=Options(),
-            attempts=attempts,
-            chosen=said.id,
-        )
+from nbroute.types import Attempt, Decision, RouteResult, Status
 
 
 def decision_of(row: Row | None) -> Decision:
-    """The decision that a `Picker` made of the prompt; `unpicked` where there is none."""
+    """The decision that a `ClassifyJob` made of the prompt; `unpicked` where there is none."""
     if row is None:
         return unpicked("not known: it was not asked for")
     if row.error is not None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from nbroute.batch import Batch, Row
-from nbroute.batch.prompts import text_of
+from nbroute.batch.jobs import text_of
 from nbroute.compare.ballot import VOTE, Ballot
 from nbroute.compare.cells import cell_of, decision_of
 from nbroute.compare.columns import Contender
@@ -191,7 +191,7 @@ class Grid(Sequence[Comparison]):
 
 
 def _row(batch: Batch | None, place: int) -> Row | None:
-    return batch.spool.row(place, gapless=True) if batch is not None else None
+    return batch.store.row(place) if batch is not None else None
 
 
 def _by_place(batch: Batch, name: str) -> dict[int, Any]:

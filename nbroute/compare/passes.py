@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from nbroute.batch import Batch
-from nbroute.batch.about import describe
-from nbroute.batch.places import Place, find_place
+from nbroute.batch.jobs import ClassifyJob, RouteJob
+from nbroute.batch.store import Store, open_store
 from nbroute.compare.asking import ASKING
 from nbroute.compare.columns import Contender
 from nbroute.compare.grid import Grid
@@ -36,7 +36,7 @@ class Pass:
     contender: Contender | None
     options: Mapping[str, Any]
     about: Mapping[str, str]
-    place: Place
+    store: Store
 
     @property
     def name(self) -> str:
@@ -45,7 +45,7 @@ class Pass:
 
     def batch(self, count: int, stopped: str) -> Batch:
         """The rows that are there, of the first so many prompts."""
-        return Batch(self.place.spool, count, stopped=stopped, to=self.place.to)
+        return Batch(self.store, count, stopped=stopped)
 
 
 @dataclass(frozen=True)
@@ -56,14 +56,14 @@ class Home:
     resume: Grid | None
     fresh: bool
 
-    def place(self, name: str) -> Place:
-        """The place for the pass of that name; SettingsError for a file that is another's."""
+    def store(self, name: str) -> Store:
+        """The store for the pass of that name; SettingsError for a file that is another's."""
         held = {} if self.resume is None else {**self.resume.batches, ROUTING: self.resume.routing}
         batch = held.get(name)
         if batch is not None:
-            return Place(batch.to, batch.spool)
+            return batch.store
         to = self.folder / _file_name(name) if self.folder else None
-        return find_place(to, None, fresh=self.fresh)
+        return open_store(to, None, fresh=self.fresh)
 
 
 def find_home(to: str | Path | None, resume: Any, *, fresh: bool) -> Home:
@@ -89,12 +89,11 @@ def plan_passes(
     for one in asked:
         if one is None:
             said = {name: options[name] for name in ASKING if name in options}
-            given = {} if classifier is None else {"classifier": classifier}
-            about = describe(router, {**said, **given})
+            about = ClassifyJob(classifier, said).about(router)
         else:
             said = {**options, **one.options}
-            about = describe(router, said) | {"classifier": "not asked"}
-        passes.append(Pass(one, said, about, home.place(one.name if one else ROUTING)))
+            about = RouteJob(said).about(router) | {"classifier": "not asked"}
+        passes.append(Pass(one, said, about, home.store(one.name if one else ROUTING)))
     return passes
 
 
@@ -103,10 +102,10 @@ def begin(passes: Sequence[Pass], new: str) -> str:
 
     SettingsError where they were made with something else.
     """
-    known = (one.place.spool.about().get("comparison") for one in passes)
+    known = (one.store.about().get("comparison") for one in passes)
     name = next((one for one in known if one), new)
     for one in passes:
-        one.place.begin({**one.about, "comparison": name})
+        one.store.begin({**one.about, "comparison": name})
     return name
 
 

@@ -8,14 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from nbroute.batch import Batch
-from nbroute.batch.crew import ThreadCrew
-from nbroute.batch.gathered import GatheredLedger, twin
-from nbroute.batch.places import interrupted
-from nbroute.batch.progress import Bar, is_static
-from nbroute.batch.prompts import read_prompts
-from nbroute.batch.run import Run
+from nbroute.batch.jobs import ClassifyJob, RouteJob, read_prompts
+from nbroute.batch.run import Bar, interrupted, run
+from nbroute.batch.workers import ThreadWorkers
 from nbroute.compare.asking import checked_options, checked_workers
-from nbroute.compare.cells import Picker
 from nbroute.compare.contenders import find_contenders
 from nbroute.compare.grid import Grid
 from nbroute.compare.passes import ROUTING, Pass, begin, find_home, plan_passes
@@ -106,27 +102,19 @@ class Sweep:
     ) -> bool:
         """Whether it came to its end; stopped, what was not reached stays as it is."""
         total = len(self._items) * len(passes)
-        shown = progress if progress is not None else total > 1
-        bar = Bar(total, shown=shown, plain=is_static(self._router), unit="call")
-        with bar, GatheredLedger(self._router.ledger) as ledger:
-            other = twin(self._router, ledger)
+        with Bar(self._router, total, shown=progress, unit="call") as bar:
             try:
                 for one in passes:
-                    self._batches[one.name] = self._done(one, other, bar, workers, cancel)
+                    self._batches[one.name] = self._done(one, bar, workers, cancel)
             except KeyboardInterrupt:
                 self._batches[one.name] = one.batch(len(self._items), "interrupted")
                 return False
         return True
 
-    def _done(
-        self, one: Pass, router: Engine, bar: Bar, workers: int, cancel: threading.Event | None
-    ) -> Batch:
-        route = router.route if one.contender else Picker(router, self._classifier)
-        crew = ThreadCrew(route, {**one.options, **self._options}, workers)
-        with one.place.spool.filling():
-            run = Run(self._items, crew, one.place.spool, bar, cancel)
-            run.carry_out()
-        return one.batch(len(self._items), run.pace.stopped)
+    def _done(self, one: Pass, bar: Bar, workers: int, cancel: threading.Event | None) -> Batch:
+        options = {**one.options, **self._options}
+        job = RouteJob(options) if one.contender else ClassifyJob(self._classifier, options)
+        return run(self._items, ThreadWorkers(self._router, job, workers), one.store, bar, cancel)
 
 
 def _index_of(prompts: Any) -> Any:

@@ -6,15 +6,25 @@ import contextlib
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Sequence
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from nbroute.errors import RecordError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Migration = Callable[[sqlite3.Connection], None]
 
 #: What a file that cannot be used raises; `SqliteFile.record_error` turns it into a line.
 FAILURES = (sqlite3.Error, OSError, OverflowError)
+
+
+_FRAME_TYPES = {"float": "float64", "Decimal": "float64", "int": "int64", "bool": "bool"}
+#: The kinds of a dataclass's fields as SQLite's types; all others are TEXT.
+SQL_TYPES = {"float": "REAL", "Decimal": "REAL", "int": "INTEGER", "bool": "INTEGER"}
 
 
 class NewerSchemaError(sqlite3.DatabaseError):
@@ -27,6 +37,7 @@ class SqliteFile:
     One is enough, as SQLite lets a single writer in at a time, and a database in memory has
     no more. `migrations` are applied once each, by name and in order. `setting` is what the
     user changes to have another file; `wait_s` is how long another process's lock is waited for.
+    A file that is only dropped is closed, too.
     """
 
     def __init__(
@@ -46,7 +57,8 @@ class SqliteFile:
         self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
         self._identity: tuple[int, ...] = ()
-        self._abandoned: list[sqlite3.Connection] = []
+        self._opened: list[tuple[int, sqlite3.Connection]] = []
+        weakref.finalize(self, _close_own, self._opened)
 
     @property
     def exists(self) -> bool:
@@ -60,41 +72,49 @@ class SqliteFile:
         Raises FAILURES, so that the caller can say what was being done.
         """
         with self._lock:
-            connection = self._opened()
+            if self._connection is None or self._identity != self._identify():
+                # Another process, which must not close its parent's, or the file was replaced.
+                self.close()
+                self._connection = self._open()
+                self._identity = self._identify()
+            connection = self._connection
             try:
                 yield connection
             finally:
                 if connection.in_transaction:
                     connection.rollback()
 
+    @contextlib.contextmanager
+    def using(self, lead: str) -> Iterator[sqlite3.Connection]:
+        """The same; where the file cannot be used, a RecordError that begins with `lead`."""
+        try:
+            with self.connection() as connection:
+                yield connection
+        except FAILURES as error:
+            raise self.record_error(lead, error) from error
+
+    def fetch(self, asked: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """What the file answers; nothing where there is no file."""
+        if not self.exists:
+            return []
+        with self.connection() as connection:
+            return connection.execute(asked, values).fetchall()
+
     def close(self) -> None:
         """Give the file back; a second call does nothing, and a later use opens it again."""
         with self._lock:
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None
+            self._connection = None
+            _close_own(self._opened)
 
     def record_error(self, lead: str, error: Exception, note: str = "") -> RecordError:
         """The line that says what could not be done with the file, why, and the cure."""
         reason = (isinstance(error, OSError) and error.strerror) or error
-        return RecordError(f"{lead} {str(self.path)!r}: {reason}{note}; {self._cure(error)}.")
-
-    def _cure(self, error: Exception) -> str:
+        cure = f"move the file away, or set {self._setting} to another one"
         if isinstance(error, NewerSchemaError):
-            return f"upgrade nbroute, or set {self._setting} to another file"
-        if isinstance(error, OSError | sqlite3.OperationalError):
-            return f"set {self._setting} to a writable file"
-        return f"move the file away, or set {self._setting} to another one"
-
-    def _opened(self) -> sqlite3.Connection:
-        if self._connection is not None and self._identity != self._identify():
-            # A forked child must not close its parent's; a deleted file would take rows along.
-            self._abandoned.append(self._connection)
-            self._connection = None
-        if self._connection is None:
-            self._connection = self._open()
-            self._identity = self._identify()
-        return self._connection
+            cure = f"upgrade nbroute, or set {self._setting} to another file"
+        elif isinstance(error, OSError | sqlite3.OperationalError):
+            cure = f"set {self._setting} to a writable file"
+        return RecordError(f"{lead} {str(self.path)!r}: {reason}{note}; {cure}.")
 
     def _identify(self) -> tuple[int, ...]:
         try:
@@ -112,10 +132,11 @@ class SqliteFile:
             isolation_level=None,
             check_same_thread=False,
         )
+        self._opened.append((os.getpid(), connection))
         try:
             self._prepare(connection)
         except BaseException:
-            connection.close()
+            self.close()
             raise
         return connection
 
@@ -138,3 +159,24 @@ class SqliteFile:
         if newer := applied - {migration.__name__ for migration in self._migrations}:
             raise NewerSchemaError(f"a newer nbroute wrote it (it has {min(newer)!r})")
         return [m for m in self._migrations if m.__name__ not in applied]
+
+
+def encodable(value: Any) -> Any:
+    """The value as it can be stored: half a surrogate pair, out of a cut stream, has no bytes."""
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
+
+
+def typed_frame(rows: Sequence[tuple[Any, ...]], kinds: Mapping[str, str]) -> pd.DataFrame:
+    """The rows as a table: columns of those names and kinds, money as floats (NaN if unknown)."""
+    import pandas as pd
+
+    frame = pd.DataFrame.from_records(rows, columns=list(kinds))
+    return frame.astype({name: _FRAME_TYPES.get(kind, "object") for name, kind in kinds.items()})
+
+
+def _close_own(opened: list[tuple[int, sqlite3.Connection]]) -> None:
+    """Close those that this process opened: a forked child must not close its parent's."""
+    for owner, connection in opened:
+        if owner == os.getpid():
+            connection.close()
+    opened[:] = [one for one in opened if one[0] != os.getpid()]

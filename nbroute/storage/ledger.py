@@ -2,30 +2,29 @@
 
 An attempt is written before it is sent (`running`), maybe while it streams, and at its end;
 its last row counts. A kernel that is killed loses nothing that was written.
-
-- `schema`  the tables, and how they came to be
-- `rows`    an attempt as a row, and the questions that are asked of rows
-- `labels`  what people said of answers
-- `caps`    what is used of a budget
-- `sqlite`  the ledger itself
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
+import logging
+import os
 import sqlite3
 import threading
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import astuple, replace
 from datetime import datetime
 from decimal import Decimal
 from operator import attrgetter, itemgetter
 from pathlib import Path
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, overload
 
-from nbroute.errors import SettingsError, did_you_mean
+from nbroute.errors import RecordError, SettingsError, did_you_mean
 from nbroute.report import ReportRow, Spend
-from nbroute.storage.database import FAILURES, SqliteFile
+from nbroute.storage.database import FAILURES, SqliteFile, encodable, typed_frame
 from nbroute.storage.schema import (
     COUNTED,
     DAY,
@@ -41,193 +40,28 @@ from nbroute.types import Attempt, Cap, Label, Refusal
 if TYPE_CHECKING:
     import pandas as pd
 
-
 __all__ = ["SqliteLedger"]
 
+_log = logging.getLogger("nbroute")
 
-NAMES = ", ".join(FIELDS)
-
-_MONEY = tuple(i for i, name in enumerate(FIELDS) if KINDS[name] == "Decimal")
-_PRIVATE = tuple(FIELDS.index(name) for name in ("prompt", "text"))
-_INSERT = f"INSERT INTO attempts ({NAMES}) VALUES ({', '.join('?' * len(FIELDS))})"  # noqa: S608 - names of our own
+_NAMES = ", ".join(FIELDS)
+_INSERT = f"INSERT INTO attempts ({_NAMES}) VALUES ({', '.join('?' * len(FIELDS))})"  # noqa: S608 - names of our own
 _MORE = f", ({', '.join('?' * len(FIELDS))})"
+_LABEL_NAMES = ", ".join(LABEL_FIELDS)
+_INSERT_LABEL = f"INSERT INTO labels ({_LABEL_NAMES}) VALUES ({', '.join('?' * len(LABEL_FIELDS))})"  # noqa: S608 - as above
 #: Rows in a statement; SQLite takes 32,766 values.
 _AT_ONCE = 100
-
+_MONEY = tuple(i for i, name in enumerate(FIELDS) if KINDS[name] == "Decimal")
+_PRIVATE = tuple(FIELDS.index(name) for name in ("prompt", "text"))
 _values = attrgetter(*FIELDS)
-
-
-class Term(NamedTuple):
-    """A condition on rows, with one `?` for its value."""
-
-    sql: str
-    value: Any
-
-
-def as_row(attempt: Attempt, *, store_text: bool) -> list[Any]:
-    """The attempt's values as SQLite takes them, prompt and answer only with `store_text`.
-
-    A verdict may quote the answer: without it, the check's name alone is kept.
-    """
-    if not store_text and attempt.status == "rejected" and attempt.error:
-        attempt = replace(attempt, error=attempt.error.partition(":")[0])
-    row = list(_values(attempt))
-    for place in _MONEY:
-        if row[place] is not None:
-            row[place] = float(row[place])
-    if not store_text:
-        for place in _PRIVATE:
-            row[place] = None
-    return row
-
-
-def as_mapping(row: Sequence[Any]) -> dict[str, Any]:
-    """The row with the fields of `Attempt` in their own types."""
-    found = dict(zip(FIELDS, row, strict=True))
-    for name, kind in KINDS.items():
-        if kind == "bool":
-            found[name] = bool(found[name])
-        elif kind == "Decimal" and found[name] is not None:
-            found[name] = Decimal(repr(found[name]))
-    return found
-
-
-def insert(connection: sqlite3.Connection, row: Sequence[Any]) -> None:
-    """Append the row."""
-    try:
-        connection.execute(_INSERT, row)
-    except UnicodeEncodeError:
-        # Half a surrogate pair, as out of a cut stream, has no bytes to be stored.
-        connection.execute(_INSERT, [encodable(value) for value in row])
-
-
-def insert_all(connection: sqlite3.Connection, rows: Sequence[Sequence[Any]]) -> None:
-    """Append the rows, many in a statement: each costs the other threads of a process a turn."""
-    for part in (rows[at : at + _AT_ONCE] for at in range(0, len(rows), _AT_ONCE)):
-        values = [encodable(value) for row in part for value in row]
-        connection.execute(f"{_INSERT}{_MORE * (len(part) - 1)}", values)
-
-
-def encodable(value: Any) -> Any:
-    """The value, half a surrogate pair in it as a question mark."""
-    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
-
-
-def all_rows(file: SqliteFile) -> list[tuple[Any, ...]]:
-    """Every row as it was appended."""
-    return fetch(file, f"SELECT {NAMES} FROM attempts ORDER BY rowid")  # noqa: S608 - as above
-
-
-def ids(file: SqliteFile) -> list[str]:
-    """The ids of the attempts in the file."""
-    return [name for (name,) in fetch(file, "SELECT DISTINCT id FROM attempts")]
-
-
-def query(
-    columns: str,
-    tail: str,
-    *,
-    session: str | None = None,
-    terms: Sequence[Term] = (),
-    but: Sequence[str] = (),
-) -> tuple[str, list[Any]]:
-    """The last row of each attempt; `but` are ids to leave out."""
-    values: list[Any] = [] if session is None else [session]
-    of_session = "WHERE session = ?" if values else ""
-    last = f"SELECT max(rowid) FROM attempts {of_session} GROUP BY session, id"  # noqa: S608 - as above
-    asked = [*terms, Term("id NOT IN (SELECT value FROM json_each(?))", json.dumps(but))]
-    asked = asked if but else asked[:-1]
-    where = " AND ".join([f"rowid IN ({last})", *(term.sql for term in asked)])
-    values += [term.value for term in asked]
-    return f"SELECT {columns} FROM attempts WHERE {where} {tail}", values  # noqa: S608 - as above
-
-
-def fetch(file: SqliteFile, asked: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-    """What the file answers; nothing where there is no file."""
-    if not file.exists:
-        return []
-    with file.connection() as connection:
-        return connection.execute(asked, values).fetchall()
-
-
-#: Picodollars of a cap -> those that are used.
-Used = Callable[[Cap], int]
-
-#: The sum of the rows that `of_cap` describes: exact, and slow where there are many.
-SUM = f"coalesce(sum({COUNTED}), 0)"
-
-_PICO = 12
-_SCOPES = {"session": "session = ?", "day": f"{DAY} = ?", "feature": "feature = ?"}
-_TOTAL = "SELECT picodollars FROM totals WHERE scope = ? AND key = ? AND equivalent = ?"
-_STALE = f"""SELECT coalesce(sum(counted - spent), 0) FROM held JOIN shares ON shares.row = held.row
-    WHERE scope = ? AND key = ? AND equivalent = ? AND {HELD_FOR} > ?"""  # noqa: S608 - words of our own
-
-
-def is_equivalent(attempt: Attempt) -> bool:
-    """Whether nobody bills the attempt, so that a budget of equivalent money is for it."""
-    return attempt.provider_kind != "remote" and attempt.cost_source != "billed"
-
-
-def of_cap(cap: Cap, attempt: Attempt) -> tuple[Term, ...]:
-    """What the rows that a cap counts have in common: its scope, and the attempt's money."""
-    money = Term(f"{EQUIVALENT} = ?", is_equivalent(attempt))
-    return (Term(_SCOPES[cap.scope], cap.key), money)
-
-
-def refusal(attempt: Attempt, caps: Sequence[Cap], used: Used) -> Refusal | None:
-    """The first cap that the attempt does not fit in."""
-    wanted = _picodollars(attempt.reserved_usd or Decimal(0))
-    for cap in caps:
-        left = _picodollars(cap.usd) - used(cap)
-        if wanted > left:
-            return Refusal(cap, Decimal(max(left, 0)).scaleb(-_PICO))
-    return None
-
-
-def refusal_by_totals(
-    connection: sqlite3.Connection, attempt: Attempt, caps: Sequence[Cap], stale_after_s: float
-) -> Refusal | None:
-    """The same by the totals alone; only a call that they refuse is looked at more closely.
-
-    Then a reservation whose last row is older than `stale_after_s` is let go: its kernel died.
-    """
-    equivalent = is_equivalent(attempt)
-
-    def total(cap: Cap) -> int:
-        found = connection.execute(_TOTAL, (cap.scope, cap.key, equivalent)).fetchone()
-        return found[0] if found else 0
-
-    def exact(cap: Cap) -> int:
-        asked = (cap.scope, cap.key, equivalent, stale_after_s)
-        stale: int = connection.execute(_STALE, asked).fetchone()[0]
-        return total(cap) - stale
-
-    return refusal(attempt, caps, total) and refusal(attempt, caps, exact)
-
-
-def _picodollars(usd: Decimal) -> int:
-    return round(usd.scaleb(_PICO))
-
-
-_NAMES = ", ".join(LABEL_FIELDS)
-_INSERT_LABEL = f"INSERT INTO labels ({_NAMES}) VALUES ({', '.join('?' * len(LABEL_FIELDS))})"  # noqa: S608 - names of our own
-
-
-def insert_label(connection: sqlite3.Connection, label: Label) -> None:
-    """Append the label."""
-    connection.execute(_INSERT_LABEL, [encodable(value) for value in astuple(label)])
-
-
-def stored_labels(file: SqliteFile, session: str | None = None) -> list[Label]:
-    """The labels in the file as they were appended; nothing where there is no file."""
-    where = "" if session is None else "WHERE session = ?"
-    asked = f"SELECT {_NAMES} FROM labels {where} ORDER BY rowid"  # noqa: S608 - as above
-    return [Label(*row) for row in fetch(file, asked, [] if session is None else [session])]
-
 
 #: NORMAL leaves syncing to the checkpoints: safe from a killed process, and a power cut
 #: costs the last rows, never the file. Rarer checkpoints made appends a fifth faster.
 _PRAGMAS = ("journal_mode = WAL", "synchronous = NORMAL", "wal_autocheckpoint = 4000")
+_KEPT = "; kept in memory until the kernel ends"
+#: Late rows that may wait (beyond that whoever adds one waits with it), and the seconds in
+#: which they gather; a killed process loses them.
+_MOST_WAITING, _GATHERED_FOR = 500, 0.01
 
 #: What `spend` adds up by, and what it is in a row; days are UTC.
 _GROUPS = {
@@ -238,11 +72,25 @@ _GROUPS = {
     "feature": "coalesce(feature, '')",
     "provider": "provider",
 }
-_KEPT = "; kept in memory until the kernel ends"
 _SPEND = """cost_source, total(CASE WHEN cached THEN 0 ELSE cost_usd END), count(*),
     total(cached), total(cost_usd IS NULL AND NOT cached)"""
 
+_PICO = 12
+_SCOPES = {"session": "session = ?", "day": f"{DAY} = ?", "feature": "feature = ?"}
+#: The sum of the rows that a cap counts: exact, and slow where there are many.
+_SUM = f"coalesce(sum({COUNTED}), 0)"
+_TOTAL = "SELECT picodollars FROM totals WHERE scope = ? AND key = ? AND equivalent = ?"
+_STALE = f"""SELECT coalesce(sum(counted - spent), 0) FROM held JOIN shares ON shares.row = held.row
+    WHERE scope = ? AND key = ? AND equivalent = ? AND {HELD_FOR} > ?"""  # noqa: S608 - words of our own
+
 Since = float | datetime | None
+
+
+class Term(NamedTuple):
+    """A condition on rows, with one `?` for its value."""
+
+    sql: str
+    value: Any
 
 
 class SqliteLedger:
@@ -272,33 +120,31 @@ class SqliteLedger:
         )
         self._kept = SqliteFile(None, MIGRATIONS, setting="NBROUTE_LEDGER")
         self._written: set[str] = set()
+        self._late: _LateWriter | None = None
 
     def append(self, attempt: Attempt) -> None:
         """Write a row at once; RecordError where that fails, with the row kept in memory."""
-        row = as_row(attempt, store_text=self._store_text)
-        with self._lock:
-            try:
-                self._write(row)
-            except FAILURES as error:
-                self._keep(row)
-                raise self._file.record_error(
-                    "the call could not be recorded in", error, _KEPT
-                ) from error
-            self._written.add(attempt.session)
+        late = self._late
+        if late is None or not late.put(attempt):
+            self._append([attempt])
 
-    def append_all(self, attempts: Sequence[Attempt]) -> None:
-        """Write the rows in one go; RecordError where that fails, with the rows kept in memory."""
-        rows = [as_row(attempt, store_text=self._store_text) for attempt in attempts]
-        with self._lock:
-            try:
-                self._write_all(rows)
-            except FAILURES as error:
-                for row in rows:
-                    self._keep(row)
-                raise self._file.record_error(
-                    "the calls could not be recorded in", error, _KEPT
-                ) from error
-            self._written.update(attempt.session for attempt in attempts)
+    @contextlib.contextmanager
+    def gathering(self) -> Iterator[None]:
+        """While this lasts, rows are written some milliseconds late, many at once, by one thread.
+
+        With sixteen threads that share one lock on a file, each write costs the others their
+        turn: it took a quarter of all requests a second. What is read has all of them in it,
+        and what a budget is asked of is written at once.
+        """
+        if self._late is not None:
+            yield
+            return
+        late = self._late = _LateWriter(self._append)
+        try:
+            yield
+        finally:
+            late.close()
+            self._late = None
 
     def reserve(self, attempt: Attempt, caps: Sequence[Cap]) -> Refusal | None:
         """Append the running attempt if its `reserved_usd` fits in every cap; else say which not.
@@ -310,22 +156,17 @@ class SqliteLedger:
         written the row is kept in memory without a word, as the attempt's end will tell, and
         other processes cannot see it. RecordError where what is used cannot be read.
         """
-        row = as_row(attempt, store_text=self._store_text)
-        with self._lock:
-            try:
-                refused = self._reserve(attempt, row, caps)
-            except FAILURES:
-                refused = refusal(attempt, caps, lambda cap: self._used(cap, attempt))
-                if refused is None:
-                    self._keep(row)
-                return refused
-            self._written.add(attempt.session)
-            return refused
+        refused = self._reserve(attempt, caps)
+        if refused is not None and self._late is not None:
+            # Calls that have ended may not be settled yet.
+            self._late.flush()
+            refused = self._reserve(attempt, caps)
+        return refused
 
     def rows(self, *, session: str | None = None) -> list[Mapping[str, Any]]:
         """One mapping an attempt, oldest first, with the fields of `Attempt`; money is Decimal."""
-        found = self._read(NAMES, session=session)
-        return [as_mapping(row) for row in sorted(found, key=itemgetter(FIELDS.index("ts")))]
+        found = self._read(_NAMES, session=session)
+        return [_as_mapping(row) for row in sorted(found, key=itemgetter(FIELDS.index("ts")))]
 
     def report_rows(self, *, session: str | None = None) -> list[ReportRow]:
         """What `nbroute.report.summarise` needs of each attempt, oldest first."""
@@ -339,10 +180,7 @@ class SqliteLedger:
         """
         import pandas as pd
 
-        kinds = {"float": "float64", "Decimal": "float64", "int": "int64", "bool": "bool"}
-        found = self._read(NAMES, session=session, terms=_since(since))
-        frame = pd.DataFrame.from_records(found, columns=list(FIELDS))
-        frame = frame.astype({name: kinds.get(kind, "object") for name, kind in KINDS.items()})
+        frame = typed_frame(self._read(_NAMES, session=session, terms=_since(since)), KINDS)
         frame.insert(1, "time", pd.to_datetime(frame["ts"], unit="s", utc=True))
         return frame.sort_values("ts", kind="stable", ignore_index=True)
 
@@ -360,7 +198,7 @@ class SqliteLedger:
         """What the calls cost together, or a dict of that by day, tier, model and so on.
 
         Days are UTC ("2026-11-21"); calls without a feature are under "". SettingsError for
-        a `by` that there is not.
+        a `by` that does not exist.
         """
         if by is not None and by not in _GROUPS:
             raise SettingsError(f"spend cannot be added up by {by!r}; {did_you_mean(by, _GROUPS)}")
@@ -378,12 +216,14 @@ class SqliteLedger:
 
         Its prompt is written with or without `store_text`, as a classifier learns from it.
         """
+        values = [encodable(value) for value in astuple(label)]
         with self._lock:
             try:
-                self._write_label(label)
+                with self._transaction() as connection:
+                    connection.execute(_INSERT_LABEL, values)
             except FAILURES as error:
                 with self._kept.connection() as kept:
-                    insert_label(kept, label)
+                    kept.execute(_INSERT_LABEL, values)
                 raise self._file.record_error(
                     "the label could not be recorded in", error, _KEPT
                 ) from error
@@ -394,19 +234,24 @@ class SqliteLedger:
 
         RecordError where the file cannot be read, unless the session wrote nothing to it.
         """
-        with self._lock:
-            kept = stored_labels(self._kept, session)
-            try:
-                found = stored_labels(self._file, session)
-            except FAILURES as error:
-                if session is None or session in self._written:
-                    raise self._file.record_error("cannot read the ledger", error) from error
-                found = []
-        return sorted(found + kept, key=attrgetter("ts"))
+        where, values = ("", []) if session is None else ("WHERE session = ?", [session])
+        asked = f"SELECT {_LABEL_NAMES} FROM labels {where} ORDER BY rowid"  # noqa: S608 - as above
+        found = self._fetch(asked, values, reader=session)
+        found += self._kept.fetch(asked, values)
+        return sorted((Label(*row) for row in found), key=attrgetter("ts"))
 
     def close(self) -> None:
-        """Give the file back; a second call does nothing, and a later use opens it again."""
-        self._file.close()
+        """Give the file back; a second call does nothing, and a later use opens it again.
+
+        What was kept in memory is written if it can be by now.
+        """
+        if self._late is not None:
+            self._late.flush()
+        with self._lock:
+            if self._kept.exists:
+                with contextlib.suppress(*FAILURES), self._transaction():
+                    pass
+            self._file.close()
 
     def __enter__(self) -> Self:
         return self
@@ -414,56 +259,57 @@ class SqliteLedger:
     def __exit__(self, *exc_info: object) -> None:
         self.close()
 
-    def _write(self, row: Sequence[Any]) -> None:
+    def _append(self, attempts: Sequence[Attempt]) -> None:
+        rows = [as_row(attempt, store_text=self._store_text) for attempt in attempts]
+        alone = len(rows) == 1 and not self._kept.exists
+        with self._lock:
+            try:
+                with self._file.connection() if alone else self._transaction() as connection:
+                    _insert(connection, rows)
+            except FAILURES as error:
+                with self._kept.connection() as kept:
+                    _insert(kept, rows)
+                what = "the call" if len(rows) == 1 else "the calls"
+                raise self._file.record_error(
+                    f"{what} could not be recorded in", error, _KEPT
+                ) from error
+            self._written.update(attempt.session for attempt in attempts)
+
+    def _reserve(self, attempt: Attempt, caps: Sequence[Cap]) -> Refusal | None:
+        row = as_row(attempt, store_text=self._store_text)
+        with self._lock:
+            try:
+                with self._transaction() as connection:
+                    refused = _refusal_by_totals(connection, attempt, caps, self._stale_after_s)
+                    if refused is None:
+                        _insert(connection, [row])
+            except FAILURES:
+                refused = _refusal(attempt, caps, lambda cap: self._used(cap, attempt))
+                if refused is None:
+                    with self._kept.connection() as kept:
+                        _insert(kept, [row])
+                return refused
+            self._written.add(attempt.session)
+            return refused
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """The file, to write to; what was kept in memory meanwhile goes first."""
         with self._file.connection() as connection:
-            if not self._kept.exists:
-                insert(connection, row)
-                return
             connection.execute("BEGIN IMMEDIATE")
-            self._bring_kept(connection)
-            insert(connection, row)
+            if self._kept.exists:
+                _insert(connection, self._kept.fetch(f"SELECT {_NAMES} FROM attempts"))  # noqa: S608 - as above
+                labels = self._kept.fetch(f"SELECT {_LABEL_NAMES} FROM labels")  # noqa: S608 - as above
+                connection.executemany(_INSERT_LABEL, labels)
+            yield connection
             connection.execute("COMMIT")
             self._kept.close()
-
-    def _write_label(self, label: Label) -> None:
-        with self._file.connection() as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            self._bring_kept(connection)
-            insert_label(connection, label)
-            connection.execute("COMMIT")
-            self._kept.close()
-
-    def _write_all(self, rows: Sequence[Sequence[Any]]) -> None:
-        with self._file.connection() as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            self._bring_kept(connection)
-            insert_all(connection, rows)
-            connection.execute("COMMIT")
-            self._kept.close()
-
-    def _reserve(self, attempt: Attempt, row: Sequence[Any], caps: Sequence[Cap]) -> Refusal | None:
-        with self._file.connection() as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            self._bring_kept(connection)
-            refused = refusal_by_totals(connection, attempt, caps, self._stale_after_s)
-            if refused is None:
-                insert(connection, row)
-            connection.execute("COMMIT")
-            self._kept.close()
-        return refused
-
-    def _bring_kept(self, connection: sqlite3.Connection) -> None:
-        for row in all_rows(self._kept):
-            insert(connection, row)
-        for label in stored_labels(self._kept):
-            insert_label(connection, label)
-
-    def _keep(self, row: Sequence[Any]) -> None:
-        with self._kept.connection() as kept:
-            insert(kept, row)
 
     def _used(self, cap: Cap, attempt: Attempt) -> int:
-        parts = self._read(SUM, "", terms=of_cap(cap, attempt), reader=attempt.session)
+        """Picodollars of the cap that are used, by the rows themselves."""
+        money = Term(f"{EQUIVALENT} = ?", _is_equivalent(attempt))
+        terms = (Term(_SCOPES[cap.scope], cap.key), money)
+        parts = self._select(_SUM, "", terms=terms, reader=attempt.session)
         return sum(amount for (amount,) in parts)
 
     def _read(
@@ -473,20 +319,178 @@ class SqliteLedger:
         *,
         session: str | None = None,
         terms: Sequence[Term] = (),
+    ) -> list[tuple[Any, ...]]:
+        if self._late is not None:
+            self._late.flush()
+        return self._select(columns, tail, session=session, terms=terms, reader=session)
+
+    def _select(
+        self,
+        columns: str,
+        tail: str,
+        *,
+        session: str | None = None,
+        terms: Sequence[Term] = (),
         reader: str | None = None,
     ) -> list[tuple[Any, ...]]:
-        """What the file says, and what memory does; `reader` is the session that asks."""
-        reader = reader or session
+        """Of the last row of each attempt, what the file says and what memory does."""
+        of_session = "WHERE session = ?" if session is not None else ""
+        last = f"SELECT max(rowid) FROM attempts {of_session} GROUP BY session, id"  # noqa: S608 - as above
+        where = " AND ".join([f"rowid IN ({last})", *(term.sql for term in terms)])
+        values = [*([session] if of_session else []), *(term.value for term in terms)]
+        asked = f"SELECT {columns} FROM attempts WHERE {where}"  # noqa: S608 - as above
         with self._lock:
-            kept = ids(self._kept)
-            found = fetch(self._kept, *query(columns, tail, session=session, terms=terms))
-            asked = query(columns, tail, session=session, terms=terms, but=kept)
+            found = self._kept.fetch(f"{asked} {tail}", values)
+            kept = [name for (name,) in self._kept.fetch("SELECT DISTINCT id FROM attempts")]
+            if kept:
+                asked += " AND id NOT IN (SELECT value FROM json_each(?))"
+                values.append(json.dumps(kept))
+            return self._fetch(f"{asked} {tail}", values, reader=reader) + found
+
+    def _fetch(
+        self, asked: str, values: Sequence[Any], *, reader: str | None
+    ) -> list[tuple[Any, ...]]:
+        """What the file says; of a session that wrote nothing to it nothing, if that fails."""
+        try:
+            return self._file.fetch(asked, values)
+        except FAILURES as error:
+            if reader is None or reader in self._written:
+                raise self._file.record_error("cannot read the ledger", error) from error
+            return []
+
+
+class _LateWriter:
+    """Writes rows some milliseconds late, on a thread of its own, until it is closed."""
+
+    def __init__(self, write: Callable[[Sequence[Attempt]], None]) -> None:
+        self._write = write
+        self._waiting: SimpleQueue[Attempt | threading.Event | None] = SimpleQueue()
+        self._lock = threading.Lock()
+        self._owner = os.getpid()
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="nbroute-ledger", daemon=True)
+        self._thread.start()
+
+    def put(self, one: Attempt | threading.Event) -> bool:
+        """Have the row written; False in a forked child, and once all that came before is."""
+        if self._owner != os.getpid():
+            return False
+        with self._lock:
+            taken = not self._closed
+            if taken:
+                self._waiting.put(one)
+        if not taken:
+            self._thread.join()
+        elif self._waiting.qsize() > _MOST_WAITING and isinstance(one, Attempt):
+            self.flush()
+        return taken
+
+    def flush(self) -> None:
+        """Return when all that waits is written."""
+        written = threading.Event()
+        if self.put(written):
+            written.wait()
+
+    def close(self) -> None:
+        """Write all that waits, and take no more."""
+        with self._lock:
+            self._closed = True
+            self._waiting.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        ended = False
+        while not ended:
+            gathered = [self._waiting.get()]
+            time.sleep(_GATHERED_FOR)
+            while not self._waiting.empty():
+                gathered.append(self._waiting.get())
+            ended = None in gathered
             try:
-                return fetch(self._file, *asked) + found
-            except FAILURES as error:
-                if reader is None or reader in self._written:
-                    raise self._file.record_error("cannot read the ledger", error) from error
-                return found
+                self._write([one for one in gathered if isinstance(one, Attempt)])
+            except RecordError as error:
+                # The ledger keeps the rows in memory, and tells again when it is read.
+                _log.warning("%s", error)
+            except Exception:  # noqa: BLE001 - the thread must live on
+                _log.exception("calls could not be recorded")
+            for one in gathered:
+                if isinstance(one, threading.Event):
+                    one.set()
+
+
+def as_row(attempt: Attempt, *, store_text: bool) -> list[Any]:
+    """The attempt's values as SQLite takes them, prompt and answer only with `store_text`.
+
+    A verdict may quote the answer: without it, the check's name alone is kept.
+    """
+    if not store_text and attempt.status == "rejected" and attempt.error:
+        attempt = replace(attempt, error=attempt.error.partition(":")[0])
+    row = list(_values(attempt))
+    for place in _MONEY:
+        if row[place] is not None:
+            row[place] = float(row[place])
+    if not store_text:
+        for place in _PRIVATE:
+            row[place] = None
+    return row
+
+
+def _as_mapping(row: Sequence[Any]) -> dict[str, Any]:
+    """The row with the fields of `Attempt` in their own types."""
+    found = dict(zip(FIELDS, row, strict=True))
+    for name, kind in KINDS.items():
+        if kind == "bool":
+            found[name] = bool(found[name])
+        elif kind == "Decimal" and found[name] is not None:
+            found[name] = Decimal(repr(found[name]))
+    return found
+
+
+def _insert(connection: sqlite3.Connection, rows: Sequence[Sequence[Any]]) -> None:
+    """Append the rows, many in a statement: each costs the other threads of a process a turn."""
+    for part in (rows[at : at + _AT_ONCE] for at in range(0, len(rows), _AT_ONCE)):
+        statement = f"{_INSERT}{_MORE * (len(part) - 1)}"
+        values = [value for row in part for value in row]
+        try:
+            connection.execute(statement, values)
+        except UnicodeEncodeError:
+            connection.execute(statement, list(map(encodable, values)))
+
+
+def _is_equivalent(attempt: Attempt) -> bool:
+    """Whether nobody bills the attempt, so that a budget of equivalent money is for it."""
+    return attempt.provider_kind != "remote" and attempt.cost_source != "billed"
+
+
+def _refusal(attempt: Attempt, caps: Sequence[Cap], used: Callable[[Cap], int]) -> Refusal | None:
+    """The first cap that the attempt does not fit in; `used` says picodollars."""
+    wanted = round((attempt.reserved_usd or Decimal(0)).scaleb(_PICO))
+    for cap in caps:
+        left = round(cap.usd.scaleb(_PICO)) - used(cap)
+        if wanted > left:
+            return Refusal(cap, Decimal(max(left, 0)).scaleb(-_PICO))
+    return None
+
+
+def _refusal_by_totals(
+    connection: sqlite3.Connection, attempt: Attempt, caps: Sequence[Cap], stale_after_s: float
+) -> Refusal | None:
+    """The same by the totals alone; only a call that they refuse is looked at more closely.
+
+    Then a reservation whose last row is older than `stale_after_s` is let go: its kernel died.
+    """
+    equivalent = _is_equivalent(attempt)
+
+    def total(cap: Cap) -> int:
+        found = connection.execute(_TOTAL, (cap.scope, cap.key, equivalent)).fetchone()
+        return found[0] if found else 0
+
+    def exact(cap: Cap) -> int:
+        asked = (cap.scope, cap.key, equivalent, stale_after_s)
+        stale: int = connection.execute(_STALE, asked).fetchone()[0]
+        return total(cap) - stale
+
+    return _refusal(attempt, caps, total) and _refusal(attempt, caps, exact)
 
 
 def _since(start: Since) -> tuple[Term, ...]:

@@ -6,14 +6,13 @@ import sqlite3
 from dataclasses import MISSING, Field, fields
 from typing import Any
 
-from nbroute.storage.database import Migration
+from nbroute.storage.database import SQL_TYPES, Migration
 from nbroute.types import Attempt, Label
 
 FIELDS = tuple(f.name for f in fields(Attempt))
 #: The type of each field, without "or None".
 KINDS = {f.name: str(f.type).removesuffix(" | None") for f in fields(Attempt)}
 
-_SQL_TYPES = {"float": "REAL", "Decimal": "REAL", "int": "INTEGER", "bool": "INTEGER"}
 _SECOND = ("thread", "generation", "rating", "logprob", "reserved_usd")
 _THIRD = ("comparison",)
 #: The columns of the labels' table.
@@ -28,7 +27,7 @@ _SPENT = _PICODOLLARS.format(_COST)
 COUNTED = _PICODOLLARS.format(
     f"max({_COST}, CASE WHEN status = 'running' THEN coalesce(reserved_usd, 0) ELSE 0 END)"
 )
-#: Money that nobody billed; `caps.is_equivalent` says the same of an attempt.
+#: Money that nobody billed; `ledger._is_equivalent` says the same of an attempt.
 EQUIVALENT = "(provider_kind <> 'remote' AND cost_source <> 'billed')"
 DAY = "date(ts, 'unixepoch')"
 
@@ -114,11 +113,8 @@ def _append_only(connection: sqlite3.Connection, table: str) -> None:
         )
 
 
-def _kind(field: Field[Any]) -> str:
-    return str(field.type).removesuffix(" | None")
-
-
 def _column(field: Field[Any]) -> str:
     wanted = field.default is MISSING and not str(field.type).endswith("| None")
     required = " NOT NULL" if wanted else ""
-    return f"{field.name} {_SQL_TYPES.get(_kind(field), 'TEXT')}{required}"
+    kind = str(field.type).removesuffix(" | None")
+    return f"{field.name} {SQL_TYPES.get(kind, 'TEXT')}{required}"

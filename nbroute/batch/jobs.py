@@ -1,0 +1,202 @@
+"""The unit of work: what is done with each prompt of a list, and what came of one of them."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from threading import Event
+from typing import Any, Literal, Protocol
+
+from nbroute.batch.rows import Row, RowStatus, Task, row_of, row_of_error
+from nbroute.engine.context import Spec
+from nbroute.engine.engine import Engine
+from nbroute.errors import (
+    AllModelsFailed,
+    AuthError,
+    BudgetExceeded,
+    Interrupted,
+    NbrouteError,
+    PromptError,
+    SettingsError,
+)
+from nbroute.types import Attempt, Classified, Decision, Escalated, RouteResult, Text
+from nbroute.types import Event as Told
+
+#: Options that change what may be sent, and not what an answer is.
+_ASIDE = {"cache", "comparison", "feature", "max_cost", "over_budget", "stream"}
+
+#: `refused` is over the budget with nothing paid; `hopeless` would hit every prompt alike.
+Fate = Literal["done", "refused", "hopeless"]
+
+
+class Job(Protocol):
+    """What is done with each prompt, on any router: this one's threads, or a worker's own.
+
+    What it cost is in the attempts of what it returns. `options` has the `feature` and the
+    `over_budget` that budgets go by.
+    """
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """The options of each call."""
+
+    def about(self, router: Engine) -> dict[str, str]:
+        """What its rows are made with, a short text each: a file is only resumed by the same."""
+
+    def __call__(self, router: Engine, prompt: str, stop: Event) -> RouteResult | Decision:
+        """Do it with one prompt; whatever it raises is a row.
+
+        Once `stop` is set it should begin no further call.
+        """
+
+
+@dataclass(frozen=True)
+class RouteJob:
+    """Routes the prompt, with those options of `route`."""
+
+    options: Mapping[str, Any]
+
+    def about(self, router: Engine) -> dict[str, str]:
+        """The ladder, the endpoints, the classifier and the options."""
+        return _described(router, self.options)
+
+    def __call__(self, router: Engine, prompt: str, stop: Event) -> RouteResult:
+        """The answer. Stopped, no further call is begun, and a stream ends at its next piece.
+
+        A whole answer that is on its way is let come: it is paid for either way. (Route's own
+        `cancel` would take a second thread for each call, a fifth of all the work here.)
+        """
+        kinds = (Classified, Escalated, Text)[: 3 if self.options.get("stream") else 2]
+
+        def look(event: Told) -> None:
+            if stop.is_set() and isinstance(event, kinds):
+                raise KeyboardInterrupt
+
+        return router.route(prompt, observe=look, **self.options)
+
+
+@dataclass(frozen=True)
+class ClassifyJob:
+    """Classifies the prompt and sends no more; `options` are those of `classify`."""
+
+    classifier: Spec | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def about(self, router: Engine) -> dict[str, str]:
+        """The ladder, the endpoints and the classifier."""
+        given = {} if self.classifier is None else {"classifier": self.classifier}
+        return _described(router, {**self.options, **given})
+
+    def __call__(self, router: Engine, prompt: str, stop: Event) -> Decision:  # noqa: ARG002 - one short call
+        """The decision."""
+        return router.classify(prompt, self.classifier, **self.options)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A task's row, what that means for others, and the attempts that were made for it."""
+
+    task: Task
+    row: Row
+    fate: Fate = "done"
+    attempts: tuple[Attempt, ...] = ()
+
+
+def done(job: Job, router: Engine, task: Task, stop: Event) -> Outcome:
+    """What becomes of the task; an error is an outcome, too."""
+    try:
+        result = job(router, task.prompt, stop)
+    except BaseException as error:  # noqa: BLE001 - a row, and not the end of the others
+        return _failed(task, error)
+    return Outcome(task, row_of(task, result), attempts=result.attempts)
+
+
+def _failed(task: Task, error: BaseException) -> Outcome:
+    fate: Fate = "done"
+    status: RowStatus = "interrupted" if isinstance(error, Interrupted) else "error"
+    partial = error.result if isinstance(error, NbrouteError) else None
+    attempts = partial.attempts if partial is not None else ()
+    causes = error.causes if isinstance(error, AllModelsFailed) else ()
+    if isinstance(error, BudgetExceeded) and not attempts:
+        # A price that is not known, or `max_cost`, says nothing of the other prompts.
+        status, fate = "not sent", "refused" if error.refusal else "done"
+    elif isinstance(error, AuthError | SettingsError) or (
+        causes and all(isinstance(one, AuthError) for _, one in causes)
+    ):
+        fate = "hopeless"
+    return Outcome(task, row_of_error(task, error, status), fate, attempts)
+
+
+def read_prompts(prompts: Any, call: str = "router.map") -> Iterable[Any]:
+    """The prompts as they came; SettingsError where they are not an iterable of them.
+
+    `call` is what they were given to.
+    """
+    columns = getattr(prompts, "columns", None)
+    if columns is not None:
+        names = [str(name) for name in columns]
+        asked = "prompt" if "prompt" in names else (names or ["prompt"])[0]
+        raise SettingsError(
+            f"prompts is a {type(prompts).__name__}; give one of its columns, as in "
+            f"{call}(frame[{asked!r}]): there is {', '.join(map(repr, names)) or 'none'}."
+        )
+    if isinstance(prompts, str | bytes):
+        raise SettingsError(
+            f"prompts is one text, {prompts!r:.60}; give a list of them, or use router.route"
+        )
+    if isinstance(prompts, Mapping):
+        raise SettingsError("prompts is a dict; give its texts in order, as in list(d.values())")
+    if not isinstance(prompts, Iterable):
+        raise SettingsError(
+            f"prompts is {prompts!r:.60}; give a list, a generator or a column of texts"
+        )
+    return prompts
+
+
+def text_of(item: Any) -> str:
+    """The prompt as a row shows it; of anything but text a short form, of nothing ("") none."""
+    nan = isinstance(item, float) and math.isnan(item)
+    missing = item is None or nan or type(item).__name__ in ("NAType", "NaTType")
+    return item if isinstance(item, str) else "" if missing else f"{item!r:.200}"
+
+
+def unfit(item: Any) -> PromptError | None:
+    """What is wrong with an item that is not text; None where it is."""
+    if isinstance(item, str):
+        return None
+    shown = text_of(item)
+    if not shown:
+        return PromptError("there is no prompt here (a missing value)")
+    return PromptError(f"a prompt is text, not {type(item).__name__}: {shown:.60}")
+
+
+def _described(router: Engine, options: Mapping[str, Any]) -> dict[str, str]:
+    providers = router.parts.dispatcher.providers.values()
+    endpoints = [(one.name, getattr(one, "base_url", "")) for one in providers]
+    settings = getattr(router, "settings", None)
+    given = getattr(router, "given", {}).get("classifier")
+    about = {
+        "ladder": f"{router.ladder.name} {_digest(repr(router.ladder))}",
+        "endpoints": ", ".join(
+            sorted(f"{name} at {url}" if url else name for name, url in endpoints)
+        ),
+        "classifier": _told(given or (settings.classifier.name if settings else "")),
+    }
+    return about | {name: _told(one) for name, one in options.items() if name not in _ASIDE}
+
+
+def _told(value: Any) -> str:
+    """A short text; a function by its name, as what it does cannot be compared."""
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_told, value)) or "none"
+    if callable(value):
+        default = type(value).__name__
+        return f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', default)}"
+    text = f"{value!r}"
+    return text if len(text) <= 60 else f"{text[:48]}... {_digest(text)}"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]

@@ -1,0 +1,409 @@
+"""The rows of a batch in a file, so that memory stays flat: SQLite, or Parquet once it is whole."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import itertools
+import json
+import os
+import shutil
+import sqlite3
+import tempfile
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
+
+from nbroute.batch.rows import FIELDS, KINDS, Row, as_row, as_values
+from nbroute.errors import SettingsError
+from nbroute.report import Spend
+from nbroute.storage.database import SQL_TYPES, Migration, SqliteFile, encodable, typed_frame
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow.parquet as pq
+
+#: Safe from a killed process; a power cut costs the last rows, never the file.
+_PRAGMAS = ("journal_mode = WAL", "synchronous = NORMAL")
+#: Nobody reads a temporary file after a crash.
+_TEMPORARY_PRAGMAS = ("journal_mode = MEMORY", "synchronous = OFF")
+
+_NAMES = ", ".join(FIELDS)
+_VALUES = f"({', '.join('?' * len(FIELDS))})"
+_SPEND = """SELECT cost_source, total(CASE WHEN cached THEN 0 ELSE cost_usd END),
+    total(result <> '' OR cost_usd IS NULL), total(cached),
+    total(cost_usd IS NULL AND NOT cached) FROM rows WHERE place < ? GROUP BY 1"""
+#: Rows in a page that is read, in a statement that writes, in a row group of a Parquet file.
+_PAGE, _AT_ONCE, _ROW_GROUP = 500, 100, 10_000
+
+_NOT_WRITTEN = (".csv", ".tsv", ".json", ".jsonl", ".txt", ".xlsx", ".pkl", ".feather")
+_SIDE_FILES = ("", "-wal", "-shm", "-journal")
+#: Under this name a Parquet file's own metadata says what the batch was made with.
+_ABOUT = b"nbroute"
+
+#: More rows than any batch has.
+ALL = 2**62
+
+
+def m001_batch(connection: sqlite3.Connection) -> None:
+    """The rows by place, and what the batch was made with."""
+    columns = (f"{name} {SQL_TYPES.get(KINDS[name], 'TEXT')}" for name in FIELDS[1:])
+    connection.execute(f"CREATE TABLE rows (place INTEGER PRIMARY KEY, {', '.join(columns)})")
+    connection.execute("CREATE INDEX failed ON rows (place) WHERE error IS NOT NULL")
+    connection.execute("CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID")
+
+
+MIGRATIONS: list[Migration] = [m001_batch]
+
+
+class Store:
+    """The rows of a batch as they come, and the file `to` in which the user wants them.
+
+    They are in the SQLite file `path`: `to` itself, one next to a Parquet file that is not
+    whole yet, or (None) a temporary one that goes with the last batch on it. RecordError where
+    it cannot be used. `copied` says that they come out of a finished Parquet file.
+    """
+
+    def __init__(self, path: Path | None = None, to: Path | None = None) -> None:
+        self.to = to
+        self.copied = False
+        self._open(path)
+
+    def __str__(self) -> str:
+        return repr(str(self.to or self.path))
+
+    def close(self) -> None:
+        """Give the file back; a later use opens it again."""
+        self._file.close()
+
+    def begin(self, about: Mapping[str, str]) -> None:
+        """Note down what the rows are made with; SettingsError where it was something else."""
+        known = self.about()
+        changed = [name for name in {**known, **about} if known.get(name) != about.get(name)]
+        if not known:
+            with self._using() as connection:
+                values = [(name, json.dumps(value)) for name, value in about.items()]
+                connection.executemany("INSERT OR REPLACE INTO about VALUES (?, ?)", values)
+        elif changed:
+            self.close()
+            if self.copied:
+                remove(self.path)
+            told = "; ".join(
+                f"{name} was {known.get(name, 'not given')} and is {about.get(name, 'not given')}"
+                for name in changed
+            )
+            raise SettingsError(
+                f"the batch in {self} was made with other options: {told}. Give the same ones to "
+                "continue it, name another file, or begin anew with fresh=True"
+            )
+
+    def about(self) -> dict[str, Any]:
+        """What the rows are made with, as `begin` noted it down; empty in a new file."""
+        return {name: json.loads(value) for name, value in self._fetch("SELECT * FROM about")}
+
+    @contextlib.contextmanager
+    def filling(self) -> Iterator[None]:
+        """Rows are written fast while this lasts, with side files; a killed process loses none."""
+        if self._temporary:
+            yield
+            return
+        self._journal("WAL")
+        try:
+            yield
+        finally:
+            self._journal("DELETE")
+
+    def finish(self, count: int) -> None:
+        """Write so many rows into the Parquet file, where one is wanted."""
+        if self.to is not None and _is_parquet(self.to):
+            _write_parquet(self, self.to, count)
+            self.close()
+            moved = Path(shutil.move(self.path, _temporary_file()))
+            remove(self.path)
+            self._open(moved, temporary=True)
+
+    def write(self, rows: Sequence[Row]) -> None:
+        """Keep the rows, each in place of an earlier one of its place."""
+        with self._using() as connection:
+            connection.execute("BEGIN")
+            for at in range(0, len(rows), _AT_ONCE):
+                _insert(connection, [as_values(row) for row in rows[at : at + _AT_ONCE]])
+            connection.execute("COMMIT")
+
+    def complete(self, row: Row) -> None:
+        """Keep the row if the one in its place is of the same prompt, interrupted."""
+        asked = "SELECT prompt FROM rows WHERE place = ? AND status = 'interrupted'"
+        with self._using():
+            found = self._fetch(asked, (row.place,))
+            if found and found[0][0] in (row.prompt, encodable(row.prompt)):
+                self.write([row])
+
+    def has_answer(self, place: int, prompt: str) -> bool:
+        """Whether that prompt at that place needs no more work."""
+        asked = "SELECT prompt FROM rows WHERE place = ? AND error IS NULL"
+        found = self._fetch(asked, (place,))
+        return bool(found) and found[0][0] in (prompt, encodable(prompt))
+
+    def count(self, below: int = ALL, *, failed: bool = False) -> int:
+        """The number of rows; of those that failed, if so asked."""
+        only = "AND error IS NOT NULL" if failed else ""
+        asked = f"SELECT count(*) FROM rows WHERE place < ? {only}"  # noqa: S608 - words of our own
+        return int(self._fetch(asked, (below,))[0][0])
+
+    def row(self, number: int, *, gapless: bool = True) -> Row | None:
+        """The row of that number in the order of places; without gaps that is its place."""
+        tail = "WHERE place = ?" if gapless else "ORDER BY place LIMIT 1 OFFSET ?"
+        found = self._fetch(f"SELECT {_NAMES} FROM rows {tail}", (number,))  # noqa: S608 - as above
+        return as_row(found[0]) if found else None
+
+    def last(self, below: int = ALL) -> int:
+        """The last place that has a row; -1 where there is none."""
+        found = self._fetch("SELECT max(place) FROM rows WHERE place < ?", (below,))
+        return -1 if found[0][0] is None else int(found[0][0])
+
+    def values(self, below: int = ALL, *, failed: bool = False) -> Iterator[tuple[Any, ...]]:
+        """The values of each row in order, read some hundreds at a time."""
+        only = "AND error IS NOT NULL" if failed else ""
+        asked = f"""SELECT {_NAMES} FROM rows WHERE place > ? AND place < ? {only}
+            ORDER BY place LIMIT {_PAGE}"""  # noqa: S608 - as above
+        last = -1
+        while page := self._fetch(asked, (last, below)):
+            yield from page
+            last = page[-1][0]
+
+    def spend(self, below: int = ALL) -> Spend:
+        """What the rows cost together."""
+        parts = self._fetch(_SPEND, (below,))
+        spends = (Spend.of_source(source, usd, *map(int, n)) for source, usd, *n in parts)
+        return sum(spends, Spend())
+
+    def _open(self, path: Path | None, *, temporary: bool = False) -> None:
+        self._temporary = temporary or path is None
+        self.path = path or _temporary_file()
+        pragmas = _TEMPORARY_PRAGMAS if self._temporary else _PRAGMAS
+        self._file = SqliteFile(self.path, MIGRATIONS, setting="`to`", pragmas=pragmas)
+        if self._temporary:
+            weakref.finalize(self, _remove_temporary, self._file, self.path, os.getpid())
+
+    def _journal(self, mode: str) -> None:
+        # Another kernel that looks at the file may hold it: it stays as it is then.
+        with self._using() as connection, contextlib.suppress(sqlite3.OperationalError):
+            connection.execute(f"PRAGMA journal_mode = {mode}")
+
+    def _fetch(self, asked: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        with self._using() as connection:
+            return connection.execute(asked, values).fetchall()
+
+    def _using(self) -> AbstractContextManager[sqlite3.Connection]:
+        return self._file.using("the batch cannot be kept in")
+
+
+class Batch(Sequence[Row]):
+    """What became of many prompts, a `Row` each, in the order of the prompts.
+
+    The rows stay in a file and are read when they are looked at. `stopped` says why prompts
+    were left out (the budget, a refused key, Ctrl-C), and is empty otherwise.
+    """
+
+    def __init__(self, store: Store, count: int = ALL, *, stopped: str = "") -> None:
+        self.stopped = stopped
+        self.to = store.to
+        self.store = store
+        self._below = count
+        self._count = store.count(count)
+        self._gapless = store.last(count) + 1 == self._count
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, place: int) -> Row: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[Row]: ...
+    def __getitem__(self, place: int | slice) -> Row | list[Row]:
+        if isinstance(place, slice):
+            start, stop, step = place.indices(len(self))
+            return list(self)[place] if step < 0 else [*itertools.islice(self, start, stop, step)]
+        number = place + len(self) if place < 0 else place
+        inside = 0 <= number < len(self)
+        row = self.store.row(number, gapless=self._gapless) if inside else None
+        if row is None:
+            raise IndexError(f"row {place} of a batch of {len(self):,}")
+        return row
+
+    def __iter__(self) -> Iterator[Row]:
+        return map(as_row, self.store.values(self._below))
+
+    def __repr__(self) -> str:
+        """How it went, in a line: no prompts, no answers."""
+        count, failed = len(self), self.store.count(self._below, failed=True)
+        outcome = f"{count:,} rows: {count - failed:,} answered, {failed:,} failed; {self.cost}"
+        place = f"; in {str(self.to)!r}" if self.to else ""
+        stopped = f"; {self.stopped}" if self.stopped else ""
+        return f"<Batch of {outcome}{place}{stopped}>"
+
+    @property
+    def cost(self) -> Spend:
+        """What the rows cost together; what an earlier try of a row cost is in the ledger alone."""
+        return self.store.spend(self._below)
+
+    def failed(self) -> list[Row]:
+        """The rows that have no answer: errors, interrupted ones, those that were not sent."""
+        return list(map(as_row, self.store.values(self._below, failed=True)))
+
+    def frame(self) -> pd.DataFrame:
+        """One line a row; money as floats (NaN where it is not known)."""
+        frame = typed_frame(list(self.store.values(self._below)), KINDS)
+        frame["data"] = [json.loads(one) if isinstance(one, str) else None for one in frame["data"]]
+        return frame
+
+
+def open_store(to: str | Path | None, resume: Batch | None, *, fresh: bool) -> Store:
+    """The store that the caller names, new or resumed; SettingsError where it cannot be one."""
+    if resume is not None:
+        if to is not None or fresh:
+            raise SettingsError("resume goes on where its batch is kept; leave to and fresh out")
+        if not isinstance(resume, Batch):
+            raise SettingsError(f"resume is {resume!r:.60}; give the batch that was interrupted")
+        return resume.store
+    if to is None:
+        return Store()
+    path = Path(to).expanduser()
+    _check_name(path)
+    kept_in = path.with_name(f"{path.name}.part") if _is_parquet(path) else path
+    if kept_in.exists() and kept_in.stat().st_size and not _is_batch(kept_in):
+        raise _foreign(kept_in)
+    if fresh:
+        remove(kept_in)
+    store = Store(kept_in, path)
+    if _is_parquet(path) and not fresh and path.exists() and not kept_in.exists():
+        _read_parquet(path, store)
+    return store
+
+
+def _check_name(path: Path) -> None:
+    if path.suffix.lower() in _NOT_WRITTEN:
+        raise SettingsError(
+            f"to={str(path)!r} is not a file that a batch goes into; name a .sqlite or .parquet "
+            "file, and write others from batch.frame()"
+        )
+    if path.is_dir():
+        raise SettingsError(f"to={str(path)!r} is a folder; name a file in it")
+    if _is_parquet(path) and importlib.util.find_spec("pyarrow") is None:
+        raise SettingsError(
+            "a .parquet file needs pyarrow: pip install pyarrow, or name a .sqlite file"
+        )
+    if _is_parquet(path) and not path.parent.is_dir():
+        raise SettingsError(f"to={str(path)!r}: there is no such folder")
+
+
+def remove(path: Path) -> None:
+    """Delete the file, if it is there, and what SQLite keeps next to it."""
+    for suffix in _SIDE_FILES:
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
+def _remove_temporary(file: SqliteFile, path: Path, owner: int) -> None:
+    """A forked child must not take its parent's file along."""
+    if os.getpid() == owner:
+        file.close()
+        remove(path)
+
+
+def _temporary_file() -> Path:
+    handle, name = tempfile.mkstemp(prefix="nbroute-", suffix=".sqlite")
+    os.close(handle)
+    return Path(name)
+
+
+def _insert(connection: sqlite3.Connection, rows: Sequence[Sequence[Any]]) -> None:
+    """One statement: each costs the thread its turn while the others work."""
+    statement = f"INSERT OR REPLACE INTO rows VALUES {', '.join([_VALUES] * len(rows))}"  # noqa: S608 - as above
+    values = [value for row in rows for value in row]
+    try:
+        connection.execute(statement, values)
+    except UnicodeEncodeError:
+        connection.execute(statement, list(map(encodable, values)))
+
+
+def _is_batch(path: Path) -> bool:
+    uri = f"{path.absolute().as_uri()}?mode=rw"
+    try:
+        with contextlib.closing(sqlite3.connect(uri, uri=True)) as connection:
+            names = {name for (name,) in connection.execute("SELECT name FROM migrations")}
+    except sqlite3.Error:
+        return False
+    return MIGRATIONS[0].__name__ in names
+
+
+def _foreign(path: Path) -> SettingsError:
+    return SettingsError(
+        f"to={str(path)!r} is there and holds no batch of nbroute; name another file"
+    )
+
+
+def _is_parquet(path: Path) -> bool:
+    return path.suffix.lower() == ".parquet"
+
+
+def _parquet_file(path: Path) -> tuple[pq.ParquetFile, bytes]:
+    """The file, and what its rows were made with; SettingsError where it does not hold a batch."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        file = pq.ParquetFile(path)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise _foreign(path) from error
+    about = (file.schema_arrow.metadata or {}).get(_ABOUT)
+    if about is None or tuple(file.schema_arrow.names) != FIELDS:
+        file.close()
+        raise _foreign(path)
+    return file, about
+
+
+def _read_parquet(path: Path, store: Store) -> None:
+    """Take in a finished file's rows."""
+    file, about = _parquet_file(path)
+    store.copied = True
+    try:
+        with file:
+            for part in file.iter_batches(batch_size=_ROW_GROUP):
+                columns = (column.to_pylist() for column in part.columns)
+                store.write([as_row(values) for values in zip(*columns, strict=True)])
+        store.begin(json.loads(about))
+    except BaseException:
+        store.close()
+        remove(store.path)
+        raise
+
+
+def _write_parquet(store: Store, path: Path, below: int) -> None:
+    """The rows in order; the file is there when it is whole.
+
+    `data` is JSON text and `cost_usd` a double (null where it is not known). SettingsError
+    where it cannot be written.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    kinds = {"int": pa.int64(), "bool": pa.bool_(), "float": pa.float64(), "Decimal": pa.float64()}
+    columns = [(name, kinds.get(kind, pa.string())) for name, kind in KINDS.items()]
+    schema = pa.schema(columns, metadata={_ABOUT: json.dumps(store.about()).encode()})
+    rows = store.values(below)
+    unfinished = path.with_name(f"{path.name}.new")
+    try:
+        with pq.ParquetWriter(unfinished, schema) as writer:
+            while group := list(itertools.islice(rows, _ROW_GROUP)):
+                typed = zip(schema.types, zip(*group, strict=True), strict=True)
+                arrays = [pa.array(column).cast(kind) for kind, column in typed]
+                writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
+        unfinished.replace(path)
+    except OSError as error:
+        unfinished.unlink(missing_ok=True)
+        raise SettingsError(
+            f"to={str(path)!r} cannot be written: {error}; the rows are in {str(store.path)!r}, "
+            "so the same call writes them once that is mended"
+        ) from error
