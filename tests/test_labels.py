@@ -126,7 +126,7 @@ def test_an_answer_of_a_tier_that_is_gone_is_a_clear_error(router):
 
 @pytest.mark.parametrize("thing", [None, "hello", 3])
 def test_what_is_no_result_is_a_clear_error(router, thing):
-    with pytest.raises(SettingsError, match="is no result that can be labelled"):
+    with pytest.raises(SettingsError, match="cannot be labelled"):
         router.label(thing, "good")
 
 

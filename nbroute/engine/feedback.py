@@ -1,11 +1,11 @@
-"""What people say of answers: kept as labels, told as a table, handed to `router.fit`."""
+"""What people say about answers: kept as labels, told as a table, handed to `router.fit`."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, get_args
 
 from nbroute.engine.engine import Engine
 from nbroute.engine.plan import find_tier
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FEEDBACK: tuple[Feedback, ...] = get_args(Feedback)
-COLUMNS = (
+_COLUMNS = (
     *("prompt", "tier", "picked", "feedback", "time", "session"),
     *("ladder", "result", "comparison", "feature"),
 )
@@ -39,8 +39,21 @@ def keep_label(
     the kernel ends.
     """
     word, ladder = read_feedback(feedback), router.ladder
-    _check_answered(result)
-    answered = _on_ladder(result.tier, ladder)
+    if not isinstance(result, RouteResult):
+        raise SettingsError(
+            f"{result!r:.80} cannot be labelled; give a result that router.route() returned"
+        )
+    answer = result.answer
+    if not result.text.strip() and (answer.purpose != "answer" or answer.status != "ok"):
+        raise SettingsError(
+            "this prompt got no answer, so there is nothing to label; route it again"
+        )
+    if result.tier not in ladder.names:
+        raise SettingsError(
+            f"the answer is of tier {result.tier!r}, which ladder {ladder.name!r} does not have; "
+            "go back to the profile that it was routed with (`%route use PROFILE`), or route it "
+            "again"
+        )
     first = result.chain[-1].tier if picked is None else find_tier(ladder, picked).name
     label = Label(
         id=router.parts.new_id(),
@@ -48,13 +61,13 @@ def keep_label(
         session=router.session,
         feedback=word,
         picked=first,
-        needed=_needed(needed, word, answered, ladder),
+        needed=_needed(needed, word, result.tier, ladder),
         ladder=ladder.name,
         prompt=result.prompt,
-        msg_hash=result.answer.msg_hash,
+        msg_hash=answer.msg_hash,
         result=result.id,
         comparison=result.options.comparison,
-        feature=result.answer.feature,
+        feature=answer.feature,
     )
     router.ledger.label(label)
     return label
@@ -74,24 +87,18 @@ def spelt(text: str) -> str:
     return " ".join(str(text).replace("-", " ").replace("_", " ").casefold().split())
 
 
-def needed_tier(feedback: Feedback, answered: str, ladder: Ladder) -> str | None:
-    """The tier that a prompt needs by that word on that tier's answer.
+def _needed(asked: str | None, feedback: Feedback, answered: str, ladder: Ladder) -> str | None:
+    """The tier that a person names, if it goes with the word; else what the word says.
 
     One tier further is what the words say; the prompt may want more, which only the next
-    answer shows. None for "bad", which no other tier need have done better.
+    answer shows. None for "bad": no other tier need have done better.
     """
     place, top = ladder.index(answered), len(ladder.tiers) - 1
-    moves = {"too weak": min(place + 1, top), "more than needed": max(place - 1, 0), "bad": None}
-    needed = moves.get(feedback, place)
-    return None if needed is None else ladder.names[needed]
-
-
-def _needed(needed: str | None, feedback: Feedback, answered: str, ladder: Ladder) -> str | None:
-    """The tier that a person names, if it goes with the word; else what the word says."""
-    if not needed:
-        return needed_tier(feedback, answered, ladder)
-    tier = find_tier(ladder, needed).name
-    above = ladder.index(tier) - ladder.index(answered)
+    if not asked:
+        moves = {"too weak": min(place + 1, top), "more than needed": max(place - 1, 0)}
+        return None if feedback == "bad" else ladder.names[moves.get(feedback, place)]
+    tier = find_tier(ladder, asked).name
+    above = ladder.index(tier) - place
     fits = {"good": above == 0, "too weak": above >= 0, "more than needed": above <= 0}
     if not fits.get(feedback, True):
         raise SettingsError(
@@ -101,10 +108,10 @@ def _needed(needed: str | None, feedback: Feedback, answered: str, ladder: Ladde
     return tier
 
 
-def last_words(labels: Iterable[Label]) -> list[Label]:
+def _last_words(router: Engine, *, everything: bool) -> list[Label]:
     """The newest label of each prompt, in the order in which they were given."""
     newest: dict[str, Label] = {}
-    for label in labels:
+    for label in router.ledger.labels(session=None if everything else router.session):
         newest.pop(label.prompt, None)
         newest[label.prompt] = label
     return list(newest.values())
@@ -116,17 +123,14 @@ def labels_frame(
     """The labels as `router.fit` takes them: see `Router.labels`."""
     import pandas as pd
 
-    found = router.ledger.labels(session=None if everything else router.session)
-    if not feedback:
-        found = [one for one in last_words(found) if one.needed in router.ladder.names]
-    rows = [
-        (
-            *(one.prompt, one.needed, one.picked, one.feedback, one.ts, one.session),
-            *(one.ladder, one.result, one.comparison, one.feature),
-        )
-        for one in found
-    ]
-    frame = pd.DataFrame(rows, columns=list(COLUMNS), dtype=object)
+    if feedback:
+        found = router.ledger.labels(session=None if everything else router.session)
+    else:
+        last = _last_words(router, everything=everything)
+        found = [one for one in last if one.needed in router.ladder.names]
+    names = {"tier": "needed", "time": "ts"}
+    rows = [[getattr(one, names.get(column, column)) for column in _COLUMNS] for one in found]
+    frame = pd.DataFrame(rows, columns=list(_COLUMNS), dtype=object)
     frame["time"] = pd.to_datetime(frame["time"].astype("float64"), unit="s", utc=True)
     frame["time"] = frame["time"].dt.as_unit("ns")
     return frame
@@ -157,7 +161,7 @@ class PickedAgainstNeeded:
 
     @property
     def too_weak(self) -> int:
-        """Prompts that needed a dearer tier than was picked."""
+        """Prompts that needed a more expensive tier than was picked."""
         place = self.tiers.index
         pairs = [pair for pair in self.counts if place(pair[0]) < place(pair[1])]
         return sum(self.counts[pair] for pair in pairs)
@@ -167,38 +171,18 @@ class PickedAgainstNeeded:
         return sum(n for (_, needed), n in self.counts.items() if needed == tier)
 
     @property
-    def too_dear(self) -> int:
+    def too_expensive(self) -> int:
         """Prompts that a cheaper tier than was picked would have done for."""
         return self.named - self.right - self.too_weak
 
 
 def picked_against_needed(router: Engine, *, everything: bool = False) -> PickedAgainstNeeded:
     """The labels of this session, or of every one in the ledger, counted."""
-    words = last_words(router.ledger.labels(session=None if everything else router.session))
+    words = _last_words(router, everything=everything)
     tiers = router.ladder.names
     named = [one for one in words if one.needed is not None]
     counts = Counter((one.picked, str(one.needed)) for one in named)
     known = {pair: n for pair, n in counts.items() if set(pair) <= set(tiers)}
     return PickedAgainstNeeded(
         tiers, known, len(words) - len(named), len(named) - sum(known.values())
-    )
-
-
-def _check_answered(result: Any) -> None:
-    if not isinstance(result, RouteResult):
-        raise SettingsError(
-            f"{result!r:.80} is no result that can be labelled; give what router.route() returned"
-        )
-    answer = result.answer
-    if not result.text.strip() and (answer.purpose != "answer" or answer.status != "ok"):
-        msg = "this prompt got no answer, so there is nothing to label; route it again"
-        raise SettingsError(msg)
-
-
-def _on_ladder(tier: str, ladder: Ladder) -> str:
-    if tier in ladder.names:
-        return tier
-    raise SettingsError(
-        f"the answer is of tier {tier!r}, which ladder {ladder.name!r} does not have; "
-        "go back to the profile that it was routed with (`%route use PROFILE`), or route it again"
     )
