@@ -10,9 +10,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from nbroute.cli import main
-from nbroute.cli.table import table
-from nbroute.cli.terminal import WIDTH
+from nbroute.cli import WIDTH, cost_table, main
 
 
 def attempt(**fields):
@@ -62,7 +60,7 @@ def cell(source, *records):
 
 
 def shown(*cells):
-    return list(table(new_notebook(cells=list(cells))))
+    return cost_table(new_notebook(cells=list(cells)))
 
 
 FRANCE = "%%route -t SIMPLE\nWhat is the capital of France?"
@@ -307,7 +305,7 @@ def test_a_file_that_is_no_notebook_is_one_line(tmp_path, capsys, text):
     code, said = said_by(capsys, "run", path)
 
     assert 1 == code
-    assert said.startswith(f"nbroute: '{path}' is no notebook")
+    assert said.startswith(f"nbroute: '{path}' is not a notebook")
     assert 1 == said.count("\n")
 
 

@@ -1,0 +1,442 @@
+"""The command line: `nbroute pull`, `nbroute run` and `nbroute audit`."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import csv
+import io
+import json
+import os
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, cast
+
+from nbroute.audit import Audit, Line, audit
+from nbroute.errors import NbrouteError, SettingsError
+from nbroute.pricing import describe, format_usd, read_usd
+from nbroute.report import Spend
+from nbroute.report.metadata import SCHEMA
+from nbroute.report.table import GAP, columns, counted, one_line, seconds, text_table
+from nbroute.types import Cost, CostSource
+from nbroute.workshop import solved
+
+Record = Mapping[str, Any]
+
+WIDTH = 120
+_INTERRUPTED, _PIPE_CLOSED, _OVER_BUDGET = 130, 141, 3
+_UNBILLED = "nothing billed; what the tiers' reference models would have cost"
+_COLUMNS = {"prompt": 38, "tier": 9, "tokens": 18, "latency": 7, "cost": 40}
+_GROUPS = ("tier", "model", "notebook", "cell")
+_MOST_WARNINGS = 20
+_NAME_WIDTH = 56
+#: What a spreadsheet takes for a formula.
+_FORMULA = tuple("=+-@\t\r")
+_ABOUT_AUDIT = """\
+Reads the records that nbroute's cards leave in the outputs of saved notebooks. Nothing is run
+and nothing is sent. A cell that was run again or cleared keeps no trace of the call before;
+the ledger has every call.
+
+exit codes: 0 done, 1 a file could not be read (the others are counted), 2 wrong usage,
+3 more real money than --max-usd"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; the exit code is 0, 1 for an error, 2 for wrong usage (as SystemExit).
+
+    `audit --max-usd` has one more: 3.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a file's name may be in any script, or none
+        sys.stdout.reconfigure(errors="backslashreplace")
+    options = _parser().parse_args(argv)
+    try:
+        code: int = options.command(options)
+        sys.stdout.flush()
+    except NbrouteError as error:
+        _say(str(error))
+        return 1
+    except KeyboardInterrupt:
+        _say("stopped")
+        return _INTERRUPTED
+    except BrokenPipeError:
+        # Else the interpreter flushes into the closed pipe again at its exit, and complains.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _PIPE_CLOSED
+    return code
+
+
+def _say(words: str) -> None:
+    print(f"nbroute: {words}", file=sys.stderr)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="nbroute", description="Model routing in notebooks.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    words = commands.add_parser("pull", help="get a model file for the local profile")
+    words.add_argument("source", nargs="?", help="http(s) address of a GGUF file (else SmolLM2)")
+    words.add_argument("--sha256", metavar="HEX", help="the checksum that the file must have")
+    words.add_argument("--folder", metavar="DIR", type=_folder, help="where to keep the file")
+    words.set_defaults(command=_pull)
+
+    words = commands.add_parser("run", help="execute a notebook and show what its prompts cost")
+    words.add_argument("notebook", type=Path, help="the .ipynb file; it is not changed")
+    words.add_argument("--out", metavar="DIR", type=_folder, default="out", help="default: out")
+    words.add_argument("--profile", metavar="NAME", help="the profile to run on (NBROUTE_PROFILE)")
+    file = words.add_mutually_exclusive_group()
+    file.add_argument("--record", metavar="FILE", type=Path, help="record its answers in the file")
+    file.add_argument("--replay", metavar="FILE", type=Path, help="answer from a recording")
+    words.add_argument("--solved", action="store_true", help="run a workshop's solutions, too")
+    words.set_defaults(command=_run)
+
+    words = commands.add_parser(
+        "audit",
+        help="total what saved notebooks spent, with no kernel",
+        description=_ABOUT_AUDIT,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    where = "notebooks, folders or patterns; without any, the current folder and those in it"
+    words.add_argument("paths", nargs="*", default=["."], metavar="PATH", help=where)
+    words.add_argument("--by", choices=_GROUPS, help="one table in place of all four")
+    form = words.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="everything, as JSON")
+    form.add_argument("--csv", action="store_true", help="a row for each call, or as --by says")
+    words.add_argument("--max-usd", type=_usd, metavar="X", help="exit with 3 above that")
+    words.set_defaults(command=_audit)
+    return parser
+
+
+def _folder(text: str) -> Path:
+    return Path(text).expanduser()
+
+
+def _usd(text: str) -> Decimal:
+    amount = read_usd(text)
+    if amount is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not an amount of US dollars")
+    return amount
+
+
+# nbroute pull
+
+
+def _pull(options: argparse.Namespace) -> int:
+    from nbroute.providers.pull import pull
+
+    pull(options.source, options.folder, sha256=options.sha256)
+    return 0
+
+
+# nbroute run
+
+
+def _run(options: argparse.Namespace) -> int:
+    path, out = options.notebook, options.out
+    notebook = _read(path)
+    target = out / path.name
+    if target.resolve() == path.resolve():
+        raise SettingsError(
+            f"the executed notebook would overwrite {str(path)!r}: name another folder with --out"
+        )
+    with _writing(out):
+        out.mkdir(parents=True, exist_ok=True)
+    if options.solved:
+        notebook.update(solved(notebook))
+    # The kernel runs in the notebook's folder; a file on the command line comes first.
+    files = {"NBROUTE_RECORD": options.record, "NBROUTE_REPLAY": options.replay}
+    told = {name: str(file.absolute()) if file else "" for name, file in files.items()}
+    told = told if any(told.values()) else {}
+    told |= {"NBROUTE_PROFILE": options.profile} if options.profile else {}
+    failure = None
+    try:
+        environment = {**os.environ, "NBROUTE_STATIC": "1", **told}
+        failure = _execute(notebook, path.absolute().parent, environment)
+    finally:
+        page = _write(notebook, target)
+        print("", *cost_table(notebook), sep="\n")
+        print(f"notebook    {target}\npage        {page}")
+    if failure:
+        _say(failure)
+    return 1 if failure else 0
+
+
+def _read(path: Path) -> Any:
+    for name in ("ipykernel", "nbclient", "nbconvert", "nbformat"):
+        if find_spec(name) is None:
+            raise SettingsError(f"running a notebook needs {name}: pip install 'nbroute[lab]'")
+    import nbformat
+
+    try:
+        return nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
+    except OSError as error:
+        raise SettingsError(f"cannot read the notebook {str(path)!r}: {error.strerror}") from None
+    except Exception as error:
+        why = one_line(str(error))
+        raise SettingsError(f"{str(path)!r} is not a notebook: {why}") from error
+
+
+@contextlib.contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise SettingsError(
+            f"cannot write to {str(folder)!r}: {error.strerror}; name another folder with --out"
+        ) from None
+
+
+def _execute(notebook: Any, folder: Path, environment: dict[str, str]) -> str | None:
+    """Run all cells; the first failure as one line, None where there is none."""
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError, DeadKernelError
+    from tqdm import tqdm
+
+    cells = [i for i, c in enumerate(notebook.cells) if c.cell_type == "code" and c.source.strip()]
+    with tqdm(total=len(cells), bar_format="{desc} |{bar:40}| {elapsed}", desc="kernel") as bar:
+
+        def started(cell_index: int, **_: Any) -> None:
+            bar.set_description_str(f"cell {cells.index(cell_index) + 1} of {len(cells)}")
+
+        client = NotebookClient(
+            notebook,
+            timeout=None,
+            kernel_name="python3",
+            extra_arguments=["--log-level=ERROR"],
+            resources={"metadata": {"path": str(folder)}},
+            on_cell_execute=started,
+            on_cell_executed=lambda **_: bar.update(),
+        )
+        try:
+            with _ticking(bar):
+                client.execute(env=environment)
+        except CellExecutionError as error:
+            return f"{bar.desc} failed: {error.ename}: {one_line(error.evalue)}"
+        except DeadKernelError:
+            return f"{bar.desc} failed: the kernel died"
+    return None
+
+
+@contextlib.contextmanager
+def _ticking(bar: Any) -> Iterator[None]:
+    """Keep the bar's seconds going while a cell takes its time; only in a terminal."""
+    ended = threading.Event()
+
+    def tick() -> None:
+        while not ended.wait(1):
+            bar.refresh()
+
+    if sys.stderr.isatty():
+        threading.Thread(target=tick, daemon=True).start()
+    try:
+        yield
+    finally:
+        ended.set()
+
+
+def _write(notebook: Any, target: Path) -> Path:
+    """Write the notebook first, as the page may fail, then the page next to it; its path."""
+    import nbformat
+    from nbconvert import HTMLExporter
+
+    page = target.with_suffix(".html")
+    with _writing(target.parent):
+        nbformat.write(notebook, target)  # type: ignore[no-untyped-call]
+    exporter = HTMLExporter()  # type: ignore[no-untyped-call]
+    html, _ = exporter.from_notebook_node(notebook)
+    with _writing(target.parent):
+        page.write_text(html, encoding="utf-8")
+    return page
+
+
+def cost_table(notebook: Any) -> list[str]:
+    """What the notebook's prompts cost, from the records in its outputs' metadata."""
+    found = list(_found(notebook))
+    totals = _totals([record for _, record in found])
+    if not found:
+        return list(totals)
+    rule = "-" * WIDTH
+    answers = [line for prompt, record in found for line in _lines(prompt, record)]
+    return [*_two_lines(list(_COLUMNS), "why", "model"), rule, *answers, rule, *totals]
+
+
+def _found(notebook: Any) -> Iterator[tuple[str, Record]]:
+    """Each record once, with its prompt, oldest first in each cell.
+
+    An escalated answer's prompt is that of the answer below it.
+    """
+    prompts: dict[str, str] = {}
+    for cell in notebook.cells:
+        found: list[Record] = []
+        for output in cell.get("outputs", []):
+            told = output.get("metadata", {}).get("nbroute")
+            if isinstance(told, Mapping):
+                found += (told, *told.get("earlier", ()), *told.get("compared", ()))
+        records = [r for r in found if r.get("schema") == SCHEMA and "attempts" in r]
+        first, *rest = cell.source.strip().splitlines() or [""]
+        own = "\n".join(rest if first.startswith("%%route") else [first, *rest])
+        for record in sorted(records, key=lambda record: record["ts"]):
+            if record["id"] not in prompts:
+                prompt = prompts.get(record["parent"]) or own
+                prompts[record["id"]] = prompt
+                yield prompt, record
+
+
+def _lines(prompt: str, record: Record) -> list[str]:
+    tokens = f"{record['input_tokens']} in, {record['output_tokens']} out"
+    cost = _money(record["cost_usd"], record["cost_source"])
+    if record["cached"]:
+        cost = f"{cost}, cached" if record["cost_usd"] else "$0 (cached)"
+    marks = {
+        "simulated": record["provider_kind"] == "simulated",
+        "escalated": record["escalated"],
+        record["status"]: record["status"] != "ok",
+    }
+    shown = ", ".join(mark for mark, is_so in marks.items() if is_so)
+    model = f"{record['model']}{f' ({shown})' if shown else ''}"
+    cells = [prompt, record["tier"], tokens, seconds(record["latency_ms"]), cost]
+    return _two_lines(cells, record["reason"], model)
+
+
+def _two_lines(cells: Sequence[str], why: str, model: str) -> list[str]:
+    """An answer: below its figures why under prompt and tier, the model under the rest."""
+    left = _COLUMNS["prompt"] + len(GAP) + _COLUMNS["tier"]
+    below = [f"  {one_line(why)}", one_line(model)]
+    return [
+        *text_table([list(map(one_line, cells))], widths=list(_COLUMNS.values())),
+        *text_table([below], widths=[left, WIDTH - left - len(GAP)]),
+    ]
+
+
+def _totals(records: Sequence[Record]) -> Iterator[str]:
+    """The session in sum: real money, what was not billed, and what has no known price."""
+    spend, unpriced = Spend(), set()
+    for call in (attempt for record in records for attempt in record["attempts"]):
+        usd, cached = call["cost_usd"], int(call["cached"])
+        part = Spend.of_source(call["cost_source"], usd or 0.0, 1, cached, int(usd is None))
+        unpriced |= {call["model"]} if part.unknown_calls else set()
+        spend += part
+    cached_calls = f", {spend.cached_calls} cached" if spend.cached_calls else ""
+    answers = counted(len(records), "answer")
+    yield f"shown       {answers} from {counted(spend.calls, 'call')}{cached_calls}"
+    real = {source: usd for source, usd in spend.by_source.items() if source != "equivalent"}
+    parts = " + ".join(_money(usd, cast("CostSource", source)) for source, usd in real.items())
+    total = f"{format_usd(spend.usd)}{' = ' if real else ''}{parts}"
+    yield f"spent       {parts if len(real) == 1 else total}"
+    if spend.equivalent_usd:
+        yield f"equivalent  {format_usd(spend.equivalent_usd)} ({_UNBILLED})"
+    if spend.unknown_calls:
+        models = ", ".join(sorted(unpriced))
+        yield f"unknown     what {counted(spend.unknown_calls, 'call')} cost: no price for {models}"
+
+
+def _money(usd: float | Decimal | None, source: CostSource) -> str:
+    return describe(Cost(None if usd is None else Decimal(str(usd)), source))
+
+
+# nbroute audit
+
+
+def _audit(options: argparse.Namespace) -> int:
+    found = audit(options.paths)
+    groups = [options.by] if options.by else _GROUPS
+    if options.json:
+        print(json.dumps(_structured(found, groups), indent=2))
+    elif options.csv:
+        writer = csv.DictWriter(sys.stdout, found.columns(options.by), lineterminator="\n")
+        writer.writeheader()
+        for row in found.rows(options.by):
+            writer.writerow({name: _harmless(value) for name, value in row.items()})
+    else:
+        tables = [line for group in groups for line in _group_table(found, group)]
+        print("\n".join([*tables, *_summary(found)]))
+    for warning in _warnings(found):
+        _say(one_line(warning))
+    spend, most = found.spend, options.max_usd
+    if most is not None and spend.unknown_calls:
+        _say(f"{counted(spend.unknown_calls, 'call')} of unknown cost: not in the sum")
+    if most is not None and spend.usd > most:
+        _say(f"{format_usd(spend.usd)} spent, more than --max-usd {format_usd(most)}")
+        return _OVER_BUDGET
+    return 1 if found.unread else 0
+
+
+def _structured(found: Audit, groups: Sequence[str]) -> dict[str, Any]:
+    return {
+        "schema": 1,
+        "notebooks": list(found.notebooks),
+        "answers": found.answers,
+        "total": found.total.row,
+        "by": {group: found.rows(group) for group in groups},
+        "repeated": [{"result": result, **place._asdict()} for result, place in found.repeated],
+        "skipped": [{**place._asdict(), "why": why} for place, why in found.skipped],
+        "unread": list(found.unread),
+    }
+
+
+def _harmless(value: Any) -> Any:
+    """The value for a spreadsheet, which must not take a model's name for a formula."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
+def _warnings(found: Audit) -> Iterator[str]:
+    yield from found.unread
+    if not found.notebooks and not found.unread:
+        yield "no notebook found"
+    for skipped in found.skipped[:_MOST_WARNINGS]:
+        yield f"{skipped.place}: a record is not counted: {skipped.why}"
+    if (more := len(found.skipped) - _MOST_WARNINGS) > 0:
+        yield f"{more:,} more records are not counted"
+
+
+def _group_table(found: Audit, group: str) -> list[str]:
+    """Aligned columns, the total last; the two amounts stand apart."""
+    heads = [group, "calls", "cached", "tokens in", "tokens out", "spent", "equivalent", "unknown"]
+    rows = [heads]
+    for line in (*found.by(group), found.total):
+        spend = line.spend
+        counts = [f"{count:,}" for count in (spend.calls, spend.cached_calls, *line.tokens)]
+        amounts = [format_usd(spend.usd), format_usd(spend.equivalent_usd)]
+        rows.append([_name(line), *counts, *amounts, f"{spend.unknown_calls:,}"])
+    rows[-1][0] = "total"
+    head, *lines, total = text_table(rows, "<>")
+    rule = "-" * columns(head)
+    return [head, rule, *lines, rule, total, ""] if lines else []
+
+
+def _name(line: Line) -> str:
+    """The line's name; of a long path the end, which tells one notebook from another."""
+    first, *cell = line.key.values() or ("",)
+    number = "" if not cell else f", cell {cell[0]}"
+    count = "" if not cell or cell[1] is None else f" [{cell[1]}]"
+    path, rest = one_line(str(first)), number + count
+    while columns(path) + len(rest) > _NAME_WIDTH:
+        path = f"…{path[2:]}"
+    return (path + rest) or "(none)"
+
+
+def _summary(found: Audit) -> Iterator[str]:
+    """What the tables add up to, in words."""
+    spend = found.spend
+    read = counted(len(found.notebooks), "notebook")
+    cached = f" ({spend.cached_calls:,} cached)" if spend.cached_calls else ""
+    calls = f"{counted(spend.calls, 'call')}{cached}"
+    yield f"read        {read}: {counted(found.answers, 'answer')} from {calls}"
+    said = {"list": "at list price", "configured": "at your price"}
+    real = sorted((s, usd) for s, usd in spend.by_source.items() if s != "equivalent")
+    parts = ", ".join(f"{format_usd(usd)} {said.get(source, source)}" for source, usd in real)
+    yield f"spent       {format_usd(spend.usd)}{f' ({parts})' if parts else ''}"
+    if spend.equivalent_usd:
+        yield f"equivalent  {format_usd(spend.equivalent_usd)} ({_UNBILLED})"
+    if spend.unknown_calls:
+        yield f"unknown     what {counted(spend.unknown_calls, 'call')} cost; in no sum"
+    if found.repeated:
+        again = counted(len(found.repeated), "answer")
+        yield f"repeated    {again} shown again in another cell or notebook: counted once"
+    if found.skipped:
+        yield f"skipped     {counted(len(found.skipped), 'record')}; stderr says which and why"
+    if found.unread:
+        yield f"not read    {counted(len(found.unread), 'file')}; stderr says which and why"
