@@ -9,7 +9,6 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -38,11 +37,10 @@ from nbroute.providers.litellm import LiteLLM
 from nbroute.providers.local import Local
 from nbroute.providers.openai_compatible import OpenAICompatible
 from nbroute.providers.simulated import Simulated
-from nbroute.recording.header import Classifying, Header
-from nbroute.recording.reading import Recording
+from nbroute.recording.documents import Header, RecordedClassifier, RecordedEmbedder
+from nbroute.recording.recorder import Recorder, RecordingEmbedder
+from nbroute.recording.replay import Recording, ReplayProvider
 from nbroute.recording.scrub import Scrubber, secrets_of
-from nbroute.recording.standins import RecordedEmbedder, Replayed
-from nbroute.recording.writing import Recorder
 from nbroute.settings import AUTO, ProviderSettings, Settings, base_ladder, load
 from nbroute.settings.keys import known_keys
 from nbroute.settings.replaying import replayed
@@ -56,7 +54,6 @@ from nbroute.types import (
     Ladder,
     Ledger,
     Provider,
-    ProviderKind,
     Request,
     RouteResult,
     Tier,
@@ -69,8 +66,6 @@ if TYPE_CHECKING:
     from nbroute.batch import Batch
     from nbroute.compare import Comparison, Grid
     from nbroute.evaluate.whatif import WhatIf
-    from nbroute.recording.reading import Recording
-    from nbroute.recording.writing import Recorder
 
 
 class Router(Engine):
@@ -370,8 +365,8 @@ def providers_of(
 ) -> Mapping[str, Provider]:
     """The providers by name; the one that was `given` alone, or those of the `recording`."""
     if recording is not None:
-        kinds = recording.header.kinds
-        return {name: Replayed(name, kind, recording) for name, kind in kinds.items()}
+        kinds = recording.header.providers
+        return {name: ReplayProvider(name, kind, recording) for name, kind in kinds.items()}
     if given is not None:
         return {given.name: given}
     return {one.name: _provider(one, announce) for one in settings.providers}
@@ -580,14 +575,14 @@ class Deciders:
 
     def _at(self, name: str) -> Embedder:
         provider = self._providers.get(name)
-        if isinstance(provider, Replayed):
+        if isinstance(provider, ReplayProvider):
             return provider.embedder(self._settings.embedder.model)
         if not isinstance(provider, OpenAICompatible):
             hint = did_you_mean(name, ["wordllama", *self._providers])
             raise SettingsError(f"embedder = {name!r} is no endpoint with embeddings: {hint}")
         made = OpenAIEmbedder(provider, self._settings.embedder.model)
         kept = RememberedEmbedder(made, self._vectors, announce=self._announce)
-        return RecordedEmbedder(kept, lambda: self._recorder, self._announce)
+        return RecordingEmbedder(kept, lambda: self._recorder, self._announce)
 
     def _by_examples(self, method: Method, senses: Senses | None) -> Classifier:
         embed = senses.embed if senses else self._free_embed()
@@ -652,14 +647,14 @@ def classifier_tier(settings: Settings, ladder: Ladder, providers: Mapping[str, 
     return tier if same else replace(tier, provider=provider, model=model, price=None)
 
 
-#: What the header calls a classifier that is a function or an object of the user's own.
+#: What a recording calls a classifier that is a function or an object of the user's own.
 OWN = "own"
 
 
 def recording_of(
     settings: Settings, *, given: Provider | None, classifier: object, announce: Announce | None
 ) -> Recording | None:
-    """The recording that the settings name; RecordError for a file that is none."""
+    """The recording that the settings name; RecordError for a file that is not one."""
     if settings.replay is None:
         return None
     if given is not None:
@@ -668,7 +663,7 @@ def recording_of(
             "replayed; leave out provider or replay"
         )
     recording = Recording.load(settings.replay, Scrubber(known_keys(settings)))
-    if recording.header.classifying.name == OWN and classifier is None and announce is not None:
+    if recording.header.classifier.name == OWN and classifier is None and announce is not None:
         announce(
             f"nbroute: {settings.replay.name} was recorded with a classifier of the recorder's "
             "own; the rules decide, unless you give it too (classifier=...)"
@@ -678,60 +673,38 @@ def recording_of(
 
 def recorder_of(router: Router, path: str | Path, deciders: Deciders) -> Recorder:
     """A recorder of that router's answers; SettingsError for one that replays."""
-    if router.parts.dispatcher.replay is not None:
+    settings, parts = router.settings, router.parts
+    if parts.dispatcher.replay is not None:
         raise SettingsError(
-            f"{router.settings.origin.partition(',')[0]}: what it answers is recorded already; "
-            "`%route use PROFILE` goes on with a profile that can be recorded"
+            f"{settings.origin.partition(',')[0]}: what it answers is recorded already; "
+            "`%route use PROFILE` continues with a profile that can be recorded"
         )
     if not str(path).strip() or "\0" in str(path):
         raise SettingsError(f"record takes the name of a file, such as 'talk.rec', not {path!r}")
-    providers = router.parts.dispatcher.providers
-    return Recorder(path, _header(router, deciders), scrubber_of(router), _places(providers))
+    providers, tier = parts.dispatcher.providers, parts.classifier_tier
+    embedder = deciders.embedder_name() or "auto"
+    targets = [target.provider for step in parts.ladder.tiers for target in step.targets]
+    asked = dict.fromkeys([*targets, tier.provider, embedder])
+    header = Header.of(
+        parts.ladder,
+        profile=settings.profile,
+        providers={name: providers[name].kind for name in asked if name in providers},
+        classifier=RecordedClassifier(
+            name=deciders.default if isinstance(deciders.default, str) else OWN,
+            provider=tier.provider,
+            model=tier.model,
+            threshold=settings.classifier.threshold,
+            step_up_below=settings.classifier.step_up_below or None,
+        ),
+        embedder=RecordedEmbedder(embedder, settings.embedder.model),
+        agreement=parts.agreement,
+        baseline=parts.baseline,
+    )
+    return Recorder(path, header, scrubber_of(router), providers)
 
 
 def scrubber_of(router: Router) -> Scrubber:
     """What takes this router's keys, and those of the environment, out of a text."""
     providers = router.parts.dispatcher.providers.values()
-    return Scrubber(
-        chain.from_iterable(map(secrets_of, providers)), lambda: known_keys(router.settings)
-    )
-
-
-def _header(router: Router, deciders: Deciders) -> Header:
-    settings, parts = router.settings, router.parts
-    embedder = deciders.embedder_name() or "auto"
-    default = deciders.default
-    return Header(
-        profile=settings.profile,
-        ladder=parts.ladder,
-        kinds=_kinds(parts, embedder),
-        classifying=Classifying(
-            name=default if isinstance(default, str) else OWN,
-            provider=parts.classifier_tier.provider,
-            model=parts.classifier_tier.model,
-            threshold=settings.classifier.threshold,
-            step_up_below=settings.classifier.step_up_below,
-        ),
-        embedder=embedder,
-        embedder_model=settings.embedder.model,
-        agreement=parts.agreement,
-        baseline=parts.baseline,
-    )
-
-
-def _kinds(parts: Parts, embedder: str) -> dict[str, ProviderKind]:
-    """The providers that are asked, in the ladder's order."""
-    providers = parts.dispatcher.providers
-    targets = [target.provider for tier in parts.ladder.tiers for target in tier.targets]
-    named = dict.fromkeys([*targets, parts.classifier_tier.provider, embedder])
-    return {name: providers[name].kind for name in named if name in providers}
-
-
-def _places(providers: Mapping[str, Provider]) -> dict[str, str]:
-    """The providers' names by their addresses."""
-    return {
-        place: name
-        for name, provider in providers.items()
-        for at in ("base_url", "host")
-        if isinstance(place := getattr(provider, at, None), str) and place
-    }
+    keys = [key for provider in providers for key in secrets_of(provider)]
+    return Scrubber(keys, lambda: known_keys(router.settings))

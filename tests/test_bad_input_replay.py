@@ -18,7 +18,7 @@ from nbroute.cli import main
 from nbroute.errors import NbrouteError, RecordError, ReplayMiss
 from nbroute.notebook.exporting import page
 from nbroute.providers.openai_compatible import OpenAICompatible
-from nbroute.recording.reading import Recording
+from nbroute.recording.replay import Recording
 from nbroute.recording.scrub import REMOVED, Scrubber
 from nbroute.workshop import solved
 
@@ -117,11 +117,11 @@ def test_a_tier_that_cannot_be_is_one_line(talk, name, value):
 @pytest.mark.parametrize(
     ("place", "value", "says"),
     [
-        (("request", "messages"), [], "messages is no list of messages"),
-        (("request", "messages"), "", "messages is no list of messages"),
+        (("request", "messages"), [], r"messages is \[\]: expected a list"),
+        (("request", "messages"), "", "messages is '': expected a list"),
         (("reply", "tokens", "input"), 10**30, "input is 1000"),
-        (("tier",), 3, "not both text"),
-        (("purpose",), {}, "not both text"),
+        (("tier",), 3, "tier is 3: expected text"),
+        (("purpose",), {}, "purpose is {}: expected text"),
     ],
 )
 def test_an_entry_that_cannot_be_is_one_line(talk, place, value, says):

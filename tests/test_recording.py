@@ -21,7 +21,7 @@ from nbroute.notebook.exporting import page
 from nbroute.providers.litellm import LiteLLM
 from nbroute.providers.local import Local
 from nbroute.providers.openai_compatible import OpenAICompatible
-from nbroute.recording.reading import Recording
+from nbroute.recording.replay import Recording
 from nbroute.recording.scrub import REMOVED, Scrubber
 from nbroute.types import Chunk, Usage
 
@@ -226,10 +226,10 @@ def test_a_schema_and_a_rating_are_in_the_entry(recorded):
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
-        ("notes.txt", "my notes", "is no recording"),
-        ("nb.ipynb", '{"cells": []}', "is no recording"),
-        ("list.json", "[1, 2]", "is no recording"),
-        ("nbroute.toml", "[nbroute]\n", "is no recording"),
+        ("notes.txt", "my notes", "is not a recording"),
+        ("nb.ipynb", '{"cells": []}', "is not a recording"),
+        ("list.json", "[1, 2]", "is not a recording"),
+        ("nbroute.toml", "[nbroute]\n", "is not a recording"),
     ],
 )
 def test_a_file_of_another_kind_is_refused_and_left_alone(tmp_path, name, content, says):

@@ -13,7 +13,7 @@ from cells import error_of, run
 
 import nbroute
 from nbroute.errors import RecordError, ReplayMiss, SettingsError
-from nbroute.recording.reading import Recording
+from nbroute.recording.replay import Recording
 
 GOLDEN = Path(__file__).parent / "data" / "recording_v1.rec"
 FRANCE = "What is the capital of France?"
@@ -407,26 +407,35 @@ def broken(tmp_path, name, change):
             r"breaks off: .* begins on line 166 .* delete the file from line",
         ),
         (lambda text: text[:900], "breaks off: what begins on line 1 "),
-        (lambda text: "{}", "is no recording of nbroute"),
-        (lambda text: '["a list"]', "is no recording of nbroute"),
-        (lambda text: "plain text", "is no recording of nbroute"),
-        (lambda text: f"{text}\nsome notes\n", r"line \d+: 'some notes' is no entry"),
-        (lambda text: f"{text}\n[1]\n", r"line \d+: '\[1\]' is no entry"),
+        (lambda text: "{}", "is not a recording of nbroute"),
+        (lambda text: '["a list"]', "is not a recording of nbroute"),
+        (lambda text: "plain text", "is not a recording of nbroute"),
+        (lambda text: f"{text}\nsome notes\n", r"line \d+: 'some notes' is not an entry"),
+        (lambda text: f"{text}\n[1]\n", r"line \d+: '\[1\]' is not an entry"),
         (
             lambda text: text.replace('"schema": 1', '"schema": 2'),
             r"schema 2, .* nbroute 0\.1\.0.*up",
         ),
         (lambda text: text.replace('"schema": 1', '"schema": "x"'), "is of schema 'x'"),
         (lambda text: text.replace('"tiers"', '"steps"'), "header is damaged .it lacks 'tiers'"),
-        (lambda text: text.replace('"lab": "remote"', '"lab": "moon"'), "kind 'moon'"),
+        (
+            lambda text: text.replace('"lab": "remote"', '"lab": "moon"'),
+            "providers: there is no 'moon'",
+        ),
         (lambda text: text.replace('"lab": "remote",', ""), "providers lacks 'lab'"),
         (lambda text: text.replace('"output": 9,', '"output": -9,'), r"line 96: .*output is -9"),
         (lambda text: text.replace('"output": 9,', ""), r"line 96: .*it lacks 'output'"),
         (lambda text: text.replace('"latency_ms": 412', '"latency_ms": "x"'), "latency_ms is 'x'"),
         (lambda text: text.replace('"RateLimited"', '"Tired"'), "there is no error 'Tired'"),
         (lambda text: text.replace('"RateLimited"', '"SettingsError"'), "no error 'SettingsErr"),
-        (lambda text: text.replace('"Paris.",', "7,"), "no list of lines"),
-        (lambda text: text.replace('"user"', '"stranger"'), "role 'stranger'"),
+        (
+            lambda text: text.replace('"Paris.",', "7,"),
+            "reply.text: expected text or a list of lines",
+        ),
+        (
+            lambda text: text.replace('"user"', '"stranger"'),
+            r"request.messages\[\d\]: there is no 'stranger'",
+        ),
         (lambda text: text.replace('"purpose": "answer"', '"purpose" "answer"', 1), "not JSON"),
         (
             lambda text: text.replace('  "rating"', '<<<<<<< HEAD\n"rating"'),

@@ -5,9 +5,8 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import replace
-from functools import cache
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -17,25 +16,14 @@ from nbroute.types import Message, Provider, Request
 REMOVED = "[key removed]"
 
 #: What stands in a key's place for endpoints that want none.
-_PLACEHOLDERS = frozenset(
-    {
-        "anything",
-        "changeme",
-        "default",
-        "lm-studio",
-        "lmstudio",
-        "no-key",
-        "not-needed",
-        "nothing",
-        "ollama",
-        "placeholder",
-        "sk-no-key-required",
-        "testing",
-        "unused",
-    }
+_PLACEHOLDER = re.compile(
+    "anything|changeme|default|lm-?studio|no-key|not-needed|nothing|ollama|placeholder"
+    "|sk-no-key-required|testing|unused",
+    re.IGNORECASE,
 )
-#: A shorter value is no key, and would be found inside ordinary words.
+#: A shorter value is not a key, and would be found inside ordinary words.
 _SHORTEST = 6
+#: Where a provider that was written for version 0.1.0 keeps its key, and its address.
 _KEY_NAMES = ("api_key", "_api_key", "key", "_key", "token", "_token")
 _ADDRESS_NAMES = ("base_url", "_base_url", "api_base", "url", "host")
 #: The least that each part of a web token has.
@@ -119,10 +107,10 @@ class Scrubber:
         """The text without keys, also where one is escaped or goes on in the next line."""
         for key in self._known:
             if key[:_SHORTEST] in text:
-                text = _compiled(_LINE_END.join(map(re.escape, key))).sub(REMOVED, text)
+                text = re.sub(_LINE_END.join(map(re.escape, key)), REMOVED, text)
         for shape in _SHAPES:
             if any(hint in text for hint in shape.hints):
-                text = _compiled(shape.pattern).sub(shape.put, text)
+                text = re.sub(shape.pattern, shape.put, text)
         return text
 
     def deep(self, value: Any) -> Any:
@@ -142,37 +130,22 @@ class Scrubber:
         return replace(request, model=self.text(request.model), messages=messages, schema=schema)
 
     def _learn(self, keys: Iterable[str]) -> None:
-        told = {key.strip() for key in keys if _is_key(key.strip())}
-        found = {form for key in told for form in _forms(key)}.union(self._known)
+        """Take in the keys as they stand in a text, in an address, in JSON and in HTML."""
+        found = set(self._known)
+        for key in map(str.strip, keys):
+            if len(key) >= _SHORTEST and not _PLACEHOLDER.fullmatch(key):
+                found |= {key, quote(key), quote(key, safe=""), json.dumps(key)[1:-1]}
+                found.add(html.escape(key))
         if len(found) > len(self._known):
             self._known = tuple(sorted(found, key=len, reverse=True))
 
 
-def secrets_of(provider: Provider) -> Iterator[str]:
-    """What the provider calls secret; of one that does not say, what is in the usual places.
-
-    A provider that was written for version 0.1.0 has no method `secrets`.
-    """
+def secrets_of(provider: Provider) -> list[str]:
+    """What the provider calls secret; of one written for version 0.1.0, the usual places."""
     told = getattr(provider, "secrets", None)
     if callable(told):
-        yield from told()
-        return
-    for name in _KEY_NAMES:
-        if isinstance(key := getattr(provider, name, None), str):
-            yield key
-    for name in _ADDRESS_NAMES:
-        yield from secrets_in(str(getattr(provider, name, "")))
-
-
-def _forms(key: str) -> set[str]:
-    """The key as it stands in a text, in an address, in JSON and in HTML."""
-    return {key, quote(key), quote(key, safe=""), json.dumps(key)[1:-1], html.escape(key)}
-
-
-@cache
-def _compiled(shape: str) -> re.Pattern[str]:
-    return re.compile(shape)
-
-
-def _is_key(value: str) -> bool:
-    return len(value) >= _SHORTEST and value.casefold() not in _PLACEHOLDERS
+        return list(told())
+    keys = [getattr(provider, name, None) for name in _KEY_NAMES]
+    addresses = [str(getattr(provider, name, "")) for name in _ADDRESS_NAMES]
+    found = [key for key in keys if isinstance(key, str)]
+    return found + [one for address in addresses for one in secrets_in(address)]

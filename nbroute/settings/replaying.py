@@ -8,8 +8,7 @@ from pathlib import Path
 
 from nbroute.classify.registry import NAMES as CLASSIFIERS
 from nbroute.errors import SettingsError
-from nbroute.recording.header import Header
-from nbroute.recording.reading import read_headline
+from nbroute.recording.replay import read_headline
 from nbroute.settings.document import Table
 from nbroute.settings.values import (
     ClassifierSettings,
@@ -30,14 +29,13 @@ _SPEAKS: Mapping[ProviderKind, ProviderChoice] = {
 def replayed(settings: Settings, path: Path) -> Settings:
     """The settings with the ladder, the classifier and the embedder of that recording.
 
+    Where the classifier was a function or an object of the user's own, the rules decide.
     Budgets, the ledger and how answers are shown stay this machine's. RecordError for a file
-    that is no recording.
+    that is not a recording.
     """
     header = read_headline(path)
-    if header.embedder in header.kinds:
-        embedder = EmbedderSettings(header.embedder, header.embedder, header.embedder_model)
-    else:
-        embedder = EmbedderSettings(header.embedder)
+    classifier, embedder = header.classifier, header.embedder
+    at_endpoint = (embedder.name, embedder.model) if embedder.name in header.providers else ()
     return replace(
         settings,
         profile="replay",
@@ -48,27 +46,21 @@ def replayed(settings: Settings, path: Path) -> Settings:
         ladder=header.ladder,
         providers=tuple(
             ProviderSettings(name, _SPEAKS[kind], billed=kind == "remote")
-            for name, kind in header.kinds.items()
+            for name, kind in header.providers.items()
         ),
-        classifier=_classifier(header),
-        embedder=embedder,
+        classifier=ClassifierSettings(
+            classifier.name if classifier.name in CLASSIFIERS else "rules",
+            classifier.provider,
+            classifier.model,
+            classifier.threshold,
+            step_up_below=classifier.step_up_below or 0.0,
+        ),
+        embedder=EmbedderSettings(embedder.name, *at_endpoint),
         agreement=header.agreement,
         baseline=header.baseline,
         cache_file=None,
         record=None,
         replay=path,
-    )
-
-
-def _classifier(header: Header) -> ClassifierSettings:
-    """The recorded one; our rules where it was a function or an object of the user's own."""
-    told = header.classifying
-    return ClassifierSettings(
-        told.name if told.name in CLASSIFIERS else "rules",
-        told.provider,
-        told.model,
-        told.threshold,
-        step_up_below=told.step_up_below,
     )
 
 
@@ -79,19 +71,16 @@ def recording_files(
 
     The environment comes before the file of settings. SettingsError where both are set.
     """
-    if asked is False:
-        return None, None
+    record = replay = None
     if isinstance(asked, str | Path):
-        return None, _full(asked)
-    record = environ.get("NBROUTE_RECORD") or table.get("record")
-    replay = environ.get("NBROUTE_REPLAY") or table.get("replay")
+        replay = asked
+    elif asked is not False:
+        record = environ.get("NBROUTE_RECORD") or table.get("record")
+        replay = environ.get("NBROUTE_REPLAY") or table.get("replay")
     if record and replay:
         raise SettingsError(
             f"to record ({str(record)!r}) and to replay ({str(replay)!r}) exclude each other; "
             "unset NBROUTE_RECORD or NBROUTE_REPLAY (in nbroute.toml: record or replay)"
         )
-    return (_full(record) if record else None), (_full(replay) if replay else None)
-
-
-def _full(path: str | Path) -> Path:
-    return Path(path).expanduser().absolute()
+    record, replay = (path and Path(path).expanduser().absolute() for path in (record, replay))
+    return record or None, replay or None
