@@ -426,6 +426,11 @@ def test_a_schema_is_asked_of_the_endpoint(server, provider):
         {"anyOf": [CITY, {"type": "null"}]},
         CITY | {"$defs": {"inner": {"type": "object", "properties": {"a": {}}}}},
         {"type": "object", "properties": {"rest": True}, "additionalProperties": False},
+        {},
+        {"type": "object"},
+        {"type": "object", "properties": {}, "additionalProperties": True},
+        {"type": "string", "format": "uri"},
+        {"oneOf": [{"type": "string"}, {"type": "integer"}]},
     ],
 )
 def test_a_schema_that_breaks_openais_strict_rules_is_not_called_strict(server, provider, schema):
@@ -435,6 +440,16 @@ def test_a_schema_that_breaks_openais_strict_rules_is_not_called_strict(server, 
     named = server.requests[0].json["response_format"]["json_schema"]
 
     assert {"schema": schema} == {key: named[key] for key in named if key != "name"}
+
+
+@pytest.mark.parametrize(
+    ("title", "name"),
+    [("Bücher und mehr", "B_cher_und_mehr"), ("x" * 99, "x" * 64), ("…", "answer")],
+)
+def test_a_schemas_name_is_one_that_openai_takes(server, provider, title, name):
+    list(provider.send(asking(schema=CITY | {"title": title})))
+
+    assert name == server.requests[0].json["response_format"]["json_schema"]["name"]
 
 
 def test_a_schema_whose_parts_all_keep_the_strict_rules_is_strict(server, provider):

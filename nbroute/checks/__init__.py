@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from nbroute.checks.confidence import RATING_INSTRUCTION, RatingFilter, likely, rated, take_rating
 from nbroute.checks.doubt import not_refused, not_unsure
-from nbroute.checks.form import in_time, not_truncated, valid_json
-from nbroute.checks.length import asks_short, at_least, long_enough
+from nbroute.checks.form import (
+    asks_short,
+    at_least,
+    in_time,
+    long_enough,
+    not_truncated,
+    valid_json,
+)
 from nbroute.checks.named import (
     DEFAULTS,
     NAMES,

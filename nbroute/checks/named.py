@@ -1,4 +1,4 @@
-"""Checks of one's own, and what the checks say together."""
+"""The checks by name ("length=20", "no-unsure"), one's own, and what they say together."""
 
 from __future__ import annotations
 
@@ -10,14 +10,154 @@ from typing import Any, ClassVar
 
 from nbroute.checks.confidence import PROBABILITY, RATING, likely, rated
 from nbroute.checks.doubt import not_refused, not_unsure
-from nbroute.checks.form import in_time, not_truncated, valid_json
-from nbroute.checks.length import at_least, long_enough
+from nbroute.checks.form import at_least, in_time, long_enough, not_truncated, valid_json
 from nbroute.checks.text import Situation
 from nbroute.errors import SettingsError, did_you_mean
 from nbroute.types import Check, Options, Reply, Verdict
 
+#: The built-in checks in the order in which they are made.
+NAMES = ("truncation", "json", "length", "refusal", "unsure", "latency", "rating", "logprob")
+#: Those that a cascade makes without being asked.
+DEFAULTS = ("truncation", "length", "refusal", "unsure")
+
+#: The checks that take a value: what it is, and whether a number will do.
+_VALUES: Mapping[str, tuple[str, Callable[[float], bool]]] = {
+    "length": (
+        "a number of characters, 0 for no such check",
+        lambda value: value >= 0 and value.is_integer(),
+    ),
+    "latency": ("milliseconds, more than 0", lambda value: 0 < value < math.inf),
+    "rating": ("a rating from 1 to 10", lambda value: 1 <= value <= 10),
+    "logprob": ("a probability, more than 0 and at most 1", lambda value: 0 < value <= 1),
+}
 #: A reason is one line of a card.
 _REASON_CHARACTERS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A built-in check by its name: with a value, as it is by default, or switched off."""
+
+    name: str
+    value: float | None = None
+    off: bool = False
+
+
+def is_built_in(text: str) -> bool:
+    """Whether the text names a built-in check, rightly or wrongly written out."""
+    return _split(text)[0] in NAMES
+
+
+def parse_check(text: str) -> Asked:
+    """The built-in check that "length=20", "refusal" or "no-unsure" asks for.
+
+    SettingsError for an unknown name, and for a value that is missing, wrong or too much.
+    """
+    name, value, off = _split(text)
+    if name not in NAMES:
+        raise SettingsError(f"unknown check {text!r:.80}: {did_you_mean(name, NAMES)}")
+    if off and value is not None:
+        raise SettingsError(f"{text!r:.80} takes no value: write 'no-{name}'.")
+    if value is None:
+        if name == "latency" and not off:
+            raise SettingsError(
+                "the check 'latency' needs a target: 'latency=2000' (milliseconds)."
+            )
+        return Asked(name, off=off)
+    if name not in _VALUES:
+        raise SettingsError(f"the check {name!r} takes no value: {text!r:.80}.")
+    unit, fits = _VALUES[name]
+    try:
+        number = float(value)
+    except ValueError:
+        number = math.nan
+    if not fits(number):
+        raise SettingsError(f"bad value in {text!r:.80}: {name} takes {unit}.")
+    return Asked(name, number, off=name == "length" and number == 0)
+
+
+def wanted(
+    options: Options,
+    *,
+    prompt: str = "",
+    tier: str = "",
+    lowest: bool = False,
+    structured: Check | None = None,
+    resolve: Callable[[str], Check] | None = None,
+) -> tuple[Check, ...]:
+    """The checks that the options ask for, in the order in which they are made.
+
+    `structured` is the check of the schema, made in the place of the one for JSON. `resolve`
+    is given the names that are not built in; without it they are a SettingsError.
+    """
+    asked = _asked(options)
+    found = []
+    if asked:
+        situation = Situation(prompt, tier, lowest, options)
+        found = [_make(one, situation) for one in asked.values() if one.name != "json"]
+    if structured is not None or "json" in asked:
+        found.insert("truncation" in asked, structured or valid_json)
+    for check in options.checks:
+        own: Check
+        if not isinstance(check, str):
+            own = check
+        elif is_built_in(check):
+            continue
+        elif resolve is not None:
+            own = resolve(check)
+        else:
+            cure = did_you_mean(_split(check)[0], NAMES)
+            raise SettingsError(f"unknown check {check!r:.80}: {cure}")
+        found.append(own.asked(prompt) if isinstance(own, Own) else own)
+    return tuple(found)
+
+
+def needs_rating(options: Options) -> bool:
+    """Whether the model must be asked to rate its answer."""
+    return "rating" in _asked(options)
+
+
+def needs_logprobs(options: Options) -> bool:
+    """Whether the endpoint must be asked for the tokens' log-probabilities."""
+    return "logprob" in _asked(options)
+
+
+def _split(text: str) -> tuple[str, str | None, bool]:
+    """The name, the value and whether it is switched off."""
+    name, equals, value = text.strip().partition("=")
+    name = name.strip().lower().replace("_", "-")
+    return name.removeprefix("no-"), value.strip() if equals else None, name.startswith("no-")
+
+
+def _asked(options: Options) -> Mapping[str, Asked]:
+    """The built-in checks that are made, by name and in order; the last word on one counts."""
+    found = {}
+    if options.strategy == "cascade":
+        found = {name: Asked(name) for name in DEFAULTS}
+    if options.json:
+        found["json"] = Asked("json")
+    for text in options.checks:
+        if isinstance(text, str) and is_built_in(text):
+            one = parse_check(text)
+            found[one.name] = one
+    if not found:
+        return found
+    return {name: found[name] for name in NAMES if name in found and not found[name].off}
+
+
+def _make(asked: Asked, situation: Situation) -> Check:
+    name, value = asked.name, asked.value
+    if name == "truncation":
+        return not_truncated
+    if name == "length":
+        return long_enough(situation) if value is None else at_least(int(value))
+    if name == "refusal":
+        return not_refused(situation)
+    if name == "unsure":
+        return not_unsure(situation)
+    if name == "latency":
+        return in_time(value or 0)
+    return rated(value or RATING) if name == "rating" else likely(value or PROBABILITY)
 
 
 @dataclass(frozen=True)
@@ -58,11 +198,32 @@ def own(function: Callable[..., Any], name: str | None = None) -> Own:
     """
     label: str = name or getattr(function, "__name__", None) or type(function).__name__
     if not callable(function):
-        raise SettingsError(f"the check {label!r} is no function: give one of the answer's text.")
-    if _is_async(function):
-        msg = f"the check {label!r} is a coroutine function, which a check cannot be: drop async."
-        raise SettingsError(msg)
+        raise SettingsError(
+            f"the check {label!r} is not a function: give one of the answer's text."
+        )
+    made_of = (function, type(function).__call__, getattr(function, "func", None))
+    if any(inspect.iscoroutinefunction(f) or inspect.isasyncgenfunction(f) for f in made_of):
+        raise SettingsError(
+            f"the check {label!r} is a coroutine function, which a check cannot be: drop async."
+        )
     return Own(function, label, _takes_prompt(function, label))
+
+
+def _takes_prompt(function: Callable[..., Any], label: str) -> bool:
+    """Whether a second value is wanted: one without a default, or one called `prompt`."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return False
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    placed = [one for one in parameters if one.kind in kinds]
+    wanted = sum(one.default is one.empty for one in placed)
+    takes_any = any(one.kind is one.VAR_POSITIONAL for one in parameters)
+    demanded = any(one.kind is one.KEYWORD_ONLY and one.default is one.empty for one in parameters)
+    if wanted > 2 or demanded or not (placed or takes_any):
+        msg = f"the check {label!r} must be a function of the answer's text, or of text and prompt."
+        raise SettingsError(msg)
+    return len(placed) > 1 and (wanted == 2 or placed[1].name == "prompt")
 
 
 def judge(reply: Reply, checks: tuple[Check, ...]) -> tuple[Verdict, ...]:
@@ -86,25 +247,28 @@ def best(candidates: Sequence[Sequence[Verdict]]) -> int:
     says which is better, if it measures, and else the higher tier's is. ValueError where
     there are none.
     """
-    return max(
-        range(len(candidates)),
-        key=lambda place: (*_distance(candidates[place]), _score(candidates[place]), place),
-    )
 
+    def distance(place: int) -> tuple[bool, int, float, int]:
+        passed = [verdict.passed for verdict in candidates[place]]
+        score = candidates[place][-1].score if candidates[place] else None
+        first_failed = [*passed, False].index(False)
+        return all(passed), first_failed, -math.inf if score is None else score, place
 
-def _score(verdicts: Sequence[Verdict]) -> float:
-    last = verdicts[-1].score if verdicts else None
-    return -math.inf if last is None else last
-
-
-def _distance(verdicts: Sequence[Verdict]) -> tuple[bool, int]:
-    passed = [verdict.passed for verdict in verdicts]
-    return all(passed), (*passed, False).index(False)
+    return max(range(len(candidates)), key=distance)
 
 
 def _outcome(label: str, function: Callable[..., Any], *values: Any) -> Verdict:
     try:
-        return _as_verdict(function(*values), label)
+        outcome = function(*values)
+        if isinstance(outcome, Verdict):
+            return replace(outcome, reason=_line(outcome.reason))
+        if isinstance(outcome, str):
+            return Verdict(not outcome, label, _line(outcome))
+        if inspect.iscoroutine(outcome):
+            outcome.close()
+            return Verdict(False, label, "the check returned a coroutine, not an answer")
+        passed = outcome is None or bool(outcome)
+        return Verdict(passed, label, "" if passed else f"{label} said no")
     except AssertionError as error:
         return Verdict(False, label, _line(_said(error)) or f"an assertion of {label} failed")
     except KeyboardInterrupt:
@@ -124,189 +288,3 @@ def _said(error: BaseException) -> str:
 
 def _line(text: str) -> str:
     return " ".join(text.split())[:_REASON_CHARACTERS]
-
-
-def _as_verdict(outcome: object, label: str) -> Verdict:
-    if isinstance(outcome, Verdict):
-        return replace(outcome, reason=_line(outcome.reason))
-    if isinstance(outcome, str):
-        return Verdict(not outcome, label, _line(outcome))
-    if inspect.iscoroutine(outcome):
-        outcome.close()
-        return Verdict(False, label, "the check returned a coroutine, not an answer")
-    passed = outcome is None or bool(outcome)
-    return Verdict(passed, label, "" if passed else f"{label} said no")
-
-
-def _is_async(function: Callable[..., Any]) -> bool:
-    made_of = (function, type(function).__call__, getattr(function, "func", None))
-    return any(
-        inspect.iscoroutinefunction(one) or inspect.isasyncgenfunction(one) for one in made_of
-    )
-
-
-def _takes_prompt(function: Callable[..., Any], label: str) -> bool:
-    """Whether a second value is wanted: one without a default, or one called `prompt`."""
-    try:
-        parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):
-        return False
-    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    placed = [one for one in parameters if one.kind in kinds]
-    wanted = sum(one.default is one.empty for one in placed)
-    takes_any = any(one.kind is one.VAR_POSITIONAL for one in parameters)
-    demanded = any(one.kind is one.KEYWORD_ONLY and one.default is one.empty for one in parameters)
-    if wanted > 2 or demanded or not (placed or takes_any):
-        msg = f"the check {label!r} must be a function of the answer's text, or of text and prompt."
-        raise SettingsError(msg)
-    return len(placed) > 1 and (wanted == 2 or placed[1].name == "prompt")
-
-
-#: The built-in checks in the order in which they are made.
-NAMES = ("truncation", "json", "length", "refusal", "unsure", "latency", "rating", "logprob")
-#: Those that a cascade makes without being asked.
-DEFAULTS = ("truncation", "length", "refusal", "unsure")
-
-_UNITS = {
-    "length": "a number of characters, 0 for no such check",
-    "latency": "milliseconds, more than 0",
-    "rating": "a rating from 1 to 10",
-    "logprob": "a probability, more than 0 and at most 1",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A built-in check by its name: with a value, as it is by default, or switched off."""
-
-    name: str
-    value: float | None = None
-    off: bool = False
-
-
-def is_built_in(text: str) -> bool:
-    """Whether the text names a built-in check, rightly or wrongly written out."""
-    return _split(text)[0] in NAMES
-
-
-def parse_check(text: str) -> Asked:
-    """The built-in check that "length=20", "refusal" or "no-unsure" asks for.
-
-    SettingsError for a name that is none, and for a value that is missing, wrong or too much.
-    """
-    name, value, off = _split(text)
-    if name not in NAMES:
-        raise SettingsError(f"unknown check {text!r:.80}: {did_you_mean(name, NAMES)}")
-    if off:
-        if value is not None:
-            raise SettingsError(f"{text!r:.80} takes no value: write 'no-{name}'.")
-        return Asked(name, off=True)
-    if value is None:
-        if name == "latency":
-            raise SettingsError(
-                "the check 'latency' needs a target: 'latency=2000' (milliseconds)."
-            )
-        return Asked(name)
-    return _with_value(text, name, value)
-
-
-def wanted(
-    options: Options,
-    *,
-    prompt: str = "",
-    tier: str = "",
-    lowest: bool = False,
-    structured: Check | None = None,
-    resolve: Callable[[str], Check] | None = None,
-) -> tuple[Check, ...]:
-    """The checks that the options ask for, in the order in which they are made.
-
-    `structured` is the check of the schema, made in the place of the one for JSON. `resolve`
-    is given the names that are no built-in; without it they are a SettingsError.
-    """
-    situation = Situation(prompt, tier, lowest, options)
-    asked = _asked(options)
-    found = [_make(one, situation) for one in asked.values() if one.name != "json"]
-    if structured is not None or "json" in asked:
-        found.insert("truncation" in asked, structured or valid_json)
-    return (*found, *(_own(one, prompt, resolve) for one in options.checks if _is_own(one)))
-
-
-def needs_rating(options: Options) -> bool:
-    """Whether the model must be asked to rate its answer."""
-    return "rating" in _asked(options)
-
-
-def needs_logprobs(options: Options) -> bool:
-    """Whether the endpoint must be asked for the tokens' log-probabilities."""
-    return "logprob" in _asked(options)
-
-
-def _split(text: str) -> tuple[str, str | None, bool]:
-    """The name, the value and whether it is switched off."""
-    name, equals, value = text.strip().partition("=")
-    name = name.strip().lower().replace("_", "-")
-    off = name.startswith("no-")
-    return name.removeprefix("no-"), value.strip() if equals else None, off
-
-
-def _with_value(text: str, name: str, value: str) -> Asked:
-    if name not in _UNITS:
-        raise SettingsError(f"the check {name!r} takes no value: {text!r:.80}.")
-    try:
-        number = float(value)
-    except ValueError:
-        number = math.nan
-    if not _fits(name, number):
-        raise SettingsError(f"bad value in {text!r:.80}: {name} takes {_UNITS[name]}.")
-    return Asked(name, number, off=name == "length" and number == 0)
-
-
-def _fits(name: str, number: float) -> bool:
-    return {
-        "length": number >= 0 and number.is_integer(),
-        "latency": 0 < number < math.inf,
-        "rating": 1 <= number <= 10,
-        "logprob": 0 < number <= 1,
-    }[name]
-
-
-def _asked(options: Options) -> Mapping[str, Asked]:
-    """The built-in checks that are made, by name and in order; the last word on one counts."""
-    found = {name: Asked(name) for name in DEFAULTS} if options.strategy == "cascade" else {}
-    if options.json:
-        found["json"] = Asked("json")
-    for text in options.checks:
-        if isinstance(text, str) and is_built_in(text):
-            one = parse_check(text)
-            found[one.name] = one
-    return {name: found[name] for name in NAMES if name in found and not found[name].off}
-
-
-def _make(asked: Asked, situation: Situation) -> Check:
-    value = asked.value
-    if asked.name == "length":
-        return long_enough(situation) if value is None else at_least(int(value))
-    made: Mapping[str, Callable[[], Check]] = {
-        "truncation": lambda: not_truncated,
-        "refusal": lambda: not_refused(situation),
-        "unsure": lambda: not_unsure(situation),
-        "latency": lambda: in_time(value or 0),
-        "rating": lambda: rated(value or RATING),
-        "logprob": lambda: likely(value or PROBABILITY),
-    }
-    return made[asked.name]()
-
-
-def _is_own(check: str | Check) -> bool:
-    return not isinstance(check, str) or not is_built_in(check)
-
-
-def _own(check: str | Check, prompt: str, resolve: Callable[[str], Check] | None) -> Check:
-    if not isinstance(check, str):
-        found = check
-    elif resolve is None:
-        raise SettingsError(f"unknown check {check!r:.80}: {did_you_mean(_split(check)[0], NAMES)}")
-    else:
-        found = resolve(check)
-    return found.asked(prompt) if isinstance(found, Own) else found

@@ -1,12 +1,16 @@
-"""Values as a message quotes them."""
+"""What the checks read: the part of a text that its author says, the JSON in it, the languages."""
 
 from __future__ import annotations
 
 import json
 import re
 import reprlib
+import tomllib
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
+from importlib import resources
 from itertools import pairwise
 from typing import Any, NoReturn
 
@@ -15,6 +19,16 @@ from nbroute.types import Options
 _REPR = reprlib.Repr()
 _REPR.maxstring = _REPR.maxother = 60
 _REPR.maxlevel = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """The prompt, the name of the tier that answers, whether it is the lowest, and the options."""
+
+    prompt: str = ""
+    tier: str = ""
+    lowest: bool = False
+    options: Options = field(default_factory=Options)
 
 
 def short(value: Any) -> str:
@@ -29,14 +43,49 @@ def without_fence(text: str) -> str:
     return "\n".join(lines[1:-1]) if fenced else text.strip()
 
 
-@dataclass(frozen=True, slots=True)
-class Situation:
-    """The prompt, the name of the tier that answers, whether it is the lowest, and the options."""
+def parse_json(text: str) -> Any:
+    """The JSON value in the text; a code fence around it is forgiven.
 
-    prompt: str = ""
-    tier: str = ""
-    lowest: bool = False
-    options: Options = field(default_factory=Options)
+    Stricter than `json.loads`: ValueError for NaN, an infinity, a key that occurs twice (one
+    of its values would be lost) and half a surrogate pair; also for nesting too deep to read.
+    """
+    bare = without_fence(text)
+    if not bare:
+        raise ValueError("not JSON: the answer is empty")
+    try:
+        value = json.loads(
+            bare, parse_constant=_no_number, parse_float=_finite, object_pairs_hook=_keys_once
+        )
+        if r"\ud" in bare.lower():
+            json.dumps(value, ensure_ascii=False).encode()
+    except json.JSONDecodeError as error:
+        near = short(error.doc[error.pos : error.pos + 30])
+        place = f"line {error.lineno}, column {error.colno}"
+        raise ValueError(f"not JSON: {error.msg} at {place}, near {near}") from None
+    except UnicodeEncodeError:
+        raise ValueError("not JSON: half of a surrogate pair in a string") from None
+    except RecursionError:
+        raise ValueError("not JSON that can be read: nested too deep") from None
+    return value
+
+
+def _no_number(word: str) -> NoReturn:
+    raise ValueError(f"not JSON: {word} is not a JSON number")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if number in (float("inf"), float("-inf")):
+        raise ValueError(f"not JSON that can be read: the number {short(digits)} is too large")
+    return number
+
+
+def _keys_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
+        raise ValueError(f"the key {short(twice)} occurs twice in one object")
+    return found
 
 
 _FENCE = re.compile(r"^[ \t>]*(```|~~~).*?(?:^[ \t>]*\1|\Z)", re.DOTALL | re.MULTILINE)
@@ -56,97 +105,78 @@ _ITALICS = re.compile(
 )
 _INDENTED = re.compile(r"(?:\A|(?<=\n\n))(?:(?: {4}|\t).*\n?)+")
 _APART = re.compile(r"^[ \t]*(?:>|\||#|//|--|;;|[—–]\s|<!--).*$", re.MULTILINE)
+_NOT_SAID = (_FENCE, _INDENTED, _INLINE_CODE, _QUOTE, _OPEN_SPEECH, _ITALICS, _APART)
 _ITEM = re.compile(r"^[ \t]*(?:[-*+•]|\(?\d{1,2}[.):]|\(?[a-z]\))[ \t]+.*$", re.MULTILINE)
 _SPEAKER = re.compile(r"^[ \t]*[*_]*([A-ZÀ-Þ][\w .'’-]{0,24})[*_]*:[*_]*[ \t].*$", re.MULTILINE)
 _LABELS = {"answer", "response", "note", "summary", "conclusion", "explanation", "antwort"}
 
 
 def spoken(text: str) -> str:
-    """The text in small letters and with plain apostrophes, as long as before."""
-    seen = _small(text)
-    for pattern in (_FENCE, _INDENTED, _INLINE_CODE, _QUOTE, _OPEN_SPEECH, _ITALICS, _APART):
+    """What the text's author says, without quotations, code, lists, tables and the lines of a play.
+
+    It is in small letters, with plain apostrophes. What is left out is blanked and never cut
+    out, so that a place in the result is a place in the text.
+    """
+    seen = small(text).replace("\r", " ").translate(dict.fromkeys(map(ord, "ʼ＇´"), "'"))
+    for pattern in _NOT_SAID:
         seen = pattern.sub(_blank, seen)
-    return _without_script(text, _without_list(seen)).replace("’", "'")
+    # Two items or more are a list of things to say, not a thing said; so are two speakers.
+    if len(_ITEM.findall(seen)) > 1:
+        seen = _ITEM.sub(_blank, seen)
+    lines = [found for found in _SPEAKER.finditer(text) if found[1].lower() not in _LABELS]
+    if len({line[1] for line in lines}) > 1:
+        edges = [0, *(edge for line in lines for edge in line.span()), len(seen)]
+        parts = [seen[start:end] for start, end in pairwise(edges)]
+        seen = "".join(" " * len(part) if i % 2 else part for i, part in enumerate(parts))
+    return seen.replace("’", "'")
 
 
-def _small(text: str) -> str:
-    low = "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
-    return low.replace("\r", " ").translate({ord(mark): "'" for mark in "ʼ＇´"})
+def small(text: str) -> str:
+    """The text in small letters, as long as before: "İ" stays, as it would become two."""
+    return "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
 
 
 def _blank(found: re.Match[str]) -> str:
     return re.sub(r"[^\n]", " ", found[0])
 
 
-def _without_list(seen: str) -> str:
-    """A list of two or more items is a list of things to say, not a thing said."""
-    return _ITEM.sub(_blank, seen) if len(_ITEM.findall(seen)) > 1 else seen
+@cache
+def languages() -> tuple[Mapping[str, Any], ...]:
+    """What is known of each language; `languages/english.toml` says how it is written."""
+    folder = resources.files("nbroute.checks").joinpath("languages")
+    files = sorted(folder.iterdir(), key=lambda file: file.name)
+    return tuple(tomllib.loads(file.read_text(encoding="utf-8")) for file in files)
 
 
-def _without_script(text: str, seen: str) -> str:
-    """The text without the lines of a play: two or more speakers, each with a colon."""
-    lines = [found for found in _SPEAKER.finditer(text) if found[1].lower() not in _LABELS]
-    if len({line[1] for line in lines}) < 2:
-        return seen
-    edges = [0, *(edge for line in lines for edge in line.span()), len(seen)]
-    parts = [seen[start:end] for start, end in pairwise(edges)]
-    return "".join(" " * len(part) if place % 2 else part for place, part in enumerate(parts))
-
-
-def parse_json(text: str) -> Any:
-    """The JSON value in the text; a code fence around it is forgiven.
-
-    Stricter than `json.loads`: ValueError for NaN, an infinity, a key that occurs twice (one
-    of its values would be lost) and half a surrogate pair; also for nesting too deep to read.
-    """
-    bare = without_fence(text)
-    if not bare:
-        raise ValueError("not JSON: the answer is empty")
-    try:
-        value = _loads(bare)
-        if r"\ud" in bare.lower():
-            json.dumps(value, ensure_ascii=False).encode()
-    except json.JSONDecodeError as error:
-        near = short(error.doc[error.pos : error.pos + 30])
-        place = f"line {error.lineno}, column {error.colno}"
-        raise ValueError(f"not JSON: {error.msg} at {place}, near {near}") from None
-    except UnicodeEncodeError:
-        raise ValueError("not JSON: half of a surrogate pair in a string") from None
-    except RecursionError:
-        raise ValueError("not JSON that can be read: nested too deep") from None
-    return value
-
-
-def nesting(value: Any) -> int:
-    """How deep lists and objects are nested in the value: 0 for a number or a text."""
-    level, depth = [value], 0
-    while level := [part for part in level if isinstance(part, dict | list) and part]:
-        level = [x for part in level for x in (part.values() if isinstance(part, dict) else part)]
-        depth += 1
-    return depth
-
-
-def _loads(text: str) -> Any:
-    return json.loads(
-        text, parse_constant=_no_number, parse_float=_finite, object_pairs_hook=_keys_once
-    )
-
-
-def _no_number(word: str) -> NoReturn:
-    raise ValueError(f"not JSON: {word} is no JSON number")
-
-
-def _finite(digits: str) -> float:
-    number = float(digits)
-    if number in (float("inf"), float("-inf")):
-        raise ValueError(f"not JSON that can be read: the number {short(digits)} is too large")
-    return number
-
-
-def _keys_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        counts = Counter(key for key, _ in pairs)
-        twice = next(key for key, count in counts.items() if count > 1)
-        raise ValueError(f"the key {short(twice)} occurs twice in one object")
+def listed(*path: str) -> list[str]:
+    """The entries of all languages under a key, or under a key of a table."""
+    found = []
+    for language in languages():
+        entries: Any = language
+        for key in path:
+            entries = entries.get(key, {})
+        found += entries
     return found
+
+
+def patterns(key: str, before: str = "", after: str = "") -> list[str]:
+    """One pattern a language, for any of its entries under the key.
+
+    `before` and `after` are put around it where the language has word boundaries.
+    """
+    found = []
+    for language in languages():
+        if key in language:
+            pattern = _with_parts("|".join(language[key]), language.get("parts", {}))
+            bounded = language.get("word_boundaries", True) and (before or after)
+            found.append(f"{before}(?:{pattern}){after}" if bounded else pattern)
+    return found
+
+
+def _with_parts(pattern: str, parts: Mapping[str, str | list[str]]) -> str:
+    def part(found: re.Match[str]) -> str:
+        entry = parts[found[1]]
+        text = entry if isinstance(entry, str) else f"(?:{'|'.join(entry)})"
+        return _with_parts(text, parts)
+
+    return re.sub(r"<(\w+)>", part, pattern)
