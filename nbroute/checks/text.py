@@ -143,9 +143,13 @@ def _blank(found: re.Match[str]) -> str:
 @cache
 def languages() -> tuple[Mapping[str, Any], ...]:
     """What is known of each language; `languages/english.toml` says how it is written."""
-    folder = resources.files("nbroute.checks").joinpath("languages")
-    files = sorted(folder.iterdir(), key=lambda file: file.name)
-    return tuple(tomllib.loads(file.read_text(encoding="utf-8")) for file in files)
+    names = sorted(
+        file.name for file in resources.files(__package__).joinpath("languages").iterdir()
+    )
+    return tuple(
+        tomllib.loads(resources.files(__package__).joinpath("languages", name).read_text("utf-8"))
+        for name in names
+    )
 
 
 def listed(*path: str) -> list[str]:
