@@ -309,7 +309,7 @@ def test_a_key_that_cannot_be_sent_is_told_and_not_shown(run, load_ext, server, 
     monkeypatch.setenv("LOOP_KEY", f"{KEY} schlüssel")
     load_ext()
 
-    assert "LOOP_KEY anew" in one_line(run("%%route -t LOW\nhello"), errors.AuthError)
+    assert "LOOP_KEY again" in one_line(run("%%route -t LOW\nhello"), errors.AuthError)
     assert [] == server.requests
 
 
@@ -369,7 +369,7 @@ def test_an_error_status_is_one_line_with_a_cure_and_a_row_at_no_cost(
 ANSWERS_THAT_ARE_NONE = {
     "a gateway's page": ({"html": True}, "a web page (HTML)", 0),
     "no choices": ({"body": {"choices": []}}, "no choices", 0),
-    "no JSON": ({"body": b"{half"}, "no JSON", 0),
+    "no JSON": ({"body": b"{half"}, "not JSON", 0),
     "an error with status 200": ({"error": "overloaded"}, "overloaded", 0),
     "empty text": ({"text": "", "usage": USAGE}, "empty answer", PAID),
     "blank text": ({"text": " \n ", "usage": USAGE}, "empty answer", PAID),

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
 
+import openai
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -334,9 +335,18 @@ def test_the_swap_works_the_other_way_round(server, connect):
         ("http://localhost:11434/v1", "max_tokens"),
     ],
 )
-def test_only_openai_itself_gets_its_newer_token_parameter(connect, base_url, parameter):
-    sent = connect(base_url)._parameters(asking(), frozenset())
+def test_only_openai_itself_gets_its_newer_token_parameter(
+    connect, monkeypatch, base_url, parameter
+):
+    sent = {}
 
+    def post(_sdk, _path, *, body, **_options):
+        sent.update(body)
+        return {"choices": [{"message": {"content": "ok"}, "finish_reason": "stop"}]}
+
+    monkeypatch.setattr(openai.OpenAI, "post", post)
+
+    assert "ok" == text_of(connect(base_url).send(asking(stream=False)))
     assert {parameter} == {name for name in sent if name.endswith("_tokens")}
 
 
@@ -846,7 +856,7 @@ def test_models_of_an_endpoint_that_does_not_run_are_unavailable(connect):
 
 @pytest.mark.parametrize("base_url", ["openrouter.ai/api/v1", "", "ftp://host/v1", "https://"])
 def test_a_base_url_that_is_none_is_a_settings_error(base_url):
-    with pytest.raises(SettingsError, match="no web address; write it like"):
+    with pytest.raises(SettingsError, match="not a web address; write it like"):
         OpenAICompatible("test", base_url, KEY)
 
 
@@ -939,7 +949,7 @@ def test_a_stream_with_nothing_in_it_is_a_bad_reply(server, provider):
 def test_a_piece_of_a_stream_that_does_not_parse_is_a_bad_reply(server, provider):
     server.reply(body="data: {half\n\n", content_type="text/event-stream")
 
-    assert "no JSON" in failure(provider, BadReply)
+    assert "not JSON" in failure(provider, BadReply)
 
 
 @STREAMING

@@ -1,14 +1,18 @@
 """LiteLLM as a library: the endpoints that do not speak the OpenAI chat API.
 
-A LiteLLM proxy needs none of this: it is an OpenAI-compatible endpoint.
+A LiteLLM proxy needs none of this: it is an OpenAI-compatible endpoint. litellm's exceptions
+are the openai SDK's by name, but a lost connection, a missing key and a page in place of an
+answer may each be a server error of status 500: there only its words tell.
 """
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import logging
 import os
 import random
+import re
 import sys
 import threading
 import time
@@ -18,19 +22,42 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from nbroute.errors import SettingsError
-from nbroute.providers.litellm_errors import known_errors, may_pass, retry_after
-from nbroute.providers.openai_errors import Call, secrets_in, translated
+from nbroute.errors import BadReply, ProviderError, SettingsError, Unavailable, UnknownModel
+from nbroute.providers.openai_errors import (
+    Call,
+    is_a,
+    no_connection,
+    of_status,
+    secrets_in,
+    server_words,
+    timed_out,
+    translated,
+    unsendable,
+)
 from nbroute.providers.openai_replies import pieces, usage_in, whole
-from nbroute.providers.openai_requests import Manners, parameters_of
+from nbroute.providers.openai_requests import Quirks
 from nbroute.types import Chunk, ProviderKind, Request
 
 #: While it is imported, litellm fetches a price list from the network and sets the environment
 #: from a file `.env`, unless its environment says otherwise.
 _WHILE_IMPORTED = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_MODE": "PRODUCTION"}
 
-#: The waits of the openai SDK, in seconds.
-_FIRST_WAIT, _LONGEST_WAIT = 0.5, 8.0
+#: The waits of the openai SDK.
+_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.5, 8.0
+
+_AUTH = 401
+_LONGEST_RETRY_AFTER_S = 60.0
+#: litellm puts its own class, the SDK's and the vendor's before what the endpoint said.
+_PREFIX = re.compile(
+    r"(?:litellm\.\w+: |\w+ ?(?:Error|Exception)(?::| -) )+(?:Error code: \d+ - )?"
+)
+#: The key may be one that litellm found in the environment, which is not known here.
+_KEY = re.compile(r"\b(?:(?:sk|gsk|xai|pk)[-_]|AIza)[-_A-Za-z0-9]{12,}")
+_NO_VENDOR = "LLM Provider NOT provided"
+_NO_KEY = re.compile(r"missing credentials|api_key client option|missing .* api key", re.IGNORECASE)
+_LOST = re.compile(r"connection error|connection refused|name resolution", re.IGNORECASE)
+_UNREADABLE = re.compile(r"(?:empty or )?invalid response", re.IGNORECASE)
+_SURROGATE = "surrogates not allowed"
 
 _importing = threading.Lock()
 
@@ -63,31 +90,38 @@ class LiteLLM:
         self._api_key = api_key
         self._api_key_env = api_key_env
         self._max_retries = max_retries
-        self._manners = Manners()
+        self._quirks = Quirks("max_tokens")
 
     def __repr__(self) -> str:
         """Show the name and the address, no key."""
-        return f"<LiteLLM {self.name!r} at {self._host}>"
+        return f"<LiteLLM {self.name!r} at {urlsplit(self.base_url).hostname or 'litellm'}>"
 
     def send(self, request: Request) -> Iterator[Chunk]:
         """Send, and yield the reply's pieces; see `Provider.send`."""
         litellm = _litellm()
-        call = Call(
-            self._host,
-            self.base_url or "litellm's own",
-            request.model,
-            self.timeout_s,
-            self._api_key,
-            self._api_key_env,
-        )
-        with translated(call), known_errors(call):
-            answer = self._create(litellm, request)
+        host = urlsplit(self.base_url).netloc.rpartition("@")[2] or "litellm"
+        base_url = self.base_url or "litellm's own"
+        key, key_env = self._api_key, self._api_key_env
+        call = Call(host, base_url, request.model, self.timeout_s, key, key_env)
+        with translated(call), _litellm_errors(call):
+            answer = self._quirks.ask(
+                request, lambda parameters: self._completion(litellm, parameters)
+            )
             if not request.stream:
-                yield from map(_counted, whole(answer, request, call))
+                for chunk in whole(answer.model_dump(), request, call):
+                    # Zeros stand for a usage that did not arrive.
+                    counted = chunk.usage and chunk.usage.input_tokens
+                    yield chunk if counted else replace(chunk, usage=None)
                 return
             call.answering = True
-            with contextlib.closing(_Stream(answer)) as stream:
-                yield from map(stream.counted, pieces(stream, request, call))
+            try:
+                for chunk in pieces(_events(answer), request, call):
+                    yield _counted(chunk, answer)
+            finally:
+                # litellm keeps it open.
+                close = getattr(getattr(answer, "completion_stream", None), "close", None)
+                if callable(close):
+                    close()
 
     def secrets(self) -> list[str]:
         """Its key, and the user and the password in its address."""
@@ -96,24 +130,12 @@ class LiteLLM:
     def close(self) -> None:
         """Do nothing: the connections are litellm's own."""
 
-    @property
-    def _host(self) -> str:
-        return urlsplit(self.base_url).netloc.rpartition("@")[2] or "litellm"
-
-    def _create(self, litellm: Any, request: Request) -> Any:
-        return self._manners.ask(
-            request,
-            lambda quirks: parameters_of(request, quirks, "max_tokens"),
-            lambda parameters: self._completion(litellm, parameters),
-        )
-
     def _completion(self, litellm: Any, parameters: dict[str, Any]) -> Any:
         """Call; again after errors that may pass, a time-out not being one.
 
         Of litellm's own retries, some vendors' are none and others ask a silent endpoint again.
         """
-        count = 0
-        while True:
+        for count in itertools.count():
             try:
                 return litellm.completion(
                     **parameters,
@@ -124,56 +146,34 @@ class LiteLLM:
                     drop_params=True,
                 )
             except Exception as error:
-                if count == self._max_retries or not may_pass(error):
+                if count == self._max_retries or not _may_pass(error):
                     raise
-                time.sleep(retry_after(error) or _wait(count))
-                count += 1
+                longest = min(_FIRST_WAIT_S * 2.0**count, _LONGEST_WAIT_S)
+                apart = random.uniform(0.75, 1)  # noqa: S311 - keeps threads apart, not a secret
+                time.sleep(_retry_after(error) or longest * apart)
+        raise AssertionError("unreachable")
 
 
-class _Stream:
-    """A stream of litellm's, with what litellm made up taken out."""
-
-    def __init__(self, answer: Any) -> None:
-        self._answer = answer
-
-    def __iter__(self) -> Iterator[dict[str, Any]]:
-        """The events as plain JSON; a stream that just ends has no finish_reason."""
-        for event in self._answer:
-            plain = event.model_dump()
-            if not self._finished:
-                for choice in plain.get("choices") or []:
-                    choice["finish_reason"] = None
-            yield plain
-
-    def counted(self, chunk: Chunk) -> Chunk:
-        """The chunk, its usage marked as estimated where no event brought it."""
-        if chunk.usage is None:
-            return chunk
-        told = [usage for event in self._events if (usage := usage_in(event))]
-        billed = next((one.billed_usd for one in told if one.billed_usd is not None), None)
-        usage = replace(chunk.usage, billed_usd=billed, estimated=not told)
-        return replace(chunk, usage=usage)
-
-    def close(self) -> None:
-        """Close the connection, which litellm keeps open."""
-        close = getattr(getattr(self._answer, "completion_stream", None), "close", None)
-        if callable(close):
-            close()
-
-    @property
-    def _finished(self) -> bool:
-        names = ("received_finish_reason", "intermittent_finish_reason")
-        return any(getattr(self._answer, name, "as it says") for name in names)
-
-    @property
-    def _events(self) -> list[Any]:
-        return list(getattr(self._answer, "chunks", ()))
+def _events(stream: Any) -> Iterator[dict[str, Any]]:
+    """The events as plain JSON; litellm gives a stream that just ends a finish_reason."""
+    for event in stream:
+        plain = event.model_dump()
+        finished = ("received_finish_reason", "intermittent_finish_reason")
+        if not any(getattr(stream, name, "as it says") for name in finished):
+            for choice in plain.get("choices") or []:
+                choice["finish_reason"] = None
+        yield plain
 
 
-def _counted(chunk: Chunk) -> Chunk:
-    """The chunk without the zeros that stand for a usage that did not arrive."""
-    usage = chunk.usage
-    return chunk if usage and usage.input_tokens else replace(chunk, usage=None)
+def _counted(chunk: Chunk, stream: Any) -> Chunk:
+    """The chunk, its usage marked as estimated where no event of the stream brought it."""
+    if chunk.usage is None:
+        return chunk
+    events = [event.model_dump() for event in getattr(stream, "chunks", ())]
+    told = [usage for event in events if (usage := usage_in(event))]
+    billed = next((one.billed_usd for one in told if one.billed_usd is not None), None)
+    usage = replace(chunk.usage, billed_usd=billed, estimated=not told)
+    return replace(chunk, usage=usage)
 
 
 def _litellm() -> Any:
@@ -209,6 +209,65 @@ def _environment(values: dict[str, str]) -> Iterator[None]:
             os.environ.pop(name, None)
 
 
-def _wait(count: int) -> float:
-    longest = min(_FIRST_WAIT * 2.0**count, _LONGEST_WAIT)
-    return longest * random.uniform(0.75, 1)  # noqa: S311 - it keeps threads apart, no secret
+def _may_pass(error: Exception) -> bool:
+    """Whether a second call may do better; a time-out is not worth it."""
+    status = getattr(error, "status_code", None)
+    if is_a(error, "APITimeoutError") or not isinstance(status, int):
+        return False
+    lasting = _NO_KEY.search(str(error)) or _UNREADABLE.search(str(error))
+    return (status == 429 or status >= 500) and not (lasting or _SURROGATE in str(error))
+
+
+def _retry_after(error: Exception) -> float | None:
+    """The seconds that the endpoint asks for; None where it does not, or for over a minute."""
+    headers = getattr(error, "litellm_response_headers", None) or {}
+    try:
+        seconds = float(headers.get("retry-after", 0))
+    except ValueError:
+        return None
+    return seconds if 0 < seconds <= _LONGEST_RETRY_AFTER_S else None
+
+
+@contextlib.contextmanager
+def _litellm_errors(call: Call) -> Iterator[None]:
+    """Raise ProviderErrors in place of litellm's; no message holds a key."""
+    try:
+        yield
+    except ProviderError:
+        raise
+    except Exception as error:  # noqa: BLE001 - it is raised again as a ProviderError
+        inner = getattr(error, "original_exception", None)
+        found = _translation(inner if isinstance(inner, Exception) else error, call)
+        raise type(found)(_KEY.sub("[key]", str(found))) from None
+
+
+def _translation(error: Exception, call: Call) -> ProviderError:
+    words, status = _PREFIX.sub("", str(error), count=1), getattr(error, "status_code", None)
+    found: ProviderError
+    if is_a(error, "APITimeoutError"):
+        found = timed_out(call)
+    elif _NO_VENDOR in words:
+        found = UnknownModel(
+            f"litellm does not know whose model {call.model!r} is: write the vendor before it, "
+            f"as in 'openai/{call.model}' (https://docs.litellm.ai/docs/providers)"
+        )
+    elif _NO_KEY.search(words):
+        found = of_status(_AUTH, words, call)
+    elif _LOST.search(words):
+        found = no_connection(words, call)
+    elif _UNREADABLE.search(words):
+        found = BadReply(
+            f"{call.host} sent something that is not an answer of {call.model!r}: check api_base "
+            f"{call.base_url!r}, and whether a proxy or a login page is in between"
+        )
+    elif _SURROGATE in words:
+        found = unsendable(words)
+    elif isinstance(status, int) and not is_a(error, "APIConnectionError"):
+        found = of_status(status, words, call)
+    else:
+        found = Unavailable(
+            f"litellm could not get an answer of {call.model!r} ({type(error).__name__}: "
+            f"{server_words(words) or 'no message'}): check the model's name and its settings, "
+            "or name a fallback model"
+        )
+    return found

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import urlsplit
 
 from nbroute.errors import AuthError, SettingsError
@@ -20,16 +20,14 @@ from nbroute.providers.openai_replies import (
     streamed,
     whole,
 )
-from nbroute.providers.openai_requests import Manners, Quirk, parameters_of
+from nbroute.providers.openai_requests import Quirks
 from nbroute.types import Chunk, ProviderKind, Request, Usage
-
-TokenParameter = Literal["max_tokens", "max_completion_tokens"]
 
 _OPENAI_HOST = "api.openai.com"
 _NO_KEY = "none"
 _CONNECT_S = 10.0
-#: What an endpoint without that road answers.
-_NO_SUCH_ROAD = (404, 405, 501)
+#: What an endpoint without that route answers.
+_NO_SUCH_ROUTE = (404, 405, 501)
 
 
 class OpenAICompatible:
@@ -58,13 +56,19 @@ class OpenAICompatible:
         self.name = name
         self.kind: ProviderKind = kind
         self.base_url = base_url
-        self.host = _host(name, base_url)
+        address = urlsplit(base_url)
+        if address.scheme not in ("http", "https") or not address.hostname:
+            raise SettingsError(
+                f"base_url {base_url!r} of the provider {name!r} is not a web address; "
+                "write it like 'https://openrouter.ai/api/v1'"
+            )
+        self.host = address.netloc.rpartition("@")[2]
         self.timeout_s = timeout_s
         self._max_retries = max_retries
-        self._token_parameter = token_parameter or _token_parameter(self.host)
         self._api_key = api_key
         self._api_key_env = api_key_env
-        self._manners = Manners()
+        usual = "max_completion_tokens" if self.host == _OPENAI_HOST else "max_tokens"
+        self._quirks = Quirks(token_parameter or usual)
         self._sdk: Any = None
         self._lock = threading.Lock()
 
@@ -74,10 +78,8 @@ class OpenAICompatible:
 
     def send(self, request: Request) -> Iterator[Chunk]:
         """Send, and yield the reply's pieces; see `Provider.send`."""
-        call = self._call(request.model)
-        with translated(call):
-            self._check_key(call)
-            answer = self._create(request)
+        with self._calling(request.model) as call:
+            answer = self._post_chat(request)
             if not request.stream:
                 yield from whole(answer, request, call)
                 return
@@ -87,9 +89,7 @@ class OpenAICompatible:
 
     def models(self) -> list[str]:
         """List the models that the endpoint says it has."""
-        call = self._call("GET /models")
-        with translated(call):
-            self._check_key(call)
+        with self._calling("GET /models") as call:
             return model_names(self._client().get("/models", cast_to=object), call)
 
     def post(self, path: str, body: Mapping[str, Any]) -> Any:
@@ -97,9 +97,7 @@ class OpenAICompatible:
 
         With the same key, retries and time-out as `send`. Raises ProviderErrors.
         """
-        call = self._call(str(body.get("model", f"POST {path}")))
-        with translated(call):
-            self._check_key(call)
+        with self._calling(str(body.get("model", f"POST {path}"))) as call:
             return answer_in(self._client().post(path, body=dict(body), cast_to=object), call)
 
     def settle(self, generation: str) -> Usage | None:
@@ -109,15 +107,13 @@ class OpenAICompatible:
         and also until OpenRouter has the entry, some seconds after the answer. The tokens are
         the model's own. Source: https://openrouter.ai/docs/api-reference/get-a-generation
         """
-        call = self._call(f"generation {generation}")
-        with translated(call):
-            self._check_key(call)
+        with self._calling(f"generation {generation}"):
             try:
                 found = self._client().get(
                     "/generation", cast_to=object, options={"params": {"id": generation}}
                 )
             except Exception as error:
-                if getattr(error, "status_code", None) in _NO_SUCH_ROAD:
+                if getattr(error, "status_code", None) in _NO_SUCH_ROUTE:
                     return None
                 raise
         return generation_usage(found)
@@ -133,35 +129,25 @@ class OpenAICompatible:
         if sdk is not None:
             sdk.close()
 
-    def _call(self, model: str) -> Call:
-        return Call(
-            self.host, self.base_url, model, self.timeout_s, self._api_key, self._api_key_env
-        )
-
-    def _check_key(self, call: Call) -> None:
-        key = self._api_key
-        if key is None and self._api_key_env is None:
-            return
-        if not key:
-            raise AuthError(
-                f"the provider {self.name!r} has no key: set {call.key_place}, then "
-                "`%route use PROFILE`"
-            )
-        if not all("!" <= character <= "~" for character in key):
-            raise AuthError(
-                f"the key of the provider {self.name!r} has a space, a line break or a character "
-                f"outside ASCII in it and cannot be sent: set {call.key_place} anew"
-            )
-
-    def _client(self) -> Any:
-        with self._lock:
-            if self._sdk is None:
-                self._sdk = _sdk_client(
-                    self.base_url, self._api_key or _NO_KEY, self.timeout_s, self._max_retries
+    @contextlib.contextmanager
+    def _calling(self, model: str) -> Iterator[Call]:
+        """A call with the key checked, in which the SDK's errors are translated."""
+        key, key_env = self._api_key, self._api_key_env
+        call = Call(self.host, self.base_url, model, self.timeout_s, key, key_env)
+        with translated(call):
+            if not key and (key is not None or key_env is not None):
+                raise AuthError(
+                    f"the provider {self.name!r} has no key: set {call.key_place}, then "
+                    "`%route use PROFILE`"
                 )
-            return self._sdk
+            if not all("!" <= character <= "~" for character in key or ""):
+                raise AuthError(
+                    f"the key of the provider {self.name!r} has a space, a line break or a "
+                    f"character outside ASCII in it and cannot be sent: set {call.key_place} again"
+                )
+            yield call
 
-    def _create(self, request: Request) -> Any:
+    def _post_chat(self, request: Request) -> Any:
         """Send by the SDK's way for plain JSON.
 
         What `chat.completions.create` adds, a walk over 40 parameters and a typed copy of the
@@ -170,9 +156,8 @@ class OpenAICompatible:
         import openai
 
         client = self._client()
-        return self._manners.ask(
+        return self._quirks.ask(
             request,
-            lambda quirks: self._parameters(request, quirks),
             lambda parameters: client.post(
                 "/chat/completions",
                 body=parameters,
@@ -182,8 +167,13 @@ class OpenAICompatible:
             ),
         )
 
-    def _parameters(self, request: Request, quirks: frozenset[Quirk]) -> dict[str, Any]:
-        return parameters_of(request, quirks, self._token_parameter)
+    def _client(self) -> Any:
+        with self._lock:
+            if self._sdk is None:
+                self._sdk = _sdk_client(
+                    self.base_url, self._api_key or _NO_KEY, self.timeout_s, self._max_retries
+                )
+            return self._sdk
 
 
 def _sdk_client(base_url: str, key: str, timeout_s: float, max_retries: int) -> Any:
@@ -199,32 +189,13 @@ def _sdk_client(base_url: str, key: str, timeout_s: float, max_retries: int) -> 
                 raise
 
     timeout = openai.Timeout(timeout_s, connect=min(timeout_s, _CONNECT_S))
+    host = urlsplit(base_url).hostname or ""
+    is_this_machine = host in ("localhost", "::1") or host.startswith("127.")
     return openai.OpenAI(
         api_key=key,
         base_url=base_url,
         timeout=timeout,
         max_retries=max_retries,
         # A proxy of the environment cannot reach a server on this machine.
-        http_client=Punctual(
-            base_url=base_url, timeout=timeout, trust_env=not _is_loopback(base_url)
-        ),
+        http_client=Punctual(base_url=base_url, timeout=timeout, trust_env=not is_this_machine),
     )
-
-
-def _host(name: str, base_url: str) -> str:
-    parts = urlsplit(base_url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise SettingsError(
-            f"base_url {base_url!r} of the provider {name!r} is no web address; "
-            "write it like 'https://openrouter.ai/api/v1'"
-        )
-    return parts.netloc.rpartition("@")[2]
-
-
-def _is_loopback(base_url: str) -> bool:
-    host = urlsplit(base_url).hostname or ""
-    return host in ("localhost", "::1") or host.startswith("127.")
-
-
-def _token_parameter(host: str) -> TokenParameter:
-    return "max_completion_tokens" if host == _OPENAI_HOST else "max_tokens"

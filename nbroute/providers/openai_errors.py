@@ -38,8 +38,8 @@ _UNKNOWN_MODEL = re.compile(
 class Overdue(BaseException):
     """No answer in time.
 
-    It is no Exception, since the SDK would ask the silent endpoint again: with its two retries
-    a time-out of 60 s would last 180.
+    It is not an Exception, since the SDK would ask the silent endpoint again: with its two
+    retries a time-out of 60 s would last 180.
     """
 
 
@@ -75,7 +75,13 @@ def translated(call: Call) -> Iterator[None]:
         found = error if isinstance(error, ProviderError) else _translation(error, call)
         if found is None:
             raise
-        raise type(found)(_without_key(str(found), call.api_key)) from None
+        words, key = str(found), call.api_key
+        if key and len(key) <= _KEY_PREFIX:
+            words = words.replace(key, "[key]")
+        elif key:  # A server may show only its beginning.
+            start = re.escape(key[:_KEY_PREFIX])
+            words = re.sub(start + r"[^\s'\",;)}\]]*", "[key]", words)
+        raise type(found)(words) from None
 
 
 def secrets_in(base_url: str, *keys: str | None) -> list[str]:
@@ -103,11 +109,11 @@ def is_a(error: object, *names: str) -> bool:
 
 
 def no_json(call: Call, text: str) -> BadReply:
-    """Say that the body is no JSON; mostly it is a gateway's page."""
-    what = "a web page (HTML)" if is_html(text) else "something that is no JSON"
+    """Say that the body is not JSON; mostly it is a gateway's page."""
+    what = "a web page (HTML)" if is_html(text) else "something that is not JSON"
     return BadReply(
         f"{call.host} answered with {what} in place of an answer: check base_url "
-        f"{call.base_url!r}, and whether a proxy or a login page stands in between"
+        f"{call.base_url!r}, and whether a proxy or a login page is in between"
     )
 
 
@@ -115,26 +121,24 @@ def _translation(error: BaseException, call: Call) -> ProviderError | None:
     status = getattr(error, "status_code", None)
     if isinstance(status, int) and status >= _BAD_REQUEST:
         return of_status(status, getattr(error, "body", None), call)
-    for kinds, make in _BY_CLASS:
-        if is_a(error, *kinds):
-            return make(error, call)
-    return None
+    made = (make(error, call) for kinds, make in _BY_CLASS if is_a(error, *kinds))
+    return next(made, None)
 
 
 def of_status(status: int, body: object, call: Call) -> ProviderError:
     """Make the error of an HTTP status of 400 or more."""
     words = server_words(body) or "no message"
     if status == 404 or (status == _BAD_REQUEST and _UNKNOWN_MODEL.search(f"{words} {body}")):
-        return _unknown_model(status, words, call)
-    error, says = _STATUSES.get(status, _rest(status))
+        check = "Check the model's name"
+        if not re.search(r"\bmodel|endpoints? found", words, re.IGNORECASE):
+            check += f" and base_url, which is {call.base_url!r} (it often ends in /v1)"
+        return UnknownModel(
+            f"{call.host} does not have the model {call.model!r} ({status}: {words}). {check}"
+        )
+    rest = _SERVER_FAULT if status >= _SERVER_ERROR else _REJECTED
+    error, says = _STATUSES.get(status, rest)
     answered = f"{call.host} answered {status} to {call.model!r}: {words}"
     return error(f"{answered}. {says.format(key_place=call.key_place)}")
-
-
-def _rest(status: int) -> tuple[type[ProviderError], str]:
-    if status >= _SERVER_ERROR:
-        return Unavailable, "The fault is at its end: try again later, or name a fallback model"
-    return RequestRejected, "Change the prompt or the option that it names"
 
 
 _STATUSES: Mapping[int, tuple[type[ProviderError], str]] = {
@@ -147,17 +151,14 @@ _STATUSES: Mapping[int, tuple[type[ProviderError], str]] = {
 }
 
 
-def _unknown_model(status: int, words: str, call: Call) -> UnknownModel:
-    known = bool(re.search(r"\bmodel|endpoints? found", words, re.IGNORECASE))
-    check = "Check the model's name" if known else "Check the model's name and base_url"
-    if not known:
-        check += f", which is {call.base_url!r} (it often ends in /v1)"
-    return UnknownModel(
-        f"{call.host} does not have the model {call.model!r} ({status}: {words}). {check}"
-    )
+_SERVER_FAULT = (
+    Unavailable,
+    "The fault is at its end: try again later, or name a fallback model",
+)
+_REJECTED = (RequestRejected, "Change the prompt or the option that it names")
 
 
-def timed_out(_error: BaseException, call: Call) -> ProviderError:
+def timed_out(call: Call) -> ProviderError:
     """Make the error of a silence that lasted too long."""
     how = "nothing more of the answer came" if call.answering else "no answer came"
     return TimedOut(
@@ -166,9 +167,9 @@ def timed_out(_error: BaseException, call: Call) -> ProviderError:
     )
 
 
-def no_connection(error: BaseException, call: Call) -> ProviderError:
+def no_connection(words: str, call: Call) -> ProviderError:
     """Make the error of a connection that could not be made, or broke."""
-    detail = server_words(str(error.__cause__ or error))
+    detail = server_words(words)
     if call.answering:
         return Unavailable(
             f"the answer of {call.model!r} from {call.host} broke off half-way "
@@ -180,10 +181,6 @@ def no_connection(error: BaseException, call: Call) -> ProviderError:
     )
 
 
-def _error_inside(error: BaseException, call: Call) -> ProviderError:
-    return error_inside(getattr(error, "body", None) or str(error), call)
-
-
 def error_inside(body: object, call: Call) -> BadReply:
     """Make the error of an error object that came where an answer should be."""
     return BadReply(
@@ -192,28 +189,36 @@ def error_inside(body: object, call: Call) -> BadReply:
     )
 
 
-def _unreadable(error: BaseException, call: Call) -> ProviderError:
-    return no_json(call, getattr(error, "doc", ""))
-
-
-def unsendable(error: BaseException, _call: Call) -> ProviderError:
+def unsendable(words: object) -> ProviderError:
     """Make the error of half a surrogate pair in the prompt."""
     return RequestRejected(
-        f"the prompt has a character that cannot be sent ({error}): take it out, for example "
+        f"the prompt has a character that cannot be sent ({words}): take it out, for example "
         "with prompt.encode('utf-8', 'replace').decode()"
     )
 
 
-#: The first match counts, so the more special stand first.
+#: The first match counts, so the more special ones come first.
 _BY_CLASS: tuple[
     tuple[tuple[str, ...], Callable[[BaseException, Call], ProviderError]],
     ...,
 ] = (
-    (("Overdue", "APITimeoutError", "TimeoutException"), timed_out),
-    (("APIConnectionError", "RequestError", "StreamError"), no_connection),
-    (("APIError",), _error_inside),
-    (("JSONDecodeError", "UnicodeDecodeError"), _unreadable),
-    (("UnicodeEncodeError",), unsendable),
+    (
+        ("Overdue", "APITimeoutError", "TimeoutException"),
+        lambda _error, call: timed_out(call),
+    ),
+    (
+        ("APIConnectionError", "RequestError", "StreamError"),
+        lambda error, call: no_connection(str(error.__cause__ or error), call),
+    ),
+    (
+        ("APIError",),
+        lambda error, call: error_inside(getattr(error, "body", None) or str(error), call),
+    ),
+    (
+        ("JSONDecodeError", "UnicodeDecodeError"),
+        lambda error, call: no_json(call, getattr(error, "doc", "")),
+    ),
+    (("UnicodeEncodeError",), lambda error, _call: unsendable(error)),
 )
 
 
@@ -226,26 +231,9 @@ def _message(body: object) -> str:
         return "" if body is None else str(body)
     inner = next((body[k] for k in ("message", "error", "detail", "msg") if body.get(k)), None)
     words = json.dumps(dict(body), default=str) if inner is None else _message(inner)
-    return ": ".join([*_place(body), words, *_raw(body)])
-
-
-def _place(body: Mapping[str, object]) -> list[str]:
-    """Tell the field that is at fault, as FastAPI's servers (vLLM) do."""
-    loc = body.get("loc")
-    return [".".join(map(str, loc))] if isinstance(loc, list) else []
-
-
-def _raw(body: Mapping[str, object]) -> list[str]:
-    """Find what the provider behind OpenRouter said."""
-    metadata = body.get("metadata")
+    # FastAPI's servers (vLLM) name the field at fault in `loc`; OpenRouter keeps what the
+    # provider behind it said in `metadata`.
+    place, metadata = body.get("loc"), body.get("metadata")
     raw = metadata.get("raw") if isinstance(metadata, Mapping) else None
-    return [str(raw)] if raw else []
-
-
-def _without_key(text: str, key: str | None) -> str:
-    """Blot out the key, also where a server shows only its beginning."""
-    if not key:
-        return text
-    if len(key) <= _KEY_PREFIX:
-        return text.replace(key, "[key]")
-    return re.sub(re.escape(key[:_KEY_PREFIX]) + r"[^\s'\",;)}\]]*", "[key]", text)
+    field = ".".join(map(str, place)) if isinstance(place, list) else ""
+    return ": ".join(filter(None, [field, words, str(raw or "")]))

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from nbroute.errors import BadReply, Unavailable
+from nbroute.pricing import read_usd
 from nbroute.providers.openai_errors import Call, error_inside, is_html, no_json
 from nbroute.types import Chunk, Request, Usage
 
@@ -33,28 +34,19 @@ def answer_in(answer: Any, call: Call) -> Any:
     return answer
 
 
-def generation_usage(answer: Any) -> Usage | None:
-    """Read an answer to GET /generation; None where it names no cost."""
-    data = _get(answer, "data")
-    billed = _billed(data, "total_cost", _get(data, "upstream_inference_cost"))
-    if billed is None:
-        return None
-    asked, answered = (_first_count(data, f"tokens_{side}") for side in ("prompt", "completion"))
-    cached = _count(_get(data, "native_tokens_cached")) or 0
-    known = asked is not None and answered is not None
-    return Usage(asked or 0, answered or 0, min(cached, asked or 0), billed, estimated=not known)
-
-
 def streamed(stream: Any, request: Request, call: Call) -> Iterator[Chunk]:
     """Yield a stream's text as it comes and the rest at its end.
 
     An endpoint that does not stream, though asked to, is read as a whole.
     """
     kind = stream.response.headers.get("content-type", "")
-    if "html" in kind or "json" in kind:
-        yield from whole(_decoded(stream.response.read(), call), request, call)
+    if "html" not in kind and "json" not in kind:
+        yield from pieces(stream, request, call)
         return
-    yield from pieces(stream, request, call)
+    text = stream.response.read().decode(errors="replace")
+    if is_html(text):
+        raise no_json(call, text)
+    yield from whole(json.loads(text), request, call)
 
 
 def pieces(events: Iterable[Any], request: Request, call: Call) -> Iterator[Chunk]:
@@ -69,52 +61,30 @@ def pieces(events: Iterable[Any], request: Request, call: Call) -> Iterator[Chun
             any_text = any_text or bool(text.strip())
             yield Chunk(text, logprobs=logprobs, id=ending.id)
     yield ending
-    if not any_choice:
-        raise _no_choices(call)
-    if ending.finish_reason is None:
+    if any_choice and ending.finish_reason is None:
         raise Unavailable(
             f"the answer of {call.model!r} from {call.host} broke off half-way: ask again"
         )
     if not any_text:
-        raise _empty(ending.finish_reason, request, call)
-
-
-def _decoded(body: bytes, call: Call) -> Any:
-    text = body.decode(errors="replace")
-    if is_html(text):
-        raise no_json(call, text)
-    return json.loads(text)
+        raise _empty(any_choice, ending.finish_reason, request, call)
 
 
 def whole(answer: Any, request: Request, call: Call) -> Iterator[Chunk]:
     """Yield an answer that came in one piece."""
     choice = _first_choice(answer_in(answer, call))
-    if choice is None:
-        raise _no_choices(call)
-    text = _content(_get(choice, "message"))
-    yield replace(_ending(answer, choice, Chunk()), text=text, logprobs=_logprobs(choice))
+    text, ending = _content(_get(choice, "message")), _ending(answer, choice, Chunk())
+    if choice is not None:
+        yield replace(ending, text=text, logprobs=_logprobs(choice))
     if not text.strip():
-        raise _empty(_text(_get(choice, "finish_reason")), request, call)
+        raise _empty(choice is not None, ending.finish_reason, request, call)
 
 
-def _ending(event: Any, choice: Any, before: Chunk) -> Chunk:
-    """Gather what is known so far for the last chunk; the newest word counts."""
-    return Chunk(
-        usage=usage_in(event) or before.usage,
-        finish_reason=_text(_get(choice, "finish_reason")) or before.finish_reason,
-        model=_text(_get(event, "model")) or before.model,
-        id=_text(_get(event, "id")) or before.id,
-    )
-
-
-def _no_choices(call: Call) -> BadReply:
-    return BadReply(
-        f"{call.host} answered without an answer of {call.model!r} (no choices in it): "
-        "ask again, or name a fallback model"
-    )
-
-
-def _empty(finish_reason: str | None, request: Request, call: Call) -> BadReply:
+def _empty(any_choice: bool, finish_reason: str | None, request: Request, call: Call) -> BadReply:
+    if not any_choice:
+        return BadReply(
+            f"{call.host} answered without an answer of {call.model!r} (no choices in it): "
+            "ask again, or name a fallback model"
+        )
     if finish_reason == "length":
         return BadReply(
             f"{call.model!r} used up its budget of {request.max_tokens} tokens before any text, "
@@ -125,6 +95,16 @@ def _empty(finish_reason: str | None, request: Request, call: Call) -> BadReply:
     return BadReply(
         f"empty answer from {call.model!r} (finish_reason {finish_reason!r}): "
         "ask again, or name a fallback model"
+    )
+
+
+def _ending(event: Any, choice: Any, before: Chunk) -> Chunk:
+    """Gather what is known so far for the last chunk; the newest word counts."""
+    return Chunk(
+        usage=usage_in(event) or before.usage,
+        finish_reason=_text(_get(choice, "finish_reason")) or before.finish_reason,
+        model=_text(_get(event, "model")) or before.model,
+        id=_text(_get(event, "id")) or before.id,
     )
 
 
@@ -142,7 +122,7 @@ def _content(message: Any) -> str:
 
 
 def _logprobs(choice: Any) -> tuple[float, ...]:
-    """Read the tokens' log-probabilities; one that is none leaves all of them out."""
+    """Read the tokens' log-probabilities; one that is not a number leaves all of them out."""
     tokens = _get(_get(choice, "logprobs"), "content")
     values = [_get(token, "logprob") for token in tokens] if isinstance(tokens, list) else []
     numbers = all(type(v) in (int, float) and -_MOST < v < _MOST for v in values)
@@ -151,16 +131,33 @@ def _logprobs(choice: Any) -> tuple[float, ...]:
 
 def usage_in(event: Any) -> Usage | None:
     """Read the usage of an answer or of an event of a stream; None where there is none."""
-    return _usage(_get(event, "usage"))
-
-
-def _usage(usage: Any) -> Usage | None:
+    usage = _get(event, "usage")
     asked, answered = (_count(_get(usage, f"{of}_tokens")) for of in ("prompt", "completion"))
     if asked is None or answered is None:
         return None
     cached = _count(_get(_get(usage, "prompt_tokens_details"), "cached_tokens")) or 0
     upstream = _get(_get(usage, "cost_details"), "upstream_inference_cost")
     return Usage(asked, answered, min(cached, asked), _billed(usage, "cost", upstream))
+
+
+def generation_usage(answer: Any) -> Usage | None:
+    """Read an answer to GET /generation; None where it names no cost.
+
+    The model's own counts go before OpenRouter's, which are by one tokenizer for all models.
+    """
+    data = _get(answer, "data")
+    billed = _billed(data, "total_cost", _get(data, "upstream_inference_cost"))
+    if billed is None:
+        return None
+
+    def count(name: str) -> int | None:
+        native = _count(_get(data, f"native_{name}"))
+        return _count(_get(data, name)) if native is None else native
+
+    asked, answered = count("tokens_prompt"), count("tokens_completion")
+    cached = _count(_get(data, "native_tokens_cached")) or 0
+    known = asked is not None and answered is not None
+    return Usage(asked or 0, answered or 0, min(cached, asked or 0), billed, estimated=not known)
 
 
 def _billed(bill: Any, name: str, upstream: Any) -> Decimal | None:
@@ -170,26 +167,15 @@ def _billed(bill: Any, name: str, upstream: Any) -> Decimal | None:
     return amount if amount is None or not own_key else amount + (_money(upstream) or 0)
 
 
-def _first_count(data: Any, name: str) -> int | None:
-    """Read the model's own count, else OpenRouter's by one tokenizer for all."""
-    native = _count(_get(data, f"native_{name}"))
-    return _count(_get(data, name)) if native is None else native
-
-
 def _count(value: Any) -> int | None:
-    """Read a number of tokens; what is none is counted by us instead."""
+    """Read a number of tokens; what is not one is counted by us instead."""
     return value if type(value) is int and 0 <= value < _MOST else None
 
 
 def _money(value: Any) -> Decimal | None:
-    """Read an amount as it was written; None for anything that is no amount."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        amount = Decimal(str(value))
-    except ArithmeticError:
-        return None
-    return amount if amount.is_finite() and 0 <= amount < _MOST else None
+    """Read an amount as it was written; None for anything that is not an amount."""
+    amount = read_usd(value)
+    return amount if amount is not None and amount < _MOST else None
 
 
 def _text(value: Any) -> str | None:
@@ -197,5 +183,5 @@ def _text(value: Any) -> str | None:
 
 
 def _get(value: Any, name: str) -> Any:
-    """Get a field of the SDK's object or of plain JSON; None where there is none."""
-    return value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)
+    """A field of plain JSON; None where there is none."""
+    return value.get(name) if isinstance(value, Mapping) else None

@@ -50,56 +50,60 @@ _STRICT_WORDS = frozenset(
     }
 )
 _LONGEST_NAME = 64
+_FORMATS: frozenset[Quirk] = frozenset({"no json schema", "no json object"})
 
 
-class Manners:
-    """What the models of one endpoint take; thread-safe."""
+class Quirks:
+    """What the models of one endpoint do not take; thread-safe.
 
-    def __init__(self) -> None:
-        self._quirks: dict[str, frozenset[Quirk]] = {}
+    `limit` is what the endpoint calls the token limit.
+    """
+
+    def __init__(self, limit: str) -> None:
+        self._limit = limit
+        self._known: dict[str, frozenset[Quirk]] = {}
         self._lock = threading.Lock()
 
-    def ask(
-        self,
-        request: Request,
-        parameters: Callable[[frozenset[Quirk]], dict[str, Any]],
-        post: Callable[[dict[str, Any]], Any],
-    ) -> Any:
+    def ask(self, request: Request, post: Callable[[dict[str, Any]], Any]) -> Any:
         """Post; once more for each parameter that the endpoint says it does not take."""
-        known = quirks = self._known(request)
-        lasting: frozenset[Quirk] = frozenset()
+        with_schema = ""
+        if request.schema:
+            schema = json.dumps(request.schema, sort_keys=True, default=str)
+            with_schema = f"{request.model}\n{schema}"
+        of_model = self._known.get(request.model, frozenset())
+        of_schema = self._known.get(with_schema, frozenset())
         while True:
-            sent = parameters(quirks)
+            sent = parameters_of(request, of_model | of_schema, self._limit)
             try:
                 answer = post(sent)
             except Exception as error:
-                learnt = quirks_named(error, sent) - quirks
+                learnt = quirks_named(error, sent) - of_model - of_schema
                 if not learnt:
                     raise
-                quirks |= learnt
-                lasting |= frozenset(q for q in learnt if not _of_this_schema(q, error))
+                if learnt <= _FORMATS and _is_of_this_schema(str(error)):
+                    of_schema |= learnt
+                else:
+                    of_model |= learnt
             else:
-                if quirks != known:
-                    self._remember(request.model, lasting)
-                    self._remember(_with_schema(request), quirks - lasting - known)
+                self._remember(request.model, of_model)
+                if with_schema:
+                    self._remember(with_schema, of_schema)
                 return answer
 
-    def _known(self, request: Request) -> frozenset[Quirk]:
-        none: frozenset[Quirk] = frozenset()
-        of_schema = self._quirks.get(_with_schema(request), none) if request.schema else none
-        return self._quirks.get(request.model, none) | of_schema
-
     def _remember(self, key: str, quirks: frozenset[Quirk]) -> None:
-        with self._lock:
-            self._quirks[key] = self._quirks.get(key, frozenset()) | quirks
+        if quirks:
+            with self._lock:
+                self._known[key] = self._known.get(key, frozenset()) | quirks
 
 
-def parameters_of(request: Request, quirks: frozenset[Quirk], own_limit: str) -> dict[str, Any]:
-    """The body of a chat request; `own_limit` is what the endpoint calls the token limit."""
+def parameters_of(request: Request, quirks: frozenset[Quirk], limit: str) -> dict[str, Any]:
+    """The body of a chat request."""
+    if "other token parameter" in quirks:
+        limit = "max_completion_tokens" if limit == "max_tokens" else "max_tokens"
     parameters: dict[str, Any] = {
         "model": request.model,
         "messages": [{"role": m.role, "content": m.content} for m in request.messages],
-        _limit(own_limit, "other token parameter" in quirks): request.max_tokens,
+        limit: request.max_tokens,
         "stream": request.stream,
     }
     if request.temperature is not None and "no temperature" not in quirks:
@@ -125,50 +129,32 @@ def quirks_named(error: Exception, sent: Mapping[str, Any]) -> frozenset[Quirk]:
     if "response_format" in sent and _OF_FORMAT.search(words):
         asked = sent["response_format"]["type"]
         return frozenset({"no json schema" if asked == "json_schema" else "no json object"})
-    return _of_numbers(words, sent) if _NOT_TAKEN.search(words) else frozenset()
+    named: dict[Quirk, bool] = {
+        "other token parameter": "max_tokens" in words or "max_completion_tokens" in words,
+        "no temperature": "temperature" in words and "temperature" in sent,
+        "no stream options": "stream_options" in words and "stream_options" in sent,
+    }
+    return frozenset(quirk for quirk in named if named[quirk] and _NOT_TAKEN.search(words))
 
 
-def _of_numbers(words: str, sent: Mapping[str, Any]) -> frozenset[Quirk]:
-    found: set[Quirk] = set()
-    if "max_tokens" in words or "max_completion_tokens" in words:
-        found.add("other token parameter")
-    if "temperature" in words and "temperature" in sent:
-        found.add("no temperature")
-    if "stream_options" in words and "stream_options" in sent:
-        found.add("no stream options")
-    return frozenset(found)
-
-
-def _of_this_schema(quirk: Quirk, error: Exception) -> bool:
+def _is_of_this_schema(words: str) -> bool:
     """Whether another schema (or prompt) may still be taken."""
-    words = str(error)
-    about_format = quirk in ("no json schema", "no json object")
-    return about_format and bool(_OF_THIS_SCHEMA.search(words) or not _NOT_TAKEN.search(words))
-
-
-def _with_schema(request: Request) -> str:
-    return f"{request.model}\n{json.dumps(request.schema, sort_keys=True, default=str)}"
-
-
-def _limit(own: str, swapped: bool) -> str:
-    return {"max_tokens": "max_completion_tokens"}.get(own, "max_tokens") if swapped else own
+    return bool(_OF_THIS_SCHEMA.search(words) or not _NOT_TAKEN.search(words))
 
 
 def _response_format(request: Request, quirks: frozenset[Quirk]) -> dict[str, Any] | None:
     schema = request.schema
-    if schema is not None and "no json schema" not in quirks:
-        return {"type": "json_schema", "json_schema": _named(schema)}
-    # JSON mode makes objects only.
-    wants_object = request.json if schema is None else schema.get("type") == "object"
-    return {"type": "json_object"} if wants_object and "no json object" not in quirks else None
-
-
-def _named(schema: Mapping[str, Any]) -> dict[str, Any]:
+    if schema is None or "no json schema" in quirks:
+        # JSON mode makes objects only.
+        wants_object = request.json if schema is None else schema.get("type") == "object"
+        can = wants_object and "no json object" not in quirks
+        return {"type": "json_object"} if can else None
     title = schema.get("title")
     name = re.sub(r"[^A-Za-z0-9_-]+", "_", title if isinstance(title, str) else "").strip("_")
-    named = {"name": name[:_LONGEST_NAME] or "answer", "schema": dict(schema)}
-    can_be_strict = schema.get("type") == "object" and _is_strict(schema)
-    return named | {"strict": True} if can_be_strict else named
+    named: dict[str, Any] = {"name": name[:_LONGEST_NAME] or "answer", "schema": dict(schema)}
+    if schema.get("type") == "object" and _is_strict(schema):
+        named["strict"] = True
+    return {"type": "json_schema", "json_schema": named}
 
 
 def _is_strict(schema: Any) -> bool:
@@ -176,15 +162,12 @@ def _is_strict(schema: Any) -> bool:
     if not isinstance(schema, Mapping) or not schema.keys() <= _STRICT_WORDS:
         return False
     properties = schema.get("properties", {})
+    closed = schema.get("additionalProperties") is False
+    closed = closed and set(schema.get("required", ())) == set(properties)
+    if not closed and (properties or schema.get("type") == "object"):
+        return False
     inner = [schema["items"]] if "items" in schema else []
     inner += schema.get("anyOf", [])
     for named in (properties, schema.get("$defs", {}), schema.get("definitions", {})):
         inner += named.values()
-    return _is_closed(schema, properties) and all(map(_is_strict, inner))
-
-
-def _is_closed(schema: Mapping[str, Any], properties: Mapping[str, Any]) -> bool:
-    if schema.get("type") != "object" and not properties:
-        return True
-    closed = schema.get("additionalProperties") is False
-    return closed and set(schema.get("required", ())) == set(properties)
+    return all(map(_is_strict, inner))
