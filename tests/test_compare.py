@@ -11,7 +11,7 @@ import pytest
 from conftest import LADDER
 from loopback import Loopback, Reply
 
-from nbroute.compare.comparison import Column, Comparison, Contender
+from nbroute.compare import Column, Comparison, Contender
 from nbroute.compare.differences import difference, only_in
 from nbroute.errors import (
     BudgetExceeded,
@@ -330,7 +330,7 @@ def test_a_column_says_what_routing_picks_and_how_far_from_it_this_is(make_route
     assert notes["LOW"] == (False, notes["LOW"][1])
     assert notes["LOW"][1].startswith("routing would not: it picks MID (")
     assert notes["LOW"][1].endswith("this is one tier cheaper")
-    assert notes["TOP"][1].endswith("this is one tier dearer")
+    assert notes["TOP"][1].endswith("this is one tier more expensive")
     assert not notes["MID:small"][0]
     assert notes["MID:small"][1].endswith("this is not the tier's first model")
 
@@ -339,7 +339,7 @@ def test_the_pick_is_told_also_where_it_is_not_compared(router):
     comparison = router.compare(PROMPT, ["TOP"])
 
     assert "LOW" == comparison.picked
-    assert comparison.columns[0].note.endswith("this is two tiers dearer")
+    assert comparison.columns[0].note.endswith("this is two tiers more expensive")
 
 
 def test_how_sure_the_classifier_is_stands_in_the_note(make_router):

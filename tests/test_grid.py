@@ -99,7 +99,7 @@ def test_a_row_is_a_comparison(router, server, prompts):
     assert grid[-1].prompt == "three" == grid[2].prompt
     assert ["one", "two"] == [one.prompt for one in grid[:2]]
     assert "LOW" == grid[0].picked
-    assert grid[0].column("TOP").note.endswith("this is two tiers dearer")
+    assert grid[0].column("TOP").note.endswith("this is two tiers more expensive")
     assert ["large on two"] == list(grid[1].frame()["text"][1:])
     with pytest.raises(IndexError, match="row 3 of a grid of 3"):
         grid[3]

@@ -1,29 +1,21 @@
-"""Answers beside one another: one prompt on several tiers or models, or many prompts.
+"""Answers next to one another: one prompt on several tiers or models, or many prompts.
 
-- `columns`      who is compared, and what each answered
-- `differences`  what one text says and another does not
-- `tables`       the columns as a table
-- `ballot`       votes, kept as labels
-- `comparison`   one prompt's columns
 - `contenders`   words -> who is asked
-- `picks`        what routing says of the prompt, and so of each
-- `race`         all at the same time
-- `asking`       one prompt on several contenders
-- `cells`        a row of a batch as a column
-- `grid`         many prompts' columns
-- `passes`       all prompts asked in one way, and the file that the rows go into
-- `sweep`        many prompts on several contenders
+- `comparison`   one prompt's columns: what each answered, routing's pick, votes
+- `differences`  what one text says and another does not
+- `one_prompt`   one prompt on several contenders at the same time
+- `grid`         many prompts on several contenders, a batch for each
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from nbroute.compare.asking import compare_prompt
-from nbroute.compare.comparison import Column, Comparison, Contender
-from nbroute.compare.grid import Grid
-from nbroute.compare.sweep import compare_prompts
+from nbroute.compare.comparison import Column, Comparison
+from nbroute.compare.contenders import Contender
+from nbroute.compare.grid import Grid, compare_prompts
+from nbroute.compare.one_prompt import compare_prompt
 from nbroute.engine.engine import Engine
 from nbroute.errors import SettingsError
 
@@ -45,14 +37,11 @@ def compare(
     **options: Any,
 ) -> Comparison | Grid:
     """`compare_prompt` for a text, `compare_prompts` for anything else."""
-    if isinstance(prompts, str):
-        _refuse(options, ("to", "resume", "fresh", "picks", "progress"), "many prompts", "a list")
-        return compare_prompt(router, prompts, tiers, **options)
-    _refuse(options, ("observe",), "one prompt", "a text")
-    return compare_prompts(router, prompts, tiers, **options)
-
-
-def _refuse(options: Mapping[str, Any], names: Iterable[str], what: str, cure: str) -> None:
-    for name in names:
+    one = isinstance(prompts, str)
+    what, cure = ("many prompts", "a list") if one else ("one prompt", "a text")
+    for name in ("to", "resume", "fresh", "picks", "progress") if one else ("observe",):
         if name in options:
             raise SettingsError(f"{name} is for {what}; leave it out, or give {cure}")
+    if isinstance(prompts, str):
+        return compare_prompt(router, prompts, tiers, **options)
+    return compare_prompts(router, prompts, tiers, **options)

@@ -1,20 +1,32 @@
-"""Answers to one prompt, beside one another."""
+"""Answers to one prompt, next to one another."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
-from nbroute.compare.ballot import VOTE, Ballot
-from nbroute.compare.columns import Column, Contender
+from nbroute.compare.contenders import Contender
 from nbroute.compare.differences import Piece, difference, each_against_others
-from nbroute.compare.tables import columns_frame, columns_text
-from nbroute.errors import SettingsError, did_you_mean
+from nbroute.engine.engine import Engine
+from nbroute.engine.feedback import keep_label
+from nbroute.errors import (
+    BudgetExceeded,
+    Interrupted,
+    NbrouteError,
+    SettingsError,
+    did_you_mean,
+    named,
+)
+from nbroute.pricing import describe
+from nbroute.report.table import seconds, text_table
 from nbroute.types import (
     Attempt,
     Cost,
     Decision,
     Label,
+    Ladder,
+    RouteResult,
+    Status,
     equivalent_cost,
     total_cost,
 )
@@ -22,7 +34,103 @@ from nbroute.types import (
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Column", "Comparison", "Contender"]
+#: The feedback that is a vote.
+VOTE = "cheapest acceptable"
+
+ColumnStatus = Status | Literal["not sent"]
+
+#: A comparison's frame: column -> kind.
+_FIELDS = {
+    **dict.fromkeys(("contender", "tier", "model"), "object"),
+    "picked": "bool",
+    "note": "object",
+    "status": "object",
+    "error": "object",
+    "input_tokens": "int64",
+    "output_tokens": "int64",
+    "cost_usd": "float64",
+    "cost_source": "object",
+    "latency_ms": "float64",
+    "ttft_ms": "float64",
+    "cached": "bool",
+    "text": "object",
+}
+_HEAD = ("contender", "model", "status", "tokens", "cost", "latency", "routing")
+_NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+
+
+class NotSent(Interrupted):
+    """It was stopped before this contender was asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """What one contender answered, or the error that it ended in.
+
+    `picked` says that routing would have asked it, `note` why, or why not. With an error,
+    `result` is what had arrived and was paid for, if anything. Neither is there while the
+    answer is on its way.
+    """
+
+    contender: Contender
+    picked: bool
+    note: str
+    result: RouteResult | None = field(default=None, repr=False)
+    error: NbrouteError | None = None
+
+    @property
+    def status(self) -> ColumnStatus:
+        """The result's, or how the call ended without an answer."""
+        if self.error is None:
+            return self.result.status if self.result else "running"
+        if self.result is None and isinstance(self.error, NotSent | BudgetExceeded):
+            return "not sent"
+        return "interrupted" if isinstance(self.error, Interrupted) else "error"
+
+    @property
+    def model(self) -> str:
+        """The model that answered, else the one to be asked."""
+        return self.result.model if self.result else self.contender.model
+
+    @property
+    def text(self) -> str:
+        """The answer as far as it came."""
+        return self.result.text if self.result else ""
+
+
+def unpicked(why: str) -> Decision:
+    """The decision where routing's pick is not known."""
+    return Decision("", "", why)
+
+
+def column_of(contender: Contender, decision: Decision, ladder: Ladder) -> Column:
+    """The contender's column before it is asked: whether routing would have, and why or why not."""
+    tier, made = contender.tier, decision.tier
+    if made not in ladder.names:
+        return Column(contender, picked=False, note=f"routing's pick is {decision.reason}")
+    first = ladder[tier].model
+    sure = "" if decision.confidence is None else f", sure {decision.confidence:.2f}"
+    if tier != made:
+        steps = ladder.index(tier) - ladder.index(made)
+        count = abs(steps)
+        distance = (
+            f"{_NUMBERS[count] if count < len(_NUMBERS) else count} "
+            f"tier{'' if count == 1 else 's'} {'more expensive' if steps > 0 else 'cheaper'}"
+        )
+        other = "" if contender.model == first else f", and {tier} asks {first!r} first"
+        note = (
+            f"routing would not: it picks {made} ({decision.reason}{sure}); "
+            f"this is {distance}{other}"
+        )
+        return Column(contender, picked=False, note=note)
+    if contender.model == first:
+        note = f"routing picks this: {decision.reason}{sure}"
+        return Column(contender, picked=True, note=note)
+    note = (
+        f"routing picks this tier ({decision.reason}{sure}), but asks {first!r}: this is not the "
+        "tier's first model"
+    )
+    return Column(contender, picked=False, note=note)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +138,14 @@ class Comparison:
     """One prompt on several tiers or models; the columns are in the order asked for.
 
     `decision` is what routing says of the prompt; where that is not known, its tier is empty
-    and its reason says why.
+    and its reason says why. Votes go into the `router`'s ledger.
     """
 
     id: str
     prompt: str = field(repr=False)
     decision: Decision = field(repr=False)
     columns: tuple[Column, ...]
-    ballot: Ballot | None = field(default=None, repr=False, compare=False)
+    router: Engine | None = field(default=None, repr=False, compare=False)
 
     def column(self, name: str) -> Column:
         """The column of that contender, in any case; SettingsError with the close names."""
@@ -69,8 +177,11 @@ class Comparison:
         return equivalent_cost(self.attempts)
 
     def frame(self) -> pd.DataFrame:
-        """One row a column; money as floats (NaN where it is not known)."""
-        return columns_frame(self.columns)
+        """One row for each column; money as floats (NaN where it is not known)."""
+        import pandas as pd
+
+        rows = [_frame_row(column) for column in self.columns]
+        return pd.DataFrame(rows, columns=list(_FIELDS)).astype(_FIELDS)
 
     def vote(self, name: str, feedback: str = VOTE) -> Label:
         """Say that this contender's answer is the cheapest acceptable one; the last word counts.
@@ -82,16 +193,16 @@ class Comparison:
         if column.result is None or column.error is not None:
             why = column.error or "it is still on its way"
             raise SettingsError(f"{column.contender.name!r} has no answer to vote for: {why}")
-        if self.ballot is None:
+        if self.router is None:
             raise SettingsError("this comparison has no ledger for votes; use router.compare()")
-        return self.ballot.cast(column.result, feedback, self.picked)
+        return keep_label(self.router, column.result, feedback, picked=self.picked)
 
     @property
     def voted(self) -> str | None:
         """The contender that was voted for last, as the ledger has it."""
         names = {one.result.id: one.contender.name for one in self.columns if one.result}
-        last = self.ballot.last(names) if self.ballot else None
-        return None if last is None else names[last]
+        votes = votes_of(self.router, self.id) if self.router else []
+        return next((names[result] for result in reversed(votes) if result in names), None)
 
     @property
     def differences(self) -> tuple[tuple[Piece, ...], ...]:
@@ -109,4 +220,51 @@ class Comparison:
 
     def __str__(self) -> str:
         """A table, then each answer under its heading."""
-        return columns_text(self.columns)
+        table = "\n".join(text_table([_HEAD, *map(_table_row, self.columns)]))
+        answers = []
+        for column in self.columns:
+            who = column.contender
+            names = dict.fromkeys((who.name, who.tier, column.model))
+            error = named(column.error) if column.error else ""
+            heading = f"== {' · '.join(names)} ==\n{column.note}"
+            answers.append("\n\n".join(filter(None, (heading, column.text, error))))
+        return "\n\n".join([table, *answers])
+
+
+def votes_of(router: Engine, comparison: str) -> list[str]:
+    """The ids of the results in it that were voted for, oldest first, in any session."""
+    return [
+        label.result
+        for label in router.ledger.labels()
+        if label.comparison == comparison and label.feedback == VOTE
+    ]
+
+
+def _frame_row(column: Column) -> list[Any]:
+    """The column's values of `_FIELDS`."""
+    who, result = column.contender, column.result
+    error = named(column.error) if column.error else None
+    head = [who.name, who.tier, column.model, column.picked, column.note, column.status, error]
+    if result is None:
+        open_ = column.status in ("running", "interrupted")
+        money = (None, "unknown") if open_ else (0.0, "list")
+        return [*head, 0, 0, *money, 0.0, None, False, ""]
+    cost, usage = result.cost, result.usage
+    usd = None if cost.usd is None else float(cost.usd)
+    figures = [usage.input_tokens, usage.output_tokens, usd, cost.source]
+    return [*head, *figures, result.latency_ms, result.ttft_ms, result.cached, result.text]
+
+
+def _table_row(column: Column) -> tuple[str, ...]:
+    """The column's cells under `_HEAD`."""
+    result, head = column.result, (column.contender.name, column.model, column.status)
+    picks = "picks this" if column.picked else ""
+    if result is None:
+        return (*head, "", "", "", picks)
+    return (
+        *head,
+        f"{result.usage.input_tokens} in, {result.usage.output_tokens} out",
+        "$0 (cached)" if result.cached else describe(result.cost),
+        seconds(result.latency_ms),
+        picks,
+    )

@@ -1,16 +1,30 @@
-"""Words -> contenders: tiers, models that stand on the ladder, and any other as "TIER:model"."""
+"""Who is compared: tiers, models on the ladder, and any other model as "TIER:model"."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
 
-from nbroute.compare.columns import Contender
 from nbroute.errors import SettingsError, did_you_mean
 from nbroute.types import Ladder, Tier
 
-_ANY_OTHER = "Any other model is asked with a tier's prompt and budget, as 'TIER:model'"
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """A tier that is asked, by its first model or by the one named.
+
+    `name` is the tier's own, or the model's, or "TIER:model" as it was asked for.
+    """
+
+    name: str
+    tier: str
+    model: str
+
+    @property
+    def options(self) -> dict[str, str]:
+        """What `router.route` is told: with a model named, no other of the tier steps in."""
+        return {"tier": self.tier} | ({} if self.name == self.tier else {"model": self.model})
 
 
 def find_contenders(ladder: Ladder, words: Sequence[str] | None) -> tuple[Contender, ...]:
@@ -20,20 +34,6 @@ def find_contenders(ladder: Ladder, words: Sequence[str] | None) -> tuple[Conten
     """
     if words is None:
         return tuple(Contender(tier.name, tier.name, tier.model) for tier in ladder.tiers)
-    found = tuple(_find(word, ladder) for word in _checked(words, ladder))
-    known: dict[tuple[str, str], str] = {}
-    for word, one in zip(words, found, strict=True):
-        who = (one.tier, one.model.casefold())
-        if who in known:
-            raise SettingsError(
-                f"tiers asks {one.model!r} on {one.tier} twice, as {known[who]!r} and {word!r}; "
-                "name each once"
-            )
-        known[who] = word
-    return found
-
-
-def _checked(words: Any, ladder: Ladder) -> Sequence[str]:
     example = f"as in tiers={list(ladder.names[:2])!r}"
     if isinstance(words, str):
         raise SettingsError(f"tiers is one text, {words!r:.60}; give a list of names, {example}")
@@ -41,47 +41,52 @@ def _checked(words: Any, ladder: Ladder) -> Sequence[str]:
         raise SettingsError(f"tiers is {words!r:.60}; give a list of names, {example}")
     if not words:
         raise SettingsError(f"tiers is empty; leave it out for every tier, or name some, {example}")
+    asked: dict[tuple[str, str], str] = {}
+    found = []
     for word in words:
         if not isinstance(word, str):
             raise SettingsError(f"tiers has {word!r:.60} in it; give names, {example}")
-    return words
+        one = _find(word, ladder)
+        who = (one.tier, one.model.casefold())
+        if who in asked:
+            raise SettingsError(
+                f"tiers asks {one.model!r} on {one.tier} twice, as {asked[who]!r} and {word!r}; "
+                "name each once"
+            )
+        asked[who] = word
+        found.append(one)
+    return tuple(found)
 
 
 def _find(word: str, ladder: Ladder) -> Contender:
+    """The tier of that name, the model on a tier, or any model on the tier before the colon."""
     tier = _tier_called(word, ladder)
     if tier is not None:
         return Contender(tier.name, tier.name, tier.model)
-    holders = _holders(word, ladder)
-    if len(holders) == 1:
-        tier = holders[0]
-        return Contender(_model_on(tier, word), tier.name, _model_on(tier, word))
-    if holders:
+    alike = word.casefold()
+    # The tiers whose first model it is; where there is none, those that fall back on it.
+    holders = [tier for tier in ladder.tiers if tier.model.casefold() == alike]
+    holders = holders or [t for t in ladder.tiers if alike in map(str.casefold, t.models)]
+    if len(holders) > 1:
         ways = " or ".join(repr(f"{one.name}:{word}") for one in holders)
         raise SettingsError(f"{word!r} stands on {len(holders)} tiers; say which: {ways}")
-    return _on_named_tier(word, ladder)
-
-
-def _on_named_tier(word: str, ladder: Ladder) -> Contender:
-    """The model after "TIER:" or "TIER="; models' own names may have colons in them."""
-    name, mark, model = (part.strip() for part in re.match(r"([^:=]*)([:=]?)(.*)", word).groups())  # type: ignore[union-attr]  # it matches any text
+    if holders:
+        model = _model_on(holders[0], word)
+        return Contender(model, holders[0].name, model)
+    # Models' own names may have colons in them: the first one ends the tier's.
+    name, mark, model = (part.strip() for part in re.split(r"([:=]|$)", word, maxsplit=1))
     tier = _tier_called(name, ladder) if mark else None
     if tier is not None and model:
-        known = _model_on(tier, model)
-        return Contender(f"{tier.name}:{known}", tier.name, known)
+        model = _model_on(tier, model)
+        return Contender(f"{tier.name}:{model}", tier.name, model)
     if tier is not None:
         raise SettingsError(f"{word!r} names no model; say {tier.name!r} for the tier's own")
     models = [model for one in ladder.tiers for model in one.models]
     hint = did_you_mean(word, dict.fromkeys([*ladder.names, *models]))
     raise SettingsError(
-        f"{word!r:.80} is no tier of ladder {ladder.name!r} and no model on it: {hint} {_ANY_OTHER}"
+        f"{word!r:.80} is neither a tier of ladder {ladder.name!r} nor a model on it: {hint} "
+        "Any other model is asked with a tier's prompt and budget, as 'TIER:model'"
     )
-
-
-def _holders(model: str, ladder: Ladder) -> list[Tier]:
-    """The tiers whose first model it is; where there is none, those that fall back on it."""
-    alike = model.casefold()
-    first = [tier for tier in ladder.tiers if tier.model.casefold() == alike]
-    return first or [tier for tier in ladder.tiers if alike in map(str.casefold, tier.models)]
 
 
 def _model_on(tier: Tier, model: str) -> str:

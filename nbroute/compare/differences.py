@@ -6,7 +6,7 @@ import difflib
 import functools
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 #: Letters of writing without spaces stand alone; other letters make words, signs are by themselves.
@@ -57,9 +57,10 @@ def _shared(text: str, reference: str) -> bytes:
         if alike is not None:
             break
     marks = bytearray([_SAME]) * len(text)
-    for first, last in _runs(alike or [(0, len(here))]):
-        start, end = here[first].start(), here[last - 1].end()
-        marks[start:end] = bytes(end - start)
+    for first, last in alike or [(0, len(here))]:
+        if last > first:
+            start, end = here[first].start(), here[last - 1].end()
+            marks[start:end] = bytes(end - start)
     return bytes(marks)
 
 
@@ -79,15 +80,14 @@ def _alike(here: Sequence[str], there: Sequence[str]) -> list[tuple[int, int]] |
     return runs
 
 
-def _runs(runs: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    return ((first, last) for first, last in runs if last > first)
-
-
 def _common(here: Sequence[str], there: Sequence[str]) -> int:
     """How many tokens at the beginning are the same."""
-    pairs = enumerate(zip(here, there, strict=False))
-    different = (place for place, (one, other) in pairs if one != other)
-    return next(different, min(len(here), len(there)))
+    count = 0
+    for one, other in zip(here, there, strict=False):
+        if one != other:
+            break
+        count += 1
+    return count
 
 
 def _pieces(text: str, marks: bytes) -> tuple[Piece, ...]:

@@ -1,25 +1,53 @@
-"""Many prompts on several tiers or models: the batches of a comparison, side by side."""
+"""Many prompts on several tiers or models: a batch for each contender, side by side."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import hashlib
+import re
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, cast, get_args, overload
 
+from nbroute import errors
 from nbroute.batch import Batch, Row
-from nbroute.batch.jobs import text_of
-from nbroute.compare.ballot import VOTE, Ballot
-from nbroute.compare.cells import cell_of, decision_of
-from nbroute.compare.columns import Contender
-from nbroute.compare.comparison import Comparison
+from nbroute.batch.jobs import ClassifyJob, Job, RouteJob, read_prompts, text_of
+from nbroute.batch.run import Bar, interrupted, run
+from nbroute.batch.store import Store, open_store
+from nbroute.batch.workers import ThreadWorkers
+from nbroute.classify.registry import forced
+from nbroute.compare.comparison import (
+    VOTE,
+    Column,
+    Comparison,
+    NotSent,
+    column_of,
+    unpicked,
+    votes_of,
+)
+from nbroute.compare.contenders import Contender, find_contenders
+from nbroute.compare.one_prompt import CLASSIFYING, checked_options, checked_workers
+from nbroute.engine.context import Spec
 from nbroute.engine.engine import Engine
+from nbroute.engine.plan import make_plan, read_options
+from nbroute.errors import BudgetExceeded, NbrouteError, SettingsError
 from nbroute.report import Spend
-from nbroute.types import Label
+from nbroute.types import Attempt, Decision, Label, RouteResult, Status
 
 if TYPE_CHECKING:
     import pandas as pd
 
+#: The file of routing's picks.
+ROUTING = "_routing"
+#: Calls that are out at once, if nothing else is said.
+_AT_ONCE = 16
+#: Stands for the prompts where the options are tried, with nothing sent.
+_ANY = "Hello"
+#: Characters of a file's name: file systems take 255 bytes, of which a character may be four.
+_LONGEST = 50
+_FILES = (".sqlite", ".db", ".parquet", ".csv", ".json", ".jsonl", ".txt", ".xlsx")
 _FIGURES = (
     *("input_tokens", "output_tokens", "cost_usd", "cost_source"),
     *("latency_ms", "cached", "picked", "voted"),
@@ -79,7 +107,7 @@ class Grid(Sequence[Comparison]):
         return self[place].vote(name, feedback)
 
     def frame(self) -> pd.DataFrame:
-        """One line an answer, by prompt and contender, with the prompts' own index.
+        """One line for each answer, by prompt and contender, with the prompts' own index.
 
         Money is in floats, NaN where it is not known; `picked` is NA where routing's pick is
         not, `voted` whether the answer has the vote of its prompt.
@@ -87,9 +115,20 @@ class Grid(Sequence[Comparison]):
         import pandas as pd
 
         picks, voted = self._picks(), self._voted()
-        found = [self._answers(one, picks, voted) for one in self.contenders]
-        frame = pd.concat(found).sort_values("row", kind="stable")[list(FIELDS)]
-        return frame.set_axis(self._index().take(frame["row"]), axis=0)
+        found = []
+        for one in self.contenders:
+            frame = self.batches[one.name].frame().rename(columns={"place": "row"})
+            frame["contender"] = one.name
+            frame["tier"] = frame["tier"].mask(frame["tier"] == "", one.tier)
+            frame["model"] = frame["model"].mask(frame["model"] == "", one.model)
+            first = self.router.ladder[one.tier].model == one.model
+            known = frame["row"].map(picks)
+            picked = ((known == one.tier) & first).astype("boolean")
+            frame["picked"] = picked.mask(known.isna())
+            frame["voted"] = frame["row"].map(voted) == one.name
+            found.append(frame)
+        every = pd.concat(found).sort_values("row", kind="stable")[list(FIELDS)]
+        return every.set_axis(self._index().take(every["row"]), axis=0)
 
     def costs(self) -> pd.DataFrame:
         """Prompts x contenders: US dollars each, NaN where unknown or never asked.
@@ -98,25 +137,31 @@ class Grid(Sequence[Comparison]):
         """
         import pandas as pd
 
-        columns = {name: _by_place(batch, "cost_usd") for name, batch in self.batches.items()}
+        columns = {
+            name: {row.place: row.cost_usd for row in batch} for name, batch in self.batches.items()
+        }
         wide = pd.DataFrame(columns, dtype="float64").reindex(range(len(self)))
         return wide.set_axis(self._index(), axis=0)
 
     def totals(self) -> pd.DataFrame:
-        """One line a contender: answers, failures, US dollars billed and, apart, equivalent ones.
+        """One line for each contender: answers, failures, US dollars billed and not billed.
 
         `unknown` counts calls whose cost is in neither. The last line is what picking cost.
         """
         import pandas as pd
 
         batches = {**self.batches, **({"(routing)": self.routing} if self.routing else {})}
-        rows = {name: _total(batch) for name, batch in batches.items()}
+        rows = {}
+        for name, batch in batches.items():
+            spend, failed = batch.cost, len(batch.failed())
+            money = (float(spend.usd), float(spend.equivalent_usd), spend.unknown_calls)
+            rows[name] = (len(batch) - failed, failed, *money)
         names = ["answered", "failed", "usd", "equivalent_usd", "unknown"]
         frame = pd.DataFrame.from_dict(rows, orient="index", columns=names)
         return frame.rename_axis("contender")
 
     def votes(self) -> pd.DataFrame:
-        """One line a prompt: the tier that routing picks, the contender voted for, its tier.
+        """One line for each prompt: the tier that routing picks, the contender voted for, its tier.
 
         None where the pick is not known, or nobody has voted.
         """
@@ -144,45 +189,72 @@ class Grid(Sequence[Comparison]):
         return f"<Grid of {len(self):,} prompts: {told}; {self.cost}{place}{stopped}>"
 
     def _comparison(self, place: int) -> Comparison:
-        decision = decision_of(_row(self.routing, place))
-        options = {**self.options, "comparison": self.id}
-        columns = tuple(
-            cell_of(_row(self.batches[one.name], place), one, decision, self.router, options)
-            for one in self.contenders
-        )
-        prompt, ballot = text_of(self.prompts[place]), Ballot(self.router, self.id)
-        return Comparison(self.id, prompt, decision, columns, ballot)
+        row = None if self.routing is None else self.routing.store.row(place)
+        if row is None:
+            decision = unpicked("not known: it was not asked for")
+        elif row.error is not None:
+            decision = unpicked(f"not known: {row.error}")
+        else:
+            decision = Decision(row.tier, row.model, row.reason, row.confidence)
+        columns = tuple(self._column(one, place, decision) for one in self.contenders)
+        return Comparison(self.id, text_of(self.prompts[place]), decision, columns, self.router)
 
-    def _answers(
-        self, contender: Contender, picks: Mapping[int, str], voted: Mapping[int, str]
-    ) -> pd.DataFrame:
-        """The contender's batch as part of `frame`."""
-        frame = self.batches[contender.name].frame().rename(columns={"place": "row"})
-        frame["contender"] = contender.name
-        frame["tier"] = frame["tier"].mask(frame["tier"] == "", contender.tier)
-        frame["model"] = frame["model"].mask(frame["model"] == "", contender.model)
-        first = self.router.ladder[contender.tier].model == contender.model
-        known = frame["row"].map(picks)
-        frame["picked"] = ((known == contender.tier) & first).astype("boolean").mask(known.isna())
-        frame["voted"] = frame["row"].map(voted) == contender.name
-        return frame
+    def _column(self, contender: Contender, place: int, decision: Decision) -> Column:
+        """The contender's column, with what its row keeps of the result."""
+        column = column_of(contender, decision, self.router.ladder)
+        row = self.batches[contender.name].store.row(place)
+        if row is None:
+            return replace(column, error=NotSent("stopped before it was sent"))
+        result = self._result(contender, row) if row.result else None
+        return replace(column, result=result, error=_error_of(row))
+
+    def _result(self, contender: Contender, row: Row) -> RouteResult:
+        ladder = self.router.ladder
+        asked = read_options({**self.options, "comparison": self.id, **contender.options})
+        decision = forced(contender.tier, ladder)
+        tier = ladder[row.tier if row.tier in ladder.names else contender.tier]
+        answer = Attempt(
+            id=row.result,
+            ts=0.0,
+            session=self.router.session,
+            result=row.result,
+            tier=row.tier,
+            provider=tier.provider,
+            provider_kind=self.router.parts.kind(tier),
+            model=row.model,
+            msg_hash=self.router.parts.hash_text(row.prompt),
+            status=cast("Status", row.status if row.status in get_args(Status) else "error"),
+            error=row.error,
+            input_tokens=row.input_tokens,
+            output_tokens=row.output_tokens,
+            cost_usd=row.cost_usd,
+            cost_source=row.cost_source,
+            latency_ms=row.latency_ms,
+            escalated=row.escalated,
+            cached=row.cached,
+            feature=asked.feature,
+            comparison=asked.comparison,
+            prompt=row.prompt,
+            text=row.text,
+        )
+        plan = make_plan(decision, ladder, asked)
+        return RouteResult(
+            row.result, row.prompt, row.text, decision, plan, asked, (answer,), data=row.data
+        )
 
     def _picks(self) -> dict[int, str]:
         """The tier that routing picks for each prompt, by place."""
-        rows = self.routing or ()
-        return {row.place: row.tier for row in rows if row.error is None}
+        return {row.place: row.tier for row in self.routing or () if row.error is None}
 
     def _voted(self) -> dict[int, str]:
         """The contender that each prompt's last vote is for, by place."""
-        votes = Ballot(self.router, self.id).votes()
+        votes = votes_of(self.router, self.id)
         if not votes:
             return {}
-        cells = {
-            result: (place, name)
-            for name, batch in self.batches.items()
-            for place, result in _by_place(batch, "result").items()
+        answers = {
+            row.result: (row.place, name) for name, batch in self.batches.items() for row in batch
         }
-        return dict(cells[result] for result in votes if result in cells)
+        return dict(answers[result] for result in votes if result in answers)
 
     def _index(self) -> Any:
         import pandas as pd
@@ -190,23 +262,139 @@ class Grid(Sequence[Comparison]):
         return pd.RangeIndex(len(self)) if self.index is None else self.index
 
 
-def _row(batch: Batch | None, place: int) -> Row | None:
-    return batch.store.row(place) if batch is not None else None
-
-
-def _by_place(batch: Batch, name: str) -> dict[int, Any]:
-    """One field of the batch's rows by their place."""
-    return {row.place: getattr(row, name) for row in batch}
-
-
-def _total(batch: Batch) -> list[Any]:
-    spend, failed = batch.cost, len(batch.failed())
-    real, equivalent = float(spend.usd), float(spend.equivalent_usd)
-    return [len(batch) - failed, failed, real, equivalent, spend.unknown_calls]
-
-
 def ended(batch: Batch) -> str:
     """`17 answered, 1 failed`."""
     failed = len(batch.failed())
     answered = f"{len(batch) - failed:,} answered"
     return f"{answered}, {failed:,} failed" if failed else answered
+
+
+def _error_of(row: Row) -> NbrouteError | None:
+    """The error that the row tells of, by its class's name and message."""
+    if row.error is None:
+        return None
+    if row.status == "not sent":
+        return BudgetExceeded(row.error)
+    name, _, message = row.error.partition(": ")
+    found = getattr(errors, name, None)
+    known = isinstance(found, type) and issubclass(found, NbrouteError)
+    return found(message) if known else NbrouteError(row.error)  # type: ignore[misc]  # mypy does not follow `known`
+
+
+def compare_prompts(
+    router: Engine,
+    prompts: Iterable[str],
+    tiers: Sequence[str] | None = None,
+    *,
+    to: str | Path | None = None,
+    resume: Grid | None = None,
+    fresh: bool = False,
+    picks: bool = True,
+    progress: bool | None = None,
+    workers: int | None = None,
+    cancel: threading.Event | None = None,
+    classifier: Spec | None = None,
+    **options: Any,
+) -> Grid:
+    """The answers of several contenders to many prompts: a `Grid`, prompts x contenders.
+
+    `tiers` and the options are as in `compare_prompt`, prompts and failures as in
+    `router.map`: a prompt that fails is a row with its error. The contenders are asked one
+    after the other, `workers` prompts at once. Before them every prompt is classified, which
+    costs what the classifier costs; `picks` false leaves that out.
+
+    `to` is a folder, with a file for each contender. The same call continues where it stopped,
+    after Ctrl-C or a crash, for rows that failed, and with contenders that are new; `fresh`
+    begins anew. Without `to`, `resume` takes the interrupted grid.
+
+    Raises SettingsError before anything is sent, and Interrupted on Ctrl-C or once `cancel` is
+    set, whose `result` is the grid so far.
+    """
+    index = getattr(prompts, "index", None)  # a Series' own; a list has a method of that name
+    index = None if callable(index) else index
+    items = list(read_prompts(prompts, "router.compare"))
+    contenders = find_contenders(router.ladder, tiers)
+    options = {"stream": False, **checked_options(options)}
+    at_once = checked_workers(workers, _AT_ONCE)
+    for one in contenders:
+        router.explain(_ANY, **{**options, **one.options})
+    if picks:
+        router.parts.classifier_for(classifier, None)
+    names = [*([ROUTING] if picks else []), *(one.name for one in contenders)]
+    folder, stores = _find_stores(names, to, resume, fresh=fresh)
+    known = (store.about().get("comparison") for store in stores.values())
+    name = next((one for one in known if one), None) or router.parts.new_id()
+    told = {**options, "comparison": name}
+    asked = {key: told[key] for key in (*CLASSIFYING, "comparison") if key in told}
+    jobs: dict[str, Job] = {ROUTING: ClassifyJob(classifier, asked)} if picks else {}
+    jobs |= {one.name: RouteJob({**told, **one.options}) for one in contenders}
+    for key, job in jobs.items():
+        # What the classifier is makes no difference to the contenders.
+        about = job.about(router) | ({} if key == ROUTING else {"classifier": "not asked"})
+        stores[key].begin({**about, "comparison": name})
+    done: dict[str, Batch] = {}
+    with (
+        Bar(router, len(items) * len(jobs), shown=progress, unit="call") as bar,
+        suppress(KeyboardInterrupt),
+    ):
+        for key, job in jobs.items():
+            done[key] = run(items, ThreadWorkers(router, job, at_once), stores[key], bar, cancel)
+    left = {
+        key: Batch(store, len(items), stopped="interrupted")
+        for key, store in stores.items()
+        if key not in done
+    }
+    batches = {one.name: (done | left)[one.name] for one in contenders}
+    routing = (done | left).get(ROUTING)
+    grid = Grid(name, items, contenders, batches, routing, router, options, index, folder)
+    if left:
+        raise interrupted("stopped", folder, grid)
+    return grid
+
+
+def _find_stores(
+    names: Sequence[str], to: str | Path | None, resume: Any, *, fresh: bool
+) -> tuple[Path | None, dict[str, Store]]:
+    """Where each is kept: in a file of the folder `to`, in an earlier grid, in a temporary file.
+
+    The folder comes first. SettingsError where it cannot be one, and for a file that is another's.
+    """
+    if resume is not None and (to is not None or fresh):
+        raise SettingsError("resume continues where its grid is kept; leave to and fresh out")
+    if resume is not None and not isinstance(resume, Grid):
+        raise SettingsError(f"resume is {resume!r:.60}; give the grid that was interrupted")
+    held: dict[str, Batch | None] = {}
+    folder = None if to is None else _folder(to)
+    if resume is not None:
+        held, folder = {**resume.batches, ROUTING: resume.routing}, resume.to
+    stores = {}
+    for name in names:
+        batch = held.get(name)
+        path = folder / _file_name(name) if folder else None
+        stores[name] = open_store(path, None, fresh=fresh) if batch is None else batch.store
+    return folder, stores
+
+
+def _folder(to: str | Path) -> Path:
+    try:
+        folder = Path(to).expanduser()
+        is_file = folder.suffix.lower() in _FILES or folder.is_file()
+        if not is_file:
+            folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, RuntimeError, TypeError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise SettingsError(f"to={str(to)!r:.200} cannot be made: {reason}") from error
+    if is_file:
+        raise SettingsError(
+            f"to={str(folder)!r} names a file; a grid goes into a folder, one file per contender"
+        )
+    return folder
+
+
+def _file_name(name: str) -> str:
+    """The name as one that every file system takes, told apart where it had to be changed."""
+    plain = re.sub(r"[^\w.-]+", "-", name)[:_LONGEST]
+    if plain == name:
+        return f"{name}.sqlite"
+    told_apart = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:6]
+    return f"{plain}-{told_apart}.sqlite"

@@ -6,8 +6,8 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from nbroute.compare.ballot import VOTE
-from nbroute.compare.comparison import Column, Comparison, Contender
+from nbroute.compare import Column, Comparison, Contender
+from nbroute.compare.comparison import VOTE
 from nbroute.errors import RecordError, SettingsError, did_you_mean
 from nbroute.notebook.comparing.boards import Board
 from nbroute.notebook.comparing.lanes import Lanes

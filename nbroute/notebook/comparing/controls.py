@@ -9,7 +9,7 @@ from functools import partial
 
 import ipywidgets as widgets
 
-from nbroute.compare.ballot import VOTE
+from nbroute.compare.comparison import VOTE
 from nbroute.errors import NbrouteError, named
 from nbroute.notebook.comparing.card import Card, answered
 from nbroute.notebook.pieces import Said, button, row

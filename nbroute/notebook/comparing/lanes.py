@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from nbroute.compare.comparison import Contender
+from nbroute.compare.contenders import Contender
 from nbroute.notebook.comparing.view import Pane, View, figures_of, routed, title_of
 from nbroute.notebook.lines import marks, model_name
 from nbroute.types import (

@@ -7,8 +7,8 @@ import string
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from nbroute.compare.ballot import VOTE
-from nbroute.compare.comparison import Column, Comparison, Contender
+from nbroute.compare import Column, Comparison, Contender
+from nbroute.compare.comparison import VOTE
 from nbroute.compare.differences import each_against_others
 from nbroute.errors import named
 from nbroute.notebook.lines import cost_told, marks, model_name, reason, remarks, tokens

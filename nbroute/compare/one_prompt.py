@@ -1,0 +1,237 @@
+"""One prompt on several contenders, all asked at the same time."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from nbroute.compare.comparison import Column, Comparison, NotSent, column_of, unpicked
+from nbroute.compare.contenders import find_contenders
+from nbroute.engine.context import Spec
+from nbroute.engine.engine import Engine
+from nbroute.errors import (
+    BudgetExceeded,
+    Interrupted,
+    NbrouteError,
+    PromptError,
+    ProviderError,
+    RecordError,
+    ReplayMiss,
+    SettingsError,
+    named,
+)
+from nbroute.types import Decision, Event
+
+#: Is told the place of a contender and an event of its call.
+Watcher = Callable[[int, Event], object]
+
+#: Options that say how a classifier is asked, too.
+CLASSIFYING = ("feature", "cache", "max_cost", "over_budget")
+#: Contenders that are asked at once, if nothing else is said.
+_AT_ONCE = 8
+#: Seconds between two looks at the caller's `cancel`, and that stopped calls have to end.
+_LOOK_EVERY, _PATIENCE_S = 0.05, 2.0
+#: Options of `route` that make no sense here, and why.
+_REFUSED = {
+    "strategy": "every contender answers by itself",
+    "tier": "name those to compare in tiers",
+    "model": "name it in tiers, as 'TIER:model' where the ladder does not have it",
+    "start": "name the tiers to compare in tiers",
+    "agreement": "mark differences with comparison.differences",
+    "thread": "each answer would become a turn of that one conversation",
+    "comparison": "a comparison has an id of its own",
+}
+_BEFORE_SENDING = (SettingsError, PromptError, BudgetExceeded, ReplayMiss, RecordError)
+
+_log = logging.getLogger("nbroute")
+
+
+def compare_prompt(
+    router: Engine,
+    prompt: str,
+    tiers: Sequence[str] | None = None,
+    *,
+    observe: Watcher | None = None,
+    cancel: threading.Event | None = None,
+    workers: int | None = None,
+    classifier: Spec | None = None,
+    **options: Any,
+) -> Comparison:
+    """The answers of several contenders to one prompt, asked at the same time.
+
+    `tiers` names them: tiers, models that stand on the ladder, and any other model as
+    "TIER:model", with that tier's prompt and budget; None is every tier. The options are those
+    of `route` and hold for each (`max_cost`, too), without `strategy` and `thread`.
+
+    The prompt is classified first, so that each column says whether routing would have picked
+    it. A contender that fails is a column with its `error`; it is raised where all fail alike
+    before anything was sent. `observe(place, event)` is told each contender's events, one at a
+    time and on this thread; if it has a `start(contenders, decision)`, that comes first.
+
+    Raises SettingsError, PromptError and BudgetExceeded, and Interrupted on Ctrl-C or once
+    `cancel` is set; its `result` is the comparison so far, and the ledger has every call.
+    """
+    contenders = find_contenders(router.ladder, tiers)
+    options = checked_options(options)
+    at_once = checked_workers(workers, min(len(contenders), _AT_ONCE))
+    router.explain(prompt, tier=contenders[0].tier, **options)
+    name = router.parts.new_id()
+    options["comparison"] = name
+
+    def compared(decision: Decision, error: NbrouteError | None = None) -> Comparison:
+        columns = (column_of(one, decision, router.ladder) for one in contenders)
+        ended = tuple(replace(column, error=error) for column in columns)
+        return Comparison(name, prompt, decision, ended, router)
+
+    try:
+        asked = {key: options[key] for key in (*CLASSIFYING, "comparison") if key in options}
+        try:
+            decision = router.classify(prompt, classifier, cancel=cancel, **asked)
+        except (ProviderError, BudgetExceeded, ReplayMiss, RecordError) as error:
+            decision = unpicked(f"not known: {named(error)}")
+        _tell(getattr(observe, "start", None), contenders, decision)
+    except KeyboardInterrupt as raised:
+        stopped = Interrupted("stopped before any contender was asked")
+        blank = unpicked("not known: it was stopped")
+        stopped.result = compared(blank, NotSent("stopped before it was sent"))
+        raise stopped from raised.__cause__
+    columns = _Answers(router, compared(decision), options, observe).collect(at_once, cancel)
+    early = [
+        column.error
+        for column in columns.columns
+        if column.result is None and isinstance(column.error, _BEFORE_SENDING)
+    ]
+    if len(early) == len(contenders) and len(set(map(type, early))) == 1:
+        raise early[0]  # it hit all alike, and nothing was sent
+    return columns
+
+
+def checked_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that hold for each contender; SettingsError for one that makes no sense here."""
+    for name, why in _REFUSED.items():
+        if options.get(name) not in (None, "direct" if name == "strategy" else None):
+            raise SettingsError(f"{name} = {options[name]!r:.60} is not for a comparison: {why}")
+    return {name: value for name, value in options.items() if name not in _REFUSED}
+
+
+def checked_workers(workers: Any, default: int) -> int:
+    """How many calls may be out at once; SettingsError for what is not a number of them."""
+    if workers is None:
+        return default
+    if not isinstance(workers, int) or isinstance(workers, bool) or workers < 1:
+        raise SettingsError(f"workers is {workers!r}; it takes a whole number from 1 up")
+    return workers
+
+
+class _Answers:
+    """The columns of one comparison, which fill as the answers end.
+
+    Each contender is asked on a thread of its own; all is told on the caller's.
+    """
+
+    def __init__(
+        self,
+        router: Engine,
+        comparison: Comparison,
+        options: Mapping[str, Any],
+        observe: Watcher | None,
+    ) -> None:
+        self._router = router
+        self._comparison = comparison
+        self._options = options
+        self._observe = observe
+        self._columns = list(comparison.columns)
+        self._waiting = deque(range(len(self._columns)))
+        self._ended: set[int] = set()
+        self._stop = threading.Event()
+        self._inbox: SimpleQueue[tuple[int, Event | None]] = SimpleQueue()
+
+    def collect(self, workers: int, cancel: threading.Event | None) -> Comparison:
+        """Ask all, `workers` at once. Interrupted, whose `result` is the comparison so far."""
+        try:
+            for number in range(min(workers, len(self._columns))):
+                name = f"nbroute-compare-{number + 1}"
+                threading.Thread(target=self._work, name=name, daemon=True).start()
+            self._listen(cancel)
+        except KeyboardInterrupt:
+            self._wind_up()
+            came = sum(column.error is None for column in self._columns)
+            error = Interrupted(f"stopped; {came} of {len(self._columns)} answers are there")
+            error.result = replace(self._comparison, columns=tuple(self._columns))
+            raise error from None
+        return replace(self._comparison, columns=tuple(self._columns))
+
+    def _work(self) -> None:
+        while not self._stop.is_set():
+            try:
+                place = self._waiting.popleft()
+            except IndexError:
+                return
+            # Kept here and not by the listener, which Ctrl-C may hit at any moment.
+            self._columns[place] = self._asked(place)
+            self._ended.add(place)
+            self._inbox.put((place, None))
+
+    def _asked(self, place: int) -> Column:
+        column = self._columns[place]
+        try:
+            result = self._router.route(
+                self._comparison.prompt,
+                observe=lambda event: self._inbox.put((place, event)),
+                cancel=self._stop,
+                **column.contender.options,
+                **self._options,
+            )
+        except NbrouteError as error:
+            return replace(column, result=error.result, error=error)
+        except BaseException as error:  # noqa: BLE001 - a column, and not the end of the others
+            wrapped = NbrouteError(named(error))
+            wrapped.__cause__ = error
+            return replace(column, error=wrapped)
+        return replace(column, result=result)
+
+    def _listen(self, cancel: threading.Event | None) -> None:
+        left = set(range(len(self._columns)))
+        while left:
+            if cancel is not None and cancel.is_set():
+                raise KeyboardInterrupt
+            with suppress(Empty):
+                place, event = self._inbox.get(timeout=_LOOK_EVERY)
+                if event is None:
+                    left.discard(place)
+                else:
+                    _tell(self._observe, place, event)
+
+    def _wind_up(self) -> None:
+        """Stop what runs, wait a little for it, and say of the rest that it was stopped."""
+        self._stop.set()
+        never: set[int] = set()
+        with suppress(IndexError):
+            while True:
+                never.add(self._waiting.popleft())
+        out = set(range(len(self._columns))) - never
+        ends = time.monotonic() + _PATIENCE_S
+        with suppress(KeyboardInterrupt):
+            while out - self._ended and time.monotonic() < ends:
+                time.sleep(_LOOK_EVERY)
+        told = "stopped; what it cost is in the ledger"
+        for place in never | (out - self._ended):
+            error = NotSent("stopped before it was sent") if place in never else Interrupted(told)
+            self._columns[place] = replace(self._columns[place], error=error)
+
+
+def _tell(watch: Callable[..., object] | None, *told: object) -> None:
+    """Tell who watches, if anyone; one that breaks is logged and breaks nothing."""
+    if watch is None:
+        return
+    try:
+        watch(*told)
+    except Exception:  # noqa: BLE001 - who watches does not steer
+        _log.exception("an observer of a comparison failed")
