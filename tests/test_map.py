@@ -385,6 +385,22 @@ def test_other_options_do_not_go_into_the_same_file(router, server, tmp_path, na
     assert "MID" == row.tier
 
 
+def test_a_refused_parquet_file_stays_alone_and_fresh_keeps_it_until_there_is_a_new_one(
+    router, server, tmp_path
+):
+    to = tmp_path / "batch.parquet"
+    map_prompts(router, prompts_of(3), to=to, tier="LOW")
+    before = to.read_bytes()
+
+    with pytest.raises(SettingsError, match="fresh=True"):
+        map_prompts(router, prompts_of(3), to=to, tier="MID")
+    with pytest.raises(SettingsError, match="fresh"):
+        map_prompts(router, prompts_of(3), to=to, fresh=True, resume=map_prompts(router, ["a"]))
+
+    assert before == to.read_bytes()
+    assert ["batch.parquet"] == [one.name for one in tmp_path.iterdir() if one.is_file()]
+
+
 def test_a_parquet_file_has_all_rows_in_order_and_typed(router, server, tmp_path):
     server.handler = lambda sent: Reply(text='{"n": 1}')
     map_prompts(router, prompts_of(30), to=tmp_path / "batch.parquet", json=True)

@@ -17,7 +17,6 @@ from nbroute.errors import (
     AuthError,
     BudgetExceeded,
     Interrupted,
-    NbrouteError,
     PromptError,
     SettingsError,
 )
@@ -116,8 +115,7 @@ def done(job: Job, router: Engine, task: Task, stop: Event) -> Outcome:
 def _failed(task: Task, error: BaseException) -> Outcome:
     fate: Fate = "done"
     status: RowStatus = "interrupted" if isinstance(error, Interrupted) else "error"
-    partial = error.result if isinstance(error, NbrouteError) else None
-    attempts = partial.attempts if partial is not None else ()
+    attempts = getattr(getattr(error, "result", None), "attempts", ())
     causes = error.causes if isinstance(error, AllModelsFailed) else ()
     if isinstance(error, BudgetExceeded) and not attempts:
         # A price that is not known, or `max_cost`, says nothing of the other prompts.
@@ -135,24 +133,22 @@ def read_prompts(prompts: Any, call: str = "router.map") -> Iterable[Any]:
     `call` is what they were given to.
     """
     columns = getattr(prompts, "columns", None)
+    wrong = ""
     if columns is not None:
         names = [str(name) for name in columns]
         asked = "prompt" if "prompt" in names else (names or ["prompt"])[0]
-        raise SettingsError(
-            f"prompts is a {type(prompts).__name__}; give one of its columns, as in "
-            f"{call}(frame[{asked!r}]): there is {', '.join(map(repr, names)) or 'none'}."
-        )
-    if isinstance(prompts, str | bytes):
-        raise SettingsError(
-            f"prompts is one text, {prompts!r:.60}; give a list of them, or use router.route"
-        )
-    if isinstance(prompts, Mapping):
-        raise SettingsError("prompts is a dict; give its texts in order, as in list(d.values())")
-    if not isinstance(prompts, Iterable):
-        raise SettingsError(
-            f"prompts is {prompts!r:.60}; give a list, a generator or a column of texts"
-        )
-    return prompts
+        wrong = f"a {type(prompts).__name__}; give one of its columns, as in "
+        wrong += f"{call}(frame[{asked!r}]): there is {', '.join(map(repr, names)) or 'none'}."
+    elif isinstance(prompts, str | bytes):
+        wrong = f"one text, {prompts!r:.60}; give a list of them, or use router.route"
+    elif isinstance(prompts, Mapping):
+        wrong = "a dict; give its texts in order, as in list(d.values())"
+    elif not isinstance(prompts, Iterable):
+        wrong = f"{prompts!r:.60}; give a list, a generator or a column of texts"
+    if wrong:
+        raise SettingsError(f"prompts is {wrong}")
+    found: Iterable[Any] = prompts
+    return found
 
 
 def text_of(item: Any) -> str:
@@ -166,10 +162,9 @@ def unfit(item: Any) -> PromptError | None:
     """What is wrong with an item that is not text; None where it is."""
     if isinstance(item, str):
         return None
-    shown = text_of(item)
-    if not shown:
-        return PromptError("there is no prompt here (a missing value)")
-    return PromptError(f"a prompt is text, not {type(item).__name__}: {shown:.60}")
+    if shown := text_of(item):
+        return PromptError(f"a prompt is text, not {type(item).__name__}: {shown:.60}")
+    return PromptError("there is no prompt here (a missing value)")
 
 
 def _described(router: Engine, options: Mapping[str, Any]) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal
@@ -119,7 +119,10 @@ def as_values(row: Row) -> list[Any]:
     if row.cost_usd is not None:
         values[_COST] = float(row.cost_usd)
     if row.data is not None:
-        values[_DATA] = json.dumps(row.data, default=_plain, ensure_ascii=False)
+        from msgspec import to_builtins
+
+        plain = to_builtins(row.data, str_keys=True, enc_hook=_plain)
+        values[_DATA] = json.dumps(plain, ensure_ascii=False)
     return values
 
 
@@ -136,13 +139,5 @@ def as_row(values: Sequence[Any]) -> Row:
 
 
 def _plain(value: Any) -> Any:
-    """What `json` cannot write: a pydantic model, a dataclass, anything else by its text."""
-    if hasattr(value, "model_dump"):
-        return value.model_dump(mode="json")
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {one.name: getattr(value, one.name) for one in dataclasses.fields(value)}
-    if isinstance(value, Mapping):
-        return dict(value)
-    if isinstance(value, set | frozenset | tuple):
-        return list(value)
-    return str(value)
+    """A pydantic model as lists and dicts, anything else that is not known by its text."""
+    return value.model_dump(mode="json") if hasattr(value, "model_dump") else str(value)

@@ -30,7 +30,7 @@ from typing import Any, Self, TypeVar
 from nbroute.batch.jobs import Outcome, RouteJob, read_prompts, text_of, unfit
 from nbroute.batch.rows import Row, Task, row_of_error, without_answer
 from nbroute.batch.store import Batch, Store, open_store
-from nbroute.batch.workers import Workers, find_workers
+from nbroute.batch.workers import ThreadWorkers, find_workers
 from nbroute.engine.engine import Engine
 from nbroute.engine.plan import check_options, read_options
 from nbroute.errors import Interrupted, RecordError, SettingsError
@@ -102,7 +102,7 @@ def map_prompts(
 
 def run(
     prompts: Iterable[Any],
-    workers: Workers,
+    workers: ThreadWorkers,
     store: Store,
     bar: Bar,
     cancel: threading.Event | None = None,
@@ -137,7 +137,7 @@ class _Run:
     def __init__(
         self,
         prompts: Iterable[Any],
-        workers: Workers,
+        workers: ThreadWorkers,
         store: Store,
         bar: Bar,
         cancel: threading.Event | None,
@@ -149,7 +149,7 @@ class _Run:
         self._bar = bar
         self._cancel = cancel
         self._sized = _count_of(prompts) is not None
-        self._resumed = store.last() >= 0
+        self._resumed = not store.is_empty()
         self._tasks = self._read(prompts)
         self._failure: Exception | None = None
         self._held: deque[Task] = deque()
@@ -169,7 +169,9 @@ class _Run:
             self._hand_out()
             while self._out:
                 self._wait()
-                self._check_cancelled()
+                if self._cancel is not None and self._cancel.is_set():
+                    raise KeyboardInterrupt  # noqa: TRY301 - as Ctrl-C does
+                self.stopped = self.stopped or self._workers.broken
                 if not self.stopped:
                     self._hand_out()
             self._leave_out()
@@ -192,12 +194,8 @@ class _Run:
             if not tasks:
                 break
             self._alone = tasks[0] if limit == 1 else None
-            room = limit - len(self._out)
             self._out |= {task.place: task for task in tasks}
-            self._workers.send(tasks, room)
-            if self._workers.broken:
-                self.stopped = self._workers.broken
-                break
+            self._workers.send(tasks)
             if time.monotonic() - self._looked > _LOOK_EVERY:
                 self._take_in()
 
@@ -214,7 +212,7 @@ class _Run:
                 if wrong is not None:
                     self._keep(row_of_error(Task(place, text_of(item)), wrong))
                 elif self._resumed and self._store.has_answer(place, item):
-                    self._bar.skip()
+                    self._bar.count()
                 else:
                     yield Task(place, item)
         except Exception as error:  # noqa: BLE001 - raised once the calls that run have ended
@@ -242,10 +240,6 @@ class _Run:
         self._look.wait(_LOOK_EVERY)
         self._look.clear()
         self._take_in()
-
-    def _check_cancelled(self) -> None:
-        if self._cancel is not None and self._cancel.is_set():
-            raise KeyboardInterrupt
 
     def _take_in(self) -> None:
         """Write down what has landed; nothing is lost where Ctrl-C comes in between."""
@@ -322,40 +316,32 @@ class Bar:
     ) -> None:
         self._spent = {True: Decimal(0), False: Decimal(0)}
         self._unknown = 0
-        self._bar: Any = None
         settings = getattr(router, "settings", None)
-        if shown if shown is not None else total is None or total > 1:
-            if settings and settings.static:
-                from tqdm import tqdm
-            else:
-                from tqdm.auto import tqdm
-            self._bar = tqdm(total=total, unit=unit)
+        shown = (total is None or total > 1) if shown is None else shown
+        if not shown or (settings and settings.static):
+            from tqdm import tqdm
+        else:
+            from tqdm.auto import tqdm
+        self._bar: Any = tqdm(total=total, unit=unit, disable=not shown)
 
-    def skip(self) -> None:
-        """A row that was there already."""
-        if self._bar is not None:
-            self._bar.update()
-
-    def count(self, row: Row) -> None:
-        """One more row."""
-        if self._bar is None:
-            return
-        self._unknown += row.cost_usd is None
-        if not row.cached:
-            self._spent[row.cost_source == "equivalent"] += row.cost_usd or 0
-        equivalent, real = self._spent[True], self._spent[False]
-        parts = [f"{format_usd(real)} spent"] if real or not equivalent else []
-        parts += [f"{format_usd(equivalent)} equivalent"] if equivalent else []
-        parts += [f"{self._unknown} of unknown cost"] if self._unknown else []
-        self._bar.set_postfix_str(", ".join(parts), refresh=False)
+    def count(self, row: Row | None = None) -> None:
+        """One more row; with nothing said, one that was there already."""
+        if row is not None and not self._bar.disable:
+            self._unknown += row.cost_usd is None
+            if not row.cached:
+                self._spent[row.cost_source == "equivalent"] += row.cost_usd or 0
+            equivalent, real = self._spent[True], self._spent[False]
+            parts = [f"{format_usd(real)} spent"] if real or not equivalent else []
+            parts += [f"{format_usd(equivalent)} equivalent"] if equivalent else []
+            parts += [f"{self._unknown} of unknown cost"] if self._unknown else []
+            self._bar.set_postfix_str(", ".join(parts), refresh=False)
         self._bar.update()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        if self._bar is not None:
-            self._bar.close()
+        self._bar.close()
 
 
 def interrupted(what: str, to: Path | None, so_far: object) -> Interrupted:

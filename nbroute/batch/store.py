@@ -11,7 +11,7 @@ import shutil
 import sqlite3
 import tempfile
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
@@ -31,7 +31,6 @@ _PRAGMAS = ("journal_mode = WAL", "synchronous = NORMAL")
 _TEMPORARY_PRAGMAS = ("journal_mode = MEMORY", "synchronous = OFF")
 
 _NAMES = ", ".join(FIELDS)
-_VALUES = f"({', '.join('?' * len(FIELDS))})"
 _SPEND = """SELECT cost_source, total(CASE WHEN cached THEN 0 ELSE cost_usd END),
     total(result <> '' OR cost_usd IS NULL), total(cached),
     total(cost_usd IS NULL AND NOT cached) FROM rows WHERE place < ? GROUP BY 1"""
@@ -39,12 +38,10 @@ _SPEND = """SELECT cost_source, total(CASE WHEN cached THEN 0 ELSE cost_usd END)
 _PAGE, _AT_ONCE, _ROW_GROUP = 500, 100, 10_000
 
 _NOT_WRITTEN = (".csv", ".tsv", ".json", ".jsonl", ".txt", ".xlsx", ".pkl", ".feather")
-_SIDE_FILES = ("", "-wal", "-shm", "-journal")
 #: Under this name a Parquet file's own metadata says what the batch was made with.
 _ABOUT = b"nbroute"
-
 #: More rows than any batch has.
-ALL = 2**62
+_ALL = 2**62
 
 
 def m001_batch(connection: sqlite3.Connection) -> None:
@@ -63,52 +60,43 @@ class Store:
 
     They are in the SQLite file `path`: `to` itself, one next to a Parquet file that is not
     whole yet, or (None) a temporary one that goes with the last batch on it. RecordError where
-    it cannot be used. `copied` says that they come out of a finished Parquet file.
+    it cannot be used. `finished` is a whole Parquet file whose rows `begin` takes in.
     """
 
     def __init__(self, path: Path | None = None, to: Path | None = None) -> None:
         self.to = to
-        self.copied = False
+        self.finished: Path | None = None
         self._open(path)
 
-    def __str__(self) -> str:
-        return repr(str(self.to or self.path))
-
-    def close(self) -> None:
-        """Give the file back; a later use opens it again."""
-        self._file.close()
+    def about(self) -> dict[str, Any]:
+        """What the rows are made with, as `begin` noted it down; empty in a new file."""
+        if self.finished:
+            with _parquet_file(self.finished) as file:
+                return dict(json.loads(file.schema_arrow.metadata[_ABOUT]))
+        return {name: json.loads(value) for name, value in self.fetch("SELECT * FROM about")}
 
     def begin(self, about: Mapping[str, str]) -> None:
         """Note down what the rows are made with; SettingsError where it was something else."""
         known = self.about()
         changed = [name for name in {**known, **about} if known.get(name) != about.get(name)]
-        if not known:
-            with self._using() as connection:
-                values = [(name, json.dumps(value)) for name, value in about.items()]
-                connection.executemany("INSERT OR REPLACE INTO about VALUES (?, ?)", values)
-        elif changed:
+        if known and changed:
             self.close()
-            if self.copied:
-                remove(self.path)
             told = "; ".join(
                 f"{name} was {known.get(name, 'not given')} and is {about.get(name, 'not given')}"
                 for name in changed
             )
             raise SettingsError(
-                f"the batch in {self} was made with other options: {told}. Give the same ones to "
-                "continue it, name another file, or begin anew with fresh=True"
+                f"the batch in {str(self.to or self.path)!r} was made with other options: {told}. "
+                "Give the same ones to go on with it, name another file, or begin anew with "
+                "fresh=True"
             )
-
-    def about(self) -> dict[str, Any]:
-        """What the rows are made with, as `begin` noted it down; empty in a new file."""
-        return {name: json.loads(value) for name, value in self._fetch("SELECT * FROM about")}
+        rows = _parquet_rows(self.finished) if self.finished else ()
+        self._write(rows, [(name, json.dumps(value)) for name, value in about.items()])
+        self.finished = None
 
     @contextlib.contextmanager
     def filling(self) -> Iterator[None]:
         """Rows are written fast while this lasts, with side files; a killed process loses none."""
-        if self._temporary:
-            yield
-            return
         self._journal("WAL")
         try:
             yield
@@ -124,60 +112,47 @@ class Store:
             remove(self.path)
             self._open(moved, temporary=True)
 
-    def write(self, rows: Sequence[Row]) -> None:
+    def write(self, rows: Iterable[Row]) -> None:
         """Keep the rows, each in place of an earlier one of its place."""
-        with self._using() as connection:
-            connection.execute("BEGIN")
-            for at in range(0, len(rows), _AT_ONCE):
-                _insert(connection, [as_values(row) for row in rows[at : at + _AT_ONCE]])
-            connection.execute("COMMIT")
+        self._write(map(as_values, rows))
 
     def complete(self, row: Row) -> None:
         """Keep the row if the one in its place is of the same prompt, interrupted."""
-        asked = "SELECT prompt FROM rows WHERE place = ? AND status = 'interrupted'"
         with self._using():
-            found = self._fetch(asked, (row.place,))
-            if found and found[0][0] in (row.prompt, encodable(row.prompt)):
+            if self._holds("status = 'interrupted'", row.place, row.prompt):
                 self.write([row])
 
     def has_answer(self, place: int, prompt: str) -> bool:
         """Whether that prompt at that place needs no more work."""
-        asked = "SELECT prompt FROM rows WHERE place = ? AND error IS NULL"
-        found = self._fetch(asked, (place,))
-        return bool(found) and found[0][0] in (prompt, encodable(prompt))
+        return self._holds("error IS NULL", place, prompt)
 
-    def count(self, below: int = ALL, *, failed: bool = False) -> int:
-        """The number of rows; of those that failed, if so asked."""
-        only = "AND error IS NOT NULL" if failed else ""
-        asked = f"SELECT count(*) FROM rows WHERE place < ? {only}"  # noqa: S608 - words of our own
-        return int(self._fetch(asked, (below,))[0][0])
+    def is_empty(self) -> bool:
+        """Whether there is no row yet."""
+        return not self.fetch("SELECT 1 FROM rows LIMIT 1")
 
-    def row(self, number: int, *, gapless: bool = True) -> Row | None:
-        """The row of that number in the order of places; without gaps that is its place."""
-        tail = "WHERE place = ?" if gapless else "ORDER BY place LIMIT 1 OFFSET ?"
-        found = self._fetch(f"SELECT {_NAMES} FROM rows {tail}", (number,))  # noqa: S608 - as above
+    def row(self, place: int) -> Row | None:
+        """The row at that place, if there is one."""
+        found = self.fetch(f"SELECT {_NAMES} FROM rows WHERE place = ?", (place,))  # noqa: S608 - words of our own
         return as_row(found[0]) if found else None
 
-    def last(self, below: int = ALL) -> int:
-        """The last place that has a row; -1 where there is none."""
-        found = self._fetch("SELECT max(place) FROM rows WHERE place < ?", (below,))
-        return -1 if found[0][0] is None else int(found[0][0])
-
-    def values(self, below: int = ALL, *, failed: bool = False) -> Iterator[tuple[Any, ...]]:
+    def values(self, below: int = _ALL, *, failed: bool = False) -> Iterator[tuple[Any, ...]]:
         """The values of each row in order, read some hundreds at a time."""
         only = "AND error IS NOT NULL" if failed else ""
         asked = f"""SELECT {_NAMES} FROM rows WHERE place > ? AND place < ? {only}
             ORDER BY place LIMIT {_PAGE}"""  # noqa: S608 - as above
         last = -1
-        while page := self._fetch(asked, (last, below)):
+        while page := self.fetch(asked, (last, below)):
             yield from page
             last = page[-1][0]
 
-    def spend(self, below: int = ALL) -> Spend:
-        """What the rows cost together."""
-        parts = self._fetch(_SPEND, (below,))
-        spends = (Spend.of_source(source, usd, *map(int, n)) for source, usd, *n in parts)
-        return sum(spends, Spend())
+    def fetch(self, asked: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """What the file answers."""
+        with self._using() as connection:
+            return connection.execute(asked, values).fetchall()
+
+    def close(self) -> None:
+        """Give the file back; a later use opens it again."""
+        self._file.close()
 
     def _open(self, path: Path | None, *, temporary: bool = False) -> None:
         self._temporary = temporary or path is None
@@ -187,14 +162,31 @@ class Store:
         if self._temporary:
             weakref.finalize(self, _remove_temporary, self._file, self.path, os.getpid())
 
+    def _holds(self, state: str, place: int, prompt: str) -> bool:
+        found = self.fetch(f"SELECT prompt FROM rows WHERE place = ? AND {state}", (place,))  # noqa: S608 - as above
+        return bool(found) and found[0][0] in (prompt, encodable(prompt))
+
+    def _write(self, rows: Iterable[Sequence[Any]], about: Sequence[tuple[str, str]] = ()) -> None:
+        """In one transaction, and many rows in a statement: each costs other threads a turn."""
+        left = iter(rows)
+        marks = f"({', '.join('?' * len(FIELDS))})"
+        with self._using() as connection:
+            connection.execute("BEGIN")
+            while part := list(itertools.islice(left, _AT_ONCE)):
+                statement = f"INSERT OR REPLACE INTO rows VALUES {', '.join([marks] * len(part))}"  # noqa: S608 - as above
+                values = list(itertools.chain.from_iterable(part))
+                try:
+                    connection.execute(statement, values)
+                except UnicodeEncodeError:
+                    connection.execute(statement, list(map(encodable, values)))
+            connection.executemany("INSERT OR REPLACE INTO about VALUES (?, ?)", about)
+            connection.execute("COMMIT")
+
     def _journal(self, mode: str) -> None:
         # Another kernel that looks at the file may hold it: it stays as it is then.
         with self._using() as connection, contextlib.suppress(sqlite3.OperationalError):
-            connection.execute(f"PRAGMA journal_mode = {mode}")
-
-    def _fetch(self, asked: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        with self._using() as connection:
-            return connection.execute(asked, values).fetchall()
+            if not self._temporary:
+                connection.execute(f"PRAGMA journal_mode = {mode}")
 
     def _using(self) -> AbstractContextManager[sqlite3.Connection]:
         return self._file.using("the batch cannot be kept in")
@@ -207,13 +199,15 @@ class Batch(Sequence[Row]):
     were left out (the budget, a refused key, Ctrl-C), and is empty otherwise.
     """
 
-    def __init__(self, store: Store, count: int = ALL, *, stopped: str = "") -> None:
+    def __init__(self, store: Store, count: int = _ALL, *, stopped: str = "") -> None:
         self.stopped = stopped
         self.to = store.to
         self.store = store
         self._below = count
-        self._count = store.count(count)
-        self._gapless = store.last(count) + 1 == self._count
+        asked = "SELECT count(*), max(place) FROM rows WHERE place < ?"
+        self._count: int
+        ((self._count, last),) = store.fetch(asked, (count,))
+        self._gapless = last == self._count - 1
 
     def __len__(self) -> int:
         return self._count
@@ -227,18 +221,20 @@ class Batch(Sequence[Row]):
             start, stop, step = place.indices(len(self))
             return list(self)[place] if step < 0 else [*itertools.islice(self, start, stop, step)]
         number = place + len(self) if place < 0 else place
-        inside = 0 <= number < len(self)
-        row = self.store.row(number, gapless=self._gapless) if inside else None
-        if row is None:
+        found: Row | None = None
+        if 0 <= number < len(self):
+            after = itertools.islice(self, number, None)
+            found = self.store.row(number) if self._gapless else next(after, None)
+        if found is None:
             raise IndexError(f"row {place} of a batch of {len(self):,}")
-        return row
+        return found
 
     def __iter__(self) -> Iterator[Row]:
         return map(as_row, self.store.values(self._below))
 
     def __repr__(self) -> str:
         """How it went, in a line: no prompts, no answers."""
-        count, failed = len(self), self.store.count(self._below, failed=True)
+        count, failed = len(self), sum(1 for _ in self.store.values(self._below, failed=True))
         outcome = f"{count:,} rows: {count - failed:,} answered, {failed:,} failed; {self.cost}"
         place = f"; in {str(self.to)!r}" if self.to else ""
         stopped = f"; {self.stopped}" if self.stopped else ""
@@ -247,7 +243,9 @@ class Batch(Sequence[Row]):
     @property
     def cost(self) -> Spend:
         """What the rows cost together; what an earlier try of a row cost is in the ledger alone."""
-        return self.store.spend(self._below)
+        parts = self.store.fetch(_SPEND, (self._below,))
+        spends = (Spend.of_source(source, usd, *map(int, n)) for source, usd, *n in parts)
+        return sum(spends, Spend())
 
     def failed(self) -> list[Row]:
         """The rows that have no answer: errors, interrupted ones, those that were not sent."""
@@ -278,9 +276,15 @@ def open_store(to: str | Path | None, resume: Batch | None, *, fresh: bool) -> S
     if fresh:
         remove(kept_in)
     store = Store(kept_in, path)
-    if _is_parquet(path) and not fresh and path.exists() and not kept_in.exists():
-        _read_parquet(path, store)
+    if _is_parquet(path) and path.exists() and not kept_in.exists() and not fresh:
+        store.finished = path
     return store
+
+
+def remove(path: Path) -> None:
+    """Delete the file, if it is there, and what SQLite keeps next to it."""
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
 def _check_name(path: Path) -> None:
@@ -299,35 +303,6 @@ def _check_name(path: Path) -> None:
         raise SettingsError(f"to={str(path)!r}: there is no such folder")
 
 
-def remove(path: Path) -> None:
-    """Delete the file, if it is there, and what SQLite keeps next to it."""
-    for suffix in _SIDE_FILES:
-        path.with_name(path.name + suffix).unlink(missing_ok=True)
-
-
-def _remove_temporary(file: SqliteFile, path: Path, owner: int) -> None:
-    """A forked child must not take its parent's file along."""
-    if os.getpid() == owner:
-        file.close()
-        remove(path)
-
-
-def _temporary_file() -> Path:
-    handle, name = tempfile.mkstemp(prefix="nbroute-", suffix=".sqlite")
-    os.close(handle)
-    return Path(name)
-
-
-def _insert(connection: sqlite3.Connection, rows: Sequence[Sequence[Any]]) -> None:
-    """One statement: each costs the thread its turn while the others work."""
-    statement = f"INSERT OR REPLACE INTO rows VALUES {', '.join([_VALUES] * len(rows))}"  # noqa: S608 - as above
-    values = [value for row in rows for value in row]
-    try:
-        connection.execute(statement, values)
-    except UnicodeEncodeError:
-        connection.execute(statement, list(map(encodable, values)))
-
-
 def _is_batch(path: Path) -> bool:
     uri = f"{path.absolute().as_uri()}?mode=rw"
     try:
@@ -344,12 +319,25 @@ def _foreign(path: Path) -> SettingsError:
     )
 
 
+def _temporary_file() -> Path:
+    handle, name = tempfile.mkstemp(prefix="nbroute-", suffix=".sqlite")
+    os.close(handle)
+    return Path(name)
+
+
+def _remove_temporary(file: SqliteFile, path: Path, owner: int) -> None:
+    """A forked child must not take its parent's file along."""
+    if os.getpid() == owner:
+        file.close()
+        remove(path)
+
+
 def _is_parquet(path: Path) -> bool:
     return path.suffix.lower() == ".parquet"
 
 
-def _parquet_file(path: Path) -> tuple[pq.ParquetFile, bytes]:
-    """The file, and what its rows were made with; SettingsError where it does not hold a batch."""
+def _parquet_file(path: Path) -> pq.ParquetFile:
+    """The file, to be closed by the caller; SettingsError where it does not hold a batch."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -357,27 +345,17 @@ def _parquet_file(path: Path) -> tuple[pq.ParquetFile, bytes]:
         file = pq.ParquetFile(path)
     except (OSError, pa.ArrowInvalid) as error:
         raise _foreign(path) from error
-    about = (file.schema_arrow.metadata or {}).get(_ABOUT)
-    if about is None or tuple(file.schema_arrow.names) != FIELDS:
+    schema = file.schema_arrow
+    if _ABOUT not in (schema.metadata or {}) or tuple(schema.names) != FIELDS:
         file.close()
         raise _foreign(path)
-    return file, about
+    return file
 
 
-def _read_parquet(path: Path, store: Store) -> None:
-    """Take in a finished file's rows."""
-    file, about = _parquet_file(path)
-    store.copied = True
-    try:
-        with file:
-            for part in file.iter_batches(batch_size=_ROW_GROUP):
-                columns = (column.to_pylist() for column in part.columns)
-                store.write([as_row(values) for values in zip(*columns, strict=True)])
-        store.begin(json.loads(about))
-    except BaseException:
-        store.close()
-        remove(store.path)
-        raise
+def _parquet_rows(path: Path) -> Iterator[tuple[Any, ...]]:
+    with _parquet_file(path) as file:
+        for part in file.iter_batches(batch_size=_ROW_GROUP):
+            yield from zip(*(column.to_pylist() for column in part.columns), strict=True)
 
 
 def _write_parquet(store: Store, path: Path, below: int) -> None:

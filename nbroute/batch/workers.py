@@ -6,7 +6,6 @@ router again from its settings, with the keys of that process's own environment.
 
 from __future__ import annotations
 
-import functools
 import pickle
 import platform
 import threading
@@ -24,6 +23,7 @@ from concurrent.futures import (
 from contextlib import closing, suppress
 from dataclasses import replace
 from decimal import Decimal
+from functools import lru_cache, partial
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -36,7 +36,6 @@ from nbroute.report import Spend
 from nbroute.settings import Settings
 from nbroute.settings.keys import missing_keys, with_keys, without_keys
 from nbroute.storage.ledger import SqliteLedger
-from nbroute.types import Attempt
 
 #: Tasks for each thread that wait besides the one that it has, so that none is idle while
 #: the main thread writes rows.
@@ -49,61 +48,37 @@ _DEATHS = ("KilledWorker", "EngineError", "TerminatedWorkerError")
 _NOT_BEGUN = "Interrupted: stopped before it was sent"
 
 
-Land = Callable[[Sequence[Outcome]], None]
-
-
 class ThreadWorkers:
-    """Threads that take one task after the other from a queue.
+    """Threads that take tasks from a queue and hand the outcomes to `land`, in any order.
 
     At most `limit` tasks may be out at this time, and `most` at any; `step` are best sent at
-    once. Outcomes go to `land`, on any thread; `broken` says why no more tasks are taken.
-
-    A thread takes tasks until there are no more: a future for each would cost as much as half
-    a call's own work here. Its own threads are daemons, so that after Ctrl-C a script ends and
-    does not wait for the calls that run.
+    once. `broken` says why no more are taken. A thread takes tasks until there are no more: a
+    future for each would cost as much as half a call's own work here. Its own threads are
+    daemons, so that after Ctrl-C a script ends and does not wait for the calls that run.
     """
 
     step = 1
     broken = ""
-    land: Land
+    land: Callable[[Sequence[Outcome]], None]
 
     def __init__(
         self, router: Engine, job: Job, count: int, pool: ThreadPoolExecutor | None = None
     ) -> None:
-        self.most = self.limit = count * (1 + _WAITING)
         self.router = router
-        self._job = job
+        self.job = job
+        self.most = self.limit = count * (1 + _WAITING)
         self._count = count
         self._pool = pool
         self._begun = 0
         self._own: list[threading.Thread] = []
-        self._inbox: SimpleQueue[Task | None] = SimpleQueue()
+        self._inbox: SimpleQueue[Sequence[Task]] = SimpleQueue()
         self._stop = threading.Event()
 
-    def send(self, tasks: Sequence[Task], room: int) -> None:  # noqa: ARG002 - as executors
-        """Queue the tasks, and begin a thread for each until there are enough."""
-        for task in tasks:
-            self._inbox.put(task)
-            if self._begun < self._count:
-                self._begin()
-
-    def cancel(self) -> None:
-        """Drop the tasks that wait."""
-        self._stop.set()
-        with suppress(Empty):
-            while True:
-                if task := self._inbox.get_nowait():
-                    self.land([Outcome(task, without_answer(task, "interrupted", _NOT_BEGUN))])
-
-    def close(self) -> None:
-        """Send the threads home."""
-        for _ in range(self._begun):
-            self._inbox.put(None)
-        if not self._stop.is_set():
-            for thread in self._own:
-                thread.join()
-
-    def _begin(self) -> None:
+    def send(self, tasks: Sequence[Task]) -> None:
+        """Queue the tasks, for one thread; another is begun until there are enough."""
+        self._inbox.put(tasks)
+        if self._begun == self._count:
+            return
         self._begun += 1
         if self._pool is not None:
             self._pool.submit(self._work)
@@ -112,94 +87,104 @@ class ThreadWorkers:
         self._own.append(thread)
         thread.start()
 
+    def cancel(self) -> None:
+        """Drop what has not begun, and begin nothing more; a call that runs ends by itself."""
+        self._stop.set()
+        with suppress(Empty):
+            while True:
+                self.land(_lost(self._inbox.get_nowait(), "interrupted", _NOT_BEGUN))
+
+    def close(self) -> None:
+        """Send the threads home; no more tasks come."""
+        for _ in range(self._begun):
+            self._inbox.put(())
+        if not self._stop.is_set():
+            for thread in self._own:
+                thread.join()
+
     def _work(self) -> None:
-        while (task := self._inbox.get()) is not None:
-            self.land([done(self._job, self.router, task, self._stop)])
+        while tasks := self._inbox.get():
+            self.land(self._done(tasks))
+
+    def _done(self, tasks: Sequence[Task]) -> list[Outcome]:
+        return [done(self.job, self.router, task, self._stop) for task in tasks]
 
 
-class ExecutorWorkers:
-    """An executor of other processes, which is sent some tasks at a time.
+class ExecutorWorkers(ThreadWorkers):
+    """Threads that each send some tasks at a time to an executor of other processes.
 
     At most twice `count` tasks are out. Attempts go into the caller's ledger as they come back,
-    even after Ctrl-C. Each parcel of tasks may spend its share of the budgets and no more.
+    even after Ctrl-C. The tasks that are sent together may spend their share of what is left
+    of the budgets. That is counted once (by whether the money is equivalent), and from then on
+    by the attempts that come back: what another kernel spends meanwhile is not seen.
     """
-
-    land: Land
 
     def __init__(self, router: Engine, job: Job, count: int, executor: Executor) -> None:
         self.step = min(_STEP, count)
-        self.most = self.limit = 2 * count // self.step * self.step
-        self.broken = ""
-        self.router = router
+        out = 2 * count // self.step
+        super().__init__(router, job, out)
+        self.most = self.limit = out * self.step
         self._recipe = packed(router, job)
-        self._budgets = Budgets(router, job.options)
         self._executor = executor
-        self._futures: dict[str, Future[list[Outcome]]] = {}
-
-    def send(self, tasks: Sequence[Task], room: int) -> None:
-        """Send the tasks as one parcel, of `room` that might be sent.
-
-        Its id keeps a cluster from taking two parcels for one.
-        """
-        parcel = uuid.uuid4().hex
-        allowance = self._budgets.share(parcel, Decimal(len(tasks)) / room)
-        try:
-            future = self._executor.submit(work, self._recipe, tuple(tasks), allowance, parcel)
-        except Exception as error:  # noqa: BLE001 - each executor has its own; the rest is rows
-            self.broken = _why(error)
-            self._lose(parcel, tasks, "not sent", f"not sent: {self.broken}")
-            return
-        self._futures[parcel] = future
-        future.add_done_callback(functools.partial(self._take_in, parcel, tasks))
+        self._lock = threading.Lock()
+        self._left = left_of(router, job.options)
+        #: What is held back for the tasks that are out, and how many those are.
+        self._held: dict[str, tuple[Decimal, int]] = {}
+        self._futures: set[Future[list[Outcome]]] = set()
 
     def cancel(self) -> None:
         """Take back what has not begun, where the executor can tell; the rest ends by itself."""
+        super().cancel()
         if isinstance(self._executor, ProcessPoolExecutor):
-            for future in tuple(self._futures.values()):
+            for future in tuple(self._futures):
                 future.cancel()
 
-    def close(self) -> None:
-        """The executor is the caller's and stays open."""
-
-    def _take_in(self, parcel: str, tasks: Sequence[Task], future: Future[list[Outcome]]) -> None:
-        try:
-            outcomes = future.result()
-        except CancelledError:
-            self._lose(parcel, tasks, "interrupted", _NOT_BEGUN)
-            return
-        except BaseException as error:  # noqa: BLE001 - rows, each of them
-            self._lose(parcel, tasks, "error", _why(error))
-            return
-        for attempt in (one for outcome in outcomes for one in outcome.attempts):
-            self._budgets.pay(attempt)
+    def _done(self, tasks: Sequence[Task]) -> list[Outcome]:
+        name = uuid.uuid4().hex
+        outcomes = self._answered(tasks, self._allow(name, len(tasks)), name)
+        attempts = [one for outcome in outcomes for one in outcome.attempts]
+        with self._lock:
+            for one in attempts:
+                equivalent = one.cost_source == "equivalent"
+                if equivalent in self._left and not one.cached:
+                    self._left[equivalent] -= one.cost_usd or Decimal(0)
+            del self._held[name]
+        for one in attempts:
             with suppress(RecordError):
-                self.router.ledger.append(attempt)
-            self.router.history.changed()
-        self._settle(parcel, [replace(one, attempts=()) for one in outcomes])
+                self.router.ledger.append(one)
+        self.router.history.changed()
+        return [replace(one, attempts=()) for one in outcomes]
 
-    def _lose(
-        self,
-        parcel: str,
-        tasks: Sequence[Task],
-        status: RowStatus,
-        told: str,
-        *,
-        sent: bool = False,
-    ) -> None:
-        rows = [without_answer(task, status, told, sent=sent) for task in tasks]
-        self._settle(parcel, [Outcome(*one) for one in zip(tasks, rows, strict=True)])
+    def _allow(self, name: str, count: int) -> Decimal | None:
+        """Hold back so many tasks' share of what is left; None without a budget."""
+        with self._lock:
+            room = max(self.limit - sum(out for _, out in self._held.values()), count)
+            free = min(self._left.values(), default=Decimal(0))
+            free = max(free - sum(usd for usd, _ in self._held.values()), Decimal(0))
+            self._held[name] = (free * count / room, count)
+            return self._held[name][0] if self._left else None
 
-    def _settle(self, parcel: str, outcomes: Sequence[Outcome]) -> None:
-        self._budgets.settle(parcel)
-        self._futures.pop(parcel, None)
-        self.land(outcomes)
+    def _answered(
+        self, tasks: Sequence[Task], allowance: Decimal | None, name: str
+    ) -> list[Outcome]:
+        try:
+            future = self._executor.submit(work, self._recipe, tasks, allowance, name)
+        except Exception as error:  # noqa: BLE001 - each executor has its own; the rest is rows
+            self.broken = _why(error)
+            return _lost(tasks, "not sent", f"not sent: {self.broken}")
+        self._futures.add(future)
+        try:
+            return future.result()
+        except CancelledError:
+            return _lost(tasks, "interrupted", _NOT_BEGUN)
+        except BaseException as error:  # noqa: BLE001 - rows, each of them
+            return _lost(tasks, "error", _why(error))
+        finally:
+            self._futures.discard(future)
 
 
-Workers = ThreadWorkers | ExecutorWorkers
-
-
-def find_workers(router: Engine, job: Job, count: int, executor: Any = None) -> Workers:
-    """Those that the caller names; SettingsError where they are not there."""
+def find_workers(router: Engine, job: Job, count: int, executor: Any = None) -> ThreadWorkers:
+    """Those that the caller names; SettingsError where there are no such."""
     if not isinstance(count, int) or count < 1:
         raise SettingsError(f"workers is {count!r}; it takes a whole number from 1 up")
     if executor is None or isinstance(executor, ThreadPoolExecutor):
@@ -212,42 +197,21 @@ def find_workers(router: Engine, job: Job, count: int, executor: Any = None) -> 
     return ExecutorWorkers(router, job, count, executor)
 
 
-class Budgets:
-    """What is left of the router's budgets, in shares that are held back until they are settled.
-
-    It is counted once, by whether the money is equivalent, and from then on by the attempts
-    that come back: what another kernel spends meanwhile is not seen.
-    """
-
-    def __init__(self, router: Engine, options: Mapping[str, Any]) -> None:
-        day = day_of(router.parts.clock())
-        found = caps(router.limits, router.session, day, options.get("feature"))
-        kinds = {router.parts.kind(tier) != "remote" for tier in router.ladder.tiers}
-        self._left: dict[bool, Decimal] = {}
-        self._held: dict[str, Decimal] = {}
-        for cap in () if options.get("over_budget") else found:
-            used: Spend = router.ledger.spend(cap.scope).get(cap.key, Spend())
-            for kind in kinds:
-                left = cap.usd - (used.equivalent_usd if kind else used.usd)
-                self._left[kind] = min(left, self._left.get(kind, left))
-
-    def share(self, parcel: str, part: Decimal) -> Decimal | None:
-        """Hold back so much (0 to 1) of what is free, for the parcel; None without a budget."""
-        if not self._left:
-            return None
-        free = min(self._left.values()) - sum(tuple(self._held.values()))
-        self._held[parcel] = max(free * part, Decimal(0))
-        return self._held[parcel]
-
-    def pay(self, attempt: Attempt) -> None:
-        """Take an attempt's cost out."""
-        equivalent = attempt.cost_source == "equivalent"
-        if equivalent in self._left and not attempt.cached:
-            self._left[equivalent] -= attempt.cost_usd or Decimal(0)
-
-    def settle(self, parcel: str) -> None:
-        """Give back what the parcel did not need."""
-        self._held.pop(parcel, None)
+def left_of(router: Engine, options: Mapping[str, Any]) -> dict[bool, Decimal]:
+    """What is left of the budgets, by whether it is equivalent money; empty without a budget."""
+    day = day_of(router.parts.clock())
+    found = caps(router.limits, router.session, day, options.get("feature"))
+    if not found or options.get("over_budget"):
+        return {}
+    used: list[Spend] = [router.ledger.spend(cap.scope).get(cap.key, Spend()) for cap in found]
+    kinds = {router.parts.kind(tier) != "remote" for tier in router.ladder.tiers}
+    return {
+        kind: min(
+            cap.usd - (spend.equivalent_usd if kind else spend.usd)
+            for cap, spend in zip(found, used, strict=True)
+        )
+        for kind in kinds
+    }
 
 
 def packed(router: Engine, job: Job) -> bytes:
@@ -274,15 +238,15 @@ def packed(router: Engine, job: Job) -> bytes:
                 "in nbroute.toml or put it into a module, or leave executor out"
             ) from error
     kind: Callable[..., Engine] = type(router)
-    make = functools.partial(kind, session=router.session, **given)
-    return bytes(pickler.dumps((make, without_keys(settings), router.code_allowed, job)))
+    make = partial(kind, without_keys(settings), session=router.session, **given)
+    return bytes(pickler.dumps((make, router.code_allowed, job)))
 
 
 def work(
     recipe: bytes,
     tasks: Sequence[Task],
     allowance_usd: Decimal | None,
-    parcel: str,  # noqa: ARG001 - so that no two calls are the same
+    name: str,  # noqa: ARG001 - so that no two calls are the same
 ) -> list[Outcome]:
     """Do the tasks, all at once, in this process; they may cost so much together.
 
@@ -308,12 +272,12 @@ def work(
         return [_returned(one.result(), settings) for one in asked]
 
 
-@functools.lru_cache(maxsize=4)
+@lru_cache(maxsize=4)
 def _made(recipe: bytes) -> tuple[Engine, Settings, Job]:
     """The router again, one a process, as its connections are worth keeping; and the job."""
-    make, settings, allowed, job = pickle.loads(recipe)  # noqa: S301 - the caller's own, over the executor's pickle
-    settings = with_keys(settings)
-    router = make(settings, ledger=SqliteLedger(None))
+    make, allowed, job = pickle.loads(recipe)  # noqa: S301 - the caller's own, over the executor's pickle
+    settings = with_keys(make.args[0])
+    router = make.func(settings, **make.keywords, ledger=SqliteLedger(None))
     router.code_allowed = allowed
     return router, settings, job
 
@@ -328,6 +292,11 @@ def _returned(outcome: Outcome, settings: Settings) -> Outcome:
         keys = " and no ".join(missing)
         row = replace(row, error=f"{row.error} (the worker at {platform.node()} has no {keys})")
     return replace(outcome, row=row, attempts=attempts)
+
+
+def _lost(tasks: Sequence[Task], status: RowStatus, told: str) -> list[Outcome]:
+    sent = status == "error"
+    return [Outcome(task, without_answer(task, status, told, sent=sent)) for task in tasks]
 
 
 def _why(error: BaseException) -> str:
