@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from nbroute.classify.embedding import EmbeddingClassifier, Method
-from nbroute.classify.examples import Example, ExampleVectors, read_examples, shipped
+from nbroute.classify.examples import Example, ExampleVectors, shipped
 from nbroute.classify.hybrid import CautiousClassifier
 from nbroute.classify.learned import LearnedClassifier
 from nbroute.classify.model import ModelClassifier
@@ -30,6 +30,7 @@ from nbroute.engine.feedback import keep_label, labels_frame
 from nbroute.errors import RecordError, SettingsError, did_you_mean
 from nbroute.evaluate import model_file
 from nbroute.evaluate.training import Fitted, fit
+from nbroute.evaluate.training_data import read_examples
 from nbroute.evaluate.whatif import WhatIf, what_if
 from nbroute.ladders import LOCAL_MODEL, spread, validate
 from nbroute.providers import models

@@ -122,7 +122,7 @@ def test_a_pure_layer_has_no_clock_no_chance_no_environment(path):
 #: What reads or writes a file; package data is read through `importlib.resources.files`.
 FILE_CALLS = {"open", "read_text", "read_bytes", "write_text", "write_bytes", "mkdir", "unlink"}
 #: Writes the one file that its caller names.
-WRITES_A_FILE = {"report/figure.py", "classify/examples.py"}
+WRITES_A_FILE = {"report/figure.py"}
 
 
 def file_calls(path: Path) -> set[str]:

@@ -20,7 +20,6 @@ from nbroute.classify.examples import (
     Example,
     ExampleVectors,
     compared_text,
-    read_examples,
     shipped,
     tier_of,
 )
@@ -28,6 +27,7 @@ from nbroute.classify.hybrid import HybridClassifier
 from nbroute.classify.rules import RulesClassifier
 from nbroute.embedders.wordllama import WordLlamaEmbedder, available
 from nbroute.errors import AuthError, RateLimited, SettingsError
+from nbroute.evaluate.training_data import read_examples
 from nbroute.types import Attempt, Ladder, Tier
 
 DATA = Path(__file__).parent / "data"
@@ -420,7 +420,7 @@ def test_bad_examples_are_settings_errors_that_say_where(source, message):
         (b"prompt,tier\n", "no examples in it"),
         (b"text,label\na,cheap\n", "has no column 'prompt', but 'text', 'label'"),
         (b"prompt,tier\nonly a prompt\n", "line 2 of own.csv has the tier ''"),
-        (b"prompt,tier\n\xff\xfe\x00,cheap\n", "no CSV in UTF-8"),
+        (b"prompt,tier\n\xff\xfe\x00,cheap\n", "not a CSV in UTF-8"),
         (b"prompt,tier\n" + b"x" * 200_000 + b",cheap\n", "field larger than field limit"),
     ],
 )

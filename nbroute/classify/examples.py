@@ -1,4 +1,4 @@
-"""Labelled example prompts: the shipped ones, and one's own from a table, a file or a dict.
+"""Labelled example prompts with their vectors, and what of a prompt is made a vector of.
 
 The shipped examples were written for nbroute, apart from the prompts that it is measured on.
 """
@@ -8,16 +8,14 @@ from __future__ import annotations
 import csv
 import io
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from itertools import chain
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
+from typing import TYPE_CHECKING
 
 from nbroute.classify.instruction import instruction
-from nbroute.errors import SettingsError, did_you_mean
+from nbroute.errors import SettingsError
 from nbroute.types import Attempt, Ladder
 
 if TYPE_CHECKING:
@@ -26,7 +24,6 @@ if TYPE_CHECKING:
 
 #: The tiers of the shipped examples, cheapest first: those of the second article.
 LABELS = ("SIMPLE", "MEDIUM", "COMPLEX", "FRONTIER")
-COLUMNS = ("prompt", "tier")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,20 +34,12 @@ class Example:
     tier: str
 
 
-class _Row(NamedTuple):
-    """What stands in a source, unchecked, and where."""
-
-    place: str
-    prompt: Any
-    tier: Any
-
-
 @cache
 def shipped() -> tuple[Example, ...]:
     """The examples that come with nbroute, over 75 for each of LABELS, in several languages."""
-    source = resources.files("nbroute.classify").joinpath("data", "examples.csv")
-    lines = io.StringIO(source.read_text(encoding="utf-8"), newline="")
-    return tuple(Example(row["prompt"], row["tier"]) for row in csv.DictReader(lines))
+    text = resources.files(__package__).joinpath("data", "examples.csv").read_text("utf-8")
+    rows = csv.DictReader(io.StringIO(text, newline=""))
+    return tuple(Example(row["prompt"], row["tier"]) for row in rows)
 
 
 def tier_of(label: str, ladder: Ladder) -> str | None:
@@ -64,152 +53,6 @@ def tier_of(label: str, ladder: Ladder) -> str | None:
     if label not in LABELS:
         return None
     return ladder.names[(2 * LABELS.index(label) + 1) * len(ladder.tiers) // (2 * len(LABELS))]
-
-
-def read_examples(source: Any, ladder: Ladder) -> tuple[Example, ...]:
-    """One's own examples for that ladder; they stand in for the shipped ones.
-
-    `source` is a DataFrame or the path of a CSV with the columns prompt and tier, a dict
-    prompt -> tier or tier -> prompts, or pairs (prompt, tier). Tiers in any case will do.
-    SettingsError where it cannot be read, a tier does not exist or has no example, a prompt is
-    empty, or one prompt has two tiers.
-    """
-    found: dict[str, tuple[str, _Row]] = {}
-    for row in _rows(source):
-        prompt, tier = _prompt(row), _tier(row, ladder)
-        told, before = found.setdefault(prompt.strip(), (tier, row))
-        if told != tier:
-            raise SettingsError(
-                f"{row.place} labels {_short(prompt)!r} {tier}, but {before.place} labels it "
-                f"{told}: keep one of the two."
-            )
-    return _complete(tuple(Example(row.prompt, tier) for tier, row in found.values()), ladder)
-
-
-def _complete(examples: tuple[Example, ...], ladder: Ladder) -> tuple[Example, ...]:
-    if not examples:
-        raise SettingsError(
-            f"there are no examples in it: give at least one prompt for each of {_names(ladder)}."
-        )
-    bare = [name for name in ladder.names if name not in {one.tier for one in examples}]
-    if bare:
-        raise SettingsError(
-            f"no example for the tier {' or '.join(map(repr, bare))}: add one, or teach single "
-            "prompts with `router.teach(prompt, tier)`, which keeps the shipped examples."
-        )
-    return examples
-
-
-def _prompt(row: _Row) -> str:
-    if not isinstance(row.prompt, str) or not row.prompt.strip():
-        raise SettingsError(
-            f"{row.place} has the prompt {row.prompt!r}: write a text there, or leave it out."
-        )
-    return row.prompt
-
-
-def _tier(row: _Row, ladder: Ladder) -> str:
-    asked = str(row.tier).strip()
-    alike = [name for name in ladder.names if name.casefold() == asked.casefold()]
-    tier = asked if asked in alike else next(iter(alike), None)
-    if tier is None:
-        raise SettingsError(
-            f"{row.place} has the tier {row.tier!r}, which ladder {ladder.name!r} does not have: "
-            f"{did_you_mean(asked, ladder.names)}"
-        )
-    return tier
-
-
-def _rows(source: Any) -> Iterator[_Row]:
-    if isinstance(source, str | Path):
-        return _file_rows(Path(source).expanduser())
-    if hasattr(source, "columns"):
-        return _frame_rows(source)
-    if isinstance(source, Mapping):
-        return _mapping_rows(source)
-    if isinstance(source, Iterable) and not isinstance(source, bytes):
-        return _pair_rows(source)
-    raise SettingsError(
-        f"examples cannot be read from {type(source).__name__}: give a DataFrame, the path of a "
-        "CSV, a dict prompt -> tier, or pairs (prompt, tier)."
-    )
-
-
-def _file_rows(path: Path) -> Iterator[_Row]:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            yield from _table_rows(file, path)
-    except OSError as error:
-        reason = error.strerror or error
-        raise SettingsError(
-            f"cannot read the examples in {str(path)!r}: {reason}; name a CSV file."
-        ) from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise SettingsError(
-            f"{str(path)!r} is no CSV in UTF-8 ({error}): save it as one, with the columns "
-            "prompt and tier."
-        ) from error
-
-
-def _table_rows(file: TextIO, path: Path) -> Iterator[_Row]:
-    header = file.readline()
-    if not header.strip():
-        raise SettingsError(f"{str(path)!r} is empty: give a CSV with the columns prompt and tier.")
-    # Spreadsheets write semicolons where the comma marks decimals.
-    delimiter = max(",;\t", key=header.count)
-    table = csv.reader(chain([header], file), delimiter=delimiter)
-    prompt, tier = _columns([name.strip() for name in next(table)], str(path))
-    for cells in table:
-        if any(cells):
-            padded = [*cells, *[""] * (prompt + tier + 1)]
-            yield _Row(f"line {table.line_num} of {path.name}", padded[prompt], padded[tier])
-
-
-def _frame_rows(frame: Any) -> Iterator[_Row]:
-    prompt, tier = _columns([str(name) for name in frame.columns], "the table")
-    names = list(frame.columns)
-    values = zip(frame.index, frame[names[prompt]], frame[names[tier]], strict=True)
-    for index, asked, label in values:
-        yield _Row(f"row {index!r} of the table", asked, label)
-
-
-def _columns(names: list[str], where: str) -> tuple[int, int]:
-    lowered = [name.casefold() for name in names]
-    for column in COLUMNS:
-        if column not in lowered:
-            raise SettingsError(
-                f"{where} has no column {column!r}, but {', '.join(map(repr, names)) or 'none'}: "
-                "name the two columns prompt and tier."
-            )
-    return lowered.index("prompt"), lowered.index("tier")
-
-
-def _mapping_rows(mapping: Mapping[Any, Any]) -> Iterator[_Row]:
-    for number, (key, value) in enumerate(mapping.items(), 1):
-        place = f"entry {number} of the dict"
-        if isinstance(value, list | tuple | set | frozenset):
-            yield from (_Row(place, prompt, key) for prompt in value)
-        else:
-            yield _Row(place, key, value)
-
-
-def _pair_rows(pairs: Iterable[Any]) -> Iterator[_Row]:
-    for number, pair in enumerate(pairs, 1):
-        if isinstance(pair, Example):
-            yield _Row(f"example {number}", pair.prompt, pair.tier)
-        elif isinstance(pair, list | tuple) and len(pair) == len(COLUMNS):
-            yield _Row(f"pair {number}", *pair)
-        else:
-            raise SettingsError(f"example {number} is {pair!r:.80}: give a pair (prompt, tier).")
-
-
-def _names(ladder: Ladder) -> str:
-    return ", ".join(map(repr, ladder.names))
-
-
-def _short(prompt: str) -> str:
-    line = " ".join(prompt.split())
-    return line if len(line) <= 40 else f"{line[:40]}..."
 
 
 #: Texts -> one vector each (n x d), and the calls that this cost.

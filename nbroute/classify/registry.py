@@ -29,17 +29,11 @@ Choice = str | tuple[str, str] | Decision
 
 def forced(tier: str, ladder: Ladder) -> Decision:
     """The decision for a tier that the user named, in any case; SettingsError if unknown."""
-    known = _known(tier, ladder)
+    known = ladder.named(tier)
     if known is None:
         cure = did_you_mean(tier, ladder.names)
         raise SettingsError(f"unknown tier {tier!r:.80} on ladder {ladder.name!r}: {cure}")
     return Decision(known, "forced", f"forced: {known} was asked for")
-
-
-def _known(name: str, ladder: Ladder) -> str | None:
-    alike = [tier for tier in ladder.names if tier.casefold() == name.casefold()]
-    exact = [tier for tier in alike if tier == name]
-    return next(iter(exact + alike), None)
 
 
 class FunctionClassifier:
@@ -77,7 +71,7 @@ class FunctionClassifier:
     def _tier(self, name: object, value: object, ladder: Ladder) -> str:
         if not isinstance(name, str):
             raise SettingsError(f"{self._what()} returned {value!r}; {_wanted(ladder)}")
-        known = _known(name, ladder)
+        known = ladder.named(name)
         if known is None:
             cure = did_you_mean(name, ladder.names)
             raise SettingsError(f"{self._what()} returned {value!r}, which is no tier: {cure}")

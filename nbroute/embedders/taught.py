@@ -50,11 +50,10 @@ class TaughtExamples:
         """
         if not isinstance(prompt, str) or not prompt.strip():
             raise PromptError("there is no prompt to teach: give its text.")
-        alike = [name for name in ladder.names if name.casefold() == str(tier).casefold()]
-        if not alike:
+        known = ladder.named(str(tier))
+        if known is None:
             cure = did_you_mean(tier, ladder.names)
             raise SettingsError(f"unknown tier {tier!r:.80} on ladder {ladder.name!r}: {cure}")
-        known = tier if tier in alike else alike[0]
         example = Example(sendable(prompt.strip()), known)
         self._write(example.prompt, known, ladder.name)
         return example

@@ -1,17 +1,19 @@
-"""Training data: a frame or a CSV file -> prompts, the tier that each needs, and groups."""
+"""Labelled prompts of the user's own: to train a classifier on, and as examples for one."""
 
 from __future__ import annotations
 
+import csv
 import math
 import re
 import zlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nbroute.classify.examples import tier_of
+from nbroute.classify.examples import Example, tier_of
 from nbroute.errors import SettingsError, did_you_mean
 from nbroute.types import Ladder
 
@@ -208,3 +210,129 @@ def _shingles(prompt: str) -> np.ndarray:
     shingles = {" ".join(words[start : start + _SHINGLE]) for start in ends}
     codes = [zlib.crc32(s.encode("utf-8", "surrogatepass")) % _PRIME for s in shingles]
     return np.array(codes, dtype=np.int64)
+
+
+class _Row(NamedTuple):
+    """What stands in a source of examples, unchecked, and where."""
+
+    place: str
+    prompt: Any
+    tier: Any
+
+
+def read_examples(source: Any, ladder: Ladder) -> tuple[Example, ...]:
+    """One's own examples for that ladder; they stand in for the shipped ones.
+
+    `source` is a DataFrame or the path of a CSV with the columns prompt and tier, a dict
+    prompt -> tier or tier -> prompts, or pairs (prompt, tier). Tiers in any case will do.
+    SettingsError where it cannot be read, a tier does not exist or has no example, a prompt is
+    empty, or one prompt has two tiers.
+    """
+    found: dict[str, tuple[str, _Row]] = {}
+    for row in _rows(source):
+        if not isinstance(row.prompt, str) or not row.prompt.strip():
+            raise SettingsError(
+                f"{row.place} has the prompt {row.prompt!r}: write a text there, or leave it out."
+            )
+        tier = ladder.named(str(row.tier).strip())
+        if tier is None:
+            raise SettingsError(
+                f"{row.place} has the tier {row.tier!r}, which ladder {ladder.name!r} does not "
+                f"have: {did_you_mean(str(row.tier).strip(), ladder.names)}"
+            )
+        told, before = found.setdefault(row.prompt.strip(), (tier, row))
+        if told != tier:
+            line = " ".join(row.prompt.split())
+            short = line if len(line) <= 40 else f"{line[:40]}..."
+            raise SettingsError(
+                f"{row.place} labels {short!r} {tier}, but {before.place} labels it {told}: "
+                "keep one of the two."
+            )
+    if not found:
+        names = ", ".join(map(repr, ladder.names))
+        raise SettingsError(
+            f"there are no examples in it: give at least one prompt for each of {names}."
+        )
+    bare = [name for name in ladder.names if name not in {tier for tier, _ in found.values()}]
+    if bare:
+        raise SettingsError(
+            f"no example for the tier {' or '.join(map(repr, bare))}: add one, or teach single "
+            "prompts with `router.teach(prompt, tier)`, which keeps the shipped examples."
+        )
+    return tuple(Example(row.prompt, tier) for tier, row in found.values())
+
+
+def _rows(source: Any) -> Iterator[_Row]:
+    if isinstance(source, str | Path):
+        yield from _file_rows(Path(source).expanduser())
+    elif hasattr(source, "columns"):
+        names = list(source.columns)
+        prompt, tier = _columns([str(name) for name in names], "the table")
+        values = zip(source.index, source[names[prompt]], source[names[tier]], strict=True)
+        for index, asked, label in values:
+            yield _Row(f"row {index!r} of the table", asked, label)
+    elif isinstance(source, Mapping):
+        for number, (key, value) in enumerate(source.items(), 1):
+            place = f"entry {number} of the dict"
+            if isinstance(value, list | tuple | set | frozenset):
+                yield from (_Row(place, prompt, key) for prompt in value)
+            else:
+                yield _Row(place, key, value)
+    elif isinstance(source, Iterable) and not isinstance(source, bytes):
+        yield from _pair_rows(source)
+    else:
+        raise SettingsError(
+            f"examples cannot be read from {type(source).__name__}: give a DataFrame, the path of "
+            "a CSV, a dict prompt -> tier, or pairs (prompt, tier)."
+        )
+
+
+def _pair_rows(pairs: Iterable[Any]) -> Iterator[_Row]:
+    for number, pair in enumerate(pairs, 1):
+        if isinstance(pair, Example):
+            yield _Row(f"example {number}", pair.prompt, pair.tier)
+        elif isinstance(pair, list | tuple) and len(pair) == 2:
+            yield _Row(f"pair {number}", *pair)
+        else:
+            raise SettingsError(f"example {number} is {pair!r:.80}: give a pair (prompt, tier).")
+
+
+def _file_rows(path: Path) -> Iterator[_Row]:
+    """The rows of a CSV, without pandas: a session that only has examples does not load it."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            header = file.readline()
+            if not header.strip():
+                raise SettingsError(
+                    f"{str(path)!r} is empty: give a CSV with the columns prompt and tier."
+                )
+            # Spreadsheets write semicolons where the comma marks decimals.
+            delimiter = max(",;\t", key=header.count)
+            table = csv.reader(chain([header], file), delimiter=delimiter)
+            prompt, tier = _columns([name.strip() for name in next(table)], str(path))
+            for cells in table:
+                if any(cells):
+                    padded = [*cells, *[""] * (prompt + tier + 1)]
+                    place = f"line {table.line_num} of {path.name}"
+                    yield _Row(place, padded[prompt], padded[tier])
+    except OSError as error:
+        raise SettingsError(
+            f"cannot read the examples in {str(path)!r}: {error.strerror or error}; name a CSV "
+            "file."
+        ) from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise SettingsError(
+            f"{str(path)!r} is not a CSV in UTF-8 ({error}): save it as one, with the columns "
+            "prompt and tier."
+        ) from error
+
+
+def _columns(names: list[str], where: str) -> tuple[int, int]:
+    lowered = [name.casefold() for name in names]
+    for column in ("prompt", "tier"):
+        if column not in lowered:
+            raise SettingsError(
+                f"{where} has no column {column!r}, but {', '.join(map(repr, names)) or 'none'}: "
+                "name the two columns prompt and tier."
+            )
+    return lowered.index("prompt"), lowered.index("tier")

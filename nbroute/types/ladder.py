@@ -62,7 +62,7 @@ class Tier:
 
 @dataclass(frozen=True, slots=True)
 class Ladder:
-    """The tiers from the cheapest to the dearest; `default` is taken where nothing decides."""
+    """The tiers, cheapest first; `default` is taken where nothing decides."""
 
     name: str
     tiers: tuple[Tier, ...]
@@ -72,6 +72,12 @@ class Ladder:
     def names(self) -> tuple[str, ...]:
         """The tiers' names, cheapest first."""
         return tuple(tier.name for tier in self.tiers)
+
+    def named(self, name: str) -> str | None:
+        """The tier's name as the ladder writes it, for a name in any case; None if unknown."""
+        if name in self.names:
+            return name
+        return next((tier for tier in self.names if tier.casefold() == name.casefold()), None)
 
     def index(self, name: str) -> int:
         """The place of the tier, 0 for the cheapest; ValueError where there is none."""
