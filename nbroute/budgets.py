@@ -16,8 +16,6 @@ from nbroute.pricing import format_usd
 from nbroute.types import (
     Attempt,
     Cap,
-    Notice,
-    Observer,
     ProviderKind,
     Refusal,
     Request,
@@ -166,12 +164,11 @@ def clean(prompt: str) -> tuple[str, int]:
     return _UNSENDABLE.subn("", prompt)
 
 
-def checked_prompt(
-    prompt: object, limits: Limits, observe: Observer, price: Callable[[int], str]
-) -> str:
-    """The prompt as it can be sent; PromptError where it is empty, too long or no text.
+def checked_prompt(prompt: object, limits: Limits, price: Callable[[int], str]) -> tuple[str, str]:
+    """The prompt as it can be sent, and what should be told of that, if anything.
 
-    `price` says what a number of tokens costs.
+    PromptError where it is empty, too long or not text; `price` says what a number of tokens
+    costs.
     """
     if not isinstance(prompt, str):
         msg = f"a prompt is text, not {type(prompt).__name__}: {prompt!r:.60}"
@@ -180,10 +177,14 @@ def checked_prompt(
     if not text.strip(_BLANK):
         raise PromptError("the prompt is empty: write one with letters or digits in it")
     if len(text) > limits.max_prompt_chars:
-        raise PromptError(_too_long(text, limits, price))
-    if removed:
-        observe(Notice(f"{removed} control characters were taken out of the prompt"))
-    return text
+        tokens = pricing.estimate_tokens(text)
+        raise PromptError(
+            f"the prompt has {len(text):,} characters (about {tokens:,} tokens: {price(tokens)}), "
+            f"over the limit of {limits.max_prompt_chars:,}; shorten it, or raise "
+            "max_prompt_chars in nbroute.toml"
+        )
+    told = f"{removed} control characters were taken out of the prompt" if removed else ""
+    return text, told
 
 
 def worst_case(request: Request, tier: Tier, kind: ProviderKind) -> Decimal | None:
@@ -191,12 +192,3 @@ def worst_case(request: Request, tier: Tier, kind: ProviderKind) -> Decimal | No
     tokens = sum(pricing.estimate_tokens(message.content) for message in request.messages)
     full = replace(tier, max_tokens=request.max_tokens)
     return pricing.cost_range(tokens, full, request.model, kind)[1].usd
-
-
-def _too_long(prompt: str, limits: Limits, price: Callable[[int], str]) -> str:
-    tokens = pricing.estimate_tokens(prompt)
-    return (
-        f"the prompt has {len(prompt):,} characters (about {tokens:,} tokens: {price(tokens)}), "
-        f"over the limit of {limits.max_prompt_chars:,}; shorten it, or raise max_prompt_chars "
-        "in nbroute.toml"
-    )

@@ -23,8 +23,7 @@ from nbroute.embedders import wordllama
 from nbroute.embedders.openai_compatible import OpenAIEmbedder
 from nbroute.embedders.remembered import RememberedEmbedder
 from nbroute.embedders.taught import TaughtExamples
-from nbroute.engine.context import EmbedTexts, Parts, Senses, Spec
-from nbroute.engine.dispatch import Dispatcher
+from nbroute.engine.context import EmbedTexts, Parts, Resources, Spec
 from nbroute.engine.engine import Engine
 from nbroute.engine.feedback import keep_label, labels_frame
 from nbroute.errors import RecordError, SettingsError, did_you_mean
@@ -115,11 +114,15 @@ class Router(Engine):
         super().__init__(
             Parts(
                 ladder=steps,
-                dispatcher=_dispatcher(chosen, providers, recording),
+                providers=providers,
+                cache=recording or _cache(chosen),
+                request_key=recording.key if recording else _keys(providers),
                 classifier_for=self._deciders.classifier_for,
                 classifier_tier=asked,
                 embedder=self._deciders.embedder,
                 ledger=_ledger(chosen, ledger),
+                recorder=lambda: self._deciders.recorder,
+                replay=recording,
                 limits=chosen.limits,
                 cache_mode=chosen.cache,
                 agreement=chosen.agreement,
@@ -127,6 +130,7 @@ class Router(Engine):
                 baseline=chosen.baseline if chosen.baseline in steps.names else steps.names[-1],
                 session=session or new_id(),
                 clock=time.time,
+                timer=time.perf_counter,
                 new_id=new_id,
                 hash_text=hash_text,
             )
@@ -158,7 +162,7 @@ class Router(Engine):
         """
         made = None if path is None else recorder_of(self, path, self._deciders)
         old = self._deciders.recorder
-        self._deciders.recorder = self.parts.dispatcher.recorder = made
+        self._deciders.recorder = made
         if old is not None:
             old.close()
         return made
@@ -331,14 +335,6 @@ def _chosen(
     return settings if replay is None else replayed(settings, Path(replay).expanduser().absolute())
 
 
-def _dispatcher(
-    settings: Settings, providers: Mapping[str, Provider], recording: Recording | None
-) -> Dispatcher:
-    if recording is not None:
-        return Dispatcher(providers, recording, recording.key, replay=recording)
-    return Dispatcher(providers, _cache(settings), _keys(providers))
-
-
 def _cache(settings: Settings) -> MemoryCache | FileCache:
     return FileCache(settings.cache_file) if settings.cache_file else MemoryCache()
 
@@ -484,28 +480,28 @@ class Deciders:
         self._vectors = beside.with_name("vectors.sqlite3")
         self.learned_file: Path = settings.classifier.file or beside.with_name("learned.npz")
 
-    def classifier_for(self, asked: Spec | None, senses: Senses | None) -> Classifier:
-        """The classifier asked for; with no `senses` our rules stand in for what would send.
+    def classifier_for(self, asked: Spec | None, resources: Resources | None) -> Classifier:
+        """The classifier asked for; with no `resources` our rules stand in for what would send.
 
         `step_up_below` of the settings is put round it, unless it is a cautious one already.
         """
-        found = self._classifier_for(asked, senses)
+        found = self._classifier_for(asked, resources)
         threshold = self._settings.classifier.step_up_below
         if not threshold or isinstance(found, CautiousClassifier):
             return found
         return CautiousClassifier(found, threshold)
 
-    def _classifier_for(self, asked: Spec | None, senses: Senses | None) -> Classifier:
+    def _classifier_for(self, asked: Spec | None, resources: Resources | None) -> Classifier:
         tier = self._tier
         model: Classifier = self.rules
-        if senses is not None:
-            model = ModelClassifier(senses.ask, provider=tier.provider, model=tier.model)
+        if resources is not None:
+            model = ModelClassifier(resources.ask, provider=tier.provider, model=tier.model)
         others: dict[str, Callable[[], Classifier]] = {
-            "embedding": partial(self._by_examples, "neighbours", senses),
-            "embedding:centroid": partial(self._by_examples, "centroid", senses),
+            "embedding": partial(self._by_examples, "neighbours", resources),
+            "embedding:centroid": partial(self._by_examples, "centroid", resources),
             "learned": self._learned,
         }
-        threshold = self._settings.classifier.threshold if senses else 0
+        threshold = self._settings.classifier.threshold if resources else 0
         spec = self.default if asked is None else asked
         return resolve(spec, rules=self.rules, model=model, threshold=threshold, others=others)
 
@@ -585,8 +581,8 @@ class Deciders:
         kept = RememberedEmbedder(made, self._vectors, announce=self._announce)
         return RecordingEmbedder(kept, lambda: self._recorder, self._announce)
 
-    def _by_examples(self, method: Method, senses: Senses | None) -> Classifier:
-        embed = senses.embed if senses else self._free_embed()
+    def _by_examples(self, method: Method, resources: Resources | None) -> Classifier:
+        embed = resources.embed if resources else self._free_embed()
         if embed is None:
             return self.rules
         name = "embedding" if method == "neighbours" else f"embedding:{method}"
@@ -675,14 +671,14 @@ def recording_of(
 def recorder_of(router: Router, path: str | Path, deciders: Deciders) -> Recorder:
     """A recorder of that router's answers; SettingsError for one that replays."""
     settings, parts = router.settings, router.parts
-    if parts.dispatcher.replay is not None:
+    if parts.replay is not None:
         raise SettingsError(
             f"{settings.origin.partition(',')[0]}: what it answers is recorded already; "
             "`%route use PROFILE` continues with a profile that can be recorded"
         )
     if not str(path).strip() or "\0" in str(path):
         raise SettingsError(f"record takes the name of a file, such as 'talk.rec', not {path!r}")
-    providers, tier = parts.dispatcher.providers, parts.classifier_tier
+    providers, tier = parts.providers, parts.classifier_tier
     embedder = deciders.embedder_name() or "auto"
     targets = [target.provider for step in parts.ladder.tiers for target in step.targets]
     asked = dict.fromkeys([*targets, tier.provider, embedder])
@@ -706,6 +702,6 @@ def recorder_of(router: Router, path: str | Path, deciders: Deciders) -> Recorde
 
 def scrubber_of(router: Router) -> Scrubber:
     """What takes this router's keys, and those of the environment, out of a text."""
-    providers = router.parts.dispatcher.providers.values()
+    providers = router.parts.providers.values()
     keys = [key for provider in providers for key in secrets_of(provider)]
     return Scrubber(keys, lambda: known_keys(router.settings))

@@ -9,9 +9,8 @@ from itertools import count
 import numpy as np
 import pytest
 
-from nbroute import pricing
 from nbroute.budgets import Guard, Limits, caps, with_budget, worst_case
-from nbroute.engine.attempts import Journal, journaled
+from nbroute.engine.attempts import AttemptLog, estimate
 from nbroute.errors import (
     BudgetExceeded,
     RecordError,
@@ -65,11 +64,9 @@ def journal(ledger):
     ids = map("a{}".format, count(1))
 
     def make(guard=None, *, template=TEMPLATE, observe=lambda event: None, ledger=ledger):
-        return Journal(
+        return AttemptLog(
             template,
             ledger=ledger,
-            price=pricing.cost_of,
-            count_tokens=pricing.estimate_tokens,
             clock=lambda: NOON,
             new_id=lambda: next(ids),
             observe=observe,
@@ -303,8 +300,8 @@ def test_a_verdict_is_written_to_the_answer_that_it_is_of(journal, box, ledger):
     for attempt in (low, high):
         written.close(attempt, reply(rating=7.0, logprob=-0.5, id="gen-1"), TIER)
 
-    rejected = written.reject(low, Verdict(False, "length", "too short"))
-    unused = written.unused(high.id, "they agree")
+    rejected = written.reject(low.id, Verdict(False, "length", "too short"))
+    unused = written.mark(high.id, status="unused", error="they agree")
 
     assert ("rejected", "length: too short") == (rejected.status, rejected.error)
     assert ("unused", "they agree") == (unused.status, unused.error)
@@ -325,14 +322,14 @@ def test_an_answer_that_takes_the_place_of_a_lower_tiers_is_marked_as_escalated(
     written = journal()
     attempt = written.close(open_one(written, box), reply(), TIER)
 
-    assert written.escalated(attempt).escalated
+    assert written.mark(attempt.id, escalated=True).escalated
     assert ledger.rows()[0]["escalated"]
 
 
 def test_an_answer_out_of_the_cache_holds_nothing_and_has_no_bill_to_ask_for(journal, box):
     written = journal(limited("0.001"))
 
-    attempt = written.answer_from_cache(REQUEST, TIER, box, reply(id="gen-1"), "answer")
+    attempt = written.reuse(REQUEST, TIER, box, reply(id="gen-1"), "answer")
 
     assert (Decimal(0), None, None) == (
         attempt.cost_usd,
@@ -345,8 +342,8 @@ def test_a_timed_out_call_is_counted_as_far_as_it_may_have_been_billed(journal, 
     written = journal()
     attempt = open_one(written, box)
 
-    estimate = written.estimate(REQUEST, "")
-    failed = written.fail(attempt, replace(reply(""), usage=estimate), TIER, TimedOut("late"))
+    usage = estimate(REQUEST)
+    failed = written.fail(attempt, replace(reply(""), usage=usage), TIER, TimedOut("late"))
 
     assert (Decimal("0.000001"), None) == (failed.cost_usd, failed.reserved_usd)
 
@@ -365,8 +362,8 @@ class Words:
 
 
 def embedded(journal, embedder, tier, texts, made):
-    with journaled(journal, embedder, tier, texts) as keep:
-        return keep(made)
+    attempt = journal.open_embedding(embedder, tier, texts)
+    return journal.close_embedding(attempt, made, tier)
 
 
 def test_vectors_from_an_endpoint_are_an_attempt_at_their_price(journal, ledger):
@@ -410,11 +407,8 @@ def test_tokens_that_an_embedder_did_not_count_are_estimated(journal):
 def test_vectors_over_the_budget_are_not_asked_for(journal, ledger):
     guard = Guard(Limits(budget_usd=Decimal("0.000001")))
 
-    with (
-        pytest.raises(BudgetExceeded),
-        journaled(journal(guard=guard), Words("remote"), TIER, ["a word " * 100]),
-    ):
-        raise AssertionError("it was sent")
+    with pytest.raises(BudgetExceeded):
+        journal(guard=guard).open_embedding(Words("remote"), TIER, ["a word " * 100])
 
     assert [] == ledger.rows()
 
@@ -424,8 +418,9 @@ def test_what_failing_vectors_had_cost_is_written_down(journal, ledger):
     error.usage = Usage(1000)
     tier = replace(TIER, model="tiny-embed")
 
-    with pytest.raises(Unavailable), journaled(journal(), Words("remote"), tier, ["a"]):
-        raise error
+    written = journal()
+
+    written.fail_embedding(written.open_embedding(Words("remote"), tier, ["a"]), tier, error)
 
     assert ("error", Decimal("0.001")) == (ledger.rows()[0]["status"], ledger.spend().usd)
 

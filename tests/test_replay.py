@@ -279,7 +279,7 @@ def test_the_ladder_is_the_recorded_one_whatever_is_configured_here(talk, monkey
 
     assert "two-tier" == router.ladder.name
     assert Decimal("0.5") == router.limits.budget_usd
-    assert {"simulated"} == {one.kind for one in router.parts.dispatcher.providers.values()}
+    assert {"simulated"} == {one.kind for one in router.parts.providers.values()}
     assert "replaying talk.rec, recorded on profile simulated" in router.settings.origin
 
 

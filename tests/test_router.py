@@ -572,7 +572,7 @@ def test_a_result_of_another_ladder_is_escalated_by_naming_a_tier(make_router, r
     renamed = tuple(replace(t, name=f"{t.name}2") for t in LADDER.tiers)
     other = make_router(ladder=replace(LADDER, tiers=renamed, default="LOW2"))
 
-    with pytest.raises(errors.SettingsError, match="'LOW' is no tier of ladder"):
+    with pytest.raises(errors.SettingsError, match="'LOW' is not a tier of ladder"):
         other.escalate(foreign)
     assert "TOP2" == other.escalate(foreign, "TOP2").tier
 

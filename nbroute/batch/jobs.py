@@ -168,7 +168,7 @@ def unfit(item: Any) -> PromptError | None:
 
 
 def _described(router: Engine, options: Mapping[str, Any]) -> dict[str, str]:
-    providers = router.parts.dispatcher.providers.values()
+    providers = router.parts.providers.values()
     endpoints = [(one.name, getattr(one, "base_url", "")) for one in providers]
     settings = getattr(router, "settings", None)
     given = getattr(router, "given", {}).get("classifier")

@@ -1,19 +1,19 @@
-"""What happened in one routed call, priced and written down as it happens.
+"""The attempts of one call: opened, priced and settled, and written down as they happen.
 
-Each attempt is appended before it is sent (`running`, its worst case reserved), every few
-seconds while its answer streams in, and once more when it has ended; the last row of an
-attempt counts. So a killed kernel leaves at most those seconds unaccounted.
+Each attempt is appended to the ledger before it is sent (`running`, its worst case reserved),
+every few seconds while its answer streams in, and once more when it has ended; the last row of
+an attempt counts. So a killed kernel leaves at most those seconds unaccounted.
 """
 
 from __future__ import annotations
 
-import contextlib
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from decimal import Decimal
 from typing import Any, Protocol, cast
 
+from nbroute import pricing
 from nbroute.budgets import Guard, over_budget, worst_case
 from nbroute.errors import ProviderError, RecordError, TimedOut, named
 from nbroute.pricing import estimate_tokens, format_usd
@@ -28,21 +28,18 @@ from nbroute.types import (
     Notice,
     Observer,
     Provider,
-    ProviderKind,
     Purpose,
     Reply,
     Request,
+    Rung,
     Tier,
     Usage,
     Verdict,
 )
 
-Pricer = Callable[[Usage, Tier, str, ProviderKind], Cost]
-TokenCounter = Callable[[str], int]
 
-
-class Journal:
-    """The attempts of one call; `template` holds the fields that they share.
+class AttemptLog:
+    """The attempts of one call and the verdicts on them; `template` has the fields they share.
 
     Threads may share it. `guard` holds what the call may cost, None is no limit.
     """
@@ -52,8 +49,6 @@ class Journal:
         template: Attempt,
         *,
         ledger: Ledger,
-        price: Pricer,
-        count_tokens: TokenCounter,
         clock: Callable[[], float],
         new_id: Callable[[], str],
         observe: Observer,
@@ -61,20 +56,19 @@ class Journal:
     ) -> None:
         self.template = template
         self.attempts: list[Attempt] = []
-        self.observe = observe
-        self.guard = guard or Guard()
+        self.rungs: list[Rung] = []
+        self._guard = guard or Guard()
         self._lock = threading.RLock()
-        self._ledger = ledger
-        self._price = price
-        self._count_tokens = count_tokens
-        self._clock = clock
-        self._new_id = new_id
+        self._ledger, self._observe = ledger, observe
+        self._clock, self._new_id = clock, new_id
         self._warned = False
 
     def spent(self) -> Decimal:
         """US dollars so far, known ones, with what is reserved for attempts that still run."""
+        nothing = Decimal(0)
         with self._lock:
-            return sum(map(_held, self.attempts), Decimal(0))
+            held = [max(a.cost_usd or nothing, a.reserved_usd or nothing) for a in self.attempts]
+        return sum(held, nothing)
 
     def decided(self, decision: Decision) -> None:
         """From here on, attempts say who chose the tier and why."""
@@ -92,114 +86,13 @@ class Journal:
         Checking and writing are one step. BudgetExceeded where the worst case is over a limit
         of the guard's, RecordError where the ledger cannot tell; then nothing is written.
         """
-        parts = self.priced(self.estimate(request, ""), tier, request.model, provider.kind)
-        parts |= {"status": "running", "reserved_usd": worst_case(request, tier, provider.kind)}
-        return self.begin(self._drafted(request, tier, provider, purpose, **parts))
+        drafted = self._drafted(request, tier, provider, purpose)
+        running = priced(drafted, estimate(request), tier)
+        return self._begin(running, worst_case(request, tier, provider.kind))
 
-    def begin(self, attempt: Attempt) -> Attempt:
-        """Write down that the attempt runs, if its `reserved_usd` is within every limit."""
-        with self._lock:
-            self.guard.check(attempt, self.spent())
-            self._reserve(attempt)
-            self.attempts.append(attempt)
-        return attempt
-
-    def progress(self, attempt: Attempt, request: Request, tier: Tier, text: str) -> None:
-        """Write down how far the answer is, in case the kernel does not live to see its end."""
-        usage = self.estimate(request, text)
-        so_far = self.priced(usage, tier, attempt.model, attempt.provider_kind)
-        self._append(replace(attempt, **so_far))
-
-    def close(self, attempt: Attempt, reply: Reply, tier: Tier) -> Attempt:
-        """The attempt ended well."""
-        cost = self.priced(reply.usage, tier, attempt.model, attempt.provider_kind)
-        ended = replace(attempt, status="ok", reserved_usd=None, **_of_reply(reply), **cost)
-        return self.settle(ended)
-
-    def fail(self, attempt: Attempt, reply: Reply, tier: Tier, error: BaseException) -> Attempt:
-        """The attempt broke off; `reply` is what had arrived.
-
-        With no text and no usage nothing was delivered, and nothing is counted as paid; but
-        an endpoint that was stopped or too slow may well charge for what it read.
-        """
-        stopped = isinstance(error, KeyboardInterrupt)
-        told: dict[str, Any] = {
-            "status": "interrupted" if stopped else "error",
-            "error": "stopped by the user" if stopped else named(error),
-            "reserved_usd": None,
-        }
-        cost: dict[str, Any] = {
-            "input_tokens": 0,
-            "tokens_estimated": False,
-            "cost_usd": Decimal(0),
-        }
-        maybe_billed = stopped or isinstance(error, TimedOut)
-        if maybe_billed or reply.text or not reply.usage.estimated:
-            cost = self.priced(reply.usage, tier, attempt.model, attempt.provider_kind)
-        return self.settle(replace(attempt, **told, **_of_reply(reply), **cost))
-
-    def answer_from_cache(
-        self,
-        request: Request,
-        tier: Tier,
-        provider: Provider,
-        reply: Reply,
-        purpose: Purpose,
-        *,
-        timed: bool = False,
-    ) -> Attempt:
-        """Write down an answer that was not sent for: its tokens, at no cost and in no time.
-
-        A `timed` one, which is replayed, has the time that it took when it was recorded.
-        """
-        parts = _of_reply(reply) | self.priced(reply.usage, tier, request.model, provider.kind)
-        parts |= {"cost_usd": Decimal(0), "cached": True, "generation": None}
-        if not timed:
-            parts |= {"latency_ms": 0.0, "ttft_ms": None}
-        return self.settle(self._drafted(request, tier, provider, purpose, **parts))
-
-    def fail_from_file(
-        self,
-        request: Request,
-        tier: Tier,
-        provider: Provider,
-        error: ProviderError,
-        purpose: Purpose,
-    ) -> Attempt:
-        """Write down a failure that was recorded and is replayed."""
-        parts = self.priced(Usage(), tier, request.model, provider.kind)
-        parts |= {"cost_usd": Decimal(0), "cached": True, "status": "error"}
-        parts["error"] = named(error)
-        return self.settle(self._drafted(request, tier, provider, purpose, **parts))
-
-    def reject(self, attempt: Attempt | str, verdict: Verdict) -> Attempt:
-        """That answer failed a check: it stays paid for, and is not the one that counts."""
-        told = " ".join(f"{verdict.check}: {verdict.reason}".split())
-        return self._mark(attempt, status="rejected", error=told)
-
-    def kept(self, attempt: Attempt | str) -> Attempt:
-        """That answer counts after all, as no other passed its checks either."""
-        return self._mark(attempt, status="ok")
-
-    def unused(self, attempt: Attempt | str, reason: str) -> Attempt:
-        """That answer was paid for beside the one that is kept; `reason` says why it was not."""
-        return self._mark(attempt, status="unused", error=reason)
-
-    def escalated(self, attempt: Attempt | str) -> Attempt:
-        """That answer stands in for one of a tier below, which was rejected."""
-        return self._mark(attempt, escalated=True)
-
-    def estimate(self, request: Request, text: str) -> Usage:
-        """The usage as we would count it ourselves."""
-        return Usage(
-            input_tokens=sum(self._count_tokens(m.content) for m in request.messages),
-            output_tokens=self._count_tokens(text) if text else 0,
-            estimated=True,
-        )
-
-    def embedding(self, embedder: Embedder, tier: Tier) -> Attempt:
-        """The attempt at embedding texts, not written down yet; `tier` carries the model."""
-        return replace(
+    def open_embedding(self, embedder: Embedder, tier: Tier, texts: Sequence[str]) -> Attempt:
+        """As `open`, for texts that are embedded; `tier` carries the embedder's model."""
+        drafted = replace(
             self.template,
             id=self._new_id(),
             ts=self._clock(),
@@ -208,11 +101,87 @@ class Journal:
             provider_kind=embedder.kind,
             model=embedder.model,
             purpose="embed",
-            status="running",
         )
+        running = priced(drafted, Usage(sum(map(estimate_tokens, texts)), estimated=True), tier)
+        return self._begin(running, running.cost_usd)
+
+    def progress(self, attempt: Attempt, request: Request, tier: Tier, text: str) -> None:
+        """Write down how far the answer is, in case the kernel does not live to see its end."""
+        self._append(priced(attempt, estimate(request, text), tier))
+
+    def close(self, attempt: Attempt, reply: Reply, tier: Tier) -> Attempt:
+        """The attempt ended well."""
+        return self._settle(priced(_answered(attempt, reply), reply.usage, tier), status="ok")
+
+    def close_embedding(self, attempt: Attempt, made: Embedded, tier: Tier) -> Attempt:
+        """The vectors are there; where no endpoint counted the tokens, our estimate stands."""
+        ended = replace(attempt, latency_ms=made.latency_ms)
+        return self._settle(priced(ended, made.usage or attempt.usage, tier), status="ok")
+
+    def fail(self, attempt: Attempt, reply: Reply, tier: Tier, error: BaseException) -> Attempt:
+        """The attempt broke off; `reply` is what had arrived.
+
+        With no text and no usage nothing was delivered, and nothing is counted as paid; but
+        an endpoint that was stopped or too slow may well charge for what it read.
+        """
+        stopped = isinstance(error, KeyboardInterrupt)
+        failed = _answered(attempt, reply)
+        maybe_billed = stopped or isinstance(error, TimedOut)
+        if maybe_billed or reply.text or not reply.usage.estimated:
+            failed = priced(failed, reply.usage, tier)
+        else:
+            free = Decimal(0)
+            failed = replace(failed, input_tokens=0, tokens_estimated=False, cost_usd=free)
+        told = "stopped by the user" if stopped else named(error)
+        return self._settle(failed, status="interrupted" if stopped else "error", error=told)
+
+    def fail_embedding(self, attempt: Attempt, tier: Tier, error: BaseException) -> Attempt:
+        """There are no vectors; what the endpoint counted before it failed is paid for."""
+        usage = getattr(error, "usage", None) or Usage()
+        return self._settle(priced(attempt, usage, tier), status="error", error=named(error))
+
+    def reuse(
+        self,
+        request: Request,
+        tier: Tier,
+        provider: Provider,
+        found: Reply | ProviderError,
+        purpose: Purpose,
+        *,
+        timed: bool = False,
+    ) -> Attempt:
+        """Write down an answer, or a recorded failure, that was not sent for: at no cost.
+
+        A `timed` one, which is replayed, has the time that it took when it was recorded.
+        """
+        made = self._drafted(request, tier, provider, purpose)
+        if isinstance(found, ProviderError):
+            made = replace(priced(made, Usage(), tier), status="error", error=named(found))
+        else:
+            made = priced(_answered(made, found), found.usage, tier)
+            if not timed:
+                made = replace(made, latency_ms=0.0, ttft_ms=None)
+        return self._settle(made, cost_usd=Decimal(0), cached=True, generation=None)
+
+    def judged(self, attempt: Attempt, verdicts: Sequence[Verdict]) -> Rung:
+        """Note what the checks say of that answer."""
+        rung = Rung(attempt.tier, attempt.id, tuple(verdicts))
+        self.rungs.append(rung)
+        return rung
+
+    def reject(self, attempt: str, verdict: Verdict) -> Attempt:
+        """That answer failed a check: it stays paid for, and is not the one that counts."""
+        told = " ".join(f"{verdict.check}: {verdict.reason}".split())
+        return self.mark(attempt, status="rejected", error=told)
+
+    def mark(self, attempt: str, **changes: Any) -> Attempt:
+        """Write down that something else holds of that attempt by now."""
+        with self._lock:
+            known = next(one for one in self.attempts if one.id == attempt)
+            return self._keep(replace(known, **changes))
 
     def _drafted(
-        self, request: Request, tier: Tier, provider: Provider, purpose: Purpose, **parts: Any
+        self, request: Request, tier: Tier, provider: Provider, purpose: Purpose
     ) -> Attempt:
         return replace(
             self.template,
@@ -223,34 +192,26 @@ class Journal:
             provider_kind=provider.kind,
             model=request.model,
             purpose=purpose,
-            **parts,
         )
 
-    def priced(self, usage: Usage, tier: Tier, model: str, kind: ProviderKind) -> dict[str, Any]:
-        """The fields of an Attempt that say how much it took."""
-        cost = self._price(usage, tier, model, kind)
-        return {
-            "input_tokens": usage.input_tokens,
-            "output_tokens": usage.output_tokens,
-            "cached_tokens": usage.cached_tokens,
-            "tokens_estimated": usage.estimated,
-            "cost_usd": cost.usd,
-            "cost_source": cost.source,
-            "price_input": cost.price.input if cost.price else None,
-            "price_output": cost.price.output if cost.price else None,
-        }
-
-    def _mark(self, attempt: Attempt | str, **changes: Any) -> Attempt:
-        name = attempt if isinstance(attempt, str) else attempt.id
+    def _begin(self, attempt: Attempt, reserved: Decimal | None) -> Attempt:
+        """Write down that the attempt runs, if what it reserves is within every limit."""
+        attempt = replace(attempt, status="running", reserved_usd=reserved)
         with self._lock:
-            known = next(one for one in self.attempts if one.id == name)
-            return self._keep(replace(known, **changes))
-
-    def settle(self, attempt: Attempt) -> Attempt:
-        """Write down how the attempt ended, and tell the observer."""
-        self._keep(attempt)
-        self.observe(Attempted(attempt))
+            self._guard.check(attempt, self.spent())
+            caps = self._guard.caps(attempt)
+            if not caps:
+                self._append(attempt)
+            elif refusal := self._ledger.reserve(attempt, caps):
+                raise over_budget(refusal, attempt)
+            self.attempts.append(attempt)
         return attempt
+
+    def _settle(self, attempt: Attempt, **ended: Any) -> Attempt:
+        """Write down how the attempt ended, and tell the observer."""
+        settled = self._keep(replace(attempt, reserved_usd=None, **ended))
+        self._observe(Attempted(settled))
+        return settled
 
     def _keep(self, attempt: Attempt) -> Attempt:
         with self._lock:
@@ -260,79 +221,54 @@ class Journal:
         self._append(attempt)
         return attempt
 
-    def _reserve(self, attempt: Attempt) -> None:
-        caps = self.guard.caps(attempt)
-        if not caps:
-            self._append(attempt)
-            return
-        refusal = self._ledger.reserve(attempt, caps)
-        if refusal is not None:
-            raise over_budget(refusal, attempt)
-
     def _append(self, attempt: Attempt) -> None:
         try:
             self._ledger.append(attempt)
         except RecordError as error:
             if not self._warned:
                 self._warned = True
-                self.observe(Notice(str(error)))
+                self._observe(Notice(str(error)))
 
 
-def _held(attempt: Attempt) -> Decimal:
-    """What the attempt takes of a limit: at least its reservation, while it runs."""
-    return max(attempt.cost_usd or Decimal(0), attempt.reserved_usd or Decimal(0))
+def estimate(request: Request, text: str = "") -> Usage:
+    """The usage as we would count it ourselves."""
+    given = sum(estimate_tokens(message.content) for message in request.messages)
+    return Usage(given, estimate_tokens(text) if text else 0, estimated=True)
 
 
-def _of_reply(reply: Reply) -> dict[str, Any]:
-    return {
-        "text": reply.text,
-        "finish_reason": reply.finish_reason,
-        "latency_ms": reply.latency_ms,
-        "ttft_ms": reply.ttft_ms,
-        "rating": reply.rating,
-        "logprob": reply.logprob,
-        "generation": reply.id,
-    }
+def priced(attempt: Attempt, usage: Usage, tier: Tier) -> Attempt:
+    """The attempt with that usage and what it cost.
 
-
-@contextlib.contextmanager
-def journaled(
-    journal: Journal, embedder: Embedder, tier: Tier, texts: Sequence[str]
-) -> Iterator[Callable[[Embedded], Attempt]]:
-    """Around embedding texts: it is written down with its cost reserved, and at its end.
-
-    What is yielded takes the vectors; `tier` carries the embedder's model. Where no endpoint
-    counted the tokens they are our estimate. BudgetExceeded as in `Journal.open`.
+    Vectors that nobody bills cost 0, as no sum must be unknown for them.
     """
-    estimate = Usage(sum(map(estimate_tokens, texts)), estimated=True)
-    cost = _cost(journal, embedder, tier, estimate)
-    drafted = journal.embedding(embedder, tier)
-    attempt = journal.begin(replace(drafted, reserved_usd=cost["cost_usd"], **cost))
-    ended: list[Attempt] = []
-
-    def keep(made: Embedded) -> Attempt:
-        took = _cost(journal, embedder, tier, made.usage or estimate)
-        took |= {"status": "ok", "reserved_usd": None, "latency_ms": made.latency_ms}
-        ended.append(journal.settle(replace(attempt, **took)))
-        return ended[0]
-
-    try:
-        yield keep
-    except BaseException as error:
-        if not ended:
-            took = _cost(journal, embedder, tier, getattr(error, "usage", None) or Usage())
-            took |= {"status": "error", "error": named(error), "reserved_usd": None}
-            journal.settle(replace(attempt, **took))
-        raise
+    kind = attempt.provider_kind
+    cost = pricing.cost_of(usage, tier, attempt.model, kind)
+    if attempt.purpose == "embed" and kind != "remote" and cost.source != "billed":
+        cost = Cost(Decimal(0), "equivalent")
+    return replace(
+        attempt,
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        cached_tokens=usage.cached_tokens,
+        tokens_estimated=usage.estimated,
+        cost_usd=cost.usd,
+        cost_source=cost.source,
+        price_input=cost.price.input if cost.price else None,
+        price_output=cost.price.output if cost.price else None,
+    )
 
 
-def _cost(journal: Journal, embedder: Embedder, tier: Tier, usage: Usage) -> dict[str, Any]:
-    """As of any call; vectors that nobody bills cost 0, as no sum must be unknown for them."""
-    cost = journal.priced(usage, tier, embedder.model, embedder.kind)
-    if embedder.kind != "remote" and cost["cost_source"] != "billed":
-        free: dict[str, Any] = {"cost_usd": Decimal(0), "cost_source": "equivalent"}
-        cost |= free | {"price_input": None, "price_output": None}
-    return cost
+def _answered(attempt: Attempt, reply: Reply) -> Attempt:
+    return replace(
+        attempt,
+        text=reply.text,
+        finish_reason=reply.finish_reason,
+        latency_ms=reply.latency_ms,
+        ttft_ms=reply.ttft_ms,
+        rating=reply.rating,
+        logprob=reply.logprob,
+        generation=reply.id,
+    )
 
 
 _FIELDS = tuple(field.name for field in fields(Attempt))

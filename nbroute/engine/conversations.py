@@ -84,11 +84,6 @@ def fitting(
     return tuple(reversed(kept))
 
 
-def messages_of(turns: tuple[Turn, ...]) -> tuple[Message, ...]:
-    """The turns as messages, oldest first."""
-    return tuple(message for turn in turns for message in turn.messages)
-
-
 Changed = Callable[[], None]
 #: Results that are kept; of a long run over many prompts, the last ones.
 KEPT = 2_000
@@ -105,9 +100,10 @@ class History:
         self._lock = threading.Lock()
 
     def add(self, result: RouteResult) -> None:
-        """Keep the result, the oldest giving way."""
+        """Keep the result, the oldest giving way, and tell those who watch."""
         with self._lock:
             self._results.append(result)
+        self.changed()
 
     def results(self) -> tuple[RouteResult, ...]:
         """The last results, oldest first."""

@@ -1,35 +1,35 @@
-"""Which tier: what was forced, or what the classifier says of the prompt and the turns before."""
+"""The engine: one call from end to end, and the session that its calls share."""
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import Any
 
 from nbroute import pricing
-from nbroute.budgets import Guard, checked_prompt, with_budget
-from nbroute.checks import wanted
+from nbroute.budgets import checked_prompt, with_budget
+from nbroute.checks import parse_json, wanted
 from nbroute.checks.structured import read_schema
 from nbroute.classify.registry import forced
 from nbroute.classify.turns import classify_turn
-from nbroute.engine.attempts import Journal, Settled, journaled, settle
-from nbroute.engine.context import Parts, Senses, Spec, Trip
+from nbroute.engine.attempts import Settled, settle
+from nbroute.engine.context import Call, Parts, Resources, Spec
 from nbroute.engine.conversations import History, Threads
-from nbroute.engine.dispatch import Call
-from nbroute.engine.plan import check_options, find_tier, make_plan, read_options
-from nbroute.engine.requests import data_of, estimate, first_request, price_of_tokens, tell_move
-from nbroute.engine.strategies import Means, Run
-from nbroute.engine.stream import TextStream
-from nbroute.errors import (
-    BudgetExceeded,
-    Interrupted,
-    NbrouteError,
-    ReplayMiss,
-    SettingsError,
-    did_you_mean,
+from nbroute.engine.dispatch import dispatch, embed
+from nbroute.engine.plan import (
+    check_options,
+    find_tier,
+    first_named,
+    make_plan,
+    read_options,
 )
+from nbroute.engine.requests import requests_for
+from nbroute.engine.strategies import carry_out
+from nbroute.engine.stream import TextStream
+from nbroute.errors import BudgetExceeded, Interrupted, NbrouteError, SettingsError, did_you_mean
 from nbroute.report import Report, summarise
 from nbroute.types import (
     Attempt,
@@ -43,80 +43,21 @@ from nbroute.types import (
     Notice,
     Observer,
     Options,
+    Plan,
     Request,
     RouteResult,
     Step,
     Target,
     Tier,
+    TierEstimate,
 )
 
-if TYPE_CHECKING:
-    import numpy as np
 
+class Engine:
+    """Routes prompts over a ladder; safe to share between threads.
 
-def senses_of(parts: Parts, call: Call) -> Senses:
-    """What a classifier may use, with the call's journal behind it."""
-
-    def ask(request: Request) -> Attempt:
-        step = Step(parts.classifier_tier, (Target(request.provider, request.model),))
-        return parts.dispatcher.run(step, (request,), call, purpose="classify").attempt
-
-    return Senses(ask, lambda texts: embed(parts, texts, call))
-
-
-def embed(parts: Parts, texts: Sequence[str], call: Call) -> tuple[np.ndarray, tuple[Attempt, ...]]:
-    """The texts' vectors; where an endpoint made them, what that cost is in the journal."""
-    embedder = parts.embedder()
-    missing = embedder.missing(texts)
-    if not missing:
-        return embedder.embed(texts).vectors, ()
-    if call.mode == "only":
-        raise ReplayMiss(
-            f"{len(missing)} texts have no vectors of {embedder.model!r} yet, and cache mode "
-            "'only' sends nothing; run it once with cache mode 'use' or 'refresh'"
-        )
-    tier = replace(
-        parts.classifier_tier, provider=embedder.provider, model=embedder.model, price=None
-    )
-    with journaled(call.journal, embedder, tier, missing) as keep:
-        made = embedder.embed(texts)
-        return made.vectors, (keep(made),)
-
-
-def _begun(options: Options, ladder: Ladder) -> Decision:
-    """Where the strategy's tiers are named there is nothing to classify."""
-    named = [find_tier(ladder, name) for name in (options.tiers or (options.start or "",))]
-    lowest = min(named, key=lambda tier: ladder.index(tier.name)).name
-    told = f"a cascade from {lowest}"
-    if options.tiers:
-        kind = "a cascade of" if options.strategy == "cascade" else "both"
-        told = f"{kind} {' and '.join(tier.name for tier in named)}"
-    return Decision(lowest, "forced", f"forced: you asked for {told}")
-
-
-def decided(trip: Trip, parts: Parts, senses: Senses | None, *, cheaper: bool = False) -> Decision:
-    """The trip's decision; with no `senses` nothing is sent.
-
-    With `cheaper` the rules decide where the budget has no room for asking.
+    Its calls share a ladder, a ledger, the limits, the conversations and the results so far.
     """
-    options = trip.options
-    if options.tier:
-        return forced(options.tier, parts.ladder)
-    if options.start or options.tiers:
-        return _begun(options, parts.ladder)
-    classifier = parts.classifier_for(trip.options.classifier, senses)
-    try:
-        return classify_turn(classifier, trip.prompt, trip.earlier, parts.ladder)
-    except BudgetExceeded as error:
-        if not cheaper:
-            raise
-        trip.tell(Notice(f"classified by the rules: {str(error).partition(';')[0]}"))
-        rules = parts.classifier_for("rules", None)
-        return classify_turn(rules, trip.prompt, trip.earlier, parts.ladder)
-
-
-class Session:
-    """The ladder, the ledger and the limits that all calls of one id share."""
 
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
@@ -131,63 +72,14 @@ class Session:
         return self.parts.ladder
 
     @property
-    def session(self) -> str:
-        """The id that this router's calls have in the ledger."""
-        return self.parts.session
-
-    def spend(self, by: str | None = None, *, everything: bool = False) -> Any:
-        """This session's `Spend`, or a dict of them `by` tier, model, day, feature, session.
-
-        `everything` takes all sessions in the ledger.
-        """
-        return self.parts.ledger.spend(by, session=None if everything else self.session)
-
-    def report(self, *, everything: bool = False, baseline: str | None = None) -> Report:
-        """What the session did and what it saved, net, against all on the `baseline` tier."""
-        tier = find_tier(self.ladder, baseline or self.parts.baseline)
-        rows = self.parts.ledger.report_rows(session=None if everything else self.session)
-        price = pricing.price_of(tier, tier.model, self.parts.kind(tier))
-        return summarise(
-            rows,
-            tiers=self.ladder.names,
-            baseline=tier.name,
-            price=price,
-            baseline_model=tier.model,
-        )
-
-    def set_budget(self, usd: Decimal | float | str | None) -> None:
-        """Hold the session to that many US dollars from here on; None lifts the budget."""
-        self.limits = with_budget(self.limits, usd)
-
-    def go_on(self, other: Session) -> None:
-        """Take over what the other was told in this session: budget, conversations, permission."""
-        if other.limits.budget_usd != other.parts.limits.budget_usd:
-            self.limits = replace(self.limits, budget_usd=other.limits.budget_usd)
-        self.threads, self.history = other.threads, other.history
-        self.code_allowed = other.code_allowed
-
-    def allow_code(self) -> None:
-        """Let checks run code that a model wrote, in a process of its own, for this session."""
-        self.code_allowed = True
-
-    def settle(self) -> Settled:
-        """Ask endpoints that keep a bill what this session's calls cost, where not yet known."""
-        return settle(self.parts.ledger, self.session, self.parts.dispatcher.providers)
-
-    def close(self) -> None:
-        """Shut providers and ledger down; a second call does nothing."""
-        for provider in self.parts.dispatcher.providers.values():
-            provider.close()
-        self.parts.ledger.close()
-
-    @property
     def ledger(self) -> Ledger:
         """The record of every attempt."""
         return self.parts.ledger
 
-
-class Engine(Session):
-    """Routes prompts over a ladder; safe to share between threads."""
+    @property
+    def session(self) -> str:
+        """The id that this router's calls have in the ledger."""
+        return self.parts.session
 
     def route(
         self,
@@ -210,7 +102,7 @@ class Engine(Session):
         Raises PromptError, SettingsError, BudgetExceeded, ReplayMiss, ProviderError or
         Interrupted; where something was paid for, the error's `result` holds it.
         """
-        return self._run(Trip(prompt, read_options(options), observe or _quiet, cancel))
+        return self._route(self._call(prompt, read_options(options), observe, cancel))
 
     def escalate(
         self,
@@ -224,7 +116,15 @@ class Engine(Session):
 
         Raises SettingsError at the top of the ladder.
         """
-        chosen = find_tier(self.ladder, tier) if tier else self._next(result)
+        ladder, chosen = self.ladder, find_tier(self.ladder, tier) if tier else self.above(result)
+        if chosen is None and result.tier in ladder.names:
+            msg = f"{result.tier} is the top tier of ladder {ladder.name!r}; name a tier"
+            raise SettingsError(msg)
+        if chosen is None:
+            hint = did_you_mean(result.tier, ladder.names)
+            raise SettingsError(
+                f"{result.tier!r} is not a tier of ladder {ladder.name!r}, so name the next: {hint}"
+            )
         options = replace(
             result.options,
             tier=chosen.name,
@@ -235,12 +135,20 @@ class Engine(Session):
             agreement=None,
             comparison=None,
         )
+        call = self._call(result.prompt, options, observe, cancel, result)
         reason = f"asked for after {result.tier}'s answer"
-        if self._is_above(chosen.name, result):
+        if call.log.template.escalated:
             reason = f"escalated from {result.tier} by hand"
-        decision = Decision(chosen.name, "forced", reason)
-        trip = Trip(result.prompt, options, observe or _quiet, cancel, result, decision)
-        return self._run(trip)
+        return self._route(call, Decision(chosen.name, "forced", reason))
+
+    def above(self, result: RouteResult) -> Tier | None:
+        """The tier that an escalation asks: the next of the result's plan, else of the ladder."""
+        names = [step.tier.name for step in result.plan.steps]
+        later = names[names.index(result.tier) + 1 :] if result.tier in names else []
+        for name in later:
+            if name in self.ladder.names:
+                return self.ladder[name]
+        return self.ladder.above(result.tier) if result.tier in self.ladder.names else None
 
     def stream(self, prompt: str, **options: Any) -> TextStream:
         """The answer piece by piece; `.result` is there at the end. Takes what `route` takes.
@@ -265,151 +173,194 @@ class Engine(Session):
         Of route's options, those on how it is asked hold: `cache`, `feature`, `max_cost`.
         """
         asked = read_options({**options, "classifier": classifier})
-        trip = Trip(prompt, asked, _quiet, cancel)
-        trip.prompt = self._checked(trip)
-        return decided(trip, self.parts, senses_of(self.parts, self._call(trip)))
+        call = self._call(prompt, asked, None, cancel, answers=False)
+        return self._decide(call, self._resources(call))
 
     def explain(self, prompt: str, **options: Any) -> Explanation:
         """A dry run: the messages, the tier and why, and the cost range on every tier.
 
         Sends nothing: where a model would be asked for the tier, our rules' word is taken.
         """
-        trip = Trip(prompt, read_options(options), _quiet)
-        self._prepare(trip)
-        decision = decided(trip, self.parts, None)
-        plan = make_plan(decision, self.ladder, trip.options, self.parts.agreement)
-        requests = tuple(first_request(trip, step) for step in plan.steps)
-        estimates = tuple(estimate(tier, trip, self.parts) for tier in self.ladder.tiers)
+        call = self._call(prompt, read_options(options))
+        decision = self._decide(call, None)
+        plan = make_plan(decision, self.ladder, call.options, self.parts.agreement)
+        requests = tuple(requests_for(call, step)[0] for step in plan.steps)
+        estimates = tuple(self._estimate(call, tier) for tier in self.ladder.tiers)
         return Explanation(decision, requests, estimates, plan)
 
-    def above(self, result: RouteResult) -> Tier | None:
-        """The tier that an escalation asks: the next of the result's plan, else of the ladder."""
-        names = [step.tier.name for step in result.plan.steps]
-        later = names[names.index(result.tier) + 1 :] if result.tier in names else []
-        known = [name for name in later if name in self.ladder.names]
-        return self.ladder[known[0]] if known else self._ladder_above(result.tier)
+    def spend(self, by: str | None = None, *, everything: bool = False) -> Any:
+        """This session's `Spend`, or a dict of them `by` tier, model, day, feature, session.
 
-    def _run(self, trip: Trip) -> RouteResult:
-        self._prepare(trip)
-        call = self._call(trip)
-        try:
-            trip.decision = trip.decision or self._decided(trip, call)
-            call.journal.decided(trip.decision)
-            trip.plan = make_plan(trip.decision, self.ladder, trip.options, self.parts.agreement)
-            trip.tell(Classified(trip.decision, trip.plan))
-            Run(trip, call, self._means()).carry_out()
-            tell_move(trip, call.journal, self.ladder)
-            trip.data = data_of(trip, call.journal)
-        except (NbrouteError, KeyboardInterrupt) as raised:
-            error = raised if isinstance(raised, NbrouteError) else Interrupted("stopped")
-            trip.flush()
-            if call.journal.attempts:
-                error.result = trip.result(call.journal)
-                self._remember(error.result)
-            raise error from raised.__cause__
-        result = trip.result(call.journal)
-        self._remember(result)
-        if trip.options.thread and result.text:
-            self.threads.keep(trip.options.thread, result)
-        trip.tell(Done(result))
-        return result
+        `everything` takes all sessions in the ledger.
+        """
+        return self.ledger.spend(by, session=None if everything else self.session)
 
-    def _remember(self, result: RouteResult) -> None:
-        self.history.add(result)
-        self.history.changed()
+    def report(self, *, everything: bool = False, baseline: str | None = None) -> Report:
+        """What the session did and what it saved, net, against all on the `baseline` tier."""
+        tier = find_tier(self.ladder, baseline or self.parts.baseline)
+        return summarise(
+            self.ledger.report_rows(session=None if everything else self.session),
+            tiers=self.ladder.names,
+            baseline=tier.name,
+            price=pricing.price_of(tier, tier.model, self.parts.kind(tier)),
+            baseline_model=tier.model,
+        )
 
-    def _prepare(self, trip: Trip) -> None:
-        """Refuse what can be refused before anything is sent, and look up what was named."""
-        options = trip.options
-        trip.prompt = self._checked(trip)
+    def set_budget(self, usd: Decimal | float | str | None) -> None:
+        """Hold the session to that many US dollars from here on; None lifts the budget."""
+        self.limits = with_budget(self.limits, usd)
+
+    def allow_code(self) -> None:
+        """Let checks run code that a model wrote, in a process of its own, for this session."""
+        self.code_allowed = True
+
+    def go_on(self, other: Engine) -> None:
+        """Take over what the other was told in this session: budget, conversations, permission."""
+        if other.limits.budget_usd != other.parts.limits.budget_usd:
+            self.limits = replace(self.limits, budget_usd=other.limits.budget_usd)
+        self.threads, self.history = other.threads, other.history
+        self.code_allowed = other.code_allowed
+
+    def settle(self) -> Settled:
+        """Ask endpoints that keep a bill what this session's calls cost, where not yet known."""
+        return settle(self.ledger, self.session, self.parts.providers)
+
+    def close(self) -> None:
+        """Shut providers and ledger down; a second call does nothing."""
+        for provider in self.parts.providers.values():
+            provider.close()
+        self.ledger.close()
+
+    def _call(
+        self,
+        prompt: str,
+        options: Options,
+        observe: Observer | None = None,
+        cancel: threading.Event | None = None,
+        parent: RouteResult | None = None,
+        *,
+        answers: bool = True,
+    ) -> Call:
+        """The call's context; what can be refused is refused before anything is sent."""
+        prompt, told = checked_prompt(prompt, self.limits, self._price_of_tokens)
+        if answers:
+            self._check(prompt, options)
+        call = Call(
+            prompt,
+            options,
+            self.parts,
+            limits=self.limits,
+            observe=observe or _quiet,
+            cancel=cancel,
+            parent=parent,
+            earlier=self.threads.turns(options.thread, parent) if answers else (),
+            schema=read_schema(options.schema) if answers and options.schema is not None else None,
+        )
+        if told:
+            call.tell(Notice(told))
+        return call
+
+    def _check(self, prompt: str, options: Options) -> None:
         check_options(options, self.ladder)
-        for check in wanted(options, prompt=trip.prompt):
+        for check in wanted(options, prompt=prompt):
             if getattr(check, "runs_code", False) and not self.code_allowed:
                 label = getattr(check, "__name__", "a check")
                 raise SettingsError(
                     f"{label} would run code that a model writes; to allow it for this "
                     "session say `%route allow code` (in Python: router.allow_code())"
                 )
-        if options.schema is not None:
-            trip.schema = read_schema(options.schema)
         if options.strategy == "parallel":
             self.parts.embedder()
-        trip.earlier = self.threads.turns(options.thread, trip.parent)
 
-    def _decided(self, trip: Trip, call: Call) -> Decision:
-        senses, cheaper = senses_of(self.parts, call), self.limits.on_limit == "cheaper"
-        return decided(trip, self.parts, senses, cheaper=cheaper)
+    def _route(self, call: Call, decision: Decision | None = None) -> RouteResult:
+        """Decide, plan, ask and check; an error holds what was answered and paid for before it."""
+        made, plan, chosen, data = decision, Plan("", ()), "", None
+        try:
+            made = decision or self._decide(call, self._resources(call), cheaper=call.cheaper)
+            call.log.decided(made)
+            plan = make_plan(made, self.ladder, call.options, self.parts.agreement)
+            call.tell(Classified(made, plan))
+            chosen = carry_out(call, plan)
+            answer = next(one for one in call.log.attempts if one.id == chosen)
+            self._tell_move(call, made, answer.tier)
+            if call.schema or call.options.json:
+                parse = call.schema.parse if call.schema else parse_json
+                with contextlib.suppress(ValueError):
+                    data = parse(answer.text or "")
+        except (NbrouteError, KeyboardInterrupt) as raised:
+            error = raised if isinstance(raised, NbrouteError) else Interrupted("stopped")
+            call.flush()
+            if call.log.attempts:
+                unknown = Decision("", "", "not classified")
+                error.result = call.result(made or unknown, plan, chosen)
+                self.history.add(error.result)
+            raise error from raised.__cause__
+        result = call.result(made, plan, chosen, data)
+        self.history.add(result)
+        if call.options.thread and result.text:
+            self.threads.keep(call.options.thread, result)
+        call.tell(Done(result))
+        return result
 
-    def _means(self) -> Means:
-        return Means(
-            self.ladder,
-            self.parts.dispatcher,
-            lambda texts, call: embed(self.parts, texts, call)[0],
-            self.parts.check_timeout_s,
-            cheaper=self.limits.on_limit == "cheaper",
-        )
+    def _decide(
+        self, call: Call, resources: Resources | None, *, cheaper: bool = False
+    ) -> Decision:
+        """Which tier: what was forced, or what the classifier says; nothing sent with no resources.
 
-    def _call(self, trip: Trip) -> Call:
-        journal = Journal(
-            self._template(trip),
-            ledger=self.parts.ledger,
-            price=pricing.cost_of,
-            count_tokens=pricing.estimate_tokens,
-            clock=self.parts.clock,
-            new_id=self.parts.new_id,
-            observe=trip.tell,
-            guard=Guard(self.limits, trip.options.max_cost, over_budget=trip.options.over_budget),
-        )
-        mode = trip.options.cache or self.parts.cache_mode
-        return Call(journal, trip.tell, mode=mode, cancel=trip.cancel)
+        With `cheaper` the rules decide where the budget has no room for asking.
+        """
+        options, ladder = call.options, self.ladder
+        if options.tier:
+            return forced(options.tier, ladder)
+        if options.start or options.tiers:
+            return first_named(options, ladder)
+        classifier = self.parts.classifier_for(options.classifier, resources)
+        try:
+            return classify_turn(classifier, call.prompt, call.earlier, ladder)
+        except BudgetExceeded as error:
+            if not cheaper:
+                raise
+            call.tell(Notice(f"classified by the rules: {str(error).partition(';')[0]}"))
+            rules = self.parts.classifier_for("rules", None)
+            return classify_turn(rules, call.prompt, call.earlier, ladder)
 
-    def _template(self, trip: Trip) -> Attempt:
-        return Attempt(
-            id="",
-            ts=self.parts.clock(),
-            session=self.session,
-            result=self.parts.new_id(),
-            tier="",
-            provider="",
-            provider_kind="remote",
-            model="",
-            parent=trip.parent.id if trip.parent else None,
-            feature=trip.options.feature,
-            msg_hash=self.parts.hash_text(trip.prompt),
-            strategy=trip.options.strategy,
-            thread=trip.options.thread,
-            comparison=trip.options.comparison,
-            escalated=self._is_above(trip.options.tier, trip.parent),
-            prompt=trip.prompt,
-        )
+    def _resources(self, call: Call) -> Resources:
+        """What a classifier may use, with the call's log behind it."""
 
-    def _ladder_above(self, name: str) -> Tier | None:
-        return self.ladder.above(name) if name in self.ladder.names else None
+        def ask(request: Request) -> Attempt:
+            target = Target(request.provider, request.model)
+            step = Step(self.parts.classifier_tier, (target,))
+            return dispatch(call, step, (request,), "classify").attempt
 
-    def _next(self, result: RouteResult) -> Tier:
-        above = self.above(result)
-        if above is not None:
-            return above
-        if result.tier in self.ladder.names:
-            msg = f"{result.tier} is the top tier of ladder {self.ladder.name!r}; name a tier"
-            raise SettingsError(msg)
-        hint = did_you_mean(result.tier, self.ladder.names)
-        msg = f"{result.tier!r} is no tier of ladder {self.ladder.name!r}, so name the next: {hint}"
-        raise SettingsError(msg)
+        return Resources(ask, partial(embed, call))
 
-    def _is_above(self, tier: str | None, parent: RouteResult | None) -> bool:
-        places = {name: place for place, name in enumerate(self.ladder.names)}
-        if parent is None or tier is None or parent.tier not in places:
-            return False
-        return places[find_tier(self.ladder, tier).name] > places[parent.tier]
+    def _tell_move(self, call: Call, decision: Decision, now: str) -> None:
+        """Say when a conversation continues at another tier, and why."""
+        before = call.earlier[-1].tier if call.earlier else now
+        if before == now or before not in self.ladder.names:
+            return
+        way = "moved up" if self.ladder.index(now) > self.ladder.index(before) else "came down"
+        told = f"thread {call.options.thread!r} {way} from {before} to {now}"
+        call.tell(Notice(f"{told}: {decision.reason}"))
 
-    def _checked(self, trip: Trip) -> str:
-        return checked_prompt(
-            trip.prompt,
-            self.parts.limits,
-            trip.tell,
-            lambda tokens: price_of_tokens(tokens, self.parts),
-        )
+    def _estimate(self, call: Call, tier: Tier) -> TierEstimate:
+        """The cost of the call's prompt on that tier."""
+        model = call.options.model
+        targets = (Target(tier.provider, model),) if model else tier.targets
+        request = requests_for(call, Step(tier, targets))[0]
+        tokens = sum(pricing.estimate_tokens(message.content) for message in request.messages)
+        full = replace(tier, max_tokens=request.max_tokens)
+        low, high = pricing.cost_range(tokens, full, request.model, self.parts.kind(tier))
+        return TierEstimate(tier.name, request.model, tokens, request.max_tokens, low, high)
+
+    def _price_of_tokens(self, tokens: int) -> str:
+        """What that many tokens cost, from the lowest tier to the highest."""
+        lowest, highest = self.ladder.tiers[0], self.ladder.tiers[-1]
+        kind = self.parts.kind
+        low = pricing.cost_range(tokens, lowest, lowest.model, kind(lowest))[0]
+        high = pricing.cost_range(tokens, highest, highest.model, kind(highest))[1]
+        least = pricing.format_usd(low.usd)
+        return f"{least} on {lowest.name} to {pricing.describe(high)} on {highest.name}"
 
 
 def _quiet(event: Event) -> None:

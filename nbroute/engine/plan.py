@@ -64,47 +64,45 @@ def find_tier(ladder: Ladder, name: str) -> Tier:
 
 def check_options(options: Options, ladder: Ladder) -> None:
     """Refuse what can be refused before anything is sent or paid for."""
-    _check_one_of("strategy", options.strategy, STRATEGIES)
-    if options.cache is not None:
-        _check_one_of("cache mode", options.cache, CACHE_MODES)
+    if options.strategy not in STRATEGIES:
+        hint = did_you_mean(options.strategy, STRATEGIES)
+        raise SettingsError(f"unknown strategy {options.strategy!r:.80}: {hint}")
+    if options.cache is not None and options.cache not in CACHE_MODES:
+        hint = did_you_mean(options.cache, CACHE_MODES)
+        raise SettingsError(f"unknown cache mode {options.cache!r:.80}: {hint}")
     _check_tiers(options, ladder)
-    if options.max_tokens is not None and options.max_tokens < 1:
-        msg = f"max_tokens is {options.max_tokens!r}; it takes {_TAKES['max_tokens'][1]}"
-        raise SettingsError(msg)
-    if options.agreement is not None and not 0 <= options.agreement <= 1:
-        msg = f"agreement is {options.agreement!r}; it takes {_TAKES['agreement'][1]}"
-        raise SettingsError(msg)
-    if options.temperature is not None and not math.isfinite(options.temperature):
-        msg = f"temperature is {options.temperature!r}; it takes {_TAKES['temperature'][1]}"
-        raise SettingsError(msg)
+    fits = {
+        "max_tokens": options.max_tokens is None or options.max_tokens >= 1,
+        "agreement": options.agreement is None or 0 <= options.agreement <= 1,
+        "temperature": options.temperature is None or math.isfinite(options.temperature),
+    }
+    for name, fit in fits.items():
+        if not fit:
+            raise SettingsError(f"{name} is {getattr(options, name)!r}; it takes {_TAKES[name][1]}")
     if options.thread is not None and not options.thread.strip():
         raise SettingsError(f"thread is {options.thread!r}; it takes a name such as 'trip'")
 
 
-def _check_one_of(what: str, name: str, allowed: tuple[str, ...]) -> None:
-    if name not in allowed:
-        raise SettingsError(f"unknown {what} {name!r:.80}: {did_you_mean(name, allowed)}")
-
-
 def _check_tiers(options: Options, ladder: Ladder) -> None:
-    direct, named = options.strategy == "direct", options.tiers
-    if options.start is not None and (options.tier or direct):
-        msg = f"start = {options.start!r} is for a cascade with no tier forced; use tier instead"
-        raise SettingsError(msg)
-    if named and options.start is not None:
-        raise SettingsError(
-            f"start = {options.start!r} and tiers = {named!r} exclude each other: a cascade of "
-            "named tiers begins at the lowest of them"
-        )
-    if named and (options.tier or direct):
-        msg = f"tiers = {named!r} are for a cascade or parallel with no tier forced; use tier"
-        raise SettingsError(msg)
-    for name in (options.tier, options.start, *named):
+    start, named, direct = options.start, options.tiers, options.strategy == "direct"
+    found = {find_tier(ladder, name).name for name in named}
+    for name in (options.tier, start):
         if name is not None:
             find_tier(ladder, name)
-    found = {find_tier(ladder, name).name for name in named}
-    if len(found) < len(named):
-        raise SettingsError(f"tiers = {named!r} names a tier twice; name each once")
+    msg = ""
+    if start is not None and (options.tier or direct):
+        msg = f"start = {start!r} is for a cascade with no tier forced; use tier instead"
+    elif named and start is not None:
+        msg = (
+            f"start = {start!r} and tiers = {named!r} exclude each other: a cascade of "
+            "named tiers begins at the lowest of them"
+        )
+    elif named and (options.tier or direct):
+        msg = f"tiers = {named!r} are for a cascade or parallel with no tier forced; use tier"
+    elif len(found) < len(named):
+        msg = f"tiers = {named!r} names a tier twice; name each once"
+    if msg:
+        raise SettingsError(msg)
     if options.strategy == "parallel":
         _check_pair(options, ladder)
 
@@ -121,6 +119,17 @@ def _check_pair(options: Options, ladder: Ladder) -> None:
         raise SettingsError(f"tiers = {options.tiers!r}; parallel takes two, such as {pair}")
 
 
+def first_named(options: Options, ladder: Ladder) -> Decision:
+    """Where the strategy's tiers are named there is nothing to classify."""
+    named = [find_tier(ladder, name) for name in (options.tiers or (options.start or "",))]
+    lowest = min(named, key=lambda tier: ladder.index(tier.name)).name
+    told = f"a cascade from {lowest}"
+    if options.tiers:
+        kind = "a cascade of" if options.strategy == "cascade" else "both"
+        told = f"{kind} {' and '.join(tier.name for tier in named)}"
+    return Decision(lowest, "forced", f"forced: you asked for {told}")
+
+
 def make_plan(
     decision: Decision, ladder: Ladder, options: Options, agreement: float = 0.92
 ) -> Plan:
@@ -130,29 +139,24 @@ def make_plan(
     the `tiers` named. `parallel`: two `tiers`, else the decided one and the next one up (at
     the top, the one below). `agreement` is the default of the option.
     """
-    tiers = tuple(_step(tier, options) for tier in _tiers(decision, ladder, options))
-    if options.strategy != "parallel":
-        return Plan(options.strategy, tiers)
-    wanted = agreement if options.agreement is None else options.agreement
-    return Plan(options.strategy, tiers, wanted)
-
-
-def _tiers(decision: Decision, ladder: Ladder, options: Options) -> tuple[Tier, ...]:
+    strategy, place = options.strategy, 0
     if options.tiers:
-        named = {find_tier(ladder, name).name for name in options.tiers}
-        return tuple(tier for tier in ladder.tiers if tier.name in named)
-    start = find_tier(ladder, options.start or decision.tier)
-    place = ladder.index(start.name)
-    if options.strategy == "cascade":
-        return ladder.tiers[place:]
-    if options.strategy == "parallel":
-        place = min(place, len(ladder.tiers) - 2)
-        return ladder.tiers[place : place + 2]
-    return (start,)
-
-
-def _step(tier: Tier, options: Options) -> Step:
-    if options.model:
-        known = (one for one in tier.targets if one.model == options.model)
-        return Step(tier, (next(known, Target(tier.provider, options.model)),))
-    return Step(tier, tier.targets)
+        names = {find_tier(ladder, name).name for name in options.tiers}
+        tiers = [tier for tier in ladder.tiers if tier.name in names]
+    else:
+        start = find_tier(ladder, options.start or decision.tier)
+        place = ladder.index(start.name)
+        if strategy == "parallel":
+            place = min(place, len(ladder.tiers) - 2)
+        counts = {"direct": 1, "parallel": 2}
+        tiers = list(ladder.tiers[place:][: counts.get(strategy)])
+    steps = []
+    for tier in tiers:
+        targets = tier.targets
+        if options.model:
+            known = [target for target in targets if target.model == options.model]
+            targets = tuple(known[:1]) or (Target(tier.provider, options.model),)
+        steps.append(Step(tier, targets))
+    if options.agreement is not None:
+        agreement = options.agreement
+    return Plan(strategy, tuple(steps), agreement if strategy == "parallel" else None)

@@ -8,18 +8,24 @@ import threading
 from collections.abc import Callable, Generator, Iterator
 
 from nbroute.checks.confidence import RatingFilter
+from nbroute.engine.attempts import estimate
 from nbroute.errors import SettingsError
 from nbroute.types import Chunk, Done, Event, Reply, Request, RouteResult, Text, Usage
 
 
-class Arrival:
-    """A reply as its pieces come in; a rating that was asked for is taken out of its text."""
+class ReplyBuilder:
+    """A reply as its pieces come in; a rating that was asked for is taken out of its text.
+
+    `text` is what has come in so far, `shown` whether any of it was given to be shown.
+    """
 
     def __init__(self, request: Request, timer: Callable[[], float]) -> None:
+        self.request = request
         self.now = timer
-        self.began = timer()
-        self.model = request.model
-        self.usage: Usage | None = None
+        self.shown = False
+        self._began = 0.0
+        self._model = request.model
+        self._usage: Usage | None = None
         self._filter = RatingFilter() if request.rated else None
         self._rating: float | None = None
         self._parts: list[str] = []
@@ -31,39 +37,47 @@ class Arrival:
 
     @property
     def text(self) -> str:
-        """What may be shown so far."""
+        """What has come in so far."""
         return "".join(self._parts)
 
+    def start(self) -> float:
+        """The request is sent now; when that is, in the timer's seconds."""
+        self._began = self.now()
+        return self._began
+
     def add(self, chunk: Chunk) -> str:
-        """Take the piece in; the text that may be shown now."""
+        """Take the piece in; the text that can be shown now, where the request streams."""
         self._clock_ms = chunk.clock_ms if chunk.clock_ms is not None else self._clock_ms
         if chunk.text and self._ttft_ms is None:
             self._ttft_ms = self._elapsed_ms()
-        self.usage = chunk.usage or self.usage
+        self._usage = chunk.usage or self._usage
         self._finish = chunk.finish_reason or self._finish
-        self.model = chunk.model or self.model
+        self._model = chunk.model or self._model
         self._id = chunk.id or self._id
         self._logprobs.extend(chunk.logprobs)
         text = self._filter.feed(chunk.text) if self._filter and chunk.text else chunk.text
-        if text:
-            self._parts.append(text)
-        return text
+        if not text:
+            return ""
+        self._parts.append(text)
+        self.shown = self.request.stream
+        return text if self.shown else ""
 
     def end(self) -> str:
-        """The rest of the text, once it is known to be no rating."""
+        """Nothing more comes; the text that was not shown yet."""
         rest = ""
         if self._filter is not None:
             rest, self._rating = self._filter.end()
             self._parts.append(rest)
-        return rest
+        return rest if self.request.stream else self.text
 
-    def reply(self, usage: Usage) -> Reply:
-        """What has arrived."""
+    def reply(self) -> Reply:
+        """What has come in; where the endpoint did not count the tokens, we did."""
+        text = self.text
         known = [one for one in self._logprobs if math.isfinite(one)]
         return Reply(
-            self.text,
-            self.model,
-            usage,
+            text,
+            self._model,
+            self._usage or estimate(self.request, text),
             self._finish,
             self._elapsed_ms(),
             self._ttft_ms,
@@ -75,31 +89,21 @@ class Arrival:
     def _elapsed_ms(self) -> float:
         if self._clock_ms is not None:
             return self._clock_ms
-        return (self.now() - self.began) * 1000
+        return (self.now() - self._began) * 1000
 
 
 def until(cancel: threading.Event | None, chunks: Iterator[Chunk]) -> Generator[Chunk, None, None]:
-    """The chunks until `cancel` is set, also while none arrives.
+    """The chunks until `cancel` is set, also while none arrives; then KeyboardInterrupt.
 
     Only a cancellable call pays for the second thread: in the main thread Ctrl-C interrupts
     the wait by itself.
     """
-    if cancel is not None:
-        yield from _pumped(cancel, chunks)
+    if cancel is None:
+        try:
+            yield from chunks
+        finally:
+            _close(chunks)
         return
-    try:
-        yield from chunks
-    finally:
-        _close(chunks)
-
-
-def _close(chunks: Iterator[Chunk]) -> None:
-    close = getattr(chunks, "close", None)
-    if close is not None:
-        close()
-
-
-def _pumped(cancel: threading.Event, chunks: Iterator[Chunk]) -> Iterator[Chunk]:
     inbox: queue.SimpleQueue[Chunk | BaseException | None] = queue.SimpleQueue()
     left = threading.Event()
     threading.Thread(target=_pump, args=(chunks, inbox, left), daemon=True).start()
@@ -136,7 +140,10 @@ def _pump(
         _close(chunks)
 
 
-Inbox = queue.SimpleQueue[Event | BaseException]
+def _close(chunks: Iterator[Chunk]) -> None:
+    close = getattr(chunks, "close", None)
+    if close is not None:
+        close()
 
 
 class TextStream:
@@ -155,31 +162,28 @@ class TextStream:
         if self._started:
             raise SettingsError("a stream is read once; its text is in .result.text")
         self._started = True
-        inbox: Inbox = queue.SimpleQueue()
-        threading.Thread(target=self._work, args=(inbox,), daemon=True).start()
+        inbox: queue.SimpleQueue[Event | BaseException] = queue.SimpleQueue()
+
+        def work() -> None:
+            try:
+                self._route(observe=inbox.put, cancel=self._cancel)
+            except BaseException as error:  # noqa: BLE001 - raised again in the reader's thread
+                inbox.put(error)
+
+        threading.Thread(target=work, daemon=True).start()
         try:
-            yield from self._pieces(inbox)
+            while self.result is None:
+                event = inbox.get()
+                if isinstance(event, BaseException):
+                    self.result = getattr(event, "result", None)
+                    raise event
+                if isinstance(event, Text):
+                    yield event.text
+                if isinstance(event, Done):
+                    self.result = event.result
         finally:
             self._cancel.set()
 
     def close(self) -> None:
         """Stop the call; what had arrived is in the ledger."""
         self._cancel.set()
-
-    def _work(self, inbox: Inbox) -> None:
-        try:
-            self._route(observe=inbox.put, cancel=self._cancel)
-        except BaseException as error:  # noqa: BLE001 - raised again in the reader's thread
-            inbox.put(error)
-
-    def _pieces(self, inbox: Inbox) -> Iterator[str]:
-        while True:
-            event = inbox.get()
-            if isinstance(event, BaseException):
-                self.result = getattr(event, "result", None)
-                raise event
-            if isinstance(event, Text):
-                yield event.text
-            if isinstance(event, Done):
-                self.result = event.result
-                return

@@ -20,7 +20,7 @@ from nbroute.classify.hybrid import (
 )
 from nbroute.classify.model import ModelClassifier
 from nbroute.classify.turns import classify_turn
-from nbroute.engine.context import Parts, Senses, Spec
+from nbroute.engine.context import Parts, Resources, Spec
 from nbroute.engine.engine import Engine
 from nbroute.errors import NbrouteError, SettingsError
 from nbroute.evaluate import scenarios, whatif_text
@@ -405,7 +405,7 @@ def _reroute(past: Sequence[Past], ladder: Ladder, parts: Parts, asked: Spec | N
     def bare(classifier: Classifier) -> Classifier:
         return classifier.classifier if isinstance(classifier, CautiousClassifier) else classifier
 
-    given = parts.classifier_for(asked, _senses(parts))
+    given = parts.classifier_for(asked, _resources(parts))
     classifier, rules = bare(given), bare(parts.classifier_for("rules", None))
     # One that is the same with nothing to ask would send in a way of its own.
     own = isinstance(classifier, _SENDING) and classifier is bare(parts.classifier_for(asked, None))
@@ -430,7 +430,7 @@ def _reroute(past: Sequence[Past], ladder: Ladder, parts: Parts, asked: Spec | N
     return _Routed(tuple(decisions), classifier.name, threshold, recorded, stand_ins)
 
 
-def _senses(parts: Parts) -> Senses:
+def _resources(parts: Parts) -> Resources:
     """No model to ask; vectors that are made here or are kept from before."""
 
     def ask(request: Request) -> Attempt:
@@ -442,7 +442,7 @@ def _senses(parts: Parts) -> Senses:
             raise _WouldSend(f"{embedder.model} would be asked")
         return embedder.embed(texts).vectors, ()
 
-    return Senses(ask, embed)
+    return Resources(ask, embed)
 
 
 def _worked(past: Sequence[Past], routed: _Routed, ladder: Ladder, parts: Parts) -> _Worked:
@@ -485,5 +485,5 @@ def _cost(one: Past, tier: Tier, parts: Parts) -> Cost:
 
 
 def _kind(tier: Tier, parts: Parts) -> ProviderKind:
-    provider = parts.dispatcher.providers.get(tier.provider)
+    provider = parts.providers.get(tier.provider)
     return provider.kind if provider else _KINDS.get(tier.provider, "remote")

@@ -90,7 +90,7 @@ class Desk:
         self.router.go_on(old)
         ended = f"; recording to {old.recorder.path} has ended" if old.recorder else ""
         old.record(None)
-        for provider in old.parts.dispatcher.providers.values():
+        for provider in old.parts.providers.values():
             provider.close()
         if self.router.replaying is None:
             self._before = None

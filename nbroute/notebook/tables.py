@@ -82,7 +82,7 @@ def spend_table(router: Router, words: Sequence[str]) -> Table:
 
 def tiers_table(router: Router) -> Table:
     """The ladder, cheapest tier first."""
-    providers = router.parts.dispatcher.providers
+    providers = router.parts.providers
     rows = []
     for tier in router.ladder.tiers:
         price = price_of(tier, tier.model, providers[tier.provider].kind)

@@ -64,7 +64,9 @@ from nbroute.types.seams import (
     Embedder,
     Ledger,
     Provider,
+    Recorder,
     Refusal,
+    Replay,
     Signal,
 )
 
@@ -100,7 +102,9 @@ __all__ = [
     "Provider",
     "ProviderKind",
     "Purpose",
+    "Recorder",
     "Refusal",
+    "Replay",
     "Reply",
     "Request",
     "RouteResult",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from nbroute.errors import ProviderError
 from nbroute.types.calls import Attempt, Chunk, Reply, Request, Verdict
 from nbroute.types.labels import Label
 from nbroute.types.ladder import Ladder
@@ -171,3 +172,26 @@ class Ledger(Protocol):
 
     def close(self) -> None:
         """Close the file; a second call does nothing."""
+
+
+class Recorder(Protocol):
+    """Keeps answers and failures in a file; both raise RecordError where it cannot be written."""
+
+    def keep(self, request: Request, reply: Reply, *, tier: str, purpose: str) -> None:
+        """Keep a whole answer."""
+
+    def keep_error(
+        self, request: Request, error: ProviderError, *, tier: str, purpose: str
+    ) -> None:
+        """Keep that a model failed before it said anything."""
+
+
+class Replay(Protocol):
+    """What a recorded file says besides its answers."""
+
+    @property
+    def told(self) -> str:
+        """What a result says of where it comes from."""
+
+    def miss(self, tier: str, requests: Sequence[Request], purpose: str) -> str:
+        """That none of the requests is recorded, what is near, and the cure."""
