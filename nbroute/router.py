@@ -42,7 +42,7 @@ from nbroute.recording.recorder import Recorder, RecordingEmbedder
 from nbroute.recording.replay import Recording, ReplayProvider
 from nbroute.recording.scrub import Scrubber, secrets_of
 from nbroute.settings import AUTO, ProviderSettings, Settings, base_ladder, load
-from nbroute.settings.keys import known_keys
+from nbroute.settings.profiles import known_keys
 from nbroute.settings.replaying import replayed
 from nbroute.storage.cache import FileCache, MemoryCache, request_key
 from nbroute.storage.ledger import SqliteLedger

@@ -34,7 +34,7 @@ from nbroute.engine.engine import Engine
 from nbroute.errors import RecordError, SettingsError, named
 from nbroute.report import Spend
 from nbroute.settings import Settings
-from nbroute.settings.keys import missing_keys, with_keys, without_keys
+from nbroute.settings.profiles import missing_keys, with_keys, without_keys
 from nbroute.storage.ledger import SqliteLedger
 
 #: Tasks for each thread that wait besides the one that it has, so that none is idle while
@@ -287,7 +287,7 @@ def _returned(outcome: Outcome, settings: Settings) -> Outcome:
     row, attempts = outcome.row, outcome.attempts
     if not settings.store_text:
         attempts = tuple(replace(one, prompt=None, text=None) for one in attempts)
-    missing = missing_keys(settings)
+    missing = missing_keys(settings.providers)
     if outcome.fate == "hopeless" and missing:
         keys = " and no ".join(missing)
         row = replace(row, error=f"{row.error} (the worker at {platform.node()} has no {keys})")

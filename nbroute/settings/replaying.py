@@ -9,13 +9,13 @@ from pathlib import Path
 from nbroute.classify.registry import NAMES as CLASSIFIERS
 from nbroute.errors import SettingsError
 from nbroute.recording.replay import read_headline
-from nbroute.settings.document import Table
-from nbroute.settings.values import (
+from nbroute.settings.model import (
     ClassifierSettings,
     EmbedderSettings,
     ProviderChoice,
     ProviderSettings,
     Settings,
+    Table,
 )
 from nbroute.types import ProviderKind
 

@@ -1,0 +1,149 @@
+"""The ladder (a preset with the file's [tiers.*] laid over it), the classifier, the embedder."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from nbroute import ladders
+from nbroute.classify.registry import NAMES as CLASSIFIERS
+from nbroute.errors import SettingsError, did_you_mean
+from nbroute.settings.model import (
+    ClassifierSettings,
+    Document,
+    EmbedderSettings,
+    ProviderSettings,
+    Table,
+    given,
+)
+from nbroute.settings.profiles import BY_KEY, Providers, unconfigured
+from nbroute.types import Ladder, Target, Tier
+
+#: The model's name on tiers whose models are only known when the endpoint is asked.
+AUTO = "auto"
+
+#: Of a tier that names none: the second article's default.
+_MAX_TOKENS = 2048
+
+
+def base_ladder(name: str, provider: ProviderSettings) -> Ladder:
+    """The preset ladder of that name on the provider; SettingsError for an unknown name.
+
+    An endpoint with no preset of its own has the model `AUTO` on every tier, to be replaced
+    by what it serves, with the OpenRouter preset's model as the reference.
+    """
+    if provider.kind == "openai" and provider.name in BY_KEY:
+        return ladders.preset(name, provider.name)
+    ladder = ladders.preset(name, "simulated" if provider.kind == "simulated" else "local")
+    tiers = (replace(tier, provider=provider.name) for tier in ladder.tiers)
+    if provider.kind in ("openai", "litellm"):
+        tiers = (replace(tier, model=AUTO) for tier in tiers)
+    return replace(ladder, tiers=tuple(tiers))
+
+
+def build_ladder(document: Document, table: Table, provider: str, providers: Providers) -> Ladder:
+    """The ladder of `table` on `provider`, with the document's tiers.
+
+    They change the preset's tiers of their names or, where none is the preset's, make a
+    ladder of one's own, in the order of the file.
+    """
+    for name, values in document.tiers.items():
+        named = [("provider", values.get("provider"))]
+        fallbacks = (one for one in values.get("fallbacks", ()) if isinstance(one, Target))
+        named += [("fallbacks: provider", one.provider) for one in fallbacks]
+        for key, home in named:
+            if home and home not in providers:
+                raise document.error(f"[tiers.{name}] {unconfigured(key, home, providers)}")
+    try:
+        ladder = base_ladder(table.get("ladder", "four-tier"), providers[provider])
+    except SettingsError as error:
+        raise document.error(f"ladder: {error}") from None
+    if set(document.tiers) & set(ladder.names):
+        ladder = _changed(document, ladder, providers)
+    elif document.tiers:
+        ladder = _own(document, ladder, provider)
+    ladder = replace(ladder, default=table.get("default_tier", ladder.default))
+    try:
+        ladders.validate(ladder)
+    except SettingsError as error:
+        raise document.error(str(error)) from None
+    for tier in ladder.tiers:
+        if tier.model == AUTO and providers[tier.provider].kind == "litellm":
+            raise document.error(
+                f"[tiers.{tier.name}] has no model, and LiteLLM cannot be asked which it has; "
+                'name one, such as model = "openai/gpt-4o-mini"'
+            )
+    return ladder
+
+
+def _changed(document: Document, base: Ladder, providers: Providers) -> Ladder:
+    for name in document.tiers:
+        if name not in base.names:
+            cure = did_you_mean(name, base.names)
+            raise document.error(f"[tiers.{name}]: {base.name!r} has no tier {name!r}; {cure}")
+    tiers = []
+    for preset in base.tiers:
+        table = document.tiers.get(preset.name, {})
+        home = base_ladder(base.name, providers[table.get("provider", preset.provider)])
+        tier = home[preset.name]
+        if table.get("model", tier.model) != tier.model:
+            tier = replace(tier, fallbacks=(), price=None)
+        tiers.append(_at_home(replace(tier, **table)))
+    return replace(base, tiers=tuple(tiers))
+
+
+def _own(document: Document, base: Ladder, provider: str) -> Ladder:
+    tiers = []
+    for name, table in document.tiers.items():
+        if "model" not in table:
+            raise document.error(
+                f"[tiers.{name}] has no model, and {base.name!r} has no tier {name!r} to change; "
+                f"give it a model; {did_you_mean(name, base.names)}"
+            )
+        values: dict[str, Any] = {"provider": provider, "max_tokens": _MAX_TOKENS, **table}
+        tiers.append(_at_home(Tier(name=name, **values)))
+    return Ladder("own", tuple(tiers), default=tiers[(len(tiers) - 1) // 2].name)
+
+
+def _at_home(tier: Tier) -> Tier:
+    """The tier with its fallbacks that name no provider at its own."""
+    fallbacks = (
+        replace(one, provider=one.provider or tier.provider) if isinstance(one, Target) else one
+        for one in tier.fallbacks
+    )
+    return replace(tier, fallbacks=tuple(fallbacks))
+
+
+def build_classifier(
+    document: Document, table: Table, ladder: Ladder, providers: Providers
+) -> ClassifierSettings:
+    """The table's classifier; what is not said depends on what the ladder's lowest tier is."""
+    lowest = ladder.tiers[0]
+    home = providers[lowest.provider]
+    usual = "hybrid" if home.kind in ("openai", "litellm") and home.billed else "rules"
+    chosen = ClassifierSettings(**{"name": usual, **given(ClassifierSettings, table)})
+    if chosen.name not in CLASSIFIERS:
+        cure = did_you_mean(chosen.name, CLASSIFIERS)
+        raise document.error(f"classifier = {chosen.name!r}: there is no such classifier; {cure}")
+    if chosen.provider is not None and chosen.provider not in providers:
+        raise document.error(unconfigured("classifier_provider", chosen.provider, providers))
+    if chosen.provider is not None and chosen.model is None:
+        raise document.error(
+            f"classifier_provider = {chosen.provider!r} needs a model; name it in classifier_model"
+        )
+    if chosen.name in ("model", "hybrid") and chosen.model is None and lowest.model != AUTO:
+        return replace(chosen, provider=lowest.provider, model=lowest.model)
+    return chosen
+
+
+def build_embedder(document: Document, table: Table, providers: Providers) -> EmbedderSettings:
+    """The table's embedder, checked against the endpoints that can serve as one."""
+    chosen = EmbedderSettings(**given(EmbedderSettings, table))
+    if chosen.name in ("auto", "wordllama"):
+        return chosen
+    able = [known for known, provider in providers.items() if provider.kind == "openai"]
+    if chosen.name not in able:
+        cure = did_you_mean(chosen.name, ("auto", "wordllama", *able))
+        problem = "has no embeddings" if chosen.name in providers else "is not configured"
+        raise document.error(f"embedder = {chosen.name!r} {problem}; {cure}")
+    return replace(chosen, provider=chosen.name)

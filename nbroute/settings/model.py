@@ -1,0 +1,302 @@
+"""The keys of nbroute.toml with what they take and their defaults, and the settings they give.
+
+A field is a key of the file where its type says what it takes: a `Literal`, or one of the kinds
+below. The key is called as the field, unless its metadata name it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypedDict
+from urllib.parse import urlsplit
+
+from nbroute.budgets import Limits, OnLimit
+from nbroute.errors import SettingsError
+from nbroute.pricing import read_usd
+from nbroute.types import CacheMode, Ladder, Price, Target
+
+ProviderChoice = Literal["openai", "local", "simulated", "litellm"]
+
+#: A table of the file: its values as they were read, by key.
+Table = Mapping[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Takes:
+    """What a key takes, in words, and as limits on its type or as `read`, which raises ValueError.
+
+    `limits` are those of `msgspec.Meta`, which is not imported before there is a file to read.
+    The parts of a list are of the kind `part`, the values of a table of the kind `each`, or the
+    table has the keys of `table`. `secret` values are not repeated in an error.
+    """
+
+    words: str
+    limits: Mapping[str, Any] = field(default_factory=dict)
+    read: Callable[[Any], Any] | None = None
+    part: Any = None
+    each: Any = None
+    table: type | None = None
+    secret: bool = False
+
+
+def read_url(value: object) -> str:
+    """An endpoint's base URL, with no credentials in it; ValueError otherwise."""
+    url = value.strip() if isinstance(value, str) else ""
+    parts = urlsplit(url)
+    secrets = parts.username is not None or parts.query or parts.fragment
+    if parts.scheme not in ("http", "https") or not parts.hostname or secrets:
+        raise ValueError(value)
+    return url
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError(value)
+    return value
+
+
+def _path(value: object) -> Path:
+    try:
+        return Path(_text(value)).expanduser()
+    except RuntimeError as error:
+        raise ValueError(value) from error
+
+
+def _usd(value: object) -> Decimal:
+    amount = None if isinstance(value, str) else read_usd(value)
+    if amount is None:
+        raise ValueError(value)
+    return amount
+
+
+def _budget(value: object) -> Decimal:
+    if not (amount := _usd(value)):
+        raise ValueError(value)
+    return amount
+
+
+def _price(value: object) -> Price:
+    if not isinstance(value, dict) or set(value) != {"input", "output"}:
+        raise ValueError(value)
+    return Price(_usd(value["input"]), _usd(value["output"]), "configured")
+
+
+def _fallback(value: object) -> str | Target:
+    """A model's name, or a target; one without a provider (`""`) is at the tier's own."""
+    if isinstance(value, dict) and "model" in value:
+        return Target(**{"provider": "", **value})
+    return _text(value)
+
+
+_BUDGET = "US dollars above 0, or leave it out for no budget"
+_PRICE = "{ input = 0.15, output = 0.60 }, in US dollars per million tokens, 0 or more"
+_MODEL = (
+    'a model, such as "openai/gpt-4o-mini", or a model elsewhere: '
+    '{ provider = "openai", model = "gpt-4o-mini" }'
+)
+_URL = "an http or https address with no user name in it"
+_ENV_NAME = "the name of an environment variable, not the key itself"
+
+Text = Annotated[str, Takes("a text that is not empty", read=_text)]
+AnyText = Annotated[str, Takes("a text", {"pattern": r"^\Z|\S"})]
+Flag = Annotated[bool, Takes("true or false")]
+Count = Annotated[int, Takes("a whole number above 0", {"gt": 0})]
+Fraction = Annotated[float, Takes("a number from 0 to 1", {"ge": 0, "le": 1})]
+Number = Annotated[float, Takes("a number from 0 up", {"ge": 0, "le": sys.float_info.max})]
+Seconds = Annotated[float, Takes("seconds above 0", {"gt": 0, "le": sys.float_info.max})]
+FilePath = Annotated[Path, Takes("a path", read=_path)]
+FilePaths = Annotated[
+    tuple[Path, ...], Takes("a path or a list of paths", read=_path, part=FilePath)
+]
+Url = Annotated[str, Takes(_URL, read=read_url, secret=True)]
+EnvName = Annotated[str, Takes(_ENV_NAME, {"pattern": r"^[A-Za-z_][A-Za-z0-9_]*\Z"}, secret=True)]
+Reference = Annotated[
+    str, Takes('"provider:model", such as "openrouter:openai/gpt-4o"', {"pattern": "^[^:]+:."})
+]
+Budget = Annotated[Decimal, Takes(_BUDGET, read=_budget)]
+Budgets = Annotated[Decimal | Mapping[str, Decimal], Takes(_BUDGET, read=_budget, each=Budget)]
+PriceTable = Annotated[Price, Takes(_PRICE, read=_price)]
+
+
+class TargetTable(TypedDict, total=False):
+    """A fallback at an endpoint of its own, or with a price of its own."""
+
+    provider: Text
+    model: Text
+    price: PriceTable
+
+
+_Model = Annotated[str | Target, Takes(_MODEL, read=_fallback, table=TargetTable)]
+Models = Annotated[
+    tuple[str | Target, ...], Takes('a list of models, such as ["openai/gpt-4o-mini"]', part=_Model)
+]
+
+
+class TierTable(TypedDict, total=False):
+    """[tiers.NAME]: what is given goes over the preset's tier, or makes one."""
+
+    provider: Text
+    model: Text
+    fallbacks: Models
+    max_tokens: Count
+    context: Count
+    system: AnyText
+    description: AnyText
+    price: PriceTable
+    reference: Reference
+
+
+class LadderTable(TypedDict, total=False):
+    """Of [nbroute], what makes the ladder."""
+
+    ladder: Text
+    default_tier: Text
+
+
+class ProfileTable(TypedDict, total=False):
+    """What a [profiles.NAME] takes besides the keys of [nbroute]."""
+
+    provider: Text
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderSettings:
+    """An endpoint. `kind` is what speaks to it: the OpenAI chat API, llama.cpp, a simulation.
+
+    `litellm` is LiteLLM as a library, which knows addresses and keys by itself.
+    `api_key` is the value of the variable `api_key_env`; None for both is an endpoint that
+    wants no key. `billed` false: calls cost nothing, what they would have cost is shown.
+    `token_parameter` names the parameter of the token limit where the usual one is wrong.
+    `pace` and `fail` are for simulated models: real seconds per simulated second, and a
+    failure to act out. `gguf` are model files of one's own for llama.cpp.
+    """
+
+    name: str
+    kind: ProviderChoice
+    base_url: Url = ""
+    api_key_env: EnvName | None = None
+    api_key: str | None = field(default=None, repr=False)
+    timeout_s: Seconds = 60.0
+    billed: Flag = True
+    token_parameter: Literal["max_tokens", "max_completion_tokens"] | None = None
+    pace: Number = 0.0
+    fail: Text | None = None
+    gguf: FilePaths = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ClassifierSettings:
+    """The classifier's name and, for `model` and `hybrid`, the model that is asked.
+
+    `provider` and `model` are None where they are those of the lowest tier. From a confidence
+    of `threshold` (0 to 1) on `hybrid` trusts the rules. `file` is what `learned` was saved in.
+    A decision less sure than `step_up_below` (0 to 1) goes one tier up.
+    """
+
+    name: Text = field(default="rules", metadata={"key": "classifier"})
+    provider: Text | None = field(default=None, metadata={"key": "classifier_provider"})
+    model: Text | None = field(default=None, metadata={"key": "classifier_model"})
+    threshold: Fraction = field(default=0.7, metadata={"key": "classifier_threshold"})
+    file: FilePath | None = field(default=None, metadata={"key": "classifier_file"})
+    examples_file: FilePath | None = None
+    step_up_below: Fraction = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class EmbedderSettings:
+    """What turns texts into vectors: `auto`, `wordllama`, or a provider's `model`.
+
+    `provider` is None for the first two.
+    """
+
+    name: Text = field(default="auto", metadata={"key": "embedder"})
+    provider: str | None = field(default=None, metadata={"key": None})
+    model: Text = field(default="text-embedding-3-small", metadata={"key": "embedder_model"})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All that is configured, and in `origin`, one line, where it comes from.
+
+    `baseline` is the tier that savings are measured against. Budgets are as in `Limits`,
+    `agreement` (0 to 1) is how alike two answers must be, and a check may take
+    `check_timeout_s` seconds. `static` is one plain output and no widgets.
+    `max_prompt_chars` is 400,000 by default: about 100,000 tokens of English, which the
+    smallest context window of the presets holds. `record` is the file that answers are kept
+    in, `replay` the one that answers in the models' place.
+    """
+
+    profile: Text
+    origin: str
+    ladder: Ladder
+    providers: tuple[ProviderSettings, ...]
+    classifier: ClassifierSettings
+    baseline: Text
+    ledger_file: FilePath = field(metadata={"key": "ledger"})
+    embedder: EmbedderSettings = EmbedderSettings()
+    agreement: Fraction = 0.92
+    check_timeout_s: Seconds = 10.0
+    budget_usd: Budget | None = None
+    budget_usd_per_day: Budget | None = None
+    budget_usd_per_feature: Budgets | None = None
+    on_limit: OnLimit = "refuse"
+    cache: CacheMode = "use"
+    cache_file: FilePath | None = None
+    store_text: Flag = False
+    static: Flag = False
+    max_prompt_chars: Count = 400_000
+    source_file: Path | None = None
+    record: FilePath | None = None
+    replay: FilePath | None = None
+
+    @property
+    def limits(self) -> Limits:
+        """What calls may cost and how long a prompt may be."""
+        return Limits(
+            self.budget_usd,
+            self.budget_usd_per_day,
+            self.budget_usd_per_feature,
+            self.on_limit,
+            self.max_prompt_chars,
+        )
+
+
+_NBROUTE = (LadderTable, ClassifierSettings, EmbedderSettings, Settings)
+
+#: The tables of the file (those of the last three have names of their own) and their keys.
+SECTIONS: Mapping[str, tuple[type, ...]] = {
+    "nbroute": _NBROUTE,
+    "providers": (ProviderSettings,),
+    "tiers": (TierTable,),
+    "profiles": (*_NBROUTE, ProfileTable),
+}
+
+
+def given(model: type, table: Table) -> dict[str, Any]:
+    """Of a table of the file, the fields of the dataclass `model` that it gives."""
+    keys = {one.name: one.metadata.get("key", one.name) for one in fields(model)}
+    return {name: table[key] for name, key in keys.items() if key in table}
+
+
+@dataclass(frozen=True)
+class Document:
+    """A settings file, read and checked key by key; an empty one where there is no file."""
+
+    file: Path | None = None
+    nbroute: Table = field(default_factory=dict)
+    providers: Mapping[str, Table] = field(default_factory=dict)
+    tiers: Mapping[str, TierTable] = field(default_factory=dict)
+    profiles: Mapping[str, Table] = field(default_factory=dict)
+
+    @property
+    def folder(self) -> Path:
+        """What the file's paths are relative to."""
+        return self.file.parent if self.file else Path()
+
+    def error(self, problem: str) -> SettingsError:
+        """The problem, with the file in front."""
+        return SettingsError(f"{self.file}: {problem}" if self.file else problem)
