@@ -32,9 +32,9 @@ from nbroute.evaluate.training import Fitted, fit
 from nbroute.evaluate.training_data import read_examples
 from nbroute.evaluate.whatif import WhatIf, what_if
 from nbroute.ladders import LOCAL_MODEL, spread, validate
-from nbroute.providers import models
+from nbroute.providers import model_files
 from nbroute.providers.litellm import LiteLLM
-from nbroute.providers.local import Local
+from nbroute.providers.llama_cpp import LlamaCpp
 from nbroute.providers.openai_compatible import OpenAICompatible
 from nbroute.providers.simulated import Simulated
 from nbroute.recording.documents import Header, RecordedClassifier, RecordedEmbedder
@@ -309,7 +309,7 @@ def find_settings(
     replay: str | Path | bool | None = None,
 ) -> Settings:
     """The settings in force here; `local` is offered where llama.cpp and a model file are."""
-    return load(path, profile=profile, local_ready=models.ready, replay=replay)
+    return load(path, profile=profile, local_ready=model_files.ready, replay=replay)
 
 
 def new_id() -> str:
@@ -373,7 +373,9 @@ def _provider(settings: ProviderSettings, announce: Announce | None) -> Provider
     if settings.kind == "simulated":
         return Simulated(settings.name, fail=settings.fail, pace=settings.pace)
     if settings.kind == "local":
-        return Local(settings.name, files=models.find_models(settings.gguf), announce=announce)
+        return LlamaCpp(
+            settings.name, files=model_files.find_models(settings.gguf), announce=announce
+        )
     if settings.kind == "litellm":
         return LiteLLM(
             settings.name,
@@ -436,9 +438,9 @@ def _with_found_models(ladder: Ladder, provider: Provider) -> Ladder:
 
     llama.cpp's tiers are open where they name the preset's model and other files are there.
     """
-    open_models = {AUTO, LOCAL_MODEL} if isinstance(provider, Local) else {AUTO}
+    open_models = {AUTO, LOCAL_MODEL} if isinstance(provider, LlamaCpp) else {AUTO}
     mine = [t for t in ladder.tiers if t.provider == provider.name and t.model in open_models]
-    if not mine or not isinstance(provider, Local | OpenAICompatible):
+    if not mine or not isinstance(provider, LlamaCpp | OpenAICompatible):
         return ladder
     found = provider.models()
     if LOCAL_MODEL in found or not (found or isinstance(provider, OpenAICompatible)):

