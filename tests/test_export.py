@@ -221,13 +221,13 @@ def test_calls_of_an_earlier_process_are_listed_without_their_text(tmp_path):
     assert "(simulated)" in told
 
 
-def test_without_altair_the_page_says_how_to_have_charts(simulated, monkeypatch):
+def test_without_vl_convert_the_page_says_how_to_have_charts(simulated, monkeypatch):
     simulated.route("hello")
-    monkeypatch.setitem(sys.modules, "altair", None)
+    monkeypatch.setitem(sys.modules, "vl_convert", None)
 
     told = words(page(simulated))
 
-    assert "Not drawn: charts need altair: `pip install 'nbroute[charts]'`" in told
+    assert "Not drawn: charts need vl_convert, which is missing: `pip install nbroute`" in told
 
 
 def test_an_export_is_written_over_and_another_file_is_not(simulated, tmp_path):

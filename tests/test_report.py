@@ -57,7 +57,7 @@ def test_a_report_of_nothing_has_no_rates_and_can_be_shown():
     assert 0 == empty.calls
     assert {} == empty.tier_share
     assert empty.escalation_rate is None
-    assert Decimal(0) == empty.saving_usd
+    assert Decimal(0) == empty.saving.usd
     assert "no calls recorded yet" == str(empty)
     assert list(TIERS) == list(empty.frame()["tier"])
 
@@ -160,7 +160,7 @@ def test_the_saving_is_the_baseline_less_all_that_was_spent():
 
     assert Decimal("0.2") == told.saving.baseline_usd
     assert Decimal("0.013") == told.saving.spent_usd
-    assert Decimal("0.187") == told.saving_usd
+    assert Decimal("0.187") == told.saving.usd
     assert Decimal("0.001") == told.classifying.usd
 
 
@@ -172,13 +172,13 @@ def test_a_chain_of_escalations_is_one_answer_on_the_baseline():
     )
 
     assert Decimal("0.2") == told.saving.baseline_usd
-    assert Decimal("-0.11") == told.saving_usd
+    assert Decimal("-0.11") == told.saving.usd
 
 
 def test_a_rejected_answer_costs_and_is_not_the_one_that_stands():
     told = report(row(status="rejected", output_tokens=900_000), row(tier="MEDIUM", escalated=True))
 
-    assert Decimal("0.2") - Decimal("0.02") == told.saving_usd
+    assert Decimal("0.2") - Decimal("0.02") == told.saving.usd
 
 
 def test_the_best_there_is_stands_where_every_answer_was_rejected():
@@ -192,7 +192,7 @@ def test_an_answer_that_stands_is_not_undone_by_a_later_failure():
     told = report(row("r1"), escalated("r1", "r2", ts=NOON + 1, status="error"))
 
     assert Decimal("0.2") == told.saving.baseline_usd
-    assert Decimal("0.14") == told.saving_usd
+    assert Decimal("0.14") == told.saving.usd
 
 
 def test_an_answer_that_stands_is_not_undone_by_one_that_was_stopped():
@@ -204,7 +204,7 @@ def test_an_answer_that_stands_is_not_undone_by_one_that_was_stopped():
 def test_a_cached_answer_saves_nothing_as_the_baseline_would_have_had_it_too():
     told = report(row(cached=True, cost_usd=0.0))
 
-    assert 0 == told.saving_usd
+    assert 0 == told.saving.usd
 
 
 def test_an_escalation_whose_parent_is_in_another_session_is_a_chain_of_its_own():
@@ -216,14 +216,14 @@ def test_an_escalation_whose_parent_is_in_another_session_is_a_chain_of_its_own(
 def test_a_saving_is_unknown_without_a_price():
     told = report(row(), price=None)
 
-    assert told.saving_usd is None
+    assert told.saving.usd is None
     assert "saving: unknown: no price to compare with (all on FRONTIER)" in str(told)
 
 
 def test_a_saving_is_unknown_where_a_cost_is():
     told = report(row("r1"), row("r2", cost_usd=None, cost_source="unknown"))
 
-    assert told.saving_usd is None
+    assert told.saving.usd is None
     assert 1 == told.saving.unknown_calls
     assert "saving: unknown: 1 call of unknown cost" in str(told)
     assert "$0.01 + 1 unknown" in str(told)
@@ -236,7 +236,7 @@ def test_real_money_and_equivalents_are_two_savings():
         row("r2"),
     )
 
-    assert Decimal("0.2") - Decimal("0.011") == told.saving_usd
+    assert Decimal("0.2") - Decimal("0.011") == told.saving.usd
     assert Decimal("0.2") - Decimal("0.04") == told.equivalent_saving.usd
     assert Decimal("0.011") == told.spend.usd
     assert Decimal("0.04") == told.spend.equivalent_usd
@@ -245,7 +245,7 @@ def test_real_money_and_equivalents_are_two_savings():
 def test_a_local_model_without_a_reference_leaves_the_real_saving_known():
     told = report(row("r1", cost_source="equivalent", cost_usd=None), row("r2"))
 
-    assert Decimal("0.19") == told.saving_usd
+    assert Decimal("0.19") == told.saving.usd
     assert told.equivalent_saving.usd is None
     assert 1 == told.spend.unknown_calls
 
@@ -334,7 +334,7 @@ def test_an_answer_beside_the_one_that_was_kept_is_paid_for_and_is_no_escalation
     assert {"SIMPLE": 1, "MEDIUM": 0, "FRONTIER": 0} == both.answered
     assert (1, 0.0) == (both.lowest_answered, both.escalation_rate)
     assert 900.0 == both.latency["FRONTIER"].p50_ms
-    assert Decimal("0.20") - Decimal("0.06") == both.saving_usd
+    assert Decimal("0.20") - Decimal("0.06") == both.saving.usd
     assert {"ok": 1, "unused": 1} == both.statuses
     assert "1 unused" in str(both)
     assert "  of which beside the answer that was kept: $0.05, 1 call" in str(both)
@@ -355,7 +355,7 @@ def test_embedding_is_told_apart_from_classifying_and_makes_no_saving():
     )
 
     assert (Decimal("0.001"), Decimal("0.002")) == (both.classifying.usd, both.embedding.usd)
-    assert Decimal("0.20") - Decimal("0.013") == both.saving_usd
+    assert Decimal("0.20") - Decimal("0.013") == both.saving.usd
     assert {"SIMPLE": 1, "MEDIUM": 0, "FRONTIER": 0} == both.answered
     assert "  of which embedding: $0.002, 1 call" in str(both)
 
@@ -490,7 +490,7 @@ def test_compared_answers_cost_money_and_are_no_results():
 def test_what_comparing_cost_is_taken_off_the_saving():
     told = report(row("r1"), compared("c1", cost_usd=0.5))
 
-    assert Decimal("0.2") - Decimal("0.51") == told.saving_usd
+    assert Decimal("0.2") - Decimal("0.51") == told.saving.usd
     assert "$0.31 more than all on FRONTIER (estimate, net)" in str(told)
 
 

@@ -9,7 +9,7 @@ import ipywidgets as widgets
 
 from nbroute.errors import SettingsError
 from nbroute.notebook.pieces import Said, button, row
-from nbroute.report.charts import Figure
+from nbroute.report.figure import Figure
 
 EXPLORE, CLOSE = "Explore: tooltips and selections", "Close the live charts"
 _HINT = (

@@ -17,7 +17,7 @@ from nbroute.notebook.untrusted import safe_plain
 from nbroute.pricing import describe
 from nbroute.recording.scrub import Scrubber
 from nbroute.report import Report
-from nbroute.report.spend import Spend
+from nbroute.report.metrics import Spend
 from nbroute.report.table import seconds
 from nbroute.router import Router, scrubber_of
 from nbroute.types import Cost, Label, RouteResult

@@ -8,12 +8,18 @@ and p95. Percentiles are by nearest rank, so that each is a latency that was mea
 from __future__ import annotations
 
 from nbroute.report.metadata import record
-from nbroute.report.metrics import Latency, Saving
-from nbroute.report.spend import ReportRow, Spend
+from nbroute.report.metrics import (
+    ESCALATION_GOOD,
+    ESCALATION_PROBLEM,
+    LOWEST_SHARE,
+    Latency,
+    ReportRow,
+    Saving,
+    Spend,
+)
 from nbroute.report.summary import Report
 from nbroute.report.table import counted
 from nbroute.report.tally import summarise
-from nbroute.report.thresholds import ESCALATION_GOOD, ESCALATION_PROBLEM, LOWEST_SHARE
 
 __all__ = [
     "ESCALATION_GOOD",

@@ -1,13 +1,14 @@
-"""One chart: its figures in words and as rows, drawn by altair where that is installed."""
+"""One chart: its figures in words and as rows, and its picture."""
 
 from __future__ import annotations
 
 import json
 import re
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import quoteattr
@@ -20,12 +21,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Row = dict[str, Any]
+#: Vega-Lite, as its JSON says it.
+Spec = dict[str, Any]
 
-CURE = "`pip install 'nbroute[charts]'`"
 SUFFIXES = (".svg", ".png", ".html", ".json")
 #: Pixels of a PNG to a pixel on the page, so that it is sharp on any screen.
 SCALE = 2
-
 _NAMED_MARK = re.compile(r'<(path|line)\b([^>]*\baria-label="([^"]*)"[^>]*?)/>')
 
 
@@ -33,21 +34,21 @@ _NAMED_MARK = re.compile(r'<(path|line)\b([^>]*\baria-label="([^"]*)"[^>]*?)/>')
 class Figure:
     """One chart of a report: shown as a picture, `print`ed as a table.
 
-    `rows` are the figures that it draws, `alt` says in words what is to be seen. What draws
-    needs the extra `charts`, and raises SettingsError where that is missing. `save` is the one
-    thing in this room that touches a file: the one that the user names, as `to_csv` does.
+    `rows` are the figures that it draws, `alt` says in words what is to be seen, `spec` is in
+    Vega-Lite. `save` is the one thing in this room that touches a file: the one that the user
+    names, as `to_csv` does.
     """
 
     name: str
     title: str
     alt: str
     rows: list[Row]
-    draw: Callable[[], Any] = field(repr=False)
+    spec: Spec = field(repr=False)
 
     @property
     def chart(self) -> Any:
         """An `altair.Chart` with tooltips and selections, on a white card."""
-        return self.draw().configure(**config())
+        return _imported("altair").Chart.from_dict(self._drawn())
 
     def frame(self) -> pd.DataFrame:
         """The rows as a DataFrame."""
@@ -61,16 +62,15 @@ class Figure:
         With `card=False` it has no background and takes the colour of the text around it:
         for an SVG inside a page, light or dark. A pointer over a mark shows its figures.
         """
-        converter = vl_convert()
-        spec = self._spec() if card else self._spec("currentColor", None)
-        picture = str(converter.vegalite_to_svg(spec, vl_version=_vega_lite()))
-        return _with_titles(picture, self.alt)
+        spec = self._drawn() if card else self._drawn("currentColor", None)
+        svg = _NAMED_MARK.sub(
+            r"<\1\2><title>\3</title></\1>", _imported("vl_convert").vegalite_to_svg(spec)
+        )
+        return svg.replace("<svg ", f'<svg role="img" aria-label={quoteattr(self.alt)} ', 1)
 
     def png(self) -> bytes:
         """A static picture, two pixels to each on the page."""
-        converter = vl_convert()
-        picture = converter.vegalite_to_png(self._spec(), vl_version=_vega_lite(), scale=SCALE)
-        return _packed(bytes(picture))
+        return _compressed(_imported("vl_convert").vegalite_to_png(self._drawn(), scale=SCALE))
 
     def save(self, path: str | Path) -> Path:
         """Write the chart; .svg, .png, .html (interactive, needs no network) or .json (Vega-Lite).
@@ -78,11 +78,19 @@ class Figure:
         SettingsError for another suffix, and where the file cannot be written.
         """
         target = Path(path)
-        suffix = target.suffix.lower()
-        if suffix not in SUFFIXES:
-            hint = did_you_mean(suffix, SUFFIXES)
-            raise SettingsError(f"a chart cannot be saved as {target.name!r}: {hint}")
-        data = self._as(suffix)
+        match target.suffix.lower():
+            case ".svg":
+                data = self.svg().encode()
+            case ".png":
+                data = self.png()
+            case ".html":
+                page = _imported("vl_convert").vegalite_to_html(self._drawn(), bundle=True)
+                data = page.encode()
+            case ".json":
+                data = json.dumps(self.chart.to_dict(), indent=1).encode()
+            case suffix:
+                hint = did_you_mean(suffix, SUFFIXES)
+                raise SettingsError(f"a chart cannot be saved as {target.name!r}: {hint}")
         try:
             target.write_bytes(data)
         except OSError as error:
@@ -99,65 +107,30 @@ class Figure:
             picture = self.png()
         except SettingsError as error:
             return {"text/plain": f"{text}\n{error}"}, {}
-        shown = {"width": _width(picture), "alt": self.alt}
-        return {"image/png": picture, "text/plain": text}, {"image/png": shown}
+        width = int.from_bytes(picture[16:20]) // SCALE  # as the picture's header has it
+        about = {"width": width, "alt": self.alt}
+        return {"image/png": picture, "text/plain": text}, {"image/png": about}
 
-    def _spec(self, ink: str = "#222222", ground: str | None = "white") -> dict[str, Any]:
-        return {**self.draw().to_dict(), "config": config(ink, ground)}
-
-    def _as(self, suffix: str) -> bytes:
-        match suffix:
-            case ".svg":
-                return self.svg().encode()
-            case ".png":
-                return self.png()
-            case ".json":
-                return json.dumps(self.chart.to_dict(), indent=1).encode()
-        vl_convert()
-        return str(self.chart.to_html(inline=True)).encode()
-
-
-def altair() -> Any:
-    """The module; SettingsError where it is not installed."""
-    try:
-        import altair as alt
-    except ImportError as error:
-        raise SettingsError(f"charts need altair: {CURE}") from error
-    return alt
-
-
-def vl_convert() -> Any:
-    """The module that draws with no browser; SettingsError where it is not installed."""
-    try:
-        import vl_convert as converter
-    except ImportError as error:
-        raise SettingsError(f"pictures of charts need vl-convert: {CURE}") from error
-    return converter
-
-
-def config(ink: str = "#222222", ground: str | None = "white") -> dict[str, Any]:
-    """The look of every chart, as Vega-Lite's `config`."""
-    faint = {"gridColor": "#7f7f7f", "gridOpacity": 0.25, "domainColor": "#7f7f7f"}
-    return {
-        "background": ground,
-        "padding": 12 if ground else 2,
-        "font": "sans-serif",
-        "view": {"stroke": None},
-        "axis": faint
-        | {
-            "tickColor": "#7f7f7f",
-            "labelColor": ink,
-            "titleColor": ink,
-            "titleFontWeight": "normal",
+    def _drawn(self, ink: str = "#222222", ground: str | None = "white") -> Spec:
+        """The specification with the look of every chart."""
+        words = {"labelColor": ink, "titleColor": ink, "labelFontSize": 12, "titleFontSize": 12}
+        faint = {"gridColor": "#7f7f7f", "gridOpacity": 0.25, "domainColor": "#7f7f7f"}
+        config = {
+            "background": ground,
+            "padding": 12 if ground else 2,
+            "font": "sans-serif",
+            "view": {"stroke": None},
+            "axis": words
+            | faint
+            | {"tickColor": "#7f7f7f", "titleFontWeight": "normal", "labelLimit": 120},
+            "legend": words
+            | {"orient": "bottom", "titleFontWeight": "normal", "columns": 3, "labelLimit": 190},
+            "title": {"color": ink, "subtitleColor": ink, "anchor": "start", "frame": "bounds"}
+            | {"fontSize": 14, "subtitleFontSize": 12, "subtitlePadding": 4, "offset": 8},
+            "text": {"color": ink, "fontSize": 12},
+            "rule": {"color": ink},
         }
-        | {"labelFontSize": 12, "titleFontSize": 12, "labelLimit": 120},
-        "legend": {"labelColor": ink, "titleColor": ink, "labelFontSize": 12, "titleFontSize": 12}
-        | {"orient": "bottom", "titleFontWeight": "normal", "columns": 3, "labelLimit": 190},
-        "title": {"color": ink, "subtitleColor": ink, "anchor": "start", "frame": "bounds"}
-        | {"fontSize": 14, "subtitleFontSize": 12, "subtitlePadding": 4, "offset": 8},
-        "text": {"color": ink, "fontSize": 12},
-        "rule": {"color": ink},
-    }
+        return {**self.spec, "config": config}
 
 
 def in_usd(amount: float) -> str:
@@ -183,37 +156,25 @@ def _cell(column: str, value: Any) -> str:
     return str(value)
 
 
-def _vega_lite() -> str:
-    """The version that altair's specifications are written in, as `v6.4`."""
-    return str(altair().SCHEMA_VERSION).rpartition(".")[0]
+def _imported(name: str) -> Any:
+    """The module, loaded when a chart is drawn; SettingsError where it is missing."""
+    try:
+        return import_module(name)
+    except ImportError as error:
+        cure = "`pip install nbroute` brings it back"
+        raise SettingsError(f"charts need {name}, which is missing: {cure}") from error
 
 
-def _width(png: bytes) -> int:
-    """On the page, as the picture's header has it."""
-    return int.from_bytes(png[16:20], "big") // SCALE
-
-
-def _packed(png: bytes) -> bytes:
-    """The same picture in a third of the size: the converter packs in haste."""
-    head, body, place = png[:8], b"", 8
+def _compressed(png: bytes) -> bytes:
+    """The same picture in a third of the size: notebooks keep it, and vl-convert packs in haste."""
+    chunks: dict[bytes, bytes] = {}
+    place = 8
     while place < len(png):
-        size = int.from_bytes(png[place : place + 4], "big")
-        kind, end = png[place + 4 : place + 8], place + 12 + size
-        if kind == b"IDAT":
-            body += png[place + 8 : end - 4]
-        elif kind != b"IEND":
-            head += png[place:end]
-        place = end
-    packed = zlib.compress(zlib.decompress(body), 6)
-    return head + _chunk(b"IDAT", packed) + _chunk(b"IEND", b"")
-
-
-def _chunk(kind: bytes, data: bytes) -> bytes:
-    checked = zlib.crc32(kind + data).to_bytes(4, "big")
-    return len(data).to_bytes(4, "big") + kind + data + checked
-
-
-def _with_titles(svg: str, alt: str) -> str:
-    """A `<title>` in each mark that has a name, which a browser shows as its tooltip."""
-    svg = _NAMED_MARK.sub(r"<\1\2><title>\3</title></\1>", svg)
-    return svg.replace("<svg ", f'<svg role="img" aria-label={quoteattr(alt)} ', 1)
+        size, kind = int.from_bytes(png[place : place + 4]), png[place + 4 : place + 8]
+        chunks[kind] = chunks.get(kind, b"") + png[place + 8 : place + 8 + size]
+        place += 12 + size
+    chunks[b"IDAT"] = zlib.compress(zlib.decompress(chunks[b"IDAT"]))
+    return png[:8] + b"".join(
+        len(data).to_bytes(4) + kind + data + zlib.crc32(kind + data).to_bytes(4)
+        for kind, data in chunks.items()
+    )

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from nbroute.errors import SettingsError, did_you_mean
-from nbroute.report.spend import Spend
+from nbroute.report.metrics import Spend
 
 if TYPE_CHECKING:
     import pandas as pd

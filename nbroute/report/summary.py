@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from nbroute.errors import SettingsError, did_you_mean
 from nbroute.report.frames import COLUMNS, frame_of
 from nbroute.report.metrics import Metrics
 from nbroute.report.text import text_of
@@ -40,13 +41,15 @@ class Report(Metrics):
         return {name: frame_of(self, name) for name in COLUMNS}
 
     def charts(self) -> dict[str, Figure]:
-        """Every chart, by name; drawing one needs the extra `charts`."""
-        from nbroute.report.charts import charts_of
+        """Every chart, by name."""
+        from nbroute.report.charts import CHARTS
 
-        return charts_of(self)
+        return {name: make(self) for name, make in CHARTS.items()}
 
     def chart(self, name: str) -> Figure:
         """The chart of that name; SettingsError for another."""
-        from nbroute.report.charts import chart_of
+        from nbroute.report.charts import CHARTS
 
-        return chart_of(self, name)
+        if name not in CHARTS:
+            raise SettingsError(f"{name!r:.80} is not a chart: {did_you_mean(name, CHARTS)}")
+        return CHARTS[name](self)

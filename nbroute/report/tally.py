@@ -12,8 +12,7 @@ from itertools import chain
 from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
 
-from nbroute.report.metrics import Latency, Saving
-from nbroute.report.spend import ReportRow, Spend
+from nbroute.report.metrics import Latency, ReportRow, Saving, Spend
 from nbroute.report.summary import Report
 from nbroute.types import Attempt, Price
 

@@ -6,9 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from nbroute.pricing import format_usd
-from nbroute.report.spend import Spend
+from nbroute.report.metrics import LOWEST_SHARE, Spend
 from nbroute.report.table import counted, text_table
-from nbroute.report.thresholds import LOWEST_SHARE
 
 if TYPE_CHECKING:
     from nbroute.report.metrics import Latency, Metrics, Saving
