@@ -53,23 +53,21 @@ def solved(notebook: dict[str, Any]) -> dict[str, Any]:
     `solution`: one cell for each block of code. SettingsError for an exercise that has none.
     """
     done = copy.deepcopy(notebook)
-    instead = {}
+    instead: dict[int, list[dict[str, Any]]] = {}
     for number, (exercise, solution) in enumerate(_pairs(done["cells"]), start=1):
-        blocks = _FENCE.findall(_source(solution)) if solution else []
-        if not blocks:
+        source = "" if solution is None else solution["source"]
+        text = (source if isinstance(source, str) else "".join(source)).replace("\r\n", "\n")
+        new = instead[id(exercise)] = []
+        for place, block in enumerate(_FENCE.findall(text), start=1):
+            cell = copy.deepcopy(exercise)  # a notebook's own kind of dict stays one
+            cell.update({"source": block.rstrip("\n"), "outputs": [], "execution_count": None})
+            if place > 1 and "id" in cell:
+                cell["id"] = f"{cell['id']}-{place}"
+            new.append(cell)
+        if not new:
             raise SettingsError(f"exercise {number} of this notebook has no solution with code")
-        instead[id(exercise)] = list(_solution_cells(exercise, blocks))
     done["cells"] = [new for cell in done["cells"] for new in instead.get(id(cell), [cell])]
     return done
-
-
-def _solution_cells(exercise: dict[str, Any], blocks: list[str]) -> Iterator[dict[str, Any]]:
-    for place, block in enumerate(blocks, start=1):
-        cell = copy.deepcopy(exercise)  # a notebook's own kind of dict stays one
-        cell.update({"source": block.rstrip("\n"), "outputs": [], "execution_count": None})
-        if place > 1 and "id" in cell:
-            cell["id"] = f"{cell['id']}-{place}"
-        yield cell
 
 
 def _pairs(cells: list[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], dict[str, Any] | None]]:
@@ -81,8 +79,3 @@ def _pairs(cells: list[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], dict[s
 
 def _tagged(cell: dict[str, Any], tag: str) -> bool:
     return tag in (cell.get("metadata", {}).get("tags") or ())
-
-
-def _source(cell: dict[str, Any]) -> str:
-    source = cell["source"]
-    return (source if isinstance(source, str) else "".join(source)).replace("\r\n", "\n")

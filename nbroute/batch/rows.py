@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from nbroute.errors import NbrouteError, named
-from nbroute.types import Cost, CostSource, Decision, RouteResult, total_cost
+from nbroute.types import Attempt, Cost, CostSource, Decision, RouteResult, total_cost
 
 RowStatus = Literal["ok", "rejected", "unused", "running", "error", "interrupted", "not sent"]
 
@@ -105,6 +105,16 @@ def row_of_error(task: Task, error: BaseException, status: RowStatus = "error") 
     blank = Row(task.place, task.prompt, cost_usd=Decimal(0), cost_source="list")
     paid = row_of(task, partial) if partial is not None else blank
     return dataclasses.replace(paid, status=status, error=named(error), passed=False)
+
+
+def attempt_of(row: Row, **known: Any) -> Attempt:
+    """What the row keeps of the attempt that answered; the rest as it is known."""
+    kept = (
+        *("tier", "model", "error", "input_tokens", "output_tokens", "cost_usd", "cost_source"),
+        *("latency_ms", "escalated", "cached", "prompt", "text"),
+    )
+    found = {name: getattr(row, name) for name in kept}
+    return Attempt(id=row.result, ts=0.0, result=row.result, **found, **known)
 
 
 def without_answer(task: Task, status: RowStatus, error: str, *, sent: bool = False) -> Row:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from nbroute.compare.contenders import Contender
 from nbroute.compare.differences import Piece, difference, each_against_others
@@ -180,7 +180,19 @@ class Comparison:
         """One row for each column; money as floats (NaN where it is not known)."""
         import pandas as pd
 
-        rows = [_frame_row(column) for column in self.columns]
+        rows = []
+        for one in self.columns:
+            who, result, error = one.contender, one.result, one.error and named(one.error)
+            row = [who.name, who.tier, one.model, one.picked, one.note, one.status, error]
+            if result is None:
+                open_ = one.status in ("running", "interrupted")
+                money = (None, "unknown") if open_ else (0.0, "list")
+                rows.append([*row, 0, 0, *money, 0.0, None, False, ""])
+                continue
+            cost, usage = result.cost, result.usage
+            usd = None if cost.usd is None else float(cost.usd)
+            row += [usage.input_tokens, usage.output_tokens, usd, cost.source]
+            rows.append([*row, result.latency_ms, result.ttft_ms, result.cached, result.text])
         return pd.DataFrame(rows, columns=list(_FIELDS)).astype(_FIELDS)
 
     def vote(self, name: str, feedback: str = VOTE) -> Label:
@@ -238,21 +250,6 @@ def votes_of(router: Engine, comparison: str) -> list[str]:
         for label in router.ledger.labels()
         if label.comparison == comparison and label.feedback == VOTE
     ]
-
-
-def _frame_row(column: Column) -> list[Any]:
-    """The column's values of `_FIELDS`."""
-    who, result = column.contender, column.result
-    error = named(column.error) if column.error else None
-    head = [who.name, who.tier, column.model, column.picked, column.note, column.status, error]
-    if result is None:
-        open_ = column.status in ("running", "interrupted")
-        money = (None, "unknown") if open_ else (0.0, "list")
-        return [*head, 0, 0, *money, 0.0, None, False, ""]
-    cost, usage = result.cost, result.usage
-    usd = None if cost.usd is None else float(cost.usd)
-    figures = [usage.input_tokens, usage.output_tokens, usd, cost.source]
-    return [*head, *figures, result.latency_ms, result.ttft_ms, result.cached, result.text]
 
 
 def _table_row(column: Column) -> tuple[str, ...]:

@@ -9,11 +9,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast, get_args, overload
+from typing import TYPE_CHECKING, Any, get_args, overload
 
 from nbroute import errors
 from nbroute.batch import Batch, Row
 from nbroute.batch.jobs import ClassifyJob, Job, RouteJob, read_prompts, text_of
+from nbroute.batch.rows import attempt_of
 from nbroute.batch.run import Bar, interrupted, run
 from nbroute.batch.store import Store, open_store
 from nbroute.batch.workers import ThreadWorkers
@@ -34,7 +35,7 @@ from nbroute.engine.engine import Engine
 from nbroute.engine.plan import make_plan, read_options
 from nbroute.errors import BudgetExceeded, NbrouteError, SettingsError
 from nbroute.report import Spend
-from nbroute.types import Attempt, Decision, Label, RouteResult, Status
+from nbroute.types import Decision, Label, RouteResult, Status
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -206,36 +207,31 @@ class Grid(Sequence[Comparison]):
         if row is None:
             return replace(column, error=NotSent("stopped before it was sent"))
         result = self._result(contender, row) if row.result else None
-        return replace(column, result=result, error=_error_of(row))
+        if row.error is None:
+            return replace(column, result=result)
+        name, _, message = row.error.partition(": ")
+        found = getattr(errors, name, None)
+        error = NbrouteError(row.error)
+        if row.status == "not sent":
+            error = BudgetExceeded(row.error)
+        elif isinstance(found, type) and issubclass(found, NbrouteError):
+            error = found(message)
+        return replace(column, result=result, error=error)
 
     def _result(self, contender: Contender, row: Row) -> RouteResult:
         ladder = self.router.ladder
         asked = read_options({**self.options, "comparison": self.id, **contender.options})
         decision = forced(contender.tier, ladder)
         tier = ladder[row.tier if row.tier in ladder.names else contender.tier]
-        answer = Attempt(
-            id=row.result,
-            ts=0.0,
+        answer = attempt_of(
+            row,
             session=self.router.session,
-            result=row.result,
-            tier=row.tier,
             provider=tier.provider,
             provider_kind=self.router.parts.kind(tier),
-            model=row.model,
             msg_hash=self.router.parts.hash_text(row.prompt),
-            status=cast("Status", row.status if row.status in get_args(Status) else "error"),
-            error=row.error,
-            input_tokens=row.input_tokens,
-            output_tokens=row.output_tokens,
-            cost_usd=row.cost_usd,
-            cost_source=row.cost_source,
-            latency_ms=row.latency_ms,
-            escalated=row.escalated,
-            cached=row.cached,
+            status=row.status if row.status in get_args(Status) else "error",
             feature=asked.feature,
             comparison=asked.comparison,
-            prompt=row.prompt,
-            text=row.text,
         )
         plan = make_plan(decision, ladder, asked)
         return RouteResult(
@@ -267,18 +263,6 @@ def ended(batch: Batch) -> str:
     failed = len(batch.failed())
     answered = f"{len(batch) - failed:,} answered"
     return f"{answered}, {failed:,} failed" if failed else answered
-
-
-def _error_of(row: Row) -> NbrouteError | None:
-    """The error that the row tells of, by its class's name and message."""
-    if row.error is None:
-        return None
-    if row.status == "not sent":
-        return BudgetExceeded(row.error)
-    name, _, message = row.error.partition(": ")
-    found = getattr(errors, name, None)
-    known = isinstance(found, type) and issubclass(found, NbrouteError)
-    return found(message) if known else NbrouteError(row.error)  # type: ignore[misc]  # mypy does not follow `known`
 
 
 def compare_prompts(
@@ -370,7 +354,12 @@ def _find_stores(
     stores = {}
     for name in names:
         batch = held.get(name)
-        path = folder / _file_name(name) if folder else None
+        # A name that every file system takes, told apart where it had to be changed.
+        plain = re.sub(r"[^\w.-]+", "-", name)[:_LONGEST]
+        if plain != name:
+            digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
+            plain = f"{plain}-{digest[:6]}"
+        path = folder / f"{plain}.sqlite" if folder else None
         stores[name] = open_store(path, None, fresh=fresh) if batch is None else batch.store
     return folder, stores
 
@@ -389,12 +378,3 @@ def _folder(to: str | Path) -> Path:
             f"to={str(folder)!r} names a file; a grid goes into a folder, one file per contender"
         )
     return folder
-
-
-def _file_name(name: str) -> str:
-    """The name as one that every file system takes, told apart where it had to be changed."""
-    plain = re.sub(r"[^\w.-]+", "-", name)[:_LONGEST]
-    if plain == name:
-        return f"{name}.sqlite"
-    told_apart = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:6]
-    return f"{plain}-{told_apart}.sqlite"

@@ -9,10 +9,11 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from nbroute.compare.comparison import Column, Comparison, NotSent, column_of, unpicked
+from nbroute.compare.comparison import Comparison, NotSent, column_of, unpicked
 from nbroute.compare.contenders import find_contenders
 from nbroute.engine.context import Spec
 from nbroute.engine.engine import Engine
@@ -174,28 +175,29 @@ class _Answers:
                 place = self._waiting.popleft()
             except IndexError:
                 return
+            column = self._columns[place]
+            try:
+                result = self._router.route(
+                    self._comparison.prompt,
+                    observe=partial(self._put, place),
+                    cancel=self._stop,
+                    **column.contender.options,
+                    **self._options,
+                )
+                column = replace(column, result=result)
+            except NbrouteError as error:
+                column = replace(column, result=error.result, error=error)
+            except BaseException as error:  # noqa: BLE001 - a column, and not the end of the others
+                wrapped = NbrouteError(named(error))
+                wrapped.__cause__ = error
+                column = replace(column, error=wrapped)
             # Kept here and not by the listener, which Ctrl-C may hit at any moment.
-            self._columns[place] = self._asked(place)
+            self._columns[place] = column
             self._ended.add(place)
-            self._inbox.put((place, None))
+            self._put(place, None)
 
-    def _asked(self, place: int) -> Column:
-        column = self._columns[place]
-        try:
-            result = self._router.route(
-                self._comparison.prompt,
-                observe=lambda event: self._inbox.put((place, event)),
-                cancel=self._stop,
-                **column.contender.options,
-                **self._options,
-            )
-        except NbrouteError as error:
-            return replace(column, result=error.result, error=error)
-        except BaseException as error:  # noqa: BLE001 - a column, and not the end of the others
-            wrapped = NbrouteError(named(error))
-            wrapped.__cause__ = error
-            return replace(column, error=wrapped)
-        return replace(column, result=result)
+    def _put(self, place: int, event: Event | None) -> None:
+        self._inbox.put((place, event))
 
     def _listen(self, cancel: threading.Event | None) -> None:
         left = set(range(len(self._columns)))

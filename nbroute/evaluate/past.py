@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from nbroute.batch.rows import Row
+from nbroute.batch.rows import Row, attempt_of
 from nbroute.engine.conversations import Turn
 from nbroute.errors import PromptError, SettingsError
 from nbroute.pricing import estimate_tokens
@@ -43,6 +43,12 @@ class Past:
         same = answer.model == tier.model and answer.provider in (tier.provider, "")
         return answer.latency_ms if same else 0.0
 
+    def usage_on(self, tier: Tier) -> Usage:
+        """The tokens of its answer, on that tier; another model's prompt cache does not count."""
+        same = self.answer is not None and self.answer.model == tier.model
+        cached = self.usage.cached_tokens if same else 0
+        return Usage(self.usage.input_tokens, self.usage.output_tokens, cached)
+
     def decided_by(self, classifier: str) -> Decision | None:
         """The recorded decision, where it is that classifier's."""
         made = self.decision
@@ -74,51 +80,32 @@ def of_results(results: Iterable[RouteResult | Row]) -> Collected:
     threads: defaultdict[str, tuple[Turn, ...]] = defaultdict(tuple)
     past: list[Past] = []
     for one in last:
-        thread = one.options.thread
         if not one.text:
             continue
-        past.append(_of_result(one, threads[thread] if thread else ()))
+        thread, chain = one.options.thread, one.chain
+        earlier = threads[thread] if thread else ()
+        told = tuple(turn.prompt for turn in earlier)
+        shape = (repr(getattr(one.options, name)) for name in _SHAPING)
+        found = Past(
+            prompt=one.prompt,
+            request=(one.prompt, told, *shape),
+            usage=one.usage,
+            attempts=tuple(attempt for tried in reversed(chain) for attempt in tried.attempts),
+            answer=one.answer,
+            latency_ms=sum(tried.latency_ms for tried in chain),
+            decision=chain[-1].decision,
+            earlier=earlier,
+        )
+        past.append(found)
         if thread:
             by_hand = one.options.tier is not None
             threads[thread] += (Turn(one.prompt, one.text, one.tier, one.id, by_hand=by_hand),)
-    past += [_of_row(row) for row in rows if row.text]
+    for row in rows:
+        if row.text:  # as one attempt; which provider answered it a row does not say
+            one_call = attempt_of(row, session="", provider="", provider_kind="remote")
+            calls, took = (one_call,), row.latency_ms
+            past.append(Past(row.prompt, (row.prompt,), one_call.usage, calls, one_call, took))
     return Collected(tuple(past), unanswered=len(last) + len(rows) - len(past))
-
-
-def _of_result(result: RouteResult, earlier: tuple[Turn, ...]) -> Past:
-    told = tuple(turn.prompt for turn in earlier)
-    shape = (repr(getattr(result.options, name)) for name in _SHAPING)
-    return Past(
-        prompt=result.prompt,
-        request=(result.prompt, told, *shape),
-        usage=result.usage,
-        attempts=tuple(attempt for one in reversed(result.chain) for attempt in one.attempts),
-        answer=result.answer,
-        latency_ms=sum(one.latency_ms for one in result.chain),
-        decision=result.chain[-1].decision,
-        earlier=earlier,
-    )
-
-
-def _of_row(row: Row) -> Past:
-    """The row as one attempt; which provider answered it does not say."""
-    attempt = Attempt(
-        id=row.result,
-        ts=0.0,
-        session="",
-        result=row.result,
-        tier=row.tier,
-        provider="",
-        provider_kind="remote",
-        model=row.model,
-        input_tokens=row.input_tokens,
-        output_tokens=row.output_tokens,
-        cost_usd=row.cost_usd,
-        cost_source=row.cost_source,
-        latency_ms=row.latency_ms,
-        cached=row.cached,
-    )
-    return Past(row.prompt, (row.prompt,), attempt.usage, (attempt,), attempt, row.latency_ms)
 
 
 def of_ledger(rows: Iterable[Mapping[str, Any]]) -> Collected:
@@ -132,31 +119,30 @@ def of_ledger(rows: Iterable[Mapping[str, Any]]) -> Collected:
             above = attempt.parent or attempt.result
             first = root.setdefault(attempt.result, root.get(above, above))
             groups.setdefault(first, []).append(attempt)
-    past, unanswered, textless = [], 0, 0
+    past: list[Past] = []
+    unanswered = textless = 0
     for attempts in groups.values():
         asked = [one for one in attempts if one.purpose == "answer"]
         answers = [one for one in asked if one.output_tokens]
         kept = [one for one in answers if one.status == "ok"] or answers
         if not kept:
             unanswered += 1
-        elif not kept[-1].prompt:
+            continue
+        answer, begun = kept[-1], asked[0]
+        if not answer.prompt:
             textless += 1
-        else:
-            past.append(_of_attempts(attempts, kept[-1], asked[0]))
+            continue
+        found = Past(
+            prompt=answer.prompt,
+            request=(answer.prompt, answer.thread and answer.id),
+            usage=answer.usage,
+            attempts=tuple(attempts),
+            answer=answer,
+            latency_ms=sum(attempt.latency_ms for attempt in attempts),
+            decision=Decision(begun.tier, begun.classifier, begun.reason),
+        )
+        past.append(found)
     return Collected(tuple(past), unanswered, textless)
-
-
-def _of_attempts(attempts: list[Attempt], answer: Attempt, first: Attempt) -> Past:
-    prompt = answer.prompt or ""
-    return Past(
-        prompt=prompt,
-        request=(prompt, answer.thread and answer.id),
-        usage=answer.usage,
-        attempts=tuple(attempts),
-        answer=answer,
-        latency_ms=sum(attempt.latency_ms for attempt in attempts),
-        decision=Decision(first.tier, first.classifier, first.reason),
-    )
 
 
 def of_prompts(prompts: Any, output_tokens: int) -> Collected:

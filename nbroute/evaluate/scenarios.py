@@ -10,9 +10,9 @@ from decimal import Decimal
 
 from nbroute.classify.hybrid import stepped
 from nbroute.evaluate.past import Past
-from nbroute.providers.simulated import MODELS, SimulatedModel
+from nbroute.providers.simulated import MODELS
 from nbroute.report import Spend
-from nbroute.types import Attempt, Cost, Decision, Ladder, Tier
+from nbroute.types import Attempt, Cost, Decision, Ladder
 
 #: The models in the second article's table of latencies, in the order of its tiers 1 to 4; of a
 #: tier with two, the first.
@@ -164,7 +164,8 @@ def latencies(
     """How long (ms) each prompt takes on each tier, and the tiers that were not measured.
 
     A prompt that the tier's model answered takes what it took; another one takes the median
-    of those, or, where there are none, the published time for the recorded answer's tokens.
+    of those, or, where there are none, the published time for the recorded answer's tokens: of
+    the tier's own model, else of one at that height.
     """
     columns, unmeasured = [], []
     for tier in ladder.tiers:
@@ -173,16 +174,11 @@ def latencies(
             usual = statistics.median(took for took in times if took)
             columns.append([took or usual for took in times])
         else:
-            model = _published(tier, ladder)
+            name = tier.model.rpartition("/")[2]
+            family = next((row for start, row in _FAMILIES.items() if name.startswith(start)), None)
+            at = ladder.index(tier.name) * (len(_BY_HEIGHT) - 1) // max(len(ladder.tiers) - 1, 1)
+            model = MODELS[f"simulated/{family or _BY_HEIGHT[at]}"]
             speed, tokens = model.tokens_per_second, [one.usage.output_tokens for one in past]
             columns.append([model.ttft_ms + taken * 1000 / speed for taken in tokens])
             unmeasured.append(tier.name)
     return list(zip(*columns, strict=True)), tuple(unmeasured)
-
-
-def _published(tier: Tier, ladder: Ladder) -> SimulatedModel:
-    """The row of the table for the tier's model, else for a tier at that height."""
-    name = tier.model.rpartition("/")[2]
-    family = next((row for start, row in _FAMILIES.items() if name.startswith(start)), None)
-    place = ladder.index(tier.name) * (len(_BY_HEIGHT) - 1) // max(len(ladder.tiers) - 1, 1)
-    return MODELS[f"simulated/{family or _BY_HEIGHT[place]}"]

@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    Fold = tuple[np.ndarray, np.ndarray]
-
 #: The ridge penalty, where each block of a prompt's columns has a length of about 1.
 PENALTY = 20.0
 #: A term counts if it is in so many prompts, up to so many terms.
@@ -97,9 +95,8 @@ def fit(
     _check(embedder, share)
     labelled = read_labels(frame, ladder)
     columns = _Columns.of(labelled.prompts, embedder)
-    folds = _folds(labelled, seed)
     seen = isinstance(present, LearnedClassifier)
-    scored = _cross_validate(labelled, columns, folds, share)
+    scored, folds = _cross_validate(labelled, columns, share, seed)
     rows = np.arange(len(labelled.prompts))
     reading = columns.read(rows)
     ridge = _ridge(columns, reading, rows, labelled.gains)
@@ -116,7 +113,7 @@ def fit(
         LearnedClassifier(model, embedder),
         figures(labelled, scored, ladder, None if seen else present, seed),
         len(labelled.prompts),
-        len(folds),
+        folds,
         labelled.grouped_by,
         "the present learned classifier may have seen these rows: left out." if seen else "",
     )
@@ -196,7 +193,17 @@ def _check(embedder: Embedder | None, share: float) -> None:
         ) from error
 
 
-def _folds(labelled: Labelled, seed: int) -> list[Fold]:
+def _ridge(columns: _Columns, reading: Reading, rows: np.ndarray, gains: np.ndarray) -> Any:
+    from sklearn.linear_model import Ridge
+
+    ridge = Ridge(alpha=PENALTY, solver="lsqr", tol=1e-6)
+    return ridge.fit(columns.matrix(reading, rows), gains[rows])
+
+
+def _cross_validate(
+    labelled: Labelled, columns: _Columns, share: float, seed: int
+) -> tuple[Scored, int]:
+    """Scores and levels of each prompt by models that have seen nothing of its group; the folds."""
     import numpy as np
     from sklearn.model_selection import GroupKFold
 
@@ -208,22 +215,6 @@ def _folds(labelled: Labelled, seed: int) -> list[Fold]:
             "with some groups held back all other rows have the same label; make more groups, "
             "each with several labels, or leave the column group out."
         )
-    return folds
-
-
-def _ridge(columns: _Columns, reading: Reading, rows: np.ndarray, gains: np.ndarray) -> Any:
-    from sklearn.linear_model import Ridge
-
-    ridge = Ridge(alpha=PENALTY, solver="lsqr", tol=1e-6)
-    return ridge.fit(columns.matrix(reading, rows), gains[rows])
-
-
-def _cross_validate(
-    labelled: Labelled, columns: _Columns, folds: list[Fold], share: float
-) -> Scored:
-    """Scores and levels of each prompt by models that have seen nothing of its group."""
-    import numpy as np
-
     scores = np.zeros(len(labelled.prompts))
     for train, held in folds:
         reading = columns.read(train)
@@ -233,7 +224,7 @@ def _cross_validate(
     for train, held in folds:
         scale = _scale(scores, labelled, share, train)
         levels[held] = [scale.level(score) for score in scores[held]]
-    return Scored(scores, levels)
+    return Scored(scores, levels), count
 
 
 def _scale(

@@ -194,22 +194,15 @@ def near_duplicates(prompts: Sequence[str]) -> np.ndarray:
 
     first: dict[tuple[int, bytes], int] = {}
     for place, prompt in enumerate(prompts):
-        least = ((_shingles(prompt) * factors + offsets) % _PRIME).min(axis=1)
+        words = ["0" if word.isdigit() else word for word in _WORD.findall(prompt.lower())]
+        ends = range(max(len(words) - _SHINGLE, 0) + 1)
+        shingles = {" ".join(words[start : start + _SHINGLE]) for start in ends}
+        codes = [zlib.crc32(one.encode("utf-8", "surrogatepass")) % _PRIME for one in shingles]
+        least = ((np.array(codes, dtype=np.int64) * factors + offsets) % _PRIME).min(axis=1)
         for band, part in enumerate(least.reshape(_BANDS, _ROWS)):
             twin = first.setdefault((band, part.tobytes()), place)
             parents[root(place)] = root(twin)
     return np.array([root(place) for place in range(len(prompts))])
-
-
-def _shingles(prompt: str) -> np.ndarray:
-    """The codes of the runs of three words in the prompt, every number read as 0."""
-    import numpy as np
-
-    words = ["0" if word.isdigit() else word for word in _WORD.findall(prompt.lower())]
-    ends = range(max(len(words) - _SHINGLE, 0) + 1)
-    shingles = {" ".join(words[start : start + _SHINGLE]) for start in ends}
-    codes = [zlib.crc32(s.encode("utf-8", "surrogatepass")) % _PRIME for s in shingles]
-    return np.array(codes, dtype=np.int64)
 
 
 class _Row(NamedTuple):

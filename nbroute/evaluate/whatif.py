@@ -38,8 +38,6 @@ from nbroute.types import (
     ProviderKind,
     Request,
     RouteResult,
-    Tier,
-    Usage,
     total_cost,
 )
 
@@ -174,7 +172,23 @@ class WhatIf:
 
     def rows(self) -> list[Rerouted]:
         """One for each prompt, oldest first."""
-        return [_rerouted(one, self.ladder) for one in self._sent(cache=self.asked.cache)]
+        found = []
+        for one in self._sent(cache=self.asked.cache):
+            past, cost, made = one.row.past, one.row.costs[one.tier], one.row.decision
+            row = Rerouted(
+                prompt=past.prompt,
+                was=past.answer.tier if past.answer else None,
+                would_be=self.ladder.names[one.tier],
+                cost_was=total_cost(past.attempts) if past.answer else None,
+                cost_would_be=replace(cost, usd=Decimal(0)) if one.cached else cost,
+                latency_was_ms=past.latency_ms if past.answer else None,
+                latency_would_be_ms=0.0 if one.cached else one.row.latencies_ms[one.tier],
+                cached=one.cached,
+                confidence=made.confidence,
+                reason=made.reason,
+            )
+            found.append(row)
+        return found
 
     def prompts(self) -> pd.DataFrame:
         """The rows as a frame; money as floats, NaN where it is not known."""
@@ -260,7 +274,12 @@ class WhatIf:
             "cache is in '+ cache' and 'as it was' alone. Saved is against "
             f"{self.strategies[0].name}."
         )
-        told = [assumed, f"latency: {self._latency_source()}."]
+        measured = "as this session measured it, and the tier's median where it did not answer"
+        if missing := self._worked.unmeasured:
+            every = len(missing) == len(self.ladder.tiers)
+            measured = "" if every else f"{measured}; for {', '.join(missing)} "
+            measured += f"an estimate from {_PUBLISHED}, by the model or its height on the ladder"
+        told = [assumed, f"latency: {measured}."]
         if estimated := sum(one.usage.estimated for one in found.past):
             several = counted(estimated, "prompt")
             told.append(f"tokens: estimated for {several}, which had no count of them.")
@@ -283,16 +302,6 @@ class WhatIf:
             return "\n".join([whatif_text.EMPTY, *self.notes])
         return whatif_text.text(self.headline, self.strategies, self.notes, self.setting)
 
-    def _latency_source(self) -> str:
-        unmeasured = self._worked.unmeasured
-        measured = "as this session measured it, and the tier's median where it did not answer"
-        estimate = f"an estimate from {_PUBLISHED}, by the model or its height on the ladder"
-        if not unmeasured:
-            return measured
-        if len(unmeasured) == len(self.ladder.tiers):
-            return estimate
-        return f"{measured}; for {', '.join(unmeasured)} {estimate}"
-
     def _sent(self, *, cache: bool) -> list[Sent]:
         return scenarios.send(self._worked.rows, self.ladder, self.threshold, cache=cache)
 
@@ -300,22 +309,6 @@ class WhatIf:
         name = "router + cache" if cache else "router"
         routed = scenarios.strategy(name, self._sent(cache=cache), self.ladder)
         return scenarios.against(routed, self._worked.fixed[0], self._worked.kinds)
-
-
-def _rerouted(one: Sent, ladder: Ladder) -> Rerouted:
-    past, cost = one.row.past, one.row.costs[one.tier]
-    return Rerouted(
-        prompt=past.prompt,
-        was=past.answer.tier if past.answer else None,
-        would_be=ladder.names[one.tier],
-        cost_was=total_cost(past.attempts) if past.answer else None,
-        cost_would_be=replace(cost, usd=Decimal(0)) if one.cached else cost,
-        latency_was_ms=past.latency_ms if past.answer else None,
-        latency_would_be_ms=0.0 if one.cached else one.row.latencies_ms[one.tier],
-        cached=one.cached,
-        confidence=one.row.decision.confidence,
-        reason=one.row.decision.reason,
-    )
 
 
 def what_if(
@@ -449,12 +442,20 @@ def _worked(past: Sequence[Past], routed: _Routed, ladder: Ladder, parts: Parts)
     """Each prompt priced on each tier, and what does not depend on the threshold."""
     times, unmeasured = scenarios.latencies(past, ladder)
     places: dict[object, int] = {}
+    providers = parts.providers
+    kinds = [
+        providers[name].kind if name in providers else _KINDS.get(name, "remote")
+        for name in (tier.provider for tier in ladder.tiers)
+    ]
     rows = tuple(
         Priced(
             past=one,
             place=places.setdefault(one.request, len(places)),
             decision=decision,
-            costs=tuple(_cost(one, tier, parts) for tier in ladder.tiers),
+            costs=tuple(
+                pricing.cost_of(one.usage_on(tier), tier, tier.model, kind)
+                for tier, kind in zip(ladder.tiers, kinds, strict=True)
+            ),
             latencies_ms=took,
             deciding=tuple(
                 attempt
@@ -464,26 +465,13 @@ def _worked(past: Sequence[Past], routed: _Routed, ladder: Ladder, parts: Parts)
         )
         for one, decision, took in zip(past, routed.decisions, times, strict=True)
     )
-    kinds = frozenset(_kind(tier, parts) != "remote" for tier in ladder.tiers)
     top = len(ladder.tiers) - 1
-    free = [replace(row, deciding=()) for row in rows]  # all on one tier: nothing to decide
+    bare = [replace(row, deciding=()) for row in rows]  # all on one tier: nothing to decide
     fixed = [
-        scenarios.strategy(f"all on {ladder.names[at]}", [Sent(row, at) for row in free], ladder)
+        scenarios.strategy(f"all on {ladder.names[at]}", [Sent(row, at) for row in bare], ladder)
         for at in dict.fromkeys((top, top // 2))  # the middle one: of two tiers, the cheaper
     ]
     was = [scenarios.as_it_was(past, ladder)] if any(one.answer for one in past) else []
-    fixed, was = ([scenarios.against(one, fixed[0], kinds) for one in two] for two in (fixed, was))
-    return _Worked(rows, routed, tuple(fixed), tuple(was), kinds, unmeasured)
-
-
-def _cost(one: Past, tier: Tier, parts: Parts) -> Cost:
-    """The recorded tokens at the tier's price; another model's prompt cache does not count."""
-    same = one.answer is not None and one.answer.model == tier.model
-    cached = one.usage.cached_tokens if same else 0
-    usage = Usage(one.usage.input_tokens, one.usage.output_tokens, cached)
-    return pricing.cost_of(usage, tier, tier.model, _kind(tier, parts))
-
-
-def _kind(tier: Tier, parts: Parts) -> ProviderKind:
-    provider = parts.providers.get(tier.provider)
-    return provider.kind if provider else _KINDS.get(tier.provider, "remote")
+    free = frozenset(kind != "remote" for kind in kinds)
+    fixed, was = ([scenarios.against(one, fixed[0], free) for one in two] for two in (fixed, was))
+    return _Worked(rows, routed, tuple(fixed), tuple(was), free, unmeasured)
