@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from nbroute.errors import RecordError, SettingsError
 from nbroute.report import Spend
+from nbroute.router import Router
 from nbroute.storage.ledger import SqliteLedger
 from nbroute.types import Attempt, Cap, Label
 
@@ -677,3 +678,48 @@ def test_threads_and_processes_label_in_one_file(ledger, path):
     process.wait(timeout=60)
 
     assert (100, 50) == (len(ledger.labels(session="s1")), len(ledger.labels(session="s2")))
+
+
+def test_a_report_is_worked_out_once_for_each_state_of_the_ledger(router, monkeypatch):
+    asked = []
+    rows = router.ledger.report_rows
+    monkeypatch.setattr(router.ledger, "report_rows", lambda **of: (asked.append(1), rows(**of))[1])
+    router.route("Name a colour.")
+
+    first = router.report()
+
+    assert first is router.report()
+    router.route("Name another.")
+    assert 2 == router.report().calls
+    router.ledger.close()
+    assert 2 == router.report().calls
+    assert router.report(everything=True) is not first
+    assert 4 == len(asked)
+
+
+def test_a_report_sees_what_another_process_wrote(router):
+    router.route("Name a colour.")
+    assert 1 == router.report().calls
+    other = Router(profile="simulated", ledger=router.ledger.path, session=router.session)
+
+    other.route("Name another.")
+
+    assert 2 == router.report().calls
+    other.close()
+
+
+def test_a_ledger_that_tells_no_version_is_read_each_time(make_router):
+    class Plain:
+        def __init__(self, kept):
+            self._kept = kept
+
+        def __getattr__(self, name):
+            if name == "version":
+                raise AttributeError(name)
+            return getattr(self._kept, name)
+
+    router = make_router(ledger=Plain(SqliteLedger(None)))
+    router.route("Name a colour.")
+
+    assert 1 == router.report().calls
+    assert router.report() is not router.report()

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent / "nbroute"
 
@@ -35,25 +36,21 @@ sys.setprofile(None)
 print(len(files), len(functions))
 """
 
-SUMMARISED = """
-import sys
-from IPython.core.interactiveshell import InteractiveShell
-shell = InteractiveShell.instance()
-shell.run_line_magic("load_ext", "nbroute")
-shell.run_line_magic("route", "use simulated")
-shell.run_cell_magic("route", "", "Name a colour.")
-import nbroute.report
-counted = []
-whole = nbroute.report.summarise
-code = whole.__code__
-def follow(frame, event, arg):
-    if event == "call" and frame.f_code is code:
-        counted.append(1)
-sys.setprofile(follow)
-shell.run_cell("%%route\\nWhat is the capital of France?")
-sys.setprofile(None)
-print("\\n", len(counted), sep="")
+COUNTED = """
+asked = []
+ledger = get_ipython().run_line_magic("route", "router").ledger
+rows = ledger.report_rows
+ledger.report_rows = lambda **of: (asked.append(1), rows(**of))[1]
 """
+CELLS = [
+    "%load_ext nbroute",
+    "%route use simulated",
+    "%%route\nName a colour.",
+    "%route dashboard",
+    COUNTED,
+    "%%route\nWhat is the capital of France?",
+    "import time; time.sleep(1); print(len(asked))",
+]
 
 
 def module_of(path: Path) -> str:
@@ -105,6 +102,26 @@ def ran(code: str) -> list[str]:
     return done.stdout.splitlines()[-1].split()
 
 
+def reports_of_a_cell() -> str:
+    """How often a cell with a card, its meter and a dashboard has the session summed up."""
+    from jupyter_client.manager import start_new_kernel
+
+    with tempfile.TemporaryDirectory() as folder:
+        env = {**os.environ, "NBROUTE_LEDGER": f"{folder}/ledger.sqlite"}
+        env["PYTHONPATH"] = os.pathsep.join([str(ROOT.parent), os.environ.get("PYTHONPATH", "")])
+        manager, client = start_new_kernel(kernel_name="python3", cwd=folder, env=env)
+        said = [""]
+
+        def hear(message: dict[str, Any]) -> None:
+            said.append(message["content"].get("text", ""))
+
+        for cell in CELLS:
+            client.execute_interactive(cell, allow_stdin=True, output_hook=hear, timeout=60)
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+    return said[-1].strip() or said[-2].strip()
+
+
 def main() -> None:
     """Print the table."""
     texts = {path: path.read_text() for path in sorted(ROOT.rglob("*.py"))}
@@ -127,7 +144,7 @@ def main() -> None:
         ("entries in nbroute/", len([p for p in ROOT.iterdir() if p.name != "__pycache__"]), "28"),
         ("files that one prompt passes", files, "30"),
         ("functions that one prompt passes", functions, "200"),
-        ("whole-session reports a cell", ran(SUMMARISED)[0], "1"),
+        ("whole-session reports a cell", reports_of_a_cell(), "1"),
         ("lines of notebook/", sum(counts[path] for path in texts if path not in own), ""),
     ]
     for name, value, limit in rows:

@@ -65,6 +65,8 @@ class Engine:
         self.history = History()
         self.limits = parts.limits
         self.code_allowed = False
+        self._reporting = threading.Lock()
+        self._reported: tuple[Any, Report | None] = (None, None)
 
     @property
     def ladder(self) -> Ladder:
@@ -196,15 +198,27 @@ class Engine:
         return self.ledger.spend(by, session=None if everything else self.session)
 
     def report(self, *, everything: bool = False, baseline: str | None = None) -> Report:
-        """What the session did and what it saved, net, against all on the `baseline` tier."""
+        """What the session did and what it saved, net, against all on the `baseline` tier.
+
+        It is worked out once for each state of the ledger, however many cards show it.
+        """
         tier = find_tier(self.ladder, baseline or self.parts.baseline)
-        return summarise(
-            self.ledger.report_rows(session=None if everything else self.session),
-            tiers=self.ladder.names,
-            baseline=tier.name,
-            price=pricing.price_of(tier, tier.model, self.parts.kind(tier)),
-            baseline_model=tier.model,
-        )
+        version = getattr(self.ledger, "version", None)  # a ledger of a user's own may have none
+        with self._reporting:
+            asked = (version and version(), everything, tier)
+            known, report = self._reported
+            if report is None or asked[0] is None or asked != known:
+                rows = self.ledger.report_rows(session=None if everything else self.session)
+                price = pricing.price_of(tier, tier.model, self.parts.kind(tier))
+                report = summarise(
+                    rows,
+                    tiers=self.ladder.names,
+                    baseline=tier.name,
+                    price=price,
+                    baseline_model=tier.model,
+                )
+                self._reported = asked, report
+            return report
 
     def set_budget(self, usd: Decimal | float | str | None) -> None:
         """Hold the session to that many US dollars from here on; None lifts the budget."""

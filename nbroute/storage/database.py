@@ -58,6 +58,7 @@ class SqliteFile:
         self._connection: sqlite3.Connection | None = None
         self._identity: tuple[int, ...] = ()
         self._opened: list[tuple[int, sqlite3.Connection]] = []
+        self._openings = 0
         weakref.finalize(self, _close_own, self._opened)
 
     @property
@@ -100,6 +101,14 @@ class SqliteFile:
         with self.connection() as connection:
             return connection.execute(asked, values).fetchall()
 
+    def version(self) -> tuple[object, ...]:
+        """Another value as soon as anybody, another process too, has written to the file."""
+        if not self.exists:
+            return ()
+        with self.connection() as connection:
+            others = connection.execute("PRAGMA data_version").fetchone()
+            return self._identity, self._openings, connection.total_changes, others
+
     def close(self) -> None:
         """Give the file back; a second call does nothing, and a later use opens it again."""
         with self._lock:
@@ -133,6 +142,7 @@ class SqliteFile:
             check_same_thread=False,
         )
         self._opened.append((os.getpid(), connection))
+        self._openings += 1
         try:
             self._prepare(connection)
         except BaseException:

@@ -240,6 +240,14 @@ class SqliteLedger:
         found += self._kept.fetch(asked, values)
         return sorted((Label(*row) for row in found), key=attrgetter("ts"))
 
+    def version(self) -> object:
+        """Another value as soon as anybody has written; None where that cannot be told."""
+        if self._late is not None:
+            self._late.flush()
+        with self._lock, contextlib.suppress(*FAILURES):
+            return self._file.version(), self._kept.version()
+        return None
+
     def close(self) -> None:
         """Give the file back; a second call does nothing, and a later use opens it again.
 

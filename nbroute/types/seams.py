@@ -164,6 +164,9 @@ class Ledger(Protocol):
     def spend(self, by: Any = None, *, session: str | None = None) -> Any:
         """The `Spend` of all, or a dict of them by tier, model, day, feature or session."""
 
+    def version(self) -> object:
+        """Another value as soon as anybody has written; None where that cannot be told."""
+
     def label(self, label: Label) -> None:
         """Keep a person's word on an answer; RecordError where it cannot be written."""
 
