@@ -273,11 +273,12 @@ def _check_tier(tier: Tier) -> None:
         raise SettingsError(f"tier {tier.name!r} has an empty fallback; take it out")
     if tier.max_tokens < 1:
         raise SettingsError(f"tier {tier.name!r} has max_tokens {tier.max_tokens}; give 1 or more")
-    if tier.price is not None and not _is_price(tier.price):
-        raise SettingsError(
-            f"tier {tier.name!r} has the price {tier.price.input} in, {tier.price.output} out; "
-            "give US dollars per million tokens, 0 or more"
-        )
+    for price in (target.price for target in tier.targets):
+        if price is not None and not _is_price(price):
+            raise SettingsError(
+                f"tier {tier.name!r} has the price {price.input} in, {price.output} out; "
+                "give US dollars per million tokens, 0 or more"
+            )
 
 
 def _is_price(price: Price) -> bool:

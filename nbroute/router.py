@@ -38,7 +38,7 @@ from nbroute.providers.llama_cpp import LlamaCpp
 from nbroute.providers.openai_compatible import OpenAICompatible
 from nbroute.providers.simulated import Simulated
 from nbroute.recording.documents import Header, RecordedClassifier, RecordedEmbedder
-from nbroute.recording.recorder import Recorder, RecordingEmbedder
+from nbroute.recording.recorder import Recorder
 from nbroute.recording.replay import Recording, ReplayProvider
 from nbroute.recording.scrub import Scrubber, secrets_of
 from nbroute.settings import AUTO, ProviderSettings, Settings, base_ladder, load
@@ -477,6 +477,7 @@ class Deciders:
         self._embedder: Embedder | None = None
         self._examples: ExampleVectors | None = None
         self._recorder: Recorder | None = None
+        self._announced = ""
         self._lock = threading.RLock()
         self.taught = TaughtExamples(beside.with_name("examples.sqlite3"))
         self._vectors = beside.with_name("vectors.sqlite3")
@@ -580,8 +581,19 @@ class Deciders:
             hint = did_you_mean(name, ["wordllama", *self._providers])
             raise SettingsError(f"embedder = {name!r} is no endpoint with embeddings: {hint}")
         made = OpenAIEmbedder(provider, self._settings.embedder.model)
-        kept = RememberedEmbedder(made, self._vectors, announce=self._announce)
-        return RecordingEmbedder(kept, lambda: self._recorder, self._announce)
+        return RememberedEmbedder(
+            made, self._vectors, announce=self._announce, embedded=partial(self._record, made)
+        )
+
+    def _record(self, embedder: Embedder, texts: Sequence[str], vectors: np.ndarray) -> None:
+        """Keep the vectors in the recording, if there is one; what it cannot write is announced."""
+        try:
+            if self._recorder is not None:
+                self._recorder.keep_vectors(embedder.provider, embedder.model, texts, vectors)
+        except RecordError as error:
+            if self._announce is not None and str(error) != self._announced:
+                self._announce(f"nbroute: {error}")
+            self._announced = str(error)
 
     def _by_examples(self, method: Method, resources: Resources | None) -> Classifier:
         embed = resources.embed if resources else self._free_embed()
@@ -661,7 +673,7 @@ def recording_of(
             f"provider = {given!r:.60} would not be asked while {settings.replay.name} is "
             "replayed; leave out provider or replay"
         )
-    recording = Recording.load(settings.replay, Scrubber(known_keys(settings)))
+    recording = Recording(settings.replay, Scrubber(known_keys(settings)))
     if recording.header.classifier.name == OWN and classifier is None and announce is not None:
         announce(
             f"nbroute: {settings.replay.name} was recorded with a classifier of the recorder's "

@@ -63,7 +63,7 @@ def test_a_file_cut_off_anywhere_is_whole_or_has_a_cure_that_works(talk):
 
 def _problem(file):
     try:
-        Recording.load(file)
+        Recording(file)
     except RecordError as error:
         return str(error)
     return ""
@@ -142,7 +142,7 @@ def test_a_number_of_thousands_of_digits_is_one_line(talk):
     talk.write_text(text)
 
     with pytest.raises(RecordError, match="this is not JSON"):
-        Recording.load(talk)
+        Recording(talk)
 
 
 def test_a_threshold_of_nought_is_replayed_as_nought(tmp_path):
@@ -189,7 +189,7 @@ def test_an_entry_that_was_deleted_by_hand_is_recorded_again_with_its_cell(tmp_p
 
         router.route("Two?")
 
-    assert 2 == len(Recording.load(file))
+    assert 2 == len(Recording(file))
 
 
 def test_a_miss_in_a_large_recording_still_names_the_closest_prompt(talk):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import multiprocessing
 import os
@@ -336,7 +337,7 @@ def test_two_processes_on_one_file_take_in_each_others_answers(tmp_path):
         worker.join()
 
     assert [0, 0] == [worker.exitcode for worker in workers]
-    assert 50 == len(Recording.load(file))
+    assert 50 == len(Recording(file))
     assert 51 == len(documents(file))
 
 
@@ -371,7 +372,7 @@ def test_a_process_that_is_killed_leaves_whole_entries(tmp_path):
             assert process.poll() is None
         process.send_signal(signal.SIGKILL)
 
-    recording = Recording.load(file)
+    recording = Recording(file)
 
     assert len(recording) >= 51
     assert simulated().record(file)
@@ -574,6 +575,28 @@ def test_a_failure_never_takes_the_place_of_an_answer(make_router, server, tmp_p
     assert [["ok"], ["ok"]] == [one["reply"]["text"] for one in entries]
 
 
+def test_an_error_of_a_users_own_class_is_replayed_as_the_one_that_it_extends(
+    make_router, tmp_path
+):
+    class Busy(nbroute.errors.RateLimited):
+        def __init__(self, seconds, endpoint):
+            super().__init__(f"{endpoint} is busy for {seconds} s")
+
+    class Failing(Slotted):
+        def send(self, request):
+            raise Busy(5, "the lab")
+
+    with contextlib.closing(
+        nbroute.Router(provider=Failing(), ladder=make_router().ladder)
+    ) as router:
+        router.record(tmp_path / "talk.rec")
+        with pytest.raises(Busy):
+            router.route("Hello", tier="MID")
+
+    with pytest.raises(nbroute.errors.RateLimited, match="the lab is busy for 5 s"):
+        nbroute.Router(replay=tmp_path / "talk.rec").route("Hello", tier="MID")
+
+
 # settings
 
 
@@ -585,7 +608,7 @@ def test_the_environment_names_the_file(tmp_path, monkeypatch):
     router.route("What is the capital of France?")
     router.close()
 
-    assert 1 == len(Recording.load("talk.rec"))
+    assert 1 == len(Recording("talk.rec"))
 
 
 def test_the_settings_file_names_the_file_from_its_own_folder(tmp_path, monkeypatch):

@@ -457,12 +457,12 @@ def test_a_broken_file_says_where_and_what_to_do(tmp_path, change, says):
 def test_the_cure_for_a_file_that_breaks_off_keeps_what_is_before(tmp_path):
     file = broken(tmp_path, "talk.rec", lambda text: text[:-60])
     with pytest.raises(RecordError, match="delete the file from line 166 on, which keeps all be"):
-        Recording.load(file)
+        Recording(file)
 
     lines = file.read_text("utf-8").split("\n")
     file.write_text("\n".join(lines[:165]), "utf-8")
 
-    assert 3 == len(Recording.load(file))
+    assert 3 == len(Recording(file))
 
 
 def test_a_missing_file_a_folder_and_another_encoding(tmp_path):

@@ -32,7 +32,7 @@ class RememberedEmbedder:
     same name brings another dimension than before, what was kept under it is forgotten, the
     texts are embedded anew and `announce` is told; BadReply where it changes within a call.
     A file that cannot be used is announced once, and all works on without it. The oldest of
-    more than `entries` vectors go.
+    more than `entries` vectors go. `embedded` is told the texts of each call and their vectors.
     """
 
     def __init__(
@@ -43,6 +43,7 @@ class RememberedEmbedder:
         announce: Announce | None = None,
         entries: int = ENTRIES,
         setting: str = SETTING,
+        embedded: Callable[[Sequence[str], np.ndarray], None] | None = None,
     ) -> None:
         self.name = embedder.name
         self.kind: ProviderKind = embedder.kind
@@ -51,6 +52,7 @@ class RememberedEmbedder:
         self._embedder = embedder
         self._announce = announce or (lambda _: None)
         self._vectors = VectorFile(path, entries=entries, setting=setting)
+        self._embedded = embedded or (lambda _texts, _vectors: None)
         self._lock = threading.Lock()
         self._warned = False
 
@@ -76,6 +78,7 @@ class RememberedEmbedder:
             self._keep(missing, fresh.vectors)
         rows = [known[text] for text in texts]
         vectors = np.stack(rows) if rows else np.zeros((0, 0), dtype=np.float32)
+        self._embedded(texts, vectors)
         return Embedded(vectors, _summed(sent), sum(one.latency_ms for one in sent))
 
     def close(self) -> None:

@@ -183,8 +183,7 @@ def _record(
 ) -> None:
     recorder = call.parts.recorder()
     if recorder is not None:
-        keep = recorder.keep if isinstance(outcome, Reply) else recorder.keep_error
-        _try_to(call, keep, request, outcome, tier=step.tier.name, purpose=purpose)
+        _try_to(call, recorder.keep, request, outcome, tier=step.tier.name, purpose=purpose)
 
 
 def _try_to(call: Call, keep: Callable[..., None], *what: Any, **how: Any) -> None:

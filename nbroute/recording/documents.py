@@ -10,11 +10,11 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar
 
 import msgspec
 from msgspec import Meta, field
@@ -22,18 +22,22 @@ from msgspec import Meta, field
 from nbroute import errors
 from nbroute.errors import ProviderError, RecordError, SettingsError
 from nbroute.ladders import validate
-from nbroute.storage.cache import request_key
-from nbroute.types import Ladder, Message, Price, ProviderKind, Request, Tier
+from nbroute.types import Ladder, Price, ProviderKind, Request, Tier
 
 SCHEMA = 1
 #: No number in a file is above it; beyond, sums and SQLite's integers break.
 MOST = 2**53
+#: What may stand in a reply's place.
+ERRORS = {
+    name: kind
+    for name, kind in vars(errors).items()
+    if isinstance(kind, type) and issubclass(kind, ProviderError)
+}
 
 Count = Annotated[int, Meta(ge=0, le=MOST)]
 Tokens = Annotated[int, Meta(gt=0, le=MOST)]
 Number = Annotated[float, Meta(ge=-MOST, le=MOST)]
 Fraction = Annotated[float, Meta(ge=0, le=1)]
-Role = Literal["system", "user", "assistant"]
 T = TypeVar("T")
 
 
@@ -44,24 +48,28 @@ class Lines(str):
 
 
 EMPTY = Lines()
+Role = Literal["system", "user", "assistant"]
 Turn = Annotated[dict[Role, Lines], Meta(min_length=1, max_length=1)]
-
-
-def like(value: object, kind: type[T]) -> T:
-    """The `kind` whose fields are the value's, from a value of ours to what is recorded or back."""
-    return msgspec.convert(value, kind, from_attributes=True, dec_hook=_lines)
 
 
 class Part(msgspec.Struct, omit_defaults=True):
     """A document or a part of one: its fields in the file's order, usual values left out."""
 
-    def fields(self) -> dict[str, Any]:
-        """Plain JSON."""
-        plain: dict[str, Any] = msgspec.to_builtins(self, enc_hook=_plain)
-        return plain
+
+def like(value: object, kind: type[T]) -> T:
+    """The `kind` whose fields are the value's, from a value of ours to what is recorded or back."""
+    return msgspec.convert(value, kind, from_attributes=True, dec_hook=_from_lines)
 
 
-# the header
+def plain(part: Part) -> dict[str, Any]:
+    """The part as plain JSON."""
+    fields: dict[str, Any] = msgspec.to_builtins(part, enc_hook=_to_lines)
+    return fields
+
+
+def digest(value: Any) -> str:
+    """The SHA-256 of plain JSON, whatever the order of its keys."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode("ascii")).hexdigest()
 
 
 class RecordedClassifier(Part, kw_only=True, forbid_unknown_fields=True):
@@ -124,8 +132,7 @@ class Header(Part, tag_field="nbroute", tag="recording"):
         for target in (target for tier in self.ladder.tiers for target in tier.targets):
             if target.provider not in self.providers:
                 raise ValueError(f"providers lacks {target.provider!r}")
-            price = target.price
-            if price and not all(-1 < one <= MOST for one in (price.input, price.output)):
+            if target.price and max(target.price.input, target.price.output) > MOST:
                 raise ValueError(f"the price of {target.model!r} is out of bounds")
 
     @classmethod
@@ -150,39 +157,22 @@ class Header(Part, tag_field="nbroute", tag="recording"):
         return Ladder(self.ladder_name, tuple(tiers), self.default)
 
 
-def read_header(document: Document, path: Path) -> Header:
-    """The header; RecordError for another program's file, another schema, or a damaged one."""
-    fields = document.fields
-    if fields.get("nbroute") != "recording":
-        raise not_ours(path)
-    schema = fields.get("schema")
-    if schema != SCHEMA:
-        writer = fields.get("written_by", "another nbroute")
-        newer = type(schema) is int and schema > SCHEMA
-        cure = "upgrade nbroute (pip install -U nbroute)" if newer else "correct it"
-        raise RecordError(
-            f"{path} is of schema {schema!r:.40}, written by {writer!s:.40}, and nbroute "
-            f"{_version()} reads schema {SCHEMA}; {cure}, or record again in another file"
-        )
-    try:
-        return msgspec.convert(fields, Header, dec_hook=_lines)
-    except (msgspec.ValidationError, ValueError, SettingsError) as error:
-        raise RecordError(
-            f"{path}, line {document.line}: the recording's header is damaged "
-            f"({_fault(error, fields)}); correct it, or record again in another file"
-        ) from None
+class Asked(Part):
+    """What was asked for; its `key` tells it by all that shapes the answer, and by no address."""
+
+    @property
+    def key(self) -> str:
+        """A SHA-256."""
+        return digest(plain(self))
 
 
-# the entries
-
-
-class RecordedRequest(Part, kw_only=True):
+class RecordedRequest(Asked, kw_only=True):
     """A `Request`, whether it was streamed or not."""
 
     provider: str
     model: str
     temperature: float | None = None
-    max_tokens: Count
+    max_tokens: int
     json: bool = False
     logprobs: bool = False
     rated: bool = False
@@ -196,19 +186,12 @@ class RecordedRequest(Part, kw_only=True):
         told["temperature"] = None if request.temperature is None else float(request.temperature)
         told["schema"] = request.schema or None
         told["messages"] = [{one.role: one.content} for one in request.messages]
-        return msgspec.convert(told, cls, dec_hook=_lines)
+        return msgspec.convert(told, cls, dec_hook=_from_lines)
 
     @property
     def prompt(self) -> str:
         """What the last message says."""
         return next(iter(self.messages[-1].values()))
-
-    @property
-    def key(self) -> str:
-        """Told by all that shapes the answer, and by no address."""
-        turns = (turn for message in self.messages for turn in message.items())
-        messages = tuple(Message(role, text) for role, text in turns)
-        return request_key(Request(**{**msgspec.structs.asdict(self), "messages": messages}))
 
 
 class RecordedUsage(Part):
@@ -235,27 +218,14 @@ class RecordedReply(Part):
 
 
 class RecordedError(Part):
-    """The error in the place of a reply: its class, one of `nbroute.errors`, and its message."""
+    """The error in the place of a reply: its class, one of `ERRORS`, and its message."""
 
     kind: str = field(name="class")
     message: Lines
 
     def __post_init__(self) -> None:
-        self.error  # noqa: B018 - raises for a class that there is not
-
-    @classmethod
-    def of(cls, error: ProviderError, message: str) -> Self:
-        """The error under that message; one of a user's own class as the one of ours it is."""
-        ours = next(one for one in type(error).__mro__ if one.__module__ == errors.__name__)
-        return cls(ours.__name__, Lines(message))
-
-    @property
-    def error(self) -> ProviderError:
-        """The error that was recorded; ValueError where its class is not an error of ours."""
-        kind = getattr(errors, self.kind, None)
-        if not isinstance(kind, type) or not issubclass(kind, ProviderError):
-            raise ValueError(f"there is no error {self.kind!r:.40}")  # noqa: TRY004 - a damaged file
-        return kind(str(self.message))
+        if self.kind not in ERRORS:
+            raise ValueError(f"there is no error {self.kind!r:.40}")
 
 
 class Entry(Part):
@@ -271,31 +241,13 @@ class Entry(Part):
         if self.reply is None and self.error is None:
             raise ValueError("it lacks 'reply'")
 
-    @property
-    def key(self) -> str:
-        """The request's."""
-        return self.request.key
 
-    @property
-    def words(self) -> str:
-        """Told by what the answer says; how long it took is no change worth a diff."""
-        if self.reply is None:
-            return f"error {_digest(self.error and (self.error.kind, self.error.message))}"
-        reply = self.reply
-        return _digest((reply.text, reply.model, reply.finish_reason, reply.rating))
-
-
-class RecordedText(Part):
+class RecordedText(Asked):
     """A text, and what embeds it."""
 
     provider: str
     model: str
     text: Lines
-
-    @property
-    def key(self) -> str:
-        """Told by all of it."""
-        return _digest(("embed", self.provider, self.model, self.text))
 
 
 class VectorEntry(Part, tag_field="purpose", tag="embed"):
@@ -304,36 +256,8 @@ class VectorEntry(Part, tag_field="purpose", tag="embed"):
     request: RecordedText
     vector: str
 
-    @property
-    def key(self) -> str:
-        """The text's."""
-        return self.request.key
 
-    @property
-    def words(self) -> str:
-        """The number of dimensions: the same text never comes out quite the same again."""
-        return str(len(self.vector))
-
-
-def read_entry(document: Document, path: Path) -> Entry | VectorEntry:
-    """The entry; RecordError that names the file, the line and the field that is damaged."""
-    kind: type[Entry | VectorEntry] = (
-        VectorEntry if document.fields.get("purpose") == "embed" else Entry
-    )
-    try:
-        return msgspec.convert(document.fields, kind, dec_hook=_lines)
-    except (msgspec.ValidationError, ValueError) as error:
-        raise RecordError(
-            f"{path}, line {document.line}: the entry that begins here is damaged "
-            f"({_fault(error, document.fields)}); correct or delete it, or record that cell again"
-        ) from None
-
-
-# the text
-
-
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(NamedTuple):
     """A JSON object, the line of the file (from 1) that it begins on, and its text there."""
 
     line: int
@@ -341,10 +265,62 @@ class Document:
     text: str
 
 
-_DECODER = json.JSONDecoder()
+def read_header(document: Document, path: Path) -> Header:
+    """The header; RecordError for another program's file, another schema, or a damaged one."""
+    fields = document.fields
+    if fields.get("nbroute") != "recording":
+        raise RecordError(f"{path} {_NOT_OURS}")
+    schema = fields.get("schema")
+    if schema != SCHEMA:
+        writer = fields.get("written_by", "another nbroute")
+        newer = type(schema) is int and schema > SCHEMA
+        cure = "upgrade nbroute (pip install -U nbroute)" if newer else "correct it"
+        raise RecordError(
+            f"{path} is of schema {schema!r:.40}, written by {writer!s:.40}, and nbroute "
+            f"{_version()} reads schema {SCHEMA}; {cure}, or record again in another file"
+        )
+    what, cure = "the recording's header is", "correct it, or record again in another file"
+    return _decoded(document, Header, path, what, cure)
+
+
+def read_entry(document: Document, path: Path) -> Entry | VectorEntry:
+    """The entry; RecordError that names the file, the line and the field that is damaged."""
+    embeds = document.fields.get("purpose") == "embed"
+    kind: type[Entry | VectorEntry] = VectorEntry if embeds else Entry
+    what = "the entry that begins here is"
+    return _decoded(document, kind, path, what, "correct or delete it, or record that cell again")
+
+
+_WORDS = {"str": "text", "int": "a whole number", "float": "a number", "bool": "true or false"}
+_WORDS |= {"array": "a list", "object": "an object"}
+
+
+def _decoded(document: Document, kind: type[T], path: Path, what: str, cure: str) -> T:
+    """The document; RecordError in everyday words, with the place and what stands there."""
+    try:
+        return msgspec.convert(document.fields, kind, dec_hook=_from_lines)
+    except (msgspec.ValidationError, ValueError, SettingsError) as error:
+        said, _, place = str(error).replace("`key` in ", "").partition(" - at `$")
+    place, unknown, _ = place.strip(".`").partition("[...]")
+    if lacking := re.fullmatch("Object missing required field `(.+)`", said):
+        said = f"it lacks {lacking[1]!r}{f' in {place}' if place else ''}"
+    elif place:
+        said = re.sub(", got `.+`", "", said).replace("Invalid enum value", "there is no")
+        for theirs in re.findall("`(.+?)`", said):
+            ours = " or ".join(_WORDS.get(one, one) for one in theirs.split(" | "))
+            said = said.replace(f"`{theirs}`", ours)
+        value: Any = document.fields
+        for name, index in re.findall(r"(\w+)|\[(\d+)\]", place):
+            value = value[int(index) if index else name]
+        whole = unknown or (value and isinstance(value, dict | list))
+        shown = "" if whole else f" is {value!r:.40}"
+        said = f"{place}{shown}: {said[0].lower()}{said[1:]}"
+    raise RecordError(f"{path}, line {document.line}: {what} damaged ({said}); {cure}")
+
+
 #: Line separators and half surrogate pairs: an editor would break lines there, or not save.
 _AWKWARD = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff]")
-_CONFLICT = ("<<<<<<<", "|||||||", "=======", ">>>>>>>")
+_NOT_OURS = "is not a recording of nbroute; name another file"
 _CURE = "correct or delete it, or record again in another file"
 
 
@@ -372,14 +348,14 @@ def read_text(file: Path, path: Path) -> str:
         ) from None
     except UnicodeDecodeError:
         raise RecordError(f"{path} is not UTF-8 text; save it as UTF-8") from None
-    except ValueError as error:  # a NUL in the name
-        raise RecordError(f"{str(path)!r} cannot be the name of a file: {error}") from None
-    except OSError as error:
-        raise RecordError(f"{path} cannot be read: {error.strerror or error}") from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        why = getattr(error, "strerror", None) or error
+        raise RecordError(f"{str(path)!r} cannot be read: {why}") from None
 
 
 def documents(text: str, path: Path) -> Iterator[Document]:
     """The objects of the file one by one; RecordError at the first that is damaged or cut off."""
+    decode = json.JSONDecoder().raw_decode
     end, line = 0, 1
     while True:
         start = end
@@ -388,68 +364,42 @@ def documents(text: str, path: Path) -> Iterator[Document]:
         line += text.count("\n", end, start)
         if start == len(text):
             return
+        if text[start] != "{":
+            raise _broken(text, start, line, path)
         try:
-            found, end = _DECODER.raw_decode(text, start)
+            found, end = decode(text, start)
         except (ValueError, RecursionError) as error:
             raise _broken(text, start, line, path, error) from None
-        if not isinstance(found, dict):
-            raise _no_object(text, start, line, path)
         yield Document(line, found, f"{text[start:end]}\n")
         line += text.count("\n", start, end)
 
 
-def not_ours(path: Path) -> RecordError:
-    """What to say of a file that nbroute did not write."""
-    return RecordError(f"{path} is not a recording of nbroute; name another file")
-
-
-def _no_object(text: str, start: int, line: int, path: Path) -> RecordError:
-    if not text[:start].strip():
-        return not_ours(path)
-    begins = text[start : start + 30].partition("\n")[0]
-    return RecordError(f"{path}, line {line}: {begins!r} is not an entry of a recording; {_CURE}")
-
-
-def _broken(text: str, start: int, line: int, path: Path, error: Exception) -> RecordError:
-    """What is wrong with the document that begins there, and what to do."""
+def _broken(
+    text: str, start: int, line: int, path: Path, error: Exception | None = None
+) -> RecordError:
+    """What is wrong with what begins there, and what to do; with no error it is not an object."""
     at = line + text.count("\n", start, getattr(error, "pos", start))
     said = getattr(error, "msg", str(error).partition(";")[0])
-    if text.split("\n")[at - 1].startswith(_CONFLICT):
-        return RecordError(f"{path}, line {at}: a merge conflict stands there; resolve it")
-    if text[start] != "{":
-        return _no_object(text, start, line, path)
-    if "\n{" in text[start:]:
-        return RecordError(f"{path}, line {at}: this is not JSON ({said}); {_CURE}")
-    keeps = ", which keeps all before it" if text[:start].strip() else ""
-    return RecordError(
-        f"{path} breaks off: what begins on line {line} is not whole (line {at}: {said}); delete "
-        f"the file from line {line} on{keeps}, or record again in another file"
-    )
+    first = not text[:start].strip()
+    if text.split("\n")[at - 1].startswith(("<<<<<<<", "|||||||", "=======", ">>>>>>>")):
+        problem = f", line {at}: a merge conflict stands there; resolve it"
+    elif error is None and first:
+        problem = f" {_NOT_OURS}"
+    elif error is None:
+        begins = text[start : start + 30].partition("\n")[0]
+        problem = f", line {line}: {begins!r} is not an entry of a recording; {_CURE}"
+    elif "\n{" in text[start:]:
+        problem = f", line {at}: this is not JSON ({said}); {_CURE}"
+    else:
+        problem = (
+            f" breaks off: what begins on line {line} is not whole (line {at}: {said}); delete the "
+            f"file from line {line} on{'' if first else ', which keeps all before it'}, or record "
+            "again in another file"
+        )
+    return RecordError(f"{path}{problem}")
 
 
-_WORDS = {"str": "text", "int": "a whole number", "float": "a number", "bool": "true or false"}
-_WORDS |= {"array": "a list", "object": "an object"}
-
-
-def _fault(error: Exception, fields: Mapping[str, Any]) -> str:
-    """What msgspec says, in everyday words, with the value that stands there."""
-    said, _, place = str(error).replace("`key` in ", "").partition(" - at `$")
-    place, unknown, _ = place.strip(".`").partition("[...]")
-    if lacking := re.fullmatch("Object missing required field `(.+)`", said):
-        return f"it lacks {lacking[1]!r}{f' in {place}' if place else ''}"
-    said = re.sub(", got `.+`", "", said).replace("Invalid enum value", "there is no")
-    for theirs in re.findall("`(.+?)`", said):
-        ours = " or ".join(_WORDS.get(one, one) for one in theirs.split(" | "))
-        said = said.replace(f"`{theirs}`", ours)
-    value: Any = fields
-    for name, index in re.findall(r"(\w+)|\[(\d+)\]", place):
-        value = value[int(index) if index else name]
-    shown = "" if unknown or (value and isinstance(value, dict | list)) else f" is {value!r:.40}"
-    return f"{place}{shown}: {said[0].lower()}{said[1:]}" if place else said
-
-
-def _lines(kind: type, told: Any) -> Lines:
-    """Decodes `Lines`."""
+def _from_lines(kind: type, told: Any) -> Lines:
     if isinstance(told, list) and all(isinstance(one, str) for one in told):
         told = "\n".join(told)
     if not isinstance(told, str):
@@ -457,16 +407,8 @@ def _lines(kind: type, told: Any) -> Lines:
     return kind(told) if told else EMPTY
 
 
-def _plain(value: Any) -> Any:
-    """Encodes `Lines`, and what else is a str or a float of another's own."""
-    if isinstance(value, Lines):
-        return str(value).split("\n")
-    return float(value) if isinstance(value, float) else str(value)
-
-
-def _digest(told: Any) -> str:
-    text = json.dumps(told, separators=(",", ":"))
-    return hashlib.sha256(text.encode("ascii")).hexdigest()
+def _to_lines(value: Any) -> list[str] | str:
+    return str(value).split("\n") if isinstance(value, Lines) else str(value)
 
 
 def _version() -> str:

@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,20 +17,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from nbroute.errors import AuthError, ProviderError, RecordError
-from nbroute.recording import documents
-from nbroute.recording.documents import (
-    Entry,
-    Header,
-    Lines,
-    RecordedError,
-    RecordedReply,
-    RecordedRequest,
-    RecordedText,
-    VectorEntry,
-    like,
-)
+from nbroute.recording import documents as docs
 from nbroute.recording.scrub import Scrubber
-from nbroute.types import Embedded, Embedder, Provider, ProviderKind, Reply, Request
+from nbroute.types import Provider, Reply, Request
 
 if TYPE_CHECKING:
     import numpy as np
@@ -56,7 +45,7 @@ class Recorder:
     def __init__(
         self,
         path: str | Path,
-        header: Header,
+        header: docs.Header,
         scrubber: Scrubber,
         providers: Mapping[str, Provider],
     ) -> None:
@@ -68,10 +57,10 @@ class Recorder:
         self._names = {
             address: name
             for name, provider in providers.items()
-            for address in (getattr(provider, "base_url", None), getattr(provider, "host", None))
-            if address
+            for at in ("base_url", "host")
+            if (address := getattr(provider, at, None)) and isinstance(address, str)
         }
-        self._header = scrubber.deep(header.fields())
+        self._header = scrubber.deep(docs.plain(header))
         self._known: dict[str, str] = {}
         self._twice = 0
         self._seen: tuple[int, int, int] | None = None
@@ -87,33 +76,21 @@ class Recorder:
         """The file, and how much it holds."""
         return f"<Recorder {str(self.path)!r}: {len(self)} recorded>"
 
-    def keep(self, request: Request, reply: Reply, *, tier: str, purpose: str) -> None:
-        """Keep a whole answer."""
-        self._scrub.look_again()
-        with self._writing():
-            whole = replace(
-                reply,
-                text=self._scrub.text(reply.text),
-                latency_ms=round(reply.latency_ms),
-                ttft_ms=None if reply.ttft_ms is None else round(reply.ttft_ms),
-            )
-            asked = RecordedRequest.of(self._scrub.request(request))
-            self._keep(Entry(purpose, tier, asked, reply=like(whole, RecordedReply)))
-
-    def keep_error(
-        self, request: Request, error: ProviderError, *, tier: str, purpose: str
+    def keep(
+        self, request: Request, outcome: Reply | ProviderError, *, tier: str, purpose: str
     ) -> None:
-        """Keep that the model failed; a refused key is this machine's matter and is not kept."""
-        if isinstance(error, AuthError):
+        """Keep the answer, or that the model failed; a refused key is this machine's matter."""
+        if isinstance(outcome, AuthError):
             return
         self._scrub.look_again()
-        told = str(error)
-        for address in sorted(self._names, key=len, reverse=True):
-            told = told.replace(address, self._names[address])
-        told = self._scrub.text(_ADDRESS.sub("[address]", told))
         with self._writing():
-            asked = RecordedRequest.of(self._scrub.request(request))
-            self._keep(Entry(purpose, tier, asked, error=RecordedError.of(error, told)))
+            answer: dict[str, Any]
+            if isinstance(outcome, Reply):
+                answer = {"reply": self._reply(outcome)}
+            else:
+                answer = {"error": self._error(outcome)}
+            asked = docs.RecordedRequest.of(self._scrub.request(request))
+            self._keep(docs.Entry(purpose, tier, asked, **answer))
 
     def keep_vectors(
         self, provider: str, model: str, texts: Sequence[str], vectors: np.ndarray
@@ -121,11 +98,11 @@ class Recorder:
         """Keep the vectors of texts that an endpoint embedded."""
         self._scrub.look_again()
         for text, vector in zip(texts, vectors, strict=True):
-            asked = RecordedText(provider, model, Lines(self._scrub.text(text)))
+            asked = docs.RecordedText(provider, model, docs.Lines(self._scrub.text(text)))
             if asked.key not in self._known:
                 packed = base64.b64encode(vector.astype("<f4").tobytes()).decode("ascii")
                 with self._writing():
-                    self._keep(VectorEntry(asked, packed))
+                    self._keep(docs.VectorEntry(asked, packed))
 
     def close(self) -> None:
         """Put replaced entries in their places; a second call does nothing."""
@@ -159,7 +136,7 @@ class Recorder:
             raise RecordError(
                 f"there is no folder {str(self.path.parent)!r} for the recording; make it first"
             )
-        if not self._file.exists() or not documents.read_text(self._file, self.path).strip():
+        if not self._file.exists() or not docs.read_text(self._file, self.path).strip():
             self._begin()
             return
         found = self._read()
@@ -172,16 +149,35 @@ class Recorder:
         elif self._twice:
             self._write_anew()
 
-    def _keep(self, entry: Entry | VectorEntry) -> None:
-        key, words = entry.key, entry.words
+    def _reply(self, reply: Reply) -> docs.RecordedReply:
+        told = replace(
+            reply,
+            text=self._scrub.text(reply.text),
+            latency_ms=round(reply.latency_ms),
+            ttft_ms=None if reply.ttft_ms is None else round(reply.ttft_ms),
+            logprob=None if reply.logprob is None else float(reply.logprob),
+        )
+        return docs.like(told, docs.RecordedReply)
+
+    def _error(self, error: ProviderError) -> docs.RecordedError:
+        """The error with no address; one of a user's own class is of the class that it extends."""
+        told = str(error)
+        for address in sorted(self._names, key=len, reverse=True):
+            told = told.replace(address, self._names[address])
+        told = self._scrub.text(_ADDRESS.sub("[address]", told))
+        kind = next(one.__name__ for one in type(error).__mro__ if one in docs.ERRORS.values())
+        return docs.RecordedError(kind, docs.Lines(told))
+
+    def _keep(self, entry: docs.Entry | docs.VectorEntry) -> None:
+        key, words = entry.request.key, _words(entry)
         self._catch_up()
         known = self._known.get(key)
         if known == words or (known and words.startswith("error") > known.startswith("error")):
             return
-        fields = self._scrub.deep(entry.fields())
-        if isinstance(entry, VectorEntry):
+        fields = self._scrub.deep(docs.plain(entry))
+        if isinstance(entry, docs.VectorEntry):
             fields["vector"] = entry.vector
-        self._append(documents.dump(fields))
+        self._append(docs.dump(fields))
         self._known[key] = words
         self._twice += known is not None
         self.added += 1
@@ -198,14 +194,19 @@ class Recorder:
 
     def _begin(self) -> None:
         self._known, self._twice = {}, 0
-        self._replace(documents.dump(self._header))
+        self._replace(docs.dump(self._header))
+
+    def _documents(self) -> tuple[docs.Document, list[docs.Document]]:
+        text = docs.read_text(self._file, self.path)
+        header, *entries = docs.documents(text, self.path)
+        return header, entries
 
     def _read(self) -> dict[str, Any]:
         """Take in what the file holds; its header."""
-        header, *rest = documents.documents(documents.read_text(self._file, self.path), self.path)
-        documents.read_header(header, self.path)
-        entries = [documents.read_entry(one, self.path) for one in rest]
-        self._known = {entry.key: entry.words for entry in entries}
+        header, found = self._documents()
+        docs.read_header(header, self.path)
+        entries = [docs.read_entry(one, self.path) for one in found]
+        self._known = {entry.request.key: _words(entry) for entry in entries}
         self._twice = len(entries) - len(self._known)
         self._seen = self._stat()
         return header.fields
@@ -229,9 +230,9 @@ class Recorder:
 
     def _write_anew(self, header: Mapping[str, Any] | None = None) -> None:
         """Each entry once, the last in the place of the first."""
-        first, *rest = documents.documents(documents.read_text(self._file, self.path), self.path)
-        latest = {documents.read_entry(one, self.path).key: one.text for one in rest}
-        begin = documents.dump(header) if header else first.text
+        first, entries = self._documents()
+        latest = {docs.read_entry(one, self.path).request.key: one.text for one in entries}
+        begin = docs.dump(header) if header else first.text
         self._replace("\n".join([begin, *latest.values()]))
         self._twice = 0
 
@@ -247,38 +248,11 @@ class Recorder:
         self._seen = self._stat()
 
 
-class RecordingEmbedder:
-    """Another embedder, whose vectors go into the recording that is `recorder()`, if any is.
-
-    `announce` is told once where the file cannot be written; the vectors are there all the same.
-    """
-
-    def __init__(
-        self,
-        embedder: Embedder,
-        recorder: Callable[[], Recorder | None],
-        announce: Callable[[str], None] | None,
-    ) -> None:
-        self.name = embedder.name
-        self.kind: ProviderKind = embedder.kind
-        self.provider = embedder.provider
-        self.model = embedder.model
-        self.missing = embedder.missing
-        self._embedder = embedder
-        self._recorder = recorder
-        self._announce = announce
-        self._announced = ""
-
-    def embed(self, texts: Sequence[str]) -> Embedded:
-        """As the other one does."""
-        made = self._embedder.embed(texts)
-        recorder = self._recorder()
-        try:
-            if recorder is not None:
-                recorder.keep_vectors(self.provider, self.model, texts, made.vectors)
-        except RecordError as error:
-            told = f"nbroute: {error}"
-            if self._announce is not None and told != self._announced:
-                self._announce(told)
-            self._announced = told
-        return made
+def _words(entry: docs.Entry | docs.VectorEntry) -> str:
+    """What the answer says: how long it took, and another vector as long, is not worth a diff."""
+    if isinstance(entry, docs.VectorEntry):
+        return f"vector {len(entry.vector)}"
+    if entry.error is not None:
+        return f"error {entry.error.kind} {entry.error.message}"
+    reply = docs.plain(entry)["reply"]
+    return docs.digest([reply.get(name) for name in ("text", "model", "finish_reason", "rating")])

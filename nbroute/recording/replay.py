@@ -3,29 +3,18 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import difflib
 import heapq
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from nbroute.errors import RecordError, ReplayMiss
-from nbroute.recording.documents import (
-    Entry,
-    Header,
-    Lines,
-    RecordedRequest,
-    RecordedText,
-    VectorEntry,
-    documents,
-    like,
-    read_entry,
-    read_header,
-    read_text,
-)
+from nbroute.recording import documents as docs
+from nbroute.recording.documents import Entry, RecordedRequest, VectorEntry
 from nbroute.recording.scrub import Scrubber
-from nbroute.storage.cache import request_key
 from nbroute.types import Chunk, Embedded, ProviderKind, Reply, Request
 
 if TYPE_CHECKING:
@@ -43,29 +32,21 @@ class Recording:
     """A file's answers by their requests; a `Cache` that never learns and sends nothing.
 
     Where the same request stands in it twice the last one counts. Keys are taken out of
-    requests as they were when it was written. `load` raises RecordError for a file that is
-    missing, broken, of another schema or not ours.
+    requests as they were when it was written. RecordError for a file that is missing, broken,
+    of another schema or not ours.
     """
 
-    def __init__(self, path: Path, header: Header, scrubber: Scrubber) -> None:
-        self.path = path
-        self.header = header
-        self._scrubbers = (Scrubber(), scrubber)
+    def __init__(self, path: str | Path, scrubber: Scrubber | None = None) -> None:
+        self.path = Path(path).expanduser()
+        self.header, entries = _opened(self.path)
+        self._scrubbers = (Scrubber(), scrubber or Scrubber())
         self._answers: dict[str, Entry] = {}
         self._vectors: dict[str, VectorEntry] = {}
-
-    @classmethod
-    def load(cls, path: str | Path, scrubber: Scrubber | None = None) -> Self:
-        """The recording of that file."""
-        named = Path(path).expanduser()
-        header, found = _opened(named)
-        recording = cls(named, header, scrubber or Scrubber())
-        for entry in found:
+        for entry in entries:
             if isinstance(entry, VectorEntry):
-                recording._vectors[entry.key] = entry
+                self._vectors[entry.request.key] = entry
             else:
-                recording._answers[entry.key] = entry
-        return recording
+                self._answers[entry.request.key] = entry
 
     def __len__(self) -> int:
         return len(self._answers)
@@ -81,9 +62,8 @@ class Recording:
 
     def key(self, request: Request) -> str:
         """The request's key; a key that is known on this machine alone may stand in its text."""
-        shapes, known = self._scrubbers
-        plain = request_key(shapes.request(request))
-        return plain if plain in self._answers else request_key(known.request(request))
+        shapes, known = (RecordedRequest.of(one.request(request)).key for one in self._scrubbers)
+        return shapes if shapes in self._answers else known
 
     def get(self, key: str) -> Reply | None:
         """The recorded reply, None where there is none; raises a recorded ProviderError."""
@@ -91,21 +71,40 @@ class Recording:
         if found is None:
             return None
         if found.error is not None:
-            raise found.error.error
-        reply = like(found.reply, Reply)
+            raise docs.ERRORS[found.error.kind](str(found.error.message))
+        reply = docs.like(found.reply, Reply)
         # A millisecond at least: an answer that took no time is one out of the cache.
         return replace(reply, text=str(reply.text), latency_ms=max(1.0, reply.latency_ms))
 
     def put(self, key: str, reply: Reply) -> None:
         """Do nothing."""
 
-    def vector(self, provider: str, model: str, text: str) -> str | None:
-        """The text's packed vector; None where it was not recorded."""
+    def vectors(self, provider: str, model: str, texts: Sequence[str]) -> np.ndarray:
+        """A row a text; ReplayMiss where one was not recorded, RecordError where it is damaged."""
+        import numpy as np
+
+        packed = [self._packed(provider, model, text) for text in texts]
+        whole = False
+        with contextlib.suppress(ValueError):
+            rows = [np.frombuffer(base64.b64decode(one, validate=True), "<f4") for one in packed]
+            vectors = np.stack(rows) if rows else np.zeros((0, 0), dtype=np.float32)
+            whole = vectors.size >= len(rows) and bool(np.isfinite(vectors).all())
+        if not whole:
+            raise RecordError(
+                f"{self.path} has a damaged vector of {model!r}; delete its entry, and record it "
+                "again"
+            )
+        return vectors
+
+    def _packed(self, provider: str, model: str, text: str) -> str:
         for scrubber in self._scrubbers:
-            asked = RecordedText(provider, model, Lines(scrubber.text(text)))
+            asked = docs.RecordedText(provider, model, docs.Lines(scrubber.text(text)))
             if asked.key in self._vectors:
                 return self._vectors[asked.key].vector
-        return None
+        raise ReplayMiss(
+            f"{self.path.name} has no vector of {model!r} for the text {_shortened(text)!r}. "
+            f"Nothing was sent. {self._cure}"
+        )
 
     def miss(self, tier: str, requests: Sequence[Request], purpose: str) -> str:
         """What was asked for and is not there, what is near it, and how to record it."""
@@ -127,12 +126,11 @@ class Recording:
         prompt = _shortened(requests[0].messages[-1].content)
         return (
             f"{self.path.name} has no answer of {tier} ({models}) to {what} {prompt!r}; {near}. "
-            f"Nothing was sent. {self.cure}"
+            f"Nothing was sent. {self._cure}"
         )
 
     @property
-    def cure(self) -> str:
-        """How to record what is missing."""
+    def _cure(self) -> str:
         return (
             f"To record it, say `%route record {self.path.name}` where the model can be asked "
             "(with a key and no replay), and run the cell"
@@ -179,58 +177,26 @@ class ReplayEmbedder:
 
     def missing(self, texts: Sequence[str]) -> list[str]:
         """None; ReplayMiss where a text was not recorded."""
-        self._packed(texts)
+        self.embed(texts)
         return []
 
     def embed(self, texts: Sequence[str]) -> Embedded:
         """The recorded vectors."""
-        import numpy as np
-
-        packed = self._packed(texts)
-        try:
-            rows = [_unpacked(one) for one in packed]
-            vectors = np.stack(rows) if rows else np.zeros((0, 0), dtype=np.float32)
-        except ValueError as error:
-            raise RecordError(
-                f"{self._recording.path} has a damaged vector of {self.model!r} ({error}); delete "
-                "its entry, and record it again"
-            ) from None
-        return Embedded(vectors)
-
-    def _packed(self, texts: Sequence[str]) -> list[str]:
-        found = []
-        for text in texts:
-            vector = self._recording.vector(self.provider, self.model, text)
-            if vector is None:
-                raise ReplayMiss(
-                    f"{self._recording.path.name} has no vector of {self.model!r} for the text "
-                    f"{' '.join(text.split())[:60]!r}. Nothing was sent. {self._recording.cure}"
-                )
-            found.append(vector)
-        return found
+        return Embedded(self._recording.vectors(self.provider, self.model, texts))
 
 
-def _unpacked(vector: str) -> np.ndarray:
-    import numpy as np
-
-    found = np.frombuffer(base64.b64decode(vector, validate=True), dtype="<f4")
-    if not found.size or not np.isfinite(found).all():
-        raise ValueError("not all of it is finite numbers")
-    return found
-
-
-def read_headline(path: Path) -> Header:
-    """The header of a recording, without its answers; RecordError as `Recording.load`."""
+def read_headline(path: Path) -> docs.Header:
+    """The header of a recording, without its answers; RecordError as `Recording`."""
     return _opened(path)[0]
 
 
-def _opened(path: Path) -> tuple[Header, Iterator[Entry | VectorEntry]]:
+def _opened(path: Path) -> tuple[docs.Header, Iterator[Entry | VectorEntry]]:
     """The header, and the entries that follow it."""
-    found = documents(read_text(path, path), path)
+    found = docs.documents(docs.read_text(path, path), path)
     first = next(found, None)
     if first is None:
         raise RecordError(f"{path} is empty; make a recording with `%route record {path.name}`")
-    return read_header(first, path), (read_entry(one, path) for one in found)
+    return docs.read_header(first, path), (docs.read_entry(one, path) for one in found)
 
 
 def _shortened(prompt: str) -> str:

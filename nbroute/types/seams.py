@@ -178,15 +178,12 @@ class Ledger(Protocol):
 
 
 class Recorder(Protocol):
-    """Keeps answers and failures in a file; both raise RecordError where it cannot be written."""
+    """Keeps answers and failures in a file."""
 
-    def keep(self, request: Request, reply: Reply, *, tier: str, purpose: str) -> None:
-        """Keep a whole answer."""
-
-    def keep_error(
-        self, request: Request, error: ProviderError, *, tier: str, purpose: str
+    def keep(
+        self, request: Request, outcome: Reply | ProviderError, *, tier: str, purpose: str
     ) -> None:
-        """Keep that a model failed before it said anything."""
+        """Keep a whole answer, or that a model failed; RecordError where it cannot be written."""
 
 
 class Replay(Protocol):
