@@ -423,6 +423,19 @@ def test_files_outside_the_folder_are_not_written(tmp_path, writing):
     assert ("kept", mode) == (outside.read_text(), outside.stat().st_mode)
 
 
+def test_a_refusal_keeps_its_words_where_code_names_the_file_in_it(tmp_path):
+    """As `shutil.rmtree` does from Python 3.13 on."""
+    code = (
+        "try:\n"
+        f"    open({str(tmp_path / 'mine')!r}, 'w')\n"
+        "except OSError as error:\n"
+        "    error.filename = 'mine'\n"
+        "    raise\n"
+    )
+
+    assert "[Errno 13] not allowed for tested code: open" in refused(code)
+
+
 def test_files_in_the_folder_are_its_own_and_gone_afterwards():
     code = (
         "import os, pathlib, sqlite3, tempfile\n"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import builtins
 import contextlib
+import errno
 import importlib
 import os
 import sys
@@ -90,7 +91,8 @@ WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 def refuse(what: str) -> NoReturn:
     """Raise what code sees that does more than it may."""
-    raise PermissionError(f"not allowed for tested code: {what}")
+    # With a number, as Python words an OSError without one anew once it is given a file name.
+    raise PermissionError(errno.EACCES, f"not allowed for tested code: {what}")
 
 
 def refusing(what: str) -> Callable[..., NoReturn]:
