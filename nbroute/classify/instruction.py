@@ -10,8 +10,15 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from nbroute.classify.lexicon import CHINESE, HAN, OPENINGS, WORD, begins_task, names_task
-from nbroute.classify.words import RELATIONS
+from nbroute.classify.lexicon import (
+    CHINESE,
+    HAN,
+    OPENINGS,
+    RELATIONS,
+    WORD,
+    begins_task,
+    names_task,
+)
 
 #: Of a longer prompt the head and the tail are read, this many characters of each.
 REACH = 3000
@@ -149,7 +156,7 @@ _FIGURE = re.compile(
     r"\d+|\b(?:two|three|four|five|six|seven|eight|nine|ten|zwei|drei|vier|fünf|sechs|deux|trois|quatre"
     r"|cinq|dos|tres|cuatro|cinco|दो|तीन|चार|पाँच)\b|[二两三四五六七八九十百千]+(?=[天日人个元岁米只本小分公]|斤)"
 )
-_RELATION = re.compile(rf"\b(?:{'|'.join(RELATIONS.split())})\b")
+_RELATION = re.compile(rf"\b(?:{'|'.join(RELATIONS)})\b")
 _SENTENCE = re.compile(
     r"[^.!?:;\n。？！；：।]+(?:\.(?=\w)[^.!?:;\n。？！；：।]+)*[.!?:;。？！；：।]*"
 )

@@ -24,12 +24,12 @@ from nbroute.classify.lexicon import (
     CUES,
     HAN,
     STEMS,
+    TASKS,
     WHOLE,
     WORD,
     Cue,
     corrected,
 )
-from nbroute.classify.words import TASKS
 from nbroute.types import Decision, Ladder, Signal
 
 #: What a topic adds to a question, to any other task, and how often it counts.

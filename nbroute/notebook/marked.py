@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from nbroute.classify.words import TASKS
+from nbroute.classify.lexicon import TASKS
 from nbroute.notebook.panels import table, text
 from nbroute.report.table import shortened
 from nbroute.types import Signal
