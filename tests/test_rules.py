@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -385,3 +388,24 @@ def test_more_than_half_of_the_blind_prompts_go_where_they_should():
     rows = [json.loads(line) for line in blind.read_text(encoding="utf-8").splitlines()]
 
     assert accuracy(rows) > 0.5
+
+
+def test_the_reason_does_not_depend_on_how_python_hashes_words():
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from test_rules import FOUR, ROWS, RULES\n"
+        "print([RULES.classify(row['prompt'], FOUR).reason for row in ROWS])"
+    )
+    here = str(Path(__file__).parent)
+
+    told = {
+        subprocess.run(
+            [sys.executable, "-c", code, here],
+            capture_output=True,
+            check=True,
+            env={**os.environ, "PYTHONHASHSEED": seed},
+        ).stdout
+        for seed in ("0", "1")
+    }
+
+    assert 1 == len(told)

@@ -13,8 +13,8 @@ expect less of a stranger's prompts.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import replace
+from operator import itemgetter
 from typing import NamedTuple
 
 from nbroute.classify.instruction import Instruction, Span, instruction, opening
@@ -57,6 +57,26 @@ _QUESTIONS = {"yes_no", "what_is", "what", "how", "why", "lookup", "unknown"}
 TERSE = 7
 #: From here on a task is more than a fact or a touch, and counts beside the one that decides.
 REAL_TASK = 0.3
+#: Slips of the keyboard are looked for in prompts of no more words than this.
+MENDABLE = 45
+#: Questions that one fact answers, unless their topic says otherwise.
+FACTS = frozenset({"greeting", "lookup", "yes_no", "what_is", "what"})
+
+
+class Found(NamedTuple):
+    """A cue at its place in the instruction's text."""
+
+    kind: str
+    start: int
+    end: int
+
+
+class Deciding(NamedTuple):
+    """The task that decides, its place where it has one, and all that are asked for."""
+
+    kind: str
+    found: Found | None
+    kinds: tuple[str, ...]
 
 
 class Assessment(NamedTuple):
@@ -76,13 +96,21 @@ class RulesClassifier:
     def classify(self, prompt: str, ladder: Ladder) -> Decision:
         """The tier at the score's relative place in the ladder, whatever the ladder's size."""
         found = assess(prompt)
-        place = min(int(found.score * len(ladder.tiers)), len(ladder.tiers) - 1)
-        signals = tuple(_signals(prompt, found))
+        score, asked = found.score, found.instruction
+        place = min(int(score * len(ladder.tiers)), len(ladder.tiers) - 1)
+        signals = _signals(prompt, found)
+        told = ""
+        for signal in signals[:3]:
+            told += f'"{signal.text}" at {signal.start}, '
+        told += f"{asked.asked} words" + (f" of {asked.words}" if asked.pasted else "")
+        # The family's own trust, less where the score is near the edge of a band.
+        edge = abs(score * 4 - round(score * 4)) * 2
+        inner = 1.0 if score < 0.125 or score > 0.875 else edge
         return Decision(
             ladder.tiers[place].name,
             self.name,
-            _reason(signals, found.instruction),
-            _confidence(found),
+            f"rules: {told}, {'code' if asked.code else 'no code'}",
+            round(TASKS[found.task.kind].trust * (0.6 + 0.4 * inner), 2),
             signals,
         )
 
@@ -103,74 +131,42 @@ def _score(task: Deciding, topics: list[Found], asked: Instruction) -> float:
     family = TASKS[task.kind]
     if task.kind in FACTS and (asked.pasted or asked.quoted or figures(asked)):
         return family.base
-    others = {kind for kind in task.kinds if TASKS[kind].base > REAL_TASK} - {task.kind}
-    size = 0.12 * min(asked.words / 160, 1) if task.kind in _LONGER_IS_HARDER else 0.0
-    listed = 0 if task.kind in _QUESTIONS else 0.02 * _items(asked)
-    moved = family.base + family.stretch * (_push(task.kind, topics, asked.asked) + listed)
-    return min(max(moved + 0.03 * min(len(others), 3) + size, 0.0), 0.999)
-
-
-def _items(asked: Instruction) -> int:
-    """How many more than two things the instruction enumerates, at most five."""
-    commas = sum(asked.text.count(",", *span) for span in asked.spans)
-    return min(max(commas - 1, 0), 5)
-
-
-def _push(kind: str, topics: list[Found], asked: int) -> float:
+    column = 0 if task.kind in _QUESTIONS else 1
     counts: dict[str, int] = {}
     for topic in topics:
         counts[topic.kind] = counts.get(topic.kind, 0) + 1
-    column = 0 if kind in _QUESTIONS else 1
-    terse = asked <= TERSE and column == 0 and counts.get("abstract", 0) > 1
-    pushes = ((WEIGHTS[name], count) for name, count in counts.items() if name in WEIGHTS)
-    return 0.22 * terse + sum(w[column] * min(count, w[2]) for w, count in pushes)
+    pushed = 0.0
+    for kind, count in counts.items():
+        if kind in WEIGHTS:
+            pushed += WEIGHTS[kind][column] * min(count, WEIGHTS[kind][2])
+    push = pushed
+    if column == 0 and asked.asked <= TERSE and counts.get("abstract", 0) > 1:
+        push = 0.22 + pushed
+    if column:
+        # How many more than two things the instruction enumerates, at most five.
+        commas = sum([asked.text.count(",", *span) for span in asked.spans])
+        push += 0.02 * min(max(commas - 1, 0), 5)
+    others = {kind for kind in task.kinds if TASKS[kind].base > REAL_TASK} - {task.kind}
+    size = 0.12 * min(asked.words / 160, 1) if task.kind in _LONGER_IS_HARDER else 0.0
+    moved = family.base + family.stretch * push
+    return min(max(moved + 0.03 * min(len(others), 3) + size, 0.0), 0.999)
 
 
-def _confidence(found: Assessment) -> float:
-    """The family's own trust, less where the score is near the edge of a band."""
-    edge = abs(found.score * 4 - round(found.score * 4)) * 2
-    inner = 1.0 if found.score < 0.125 or found.score > 0.875 else edge
-    return round(TASKS[found.task.kind].trust * (0.6 + 0.4 * inner), 2)
-
-
-def _signals(prompt: str, found: Assessment) -> Iterable[Signal]:
-    asked = found.instruction
-    family = TASKS[found.task.kind]
-    if found.task.found:
-        yield _signal(prompt, asked, found.task.found, found.task.kind, family.base)
-    column = 0 if found.task.kind in _QUESTIONS else 1
-    for topic in found.topics:
-        if topic.kind in WEIGHTS:
-            weight = WEIGHTS[topic.kind][column] * family.stretch
-            yield _signal(prompt, asked, topic, topic.kind, weight)
-
-
-def _signal(prompt: str, asked: Instruction, found: Found, name: str, weight: float) -> Signal:
-    start, end = asked.offset(found.start), asked.offset(found.end)
-    return Signal(name, prompt[start:end], start, end, round(weight, 3))
-
-
-def _reason(signals: tuple[Signal, ...], asked: Instruction) -> str:
-    told = [f'"{signal.text}" at {signal.start}' for signal in signals[:3]]
-    told.append(f"{asked.asked} words" + (f" of {asked.words}" if asked.pasted else ""))
-    told.append("code" if asked.code else "no code")
-    return f"rules: {', '.join(told)}"
-
-
-#: Slips of the keyboard are looked for in prompts of no more words than this.
-MENDABLE = 45
-
-
-#: What `WORD` leaves out of plain text; splitting is the faster way to the same words.
-_BLANKS = {code: " " for code in range(128) if not WORD.match(chr(code))}
-
-
-class Found(NamedTuple):
-    """A cue at its place in the instruction's text."""
-
-    kind: str
-    start: int
-    end: int
+def _signals(prompt: str, found: Assessment) -> tuple[Signal, ...]:
+    asked, task = found.instruction, found.task
+    family = TASKS[task.kind]
+    column = 0 if task.kind in _QUESTIONS else 1
+    weighed = [(task.found, task.kind, family.base)] if task.found else []
+    weighed += [
+        (topic, topic.kind, WEIGHTS[topic.kind][column] * family.stretch)
+        for topic in found.topics
+        if topic.kind in WEIGHTS
+    ]
+    signals = []
+    for place, name, weight in weighed:
+        start, end = asked.offset(place.start), asked.offset(place.end)
+        signals.append(Signal(name, prompt[start:end], start, end, round(weight, 3)))
+    return tuple(signals)
 
 
 def read(asked: Instruction) -> tuple[list[Found], list[Found]]:
@@ -178,19 +174,16 @@ def read(asked: Instruction) -> tuple[list[Found], list[Found]]:
     tasks: list[Found] = []
     topics: list[Found] = []
     found = _cues(asked)
-    for span in asked.spans:
-        within = [cue for cue in found if span[0] <= cue.start < span[1]]
-        for_span, about = _sentence(asked, span, within)
+    for start, end in asked.spans:
+        within = [cue for cue in found if start <= cue.start < end]
+        for_span, about = _sentence(asked, (start, end), within)
         tasks += for_span
         topics += about
-        if _introduces(asked.text, span, for_span):
+        # What follows is only what the task is to be done to: "Shorten this: ..."
+        handles = for_span and for_span[0].kind in _HANDLING
+        if handles and asked.text[:end].rstrip().endswith(":"):
             break
     return tasks, topics
-
-
-def _introduces(text: str, span: Span, tasks: list[Found]) -> bool:
-    """Whether what follows is only what the task is to be done to: "Shorten this: ..."."""
-    return bool(tasks) and tasks[0].kind in _HANDLING and text[: span[1]].rstrip().endswith(":")
 
 
 def _sentence(
@@ -198,26 +191,21 @@ def _sentence(
 ) -> tuple[list[Found], list[Found]]:
     """The tasks and the topics of one sentence.
 
-    A word that is only mentioned is no topic, and in "who wrote ..." nothing is to be written.
+    A word that is only mentioned is not a topic, and in "who wrote ..." nothing is to be written.
     """
-    tasks = _questions(asked, span) + [f for f in found if f.kind in TASKS]
-    tasks.sort(key=_start)
-    lexical = next((task for task in tasks if task.kind == "lexical"), None)
+    tasks = [
+        Found(*opened)
+        for head in asked.heads
+        if span[0] <= head < span[1] and (opened := opening(asked.text, head, span[1]))
+    ]
+    tasks += [f for f in found if f.kind in TASKS]
+    tasks.sort(key=itemgetter(1))
+    lexical = [task for task in tasks if task.kind == "lexical"]
     if lexical and tasks[0].kind in _MASKING:
-        return [lexical], []
+        return lexical[:1], []
     if tasks and tasks[0].kind == "lookup":
-        tasks = [t for t in tasks if t is tasks[0] or _leads(_before(asked.text, t.start))]
+        tasks = [t for t in tasks if t is tasks[0] or _leads(asked.text, t.start)]
     return tasks, [f for f in found if f.kind not in TASKS]
-
-
-def _start(found: Found) -> int:
-    return found.start
-
-
-def _questions(asked: Instruction, span: Span) -> list[Found]:
-    heads = (head for head in asked.heads if span[0] <= head < span[1])
-    openings = (opening(asked.text, head, span[1]) for head in heads)
-    return [Found(*found) for found in openings if found]
 
 
 def _cues(asked: Instruction) -> list[Found]:
@@ -227,32 +215,19 @@ def _cues(asked: Instruction) -> list[Found]:
     hits = [(word, CUES[word]) for word in CUES.keys() & words]
     hits += [(word, STEMS[word[:4]]) for word in words if word[:4] in STEMS and word not in WHOLE]
     if asked.words <= MENDABLE:
-        hits += _mended(words)
+        for word in words:
+            if len(word) > 4 and word not in CUES and (meant := corrected(word)):
+                cues = [cue for cue in CUES[meant] if cue.phrase == meant]
+                hits.append((word, tuple([replace(cue, phrase=word) for cue in cues])))
     found: list[Found] = []
-    for word, cues in hits:
-        _place(asked, word, cues, found)
+    for word, cues_of_word in hits:
+        _place(asked, word, cues_of_word, found)
     if not plain and HAN.search(asking):
-        hanzi = CHINESE.finditer(asked.text)
-        chinese = [Found(kind, *m.span()) for m in hanzi for kind in CHINESE_KINDS[m[0]]]
-        found += _asked_about(asked.text, chinese)
-    return sorted(found, key=_start)
-
-
-def _asked_about(text: str, found: list[Found]) -> Iterable[Found]:
-    """Without the tasks that only say who or what a Chinese question is about ("who ...ed")."""
-    asks = [cue.start for cue in found if cue.kind in _ASKED_LAST]
-    for cue in found:
-        after = next((start for start in asks if start > cue.start), 0)
-        about = text[cue.end : after]
-        if cue.kind not in TASKS or "的" not in about or "，" in about:
-            yield cue
-
-
-def _mended(words: set[str]) -> Iterable[tuple[str, tuple[Cue, ...]]]:
-    for word in words:
-        if len(word) > 4 and word not in CUES and (meant := corrected(word)):
-            cues = (cue for cue in CUES[meant] if cue.phrase == meant)
-            yield word, tuple(replace(cue, phrase=word) for cue in cues)
+        found += _chinese(asked.text)
+    # By start, the longer first: a set of words has no order of its own.
+    found.sort(key=itemgetter(2), reverse=True)
+    found.sort(key=itemgetter(1))
+    return found
 
 
 def _place(asked: Instruction, word: str, cues: tuple[Cue, ...], found: list[Found]) -> None:
@@ -282,74 +257,73 @@ def _fits(asked: Instruction, start: int, cue: Cue) -> bool:
         return False
     if not cue.open_end and text[end : end + 1] != " " and WORD.match(text, end):
         return False
-    return not cue.leading or start in asked.heads or _leads(_before(text, start))
+    return not cue.leading or start in asked.heads or _leads(text, start)
 
 
-def _before(text: str, start: int) -> str:
-    return text[max(start - 24, 0) : start]
-
-
-def _leads(before: str) -> bool:
-    """Whether an instruction can begin after these words, an adverb left out."""
-    rest, _, last = before.rstrip().rpartition(" ")
+def _leads(text: str, start: int) -> bool:
+    """Whether an instruction can begin after the words before `start`, an adverb left out."""
+    rest, _, last = text[max(start - 24, 0) : start].rstrip().rpartition(" ")
     if last.endswith("ly"):
         rest, _, last = rest.rstrip().rpartition(" ")
     return not last or last in _LEADS or last.endswith(_ENDS)
 
 
+def _chinese(text: str) -> list[Found]:
+    """Without the tasks that only say who or what a Chinese question is about ("who ...ed")."""
+    found = [Found(kind, *m.span()) for m in CHINESE.finditer(text) for kind in CHINESE_KINDS[m[0]]]
+    asks = [cue.start for cue in found if cue.kind in _ASKED_LAST]
+    kept = []
+    for cue in found:
+        after = next((start for start in asks if start > cue.start), 0)
+        about = text[cue.end : after]
+        if cue.kind not in TASKS or "的" not in about or "，" in about:
+            kept.append(cue)
+    return kept
+
+
+#: What `WORD` leaves out of plain text; splitting is the faster way to the same words.
+_BLANKS = {code: " " for code in range(128) if not WORD.match(chr(code))}
 _ENDS = (",", ":", ";", "(", ".", "!", "?", "，", "、", "；", "并", "请", "再", "怎么", "如何")
 _LEADS = frozenset(
     {"and", "or", "then", "please", "you", "also", "to", "me", "just", "let's", "who", "that"}
     | {"finally", "but", "now", "bitte", "must", "should", "i'd", "we"}
 )
-
 #: What is asked to be spelt, translated or looked up is mentioned, not used.
 _MASKING = {"lexical", "lookup", "yes_no", "what_is", "what", "how", "trivial", "write", "suggest"}
 _ASKED_LAST = {"lookup", "lexical"}
 _HANDLING = {"lexical", "trivial", "translate", "transform"}
 
 
-#: Questions that one fact answers, unless their topic says otherwise.
-FACTS = frozenset({"greeting", "lookup", "yes_no", "what_is", "what"})
-
-
-class Deciding(NamedTuple):
-    """The task that decides, its place where it has one, and all that are asked for."""
-
-    kind: str
-    found: Found | None
-    kinds: tuple[str, ...]
-
-
 def deciding(prompt: str, asked: Instruction, tasks: list[Found], topics: list[Found]) -> Deciding:
-    """The hardest of the tasks, or what the prompt as a whole turns out to be."""
-    about = {found.kind for found in (*topics, *tasks)}
-    kinds = [_settled(task, about, topics, asked) for task in tasks] or ["unknown"]
-    hardest = max(range(len(kinds)), key=lambda place: TASKS[kinds[place]].base)
-    kind = _whole(kinds[hardest], topics, asked, prompt)
+    """The hardest of the tasks, or what the prompt as a whole turns out to be.
+
+    A general verb is settled by its object ("write" a note, an essay, a parser), the hardest
+    of several tasks decides, and some things only the prompt as a whole can tell.
+    """
+    about = {found.kind for found in topics}
+    known = about.union([task.kind for task in tasks])
+    kinds = [_settled(task, known, topics, asked) for task in tasks] or ["unknown"]
+    bases = [TASKS[kind].base for kind in kinds]
+    hardest = bases.index(max(bases))
+    kind = _whole(kinds[hardest], about, asked, prompt)
     return Deciding(kind, tasks[hardest] if tasks else None, tuple(kinds))
 
 
 def _settled(task: Found, about: set[str], topics: list[Found], asked: Instruction) -> str:
     """The task that a general verb turns out to be, by what it is to bring about."""
-    if task.kind == "should":
-        return "analyse" if asked.asked >= BRIEF else "yes_no"
-    if task.kind in {"trivial", "transform"} and _reworks(asked):
+    kind, brief = task.kind, asked.asked < BRIEF
+    if kind == "should":
+        return "yes_no" if brief else "analyse"
+    # A long text is to be brought into another form.
+    if kind in {"trivial", "transform"} and asked.pasted and not brief and "?" not in asked.text:
         return "transform"
-    if task.kind == "translate":
-        return (
-            "lexical" if asked.quoted or (asked.asked < BRIEF and not asked.pasted) else task.kind
-        )
-    if task.kind in _QUERIED and "critical" in about and asked.asked > ROUNDABOUT:
+    if kind == "translate":
+        return "lexical" if asked.quoted or (brief and not asked.pasted) else kind
+    if kind in _QUERIED and "critical" in about and asked.asked > ROUNDABOUT:
         return "analyse"
-    if task.kind in {"write", "suggest", "design"}:
-        return _made(task, _objects(task, topics, asked.text) | about & {"transform"})
-    return next((to for what, to in _REFINED.get(task.kind, ()) if what in about), task.kind)
-
-
-def _reworks(asked: Instruction) -> bool:
-    """Whether a long text is to be brought into another form."""
-    return asked.pasted and asked.asked >= BRIEF and "?" not in asked.text
+    if kind in {"write", "suggest", "design"}:
+        return _made(task, topics, about, asked.text)
+    return next((to for what, to in _REFINED.get(kind, ()) if what in about), kind)
 
 
 #: Task -> what it becomes with a topic of that kind; the first that fits.
@@ -375,27 +349,24 @@ _REFINED = {
 }
 
 
-def _objects(task: Found, topics: list[Found], text: str) -> set[str]:
-    """What is to be made: what stands before the first preposition after the verb."""
+def _made(task: Found, topics: list[Found], about: set[str], text: str) -> str:
+    """The task by what is to be made: what stands before the first preposition after the verb."""
     stop = _PREPOSITION.search(text, task.end)
     limit = stop.start() if stop else len(text)
-    return {topic.kind for topic in topics if topic.start < limit}
+    made = {topic.kind for topic in topics if topic.start < limit}
+    if "theory" in made:
+        return "research"
+    if "proof_thing" in made:
+        return "prove"
+    if task.kind != "write":
+        return task.kind
+    made |= about & {"transform"}
+    return next((kind for what, kind in _MADE if what in made), "write")
 
 
 _PREPOSITION = re.compile(
     r"\b(?:about|on|for|to|of|whether|that|which|from|über|für|von|sobre|para|sur|pour)\b"
 )
-
-
-def _made(task: Found, about: set[str]) -> str:
-    if "theory" in about:
-        return "research"
-    if "proof_thing" in about:
-        return "prove"
-    if task.kind != "write":
-        return task.kind
-    made = next((kind for what, kind in _MADE if what in about), None)
-    return made or "write"
 
 
 #: What is written, made or built -> the task.
@@ -411,48 +382,42 @@ _MADE = (
 )
 
 
-def _whole(kind: str, topics: list[Found], asked: Instruction, prompt: str) -> str:
+def _whole(kind: str, about: set[str], asked: Instruction, prompt: str) -> str:
     """What only the whole can tell: the size of a text, a word problem, a multiple choice."""
-    about = {topic.kind for topic in topics}
-    if kind not in _PLAIN and _frontier(kind, about):
+    # Evidence is in conflict, or long work is to be done without asking back.
+    alone = "autonomy" in about and kind not in _TOLD
+    if kind not in _PLAIN and (alone or about >= {"conflict", "evidence"}):
         return "research"
     if kind in _WRITTEN and _is_long(asked):
         return "long_form"
-    return _examined(kind, about, asked, prompt)
-
-
-def _examined(kind: str, about: set[str], asked: Instruction, prompt: str) -> str:
     if kind in _EXAMINED and _CHOICES.search(prompt[-2000:]):
         return "choice"
-    if (kind in _OPEN and _is_problem(asked)) or (kind == "suggest" and asked.story):
+    problem = asked.story or (figures(asked) > 2 and asked.asked > BRIEF)
+    if (kind in _OPEN and problem) or (kind == "suggest" and asked.story):
         return "reason"
     if kind == "unknown":
         return _unnamed(about, asked, prompt)
-    if kind in {"what", "what_is"} and asked.code:
-        return "explain"
-    return _about_code(kind, asked) if "code_thing" in about else kind
-
-
-def _frontier(kind: str, about: set[str]) -> bool:
-    """Whether evidence is in conflict, or long work is to be done without asking back."""
-    alone = "autonomy" in about and kind not in _TOLD
-    return alone or about >= {"conflict", "evidence"}
+    return _about_code(kind, about, asked)
 
 
 def _is_long(asked: Instruction) -> bool:
     """Whether a text of several pages is asked for."""
-    sizes = (size for span in asked.spans for size in _LENGTH.finditer(asked.text, *span))
-    return any(size[2] or int(re.sub(r"\D", "", size[1])) >= LONG for size in sizes)
+    for span in asked.spans:
+        for size in _LENGTH.finditer(asked.text, *span):
+            if size[2] or int(re.sub(r"\D", "", size[1])) >= LONG:
+                return True
+    return False
 
 
-def _about_code(kind: str, asked: Instruction) -> str:
+def _about_code(kind: str, about: set[str], asked: Instruction) -> str:
     """Why code fails takes working out; how one thing is written in it is a fact."""
-    short = kind == "how" and asked.asked < BRIEF
-    return "code" if kind == "why" else "lookup" if short else kind
-
-
-def _is_problem(asked: Instruction) -> bool:
-    return asked.story or (figures(asked) > 2 and asked.asked > BRIEF)
+    if kind in {"what", "what_is"} and asked.code:
+        return "explain"
+    if "code_thing" not in about:
+        return kind
+    if kind == "why":
+        return "code"
+    return "lookup" if kind == "how" and asked.asked < BRIEF else kind
 
 
 def _unnamed(about: set[str], asked: Instruction, prompt: str) -> str:
@@ -477,7 +442,7 @@ _NAMED = (
 
 def figures(asked: Instruction) -> int:
     """How many numbers the instruction names."""
-    return sum(len(_FIGURE.findall(asked.text, *span)) for span in asked.spans)
+    return sum([len(_FIGURE.findall(asked.text, *span)) for span in asked.spans])
 
 
 #: Words that a question which is one fact does not reach, with the object of its verb.
