@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, cast, overload
 
 from nbroute.classify.embedding import EmbeddingClassifier, Method
 from nbroute.classify.examples import Example, ExampleVectors, shipped
@@ -23,7 +23,7 @@ from nbroute.embedders import wordllama
 from nbroute.embedders.openai_compatible import OpenAIEmbedder
 from nbroute.embedders.remembered import RememberedEmbedder
 from nbroute.embedders.taught import TaughtExamples
-from nbroute.engine.context import EmbedTexts, Parts, Resources, Spec
+from nbroute.engine.context import Parts, Resources, Spec
 from nbroute.engine.engine import Engine
 from nbroute.engine.feedback import keep_label, labels_frame
 from nbroute.errors import RecordError, SettingsError, did_you_mean
@@ -54,7 +54,6 @@ from nbroute.types import (
     Ladder,
     Ledger,
     Provider,
-    Request,
     RouteResult,
     Tier,
 )
@@ -98,36 +97,49 @@ class Router(Engine):
         announce: Announce | None = None,
         replay: str | Path | None = None,
     ) -> None:
-        chosen = _chosen(settings, profile, replay, provider)
-        self.settings = chosen
-        recording = recording_of(chosen, given=provider, classifier=classifier, announce=announce)
-        self._recording = recording
+        if not isinstance(settings, Settings):
+            aside = provider is not None and replay is None
+            settings = find_settings(settings, profile, False if aside else replay)
+        elif replay is not None:
+            settings = replayed(settings, Path(replay).expanduser().absolute())
+        self.settings = settings
         self.given = {"provider": provider, "classifier": classifier, "examples": examples}
-        providers = providers_of(chosen, provider, announce, recording)
-        steps = ladder_of(chosen, ladder, provider, providers)
-        asked = classifier_tier(chosen, steps, providers)
-        beside = Path(ledger) if isinstance(ledger, str | Path) else chosen.ledger_file
-        self._deciders = Deciders(chosen, steps, asked, providers, announce=announce, beside=beside)
-        self._deciders.default = classifier or self._deciders.default
+        recording = recording_of(settings, given=provider, classifier=classifier, announce=announce)
+        providers = providers_of(settings, provider, announce, recording)
+        steps = ladder_of(settings, ladder, provider, providers)
+        asked = classifier_tier(settings, steps, providers)
+        file = settings.ledger_file
+        if ledger is None or isinstance(ledger, str | Path):
+            file = Path(ledger or file)
+            ledger = SqliteLedger(file, store_text=settings.store_text)
+        made = Classifiers(settings, steps, asked, providers, announce=announce, beside=file)
+        made.default = classifier or made.default
         if examples is not None:
-            self._deciders.own_examples = read_examples(examples, steps)
+            made.own_examples = read_examples(examples, steps)
+        self._classifiers = made
+        places = {name: getattr(one, "base_url", "") for name, one in providers.items()}
+        cache = FileCache(settings.cache_file) if settings.cache_file else MemoryCache()
+        self._cache = cache
         super().__init__(
             Parts(
                 ladder=steps,
                 providers=providers,
-                cache=recording or _cache(chosen),
-                request_key=recording.key if recording else _keys(providers),
-                classifier_for=self._deciders.classifier_for,
+                cache=recording or cache,
+                # Told apart by the address that a provider's name stands for.
+                request_key=recording.key
+                if recording
+                else lambda request: request_key(request, places[request.provider]),
+                classifier_for=made.find,
                 classifier_tier=asked,
-                embedder=self._deciders.embedder,
-                ledger=_ledger(chosen, ledger),
-                recorder=lambda: self._deciders.recorder,
+                embedder=made.embedder,
+                ledger=ledger,
+                recorder=lambda: made.recorder,
                 replay=recording,
-                limits=chosen.limits,
-                cache_mode=chosen.cache,
-                agreement=chosen.agreement,
-                check_timeout_s=chosen.check_timeout_s,
-                baseline=chosen.baseline if chosen.baseline in steps.names else steps.names[-1],
+                limits=settings.limits,
+                cache_mode=settings.cache,
+                agreement=settings.agreement,
+                check_timeout_s=settings.check_timeout_s,
+                baseline=settings.baseline if settings.baseline in steps.names else steps.names[-1],
                 session=session or new_id(),
                 clock=time.time,
                 timer=time.perf_counter,
@@ -135,13 +147,14 @@ class Router(Engine):
                 hash_text=hash_text,
             )
         )
-        if chosen.record is not None:
-            self.record(chosen.record)
+        self._recording = recording
+        if settings.record is not None:
+            self.record(settings.record)
 
     @property
     def recorder(self) -> Recorder | None:
         """What `record` has begun; None where nothing is recorded."""
-        return self._deciders.recorder
+        return self._classifiers.recorder
 
     @property
     def replaying(self) -> Recording | None:
@@ -156,21 +169,24 @@ class Router(Engine):
         """Keep each answer from here on in that text file, for `replay`; None ends it.
 
         Also those of the classifying model and those out of the cache. A recording that
-        is there already is gone on with, any other file is refused. No key is written. Answers
+        exists already is continued, any other file is refused. No key is written. Answers
         that other processes fetch for `map` are not in it. RecordError where the file cannot be
         used, SettingsError in a replay.
         """
-        made = None if path is None else recorder_of(self, path, self._deciders)
-        old = self._deciders.recorder
-        self._deciders.recorder = made
+        made = None if path is None else recorder_of(self, path, self._classifiers)
+        old = self._classifiers.recorder
+        self._classifiers.recorder = made
         if old is not None:
             old.close()
         return made
 
     def close(self) -> None:
-        """Shut providers and ledger down and end recording; a second call does nothing."""
+        """Shut providers and files down and end recording; a second call does nothing."""
         self.record(None)
         super().close()
+        self._classifiers.close()
+        if isinstance(self._cache, FileCache):
+            self._cache.close()
 
     @overload
     def compare(
@@ -221,7 +237,7 @@ class Router(Engine):
 
         The tier's name. PromptError for an empty prompt, SettingsError for an unknown tier.
         """
-        return self._deciders.teach(prompt, tier)
+        return self._classifiers.teach(prompt, tier)
 
     def label(
         self,
@@ -257,12 +273,12 @@ class Router(Engine):
         is kept in the file `to`, for `classifier = "learned"`. SettingsError for labels that
         cannot be learnt from, and where scikit-learn is missing.
         """
-        return self._deciders.fit(frame, Path(to) if to else None, seed)
+        return self._classifiers.fit(frame, Path(to) if to else None, seed)
 
     @property
     def classifier(self) -> Spec:
         """What decides where nothing else is said: a name, a classifier or a function."""
-        return self._deciders.default
+        return self._classifiers.default
 
     def what_if(
         self,
@@ -313,42 +329,13 @@ def find_settings(
 
 
 def new_id() -> str:
-    """Twelve hexadecimal digits by chance."""
+    """Twelve hexadecimal digits at random."""
     return uuid.uuid4().hex[:12]
 
 
 def hash_text(text: str) -> str:
     """The first 12 hexadecimal digits of SHA-256, as in the second article's log record."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
-
-
-def _chosen(
-    settings: str | Path | Settings | None,
-    profile: str | None,
-    replay: str | Path | None,
-    provider: Provider | None,
-) -> Settings:
-    """The settings, with a recording's ladder where one is replayed."""
-    if not isinstance(settings, Settings):
-        aside = provider is not None and replay is None
-        return find_settings(settings, profile, False if aside else replay)
-    return settings if replay is None else replayed(settings, Path(replay).expanduser().absolute())
-
-
-def _cache(settings: Settings) -> MemoryCache | FileCache:
-    return FileCache(settings.cache_file) if settings.cache_file else MemoryCache()
-
-
-def _ledger(settings: Settings, asked: Ledger | str | Path | None) -> Ledger:
-    if asked is None or isinstance(asked, str | Path):
-        return SqliteLedger(Path(asked or settings.ledger_file), store_text=settings.store_text)
-    return asked
-
-
-def _keys(providers: Mapping[str, Provider]) -> Callable[[Request], str]:
-    """Request -> cache key, told apart by the address that a provider's name stands for."""
-    places = {name: getattr(one, "base_url", "") for name, one in providers.items()}
-    return lambda request: request_key(request, places[request.provider])
 
 
 Announce = Callable[[str], None]
@@ -408,32 +395,22 @@ def ladder_of(
         home = ladder.tiers[0].provider
         ladder = base_ladder(asked, next(p for p in settings.providers if p.name == home))
     if given is not None:
-        tiers = tuple(_moved(tier, given.name) for tier in ladder.tiers)
-        ladder = replace(ladder, tiers=tiers)
+        moved = (replace(t, provider=given.name, fallbacks=t.models[1:]) for t in ladder.tiers)
+        ladder = replace(ladder, tiers=tuple(moved))
     validate(ladder)
-    _check_providers(ladder, providers)
+    for tier in ladder.tiers:
+        for target in tier.targets:
+            if target.provider not in providers:
+                raise SettingsError(
+                    f"tier {tier.name!r} names the provider {target.provider!r}, which is not "
+                    f"configured: {did_you_mean(target.provider, providers)}"
+                )
     for name in dict.fromkeys(tier.provider for tier in ladder.tiers):
-        ladder = _with_found_models(ladder, providers[name])
+        ladder = with_found_models(ladder, providers[name])
     return ladder
 
 
-def _moved(tier: Tier, provider: str) -> Tier:
-    """The tier with all of its models at that provider."""
-    return replace(tier, provider=provider, fallbacks=tier.models[1:])
-
-
-def _check_providers(ladder: Ladder, providers: Mapping[str, Provider]) -> None:
-    named = [(tier, target.provider) for tier in ladder.tiers for target in tier.targets]
-    for tier, provider in named:
-        if provider not in providers:
-            msg = (
-                f"tier {tier.name!r} names the provider {provider!r}, which is not "
-                f"configured: {did_you_mean(provider, providers)}"
-            )
-            raise SettingsError(msg)
-
-
-def _with_found_models(ladder: Ladder, provider: Provider) -> Ladder:
+def with_found_models(ladder: Ladder, provider: Provider) -> Ladder:
     """The models that the endpoint has, on its tiers where the settings leave them open.
 
     llama.cpp's tiers are open where they name the preset's model and other files are there.
@@ -452,10 +429,11 @@ def _with_found_models(ladder: Ladder, provider: Provider) -> Ladder:
     return replace(ladder, tiers=tiers)
 
 
-class Deciders:
+class Classifiers:
     """Classifiers by name for one router; what they are made of is made when it is needed.
 
-    What is taught and learnt is kept in files `beside` the ledger's.
+    `default` decides where nothing else is said. What is taught and learnt is kept in files
+    `beside` the ledger's.
     """
 
     def __init__(
@@ -465,52 +443,88 @@ class Deciders:
         tier: Tier,
         providers: Mapping[str, Provider],
         *,
-        announce: Callable[[str], None] | None,
+        announce: Announce | None,
         beside: Path,
     ) -> None:
         self.default: Spec = settings.classifier.name
-        self.rules = RulesClassifier()
-        self.learned: LearnedClassifier | None = None
         self.own_examples: Any = settings.classifier.examples_file
         self._settings, self._ladder, self._tier = settings, ladder, tier
         self._providers, self._announce = providers, announce
+        self._rules = RulesClassifier()
+        self._taught = TaughtExamples(beside.with_name("examples.sqlite3"))
+        self._vectors = beside.with_name("vectors.sqlite3")
+        self._learned_file: Path = settings.classifier.file or beside.with_name("learned.npz")
+        self._learned: LearnedClassifier | None = None
         self._embedder: Embedder | None = None
+        self._remembered: RememberedEmbedder | None = None
         self._examples: ExampleVectors | None = None
         self._recorder: Recorder | None = None
         self._announced = ""
         self._lock = threading.RLock()
-        self.taught = TaughtExamples(beside.with_name("examples.sqlite3"))
-        self._vectors = beside.with_name("vectors.sqlite3")
-        self.learned_file: Path = settings.classifier.file or beside.with_name("learned.npz")
 
-    def classifier_for(self, asked: Spec | None, resources: Resources | None) -> Classifier:
+    def find(self, asked: Spec | None, resources: Resources | None) -> Classifier:
         """The classifier asked for; with no `resources` our rules stand in for what would send.
 
         `step_up_below` of the settings is put round it, unless it is a cautious one already.
         """
-        found = self._classifier_for(asked, resources)
+        found = self._bare(asked, resources)
         threshold = self._settings.classifier.step_up_below
         if not threshold or isinstance(found, CautiousClassifier):
             return found
         return CautiousClassifier(found, threshold)
 
-    def _classifier_for(self, asked: Spec | None, resources: Resources | None) -> Classifier:
-        tier = self._tier
-        model: Classifier = self.rules
+    def _bare(self, asked: Spec | None, resources: Resources | None) -> Classifier:
+        tier, model = self._tier, cast("Classifier", self._rules)
         if resources is not None:
             model = ModelClassifier(resources.ask, provider=tier.provider, model=tier.model)
-        others: dict[str, Callable[[], Classifier]] = {
-            "embedding": partial(self._by_examples, "neighbours", resources),
-            "embedding:centroid": partial(self._by_examples, "centroid", resources),
-            "learned": self._learned,
-        }
-        threshold = self._settings.classifier.threshold if resources else 0
-        spec = self.default if asked is None else asked
-        return resolve(spec, rules=self.rules, model=model, threshold=threshold, others=others)
+        return resolve(
+            self.default if asked is None else asked,
+            rules=self._rules,
+            model=model,
+            threshold=self._settings.classifier.threshold if resources else 0,
+            others={
+                "embedding": partial(self._by_examples, "neighbours", resources),
+                "embedding:centroid": partial(self._by_examples, "centroid", resources),
+                "learned": self._by_learning,
+            },
+        )
+
+    def _by_examples(self, method: Method, resources: Resources | None) -> Classifier:
+        """The classifier by examples; where nothing may be sent, with vectors made here."""
+        embed = resources.embed if resources else self._free_vectors
+        if resources is None and self.embedder().kind == "remote":
+            return self._rules
+        with self._lock:
+            if self._examples is None:
+                own = shipped()
+                if self.own_examples is not None:
+                    own = read_examples(self.own_examples, self._ladder)
+                self._examples = ExampleVectors([*own, *self._taught_examples()])
+            examples = self._examples
+        name = "embedding" if method == "neighbours" else f"embedding:{method}"
+        return EmbeddingClassifier(embed, examples, name=name, method=method)
+
+    def _free_vectors(self, texts: Sequence[str]) -> tuple[np.ndarray, tuple[Attempt, ...]]:
+        return self.embedder().embed(texts).vectors, ()
+
+    def _by_learning(self) -> Classifier:
+        with self._lock:
+            if self._learned is None:
+                self._learned = model_file.load(self._learned_file, self._free_embedder)
+            return self._learned
+
+    def _taught_examples(self) -> tuple[Example, ...]:
+        """What the user taught; a file that cannot be read is announced and left alone."""
+        try:
+            return self._taught.examples(self._ladder)
+        except RecordError as error:
+            if self._announce is not None:
+                self._announce(f"nbroute: without the examples you taught: {error}")
+            return ()
 
     @property
     def recorder(self) -> Recorder | None:
-        """What keeps the vectors that an endpoint makes; None where nothing is recorded."""
+        """What keeps answers, and the vectors that an endpoint makes; None where nothing does."""
         return self._recorder
 
     @recorder.setter
@@ -519,16 +533,9 @@ class Deciders:
             self._recorder = recorder
             self._examples = None  # their vectors are asked for again, and so recorded
 
-    def embedder(self) -> Embedder:
-        """The embedder, made once; SettingsError where there is none."""
-        with self._lock:
-            if self._embedder is None:
-                self._embedder = self._made_embedder()
-            return self._embedder
-
     def teach(self, prompt: str, tier: str) -> str:
         """Keep the prompt as an example of the tier, and use it from here on; the tier's name."""
-        example = self.taught.teach(prompt, tier, self._ladder)
+        example = self._taught.teach(prompt, tier, self._ladder)
         with self._lock:
             if self._examples is not None:
                 self._examples.add(example)
@@ -536,28 +543,19 @@ class Deciders:
 
     def fit(self, frame: Any, to: Path | None, seed: int) -> Fitted:
         """Learn from the labels; what is better than the present classifier takes its place."""
-        present = self._classifier_for(None, None)
+        present = self._bare(None, None)
         if isinstance(present, LearnedClassifier):  # it may have learnt from the same rows
-            present = self.rules
+            present = self._rules
         embedder = self._free_embedder()
         fitted = fit(frame, self._ladder, embedder=embedder, present=present, seed=seed)
         if fitted.better:
-            self.learned_file = model_file.save(fitted.classifier, to or self.learned_file)
-            self.learned, self.default = fitted.classifier, "learned"
+            self._learned_file = model_file.save(fitted.classifier, to or self._learned_file)
+            self._learned, self.default = fitted.classifier, "learned"
             told = (
-                f"switched on for this router, and saved as {self.learned_file}; later: -c learned"
+                f"switched on for this router, and saved as {self._learned_file}; later: -c learned"
             )
             fitted = replace(fitted, note="\n".join(filter(None, [fitted.note, told])))
         return fitted
-
-    def _made_embedder(self) -> Embedder:
-        name = self.embedder_name()
-        if name is not None:
-            return wordllama.WordLlamaEmbedder() if name == "wordllama" else self._at(name)
-        raise SettingsError(
-            "comparing texts takes an embedder, and there is none: "
-            "pip install 'nbroute[embeddings]', or name a provider in `embedder` of nbroute.toml"
-        )
 
     def embedder_name(self) -> str | None:
         """The provider that embeds, or "wordllama", also where `auto` chooses; None for neither."""
@@ -566,24 +564,37 @@ class Deciders:
             return name
         if wordllama.available():
             return "wordllama"
-        able = (
-            name
-            for name, provider in self._providers.items()
-            if isinstance(provider, OpenAICompatible) and provider.kind == "remote"
-        )
-        return next(able, None)
+        for name, provider in self._providers.items():
+            if isinstance(provider, OpenAICompatible) and provider.kind == "remote":
+                return name
+        return None
 
-    def _at(self, name: str) -> Embedder:
-        provider = self._providers.get(name)
+    def embedder(self) -> Embedder:
+        """The embedder, made once; SettingsError where there is none."""
+        with self._lock:
+            if self._embedder is None:
+                self._embedder = self._made_embedder(self.embedder_name())
+            return self._embedder
+
+    def _made_embedder(self, name: str | None) -> Embedder:
+        if name is None:
+            raise SettingsError(
+                "comparing texts takes an embedder, and there is none: pip install "
+                "'nbroute[embeddings]', or name a provider in `embedder` of nbroute.toml"
+            )
+        provider, model = self._providers.get(name), self._settings.embedder.model
+        if name == "wordllama":
+            return wordllama.WordLlamaEmbedder()
         if isinstance(provider, ReplayProvider):
-            return provider.embedder(self._settings.embedder.model)
+            return provider.embedder(model)
         if not isinstance(provider, OpenAICompatible):
             hint = did_you_mean(name, ["wordllama", *self._providers])
-            raise SettingsError(f"embedder = {name!r} is no endpoint with embeddings: {hint}")
-        made = OpenAIEmbedder(provider, self._settings.embedder.model)
-        return RememberedEmbedder(
+            raise SettingsError(f"embedder = {name!r} is not an endpoint with embeddings: {hint}")
+        made = OpenAIEmbedder(provider, model)
+        self._remembered = RememberedEmbedder(
             made, self._vectors, announce=self._announce, embedded=partial(self._record, made)
         )
+        return self._remembered
 
     def _record(self, embedder: Embedder, texts: Sequence[str], vectors: np.ndarray) -> None:
         """Keep the vectors in the recording, if there is one; what it cannot write is announced."""
@@ -595,53 +606,18 @@ class Deciders:
                 self._announce(f"nbroute: {error}")
             self._announced = str(error)
 
-    def _by_examples(self, method: Method, resources: Resources | None) -> Classifier:
-        embed = resources.embed if resources else self._free_embed()
-        if embed is None:
-            return self.rules
-        name = "embedding" if method == "neighbours" else f"embedding:{method}"
-        return EmbeddingClassifier(embed, self._example_vectors(), name=name, method=method)
-
-    def _free_embed(self) -> EmbedTexts | None:
-        """Vectors that are made here, where nothing may be sent."""
-        embedder = self.embedder()
-        if embedder.kind == "remote":
-            return None
-
-        def embed(texts: Sequence[str]) -> tuple[np.ndarray, tuple[Attempt, ...]]:
-            return embedder.embed(texts).vectors, ()
-
-        return embed
-
-    def _example_vectors(self) -> ExampleVectors:
-        with self._lock:
-            if self._examples is None:
-                source = self.own_examples
-                own = shipped() if source is None else read_examples(source, self._ladder)
-                self._examples = ExampleVectors([*own, *self._taught()])
-            return self._examples
-
-    def _taught(self) -> tuple[Example, ...]:
-        """What the user taught; a file that cannot be read is announced and left alone."""
-        try:
-            return self.taught.examples(self._ladder)
-        except RecordError as error:
-            if self._announce is not None:
-                self._announce(f"nbroute: without the examples you taught: {error}")
-            return ()
-
-    def _learned(self) -> Classifier:
-        with self._lock:
-            if self.learned is None:
-                self.learned = model_file.load(self.learned_file, self._free_embedder)
-            return self.learned
-
     def _free_embedder(self) -> Embedder | None:
         """An embedder that is not paid for, as learning takes a vector of every prompt."""
         if not wordllama.available():
             return None
         embedder = self.embedder()
         return embedder if embedder.kind != "remote" else wordllama.WordLlamaEmbedder()
+
+    def close(self) -> None:
+        """Give the files back; a later use opens them again."""
+        self._taught.close()
+        if self._remembered is not None:
+            self._remembered.close()
 
 
 def classifier_tier(settings: Settings, ladder: Ladder, providers: Mapping[str, Provider]) -> Tier:
@@ -682,7 +658,7 @@ def recording_of(
     return recording
 
 
-def recorder_of(router: Router, path: str | Path, deciders: Deciders) -> Recorder:
+def recorder_of(router: Router, path: str | Path, classifiers: Classifiers) -> Recorder:
     """A recorder of that router's answers; SettingsError for one that replays."""
     settings, parts = router.settings, router.parts
     if parts.replay is not None:
@@ -693,7 +669,7 @@ def recorder_of(router: Router, path: str | Path, deciders: Deciders) -> Recorde
     if not str(path).strip() or "\0" in str(path):
         raise SettingsError(f"record takes the name of a file, such as 'talk.rec', not {path!r}")
     providers, tier = parts.providers, parts.classifier_tier
-    embedder = deciders.embedder_name() or "auto"
+    embedder = classifiers.embedder_name() or "auto"
     targets = [target.provider for step in parts.ladder.tiers for target in step.targets]
     asked = dict.fromkeys([*targets, tier.provider, embedder])
     header = Header.of(
@@ -701,7 +677,7 @@ def recorder_of(router: Router, path: str | Path, deciders: Deciders) -> Recorde
         profile=settings.profile,
         providers={name: providers[name].kind for name in asked if name in providers},
         classifier=RecordedClassifier(
-            name=deciders.default if isinstance(deciders.default, str) else OWN,
+            name=classifiers.default if isinstance(classifiers.default, str) else OWN,
             provider=tier.provider,
             model=tier.model,
             threshold=settings.classifier.threshold,
