@@ -328,6 +328,8 @@ def test_llama_cpp_writes_nothing_and_ends_with_the_process():
 def test_a_forked_process_loads_its_own_model_and_ends():
     done = run_python(
         LOAD
+        + "import warnings\n"  # from 3.12 on, Python warns at any fork of a process with threads
+        + "warnings.simplefilter('ignore', DeprecationWarning)\n"
         + "child = os.fork()\n"
         + "assert ask()\n"
         + "if child: sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))\n"
