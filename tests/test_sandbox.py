@@ -433,7 +433,7 @@ def test_a_refusal_keeps_its_words_where_code_names_the_file_in_it(tmp_path):
         "    raise\n"
     )
 
-    assert "[Errno 13] not allowed for tested code: open" in refused(code)
+    assert "PermissionError: not allowed for tested code: open" in refused(code)
 
 
 def test_files_in_the_folder_are_its_own_and_gone_afterwards():

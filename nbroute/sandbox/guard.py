@@ -89,10 +89,22 @@ LISTINGS = frozenset({"os.listdir", "os.scandir"})
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
+class Refusal(PermissionError):
+    """What code sees that does more than it may; a PermissionError that keeps its words.
+
+    Python words an OSError anew once it has a file name, as `shutil.rmtree` gives it from 3.13 on.
+    """
+
+    def __str__(self) -> str:
+        return str(self.args[1])
+
+
+Refusal.__module__, Refusal.__qualname__ = "builtins", "PermissionError"
+
+
 def refuse(what: str) -> NoReturn:
-    """Raise what code sees that does more than it may."""
-    # With a number, as Python words an OSError without one anew once it is given a file name.
-    raise PermissionError(errno.EACCES, f"not allowed for tested code: {what}")
+    """Raise it."""
+    raise Refusal(errno.EACCES, f"not allowed for tested code: {what}")
 
 
 def refusing(what: str) -> Callable[..., NoReturn]:
