@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Literal, cast
+from typing import Literal
 
 from nbroute import pricing
 from nbroute.errors import BudgetExceeded, PromptError, SettingsError
@@ -76,7 +76,11 @@ class Guard:
                 self._refuse_unknown(attempt)
             return
         if self.max_cost is not None and worst > self.max_cost - in_call:
-            raise BudgetExceeded(_over_max_cost(worst, self.max_cost, in_call))
+            left = format_usd(max(self.max_cost - in_call, Decimal(0)))
+            raise BudgetExceeded(
+                f"a call could cost up to {format_usd(worst)} and {left} is left of --max-cost "
+                f"{format_usd(self.max_cost)}; it was not sent: raise it or lower --max-tokens"
+            )
 
     def _refuse_unknown(self, attempt: Attempt) -> None:
         lead = f"the model's price is not known ({attempt.model!r}), so"
@@ -92,14 +96,16 @@ def caps(limits: Limits, session: str, day: str, feature: str | None) -> tuple[C
     """The budgets that hold for a call of that session, day ("2026-11-21", UTC) and feature."""
     each = limits.budget_usd_per_feature
     of_feature = each.get(feature or "") if isinstance(each, Mapping) else each
-    found = (
+    found: tuple[tuple[Decimal | None, _Scope, str | None], ...] = (
         (limits.budget_usd, "session", session),
         (limits.budget_usd_per_day, "day", day),
         (of_feature, "feature", feature),
     )
-    return tuple(
-        Cap(usd, cast("_Scope", scope), key) for usd, scope, key in found if usd is not None and key
-    )
+    fitting = []
+    for usd, scope, key in found:
+        if usd is not None and key:
+            fitting.append(Cap(usd, scope, key))
+    return tuple(fitting)
 
 
 def day_of(ts: float) -> str:
@@ -146,14 +152,6 @@ def _named(cap: Cap) -> str:
         "feature": f"the budget for the feature {cap.key!r:.40}",
     }
     return f"{whose[cap.scope]} of {format_usd(cap.usd)}"
-
-
-def _over_max_cost(worst: Decimal, max_cost: Decimal, in_call: Decimal) -> str:
-    left = format_usd(max(max_cost - in_call, Decimal(0)))
-    return (
-        f"a call could cost up to {format_usd(worst)} and {left} is left of --max-cost "
-        f"{format_usd(max_cost)}; it was not sent: raise it or lower --max-tokens"
-    )
 
 
 def clean(prompt: str) -> tuple[str, int]:

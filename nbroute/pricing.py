@@ -5,7 +5,6 @@ List prices come from genai-prices, offline, as they stand when first asked for.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
@@ -60,17 +59,27 @@ def cost_of(usage: Usage, tier: Tier, model: str, kind: ProviderKind) -> Cost:
     own rates on the list; with a configured price, cached tokens count as any other. Token
     counts that are none (negative, NaN, a truth value) make the cost unknown.
     """
-    if _is_amount(usage.billed_usd):
-        return Cost(usage.billed_usd, "billed")
+    billed = usage.billed_usd
+    if isinstance(billed, Decimal) and billed.is_finite() and billed >= 0:
+        return Cost(billed, "billed")
     rates = _rates(tier, model, kind)
     if not rates:
         return Cost(None, "unknown" if kind == "remote" else "equivalent")
-    counts = (usage.input_tokens, usage.output_tokens, usage.cached_tokens)
-    if not all(map(_is_count, counts)):
-        return Cost(None, "unknown", _price(rates[0], tier, model, kind))
-    applied = next(bracket for bracket in reversed(rates) if usage.input_tokens > bracket.above)
+    given, taken = usage.input_tokens, usage.output_tokens
+    for count in (given, taken, usage.cached_tokens):
+        if not isinstance(count, int) or isinstance(count, bool) or count < 0:
+            return Cost(None, "unknown", _price(rates[0], tier, model, kind))
+    applied = rates[0]
+    for bracket in rates[1:]:
+        if given > bracket.above:
+            applied = bracket
+    cached = min(usage.cached_tokens, given)
+    tokens = (given - cached) * applied.input + cached * applied.cached + taken * applied.output
     price = _price(applied, tier, model, kind)
-    return Cost(_amount(applied, *counts), _source(usage, price, kind), price)
+    source: CostSource = "estimated" if usage.estimated else price.source
+    if kind != "remote":
+        source = "equivalent"
+    return Cost(tokens / _MILLION + applied.fixed, source, price)
 
 
 def context_of(tier: Tier) -> int | None:
@@ -131,7 +140,12 @@ def format_usd(amount: Decimal | None) -> str:
 def describe(cost: Cost) -> str:
     """The amount and where it comes from, as on the card: `$0.000012 (list price)`."""
     if cost.usd is None:
-        return f"unknown ({_why_unknown(cost)})"
+        why = "no price for this model"
+        if cost.price is not None:
+            why = "no usable token count"
+        elif cost.source == "equivalent":
+            why = "nothing billed, no reference price"
+        return f"unknown ({why})"
     return f"{format_usd(cost.usd)} ({_SAID[cost.source]})"
 
 
@@ -143,14 +157,6 @@ _SAID: dict[CostSource, str] = {
     "equivalent": "equivalent: nothing billed",
     "unknown": "source unknown",
 }
-
-
-def _why_unknown(cost: Cost) -> str:
-    if cost.price is not None:
-        return "no usable token count"
-    if cost.source == "equivalent":
-        return "nothing billed, no reference price"
-    return "no price for this model"
 
 
 def _own_price(tier: Tier, model: str, kind: ProviderKind) -> Price | None:
@@ -170,26 +176,6 @@ def _rates(tier: Tier, model: str, kind: ProviderKind) -> tuple[_Rates, ...]:
 def _price(rates: _Rates, tier: Tier, model: str, kind: ProviderKind) -> Price:
     own = _own_price(tier, model, kind)
     return Price(rates.input, rates.output, "list" if own is None else "configured")
-
-
-def _source(usage: Usage, price: Price, kind: ProviderKind) -> CostSource:
-    if kind != "remote":
-        return "equivalent"
-    return "estimated" if usage.estimated else price.source
-
-
-def _amount(rates: _Rates, given: int, taken: int, cached: int) -> Decimal:
-    cached = min(cached, given)
-    tokens = (given - cached) * rates.input + cached * rates.cached + taken * rates.output
-    return tokens / _MILLION + rates.fixed
-
-
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-
-
-def _is_amount(value: object) -> bool:
-    return isinstance(value, Decimal) and value.is_finite() and value >= 0
 
 
 @cache
@@ -218,7 +204,19 @@ def _list_rates(provider: str, model: str) -> tuple[_Rates, ...]:
         return ()
     tiered = [price for price in vars(prices).values() if isinstance(price, TieredPrices)]
     starts = sorted({tier.start for price in tiered for tier in price.tiers})
-    return tuple(_probed(total, above) for above in (-1, *starts))
+    found_rates = []
+    for above in (-1, *starts):
+        least = max(above + 1, 1)
+        base = total(least)
+        given = total(least + 1) - base
+        cached = given + total(least, 0, 1) - base
+        taken, fixed = total(least, 1) - base, base - least * given
+        # Without trailing zeros and without an exponent: 0.15 and 10, not 0.150000 and 1E+1.
+        given, cached, taken = (
+            Decimal(f"{(rate * _MILLION).normalize():f}") for rate in (given, cached, taken)
+        )
+        found_rates.append(_Rates(above, given, cached, taken, fixed))
+    return tuple(found_rates)
 
 
 def _find(provider: str, model: str) -> tuple[ListProvider, ModelInfo] | None:
@@ -226,42 +224,18 @@ def _find(provider: str, model: str) -> tuple[ListProvider, ModelInfo] | None:
 
     hint = provider if provider in _LISTED else None
     if hint is None:
-        hint, model = _as_gateway(model)
+        # `openrouter/a/b` and `openai/gpt-4o`, as LiteLLM writes them.
+        gateway, _, rest = model.partition("/")
+        if rest and gateway == "openrouter":
+            hint, model = gateway, rest
+        elif rest and gateway in _CLOSED:
+            model = rest
     try:
         vendor, info = get_snapshot().find_provider_model(model, None, hint, None)
     except LookupError:
         return None
-    if hint is None and not _names_closed_weights(vendor.id, info.id, model):
-        return None
-    return vendor, info
-
-
-def _as_gateway(model: str) -> tuple[str | None, str]:
-    """`openrouter/a/b` and `openai/gpt-4o` as LiteLLM writes them: whose price it is, the model."""
-    vendor, _, rest = model.partition("/")
-    if vendor == "openrouter" and rest:
-        return vendor, rest
-    return None, rest if vendor in _CLOSED and rest else model
-
-
-def _names_closed_weights(vendor: str, found: str, model: str) -> bool:
-    return vendor in _CLOSED and found.lower() == model.lower() and "oss" not in found
-
-
-def _probed(total: Callable[..., Decimal], above: int) -> _Rates:
-    least = max(above + 1, 1)
-    base = total(least)
-    given = total(least + 1) - base
-    cached = given + total(least, 0, 1) - base
-    taken = total(least, 1) - base
-    fixed = base - least * given
-    given, cached, taken = (_plain(rate * _MILLION) for rate in (given, cached, taken))
-    return _Rates(above, given, cached, taken, fixed)
-
-
-def _plain(rate: Decimal) -> Decimal:
-    """Without trailing zeros and without an exponent: 0.15 and 10, not 0.150000 and 1E+1."""
-    return Decimal(f"{rate.normalize():f}")
+    exact = vendor.id in _CLOSED and info.id.lower() == model.lower() and "oss" not in info.id
+    return (vendor, info) if hint is not None or exact else None
 
 
 def _widths(text: str) -> tuple[int, int, int, int]:

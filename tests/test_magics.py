@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from cells import error_of, run
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 
-from nbroute.types import RouteResult
+from nbroute.types import Ledger, RouteResult
 
 
 def test_a_cell_shows_the_answer_the_tier_the_cost_and_the_session(shell):
@@ -235,3 +237,26 @@ def test_a_broken_settings_file_is_one_line(tmp_path, monkeypatch):
     assert not done.success
     assert "nbroute.toml" in shown.stdout
     assert 1 == len(shown.stdout.strip().split("\n"))
+
+
+class Delegating:
+    """A ledger that has what the Protocol names, and nothing else."""
+
+    def __init__(self, kept):
+        self._kept = kept
+
+    def __getattr__(self, name):
+        if name not in vars(Ledger):
+            raise AttributeError(name)
+        return getattr(self._kept, name)
+
+
+def test_a_ledger_that_meets_the_protocol_serves_every_table(shell):
+    router = shell.find_line_magic("route").__self__.desk.router
+    router.parts = replace(router.parts, ledger=Delegating(router.ledger))
+    run(shell, "%%route\nhello")
+    run(shell, "%route good")
+
+    for command in ("log", "spend", "report text", "labels", "tiers"):
+        _, done = run(shell, f"%route {command}")
+        assert done.success, (command, done.error_in_exec)

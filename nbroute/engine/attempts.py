@@ -63,12 +63,20 @@ class AttemptLog:
         self._clock, self._new_id = clock, new_id
         self._warned = False
 
+    def __getitem__(self, attempt: str) -> Attempt:
+        """The attempt of that id, as it stands now; KeyError where there is none."""
+        for known in self.attempts:
+            if known.id == attempt:
+                return known
+        raise KeyError(attempt)
+
     def spent(self) -> Decimal:
         """US dollars so far, known ones, with what is reserved for attempts that still run."""
-        nothing = Decimal(0)
+        spent = nothing = Decimal(0)
         with self._lock:
-            held = [max(a.cost_usd or nothing, a.reserved_usd or nothing) for a in self.attempts]
-        return sum(held, nothing)
+            for attempt in self.attempts:
+                spent += max(attempt.cost_usd or nothing, attempt.reserved_usd or nothing)
+        return spent
 
     def decided(self, decision: Decision) -> None:
         """From here on, attempts say who chose the tier and why."""
@@ -177,8 +185,7 @@ class AttemptLog:
     def mark(self, attempt: str, **changes: Any) -> Attempt:
         """Write down that something else holds of that attempt by now."""
         with self._lock:
-            known = next(one for one in self.attempts if one.id == attempt)
-            return self._keep(replace(known, **changes))
+            return self._keep(replace(self[attempt], **changes))
 
     def _drafted(
         self, request: Request, tier: Tier, provider: Provider, purpose: Purpose
@@ -215,9 +222,12 @@ class AttemptLog:
 
     def _keep(self, attempt: Attempt) -> Attempt:
         with self._lock:
-            ids = [known.id for known in self.attempts]
-            place = ids.index(attempt.id) if attempt.id in ids else len(ids)
-            self.attempts[place : place + 1] = [attempt]
+            for place, known in enumerate(self.attempts):
+                if known.id == attempt.id:
+                    self.attempts[place] = attempt
+                    break
+            else:
+                self.attempts.append(attempt)
         self._append(attempt)
         return attempt
 

@@ -106,7 +106,7 @@ class Call:
         parts: Parts,
         *,
         limits: Limits,
-        observe: Observer,
+        observe: Observer | None = None,
         cancel: threading.Event | None = None,
         parent: RouteResult | None = None,
         earlier: tuple[Turn, ...] = (),
@@ -173,7 +173,8 @@ class Call:
                     continue
                 self.notices.append(event.text)
             try:
-                self._observe(event)
+                if self._observe is not None:
+                    self._observe(event)
             except Exception:  # noqa: BLE001 - observers look on, they do not steer
                 _log.exception("an observer failed on %s", type(event).__name__)
 

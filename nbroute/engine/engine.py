@@ -36,7 +36,6 @@ from nbroute.types import (
     Classified,
     Decision,
     Done,
-    Event,
     Explanation,
     Ladder,
     Ledger,
@@ -264,7 +263,7 @@ class Engine:
             options,
             self.parts,
             limits=self.limits,
-            observe=observe or _quiet,
+            observe=observe,
             cancel=cancel,
             parent=parent,
             earlier=self.threads.turns(options.thread, parent) if answers else (),
@@ -295,7 +294,7 @@ class Engine:
             plan = make_plan(made, self.ladder, call.options, self.parts.agreement)
             call.tell(Classified(made, plan))
             chosen = carry_out(call, plan)
-            answer = next(one for one in call.log.attempts if one.id == chosen)
+            answer = call.log[chosen]
             self._tell_move(call, made, answer.tier)
             if call.schema or call.options.json:
                 parse = call.schema.parse if call.schema else parse_json
@@ -375,7 +374,3 @@ class Engine:
         high = pricing.cost_range(tokens, highest, highest.model, kind(highest))[1]
         least = pricing.format_usd(low.usd)
         return f"{least} on {lowest.name} to {pricing.describe(high)} on {highest.name}"
-
-
-def _quiet(event: Event) -> None:
-    """An observer that does not look."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from nbroute.notebook.desk import Desk
 
 #: By name, so that loading does not import the module.
-RESULT = ("nbroute.types.results", "RouteResult")
+RESULT = ("nbroute.types", "RouteResult")
 REPORT = ("nbroute.report.summary", "Report")
 COMPARISON = ("nbroute.compare.comparison", "Comparison")
 GRID = ("nbroute.compare.grid", "Grid")

@@ -1,0 +1,790 @@
+"""The nouns: frozen values that each stage hands to the next, and the seams between them.
+
+    prompt -> Decision -> Plan -> Request -> Attempt -> Verdict -> RouteResult
+
+Money is in US dollars as `Decimal`, a price is per million tokens, durations are in
+milliseconds. `None` as an amount means "not known", never zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from nbroute.errors import ProviderError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+CostSource = Literal["billed", "list", "configured", "estimated", "equivalent", "unknown"]
+ProviderKind = Literal["remote", "local", "simulated"]
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """US dollars per million tokens."""
+
+    input: Decimal
+    output: Decimal
+    source: Literal["list", "configured"] = "list"
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens as the endpoint counted them, or our estimate where it did not say.
+
+    `input_tokens` includes `cached_tokens` (those the endpoint read from its own prompt
+    cache). `billed_usd` is what the endpoint says it charged (OpenRouter's `usage.cost`).
+    """
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    billed_usd: Decimal | None = None
+    estimated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """An amount and where it comes from; `price` is the one it was worked out with."""
+
+    usd: Decimal | None
+    source: CostSource
+    price: Price | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A model at a provider; `price` is for a model that the list does not have."""
+
+    provider: str
+    model: str
+    price: Price | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """One rung of a ladder: a model with the system prompt and the token budget that suit it.
+
+    `reference` is the model, as `provider:model`, whose list price stands in where nothing
+    is billed (a local or a simulated model). `description` is what the tier is for, in the
+    words that a model-as-classifier is given. A fallback is a model of the same provider or a
+    `Target` at another. `context` is how many tokens the model reads and writes in one call;
+    None is as the price list says.
+    """
+
+    name: str
+    provider: str
+    model: str
+    max_tokens: int
+    system: str = ""
+    fallbacks: tuple[str | Target, ...] = ()
+    price: Price | None = None
+    reference: str | None = None
+    description: str = ""
+    context: int | None = None
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """The model and its fallbacks, in the order in which they are tried."""
+        chain = (
+            one if isinstance(one, Target) else Target(self.provider, one) for one in self.fallbacks
+        )
+        return (Target(self.provider, self.model, self.price), *chain)
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The names of the model and its fallbacks, in the order in which they are tried."""
+        return tuple(target.model for target in self.targets)
+
+    def on(self, provider: str, model: str) -> Tier:
+        """The tier as that target answers it: with its model and its price."""
+        for target in self.targets[1:]:
+            elsewhere = target.provider != self.provider or target.price is not None
+            if elsewhere and (target.provider, target.model) == (provider, model):
+                return replace(self, provider=provider, model=model, price=target.price)
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Ladder:
+    """The tiers, cheapest first; `default` is taken where nothing decides."""
+
+    name: str
+    tiers: tuple[Tier, ...]
+    default: str
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The tiers' names, cheapest first."""
+        return tuple(tier.name for tier in self.tiers)
+
+    def named(self, name: str) -> str | None:
+        """The tier's name as the ladder writes it, for a name in any case; None if unknown."""
+        if name in self.names:
+            return name
+        return next((tier for tier in self.names if tier.casefold() == name.casefold()), None)
+
+    def index(self, name: str) -> int:
+        """The place of the tier, 0 for the cheapest; ValueError where there is none."""
+        return self.names.index(name)
+
+    def __getitem__(self, name: str) -> Tier:
+        """The tier of that name; ValueError where there is none."""
+        return self.tiers[self.index(name)]
+
+    def above(self, name: str) -> Tier | None:
+        """The next tier up; None at the top."""
+        place = self.index(name) + 1
+        return self.tiers[place] if place < len(self.tiers) else None
+
+
+Status = Literal["running", "ok", "rejected", "unused", "error", "interrupted"]
+Purpose = Literal["answer", "classify", "embed"]
+CacheMode = Literal["use", "off", "refresh", "only"]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is sent: complete, with nothing left to a provider's taste but parameter names.
+
+    `schema` is the JSON schema that the answer must have, `logprobs` asks for the tokens'
+    log-probabilities, and `rated` says that the messages ask the model to rate its answer.
+    """
+
+    provider: str
+    model: str
+    messages: tuple[Message, ...]
+    max_tokens: int
+    temperature: float | None = None
+    json: bool = False
+    stream: bool = True
+    schema: Mapping[str, Any] | None = None
+    logprobs: bool = False
+    rated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A piece of a reply. Text comes in any number of pieces, the rest once, at the end.
+
+    `clock_ms` is the time since sending by the provider's own clock, where it keeps one,
+    `logprobs` the natural logarithms of the probabilities of the piece's tokens, `id` what
+    the endpoint calls this answer.
+    """
+
+    text: str = ""
+    usage: Usage | None = None
+    finish_reason: str | None = None
+    model: str | None = None
+    clock_ms: float | None = None
+    logprobs: tuple[float, ...] = ()
+    id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A whole answer; `finish_reason` is the endpoint's: stop, length, content_filter.
+
+    `rating` is the model's own word on how sure it is (1 to 10, taken out of `text`), and
+    `logprob` the mean natural logarithm of its tokens' probabilities; None where not known.
+    """
+
+    text: str
+    model: str
+    usage: Usage
+    finish_reason: str | None
+    latency_ms: float
+    ttft_ms: float | None
+    rating: float | None = None
+    logprob: float | None = None
+    id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a check says of a reply; `feedback` goes up with the prompt to the next tier.
+
+    `score` is how good the reply is by a check that measures, on a scale of the check's own.
+    """
+
+    passed: bool
+    check: str
+    reason: str = ""
+    feedback: str = ""
+    score: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One call of one model, or one answer out of the cache: a row of the ledger.
+
+    `result` is the id of the `RouteResult` that it belongs to and `parent` the one that it
+    escalates. `error` is the class and message of what went wrong, or the
+    verdict that rejected the answer. `ts` is seconds since 1970. `status` is `unused` for an
+    answer that was paid for beside the one that was kept. `reserved_usd` is the worst case
+    that a budget holds back while the attempt runs, `generation` what the endpoint calls the
+    answer, `rating` and `logprob` are as in `Reply`. Answers of one prompt that are compared
+    share a `comparison`.
+    """
+
+    id: str
+    ts: float
+    session: str
+    result: str
+    tier: str
+    provider: str
+    provider_kind: ProviderKind
+    model: str
+    parent: str | None = None
+    feature: str | None = None
+    msg_hash: str = ""
+    purpose: Purpose = "answer"
+    strategy: str = "direct"
+    classifier: str = ""
+    reason: str = ""
+    status: Status = "ok"
+    error: str | None = None
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    tokens_estimated: bool = False
+    cost_usd: Decimal | None = None
+    cost_source: CostSource = "unknown"
+    price_input: Decimal | None = None
+    price_output: Decimal | None = None
+    latency_ms: float = 0.0
+    ttft_ms: float | None = None
+    finish_reason: str | None = None
+    escalated: bool = False
+    cached: bool = False
+    thread: str | None = None
+    generation: str | None = None
+    rating: float | None = None
+    logprob: float | None = None
+    reserved_usd: Decimal | None = None
+    comparison: str | None = None
+    prompt: str | None = field(default=None, repr=False)
+    text: str | None = field(default=None, repr=False)
+
+    @property
+    def usage(self) -> Usage:
+        """The tokens of this attempt."""
+        return Usage(
+            self.input_tokens,
+            self.output_tokens,
+            self.cached_tokens,
+            estimated=self.tokens_estimated,
+        )
+
+
+#: From the least to the most certain; a sum is as certain as its least certain part.
+_CERTAINTY: tuple[CostSource, ...] = ("unknown", "estimated", "list", "configured", "billed")
+
+
+def total_cost(attempts: tuple[Attempt, ...]) -> Cost:
+    """What the attempts cost together; unknown as soon as one of them is.
+
+    Money that was not billed (`equivalent`) is never added to money that was: where both
+    occur, the sum is of the real money alone (`equivalent_cost` has the rest).
+    """
+    real = tuple(a for a in attempts if a.cost_source != "equivalent")
+    return _sum(real) if any(a.cost_usd != 0 for a in real) else equivalent_cost(attempts)
+
+
+def equivalent_cost(attempts: tuple[Attempt, ...]) -> Cost:
+    """What the attempts that nothing was billed for would have cost; of none, as `total_cost`."""
+    return _sum(tuple(a for a in attempts if a.cost_source == "equivalent") or attempts)
+
+
+def _sum(attempts: tuple[Attempt, ...]) -> Cost:
+    charged = [a for a in attempts if a.cost_usd != 0] or list(attempts[-1:])
+    sources = [a.cost_source for a in charged]
+    if not sources:
+        return Cost(None, "unknown")
+    source = sources[0] if len(set(sources)) == 1 else min(sources, key=_CERTAINTY.index)
+    amounts = [a.cost_usd for a in charged if a.cost_usd is not None]
+    if len(amounts) < len(charged):
+        return Cost(None, source if source == "equivalent" else "unknown")
+    return Cost(sum(amounts, Decimal(0)), source)
+
+
+Feedback = Literal["good", "bad", "too weak", "more than needed", "cheapest acceptable"]
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A person's word on one answer: a row of the ledger's labels.
+
+    `picked` is the tier that routing picked (of an escalated answer, the one that answered
+    first), `needed` the one that the prompt needs by that word; None where it names none (`bad`
+    does not say what would have done). It keeps the prompt, which a classifier learns from.
+    `result` and `comparison` are the ids of what was judged, `ladder` the name of the ladder,
+    `ts` seconds since 1970.
+    """
+
+    id: str
+    ts: float
+    session: str
+    feedback: Feedback
+    picked: str
+    needed: str | None
+    ladder: str
+    prompt: str = field(repr=False)
+    msg_hash: str = ""
+    result: str = ""
+    comparison: str | None = None
+    feature: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cap:
+    """A budget of so many US dollars: for a session's id, a day (UTC) or a feature's name."""
+
+    usd: Decimal
+    scope: Literal["session", "day", "feature"]
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The budget that a call does not fit in any more, and what is left of it."""
+
+    cap: Cap
+    left_usd: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """Vectors, one row a text (n x d, float32), and what the endpoint counted and charged."""
+
+    vectors: np.ndarray
+    usage: Usage | None = None
+    latency_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """Something in the prompt that spoke for a decision.
+
+    `start` and `end` are character offsets in the prompt, None for a property of the whole
+    prompt (its length, say). A positive `weight` speaks for a dearer tier.
+    """
+
+    name: str
+    text: str
+    start: int | None = None
+    end: int | None = None
+    weight: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Which tier, who says so, why and how sure (0 to 1; None where it cannot tell).
+
+    `attempts` are the calls that deciding cost. `defaulted` means that the classifier gave
+    no usable answer and the ladder's default tier was taken.
+    """
+
+    tier: str
+    classifier: str
+    reason: str
+    confidence: float | None = None
+    signals: tuple[Signal, ...] = ()
+    attempts: tuple[Attempt, ...] = ()
+    defaulted: bool = False
+
+
+class Provider(Protocol):
+    """An endpoint. `kind` says whether money changes hands and whether its words are real.
+
+    One that is at an address has it as `base_url`, and maybe its `host`: answers of another
+    address are not taken from the cache, and in a recording its name stands in their place.
+    """
+
+    name: str
+    kind: ProviderKind
+
+    def send(self, request: Request) -> Iterator[Chunk]:
+        """Send, and yield the reply's pieces as they come (one piece where not streaming).
+
+        Raises ProviderError only; closing the iterator closes the connection.
+        """
+
+    def secrets(self) -> Sequence[str]:
+        """What must never be written down: its keys, the user and the password in its address."""
+
+    def close(self) -> None:
+        """Give back what it holds; a second call does nothing."""
+
+
+class Classifier(Protocol):
+    """Prompt -> Decision. `name` is what the ledger and the card call it."""
+
+    name: str
+
+    def classify(self, prompt: str, ladder: Ladder) -> Decision:
+        """The tier that should answer; raises nothing that the prompt's content can cause."""
+
+
+class Check(Protocol):
+    """Reply -> Verdict; anything callable will do."""
+
+    def __call__(self, reply: Reply) -> Verdict:
+        """Whether the reply will do, and if not, why."""
+
+
+class Embedder(Protocol):
+    """Texts -> vectors. `name` tells its vectors from those of others, `kind` as a provider's."""
+
+    name: str
+    kind: ProviderKind
+    provider: str
+    model: str
+
+    def missing(self, texts: Sequence[str]) -> list[str]:
+        """Those of the texts, once each, that would be sent to an endpoint."""
+
+    def embed(self, texts: Sequence[str]) -> Embedded:
+        """One vector a text; raises ProviderError, or SettingsError where it cannot be used."""
+
+
+class Cache(Protocol):
+    """Request key -> Reply."""
+
+    def get(self, key: str) -> Reply | None:
+        """The stored reply; None where there is none."""
+
+    def put(self, key: str, reply: Reply) -> None:
+        """Keep the reply under that key."""
+
+
+class Ledger(Protocol):
+    """The append-only record: the last row of an attempt's id counts."""
+
+    def append(self, attempt: Attempt) -> None:
+        """Write a row at once; RecordError where it cannot be written."""
+
+    def reserve(self, attempt: Attempt, caps: Sequence[Cap]) -> Refusal | None:
+        """Append the running attempt if its `reserved_usd` fits in every cap; else say which not.
+
+        One step, that two threads or two processes on one ledger cannot both pass.
+        """
+
+    def rows(self, *, session: str | None = None) -> list[Mapping[str, Any]]:
+        """One mapping an attempt, oldest first, with the fields of `Attempt`."""
+
+    def frame(self, *, session: str | None = None) -> pd.DataFrame:
+        """The same as a table, with `ts` also as UTC `time` and money as floats."""
+
+    def report_rows(self, *, session: str | None = None) -> list[Any]:
+        """The same as light tuples, for `nbroute.report.summarise`."""
+
+    def spend(self, by: Any = None, *, session: str | None = None) -> Any:
+        """The `Spend` of all, or a dict of them by tier, model, day, feature or session."""
+
+    def version(self) -> object:
+        """Another value as soon as anybody has written; None where that cannot be told."""
+
+    def label(self, label: Label) -> None:
+        """Keep a person's word on an answer; RecordError where it cannot be written."""
+
+    def labels(self, *, session: str | None = None) -> list[Label]:
+        """All that was said of answers, oldest first."""
+
+    def close(self) -> None:
+        """Close the file; a second call does nothing."""
+
+
+class Recorder(Protocol):
+    """Keeps answers and failures in a file."""
+
+    def keep(
+        self, request: Request, outcome: Reply | ProviderError, *, tier: str, purpose: str
+    ) -> None:
+        """Keep a whole answer, or that a model failed; RecordError where it cannot be written."""
+
+
+class Replay(Protocol):
+    """What a recorded file says besides its answers."""
+
+    @property
+    def told(self) -> str:
+        """What a result says of where it comes from."""
+
+    def miss(self, tier: str, requests: Sequence[Request], purpose: str) -> str:
+        """That none of the requests is recorded, what is near, and the cure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the caller asked for beside the prompt; None means "as the settings say"."""
+
+    tier: str | None = None
+    model: str | None = None
+    strategy: str = "direct"
+    start: str | None = None
+    tiers: tuple[str, ...] = ()
+    classifier: str | Classifier | Callable[[str], Any] | None = None
+    system: str | None = None
+    max_tokens: int | None = None
+    max_cost: Decimal | None = None
+    over_budget: bool = False
+    temperature: float | None = None
+    json: bool = False
+    schema: Any = None
+    checks: tuple[str | Check, ...] = ()
+    agreement: float | None = None
+    feature: str | None = None
+    thread: str | None = None
+    comparison: str | None = None
+    cache: CacheMode | None = None
+    stream: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One tier to try, with its models in order."""
+
+    tier: Tier
+    targets: tuple[Target, ...]
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The models' names, in the order in which they are tried."""
+        return tuple(target.model for target in self.targets)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The steps that a strategy will take; `agreement` is for two that answer in parallel."""
+
+    strategy: str
+    steps: tuple[Step, ...]
+    agreement: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """A tier's answer on the way (an attempt's id) and what the checks said of it."""
+
+    tier: str
+    attempt: str
+    verdicts: tuple[Verdict, ...] = ()
+
+    @property
+    def failed(self) -> Verdict | None:
+        """The verdict that sent the answer back; None where it passed."""
+        return next((verdict for verdict in self.verdicts if not verdict.passed), None)
+
+
+@dataclass(frozen=True, slots=True)
+class RouteResult:
+    """An answer and all that led to it.
+
+    `attempts` are all calls made for it, in order: classifying, failed, rejected, answering.
+    `cost_usd` is what they cost together. `parent` is the result that this one escalates.
+    `rungs` are the answers on the way with their verdicts, `chosen` the id of the attempt whose
+    text is the answer, `data` the parsed answer where JSON or a schema was asked for.
+    """
+
+    id: str
+    prompt: str = field(repr=False)
+    text: str = field(repr=False)
+    decision: Decision = field(repr=False)
+    plan: Plan = field(repr=False)
+    options: Options = field(repr=False)
+    attempts: tuple[Attempt, ...] = field(repr=False)
+    rungs: tuple[Rung, ...] = field(default=(), repr=False)
+    chosen: str = field(default="", repr=False)
+    data: Any = field(default=None, repr=False)
+    parent: RouteResult | None = field(default=None, repr=False)
+    notices: tuple[str, ...] = field(default=(), repr=False)
+
+    @property
+    def answer(self) -> Attempt:
+        """The attempt whose text is the answer: the chosen one, else the last that has any."""
+        for attempt in self.attempts:
+            if self.chosen and attempt.id == self.chosen:
+                return attempt
+        asked = [a for a in self.attempts if a.purpose == "answer"] or list(self.attempts)
+        return next((a for a in reversed(asked) if a.text), asked[-1])
+
+    @property
+    def chain(self) -> tuple[RouteResult, ...]:
+        """This result, the one that it escalates, and so on down to the first."""
+        return (self, *(self.parent.chain if self.parent else ()))
+
+    @property
+    def tier(self) -> str:
+        """The tier that answered."""
+        return self.answer.tier
+
+    @property
+    def model(self) -> str:
+        """The model that answered."""
+        return self.answer.model
+
+    @property
+    def usage(self) -> Usage:
+        """The tokens of the answer (of `answer` alone; `attempts` has the rest)."""
+        return self.answer.usage
+
+    @property
+    def cost(self) -> Cost:
+        """What all attempts cost together."""
+        return total_cost(self.attempts)
+
+    @property
+    def cost_usd(self) -> Decimal | None:
+        """US dollars for all attempts together; None where a price is not known."""
+        return self.cost.usd
+
+    @property
+    def cost_source(self) -> CostSource:
+        """Where the cost comes from."""
+        return self.cost.source
+
+    @property
+    def latency_ms(self) -> float:
+        """From sending to the end: attempts in turn, and the slower of two tiers in parallel."""
+        total = sum(attempt.latency_ms for attempt in self.attempts)
+        if self.plan.strategy != "parallel":
+            return total
+        by_tier: dict[str, float] = {}
+        for one in self.attempts:
+            if one.purpose == "answer":
+                by_tier[one.tier] = by_tier.get(one.tier, 0.0) + one.latency_ms
+        return total - sum(by_tier.values()) + max(by_tier.values(), default=0.0)
+
+    @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """What the checks said of the answer."""
+        return next((r.verdicts for r in self.rungs if r.attempt == self.answer.id), ())
+
+    @property
+    def passed(self) -> bool:
+        """Whether the answer passed every check; that another one differs is no check of it."""
+        return all(verdict.passed for verdict in self.verdicts if verdict.check != "agreement")
+
+    @property
+    def ttft_ms(self) -> float | None:
+        """From sending the answering call to its first token."""
+        return self.answer.ttft_ms
+
+    @property
+    def escalated(self) -> bool:
+        """Whether a tier below answered first."""
+        return self.answer.escalated
+
+    @property
+    def cached(self) -> bool:
+        """Whether the answer came out of the cache."""
+        return self.answer.cached
+
+    @property
+    def status(self) -> Status:
+        """`ok`, or how the answer ended otherwise."""
+        return self.answer.status
+
+    def __repr__(self) -> str:
+        """A line that fits a log: no prompt, no answer."""
+        cost = "unknown" if self.cost_usd is None else f"${self.cost_usd:.6f}"
+        return f"<RouteResult {self.id} {self.tier} {self.model} {cost} ({self.cost_source})>"
+
+    def __str__(self) -> str:
+        """The answer."""
+        return self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Classified:
+    """The tier is known; nothing of the answer was sent yet."""
+
+    decision: Decision
+    plan: Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A request goes out; an answer out of the cache has no such event."""
+
+    tier: str
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A piece of the answer arrived."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Attempted:
+    """A call ended, well or not; it is in the ledger."""
+
+    attempt: Attempt
+
+
+@dataclass(frozen=True, slots=True)
+class Escalated:
+    """A check rejected an answer; the next tier is asked."""
+
+    rejected: Attempt
+    verdict: Verdict
+    tier: str
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something the user should know that is no error."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The whole result."""
+
+    result: RouteResult
+
+
+@dataclass(frozen=True, slots=True)
+class TierEstimate:
+    """What the prompt would cost on a tier: low is a one-token answer, high a full budget."""
+
+    tier: str
+    model: str
+    input_tokens: int
+    max_tokens: int
+    low: Cost
+    high: Cost
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A dry run: what would be sent, where and why, and its cost range on every tier.
+
+    `requests` are the first model's at each of the plan's steps.
+    """
+
+    decision: Decision
+    requests: tuple[Request, ...]
+    estimates: tuple[TierEstimate, ...]
+    plan: Plan
+
+
+Event = Classified | Sent | Text | Attempted | Escalated | Notice | Done
+Observer = Callable[[Event], None]
