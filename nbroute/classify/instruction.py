@@ -7,7 +7,6 @@ a place in the prompt.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from nbroute.classify.lexicon import (
@@ -20,6 +19,16 @@ from nbroute.classify.lexicon import (
     names_task,
 )
 
+#: A prompt of no more words than this has no pasted part worth looking for.
+SHORT = 45
+#: What is asked about a pasted text takes no more words than this.
+ASKING = 70
+#: A story that leads up to its question is no longer than this, in words.
+STORY = 160
+
+Span = tuple[int, int]
+#: Where a sentence asks from, the whole of it, and its words.
+Counted = tuple[int, Span, int]
 #: Of a longer prompt the head and the tail are read, this many characters of each.
 REACH = 3000
 #: A story leads up to its question with at least this many words.
@@ -53,22 +62,35 @@ def instruction(prompt: str) -> Instruction:
     """Find what the prompt asks for."""
     cut = max(len(prompt) - 2 * REACH, 0)
     seen = prompt if not cut else prompt[:REACH] + prompt[-REACH:]
-    low = _lower(seen)
-    text, code, quoted = _blanked(low)
-    sentences = [m.span() for m in _SENTENCE.finditer(text)]
-    polite = [(skip_politeness(text, span), span) for span in sentences]
-    counted = [
-        (head, span, count_words(text[head : span[1]])) for head, span in polite if head < span[1]
-    ]
-    words = sum(count for _, _, count in counted)
+    low = seen.lower()
+    if len(low) != len(seen):  # a few capitals (U+0130) have a longer small form
+        low = "".join(c.lower() if len(c.lower()) == 1 else c for c in seen)
+    text, code, quoted = _blanked(low.replace("’", "'"))
+    counted: list[Counted] = []
+    words = asked = done = 0
+    for match in _SENTENCE.finditer(text):
+        span = match.span()
+        head = skip_politeness(text, span)
+        if head < span[1]:
+            count = count_words(text[head : span[1]])
+            counted.append((head, span, count))
+            words += count
     story = _is_story(text, counted, words)
-    kept = counted if words <= SHORT or story else asking(text, counted, words)
-    asked = sum(count for _, _, count in kept)
-    spans = tuple((head, span[1]) for head, span, _ in kept)
+    spans: list[Span] = []
+    heads: list[int] = []
+    only = ""
+    for head, (_, end), count in (
+        counted if words <= SHORT or story else asking(text, counted, words)
+    ):
+        spans.append((head, end))
+        heads += _clauses(text, head, end)
+        only += " " * (head - done) + text[head:end]
+        asked += count
+        done = end
     return Instruction(
-        text=_only(text, spans),
-        spans=spans,
-        heads=frozenset(place for span in spans for place in _clauses(text, *span)),
+        text=only,
+        spans=tuple(spans),
+        heads=frozenset(heads),
         words=words,
         asked=asked,
         cut=cut,
@@ -79,29 +101,12 @@ def instruction(prompt: str) -> Instruction:
     )
 
 
-def _only(text: str, spans: tuple[Span, ...]) -> str:
-    """The text with all but the spans blanked."""
-    parts = []
-    done = 0
-    for start, end in spans:
-        parts += [" " * (start - done), text[start:end]]
-        done = end
-    return "".join(parts)
-
-
 def count_words(text: str) -> int:
     """Words; Chinese, which has no spaces, counts two characters as one."""
     if text.isascii():
         return len(text.split())
     chinese = len(HAN.findall(text))
     return len(WORD.findall(text)) + (chinese + 1) // 2
-
-
-def _lower(text: str) -> str:
-    low = text.lower()
-    if len(low) != len(text):  # a few capitals (U+0130) have a longer small form
-        low = "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
-    return low.replace("’", "'")
 
 
 def _blanked(low: str) -> tuple[str, bool, bool]:
@@ -144,11 +149,9 @@ def _is_story(text: str, sentences: list[Counted], words: int) -> bool:
     start = max(start, text.rfind("\n\n", 0, head) + 1)
     before = sum(count for place, _, count in sentences[:-1] if place >= start)
     led_up = [place - head for place in _clauses(text, head, end)]
-    return asks and _puzzling(text) and (before >= LEAD_UP or led_up[-1] >= 6 * LEAD_UP)
-
-
-def _puzzling(text: str) -> bool:
-    """Whether the text has figures or relations to work with."""
+    if not asks or (before < LEAD_UP and led_up[-1] < 6 * LEAD_UP):
+        return False
+    # There are figures or relations to work with.
     return len(_FIGURE.findall(text)) > 1 or len(_RELATION.findall(text)) > 1
 
 
@@ -242,18 +245,6 @@ _POLITE = re.compile(
 )
 
 
-#: A prompt of no more words than this has no pasted part worth looking for.
-SHORT = 45
-#: What is asked about a pasted text takes no more words than this.
-ASKING = 70
-#: A story that leads up to its question is no longer than this, in words.
-STORY = 160
-
-Span = tuple[int, int]
-#: Where a sentence asks from, the whole of it, and its words.
-Counted = tuple[int, Span, int]
-
-
 def asking(text: str, sentences: list[Counted], words: int) -> list[Counted]:
     """The sentences that ask; in a long prompt only those near its head or its tail."""
     if "\n" in text and (block := _asking_block(text, sentences, words)):
@@ -268,41 +259,33 @@ def asking(text: str, sentences: list[Counted], words: int) -> list[Counted]:
 
 def _asking_block(text: str, sentences: list[Counted], words: int) -> list[Counted]:
     """The first or last paragraph or line, whole, where it is short, asks and stands by a paste."""
+    body = len(text.rstrip())
     for gap in (_BLANK_LINE, _LINE_END):
-        blocks = [_inside(sentences, *span) for span in _edges(text, gap)]
-        fit = [block for block in blocks if _may_ask(text, block, words)]
+        gaps = [m.span() for m in gap.finditer(text, len(text) - len(text.lstrip()), body)]
+        edges = [(0, gaps[0][0]), (gaps[-1][1], body)] if gaps else []
+        fit = []
+        for start, end in edges:
+            block = _inside(sentences, start, end)
+            count = sum([sentence[2] for sentence in block])
+            short = count <= ASKING and words - count > SHORT
+            if short and any(_asks(text, head, stop) for head, (_, stop), _ in block):
+                fit.append(block)
         if fit:
             return max(fit, key=lambda block: _plainness(text, block))
     return []
 
 
-def _edges(text: str, gap: re.Pattern[str]) -> Iterator[Span]:
-    """Before the first gap and after the last: where a paste leaves room to ask."""
-    body = len(text.rstrip())
-    gaps = [m.span() for m in gap.finditer(text, len(text) - len(text.lstrip()), body)]
-    if gaps:
-        yield 0, gaps[0][0]
-        yield gaps[-1][1], body
-
-
 def _plainness(text: str, block: list[Counted]) -> float:
     """The share of the sentences that ask beyond doubt."""
-    return sum(_plainly(text, head, end) for head, (_, end), _ in block) / len(block)
-
-
-def _plainly(text: str, head: int, end: int) -> bool:
-    asks = _begins_asking(text, head, end) or text[head:end].rstrip().endswith(("?", "？"))
-    return asks or _CHINESE_ORDER.match(text, head, end) is not None
+    plain = 0
+    for head, (_, end), _ in block:
+        asks = _begins_asking(text, head, end) or text[head:end].rstrip().endswith(("?", "？"))
+        plain += asks or _CHINESE_ORDER.match(text, head, end) is not None
+    return plain / len(block)
 
 
 def _inside(sentences: list[Counted], start: int, end: int) -> list[Counted]:
     return [sentence for sentence in sentences if start <= sentence[0] < end]
-
-
-def _may_ask(text: str, block: list[Counted], words: int) -> bool:
-    count = sum(sentence[2] for sentence in block)
-    short = count <= ASKING and words - count > SHORT
-    return short and any(_asks(text, sentence[0], sentence[1][1]) for sentence in block)
 
 
 def _pasted_blocks(text: str, sentences: list[Counted]) -> list[Span]:
