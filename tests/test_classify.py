@@ -275,7 +275,9 @@ def test_anything_else_means_the_default_tier_and_is_quoted(reply):
     decision = says(reply).classify("hello", FOUR)
 
     assert ("MEDIUM", True, None) == (decision.tier, decision.defaulted, decision.confidence)
-    assert f"model: it said {reply!r}, which is no tier, so the default MEDIUM" == decision.reason
+    assert (
+        f"model: it said {reply!r}, which is not a tier, so the default MEDIUM" == decision.reason
+    )
 
 
 @pytest.mark.parametrize("reply", ["", " \n", None])
@@ -500,7 +502,7 @@ def test_where_the_model_gives_no_tier_the_rules_word_stands_and_is_marked():
     assert ("COMPLEX", True, 0.7) == (decision.tier, decision.defaulted, decision.confidence)
     assert 1 == len(decision.attempts)
     assert (
-        "rules:four-tier unsure (0.70): 201 words; model: it said 'banana', which is no tier, "
+        "rules:four-tier unsure (0.70): 201 words; model: it said 'banana', which is not a tier, "
         "so the default MEDIUM; the rules' COMPLEX instead"
     ) == decision.reason
 
@@ -633,5 +635,5 @@ def test_a_misspelt_classifier_is_refused_with_the_close_matches(name):
 
 
 def test_what_is_no_classifier_is_refused():
-    with pytest.raises(SettingsError, match="3 is no classifier"):
+    with pytest.raises(SettingsError, match="3 is not a classifier"):
         resolved(3)

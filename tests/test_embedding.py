@@ -236,7 +236,7 @@ def test_an_embedder_of_two_dimensions_at_once_is_named_with_both():
     "bad", [np.ones(3), np.ones((1, 2, 2)), np.ones((9, 2)), np.full((1, 4), np.nan)]
 )
 def test_an_embed_function_that_gives_no_vectors_is_told_what_is_wanted(bad):
-    with pytest.raises(SettingsError, match="one vector of numbers a text"):
+    with pytest.raises(SettingsError, match="one vector of numbers per text"):
         embedding(embed=lambda _: (bad, ())).classify("how many", TWO)
 
 

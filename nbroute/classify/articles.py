@@ -36,7 +36,7 @@ class _Finding:
 
 @dataclass(frozen=True, slots=True)
 class _Phrases:
-    """Phrases that speak for one tier; `weight` is positive for a dearer one."""
+    """Phrases that speak for one tier; `weight` is positive for a more expensive one."""
 
     name: str
     weight: float
@@ -44,12 +44,14 @@ class _Phrases:
 
     def find(self, prompt: str, text: str) -> tuple[Signal, ...]:
         """The first place of each phrase; `text` is the prompt or its lower-case twin."""
-        found = (pattern.search(text) for pattern in self.patterns)
-        return tuple(self._signal(prompt, text, *match.span()) for match in found if match)
-
-    def _signal(self, prompt: str, text: str, start: int, end: int) -> Signal:
-        start, end = _origin(prompt, text, start), _origin(prompt, text, end - 1) + 1
-        return Signal(self.name, prompt[start:end], start, end, self.weight)
+        signals = []
+        for pattern in self.patterns:
+            match = pattern.search(text)
+            if match:
+                start = _origin(prompt, text, match.start())
+                end = _origin(prompt, text, match.end() - 1) + 1
+                signals.append(Signal(self.name, prompt[start:end], start, end, self.weight))
+        return tuple(signals)
 
 
 def _substrings(name: str, weight: float, *phrases: str) -> _Phrases:
@@ -69,12 +71,9 @@ def _origin(prompt: str, lowered: str, place: int) -> int:
     return bisect_right(list(accumulate(len(char.lower()) for char in prompt[: place + 1])), place)
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
 def _size(number: int, noun: str, weight: float) -> Signal:
-    return Signal(f"{noun}s", _count(number, noun), weight=weight)
+    text = f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    return Signal(f"{noun}s", text, weight=weight)
 
 
 def _quoted(signals: tuple[Signal, ...]) -> str:
@@ -82,22 +81,17 @@ def _quoted(signals: tuple[Signal, ...]) -> str:
     return first if len(signals) == 1 else f"{first} and {len(signals) - 1} more"
 
 
-def _tier_on(ladder: Ladder, name: str, tiers: tuple[str, ...]) -> str:
-    """The tier of that name, else the one at the same relative height, the cheaper of two."""
-    if name in ladder.names:
-        return name
-    height = tiers.index(name) * (len(ladder.tiers) - 1) / (len(tiers) - 1)
-    return ladder.names[math.ceil(height - 0.5)]
-
-
 class _ArticleRules(ABC):
     name: str
     tiers: tuple[str, ...]
 
     def classify(self, prompt: str, ladder: Ladder) -> Decision:
-        """The article's tier, or the one at the same relative height of another ladder."""
+        """The article's tier, or the one at the same relative height here, the cheaper of two."""
         found = self._judge(prompt)
-        tier = _tier_on(ladder, found.tier, self.tiers)
+        tier = found.tier
+        if tier not in ladder.names:
+            height = self.tiers.index(tier) * (len(ladder.tiers) - 1) / (len(self.tiers) - 1)
+            tier = ladder.names[math.ceil(height - 0.5)]
         moved = "" if tier == found.tier else f"; its {found.tier} is {tier} here"
         reason = f"{self.name}: {found.why}{moved}"
         return Decision(tier, self.name, reason, found.confidence, found.signals)
@@ -136,9 +130,8 @@ class TwoTierRules(_ArticleRules):
         code = marks + self.keywords.find(prompt, prompt.lower())
         if code:
             return _Finding("expensive", LOOSE, _quoted(code), code)
-        return self._judge_length(length, _utf16_units(_before_last_paragraph(prompt)))
-
-    def _judge_length(self, length: int, context: int) -> _Finding:
+        breaks = [match.start() for match in _BLANK_LINE.finditer(prompt.rstrip())]
+        context = _utf16_units(prompt[: breaks[-1]] if breaks else "")
         if context > self.long_context:
             size = _size(context, "context character", 1.0)
             return _Finding("expensive", LOOSE, size.text, (size,))
@@ -148,11 +141,6 @@ class TwoTierRules(_ArticleRules):
 
 def _utf16_units(text: str) -> int:
     return len(text.encode("utf-16-le", "surrogatepass")) // 2
-
-
-def _before_last_paragraph(prompt: str) -> str:
-    breaks = [match.start() for match in _BLANK_LINE.finditer(prompt.rstrip())]
-    return prompt[: breaks[-1]] if breaks else ""
 
 
 class FourTierRules(_ArticleRules):

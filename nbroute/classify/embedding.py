@@ -3,7 +3,7 @@
 What is compared is the part of a prompt that asks. With the shipped examples and wordllama,
 nearest neighbours were right for 60% of `tests/data/tier_prompts.jsonl` and for 46% of
 `blind_prompts.jsonl`, nearest centroids for 54% and 40%; chance is 25%, and the rules were
-right for 94% (they were tuned there) and 63%. Other `k` from 9 to 100 differ by chance only.
+right for 94% (they were tuned there) and 63%. Other `k` from 9 to 100 differ only by chance.
 """
 
 from __future__ import annotations
@@ -102,24 +102,26 @@ class EmbeddingClassifier:
             self._examples.forget_vectors()
             filled, again = self._examples.filled(self._embed)
             attempts += again
-        _check_dimensions(filled.vectors, vectors)
+        if filled.vectors.shape[1] != vectors.shape[1]:
+            raise SettingsError(
+                f"the embedder gives vectors of {vectors.shape[1]} dimensions for the prompt and "
+                f"of {filled.vectors.shape[1]} for the examples: check that its endpoint serves "
+                "one model."
+            )
         if not vectors.any():
             return self._default(ladder, "nothing in the prompt to compare", attempts)
-        return self._decision(filled, vectors[0], ladder, attempts)
-
-    def _decision(
-        self, filled: Filled, vector: np.ndarray, ladder: Ladder, attempts: tuple[Attempt, ...]
-    ) -> Decision:
-        scored = self._scored(filled, vector, _places(filled.examples, ladder), len(ladder.tiers))
-        place = int(scored.shares.argmax())
-        return Decision(
-            ladder.names[place],
-            self.name,
-            self._reason(scored, ladder),
-            _confidence(scored.shares),
-            tuple(_signals(scored, ladder)),
-            attempts,
-        )
+        places = _places(filled.examples, ladder)
+        scored = self._scored(filled, vectors[0], places, len(ladder.tiers))
+        top = max(len(ladder.tiers) - 1, 1)
+        signals = []
+        for example, place, likeness in scored.nearest:
+            weight = round(likeness * (2 * place / top - 1), 3)
+            name = f"example of {ladder.names[place]}"
+            signals.append(Signal(name, _short(example.prompt), weight=weight))
+        tier = ladder.names[int(scored.shares.argmax())]
+        confidence = _confidence(scored.shares)
+        reason = self._reason(scored, ladder)
+        return Decision(tier, self.name, reason, confidence, tuple(signals), attempts)
 
     def _scored(self, filled: Filled, vector: np.ndarray, places: list[int], tiers: int) -> _Scored:
         import numpy as np
@@ -133,11 +135,13 @@ class EmbeddingClassifier:
             (filled.examples[usable[i]], int(at[i]), float(likeness[i])) for i in order[:_SHOWN]
         )
         if self._method == "centroid":
-            near = _centroid_likeness(filled.vectors[usable], at, vector, tiers)
-            return _Scored(_shares(near / spread), nearest, "centroid, ")
+            scores = _centroid_likeness(filled.vectors[usable], at, vector, tiers) / spread
+            powers = np.exp(scores - scores.max())
+            shares = np.where(np.isfinite(scores), powers / powers.sum(), -np.inf)
+            return _Scored(shares, nearest, "centroid, ")
         voting = order[: self._k]
         votes = np.bincount(at[voting], np.exp((likeness[voting] - likeness.max()) / spread), tiers)
-        # A tier with no example is none that could have been chosen: it is not in the margin.
+        # A tier with no example is not one that could have been chosen: it is not in the margin.
         present = np.bincount(at, minlength=tiers) > 0
         return _Scored(np.where(present, votes / votes.sum(), -np.inf), nearest)
 
@@ -153,14 +157,6 @@ class EmbeddingClassifier:
     def _default(self, ladder: Ladder, why: str, attempts: tuple[Attempt, ...]) -> Decision:
         reason = f"{self.name}: {why}, so the default {ladder.default}"
         return Decision(ladder.default, self.name, reason, attempts=attempts, defaulted=True)
-
-
-def _check_dimensions(examples: np.ndarray, prompts: np.ndarray) -> None:
-    if examples.shape[1] != prompts.shape[1]:
-        raise SettingsError(
-            f"the embedder gives vectors of {prompts.shape[1]} dimensions for the prompt and of "
-            f"{examples.shape[1]} for the examples: check that its endpoint serves one model."
-        )
 
 
 def _places(examples: tuple[Example, ...], ladder: Ladder) -> list[int]:
@@ -187,13 +183,6 @@ def _centroid_likeness(
     return found
 
 
-def _shares(scores: np.ndarray) -> np.ndarray:
-    import numpy as np
-
-    powers = np.exp(scores - scores.max())
-    return np.where(np.isfinite(scores), powers / powers.sum(), -np.inf)
-
-
 def _confidence(shares: np.ndarray) -> float:
     present = sorted(float(share) for share in shares if share >= 0)
     if len(present) < 2:
@@ -201,13 +190,6 @@ def _confidence(shares: np.ndarray) -> float:
     chance = 1 / len(present)
     margin = float((present[-1] - present[-2]) ** _STRETCH)
     return round(chance + (1 - chance) * margin, 2)
-
-
-def _signals(scored: _Scored, ladder: Ladder) -> Iterable[Signal]:
-    top = max(len(ladder.tiers) - 1, 1)
-    for example, place, likeness in scored.nearest:
-        weight = round(likeness * (2 * place / top - 1), 3)
-        yield Signal(f"example of {ladder.names[place]}", _short(example.prompt), weight=weight)
 
 
 def _short(prompt: str) -> str:

@@ -112,15 +112,23 @@ class ExampleVectors:
 
     def filled(self, embed: Embed) -> tuple[Filled, tuple[Attempt, ...]]:
         """All examples with their vectors, and what embedding the missing ones cost."""
+        import numpy as np
+
         with self._lock:
             if self._filled is not None:
                 return self._filled, ()
             attempts = self._embed_missing(embed)
-            self._filled = self._stacked()
+            if not self._examples:
+                raise SettingsError(
+                    "the embedding classifier has no examples: leave the shipped ones in, or give "
+                    "your own with a prompt for each tier."
+                )
+            rows = [self._vectors[prompt] for prompt in self._examples]
+            self._filled = Filled(tuple(self._examples.values()), np.stack(rows))
             return self._filled, attempts
 
     def forget_vectors(self) -> None:
-        """Embed all anew when next needed, since the embedder is no more what it was."""
+        """Embed all anew when next needed, since the embedder is not what it was any more."""
         with self._lock:
             self._vectors.clear()
             self._filled = None
@@ -136,17 +144,6 @@ class ExampleVectors:
         self._vectors.update(zip(missing, vectors, strict=True))
         return attempts
 
-    def _stacked(self) -> Filled:
-        import numpy as np
-
-        if not self._examples:
-            raise SettingsError(
-                "the embedding classifier has no examples: leave the shipped ones in, or give "
-                "your own with a prompt for each tier."
-            )
-        rows = [self._vectors[prompt] for prompt in self._examples]
-        return Filled(tuple(self._examples.values()), np.stack(rows))
-
 
 def unit_vectors(embed: Embed, texts: Sequence[str]) -> tuple[np.ndarray, tuple[Attempt, ...]]:
     """The texts' vectors, each of length 1 (or 0 where there is nothing in the text)."""
@@ -157,7 +154,7 @@ def unit_vectors(embed: Embed, texts: Sequence[str]) -> tuple[np.ndarray, tuple[
     if found.ndim != 2 or len(found) != len(texts) or not np.isfinite(found).all():
         raise SettingsError(
             f"the embedder gave an array of shape {found.shape} for {len(texts)} texts, or one "
-            "with values that are no numbers: it should give one vector of numbers a text."
+            "with values that are not numbers: it should give one vector of numbers per text."
         )
     lengths = np.linalg.norm(found, axis=1, keepdims=True)
     return found / np.where(lengths > 0, lengths, 1), attempts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from dataclasses import replace
 
@@ -31,25 +32,20 @@ class HybridClassifier:
         ruled = self._rules.classify(prompt, ladder)
         if ruled.confidence is not None and ruled.confidence >= self._threshold:
             return replace(ruled, classifier=self.name)
-        return self._joined(ruled, self._model.classify(prompt, ladder))
-
-    def _joined(self, ruled: Decision, asked: Decision) -> Decision:
+        asked = self._model.classify(prompt, ladder)
         taken = ruled if asked.defaulted else asked
         instead = f"; the rules' {ruled.tier} instead" if asked.defaulted else ""
+        sure = "" if ruled.confidence is None else f" ({ruled.confidence:.2f})"
+        why = ruled.reason.removeprefix(f"{ruled.classifier}: ")
         return Decision(
             taken.tier,
             self.name,
-            f"{_unsure(ruled)}; {asked.reason}{instead}",
+            f"{ruled.classifier} unsure{sure}: {why}; {asked.reason}{instead}",
             taken.confidence,
             ruled.signals + asked.signals,
             ruled.attempts + asked.attempts,
             defaulted=asked.defaulted,
         )
-
-
-def _unsure(ruled: Decision) -> str:
-    sure = "" if ruled.confidence is None else f" ({ruled.confidence:.2f})"
-    return f"{ruled.classifier} unsure{sure}: {ruled.reason.removeprefix(ruled.classifier + ': ')}"
 
 
 #: The signal that a decision was moved; its text is the tier that the classifier named.
@@ -58,20 +54,13 @@ STEPPED_UP = "unsure, one up from"
 
 def read_threshold(value: object) -> float:
     """A confidence from 0 to 1; SettingsError for anything else."""
-    number = _number(value)
-    if number is None or not 0 <= number <= 1:
+    number = math.nan
+    if isinstance(value, str | float | int) and not isinstance(value, bool):
+        with contextlib.suppress(ValueError):
+            number = float(value)
+    if not 0 <= number <= 1:
         raise SettingsError(f"the threshold is {value!r:.80}; give a number from 0 to 1, as 0.6")
     return number
-
-
-def _number(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, str | float | int):
-        return None
-    try:
-        number = float(value)
-    except ValueError:
-        return None
-    return None if math.isnan(number) else number
 
 
 def stepped(tier: str, confidence: float | None, threshold: float, ladder: Ladder) -> str:

@@ -115,16 +115,13 @@ def _blanked(low: str) -> tuple[str, bool, bool]:
     if "```" in text:
         text = _FENCE.sub(_spaces, text)
     if "\n" in text:
-        text = "\n".join([_without_data(line) for line in text.split("\n")])
+        lines = text.split("\n")
+        text = "\n".join([" " * len(one) if _DATA_LINE.match(one) else one for one in lines])
     code = text != low and ("```" in low or _CODE.search(low) is not None)
     unquoted = _QUOTE.sub(_spaces, text) if any(m in text for m in _QUOTE_MARKS) else text
     if not WORD.search(unquoted) and not HAN.search(unquoted):
         return low.replace("-", " "), code, False
     return unquoted.replace("-", " "), code, unquoted != text
-
-
-def _without_data(line: str) -> str:
-    return " " * len(line) if _DATA_LINE.match(line) else line
 
 
 def _spaces(match: re.Match[str]) -> str:

@@ -211,7 +211,7 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-#: How much the terms of a prompt count together, and its vector, beside its shape.
+#: How much the terms of a prompt count together, and its vector, besides its shape.
 TERMS_PART, VECTOR_PART = 0.7, 0.7
 #: A measure further from the mean than so many standard deviations counts as that.
 FURTHEST = 3.0
@@ -341,7 +341,7 @@ class LearnedClassifier:
         return Decision(tier, self.name, _reason(signals), confidence, signals)
 
     def score(self, prompt: str) -> float:
-        """How dear a tier the prompt wants; only the order of two scores means anything."""
+        """How expensive a tier the prompt needs; only the order of two scores means anything."""
         return self.model.bias + self._read(prompt, self._vectors([prompt])).total
 
     def _vectors(self, prompts: Sequence[str]) -> np.ndarray | None:
@@ -365,37 +365,32 @@ class LearnedClassifier:
         vector = 0.0 if vectors is None else float(vectors[0] @ rest)
         return _Said(shape, found, reading.scaled(measure(shape)) * weights[:first], terms, vector)
 
-    def _signals(self, said: _Said) -> Iterator[Signal]:
+    def _signals(self, said: _Said) -> list[Signal]:
         """The strongest first."""
-        spoken = [*_families(said), *_terms(said, self.model.reading.vocabulary.places)]
+        found = []
+        for family, tell in TOLD.items():
+            of_family = zip(FAMILIES, said.measures, strict=True)
+            weight = sum(w for name, w in of_family if name == family)
+            found.append(Signal(family, tell(said.shape), weight=round(float(weight), 4)))
+        first = {gram.text: gram for gram in reversed(said.grams)}
+        for text, gram in first.items():
+            weight = said.terms.get(self.model.reading.vocabulary.places.get(text, -1), 0.0)
+            if weight:
+                quoted = said.shape.prompt[gram.start : gram.end]
+                found.append(Signal("words", quoted, gram.start, gram.end, round(weight, 4)))
         if said.vector:
-            spoken.append(Signal("meaning", "its meaning", weight=round(said.vector, 4)))
-        yield from sorted(spoken, key=lambda signal: -abs(signal.weight))[:_SIGNALS]
+            found.append(Signal("meaning", "its meaning", weight=round(said.vector, 4)))
+        return sorted(found, key=lambda signal: -abs(signal.weight))[:_SIGNALS]
 
 
 def embedded(embedder: Embedder, prompts: Sequence[str]) -> np.ndarray:
-    """The prompts' vectors, of length 1; SettingsError where they are none."""
+    """The prompts' vectors, of length 1; SettingsError where they are not vectors."""
     return unit_vectors(lambda texts: (embedder.embed(texts).vectors, ()), prompts)[0]
-
-
-def _families(said: _Said) -> Iterator[Signal]:
-    for family, tell in TOLD.items():
-        weight = sum(w for name, w in zip(FAMILIES, said.measures, strict=True) if name == family)
-        yield Signal(family, tell(said.shape), weight=round(float(weight), 4))
-
-
-def _terms(said: _Said, places: Mapping[str, int]) -> Iterator[Signal]:
-    first = {gram.text: gram for gram in reversed(said.grams)}
-    for text, gram in first.items():
-        weight = said.terms.get(places.get(text, -1), 0.0)
-        if weight:
-            quoted = said.shape.prompt[gram.start : gram.end]
-            yield Signal("words", quoted, gram.start, gram.end, round(weight, 4))
 
 
 def _reason(signals: Sequence[Signal]) -> str:
     sides = (
-        ("for a dearer tier", [_told(s) for s in signals if s.weight > 0]),
+        ("for a more expensive tier", [_told(s) for s in signals if s.weight > 0]),
         ("for a cheaper one", [_told(s) for s in signals if s.weight < 0]),
     )
     spoken = [f"{side}: {', '.join(told[:_TOLD])}" for side, told in sides if told]

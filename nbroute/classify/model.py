@@ -79,7 +79,8 @@ class ModelClassifier:
         """What is sent; the prompt stands in a fence that does not occur in it."""
         shown = _shortened(prompt, self._prompt_chars)
         fence, names = _fence(shown), ", ".join(ladder.names)
-        system = _SYSTEM.format(tiers=_described(ladder), fence=fence, names=names)
+        told = [f"{t.name}: {t.description}" if t.description else t.name for t in ladder.tiers]
+        system = _SYSTEM.format(tiers="\n".join(told), fence=fence, names=names)
         user = _USER.format(fence=fence, shown=shown, names=names)
         return Request(
             provider=self._provider,
@@ -93,9 +94,12 @@ class ModelClassifier:
     def _read(self, attempt: Attempt, ladder: Ladder) -> Decision:
         if attempt.status != "ok":
             return self._default(ladder, _no_answer(attempt.error or attempt.status), (attempt,))
-        tier = named_tier(attempt.text or "", ladder.names)
+        said = attempt.text or ""
+        tier = named_tier(said, ladder.names)
         if tier is None:
-            return self._default(ladder, _said(attempt.text or ""), (attempt,))
+            shown = said.strip()[:_QUOTED_CHARS]
+            why = f"it said {shown!r}, which is not a tier" if shown else "it said nothing"
+            return self._default(ladder, why, (attempt,))
         reason = f"{self.name}: {tier}"
         return Decision(tier, self.name, reason, CLEAN_ANSWER, attempts=(attempt,))
 
@@ -111,28 +115,20 @@ def named_tier(reply: str, names: tuple[str, ...]) -> str | None:
     tiers differ in nothing else.
     """
     exact = [name for name in names if name == reply.strip()]
-    alike = exact or [name for name in names if _only_names(reply, name)]
-    longest = [name for name in alike if len(name) == max(map(len, alike))]
+    alike = []
+    for name in names:
+        before, found, after = _folded(reply).partition(_folded(name))
+        # By category, since an Indic vowel sign is not \w and yet makes another word.
+        other = any(unicodedata.category(char)[0] in "LMN" for char in before + after)
+        if found and not other:
+            alike.append(name)
+    named = exact or alike
+    longest = [name for name in named if len(name) == max(map(len, named))]
     return longest[0] if len(longest) == 1 else None
-
-
-def _only_names(reply: str, name: str) -> bool:
-    before, found, after = _folded(reply).partition(_folded(name))
-    return bool(found) and not any(map(_is_text, before + after))
 
 
 def _folded(text: str) -> str:
     return unicodedata.normalize("NFKC", text).casefold()
-
-
-def _is_text(char: str) -> bool:
-    # By category, since an Indic vowel sign is no \w and yet makes another word.
-    return unicodedata.category(char)[0] in "LMN"
-
-
-def _described(ladder: Ladder) -> str:
-    tiers = (f"{t.name}: {t.description}" if t.description else t.name for t in ladder.tiers)
-    return "\n".join(tiers)
 
 
 def _shortened(prompt: str, limit: int) -> str:
@@ -150,11 +146,6 @@ def _fence(text: str) -> str:
         number += 1
         fence = f"request-{number}"
     return fence
-
-
-def _said(text: str) -> str:
-    shown = text.strip()[:_QUOTED_CHARS]
-    return f"it said {shown!r}, which is no tier" if shown else "it said nothing"
 
 
 def _no_answer(error: str) -> str:

@@ -46,11 +46,18 @@ class FunctionClassifier:
 
     def __init__(self, function: Callable[[str], Choice], name: str | None = None) -> None:
         self._function = function
-        self.name = name or _name_of(function)
+        label: str = getattr(function, "__name__", type(function).__name__)
+        self.name = name or label
 
     def classify(self, prompt: str, ladder: Ladder) -> Decision:
         """The function's tier; SettingsError as above."""
-        value = self._call(prompt, ladder)
+        try:
+            value: object = self._function(prompt)
+        except NbrouteError:
+            raise
+        except (Exception, SystemExit) as error:
+            cause = f"{type(error).__name__}: {error}"
+            raise SettingsError(f"{self._what()} failed with {cause}; {_wanted(ladder)}") from error
         if isinstance(value, Decision):
             return replace(value, tier=self._tier(value.tier, value, ladder))
         if isinstance(value, tuple) and len(value) == 2:
@@ -59,22 +66,13 @@ class FunctionClassifier:
         tier = self._tier(value, value, ladder)
         return self._decision(tier, tier)
 
-    def _call(self, prompt: str, ladder: Ladder) -> object:
-        try:
-            return self._function(prompt)
-        except NbrouteError:
-            raise
-        except (Exception, SystemExit) as error:
-            cause = f"{type(error).__name__}: {error}"
-            raise SettingsError(f"{self._what()} failed with {cause}; {_wanted(ladder)}") from error
-
     def _tier(self, name: object, value: object, ladder: Ladder) -> str:
         if not isinstance(name, str):
             raise SettingsError(f"{self._what()} returned {value!r}; {_wanted(ladder)}")
         known = ladder.named(name)
         if known is None:
             cure = did_you_mean(name, ladder.names)
-            raise SettingsError(f"{self._what()} returned {value!r}, which is no tier: {cure}")
+            raise SettingsError(f"{self._what()} returned {value!r}, which is not a tier: {cure}")
         return known
 
     def _decision(self, tier: str, why: str) -> Decision:
@@ -82,10 +80,6 @@ class FunctionClassifier:
 
     def _what(self) -> str:
         return f"the classifier function {self.name!r}"
-
-
-def _name_of(function: Callable[[str], Choice]) -> str:
-    return getattr(function, "__name__", type(function).__name__)
 
 
 def _wanted(ladder: Ladder) -> str:
@@ -109,17 +103,13 @@ def resolve(
     if isinstance(spec, str):
         if others and spec in others:
             return others[spec]()
-        return _named(spec, rules, model, threshold)
+        if spec not in NAMES:
+            raise SettingsError(f"unknown classifier {spec!r:.80}: {did_you_mean(spec, NAMES)}")
+        if spec == "hybrid":
+            return HybridClassifier(rules, model, threshold)
+        return {"rules": rules, "model": model}.get(spec) or article_rules(spec)
     if hasattr(spec, "classify") and not isinstance(spec, type):
         return cast("Classifier", spec)
     if callable(spec):
         return FunctionClassifier(spec)
-    raise SettingsError(f"{spec!r} is no classifier; give a name, a classifier or a function.")
-
-
-def _named(name: str, rules: Classifier, model: Classifier, threshold: float) -> Classifier:
-    if name not in NAMES:
-        raise SettingsError(f"unknown classifier {name!r:.80}: {did_you_mean(name, NAMES)}")
-    if name == "hybrid":
-        return HybridClassifier(rules, model, threshold)
-    return {"rules": rules, "model": model}.get(name) or article_rules(name)
+    raise SettingsError(f"{spec!r} is not a classifier; give a name, a classifier or a function.")

@@ -65,26 +65,19 @@ def classify_turn(
     """
     if not earlier or not is_follow_up(prompt):
         return classifier.classify(prompt, ladder)
-    subject = _subject(earlier)
-    made = classifier.classify("\n\n".join([*subject, prompt]), ladder)
-    last = earlier[-1]
-    what = "the turn" if len(subject) == 1 else f"the {len(subject)} turns"
-    made = replace(made, reason=f"{made.reason}; with {what} before in view", signals=())
-    return _not_below(made, last, ladder) if last.by_hand else made
-
-
-def _subject(earlier: Sequence[Turn]) -> list[str]:
-    """The prompts back to the last that stands for itself, oldest first."""
-    found: list[str] = []
+    # The prompts back to the last that stands for itself, oldest first.
+    subject: list[str] = []
     for turn in reversed(earlier):
-        found.append(turn.prompt)
+        subject.insert(0, turn.prompt)
         if not is_follow_up(turn.prompt):
             break
-    return found[::-1]
-
-
-def _not_below(made: Decision, last: Turn, ladder: Ladder) -> Decision:
-    if last.tier not in ladder.names or ladder.index(made.tier) >= ladder.index(last.tier):
+    made = classifier.classify("\n\n".join([*subject, prompt]), ladder)
+    what = "the turn" if len(subject) == 1 else f"the {len(subject)} turns"
+    reason = f"{made.reason}; with {what} before in view"
+    made, last = replace(made, reason=reason, signals=()), earlier[-1]
+    if not last.by_hand or last.tier not in ladder.names:
         return made
-    reason = f"{made.reason}; a follow-up stays on {last.tier}, which was chosen by hand"
+    if ladder.index(made.tier) >= ladder.index(last.tier):
+        return made
+    reason = f"{reason}; a follow-up stays on {last.tier}, which was chosen by hand"
     return replace(made, tier=last.tier, reason=reason)
