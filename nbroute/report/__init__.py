@@ -17,9 +17,8 @@ from nbroute.report.metrics import (
     Saving,
     Spend,
 )
-from nbroute.report.summary import Report
+from nbroute.report.summary import Report, summarise
 from nbroute.report.table import counted
-from nbroute.report.tally import summarise
 
 __all__ = [
     "ESCALATION_GOOD",

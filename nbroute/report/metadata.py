@@ -8,6 +8,11 @@ from typing import Any
 from nbroute.types import Attempt, RouteResult, Rung
 
 SCHEMA = 1
+#: What a record has of each attempt.
+_FIELDS = (
+    *("purpose", "tier", "provider", "model", "status", "error"),
+    *("input_tokens", "output_tokens", "cost_usd", "cost_source", "latency_ms", "cached"),
+)
 
 
 def record(result: RouteResult) -> dict[str, Any]:
@@ -56,19 +61,8 @@ def _rung(rung: Rung) -> dict[str, Any]:
 
 
 def _attempt(attempt: Attempt) -> dict[str, Any]:
-    return {
-        "purpose": attempt.purpose,
-        "tier": attempt.tier,
-        "provider": attempt.provider,
-        "model": attempt.model,
-        "status": attempt.status,
-        "error": attempt.error,
-        "input_tokens": attempt.input_tokens,
-        "output_tokens": attempt.output_tokens,
-        "cost_usd": _number(attempt.cost_usd),
-        "cost_source": attempt.cost_source,
-        "latency_ms": attempt.latency_ms,
-        "cached": attempt.cached,
+    return {name: getattr(attempt, name) for name in _FIELDS} | {
+        "cost_usd": _number(attempt.cost_usd)
     }
 
 

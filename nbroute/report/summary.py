@@ -1,19 +1,58 @@
-"""The report: its figures, as text and as frames."""
+"""Rows of the ledger -> Report, in one pass; the report as text, frames and charts.
+
+In frames money is in US dollars, as floats: `usd` was billed, `equivalent_usd` was not. What is
+not known at all is NaN, and `unknown_calls` counts the calls whose cost is in neither.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import math
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from itertools import chain
+from operator import attrgetter, itemgetter
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nbroute.errors import SettingsError, did_you_mean
-from nbroute.report.frames import COLUMNS, frame_of
-from nbroute.report.metrics import Metrics
+from nbroute.report.metrics import Latency, Metrics, ReportRow, Saving, Spend
 from nbroute.report.text import text_of
+from nbroute.types import Attempt, Price
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from nbroute.report.figure import Figure
+
+_AMOUNTS = ("calls", "cached_calls", "usd", "equivalent_usd", "unknown_calls")
+_TIMES = ("timed_calls", "p50_ms", "p95_ms")
+#: The columns of each frame; all but those in `_KINDS` are text.
+_COLUMNS: dict[str, tuple[str, ...]] = {
+    "tier": ("tier", "results", "share", *_AMOUNTS, *_TIMES),
+    "model": ("model", *_AMOUNTS),
+    "feature": ("feature", *_AMOUNTS),
+    "feature_day": ("feature", "day", *_AMOUNTS),
+    "day": ("day", *_AMOUNTS),
+    "daily": ("day", "tier", *_AMOUNTS),
+    "use": ("use", *_AMOUNTS),
+    "status": ("status", "calls"),
+}
+_COUNTS = ("results", "calls", "cached_calls", "unknown_calls", "timed_calls")
+_KINDS = dict.fromkeys(_COUNTS, "int64") | dict.fromkeys(
+    ("share", "usd", "equivalent_usd", "p50_ms", "p95_ms"), "float64"
+)
+_MILLION = 1_000_000
+_DAY_S = 86_400
+_EPOCH = date(1970, 1, 1).toordinal()
+#: The purpose of a call, or what became of it -> what the report calls its use.
+_USES = {
+    "answer": "answering",
+    "classify": "classifying",
+    "embed": "embedding",
+    "unused": "beside",
+    "compared": "comparing",
+}
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -31,14 +70,21 @@ class Report(Metrics):
         known; the calls whose cost is in neither are `unknown_calls`. SettingsError for
         another name.
         """
-        return frame_of(self, by)
+        import pandas as pd
+
+        if by not in _COLUMNS:
+            hint = did_you_mean(by, _COLUMNS)
+            raise SettingsError(f"a report has no frame by {by!r:.80}; {hint}")
+        columns = list(_COLUMNS[by])
+        frame = pd.DataFrame(_rows(self, by), columns=columns)
+        return frame.astype({name: _KINDS.get(name, "object") for name in columns})
 
     def frames(self) -> dict[str, pd.DataFrame]:
         """All frames: tier, model, feature, feature_day, day, daily (day x tier), use, status.
 
         Days are UTC, and each frame has its columns also where nothing was called.
         """
-        return {name: frame_of(self, name) for name in COLUMNS}
+        return {name: self.frame(name) for name in _COLUMNS}
 
     def charts(self) -> dict[str, Figure]:
         """Every chart, by name."""
@@ -53,3 +99,242 @@ class Report(Metrics):
         if name not in CHARTS:
             raise SettingsError(f"{name!r:.80} is not a chart: {did_you_mean(name, CHARTS)}")
         return CHARTS[name](self)
+
+
+def _rows(report: Metrics, by: str) -> list[dict[str, Any]]:
+    if by == "status":
+        return [{"status": status, "calls": n} for status, n in report.statuses.items()]
+    groups: dict[str, Mapping[Any, Spend]] = {
+        "tier": report.by_tier,
+        "model": report.by_model,
+        "feature": report.by_feature,
+        "feature_day": report.by_feature_day,
+        "day": report.by_day,
+        "daily": report.by_day_tier,
+        "use": report.by_use,
+    }
+    rows = []
+    for key, spend in groups[by].items():
+        row = dict(zip(_COLUMNS[by], key if isinstance(key, tuple) else (key,), strict=False))
+        if by == "tier":
+            times = report.latency.get(key, (0, math.nan, math.nan))
+            row |= {"results": report.answered.get(key, 0)}
+            row |= {"share": report.tier_share.get(key, math.nan)}
+            row |= dict(zip(_TIMES, times, strict=True))
+        rows.append(row | _amounts(spend))
+    return rows
+
+
+def _amounts(spend: Spend) -> dict[str, Any]:
+    """The parts of the spend; a sum of which nothing is known is NaN."""
+    usd, equivalent = float(spend.usd), float(spend.equivalent_usd)
+    unbilled = spend.unknown_unbilled
+    return {
+        "calls": spend.calls,
+        "cached_calls": spend.cached_calls,
+        "usd": math.nan if not usd and spend.unknown_calls > unbilled else usd,
+        "equivalent_usd": math.nan if not equivalent and unbilled else equivalent,
+        "unknown_calls": spend.unknown_calls,
+    }
+
+
+def summarise(
+    rows: Iterable[ReportRow | Attempt | Mapping[str, Any]],
+    *,
+    tiers: Sequence[str],
+    baseline: str,
+    price: Price | None,
+    baseline_model: str = "",
+) -> Report:
+    """The report of these rows, oldest first, each attempt once.
+
+    `tiers` are the ladder's, cheapest first; `price` is that of the `baseline` tier's model,
+    None where it is not known. The saving assumes that it would have answered in as many
+    tokens.
+    """
+    tally = _Tally(tiers[0] if tiers else "")
+    tally.add(rows)
+    groups = {_Group(*key): sums for key, sums in tally.sums.items()}
+    last = tally.last().values()
+    stands = Counter(answer.tier for answer in tally.answers.values())
+    by_tier = _sum(groups, lambda key: key.tier)
+    names = tuple(dict.fromkeys((*tiers, *sorted(by_tier))))
+    times = {name: tally.latencies[name] for name in names if name in tally.latencies}
+    return Report(
+        tiers=tuple(tiers),
+        baseline=baseline,
+        results=len(tally.roots),
+        spend=_sum(groups, lambda _: "").get("", Spend()),
+        by_use=_sum(groups, lambda key: _USES.get(key.use, key.use)),
+        by_tier={name: by_tier.get(name, Spend()) for name in names},
+        by_model=_sum(groups, lambda key: key.model),
+        by_feature=_sum(groups, lambda key: key.feature),
+        by_feature_day=_sum(groups, lambda key: (key.feature, _iso(key.day))),
+        by_day=_sum(groups, lambda key: _iso(key.day)),
+        by_day_tier=_sum(groups, lambda key: (_iso(key.day), key.tier)),
+        answered={name: stands[name] for name in names},
+        statuses=dict(tally.statuses),
+        latency={name: _latency(own) for name, own in times.items()},
+        overall_latency=_latency(chain(*times.values())) if times else None,
+        lowest_answered=len(tally.low),
+        lowest_escalated=len(tally.low & tally.climbed),
+        saving=_saving(groups, last, price, equivalent=False),
+        equivalent_saving=_saving(groups, last, price, equivalent=True),
+        price=price,
+        baseline_model=baseline_model,
+    )
+
+
+class _Group(NamedTuple):
+    """What rows share whose costs can be added before anything is known of the report.
+
+    `use` is their purpose, `unused` or `compared`.
+    """
+
+    feature: str
+    day: int
+    tier: str
+    model: str
+    use: str
+    source: str
+
+
+#: A `_Group` as a plain tuple, which is several times faster to make.
+_Key = tuple[str, int, str, str, str, str]
+
+
+@dataclass(slots=True)
+class _Sums:
+    usd: float = 0.0
+    calls: int = 0
+    cached: int = 0
+    unknown: int = 0
+
+
+@dataclass(slots=True)
+class _Tally:
+    lowest: str
+    sums: defaultdict[_Key, _Sums] = field(default_factory=lambda: defaultdict(_Sums))
+    statuses: Counter[str] = field(default_factory=Counter)
+    latencies: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    roots: dict[str, str] = field(default_factory=dict)
+    answers: dict[str, ReportRow] = field(default_factory=dict)
+    low: set[str] = field(default_factory=set)
+    climbed: set[str] = field(default_factory=set)
+
+    def add(self, rows: Iterable[ReportRow | Attempt | Mapping[str, Any]]) -> None:
+        for row in map(_light, rows):
+            self.statuses[row.status] += 1
+            if row.comparison is not None:
+                self._add_compared(row)
+                continue
+            self._add_cost(row, "unused" if row.status == "unused" else row.purpose)
+            self._add_root(row)
+            if row.purpose == "answer":
+                self._add_answer(row)
+
+    def last(self) -> dict[str, ReportRow]:
+        """The answer that stands at the end of each chain, by the chain's first result."""
+        last: dict[str, ReportRow] = {}
+        for result, answer in self.answers.items():
+            _keep_better(last, self.roots[result], answer)
+        return last
+
+    def _add_compared(self, row: ReportRow) -> None:
+        """A call that cost money and took its time, and belongs to no result that was routed."""
+        answer = row.purpose == "answer"
+        self._add_cost(row, "compared" if answer else row.purpose)
+        if answer and row.status not in ("error", "running"):
+            self._add_latency(row)
+
+    def _add_cost(self, row: ReportRow, use: str) -> None:
+        day = int(row.ts // _DAY_S)
+        key = (row.feature or "", day, row.tier, row.model, use, row.cost_source)
+        sums = self.sums[key]
+        sums.calls += 1
+        if row.cached:
+            sums.cached += 1
+        elif row.cost_usd is None:
+            sums.unknown += 1
+        else:
+            sums.usd += float(row.cost_usd)
+
+    def _add_root(self, row: ReportRow) -> None:
+        if row.result not in self.roots:
+            parent = row.parent
+            self.roots[row.result] = self.roots.get(parent, parent) if parent else row.result
+
+    def _add_answer(self, row: ReportRow) -> None:
+        root = self.roots[row.result]
+        if row.escalated:
+            self.climbed.add(root)
+        if row.status in ("error", "running"):
+            return
+        self._add_latency(row)
+        if row.status == "unused":
+            return
+        if row.tier == self.lowest:
+            self.low.add(root)
+        _keep_better(self.answers, row.result, row)
+
+    def _add_latency(self, row: ReportRow) -> None:
+        if not row.cached and row.status != "interrupted":
+            self.latencies[row.tier].append(row.latency_ms)
+
+
+_attributes = attrgetter(*ReportRow._fields)
+_items = itemgetter(*ReportRow._fields)
+
+
+def _light(row: ReportRow | Attempt | Mapping[str, Any]) -> ReportRow:
+    if isinstance(row, ReportRow):
+        return row
+    if isinstance(row, Attempt):
+        return ReportRow._make(_attributes(row))
+    return ReportRow._make(_items(row))
+
+
+def _keep_better(answers: dict[str, ReportRow], key: str, answer: ReportRow) -> None:
+    """A later answer stands in place of an earlier one, unless only the earlier one is whole."""
+    known = answers.get(key)
+    if known is None or answer.status == "ok" or known.status != "ok":
+        answers[key] = answer
+
+
+def _sum(groups: Mapping[_Group, _Sums], pick: Callable[[_Group], Any]) -> dict[Any, Spend]:
+    found: dict[Any, Spend] = {}
+    for key, sums in groups.items():
+        part = Spend.of_source(key.source, sums.usd, sums.calls, sums.cached, sums.unknown)
+        found[pick(key)] = found.get(pick(key), Spend()) + part
+    return dict(sorted(found.items()))
+
+
+def _saving(
+    groups: Mapping[_Group, _Sums],
+    answers: Iterable[ReportRow],
+    price: Price | None,
+    *,
+    equivalent: bool,
+) -> Saving:
+    """Of real money, or of what was not billed; `answers` stand at the end of their chains."""
+    sides = _sum(groups, lambda key: key.source == "equivalent")
+    spend = sides.get(equivalent, Spend())
+    spent = spend.equivalent_usd if equivalent else spend.usd
+    if price is None:
+        return Saving(None, spent, spend.unknown_calls)
+    final = [one for one in answers if (one.cost_source == "equivalent") == equivalent]
+    given = sum(one.input_tokens for one in final if not one.cached)
+    taken = sum(one.output_tokens for one in final if not one.cached)
+    baseline = (given * price.input + taken * price.output) / _MILLION
+    return Saving(baseline, spent, spend.unknown_calls)
+
+
+def _latency(times: Iterable[float]) -> Latency:
+    """By nearest rank; there is at least one time."""
+    ordered = sorted(times)
+    p50, p95 = (ordered[math.ceil(len(ordered) * share / 100) - 1] for share in (50, 95))
+    return Latency(len(ordered), p50, p95)
+
+
+def _iso(day: int) -> str:
+    return date.fromordinal(_EPOCH + day).isoformat()

@@ -33,8 +33,11 @@ _STATUSES = {
 
 def text_of(report: Metrics) -> str:
     """What was asked, spent and saved, then the tables."""
-    blocks = blocks_of(report)
-    return "\n".join(line for block in blocks for line in _in_lines(block))
+    return "\n".join(
+        line
+        for block in blocks_of(report)
+        for line in ([block] if isinstance(block, str) else text_table(block, "<>"))
+    )
 
 
 def blocks_of(report: Metrics) -> Iterator[Block]:
@@ -170,7 +173,3 @@ def _times(latency: Latency | None) -> tuple[str, str]:
     if latency is None:
         return "-", "-"
     return f"{latency.p50_ms / 1000:.2f} s", f"{latency.p95_ms / 1000:.2f} s"
-
-
-def _in_lines(block: Block) -> list[str]:
-    return [block] if isinstance(block, str) else text_table(block, "<>")
