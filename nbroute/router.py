@@ -20,9 +20,8 @@ from nbroute.classify.model import ModelClassifier
 from nbroute.classify.registry import resolve
 from nbroute.classify.rules import RulesClassifier
 from nbroute.embedders import wordllama
-from nbroute.embedders.openai_compatible import OpenAIEmbedder
-from nbroute.embedders.remembered import RememberedEmbedder
-from nbroute.embedders.taught import TaughtExamples
+from nbroute.embedders.endpoint import OpenAIEmbedder
+from nbroute.embedders.kept import RememberedEmbedder, TaughtExamples
 from nbroute.engine.context import Parts, Resources, Spec
 from nbroute.engine.engine import Engine
 from nbroute.engine.feedback import keep_label, labels_frame

@@ -17,9 +17,8 @@ from loopback import Loopback
 from nbroute.classify.examples import Example
 from nbroute.embedders import texts as embedder_texts
 from nbroute.embedders import wordllama
-from nbroute.embedders.openai_compatible import OpenAIEmbedder
-from nbroute.embedders.remembered import RememberedEmbedder, VectorFile
-from nbroute.embedders.taught import TaughtExamples
+from nbroute.embedders.endpoint import OpenAIEmbedder
+from nbroute.embedders.kept import RememberedEmbedder, TaughtExamples, VectorFile
 from nbroute.embedders.wordllama import WordLlamaEmbedder, available
 from nbroute.errors import (
     AuthError,
@@ -506,7 +505,7 @@ def test_threads_on_one_file_end_with_every_vector_kept(path):
 def test_processes_on_one_file_end_with_every_vector_kept(path):
     code = (
         "import sys\nfrom pathlib import Path\nimport numpy as np\n"
-        "from nbroute.embedders.remembered import VectorFile\n"
+        "from nbroute.embedders.kept import VectorFile\n"
         "file = VectorFile(Path(sys.argv[1]))\n"
         "for n in range(30):\n"
         "    file.put('p:m', [f'{sys.argv[2]} {n}'.encode()], np.ones((1, 4), np.float32))\n"

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from IPython.utils.capture import capture_output
 
-from nbroute.embedders.openai_compatible import OpenAIEmbedder
+from nbroute.embedders.endpoint import OpenAIEmbedder
 from nbroute.notebook import playing
 from nbroute.notebook.marked import LONG, MOST, marked, placed, signal_lines, signal_table
 from nbroute.notebook.playground import Playground

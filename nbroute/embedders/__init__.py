@@ -1,7 +1,6 @@
 """Texts -> vectors, and what is kept of them.
 
-- `wordllama`          static word vectors, offline (an extra)
-- `openai_compatible`  any endpoint with /embeddings
-- `remembered`         each text embedded once, kept in a file
-- `taught`             the examples that the user taught, in the same file
+- `wordllama`  static word vectors, offline (an extra)
+- `endpoint`   any endpoint with /embeddings
+- `kept`       each text embedded once, and the examples that the user taught, in SQLite files
 """

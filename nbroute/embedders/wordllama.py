@@ -63,7 +63,8 @@ class WordLlamaEmbedder:
         import numpy as np
 
         started = time.perf_counter()
-        model = self._loaded()
+        with self._lock:
+            model = self._model = self._model or _load()
         vectors = np.zeros((len(texts), DIMENSIONS), dtype=np.float32)
         for row, text in enumerate(texts):
             # One by one: a batch runs in threads, about which tokenizers warns at a later fork.
@@ -71,12 +72,6 @@ class WordLlamaEmbedder:
             if ids:
                 vectors[row] = model.table[ids].mean(axis=0, dtype=np.float32)
         return Embedded(vectors, latency_ms=(time.perf_counter() - started) * 1000)
-
-    def _loaded(self) -> _Model:
-        with self._lock:
-            if self._model is None:
-                self._model = _load()
-            return self._model
 
 
 def _found(name: str) -> ModuleSpec | None:

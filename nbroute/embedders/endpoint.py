@@ -72,12 +72,10 @@ class OpenAIEmbedder:
         return Embedded(vectors, summed([usage for _, usage in answers]), elapsed)
 
     def _post(self, texts: list[str]) -> tuple[np.ndarray, Usage]:
-        answer = self._endpoint.post("/embeddings", {"model": self.model, "input": texts})
-        return self._vectors(_get(answer, "data"), len(texts)), _usage(answer, texts)
-
-    def _vectors(self, data: Any, count: int) -> np.ndarray:
         import numpy as np
 
+        answer = self._endpoint.post("/embeddings", {"model": self.model, "input": texts})
+        data, count = _get(answer, "data"), len(texts)
         if not isinstance(data, list) or len(data) != count:
             found = f"{len(data)} of them" if isinstance(data, list) else "none"
             raise self._bad(f"{found} for {count} texts")
@@ -90,8 +88,8 @@ class OpenAIEmbedder:
         except (TypeError, ValueError, OverflowError):
             raise self._bad("rows of different lengths, or of no numbers") from None
         if vectors.ndim != 2 or not np.isfinite(vectors).all():
-            raise self._bad("values that are no finite numbers")
-        return vectors
+            raise self._bad("values that are not finite numbers")
+        return vectors, _usage(answer, texts)
 
     def _bad(self, what: str) -> BadReply:
         return BadReply(
@@ -123,17 +121,14 @@ def _in_order(data: list[Any]) -> list[Any]:
 
 def _usage(answer: Any, texts: list[str]) -> Usage:
     told = _get(answer, "usage")
-    billed = _billed(_get(told, "cost"))
+    cost = _get(told, "cost")
+    real = type(cost) in (int, float) and math.isfinite(cost) and cost >= 0
+    billed = Decimal(str(cost)) if real else None
     for name in ("prompt_tokens", "total_tokens"):
         count = _get(told, name)
         if type(count) is int and count > 0:
             return Usage(count, billed_usd=billed)
     return Usage(sum(map(estimate_tokens, texts)), billed_usd=billed, estimated=True)
-
-
-def _billed(cost: Any) -> Decimal | None:
-    real = type(cost) in (int, float) and math.isfinite(cost) and cost >= 0
-    return Decimal(str(cost)) if real else None
 
 
 def _get(value: Any, name: str) -> Any:

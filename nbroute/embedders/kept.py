@@ -1,0 +1,313 @@
+"""What is kept of texts in SQLite files next to the ledger: their vectors, and what was taught."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nbroute.classify.examples import Example, tier_of
+from nbroute.embedders.texts import content_key, sendable, summed, telling
+from nbroute.errors import BadReply, PromptError, RecordError, SettingsError, did_you_mean
+from nbroute.storage.database import FAILURES, Migration, SqliteFile
+from nbroute.types import Embedded, Embedder, Ladder, ProviderKind, Usage
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+#: The setting that says where the files are: next to the ledger.
+SETTING = "ledger in nbroute.toml"
+
+
+def m001_vectors(connection: sqlite3.Connection) -> None:
+    """Vectors as float32 by the SHA-256 of their text; an embedder has one width."""
+    connection.execute("CREATE TABLE embedders (name TEXT PRIMARY KEY, dimensions INTEGER)")
+    connection.execute(
+        "CREATE TABLE vectors (id INTEGER PRIMARY KEY, embedder TEXT NOT NULL, "
+        "text BLOB NOT NULL, vector BLOB NOT NULL, UNIQUE (embedder, text))"
+    )
+
+
+def m002_taught(connection: sqlite3.Connection) -> None:
+    """Every word of the user's on a prompt, oldest first; without a tier it is forgotten."""
+    connection.execute(
+        "CREATE TABLE taught (id INTEGER PRIMARY KEY, ts REAL NOT NULL, prompt TEXT NOT NULL, "
+        "tier TEXT, ladder TEXT NOT NULL)"
+    )
+
+
+MIGRATIONS: list[Migration] = [m001_vectors, m002_taught]
+
+
+def open_file(path: Path | None, setting: str = SETTING) -> SqliteFile:
+    """The file; nothing is made before it is first written to."""
+    return SqliteFile(path, MIGRATIONS, setting=setting)
+
+
+Announce = Callable[[str], None]
+
+#: Texts sent on at once: what an earlier request brought is kept when a later one fails.
+CHUNK = 256
+#: About 120 MB at 1,536 dimensions.
+ENTRIES = 20_000
+
+
+class RememberedEmbedder:
+    """Another embedder that is asked for no text twice, by any thread or process on that file.
+
+    Vectors are kept under the embedder's name, so that another one has its own. Where the
+    same name brings another dimension than before, what was kept under it is forgotten, the
+    texts are embedded anew and `announce` is told; BadReply where it changes within a call.
+    A file that cannot be used is announced once, and all works on without it. The oldest of
+    more than `entries` vectors go. `embedded` is told the texts of each call and their vectors.
+    """
+
+    def __init__(
+        self,
+        embedder: Embedder,
+        path: Path | None,
+        *,
+        announce: Announce | None = None,
+        entries: int = ENTRIES,
+        setting: str = SETTING,
+        embedded: Callable[[Sequence[str], np.ndarray], None] | None = None,
+    ) -> None:
+        self.name = embedder.name
+        self.kind: ProviderKind = embedder.kind
+        self.provider = embedder.provider
+        self.model = embedder.model
+        self._embedder = embedder
+        self._announce = announce or (lambda _: None)
+        self._vectors = VectorFile(path, entries=entries, setting=setting)
+        self._embedded = embedded or (lambda _texts, _vectors: None)
+        self._lock = threading.Lock()
+        self._warned = False
+
+    def missing(self, texts: Sequence[str]) -> list[str]:
+        """Those of the texts, once each, that would have to be sent."""
+        known = self._kept(texts)
+        return [text for text in dict.fromkeys(texts) if text not in known]
+
+    def embed(self, texts: Sequence[str]) -> Embedded:
+        """One vector a text; usage is of the texts that were sent, None where none was."""
+        import numpy as np
+
+        known = self._kept(texts)
+        sent: list[Embedded] = []
+        while missing := [text for text in dict.fromkeys(texts) if text not in known][:CHUNK]:
+            with telling(lambda: _summed(sent)):
+                fresh = self._embedder.embed(missing)
+            sent.append(fresh)
+            if known and len(next(iter(known.values()))) != fresh.vectors.shape[1]:
+                widths = list(dict.fromkeys(one.vectors.shape[1] for one in sent))
+                if len(widths) > 1:
+                    raise BadReply(
+                        f"{self.name} gave vectors of {widths[0]} dimensions and then of "
+                        f"{widths[1]}: check that its endpoint serves one model, or name "
+                        "another in `embedder`"
+                    )
+                known = {}
+            known |= dict(zip(missing, fresh.vectors, strict=True))
+            self._keep(missing, fresh.vectors)
+        rows = [known[text] for text in texts]
+        vectors = np.stack(rows) if rows else np.zeros((0, 0), dtype=np.float32)
+        self._embedded(texts, vectors)
+        return Embedded(vectors, _summed(sent), sum(one.latency_ms for one in sent))
+
+    def close(self) -> None:
+        """Give the file back; a later use opens it again."""
+        self._vectors.close()
+
+    def _kept(self, texts: Sequence[str]) -> dict[str, np.ndarray]:
+        try:
+            found = self._vectors.get(self.name, [content_key(text) for text in texts])
+        except RecordError as error:
+            self._warn(error)
+            return {}
+        keyed = {text: found.get(content_key(text)) for text in texts}
+        return {text: vector for text, vector in keyed.items() if vector is not None}
+
+    def _keep(self, texts: Sequence[str], vectors: np.ndarray) -> None:
+        try:
+            before = self._vectors.put(self.name, [content_key(text) for text in texts], vectors)
+        except RecordError as error:
+            self._warn(error)
+            return
+        if before is not None:
+            self._announce(
+                f"{self.name} gives vectors of {vectors.shape[1]} dimensions, and gave {before} "
+                "before: its kept vectors are forgotten, and texts are embedded anew as needed."
+            )
+
+    def _warn(self, error: RecordError) -> None:
+        with self._lock:
+            first, self._warned = not self._warned, True
+        if first:
+            self._announce(f"{error} Vectors are not kept until then.")
+
+
+class VectorFile:
+    """Vectors in SQLite, float32, by embedder and hash of the text; `path` None is in memory.
+
+    Its methods raise RecordError where the file cannot be used.
+    """
+
+    def __init__(
+        self, path: Path | None, *, entries: int = ENTRIES, setting: str = SETTING
+    ) -> None:
+        self._file = open_file(path, setting)
+        self._entries = entries
+
+    def get(self, embedder: str, keys: Sequence[bytes]) -> dict[bytes, np.ndarray]:
+        """The vectors that are there, all of one dimension."""
+        if not self._file.exists:
+            return {}
+        import numpy as np
+
+        found: dict[bytes, np.ndarray] = {}
+        damaged = ValueError("a kept vector is damaged")
+        try:
+            with self._file.connection() as connection:
+                width = _dimensions(connection, embedder)
+                for start in range(0, len(keys), CHUNK):
+                    part = keys[start : start + CHUNK]
+                    marks = ", ".join("?" * len(part))
+                    query = (
+                        f"SELECT text, vector FROM vectors WHERE embedder = ? AND text IN ({marks})"  # noqa: S608 - marks alone
+                    )
+                    for key, blob in connection.execute(query, (embedder, *part)):
+                        whole = width is not None and len(blob) == 4 * width
+                        vector = np.frombuffer(blob if whole else b"", dtype="<f4")
+                        if not (whole and np.isfinite(vector).all()):
+                            raise self._file.record_error("cannot read the kept vectors", damaged)
+                        found[key] = vector
+        except (*FAILURES, TypeError) as error:
+            raise self._file.record_error("cannot read the kept vectors", error) from error
+        return found
+
+    def put(self, embedder: str, keys: Sequence[bytes], vectors: np.ndarray) -> int | None:
+        """Keep them; the former dimension, where it was another and the old ones had to go."""
+        blobs = [vector.astype("<f4").tobytes() for vector in vectors]
+        width = vectors.shape[1]
+        rows = [(embedder, key, blob) for key, blob in zip(keys, blobs, strict=True)]
+        with self._file.using("cannot keep vectors in") as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            before = _dimensions(connection, embedder)
+            if before not in (None, width):
+                connection.execute("DELETE FROM vectors WHERE embedder = ?", (embedder,))
+            connection.execute("INSERT OR REPLACE INTO embedders VALUES (?, ?)", (embedder, width))
+            connection.executemany(_INSERT, rows)
+            connection.execute(_PRUNE, (self._entries,))
+            connection.execute("COMMIT")
+        return None if before == width else before
+
+    def close(self) -> None:
+        """Give the file back."""
+        self._file.close()
+
+
+_INSERT = "INSERT OR REPLACE INTO vectors (embedder, text, vector) VALUES (?, ?, ?)"
+_PRUNE = "DELETE FROM vectors WHERE id <= (SELECT max(id) FROM vectors) - ?"
+
+
+def _dimensions(connection: sqlite3.Connection, embedder: str) -> int | None:
+    query = "SELECT dimensions FROM embedders WHERE name = ?"
+    row = connection.execute(query, (embedder,)).fetchone()
+    return row[0] if row else None
+
+
+def _summed(sent: list[Embedded]) -> Usage | None:
+    usages = [one.usage for one in sent if one.usage is not None]
+    return summed(usages) if usages else None
+
+
+@dataclass(frozen=True, slots=True)
+class Taught:
+    """The user's last word on a prompt; `ts` is seconds since 1970."""
+
+    prompt: str
+    tier: str
+    ladder: str
+    ts: float
+
+
+class TaughtExamples:
+    """An append-only file of taught prompts; `path` None is in memory.
+
+    Prompts are the same where they differ in nothing but the space around them. Thread-safe,
+    and several processes may share the file. Its methods raise RecordError where it cannot
+    be used.
+    """
+
+    def __init__(
+        self,
+        path: Path | None,
+        *,
+        clock: Callable[[], float] = time.time,
+        setting: str = SETTING,
+    ) -> None:
+        self._file = open_file(path, setting)
+        self._clock = clock
+
+    def teach(self, prompt: str, tier: str, ladder: Ladder) -> Example:
+        """Keep that the tier, named in any case, should answer prompts like this one.
+
+        PromptError for an empty prompt, SettingsError for a tier that the ladder does not have.
+        """
+        if not isinstance(prompt, str) or not prompt.strip():
+            raise PromptError("there is no prompt to teach: give its text.")
+        known = ladder.named(str(tier))
+        if known is None:
+            cure = did_you_mean(tier, ladder.names)
+            raise SettingsError(f"unknown tier {tier!r:.80} on ladder {ladder.name!r}: {cure}")
+        example = Example(sendable(prompt.strip()), known)
+        self._write(example.prompt, known, ladder.name)
+        return example
+
+    def forget(self, prompt: str) -> bool:
+        """Take back all that was taught of the prompt; False where there was nothing."""
+        asked = sendable(prompt.strip())
+        known = any(asked == one.prompt for one in self.all())
+        if known:
+            self._write(asked, None, "")
+        return known
+
+    def all(self) -> tuple[Taught, ...]:
+        """The last word on each prompt, in the order in which the prompts were last taught."""
+        return self._last_words(lambda _: True)
+
+    def examples(self, ladder: Ladder) -> tuple[Example, ...]:
+        """The last word on each prompt among those that fit the ladder."""
+        fitting = self._last_words(lambda tier: tier_of(tier, ladder) is not None)
+        return tuple(Example(one.prompt, one.tier) for one in fitting)
+
+    def close(self) -> None:
+        """Give the file back; a later use opens it again."""
+        self._file.close()
+
+    def _last_words(self, fits: Callable[[str], bool]) -> tuple[Taught, ...]:
+        words: dict[str, Taught] = {}
+        query = "SELECT prompt, tier, ladder, ts FROM taught ORDER BY id"
+        try:
+            rows = self._file.fetch(query)
+        except FAILURES as error:
+            raise self._file.record_error("cannot read the taught examples", error) from error
+        for prompt, tier, ladder, ts in rows:
+            if tier is None:
+                words.pop(prompt, None)
+            elif fits(tier):
+                words.pop(prompt, None)
+                words[prompt] = Taught(prompt, tier, ladder, ts)
+        return tuple(words.values())
+
+    def _write(self, prompt: str, tier: str | None, ladder: str) -> None:
+        row = (self._clock(), prompt, tier, ladder)
+        with self._file.using("cannot keep the taught example in") as connection:
+            connection.execute(
+                "INSERT INTO taught (ts, prompt, tier, ladder) VALUES (?, ?, ?, ?)", row
+            )
