@@ -146,11 +146,10 @@ class LiteLLM:
                     drop_params=True,
                 )
             except Exception as error:
-                if count == self._max_retries or not _may_pass(error):
+                wait = _wait(error, count)
+                if count == self._max_retries or wait is None:
                     raise
-                longest = min(_FIRST_WAIT_S * 2.0**count, _LONGEST_WAIT_S)
-                apart = random.uniform(0.75, 1)  # noqa: S311 - keeps threads apart, not a secret
-                time.sleep(_retry_after(error) or longest * apart)
+                time.sleep(wait)
         raise AssertionError("unreachable")
 
 
@@ -180,13 +179,17 @@ def _litellm() -> Any:
     """The package, imported without a network and told to be quiet."""
     with _importing:
         fresh = "litellm" not in sys.modules
+        added = {n: v for n, v in _WHILE_IMPORTED.items() if fresh and n not in os.environ}
+        os.environ.update(added)
         try:
-            with _environment(_WHILE_IMPORTED if fresh else {}):
-                import litellm
+            import litellm
         except ImportError as error:
             raise SettingsError(
                 f"LiteLLM is not installed ({error}): pip install 'nbroute[litellm]'"
             ) from None
+        finally:
+            for name in added:
+                os.environ.pop(name, None)
         litellm.suppress_debug_info = True
         # litellm looks at every attribute of a stream's empty events.
         warnings.filterwarnings("ignore", r"Accessing the 'model_\w+' attr", module="litellm")
@@ -197,35 +200,23 @@ def _litellm() -> Any:
         return litellm
 
 
-@contextlib.contextmanager
-def _environment(values: dict[str, str]) -> Iterator[None]:
-    """Set variables that are not set, and take them back."""
-    added = {name: value for name, value in values.items() if name not in os.environ}
-    os.environ.update(added)
-    try:
-        yield
-    finally:
-        for name in added:
-            os.environ.pop(name, None)
+def _wait(error: Exception, count: int) -> float | None:
+    """How many seconds to wait before call number `count` + 2; None where it would not help.
 
-
-def _may_pass(error: Exception) -> bool:
-    """Whether a second call may do better; a time-out is not worth it."""
-    status = getattr(error, "status_code", None)
-    if is_a(error, "APITimeoutError") or not isinstance(status, int):
-        return False
-    lasting = _NO_KEY.search(str(error)) or _UNREADABLE.search(str(error))
-    return (status == 429 or status >= 500) and not (lasting or _SURROGATE in str(error))
-
-
-def _retry_after(error: Exception) -> float | None:
-    """The seconds that the endpoint asks for; None where it does not, or for over a minute."""
-    headers = getattr(error, "litellm_response_headers", None) or {}
-    try:
-        seconds = float(headers.get("retry-after", 0))
-    except ValueError:
+    A time-out is not worth a second call. A Retry-After of over a minute is not kept.
+    """
+    status, words = getattr(error, "status_code", None), str(error)
+    may_pass = isinstance(status, int) and (status == 429 or status >= 500)
+    lasting = _NO_KEY.search(words) or _UNREADABLE.search(words) or _SURROGATE in words
+    if not may_pass or lasting or is_a(error, "APITimeoutError"):
         return None
-    return seconds if 0 < seconds <= _LONGEST_RETRY_AFTER_S else None
+    headers = getattr(error, "litellm_response_headers", None) or {}
+    with contextlib.suppress(ValueError):
+        seconds = float(headers.get("retry-after", 0))
+        if 0 < seconds <= _LONGEST_RETRY_AFTER_S:
+            return seconds
+    longest = min(_FIRST_WAIT_S * 2.0**count, _LONGEST_WAIT_S)
+    return longest * random.uniform(0.75, 1)  # noqa: S311 - it keeps threads apart, not a secret
 
 
 @contextlib.contextmanager

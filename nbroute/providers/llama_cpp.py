@@ -84,7 +84,26 @@ class LlamaCpp:
         `clock_ms` counts from when the model is loaded, so that the first answer's latency is
         the model's and not the disk's.
         """
-        client = self._client(request.model)
+        if not self._files:
+            raise SettingsError(
+                "there is no model file: get one with `nbroute pull`, or name one in NBROUTE_GGUF"
+            )
+        if request.model not in self._files:
+            raise UnknownModel(
+                f"no model file {request.model!r}: {did_you_mean(request.model, self._files)}"
+            )
+        server = _pool.take(
+            self, request.model, self._files[request.model], self.context, self._announce
+        )
+        fresh = OpenAICompatible(
+            self.name,
+            server.url,
+            server.key,
+            kind="local",
+            timeout_s=self.timeout_s,
+            max_retries=0,
+        )
+        client = self._clients.setdefault(server.url, fresh)
         began = time.perf_counter()
         try:
             for chunk in client.send(request):
@@ -111,25 +130,6 @@ class LlamaCpp:
         while self._clients:
             with contextlib.suppress(KeyError):
                 self._clients.popitem()[1].close()
-
-    def _client(self, model: str) -> OpenAICompatible:
-        """The client of the model's server, which is started where it does not run."""
-        if not self._files:
-            raise SettingsError(
-                "there is no model file: get one with `nbroute pull`, or name one in NBROUTE_GGUF"
-            )
-        if model not in self._files:
-            raise UnknownModel(f"no model file {model!r}: {did_you_mean(model, self._files)}")
-        server = _pool.take(self, model, self._files[model], self.context, self._announce)
-        fresh = OpenAICompatible(
-            self.name,
-            server.url,
-            server.key,
-            kind="local",
-            timeout_s=self.timeout_s,
-            max_retries=0,
-        )
-        return self._clients.setdefault(server.url, fresh)
 
 
 @dataclass(slots=True)
@@ -214,21 +214,7 @@ def _start(model: str, file: Path, context: int, announce: Announce) -> _Server:
             f"the local model needs llama.cpp ({error}): pip install 'nbroute[local]'"
         ) from None
     key = secrets.token_urlsafe(24)
-    announce(f"loading {model} ({megabytes(size_of(file))}) ...")
-    started = time.monotonic()
-    try:
-        handle = xllamacpp.Server(_parameters(xllamacpp.CommonParams(), model, file, context, key))
-    except RuntimeError:
-        raise SettingsError(
-            f"llama.cpp cannot load {str(file)!r}: the file is damaged or cut short (run "
-            "`nbroute pull` again), memory is short, or the model is newer than llama.cpp here "
-            "(pip install -U xllamacpp)"
-        ) from None
-    announce(f"{model} is ready after {time.monotonic() - started:.1f} s")
-    return _Server(handle, f"{handle.listening_address}/v1", key)
-
-
-def _parameters(params: Any, model: str, file: Path, context: int, key: str) -> Any:
+    params = xllamacpp.CommonParams()
     params.model.path = str(file)
     params.model_alias = {model}
     params.n_ctx, params.n_parallel = context * SLOTS, SLOTS
@@ -239,4 +225,15 @@ def _parameters(params: Any, model: str, file: Path, context: int, key: str) -> 
     params.offline, params.verbosity = True, 0
     for option, value in SAMPLING.items():
         setattr(params.sampling, option, value)
-    return params
+    announce(f"loading {model} ({megabytes(size_of(file))}) ...")
+    started = time.monotonic()
+    try:
+        handle = xllamacpp.Server(params)
+    except RuntimeError:
+        raise SettingsError(
+            f"llama.cpp cannot load {str(file)!r}: the file is damaged or cut short (run "
+            "`nbroute pull` again), memory is short, or the model is newer than llama.cpp here "
+            "(pip install -U xllamacpp)"
+        ) from None
+    announce(f"{model} is ready after {time.monotonic() - started:.1f} s")
+    return _Server(handle, f"{handle.listening_address}/v1", key)

@@ -72,7 +72,15 @@ def translated(call: Call) -> Iterator[None]:
     try:
         yield
     except (Exception, Overdue) as error:
-        found = error if isinstance(error, ProviderError) else _translation(error, call)
+        status = getattr(error, "status_code", None)
+        made = (make(error, call) for kinds, make in _BY_CLASS if is_a(error, *kinds))
+        found: ProviderError | None
+        if isinstance(error, ProviderError):
+            found = error
+        elif isinstance(status, int) and status >= _BAD_REQUEST:
+            found = of_status(status, getattr(error, "body", None), call)
+        else:
+            found = next(made, None)
         if found is None:
             raise
         words, key = str(found), call.api_key
@@ -115,14 +123,6 @@ def no_json(call: Call, text: str) -> BadReply:
         f"{call.host} answered with {what} in place of an answer: check base_url "
         f"{call.base_url!r}, and whether a proxy or a login page is in between"
     )
-
-
-def _translation(error: BaseException, call: Call) -> ProviderError | None:
-    status = getattr(error, "status_code", None)
-    if isinstance(status, int) and status >= _BAD_REQUEST:
-        return of_status(status, getattr(error, "body", None), call)
-    made = (make(error, call) for kinds, make in _BY_CLASS if is_a(error, *kinds))
-    return next(made, None)
 
 
 def of_status(status: int, body: object, call: Call) -> ProviderError:

@@ -80,7 +80,11 @@ class Quirks:
                 learnt = quirks_named(error, sent) - of_model - of_schema
                 if not learnt:
                     raise
-                if learnt <= _FORMATS and _is_of_this_schema(str(error)):
+                words = str(error)
+                if learnt <= _FORMATS and (
+                    _OF_THIS_SCHEMA.search(words) or not _NOT_TAKEN.search(words)
+                ):
+                    # Another schema (or prompt) may still be taken.
                     of_schema |= learnt
                 else:
                     of_model |= learnt
@@ -135,11 +139,6 @@ def quirks_named(error: Exception, sent: Mapping[str, Any]) -> frozenset[Quirk]:
         "no stream options": "stream_options" in words and "stream_options" in sent,
     }
     return frozenset(quirk for quirk in named if named[quirk] and _NOT_TAKEN.search(words))
-
-
-def _is_of_this_schema(words: str) -> bool:
-    """Whether another schema (or prompt) may still be taken."""
-    return bool(_OF_THIS_SCHEMA.search(words) or not _NOT_TAKEN.search(words))
 
 
 def _response_format(request: Request, quirks: frozenset[Quirk]) -> dict[str, Any] | None:

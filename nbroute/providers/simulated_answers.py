@@ -234,7 +234,15 @@ def code_answer(request: Request, skill: float) -> str | None:
     own = exercise["takes"] if exercise else ["*args"]
     name, takes = name or (exercise["names"][0] if exercise else "answer"), takes or own
     if exercise and len(takes) == len(own):
-        note, body = _solution(exercise, request, skill)
+        told = any(
+            m.role == "user" and _pattern("failed").search(m.content) for m in request.messages
+        )
+        if skill >= (_RIGHT_WHEN_TOLD_FROM if told else _RIGHT_FROM):
+            note, body = "an exercise that is kept for lessons", exercise["right"]
+        elif draw("stub", request.model, tuple(exercise["names"]), _prompt(request)) < _STUB_SHARE:
+            note, body = f"a skill of {skill:g} leaves it empty", "return None"
+        else:
+            note, body = f"a skill of {skill:g} puts a mistake in", exercise["wrong"]
         # One step binds all arguments to the exercise's own names, so that they may cross.
         bound = "" if takes == own else f"{', '.join(own)} = {', '.join(takes)}\n"
         body = bound + body.replace("{name}", name)
@@ -270,16 +278,6 @@ def _exercise(name: str | None, prompt: str) -> dict[str, Any] | None:
     fitting = [one for one in _data()["exercise"] if fits(one.get("only", ""))]
     named = [one for one in fitting if (name or "").lower() in one["names"]]
     return next(iter(named or [one for one in fitting if fits(one["told"])]), None)
-
-
-def _solution(exercise: dict[str, Any], request: Request, skill: float) -> tuple[str, str]:
-    """A note on the body that a model of this skill writes, and the body."""
-    told = any(m.role == "user" and _pattern("failed").search(m.content) for m in request.messages)
-    if skill >= (_RIGHT_WHEN_TOLD_FROM if told else _RIGHT_FROM):
-        return "an exercise that is kept for lessons", exercise["right"]
-    if draw("stub", request.model, tuple(exercise["names"]), _prompt(request)) < _STUB_SHARE:
-        return f"a skill of {skill:g} leaves it empty", "return None"
-    return f"a skill of {skill:g} puts a mistake in", exercise["wrong"]
 
 
 # JSON by a schema
