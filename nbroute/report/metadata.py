@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from nbroute.types import Attempt, RouteResult, Rung
+from nbroute.types import RouteResult
 
 SCHEMA = 1
 #: What a record has of each attempt.
@@ -49,20 +49,19 @@ def record(result: RouteResult) -> dict[str, Any]:
         "cached": result.cached,
         "passed": result.passed,
         "thread": answer.thread,
-        "rungs": [_rung(rung) for rung in result.rungs],
-        "attempts": [_attempt(attempt) for attempt in result.attempts],
-    }
-
-
-def _rung(rung: Rung) -> dict[str, Any]:
-    """A rung's verdict, without its reason: that may quote the answer."""
-    failed = rung.failed
-    return {"tier": rung.tier, "passed": failed is None, "check": failed.check if failed else None}
-
-
-def _attempt(attempt: Attempt) -> dict[str, Any]:
-    return {name: getattr(attempt, name) for name in _FIELDS} | {
-        "cost_usd": _number(attempt.cost_usd)
+        # A verdict's reason may quote the answer.
+        "rungs": [
+            {
+                "tier": rung.tier,
+                "passed": rung.failed is None,
+                "check": rung.failed.check if rung.failed else None,
+            }
+            for rung in result.rungs
+        ],
+        "attempts": [
+            {name: getattr(one, name) for name in _FIELDS} | {"cost_usd": _number(one.cost_usd)}
+            for one in result.attempts
+        ],
     }
 
 

@@ -102,6 +102,7 @@ class Report(Metrics):
 
 
 def _rows(report: Metrics, by: str) -> list[dict[str, Any]]:
+    """A sum of which nothing is known is NaN."""
     if by == "status":
         return [{"status": status, "calls": n} for status, n in report.statuses.items()]
     groups: dict[str, Mapping[Any, Spend]] = {
@@ -121,21 +122,13 @@ def _rows(report: Metrics, by: str) -> list[dict[str, Any]]:
             row |= {"results": report.answered.get(key, 0)}
             row |= {"share": report.tier_share.get(key, math.nan)}
             row |= dict(zip(_TIMES, times, strict=True))
-        rows.append(row | _amounts(spend))
+        usd, equivalent = float(spend.usd), float(spend.equivalent_usd)
+        unbilled = spend.unknown_unbilled
+        row |= {"calls": spend.calls, "cached_calls": spend.cached_calls}
+        row |= {"usd": math.nan if not usd and spend.unknown_calls > unbilled else usd}
+        row |= {"equivalent_usd": math.nan if not equivalent and unbilled else equivalent}
+        rows.append(row | {"unknown_calls": spend.unknown_calls})
     return rows
-
-
-def _amounts(spend: Spend) -> dict[str, Any]:
-    """The parts of the spend; a sum of which nothing is known is NaN."""
-    usd, equivalent = float(spend.usd), float(spend.equivalent_usd)
-    unbilled = spend.unknown_unbilled
-    return {
-        "calls": spend.calls,
-        "cached_calls": spend.cached_calls,
-        "usd": math.nan if not usd and spend.unknown_calls > unbilled else usd,
-        "equivalent_usd": math.nan if not equivalent and unbilled else equivalent,
-        "unknown_calls": spend.unknown_calls,
-    }
 
 
 def summarise(
@@ -153,7 +146,8 @@ def summarise(
     tokens.
     """
     tally = _Tally(tiers[0] if tiers else "")
-    tally.add(rows)
+    for row in map(_light, rows):
+        tally.add(row)
     groups = {_Group(*key): sums for key, sums in tally.sums.items()}
     last = tally.last().values()
     stands = Counter(answer.tier for answer in tally.answers.values())
@@ -222,35 +216,16 @@ class _Tally:
     low: set[str] = field(default_factory=set)
     climbed: set[str] = field(default_factory=set)
 
-    def add(self, rows: Iterable[ReportRow | Attempt | Mapping[str, Any]]) -> None:
-        for row in map(_light, rows):
-            self.statuses[row.status] += 1
-            if row.comparison is not None:
-                self._add_compared(row)
-                continue
-            self._add_cost(row, "unused" if row.status == "unused" else row.purpose)
-            self._add_root(row)
-            if row.purpose == "answer":
-                self._add_answer(row)
-
-    def last(self) -> dict[str, ReportRow]:
-        """The answer that stands at the end of each chain, by the chain's first result."""
-        last: dict[str, ReportRow] = {}
-        for result, answer in self.answers.items():
-            _keep_better(last, self.roots[result], answer)
-        return last
-
-    def _add_compared(self, row: ReportRow) -> None:
-        """A call that cost money and took its time, and belongs to no result that was routed."""
-        answer = row.purpose == "answer"
-        self._add_cost(row, "compared" if answer else row.purpose)
-        if answer and row.status not in ("error", "running"):
-            self._add_latency(row)
-
-    def _add_cost(self, row: ReportRow, use: str) -> None:
+    def add(self, row: ReportRow) -> None:
+        compared, answer = row.comparison is not None, row.purpose == "answer"
+        use = row.purpose
+        if compared and answer:
+            use = "compared"
+        elif row.status == "unused" and not compared:
+            use = "unused"
+        self.statuses[row.status] += 1
         day = int(row.ts // _DAY_S)
-        key = (row.feature or "", day, row.tier, row.model, use, row.cost_source)
-        sums = self.sums[key]
+        sums = self.sums[row.feature or "", day, row.tier, row.model, use, row.cost_source]
         sums.calls += 1
         if row.cached:
             sums.cached += 1
@@ -258,28 +233,33 @@ class _Tally:
             sums.unknown += 1
         else:
             sums.usd += float(row.cost_usd)
-
-    def _add_root(self, row: ReportRow) -> None:
-        if row.result not in self.roots:
+        if not compared and row.result not in self.roots:
             parent = row.parent
             self.roots[row.result] = self.roots.get(parent, parent) if parent else row.result
+        if answer:
+            self._add_answer(row, compared=compared)
 
-    def _add_answer(self, row: ReportRow) -> None:
+    def _add_answer(self, row: ReportRow, *, compared: bool) -> None:
+        """What was compared took its time, and belongs to no result that was routed."""
+        ended = row.status not in ("error", "running")
+        if ended and not row.cached and row.status != "interrupted":
+            self.latencies[row.tier].append(row.latency_ms)
+        if compared:
+            return
         root = self.roots[row.result]
         if row.escalated:
             self.climbed.add(root)
-        if row.status in ("error", "running"):
-            return
-        self._add_latency(row)
-        if row.status == "unused":
-            return
-        if row.tier == self.lowest:
-            self.low.add(root)
-        _keep_better(self.answers, row.result, row)
+        if ended and row.status != "unused":
+            if row.tier == self.lowest:
+                self.low.add(root)
+            _keep_better(self.answers, row.result, row)
 
-    def _add_latency(self, row: ReportRow) -> None:
-        if not row.cached and row.status != "interrupted":
-            self.latencies[row.tier].append(row.latency_ms)
+    def last(self) -> dict[str, ReportRow]:
+        """The answer that stands at the end of each chain, by the chain's first result."""
+        last: dict[str, ReportRow] = {}
+        for result, answer in self.answers.items():
+            _keep_better(last, self.roots[result], answer)
+        return last
 
 
 _attributes = attrgetter(*ReportRow._fields)

@@ -10,7 +10,7 @@ from nbroute.report.metrics import LOWEST_SHARE, Spend
 from nbroute.report.table import counted, text_table
 
 if TYPE_CHECKING:
-    from nbroute.report.metrics import Latency, Metrics, Saving
+    from nbroute.report.metrics import Latency, Metrics
 
 #: A line, or the rows of a table.
 Block = str | Sequence[tuple[str, ...]]
@@ -45,42 +45,48 @@ def blocks_of(report: Metrics) -> Iterator[Block]:
     if not report.calls:
         yield "no calls recorded yet"
         return
-    yield _counts(report)
+    parts = [f"{counted(report.results, 'result')} from {counted(report.calls, 'call')}"]
+    parts += [f"{report.cache_hits} cached"] if report.cache_hits else []
+    found = report.statuses
+    parts += [f"{found[name]} {word}" for name, word in _STATUSES.items() if name in found]
+    yield ", ".join(parts)
     yield f"spent: {report.spend}"
     for use, told in _USES.items():
         if use in report.by_use:
             yield f"  of which {told}: {report.by_use[use]}"
     yield from _savings(report)
     yield ""
-    yield from _tier_table(report)
-    yield from _judged(report)
-    yield from _spend_table("model", report.by_model)
+    yield from _tiers(report)
+    yield from _spends("model", report.by_model)
     if set(report.by_feature) != {""}:
-        yield from _spend_table("feature", report.by_feature)
-        days = {f"{feature or '(none)'} {day}": s for (feature, day), s in _latest_days(report)}
-        yield from _spend_table("feature and day (UTC)", days)
+        yield from _spends("feature", report.by_feature)
+        latest = sorted({day for _, day in report.by_feature_day})[-_SHOWN_DAYS:]
+        days = {
+            f"{feature or '(none)'} {day}": spend
+            for (feature, day), spend in report.by_feature_day.items()
+            if day in latest
+        }
+        yield from _spends("feature and day (UTC)", days)
     if len(report.by_day) > 1:
-        yield from _daily_table(report)
-
-
-def _counts(report: Metrics) -> str:
-    parts = [f"{counted(report.results, 'result')} from {counted(report.calls, 'call')}"]
-    parts += [f"{report.cache_hits} cached"] if report.cache_hits else []
-    found = report.statuses
-    parts += [f"{found[name]} {word}" for name, word in _STATUSES.items() if name in found]
-    return ", ".join(parts)
+        yield from _days(report)
 
 
 def _savings(report: Metrics) -> Iterator[str]:
-    against = f"than all on {report.baseline}"
-    sides = [
-        ("saving", report.saving),
-        ("saving in money that was not billed", report.equivalent_saving),
-    ]
-    told = [(name, s) for name, s in sides if s.baseline_usd or s.spent_usd or s.unknown_calls]
-    for name, saving in told or sides[:1]:
-        yield f"{name}: {_saved(saving, against)}"
-    if report.price is not None and (told or report.results):
+    """Real money and what was not billed, each with its own saving."""
+    sides = {
+        "saving": report.saving,
+        "saving in money that was not billed": report.equivalent_saving,
+    }
+    known = {k: s for k, s in sides.items() if s.baseline_usd or s.spent_usd or s.unknown_calls}
+    for name, saving in (known or {"saving": report.saving}).items():
+        if saving.baseline_usd is None:
+            told = f"unknown: no price to compare with (all on {report.baseline})"
+        elif saving.usd is None:
+            told = f"unknown: {counted(saving.unknown_calls, 'call')} of unknown cost"
+        else:
+            told = f"{saving.told} than all on {report.baseline} (estimate, net)"
+        yield f"{name}: {told}"
+    if report.price is not None and (known or report.results):
         yield f"  {priced(report)}"
 
 
@@ -94,15 +100,8 @@ def priced(report: Metrics) -> str:
     return f"{which} is priced on the recorded tokens: {per_million}"
 
 
-def _saved(saving: Saving, against: str) -> str:
-    if saving.baseline_usd is None:
-        return f"unknown: no price to compare with ({against.removeprefix('than ')})"
-    if saving.usd is None:
-        return f"unknown: {counted(saving.unknown_calls, 'call')} of unknown cost"
-    return f"{saving.told} {against} (estimate, net)"
-
-
-def _tier_table(report: Metrics) -> Iterator[Block]:
+def _tiers(report: Metrics) -> Iterator[Block]:
+    """The table, and what the articles say of the lowest tier."""
     rows = [("tier", "results", "share", "calls", "spend", "not billed", "p50", "p95")]
     shares = report.tier_share
     for tier, spend in report.by_tier.items():
@@ -115,9 +114,6 @@ def _tier_table(report: Metrics) -> Iterator[Block]:
         times = _times(report.overall_latency)
         rows.append(("together", results, "", str(total.calls), *_money(total), *times))
     yield rows
-
-
-def _judged(report: Metrics) -> Iterator[str]:
     lowest = report.tiers[0] if report.tiers else ""
     if lowest in report.tier_share:
         usual = f"over {LOWEST_SHARE:.0%} is usual for support and Q&A"
@@ -127,36 +123,26 @@ def _judged(report: Metrics) -> Iterator[str]:
         yield f"{lowest} escalates {rate:.0%} of what it answers: {verdict}"
 
 
-def _spend_table(name: str, groups: Mapping[str, Spend]) -> Iterator[Block]:
+def _spends(name: str, groups: Mapping[str, Spend]) -> Iterator[Block]:
     rows = [(name, "calls", "spend", "not billed")]
     rows += [(key or "(none)", str(s.calls), *_money(s)) for key, s in groups.items()]
     yield ""
     yield rows
 
 
-def _daily_table(report: Metrics) -> Iterator[Block]:
-    """The third article's daily report, a line a day."""
+def _days(report: Metrics) -> Iterator[Block]:
+    """The third article's daily report, a line a day; both kinds of money in a tier's cell."""
     rows = [("day (UTC)", "calls", "cached", "spend", "not billed", *report.by_tier)]
     for day in sorted(report.by_day)[-_SHOWN_DAYS:]:
-        spend = report.by_day[day]
-        tiers = (report.by_day_tier.get((day, tier), Spend()) for tier in report.by_tier)
-        amounts = (_either(one) for one in tiers)
+        spend, amounts = report.by_day[day], []
+        for tier in report.by_tier:
+            real, equivalent = _money(report.by_day_tier.get((day, tier), Spend()))
+            unbilled = f"{equivalent} not billed" if equivalent != "$0" else ""
+            both = [real] if real != "$0" or not unbilled else []
+            amounts.append(" and ".join([*both, *([unbilled] if unbilled else [])]))
         rows.append((day, str(spend.calls), str(spend.cached_calls), *_money(spend), *amounts))
     yield ""
     yield rows
-
-
-def _latest_days(report: Metrics) -> list[tuple[tuple[str, str], Spend]]:
-    days = sorted({day for _, day in report.by_feature_day})[-_SHOWN_DAYS:]
-    return [(key, spend) for key, spend in report.by_feature_day.items() if key[1] in days]
-
-
-def _either(spend: Spend) -> str:
-    """Both kinds of money in one cell, told apart."""
-    real, equivalent = _money(spend)
-    if equivalent == "$0":
-        return real
-    return f"{real} and {equivalent} not billed" if real != "$0" else f"{equivalent} not billed"
 
 
 def _money(spend: Spend) -> tuple[str, str]:
