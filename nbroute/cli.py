@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
 
-from nbroute.audit import Audit, Line, audit
+from nbroute.audit import Audit, audit
 from nbroute.errors import NbrouteError, SettingsError
 from nbroute.pricing import describe, format_usd, read_usd
 from nbroute.report import Spend
@@ -344,52 +344,50 @@ def _audit(options: argparse.Namespace) -> int:
     found = audit(options.paths)
     groups = [options.by] if options.by else _GROUPS
     if options.json:
-        print(json.dumps(_structured(found, groups), indent=2))
+        everything = {
+            "schema": 1,
+            "notebooks": list(found.notebooks),
+            "answers": found.answers,
+            "total": found.total.row,
+            "by": {group: found.rows(group) for group in groups},
+            "repeated": [{"result": result, **place._asdict()} for result, place in found.repeated],
+            "skipped": [{**place._asdict(), "why": why} for place, why in found.skipped],
+            "unread": list(found.unread),
+        }
+        print(json.dumps(everything, indent=2))
     elif options.csv:
-        writer = csv.DictWriter(sys.stdout, found.columns(options.by), lineterminator="\n")
-        writer.writeheader()
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(found.columns(options.by))
         for row in found.rows(options.by):
-            writer.writerow({name: _harmless(value) for name, value in row.items()})
+            writer.writerow(
+                f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
+                for cell in row.values()
+            )
     else:
         tables = [line for group in groups for line in _group_table(found, group)]
         print("\n".join([*tables, *_summary(found)]))
-    for warning in _warnings(found):
-        _say(one_line(warning))
-    spend, most = found.spend, options.max_usd
-    if most is not None and spend.unknown_calls:
-        _say(f"{counted(spend.unknown_calls, 'call')} of unknown cost: not in the sum")
-    if most is not None and spend.usd > most:
-        _say(f"{format_usd(spend.usd)} spent, more than --max-usd {format_usd(most)}")
-        return _OVER_BUDGET
-    return 1 if found.unread else 0
+    return _warn(found, options.max_usd)
 
 
-def _structured(found: Audit, groups: Sequence[str]) -> dict[str, Any]:
-    return {
-        "schema": 1,
-        "notebooks": list(found.notebooks),
-        "answers": found.answers,
-        "total": found.total.row,
-        "by": {group: found.rows(group) for group in groups},
-        "repeated": [{"result": result, **place._asdict()} for result, place in found.repeated],
-        "skipped": [{**place._asdict(), "why": why} for place, why in found.skipped],
-        "unread": list(found.unread),
-    }
-
-
-def _harmless(value: Any) -> Any:
-    """The value for a spreadsheet, which must not take a model's name for a formula."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
-
-
-def _warnings(found: Audit) -> Iterator[str]:
-    yield from found.unread
+def _warn(found: Audit, most: Decimal | None) -> int:
+    """Say what was not read or counted, and what was overspent; the exit code."""
+    warnings = list(found.unread)
     if not found.notebooks and not found.unread:
-        yield "no notebook found"
-    for skipped in found.skipped[:_MOST_WARNINGS]:
-        yield f"{skipped.place}: a record is not counted: {skipped.why}"
+        warnings.append("no notebook found")
+    for place, why in found.skipped[:_MOST_WARNINGS]:
+        warnings += [f"{place}: a record is not counted: {why}"]
     if (more := len(found.skipped) - _MOST_WARNINGS) > 0:
-        yield f"{more:,} more records are not counted"
+        warnings.append(f"{more:,} more records are not counted")
+    spend = found.spend
+    if most is not None and spend.unknown_calls:
+        warnings.append(f"{counted(spend.unknown_calls, 'call')} of unknown cost: not in the sum")
+    over = most is not None and spend.usd > most
+    if over:
+        spent, limit = format_usd(spend.usd), format_usd(most)
+        warnings.append(f"{spent} spent, more than --max-usd {limit}")
+    for warning in warnings:
+        _say(one_line(warning))
+    return _OVER_BUDGET if over else int(bool(found.unread))
 
 
 def _group_table(found: Audit, group: str) -> list[str]:
@@ -397,25 +395,19 @@ def _group_table(found: Audit, group: str) -> list[str]:
     heads = [group, "calls", "cached", "tokens in", "tokens out", "spent", "equivalent", "unknown"]
     rows = [heads]
     for line in (*found.by(group), found.total):
+        name, *cell = line.key.values() or ("total",)
+        number = f", cell {cell[0]}" if cell else ""
+        rest = f"{number} [{cell[1]}]" if cell and cell[1] is not None else number
+        path = one_line(str(name))
+        while columns(path) + len(rest) > _NAME_WIDTH:  # the end tells one path from another
+            path = f"…{path[2:]}"
         spend = line.spend
         counts = [f"{count:,}" for count in (spend.calls, spend.cached_calls, *line.tokens)]
         amounts = [format_usd(spend.usd), format_usd(spend.equivalent_usd)]
-        rows.append([_name(line), *counts, *amounts, f"{spend.unknown_calls:,}"])
-    rows[-1][0] = "total"
+        rows.append([path + rest or "(none)", *counts, *amounts, f"{spend.unknown_calls:,}"])
     head, *lines, total = text_table(rows, "<>")
     rule = "-" * columns(head)
     return [head, rule, *lines, rule, total, ""] if lines else []
-
-
-def _name(line: Line) -> str:
-    """The line's name; of a long path the end, which tells one notebook from another."""
-    first, *cell = line.key.values() or ("",)
-    number = "" if not cell else f", cell {cell[0]}"
-    count = "" if not cell or cell[1] is None else f" [{cell[1]}]"
-    path, rest = one_line(str(first)), number + count
-    while columns(path) + len(rest) > _NAME_WIDTH:
-        path = f"…{path[2:]}"
-    return (path + rest) or "(none)"
 
 
 def _summary(found: Audit) -> Iterator[str]:
