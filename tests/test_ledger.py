@@ -337,6 +337,25 @@ def test_a_closed_ledger_opens_again_when_it_is_used(ledger, path):
     assert ["a1", "a2"] == stored(path)
 
 
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="looks at the open files")
+def test_a_ledger_that_is_closed_or_only_dropped_leaves_no_file_open(path):
+    def opened():
+        links = [one for one in Path("/proc/self/fd").iterdir() if one.is_symlink()]
+        return [one for one in links if str(one.readlink()).startswith(str(path))]
+
+    ledger = SqliteLedger(path)
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(ledger.append, [attempt(f"a{number}") for number in range(10)]))
+    assert opened()
+
+    ledger.close()
+    assert not opened()
+    ledger.append(attempt("last"))
+    assert opened()
+    del ledger
+    assert not opened()
+
+
 def test_a_file_deleted_under_a_running_kernel_is_made_anew(ledger, path):
     ledger.append(attempt())
     for file in path.parent.iterdir():

@@ -251,6 +251,15 @@ class Delegating:
         return getattr(self._kept, name)
 
 
+class Older(Delegating):
+    """One of before `frame` and `version` were in the Protocol."""
+
+    def __getattr__(self, name):
+        if name in ("frame", "version"):
+            raise AttributeError(name)
+        return super().__getattr__(name)
+
+
 def test_a_ledger_that_meets_the_protocol_serves_every_table(shell):
     router = shell.find_line_magic("route").__self__.desk.router
     router.parts = replace(router.parts, ledger=Delegating(router.ledger))
@@ -260,3 +269,16 @@ def test_a_ledger_that_meets_the_protocol_serves_every_table(shell):
     for command in ("log", "spend", "report text", "labels", "tiers"):
         _, done = run(shell, f"%route {command}")
         assert done.success, (command, done.error_in_exec)
+
+
+def test_the_log_of_a_ledger_without_frames_is_made_of_its_rows(shell):
+    router = shell.find_line_magic("route").__self__.desk.router
+    whole = router.ledger
+    router.parts = replace(router.parts, ledger=Older(whole))
+    assert run(shell, "%route log")[1].result.empty
+    run(shell, "%%route\nhello")
+
+    log = run(shell, "%route log")[1].result
+
+    assert whole.frame()["time"].equals(log["time"])
+    assert ["SIMPLE"] == list(log["tier"])

@@ -40,7 +40,15 @@ def spend(desk: Desk, rest: str) -> tables.Table:
 
 def log(desk: Desk, _rest: str) -> Any:
     """The session's attempts as a DataFrame."""
-    return desk.router.ledger.frame(session=desk.router.session)[LOG_COLUMNS]
+    ledger, session = desk.router.ledger, desk.router.session
+    if hasattr(ledger, "frame"):
+        return ledger.frame(session=session)[LOG_COLUMNS]
+    import pandas as pd  # a ledger of a user's own may have no `frame`
+
+    frame = pd.DataFrame(ledger.rows(session=session))
+    if "ts" in frame:
+        frame["time"] = pd.to_datetime(frame["ts"], unit="s", utc=True)
+    return frame.reindex(columns=LOG_COLUMNS)
 
 
 def why(desk: Desk, _rest: str) -> tables.Table:
