@@ -16,7 +16,8 @@ import pytest
 
 from nbroute import sandbox
 from nbroute.errors import SettingsError
-from nbroute.sandbox import Limits, assertions_of, code_of, process, run_tests
+from nbroute.sandbox import Limits, assertions_of, code_of, run_tests
+from nbroute.sandbox.runner import run_bounded
 from nbroute.types import Reply, Usage
 
 GOOD = "def add(a, b):\n    return a + b\n"
@@ -644,7 +645,7 @@ def test_grandchildren_are_ended_with_the_process(tmp_path):
     )
     command = [sys.executable, str(script)]
 
-    ended = process.run(command, b"", b"token", folder=tmp_path, seconds=60, most=100)
+    ended = run_bounded(command, b"", b"token", folder=tmp_path, seconds=60, most=100)
 
     assert (True, 0) == (ended.in_time, ended.status)
     pid = int((tmp_path / "pid").read_text())
