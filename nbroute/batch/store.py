@@ -19,7 +19,14 @@ from typing import TYPE_CHECKING, Any, overload
 from nbroute.batch.rows import FIELDS, KINDS, Row, as_row, as_values
 from nbroute.errors import SettingsError
 from nbroute.report import Spend
-from nbroute.storage.database import SQL_TYPES, Migration, SqliteFile, encodable, typed_frame
+from nbroute.storage.database import (
+    SQL_TYPES,
+    Migration,
+    SqliteFile,
+    encodable,
+    insert,
+    typed_frame,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,8 +41,8 @@ _NAMES = ", ".join(FIELDS)
 _SPEND = """SELECT cost_source, total(CASE WHEN cached THEN 0 ELSE cost_usd END),
     total(result <> '' OR cost_usd IS NULL), total(cached),
     total(cost_usd IS NULL AND NOT cached) FROM rows WHERE place < ? GROUP BY 1"""
-#: Rows in a page that is read, in a statement that writes, in a row group of a Parquet file.
-_PAGE, _AT_ONCE, _ROW_GROUP = 500, 100, 10_000
+#: Rows in a page that is read, in a row group of a Parquet file.
+_PAGE, _ROW_GROUP = 500, 10_000
 
 _NOT_WRITTEN = (".csv", ".tsv", ".json", ".jsonl", ".txt", ".xlsx", ".pkl", ".feather")
 #: Under this name a Parquet file's own metadata says what the batch was made with.
@@ -167,19 +174,10 @@ class Store:
         return bool(found) and found[0][0] in (prompt, encodable(prompt))
 
     def _write(self, rows: Iterable[Sequence[Any]], about: Sequence[tuple[str, str]] = ()) -> None:
-        """In one transaction, and many rows in a statement: each costs other threads a turn."""
-        left = iter(rows)
-        marks = f"({', '.join('?' * len(FIELDS))})"
         with self._using() as connection:
             connection.execute("BEGIN")
-            while part := list(itertools.islice(left, _AT_ONCE)):
-                statement = f"INSERT OR REPLACE INTO rows VALUES {', '.join([marks] * len(part))}"  # noqa: S608 - as above
-                values = list(itertools.chain.from_iterable(part))
-                try:
-                    connection.execute(statement, values)
-                except UnicodeEncodeError:
-                    connection.execute(statement, list(map(encodable, values)))
-            connection.executemany("INSERT OR REPLACE INTO about VALUES (?, ?)", about)
+            insert(connection, "INSERT OR REPLACE INTO rows", rows)
+            insert(connection, "INSERT OR REPLACE INTO about", about)
             connection.execute("COMMIT")
 
     def _journal(self, mode: str) -> None:

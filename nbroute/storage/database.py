@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import sqlite3
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,8 @@ Migration = Callable[[sqlite3.Connection], None]
 
 #: What a file that cannot be used raises; `SqliteFile.record_error` turns it into a line.
 FAILURES = (sqlite3.Error, OSError, OverflowError)
-
+#: Rows in a statement; SQLite takes 32,766 values.
+_AT_ONCE = 100
 
 _FRAME_TYPES = {"float": "float64", "Decimal": "float64", "int": "int64", "bool": "bool"}
 #: The kinds of a dataclass's fields as SQLite's types; all others are TEXT.
@@ -144,24 +146,21 @@ class SqliteFile:
         self._opened.append((os.getpid(), connection))
         self._openings += 1
         try:
-            self._prepare(connection)
+            for pragma in self._pragmas:
+                # Busy while another process switches the journal, or not to be had on this file
+                # system: the file is as safe without, only slower.
+                with contextlib.suppress(sqlite3.OperationalError):
+                    connection.execute(f"PRAGMA {pragma}")
+            if self._pending(connection):
+                connection.execute("BEGIN IMMEDIATE")
+                for migration in self._pending(connection):
+                    migration(connection)
+                    connection.execute("INSERT INTO migrations VALUES (?)", (migration.__name__,))
+                connection.execute("COMMIT")
         except BaseException:
             self.close()
             raise
         return connection
-
-    def _prepare(self, connection: sqlite3.Connection) -> None:
-        for pragma in self._pragmas:
-            # Busy while another process switches the journal, or not to be had on this file
-            # system: the file is as safe without, only slower.
-            with contextlib.suppress(sqlite3.OperationalError):
-                connection.execute(f"PRAGMA {pragma}")
-        if self._pending(connection):
-            connection.execute("BEGIN IMMEDIATE")
-            for migration in self._pending(connection):
-                migration(connection)
-                connection.execute("INSERT INTO migrations VALUES (?)", (migration.__name__,))
-            connection.execute("COMMIT")
 
     def _pending(self, connection: sqlite3.Connection) -> list[Migration]:
         connection.execute("CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY)")
@@ -174,6 +173,22 @@ class SqliteFile:
 def encodable(value: Any) -> Any:
     """The value as it can be stored: half a surrogate pair, out of a cut stream, has no bytes."""
     return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
+
+
+def insert(connection: sqlite3.Connection, into: str, rows: Iterable[Sequence[Any]]) -> None:
+    """Write the rows, many in a statement: each costs the other threads of a process a turn.
+
+    `into` is the statement up to its values.
+    """
+    left = iter(rows)
+    while part := list(itertools.islice(left, _AT_ONCE)):
+        marks = f"({', '.join('?' * len(part[0]))})"
+        statement = f"{into} VALUES {', '.join([marks] * len(part))}"
+        values = list(itertools.chain.from_iterable(part))
+        try:
+            connection.execute(statement, values)
+        except UnicodeEncodeError:
+            connection.execute(statement, list(map(encodable, values)))
 
 
 def typed_frame(rows: Sequence[tuple[Any, ...]], kinds: Mapping[str, str]) -> pd.DataFrame:

@@ -7,6 +7,7 @@ its last row counts. A kernel that is killed loses nothing that was written.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import logging
 import os
@@ -24,7 +25,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self, overload
 
 from nbroute.errors import RecordError, SettingsError, did_you_mean
 from nbroute.report import ReportRow, Spend
-from nbroute.storage.database import FAILURES, SqliteFile, encodable, typed_frame
+from nbroute.storage.database import FAILURES, SqliteFile, insert, typed_frame
 from nbroute.storage.schema import (
     COUNTED,
     DAY,
@@ -45,12 +46,9 @@ __all__ = ["SqliteLedger"]
 _log = logging.getLogger("nbroute")
 
 _NAMES = ", ".join(FIELDS)
-_INSERT = f"INSERT INTO attempts ({_NAMES}) VALUES ({', '.join('?' * len(FIELDS))})"  # noqa: S608 - names of our own
-_MORE = f", ({', '.join('?' * len(FIELDS))})"
 _LABEL_NAMES = ", ".join(LABEL_FIELDS)
-_INSERT_LABEL = f"INSERT INTO labels ({_LABEL_NAMES}) VALUES ({', '.join('?' * len(LABEL_FIELDS))})"  # noqa: S608 - as above
-#: Rows in a statement; SQLite takes 32,766 values.
-_AT_ONCE = 100
+_INTO_ATTEMPTS = f"INSERT INTO attempts ({_NAMES})"
+_INTO_LABELS = f"INSERT INTO labels ({_LABEL_NAMES})"
 _MONEY = tuple(i for i, name in enumerate(FIELDS) if KINDS[name] == "Decimal")
 _PRIVATE = tuple(FIELDS.index(name) for name in ("prompt", "text"))
 _values = attrgetter(*FIELDS)
@@ -166,7 +164,14 @@ class SqliteLedger:
     def rows(self, *, session: str | None = None) -> list[Mapping[str, Any]]:
         """One mapping an attempt, oldest first, with the fields of `Attempt`; money is Decimal."""
         found = self._read(_NAMES, session=session)
-        return [_as_mapping(row) for row in sorted(found, key=itemgetter(FIELDS.index("ts")))]
+        found.sort(key=itemgetter(FIELDS.index("ts")))
+        rows = [dict(zip(FIELDS, row, strict=True)) for row in found]
+        for row, (name, kind) in itertools.product(rows, KINDS.items()):
+            if kind == "bool":
+                row[name] = bool(row[name])
+            elif kind == "Decimal" and row[name] is not None:
+                row[name] = Decimal(repr(row[name]))
+        return [*rows]
 
     def report_rows(self, *, session: str | None = None) -> list[ReportRow]:
         """What `nbroute.report.summarise` needs of each attempt, oldest first."""
@@ -216,14 +221,14 @@ class SqliteLedger:
 
         Its prompt is written with or without `store_text`, as a classifier learns from it.
         """
-        values = [encodable(value) for value in astuple(label)]
+        rows = [astuple(label)]
         with self._lock:
             try:
                 with self._transaction() as connection:
-                    connection.execute(_INSERT_LABEL, values)
+                    insert(connection, _INTO_LABELS, rows)
             except FAILURES as error:
                 with self._kept.connection() as kept:
-                    kept.execute(_INSERT_LABEL, values)
+                    insert(kept, _INTO_LABELS, rows)
                 raise self._file.record_error(
                     "the label could not be recorded in", error, _KEPT
                 ) from error
@@ -273,10 +278,10 @@ class SqliteLedger:
         with self._lock:
             try:
                 with self._file.connection() if alone else self._transaction() as connection:
-                    _insert(connection, rows)
+                    insert(connection, _INTO_ATTEMPTS, rows)
             except FAILURES as error:
                 with self._kept.connection() as kept:
-                    _insert(kept, rows)
+                    insert(kept, _INTO_ATTEMPTS, rows)
                 what = "the call" if len(rows) == 1 else "the calls"
                 raise self._file.record_error(
                     f"{what} could not be recorded in", error, _KEPT
@@ -285,17 +290,23 @@ class SqliteLedger:
 
     def _reserve(self, attempt: Attempt, caps: Sequence[Cap]) -> Refusal | None:
         row = as_row(attempt, store_text=self._store_text)
+        money = Term(f"{EQUIVALENT} = ?", _is_equivalent(attempt))
+
+        def used(cap: Cap) -> int:
+            terms = (Term(_SCOPES[cap.scope], cap.key), money)
+            return sum(part for (part,) in self._read(_SUM, "", terms=terms, asks=attempt.session))
+
         with self._lock:
             try:
                 with self._transaction() as connection:
                     refused = _refusal_by_totals(connection, attempt, caps, self._stale_after_s)
                     if refused is None:
-                        _insert(connection, [row])
+                        insert(connection, _INTO_ATTEMPTS, [row])
             except FAILURES:
-                refused = _refusal(attempt, caps, lambda cap: self._used(cap, attempt))
+                refused = _refusal(attempt, caps, used)
                 if refused is None:
                     with self._kept.connection() as kept:
-                        _insert(kept, [row])
+                        insert(kept, _INTO_ATTEMPTS, [row])
                 return refused
             self._written.add(attempt.session)
             return refused
@@ -306,19 +317,13 @@ class SqliteLedger:
         with self._file.connection() as connection:
             connection.execute("BEGIN IMMEDIATE")
             if self._kept.exists:
-                _insert(connection, self._kept.fetch(f"SELECT {_NAMES} FROM attempts"))  # noqa: S608 - as above
+                attempts = self._kept.fetch(f"SELECT {_NAMES} FROM attempts")  # noqa: S608 - names of our own
+                insert(connection, _INTO_ATTEMPTS, attempts)
                 labels = self._kept.fetch(f"SELECT {_LABEL_NAMES} FROM labels")  # noqa: S608 - as above
-                connection.executemany(_INSERT_LABEL, labels)
+                insert(connection, _INTO_LABELS, labels)
             yield connection
             connection.execute("COMMIT")
             self._kept.close()
-
-    def _used(self, cap: Cap, attempt: Attempt) -> int:
-        """Picodollars of the cap that are used, by the rows themselves."""
-        money = Term(f"{EQUIVALENT} = ?", _is_equivalent(attempt))
-        terms = (Term(_SCOPES[cap.scope], cap.key), money)
-        parts = self._select(_SUM, "", terms=terms, reader=attempt.session)
-        return sum(amount for (amount,) in parts)
 
     def _read(
         self,
@@ -327,21 +332,14 @@ class SqliteLedger:
         *,
         session: str | None = None,
         terms: Sequence[Term] = (),
+        asks: str | None = None,
     ) -> list[tuple[Any, ...]]:
-        if self._late is not None:
-            self._late.flush()
-        return self._select(columns, tail, session=session, terms=terms, reader=session)
+        """Of the last row of each attempt, what the file says and what memory does.
 
-    def _select(
-        self,
-        columns: str,
-        tail: str,
-        *,
-        session: str | None = None,
-        terms: Sequence[Term] = (),
-        reader: str | None = None,
-    ) -> list[tuple[Any, ...]]:
-        """Of the last row of each attempt, what the file says and what memory does."""
+        `asks` is the session of a call that has the lock, which late rows would wait for.
+        """
+        if self._late is not None and asks is None:
+            self._late.flush()
         of_session = "WHERE session = ?" if session is not None else ""
         last = f"SELECT max(rowid) FROM attempts {of_session} GROUP BY session, id"  # noqa: S608 - as above
         where = " AND ".join([f"rowid IN ({last})", *(term.sql for term in terms)])
@@ -353,7 +351,7 @@ class SqliteLedger:
             if kept:
                 asked += " AND id NOT IN (SELECT value FROM json_each(?))"
                 values.append(json.dumps(kept))
-            return self._fetch(f"{asked} {tail}", values, reader=reader) + found
+            return self._fetch(f"{asked} {tail}", values, reader=session or asks) + found
 
     def _fetch(
         self, asked: str, values: Sequence[Any], *, reader: str | None
@@ -441,28 +439,6 @@ def as_row(attempt: Attempt, *, store_text: bool) -> list[Any]:
         for place in _PRIVATE:
             row[place] = None
     return row
-
-
-def _as_mapping(row: Sequence[Any]) -> dict[str, Any]:
-    """The row with the fields of `Attempt` in their own types."""
-    found = dict(zip(FIELDS, row, strict=True))
-    for name, kind in KINDS.items():
-        if kind == "bool":
-            found[name] = bool(found[name])
-        elif kind == "Decimal" and found[name] is not None:
-            found[name] = Decimal(repr(found[name]))
-    return found
-
-
-def _insert(connection: sqlite3.Connection, rows: Sequence[Sequence[Any]]) -> None:
-    """Append the rows, many in a statement: each costs the other threads of a process a turn."""
-    for part in (rows[at : at + _AT_ONCE] for at in range(0, len(rows), _AT_ONCE)):
-        statement = f"{_INSERT}{_MORE * (len(part) - 1)}"
-        values = [value for row in part for value in row]
-        try:
-            connection.execute(statement, values)
-        except UnicodeEncodeError:
-            connection.execute(statement, list(map(encodable, values)))
 
 
 def _is_equivalent(attempt: Attempt) -> bool:
