@@ -108,23 +108,19 @@ def done(job: Job, router: Engine, task: Task, stop: Event) -> Outcome:
     try:
         result = job(router, task.prompt, stop)
     except BaseException as error:  # noqa: BLE001 - a row, and not the end of the others
-        return _failed(task, error)
+        fate: Fate = "done"
+        status: RowStatus = "interrupted" if isinstance(error, Interrupted) else "error"
+        attempts = getattr(getattr(error, "result", None), "attempts", ())
+        causes = error.causes if isinstance(error, AllModelsFailed) else ()
+        if isinstance(error, BudgetExceeded) and not attempts:
+            # A price that is not known, or `max_cost`, says nothing of the other prompts.
+            status, fate = "not sent", "refused" if error.refusal else "done"
+        elif isinstance(error, AuthError | SettingsError) or (
+            causes and all(isinstance(one, AuthError) for _, one in causes)
+        ):
+            fate = "hopeless"
+        return Outcome(task, row_of_error(task, error, status), fate, attempts)
     return Outcome(task, row_of(task, result), attempts=result.attempts)
-
-
-def _failed(task: Task, error: BaseException) -> Outcome:
-    fate: Fate = "done"
-    status: RowStatus = "interrupted" if isinstance(error, Interrupted) else "error"
-    attempts = getattr(getattr(error, "result", None), "attempts", ())
-    causes = error.causes if isinstance(error, AllModelsFailed) else ()
-    if isinstance(error, BudgetExceeded) and not attempts:
-        # A price that is not known, or `max_cost`, says nothing of the other prompts.
-        status, fate = "not sent", "refused" if error.refusal else "done"
-    elif isinstance(error, AuthError | SettingsError) or (
-        causes and all(isinstance(one, AuthError) for _, one in causes)
-    ):
-        fate = "hopeless"
-    return Outcome(task, row_of_error(task, error, status), fate, attempts)
 
 
 def read_prompts(prompts: Any, call: str = "router.map") -> Iterable[Any]:

@@ -60,18 +60,13 @@ class Row:
         return self.text
 
 
-FIELDS = tuple(one.name for one in dataclasses.fields(Row))
 KINDS = {one.name: str(one.type).removesuffix(" | None") for one in dataclasses.fields(Row)}
+FIELDS = tuple(KINDS)
 
 _COST, _DATA = FIELDS.index("cost_usd"), FIELDS.index("data")
 _BOOLS = tuple(place for place, name in enumerate(FIELDS) if KINDS[name] == "bool")
-
-
 #: What a row has of the attempt that answered.
-_OF_ANSWER = (
-    *("tier", "model", "status", "input_tokens", "output_tokens"),
-    *("escalated", "cached"),
-)
+_OF_ANSWER = ("tier", "model", "status", "input_tokens", "output_tokens", "escalated", "cached")
 
 
 def row_of(task: Task, result: RouteResult | Decision) -> Row:
@@ -109,11 +104,8 @@ def row_of_error(task: Task, error: BaseException, status: RowStatus = "error") 
 
 def attempt_of(row: Row, **known: Any) -> Attempt:
     """What the row keeps of the attempt that answered; the rest as it is known."""
-    kept = (
-        *("tier", "model", "error", "input_tokens", "output_tokens", "cost_usd", "cost_source"),
-        *("latency_ms", "escalated", "cached", "prompt", "text"),
-    )
-    found = {name: getattr(row, name) for name in kept}
+    kept = {*_OF_ANSWER, "error", "cost_usd", "cost_source", "latency_ms", "prompt", "text"}
+    found = {name: getattr(row, name) for name in kept - {"status"}}
     return Attempt(id=row.result, ts=0.0, result=row.result, **found, **known)
 
 
@@ -131,8 +123,11 @@ def as_values(row: Row) -> list[Any]:
     if row.data is not None:
         from msgspec import to_builtins
 
-        plain = to_builtins(row.data, str_keys=True, enc_hook=_plain)
-        values[_DATA] = json.dumps(plain, ensure_ascii=False)
+        def plain(value: Any) -> Any:
+            return value.model_dump(mode="json") if hasattr(value, "model_dump") else str(value)
+
+        found = to_builtins(row.data, str_keys=True, enc_hook=plain)
+        values[_DATA] = json.dumps(found, ensure_ascii=False)
     return values
 
 
@@ -146,8 +141,3 @@ def as_row(values: Sequence[Any]) -> Row:
     for place in _BOOLS:
         found[place] = bool(found[place])
     return Row(*found)
-
-
-def _plain(value: Any) -> Any:
-    """A pydantic model as lists and dicts, anything else that is not known by its text."""
-    return value.model_dump(mode="json") if hasattr(value, "model_dump") else str(value)

@@ -23,7 +23,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import nullcontext, suppress
 from decimal import Decimal
-from functools import cache
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -48,7 +47,7 @@ _PATIENCE_S = 1.0
 #: So many failures in a row that would hit every prompt alike end the sending.
 _HOPELESS = 20
 #: Async calls at once over all tasks of the process; more of them wait.
-_AT_ONCE = 64
+_ASYNC_THREADS = ThreadPoolExecutor(64, "nbroute-async")
 
 
 def map_prompts(
@@ -93,11 +92,11 @@ def map_prompts(
         raise SettingsError("thread is for one conversation; many prompts have none in common")
     check_options(read_options(options), router.ladder)
     job = RouteJob({"stream": False, **options})
-    crew = find_workers(router, job, workers, executor)
+    threads = find_workers(router, job, workers, executor)
     store = open_store(to, resume, fresh=fresh)
     store.begin(job.about(router))
     with Bar(router, _count_of(items), shown=progress) as bar:
-        return run(items, crew, store, bar, cancel)
+        return run(items, threads, store, bar, cancel)
 
 
 def run(
@@ -112,9 +111,8 @@ def run(
     Raises Interrupted where it was stopped (its `result` is the batch so far), and what the
     prompts' own iterator raises; in either case the rows so far are written.
     """
-    gathering = getattr(workers.router.ledger, "gathering", nullcontext)
     one = _Run(prompts, workers, store, bar, cancel)
-    with store.filling(), gathering():
+    with store.filling(), getattr(workers.router.ledger, "gathering", nullcontext)():
         try:
             one.work()
         except KeyboardInterrupt:
@@ -164,7 +162,7 @@ class _Run:
         workers.land = self._land
 
     def work(self) -> None:
-        """Do them all."""
+        """Do them all; once stopped, the rest are rows, too: of a generator, what was read."""
         try:
             self._hand_out()
             while self._out:
@@ -174,7 +172,9 @@ class _Run:
                 self.stopped = self.stopped or self._workers.broken
                 if not self.stopped:
                     self._hand_out()
-            self._leave_out()
+            while self.stopped and (self._held or self._sized) and (task := self._next()):
+                self._keep(without_answer(task, "not sent", f"not sent: {self.stopped}"))
+            self._write()
         except BaseException:
             self._wind_up()
             raise
@@ -184,7 +184,7 @@ class _Run:
             raise self._failure
 
     def _hand_out(self) -> None:
-        """Send as many as may be out, in full parcels unless a budget has slowed this down."""
+        """Send as many as may be out, in full steps unless a budget has slowed this down."""
         limit, step = self._workers.limit, self._workers.step
         room = limit - len(self._out)
         wanted = room - room % step if limit == self._workers.most else room
@@ -217,12 +217,6 @@ class _Run:
                     yield Task(place, item)
         except Exception as error:  # noqa: BLE001 - raised once the calls that run have ended
             self._failure = error
-
-    def _leave_out(self) -> None:
-        """Rows for the prompts that are not sent any more; of a generator, those that were read."""
-        while self.stopped and (self._held or self._sized) and (task := self._next()):
-            self._keep(without_answer(task, "not sent", f"not sent: {self.stopped}"))
-        self._write()
 
     def _land(self, outcomes: Sequence[Outcome]) -> None:
         """Take outcomes from any thread.
@@ -290,10 +284,10 @@ class _Run:
         self._take_in()
         while self._out and time.monotonic() < ends:
             self._wait()
-        for tasks, sent in ((self._out.values(), True), (self._held, False)):
-            for task in tasks:
-                row = without_answer(task, "interrupted", "Interrupted: stopped", sent=sent)
-                self._rows.append(row)
+        for task in (*self._out.values(), *self._held):
+            sent = task.place in self._out
+            row = without_answer(task, "interrupted", "Interrupted: stopped", sent=sent)
+            self._rows.append(row)
         self._write()
         self._left = True
         self._keep_late()
@@ -393,7 +387,7 @@ async def _in_thread(call: Callable[..., _Found], *values: Any, **options: Any) 
         except BaseException as error:  # noqa: BLE001 - a KeyboardInterrupt would end the loop
             return error
 
-    waiting = asyncio.wrap_future(_threads().submit(contextvars.copy_context().run, kept))
+    waiting = asyncio.wrap_future(_ASYNC_THREADS.submit(contextvars.copy_context().run, kept))
     try:
         outcome = await asyncio.shield(waiting)
     except asyncio.CancelledError:
@@ -403,11 +397,6 @@ async def _in_thread(call: Callable[..., _Found], *values: Any, **options: Any) 
     if isinstance(outcome, BaseException):
         raise outcome
     return outcome
-
-
-@cache
-def _threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(_AT_ONCE, "nbroute-async")
 
 
 def _count_of(prompts: Iterable[Any]) -> int | None:

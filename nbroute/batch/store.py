@@ -268,13 +268,14 @@ def open_store(to: str | Path | None, resume: Batch | None, *, fresh: bool) -> S
         return Store()
     path = Path(to).expanduser()
     _check_name(path)
-    kept_in = path.with_name(f"{path.name}.part") if _is_parquet(path) else path
+    parquet = _is_parquet(path)
+    kept_in = path.with_name(f"{path.name}.part") if parquet else path
     if kept_in.exists() and kept_in.stat().st_size and not _is_batch(kept_in):
         raise _foreign(kept_in)
     if fresh:
         remove(kept_in)
     store = Store(kept_in, path)
-    if _is_parquet(path) and path.exists() and not kept_in.exists() and not fresh:
+    if parquet and path.exists() and not kept_in.exists() and not fresh:
         store.finished = path
     return store
 
@@ -286,19 +287,18 @@ def remove(path: Path) -> None:
 
 
 def _check_name(path: Path) -> None:
+    wrong = ""
     if path.suffix.lower() in _NOT_WRITTEN:
-        raise SettingsError(
-            f"to={str(path)!r} is not a file that a batch goes into; name a .sqlite or .parquet "
-            "file, and write others from batch.frame()"
-        )
-    if path.is_dir():
-        raise SettingsError(f"to={str(path)!r} is a folder; name a file in it")
-    if _is_parquet(path) and importlib.util.find_spec("pyarrow") is None:
-        raise SettingsError(
-            "a .parquet file needs pyarrow: pip install pyarrow, or name a .sqlite file"
-        )
-    if _is_parquet(path) and not path.parent.is_dir():
-        raise SettingsError(f"to={str(path)!r}: there is no such folder")
+        wrong = " is not a file that a batch goes into; name a .sqlite or .parquet file, and write "
+        wrong += "others from batch.frame()"
+    elif path.is_dir():
+        wrong = " is a folder; name a file in it"
+    elif _is_parquet(path) and importlib.util.find_spec("pyarrow") is None:
+        wrong = " needs pyarrow: pip install pyarrow, or name a .sqlite file"
+    elif _is_parquet(path) and not path.parent.is_dir():
+        wrong = ": there is no such folder"
+    if wrong:
+        raise SettingsError(f"to={str(path)!r}{wrong}")
 
 
 def _is_batch(path: Path) -> bool:
