@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from threading import Event
 from typing import Any, Literal, Protocol
 
 from nbroute.batch.rows import Row, RowStatus, Task, row_of, row_of_error
-from nbroute.engine.context import Spec
 from nbroute.engine.engine import Engine
 from nbroute.errors import (
     AllModelsFailed,
@@ -41,9 +40,6 @@ class Job(Protocol):
     def options(self) -> Mapping[str, Any]:
         """The options of each call."""
 
-    def about(self, router: Engine) -> dict[str, str]:
-        """What its rows are made with, a short text each: a file is only resumed by the same."""
-
     def __call__(self, router: Engine, prompt: str, stop: Event) -> RouteResult | Decision:
         """Do it with one prompt; whatever it raises is a row.
 
@@ -56,10 +52,6 @@ class RouteJob:
     """Routes the prompt, with those options of `route`."""
 
     options: Mapping[str, Any]
-
-    def about(self, router: Engine) -> dict[str, str]:
-        """The ladder, the endpoints, the classifier and the options."""
-        return _described(router, self.options)
 
     def __call__(self, router: Engine, prompt: str, stop: Event) -> RouteResult:
         """The answer. Stopped, no further call is begun, and a stream ends at its next piece.
@@ -80,17 +72,11 @@ class RouteJob:
 class ClassifyJob:
     """Classifies the prompt and sends no more; `options` are those of `classify`."""
 
-    classifier: Spec | None = None
-    options: Mapping[str, Any] = field(default_factory=dict)
-
-    def about(self, router: Engine) -> dict[str, str]:
-        """The ladder, the endpoints and the classifier."""
-        given = {} if self.classifier is None else {"classifier": self.classifier}
-        return _described(router, {**self.options, **given})
+    options: Mapping[str, Any]
 
     def __call__(self, router: Engine, prompt: str, stop: Event) -> Decision:  # noqa: ARG002 - one short call
         """The decision."""
-        return router.classify(prompt, self.classifier, **self.options)
+        return router.classify(prompt, **self.options)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +149,11 @@ def unfit(item: Any) -> PromptError | None:
     return PromptError("there is no prompt here (a missing value)")
 
 
-def _described(router: Engine, options: Mapping[str, Any]) -> dict[str, str]:
+def described(router: Engine, options: Mapping[str, Any]) -> dict[str, str]:
+    """What a job's rows are made with, a short text each: a file is only resumed by the same.
+
+    That is the ladder, the endpoints, the classifier, and the job's options.
+    """
     providers = router.parts.providers.values()
     endpoints = [(one.name, getattr(one, "base_url", "")) for one in providers]
     settings = getattr(router, "settings", None)

@@ -4,7 +4,7 @@ How to run a job over many prompts (`jobs.RouteJob` and `jobs.ClassifyJob` are t
 that meets `jobs.Job` will do):
 
     store = open_store(to, resume, fresh=fresh)      # a file, or (None, None) a temporary one
-    store.begin(job.about(router))                   # SettingsError where it is another job's
+    store.begin(described(router, job.options))      # SettingsError where it is another job's
     with Bar(router, len(prompts)) as bar:           # one bar may serve several runs
         batch = run(prompts, ThreadWorkers(router, job, 16), store, bar, cancel)
 
@@ -26,7 +26,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from nbroute.batch.jobs import Outcome, RouteJob, read_prompts, text_of, unfit
+from nbroute.batch.jobs import Outcome, RouteJob, described, read_prompts, text_of, unfit
 from nbroute.batch.rows import Row, Task, row_of_error, without_answer
 from nbroute.batch.store import Batch, Store, open_store
 from nbroute.batch.workers import ThreadWorkers, find_workers
@@ -94,7 +94,7 @@ def map_prompts(
     job = RouteJob({"stream": False, **options})
     threads = find_workers(router, job, workers, executor)
     store = open_store(to, resume, fresh=fresh)
-    store.begin(job.about(router))
+    store.begin(described(router, job.options))
     with Bar(router, _count_of(items), shown=progress) as bar:
         return run(items, threads, store, bar, cancel)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, get_args, overload
 
 from nbroute import errors
 from nbroute.batch import Batch, Row
-from nbroute.batch.jobs import ClassifyJob, Job, RouteJob, read_prompts, text_of
+from nbroute.batch.jobs import ClassifyJob, Job, RouteJob, described, read_prompts, text_of
 from nbroute.batch.rows import attempt_of
 from nbroute.batch.run import Bar, interrupted, run
 from nbroute.batch.store import Store, open_store
@@ -310,11 +310,14 @@ def compare_prompts(
     name = next((one for one in known if one), None) or router.parts.new_id()
     told = {**options, "comparison": name}
     asked = {key: told[key] for key in (*CLASSIFYING, "comparison") if key in told}
-    jobs: dict[str, Job] = {ROUTING: ClassifyJob(classifier, asked)} if picks else {}
+    asked |= {} if classifier is None else {"classifier": classifier}
+    jobs: dict[str, Job] = {ROUTING: ClassifyJob(asked)} if picks else {}
     jobs |= {one.name: RouteJob({**told, **one.options}) for one in contenders}
     for key, job in jobs.items():
         # What the classifier is makes no difference to the contenders.
-        about = job.about(router) | ({} if key == ROUTING else {"classifier": "not asked"})
+        about = described(router, job.options)
+        if key != ROUTING:
+            about["classifier"] = "not asked"
         stores[key].begin({**about, "comparison": name})
     done: dict[str, Batch] = {}
     with (
