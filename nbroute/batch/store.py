@@ -218,14 +218,11 @@ class Batch(Sequence[Row]):
         if isinstance(place, slice):
             start, stop, step = place.indices(len(self))
             return list(self)[place] if step < 0 else [*itertools.islice(self, start, stop, step)]
-        number = place + len(self) if place < 0 else place
-        found: Row | None = None
-        if 0 <= number < len(self):
-            after = itertools.islice(self, number, None)
-            found = self.store.row(number) if self._gapless else next(after, None)
-        if found is None:
+        if not -len(self) <= place < len(self):
             raise IndexError(f"row {place} of a batch of {len(self):,}")
-        return found
+        number = place % len(self)
+        found = self.store.row(number) if self._gapless else None
+        return found or next(itertools.islice(self, number, None))
 
     def __iter__(self) -> Iterator[Row]:
         return map(as_row, self.store.values(self._below))

@@ -8,13 +8,12 @@ import sqlite3
 import threading
 from collections import OrderedDict
 from dataclasses import asdict
-from decimal import Decimal
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from nbroute.errors import SettingsError
 from nbroute.storage.database import FAILURES, Migration, SqliteFile
-from nbroute.types import Reply, Request, Usage
+from nbroute.types import Reply, Request
 
 _LATER = ("schema", "logprobs", "rated")
 
@@ -72,8 +71,6 @@ def m001_replies(connection: sqlite3.Connection) -> None:
 
 
 MIGRATIONS: list[Migration] = [m001_replies]
-#: What a stored text raises that is not a reply's JSON.
-_DAMAGED = (ValueError, KeyError, TypeError, ArithmeticError)
 
 
 class FileCache:
@@ -97,9 +94,17 @@ class FileCache:
             with self._file.connection() as connection:
                 query = "SELECT reply FROM replies WHERE key = ?"
                 found = connection.execute(query, (key,)).fetchone()
-            return _reply(found[0]) if found else None
-        except (*FAILURES, *_DAMAGED) as error:
+            if not found:
+                return None
+            from msgspec import convert
+
+            reply = convert(json.loads(found[0]), Reply)
+            usage = reply.usage
+            if min(usage.input_tokens, usage.output_tokens, usage.cached_tokens) < 0:
+                raise ValueError("a stored reply has a negative count of tokens")  # noqa: TRY301 - as convert's own
+        except (*FAILURES, ValueError) as error:
             raise self._file.record_error("cannot read the cache", error) from error
+        return reply
 
     def put(self, key: str, reply: Reply) -> None:
         """Keep the reply, in place of an older one under that key."""
@@ -119,21 +124,3 @@ class FileCache:
 
     def __exit__(self, *exc_info: object) -> None:
         self.close()
-
-
-def _reply(stored: str) -> Reply:
-    told: dict[str, Any] = dict(json.loads(stored))
-    usage: dict[str, Any] = dict(told.pop("usage"))
-    billed = usage.pop("billed_usd")
-    amount = None if billed is None else Decimal(billed)
-    reply = Reply(usage=Usage(billed_usd=amount, **usage), **told)
-    counts = (reply.usage.input_tokens, reply.usage.output_tokens, reply.usage.cached_tokens)
-    times = (reply.latency_ms, reply.ttft_ms or 0.0)
-    if not (
-        isinstance(reply.text, str)
-        and isinstance(reply.model, str)
-        and all(type(count) is int and count >= 0 for count in counts)
-        and all(isinstance(time, int | float) for time in times)
-    ):
-        raise ValueError("a stored reply has a field of a wrong kind")
-    return reply
