@@ -30,15 +30,14 @@ Fate = Literal["done", "refused", "hopeless"]
 
 
 class Job(Protocol):
-    """What is done with each prompt, on any router: this one's threads, or a worker's own.
+    """What is done with each prompt, on this router's threads or on a worker's own router.
 
-    What it cost is in the attempts of what it returns. `options` has the `feature` and the
-    `over_budget` that budgets go by.
+    What it cost is in the attempts of what it returns.
     """
 
     @property
     def options(self) -> Mapping[str, Any]:
-        """The options of each call."""
+        """The options of each call; budgets go by its `feature` and `over_budget`."""
 
     def __call__(self, router: Engine, prompt: str, stop: Event) -> RouteResult | Decision:
         """Do it with one prompt; whatever it raises is a row.

@@ -82,10 +82,10 @@ class ThreadWorkers:
         self._begun += 1
         if self._pool is not None:
             self._pool.submit(self._work)
-            return
-        thread = threading.Thread(target=self._work, name=f"nbroute-map-{self._begun}", daemon=True)
-        self._own.append(thread)
-        thread.start()
+        else:
+            name = f"nbroute-map-{self._begun}"
+            self._own.append(threading.Thread(target=self._work, name=name, daemon=True))
+            self._own[-1].start()
 
     def cancel(self) -> None:
         """Drop what has not begun, and begin nothing more; a call that runs ends by itself."""
@@ -140,8 +140,14 @@ class ExecutorWorkers(ThreadWorkers):
                 future.cancel()
 
     def _done(self, tasks: Sequence[Task]) -> list[Outcome]:
-        name = uuid.uuid4().hex
-        outcomes = self._answered(tasks, self._allow(name, len(tasks)), name)
+        name, count = uuid.uuid4().hex, len(tasks)
+        with self._lock:  # hold back so many tasks' share of what is left
+            room = max(self.limit - sum(out for _, out in self._held.values()), count)
+            free = min(self._left.values(), default=Decimal(0))
+            free = max(free - sum(usd for usd, _ in self._held.values()), Decimal(0))
+            share = free * count / room
+            self._held[name] = (share, count)
+        outcomes = self._answered(tasks, share if self._left else None, name)
         attempts = [one for outcome in outcomes for one in outcome.attempts]
         with self._lock:
             for one in attempts:
@@ -154,15 +160,6 @@ class ExecutorWorkers(ThreadWorkers):
                 self.router.ledger.append(one)
         self.router.history.changed()
         return [replace(one, attempts=()) for one in outcomes]
-
-    def _allow(self, name: str, count: int) -> Decimal | None:
-        """Hold back so many tasks' share of what is left; None without a budget."""
-        with self._lock:
-            room = max(self.limit - sum(out for _, out in self._held.values()), count)
-            free = min(self._left.values(), default=Decimal(0))
-            free = max(free - sum(usd for usd, _ in self._held.values()), Decimal(0))
-            self._held[name] = (free * count / room, count)
-            return self._held[name][0] if self._left else None
 
     def _answered(
         self, tasks: Sequence[Task], allowance: Decimal | None, name: str
