@@ -130,7 +130,11 @@ def _function_source(function: types.FunctionType, name: str) -> str:
     try:
         source = textwrap.dedent(inspect.getsource(function)).strip("\n")
         definition = _parsed(source).body[0]
-    except (OSError, TypeError, SyntaxError):
+        # Python 3.13 takes what `python -c` runs for the source of any function made by exec.
+        found = getattr(definition, "name", "<lambda>") == function.__name__
+    except (OSError, TypeError, SyntaxError, IndexError):
+        found = False
+    if not found:
         _reject(name, "has no source that can be read; write it as a string")
     if not isinstance(definition, ast.FunctionDef):
         _reject(name, "is no plain function (def ...); write it as one, or as a string")
