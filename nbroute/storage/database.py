@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import os
 import sqlite3
@@ -182,13 +183,18 @@ def insert(connection: sqlite3.Connection, into: str, rows: Iterable[Sequence[An
     """
     left = iter(rows)
     while part := list(itertools.islice(left, _AT_ONCE)):
-        marks = f"({', '.join('?' * len(part[0]))})"
-        statement = f"{into} VALUES {', '.join([marks] * len(part))}"
+        statement = _values_into(into, len(part[0]), len(part))
         values = list(itertools.chain.from_iterable(part))
         try:
             connection.execute(statement, values)
         except UnicodeEncodeError:
             connection.execute(statement, list(map(encodable, values)))
+
+
+@functools.lru_cache(maxsize=64)
+def _values_into(into: str, columns: int, rows: int) -> str:
+    marks = f"({', '.join('?' * columns)})"
+    return f"{into} VALUES {', '.join([marks] * rows)}"
 
 
 def typed_frame(rows: Sequence[tuple[Any, ...]], kinds: Mapping[str, str]) -> pd.DataFrame:
