@@ -110,6 +110,7 @@ def column_of(contender: Contender, decision: Decision, ladder: Ladder) -> Colum
         return Column(contender, picked=False, note=f"routing's pick is {decision.reason}")
     first = ladder[tier].model
     sure = "" if decision.confidence is None else f", sure {decision.confidence:.2f}"
+    why, is_first = f"{decision.reason}{sure}", contender.model == first
     if tier != made:
         steps = ladder.index(tier) - ladder.index(made)
         count = abs(steps)
@@ -117,20 +118,14 @@ def column_of(contender: Contender, decision: Decision, ladder: Ladder) -> Colum
             f"{_NUMBERS[count] if count < len(_NUMBERS) else count} "
             f"tier{'' if count == 1 else 's'} {'more expensive' if steps > 0 else 'cheaper'}"
         )
-        other = "" if contender.model == first else f", and {tier} asks {first!r} first"
-        note = (
-            f"routing would not: it picks {made} ({decision.reason}{sure}); "
-            f"this is {distance}{other}"
-        )
-        return Column(contender, picked=False, note=note)
-    if contender.model == first:
-        note = f"routing picks this: {decision.reason}{sure}"
-        return Column(contender, picked=True, note=note)
-    note = (
-        f"routing picks this tier ({decision.reason}{sure}), but asks {first!r}: this is not the "
-        "tier's first model"
-    )
-    return Column(contender, picked=False, note=note)
+        other = "" if is_first else f", and {tier} asks {first!r} first"
+        note = f"routing would not: it picks {made} ({why}); this is {distance}{other}"
+    elif is_first:
+        note = f"routing picks this: {why}"
+    else:
+        note = f"routing picks this tier ({why}), but asks {first!r}: "
+        note += "this is not the tier's first model"
+    return Column(contender, picked=tier == made and is_first, note=note)
 
 
 @dataclass(frozen=True, slots=True)

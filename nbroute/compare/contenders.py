@@ -60,9 +60,9 @@ def find_contenders(ladder: Ladder, words: Sequence[str] | None) -> tuple[Conten
 
 def _find(word: str, ladder: Ladder) -> Contender:
     """The tier of that name, the model on a tier, or any model on the tier before the colon."""
-    tier = _tier_called(word, ladder)
+    tier = ladder.named(word.strip())
     if tier is not None:
-        return Contender(tier.name, tier.name, tier.model)
+        return Contender(tier, tier, ladder[tier].model)
     alike = word.casefold()
     # The tiers whose first model it is; where there is none, those that fall back on it.
     holders = [tier for tier in ladder.tiers if tier.model.casefold() == alike]
@@ -75,12 +75,12 @@ def _find(word: str, ladder: Ladder) -> Contender:
         return Contender(model, holders[0].name, model)
     # Models' own names may have colons in them: the first one ends the tier's.
     name, mark, model = (part.strip() for part in re.split(r"([:=]|$)", word, maxsplit=1))
-    tier = _tier_called(name, ladder) if mark else None
+    tier = ladder.named(name) if mark else None
     if tier is not None and model:
-        model = _model_on(tier, model)
-        return Contender(f"{tier.name}:{model}", tier.name, model)
+        model = _model_on(ladder[tier], model)
+        return Contender(f"{tier}:{model}", tier, model)
     if tier is not None:
-        raise SettingsError(f"{word!r} names no model; say {tier.name!r} for the tier's own")
+        raise SettingsError(f"{word!r} names no model; say {tier!r} for the tier's own")
     models = [model for one in ladder.tiers for model in one.models]
     hint = did_you_mean(word, dict.fromkeys([*ladder.names, *models]))
     raise SettingsError(
@@ -93,8 +93,3 @@ def _model_on(tier: Tier, model: str) -> str:
     """The model as the tier spells it, where it has it."""
     alike = (one for one in tier.models if one.casefold() == model.casefold())
     return model if model in tier.models else next(alike, model)
-
-
-def _tier_called(name: str, ladder: Ladder) -> Tier | None:
-    alike = (tier for tier in ladder.tiers if tier.name.casefold() == name.strip().casefold())
-    return next(alike, None)

@@ -7,6 +7,7 @@ import functools
 import re
 from collections import Counter
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import NamedTuple
 
 #: Letters of writing without spaces stand alone; other letters make words, signs are by themselves.
@@ -82,12 +83,8 @@ def _alike(here: Sequence[str], there: Sequence[str]) -> list[tuple[int, int]] |
 
 def _common(here: Sequence[str], there: Sequence[str]) -> int:
     """How many tokens at the beginning are the same."""
-    count = 0
-    for one, other in zip(here, there, strict=False):
-        if one != other:
-            break
-        count += 1
-    return count
+    alike = takewhile(lambda pair: pair[0] == pair[1], zip(here, there, strict=False))
+    return sum(1 for _ in alike)
 
 
 def _pieces(text: str, marks: bytes) -> tuple[Piece, ...]:

@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from nbroute.evaluate.training_data import Labelled
+from nbroute.report.table import text_table
 from nbroute.types import Classifier, Ladder
 
 if TYPE_CHECKING:
@@ -174,21 +175,15 @@ def unbeaten(lines: Sequence[Figure]) -> list[str]:
 
 def table(lines: Sequence[Figure]) -> str:
     """The figures as text, and in a last line whether to switch it on."""
-    by_tier = lines[0].right is not None
-    rows = [
-        f"{'':<24} APGR [95% interval]      learned is ahead by [80%]"
-        + ("  right tier" if by_tier else "")
-    ]
+    told = "" if lines[0].right is None else "right tier"
+    rows = [("", "APGR [95% interval]", "learned is ahead by [80%]", told)]
     for line in lines:
-        apgr_told = "{:.3f} [{:.3f}, {:.3f}]".format(line.apgr, *line.interval)
+        own = "{:.3f} [{:.3f}, {:.3f}]".format(line.apgr, *line.interval)
         ahead = "" if line.ahead is None else "{:+.3f} [{:+.3f}, {:+.3f}]".format(*line.ahead)
-        right = "" if line.right is None else f"{line.right:.1%}"
-        rows.append(f"{f'{line.name:<24} {apgr_told}':<49} {ahead:<25}  {right}".rstrip())
-    rows.append(
-        "APGR: how well prompts are ordered; .5 is chance, the oracle the best there could be."
-    )
+        rows.append((line.name, own, ahead, "" if line.right is None else f"{line.right:.1%}"))
     left = unbeaten(lines)
-    if not left:
-        return "\n".join([*rows, "better: it beats all of these but the oracle."])
-    told = f"not better: it does not beat {', '.join(left)}; more labels may help."
-    return "\n".join([*rows, told])
+    verdict = "better: it beats all of these but the oracle."
+    if left:
+        verdict = f"not better: it does not beat {', '.join(left)}; more labels may help."
+    means = "APGR: how well prompts are ordered; .5 is chance, the oracle the best there could be."
+    return "\n".join([*text_table(rows), means, verdict])

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nbroute.classify.examples import Example, tier_of
 from nbroute.errors import SettingsError, did_you_mean
+from nbroute.report.table import shortened
 from nbroute.types import Ladder
 
 if TYPE_CHECKING:
@@ -235,11 +236,9 @@ def read_examples(source: Any, ladder: Ladder) -> tuple[Example, ...]:
             )
         told, before = found.setdefault(row.prompt.strip(), (tier, row))
         if told != tier:
-            line = " ".join(row.prompt.split())
-            short = line if len(line) <= 40 else f"{line[:40]}..."
             raise SettingsError(
-                f"{row.place} labels {short!r} {tier}, but {before.place} labels it {told}: "
-                "keep one of the two."
+                f"{row.place} labels {shortened(row.prompt, 43)!r} {tier}, but {before.place} "
+                f"labels it {told}: keep one of the two."
             )
     if not found:
         names = ", ".join(map(repr, ladder.names))
