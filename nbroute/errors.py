@@ -11,7 +11,7 @@
     x RateLimited               still, after the SDK's own retries: the next fallback is tried
     x Unavailable               no connection, or a server error: the next fallback is tried
     x TimedOut                  no answer in time: the next fallback is tried
-    x BadReply                  an answer that is none: the next fallback is tried
+    x BadReply                  not a usable answer: the next fallback is tried
     + AllModelsFailed           every model of the tier did
   + ReplayMiss                  cache mode `only` has no answer to this request
   + RecordError                 the ledger or the cache file cannot be used

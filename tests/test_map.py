@@ -260,6 +260,7 @@ def test_halves_of_surrogate_pairs_do_not_stop_a_batch(router):
         (["a"], {"tear": "LOW"}, "did you mean 'tier'"),
         (["a"], {"tier": "LOWW"}, "did you mean 'LOW'"),
         (["a"], {"workers": 0}, "workers is 0"),
+        (["a"], {"workers": True}, "workers is True"),
         (["a"], {"executor": 4}, "executor is 4"),
         (["a"], {"to": "answers.csv"}, "name a .sqlite or .parquet file"),
         (["a"], {"resume": "x"}, "give the batch that was interrupted"),

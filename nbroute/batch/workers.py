@@ -182,8 +182,7 @@ class ExecutorWorkers(ThreadWorkers):
 
 def find_workers(router: Engine, job: Job, count: int, executor: Any = None) -> ThreadWorkers:
     """Those that the caller names; SettingsError where there are no such."""
-    if not isinstance(count, int) or count < 1:
-        raise SettingsError(f"workers is {count!r}; it takes a whole number from 1 up")
+    count = checked_workers(count, 16)
     if executor is None or isinstance(executor, ThreadPoolExecutor):
         return ThreadWorkers(router, job, count, executor)
     if not isinstance(executor, Executor):
@@ -192,6 +191,15 @@ def find_workers(router: Engine, job: Job, count: int, executor: Any = None) -> 
             f"executor is {executor!r:.60}, not a concurrent.futures.Executor; {cure}"
         )
     return ExecutorWorkers(router, job, count, executor)
+
+
+def checked_workers(count: Any, default: int) -> int:
+    """How many work at once, `default` for None; SettingsError where it is not such a number."""
+    if count is None:
+        return default
+    if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+        raise SettingsError(f"workers is {count!r}; it takes a whole number from 1 up")
+    return count
 
 
 def left_of(router: Engine, options: Mapping[str, Any]) -> dict[bool, Decimal]:

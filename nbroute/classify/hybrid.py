@@ -75,8 +75,8 @@ class CautiousClassifier:
 
     Not sure enough is a confidence below `threshold` (0 to 1): at 0 nothing moves. The top
     tier stays, and so does a decision with no confidence, as its classifier cannot tell.
-    `step_up_below` in nbroute.toml puts it round every classifier. SettingsError for a
-    threshold that is none.
+    `step_up_below` in nbroute.toml puts it round every classifier. SettingsError for what
+    is not a threshold.
     """
 
     def __init__(self, classifier: Classifier, threshold: float) -> None:

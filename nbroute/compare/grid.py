@@ -17,7 +17,7 @@ from nbroute.batch.jobs import ClassifyJob, Job, RouteJob, described, read_promp
 from nbroute.batch.rows import attempt_of
 from nbroute.batch.run import Bar, interrupted, run
 from nbroute.batch.store import Store, open_store
-from nbroute.batch.workers import ThreadWorkers
+from nbroute.batch.workers import ThreadWorkers, checked_workers
 from nbroute.classify.registry import forced
 from nbroute.compare.comparison import (
     VOTE,
@@ -29,7 +29,7 @@ from nbroute.compare.comparison import (
     votes_of,
 )
 from nbroute.compare.contenders import Contender, find_contenders
-from nbroute.compare.one_prompt import CLASSIFYING, checked_options, checked_workers
+from nbroute.compare.one_prompt import CLASSIFYING, checked_options
 from nbroute.engine.context import Spec
 from nbroute.engine.engine import Engine
 from nbroute.engine.plan import make_plan, read_options

@@ -13,6 +13,7 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any
 
+from nbroute.batch.workers import checked_workers
 from nbroute.compare.comparison import Comparison, NotSent, column_of, unpicked
 from nbroute.compare.contenders import find_contenders
 from nbroute.engine.context import Spec
@@ -120,15 +121,6 @@ def checked_options(options: Mapping[str, Any]) -> dict[str, Any]:
         if options.get(name) not in (None, "direct" if name == "strategy" else None):
             raise SettingsError(f"{name} = {options[name]!r:.60} is not for a comparison: {why}")
     return {name: value for name, value in options.items() if name not in _REFUSED}
-
-
-def checked_workers(workers: Any, default: int) -> int:
-    """How many calls may be out at once; SettingsError for what is not a number of them."""
-    if workers is None:
-        return default
-    if not isinstance(workers, int) or isinstance(workers, bool) or workers < 1:
-        raise SettingsError(f"workers is {workers!r}; it takes a whole number from 1 up")
-    return workers
 
 
 class _Answers:

@@ -354,7 +354,7 @@ def read_text(file: Path, path: Path) -> str:
 
 
 def documents(text: str, path: Path) -> Iterator[Document]:
-    """The objects of the file one by one; RecordError at the first that is damaged or cut off."""
+    """The objects of the file one by one; RecordError for one that is damaged or cut off."""
     decode = json.JSONDecoder().raw_decode
     end, line = 0, 1
     while True:

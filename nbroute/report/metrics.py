@@ -216,7 +216,7 @@ class Metrics:
 
     @property
     def escalation_rate(self) -> float | None:
-        """Of the chains that the lowest tier answered, how many went on to a dearer one."""
+        """Of the chains that the lowest tier answered, how many went on to a more expensive one."""
         return self.lowest_escalated / self.lowest_answered if self.lowest_answered else None
 
     @property
