@@ -365,6 +365,33 @@ def test_models_of_enough_skill_always_fit_the_schema_and_say_that_they_are_simu
     assert "simulated" in read_schema(LETTER).parse(text)["title"]
 
 
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "number", "multipleOf": 0.01, "minimum": 0, "maximum": 1},
+        {"enum": [1, 2, 3], "minimum": 2},
+        {"type": "array", "uniqueItems": True, "minItems": 4, "items": {"enum": [1, 2, 3, 4]}},
+    ],
+)
+@pytest.mark.parametrize("prompt", EASY)
+def test_a_value_that_does_not_fit_is_drawn_again(prompt, schema):
+    read_schema(schema).parse(text_of(answer(asking(prompt, model=LARGE, schema=schema))))
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"not": {"type": "string"}},
+        {"type": "array", "contains": {"const": 7}},
+        {"type": "object", "patternProperties": {"^x_": {"type": "null"}}, "required": ["x_a"]},
+    ],
+)
+def test_a_schema_that_cannot_be_filled_in_is_answered_in_words(schema):
+    text = text_of(answer(asking(model=LARGE, schema=schema)))
+
+    assert text.startswith(f"[simulated] {LARGE} cannot make up JSON for this schema: ")
+
+
 def test_low_models_miss_a_share_of_the_schemas_in_two_ways():
     def fault(prompt, tier):
         try:

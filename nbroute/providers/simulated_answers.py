@@ -22,6 +22,7 @@ from itertools import islice
 from textwrap import indent
 from typing import Any
 
+from nbroute.checks.structured import read_schema
 from nbroute.types import Request
 
 MARK = "[simulated]"
@@ -152,31 +153,23 @@ def simulated_text(request: Request, skill: float) -> str:
 
 def _prose(request: Request, skill: float) -> str:
     """Answer in words: the more skill, the more parts."""
-    asked, system, prompt = _said(request, "user"), _said(request, "system"), _prompt(request)
+    prompt, steps = _prompt(request), _data()["steps"]
     gap = _difficulty(prompt) - skill
     if gap > _UNSURE_FROM and draw("unsure", request.model, prompt) < _UNSURE_SHARE:
-        return (
-            f"{MARK} {request.model} got {asked}. I'm not sure of the answer: it is "
-            f"beyond a skill of {skill:g}."
-        )
-    if _is_easy(prompt):
-        # All models say nearly the same, as real ones do of an undisputed fact.
-        return (
-            f"{MARK} {asked} asks for one fact. It would be answered in a sentence, "
-            f"well under {request.max_tokens} tokens, and much the same by every model."
-        )
-    if skill < _SENTENCE_BELOW:
-        return (
-            f"{MARK} {request.model} got {asked} and would answer it in a "
-            f"sentence, under {system} and {request.max_tokens} tokens."
-        )
-    steps = _data()["steps"]
+        form = "unsure"
+    elif _is_easy(prompt):
+        form = "easy"
+    else:
+        form = "sentence" if skill < _SENTENCE_BELOW else "structured"
     done = enumerate(steps[: round(skill * len(steps))], 1)
-    lines = "\n".join(f"{number}. {step}" for number, step in done)
-    return (
-        f"{MARK} {request.model} is no real model; this shows what it was given.\n\n"
-        f"- prompt: {asked}\n- system prompt: {system}\n- budget: {request.max_tokens} tokens\n\n"
-        f"With a skill of {skill:g} it would:\n\n{lines}\n"
+    text: str = _data()["prose"][form]
+    return f"{MARK} " + text.format(
+        model=request.model,
+        prompt=_said(request, "user"),
+        system=_said(request, "system"),
+        max_tokens=request.max_tokens,
+        skill=f"{skill:g}",
+        steps="\n".join(f"{number}. {step}" for number, step in done),
     )
 
 
@@ -289,7 +282,6 @@ _STOP_AT = 40
 _TRIES = 20
 _MOST = 200
 _MOST_CHARS = 10_000
-_CHOICES = ("anyOf", "oneOf")
 _IMPLIED = (
     ("object", {"properties", "required", "additionalProperties"}),
     ("array", {"items", "prefixItems", "minItems"}),
@@ -300,16 +292,44 @@ _IMPLIED = (
 def structured_answer(request: Request, schema: Mapping[str, Any], skill: float) -> str:
     """Write JSON that fits the schema; below a skill of 0.6 a share of it does not.
 
-    What does not fit has prose before it or a value of the wrong type.
+    What does not fit has prose before it or a value of the wrong type. A schema beyond what
+    `instance` knows is answered in words.
     """
     seed = draw("schema", request.model, request.messages, request.temperature)
-    value = instance(schema, seed)
+    asked = read_schema(schema)
+
+    def misfit(text: str) -> str:
+        try:
+            asked.parse(text)
+        except ValueError as error:
+            return str(error)
+        return ""
+
+    # Another draw may fit, where many of the same are not allowed or a step is not exact.
+    for number in range(_TRIES):
+        value = instance(schema, draw(seed, number) if number else seed)
+        text = json.dumps(value, ensure_ascii=False)
+        fault = misfit(text)
+        if not fault:
+            break
+    else:
+        return f"{MARK} {request.model} cannot make up JSON for this schema: {fault}"
     if draw("misfit", seed) >= _MISFIT_SLOPE * (_FITS_FROM - skill):
-        return json.dumps(value, ensure_ascii=False)
-    spoilt = _spoilt(schema, schema, value) if draw("kind", seed) < 0.5 else None
-    if spoilt is not None:
-        return json.dumps(spoilt, ensure_ascii=False)
-    return f"{MARK} Here is what was asked for:\n\n{json.dumps(value, ensure_ascii=False)}"
+        return text
+    spoilt = json.dumps(_spoilt(value), ensure_ascii=False)
+    if draw("kind", seed) < 0.5 and misfit(spoilt):
+        return spoilt
+    return f"{MARK} Here is what was asked for:\n\n{text}"
+
+
+def _spoilt(value: Any) -> Any:
+    """Give the first value in it another type."""
+    if isinstance(value, list) and value:
+        return [_spoilt(value[0]), *value[1:]]
+    if isinstance(value, dict) and value:
+        name = next(iter(value))
+        return {**value, name: _spoilt(value[name])}
+    return 0 if isinstance(value, str) else f"{MARK} not as asked"
 
 
 def instance(schema: Mapping[str, Any], seed: float = 0.0) -> Any:
@@ -334,40 +354,33 @@ class _Instances:
         if "enum" in schema:
             count = len(schema["enum"])
             return schema["enum"][min(int(draw(self.seed, name) * count), count - 1)]
-        for word in _CHOICES:
+        for word in ("anyOf", "oneOf"):
             if word in schema:
-                branch = self._branch(schema.pop(word), depth)
+                branch = _branch(schema.pop(word), depth)
                 return self.value(_merged(schema, branch), name, depth + 1)
-        return self._of_kind(_kind(schema), schema, name, depth)
+        return self._of_kind(schema, name, depth)
 
-    def _of_kind(self, kind: str, schema: Mapping[str, Any], name: str, depth: int) -> Any:
-        if kind == "object":
-            return self._object(schema, depth)
-        if kind == "array":
-            return self._array(schema, name, depth)
-        if kind in ("integer", "number"):
-            return _number(schema, kind, draw(self.seed, name, depth))
-        if kind == "boolean":
-            return draw(self.seed, name) < 0.5
-        return None if kind == "null" else _string(schema, name)
-
-    def _branch(self, branches: list[Any], depth: int) -> Any:
-        """Take the first that is not null; deep down one that does not go deeper, if any."""
-        schemas = [branch for branch in branches if isinstance(branch, Mapping)]
-        ends = [b for b in schemas if "$ref" not in b and _kind(b) not in ("object", "array")]
-        if depth >= _OPTIONAL_BELOW and ends:
-            return ends[-1]
-        nulls = [branch for branch in schemas if branch.get("type") == "null"]
-        return next((branch for branch in branches if branch not in nulls), branches[0])
+    def _of_kind(self, schema: Mapping[str, Any], name: str, depth: int) -> Any:
+        match _kind(schema):
+            case "object":
+                return self._object(schema, depth)
+            case "array":
+                return self._array(schema, name, depth)
+            case "integer" | "number" as kind:
+                return _number(schema, kind, draw(self.seed, name, depth))
+            case "boolean":
+                return draw(self.seed, name) < 0.5
+            case "null":
+                return None
+        return _string(schema, name)
 
     def _object(self, schema: Mapping[str, Any], depth: int) -> dict[str, Any]:
         parts, required = schema.get("properties", {}), schema.get("required", ())
         more = schema.get("additionalProperties", True)
         names = [name for name in parts if depth < _OPTIONAL_BELOW or name in required]
         names += [name for name in required if name not in parts]
-        least = min(schema.get("minProperties", 0), _MOST)
-        least = max(least, int(not parts and isinstance(more, Mapping)))
-        names += [f"simulated_{place}" for place in range(1, least - len(names) + 1)]
+        least = schema.get("minProperties", int(not parts and isinstance(more, Mapping)))
+        names += [f"simulated_{n}" for n in range(1, min(least, _MOST) - len(names) + 1)]
         return {
             name: self.value(parts.get(name, more), name, depth + 1)
             for name in names[: schema.get("maxProperties", len(names))]
@@ -387,6 +400,16 @@ class _Instances:
             if len(made) < count and not (schema.get("uniqueItems") and item in made):
                 made.append(item)
         return made
+
+
+def _branch(branches: list[Any], depth: int) -> Any:
+    """Take the first that is not null; deep down one that does not go deeper, if any."""
+
+    def rank(branch: Any) -> tuple[bool, bool]:
+        deep = "$ref" in branch or _kind(branch) in ("object", "array")
+        return depth >= _OPTIONAL_BELOW and deep, _kind(branch) == "null"
+
+    return min((one for one in branches if isinstance(one, Mapping)), key=rank, default=True)
 
 
 def _resolved(schema: Mapping[str, Any], root: Mapping[str, Any]) -> dict[str, Any]:
@@ -431,46 +454,21 @@ def _number(schema: Mapping[str, Any], kind: str, drawn: float) -> float:
     """Draw a multiple of the step between the limits; the middle where there is none."""
     step = Fraction(str(schema.get("multipleOf", 1 if kind == "integer" else 0.5)))
 
-    def limits(word: str, inwards: int) -> list[tuple[Fraction, int]]:
-        """The limits of one side, each with how far inwards the first value is: 0 or 1 step."""
-        closed, opened = schema.get(f"m{word}"), schema.get(f"exclusiveM{word}")
-        # In draft 4, the exclusive word is true or false and is about the other one.
-        both = ((closed, inwards if opened is True else 0), (opened, inwards))
-        return [(Fraction(str(at)), off) for at, off in both if type(at) in (int, float)]
+    def limits(word: str, inwards: Fraction) -> list[Fraction]:
+        ends = ((f"m{word}", 0), (f"exclusiveM{word}", inwards))
+        return [Fraction(str(schema[end])) + off for end, off in ends if end in schema]
 
-    low, after = max(limits("inimum", 1), default=(None, 0))
-    high, before = min(limits("aximum", -1), default=(None, 0))
+    low = max(limits("inimum", step / 1000), default=None)
+    high = min(limits("aximum", -step / 1000), default=None)
     if low is None:
         low = Fraction(1) if high is None else min(Fraction(1), high - 9 * step)
     if high is None:
         high = low + 9 * step
-    first = math.ceil(low / step) + (after if low % step == 0 else 0)
-    final = math.floor(high / step) + (before if high % step == 0 else 0)
-    if final < first:
+    multiples = range(math.ceil(low / step), math.floor(high / step) + 1)
+    if not multiples:
         return float((low + high) / 2)
-    chosen = (first + int(drawn * (final - first))) * step
+    chosen = multiples[int(drawn * (len(multiples) - 1))] * step
     return int(chosen) if chosen.denominator == 1 else float(chosen)
-
-
-def _spoilt(schema: Any, root: Mapping[str, Any], value: Any) -> Any:
-    """Give one value in it a type that its schema does not have; None where none is sure."""
-    schema = _resolved(schema, root) if isinstance(schema, Mapping) else {}
-    if any(word in schema for word in (*_CHOICES, "format", "enum", "const")):
-        return None
-    match schema.get("type"):
-        case "integer" | "number" | "boolean":
-            return f"{MARK} not as asked"
-        case "string":
-            return 0
-        case "array" if value and isinstance(schema.get("items"), Mapping):
-            item = _spoilt(schema["items"], root, value[-1])
-            return None if item is None else [*value[:-1], item]
-        case "object":
-            for name, part in schema.get("properties", {}).items():
-                worse = _spoilt(part, root, value[name]) if name in value else None
-                if worse is not None:
-                    return {**value, name: worse}
-    return None
 
 
 # Texts by a schema
@@ -486,7 +484,8 @@ def _string(schema: Mapping[str, Any], name: str) -> str:
     """Make a text that says it is simulated, as far as the schema leaves room for that."""
     if schema.get("format") in _data()["formats"]:
         return str(_data()["formats"][schema["format"]])
-    least, most = min(schema.get("minLength", 0), _MOST_CHARS), schema.get("maxLength", math.inf)
+    least = min(schema.get("minLength", 0), _MOST_CHARS)
+    most = schema.get("maxLength", _MOST_CHARS)
     if "pattern" in schema:
         pattern = str(schema["pattern"])
         for times in (1, 2, 3, 5, 8, max(least, 9)):
@@ -494,12 +493,8 @@ def _string(schema: Mapping[str, Any], name: str) -> str:
                 if least <= len(text) <= most and _matches(pattern, text):
                     return text
         return MARK
-    text = f"{MARK} {name}"
-    if len(text) < least:
-        text += " simulated" * ((least - len(text)) // 10 + 1)
-    if len(text) <= most:
-        return text
-    return text[:most] if most >= len(MARK) else "simulated"[:most].ljust(least, "d")
+    text = f"{MARK} {name}"[:most] if most >= len(MARK) else "simulated"[:most]
+    return text.ljust(least, ".")
 
 
 def _written(pattern: str, times: int) -> str:
