@@ -18,7 +18,7 @@ from nbroute.classify.examples import Example
 from nbroute.embedders import texts as embedder_texts
 from nbroute.embedders import wordllama
 from nbroute.embedders.endpoint import OpenAIEmbedder
-from nbroute.embedders.kept import RememberedEmbedder, TaughtExamples, VectorFile
+from nbroute.embedders.kept import RememberedEmbedder, TaughtExamples
 from nbroute.embedders.wordllama import WordLlamaEmbedder, available
 from nbroute.errors import (
     AuthError,
@@ -455,16 +455,21 @@ def test_a_damaged_file_is_told_once_and_all_works_on(path):
     assert str(path) in notices[0]
 
 
-@pytest.mark.parametrize("blob", [b"", b"abc", b"\x00" * 12, np.full(4, np.nan, "<f4").tobytes()])
-def test_a_damaged_vector_is_a_record_error_of_the_file(path, blob):
-    vectors = VectorFile(path)
-    vectors.put("p:m", [b"key"], np.ones((1, 4), np.float32))
-    vectors.close()
+@pytest.mark.parametrize(
+    "blob", [b"", "abcd", b"abc", b"\x00" * 12, np.full(4, np.nan, "<f4").tobytes()]
+)
+def test_a_damaged_vector_is_told_with_the_file_and_all_works_on(path, blob):
+    notices = []
+    with contextlib.closing(RememberedEmbedder(Counting(), path)) as embedder:
+        embedder.embed(["a"])
     with contextlib.closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("UPDATE vectors SET vector = ?", (blob,))
 
-    with pytest.raises(RecordError, match="a kept vector is damaged"):
-        vectors.get("p:m", [b"key"])
+    embedded = RememberedEmbedder(Counting(), path, announce=notices.append).embed(["a"])
+
+    assert [[1, 1, 0, 0]] == embedded.vectors.tolist()
+    assert 1 == len(notices)
+    assert f"cannot read the kept vectors '{path}': a kept vector is damaged" in notices[0]
 
 
 def test_a_folder_that_cannot_be_written_is_told_and_all_works_on(tmp_path):
@@ -504,20 +509,21 @@ def test_threads_on_one_file_end_with_every_vector_kept(path):
 
 def test_processes_on_one_file_end_with_every_vector_kept(path):
     code = (
-        "import sys\nfrom pathlib import Path\nimport numpy as np\n"
-        "from nbroute.embedders.kept import VectorFile\n"
-        "file = VectorFile(Path(sys.argv[1]))\n"
+        "import sys\nfrom pathlib import Path\nfrom test_embedders import Counting\n"
+        "from nbroute.embedders.kept import RememberedEmbedder\n"
+        "embedder = RememberedEmbedder(Counting(), Path(sys.argv[1]))\n"
         "for n in range(30):\n"
-        "    file.put('p:m', [f'{sys.argv[2]} {n}'.encode()], np.ones((1, 4), np.float32))\n"
+        "    embedder.embed([f'{sys.argv[2]} {n}'])\n"
     )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     running = [
-        subprocess.Popen([sys.executable, "-c", code, str(path), name], env=os.environ)
+        subprocess.Popen([sys.executable, "-c", code, str(path), name], env=environment)
         for name in ("one", "two")
     ]
 
     assert [0, 0] == [process.wait(timeout=60) for process in running]
-    keys = [f"{name} {n}".encode() for name in ("one", "two") for n in range(30)]
-    assert 60 == len(VectorFile(path).get("p:m", keys))
+    texts = [f"{name} {n}" for name in ("one", "two") for n in range(30)]
+    assert [] == RememberedEmbedder(Counting(), path).missing(texts)
 
 
 def test_an_endpoint_remembered_sends_each_text_once(endpoint, provider, path):

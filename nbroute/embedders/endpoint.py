@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from nbroute.embedders.texts import sendable, summed, telling, within
 from nbroute.errors import BadReply, SettingsError
-from nbroute.pricing import estimate_tokens
+from nbroute.pricing import estimate_tokens, read_usd
 from nbroute.providers.openai_compatible import OpenAICompatible
 from nbroute.types import Embedded, ProviderKind, Usage
 
@@ -60,7 +58,7 @@ class OpenAIEmbedder:
         ready = [within(sendable(text), self._text_tokens) or " " for text in texts]
         answers: list[tuple[np.ndarray, Usage]] = []
         for batch in _batches(ready, self._batch):
-            with telling(lambda: summed([usage for _, usage in answers])):
+            with telling(lambda: summed(usage for _, usage in answers)):
                 answers.append(self._post(batch))
         if not answers:
             return Embedded(np.zeros((0, 0), dtype=np.float32))
@@ -69,7 +67,7 @@ class OpenAIEmbedder:
             raise self._bad(f"vectors of {' and '.join(map(str, sorted(widths)))} dimensions")
         elapsed = (time.perf_counter() - started) * 1000
         vectors = np.concatenate([vectors for vectors, _ in answers])
-        return Embedded(vectors, summed([usage for _, usage in answers]), elapsed)
+        return Embedded(vectors, summed(usage for _, usage in answers), elapsed)
 
     def _post(self, texts: list[str]) -> tuple[np.ndarray, Usage]:
         import numpy as np
@@ -115,15 +113,13 @@ def _in_order(data: list[Any]) -> list[Any]:
     """By `index`, where those are what they should be; else as they came."""
     places = [_get(item, "index") for item in data]
     if all(type(place) is int for place in places) and sorted(places) == list(range(len(data))):
-        return [item for _, item in sorted(zip(places, data, strict=True), key=lambda one: one[0])]
+        return sorted(data, key=lambda item: item["index"])
     return data
 
 
 def _usage(answer: Any, texts: list[str]) -> Usage:
     told = _get(answer, "usage")
-    cost = _get(told, "cost")
-    real = type(cost) in (int, float) and math.isfinite(cost) and cost >= 0
-    billed = Decimal(str(cost)) if real else None
+    billed = read_usd(_get(told, "cost"))
     for name in ("prompt_tokens", "total_tokens"):
         count = _get(told, name)
         if type(count) is int and count > 0:

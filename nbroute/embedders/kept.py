@@ -14,14 +14,14 @@ from nbroute.classify.examples import Example, tier_of
 from nbroute.embedders.texts import content_key, sendable, summed, telling
 from nbroute.errors import BadReply, PromptError, RecordError, SettingsError, did_you_mean
 from nbroute.storage.database import FAILURES, Migration, SqliteFile
-from nbroute.types import Embedded, Embedder, Ladder, ProviderKind, Usage
+from nbroute.types import Embedded, Embedder, Ladder, ProviderKind
 
 if TYPE_CHECKING:
     import numpy as np
 
 
 #: The setting that says where the files are: next to the ledger.
-SETTING = "ledger in nbroute.toml"
+_SETTING = "ledger in nbroute.toml"
 
 
 def m001_vectors(connection: sqlite3.Connection) -> None:
@@ -42,11 +42,6 @@ def m002_taught(connection: sqlite3.Connection) -> None:
 
 
 MIGRATIONS: list[Migration] = [m001_vectors, m002_taught]
-
-
-def open_file(path: Path | None, setting: str = SETTING) -> SqliteFile:
-    """The file; nothing is made before it is first written to."""
-    return SqliteFile(path, MIGRATIONS, setting=setting)
 
 
 Announce = Callable[[str], None]
@@ -74,7 +69,6 @@ class RememberedEmbedder:
         *,
         announce: Announce | None = None,
         entries: int = ENTRIES,
-        setting: str = SETTING,
         embedded: Callable[[Sequence[str], np.ndarray], None] | None = None,
     ) -> None:
         self.name = embedder.name
@@ -83,7 +77,8 @@ class RememberedEmbedder:
         self.model = embedder.model
         self._embedder = embedder
         self._announce = announce or (lambda _: None)
-        self._vectors = VectorFile(path, entries=entries, setting=setting)
+        self._file = SqliteFile(path, MIGRATIONS, setting=_SETTING)
+        self._entries = entries
         self._embedded = embedded or (lambda _texts, _vectors: None)
         self._lock = threading.Lock()
         self._warned = False
@@ -100,7 +95,7 @@ class RememberedEmbedder:
         known = self._kept(texts)
         sent: list[Embedded] = []
         while missing := [text for text in dict.fromkeys(texts) if text not in known][:CHUNK]:
-            with telling(lambda: _summed(sent)):
+            with telling(lambda: summed(one.usage for one in sent)):
                 fresh = self._embedder.embed(missing)
             sent.append(fresh)
             if known and len(next(iter(known.values()))) != fresh.vectors.shape[1]:
@@ -117,32 +112,66 @@ class RememberedEmbedder:
         rows = [known[text] for text in texts]
         vectors = np.stack(rows) if rows else np.zeros((0, 0), dtype=np.float32)
         self._embedded(texts, vectors)
-        return Embedded(vectors, _summed(sent), sum(one.latency_ms for one in sent))
+        return Embedded(
+            vectors, summed(one.usage for one in sent), sum(one.latency_ms for one in sent)
+        )
 
     def close(self) -> None:
         """Give the file back; a later use opens it again."""
-        self._vectors.close()
+        self._file.close()
 
     def _kept(self, texts: Sequence[str]) -> dict[str, np.ndarray]:
-        try:
-            found = self._vectors.get(self.name, [content_key(text) for text in texts])
-        except RecordError as error:
-            self._warn(error)
+        """The vectors that are there, all of one dimension."""
+        if not self._file.exists:
             return {}
-        keyed = {text: found.get(content_key(text)) for text in texts}
-        return {text: vector for text, vector in keyed.items() if vector is not None}
+        import numpy as np
+
+        keys = {content_key(text): text for text in texts}
+        found: dict[str, np.ndarray] = {}
+        try:
+            with self._file.connection() as connection:
+                size = 4 * (self._dimensions(connection) or 0)
+                for start in range(0, len(keys), CHUNK):
+                    part = list(keys)[start : start + CHUNK]
+                    query = _KEPT.format(", ".join("?" * len(part)))
+                    for key, blob in connection.execute(query, (self.name, *part)):
+                        whole = isinstance(blob, bytes) and 0 < len(blob) == size
+                        vector = np.frombuffer(blob if whole else b"", dtype="<f4")
+                        if not (whole and np.isfinite(vector).all()):
+                            raise sqlite3.DatabaseError("a kept vector is damaged")
+                        found[keys[key]] = vector
+        except FAILURES as error:
+            self._warn(self._file.record_error("cannot read the kept vectors", error))
+            return {}
+        return found
 
     def _keep(self, texts: Sequence[str], vectors: np.ndarray) -> None:
+        width = vectors.shape[1]
+        blobs = [vector.astype("<f4").tobytes() for vector in vectors]
+        rows = [(self.name, content_key(text), b) for text, b in zip(texts, blobs, strict=True)]
         try:
-            before = self._vectors.put(self.name, [content_key(text) for text in texts], vectors)
+            with self._file.using("cannot keep vectors in") as connection:
+                connection.execute("BEGIN IMMEDIATE")
+                before = self._dimensions(connection)
+                if before not in (None, width):
+                    connection.execute("DELETE FROM vectors WHERE embedder = ?", (self.name,))
+                connection.execute(_INTO_EMBEDDERS, (self.name, width))
+                connection.executemany(_INTO_VECTORS, rows)
+                connection.execute(_PRUNE, (self._entries,))
+                connection.execute("COMMIT")
         except RecordError as error:
             self._warn(error)
             return
-        if before is not None:
+        if before not in (None, width):
             self._announce(
-                f"{self.name} gives vectors of {vectors.shape[1]} dimensions, and gave {before} "
-                "before: its kept vectors are forgotten, and texts are embedded anew as needed."
+                f"{self.name} gives vectors of {width} dimensions, and gave {before} before: "
+                "its kept vectors are forgotten, and texts are embedded anew as needed."
             )
+
+    def _dimensions(self, connection: sqlite3.Connection) -> int | None:
+        query = "SELECT dimensions FROM embedders WHERE name = ?"
+        row = connection.execute(query, (self.name,)).fetchone()
+        return row[0] if row else None
 
     def _warn(self, error: RecordError) -> None:
         with self._lock:
@@ -151,79 +180,10 @@ class RememberedEmbedder:
             self._announce(f"{error} Vectors are not kept until then.")
 
 
-class VectorFile:
-    """Vectors in SQLite, float32, by embedder and hash of the text; `path` None is in memory.
-
-    Its methods raise RecordError where the file cannot be used.
-    """
-
-    def __init__(
-        self, path: Path | None, *, entries: int = ENTRIES, setting: str = SETTING
-    ) -> None:
-        self._file = open_file(path, setting)
-        self._entries = entries
-
-    def get(self, embedder: str, keys: Sequence[bytes]) -> dict[bytes, np.ndarray]:
-        """The vectors that are there, all of one dimension."""
-        if not self._file.exists:
-            return {}
-        import numpy as np
-
-        found: dict[bytes, np.ndarray] = {}
-        damaged = ValueError("a kept vector is damaged")
-        try:
-            with self._file.connection() as connection:
-                width = _dimensions(connection, embedder)
-                for start in range(0, len(keys), CHUNK):
-                    part = keys[start : start + CHUNK]
-                    marks = ", ".join("?" * len(part))
-                    query = (
-                        f"SELECT text, vector FROM vectors WHERE embedder = ? AND text IN ({marks})"  # noqa: S608 - marks alone
-                    )
-                    for key, blob in connection.execute(query, (embedder, *part)):
-                        whole = width is not None and len(blob) == 4 * width
-                        vector = np.frombuffer(blob if whole else b"", dtype="<f4")
-                        if not (whole and np.isfinite(vector).all()):
-                            raise self._file.record_error("cannot read the kept vectors", damaged)
-                        found[key] = vector
-        except (*FAILURES, TypeError) as error:
-            raise self._file.record_error("cannot read the kept vectors", error) from error
-        return found
-
-    def put(self, embedder: str, keys: Sequence[bytes], vectors: np.ndarray) -> int | None:
-        """Keep them; the former dimension, where it was another and the old ones had to go."""
-        blobs = [vector.astype("<f4").tobytes() for vector in vectors]
-        width = vectors.shape[1]
-        rows = [(embedder, key, blob) for key, blob in zip(keys, blobs, strict=True)]
-        with self._file.using("cannot keep vectors in") as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            before = _dimensions(connection, embedder)
-            if before not in (None, width):
-                connection.execute("DELETE FROM vectors WHERE embedder = ?", (embedder,))
-            connection.execute("INSERT OR REPLACE INTO embedders VALUES (?, ?)", (embedder, width))
-            connection.executemany(_INSERT, rows)
-            connection.execute(_PRUNE, (self._entries,))
-            connection.execute("COMMIT")
-        return None if before == width else before
-
-    def close(self) -> None:
-        """Give the file back."""
-        self._file.close()
-
-
-_INSERT = "INSERT OR REPLACE INTO vectors (embedder, text, vector) VALUES (?, ?, ?)"
+_KEPT = "SELECT text, vector FROM vectors WHERE embedder = ? AND text IN ({})"
+_INTO_EMBEDDERS = "INSERT OR REPLACE INTO embedders VALUES (?, ?)"
+_INTO_VECTORS = "INSERT OR REPLACE INTO vectors (embedder, text, vector) VALUES (?, ?, ?)"
 _PRUNE = "DELETE FROM vectors WHERE id <= (SELECT max(id) FROM vectors) - ?"
-
-
-def _dimensions(connection: sqlite3.Connection, embedder: str) -> int | None:
-    query = "SELECT dimensions FROM embedders WHERE name = ?"
-    row = connection.execute(query, (embedder,)).fetchone()
-    return row[0] if row else None
-
-
-def _summed(sent: list[Embedded]) -> Usage | None:
-    usages = [one.usage for one in sent if one.usage is not None]
-    return summed(usages) if usages else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,14 +204,8 @@ class TaughtExamples:
     be used.
     """
 
-    def __init__(
-        self,
-        path: Path | None,
-        *,
-        clock: Callable[[], float] = time.time,
-        setting: str = SETTING,
-    ) -> None:
-        self._file = open_file(path, setting)
+    def __init__(self, path: Path | None, *, clock: Callable[[], float] = time.time) -> None:
+        self._file = SqliteFile(path, MIGRATIONS, setting=_SETTING)
         self._clock = clock
 
     def teach(self, prompt: str, tier: str, ladder: Ladder) -> Example:

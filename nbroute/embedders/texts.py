@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 
 from nbroute.errors import ProviderError
@@ -31,13 +31,16 @@ def content_key(text: str) -> bytes:
     return hashlib.sha256(sendable(text).encode()).digest()
 
 
-def summed(usages: Sequence[Usage]) -> Usage:
-    """The tokens of several requests; billed where each was, estimated where one is."""
-    billed = [usage.billed_usd for usage in usages if usage.billed_usd is not None]
+def summed(usages: Iterable[Usage | None]) -> Usage | None:
+    """The known ones of several requests in one; billed where each was, estimated where one is."""
+    known = [usage for usage in usages if usage is not None]
+    billed = [usage.billed_usd for usage in known if usage.billed_usd is not None]
+    if not known:
+        return None
     return Usage(
-        sum(usage.input_tokens for usage in usages),
-        billed_usd=sum(billed, Decimal(0)) if len(billed) == len(usages) else None,
-        estimated=any(usage.estimated for usage in usages),
+        sum(usage.input_tokens for usage in known),
+        billed_usd=sum(billed, Decimal(0)) if len(billed) == len(known) else None,
+        estimated=any(usage.estimated for usage in known),
     )
 
 
@@ -47,6 +50,5 @@ def telling(counted: Callable[[], Usage | None]) -> Iterator[None]:
     try:
         yield
     except ProviderError as error:
-        before = [usage for usage in (counted(), error.usage) if usage is not None]
-        error.usage = summed(before) if before else None
+        error.usage = summed((counted(), error.usage))
         raise
