@@ -97,8 +97,12 @@ class Router(Engine):
         replay: str | Path | None = None,
     ) -> None:
         if not isinstance(settings, Settings):
-            aside = provider is not None and replay is None
-            settings = find_settings(settings, profile, False if aside else replay)
+            settings = load(
+                settings,
+                profile=profile,
+                local_ready=model_files.ready,
+                replay=False if provider is not None and replay is None else replay,
+            )
         elif replay is not None:
             settings = replayed(settings, Path(replay).expanduser().absolute())
         self.settings = settings
@@ -173,9 +177,7 @@ class Router(Engine):
         used, SettingsError in a replay.
         """
         made = None if path is None else recorder_of(self, path, self._classifiers)
-        old = self._classifiers.recorder
-        self._classifiers.recorder = made
-        if old is not None:
+        if (old := self._classifiers.keep_with(made)) is not None:
             old.close()
         return made
 
@@ -318,15 +320,6 @@ class Router(Engine):
         return f"<Router profile={self.settings.profile!r} ladder={self.ladder.name!r}>"
 
 
-def find_settings(
-    path: str | Path | None = None,
-    profile: str | None = None,
-    replay: str | Path | bool | None = None,
-) -> Settings:
-    """The settings in force here; `local` is offered where llama.cpp and a model file are."""
-    return load(path, profile=profile, local_ready=model_files.ready, replay=replay)
-
-
 def new_id() -> str:
     """Twelve hexadecimal digits at random."""
     return uuid.uuid4().hex[:12]
@@ -457,7 +450,7 @@ class Classifiers:
         self._embedder: Embedder | None = None
         self._remembered: RememberedEmbedder | None = None
         self._examples: ExampleVectors | None = None
-        self._recorder: Recorder | None = None
+        self.recorder: Recorder | None = None
         self._announced = ""
         self._lock = threading.RLock()
 
@@ -521,16 +514,12 @@ class Classifiers:
                 self._announce(f"nbroute: without the examples you taught: {error}")
             return ()
 
-    @property
-    def recorder(self) -> Recorder | None:
-        """What keeps answers, and the vectors that an endpoint makes; None where nothing does."""
-        return self._recorder
-
-    @recorder.setter
-    def recorder(self, recorder: Recorder | None) -> None:
+    def keep_with(self, recorder: Recorder | None) -> Recorder | None:
+        """Have `recorder` keep answers and vectors from here on; the one that did before."""
         with self._lock:
-            self._recorder = recorder
+            before, self.recorder = self.recorder, recorder
             self._examples = None  # their vectors are asked for again, and so recorded
+        return before
 
     def teach(self, prompt: str, tier: str) -> str:
         """Keep the prompt as an example of the tier, and use it from here on; the tier's name."""
@@ -598,8 +587,8 @@ class Classifiers:
     def _record(self, embedder: Embedder, texts: Sequence[str], vectors: np.ndarray) -> None:
         """Keep the vectors in the recording, if there is one; what it cannot write is announced."""
         try:
-            if self._recorder is not None:
-                self._recorder.keep_vectors(embedder.provider, embedder.model, texts, vectors)
+            if self.recorder is not None:
+                self.recorder.keep_vectors(embedder.provider, embedder.model, texts, vectors)
         except RecordError as error:
             if self._announce is not None and str(error) != self._announced:
                 self._announce(f"nbroute: {error}")

@@ -1,11 +1,4 @@
-"""nbroute.toml, the environment and the offline default -> frozen `Settings`.
-
-- `model`     the keys, what each takes, and the settings that come out
-- `document`  the file, checked key by key
-- `profiles`  the endpoints with their keys, and which profile is in force
-- `building`  the ladder, the classifier and the embedder
-- `replaying` a recording in the ladder's place
-"""
+"""nbroute.toml, the environment and the offline default -> frozen `Settings`."""
 
 from __future__ import annotations
 
@@ -13,7 +6,7 @@ import contextlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from nbroute.classify.registry import NAMES as CLASSIFIERS
 from nbroute.errors import SettingsError, did_you_mean
@@ -24,9 +17,9 @@ from nbroute.settings.building import (
     build_embedder,
     build_ladder,
 )
+from nbroute.settings.document import Document, read_document
 from nbroute.settings.model import (
     ClassifierSettings,
-    Document,
     EmbedderSettings,
     ProviderSettings,
     Settings,
@@ -41,7 +34,6 @@ from nbroute.settings.profiles import (
     configured,
     describe_choice,
 )
-from nbroute.settings.replaying import recording_files, replayed
 
 __all__ = [
     "AUTO",
@@ -69,7 +61,7 @@ def load(
     environ: Mapping[str, str] | None = None,
     folder: Path | None = None,
     local_ready: Ready = False,
-    replay: str | Path | bool | None = None,
+    replay: str | Path | Literal[False] | None = None,
 ) -> Settings:
     """The settings in force: of the file at `path`, else of the nearest one, else of none.
 
@@ -90,6 +82,14 @@ def load(
         **document.profiles.get(choice.profile, {}),
         **_from_environment(environ),
     }
+    if replay is not None or profile is not None:
+        table |= {"record": None, "replay": Path(replay).expanduser() if replay else None}
+    record, recording = table.get("record"), table.get("replay")
+    if record and recording:
+        raise SettingsError(
+            f"to record ({str(record)!r}) and to replay ({str(recording)!r}) exclude each other; "
+            "unset NBROUTE_RECORD or NBROUTE_REPLAY (in nbroute.toml: record or replay)"
+        )
     tiers = document if choice.with_tiers else Document(document.file)
     ladder = build_ladder(tiers, table, choice.provider, providers)
     baseline = table.get("baseline", ladder.names[-1])
@@ -107,24 +107,24 @@ def load(
             raise document.error(
                 f"there is no model file {str(file)!r}; correct gguf or NBROUTE_GGUF"
             )
-    names += document.providers
-    aside = profile is not None and replay is None
-    record, recording = recording_files(table, environ, False if aside else replay)
-    values: dict[str, Any] = {
-        **given(Settings, table),
+    table |= {
         "profile": choice.profile,
         "origin": describe_choice(choice, document, used, providers, environ),
         "ladder": ladder,
-        "providers": tuple(providers[name] for name in dict.fromkeys(names)),
+        "providers": tuple(providers[one] for one in dict.fromkeys([*names, *document.providers])),
         "classifier": classifier,
         "embedder": embedder,
         "baseline": baseline,
         "source_file": document.file,
-        "record": record,
+        "record": record and record.absolute(),
         "replay": None,
     }
-    settings = Settings(**values)
-    return replayed(settings, recording) if recording else settings
+    settings = Settings(**given(Settings, table))
+    if recording is None:
+        return settings
+    from nbroute.settings.replaying import replayed
+
+    return replayed(settings, recording.absolute())
 
 
 def _document(path: str | Path | None, environ: Environment, folder: Path) -> Document:
@@ -136,8 +136,6 @@ def _document(path: str | Path | None, environ: Environment, folder: Path) -> Do
     if not file.is_file():
         said = "" if path else "NBROUTE_CONFIG: "
         raise SettingsError(f"{said}there is no settings file {str(named)!r}; correct the path")
-    from nbroute.settings.document import read_document
-
     return read_document(file)
 
 
@@ -161,7 +159,12 @@ def user_folder(kind: str, environ: Environment) -> Path:
 
 def _from_environment(environ: Environment) -> Table:
     """The keys that the environment sets."""
-    names = {"ledger": "NBROUTE_LEDGER", "cache_file": "NBROUTE_CACHE"}
+    names = {
+        "ledger": "NBROUTE_LEDGER",
+        "cache_file": "NBROUTE_CACHE",
+        "record": "NBROUTE_RECORD",
+        "replay": "NBROUTE_REPLAY",
+    }
     found: dict[str, Any] = {
         key: Path(environ[name]).expanduser() for key, name in names.items() if environ.get(name)
     }

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from nbroute import ladders
 from nbroute.classify.registry import NAMES as CLASSIFIERS
 from nbroute.errors import SettingsError, did_you_mean
+from nbroute.settings.document import Document
 from nbroute.settings.model import (
     ClassifierSettings,
-    Document,
     EmbedderSettings,
     ProviderSettings,
     Table,
@@ -58,10 +57,8 @@ def build_ladder(document: Document, table: Table, provider: str, providers: Pro
         ladder = base_ladder(table.get("ladder", "four-tier"), providers[provider])
     except SettingsError as error:
         raise document.error(f"ladder: {error}") from None
-    if set(document.tiers) & set(ladder.names):
-        ladder = _changed(document, ladder, providers)
-    elif document.tiers:
-        ladder = _own(document, ladder, provider)
+    if document.tiers:
+        ladder = _with_tiers(document, ladder, provider, providers)
     ladder = replace(ladder, default=table.get("default_tier", ladder.default))
     try:
         ladders.validate(ladder)
@@ -76,42 +73,34 @@ def build_ladder(document: Document, table: Table, provider: str, providers: Pro
     return ladder
 
 
-def _changed(document: Document, base: Ladder, providers: Providers) -> Ladder:
-    for name in document.tiers:
-        if name not in base.names:
-            cure = did_you_mean(name, base.names)
-            raise document.error(f"[tiers.{name}]: {base.name!r} has no tier {name!r}; {cure}")
-    tiers = []
-    for preset in base.tiers:
-        table = document.tiers.get(preset.name, {})
-        home = base_ladder(base.name, providers[table.get("provider", preset.provider)])
-        tier = home[preset.name]
-        if table.get("model", tier.model) != tier.model:
-            tier = replace(tier, fallbacks=(), price=None)
-        tiers.append(_at_home(replace(tier, **table)))
-    return replace(base, tiers=tuple(tiers))
-
-
-def _own(document: Document, base: Ladder, provider: str) -> Ladder:
-    tiers = []
+def _with_tiers(document: Document, base: Ladder, provider: str, providers: Providers) -> Ladder:
+    own = not set(document.tiers) & set(base.names)
     for name, table in document.tiers.items():
-        if "model" not in table:
+        if name not in base.names and not (own and "model" in table):
             raise document.error(
-                f"[tiers.{name}] has no model, and {base.name!r} has no tier {name!r} to change; "
-                f"give it a model; {did_you_mean(name, base.names)}"
+                f"[tiers.{name}]: {base.name!r} has no tier {name!r}; "
+                f"{did_you_mean(name, base.names)} A ladder of your own has no tier of the "
+                "preset's names, and a model in each"
             )
-        values: dict[str, Any] = {"provider": provider, "max_tokens": _MAX_TOKENS, **table}
-        tiers.append(_at_home(Tier(name=name, **values)))
-    return Ladder("own", tuple(tiers), default=tiers[(len(tiers) - 1) // 2].name)
-
-
-def _at_home(tier: Tier) -> Tier:
-    """The tier with its fallbacks that name no provider at its own."""
-    fallbacks = (
-        replace(one, provider=one.provider or tier.provider) if isinstance(one, Target) else one
-        for one in tier.fallbacks
-    )
-    return replace(tier, fallbacks=tuple(fallbacks))
+    tiers = []
+    for name in document.tiers if own else base.names:
+        table = document.tiers.get(name, {})
+        if own:
+            tier = Tier(name, provider, "", _MAX_TOKENS)
+        else:
+            home = providers[table.get("provider", base[name].provider)]
+            tier = base_ladder(base.name, home)[name]
+            if table.get("model", tier.model) != tier.model:
+                tier = replace(tier, fallbacks=(), price=None)
+        tier = replace(tier, **table)
+        fallbacks = (
+            replace(one, provider=one.provider or tier.provider) if isinstance(one, Target) else one
+            for one in tier.fallbacks
+        )
+        tiers.append(replace(tier, fallbacks=tuple(fallbacks)))
+    if own:
+        return Ladder("own", tuple(tiers), default=tiers[(len(tiers) - 1) // 2].name)
+    return replace(base, tiers=tuple(tiers))
 
 
 def build_classifier(

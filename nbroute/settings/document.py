@@ -5,45 +5,58 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
-import msgspec
-
 from nbroute.errors import SettingsError, did_you_mean
-from nbroute.settings.model import SECTIONS, Document, Takes
+from nbroute.settings.model import SECTIONS, Table, Takes, TierTable, key_names
 
-#: The type of a value, and what the key says of it.
-_Kind = tuple[Any, Takes]
-_Kinds = Mapping[str, _Kind]
+#: The types of the values, by key; each says what it takes.
+_Hints = Mapping[str, Any]
 
 _PLACE = re.compile(r"^(.*) \(at (.*)\)$", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Document:
+    """A settings file, read and checked key by key; an empty one where there is no file."""
+
+    file: Path | None = None
+    nbroute: Table = field(default_factory=dict)
+    providers: Mapping[str, Table] = field(default_factory=dict)
+    tiers: Mapping[str, TierTable] = field(default_factory=dict)
+    profiles: Mapping[str, Table] = field(default_factory=dict)
+
+    @property
+    def folder(self) -> Path:
+        """What the file's paths are relative to."""
+        return self.file.parent if self.file else Path()
+
+    def error(self, problem: str) -> SettingsError:
+        """The problem, with the file in front."""
+        return SettingsError(f"{self.file}: {problem}" if self.file else problem)
 
 
 def read_document(file: Path) -> Document:
     """The file's tables; SettingsError for the first thing in it that cannot be used."""
     raw = _parsed(file)
     document = Document(file)
-    kinds = {section: _kinds(*models) for section, models in SECTIONS.items()}
+    hints = {section: _hints(*models) for section, models in SECTIONS.items()}
+    found: dict[str, Any] = {}
     for name, value in raw.items():
-        if name in kinds["nbroute"]:
+        if name in hints["nbroute"]:
             raise document.error(f"the key {name!r} is above all tables; put it under [nbroute]")
         if name not in SECTIONS:
             raise document.error(f"unknown table [{name}]; {did_you_mean(name, SECTIONS)}")
-        if not isinstance(value, dict):
-            raise document.error(f"{name!r} is a table; write [{name}]")
-    found: dict[str, Any] = {
-        "nbroute": _table(document, "nbroute", raw.pop("nbroute", {}), kinds["nbroute"])
-    }
-    for section, tables in raw.items():
-        found[section] = {}
-        for name, table in tables.items():
-            where = f"{section}.{name}"
-            if not isinstance(table, dict):
-                raise document.error(f"{where} is a table; write [{where}]")
-            found[section][name] = _table(document, where, table, kinds[section])
+        if name == "nbroute":
+            found[name] = _table(document, name, value, hints[name])
+        else:
+            found[name] = {
+                key: _table(document, f"{name}.{key}", table, hints[name])
+                for key, table in _checked(document, name, value).items()
+            }
     return Document(file, **found)
 
 
@@ -60,54 +73,57 @@ def _parsed(file: Path) -> dict[str, Any]:
         raise SettingsError(f"{file} cannot be read: {error.strerror or error}") from None
 
 
-def _kinds(*models: type) -> _Kinds:
-    """The keys that the models' fields are, each with what it takes."""
+def _hints(*models: type) -> _Hints:
+    """The keys that the models' fields are, each with the type that says what it takes."""
     found = {}
     for model in models:
-        own = fields(model) if is_dataclass(model) else ()
-        keys = {one.name: one.metadata.get("key", one.name) for one in own}
+        keys = key_names(model)
         for name, hint in get_type_hints(model, include_extras=True).items():
             for part in (hint, *get_args(hint)):
                 if get_origin(part) in (Literal, Annotated):
-                    found[keys.get(name, name)] = _kind(part)
+                    found[keys.get(name, name)] = part
     return found
 
 
-def _kind(hint: Any) -> _Kind:
-    if get_origin(hint) is Literal:
-        return hint, Takes(f"one of {', '.join(get_args(hint))}")
-    (takes,) = hint.__metadata__
-    return Annotated[hint.__origin__, msgspec.Meta(**takes.limits)], takes
+def _checked(document: Document, where: str, raw: Any) -> Table:
+    if not isinstance(raw, dict):
+        raise document.error(f"{where!r} is a table; write [{where}]")
+    return raw
 
 
-def _table(document: Document, where: str, raw: Mapping[str, Any], kinds: _Kinds) -> dict[str, Any]:
-    for key, value in raw.items():
-        if key in kinds:
-            continue
+def _table(document: Document, where: str, raw: Any, hints: _Hints) -> dict[str, Any]:
+    found = {}
+    for key, value in _checked(document, where, raw).items():
         if key == "api_key":
             raise document.error(
                 f"[{where}] api_key: a key does not belong in a file; put it into an environment "
                 "variable and name that in api_key_env"
             )
-        # A text may be a key that was pasted into the wrong place.
-        said = key if isinstance(value, str | dict | list) else f"{key} = {_shown(value)}"
-        cure = did_you_mean(key, kinds)
-        raise document.error(f"[{where}] {said}: there is no key {key!r}; {cure}")
-    return {key: _value(document, where, key, value, kinds[key]) for key, value in raw.items()}
+        if key not in hints:
+            # A text may be a key that was pasted into the wrong place.
+            said = key if isinstance(value, str | dict | list) else f"{key} = {_shown(value)}"
+            cure = did_you_mean(key, hints)
+            raise document.error(f"[{where}] {said}: there is no key {key!r}; {cure}")
+        found[key] = _value(document, where, key, value, hints[key])
+    return found
 
 
-def _value(document: Document, where: str, key: str, value: Any, kind: _Kind) -> Any:
-    wanted, takes = kind
+def _value(document: Document, where: str, key: str, value: Any, hint: Any) -> Any:
+    from msgspec import Meta, convert
+
+    takes = Takes(f"one of {', '.join(map(str, get_args(hint)))}")
+    if get_origin(hint) is Annotated:
+        hint, takes = get_args(hint)
     read = value
     if isinstance(value, dict) and takes.each:
-        each = dict.fromkeys(value, _kind(takes.each))
-        return _table(document, f"{where}.{key}", value, each)
+        return _table(document, f"{where}.{key}", value, dict.fromkeys(value, takes.each))
     if isinstance(value, list) and takes.part:
-        return tuple(_value(document, where, key, part, _kind(takes.part)) for part in value)
+        return tuple(_value(document, where, key, part, takes.part) for part in value)
     if isinstance(value, dict) and takes.table:
-        read = _table(document, f"{where}.{key}", value, _kinds(takes.table))
+        read = _table(document, f"{where}.{key}", value, _hints(takes.table))
     try:
-        read = takes.read(read) if takes.read else msgspec.convert(read, wanted)
+        kind = Annotated[hint, Meta(**takes.limits)]
+        read = takes.read(read) if takes.read else convert(read, kind)
     except ValueError:
         said = "the value" if takes.secret else _shown(value)
         problem = f"[{where}] {key} = {said} cannot be used; give {takes.words}"

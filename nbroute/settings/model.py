@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, is_dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypedDict
 from urllib.parse import urlsplit
 
 from nbroute.budgets import Limits, OnLimit
-from nbroute.errors import SettingsError
 from nbroute.pricing import read_usd
 from nbroute.types import CacheMode, Ladder, Price, Target
 
@@ -214,7 +213,7 @@ class EmbedderSettings:
     """
 
     name: Text = field(default="auto", metadata={"key": "embedder"})
-    provider: str | None = field(default=None, metadata={"key": None})
+    provider: str | None = field(default=None, metadata={"key": ""})
     model: Text = field(default="text-embedding-3-small", metadata={"key": "embedder_model"})
 
 
@@ -256,13 +255,7 @@ class Settings:
     @property
     def limits(self) -> Limits:
         """What calls may cost and how long a prompt may be."""
-        return Limits(
-            self.budget_usd,
-            self.budget_usd_per_day,
-            self.budget_usd_per_feature,
-            self.on_limit,
-            self.max_prompt_chars,
-        )
+        return Limits(**{one.name: getattr(self, one.name) for one in fields(Limits)})
 
 
 _NBROUTE = (LadderTable, ClassifierSettings, EmbedderSettings, Settings)
@@ -276,27 +269,12 @@ SECTIONS: Mapping[str, tuple[type, ...]] = {
 }
 
 
+def key_names(model: type) -> dict[str, str]:
+    """The keys of the file by the names of the dataclass's fields; none for any other class."""
+    own = fields(model) if is_dataclass(model) else ()
+    return {one.name: one.metadata.get("key", one.name) for one in own}
+
+
 def given(model: type, table: Table) -> dict[str, Any]:
     """Of a table of the file, the fields of the dataclass `model` that it gives."""
-    keys = {one.name: one.metadata.get("key", one.name) for one in fields(model)}
-    return {name: table[key] for name, key in keys.items() if key in table}
-
-
-@dataclass(frozen=True)
-class Document:
-    """A settings file, read and checked key by key; an empty one where there is no file."""
-
-    file: Path | None = None
-    nbroute: Table = field(default_factory=dict)
-    providers: Mapping[str, Table] = field(default_factory=dict)
-    tiers: Mapping[str, TierTable] = field(default_factory=dict)
-    profiles: Mapping[str, Table] = field(default_factory=dict)
-
-    @property
-    def folder(self) -> Path:
-        """What the file's paths are relative to."""
-        return self.file.parent if self.file else Path()
-
-    def error(self, problem: str) -> SettingsError:
-        """The problem, with the file in front."""
-        return SettingsError(f"{self.file}: {problem}" if self.file else problem)
+    return {name: table[key] for name, key in key_names(model).items() if key in table}

@@ -4,42 +4,45 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nbroute.errors import SettingsError, did_you_mean
-from nbroute.settings.model import Document, ProviderSettings, Settings, read_url
+from nbroute.settings.document import Document
+from nbroute.settings.model import ProviderSettings, Settings, read_url
 
 Environment = Mapping[str, str]
 Providers = Mapping[str, ProviderSettings]
 Ready = bool | Callable[[], bool]
 
-BUILT_IN = {
-    provider.name: provider
-    for provider in (
-        ProviderSettings(
-            "openrouter", "openai", "https://openrouter.ai/api/v1", "OPENROUTER_API_KEY"
-        ),
-        ProviderSettings("openai", "openai", "https://api.openai.com/v1", "OPENAI_API_KEY"),
-        ProviderSettings(
-            "anthropic", "openai", "https://api.anthropic.com/v1/", "ANTHROPIC_API_KEY"
-        ),
-        ProviderSettings("local", "local", billed=False),
-        ProviderSettings("simulated", "simulated", billed=False),
-        ProviderSettings("ollama", "openai", "http://localhost:11434/v1", billed=False),
-        ProviderSettings("lmstudio", "openai", "http://localhost:1234/v1", billed=False),
-        ProviderSettings("vllm", "openai", "http://localhost:8000/v1", billed=False),
-    )
+#: The vendors, in the order in which their keys are looked for.
+_VENDORS = {
+    "OpenRouter": "https://openrouter.ai/api/v1",
+    "OpenAI": "https://api.openai.com/v1",
+    "Anthropic": "https://api.anthropic.com/v1/",
 }
+_TITLES = {title.lower(): title for title in _VENDORS}
+_SERVERS = {"ollama": 11434, "lmstudio": 1234, "vllm": 8000}
 
-#: Their keys are looked for in this order.
-BY_KEY = ("openrouter", "openai", "anthropic")
+BY_KEY = tuple(_TITLES)
+
+BUILT_IN = {
+    **{
+        name: ProviderSettings(name, "openai", _VENDORS[title], f"{name.upper()}_API_KEY")
+        for name, title in _TITLES.items()
+    },
+    "local": ProviderSettings("local", "local", billed=False),
+    "simulated": ProviderSettings("simulated", "simulated", billed=False),
+    **{
+        name: ProviderSettings(name, "openai", f"http://localhost:{port}/v1", billed=False)
+        for name, port in _SERVERS.items()
+    },
+}
 
 #: The profile of a file whose tiers name their providers.
 FILE = "file"
 
-_TITLES = {"openrouter": "OpenRouter", "openai": "OpenAI", "anthropic": "Anthropic"}
 _KEY_NAMES = re.compile(r"(?:^|_)(?:API_?KEY|KEY|TOKEN|SECRET|PASSWORD)$", re.IGNORECASE)
 _KEY_LENGTH = 12
 
@@ -77,10 +80,10 @@ def without_keys(settings: Settings) -> Settings:
     return replace(settings, providers=providers, record=None)
 
 
-def with_keys(settings: Settings, environ: Environment | None = None) -> Settings:
+def with_keys(settings: Settings) -> Settings:
     """The settings with the keys that this process has in its environment."""
-    environ = os.environ if environ is None else environ
-    return replace(settings, providers=tuple(_with_key(one, environ) for one in settings.providers))
+    providers = tuple(_with_key(one, os.environ) for one in settings.providers)
+    return replace(settings, providers=providers)
 
 
 def missing_keys(providers: Iterable[ProviderSettings]) -> tuple[str, ...]:
@@ -88,14 +91,13 @@ def missing_keys(providers: Iterable[ProviderSettings]) -> tuple[str, ...]:
     return tuple(one.api_key_env for one in providers if one.api_key_env and not one.api_key)
 
 
-def known_keys(settings: Settings, environ: Environment | None = None) -> tuple[str, ...]:
+def known_keys(settings: Settings) -> tuple[str, ...]:
     """All that is known to be a key here: of the endpoints, and what the environment calls one.
 
     Of names like HF_TOKEN, what looks like a key: it could be a path, or an ordinary word.
     """
-    environ = os.environ if environ is None else environ
     found = [one.api_key or "" for one in settings.providers]
-    for name, value in environ.items():
+    for name, value in os.environ.items():
         called = _KEY_NAMES.search(name) and len(value) >= _KEY_LENGTH
         mixed = any(c.isdigit() for c in value) and any(c.isalpha() for c in value)
         if name.endswith("_API_KEY") or (called and mixed and not value.startswith(("/", "~"))):
@@ -127,40 +129,38 @@ def choose(
     """
     first = next((t["provider"] for t in document.tiers.values() if "provider" in t), None)
     own = document.nbroute.get("profile") or (FILE if first else None)
-    if asked is None:
-        where, wanted = "NBROUTE_PROFILE", environ.get("NBROUTE_PROFILE") or None
-    else:
-        where, wanted = "profile", asked
+    wanted = environ.get("NBROUTE_PROFILE") or None if asked is None else asked
+    named = own if wanted is None else wanted
     allowed = [*providers, *document.profiles, *([FILE] if first else [])]
-    if wanted is not None and wanted not in allowed:
-        raise SettingsError(_unknown_profile(where, wanted, allowed))
-    if wanted is None and own is not None and own not in allowed:
-        raise document.error(_unknown_profile("[nbroute] profile", own, allowed))
+    if named is not None and named not in allowed:
+        where = "NBROUTE_PROFILE" if asked is None else "profile"
+        where = f"{document.file}: [nbroute] profile" if wanted is None else where
+        cure = did_you_mean(named, allowed)
+        raise SettingsError(f"{where} = {named!r}: there is no such profile; {cure}")
 
     def automatic() -> str:
-        return _automatic(providers, local_ready)
+        for name in BY_KEY:
+            if providers[name].api_key:
+                return name
+        if providers["local"].gguf or (local_ready() if callable(local_ready) else local_ready):
+            return "local"
+        return "simulated"
 
-    profile = wanted or own or automatic()
+    profile = named or automatic()
     provider = document.profiles.get(profile, {}).get("provider")
     if provider is not None and provider not in providers:
         raise document.error(
             f"[profiles.{profile}] {unconfigured('provider', provider, providers)}"
         )
-    if provider is None and profile in providers:
-        provider = profile
-    elif provider is None and profile == FILE:
-        provider = first
+    if provider is None:
+        provider = profile if profile in providers else first if profile == FILE else None
     pinned = any({"provider", "model"} & set(tier) for tier in document.tiers.values())
     return Choice(
         profile,
         provider or automatic(),
         with_tiers=wanted is None or not pinned or wanted == (own or automatic()),
-        automatic=wanted is None and own is None,
+        automatic=named is None,
     )
-
-
-def _unknown_profile(where: str, name: str, allowed: Iterable[str]) -> str:
-    return f"{where} = {name!r}: there is no such profile; {did_you_mean(name, allowed)}"
 
 
 def unconfigured(key: str, name: str, providers: Providers) -> str:
@@ -169,24 +169,14 @@ def unconfigured(key: str, name: str, providers: Providers) -> str:
     return f"{key} = {name!r} is not configured; add [providers.{name}]; {cure}"
 
 
-def _automatic(providers: Providers, local_ready: Ready) -> str:
-    for name in BY_KEY:
-        if providers[name].api_key:
-            return name
-    if providers["local"].gguf or (local_ready() if callable(local_ready) else local_ready):
-        return "local"
-    return "simulated"
-
-
 def describe_choice(
     choice: Choice,
     document: Document,
-    used: Iterable[ProviderSettings],
+    used: Sequence[ProviderSettings],
     providers: Providers,
     environ: Environment,
 ) -> str:
     """One line: the profile, what answers, the file, and the keys that are missing."""
-    used = tuple(used)
     line = f"profile {choice.profile}: {' and '.join(map(_described, used))}"
     if document.file is not None:
         aside = ", its tiers set aside" if document.tiers and not choice.with_tiers else ""
@@ -221,13 +211,11 @@ def _described(provider: ProviderSettings) -> str:
     return f"{said}, key from {provider.api_key_env}" if provider.api_key else said
 
 
-def _absent(names: Iterable[str], environ: Environment) -> list[str]:
+def _absent(names: Sequence[str], environ: Environment) -> list[str]:
     """Of variables with no key in them, which are not set and which are empty."""
-    names = tuple(names)
-    empty = [name for name in names if name in environ]
-    unset = [name for name in names if name not in environ]
     notes = []
-    for found, state in ((empty, "set but empty"), (unset, "not set")):
+    for state in ("set but empty", "not set"):
+        found = [name for name in names if (name in environ) == (state != "not set")]
         listed = " and ".join(filter(None, (", ".join(found[:-1]), *found[-1:])))
         notes += [f"{listed} {'is' if len(found) == 1 else 'are'} {state}"] if found else []
     return notes

@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from nbroute.classify.registry import NAMES as CLASSIFIERS
-from nbroute.errors import SettingsError
 from nbroute.recording.replay import read_headline
 from nbroute.settings.model import (
     ClassifierSettings,
     EmbedderSettings,
-    ProviderChoice,
     ProviderSettings,
     Settings,
-    Table,
 )
-from nbroute.types import ProviderKind
-
-_SPEAKS: Mapping[ProviderKind, ProviderChoice] = {
-    "remote": "openai",
-    "local": "local",
-    "simulated": "simulated",
-}
 
 
 def replayed(settings: Settings, path: Path) -> Settings:
@@ -45,7 +34,7 @@ def replayed(settings: Settings, path: Path) -> Settings:
         ),
         ladder=header.ladder,
         providers=tuple(
-            ProviderSettings(name, _SPEAKS[kind], billed=kind == "remote")
+            ProviderSettings(name, "openai" if kind == "remote" else kind, billed=kind == "remote")
             for name, kind in header.providers.items()
         ),
         classifier=ClassifierSettings(
@@ -62,25 +51,3 @@ def replayed(settings: Settings, path: Path) -> Settings:
         record=None,
         replay=path,
     )
-
-
-def recording_files(
-    table: Table, environ: Mapping[str, str], asked: str | Path | bool | None
-) -> tuple[Path | None, Path | None]:
-    """The files to record to and to replay; `asked` False is neither, a path is a replay.
-
-    The environment comes before the file of settings. SettingsError where both are set.
-    """
-    record = replay = None
-    if isinstance(asked, str | Path):
-        replay = asked
-    elif asked is not False:
-        record = environ.get("NBROUTE_RECORD") or table.get("record")
-        replay = environ.get("NBROUTE_REPLAY") or table.get("replay")
-    if record and replay:
-        raise SettingsError(
-            f"to record ({str(record)!r}) and to replay ({str(replay)!r}) exclude each other; "
-            "unset NBROUTE_RECORD or NBROUTE_REPLAY (in nbroute.toml: record or replay)"
-        )
-    record, replay = (path and Path(path).expanduser().absolute() for path in (record, replay))
-    return record or None, replay or None
