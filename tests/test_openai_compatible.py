@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from loopback import Loopback, Reply
 
+from nbroute.checks.structured import read_schema
 from nbroute.errors import (
     AuthError,
     BadReply,
@@ -508,6 +509,53 @@ def test_json_mode_is_not_asked_for_a_schema_that_is_no_object(server, provider)
     list(provider.send(asking(schema={"type": "array", "items": {"type": "integer"}})))
 
     assert ["json_schema", None] == formats(server)
+
+
+OBJECTS_ONLY = (
+    "Invalid schema for response_format 'answer': schema must be a JSON Schema of "
+    "'type: \"object\"', got 'type: \"array\"'."
+)
+
+
+def only_objects(sent):
+    """What OpenAI does with a schema whose root is not an object; others are filled in."""
+    schema = sent["response_format"]["json_schema"]["schema"]
+    if schema.get("type") != "object":
+        return Reply(status=400, error=OBJECTS_ONLY)
+    return Reply(text='{"value": [1, 2]}')
+
+
+def test_a_root_that_is_no_object_stands_under_value_where_the_endpoint_takes_objects_alone(
+    server, provider
+):
+    server.handler = only_objects
+    schemas = [read_schema(spec) for spec in (list[int], {"type": "array"}, list[int] | None)]
+
+    parsed = [s.parse(text_of(provider.send(asking(schema=s.json_schema)))) for s in schemas]
+
+    sent = [seen.json["response_format"]["json_schema"] for seen in server.requests]
+    assert [[1, 2]] * 3 == parsed
+    assert ["array", "object", "object", "object"] == [one["schema"]["type"] for one in sent]
+    assert {
+        "type": "object",
+        "properties": {"value": {"type": "array", "items": {"type": "integer"}}},
+        "required": ["value"],
+        "additionalProperties": False,
+    } == sent[1]["schema"]
+    assert sent[1]["strict"]
+
+
+def test_the_references_of_a_schema_under_value_still_find_their_place(server, provider):
+    server.handler = only_objects
+    tree = {"type": "array", "items": {"anyOf": [{"$ref": "#"}, {"$ref": "#/$defs/leaf"}]}}
+    tree["$defs"] = {"leaf": {"type": "integer"}}
+
+    list(provider.send(asking(schema=tree)))
+
+    schema = server.requests[1].json["response_format"]["json_schema"]["schema"]
+    assert [1, [2]] == read_schema(schema).parse('{"value": [1, [2]]}')["value"]
+    with pytest.raises(ValueError, match="'a'"):
+        read_schema(schema).parse('{"value": [1, ["a"]]}')
 
 
 @pytest.mark.parametrize(

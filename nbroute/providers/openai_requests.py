@@ -18,6 +18,7 @@ Quirk = Literal[
     "no temperature",
     "no stream options",
     "no logprobs",
+    "objects only",
     "no json schema",
     "no json object",
 ]
@@ -40,6 +41,9 @@ _OF_THIS_SCHEMA = re.compile(
     r"|additionalProperties|the word",
     re.IGNORECASE,
 )
+_WANTS_OBJECT = re.compile(r"\bobject\b", re.IGNORECASE)
+#: A reference within the schema, save to a place that `_under_value` leaves where it is.
+_INNER_REF = re.compile(r'"\$ref": "#(?!/(?:\$defs|definitions)/)')
 #: https://platform.openai.com/docs/guides/structured-outputs, "Supported schemas"
 _STRICT_WORDS = frozenset(
     {
@@ -131,8 +135,13 @@ def quirks_named(error: Exception, sent: Mapping[str, Any]) -> frozenset[Quirk]:
     if status not in _REFUSED:
         return frozenset()
     if "response_format" in sent and _OF_FORMAT.search(words):
-        asked = sent["response_format"]["type"]
-        return frozenset({"no json schema" if asked == "json_schema" else "no json object"})
+        asked = sent["response_format"]
+        if asked["type"] != "json_schema":
+            return frozenset({"no json object"})
+        bare = asked["json_schema"]["schema"].get("type") != "object"
+        return frozenset(
+            {"objects only" if bare and _WANTS_OBJECT.search(words) else "no json schema"}
+        )
     named: dict[Quirk, bool] = {
         "other token parameter": "max_tokens" in words or "max_completion_tokens" in words,
         "no temperature": "temperature" in words and "temperature" in sent,
@@ -149,11 +158,21 @@ def _response_format(request: Request, quirks: frozenset[Quirk]) -> dict[str, An
         can = wants_object and "no json object" not in quirks
         return {"type": "json_object"} if can else None
     title = schema.get("title")
+    if "objects only" in quirks and schema.get("type") != "object":
+        schema = _under_value(schema)
     name = re.sub(r"[^A-Za-z0-9_-]+", "_", title if isinstance(title, str) else "").strip("_")
     named: dict[str, Any] = {"name": name[:_LONGEST_NAME] or "answer", "schema": dict(schema)}
     if schema.get("type") == "object" and _is_strict(schema):
         named["strict"] = True
     return {"type": "json_schema", "json_schema": named}
+
+
+def _under_value(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """An object with what the schema is about as its "value"; `Schema.parse` takes it out again."""
+    moved = json.loads(_INNER_REF.sub('"$ref": "#/properties/value', json.dumps(dict(schema))))
+    shared = {word: moved.pop(word) for word in ("$defs", "definitions") if word in moved}
+    closed = {"required": ["value"], "additionalProperties": False}
+    return {"type": "object", "properties": {"value": moved}, **closed, **shared}
 
 
 def _is_strict(schema: Any) -> bool:
