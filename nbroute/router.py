@@ -7,10 +7,10 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from nbroute.classify.embedding import EmbeddingClassifier, Method
 from nbroute.classify.examples import Example, ExampleVectors, shipped
@@ -105,6 +105,7 @@ class Router(Engine):
             )
         elif replay is not None:
             settings = replayed(settings, Path(replay).expanduser().absolute())
+        announce = announce or (lambda _: None)
         self.settings = settings
         self.given = {"provider": provider, "classifier": classifier, "examples": examples}
         recording = recording_of(settings, given=provider, classifier=classifier, announce=announce)
@@ -115,14 +116,14 @@ class Router(Engine):
         if ledger is None or isinstance(ledger, str | Path):
             file = Path(ledger or file)
             ledger = SqliteLedger(file, store_text=settings.store_text)
-        made = Classifiers(settings, steps, asked, providers, announce=announce, beside=file)
-        made.default = classifier or made.default
+        chosen = classifier or settings.classifier.name
+        made = Classifiers(settings, steps, asked, providers, announce, file, chosen)
         if examples is not None:
             made.own_examples = read_examples(examples, steps)
         self._classifiers = made
         places = {name: getattr(one, "base_url", "") for name, one in providers.items()}
         cache = FileCache(settings.cache_file) if settings.cache_file else MemoryCache()
-        self._cache = cache
+        self._cache, self._recording = cache, recording
         super().__init__(
             Parts(
                 ladder=steps,
@@ -150,7 +151,6 @@ class Router(Engine):
                 hash_text=hash_text,
             )
         )
-        self._recording = recording
         if settings.record is not None:
             self.record(settings.record)
 
@@ -336,7 +336,7 @@ Announce = Callable[[str], None]
 def providers_of(
     settings: Settings,
     given: Provider | None,
-    announce: Announce | None,
+    announce: Announce,
     recording: Recording | None = None,
 ) -> Mapping[str, Provider]:
     """The providers by name; the one that was `given` alone, or those of the `recording`."""
@@ -348,7 +348,7 @@ def providers_of(
     return {one.name: _provider(one, announce) for one in settings.providers}
 
 
-def _provider(settings: ProviderSettings, announce: Announce | None) -> Provider:
+def _provider(settings: ProviderSettings, announce: Announce) -> Provider:
     if settings.kind == "simulated":
         return Simulated(settings.name, fail=settings.fail, pace=settings.pace)
     if settings.kind == "local":
@@ -421,6 +421,7 @@ def with_found_models(ladder: Ladder, provider: Provider) -> Ladder:
     return replace(ladder, tiers=tiers)
 
 
+@dataclass(eq=False)
 class Classifiers:
     """Classifiers by name for one router; what they are made of is made when it is needed.
 
@@ -428,29 +429,24 @@ class Classifiers:
     `beside` the ledger's.
     """
 
-    def __init__(
-        self,
-        settings: Settings,
-        ladder: Ladder,
-        tier: Tier,
-        providers: Mapping[str, Provider],
-        *,
-        announce: Announce | None,
-        beside: Path,
-    ) -> None:
-        self.default: Spec = settings.classifier.name
-        self.own_examples: Any = settings.classifier.examples_file
-        self._settings, self._ladder, self._tier = settings, ladder, tier
-        self._providers, self._announce = providers, announce
+    settings: Settings
+    ladder: Ladder
+    tier: Tier
+    providers: Mapping[str, Provider]
+    announce: Announce
+    beside: Path
+    default: Spec
+    own_examples: tuple[Example, ...] = ()
+    recorder: Recorder | None = None
+
+    def __post_init__(self) -> None:
         self._rules = RulesClassifier()
-        self._taught = TaughtExamples(beside.with_name("examples.sqlite3"))
-        self._vectors = beside.with_name("vectors.sqlite3")
-        self._learned_file: Path = settings.classifier.file or beside.with_name("learned.npz")
+        self._taught = TaughtExamples(self.beside.with_name("examples.sqlite3"))
+        self._learned_file = self.settings.classifier.file or self.beside.with_name("learned.npz")
         self._learned: LearnedClassifier | None = None
         self._embedder: Embedder | None = None
         self._remembered: RememberedEmbedder | None = None
         self._examples: ExampleVectors | None = None
-        self.recorder: Recorder | None = None
         self._announced = ""
         self._lock = threading.RLock()
 
@@ -460,20 +456,21 @@ class Classifiers:
         `step_up_below` of the settings is put round it, unless it is a cautious one already.
         """
         found = self._bare(asked, resources)
-        threshold = self._settings.classifier.step_up_below
+        threshold = self.settings.classifier.step_up_below
         if not threshold or isinstance(found, CautiousClassifier):
             return found
         return CautiousClassifier(found, threshold)
 
     def _bare(self, asked: Spec | None, resources: Resources | None) -> Classifier:
-        tier, model = self._tier, cast("Classifier", self._rules)
+        model: Classifier = self._rules
         if resources is not None:
-            model = ModelClassifier(resources.ask, provider=tier.provider, model=tier.model)
+            ask = resources.ask
+            model = ModelClassifier(ask, provider=self.tier.provider, model=self.tier.model)
         return resolve(
             self.default if asked is None else asked,
             rules=self._rules,
             model=model,
-            threshold=self._settings.classifier.threshold if resources else 0,
+            threshold=self.settings.classifier.threshold if resources else 0,
             others={
                 "embedding": partial(self._by_examples, "neighbours", resources),
                 "embedding:centroid": partial(self._by_examples, "centroid", resources),
@@ -488,9 +485,8 @@ class Classifiers:
             return self._rules
         with self._lock:
             if self._examples is None:
-                own = shipped()
-                if self.own_examples is not None:
-                    own = read_examples(self.own_examples, self._ladder)
+                file = self.settings.classifier.examples_file
+                own = self.own_examples or (read_examples(file, self.ladder) if file else shipped())
                 self._examples = ExampleVectors([*own, *self._taught_examples()])
             examples = self._examples
         name = "embedding" if method == "neighbours" else f"embedding:{method}"
@@ -508,10 +504,9 @@ class Classifiers:
     def _taught_examples(self) -> tuple[Example, ...]:
         """What the user taught; a file that cannot be read is announced and left alone."""
         try:
-            return self._taught.examples(self._ladder)
+            return self._taught.examples(self.ladder)
         except RecordError as error:
-            if self._announce is not None:
-                self._announce(f"nbroute: without the examples you taught: {error}")
+            self.announce(f"nbroute: without the examples you taught: {error}")
             return ()
 
     def keep_with(self, recorder: Recorder | None) -> Recorder | None:
@@ -523,7 +518,7 @@ class Classifiers:
 
     def teach(self, prompt: str, tier: str) -> str:
         """Keep the prompt as an example of the tier, and use it from here on; the tier's name."""
-        example = self._taught.teach(prompt, tier, self._ladder)
+        example = self._taught.teach(prompt, tier, self.ladder)
         with self._lock:
             if self._examples is not None:
                 self._examples.add(example)
@@ -535,7 +530,7 @@ class Classifiers:
         if isinstance(present, LearnedClassifier):  # it may have learnt from the same rows
             present = self._rules
         embedder = self._free_embedder()
-        fitted = fit(frame, self._ladder, embedder=embedder, present=present, seed=seed)
+        fitted = fit(frame, self.ladder, embedder=embedder, present=present, seed=seed)
         if fitted.better:
             self._learned_file = model_file.save(fitted.classifier, to or self._learned_file)
             self._learned, self.default = fitted.classifier, "learned"
@@ -547,12 +542,12 @@ class Classifiers:
 
     def embedder_name(self) -> str | None:
         """The provider that embeds, or "wordllama", also where `auto` chooses; None for neither."""
-        name = self._settings.embedder.name
+        name = self.settings.embedder.name
         if name != "auto":
             return name
         if wordllama.available():
             return "wordllama"
-        for name, provider in self._providers.items():
+        for name, provider in self.providers.items():
             if isinstance(provider, OpenAICompatible) and provider.kind == "remote":
                 return name
         return None
@@ -561,26 +556,30 @@ class Classifiers:
         """The embedder, made once; SettingsError where there is none."""
         with self._lock:
             if self._embedder is None:
-                self._embedder = self._made_embedder(self.embedder_name())
+                self._embedder = self._made_embedder()
             return self._embedder
 
-    def _made_embedder(self, name: str | None) -> Embedder:
+    def _made_embedder(self) -> Embedder:
+        name, model = self.embedder_name(), self.settings.embedder.model
         if name is None:
             raise SettingsError(
                 "comparing texts takes an embedder, and there is none: pip install "
                 "'nbroute[embeddings]', or name a provider in `embedder` of nbroute.toml"
             )
-        provider, model = self._providers.get(name), self._settings.embedder.model
         if name == "wordllama":
             return wordllama.WordLlamaEmbedder()
+        provider = self.providers.get(name)
         if isinstance(provider, ReplayProvider):
             return provider.embedder(model)
         if not isinstance(provider, OpenAICompatible):
-            hint = did_you_mean(name, ["wordllama", *self._providers])
+            hint = did_you_mean(name, ["wordllama", *self.providers])
             raise SettingsError(f"embedder = {name!r} is not an endpoint with embeddings: {hint}")
         made = OpenAIEmbedder(provider, model)
         self._remembered = RememberedEmbedder(
-            made, self._vectors, announce=self._announce, embedded=partial(self._record, made)
+            made,
+            self.beside.with_name("vectors.sqlite3"),
+            announce=self.announce,
+            embedded=partial(self._record, made),
         )
         return self._remembered
 
@@ -590,8 +589,8 @@ class Classifiers:
             if self.recorder is not None:
                 self.recorder.keep_vectors(embedder.provider, embedder.model, texts, vectors)
         except RecordError as error:
-            if self._announce is not None and str(error) != self._announced:
-                self._announce(f"nbroute: {error}")
+            if str(error) != self._announced:
+                self.announce(f"nbroute: {error}")
             self._announced = str(error)
 
     def _free_embedder(self) -> Embedder | None:
@@ -627,7 +626,7 @@ OWN = "own"
 
 
 def recording_of(
-    settings: Settings, *, given: Provider | None, classifier: object, announce: Announce | None
+    settings: Settings, *, given: Provider | None, classifier: object, announce: Announce
 ) -> Recording | None:
     """The recording that the settings name; RecordError for a file that is not one."""
     if settings.replay is None:
@@ -638,7 +637,7 @@ def recording_of(
             "replayed; leave out provider or replay"
         )
     recording = Recording(settings.replay, Scrubber(known_keys(settings)))
-    if recording.header.classifier.name == OWN and classifier is None and announce is not None:
+    if recording.header.classifier.name == OWN and classifier is None:
         announce(
             f"nbroute: {settings.replay.name} was recorded with a classifier of the recorder's "
             "own; the rules decide, unless you give it too (classifier=...)"

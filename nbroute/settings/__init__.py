@@ -129,22 +129,17 @@ def load(
 
 def _document(path: str | Path | None, environ: Environment, folder: Path) -> Document:
     """The settings file: the one named, else the nearest; an empty one where there is none."""
-    named = path or environ.get("NBROUTE_CONFIG")
-    file = Path(named).expanduser() if named else _nearest(folder, environ)
-    if file is None:
-        return Document()
-    if not file.is_file():
-        said = "" if path else "NBROUTE_CONFIG: "
-        raise SettingsError(f"{said}there is no settings file {str(named)!r}; correct the path")
-    return read_document(file)
-
-
-def _nearest(folder: Path, environ: Environment) -> Path | None:
+    if named := path or environ.get("NBROUTE_CONFIG"):
+        file = Path(named).expanduser()
+        if not file.is_file():
+            said = "" if path else "NBROUTE_CONFIG: "
+            raise SettingsError(f"{said}there is no settings file {str(named)!r}; correct the path")
+        return read_document(file)
     for at in (folder, *folder.parents, user_folder("config", environ)):
         with contextlib.suppress(OSError):
             if (at / FILE_NAME).is_file():
-                return at / FILE_NAME
-    return None
+                return read_document(at / FILE_NAME)
+    return Document()
 
 
 def user_folder(kind: str, environ: Environment) -> Path:

@@ -8,13 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from nbroute.errors import SettingsError, did_you_mean
-from nbroute.settings.model import SECTIONS, Table, Takes, TierTable, key_names
-
-#: The types of the values, by key; each says what it takes.
-_Hints = Mapping[str, Any]
+from nbroute.settings.model import SECTIONS, Table, Takes, TierTable
 
 _PLACE = re.compile(r"^(.*) \(at (.*)\)$", re.DOTALL)
 
@@ -43,18 +40,17 @@ def read_document(file: Path) -> Document:
     """The file's tables; SettingsError for the first thing in it that cannot be used."""
     raw = _parsed(file)
     document = Document(file)
-    hints = {section: _hints(*models) for section, models in SECTIONS.items()}
     found: dict[str, Any] = {}
     for name, value in raw.items():
-        if name in hints["nbroute"]:
+        if name in SECTIONS["nbroute"]:
             raise document.error(f"the key {name!r} is above all tables; put it under [nbroute]")
         if name not in SECTIONS:
             raise document.error(f"unknown table [{name}]; {did_you_mean(name, SECTIONS)}")
         if name == "nbroute":
-            found[name] = _table(document, name, value, hints[name])
+            found[name] = _table(document, name, value, SECTIONS[name])
         else:
             found[name] = {
-                key: _table(document, f"{name}.{key}", table, hints[name])
+                key: _table(document, f"{name}.{key}", table, SECTIONS[name])
                 for key, table in _checked(document, name, value).items()
             }
     return Document(file, **found)
@@ -73,28 +69,16 @@ def _parsed(file: Path) -> dict[str, Any]:
         raise SettingsError(f"{file} cannot be read: {error.strerror or error}") from None
 
 
-def _hints(*models: type) -> _Hints:
-    """The keys that the models' fields are, each with the type that says what it takes."""
-    found = {}
-    for model in models:
-        keys = key_names(model)
-        for name, hint in get_type_hints(model, include_extras=True).items():
-            for part in (hint, *get_args(hint)):
-                if get_origin(part) in (Literal, Annotated):
-                    found[keys.get(name, name)] = part
-    return found
-
-
 def _checked(document: Document, where: str, raw: Any) -> Table:
     if not isinstance(raw, dict):
         raise document.error(f"{where!r} is a table; write [{where}]")
     return raw
 
 
-def _table(document: Document, where: str, raw: Any, hints: _Hints) -> dict[str, Any]:
+def _table(document: Document, where: str, raw: Any, hints: Mapping[str, Any]) -> dict[str, Any]:
     found = {}
     for key, value in _checked(document, where, raw).items():
-        if key == "api_key":
+        if key == "api_key" and key not in hints:
             raise document.error(
                 f"[{where}] api_key: a key does not belong in a file; put it into an environment "
                 "variable and name that in api_key_env"
@@ -111,19 +95,19 @@ def _table(document: Document, where: str, raw: Any, hints: _Hints) -> dict[str,
 def _value(document: Document, where: str, key: str, value: Any, hint: Any) -> Any:
     from msgspec import Meta, convert
 
-    takes = Takes(f"one of {', '.join(map(str, get_args(hint)))}")
-    if get_origin(hint) is Annotated:
-        hint, takes = get_args(hint)
+    if get_origin(hint) is Literal:
+        hint = Annotated[hint, Takes(f"one of {', '.join(get_args(hint))}")]
+    (takes,) = hint.__metadata__
     read = value
     if isinstance(value, dict) and takes.each:
         return _table(document, f"{where}.{key}", value, dict.fromkeys(value, takes.each))
     if isinstance(value, list) and takes.part:
         return tuple(_value(document, where, key, part, takes.part) for part in value)
     if isinstance(value, dict) and takes.table:
-        read = _table(document, f"{where}.{key}", value, _hints(takes.table))
+        read = _table(document, f"{where}.{key}", value, takes.table)
     try:
-        kind = Annotated[hint, Meta(**takes.limits)]
-        read = takes.read(read) if takes.read else convert(read, kind)
+        limited = Annotated[hint.__origin__, Meta(**takes.limits)]
+        read = takes.read(read) if takes.read else convert(read, limited)
     except ValueError:
         said = "the value" if takes.secret else _shown(value)
         problem = f"[{where}] {key} = {said} cannot be used; give {takes.words}"

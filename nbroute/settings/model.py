@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypedDict
+from typing import Annotated, Any, Literal, TypedDict, get_args, get_origin, get_type_hints
 from urllib.parse import urlsplit
 
 from nbroute.budgets import Limits, OnLimit
@@ -38,7 +38,7 @@ class Takes:
     read: Callable[[Any], Any] | None = None
     part: Any = None
     each: Any = None
-    table: type | None = None
+    table: Mapping[str, Any] | None = None
     secret: bool = False
 
 
@@ -119,17 +119,10 @@ Reference = Annotated[
 Budget = Annotated[Decimal, Takes(_BUDGET, read=_budget)]
 Budgets = Annotated[Decimal | Mapping[str, Decimal], Takes(_BUDGET, read=_budget, each=Budget)]
 PriceTable = Annotated[Price, Takes(_PRICE, read=_price)]
-
-
-class TargetTable(TypedDict, total=False):
-    """A fallback at an endpoint of its own, or with a price of its own."""
-
-    provider: Text
-    model: Text
-    price: PriceTable
-
-
-_Model = Annotated[str | Target, Takes(_MODEL, read=_fallback, table=TargetTable)]
+_Model = Annotated[
+    str | Target,
+    Takes(_MODEL, read=_fallback, table={"provider": Text, "model": Text, "price": PriceTable}),
+]
 Models = Annotated[
     tuple[str | Target, ...], Takes('a list of models, such as ["openai/gpt-4o-mini"]', part=_Model)
 ]
@@ -147,19 +140,6 @@ class TierTable(TypedDict, total=False):
     description: AnyText
     price: PriceTable
     reference: Reference
-
-
-class LadderTable(TypedDict, total=False):
-    """Of [nbroute], what makes the ladder."""
-
-    ladder: Text
-    default_tier: Text
-
-
-class ProfileTable(TypedDict, total=False):
-    """What a [profiles.NAME] takes besides the keys of [nbroute]."""
-
-    provider: Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,18 +238,18 @@ class Settings:
         return Limits(**{one.name: getattr(self, one.name) for one in fields(Limits)})
 
 
-_NBROUTE = (LadderTable, ClassifierSettings, EmbedderSettings, Settings)
+def _hints(*models: type) -> dict[str, Any]:
+    """The keys that the models' fields are, each with the type that says what it takes."""
+    return {
+        _key_names(model).get(name, name): part
+        for model in models
+        for name, hint in get_type_hints(model, include_extras=True).items()
+        for part in (hint, *get_args(hint))
+        if get_origin(part) in (Literal, Annotated)
+    }
 
-#: The tables of the file (those of the last three have names of their own) and their keys.
-SECTIONS: Mapping[str, tuple[type, ...]] = {
-    "nbroute": _NBROUTE,
-    "providers": (ProviderSettings,),
-    "tiers": (TierTable,),
-    "profiles": (*_NBROUTE, ProfileTable),
-}
 
-
-def key_names(model: type) -> dict[str, str]:
+def _key_names(model: type) -> dict[str, str]:
     """The keys of the file by the names of the dataclass's fields; none for any other class."""
     own = fields(model) if is_dataclass(model) else ()
     return {one.name: one.metadata.get("key", one.name) for one in own}
@@ -277,4 +257,17 @@ def key_names(model: type) -> dict[str, str]:
 
 def given(model: type, table: Table) -> dict[str, Any]:
     """Of a table of the file, the fields of the dataclass `model` that it gives."""
-    return {name: table[key] for name, key in key_names(model).items() if key in table}
+    return {name: table[key] for name, key in _key_names(model).items() if key in table}
+
+
+_NBROUTE = _hints(ClassifierSettings, EmbedderSettings, Settings)
+_NBROUTE |= {"ladder": Text, "default_tier": Text}
+
+#: The tables of the file (those of the last three have names of their own), and by key the type
+#: that says what it takes.
+SECTIONS: Mapping[str, Mapping[str, Any]] = {
+    "nbroute": _NBROUTE,
+    "providers": _hints(ProviderSettings),
+    "tiers": _hints(TierTable),
+    "profiles": {**_NBROUTE, "provider": Text},
+}
