@@ -10,25 +10,18 @@ from hypothesis import strategies as st
 
 from nbroute.checks import (
     NAMES,
-    RATING_INSTRUCTION,
-    Asked,
-    RatingFilter,
-    Situation,
-    asks_short,
     best,
-    is_built_in,
     judge,
     needs_logprobs,
     needs_rating,
-    not_refused,
-    not_unsure,
     own,
     parse_check,
-    take_rating,
-    valid_json,
     wanted,
-    without_fence,
 )
+from nbroute.checks.confidence import RATING_INSTRUCTION, RatingFilter, take_rating
+from nbroute.checks.form import asks_short, valid_json
+from nbroute.checks.named import Asked
+from nbroute.checks.text import without_fence
 from nbroute.errors import SettingsError
 from nbroute.types import Options, Reply, Usage, Verdict
 
@@ -49,13 +42,14 @@ def answers(kind, half):
 
 
 def doubted(row):
-    situation = Situation(prompt=row["prompt"])
-    checks = (not_refused(situation), not_unsure(situation))
+    checks = wanted(Options(checks=("refusal", "unsure")), prompt=row["prompt"])
     return not all(verdict.passed for verdict in judge(reply(row["text"]), checks))
 
 
-def names(options, **situation):
-    return [check.__name__ for check in wanted(options, **situation)]
+def names(options, structured=None):
+    """The names by which the verdicts call the checks, in the order in which they are made."""
+    easy = reply("{}", rating=10, logprob=0.0, latency_ms=0.0)
+    return [judge(easy, (check,))[0].check for check in wanted(options, structured=structured)]
 
 
 def failing(text, prompt="", checks=(), *, strategy="cascade", lowest=False, **more):
@@ -258,12 +252,12 @@ def test_an_endpoint_without_log_probabilities_passes_and_the_verdict_says_so():
 
 
 def test_a_cascade_checks_by_default_and_the_others_only_what_is_asked_for():
-    cascade = ["not_truncated", "long_enough", "not_refused", "not_unsure"]
+    cascade = ["truncation", "length", "refusal", "unsure"]
 
     assert cascade == names(Options(strategy="cascade"))
     assert [] == names(Options(strategy="direct"))
-    assert ["valid_json"] == names(Options(strategy="parallel", json=True))
-    assert ["not_unsure"] == names(Options(checks=("unsure",)))
+    assert ["json"] == names(Options(strategy="parallel", json=True))
+    assert ["unsure"] == names(Options(checks=("unsure",)))
 
 
 def test_the_checks_are_made_in_one_order_however_they_are_asked_for():
@@ -271,12 +265,8 @@ def test_the_checks_are_made_in_one_order_however_they_are_asked_for():
         return True
 
     checks = (own(mine), "logprob", "rating", "latency=5", "unsure", "refusal", "length", "json")
-    expected = [
-        "not_truncated", "valid_json", "long_enough", "not_refused", "not_unsure", "in_time",
-        "rated", "likely", "mine",
-    ]  # fmt: skip
 
-    assert expected == names(Options(checks=(*checks, "truncation")))
+    assert [*NAMES, "mine"] == names(Options(checks=(*checks, "truncation")))
 
 
 def test_the_schemas_check_stands_in_the_place_of_the_one_for_json():
@@ -285,7 +275,7 @@ def test_the_schemas_check_stands_in_the_place_of_the_one_for_json():
 
     options = Options(strategy="cascade", json=True)
 
-    assert ["not_truncated", "schema", "long_enough"] == names(options, structured=schema)[:3]
+    assert ["truncation", "schema", "length"] == names(options, structured=schema)[:3]
     assert ["schema"] == names(Options(schema={}), structured=schema)
 
 
@@ -293,11 +283,11 @@ def test_the_schemas_check_stands_in_the_place_of_the_one_for_json():
 def test_a_default_can_be_switched_off(off):
     options = Options(strategy="cascade", checks=(off, "length=0"))
 
-    assert ["not_truncated", "not_refused"] == names(options)
+    assert ["truncation", "refusal"] == names(options)
 
 
 def test_the_last_word_on_a_check_counts():
-    assert ["long_enough"] == names(Options(checks=("no-length", "length=5")))
+    assert ["length"] == names(Options(checks=("no-length", "length=5")))
     assert [] == names(Options(checks=("rating=9", "no-rating")))
 
 
@@ -346,22 +336,18 @@ def test_a_wrongly_written_check_is_an_error_with_the_cure(text, cure):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_name_that_completion_offers_can_be_asked_for_and_switched_off(name):
-    assert is_built_in(name)
     assert name == parse_check(f"{name}=1" if name == "latency" else name).name
     assert parse_check(f"no-{name}").off
 
 
-def test_other_names_are_looked_up_by_the_caller_and_are_an_error_without_one():
-    found = own(lambda text: "fine" in text, "mine")
-    options = Options(checks=("mine",))
-
-    assert ["mine"] == names(options, resolve={"mine": found}.__getitem__)
+@pytest.mark.parametrize("needs", [wanted, needs_rating, needs_logprobs])
+def test_a_name_that_is_not_built_in_is_an_error(needs):
     with pytest.raises(SettingsError, match="unknown check 'mine'"):
-        wanted(options)
+        needs(Options(checks=("mine",)))
 
 
 def test_only_the_checks_that_need_them_ask_for_a_rating_or_for_probabilities():
-    rated = Options(checks=("rating=9", "my_function"))
+    rated = Options(checks=("rating=9", own(bool)))
 
     assert (True, False) == (needs_rating(rated), needs_logprobs(rated))
     assert (False, True) == tuple(

@@ -18,7 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 
-from nbroute.checks import RATING_INSTRUCTION, Situation, not_refused, not_unsure, take_rating
+from nbroute.checks.confidence import RATING_INSTRUCTION, take_rating
+from nbroute.checks.doubt import not_refused, not_unsure
 from nbroute.checks.structured import read_schema
 from nbroute.classify.model import ModelClassifier, named_tier
 from nbroute.errors import (
@@ -208,7 +209,7 @@ def test_all_models_agree_on_easy_prompts_and_not_on_hard_ones(above):
 def checked(prompt, tier):
     """Whether the answer passes for sure, and whether it passes for no refusal."""
     reply = Reply(text_of(answer(on_tier(prompt, tier))), "m", Usage(1, 1), "stop", 1.0, None)
-    return not_unsure(Situation(prompt))(reply).passed, not_refused(Situation(prompt))(reply).passed
+    return not_unsure(reply, prompt).passed, not_refused(reply, prompt).passed
 
 
 def test_low_tiers_doubt_many_hard_prompts_and_nobody_doubts_an_easy_one():

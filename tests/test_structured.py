@@ -15,13 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from nbroute.checks import valid_json
-from nbroute.checks.structured import (
-    parse_json,
-    read_schema,
-    schema_check,
-    schema_instruction,
-)
+from nbroute.checks import parse_json
+from nbroute.checks.form import valid_json
+from nbroute.checks.structured import read_schema, schema_check, schema_instruction
 from nbroute.errors import SettingsError
 from nbroute.types import Reply, Usage
 

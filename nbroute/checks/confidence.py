@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
-from nbroute.checks.text import languages, listed, small
-from nbroute.types import Check, Reply, Verdict
+from nbroute.checks.text import held, languages, listed, small
+from nbroute.types import Reply, Verdict
 
 #: After the first article. A letter stands for the number, as a figure would be copied.
 RATING_INSTRUCTION = (
@@ -38,35 +38,25 @@ _TOKEN = re.compile(r"[a-zà-ÿ]+|\d+|\S")
 _POINTS = set("!。．！*_:=()（）[]：~≈～-–—/／.,%％分点")
 
 
-def rated(least: float = RATING) -> Check:
-    """A check that fails an answer whose model rates it lower, or does not rate it."""
-
-    def rated(reply: Reply) -> Verdict:
-        if reply.rating is None:
-            return Verdict(False, "rating", "no rating in the answer")
-        passed = reply.rating >= least
-        reason = "" if passed else f"rates itself {reply.rating:g} of 10, wanted {least:g}"
-        return Verdict(passed, "rating", reason, score=reply.rating)
-
-    return rated
+def rated(reply: Reply, least: float) -> Verdict:
+    """Fails an answer whose model rates it lower, or does not rate it."""
+    if reply.rating is None:
+        return Verdict(False, "rating", "no rating in the answer")
+    reason = f"rates itself {reply.rating:g} of 10, wanted {least:g}"
+    return held(reply.rating >= least, "rating", reason, reply.rating)
 
 
-def likely(least: float = PROBABILITY) -> Check:
-    """A check that fails an answer whose tokens were less probable to the model that wrote it.
+def likely(reply: Reply, least: float) -> Verdict:
+    """Fails an answer whose tokens were less probable to the model that wrote it.
 
     Measured is the geometric mean of the tokens' probabilities, exp(mean log-probability).
     Where the endpoint gives none the answer passes, and the verdict says so.
     """
-
-    def likely(reply: Reply) -> Verdict:
-        if reply.logprob is None or math.isnan(reply.logprob):
-            return Verdict(True, "logprob", "the endpoint gives no log-probabilities")
-        probability = math.exp(min(reply.logprob, 0.0))
-        passed = probability >= least
-        reason = f"its tokens had a mean probability of {probability:.2f}, wanted {least:g}"
-        return Verdict(passed, "logprob", "" if passed else reason, score=probability)
-
-    return likely
+    if reply.logprob is None or math.isnan(reply.logprob):
+        return Verdict(True, "logprob", "the endpoint gives no log-probabilities")
+    probability = math.exp(min(reply.logprob, 0.0))
+    reason = f"its tokens had a mean probability of {probability:.2f}, wanted {least:g}"
+    return held(probability >= least, "logprob", reason, probability)
 
 
 def take_rating(text: str) -> tuple[str, float | None]:

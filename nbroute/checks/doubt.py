@@ -14,8 +14,8 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from nbroute.checks.text import Situation, listed, patterns, spoken
-from nbroute.types import Check, Reply, Verdict
+from nbroute.checks.text import listed, patterns, spoken
+from nbroute.types import Reply, Verdict
 
 _SENTENCE_END = re.compile(r"[.!?।。！？\n]")
 
@@ -53,40 +53,26 @@ def _around() -> dict[str, re.Pattern[str]]:
     return {key: re.compile(pattern) for key, pattern in sought.items()}
 
 
-def not_refused(situation: Situation) -> Check:
-    """A check that fails an answer that refuses, or that the endpoint's filter has stopped."""
-    other_voice = _lends_its_voice(situation.prompt)
-
-    def not_refused(reply: Reply) -> Verdict:
-        if reply.finish_reason == "content_filter":
-            return Verdict(False, "refusal", "stopped by the endpoint's content filter")
-        return _verdict("refusal", reply.text, other_voice)
-
-    return not_refused
+def not_refused(reply: Reply, prompt: str) -> Verdict:
+    """Fails an answer that refuses, or that the endpoint's filter has stopped."""
+    if reply.finish_reason == "content_filter":
+        return Verdict(False, "refusal", "stopped by the endpoint's content filter")
+    return _verdict("refusal", reply.text, prompt)
 
 
-def not_unsure(situation: Situation) -> Check:
-    """A check that fails an answer that says it does not know or is not sure.
+def not_unsure(reply: Reply, prompt: str) -> Verdict:
+    """Fails an answer that says it does not know or is not sure.
 
     Where the prompt asks for words in another voice (a story, a letter, a translation), here as
     in `not_refused`, it counts only where the answer begins so and speaks of the task.
     """
-    other_voice = _lends_its_voice(situation.prompt)
-
-    def not_unsure(reply: Reply) -> Verdict:
-        return _verdict("unsure", reply.text, other_voice)
-
-    return not_unsure
+    return _verdict("unsure", reply.text, prompt)
 
 
-def _lends_its_voice(prompt: str) -> bool:
-    """Whether the prompt asks for words that are not the model's own."""
-    return _around()["other_voice"].search(spoken(prompt)) is not None
-
-
-def _verdict(check: str, text: str, opening: bool) -> Verdict:
-    """Fails where one of the phrases is said; with `opening`, only where the answer opens so."""
+def _verdict(check: str, text: str, prompt: str) -> Verdict:
+    """Fails where one of the phrases is said, by the model and not in another's voice."""
     said = spoken(text)
+    opening = _around()["other_voice"].search(spoken(prompt)) is not None
     places = (
         found.span("phrase")
         for pattern in _phrases(check)

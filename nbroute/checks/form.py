@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from nbroute.checks.text import Situation, listed, parse_json, spoken
-from nbroute.types import Check, Reply, Verdict
+from nbroute.checks.text import held, listed, parse_json, spoken
+from nbroute.types import Options, Reply, Verdict
 
 SHORTEST = 20
 #: On the lowest tier, for a prompt of more than `LONG_PROMPT` words.
@@ -33,44 +33,30 @@ _KINDS = (
 )
 
 
-def long_enough(situation: Situation) -> Check:
-    """A check that fails an answer too short for its prompt, and always an empty one.
+def long_enough(reply: Reply, *, prompt: str, lowest: bool, options: Options) -> Verdict:
+    """Fails an answer too short for its prompt, and always an empty one.
 
     A Chinese, Japanese or Korean character counts as three. Where the prompt asks for a short
     answer, JSON or a schema the length does not matter.
     """
-    prompt, options = situation.prompt, situation.options
+    length = len(reply.text.strip()) + 2 * len(_WIDE.findall(reply.text))
+    if not length:
+        return Verdict(False, "length", "the answer is empty")
     words = len(prompt.split()) + len(_WIDE.findall(prompt)) // 2
-    least = SHORTEST_TO_LONG if situation.lowest and words > LONG_PROMPT else SHORTEST
-    if options.schema is not None:
-        asked: str | None = "the schema"
-    else:
-        asked = "JSON" if options.json else asks_short(prompt)
-
-    def long_enough(reply: Reply) -> Verdict:
-        length = len(reply.text.strip()) + 2 * len(_WIDE.findall(reply.text))
-        if not length:
-            return Verdict(False, "length", "the answer is empty")
-        if length >= least:
-            return Verdict(True, "length")
-        if asked:
-            reason = f"{length} characters, where the prompt asks for {asked}"
-            return Verdict(True, "length", reason)
-        return Verdict(False, "length", f"{length} characters, wanted {least}")
-
-    return long_enough
+    least = SHORTEST_TO_LONG if lowest and words > LONG_PROMPT else SHORTEST
+    if length >= least:
+        return Verdict(True, "length")
+    form = "the schema" if options.schema is not None else "JSON" if options.json else None
+    asked = form or asks_short(prompt)
+    if asked:
+        return Verdict(True, "length", f"{length} characters, where the prompt asks for {asked}")
+    return Verdict(False, "length", f"{length} characters, wanted {least}")
 
 
-def at_least(characters: int) -> Check:
-    """A check that fails an answer of fewer characters, whatever was asked for."""
-
-    def long_enough(reply: Reply) -> Verdict:
-        length = len(reply.text.strip())
-        short = length < characters
-        reason = f"{length} characters, wanted {characters}" if short else ""
-        return Verdict(not short, "length", reason)
-
-    return long_enough
+def at_least(reply: Reply, characters: float) -> Verdict:
+    """Fails an answer of fewer characters, whatever was asked for."""
+    length = len(reply.text.strip())
+    return held(length >= characters, "length", f"{length} characters, wanted {characters:.0f}")
 
 
 def asks_short(prompt: str) -> str | None:
@@ -93,8 +79,7 @@ def _short_answers() -> dict[str, re.Pattern[str]]:
 
 def not_truncated(reply: Reply) -> Verdict:
     """Fails an answer that ended because the token budget was used up."""
-    cut = reply.finish_reason == "length"
-    return Verdict(not cut, "truncation", "cut off by the token budget" if cut else "")
+    return held(reply.finish_reason != "length", "truncation", "cut off by the token budget")
 
 
 def valid_json(reply: Reply) -> Verdict:
@@ -107,12 +92,7 @@ def valid_json(reply: Reply) -> Verdict:
     return Verdict(True, "json")
 
 
-def in_time(target_ms: float) -> Check:
-    """A check that fails an answer that took longer than the target, in milliseconds."""
-
-    def in_time(reply: Reply) -> Verdict:
-        late = reply.latency_ms > target_ms
-        reason = f"took {reply.latency_ms:.0f} ms, the target is {target_ms:g} ms" if late else ""
-        return Verdict(not late, "latency", reason)
-
-    return in_time
+def in_time(reply: Reply, target_ms: float) -> Verdict:
+    """Fails an answer that took longer than the target, in milliseconds."""
+    reason = f"took {reply.latency_ms:.0f} ms, the target is {target_ms:g} ms"
+    return held(reply.latency_ms <= target_ms, "latency", reason)

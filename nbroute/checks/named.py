@@ -6,12 +6,12 @@ import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, ClassVar
 
 from nbroute.checks.confidence import PROBABILITY, RATING, likely, rated
 from nbroute.checks.doubt import not_refused, not_unsure
 from nbroute.checks.form import at_least, in_time, long_enough, not_truncated, valid_json
-from nbroute.checks.text import Situation
 from nbroute.errors import SettingsError, did_you_mean
 from nbroute.types import Check, Options, Reply, Verdict
 
@@ -43,27 +43,24 @@ class Asked:
     off: bool = False
 
 
-def is_built_in(text: str) -> bool:
-    """Whether the text names a built-in check, rightly or wrongly written out."""
-    return _split(text)[0] in NAMES
-
-
 def parse_check(text: str) -> Asked:
     """The built-in check that "length=20", "refusal" or "no-unsure" asks for.
 
     SettingsError for an unknown name, and for a value that is missing, wrong or too much.
     """
-    name, value, off = _split(text)
+    said, equals, value = (part.strip() for part in text.partition("="))
+    said = said.lower().replace("_", "-")
+    name, off = said.removeprefix("no-"), said.startswith("no-")
     if name not in NAMES:
         raise SettingsError(f"unknown check {text!r:.80}: {did_you_mean(name, NAMES)}")
-    if off and value is not None:
-        raise SettingsError(f"{text!r:.80} takes no value: write 'no-{name}'.")
-    if value is None:
+    if not equals:
         if name == "latency" and not off:
             raise SettingsError(
                 "the check 'latency' needs a target: 'latency=2000' (milliseconds)."
             )
         return Asked(name, off=off)
+    if off:
+        raise SettingsError(f"{text!r:.80} takes no value: write 'no-{name}'.")
     if name not in _VALUES:
         raise SettingsError(f"the check {name!r} takes no value: {text!r:.80}.")
     unit, fits = _VALUES[name]
@@ -80,36 +77,36 @@ def wanted(
     options: Options,
     *,
     prompt: str = "",
-    tier: str = "",
     lowest: bool = False,
     structured: Check | None = None,
-    resolve: Callable[[str], Check] | None = None,
 ) -> tuple[Check, ...]:
     """The checks that the options ask for, in the order in which they are made.
 
-    `structured` is the check of the schema, made in the place of the one for JSON. `resolve`
-    is given the names that are not built in; without it they are a SettingsError.
+    `lowest` says that the lowest tier answers; `structured` is the check of the schema, made in
+    the place of the one for JSON. SettingsError for a name that is not built in.
     """
     asked = _asked(options)
-    found = []
-    if asked:
-        situation = Situation(prompt, tier, lowest, options)
-        found = [_make(one, situation) for one in asked.values() if one.name != "json"]
-    if structured is not None or "json" in asked:
-        found.insert("truncation" in asked, structured or valid_json)
-    for check in options.checks:
-        own: Check
-        if not isinstance(check, str):
-            own = check
-        elif is_built_in(check):
-            continue
-        elif resolve is not None:
-            own = resolve(check)
-        else:
-            cure = did_you_mean(_split(check)[0], NAMES)
-            raise SettingsError(f"unknown check {check!r:.80}: {cure}")
-        found.append(own.asked(prompt) if isinstance(own, Own) else own)
-    return tuple(found)
+    if structured is not None:
+        asked["json"] = Asked("json")
+    values = {name: one.value for name, one in asked.items()}
+    length = values.get("length")
+    built_in: dict[str, Check] = {
+        "truncation": not_truncated,
+        "json": structured or valid_json,
+        "length": partial(long_enough, prompt=prompt, lowest=lowest, options=options)
+        if length is None
+        else partial(at_least, characters=length),
+        "refusal": partial(not_refused, prompt=prompt),
+        "unsure": partial(not_unsure, prompt=prompt),
+        "latency": partial(in_time, target_ms=values.get("latency") or 0),
+        "rating": partial(rated, least=values.get("rating") or RATING),
+        "logprob": partial(likely, least=values.get("logprob") or PROBABILITY),
+    }
+    others = [check for check in options.checks if not isinstance(check, str)]
+    return (
+        *(built_in[name] for name in NAMES if name in asked),
+        *(replace(one, prompt=prompt) if isinstance(one, Own) else one for one in others),
+    )
 
 
 def needs_rating(options: Options) -> bool:
@@ -122,42 +119,14 @@ def needs_logprobs(options: Options) -> bool:
     return "logprob" in _asked(options)
 
 
-def _split(text: str) -> tuple[str, str | None, bool]:
-    """The name, the value and whether it is switched off."""
-    name, equals, value = text.strip().partition("=")
-    name = name.strip().lower().replace("_", "-")
-    return name.removeprefix("no-"), value.strip() if equals else None, name.startswith("no-")
-
-
-def _asked(options: Options) -> Mapping[str, Asked]:
-    """The built-in checks that are made, by name and in order; the last word on one counts."""
-    found = {}
-    if options.strategy == "cascade":
-        found = {name: Asked(name) for name in DEFAULTS}
+def _asked(options: Options) -> dict[str, Asked]:
+    """The built-in checks that are made, by name; the last word on one counts."""
+    found = {name: Asked(name) for name in DEFAULTS} if options.strategy == "cascade" else {}
     if options.json:
         found["json"] = Asked("json")
-    for text in options.checks:
-        if isinstance(text, str) and is_built_in(text):
-            one = parse_check(text)
-            found[one.name] = one
-    if not found:
-        return found
-    return {name: found[name] for name in NAMES if name in found and not found[name].off}
-
-
-def _make(asked: Asked, situation: Situation) -> Check:
-    name, value = asked.name, asked.value
-    if name == "truncation":
-        return not_truncated
-    if name == "length":
-        return long_enough(situation) if value is None else at_least(int(value))
-    if name == "refusal":
-        return not_refused(situation)
-    if name == "unsure":
-        return not_unsure(situation)
-    if name == "latency":
-        return in_time(value or 0)
-    return rated(value or RATING) if name == "rating" else likely(value or PROBABILITY)
+    parsed = (parse_check(check) for check in options.checks if isinstance(check, str))
+    found |= {one.name: one for one in parsed}
+    return {name: one for name, one in found.items() if not one.off}
 
 
 @dataclass(frozen=True)
@@ -179,10 +148,6 @@ class Own:
     def runs_code(self) -> bool:
         """Whether the function says of itself that it runs the code in the answer."""
         return bool(getattr(self.function, "runs_code", False))
-
-    def asked(self, prompt: str) -> Own:
-        """The check for that prompt."""
-        return replace(self, prompt=prompt)
 
     def __call__(self, reply: Reply) -> Verdict:
         """The function's word on the answer; an error is one too."""

@@ -18,8 +18,6 @@ from nbroute.checks.text import parse_json, short
 from nbroute.errors import SettingsError, did_you_mean
 from nbroute.types import Check, Reply, Verdict
 
-__all__ = ["Schema", "parse_json", "read_schema", "schema_check", "schema_instruction"]
-
 #: The kinds of JSON values, in words.
 _KINDS = {
     "object": "an object",

@@ -8,27 +8,21 @@ import reprlib
 import tomllib
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 from itertools import pairwise
 from typing import Any, NoReturn
 
-from nbroute.types import Options
+from nbroute.types import Verdict
 
 _REPR = reprlib.Repr()
 _REPR.maxstring = _REPR.maxother = 60
 _REPR.maxlevel = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Situation:
-    """The prompt, the name of the tier that answers, whether it is the lowest, and the options."""
-
-    prompt: str = ""
-    tier: str = ""
-    lowest: bool = False
-    options: Options = field(default_factory=Options)
+def held(passed: bool, check: str, reason: str, score: float | None = None) -> Verdict:
+    """The verdict of a check; the reason is given only where the answer fails."""
+    return Verdict(passed, check, "" if passed else reason, score=score)
 
 
 def short(value: Any) -> str:

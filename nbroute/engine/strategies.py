@@ -93,7 +93,6 @@ def _judge(call: Call, step: Step, answered: Answered) -> tuple[Verdict, ...]:
     checks = wanted(
         call.options,
         prompt=call.prompt,
-        tier=step.tier.name,
         lowest=step.tier.name == call.parts.ladder.tiers[0].name,
         structured=schema_check(call.schema) if call.schema else None,
     )
