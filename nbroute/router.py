@@ -63,7 +63,6 @@ if TYPE_CHECKING:
 
     from nbroute.batch import Batch
     from nbroute.compare import Comparison, Grid
-    from nbroute.evaluate.whatif import WhatIf
 
 
 class Router(Engine):
@@ -334,10 +333,7 @@ Announce = Callable[[str], None]
 
 
 def providers_of(
-    settings: Settings,
-    given: Provider | None,
-    announce: Announce,
-    recording: Recording | None = None,
+    settings: Settings, given: Provider | None, announce: Announce, recording: Recording | None
 ) -> Mapping[str, Provider]:
     """The providers by name; the one that was `given` alone, or those of the `recording`."""
     if recording is not None:
@@ -352,27 +348,19 @@ def _provider(settings: ProviderSettings, announce: Announce) -> Provider:
     if settings.kind == "simulated":
         return Simulated(settings.name, fail=settings.fail, pace=settings.pace)
     if settings.kind == "local":
-        return LlamaCpp(
-            settings.name, files=model_files.find_models(settings.gguf), announce=announce
-        )
+        files = model_files.find_models(settings.gguf)
+        return LlamaCpp(settings.name, files=files, announce=announce)
+    common: dict[str, Any] = {
+        "api_key": settings.api_key,
+        "api_key_env": settings.api_key_env,
+        "timeout_s": settings.timeout_s,
+        "kind": "remote" if settings.billed else "local",
+    }
+    url = settings.base_url
     if settings.kind == "litellm":
-        return LiteLLM(
-            settings.name,
-            timeout_s=settings.timeout_s,
-            api_key=settings.api_key,
-            api_base=settings.base_url or None,
-            api_key_env=settings.api_key_env,
-            kind="remote" if settings.billed else "local",
-        )
-    return OpenAICompatible(
-        settings.name,
-        settings.base_url,
-        settings.api_key,
-        kind="remote" if settings.billed else "local",
-        timeout_s=settings.timeout_s,
-        token_parameter=settings.token_parameter,
-        api_key_env=settings.api_key_env,
-    )
+        return LiteLLM(settings.name, api_base=url or None, **common)
+    token_parameter = settings.token_parameter
+    return OpenAICompatible(settings.name, url, token_parameter=token_parameter, **common)
 
 
 def ladder_of(
@@ -480,9 +468,9 @@ class Classifiers:
 
     def _by_examples(self, method: Method, resources: Resources | None) -> Classifier:
         """The classifier by examples; where nothing may be sent, with vectors made here."""
-        embed = resources.embed if resources else self._free_vectors
         if resources is None and self.embedder().kind == "remote":
             return self._rules
+        embed = resources.embed if resources else self._free_vectors
         with self._lock:
             if self._examples is None:
                 file = self.settings.classifier.examples_file

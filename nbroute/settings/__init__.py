@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from nbroute.classify.registry import NAMES as CLASSIFIERS
-from nbroute.errors import SettingsError, did_you_mean
+from nbroute.errors import SettingsError
 from nbroute.settings.building import (
     AUTO,
     base_ladder,
@@ -93,9 +93,7 @@ def load(
     tiers = document if choice.with_tiers else Document(document.file)
     ladder = build_ladder(tiers, table, choice.provider, providers)
     baseline = table.get("baseline", ladder.names[-1])
-    if baseline not in ladder.names:
-        cure = did_you_mean(baseline, ladder.names)
-        raise document.error(f"baseline = {baseline!r}: there is no such tier; {cure}")
+    document.check("baseline", baseline, ladder.names, f"is not a tier of {ladder.name!r}")
     classifier = build_classifier(document, table, ladder, providers)
     embedder = build_embedder(document, table, providers)
     names = [tier.provider for tier in ladder.tiers]

@@ -15,7 +15,7 @@ from nbroute.settings.model import (
     Table,
     given,
 )
-from nbroute.settings.profiles import BY_KEY, Providers, unconfigured
+from nbroute.settings.profiles import BY_KEY, Providers
 from nbroute.types import Ladder, Target, Tier
 
 #: The model's name on tiers whose models are only known when the endpoint is asked.
@@ -51,8 +51,7 @@ def build_ladder(document: Document, table: Table, provider: str, providers: Pro
         fallbacks = (one for one in values.get("fallbacks", ()) if isinstance(one, Target))
         named += [("fallbacks: provider", one.provider) for one in fallbacks]
         for key, home in named:
-            if home and home not in providers:
-                raise document.error(f"[tiers.{name}] {unconfigured(key, home, providers)}")
+            document.check_provider(f"[tiers.{name}] {key}", home or None, providers)
     try:
         ladder = base_ladder(table.get("ladder", "four-tier"), providers[provider])
     except SettingsError as error:
@@ -111,11 +110,8 @@ def build_classifier(
     home = providers[lowest.provider]
     usual = "hybrid" if home.kind in ("openai", "litellm") and home.billed else "rules"
     chosen = ClassifierSettings(**{"name": usual, **given(ClassifierSettings, table)})
-    if chosen.name not in CLASSIFIERS:
-        cure = did_you_mean(chosen.name, CLASSIFIERS)
-        raise document.error(f"classifier = {chosen.name!r}: there is no such classifier; {cure}")
-    if chosen.provider is not None and chosen.provider not in providers:
-        raise document.error(unconfigured("classifier_provider", chosen.provider, providers))
+    document.check("classifier", chosen.name, CLASSIFIERS, "is not a classifier")
+    document.check_provider("classifier_provider", chosen.provider, providers)
     if chosen.provider is not None and chosen.model is None:
         raise document.error(
             f"classifier_provider = {chosen.provider!r} needs a model; name it in classifier_model"
@@ -128,11 +124,7 @@ def build_classifier(
 def build_embedder(document: Document, table: Table, providers: Providers) -> EmbedderSettings:
     """The table's embedder, checked against the endpoints that can serve as one."""
     chosen = EmbedderSettings(**given(EmbedderSettings, table))
-    if chosen.name in ("auto", "wordllama"):
-        return chosen
     able = [known for known, provider in providers.items() if provider.kind == "openai"]
-    if chosen.name not in able:
-        cure = did_you_mean(chosen.name, ("auto", "wordllama", *able))
-        problem = "has no embeddings" if chosen.name in providers else "is not configured"
-        raise document.error(f"embedder = {chosen.name!r} {problem}; {cure}")
-    return replace(chosen, provider=chosen.name)
+    problem = "has no embeddings" if chosen.name in providers else "is not configured"
+    document.check("embedder", chosen.name, ("auto", "wordllama", *able), problem)
+    return replace(chosen, provider=chosen.name) if chosen.name in able else chosen

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -34,6 +34,16 @@ class Document:
     def error(self, problem: str) -> SettingsError:
         """The problem, with the file in front."""
         return SettingsError(f"{self.file}: {problem}" if self.file else problem)
+
+    def check(self, key: str, value: str | None, allowed: Collection[str], problem: str) -> None:
+        """Raise SettingsError with the problem and the cure where the value is not allowed."""
+        if value is not None and value not in allowed:
+            cure = did_you_mean(value, allowed)
+            raise self.error(f"{key} = {value!r} {problem}; {cure}")
+
+    def check_provider(self, key: str, name: str | None, providers: Collection[str]) -> None:
+        """Raise SettingsError where a key names an endpoint that is not there."""
+        self.check(key, name, providers, f"is not configured; add [providers.{name}]")
 
 
 def read_document(file: Path) -> Document:

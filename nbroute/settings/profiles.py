@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from nbroute.errors import SettingsError, did_you_mean
+from nbroute.errors import SettingsError
 from nbroute.settings.document import Document
 from nbroute.settings.model import ProviderSettings, Settings, read_url
 
@@ -132,11 +132,11 @@ def choose(
     wanted = environ.get("NBROUTE_PROFILE") or None if asked is None else asked
     named = own if wanted is None else wanted
     allowed = [*providers, *document.profiles, *([FILE] if first else [])]
-    if named is not None and named not in allowed:
+    if wanted is None:
+        document.check("[nbroute] profile", own, allowed, "is not a profile")
+    else:
         where = "NBROUTE_PROFILE" if asked is None else "profile"
-        where = f"{document.file}: [nbroute] profile" if wanted is None else where
-        cure = did_you_mean(named, allowed)
-        raise SettingsError(f"{where} = {named!r}: there is no such profile; {cure}")
+        Document().check(where, wanted, allowed, "is not a profile")
 
     def automatic() -> str:
         for name in BY_KEY:
@@ -148,10 +148,7 @@ def choose(
 
     profile = named or automatic()
     provider = document.profiles.get(profile, {}).get("provider")
-    if provider is not None and provider not in providers:
-        raise document.error(
-            f"[profiles.{profile}] {unconfigured('provider', provider, providers)}"
-        )
+    document.check_provider(f"[profiles.{profile}] provider", provider, providers)
     if provider is None:
         provider = profile if profile in providers else first if profile == FILE else None
     pinned = any({"provider", "model"} & set(tier) for tier in document.tiers.values())
@@ -161,12 +158,6 @@ def choose(
         with_tiers=wanted is None or not pinned or wanted == (own or automatic()),
         automatic=named is None,
     )
-
-
-def unconfigured(key: str, name: str, providers: Providers) -> str:
-    """What is wrong with a key that names an endpoint which is not there."""
-    cure = did_you_mean(name, providers)
-    return f"{key} = {name!r} is not configured; add [providers.{name}]; {cure}"
 
 
 def describe_choice(
