@@ -371,6 +371,13 @@ def test_models_of_enough_skill_always_fit_the_schema_and_say_that_they_are_simu
     [
         {"type": "number", "multipleOf": 0.01, "minimum": 0, "maximum": 1},
         {"enum": [1, 2, 3], "minimum": 2},
+        {"type": "array", "minItems": 3.0, "items": {"type": "string", "minLength": 2.0}},
+        {
+            "$schema": "http://json-schema.org/draft-04/schema#",
+            "type": "integer",
+            "minimum": 4,
+            "exclusiveMinimum": True,
+        },
         {"type": "array", "uniqueItems": True, "minItems": 4, "items": {"enum": [1, 2, 3, 4]}},
     ],
 )

@@ -51,8 +51,6 @@ _LONGEST_RETRY_AFTER_S = 60.0
 _PREFIX = re.compile(
     r"(?:litellm\.\w+: |\w+ ?(?:Error|Exception)(?::| -) )+(?:Error code: \d+ - )?"
 )
-#: The key may be one that litellm found in the environment, which is not known here.
-_KEY = re.compile(r"\b(?:(?:sk|gsk|xai|pk)[-_]|AIza)[-_A-Za-z0-9]{12,}")
 _NO_VENDOR = "LLM Provider NOT provided"
 _NO_KEY = re.compile(r"missing credentials|api_key client option|missing .* api key", re.IGNORECASE)
 _LOST = re.compile(r"connection error|connection refused|name resolution", re.IGNORECASE)
@@ -103,7 +101,7 @@ class LiteLLM:
         base_url = self.base_url or "litellm's own"
         key, key_env = self._api_key, self._api_key_env
         call = Call(host, base_url, request.model, self.timeout_s, key, key_env)
-        with translated(call), _litellm_errors(call):
+        with translated(call, _translation):
             answer = self._quirks.ask(
                 request, lambda parameters: self._completion(litellm, parameters)
             )
@@ -219,20 +217,8 @@ def _wait(error: Exception, count: int) -> float | None:
     return longest * random.uniform(0.75, 1)  # noqa: S311 - it keeps threads apart, not a secret
 
 
-@contextlib.contextmanager
-def _litellm_errors(call: Call) -> Iterator[None]:
-    """Raise ProviderErrors in place of litellm's; no message holds a key."""
-    try:
-        yield
-    except ProviderError:
-        raise
-    except Exception as error:  # noqa: BLE001 - it is raised again as a ProviderError
-        inner = getattr(error, "original_exception", None)
-        found = _translation(inner if isinstance(inner, Exception) else error, call)
-        raise type(found)(_KEY.sub("[key]", str(found))) from None
-
-
-def _translation(error: Exception, call: Call) -> ProviderError:
+def _translation(error: BaseException, call: Call) -> ProviderError:
+    error = getattr(error, "original_exception", None) or error
     words, status = _PREFIX.sub("", str(error), count=1), getattr(error, "status_code", None)
     found: ProviderError
     if is_a(error, "APITimeoutError"):

@@ -26,6 +26,8 @@ from nbroute.errors import (
 
 _LONGEST_QUOTE = 300
 _KEY_PREFIX = 8
+#: The key may be one that litellm found in the environment, which is not known here.
+_KEY = re.compile(r"\b(?:(?:sk|gsk|xai|pk)[-_]|AIza)[-_A-Za-z0-9]{12,}")
 _BAD_REQUEST = 400
 _SERVER_ERROR = 500
 _UNKNOWN_MODEL = re.compile(
@@ -61,35 +63,6 @@ class Call:
         if self.api_key_env:
             return f"the environment variable {self.api_key_env}"
         return "the key (api_key_env in nbroute.toml names the environment variable that has it)"
-
-
-@contextlib.contextmanager
-def translated(call: Call) -> Iterator[None]:
-    """Raise ProviderErrors in place of the SDK's own; no message holds the key.
-
-    The cause is dropped: the SDK's exceptions carry the request with the key in its headers.
-    """
-    try:
-        yield
-    except (Exception, Overdue) as error:
-        status = getattr(error, "status_code", None)
-        made = (make(error, call) for kinds, make in _BY_CLASS if is_a(error, *kinds))
-        found: ProviderError | None
-        if isinstance(error, ProviderError):
-            found = error
-        elif isinstance(status, int) and status >= _BAD_REQUEST:
-            found = of_status(status, getattr(error, "body", None), call)
-        else:
-            found = next(made, None)
-        if found is None:
-            raise
-        words, key = str(found), call.api_key
-        if key and len(key) <= _KEY_PREFIX:
-            words = words.replace(key, "[key]")
-        elif key:  # A server may show only its beginning.
-            start = re.escape(key[:_KEY_PREFIX])
-            words = re.sub(start + r"[^\s'\",;)}\]]*", "[key]", words)
-        raise type(found)(words) from None
 
 
 def secrets_in(base_url: str, *keys: str | None) -> list[str]:
@@ -197,29 +170,46 @@ def unsendable(words: object) -> ProviderError:
     )
 
 
-#: The first match counts, so the more special ones come first.
-_BY_CLASS: tuple[
-    tuple[tuple[str, ...], Callable[[BaseException, Call], ProviderError]],
-    ...,
-] = (
-    (
-        ("Overdue", "APITimeoutError", "TimeoutException"),
-        lambda _error, call: timed_out(call),
-    ),
-    (
-        ("APIConnectionError", "RequestError", "StreamError"),
-        lambda error, call: no_connection(str(error.__cause__ or error), call),
-    ),
-    (
-        ("APIError",),
-        lambda error, call: error_inside(getattr(error, "body", None) or str(error), call),
-    ),
-    (
-        ("JSONDecodeError", "UnicodeDecodeError"),
-        lambda error, call: no_json(call, getattr(error, "doc", "")),
-    ),
-    (("UnicodeEncodeError",), lambda error, _call: unsendable(error)),
-)
+def of_sdk(error: BaseException, call: Call) -> ProviderError | None:
+    """Make the error of what the openai SDK raised; None for what is not an endpoint's fault."""
+    status = getattr(error, "status_code", None)
+    found: ProviderError | None = None
+    if isinstance(status, int) and status >= _BAD_REQUEST:
+        found = of_status(status, getattr(error, "body", None), call)
+    elif is_a(error, "Overdue", "APITimeoutError", "TimeoutException"):
+        found = timed_out(call)
+    elif is_a(error, "APIConnectionError", "RequestError", "StreamError"):
+        found = no_connection(str(error.__cause__ or error), call)
+    elif is_a(error, "APIError"):
+        found = error_inside(getattr(error, "body", None) or str(error), call)
+    elif is_a(error, "JSONDecodeError", "UnicodeDecodeError"):
+        found = no_json(call, getattr(error, "doc", ""))
+    elif isinstance(error, UnicodeEncodeError):
+        found = unsendable(error)
+    return found
+
+
+@contextlib.contextmanager
+def translated(
+    call: Call, make: Callable[[BaseException, Call], ProviderError | None] = of_sdk
+) -> Iterator[None]:
+    """Raise ProviderErrors in place of a library's own; no message holds a key.
+
+    The cause is dropped: the SDK's exceptions carry the request with the key in its headers.
+    """
+    try:
+        yield
+    except (Exception, Overdue) as error:
+        found = error if isinstance(error, ProviderError) else make(error, call)
+        if found is None:
+            raise
+        words, key = _KEY.sub("[key]", str(found)), call.api_key
+        if key and len(key) <= _KEY_PREFIX:
+            words = words.replace(key, "[key]")
+        elif key:  # A server may show only its beginning.
+            start = re.escape(key[:_KEY_PREFIX])
+            words = re.sub(start + r"[^\s'\",;)}\]]*", "[key]", words)
+        raise type(found)(words) from None
 
 
 def _message(body: object) -> str:

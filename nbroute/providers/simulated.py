@@ -23,9 +23,8 @@ from nbroute.errors import (
     UnknownModel,
     did_you_mean,
 )
-from nbroute.ladders import SIMULATED_PRICES
 from nbroute.providers.simulated_answers import MARK, logprobs, noise, simulated_text, tokens_of
-from nbroute.types import Chunk, Price, ProviderKind, Request, Usage
+from nbroute.types import Chunk, ProviderKind, Request, Usage
 
 Failures = str | Sequence[str | None] | Mapping[str, "str | Sequence[str | None]"]
 
@@ -34,18 +33,17 @@ Failures = str | Sequence[str | None] | Mapping[str, "str | Sequence[str | None]
 class SimulatedModel:
     """How a simulated model behaves.
 
-    Time to first token, tokens a second and price are those of the table "Latency vs Cost" in
-    the second article. `skill` (0 to 1) is an invention for lessons: it measures nothing.
+    Time to first token and tokens a second are those of the table "Latency vs Cost" in the
+    second article. `skill` (0 to 1) is an invention for lessons: it measures nothing.
     """
 
     ttft_ms: float
     tokens_per_second: float
-    price: Price
     skill: float
 
 
 MODELS: Mapping[str, SimulatedModel] = {
-    name: SimulatedModel(ttft_s * 1000, tokens_per_second, SIMULATED_PRICES[name], skill)
+    name: SimulatedModel(ttft_s * 1000, tokens_per_second, skill)
     for name, ttft_s, tokens_per_second, skill in (
         ("simulated/gpt-4o-mini", 0.3, 110, 0.35),
         ("simulated/claude-haiku-3.5", 0.4, 120, 0.5),

@@ -380,10 +380,10 @@ class _Instances:
         names = [name for name in parts if depth < _OPTIONAL_BELOW or name in required]
         names += [name for name in required if name not in parts]
         least = schema.get("minProperties", int(not parts and isinstance(more, Mapping)))
-        names += [f"simulated_{n}" for n in range(1, min(least, _MOST) - len(names) + 1)]
+        names += [f"simulated_{n}" for n in range(1, int(min(least, _MOST)) - len(names) + 1)]
         return {
             name: self.value(parts.get(name, more), name, depth + 1)
-            for name in names[: schema.get("maxProperties", len(names))]
+            for name in names[: int(schema.get("maxProperties", len(names)))]
             if parts.get(name, more) is not False
         }
 
@@ -392,7 +392,7 @@ class _Instances:
         firsts = items if isinstance(items, list) else schema.get("prefixItems", ())
         usual = 2 if depth < _OPTIONAL_BELOW and items is not False else 0
         wanted = max(schema.get("minItems", 0), usual, len(firsts))
-        count = min(wanted, schema.get("maxItems", wanted), _MOST)
+        count = int(min(wanted, schema.get("maxItems", wanted), _MOST))
         made: list[Any] = []
         for place in range(count * (_TRIES if schema.get("uniqueItems") else 1)):
             part = firsts[place] if place < len(firsts) else items
@@ -456,7 +456,9 @@ def _number(schema: Mapping[str, Any], kind: str, drawn: float) -> float:
 
     def limits(word: str, inwards: Fraction) -> list[Fraction]:
         ends = ((f"m{word}", 0), (f"exclusiveM{word}", inwards))
-        return [Fraction(str(schema[end])) + off for end, off in ends if end in schema]
+        # In draft 4, the exclusive word is true or false.
+        found = ((schema.get(end), off) for end, off in ends)
+        return [Fraction(str(at)) + off for at, off in found if type(at) in (int, float)]
 
     low = max(limits("inimum", step / 1000), default=None)
     high = min(limits("aximum", -step / 1000), default=None)
@@ -484,8 +486,8 @@ def _string(schema: Mapping[str, Any], name: str) -> str:
     """Make a text that says it is simulated, as far as the schema leaves room for that."""
     if schema.get("format") in _data()["formats"]:
         return str(_data()["formats"][schema["format"]])
-    least = min(schema.get("minLength", 0), _MOST_CHARS)
-    most = schema.get("maxLength", _MOST_CHARS)
+    least = int(min(schema.get("minLength", 0), _MOST_CHARS))
+    most = int(schema.get("maxLength", _MOST_CHARS))
     if "pattern" in schema:
         pattern = str(schema["pattern"])
         for times in (1, 2, 3, 5, 8, max(least, 9)):
