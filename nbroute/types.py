@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from nbroute.errors import ProviderError
+from nbroute.errors import ProviderError, SettingsError, did_you_mean
 
 if TYPE_CHECKING:
     import numpy as np
@@ -127,6 +127,14 @@ class Ladder:
         if name in self.names:
             return name
         return next((tier for tier in self.names if tier.casefold() == name.casefold()), None)
+
+    def find(self, name: str) -> Tier:
+        """The tier of that name, in any case; SettingsError with the close matches otherwise."""
+        known = self.named(name)
+        if known is None:
+            cure = did_you_mean(name, self.names)
+            raise SettingsError(f"unknown tier {name!r:.80} on ladder {self.name!r}: {cure}")
+        return self[known]
 
     def index(self, name: str) -> int:
         """The place of the tier, 0 for the cheapest; ValueError where there is none."""

@@ -19,7 +19,6 @@ from nbroute.errors import (
     Unavailable,
 )
 from nbroute.providers.openai_compatible import OpenAICompatible
-from nbroute.providers.simulated import Simulated
 from nbroute.storage.ledger import SqliteLedger
 from nbroute.types import (
     Attempt,
@@ -70,7 +69,7 @@ def journal(ledger):
             clock=lambda: NOON,
             new_id=lambda: next(ids),
             observe=observe,
-            guard=guard,
+            guard=guard or Guard(),
         )
 
     return make
@@ -81,7 +80,7 @@ def reply(text="hello", tokens=(1, 10), **parts):
 
 
 def open_one(journal, provider, request=REQUEST, tier=TIER):
-    return journal.open(request, tier, provider, "answer")
+    return journal.open(request, tier, provider.kind, "answer")
 
 
 def limited(usd, **changes):
@@ -119,8 +118,8 @@ def test_a_call_that_failed_gives_back_what_it_held(journal, box):
 
     open_one(written, box)
 
-    assert ["error", "error", "running"] == [one.status for one in written.attempts]
-    assert [None, None, WORST] == [one.reserved_usd for one in written.attempts]
+    assert ["error", "error", "running"] == [one.status for one in written.attempts.values()]
+    assert [None, None, WORST] == [one.reserved_usd for one in written.attempts.values()]
 
 
 def test_a_refused_call_is_neither_in_the_journal_nor_in_the_ledger(journal, box, ledger):
@@ -129,7 +128,7 @@ def test_a_refused_call_is_neither_in_the_journal_nor_in_the_ledger(journal, box
     with pytest.raises(BudgetExceeded):
         open_one(written, box)
 
-    assert [] == written.attempts
+    assert {} == written.attempts
     assert [] == ledger.rows()
 
 
@@ -230,7 +229,7 @@ def test_threads_that_share_a_journal_lose_no_attempt(journal, box, ledger):
     with ThreadPoolExecutor(8) as pool:
         made = set(pool.map(one, range(40)))
 
-    assert made == {attempt.id for attempt in written.attempts}
+    assert made == set(written.attempts)
     assert 40 == len(written.attempts) == ledger.spend().calls
     assert 40 * Decimal("0.001001") == written.spent() == ledger.spend().usd
 
@@ -254,7 +253,7 @@ def test_a_free_model_with_no_reference_price_passes_every_limit(journal):
     bare = Tier("LOW", "simulated", "nothing-listed", 1000)
     guard = Guard(Limits(Decimal("0.01")), max_cost=Decimal("0.01"))
 
-    attempt = journal(guard).open(REQUEST, bare, Simulated("simulated"), "answer")
+    attempt = journal(guard).open(REQUEST, bare, "simulated", "answer")
 
     assert (None, "running") == (attempt.reserved_usd, attempt.status)
 
@@ -262,10 +261,10 @@ def test_a_free_model_with_no_reference_price_passes_every_limit(journal):
 def test_money_that_is_not_billed_is_held_to_the_same_budget(journal):
     simulated = replace(TIER, provider="simulated")
     written = journal(limited("0.15"))
-    written.open(REQUEST, simulated, Simulated("simulated"), "answer")
+    written.open(REQUEST, simulated, "simulated", "answer")
 
     with pytest.raises(BudgetExceeded, match=r"\$0.05"):
-        written.open(REQUEST, simulated, Simulated("simulated"), "answer")
+        written.open(REQUEST, simulated, "simulated", "answer")
 
 
 def test_without_a_budget_an_unusable_ledger_is_a_notice_before_anything_is_sent(
@@ -291,7 +290,7 @@ def test_with_a_budget_nothing_is_sent_that_cannot_be_counted(journal, box, ledg
     with pytest.raises(RecordError, match="cannot read the ledger"):
         open_one(written, box)
 
-    assert [] == written.attempts
+    assert {} == written.attempts
 
 
 def test_a_verdict_is_written_to_the_answer_that_it_is_of(journal, box, ledger):
@@ -305,7 +304,7 @@ def test_a_verdict_is_written_to_the_answer_that_it_is_of(journal, box, ledger):
 
     assert ("rejected", "length: too short") == (rejected.status, rejected.error)
     assert ("unused", "they agree") == (unused.status, unused.error)
-    assert [rejected, unused] == written.attempts
+    assert [rejected, unused] == list(written.attempts.values())
     for row in ledger.rows():
         assert (7.0, -0.5, "gen-1", "t1", Decimal("0.001001")) == (
             row["rating"],
@@ -329,7 +328,7 @@ def test_an_answer_that_takes_the_place_of_a_lower_tiers_is_marked_as_escalated(
 def test_an_answer_out_of_the_cache_holds_nothing_and_has_no_bill_to_ask_for(journal, box):
     written = journal(limited("0.001"))
 
-    attempt = written.reuse(REQUEST, TIER, box, reply(id="gen-1"), "answer")
+    attempt = written.reuse(REQUEST, TIER, box.kind, reply(id="gen-1"), "answer")
 
     assert (Decimal(0), None, None) == (
         attempt.cost_usd,
@@ -361,9 +360,16 @@ class Words:
         return Embedded(np.zeros((len(texts), 2), "float32"), latency_ms=3.0)
 
 
+def open_embedding(journal, embedder, tier, texts):
+    messages = tuple(Message("user", text) for text in texts)
+    request = Request(embedder.provider, embedder.model, messages, max_tokens=0)
+    return journal.open(request, tier, embedder.kind, "embed")
+
+
 def embedded(journal, embedder, tier, texts, made):
-    attempt = journal.open_embedding(embedder, tier, texts)
-    return journal.close_embedding(attempt, made, tier)
+    attempt = open_embedding(journal, embedder, tier, texts)
+    usage = made.usage or attempt.usage
+    return journal.close(attempt, Reply("", "tiny", usage, None, made.latency_ms, None), tier)
 
 
 def test_vectors_from_an_endpoint_are_an_attempt_at_their_price(journal, ledger):
@@ -408,7 +414,7 @@ def test_vectors_over_the_budget_are_not_asked_for(journal, ledger):
     guard = Guard(Limits(budget_usd=Decimal("0.000001")))
 
     with pytest.raises(BudgetExceeded):
-        journal(guard=guard).open_embedding(Words("remote"), TIER, ["a word " * 100])
+        open_embedding(journal(guard=guard), Words("remote"), TIER, ["a word " * 100])
 
     assert [] == ledger.rows()
 
@@ -420,7 +426,8 @@ def test_what_failing_vectors_had_cost_is_written_down(journal, ledger):
 
     written = journal()
 
-    written.fail_embedding(written.open_embedding(Words("remote"), tier, ["a"]), tier, error)
+    attempt = open_embedding(written, Words("remote"), tier, ["a"])
+    written.fail(attempt, replace(reply(""), usage=error.usage), tier, error)
 
     assert ("error", Decimal("0.001")) == (ledger.rows()[0]["status"], ledger.spend().usd)
 
@@ -434,7 +441,7 @@ def test_a_free_embedder_does_not_make_a_sum_unknown(journal, box):
     written.close(open_one(written, box), reply(), TIER)
 
     assert (Decimal(0), "equivalent") == (free.cost_usd, free.cost_source)
-    assert Decimal("0.001001") == total_cost(tuple(written.attempts)).usd
+    assert Decimal("0.001001") == total_cost(tuple(written.attempts.values())).usd
 
 
 @pytest.mark.parametrize("usd", [0, -1, "nan", "inf", "a dollar", "", True, float("nan")])

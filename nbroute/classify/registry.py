@@ -29,10 +29,7 @@ Choice = str | tuple[str, str] | Decision
 
 def forced(tier: str, ladder: Ladder) -> Decision:
     """The decision for a tier that the user named, in any case; SettingsError if unknown."""
-    known = ladder.named(tier)
-    if known is None:
-        cure = did_you_mean(tier, ladder.names)
-        raise SettingsError(f"unknown tier {tier!r:.80} on ladder {ladder.name!r}: {cure}")
+    known = ladder.find(tier).name
     return Decision(known, "forced", f"forced: {known} was asked for")
 
 

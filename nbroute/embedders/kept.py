@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from nbroute.classify.examples import Example, tier_of
 from nbroute.embedders.texts import content_key, sendable, summed, telling
-from nbroute.errors import BadReply, PromptError, RecordError, SettingsError, did_you_mean
+from nbroute.errors import BadReply, PromptError, RecordError
 from nbroute.storage.database import FAILURES, Migration, SqliteFile
 from nbroute.types import Embedded, Embedder, Ladder, ProviderKind
 
@@ -215,12 +215,8 @@ class TaughtExamples:
         """
         if not isinstance(prompt, str) or not prompt.strip():
             raise PromptError("there is no prompt to teach: give its text.")
-        known = ladder.named(str(tier))
-        if known is None:
-            cure = did_you_mean(tier, ladder.names)
-            raise SettingsError(f"unknown tier {tier!r:.80} on ladder {ladder.name!r}: {cure}")
-        example = Example(sendable(prompt.strip()), known)
-        self._write(example.prompt, known, ladder.name)
+        example = Example(sendable(prompt.strip()), ladder.find(str(tier)).name)
+        self._write(example.prompt, example.tier, ladder.name)
         return example
 
     def forget(self, prompt: str) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, Protocol, cast
 
@@ -21,13 +21,11 @@ from nbroute.types import (
     Attempt,
     Attempted,
     Cost,
-    Decision,
-    Embedded,
-    Embedder,
     Ledger,
     Notice,
     Observer,
     Provider,
+    ProviderKind,
     Purpose,
     Reply,
     Request,
@@ -38,80 +36,55 @@ from nbroute.types import (
 )
 
 
+@dataclass(eq=False)
 class AttemptLog:
-    """The attempts of one call and the verdicts on them; `template` has the fields they share.
+    """The attempts of one call, by id, and the verdicts on them.
 
-    Threads may share it. `guard` holds what the call may cost, None is no limit.
+    `template` has the fields that they share, `guard` what the call may cost. Threads may
+    share a log.
     """
 
-    def __init__(
-        self,
-        template: Attempt,
-        *,
-        ledger: Ledger,
-        clock: Callable[[], float],
-        new_id: Callable[[], str],
-        observe: Observer,
-        guard: Guard | None = None,
-    ) -> None:
-        self.template = template
-        self.attempts: list[Attempt] = []
-        self.rungs: list[Rung] = []
-        self._guard = guard or Guard()
-        self._lock = threading.RLock()
-        self._ledger, self._observe = ledger, observe
-        self._clock, self._new_id = clock, new_id
-        self._warned = False
-
-    def __getitem__(self, attempt: str) -> Attempt:
-        """The attempt of that id, as it stands now; KeyError where there is none."""
-        for known in self.attempts:
-            if known.id == attempt:
-                return known
-        raise KeyError(attempt)
+    template: Attempt
+    ledger: Ledger
+    clock: Callable[[], float]
+    new_id: Callable[[], str]
+    observe: Observer
+    guard: Guard
+    attempts: dict[str, Attempt] = field(default_factory=dict)
+    rungs: list[Rung] = field(default_factory=list)
+    _lock: threading.RLock = field(default_factory=threading.RLock)
+    _warned: bool = False
 
     def spent(self) -> Decimal:
         """US dollars so far, known ones, with what is reserved for attempts that still run."""
         spent = nothing = Decimal(0)
         with self._lock:
-            for attempt in self.attempts:
+            for attempt in self.attempts.values():
                 spent += max(attempt.cost_usd or nothing, attempt.reserved_usd or nothing)
         return spent
 
-    def decided(self, decision: Decision) -> None:
-        """From here on, attempts say who chose the tier and why."""
-        self.template = replace(
-            self.template, classifier=decision.classifier, reason=decision.reason
-        )
+    def share(self, **fields: Any) -> None:
+        """From here on, attempts have these fields."""
+        self.template = replace(self.template, **fields)
 
-    def climb(self) -> None:
-        """From here on, attempts are marked as escalated."""
-        self.template = replace(self.template, escalated=True)
-
-    def open(self, request: Request, tier: Tier, provider: Provider, purpose: Purpose) -> Attempt:
+    def open(self, request: Request, tier: Tier, kind: ProviderKind, purpose: Purpose) -> Attempt:
         """Write the attempt down as running, with its worst case reserved, and return it.
 
         Checking and writing are one step. BudgetExceeded where the worst case is over a limit
         of the guard's, RecordError where the ledger cannot tell; then nothing is written.
         """
-        drafted = self._drafted(request, tier, provider, purpose)
-        running = priced(drafted, estimate(request), tier)
-        return self._begin(running, worst_case(request, tier, provider.kind))
-
-    def open_embedding(self, embedder: Embedder, tier: Tier, texts: Sequence[str]) -> Attempt:
-        """As `open`, for texts that are embedded; `tier` carries the embedder's model."""
-        drafted = replace(
-            self.template,
-            id=self._new_id(),
-            ts=self._clock(),
-            tier=tier.name,
-            provider=embedder.provider,
-            provider_kind=embedder.kind,
-            model=embedder.model,
-            purpose="embed",
-        )
-        running = priced(drafted, Usage(sum(map(estimate_tokens, texts)), estimated=True), tier)
-        return self._begin(running, running.cost_usd)
+        attempt = priced(self._drafted(request, tier, kind, purpose), estimate(request), tier)
+        reserved = worst_case(request, tier, kind)
+        attempt = replace(attempt, status="running", reserved_usd=reserved)
+        with self._lock:
+            self.guard.check(attempt, self.spent())
+            caps = self.guard.caps(attempt)
+            if not caps:
+                self._append(attempt)
+            elif refusal := self.ledger.reserve(attempt, caps):
+                raise over_budget(refusal, attempt)
+            self.attempts[attempt.id] = attempt
+        return attempt
 
     def progress(self, attempt: Attempt, request: Request, tier: Tier, text: str) -> None:
         """Write down how far the answer is, in case the kernel does not live to see its end."""
@@ -119,12 +92,7 @@ class AttemptLog:
 
     def close(self, attempt: Attempt, reply: Reply, tier: Tier) -> Attempt:
         """The attempt ended well."""
-        return self._settle(priced(_answered(attempt, reply), reply.usage, tier), status="ok")
-
-    def close_embedding(self, attempt: Attempt, made: Embedded, tier: Tier) -> Attempt:
-        """The vectors are there; where no endpoint counted the tokens, our estimate stands."""
-        ended = replace(attempt, latency_ms=made.latency_ms)
-        return self._settle(priced(ended, made.usage or attempt.usage, tier), status="ok")
+        return self._settle(_answered(attempt, reply, tier), status="ok")
 
     def fail(self, attempt: Attempt, reply: Reply, tier: Tier, error: BaseException) -> Attempt:
         """The attempt broke off; `reply` is what had arrived.
@@ -133,26 +101,19 @@ class AttemptLog:
         an endpoint that was stopped or too slow may well charge for what it read.
         """
         stopped = isinstance(error, KeyboardInterrupt)
-        failed = _answered(attempt, reply)
+        failed = _answered(attempt, reply, tier)
         maybe_billed = stopped or isinstance(error, TimedOut)
-        if maybe_billed or reply.text or not reply.usage.estimated:
-            failed = priced(failed, reply.usage, tier)
-        else:
+        if not maybe_billed and not reply.text and reply.usage.estimated:
             free = Decimal(0)
             failed = replace(failed, input_tokens=0, tokens_estimated=False, cost_usd=free)
         told = "stopped by the user" if stopped else named(error)
         return self._settle(failed, status="interrupted" if stopped else "error", error=told)
 
-    def fail_embedding(self, attempt: Attempt, tier: Tier, error: BaseException) -> Attempt:
-        """There are no vectors; what the endpoint counted before it failed is paid for."""
-        usage = getattr(error, "usage", None) or Usage()
-        return self._settle(priced(attempt, usage, tier), status="error", error=named(error))
-
     def reuse(
         self,
         request: Request,
         tier: Tier,
-        provider: Provider,
+        kind: ProviderKind,
         found: Reply | ProviderError,
         purpose: Purpose,
         *,
@@ -162,11 +123,11 @@ class AttemptLog:
 
         A `timed` one, which is replayed, has the time that it took when it was recorded.
         """
-        made = self._drafted(request, tier, provider, purpose)
+        made = self._drafted(request, tier, kind, purpose)
         if isinstance(found, ProviderError):
             made = replace(priced(made, Usage(), tier), status="error", error=named(found))
         else:
-            made = priced(_answered(made, found), found.usage, tier)
+            made = _answered(made, found, tier)
             if not timed:
                 made = replace(made, latency_ms=0.0, ttft_ms=None)
         return self._settle(made, cost_usd=Decimal(0), cached=True, generation=None)
@@ -185,59 +146,41 @@ class AttemptLog:
     def mark(self, attempt: str, **changes: Any) -> Attempt:
         """Write down that something else holds of that attempt by now."""
         with self._lock:
-            return self._keep(replace(self[attempt], **changes))
+            return self._keep(replace(self.attempts[attempt], **changes))
 
     def _drafted(
-        self, request: Request, tier: Tier, provider: Provider, purpose: Purpose
+        self, request: Request, tier: Tier, kind: ProviderKind, purpose: Purpose
     ) -> Attempt:
         return replace(
             self.template,
-            id=self._new_id(),
-            ts=self._clock(),
+            id=self.new_id(),
+            ts=self.clock(),
             tier=tier.name,
             provider=request.provider,
-            provider_kind=provider.kind,
+            provider_kind=kind,
             model=request.model,
             purpose=purpose,
         )
 
-    def _begin(self, attempt: Attempt, reserved: Decimal | None) -> Attempt:
-        """Write down that the attempt runs, if what it reserves is within every limit."""
-        attempt = replace(attempt, status="running", reserved_usd=reserved)
-        with self._lock:
-            self._guard.check(attempt, self.spent())
-            caps = self._guard.caps(attempt)
-            if not caps:
-                self._append(attempt)
-            elif refusal := self._ledger.reserve(attempt, caps):
-                raise over_budget(refusal, attempt)
-            self.attempts.append(attempt)
-        return attempt
-
     def _settle(self, attempt: Attempt, **ended: Any) -> Attempt:
         """Write down how the attempt ended, and tell the observer."""
         settled = self._keep(replace(attempt, reserved_usd=None, **ended))
-        self._observe(Attempted(settled))
+        self.observe(Attempted(settled))
         return settled
 
     def _keep(self, attempt: Attempt) -> Attempt:
         with self._lock:
-            for place, known in enumerate(self.attempts):
-                if known.id == attempt.id:
-                    self.attempts[place] = attempt
-                    break
-            else:
-                self.attempts.append(attempt)
+            self.attempts[attempt.id] = attempt
         self._append(attempt)
         return attempt
 
     def _append(self, attempt: Attempt) -> None:
         try:
-            self._ledger.append(attempt)
+            self.ledger.append(attempt)
         except RecordError as error:
             if not self._warned:
                 self._warned = True
-                self._observe(Notice(str(error)))
+                self.observe(Notice(str(error)))
 
 
 def estimate(request: Request, text: str = "") -> Usage:
@@ -268,8 +211,8 @@ def priced(attempt: Attempt, usage: Usage, tier: Tier) -> Attempt:
     )
 
 
-def _answered(attempt: Attempt, reply: Reply) -> Attempt:
-    return replace(
+def _answered(attempt: Attempt, reply: Reply, tier: Tier) -> Attempt:
+    answered = replace(
         attempt,
         text=reply.text,
         finish_reason=reply.finish_reason,
@@ -279,9 +222,7 @@ def _answered(attempt: Attempt, reply: Reply) -> Attempt:
         logprob=reply.logprob,
         generation=reply.id,
     )
-
-
-_FIELDS = tuple(field.name for field in fields(Attempt))
+    return priced(answered, reply.usage, tier)
 
 
 class _Biller(Protocol):
@@ -329,7 +270,14 @@ def settle(ledger: Ledger, session: str, providers: Mapping[str, Provider]) -> S
             failures[row["provider"]] = str(error)
             continue
         if usage is not None and usage.billed_usd is not None:
-            ledger.append(_with_bill(row, usage))
+            bill: dict[str, Any] = {"cost_usd": usage.billed_usd, "cost_source": "billed"}
+            if usage.input_tokens or usage.output_tokens:
+                bill |= {
+                    "input_tokens": usage.input_tokens,
+                    "output_tokens": usage.output_tokens,
+                    "tokens_estimated": False,
+                }
+            ledger.append(Attempt(**{**row, **bill}))
             settled += 1
             added += usage.billed_usd - (row["cost_usd"] or 0)
     return Settled(len(waiting), settled, added, "; ".join(failures.values()))
@@ -339,16 +287,3 @@ def _unsettled(row: Mapping[str, Any], providers: Mapping[str, Provider]) -> boo
     ended = row["status"] != "running" and not row["cached"] and row["provider_kind"] == "remote"
     biller = hasattr(providers.get(row["provider"]), "settle")
     return bool(ended and biller and row["generation"] and row["cost_source"] != "billed")
-
-
-def _with_bill(row: Mapping[str, Any], usage: Usage) -> Attempt:
-    attempt = Attempt(**{name: row[name] for name in _FIELDS if name in row})
-    counted = usage.input_tokens or usage.output_tokens
-    if counted:
-        attempt = replace(
-            attempt,
-            input_tokens=usage.input_tokens,
-            output_tokens=usage.output_tokens,
-            tokens_estimated=False,
-        )
-    return replace(attempt, cost_usd=usage.billed_usd, cost_source="billed")

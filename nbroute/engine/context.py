@@ -7,7 +7,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from nbroute.budgets import Guard, Limits
@@ -92,36 +92,33 @@ class Parts:
         return self.providers[tier.provider].kind
 
 
+@dataclass(eq=False)
 class Call:
     """The context of one call: what was asked, of which parts, and the log of its attempts.
 
     `earlier` are the turns of the conversation before this one, `parent` is the result that
-    is escalated; `cancel`, once set, stops the call from another thread.
+    is escalated; `cancel`, once set, stops the call from another thread. One whose text is not
+    shown does not have `shows`.
     """
 
-    def __init__(
-        self,
-        prompt: str,
-        options: Options,
-        parts: Parts,
-        *,
-        limits: Limits,
-        observe: Observer | None = None,
-        cancel: threading.Event | None = None,
-        parent: RouteResult | None = None,
-        earlier: tuple[Turn, ...] = (),
-        schema: Schema | None = None,
-    ) -> None:
-        self.prompt = prompt
-        self.options = options
-        self.parts = parts
-        self.parent = parent
-        self.earlier = earlier
-        self.schema = schema
-        self.cancel = cancel
+    prompt: str
+    options: Options
+    parts: Parts
+    limits: Limits
+    observe: Observer | None = None
+    cancel: threading.Event | None = None
+    parent: RouteResult | None = None
+    earlier: tuple[Turn, ...] = ()
+    schema: Schema | None = None
+    shows: bool = True
+    notices: list[str] = field(default_factory=list)
+    _thread: int = field(default_factory=threading.get_ident)
+    _later: deque[Event] = field(default_factory=deque)
+
+    def __post_init__(self) -> None:
+        options, parts, limits = self.options, self.parts, self.limits
         self.cache_mode: CacheMode = options.cache or parts.cache_mode
         self.cheaper = limits.on_limit == "cheaper"
-        self.notices: list[str] = []
         template = Attempt(
             id="",
             ts=parts.clock(),
@@ -131,27 +128,16 @@ class Call:
             provider="",
             provider_kind="remote",
             model="",
-            parent=parent.id if parent else None,
+            parent=self.parent.id if self.parent else None,
             feature=options.feature,
-            msg_hash=parts.hash_text(prompt),
+            msg_hash=parts.hash_text(self.prompt),
             strategy=options.strategy,
             thread=options.thread,
             comparison=options.comparison,
-            escalated=self._goes_up(),
-            prompt=prompt,
+            prompt=self.prompt,
         )
-        self.log = AttemptLog(
-            template,
-            ledger=parts.ledger,
-            clock=parts.clock,
-            new_id=parts.new_id,
-            observe=self.tell,
-            guard=Guard(limits, options.max_cost, over_budget=options.over_budget),
-        )
-        self._observe = observe
-        self.shows = True
-        self._thread = threading.get_ident()
-        self._later: deque[Event] = deque()
+        guard = Guard(limits, options.max_cost, over_budget=options.over_budget)
+        self.log = AttemptLog(template, parts.ledger, parts.clock, parts.new_id, self.tell, guard)
 
     def tell(self, event: Event) -> None:
         """Pass the event on, on the call's own thread; what other threads tell waits until then.
@@ -173,8 +159,8 @@ class Call:
                     continue
                 self.notices.append(event.text)
             try:
-                if self._observe is not None:
-                    self._observe(event)
+                if self.observe is not None:
+                    self.observe(event)
             except Exception:  # noqa: BLE001 - observers look on, they do not steer
                 _log.exception("an observer failed on %s", type(event).__name__)
 
@@ -188,16 +174,13 @@ class Call:
         self, decision: Decision, plan: Plan, chosen: str = "", data: Any = None
     ) -> RouteResult:
         """What came of it; with no attempt `chosen`, the last answer that has any text."""
-        attempts = tuple(self.log.attempts)
-        texts = [
-            attempt.text
-            for attempt in attempts
-            if attempt.text and attempt.purpose == "answer" and chosen in ("", attempt.id)
-        ]
+        attempts = tuple(self.log.attempts.values())
+        answers = [one for one in attempts if one.text and one.purpose == "answer"]
+        texts = [one.text for one in answers if chosen in ("", one.id)]
         return RouteResult(
             id=self.log.template.result,
             prompt=self.prompt,
-            text=texts[-1] if texts else "",
+            text=(texts and texts[-1]) or "",
             decision=decision,
             plan=plan,
             options=self.options,
@@ -208,11 +191,3 @@ class Call:
             parent=self.parent,
             notices=tuple(self.notices),
         )
-
-    def _goes_up(self) -> bool:
-        """Whether the tier asked for is above the one whose answer is escalated."""
-        names, parent, tier = self.parts.ladder.names, self.parent, self.options.tier
-        if parent is None or tier is None or parent.tier not in names:
-            return False
-        asked = next(name for name in names if name.casefold() == tier.casefold())
-        return names.index(asked) > names.index(parent.tier)

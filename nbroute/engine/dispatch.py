@@ -17,8 +17,8 @@ from nbroute.engine.stream import ReplyBuilder, until
 from nbroute.errors import AllModelsFailed, Interrupted, ProviderError, RecordError, ReplayMiss
 from nbroute.types import (
     Attempt,
+    Message,
     Notice,
-    Provider,
     Purpose,
     Reply,
     Request,
@@ -91,32 +91,37 @@ def embed(call: Call, texts: Sequence[str]) -> tuple[np.ndarray, tuple[Attempt, 
             f"{len(missing)} texts have no vectors of {embedder.model!r} yet, and cache mode "
             "'only' sends nothing; run it once with cache mode 'use' or 'refresh'"
         )
-    tier = replace(
-        call.parts.classifier_tier, provider=embedder.provider, model=embedder.model, price=None
-    )
-    attempt = call.log.open_embedding(embedder, tier, missing)
+    provider, model = embedder.provider, embedder.model
+    at = call.parts.classifier_tier
+    tier = replace(at, provider=provider, model=model, price=None, reference=None)
+    messages = tuple(Message("user", text) for text in missing)
+    request = Request(provider, model, messages, max_tokens=0)
+    attempt = call.log.open(request, tier, embedder.kind, "embed")
+    reply = Reply("", model, attempt.usage, None, 0.0, None)
     try:
         made = embedder.embed(texts)
     except BaseException as error:
-        call.log.fail_embedding(attempt, tier, error)
+        paid = getattr(error, "usage", None) or attempt.usage
+        call.log.fail(attempt, replace(reply, usage=paid), tier, error)
         raise
-    return made.vectors, (call.log.close_embedding(attempt, made, tier),)
+    reply = replace(reply, usage=made.usage or attempt.usage, latency_ms=made.latency_ms)
+    return made.vectors, (call.log.close(attempt, reply, tier),)
 
 
 def _one(call: Call, step: Step, building: ReplyBuilder, purpose: Purpose) -> Answered | None:
     """One model's answer: out of the cache, else sent for; None where nothing may be sent."""
     request, replay = building.request, call.parts.replay
     tier = step.tier.on(request.provider, request.model)
-    provider = call.parts.providers[request.provider]
+    kind = call.parts.providers[request.provider].kind
     key = call.parts.request_key(request)
     try:
         cached = _recall(call, key)
     except ProviderError as error:
-        call.log.reuse(request, tier, provider, error, purpose)
+        call.log.reuse(request, tier, kind, error, purpose)
         raise
     if cached is not None:
         timed = replay is not None
-        attempt = call.log.reuse(request, tier, provider, cached, purpose, timed=timed)
+        attempt = call.log.reuse(request, tier, kind, cached, purpose, timed=timed)
         answered = Answered(cached, attempt)
         if replay is not None:
             call.tell(Notice(replay.told))
@@ -125,20 +130,19 @@ def _one(call: Call, step: Step, building: ReplyBuilder, purpose: Purpose) -> An
     elif call.cache_mode == "only" or replay is not None:
         return None
     else:
-        answered = _send(call, tier, provider, building, purpose)
+        answered = _send(call, tier, building, purpose)
         if call.cache_mode != "off":
             _try_to(call, call.parts.cache.put, key, answered.reply)
     _record(call, step, request, answered.reply, purpose)
     return answered
 
 
-def _send(
-    call: Call, tier: Tier, provider: Provider, building: ReplyBuilder, purpose: Purpose
-) -> Answered:
+def _send(call: Call, tier: Tier, building: ReplyBuilder, purpose: Purpose) -> Answered:
     if call.cancel is not None and call.cancel.is_set():
         raise Interrupted(_STOPPED)
     request, log, answers = building.request, call.log, purpose == "answer"
-    attempt = log.open(request, tier, provider, purpose)
+    provider = call.parts.providers[request.provider]
+    attempt = log.open(request, tier, provider.kind, purpose)
     noted = building.start()
     try:
         if answers:

@@ -21,7 +21,6 @@ from nbroute.engine.conversations import History, Threads
 from nbroute.engine.dispatch import dispatch, embed
 from nbroute.engine.plan import (
     check_options,
-    find_tier,
     first_named,
     make_plan,
     read_options,
@@ -117,8 +116,10 @@ class Engine:
 
         Raises SettingsError at the top of the ladder.
         """
-        ladder, chosen = self.ladder, find_tier(self.ladder, tier) if tier else self.above(result)
-        if chosen is None and result.tier in ladder.names:
+        ladder = self.ladder
+        chosen = ladder.find(tier) if tier else self.above(result)
+        known = result.tier in ladder.names
+        if chosen is None and known:
             msg = f"{result.tier} is the top tier of ladder {ladder.name!r}; name a tier"
             raise SettingsError(msg)
         if chosen is None:
@@ -138,7 +139,8 @@ class Engine:
         )
         call = self._call(result.prompt, options, observe, cancel, result)
         reason = f"asked for after {result.tier}'s answer"
-        if call.log.template.escalated:
+        if known and ladder.index(chosen.name) > ladder.index(result.tier):
+            call.log.share(escalated=True)
             reason = f"escalated from {result.tier} by hand"
         return self._route(call, Decision(chosen.name, "forced", reason))
 
@@ -201,7 +203,7 @@ class Engine:
 
         It is worked out once for each state of the ledger, however many cards show it.
         """
-        tier = find_tier(self.ladder, baseline or self.parts.baseline)
+        tier = self.ladder.find(baseline or self.parts.baseline)
         version = getattr(self.ledger, "version", None)  # a ledger of a user's own may have none
         with self._reporting:
             asked = (version and version(), everything, tier)
@@ -262,10 +264,10 @@ class Engine:
             prompt,
             options,
             self.parts,
-            limits=self.limits,
-            observe=observe,
-            cancel=cancel,
-            parent=parent,
+            self.limits,
+            observe,
+            cancel,
+            parent,
             earlier=self.threads.turns(options.thread, parent) if answers else (),
             schema=read_schema(options.schema) if answers and options.schema is not None else None,
         )
@@ -290,11 +292,11 @@ class Engine:
         made, plan, chosen, data = decision, Plan("", ()), "", None
         try:
             made = decision or self._decide(call, self._resources(call), cheaper=call.cheaper)
-            call.log.decided(made)
+            call.log.share(classifier=made.classifier, reason=made.reason)
             plan = make_plan(made, self.ladder, call.options, self.parts.agreement)
             call.tell(Classified(made, plan))
             chosen = carry_out(call, plan)
-            answer = call.log[chosen]
+            answer = call.log.attempts[chosen]
             self._tell_move(call, made, answer.tier)
             if call.schema or call.options.json:
                 parse = call.schema.parse if call.schema else parse_json

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
 
 from nbroute.engine.engine import Engine
-from nbroute.engine.plan import find_tier
 from nbroute.errors import SettingsError, did_you_mean
 from nbroute.types import Feedback, Label, Ladder, RouteResult
 
@@ -54,7 +53,7 @@ def keep_label(
             "go back to the profile that it was routed with (`%route use PROFILE`), or route it "
             "again"
         )
-    first = result.chain[-1].tier if picked is None else find_tier(ladder, picked).name
+    first = result.chain[-1].tier if picked is None else ladder.find(picked).name
     label = Label(
         id=router.parts.new_id(),
         ts=router.parts.clock(),
@@ -97,7 +96,7 @@ def _needed(asked: str | None, feedback: Feedback, answered: str, ladder: Ladder
     if not asked:
         moves = {"too weak": min(place + 1, top), "more than needed": max(place - 1, 0)}
         return None if feedback == "bad" else ladder.names[moves.get(feedback, place)]
-    tier = find_tier(ladder, asked).name
+    tier = ladder.find(asked).name
     above = ladder.index(tier) - place
     fits = {"good": above == 0, "too weak": above >= 0, "more than needed": above <= 0}
     if not fits.get(feedback, True):

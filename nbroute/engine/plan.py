@@ -3,125 +3,104 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, get_args
 
 from nbroute.errors import SettingsError, did_you_mean
 from nbroute.pricing import read_usd
-from nbroute.types import CacheMode, Decision, Ladder, Options, Plan, Step, Target, Tier
+from nbroute.types import CacheMode, Decision, Ladder, Options, Plan, Step, Target
 
 STRATEGIES = ("direct", "cascade", "parallel")
 CACHE_MODES: tuple[str, ...] = get_args(CacheMode)
 
 
-#: The options whose values can be of a wrong kind: the types that fit, and what they take.
-_TAKES: dict[str, tuple[tuple[type, ...], str]] = {
+#: What an option takes whose value can be wrong: the types, those of their values, and in words.
+_TAKES: dict[str, tuple[type | tuple[type, ...], Callable[[Any], object], str]] = {
     **dict.fromkeys(
-        ("tier", "start", "model", "system", "feature", "thread", "comparison"), ((str,), "text")
+        ("tier", "start", "model", "system", "feature", "comparison"),
+        (str, lambda _: True, "text"),
     ),
-    "max_tokens": ((int,), "a whole number from 1 up"),
-    "temperature": ((int, float), "a number"),
-    "agreement": ((int, float), "a similarity from 0 to 1"),
-    "checks": ((list, tuple), "a list of functions and names of checks"),
-    "tiers": ((list, tuple), "a list of tiers' names"),
+    "thread": (str, str.strip, "a name such as 'trip'"),
+    "max_tokens": (int, lambda number: number >= 1, "a whole number from 1 up"),
+    "max_cost": (
+        object,
+        lambda usd: read_usd(usd) is not None,
+        "US dollars from 0 up, such as 0.05",
+    ),
+    "temperature": ((int, float), lambda number: abs(number) < math.inf, "a number"),
+    "agreement": ((int, float), lambda share: 0 <= share <= 1, "a similarity from 0 to 1"),
+    "checks": (
+        (list, tuple),
+        lambda checks: all(isinstance(one, str) or callable(one) for one in checks),
+        "a list of functions and names of checks",
+    ),
+    "tiers": (
+        (list, tuple),
+        lambda tiers: all(isinstance(one, str) for one in tiers),
+        "a list of tiers' names",
+    ),
 }
 
 
 def read_options(options: dict[str, Any]) -> Options:
-    """The caller's keywords as Options; SettingsError for a wrong name or kind of value."""
+    """The caller's keywords as Options; SettingsError for a wrong name or value."""
     read = dict(options)
     for name, value in options.items():
         if name not in Options.__dataclass_fields__:
             hint = did_you_mean(name, Options.__dataclass_fields__)
             raise SettingsError(f"unknown option {name!r}: {hint}")
-        kinds, wanted = _TAKES.get(name, ((), ""))
-        if (
-            kinds
-            and value is not None
-            and (isinstance(value, bool) or not isinstance(value, kinds))
-        ):
-            raise SettingsError(f"{name} is {value!r}; it takes {wanted}")
-        if name in ("checks", "tiers"):
-            read[name] = tuple(value or ())
-            for one in read[name]:
-                if not (isinstance(one, str) or (name == "checks" and callable(one))):
-                    raise SettingsError(f"{name} has {one!r:.80} in it; it takes {wanted}")
-        if name == "max_cost" and value is not None:
-            read[name] = read_usd(value)
-            if read[name] is None:
-                takes = "US dollars from 0 up, such as 0.05"
-                raise SettingsError(f"max_cost is {value!r}; it takes {takes}")
-    return Options(**read)
-
-
-def find_tier(ladder: Ladder, name: str) -> Tier:
-    """The tier of that name, in any case; SettingsError with the close matches otherwise."""
-    for tier in ladder.tiers:
-        if tier.name.casefold() == name.casefold():
-            return tier
-    msg = f"unknown tier {name!r:.80} on ladder {ladder.name!r}: {did_you_mean(name, ladder.names)}"
-    raise SettingsError(msg)
+        if name in _TAKES and value is not None:
+            kinds, fits, words = _TAKES[name]
+            if isinstance(value, bool) or not isinstance(value, kinds) or not fits(value):
+                raise SettingsError(f"{name} is {value!r:.80}; it takes {words}")
+    for name in ("checks", "tiers"):
+        read[name] = tuple(read.get(name) or ())
+    asked = Options(**{**read, "max_cost": read_usd(read.get("max_cost"))})
+    for kind, chosen, allowed in (
+        ("strategy", asked.strategy, STRATEGIES),
+        ("cache mode", asked.cache or "use", CACHE_MODES),
+    ):
+        if chosen not in allowed:
+            raise SettingsError(f"unknown {kind} {chosen!r:.80}: {did_you_mean(chosen, allowed)}")
+    return asked
 
 
 def check_options(options: Options, ladder: Ladder) -> None:
     """Refuse what can be refused before anything is sent or paid for."""
-    if options.strategy not in STRATEGIES:
-        hint = did_you_mean(options.strategy, STRATEGIES)
-        raise SettingsError(f"unknown strategy {options.strategy!r:.80}: {hint}")
-    if options.cache is not None and options.cache not in CACHE_MODES:
-        hint = did_you_mean(options.cache, CACHE_MODES)
-        raise SettingsError(f"unknown cache mode {options.cache!r:.80}: {hint}")
-    _check_tiers(options, ladder)
-    fits = {
-        "max_tokens": options.max_tokens is None or options.max_tokens >= 1,
-        "agreement": options.agreement is None or 0 <= options.agreement <= 1,
-        "temperature": options.temperature is None or math.isfinite(options.temperature),
-    }
-    for name, fit in fits.items():
-        if not fit:
-            raise SettingsError(f"{name} is {getattr(options, name)!r}; it takes {_TAKES[name][1]}")
-    if options.thread is not None and not options.thread.strip():
-        raise SettingsError(f"thread is {options.thread!r}; it takes a name such as 'trip'")
-
-
-def _check_tiers(options: Options, ladder: Ladder) -> None:
-    start, named, direct = options.start, options.tiers, options.strategy == "direct"
-    found = {find_tier(ladder, name).name for name in named}
+    start, named, parallel = options.start, options.tiers, options.strategy == "parallel"
+    found = {ladder.find(name).name for name in named}
     for name in (options.tier, start):
         if name is not None:
-            find_tier(ladder, name)
-    msg = ""
-    if start is not None and (options.tier or direct):
-        msg = f"start = {start!r} is for a cascade with no tier forced; use tier instead"
-    elif named and start is not None:
-        msg = (
-            f"start = {start!r} and tiers = {named!r} exclude each other: a cascade of "
-            "named tiers begins at the lowest of them"
-        )
-    elif named and (options.tier or direct):
-        msg = f"tiers = {named!r} are for a cascade or parallel with no tier forced; use tier"
-    elif len(found) < len(named):
-        msg = f"tiers = {named!r} names a tier twice; name each once"
-    if msg:
-        raise SettingsError(msg)
-    if options.strategy == "parallel":
-        _check_pair(options, ladder)
-
-
-def _check_pair(options: Options, ladder: Ladder) -> None:
-    """Refuse a parallel that has not two different models to ask."""
-    if options.model is not None:
-        msg = f"model = {options.model!r:.80} would be asked twice in parallel; leave it out"
-        raise SettingsError(msg)
-    if len(ladder.tiers) < 2:
-        raise SettingsError(f"ladder {ladder.name!r} has one tier; parallel takes two")
-    if options.tiers and len(options.tiers) != 2:
-        pair = ladder.names[:2]
-        raise SettingsError(f"tiers = {options.tiers!r}; parallel takes two, such as {pair}")
+            ladder.find(name)
+    one_tier = options.tier or options.strategy == "direct"
+    refusals = {
+        f"start = {start!r} is for a cascade with no tier forced; use tier instead": (
+            start is not None and one_tier
+        ),
+        f"start = {start!r} and tiers = {named!r} exclude each other: a cascade of "
+        "named tiers begins at the lowest of them": named and start is not None,
+        f"tiers = {named!r} are for a cascade or parallel with no tier forced; use tier": (
+            named and one_tier
+        ),
+        f"tiers = {named!r} names a tier twice; name each once": len(found) < len(named),
+        f"model = {options.model!r:.80} would be asked twice in parallel; leave it out": (
+            parallel and options.model is not None
+        ),
+        f"ladder {ladder.name!r} has one tier; parallel takes two": (
+            parallel and len(ladder.tiers) < 2
+        ),
+        f"tiers = {named!r}; parallel takes two, such as {ladder.names[:2]}": (
+            parallel and named and len(named) != 2
+        ),
+    }
+    for message, wrong in refusals.items():
+        if wrong:
+            raise SettingsError(message)
 
 
 def first_named(options: Options, ladder: Ladder) -> Decision:
     """Where the strategy's tiers are named there is nothing to classify."""
-    named = [find_tier(ladder, name) for name in (options.tiers or (options.start or "",))]
+    named = [ladder.find(name) for name in (options.tiers or (options.start or "",))]
     lowest = min(named, key=lambda tier: ladder.index(tier.name)).name
     told = f"a cascade from {lowest}"
     if options.tiers:
@@ -141,10 +120,10 @@ def make_plan(
     """
     strategy, place = options.strategy, 0
     if options.tiers:
-        names = {find_tier(ladder, name).name for name in options.tiers}
+        names = {ladder.find(name).name for name in options.tiers}
         tiers = [tier for tier in ladder.tiers if tier.name in names]
     else:
-        start = find_tier(ladder, options.start or decision.tier)
+        start = ladder.find(options.start or decision.tier)
         place = ladder.index(start.name)
         if strategy == "parallel":
             place = min(place, len(ladder.tiers) - 2)

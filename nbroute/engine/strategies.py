@@ -49,7 +49,7 @@ def _climb(call: Call, steps: tuple[Step, ...]) -> str:
         feedback = rung.failed.feedback
         rejected = call.log.reject(rung.attempt, rung.failed)
         for above in steps[place + 1 : place + 2]:
-            call.log.climb()
+            call.log.share(escalated=True)
             call.tell(Escalated(rejected, rung.failed, above.tier.name))
     rungs = call.log.rungs
     chosen = rungs[best([rung.verdicts for rung in rungs])]
