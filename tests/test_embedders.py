@@ -549,14 +549,9 @@ def test_a_key_is_the_same_for_the_same_text_alone():
 def test_what_is_taught_is_there_in_the_next_session(path):
     TaughtExamples(path, clock=lambda: 7.0).teach(" sort my mail\n", "medium", FOUR)
 
-    (taught,) = TaughtExamples(path).all()
-
-    assert ("sort my mail", "MEDIUM", "test", 7.0) == (
-        taught.prompt,
-        taught.tier,
-        taught.ladder,
-        taught.ts,
-    )
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        rows = connection.execute("SELECT prompt, tier, ladder, ts FROM taught").fetchall()
+    assert [("sort my mail", "MEDIUM", "test", 7.0)] == rows
     assert (Example("sort my mail", "MEDIUM"),) == TaughtExamples(path).examples(FOUR)
 
 
@@ -568,11 +563,12 @@ def test_the_later_word_on_a_prompt_wins(path):
     assert (Example("b", "SIMPLE"), Example("a", "COMPLEX")) == taught.examples(FOUR)
 
 
-def test_what_is_forgotten_is_gone_until_it_is_taught_again(path):
+def test_a_row_without_a_tier_takes_back_what_was_taught_before_it(path):
     taught = TaughtExamples(path)
     taught.teach("a", "SIMPLE", FOUR)
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("INSERT INTO taught (ts, prompt, ladder) VALUES (8, 'a', '')")
 
-    assert [True, False] == [taught.forget("a "), taught.forget("a")]
     assert () == taught.examples(FOUR)
     taught.teach("a", "FRONTIER", FOUR)
     assert (Example("a", "FRONTIER"),) == taught.examples(FOUR)
@@ -588,8 +584,7 @@ def test_what_was_taught_for_another_ladder_does_not_hide_what_fits(path):
 
 
 def test_nothing_taught_makes_no_file(path):
-    assert () == TaughtExamples(path).all()
-    assert not TaughtExamples(path).forget("a")
+    assert () == TaughtExamples(path).examples(FOUR)
     assert not path.exists()
 
 
@@ -609,15 +604,15 @@ def test_vectors_and_taught_examples_may_share_a_file(path):
     TaughtExamples(path).teach("a \ud800", "SIMPLE", FOUR)
     RememberedEmbedder(Counting(), path).embed(["a"])
 
-    assert 1 == len(TaughtExamples(path).all())
+    assert 1 == len(TaughtExamples(path).examples(FOUR))
     assert [] == RememberedEmbedder(Counting(), path).missing(["a"])
 
 
-@pytest.mark.parametrize("act", ["all", "teach"])
+@pytest.mark.parametrize("act", ["read", "teach"])
 def test_a_damaged_file_of_taught_examples_is_a_record_error(path, act):
     path.parent.mkdir()
     path.write_bytes(b"this is no database" * 100)
     taught = TaughtExamples(path)
 
     with pytest.raises(RecordError, match="the taught example"):
-        taught.all() if act == "all" else taught.teach("a", "SIMPLE", FOUR)
+        taught.examples(FOUR) if act == "read" else taught.teach("a", "SIMPLE", FOUR)

@@ -6,7 +6,6 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -186,16 +185,6 @@ _INTO_VECTORS = "INSERT OR REPLACE INTO vectors (embedder, text, vector) VALUES 
 _PRUNE = "DELETE FROM vectors WHERE id <= (SELECT max(id) FROM vectors) - ?"
 
 
-@dataclass(frozen=True, slots=True)
-class Taught:
-    """The user's last word on a prompt; `ts` is seconds since 1970."""
-
-    prompt: str
-    tier: str
-    ladder: str
-    ts: float
-
-
 class TaughtExamples:
     """An append-only file of taught prompts; `path` None is in memory.
 
@@ -216,48 +205,28 @@ class TaughtExamples:
         if not isinstance(prompt, str) or not prompt.strip():
             raise PromptError("there is no prompt to teach: give its text.")
         example = Example(sendable(prompt.strip()), ladder.find(str(tier)).name)
-        self._write(example.prompt, example.tier, ladder.name)
-        return example
-
-    def forget(self, prompt: str) -> bool:
-        """Take back all that was taught of the prompt; False where there was nothing."""
-        asked = sendable(prompt.strip())
-        known = any(asked == one.prompt for one in self.all())
-        if known:
-            self._write(asked, None, "")
-        return known
-
-    def all(self) -> tuple[Taught, ...]:
-        """The last word on each prompt, in the order in which the prompts were last taught."""
-        return self._last_words(lambda _: True)
-
-    def examples(self, ladder: Ladder) -> tuple[Example, ...]:
-        """The last word on each prompt among those that fit the ladder."""
-        fitting = self._last_words(lambda tier: tier_of(tier, ladder) is not None)
-        return tuple(Example(one.prompt, one.tier) for one in fitting)
-
-    def close(self) -> None:
-        """Give the file back; a later use opens it again."""
-        self._file.close()
-
-    def _last_words(self, fits: Callable[[str], bool]) -> tuple[Taught, ...]:
-        words: dict[str, Taught] = {}
-        query = "SELECT prompt, tier, ladder, ts FROM taught ORDER BY id"
-        try:
-            rows = self._file.fetch(query)
-        except FAILURES as error:
-            raise self._file.record_error("cannot read the taught examples", error) from error
-        for prompt, tier, ladder, ts in rows:
-            if tier is None:
-                words.pop(prompt, None)
-            elif fits(tier):
-                words.pop(prompt, None)
-                words[prompt] = Taught(prompt, tier, ladder, ts)
-        return tuple(words.values())
-
-    def _write(self, prompt: str, tier: str | None, ladder: str) -> None:
-        row = (self._clock(), prompt, tier, ladder)
+        row = (self._clock(), example.prompt, example.tier, ladder.name)
         with self._file.using("cannot keep the taught example in") as connection:
             connection.execute(
                 "INSERT INTO taught (ts, prompt, tier, ladder) VALUES (?, ?, ?, ?)", row
             )
+        return example
+
+    def examples(self, ladder: Ladder) -> tuple[Example, ...]:
+        """The last word on each prompt among those that fit the ladder, the newest at the end."""
+        words: dict[str, Example] = {}
+        try:
+            rows = self._file.fetch("SELECT prompt, tier FROM taught ORDER BY id")
+        except FAILURES as error:
+            raise self._file.record_error("cannot read the taught examples", error) from error
+        for prompt, tier in rows:
+            if tier is None:
+                words.pop(prompt, None)
+            elif tier_of(tier, ladder) is not None:
+                words.pop(prompt, None)
+                words[prompt] = Example(prompt, tier)
+        return tuple(words.values())
+
+    def close(self) -> None:
+        """Give the file back; a later use opens it again."""
+        self._file.close()
