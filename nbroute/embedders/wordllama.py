@@ -96,16 +96,14 @@ def _load() -> _Model:
     try:
         from safetensors.numpy import load_file
         from tokenizers import Tokenizer
-    except ImportError as error:
-        raise SettingsError(f"wordllama's vectors cannot be read ({error}): {_INSTALL}") from error
-    try:
+
         tokenizer = Tokenizer.from_file(str(folder / _TOKENIZER))
         table = load_file(folder / _WEIGHTS)["embedding.weight"]
     except Exception as error:  # both raise what their Rust code raises, bare Exceptions too
+        again = "pip install --force-reinstall --no-deps wordllama"
         raise SettingsError(
-            f"wordllama's files in {str(folder)!r} cannot be read "
-            f"({type(error).__name__}: {error}): "
-            "`pip install --force-reinstall --no-deps wordllama` puts them right."
+            f"wordllama's files in {str(folder)!r} cannot be read ({type(error).__name__}: "
+            f"{error}): {_INSTALL if isinstance(error, ImportError) else again}"
         ) from error
     tokenizer.no_padding()
     tokenizer.no_truncation()
