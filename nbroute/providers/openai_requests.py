@@ -93,15 +93,11 @@ class Quirks:
                 else:
                     of_model |= learnt
             else:
-                self._remember(request.model, of_model)
-                if with_schema:
-                    self._remember(with_schema, of_schema)
+                for key, quirks in ((request.model, of_model), (with_schema, of_schema)):
+                    if key and quirks:
+                        with self._lock:
+                            self._known[key] = self._known.get(key, frozenset()) | quirks
                 return answer
-
-    def _remember(self, key: str, quirks: frozenset[Quirk]) -> None:
-        if quirks:
-            with self._lock:
-                self._known[key] = self._known.get(key, frozenset()) | quirks
 
 
 def parameters_of(request: Request, quirks: frozenset[Quirk], limit: str) -> dict[str, Any]:

@@ -134,15 +134,8 @@ def simulated_text(request: Request, skill: float) -> str:
     if request.schema is not None:
         text = structured_answer(request, request.schema, skill)
     elif request.json:
-        record = {
-            "simulated": True,
-            "note": f"{MARK} {request.model} is no real model",
-            "prompt": _said(request, "user"),
-            "system": _said(request, "system"),
-            "max_tokens": request.max_tokens,
-            "skill": skill,
-        }
-        text = json.dumps(record, ensure_ascii=False)
+        marked = {"simulated": True, "note": f"{MARK} {request.model} is no real model"}
+        text = json.dumps(marked | _given(request, skill), ensure_ascii=False)
     else:
         text = code_answer(request, skill) or _prose(request, skill)
     if request.rated:
@@ -163,14 +156,18 @@ def _prose(request: Request, skill: float) -> str:
         form = "sentence" if skill < _SENTENCE_BELOW else "structured"
     done = enumerate(steps[: round(skill * len(steps))], 1)
     text: str = _data()["prose"][form]
-    return f"{MARK} " + text.format(
-        model=request.model,
-        prompt=_said(request, "user"),
-        system=_said(request, "system"),
-        max_tokens=request.max_tokens,
-        skill=f"{skill:g}",
-        steps="\n".join(f"{number}. {step}" for number, step in done),
-    )
+    numbered = "\n".join(f"{number}. {step}" for number, step in done)
+    told = text.format(model=request.model, steps=numbered, **_given(request, skill))
+    return f"{MARK} {told}"
+
+
+def _given(request: Request, skill: float) -> dict[str, Any]:
+    return {
+        "prompt": _said(request, "user"),
+        "system": _said(request, "system"),
+        "max_tokens": request.max_tokens,
+        "skill": skill,
+    }
 
 
 # Classifying
@@ -484,8 +481,9 @@ _TRIED = "s1A -_.@/:+#,;=!'\"()"
 
 def _string(schema: Mapping[str, Any], name: str) -> str:
     """Make a text that says it is simulated, as far as the schema leaves room for that."""
-    if schema.get("format") in _data()["formats"]:
-        return str(_data()["formats"][schema["format"]])
+    ready: dict[str, str] = _data()["formats"]
+    if schema.get("format") in ready:
+        return ready[schema["format"]]
     least = int(min(schema.get("minLength", 0), _MOST_CHARS))
     most = int(schema.get("maxLength", _MOST_CHARS))
     if "pattern" in schema:
