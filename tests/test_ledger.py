@@ -461,13 +461,13 @@ def test_a_file_that_breaks_while_in_use_does_not_pass_for_an_empty_session(ledg
 
 def fill_up(ledger):
     """Let the file grow no more, as on a full disk: SQLite itself then says so."""
-    with ledger._file.connection() as connection:
+    with ledger._file.connection("cannot read") as connection:
         pages = connection.execute("PRAGMA page_count").fetchone()[0]
         connection.execute(f"PRAGMA max_page_count = {pages}")
 
 
 def make_room(ledger):
-    with ledger._file.connection() as connection:
+    with ledger._file.connection("cannot read") as connection:
         connection.execute("PRAGMA max_page_count = 100000")
 
 

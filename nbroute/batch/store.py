@@ -187,7 +187,7 @@ class Store:
                 connection.execute(f"PRAGMA journal_mode = {mode}")
 
     def _using(self) -> AbstractContextManager[sqlite3.Connection]:
-        return self._file.using("the batch cannot be kept in")
+        return self._file.connection("the batch cannot be kept in")
 
 
 class Batch(Sequence[Row]):

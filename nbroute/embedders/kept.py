@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from nbroute.classify.examples import Example, tier_of
 from nbroute.embedders.texts import content_key, sendable, summed, telling
 from nbroute.errors import BadReply, PromptError, RecordError
-from nbroute.storage.database import FAILURES, Migration, SqliteFile
+from nbroute.storage.database import Migration, SqliteFile
 from nbroute.types import Embedded, Embedder, Ladder, ProviderKind
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ class RememberedEmbedder:
         keys = {content_key(text): text for text in texts}
         found: dict[str, np.ndarray] = {}
         try:
-            with self._file.connection() as connection:
+            with self._file.connection("cannot read the kept vectors") as connection:
                 size = 4 * (self._dimensions(connection) or 0)
                 for start in range(0, len(keys), CHUNK):
                     part = list(keys)[start : start + CHUNK]
@@ -139,8 +139,8 @@ class RememberedEmbedder:
                         if not (whole and np.isfinite(vector).all()):
                             raise sqlite3.DatabaseError("a kept vector is damaged")
                         found[keys[key]] = vector
-        except FAILURES as error:
-            self._warn(self._file.record_error("cannot read the kept vectors", error))
+        except RecordError as error:
+            self._warn(error)
             return {}
         return found
 
@@ -149,7 +149,7 @@ class RememberedEmbedder:
         blobs = [vector.astype("<f4").tobytes() for vector in vectors]
         rows = [(self.name, content_key(text), b) for text, b in zip(texts, blobs, strict=True)]
         try:
-            with self._file.using("cannot keep vectors in") as connection:
+            with self._file.connection("cannot keep vectors in") as connection:
                 connection.execute("BEGIN IMMEDIATE")
                 before = self._dimensions(connection)
                 if before not in (None, width):
@@ -206,7 +206,7 @@ class TaughtExamples:
             raise PromptError("there is no prompt to teach: give its text.")
         example = Example(sendable(prompt.strip()), ladder.find(str(tier)).name)
         row = (self._clock(), example.prompt, example.tier, ladder.name)
-        with self._file.using("cannot keep the taught example in") as connection:
+        with self._file.connection("cannot keep the taught example in") as connection:
             connection.execute(
                 "INSERT INTO taught (ts, prompt, tier, ladder) VALUES (?, ?, ?, ?)", row
             )
@@ -215,11 +215,8 @@ class TaughtExamples:
     def examples(self, ladder: Ladder) -> tuple[Example, ...]:
         """The last word on each prompt among those that fit the ladder, the newest at the end."""
         words: dict[str, Example] = {}
-        try:
-            rows = self._file.fetch("SELECT prompt, tier FROM taught ORDER BY id")
-        except FAILURES as error:
-            raise self._file.record_error("cannot read the taught examples", error) from error
-        for prompt, tier in rows:
+        query = "SELECT prompt, tier FROM taught ORDER BY id"
+        for prompt, tier in self._file.fetch(query, lead="cannot read the taught examples"):
             if tier is None:
                 words.pop(prompt, None)
             elif tier_of(tier, ladder) is not None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Self
 
 from nbroute.errors import SettingsError
-from nbroute.storage.database import FAILURES, Migration, SqliteFile
+from nbroute.storage.database import Migration, SqliteFile
 from nbroute.types import Reply, Request
 
 _LATER = ("schema", "logprobs", "rated")
@@ -90,10 +90,9 @@ class FileCache:
         """The stored reply; None where there is none, or no file yet."""
         if not self._file.exists:
             return None
-        try:
-            with self._file.connection() as connection:
-                query = "SELECT reply FROM replies WHERE key = ?"
-                found = connection.execute(query, (key,)).fetchone()
+        with self._file.connection("cannot read the cache") as connection:
+            query = "SELECT reply FROM replies WHERE key = ?"
+            found = connection.execute(query, (key,)).fetchone()
             if not found:
                 return None
             from msgspec import convert
@@ -101,19 +100,14 @@ class FileCache:
             reply = convert(json.loads(found[0]), Reply)
             usage = reply.usage
             if min(usage.input_tokens, usage.output_tokens, usage.cached_tokens) < 0:
-                raise ValueError("a stored reply has a negative count of tokens")  # noqa: TRY301 - as convert's own
-        except (*FAILURES, ValueError) as error:
-            raise self._file.record_error("cannot read the cache", error) from error
-        return reply
+                raise ValueError("a stored reply has a negative count of tokens")
+            return reply
 
     def put(self, key: str, reply: Reply) -> None:
         """Keep the reply, in place of an older one under that key."""
         row = (key, json.dumps(asdict(reply), default=str))
-        try:
-            with self._file.connection() as connection:
-                connection.execute("INSERT OR REPLACE INTO replies VALUES (?, ?)", row)
-        except FAILURES as error:
-            raise self._file.record_error("cannot write the cache", error) from error
+        with self._file.connection("cannot write the cache") as connection:
+            connection.execute("INSERT OR REPLACE INTO replies VALUES (?, ?)", row)
 
     def close(self) -> None:
         """Give the file back; a second call does nothing, and a later use opens it again."""

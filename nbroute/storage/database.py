@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 Migration = Callable[[sqlite3.Connection], None]
 
-#: What a file that cannot be used raises; `SqliteFile.record_error` turns it into a line.
-FAILURES = (sqlite3.Error, OSError, OverflowError)
+#: What a file that cannot be used, or what is damaged in it, raises.
+_FAILURES = (sqlite3.Error, OSError, OverflowError, ValueError, TypeError)
 #: Rows in a statement; SQLite takes 32,766 values.
 _AT_ONCE = 100
 
@@ -70,45 +70,41 @@ class SqliteFile:
         return self._connection is not None or (self.path is not None and self.path.exists())
 
     @contextlib.contextmanager
-    def connection(self) -> Iterator[sqlite3.Connection]:
+    def connection(self, lead: str, note: str = "") -> Iterator[sqlite3.Connection]:
         """The connection, for this thread alone; an unfinished transaction is rolled back.
 
-        Raises FAILURES, so that the caller can say what was being done.
+        Where the file cannot be used, a RecordError: `lead`, the file, why, `note`, the cure.
         """
         with self._lock:
-            if self._connection is None or self._identity != self._identify():
-                # Another process, which must not close its parent's, or the file was replaced.
-                self.close()
-                self._connection = self._open()
-                self._identity = self._identify()
-            connection = self._connection
             try:
-                yield connection
-            finally:
-                if connection.in_transaction:
-                    connection.rollback()
+                if self._connection is None or self._identity != self._identify():
+                    # Another process, which must not close its parent's, or the file was replaced.
+                    self.close()
+                    self._connection = self._open()
+                    self._identity = self._identify()
+                connection = self._connection
+                try:
+                    yield connection
+                finally:
+                    if connection.in_transaction:
+                        connection.rollback()
+            except _FAILURES as error:
+                raise self._record_error(lead, error, note) from error
 
-    @contextlib.contextmanager
-    def using(self, lead: str) -> Iterator[sqlite3.Connection]:
-        """The same; where the file cannot be used, a RecordError that begins with `lead`."""
-        try:
-            with self.connection() as connection:
-                yield connection
-        except FAILURES as error:
-            raise self.record_error(lead, error) from error
-
-    def fetch(self, asked: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    def fetch(
+        self, asked: str, values: Sequence[Any] = (), *, lead: str = "cannot read"
+    ) -> list[tuple[Any, ...]]:
         """What the file answers; nothing where there is no file."""
         if not self.exists:
             return []
-        with self.connection() as connection:
+        with self.connection(lead) as connection:
             return connection.execute(asked, values).fetchall()
 
     def version(self) -> tuple[object, ...]:
         """Another value as soon as anybody, another process too, has written to the file."""
         if not self.exists:
             return ()
-        with self.connection() as connection:
+        with self.connection("cannot read") as connection:
             others = connection.execute("PRAGMA data_version").fetchone()
             return self._identity, self._openings, connection.total_changes, others
 
@@ -118,8 +114,7 @@ class SqliteFile:
             self._connection = None
             _close_own(self._opened)
 
-    def record_error(self, lead: str, error: Exception, note: str = "") -> RecordError:
-        """The line that says what could not be done with the file, why, and the cure."""
+    def _record_error(self, lead: str, error: Exception, note: str) -> RecordError:
         reason = (isinstance(error, OSError) and error.strerror) or error
         cure = f"move the file away, or set {self._setting} to another one"
         if isinstance(error, NewerSchemaError):

@@ -14,18 +14,18 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, replace
 from datetime import datetime
 from decimal import Decimal
 from operator import attrgetter, itemgetter
 from pathlib import Path
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, NamedTuple, Self, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from nbroute.errors import RecordError, SettingsError, did_you_mean
 from nbroute.report import ReportRow, Spend
-from nbroute.storage.database import FAILURES, SqliteFile, insert, typed_frame
+from nbroute.storage.database import SqliteFile, insert, typed_frame
 from nbroute.storage.schema import (
     COUNTED,
     DAY,
@@ -189,18 +189,10 @@ class SqliteLedger:
         frame.insert(1, "time", pd.to_datetime(frame["ts"], unit="s", utc=True))
         return frame.sort_values("ts", kind="stable", ignore_index=True)
 
-    @overload
-    def spend(
-        self, by: None = None, *, session: str | None = None, since: Since = None
-    ) -> Spend: ...
-    @overload
-    def spend(
-        self, by: str, *, session: str | None = None, since: Since = None
-    ) -> dict[str, Spend]: ...
     def spend(
         self, by: str | None = None, *, session: str | None = None, since: Since = None
-    ) -> Spend | dict[str, Spend]:
-        """What the calls cost together, or a dict of that by day, tier, model and so on.
+    ) -> Any:
+        """What the calls cost together: a `Spend`, or a dict of them by day, tier and so on.
 
         Days are UTC ("2026-11-21"); calls without a feature are under "". SettingsError for
         a `by` that does not exist.
@@ -221,18 +213,7 @@ class SqliteLedger:
 
         Its prompt is written with or without `store_text`, as a classifier learns from it.
         """
-        rows = [astuple(label)]
-        with self._lock:
-            try:
-                with self._transaction() as connection:
-                    insert(connection, _INTO_LABELS, rows)
-            except FAILURES as error:
-                with self._kept.connection() as kept:
-                    insert(kept, _INTO_LABELS, rows)
-                raise self._file.record_error(
-                    "the label could not be recorded in", error, _KEPT
-                ) from error
-            self._written.add(label.session)
+        self._write(_INTO_LABELS, [astuple(label)], "the label", [label.session])
 
     def labels(self, *, session: str | None = None) -> list[Label]:
         """All that was said of answers, oldest first; the last word on an answer is the newest.
@@ -249,7 +230,7 @@ class SqliteLedger:
         """Another value as soon as anybody has written; None where that cannot be told."""
         if self._late is not None:
             self._late.flush()
-        with self._lock, contextlib.suppress(*FAILURES):
+        with self._lock, contextlib.suppress(RecordError):
             return self._file.version(), self._kept.version()
         return None
 
@@ -262,7 +243,7 @@ class SqliteLedger:
             self._late.flush()
         with self._lock:
             if self._kept.exists:
-                with contextlib.suppress(*FAILURES), self._transaction():
+                with contextlib.suppress(RecordError), self._transaction("cannot write"):
                     pass
             self._file.close()
 
@@ -274,19 +255,28 @@ class SqliteLedger:
 
     def _append(self, attempts: Sequence[Attempt]) -> None:
         rows = [as_row(attempt, store_text=self._store_text) for attempt in attempts]
-        alone = len(rows) == 1 and not self._kept.exists
+        what = "the call" if len(rows) == 1 else "the calls"
+        self._write(_INTO_ATTEMPTS, rows, what, [attempt.session for attempt in attempts])
+
+    def _write(
+        self, into: str, rows: Sequence[Sequence[Any]], what: str, sessions: Iterable[str]
+    ) -> None:
+        """Write the rows to the file; RecordError where that fails, with them kept in memory."""
+        lead = f"{what} could not be recorded in"
         with self._lock:
+            alone = len(rows) == 1 and not self._kept.exists
+            begun = self._file.connection(lead, _KEPT) if alone else self._transaction(lead)
             try:
-                with self._file.connection() if alone else self._transaction() as connection:
-                    insert(connection, _INTO_ATTEMPTS, rows)
-            except FAILURES as error:
-                with self._kept.connection() as kept:
-                    insert(kept, _INTO_ATTEMPTS, rows)
-                what = "the call" if len(rows) == 1 else "the calls"
-                raise self._file.record_error(
-                    f"{what} could not be recorded in", error, _KEPT
-                ) from error
-            self._written.update(attempt.session for attempt in attempts)
+                with begun as connection:
+                    insert(connection, into, rows)
+            except RecordError:
+                self._keep(into, rows)
+                raise
+            self._written.update(sessions)
+
+    def _keep(self, into: str, rows: Sequence[Sequence[Any]]) -> None:
+        with self._kept.connection("cannot keep in memory") as kept:
+            insert(kept, into, rows)
 
     def _reserve(self, attempt: Attempt, caps: Sequence[Cap]) -> Refusal | None:
         row = as_row(attempt, store_text=self._store_text)
@@ -298,23 +288,22 @@ class SqliteLedger:
 
         with self._lock:
             try:
-                with self._transaction() as connection:
+                with self._transaction("the call could not be recorded in") as connection:
                     refused = _refusal_by_totals(connection, attempt, caps, self._stale_after_s)
                     if refused is None:
                         insert(connection, _INTO_ATTEMPTS, [row])
-            except FAILURES:
+            except RecordError:
                 refused = _refusal(attempt, caps, used)
                 if refused is None:
-                    with self._kept.connection() as kept:
-                        insert(kept, _INTO_ATTEMPTS, [row])
+                    self._keep(_INTO_ATTEMPTS, [row])
                 return refused
             self._written.add(attempt.session)
             return refused
 
     @contextlib.contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def _transaction(self, lead: str) -> Iterator[sqlite3.Connection]:
         """The file, to write to; what was kept in memory meanwhile goes first."""
-        with self._file.connection() as connection:
+        with self._file.connection(lead, _KEPT) as connection:
             connection.execute("BEGIN IMMEDIATE")
             if self._kept.exists:
                 attempts = self._kept.fetch(f"SELECT {_NAMES} FROM attempts")  # noqa: S608 - names of our own
@@ -358,10 +347,10 @@ class SqliteLedger:
     ) -> list[tuple[Any, ...]]:
         """What the file says; of a session that wrote nothing to it nothing, if that fails."""
         try:
-            return self._file.fetch(asked, values)
-        except FAILURES as error:
+            return self._file.fetch(asked, values, lead="cannot read the ledger")
+        except RecordError:
             if reader is None or reader in self._written:
-                raise self._file.record_error("cannot read the ledger", error) from error
+                raise
             return []
 
 
