@@ -840,6 +840,31 @@ def test_ctrl_c_stops_both_of_parallel_and_records_both(cell, server):
     assert "ok" == cell("%%route -t LOW\nhello again").text
 
 
+def test_ctrl_c_before_the_second_thread_of_parallel_has_begun_ends_the_call(
+    router, server, monkeypatch
+):
+    begin = threading.Thread.start
+    ended = []
+
+    def route():
+        with pytest.raises(errors.Interrupted) as caught:
+            router.route("hello", strategy="parallel", tiers=("LOW", "TOP"))
+        ended.append(caught.value)
+
+    def start(thread):
+        if threading.current_thread() is caller:
+            raise KeyboardInterrupt
+        begin(thread)
+
+    caller = threading.Thread(target=route, daemon=True)
+    monkeypatch.setattr(threading.Thread, "start", start)
+    caller.start()
+    caller.join(10)
+
+    assert ["stopped"] == list(map(str, ended))
+    assert [] == server.requests
+
+
 def test_ctrl_c_while_the_second_of_parallel_is_waited_for_records_both(cell, server):
     server.handler = lambda body: (
         Reply(text=GOOD, stall_after=2) if body["model"] == "large" else Reply(text=GOOD)

@@ -1,4 +1,4 @@
-"""Conversations over several cells: their turns, and as much of them as a model can read."""
+"""Conversations over several cells, and the results of a session."""
 
 from __future__ import annotations
 
@@ -67,21 +67,6 @@ class Threads:
 def _place(turns: tuple[Turn, ...], result: RouteResult | None) -> int | None:
     ids = {one.id for one in result.chain} if result else set()
     return next((place for place, turn in enumerate(turns) if turn.result in ids), None)
-
-
-def fitting(
-    turns: tuple[Turn, ...], room: int | None, count: Callable[[str], int]
-) -> tuple[Turn, ...]:
-    """The last turns that fit in `room` tokens; all of them where no limit is known."""
-    if room is None:
-        return turns
-    kept: list[Turn] = []
-    for turn in reversed(turns):
-        room -= count(turn.prompt) + count(turn.answer)
-        if room < 0:
-            break
-        kept.append(turn)
-    return tuple(reversed(kept))
 
 
 Changed = Callable[[], None]

@@ -7,7 +7,6 @@ from nbroute.checks import needs_logprobs, needs_rating
 from nbroute.checks.confidence import RATING_INSTRUCTION
 from nbroute.checks.structured import schema_instruction
 from nbroute.engine.context import Call
-from nbroute.engine.conversations import fitting
 from nbroute.types import Message, Notice, Request, Step
 
 #: Ours: what asks for JSON in words, for endpoints that want the word in the messages too.
@@ -64,14 +63,20 @@ def _paragraphs(*parts: str) -> str:
 
 
 def _history(call: Call, model: str, context: int | None, room: int | None) -> tuple[Message, ...]:
-    """The turns that fit in `room` tokens; a notice says where some were left out."""
-    kept = fitting(call.earlier, room, pricing.estimate_tokens)
-    left_out = len(call.earlier) - len(kept)
+    """The last turns that fit in `room` tokens, if it is known; a notice says what is left out."""
+    turns = [turn.messages for turn in call.earlier]
+    left_out = 0
+    if room is not None:
+        sizes = [sum(pricing.estimate_tokens(one.content) for one in turn) for turn in turns]
+        over = sum(sizes) - room
+        while over > 0 and left_out < len(turns):
+            over -= sizes[left_out]
+            left_out += 1
     if left_out:
         call.tell(
             Notice(
-                f"thread {call.options.thread!r}: the first {left_out} of {len(call.earlier)} "
+                f"thread {call.options.thread!r}: the first {left_out} of {len(turns)} "
                 f"turns were left out, as {model} reads {context:,} tokens"
             )
         )
-    return tuple(message for turn in kept for message in turn.messages)
+    return tuple(message for turn in turns[left_out:] for message in turn)

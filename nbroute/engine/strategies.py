@@ -8,22 +8,19 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import threading
-from collections.abc import Callable
-from concurrent.futures import Future
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from nbroute.checks import best, judge, wanted
 from nbroute.checks.structured import schema_check
 from nbroute.engine.context import Call
 from nbroute.engine.dispatch import Answered, dispatch, embed
 from nbroute.engine.requests import requests_for
+from nbroute.engine.stream import thread_for
 from nbroute.errors import BudgetExceeded, Interrupted, NbrouteError, ProviderError
 from nbroute.types import Check, Escalated, Notice, Plan, Reply, Sent, Step, Text, Verdict
 
 if TYPE_CHECKING:
     import numpy as np
-
-Outcome = TypeVar("Outcome")
 
 
 def carry_out(call: Call, plan: Plan) -> str:
@@ -128,7 +125,8 @@ def _parallel(call: Call, plan: Plan) -> str:
             failures.append(error)
     except BaseException:
         cancel.set()
-        asking.exception()  # waits until it has written down what it cost
+        if not asking.cancel():  # it has begun, and is waited for to write down what it cost
+            asking.exception()
         raise
     if low and high:
         return _choose(call, plan, low, high)
@@ -205,23 +203,6 @@ class _LinkedEvent(threading.Event):
         return super().is_set() or (self._other is not None and self._other.is_set())
 
 
-def thread_for(work: Callable[[], Outcome]) -> tuple[Future[Outcome], threading.Thread]:
-    """The outcome to come, and a thread that is to be started and does not outlive the process.
-
-    One waits for the outcome and never in `join`: a Ctrl-C in that makes Python 3.11 take the
-    thread for ended. Start it inside the `try` that stops it: Ctrl-C may come as it starts.
-    """
-    outcome: Future[Outcome] = Future()
-
-    def run() -> None:
-        try:
-            outcome.set_result(work())
-        except BaseException as error:  # noqa: BLE001 - raised again in the waiting thread
-            outcome.set_exception(error)
-
-    return outcome, threading.Thread(target=run, daemon=True)
-
-
 def within(check: Check, seconds: float) -> Check:
     """The check with a time limit; one that does not end in time fails the answer.
 
@@ -238,7 +219,7 @@ def within(check: Check, seconds: float) -> Check:
         except TimeoutError:
             return Verdict(False, label, f"the check did not end within {seconds:g} s")
         finally:
-            if not outcome.done():
+            if not (outcome.cancel() or outcome.done()):
                 ident = ctypes.c_ulong(thread.ident or 0)
                 stop = ctypes.py_object(SystemExit)
                 ctypes.pythonapi.PyThreadState_SetAsyncExc(ident, stop)

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import queue
 import threading
 from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future
+from typing import Any, TypeVar
 
 from nbroute.checks.confidence import RatingFilter
 from nbroute.engine.attempts import estimate
-from nbroute.errors import SettingsError
-from nbroute.types import Chunk, Done, Event, Reply, Request, RouteResult, Text, Usage
+from nbroute.errors import NbrouteError, SettingsError
+from nbroute.types import Chunk, Done, Observer, Reply, Request, RouteResult, Text, Usage
+
+Item = TypeVar("Item")
+Outcome = TypeVar("Outcome")
 
 
 class ReplyBuilder:
@@ -92,58 +98,77 @@ class ReplyBuilder:
         return (self.now() - self._began) * 1000
 
 
+def thread_for(work: Callable[[], Outcome]) -> tuple[Future[Outcome], threading.Thread]:
+    """The outcome to come, and a thread that is to be started and does not outlive the process.
+
+    One waits for the outcome and never in `join`: a Ctrl-C in that makes Python 3.11 take the
+    thread for ended. Start it inside the `try` that stops it: Ctrl-C may come as it starts,
+    and an outcome that can still be cancelled is one that nobody works at.
+    """
+    outcome: Future[Outcome] = Future()
+
+    def run() -> None:
+        if not outcome.set_running_or_notify_cancel():
+            return
+        try:
+            outcome.set_result(work())
+        except BaseException as error:  # noqa: BLE001 - raised again in the waiting thread
+            outcome.set_exception(error)
+
+    return outcome, threading.Thread(target=run, daemon=True)
+
+
+def _handed_on(
+    produce: Callable[[Callable[[Item], None]], object], cancel: threading.Event | None = None
+) -> Generator[Item, None, None]:
+    """What `produce` is handing on in a thread of its own, and what it raises.
+
+    KeyboardInterrupt once `cancel` is set, also while nothing comes.
+    """
+    inbox: queue.SimpleQueue[Item | Future[Any]] = queue.SimpleQueue()
+    outcome, thread = thread_for(lambda: produce(inbox.put))
+    outcome.add_done_callback(inbox.put)
+    thread.start()
+    while cancel is None or not cancel.is_set():
+        try:
+            item = inbox.get(timeout=0.05)
+        except queue.Empty:
+            continue
+        if isinstance(item, Future):
+            item.result()
+            return
+        yield item
+    raise KeyboardInterrupt
+
+
 def until(cancel: threading.Event | None, chunks: Iterator[Chunk]) -> Generator[Chunk, None, None]:
     """The chunks until `cancel` is set, also while none arrives; then KeyboardInterrupt.
 
     Only a cancellable call pays for the second thread: in the main thread Ctrl-C interrupts
     the wait by itself.
     """
-    if cancel is None:
-        try:
-            yield from chunks
-        finally:
-            _close(chunks)
-        return
-    inbox: queue.SimpleQueue[Chunk | BaseException | None] = queue.SimpleQueue()
     left = threading.Event()
-    threading.Thread(target=_pump, args=(chunks, inbox, left), daemon=True).start()
+
+    def pump(put: Callable[[Chunk], None]) -> None:
+        with contextlib.closing(_closed(chunks)) as pieces:
+            for chunk in pieces:
+                put(chunk)
+                if left.is_set():
+                    return
+
     try:
-        while not cancel.is_set():
-            try:
-                item = inbox.get(timeout=0.05)
-            except queue.Empty:
-                continue
-            if item is None:
-                return
-            if isinstance(item, BaseException):
-                raise item
-            yield item
-        raise KeyboardInterrupt
+        yield from _closed(chunks) if cancel is None else _handed_on(pump, cancel)
     finally:
         left.set()
 
 
-def _pump(
-    chunks: Iterator[Chunk],
-    inbox: queue.SimpleQueue[Chunk | BaseException | None],
-    left: threading.Event,
-) -> None:
+def _closed(chunks: Iterator[Chunk]) -> Generator[Chunk, None, None]:
+    """The chunks; their connection is closed at the end, however that comes."""
     try:
-        for chunk in chunks:
-            inbox.put(chunk)
-            if left.is_set():
-                break
-        inbox.put(None)
-    except BaseException as error:  # noqa: BLE001 - handed to the waiting thread
-        inbox.put(error)
+        yield from chunks
     finally:
-        _close(chunks)
-
-
-def _close(chunks: Iterator[Chunk]) -> None:
-    close = getattr(chunks, "close", None)
-    if close is not None:
-        close()
+        if hasattr(chunks, "close"):
+            chunks.close()
 
 
 class TextStream:
@@ -162,25 +187,19 @@ class TextStream:
         if self._started:
             raise SettingsError("a stream is read once; its text is in .result.text")
         self._started = True
-        inbox: queue.SimpleQueue[Event | BaseException] = queue.SimpleQueue()
 
-        def work() -> None:
-            try:
-                self._route(observe=inbox.put, cancel=self._cancel)
-            except BaseException as error:  # noqa: BLE001 - raised again in the reader's thread
-                inbox.put(error)
+        def route(put: Observer) -> None:
+            self._route(observe=put, cancel=self._cancel)
 
-        threading.Thread(target=work, daemon=True).start()
         try:
-            while self.result is None:
-                event = inbox.get()
-                if isinstance(event, BaseException):
-                    self.result = getattr(event, "result", None)
-                    raise event
+            for event in _handed_on(route):
                 if isinstance(event, Text):
                     yield event.text
                 if isinstance(event, Done):
                     self.result = event.result
+        except NbrouteError as error:
+            self.result = error.result
+            raise
         finally:
             self._cancel.set()
 
