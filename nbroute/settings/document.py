@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from nbroute.errors import SettingsError, did_you_mean
-from nbroute.settings.model import SECTIONS, Table, Takes, TierTable
+from nbroute.settings.model import Table, Takes, TierTable, sections
 
 _PLACE = re.compile(r"^(.*) \(at (.*)\)$", re.DOTALL)
 
@@ -51,16 +51,17 @@ def read_document(file: Path) -> Document:
     raw = _parsed(file)
     document = Document(file)
     found: dict[str, Any] = {}
+    known = sections()
     for name, value in raw.items():
-        if name in SECTIONS["nbroute"]:
+        if name in known["nbroute"]:
             raise document.error(f"the key {name!r} is above all tables; put it under [nbroute]")
-        if name not in SECTIONS:
-            raise document.error(f"unknown table [{name}]; {did_you_mean(name, SECTIONS)}")
+        if name not in known:
+            raise document.error(f"unknown table [{name}]; {did_you_mean(name, known)}")
         if name == "nbroute":
-            found[name] = _table(document, name, value, SECTIONS[name])
+            found[name] = _table(document, name, value, known[name])
         else:
             found[name] = {
-                key: _table(document, f"{name}.{key}", table, SECTIONS[name])
+                key: _table(document, f"{name}.{key}", table, known[name])
                 for key, table in _checked(document, name, value).items()
             }
     return Document(file, **found)

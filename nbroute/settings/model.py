@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypedDict, get_args, get_origin, get_type_hints
 from urllib.parse import urlsplit
@@ -260,14 +261,17 @@ def given(model: type, table: Table) -> dict[str, Any]:
     return {name: table[key] for name, key in _key_names(model).items() if key in table}
 
 
-_NBROUTE = _hints(ClassifierSettings, EmbedderSettings, Settings)
-_NBROUTE |= {"ladder": Text, "default_tier": Text}
+@cache
+def sections() -> Mapping[str, Mapping[str, Any]]:
+    """The tables of the file, each with its keys and the types that say what they take.
 
-#: The tables of the file (those of the last three have names of their own), and by key the type
-#: that says what it takes.
-SECTIONS: Mapping[str, Mapping[str, Any]] = {
-    "nbroute": _NBROUTE,
-    "providers": _hints(ProviderSettings),
-    "tiers": _hints(TierTable),
-    "profiles": {**_NBROUTE, "provider": Text},
-}
+    Those of the last three have names of their own. Worked out once there is a file to read.
+    """
+    nbroute = _hints(ClassifierSettings, EmbedderSettings, Settings)
+    nbroute |= {"ladder": Text, "default_tier": Text}
+    return {
+        "nbroute": nbroute,
+        "providers": _hints(ProviderSettings),
+        "tiers": _hints(TierTable),
+        "profiles": {**nbroute, "provider": Text},
+    }

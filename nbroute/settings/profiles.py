@@ -147,14 +147,13 @@ def choose(
         return "simulated"
 
     profile = named or automatic()
-    provider = document.profiles.get(profile, {}).get("provider")
-    document.check_provider(f"[profiles.{profile}] provider", provider, providers)
-    if provider is None:
-        provider = profile if profile in providers else first if profile == FILE else None
+    told = document.profiles.get(profile, {}).get("provider")
+    document.check_provider(f"[profiles.{profile}] provider", told, providers)
+    homes = {FILE: first, **{name: name for name in providers}}
     pinned = any({"provider", "model"} & set(tier) for tier in document.tiers.values())
     return Choice(
         profile,
-        provider or automatic(),
+        told or homes.get(profile) or automatic(),
         with_tiers=wanted is None or not pinned or wanted == (own or automatic()),
         automatic=named is None,
     )
