@@ -477,8 +477,7 @@ class Classifiers:
                 own = self.own_examples or (read_examples(file, self.ladder) if file else shipped())
                 self._examples = ExampleVectors([*own, *self._taught_examples()])
             examples = self._examples
-        name = "embedding" if method == "neighbours" else f"embedding:{method}"
-        return EmbeddingClassifier(embed, examples, name=name, method=method)
+        return EmbeddingClassifier(embed, examples, method)
 
     def _free_vectors(self, texts: Sequence[str]) -> tuple[np.ndarray, tuple[Attempt, ...]]:
         return self.embedder().embed(texts).vectors, ()

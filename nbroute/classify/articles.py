@@ -26,12 +26,8 @@ PATTERN, LOOSE, NOTHING = 0.9, 0.7, 0.5
 _BLANK_LINE = re.compile(r"\n[^\S\n]*\n")
 
 
-@dataclass(frozen=True, slots=True)
-class _Finding:
-    tier: str
-    confidence: float
-    why: str
-    signals: tuple[Signal, ...]
+#: The article's tier, how sure that is, why, and what speaks for it.
+_Finding = tuple[str, float, str, tuple[Signal, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,18 +83,15 @@ class _ArticleRules(ABC):
 
     def classify(self, prompt: str, ladder: Ladder) -> Decision:
         """The article's tier, or the one at the same relative height here, the cheaper of two."""
-        found = self._judge(prompt)
-        tier = found.tier
+        tier, confidence, why, signals = self._judge(prompt)
         if tier not in ladder.names:
             height = self.tiers.index(tier) * (len(ladder.tiers) - 1) / (len(self.tiers) - 1)
-            tier = ladder.names[math.ceil(height - 0.5)]
-        moved = "" if tier == found.tier else f"; its {found.tier} is {tier} here"
-        reason = f"{self.name}: {found.why}{moved}"
-        return Decision(tier, self.name, reason, found.confidence, found.signals)
+            here = ladder.names[math.ceil(height - 0.5)]
+            tier, why = here, f"{why}; its {tier} is {here} here"
+        return Decision(tier, self.name, f"{self.name}: {why}", confidence, signals)
 
     @abstractmethod
-    def _judge(self, prompt: str) -> _Finding:
-        """The article's tier, and why."""
+    def _judge(self, prompt: str) -> _Finding: ...
 
 
 class TwoTierRules(_ArticleRules):
@@ -126,17 +119,17 @@ class TwoTierRules(_ArticleRules):
         marks = self.marks.find(prompt, prompt)
         if length < self.short and not marks:
             size = _size(length, "character", -1.0)
-            return _Finding("cheap", LOOSE, f"{size.text}, no code", (size,))
+            return "cheap", LOOSE, f"{size.text}, no code", (size,)
         code = marks + self.keywords.find(prompt, prompt.lower())
         if code:
-            return _Finding("expensive", LOOSE, _quoted(code), code)
+            return "expensive", LOOSE, _quoted(code), code
         breaks = [match.start() for match in _BLANK_LINE.finditer(prompt.rstrip())]
         context = _utf16_units(prompt[: breaks[-1]] if breaks else "")
         if context > self.long_context:
             size = _size(context, "context character", 1.0)
-            return _Finding("expensive", LOOSE, size.text, (size,))
+            return "expensive", LOOSE, size.text, (size,)
         size = _size(length, "character", 0.0)
-        return _Finding("cheap", NOTHING, f"{size.text}, no code", (size,))
+        return "cheap", NOTHING, f"{size.text}, no code", (size,)
 
 
 def _utf16_units(text: str) -> int:
@@ -169,17 +162,15 @@ class FourTierRules(_ArticleRules):
         lowered = prompt.lower()
         frontier = self.frontier.find(prompt, lowered)
         if frontier:
-            return _Finding("FRONTIER", PATTERN, _quoted(frontier), frontier)
-        return self._judge_length(len(prompt.split()), self.simple.find(prompt, lowered))
-
-    def _judge_length(self, words: int, simple: tuple[Signal, ...]) -> _Finding:
+            return "FRONTIER", PATTERN, _quoted(frontier), frontier
+        words, simple = len(prompt.split()), self.simple.find(prompt, lowered)
         size = _size(words, "word", 1.0 if words > self.many else -1.0 if words < self.few else 0.0)
+        if words > self.many:
+            return "COMPLEX", LOOSE, size.text, (size,)
         said = f"{_quoted(simple)}, {size.text}" if simple else f"no phrase, {size.text}"
         if simple and words < self.few:
-            return _Finding("SIMPLE", PATTERN, said, (*simple, size))
-        if words > self.many:
-            return _Finding("COMPLEX", LOOSE, size.text, (size,))
-        return _Finding("MEDIUM", NOTHING, said, (*simple, size))
+            return "SIMPLE", PATTERN, said, (*simple, size)
+        return "MEDIUM", NOTHING, said, (*simple, size)
 
 
 class ThreeTierRules(_ArticleRules):
@@ -210,14 +201,13 @@ class ThreeTierRules(_ArticleRules):
         for tier, phrases in (("power", self.power), ("fast", self.fast)):
             signals = phrases.find(prompt, lowered)
             if signals:
-                return _Finding(tier, LOOSE, _quoted(signals), signals)
-        return self._judge_length(len(prompt.split()))
-
-    def _judge_length(self, words: int) -> _Finding:
-        size = _size(words, "word", 1.0 if words > self.many else 0.0)
+                return tier, LOOSE, _quoted(signals), signals
+        words = len(prompt.split())
         if words > self.many:
-            return _Finding("power", LOOSE, size.text, (size,))
-        return _Finding("mid", NOTHING, f"no signal, {size.text}", (size,))
+            size = _size(words, "word", 1.0)
+            return "power", LOOSE, size.text, (size,)
+        size = _size(words, "word", 0.0)
+        return "mid", NOTHING, f"no signal, {size.text}", (size,)
 
 
 _ARTICLES = {rules.name: rules for rules in (TwoTierRules(), ThreeTierRules(), FourTierRules())}

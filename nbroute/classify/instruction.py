@@ -12,8 +12,9 @@ from typing import NamedTuple
 from nbroute.classify.lexicon import (
     CHINESE,
     HAN,
+    KNOWN,
     OPENINGS,
-    RELATIONS,
+    PATTERNS,
     WORD,
     begins_task,
     names_task,
@@ -129,7 +130,7 @@ def _spaces(match: re.Match[str]) -> str:
 
 
 def _clauses(text: str, head: int, end: int) -> list[int]:
-    return [head, *(m.end() for m in _CLAUSE.finditer(text, head, end))]
+    return [head, *(m.end() for m in PATTERNS["clause"].finditer(text, head, end))]
 
 
 def _is_story(text: str, sentences: list[Counted], words: int) -> bool:
@@ -149,14 +150,10 @@ def _is_story(text: str, sentences: list[Counted], words: int) -> bool:
     if not asks or (before < LEAD_UP and led_up[-1] < 6 * LEAD_UP):
         return False
     # There are figures or relations to work with.
-    return len(_FIGURE.findall(text)) > 1 or len(_RELATION.findall(text)) > 1
+    return len(PATTERNS["figure"].findall(text)) > 1 or len(_RELATION.findall(text)) > 1
 
 
-_FIGURE = re.compile(
-    r"\d+|\b(?:two|three|four|five|six|seven|eight|nine|ten|zwei|drei|vier|fünf|sechs|deux|trois|quatre"
-    r"|cinq|dos|tres|cuatro|cinco|दो|तीन|चार|पाँच)\b|[二两三四五六七八九十百千]+(?=[天日人个元岁米只本小分公]|斤)"
-)
-_RELATION = re.compile(rf"\b(?:{'|'.join(RELATIONS)})\b")
+_RELATION = re.compile(rf"\b(?:{'|'.join(KNOWN['relations'].split())})\b")
 _SENTENCE = re.compile(
     r"[^.!?:;\n。？！；：।]+(?:\.(?=\w)[^.!?:;\n。？！；：।]+)*[.!?:;。？！；：।]*"
 )
@@ -173,73 +170,17 @@ _QUOTE = re.compile(
     r"|‘[^’\n]{1,200}’|「[^」]{1,200}」|『[^』]{1,200}』|《[^》]{1,200}》|`[^`\n]{1,200}`"
     r"|'(?<!\w')[^'\n]{1,200}'(?!\w)"
 )
-_CLAUSE = re.compile(
-    r",[\s¿]+(?:(?:and|or|but|und|y|et)\ )?(?=(?:how|what|why|who|which|wie|was|warum|welche\w*"
-    r"|cómo|qué|cuánt\w+|por qué|comment|combien|quel\w*|pourquoi)\b)"
-)
 
 
 def skip_politeness(text: str, span: tuple[int, int]) -> int:
     """Where the sentence begins once greetings, thanks and padding are skipped."""
     start, end = span
-    match = _POLITE.match(text, start, end)
+    match = PATTERNS["polite"].match(text, start, end)
     head = match.end() if match else start
-    if text.find("if you", head, end) >= 0 and (hope := _IF_YOU.match(text, head, end)):
-        more = _POLITE.match(text, hope.end(), end)
+    if text.find("if you", head, end) >= 0 and (hope := PATTERNS["if_you"].match(text, head, end)):
+        more = PATTERNS["polite"].match(text, hope.end(), end)
         return more.end() if more else hope.end()
     return head
-
-
-_IF_YOU = re.compile(
-    r"(?:i|we|it|that|would|you)\b[^.?!\n]{0,80}?\bif you (?:could|would|can|might)\b"
-)
-#: A clause that only leads up to the matter ends with a comma; each is bounded.
-_POLITE = re.compile(
-    r"""(?>(?:[^\w\u0900-\u097f]+
-    |(?:i\ hope|hope|i\ trust|if\ (?:it|you|i)|when\ you|sorry|apologies|i'?\ ?a?m\ (?:so\ )?sorry
-       |good\ (?:morning|day|evening|afternoon)|hello|hi|hey|dear|hola|bonjour|hallo|guten\ \w+
-       |espero|j'espère|ich\ hoffe|disculpe|perdone?|entschuldig\w+|verzeih\w+|excuse|excusez
-       |désolée?|s'il|at\ your|in\ one|in\ two|in\ \w+\ sentences?|using|based
-       |given|with|नमस्ते)(?![\w\u0900-\u097f])[^,.!?\n]{0,80},
-    |(?:please|plz|pls|kindly|bitte|por\ favor|s'il\ (?:vous|te)\ pla[iî]t|so|now|then|also|and|but
-       |ok|okay|well|just|first|next|finally|quick\ one|hi\ there|कृपया|请问|请|麻烦)\b
-    |请问|请|麻烦你?|帮我
-    |(?:can|could|would|will|might)\ (?:you|u|we)\b
-      (?:\ (?:be\ (?:so\ kind\ (?:as\ )?to|able\ to)|mind|like\ to))?
-    |(?:possibly|maybe|perhaps|please|be\ so\ kind\ as\ to|(?!multiply|supply|family)\w{4,12}ly)\b
-    |i(?:\ would|'d)(?:\ be\ \w+\ \w+\ if\ you\ could|\ (?:really\ )?(?:love|like)\ (?:you\ )?to
-       (?:\ know)?|\ like\ you\ to|\ be\ grateful)
-    |i\ have\ a\ (?:\w+\ )?question\b[^:.\n]{0,60}
-    |i\ (?:want|need)(?:\ you)?\ to(?:\ know)?
-    |i\ (?:was|am)\ (?:just\ )?wondering(?:\ (?:if|whether))?
-    |(?:help|tell|let|helping|telling|letting)\ (?:me|us)\b(?:\ know)?(?:\ to)?
-    |do\ you\ know|if\ you\ could
-    |your\ task\ is\ to|you\ are\ (?:asked|tasked|expected)\ (?:to|with)|try\ to
-    |(?:might|may|could|can)\ i\ (?:trouble|ask|bother)\ you\b(?:\ (?:for|to))?
-    |would\ it\ be\ (?:at\ all\ )?(?:possible|ok|okay|alright)\b(?:,[^,.\n]{0,40},)?
-      (?:\ (?:for\ you\ )?to)?
-    |(?:könn(?:t|te|t?est|ten?)|kannst|würde(?:n|st)?|wär(?:en|e|st)|dürfte)
-       \ (?:du|sie|ihr|ich|es|mir)\b
-       (?:\ (?:mir|uns|jemand|vielleicht|eventuell|bitte|möglich|so\ (?:freundlich|nett|lieb|gut)))*
-    |(?:sería\ (?:usted\ |tan\ ){0,2}(?:amable|posible)(?:\ de)?
-       |(?:me\ )?pod(?:ría|rías|éis|rían|emos)
-       (?:\ usted)?|puede[sn]?(?=\ (?:me|usted|ayudar\w*|decir\w*|explicar\w*|escribir\w*)\b)
-       |quisiera(?:\ que)?|me\ gustaría(?:\ que)?|le\ agradecería(?:\ que)?)\b
-    |(?:est\ ce\ que\ )?(?:(?:pouvez|pourriez|peux|pourrais)\ (?:vous|tu)
-       |(?:vous|tu)\ (?:pouvez|pourriez|peux|pourrais))\b
-    |auriez\ vous\ [^,.?!\n]{0,30}\bde\b|serait\ il\ possible\ de|j'aimerais(?:\ que)?
-    |decirme|indicarme|me\ dire|m'indiquer|m'|de\ (?=me\b|m'|decir|escrib|bien)
-    |क्या\ (?:आप|तुम)\b(?:\ (?:कृपया|मुझे|मेरे\ लिए))*
-    |您好|你好|打扰了?|(?:能否|可否|可以|能不能)?(?:麻烦|劳驾)(?:您|你)?(?:了)?|(?:请问)?您?(?:方便|可以|能)帮我
-    |(?:sag|sagen\ sie)\ mir|dime|dis\ moi|me\b
-    |(?:thank|sorry|apologies|i'?\ ?a?m\ (?:so\ |very\ )?sorry|many\ thanks
-       |kind\ regards|best\ (?:wishes|regards)|no\ rush|much\ appreciated|merci|danke|gracias
-       |i'd\ (?:really\ )?appreciate|with\ gratitude|cheers|i\ hope|hope|dankeschön
-       |thanks|vielen\ dank|muchas\ gracias|disculp[ea]|entschuldig|verzeih|excusez|désolée?
-       |谢谢|感谢|非常感谢|万分感谢)(?![^.!?\n]{0,90}\bif\ you\ c)[^\n]{0,120}
-    ))+""",
-    re.VERBOSE,
-)
 
 
 def asking(text: str, sentences: list[Counted], words: int) -> list[Counted]:
@@ -333,28 +274,18 @@ def opening(text: str, head: int, end: int) -> tuple[str, int, int] | None:
     if not first:
         return None
     start = first.start()
-    if first[0] in {"what", "the"} and (match := _LISTED.match(text, start, end)):
+    if first[0] in {"what", "the"} and (match := PATTERNS["listed"].match(text, start, end)):
         return "explain" if match[1] else "lookup", start, match.end()
     for cue in OPENINGS.get(first[0], ()):
         stop = start + len(cue.phrase)
         if text.startswith(cue.phrase, start) and not WORD.match(text, stop):
             return cue.kind, start, stop
-    if first[0] in _BY and (match := _WHICH.match(text, first.end(), end)):
+    if first[0] in _BY and (match := PATTERNS["which"].match(text, first.end(), end)):
         return "lookup", start, match.end()
     return None
 
 
-#: "Until what time", "bis wann", "desde qué": what is asked for comes after a preposition.
+#: What may stand before "what" or "when" in a question: "until when", "bis wann", "desde qué".
 _BEFORE = """by until till since from to at on in for with under bis seit ab um mit von zu aus für
     an auf à de depuis jusqu'à avec pour dans par sur desde hasta con para a en"""
 _BY = frozenset(_BEFORE.split())
-_WHICH = re.compile(
-    r"\ (?:what|which|whom|when|how (?:many|much)|wann|wie viele?n?|wem|wen|welche\w*|quel\w*|qui"
-    r"|quand|combien|qué|cuál\w*|cuánt\w*|quién\w*|cuándo|dónde)\b(?! extent| way| mesure| medida)"
-)
-_LISTED = re.compile(
-    r"""what\ (?:are|were|is)\ (?:the\ |some\ )?(?:\w+\ ){0,3}?(benefits|advantages
-    |disadvantages|causes|effects|consequences|reasons|symptoms|steps|stages|implications|differences|features|principles
-    |drawbacks|uses|limitations|methods|norms|processes)\b|the\ \w+(?:\ \w+)?\ of\b""",
-    re.VERBOSE,
-)

@@ -26,45 +26,11 @@ class Task(NamedTuple):
     trust: float
 
 
-#: SIMPLE ends at 0.25, MEDIUM at 0.5, COMPLEX at 0.75.
-TASKS = {
-    "greeting": Task(0.03, 0.0, 0.95),
-    "lexical": Task(0.07, 0.0, 0.92),
-    "trivial": Task(0.12, 0.15, 0.8),
-    "lookup": Task(0.12, 0.15, 0.88),
-    "yes_no": Task(0.14, 1.0, 0.8),
-    "what_is": Task(0.12, 0.7, 0.85),
-    "what": Task(0.22, 0.9, 0.6),
-    "how": Task(0.36, 0.6, 0.75),
-    "why": Task(0.38, 1.0, 0.75),
-    "transform": Task(0.35, 0.25, 0.85),
-    "suggest": Task(0.36, 0.45, 0.75),
-    "explain": Task(0.37, 0.4, 0.8),
-    "write": Task(0.38, 0.5, 0.75),
-    "choice": Task(0.34, 0.4, 0.5),
-    "translate": Task(0.33, 0.3, 0.7),
-    "unknown": Task(0.36, 0.6, 0.45),
-    "small_code": Task(0.38, 0.3, 0.75),
-    "show": Task(0.37, 0.4, 0.6),
-    "should": Task(0.3, 0.5, 0.6),
-    "identify": Task(0.4, 0.5, 0.6),
-    "what_if": Task(0.56, 0.6, 0.7),
-    "plan": Task(0.54, 0.5, 0.75),
-    "long_form": Task(0.6, 0.5, 0.8),
-    "reason": Task(0.58, 0.3, 0.85),
-    "solve": Task(0.58, 0.6, 0.75),
-    "analyse": Task(0.58, 0.55, 0.8),
-    "design": Task(0.56, 1.0, 0.75),
-    "code": Task(0.58, 0.8, 0.8),
-    "research": Task(0.82, 0.4, 0.8),
-    "prove": Task(0.88, 0.2, 0.9),
-}
-
-_KNOWN = tomllib.loads(
+KNOWN = tomllib.loads(
     resources.files("nbroute.classify").joinpath("data", "words.toml").read_text("utf-8")
 )
-#: Two of these in what leads up to a question make it a puzzle.
-RELATIONS: tuple[str, ...] = tuple(_KNOWN["relations"].split())
+TASKS = {kind: Task(*numbers) for kind, numbers in KNOWN["tasks"].items()}
+PATTERNS = {name: re.compile(pattern) for name, pattern in KNOWN["patterns"].items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +57,7 @@ def _indexed() -> tuple[Index, Index, Index]:
     stems: dict[str, list[Cue]] = {}
     openings: dict[str, list[Cue]] = {}
     for group in ("imperatives", "anywhere", "topics"):
-        for kind, listed in _KNOWN[group].items():
+        for kind, listed in KNOWN[group].items():
             for word in listed.split():
                 phrase, open_end = word.replace("_", " ").rstrip("*"), word.endswith("*")
                 longest = max(WORD.findall(phrase), key=len)
@@ -101,7 +67,7 @@ def _indexed() -> tuple[Index, Index, Index]:
                     stems.setdefault(phrase[:4], []).append(cue)
                 else:
                     cues.setdefault(longest, []).append(cue)
-    for kind, listed in _KNOWN["openings"].items():
+    for kind, listed in KNOWN["openings"].items():
         for word in listed.split():
             phrase = word.replace("_", " ")
             first = WORD.findall(phrase)[0]
@@ -129,7 +95,7 @@ for _cue in _TASK_CUES:
         _TASK_PHRASES[_first] = (*_TASK_PHRASES.get(_first, ()), _cue.phrase)
 #: Chinese word -> what it speaks for.
 CHINESE_KINDS: dict[str, tuple[str, ...]] = {}
-for _kind, _listed in _KNOWN["chinese"].items():
+for _kind, _listed in KNOWN["chinese"].items():
     for _word in _listed.split():
         CHINESE_KINDS[_word] = (*CHINESE_KINDS.get(_word, ()), _kind)
 #: A designer, an analyst and a researcher are not tasks: their words go on after the verb's.

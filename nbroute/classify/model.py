@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable
+from dataclasses import dataclass
 
-from nbroute.errors import ProviderError, SettingsError, named
+from nbroute.errors import ProviderError, named
 from nbroute.types import Attempt, Decision, Ladder, Message, Request
 
 #: How sure a clean answer is taken to be. A prior, not a measurement.
@@ -29,45 +30,32 @@ _USER = """\
 
 The tier for the request above, in one word ({names}):"""
 
+_ANSWER_TOKENS = 10
 _QUOTED_CHARS = 40
 _ERROR_CHARS = 120
+#: A longer prompt is shown by its first three quarters of them and its last quarter: people
+#: paste first and ask last, so the end often holds the question.
+_PROMPT_CHARS = 800
 
 
+@dataclass(eq=False)
 class ModelClassifier:
     """Asks `model` for the tier; any reply but one tier's name means the ladder's default.
 
     `ask` sends the request and returns the attempt, whose cost the decision carries. A bad
     key or a refused request (`try_next` is False) is raised, since it would fail every time;
     other ProviderErrors mean the default tier, and an `attempts` on them is carried too.
-
-    A prompt longer than `prompt_chars` is shown by its first three quarters of them and its
-    last quarter: people paste first and ask last, so the end often holds the question.
-    SettingsError where `prompt_chars` or `max_tokens` leaves nothing.
     """
 
+    ask: Callable[[Request], Attempt]
+    provider: str
+    model: str
     name = "model"
-
-    def __init__(
-        self,
-        ask: Callable[[Request], Attempt],
-        *,
-        provider: str,
-        model: str,
-        max_tokens: int = 10,
-        prompt_chars: int = 800,
-    ) -> None:
-        _require_at_least(1, max_tokens=max_tokens)
-        _require_at_least(4, prompt_chars=prompt_chars)
-        self._ask = ask
-        self._provider = provider
-        self._model = model
-        self._max_tokens = max_tokens
-        self._prompt_chars = prompt_chars
 
     def classify(self, prompt: str, ladder: Ladder) -> Decision:
         """The tier that the model names; ProviderError where asking again cannot help."""
         try:
-            attempt = self._ask(self.request(prompt, ladder))
+            attempt = self.ask(self.request(prompt, ladder))
         except ProviderError as error:
             if not error.try_next:
                 raise
@@ -77,16 +65,16 @@ class ModelClassifier:
 
     def request(self, prompt: str, ladder: Ladder) -> Request:
         """What is sent; the prompt stands in a fence that does not occur in it."""
-        shown = _shortened(prompt, self._prompt_chars)
+        shown = _shortened(prompt)
         fence, names = _fence(shown), ", ".join(ladder.names)
         told = [f"{t.name}: {t.description}" if t.description else t.name for t in ladder.tiers]
         system = _SYSTEM.format(tiers="\n".join(told), fence=fence, names=names)
         user = _USER.format(fence=fence, shown=shown, names=names)
         return Request(
-            provider=self._provider,
-            model=self._model,
+            provider=self.provider,
+            model=self.model,
             messages=(Message("system", system), Message("user", user)),
-            max_tokens=self._max_tokens,
+            max_tokens=_ANSWER_TOKENS,
             temperature=0.0,
             stream=False,
         )
@@ -131,12 +119,12 @@ def _folded(text: str) -> str:
     return unicodedata.normalize("NFKC", text).casefold()
 
 
-def _shortened(prompt: str, limit: int) -> str:
-    if len(prompt) <= limit:
+def _shortened(prompt: str) -> str:
+    left_out = len(prompt) - _PROMPT_CHARS
+    if left_out <= 0:
         return prompt
-    tail = limit // 4
-    left_out = len(prompt) - limit
-    head, end = prompt[: limit - tail], prompt[-tail:]
+    tail = _PROMPT_CHARS // 4
+    head, end = prompt[: _PROMPT_CHARS - tail], prompt[-tail:]
     return f"{head}\n[... {left_out} characters left out ...]\n{end}"
 
 
@@ -150,11 +138,3 @@ def _fence(text: str) -> str:
 
 def _no_answer(error: str) -> str:
     return f"no answer ({' '.join(error.split())[:_ERROR_CHARS]})"
-
-
-def _require_at_least(least: int, **values: int) -> None:
-    for name, value in values.items():
-        if value < least:
-            raise SettingsError(
-                f"{name} of the model classifier is {value!r}; give {least} or more."
-            )

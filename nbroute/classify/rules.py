@@ -23,6 +23,8 @@ from nbroute.classify.lexicon import (
     CHINESE_KINDS,
     CUES,
     HAN,
+    KNOWN,
+    PATTERNS,
     STEMS,
     TASKS,
     WHOLE,
@@ -33,23 +35,7 @@ from nbroute.classify.lexicon import (
 from nbroute.types import Decision, Ladder, Signal
 
 #: What a topic adds to a question, to any other task, and how often it counts.
-WEIGHTS = {
-    "open_problem": (0.68, 0.12, 1),
-    "deep": (0.36, 0.05, 1),
-    "philosophy": (0.62, 0.05, 1),
-    "abstract": (0.2, 0.02, 2),
-    "quantifier": (0.13, 0.01, 2),
-    "science": (0.08, 0.1, 3),
-    "rigour": (0.05, 0.08, 3),
-    "system": (0.03, 0.1, 1),
-    "conditions": (0.04, 0.14, 2),
-    "conflict": (0.03, 0.05, 1),
-    "scale": (0.06, 0.08, 4),
-    "maths": (0.06, 0.04, 3),
-    "depth": (0.06, 0.05, 2),
-    "requirement": (0.0, 0.025, 4),
-    "easing": (-0.08, -0.12, 2),
-}
+WEIGHTS: dict[str, tuple[float, float, int]] = KNOWN["weights"]
 #: Nothing of an exam question is there for nothing; elsewhere length says little.
 _LONGER_IS_HARDER = {"choice", "reason"}
 _QUESTIONS = {"yes_no", "what_is", "what", "how", "why", "lookup", "unknown"}
@@ -323,35 +309,12 @@ def _settled(task: Found, about: set[str], topics: list[Found], asked: Instructi
         return "analyse"
     if kind in {"write", "suggest", "design"}:
         return _made(task, topics, about, asked.text)
-    return next((to for what, to in _REFINED.get(kind, ()) if what in about), kind)
-
-
-#: Task -> what it becomes with a topic of that kind; the first that fits.
-_REFINED = {
-    "identify": (
-        ("proof_thing", "prove"),
-        ("surface", "trivial"),
-        ("code_thing", "code"),
-        ("critical", "analyse"),
-        ("maths", "solve"),
-    ),
-    "translate": (("proof_thing", "prove"),),
-    "transform": (("surface", "trivial"), ("format", "trivial")),
-    "code": (("surface", "trivial"),),
-    "trivial": (
-        ("proof_thing", "prove"),
-        ("told", "transform"),
-        ("small_code_thing", "small_code"),
-        ("code_thing", "small_code"),
-    ),
-    "solve": (("code_thing", "code"),),
-    "show": (("maths", "prove"), ("proof_thing", "prove")),
-}
+    return next((to for what, to in KNOWN["refined"].get(kind, {}).items() if what in about), kind)
 
 
 def _made(task: Found, topics: list[Found], about: set[str], text: str) -> str:
     """The task by what is to be made: what stands before the first preposition after the verb."""
-    stop = _PREPOSITION.search(text, task.end)
+    stop = PATTERNS["preposition"].search(text, task.end)
     limit = stop.start() if stop else len(text)
     made = {topic.kind for topic in topics if topic.start < limit}
     if "theory" in made:
@@ -361,25 +324,7 @@ def _made(task: Found, topics: list[Found], about: set[str], text: str) -> str:
     if task.kind != "write":
         return task.kind
     made |= about & {"transform"}
-    return next((kind for what, kind in _MADE if what in made), "write")
-
-
-_PREPOSITION = re.compile(
-    r"\b(?:about|on|for|to|of|whether|that|which|from|über|für|von|sobre|para|sur|pour)\b"
-)
-
-
-#: What is written, made or built -> the task.
-_MADE = (
-    ("small_code_thing", "small_code"),
-    ("code_thing", "code"),
-    ("transform", "write"),
-    ("short_text", "write"),
-    ("long_text", "long_form"),
-    ("book", "research"),
-    ("system", "design"),
-    ("plan_thing", "plan"),
-)
+    return next((kind for what, kind in KNOWN["made"].items() if what in made), "write")
 
 
 def _whole(kind: str, about: set[str], asked: Instruction, prompt: str) -> str:
@@ -403,7 +348,7 @@ def _whole(kind: str, about: set[str], asked: Instruction, prompt: str) -> str:
 def _is_long(asked: Instruction) -> bool:
     """Whether a text of several pages is asked for."""
     for span in asked.spans:
-        for size in _LENGTH.finditer(asked.text, *span):
+        for size in PATTERNS["length"].finditer(asked.text, *span):
             if size[2] or int(re.sub(r"\D", "", size[1])) >= LONG:
                 return True
     return False
@@ -451,11 +396,6 @@ BRIEF = 9
 ROUNDABOUT = 14
 #: A text of so many words takes a plan.
 LONG = 700
-_LENGTH = re.compile(
-    r"\b(\d[\d.,]{0,6})[\s-]?(?:words?\b|wörter\w*|worte?\w*|mots\b|palabras\b|शब्द|字)"
-    r"|((?:\b(?:one|two|three|a)\ thousand\ words|万字"
-    r"|[一两三四五六七八九]千[一二三四五六七八九百]*字))"
-)
 _WRITTEN = {"write", "unknown", "trivial", "suggest", "explain", "lookup", "what", "how", "show"}
 _QUERIED = {"what_is", "what", "how"}
 #: What conflicting evidence and working alone do not make harder.

@@ -2,48 +2,36 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Protocol
+from dataclasses import dataclass, replace
 
-from nbroute.types import Classifier, Decision, Ladder
+from nbroute.classify.lexicon import PATTERNS
+from nbroute.types import Classifier, Decision, Ladder, Message, RouteResult
 
 #: Longer prompts stand for themselves, whatever they begin with.
 FOLLOW_UP_WORDS = 12
 
-_BEGINS = re.compile(
-    r"(?:and|but|so|also|then|why|how so|what about|how about|now|again|ok(?:ay)?|yes|no"
-    r"|go on|continue|more|shorter|longer|simpler|please (?:continue|go on|explain)"
-    r"|und|aber|auch|warum|wieso|weiter|kürzer|nochmal"
-    r"|et|mais|aussi|pourquoi|continue[zr]?|plus (?:court|long|simple)"
-    r"|y|pero|también|por qué|sigue|más (?:corto|largo|simple)"
-    r"|e|ma|anche|perché|continua)\b|(?:为什么|继续|那|再|なぜ|続け|もっと)",
-    re.IGNORECASE,
-)
-_REFERS = re.compile(
-    r"\b(?:it|its|that|this|those|these|them|they|he|she|the (?:same|above|first|second|last|"
-    r"previous|latter|former)|instead|previous(?:ly)?|above|earlier|you (?:said|wrote|mentioned)"
-    r"|your (?:answer|last|previous)|das|dies(?:e[rsnm]?)?|davon|dazu|cela|ça|eso|esto)\b"
-    r"|[它这那](?:个|些)?|それ|これ",
-    re.IGNORECASE,
-)
 
+@dataclass(frozen=True)
+class Turn:
+    """A prompt of a conversation and its answer; `by_hand` where a person chose the tier."""
 
-class Turn(Protocol):
-    """What is known of an earlier turn."""
+    prompt: str
+    answer: str
+    tier: str
+    result: str
+    by_hand: bool = False
+
+    @classmethod
+    def of(cls, result: RouteResult) -> Turn:
+        """The turn that ended with that result."""
+        by_hand = result.options.tier is not None
+        return cls(result.prompt, result.text, result.tier, result.id, by_hand)
 
     @property
-    def prompt(self) -> str:
-        """What was asked."""
-
-    @property
-    def tier(self) -> str:
-        """The tier that answered."""
-
-    @property
-    def by_hand(self) -> bool:
-        """Whether a person chose that tier."""
+    def messages(self) -> tuple[Message, Message]:
+        """The turn as a model reads it."""
+        return Message("user", self.prompt), Message("assistant", self.answer)
 
 
 def is_follow_up(prompt: str) -> bool:
@@ -51,7 +39,7 @@ def is_follow_up(prompt: str) -> bool:
     text = prompt.strip()
     if len(text.split()) > FOLLOW_UP_WORDS:
         return False
-    return bool(_BEGINS.match(text) or _REFERS.search(text))
+    return bool(PATTERNS["follow_up"].match(text) or PATTERNS["refers"].search(text))
 
 
 def classify_turn(

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from nbroute.budgets import Guard, Limits
 from nbroute.checks.structured import Schema
 from nbroute.classify.registry import Choice
+from nbroute.classify.turns import Turn
 from nbroute.engine.attempts import AttemptLog
-from nbroute.engine.conversations import Turn
 from nbroute.types import (
     Attempt,
     Cache,

@@ -6,26 +6,10 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from nbroute.classify.turns import Turn
 from nbroute.errors import SettingsError, did_you_mean
-from nbroute.types import Message, RouteResult
-
-
-@dataclass(frozen=True)
-class Turn:
-    """A prompt of a conversation and its answer; `by_hand` where a person chose the tier."""
-
-    prompt: str
-    answer: str
-    tier: str
-    result: str
-    by_hand: bool = False
-
-    @property
-    def messages(self) -> tuple[Message, Message]:
-        """The turn as a model reads it."""
-        return Message("user", self.prompt), Message("assistant", self.answer)
+from nbroute.types import RouteResult
 
 
 class Threads:
@@ -43,13 +27,11 @@ class Threads:
 
     def keep(self, name: str, result: RouteResult) -> None:
         """Add the turn; one that is answered again is replaced."""
-        by_hand = result.options.tier is not None
-        turn = Turn(result.prompt, result.text, result.tier, result.id, by_hand=by_hand)
         with self._lock:
             found = self._turns.get(name, ())
             place = _place(found, result)
             after = () if place is None else found[place + 1 :]
-            self._turns[name] = (*found[:place], turn, *after)
+            self._turns[name] = (*found[:place], Turn.of(result), *after)
 
     def names(self) -> tuple[str, ...]:
         """The conversations, the oldest first."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from nbroute.batch.rows import Row, attempt_of
-from nbroute.engine.conversations import Turn
+from nbroute.classify.turns import Turn
 from nbroute.errors import PromptError, SettingsError
 from nbroute.pricing import estimate_tokens
 from nbroute.types import Attempt, Decision, RouteResult, Tier, Usage
@@ -98,8 +98,7 @@ def of_results(results: Iterable[RouteResult | Row]) -> Collected:
         )
         past.append(found)
         if thread:
-            by_hand = one.options.tier is not None
-            threads[thread] += (Turn(one.prompt, one.text, one.tier, one.id, by_hand=by_hand),)
+            threads[thread] += (Turn.of(one),)
     for row in rows:
         if row.text:  # as one attempt; which provider answered it a row does not say
             one_call = attempt_of(row, session="", provider="", provider_kind="remote")
