@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FEEDBACK: tuple[Feedback, ...] = get_args(Feedback)
-_COLUMNS = (
-    *("prompt", "tier", "picked", "feedback", "time", "session"),
-    *("ladder", "result", "comparison", "feature"),
-)
+#: The columns of `labels_frame`, and the fields of a label that are in them.
+_COLUMNS = {"prompt": "prompt", "tier": "needed", "picked": "picked", "feedback": "feedback"}
+_COLUMNS |= {"time": "ts", "session": "session", "ladder": "ladder", "result": "result"}
+_COLUMNS |= {"comparison": "comparison", "feature": "feature"}
 
 
 def keep_label(
@@ -29,13 +29,10 @@ def keep_label(
     *,
     picked: str | None = None,
 ) -> Label:
-    """Keep a person's word on an answer in the router's ledger.
+    """Keep a person's word on an answer in the router's ledger: see `Router.label`.
 
-    `needed` names the tier that the prompt needs, where the word alone does not; `picked` the
-    one that routing picked, where that is not the one that answered first, as in a comparison.
-    SettingsError for an unknown word or tier, for a tier that contradicts the word and for a
-    result without an answer; RecordError where the label cannot be written: it counts until
-    the kernel ends.
+    SettingsError also for a tier that contradicts the word and a result without an answer.
+    Where the label cannot be written, it counts until the kernel ends.
     """
     word, ladder = read_feedback(feedback), router.ladder
     if not isinstance(result, RouteResult):
@@ -127,11 +124,10 @@ def labels_frame(
     else:
         last = _last_words(router, everything=everything)
         found = [one for one in last if one.needed in router.ladder.names]
-    names = {"tier": "needed", "time": "ts"}
-    rows = [[getattr(one, names.get(column, column)) for column in _COLUMNS] for one in found]
+    rows = [[getattr(one, field) for field in _COLUMNS.values()] for one in found]
     frame = pd.DataFrame(rows, columns=list(_COLUMNS), dtype=object)
-    frame["time"] = pd.to_datetime(frame["time"].astype("float64"), unit="s", utc=True)
-    frame["time"] = frame["time"].dt.as_unit("ns")
+    times = pd.to_datetime(frame["time"].astype("float64"), unit="s", utc=True)
+    frame["time"] = times.dt.as_unit("ns")
     return frame
 
 
@@ -162,8 +158,7 @@ class PickedAgainstNeeded:
     def too_weak(self) -> int:
         """Prompts that needed a more expensive tier than was picked."""
         place = self.tiers.index
-        pairs = [pair for pair in self.counts if place(pair[0]) < place(pair[1])]
-        return sum(self.counts[pair] for pair in pairs)
+        return sum(n for (one, other), n in self.counts.items() if place(one) < place(other))
 
     def needing(self, tier: str) -> int:
         """The prompts that need the tier."""

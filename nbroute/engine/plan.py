@@ -14,31 +14,26 @@ STRATEGIES = ("direct", "cascade", "parallel")
 CACHE_MODES: tuple[str, ...] = get_args(CacheMode)
 
 
-#: What an option takes whose value can be wrong: the types, those of their values, and in words.
-_TAKES: dict[str, tuple[type | tuple[type, ...], Callable[[Any], object], str]] = {
-    **dict.fromkeys(
-        ("tier", "start", "model", "system", "feature", "comparison"),
-        (str, lambda _: True, "text"),
-    ),
-    "thread": (str, str.strip, "a name such as 'trip'"),
-    "max_tokens": (int, lambda number: number >= 1, "a whole number from 1 up"),
-    "max_cost": (
-        object,
-        lambda usd: read_usd(usd) is not None,
-        "US dollars from 0 up, such as 0.05",
-    ),
-    "temperature": ((int, float), lambda number: abs(number) < math.inf, "a number"),
-    "agreement": ((int, float), lambda share: 0 <= share <= 1, "a similarity from 0 to 1"),
-    "checks": (
-        (list, tuple),
-        lambda checks: all(isinstance(one, str) or callable(one) for one in checks),
-        "a list of functions and names of checks",
-    ),
-    "tiers": (
-        (list, tuple),
-        lambda tiers: all(isinstance(one, str) for one in tiers),
-        "a list of tiers' names",
-    ),
+#: The options whose values can be wrong: the types that fit, and what they take.
+_TAKES: dict[str, tuple[type | tuple[type, ...], str]] = {
+    **dict.fromkeys(("tier", "start", "model", "system", "feature", "comparison"), (str, "text")),
+    "thread": (str, "a name such as 'trip'"),
+    "max_tokens": (int, "a whole number from 1 up"),
+    "max_cost": (object, "US dollars from 0 up, such as 0.05"),
+    "temperature": ((int, float), "a number"),
+    "agreement": ((int, float), "a similarity from 0 to 1"),
+    "checks": ((list, tuple), "a list of functions and names of checks"),
+    "tiers": ((list, tuple), "a list of tiers' names"),
+}
+#: Which values of those types fit.
+_FITS: dict[str, Callable[[Any], object]] = {
+    "thread": str.strip,
+    "max_tokens": lambda number: number >= 1,
+    "max_cost": lambda usd: read_usd(usd) is not None,
+    "temperature": lambda number: abs(number) < math.inf,
+    "agreement": lambda share: 0 <= share <= 1,
+    "checks": lambda checks: all(isinstance(one, str) or callable(one) for one in checks),
+    "tiers": lambda tiers: all(isinstance(one, str) for one in tiers),
 }
 
 
@@ -50,15 +45,16 @@ def read_options(options: dict[str, Any]) -> Options:
             hint = did_you_mean(name, Options.__dataclass_fields__)
             raise SettingsError(f"unknown option {name!r}: {hint}")
         if name in _TAKES and value is not None:
-            kinds, fits, words = _TAKES[name]
-            if isinstance(value, bool) or not isinstance(value, kinds) or not fits(value):
+            kinds, words = _TAKES[name]
+            right = isinstance(value, kinds) and not isinstance(value, bool)
+            if not right or not _FITS.get(name, lambda _: True)(value):
                 raise SettingsError(f"{name} is {value!r:.80}; it takes {words}")
     for name in ("checks", "tiers"):
         read[name] = tuple(read.get(name) or ())
     asked = Options(**{**read, "max_cost": read_usd(read.get("max_cost"))})
     for kind, chosen, allowed in (
         ("strategy", asked.strategy, STRATEGIES),
-        ("cache mode", asked.cache or "use", CACHE_MODES),
+        ("cache mode", "use" if asked.cache is None else asked.cache, CACHE_MODES),
     ):
         if chosen not in allowed:
             raise SettingsError(f"unknown {kind} {chosen!r:.80}: {did_you_mean(chosen, allowed)}")
@@ -73,24 +69,18 @@ def check_options(options: Options, ladder: Ladder) -> None:
         if name is not None:
             ladder.find(name)
     one_tier = options.tier or options.strategy == "direct"
+    twice = parallel and options.model is not None
     refusals = {
-        f"start = {start!r} is for a cascade with no tier forced; use tier instead": (
-            start is not None and one_tier
-        ),
+        f"start = {start!r} is for a cascade with no tier forced; use tier": start and one_tier,
         f"start = {start!r} and tiers = {named!r} exclude each other: a cascade of "
-        "named tiers begins at the lowest of them": named and start is not None,
-        f"tiers = {named!r} are for a cascade or parallel with no tier forced; use tier": (
-            named and one_tier
-        ),
+        "named tiers begins at the lowest of them": start and named,
+        f"tiers = {named!r} are for a cascade or parallel; for one, use tier": named and one_tier,
         f"tiers = {named!r} names a tier twice; name each once": len(found) < len(named),
-        f"model = {options.model!r:.80} would be asked twice in parallel; leave it out": (
-            parallel and options.model is not None
-        ),
-        f"ladder {ladder.name!r} has one tier; parallel takes two": (
-            parallel and len(ladder.tiers) < 2
-        ),
+        f"model = {options.model!r:.80} would be asked twice in parallel; leave it out": twice,
+        f"ladder {ladder.name!r} has one tier; parallel takes two": parallel
+        and not ladder.names[1:],
         f"tiers = {named!r}; parallel takes two, such as {ladder.names[:2]}": (
-            parallel and named and len(named) != 2
+            parallel and len(named) not in (0, 2)
         ),
     }
     for message, wrong in refusals.items():

@@ -21,7 +21,7 @@ from decimal import Decimal
 from operator import attrgetter, itemgetter
 from pathlib import Path
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from nbroute.errors import RecordError, SettingsError, did_you_mean
 from nbroute.report import ReportRow, Spend
@@ -82,13 +82,6 @@ _STALE = f"""SELECT coalesce(sum(counted - spent), 0) FROM held JOIN shares ON s
     WHERE scope = ? AND key = ? AND equivalent = ? AND {HELD_FOR} > ?"""  # noqa: S608 - words of our own
 
 Since = float | datetime | None
-
-
-class Term(NamedTuple):
-    """A condition on rows, with one `?` for its value."""
-
-    sql: str
-    value: Any
 
 
 class SqliteLedger:
@@ -185,7 +178,7 @@ class SqliteLedger:
         """
         import pandas as pd
 
-        frame = typed_frame(self._read(_NAMES, session=session, terms=_since(since)), KINDS)
+        frame = typed_frame(self._read(_NAMES, session=session, where=_since(since)), KINDS)
         frame.insert(1, "time", pd.to_datetime(frame["ts"], unit="s", utc=True))
         return frame.sort_values("ts", kind="stable", ignore_index=True)
 
@@ -202,7 +195,7 @@ class SqliteLedger:
         group = _GROUPS[by] if by else "''"
         tail = f"GROUP BY {group}, cost_source"
         found: dict[str, Spend] = {}
-        rows = self._read(f"{group}, {_SPEND}", tail, session=session, terms=_since(since))
+        rows = self._read(f"{group}, {_SPEND}", tail, session=session, where=_since(since))
         for name, source, usd, *counts in rows:
             part = Spend.of_source(source, usd, *map(int, counts))
             found[name] = found.get(name, Spend()) + part
@@ -280,11 +273,10 @@ class SqliteLedger:
 
     def _reserve(self, attempt: Attempt, caps: Sequence[Cap]) -> Refusal | None:
         row = as_row(attempt, store_text=self._store_text)
-        money = Term(f"{EQUIVALENT} = ?", _is_equivalent(attempt))
 
         def used(cap: Cap) -> int:
-            terms = (Term(_SCOPES[cap.scope], cap.key), money)
-            return sum(part for (part,) in self._read(_SUM, "", terms=terms, asks=attempt.session))
+            counts = {_SCOPES[cap.scope]: cap.key, f"{EQUIVALENT} = ?": _is_equivalent(attempt)}
+            return sum(part for (part,) in self._read(_SUM, "", where=counts, asks=attempt.session))
 
         with self._lock:
             try:
@@ -320,20 +312,21 @@ class SqliteLedger:
         tail: str = "ORDER BY rowid",
         *,
         session: str | None = None,
-        terms: Sequence[Term] = (),
+        where: Mapping[str, Any] | None = None,
         asks: str | None = None,
     ) -> list[tuple[Any, ...]]:
         """Of the last row of each attempt, what the file says and what memory does.
 
+        `where` has conditions on rows, each with one `?`, and their values.
         `asks` is the session of a call that has the lock, which late rows would wait for.
         """
         if self._late is not None and asks is None:
             self._late.flush()
         of_session = "WHERE session = ?" if session is not None else ""
         last = f"SELECT max(rowid) FROM attempts {of_session} GROUP BY session, id"  # noqa: S608 - as above
-        where = " AND ".join([f"rowid IN ({last})", *(term.sql for term in terms)])
-        values = [*([session] if of_session else []), *(term.value for term in terms)]
-        asked = f"SELECT {columns} FROM attempts WHERE {where}"  # noqa: S608 - as above
+        conditions = " AND ".join([f"rowid IN ({last})", *(where or {})])
+        values = [*([session] if of_session else []), *(where or {}).values()]
+        asked = f"SELECT {columns} FROM attempts WHERE {conditions}"  # noqa: S608 - as above
         with self._lock:
             found = self._kept.fetch(f"{asked} {tail}", values)
             kept = [name for (name,) in self._kept.fetch("SELECT DISTINCT id FROM attempts")]
@@ -466,6 +459,6 @@ def _refusal_by_totals(
     return _refusal(attempt, caps, total) and _refusal(attempt, caps, exact)
 
 
-def _since(start: Since) -> tuple[Term, ...]:
+def _since(start: Since) -> dict[str, Any]:
     moment = start.timestamp() if isinstance(start, datetime) else start
-    return () if moment is None else (Term("ts >= ?", moment),)
+    return {} if moment is None else {"ts >= ?": moment}
