@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from cells import error_of, run
+from loopback import Reply
 
 from nbroute.errors import NbrouteError, SettingsError
 from nbroute.export import MARK
@@ -143,6 +144,34 @@ def test_each_prompt_of_a_grid_has_its_own_answers_under_it(simulated):
     }
     assert ("hill" in first) != ("river" in first)
     assert ("hill" in second) != ("river" in second)
+
+
+@pytest.mark.parametrize("many", ["compare", "map"])
+def test_many_prompts_are_in_the_order_given_and_not_as_they_finished(make_router, server, many):
+    names = ["river", "hill", "lake", "wood"]
+    router = make_router()
+    router.route("Name a star.")
+    server.handler = lambda sent: Reply(
+        text="x", delay=0.1 * (4 - next(n for n in range(4) if names[n] in str(sent["messages"])))
+    )
+
+    getattr(router, many)([f"Name a {name}." for name in names], progress=False)
+
+    text = words(page(router))
+    places = [text.index(f"Name a {name}.") for name in ["star", *names]]
+    assert sorted(places) == places
+
+
+def test_compared_answers_are_in_the_order_asked_for(make_router, server):
+    router = make_router()
+    server.handler = lambda sent: Reply(
+        text=f"{sent['model']} says", delay=0.2 * (sent["model"] == "small")
+    )
+
+    router.compare("Which is best?", ["LOW", "TOP"])
+
+    text = words(page(router))
+    assert text.index("small says") < text.index("large says")
 
 
 def test_a_label_stands_with_its_answer(simulated):

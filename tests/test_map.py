@@ -712,7 +712,7 @@ def test_the_bar_shows_the_running_cost(router, server, capsys):
     shown = capsys.readouterr()
     assert "" == shown.out
     assert "4/4" in shown.err
-    assert "$1.00 spent" in shown.err
+    assert "$1.00 so far" in shown.err
 
 
 def test_there_is_no_bar_for_one_prompt_or_where_none_is_wanted(router, capsys):

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from threading import Event
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple
 
 from nbroute.batch.rows import Row, RowStatus, Task, row_of, row_of_error
 from nbroute.engine.engine import Engine
@@ -29,35 +29,24 @@ _ASIDE = {"cache", "comparison", "feature", "max_cost", "over_budget", "stream"}
 Fate = Literal["done", "refused", "hopeless"]
 
 
-class Job(Protocol):
-    """What is done with each prompt, on this router's threads or on a worker's own router.
+@dataclass(frozen=True)
+class Job:
+    """Routes a prompt, or only classifies it, with those options of `route` or `classify`.
 
-    What it cost is in the attempts of what it returns.
+    Budgets go by their `feature` and `over_budget`.
     """
 
-    @property
-    def options(self) -> Mapping[str, Any]:
-        """The options of each call; budgets go by its `feature` and `over_budget`."""
+    options: Mapping[str, Any]
+    classify_only: bool = False
 
     def __call__(self, router: Engine, prompt: str, stop: Event) -> RouteResult | Decision:
-        """Do it with one prompt; whatever it raises is a row.
-
-        Once `stop` is set it should begin no further call.
-        """
-
-
-@dataclass(frozen=True)
-class RouteJob:
-    """Routes the prompt, with those options of `route`."""
-
-    options: Mapping[str, Any]
-
-    def __call__(self, router: Engine, prompt: str, stop: Event) -> RouteResult:
-        """The answer. Stopped, no further call is begun, and a stream ends at its next piece.
+        """The answer. Once `stop` is set no call is begun, and a stream ends at its next piece.
 
         A whole answer that is on its way is let come: it is paid for either way. (Route's own
         `cancel` would take a second thread for each call, a fifth of all the work here.)
         """
+        if self.classify_only:
+            return router.classify(prompt, **self.options)
         kinds = (Classified, Escalated, Text)[: 3 if self.options.get("stream") else 2]
 
         def look(event: Told) -> None:
@@ -67,22 +56,9 @@ class RouteJob:
         return router.route(prompt, observe=look, **self.options)
 
 
-@dataclass(frozen=True)
-class ClassifyJob:
-    """Classifies the prompt and sends no more; `options` are those of `classify`."""
+class Outcome(NamedTuple):
+    """A prompt's row, what that means for others, and the attempts that were made for it."""
 
-    options: Mapping[str, Any]
-
-    def __call__(self, router: Engine, prompt: str, stop: Event) -> Decision:  # noqa: ARG002 - one short call
-        """The decision."""
-        return router.classify(prompt, **self.options)
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """A task's row, what that means for others, and the attempts that were made for it."""
-
-    task: Task
     row: Row
     fate: Fate = "done"
     attempts: tuple[Attempt, ...] = ()
@@ -96,16 +72,16 @@ def done(job: Job, router: Engine, task: Task, stop: Event) -> Outcome:
         fate: Fate = "done"
         status: RowStatus = "interrupted" if isinstance(error, Interrupted) else "error"
         attempts = getattr(getattr(error, "result", None), "attempts", ())
-        causes = error.causes if isinstance(error, AllModelsFailed) else ()
+        tried = [one for _, one in error.causes] if isinstance(error, AllModelsFailed) else [error]
         if isinstance(error, BudgetExceeded) and not attempts:
             # A price that is not known, or `max_cost`, says nothing of the other prompts.
             status, fate = "not sent", "refused" if error.refusal else "done"
-        elif isinstance(error, AuthError | SettingsError) or (
-            causes and all(isinstance(one, AuthError) for _, one in causes)
+        elif isinstance(error, SettingsError) or (
+            tried and all(isinstance(one, AuthError) for one in tried)
         ):
             fate = "hopeless"
-        return Outcome(task, row_of_error(task, error, status), fate, attempts)
-    return Outcome(task, row_of(task, result), attempts=result.attempts)
+        return Outcome(row_of_error(task, error, status), fate, attempts)
+    return Outcome(row_of(task, result), attempts=result.attempts)
 
 
 def read_prompts(prompts: Any, call: str = "router.map") -> Iterable[Any]:
@@ -153,15 +129,15 @@ def described(router: Engine, options: Mapping[str, Any]) -> dict[str, str]:
 
     That is the ladder, the endpoints, the classifier, and the job's options.
     """
-    providers = router.parts.providers.values()
-    endpoints = [(one.name, getattr(one, "base_url", "")) for one in providers]
+    endpoints = []
+    for one in router.parts.providers.values():
+        url = getattr(one, "base_url", "")
+        endpoints.append(f"{one.name} at {url}" if url else one.name)
     settings = getattr(router, "settings", None)
     given = getattr(router, "given", {}).get("classifier")
     about = {
         "ladder": f"{router.ladder.name} {_digest(repr(router.ladder))}",
-        "endpoints": ", ".join(
-            sorted(f"{name} at {url}" if url else name for name, url in endpoints)
-        ),
+        "endpoints": ", ".join(sorted(endpoints)),
         "classifier": _told(given or (settings.classifier.name if settings else "")),
     }
     return about | {name: _told(one) for name, one in options.items() if name not in _ASIDE}
@@ -174,7 +150,7 @@ def _told(value: Any) -> str:
     if callable(value):
         default = type(value).__name__
         return f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', default)}"
-    text = f"{value!r}"
+    text = repr(value)
     return text if len(text) <= 60 else f"{text[:48]}... {_digest(text)}"
 
 

@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from nbroute.errors import NbrouteError, named
 from nbroute.types import Attempt, Cost, CostSource, Decision, RouteResult, total_cost
@@ -15,8 +15,7 @@ from nbroute.types import Attempt, Cost, CostSource, Decision, RouteResult, tota
 RowStatus = Literal["ok", "rejected", "unused", "running", "error", "interrupted", "not sent"]
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
+class Task(NamedTuple):
     """A prompt and its place, from 0."""
 
     place: int
@@ -61,12 +60,10 @@ class Row:
 
 
 KINDS = {one.name: str(one.type).removesuffix(" | None") for one in dataclasses.fields(Row)}
-FIELDS = tuple(KINDS)
 
-_COST, _DATA = FIELDS.index("cost_usd"), FIELDS.index("data")
-_BOOLS = tuple(place for place, name in enumerate(FIELDS) if KINDS[name] == "bool")
-#: What a row has of the attempt that answered.
+#: What a row has of the attempt that answered, and of the whole result.
 _OF_ANSWER = ("tier", "model", "status", "input_tokens", "output_tokens", "escalated", "cached")
+_OF_RESULT = ("text", "cost_usd", "cost_source", "latency_ms", "passed", "data")
 
 
 def row_of(task: Task, result: RouteResult | Decision) -> Row:
@@ -76,30 +73,28 @@ def row_of(task: Task, result: RouteResult | Decision) -> Row:
         decision, asked = result, result.attempts
         cost = total_cost(asked) if asked else Cost(Decimal(0), "list")
         found = {"tier": decision.tier, "model": decision.classifier}
+        found |= {"cost_usd": cost.usd, "cost_source": cost.source}
         found |= {"latency_ms": sum(one.latency_ms for one in asked)}
         found |= {"result": asked[0].result if asked else ""}
     else:
-        decision, cost = result.decision, result.cost
-        found = {name: getattr(result.answer, name) for name in _OF_ANSWER}
-        found |= {name: getattr(result, name) for name in ("text", "latency_ms", "passed", "data")}
-        found |= {"result": result.id}
-    return Row(
-        task.place,
-        task.prompt,
-        cost_usd=cost.usd,
-        cost_source=cost.source,
-        confidence=decision.confidence,
-        reason=decision.reason,
-        **found,
-    )
+        decision, answer = result.decision, result.answer
+        found = {name: getattr(answer, name) for name in _OF_ANSWER}
+        found |= {name: getattr(result, name) for name in _OF_RESULT} | {"result": result.id}
+    return Row(*task, confidence=decision.confidence, reason=decision.reason, **found)
 
 
 def row_of_error(task: Task, error: BaseException, status: RowStatus = "error") -> Row:
     """The row of a prompt that failed, with what was paid for it all the same."""
-    partial = error.result if isinstance(error, NbrouteError) else None
-    blank = Row(task.place, task.prompt, cost_usd=Decimal(0), cost_source="list")
-    paid = row_of(task, partial) if partial is not None else blank
-    return dataclasses.replace(paid, status=status, error=named(error), passed=False)
+    paid = error.result if isinstance(error, NbrouteError) else None
+    row = without_answer(task, status, "") if paid is None else row_of(task, paid)
+    return dataclasses.replace(row, status=status, error=named(error), passed=False)
+
+
+def without_answer(task: Task, status: RowStatus, error: str, *, sent: bool = False) -> Row:
+    """The row of a prompt that never came back (its cost is not known) or never went out."""
+    cost = Cost(None, "unknown") if sent else Cost(Decimal(0), "list")
+    money: dict[str, Any] = {"cost_usd": cost.usd, "cost_source": cost.source}
+    return Row(*task, status=status, error=error, passed=False, **money)
 
 
 def attempt_of(row: Row, **known: Any) -> Attempt:
@@ -109,35 +104,27 @@ def attempt_of(row: Row, **known: Any) -> Attempt:
     return Attempt(id=row.result, ts=0.0, result=row.result, **found, **known)
 
 
-def without_answer(task: Task, status: RowStatus, error: str, *, sent: bool = False) -> Row:
-    """The row of a prompt that never came back (its cost is not known) or never went out."""
-    cost = None if sent else Decimal(0)
-    return Row(task.place, task.prompt, status=status, error=error, cost_usd=cost, passed=False)
-
-
 def as_values(row: Row) -> list[Any]:
     """The row as SQLite and Parquet take it: money as a float, `data` as JSON."""
-    values = [getattr(row, name) for name in FIELDS]
+    values = {name: getattr(row, name) for name in KINDS}
     if row.cost_usd is not None:
-        values[_COST] = float(row.cost_usd)
+        values["cost_usd"] = float(row.cost_usd)
     if row.data is not None:
         from msgspec import to_builtins
 
         def plain(value: Any) -> Any:
             return value.model_dump(mode="json") if hasattr(value, "model_dump") else str(value)
 
-        found = to_builtins(row.data, str_keys=True, enc_hook=plain)
-        values[_DATA] = json.dumps(found, ensure_ascii=False)
-    return values
+        data = to_builtins(row.data, str_keys=True, enc_hook=plain)
+        values["data"] = json.dumps(data, ensure_ascii=False)
+    return list(values.values())
 
 
 def as_row(values: Sequence[Any]) -> Row:
     """The row of those values."""
-    found = list(values)
-    if found[_COST] is not None:
-        found[_COST] = Decimal(repr(found[_COST]))
-    if found[_DATA] is not None:
-        found[_DATA] = json.loads(found[_DATA])
-    for place in _BOOLS:
-        found[place] = bool(found[place])
-    return Row(*found)
+    from msgspec import convert
+
+    found = dict(zip(KINDS, values, strict=True))
+    if found["data"] is not None:
+        found["data"] = json.loads(found["data"])
+    return convert(found, Row, strict=False)

@@ -1,15 +1,9 @@
 """From prompts to rows: hands tasks out, takes outcomes in and writes them down as they come.
 
-How to run a job over many prompts (`jobs.RouteJob` and `jobs.ClassifyJob` are there; anything
-that meets `jobs.Job` will do):
-
-    store = open_store(to, resume, fresh=fresh)      # a file, or (None, None) a temporary one
-    store.begin(described(router, job.options))      # SettingsError where it is another job's
-    with Bar(router, len(prompts)) as bar:           # one bar may serve several runs
-        batch = run(prompts, ThreadWorkers(router, job, 16), store, bar, cancel)
-
-`run` skips the prompts whose answers are in the store, and returns a `Batch`; on Ctrl-C it
-raises Interrupted, with the batch so far as its `result`.
+store = open_store(to, resume, fresh=fresh)      # a file, or (None, None) a temporary one
+store.begin(described(router, job.options))      # SettingsError where it is another job's
+with Bar(router, len(prompts)) as bar:           # one bar may serve several runs
+batch = run(prompts, ThreadWorkers(router, job, 16), store, bar, cancel)
 """
 
 from __future__ import annotations
@@ -22,18 +16,19 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import nullcontext, suppress
-from decimal import Decimal
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from nbroute.batch.jobs import Outcome, RouteJob, described, read_prompts, text_of, unfit
+from nbroute.batch.jobs import Job, Outcome, described, read_prompts, text_of, unfit
 from nbroute.batch.rows import Row, Task, row_of_error, without_answer
 from nbroute.batch.store import Batch, Store, open_store
-from nbroute.batch.workers import ThreadWorkers, find_workers
+from nbroute.batch.workers import Workers, find_workers
 from nbroute.engine.engine import Engine
 from nbroute.engine.plan import check_options, read_options
 from nbroute.errors import Interrupted, RecordError, SettingsError
-from nbroute.pricing import format_usd
+from nbroute.report import Spend
 from nbroute.types import Event, Observer, RouteResult
 
 _Found = TypeVar("_Found")
@@ -91,17 +86,18 @@ def map_prompts(
     if options.get("thread") is not None:
         raise SettingsError("thread is for one conversation; many prompts have none in common")
     check_options(read_options(options), router.ladder)
-    job = RouteJob({"stream": False, **options})
+    job = Job({"stream": False, **options})
     threads = find_workers(router, job, workers, executor)
     store = open_store(to, resume, fresh=fresh)
     store.begin(described(router, job.options))
-    with Bar(router, _count_of(items), shown=progress) as bar:
+    count = len(items) if isinstance(items, Sized) else None
+    with Bar(router, count, shown=progress) as bar:
         return run(items, threads, store, bar, cancel)
 
 
 def run(
     prompts: Iterable[Any],
-    workers: ThreadWorkers,
+    workers: Workers,
     store: Store,
     bar: Bar,
     cancel: threading.Event | None = None,
@@ -112,17 +108,21 @@ def run(
     prompts' own iterator raises; in either case the rows so far are written.
     """
     one = _Run(prompts, workers, store, bar, cancel)
-    with store.filling(), getattr(workers.router.ledger, "gathering", nullcontext)():
+    router = workers.router
+    with getattr(router.ledger, "gathering", nullcontext)():
         try:
             one.work()
         except KeyboardInterrupt:
             batch = Batch(store, stopped="interrupted")
             raise interrupted(f"stopped after {one.read:,} prompts", batch.to, batch) from None
+        finally:
+            router.history.arrange(store.results())
     del workers.land  # the store goes with the last batch on it, and not with a later collection
     store.finish(one.read)
     return Batch(store, one.read, stopped=one.stopped)
 
 
+@dataclass
 class _Run:
     """One pass over the prompts; all but the calls themselves happens on the caller's thread.
 
@@ -132,44 +132,38 @@ class _Run:
     alone, it is the end.
     """
 
-    def __init__(
-        self,
-        prompts: Iterable[Any],
-        workers: ThreadWorkers,
-        store: Store,
-        bar: Bar,
-        cancel: threading.Event | None,
-    ) -> None:
-        self.read = 0
-        self.stopped = ""
-        self._workers = workers
-        self._store = store
-        self._bar = bar
-        self._cancel = cancel
-        self._sized = _count_of(prompts) is not None
-        self._resumed = not store.is_empty()
-        self._tasks = self._read(prompts)
-        self._failure: Exception | None = None
-        self._held: deque[Task] = deque()
-        self._out: dict[int, Task] = {}
-        self._alone: Task | None = None
-        self._hopeless = 0
-        self._rows: list[Row] = []
-        self._landed: deque[Outcome] = deque()
-        self._look = threading.Event()
-        self._looked = time.monotonic()
-        self._left = False
-        workers.land = self._land
+    prompts: Iterable[Any]
+    workers: Workers
+    store: Store
+    bar: Bar
+    cancel: threading.Event | None
+    read: int = 0
+    stopped: str = ""
+    _failure: Exception | None = None
+    _held: deque[Task] = field(default_factory=deque)
+    _out: dict[int, Task] = field(default_factory=dict)
+    _alone: int | None = None
+    _hopeless: int = 0
+    _rows: list[Row] = field(default_factory=list)
+    _landed: deque[Outcome] = field(default_factory=deque)
+    _look: threading.Event = field(default_factory=threading.Event)
+    _looked: float = 0.0
+    _left: bool = False
+
+    def __post_init__(self) -> None:
+        self._sized = isinstance(self.prompts, Sized)
+        self._tasks = self._read()
+        self.workers.land = self._land
 
     def work(self) -> None:
         """Do them all; once stopped, the rest are rows, too: of a generator, what was read."""
         try:
             self._hand_out()
             while self._out:
-                self._wait()
-                if self._cancel is not None and self._cancel.is_set():
+                self._take_in(_LOOK_EVERY)
+                if self.cancel is not None and self.cancel.is_set():
                     raise KeyboardInterrupt  # noqa: TRY301 - as Ctrl-C does
-                self.stopped = self.stopped or self._workers.broken
+                self.stopped = self.stopped or self.workers.broken
                 if not self.stopped:
                     self._hand_out()
             while self.stopped and (self._held or self._sized) and (task := self._next()):
@@ -178,24 +172,21 @@ class _Run:
         except BaseException:
             self._wind_up()
             raise
-        finally:
-            self._workers.close()
+        self.workers.close()
         if self._failure is not None:
             raise self._failure
 
     def _hand_out(self) -> None:
-        """Send as many as may be out, in full steps unless a budget has slowed this down."""
-        limit, step = self._workers.limit, self._workers.step
-        room = limit - len(self._out)
-        wanted = room - room % step if limit == self._workers.most else room
-        for at in range(0, wanted, step):
-            several = range(min(step, wanted - at))
+        """Send as many as may be out."""
+        limit, step = self.workers.limit, self.workers.step
+        for room in range(limit - len(self._out), 0, -step):
+            several = range(min(step, room))
             tasks = [task for _ in several if (task := self._next())]
             if not tasks:
                 break
-            self._alone = tasks[0] if limit == 1 else None
+            self._alone = tasks[0].place if limit == 1 else None
             self._out |= {task.place: task for task in tasks}
-            self._workers.send(tasks)
+            self.workers.send(tasks)
             if time.monotonic() - self._looked > _LOOK_EVERY:
                 self._take_in()
 
@@ -203,16 +194,17 @@ class _Run:
         """The next prompt that has to be sent; None where there is none."""
         return self._held.popleft() if self._held else next(self._tasks, None)
 
-    def _read(self, prompts: Iterable[Any]) -> Iterator[Task]:
+    def _read(self) -> Iterator[Task]:
         """The prompts that have no answer yet, read as they are needed."""
+        resumed = not self.store.is_empty()
         try:
-            for place, item in enumerate(prompts):
+            for place, item in enumerate(self.prompts):
                 self.read = place + 1
                 wrong = unfit(item)
                 if wrong is not None:
                     self._keep(row_of_error(Task(place, text_of(item)), wrong))
-                elif self._resumed and self._store.has_answer(place, item):
-                    self._bar.count()
+                elif resumed and self.store.has_answer(place, item):
+                    self.bar.count()
                 else:
                     yield Task(place, item)
         except Exception as error:  # noqa: BLE001 - raised once the calls that run have ended
@@ -230,20 +222,17 @@ class _Run:
         elif 2 * len(self._landed) >= len(self._out):
             self._look.set()
 
-    def _wait(self) -> None:
-        self._look.wait(_LOOK_EVERY)
-        self._look.clear()
-        self._take_in()
-
-    def _take_in(self) -> None:
+    def _take_in(self, wait_s: float = 0.0) -> None:
         """Write down what has landed; nothing is lost where Ctrl-C comes in between."""
+        self._look.wait(wait_s)
+        self._look.clear()
         while self._landed:
-            outcome = self._landed[0]
-            self._out.pop(outcome.task.place, None)
-            if self._heed(outcome):
-                self._keep(outcome.row)
+            row = self._landed[0].row
+            self._out.pop(row.place, None)
+            if self._heed(self._landed[0]):
+                self._keep(row)
             else:
-                self._held.append(outcome.task)
+                self._held.append(Task(row.place, row.prompt))
             self._landed.popleft()
         self._write()
         self._looked = time.monotonic()
@@ -253,8 +242,8 @@ class _Run:
         if self.stopped:
             return True
         refused = outcome.fate == "refused"
-        if refused and outcome.task != self._alone:
-            self._workers.limit = max(self._workers.limit - 1, 1)
+        if refused and outcome.row.place != self._alone:
+            self.workers.limit = max(self.workers.limit - 1, 1)
             return False
         self._hopeless = self._hopeless + 1 if outcome.fate == "hopeless" else 0
         if refused:
@@ -265,13 +254,13 @@ class _Run:
 
     def _keep(self, row: Row) -> None:
         self._rows.append(row)
-        self._bar.count(row)
+        self.bar.count(row)
         if len(self._rows) >= _BLOCK:
             self._write()
 
     def _write(self) -> None:
         if self._rows:
-            self._store.write(self._rows)
+            self.store.write(self._rows)
             self._rows = []
 
     def _wind_up(self) -> None:
@@ -279,11 +268,11 @@ class _Run:
 
         What comes later takes the place of its interrupted row.
         """
-        self._workers.cancel()
+        self.workers.close(cancel=True)
         ends = time.monotonic() + _PATIENCE_S
         self._take_in()
         while self._out and time.monotonic() < ends:
-            self._wait()
+            self._take_in(_LOOK_EVERY)
         for task in (*self._out.values(), *self._held):
             sent = task.place in self._out
             row = without_answer(task, "interrupted", "Interrupted: stopped", sent=sent)
@@ -296,7 +285,7 @@ class _Run:
         """A file that cannot be written any more has nobody to tell."""
         with suppress(IndexError, RecordError):
             while True:
-                self._store.complete(self._landed.popleft().row)
+                self.store.complete(self._landed.popleft().row)
 
 
 class Bar:
@@ -308,8 +297,7 @@ class Bar:
     def __init__(
         self, router: Engine, total: int | None, *, shown: bool | None = None, unit: str = "prompt"
     ) -> None:
-        self._spent = {True: Decimal(0), False: Decimal(0)}
-        self._unknown = 0
+        self._spend = Spend()
         settings = getattr(router, "settings", None)
         shown = (total is None or total > 1) if shown is None else shown
         if not shown or (settings and settings.static):
@@ -321,14 +309,10 @@ class Bar:
     def count(self, row: Row | None = None) -> None:
         """One more row; with nothing said, one that was there already."""
         if row is not None and not self._bar.disable:
-            self._unknown += row.cost_usd is None
-            if not row.cached:
-                self._spent[row.cost_source == "equivalent"] += row.cost_usd or 0
-            equivalent, real = self._spent[True], self._spent[False]
-            parts = [f"{format_usd(real)} spent"] if real or not equivalent else []
-            parts += [f"{format_usd(equivalent)} equivalent"] if equivalent else []
-            parts += [f"{self._unknown} of unknown cost"] if self._unknown else []
-            self._bar.set_postfix_str(", ".join(parts), refresh=False)
+            unknown = row.cost_usd is None
+            usd = 0.0 if row.cached else float(row.cost_usd or 0)
+            self._spend += Spend.of_source(row.cost_source, usd, 1, row.cached, unknown)
+            self._bar.set_postfix_str(f"{self._spend.told} so far", refresh=False)
         self._bar.update()
 
     def __enter__(self) -> Self:
@@ -381,24 +365,11 @@ async def _in_thread(call: Callable[..., _Found], *values: Any, **options: Any) 
         raise SettingsError("cancel is for threads; cancel the task instead: task.cancel()")
     cancel = threading.Event()
 
-    def kept() -> _Found | BaseException:
-        try:
-            return call(*values, cancel=cancel, **options)
-        except BaseException as error:  # noqa: BLE001 - a KeyboardInterrupt would end the loop
-            return error
-
-    waiting = asyncio.wrap_future(_ASYNC_THREADS.submit(contextvars.copy_context().run, kept))
+    asked = partial(contextvars.copy_context().run, call, *values, cancel=cancel, **options)
+    waiting = asyncio.get_running_loop().run_in_executor(_ASYNC_THREADS, asked)
     try:
-        outcome = await asyncio.shield(waiting)
+        return await asyncio.shield(waiting)
     except asyncio.CancelledError:
         cancel.set()
         await asyncio.wait([waiting])
         raise
-    if isinstance(outcome, BaseException):
-        raise outcome
-    return outcome
-
-
-def _count_of(prompts: Iterable[Any]) -> int | None:
-    """How many there are; None where only the end will tell."""
-    return len(prompts) if isinstance(prompts, Sized) else None

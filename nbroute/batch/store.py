@@ -16,7 +16,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-from nbroute.batch.rows import FIELDS, KINDS, Row, as_row, as_values
+from nbroute.batch.rows import KINDS, Row, as_row, as_values
+from nbroute.engine.conversations import KEPT
 from nbroute.errors import SettingsError
 from nbroute.report import Spend
 from nbroute.storage.database import (
@@ -32,12 +33,13 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow.parquet as pq
 
-#: Safe from a killed process; a power cut costs the last rows, never the file.
-_PRAGMAS = ("journal_mode = WAL", "synchronous = NORMAL")
+#: A killed process and a power cut cost the last rows, never the file. (A file that an earlier
+#: version left behind may still be in the mode WAL, which keeps other files next to it.)
+_PRAGMAS = ("journal_mode = DELETE", "synchronous = NORMAL")
 #: Nobody reads a temporary file after a crash.
 _TEMPORARY_PRAGMAS = ("journal_mode = MEMORY", "synchronous = OFF")
 
-_NAMES = ", ".join(FIELDS)
+_NAMES = ", ".join(KINDS)
 _SPEND = """SELECT cost_source, total(CASE WHEN cached THEN 0 ELSE cost_usd END),
     total(result <> '' OR cost_usd IS NULL), total(cached),
     total(cost_usd IS NULL AND NOT cached) FROM rows WHERE place < ? GROUP BY 1"""
@@ -53,7 +55,7 @@ _ALL = 2**62
 
 def m001_batch(connection: sqlite3.Connection) -> None:
     """The rows by place, and what the batch was made with."""
-    columns = (f"{name} {SQL_TYPES.get(KINDS[name], 'TEXT')}" for name in FIELDS[1:])
+    columns = (f"{name} {SQL_TYPES.get(KINDS[name], 'TEXT')}" for name in list(KINDS)[1:])
     connection.execute(f"CREATE TABLE rows (place INTEGER PRIMARY KEY, {', '.join(columns)})")
     connection.execute("CREATE INDEX failed ON rows (place) WHERE error IS NOT NULL")
     connection.execute("CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID")
@@ -101,15 +103,6 @@ class Store:
         self._write(rows, [(name, json.dumps(value)) for name, value in about.items()])
         self.finished = None
 
-    @contextlib.contextmanager
-    def filling(self) -> Iterator[None]:
-        """Rows are written fast while this lasts, with side files; a killed process loses none."""
-        self._journal("WAL")
-        try:
-            yield
-        finally:
-            self._journal("DELETE")
-
     def finish(self, count: int) -> None:
         """Write so many rows into the Parquet file, where one is wanted."""
         if self.to is not None and _is_parquet(self.to):
@@ -141,6 +134,11 @@ class Store:
         """The row at that place, if there is one."""
         found = self.fetch(f"SELECT {_NAMES} FROM rows WHERE place = ?", (place,))  # noqa: S608 - words of our own
         return as_row(found[0]) if found else None
+
+    def results(self) -> list[str]:
+        """The ids of the last results, in order of place: as many as a history keeps."""
+        asked = "SELECT result FROM rows WHERE result <> '' ORDER BY place DESC LIMIT ?"
+        return [result for (result,) in reversed(self.fetch(asked, (KEPT,)))]
 
     def values(self, below: int = _ALL, *, failed: bool = False) -> Iterator[tuple[Any, ...]]:
         """The values of each row in order, read some hundreds at a time."""
@@ -180,12 +178,6 @@ class Store:
             insert(connection, "INSERT OR REPLACE INTO about", about)
             connection.execute("COMMIT")
 
-    def _journal(self, mode: str) -> None:
-        # Another kernel that looks at the file may hold it: it stays as it is then.
-        with self._using() as connection, contextlib.suppress(sqlite3.OperationalError):
-            if not self._temporary:
-                connection.execute(f"PRAGMA journal_mode = {mode}")
-
     def _using(self) -> AbstractContextManager[sqlite3.Connection]:
         return self._file.connection("the batch cannot be kept in")
 
@@ -216,8 +208,7 @@ class Batch(Sequence[Row]):
     def __getitem__(self, place: slice) -> list[Row]: ...
     def __getitem__(self, place: int | slice) -> Row | list[Row]:
         if isinstance(place, slice):
-            start, stop, step = place.indices(len(self))
-            return list(self)[place] if step < 0 else [*itertools.islice(self, start, stop, step)]
+            return [self[one] for one in range(len(self))[place]]
         if not -len(self) <= place < len(self):
             raise IndexError(f"row {place} of a batch of {len(self):,}")
         number = place % len(self)
@@ -341,7 +332,7 @@ def _parquet_file(path: Path) -> pq.ParquetFile:
     except (OSError, pa.ArrowInvalid) as error:
         raise _foreign(path) from error
     schema = file.schema_arrow
-    if _ABOUT not in (schema.metadata or {}) or tuple(schema.names) != FIELDS:
+    if _ABOUT not in (schema.metadata or {}) or schema.names != list(KINDS):
         file.close()
         raise _foreign(path)
     return file
@@ -362,17 +353,16 @@ def _write_parquet(store: Store, path: Path, below: int) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    kinds = {"int": pa.int64(), "bool": pa.bool_(), "float": pa.float64(), "Decimal": pa.float64()}
-    columns = [(name, kinds.get(kind, pa.string())) for name, kind in KINDS.items()]
+    types = {"int": pa.int64(), "bool": pa.bool_(), "float": pa.float64(), "Decimal": pa.float64()}
+    columns = [(name, types.get(kind, pa.string())) for name, kind in KINDS.items()]
     schema = pa.schema(columns, metadata={_ABOUT: json.dumps(store.about()).encode()})
     rows = store.values(below)
     unfinished = path.with_name(f"{path.name}.new")
     try:
         with pq.ParquetWriter(unfinished, schema) as writer:
             while group := list(itertools.islice(rows, _ROW_GROUP)):
-                typed = zip(schema.types, zip(*group, strict=True), strict=True)
-                arrays = [pa.array(column).cast(kind) for kind, column in typed]
-                writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
+                frame = typed_frame(group, KINDS)
+                writer.write_table(pa.Table.from_pandas(frame, schema, preserve_index=False))
         unfinished.replace(path)
     except OSError as error:
         unfinished.unlink(missing_ok=True)

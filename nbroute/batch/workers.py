@@ -49,12 +49,12 @@ _NOT_BEGUN = "Interrupted: stopped before it was sent"
 
 
 class ThreadWorkers:
-    """Threads that take tasks from a queue and hand the outcomes to `land`, in any order.
+    """Threads that share the router, take tasks from a queue and hand each outcome to `land`.
 
-    At most `limit` tasks may be out at this time, and `most` at any; `step` are best sent at
-    once. `broken` says why no more are taken. A thread takes tasks until there are no more: a
-    future for each would cost as much as half a call's own work here. Its own threads are
-    daemons, so that after Ctrl-C a script ends and does not wait for the calls that run.
+    At most `limit` tasks may be out at this time; `step` are best sent at once. A thread takes
+    tasks until there are no more: a future for each would cost as much as half a call's own
+    work here. Without a pool they are daemons, so that after Ctrl-C a script ends and does not
+    wait for the calls that run.
     """
 
     step = 1
@@ -65,122 +65,116 @@ class ThreadWorkers:
         self, router: Engine, job: Job, count: int, pool: ThreadPoolExecutor | None = None
     ) -> None:
         self.router = router
-        self.job = job
-        self.most = self.limit = count * (1 + _WAITING)
-        self._count = count
+        self.limit = count * (1 + _WAITING)
+        self._job = job
+        self._to_begin = count
         self._pool = pool
-        self._begun = 0
-        self._own: list[threading.Thread] = []
-        self._inbox: SimpleQueue[Sequence[Task]] = SimpleQueue()
+        self._inbox: SimpleQueue[Task | None] = SimpleQueue()
         self._stop = threading.Event()
 
     def send(self, tasks: Sequence[Task]) -> None:
-        """Queue the tasks, for one thread; another is begun until there are enough."""
-        self._inbox.put(tasks)
-        if self._begun == self._count:
-            return
-        self._begun += 1
-        if self._pool is not None:
-            self._pool.submit(self._work)
-        else:
-            name = f"nbroute-map-{self._begun}"
-            self._own.append(threading.Thread(target=self._work, name=name, daemon=True))
-            self._own[-1].start()
+        """Queue the tasks; another thread is begun until there are enough."""
+        for task in tasks:
+            self._inbox.put(task)
+        if self._to_begin:
+            self._to_begin -= 1
+            if self._pool is not None:
+                self._pool.submit(self._work)
+            else:
+                threading.Thread(target=self._work, daemon=True).start()
 
-    def cancel(self) -> None:
-        """Drop what has not begun, and begin nothing more; a call that runs ends by itself."""
-        self._stop.set()
-        with suppress(Empty):
-            while True:
-                self.land(_lost(self._inbox.get_nowait(), "interrupted", _NOT_BEGUN))
-
-    def close(self) -> None:
-        """Send the threads home; no more tasks come."""
-        for _ in range(self._begun):
-            self._inbox.put(())
-        if not self._stop.is_set():
-            for thread in self._own:
-                thread.join()
+    def close(self, *, cancel: bool = False) -> None:
+        """No more tasks come; to cancel is to drop what has not begun. What runs ends by itself."""
+        if cancel:
+            self._stop.set()
+            with suppress(Empty):
+                while task := self._inbox.get_nowait():
+                    self.land(_lost([task], "interrupted", _NOT_BEGUN))
+        self._inbox.put(None)
 
     def _work(self) -> None:
-        while tasks := self._inbox.get():
-            self.land(self._done(tasks))
-
-    def _done(self, tasks: Sequence[Task]) -> list[Outcome]:
-        return [done(self.job, self.router, task, self._stop) for task in tasks]
+        while task := self._inbox.get():
+            self.land([done(self._job, self.router, task, self._stop)])
+        self._inbox.put(None)  # for the next thread
 
 
-class ExecutorWorkers(ThreadWorkers):
-    """Threads that each send some tasks at a time to an executor of other processes.
+class ExecutorWorkers:
+    """An executor of other processes, used like `ThreadWorkers`.
 
-    At most twice `count` tasks are out. Attempts go into the caller's ledger as they come back,
-    even after Ctrl-C. The tasks that are sent together may spend their share of what is left
-    of the budgets. That is counted once (by whether the money is equivalent), and from then on
-    by the attempts that come back: what another kernel spends meanwhile is not seen.
+    `broken` says why it takes no more. At most twice `count` tasks are out. Attempts go into
+    the caller's ledger as they come back, even after Ctrl-C. The tasks that are sent together
+    may spend their share of what is left of the budgets. That is counted once (by whether the
+    money is equivalent), and from then on by the attempts that come back: what another kernel
+    spends meanwhile is not seen.
     """
+
+    broken = ""
+    land: Callable[[Sequence[Outcome]], None]
 
     def __init__(self, router: Engine, job: Job, count: int, executor: Executor) -> None:
         self.step = min(_STEP, count)
-        out = 2 * count // self.step
-        super().__init__(router, job, out)
-        self.most = self.limit = out * self.step
+        self.limit = 2 * count // self.step * self.step
+        self.router = router
         self._recipe = packed(router, job)
         self._executor = executor
         self._lock = threading.Lock()
         self._left = left_of(router, job.options)
         #: What is held back for the tasks that are out, and how many those are.
-        self._held: dict[str, tuple[Decimal, int]] = {}
+        self._held, self._out = Decimal(0), 0
         self._futures: set[Future[list[Outcome]]] = set()
 
-    def cancel(self) -> None:
-        """Take back what has not begun, where the executor can tell; the rest ends by itself."""
-        super().cancel()
-        if isinstance(self._executor, ProcessPoolExecutor):
-            for future in tuple(self._futures):
-                future.cancel()
-
-    def _done(self, tasks: Sequence[Task]) -> list[Outcome]:
-        name, count = uuid.uuid4().hex, len(tasks)
-        with self._lock:  # hold back so many tasks' share of what is left
-            room = max(self.limit - sum(out for _, out in self._held.values()), count)
-            free = min(self._left.values(), default=Decimal(0))
-            free = max(free - sum(usd for usd, _ in self._held.values()), Decimal(0))
-            share = free * count / room
-            self._held[name] = (share, count)
-        outcomes = self._answered(tasks, share if self._left else None, name)
-        attempts = [one for outcome in outcomes for one in outcome.attempts]
+    def send(self, tasks: Sequence[Task]) -> None:
+        """Submit the tasks, with their share of what is left of the budgets."""
         with self._lock:
-            for one in attempts:
-                equivalent = one.cost_source == "equivalent"
-                if equivalent in self._left and not one.cached:
-                    self._left[equivalent] -= one.cost_usd or Decimal(0)
-            del self._held[name]
-        for one in attempts:
-            with suppress(RecordError):
-                self.router.ledger.append(one)
-        self.router.history.changed()
-        return [replace(one, attempts=()) for one in outcomes]
-
-    def _answered(
-        self, tasks: Sequence[Task], allowance: Decimal | None, name: str
-    ) -> list[Outcome]:
+            free = max(min(self._left.values(), default=Decimal(0)) - self._held, Decimal(0))
+            share = free * len(tasks) / max(self.limit - self._out, len(tasks))
+            self._held += share
+            self._out += len(tasks)
+        name, allowance = uuid.uuid4().hex, share if self._left else None
         try:
             future = self._executor.submit(work, self._recipe, tasks, allowance, name)
         except Exception as error:  # noqa: BLE001 - each executor has its own; the rest is rows
             self.broken = _why(error)
-            return _lost(tasks, "not sent", f"not sent: {self.broken}")
+            self.land(_lost(tasks, "not sent", f"not sent: {self.broken}"))
+            return
         self._futures.add(future)
+        future.add_done_callback(partial(self._come_back, tasks, share))
+
+    def close(self, *, cancel: bool = False) -> None:
+        """To cancel is to take back what has not begun, where the executor can tell."""
+        if cancel and isinstance(self._executor, ProcessPoolExecutor):
+            for future in tuple(self._futures):
+                future.cancel()
+
+    def _come_back(
+        self, tasks: Sequence[Task], share: Decimal, future: Future[list[Outcome]]
+    ) -> None:
+        self._futures.discard(future)
         try:
-            return future.result()
+            outcomes = future.result()
         except CancelledError:
-            return _lost(tasks, "interrupted", _NOT_BEGUN)
+            outcomes = _lost(tasks, "interrupted", _NOT_BEGUN)
         except BaseException as error:  # noqa: BLE001 - rows, each of them
-            return _lost(tasks, "error", _why(error))
-        finally:
-            self._futures.discard(future)
+            outcomes = _lost(tasks, "error", _why(error))
+        attempts = [one for outcome in outcomes for one in outcome.attempts]
+        with self._lock:
+            self._held -= share
+            self._out -= len(tasks)
+            for one in attempts:
+                equivalent = one.cost_source == "equivalent"
+                if equivalent in self._left and not one.cached:
+                    self._left[equivalent] -= one.cost_usd or Decimal(0)
+        for one in attempts:
+            with suppress(RecordError):
+                self.router.ledger.append(one)
+        self.router.history.changed()
+        self.land(outcomes)
 
 
-def find_workers(router: Engine, job: Job, count: int, executor: Any = None) -> ThreadWorkers:
+Workers = ThreadWorkers | ExecutorWorkers
+
+
+def find_workers(router: Engine, job: Job, count: int, executor: Any = None) -> Workers:
     """Those that the caller names; SettingsError where there are no such."""
     count = checked_workers(count, 16)
     if executor is None or isinstance(executor, ThreadPoolExecutor):
@@ -274,7 +268,15 @@ def work(
             wait(asked)
         except KeyboardInterrupt:
             stop.set()
-        return [_returned(one.result(), settings) for one in asked]
+        outcomes = [one.result() for one in asked]
+    missing = " and no ".join(missing_keys(settings.providers))
+    told = f" (the worker at {platform.node()} has no {missing})" if missing else ""
+    return [
+        one._replace(row=replace(one.row, error=f"{one.row.error}{told}"))
+        if one.fate == "hopeless"
+        else one
+        for one in outcomes
+    ]
 
 
 @lru_cache(maxsize=4)
@@ -287,21 +289,9 @@ def _made(recipe: bytes) -> tuple[Engine, Settings, Job]:
     return router, settings, job
 
 
-def _returned(outcome: Outcome, settings: Settings) -> Outcome:
-    """The outcome with no more in it than the caller's ledger keeps."""
-    row, attempts = outcome.row, outcome.attempts
-    if not settings.store_text:
-        attempts = tuple(replace(one, prompt=None, text=None) for one in attempts)
-    missing = missing_keys(settings.providers)
-    if outcome.fate == "hopeless" and missing:
-        keys = " and no ".join(missing)
-        row = replace(row, error=f"{row.error} (the worker at {platform.node()} has no {keys})")
-    return replace(outcome, row=row, attempts=attempts)
-
-
 def _lost(tasks: Sequence[Task], status: RowStatus, told: str) -> list[Outcome]:
     sent = status == "error"
-    return [Outcome(task, without_answer(task, status, told, sent=sent)) for task in tasks]
+    return [Outcome(without_answer(task, status, told, sent=sent)) for task in tasks]
 
 
 def _why(error: BaseException) -> str:

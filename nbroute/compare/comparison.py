@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from nbroute.batch.rows import Task, row_of, without_answer
 from nbroute.compare.contenders import Contender
 from nbroute.compare.differences import Piece, difference, each_against_others
 from nbroute.engine.engine import Engine
@@ -19,6 +20,7 @@ from nbroute.errors import (
 )
 from nbroute.pricing import describe
 from nbroute.report.table import seconds, text_table
+from nbroute.storage.database import typed_frame
 from nbroute.types import (
     Attempt,
     Cost,
@@ -40,20 +42,20 @@ VOTE = "cheapest acceptable"
 ColumnStatus = Status | Literal["not sent"]
 
 #: A comparison's frame: column -> kind.
-_FIELDS = {
-    **dict.fromkeys(("contender", "tier", "model"), "object"),
+_KINDS = {
+    **dict.fromkeys(("contender", "tier", "model"), "str"),
     "picked": "bool",
-    "note": "object",
-    "status": "object",
-    "error": "object",
-    "input_tokens": "int64",
-    "output_tokens": "int64",
-    "cost_usd": "float64",
-    "cost_source": "object",
-    "latency_ms": "float64",
-    "ttft_ms": "float64",
+    "note": "str",
+    "status": "str",
+    "error": "str",
+    "input_tokens": "int",
+    "output_tokens": "int",
+    "cost_usd": "Decimal",
+    "cost_source": "str",
+    "latency_ms": "float",
+    "ttft_ms": "float",
     "cached": "bool",
-    "text": "object",
+    "text": "str",
 }
 _HEAD = ("contender", "model", "status", "tokens", "cost", "latency", "routing")
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
@@ -173,22 +175,17 @@ class Comparison:
 
     def frame(self) -> pd.DataFrame:
         """One row for each column; money as floats (NaN where it is not known)."""
-        import pandas as pd
-
         rows = []
         for one in self.columns:
-            who, result, error = one.contender, one.result, one.error and named(one.error)
-            row = [who.name, who.tier, one.model, one.picked, one.note, one.status, error]
-            if result is None:
-                open_ = one.status in ("running", "interrupted")
-                money = (None, "unknown") if open_ else (0.0, "list")
-                rows.append([*row, 0, 0, *money, 0.0, None, False, ""])
-                continue
-            cost, usage = result.cost, result.usage
-            usd = None if cost.usd is None else float(cost.usd)
-            row += [usage.input_tokens, usage.output_tokens, usd, cost.source]
-            rows.append([*row, result.latency_ms, result.ttft_ms, result.cached, result.text])
-        return pd.DataFrame(rows, columns=list(_FIELDS)).astype(_FIELDS)
+            result, open_ = one.result, one.status in ("running", "interrupted")
+            task = Task(0, self.prompt)
+            row = row_of(task, result) if result else without_answer(task, "error", "", sent=open_)
+            found = {name: getattr(row, name, None) for name in _KINDS}
+            found |= {name: getattr(one, name) for name in ("model", "picked", "note", "status")}
+            found |= {"contender": one.contender.name, "tier": one.contender.tier}
+            found |= {"error": one.error and named(one.error), "ttft_ms": result and result.ttft_ms}
+            rows.append(tuple(found.values()))
+        return typed_frame(rows, _KINDS)
 
     def vote(self, name: str, feedback: str = VOTE) -> Label:
         """Say that this contender's answer is the cheapest acceptable one; the last word counts.

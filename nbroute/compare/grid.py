@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, get_args, overload
 
 from nbroute import errors
 from nbroute.batch import Batch, Row
-from nbroute.batch.jobs import ClassifyJob, Job, RouteJob, described, read_prompts, text_of
+from nbroute.batch.jobs import Job, described, read_prompts, text_of
 from nbroute.batch.rows import attempt_of
 from nbroute.batch.run import Bar, interrupted, run
 from nbroute.batch.store import Store, open_store
@@ -85,11 +85,10 @@ class Grid(Sequence[Comparison]):
     def __getitem__(self, place: slice) -> list[Comparison]: ...
     def __getitem__(self, place: int | slice) -> Comparison | list[Comparison]:
         if isinstance(place, slice):
-            return [self._comparison(one) for one in range(*place.indices(len(self)))]
-        number = place + len(self) if place < 0 else place
-        if not 0 <= number < len(self):
+            return [self._comparison(one) for one in range(len(self))[place]]
+        if not -len(self) <= place < len(self):
             raise IndexError(f"row {place} of a grid of {len(self):,} prompts")
-        return self._comparison(number)
+        return self._comparison(place % len(self))
 
     @property
     def stopped(self) -> str:
@@ -309,10 +308,10 @@ def compare_prompts(
     known = (store.about().get("comparison") for store in stores.values())
     name = next((one for one in known if one), None) or router.parts.new_id()
     told = {**options, "comparison": name}
-    asked = {key: told[key] for key in (*CLASSIFYING, "comparison") if key in told}
+    asked = {key: told[key] for key in CLASSIFYING if key in told}
     asked |= {} if classifier is None else {"classifier": classifier}
-    jobs: dict[str, Job] = {ROUTING: ClassifyJob(asked)} if picks else {}
-    jobs |= {one.name: RouteJob({**told, **one.options}) for one in contenders}
+    jobs: dict[str, Job] = {ROUTING: Job(asked, classify_only=True)} if picks else {}
+    jobs |= {one.name: Job({**told, **one.options}) for one in contenders}
     for key, job in jobs.items():
         # What the classifier is makes no difference to the contenders.
         about = described(router, job.options)
@@ -320,21 +319,17 @@ def compare_prompts(
             about["classifier"] = "not asked"
         stores[key].begin({**about, "comparison": name})
     done: dict[str, Batch] = {}
-    with (
-        Bar(router, len(items) * len(jobs), shown=progress, unit="call") as bar,
-        suppress(KeyboardInterrupt),
-    ):
+    total = len(items) * len(jobs)
+    with Bar(router, total, shown=progress, unit="call") as bar, suppress(KeyboardInterrupt):
         for key, job in jobs.items():
             done[key] = run(items, ThreadWorkers(router, job, at_once), stores[key], bar, cancel)
-    left = {
-        key: Batch(store, len(items), stopped="interrupted")
+    batches = {
+        key: done[key] if key in done else Batch(store, len(items), stopped="interrupted")
         for key, store in stores.items()
-        if key not in done
     }
-    batches = {one.name: (done | left)[one.name] for one in contenders}
-    routing = (done | left).get(ROUTING)
+    routing = batches.pop(ROUTING, None)
     grid = Grid(name, items, contenders, batches, routing, router, options, index, folder)
-    if left:
+    if len(done) < len(jobs):
         raise interrupted("stopped", folder, grid)
     return grid
 
@@ -346,23 +341,23 @@ def _find_stores(
 
     The folder comes first. SettingsError where it cannot be one, and for a file that is another's.
     """
-    if resume is not None and (to is not None or fresh):
-        raise SettingsError("resume continues where its grid is kept; leave to and fresh out")
-    if resume is not None and not isinstance(resume, Grid):
-        raise SettingsError(f"resume is {resume!r:.60}; give the grid that was interrupted")
-    held: dict[str, Batch | None] = {}
-    folder = None if to is None else _folder(to)
+    held: Mapping[str, Batch | None] = {}
+    folder = None if to is None or resume is not None else _folder(to)
     if resume is not None:
+        if to is not None or fresh:
+            raise SettingsError("resume continues where its grid is kept; leave to and fresh out")
+        if not isinstance(resume, Grid):
+            raise SettingsError(f"resume is {resume!r:.60}; give the grid that was interrupted")
         held, folder = {**resume.batches, ROUTING: resume.routing}, resume.to
     stores = {}
     for name in names:
-        batch = held.get(name)
         # A name that every file system takes, told apart where it had to be changed.
         plain = re.sub(r"[^\w.-]+", "-", name)[:_LONGEST]
         if plain != name:
             digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
             plain = f"{plain}-{digest[:6]}"
         path = folder / f"{plain}.sqlite" if folder else None
+        batch = held.get(name)
         stores[name] = open_store(path, None, fresh=fresh) if batch is None else batch.store
     return folder, stores
 

@@ -8,13 +8,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
-from functools import partial
+from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
 from typing import Any
 
 from nbroute.batch.workers import checked_workers
-from nbroute.compare.comparison import Comparison, NotSent, column_of, unpicked
+from nbroute.compare.comparison import Column, Comparison, NotSent, column_of, unpicked
 from nbroute.compare.contenders import find_contenders
 from nbroute.engine.context import Spec
 from nbroute.engine.engine import Engine
@@ -35,7 +34,7 @@ from nbroute.types import Decision, Event
 Watcher = Callable[[int, Event], object]
 
 #: Options that say how a classifier is asked, too.
-CLASSIFYING = ("feature", "cache", "max_cost", "over_budget")
+CLASSIFYING = ("feature", "cache", "max_cost", "over_budget", "comparison")
 #: Contenders that are asked at once, if nothing else is said.
 _AT_ONCE = 8
 #: Seconds between two looks at the caller's `cancel`, and that stopped calls have to end.
@@ -93,7 +92,7 @@ def compare_prompt(
         return Comparison(name, prompt, decision, ended, router)
 
     try:
-        asked = {key: options[key] for key in (*CLASSIFYING, "comparison") if key in options}
+        asked = {key: options[key] for key in CLASSIFYING if key in options}
         try:
             decision = router.classify(prompt, classifier, cancel=cancel, **asked)
         except (ProviderError, BudgetExceeded, ReplayMiss, RecordError) as error:
@@ -104,7 +103,7 @@ def compare_prompt(
         blank = unpicked("not known: it was stopped")
         stopped.result = compared(blank, NotSent("stopped before it was sent"))
         raise stopped from raised.__cause__
-    columns = _Answers(router, compared(decision), options, observe).collect(at_once, cancel)
+    columns = _Answers(router, compared(decision), options, observe, cancel).collect(at_once)
     early = [
         column.error
         for column in columns.columns
@@ -123,102 +122,97 @@ def checked_options(options: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if name not in _REFUSED}
 
 
+@dataclass
 class _Answers:
     """The columns of one comparison, which fill as the answers end.
 
     Each contender is asked on a thread of its own; all is told on the caller's.
     """
 
-    def __init__(
-        self,
-        router: Engine,
-        comparison: Comparison,
-        options: Mapping[str, Any],
-        observe: Watcher | None,
-    ) -> None:
-        self._router = router
-        self._comparison = comparison
-        self._options = options
-        self._observe = observe
-        self._columns = list(comparison.columns)
+    router: Engine
+    comparison: Comparison
+    options: Mapping[str, Any]
+    observe: Watcher | None
+    cancel: threading.Event | None
+
+    def __post_init__(self) -> None:
+        self._columns = list(self.comparison.columns)
         self._waiting = deque(range(len(self._columns)))
-        self._ended: set[int] = set()
         self._stop = threading.Event()
         self._inbox: SimpleQueue[tuple[int, Event | None]] = SimpleQueue()
 
-    def collect(self, workers: int, cancel: threading.Event | None) -> Comparison:
+    def collect(self, workers: int) -> Comparison:
         """Ask all, `workers` at once. Interrupted, whose `result` is the comparison so far."""
         try:
-            for number in range(min(workers, len(self._columns))):
-                name = f"nbroute-compare-{number + 1}"
-                threading.Thread(target=self._work, name=name, daemon=True).start()
-            self._listen(cancel)
+            for _ in range(min(workers, len(self._columns))):
+                threading.Thread(target=self._work, daemon=True).start()
+            self._listen()
         except KeyboardInterrupt:
             self._wind_up()
             came = sum(column.error is None for column in self._columns)
             error = Interrupted(f"stopped; {came} of {len(self._columns)} answers are there")
-            error.result = replace(self._comparison, columns=tuple(self._columns))
+            error.result = self._so_far()
             raise error from None
-        return replace(self._comparison, columns=tuple(self._columns))
+        return self._so_far()
+
+    def _so_far(self) -> Comparison:
+        comparison = replace(self.comparison, columns=tuple(self._columns))
+        self.router.history.arrange(one.result.id for one in comparison.columns if one.result)
+        return comparison
 
     def _work(self) -> None:
-        while not self._stop.is_set():
-            try:
+        with suppress(IndexError):
+            while not self._stop.is_set():
                 place = self._waiting.popleft()
-            except IndexError:
-                return
-            column = self._columns[place]
-            try:
-                result = self._router.route(
-                    self._comparison.prompt,
-                    observe=partial(self._put, place),
-                    cancel=self._stop,
-                    **column.contender.options,
-                    **self._options,
-                )
-                column = replace(column, result=result)
-            except NbrouteError as error:
-                column = replace(column, result=error.result, error=error)
-            except BaseException as error:  # noqa: BLE001 - a column, and not the end of the others
-                wrapped = NbrouteError(named(error))
-                wrapped.__cause__ = error
-                column = replace(column, error=wrapped)
-            # Kept here and not by the listener, which Ctrl-C may hit at any moment.
-            self._columns[place] = column
-            self._ended.add(place)
-            self._put(place, None)
+                # Kept here and not by the listener, which Ctrl-C may hit at any moment.
+                self._columns[place] = self._asked(place)
+                self._inbox.put((place, None))
 
-    def _put(self, place: int, event: Event | None) -> None:
-        self._inbox.put((place, event))
+    def _asked(self, place: int) -> Column:
+        column = self._columns[place]
+        try:
+            result = self.router.route(
+                self.comparison.prompt,
+                observe=lambda event: self._inbox.put((place, event)),
+                cancel=self._stop,
+                **column.contender.options,
+                **self.options,
+            )
+            return replace(column, result=result)
+        except NbrouteError as error:
+            return replace(column, result=error.result, error=error)
+        except BaseException as error:  # noqa: BLE001 - a column, and not the end of the others
+            wrapped = NbrouteError(named(error))
+            wrapped.__cause__ = error
+            return replace(column, error=wrapped)
 
-    def _listen(self, cancel: threading.Event | None) -> None:
-        left = set(range(len(self._columns)))
+    def _listen(self) -> None:
+        left = len(self._columns)
         while left:
-            if cancel is not None and cancel.is_set():
+            if self.cancel is not None and self.cancel.is_set():
                 raise KeyboardInterrupt
             with suppress(Empty):
                 place, event = self._inbox.get(timeout=_LOOK_EVERY)
                 if event is None:
-                    left.discard(place)
+                    left -= 1
                 else:
-                    _tell(self._observe, place, event)
+                    _tell(self.observe, place, event)
 
     def _wind_up(self) -> None:
         """Stop what runs, wait a little for it, and say of the rest that it was stopped."""
         self._stop.set()
-        never: set[int] = set()
-        with suppress(IndexError):
-            while True:
-                never.add(self._waiting.popleft())
-        out = set(range(len(self._columns))) - never
         ends = time.monotonic() + _PATIENCE_S
         with suppress(KeyboardInterrupt):
-            while out - self._ended and time.monotonic() < ends:
+            while self._unended() - set(self._waiting) and time.monotonic() < ends:
                 time.sleep(_LOOK_EVERY)
-        told = "stopped; what it cost is in the ledger"
-        for place in never | (out - self._ended):
-            error = NotSent("stopped before it was sent") if place in never else Interrupted(told)
+        for place in self._unended():
+            error = Interrupted("stopped; what it cost is in the ledger")
+            if place in self._waiting:
+                error = NotSent("stopped before it was sent")
             self._columns[place] = replace(self._columns[place], error=error)
+
+    def _unended(self) -> set[int]:
+        return {place for place, one in enumerate(self._columns) if one.status == "running"}
 
 
 def _tell(watch: Callable[..., object] | None, *told: object) -> None:

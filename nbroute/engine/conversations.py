@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from nbroute.classify.turns import Turn
 from nbroute.errors import SettingsError, did_you_mean
@@ -71,6 +71,16 @@ class History:
         with self._lock:
             self._results.append(result)
         self.changed()
+
+    def arrange(self, ids: Iterable[str]) -> None:
+        """Put the results of those ids in that order: threads add them as they finish."""
+        with self._lock:
+            known = {one.id: one for one in self._results}
+            ordered = {id_: known[id_] for id_ in ids if id_ in known}
+            following = iter(ordered.values())
+            for place, one in enumerate(self._results):
+                if one.id in ordered:
+                    self._results[place] = next(following)
 
     def results(self) -> tuple[RouteResult, ...]:
         """The last results, oldest first."""
