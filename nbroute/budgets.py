@@ -13,14 +13,7 @@ from typing import Literal
 from nbroute import pricing
 from nbroute.errors import BudgetExceeded, PromptError, SettingsError
 from nbroute.pricing import format_usd
-from nbroute.types import (
-    Attempt,
-    Cap,
-    ProviderKind,
-    Refusal,
-    Request,
-    Tier,
-)
+from nbroute.types import Attempt, Cap, ProviderKind, Refusal, Request, Tier
 
 #: White space, and the characters of no width that a copied prompt can consist of.
 _BLANK = f"{string.whitespace}\u00a0\u200b\u200c\u200d\u2060\ufeff"
@@ -62,7 +55,7 @@ class Guard:
         """The budgets that the attempt must fit in."""
         if self.over_budget:
             return ()
-        return caps(self.limits, attempt.session, day_of(attempt.ts), attempt.feature)
+        return caps(self.limits, attempt.session, attempt.ts, attempt.feature)
 
     def check(self, attempt: Attempt, in_call: Decimal) -> None:
         """Refuse what is over `max_cost`, and a price that is not known where there is a limit.
@@ -70,30 +63,28 @@ class Guard:
         `in_call` is what the call has spent and reserved so far. A model that bills nothing
         and has no reference price passes. Raises BudgetExceeded.
         """
-        worst = attempt.reserved_usd
+        worst, caps = attempt.reserved_usd, self.caps(attempt)
         if worst is None:
-            if attempt.provider_kind == "remote":
-                self._refuse_unknown(attempt)
-            return
-        if self.max_cost is not None and worst > self.max_cost - in_call:
+            limited = self.max_cost is not None or caps
+            if limited and attempt.provider_kind == "remote":
+                limit, way_out = "--max-cost", "leave --max-cost out"
+                if self.max_cost is None:
+                    limit, way_out = _named(caps[0]), _GO_ON
+                raise BudgetExceeded(
+                    f"the model's price is not known ({attempt.model!r}), so {limit} cannot be "
+                    f"kept; give its tier a price in nbroute.toml, or {way_out}"
+                )
+        elif self.max_cost is not None and worst > self.max_cost - in_call:
             left = format_usd(max(self.max_cost - in_call, Decimal(0)))
             raise BudgetExceeded(
                 f"a call could cost up to {format_usd(worst)} and {left} is left of --max-cost "
                 f"{format_usd(self.max_cost)}; it was not sent: raise it or lower --max-tokens"
             )
 
-    def _refuse_unknown(self, attempt: Attempt) -> None:
-        lead = f"the model's price is not known ({attempt.model!r}), so"
-        priced = "give its tier a price in nbroute.toml"
-        if self.max_cost is not None:
-            msg = f"{lead} --max-cost cannot be kept; {priced}, or leave --max-cost out"
-            raise BudgetExceeded(msg)
-        for cap in self.caps(attempt)[:1]:
-            raise BudgetExceeded(f"{lead} {_named(cap)} cannot be kept; {priced}, or {_GO_ON}")
 
-
-def caps(limits: Limits, session: str, day: str, feature: str | None) -> tuple[Cap, ...]:
-    """The budgets that hold for a call of that session, day ("2026-11-21", UTC) and feature."""
+def caps(limits: Limits, session: str, ts: float, feature: str | None) -> tuple[Cap, ...]:
+    """The budgets that hold for a call of that session, moment (and its day, UTC) and feature."""
+    day = datetime.fromtimestamp(ts, UTC).date().isoformat()
     each = limits.budget_usd_per_feature
     of_feature = each.get(feature or "") if isinstance(each, Mapping) else each
     found: tuple[tuple[Decimal | None, _Scope, str | None], ...] = (
@@ -101,16 +92,7 @@ def caps(limits: Limits, session: str, day: str, feature: str | None) -> tuple[C
         (limits.budget_usd_per_day, "day", day),
         (of_feature, "feature", feature),
     )
-    fitting = []
-    for usd, scope, key in found:
-        if usd is not None and key:
-            fitting.append(Cap(usd, scope, key))
-    return tuple(fitting)
-
-
-def day_of(ts: float) -> str:
-    """The day of that moment, in UTC."""
-    return datetime.fromtimestamp(ts, UTC).date().isoformat()
+    return tuple(Cap(usd, scope, key) for usd, scope, key in found if usd is not None and key)
 
 
 def with_budget(limits: Limits, usd: Decimal | float | str | None) -> Limits:

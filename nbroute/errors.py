@@ -1,21 +1,7 @@
-"""Everything that can go wrong.
+"""Everything that can go wrong; `NbrouteError` catches all of it.
 
-- NbrouteError                  catch this to catch them all
-  + SettingsError               nbroute.toml, an option, a tier, a model, a profile
-  + PromptError                 the prompt cannot be sent as it is
-  + BudgetExceeded              refused before anything was sent
-  + ProviderError               a model's endpoint
-    x AuthError                 the key is missing or wrong: stops at once
-    x RequestRejected           the endpoint refuses this request: stops at once
-    x UnknownModel              the endpoint does not have the model: the next fallback is tried
-    x RateLimited               still, after the SDK's own retries: the next fallback is tried
-    x Unavailable               no connection, or a server error: the next fallback is tried
-    x TimedOut                  no answer in time: the next fallback is tried
-    x BadReply                  not a usable answer: the next fallback is tried
-    + AllModelsFailed           every model of the tier did
-  + ReplayMiss                  cache mode `only` has no answer to this request
-  + RecordError                 the ledger or the cache file cannot be used
-  + Interrupted                 Ctrl-C or the stop button; also a KeyboardInterrupt
+After a `ProviderError` the tier's next fallback is tried, unless it is one that stops at once:
+`AuthError`, `RequestRejected`.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from functools import cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from nbroute.types import Cost, CostSource, Price, ProviderKind, Tier, Usage
 
@@ -29,6 +29,12 @@ class _Rates(NamedTuple):
     cached: Decimal
     output: Decimal
     fixed: Decimal
+    source: Literal["list", "configured"] = "list"
+
+    @property
+    def price(self) -> Price:
+        """The rates without what is special about them."""
+        return Price(self.input, self.output, self.source)
 
 
 def list_price(provider: str, model: str) -> Price | None:
@@ -39,7 +45,7 @@ def list_price(provider: str, model: str) -> Price | None:
     cost what the host asks, and a file of one's own may be called anything.
     """
     rates = _list_rates(provider, model)
-    return Price(rates[0].input, rates[0].output) if rates else None
+    return rates[0].price if rates else None
 
 
 def price_of(tier: Tier, model: str, kind: ProviderKind) -> Price | None:
@@ -49,7 +55,7 @@ def price_of(tier: Tier, model: str, kind: ProviderKind) -> Price | None:
     models of the tier are valued alike, at `tier.price` or at the price of the reference.
     """
     rates = _rates(tier, model, kind)
-    return _price(rates[0], tier, model, kind) if rates else None
+    return rates[0].price if rates else None
 
 
 def cost_of(usage: Usage, tier: Tier, model: str, kind: ProviderKind) -> Cost:
@@ -68,18 +74,17 @@ def cost_of(usage: Usage, tier: Tier, model: str, kind: ProviderKind) -> Cost:
     given, taken = usage.input_tokens, usage.output_tokens
     for count in (given, taken, usage.cached_tokens):
         if not isinstance(count, int) or isinstance(count, bool) or count < 0:
-            return Cost(None, "unknown", _price(rates[0], tier, model, kind))
+            return Cost(None, "unknown", rates[0].price)
     applied = rates[0]
     for bracket in rates[1:]:
         if given > bracket.above:
             applied = bracket
     cached = min(usage.cached_tokens, given)
     tokens = (given - cached) * applied.input + cached * applied.cached + taken * applied.output
-    price = _price(applied, tier, model, kind)
-    source: CostSource = "estimated" if usage.estimated else price.source
+    source: CostSource = "estimated" if usage.estimated else applied.source
     if kind != "remote":
         source = "equivalent"
-    return Cost(tokens / _MILLION + applied.fixed, source, price)
+    return Cost(tokens / _MILLION + applied.fixed, source, applied.price)
 
 
 def context_of(tier: Tier) -> int | None:
@@ -159,23 +164,14 @@ _SAID: dict[CostSource, str] = {
 }
 
 
-def _own_price(tier: Tier, model: str, kind: ProviderKind) -> Price | None:
-    return tier.price if kind != "remote" or model == tier.model else None
-
-
 def _rates(tier: Tier, model: str, kind: ProviderKind) -> tuple[_Rates, ...]:
-    own = _own_price(tier, model, kind)
-    if own is not None:
-        return (_Rates(-1, own.input, own.input, own.output, Decimal(0)),)
+    own = tier.price
+    if own is not None and (kind != "remote" or model == tier.model):
+        return (_Rates(-1, own.input, own.input, own.output, Decimal(0), "configured"),)
     if kind == "remote":
         return _list_rates(tier.provider, model)
     provider, _, reference = (tier.reference or "").partition(":")
     return _list_rates(provider, reference)
-
-
-def _price(rates: _Rates, tier: Tier, model: str, kind: ProviderKind) -> Price:
-    own = _own_price(tier, model, kind)
-    return Price(rates.input, rates.output, "list" if own is None else "configured")
 
 
 @cache

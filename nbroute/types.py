@@ -568,11 +568,6 @@ class Step:
     tier: Tier
     targets: tuple[Target, ...]
 
-    @property
-    def models(self) -> tuple[str, ...]:
-        """The models' names, in the order in which they are tried."""
-        return tuple(target.model for target in self.targets)
-
 
 @dataclass(frozen=True, slots=True)
 class Plan:

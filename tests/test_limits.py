@@ -172,9 +172,9 @@ def test_the_refusal_names_the_budget_that_is_spent(journal, box, limits, said):
 def test_a_feature_that_has_no_budget_is_held_by_the_others_alone():
     limits = Limits(Decimal(3), None, {"chat": Decimal(1)})
 
-    assert ["session"] == [cap.scope for cap in caps(limits, "s1", "2026-11-21", "search")]
-    assert ["session"] == [cap.scope for cap in caps(limits, "s1", "2026-11-21", None)]
-    assert ["session", "feature"] == [cap.scope for cap in caps(limits, "s1", "x", "chat")]
+    assert ["session"] == [cap.scope for cap in caps(limits, "s1", 0.0, "search")]
+    assert ["session"] == [cap.scope for cap in caps(limits, "s1", 0.0, None)]
+    assert ["session", "feature"] == [cap.scope for cap in caps(limits, "s1", 0.0, "chat")]
 
 
 def test_a_call_that_may_go_over_the_budget_is_sent_and_counted(journal, box):

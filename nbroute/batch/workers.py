@@ -29,7 +29,7 @@ from typing import Any
 
 from nbroute.batch.jobs import Job, Outcome, done
 from nbroute.batch.rows import RowStatus, Task, without_answer
-from nbroute.budgets import caps, day_of
+from nbroute.budgets import caps
 from nbroute.engine.engine import Engine
 from nbroute.errors import RecordError, SettingsError, named
 from nbroute.report import Spend
@@ -198,8 +198,8 @@ def checked_workers(count: Any, default: int) -> int:
 
 def left_of(router: Engine, options: Mapping[str, Any]) -> dict[bool, Decimal]:
     """What is left of the budgets, by whether it is equivalent money; empty without a budget."""
-    day = day_of(router.parts.clock())
-    found = caps(router.limits, router.session, day, options.get("feature"))
+    now = router.parts.clock()
+    found = caps(router.limits, router.session, now, options.get("feature"))
     if not found or options.get("over_budget"):
         return {}
     used: list[Spend] = [router.ledger.spend(cap.scope).get(cap.key, Spend()) for cap in found]

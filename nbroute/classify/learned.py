@@ -304,6 +304,7 @@ class _Said:
         return float(self.measures.sum()) + sum(self.terms.values()) + self.vector
 
 
+@dataclass(eq=False)
 class LearnedClassifier:
     """The trained classifier: numpy alone, no call, the same prompt always the same tier.
 
@@ -313,17 +314,18 @@ class LearnedClassifier:
     model, that is how likely the strong one does better (for the top tier), or does not.
     """
 
+    model: Model
+    embedder: Embedder | None = None
     name = "learned"
 
-    def __init__(self, model: Model, embedder: Embedder | None = None) -> None:
-        given = None if embedder is None else embedder.name
-        if model.embedder is not None and given != model.embedder:
+    def __post_init__(self) -> None:
+        trained = self.model.embedder
+        given = None if self.embedder is None else self.embedder.name
+        if trained is not None and given != trained:
             raise SettingsError(
-                f"the learned classifier was trained with the embedder {model.embedder!r} and is "
+                f"the learned classifier was trained with the embedder {trained!r} and is "
                 f"given {given!r}; give it the same, or fit it again."
             )
-        self.model = model
-        self._embedder = embedder
 
     def classify(self, prompt: str, ladder: Ladder) -> Decision:
         """The tier at the prompt's score; SettingsError on a ladder with other tiers."""
@@ -332,7 +334,7 @@ class LearnedClassifier:
                 f"the learned classifier was trained for the tiers {_listed(self.model.tiers)}, "
                 f"and ladder {ladder.name!r} has {_listed(ladder.names)}; fit it again."
             )
-        said = self._read(prompt, self._vectors([prompt]))
+        said = self._read(prompt)
         score = self.model.bias + said.total
         level = self.model.scale.level(score)
         confidence = round(float(self.model.scale.chances(score)[level]), 3)
@@ -342,27 +344,24 @@ class LearnedClassifier:
 
     def score(self, prompt: str) -> float:
         """How expensive a tier the prompt needs; only the order of two scores means anything."""
-        return self.model.bias + self._read(prompt, self._vectors([prompt])).total
+        return self.model.bias + self._read(prompt).total
 
-    def _vectors(self, prompts: Sequence[str]) -> np.ndarray | None:
-        if self._embedder is None or self.model.reading.middle is None:
-            return None
-        vectors = embedded(self._embedder, prompts)
-        expected = len(self.model.reading.middle)
-        if vectors.shape[1] != expected:
-            raise SettingsError(
-                f"the embedder {self._embedder.name!r} gives vectors of {vectors.shape[1]} "
-                f"numbers, and the learned classifier was trained with {expected}; fit it again."
-            )
-        return self.model.reading.vectors(vectors)
-
-    def _read(self, prompt: str, vectors: np.ndarray | None) -> _Said:
+    def _read(self, prompt: str) -> _Said:
         weights, reading = self.model.weights, self.model.reading
         shape, found, first = Shape(prompt), list(grams(prompt)), len(FAMILIES)
         counts = Counter(gram.text for gram in found)
         terms = {p: float(weights[first + p]) * w for p, w in reading.terms(counts).items()}
-        rest = weights[first + len(reading.vocabulary.places) :]
-        vector = 0.0 if vectors is None else float(vectors[0] @ rest)
+        vector = 0.0
+        if self.embedder is not None and reading.middle is not None:
+            vectors, expected = embedded(self.embedder, [prompt]), len(reading.middle)
+            if vectors.shape[1] != expected:
+                raise SettingsError(
+                    f"the embedder {self.embedder.name!r} gives vectors of {vectors.shape[1]} "
+                    f"numbers, and the learned classifier was trained with {expected}; fit it "
+                    "again."
+                )
+            rest = weights[first + len(reading.vocabulary.places) :]
+            vector = float(reading.vectors(vectors)[0] @ rest)
         return _Said(shape, found, reading.scaled(measure(shape)) * weights[:first], terms, vector)
 
     def _signals(self, said: _Said) -> list[Signal]:

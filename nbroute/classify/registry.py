@@ -8,7 +8,7 @@ from typing import cast
 
 from nbroute.classify.articles import article_rules
 from nbroute.classify.hybrid import HybridClassifier
-from nbroute.errors import NbrouteError, SettingsError, did_you_mean
+from nbroute.errors import NbrouteError, SettingsError, did_you_mean, named
 from nbroute.types import Classifier, Decision, Ladder
 
 #: The classifiers that can be named in nbroute.toml and after `--classifier`.
@@ -48,39 +48,29 @@ class FunctionClassifier:
 
     def classify(self, prompt: str, ladder: Ladder) -> Decision:
         """The function's tier; SettingsError as above."""
+        wanted = f"it should return one of {', '.join(map(repr, ladder.names))}."
+        what = f"the classifier function {self.name!r}"
         try:
             value: object = self._function(prompt)
         except NbrouteError:
             raise
         except (Exception, SystemExit) as error:
-            cause = f"{type(error).__name__}: {error}"
-            raise SettingsError(f"{self._what()} failed with {cause}; {_wanted(ladder)}") from error
-        if isinstance(value, Decision):
-            return replace(value, tier=self._tier(value.tier, value, ladder))
+            raise SettingsError(f"{what} failed with {named(error)}; {wanted}") from error
+        said, why = value, None
         if isinstance(value, tuple) and len(value) == 2:
-            tier = self._tier(value[0], value, ladder)
-            return self._decision(tier, " ".join(str(value[1]).split()))
-        tier = self._tier(value, value, ladder)
-        return self._decision(tier, tier)
-
-    def _tier(self, name: object, value: object, ladder: Ladder) -> str:
-        if not isinstance(name, str):
-            raise SettingsError(f"{self._what()} returned {value!r}; {_wanted(ladder)}")
-        known = ladder.named(name)
-        if known is None:
-            cure = did_you_mean(name, ladder.names)
-            raise SettingsError(f"{self._what()} returned {value!r}, which is not a tier: {cure}")
-        return known
-
-    def _decision(self, tier: str, why: str) -> Decision:
-        return Decision(tier, self.name, f"{self.name}: {why}")
-
-    def _what(self) -> str:
-        return f"the classifier function {self.name!r}"
-
-
-def _wanted(ladder: Ladder) -> str:
-    return f"it should return one of {', '.join(map(repr, ladder.names))}."
+            said, why = value
+        elif isinstance(value, Decision):
+            said = value.tier
+        if not isinstance(said, str):
+            raise SettingsError(f"{what} returned {value!r}; {wanted}")
+        tier = ladder.named(said)
+        if tier is None:
+            cure = did_you_mean(said, ladder.names)
+            raise SettingsError(f"{what} returned {value!r}, which is not a tier: {cure}")
+        if isinstance(value, Decision):
+            return replace(value, tier=tier)
+        reason = tier if why is None else " ".join(str(why).split())
+        return Decision(tier, self.name, f"{self.name}: {reason}")
 
 
 def resolve(
