@@ -3,35 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from nbroute.classify.lexicon import PATTERNS
-from nbroute.types import Classifier, Decision, Ladder, Message, RouteResult
+from nbroute.types import Classifier, Decision, Ladder, RouteResult
 
 #: Longer prompts stand for themselves, whatever they begin with.
 FOLLOW_UP_WORDS = 12
-
-
-@dataclass(frozen=True)
-class Turn:
-    """A prompt of a conversation and its answer; `by_hand` where a person chose the tier."""
-
-    prompt: str
-    answer: str
-    tier: str
-    result: str
-    by_hand: bool = False
-
-    @classmethod
-    def of(cls, result: RouteResult) -> Turn:
-        """The turn that ended with that result."""
-        by_hand = result.options.tier is not None
-        return cls(result.prompt, result.text, result.tier, result.id, by_hand)
-
-    @property
-    def messages(self) -> tuple[Message, Message]:
-        """The turn as a model reads it."""
-        return Message("user", self.prompt), Message("assistant", self.answer)
 
 
 def is_follow_up(prompt: str) -> bool:
@@ -43,7 +21,7 @@ def is_follow_up(prompt: str) -> bool:
 
 
 def classify_turn(
-    classifier: Classifier, prompt: str, earlier: Sequence[Turn], ladder: Ladder
+    classifier: Classifier, prompt: str, earlier: Sequence[RouteResult], ladder: Ladder
 ) -> Decision:
     """The decision for the next turn, with the turns before it in view.
 
@@ -63,7 +41,7 @@ def classify_turn(
     what = "the turn" if len(subject) == 1 else f"the {len(subject)} turns"
     reason = f"{made.reason}; with {what} before in view"
     made, last = replace(made, reason=reason, signals=()), earlier[-1]
-    if not last.by_hand or last.tier not in ladder.names:
+    if last.options.tier is None or last.tier not in ladder.names:
         return made
     if ladder.index(made.tier) >= ladder.index(last.tier):
         return made

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from nbroute.budgets import Guard, Limits
 from nbroute.checks.structured import Schema
 from nbroute.classify.registry import Choice
-from nbroute.classify.turns import Turn
 from nbroute.engine.attempts import AttemptLog
 from nbroute.types import (
     Attempt,
@@ -108,7 +107,7 @@ class Call:
     observe: Observer | None = None
     cancel: threading.Event | None = None
     parent: RouteResult | None = None
-    earlier: tuple[Turn, ...] = ()
+    earlier: tuple[RouteResult, ...] = ()
     schema: Schema | None = None
     shows: bool = True
     notices: list[str] = field(default_factory=list)

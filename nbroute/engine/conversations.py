@@ -7,19 +7,18 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 
-from nbroute.classify.turns import Turn
 from nbroute.errors import SettingsError, did_you_mean
 from nbroute.types import RouteResult
 
 
 class Threads:
-    """The conversations of a session by name, in memory; safe to share between threads."""
+    """The conversations of a session by name, a result each turn; safe to share."""
 
     def __init__(self) -> None:
-        self._turns: dict[str, tuple[Turn, ...]] = {}
+        self._turns: dict[str, tuple[RouteResult, ...]] = {}
         self._lock = threading.Lock()
 
-    def turns(self, name: str | None, again: RouteResult | None = None) -> tuple[Turn, ...]:
+    def turns(self, name: str | None, again: RouteResult | None = None) -> tuple[RouteResult, ...]:
         """The turns so far; only those before the turn that is answered `again`, if one is."""
         found = self._turns.get(name or "", ())
         place = _place(found, again)
@@ -31,7 +30,7 @@ class Threads:
             found = self._turns.get(name, ())
             place = _place(found, result)
             after = () if place is None else found[place + 1 :]
-            self._turns[name] = (*found[:place], Turn.of(result), *after)
+            self._turns[name] = (*found[:place], result, *after)
 
     def names(self) -> tuple[str, ...]:
         """The conversations, the oldest first."""
@@ -46,9 +45,9 @@ class Threads:
             del self._turns[name]
 
 
-def _place(turns: tuple[Turn, ...], result: RouteResult | None) -> int | None:
+def _place(turns: tuple[RouteResult, ...], result: RouteResult | None) -> int | None:
     ids = {one.id for one in result.chain} if result else set()
-    return next((place for place, turn in enumerate(turns) if turn.result in ids), None)
+    return next((place for place, turn in enumerate(turns) if turn.id in ids), None)
 
 
 Changed = Callable[[], None]

@@ -64,7 +64,9 @@ def _paragraphs(*parts: str) -> str:
 
 def _history(call: Call, model: str, context: int | None, room: int | None) -> tuple[Message, ...]:
     """The last turns that fit in `room` tokens, if it is known; a notice says what is left out."""
-    turns = [turn.messages for turn in call.earlier]
+    turns = [
+        (Message("user", turn.prompt), Message("assistant", turn.text)) for turn in call.earlier
+    ]
     left_out = 0
     if room is not None:
         sizes = [sum(pricing.estimate_tokens(one.content) for one in turn) for turn in turns]

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from nbroute.batch.rows import Row, attempt_of
-from nbroute.classify.turns import Turn
 from nbroute.errors import PromptError, SettingsError
 from nbroute.pricing import estimate_tokens
 from nbroute.types import Attempt, Decision, RouteResult, Tier, Usage
@@ -33,7 +32,7 @@ class Past:
     answer: Attempt | None = None
     latency_ms: float = 0.0
     decision: Decision | None = None
-    earlier: tuple[Turn, ...] = ()
+    earlier: tuple[RouteResult, ...] = ()
 
     def took_on(self, tier: Tier) -> float:
         """How long (ms) the tier's model took to answer it; 0 where it did not itself."""
@@ -77,7 +76,7 @@ def of_results(results: Iterable[RouteResult | Row]) -> Collected:
     asked = [one for one in routed if one.options.comparison is None]
     escalated = {one.parent.id for one in asked if one.parent}
     last = [one for one in asked if one.id not in escalated]
-    threads: defaultdict[str, tuple[Turn, ...]] = defaultdict(tuple)
+    threads: defaultdict[str, tuple[RouteResult, ...]] = defaultdict(tuple)
     past: list[Past] = []
     for one in last:
         if not one.text:
@@ -98,7 +97,7 @@ def of_results(results: Iterable[RouteResult | Row]) -> Collected:
         )
         past.append(found)
         if thread:
-            threads[thread] += (Turn.of(one),)
+            threads[thread] += (one,)
     for row in rows:
         if row.text:  # as one attempt; which provider answered it a row does not say
             one_call = attempt_of(row, session="", provider="", provider_kind="remote")
