@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -22,6 +20,7 @@ from nbroute.classify.rules import RulesClassifier
 from nbroute.embedders import wordllama
 from nbroute.embedders.endpoint import OpenAIEmbedder
 from nbroute.embedders.kept import RememberedEmbedder, TaughtExamples
+from nbroute.engine.attempts import new_id
 from nbroute.engine.context import Parts, Resources, Spec
 from nbroute.engine.engine import Engine
 from nbroute.engine.feedback import keep_label, labels_frame
@@ -145,9 +144,6 @@ class Router(Engine):
                 baseline=settings.baseline if settings.baseline in steps.names else steps.names[-1],
                 session=session or new_id(),
                 clock=time.time,
-                timer=time.perf_counter,
-                new_id=new_id,
-                hash_text=hash_text,
             )
         )
         if settings.record is not None:
@@ -317,16 +313,6 @@ class Router(Engine):
     def __repr__(self) -> str:
         """No keys, no prompts."""
         return f"<Router profile={self.settings.profile!r} ladder={self.ladder.name!r}>"
-
-
-def new_id() -> str:
-    """Twelve hexadecimal digits at random."""
-    return uuid.uuid4().hex[:12]
-
-
-def hash_text(text: str) -> str:
-    """The first 12 hexadecimal digits of SHA-256, as in the second article's log record."""
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
 Announce = Callable[[str], None]

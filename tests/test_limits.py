@@ -4,7 +4,6 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from decimal import Decimal
-from itertools import count
 
 import numpy as np
 import pytest
@@ -60,14 +59,11 @@ def ledger(tmp_path):
 
 @pytest.fixture
 def journal(ledger):
-    ids = map("a{}".format, count(1))
-
     def make(guard=None, *, template=TEMPLATE, observe=lambda event: None, ledger=ledger):
         return AttemptLog(
             template,
             ledger=ledger,
             clock=lambda: NOON,
-            new_id=lambda: next(ids),
             observe=observe,
             guard=guard or Guard(),
         )

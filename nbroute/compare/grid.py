@@ -30,6 +30,7 @@ from nbroute.compare.comparison import (
 )
 from nbroute.compare.contenders import Contender, find_contenders
 from nbroute.compare.one_prompt import CLASSIFYING, checked_options
+from nbroute.engine.attempts import hash_text, new_id
 from nbroute.engine.context import Spec
 from nbroute.engine.engine import Engine
 from nbroute.engine.plan import make_plan, read_options
@@ -227,7 +228,7 @@ class Grid(Sequence[Comparison]):
             session=self.router.session,
             provider=tier.provider,
             provider_kind=self.router.parts.kind(tier),
-            msg_hash=self.router.parts.hash_text(row.prompt),
+            msg_hash=hash_text(row.prompt),
             status=row.status if row.status in get_args(Status) else "error",
             feature=asked.feature,
             comparison=asked.comparison,
@@ -306,7 +307,7 @@ def compare_prompts(
     names = [*([ROUTING] if picks else []), *(one.name for one in contenders)]
     folder, stores = _find_stores(names, to, resume, fresh=fresh)
     known = (store.about().get("comparison") for store in stores.values())
-    name = next((one for one in known if one), None) or router.parts.new_id()
+    name = next((one for one in known if one), None) or new_id()
     told = {**options, "comparison": name}
     asked = {key: told[key] for key in CLASSIFYING if key in told}
     asked |= {} if classifier is None else {"classifier": classifier}

@@ -15,6 +15,7 @@ from typing import Any
 from nbroute.batch.workers import checked_workers
 from nbroute.compare.comparison import Column, Comparison, NotSent, column_of, unpicked
 from nbroute.compare.contenders import find_contenders
+from nbroute.engine.attempts import new_id
 from nbroute.engine.context import Spec
 from nbroute.engine.engine import Engine
 from nbroute.errors import (
@@ -83,7 +84,7 @@ def compare_prompt(
     options = checked_options(options)
     at_once = checked_workers(workers, min(len(contenders), _AT_ONCE))
     router.explain(prompt, tier=contenders[0].tier, **options)
-    name = router.parts.new_id()
+    name = new_id()
     options["comparison"] = name
 
     def compared(decision: Decision, error: NbrouteError | None = None) -> Comparison:

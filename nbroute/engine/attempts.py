@@ -7,7 +7,9 @@ an attempt counts. So a killed kernel leaves at most those seconds unaccounted.
 
 from __future__ import annotations
 
+import hashlib
 import threading
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -47,7 +49,6 @@ class AttemptLog:
     template: Attempt
     ledger: Ledger
     clock: Callable[[], float]
-    new_id: Callable[[], str]
     observe: Observer
     guard: Guard
     attempts: dict[str, Attempt] = field(default_factory=dict)
@@ -153,7 +154,7 @@ class AttemptLog:
     ) -> Attempt:
         return replace(
             self.template,
-            id=self.new_id(),
+            id=new_id(),
             ts=self.clock(),
             tier=tier.name,
             provider=request.provider,
@@ -181,6 +182,16 @@ class AttemptLog:
             if not self._warned:
                 self._warned = True
                 self.observe(Notice(str(error)))
+
+
+def new_id() -> str:
+    """Twelve hexadecimal digits at random."""
+    return uuid.uuid4().hex[:12]
+
+
+def hash_text(text: str) -> str:
+    """The first 12 hexadecimal digits of SHA-256, as in the second article's log record."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
 def estimate(request: Request, text: str = "") -> Usage:

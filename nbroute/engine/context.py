@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from nbroute.budgets import Guard, Limits
 from nbroute.checks.structured import Schema
 from nbroute.classify.registry import Choice
-from nbroute.engine.attempts import AttemptLog
+from nbroute.engine.attempts import AttemptLog, hash_text, new_id
 from nbroute.types import (
     Attempt,
     Cache,
@@ -82,9 +82,6 @@ class Parts:
     baseline: str
     session: str
     clock: Callable[[], float]
-    timer: Callable[[], float]
-    new_id: Callable[[], str]
-    hash_text: Callable[[str], str]
 
     def kind(self, tier: Tier) -> ProviderKind:
         """Whether calls of that tier's provider are billed, and whether its words are real."""
@@ -122,21 +119,21 @@ class Call:
             id="",
             ts=parts.clock(),
             session=parts.session,
-            result=parts.new_id(),
+            result=new_id(),
             tier="",
             provider="",
             provider_kind="remote",
             model="",
             parent=self.parent.id if self.parent else None,
             feature=options.feature,
-            msg_hash=parts.hash_text(self.prompt),
+            msg_hash=hash_text(self.prompt),
             strategy=options.strategy,
             thread=options.thread,
             comparison=options.comparison,
             prompt=self.prompt,
         )
         guard = Guard(limits, options.max_cost, over_budget=options.over_budget)
-        self.log = AttemptLog(template, parts.ledger, parts.clock, parts.new_id, self.tell, guard)
+        self.log = AttemptLog(template, parts.ledger, parts.clock, self.tell, guard)
 
     def tell(self, event: Event) -> None:
         """Pass the event on, on the call's own thread; what other threads tell waits until then.

@@ -8,6 +8,7 @@ text was shown stops at once: a model is never switched under the reader's eyes.
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -56,7 +57,7 @@ def dispatch(
     missed, left = False, list(requests)
     while left:
         request = left.pop(0)
-        building = ReplyBuilder(request, call.parts.timer)
+        building = ReplyBuilder(request)
         try:
             answered = _one(call, step, building, purpose)
         except ProviderError as error:
@@ -153,8 +154,8 @@ def _send(call: Call, tier: Tier, building: ReplyBuilder, purpose: Purpose) -> A
                 text = building.add(chunk)
                 if text and answers:
                     call.tell(Text(text))
-                if building.now() - noted > PROGRESS_EVERY:
-                    noted = building.now()
+                if time.perf_counter() - noted > PROGRESS_EVERY:
+                    noted = time.perf_counter()
                     log.progress(attempt, request, tier, building.text)
     except BaseException as error:
         building.end()

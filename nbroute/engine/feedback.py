@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
 
+from nbroute.engine.attempts import new_id
 from nbroute.engine.engine import Engine
 from nbroute.errors import SettingsError, did_you_mean
 from nbroute.types import Feedback, Label, Ladder, RouteResult
@@ -52,7 +53,7 @@ def keep_label(
         )
     first = result.chain[-1].tier if picked is None else ladder.find(picked).name
     label = Label(
-        id=router.parts.new_id(),
+        id=new_id(),
         ts=router.parts.clock(),
         session=router.session,
         feedback=word,

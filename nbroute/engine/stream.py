@@ -6,6 +6,7 @@ import contextlib
 import math
 import queue
 import threading
+import time
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future
 from typing import Any, TypeVar
@@ -22,12 +23,11 @@ Outcome = TypeVar("Outcome")
 class ReplyBuilder:
     """A reply as its pieces come in; a rating that was asked for is taken out of its text.
 
-    `text` is what has come in so far, `shown` whether any of it was given to be shown.
+    `shown` says whether any of it was given to be shown.
     """
 
-    def __init__(self, request: Request, timer: Callable[[], float]) -> None:
+    def __init__(self, request: Request) -> None:
         self.request = request
-        self.now = timer
         self.shown = False
         self._began = 0.0
         self._model = request.model
@@ -47,8 +47,8 @@ class ReplyBuilder:
         return "".join(self._parts)
 
     def start(self) -> float:
-        """The request is sent now; when that is, in the timer's seconds."""
-        self._began = self.now()
+        """The request is sent now; when that is, by `time.perf_counter`."""
+        self._began = time.perf_counter()
         return self._began
 
     def add(self, chunk: Chunk) -> str:
@@ -95,7 +95,7 @@ class ReplyBuilder:
     def _elapsed_ms(self) -> float:
         if self._clock_ms is not None:
             return self._clock_ms
-        return (self.now() - self._began) * 1000
+        return (time.perf_counter() - self._began) * 1000
 
 
 def thread_for(work: Callable[[], Outcome]) -> tuple[Future[Outcome], threading.Thread]:
