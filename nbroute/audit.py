@@ -10,17 +10,18 @@ from __future__ import annotations
 import glob
 import json
 import os
-import re
 import reprlib
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, get_args, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import msgspec
+from msgspec import Meta, field
 
+from nbroute.decoding import decode
 from nbroute.errors import SettingsError, did_you_mean
 from nbroute.report import Spend
 from nbroute.report.metadata import SCHEMA
@@ -45,35 +46,55 @@ class Place(NamedTuple):
         return f"{self.notebook}, cell {self.cell}{count}"
 
 
-@dataclass(frozen=True, slots=True)
-class RecordedAttempt:
+# Far above any real call, and far below what breaks a sum.
+_Usd = Annotated[float, Meta(ge=0, le=1e6)]
+_Tokens = Annotated[int, Meta(ge=0, le=10**12)]
+_Name = Annotated[str, Meta(max_length=200)]
+
+
+class RecordedAttempt(msgspec.Struct, frozen=True):
     """An attempt of a recorded answer; `result` is the answer's id.
 
-    `cost_usd` is None where it is not known. With `cost_source` "equivalent" nothing was billed.
+    `usd` is None where it is not known. With `cost_source` "equivalent" nothing was billed.
     """
 
     place: Place
     result: str
     ts: float
-    tier: str
-    model: str
+    tier: _Name
+    model: _Name
     purpose: Purpose
     status: Status
-    input_tokens: int
-    output_tokens: int
-    cost_usd: Decimal | None
+    input_tokens: _Tokens
+    output_tokens: _Tokens
+    usd: _Usd | None = field(name="cost_usd")
     cost_source: CostSource
     cached: bool
+
+    def __post_init__(self) -> None:
+        if self.cost_source == "unknown" and self.usd:
+            raise ValueError(f"cost_usd is {self.usd}, and its source is 'unknown'")
+
+    @property
+    def cost_usd(self) -> Decimal | None:
+        """What it cost."""
+        return None if self.usd is None else Decimal(repr(self.usd))
+
+    @property
+    def spend(self) -> Spend:
+        """What it cost by where that comes from; out of a cache it cost nothing."""
+        usd = 0 if self.cached else self.usd
+        return Spend.of_source(self.cost_source, usd or 0, 1, self.cached, usd is None)
 
     @property
     def row(self) -> Row:
         """As one flat row."""
-        fields = {name: getattr(self, name) for name in _FIELDS}
-        usd = None if self.cost_usd is None else float(self.cost_usd)
-        return self.place._asdict() | fields | {"cost_usd": usd}
+        fields: Row = msgspec.to_builtins(self)
+        del fields["place"]
+        return self.place._asdict() | fields
 
 
-_FIELDS = tuple(name for name in RecordedAttempt.__dataclass_fields__ if name != "place")
+_FIELDS = RecordedAttempt.__struct_encode_fields__[1:]
 
 
 class Skipped(NamedTuple):
@@ -94,19 +115,11 @@ class Line(NamedTuple):
     tokens: tuple[int, int]
 
     @classmethod
-    def of(cls, key: Row, attempts: Iterable[RecordedAttempt]) -> Line:
-        """The attempts together; what came out of a cache cost nothing."""
-        spend, tokens = Spend(), (0, 0)
-        by_source: dict[str, list[RecordedAttempt]] = {}
-        for one in attempts:
-            by_source.setdefault(one.cost_source, []).append(one)
-            tokens = (tokens[0] + one.input_tokens, tokens[1] + one.output_tokens)
-        for source, those in by_source.items():
-            sent = [one.cost_usd for one in those if not one.cached]
-            known = [usd for usd in sent if usd is not None]
-            total, cached = float(sum(known, Decimal(0))), len(those) - len(sent)
-            spend += Spend.of_source(source, total, len(those), cached, len(sent) - len(known))
-        return cls(key, spend, tokens)
+    def of(cls, key: Row, attempts: Sequence[RecordedAttempt]) -> Line:
+        """The attempts together."""
+        spend = sum((one.spend for one in attempts), Spend())
+        given = sum(one.input_tokens for one in attempts)
+        return cls(key, spend, (given, sum(one.output_tokens for one in attempts)))
 
     @property
     def row(self) -> Row:
@@ -214,14 +227,14 @@ def audit(paths: Paths = ".") -> Audit:
             continue
         read.append(str(path))
         for place, said in outputs:
-            for record in _records(said):
-                if isinstance(record, str):
-                    skipped.append(Skipped(place, record))
-                elif record.id not in homes:
-                    homes[record.id] = place
-                    calls += [one.at(place, record) for one in record.attempts]
-                elif homes[record.id] != place:
-                    repeated[record.id, place] = None
+            for found in _records(place, said):
+                if isinstance(found, Skipped):
+                    skipped.append(found)
+                elif (result := found[0].result) not in homes:
+                    homes[result] = place
+                    calls += found
+                elif homes[result] != place:
+                    repeated[result, place] = None
     return Audit(tuple(read), tuple(calls), tuple(repeated), tuple(skipped), tuple(unread))
 
 
@@ -312,91 +325,38 @@ def _parsed(path: Path) -> Any:
     raise SettingsError(f"{str(path)!r} is not a notebook: {why}")
 
 
-# Far above any real call, and far below what breaks a sum.
-_Usd = Annotated[float, msgspec.Meta(ge=0, le=1e6)]
-_Tokens = Annotated[int, msgspec.Meta(ge=0, le=10**12)]
-_Seconds = Annotated[float, msgspec.Meta(ge=0, le=253_402_300_800)]  # until the year 10000
-_Name = Annotated[str, msgspec.Meta(max_length=200)]
-_Id = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
-
-
-class _Attempt(msgspec.Struct):
-    tier: _Name
-    model: _Name
-    purpose: Purpose
-    status: Status
-    input_tokens: _Tokens
-    output_tokens: _Tokens
-    cost_usd: _Usd | None
-    cost_source: CostSource
-    cached: bool
-
-    def __post_init__(self) -> None:
-        if self.cost_source == "unknown" and self.cost_usd:
-            raise ValueError(f"'cost_usd' is {self.cost_usd}, and its source is 'unknown'")
-
-    def at(self, place: Place, record: _Record) -> RecordedAttempt:
-        """With its cost as a Decimal, and where it was found."""
-        fields = msgspec.structs.asdict(self)
-        usd = None if self.cost_usd is None else Decimal(repr(self.cost_usd))
-        return RecordedAttempt(place, record.id, record.ts, **fields | {"cost_usd": usd})
-
-
 class _Record(msgspec.Struct):
-    id: _Id
-    ts: _Seconds
-    attempts: Annotated[list[_Attempt], msgspec.Meta(min_length=1)]
+    id: Annotated[str, Meta(min_length=1, max_length=200)]
+    ts: Annotated[float, Meta(ge=0, le=253_402_300_800)]  # until the year 10000
+    attempts: Annotated[list[dict[str, Any]], Meta(min_length=1)]
 
 
 class _Others(msgspec.Struct):
     """What hangs on a record: the answers that it escalates, or those that were compared."""
 
+    schema: Any = None
     earlier: list[Any] = []
     compared: list[Any] | None = None
 
+    def __post_init__(self) -> None:
+        if self.schema != SCHEMA or isinstance(self.schema, bool):
+            shown = reprlib.repr(self.schema)
+            raise ValueError(f"its schema is {shown}; this nbroute reads {SCHEMA}")
 
-def _records(said: Any) -> list[_Record | str]:
-    """Every record in it, oldest first; for one that cannot be true, why."""
-    found: list[_Record | str] = []
+
+def _records(place: Place, said: Any) -> list[list[RecordedAttempt] | Skipped]:
+    """The attempts of every record in it, oldest first; for one that cannot be true, why."""
+    found: list[list[RecordedAttempt] | Skipped] = []
     waiting = deque([said])
     while waiting:
         one = waiting.popleft()
-        schema = _get(one, "schema")
-        if not isinstance(one, Mapping):
-            found.append(f"it is a {type(one).__name__}, not a record of nbroute")
-        elif schema != SCHEMA or isinstance(schema, bool):
-            found.append(f"its schema is {_short(schema)}; this nbroute reads {SCHEMA}")
-        else:
-            try:
-                others = msgspec.convert(one, _Others)
-                waiting += [*others.earlier, *reversed(others.compared or [])]
-                if others.compared is None:
-                    found.append(msgspec.convert(one, _Record))
-            except msgspec.ValidationError as error:
-                found.append(_fault(str(error), one))
+        try:
+            others = decode(one, _Others)
+            waiting += [*others.earlier, *reversed(others.compared or [])]
+            if others.compared is None:
+                record = decode(one, _Record)
+                about = {"place": place, "result": record.id, "ts": record.ts}
+                found.append([decode(each | about, RecordedAttempt) for each in record.attempts])
+        except ValueError as error:
+            found.append(Skipped(place, str(error)))
     return found[::-1]
-
-
-def _fault(error: str, record: Mapping[str, Any]) -> str:
-    """Msgspec's words with the value in them, and with all that would be allowed."""
-    said, _, path = error.partition(" - at `$.")
-    path = path.rstrip("`")
-    if missing := re.search("missing required field `(.*)`", said):
-        return f"'{path}{'.' if path else ''}{missing[1]}' is missing"
-    value: Any = record
-    for key, index in re.findall(r"(\w+)|\[(\d+)\]", path):
-        value = value[int(index)] if index else value[key]
-    name = path.rpartition(".")[2]
-    if said.startswith("Invalid enum"):
-        allowed = ", ".join(sorted(get_args(get_type_hints(_Attempt)[name])))
-        return f"{name!r} is {_short(value)}, not one of {allowed}"
-    if not said.startswith("Expected"):
-        return said
-    is_long = isinstance(value, str) and len(value) > 100
-    shown = f"has {len(value):,} characters" if is_long else f"is {_short(value)}"
-    return f"{name!r} {shown}: e{said[1:].replace('`', '')}"
-
-
-def _short(value: Any) -> str:
-    """The value in at most about 40 characters."""
-    return reprlib.repr(value)[:60]

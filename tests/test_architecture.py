@@ -16,6 +16,7 @@ ROOT = Path(nbroute.__file__).parent
 
 ROOMS = [
     "errors",
+    "decoding",
     "types",
     # 1: pure
     "ladders",

@@ -430,7 +430,7 @@ def broken(tmp_path, name, change):
         (lambda text: text.replace('"RateLimited"', '"SettingsError"'), "no error 'SettingsErr"),
         (
             lambda text: text.replace('"Paris.",', "7,"),
-            "reply.text: expected text or a list of lines",
+            r"reply.text is \[7, '.*: expected text or a list of lines",
         ),
         (
             lambda text: text.replace('"user"', '"stranger"'),

@@ -20,6 +20,7 @@ import msgspec
 from msgspec import Meta, field
 
 from nbroute import errors
+from nbroute.decoding import decode
 from nbroute.errors import ProviderError, RecordError, SettingsError
 from nbroute.ladders import validate
 from nbroute.types import Ladder, Price, ProviderKind, Request, Tier
@@ -291,31 +292,12 @@ def read_entry(document: Document, path: Path) -> Entry | VectorEntry:
     return _decoded(document, kind, path, what, "correct or delete it, or record that cell again")
 
 
-_WORDS = {"str": "text", "int": "a whole number", "float": "a number", "bool": "true or false"}
-_WORDS |= {"array": "a list", "object": "an object"}
-
-
 def _decoded(document: Document, kind: type[T], path: Path, what: str, cure: str) -> T:
-    """The document; RecordError in everyday words, with the place and what stands there."""
     try:
-        return msgspec.convert(document.fields, kind, dec_hook=_from_lines)
-    except (msgspec.ValidationError, ValueError, SettingsError) as error:
-        said, _, place = str(error).replace("`key` in ", "").partition(" - at `$")
-    place, unknown, _ = place.strip(".`").partition("[...]")
-    if lacking := re.fullmatch("Object missing required field `(.+)`", said):
-        said = f"it lacks {lacking[1]!r}{f' in {place}' if place else ''}"
-    elif place:
-        said = re.sub(", got `.+`", "", said).replace("Invalid enum value", "there is no")
-        for theirs in re.findall("`(.+?)`", said):
-            ours = " or ".join(_WORDS.get(one, one) for one in theirs.split(" | "))
-            said = said.replace(f"`{theirs}`", ours)
-        value: Any = document.fields
-        for name, index in re.findall(r"(\w+)|\[(\d+)\]", place):
-            value = value[int(index) if index else name]
-        whole = unknown or (value and isinstance(value, dict | list))
-        shown = "" if whole else f" is {value!r:.40}"
-        said = f"{place}{shown}: {said[0].lower()}{said[1:]}"
-    raise RecordError(f"{path}, line {document.line}: {what} damaged ({said}); {cure}")
+        return decode(document.fields, kind, _from_lines)
+    except (ValueError, SettingsError) as error:
+        place = f"{path}, line {document.line}"
+        raise RecordError(f"{place}: {what} damaged ({error}); {cure}") from None
 
 
 #: Line separators and half surrogate pairs: an editor would break lines there, or not save.
