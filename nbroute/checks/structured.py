@@ -125,7 +125,6 @@ def schema_check(schema: Schema) -> Check:
             return Verdict(False, "schema", str(error), feedback)
         return Verdict(True, "schema")
 
-    check.__name__ = "schema"
     return check
 
 

@@ -13,6 +13,7 @@ expect less of a stranger's prompts.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import replace
 from operator import itemgetter
 from typing import NamedTuple
@@ -118,16 +119,13 @@ def _score(task: Deciding, topics: list[Found], asked: Instruction) -> float:
     if task.kind in FACTS and (asked.pasted or asked.quoted or figures(asked)):
         return family.base
     column = 0 if task.kind in _QUESTIONS else 1
-    counts: dict[str, int] = {}
-    for topic in topics:
-        counts[topic.kind] = counts.get(topic.kind, 0) + 1
-    pushed = 0.0
+    counts = Counter([topic.kind for topic in topics])
+    push = 0.0
     for kind, count in counts.items():
         if kind in WEIGHTS:
-            pushed += WEIGHTS[kind][column] * min(count, WEIGHTS[kind][2])
-    push = pushed
-    if column == 0 and asked.asked <= TERSE and counts.get("abstract", 0) > 1:
-        push = 0.22 + pushed
+            push += WEIGHTS[kind][column] * min(count, WEIGHTS[kind][2])
+    if column == 0 and asked.asked <= TERSE and counts["abstract"] > 1:
+        push += 0.22
     if column:
         # How many more than two things the instruction enumerates, at most five.
         commas = sum([asked.text.count(",", *span) for span in asked.spans])
