@@ -35,6 +35,11 @@ _FITS: dict[str, Callable[[Any], object]] = {
     "checks": lambda checks: all(isinstance(one, str) or callable(one) for one in checks),
     "tiers": lambda tiers: all(isinstance(one, str) for one in tiers),
 }
+#: Options that are one of several words: what they are called, the words, and the default.
+_ONE_OF: dict[str, tuple[str, tuple[str, ...], str | None]] = {
+    "strategy": ("strategy", STRATEGIES, "direct"),
+    "cache": ("cache mode", CACHE_MODES, None),
+}
 
 
 def read_options(options: dict[str, Any]) -> Options:
@@ -49,16 +54,16 @@ def read_options(options: dict[str, Any]) -> Options:
             right = isinstance(value, kinds) and not isinstance(value, bool)
             if not right or not _FITS.get(name, lambda _: True)(value):
                 raise SettingsError(f"{name} is {value!r:.80}; it takes {words}")
-    for name in ("checks", "tiers"):
-        read[name] = tuple(read.get(name) or ())
-    asked = Options(**{**read, "max_cost": read_usd(read.get("max_cost"))})
-    for kind, chosen, allowed in (
-        ("strategy", asked.strategy, STRATEGIES),
-        ("cache mode", "use" if asked.cache is None else asked.cache, CACHE_MODES),
-    ):
-        if chosen not in allowed:
-            raise SettingsError(f"unknown {kind} {chosen!r:.80}: {did_you_mean(chosen, allowed)}")
-    return asked
+        if name in _ONE_OF:
+            kind, allowed, default = _ONE_OF[name]
+            if value not in (*allowed, default):
+                hint = did_you_mean(value, allowed)
+                raise SettingsError(f"unknown {kind} {value!r:.80}: {hint}")
+        if name in ("checks", "tiers"):
+            read[name] = tuple(value or ())
+        if name == "max_cost":
+            read[name] = read_usd(value)
+    return Options(**read)
 
 
 def check_options(options: Options, ladder: Ladder) -> None:
@@ -68,6 +73,8 @@ def check_options(options: Options, ladder: Ladder) -> None:
     for name in (options.tier, start):
         if name is not None:
             ladder.find(name)
+    if not (start or named or parallel):
+        return
     one_tier = options.tier or options.strategy == "direct"
     twice = parallel and options.model is not None
     refusals = {
@@ -77,8 +84,9 @@ def check_options(options: Options, ladder: Ladder) -> None:
         f"tiers = {named!r} are for a cascade or parallel; for one, use tier": named and one_tier,
         f"tiers = {named!r} names a tier twice; name each once": len(found) < len(named),
         f"model = {options.model!r:.80} would be asked twice in parallel; leave it out": twice,
-        f"ladder {ladder.name!r} has one tier; parallel takes two": parallel
-        and not ladder.names[1:],
+        f"ladder {ladder.name!r} has one tier; parallel takes two": (
+            parallel and len(ladder.tiers) < 2
+        ),
         f"tiers = {named!r}; parallel takes two, such as {ladder.names[:2]}": (
             parallel and len(named) not in (0, 2)
         ),

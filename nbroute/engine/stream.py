@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import queue
 import threading
@@ -147,28 +146,32 @@ def until(cancel: threading.Event | None, chunks: Iterator[Chunk]) -> Generator[
     Only a cancellable call pays for the second thread: in the main thread Ctrl-C interrupts
     the wait by itself.
     """
+    if cancel is None:
+        try:
+            yield from chunks
+        finally:
+            _close(chunks)
+        return
     left = threading.Event()
 
     def pump(put: Callable[[Chunk], None]) -> None:
-        with contextlib.closing(_closed(chunks)) as pieces:
-            for chunk in pieces:
+        try:
+            for chunk in chunks:
                 put(chunk)
                 if left.is_set():
                     return
+        finally:
+            _close(chunks)
 
     try:
-        yield from _closed(chunks) if cancel is None else _handed_on(pump, cancel)
+        yield from _handed_on(pump, cancel)
     finally:
         left.set()
 
 
-def _closed(chunks: Iterator[Chunk]) -> Generator[Chunk, None, None]:
-    """The chunks; their connection is closed at the end, however that comes."""
-    try:
-        yield from chunks
-    finally:
-        if hasattr(chunks, "close"):
-            chunks.close()
+def _close(chunks: Iterator[Chunk]) -> None:
+    if hasattr(chunks, "close"):
+        chunks.close()
 
 
 class TextStream:
