@@ -89,7 +89,7 @@ def test_a_word_names_a_tier_or_a_model(router, server, word, contender):
     ("tiers", "said"),
     [
         ([], "tiers is empty"),
-        ("LOW", "tiers is one text, 'LOW'; give a list"),
+        ("LOW", "tiers is 'LOW'; give a list"),
         ({"LOW", "TOP"}, "give a list of names"),
         (["LOW", 3], "tiers has 3 in it"),
         (["LOW", "low"], "twice, as 'LOW' and 'low'"),

@@ -408,7 +408,7 @@ def test_ctrl_c_in_the_first_pass_leaves_a_grid_that_can_be_looked_at(router, se
     grid = caught.value.result
     assert "ok" == grid[0].column("LOW").status
     assert "not sent" == grid[0].column("TOP").status
-    assert "the same call goes on" in str(caught.value)
+    assert "the same call continues" in str(caught.value)
     assert grid.costs()["TOP"].isna().all()
 
 

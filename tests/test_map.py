@@ -473,7 +473,7 @@ def test_ctrl_c_keeps_what_came_and_the_batch_goes_on(server, tmp_path):
     assert "" == err
     assert 36 <= told[0] - told[1] < 150
     assert told[1] >= 1
-    assert "resume=sys.last_value.result goes on" in told[2]
+    assert "resume=sys.last_value.result continues" in told[2]
     assert [200, 0] == whole
     assert Decimal(spent) > Decimal(told[3]) > 0
     again = Counter(asked_for(server))

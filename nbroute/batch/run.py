@@ -29,7 +29,7 @@ from nbroute.engine.engine import Engine
 from nbroute.engine.plan import check_options, read_options
 from nbroute.errors import Interrupted, RecordError, SettingsError
 from nbroute.report import Spend
-from nbroute.types import Event, Observer, RouteResult
+from nbroute.types import Observer, RouteResult
 
 _Found = TypeVar("_Found")
 
@@ -324,8 +324,8 @@ class Bar:
 
 def interrupted(what: str, to: Path | None, so_far: object) -> Interrupted:
     """The error of a run that was stopped: what came of it, and how to continue."""
-    how = "the same call goes on" if to else "resume=sys.last_value.result goes on"
-    error = Interrupted(f"{what}; {how} where it stopped")
+    how = "the same call" if to else "resume=sys.last_value.result"
+    error = Interrupted(f"{what}; {how} continues where it stopped")
     error.result = so_far
     return error
 
@@ -338,13 +338,9 @@ async def aroute(
     `observe` is told on the loop's thread. A cancelled call is in the ledger by the time the
     cancellation goes on.
     """
-    loop = asyncio.get_running_loop()
-
-    def tell(event: Event) -> None:
-        if observe is not None:
-            loop.call_soon_threadsafe(observe, event)
-
-    return await _in_thread(router.route, prompt, observe=tell, **options)
+    soon: Callable[..., object] = asyncio.get_running_loop().call_soon_threadsafe
+    told = observe and partial(soon, observe)
+    return await _in_thread(router.route, prompt, observe=told, **options)
 
 
 async def amap(router: Engine, prompts: Iterable[str], **options: Any) -> Batch:

@@ -33,8 +33,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow.parquet as pq
 
-#: A killed process and a power cut cost the last rows, never the file. (A file that an earlier
-#: version left behind may still be in the mode WAL, which keeps other files next to it.)
+#: A killed process and a power cut cost the last rows, never the file; version 0.1.0 used WAL.
 _PRAGMAS = ("journal_mode = DELETE", "synchronous = NORMAL")
 #: Nobody reads a temporary file after a crash.
 _TEMPORARY_PRAGMAS = ("journal_mode = MEMORY", "synchronous = OFF")
@@ -89,14 +88,14 @@ class Store:
         known = self.about()
         changed = [name for name in {**known, **about} if known.get(name) != about.get(name)]
         if known and changed:
-            self.close()
+            self._file.close()
             told = "; ".join(
                 f"{name} was {known.get(name, 'not given')} and is {about.get(name, 'not given')}"
                 for name in changed
             )
             raise SettingsError(
                 f"the batch in {str(self.to or self.path)!r} was made with other options: {told}. "
-                "Give the same ones to go on with it, name another file, or begin anew with "
+                "Give the same ones to continue it, name another file, or begin anew with "
                 "fresh=True"
             )
         rows = _parquet_rows(self.finished) if self.finished else ()
@@ -107,7 +106,7 @@ class Store:
         """Write so many rows into the Parquet file, where one is wanted."""
         if self.to is not None and _is_parquet(self.to):
             _write_parquet(self, self.to, count)
-            self.close()
+            self._file.close()
             moved = Path(shutil.move(self.path, _temporary_file()))
             remove(self.path)
             self._open(moved, temporary=True)
@@ -154,10 +153,6 @@ class Store:
         """What the file answers."""
         with self._using() as connection:
             return connection.execute(asked, values).fetchall()
-
-    def close(self) -> None:
-        """Give the file back; a later use opens it again."""
-        self._file.close()
 
     def _open(self, path: Path | None, *, temporary: bool = False) -> None:
         self._temporary = temporary or path is None
@@ -247,10 +242,7 @@ class Batch(Sequence[Row]):
 def open_store(to: str | Path | None, resume: Batch | None, *, fresh: bool) -> Store:
     """The store that the caller names, new or resumed; SettingsError where it cannot be one."""
     if resume is not None:
-        if to is not None or fresh:
-            raise SettingsError("resume goes on where its batch is kept; leave to and fresh out")
-        if not isinstance(resume, Batch):
-            raise SettingsError(f"resume is {resume!r:.60}; give the batch that was interrupted")
+        check_resume(resume, Batch, to, fresh=fresh)
         return resume.store
     if to is None:
         return Store()
@@ -266,6 +258,15 @@ def open_store(to: str | Path | None, resume: Batch | None, *, fresh: bool) -> S
     if parquet and path.exists() and not kept_in.exists() and not fresh:
         store.finished = path
     return store
+
+
+def check_resume(resume: object, kind: type, to: object, *, fresh: bool) -> None:
+    """SettingsError where it is not a batch (a grid) that can be continued in its own place."""
+    name = kind.__name__.lower()
+    if to is not None or fresh:
+        raise SettingsError(f"resume continues where its {name} is kept; leave to and fresh out")
+    if not isinstance(resume, kind):
+        raise SettingsError(f"resume is {resume!r:.60}; give the {name} that was interrupted")
 
 
 def remove(path: Path) -> None:

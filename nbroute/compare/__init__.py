@@ -1,11 +1,4 @@
-"""Answers next to one another: one prompt on several tiers or models, or many prompts.
-
-- `contenders`   words -> who is asked
-- `comparison`   one prompt's columns: what each answered, routing's pick, votes
-- `differences`  what one text says and another does not
-- `one_prompt`   one prompt on several contenders at the same time
-- `grid`         many prompts on several contenders, a batch for each
-"""
+"""Answers next to one another: one prompt on several tiers or models, or many prompts."""
 
 from __future__ import annotations
 

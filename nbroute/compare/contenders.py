@@ -35,8 +35,6 @@ def find_contenders(ladder: Ladder, words: Sequence[str] | None) -> tuple[Conten
     if words is None:
         return tuple(Contender(tier.name, tier.name, tier.model) for tier in ladder.tiers)
     example = f"as in tiers={list(ladder.names[:2])!r}"
-    if isinstance(words, str):
-        raise SettingsError(f"tiers is one text, {words!r:.60}; give a list of names, {example}")
     if not isinstance(words, list | tuple):
         raise SettingsError(f"tiers is {words!r:.60}; give a list of names, {example}")
     if not words:

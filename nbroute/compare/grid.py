@@ -16,7 +16,7 @@ from nbroute.batch import Batch, Row
 from nbroute.batch.jobs import Job, described, read_prompts, text_of
 from nbroute.batch.rows import attempt_of
 from nbroute.batch.run import Bar, interrupted, run
-from nbroute.batch.store import Store, open_store
+from nbroute.batch.store import Store, check_resume, open_store
 from nbroute.batch.workers import ThreadWorkers, checked_workers
 from nbroute.classify.registry import forced
 from nbroute.compare.comparison import (
@@ -50,11 +50,11 @@ _ANY = "Hello"
 #: Characters of a file's name: file systems take 255 bytes, of which a character may be four.
 _LONGEST = 50
 _FILES = (".sqlite", ".db", ".parquet", ".csv", ".json", ".jsonl", ".txt", ".xlsx")
-_FIGURES = (
-    *("input_tokens", "output_tokens", "cost_usd", "cost_source"),
-    *("latency_ms", "cached", "picked", "voted"),
-)
-FIELDS = ("row", "prompt", "contender", "tier", "model", "text", "status", "error", *_FIGURES)
+#: The columns of a grid's frame.
+_FIELDS = [
+    *("row", "prompt", "contender", "tier", "model", "text", "status", "error", "input_tokens"),
+    *("output_tokens", "cost_usd", "cost_source", "latency_ms", "cached", "picked", "voted"),
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,7 +128,7 @@ class Grid(Sequence[Comparison]):
             frame["picked"] = picked.mask(known.isna())
             frame["voted"] = frame["row"].map(voted) == one.name
             found.append(frame)
-        every = pd.concat(found).sort_values("row", kind="stable")[list(FIELDS)]
+        every = pd.concat(found).sort_values("row", kind="stable")[_FIELDS]
         return every.set_axis(self._index().take(every["row"]), axis=0)
 
     def costs(self) -> pd.DataFrame:
@@ -221,7 +221,6 @@ class Grid(Sequence[Comparison]):
     def _result(self, contender: Contender, row: Row) -> RouteResult:
         ladder = self.router.ladder
         asked = read_options({**self.options, "comparison": self.id, **contender.options})
-        decision = forced(contender.tier, ladder)
         tier = ladder[row.tier if row.tier in ladder.names else contender.tier]
         answer = attempt_of(
             row,
@@ -233,10 +232,9 @@ class Grid(Sequence[Comparison]):
             feature=asked.feature,
             comparison=asked.comparison,
         )
-        plan = make_plan(decision, ladder, asked)
-        return RouteResult(
-            row.result, row.prompt, row.text, decision, plan, asked, (answer,), data=row.data
-        )
+        made = forced(contender.tier, ladder)
+        told, plan = (row.result, row.prompt, row.text), make_plan(made, ladder, asked)
+        return RouteResult(*told, made, plan, asked, (answer,), data=row.data)
 
     def _picks(self) -> dict[int, str]:
         """The tier that routing picks for each prompt, by place."""
@@ -345,10 +343,7 @@ def _find_stores(
     held: Mapping[str, Batch | None] = {}
     folder = None if to is None or resume is not None else _folder(to)
     if resume is not None:
-        if to is not None or fresh:
-            raise SettingsError("resume continues where its grid is kept; leave to and fresh out")
-        if not isinstance(resume, Grid):
-            raise SettingsError(f"resume is {resume!r:.60}; give the grid that was interrupted")
+        check_resume(resume, Grid, to, fresh=fresh)
         held, folder = {**resume.batches, ROUTING: resume.routing}, resume.to
     stores = {}
     for name in names:
