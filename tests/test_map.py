@@ -402,6 +402,20 @@ def test_a_refused_parquet_file_stays_alone_and_fresh_keeps_it_until_there_is_a_
     assert ["batch.parquet"] == [one.name for one in tmp_path.iterdir() if one.is_file()]
 
 
+def test_a_parquet_file_whose_rows_were_not_taken_in_yet_is_continued(
+    make_router, server, tmp_path
+):
+    to = tmp_path / "batch.parquet"
+    map_prompts(make_router(), prompts_of(3), to=to)
+    server.requests.clear()
+    (tmp_path / "batch.parquet.part").touch()  # as a process leaves it that is killed early
+
+    batch = map_prompts(make_router(), prompts_of(4), to=to)
+
+    assert ["question 3"] == asked_for(server)
+    assert 4 == len(batch) == len(pd.read_parquet(to))
+
+
 def test_a_parquet_file_has_all_rows_in_order_and_typed(router, server, tmp_path):
     server.handler = lambda sent: Reply(text='{"n": 1}')
     map_prompts(router, prompts_of(30), to=tmp_path / "batch.parquet", json=True)

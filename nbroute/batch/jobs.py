@@ -84,7 +84,7 @@ def done(job: Job, router: Engine, task: Task, stop: Event) -> Outcome:
     return Outcome(row_of(task, result), attempts=result.attempts)
 
 
-def read_prompts(prompts: Any, call: str = "router.map") -> Iterable[Any]:
+def read_prompts(prompts: Iterable[Any], call: str = "router.map") -> Iterable[Any]:
     """The prompts as they came; SettingsError where they are not an iterable of them.
 
     `call` is what they were given to.
@@ -104,8 +104,7 @@ def read_prompts(prompts: Any, call: str = "router.map") -> Iterable[Any]:
         wrong = f"{prompts!r:.60}; give a list, a generator or a column of texts"
     if wrong:
         raise SettingsError(f"prompts is {wrong}")
-    found: Iterable[Any] = prompts
-    return found
+    return prompts
 
 
 def text_of(item: Any) -> str:

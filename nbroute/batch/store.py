@@ -155,11 +155,11 @@ class Store:
             return connection.execute(asked, values).fetchall()
 
     def _open(self, path: Path | None, *, temporary: bool = False) -> None:
-        self._temporary = temporary or path is None
         self.path = path or _temporary_file()
-        pragmas = _TEMPORARY_PRAGMAS if self._temporary else _PRAGMAS
+        temporary = temporary or path is None
+        pragmas = _TEMPORARY_PRAGMAS if temporary else _PRAGMAS
         self._file = SqliteFile(self.path, MIGRATIONS, setting="`to`", pragmas=pragmas)
-        if self._temporary:
+        if temporary:
             weakref.finalize(self, _remove_temporary, self._file, self.path, os.getpid())
 
     def _holds(self, state: str, place: int, prompt: str) -> bool:
@@ -255,7 +255,8 @@ def open_store(to: str | Path | None, resume: Batch | None, *, fresh: bool) -> S
     if fresh:
         remove(kept_in)
     store = Store(kept_in, path)
-    if parquet and path.exists() and not kept_in.exists() and not fresh:
+    taken_in = kept_in.exists() and store.about()  # written with the rows or not at all
+    if parquet and path.exists() and not taken_in and not fresh:
         store.finished = path
     return store
 

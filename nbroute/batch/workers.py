@@ -269,14 +269,13 @@ def work(
         except KeyboardInterrupt:
             stop.set()
         outcomes = [one.result() for one in asked]
-    missing = " and no ".join(missing_keys(settings.providers))
-    told = f" (the worker at {platform.node()} has no {missing})" if missing else ""
-    return [
-        one._replace(row=replace(one.row, error=f"{one.row.error}{told}"))
-        if one.fate == "hopeless"
-        else one
-        for one in outcomes
-    ]
+    if missing := " and no ".join(missing_keys(settings.providers)):
+        told = f" (the worker at {platform.node()} has no {missing})"
+        for place, one in enumerate(outcomes):
+            if one.fate == "hopeless":
+                row = replace(one.row, error=f"{one.row.error}{told}")
+                outcomes[place] = one._replace(row=row)
+    return outcomes
 
 
 @lru_cache(maxsize=4)

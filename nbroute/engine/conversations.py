@@ -76,10 +76,9 @@ class History:
         with self._lock:
             known = {one.id: one for one in self._results}
             ordered = {id_: known[id_] for id_ in ids if id_ in known}
-            following = iter(ordered.values())
-            for place, one in enumerate(self._results):
-                if one.id in ordered:
-                    self._results[place] = next(following)
+            places = [at for at, one in enumerate(self._results) if one.id in ordered]
+            for place, one in zip(places, ordered.values(), strict=False):
+                self._results[place] = one
 
     def results(self) -> tuple[RouteResult, ...]:
         """The last results, oldest first."""
