@@ -12,7 +12,7 @@ import json
 import os
 import reprlib
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -136,11 +136,12 @@ class Line(NamedTuple):
         }
 
 
-_KEYS: Mapping[str, Callable[[RecordedAttempt], Row]] = {
-    "tier": lambda one: {"tier": one.tier},
-    "model": lambda one: {"model": one.model},
-    "notebook": lambda one: {"notebook": one.place.notebook},
-    "cell": lambda one: one.place._asdict(),
+#: What can be totalled by, and the columns that tell one from another.
+GROUPS: Mapping[str, tuple[str, ...]] = {
+    "tier": ("tier",),
+    "model": ("model",),
+    "notebook": ("notebook",),
+    "cell": Place._fields,
 }
 
 
@@ -179,12 +180,16 @@ class Audit:
 
         Tiers and models come most expensive first, notebooks and cells as they were read.
         """
-        if group not in _KEYS:
-            raise SettingsError(f"there is no {group!r} to total by; {did_you_mean(group, _KEYS)}")
-        grouped: dict[Hashable, list[RecordedAttempt]] = {}
+        if group not in GROUPS:
+            raise SettingsError(f"there is no {group!r} to total by; {did_you_mean(group, GROUPS)}")
+        grouped: dict[tuple[Any, ...], list[RecordedAttempt]] = {}
         for call in self.calls:
-            grouped.setdefault(tuple(_KEYS[group](call).values()), []).append(call)
-        lines = [Line.of(_KEYS[group](calls[0]), calls) for calls in grouped.values()]
+            row = call.row
+            grouped.setdefault(tuple(row[name] for name in GROUPS[group]), []).append(call)
+        lines = [
+            Line.of(dict(zip(GROUPS[group], key, strict=True)), calls)
+            for key, calls in grouped.items()
+        ]
         if group in ("tier", "model"):
             lines.sort(key=lambda x: (-x.spend.usd, -x.spend.equivalent_usd, -x.spend.calls))
         return tuple(lines)
@@ -203,7 +208,7 @@ class Audit:
         """The columns of `frame`, also where there is no row."""
         if by is None:
             return [*Place._fields, *_FIELDS]
-        return [*(Place._fields if by == "cell" else (by,)), *Line.of({}, ()).row]
+        return [*GROUPS[by], *Line.of({}, ()).row]
 
 
 def audit(paths: Paths = ".") -> Audit:
@@ -244,23 +249,17 @@ def _notebooks(
     """The notebooks that are meant, each file once; `refuse` is told of what is not there."""
     seen: set[str] = set()
     for path in map(Path, paths):
-        found: Iterable[Path] = [path]
-        if os.path.isdir(path):  # noqa: PTH112 - raises nothing
-            found = _within(path, refuse)
-        elif not os.path.lexists(path) and set("*?[") & set(str(path)):
-            matches = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207 - also absolute ones
-            found = [
-                one
-                for match in map(Path, matches)
-                for one in (_within(match, refuse) if match.is_dir() else [match])
-            ]
-            if not matches:
+        named = [path]
+        if not os.path.lexists(path) and set("*?[") & set(str(path)):
+            named = [Path(one) for one in sorted(glob.glob(str(path), recursive=True))]  # noqa: PTH207 - also absolute ones
+            if not named:
                 refuse(f"no file matches {str(path)!r}")
-        for one in found:
-            real = str(one) if "\0" in str(one) else os.path.realpath(one)
-            if real not in seen:
-                seen.add(real)
-                yield one
+        for one in named:
+            for file in _within(one, refuse) if os.path.isdir(one) else [one]:  # noqa: PTH112 - raises nothing
+                real = str(file) if "\0" in str(file) else os.path.realpath(file)
+                if real not in seen:
+                    seen.add(real)
+                    yield file
 
 
 def _within(folder: Path, refuse: Callable[[str], None]) -> Iterator[Path]:

@@ -10,13 +10,13 @@ import json
 import os
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
 
-from nbroute.audit import Audit, audit
+from nbroute.audit import GROUPS, Audit, audit
 from nbroute.errors import NbrouteError, SettingsError
 from nbroute.pricing import describe, format_usd, read_usd
 from nbroute.report import Spend
@@ -31,7 +31,6 @@ WIDTH = 120
 _INTERRUPTED, _PIPE_CLOSED, _OVER_BUDGET = 130, 141, 3
 _UNBILLED = "nothing billed; what the tiers' reference models would have cost"
 _COLUMNS = {"prompt": 38, "tier": 9, "tokens": 18, "latency": 7, "cost": 40}
-_GROUPS = ("tier", "model", "notebook", "cell")
 _MOST_WARNINGS = 20
 _NAME_WIDTH = 56
 #: What a spreadsheet takes for a formula.
@@ -101,7 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     where = "notebooks, folders or patterns; without any, the current folder and those in it"
     words.add_argument("paths", nargs="*", default=["."], metavar="PATH", help=where)
-    words.add_argument("--by", choices=_GROUPS, help="one table in place of all four")
+    words.add_argument("--by", choices=GROUPS, help="one table in place of all four")
     form = words.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="everything, as JSON")
     form.add_argument("--csv", action="store_true", help="a row for each call, or as --by says")
@@ -312,7 +311,7 @@ def _two_lines(cells: Sequence[str], why: str, model: str) -> list[str]:
 
 
 def _totals(records: Sequence[Record]) -> Iterator[str]:
-    """The session in sum: real money, what was not billed, and what has no known price."""
+    """The session in sum."""
     spend, unpriced = Spend(), set()
     for call in (attempt for record in records for attempt in record["attempts"]):
         usd, cached = call["cost_usd"], int(call["cached"])
@@ -322,6 +321,11 @@ def _totals(records: Sequence[Record]) -> Iterator[str]:
     cached_calls = f", {spend.cached_calls} cached" if spend.cached_calls else ""
     answers = counted(len(records), "answer")
     yield f"shown       {answers} from {counted(spend.calls, 'call')}{cached_calls}"
+    yield from _sums(spend, unpriced)
+
+
+def _sums(spend: Spend, unpriced: Iterable[str]) -> Iterator[str]:
+    """Real money, what was not billed, and the models that have no known price."""
     real = {source: usd for source, usd in spend.by_source.items() if source != "equivalent"}
     parts = " + ".join(_money(usd, cast("CostSource", source)) for source, usd in real.items())
     total = f"{format_usd(spend.usd)}{' = ' if real else ''}{parts}"
@@ -329,7 +333,7 @@ def _totals(records: Sequence[Record]) -> Iterator[str]:
     if spend.equivalent_usd:
         yield f"equivalent  {format_usd(spend.equivalent_usd)} ({_UNBILLED})"
     if spend.unknown_calls:
-        models = ", ".join(sorted(unpriced))
+        models = one_line(", ".join(sorted(unpriced)))
         yield f"unknown     what {counted(spend.unknown_calls, 'call')} cost: no price for {models}"
 
 
@@ -342,7 +346,7 @@ def _money(usd: float | Decimal | None, source: CostSource) -> str:
 
 def _audit(options: argparse.Namespace) -> int:
     found = audit(options.paths)
-    groups = [options.by] if options.by else _GROUPS
+    groups = [options.by] if options.by else list(GROUPS)
     if options.json:
         everything = {
             "schema": 1,
@@ -417,14 +421,7 @@ def _summary(found: Audit) -> Iterator[str]:
     cached = f" ({spend.cached_calls:,} cached)" if spend.cached_calls else ""
     calls = f"{counted(spend.calls, 'call')}{cached}"
     yield f"read        {read}: {counted(found.answers, 'answer')} from {calls}"
-    said = {"list": "at list price", "configured": "at your price"}
-    real = sorted((s, usd) for s, usd in spend.by_source.items() if s != "equivalent")
-    parts = ", ".join(f"{format_usd(usd)} {said.get(source, source)}" for source, usd in real)
-    yield f"spent       {format_usd(spend.usd)}{f' ({parts})' if parts else ''}"
-    if spend.equivalent_usd:
-        yield f"equivalent  {format_usd(spend.equivalent_usd)} ({_UNBILLED})"
-    if spend.unknown_calls:
-        yield f"unknown     what {counted(spend.unknown_calls, 'call')} cost; in no sum"
+    yield from _sums(spend, {call.model for call in found.calls if call.spend.unknown_calls})
     if found.repeated:
         again = counted(len(found.repeated), "answer")
         yield f"repeated    {again} shown again in another cell or notebook: counted once"

@@ -6,7 +6,7 @@ import contextlib
 import html
 import secrets
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from nbroute.errors import SettingsError
@@ -24,6 +24,7 @@ POLICY = (
 SUFFIXES = (".html", ".htm")
 #: Characters; what is longer is folded.
 LONG_PROMPT, LONG_ANSWER = 2_000, 8_000
+EARLIER = ("when", "what for", "tier", "model", "status", "cost", "time")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,26 +53,17 @@ class Exchange:
 
 
 @dataclass(frozen=True, slots=True)
-class EarlierAttempt:
-    """A call that the ledger has and this process no longer remembers."""
-
-    when: str
-    what: str
-    tier: str
-    model: str
-    status: str
-    cost: str
-    latency: str
-
-
-@dataclass(frozen=True, slots=True)
 class Session:
-    """A session to be exported: plain text, but the answers; `facts` are for the page's head."""
+    """A session to be exported: plain text, but the answers; `facts` are for the page's head.
+
+    `earlier` are calls that the ledger has and this process no longer remembers, as rows of
+    `EARLIER`.
+    """
 
     facts: tuple[tuple[str, str], ...]
     report: Report = field(repr=False)
     exchanges: tuple[Exchange, ...] = ()
-    earlier: tuple[EarlierAttempt, ...] = ()
+    earlier: tuple[tuple[str, ...], ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -97,16 +89,13 @@ def write_page(path: str | Path, page: str, *, force: bool = False) -> Path:
         )
     part = target.with_name(f".nbroute-{secrets.token_hex(8)}.html")
     try:
-        with part.open("xb") as file:
-            file.write(page.encode("utf-8", "replace"))
+        part.write_bytes(page.encode("utf-8", "replace"))
         part.replace(target)
-    except BaseException as error:
+    except OSError as error:
+        raise SettingsError(f"cannot write {str(target)!r}: {error.strerror or error}") from error
+    finally:
         with contextlib.suppress(OSError):
             part.unlink()
-        if isinstance(error, OSError):
-            told = error.strerror or str(error)
-            raise SettingsError(f"cannot write {str(target)!r}: {told}") from error
-        raise
     return target
 
 
@@ -126,8 +115,10 @@ def page_of(session: Session) -> str:
         "Report": _report(session.report),
         "Charts": _charts(session.report),
         "Prompts and answers": "\n".join(exchanges) or "<p>No answer is kept in this process.</p>",
-        "Earlier calls of this session": _earlier(session.earlier),
     }
+    if session.earlier:
+        said = "<p>Calls that the ledger has; their prompts and answers are not kept.</p>"
+        sections["Earlier calls of this session"] = said + _table([EARLIER, *session.earlier])
     parts = [
         "<h1>nbroute session</h1>",
         f'<dl class="facts">{facts}</dl>',
@@ -139,12 +130,13 @@ def page_of(session: Session) -> str:
         ),
     ]
     body = "\n".join(parts)
+    style = Path(__file__).with_suffix(".css").read_text("utf-8")
     return (
         f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n{MARK}\n'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n'
-        f"<title>nbroute session</title>\n<style>{CSS}</style>\n</head>\n"
+        f"<title>nbroute session</title>\n<style>{style}</style>\n</head>\n"
         f"<body>\n<main>\n{body}\n</main>\n</body>\n</html>\n"
     )
 
@@ -206,14 +198,6 @@ def _answer(answer: Answer) -> str:
     return "".join(parts)
 
 
-def _earlier(attempts: Sequence[EarlierAttempt]) -> str:
-    if not attempts:
-        return ""
-    head = ("when", "what for", "tier", "model", "status", "cost", "time")
-    said = "<p>Calls that the ledger has; their prompts and answers are not kept.</p>"
-    return said + _table([head, *map(astuple, attempts)])
-
-
 def _folded(body: str, summary: str) -> str:
     return f"<details><summary>{summary}</summary>{body}</details>"
 
@@ -233,60 +217,3 @@ def _table(rows: Sequence[Sequence[str]]) -> str:
 
 def _text(text: str) -> str:
     return html.escape(text)
-
-
-#: Light and dark by the reader's choice, and on paper.
-CSS = """
-:root { color-scheme: light dark; --ink: #1f2328; --soft: #59636e; --ground: #ffffff;
-  --card: #f6f8fa; --line: #d1d9e0; --link: #0550ae; }
-@media (prefers-color-scheme: dark) {
-  :root { --ink: #e6edf3; --soft: #9da7b3; --ground: #0d1117; --card: #161b22; --line: #3d444d;
-    --link: #79b8ff; } }
-* { box-sizing: border-box; }
-body { margin: 0; background: var(--ground); color: var(--ink);
-  font: 16px/1.5 system-ui, sans-serif; overflow-wrap: anywhere; }
-main { max-width: 76rem; margin: 0 auto; padding: 1.5rem 1rem 4rem; }
-h1 { font-size: 1.6rem; margin: 0 0 .5rem; }
-h2 { font-size: 1.25rem; margin: 2.5rem 0 .75rem; border-bottom: 1px solid var(--line); }
-h3 { font-size: 1rem; margin: 0 0 .5rem; }
-a { color: var(--link); }
-p { margin: .35rem 0; }
-.part { padding-left: 1.25rem; }
-.facts { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem; margin: 0; }
-.facts dt, .remark { color: var(--soft); }
-.facts dd { margin: 0; }
-.note { border-left: 4px solid #b8860b; padding-left: .75rem; }
-.wide { overflow-x: auto; margin: .75rem 0; }
-table { border-collapse: collapse; font-size: .9rem; overflow-wrap: normal; }
-th, td { border-bottom: 1px solid var(--line); padding: .2rem .9rem .2rem 0; text-align: left;
-  vertical-align: top; font-variant-numeric: tabular-nums; }
-th { color: var(--soft); font-weight: 600; }
-.charts { display: grid; gap: 1.5rem 2rem;
-  grid-template-columns: repeat(auto-fit, minmax(min(100%, 33rem), 1fr)); }
-figure { margin: 0; }
-figure svg { max-width: 100%; height: auto; display: block; }
-article { border: 1px solid var(--line); border-radius: 6px; padding: 1rem; margin: 1rem 0; }
-pre { white-space: pre-wrap; overflow-wrap: anywhere; margin: .5rem 0; font-size: .9rem; }
-.prompt { background: var(--card); padding: .6rem .8rem; border-radius: 4px; font-family: inherit;
-  font-size: 1rem; }
-.headline { margin-top: .75rem; }
-.remark, .label { font-size: .9rem; }
-.text { margin: .6rem 0; }
-.text table { display: block; overflow-x: auto; }
-.text pre, .text code { background: var(--card); border-radius: 4px; }
-.text pre { padding: .6rem .8rem; }
-.columns { display: grid; gap: 1rem;
-  grid-template-columns: repeat(auto-fit, minmax(min(100%, 20rem), 1fr)); }
-.columns .answer { border-top: 3px solid var(--line); min-width: 0; }
-details { margin: .4rem 0; }
-summary { cursor: pointer; color: var(--soft); font-size: .9rem; }
-details > .answer { border-left: 3px solid var(--line); padding-left: .9rem; }
-@media print {
-  :root { --ink: #000; --soft: #333; --ground: #fff; --card: #f3f3f3; --line: #bbb; }
-  main { max-width: none; padding: 0; }
-  figure, tr, .headline, h2, h3 { break-inside: avoid; }
-  h2, h3, .headline { break-after: avoid; }
-  details::details-content { content-visibility: visible; block-size: auto; }
-  .wide { overflow: visible; }
-}
-"""

@@ -440,9 +440,9 @@ def test_the_tables_are_aligned_and_end_in_a_total(tmp_path, capsys):
     assert [len(rule)] * 5 == [len(line) for line in (head, *rows, total)]
     assert ["openai/gpt-4o-mini", "1", "0", "20", "10", "$0.25", "$0", "0"] == rows[0].split()
     assert ["total", "3", "0", "60", "30", "$0.25", "$4.00", "1"] == total.split()
-    assert "spent       $0.25 ($0.25 at list price)" in out
+    assert "spent       $0.25 (list price)" in out
     assert "equivalent  $4.00 (nothing billed;" in out
-    assert "unknown     what 1 call cost; in no sum" in out
+    assert "unknown     what 1 call cost: no price for me/mine" in out
 
 
 def test_without_by_there_is_a_table_for_each_of_the_four(tmp_path, capsys):

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from nbroute.export import Answer, EarlierAttempt, Exchange, Session, page_of, write_page
+from nbroute.export import Answer, Exchange, Session, page_of, write_page
 from nbroute.notebook.answer_html import answer_html
 from nbroute.notebook.lines import headline, remarks
 from nbroute.notebook.rungs import has_ladder, ladder_lines, ladder_title
@@ -122,22 +122,16 @@ def _told(label: Label) -> str:
     return f"{label.feedback} (needed {label.needed})" if label.needed else label.feedback
 
 
-def _calls(router: Router, results: Sequence[RouteResult]) -> list[EarlierAttempt]:
+def _calls(router: Router, results: Sequence[RouteResult]) -> list[tuple[str, ...]]:
     """The last calls of the session that are in the ledger and not among the results."""
     known = {result.id for result in results}
     rows = [row for row in router.ledger.rows(session=router.session) if row["result"] not in known]
     return [_call(row) for row in rows[-MOST_CALLS:]]
 
 
-def _call(row: Mapping[str, Any]) -> EarlierAttempt:
+def _call(row: Mapping[str, Any]) -> tuple[str, ...]:
     cost = "$0 (cached)" if row["cached"] else describe(Cost(row["cost_usd"], row["cost_source"]))
     simulated = " (simulated)" if row["provider_kind"] == "simulated" else ""
-    return EarlierAttempt(
-        when=_when(row["ts"]),
-        what=row["purpose"],
-        tier=row["tier"] or "(none)",
-        model=safe_plain(f"{row['model']}{simulated}"),
-        status=row["status"],
-        cost=cost,
-        latency=seconds(row["latency_ms"]),
-    )
+    model = safe_plain(f"{row['model']}{simulated}")
+    place = (_when(row["ts"]), row["purpose"], row["tier"] or "(none)", model)
+    return (*place, row["status"], cost, seconds(row["latency_ms"]))
