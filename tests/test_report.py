@@ -217,7 +217,7 @@ def test_a_saving_is_unknown_without_a_price():
     told = report(row(), price=None)
 
     assert told.saving.usd is None
-    assert "saving: unknown: no price to compare with (all on FRONTIER)" in str(told)
+    assert "saving: unknown, FRONTIER has no known price" in str(told)
 
 
 def test_a_saving_is_unknown_where_a_cost_is():
@@ -225,7 +225,7 @@ def test_a_saving_is_unknown_where_a_cost_is():
 
     assert told.saving.usd is None
     assert 1 == told.saving.unknown_calls
-    assert "saving: unknown: 1 call of unknown cost" in str(told)
+    assert "saving: unknown, 1 call of unknown cost" in str(told)
     assert "$0.01 + 1 unknown" in str(told)
 
 

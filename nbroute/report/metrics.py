@@ -67,6 +67,10 @@ class Spend:
             return cls(Decimal(0), amount, unknown, calls, cached, sources, unknown)
         return cls(amount, Decimal(0), unknown, calls, cached, sources)
 
+    def of(self, unbilled: bool) -> Decimal:
+        """The sum of one kind of money: of what was not billed, or of what was spent."""
+        return self.equivalent_usd if unbilled else self.usd
+
     def __add__(self, other: Spend) -> Spend:
         sources = dict(self.by_source)
         for source, amount in other.by_source.items():
@@ -138,6 +142,14 @@ class Saving:
             return "unknown"
         return f"{format_usd(abs(self.usd))} {'less' if self.usd >= 0 else 'more'}"
 
+    def against(self, baseline: str) -> str:
+        """`$0.0210 less than all on FRONTIER`, or why that is not known."""
+        if self.baseline_usd is None:
+            return f"unknown, {baseline} has no known price"
+        if self.usd is None:
+            return f"unknown, {counted(self.unknown_calls, 'call')} of unknown cost"
+        return f"{self.told} than all on {baseline}"
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Metrics:
@@ -207,6 +219,12 @@ class Metrics:
     def failed(self) -> int:
         """Calls that ended in an error."""
         return self.statuses.get("error", 0)
+
+    @property
+    def savings(self) -> dict[bool, Saving]:
+        """Those of the two that there is something to say of; True: what was not billed."""
+        both = {False: self.saving, True: self.equivalent_saving}
+        return {k: s for k, s in both.items() if s.baseline_usd or s.spent_usd or s.unknown_calls}
 
     @property
     def tier_share(self) -> dict[str, float]:

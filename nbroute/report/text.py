@@ -73,19 +73,11 @@ def blocks_of(report: Metrics) -> Iterator[Block]:
 
 def _savings(report: Metrics) -> Iterator[str]:
     """Real money and what was not billed, each with its own saving."""
-    sides = {
-        "saving": report.saving,
-        "saving in money that was not billed": report.equivalent_saving,
-    }
-    known = {k: s for k, s in sides.items() if s.baseline_usd or s.spent_usd or s.unknown_calls}
-    for name, saving in (known or {"saving": report.saving}).items():
-        if saving.baseline_usd is None:
-            told = f"unknown: no price to compare with (all on {report.baseline})"
-        elif saving.usd is None:
-            told = f"unknown: {counted(saving.unknown_calls, 'call')} of unknown cost"
-        else:
-            told = f"{saving.told} than all on {report.baseline} (estimate, net)"
-        yield f"{name}: {told}"
+    known = report.savings
+    for unbilled, saving in (known or {False: report.saving}).items():
+        name = "saving in money that was not billed" if unbilled else "saving"
+        net = "" if saving.usd is None else " (estimate, net)"
+        yield f"{name}: {saving.against(report.baseline)}{net}"
     if report.price is not None and (known or report.results):
         yield f"  {priced(report)}"
 
