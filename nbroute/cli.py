@@ -145,14 +145,14 @@ def _run(options: argparse.Namespace) -> int:
         out.mkdir(parents=True, exist_ok=True)
     if options.solved:
         notebook.update(solved(notebook))
-    # The kernel runs in the notebook's folder; a file on the command line comes first.
-    files = {"NBROUTE_RECORD": options.record, "NBROUTE_REPLAY": options.replay}
-    told = {name: str(file.absolute()) if file else "" for name, file in files.items()}
-    told = told if any(told.values()) else {}
-    told |= {"NBROUTE_PROFILE": options.profile} if options.profile else {}
-    failure = None
+    environment = os.environ | {"NBROUTE_STATIC": "1"}
+    if options.profile:
+        environment["NBROUTE_PROFILE"] = options.profile
+    if options.record or options.replay:
+        # The kernel runs in the notebook's folder; a file on the command line comes first.
+        for name, file in ("RECORD", options.record), ("REPLAY", options.replay):
+            environment[f"NBROUTE_{name}"] = str(file.absolute()) if file else ""
     try:
-        environment = {**os.environ, "NBROUTE_STATIC": "1", **told}
         failure = _execute(notebook, path.absolute().parent, environment)
     finally:
         page = _write(notebook, target)
@@ -244,9 +244,8 @@ def _write(notebook: Any, target: Path) -> Path:
     page = target.with_suffix(".html")
     with _writing(target.parent):
         nbformat.write(notebook, target)  # type: ignore[no-untyped-call]
-    exporter = HTMLExporter()  # type: ignore[no-untyped-call]
-    html, _ = exporter.from_notebook_node(notebook)
-    with _writing(target.parent):
+        exporter = HTMLExporter()  # type: ignore[no-untyped-call]
+        html, _ = exporter.from_notebook_node(notebook)
         page.write_text(html, encoding="utf-8")
     return page
 

@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from string import Template
 
 from nbroute.errors import SettingsError
 from nbroute.report import Report
@@ -17,10 +18,6 @@ from nbroute.report.text import blocks_of
 
 #: By this an export knows its own files, so that it may write over them.
 MARK = '<meta name="generator" content="nbroute export">'
-POLICY = (
-    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; "
-    "form-action 'none'"
-)
 SUFFIXES = (".html", ".htm")
 #: Characters; what is longer is folded.
 LONG_PROMPT, LONG_ANSWER = 2_000, 8_000
@@ -119,26 +116,14 @@ def page_of(session: Session) -> str:
     if session.earlier:
         said = "<p>Calls that the ledger has; their prompts and answers are not kept.</p>"
         sections["Earlier calls of this session"] = said + _table([EARLIER, *session.earlier])
-    parts = [
-        "<h1>nbroute session</h1>",
-        f'<dl class="facts">{facts}</dl>',
-        *(f'<p class="note">{_text(note)}</p>' for note in session.notes),
-        *(
-            f"<section>\n<h2>{title}</h2>\n{body}\n</section>"
-            for title, body in sections.items()
-            if body
-        ),
+    notes = [f'<p class="note">{_text(note)}</p>\n' for note in session.notes]
+    shown = [
+        f"<section>\n<h2>{title}</h2>\n{body}\n</section>\n"
+        for title, body in sections.items()
+        if body
     ]
-    body = "\n".join(parts)
-    style = Path(__file__).with_suffix(".css").read_text("utf-8")
-    return (
-        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n{MARK}\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        '<meta name="color-scheme" content="light dark">\n'
-        f"<title>nbroute session</title>\n<style>{style}</style>\n</head>\n"
-        f"<body>\n<main>\n{body}\n</main>\n</body>\n</html>\n"
-    )
+    frame = Template(Path(__file__).with_suffix(".html").read_text("utf-8"))
+    return frame.substitute(mark=MARK, facts=facts, body="".join([*notes, *shown]))
 
 
 def _report(report: Report) -> str:

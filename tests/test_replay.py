@@ -344,7 +344,7 @@ def replay(talk):
         (FRANCE, {"model": "simulated/gpt-4o"}, "with model 'simulated/gpt-4o-mini'"),
         (FRANCE, {"checks": ("logprob=0.5",)}, "with logprobs False, asked with True"),
         ("What is the capital of Francs?", {}, "the closest recorded prompt, on SIMPLE, is 'What"),
-        ("zzz", {"tier": "SIMPLE"}, "2 other prompts are recorded"),
+        ("zzz", {"tier": "SIMPLE"}, "it has 2 other prompts"),
     ],
 )
 def test_a_miss_names_the_request_what_is_near_and_the_cure(replay, prompt, options, says):

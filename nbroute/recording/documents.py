@@ -302,6 +302,7 @@ def _decoded(document: Document, kind: type[T], path: Path, what: str, cure: str
 
 #: Line separators and half surrogate pairs: an editor would break lines there, or not save.
 _AWKWARD = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff]")
+_NOT_BLANK = re.compile(r"[^ \t\r\n]")
 _NOT_OURS = "is not a recording of nbroute; name another file"
 _CURE = "correct or delete it, or record again in another file"
 
@@ -337,19 +338,15 @@ def read_text(file: Path, path: Path) -> str:
 
 def documents(text: str, path: Path) -> Iterator[Document]:
     """The objects of the file one by one; RecordError for one that is damaged or cut off."""
-    decode = json.JSONDecoder().raw_decode
+    parse = json.JSONDecoder().raw_decode
     end, line = 0, 1
-    while True:
-        start = end
-        while text[start : start + 1] in (" ", "\t", "\r", "\n"):
-            start += 1
+    while begins := _NOT_BLANK.search(text, end):
+        start = begins.start()
         line += text.count("\n", end, start)
-        if start == len(text):
-            return
         if text[start] != "{":
             raise _broken(text, start, line, path)
         try:
-            found, end = decode(text, start)
+            found, end = parse(text, start)
         except (ValueError, RecursionError) as error:
             raise _broken(text, start, line, path, error) from None
         yield Document(line, found, f"{text[start:end]}\n")

@@ -84,13 +84,10 @@ class Recorder:
             return
         self._scrub.look_again()
         with self._writing():
-            answer: dict[str, Any]
-            if isinstance(outcome, Reply):
-                answer = {"reply": self._reply(outcome)}
-            else:
-                answer = {"error": self._error(outcome)}
             asked = docs.RecordedRequest.of(self._scrub.request(request))
-            self._keep(docs.Entry(purpose, tier, asked, **answer))
+            reply = self._reply(outcome) if isinstance(outcome, Reply) else None
+            error = None if isinstance(outcome, Reply) else self._error(outcome)
+            self._keep(docs.Entry(purpose, tier, asked, reply, error))
 
     def keep_vectors(
         self, provider: str, model: str, texts: Sequence[str], vectors: np.ndarray
@@ -109,7 +106,6 @@ class Recorder:
         atexit.unregister(self.close)
         with contextlib.suppress(RecordError), self._writing():
             if self._twice:
-                self._catch_up()
                 self._write_anew()
 
     @contextlib.contextmanager
@@ -139,8 +135,8 @@ class Recorder:
         if not self._file.exists() or not docs.read_text(self._file, self.path).strip():
             self._begin()
             return
-        found = self._read()
-        if {**found, "written_by": ""} != {**self._header, "written_by": ""}:
+        found, _ = self._read()
+        if {**found.fields, "written_by": ""} != {**self._header, "written_by": ""}:
             self.note = (
                 f"{self.path} was recorded with another ladder or classifier; a replay follows the "
                 "present one from here on, and may not ask for what was recorded before"
@@ -196,20 +192,19 @@ class Recorder:
         self._known, self._twice = {}, 0
         self._replace(docs.dump(self._header))
 
-    def _documents(self) -> tuple[docs.Document, list[docs.Document]]:
+    def _read(self) -> tuple[docs.Document, dict[str, str]]:
+        """Take in what the file holds; its header, and the latest text of each entry."""
         text = docs.read_text(self._file, self.path)
-        header, *entries = docs.documents(text, self.path)
-        return header, entries
-
-    def _read(self) -> dict[str, Any]:
-        """Take in what the file holds; its header."""
-        header, found = self._documents()
+        header, *found = docs.documents(text, self.path)
         docs.read_header(header, self.path)
-        entries = [docs.read_entry(one, self.path) for one in found]
-        self._known = {entry.request.key: _words(entry) for entry in entries}
-        self._twice = len(entries) - len(self._known)
+        self._known, latest = {}, {}
+        for one in found:
+            entry = docs.read_entry(one, self.path)
+            key = entry.request.key
+            self._known[key], latest[key] = _words(entry), one.text
+        self._twice = len(found) - len(latest)
         self._seen = self._stat()
-        return header.fields
+        return header, latest
 
     def _stat(self) -> tuple[int, int, int] | None:
         try:
@@ -230,8 +225,7 @@ class Recorder:
 
     def _write_anew(self, header: Mapping[str, Any] | None = None) -> None:
         """Each entry once, the last in the place of the first."""
-        first, entries = self._documents()
-        latest = {docs.read_entry(one, self.path).request.key: one.text for one in entries}
+        first, latest = self._read()
         begin = docs.dump(header) if header else first.text
         self._replace("\n".join([begin, *latest.values()]))
         self._twice = 0

@@ -15,6 +15,7 @@ from nbroute.errors import RecordError, ReplayMiss
 from nbroute.recording import documents as docs
 from nbroute.recording.documents import Entry, RecordedRequest, VectorEntry
 from nbroute.recording.scrub import Scrubber
+from nbroute.report.table import counted, shortened
 from nbroute.types import Chunk, Embedded, ProviderKind, Reply, Request
 
 if TYPE_CHECKING:
@@ -101,9 +102,9 @@ class Recording:
             asked = docs.RecordedText(provider, model, docs.Lines(scrubber.text(text)))
             if asked.key in self._vectors:
                 return self._vectors[asked.key].vector
+        shown = shortened(text, _SHOWN)
         raise ReplayMiss(
-            f"{self.path.name} has no vector of {model!r} for the text {_shortened(text)!r}. "
-            f"Nothing was sent. {self._cure}"
+            f"{self.path.name} has no vector of {model!r} for the text {shown!r}. {self._cure}"
         )
 
     def miss(self, tier: str, requests: Sequence[Request], purpose: str) -> str:
@@ -123,17 +124,17 @@ class Recording:
             near = _closest(asked[0].prompt, {one.request.prompt: one for one in known})
         models = " or ".join(repr(request.model) for request in requests)
         what = "classifying" if purpose == "classify" else "the prompt"
-        prompt = _shortened(requests[0].messages[-1].content)
+        prompt = shortened(requests[0].messages[-1].content, _SHOWN)
         return (
             f"{self.path.name} has no answer of {tier} ({models}) to {what} {prompt!r}; {near}. "
-            f"Nothing was sent. {self._cure}"
+            f"{self._cure}"
         )
 
     @property
     def _cure(self) -> str:
         return (
-            f"To record it, say `%route record {self.path.name}` where the model can be asked "
-            "(with a key and no replay), and run the cell"
+            f"Nothing was sent. To record it, say `%route record {self.path.name}` where the model "
+            "can be asked (with a key and no replay), and run the cell"
         )
 
 
@@ -199,11 +200,6 @@ def _opened(path: Path) -> tuple[docs.Header, Iterator[Entry | VectorEntry]]:
     return docs.read_header(first, path), (docs.read_entry(one, path) for one in found)
 
 
-def _shortened(prompt: str) -> str:
-    text = " ".join(prompt.split())
-    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
-
-
 def _differences(tier: str, asked: RecordedRequest, known: Entry) -> list[str]:
     """In words, what the recorded request of the same prompt has otherwise."""
     was = known.request
@@ -227,11 +223,8 @@ def _closest(prompt: str, known: dict[str, Entry]) -> str:
     words = set(prompt[:_COMPARED].split())
     likely = heapq.nlargest(_CANDIDATES, heads, key=lambda text: len(words & set(text.split())))
     found = difflib.get_close_matches(prompt[:_COMPARED], likely, n=1, cutoff=_ALIKE)
-    if found:
-        near = heads[found[0]]
-        return (
-            f"the closest recorded prompt, on {near.tier}, is {_shortened(near.request.prompt)!r}"
-        )
-    if len(known) == 1:
-        return "one other prompt is recorded"
-    return f"{len(known)} other prompts are recorded" if known else "it is empty"
+    if not found:
+        return f"it has {counted(len(known), 'other prompt')}"
+    near = heads[found[0]]
+    shown = shortened(near.request.prompt, _SHOWN)
+    return f"the closest recorded prompt, on {near.tier}, is {shown!r}"

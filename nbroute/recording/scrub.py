@@ -91,17 +91,21 @@ class Scrubber:
     """
 
     def __init__(
-        self, keys: Iterable[str] = (), later: Callable[[], Iterable[str]] | None = None
+        self, keys: Iterable[str] = (), later: Callable[[], Iterable[str]] = tuple
     ) -> None:
         self._known: tuple[str, ...] = ()
+        self._keys = tuple(keys)
         self._later = later
-        self._learn(keys)
         self.look_again()
 
     def look_again(self) -> None:
-        """Take in the keys that there are by now."""
-        if self._later is not None:
-            self._learn(self._later())
+        """Take in the keys that there are by now, as texts, addresses, JSON and HTML have them."""
+        found = set(self._known)
+        for key in map(str.strip, (*self._keys, *self._later())):
+            if len(key) >= _SHORTEST and not _PLACEHOLDER.fullmatch(key):
+                found |= {key, quote(key), quote(key, safe=""), json.dumps(key)[1:-1]}
+                found.add(html.escape(key))
+        self._known = tuple(sorted(found, key=len, reverse=True))
 
     def text(self, text: str) -> str:
         """The text without keys, also where one is escaped or goes on in the next line."""
@@ -126,18 +130,8 @@ class Scrubber:
     def request(self, request: Request) -> Request:
         """The request with no key in its messages or its schema."""
         messages = tuple(Message(one.role, self.text(one.content)) for one in request.messages)
-        schema = None if request.schema is None else self.deep(dict(request.schema))
+        schema = request.schema and self.deep(dict(request.schema))
         return replace(request, model=self.text(request.model), messages=messages, schema=schema)
-
-    def _learn(self, keys: Iterable[str]) -> None:
-        """Take in the keys as they stand in a text, in an address, in JSON and in HTML."""
-        found = set(self._known)
-        for key in map(str.strip, keys):
-            if len(key) >= _SHORTEST and not _PLACEHOLDER.fullmatch(key):
-                found |= {key, quote(key), quote(key, safe=""), json.dumps(key)[1:-1]}
-                found.add(html.escape(key))
-        if len(found) > len(self._known):
-            self._known = tuple(sorted(found, key=len, reverse=True))
 
 
 def secrets_of(provider: Provider) -> list[str]:
@@ -145,7 +139,7 @@ def secrets_of(provider: Provider) -> list[str]:
     told = getattr(provider, "secrets", None)
     if callable(told):
         return list(told())
-    keys = [getattr(provider, name, None) for name in _KEY_NAMES]
-    addresses = [str(getattr(provider, name, "")) for name in _ADDRESS_NAMES]
+    keys = (getattr(provider, name, None) for name in _KEY_NAMES)
+    addresses = (str(getattr(provider, name, "")) for name in _ADDRESS_NAMES)
     found = [key for key in keys if isinstance(key, str)]
     return found + [one for address in addresses for one in secrets_in(address)]
