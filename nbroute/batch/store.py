@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow.parquet as pq
 
-#: A killed process and a power cut cost the last rows, never the file; version 0.1.0 used WAL.
+#: A killed process and a power cut cost the last rows, never the file; 0.1.0 used WAL.
 _PRAGMAS = ("journal_mode = DELETE", "synchronous = NORMAL")
 #: Nobody reads a temporary file after a crash.
 _TEMPORARY_PRAGMAS = ("journal_mode = MEMORY", "synchronous = OFF")
@@ -203,7 +203,8 @@ class Batch(Sequence[Row]):
     def __getitem__(self, place: slice) -> list[Row]: ...
     def __getitem__(self, place: int | slice) -> Row | list[Row]:
         if isinstance(place, slice):
-            return [self[one] for one in range(len(self))[place]]
+            start, stop, step = place.indices(len(self))
+            return list(self)[place] if step < 0 else [*itertools.islice(self, start, stop, step)]
         if not -len(self) <= place < len(self):
             raise IndexError(f"row {place} of a batch of {len(self):,}")
         number = place % len(self)
