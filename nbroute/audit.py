@@ -104,7 +104,7 @@ class Skipped(NamedTuple):
     why: str
 
     def __str__(self) -> str:
-        return f"{self.place}: {self.why}"
+        return f"{self.place}: a record is not counted: {self.why}"
 
 
 class Line(NamedTuple):

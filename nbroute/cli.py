@@ -377,8 +377,7 @@ def _warn(found: Audit, most: Decimal | None) -> int:
     warnings = list(found.unread)
     if not found.notebooks and not found.unread:
         warnings.append("no notebook found")
-    for place, why in found.skipped[:_MOST_WARNINGS]:
-        warnings += [f"{place}: a record is not counted: {why}"]
+    warnings += map(str, found.skipped[:_MOST_WARNINGS])
     if (more := len(found.skipped) - _MOST_WARNINGS) > 0:
         warnings.append(f"{more:,} more records are not counted")
     spend = found.spend

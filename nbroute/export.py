@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import html
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from string import Template
@@ -49,21 +49,6 @@ class Exchange:
     compared: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
-    """A session to be exported: plain text, but the answers; `facts` are for the page's head.
-
-    `earlier` are calls that the ledger has and this process no longer remembers, as rows of
-    `EARLIER`.
-    """
-
-    facts: tuple[tuple[str, str], ...]
-    report: Report = field(repr=False)
-    exchanges: tuple[Exchange, ...] = ()
-    earlier: tuple[tuple[str, ...], ...] = ()
-    notes: tuple[str, ...] = ()
-
-
 def write_page(path: str | Path, page: str, *, force: bool = False) -> Path:
     """Write the page, whole or not at all; over an export, and with `force` over another file.
 
@@ -104,26 +89,37 @@ def _is_export(target: Path) -> bool:
         return False
 
 
-def page_of(session: Session) -> str:
-    """The whole page."""
-    facts = "".join(f"<dt>{_text(k)}</dt><dd>{_text(v)}</dd>" for k, v in session.facts)
-    exchanges = [_exchange(place, one) for place, one in enumerate(session.exchanges, start=1)]
+def page_of(
+    *,
+    facts: Mapping[str, str],
+    notes: Sequence[str],
+    report: Report,
+    exchanges: Sequence[Exchange],
+    earlier: Sequence[Sequence[str]],
+) -> str:
+    """The whole page; all is plain text but the answers, and the facts stand in its head.
+
+    `earlier` are calls that the ledger has and this process no longer remembers, as rows of
+    `EARLIER`.
+    """
+    head = "".join(f"<dt>{_text(k)}</dt><dd>{_text(v)}</dd>" for k, v in facts.items())
+    shown = [_exchange(place, one) for place, one in enumerate(exchanges, start=1)]
     sections = {
-        "Report": _report(session.report),
-        "Charts": _charts(session.report),
-        "Prompts and answers": "\n".join(exchanges) or "<p>No answer is kept in this process.</p>",
+        "Report": _report(report),
+        "Charts": _charts(report),
+        "Prompts and answers": "\n".join(shown) or "<p>No answer is kept in this process.</p>",
     }
-    if session.earlier:
-        said = "<p>Calls that the ledger has; their prompts and answers are not kept.</p>"
-        sections["Earlier calls of this session"] = said + _table([EARLIER, *session.earlier])
-    notes = [f'<p class="note">{_text(note)}</p>\n' for note in session.notes]
-    shown = [
+    if earlier:
+        why = "<p>Calls that the ledger has; their prompts and answers are not kept.</p>"
+        sections["Earlier calls of this session"] = why + _table([EARLIER, *earlier])
+    said = [f'<p class="note">{_text(note)}</p>\n' for note in notes]
+    parts = [
         f"<section>\n<h2>{title}</h2>\n{body}\n</section>\n"
         for title, body in sections.items()
         if body
     ]
     frame = Template(Path(__file__).with_suffix(".html").read_text("utf-8"))
-    return frame.substitute(mark=MARK, facts=facts, body="".join([*notes, *shown]))
+    return frame.substitute(mark=MARK, facts=head, body="".join(said + parts))
 
 
 def _report(report: Report) -> str:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from nbroute.export import Answer, Exchange, Session, page_of, write_page
+from nbroute.export import Answer, Exchange, page_of, write_page
 from nbroute.notebook.answer_html import answer_html
 from nbroute.notebook.lines import headline, remarks
 from nbroute.notebook.rungs import has_ladder, ladder_lines, ladder_title
@@ -41,32 +41,28 @@ def export(router: Router, path: str | Path, *, force: bool = False) -> Path:
 def page(router: Router) -> str:
     """The page, with no key in it that nbroute knows of or that looks like one."""
     scrubber = scrubber_of(router)
-    return scrubber.text(page_of(session_of(router, scrubber)))
-
-
-def session_of(router: Router, scrubber: Scrubber) -> Session:
-    """What this session has to show: the report, the answers, and older calls."""
     results, report = router.history.results(), router.report()
     kinds = {attempt.provider_kind for result in results for attempt in result.attempts}
-    return Session(
+    text = page_of(
         facts=_facts(router, report),
+        notes=[_SIMULATED] if "simulated" in kinds else [],
         report=_without_keys(report, scrubber),
-        exchanges=tuple(_exchanges(router, results, scrubber)),
-        earlier=tuple(_calls(router, results)),
-        notes=(_SIMULATED,) if "simulated" in kinds else (),
+        exchanges=list(_exchanges(router, results, scrubber)),
+        earlier=_calls(router, results),
     )
+    return scrubber.text(text)
 
 
-def _facts(router: Router, report: Report) -> tuple[tuple[str, str], ...]:
+def _facts(router: Router, report: Report) -> dict[str, str]:
     budget = router.limits.budget_usd
-    return (
-        ("exported", f"{_when(router.parts.clock())} UTC"),
-        ("session", router.session),
-        ("profile", router.settings.profile),
-        ("ladder", f"{router.ladder.name}: {', '.join(router.ladder.names)}"),
-        ("baseline", f"all on {report.baseline} (savings are estimates against it)"),
-        ("budget", "none" if budget is None else f"${budget}"),
-    )
+    return {
+        "exported": f"{_when(router.parts.clock())} UTC",
+        "session": router.session,
+        "profile": router.settings.profile,
+        "ladder": f"{router.ladder.name}: {', '.join(router.ladder.names)}",
+        "baseline": f"all on {report.baseline} (savings are estimates against it)",
+        "budget": "none" if budget is None else f"${budget}",
+    }
 
 
 def _without_keys(report: Report, scrubber: Scrubber) -> Report:

@@ -266,8 +266,23 @@ class Document(NamedTuple):
     text: str
 
 
-def read_header(document: Document, path: Path) -> Header:
-    """The header; RecordError for another program's file, another schema, or a damaged one."""
+def opened(
+    file: Path, path: Path
+) -> tuple[Document, Header, Iterator[tuple[Document, Entry | VectorEntry]]]:
+    """The header as it stands in the file and what it says, and each entry likewise.
+
+    `path` is what the user calls the file. RecordError for one that is missing, of another
+    schema, not ours, or damaged: with the line and the field.
+    """
+    found = documents(read_text(file, path), path)
+    first = next(found, None)
+    if first is None:
+        raise RecordError(f"{path} is empty; make a recording with `%route record {path.name}`")
+    header = _read_header(first, path)
+    return first, header, ((one, _read_entry(one, path)) for one in found)
+
+
+def _read_header(document: Document, path: Path) -> Header:
     fields = document.fields
     if fields.get("nbroute") != "recording":
         raise RecordError(f"{path} {_NOT_OURS}")
@@ -284,8 +299,7 @@ def read_header(document: Document, path: Path) -> Header:
     return _decoded(document, Header, path, what, cure)
 
 
-def read_entry(document: Document, path: Path) -> Entry | VectorEntry:
-    """The entry; RecordError that names the file, the line and the field that is damaged."""
+def _read_entry(document: Document, path: Path) -> Entry | VectorEntry:
     embeds = document.fields.get("purpose") == "embed"
     kind: type[Entry | VectorEntry] = VectorEntry if embeds else Entry
     what = "the entry that begins here is"
@@ -314,10 +328,7 @@ def dump(fields: Mapping[str, Any]) -> str:
 
 
 def read_text(file: Path, path: Path) -> str:
-    """The file's text, without a byte-order mark; RecordError where there is none to read.
-
-    `path` is what the user calls it.
-    """
+    """The file's text, without a byte-order mark; RecordError where there is none to read."""
     try:
         if file.is_dir():
             raise RecordError(f"{path} is a folder; name the recording's file in it")

@@ -194,17 +194,15 @@ class Recorder:
 
     def _read(self) -> tuple[docs.Document, dict[str, str]]:
         """Take in what the file holds; its header, and the latest text of each entry."""
-        text = docs.read_text(self._file, self.path)
-        header, *found = docs.documents(text, self.path)
-        docs.read_header(header, self.path)
-        self._known, latest = {}, {}
-        for one in found:
-            entry = docs.read_entry(one, self.path)
+        first, _, entries = docs.opened(self._file, self.path)
+        self._known, self._twice = {}, 0
+        latest: dict[str, str] = {}
+        for document, entry in entries:
             key = entry.request.key
-            self._known[key], latest[key] = _words(entry), one.text
-        self._twice = len(found) - len(latest)
+            self._twice += key in latest
+            self._known[key], latest[key] = _words(entry), document.text
         self._seen = self._stat()
-        return header, latest
+        return first, latest
 
     def _stat(self) -> tuple[int, int, int] | None:
         try:

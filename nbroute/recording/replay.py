@@ -39,11 +39,11 @@ class Recording:
 
     def __init__(self, path: str | Path, scrubber: Scrubber | None = None) -> None:
         self.path = Path(path).expanduser()
-        self.header, entries = _opened(self.path)
+        _, self.header, entries = docs.opened(self.path, self.path)
         self._scrubbers = (Scrubber(), scrubber or Scrubber())
         self._answers: dict[str, Entry] = {}
         self._vectors: dict[str, VectorEntry] = {}
-        for entry in entries:
+        for _, entry in entries:
             if isinstance(entry, VectorEntry):
                 self._vectors[entry.request.key] = entry
             else:
@@ -188,16 +188,7 @@ class ReplayEmbedder:
 
 def read_headline(path: Path) -> docs.Header:
     """The header of a recording, without its answers; RecordError as `Recording`."""
-    return _opened(path)[0]
-
-
-def _opened(path: Path) -> tuple[docs.Header, Iterator[Entry | VectorEntry]]:
-    """The header, and the entries that follow it."""
-    found = docs.documents(docs.read_text(path, path), path)
-    first = next(found, None)
-    if first is None:
-        raise RecordError(f"{path} is empty; make a recording with `%route record {path.name}`")
-    return docs.read_header(first, path), (docs.read_entry(one, path) for one in found)
+    return docs.opened(path, path)[1]
 
 
 def _differences(tier: str, asked: RecordedRequest, known: Entry) -> list[str]:
