@@ -24,12 +24,6 @@ def text_table(
     ]
 
 
-def markdown_table(rows: Sequence[Sequence[str]]) -> list[str]:
-    """The rows, heading first, as lines of a Markdown table; the cells are Markdown already."""
-    head, *lines = [f"| {' | '.join(row)} |" for row in rows]
-    return [head, f"| {' | '.join('---' for _ in rows[0])} |", *lines]
-
-
 def fit(text: str, width: int, sign: str = "<") -> str:
     """The text at exactly that width, padded or cut with an ellipsis."""
     if columns(text) > width:
