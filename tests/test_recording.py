@@ -276,10 +276,11 @@ def test_a_file_that_cannot_be_written_any_more_costs_no_answer(recorded):
     assert "talk.rec" in result.notices[0]
 
 
-def test_a_file_that_was_deleted_is_begun_anew(recorded):
+@pytest.mark.parametrize("lose", [Path.unlink, lambda file: file.write_text("")])
+def test_a_file_that_was_deleted_or_emptied_is_begun_anew(recorded, lose):
     router, file = recorded
     router.route("What is the capital of France?")
-    file.unlink()
+    lose(file)
 
     router.route("Write a haiku about rain.")
     router.route("What is the capital of France?")

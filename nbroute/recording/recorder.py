@@ -183,7 +183,7 @@ class Recorder:
     def _catch_up(self) -> None:
         """Take in what another process, or an editor, has done to the file."""
         now = self._stat()
-        if now is None:
+        if now is None or not now[1]:
             self._begin()
         elif now != self._seen:
             self._read()
