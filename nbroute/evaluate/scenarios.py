@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -56,17 +56,16 @@ class Sent:
 class Strategy:
     """One way to answer all of the prompts.
 
-    `spend` keeps money that would be billed apart from what would not; `sources` say where
-    its prices come from. `latency_ms` is the average, None of no prompts, `mix` tier -> share
-    (0 to 1). What is saved is against all on the most expensive tier, in the money of that tier
-    (billed or not), and None where either side is unknown or of the other kind of money.
+    `spend` keeps money that would be billed apart from what would not. `latency_ms` is the
+    average, None of no prompts, `mix` tier -> share (0 to 1). What is saved is against all on the
+    most expensive tier, in the money of that tier (billed or not), and None where either side is
+    unknown or of the other kind of money.
     """
 
     name: str
     spend: Spend
     latency_ms: float | None
     mix: Mapping[str, float]
-    sources: frozenset[str] = frozenset()
     recorded: bool = False
     saved_usd: Decimal | None = None
     saved_equivalent_usd: Decimal | None = None
@@ -93,49 +92,42 @@ def strategy(name: str, sent: Sequence[Sent], ladder: Ladder) -> Strategy:
     """What the prompts come to, sent in that way."""
     paid = [one for one in sent if not one.cached]
     deciding = [attempt for one in sent for attempt in one.row.deciding]
-    spend, sources = _spend(
-        [*map(_cost, deciding), *(one.row.costs[one.tier] for one in paid)],
-        calls=len(sent),
-        cached=len(sent) - len(paid),
-    )
+    costs = [*map(_cost, deciding), *(one.row.costs[one.tier] for one in paid)]
+    spend = _spend(costs, calls=len(sent), cached=len(sent) - len(paid))
     took = sum(attempt.latency_ms for attempt in deciding)
     took += sum(one.row.latencies_ms[one.tier] for one in paid)
     counts = Counter(one.tier for one in sent)
     mix = {tier: counts[place] / len(sent) for place, tier in enumerate(ladder.names) if sent}
-    return Strategy(name, spend, took / len(sent) if sent else None, mix, sources)
+    return Strategy(name, spend, took / len(sent) if sent else None, mix)
 
 
 def as_it_was(past: Sequence[Past], ladder: Ladder) -> Strategy:
     """What the session did: all attempts, escalations and failures too."""
     answers = [one.answer for one in past if one.answer]
-    spend, sources = _spend(
-        [_cost(attempt) for one in past for attempt in one.attempts],
-        calls=len(past),
-        cached=sum(answer.cached for answer in answers),
-    )
+    costs = [_cost(attempt) for one in past for attempt in one.attempts]
+    spend = _spend(costs, calls=len(past), cached=sum(answer.cached for answer in answers))
     counts = Counter(answer.tier for answer in answers)
     tiers = [tier for tier in dict.fromkeys([*ladder.names, *counts]) if counts[tier]]
     mix = {tier: counts[tier] / len(answers) for tier in tiers}
     average = sum(one.latency_ms for one in past) / len(past) if past else None
-    return Strategy("as it was", spend, average, mix, sources, recorded=True)
+    return Strategy("as it was", spend, average, mix, recorded=True)
 
 
 def _cost(attempt: Attempt) -> Cost:
     return Cost(attempt.cost_usd, attempt.cost_source)
 
 
-def _spend(costs: Iterable[Cost], *, calls: int, cached: int) -> tuple[Spend, frozenset[str]]:
-    """The costs together, and where they come from; $0 (a cache, a failure) comes from nowhere."""
-    paid = [cost for cost in costs if cost.usd != 0]
-    usd = equivalent = Decimal(0)
-    for cost in paid:
-        if cost.source == "equivalent":
-            equivalent += cost.usd or 0
-        else:
-            usd += cost.usd or 0
-    unknown = sum(cost.usd is None for cost in paid)
-    spend = Spend(usd, equivalent, unknown, calls, cached)
-    return spend, frozenset(cost.source for cost in paid)
+def _spend(costs: Iterable[Cost], *, calls: int, cached: int) -> Spend:
+    """The costs together; $0 (a cache, a failure) comes from no source."""
+    sums: defaultdict[str, Decimal] = defaultdict(Decimal)
+    unknown = 0
+    for cost in costs:
+        if cost.usd is None:
+            unknown += 1
+        elif cost.usd:
+            sums[cost.source] += cost.usd
+    equivalent = sums.get("equivalent", Decimal(0))
+    return Spend(sum(sums.values()) - equivalent, equivalent, unknown, calls, cached, sums)
 
 
 def against(one: Strategy, dearest: Strategy, kinds: frozenset[bool]) -> Strategy:
@@ -144,18 +136,17 @@ def against(one: Strategy, dearest: Strategy, kinds: frozenset[bool]) -> Strateg
     `kinds` are the ladder's kinds of money (True: nothing billed); what was recorded in
     another kind is not compared.
     """
-    foreign = {source == "equivalent" for source in one.sources} - kinds
-    if foreign or one.spend.unknown_calls or dearest.spend.unknown_calls or not dearest.sources:
+    spend, most = one.spend, dearest.spend
+    foreign = {source == "equivalent" for source in spend.by_source} - kinds
+    unbilled = bool(most.equivalent_usd)
+    base = most.of(unbilled)
+    if foreign or spend.unknown_calls or most.unknown_calls or not base or (unbilled and spend.usd):
         return one
-    unbilled = "equivalent" in dearest.sources
-    if unbilled and one.spend.usd:
-        return one
-    base = dearest.spend.equivalent_usd if unbilled else dearest.spend.usd
-    saved = base - (one.spend.equivalent_usd if unbilled else one.spend.usd)
-    share = float(saved / base) if base else None
+    saved = base - spend.of(unbilled)
+    priced = replace(one, saved_share=float(saved / base))
     if unbilled:
-        return replace(one, saved_equivalent_usd=saved, saved_share=share)
-    return replace(one, saved_usd=saved, saved_share=share)
+        return replace(priced, saved_equivalent_usd=saved)
+    return replace(priced, saved_usd=saved)
 
 
 def latencies(

@@ -111,6 +111,7 @@ class _Worked:
     unmeasured: tuple[str, ...]
 
 
+@dataclass(frozen=True, eq=False, repr=False)
 class WhatIf:
     """The session under other settings: `print` it, or take its parts.
 
@@ -119,13 +120,10 @@ class WhatIf:
     threshold or the cache without classifying again.
     """
 
-    def __init__(
-        self, asked: Setting, in_force: Setting, collected: Collected, worked: _Worked
-    ) -> None:
-        self.asked = asked
-        self.in_force = in_force
-        self.collected = collected
-        self._worked = worked
+    asked: Setting
+    in_force: Setting
+    collected: Collected
+    _worked: _Worked
 
     @property
     def ladder(self) -> Ladder:
@@ -150,8 +148,7 @@ class WhatIf:
         """The same with another threshold or cache; SettingsError for one not from 0 to 1."""
         moved = self.threshold if threshold is None else read_threshold(threshold)
         kept = self.asked.cache if cache is None else cache
-        asked = replace(self.asked, threshold=moved, cache=kept)
-        return WhatIf(asked, self.in_force, self.collected, self._worked)
+        return replace(self, asked=replace(self.asked, threshold=moved, cache=kept))
 
     @cached_property
     def strategies(self) -> tuple[Strategy, ...]:

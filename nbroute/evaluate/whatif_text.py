@@ -9,7 +9,7 @@ from typing import Any
 
 from nbroute.evaluate.scenarios import Strategy
 from nbroute.pricing import format_usd
-from nbroute.report.table import text_table
+from nbroute.report.table import seconds, text_table
 
 STRATEGY = (
     *("strategy", "prompts", "usd", "equivalent_usd", "unknown", "kind", "latency_s"),
@@ -29,35 +29,30 @@ _PRICES = {
 
 def strategy_record(one: Strategy, tiers: Iterable[str]) -> dict[str, Any]:
     """The strategy as a line of a frame: the values of `STRATEGY`, and a share for each tier."""
+    spend, took = one.spend, one.latency_ms
     values = (
-        one.name,
-        one.spend.calls,
-        float(one.spend.usd),
-        float(one.spend.equivalent_usd),
-        one.spend.unknown_calls,
-        kind(one),
-        math.nan if one.latency_ms is None else one.latency_ms / 1000,
-        as_float(one.saved_usd),
-        as_float(one.saved_equivalent_usd),
-        math.nan if one.saved_share is None else one.saved_share,
+        *(one.name, spend.calls, float(spend.usd), float(spend.equivalent_usd)),
+        *(spend.unknown_calls, kind(one), math.nan if took is None else took / 1000),
+        *map(as_float, (one.saved_usd, one.saved_equivalent_usd, one.saved_share)),
     )
     return dict(zip(STRATEGY, values, strict=True)) | {t: one.mix.get(t, 0.0) for t in tiers}
 
 
-def as_float(amount: Decimal | None) -> float:
+def as_float(amount: Decimal | float | None) -> float:
     """The amount as a frame has it, NaN where it is not known."""
     return math.nan if amount is None else float(amount)
 
 
 def kind(one: Strategy) -> str:
     """What the money of a strategy is, in words."""
-    billed = one.sources - {"equivalent", "unknown"}
+    billed = one.spend.by_source.keys() - {"equivalent"}
     told = []
     if billed and one.recorded:
         told.append("recorded")
     elif billed:
-        told.append(f"estimate at {_PRICES.get(billed, 'known prices')}, billed to nobody")
-    if "equivalent" in one.sources:
+        prices = _PRICES.get(frozenset(billed), "known prices")
+        told.append(f"estimate at {prices}, billed to nobody")
+    if one.spend.equivalent_usd:
         told.append(f"{'recorded' if one.recorded else 'estimate'}, equivalent: nothing billed")
     if one.spend.unknown_calls:
         told.append(f"{one.spend.unknown_calls:,} of unknown cost")
@@ -66,13 +61,13 @@ def kind(one: Strategy) -> str:
 
 def cells(one: Strategy) -> tuple[str, ...]:
     """The strategy as a line of the table, under `HEAD`."""
-    return (one.name, cost(one), kind(one), seconds(one.latency_ms), saved(one), mix(one.mix))
+    return (one.name, cost(one), kind(one), latency(one), saved(one), mix(one.mix))
 
 
 def cost(one: Strategy) -> str:
     """The total; money of two kinds stays apart, and an unknown rest is named."""
     spend = one.spend
-    parts = [format_usd(spend.usd)] if spend.usd or one.sources - {"equivalent", "unknown"} else []
+    parts = [format_usd(spend.usd)] if spend.usd else []
     parts += [f"{format_usd(spend.equivalent_usd)} equivalent"] if spend.equivalent_usd else []
     parts += ["unknown"] if spend.unknown_calls else []
     return " + ".join(parts) or "$0"
@@ -88,11 +83,9 @@ def saved(one: Strategy) -> str:
     return f"{format_usd(amount)}{share}"
 
 
-def seconds(milliseconds: float | None) -> str:
-    """`1.2 s`, or `0.04 s` for what is quick."""
-    if milliseconds is None:
-        return "unknown"
-    return f"{milliseconds / 1000:.{1 if milliseconds >= 1000 else 2}f} s"
+def latency(one: Strategy) -> str:
+    """The average; unknown where there is no prompt."""
+    return "unknown" if one.latency_ms is None else seconds(one.latency_ms)
 
 
 def mix(shares: Mapping[str, float]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from nbroute.notebook.render import session_text
 from nbroute.notebook.untrusted import escape_markdown, safe_plain
 from nbroute.notebook.wording import DOT
 from nbroute.pricing import describe, format_usd, price_of
-from nbroute.report.table import text_table
+from nbroute.report.table import markdown_table, text_table
 from nbroute.types import Cost, Decision, Explanation, Message, RouteResult, Signal, Target, Tier
 
 if TYPE_CHECKING:
@@ -60,8 +60,7 @@ class Table:
         return "\n".join([*map(safe_plain, self.above), *lines, *map(safe_plain, self.below)])
 
     def _repr_markdown_(self) -> str:
-        grid = [_line(map(_cell, row)) for row in (self.head, *self.rows)]
-        grid.insert(1, _line("---" for _ in self.head))
+        grid = markdown_table([list(map(_cell, row)) for row in (self.head, *self.rows)])
         above = [escape_markdown(line) for line in self.above]
         below = [escape_markdown(line) for line in self.below]
         return "\n\n".join([*above, *(["\n".join(grid)] if self.rows else []), *below])
@@ -262,10 +261,6 @@ def _shortened(message: Message) -> str:
 
 def _one_line(text: str) -> str:
     return " ".join(safe_plain(str(text)).split())
-
-
-def _line(cells: Iterable[str]) -> str:
-    return f"| {' | '.join(cells)} |"
 
 
 def _cell(text: str) -> str:

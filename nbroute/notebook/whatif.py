@@ -158,7 +158,7 @@ def _tiles(found: WhatIf, chosen: Strategy) -> str:
         [
             tile("Total cost", whatif_text.cost(chosen), text(whatif_text.kind(chosen))),
             tile("Saved", whatif_text.saved(chosen), text(f"against {dearest}")),
-            tile("Average latency", whatif_text.seconds(chosen.latency_ms), "estimate"),
+            tile("Average latency", whatif_text.latency(chosen), "estimate"),
         ]
     )
 

@@ -8,8 +8,16 @@ from typing import Any
 from nbroute.types import RouteResult
 
 SCHEMA = 1
-#: What a record has of each attempt.
-_FIELDS = (
+#: What a record has of the result, of the attempt that answered, and of each attempt.
+_OF_RESULT = (
+    *("id", "tier", "model", "status", "cost_source", "latency_ms", "ttft_ms"),
+    *("escalated", "cached", "passed"),
+)
+_OF_ANSWER = (
+    *("parent", "session", "msg_hash", "feature", "provider", "provider_kind"),
+    *("strategy", "thread"),
+)
+_OF_ATTEMPT = (
     *("purpose", "tier", "provider", "model", "status", "error"),
     *("input_tokens", "output_tokens", "cost_usd", "cost_source", "latency_ms", "cached"),
 )
@@ -21,34 +29,18 @@ def record(result: RouteResult) -> dict[str, Any]:
     `input_tokens` and `output_tokens` are those of the answer, the cost and the latency
     those of all attempts together.
     """
-    answer = result.answer
+    made, usage = result.decision, result.usage
     return {
         "schema": SCHEMA,
-        "id": result.id,
-        "parent": answer.parent,
-        "session": answer.session,
         "ts": result.attempts[0].ts,
-        "msg_hash": answer.msg_hash,
-        "feature": answer.feature,
-        "tier": result.tier,
-        "model": result.model,
-        "provider": answer.provider,
-        "provider_kind": answer.provider_kind,
-        "strategy": answer.strategy,
-        "classifier": result.decision.classifier,
-        "confidence": result.decision.confidence,
-        "reason": result.decision.reason,
-        "status": result.status,
+        **{name: getattr(result, name) for name in _OF_RESULT},
+        **{name: getattr(result.answer, name) for name in _OF_ANSWER},
+        "classifier": made.classifier,
+        "confidence": made.confidence,
+        "reason": made.reason,
         "cost_usd": _number(result.cost_usd),
-        "cost_source": result.cost_source,
-        "input_tokens": result.usage.input_tokens,
-        "output_tokens": result.usage.output_tokens,
-        "latency_ms": result.latency_ms,
-        "ttft_ms": result.ttft_ms,
-        "escalated": result.escalated,
-        "cached": result.cached,
-        "passed": result.passed,
-        "thread": answer.thread,
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
         # A verdict's reason may quote the answer.
         "rungs": [
             {
@@ -59,7 +51,7 @@ def record(result: RouteResult) -> dict[str, Any]:
             for rung in result.rungs
         ],
         "attempts": [
-            {name: getattr(one, name) for name in _FIELDS} | {"cost_usd": _number(one.cost_usd)}
+            {name: getattr(one, name) for name in _OF_ATTEMPT} | {"cost_usd": _number(one.cost_usd)}
             for one in result.attempts
         ],
     }

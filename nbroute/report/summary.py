@@ -27,16 +27,16 @@ if TYPE_CHECKING:
 
 _AMOUNTS = ("calls", "cached_calls", "usd", "equivalent_usd", "unknown_calls")
 _TIMES = ("timed_calls", "p50_ms", "p95_ms")
-#: The columns of each frame; all but those in `_KINDS` are text.
-_COLUMNS: dict[str, tuple[str, ...]] = {
-    "tier": ("tier", "results", "share", *_AMOUNTS, *_TIMES),
-    "model": ("model", *_AMOUNTS),
-    "feature": ("feature", *_AMOUNTS),
-    "feature_day": ("feature", "day", *_AMOUNTS),
-    "day": ("day", *_AMOUNTS),
-    "daily": ("day", "tier", *_AMOUNTS),
-    "use": ("use", *_AMOUNTS),
-    "status": ("status", "calls"),
+#: Each frame: the field of the report that it shows, and its columns; all but `_KINDS` are text.
+_FRAMES: dict[str, tuple[str, tuple[str, ...]]] = {
+    "tier": ("by_tier", ("tier", "results", "share", *_AMOUNTS, *_TIMES)),
+    "model": ("by_model", ("model", *_AMOUNTS)),
+    "feature": ("by_feature", ("feature", *_AMOUNTS)),
+    "feature_day": ("by_feature_day", ("feature", "day", *_AMOUNTS)),
+    "day": ("by_day", ("day", *_AMOUNTS)),
+    "daily": ("by_day_tier", ("day", "tier", *_AMOUNTS)),
+    "use": ("by_use", ("use", *_AMOUNTS)),
+    "status": ("statuses", ("status", "calls")),
 }
 _COUNTS = ("results", "calls", "cached_calls", "unknown_calls", "timed_calls")
 _KINDS = dict.fromkeys(_COUNTS, "int64") | dict.fromkeys(
@@ -72,11 +72,12 @@ class Report(Metrics):
         """
         import pandas as pd
 
-        if by not in _COLUMNS:
-            hint = did_you_mean(by, _COLUMNS)
+        if by not in _FRAMES:
+            hint = did_you_mean(by, _FRAMES)
             raise SettingsError(f"a report has no frame by {by!r:.80}; {hint}")
-        columns = list(_COLUMNS[by])
-        frame = pd.DataFrame(_rows(self, by), columns=columns)
+        part, columns = _FRAMES[by]
+        rows = [_row(self, key, found, columns) for key, found in getattr(self, part).items()]
+        frame = pd.DataFrame(rows, columns=list(columns))
         return frame.astype({name: _KINDS.get(name, "object") for name in columns})
 
     def frames(self) -> dict[str, pd.DataFrame]:
@@ -84,7 +85,7 @@ class Report(Metrics):
 
         Days are UTC, and each frame has its columns also where nothing was called.
         """
-        return {name: self.frame(name) for name in _COLUMNS}
+        return {name: self.frame(name) for name in _FRAMES}
 
     def charts(self) -> dict[str, Figure]:
         """Every chart, by name."""
@@ -101,34 +102,25 @@ class Report(Metrics):
         return CHARTS[name](self)
 
 
-def _rows(report: Metrics, by: str) -> list[dict[str, Any]]:
-    """A sum of which nothing is known is NaN."""
-    if by == "status":
-        return [{"status": status, "calls": n} for status, n in report.statuses.items()]
-    groups: dict[str, Mapping[Any, Spend]] = {
-        "tier": report.by_tier,
-        "model": report.by_model,
-        "feature": report.by_feature,
-        "feature_day": report.by_feature_day,
-        "day": report.by_day,
-        "daily": report.by_day_tier,
-        "use": report.by_use,
+def _row(report: Metrics, key: Any, found: Spend | int, columns: Sequence[str]) -> dict[str, Any]:
+    """A line of a frame; a sum of which nothing is known is NaN."""
+    row = dict(zip(columns, key if isinstance(key, tuple) else (key,), strict=False))
+    if isinstance(found, int):
+        return row | {"calls": found}
+    if "p50_ms" in columns:
+        times = report.latency.get(key, (0, math.nan, math.nan))
+        row |= dict(zip(_TIMES, times, strict=True))
+        row |= {"results": report.answered.get(key, 0)}
+        row |= {"share": report.tier_share.get(key, math.nan)}
+    usd, equivalent = float(found.usd), float(found.equivalent_usd)
+    unbilled = found.unknown_unbilled
+    return row | {
+        "calls": found.calls,
+        "cached_calls": found.cached_calls,
+        "usd": math.nan if not usd and found.unknown_calls > unbilled else usd,
+        "equivalent_usd": math.nan if not equivalent and unbilled else equivalent,
+        "unknown_calls": found.unknown_calls,
     }
-    rows = []
-    for key, spend in groups[by].items():
-        row = dict(zip(_COLUMNS[by], key if isinstance(key, tuple) else (key,), strict=False))
-        if by == "tier":
-            times = report.latency.get(key, (0, math.nan, math.nan))
-            row |= {"results": report.answered.get(key, 0)}
-            row |= {"share": report.tier_share.get(key, math.nan)}
-            row |= dict(zip(_TIMES, times, strict=True))
-        usd, equivalent = float(spend.usd), float(spend.equivalent_usd)
-        unbilled = spend.unknown_unbilled
-        row |= {"calls": spend.calls, "cached_calls": spend.cached_calls}
-        row |= {"usd": math.nan if not usd and spend.unknown_calls > unbilled else usd}
-        row |= {"equivalent_usd": math.nan if not equivalent and unbilled else equivalent}
-        rows.append(row | {"unknown_calls": spend.unknown_calls})
-    return rows
 
 
 def summarise(
@@ -299,7 +291,7 @@ def _saving(
     """Of real money, or of what was not billed; `answers` stand at the end of their chains."""
     sides = _sum(groups, lambda key: key.source == "equivalent")
     spend = sides.get(equivalent, Spend())
-    spent = spend.equivalent_usd if equivalent else spend.usd
+    spent = spend.of(equivalent)
     if price is None:
         return Saving(None, spent, spend.unknown_calls)
     final = [one for one in answers if (one.cost_source == "equivalent") == equivalent]

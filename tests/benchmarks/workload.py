@@ -322,9 +322,8 @@ def _refuse_bills(router: Router, *, billed: bool) -> None:
 def _strategy(name: str, batch: Batch, tiers: Sequence[str]) -> Strategy:
     rows = list(batch)
     mix = {tier: sum(row.tier == tier for row in rows) / len(rows) for tier in tiers}
-    sources = frozenset(row.cost_source for row in rows if row.cost_usd != 0)
     average = sum(row.latency_ms for row in rows) / len(rows)
-    return Strategy(name, batch.cost, average, mix, sources, recorded=True)
+    return Strategy(name, batch.cost, average, mix, recorded=True)
 
 
 if __name__ == "__main__":
