@@ -12,7 +12,7 @@ from nbroute.notebook.render import session_text
 from nbroute.notebook.untrusted import escape_markdown, safe_plain
 from nbroute.notebook.wording import DOT
 from nbroute.pricing import describe, format_usd, price_of
-from nbroute.report.table import markdown_table, text_table
+from nbroute.report.table import text_table
 from nbroute.types import Cost, Decision, Explanation, Message, RouteResult, Signal, Target, Tier
 
 if TYPE_CHECKING:
@@ -60,7 +60,8 @@ class Table:
         return "\n".join([*map(safe_plain, self.above), *lines, *map(safe_plain, self.below)])
 
     def _repr_markdown_(self) -> str:
-        grid = markdown_table([list(map(_cell, row)) for row in (self.head, *self.rows)])
+        rows = [list(map(_cell, row)) for row in (self.head, *self.rows)]
+        grid = [f"| {' | '.join(row)} |" for row in (rows[0], ["---"] * len(self.head), *rows[1:])]
         above = [escape_markdown(line) for line in self.above]
         below = [escape_markdown(line) for line in self.below]
         return "\n\n".join([*above, *(["\n".join(grid)] if self.rows else []), *below])
