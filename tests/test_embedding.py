@@ -131,16 +131,6 @@ def test_examples_are_embedded_once_and_a_taught_one_adds_only_itself():
     assert ["draw a cat"] == embed.asked[2]
 
 
-def test_a_forgotten_example_is_compared_with_no_more():
-    examples = ExampleVectors(OWN)
-    embedding(examples).classify("prove it", TWO)
-    examples.remove("prove the theorem with every step")
-
-    decision = embedding(examples).classify("prove the theorem at every step", TWO)
-
-    assert "theorem" not in decision.reason
-
-
 def test_many_threads_embed_the_examples_once():
     embed, examples = BagOfWords(), ExampleVectors(OWN)
     classifier = EmbeddingClassifier(embed, examples)

@@ -40,7 +40,6 @@ class _Scored:
 
     shares: np.ndarray
     nearest: tuple[tuple[Example, int, float], ...]
-    lead: str = ""
 
 
 @dataclass(eq=False)
@@ -124,7 +123,7 @@ class EmbeddingClassifier:
             scores = _centroid_likeness(filled.vectors[usable], at, vector, tiers) / spread
             powers = np.exp(scores - scores.max())
             shares = np.where(np.isfinite(scores), powers / powers.sum(), -np.inf)
-            return _Scored(shares, nearest, "centroid, ")
+            return _Scored(shares, nearest)
         voting = order[:NEIGHBOURS]
         votes = np.bincount(at[voting], np.exp((likeness[voting] - likeness.max()) / spread), tiers)
         # A tier with no example is not one that could have been chosen: it is not in the margin.
@@ -138,7 +137,7 @@ class EmbeddingClassifier:
         )
         bare = [n for n, share in zip(ladder.names, scored.shares, strict=True) if share < 0]
         without = f"; no examples for {', '.join(bare)}" if bare else ""
-        return f"{self.name}: {scored.lead}nearest {told}{without}"
+        return f"{self.name}: nearest {told}{without}"
 
     def _default(self, ladder: Ladder, why: str, attempts: tuple[Attempt, ...]) -> Decision:
         reason = f"{self.name}: {why}, so the default {ladder.default}"

@@ -100,12 +100,6 @@ class ExampleVectors:
             self._examples[example.prompt.strip()] = example
             self._filled = None
 
-    def remove(self, prompt: str) -> None:
-        """Forget the example of that prompt, if there is one."""
-        with self._lock:
-            self._examples.pop(prompt.strip(), None)
-            self._filled = None
-
     def known(self, prompt: str) -> Example | None:
         """The example of that very prompt."""
         return self._examples.get(prompt.strip())

@@ -21,11 +21,9 @@ class HybridClassifier:
     name = "hybrid"
 
     def __init__(self, rules: Classifier, model: Classifier, threshold: float) -> None:
-        if not 0 <= threshold <= 1:
-            raise SettingsError(f"the hybrid threshold is {threshold!r}; give one from 0 to 1.")
         self._rules = rules
         self._model = model
-        self._threshold = threshold
+        self._threshold = read_threshold(threshold)
 
     def classify(self, prompt: str, ladder: Ladder) -> Decision:
         """The rules' tier or the model's; raises what the model raises."""

@@ -1,9 +1,9 @@
 """A classifier trained on labelled prompts, after the first article's.
 
 It is a ridge regression on words in ones and twos, on the prompt's shape and, if wanted, on
-static vectors; `nbroute.evaluate.training` fits it and
-`nbroute.evaluate.model_file` keeps it. Trees, stacked on top, gained nothing on
-whole subjects unseen (RouteLLM's MMLU outcomes), and a sum can be told in a reason.
+static vectors; `nbroute.evaluate.training` fits it and `nbroute.evaluate.model_file` keeps it.
+Trees, stacked on top, gained nothing on whole subjects unseen (RouteLLM's MMLU outcomes), and a
+sum can be told in a reason.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from nbroute.classify.examples import unit_vectors
@@ -31,7 +30,6 @@ ENDS = 20_000
 _WORD = re.compile(rf"[{_CJK}]|[^\W{_CJK}]{{2,}}")
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _SENTENCE_END = re.compile(r"[.!?。？！](?=\s|$)|[。？！]")
-_LONGEST_NUMBER = 12
 _MARKS = ",;，；?？()\"'`"
 
 
@@ -94,41 +92,23 @@ class Vocabulary:
         return {place: value / length for place, value in raw.items()}
 
 
-@dataclass(frozen=True)
 class Shape:
     """The measures of a prompt that do not name a word of it."""
 
-    prompt: str
-
-    @cached_property
-    def words(self) -> list[str]:
-        """What stands between white space, in lower case."""
-        return self.prompt.lower().split()
-
-    @cached_property
-    def counted(self) -> Counter[str]:
-        """How often each of the words occurs."""
-        return Counter(self.words)
-
-    @cached_property
-    def lines(self) -> list[int]:
-        """The length of each line."""
-        return [len(line) for line in self.prompt.split("\n")]
-
-    @cached_property
-    def numbers(self) -> list[str]:
-        """The numbers written in digits."""
-        return _NUMBER.findall(self.prompt)
-
-    @cached_property
-    def sentences(self) -> int:
-        """How often a sentence ends, at least once."""
-        return max(len(_SENTENCE_END.findall(self.prompt)), 1)
-
-    @cached_property
-    def characters(self) -> Counter[str]:
-        """How often each character occurs."""
-        return Counter(self.prompt)
+    def __init__(self, prompt: str) -> None:
+        self.prompt = prompt
+        #: What stands between white space, in lower case.
+        self.words = prompt.lower().split()
+        self.counted = Counter(self.words)
+        #: The length of each line.
+        self.lines = [len(line) for line in prompt.split("\n")]
+        self.numbers: list[str] = _NUMBER.findall(prompt)
+        self.sentences = max(len(_SENTENCE_END.findall(prompt)), 1)
+        self.characters = Counter(prompt)
+        #: Which of the words that shape a question occur.
+        self.asking = [word for word in _ASKING if word in self.counted]
+        #: Letters a word.
+        self.mean_word = sum(map(len, self.words)) / max(len(self.words), 1)
 
     def marks(self, wanted: str) -> int:
         """How often any of those characters occurs."""
@@ -139,25 +119,13 @@ class Shape:
         of_kind = sum(count for mark, count in self.characters.items() if kind(mark))
         return of_kind / max(len(self.prompt), 1)
 
-    @property
-    def asking(self) -> list[str]:
-        """Which of the words that shape a question occur."""
-        return [word for word in _ASKING if word in self.counted]
-
     def among(self, wanted: tuple[str, ...]) -> int:
         """How many of the words are in that list."""
         return sum(self.counted[word] for word in wanted)
 
-    @property
-    def mean_word(self) -> float:
-        """Letters a word."""
-        return sum(map(len, self.words)) / max(len(self.words), 1)
-
-    @property
     def largest(self) -> float:
         """The largest number, those of more than 12 characters left out."""
-        sane = (float(number) for number in self.numbers if len(number) <= _LONGEST_NUMBER)
-        return max(sane, default=0.0)
+        return max((float(number) for number in self.numbers if len(number) <= 12), default=0.0)
 
 
 #: The measures: the family that a reason speaks of, and how each is taken.
@@ -169,7 +137,7 @@ MEASURES: tuple[tuple[str, Callable[[Shape], float]], ...] = (
     ("length", lambda s: len(s.words) / s.sentences),
     ("numbers", lambda s: len(s.numbers)),
     ("numbers", lambda s: s.share(str.isdigit)),
-    ("numbers", lambda s: s.largest),
+    ("numbers", lambda s: s.largest()),
     ("numbers", lambda s: sum("." in number for number in s.numbers)),
     ("numbers", lambda s: s.marks("%")),
     ("marks", lambda s: s.marks(",;，；")),
@@ -201,8 +169,8 @@ def measure(shape: Shape) -> np.ndarray:
     """One row: counts in logarithm, for the tenth word says more than the hundredth."""
     import numpy as np
 
-    asked = shape.asking
-    counts = [*(take(shape) for _, take in MEASURES), *(word in asked for word in _ASKING)]
+    asked = [word in shape.counted for word in _ASKING]
+    counts = [*(take(shape) for _, take in MEASURES), *asked]
     row: np.ndarray = np.log1p(np.array(counts, dtype=float))
     return row
 
@@ -338,7 +306,7 @@ class LearnedClassifier:
         score = self.model.bias + said.total
         level = self.model.scale.level(score)
         confidence = round(float(self.model.scale.chances(score)[level]), 3)
-        signals = tuple(self._signals(said))
+        signals = self._signals(said)
         tier = self.model.levels[level]
         return Decision(tier, self.name, _reason(signals), confidence, signals)
 
@@ -364,7 +332,7 @@ class LearnedClassifier:
             vector = float(reading.vectors(vectors)[0] @ rest)
         return _Said(shape, found, reading.scaled(measure(shape)) * weights[:first], terms, vector)
 
-    def _signals(self, said: _Said) -> list[Signal]:
+    def _signals(self, said: _Said) -> tuple[Signal, ...]:
         """The strongest first."""
         found = []
         for family, tell in TOLD.items():
@@ -379,7 +347,7 @@ class LearnedClassifier:
                 found.append(Signal("words", quoted, gram.start, gram.end, round(weight, 4)))
         if said.vector:
             found.append(Signal("meaning", "its meaning", weight=round(said.vector, 4)))
-        return sorted(found, key=lambda signal: -abs(signal.weight))[:_SIGNALS]
+        return tuple(sorted(found, key=lambda signal: -abs(signal.weight))[:_SIGNALS])
 
 
 def embedded(embedder: Embedder, prompts: Sequence[str]) -> np.ndarray:

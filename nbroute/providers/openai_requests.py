@@ -45,14 +45,12 @@ _WANTS_OBJECT = re.compile(r"\bobject\b", re.IGNORECASE)
 #: A reference within the schema, save to a place that `_under_value` leaves where it is.
 _INNER_REF = re.compile(r'"\$ref": "#(?!/(?:\$defs|definitions)/)')
 #: https://platform.openai.com/docs/guides/structured-outputs, "Supported schemas"
-_STRICT_WORDS = frozenset(
-    {
-        *("type", "properties", "required", "additionalProperties", "items", "enum", "const"),
-        *("anyOf", "$ref", "$defs", "definitions", "title", "description", "pattern"),
-        *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
-        *("minItems", "maxItems"),
-    }
-)
+_STRICT_WORDS = {
+    *("type", "properties", "required", "additionalProperties", "items", "enum", "const"),
+    *("anyOf", "$ref", "$defs", "definitions", "title", "description", "pattern"),
+    *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
+    *("minItems", "maxItems"),
+}
 _LONGEST_NAME = 64
 _FORMATS: frozenset[Quirk] = frozenset({"no json schema", "no json object"})
 

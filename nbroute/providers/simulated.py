@@ -43,15 +43,12 @@ class SimulatedModel:
 
 
 MODELS: Mapping[str, SimulatedModel] = {
-    name: SimulatedModel(ttft_s * 1000, tokens_per_second, skill)
-    for name, ttft_s, tokens_per_second, skill in (
-        ("simulated/gpt-4o-mini", 0.3, 110, 0.35),
-        ("simulated/claude-haiku-3.5", 0.4, 120, 0.5),
-        ("simulated/claude-sonnet-4", 0.8, 85, 0.75),
-        ("simulated/gpt-4o", 0.8, 80, 0.65),
-        ("simulated/gemini-2.5-pro", 1.2, 60, 0.85),
-        ("simulated/claude-opus-4", 2.0, 40, 0.95),
-    )
+    "simulated/gpt-4o-mini": SimulatedModel(300, 110, 0.35),
+    "simulated/claude-haiku-3.5": SimulatedModel(400, 120, 0.5),
+    "simulated/claude-sonnet-4": SimulatedModel(800, 85, 0.75),
+    "simulated/gpt-4o": SimulatedModel(800, 80, 0.65),
+    "simulated/gemini-2.5-pro": SimulatedModel(1200, 60, 0.85),
+    "simulated/claude-opus-4": SimulatedModel(2000, 40, 0.95),
 }
 
 _RAISED: Mapping[str, tuple[type[ProviderError], str]] = {
@@ -67,9 +64,6 @@ _TOLD: Mapping[str, str] = {
 }
 #: What `fail` can ask for.
 FAILURES = (*_RAISED, *_TOLD, "cut", "slow", "length")
-
-_JITTER = 0.1
-_SLOW = 10
 
 
 class Simulated:
@@ -143,7 +137,7 @@ def _kinds(kinds: str | Sequence[str | None] | None) -> Iterator[str | None]:
 
 def _answer(request: Request, model: SimulatedModel, kind: str) -> Iterator[Chunk]:
     # The speed varies by up to a tenth, as the request's hash says.
-    factor = (1 + _JITTER * noise(request, "speed")) * (_SLOW if kind == "slow" else 1)
+    factor = (1 + 0.1 * noise(request, "speed")) * (10 if kind == "slow" else 1)
 
     def clock_ms(tokens: int) -> float:
         return model.ttft_ms * factor + tokens * 1000 / (model.tokens_per_second / factor)
@@ -153,10 +147,8 @@ def _answer(request: Request, model: SimulatedModel, kind: str) -> Iterator[Chun
     finish = "length" if kind == "length" or most < len(tokens) else "stop"
     tokens = tokens[:most]
     sure = logprobs(request, model.skill, tokens) if request.logprobs else ()
-    pieces = tokens if request.stream else []
-    if kind == "cut":
-        pieces = pieces[: len(tokens) // 2]
-    for place, token in enumerate(pieces):
+    sent = 0 if not request.stream else most // 2 if kind == "cut" else most
+    for place, token in enumerate(tokens[:sent]):
         yield Chunk(token, clock_ms=clock_ms(place), logprobs=sure[place : place + 1])
     if kind == "cut":
         raise Unavailable(f"{MARK} the answer of {request.model!r} broke off half-way: ask again")

@@ -77,12 +77,6 @@ def _said(request: Request, role: str) -> str:
 
 # How hard, and how sure
 
-_EASY_WORDS = 14
-_LONG_WORDS = 200
-_SEARCHED_CHARS = 4000
-_UNSURE_FROM = 0.15
-_UNSURE_SHARE = 0.75
-
 
 def _prompt(request: Request) -> str:
     """The last user message, less a closing paragraph that asks for a rating."""
@@ -95,7 +89,7 @@ def _prompt(request: Request) -> str:
 
 def _is_easy(prompt: str) -> bool:
     """Whether it is a short question for one fact."""
-    short = len(prompt.split()) <= _EASY_WORDS
+    short = len(prompt.split()) <= 14
     return bool(short and _pattern("easy").match(prompt) and not _pattern("hard").search(prompt))
 
 
@@ -103,8 +97,8 @@ def _difficulty(prompt: str) -> float:
     """Grade the prompt from 0 to 1, by its words, its length and a little by its hash."""
     if _is_easy(prompt):
         return 0.1 + 0.1 * draw("difficulty", prompt)
-    length = 0.3 * math.sqrt(min(len(prompt.split()), _LONG_WORDS) / _LONG_WORDS)
-    words = {match.lower() for match in _pattern("hard").findall(prompt[:_SEARCHED_CHARS])}
+    length = 0.3 * math.sqrt(min(len(prompt.split()), 200) / 200)
+    words = {match.lower() for match in _pattern("hard").findall(prompt[:4000])}
     hard = 0.2 + 0.07 * min(len(words) - 1, 3) if words else 0
     return min(0.25 + length + hard + 0.1 * draw("difficulty", prompt), 0.95)
 
@@ -118,8 +112,6 @@ def logprobs(request: Request, skill: float, tokens: list[str]) -> tuple[float, 
 
 
 # Text
-
-_SENTENCE_BELOW = 0.5
 
 
 def simulated_text(request: Request, skill: float) -> str:
@@ -148,12 +140,12 @@ def _prose(request: Request, skill: float) -> str:
     """Answer in words: the more skill, the more parts."""
     prompt, steps = _prompt(request), _data()["steps"]
     gap = _difficulty(prompt) - skill
-    if gap > _UNSURE_FROM and draw("unsure", request.model, prompt) < _UNSURE_SHARE:
+    if gap > 0.15 and draw("unsure", request.model, prompt) < 0.75:
         form = "unsure"
     elif _is_easy(prompt):
         form = "easy"
     else:
-        form = "sentence" if skill < _SENTENCE_BELOW else "structured"
+        form = "sentence" if skill < 0.5 else "structured"
     done = enumerate(steps[: round(skill * len(steps))], 1)
     text: str = _data()["prose"][form]
     numbered = "\n".join(f"{number}. {step}" for number, step in done)
@@ -172,17 +164,13 @@ def _given(request: Request, skill: float) -> dict[str, Any]:
 
 # Classifying
 
-_CLASSIFY_TOKENS = 16
-_CHARS_AT_THE_TOP = 700
-_SWAY = 0.1
-
 
 def _class_name(request: Request, skill: float) -> str | None:
     """Choose one of the names that the request lists; None where it asks for none of several.
 
     The prompt's length alone decides; the less the skill, the more the hash sways it.
     """
-    if request.max_tokens > _CLASSIFY_TOKENS:
+    if request.max_tokens > 16:  # room for more than a name
         return None
     asks = _last(request, "system") or _last(request, "user")
     if listed := _pattern("asks_for_one").search(asks):
@@ -195,17 +183,13 @@ def _class_name(request: Request, skill: float) -> str | None:
     asked = _last(request, "user")
     judged = _pattern("judged").search(asked)
     prompt = (judged["fenced"] or judged["last"] or "") if judged else asked
-    height = min(len(prompt.strip()) / _CHARS_AT_THE_TOP, 1.0) ** 0.5
-    height += (1 - skill) * _SWAY * noise(request, "class")
+    # From 700 characters on it is the top one.
+    height = min(len(prompt.strip()) / 700, 1.0) ** 0.5
+    height += (1 - skill) * 0.1 * noise(request, "class")
     return str(names[min(max(int(height * len(names)), 0), len(names) - 1)])
 
 
 # Code
-
-_RIGHT_FROM = 0.6
-_RIGHT_WHEN_TOLD_FROM = 0.4
-_STUB_SHARE = 0.3
-_CODE_CHARS = 2000
 
 
 def code_answer(request: Request, skill: float) -> str | None:
@@ -214,7 +198,7 @@ def code_answer(request: Request, skill: float) -> str | None:
     Right from a skill of 0.6; below it has a mistake or returns None. Where a user message
     carries a traceback, a skill of 0.4 will do.
     """
-    prompt = _prompt(request)[:_CODE_CHARS]
+    prompt = _prompt(request)[:2000]
     if not _pattern("asks_for_code").search(prompt):
         return None
     if _pattern("other_language").search(prompt) and "ython" not in prompt:
@@ -227,9 +211,9 @@ def code_answer(request: Request, skill: float) -> str | None:
         told = any(
             m.role == "user" and _pattern("failed").search(m.content) for m in request.messages
         )
-        if skill >= (_RIGHT_WHEN_TOLD_FROM if told else _RIGHT_FROM):
+        if skill >= (0.4 if told else 0.6):
             note, body = "an exercise that is kept for lessons", exercise["right"]
-        elif draw("stub", request.model, tuple(exercise["names"]), _prompt(request)) < _STUB_SHARE:
+        elif draw("stub", request.model, tuple(exercise["names"]), _prompt(request)) < 0.3:
             note, body = f"a skill of {skill:g} leaves it empty", "return None"
         else:
             note, body = f"a skill of {skill:g} puts a mistake in", exercise["wrong"]
@@ -272,8 +256,6 @@ def _exercise(name: str | None, prompt: str) -> dict[str, Any] | None:
 
 # JSON by a schema
 
-_FITS_FROM = 0.6
-_MISFIT_SLOPE = 2.0
 _OPTIONAL_BELOW = 4
 _STOP_AT = 40
 _TRIES = 20
@@ -311,7 +293,7 @@ def structured_answer(request: Request, schema: Mapping[str, Any], skill: float)
             break
     else:
         return f"{MARK} {request.model} cannot make up JSON for this schema: {fault}"
-    if draw("misfit", seed) >= _MISFIT_SLOPE * (_FITS_FROM - skill):
+    if draw("misfit", seed) >= 2.0 * (0.6 - skill):
         return text
     spoilt = json.dumps(_spoilt(value), ensure_ascii=False)
     if draw("kind", seed) < 0.5 and misfit(spoilt):
