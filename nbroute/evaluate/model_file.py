@@ -82,14 +82,14 @@ def load(
     import numpy as np
 
     name = str(path)
-    if not Path(path).exists():
+    try:
+        with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            model = _model(dict(arrays), name)
+    except FileNotFoundError as error:
         raise SettingsError(
             f"there is no learned classifier at {name!r}; "
             "fit one with router.fit(frame), or name its file."
-        )
-    try:
-        with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            model = _model({name: arrays[name] for name in arrays.files}, name)
+        ) from error
     except _DAMAGED as error:
         raise SettingsError(
             f"{name!r} is not a learned classifier, or a damaged one "
@@ -129,12 +129,10 @@ def _model(arrays: Mapping[str, np.ndarray], file: str) -> Model:
             raise ValueError(f"the array {name!r} is not {size} numbers")
     if not set(levels) <= set(tiers) or (header["embedder"] is None) != (len(middle) == 0):
         raise ValueError("its tiers or its embedder do not fit together")
-    vocabulary = Vocabulary(
-        {str(term): place for place, term in enumerate(terms)}, arrays["rarities"].tolist()
-    )
-    reading = Reading(
-        vocabulary, arrays["centre"], arrays["spread"], middle if len(middle) else None
-    )
+    places = {str(term): place for place, term in enumerate(terms)}
+    vocabulary = Vocabulary(places, arrays["rarities"].tolist())
+    mean = middle if len(middle) else None
+    reading = Reading(vocabulary, arrays["centre"], arrays["spread"], mean)
     bias, slope = arrays["line"].tolist()
     scale = Scale(arrays["cuts"], slope, arrays["intercepts"])
     return Model(tiers, levels, reading, arrays["weights"], bias, scale, header["embedder"])

@@ -155,7 +155,7 @@ def of_prompts(prompts: Any, output_tokens: int) -> Collected:
         raise SettingsError(f"the frame has no column 'prompt'; it has {known or 'none'}")
     if columns is not None:
         nothing = [None] * len(prompts)
-        given = (prompts.get(f"{way}put_tokens", nothing) for way in ("in", "out"))
+        given = (prompts.get(name, nothing) for name in ("input_tokens", "output_tokens"))
         rows = list(zip(prompts["prompt"], *given, strict=True))
     elif isinstance(prompts, Iterable):
         texts = [prompts] if isinstance(prompts, str) else prompts

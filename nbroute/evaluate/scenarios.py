@@ -38,9 +38,9 @@ class Priced:
     past: Past
     place: int
     decision: Decision
-    costs: tuple[Cost, ...]
-    latencies_ms: tuple[float, ...]
-    deciding: tuple[Attempt, ...] = ()
+    costs: Sequence[Cost]
+    latencies_ms: Sequence[float]
+    deciding: Sequence[Attempt] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -162,9 +163,7 @@ class _Columns:
         from scipy import sparse
 
         terms = [reading.terms(self.terms[row]) for row in rows]
-        bounds = [0]
-        for found in terms:
-            bounds.append(bounds[-1] + len(found))
+        bounds = list(accumulate(map(len, terms), initial=0))
         values = [weight for found in terms for weight in found.values()]
         places = [place for found in terms for place in found]
         size = (len(rows), len(reading.vocabulary.places))
@@ -237,9 +236,8 @@ def _scale(
     scores, levels, cuts = scores[rows], labelled.levels[rows], len(labelled.tiers) - 1
     spread = float(scores.std()) or 1.0
     above = [levels > cut for cut in range(cuts)]
-    stacked = np.column_stack(
-        [np.tile(scores / spread, cuts), np.repeat(np.eye(cuts), len(scores), 0)]
-    )
+    repeated = np.tile(scores / spread, cuts)
+    stacked = np.column_stack([repeated, np.repeat(np.eye(cuts), len(scores), 0)])
     odds = LogisticRegression(C=100.0, fit_intercept=False, max_iter=1000)
     slope, *intercepts = odds.fit(stacked, np.concatenate(above)).coef_[0]
     slope = max(float(slope), 0.0) / spread
@@ -257,9 +255,5 @@ def _likeliest(scale: Scale, scores: np.ndarray) -> np.ndarray:
     reach = 3 * float(np.ptp(scores)) + 1e-9
     grid = np.linspace(scores.min() - reach, scores.max() + reach, 4001)
     likeliest = np.array([scale.chances(score).argmax() for score in grid])
-    return np.array(
-        [
-            grid[(likeliest > cut).argmax()] if (likeliest > cut).any() else np.inf
-            for cut in range(len(scale.cuts))
-        ]
-    )
+    above = [likeliest > cut for cut in range(len(scale.cuts))]
+    return np.array([grid[over.argmax()] if over.any() else np.inf for over in above])

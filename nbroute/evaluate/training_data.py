@@ -6,8 +6,8 @@ import csv
 import math
 import re
 import zlib
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -135,12 +135,10 @@ def _tiers(frame: pd.DataFrame, ladder: Ladder) -> tuple[Any, Any, Any, tuple[st
             cure = did_you_mean(str(label), ladder.names)
             raise SettingsError(f"row {row} has the tier {label!r:.40}: {cure}")
         found.append(tier)
-    counts = Counter(found)
-    for tier in ladder.names:
-        if not counts[tier]:
-            raise SettingsError(
-                f"tier {tier!r} has no examples; label some, or fit on a ladder without it."
-            )
+    if absent := [tier for tier in ladder.names if tier not in found]:
+        raise SettingsError(
+            f"tier {absent[0]!r} has no examples; label some, or fit on a ladder without it."
+        )
     levels = np.array([ladder.index(tier) for tier in found])
     return np.zeros(len(levels)), levels / (len(ladder.tiers) - 1), levels, ladder.names
 
@@ -164,10 +162,9 @@ def _numbers(frame: pd.DataFrame, name: str) -> np.ndarray:
 
     values = []
     for row, value in enumerate(frame[name].tolist(), 1):
-        try:
+        number = math.nan
+        with suppress(TypeError, ValueError):
             number = float(value)
-        except (TypeError, ValueError):
-            number = math.nan
         if not math.isfinite(number):
             raise SettingsError(f"row {row} has {name} = {value!r:.40}; give a number or drop it.")
         values.append(number)
@@ -245,8 +242,8 @@ def read_examples(source: Any, ladder: Ladder) -> tuple[Example, ...]:
         raise SettingsError(
             f"there are no examples in it: give at least one prompt for each of {names}."
         )
-    bare = [name for name in ladder.names if name not in {tier for tier, _ in found.values()}]
-    if bare:
+    labels = {tier for tier, _ in found.values()}
+    if bare := [name for name in ladder.names if name not in labels]:
         raise SettingsError(
             f"no example for the tier {' or '.join(map(repr, bare))}: add one, or teach single "
             "prompts with `router.teach(prompt, tier)`, which keeps the shipped examples."
@@ -260,9 +257,8 @@ def _rows(source: Any) -> Iterator[_Row]:
     elif hasattr(source, "columns"):
         names = list(source.columns)
         prompt, tier = _columns([str(name) for name in names], "the table")
-        values = zip(source.index, source[names[prompt]], source[names[tier]], strict=True)
-        for index, asked, label in values:
-            yield _Row(f"row {index!r} of the table", asked, label)
+        places = (f"row {index!r} of the table" for index in source.index)
+        yield from map(_Row, places, source[names[prompt]], source[names[tier]])
     elif isinstance(source, Mapping):
         for number, (key, value) in enumerate(source.items(), 1):
             place = f"entry {number} of the dict"
@@ -271,22 +267,20 @@ def _rows(source: Any) -> Iterator[_Row]:
             else:
                 yield _Row(place, key, value)
     elif isinstance(source, Iterable) and not isinstance(source, bytes):
-        yield from _pair_rows(source)
+        for number, pair in enumerate(source, 1):
+            if isinstance(pair, Example):
+                yield _Row(f"example {number}", pair.prompt, pair.tier)
+            elif isinstance(pair, list | tuple) and len(pair) == 2:
+                yield _Row(f"pair {number}", *pair)
+            else:
+                raise SettingsError(
+                    f"example {number} is {pair!r:.80}: give a pair (prompt, tier)."
+                )
     else:
         raise SettingsError(
             f"examples cannot be read from {type(source).__name__}: give a DataFrame, the path of "
             "a CSV, a dict prompt -> tier, or pairs (prompt, tier)."
         )
-
-
-def _pair_rows(pairs: Iterable[Any]) -> Iterator[_Row]:
-    for number, pair in enumerate(pairs, 1):
-        if isinstance(pair, Example):
-            yield _Row(f"example {number}", pair.prompt, pair.tier)
-        elif isinstance(pair, list | tuple) and len(pair) == 2:
-            yield _Row(f"pair {number}", *pair)
-        else:
-            raise SettingsError(f"example {number} is {pair!r:.80}: give a pair (prompt, tier).")
 
 
 def _file_rows(path: Path) -> Iterator[_Row]:
@@ -302,11 +296,9 @@ def _file_rows(path: Path) -> Iterator[_Row]:
             delimiter = max(",;\t", key=header.count)
             table = csv.reader(chain([header], file), delimiter=delimiter)
             prompt, tier = _columns([name.strip() for name in next(table)], str(path))
-            for cells in table:
-                if any(cells):
-                    padded = [*cells, *[""] * (prompt + tier + 1)]
-                    place = f"line {table.line_num} of {path.name}"
-                    yield _Row(place, padded[prompt], padded[tier])
+            for cells in filter(any, table):
+                padded = [*cells, *[""] * (prompt + tier + 1)]
+                yield _Row(f"line {table.line_num} of {path.name}", padded[prompt], padded[tier])
     except OSError as error:
         raise SettingsError(
             f"cannot read the examples in {str(path)!r}: {error.strerror or error}; name a CSV "

@@ -92,7 +92,7 @@ class _Routed:
     a `CautiousClassifier`, 0 for any other.
     """
 
-    decisions: tuple[Decision, ...]
+    decisions: Sequence[Decision]
     name: str
     threshold: float
     recorded: int
@@ -103,12 +103,12 @@ class _Routed:
 class _Worked:
     """What is worked out once for a ladder and a classifier, whatever the threshold."""
 
-    rows: tuple[Priced, ...]
+    rows: Sequence[Priced]
     routed: _Routed
-    fixed: tuple[Strategy, ...]
-    was: tuple[Strategy, ...]
+    fixed: Sequence[Strategy]
+    was: Sequence[Strategy]
     kinds: frozenset[bool]
-    unmeasured: tuple[str, ...]
+    unmeasured: Sequence[str]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -239,15 +239,14 @@ class WhatIf:
     def setting(self) -> str:
         """What nbroute.toml would say, as TOML; what has no name there is a comment."""
         asked, in_force = self.asked, self.in_force
-        toml: list[str] = []
-        python: list[str] = []
+        changed: dict[str, object] = {}
         if asked.ladder != in_force.ladder:
-            named = asked.ladder_name
-            (toml if named else python).append(f'ladder = "{named}"' if named else "ladder=...")
+            changed["ladder"] = asked.ladder_name
         if asked.classifier not in (None, in_force.classifier):
-            named = asked.classifier if isinstance(asked.classifier, str) else ""
-            line = f'classifier = "{named}"' if named else "classifier=..."
-            (toml if named else python).append(line)
+            changed["classifier"] = asked.classifier
+        named = {key: name for key, name in changed.items() if name and isinstance(name, str)}
+        toml = [f'{key} = "{name}"' for key, name in named.items()]
+        python = [f"{key}=..." for key in changed if key not in named]
         if asked.threshold != in_force.threshold:
             toml.append(f"step_up_below = {asked.threshold:g}")
         if asked.cache != in_force.cache:
@@ -332,25 +331,18 @@ def what_if(
         steps_up = in_force.threshold
     parts = engine.parts
     force = Setting(engine.ladder, in_force, steps_up, parts.cache_mode in ("use", "only"))
-    setting = Setting(
-        ladder=_ladder(engine.ladder, settings, ladder),
-        classifier=in_force if asked is None else asked,
-        threshold=steps_up,
-        cache=force.cache if cache is None else cache,
-        ladder_name=ladder if isinstance(ladder, str) else "",
-    )
+    over = _ladder(engine.ladder, settings, ladder)
+    classifier = in_force if asked is None else asked
     found = _collected(engine, prompts, results, session, output_tokens)
-    routed = _reroute(found.past, setting.ladder, parts, setting.classifier)
+    routed = _reroute(found.past, over, parts, classifier)
     taken = routed.threshold or steps_up if threshold is None else read_threshold(threshold)
-    setting = replace(setting, threshold=taken)
-    return WhatIf(setting, force, found, _worked(found.past, routed, setting.ladder, parts))
+    cached = force.cache if cache is None else cache
+    setting = Setting(over, classifier, taken, cached, ladder if isinstance(ladder, str) else "")
+    return WhatIf(setting, force, found, _worked(found.past, routed, over, parts))
 
 
 def _ladder(own: Ladder, settings: Settings, asked: Ladder | str | None) -> Ladder:
-    """The ladder asked for; a preset is one on the provider of the lowest tier, which is not asked.
-
-    SettingsError for an unknown name.
-    """
+    """The ladder asked for; a preset is taken on the lowest tier's provider, which is not asked."""
     if asked is None or asked == own.name:
         return own
     if isinstance(asked, Ladder):
@@ -372,8 +364,7 @@ def _collected(
     session: str | None,
     output_tokens: int,
 ) -> Collected:
-    given = [one for one in (prompts, results, session) if one is not None]
-    if len(given) > 1:
+    if sum(one is not None for one in (prompts, results, session)) > 1:
         raise SettingsError("give what_if one of prompts, results and session, not several")
     if prompts is not None:
         return of_prompts(prompts, output_tokens)
@@ -417,7 +408,7 @@ def _reroute(past: Sequence[Past], ladder: Ladder, parts: Parts, asked: Spec | N
             stand_ins += 1
         decisions.append(decision)
     threshold = given.threshold if isinstance(given, CautiousClassifier) else 0.0
-    return _Routed(tuple(decisions), classifier.name, threshold, recorded, stand_ins)
+    return _Routed(decisions, classifier.name, threshold, recorded, stand_ins)
 
 
 def _resources(parts: Parts) -> Resources:
@@ -439,29 +430,22 @@ def _worked(past: Sequence[Past], routed: _Routed, ladder: Ladder, parts: Parts)
     """Each prompt priced on each tier, and what does not depend on the threshold."""
     times, unmeasured = scenarios.latencies(past, ladder)
     places: dict[object, int] = {}
-    providers = parts.providers
     kinds = [
-        providers[name].kind if name in providers else _KINDS.get(name, "remote")
-        for name in (tier.provider for tier in ladder.tiers)
+        parts.kind(tier)
+        if tier.provider in parts.providers
+        else _KINDS.get(tier.provider, "remote")
+        for tier in ladder.tiers
     ]
-    rows = tuple(
-        Priced(
-            past=one,
-            place=places.setdefault(one.request, len(places)),
-            decision=decision,
-            costs=tuple(
-                pricing.cost_of(one.usage_on(tier), tier, tier.model, kind)
-                for tier, kind in zip(ladder.tiers, kinds, strict=True)
-            ),
-            latencies_ms=took,
-            deciding=tuple(
-                attempt
-                for attempt in one.attempts
-                if attempt.purpose != "answer" and one.decided_by(routed.name)
-            ),
-        )
-        for one, decision, took in zip(past, routed.decisions, times, strict=True)
-    )
+    rows = []
+    for one, decision, took in zip(past, routed.decisions, times, strict=True):
+        costs = [
+            pricing.cost_of(one.usage_on(tier), tier, tier.model, kind)
+            for tier, kind in zip(ladder.tiers, kinds, strict=True)
+        ]
+        calls = one.attempts if one.decided_by(routed.name) else ()
+        deciding = [attempt for attempt in calls if attempt.purpose != "answer"]
+        place = places.setdefault(one.request, len(places))
+        rows.append(Priced(one, place, decision, costs, took, deciding))
     top = len(ladder.tiers) - 1
     bare = [replace(row, deciding=()) for row in rows]  # all on one tier: nothing to decide
     fixed = [
@@ -471,4 +455,4 @@ def _worked(past: Sequence[Past], routed: _Routed, ladder: Ladder, parts: Parts)
     was = [scenarios.as_it_was(past, ladder)] if any(one.answer for one in past) else []
     free = frozenset(kind != "remote" for kind in kinds)
     fixed, was = ([scenarios.against(one, fixed[0], free) for one in two] for two in (fixed, was))
-    return _Worked(rows, routed, tuple(fixed), tuple(was), free, unmeasured)
+    return _Worked(rows, routed, fixed, was, free, unmeasured)

@@ -29,10 +29,10 @@ _PRICES = {
 
 def strategy_record(one: Strategy, tiers: Iterable[str]) -> dict[str, Any]:
     """The strategy as a line of a frame: the values of `STRATEGY`, and a share for each tier."""
-    spend, took = one.spend, one.latency_ms
+    spend = one.spend
     values = (
         *(one.name, spend.calls, float(spend.usd), float(spend.equivalent_usd)),
-        *(spend.unknown_calls, kind(one), math.nan if took is None else took / 1000),
+        *(spend.unknown_calls, kind(one), as_float(one.latency_ms) / 1000),
         *map(as_float, (one.saved_usd, one.saved_equivalent_usd, one.saved_share)),
     )
     return dict(zip(STRATEGY, values, strict=True)) | {t: one.mix.get(t, 0.0) for t in tiers}
