@@ -216,11 +216,10 @@ class WhatIf:
 
         steps = [step / 20 for step in range(21)] if thresholds is None else thresholds
         columns = ["threshold", *whatif_text.STRATEGY[2:], *self.ladder.names]
-        found = [(read_threshold(one), self.at(threshold=one).chosen) for one in steps]
         records = [
             {"threshold": step, **whatif_text.strategy_record(one, self.ladder.names)}
-            for step, one in found
-            if one is not None
+            for step in map(read_threshold, steps)
+            if (one := self.at(threshold=step).chosen)
         ]
         return pd.DataFrame(records, columns=columns)
 
