@@ -70,17 +70,6 @@ class Values(ast.NodeTransformer):
         return node
 
 
-def compiled(assertions: str) -> types.CodeType:
-    """The tests, with values in the messages of comparisons."""
-    tree = Values().visit(ast.parse(assertions, TESTS))
-    return compile(ast.fix_missing_locations(tree), TESTS, "exec", dont_inherit=True)
-
-
-def remember(name: str, source: str) -> None:
-    """Let tracebacks find the lines."""
-    linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
-
-
 def run(answer: str, tests: types.CodeType) -> BaseException | None:
     """What the answer or the tests raised; None where all went through."""
     module = types.ModuleType("answer")
@@ -142,9 +131,11 @@ def main() -> NoReturn:
     job = json.loads(sys.stdin.buffer.read())
     with Path(os.devnull).open("rb") as nothing:
         os.dup2(nothing.fileno(), 0)
-    remember(ANSWER, job["answer"])
-    remember(TESTS, job["assertions"])
-    tests = compiled(job["assertions"])
+    for name, source in ((ANSWER, job["answer"]), (TESTS, job["assertions"])):
+        # Here tracebacks find the lines.
+        linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
+    tree = ast.fix_missing_locations(Values().visit(ast.parse(job["assertions"], TESTS)))
+    tests = compile(tree, TESTS, "exec", dont_inherit=True)
     limit(job["seconds"], job["memory_mb"], job["file_mb"])
     roots = runpy.run_path(str(HERE / "guard.py"))["confine"](job["folder"], job["files"])
     sys.argv[:] = [ANSWER]

@@ -11,7 +11,7 @@ import errno
 import importlib
 import os
 import sys
-from collections.abc import Callable
+from functools import partial
 from typing import Any, NoReturn
 
 # The answer may change the builtins; the functions below keep those of the start.
@@ -102,18 +102,9 @@ class Refusal(PermissionError):
 Refusal.__module__, Refusal.__qualname__ = "builtins", "PermissionError"
 
 
-def refuse(what: str) -> NoReturn:
-    """Raise it."""
+def refuse(what: str, /, *_: object, **__: object) -> NoReturn:
+    """Raise it, whatever other arguments there are."""
     raise Refusal(errno.EACCES, f"not allowed for tested code: {what}")
-
-
-def refusing(what: str) -> Callable[..., NoReturn]:
-    """A function that refuses, in place of one that has no audit event."""
-
-    def refused(*_: object, **__: object) -> NoReturn:
-        refuse(what)
-
-    return refused
 
 
 class Guard:
@@ -133,15 +124,21 @@ class Guard:
         if event == "open":
             self.opening(*arguments)
         elif event == "import":
-            importing(arguments[0])
+            if (name := arguments[0]) in BARRED_MODULES:
+                raise ImportError(f"not allowed for tested code: import {name}", name=name)
         elif event in CHANGES:
             for path in arguments[: CHANGES[event]]:
-                self.changing(event, path)
+                if event != "sqlite3.connect" or path not in {":memory:", ""}:
+                    stay(event, path, self.folder)
         elif event in LISTINGS:
-            self.reading(event, arguments[0])
-        elif event.startswith("socket."):
-            networking(event, arguments)
-        elif event in BARRED or (event.startswith("ctypes.") and event != "ctypes.dlopen"):
+            stay(event, "." if arguments[0] is None else arguments[0], *self.readable)
+        elif event == "socket.__new__":
+            # asyncio wakes itself with a local pair: AF_UNIX on Linux and macOS.
+            if arguments[1] != 1:
+                refuse(event)
+        elif event in BARRED or event.startswith("socket."):
+            refuse(event)
+        elif event.startswith("ctypes.") and event != "ctypes.dlopen":
             refuse(event)
 
     def opening(self, path: Any, mode: str | None, flags: int) -> None:
@@ -150,44 +147,21 @@ class Guard:
         if place is None or place in DEVICES:
             return
         if set(mode) & set("wax+") if mode else flags & WRITING:
-            self.changing("open", path)
-            self.count()
+            stay("open", path, self.folder)
+            self.files -= 1
+            if self.files < 0:
+                refuse("so many files")
         elif mode:
-            self.reading("open", path)
+            stay("open", path, *self.readable)
         else:
-            self.changing("os.open", path)
-
-    def reading(self, event: str, path: Any) -> None:
-        """Inside the folder and Python's library only."""
-        place = located("." if path is None else path)
-        if place is not None and not under(place, self.readable):
-            refuse(f"{event} {path!r}")
-
-    def changing(self, event: str, path: Any) -> None:
-        """Inside the folder only; a database in memory is no file."""
-        place = located(path)
-        if place is None or (event == "sqlite3.connect" and path in {":memory:", ""}):
-            return
-        if not under(place, (self.folder,)):
-            refuse(f"{event} {path!r}")
-
-    def count(self) -> None:
-        """A file more was opened for writing."""
-        self.files -= 1
-        if self.files < 0:
-            refuse("so many files")
+            stay("os.open", path, self.folder)
 
 
-def importing(name: str) -> None:
-    """Modules with a way around the guard are not there."""
-    if name in BARRED_MODULES:
-        raise ImportError(f"not allowed for tested code: import {name}", name=name)
-
-
-def networking(event: str, arguments: tuple[Any, ...]) -> None:
-    """No sockets but the local pair that asyncio wakes itself with."""
-    if event != "socket.__new__" or arguments[1] != 1:  # AF_UNIX on Linux and macOS
-        refuse(event)
+def stay(event: str, path: Any, *folders: str) -> None:
+    """Refuse an event about a path outside the folders."""
+    place = located(path)
+    if place is not None and not under(place, folders):
+        refuse(f"{event} {path!r}")
 
 
 def located(path: Any) -> str | None:
@@ -203,24 +177,15 @@ def under(place: str, folders: tuple[str, ...]) -> bool:
     return any(place == folder or place.startswith(folder + "/") for folder in folders)
 
 
-def library() -> tuple[str, ...]:
-    """The folders that Python imports from, less those that a project added to them."""
-    return tuple(path for path in sys.path if under(path, (sys.prefix, sys.base_prefix)))
-
-
 def confine(folder: str, files: int) -> tuple[str, ...]:
     """Set the guard, which nothing takes away again; the folders of the library."""
     for module, names in WITHOUT_EVENT.items():
         with contextlib.suppress(ImportError):
-            take(module, names)
-    roots = library()
-    sys.path[:] = roots
-    sys.addaudithook(Guard(folder, roots, files))
-    return roots
-
-
-def take(module: str, names: tuple[str, ...]) -> None:
-    """Put refusing functions in the place of the module's."""
-    found = importlib.import_module(module)
-    for name in names:
-        setattr(found, name, refusing(f"{module}.{name}"))
+            found = importlib.import_module(module)
+            for name in names:
+                setattr(found, name, partial(refuse, f"{module}.{name}"))
+    # Where Python imports from, less what a project added.
+    library = tuple(path for path in sys.path if under(path, (sys.prefix, sys.base_prefix)))
+    sys.path[:] = library
+    sys.addaudithook(Guard(folder, library, files))
+    return library

@@ -174,8 +174,14 @@ def run_bounded(
                 end.close()
             in_time = _watch(told, output, began + seconds)
         finally:
-            _end(child)
-        _read_rest(output)
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
+        # What it left in the pipe; something that got away may still be writing.
+        os.set_blocking(printed.fileno(), False)
+        with contextlib.suppress(BlockingIOError):
+            for _ in range(32):
+                output.read()
         took = time.monotonic() - began
     return Ended(bytes(told.data), bytes(output.data), child.returncode, in_time, took)
 
@@ -220,18 +226,3 @@ def _watch(report: _Kept, output: _Kept, until: float) -> bool:
                     return True
                 ready.unregister(key.fileobj)
     return False
-
-
-def _read_rest(kept: _Kept) -> None:
-    """What an ended process left in the pipe; something that got away may still be writing."""
-    os.set_blocking(kept.stream.fileno(), False)
-    with contextlib.suppress(BlockingIOError):
-        for _ in range(32):
-            if not kept.read():
-                return
-
-
-def _end(child: subprocess.Popen[bytes]) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(child.pid, signal.SIGKILL)
-    child.wait()
