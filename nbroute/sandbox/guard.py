@@ -70,6 +70,8 @@ BARRED = frozenset(
         "webbrowser.open",
     }
 )
+#: How the names of others begin.
+OUTWARD = ("ctypes.", "socket.")
 #: Audit events about files: how many of the first arguments are paths.
 CHANGES = {
     "os.chdir": 1,
@@ -123,22 +125,19 @@ class Guard:
         """Let the event pass, or raise."""
         if event == "open":
             self.opening(*arguments)
-        elif event == "import":
-            if (name := arguments[0]) in BARRED_MODULES:
-                raise ImportError(f"not allowed for tested code: import {name}", name=name)
+        elif event == "import" and arguments[0] in BARRED_MODULES:
+            name = arguments[0]
+            raise ImportError(f"not allowed for tested code: import {name}", name=name)
         elif event in CHANGES:
             for path in arguments[: CHANGES[event]]:
-                if event != "sqlite3.connect" or path not in {":memory:", ""}:
-                    stay(event, path, self.folder)
+                stay(event, path, self.folder)
         elif event in LISTINGS:
             stay(event, "." if arguments[0] is None else arguments[0], *self.readable)
         elif event == "socket.__new__":
             # asyncio wakes itself with a local pair: AF_UNIX on Linux and macOS.
             if arguments[1] != 1:
                 refuse(event)
-        elif event in BARRED or event.startswith("socket."):
-            refuse(event)
-        elif event.startswith("ctypes.") and event != "ctypes.dlopen":
+        elif event in BARRED or (event.startswith(OUTWARD) and event != "ctypes.dlopen"):
             refuse(event)
 
     def opening(self, path: Any, mode: str | None, flags: int) -> None:
@@ -158,9 +157,11 @@ class Guard:
 
 
 def stay(event: str, path: Any, *folders: str) -> None:
-    """Refuse an event about a path outside the folders."""
+    """Refuse an event about a path outside the folders; a database in memory has none."""
     place = located(path)
-    if place is not None and not under(place, folders):
+    if place is None or (event == "sqlite3.connect" and path in {":memory:", ""}):
+        return
+    if not under(place, folders):
         refuse(f"{event} {path!r}")
 
 
