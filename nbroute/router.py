@@ -26,6 +26,7 @@ from nbroute.engine.engine import Engine
 from nbroute.engine.feedback import keep_label, labels_frame
 from nbroute.errors import RecordError, SettingsError, did_you_mean
 from nbroute.evaluate import model_file
+from nbroute.evaluate.past import collect
 from nbroute.evaluate.training import Fitted, fit
 from nbroute.evaluate.training_data import read_examples
 from nbroute.evaluate.whatif import WhatIf, what_if
@@ -296,19 +297,9 @@ class Router(Engine):
         `results`, or another `session` of the ledger. SettingsError for an unknown ladder or
         classifier.
         """
-        return what_if(
-            self,
-            self.settings,
-            self.classifier,
-            ladder=ladder,
-            asked=classifier,
-            threshold=threshold,
-            cache=cache,
-            prompts=prompts,
-            results=results,
-            session=session,
-            output_tokens=output_tokens,
-        )
+        found = collect(self, prompts, results, session, output_tokens)
+        given = (self, self.settings, self.classifier, found)
+        return what_if(*given, ladder=ladder, asked=classifier, threshold=threshold, cache=cache)
 
     def __repr__(self) -> str:
         """No keys, no prompts."""

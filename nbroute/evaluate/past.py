@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
 from nbroute.batch.rows import Row, attempt_of
+from nbroute.engine.engine import Engine
 from nbroute.errors import PromptError, SettingsError
 from nbroute.pricing import estimate_tokens
+from nbroute.storage.schema import FIELDS
 from nbroute.types import Attempt, Decision, RouteResult, Tier, Usage
 
 #: Options that make two requests with the same prompt different ones.
@@ -63,7 +65,27 @@ class Collected:
     textless: int = 0
 
 
-def of_results(results: Iterable[RouteResult | Row]) -> Collected:
+def collect(
+    engine: Engine,
+    prompts: Any,
+    results: Iterable[RouteResult | Row] | None,
+    session: str | None,
+    output_tokens: int,
+) -> Collected:
+    """What was given of the three; else this process's results, or its session's ledger rows."""
+    if sum(one is not None for one in (prompts, results, session)) > 1:
+        raise SettingsError("give what_if one of prompts, results and session, not several")
+    if prompts is not None:
+        return _of_prompts(prompts, output_tokens)
+    if results is not None:
+        return _of_results(results)
+    kept = _of_results(engine.history.results() if session is None else ())
+    if kept.past:
+        return kept
+    return _of_ledger(engine.ledger.rows(session=session or engine.session))
+
+
+def _of_results(results: Iterable[RouteResult | Row]) -> Collected:
     """One for each chain of escalations; answers that were compared with others are left out.
 
     The rows of a batch will do, too: their tokens are those of all that was paid for.
@@ -106,13 +128,12 @@ def of_results(results: Iterable[RouteResult | Row]) -> Collected:
     return Collected(tuple(past), unanswered=len(last) + len(rows) - len(past))
 
 
-def of_ledger(rows: Iterable[Mapping[str, Any]]) -> Collected:
+def _of_ledger(rows: Iterable[Mapping[str, Any]]) -> Collected:
     """The ledger's rows, which have a prompt's text only where it keeps texts."""
-    names = tuple(one.name for one in fields(Attempt))
     groups: dict[str, list[Attempt]] = {}
     root: dict[str, str] = {}
     for row in rows:
-        attempt = Attempt(**{name: row[name] for name in names if name in row})
+        attempt = Attempt(**{name: row[name] for name in FIELDS if name in row})
         if attempt.comparison is None:
             above = attempt.parent or attempt.result
             first = root.setdefault(attempt.result, root.get(above, above))
@@ -143,17 +164,17 @@ def of_ledger(rows: Iterable[Mapping[str, Any]]) -> Collected:
     return Collected(tuple(past), unanswered, textless)
 
 
-def of_prompts(prompts: Any, output_tokens: int) -> Collected:
+def _of_prompts(prompts: Any, output_tokens: int) -> Collected:
     """One's own prompts: texts, or a DataFrame with `prompt` and maybe the tokens of each.
 
     Tokens that are not there are estimated: those of the prompt by its characters, those of
     the answer as `output_tokens`. PromptError where there is no text.
     """
     columns = getattr(prompts, "columns", None)
-    if columns is not None and "prompt" not in columns:
-        known = ", ".join(map(repr, columns))
-        raise SettingsError(f"the frame has no column 'prompt'; it has {known or 'none'}")
     if columns is not None:
+        if "prompt" not in columns:
+            known = ", ".join(map(repr, columns)) or "none"
+            raise SettingsError(f"the frame has no column 'prompt'; it has {known}")
         nothing = [None] * len(prompts)
         given = (prompts.get(name, nothing) for name in ("input_tokens", "output_tokens"))
         rows = list(zip(prompts["prompt"], *given, strict=True))

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from decimal import Decimal
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nbroute import pricing
-from nbroute.batch.rows import Row
 from nbroute.classify.embedding import EmbeddingClassifier
 from nbroute.classify.hybrid import (
     CautiousClassifier,
@@ -24,7 +23,7 @@ from nbroute.engine.context import Parts, Resources, Spec
 from nbroute.engine.engine import Engine
 from nbroute.errors import NbrouteError, SettingsError
 from nbroute.evaluate import scenarios, whatif_text
-from nbroute.evaluate.past import Collected, Past, of_ledger, of_prompts, of_results
+from nbroute.evaluate.past import Collected, Past
 from nbroute.evaluate.scenarios import Priced, Sent, Strategy
 from nbroute.ladders import validate
 from nbroute.report.table import counted
@@ -37,7 +36,6 @@ from nbroute.types import (
     Ladder,
     ProviderKind,
     Request,
-    RouteResult,
     total_cost,
 )
 
@@ -310,15 +308,12 @@ def what_if(
     engine: Engine,
     settings: Settings,
     in_force: Spec,
+    found: Collected,
     *,
-    ladder: Ladder | str | None = None,
-    asked: Spec | None = None,
-    threshold: float | None = None,
-    cache: bool | None = None,
-    prompts: Any = None,
-    results: Iterable[RouteResult | Row] | None = None,
-    session: str | None = None,
-    output_tokens: int = 300,
+    ladder: Ladder | str | None,
+    asked: Spec | None,
+    threshold: float | None,
+    cache: bool | None,
 ) -> WhatIf:
     """As `Router.what_if`; `in_force` is the classifier in use, `asked` the one asked about.
 
@@ -332,7 +327,6 @@ def what_if(
     force = Setting(engine.ladder, in_force, steps_up, parts.cache_mode in ("use", "only"))
     over = _ladder(engine.ladder, settings, ladder)
     classifier = in_force if asked is None else asked
-    found = _collected(engine, prompts, results, session, output_tokens)
     routed = _reroute(found.past, over, parts, classifier)
     taken = routed.threshold or steps_up if threshold is None else read_threshold(threshold)
     cached = force.cache if cache is None else cache
@@ -354,25 +348,6 @@ def _ladder(own: Ladder, settings: Settings, asked: Ladder | str | None) -> Ladd
     home = own.tiers[0].provider
     known = next((one for one in settings.providers if one.name == home), settings.providers[0])
     return base_ladder(asked, known)
-
-
-def _collected(
-    engine: Engine,
-    prompts: Any,
-    results: Iterable[RouteResult | Row] | None,
-    session: str | None,
-    output_tokens: int,
-) -> Collected:
-    if sum(one is not None for one in (prompts, results, session)) > 1:
-        raise SettingsError("give what_if one of prompts, results and session, not several")
-    if prompts is not None:
-        return of_prompts(prompts, output_tokens)
-    if results is not None:
-        return of_results(results)
-    kept = of_results(engine.history.results() if session is None else ())
-    if kept.past:
-        return kept
-    return of_ledger(engine.ledger.rows(session=session or engine.session))
 
 
 class _WouldSend(NbrouteError):
