@@ -86,8 +86,10 @@ def test_an_embedder_is_named_by_its_endpoint_and_model(endpoint, provider):
     )
 
 
-def test_many_texts_go_out_in_batches_and_their_usage_is_summed(endpoint, provider):
-    embedded = OpenAIEmbedder(provider, batch=2).embed(["a", "b c", "d", "e", "f"])
+def test_many_texts_go_out_in_batches_and_their_usage_is_summed(endpoint, provider, monkeypatch):
+    monkeypatch.setattr("nbroute.embedders.endpoint.BATCH", 2)
+
+    embedded = OpenAIEmbedder(provider).embed(["a", "b c", "d", "e", "f"])
 
     assert [["a", "b c"], ["d", "e"], ["f"]] == asked(endpoint)
     assert (5, 6) == (len(embedded.vectors), embedded.usage.input_tokens)
@@ -105,8 +107,10 @@ def test_long_texts_go_out_in_smaller_batches(endpoint, provider):
     assert [33, 7] == [len(texts) for texts in asked(endpoint)]
 
 
-def test_a_text_that_is_too_long_is_sent_by_head_and_tail(endpoint, provider):
-    OpenAIEmbedder(provider, text_tokens=100).embed(["first " + "x" * 5000 + " last"])
+def test_a_text_that_is_too_long_is_sent_by_head_and_tail(endpoint, provider, monkeypatch):
+    monkeypatch.setattr("nbroute.embedders.endpoint.TEXT_TOKENS", 100)
+
+    OpenAIEmbedder(provider).embed(["first " + "x" * 5000 + " last"])
 
     (sent,) = asked(endpoint)[0]
     assert sent.startswith("first x")
@@ -144,7 +148,7 @@ def test_usage_that_does_not_arrive_is_estimated(endpoint, provider, usage):
     assert Usage(3, estimated=True) == OpenAIEmbedder(provider).embed(["twelve chars"]).usage
 
 
-def test_what_the_endpoint_says_it_charged_is_kept(endpoint, provider):
+def test_what_the_endpoint_says_it_charged_is_kept(endpoint, provider, monkeypatch):
     for cost in (0.0003, 0.0004):
         body = {
             "data": [{"index": 0, "embedding": [1.0]}],
@@ -152,7 +156,9 @@ def test_what_the_endpoint_says_it_charged_is_kept(endpoint, provider):
         }
         endpoint.embedding_reply(body=body)
 
-    embedded = OpenAIEmbedder(provider, batch=1).embed(["a", "b"])
+    monkeypatch.setattr("nbroute.embedders.endpoint.BATCH", 1)
+
+    embedded = OpenAIEmbedder(provider).embed(["a", "b"])
 
     assert Usage(10, billed_usd=Decimal("0.0007")) == embedded.usage
 
@@ -192,11 +198,12 @@ def test_a_web_page_is_a_bad_reply(endpoint, provider):
         OpenAIEmbedder(provider).embed(["a"])
 
 
-def test_batches_of_two_dimensions_are_a_bad_reply_that_names_both(endpoint, provider):
+def test_batches_of_two_dimensions_are_a_bad_reply_that_names_both(endpoint, provider, monkeypatch):
+    monkeypatch.setattr("nbroute.embedders.endpoint.BATCH", 1)
     endpoint.embedding_reply(body={"data": [{"index": 0, "embedding": [1.0] * 8}]})
 
     with pytest.raises(BadReply, match="vectors of 8 and 16 dimensions"):
-        OpenAIEmbedder(provider, batch=1).embed(["a", "b"])
+        OpenAIEmbedder(provider).embed(["a", "b"])
 
 
 @pytest.mark.parametrize(
@@ -211,11 +218,6 @@ def test_what_the_endpoint_refuses_is_the_error_of_any_other_call(
         OpenAIEmbedder(provider).embed(["a"])
 
     assert KEY not in str(raised.value)
-
-
-def test_a_batch_of_nothing_is_a_settings_error(provider):
-    with pytest.raises(SettingsError, match="batch of the embedder is 0"):
-        OpenAIEmbedder(provider, batch=0)
 
 
 # --- word vectors

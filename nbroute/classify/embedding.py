@@ -31,7 +31,6 @@ Method = Literal["neighbours", "centroid"]
 NEIGHBOURS = 15
 #: Chosen so that on the prompts of `tests/data` the confidence is near the share of hits.
 _STRETCH = 0.7
-_SHOWN, _NAMED = 5, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +116,7 @@ class EmbeddingClassifier:
         spread = max(float(likeness.std()), 1e-6)
         order = np.argsort(-likeness, kind="stable")
         nearest = tuple(
-            (filled.examples[usable[i]], int(at[i]), float(likeness[i])) for i in order[:_SHOWN]
+            (filled.examples[usable[i]], int(at[i]), float(likeness[i])) for i in order[:5]
         )
         if self.method == "centroid":
             scores = _centroid_likeness(filled.vectors[usable], at, vector, tiers) / spread
@@ -133,7 +132,7 @@ class EmbeddingClassifier:
     def _reason(self, scored: _Scored, ladder: Ladder) -> str:
         told = ", ".join(
             f'"{_short(example.prompt)}" ({ladder.names[place]}, {likeness:.2f})'
-            for example, place, likeness in scored.nearest[:_NAMED]
+            for example, place, likeness in scored.nearest[:2]
         )
         bare = [n for n, share in zip(ladder.names, scored.shares, strict=True) if share < 0]
         without = f"; no examples for {', '.join(bare)}" if bare else ""

@@ -254,9 +254,6 @@ class Model:
     embedder: str | None = None
 
 
-_SIGNALS, _TOLD = 8, 3
-
-
 @dataclass(frozen=True)
 class _Said:
     """The parts of one prompt's score."""
@@ -347,7 +344,7 @@ class LearnedClassifier:
                 found.append(Signal("words", quoted, gram.start, gram.end, round(weight, 4)))
         if said.vector:
             found.append(Signal("meaning", "its meaning", weight=round(said.vector, 4)))
-        return tuple(sorted(found, key=lambda signal: -abs(signal.weight))[:_SIGNALS])
+        return tuple(sorted(found, key=lambda signal: -abs(signal.weight))[:8])
 
 
 def embedded(embedder: Embedder, prompts: Sequence[str]) -> np.ndarray:
@@ -360,7 +357,7 @@ def _reason(signals: Sequence[Signal]) -> str:
         ("for a more expensive tier", [_told(s) for s in signals if s.weight > 0]),
         ("for a cheaper one", [_told(s) for s in signals if s.weight < 0]),
     )
-    spoken = [f"{side}: {', '.join(told[:_TOLD])}" for side, told in sides if told]
+    spoken = [f"{side}: {', '.join(told[:3])}" for side, told in sides if told]
     return f"learned: {'; '.join(spoken) or 'nothing speaks for any tier'}"
 
 

@@ -30,9 +30,6 @@ _USER = """\
 
 The tier for the request above, in one word ({names}):"""
 
-_ANSWER_TOKENS = 10
-_QUOTED_CHARS = 40
-_ERROR_CHARS = 120
 #: A longer prompt is shown by its first three quarters of them and its last quarter: people
 #: paste first and ask last, so the end often holds the question.
 _PROMPT_CHARS = 800
@@ -74,7 +71,7 @@ class ModelClassifier:
             provider=self.provider,
             model=self.model,
             messages=(Message("system", system), Message("user", user)),
-            max_tokens=_ANSWER_TOKENS,
+            max_tokens=10,
             temperature=0.0,
             stream=False,
         )
@@ -85,7 +82,7 @@ class ModelClassifier:
         said = attempt.text or ""
         tier = named_tier(said, ladder.names)
         if tier is None:
-            shown = said.strip()[:_QUOTED_CHARS]
+            shown = said.strip()[:40]
             why = f"it said {shown!r}, which is not a tier" if shown else "it said nothing"
             return self._default(ladder, why, (attempt,))
         reason = f"{self.name}: {tier}"
@@ -137,4 +134,4 @@ def _fence(text: str) -> str:
 
 
 def _no_answer(error: str) -> str:
-    return f"no answer ({' '.join(error.split())[:_ERROR_CHARS]})"
+    return f"no answer ({' '.join(error.split())[:120]})"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from nbroute.embedders.texts import sendable, summed, telling, within
-from nbroute.errors import BadReply, SettingsError
+from nbroute.errors import BadReply
 from nbroute.pricing import estimate_tokens, read_usd
 from nbroute.providers.openai_compatible import OpenAICompatible
+from nbroute.providers.openai_replies import field
 from nbroute.types import Embedded, ProviderKind, Usage
 
 if TYPE_CHECKING:
@@ -27,24 +28,13 @@ class OpenAIEmbedder:
     the requests, estimated where the endpoint does not say. Thread-safe.
     """
 
-    def __init__(
-        self,
-        provider: OpenAICompatible,
-        model: str = DEFAULT_MODEL,
-        *,
-        batch: int = BATCH,
-        text_tokens: int = TEXT_TOKENS,
-    ) -> None:
-        if batch < 1:
-            raise SettingsError(f"batch of the embedder is {batch!r}; give 1 or more.")
+    def __init__(self, provider: OpenAICompatible, model: str = DEFAULT_MODEL) -> None:
         self.kind: ProviderKind = provider.kind
         self.provider = provider.name
         self.model = model
         # The address too: another endpoint behind the same name has vectors of its own.
         self.name = f"{provider.host}:{model}"
         self._endpoint = provider
-        self._batch = batch
-        self._text_tokens = text_tokens
 
     def missing(self, texts: Sequence[str]) -> list[str]:
         """All of the texts, once each: nothing is kept here."""
@@ -55,9 +45,9 @@ class OpenAIEmbedder:
         import numpy as np
 
         started = time.perf_counter()
-        ready = [within(sendable(text), self._text_tokens) or " " for text in texts]
+        ready = [within(sendable(text), TEXT_TOKENS) or " " for text in texts]
         answers: list[tuple[np.ndarray, Usage]] = []
-        for batch in _batches(ready, self._batch):
+        for batch in _batches(ready):
             with telling(lambda: summed(usage for _, usage in answers)):
                 answers.append(self._post(batch))
         if not answers:
@@ -73,11 +63,11 @@ class OpenAIEmbedder:
         import numpy as np
 
         answer = self._endpoint.post("/embeddings", {"model": self.model, "input": texts})
-        data, count = _get(answer, "data"), len(texts)
+        data, count = field(answer, "data"), len(texts)
         if not isinstance(data, list) or len(data) != count:
             found = f"{len(data)} of them" if isinstance(data, list) else "none"
             raise self._bad(f"{found} for {count} texts")
-        rows = [_get(item, "embedding") for item in _in_order(data)]
+        rows = [field(item, "embedding") for item in _in_order(data)]
         if not all(isinstance(row, list) and row for row in rows):
             raise self._bad("something else in their place")
         try:
@@ -96,12 +86,12 @@ class OpenAIEmbedder:
         )
 
 
-def _batches(texts: list[str], size: int) -> list[list[str]]:
+def _batches(texts: list[str]) -> list[list[str]]:
     batches: list[list[str]] = []
     room = 0
     for text in texts:
         tokens = estimate_tokens(text)
-        if not batches or len(batches[-1]) == size or tokens > room:
+        if not batches or len(batches[-1]) == BATCH or tokens > room:
             batches.append([])
             room = BATCH_TOKENS
         batches[-1].append(text)
@@ -111,21 +101,17 @@ def _batches(texts: list[str], size: int) -> list[list[str]]:
 
 def _in_order(data: list[Any]) -> list[Any]:
     """By `index`, where those are what they should be; else as they came."""
-    places = [_get(item, "index") for item in data]
+    places = [field(item, "index") for item in data]
     if all(type(place) is int for place in places) and sorted(places) == list(range(len(data))):
         return sorted(data, key=lambda item: item["index"])
     return data
 
 
 def _usage(answer: Any, texts: list[str]) -> Usage:
-    told = _get(answer, "usage")
-    billed = read_usd(_get(told, "cost"))
+    told = field(answer, "usage")
+    billed = read_usd(field(told, "cost"))
     for name in ("prompt_tokens", "total_tokens"):
-        count = _get(told, name)
+        count = field(told, name)
         if type(count) is int and count > 0:
             return Usage(count, billed_usd=billed)
     return Usage(sum(map(estimate_tokens, texts)), billed_usd=billed, estimated=True)
-
-
-def _get(value: Any, name: str) -> Any:
-    return value.get(name) if isinstance(value, Mapping) else None

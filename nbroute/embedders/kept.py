@@ -42,9 +42,6 @@ def m002_taught(connection: sqlite3.Connection) -> None:
 
 MIGRATIONS: list[Migration] = [m001_vectors, m002_taught]
 
-
-Announce = Callable[[str], None]
-
 #: Texts sent on at once: what an earlier request brought is kept when a later one fails.
 CHUNK = 256
 #: About 120 MB at 1,536 dimensions.
@@ -66,7 +63,7 @@ class RememberedEmbedder:
         embedder: Embedder,
         path: Path | None,
         *,
-        announce: Announce | None = None,
+        announce: Callable[[str], None] | None = None,
         entries: int = ENTRIES,
         embedded: Callable[[Sequence[str], np.ndarray], None] | None = None,
     ) -> None:

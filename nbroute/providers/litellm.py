@@ -8,7 +8,6 @@ answer may each be a server error of status 500: there only its words tell.
 from __future__ import annotations
 
 import contextlib
-import itertools
 import logging
 import os
 import random
@@ -22,11 +21,12 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from nbroute.errors import BadReply, ProviderError, SettingsError, Unavailable, UnknownModel
+from nbroute.errors import ProviderError, SettingsError, Unavailable, UnknownModel
 from nbroute.providers.openai_errors import (
     Call,
     is_a,
     no_connection,
+    no_json,
     of_status,
     secrets_in,
     server_words,
@@ -42,11 +42,6 @@ from nbroute.types import Chunk, ProviderKind, Request
 #: from a file `.env`, unless its environment says otherwise.
 _WHILE_IMPORTED = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_MODE": "PRODUCTION"}
 
-#: The waits of the openai SDK.
-_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.5, 8.0
-
-_AUTH = 401
-_LONGEST_RETRY_AFTER_S = 60.0
 #: litellm puts its own class, the SDK's and the vendor's before what the endpoint said.
 _PREFIX = re.compile(
     r"(?:litellm\.\w+: |\w+ ?(?:Error|Exception)(?::| -) )+(?:Error code: \d+ - )?"
@@ -98,9 +93,9 @@ class LiteLLM:
         """Send, and yield the reply's pieces; see `Provider.send`."""
         litellm = _litellm()
         host = urlsplit(self.base_url).netloc.rpartition("@")[2] or "litellm"
-        base_url = self.base_url or "litellm's own"
+        address = self.base_url or "litellm's own"
         key, key_env = self._api_key, self._api_key_env
-        call = Call(host, base_url, request.model, self.timeout_s, key, key_env)
+        call = Call(host, address, request.model, self.timeout_s, key, key_env)
         with translated(call, _translation):
             answer = self._quirks.ask(
                 request, lambda parameters: self._completion(litellm, parameters)
@@ -133,7 +128,8 @@ class LiteLLM:
 
         Of litellm's own retries, some vendors' are none and others ask a silent endpoint again.
         """
-        for count in itertools.count():
+        count = 0
+        while True:
             try:
                 return litellm.completion(
                     **parameters,
@@ -148,7 +144,7 @@ class LiteLLM:
                 if count == self._max_retries or wait is None:
                     raise
                 time.sleep(wait)
-        raise AssertionError("unreachable")
+                count += 1
 
 
 def _events(stream: Any) -> Iterator[dict[str, Any]]:
@@ -201,7 +197,8 @@ def _litellm() -> Any:
 def _wait(error: Exception, count: int) -> float | None:
     """How many seconds to wait before call number `count` + 2; None where it would not help.
 
-    A time-out is not worth a second call. A Retry-After of over a minute is not kept.
+    A time-out is not worth a second call. A Retry-After of over a minute is not kept; else the
+    waits are the openai SDK's.
     """
     status, words = getattr(error, "status_code", None), str(error)
     may_pass = isinstance(status, int) and (status == 429 or status >= 500)
@@ -211,9 +208,9 @@ def _wait(error: Exception, count: int) -> float | None:
     headers = getattr(error, "litellm_response_headers", None) or {}
     with contextlib.suppress(ValueError):
         seconds = float(headers.get("retry-after", 0))
-        if 0 < seconds <= _LONGEST_RETRY_AFTER_S:
+        if 0 < seconds <= 60:
             return seconds
-    longest = min(_FIRST_WAIT_S * 2.0**count, _LONGEST_WAIT_S)
+    longest = min(0.5 * 2.0**count, 8.0)
     return longest * random.uniform(0.75, 1)  # noqa: S311 - it keeps threads apart, not a secret
 
 
@@ -229,14 +226,11 @@ def _translation(error: BaseException, call: Call) -> ProviderError:
             f"as in 'openai/{call.model}' (https://docs.litellm.ai/docs/providers)"
         )
     elif _NO_KEY.search(words):
-        found = of_status(_AUTH, words, call)
+        found = of_status(401, words, call)
     elif _LOST.search(words):
         found = no_connection(words, call)
     elif _UNREADABLE.search(words):
-        found = BadReply(
-            f"{call.host} sent something that is not an answer of {call.model!r}: check api_base "
-            f"{call.base_url!r}, and whether a proxy or a login page is in between"
-        )
+        found = no_json(call, words)
     elif _SURROGATE in words:
         found = unsendable(words)
     elif isinstance(status, int) and not is_a(error, "APIConnectionError"):

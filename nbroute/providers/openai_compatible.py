@@ -23,9 +23,6 @@ from nbroute.providers.openai_replies import (
 from nbroute.providers.openai_requests import Quirks
 from nbroute.types import Chunk, ProviderKind, Request, Usage
 
-_OPENAI_HOST = "api.openai.com"
-_NO_KEY = "none"
-_CONNECT_S = 10.0
 #: What an endpoint without that route answers.
 _NO_SUCH_ROUTE = (404, 405, 501)
 
@@ -67,7 +64,7 @@ class OpenAICompatible:
         self._max_retries = max_retries
         self._api_key = api_key
         self._api_key_env = api_key_env
-        usual = "max_completion_tokens" if self.host == _OPENAI_HOST else "max_tokens"
+        usual = "max_completion_tokens" if self.host == "api.openai.com" else "max_tokens"
         self._quirks = Quirks(token_parameter or usual)
         self._sdk: Any = None
         self._lock = threading.Lock()
@@ -177,12 +174,12 @@ class OpenAICompatible:
                         raise
 
             base_url = self.base_url
-            timeout = openai.Timeout(self.timeout_s, connect=min(self.timeout_s, _CONNECT_S))
+            timeout = openai.Timeout(self.timeout_s, connect=min(self.timeout_s, 10))
             host = urlsplit(base_url).hostname or ""
             # A proxy of the environment cannot reach a server on this machine.
             trust_env = host not in ("localhost", "::1") and not host.startswith("127.")
             self._sdk = openai.OpenAI(
-                api_key=self._api_key or _NO_KEY,
+                api_key=self._api_key or "none",
                 base_url=base_url,
                 timeout=timeout,
                 max_retries=self._max_retries,

@@ -28,8 +28,6 @@ _LONGEST_QUOTE = 300
 _KEY_PREFIX = 8
 #: The key may be one that litellm found in the environment, which is not known here.
 _KEY = re.compile(r"\b(?:(?:sk|gsk|xai|pk)[-_]|AIza)[-_A-Za-z0-9]{12,}")
-_BAD_REQUEST = 400
-_SERVER_ERROR = 500
 _UNKNOWN_MODEL = re.compile(
     r"not a valid model|unknown model|invalid model|model_not_found"
     r"|\bmodel\b[^.\n]{0,80}(?:not found|not exist)",
@@ -101,14 +99,14 @@ def no_json(call: Call, text: str) -> BadReply:
 def of_status(status: int, body: object, call: Call) -> ProviderError:
     """Make the error of an HTTP status of 400 or more."""
     words = server_words(body) or "no message"
-    if status == 404 or (status == _BAD_REQUEST and _UNKNOWN_MODEL.search(f"{words} {body}")):
+    if status == 404 or (status == 400 and _UNKNOWN_MODEL.search(f"{words} {body}")):
         check = "Check the model's name"
         if not re.search(r"\bmodel|endpoints? found", words, re.IGNORECASE):
             check += f" and base_url, which is {call.base_url!r} (it often ends in /v1)"
         return UnknownModel(
             f"{call.host} does not have the model {call.model!r} ({status}: {words}). {check}"
         )
-    rest = _SERVER_FAULT if status >= _SERVER_ERROR else _REJECTED
+    rest = _SERVER_FAULT if status >= 500 else _REJECTED
     error, says = _STATUSES.get(status, rest)
     answered = f"{call.host} answered {status} to {call.model!r}: {words}"
     return error(f"{answered}. {says.format(key_place=call.key_place)}")
@@ -122,12 +120,7 @@ _STATUSES: Mapping[int, tuple[type[ProviderError], str]] = {
     413: (RequestRejected, "Shorten the prompt"),
     429: (RateLimited, "Wait a little, or name a fallback model"),
 }
-
-
-_SERVER_FAULT = (
-    Unavailable,
-    "The fault is at its end: try again later, or name a fallback model",
-)
+_SERVER_FAULT = (Unavailable, "The fault is at its end: try again later, or name a fallback model")
 _REJECTED = (RequestRejected, "Change the prompt or the option that it names")
 
 
@@ -174,7 +167,7 @@ def of_sdk(error: BaseException, call: Call) -> ProviderError | None:
     """Make the error of what the openai SDK raised; None for what is not an endpoint's fault."""
     status = getattr(error, "status_code", None)
     found: ProviderError | None = None
-    if isinstance(status, int) and status >= _BAD_REQUEST:
+    if isinstance(status, int) and status >= 400:
         found = of_status(status, getattr(error, "body", None), call)
     elif is_a(error, "Overdue", "APITimeoutError", "TimeoutException"):
         found = timed_out(call)

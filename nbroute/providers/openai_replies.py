@@ -19,17 +19,17 @@ _MOST = 10**9
 
 def model_names(page: Any, call: Call) -> list[str]:
     """Read the names in an answer to GET /models."""
-    data = _get(page, "data")
+    data = field(page, "data")
     if not isinstance(data, list):
         raise no_json(call, page if isinstance(page, str) else "")
-    return [name for model in data if (name := _text(_get(model, "id")))]
+    return [name for model in data if (name := _text(field(model, "id")))]
 
 
 def answer_in(answer: Any, call: Call) -> Any:
     """The answer itself, where it is neither a page nor an error."""
     if isinstance(answer, str):
         raise no_json(call, answer)
-    if error := _get(answer, "error"):
+    if error := field(answer, "error"):
         raise error_inside(error, call)
     return answer
 
@@ -56,7 +56,7 @@ def pieces(events: Iterable[Any], request: Request, call: Call) -> Iterator[Chun
         choice = _first_choice(event)
         any_choice = any_choice or choice is not None
         before, ending = ending, _ending(event, choice, ending)
-        text, logprobs = _content(_get(choice, "delta")), _logprobs(choice)
+        text, logprobs = _content(field(choice, "delta")), _logprobs(choice)
         if text or logprobs or ending.id != before.id:
             any_text = any_text or bool(text.strip())
             yield Chunk(text, logprobs=logprobs, id=ending.id)
@@ -72,7 +72,7 @@ def pieces(events: Iterable[Any], request: Request, call: Call) -> Iterator[Chun
 def whole(answer: Any, request: Request, call: Call) -> Iterator[Chunk]:
     """Yield an answer that came in one piece."""
     choice = _first_choice(answer_in(answer, call))
-    text, ending = _content(_get(choice, "message")), _ending(answer, choice, Chunk())
+    text, ending = _content(field(choice, "message")), _ending(answer, choice, Chunk())
     if choice is not None:
         yield replace(ending, text=text, logprobs=_logprobs(choice))
     if not text.strip():
@@ -102,41 +102,41 @@ def _ending(event: Any, choice: Any, before: Chunk) -> Chunk:
     """Gather what is known so far for the last chunk; the newest word counts."""
     return Chunk(
         usage=usage_in(event) or before.usage,
-        finish_reason=_text(_get(choice, "finish_reason")) or before.finish_reason,
-        model=_text(_get(event, "model")) or before.model,
-        id=_text(_get(event, "id")) or before.id,
+        finish_reason=_text(field(choice, "finish_reason")) or before.finish_reason,
+        model=_text(field(event, "model")) or before.model,
+        id=_text(field(event, "id")) or before.id,
     )
 
 
 def _first_choice(event: Any) -> Any:
-    choices = _get(event, "choices")
+    choices = field(event, "choices")
     return choices[0] if isinstance(choices, list) and choices else None
 
 
 def _content(message: Any) -> str:
     """Take the text of a message or a delta; a refusal's text where it has none of its own."""
-    content = _get(message, "content")
+    content = field(message, "content")
     if isinstance(content, list):
-        return "".join(_text(_get(part, "text")) or "" for part in content)
-    return _text(content) or _text(_get(message, "refusal")) or ""
+        return "".join(_text(field(part, "text")) or "" for part in content)
+    return _text(content) or _text(field(message, "refusal")) or ""
 
 
 def _logprobs(choice: Any) -> tuple[float, ...]:
     """Read the tokens' log-probabilities; one that is not a number leaves all of them out."""
-    tokens = _get(_get(choice, "logprobs"), "content")
-    values = [_get(token, "logprob") for token in tokens] if isinstance(tokens, list) else []
+    tokens = field(field(choice, "logprobs"), "content")
+    values = [field(token, "logprob") for token in tokens] if isinstance(tokens, list) else []
     numbers = all(type(v) in (int, float) and -_MOST < v < _MOST for v in values)
     return tuple(min(float(v), 0.0) for v in values) if numbers else ()
 
 
 def usage_in(event: Any) -> Usage | None:
     """Read the usage of an answer or of an event of a stream; None where there is none."""
-    usage = _get(event, "usage")
-    asked, answered = (_count(_get(usage, f"{of}_tokens")) for of in ("prompt", "completion"))
+    usage = field(event, "usage")
+    asked, answered = (_count(field(usage, f"{of}_tokens")) for of in ("prompt", "completion"))
     if asked is None or answered is None:
         return None
-    cached = _count(_get(_get(usage, "prompt_tokens_details"), "cached_tokens")) or 0
-    upstream = _get(_get(usage, "cost_details"), "upstream_inference_cost")
+    cached = _count(field(field(usage, "prompt_tokens_details"), "cached_tokens")) or 0
+    upstream = field(field(usage, "cost_details"), "upstream_inference_cost")
     return Usage(asked, answered, min(cached, asked), _billed(usage, "cost", upstream))
 
 
@@ -145,25 +145,25 @@ def generation_usage(answer: Any) -> Usage | None:
 
     The model's own counts go before OpenRouter's, which are by one tokenizer for all models.
     """
-    data = _get(answer, "data")
-    billed = _billed(data, "total_cost", _get(data, "upstream_inference_cost"))
+    data = field(answer, "data")
+    billed = _billed(data, "total_cost", field(data, "upstream_inference_cost"))
     if billed is None:
         return None
 
     def count(name: str) -> int | None:
-        native = _count(_get(data, f"native_{name}"))
-        return _count(_get(data, name)) if native is None else native
+        native = _count(field(data, f"native_{name}"))
+        return _count(field(data, name)) if native is None else native
 
     asked, answered = count("tokens_prompt"), count("tokens_completion")
-    cached = _count(_get(data, "native_tokens_cached")) or 0
+    cached = _count(field(data, "native_tokens_cached")) or 0
     known = asked is not None and answered is not None
     return Usage(asked or 0, answered or 0, min(cached, asked or 0), billed, estimated=not known)
 
 
 def _billed(bill: Any, name: str, upstream: Any) -> Decimal | None:
     """Read what was charged; with a key of one's own at the vendor, the vendor charges, too."""
-    amount = _money(_get(bill, name))
-    own_key = _get(bill, "is_byok") is True
+    amount = _money(field(bill, name))
+    own_key = field(bill, "is_byok") is True
     return amount if amount is None or not own_key else amount + (_money(upstream) or 0)
 
 
@@ -182,6 +182,6 @@ def _text(value: Any) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-def _get(value: Any, name: str) -> Any:
+def field(value: Any, name: str) -> Any:
     """A field of plain JSON; None where there is none."""
     return value.get(name) if isinstance(value, Mapping) else None

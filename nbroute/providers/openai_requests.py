@@ -24,8 +24,6 @@ Quirk = Literal[
 ]
 
 _REFUSED = (400, 422)
-#: OpenAI forbids log-probabilities with this status.
-_FORBIDDEN = 403
 _NOT_TAKEN = re.compile(
     r"unsupported|not support|unknown|unrecogni[sz]ed|unexpected|extra_forbidden|deprecated"
     r"|not (?:permitted|allowed|accepted|enabled|available)|unavailable|only the default"
@@ -51,7 +49,6 @@ _STRICT_WORDS = {
     *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
     *("minItems", "maxItems"),
 }
-_LONGEST_NAME = 64
 _FORMATS: frozenset[Quirk] = frozenset({"no json schema", "no json object"})
 
 
@@ -124,7 +121,8 @@ def quirks_named(error: Exception, sent: Mapping[str, Any]) -> frozenset[Quirk]:
     """Read in a refusal which of the parameters sent it is about."""
     words = f"{error} {getattr(error, 'body', '')}"
     status = getattr(error, "status_code", None)
-    if status in (*_REFUSED, _FORBIDDEN) and "logprobs" in words and "logprobs" in sent:
+    # OpenAI forbids log-probabilities with a 403.
+    if status in (*_REFUSED, 403) and "logprobs" in words and "logprobs" in sent:
         return frozenset({"no logprobs"})
     if status not in _REFUSED:
         return frozenset()
@@ -155,7 +153,7 @@ def _response_format(request: Request, quirks: frozenset[Quirk]) -> dict[str, An
     if "objects only" in quirks and schema.get("type") != "object":
         schema = _under_value(schema)
     name = re.sub(r"[^A-Za-z0-9_-]+", "_", title if isinstance(title, str) else "").strip("_")
-    named: dict[str, Any] = {"name": name[:_LONGEST_NAME] or "answer", "schema": dict(schema)}
+    named: dict[str, Any] = {"name": name[:64] or "answer", "schema": dict(schema)}
     if schema.get("type") == "object" and _is_strict(schema):
         named["strict"] = True
     return {"type": "json_schema", "json_schema": named}

