@@ -79,21 +79,11 @@ class EmbeddingClassifier:
             return self._default(ladder, why, getattr(error, "attempts", ()))
 
     def _compared(self, text: str, ladder: Ladder) -> Decision:
-        filled, attempts = self.examples.filled(self.embed)
-        vectors, more = unit_vectors(self.embed, [text])
-        attempts += more
-        if vectors.shape[1] != filled.vectors.shape[1]:
-            self.examples.forget_vectors()
-            filled, again = self.examples.filled(self.embed)
-            attempts += again
-        if filled.vectors.shape[1] != vectors.shape[1]:
-            raise SettingsError(
-                f"the embedder gives vectors of {vectors.shape[1]} dimensions for the prompt and "
-                f"of {filled.vectors.shape[1]} for the examples: check that its endpoint serves "
-                "one model."
-            )
+        vectors, attempts = unit_vectors(self.embed, [text])
         if not vectors.any():
             return self._default(ladder, "nothing in the prompt to compare", attempts)
+        filled, more = self.examples.filled(self.embed, vectors.shape[1])
+        attempts += more
         places = _places(filled.examples, ladder)
         scored = self._scored(filled, vectors[0], places, len(ladder.tiers))
         top = max(len(ladder.tiers) - 1, 1)

@@ -104,39 +104,37 @@ class ExampleVectors:
         """The example of that very prompt."""
         return self._examples.get(prompt.strip())
 
-    def filled(self, embed: Embed) -> tuple[Filled, tuple[Attempt, ...]]:
-        """All examples with their vectors, and what embedding the missing ones cost."""
+    def filled(self, embed: Embed, width: int) -> tuple[Filled, tuple[Attempt, ...]]:
+        """All examples with vectors of that width, and what embedding the missing ones cost.
+
+        Vectors of another width are of what the embedder was before: they are embedded anew.
+        """
         import numpy as np
 
         with self._lock:
-            if self._filled is not None:
+            if self._filled is not None and self._filled.vectors.shape[1] == width:
                 return self._filled, ()
-            attempts = self._embed_missing(embed)
             if not self._examples:
                 raise SettingsError(
                     "the embedding classifier has no examples: leave the shipped ones in, or give "
                     "your own with a prompt for each tier."
                 )
-            rows = [self._vectors[prompt] for prompt in self._examples]
-            self._filled = Filled(tuple(self._examples.values()), np.stack(rows))
+            kept = {text: vector for text, vector in self._vectors.items() if len(vector) == width}
+            missing = [prompt for prompt in self._examples if prompt not in kept]
+            attempts: tuple[Attempt, ...] = ()
+            if missing:
+                vectors, attempts = unit_vectors(embed, list(map(compared_text, missing)))
+                if vectors.shape[1] != width:
+                    raise SettingsError(
+                        f"the embedder gives vectors of {width} dimensions for the prompt and of "
+                        f"{vectors.shape[1]} for the examples: check that its endpoint serves one "
+                        "model."
+                    )
+                kept |= dict(zip(missing, vectors, strict=True))
+            self._vectors = kept
+            rows = np.stack([kept[prompt] for prompt in self._examples])
+            self._filled = Filled(tuple(self._examples.values()), rows)
             return self._filled, attempts
-
-    def forget_vectors(self) -> None:
-        """Embed all anew when next needed, since the embedder is not what it was any more."""
-        with self._lock:
-            self._vectors.clear()
-            self._filled = None
-
-    def _embed_missing(self, embed: Embed) -> tuple[Attempt, ...]:
-        missing = [prompt for prompt in self._examples if prompt not in self._vectors]
-        if not missing:
-            return ()
-        vectors, attempts = unit_vectors(embed, [compared_text(prompt) for prompt in missing])
-        if self._vectors and vectors.shape[1] != len(next(iter(self._vectors.values()))):
-            self._vectors.clear()
-            return attempts + self._embed_missing(embed)
-        self._vectors.update(zip(missing, vectors, strict=True))
-        return attempts
 
 
 def unit_vectors(embed: Embed, texts: Sequence[str]) -> tuple[np.ndarray, tuple[Attempt, ...]]:
