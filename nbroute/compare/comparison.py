@@ -116,10 +116,9 @@ def column_of(contender: Contender, decision: Decision, ladder: Ladder) -> Colum
     if tier != made:
         steps = ladder.index(tier) - ladder.index(made)
         count = abs(steps)
-        distance = (
-            f"{_NUMBERS[count] if count < len(_NUMBERS) else count} "
-            f"tier{'' if count == 1 else 's'} {'more expensive' if steps > 0 else 'cheaper'}"
-        )
+        distance = f"{_NUMBERS[count] if count < len(_NUMBERS) else count} "
+        distance += "tier " if count == 1 else "tiers "
+        distance += "more expensive" if steps > 0 else "cheaper"
         other = "" if is_first else f", and {tier} asks {first!r} first"
         note = f"routing would not: it picks {made} ({why}); this is {distance}{other}"
     elif is_first:
@@ -175,10 +174,9 @@ class Comparison:
 
     def frame(self) -> pd.DataFrame:
         """One row for each column; money as floats (NaN where it is not known)."""
-        rows = []
+        rows, task = [], Task(0, self.prompt)
         for one in self.columns:
             result, open_ = one.result, one.status in ("running", "interrupted")
-            task = Task(0, self.prompt)
             row = row_of(task, result) if result else without_answer(task, "error", "", sent=open_)
             found = {name: getattr(row, name, None) for name in _KINDS}
             found |= {name: getattr(one, name) for name in ("model", "picked", "note", "status")}
@@ -224,15 +222,14 @@ class Comparison:
 
     def __str__(self) -> str:
         """A table, then each answer under its heading."""
-        table = "\n".join(text_table([_HEAD, *map(_table_row, self.columns)]))
-        answers = []
+        parts = ["\n".join(text_table([_HEAD, *map(_table_row, self.columns)]))]
         for column in self.columns:
             who = column.contender
             names = dict.fromkeys((who.name, who.tier, column.model))
             error = named(column.error) if column.error else ""
             heading = f"== {' · '.join(names)} ==\n{column.note}"
-            answers.append("\n\n".join(filter(None, (heading, column.text, error))))
-        return "\n\n".join([table, *answers])
+            parts += filter(None, (heading, column.text, error))
+        return "\n\n".join(parts)
 
 
 def votes_of(router: Engine, comparison: str) -> list[str]:

@@ -138,10 +138,8 @@ class Grid(Sequence[Comparison]):
         """
         import pandas as pd
 
-        columns = {
-            name: {row.place: row.cost_usd for row in batch} for name, batch in self.batches.items()
-        }
-        wide = pd.DataFrame(columns, dtype="float64").reindex(range(len(self)))
+        costs = {n: {row.place: row.cost_usd for row in one} for n, one in self.batches.items()}
+        wide = pd.DataFrame(costs, dtype="float64").reindex(range(len(self)))
         return wide.set_axis(self._index(), axis=0)
 
     def totals(self) -> pd.DataFrame:
@@ -312,23 +310,19 @@ def compare_prompts(
     jobs: dict[str, Job] = {ROUTING: Job(asked, classify_only=True)} if picks else {}
     jobs |= {one.name: Job({**told, **one.options}) for one in contenders}
     for key, job in jobs.items():
+        about = {**described(router, job.options), "comparison": name}
         # What the classifier is makes no difference to the contenders.
-        about = described(router, job.options)
-        if key != ROUTING:
-            about["classifier"] = "not asked"
-        stores[key].begin({**about, "comparison": name})
-    done: dict[str, Batch] = {}
+        stores[key].begin(about if key == ROUTING else {**about, "classifier": "not asked"})
+    batches: dict[str, Batch] = {}
     total = len(items) * len(jobs)
     with Bar(router, total, shown=progress, unit="call") as bar, suppress(KeyboardInterrupt):
         for key, job in jobs.items():
-            done[key] = run(items, ThreadWorkers(router, job, at_once), stores[key], bar, cancel)
-    batches = {
-        key: done[key] if key in done else Batch(store, len(items), stopped="interrupted")
-        for key, store in stores.items()
-    }
+            batches[key] = run(items, ThreadWorkers(router, job, at_once), stores[key], bar, cancel)
+    stopped = [key for key in jobs if key not in batches]
+    batches |= {key: Batch(stores[key], len(items), stopped="interrupted") for key in stopped}
     routing = batches.pop(ROUTING, None)
     grid = Grid(name, items, contenders, batches, routing, router, options, index, folder)
-    if len(done) < len(jobs):
+    if stopped:
         raise interrupted("stopped", folder, grid)
     return grid
 
@@ -341,10 +335,11 @@ def _find_stores(
     The folder comes first. SettingsError where it cannot be one, and for a file that is another's.
     """
     held: Mapping[str, Batch | None] = {}
-    folder = None if to is None or resume is not None else _folder(to)
     if resume is not None:
         check_resume(resume, Grid, to, fresh=fresh)
         held, folder = {**resume.batches, ROUTING: resume.routing}, resume.to
+    else:
+        folder = None if to is None else _folder(to)
     stores = {}
     for name in names:
         # A name that every file system takes, told apart where it had to be changed.

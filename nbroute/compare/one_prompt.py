@@ -88,7 +88,7 @@ def compare_prompt(
     options["comparison"] = name
 
     def compared(decision: Decision, error: NbrouteError | None = None) -> Comparison:
-        columns = (column_of(one, decision, router.ladder) for one in contenders)
+        columns = [column_of(one, decision, router.ladder) for one in contenders]
         ended = tuple(replace(column, error=error) for column in columns)
         return Comparison(name, prompt, decision, ended, router)
 
@@ -104,15 +104,12 @@ def compare_prompt(
         blank = unpicked("not known: it was stopped")
         stopped.result = compared(blank, NotSent("stopped before it was sent"))
         raise stopped from raised.__cause__
-    columns = _Answers(router, compared(decision), options, observe, cancel).collect(at_once)
-    early = [
-        column.error
-        for column in columns.columns
-        if column.result is None and isinstance(column.error, _BEFORE_SENDING)
-    ]
-    if len(early) == len(contenders) and len(set(map(type, early))) == 1:
-        raise early[0]  # it hit all alike, and nothing was sent
-    return columns
+    comparison = _Answers(router, compared(decision), options, observe, cancel).collect(at_once)
+    unsent = [column.error for column in comparison.columns if column.result is None]
+    alike = len(unsent) == len(contenders) and len(set(map(type, unsent))) == 1
+    if alike and isinstance(unsent[0], _BEFORE_SENDING):
+        raise unsent[0]  # it hit all alike, and nothing was sent
+    return comparison
 
 
 def checked_options(options: Mapping[str, Any]) -> dict[str, Any]:
