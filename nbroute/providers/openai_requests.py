@@ -49,7 +49,6 @@ _STRICT_WORDS = {
     *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
     *("minItems", "maxItems"),
 }
-_FORMATS: frozenset[Quirk] = frozenset({"no json schema", "no json object"})
 
 
 class Quirks:
@@ -80,9 +79,8 @@ class Quirks:
                 if not learnt:
                     raise
                 words = str(error)
-                if learnt <= _FORMATS and (
-                    _OF_THIS_SCHEMA.search(words) or not _NOT_TAKEN.search(words)
-                ):
+                this_schema = _OF_THIS_SCHEMA.search(words) or not _NOT_TAKEN.search(words)
+                if this_schema and learnt <= {"no json schema", "no json object"}:
                     # Another schema (or prompt) may still be taken.
                     of_schema |= learnt
                 else:

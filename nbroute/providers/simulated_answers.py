@@ -120,8 +120,7 @@ def simulated_text(request: Request, skill: float) -> str:
     Where the request is `rated`, its last line is "Confidence: N", a whole number up to 10,
     8 or more exactly where the skill is up to the prompt.
     """
-    name = _class_name(request, skill)
-    if name:
+    if name := _class_name(request, skill):
         return name
     if request.schema is not None:
         text = structured_answer(request, request.schema, skill)
@@ -174,8 +173,7 @@ def _class_name(request: Request, skill: float) -> str | None:
         return None
     asks = _last(request, "system") or _last(request, "user")
     if listed := _pattern("asks_for_one").search(asks):
-        names = re.split(r",?\s+or\s+|,\s*", listed[1].strip().rstrip("."))
-        names = [name for name in names if name]
+        names = list(filter(None, re.split(r",?\s+or\s+|,\s*", listed[1].strip().rstrip("."))))
     else:
         names = _pattern("described").findall(asks) if "one word" in asks.lower() else []
     if not names:
@@ -199,19 +197,16 @@ def code_answer(request: Request, skill: float) -> str | None:
     carries a traceback, a skill of 0.4 will do.
     """
     prompt = _prompt(request)[:2000]
-    if not _pattern("asks_for_code").search(prompt):
-        return None
-    if _pattern("other_language").search(prompt) and "ython" not in prompt:
+    other_language = _pattern("other_language").search(prompt) and "ython" not in prompt
+    if other_language or not _pattern("asks_for_code").search(prompt):
         return None
     name, takes = _signature(prompt)
     exercise = _exercise(name, prompt)
     own = exercise["takes"] if exercise else ["*args"]
     name, takes = name or (exercise["names"][0] if exercise else "answer"), takes or own
     if exercise and len(takes) == len(own):
-        told = any(
-            m.role == "user" and _pattern("failed").search(m.content) for m in request.messages
-        )
-        if skill >= (0.4 if told else 0.6):
+        said = [message.content for message in request.messages if message.role == "user"]
+        if skill >= (0.4 if any(map(_pattern("failed").search, said)) else 0.6):
             note, body = "an exercise that is kept for lessons", exercise["right"]
         elif draw("stub", request.model, tuple(exercise["names"]), _prompt(request)) < 0.3:
             note, body = f"a skill of {skill:g} leaves it empty", "return None"
