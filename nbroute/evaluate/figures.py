@@ -156,9 +156,8 @@ def _figure(
         ahead = (difference(pair, weak, strong), *drawn(difference, pair, level=0.8))
     if labelled.by_tier:
         shares = np.bincount(labelled.levels) / len(labelled.levels)
-        guessed = float((shares**2).sum())
-        levels = router.levels
-        right = guessed if levels is None else float(np.mean(levels == labelled.levels))
+        guessed, levels = (shares**2).sum(), router.levels
+        right = float(guessed if levels is None else np.mean(levels == labelled.levels))
     interval = drawn(apgr, router.scores, level=0.95)
     return Figure(name, apgr(router.scores, weak, strong), interval, ahead, right)
 

@@ -8,7 +8,7 @@ folds, so the figures on those two files flatter a little.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -241,11 +241,10 @@ def _scale(
     odds = LogisticRegression(C=100.0, fit_intercept=False, max_iter=1000)
     slope, *intercepts = odds.fit(stacked, np.concatenate(above)).coef_[0]
     slope = max(float(slope), 0.0) / spread
-    if not labelled.by_tier:
-        cut = np.quantile(scores, 1 - share)
-        return Scale(np.array([cut]), slope, np.array(intercepts))
     scale = Scale(np.zeros(cuts), slope, np.minimum.accumulate(intercepts))
-    return Scale(_likeliest(scale, scores), scale.slope, scale.intercepts)
+    if labelled.by_tier:
+        return replace(scale, cuts=_likeliest(scale, scores))
+    return replace(scale, cuts=np.quantile(scores, [1 - share]))
 
 
 def _likeliest(scale: Scale, scores: np.ndarray) -> np.ndarray:
