@@ -333,11 +333,10 @@ def _provider(settings: ProviderSettings, announce: Announce) -> Provider:
         "timeout_s": settings.timeout_s,
         "kind": "remote" if settings.billed else "local",
     }
-    url = settings.base_url
     if settings.kind == "litellm":
-        return LiteLLM(settings.name, api_base=url or None, **common)
-    token_parameter = settings.token_parameter
-    return OpenAICompatible(settings.name, url, token_parameter=token_parameter, **common)
+        return LiteLLM(settings.name, api_base=settings.base_url or None, **common)
+    common["token_parameter"] = settings.token_parameter
+    return OpenAICompatible(settings.name, settings.base_url, **common)
 
 
 def ladder_of(

@@ -37,7 +37,7 @@ def here(tmp_path):
 def read(here, tmp_path):
     """Load, from a folder with this nbroute.toml in it and this environment alone."""
 
-    def read_settings(text=None, *, path=None, profile=None, local_ready=False, **environ):
+    def read_settings(text=None, *, path=None, profile=None, local_ready=lambda: False, **environ):
         if text is not None:
             (here / "nbroute.toml").write_text(text, encoding="utf-8")
         homes = {"XDG_CONFIG_HOME": str(tmp_path / "c"), "XDG_DATA_HOME": str(tmp_path / "d")}
@@ -138,7 +138,7 @@ def the_provider(settings, name):
 def test_the_environment_chooses_the_profile_and_the_origin_says_why(
     read, environ, ready, profile, origin
 ):
-    settings = read(local_ready=ready, **environ)
+    settings = read(local_ready=lambda: ready, **environ)
 
     assert (profile, origin) == (settings.profile, settings.origin)
 
@@ -565,8 +565,11 @@ def test_a_key_is_never_shown(read):
 
 
 REFUSED = {
-    "not TOML": ("[nbroute\n", "line 1, column 9: this is not TOML"),
-    "not TOML further down": ("[nbroute]\nladder = four", "line 2, column 10: this is not TOML"),
+    "not TOML": ("[nbroute\n", "is not TOML: .* line 1, column 9"),
+    "not TOML further down": (
+        "[nbroute]\nladder = four",
+        "is not TOML: .* line 2, column 10",
+    ),
     "misspelt key": (
         "[nbroute]\nbudget_us = 3",
         r"budget_us = 3: there is no key 'budget_us'; did you mean 'budget_usd'",

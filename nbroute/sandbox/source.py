@@ -115,10 +115,9 @@ def assertions_of(value: Any, name: str) -> str:
 
 
 def _source_of(value: Any, name: str) -> str:
-    if isinstance(value, str):
-        return textwrap.dedent(value).strip("\n")
-    if isinstance(value, list | tuple) and all(isinstance(one, str) for one in value):
-        return "\n".join(textwrap.dedent(one).strip("\n") for one in value)
+    parts = [value] if isinstance(value, str) else value
+    if isinstance(parts, list | tuple) and all(isinstance(one, str) for one in parts):
+        return "\n".join(textwrap.dedent(one).strip("\n") for one in parts)
     if isinstance(value, types.FunctionType):
         return _function_source(value, name)
     raise SettingsError(

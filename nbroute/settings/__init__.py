@@ -60,7 +60,7 @@ def load(
     profile: str | None = None,
     environ: Mapping[str, str] | None = None,
     folder: Path | None = None,
-    local_ready: Ready = False,
+    local_ready: Ready = lambda: False,
     replay: str | Path | Literal[False] | None = None,
 ) -> Settings:
     """The settings in force: of the file at `path`, else of the nearest one, else of none.
@@ -161,8 +161,7 @@ def _from_environment(environ: Environment) -> Table:
     found: dict[str, Any] = {
         key: Path(environ[name]).expanduser() for key, name in names.items() if environ.get(name)
     }
-    said = environ.get("NBROUTE_STATIC")
-    if said is not None:
+    if (said := environ.get("NBROUTE_STATIC")) is not None:
         if said.strip().lower() not in _FLAGS:
             raise SettingsError(f"NBROUTE_STATIC = {said!r} cannot be used; give 1 or 0")
         found["static"] = _FLAGS[said.strip().lower()]

@@ -47,11 +47,11 @@ def build_ladder(document: Document, table: Table, provider: str, providers: Pro
     ladder of one's own, in the order of the file.
     """
     for name, values in document.tiers.items():
-        named = [("provider", values.get("provider"))]
-        fallbacks = (one for one in values.get("fallbacks", ()) if isinstance(one, Target))
-        named += [("fallbacks: provider", one.provider) for one in fallbacks]
-        for key, home in named:
-            document.check_provider(f"[tiers.{name}] {key}", home or None, providers)
+        document.check_provider(f"[tiers.{name}] provider", values.get("provider"), providers)
+        for one in values.get("fallbacks", ()):
+            if isinstance(one, Target) and one.provider:
+                key = f"[tiers.{name}] fallbacks: provider"
+                document.check_provider(key, one.provider, providers)
     try:
         ladder = base_ladder(table.get("ladder", "four-tier"), providers[provider])
     except SettingsError as error:
@@ -107,8 +107,7 @@ def build_classifier(
 ) -> ClassifierSettings:
     """The table's classifier; what is not said depends on what the ladder's lowest tier is."""
     lowest = ladder.tiers[0]
-    home = providers[lowest.provider]
-    usual = "hybrid" if home.kind in ("openai", "litellm") and home.billed else "rules"
+    usual = "hybrid" if providers[lowest.provider].billed else "rules"
     chosen = ClassifierSettings(**{"name": usual, **given(ClassifierSettings, table)})
     document.check("classifier", chosen.name, CLASSIFIERS, "is not a classifier")
     document.check_provider("classifier_provider", chosen.provider, providers)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -12,8 +11,6 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 from nbroute.errors import SettingsError, did_you_mean
 from nbroute.settings.model import Table, Takes, TierTable, sections
-
-_PLACE = re.compile(r"^(.*) \(at (.*)\)$", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -25,11 +22,6 @@ class Document:
     providers: Mapping[str, Table] = field(default_factory=dict)
     tiers: Mapping[str, TierTable] = field(default_factory=dict)
     profiles: Mapping[str, Table] = field(default_factory=dict)
-
-    @property
-    def folder(self) -> Path:
-        """What the file's paths are relative to."""
-        return self.file.parent if self.file else Path()
 
     def error(self, problem: str) -> SettingsError:
         """The problem, with the file in front."""
@@ -71,9 +63,7 @@ def _parsed(file: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(file.read_text("utf-8-sig"), parse_float=Decimal)
     except tomllib.TOMLDecodeError as error:
-        found = _PLACE.match(str(error))
-        said, place = found.groups() if found else (str(error), "somewhere")
-        raise SettingsError(f"{file}, {place}: this is not TOML: {said}") from None
+        raise SettingsError(f"{file} is not TOML: {error}") from None
     except UnicodeDecodeError:
         raise SettingsError(f"{file} is not UTF-8 text; save it as UTF-8") from None
     except OSError as error:
@@ -123,8 +113,8 @@ def _value(document: Document, where: str, key: str, value: Any, hint: Any) -> A
         said = "the value" if takes.secret else _shown(value)
         problem = f"[{where}] {key} = {said} cannot be used; give {takes.words}"
         raise document.error(problem) from None
-    if isinstance(read, Path):
-        read = document.folder / read
+    if isinstance(read, Path) and document.file is not None:
+        read = document.file.parent / read
     # One by itself stands for a list of one.
     return (read,) if takes.part else read
 

@@ -14,7 +14,7 @@ from nbroute.settings.model import ProviderSettings, Settings, read_url
 
 Environment = Mapping[str, str]
 Providers = Mapping[str, ProviderSettings]
-Ready = bool | Callable[[], bool]
+Ready = Callable[[], bool]
 
 #: The vendors, in the order in which their keys are looked for.
 _VENDORS = {
@@ -142,9 +142,7 @@ def choose(
         for name in BY_KEY:
             if providers[name].api_key:
                 return name
-        if providers["local"].gguf or (local_ready() if callable(local_ready) else local_ready):
-            return "local"
-        return "simulated"
+        return "local" if providers["local"].gguf or local_ready() else "simulated"
 
     profile = named or automatic()
     told = document.profiles.get(profile, {}).get("provider")
@@ -184,7 +182,6 @@ def describe_choice(
 
 def _described(provider: ProviderSettings) -> str:
     """The endpoint in a few words, with its address where that is not the usual one."""
-    usual = BUILT_IN.get(provider.name)
     title = _TITLES.get(provider.name)
     if provider.kind == "simulated":
         said = "simulated models, no key needed, nothing is sent"
@@ -193,7 +190,7 @@ def _described(provider: ProviderSettings) -> str:
         said = f"{files} on this machine, no key needed"
     elif provider.kind == "litellm":
         said = f"{provider.name} through LiteLLM"
-    elif title and usual and usual.base_url == provider.base_url:
+    elif title and provider.base_url == BUILT_IN[provider.name].base_url:
         said = title
     else:
         said = f"{title or provider.name} at {provider.base_url}"
