@@ -18,19 +18,18 @@ Ready = Callable[[], bool]
 
 #: The vendors, in the order in which their keys are looked for.
 _VENDORS = {
-    "OpenRouter": "https://openrouter.ai/api/v1",
-    "OpenAI": "https://api.openai.com/v1",
-    "Anthropic": "https://api.anthropic.com/v1/",
+    "openrouter": ("OpenRouter", "https://openrouter.ai/api/v1"),
+    "openai": ("OpenAI", "https://api.openai.com/v1"),
+    "anthropic": ("Anthropic", "https://api.anthropic.com/v1/"),
 }
-_TITLES = {title.lower(): title for title in _VENDORS}
 _SERVERS = {"ollama": 11434, "lmstudio": 1234, "vllm": 8000}
 
-BY_KEY = tuple(_TITLES)
+BY_KEY = tuple(_VENDORS)
 
 BUILT_IN = {
     **{
-        name: ProviderSettings(name, "openai", _VENDORS[title], f"{name.upper()}_API_KEY")
-        for name, title in _TITLES.items()
+        name: ProviderSettings(name, "openai", url, f"{name.upper()}_API_KEY")
+        for name, (_, url) in _VENDORS.items()
     },
     "local": ProviderSettings("local", "local", billed=False),
     "simulated": ProviderSettings("simulated", "simulated", billed=False),
@@ -182,7 +181,7 @@ def describe_choice(
 
 def _described(provider: ProviderSettings) -> str:
     """The endpoint in a few words, with its address where that is not the usual one."""
-    title = _TITLES.get(provider.name)
+    title, usual = _VENDORS.get(provider.name, (provider.name, None))
     if provider.kind == "simulated":
         said = "simulated models, no key needed, nothing is sent"
     elif provider.kind == "local":
@@ -190,10 +189,10 @@ def _described(provider: ProviderSettings) -> str:
         said = f"{files} on this machine, no key needed"
     elif provider.kind == "litellm":
         said = f"{provider.name} through LiteLLM"
-    elif title and provider.base_url == BUILT_IN[provider.name].base_url:
+    elif provider.base_url == usual:
         said = title
     else:
-        said = f"{title or provider.name} at {provider.base_url}"
+        said = f"{title} at {provider.base_url}"
         said += "" if provider.api_key_env else ", no key needed"
     return f"{said}, key from {provider.api_key_env}" if provider.api_key else said
 
