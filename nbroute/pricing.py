@@ -37,17 +37,6 @@ class _Rates(NamedTuple):
         return Price(self.input, self.output, self.source)
 
 
-def list_price(provider: str, model: str) -> Price | None:
-    """The list price of a prompt of ordinary length; None where there is none.
-
-    A provider other than openrouter, openai and anthropic is not looked up itself. There the
-    model's id alone must name, to the letter, one that only its vendor runs: open weights
-    cost what the host asks, and a file of one's own may be called anything.
-    """
-    rates = _list_rates(provider, model)
-    return rates[0].price if rates else None
-
-
 def price_of(tier: Tier, model: str, kind: ProviderKind) -> Price | None:
     """The price per token of a call on that tier; None where it is not known.
 
@@ -216,6 +205,11 @@ def _list_rates(provider: str, model: str) -> tuple[_Rates, ...]:
 
 
 def _find(provider: str, model: str) -> tuple[ListProvider, ModelInfo] | None:
+    """The model on the list; a provider that the list does not have is not looked up itself.
+
+    There the model's id alone must name, to the letter, one that only its vendor runs: open
+    weights cost what the host asks, and a file of one's own may be called anything.
+    """
     from genai_prices.data_snapshot import get_snapshot
 
     hint = provider if provider in _LISTED else None

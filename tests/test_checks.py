@@ -8,8 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbroute.checks import (
+from nbroute.checks.confidence import RATING_INSTRUCTION, RatingFilter, take_rating
+from nbroute.checks.form import asks_short, valid_json
+from nbroute.checks.named import (
     NAMES,
+    Asked,
     best,
     judge,
     needs_logprobs,
@@ -18,9 +21,6 @@ from nbroute.checks import (
     parse_check,
     wanted,
 )
-from nbroute.checks.confidence import RATING_INSTRUCTION, RatingFilter, take_rating
-from nbroute.checks.form import asks_short, valid_json
-from nbroute.checks.named import Asked
 from nbroute.checks.text import without_fence
 from nbroute.errors import SettingsError
 from nbroute.types import Options, Reply, Usage, Verdict

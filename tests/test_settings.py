@@ -10,13 +10,9 @@ from nbroute import ladders
 from nbroute.budgets import Limits
 from nbroute.classify.registry import NAMES
 from nbroute.errors import SettingsError
-from nbroute.settings import (
-    BUILT_IN,
-    CLASSIFIERS,
-    ClassifierSettings,
-    EmbedderSettings,
-    load,
-)
+from nbroute.settings import load
+from nbroute.settings.model import ClassifierSettings, EmbedderSettings
+from nbroute.settings.profiles import BUILT_IN
 from nbroute.types import Price, Target
 
 KEY = "sk-or-v1-not-a-real-key"
@@ -204,8 +200,9 @@ def test_an_offline_profile_classifies_by_rules(read, profile):
     assert "rules" == read(profile=profile).classifier.name
 
 
-def test_the_classifiers_that_can_be_named_are_those_that_there_are():
-    assert NAMES == CLASSIFIERS
+@pytest.mark.parametrize("name", NAMES)
+def test_every_classifier_can_be_named(read, name):
+    assert name == read(f'[nbroute]\nclassifier = "{name}"').classifier.name
 
 
 def test_the_designs_example_is_understood(read):

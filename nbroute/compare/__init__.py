@@ -12,15 +12,7 @@ from nbroute.compare.one_prompt import compare_prompt
 from nbroute.engine.engine import Engine
 from nbroute.errors import SettingsError
 
-__all__ = [
-    "Column",
-    "Comparison",
-    "Contender",
-    "Grid",
-    "compare",
-    "compare_prompt",
-    "compare_prompts",
-]
+__all__ = ["Column", "Comparison", "Contender", "Grid", "compare"]
 
 
 def compare(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from nbroute import pricing
-from nbroute.checks import needs_logprobs, needs_rating
 from nbroute.checks.confidence import RATING_INSTRUCTION
+from nbroute.checks.named import needs_logprobs, needs_rating
 from nbroute.checks.structured import schema_instruction
 from nbroute.engine.context import Call
 from nbroute.types import Message, Notice, Request, Step

@@ -16,7 +16,8 @@ from nbroute.notebook.comparing.desk import Comparing
 from nbroute.notebook.interpolate import prompt_of
 from nbroute.notebook.screens import Live, Quiet, Screen, is_live, screen_for
 from nbroute.router import Router
-from nbroute.settings import BUILT_IN, Settings
+from nbroute.settings import Settings
+from nbroute.settings.profiles import BUILT_IN
 from nbroute.types import RouteResult
 
 if TYPE_CHECKING:

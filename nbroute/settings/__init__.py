@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from nbroute.classify.registry import NAMES as CLASSIFIERS
 from nbroute.errors import SettingsError
 from nbroute.settings.building import (
     AUTO,
@@ -18,34 +17,10 @@ from nbroute.settings.building import (
     build_ladder,
 )
 from nbroute.settings.document import Document, read_document
-from nbroute.settings.model import (
-    ClassifierSettings,
-    EmbedderSettings,
-    ProviderSettings,
-    Settings,
-    Table,
-    given,
-)
-from nbroute.settings.profiles import (
-    BUILT_IN,
-    Environment,
-    Ready,
-    choose,
-    configured,
-    describe_choice,
-)
+from nbroute.settings.model import ProviderSettings, Settings, Table, given
+from nbroute.settings.profiles import Environment, Ready, choose, configured, describe_choice
 
-__all__ = [
-    "AUTO",
-    "BUILT_IN",
-    "CLASSIFIERS",
-    "ClassifierSettings",
-    "EmbedderSettings",
-    "ProviderSettings",
-    "Settings",
-    "base_ladder",
-    "load",
-]
+__all__ = ["AUTO", "ProviderSettings", "Settings", "base_ladder", "load"]
 
 FILE_NAME = "nbroute.toml"
 
