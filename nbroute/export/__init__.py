@@ -118,7 +118,7 @@ def page_of(
         for title, body in sections.items()
         if body
     ]
-    frame = Template(Path(__file__).with_suffix(".html").read_text("utf-8"))
+    frame = Template(Path(__file__).with_name("page.html").read_text("utf-8"))
     return frame.substitute(mark=MARK, facts=head, body="".join(said + parts))
 
 
