@@ -223,6 +223,7 @@ def test_what_cannot_be_is_one_line_before_anything_is_sent(cell, server, source
         {"agreement": "much", "strategy": "parallel"},
         {"temperature": float("nan")},
         {"temperature": float("inf")},
+        {"temperature": 10**400},
         {"max_cost": "much"},
         {"thread": 5},
         {"feature": 5},

@@ -198,7 +198,7 @@ def test_help_lists_the_options(shell):
         ("%%route_compare ,\nhello", "tiers is empty"),
         ("%%route_compare -s 'x\nhello", "close the quote"),
         ("%%route_compare --max-tokens many\nhello", "%%route_compare -h"),
-        ("%%route_compare -o a-b\nhello", "'a-b' is no variable name"),
+        ("%%route_compare -o a-b\nhello", "'a-b' is not a variable name"),
         ("%route vote SIMPLE", "there is no comparison in this session"),
         ("%route differences", "run the `%%route_compare` cell again"),
     ],

@@ -278,7 +278,7 @@ def test_a_file_that_is_no_batch_is_left_alone(router, tmp_path, name):
     file = tmp_path / name
     file.write_text("my notes, not a database")
 
-    with pytest.raises(SettingsError, match="holds no batch of nbroute"):
+    with pytest.raises(SettingsError, match="is not an nbroute batch"):
         map_prompts(router, ["a"], to=file)
 
     assert "my notes, not a database" == file.read_text()

@@ -303,9 +303,7 @@ def _is_batch(path: Path) -> bool:
 
 
 def _foreign(path: Path) -> SettingsError:
-    return SettingsError(
-        f"to={str(path)!r} is there and holds no batch of nbroute; name another file"
-    )
+    return SettingsError(f"to={str(path)!r} exists and is not an nbroute batch; name another file")
 
 
 def _temporary_file() -> Path:

@@ -1,6 +1,6 @@
 """Prompt -> the part of it that asks: without what is quoted, pasted or merely polite.
 
-Everything that is no instruction is blanked, never cut out, so that a place in the text is
+Everything that is not an instruction is blanked, never cut out, so that a place in the text is
 a place in the prompt.
 """
 

@@ -36,7 +36,7 @@ def forced(tier: str, ladder: Ladder) -> Decision:
 class FunctionClassifier:
     """A function of one's own: prompt -> tier name, or (tier name, reason), or a Decision.
 
-    Tier names in any case will do. An error in the function, and a value that is no tier, is
+    Tier names in any case will do. An error in the function, and a value that is not a tier, is
     a SettingsError that names the function; an NbrouteError (a provider's, say) passes as it
     is.
     """

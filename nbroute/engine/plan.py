@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Callable
 from typing import Any, get_args
 
@@ -30,7 +30,7 @@ _FITS: dict[str, Callable[[Any], object]] = {
     "thread": str.strip,
     "max_tokens": lambda number: number >= 1,
     "max_cost": lambda usd: read_usd(usd) is not None,
-    "temperature": lambda number: abs(number) < math.inf,
+    "temperature": lambda number: abs(number) <= sys.float_info.max,
     "agreement": lambda share: 0 <= share <= 1,
     "checks": lambda checks: all(isinstance(one, str) or callable(one) for one in checks),
     "tiers": lambda tiers: all(isinstance(one, str) for one in tiers),

@@ -79,7 +79,7 @@ class Desk:
             raise SettingsError("nothing is being replayed; `%route replay FILE` begins it")
         if self._before is None:
             raise SettingsError(
-                "this session began as a replay; `%route use PROFILE` goes on with models"
+                "this session began as a replay; `%route use PROFILE` switches to models"
             )
         return self._go_on(settings=self._before)
 

@@ -96,8 +96,8 @@ def _value(inner: str, namespace: Mapping[str, Any]) -> Any:
 
 def _no_look_up(inner: str) -> str:
     return (
-        f"{{{{{inner}}}}} is no look-up and is not evaluated; a name with attributes and indexes "
-        'is, such as {{df.shape[0]}} or {{d["key"]}}: put the value into a variable first, '
+        f"{{{{{inner}}}}} is not a look-up and is not evaluated; a name with attributes and "
+        'indexes is, such as {{df.shape[0]}} or {{d["key"]}}: put the value into a variable first, '
         "or write \\{{ for a literal {{"
     )
 

@@ -92,7 +92,7 @@ def _function(space: Space, name: str, kind: str, built_in: Sequence[str]) -> An
     found = space.get(name)
     if not callable(found):
         functions = [one for one in space if callable(space[one]) and _is_users(one)]
-        what = "is no function" if name in space else "is not defined"
+        what = "is not a function" if name in space else "is not defined"
         hint = did_you_mean(name, [*built_in, *functions])
         raise SettingsError(f"unknown {kind}: {name!r:.80} {what} in this notebook: {hint}")
     return found

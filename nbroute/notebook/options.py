@@ -87,7 +87,7 @@ def parse(line: str, parser: argparse.ArgumentParser | None = None) -> argparse.
     if assigned:
         found.output = assigned[1]
     if found.output and not _is_name(found.output):
-        msg = f"{found.output!r:.80} is no variable name; `-o` takes one such as `answer`"
+        msg = f"{found.output!r:.80} is not a variable name; `-o` takes one such as `answer`"
         raise SettingsError(msg)
     return found
 
@@ -116,7 +116,7 @@ def flags(parser: argparse.ArgumentParser | None = None) -> tuple[str, ...]:
 def whole(text: str) -> int:
     """A token budget."""
     if not (text.isascii() and text.isdecimal() and len(text) < 10 and int(text)):
-        msg = f"{text!r:.40} is no token budget: it takes a whole number from 1 up"
+        msg = f"{text!r:.40} is not a token budget: it takes a whole number from 1 up"
         raise argparse.ArgumentTypeError(msg)
     return int(text)
 
@@ -134,7 +134,7 @@ def _share(text: str) -> float:
     except ValueError:
         share = -1.0
     if not 0 <= share <= 1:
-        msg = f"{text!r:.40} is no similarity: it takes one from 0 to 1, such as 0.92"
+        msg = f"{text!r:.40} is not a similarity: it takes one from 0 to 1, such as 0.92"
         raise argparse.ArgumentTypeError(msg)
     return share
 
@@ -143,6 +143,6 @@ def dollars(text: str) -> Decimal:
     """An amount of US dollars."""
     amount = read_usd(text)
     if amount is None:
-        msg = f"{text!r:.40} is no amount of US dollars; it takes one such as 0.05"
+        msg = f"{text!r:.40} is not an amount of US dollars; it takes one such as 0.05"
         raise argparse.ArgumentTypeError(msg)
     return amount

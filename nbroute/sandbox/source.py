@@ -31,7 +31,7 @@ def code_of(text: str) -> str:
 
     Blocks labelled as Python count, joined in order; where there are none, unlabelled ones
     that parse; and where there is no block at all, the whole text if it parses. A word alone
-    parses too, but does nothing: it is no code.
+    parses too, but does nothing: that is not code.
     """
     blocks = list(_blocks(text))
     labelled = [code for label, code in blocks if label in _LABELS]
@@ -138,7 +138,7 @@ def _function_source(function: types.FunctionType, name: str) -> str:
     if not found:
         _reject(name, "has no source that can be read; write it as a string")
     if not isinstance(definition, ast.FunctionDef):
-        _reject(name, "is no plain function (def ...); write it as one, or as a string")
+        _reject(name, "is not a plain function (def ...); write it as one, or as a string")
     if definition.decorator_list:
         _reject(name, f"has a decorator: {_MAY_USE}")
     if _required(definition) or inspect.isgeneratorfunction(function):

@@ -78,8 +78,8 @@ def _with_tiers(document: Document, base: Ladder, provider: str, providers: Prov
         if name not in base.names and not (own and "model" in table):
             raise document.error(
                 f"[tiers.{name}]: {base.name!r} has no tier {name!r}; "
-                f"{did_you_mean(name, base.names)} A ladder of your own has no tier of the "
-                "preset's names, and a model in each"
+                f"{did_you_mean(name, base.names)} For a ladder of your own use "
+                "none of the preset's names, and give every tier a model"
             )
     tiers = []
     for name in document.tiers if own else base.names:

@@ -42,7 +42,7 @@ def replay(desk: Desk, rest: str) -> tables.Said:
         return tables.Said("nbroute: not replaying; `%route replay FILE` answers from a recording")
     return tables.Said(
         f"nbroute: {desk.router.settings.origin}; {counted(len(recording), 'answer')}, each at $0. "
-        "`%route use PROFILE` goes on with models."
+        "`%route use PROFILE` switches to models."
     )
 
 
