@@ -163,11 +163,11 @@ exec("def typed(): assert add(1, 2) == 3", SOURCELESS)  # noqa: S102 - a functio
         (marked, "has a decorator"),
         (takes_one, "callable with no arguments"),
         (yields, "must not yield"),
-        (waits, "no plain function"),
+        (waits, "not a plain function"),
         (empty, "there is no assert"),
         (closing_over(3), "uses 'wanted' of the function around it"),
         (SOURCELESS["typed"], "no source that can be read"),
-        (lambda: add(1, 2) == 3, "no plain function"),  # noqa: F821
+        (lambda: add(1, 2) == 3, "not a plain function"),  # noqa: F821
         (print, "'builtin_function_or_method'"),
         (42, "'int'; give a string"),
         (None, "'NoneType'"),
