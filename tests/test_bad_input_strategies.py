@@ -161,7 +161,7 @@ def statuses(result):
         ("%%route --check tests=\nx", "not defined"),
         ("%%route --check tests=undefined\nx", "'undefined'"),
         ("%%route --check tests=number\nx", "number"),
-        ("%%route --check number\nx", "no function"),
+        ("%%route --check number\nx", "not a function"),
         ("%%route --schema undefined\nx", "'undefined'"),
         ("%%route --schema number\nx", "is 5, not a schema"),
         ("%%route --schema instance\nx", "not a schema"),
