@@ -109,7 +109,7 @@ def fill(path: Path, count: int) -> None:
     """Make the file with the ledger's own schema, in one transaction."""
     with SqliteLedger(path) as ledger:
         ledger.append(next(attempts(1)))
-        with ledger._file.connection() as connection:
+        with ledger._file.connection("cannot write") as connection:
             connection.execute("BEGIN")
             for attempt in attempts(count):
                 running = replace(attempt, status="running", output_tokens=0)
