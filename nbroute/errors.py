@@ -79,12 +79,26 @@ class RequestRejected(ProviderError):
     try_next = False
 
 
+class ContextTooLong(RequestRejected):
+    """The prompt is longer than what the model reads; one with a larger window may take it."""
+
+
+class Moderated(RequestRejected):
+    """The endpoint's moderation refused the prompt; another model may answer it."""
+
+    try_next = True
+
+
 class UnknownModel(ProviderError):
     """The endpoint does not know the model (404)."""
 
 
 class RateLimited(ProviderError):
     """Too many requests or no credit left (402, 429), after the SDK's own retries."""
+
+
+class QuotaUsedUp(RateLimited):
+    """The account has no credit or no quota left: waiting does not help, adding money does."""
 
 
 class Unavailable(ProviderError):

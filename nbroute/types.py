@@ -25,11 +25,12 @@ ProviderKind = Literal["remote", "local", "simulated"]
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """US dollars per million tokens."""
+    """US dollars per million tokens; `cached_input` is for those of the endpoint's prompt cache."""
 
     input: Decimal
     output: Decimal
     source: Literal["list", "configured"] = "list"
+    cached_input: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +190,8 @@ class Chunk:
 
     `clock_ms` is the time since sending by the provider's own clock, where it keeps one,
     `logprobs` the natural logarithms of the probabilities of the piece's tokens, `id` what
-    the endpoint calls this answer.
+    the endpoint calls this answer. `reasoning` is what the model thought before it answered,
+    which is no part of the text; `notice` is something that the user should know.
     """
 
     text: str = ""
@@ -199,6 +201,8 @@ class Chunk:
     clock_ms: float | None = None
     logprobs: tuple[float, ...] = ()
     id: str | None = None
+    reasoning: str = ""
+    notice: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +211,7 @@ class Reply:
 
     `rating` is the model's own word on how sure it is (1 to 10, taken out of `text`), and
     `logprob` the mean natural logarithm of its tokens' probabilities; None where not known.
+    `model` is the one that the endpoint says answered, `reasoning` what it thought beforehand.
     """
 
     text: str
@@ -218,6 +223,7 @@ class Reply:
     rating: float | None = None
     logprob: float | None = None
     id: str | None = None
+    reasoning: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,8 +249,9 @@ class Attempt:
     verdict that rejected the answer. `ts` is seconds since 1970. `status` is `unused` for an
     answer that was paid for beside the one that was kept. `reserved_usd` is the worst case
     that a budget holds back while the attempt runs, `generation` what the endpoint calls the
-    answer, `rating` and `logprob` are as in `Reply`. Answers of one prompt that are compared
-    share a `comparison`.
+    answer, `rating`, `logprob` and `reasoning` are as in `Reply`. `answered_by` is the model
+    that the endpoint says answered, where that is not `model`, the one that was asked.
+    Answers of one prompt that are compared share a `comparison`.
     """
 
     id: str
@@ -283,8 +290,10 @@ class Attempt:
     logprob: float | None = None
     reserved_usd: Decimal | None = None
     comparison: str | None = None
+    answered_by: str | None = None
     prompt: str | None = field(default=None, repr=False)
     text: str | None = field(default=None, repr=False)
+    reasoning: str | None = field(default=None, repr=False)
 
     @property
     def usage(self) -> Usage:
@@ -636,8 +645,18 @@ class RouteResult:
 
     @property
     def model(self) -> str:
-        """The model that answered."""
+        """The model that was asked for the answer."""
         return self.answer.model
+
+    @property
+    def answered_by(self) -> str:
+        """The model that answered, as the endpoint says: an alias has another name."""
+        return self.answer.answered_by or self.answer.model
+
+    @property
+    def reasoning(self) -> str:
+        """What the model thought before it answered, where the endpoint tells."""
+        return self.answer.reasoning or ""
 
     @property
     def usage(self) -> Usage:

@@ -134,8 +134,10 @@ def described(router: Engine, options: Mapping[str, Any]) -> dict[str, str]:
         endpoints.append(f"{one.name} at {url}" if url else one.name)
     settings = getattr(router, "settings", None)
     given = getattr(router, "given", {}).get("classifier")
+    # As it was written before a price could have one for cached input.
+    ladder = repr(router.ladder).replace(", cached_input=None", "")
     about = {
-        "ladder": f"{router.ladder.name} {_digest(repr(router.ladder))}",
+        "ladder": f"{router.ladder.name} {_digest(ladder)}",
         "endpoints": ", ".join(sorted(endpoints)),
         "classifier": _told(given or (settings.classifier.name if settings else "")),
     }

@@ -226,6 +226,8 @@ def _answered(attempt: Attempt, reply: Reply, tier: Tier) -> Attempt:
     answered = replace(
         attempt,
         text=reply.text,
+        reasoning=reply.reasoning or None,
+        answered_by=reply.model if reply.model != attempt.model else None,
         finish_reason=reply.finish_reason,
         latency_ms=reply.latency_ms,
         ttft_ms=reply.ttft_ms,

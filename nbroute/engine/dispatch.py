@@ -151,6 +151,8 @@ def _send(call: Call, tier: Tier, building: ReplyBuilder, purpose: Purpose) -> A
         # Closed here and not by the collector: a traceback would keep the connection open.
         with contextlib.closing(until(call.cancel, provider.send(request))) as chunks:
             for chunk in chunks:
+                if chunk.notice:
+                    call.tell(Notice(chunk.notice))
                 text = building.add(chunk)
                 if text and answers:
                     call.tell(Text(text))

@@ -34,6 +34,7 @@ class ReplyBuilder:
         self._filter = RatingFilter() if request.rated else None
         self._rating: float | None = None
         self._parts: list[str] = []
+        self._reasoning: list[str] = []
         self._logprobs: list[float] = []
         self._finish: str | None = None
         self._id: str | None = None
@@ -60,6 +61,7 @@ class ReplyBuilder:
         self._model = chunk.model or self._model
         self._id = chunk.id or self._id
         self._logprobs.extend(chunk.logprobs)
+        self._reasoning.append(chunk.reasoning)
         text = self._filter.feed(chunk.text) if self._filter and chunk.text else chunk.text
         if not text:
             return ""
@@ -89,6 +91,7 @@ class ReplyBuilder:
             rating=self._rating,
             logprob=sum(known) / len(known) if known else None,
             id=self._id,
+            reasoning="".join(self._reasoning),
         )
 
     def _elapsed_ms(self) -> float:

@@ -50,7 +50,7 @@ _LABEL_NAMES = ", ".join(LABEL_FIELDS)
 _INTO_ATTEMPTS = f"INSERT INTO attempts ({_NAMES})"
 _INTO_LABELS = f"INSERT INTO labels ({_LABEL_NAMES})"
 _MONEY = tuple(i for i, name in enumerate(FIELDS) if KINDS[name] == "Decimal")
-_PRIVATE = tuple(FIELDS.index(name) for name in ("prompt", "text"))
+_PRIVATE = tuple(FIELDS.index(name) for name in ("prompt", "text", "reasoning"))
 _values = attrgetter(*FIELDS)
 
 #: NORMAL leaves syncing to the checkpoints: safe from a killed process, and a power cut

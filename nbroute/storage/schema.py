@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import MISSING, Field, fields
 from typing import Any
 
@@ -15,6 +16,7 @@ KINDS = {f.name: str(f.type).removesuffix(" | None") for f in fields(Attempt)}
 
 _SECOND = ("thread", "generation", "rating", "logprob", "reserved_usd")
 _THIRD = ("comparison",)
+_FOURTH = ("answered_by", "reasoning")
 #: The columns of the labels' table.
 LABEL_FIELDS = tuple(f.name for f in fields(Label))
 
@@ -50,7 +52,8 @@ _HOLD = f"""INSERT INTO held SELECT NEW.session, NEW.id, NEW.rowid, {_NOW}
 
 def m001_attempts(connection: sqlite3.Connection) -> None:
     """The table of attempts; a field that `Attempt` gains later needs a migration that adds it."""
-    first = (_column(field) for field in fields(Attempt) if field.name not in (*_SECOND, *_THIRD))
+    later = (*_SECOND, *_THIRD, *_FOURTH)
+    first = (_column(field) for field in fields(Attempt) if field.name not in later)
     connection.execute(f"CREATE TABLE attempts ({', '.join(first)})")
     connection.execute("CREATE INDEX attempts_by_id ON attempts (session, id)")
     _append_only(connection, "attempts")
@@ -61,9 +64,7 @@ def m002_budgets(connection: sqlite3.Connection) -> None:
 
     `held` has the attempts that are still running, with the time of their last row.
     """
-    for field in fields(Attempt):
-        if field.name in _SECOND:
-            connection.execute(f"ALTER TABLE attempts ADD COLUMN {_column(field)}")
+    _add_columns(connection, _SECOND)
     connection.execute("CREATE INDEX IF NOT EXISTS attempts_by_id ON attempts (session, id)")
     connection.execute(
         "CREATE TABLE totals (scope TEXT, key TEXT, equivalent INTEGER, "
@@ -95,14 +96,23 @@ HELD_FOR = f"{_NOW} - seen"
 
 def m003_labels(connection: sqlite3.Connection) -> None:
     """What people say of answers, and which answers were compared with one another."""
-    for field in fields(Attempt):
-        if field.name in _THIRD:
-            connection.execute(f"ALTER TABLE attempts ADD COLUMN {_column(field)}")
+    _add_columns(connection, _THIRD)
     connection.execute(f"CREATE TABLE labels ({', '.join(map(_column, fields(Label)))})")
     _append_only(connection, "labels")
 
 
-MIGRATIONS: list[Migration] = [m001_attempts, m002_budgets, m003_labels]
+def m004_answered(connection: sqlite3.Connection) -> None:
+    """Which model answered, and what it thought beforehand."""
+    _add_columns(connection, _FOURTH)
+
+
+MIGRATIONS: list[Migration] = [m001_attempts, m002_budgets, m003_labels, m004_answered]
+
+
+def _add_columns(connection: sqlite3.Connection, names: Sequence[str]) -> None:
+    for field in fields(Attempt):
+        if field.name in names:
+            connection.execute(f"ALTER TABLE attempts ADD COLUMN {_column(field)}")
 
 
 def _append_only(connection: sqlite3.Connection, table: str) -> None:
