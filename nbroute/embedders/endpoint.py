@@ -10,7 +10,7 @@ from nbroute.embedders.texts import sendable, summed, telling, within
 from nbroute.errors import BadReply
 from nbroute.pricing import estimate_tokens, read_usd
 from nbroute.providers.openai_compatible import OpenAICompatible
-from nbroute.providers.openai_replies import field
+from nbroute.providers.usage import field
 from nbroute.types import Embedded, ProviderKind, Usage
 
 if TYPE_CHECKING:

@@ -34,8 +34,9 @@ from nbroute.providers.openai_errors import (
     translated,
     unsendable,
 )
-from nbroute.providers.openai_replies import pieces, usage_in, whole
+from nbroute.providers.openai_replies import pieces, whole
 from nbroute.providers.openai_requests import Quirks
+from nbroute.providers.usage import usage_in
 from nbroute.types import Chunk, ProviderKind, Request
 
 #: While it is imported, litellm fetches a price list from the network and sets the environment

@@ -15,12 +15,12 @@ from nbroute.errors import AuthError, SettingsError
 from nbroute.providers.openai_errors import Call, Overdue, is_a, secrets_in, translated
 from nbroute.providers.openai_replies import (
     answer_in,
-    generation_usage,
     model_names,
     streamed,
     whole,
 )
 from nbroute.providers.openai_requests import Quirks
+from nbroute.providers.usage import generation_usage
 from nbroute.types import Chunk, ProviderKind, Request, Usage
 
 #: What an endpoint without that route answers.

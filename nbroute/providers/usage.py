@@ -1,0 +1,213 @@
+"""What an endpoint says that an answer took: tokens and money, in the many ways of telling it.
+
+Counts that are none (a text, a fraction, less than 0) are passed over, and so are zeros beside
+an answer: what is not told is counted by us. Where each vendor tells it is in genai-prices'
+extractors (https://github.com/pydantic/genai-prices) and, for local servers, in
+https://github.com/ollama/ollama/blob/main/docs/api.md and
+https://github.com/ggml-org/llama.cpp/blob/master/tools/server/README.md (`timings`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from nbroute.pricing import read_usd
+from nbroute.types import Usage
+
+#: No call has as many tokens or costs as many dollars; SQLite holds it exactly.
+MOST = 10**9
+#: https://docs.x.ai/developers/cost-tracking
+_TICKS = 10**10
+
+#: The counts stand in one of these: OpenAI's place, Moonshot's, Groq's, Anthropic's first event,
+#: Cohere's last one, Gemini's, llama.cpp's, Cohere's first version.
+_PLACES = (
+    "usage",
+    "choices.usage",
+    "x_groq.usage",
+    "message.usage",
+    "delta.usage",
+    "usageMetadata",
+    "timings",
+    "meta",
+)
+#: The names of a count, the first that is told going before the others; `+` adds what that
+#: vendor counts apart. Cohere charges for `billed_units`, and processes more `tokens`.
+_COUNTS = {
+    "input": (
+        "prompt_tokens",
+        "billed_units.input_tokens",
+        "tokens.input_tokens",
+        "input_tokens+cache_read_input_tokens+cache_creation_input_tokens",
+        "promptTokenCount+toolUsePromptTokenCount",
+        "prompt_eval_count",
+        "prompt_n+cache_n",
+    ),
+    "output": (
+        "completion_tokens",
+        "billed_units.output_tokens",
+        "tokens.output_tokens",
+        "output_tokens",
+        "candidatesTokenCount",
+        "eval_count",
+        "predicted_n",
+    ),
+    "total": ("total_tokens", "totalTokenCount"),
+    "reasoning": (
+        "completion_tokens_details.reasoning_tokens",
+        "output_tokens_details.reasoning_tokens",
+        "reasoning_tokens",
+        "thoughtsTokenCount",
+    ),
+    "cached": (
+        "prompt_tokens_details.cached_tokens",
+        "input_tokens_details.cached_tokens",
+        "prompt_cache_hit_tokens",
+        "cache_read_input_tokens",
+        "cached_tokens",
+        "cached_prompt_text_tokens",
+        "cachedContentTokenCount",
+        "cache_n",
+    ),
+    "written": ("cache_creation_input_tokens", "prompt_tokens_details.cache_write_tokens"),
+}
+#: Whose `completion_tokens` include the reasoning, as documented, and whose do not.
+_INSIDE = re.compile(r"openrouter\.ai|openai|litellm|anthropic|deepseek|groq|mistral|\bgpt-|\bo\d")
+_OUTSIDE = re.compile(r"\bx\.ai\b|\bgrok|googleapis|\bgemini|perplexity|\bsonar")
+
+
+class Tally:
+    """What the events of one answer told so far; each count only grows in a stream.
+
+    `whose` is the host and the model: they tell where the reasoning is counted.
+    """
+
+    def __init__(self, whose: str = "") -> None:
+        self._whose = whose.lower()
+        self._told: dict[str, int] = {}
+        self._billed: Decimal | None = None
+
+    def add(self, event: Any) -> None:
+        """Take in what an event, or a whole answer, tells."""
+        places = [_at(event, name) for name in _PLACES]
+        # Ollama's own API tells it in the event itself.
+        for place in (*places, event if field(event, "eval_count") else None):
+            if not isinstance(place, Mapping):
+                continue
+            for count, names in _COUNTS.items():
+                if (value := _first(place, names)) is not None:
+                    self._told[count] = max(self._told.get(count, 0), value)
+            billed = _bill(place)
+            self._billed = self._billed if billed is None else billed
+
+    @property
+    def usage(self) -> Usage | None:
+        """The tokens and the bill; a bill without tokens has them estimated, at 0 for now."""
+        given, taken = self._told.get("input"), self._told.get("output")
+        if not given or taken is None:
+            return Usage(billed_usd=self._billed, estimated=True) if self._billed else None
+        cached, written = self._told.get("cached", 0), self._told.get("written", 0)
+        if cached and self._told.get("total") == given + taken + cached + written:
+            given += cached + written
+        taken, sure = self._output(given, taken)
+        # What is written into the endpoint's cache has a price of its own.
+        estimated = self._billed is None and (written > 0 or not sure)
+        return Usage(given, taken, min(cached, given), self._billed, estimated=estimated)
+
+    def _output(self, given: int, taken: int) -> tuple[int, bool]:
+        """The tokens of answer and reasoning, and whether that is sure; the total tells.
+
+        Without it, and with no word of the vendor's, reasoning counts on top.
+        """
+        reasoning, total = self._told.get("reasoning", 0), self._told.get("total", 0)
+        beyond = total - given - taken
+        if beyond > 0:
+            return taken + max(beyond, reasoning), reasoning in (0, beyond)
+        if reasoning <= taken and (beyond == 0 or not reasoning or _INSIDE.search(self._whose)):
+            return taken, True
+        return taken + reasoning, _OUTSIDE.search(self._whose) is not None
+
+
+def usage_in(answer: Any) -> Usage | None:
+    """The usage of a whole answer; None where it tells none."""
+    tally = Tally()
+    tally.add(answer)
+    return tally.usage
+
+
+def generation_usage(answer: Any) -> Usage | None:
+    """Read an answer to GET /generation; None where it names no cost.
+
+    The model's own counts go before OpenRouter's, which are by one tokenizer for all models.
+    """
+    data = field(answer, "data")
+    billed = _with_own_key(data, "total_cost", field(data, "upstream_inference_cost"))
+    if billed is None:
+        return None
+    asked = _first(data, ("native_tokens_prompt", "tokens_prompt"))
+    answered = _first(data, ("native_tokens_completion", "tokens_completion"))
+    cached = _count(field(data, "native_tokens_cached")) or 0
+    known = asked is not None and answered is not None
+    return Usage(asked or 0, answered or 0, min(cached, asked or 0), billed, estimated=not known)
+
+
+def _bill(place: Any) -> Decimal | None:
+    """What the endpoint says it charged: OpenRouter, LiteLLM, Perplexity (`total_cost`), xAI."""
+    ticks = _count(field(place, "cost_in_usd_ticks"), most=MOST * _TICKS)
+    if ticks is not None:
+        return Decimal(ticks) / _TICKS
+    details = field(place, "cost_details")
+    billed = _with_own_key(place, "cost", field(details, "upstream_inference_cost"))
+    return read_bill(_at(place, "cost.total_cost")) if billed is None else billed
+
+
+def _with_own_key(bill: Any, name: str, upstream: Any) -> Decimal | None:
+    """Read what was charged; with a key of one's own at the vendor, the vendor charges, too.
+
+    OpenRouter takes a fee of it then; an answer that does not say whose key it was is known by
+    that. Source: https://openrouter.ai/docs/use-cases/usage-accounting
+    """
+    amount, vendors = read_bill(field(bill, name)), read_bill(upstream) or Decimal(0)
+    if amount is None:
+        return None
+    own_key = field(bill, "is_byok")
+    added = vendors > amount if own_key is None else own_key is True
+    return amount + vendors if added else amount
+
+
+def read_bill(value: Any) -> Decimal | None:
+    """Read an amount as it was written; None for anything that is not an amount."""
+    amount = read_usd(value)
+    return amount if amount is not None and amount < MOST else None
+
+
+def _first(place: Any, names: tuple[str, ...]) -> int | None:
+    """The first of the counts that is more than 0, else 0 where one is told."""
+    told = None
+    for name in names:
+        main, *apart = (_count(_at(place, part)) for part in name.split("+"))
+        if main:
+            return main + sum(count or 0 for count in apart)
+        told = main if told is None else told
+    return told
+
+
+def _count(value: Any, most: int = MOST) -> int | None:
+    """Read a number of tokens; what is not one is counted by us instead."""
+    return value if type(value) is int and 0 <= value < most else None
+
+
+def _at(value: Any, path: str) -> Any:
+    """What lies there; of a list its first."""
+    for name in filter(None, path.split(".")):
+        value = field(value, name)
+        value = value[0] if isinstance(value, list) and value else value
+    return value
+
+
+def field(value: Any, name: str) -> Any:
+    """A field of plain JSON; None where there is none."""
+    return value.get(name) if isinstance(value, Mapping) else None

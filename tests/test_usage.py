@@ -1,0 +1,193 @@
+"""What an answer took, as endpoints tell it, through a real HTTP server on loopback."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from decimal import Decimal
+
+import pytest
+from loopback import Loopback
+
+from nbroute.providers.openai_compatible import OpenAICompatible
+from nbroute.types import Message, Request, Usage
+
+STREAMING = pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
+
+
+@pytest.fixture
+def server():
+    with Loopback() as running:
+        yield running
+
+
+def told(server, stream, *events, model="some-model"):
+    """The usage of an answer whose events, or whose whole, tell these things beside the text."""
+    choice = {"index": 0, "finish_reason": "stop", "message": {"content": "Paris."}}
+    delta = {"index": 0, "finish_reason": "stop", "delta": {"content": "Paris."}}
+    if stream:
+        bodies = [{"choices": [delta]}, *events]
+        text = "".join(f"data: {json.dumps(body)}\n\n" for body in bodies)
+        server.reply(body=f"{text}data: [DONE]\n\n", content_type="text/event-stream")
+    else:
+        server.reply(body={"choices": [choice]} | {k: v for e in events for k, v in e.items()})
+    provider = OpenAICompatible("loop", server.url, None, max_retries=0)
+    request = Request("loop", model, (Message("user", "Capital?"),), 64, stream=stream)
+    with contextlib.closing(provider):
+        usages = [chunk.usage for chunk in provider.send(request) if chunk.usage]
+    return usages[-1] if usages else None
+
+
+def openai(given, taken, total=None, reasoning=None, **more):
+    usage = {"prompt_tokens": given, "completion_tokens": taken, **more}
+    usage |= {} if total is None else {"total_tokens": total}
+    details = {"completion_tokens_details": {"reasoning_tokens": reasoning}}
+    return {"usage": usage | ({} if reasoning is None else details)}
+
+
+@STREAMING
+@pytest.mark.parametrize(
+    ("model", "event", "taken", "estimated"),
+    [
+        # xAI counts reasoning apart: 32 + 9 + 94 = 135 in https://docs.x.ai/docs/guides/reasoning
+        ("grok-4", openai(10120, 1499, 14428, 2809), 4308, False),
+        ("grok-4", openai(10, 9, None, 5), 14, False),
+        # Gemini's compatible endpoint has it in the total alone.
+        ("gemini-2.5-flash", openai(6, 9, 515), 509, False),
+        # OpenAI counts it inside: https://platform.openai.com/docs/guides/reasoning
+        ("o3-mini", openai(10, 300, 310, 256), 300, False),
+        ("o3-mini", openai(10, 300, None, 256), 300, False),
+        ("deepseek-reasoner", openai(10, 300, 0, 256), 300, False),
+        # Perplexity's deep research: a total without what was reasoned.
+        ("sonar-deep-research", openai(33, 7163, 7196, reasoning_tokens=95305), 102468, False),
+        # A vendor that is not known, and no total: the more expensive reading, an estimate.
+        ("some-model", openai(10, 300, None, 256), 556, True),
+        ("some-model", openai(10, 300, 7, 256), 556, True),
+        ("some-model", openai(10, 300, 320, 256), 556, True),
+        ("some-model", openai(10, 300, 310, 256), 300, False),
+        ("some-model", openai(10, 5, 15, 256), 261, True),
+    ],
+)
+def test_reasoning_is_paid_for_once(server, stream, model, event, taken, estimated):
+    usage = told(server, stream, event, model=model)
+
+    assert (event["usage"]["prompt_tokens"], taken) == (usage.input_tokens, usage.output_tokens)
+    assert estimated == usage.estimated
+
+
+COUNTS = openai(20, 5, 25)["usage"]
+GEMINI = {
+    "promptTokenCount": 20,
+    "cachedContentTokenCount": 16,
+    "candidatesTokenCount": 5,
+    "thoughtsTokenCount": 30,
+    "totalTokenCount": 55,
+}
+ANTHROPIC = {"input_tokens": 4, "cache_read_input_tokens": 16, "output_tokens": 5}
+COHERE = {
+    "billed_units": {"input_tokens": 20, "output_tokens": 5},
+    "tokens": {"input_tokens": 90, "output_tokens": 7},
+}
+
+
+@STREAMING
+@pytest.mark.parametrize(
+    ("events", "usage"),
+    [
+        ([{"usage": COUNTS}], Usage(20, 5)),
+        ([{"x_groq": {"id": "req", "usage": COUNTS}}], Usage(20, 5)),
+        ([{"usage": COUNTS | {"prompt_cache_hit_tokens": 16}}], Usage(20, 5, 16)),
+        ([{"usage": COUNTS | {"cached_tokens": 16}}], Usage(20, 5, 16)),
+        ([{"usage": COUNTS | {"cached_prompt_text_tokens": 16}}], Usage(20, 5, 16)),
+        ([{"usage": COUNTS | {"prompt_tokens_details": {"cached_tokens": 16}}}], Usage(20, 5, 16)),
+        ([{"usage": COUNTS | {"prompt_tokens_details": {"cached_tokens": 99}}}], Usage(20, 5, 20)),
+        ([{"usage": COUNTS | {"prompt_tokens_details": "no"}}], Usage(20, 5)),
+        # https://docs.anthropic.com/en/docs/build-with-claude/prompt-caching
+        ([{"usage": ANTHROPIC}], Usage(20, 5, 16)),
+        (
+            [{"usage": ANTHROPIC | {"cache_creation_input_tokens": 10}}],
+            Usage(30, 5, 16, estimated=True),
+        ),
+        # A total that has what was cached beside the prompt.
+        ([{"usage": openai(4, 5, 25, cache_read_input_tokens=16)["usage"]}], Usage(20, 5, 16)),
+        ([{"usageMetadata": GEMINI}], Usage(20, 35, 16)),
+        # https://docs.cohere.com/reference/chat
+        ([{"usage": COHERE}], Usage(20, 5)),
+        ([{"meta": COHERE}], Usage(20, 5)),
+        # https://github.com/ggml-org/llama.cpp/blob/master/tools/server/README.md
+        ([{"timings": {"cache_n": 16, "prompt_n": 4, "predicted_n": 5}}], Usage(20, 5, 16)),
+        ([{"prompt_eval_count": 20, "eval_count": 5, "done": True}], Usage(20, 5)),
+        ([{"usage": None}, {"usage": COUNTS}], Usage(20, 5)),
+        # Not told.
+        ([{"usage": openai(0, 0, 0)["usage"]}], None),
+        ([{"usage": openai(0, 5, 5)["usage"]}], None),
+        ([{"usage": openai(0, 0, 0, cost=0)["usage"]}], None),
+        ([{"usage": {"prompt_tokens": 20}}], None),
+        ([{"usage": {"total_tokens": 25}}], None),
+        *[
+            ([{"usage": openai(wrong, 5)["usage"]}], None)
+            for wrong in (43.0, "43", -1, True, None, [], {"a": 1}, 10**9, 10**4000)
+        ],
+        # A bill holds without counts.
+        ([{"usage": {"cost": 0.002}}], Usage(billed_usd=Decimal("0.002"), estimated=True)),
+    ],
+)
+def test_a_usage_is_found_where_and_as_the_endpoint_tells_it(server, stream, events, usage):
+    assert usage == told(server, stream, *events)
+
+
+@pytest.mark.parametrize(
+    ("events", "usage"),
+    [
+        # Anthropic's: the prompt at the head, the answer cumulative at the end.
+        (
+            [{"message": {"usage": ANTHROPIC | {"output_tokens": 1}}}, {"usage": ANTHROPIC}],
+            Usage(20, 5, 16),
+        ),
+        (
+            [{"message": {"usage": ANTHROPIC | {"output_tokens": 1}}}]
+            + [{"usage": {"input_tokens": 0, "output_tokens": 5}}],
+            Usage(20, 5, 16),
+        ),
+        # Gemini and vLLM (continuous_usage_stats) count on in each chunk.
+        ([openai(20, taken, 20 + taken) for taken in range(6)], Usage(20, 5)),
+        ([openai(20, 0, 20), openai(0, 5, 5)], Usage(20, 5)),
+        ([openai(20, 5, 25), openai(0, 0, 0)], Usage(20, 5)),
+        # https://platform.moonshot.ai/docs/api/chat
+        ([{"choices": [{"delta": {}, "finish_reason": "stop", "usage": COUNTS}]}], Usage(20, 5)),
+        ([{"delta": {"usage": COHERE}}], Usage(20, 5)),
+    ],
+)
+def test_what_the_chunks_of_a_stream_tell_is_put_together(server, events, usage):
+    assert usage == told(server, True, *events)
+
+
+@STREAMING
+@pytest.mark.parametrize(
+    ("bill", "usd"),
+    [
+        ({"cost": 0.0021}, "0.0021"),
+        ({"cost": "0.0021"}, "0.0021"),
+        ({"cost": 0}, "0"),
+        # https://docs.perplexity.ai/api-reference/chat-completions-post
+        (
+            {"cost": {"input_tokens_cost": 1e-06, "request_cost": 0.005, "total_cost": 0.006}},
+            "0.006",
+        ),
+        # https://docs.x.ai/developers/cost-tracking
+        ({"cost_in_usd_ticks": 37756000}, "0.0037756"),
+        # https://openrouter.ai/docs/use-cases/usage-accounting
+        ({"cost": 0.95, "cost_details": {"upstream_inference_cost": 19}}, "19.95"),
+        ({"cost": 2, "is_byok": False, "cost_details": {"upstream_inference_cost": 2}}, "2"),
+        ({"cost": 2, "is_byok": False, "cost_details": {"upstream_inference_cost": 9}}, "2"),
+        ({"cost": 0, "is_byok": True, "cost_details": {"upstream_inference_cost": 0.1}}, "0.1"),
+        ({"cost": 1, "is_byok": True, "cost_details": {"upstream_inference_cost": None}}, "1"),
+        *[({"cost": wrong}, None) for wrong in (True, {"total": 1}, "free", -1, [0.1], "NaN", 1e9)],
+        ({"cost": {"total_cost": "NaN"}}, None),
+        ({"cost_in_usd_ticks": -1}, None),
+    ],
+)
+def test_a_bill_is_read_as_the_endpoint_writes_it(server, stream, bill, usd):
+    usage = told(server, stream, {"usage": COUNTS | bill})
+
+    assert Usage(20, 5, 0, usd and Decimal(usd)) == usage
