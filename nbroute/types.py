@@ -747,6 +747,11 @@ class Sent:
 
 
 @dataclass(frozen=True, slots=True)
+class Thinking:
+    """The model reasons; nothing of the answer is there yet."""
+
+
+@dataclass(frozen=True, slots=True)
 class Text:
     """A piece of the answer arrived."""
 
@@ -808,5 +813,5 @@ class Explanation:
     plan: Plan
 
 
-Event = Classified | Sent | Text | Attempted | Escalated | Notice | Done
+Event = Classified | Sent | Thinking | Text | Attempted | Escalated | Notice | Done
 Observer = Callable[[Event], None]

@@ -104,7 +104,7 @@ class AttemptLog:
         stopped = isinstance(error, KeyboardInterrupt)
         failed = _answered(attempt, reply, tier)
         maybe_billed = stopped or isinstance(error, TimedOut)
-        if not maybe_billed and not reply.text and reply.usage.estimated:
+        if not maybe_billed and not (reply.text or reply.reasoning) and reply.usage.estimated:
             free = Decimal(0)
             failed = replace(failed, input_tokens=0, tokens_estimated=False, cost_usd=free)
         told = "stopped by the user" if stopped else named(error)

@@ -36,6 +36,7 @@ from nbroute.types import (
     RouteResult,
     Sent,
     Text,
+    Thinking,
     Tier,
 )
 
@@ -140,7 +141,7 @@ class Call:
 
         An observer that breaks is logged and breaks nothing; a notice is told once.
         """
-        if not self.shows and isinstance(event, Text | Sent):
+        if not self.shows and isinstance(event, Text | Thinking | Sent):
             return
         self._later.append(event)
         if threading.get_ident() == self._thread:

@@ -18,6 +18,7 @@ from nbroute.engine.stream import ReplyBuilder, until
 from nbroute.errors import AllModelsFailed, Interrupted, ProviderError, RecordError, ReplayMiss
 from nbroute.types import (
     Attempt,
+    Chunk,
     Message,
     Notice,
     Purpose,
@@ -26,6 +27,7 @@ from nbroute.types import (
     Sent,
     Step,
     Text,
+    Thinking,
     Tier,
 )
 
@@ -151,26 +153,30 @@ def _send(call: Call, tier: Tier, building: ReplyBuilder, purpose: Purpose) -> A
         # Closed here and not by the collector: a traceback would keep the connection open.
         with contextlib.closing(until(call.cancel, provider.send(request))) as chunks:
             for chunk in chunks:
-                if chunk.notice:
-                    call.tell(Notice(chunk.notice))
-                text = building.add(chunk)
-                if text and answers:
-                    call.tell(Text(text))
+                _take_in(call, building, chunk, shows=answers)
                 if time.perf_counter() - noted > PROGRESS_EVERY:
                     noted = time.perf_counter()
-                    log.progress(attempt, request, tier, building.text)
+                    log.progress(attempt, request, tier, building.reasoning + building.text)
+        rest = building.whole()
     except BaseException as error:
         building.end()
         log.fail(attempt, building.reply(), tier, error)
         if isinstance(error, KeyboardInterrupt):
             raise Interrupted(_STOPPED) from None
         raise
-    rest = building.end()
     reply = building.reply()
     closed = log.close(attempt, reply, tier)
     if answers and rest:
         call.tell(Text(rest))
     return Answered(reply, closed)
+
+
+def _take_in(call: Call, building: ReplyBuilder, chunk: Chunk, *, shows: bool) -> None:
+    if chunk.notice:
+        call.tell(Notice(chunk.notice))
+    text = building.add(chunk)
+    if shows and (text or building.thinks):
+        call.tell(Text(text) if text else Thinking())
 
 
 def _recall(call: Call, key: str) -> Reply | None:

@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 
 from nbroute.checks.confidence import RatingFilter
 from nbroute.engine.attempts import estimate
-from nbroute.errors import NbrouteError, SettingsError
+from nbroute.engine.thoughts import ThoughtFilter, thought_before
+from nbroute.errors import BadReply, NbrouteError, SettingsError
 from nbroute.types import Chunk, Done, Observer, Reply, Request, RouteResult, Text, Usage
 
 Item = TypeVar("Item")
@@ -20,9 +21,10 @@ Outcome = TypeVar("Outcome")
 
 
 class ReplyBuilder:
-    """A reply as its pieces come in; a rating that was asked for is taken out of its text.
+    """A reply as its pieces come in.
 
-    `shown` says whether any of it was given to be shown.
+    A thought at the head of its text goes to the reasoning, and a rating that was asked for is
+    taken out. `shown` says whether any of the text was given to be shown.
     """
 
     def __init__(self, request: Request) -> None:
@@ -35,6 +37,7 @@ class ReplyBuilder:
         self._rating: float | None = None
         self._parts: list[str] = []
         self._reasoning: list[str] = []
+        self._thoughts = ThoughtFilter()
         self._logprobs: list[float] = []
         self._finish: str | None = None
         self._id: str | None = None
@@ -43,8 +46,18 @@ class ReplyBuilder:
 
     @property
     def text(self) -> str:
-        """What has come in so far."""
+        """What has come in of the answer so far."""
         return "".join(self._parts)
+
+    @property
+    def reasoning(self) -> str:
+        """What has come in of its reasoning so far."""
+        return "".join(self._reasoning)
+
+    @property
+    def thinks(self) -> bool:
+        """Whether some of its reasoning has come in and nothing of the answer."""
+        return bool(self.reasoning.strip()) and not self.text.strip()
 
     def start(self) -> float:
         """The request is sent now; when that is, by `time.perf_counter`."""
@@ -53,16 +66,20 @@ class ReplyBuilder:
 
     def add(self, chunk: Chunk) -> str:
         """Take the piece in; the text that can be shown now, where the request streams."""
+        received = chunk.text or chunk.reasoning
         self._clock_ms = chunk.clock_ms if chunk.clock_ms is not None else self._clock_ms
-        if chunk.text and self._ttft_ms is None:
+        if received and self._ttft_ms is None:
             self._ttft_ms = self._elapsed_ms()
         self._usage = chunk.usage or self._usage
         self._finish = chunk.finish_reason or self._finish
         self._model = chunk.model or self._model
         self._id = chunk.id or self._id
-        self._logprobs.extend(chunk.logprobs)
-        self._reasoning.append(chunk.reasoning)
-        text = self._filter.feed(chunk.text) if self._filter and chunk.text else chunk.text
+        text, thought = self._thoughts.feed(chunk.text)
+        self._reasoning += [chunk.reasoning, thought]
+        if text or not received:
+            self._logprobs.extend(chunk.logprobs)
+        if self._filter and text:
+            text = self._filter.feed(text)
         if not text:
             return ""
         self._parts.append(text)
@@ -71,27 +88,50 @@ class ReplyBuilder:
 
     def end(self) -> str:
         """Nothing more comes; the text that was not shown yet."""
-        rest = ""
+        rest, thought = self._thoughts.end()
         if self._filter is not None:
-            rest, self._rating = self._filter.end()
-            self._parts.append(rest)
+            rest = self._filter.feed(rest)
+            last, self._rating = self._filter.end()
+            rest += last
+        self._reasoning.append(thought)
+        self._parts.append(rest)
+        if not self.reasoning:
+            text, thought = thought_before(self.text)
+            self._parts, self._reasoning = [text], [thought]
         return rest if self.request.stream else self.text
+
+    def whole(self) -> str:
+        """The answer has ended; the text that was not shown yet.
+
+        BadReply where the model only reasoned.
+        """
+        rest = self.end()
+        if self.thinks:
+            said = f"{self.request.model!r} gave no answer, only its reasoning"
+            if self._finish == "length":
+                used = f"its budget of {self.request.max_tokens} tokens is used up"
+                raise BadReply(f"{said}: {used}, raise max_tokens")
+            raise BadReply(
+                f"{said} (finish_reason {self._finish!r}): ask again, raise max_tokens, or see "
+                "whether the server's reasoning parser takes the answer for a thought"
+            )
+        return rest
 
     def reply(self) -> Reply:
         """What has come in; where the endpoint did not count the tokens, we did."""
-        text = self.text
+        text, reasoning = self.text, self.reasoning.strip()
         known = [one for one in self._logprobs if math.isfinite(one)]
         return Reply(
             text,
             self._model,
-            self._usage or estimate(self.request, text),
+            self._usage or estimate(self.request, reasoning + text),
             self._finish,
             self._elapsed_ms(),
             self._ttft_ms,
             rating=self._rating,
             logprob=sum(known) / len(known) if known else None,
             id=self._id,
-            reasoning="".join(self._reasoning),
+            reasoning=reasoning,
         )
 
     def _elapsed_ms(self) -> float:

@@ -20,6 +20,7 @@ from nbroute.types import (
     RouteResult,
     Sent,
     Text,
+    Thinking,
 )
 
 
@@ -123,6 +124,8 @@ def _after(view: render.View, event: Event) -> render.View:
         case Sent(tier, model):
             text = running.text if tier == running.tier else ""
             running = replace(running, tier=tier, model=model, text=text)
+        case Thinking():
+            running = replace(running, doing="thinking ...")
         case Text(text):
             running = replace(running, text=running.text + text)
         case Escalated(tier=tier):

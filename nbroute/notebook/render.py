@@ -13,7 +13,7 @@ from nbroute.notebook.markdown_inline import DOLLAR
 from nbroute.notebook.rungs import has_ladder, ladder_lines, ladder_title
 from nbroute.notebook.untrusted import escape_markdown, safe_markdown, safe_plain
 from nbroute.notebook.wording import DOT
-from nbroute.pricing import describe, format_usd
+from nbroute.pricing import describe, estimate_tokens, format_usd
 from nbroute.report import Report, Saving, Spend, counted, record
 from nbroute.types import (
     Attempt,
@@ -58,7 +58,7 @@ def plain(view: View) -> str:
         if place:
             blocks.append(f"--- before that: {headline(result)} ---")
         else:
-            blocks.append("\n".join([headline(result), *remarks(result)]))
+            blocks.append("\n".join(_told(result)))
         blocks.append(safe_plain(result.text) or "(no answer)")
         blocks.append(ladder_plain(result))
     blocks.extend(_footers(view))
@@ -70,7 +70,7 @@ def figures(view: View) -> str:
     lines = [view.error] if view.error else []
     if view.results:
         newest = view.results[0]
-        lines += [headline(newest), *remarks(newest), ladder_plain(newest)]
+        lines += [*_told(newest), ladder_plain(newest)]
     return safe_plain("\n".join(line for line in [*lines, *_footers(view)] if line))
 
 
@@ -177,8 +177,20 @@ def _answer_markdown(result: RouteResult) -> str:
     head, _, rest = headline(result).partition(DOT)
     lines = [f"**{escape_markdown(head)}**{DOT}{escape_markdown(rest)}"]
     lines += [escape_markdown(line) for line in remarks(result)]
+    return "  \n".join(lines) + f"\n\n{_inside(result)}"
+
+
+def _inside(result: RouteResult) -> str:
     answer = safe_markdown(result.text) or "*(no answer)*"
-    return "  \n".join(lines) + f"\n\n{answer}" + _ladder_markdown(result)
+    return f"{_reasoning_markdown(result)}{answer}{_ladder_markdown(result)}"
+
+
+def _reasoning_markdown(result: RouteResult) -> str:
+    if not result.reasoning:
+        return ""
+    summary = _thought(result)
+    thought = safe_markdown(result.reasoning)
+    return f"<details>\n<summary>{summary}</summary>\n\n{thought}\n\n</details>\n\n"
 
 
 def _ladder_markdown(result: RouteResult) -> str:
@@ -192,9 +204,17 @@ def _ladder_markdown(result: RouteResult) -> str:
 def _folded(result: RouteResult) -> str:
     summary = _in_html(f"before that: {headline(result)}")
     lines = "  \n".join(escape_markdown(line) for line in remarks(result))
-    answer = safe_markdown(result.text) or "*(no answer)*"
-    inside = f"{lines}\n\n{answer}{_ladder_markdown(result)}"
-    return f"<details>\n<summary>{summary}</summary>\n\n{inside}\n\n</details>"
+    return f"<details>\n<summary>{summary}</summary>\n\n{lines}\n\n{_inside(result)}\n\n</details>"
+
+
+def _thought(result: RouteResult) -> str:
+    return f"reasoning, about {estimate_tokens(result.reasoning):,} tokens"
+
+
+def _told(result: RouteResult) -> list[str]:
+    """The lines above an answer that cannot fold anything away."""
+    thought = [f"{_thought(result)}: see result.reasoning"] if result.reasoning else []
+    return [headline(result), *remarks(result), *thought]
 
 
 def _in_html(text: str) -> str:

@@ -53,10 +53,11 @@ def pieces(events: Iterable[Any], request: Request, call: Call) -> Iterator[Chun
         choice = _first_choice(event)
         any_choice = any_choice or choice is not None
         before, ending = ending, _ending(event, choice, ending, tally)
-        text, logprobs = _content(field(choice, "delta")), _logprobs(choice)
-        if text or logprobs or ending.id != before.id:
-            any_text = any_text or bool(text.strip())
-            yield Chunk(text, logprobs=logprobs, id=ending.id)
+        delta, logprobs = field(choice, "delta"), _logprobs(choice)
+        text, reasoning = _content(delta), _reasoning(delta)
+        if text or reasoning or logprobs or ending.id != before.id:
+            any_text = any_text or bool((text + reasoning).strip())
+            yield Chunk(text, logprobs=logprobs, id=ending.id, reasoning=reasoning)
     yield ending
     if any_choice and ending.finish_reason is None:
         raise Unavailable(
@@ -69,13 +70,12 @@ def pieces(events: Iterable[Any], request: Request, call: Call) -> Iterator[Chun
 def whole(answer: Any, request: Request, call: Call) -> Iterator[Chunk]:
     """Yield an answer that came in one piece."""
     choice = _first_choice(answer_in(answer, call))
-    text, ending = (
-        _content(field(choice, "message")),
-        _ending(answer, choice, Chunk(), _tally(call)),
-    )
+    message = field(choice, "message")
+    ending = _ending(answer, choice, Chunk(), _tally(call))
+    text, reasoning = _content(message), _reasoning(message)
     if choice is not None:
-        yield replace(ending, text=text, logprobs=_logprobs(choice))
-    if not text.strip():
+        yield replace(ending, text=text, reasoning=reasoning, logprobs=_logprobs(choice))
+    if not (text + reasoning).strip():
         raise _empty(choice is not None, ending.finish_reason, request, call)
 
 
@@ -124,6 +124,21 @@ def _content(message: Any) -> str:
     if isinstance(content, list):
         return "".join(_text(field(part, "text")) or "" for part in content)
     return _text(content) or _text(field(message, "refusal")) or ""
+
+
+def _reasoning(message: Any) -> str:
+    """Take what the model thought, wherever the endpoint tells it.
+
+    `reasoning_content`: https://api-docs.deepseek.com/guides/reasoning_model (also vLLM, SGLang,
+    llama.cpp, xAI, Moonshot); `reasoning`: https://openrouter.ai/docs/use-cases/reasoning-tokens
+    (also Groq, Ollama); a part of the content: https://docs.mistral.ai/capabilities/reasoning
+    """
+    told = field(message, "reasoning_content") or field(message, "reasoning")
+    content = field(message, "content")
+    if told or not isinstance(content, list):
+        return _text(told) or ""
+    parts = (field(part, "thinking") for part in content)
+    return "".join(_text(part) or _content({"content": part}) for part in parts)
 
 
 def _logprobs(choice: Any) -> tuple[float, ...]:

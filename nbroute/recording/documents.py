@@ -216,6 +216,7 @@ class RecordedReply(Part):
     ttft_ms: Count | Number | None = None
     rating: Number | None = None
     logprob: Number | None = None
+    reasoning: Lines = Lines("")
 
 
 class RecordedError(Part):

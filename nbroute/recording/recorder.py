@@ -149,6 +149,7 @@ class Recorder:
         told = replace(
             reply,
             text=self._scrub.text(reply.text),
+            reasoning=self._scrub.text(reply.reasoning),
             latency_ms=round(reply.latency_ms),
             ttft_ms=None if reply.ttft_ms is None else round(reply.ttft_ms),
             logprob=None if reply.logprob is None else float(reply.logprob),

@@ -75,7 +75,9 @@ class Recording:
             raise docs.ERRORS[found.error.kind](str(found.error.message))
         reply = docs.like(found.reply, Reply)
         # A millisecond at least: an answer that took no time is one out of the cache.
-        return replace(reply, text=str(reply.text), latency_ms=max(1.0, reply.latency_ms))
+        text, reasoning = str(reply.text), str(reply.reasoning)
+        waited = max(1.0, reply.latency_ms)
+        return replace(reply, text=text, reasoning=reasoning, latency_ms=waited)
 
     def put(self, key: str, reply: Reply) -> None:
         """Do nothing."""

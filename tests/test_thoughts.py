@@ -1,0 +1,136 @@
+"""What a reasoning model thinks before it answers: told apart, folded away, kept."""
+
+import contextlib
+import json
+
+import pytest
+
+import nbroute
+from nbroute.errors import BadReply
+from nbroute.storage.ledger import SqliteLedger
+
+THOUGHT = "The capital of France? Paris, surely."
+
+
+@pytest.fixture
+def router(make_router, tmp_path):
+    with SqliteLedger(tmp_path / "ledger.sqlite", store_text=True) as ledger:
+        yield make_router(ledger=ledger)
+
+
+def in_pieces(text, size):
+    return [text[place : place + size] for place in range(0, len(text), size)]
+
+
+@pytest.mark.parametrize(
+    ("said", "answer", "thought"),
+    [
+        (f"<think>\n{THOUGHT}\n</think>\n\nParis.", "Paris.", THOUGHT),
+        (f"\n<think>{THOUGHT}</think>Paris.", "Paris.", THOUGHT),
+        ("<think>\n\n</think>\n\nParis.", "Paris.", ""),
+        (f"<think>{THOUGHT}</think><think>So.</think>Paris.", "Paris.", f"{THOUGHT}So."),
+        (f"<thought>{THOUGHT}</thought>Paris.", "Paris.", THOUGHT),
+        (f"[THINK]{THOUGHT}[/THINK]Paris.", "Paris.", THOUGHT),
+        (f"◁think▷{THOUGHT}◁/think▷Paris.", "Paris.", THOUGHT),
+        ("<think>a < b </thin </think>Paris.", "Paris.", "a < b </thin"),
+        # The chat template has begun the thought.
+        (f"{THOUGHT}\n</think>\n\nParis.", "Paris.", THOUGHT),
+        # No thoughts: these are what the answer is about.
+        ("It ends with </think>, as in `</think>`.",) * 2 + ("",),
+        ("```\na\n</think>\nb\n```",) * 2 + ("",),
+        ("Write <think> first.\n</thinking>",) * 2 + ("",),
+        ("<thin> air",) * 2 + ("",),
+        ("<",) * 2 + ("",),
+        ("  \n Paris.",) * 2 + ("",),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 3, 1000])
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_thought_at_the_head_is_no_part_of_the_answer(  # noqa: PLR0917 - a table
+    server, router, said, answer, thought, size, stream
+):
+    server.reply(text=said, chunks=in_pieces(said, size), usage=None)
+    shown = []
+
+    result = router.route("Capital of France?", stream=stream, observe=shown.append)
+
+    assert (result.text, result.reasoning) == (answer, thought)
+    assert router.ledger.rows()[-1]["reasoning"] == (thought or None)
+    assert result.answer.output_tokens >= len(THOUGHT if thought == THOUGHT else answer) // 4
+    if stream and not said.startswith(THOUGHT):
+        assert "".join(event.text for event in shown if hasattr(event, "text")) == answer
+
+
+@pytest.mark.parametrize("field", ["reasoning_content", "reasoning", "content"])
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_thought_in_a_field_of_its_own(server, router, field, stream):
+    told = {field: THOUGHT, "content": "Paris."}
+    if field == "content":  # https://docs.mistral.ai/capabilities/reasoning
+        inside = [{"type": "text", "text": THOUGHT}]
+        told = [{"type": "thinking", "thinking": inside}, {"type": "text", "text": "Paris."}]
+        told = {"content": told}
+    server.reply(body=bodies(told, stream), content_type="text/event-stream" if stream else None)
+
+    result = router.route("Capital of France?", stream=stream)
+
+    assert (result.text, result.reasoning) == ("Paris.", THOUGHT)
+
+
+@pytest.mark.parametrize(
+    ("finish", "cure"), [("length", "raise max_tokens"), ("stop", "reasoning parser")]
+)
+@pytest.mark.parametrize("told", [{"reasoning_content": THOUGHT}, {"content": f"<think>{THOUGHT}"}])
+@pytest.mark.parametrize("stream", [True, False])
+def test_nothing_but_a_thought_is_no_answer(  # noqa: PLR0917 - a table
+    server, router, told, finish, cure, stream
+):
+    body = bodies(told, stream, finish)
+    server.reply(body=body, content_type="text/event-stream" if stream else None)
+
+    with pytest.raises(BadReply, match=f"only its reasoning.*{cure}") as raised:
+        router.route("Capital of France?", tier="MID", stream=stream)
+
+    spent = raised.value.result.attempts[-1]
+    assert spent.reasoning == THOUGHT
+    assert spent.output_tokens > 0
+    assert spent.cost_usd > 0
+
+
+def test_what_is_read_of_an_answer_is_read_without_its_thought(server, router, tmp_path):
+    thinking = '<think>{"n": 1}? I am sorry, I cannot.</think>'
+    server.reply(text=f'{thinking}{{"n": 2}}')
+    schema = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+
+    first = router.route("A number?", schema=schema, strategy="cascade", checks=["refusal"])
+    again = router.route("A number?", schema=schema, strategy="cascade", checks=["refusal"])
+
+    assert (first.data, first.passed) == ({"n": 2}, True)
+    assert (again.cached, again.reasoning) == (True, first.reasoning)
+
+    router.route("And another?", thread="numbers")
+    server.reply(text="<think>Hm.</think>Three.")
+    router.route("One more?", thread="numbers")
+    router.route("The last?", thread="numbers")
+    turns = [message["content"] for message in server.requests[-1].json["messages"]]
+    assert "Three." in turns
+    assert "Hm." not in "".join(turns)
+
+
+def test_a_recording_keeps_the_thought(server, router, tmp_path):
+    router.record(tmp_path / "talk.rec")
+    server.reply(text=f"<think>{THOUGHT}</think>Paris.")
+    router.route("Capital of France?", tier="LOW")
+    router.record(None)
+
+    with contextlib.closing(nbroute.Router(replay=tmp_path / "talk.rec")) as again:
+        replayed = again.route("Capital of France?", tier="LOW")
+
+    assert (replayed.text, replayed.reasoning) == ("Paris.", THOUGHT)
+
+
+def bodies(told, stream, finish="stop"):
+    part = "delta" if stream else "message"
+    usage = {"prompt_tokens": 9, "completion_tokens": 30, "total_tokens": 39}
+    choice = {"index": 0, part: {"role": "assistant", **told}, "finish_reason": finish}
+    body = {"id": "x", "model": "qwen3", "choices": [choice], "usage": usage}
+    return f"data: {json.dumps(body)}\n\ndata: [DONE]\n\n" if stream else body
