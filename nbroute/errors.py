@@ -94,7 +94,7 @@ class UnknownModel(ProviderError):
 
 
 class RateLimited(ProviderError):
-    """Too many requests or no credit left (402, 429), after the SDK's own retries."""
+    """Too many requests (429), after a few more tries."""
 
 
 class QuotaUsedUp(RateLimited):

@@ -19,7 +19,9 @@ from loopback import Loopback, Reply
 from nbroute.errors import (
     AuthError,
     BadReply,
+    ContextTooLong,
     ProviderError,
+    QuotaUsedUp,
     RateLimited,
     RequestRejected,
     TimedOut,
@@ -240,11 +242,11 @@ def test_it_answers_after_it_was_closed_twice(provider):
     [
         (400, RequestRejected, "400"),
         (401, AuthError, "TEST_KEY"),
-        (402, RateLimited, "credit"),
+        (402, QuotaUsedUp, "credit"),
         (403, AuthError, "TEST_KEY"),
         (404, UnknownModel, "'openai/some-model'"),
         (408, TimedOut, "fallback"),
-        (413, RequestRejected, "Shorten"),
+        (413, ContextTooLong, "Shorten"),
         (429, RateLimited, "fallback"),
         (500, Unavailable, "fallback"),
         (503, Unavailable, "fallback"),
@@ -264,7 +266,7 @@ def test_a_status_becomes_an_error_with_a_cure(server, stream, status, kind, say
 def test_a_prompt_that_is_too_long_is_rejected(server, provider):
     server.reply(status=400, error="This model's maximum context length is 10 tokens")
 
-    assert "maximum context length" in failure(provider, RequestRejected)
+    assert "maximum context length" in failure(provider, ContextTooLong)
 
 
 def test_a_model_without_its_vendor_says_how_to_write_it(server, provider):

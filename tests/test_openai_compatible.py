@@ -23,7 +23,9 @@ from nbroute.checks.structured import read_schema
 from nbroute.errors import (
     AuthError,
     BadReply,
+    ContextTooLong,
     ProviderError,
+    QuotaUsedUp,
     RateLimited,
     RequestRejected,
     SettingsError,
@@ -743,12 +745,12 @@ def test_a_post_without_a_key_sends_nothing(server, connect):
     ("status", "kind", "says"),
     [
         (401, AuthError, "TEST_KEY"),
-        (402, RateLimited, "credit"),
+        (402, QuotaUsedUp, "credit"),
         (403, AuthError, "TEST_KEY"),
         (404, UnknownModel, "'some/model'"),
         (408, TimedOut, "fallback"),
-        (409, RequestRejected, "409"),
-        (413, RequestRejected, "Shorten"),
+        (409, Unavailable, "Try again"),
+        (413, ContextTooLong, "Shorten"),
         (418, RequestRejected, "418"),
         (429, RateLimited, "fallback"),
         (500, Unavailable, "fallback"),
@@ -800,7 +802,7 @@ def test_what_the_provider_behind_a_proxy_said_is_told(server, provider):
     error = {"message": "Provider returned error", "code": 400, "metadata": metadata}
     server.reply(status=400, body={"error": error})
 
-    assert "Provider returned error: prompt is too long" in failure(provider, RequestRejected)
+    assert "Provider returned error: prompt is too long" in failure(provider, ContextTooLong)
 
 
 def test_a_long_message_of_many_lines_becomes_one_short_line(server, provider):

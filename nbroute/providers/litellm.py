@@ -239,7 +239,7 @@ def _translation(error: BaseException, call: Call) -> ProviderError:
     else:
         found = Unavailable(
             f"litellm could not get an answer of {call.model!r} ({type(error).__name__}: "
-            f"{server_words(words) or 'no message'}): check the model's name and its settings, "
-            "or name a fallback model"
+            f"{server_words(words, call) or 'no message'}): check the model's name and its "
+            "settings, or name a fallback model"
         )
     return found

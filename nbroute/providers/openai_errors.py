@@ -1,7 +1,8 @@
 """What the openai SDK raises, as ProviderErrors that say the cure. `translated` is the one door.
 
 Exceptions are known by the names of their classes: the SDK's 2.x is built on httpx and its 3.x
-on httpx2, and 2.x lets httpx errors through in the middle of a stream.
+on httpx2, and 2.x lets httpx errors through in the middle of a stream. What an error is about
+is read from its words and codes first, and from its status where they say nothing.
 """
 
 from __future__ import annotations
@@ -9,30 +10,29 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from urllib.parse import urlsplit
+from collections.abc import Callable, Container, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+from urllib.parse import unquote, urlsplit
 
 from nbroute.errors import (
     AuthError,
     BadReply,
+    ContextTooLong,
+    Moderated,
     ProviderError,
+    QuotaUsedUp,
     RateLimited,
     RequestRejected,
     TimedOut,
     Unavailable,
     UnknownModel,
 )
+from nbroute.providers.keys import scrubbed
 
-_LONGEST_QUOTE = 300
-_KEY_PREFIX = 8
-#: The key may be one that litellm found in the environment, which is not known here.
-_KEY = re.compile(r"\b(?:(?:sk|gsk|xai|pk)[-_]|AIza)[-_A-Za-z0-9]{12,}")
-_UNKNOWN_MODEL = re.compile(
-    r"not a valid model|unknown model|invalid model|model_not_found"
-    r"|\bmodel\b[^.\n]{0,80}(?:not found|not exist)",
-    re.IGNORECASE,
-)
+_LONGEST_QUOTE, _LONGEST_READ = 300, 4000
+#: In a body these hold what the user sent, whose words say nothing of the error.
+_QUOTED = ("flagged_input", "input", "messages", "prompt")
 
 
 class Overdue(BaseException):
@@ -51,7 +51,7 @@ class Call:
     base_url: str
     model: str
     timeout_s: float
-    api_key: str | None
+    api_key: str | None = field(repr=False)
     api_key_env: str | None
     answering: bool = False
 
@@ -62,6 +62,153 @@ class Call:
             return f"the environment variable {self.api_key_env}"
         return "the key (api_key_env in nbroute.toml names the environment variable that has it)"
 
+    @property
+    def money_place(self) -> str:
+        """Where the user adds credit."""
+        known = (page for end, page in _MONEY if self.host == end or self.host.endswith(f".{end}"))
+        return next(known, self.host)
+
+
+#: Where the vendors' customers add credit and see their limits.
+_MONEY = (
+    ("openrouter.ai", "https://openrouter.ai/settings/credits"),
+    ("openai.com", "https://platform.openai.com/settings/organization/billing"),
+    ("anthropic.com", "https://console.anthropic.com/settings/billing"),
+    ("googleapis.com", "https://aistudio.google.com/usage"),
+    ("deepseek.com", "https://platform.deepseek.com/top_up"),
+    ("moonshot.ai", "https://platform.moonshot.ai/console/pay"),
+    ("moonshot.cn", "https://platform.moonshot.cn/console/pay"),
+    ("x.ai", "https://console.x.ai"),
+    ("mistral.ai", "https://console.mistral.ai/billing"),
+    ("groq.com", "https://console.groq.com/settings/billing"),
+    ("perplexity.ai", "https://www.perplexity.ai/settings/api"),
+    ("cohere.com", "https://dashboard.cohere.com/billing"),
+    ("cohere.ai", "https://dashboard.cohere.com/billing"),
+    ("together.xyz", "https://api.together.ai/settings/billing"),
+    ("fireworks.ai", "https://app.fireworks.ai/account/billing"),
+    ("huggingface.co", "https://huggingface.co/settings/billing"),
+)
+
+
+class _Kind(NamedTuple):
+    """What errors of those statuses are, whose words or codes match; 200 is an error inside one."""
+
+    error: type[ProviderError]
+    cure: str
+    statuses: Container[int] = ()
+    words: str = ""
+
+
+_VALID_KEY = "Set {key_place} to a valid key"
+_SHORTER = "Shorten the prompt, or name a fallback model that reads more"
+_MORE_MONEY = (
+    "Waiting does not help: add credit or raise the limit at {money_place}, "
+    "or name a fallback model of another provider"
+)
+_LATER = "Wait {wait}, or name a fallback model"
+_AGAIN = "Try again, or name a fallback model"
+_REPHRASE = "Rephrase the prompt, or name a fallback model of another vendor"
+_NAME = "Check the model's name"
+_ADDRESS = "base_url, which is {base_url!r} (it often ends in /v1)"
+
+#: The first that fits counts. The words are those of the vendors' own pages and of what their
+#: users report: https://openrouter.ai/docs/api/reference/errors-and-debugging,
+#: https://platform.openai.com/docs/guides/error-codes, https://docs.claude.com/en/api/errors,
+#: https://ai.google.dev/gemini-api/docs/troubleshooting, https://console.groq.com/docs/errors,
+#: https://api-docs.deepseek.com/quick_start/error_codes,
+#: https://github.com/BerriAI/litellm/blob/main/litellm/litellm_core_utils/exception_mapping_utils.py
+_KINDS = (
+    _Kind(
+        ContextTooLong,
+        _SHORTER,
+        (200, 400, 413, 422, 429, 500),
+        r"context[ _](?:length|window|size|limit)|exceed_context|max_model_len|model token limit"
+        r"|maximum (?:context|model|prompt)|maximum number of tokens|exceeds? max(?:imum)? length"
+        r"|(?:prompt|input|request|message)s?\b[^.\n]{0,60}\b(?:too (?:long|large|big)|longer than)"
+        r"|input[ _]tokens?\b[^.\n]{0,60}exceed|too many (?:input )?tokens|token limit exceeded"
+        r"|reduce (?:the length|your (?:message|prompt))|input length should|string too long"
+        r"|max_new_tokens\W{0,3} must be|n_keep\b.{0,20}n_ctx",
+    ),
+    _Kind(
+        QuotaUsedUp,
+        _MORE_MONEY,
+        (200, 403, 429),
+        r"per[ _-]?day|perday|\b(?:daily|monthly)\b|\b[RT]PD\b|/ ?(?:day|month)\b|\blimit: 0\b",
+    ),
+    _Kind(
+        RateLimited,
+        _LATER,
+        (200, 402, 429),
+        r"per[ _-]?min(?:ute)?\b|perminute|\b[RT]PM\b|/ ?min\b|in_flight|retryDelay"
+        r"|\b(?:try again|retry) in \d",
+    ),
+    _Kind(
+        QuotaUsedUp,
+        _MORE_MONEY,
+        (200, 400, 401, 402, 403, 412, 429),
+        r"insufficient[ _](?:quota|balance|credit|fund)|(?:exceeded|used up)[ \w]{0,12}[ _]quota"
+        r"|credit balance|credit limit|\b(?:no|more|add|buy|available|purchase|enough|included)"
+        r" (?:\w+ )?credits?\b|out of (?:\w+ )?(?:credit|fund)|payment[ _]required"
+        r"|billing(?:_| details| hard)|spend(?:ing)?[ _]limit|usage limits?\b|arrear|recharge"
+        r"|budget[ _\w]{0,12}exceed|exceeded[ _](?:your )?budget|top.?up|good standing"
+        r"|free ?tier\w*[^.\n]{0,40}exhausted|余额|欠费",
+    ),
+    _Kind(
+        Moderated,
+        _REPHRASE,
+        (200, 400, 403, 422),
+        r"flagged|moderat(?:ion|ed)|inappropriate|guardrail|high risk|prohibited[ _]content"
+        r"|content[ _-]?(?:polic|filter|management|exists risk|violat|block)|responsible ?ai"
+        r"|safety[ _](?:system|check|filter|setting)|usage (?:polic|guideline)|data_?inspection"
+        r"|sensitive[ _](?:content|word|info)|policy[ _]violation"
+        r"|violat\w*[^.\n]{0,40}(?:polic|terms|guideline)",
+    ),
+    _Kind(
+        UnknownModel,
+        f"{_NAME}, and that your account may use it",
+        (200, 400, 403, 410, 422),
+        r"not a valid model|(?:unknown|invalid|no such|unsupported) model|deploymentnotfound"
+        r"|model_(?:not_|decommissioned|deprecated)|\bmodels?\b(?:[^.\n]|\.(?=\S)){0,80}"
+        r"(?:not (?:found|exist|available|enabled|valid|supported\b(?! with| for| by))|unavailable"
+        r"|decommissioned|deprecated|retired|discontinued|no longer|n't exist)"
+        r"|access to (?:the |this )?model",
+    ),
+    _Kind(
+        AuthError,
+        "It is not served from where you are: name a model of another provider",
+        (200, 400, 403, 451),
+        r"(?:country|region|territory|location)\b[^.\n]{0,40}not (?:supported|available|allowed)"
+        r"|not (?:supported|available)[^.\n]{0,30}(?:country|region|territory|location)"
+        r"|unsupported_country",
+    ),
+    _Kind(
+        AuthError,
+        _VALID_KEY,
+        (200, 400, 403, 498),
+        r"api[ _-]?key|no[ _]connected[ _]db|no_db_connection|authenticat|unauthori[sz]ed"
+        r"|credentials|virtual key|(?:access|bearer|api|auth) token|token (?:is |has )?expired",
+    ),
+)
+_STATUSES: Mapping[int, _Kind] = {
+    401: _Kind(AuthError, _VALID_KEY),
+    402: _Kind(QuotaUsedUp, _MORE_MONEY),
+    403: _Kind(AuthError, "Set {key_place} to one that may use this model"),
+    405: _Kind(RequestRejected, f"Check {_ADDRESS}"),
+    408: _Kind(TimedOut, _AGAIN),
+    409: _Kind(Unavailable, _AGAIN),
+    410: _Kind(UnknownModel, _NAME),
+    413: _Kind(ContextTooLong, _SHORTER),
+    425: _Kind(Unavailable, _AGAIN),
+    429: _Kind(RateLimited, _LATER),
+    451: _Kind(Moderated, _REPHRASE),
+    498: _Kind(RateLimited, _LATER),
+    499: _Kind(Unavailable, _AGAIN),
+}
+_SERVER_FAULT = _Kind(
+    Unavailable, "The fault is at its end: try again later, or name a fallback model"
+)
+_REJECTED = _Kind(RequestRejected, "Change the prompt or the option that it names")
+
 
 def secrets_in(base_url: str, *keys: str | None) -> list[str]:
     """The keys, and the user and the password in the address."""
@@ -71,9 +218,12 @@ def secrets_in(base_url: str, *keys: str | None) -> list[str]:
     return [key for key in keys if key]
 
 
-def server_words(body: object) -> str:
-    """Find the endpoint's own message in a body; one line of at most 300 characters."""
-    words = " ".join("".join(c if c.isprintable() else " " for c in _message(body)).split())
+def server_words(body: object, call: Call) -> str:
+    """Find the endpoint's own message in a body; one line of at most 300 characters, no key."""
+    message = "".join(c if c.isprintable() else " " for c in _message(body)[:_LONGEST_READ])
+    if "%20" in message:  # xAI's, by https://github.com/i-am-bee/beeai-framework/issues/447
+        message = unquote(message)
+    words = scrubbed(" ".join(message.split()), secrets_in(call.base_url, call.api_key))
     return words if len(words) <= _LONGEST_QUOTE else f"{words[:_LONGEST_QUOTE]}..."
 
 
@@ -96,32 +246,47 @@ def no_json(call: Call, text: str) -> BadReply:
     )
 
 
-def of_status(status: int, body: object, call: Call) -> ProviderError:
-    """Make the error of an HTTP status of 400 or more."""
-    words = server_words(body) or "no message"
-    if status == 404 or (status == 400 and _UNKNOWN_MODEL.search(f"{words} {body}")):
-        check = "Check the model's name"
-        if not re.search(r"\bmodel|endpoints? found", words, re.IGNORECASE):
-            check += f" and base_url, which is {call.base_url!r} (it often ends in /v1)"
-        return UnknownModel(
-            f"{call.host} does not have the model {call.model!r} ({status}: {words}). {check}"
-        )
-    rest = _SERVER_FAULT if status >= 500 else _REJECTED
-    error, says = _STATUSES.get(status, rest)
-    answered = f"{call.host} answered {status} to {call.model!r}: {words}"
-    return error(f"{answered}. {says.format(key_place=call.key_place)}")
+def of_status(status: int, body: object, call: Call, wait: float | None = None) -> ProviderError:
+    """Make the error of an HTTP status of 400 or more; `wait` is how many seconds it asks for."""
+    words = server_words(body, call) or "no message"
+    kind = _kind_of(status, body)
+    if status == 404 and kind is None:
+        of_model = re.search(r"\bmodel|endpoints? found", words, re.IGNORECASE)
+        kind = _Kind(UnknownModel, _NAME if of_model else f"{_NAME} and {_ADDRESS}")
+    kind = kind or (_SERVER_FAULT if status >= 500 else _REJECTED)
+    if kind.error is UnknownModel:
+        answered = f"{call.host} does not have the model {call.model!r} ({status}: {words})"
+    else:
+        answered = f"{call.host} answered {status} to {call.model!r}: {words}"
+    return kind.error(f"{answered}. {_cure(kind, call, wait)}")
 
 
-_STATUSES: Mapping[int, tuple[type[ProviderError], str]] = {
-    401: (AuthError, "Set {key_place} to a valid key"),
-    402: (RateLimited, "Add credit there, or name a fallback model"),
-    403: (AuthError, "Set {key_place} to one that may use this model"),
-    408: (TimedOut, "Try again, or name a fallback model"),
-    413: (RequestRejected, "Shorten the prompt"),
-    429: (RateLimited, "Wait a little, or name a fallback model"),
-}
-_SERVER_FAULT = (Unavailable, "The fault is at its end: try again later, or name a fallback model")
-_REJECTED = (RequestRejected, "Change the prompt or the option that it names")
+def _kind_of(status: int, body: object) -> _Kind | None:
+    """What the words, the codes and at last the status say; None where nothing does."""
+    told = unquote(_told(body)[:_LONGEST_READ])
+    for kind in _KINDS:
+        if status in kind.statuses and re.search(kind.words, told, re.IGNORECASE):
+            return kind
+    return _STATUSES.get(status)
+
+
+def _told(body: object) -> str:
+    """All names and values of the body in one text, save what it quotes of the prompt."""
+    if isinstance(body, Mapping):
+        kept = ((name, "" if name in _QUOTED else _told(value)) for name, value in body.items())
+        return "\n".join(f"{name}: {value}" for name, value in kept)
+    if isinstance(body, list | tuple):
+        return "\n".join(map(_told, body))
+    return "" if is_html(str(body)) else str(body)
+
+
+def _cure(kind: _Kind, call: Call, wait: float | None = None) -> str:
+    return kind.cure.format(
+        key_place=call.key_place,
+        money_place=call.money_place,
+        base_url=call.base_url,
+        wait=f"{wait:,.0f} s" if wait and wait >= 1 else "a little",
+    )
 
 
 def timed_out(call: Call) -> ProviderError:
@@ -135,7 +300,7 @@ def timed_out(call: Call) -> ProviderError:
 
 def no_connection(words: str, call: Call) -> ProviderError:
     """Make the error of a connection that could not be made, or broke."""
-    detail = server_words(words)
+    detail = server_words(words, call)
     if call.answering:
         return Unavailable(
             f"the answer of {call.model!r} from {call.host} broke off half-way "
@@ -147,12 +312,14 @@ def no_connection(words: str, call: Call) -> ProviderError:
     )
 
 
-def error_inside(body: object, call: Call) -> BadReply:
+def error_inside(body: object, call: Call) -> ProviderError:
     """Make the error of an error object that came where an answer should be."""
-    return BadReply(
-        f"{call.host} sent an error in place of an answer of {call.model!r}: "
-        f"{server_words(body) or 'no message'}. Ask again, or name a fallback model"
-    )
+    code = body.get("code") if isinstance(body, Mapping) else None
+    status = int(str(code)) if re.fullmatch(r"4\d\d", str(code)) else 200
+    kind = _kind_of(status, body) or _Kind(BadReply, "Ask again, or name a fallback model")
+    words = server_words(body, call) or "no message"
+    sent = f"{call.host} sent an error in place of an answer of {call.model!r}"
+    return kind.error(f"{sent}: {words}. {_cure(kind, call)}")
 
 
 def unsendable(words: object) -> ProviderError:
@@ -196,13 +363,8 @@ def translated(
         found = error if isinstance(error, ProviderError) else make(error, call)
         if found is None:
             raise
-        words, key = _KEY.sub("[key]", str(found)), call.api_key
-        if key and len(key) <= _KEY_PREFIX:
-            words = words.replace(key, "[key]")
-        elif key:  # A server may show only its beginning.
-            start = re.escape(key[:_KEY_PREFIX])
-            words = re.sub(start + r"[^\s'\",;)}\]]*", "[key]", words)
-        raise type(found)(words) from None
+        found.args = (scrubbed(str(found), secrets_in(call.base_url, call.api_key), ours=True),)
+        raise found from None
 
 
 def _message(body: object) -> str:

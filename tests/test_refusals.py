@@ -1,0 +1,447 @@
+"""What an endpoint's error is about: its words and codes as vendors send them, and keys in them.
+
+The bodies are from the vendors' pages and from what users report of them; each names its source.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from urllib.parse import quote
+
+import pytest
+
+from nbroute import errors
+from nbroute.providers.openai_compatible import OpenAICompatible
+from nbroute.types import Message, Request
+
+KEY = "sk-proj-Zx81/Qm+Wv73TnLd20RkEe"
+DAY = "GenerateRequestsPerDayPerProjectPerModel-FreeTier"
+MINUTE = "GenerateRequestsPerMinutePerProjectPerModel-FreeTier"
+
+
+def google(status, message, name, **details):
+    return [{"error": {"code": status, "message": message, "status": name, "details": [details]}}]
+
+
+def exhausted(quota):
+    # https://github.com/google-gemini/gemini-cli/issues/8437
+    words = "You exceeded your current quota, please check your plan and billing details."
+    failed = {"@type": "QuotaFailure", "violations": [{"quotaId": quota}]}
+    return google(429, words, "RESOURCE_EXHAUSTED", **failed, retryDelay="36s")
+
+
+FLAGGED = {"reasons": ["violence"], "flagged_input": "the API key is invalid", "provider_name": "X"}
+#: status, body, what it is, what the line says
+TOLD = {
+    # https://openrouter.ai/docs/api/reference/errors-and-debugging
+    "openrouter moderation": (
+        403,
+        {"error": {"code": 403, "message": "Your input was flagged", "metadata": FLAGGED}},
+        errors.Moderated,
+        "Rephrase",
+    ),
+    "openrouter credit": (
+        402,
+        {"error": {"code": 402, "message": "Insufficient credits. Add more using ..."}},
+        errors.QuotaUsedUp,
+        "add credit",
+    ),
+    "openrouter budget in flight": (
+        402,
+        {"error": {"code": 402, "message": "wait", "metadata": {"limit_source": "in_flight"}}},
+        errors.RateLimited,
+        "Wait",
+    ),
+    "openrouter free models": (
+        429,
+        {"error": {"code": 429, "message": "Rate limit exceeded: free-models-per-day. "}},
+        errors.QuotaUsedUp,
+        "does not help",
+    ),
+    "openrouter key limit": (
+        403,
+        {"error": {"code": 403, "message": "Key limit exceeded (monthly limit)."}},
+        errors.QuotaUsedUp,
+        "add credit",
+    ),
+    # https://github.com/stanford-crfm/helm/pull/3327
+    "azure content filter": (
+        400,
+        {
+            "error": {
+                "message": "The response was filtered due to the prompt triggering Azure OpenAI's "
+                "content management policy. Please modify your prompt and retry.",
+                "param": "prompt",
+                "code": "content_filter",
+                "innererror": {"code": "ResponsibleAIPolicyViolation"},
+            }
+        },
+        errors.Moderated,
+        "Rephrase",
+    ),
+    # https://github.com/deepseek-ai/DeepSeek-V2/issues/30
+    "deepseek risk": (400, {"detail": "Content Exists Risk"}, errors.Moderated, "Exists Risk"),
+    # https://github.com/QwenLM/qwen-code/issues/3145
+    "qwen inspection": (
+        400,
+        {"error": {"message": "InternalError.Algo.DataInspectionFailed: Input text data may ..."}},
+        errors.Moderated,
+        "Rephrase",
+    ),
+    "xai guidelines": (
+        403,
+        {
+            "code": "The caller does not have permission",
+            "error": "Content violates usage guidelines",
+        },
+        errors.Moderated,
+        "Rephrase",
+    ),
+    # https://github.com/cequence-io/openai-scala-client/issues/109
+    "gemini key": (
+        400,
+        google(
+            400,
+            "API key not valid. Please pass a valid API key.",
+            "INVALID_ARGUMENT",
+            reason="API_KEY_INVALID",
+        ),
+        errors.AuthError,
+        "TEST_KEY to a valid key",
+    ),
+    # https://github.com/i-am-bee/beeai-framework/issues/447
+    "xai key": (
+        400,
+        {
+            "code": "Client specified an invalid argument",
+            "error": "Incorrect%20API%20key%20provided:%20ba***na.",
+        },
+        errors.AuthError,
+        "Incorrect API key provided: ba***na",
+    ),
+    # https://github.com/BerriAI/litellm/pull/20837
+    "litellm proxy key": (
+        400,
+        {"error": {"message": "No connected db.", "type": "no_db_connection", "code": "400"}},
+        errors.AuthError,
+        "valid key",
+    ),
+    # https://github.com/home-assistant/core/issues/120072
+    "openai region": (
+        403,
+        {
+            "error": {
+                "code": "unsupported_country_region_territory",
+                "message": "Country, region, or territory not supported",
+                "type": "request_forbidden",
+            }
+        },
+        errors.AuthError,
+        "not served from where you are",
+    ),
+    # https://github.com/poenl/gemini-api/issues/4
+    "gemini region": (
+        400,
+        google(400, "User location is not supported for the API use.", "FAILED_PRECONDITION"),
+        errors.AuthError,
+        "not served from where you are",
+    ),
+    "openai scope": (
+        403,
+        {"error": {"message": "You have insufficient permissions. Missing scopes: model.request"}},
+        errors.AuthError,
+        "one that may use this model",
+    ),
+    # https://platform.openai.com/docs/guides/error-codes
+    "openai quota": (
+        429,
+        {
+            "error": {
+                "message": "You exceeded your current quota, please check your plan and billing "
+                "details.",
+                "type": "insufficient_quota",
+                "code": "insufficient_quota",
+            }
+        },
+        errors.QuotaUsedUp,
+        "add credit",
+    ),
+    "openai rate": (
+        429,
+        {
+            "error": {
+                "message": "Rate limit reached on requests per min. Limit: 3 / min. Please add a "
+                "payment method: https://platform.openai.com/account/billing",
+                "code": "rate_limit_exceeded",
+            }
+        },
+        errors.RateLimited,
+        "Wait",
+    ),
+    # https://console.groq.com/docs/rate-limits
+    "groq day": (
+        429,
+        {"error": {"message": "Rate limit reached on tokens per day (TPD): Limit 100000"}},
+        errors.QuotaUsedUp,
+        "does not help",
+    ),
+    # https://github.com/elizaOS/eliza/issues/4040
+    "groq too large": (
+        413,
+        {
+            "error": {
+                "message": "Request too large for model `llama-3.1-8b-instant` on tokens per "
+                "minute (TPM): Limit 6000, Requested 6294, please reduce your message size",
+                "code": "rate_limit_exceeded",
+            }
+        },
+        errors.ContextTooLong,
+        "Shorten",
+    ),
+    "openai too large": (
+        429,
+        {"error": {"message": "Request too large for gpt-4o on tokens per min (TPM): Limit 30000"}},
+        errors.ContextTooLong,
+        "Shorten",
+    ),
+    "gemini day": (429, exhausted(DAY), errors.QuotaUsedUp, "does not help"),
+    "gemini minute": (429, exhausted(MINUTE), errors.RateLimited, "Wait"),
+    # https://github.com/google-gemini/gemini-cli/issues/14811
+    "gemini busy": (
+        429,
+        google(429, "Resource has been exhausted (e.g. check quota).", "RESOURCE_EXHAUSTED"),
+        errors.RateLimited,
+        "Wait",
+    ),
+    # https://github.com/anthropics/claude-quickstarts/issues/229
+    "anthropic credit": (
+        400,
+        {
+            "type": "error",
+            "error": {
+                "type": "invalid_request_error",
+                "message": "Your credit balance is too low to access the Anthropic API. Please go "
+                "to Plans & Billing to upgrade or purchase credits.",
+            },
+        },
+        errors.QuotaUsedUp,
+        "add credit",
+    ),
+    # https://github.com/MoonshotAI/Kimi-K2/issues/5
+    "moonshot quota": (
+        403,
+        {"error": {"message": "exceeded current quota", "type": "exceeded_current_quota_error"}},
+        errors.QuotaUsedUp,
+        "add credit",
+    ),
+    # https://github.com/continuedev/continue/issues/11443
+    "moonshot balance": (
+        429,
+        {"error": {"message": "Your account is suspended due to insufficient balance, recharge"}},
+        errors.QuotaUsedUp,
+        "add credit",
+    ),
+    # https://github.com/continuedev/continue/issues/10373
+    "xai credit": (
+        429,
+        "Your team has either used all available credits or reached its monthly spending limit.",
+        errors.QuotaUsedUp,
+        "add credit",
+    ),
+    "perplexity quota": (
+        401,
+        {"error": {"message": "You exceeded your current quota", "type": "insufficient_quota"}},
+        errors.QuotaUsedUp,
+        "add credit",
+    ),
+    # https://docs.litellm.ai/docs/proxy/users
+    "litellm budget": (
+        400,
+        {"error": {"message": "Budget has been exceeded! Current cost: 0.2", "code": "400"}},
+        errors.QuotaUsedUp,
+        "add credit",
+    ),
+    # https://github.com/badlogic/pi-mono/blob/main/packages/ai/src/utils/overflow.ts
+    **{
+        f"too long {place}": (status, {"error": {"message": words}}, errors.ContextTooLong, words)
+        for place, (status, words) in enumerate(
+            (
+                (400, "prompt is too long: 213462 tokens > 200000 maximum"),
+                (400, "Your input exceeds the context window of this model"),
+                (400, "The input token count (1196265) exceeds the maximum number of tokens (9)"),
+                (400, "This model's maximum prompt length is 131072 but the request has 537812"),
+                (400, "Please reduce the length of the messages or completion"),
+                (400, "the request exceeds the available context size, try increasing it"),
+                (500, "context size has been exceeded"),
+                (400, "Trying to keep the first 5000 tokens with a context length of only 4096"),
+                (400, "Cannot truncate prompt with n_keep (5546) >= n_ctx (4096)"),
+                (400, "Prompt contains 40000 tokens, too large for model with 32768 maximum"),
+                (400, "The decoder prompt (length 5000) is longer than the maximum model length"),
+                (400, "Requested token count exceeds the model's maximum context length of 4096"),
+                (422, "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4096"),
+                (400, "Your request exceeded model token limit: 8192"),
+                (400, "input length and `max_tokens` exceed context limit: 190000 + 20000"),
+                (400, "too many tokens: the prompt cannot exceed 4081 tokens"),
+                (413, "Payload Too Large"),
+            )
+        )
+    },
+    # https://console.groq.com/docs/deprecations
+    "groq model": (
+        400,
+        {
+            "error": {
+                "message": "The model `mixtral-8x7b-32768` has been decommissioned and is no "
+                "longer supported.",
+                "code": "model_decommissioned",
+            }
+        },
+        errors.UnknownModel,
+        "Check the model's name",
+    ),
+    "openai model": (
+        403,
+        {"error": {"message": "Project `p` does not have access to model `gpt-4.1`"}},
+        errors.UnknownModel,
+        "your account may use it",
+    ),
+    "a dot in a name": (
+        400,
+        {"error": {"message": "The model `gpt-4.1` does not exist"}},
+        errors.UnknownModel,
+        "Check the model's name",
+    ),
+    # https://docs.claude.com/en/api/errors
+    "anthropic overloaded": (
+        529,
+        {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}},
+        errors.Unavailable,
+        "name a fallback",
+    ),
+    "a page": (
+        403,
+        "<html><body>Sign in: your content is moderated, invalid API key</body></html>",
+        errors.AuthError,
+        "a web page (HTML)",
+    ),
+    "a parameter": (
+        400,
+        {"error": {"message": "Unsupported value: 'top_k' is not supported with this model."}},
+        errors.RequestRejected,
+        "Change the prompt or the option",
+    ),
+    "a wrong method": (405, {"detail": "Method Not Allowed"}, errors.RequestRejected, "base_url"),
+    "legal reasons": (451, {"error": {"message": "no"}}, errors.Moderated, "another vendor"),
+    "too early": (425, {"error": {"message": "no"}}, errors.Unavailable, "again"),
+    "groq flex": (498, {"error": {"message": "capacity_exceeded"}}, errors.RateLimited, "Wait"),
+    "closed": (499, {"error": {"message": "cancelled"}}, errors.Unavailable, "again"),
+    "cloudflare": (522, "error code: 522", errors.Unavailable, "name a fallback"),
+}
+
+
+@pytest.fixture
+def provider(server):
+    made = OpenAICompatible("test", server.url, KEY, max_retries=0, api_key_env="TEST_KEY")
+    yield made
+    made.close()
+
+
+def failure(provider, **parts):
+    request = Request("test", "some/model", (Message("user", "hello"),), 64, **parts)
+    with pytest.raises(errors.ProviderError) as caught:
+        list(provider.send(request))
+    return caught.value
+
+
+@pytest.mark.parametrize("told", TOLD.values(), ids=TOLD)
+def test_words_and_codes_say_what_an_error_is(server, provider, told):
+    status, body, kind, says = told
+    server.reply(status=status, body=body)
+
+    error = failure(provider)
+
+    assert kind is type(error)
+    assert says in str(error)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        ({"code": 429, "message": "slow down"}, errors.RateLimited),
+        ({"code": "401", "message": "no"}, errors.AuthError),
+        ({"code": 403, "message": "no", "metadata": FLAGGED}, errors.Moderated),
+        ({"message": "prompt is too long"}, errors.ContextTooLong),
+        ({"code": 502, "message": "upstream went away"}, errors.BadReply),
+    ],
+)
+def test_an_error_inside_a_200_is_read_in_the_same_way(server, provider, stream, error, kind):
+    server.reply(body={"error": error})
+
+    assert kind is type(failure(provider, stream=stream))
+
+
+def test_where_to_add_money_is_told_for_the_vendors_that_are_known():
+    from nbroute.providers.openai_errors import Call, of_status
+
+    told = {
+        host: str(of_status(402, "", Call(host, f"https://{host}/v1", "m", 1, None, None)))
+        for host in ("openrouter.ai", "api.deepseek.com", "gateway.example")
+    }
+    assert "https://openrouter.ai/settings/credits" in told["openrouter.ai"]
+    assert "https://platform.deepseek.com/top_up" in told["api.deepseek.com"]
+    assert "at gateway.example" in told["gateway.example"]
+
+
+def coded(key, before=""):
+    return b64encode(f"{before}{key}".encode()).decode()
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        KEY,
+        f"Authorization: Bearer {KEY}",
+        KEY[:8],
+        KEY[9:17],
+        f"{KEY[:4]}...{KEY[-4:]}",
+        f"{KEY[:10]}*********{KEY[-4:]}",
+        f"key={KEY[:5]}xxxxxxxx{KEY[-3:]}",
+        quote(KEY, safe=""),
+        coded(KEY),
+        coded(KEY, "u:"),
+        coded(KEY, "ab"),
+        f"http://user:{KEY}@proxy.example:8080",
+    ],
+)
+def test_no_part_of_a_key_reaches_the_error(server, provider, shown):
+    server.reply(status=401, error=f"refused ({shown}) here")
+
+    words = str(failure(provider))
+
+    assert "refused (" in words
+    assert ") here" in words
+    parts = {KEY[at : at + 6] for at in range(len(KEY) - 5)}
+    coded_parts = {coded(KEY, lead)[4:12] for lead in ("", "u:", "ab")}
+    assert not any(part in words for part in {*parts, *coded_parts, KEY[-4:]})
+
+
+def test_a_short_key_is_taken_out_of_the_servers_words_and_not_out_of_ours(server):
+    provider = OpenAICompatible("test", server.url, "x", max_retries=0)
+    server.reply(html=True)
+    server.reply(status=401, error="maximum: no such key 'x'")
+
+    assert "a proxy or a login page" in str(failure(provider))
+    assert "maximum: no such key '[key]'" in str(failure(provider))
+    provider.close()
+
+
+def test_the_password_in_an_address_is_not_shown(server):
+    address = server.url.replace("//", "//me:secret@").replace("/v1", "/nowhere")
+    provider = OpenAICompatible("test", address, KEY, max_retries=0)
+
+    words = str(failure(provider))
+
+    assert "secret" not in words
+    assert server.url.replace("/v1", "/nowhere") in words
+    provider.close()
