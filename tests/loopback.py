@@ -40,7 +40,8 @@ class Reply:
     `usage`: "count" counts words, None sends none. `cost` is `usage.cost`, as OpenRouter
     sends it. `error` is the message of an OpenAI-style error body, `body` is sent as it is
     (bytes, text, or something to make JSON of), `html` a gateway's page. `content_type`
-    overrides that of `body`. `chunks` are the pieces of text when streaming (default: words).
+    overrides that of `body`; `bytes_each` has it sent in HTTP chunks of so many bytes.
+    `chunks` are the pieces of text when streaming (default: words).
     `id` is the answer's, None sends none. `logprobs` are those of the pieces (default: -0.1 each),
     sent where they are asked for; an empty list sends none.
     `delay` is in seconds, before the first byte; `pause` between pieces. After `cut_after`
@@ -61,6 +62,7 @@ class Reply:
     body: Any = None
     html: bool = False
     content_type: str | None = None
+    bytes_each: int | None = None
     chunks: Sequence[str] | None = None
     delay: float = 0.0
     pause: float = 0.0
@@ -226,7 +228,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.stopping.wait(reply.delay)
         body = _fixed_body(reply)
         if body is not None:
-            self._send(reply.status, body, reply.headers, reply.content_type)
+            self._send(reply.status, body, reply.headers, reply.content_type, reply.bytes_each)
         elif sent.get("stream"):
             self._stream(reply, sent)
         elif reply.cut_after is not None or reply.stall_after is not None:
@@ -235,15 +237,25 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(reply.status, completion(reply, sent), reply.headers)
 
     def _send(
-        self, status: int, body: Any, headers: Mapping[str, str] = {}, content_type: Any = None
+        self,
+        status: int,
+        body: Any,
+        headers: Mapping[str, str] = {},
+        content_type: Any = None,
+        bytes_each: int | None = None,
     ) -> None:
         data, guessed = encoded(body)
         self.send_response_only(status)
         self.send_header("Content-Type", content_type or guessed)
-        self.send_header("Content-Length", str(len(data)))
+        length = ("Transfer-Encoding", "chunked") if bytes_each else ("Content-Length", len(data))
+        self.send_header(length[0], str(length[1]))
         for name, value in headers.items():
             self.send_header(name, value)
         self.end_headers()
+        if bytes_each:
+            starts = range(0, len(data) + bytes_each, bytes_each)
+            pieces = [data[start : start + bytes_each] for start in starts]
+            data = b"".join(b"%x\r\n%b\r\n" % (len(one), one) for one in pieces)
         self.wfile.write(data)
         self.wfile.flush()
 

@@ -1,0 +1,78 @@
+"""The recorded replies in tests/wire/: a file is an endpoint family, a `[[shape]]` a reply.
+
+`source` says where the shape is documented or was seen. `whole` and `streamed` are the bytes of
+the two ways of asking, `body` those of a reply that is the same in both; `headers`, `status` and
+`line_end` go with them. `expect` is the right result, not what the code happens to do: of an
+answer its text, tokens, bill (`cost`, in dollars), finish_reason, model and id, of a failure the
+class (or classes that will do), words that must be passed on, and whether another model may do
+better. A result that the code does not reach yet says why in `pending`.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).parent / "wire"
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A reply to one way of asking."""
+
+    family: str
+    name: str
+    source: str
+    stream: bool
+    asked: str
+    body: bytes
+    expect: Mapping[str, Any]
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    kind: str = "remote"
+    pending: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.family}, {'streamed' if self.stream else 'whole'}: {self.name}"
+
+    @property
+    def reply(self) -> dict[str, Any]:
+        """What `Loopback.reply` is given to play it."""
+        headers = dict(self.headers)
+        streams = self.stream and self.status == 200 and not self.body.lstrip().startswith(b"{")
+        usual = "text/event-stream" if streams else "application/json"
+        kind = headers.pop("content-type", usual)
+        return {
+            "status": self.status,
+            "body": self.body,
+            "content_type": kind,
+            "headers": headers,
+        }
+
+
+def shapes() -> Iterator[Shape]:
+    """All of them."""
+    for path in sorted(FOLDER.glob("*.toml")):
+        family = tomllib.loads(path.read_text(encoding="utf-8"))
+        for one in family["shape"]:
+            for way in ("whole", "streamed"):
+                text = one.get(way, one.get("body"))
+                if text is None:
+                    continue
+                pending = one.get("pending")
+                yield Shape(
+                    family["family"],
+                    one["name"],
+                    one["source"],
+                    way == "streamed",
+                    one.get("asked", family["asked"]),
+                    text.replace("\n", one.get("line_end", "\n")).encode(),
+                    one["expect"],
+                    one.get("status", 200),
+                    one.get(f"headers_{way}", one.get("headers", {})),
+                    family.get("kind", "remote"),
+                    pending.get(way) if isinstance(pending, Mapping) else pending,
+                )
