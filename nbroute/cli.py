@@ -1,4 +1,4 @@
-"""The command line: `nbroute pull`, `nbroute run` and `nbroute audit`."""
+"""The command line: `nbroute pull`, `nbroute run`, `nbroute audit` and `nbroute trust`."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from nbroute.pricing import describe, format_usd, read_usd
 from nbroute.report import Spend
 from nbroute.report.metadata import SCHEMA
 from nbroute.report.table import GAP, columns, counted, one_line, seconds, text_table
+from nbroute.settings import trust
 from nbroute.types import Cost, CostSource
 from nbroute.workshop import solved
 
@@ -106,6 +107,19 @@ def _parser() -> argparse.ArgumentParser:
     form.add_argument("--csv", action="store_true", help="a row for each call, or as --by says")
     words.add_argument("--max-usd", type=_usd, metavar="X", help="exit with 3 above that")
     words.set_defaults(command=_audit)
+
+    words = commands.add_parser(
+        "trust",
+        help="use a settings file that came with a folder",
+        description="Shows what a nbroute.toml asks for beyond what is built in, and trusts it "
+        "as long as it stays as it is. In a terminal it asks first.",
+    )
+    words.add_argument("path", nargs="?", metavar="PATH", help="the file (else the nearest)")
+    act = words.add_mutually_exclusive_group()
+    act.add_argument("--yes", action="store_true", help="do not ask")
+    act.add_argument("--list", action="store_true", help="the files that you trust")
+    act.add_argument("--revoke", action="store_true", help="trust the file no longer")
+    words.set_defaults(command=_trust)
     return parser
 
 
@@ -128,6 +142,29 @@ def _pull(options: argparse.Namespace) -> int:
 
     pull(options.source, options.folder, sha256=options.sha256)
     return 0
+
+
+# nbroute trust
+
+
+def _trust(options: argparse.Namespace) -> int:
+    if options.list or options.revoke:
+        print(trust.listed() if options.list else trust.revoke(options.path))
+        return 0
+    document = trust.review(options.path)
+    print(trust.described(document))
+    if trust.asks(document):
+        if not options.yes and sys.stdin.isatty() and not _agreed("Trust it? [y/N] "):
+            print("not trusted")
+            return 1
+        print(trust.trust(document))
+    return 0
+
+
+def _agreed(question: str) -> bool:
+    with contextlib.suppress(EOFError):
+        return input(question).strip().lower() in ("y", "yes")
+    return False
 
 
 # nbroute run

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -75,7 +76,8 @@ class Router(Engine):
     `examples` are labelled prompts (a DataFrame or CSV of `prompt` and `tier`, pairs) that the
     embedding classifiers go by, in place of the shipped ones. `replay` is a recording, which
     brings its own ladder and answers in the models' place: nothing is sent. Where a profile
-    or a provider is named, no recording of the environment or the settings file is used.
+    or a provider is named, no recording of the environment or the settings file is used. Warns
+    where a settings file was found and is not used, as it is not trusted.
 
     Thread-safe. Raises SettingsError where something named does not exist, RecordError for a
     recording that cannot be used.
@@ -102,6 +104,8 @@ class Router(Engine):
                 local_ready=model_files.ready,
                 replay=False if provider is not None and replay is None else replay,
             )
+            if settings.set_aside and announce is None:  # a notebook shows `origin` itself
+                warnings.warn(f"nbroute: {settings.set_aside}", stacklevel=2)
         elif replay is not None:
             settings = replayed(settings, Path(replay).expanduser().absolute())
         announce = announce or (lambda _: None)

@@ -29,10 +29,11 @@ def alone(tmp_path, monkeypatch):
             monkeypatch.delenv(name)
         if name.endswith("_API_KEY"):
             monkeypatch.delenv(name)
-    home = tmp_path / "home"
+    # The user's configuration folder, so that a settings file there is trusted.
+    home = tmp_path / "nbroute"
     home.mkdir()
     monkeypatch.chdir(home)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(home / "config"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     monkeypatch.setenv("NBROUTE_LEDGER", str(home / "ledger.sqlite"))
 
 

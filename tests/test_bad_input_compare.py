@@ -169,7 +169,7 @@ def test_many_threads_compare_on_one_router_and_mix_nothing_up(router, server):
 
 def test_a_vote_that_cannot_be_written_counts_until_the_ledger_is_free_again(router, tmp_path):
     comparison = router.compare("Hello", ["LOW", "TOP"])
-    path = tmp_path / "home" / "ledger.sqlite"
+    path = tmp_path / "nbroute" / "ledger.sqlite"
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(Exception, match="kept in memory"):

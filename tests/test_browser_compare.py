@@ -46,7 +46,9 @@ def url(folder):
     with Loopback() as server:
         server.handler = lambda asked: Reply(text=f"{HOSTILE}\nsaid by {asked['model']}")
         (folder / "nbroute.toml").write_text(SETTINGS.format(url=server.url))
-        with lab.jupyterlab(folder, LOOP_KEY="sk-test") as address:
+        with lab.jupyterlab(
+            folder, LOOP_KEY="sk-test", NBROUTE_CONFIG=str(folder / "nbroute.toml")
+        ) as address:
             yield address
 
 

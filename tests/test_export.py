@@ -291,7 +291,7 @@ def test_a_path_that_cannot_be_is_refused_in_a_line(simulated, tmp_path, name, s
     with pytest.raises(SettingsError, match=re.escape(said)):
         export(simulated, tmp_path / name)
 
-    assert ["folder.html", "home"] == sorted(one.name for one in tmp_path.iterdir())
+    assert ["folder.html", "nbroute"] == sorted(one.name for one in tmp_path.iterdir())
 
 
 def test_a_write_that_fails_leaves_the_file_as_it_was(simulated, tmp_path, monkeypatch):
@@ -306,7 +306,7 @@ def test_a_write_that_fails_leaves_the_file_as_it_was(simulated, tmp_path, monke
         export(simulated, mine)
 
     assert before == mine.read_text()
-    assert ["home", "session.html"] == sorted(one.name for one in tmp_path.iterdir())
+    assert ["nbroute", "session.html"] == sorted(one.name for one in tmp_path.iterdir())
 
 
 def test_others_may_read_the_page_as_any_new_file(simulated, tmp_path):
@@ -363,7 +363,7 @@ def test_the_page_tells_no_address_and_no_folder_of_the_machine(tmp_path):
     settings = tmp_path / "nbroute.toml"
     settings.write_text(
         '[nbroute]\nprofile = "inside"\n'
-        '[providers.inside]\nbase_url = "http://gateway.corp.example/v1"\n'
+        '[providers.inside]\nbase_url = "https://gateway.corp.example/v1"\n'
         '[tiers.ONE]\nprovider = "inside"\nmodel = "m"\n'
     )
 

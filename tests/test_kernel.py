@@ -143,8 +143,8 @@ def folder(tmp_path, monkeypatch, server):
         monkeypatch.setenv(f"JUPYTER_{name.upper()}_DIR", str(tmp_path / "jupyter" / name))
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
     settings = SETTINGS.format(url=server.url, closed=closed_port())
-    (tmp_path / "home" / "nbroute.toml").write_text(settings)
-    return tmp_path / "home"
+    (tmp_path / "nbroute" / "nbroute.toml").write_text(settings)
+    return tmp_path / "nbroute"
 
 
 @pytest.fixture

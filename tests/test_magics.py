@@ -228,7 +228,7 @@ def test_unloading_takes_the_magic_away(shell):
 
 
 def test_a_broken_settings_file_is_one_line(tmp_path, monkeypatch):
-    (tmp_path / "home" / "nbroute.toml").write_text("[nbroute\n")
+    (tmp_path / "nbroute" / "nbroute.toml").write_text("[nbroute\n")
     made = InteractiveShell()
     with capture_output() as shown:
         done = made.run_cell("%load_ext nbroute")

@@ -494,7 +494,7 @@ def test_a_key_is_in_no_repr_and_no_row(router, server):
 
 
 def test_a_session_budget_refuses_before_sending(make_router, server, tmp_path):
-    (tmp_path / "home" / "nbroute.toml").write_text("[nbroute]\nbudget_usd = 0.004\n")
+    (tmp_path / "nbroute" / "nbroute.toml").write_text("[nbroute]\nbudget_usd = 0.004\n")
     router = make_router()
     server.reply(text="x", usage=USAGE | {"completion_tokens": 1400})
     router.route("hello")

@@ -11,8 +11,10 @@ from nbroute.budgets import Limits
 from nbroute.classify.registry import NAMES
 from nbroute.errors import SettingsError
 from nbroute.settings import load
+from nbroute.settings.document import read_document
 from nbroute.settings.model import ClassifierSettings, EmbedderSettings
 from nbroute.settings.profiles import BUILT_IN
+from nbroute.settings.trust import trust
 from nbroute.types import Price, Target
 
 KEY = "sk-or-v1-not-a-real-key"
@@ -31,12 +33,14 @@ def here(tmp_path):
 
 @pytest.fixture
 def read(here, tmp_path):
-    """Load, from a folder with this nbroute.toml in it and this environment alone."""
+    """Load, from a folder with this nbroute.toml, trusted, and this environment alone."""
 
     def read_settings(text=None, *, path=None, profile=None, local_ready=lambda: False, **environ):
         if text is not None:
             (here / "nbroute.toml").write_text(text, encoding="utf-8")
         homes = {"XDG_CONFIG_HOME": str(tmp_path / "c"), "XDG_DATA_HOME": str(tmp_path / "d")}
+        if text is not None:
+            trust(read_document(here / "nbroute.toml"), homes)
         return load(
             path,
             profile=profile,
@@ -106,10 +110,10 @@ def the_provider(settings, name):
             f"profile local: SmolLM2 on this machine, no key needed ({EMPTY}; {OTHERS})",
         ),
         (
-            {"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": "http://proxy:4000/v1"},
+            {"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": "https://proxy:4000/v1"},
             False,
             "openai",
-            "profile openai: OpenAI at http://proxy:4000/v1, key from OPENAI_API_KEY",
+            "profile openai: OpenAI at https://proxy:4000/v1, key from OPENAI_API_KEY",
         ),
         (
             {"OPENAI_API_KEY": KEY, "NBROUTE_PROFILE": "openrouter"},
@@ -391,7 +395,7 @@ def test_a_litellm_key_and_address_are_taken_where_they_are_given(read):
         """
         [providers.lite]
         kind = "litellm"
-        base_url = "http://proxy:4000"
+        base_url = "https://proxy:4000"
         api_key_env = "LITE_KEY"
 
         [tiers.fast]
@@ -402,7 +406,7 @@ def test_a_litellm_key_and_address_are_taken_where_they_are_given(read):
     )
     lite = the_provider(settings, "lite")
 
-    assert ("http://proxy:4000", KEY) == (lite.base_url, lite.api_key)
+    assert ("https://proxy:4000", KEY) == (lite.base_url, lite.api_key)
     assert "lite through LiteLLM, key from LITE_KEY" in settings.origin
 
 
@@ -465,7 +469,7 @@ def test_a_tier_moved_to_another_provider_gets_that_providers_model(read):
 
 OWN = """
 [providers.box]
-base_url = "http://box:9000/v1"
+base_url = "https://box:9000/v1"
 billed = false
 
 [tiers.small]
@@ -487,7 +491,7 @@ def test_tiers_of_other_names_make_a_ladder_of_ones_own_in_the_order_of_the_file
     assert ("small", "large") == (settings.ladder.default, settings.baseline)
     assert [2048, 100] == [tier.max_tokens for tier in settings.ladder.tiers]
     assert "rules" == settings.classifier.name
-    assert settings.origin.startswith("profile file: box at http://box:9000/v1, no key needed")
+    assert settings.origin.startswith("profile file: box at https://box:9000/v1, no key needed")
 
 
 def test_a_profile_that_is_asked_for_answers_with_its_own_models(read):
@@ -499,10 +503,10 @@ def test_a_profile_that_is_asked_for_answers_with_its_own_models(read):
 
 
 def test_a_provider_of_the_file_can_be_used_as_a_profile(read):
-    settings = read('[providers.box]\nbase_url = "http://box:9000/v1"', profile="box")
+    settings = read('[providers.box]\nbase_url = "https://box:9000/v1"', profile="box")
 
     assert ["auto"] * 4 == models_of(settings)
-    assert "http://box:9000/v1" == the_provider(settings, "box").base_url
+    assert "https://box:9000/v1" == the_provider(settings, "box").base_url
 
 
 def test_a_profile_of_the_file_changes_the_files_settings_and_may_name_a_provider(read):

@@ -107,7 +107,7 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("PROMPT_TOOLKIT_NO_CPR", "1")
-    return tmp_path / "home"
+    return tmp_path / "nbroute"
 
 
 @pytest.fixture

@@ -68,6 +68,14 @@ class Desk:
         """Go on with another profile, in the same session and ledger; what is chosen now."""
         return self._go_on(profile=profile)
 
+    def read_again(self) -> str:
+        """Go on with the settings as they are now; what is chosen.
+
+        Their ledger is taken where nothing was sent so far.
+        """
+        sent = self.router.ledger.rows(session=self.router.session)
+        return self._go_on(**({} if sent else {"ledger": None}))
+
     def replay(self, path: str) -> str:
         """Go on with the answers of a recording, in the same session; what is chosen now."""
         self._before = self._before or self.router.settings
@@ -85,14 +93,15 @@ class Desk:
 
     def _go_on(self, **chosen: Any) -> str:
         old = self.router
-        self.router = Router(
-            **chosen, ledger=old.ledger, session=old.session, announce=self._announce
-        )
+        chosen = {"ledger": old.ledger, **chosen}
+        self.router = Router(**chosen, session=old.session, announce=self._announce)
         self.router.go_on(old)
         ended = f"; recording to {old.recorder.path} has ended" if old.recorder else ""
         old.record(None)
         for provider in old.parts.providers.values():
             provider.close()
+        if self.router.ledger is not old.ledger:
+            old.ledger.close()
         if self.router.replaying is None:
             self._before = None
         self.refresh()

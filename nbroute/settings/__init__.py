@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,12 +17,18 @@ from nbroute.settings.building import (
     build_ladder,
 )
 from nbroute.settings.document import Document, read_document
-from nbroute.settings.model import ProviderSettings, Settings, Table, given
-from nbroute.settings.profiles import Environment, Ready, choose, configured, describe_choice
+from nbroute.settings.model import ProviderSettings, Settings, Table, given, read_path
+from nbroute.settings.profiles import (
+    Environment,
+    Ready,
+    check_sending,
+    choose,
+    configured,
+    describe_choice,
+)
+from nbroute.settings.trust import find, user_folder
 
 __all__ = ["AUTO", "ProviderSettings", "Settings", "base_ladder", "load"]
-
-FILE_NAME = "nbroute.toml"
 
 _FLAGS = {"1": True, "true": True, "yes": True, "on": True} | dict.fromkeys(
     ("", "0", "false", "no", "off"), False
@@ -40,17 +46,21 @@ def load(
 ) -> Settings:
     """The settings in force: of the file at `path`, else of the nearest one, else of none.
 
-    `folder` is where the search begins (default: the working folder). `local_ready` says
-    whether llama.cpp and a model are here; it is only asked where that decides. A missing key
-    is not an error here: `origin` says so, and the provider refuses when it is used.
+    `folder` is where the search begins (default: the working folder); a file that is found and
+    asks for more than what is built in is set aside until the user trusts it. `local_ready`
+    says whether llama.cpp and a model are here; it is only asked where that decides. A missing
+    key is not an error here: `origin` says so, and the provider refuses when it is used.
     `replay` is a recording that answers; where a profile is asked for, or with False, the
     recordings of the environment and the file are set aside. SettingsError for anything that
     does not exist or cannot be used, RecordError for a recording.
     """
     environ = os.environ if environ is None else environ
-    document = _document(path, environ, folder or Path.cwd())
+    document, aside = _document(path, environ, folder)
     providers = configured(document, environ)
-    choice = choose(document, providers, profile, environ, local_ready)
+    try:
+        choice = choose(document, providers, profile, environ, local_ready)
+    except SettingsError as error:
+        raise SettingsError(f"{error} ({aside})" if aside else str(error)) from None
     table = {
         "ledger": user_folder("data", environ) / "ledger.sqlite3",
         **document.nbroute,
@@ -75,6 +85,9 @@ def load(
     names += [target.provider for tier in ladder.tiers for target in tier.targets]
     names += [name for name in (classifier.provider, embedder.provider) if name]
     used = tuple(providers[name] for name in dict.fromkeys(names))
+    reached = tuple(providers[one] for one in dict.fromkeys([*names, *document.providers]))
+    for provider in reached:
+        check_sending(document, provider)
     for file in (file for provider in used for file in provider.gguf):
         if not file.is_file():
             raise document.error(
@@ -84,45 +97,34 @@ def load(
         "profile": choice.profile,
         "origin": describe_choice(choice, document, used, providers, environ),
         "ladder": ladder,
-        "providers": tuple(providers[one] for one in dict.fromkeys([*names, *document.providers])),
+        "providers": reached,
         "classifier": classifier,
         "embedder": embedder,
         "baseline": baseline,
         "source_file": document.file,
+        "set_aside": aside,
         "record": record and record.absolute(),
         "replay": None,
     }
     settings = Settings(**given(Settings, table))
-    if recording is None:
-        return settings
-    from nbroute.settings.replaying import replayed
+    if recording is not None:
+        from nbroute.settings.replaying import replayed
 
-    return replayed(settings, recording.absolute())
+        settings = replayed(settings, recording.absolute())
+    return replace(settings, origin=f"{settings.origin}; {aside}") if aside else settings
 
 
-def _document(path: str | Path | None, environ: Environment, folder: Path) -> Document:
-    """The settings file: the one named, else the nearest; an empty one where there is none."""
+def _document(
+    path: str | Path | None, environ: Environment, folder: Path | None
+) -> tuple[Document, str]:
+    """The settings file: the one named, else one that was found; and what was set aside."""
     if named := path or environ.get("NBROUTE_CONFIG"):
         file = Path(named).expanduser()
         if not file.is_file():
             said = "" if path else "NBROUTE_CONFIG: "
             raise SettingsError(f"{said}there is no settings file {str(named)!r}; correct the path")
-        return read_document(file)
-    for at in (folder, *folder.parents, user_folder("config", environ)):
-        with contextlib.suppress(OSError):
-            if (at / FILE_NAME).is_file():
-                return read_document(at / FILE_NAME)
-    return Document()
-
-
-def user_folder(kind: str, environ: Environment) -> Path:
-    """The user's folder for `config` or `data`, of nbroute."""
-    if folder := environ.get(f"XDG_{kind.upper()}_HOME"):
-        return Path(folder) / "nbroute"
-    import platformdirs
-
-    find = platformdirs.user_config_path if kind == "config" else platformdirs.user_data_path
-    return find("nbroute", appauthor=False)
+        return read_document(file), ""
+    return find(folder or Path.cwd(), environ)
 
 
 def _from_environment(environ: Environment) -> Table:
@@ -133,9 +135,13 @@ def _from_environment(environ: Environment) -> Table:
         "record": "NBROUTE_RECORD",
         "replay": "NBROUTE_REPLAY",
     }
-    found: dict[str, Any] = {
-        key: Path(environ[name]).expanduser() for key, name in names.items() if environ.get(name)
-    }
+    found: dict[str, Any] = {}
+    for key, name in names.items():
+        if said := environ.get(name):
+            try:
+                found[key] = read_path(said)
+            except ValueError as error:
+                raise SettingsError(f"{name} = {said!r} cannot be used: {error}") from None
     if (said := environ.get("NBROUTE_STATIC")) is not None:
         if said.strip().lower() not in _FLAGS:
             raise SettingsError(f"NBROUTE_STATIC = {said!r} cannot be used; give 1 or 0")

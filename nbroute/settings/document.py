@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from nbroute.errors import SettingsError, did_you_mean
-from nbroute.settings.model import Table, Takes, TierTable, sections
+from nbroute.settings.model import Table, Takes, TierTable, Unusable, sections
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,7 @@ class Document:
     """A settings file, read and checked key by key; an empty one where there is no file."""
 
     file: Path | None = None
+    raw: bytes = field(default=b"", repr=False)
     nbroute: Table = field(default_factory=dict)
     providers: Mapping[str, Table] = field(default_factory=dict)
     tiers: Mapping[str, TierTable] = field(default_factory=dict)
@@ -40,11 +41,11 @@ class Document:
 
 def read_document(file: Path) -> Document:
     """The file's tables; SettingsError for the first thing in it that cannot be used."""
-    raw = _parsed(file)
+    raw = _read(file)
     document = Document(file)
     found: dict[str, Any] = {}
     known = sections()
-    for name, value in raw.items():
+    for name, value in _parsed(file, raw).items():
         if name in known["nbroute"]:
             raise document.error(f"the key {name!r} is above all tables; put it under [nbroute]")
         if name not in known:
@@ -56,18 +57,26 @@ def read_document(file: Path) -> Document:
                 key: _table(document, f"{name}.{key}", table, known[name])
                 for key, table in _checked(document, name, value).items()
             }
-    return Document(file, **found)
+    return Document(file, raw, **found)
 
 
-def _parsed(file: Path) -> dict[str, Any]:
+def _read(file: Path) -> bytes:
     try:
-        return tomllib.loads(file.read_text("utf-8-sig"), parse_float=Decimal)
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{file} is not TOML: {error}") from None
+        return file.read_bytes()
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise SettingsError(f"{file} cannot be read: {why}") from None
+
+
+def _parsed(file: Path, raw: bytes) -> dict[str, Any]:
+    try:
+        return tomllib.loads(raw.decode("utf-8-sig"), parse_float=Decimal)
     except UnicodeDecodeError:
         raise SettingsError(f"{file} is not UTF-8 text; save it as UTF-8") from None
-    except OSError as error:
-        raise SettingsError(f"{file} cannot be read: {error.strerror or error}") from None
+    except RecursionError:
+        raise SettingsError(f"{file} is nested too deeply; write it flatter") from None
+    except (ValueError, ArithmeticError) as error:  # also a number of thousands of digits
+        raise SettingsError(f"{file} is not TOML: {error}") from None
 
 
 def _checked(document: Document, where: str, raw: Any) -> Table:
@@ -109,9 +118,10 @@ def _value(document: Document, where: str, key: str, value: Any, hint: Any) -> A
     try:
         limited = Annotated[hint.__origin__, Meta(**takes.limits)]
         read = takes.read(read) if takes.read else convert(read, limited)
-    except ValueError:
+    except ValueError as error:
         said = "the value" if takes.secret else _shown(value)
-        problem = f"[{where}] {key} = {said} cannot be used; give {takes.words}"
+        why = f": {error}" if isinstance(error, Unusable) else ""
+        problem = f"[{where}] {key} = {said} cannot be used{why}; give {takes.words}"
         raise document.error(problem) from None
     if isinstance(read, Path) and document.file is not None:
         read = document.file.parent / read

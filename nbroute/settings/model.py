@@ -6,11 +6,13 @@ below. The key is called as the field, unless its metadata name it.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from decimal import Decimal
 from functools import cache
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypedDict, get_args, get_origin, get_type_hints
 from urllib.parse import urlsplit
@@ -43,14 +45,45 @@ class Takes:
     secret: bool = False
 
 
+class Unusable(ValueError):
+    """A value that cannot be used; it says why in words that show nothing of it."""
+
+
 def read_url(value: object) -> str:
     """An endpoint's base URL, with no credentials in it; ValueError otherwise."""
     url = value.strip() if isinstance(value, str) else ""
-    parts = urlsplit(url)
-    secrets = parts.username is not None or parts.query or parts.fragment
-    if parts.scheme not in ("http", "https") or not parts.hostname or secrets:
+    if any(character.isspace() or not character.isprintable() for character in url):
+        raise Unusable("there is a space or a control character in it")
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        if ":" in host:
+            ip_address(host)
+    except ValueError:
+        raise Unusable("its IPv6 address is not one") from None
+    if parts.username is not None or parts.query or parts.fragment:
+        raise Unusable("there is a user name, a password, a query or a fragment in it")
+    if parts.scheme not in ("http", "https") or not host:
         raise ValueError(value)
+    if not re.fullmatch(r"[A-Za-z0-9._-]+|.*:.*", host):
+        raise Unusable("its host has characters besides letters, digits, dots and hyphens")
+    port = parts.netloc.removesuffix(":").rpartition("]")[2].partition(":")[2]
+    if port and not (port.isdecimal() and port.isascii() and 0 < int(port) < 65536):
+        raise Unusable("its port is not a number from 1 to 65535")
     return url
+
+
+def stays_here(url: str) -> bool:
+    """Whether the address is this machine's own, whatever the network.
+
+    That is 127.0.0.0/8, ::1 and, by RFC 6761 (6.3), localhost and the names that end in it.
+    """
+    host = (urlsplit(url).hostname or "").rstrip(".")
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
 
 def _text(value: object) -> str:
@@ -59,11 +92,15 @@ def _text(value: object) -> str:
     return value
 
 
-def _path(value: object) -> Path:
+def read_path(value: object) -> Path:
+    """A path with the user's home written out; ValueError for what cannot be one."""
+    text = _text(value)
+    if "\0" in text:
+        raise Unusable("there is a NUL character in it")
     try:
-        return Path(_text(value)).expanduser()
-    except RuntimeError as error:
-        raise ValueError(value) from error
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise Unusable("there is no such user") from None
 
 
 def _usd(value: object) -> Decimal:
@@ -108,9 +145,9 @@ Count = Annotated[int, Takes("a whole number above 0", {"gt": 0})]
 Fraction = Annotated[float, Takes("a number from 0 to 1", {"ge": 0, "le": 1})]
 Number = Annotated[float, Takes("a number from 0 up", {"ge": 0, "le": sys.float_info.max})]
 Seconds = Annotated[float, Takes("seconds above 0", {"gt": 0, "le": sys.float_info.max})]
-FilePath = Annotated[Path, Takes("a path", read=_path)]
+FilePath = Annotated[Path, Takes("a path", read=read_path)]
 FilePaths = Annotated[
-    tuple[Path, ...], Takes("a path or a list of paths", read=_path, part=FilePath)
+    tuple[Path, ...], Takes("a path or a list of paths", read=read_path, part=FilePath)
 ]
 Url = Annotated[str, Takes(_URL, read=read_url, secret=True)]
 EnvName = Annotated[str, Takes(_ENV_NAME, {"pattern": r"^[A-Za-z_][A-Za-z0-9_]*\Z"}, secret=True)]
@@ -151,6 +188,8 @@ class ProviderSettings:
     `api_key` is the value of the variable `api_key_env`; None for both is an endpoint that
     wants no key. `billed` false: calls cost nothing, what they would have cost is shown.
     `token_parameter` names the parameter of the token limit where the usual one is wrong.
+    `allow_http` allows plain http to another machine, `allow_any_variable` a key variable whose
+    name ends in neither KEY nor TOKEN.
     `pace` and `fail` are for simulated models: real seconds per simulated second, and a
     failure to act out. `gguf` are model files of one's own for llama.cpp.
     """
@@ -163,6 +202,8 @@ class ProviderSettings:
     timeout_s: Seconds = 60.0
     billed: Flag = True
     token_parameter: Literal["max_tokens", "max_completion_tokens"] | None = None
+    allow_http: Flag = False
+    allow_any_variable: Flag = False
     pace: Number = 0.0
     fail: Text | None = None
     gguf: FilePaths = ()
@@ -207,7 +248,8 @@ class Settings:
     `check_timeout_s` seconds. `static` is one plain output and no widgets.
     `max_prompt_chars` is 400,000 by default: about 100,000 tokens of English, which the
     smallest context window of the presets holds. `record` is the file that answers are kept
-    in, `replay` the one that answers in the models' place.
+    in, `replay` the one that answers in the models' place. `set_aside` says which settings
+    files were found and are not used, as they are not trusted.
     """
 
     profile: Text
@@ -232,6 +274,7 @@ class Settings:
     source_file: Path | None = None
     record: FilePath | None = None
     replay: FilePath | None = None
+    set_aside: str = ""
 
     @property
     def limits(self) -> Limits:

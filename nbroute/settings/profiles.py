@@ -7,10 +7,11 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from nbroute.errors import SettingsError
 from nbroute.settings.document import Document
-from nbroute.settings.model import ProviderSettings, Settings, read_url
+from nbroute.settings.model import ProviderSettings, Settings, Unusable, read_url, stays_here
 
 Environment = Mapping[str, str]
 Providers = Mapping[str, ProviderSettings]
@@ -51,9 +52,11 @@ def configured(document: Document, environ: Environment) -> Providers:
     found = dict(BUILT_IN)
     try:
         url = read_url(environ.get("OPENAI_BASE_URL") or found["openai"].base_url)
-    except ValueError:
+    except ValueError as error:
+        why = f": {error}" if isinstance(error, Unusable) else ""
         raise SettingsError(
-            "OPENAI_BASE_URL cannot be used; give an http or https address with no user name in it"
+            f"OPENAI_BASE_URL cannot be used{why}; give an http or https address with no user "
+            "name in it"
         ) from None
     found["openai"] = replace(found["openai"], base_url=url)
     for name, table in document.providers.items():
@@ -66,6 +69,23 @@ def configured(document: Document, environ: Environment) -> Providers:
         local = {name: one for name, one in found.items() if one.kind == "local"}
         found |= {name: replace(one, gguf=files) for name, one in local.items()}
     return {name: _with_key(one, environ) for name, one in found.items()}
+
+
+def check_sending(document: Document, provider: ProviderSettings) -> None:
+    """Refuse plain http to another machine, and what may be no key, without an explicit word."""
+    where = f"[providers.{provider.name}]"
+    plain = urlsplit(provider.base_url).scheme == "http" and not stays_here(provider.base_url)
+    if plain and not provider.allow_http:
+        raise document.error(
+            f"{where} base_url = {provider.base_url!r}: with plain http, anybody on the way can "
+            "read the prompts and the key; use https, or add allow_http = true"
+        )
+    named = (provider.api_key_env or "KEY").upper().endswith(("KEY", "TOKEN"))
+    if not named and not provider.allow_any_variable:
+        raise document.error(
+            f"{where} api_key_env: the variable's name ends in neither KEY nor TOKEN, so it may "
+            "hold no key; correct it, or add allow_any_variable = true"
+        )
 
 
 def _with_key(provider: ProviderSettings, environ: Environment) -> ProviderSettings:

@@ -270,7 +270,9 @@ def main() -> None:
         folder = Path(name)
         settings(folder, server.url)
         with (
-            lab.jupyterlab(folder, LOOP_API_KEY="sk-bench") as url,
+            lab.jupyterlab(
+                folder, LOOP_API_KEY="sk-bench", NBROUTE_CONFIG=str(folder / "nbroute.toml")
+            ) as url,
             lab.chromium(1400, 1000) as page,
         ):
             page.set_default_timeout(300_000)

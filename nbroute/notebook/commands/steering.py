@@ -8,6 +8,7 @@ from nbroute.errors import SettingsError
 from nbroute.notebook import tables
 from nbroute.notebook.commands.base import Command
 from nbroute.report.table import shortened
+from nbroute.settings import trust
 
 if TYPE_CHECKING:
     from nbroute.notebook.desk import Desk
@@ -18,6 +19,23 @@ def use(desk: Desk, rest: str) -> tables.Said:
     if not rest:
         raise SettingsError("`%route use` takes the name of a profile, such as `simulated`")
     return tables.Said(f"nbroute: {desk.use(rest)}")
+
+
+def trusted(desk: Desk, rest: str) -> tables.Said:
+    """Trust the settings file of this folder, or no longer, and go on with what holds then."""
+    if rest == "list":
+        return tables.Said(trust.listed())
+    if rest == "revoke":
+        told = trust.revoke()
+    elif rest:
+        raise SettingsError("`%route trust` takes nothing, `list` or `revoke`")
+    else:
+        document = trust.review()
+        told = trust.described(document)
+        if not trust.asks(document):
+            return tables.Said(told)
+        told += f"\n{trust.trust(document)}"
+    return tables.Said(f"{told}\nnbroute: {desk.read_again()}")
 
 
 def budget(desk: Desk, rest: str) -> tables.Said:
@@ -74,5 +92,6 @@ COMMANDS = {
     "router": Command(
         lambda desk, _: desk.router, "the Router behind these cells: `router = %route router`"
     ),
+    "trust": Command(trusted, "use the settings file that came with this folder", "[list|revoke]"),
     "use": Command(use, "go on with another profile: openrouter, local, ollama ...", "PROFILE"),
 }

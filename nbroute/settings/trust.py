@@ -1,0 +1,227 @@
+"""Settings files that were found, not named: what each asks for, and whether the user trusts it.
+
+A file that comes with a cloned folder could send any key anywhere. So one that asks for an
+address, a key or a file beyond the built-in ones is set aside until the user trusts that path
+with that content. As in direnv, each trust is a private file of its own, named by the hash:
+nothing is lost where two processes write, and what is damaged is merely not trusted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shlex
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from nbroute.errors import SettingsError
+from nbroute.report.table import one_line
+from nbroute.settings.document import Document, read_document
+from nbroute.settings.model import ProviderSettings
+from nbroute.settings.profiles import Environment, configured
+
+FILE_NAME = "nbroute.toml"
+
+#: What is done with the files that the keys name.
+_PATHS = {
+    "ledger": "writes the ledger",
+    "cache_file": "reads and writes the cache",
+    "record": "records prompts and answers in",
+    "classifier_file": "reads and writes the classifier",
+    "gguf": "loads the model",
+    "replay": "answers from",
+    "examples_file": "reads the examples",
+}
+#: Those that are only read, and as text: nothing to ask about where they come with the file.
+_READ = ("replay", "examples_file")
+#: Keys of a user's own file that a found one does not override unasked.
+_OWN = ("profile", "budget_usd", "budget_usd_per_day", "budget_usd_per_feature", "on_limit")
+_MOST_SAID = 4
+
+
+def user_folder(kind: str, environ: Environment) -> Path:
+    """The user's folder for `config` or `data`, of nbroute."""
+    if folder := environ.get(f"XDG_{kind.upper()}_HOME"):
+        return Path(folder) / "nbroute"
+    import platformdirs
+
+    find = platformdirs.user_config_path if kind == "config" else platformdirs.user_data_path
+    return find("nbroute", appauthor=False)
+
+
+def find(folder: Path, environ: Environment) -> tuple[Document, str]:
+    """The nearest settings file that may be used, and a line on those that were set aside.
+
+    One in the folder or above it counts where it asks for nothing or is trusted; the user's
+    own, in the configuration folder, always does.
+    """
+    own = user_folder("config", environ) / FILE_NAME
+    aside: list[str] = []
+    for document in _found(folder):
+        named = _place(document) == _place(Document(own))
+        if named or is_trusted(document, environ) or not (wants := asks(document, environ)):
+            return document, " ".join(aside)
+        aside.append(_set_aside(document, wants))
+    return read_document(own) if _is_file(own) else Document(), " ".join(aside)
+
+
+def review(path: str | Path | None = None) -> Document:
+    """The settings file at that path, else the nearest here or above, to be looked at."""
+    if path is not None:
+        return read_document(_named(path))
+    if (nearest := next(_found(Path.cwd()), None)) is None:
+        raise SettingsError(f"there is no {FILE_NAME} here or in a folder above; name one")
+    return nearest
+
+
+def asks(document: Document, environ: Environment = os.environ) -> list[str]:
+    """What the file does beyond what is built in, each as words that follow "it"."""
+    own = user_folder("config", environ) / FILE_NAME
+    overrides = _overrides(document, own) if _is_file(own) else ()
+    found = (*_sends(document, environ), *_opens(document), *overrides)
+    return list(dict.fromkeys(map(one_line, found)))
+
+
+def described(document: Document) -> str:
+    """What the file asks for, a line each."""
+    wants = asks(document)
+    what = "" if wants else " nothing beyond what is built in: it needs no trust"
+    return "\n  - ".join([f"{one_line(str(document.file))} asks for{what or ' this:'}", *wants])
+
+
+def _sends(document: Document, environ: Environment) -> Iterator[str]:
+    """Where prompts and keys would go; an address with its own key is built in, as a pair."""
+    built_in = configured(Document(), environ)
+    known = {_endpoint(one) for one in built_in.values()}
+    for name, table in document.providers.items():
+        own = replace(built_in.get(name) or ProviderSettings(name, "openai"), **table)
+        reaches = own.kind == "litellm" or (own.kind == "openai" and own.base_url)
+        if not reaches or _endpoint(own) in known:
+            continue
+        where = own.base_url or "wherever its models are"
+        through = " through LiteLLM" if own.kind == "litellm" else ""
+        key = f" with the key in {own.api_key_env}" if own.api_key_env else ""
+        free = "" if own.billed else ", counted as free"
+        yield f"sends prompts to {where}{through}{key}{free}"
+
+
+def _endpoint(one: ProviderSettings) -> tuple[object, ...]:
+    return one.kind, one.base_url.rstrip("/"), one.api_key_env, one.billed
+
+
+def _opens(document: Document) -> Iterator[str]:
+    """The files that would be written, loaded, or read from outside the file's own folder."""
+    home = _place(document).parent
+    for table in (document.nbroute, *document.profiles.values(), *document.providers.values()):
+        for key, value in table.items():
+            for path in value if isinstance(value, tuple) else (value,):
+                if isinstance(path, Path):
+                    inside = Path(os.path.realpath(path)).is_relative_to(home)
+                    if not (inside and key in _READ):
+                        yield f"{_PATHS.get(key, f'uses as {key}')} {str(path)!r}"
+
+
+def _overrides(document: Document, own: Path) -> Iterator[str]:
+    """What the user's own file says of the profile and the budgets, and this one does not."""
+    with contextlib.suppress(SettingsError):
+        for key, value in read_document(own).nbroute.items():
+            profiles = (table[key] for table in document.profiles.values() if key in table)
+            said = [document.nbroute.get(key), *profiles]
+            if key in _OWN and any(one != value for one in said):
+                yield f"sets aside {key} = {value} of {own}"
+
+
+def is_trusted(document: Document, environ: Environment = os.environ) -> bool:
+    """Whether the user trusts the file at this path with this content."""
+    with contextlib.suppress(OSError):
+        return _record(document, environ).read_bytes() == os.fsencode(_place(document))
+    return False
+
+
+def trust(document: Document, environ: Environment = os.environ) -> str:
+    """Trust the file from here on, as long as it stays as it is; says so."""
+    record = _record(document, environ)
+    try:
+        record.parent.mkdir(parents=True, exist_ok=True)
+        record.parent.chmod(0o700)
+        with tempfile.NamedTemporaryFile(dir=record.parent, delete=False) as file:  # mode 0600
+            file.write(os.fsencode(_place(document)))
+        Path(file.name).replace(record)
+    except OSError as error:
+        raise SettingsError(f"cannot write to {str(record.parent)!r}: {error.strerror}") from None
+    return "trusted as long as it stays as it is; `nbroute trust --revoke` ends that"
+
+
+def revoke(path: str | Path | None = None) -> str:
+    """End the trust in the file, whatever its content was and is; says what was done."""
+    place = _place(Document(_named(path)) if path else review())
+    found = [record for record, trusted in _records(os.environ) if trusted == place]
+    for record in found:
+        record.unlink(missing_ok=True)
+    return f"{one_line(str(place))} {'is trusted no longer' if found else 'was not trusted'}"
+
+
+def listed() -> str:
+    """The files that were trusted, a line each, and which are no longer what was trusted."""
+    lines = []
+    for record, place in _records(os.environ):
+        now = " (changed or gone since: not trusted)"
+        with contextlib.suppress(SettingsError):
+            if _record(read_document(place), os.environ) == record:
+                now = ""
+        lines.append(one_line(str(place)) + now)
+    return "\n".join(sorted(lines)) or "no settings file is trusted"
+
+
+def _records(environ: Environment) -> Iterator[tuple[Path, Path]]:
+    """Each record with the path that stands in it; one that cannot be read is left out."""
+    for record in sorted(_folder(environ).glob("[0-9a-f]*")):
+        with contextlib.suppress(OSError):
+            yield record, Path(os.fsdecode(record.read_bytes()))
+
+
+def _folder(environ: Environment) -> Path:
+    return user_folder("data", environ) / "trusted"
+
+
+def _record(document: Document, environ: Environment) -> Path:
+    seen = hashlib.sha256(os.fsencode(_place(document)) + b"\0" + document.raw)
+    return _folder(environ) / seen.hexdigest()
+
+
+def _place(document: Document) -> Path:
+    """Where the file is, as paths in it are taken from there; a link to a file stays one."""
+    file = document.file or Path(FILE_NAME)
+    return Path(os.path.realpath(file.parent)) / file.name
+
+
+def _named(path: str | Path) -> Path:
+    file = Path(path).expanduser()
+    return file / FILE_NAME if file.is_dir() else file
+
+
+def _found(folder: Path) -> Iterator[Document]:
+    """The settings files in the folder and above it, nearest first."""
+    for at in (folder, *folder.parents):
+        if _is_file(at / FILE_NAME):
+            yield read_document(at / FILE_NAME)
+
+
+def _is_file(file: Path) -> bool:
+    with contextlib.suppress(OSError):
+        return file.is_file()
+    return False
+
+
+def _set_aside(document: Document, wants: list[str]) -> str:
+    """One line: that the file is not used, what it wants, and how to trust it."""
+    file = one_line(str(document.file))
+    more = [f"{len(wants) - _MOST_SAID} more such things"] if len(wants) > _MOST_SAID else []
+    said = "; ".join([*wants[:_MOST_SAID], *more])
+    return (
+        f"{file} is set aside until you trust it, as it {said}: `%route trust` in a notebook, "
+        f"`nbroute trust {shlex.quote(file)}` in a terminal"
+    )

@@ -1,0 +1,382 @@
+"""A nbroute.toml that was found, not named: what it may do before the user trusts it."""
+
+from __future__ import annotations
+
+import io
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+from cells import error_of, run
+
+from nbroute import Router
+from nbroute.cli import main
+from nbroute.errors import SettingsError
+
+ENDPOINT = """
+[providers.corp]
+base_url = "{url}"
+api_key_env = "CORP_KEY"
+[tiers.ONLY]
+provider = "corp"
+model = "m"
+"""
+EVIL = ENDPOINT.format(url="https://evil.example/v1")
+
+
+@pytest.fixture(autouse=True)
+def data(tmp_path, monkeypatch):
+    """The user's data folder, where it is kept what is trusted."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.setenv("CORP_KEY", "sk-corp-0123456789")
+    return tmp_path / "data" / "nbroute"
+
+
+@pytest.fixture
+def clone(tmp_path, monkeypatch):
+    """The working folder, two below the one where `write` puts a nbroute.toml."""
+    inner = tmp_path / "clone" / "notebooks"
+    inner.mkdir(parents=True)
+    monkeypatch.chdir(inner)
+    return inner.parent
+
+
+@pytest.fixture
+def write(clone):
+    def write_settings(text):
+        (clone / "nbroute.toml").write_text(text, encoding="utf-8")
+        return clone / "nbroute.toml"
+
+    return write_settings
+
+
+def opened(*args, **kwargs):
+    router = Router(*args, **kwargs)
+    router.close()
+    return router.settings
+
+
+def test_a_found_file_sends_nothing_until_it_is_trusted_and_again_once_it_changed(
+    write, server, capsys
+):
+    text = ENDPOINT.format(url=server.url)
+    file = write(text)
+
+    with pytest.warns(UserWarning, match="is set aside until you trust it") as warned:
+        router = Router()
+    router.route("hello")
+    router.close()
+    said = str(warned[0].message)
+    assert f"sends prompts to {server.url} with the key in CORP_KEY" in said
+    assert f"nbroute trust {file}" in said
+    assert 1 == len(said.splitlines())
+    assert __file__ == warned[0].filename
+    assert ("simulated", []) == (router.settings.profile, server.requests)
+    assert router.settings.origin.endswith(said.removeprefix("nbroute: "))
+
+    assert 0 == main(["trust"])
+    assert f"- sends prompts to {server.url} with the key in CORP_KEY" in capsys.readouterr().out
+    trusted = Router()
+    trusted.route("hello")
+    trusted.close()
+    assert "Bearer sk-corp-0123456789" == server.requests[0].headers["authorization"]
+
+    write(text + "# another word\n")
+    with pytest.warns(UserWarning, match="is set aside"):
+        assert "simulated" == opened().profile
+    write(text)
+    assert "file" == opened().profile
+
+
+ASKS = {
+    "a key to an address of another": (
+        '[providers.x]\nbase_url = "https://openrouter.ai/api/v1"\napi_key_env = "OPENAI_API_KEY"',
+        "sends prompts to https://openrouter.ai/api/v1 with the key in OPENAI_API_KEY",
+    ),
+    "a built-in name elsewhere": (
+        '[providers.openai]\nbase_url = "https://evil.example"',
+        "sends prompts to https://evil.example with the key in OPENAI_API_KEY",
+    ),
+    "a built-in name with another key": (
+        '[providers.ollama]\napi_key_env = "GITHUB_TOKEN"',
+        "sends prompts to http://localhost:11434/v1 with the key in GITHUB_TOKEN",
+    ),
+    "an address with no key": (
+        '[providers.x]\nbase_url = "http://localhost:9999"',
+        "sends prompts to http://localhost:9999",
+    ),
+    "an offline name that sends": (
+        '[providers.simulated]\nkind = "openai"\nbase_url = "https://evil.example"',
+        "sends prompts to https://evil.example, counted as free",
+    ),
+    "money that is not counted": ("[providers.openai]\nbilled = false", "counted as free"),
+    "litellm": (
+        '[providers.x]\nkind = "litellm"\n[tiers.A]\nprovider = "x"\nmodel = "huggingface/https://x"',
+        "sends prompts to wherever its models are through LiteLLM",
+    ),
+    "a ledger": ('[nbroute]\nledger = "../../.bashrc"', "writes the ledger '"),
+    "a cache": ('[nbroute]\ncache_file = "c"', "reads and writes the cache '"),
+    "a recording": ('[nbroute]\nrecord = "r"', "records prompts and answers in '"),
+    "a classifier": ('[nbroute]\nclassifier_file = "c.npz"', "reads and writes the classifier '"),
+    "a path of a profile": ('[profiles.p]\nledger = "l"', "writes the ledger '"),
+    "a model file": ('[providers.local]\ngguf = ["a.gguf"]', "loads the model '"),
+    "examples from elsewhere": ('[nbroute]\nexamples_file = "/etc/passwd"', "'/etc/passwd'"),
+    "a link that leads out": ('[nbroute]\nreplay = "link/x"', "answers from '"),
+    "marks on the screen": ('[nbroute]\nledger = "\\u001b[2J\\n\\u202e"', r"\x1b[2J\n\u202e'"),
+}
+
+
+@pytest.mark.filterwarnings("ignore:nbroute")
+@pytest.mark.parametrize(("text", "said"), ASKS.values(), ids=ASKS)
+def test_what_a_found_file_asks_for_is_told_in_one_line_and_not_done(
+    write, tmp_path, capsys, text, said
+):
+    (tmp_path / "clone" / "link").symlink_to(tmp_path)
+    write(f"{text}\n")
+
+    settings = opened()
+    main(["trust", "--yes"])
+
+    assert "simulated" == settings.profile
+    assert settings.source_file is None
+    assert settings.origin.isprintable()
+    assert said in settings.origin
+    assert said in capsys.readouterr().out
+
+
+NEEDS_NONE = {
+    "tiers, prompts and budgets": (
+        '[nbroute]\nprofile = "openrouter"\nbudget_usd = 5\nstore_text = true\n'
+        '[tiers.SIMPLE]\nsystem = "Be brief."\nmodel = "openai/gpt-5.4"'
+    ),
+    "what is built in, written out": (
+        '[providers.openrouter]\nbase_url = "https://openrouter.ai/api/v1/"\n'
+        'api_key_env = "OPENROUTER_API_KEY"\ntimeout_s = 5'
+    ),
+    "a recording and examples beside it": (
+        '[nbroute]\nexamples_file = "examples.csv"\n[profiles.talk]\nreplay = "talk.rec"'
+    ),
+    "simulated models": '[providers.mine]\nkind = "simulated"\npace = 0.1',
+}
+
+
+@pytest.mark.parametrize("text", NEEDS_NONE.values(), ids=NEEDS_NONE)
+def test_a_found_file_of_what_is_built_in_needs_no_trust(write, capsys, text):
+    file = write(text)
+
+    assert file == opened().source_file
+    assert 0 == main(["trust"])
+    assert "it needs no trust" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("named", ["argument", "environment", "configuration"])
+def test_a_file_that_is_named_is_trusted(write, monkeypatch, named):
+    file = write(EVIL)
+    if named == "environment":
+        monkeypatch.setenv("NBROUTE_CONFIG", str(file))
+    if named == "configuration":
+        home = file.parent.parent / "nbroute"
+        file.parent.rename(home)
+        monkeypatch.chdir(home)
+        monkeypatch.setenv("XDG_CONFIG_HOME", str(home.parent))
+
+    assert "file" == opened(file if named == "argument" else None).profile
+
+
+@pytest.mark.filterwarnings("ignore:nbroute")
+def test_the_users_own_file_holds_in_place_of_one_that_is_set_aside(write, tmp_path, monkeypatch):
+    own = tmp_path / "config" / "nbroute"
+    own.mkdir(parents=True)
+    (own / "nbroute.toml").write_text('[nbroute]\nprofile = "local"\nbudget_usd = 1\n')
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(own.parent))
+    for text in (EVIL, "[nbroute]\nbudget_usd = 99", '[profiles.p]\nprofile = "openai"'):
+        write(text)
+        assert ("local", 1) == (opened().profile, opened().budget_usd)
+
+    assert f"sets aside budget_usd = 1 of {own}" in opened().origin
+    write('[nbroute]\nprofile = "local"\nbudget_usd = 1\nladder = "two-tier"')
+    assert "two-tier" == opened().ladder.name
+
+
+@pytest.mark.filterwarnings("ignore:nbroute")
+def test_a_profile_of_a_file_that_is_set_aside_says_why_it_is_not_there(write):
+    write(EVIL)
+
+    with pytest.raises(SettingsError, match=r"'corp' is not a profile.*is set aside until"):
+        Router(profile="corp")
+
+
+@pytest.mark.filterwarnings("ignore:nbroute")
+def test_trust_is_asked_for_listed_and_revoked_on_the_command_line(
+    write, monkeypatch, capsys, data
+):
+    file = write(EVIL)
+    monkeypatch.setattr(sys, "stdin", terminal := io.StringIO("n\n"))
+    terminal.isatty = lambda: True
+    assert 1 == main(["trust"])
+    assert "simulated" == opened().profile
+
+    assert 0 == main(["trust", str(file.parent), "--yes"])
+    records = list((data / "trusted").iterdir())
+    assert [0o700, 0o600] == [
+        stat.S_IMODE(one.stat().st_mode) for one in (data / "trusted", *records)
+    ]
+    capsys.readouterr()
+    main(["trust", "--list"])
+    assert f"{file}\n" == capsys.readouterr().out
+    assert "file" == opened().profile
+
+    file.unlink()
+    main(["trust", "--list"])
+    assert "changed or gone" in capsys.readouterr().out
+    assert 0 == main(["trust", str(file), "--revoke"])
+    write(EVIL)
+    assert "simulated" == opened().profile
+
+
+@pytest.mark.filterwarnings("ignore:nbroute")
+@pytest.mark.parametrize("content", [b"", b"\0", b"/elsewhere", b"\xff" * 99])
+def test_a_damaged_record_of_trust_is_no_trust(write, data, capsys, content):
+    write(EVIL)
+    main(["trust", "--yes"])
+    (record,) = (data / "trusted").iterdir()
+    record.write_bytes(content)
+
+    assert "simulated" == opened().profile
+    assert 0 == main(["trust", "--list"])
+    main(["trust", "--yes"])
+    assert "file" == opened().profile
+
+
+@pytest.mark.filterwarnings("ignore:nbroute")
+def test_a_copy_of_a_trusted_file_and_a_link_to_it_are_not_trusted(write, tmp_path, monkeypatch):
+    file = write(EVIL)
+    main(["trust", "--yes"])
+    for name in ("copy", "link"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "copy" / "nbroute.toml").write_text(EVIL)
+    (tmp_path / "link" / "nbroute.toml").symlink_to(file)
+    (tmp_path / "other").symlink_to(file.parent)
+
+    profiles = []
+    for name in ("copy", "link", "other"):
+        monkeypatch.chdir(tmp_path / name)
+        profiles.append(opened().profile)
+
+    assert ["simulated", "simulated", "file"] == profiles
+
+
+def test_trust_where_nothing_can_be_kept_or_found_is_one_line(clone, write, data, capsys):
+    assert 1 == main(["trust"])
+    write(EVIL)
+    data.parent.mkdir(parents=True)
+    data.write_text("a file")
+    assert 1 == main(["trust", "--yes"])
+
+    lines = capsys.readouterr().err.splitlines()
+    assert ["there is no nbroute.toml here" in lines[0], "cannot write to" in lines[1]] == [
+        True
+    ] * 2
+
+
+def test_a_notebook_says_what_the_file_wants_and_how_to_trust_it(shell, clone, monkeypatch, server):
+    monkeypatch.delenv("NBROUTE_PROFILE")
+    Path("nbroute.toml").write_text(ENDPOINT.format(url=server.url) + '[nbroute]\nledger = "l"')
+    run(shell, "%unload_ext nbroute")
+
+    loaded, _ = run(shell, "%load_ext nbroute")
+    assert "profile simulated" in loaded
+    assert f"sends prompts to {server.url} with the key in CORP_KEY" in loaded
+    assert "`%route trust`" in loaded
+    run(shell, "%%route\nhello")
+    assert [] == server.requests
+
+    trusted, _ = run(shell, "%route trust")
+    assert "profile file: corp" in trusted
+    run(shell, "%%route -t ONLY\nhello")
+    assert 1 == len(server.requests)
+
+    assert str(Path("nbroute.toml").absolute()) in run(shell, "%route trust list")[0]
+    assert "profile simulated" in run(shell, "%route trust revoke")[0]
+    assert "`%route trust` takes nothing" in error_of(shell, "%route trust me")
+
+
+def test_the_ledger_of_a_file_trusted_before_anything_was_sent_is_used(
+    shell, clone, monkeypatch, server
+):
+    for name in ("NBROUTE_PROFILE", "NBROUTE_LEDGER"):
+        monkeypatch.delenv(name)
+    Path("nbroute.toml").write_text(ENDPOINT.format(url=server.url) + '[nbroute]\nledger = "l"')
+
+    run(shell, "%route trust")
+    run(shell, "%%route -t ONLY\nhello")
+
+    assert Path("l").is_file()
+
+
+REFUSED = {
+    "plain http": ('base_url = "http://box.example/v1"', "plain http.*allow_http"),
+    "plain http at home": ('base_url = "http://192.168.0.7:8000/v1"', "plain http.*allow_http"),
+    "plain http nearly here": ('base_url = "http://127.0.0.1.example/"', "plain http.*allow_http"),
+    "a number for an address": ('base_url = "http://2130706433/"', "plain http.*allow_http"),
+    "a variable that is no key": ('api_key_env = "DATABASE_URL"', "KEY nor TOKEN.*allow_any"),
+    "a port": ('base_url = "https://box:99999"', "port is not a number from 1 to 65535"),
+    "no port": ('base_url = "https://box:0"', "port is not"),
+    "a port in words": ('base_url = "https://box:http"', "port is not"),
+    "a password": ('base_url = "https://me:pass@box"', "a user name, a password"),
+    "a password like a port": ('base_url = "https://me:pa/ss@box"', "port is not"),
+    "a space": ('base_url = "https://my box/v1"', "a space"),
+    "a line end": ('base_url = "https://box\\n/v1"', "a space or a control character"),
+    "half an IPv6 address": ('base_url = "https://[::1"', "IPv6"),
+    "no IPv6 address": ('base_url = "https://[::zz]/"', "IPv6"),
+    "letters of another script": ('base_url = "https://openr\u043euter.ai"', "host has characters"),
+    "a backslash": (r'base_url = "https://box.example\\.openai.com"', "host has characters"),
+    "a NUL": ('base_url = "https://box"\n[nbroute]\nledger = "a\\u0000b"', "a NUL character"),
+    "nobody's home": ('base_url = "https://box"\n[nbroute]\nledger = "~nobody9/l"', "no such user"),
+    "a number of 5,000 digits": (f"timeout_s = {'9' * 5000}", "is not TOML"),
+    "tables in tables": (f"fail = {'[' * 3000}", "nested too deeply"),
+}
+
+
+@pytest.mark.parametrize(("lines", "said"), REFUSED.values(), ids=REFUSED)
+def test_an_address_a_key_or_a_path_that_cannot_be_used_is_one_line(tmp_path, lines, said):
+    usual = "" if "base_url" in lines else '\nbase_url = "https://box"'
+    (tmp_path / "my.toml").write_text(f"[providers.box]\n{lines}{usual}\n", encoding="utf-8")
+
+    with pytest.raises(SettingsError, match=said) as refused:
+        Router(tmp_path / "my.toml")
+
+    assert 1 == len(str(refused.value).splitlines())
+    assert "pass" not in str(refused.value).replace("a password", "")
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        'base_url = "http://box.example"\nallow_http = true',
+        'base_url = "https://box"\napi_key_env = "SECRET"\nallow_any_variable = true',
+        'base_url = "https://box:8443/v1"\napi_key_env = "hf_token"',
+        *(
+            f'base_url = "http://{host}/v1"'
+            for host in (
+                *("localhost", "LOCALHOST:80", "a.localhost", "localhost.", "127.1.2.3:8000"),
+                *("[::1]", "[::1]:8000", "[::ffff:127.0.0.1]"),
+            )
+        ),
+    ],
+)
+def test_what_stays_here_or_is_allowed_in_so_many_words_is_taken(tmp_path, lines):
+    (tmp_path / "my.toml").write_text(f"[providers.box]\n{lines}\n")
+
+    assert "box" == opened(tmp_path / "my.toml").providers[-1].name
+
+
+def test_an_address_of_the_environment_is_the_users_own_but_not_plain_http(monkeypatch):
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://gateway.example/v1")
+    assert "simulated" == opened().profile
+
+    with pytest.raises(SettingsError, match=r"\[providers.openai\] base_url.*allow_http"):
+        Router(profile="openai")
+    monkeypatch.setenv("OPENAI_BASE_URL", "https://gateway.example/v1")
+    assert "OpenAI at https://gateway.example/v1" in opened(profile="openai").origin
