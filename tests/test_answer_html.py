@@ -17,6 +17,7 @@ from nbroute.notebook.answer_html import (
     plain_html,
     safe_html,
 )
+from nbroute.notebook.untrusted import safe_markdown
 
 TAGS = set(
     re.findall(
@@ -144,15 +145,26 @@ def test_an_image_in_a_link_is_named_too():
     assert ["https://a.example"] == made.addresses
 
 
+@pytest.mark.parametrize("link", ["(//evil.example/a)", "(<//evil.example/a>)", "[1]"])
+def test_a_link_to_another_host_says_which_protocol(link):
+    # In a page that was opened from a file, `//host` would be a file of that host.
+    text = f"[here]{link}\n\n[1]: //evil.example/a"
+    assert ["https://evil.example/a"] == page(answer_html(text)).addresses
+    assert "https://evil.example/a" in safe_markdown(text)
+
+
+@pytest.mark.parametrize("address", ["/\\evil.example", "/&#47;evil.example", "/&sol;evil.example"])
+def test_a_disguised_link_to_another_host_is_no_link(address):
+    assert not re.search(r"\][(:]", safe_markdown(f"[here]({address})\n\n[a]: {address}"))
+
+
 def test_links_open_without_telling_where_from():
     made = answer_html("[a](https://a.example) <me@a.example>")
     assert 2 == made.count('rel="noopener noreferrer"')
     assert ["https://a.example", "mailto:me@a.example"] == page(made).addresses
 
 
-@pytest.mark.parametrize(
-    "address", ["ftp://a.example/x", "tel:112", "notes.ipynb", "#top", "//a.b"]
-)
+@pytest.mark.parametrize("address", ["ftp://a.example/x", "tel:112", "notes.ipynb", "#top", "/a.b"])
 def test_a_link_to_anything_else_is_said_in_words(address):
     made = page(answer_html(f"[here]({address}) there"))
     assert [] == made.addresses

@@ -2,8 +2,8 @@ r"""A model's answer as HTML that nothing in can run or load.
 
 The Markdown is CommonMark with tables and strikethrough; HTML in it is shown as its source.
 What comes out has no tags but those of text, lists and tables. An image is named and not
-loaded; a link goes to http, https or mailto, any other is shown in words; a formula is shown
-as its source.
+loaded; a link goes to http, https (which `//host` means, too) or mailto, any other is shown
+in words; a formula is shown as its source.
 
 JupyterLab and nbconvert hand a finished page to MathJax. It does not look across the border of
 an element nor into `<pre>` and `<code>`, so that a dollar or a backslash in a `<span>` of its
@@ -30,7 +30,7 @@ _PLAIN = (
     "background:transparent;color:inherit;border:0;margin:0;padding:0"
 )
 _CODE = "white-space:pre-wrap;word-break:normal;overflow-wrap:break-word"
-_SAFE_ADDRESS = re.compile(r"(?:https?://|mailto:)", re.IGNORECASE)
+_SAFE_ADDRESS = re.compile(r"(?:https?:)?//|mailto:", re.IGNORECASE)
 _FORMULA = re.compile(
     r"\\\(.{1,500}?\\\)|\\\[.{1,1000}?\\\]|\$\$[^$]{1,1000}\$\$"
     r"|\$(?=\S)(?=[^$\n]*(?:\\[a-zA-Z]|[\^_={]))(?:[^$\n`\\]|\\[^$\n`]){1,300}(?<=\S)\$(?![\w$])",
@@ -152,7 +152,8 @@ def _render_text(_: Any, tokens: Sequence[Any], at: int, *__: Any) -> str:
 
 
 def _render_link(_: Any, tokens: Sequence[Any], at: int, *__: Any) -> str:
-    address = _escaped(tokens[at].attrGet("href").replace("$", "%24"))
+    address = tokens[at].attrGet("href").replace("$", "%24")
+    address = _escaped(f"https:{address}" if address.startswith("//") else address)
     title = tokens[at].attrGet("title")
     named = f' title="{_escaped(title)}"' if title else ""
     return f'<a href="{address}"{named} rel="noopener noreferrer">'

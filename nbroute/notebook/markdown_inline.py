@@ -27,8 +27,8 @@ _TOKEN = re.compile(
 )
 _SAFE_SCHEME = r"(?!https?://|mailto:)"
 _BAD_TARGET = re.compile(
-    rf"\](?:\([\s>]*+<?+{_SAFE_SCHEME}[\w+.\-\s]*+[:&\\]"
-    rf"|:[\s>]*+<?+{_SAFE_SCHEME}[\w+.\-]*+[:&\\])",
+    rf"\](?:\([\s>]*+<?+{_SAFE_SCHEME}[\w+.\-\s]*+/?+[:&\\]"
+    rf"|:[\s>]*+<?+{_SAFE_SCHEME}[\w+.\-]*+/?+[:&\\])",
     re.IGNORECASE,
 )
 _GOOD_TARGET = re.compile(r"\]([(:]\s*)(?:<([^<>\n`\\!|\[\]]*)>|([^\s()<>`\[\]\\!|]*))")
@@ -215,6 +215,7 @@ class _Scan:
         if not good:
             return self._put(found[0], found.end())
         address = good[3] if good[2] is None else re.sub(r"[\s()]", _percent, good[2])
+        address = f"https:{address}" if address.startswith("//") else address
         return self._put(f"]{good[1]}{address.replace('$', '%24')}", good.end())
 
     def _address(self, found: re.Match[str]) -> int:
