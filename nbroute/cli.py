@@ -1,4 +1,4 @@
-"""The command line: `nbroute pull`, `nbroute run`, `nbroute audit` and `nbroute trust`."""
+"""The command line: `nbroute pull`, `run`, `audit`, `trust` and `check-endpoint`."""
 
 from __future__ import annotations
 
@@ -120,6 +120,20 @@ def _parser() -> argparse.ArgumentParser:
     act.add_argument("--list", action="store_true", help="the files that you trust")
     act.add_argument("--revoke", action="store_true", help="trust the file no longer")
     words.set_defaults(command=_trust)
+
+    words = commands.add_parser(
+        "check-endpoint",
+        help="try an endpoint with a few tiny calls",
+        description="Sends a few tiny prompts to one model, after saying what they may cost and "
+        "asking, and shows what the endpoint takes and tells: whole and streamed answers, a "
+        "schema, a system prompt, a wrong model's name, token counts and costs.",
+    )
+    words.add_argument("provider", metavar="PROVIDER", help="a provider of the settings")
+    words.add_argument("model", nargs="?", metavar="MODEL", help="else that of its lowest tier")
+    words.add_argument("--cached", action="store_true", help="two long calls more, for its cache")
+    words.add_argument("--max-tokens", type=int, default=64, metavar="N", help="default: 64")
+    words.add_argument("--yes", action="store_true", help="do not ask")
+    words.set_defaults(command=_check_endpoint)
     return parser
 
 
@@ -165,6 +179,27 @@ def _agreed(question: str) -> bool:
     with contextlib.suppress(EOFError):
         return input(question).strip().lower() in ("y", "yes")
     return False
+
+
+# nbroute check-endpoint
+
+
+def _check_endpoint(options: argparse.Namespace) -> int:
+    from nbroute.check_endpoint import findings, plan, router_for
+
+    failed = False
+    with contextlib.closing(
+        router_for(options.provider, options.model, options.max_tokens)
+    ) as router:
+        print(plan(router, cached=options.cached))
+        if not options.yes and not _agreed("Send them? [y/N] "):
+            print("nothing was sent")
+            return 1
+        for found in findings(router, cached=options.cached):
+            print(f"{found.verdict:<5}  {found.check:<15}  {one_line(found.says)}", flush=True)
+            failed |= found.verdict == "fails"
+        print(*_sums(router.spend(), {router.ladder.tiers[0].model}), sep="\n")
+    return 1 if failed else 0
 
 
 # nbroute run

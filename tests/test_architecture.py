@@ -42,6 +42,7 @@ ROOMS = [
     # 5: front ends
     "export",
     "audit",
+    "check_endpoint",
     "workshop",
     "notebook",
     "cli",

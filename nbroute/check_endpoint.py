@@ -1,0 +1,174 @@
+"""A few tiny calls that show what an endpoint takes and tells: the command `check-endpoint`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from nbroute.errors import (
+    AuthError,
+    ProviderError,
+    RateLimited,
+    SettingsError,
+    TimedOut,
+    Unavailable,
+    UnknownModel,
+)
+from nbroute.pricing import describe, format_usd
+from nbroute.providers import model_files
+from nbroute.report.table import counted, seconds, shortened
+from nbroute.router import Router
+from nbroute.settings import load
+from nbroute.types import Event, Ladder, RouteResult, Text, Tier
+
+_PROMPT = "What is the capital of France? Answer with its name alone."
+#: Hosted endpoints keep prompts of 1,024 tokens and more.
+_LONG = f"{'Paris is the capital of France. ' * 220}\n{_PROMPT}"
+_SYSTEM = "Whatever you are asked, answer with the one word banana."
+_SCHEMA = {
+    "type": "object",
+    "properties": {"city": {"type": "string"}},
+    "required": ["city"],
+    "additionalProperties": False,
+}
+_CALLS = 5
+#: After one of these the other calls would end alike.
+_ENDS_IT = (AuthError, RateLimited, TimedOut, Unavailable)
+
+
+class Finding(NamedTuple):
+    """What was tried, how it went (`ok`, `note` or `fails`), and what was told or is to be done."""
+
+    check: str
+    verdict: str
+    says: str
+
+
+def router_for(provider: str, model: str | None, max_tokens: int) -> Router:
+    """A router with one tier, CHECK: that model, else the first that the settings have there.
+
+    SettingsError for an unknown provider, and where it has no tier and no model is named.
+    """
+    settings = load(local_ready=model_files.ready, replay=False)
+    if provider not in [one.name for one in settings.providers]:
+        settings = load(profile=provider, local_ready=model_files.ready, replay=False)
+    tiers = [tier for tier in settings.ladder.tiers if tier.provider == provider]
+    chosen = next((tier for tier in tiers if tier.model == model), None)
+    if model is None and tiers:
+        chosen = tiers[0]
+    if chosen is None and model is None:
+        raise SettingsError(f"no tier is at {provider!r}: name one of its models as well")
+    tier = chosen or Tier("CHECK", provider, model or "", 1)
+    tier = replace(tier, name="CHECK", max_tokens=max_tokens, system="", fallbacks=())
+    return Router(settings, ladder=Ladder("check", (tier,), default="CHECK"))
+
+
+def plan(router: Router, *, cached: bool) -> str:
+    """How many calls to whom, and what they may cost at most."""
+    tier = router.ladder.tiers[0]
+    prompts = [_PROMPT] * _CALLS + [_LONG, _LONG] * cached
+    worst = [router.explain(prompt, tier="CHECK").estimates[0].high.usd for prompt in prompts]
+    cost = "no known price"
+    if None not in worst:
+        cost = f"at most {format_usd(sum((usd for usd in worst if usd), Decimal(0)))}"
+    host = getattr(router.parts.providers[tier.provider], "host", tier.provider)
+    return f"{counted(len(prompts), 'call')} to {tier.model!r} at {host}: {cost}"
+
+
+def findings(router: Router, *, cached: bool) -> Iterator[Finding]:
+    """Make the calls, one after another, and say what each shows; they are in the ledger."""
+    whole = _ask(router, stream=False)
+    yield _answered("whole", whole)
+    if isinstance(whole, _ENDS_IT):
+        yield Finding("the rest", "fails", "not asked, since it would end alike")
+        return
+    pieces: list[Event] = []
+    streamed = _ask(router, observe=pieces.append)
+    yield _answered("streamed", streamed, sum(isinstance(piece, Text) for piece in pieces))
+    yield _of_schema(_ask(router, schema=_SCHEMA))
+    yield _of_system(_ask(router, system=_SYSTEM))
+    yield _of_wrong_model(_ask(router, model="nbroute-no-such-model", over_budget=True))
+    for way, result in (("whole", whole), ("streamed", streamed)):
+        if isinstance(result, RouteResult):
+            yield from _of_money(way, result)
+    if cached:
+        _ask(router, _LONG)
+        yield _of_cache(_ask(router, _LONG))
+
+
+def _ask(router: Router, prompt: str = _PROMPT, **options: Any) -> RouteResult | ProviderError:
+    options = {"tier": "CHECK", "cache": "off", "feature": "check-endpoint"} | options
+    try:
+        return router.route(prompt, **options)
+    except ProviderError as error:
+        return error
+
+
+def _answered(check: str, result: RouteResult | ProviderError, pieces: int = 0) -> Finding:
+    if isinstance(result, ProviderError):
+        return Finding(check, "fails", str(result))
+    told = [repr(shortened(result.text, 30)), seconds(result.latency_ms)]
+    if result.answered_by != result.model:
+        told.append(f"answered by {result.answered_by!r}")
+    if result.reasoning:
+        told.append("thinks first: give its tiers a large max_tokens")
+    if pieces == 1:
+        told.append("came in one piece")
+    return Finding(check, "note" if pieces == 1 else "ok", ", ".join([*told, *result.notices]))
+
+
+def _of_schema(result: RouteResult | ProviderError) -> Finding:
+    if isinstance(result, ProviderError):
+        return Finding("schema", "fails", str(result))
+    if isinstance(result.data, dict) and result.passed:
+        return Finding("schema", "ok", ", ".join([repr(result.data), *result.notices]))
+    why = "; ".join(verdict.reason for verdict in result.verdicts if not verdict.passed)
+    return Finding("schema", "note", f"not kept to ({why}): use --schema with another model")
+
+
+def _of_system(result: RouteResult | ProviderError) -> Finding:
+    if isinstance(result, ProviderError):
+        return Finding("system role", "fails", f"{result}; leave `system` out of its tiers")
+    if "banana" in result.text.lower():
+        return Finding("system role", "ok", ", ".join(["followed", *result.notices]))
+    said = shortened(result.text, 30)
+    return Finding("system role", "note", f"taken, but not followed: it answered {said!r}")
+
+
+def _of_wrong_model(result: RouteResult | ProviderError) -> Finding:
+    if isinstance(result, UnknownModel):
+        return Finding("wrong model", "ok", "refused, so that a fallback is asked")
+    if isinstance(result, ProviderError):
+        says = f"refused as {type(result).__name__}, not as an unknown model: {result}"
+        return Finding("wrong model", "note", says)
+    by = result.answered_by
+    return Finding("wrong model", "note", f"answered by {by!r}: it will not notice a typing error")
+
+
+def _of_money(way: str, result: RouteResult) -> Iterator[Finding]:
+    answer = result.answer
+    if answer.tokens_estimated:
+        says = "no usable token count arrived: costs are estimates"
+        yield Finding(f"usage, {way}", "note", says)
+    else:
+        says = f"{answer.input_tokens} tokens in, {answer.output_tokens} out"
+        yield Finding(f"usage, {way}", "ok", says)
+    if result.cost_usd is None:
+        cure = "give its tiers price = { input = ..., output = ... } in nbroute.toml"
+        yield Finding(f"cost, {way}", "note", f"{describe(result.cost)}: {cure}")
+    else:
+        says = describe(result.cost)
+        if result.cost_source in ("list", "configured"):
+            says += ": not told by the endpoint, compare it with your bill"
+        yield Finding(f"cost, {way}", "ok", says)
+
+
+def _of_cache(result: RouteResult | ProviderError) -> Finding:
+    if isinstance(result, ProviderError):
+        return Finding("cached input", "fails", str(result))
+    kept, given = result.answer.cached_tokens, result.answer.input_tokens
+    if kept:
+        return Finding("cached input", "ok", f"{kept:,} of {given:,} tokens")
+    return Finding("cached input", "note", "none told: full price is reckoned for all input")

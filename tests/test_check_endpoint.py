@@ -1,0 +1,114 @@
+"""`nbroute check-endpoint` against loopback servers that play good and bad endpoints."""
+
+from __future__ import annotations
+
+import pytest
+from loopback import Reply
+
+from nbroute.cli import main
+
+SETTINGS = """
+[nbroute]
+profile = "mine"
+[providers.mine]
+base_url = "{url}"
+api_key_env = "MINE_API_KEY"
+timeout_s = 5
+[tiers.LOW]
+provider = "mine"
+model = "small"
+max_tokens = 900
+{price}
+"""
+VERDICTS = ("ok", "note", "fails")
+PRICE = "price = { input = 1, output = 2 }"
+
+
+@pytest.fixture
+def check(server, tmp_path, monkeypatch, capsys):
+    """Run the command on a provider at the server; exit code, and the lines by their check."""
+    file = tmp_path / "nbroute.toml"
+    monkeypatch.setenv("NBROUTE_CONFIG", str(file))
+    monkeypatch.setenv("MINE_API_KEY", "sk-test-0123456789")
+
+    def run(*arguments, price=PRICE):
+        file.write_text(SETTINGS.format(url=server.url, price=price))
+        code = main(["check-endpoint", "mine", *arguments])
+        first, *lines = capsys.readouterr().out.splitlines()
+        found = [(line[:5].strip(), line[7:22].strip(), line[24:]) for line in lines]
+        found = {name: (word, says) for word, name, says in found if word in VERDICTS}
+        return code, first, found
+
+    return run
+
+
+def good(sent):
+    """An endpoint that does as it should, and bills."""
+    if sent["model"] != "small":
+        return Reply(status=404, body={"error": {"message": f"no model {sent['model']!r}"}})
+    asked, schema = sent["messages"], sent.get("response_format")
+    text = '{"city": "Paris"}' if schema else "Pa ris"
+    if asked[0]["role"] == "system" and "banana" in asked[0]["content"]:
+        text = "banana"
+    details = {"cached_tokens": 1024 if len(asked[-1]["content"]) > 1_000 else 0}
+    usage = {"prompt_tokens": 1600, "completion_tokens": 3, "prompt_tokens_details": details}
+    return Reply(text=text, cost=1e-06, usage=usage)
+
+
+def test_a_good_endpoint_is_all_ok(server, check):
+    server.handler = good
+
+    code, first, found = check("--yes", "--cached")
+
+    assert 0 == code
+    assert f"7 calls to 'small' at {server.host}: at most $0.0" in first
+    assert ["ok"] * 10 == [verdict for verdict, _ in found.values()]
+    assert "1,024 of 1,600 tokens" in found["cached input"][1]
+    assert "billed" in found["cost, streamed"][1]
+
+
+def bad(sent):
+    """An endpoint that takes every name, never streams, counts nothing and heeds no instruction."""
+    message = {"role": "assistant", "content": "It is Paris, of course."}
+    choice = {"index": 0, "message": message, "finish_reason": "stop"}
+    return Reply(body={"id": "x", "model": "tiny-1b", "choices": [choice]})
+
+
+def test_a_bad_endpoint_is_told_line_by_line_with_what_to_do(server, check):
+    server.handler = bad
+
+    code, first, found = check("--yes", "--cached", price="")
+
+    assert 0 == code
+    assert "no known price" in first
+    for name, verdict, words in [
+        ("whole", "ok", "answered by 'tiny-1b'"),
+        ("streamed", "note", "came in one piece"),
+        ("schema", "note", "not kept to"),
+        ("system role", "note", "not followed: it answered 'It is Paris, of course.'"),
+        ("wrong model", "note", "answered by 'tiny-1b': it will not notice a typing error"),
+        ("usage, whole", "note", "costs are estimates"),
+        ("cost, streamed", "note", "price = { input = ..., output = ... } in nbroute.toml"),
+        ("cached input", "note", "none told"),
+    ]:
+        assert verdict == found[name][0]
+        assert words in found[name][1]
+
+
+def test_a_refused_key_ends_it_after_one_call(server, check):
+    server.handler = lambda sent: Reply(status=401, error="Incorrect API key provided")
+
+    code, _, found = check("--yes")
+
+    assert (1, 1) == (code, len(server.requests))
+    assert ["whole", "the rest"] == list(found)
+    assert "MINE_API_KEY" in found["whole"][1]
+
+
+def test_nothing_is_sent_unless_one_says_yes(server, check, monkeypatch):
+    monkeypatch.setattr("builtins.input", lambda question: "n")
+
+    code, first, found = check("another-model")
+
+    assert (1, {}, []) == (code, found, server.requests)
+    assert "5 calls to 'another-model'" in first
