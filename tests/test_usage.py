@@ -7,18 +7,11 @@ import json
 from decimal import Decimal
 
 import pytest
-from loopback import Loopback
 
 from nbroute.providers.openai_compatible import OpenAICompatible
 from nbroute.types import Message, Request, Usage
 
 STREAMING = pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
-
-
-@pytest.fixture
-def server():
-    with Loopback() as running:
-        yield running
 
 
 def told(server, stream, *events, model="some-model"):
@@ -193,3 +186,68 @@ def test_a_bill_is_read_as_the_endpoint_writes_it(server, stream, bill, usd):
     usage = told(server, stream, {"usage": COUNTS | bill})
 
     assert Usage(20, 5, 0, usd and Decimal(usd)) == usage
+
+
+PROSE = "The committee will publish its findings in the spring, after a public hearing. " * 40
+RUSSIAN = "Все люди рождаются свободными и равными в своём достоинстве и правах. " * 40
+HINDI = "सभी मनुष्यों को गौरव और अधिकारों के मामले में जन्मजात स्वतन्त्रता प्राप्त है। " * 40
+RULES = "=" * 3000 + "\n" + " " * 3000
+
+
+@STREAMING
+@pytest.mark.parametrize(
+    "case",
+    [
+        (("Hi", PROSE), (9, 500), (9, 500), ""),
+        (("Hi", PROSE), (9, 2), (9, 790), "counted 2 tokens in an answer of about 790"),
+        # Zeros beside an answer are no count, which is no reason to speak of one.
+        (("Hi", PROSE), (9, 0), (9, 790), ""),
+        (("Hi", "Paris."), (0, 0), (4, 2), ""),
+        ((PROSE, "Yes."), (500, 2), (500, 2), ""),
+        ((PROSE, "Yes."), (12, 2), (793, 2), "read 12 tokens of a prompt of about 793: this is an"),
+        (
+            (PROSE * 12, "Yes."),
+            (4000, 2),
+            (9483, 2),
+            "read 4,000 tokens of a prompt of about 9,483",
+        ),
+        ((PROSE * 6, "Yes."), (4096, 2), (4743, 2), "OLLAMA_CONTEXT_LENGTH"),
+        ((PROSE * 6, "Yes."), (4097, 2), (4097, 2), ""),
+        # Tokenizers that know the language well, and one that packs lines of one character.
+        (("Hi", RUSSIAN), (9, 700), (9, 700), ""),
+        (("Hi", HINDI), (9, 900), (9, 900), ""),
+        (("Hi", RULES), (9, 40), (9, 40), ""),
+    ],
+)
+def test_a_count_far_below_our_own_is_not_believed(server, router, stream, case):
+    (prompt, text), told, expected, notice = case
+    server.reply(text=text, usage=openai(*told)["usage"])
+
+    result = router.route(prompt, stream=stream)
+
+    usage, notices = result.usage, " ".join(result.notices)
+    assert expected == (usage.input_tokens, usage.output_tokens)
+    assert (expected != told) == (result.cost_source == "estimated")
+    assert notice in notices
+    assert bool(notice) == bool(notices)
+
+
+def test_a_bill_holds_where_the_count_does_not(server, router):
+    server.reply(text=PROSE, usage=openai(9, 2)["usage"], cost=0.25)
+
+    result = router.route("Hi")
+
+    assert (Decimal("0.25"), "billed", 790) == (
+        result.cost_usd,
+        result.cost_source,
+        result.usage.output_tokens,
+    )
+
+
+def test_reasoning_that_was_sent_is_paid_for(server, router):
+    delta = {"content": "Yes.", "reasoning_content": PROSE}
+    choice = {"index": 0, "delta": delta, "finish_reason": "stop"}
+    event = f"data: {json.dumps({'choices': [choice], 'usage': openai(9, 2)['usage']})}"
+    server.reply(body=f"{event}\n\ndata: [DONE]\n\n", content_type="text/event-stream")
+
+    assert 791 == router.route("Hi").usage.output_tokens

@@ -18,7 +18,7 @@ from typing import Any, Protocol, cast
 from nbroute import pricing
 from nbroute.budgets import Guard, over_budget, worst_case
 from nbroute.errors import ProviderError, RecordError, TimedOut, named
-from nbroute.pricing import estimate_tokens, format_usd
+from nbroute.pricing import estimate_tokens, format_usd, least_tokens
 from nbroute.types import (
     Attempt,
     Attempted,
@@ -36,6 +36,15 @@ from nbroute.types import (
     Usage,
     Verdict,
 )
+
+#: The context windows that local servers have by default, and what a prompt is then cut to.
+_WINDOWS = tuple(2**power for power in range(11, 18))
+_SMALLEST = 512
+_CUT = (
+    "the server may have cut it; shorten the prompt, or give the server a larger context window "
+    "(Ollama: num_ctx or OLLAMA_CONTEXT_LENGTH)"
+)
+_RECKONED = "this is an estimate by our own count"
 
 
 @dataclass(eq=False)
@@ -198,6 +207,37 @@ def estimate(request: Request, text: str = "") -> Usage:
     """The usage as we would count it ourselves."""
     given = sum(estimate_tokens(message.content) for message in request.messages)
     return Usage(given, estimate_tokens(text) if text else 0, estimated=True)
+
+
+def believed(told: Usage | None, request: Request, text: str) -> tuple[Usage, str]:
+    """The usage to go by, and what the user should know of it.
+
+    What the endpoint did not tell, or told as fewer tokens than any tokenizer makes of the
+    texts, is our own count, and an estimate; its bill holds all the same.
+    """
+    ours = estimate(request, text)
+    if told is None:
+        return ours, ""
+    given, taken = told.input_tokens, told.output_tokens
+    least = sum(least_tokens(message.content) for message in request.messages)
+    cut = given < max(least, 1) or (given in _WINDOWS and given < ours.input_tokens)
+    short = taken < max(least_tokens(text), bool(text))
+    if not (cut or short):
+        return told, ""
+    notes = []
+    if cut and given:
+        read = f"{request.model} read {given:,} tokens of a prompt of about {ours.input_tokens:,}"
+        notes.append(f"{read}: {_CUT if given >= _SMALLEST else _RECKONED}")
+    if short and taken:
+        made = f"{request.model} counted {taken:,} tokens in an answer of about"
+        notes.append(f"{made} {ours.output_tokens:,}: {_RECKONED}")
+    usage = replace(
+        told,
+        input_tokens=ours.input_tokens if cut else given,
+        output_tokens=ours.output_tokens if short else taken,
+        estimated=True,
+    )
+    return usage, "; ".join(notes)
 
 
 def priced(attempt: Attempt, usage: Usage, tier: Tier) -> Attempt:

@@ -134,6 +134,8 @@ def _one(call: Call, step: Step, building: ReplyBuilder, purpose: Purpose) -> An
         return None
     else:
         answered = _send(call, tier, building, purpose)
+        if building.doubt:
+            call.tell(Notice(building.doubt))
         if call.cache_mode != "off":
             _try_to(call, call.parts.cache.put, key, answered.reply)
     _record(call, step, request, answered.reply, purpose)

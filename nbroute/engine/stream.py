@@ -11,7 +11,7 @@ from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from nbroute.checks.confidence import RatingFilter
-from nbroute.engine.attempts import estimate
+from nbroute.engine.attempts import believed
 from nbroute.engine.thoughts import ThoughtFilter, thought_before
 from nbroute.errors import BadReply, NbrouteError, SettingsError
 from nbroute.types import Chunk, Done, Observer, Reply, Request, RouteResult, Text, Usage
@@ -24,12 +24,14 @@ class ReplyBuilder:
     """A reply as its pieces come in.
 
     A thought at the head of its text goes to the reasoning, and a rating that was asked for is
-    taken out. `shown` says whether any of the text was given to be shown.
+    taken out. `shown` says whether any of the text was given to be shown, `doubt` what the
+    user should know of the endpoint's count.
     """
 
     def __init__(self, request: Request) -> None:
         self.request = request
         self.shown = False
+        self.doubt = ""
         self._began = 0.0
         self._model = request.model
         self._usage: Usage | None = None
@@ -120,11 +122,12 @@ class ReplyBuilder:
     def reply(self) -> Reply:
         """What has come in; where the endpoint did not count the tokens, we did."""
         text, reasoning = self.text, self.reasoning.strip()
+        usage, self.doubt = believed(self._usage, self.request, reasoning + text)
         known = [one for one in self._logprobs if math.isfinite(one)]
         return Reply(
             text,
             self._model,
-            self._usage or estimate(self.request, reasoning + text),
+            usage,
             self._finish,
             self._elapsed_ms(),
             self._ttft_ms,
