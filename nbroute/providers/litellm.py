@@ -34,7 +34,7 @@ from nbroute.providers.openai_errors import (
     translated,
     unsendable,
 )
-from nbroute.providers.openai_replies import pieces, whole
+from nbroute.providers.openai_replies import pieces
 from nbroute.providers.openai_requests import Quirks
 from nbroute.providers.usage import usage_in
 from nbroute.types import Chunk, ProviderKind, Request
@@ -102,7 +102,7 @@ class LiteLLM:
                 request, lambda parameters: self._completion(litellm, parameters)
             )
             if not request.stream:
-                for chunk in whole(answer.model_dump(), request, call):
+                for chunk in pieces([answer.model_dump()], request, call):
                     # Zeros stand for a usage that did not arrive.
                     counted = chunk.usage and chunk.usage.input_tokens
                     yield chunk if counted else replace(chunk, usage=None)

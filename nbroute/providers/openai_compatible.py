@@ -11,27 +11,27 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from nbroute.errors import AuthError, SettingsError
-from nbroute.providers.openai_errors import Call, Overdue, is_a, secrets_in, translated
-from nbroute.providers.openai_replies import (
-    answer_in,
-    model_names,
-    streamed,
-    whole,
-)
+from nbroute.errors import AuthError, BadReply, SettingsError
+from nbroute.providers import wire
+from nbroute.providers.connection import http_client, raw_response
+from nbroute.providers.openai_errors import Call, secrets_in, translated
+from nbroute.providers.openai_replies import answer_in, model_names, pieces
 from nbroute.providers.openai_requests import Quirks
 from nbroute.providers.usage import generation_usage
 from nbroute.types import Chunk, ProviderKind, Request, Usage
 
 #: What an endpoint without that route answers.
 _NO_SUCH_ROUTE = (404, 405, 501)
+#: Time-outs that a whole call may take, where no deadline is given.
+_DEADLINE = 10
 
 
 class OpenAICompatible:
     """A provider over any base URL, through the openai SDK.
 
     The SDK retries what may pass (`max_retries`, Retry-After), but not a time-out: `timeout_s`
-    is the longest silence, before the first byte or between two. `api_key` and `api_key_env`
+    is the longest silence, before the first byte or between two, and `deadline_s` (ten times
+    as long) the longest that an answer may take. `api_key` and `api_key_env`
     both None is an endpoint that wants no key. `token_parameter` names the token limit where
     neither `max_completion_tokens` (on api.openai.com) nor `max_tokens` (elsewhere) is right.
 
@@ -46,6 +46,7 @@ class OpenAICompatible:
         *,
         kind: ProviderKind = "remote",
         timeout_s: float = 60.0,
+        deadline_s: float | None = None,
         max_retries: int = 2,
         token_parameter: str | None = None,
         api_key_env: str | None = None,
@@ -61,6 +62,7 @@ class OpenAICompatible:
             )
         self.host = address.netloc.rpartition("@")[2]
         self.timeout_s = timeout_s
+        self.deadline_s = deadline_s or _DEADLINE * timeout_s
         self._max_retries = max_retries
         self._api_key = api_key
         self._api_key_env = api_key_env
@@ -76,32 +78,16 @@ class OpenAICompatible:
     def send(self, request: Request) -> Iterator[Chunk]:
         """Send, and yield the reply's pieces; see `Provider.send`."""
         with self._calling(request.model) as call:
-            import openai
-
-            client = self._client()
-            # The SDK's way for plain JSON: what `chat.completions.create` adds, a walk over 40
-            # parameters and a typed copy of the answer, takes a fifth of a call's time.
             answer = self._quirks.ask(
-                request,
-                lambda parameters: client.post(
-                    "/chat/completions",
-                    body=parameters,
-                    cast_to=object,
-                    stream=request.stream,
-                    stream_cls=openai.Stream[object],
-                ),
+                request, lambda parameters: self._open(call, "/chat/completions", body=parameters)
             )
-            if not request.stream:
-                yield from whole(answer, request, call)
-                return
-            call.answering = True
             with contextlib.closing(answer):
-                yield from streamed(answer, request, call)
+                yield from pieces(wire.values(answer, call), request, call)
 
     def models(self) -> list[str]:
         """List the models that the endpoint says it has."""
         with self._calling("GET /models") as call:
-            return model_names(self._client().get("/models", cast_to=object), call)
+            return model_names(self._value(call, "/models"), call)
 
     def post(self, path: str, body: Mapping[str, Any]) -> Any:
         """The plain JSON that the endpoint answers to a POST of `body` at `path` below base_url.
@@ -109,7 +95,7 @@ class OpenAICompatible:
         With the same key, retries and time-out as `send`. Raises ProviderErrors.
         """
         with self._calling(str(body.get("model", f"POST {path}"))) as call:
-            return answer_in(self._client().post(path, body=dict(body), cast_to=object), call)
+            return answer_in(self._value(call, path, body=dict(body)), call)
 
     def settle(self, generation: str) -> Usage | None:
         """What the answer of that id (`Chunk.id`) cost, as OpenRouter keeps it in its books.
@@ -118,16 +104,16 @@ class OpenAICompatible:
         and also until OpenRouter has the entry, some seconds after the answer. The tokens are
         the model's own. Source: https://openrouter.ai/docs/api-reference/get-a-generation
         """
-        with self._calling(f"generation {generation}"):
+        with self._calling(f"generation {generation}") as call:
             try:
-                found = self._client().get(
-                    "/generation", cast_to=object, options={"params": {"id": generation}}
-                )
+                options = {"params": {"id": generation}}
+                return generation_usage(self._value(call, "/generation", options=options))
+            except BadReply:
+                return None
             except Exception as error:
                 if getattr(error, "status_code", None) in _NO_SUCH_ROUTE:
                     return None
                 raise
-        return generation_usage(found)
 
     def secrets(self) -> list[str]:
         """Its key, and the user and the password in its address."""
@@ -144,7 +130,15 @@ class OpenAICompatible:
     def _calling(self, model: str) -> Iterator[Call]:
         """A call with the key checked, in which the SDK's errors are translated."""
         key, key_env = self._api_key, self._api_key_env
-        call = Call(self.host, self.base_url, model, self.timeout_s, key, key_env)
+        call = Call(
+            self.host,
+            self.base_url,
+            model,
+            self.timeout_s,
+            key,
+            key_env,
+            deadline_s=self.deadline_s,
+        )
         with translated(call):
             if not key and (key is not None or key_env is not None):
                 raise AuthError(
@@ -158,31 +152,34 @@ class OpenAICompatible:
                 )
             yield call
 
+    def _value(self, call: Call, path: str, **options: Any) -> Any:
+        """The one JSON value that is answered."""
+        with contextlib.closing(self._open(call, path, **options)) as answer:
+            return next(wire.values(answer, call))
+
+    def _open(self, call: Call, path: str, **options: Any) -> Any:
+        """An answer of which only the headers are read; a `body` is posted."""
+        client = self._client()
+        wire.reading.call = call
+        ask = client.post if "body" in options else client.get
+        # What `chat.completions.create` adds, a walk over 40 parameters and a typed copy of
+        # the answer, takes a fifth of a call's time; and only a raw answer can be bounded.
+        answer = ask(path, cast_to=raw_response(), stream=True, **options)
+        call.answering, call.headers = True, answer.headers
+        return answer
+
     def _client(self) -> Any:
         with self._lock:
             if self._sdk is not None:
                 return self._sdk
             import openai
 
-            class Punctual(openai.DefaultHttpxClient):
-                def send(self, *args: Any, **options: Any) -> Any:
-                    try:
-                        return super().send(*args, **options)
-                    except Exception as error:
-                        if is_a(error, "TimeoutException"):
-                            raise Overdue from error
-                        raise
-
-            base_url = self.base_url
             timeout = openai.Timeout(self.timeout_s, connect=min(self.timeout_s, 10))
-            host = urlsplit(base_url).hostname or ""
-            # A proxy of the environment cannot reach a server on this machine.
-            trust_env = host not in ("localhost", "::1") and not host.startswith("127.")
             self._sdk = openai.OpenAI(
                 api_key=self._api_key or "none",
-                base_url=base_url,
+                base_url=self.base_url,
                 timeout=timeout,
                 max_retries=self._max_retries,
-                http_client=Punctual(base_url=base_url, timeout=timeout, trust_env=trust_env),
+                http_client=http_client(self.base_url, timeout),
             )
             return self._sdk

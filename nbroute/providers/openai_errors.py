@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import re
+import time
 from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from nbroute.errors import (
@@ -31,21 +33,29 @@ from nbroute.errors import (
 from nbroute.providers.keys import scrubbed
 
 _LONGEST_QUOTE, _LONGEST_READ = 300, 4000
+#: `title`: RFC 9457; `errors`: Cloudflare; `fault`: Apigee; `base_resp`: MiniMax; `error_msg`: Baidu.
+_TELLING = (
+    *("message", "error", "detail", "msg", "errors", "title", "fault", "faultstring"),
+    *("base_resp", "status_msg", "error_msg", "errorMessage", "error_description"),
+)
 #: In a body these hold what the user sent, whose words say nothing of the error.
 _QUOTED = ("flagged_input", "input", "messages", "prompt")
 
 
-class Overdue(BaseException):
-    """No answer in time.
+class Final(BaseException):
+    """The ProviderError in it holds: asking again would not help.
 
-    It is not an Exception, since the SDK would ask the silent endpoint again: with its two
-    retries a time-out of 60 s would last 180.
+    It is not an Exception, since the SDK would ask again: with its two retries a time-out of
+    60 s would last 180.
     """
 
 
 @dataclass(slots=True)
 class Call:
-    """What an error message needs to know; `answering` once the reply has begun."""
+    """What an error message needs to know; `answering` once the reply has begun.
+
+    `headers` are those of the answer, `due` the end of `deadline_s` by `time.monotonic`.
+    """
 
     host: str
     base_url: str
@@ -54,6 +64,9 @@ class Call:
     api_key: str | None = field(repr=False)
     api_key_env: str | None
     answering: bool = False
+    deadline_s: float = math.inf
+    due: float = math.inf
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def key_place(self) -> str:
@@ -238,8 +251,10 @@ def is_a(error: object, *names: str) -> bool:
 
 
 def no_json(call: Call, text: str) -> BadReply:
-    """Say that the body is not JSON; mostly it is a gateway's page."""
+    """Say that the body is not JSON, and what it is; mostly it is a gateway's page."""
     what = "a web page (HTML)" if is_html(text) else "something that is not JSON"
+    if text.strip() and not is_html(text):
+        what += f" ({server_words(text, call)})"
     return BadReply(
         f"{call.host} answered with {what} in place of an answer: check base_url "
         f"{call.base_url!r}, and whether a proxy or a login page is in between"
@@ -290,7 +305,12 @@ def _cure(kind: _Kind, call: Call, wait: float | None = None) -> str:
 
 
 def timed_out(call: Call) -> ProviderError:
-    """Make the error of a silence that lasted too long."""
+    """Make the error of a silence, or an answer, that lasted too long."""
+    if time.monotonic() >= call.due:
+        return TimedOut(
+            f"{call.host} was still not done with its answer of {call.model!r} after "
+            f"{call.deadline_s:g} s: raise deadline_s, or name a fallback model"
+        )
     how = "nothing more of the answer came" if call.answering else "no answer came"
     return TimedOut(
         f"{how} from {call.host} to {call.model!r} within {call.timeout_s:g} s: "
@@ -336,7 +356,7 @@ def of_sdk(error: BaseException, call: Call) -> ProviderError | None:
     found: ProviderError | None = None
     if isinstance(status, int) and status >= 400:
         found = of_status(status, getattr(error, "body", None), call)
-    elif is_a(error, "Overdue", "APITimeoutError", "TimeoutException"):
+    elif is_a(error, "APITimeoutError", "TimeoutException"):
         found = timed_out(call)
     elif is_a(error, "APIConnectionError", "RequestError", "StreamError"):
         found = no_connection(str(error.__cause__ or error), call)
@@ -359,12 +379,22 @@ def translated(
     """
     try:
         yield
-    except (Exception, Overdue) as error:
+    except (Exception, Final) as raised:
+        error = raised.args[0] if isinstance(raised, Final) else raised
         found = error if isinstance(error, ProviderError) else make(error, call)
         if found is None:
             raise
         found.args = (scrubbed(str(found), secrets_in(call.base_url, call.api_key), ours=True),)
         raise found from None
+
+
+def told_in(body: object) -> Any:
+    """What stands where one of the vendors, or a gateway before it, tells of an error."""
+    return (
+        next((body[k] for k in _TELLING if body.get(k)), None)
+        if isinstance(body, Mapping)
+        else None
+    )
 
 
 def _message(body: object) -> str:
@@ -374,7 +404,7 @@ def _message(body: object) -> str:
         return "; ".join(_message(part) for part in body[:3])
     if not isinstance(body, Mapping):
         return "" if body is None else str(body)
-    inner = next((body[k] for k in ("message", "error", "detail", "msg") if body.get(k)), None)
+    inner = told_in(body)
     words = json.dumps(dict(body), default=str) if inner is None else _message(inner)
     # FastAPI's servers (vLLM) name the field at fault in `loc`; OpenRouter keeps what the
     # provider behind it said in `metadata`.

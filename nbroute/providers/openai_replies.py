@@ -2,89 +2,114 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from nbroute.errors import BadReply, Unavailable
-from nbroute.providers.openai_errors import Call, error_inside, is_html, no_json
+from nbroute.errors import BadReply, ProviderError, Unavailable
+from nbroute.providers.openai_errors import Call, error_inside, no_json, told_in
 from nbroute.providers.usage import MOST, Tally, field
+from nbroute.providers.wire import DONE
 from nbroute.types import Chunk, Request
 
 
 def model_names(page: Any, call: Call) -> list[str]:
     """Read the names in an answer to GET /models."""
     data = field(page, "data")
-    if not isinstance(data, list):
-        raise no_json(call, page if isinstance(page, str) else "")
+    if not isinstance(answer_in(page, call), Mapping) or not isinstance(data, list):
+        raise no_json(call, "")
     return [name for model in data if (name := _text(field(model, "id")))]
 
 
 def answer_in(answer: Any, call: Call) -> Any:
-    """The answer itself, where it is neither a page nor an error."""
+    """The answer itself, where it is neither a text nor an error."""
     if isinstance(answer, str):
         raise no_json(call, answer)
-    if error := field(answer, "error"):
+    if (error := told_in(answer)) and not field(answer, "data"):
         raise error_inside(error, call)
     return answer
 
 
-def streamed(stream: Any, request: Request, call: Call) -> Iterator[Chunk]:
-    """Yield a stream's text as it comes and the rest at its end.
-
-    An endpoint that does not stream, though asked to, is read as a whole.
-    """
-    kind = stream.response.headers.get("content-type", "")
-    if "html" not in kind and "json" not in kind:
-        yield from pieces(stream, request, call)
-        return
-    text = stream.response.read().decode(errors="replace")
-    if is_html(text):
-        raise no_json(call, text)
-    yield from whole(json.loads(text), request, call)
-
-
 def pieces(events: Iterable[Any], request: Request, call: Call) -> Iterator[Chunk]:
-    """Yield the events of a stream, the answer's id as soon as it is known: it may break off."""
-    ending, any_choice, any_text = Chunk(), False, False
-    tally = _tally(call)
-    for event in events:
+    """Yield what the events tell as they come, and the rest at their end.
+
+    The answer's id comes as soon as it is known, as a stream may break off. A message that
+    comes whole is one piece with all that is known.
+    """
+    answer = _Answer(call)
+    try:
+        for event in events:
+            piece = answer.add(event)
+            if piece is not None:
+                yield piece
+    except Exception as error:
+        # What comes after the last piece is its usage at most.
+        if isinstance(error, ProviderError) or answer.ending.finish_reason is None:
+            raise
+    if answer.ending != answer.told:
+        yield answer.ending
+    if failure := answer.failure(request):
+        raise failure
+
+
+class _Answer:
+    """What is known so far; `told` is what the last whole piece said of it."""
+
+    def __init__(self, call: Call) -> None:
+        self.ending = Chunk()
+        self.told: Chunk | None = None
+        self._call, self._tally = call, Tally(f"{call.host} {call.model}")
+        self._any_choice = self._any_text = self._whole = False
+        self._stray: Any = None
+
+    def add(self, event: Any) -> Chunk | None:
+        """Take the event in; what can be passed on of it. ProviderError where it is an error."""
         choice = _first_choice(event)
-        any_choice = any_choice or choice is not None
-        before, ending = ending, _ending(event, choice, ending, tally)
-        delta, logprobs = field(choice, "delta"), _logprobs(choice)
-        text, reasoning = _content(delta), _reasoning(delta)
-        if text or reasoning or logprobs or ending.id != before.id:
-            any_text = any_text or bool((text + reasoning).strip())
-            yield Chunk(text, logprobs=logprobs, id=ending.id, reasoning=reasoning)
-    yield ending
-    if any_choice and ending.finish_reason is None:
-        raise Unavailable(
-            f"the answer of {call.model!r} from {call.host} broke off half-way: ask again"
-        )
-    if not any_text:
-        raise _empty(any_choice, ending.finish_reason, request, call)
+        if error := _error_in(event, choice):
+            raise error_inside(error, self._call)
+        if event == DONE:
+            self._whole = self._whole or self.ending.usage is not None
+            return None
+        if choice is None and told_in(event):
+            self._stray = event
+        before, self.ending = self.ending, _ending(event, choice, self.ending, self._tally)
+        self._any_choice = self._any_choice or choice is not None
+        said, base = field(choice, "delta"), Chunk(id=self.ending.id)
+        whole = not (self._any_text or _content(said)) and field(choice, "message")
+        if isinstance(whole, Mapping):
+            said, base = whole, self.ending
+            self._whole, self.told = True, base
+        text, reasoning, logprobs = _content(said), _reasoning(said), _logprobs(choice)
+        self._any_text = self._any_text or bool((text + reasoning).strip())
+        if not (text or reasoning or logprobs or base is self.told or base.id != before.id):
+            return None
+        return replace(base, text=text, reasoning=reasoning, logprobs=logprobs)
+
+    def failure(self, request: Request) -> ProviderError | None:
+        """Why it is no answer, now that nothing more comes."""
+        call, ending = self._call, self.ending
+        whole = self._whole or ending.finish_reason is not None
+        if self._stray and not (self._any_choice and whole):
+            return error_inside(self._stray, call)
+        if not self._any_choice:
+            return BadReply(
+                f"{call.host} answered without an answer of {call.model!r} (no choices in it): "
+                "ask again, or name a fallback model"
+            )
+        if not whole:
+            return Unavailable(
+                f"the answer of {call.model!r} from {call.host} broke off half-way: ask again"
+            )
+        return None if self._any_text else _empty(ending.finish_reason, request, call)
 
 
-def whole(answer: Any, request: Request, call: Call) -> Iterator[Chunk]:
-    """Yield an answer that came in one piece."""
-    choice = _first_choice(answer_in(answer, call))
-    message = field(choice, "message")
-    ending = _ending(answer, choice, Chunk(), _tally(call))
-    text, reasoning = _content(message), _reasoning(message)
-    if choice is not None:
-        yield replace(ending, text=text, reasoning=reasoning, logprobs=_logprobs(choice))
-    if not (text + reasoning).strip():
-        raise _empty(choice is not None, ending.finish_reason, request, call)
+def _error_in(event: Any, choice: Any) -> Any:
+    """What an event says of a failure: at its top, or at its choice as OpenRouter does."""
+    error = field(event, "error") or field(choice, "error")
+    return error or (field(choice, "finish_reason") == "error" and choice)
 
 
-def _empty(any_choice: bool, finish_reason: str | None, request: Request, call: Call) -> BadReply:
-    if not any_choice:
-        return BadReply(
-            f"{call.host} answered without an answer of {call.model!r} (no choices in it): "
-            "ask again, or name a fallback model"
-        )
+def _empty(finish_reason: str | None, request: Request, call: Call) -> BadReply:
     if finish_reason == "length":
         return BadReply(
             f"{call.model!r} used up its budget of {request.max_tokens} tokens before any text, "
@@ -96,10 +121,6 @@ def _empty(any_choice: bool, finish_reason: str | None, request: Request, call: 
         f"empty answer from {call.model!r} (finish_reason {finish_reason!r}): "
         "ask again, or name a fallback model"
     )
-
-
-def _tally(call: Call) -> Tally:
-    return Tally(f"{call.host} {call.model}")
 
 
 def _ending(event: Any, choice: Any, before: Chunk, tally: Tally) -> Chunk:

@@ -1,0 +1,187 @@
+"""The SDK's HTTP client, kept to its time and its host, and its faults in plain words.
+
+The SDK's 2.x is built on httpx and its 3.x on httpx2; what is used of them is alike in both.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from nbroute.errors import SettingsError, Unavailable
+from nbroute.providers import wire
+from nbroute.providers.openai_errors import Call, Final, is_a, no_connection, timed_out
+
+_MOST_REDIRECTS = 5
+_PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
+_CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+#: The exceptions of a proxy that does not answer, or does not let through.
+_UNREACHED = ("ConnectError", "ConnectTimeout", "ProxyError")
+
+
+def http_client(base_url: str, timeout: Any) -> Any:
+    """The client for the SDK. SettingsError where what the environment says cannot be used."""
+    import openai
+
+    class Client(openai.DefaultHttpxClient):
+        def send(self, request: Any, **options: Any) -> Any:
+            call: Call = wire.reading.call
+            call.due = time.monotonic() + call.deadline_s
+            for _ in range(_MOST_REDIRECTS):
+                pool = _pool(self._transport_for_url(request.url))
+                with _in_words(call, getattr(pool, "_proxy_url", None)):
+                    response = super().send(request, **options)
+                if response.status_code >= 400:
+                    return _short(response, call)
+                if not response.has_redirect_location:
+                    return response
+                response.close()
+                url = _followed(request.url, response.headers["location"], call)
+                headers = [(k, v) for k, v in request.headers.items() if k != "host"]
+                request = self.build_request(
+                    request.method,
+                    url,
+                    headers=headers,
+                    content=request.content,
+                    extensions=request.extensions,
+                )
+            raise Final(_not_followed(call, "again and again"))
+
+    host = urlsplit(base_url).hostname or ""
+    # A proxy of the environment cannot reach a server on this machine.
+    trust_env = host not in ("localhost", "::1") and not host.startswith("127.")
+    options = {"base_url": base_url, "timeout": timeout, "trust_env": trust_env}
+    try:
+        return Client(**options, follow_redirects=False, headers={"Accept-Encoding": wire.ACCEPTED})
+    except Exception as error:  # noqa: BLE001 - what a wrong variable raises is of any class
+        raise SettingsError(f"no connection to {host} can be made: {_fault(error)}") from None
+
+
+def _pool(transport: Any) -> Any:
+    return transport._pool  # noqa: SLF001 - httpx has no other way to the connections
+
+
+def raw_response() -> Any:
+    """The class by which the SDK is asked for an answer that it has not read."""
+    import openai
+
+    library = openai.DefaultHttpxClient.__base__.__module__.partition(".")[0]
+    return sys.modules[library].Response
+
+
+class _Timed:
+    """A connection, or what makes one: no wait in it outlasts the call that the thread is at."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def connect_tcp(self, *args: Any, timeout: float | None = None, **options: Any) -> _Timed:
+        return _Timed(self._inner.connect_tcp(*args, timeout=_left(timeout), **options))
+
+    def start_tls(self, *args: Any, timeout: float | None = None, **options: Any) -> _Timed:
+        return _Timed(self._inner.start_tls(*args, timeout=_left(timeout), **options))
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> Any:
+        return self._inner.read(max_bytes, _left(timeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._inner.write(buffer, _left(timeout))
+
+
+def _left(timeout: float | None) -> float:
+    left: float = wire.reading.call.due - time.monotonic()
+    return max(0.001, left if timeout is None else min(left, timeout))
+
+
+@contextlib.contextmanager
+def _in_words(call: Call, proxy: Any) -> Iterator[None]:
+    """What asking again would not help with is final."""
+    try:
+        yield
+    except Exception as error:
+        if proxy is not None and is_a(error, *_UNREACHED):
+            place = f"{proxy.host.decode()}:{proxy.port}"
+            raise Final(no_connection(f"{_through(place)}: {error}", call)) from error
+        if is_a(error, "TimeoutException"):
+            raise Final(timed_out(call)) from error
+        raise
+
+
+def _through(place: str) -> str:
+    said = [name for name in _set(*_PROXIES) if place in os.environ[name]]
+    return f"through the proxy {place} that {said[0] if said else 'the system'} names"
+
+
+def _set(*names: str) -> list[str]:
+    """Those of the variables that are set, as they are written there."""
+    return [one for name in names for one in (name.lower(), name) if os.environ.get(one)]
+
+
+def _fault(error: Exception) -> str:
+    """Name the variable that is to blame; a user name and a password in it are not shown."""
+    for name in _set(*_PROXIES):
+        value = os.environ[name]
+        shown = value.rpartition("@")[2].partition("?")[0]
+        if isinstance(error, ImportError) and value.lower().startswith("socks"):
+            return (
+                f"{name} names a SOCKS proxy ({shown!r:.80}), which takes a package that is "
+                f"not installed: {sys.executable} -m pip install socksio"
+            )
+        if not _is_proxy(value):
+            return (
+                f"{name} is not the address of a proxy ({shown!r:.80}): write it like "
+                "'http://host:8080', or unset it"
+            )
+    for name in _set(*_CERTIFICATES):
+        place = Path(os.environ[name])
+        if isinstance(error, OSError):
+            lacks = "holds no certificates" if place.exists() else "does not exist"
+            return f"{name} names {str(place)!r}, which {lacks}: correct it, or unset it"
+    return f"{type(error).__name__} while its proxies and certificates were read: check NO_PROXY"
+
+
+def _is_proxy(value: str) -> bool:
+    with contextlib.suppress(ValueError):
+        address = urlsplit(value if "://" in value else f"http://{value}")
+        known = address.scheme in ("http", "https", "socks5", "socks5h")
+        return known and bool(address.hostname) and address.port != 0
+    return False
+
+
+def _followed(asked: Any, location: str, call: Call) -> Any:
+    """Where a redirect leads, if that is the same server, or the same host by https."""
+    try:
+        url = asked.join(location)
+    except Exception:  # noqa: BLE001 - httpx's InvalidURL has no base of its own
+        raise Final(_not_followed(call, "to something that is not an address")) from None
+    same = (url.scheme, url.port) == (asked.scheme, asked.port)
+    if url.host == asked.host and (same or url.scheme == "https"):
+        return url
+    raise Final(_not_followed(call, f"to {url.scheme}://{url.netloc.decode()}"))
+
+
+def _not_followed(call: Call, where: str) -> Unavailable:
+    return Unavailable(
+        f"{call.host} sends calls on {where}; nothing was sent there. If that is where "
+        f"{call.model!r} is, write it into base_url, which is {call.base_url!r}"
+    )
+
+
+def _short(response: Any, call: Call) -> Any:
+    """The same answer with no more of its body than an error needs, unpacked."""
+    with contextlib.closing(response):
+        body = wire.words(response, call)
+    packing = ("content-encoding", "content-length", "content-type", "transfer-encoding")
+    headers = [(name, value) for name, value in response.headers.items() if name not in packing]
+    return type(response)(
+        response.status_code, headers=headers, content=body, request=response.request
+    )

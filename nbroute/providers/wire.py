@@ -1,0 +1,253 @@
+"""The bytes of an answer -> the JSON values in it, bounded in time and size.
+
+What a body is is read from its first bytes, as servers send events as JSON, JSON as events and
+pages as either. Events are read as https://html.spec.whatwg.org/multipage/server-sent-events.html
+says, and more leniently where that loses an answer: the last event needs no blank line, one
+JSON value a line (NDJSON) is a stream, too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import threading
+import time
+import zlib
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from typing import Any
+
+from nbroute.decoding import parse
+from nbroute.errors import BadReply
+from nbroute.providers.openai_errors import Call, no_json, timed_out
+
+#: What stands at the end of a stream, in place of another value.
+DONE = "[DONE]"
+#: What is asked for: how much a piece of the others unpacks to cannot be bounded everywhere.
+ACCEPTED = "gzip, deflate"
+
+#: Bytes of one line, event or whole body: 256 vectors of 4,096 numbers fit in.
+_MOST = 32 * 2**20
+#: Bytes of a stream, nothing of which is kept.
+_MOST_STREAMED = 8 * _MOST
+#: Bytes of a body that is no answer: an error, a page.
+_MOST_WORDS = 64 * 2**10
+#: Bytes that are unpacked at once.
+_STEP = 64 * 2**10
+#: Seconds for the end of the connection to come after the end of the stream.
+_FAREWELL_S = 0.2
+#: How the first byte begins of what is packed with a header.
+_GZIP, _ZLIB = 0x1F, 8
+_FIELD = re.compile(rb"(?:data|event|id|retry|error)?:|(?:data|event|id|retry)\Z")
+
+#: `call` is the one that the thread is at: its deadline bounds every wait for the network.
+reading = threading.local()
+
+
+def values(response: Any, call: Call) -> Iterator[Any]:
+    """Yield the events of a stream, DONE where it says that it ended, or the one whole answer.
+
+    An error that comes as an event has the shape `{"error": ...}`. Raises BadReply.
+    """
+    lines = _lines(_unpacked(response, call), call)
+    first = next((line for line in lines if line.strip(b" \t\xef\xbb\xbf")), b"")
+    first = first.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if _FIELD.match(first):
+        yield from _events(chain([first], lines), call)
+    elif first.startswith((b"{", b"[")):
+        yield from _objects(first, lines, call)
+    else:
+        yield _value(b"\n".join(chain([first], _first(_MOST_WORDS, lines))), call)
+
+
+def words(response: Any, call: Call) -> bytes:
+    """The beginning of the body of an error; what came of it, where it breaks off."""
+    read = bytearray()
+    with contextlib.suppress(Exception):
+        for piece in _unpacked(response, call):
+            read += piece
+            if len(read) > _MOST_WORDS:
+                break
+    return bytes(read[:_MOST_WORDS])
+
+
+def _objects(first: bytes, lines: Iterator[bytes], call: Call) -> Iterator[Any]:
+    """One value over many lines, or one a line."""
+    try:
+        value = parse(_text(first))
+    except ValueError:
+        yield _value(b"\n".join(chain([first], _bounded(lines, _MOST, call))), call)
+        return
+    yield value
+    for line in lines:
+        data = line.removeprefix(b"data:").strip()
+        if data == DONE.encode():
+            yield DONE
+            return
+        if data:
+            yield _value(data, call)
+
+
+def _events(lines: Iterable[bytes], call: Call) -> Iterator[Any]:
+    data: list[bytes] = []
+    kind, size = b"", 0
+    for line in lines:
+        name, _, value = line.partition(b":")
+        value = value.removeprefix(b" ")
+        if name == b"data":
+            data.append(value)
+            size += len(value)
+            _check(size, _MOST, call)
+        elif name == b"event":
+            kind = value
+        elif name == b"error":  # llama.cpp's server
+            yield {"error": _said(value)}
+        elif not line:
+            for one in _of_event(kind, data, call):
+                yield one
+                if one == DONE:
+                    _hear_out(lines, call)
+                    return
+            data, kind, size = [], b"", 0
+    try:
+        yield from _of_event(kind, data, call)
+    except BadReply:
+        return  # the end is missing
+
+
+def _of_event(kind: bytes, data: list[bytes], call: Call) -> Iterator[Any]:
+    whole = b"\n".join(data)
+    if not whole.strip():
+        return
+    if kind == b"error":
+        said = _said(whole)
+        yield said if isinstance(said, dict) and said.get("error") else {"error": said}
+    elif whole.strip() == DONE.encode():
+        yield DONE
+    elif len(data) == 1:
+        yield _value(whole, call)
+    else:
+        yield from _of_lines(data, call)
+
+
+def _of_lines(data: list[bytes], call: Call) -> Iterator[Any]:
+    """One value over several lines or, where the blank lines were left out, one a line."""
+    try:
+        yield parse(_text(b"\n".join(data)))
+    except ValueError:
+        for line in data:
+            yield from _of_event(b"", [line], call)
+
+
+def _hear_out(lines: Iterable[bytes], call: Call) -> None:
+    """Let the connection come to its end, so that it can be used again."""
+    call.due = min(call.due, time.monotonic() + _FAREWELL_S)
+    with contextlib.suppress(Exception):
+        for _ in lines:
+            pass
+
+
+def _value(data: bytes, call: Call) -> Any:
+    try:
+        return parse(_text(data))
+    except ValueError:
+        raise no_json(call, _text(data[:_MOST_WORDS])) from None
+
+
+def _said(data: bytes) -> Any:
+    try:
+        return parse(_text(data))
+    except ValueError:
+        return _text(data)
+
+
+def _text(data: bytes) -> str:
+    """The bytes as text; what is not UTF-8 may be one half of a character, and is kept."""
+    return data.decode("utf-8", "surrogateescape")
+
+
+def _first(most: int, lines: Iterable[bytes]) -> Iterator[bytes]:
+    for line in lines:
+        most -= len(line) + 1
+        if most < 0:
+            return
+        yield line
+
+
+def _lines(pieces: Iterable[bytes], call: Call) -> Iterator[bytes]:
+    """Split at CR, LF and CRLF; the end of a line is seen with its last byte."""
+    rest, after_cr = bytearray(), False
+    for piece in filter(None, pieces):
+        ends = piece.removeprefix(b"\n") if after_cr else piece
+        after_cr = piece.endswith(b"\r")
+        if b"\r" in ends:
+            ends = ends.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        head, *more = ends.split(b"\n")
+        rest += head
+        _check(len(rest), _MOST, call)
+        for line in more:
+            yield bytes(rest)
+            rest = bytearray(line)
+    yield bytes(rest)
+
+
+def _bounded(pieces: Iterable[bytes], most: int, call: Call) -> Iterator[bytes]:
+    size = 0
+    for piece in pieces:
+        size += len(piece)
+        _check(size, most, call)
+        yield piece
+
+
+def _check(size: int, most: int, call: Call) -> None:
+    if size > most:
+        raise BadReply(
+            f"{call.host} sent over {most // 2**20} MB in place of an answer of {call.model!r}: "
+            "the rest was not read; ask again, or name a fallback model"
+        )
+
+
+def _unpacked(response: Any, call: Call) -> Iterator[bytes]:
+    """The body's bytes as they come, at most `_STEP` at once."""
+    pieces = _bounded(_in_time(response, call), _MOST_STREAMED, call)
+    packed = response.headers.get("content-encoding", "").lower().replace(",", " ").split()
+    packed = [how.removeprefix("x-") for how in reversed(packed) if how != "identity"]
+    if len(packed) > 2 or not {"gzip", "deflate"}.issuperset(packed):
+        raise BadReply(
+            f"{call.host} packed its answer as {', '.join(packed)!r:.40}, though asked for "
+            f"{ACCEPTED}: check whether a proxy is in between"
+        )
+    for _ in packed:
+        pieces = _bounded(_inflated(pieces, call), _MOST_STREAMED, call)
+    return pieces
+
+
+def _in_time(response: Any, call: Call) -> Iterator[bytes]:
+    reading.call = call
+    for piece in response.iter_raw():
+        if time.monotonic() > call.due:
+            raise timed_out(call)
+        yield piece
+        reading.call = call  # by now the thread may have read of another
+
+
+def _inflated(pieces: Iterable[bytes], call: Call) -> Iterator[bytes]:
+    """Unpack gzip, zlib, or deflate with no header, as some servers send it."""
+    engine: Any = None
+    for piece in pieces:
+        rest = piece
+        while rest and (engine is None or not engine.eof or rest[0] == _GZIP):
+            if engine is None or engine.eof:
+                bare = rest[0] != _GZIP and rest[0] & 15 != _ZLIB
+                engine = zlib.decompressobj(-zlib.MAX_WBITS if bare else 32 + zlib.MAX_WBITS)
+            try:
+                unpacked = engine.decompress(rest, _STEP)
+                while unpacked:
+                    yield unpacked
+                    unpacked = engine.decompress(engine.unconsumed_tail, _STEP)
+            except zlib.error as error:
+                raise BadReply(
+                    f"{call.host} sent bytes that cannot be unpacked ({error}): "
+                    "check whether a proxy is in between"
+                ) from None
+            rest = engine.unused_data
