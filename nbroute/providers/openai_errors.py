@@ -33,7 +33,8 @@ from nbroute.errors import (
 from nbroute.providers.keys import scrubbed
 
 _LONGEST_QUOTE, _LONGEST_READ = 300, 4000
-#: `title`: RFC 9457; `errors`: Cloudflare; `fault`: Apigee; `base_resp`: MiniMax; `error_msg`: Baidu.
+#: Where an error is told. `title`: RFC 9457; `errors`: Cloudflare; `fault`: Apigee; `base_resp`:
+#: MiniMax; `error_msg`: Baidu.
 _TELLING = (
     *("message", "error", "detail", "msg", "errors", "title", "fault", "faultstring"),
     *("base_resp", "status_msg", "error_msg", "errorMessage", "error_description"),
@@ -253,7 +254,7 @@ def is_a(error: object, *names: str) -> bool:
 def no_json(call: Call, text: str) -> BadReply:
     """Say that the body is not JSON, and what it is; mostly it is a gateway's page."""
     what = "a web page (HTML)" if is_html(text) else "something that is not JSON"
-    if text.strip() and not is_html(text):
+    if text.strip() and "<html" not in text.lower():
         what += f" ({server_words(text, call)})"
     return BadReply(
         f"{call.host} answered with {what} in place of an answer: check base_url "
