@@ -151,7 +151,7 @@ class Ladder:
         return self.tiers[place] if place < len(self.tiers) else None
 
 
-Status = Literal["running", "ok", "rejected", "unused", "error", "interrupted"]
+Status = Literal["running", "ok", "rejected", "unused", "error", "interrupted", "not sent"]
 Purpose = Literal["answer", "classify", "embed"]
 CacheMode = Literal["use", "off", "refresh", "only"]
 
@@ -247,11 +247,12 @@ class Attempt:
     `result` is the id of the `RouteResult` that it belongs to and `parent` the one that it
     escalates. `error` is the class and message of what went wrong, or the
     verdict that rejected the answer. `ts` is seconds since 1970. `status` is `unused` for an
-    answer that was paid for beside the one that was kept. `reserved_usd` is the worst case
-    that a budget holds back while the attempt runs, `generation` what the endpoint calls the
-    answer, `rating`, `logprob` and `reasoning` are as in `Reply`. `answered_by` is the model
-    that the endpoint says answered, where that is not `model`, the one that was asked.
-    Answers of one prompt that are compared share a `comparison`.
+    answer that was paid for beside the one that was kept, and `not sent` for a call that was
+    written down beforehand and then not made: the ledger tells of it no more. `reserved_usd`
+    is the worst case that a budget holds back while the attempt runs, `generation` what the
+    endpoint calls the answer, `rating`, `logprob` and `reasoning` are as in `Reply`.
+    `answered_by` is the model that the endpoint says answered, where that is not `model`, the
+    one that was asked. Answers of one prompt that are compared share a `comparison`.
     """
 
     id: str
@@ -492,6 +493,14 @@ class Ledger(Protocol):
 
     def append(self, attempt: Attempt) -> None:
         """Write a row at once; RecordError where it cannot be written."""
+
+    def append_all(
+        self, attempts: Sequence[Attempt], caps: Sequence[Cap] = (), *, cut: bool = False
+    ) -> list[Attempt | Refusal]:
+        """Append or reserve them all in one step; each as it was written, or why it was not.
+
+        With `cut` a reservation that is over what is left is cut to that.
+        """
 
     def reserve(self, attempt: Attempt, caps: Sequence[Cap]) -> Refusal | None:
         """Append the running attempt if its `reserved_usd` fits in every cap; else say which not.

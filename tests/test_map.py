@@ -7,12 +7,14 @@ import json
 import math
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import textwrap
 import threading
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import closing, suppress
 from decimal import Decimal
 from multiprocessing import get_context
 from pathlib import Path
@@ -22,8 +24,10 @@ import pytest
 from loopback import Reply
 
 from nbroute.batch import amap, aroute, map_prompts
+from nbroute.engine.attempts import hash_text
 from nbroute.errors import Interrupted, PromptError, SettingsError
 from nbroute.router import Router
+from nbroute.types import Verdict
 
 ROOT = Path(__file__).parent.parent
 
@@ -76,6 +80,10 @@ def file_router(server, tmp_path, monkeypatch):
     yield make
     for router in made:
         router.close()
+
+
+def never_passes(reply) -> Verdict:
+    return Verdict(False, "never", "it will not do")
 
 
 def prompts_of(count: int) -> list[str]:
@@ -631,6 +639,98 @@ def test_a_worker_that_dies_leaves_rows_that_say_so(file_router, server):
     assert batch[59].error.startswith("not sent: the worker died: ")
 
 
+@pytest.mark.parametrize("options", [{}, {"strategy": "cascade", "checks": (never_passes,)}])
+def test_no_thread_sends_before_the_file_has_its_row(router, server, options):
+    missing = []
+
+    def handler(sent):
+        with closing(sqlite3.connect(router.ledger.path, timeout=10)) as file:
+            hashed = hash_text(asked(sent).partition("\n")[0])
+            told = "SELECT count(*) FROM attempts WHERE msg_hash = ? AND model = ?"
+            (found,) = file.execute(told, (hashed, sent["model"])).fetchone()
+        missing.extend([asked(sent)] * (not found))
+        return Reply(text="x")
+
+    server.handler = handler
+    map_prompts(router, prompts_of(64), **options)
+
+    assert len(server.requests) >= 64
+    assert [] == missing
+
+
+#: A call of these costs $0.0001, and up to $0.001 is held back for it.
+TEN_TOKENS = {"prompt_tokens": 0, "completion_tokens": 10, "total_tokens": 10}
+
+POOLED = """
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from nbroute.router import Router
+
+if __name__ == "__main__":
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        prompts = [f"question {number}" for number in range(int(sys.argv[2]))]
+        Router(sys.argv[1]).map(prompts, executor=pool, progress=False)
+"""
+
+
+def pooled(settings, count, tmp_path):
+    """A process of its own group that maps so many prompts on a process pool."""
+    (tmp_path / "pooled.py").write_text(POOLED)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "LOOP_API_KEY": "sk-test"}
+    command = [sys.executable, tmp_path / "pooled.py", settings, count]
+    return subprocess.Popen(list(map(str, command)), env=environment, start_new_session=True)
+
+
+@pytest.mark.parametrize("killed", ["worker", "parent"])
+def test_what_a_killed_process_was_paid_for_stays_on_the_books(
+    file_router, server, tmp_path, killed
+):
+    server.handler = lambda sent: Reply(text="x", usage=TEN_TOKENS, delay=0.05)
+    router = file_router()
+    process = pooled(tmp_path / "nbroute.toml", 60, tmp_path)
+    requests_arrive(server, 20)
+    workers = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    os.kill(process.pid if killed == "parent" else int(workers[-1]), signal.SIGKILL)
+    process.wait(60)
+    server.stopping.wait(0.5)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+    rows = router.ledger.rows()
+    open_ones = [row for row in rows if row["status"] in ("running", "error")]
+    spend = router.spend(everything=True)
+    assert len(server.requests) <= len(rows) == spend.calls
+    assert Decimal("0.0001") * len(server.requests) <= spend.usd
+    assert {"estimated"} == {row["cost_source"] for row in open_ones}
+    assert all("estimate" in (row["error"] or row["reason"]) for row in open_ones)
+
+
+def test_two_pools_share_a_days_budget(file_router, server, tmp_path):
+    server.handler = lambda sent: Reply(text="x", usage=TEN_TOKENS)
+    router = file_router("100.0\nbudget_usd_per_day = 0.02")
+
+    processes = [pooled(tmp_path / "nbroute.toml", 150, tmp_path) for _ in range(2)]
+    for process in processes:
+        process.wait(60)
+
+    spend = router.spend(everything=True)
+    assert Decimal("0.01") < spend.usd <= Decimal("0.02")
+    assert len(server.requests) == spend.calls
+
+
+def test_a_prompt_that_was_not_sent_after_all_leaves_no_call_behind(file_router, server):
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        pool.submit(int).result()
+        pool.shutdown()
+        router = file_router()
+        batch = map_prompts(router, prompts_of(4), executor=pool)
+
+    assert all("cannot schedule new futures" in row.error for row in batch)
+    assert [] == router.ledger.rows()
+    assert 0 == router.spend().calls == router.report().calls
+
+
 def test_an_object_that_cannot_travel_is_refused_before_anything_is_sent(router, server, processes):
     with pytest.raises(SettingsError, match=r"cannot travel to another process"):
         map_prompts(router, ["a"], executor=processes)
@@ -662,12 +762,13 @@ def dask_client():
 def test_a_dask_cluster_answers_and_survives_the_death_of_a_worker(
     file_router, server, dask_client
 ):
-    killed = []
+    killed, paid = [], []
 
     def handler(sent):
         if asked(sent) == "question 30" and not killed:
             killed.append(dask_client.cluster.workers[0].pid)
             os.kill(killed[0], signal.SIGKILL)
+        paid.append(Decimal(len(asked(sent).split()) + 1) / 100_000)
         return echo(sent)
 
     server.handler = handler
@@ -676,8 +777,12 @@ def test_a_dask_cluster_answers_and_survives_the_death_of_a_worker(
     batch = map_prompts(router, prompts_of(64), executor=dask_client.get_executor())
 
     assert [f"about {one}" for one in prompts_of(64)] == [row.text for row in batch]
-    assert router.spend() == batch.cost
+    lost = [row for row in router.ledger.rows() if row["status"] == "error"]
     assert killed
+    assert len(server.requests) <= 64 + len(lost) == router.spend().calls
+    assert sum(paid) <= router.spend().usd
+    assert all("worst case" in row["error"] for row in lost)
+    assert {"estimated"} == {row["cost_source"] for row in lost}
 
 
 def test_a_dask_client_is_told_apart_from_its_executor(router, dask_client):

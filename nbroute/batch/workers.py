@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import pickle
 import platform
+import sys
 import threading
 import uuid
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import (
     BrokenExecutor,
@@ -28,14 +30,15 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from nbroute.batch.jobs import Job, Outcome, done
-from nbroute.batch.rows import RowStatus, Task, without_answer
-from nbroute.budgets import caps
+from nbroute.batch.rows import RowStatus, Task, row_of_error, without_answer
+from nbroute.budgets import caps, over_budget
+from nbroute.engine.attempts import new_id
 from nbroute.engine.engine import Engine
-from nbroute.errors import RecordError, SettingsError, named
-from nbroute.report import Spend
+from nbroute.errors import BudgetExceeded, NbrouteError, RecordError, SettingsError, named
 from nbroute.settings import Settings
 from nbroute.settings.profiles import missing_keys, with_keys, without_keys
 from nbroute.storage.ledger import SqliteLedger
+from nbroute.types import Attempt, Cap, Ledger, Refusal
 
 #: Tasks for each thread that wait besides the one that it has, so that none is idle while
 #: the main thread writes rows.
@@ -46,6 +49,7 @@ _STEP = 8
 #: What executors call the death of a worker, besides `BrokenExecutor`.
 _DEATHS = ("KilledWorker", "EngineError", "TerminatedWorkerError")
 _NOT_BEGUN = "Interrupted: stopped before it was sent"
+_AGAIN = "the worker died, and another one was asked again"
 
 
 class ThreadWorkers:
@@ -101,11 +105,10 @@ class ThreadWorkers:
 class ExecutorWorkers:
     """An executor of other processes, used like `ThreadWorkers`.
 
-    `broken` says why it takes no more. At most twice `count` tasks are out. Attempts go into
-    the caller's ledger as they come back, even after Ctrl-C. The tasks that are sent together
-    may spend their share of what is left of the budgets. That is counted once (by whether the
-    money is equivalent), and from then on by the attempts that come back: what another kernel
-    spends meanwhile is not seen.
+    `broken` says why it takes no more. At most twice `count` tasks are out. Before tasks are
+    submitted each has a row in the caller's ledger, with its worst case held back from the
+    budgets; together they may spend that much. What they did spend takes its place as they
+    come back, even after Ctrl-C; of a worker that died the worst case stays, as an estimate.
     """
 
     broken = ""
@@ -115,30 +118,45 @@ class ExecutorWorkers:
         self.step = min(_STEP, count)
         self.limit = 2 * count // self.step * self.step
         self.router = router
+        self._options = job.options
+        classifier = str(job.options.get("classifier") or getattr(router, "classifier", ""))
+        self._sure = classifier.partition(":")[0] in ("rules", "learned")
         self._recipe = packed(router, job)
         self._executor = executor
-        self._lock = threading.Lock()
-        self._left = left_of(router, job.options)
-        #: What is held back for the tasks that are out, and how many those are.
-        self._held, self._out = Decimal(0), 0
         self._futures: set[Future[list[Outcome]]] = set()
+        self._run = uuid.uuid4().hex
+        self._begun: Counter[str] = Counter()
+        dask: Any = getattr(executor, "_client", None)
+        if hasattr(dask, "subscribe_topic"):
+            dask.subscribe_topic(self._run, self._note_begun)
 
     def send(self, tasks: Sequence[Task]) -> None:
-        """Submit the tasks, with their share of what is left of the budgets."""
-        with self._lock:
-            free = max(min(self._left.values(), default=Decimal(0)) - self._held, Decimal(0))
-            share = free * len(tasks) / max(self.limit - self._out, len(tasks))
-            self._held += share
-            self._out += len(tasks)
-        name, allowance = uuid.uuid4().hex, share if self._left else None
+        """Write the tasks down and submit them; what the budgets refuse lands at once."""
+        now, options = self.router.parts.clock(), self._options
+        budgets = caps(self.router.limits, self.router.session, now, options.get("feature"))
+        budgets = () if options.get("over_budget") else budgets
         try:
-            future = self._executor.submit(work, self._recipe, tasks, allowance, name)
+            opened = self._open(tasks, budgets)
+        except RecordError as unreadable:
+            self.land(_lost(tasks, "not sent", named(unreadable)))
+            return
+        rows = {place: one for place, one in opened.items() if isinstance(one, Attempt)}
+        for task in tasks:
+            if isinstance(error := opened.get(task.place), BudgetExceeded):
+                self.land([Outcome(row_of_error(task, error, "not sent"), "refused")])
+        tasks = [one for one in tasks if one.place in rows or one.place not in opened]
+        if not tasks:
+            return
+        held = [one.reserved_usd for one in rows.values() if one.reserved_usd is not None]
+        allowance, name = sum(held, Decimal(0)) if budgets else None, uuid.uuid4().hex
+        try:
+            future = self._executor.submit(work, self._recipe, tasks, allowance, self._run, name)
         except Exception as error:  # noqa: BLE001 - each executor has its own; the rest is rows
             self.broken = _why(error)
-            self.land(_lost(tasks, "not sent", f"not sent: {self.broken}"))
+            self._settle(rows, _lost(tasks, "not sent", f"not sent: {self.broken}"))
             return
         self._futures.add(future)
-        future.add_done_callback(partial(self._come_back, tasks, share))
+        future.add_done_callback(partial(self._come_back, tasks, rows, name))
 
     def close(self, *, cancel: bool = False) -> None:
         """To cancel is to take back what has not begun, where the executor can tell."""
@@ -146,29 +164,81 @@ class ExecutorWorkers:
             for future in tuple(self._futures):
                 future.cancel()
 
+    def _open(
+        self, tasks: Sequence[Task], budgets: Sequence[Cap]
+    ) -> dict[int, Attempt | BudgetExceeded]:
+        """Each task's row as it was written, or why it was not; none of what cannot be sent.
+
+        Where the worst case is only a bound, what is left of the budgets will do; and a prompt
+        that is tried by itself has all of that.
+        """
+        bound = not self._sure or self._options.get("strategy", "direct") != "direct"
+        drafts: dict[int, Attempt] = {}
+        for task in tasks:
+            with suppress(NbrouteError):
+                drafts[task.place] = self.router.expected(
+                    task.prompt, sure=self._sure, **self._options
+                )
+        wanted = [*drafts.values()]
+        if bound and budgets and self.limit == 1:
+            most = min(cap.usd for cap in budgets)
+            wanted = [replace(one, reserved_usd=most) for one in wanted]
+        try:
+            written = append_all(self.router.ledger, wanted, budgets, cut=bound)
+        except RecordError:
+            if budgets:
+                raise
+            written = [*wanted]  # they are kept in memory
+        return {
+            place: over_budget(one, draft) if isinstance(one, Refusal) else one
+            for (place, draft), one in zip(drafts.items(), written, strict=True)
+        }
+
+    def _note_begun(self, event: tuple[float, str]) -> None:
+        self._begun[event[1]] += 1
+
     def _come_back(
-        self, tasks: Sequence[Task], share: Decimal, future: Future[list[Outcome]]
+        self,
+        tasks: Sequence[Task],
+        rows: Mapping[int, Attempt],
+        name: str,
+        future: Future[list[Outcome]],
     ) -> None:
         self._futures.discard(future)
+        for _ in range(self._begun.pop(name, 0) - 1):
+            again = [replace(_lost_row(one, _AGAIN), id=new_id()) for one in rows.values()]
+            with suppress(RecordError):
+                append_all(self.router.ledger, again)
         try:
             outcomes = future.result()
         except CancelledError:
             outcomes = _lost(tasks, "interrupted", _NOT_BEGUN)
         except BaseException as error:  # noqa: BLE001 - rows, each of them
-            outcomes = _lost(tasks, "error", _why(error))
-        attempts = [one for outcome in outcomes for one in outcome.attempts]
-        with self._lock:
-            self._held -= share
-            self._out -= len(tasks)
-            for one in attempts:
-                equivalent = one.cost_source == "equivalent"
-                if equivalent in self._left and not one.cached:
-                    self._left[equivalent] -= one.cost_usd or Decimal(0)
-        for one in attempts:
-            with suppress(RecordError):
-                self.router.ledger.append(one)
+            outcomes = [_gone(task, rows.get(task.place), _why(error)) for task in tasks]
+        self._settle(rows, outcomes)
+
+    def _settle(self, rows: Mapping[int, Attempt], outcomes: Sequence[Outcome]) -> None:
+        """Have what became of the tasks take the place of their rows, and land them."""
+        settled: list[Attempt] = []
+        for outcome in outcomes:
+            attempts = [*outcome.attempts]
+            if opened := rows.get(outcome.row.place):
+                nothing = replace(opened, status="not sent", cost_usd=Decimal(0), reserved_usd=None)
+                attempts[:1] = [replace(attempts[0], id=opened.id) if attempts else nothing]
+            settled += attempts
+        with suppress(RecordError):
+            append_all(self.router.ledger, settled)
         self.router.history.changed()
         self.land(outcomes)
+
+
+def append_all(
+    ledger: Ledger, attempts: Sequence[Attempt], caps: Sequence[Cap] = (), *, cut: bool = False
+) -> list[Attempt | Refusal]:
+    """Write them in one step; a ledger of a user's own may have to do it one by one."""
+    if hasattr(ledger, "append_all"):
+        return ledger.append_all(attempts, caps, cut=cut)
+    return [ledger.reserve(one, caps) or one for one in attempts]
 
 
 Workers = ThreadWorkers | ExecutorWorkers
@@ -194,23 +264,6 @@ def checked_workers(count: Any, default: int) -> int:
     if not isinstance(count, int) or isinstance(count, bool) or count < 1:
         raise SettingsError(f"workers is {count!r}; it takes a whole number from 1 up")
     return count
-
-
-def left_of(router: Engine, options: Mapping[str, Any]) -> dict[bool, Decimal]:
-    """What is left of the budgets, by whether it is equivalent money; empty without a budget."""
-    now = router.parts.clock()
-    found = caps(router.limits, router.session, now, options.get("feature"))
-    if not found or options.get("over_budget"):
-        return {}
-    used: list[Spend] = [router.ledger.spend(cap.scope).get(cap.key, Spend()) for cap in found]
-    kinds = {router.parts.kind(tier) != "remote" for tier in router.ladder.tiers}
-    return {
-        kind: min(
-            cap.usd - (spend.equivalent_usd if kind else spend.usd)
-            for cap, spend in zip(found, used, strict=True)
-        )
-        for kind in kinds
-    }
 
 
 def packed(router: Engine, job: Job) -> bytes:
@@ -245,13 +298,18 @@ def work(
     recipe: bytes,
     tasks: Sequence[Task],
     allowance_usd: Decimal | None,
-    name: str,  # noqa: ARG001 - so that no two calls are the same
+    run: str,
+    name: str,
 ) -> list[Outcome]:
     """Do the tasks, all at once, in this process; they may cost so much together.
 
     Their attempts come back with the outcomes, for the caller's ledger; here they are kept in
     memory. Ctrl-C, which a terminal sends to workers, too, stops the calls and loses none.
+    Dask has another worker do what one that died was doing, so each beginning is told to it.
     """
+    if "distributed" in sys.modules:
+        with suppress(ValueError):  # this is no worker of Dask's
+            sys.modules["distributed"].get_worker().log_event(run, name)
     router, settings, job = _made(recipe)
     limits = replace(
         router.limits,
@@ -289,8 +347,21 @@ def _made(recipe: bytes) -> tuple[Engine, Settings, Job]:
 
 
 def _lost(tasks: Sequence[Task], status: RowStatus, told: str) -> list[Outcome]:
-    sent = status == "error"
-    return [Outcome(without_answer(task, status, told, sent=sent)) for task in tasks]
+    return [Outcome(without_answer(task, status, told)) for task in tasks]
+
+
+def _gone(task: Task, opened: Attempt | None, why: str) -> Outcome:
+    """What becomes of a task whose worker died: it may have been paid for, which stays written."""
+    row = without_answer(task, "error", why, sent=True)
+    if opened is None:
+        return Outcome(row)
+    row = replace(row, cost_usd=opened.cost_usd, cost_source=opened.cost_source)
+    return Outcome(row, attempts=(_lost_row(opened, why),))
+
+
+def _lost_row(opened: Attempt, why: str) -> Attempt:
+    told = f"{why}; what it cost is an estimate, the worst case"
+    return replace(opened, status="error", error=told, reserved_usd=None)
 
 
 def _why(error: BaseException) -> str:

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, replace
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from operator import attrgetter, itemgetter
 from pathlib import Path
 from queue import SimpleQueue
@@ -58,8 +59,8 @@ _values = attrgetter(*FIELDS)
 _PRAGMAS = ("journal_mode = WAL", "synchronous = NORMAL", "wal_autocheckpoint = 4000")
 _KEPT = "; kept in memory until the kernel ends"
 #: Late rows that may wait (beyond that whoever adds one waits with it), and the seconds in
-#: which they gather; a killed process loses them.
-_MOST_WAITING, _GATHERED_FOR = 500, 0.01
+#: which they gather; a killed process loses how those calls ended.
+_MOST_WAITING, _GATHERED_FOR = 500, 0.002
 
 #: What `spend` adds up by, and what it is in a row; days are UTC.
 _GROUPS = {
@@ -114,23 +115,43 @@ class SqliteLedger:
         self._late: _LateWriter | None = None
 
     def append(self, attempt: Attempt) -> None:
-        """Write a row at once; RecordError where that fails, with the row kept in memory."""
+        """Write a row; RecordError where that fails, with the row kept in memory.
+
+        It is in the file when this returns, but for the end of a call while `gathering`.
+        """
         late = self._late
         if late is None or not late.put(attempt):
-            self._append([attempt])
+            self.append_all([attempt])
+        elif attempt.status == "running":
+            late.flush()
+
+    def append_all(
+        self, attempts: Sequence[Attempt], caps: Sequence[Cap] = (), *, cut: bool = False
+    ) -> list[Attempt | Refusal]:
+        """Append them (with caps: reserve) in one transaction; each as written, or its refusal.
+
+        With `cut` a reservation that is over what is left of a cap is cut to that, as long as
+        anything is left.
+        """
+        if caps:
+            return self._hold(attempts, caps, cut=cut)
+        rows = [as_row(attempt, store_text=self._store_text) for attempt in attempts]
+        what = "the call" if len(rows) == 1 else "the calls"
+        self._write(_INTO_ATTEMPTS, rows, what, [attempt.session for attempt in attempts])
+        return [*attempts]
 
     @contextlib.contextmanager
     def gathering(self) -> Iterator[None]:
-        """While this lasts, rows are written some milliseconds late, many at once, by one thread.
+        """While this lasts, rows are written by one thread, many at once.
 
         With sixteen threads that share one lock on a file, each write costs the others their
-        turn: it took a quarter of all requests a second. What is read has all of them in it,
-        and what a budget is asked of is written at once.
+        turn: it took a quarter of all requests a second. A call is in the file before it is
+        sent, its end some milliseconds later; what is read has all of them in it.
         """
         if self._late is not None:
             yield
             return
-        late = self._late = _LateWriter(self._append)
+        late = self._late = _LateWriter(self.append_all)
         try:
             yield
         finally:
@@ -147,12 +168,12 @@ class SqliteLedger:
         written the row is kept in memory without a word, as the attempt's end will tell, and
         other processes cannot see it. RecordError where what is used cannot be read.
         """
-        refused = self._reserve(attempt, caps)
-        if refused is not None and self._late is not None:
+        (held,) = self._hold([attempt], caps)
+        if isinstance(held, Refusal) and self._late is not None:
             # Calls that have ended may not be settled yet.
             self._late.flush()
-            refused = self._reserve(attempt, caps)
-        return refused
+            (held,) = self._hold([attempt], caps)
+        return held if isinstance(held, Refusal) else None
 
     def rows(self, *, session: str | None = None) -> list[Mapping[str, Any]]:
         """One mapping an attempt, oldest first, with the fields of `Attempt`; money is Decimal."""
@@ -246,11 +267,6 @@ class SqliteLedger:
     def __exit__(self, *exc_info: object) -> None:
         self.close()
 
-    def _append(self, attempts: Sequence[Attempt]) -> None:
-        rows = [as_row(attempt, store_text=self._store_text) for attempt in attempts]
-        what = "the call" if len(rows) == 1 else "the calls"
-        self._write(_INTO_ATTEMPTS, rows, what, [attempt.session for attempt in attempts])
-
     def _write(
         self, into: str, rows: Sequence[Sequence[Any]], what: str, sessions: Iterable[str]
     ) -> None:
@@ -271,26 +287,46 @@ class SqliteLedger:
         with self._kept.connection("cannot keep in memory") as kept:
             insert(kept, into, rows)
 
-    def _reserve(self, attempt: Attempt, caps: Sequence[Cap]) -> Refusal | None:
-        row = as_row(attempt, store_text=self._store_text)
+    def _hold(
+        self, attempts: Sequence[Attempt], caps: Sequence[Cap], *, cut: bool = False
+    ) -> list[Attempt | Refusal]:
+        """Write each that fits in every cap, or with `cut` as much of it as does."""
 
-        def used(cap: Cap) -> int:
-            counts = {_SCOPES[cap.scope]: cap.key, f"{EQUIVALENT} = ?": _is_equivalent(attempt)}
-            return sum(part for (part,) in self._read(_SUM, "", where=counts, asks=attempt.session))
+        def held(
+            connection: sqlite3.Connection, refusal: Callable[[Attempt], Refusal | None]
+        ) -> Iterator[Attempt | Refusal]:
+            for one in attempts:
+                fitting = one
+                while refused := refusal(fitting):
+                    if not (cut and refused.left_usd):
+                        break
+                    cost = fitting.cost_usd and min(fitting.cost_usd, refused.left_usd)
+                    fitting = replace(fitting, reserved_usd=refused.left_usd, cost_usd=cost)
+                else:
+                    row = as_row(fitting, store_text=self._store_text)
+                    insert(connection, _INTO_ATTEMPTS, [row])
+                yield refused or fitting
+
+        def by_rows(attempt: Attempt) -> Refusal | None:
+            def used(cap: Cap) -> int:
+                counts = {_SCOPES[cap.scope]: cap.key, f"{EQUIVALENT} = ?": _is_equivalent(attempt)}
+                found = self._read(_SUM, "", where=counts, asks=attempt.session)
+                return sum(part for (part,) in found)
+
+            return _refusal(attempt, caps, used)
 
         with self._lock:
             try:
                 with self._transaction("the call could not be recorded in") as connection:
-                    refused = _refusal_by_totals(connection, attempt, caps, self._stale_after_s)
-                    if refused is None:
-                        insert(connection, _INTO_ATTEMPTS, [row])
+                    by_totals = partial(
+                        _refusal_by_totals, connection, caps=caps, stale_after_s=self._stale_after_s
+                    )
+                    found = [*held(connection, by_totals)]
             except RecordError:
-                refused = _refusal(attempt, caps, used)
-                if refused is None:
-                    self._keep(_INTO_ATTEMPTS, [row])
-                return refused
-            self._written.add(attempt.session)
-            return refused
+                with self._kept.connection("cannot keep in memory") as kept:
+                    return [*held(kept, by_rows)]
+            self._written.update(attempt.session for attempt in attempts)
+            return found
 
     @contextlib.contextmanager
     def _transaction(self, lead: str) -> Iterator[sqlite3.Connection]:
@@ -315,7 +351,7 @@ class SqliteLedger:
         where: Mapping[str, Any] | None = None,
         asks: str | None = None,
     ) -> list[tuple[Any, ...]]:
-        """Of the last row of each attempt, what the file says and what memory does.
+        """Of the last row of each attempt that was made, what the file says and what memory does.
 
         `where` has conditions on rows, each with one `?`, and their values.
         `asks` is the session of a call that has the lock, which late rows would wait for.
@@ -324,7 +360,9 @@ class SqliteLedger:
             self._late.flush()
         of_session = "WHERE session = ?" if session is not None else ""
         last = f"SELECT max(rowid) FROM attempts {of_session} GROUP BY session, id"  # noqa: S608 - as above
-        conditions = " AND ".join([f"rowid IN ({last})", *(where or {})])
+        conditions = " AND ".join(
+            [f"rowid IN ({last})", "status IS NOT 'not sent'", *(where or {})]
+        )
         values = [*([session] if of_session else []), *(where or {}).values()]
         asked = f"SELECT {columns} FROM attempts WHERE {conditions}"  # noqa: S608 - as above
         with self._lock:
@@ -350,7 +388,7 @@ class SqliteLedger:
 class _LateWriter:
     """Writes rows some milliseconds late, on a thread of its own, until it is closed."""
 
-    def __init__(self, write: Callable[[Sequence[Attempt]], None]) -> None:
+    def __init__(self, write: Callable[[Sequence[Attempt]], object]) -> None:
         self._write = write
         self._waiting: SimpleQueue[Attempt | threading.Event | None] = SimpleQueue()
         self._lock = threading.Lock()
@@ -439,7 +477,7 @@ def _refusal(attempt: Attempt, caps: Sequence[Cap], used: Callable[[Cap], int]) 
 
 
 def _refusal_by_totals(
-    connection: sqlite3.Connection, attempt: Attempt, caps: Sequence[Cap], stale_after_s: float
+    connection: sqlite3.Connection, attempt: Attempt, *, caps: Sequence[Cap], stale_after_s: float
 ) -> Refusal | None:
     """The same by the totals alone; only a call that they refuse is looked at more closely.
 
