@@ -609,9 +609,7 @@ def test_no_key_travels_and_a_worker_without_one_says_so(
 
 
 def test_processes_do_not_overspend_together(file_router, server, processes):
-    server.handler = lambda sent: Reply(
-        text="x", usage={"prompt_tokens": 0, "completion_tokens": 10, "total_tokens": 10}
-    )
+    server.handler = lambda sent: Reply(text="x", usage=TEN_TOKENS)
     router = file_router(budget="0.005")  # a call is $0.0001, and up to $0.001 is held back
 
     batch = map_prompts(router, prompts_of(100), executor=processes)
@@ -659,7 +657,7 @@ def test_no_thread_sends_before_the_file_has_its_row(router, server, options):
 
 
 #: A call of these costs $0.0001, and up to $0.001 is held back for it.
-TEN_TOKENS = {"prompt_tokens": 0, "completion_tokens": 10, "total_tokens": 10}
+TEN_TOKENS = {"prompt_tokens": 2, "completion_tokens": 10, "total_tokens": 12}
 
 POOLED = """
 import sys

@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from threading import Event
 from typing import Any, Literal, NamedTuple
 
 from nbroute.batch.rows import Row, RowStatus, Task, row_of, row_of_error
+from nbroute.budgets import worst_case
+from nbroute.engine.attempts import estimate, hash_text, new_id, priced
 from nbroute.engine.engine import Engine
 from nbroute.errors import (
     AllModelsFailed,
@@ -24,6 +27,8 @@ from nbroute.types import Event as Told
 
 #: Options that change what may be sent, and not what an answer is.
 _ASIDE = {"cache", "comparison", "feature", "max_cost", "over_budget", "stream"}
+
+_ELSEWHERE = "handed to another process; until it is back, its cost is an estimate: the worst case"
 
 #: `refused` is over the budget with nothing paid; `hopeless` would hit every prompt alike.
 Fate = Literal["done", "refused", "hopeless"]
@@ -82,6 +87,59 @@ def done(job: Job, router: Engine, task: Task, stop: Event) -> Outcome:
             fate = "hopeless"
         return Outcome(row_of_error(task, error, status), fate, attempts)
     return Outcome(row_of(task, result), attempts=result.attempts)
+
+
+def expected(router: Engine, prompt: str, options: Mapping[str, Any], *, sure: bool) -> Attempt:
+    """The row of a prompt that another process is to answer: until then, its worst case.
+
+    That is of the tier that the classifier says, if it is `sure` to say the same there and asks
+    no model; otherwise of the most expensive tier. Raises as `explain`.
+    """
+    given: list[dict[str, Any]] = [{"tier": name} for name in router.ladder.names]
+    if sure or any(options.get(name) for name in ("tier", "start", "tiers")):
+        given = [{}]
+    return _dearest([_worst(router, prompt, {**options, **one}) for one in given])
+
+
+def _worst(router: Engine, prompt: str, options: Mapping[str, Any]) -> Attempt:
+    told = router.explain(prompt, **options)
+    plain = Attempt(
+        id=new_id(),
+        ts=router.parts.clock(),
+        session=router.session,
+        result=new_id(),
+        tier="",
+        provider="",
+        provider_kind="remote",
+        model="",
+        feature=options.get("feature"),
+        msg_hash=hash_text(prompt),
+        strategy=told.plan.strategy,
+        classifier=told.decision.classifier,
+        reason=_ELSEWHERE,
+        status="running",
+        prompt=prompt,
+    )
+    steps = []
+    for step, asked in zip(told.plan.steps, told.requests, strict=True):
+        models = []
+        for target in step.targets:
+            request = replace(asked, provider=target.provider, model=target.model)
+            tier = step.tier.on(target.provider, target.model)
+            kind = router.parts.kind(tier)
+            row = replace(plain, tier=tier.name, provider=target.provider, model=target.model)
+            row = priced(replace(row, provider_kind=kind), estimate(request), tier)
+            models.append(replace(row, reserved_usd=worst_case(request, tier, kind)))
+        steps.append(_dearest(models))
+    known = [one.reserved_usd for one in steps if one.reserved_usd is not None]
+    usd, row = sum(known, Decimal(0)) if known else None, _dearest(steps)
+    billed = known and row.provider_kind == "remote"
+    source = "estimated" if billed else row.cost_source
+    return replace(row, cost_usd=usd, cost_source=source, reserved_usd=usd)
+
+
+def _dearest(rows: Iterable[Attempt]) -> Attempt:
+    return max(rows, key=lambda one: one.reserved_usd or 0)
 
 
 def read_prompts(prompts: Iterable[Any], call: str = "router.map") -> Iterable[Any]:

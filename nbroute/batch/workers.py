@@ -29,7 +29,7 @@ from functools import lru_cache, partial
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from nbroute.batch.jobs import Job, Outcome, done
+from nbroute.batch.jobs import Job, Outcome, done, expected
 from nbroute.batch.rows import RowStatus, Task, row_of_error, without_answer
 from nbroute.budgets import caps, over_budget
 from nbroute.engine.attempts import new_id
@@ -176,8 +176,8 @@ class ExecutorWorkers:
         drafts: dict[int, Attempt] = {}
         for task in tasks:
             with suppress(NbrouteError):
-                drafts[task.place] = self.router.expected(
-                    task.prompt, sure=self._sure, **self._options
+                drafts[task.place] = expected(
+                    self.router, task.prompt, self._options, sure=self._sure
                 )
         wanted = [*drafts.values()]
         if bound and budgets and self.limit == 1:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 from functools import partial
@@ -192,25 +191,6 @@ class Engine:
         estimates = tuple(self._estimate(call, tier) for tier in self.ladder.tiers)
         return Explanation(decision, requests, estimates, plan)
 
-    def expected(self, prompt: str, *, sure: bool, **options: Any) -> Attempt:
-        """The row of a prompt that another process is to answer, priced at its worst case.
-
-        That is of the tier that the classifier says, where `sure` tells that it says the same
-        there and asks no model; otherwise of the most expensive tier. Raises as `explain`.
-        """
-        call = self._call(prompt, read_options(options))
-        decisions = [forced(name, self.ladder) for name in self.ladder.names]
-        if sure or call.options.tier or call.options.start or call.options.tiers:
-            decisions = [self._decide(call, None)]
-        drafts = []
-        for decision in decisions:
-            steps = make_plan(decision, self.ladder, call.options).steps
-            asked = [_dearest(self._drafts(call, step)) for step in steps]
-            known = [one.cost_usd for one in asked if one.cost_usd is not None]
-            usd = sum(known, Decimal(0)) if known else None
-            drafts.append(replace(_dearest(asked), cost_usd=usd, reserved_usd=usd))
-        return _dearest(drafts)
-
     def spend(self, by: str | None = None, *, everything: bool = False) -> Any:
         """This session's `Spend`, or a dict of them `by` tier, model, day, feature, session.
 
@@ -378,11 +358,6 @@ class Engine:
         told = f"thread {call.options.thread!r} {way} from {before} to {now}"
         call.tell(Notice(f"{told}: {decision.reason}"))
 
-    def _drafts(self, call: Call, step: Step) -> list[Attempt]:
-        """The rows of the step's models, any of which may answer."""
-        asked = [(one, step.tier.on(one.provider, one.model)) for one in requests_for(call, step)]
-        return [call.log.expect(one, tier, self.parts.kind(tier)) for one, tier in asked]
-
     def _estimate(self, call: Call, tier: Tier) -> TierEstimate:
         """The cost of the call's prompt on that tier."""
         model = call.options.model
@@ -401,7 +376,3 @@ class Engine:
         high = pricing.cost_range(tokens, highest, highest.model, kind(highest))[1]
         least = pricing.format_usd(low.usd)
         return f"{least} on {lowest.name} to {pricing.describe(high)} on {highest.name}"
-
-
-def _dearest(attempts: Sequence[Attempt]) -> Attempt:
-    return max(attempts, key=lambda one: one.cost_usd or 0)
