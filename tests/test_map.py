@@ -559,6 +559,19 @@ def test_a_streamed_answer_stops_at_its_next_piece(router, server):
     assert ("interrupted", "estimated") == (attempt["status"], attempt["cost_source"])
 
 
+def test_a_long_answer_is_streamed_and_so_not_overdue(make_router, server):
+    slow = Reply(chunks=["a "] * 8, pause=0.1, text="a " * 8)
+    server.handler = lambda sent: slow
+    router = make_router(timeout_s=0.4)
+
+    batch = map_prompts(router, prompts_of(2))
+    grid = router.compare(prompts_of(2), tiers=["LOW", "TOP"])
+
+    assert ["ok", "ok"] == [row.status for row in batch]
+    assert {"ok"} == {row["status"] for row in router.ledger.rows()}
+    assert 2 == len(grid)
+
+
 # executors
 
 

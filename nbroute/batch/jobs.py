@@ -45,10 +45,11 @@ class Job:
     classify_only: bool = False
 
     def __call__(self, router: Engine, prompt: str, stop: Event) -> RouteResult | Decision:
-        """The answer. Once `stop` is set no call is begun, and a stream ends at its next piece.
+        """The answer. Once `stop` is set no call is begun.
 
-        A whole answer that is on its way is let come: it is paid for either way. (Route's own
-        `cancel` would take a second thread for each call, a fifth of all the work here.)
+        An answer that is on its way is let come, as most of it is paid for either way, save with
+        the option `stream`, where it ends at its next piece. (Route's own `cancel` would take a
+        second thread for each call, a fifth of all the work here.)
         """
         if self.classify_only:
             return router.classify(prompt, **self.options)

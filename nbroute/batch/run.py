@@ -88,7 +88,7 @@ def map_prompts(
     if options.get("thread") is not None:
         raise SettingsError("thread is for one conversation; many prompts have none in common")
     check_options(read_options(options), router.ladder)
-    job = Job({"stream": False, **options})
+    job = Job(options)
     threads = find_workers(router, job, workers, executor)
     store = open_store(to, resume, fresh=fresh)
     store.begin(described(router, job.options))

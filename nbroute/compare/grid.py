@@ -294,7 +294,7 @@ def compare_prompts(
     index = None if callable(index) else index
     items = list(read_prompts(prompts, "router.compare"))
     contenders = find_contenders(router.ladder, tiers)
-    options = {"stream": False, **checked_options(options)}
+    options = checked_options(options)
     at_once = checked_workers(workers, _AT_ONCE)
     for one in contenders:
         router.explain(_ANY, **{**options, **one.options})
