@@ -1,7 +1,8 @@
 """Everything that can go wrong; `NbrouteError` catches all of it.
 
-After a `ProviderError` the tier's next fallback is tried, unless it is one that stops at once:
-`AuthError`, `RequestRejected`.
+After a `ProviderError` the tier's next fallback is tried, and in a cascade the tier above. After
+an `AuthError` or a `RequestRejected`, only those of another provider are, and after a
+`ContextTooLong` only those that may read more.
 """
 
 from __future__ import annotations
@@ -114,11 +115,17 @@ class BadReply(ProviderError):
 
 
 class AllModelsFailed(ProviderError):
-    """Every model of the tier failed; `causes` holds (model, error) in the order tried."""
+    """Every model that was asked failed; `causes` holds (model, error) in the order tried."""
 
     def __init__(self, message: str, causes: tuple[tuple[str, ProviderError], ...] = ()) -> None:
         super().__init__(message)
         self.causes = causes
+        self.try_next = not causes or any(error.try_next for _, error in causes)
+
+
+def all_of(causes: Iterable[tuple[str, ProviderError]]) -> str:
+    """What each of them failed with, in one line."""
+    return "; ".join(f"{who}: {type(error).__name__}: {error!s:.200}" for who, error in causes)
 
 
 def named(error: BaseException) -> str:

@@ -170,6 +170,8 @@ class Request:
 
     `schema` is the JSON schema that the answer must have, `logprobs` asks for the tokens'
     log-probabilities, and `rated` says that the messages ask the model to rate its answer.
+    A `patient` one is asked again where the endpoint is busy; one beside which another model
+    stands ready is not.
     """
 
     provider: str
@@ -182,6 +184,7 @@ class Request:
     schema: Mapping[str, Any] | None = None
     logprobs: bool = False
     rated: bool = False
+    patient: bool = field(default=True, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -596,9 +599,16 @@ class Plan:
     agreement: float | None = None
 
 
+#: The check, so to speak, that a tier fails which could not answer.
+NO_ANSWER = "no answer"
+
+
 @dataclass(frozen=True, slots=True)
 class Rung:
-    """A tier's answer on the way (an attempt's id) and what the checks said of it."""
+    """A tier's answer on the way (an attempt's id) and what the checks said of it.
+
+    Of a tier that could not answer it is the last attempt, with one verdict, `NO_ANSWER`.
+    """
 
     tier: str
     attempt: str
@@ -749,7 +759,10 @@ class Classified:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A request goes out; an answer out of the cache has no such event."""
+    """A request goes out, and what was shown so far is no part of its answer.
+
+    An answer out of the cache has no such event.
+    """
 
     tier: str
     model: str

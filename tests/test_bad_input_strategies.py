@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from cells import run
 from conftest import LADDER
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
@@ -588,6 +589,18 @@ def test_tiers_that_fail_in_a_cascade_leave_the_answer_below_them(cell, server):
     assert ["error", "error"] == [row["status"] for row in rows()][1:]
     assert paid(rows()) == result.cost_usd
     assert all(any(tier in told for told in result.notices) for tier in ("MID", "TOP"))
+
+
+def test_a_tier_that_could_not_answer_is_a_step_of_the_ladder(cell, server):
+    server.handler = lambda body: (
+        Reply(status=500, error="down") if body["model"] == "small" else Reply(text=GOOD)
+    )
+
+    text, done = run(cell.shell, f"%%route -S cascade --start LOW\n{HARD}")
+
+    assert (GOOD, "MID") == (done.result.text, done.result.tier)
+    assert "ladder: LOW could not answer, MID passed" in text
+    assert "could not answer: Unavailable: 127.0.0.1" in text
 
 
 def test_an_endless_climb_stops_at_max_cost_with_what_was_paid(router, server):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from dataclasses import dataclass, replace
@@ -208,6 +209,150 @@ def test_a_strategy_that_cannot_be_is_refused_before_anything_is_sent(
         router.route("hello", **options)
 
     assert [] == server.requests
+
+
+@pytest.mark.parametrize(
+    ("reply", "says"),
+    {
+        "server error": ({"status": 500, "error": "down"}, "Unavailable"),
+        "rate limit": ({"status": 429, "error": "slow down"}, "RateLimited"),
+        "no credit": ({"status": 402, "error": "empty"}, "QuotaUsedUp"),
+        "too long": ({"status": 400, "error": "prompt is too long"}, "ContextTooLong"),
+        "moderated": ({"status": 403, "error": "your input was flagged"}, "Moderated"),
+        "unknown model": ({"status": 404, "error": "no such model"}, "UnknownModel"),
+        "empty": ({"text": ""}, "empty answer"),
+        "a page": ({"html": True}, "web page"),
+        "broken off": ({"text": "one two three", "cut_after": 2}, "broke off"),
+        "no end": ({"text": "one two three", "finish_reason": None, "done": False}, "broke off"),
+        "silence": ({"delay": 30}, "TimedOut"),
+    }.values(),
+)
+def test_a_cascade_climbs_past_a_tier_that_cannot_answer(make_router, server, reply, says):
+    router = make_router(timeout_s=0.3)
+    server.handler = lambda body: Reply(**reply) if "small" in body["model"] else Reply(text=GOOD)
+    seen = []
+
+    result = router.route(HARD, strategy="cascade", observe=seen.append)
+
+    assert (GOOD, "MID", True) == (result.text, result.tier, result.escalated)
+    failed, passed = result.rungs
+    assert ("LOW", "MID", None) == (failed.tier, passed.tier, passed.failed)
+    assert says in failed.failed.reason
+    assert {"error"} == {one.status for one in result.attempts if one.tier == "LOW"}
+    shown = [i for i, event in enumerate(seen) if isinstance(event, Sent)][-1]
+    assert GOOD == "".join(event.text for event in seen[shown:] if isinstance(event, Text))
+
+
+def test_where_no_tier_answers_the_error_names_all(router, server):
+    server.handler = lambda body: Reply(status=500, error=f"{body['model']} is down")
+
+    with pytest.raises(errors.AllModelsFailed) as caught:
+        router.route(HARD, strategy="cascade")
+
+    assert all(f"{model} is down" in str(caught.value) for model in ("small-2", "medium", "large"))
+    assert ["LOW", "MID", "TOP"] == [rung.tier for rung in caught.value.result.rungs]
+    assert 4 == len(caught.value.causes)
+
+
+def test_a_direct_call_that_fails_stays_an_error(router, server):
+    server.handler = lambda body: Reply(status=500, error="down")
+
+    with pytest.raises(errors.Unavailable) as caught:
+        router.route(HARD, tier="MID")
+
+    assert () == caught.value.result.rungs
+    assert 1 == len(server.requests)
+
+
+TWO = """
+[nbroute]
+profile = "near"
+classifier = "rules"
+
+[providers.near]
+kind = "openai"
+base_url = "{near}"
+api_key_env = "NEAR_API_KEY"
+
+[providers.far]
+kind = "openai"
+base_url = "{far}"
+api_key_env = "FAR_API_KEY"
+
+[tiers.LOW]
+model = "near"
+context = 1000
+
+[tiers.MID]
+model = "near-2"
+context = 800
+
+[tiers.TOP]
+provider = "far"
+model = "far"
+"""
+
+
+@pytest.mark.parametrize(
+    ("reply", "asked"),
+    [
+        ({"status": 401, "error": "no such key"}, ["near", "far"]),
+        ({"status": 400, "error": "'messages' must alternate"}, ["near", "far"]),
+        ({"status": 400, "error": "maximum context length is 1000 tokens"}, ["near", "far"]),
+        ({"status": 500, "error": "down"}, ["near", "near-2", "far"]),
+    ],
+)
+def test_a_cascade_skips_what_would_fail_the_same_way(monkeypatch, server, reply, asked):
+    monkeypatch.setenv("NEAR_API_KEY", "sk-near-0123")
+    monkeypatch.setenv("FAR_API_KEY", "sk-far-0123")
+    Path("nbroute.toml").write_text(TWO.format(near=server.url, far=server.url))
+    server.handler = lambda body: Reply(**reply) if "near" in body["model"] else Reply(text=GOOD)
+
+    router = Router(settings="nbroute.toml")
+    result = router.route(HARD, strategy="cascade", start="LOW")
+    router.close()
+
+    assert asked == [attempt.model for attempt in result.attempts]
+    assert ("TOP", GOOD) == (result.tier, result.text)
+
+
+def test_a_refused_key_ends_a_cascade_at_one_provider(router, server):
+    server.handler = lambda body: Reply(status=401, error="no such key")
+
+    with pytest.raises(errors.AuthError):
+        router.route(HARD, strategy="cascade")
+
+    assert 1 == len(server.requests)
+
+
+def test_a_prompt_that_is_too_long_asks_those_fallbacks_that_read_more(make_router, server):
+    fallbacks = ("gpt-4", "unheard-of", "gpt-4.1")  # 8,192 tokens, nobody knows, a million
+    low = replace(LADDER.tiers[0], model="tiny", context=16_000, fallbacks=fallbacks)
+    router = make_router(ladder=replace(LADDER, tiers=(low, *LADDER.tiers[1:])))
+    too_long = Reply(status=400, error="This model's maximum context length is 16000 tokens")
+    server.handler = lambda body: Reply() if body["model"] == "gpt-4.1" else too_long
+
+    result = router.route("hello", tier="LOW")
+
+    assert ["tiny", "unheard-of", "gpt-4.1"] == [seen.json["model"] for seen in server.requests]
+    assert "ok" == result.text
+
+
+def test_what_an_endpoint_takes_back_is_no_part_of_the_next_models_answer(router, server):
+    error = {"code": 502, "message": "provider went away"}
+    whole = {"choices": [{"delta": {"content": "Half an"}}]}
+    body = f"data: {json.dumps(whole)}\n\ndata: {json.dumps({'error': error})}\n\n"
+    server.reply(body=body, content_type="text/event-stream")
+    seen = []
+
+    result = router.route("hello", observe=seen.append)
+
+    assert ("small-2", "ok") == (result.model, result.text)
+    kinds = [event.text if isinstance(event, Text) else type(event) for event in seen]
+    assert [Sent, "Half an", Attempted, Sent, "ok", Attempted] == kinds[1:7]
+    server.reply(body=body, content_type="text/event-stream")
+    with pytest.raises(errors.BadReply):  # what was read from a stream cannot be taken back
+        list(router.stream("hello again"))
 
 
 # Parallel

@@ -95,7 +95,7 @@ class Call:
 
     `earlier` are the turns of the conversation before this one, `parent` is the result that
     is escalated; `cancel`, once set, stops the call from another thread. One whose text is not
-    shown does not have `shows`.
+    shown does not have `shows`, and one that is `final` cannot take back what it has shown.
     """
 
     prompt: str
@@ -108,6 +108,7 @@ class Call:
     earlier: tuple[RouteResult, ...] = ()
     schema: Schema | None = None
     shows: bool = True
+    final: bool = False
     notices: list[str] = field(default_factory=list)
     _thread: int = field(default_factory=threading.get_ident)
     _later: deque[Event] = field(default_factory=deque)

@@ -1,8 +1,10 @@
 """One Step: the cache, then the tier's models until one answers.
 
 Fallback answers an error: same tier, next model. An error that no other model can cure (a
-bad key, a bad request) leaves the other providers of the tier, if it has any, and one after
-text was shown stops at once: a model is never switched under the reader's eyes.
+bad key, a bad request) leaves the other providers of the tier, if it has any, and an answer
+that broke off after text was shown stops at once: half of it is better than a model that is
+switched under the reader's eyes. Where the endpoint itself says that it failed, the text is
+taken back.
 """
 
 from __future__ import annotations
@@ -13,9 +15,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from nbroute import pricing
 from nbroute.engine.context import Call
 from nbroute.engine.stream import ReplyBuilder, until
-from nbroute.errors import AllModelsFailed, Interrupted, ProviderError, RecordError, ReplayMiss
+from nbroute.errors import (
+    AllModelsFailed,
+    ContextTooLong,
+    Interrupted,
+    ProviderError,
+    RecordError,
+    ReplayMiss,
+    TimedOut,
+    Unavailable,
+    all_of,
+)
 from nbroute.types import (
     Attempt,
     Chunk,
@@ -26,6 +39,7 @@ from nbroute.types import (
     Request,
     Sent,
     Step,
+    Target,
     Text,
     Thinking,
     Tier,
@@ -48,18 +62,23 @@ class Answered(NamedTuple):
 
 
 def dispatch(
-    call: Call, step: Step, requests: tuple[Request, ...], purpose: Purpose = "answer"
+    call: Call,
+    step: Step,
+    requests: tuple[Request, ...],
+    purpose: Purpose = "answer",
+    *,
+    above: bool = False,
 ) -> Answered:
     """The first answer of the step's models; every attempt is in the call's log.
 
-    Raises the model's own error where the step has one model, AllModelsFailed where all of
-    several failed, Interrupted, ReplayMiss or BudgetExceeded.
+    `above` says that another tier stands ready. Raises the model's own error where one was
+    asked, AllModelsFailed where several failed, Interrupted, ReplayMiss or BudgetExceeded.
     """
     causes: list[tuple[str, ProviderError]] = []
     missed, left = False, list(requests)
     while left:
         request = left.pop(0)
-        building = ReplyBuilder(request)
+        building = ReplyBuilder(replace(request, patient=not (left or above)))
         try:
             answered = _one(call, step, building, purpose)
         except ProviderError as error:
@@ -68,9 +87,9 @@ def dispatch(
             causes.append((model, error))
             if not building.shown:
                 _record(call, step, request, error, purpose)
-            if not error.try_next:
-                left = [other for other in left if other.provider != request.provider]
-            if building.shown or len(requests) == 1 or not (left or error.try_next):
+            left = _others(step.tier, request, error, left)
+            broke_off = isinstance(error, Unavailable | TimedOut) or call.final
+            if (building.shown and broke_off) or not (left or causes[1:]):
                 raise
             continue
         if answered is not None:
@@ -78,9 +97,34 @@ def dispatch(
         missed = True
     if missed:
         raise ReplayMiss(_missing(call, step, requests, purpose))
-    told = "; ".join(f"{model}: {type(error).__name__}: {error!s:.200}" for model, error in causes)
-    msg = f"all {len(causes)} models of tier {step.tier.name} failed. {told}"
+    msg = f"all {len(causes)} models of tier {step.tier.name} failed. {all_of(causes)}"
     raise AllModelsFailed(msg, tuple(causes))
+
+
+def _others(
+    tier: Tier, failed: Request, error: ProviderError, left: list[Request]
+) -> list[Request]:
+    """Those of the other models that may do what this one could not."""
+    if isinstance(error, ContextTooLong):
+        read = reads(tier, failed)
+        return [other for other in left if may_read_more(tier, other, read)]
+    if error.try_next:
+        return left
+    return [other for other in left if other.provider != failed.provider]
+
+
+def reads(tier: Tier, at: Target | Request) -> int | None:
+    """How many tokens that model of the tier reads and writes in one call; None if unknown."""
+    if (at.provider, at.model) == (tier.provider, tier.model):
+        return tier.context or pricing.context_of(tier)
+    other = replace(tier, provider=at.provider, model=at.model, reference=None)
+    return pricing.context_of(other)
+
+
+def may_read_more(tier: Tier, at: Target | Request, than: int | None) -> bool:
+    """Whether that model of the tier reads more tokens, as far as that is known."""
+    known = reads(tier, at)
+    return known is None or than is None or known > than
 
 
 def embed(call: Call, texts: Sequence[str]) -> tuple[np.ndarray, tuple[Attempt, ...]]:

@@ -161,7 +161,11 @@ class Engine:
         strategy = options.get("strategy", "direct")
         if strategy != "direct":
             raise SettingsError(f"{strategy!r:.80} cannot be streamed; use route(observe=...)")
-        return TextStream(lambda **hooks: self.route(prompt, **hooks, **options))
+
+        def route(**hooks: Any) -> RouteResult:
+            return self._route(self._call(prompt, read_options(options), **hooks, final=True))
+
+        return TextStream(route)
 
     def classify(
         self,
@@ -255,6 +259,7 @@ class Engine:
         parent: RouteResult | None = None,
         *,
         answers: bool = True,
+        final: bool = False,
     ) -> Call:
         """The call's context; what can be refused is refused before anything is sent."""
         prompt, told = checked_prompt(prompt, self.limits, self._price_of_tokens)
@@ -270,6 +275,7 @@ class Engine:
             parent,
             earlier=self.threads.turns(options.thread, parent) if answers else (),
             schema=read_schema(options.schema) if answers and options.schema is not None else None,
+            final=final,
         )
         if told:
             call.tell(Notice(told))

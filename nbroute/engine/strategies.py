@@ -13,11 +13,33 @@ from typing import TYPE_CHECKING
 from nbroute.checks import best, judge, wanted
 from nbroute.checks.structured import schema_check
 from nbroute.engine.context import Call
-from nbroute.engine.dispatch import Answered, dispatch, embed
+from nbroute.engine.dispatch import Answered, dispatch, embed, may_read_more, reads
 from nbroute.engine.requests import requests_for
 from nbroute.engine.stream import thread_for
-from nbroute.errors import BudgetExceeded, Interrupted, NbrouteError, ProviderError
-from nbroute.types import Check, Escalated, Notice, Plan, Reply, Sent, Step, Text, Verdict
+from nbroute.errors import (
+    AllModelsFailed,
+    BudgetExceeded,
+    ContextTooLong,
+    Interrupted,
+    NbrouteError,
+    ProviderError,
+    all_of,
+    named,
+)
+from nbroute.types import (
+    NO_ANSWER,
+    Attempt,
+    Check,
+    Escalated,
+    Notice,
+    Plan,
+    Reply,
+    Rung,
+    Sent,
+    Step,
+    Text,
+    Verdict,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,45 +52,98 @@ def carry_out(call: Call, plan: Plan) -> str:
 
 def _climb(call: Call, steps: tuple[Step, ...]) -> str:
     """Tier after tier until an answer passes its checks; if none does, the best is used."""
-    feedback = ""
-    for place, step in enumerate(steps):
+    feedback, answers, failures = "", list[Rung](), list[tuple[str, ProviderError]]()
+    left = list(steps)
+    while left:
+        step = left.pop(0)
         try:
-            answered = _ask_or_cheaper(call, step, feedback)
-        except (ProviderError, BudgetExceeded) as error:
-            refused = isinstance(error, BudgetExceeded) and not call.cheaper
-            if refused or not call.log.rungs:
+            answered = _ask_or_cheaper(call, step, feedback, above=bool(left))
+        except BudgetExceeded as error:
+            if not (call.cheaper and answers):
                 raise
             call.tell(Notice(f"{step.tier.name} could not be asked: {error}"))
+            continue
+        except ProviderError as error:
+            failures.append((step.tier.name, error))
+            if answers:
+                doing = "could not answer" if error.try_next else "could not be asked"
+                call.tell(Notice(f"{step.tier.name} {doing}: {error}"))
+            elif left:
+                left = _above(step, error, left)
+            _tell_no_answer(call, error, left)
             continue
         rung = call.log.judged(answered.attempt, _judge(call, step, answered))
         if rung.failed is None or len(steps) == 1:
             return rung.attempt
+        answers.append(rung)
         feedback = rung.failed.feedback
-        rejected = call.log.reject(rung.attempt, rung.failed)
-        for above in steps[place + 1 : place + 2]:
-            call.log.share(escalated=True)
-            call.tell(Escalated(rejected, rung.failed, above.tier.name))
-    rungs = call.log.rungs
-    chosen = rungs[best([rung.verdicts for rung in rungs])]
+        _tell_escalated(call, call.log.reject(rung.attempt, rung.failed), rung.failed, left)
+    if not answers:
+        raise _none_answered(failures)
+    chosen = answers[best([rung.verdicts for rung in answers])]
     call.log.mark(chosen.attempt, status="ok")
-    if len(rungs) > 1:
-        what = f"none of {len(rungs)} answers passed its checks; the best is {chosen.tier}'s"
+    if len(answers) > 1:
+        what = f"none of {len(answers)} answers passed its checks; the best is {chosen.tier}'s"
         call.tell(Notice(what))
     return chosen.attempt
 
 
-def _ask(call: Call, step: Step, feedback: str = "") -> Answered:
-    return dispatch(call, step, requests_for(call, step, feedback))
+def _above(step: Step, error: ProviderError, left: list[Step]) -> list[Step]:
+    """The steps that may answer what this one could not."""
+    causes = [cause for _, cause in _causes("", error)]
+    if all(isinstance(cause, ContextTooLong) for cause in causes):
+        known = [count for target in step.targets if (count := reads(step.tier, target))]
+        read = max(known, default=None)
+        return [one for one in left if any(may_read_more(one.tier, at, read) for at in one.targets)]
+    if error.try_next:
+        return left
+    refused = {target.provider for target in step.targets}
+    return [one for one in left if {target.provider for target in one.targets} - refused]
 
 
-def _ask_or_cheaper(call: Call, step: Step, feedback: str = "") -> Answered:
+def _causes(tier: str, error: ProviderError) -> list[tuple[str, ProviderError]]:
+    """What each model of the tier failed with."""
+    if isinstance(error, AllModelsFailed):
+        return [(f"{tier}: {model}", cause) for model, cause in error.causes]
+    return [(tier, error)]
+
+
+def _none_answered(failures: list[tuple[str, ProviderError]]) -> ProviderError:
+    """The tier's own error where one was asked, else one that names all."""
+    if len(failures) == 1:
+        return failures[0][1]
+    causes = tuple(cause for tier, error in failures for cause in _causes(tier, error))
+    return AllModelsFailed(f"no tier could answer. {all_of(causes)}", causes)
+
+
+def _tell_no_answer(call: Call, error: ProviderError, left: list[Step]) -> None:
+    """Note that a tier could not answer, as a step of the cascade."""
+    asked = [one for one in call.log.attempts.values() if one.purpose == "answer"]
+    if asked and call.options.strategy == "cascade":
+        failed = asked[-1]
+        verdict = Verdict(False, NO_ANSWER, named(error))
+        call.log.judged(failed, (verdict,))
+        _tell_escalated(call, failed, verdict, left)
+
+
+def _tell_escalated(call: Call, rejected: Attempt, verdict: Verdict, left: list[Step]) -> None:
+    for above in left[:1]:
+        call.log.share(escalated=True)
+        call.tell(Escalated(rejected, verdict, above.tier.name))
+
+
+def _ask(call: Call, step: Step, feedback: str = "", *, above: bool = False) -> Answered:
+    return dispatch(call, step, requests_for(call, step, feedback), above=above)
+
+
+def _ask_or_cheaper(call: Call, step: Step, feedback: str = "", *, above: bool = False) -> Answered:
     """The step's answer; where the budget refuses the first, one of a tier below.
 
     That is the most expensive one that the budget still has room for; an escalation never
     comes down to the tier that it escalates.
     """
     try:
-        return _ask(call, step, feedback)
+        return _ask(call, step, feedback, above=above)
     except BudgetExceeded as error:
         if not call.cheaper or call.log.rungs:
             raise

@@ -11,6 +11,7 @@ from nbroute.notebook import render
 from nbroute.notebook.screens import Screen
 from nbroute.router import Router
 from nbroute.types import (
+    NO_ANSWER,
     Attempted,
     Classified,
     Done,
@@ -64,9 +65,12 @@ class Card:
     def __call__(self, event: Event) -> None:
         """Take an event of a call and redraw."""
         with self._lock:
+            before = self.view.running
             self.view = _after(self.view, event)
             if isinstance(event, Text):
                 self.screen.text(event.text)
+            elif isinstance(event, Sent) and before and before.text:
+                self.screen.rejected(f"{before.model} failed; next: {event.model}")
             elif isinstance(event, Escalated):
                 self.screen.rejected(_between(event))
             if not isinstance(event, Done):
@@ -108,6 +112,8 @@ def _between(event: Escalated) -> str:
     verdict = event.verdict
     if verdict.check == "agreement":
         return f"the answers differ: {verdict.reason}; {event.tier}'s is kept"
+    if verdict.check == NO_ANSWER:
+        return f"{event.rejected.tier} could not answer; next: {event.tier}"
     return (
         f"{event.rejected.tier} rejected by {verdict.check}: {verdict.reason}; next: {event.tier}"
     )
@@ -122,8 +128,7 @@ def _after(view: render.View, event: Event) -> render.View:
             first = plan.steps[0].tier.name
             running = replace(running, tier=first, decision=decision, doing=doing)
         case Sent(tier, model):
-            text = running.text if tier == running.tier else ""
-            running = replace(running, tier=tier, model=model, text=text)
+            running = replace(running, tier=tier, model=model, text="")
         case Thinking():
             running = replace(running, doing="thinking ...")
         case Text(text):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from nbroute.notebook.wording import DOT, free
 from nbroute.pricing import describe
 from nbroute.report.table import seconds
-from nbroute.types import Attempt, Cost, RouteResult, Rung
+from nbroute.types import NO_ANSWER, Attempt, Cost, RouteResult, Rung
 
 #: Characters that are shown of an answer that was sent back.
 QUOTED = 160
@@ -48,6 +48,8 @@ def _beside(result: RouteResult) -> bool:
 
 
 def _ended(rung: Rung) -> str:
+    if rung.failed and rung.failed.check == NO_ANSWER:
+        return "could not answer"
     return f"rejected by {rung.failed.check}" if rung.failed else "passed"
 
 
@@ -62,7 +64,7 @@ def _verdict(rung: Rung) -> list[str]:
     if failed and failed.check == "agreement":
         return [f"differs: {failed.reason}"]
     if failed:
-        return [f"rejected by {failed.check}: {failed.reason}"]
+        return [f"{_ended(rung)}: {failed.reason}"]
     passed = [f"{v.check} ({v.reason})" if v.reason else v.check for v in rung.verdicts]
     return [f"passed {', '.join(passed)}"] if passed else []
 
