@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, replace
 from datetime import UTC, datetime
@@ -742,3 +743,51 @@ def test_a_ledger_that_tells_no_version_is_read_each_time(make_router):
 
     assert 1 == router.report().calls
     assert router.report() is not router.report()
+
+
+def test_a_lock_held_elsewhere_is_waited_for_once_and_what_comes_after_is_written_when_it_ends(
+    path,
+):
+    ledger = SqliteLedger(path, wait_s=0.6)
+    ledger.append(attempt())
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    waited = []
+    for number in range(20):
+        began = time.perf_counter()
+        with pytest.raises(RecordError, match="database is locked; kept in memory"):
+            ledger.append(attempt(f"b{number}"))
+        waited.append(time.perf_counter() - began > 0.5)
+
+    other.execute("COMMIT")
+    other.close()
+    ends = time.monotonic() + 10
+    while len(stored(path)) < 21 and time.monotonic() < ends:
+        time.sleep(0.05)
+
+    assert [True] + [False] * 19 == waited
+    assert ["a1", *(f"b{number}" for number in range(20))] == stored(path)
+    ledger.close()
+
+
+def test_what_is_kept_in_memory_is_written_as_the_process_ends(path):
+    with SqliteLedger(path) as ledger:
+        ledger.append(attempt())
+    kernel = python(
+        f"""
+        import contextlib, sqlite3
+        from pathlib import Path
+        from nbroute.errors import RecordError
+        from nbroute.storage.ledger import SqliteLedger
+        from nbroute.types import Attempt
+        other = sqlite3.connect({str(path)!r}, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        ledger = SqliteLedger(Path({str(path)!r}), wait_s=0)
+        with contextlib.suppress(RecordError):
+            ledger.append(Attempt("late", 1.0, "s", "r", "T", "p", "remote", "m"))
+        other.close()
+        """
+    )
+    kernel.wait(30)
+
+    assert ["a1", "late"] == stored(path)

@@ -39,8 +39,9 @@ class SqliteFile:
 
     One is enough, as SQLite lets a single writer in at a time, and a database in memory has
     no more. `migrations` are applied once each, by name and in order. `setting` is what the
-    user changes to have another file; `wait_s` is how long another process's lock is waited for.
-    A file that is only dropped is closed, too.
+    user changes to have another file; `wait_s` is how long another process's lock is waited for:
+    once, and after that not at all until something could be written again. A file that is only
+    dropped is closed, too.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class SqliteFile:
         self._setting = setting
         self._pragmas = pragmas
         self._wait_s = wait_s
+        self._patient = True
         self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
         self._identity: tuple[int, ...] = ()
@@ -82,13 +84,17 @@ class SqliteFile:
                     self.close()
                     self._connection = self._open()
                     self._identity = self._identify()
-                connection = self._connection
+                connection, before = self._connection, self._connection.total_changes
                 try:
                     yield connection
                 finally:
                     if connection.in_transaction:
                         connection.rollback()
+                if not self._patient and connection.total_changes > before:
+                    self._be_patient(connection, True)
             except _FAILURES as error:
+                if (getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF == sqlite3.SQLITE_BUSY:
+                    self._be_patient(self._connection, False)
                 raise self._record_error(lead, error, note) from error
 
     def fetch(
@@ -123,6 +129,11 @@ class SqliteFile:
             cure = f"set {self._setting} to a writable file"
         return RecordError(f"{lead} {str(self.path)!r}: {reason}{note}; {cure}.")
 
+    def _be_patient(self, connection: sqlite3.Connection | None, patient: bool) -> None:
+        self._patient = patient
+        if connection is not None:
+            connection.execute(f"PRAGMA busy_timeout = {round(1000 * self._wait_s * patient)}")
+
     def _identify(self) -> tuple[int, ...]:
         try:
             status = self.path.stat() if self.path is not None else None
@@ -135,7 +146,7 @@ class SqliteFile:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         connection = sqlite3.connect(
             self.path or ":memory:",
-            timeout=self._wait_s,
+            timeout=0,  # whoever switches the journal at this moment is not waited for
             isolation_level=None,
             check_same_thread=False,
         )
@@ -147,6 +158,7 @@ class SqliteFile:
                 # system: the file is as safe without, only slower.
                 with contextlib.suppress(sqlite3.OperationalError):
                     connection.execute(f"PRAGMA {pragma}")
+            self._be_patient(connection, self._patient)
             if self._pending(connection):
                 connection.execute("BEGIN IMMEDIATE")
                 for migration in self._pending(connection):

@@ -6,6 +6,7 @@ its last row counts. A kernel that is killed loses nothing that was written.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import itertools
 import json
@@ -14,6 +15,7 @@ import os
 import sqlite3
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, replace
 from datetime import datetime
@@ -61,6 +63,8 @@ _KEPT = "; kept in memory until the kernel ends"
 #: Late rows that may wait (beyond that whoever adds one waits with it), and the seconds in
 #: which they gather; a killed process loses how those calls ended.
 _MOST_WAITING, _GATHERED_FOR = 500, 0.002
+#: Seconds until the file is tried again that did not take a row.
+_TRY_EVERY = 1.0
 
 #: What `spend` adds up by, and what it is in a row; days are UTC.
 _GROUPS = {
@@ -90,9 +94,9 @@ class SqliteLedger:
 
     Threads and processes may share a file. The file and its folder are made at the first
     `append`. A row that cannot be written is kept in memory, counts in all that is read, and
-    goes into the file with a later row that can. Prompts and answers are written only with
-    `store_text`. Reading raises RecordError where the file cannot be read; a session that
-    wrote nothing to it is read from memory alone.
+    goes into the file with a later row that can, else within a second of when it can. Prompts
+    and answers are written only with `store_text`. Reading raises RecordError where the file
+    cannot be read; a session that wrote nothing to it is read from memory alone.
     """
 
     def __init__(
@@ -113,6 +117,7 @@ class SqliteLedger:
         self._kept = SqliteFile(None, MIGRATIONS, setting="NBROUTE_LEDGER")
         self._written: set[str] = set()
         self._late: _LateWriter | None = None
+        self._again: threading.Timer | None = None
 
     def append(self, attempt: Attempt) -> None:
         """Write a row; RecordError where that fails, with the row kept in memory.
@@ -256,9 +261,10 @@ class SqliteLedger:
         if self._late is not None:
             self._late.flush()
         with self._lock:
-            if self._kept.exists:
-                with contextlib.suppress(RecordError), self._transaction("cannot write"):
-                    pass
+            self._write_kept()
+            if self._again is not None:
+                self._again.cancel()
+                self._again = None
             self._file.close()
 
     def __enter__(self) -> Self:
@@ -279,13 +285,37 @@ class SqliteLedger:
                 with begun as connection:
                     insert(connection, into, rows)
             except RecordError:
-                self._keep(into, rows)
+                with self._keeping() as kept:
+                    insert(kept, into, rows)
                 raise
             self._written.update(sessions)
 
-    def _keep(self, into: str, rows: Sequence[Sequence[Any]]) -> None:
+    @contextlib.contextmanager
+    def _keeping(self) -> Iterator[sqlite3.Connection]:
+        """Memory, to write to what the file does not take; that is tried again, and at the end."""
         with self._kept.connection("cannot keep in memory") as kept:
-            insert(kept, into, rows)
+            yield kept
+        if self._again is None:
+            atexit.register(_call, weakref.WeakMethod(self._write_kept))
+            self._try_again()
+
+    def _try_again(self) -> None:
+        """Try the file again in a while, and until it takes what is kept in memory."""
+        with self._lock:
+            self._write_kept()
+            if self._kept.exists:
+                again = weakref.WeakMethod(self._try_again)
+                self._again = threading.Timer(_TRY_EVERY, _call, [again])
+                self._again.daemon = True
+                self._again.start()
+            else:
+                self._again = None
+
+    def _write_kept(self) -> None:
+        with self._lock, contextlib.suppress(RecordError):
+            if self._kept.exists:
+                with self._transaction("cannot write"):
+                    pass
 
     def _hold(
         self, attempts: Sequence[Attempt], caps: Sequence[Cap], *, cut: bool = False
@@ -323,7 +353,7 @@ class SqliteLedger:
                     )
                     found = [*held(connection, by_totals)]
             except RecordError:
-                with self._kept.connection("cannot keep in memory") as kept:
+                with self._keeping() as kept:
                     return [*held(kept, by_rows)]
             self._written.update(attempt.session for attempt in attempts)
             return found
@@ -442,6 +472,11 @@ class _LateWriter:
             for one in gathered:
                 if isinstance(one, threading.Event):
                     one.set()
+
+
+def _call(method: weakref.WeakMethod[Callable[[], None]]) -> None:
+    if (found := method()) is not None:
+        found()
 
 
 def as_row(attempt: Attempt, *, store_text: bool) -> list[Any]:
