@@ -95,8 +95,8 @@ def _check_tier(tier: Tier) -> None:
     if tier.max_tokens < 1:
         raise SettingsError(f"tier {tier.name!r} has max_tokens {tier.max_tokens}; give 1 or more")
     for price in (target.price for target in tier.targets):
-        amounts = () if price is None else (price.input, price.output)
-        if price and not all(amount.is_finite() and amount >= 0 for amount in amounts):
+        amounts = () if price is None else (price.input, price.output, price.cached_input or 0)
+        if price and not all(Decimal(one).is_finite() and one >= 0 for one in amounts):
             raise SettingsError(
                 f"tier {tier.name!r} has the price {price.input} in, {price.output} out; "
                 "give US dollars per million tokens, 0 or more"

@@ -5,10 +5,11 @@ List prices come from genai-prices, offline, as they stand when first asked for.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from functools import cache
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from nbroute.types import Cost, CostSource, Price, ProviderKind, Tier, Usage
 
@@ -21,8 +22,44 @@ _MILLION = 1_000_000
 _SHORT = 32
 _RUN = re.compile(r"(.)\1{8,}", re.DOTALL)
 _LISTED = ("openrouter", "openai", "anthropic")
-#: Vendors that keep their weights: whoever serves the model serves theirs.
-_CLOSED = ("openai", "anthropic", "google")
+#: Vendors that keep their weights, but for some: whoever serves the model serves theirs.
+_CLOSED = ("openai", "anthropic", "google", "x-ai")
+_OPEN = re.compile("oss|gemma|grok-[12]")
+#: What LiteLLM writes before a model that this host serves, and the host's name on the list
+#: (https://docs.litellm.ai/docs/providers).
+_HOSTS = {
+    "openrouter": "openrouter",
+    "azure": "azure",
+    "gemini": "google",
+    "vertex_ai": "google",
+    "bedrock": "aws",
+    "xai": "x-ai",
+    "mistral": "mistral",
+    "groq": "groq",
+    "deepseek": "deepseek",
+    "perplexity": "perplexity",
+    "cohere": "cohere",
+    "moonshot": "moonshotai",
+    "together_ai": "together",
+    "fireworks_ai": "fireworks",
+    "cerebras": "cerebras",
+}
+#: Bedrock's ids: maybe a region, who made it, and the model.
+#: https://docs.aws.amazon.com/bedrock/latest/userguide/models-supported.html
+_BEDROCK = re.compile(
+    r"(?:[a-z-]{2,7}\.)?(?:ai21|amazon|anthropic|cohere|deepseek|meta|mistral|moonshotai|nvidia"
+    r"|openai|qwen|writer|zai)\.[a-z][^/]*"
+)
+#: What may follow a model's name that is no other model: a date, a version, `-latest`.
+_TAIL = re.compile(
+    r"(?:[-@:](?:latest|preview|default|v\d+(?::\d+)?|\d{8}|\d{6}|\d{3,4}"
+    r"|\d{4}-\d{2}-\d{2}|\d{2}-\d{2,4}))+"
+)
+#: OpenRouter's variants that are the same model: with a search in the web, which costs up to
+#: $0.02, or at a host that is picked otherwise, at a price that may differ.
+#: https://openrouter.ai/docs/features/web-search, https://openrouter.ai/docs/faq
+_VARIANTS = {name: Decimal(0) for name in ("nitro", "floor", "exacto", "thinking", "extended")}
+_VARIANTS["online"] = Decimal("0.02")
 
 
 class _Rates(NamedTuple):
@@ -34,11 +71,13 @@ class _Rates(NamedTuple):
     output: Decimal
     fixed: Decimal
     source: Literal["list", "configured"] = "list"
+    sure: bool = True
 
     @property
     def price(self) -> Price:
         """The rates without what is special about them."""
-        return Price(self.input, self.output, self.source)
+        own = self.source == "configured" and self.cached != self.input
+        return Price(self.input, self.output, self.source, self.cached if own else None)
 
 
 def price_of(tier: Tier, model: str, kind: ProviderKind) -> Price | None:
@@ -55,8 +94,8 @@ def cost_of(usage: Usage, tier: Tier, model: str, kind: ProviderKind) -> Cost:
     """What the call cost, the most certain source first.
 
     Prompts in the long-context bracket and tokens from the endpoint's prompt cache have their
-    own rates on the list; with a configured price, cached tokens count as any other. Token
-    counts that are none (negative, NaN, a truth value) make the cost unknown.
+    own rates on the list; a configured price without `cached_input` has one for all input.
+    Token counts that are none (negative, NaN, a truth value) make the cost unknown.
     """
     billed = usage.billed_usd
     if isinstance(billed, Decimal) and billed.is_finite() and billed >= 0:
@@ -74,7 +113,7 @@ def cost_of(usage: Usage, tier: Tier, model: str, kind: ProviderKind) -> Cost:
             applied = bracket
     cached = min(usage.cached_tokens, given)
     tokens = (given - cached) * applied.input + cached * applied.cached + taken * applied.output
-    source: CostSource = "estimated" if usage.estimated else applied.source
+    source: CostSource = "estimated" if usage.estimated or not applied.sure else applied.source
     if kind != "remote":
         source = "equivalent"
     return Cost(tokens / _MILLION + applied.fixed, source, applied.price)
@@ -164,7 +203,7 @@ _SAID: dict[CostSource, str] = {
     "billed": "billed",
     "list": "list price",
     "configured": "your price",
-    "estimated": "estimate: the token count did not arrive",
+    "estimated": "estimate",
     "equivalent": "equivalent: nothing billed",
     "unknown": "source unknown",
 }
@@ -173,7 +212,8 @@ _SAID: dict[CostSource, str] = {
 def _rates(tier: Tier, model: str, kind: ProviderKind) -> tuple[_Rates, ...]:
     own = tier.price
     if own is not None and (kind != "remote" or model == tier.model):
-        return (_Rates(-1, own.input, own.input, own.output, Decimal(0), "configured"),)
+        cached = own.input if own.cached_input is None else own.cached_input
+        return (_Rates(-1, own.input, cached, own.output, Decimal(0), "configured"),)
     if kind == "remote":
         return _list_rates(tier.provider, model)
     provider, _, reference = (tier.reference or "").partition(":")
@@ -182,6 +222,22 @@ def _rates(tier: Tier, model: str, kind: ProviderKind) -> tuple[_Rates, ...]:
 
 @cache
 def _list_rates(provider: str, model: str) -> tuple[_Rates, ...]:
+    """The brackets of the list for the model, and for what OpenRouter makes of it."""
+    rates = _listed_rates(provider, model)
+    name, *variants = model.split(":")
+    if rates or "openrouter" not in (provider, model.partition("/")[0]):
+        return rates
+    fee = sum((_VARIANTS.get(one, Decimal(0)) for one in variants), Decimal(0))
+    if "free" in variants:
+        nothing = Decimal(0)
+        return (_Rates(-1, nothing, nothing, nothing, fee, sure=not fee),)
+    if not set(variants) <= set(_VARIANTS):
+        return ()
+    rates = _listed_rates(provider, name)
+    return tuple(one._replace(fixed=one.fixed + fee, sure=False) for one in rates)
+
+
+def _listed_rates(provider: str, model: str) -> tuple[_Rates, ...]:
     """The brackets of the list, the one for ordinary prompts first; empty where there is none.
 
     Taking a price takes genai-prices 90 microseconds, so each bracket's rates are found with
@@ -222,27 +278,74 @@ def _list_rates(provider: str, model: str) -> tuple[_Rates, ...]:
 
 
 def _find(provider: str, model: str) -> tuple[ListProvider, ModelInfo] | None:
-    """The model on the list; a provider that the list does not have is not looked up itself.
+    """The model on the list, under the names that gateways give it.
 
-    There the model's id alone must name, to the letter, one that only its vendor runs: open
-    weights cost what the host asks, and a file of one's own may be called anything.
+    Where the host is not known, the name must be that of a model that only its vendor runs:
+    open weights cost what the host asks, and a file of one's own may be called anything.
     """
+    host, _, rest = model.partition("/")
+    if provider in _LISTED and (found := _at(provider, model)):
+        return found
+    if provider == "openrouter":
+        return None
+    if rest and host in _HOSTS:
+        # A region, or a word of LiteLLM's, may stand between.
+        between = host in ("bedrock", "vertex_ai")
+        return _at(_HOSTS[host], rest.rpartition("/")[2] if between else rest)
+    if _BEDROCK.fullmatch(model):
+        return _at("aws", model)
+    if model.startswith("accounts/fireworks/"):
+        return _at("fireworks", model)
+    found = _at(None, rest if host in (*_CLOSED, "models") else model)
+    closed = found and found[0].id in _CLOSED and not _OPEN.search(found[1].id)
+    return found if closed else None
+
+
+def _at(host: str | None, model: str) -> tuple[ListProvider, ModelInfo] | None:
+    """The model on the list of that host, or of its vendor: by its name, else without its date."""
     from genai_prices.data_snapshot import get_snapshot
 
-    hint = provider if provider in _LISTED else None
-    if hint is None:
-        # `openrouter/a/b` and `openai/gpt-4o`, as LiteLLM writes them.
-        gateway, _, rest = model.partition("/")
-        if rest and gateway == "openrouter":
-            hint, model = gateway, rest
-        elif rest and gateway in _CLOSED:
-            model = rest
-    try:
-        vendor, info = get_snapshot().find_provider_model(model, None, hint, None)
-    except LookupError:
-        return None
-    exact = vendor.id in _CLOSED and info.id.lower() == model.lower() and "oss" not in info.id
-    return (vendor, info) if hint is not None or exact else None
+    if host == "fireworks" and "/" not in model:
+        model = f"accounts/fireworks/models/{model}"
+    for name in dict.fromkeys((model, undated(model))):
+        with contextlib.suppress(LookupError):
+            vendor, info = get_snapshot().find_provider_model(name, None, host, None)
+            # Bedrock's ids are matched by their middle, and nobody else has the like.
+            if host == "aws" or _names(info.match, name.lower()):
+                return vendor, info
+    return None
+
+
+def _names(clause: Any, name: str) -> bool:
+    """Whether the list's clause means that very model: what a name goes on with is its date."""
+    if hasattr(clause, "or_"):
+        return any(_names(one, name) for one in clause.or_)
+    if hasattr(clause, "and_"):
+        return all(_names(one, name) for one in clause.and_)
+    if hasattr(clause, "regex"):
+        return bool(clause.is_match(name))
+    (text,) = (value for key, value in vars(clause).items() if key != "type")
+    rest = name.partition(text.lower())
+    tuned = text.startswith("ft:")
+    return text.lower() in name and not rest[0] and (tuned or not _TAIL.sub("", rest[2]))
+
+
+def undated(model: str) -> str:
+    """The model's name without its date, version, `-latest` or `-preview`."""
+    bare = _TAIL.sub("", model) if (found := _TAIL.search(model)) else model
+    return bare if found and found.end() == len(model) else model
+
+
+def same_model(asked: str, answered: str) -> bool:
+    """Whether the two names mean one model, but for a vendor before it and a date behind."""
+
+    def bare(name: str) -> str:
+        last = name.lower().rpartition("/")[2].rpartition("anthropic.")[2]
+        main, *variants = last.split(":")
+        kept = [one for one in variants if one not in (*_VARIANTS, "free")]
+        return undated(":".join([main, *kept])).replace(".", "-")
+
+    return bare(asked) == bare(answered)
 
 
 def _widths(text: str) -> tuple[int, int, int, int]:

@@ -47,6 +47,23 @@ def test_the_list_has_the_first_articles_prices():
         "llama3.2:1b",
         "auto",
         "",
+        "openai/gpt-oss-20b",
+        "google/gemma-3-27b-it",
+        "gemma-3-27b-it",
+        "grok-2",
+        "deepseek-chat",
+        "deepseek-ai/DeepSeek-V3",
+        "mistral-large-latest",
+        "meta-llama/Llama-3.1-8B-Instruct",
+        "my-gpt-4o",
+        "gpt-4o-large",
+        "gpt-4o:free",
+        "gemini-2.5-flash-mine",
+        "azure/my-deployment",
+        "bedrock/my-model",
+        "my.model-v1:0",
+        "groq/my-finetune",
+        "sonar",
     ],
 )
 def test_a_model_served_by_anybody_is_not_given_some_vendors_price(model):
@@ -55,6 +72,117 @@ def test_a_model_served_by_anybody_is_not_given_some_vendors_price(model):
 
 def test_a_vendors_own_model_has_its_list_price_behind_a_proxy():
     assert list_price("openai", "gpt-4o") == list_price("my-proxy", "gpt-4o")
+
+
+@pytest.mark.parametrize(
+    ("host", "names"),
+    [
+        (("openai", "gpt-4o"), ["gpt-4o-2024-08-06", "openai/gpt-4o", "gpt-4o-latest"]),
+        (
+            ("openai", "gpt-4o-mini"),
+            ["gpt-4o-mini-2024-07-18", "gpt-4o-mini-2031-01-01", "azure/gpt-4o-mini"],
+        ),
+        (("openai", "gpt-4o-2024-05-13"), ["gpt-4o-2024-05-13", "azure/gpt-4o-2024-05-13"]),
+        (
+            ("anthropic", "claude-3-5-sonnet-20240620"),
+            [
+                "claude-3-5-sonnet-latest",
+                "claude-3-5-sonnet@20240620",
+                "vertex_ai/claude-3-5-sonnet@20240620",
+                "anthropic/claude-3-5-sonnet-20241022",
+                "bedrock/us.anthropic.claude-3-5-sonnet-20241022-v2:0",
+                "bedrock/us-east-1/anthropic.claude-3-5-sonnet-20240620-v1:0",
+                "anthropic.claude-3-5-sonnet-20240620-v1:0",
+            ],
+        ),
+        (
+            ("openrouter", "google/gemini-2.5-flash"),
+            [
+                "gemini/gemini-2.5-flash",
+                "models/gemini-2.5-flash",
+                "google/gemini-2.5-flash",
+                "vertex_ai/gemini-2.5-flash",
+                "openrouter/google/gemini-2.5-flash",
+            ],
+        ),
+        (("openrouter", "x-ai/grok-4.5"), ["xai/grok-4.5", "x-ai/grok-4.5", "grok-4.5"]),
+    ],
+)
+def test_a_model_has_its_price_under_the_names_that_gateways_give_it(host, names):
+    expected = list_price(*host)
+
+    assert expected.output > 0
+    assert [expected] * len(names) == [list_price("proxy", name) for name in names]
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        "mistral/mistral-large-latest",
+        "groq/llama-3.1-8b-instant",
+        "groq/openai/gpt-oss-20b",
+        "deepseek/deepseek-chat",
+        "accounts/fireworks/models/deepseek-v3p2",
+        "fireworks_ai/accounts/fireworks/models/deepseek-v3p2",
+        "together_ai/meta-llama/Llama-3.3-70B-Instruct-Turbo",
+        "perplexity/sonar",
+    ],
+)
+def test_open_weights_have_a_price_where_the_name_says_who_serves_them(model):
+    assert list_price("proxy", model).output > 0
+
+
+@pytest.mark.parametrize(
+    ("model", "usd", "source"),
+    [
+        ("openai/gpt-4o", "2.5", "list"),
+        ("openai/gpt-4o-2024-08-06", "2.5", "list"),
+        # https://openrouter.ai/docs/features/web-search: $4 per 1,000 results, at most five
+        ("openai/gpt-4o:online", "2.52", "estimated"),
+        ("openai/gpt-4o:nitro", "2.5", "estimated"),
+        ("openai/gpt-4o:floor", "2.5", "estimated"),
+        ("openai/gpt-4o:extended", "6", "list"),
+        ("anthropic/claude-3.7-sonnet:thinking", "3", "list"),
+        ("some/model-of-tomorrow:free", "0", "list"),
+        ("some/model-of-tomorrow:free:online", "0.02", "estimated"),
+        ("openai/gpt-4o:of-tomorrow", None, "unknown"),
+        ("openrouter/auto", None, "unknown"),
+    ],
+)
+def test_openrouters_variants_cost_what_it_asks_for_them(model, usd, source):
+    tier = Tier("t", "openrouter", model, 100)
+
+    cost = pricing.cost_of(Usage(1_000_000, 0), tier, model, "remote")
+
+    assert (usd and Decimal(usd), source) == (cost.usd, cost.source)
+
+
+def test_cached_input_has_a_price_of_its_own_where_it_is_given():
+    tier = replace(MINI, price=replace(OWN_PRICE, cached_input=Decimal("0.1")))
+    usage = Usage(1_000_000, 1_000_000, 500_000)
+
+    cost = pricing.cost_of(usage, tier, MINI.model, "remote")
+
+    assert Cost(Decimal("2.55"), "configured", tier.price) == cost
+
+
+@pytest.mark.parametrize(
+    ("asked", "answered", "same"),
+    [
+        ("gpt-4o-mini", "gpt-4o-mini-2024-07-18", True),
+        ("openai/gpt-4o-mini:online", "gpt-4o-mini-2024-07-18", True),
+        ("anthropic/claude-sonnet-4.5", "claude-sonnet-4-5-20250929", True),
+        ("bedrock/us.anthropic.claude-3-5-sonnet-20241022-v2:0", "claude-3-5-sonnet", True),
+        ("models/gemini-2.5-flash", "gemini-2.5-flash", True),
+        ("llama3.2", "llama3.2:latest", True),
+        ("gpt-4o", "gpt-4o-mini", False),
+        ("llama3.2:1b", "llama3.2:3b", False),
+        ("openrouter/auto", "openai/gpt-4o", False),
+        ("my-deployment", "gpt-4o-2024-08-06", False),
+    ],
+)
+def test_a_date_and_a_vendor_make_no_other_model(asked, answered, same):
+    assert same == pricing.same_model(asked, answered)
 
 
 def test_a_slug_that_the_endpoint_does_not_have_has_no_price():
@@ -264,7 +392,7 @@ def test_no_amount_that_is_something_is_shown_as_nothing(amount):
         ("billed", "$0.0021 (billed)"),
         ("list", "$0.0021 (list price)"),
         ("configured", "$0.0021 (your price)"),
-        ("estimated", "$0.0021 (estimate: the token count did not arrive)"),
+        ("estimated", "$0.0021 (estimate)"),
         ("equivalent", "$0.0021 (equivalent: nothing billed)"),
     ],
 )

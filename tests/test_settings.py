@@ -228,7 +228,7 @@ def test_the_designs_example_is_understood(read):
         fallbacks = ["anthropic/claude-3.5-haiku"]
         max_tokens = 256
         system = "Answer directly."
-        price = { input = 0.15, output = 0.60 }
+        price = { input = 0.15, output = 0.60, cached_input = 0.075 }
         """,
         OPENROUTER_API_KEY=KEY,
     )
@@ -237,7 +237,9 @@ def test_the_designs_example_is_understood(read):
     assert "file" == settings.profile
     assert Decimal("1.00") == settings.budget_usd
     assert ("anthropic/claude-3.5-haiku",) == simple.fallbacks
-    assert Price(Decimal("0.15"), Decimal("0.60"), "configured") == simple.price
+    price = simple.price
+    assert (Decimal("0.15"), Decimal("0.60")) == (price.input, price.output)
+    assert (Decimal("0.075"), "configured") == (price.cached_input, price.source)
     assert "Answer directly." == simple.system
     assert ["openrouter"] * 4 == providers_of(settings)
     assert KEY == the_provider(settings, "openrouter").api_key
@@ -643,6 +645,14 @@ REFUSED = {
     "negative price": (
         "[tiers.SIMPLE]\nprice = { input = -1, output = 1 }",
         "US dollars per million tokens, 0 or more",
+    ),
+    "a price of another kind": (
+        "[tiers.SIMPLE]\nprice = { input = 1, output = 1, cached = 1 }",
+        "cached_input = 0.075",
+    ),
+    "a cached price below 0": (
+        "[tiers.SIMPLE]\nprice = { input = 1, output = 1, cached_input = -1 }",
+        "0 or more",
     ),
     "half a price": ("[tiers.SIMPLE]\nprice = { input = 1 }", "output = 0.60"),
     "reference without provider": ('[tiers.SIMPLE]\nreference = "gpt-4o"', "provider:model"),

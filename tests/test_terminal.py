@@ -221,7 +221,7 @@ def test_ctrl_c_keeps_the_partial_answer_and_the_prompt(looped, server):
     printed = looped.finish()
 
     assert "interrupted: a partial answer" in printed
-    assert "(estimate: the token count did not arrive)" in printed
+    assert "(estimate)" in printed
     assert "Traceback" not in printed
     *_, last = printed.strip().split("\n")
     assert last.startswith("Interrupted: stopped; what had arrived is kept")

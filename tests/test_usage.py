@@ -8,8 +8,9 @@ from decimal import Decimal
 
 import pytest
 
+from nbroute.notebook.render import View, plain
 from nbroute.providers.openai_compatible import OpenAICompatible
-from nbroute.types import Message, Request, Usage
+from nbroute.types import Ladder, Message, Request, Tier, Usage
 
 STREAMING = pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
 
@@ -251,3 +252,31 @@ def test_reasoning_that_was_sent_is_paid_for(server, router):
     server.reply(body=f"{event}\n\ndata: [DONE]\n\n", content_type="text/event-stream")
 
     assert 791 == router.route("Hi").usage.output_tokens
+
+
+@pytest.mark.parametrize(
+    ("models", "usd", "shown"),
+    [
+        (("fast", "gpt-4o-mini-2024-07-18"), "0.15", "fast (answered by gpt-4o-mini-2024-07-18)"),
+        (("my-deployment", "gpt-4o"), "2.5", "my-deployment (answered by gpt-4o)"),
+        (("openai/gpt-4o-mini", "gpt-4o-mini-2024-07-18"), "0.15", "openai/gpt-4o-mini \u00b7"),
+        # The price of what was asked for holds.
+        (("gpt-4o", "gpt-4o-mini"), "2.5", "gpt-4o (answered by gpt-4o-mini)"),
+        (("fast", "some-model"), None, "fast (answered by some-model)"),
+        (("fast", "fast"), None, "fast \u00b7"),
+    ],
+)
+def test_the_model_that_answered_is_told_and_paid_for(server, make_router, models, usd, shown):
+    asked, answered = models
+    tier = Tier("LOW", "loop", asked, 64)
+    router = make_router(ladder=Ladder("one", (tier,), "LOW"))
+    server.reply(text="Yes.", usage=openai(1_000_000, 1)["usage"], model=answered)
+
+    result = router.route("Hi")
+
+    row = router.ledger.rows()[-1]
+    assert (asked, answered) == (result.model, result.answered_by)
+    assert answered == (row["answered_by"] or row["model"])
+    assert usd is None or Decimal(usd) == round(result.cost_usd, 4)
+    assert (result.cost_usd is None) == (usd is None)
+    assert shown in plain(View((result,)))

@@ -241,12 +241,16 @@ def believed(told: Usage | None, request: Request, text: str) -> tuple[Usage, st
 
 
 def priced(attempt: Attempt, usage: Usage, tier: Tier) -> Attempt:
-    """The attempt with that usage and what it cost.
+    """The attempt with that usage and what it cost, at the price of the model that was asked.
 
-    Vectors that nobody bills cost 0, as no sum must be unknown for them.
+    Where that has none, of the one that answered. Vectors that nobody bills cost 0, as no sum
+    must be unknown for them.
     """
     kind = attempt.provider_kind
     cost = pricing.cost_of(usage, tier, attempt.model, kind)
+    if cost.usd is None and attempt.answered_by:
+        answered = pricing.cost_of(usage, tier, attempt.answered_by, kind)
+        cost = cost if answered.usd is None else answered
     if attempt.purpose == "embed" and kind != "remote" and cost.source != "billed":
         cost = Cost(Decimal(0), "equivalent")
     return replace(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from nbroute.notebook.rungs import has_ladder, ladder_lines, ladder_title
 from nbroute.notebook.untrusted import safe_plain
 from nbroute.notebook.wording import DOT, free, replayed
-from nbroute.pricing import describe
+from nbroute.pricing import describe, same_model
 from nbroute.report.table import seconds
 from nbroute.types import Attempt, Cost, Decision, RouteResult
 
@@ -68,8 +68,12 @@ def reason(decision: Decision) -> str:
 
 
 def model_name(attempt: Attempt) -> str:
-    """The model, and whether it is simulated."""
-    return f"{attempt.model} (simulated)" if attempt.provider_kind == "simulated" else attempt.model
+    """The model, whether it is simulated, and which one answered where that is another."""
+    if attempt.provider_kind == "simulated":
+        return f"{attempt.model} (simulated)"
+    by = attempt.answered_by
+    other = by and not same_model(attempt.model, by)
+    return f"{attempt.model} (answered by {by:.80})" if other else attempt.model
 
 
 def cost_told(result: RouteResult) -> str:

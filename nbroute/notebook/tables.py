@@ -87,6 +87,8 @@ def tiers_table(router: Router) -> Table:
     for tier in router.ladder.tiers:
         price = price_of(tier, tier.model, providers[tier.provider].kind)
         shown = f"${price.input} in, ${price.output} out" if price else "unknown"
+        if price and price.cached_input is not None:
+            shown += f", ${price.cached_input} cached"
         rows.append(
             [
                 tier.name,

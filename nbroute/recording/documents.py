@@ -133,7 +133,8 @@ class Header(Part, tag_field="nbroute", tag="recording"):
         for target in (target for tier in self.ladder.tiers for target in tier.targets):
             if target.provider not in self.providers:
                 raise ValueError(f"providers lacks {target.provider!r}")
-            if target.price and max(target.price.input, target.price.output) > MOST:
+            price = target.price
+            if price and max(price.input, price.output, price.cached_input or 0) > MOST:
                 raise ValueError(f"the price of {target.model!r} is out of bounds")
 
     @classmethod

@@ -117,9 +117,10 @@ def _budget(value: object) -> Decimal:
 
 
 def _price(value: object) -> Price:
-    if not isinstance(value, dict) or set(value) != {"input", "output"}:
+    if not isinstance(value, dict) or set(value) - {"cached_input"} != {"input", "output"}:
         raise ValueError(value)
-    return Price(_usd(value["input"]), _usd(value["output"]), "configured")
+    cached = _usd(value["cached_input"]) if "cached_input" in value else None
+    return Price(_usd(value["input"]), _usd(value["output"]), "configured", cached)
 
 
 def _fallback(value: object) -> str | Target:
@@ -130,7 +131,10 @@ def _fallback(value: object) -> str | Target:
 
 
 _BUDGET = "US dollars above 0, or leave it out for no budget"
-_PRICE = "{ input = 0.15, output = 0.60 }, in US dollars per million tokens, 0 or more"
+_PRICE = (
+    "{ input = 0.15, output = 0.60 }, in US dollars per million tokens, 0 or more, and maybe "
+    "cached_input = 0.075"
+)
 _MODEL = (
     'a model, such as "openai/gpt-4o-mini", or a model elsewhere: '
     '{ provider = "openai", model = "gpt-4o-mini" }'
