@@ -41,6 +41,7 @@ from nbroute.recording.documents import Header, RecordedClassifier, RecordedEmbe
 from nbroute.recording.recorder import Recorder
 from nbroute.recording.replay import Recording, ReplayProvider
 from nbroute.recording.scrub import Scrubber, secrets_of
+from nbroute.report.table import one_line
 from nbroute.settings import AUTO, ProviderSettings, Settings, base_ladder, load
 from nbroute.settings.profiles import known_keys
 from nbroute.settings.replaying import replayed
@@ -109,11 +110,14 @@ class Router(Engine):
         elif replay is not None:
             settings = replayed(settings, Path(replay).expanduser().absolute())
         announce = announce or (lambda _: None)
-        self.settings = settings
         self.given = {"provider": provider, "classifier": classifier, "examples": examples}
         recording = recording_of(settings, given=provider, classifier=classifier, announce=announce)
         providers = providers_of(settings, provider, announce, recording)
         steps = ladder_of(settings, ladder, provider, providers)
+        if ladder is None:
+            told = found_models(settings.ladder, steps)
+            settings = replace(settings, origin="; ".join([settings.origin, *told]))
+        self.settings = settings
         asked = classifier_tier(settings, steps, providers)
         file = settings.ledger_file
         if ledger is None or isinstance(ledger, str | Path):
@@ -380,13 +384,28 @@ def with_found_models(ladder: Ladder, provider: Provider) -> Ladder:
     if not mine or not isinstance(provider, LlamaCpp | OpenAICompatible):
         return ladder
     found = provider.models()
-    if LOCAL_MODEL in found or not (found or isinstance(provider, OpenAICompatible)):
+    if isinstance(provider, LlamaCpp) and (LOCAL_MODEL in found or not found):
         return ladder
     if not found:
-        raise SettingsError(f"{provider.name!r} has no models yet; load one there first")
+        provider.close()
+        raise SettingsError(
+            f"{provider.name!r} has no model that chats (those that embed, rank, speak or draw are "
+            "left out); load one there first"
+        )
     filled = spread(found, replace(ladder, tiers=tuple(mine), default=mine[0].name))
     tiers = tuple(filled[t.name] if t in mine else t for t in ladder.tiers)
     return replace(ladder, tiers=tiers)
+
+
+def found_models(before: Ladder, after: Ladder) -> list[str]:
+    """In words, which of the models that an endpoint has answers which tiers; [] for none."""
+    tiers: dict[str, list[str]] = {}
+    for asked, tier in zip(before.tiers, after.tiers, strict=True):
+        if asked.model == AUTO != tier.model:
+            tiers.setdefault(one_line(tier.model), []).append(tier.name)
+    if [list(after.names)] == list(tiers.values()):
+        return [f"{model}, the only model there, answers every tier" for model in tiers]
+    return [f"{model} answers {' and '.join(names)}" for model, names in tiers.items()]
 
 
 @dataclass(eq=False)

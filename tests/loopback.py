@@ -84,7 +84,8 @@ class Seen:
 class Loopback(ThreadingHTTPServer):
     """The server; it runs in a thread from the first line of its `with` to the last.
 
-    `url` is the base URL for a client. `models` is what GET /models lists. `generations` maps ids
+    `url` is the base URL for a client. `models` is what GET /models lists (names, or
+    tables), `lists` what GET answers at other paths. `generations` maps ids
     to what GET /generation?id= tells of them (OpenRouter's `data`), after `generation_misses`
     answers of 404. Embeddings have `dimension` numbers: a text's words, counted by their hash;
     replies to them have a queue of their own (`embedding_reply`).
@@ -99,6 +100,7 @@ class Loopback(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", port), _Handler)
         self.handler = handler
         self.models = models
+        self.lists: dict[str, Any] = {}
         self.requests: list[Seen] = []
         self.stopping = threading.Event()
         self.generations: dict[str, Mapping[str, Any]] = {}
@@ -197,8 +199,13 @@ class _Handler(BaseHTTPRequestHandler):
         elif road.path == "/v1/generation":
             self._answer(self.server.next_reply(None), {})
         elif self.path == "/v1/models" and not self.server._queue:
-            listed = [{"id": name, "object": "model"} for name in self.server.models]
+            listed = [
+                {"id": one, "object": "model"} if isinstance(one, str) else one
+                for one in self.server.models
+            ]
             self._send(200, {"object": "list", "data": listed})
+        elif self.path in self.server.lists:
+            self._send(200, self.server.lists[self.path])
         elif self.path == "/v1/models":
             self._answer(self.server.next_reply(None), {})
         else:

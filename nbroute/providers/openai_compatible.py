@@ -11,12 +11,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from nbroute.errors import AuthError, BadReply, SettingsError
+from nbroute.errors import AuthError, BadReply, ProviderError, SettingsError
 from nbroute.providers import wire
 from nbroute.providers.connection import http_client, raw_response
 from nbroute.providers.openai_errors import Call, secrets_in, translated
 from nbroute.providers.openai_replies import answer_in, model_names, pieces
 from nbroute.providers.openai_requests import Quirks
+from nbroute.providers.served import LISTS
 from nbroute.providers.usage import generation_usage
 from nbroute.types import Chunk, ProviderKind, Request, Usage
 
@@ -85,9 +86,16 @@ class OpenAICompatible:
                 yield from pieces(wire.values(answer, call), request, call)
 
     def models(self) -> list[str]:
-        """List the models that the endpoint says it has."""
+        """List the endpoint's models that chat, smallest first."""
         with self._calling("GET /models") as call:
-            return model_names(self._value(call, "/models"), call)
+            return model_names(self._value(call, "/models"), call, *self._own_lists())
+
+    def _own_lists(self) -> Iterator[Any]:
+        """What a local server says of its models beside OpenAI's list; what fails is left out."""
+        root, once = self.base_url.rstrip("/").removesuffix("/v1"), {"max_retries": 0, "timeout": 5}
+        for path in LISTS if self.kind == "local" else ():
+            with contextlib.suppress(ProviderError), self._calling(f"GET {path}") as call:
+                yield self._value(call, f"{root}{path}", options=once)
 
     def post(self, path: str, body: Mapping[str, Any]) -> Any:
         """The plain JSON that the endpoint answers to a POST of `body` at `path` below base_url.

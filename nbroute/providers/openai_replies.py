@@ -8,17 +8,18 @@ from typing import Any
 
 from nbroute.errors import BadReply, ProviderError, Unavailable
 from nbroute.providers.openai_errors import Call, error_inside, no_json, told_in
+from nbroute.providers.served import chat_models
 from nbroute.providers.usage import MOST, Tally, field
 from nbroute.providers.wire import DONE
 from nbroute.types import Chunk, Request
 
 
-def model_names(page: Any, call: Call) -> list[str]:
-    """Read the names in an answer to GET /models."""
+def model_names(page: Any, call: Call, *more: Any) -> list[str]:
+    """Of an answer to GET /models, those that chat, smallest first; see `chat_models`."""
     data = field(page, "data")
     if not isinstance(answer_in(page, call), Mapping) or not isinstance(data, list):
         raise no_json(call, "")
-    return [name for model in data if (name := _text(field(model, "id")))]
+    return chat_models(page, *more)
 
 
 def answer_in(answer: Any, call: Call) -> Any:

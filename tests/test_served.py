@@ -1,0 +1,128 @@
+"""Which models of a local server answer which tiers."""
+
+from __future__ import annotations
+
+import pytest
+
+from nbroute import Router
+from nbroute.errors import SettingsError
+
+SETTINGS = """
+[nbroute]
+profile = "ollama"
+[providers.ollama]
+base_url = "{url}"
+"""
+
+
+@pytest.fixture
+def serve(server, tmp_path):
+    """A router over a server with those models and, by path, those lists of its own."""
+
+    def serve_models(*models, **lists):
+        server.models = models
+        server.lists = {f"/api/{path}": page for path, page in lists.items()}
+        (tmp_path / "my.toml").write_text(SETTINGS.format(url=server.url))
+        router = Router(tmp_path / "my.toml")
+        router.close()
+        return router
+
+    return serve_models
+
+
+def models_of(router):
+    return [tier.model for tier in router.ladder.tiers]
+
+
+def ollama(name, size, family="llama", **more):
+    """As in https://docs.ollama.com/api/tags."""
+    details = {"format": "gguf", "family": family, "parameter_size": size}
+    return {"name": name, "model": name, "size": 1, "details": details, **more}
+
+
+def test_ollama_tells_sizes_families_and_what_runs_elsewhere(serve):
+    tags = [
+        ollama("nomic-embed-text:latest", "137M", "nomic-bert"),
+        ollama("big:latest", "70.6B"),
+        ollama("vectors:latest", "7.6B", "qwen3", capabilities=["embedding"]),
+        ollama("tiny:latest", "134.52M", capabilities=["completion", "tools"]),
+        ollama("cloud:latest", "480B", remote_host="https://ollama.com:443"),
+        ollama("mid:latest", "8.0B"),
+        ollama("experts:latest", "8x7B"),
+    ]
+
+    router = serve(*(one["name"] for one in tags), tags={"models": tags})
+
+    chosen = ["tiny:latest", "mid:latest", "experts:latest", "big:latest"]
+    assert chosen == models_of(router)
+    assert "tiny:latest answers SIMPLE; mid:latest answers MEDIUM" in router.settings.origin
+
+
+@pytest.mark.parametrize("version", ["v0", "v1"])
+def test_lm_studio_tells_types(serve, version):
+    """As in https://lmstudio.ai/docs/developer/rest, of both versions."""
+    names = {"mystery-instruct": "llm", "eyes-7b": "vlm", "q-vectors-8b": "embedding"}
+    if version == "v0":
+        told = [{"id": name, "type": kind, "arch": "x"} for name, kind in names.items()]
+        router = serve(*names, **{"v0/models": {"object": "list", "data": told}})
+        assert ["mystery-instruct", "mystery-instruct", "eyes-7b", "eyes-7b"] == models_of(router)
+    else:
+        sizes = {"mystery-instruct": "32B", "eyes-7b": "7B", "q-vectors-8b": None}
+        able = {"vision": False, "trained_for_tool_use": True}
+        told = [
+            {"key": name, "type": kind, "params_string": sizes[name], "capabilities": able}
+            for name, kind in names.items()
+        ]
+        router = serve(*names, **{"v1/models": {"models": told}})
+        assert ["eyes-7b", "eyes-7b", "mystery-instruct", "mystery-instruct"] == models_of(router)
+
+
+BY_NAME = {
+    "sizes": (["m:32b", "m:1b", "m:0.5b", "m:8b"], ["m:0.5b", "m:1b", "m:8b", "m:32b"]),
+    "units and experts": (
+        ["mixtral:8x7b", "kimi-1t", "gemma-3n-E4B-it", "SmolLM2-135M-Instruct"],
+        ["SmolLM2-135M-Instruct", "gemma-3n-E4B-it", "mixtral:8x7b", "kimi-1t"],
+    ),
+    "numbers that are no size": (
+        ["Qwen2.5-14B-Instruct-1M", "qwen3-30b-a3b", "llama-3.1-8b-4bit", "phi-2b-128k"],
+        ["phi-2b-128k", "llama-3.1-8b-4bit", "Qwen2.5-14B-Instruct-1M", "qwen3-30b-a3b"],
+    ),
+    "no chat": (
+        [
+            *("nomic-embed-text", "bge-m3", "mxbai-embed-large", "e5-mistral-7b", "all-minilm:22m"),
+            *("Qwen3-Reranker-8B", "whisper-large-v3", "outetts-1b", "llama-guard3:8b", "flux.1"),
+            *("hf/b-3b", "text-embedding-nomic-embed-text-v1.5", "hf/a-1b"),
+        ],
+        ["hf/a-1b", "hf/a-1b", "hf/b-3b", "hf/b-3b"],
+    ),
+    "no size at all": (["second", "first"], ["second", "second", "first", "first"]),
+    "one": (["only"], ["only"] * 4),
+    "what the server knows it as": (
+        [{"id": "b", "root": "Qwen/Qwen2.5-72B"}, {"id": "a", "meta": {"n_params": 10**9}}],
+        ["a", "a", "b", "b"],
+    ),
+    "what is no model": (
+        [{"id": None}, {"id": 7, "details": "x", "capabilities": 3}, {"meta": []}, "m"],
+        ["7", "7", "m", "m"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("served", "chosen"), BY_NAME.values(), ids=BY_NAME)
+def test_larger_models_answer_higher_tiers_and_only_those_that_chat(serve, served, chosen):
+    router = serve(*served)
+
+    assert chosen == models_of(router)
+    lone = "only, the only model there, answers every tier" in router.settings.origin
+    assert lone == (["only"] == served)
+
+
+@pytest.mark.parametrize("page", ["<html>", [], {"models": {}}, {"models": [1, None]}, None])
+def test_a_list_of_another_form_is_passed_over(serve, page):
+    assert ["m:1b", "m:1b", "m:8b", "m:8b"] == models_of(serve("m:8b", "m:1b", tags=page))
+
+
+def test_a_server_with_nothing_that_chats_says_so(serve):
+    for served in ([], ["nomic-embed-text"]):
+        with pytest.raises(SettingsError, match="'ollama' has no model that chats"):
+            serve(*served)
