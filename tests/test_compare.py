@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from conftest import LADDER
@@ -434,13 +435,34 @@ def test_a_price_that_is_not_known_is_nan_in_the_frame(make_router):
     assert ["unknown"] == list(frame["cost_source"])
 
 
-def test_an_answer_out_of_the_cache_says_so(router):
+def test_answers_are_fresh_unless_the_cache_is_asked_for(router, server):
     router.route(PROMPT, tier="LOW")
 
-    frame = router.compare(PROMPT, ["LOW", "MID"]).frame()
+    fresh = router.compare(PROMPT, ["LOW", "MID"]).frame()
+    grid = router.compare([PROMPT], ["LOW", "MID"], progress=False).frame()
+    assert 5 == len(server.requests)
+    mixed = router.compare(PROMPT, ["LOW", "MID:other"], cache="use").frame()
 
-    assert [True, False] == list(frame["cached"])
-    assert 0 == frame["cost_usd"][0]
+    assert [False, False] == list(fresh["cached"]) == list(grid["cached"])
+    assert fresh["cost_usd"].gt(0).all()
+    assert [True, False] == list(mixed["cached"])
+    assert 0 == mixed["cost_usd"][0]
+
+
+def test_a_session_that_sends_nothing_compares_out_of_the_cache():
+    Path("nbroute.toml").write_text(
+        '[nbroute]\nprofile = "simulated"\ncache_file = "cache.sqlite"\n'
+    )
+    first = Router()
+    first.compare(PROMPT, ["SIMPLE"])
+    first.close()
+    Path("nbroute.toml").write_text(
+        '[nbroute]\nprofile = "simulated"\ncache_file = "cache.sqlite"\ncache = "only"\n'
+    )
+    router = Router()
+
+    assert [True] == list(router.compare(PROMPT, ["SIMPLE"]).frame()["cached"])
+    router.close()
 
 
 class Watcher:

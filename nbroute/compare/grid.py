@@ -29,7 +29,7 @@ from nbroute.compare.comparison import (
     votes_of,
 )
 from nbroute.compare.contenders import Contender, find_contenders
-from nbroute.compare.one_prompt import CLASSIFYING, checked_options
+from nbroute.compare.one_prompt import CLASSIFYING, checked_options, fresh_answers
 from nbroute.engine.attempts import hash_text, new_id
 from nbroute.engine.context import Spec
 from nbroute.engine.engine import Engine
@@ -284,8 +284,8 @@ def compare_prompts(
     costs what the classifier costs; `picks` false leaves that out.
 
     `to` is a folder, with a file for each contender. The same call continues where it stopped,
-    after Ctrl-C or a crash, for rows that failed, and with contenders that are new; `fresh`
-    begins anew. Without `to`, `resume` takes the interrupted grid.
+    after Ctrl-C or a crash, for rows that failed, and with contenders that are new: what it has
+    is not asked again. `fresh` begins anew. Without `to`, `resume` takes the interrupted grid.
 
     Raises SettingsError before anything is sent, and Interrupted on Ctrl-C or once `cancel` is
     set, whose `result` is the grid so far.
@@ -305,10 +305,11 @@ def compare_prompts(
     known = (store.about().get("comparison") for store in stores.values())
     name = next((one for one in known if one), None) or new_id()
     told = {**options, "comparison": name}
+    anew = fresh_answers(router, told)
     asked = {key: told[key] for key in CLASSIFYING if key in told}
     asked |= {} if classifier is None else {"classifier": classifier}
     jobs: dict[str, Job] = {ROUTING: Job(asked, classify_only=True)} if picks else {}
-    jobs |= {one.name: Job({**told, **one.options}) for one in contenders}
+    jobs |= {one.name: Job({**anew, **one.options}) for one in contenders}
     for key, job in jobs.items():
         about = {**described(router, job.options), "comparison": name}
         # What the classifier is makes no difference to the contenders.

@@ -70,7 +70,8 @@ def compare_prompt(
 
     `tiers` names them: tiers, models that stand on the ladder, and any other model as
     "TIER:model", with that tier's prompt and budget; None is every tier. The options are those
-    of `route` and hold for each (`max_cost`, too), without `strategy` and `thread`.
+    of `route` and hold for each (`max_cost`, too), without `strategy` and `thread`. Each is
+    asked anew, and so paid for, unless `cache="use"` is said here.
 
     The prompt is classified first, so that each column says whether routing would have picked
     it. A contender that fails is a column with its `error`; it is raised where all fail alike
@@ -104,7 +105,8 @@ def compare_prompt(
         blank = unpicked("not known: it was stopped")
         stopped.result = compared(blank, NotSent("stopped before it was sent"))
         raise stopped from raised.__cause__
-    comparison = _Answers(router, compared(decision), options, observe, cancel).collect(at_once)
+    asked = fresh_answers(router, options)
+    comparison = _Answers(router, compared(decision), asked, observe, cancel).collect(at_once)
     unsent = [column.error for column in comparison.columns if column.result is None]
     alike = len(unsent) == len(contenders) and len(set(map(type, unsent))) == 1
     if alike and isinstance(unsent[0], _BEFORE_SENDING):
@@ -118,6 +120,15 @@ def checked_options(options: Mapping[str, Any]) -> dict[str, Any]:
         if options.get(name) not in (None, "direct" if name == "strategy" else None):
             raise SettingsError(f"{name} = {options[name]!r:.60} is not for a comparison: {why}")
     return {name: value for name, value in options.items() if name not in _REFUSED}
+
+
+def fresh_answers(router: Engine, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options, with each answer asked for anew where nothing is said of the cache.
+
+    One out of the cache costs nothing and takes no time: beside a fresh one it misleads.
+    """
+    mode = router.parts.cache_mode
+    return {**options, "cache": options.get("cache") or ("refresh" if mode == "use" else mode)}
 
 
 @dataclass
