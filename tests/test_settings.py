@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import copy
 import os
+import pickle
 from decimal import Decimal
 from pathlib import Path
 
@@ -565,6 +567,19 @@ def test_a_key_is_never_shown(read):
     assert KEY == settings.providers[0].api_key
     assert KEY not in repr(settings)
     assert KEY not in settings.origin
+
+
+def test_a_key_is_in_no_pickle_and_comes_back_from_the_environment(read, monkeypatch):
+    settings = read(OPENROUTER_API_KEY=KEY)
+    pickled = pickle.dumps(settings)
+
+    assert KEY.encode() not in pickled
+    elsewhere = pickle.loads(pickled)  # noqa: S301 - made here
+    assert elsewhere.providers[0].api_key is None
+    monkeypatch.setenv("OPENROUTER_API_KEY", KEY)
+    back = pickle.loads(pickled)  # noqa: S301 - made here
+    assert settings == back == copy.deepcopy(settings)
+    assert KEY == copy.copy(settings.providers[0]).api_key
 
 
 REFUSED = {

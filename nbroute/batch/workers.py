@@ -36,7 +36,7 @@ from nbroute.engine.attempts import new_id
 from nbroute.engine.engine import Engine
 from nbroute.errors import BudgetExceeded, NbrouteError, RecordError, SettingsError, named
 from nbroute.settings import Settings
-from nbroute.settings.profiles import missing_keys, with_keys, without_keys
+from nbroute.settings.profiles import missing_keys
 from nbroute.storage.ledger import SqliteLedger
 from nbroute.types import Attempt, Cap, Ledger, Refusal
 
@@ -290,7 +290,7 @@ def packed(router: Engine, job: Job) -> bytes:
                 "in nbroute.toml or put it into a module, or leave executor out"
             ) from error
     kind: Callable[..., Engine] = type(router)
-    make = partial(kind, without_keys(settings), session=router.session, **given)
+    make = partial(kind, replace(settings, record=None), session=router.session, **given)
     return bytes(pickler.dumps((make, router.code_allowed, job)))
 
 
@@ -340,7 +340,7 @@ def work(
 def _made(recipe: bytes) -> tuple[Engine, Settings, Job]:
     """The router again, one a process, as its connections are worth keeping; and the job."""
     make, allowed, job = pickle.loads(recipe)  # noqa: S301 - the caller's own, over the executor's pickle
-    settings = with_keys(make.args[0])
+    (settings,) = make.args  # with the keys of this process
     router = make.func(settings, **make.keywords, ledger=SqliteLedger(None))
     router.code_allowed = allowed
     return router, settings, job

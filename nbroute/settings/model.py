@@ -6,10 +6,11 @@ below. The key is called as the field, unless its metadata name it.
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from decimal import Decimal
 from functools import cache
 from ipaddress import ip_address
@@ -188,6 +189,7 @@ class TierTable(TypedDict, total=False):
 class ProviderSettings:
     """An endpoint. `kind` is what speaks to it: the OpenAI chat API, llama.cpp, a simulation.
 
+    A pickle has no key in it: where it is loaded, the key is that of the environment there.
     `litellm` is LiteLLM as a library, which knows addresses and keys by itself.
     `api_key` is the value of the variable `api_key_env`; None for both is an endpoint that
     wants no key. `billed` false: calls cost nothing, what they would have cost is shown.
@@ -211,6 +213,25 @@ class ProviderSettings:
     pace: Number = 0.0
     fail: Text | None = None
     gguf: FilePaths = ()
+
+    def with_key(self, environ: Mapping[str, str]) -> ProviderSettings:
+        """The same, with the key that the environment has; None where that is empty."""
+        key = environ.get(self.api_key_env or "", "").strip()
+        return replace(self, api_key=key or None)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        values = {one.name: getattr(self, one.name) for one in fields(self)}
+        return _unpickled, (values | {"api_key": None},)
+
+    def __copy__(self) -> ProviderSettings:
+        return self
+
+    def __deepcopy__(self, memo: object) -> ProviderSettings:
+        return self
+
+
+def _unpickled(values: Table) -> ProviderSettings:
+    return ProviderSettings(**values).with_key(os.environ)
 
 
 @dataclass(frozen=True, slots=True)

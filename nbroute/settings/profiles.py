@@ -68,7 +68,7 @@ def configured(document: Document, environ: Environment) -> Providers:
     if files := tuple(Path(part).expanduser() for part in named if part):
         local = {name: one for name, one in found.items() if one.kind == "local"}
         found |= {name: replace(one, gguf=files) for name, one in local.items()}
-    return {name: _with_key(one, environ) for name, one in found.items()}
+    return {name: one.with_key(environ) for name, one in found.items()}
 
 
 def check_sending(document: Document, provider: ProviderSettings) -> None:
@@ -86,23 +86,6 @@ def check_sending(document: Document, provider: ProviderSettings) -> None:
             f"{where} api_key_env: the variable's name ends in neither KEY nor TOKEN, so it may "
             "hold no key; correct it, or add allow_any_variable = true"
         )
-
-
-def _with_key(provider: ProviderSettings, environ: Environment) -> ProviderSettings:
-    key = environ.get(provider.api_key_env or "", "").strip()
-    return replace(provider, api_key=key or None)
-
-
-def without_keys(settings: Settings) -> Settings:
-    """The settings with no key in them, so that they may travel; what travels records nothing."""
-    providers = tuple(replace(one, api_key=None) for one in settings.providers)
-    return replace(settings, providers=providers, record=None)
-
-
-def with_keys(settings: Settings) -> Settings:
-    """The settings with the keys that this process has in its environment."""
-    providers = tuple(_with_key(one, os.environ) for one in settings.providers)
-    return replace(settings, providers=providers)
 
 
 def missing_keys(providers: Iterable[ProviderSettings]) -> tuple[str, ...]:
