@@ -26,7 +26,7 @@ from nbroute.settings.profiles import (
     configured,
     describe_choice,
 )
-from nbroute.settings.trust import find, user_folder
+from nbroute.settings.trust import find, is_file, user_folder
 
 __all__ = ["AUTO", "ProviderSettings", "Settings", "base_ladder", "load"]
 
@@ -89,9 +89,9 @@ def load(
     for provider in reached:
         check_sending(document, provider)
     for file in (file for provider in used for file in provider.gguf):
-        if not file.is_file():
+        if not is_file(file):
             raise document.error(
-                f"there is no model file {str(file)!r}; correct gguf or NBROUTE_GGUF"
+                f"there is no model file {str(file)!r:.200}; correct gguf or NBROUTE_GGUF"
             )
     table |= {
         "profile": choice.profile,
@@ -120,7 +120,7 @@ def _document(
     """The settings file: the one named, else one that was found; and what was set aside."""
     if named := path or environ.get("NBROUTE_CONFIG"):
         file = Path(named).expanduser()
-        if not file.is_file():
+        if not is_file(file):
             said = "" if path else "NBROUTE_CONFIG: "
             raise SettingsError(f"{said}there is no settings file {str(named)!r}; correct the path")
         return read_document(file), ""

@@ -32,11 +32,11 @@ class Document:
         """Raise SettingsError with the problem and the cure where the value is not allowed."""
         if value is not None and value not in allowed:
             cure = did_you_mean(value, allowed)
-            raise self.error(f"{key} = {value!r} {problem}; {cure}")
+            raise self.error(f"{key} = {value!r:.80} {problem}; {cure}")
 
     def check_provider(self, key: str, name: str | None, providers: Collection[str]) -> None:
         """Raise SettingsError where a key names an endpoint that is not there."""
-        self.check(key, name, providers, f"is not configured; add [providers.{name}]")
+        self.check(key, name, providers, f"is not configured; add [providers.{name!s:.80}]")
 
 
 def read_document(file: Path) -> Document:

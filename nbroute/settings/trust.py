@@ -18,7 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from nbroute.errors import SettingsError
-from nbroute.report.table import one_line
+from nbroute.report.table import one_line, shortened
 from nbroute.settings.document import Document, read_document
 from nbroute.settings.model import ProviderSettings
 from nbroute.settings.profiles import Environment, configured
@@ -39,7 +39,7 @@ _PATHS = {
 _READ = ("replay", "examples_file")
 #: Keys of a user's own file that a found one does not override unasked.
 _OWN = ("profile", "budget_usd", "budget_usd_per_day", "budget_usd_per_feature", "on_limit")
-_MOST_SAID = 4
+_MOST_SAID, _LONGEST = 4, 300
 
 
 def user_folder(kind: str, environ: Environment) -> Path:
@@ -65,7 +65,7 @@ def find(folder: Path, environ: Environment) -> tuple[Document, str]:
         if named or is_trusted(document, environ) or not (wants := asks(document, environ)):
             return document, " ".join(aside)
         aside.append(_set_aside(document, wants))
-    return read_document(own) if _is_file(own) else Document(), " ".join(aside)
+    return read_document(own) if is_file(own) else Document(), " ".join(aside)
 
 
 def review(path: str | Path | None = None) -> Document:
@@ -80,9 +80,9 @@ def review(path: str | Path | None = None) -> Document:
 def asks(document: Document, environ: Environment = os.environ) -> list[str]:
     """What the file does beyond what is built in, each as words that follow "it"."""
     own = user_folder("config", environ) / FILE_NAME
-    overrides = _overrides(document, own) if _is_file(own) else ()
+    overrides = _overrides(document, own) if is_file(own) else ()
     found = (*_sends(document, environ), *_opens(document), *overrides)
-    return list(dict.fromkeys(map(one_line, found)))
+    return list(dict.fromkeys(shortened(one_line(one), _LONGEST) for one in found))
 
 
 def described(document: Document) -> str:
@@ -206,11 +206,12 @@ def _named(path: str | Path) -> Path:
 def _found(folder: Path) -> Iterator[Document]:
     """The settings files in the folder and above it, nearest first."""
     for at in (folder, *folder.parents):
-        if _is_file(at / FILE_NAME):
+        if is_file(at / FILE_NAME):
             yield read_document(at / FILE_NAME)
 
 
-def _is_file(file: Path) -> bool:
+def is_file(file: Path) -> bool:
+    """Whether a file is there; a name that is too long is none's."""
     with contextlib.suppress(OSError):
         return file.is_file()
     return False
