@@ -111,6 +111,10 @@ ASKS = {
         "sends prompts to https://evil.example, counted as free",
     ),
     "money that is not counted": ("[providers.openai]\nbilled = false", "counted as free"),
+    "plain http that the user did not allow": (
+        "[providers.openai]\nallow_http = true",
+        "sends prompts to https://api.openai.com/v1 with the key in OPENAI_API_KEY",
+    ),
     "litellm": (
         '[providers.x]\nkind = "litellm"\n[tiers.A]\nprovider = "x"\nmodel = "huggingface/https://x"',
         "sends prompts to wherever its models are through LiteLLM",
@@ -285,11 +289,14 @@ def test_a_notebook_says_what_the_file_wants_and_how_to_trust_it(shell, clone, m
     Path("nbroute.toml").write_text(ENDPOINT.format(url=server.url) + '[nbroute]\nledger = "l"')
     run(shell, "%unload_ext nbroute")
 
-    loaded, _ = run(shell, "%load_ext nbroute")
+    main(["trust", "--yes"])
+    assert "profile file" in run(shell, "%load_ext nbroute")[0]
+    with Path("nbroute.toml").open("a") as file:
+        file.write("# changed\n")
+    loaded, _ = run(shell, "%%route\nhello")
     assert "profile simulated" in loaded
     assert f"sends prompts to {server.url} with the key in CORP_KEY" in loaded
     assert "`%route trust`" in loaded
-    run(shell, "%%route\nhello")
     assert [] == server.requests
 
     trusted, _ = run(shell, "%route trust")

@@ -38,12 +38,15 @@ class RouteMagics(Magics):
         """What does the work; imported and made when it is first needed.
 
         The settings are read again, as a key may have been set since `%load_ext`; a file that
-        was broken since then leaves the old ones in force.
+        was broken since then leaves the old ones in force, one that is to be trusted anew is told.
         """
         from nbroute.notebook.desk import Desk
 
+        before = self.settings.set_aside
         with contextlib.suppress(SettingsError):
             self.settings = load_settings(local_ready=ready)
+        if self.settings.set_aside not in ("", before):
+            print(f"nbroute: {self.settings.origin}")  # noqa: T201 - as at %load_ext
         return Desk(self.shell, self.settings)
 
     def display_result(self, result: Any) -> None:

@@ -109,7 +109,8 @@ def _sends(document: Document, environ: Environment) -> Iterator[str]:
 
 
 def _endpoint(one: ProviderSettings) -> tuple[object, ...]:
-    return one.kind, one.base_url.rstrip("/"), one.api_key_env, one.billed
+    allowed = one.billed, one.allow_http, one.allow_any_variable
+    return one.kind, one.base_url.rstrip("/"), one.api_key_env, allowed
 
 
 def _opens(document: Document) -> Iterator[str]:
