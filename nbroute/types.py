@@ -210,7 +210,7 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A whole answer; `finish_reason` is the endpoint's: stop, length, content_filter.
+    """A whole answer; `finish_reason` is stop, length, content_filter or the endpoint's own word.
 
     `rating` is the model's own word on how sure it is (1 to 10, taken out of `text`), and
     `logprob` the mean natural logarithm of its tokens' probabilities; None where not known.

@@ -5,6 +5,7 @@ The bodies are from the vendors' pages and from what users report of them; each 
 
 from __future__ import annotations
 
+import json
 from base64 import b64encode
 from urllib.parse import quote
 
@@ -30,6 +31,8 @@ def exhausted(quota):
     return google(429, words, "RESOURCE_EXHAUSTED", **failed, retryDelay="36s")
 
 
+BAD = errors.BadReply
+USAGE = {"prompt_tokens": 1000, "completion_tokens": 500, "total_tokens": 1500}
 FLAGGED = {"reasons": ["violence"], "flagged_input": "the API key is invalid", "provider_name": "X"}
 #: status, body, what it is, what the line says
 TOLD = {
@@ -379,6 +382,68 @@ def test_an_error_inside_a_200_is_read_in_the_same_way(server, provider, stream,
     server.reply(body={"error": error})
 
     assert kind is type(failure(provider, stream=stream))
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize(
+    ("word", "ours"),
+    [
+        ("max_tokens", "length"),
+        ("MAX_TOKENS", "length"),
+        ("model_length", "length"),
+        ("FinishReason.MAX_TOKENS", "length"),
+        ("model_context_window_exceeded", "length"),
+        ("SAFETY", "content_filter"),
+        ("content_filter: RECITATION", "content_filter"),
+        ("content-filter", "content_filter"),
+        ("end_turn", "stop"),
+        ("STOP", "stop"),
+        ("tool_calls", "tool_calls"),
+        ("error", BAD),
+        ("function_call_filter: MALFORMED_FUNCTION_CALL", BAD),
+        ("insufficient_system_resource", BAD),
+    ],
+)
+def test_why_an_answer_ended_is_read_in_the_words_of_every_vendor(
+    server, provider, word, ours, *, stream
+):
+    server.reply(text="Half an", finish_reason=word, usage=USAGE)
+    pieces = provider.send(
+        Request("test", "some/model", (Message("user", "x"),), 64, stream=stream)
+    )
+    seen = [next(pieces)]
+
+    if ours is BAD:
+        with pytest.raises(errors.BadReply, match=word.split()[-1]):
+            seen.extend(pieces)
+    else:
+        seen.extend(pieces)
+        assert ours == seen[-1].finish_reason
+    assert (1000, 500) == (seen[-1].usage.input_tokens, seen[-1].usage.output_tokens)
+
+
+@pytest.mark.parametrize("where", ["top", "choice"])
+def test_an_answer_that_failed_on_the_way_asks_the_fallback(make_router, server, where):
+    # https://openrouter.ai/docs/api/reference/errors-and-debugging
+    error = {"code": "server_error", "message": "Provider disconnected"}
+    choice = {"delta": {"content": ""}, "finish_reason": "error", "native_finish_reason": "ERR"}
+    last = {"choices": [choice], "usage": USAGE}
+    last |= {"error": error} if where == "top" else {"choices": [choice | {"error": error}]}
+    first = {"choices": [{"delta": {"content": "Half an"}, "finish_reason": None}]}
+    body = "".join(f"data: {json.dumps(event)}\n\n" for event in (first, last))
+    server.reply(body=body, content_type="text/event-stream")
+    router = make_router()
+
+    result = router.route("hello")
+    again = router.route("hello")
+
+    failed, answered = result.attempts
+    assert ("small-2", "ok") == (answered.model, result.text)
+    assert ("error", "Half an", 1000) == (failed.status, failed.text, failed.input_tokens)
+    assert "Provider disconnected" in failed.error
+    assert failed.cost_usd > 0
+    assert "ok" == again.text  # of the first model, whose half an answer was not kept
+    assert ["small", "small-2", "small"] == [seen.json["model"] for seen in server.requests]
 
 
 def test_where_to_add_money_is_told_for_the_vendors_that_are_known():

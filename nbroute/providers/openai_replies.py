@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -43,6 +44,8 @@ def pieces(events: Iterable[Any], request: Request, call: Call) -> Iterator[Chun
             piece = answer.add(event)
             if piece is not None:
                 yield piece
+            if answer.error:
+                break
     except Exception as error:
         # What comes after the last piece is its usage at most.
         if isinstance(error, ProviderError) or answer.ending.finish_reason is None:
@@ -61,18 +64,21 @@ class _Answer:
         self.told: Chunk | None = None
         self._call, self._tally = call, Tally(f"{call.host} {call.model}")
         self._any_choice = self._any_text = self._whole = False
+        self.error: Any = None
         self._stray: Any = None
+        self._words: list[str] = []
 
     def add(self, event: Any) -> Chunk | None:
         """Take the event in; what can be passed on of it. ProviderError where it is an error."""
         choice = _first_choice(event)
-        if error := _error_in(event, choice):
-            raise error_inside(error, self._call)
+        # At its top, or at its choice: https://openrouter.ai/docs/api/reference/errors-and-debugging
+        self.error = field(event, "error") or field(choice, "error")
         if event == DONE:
             self._whole = self._whole or self.ending.usage is not None
             return None
         if choice is None and told_in(event):
             self._stray = event
+        self._words += _finish_words(choice)
         before, self.ending = self.ending, _ending(event, choice, self.ending, self._tally)
         self._any_choice = self._any_choice or choice is not None
         said, base = field(choice, "delta"), Chunk(id=self.ending.id)
@@ -88,7 +94,14 @@ class _Answer:
 
     def failure(self, request: Request) -> ProviderError | None:
         """Why it is no answer, now that nothing more comes."""
-        call, ending = self._call, self.ending
+        call, ending, words = self._call, self.ending, " ".join(self._words)
+        if self.error:
+            return error_inside(self.error, call)
+        if ending.finish_reason == "error":
+            return BadReply(
+                f"{call.host} says that {call.model!r} failed on the way (finish_reason "
+                f"{words!r:.80}): ask again, or name a fallback model"
+            )
         whole = self._whole or ending.finish_reason is not None
         if self._stray and not (self._any_choice and whole):
             return error_inside(self._stray, call)
@@ -101,16 +114,10 @@ class _Answer:
             return Unavailable(
                 f"the answer of {call.model!r} from {call.host} broke off half-way: ask again"
             )
-        return None if self._any_text else _empty(ending.finish_reason, request, call)
+        return None if self._any_text else _empty(ending.finish_reason, words, request, call)
 
 
-def _error_in(event: Any, choice: Any) -> Any:
-    """What an event says of a failure: at its top, or at its choice as OpenRouter does."""
-    error = field(event, "error") or field(choice, "error")
-    return error or (field(choice, "finish_reason") == "error" and choice)
-
-
-def _empty(finish_reason: str | None, request: Request, call: Call) -> BadReply:
+def _empty(finish_reason: str | None, words: str, request: Request, call: Call) -> BadReply:
     if finish_reason == "length":
         return BadReply(
             f"{call.model!r} used up its budget of {request.max_tokens} tokens before any text, "
@@ -119,7 +126,7 @@ def _empty(finish_reason: str | None, request: Request, call: Call) -> BadReply:
     if finish_reason == "content_filter":
         return BadReply(f"the content filter of {call.host} withheld the answer: rephrase")
     return BadReply(
-        f"empty answer from {call.model!r} (finish_reason {finish_reason!r}): "
+        f"empty answer from {call.model!r} (finish_reason {words or None!r:.80}): "
         "ask again, or name a fallback model"
     )
 
@@ -129,10 +136,57 @@ def _ending(event: Any, choice: Any, before: Chunk, tally: Tally) -> Chunk:
     tally.add(event)
     return Chunk(
         usage=tally.usage,
-        finish_reason=_text(field(choice, "finish_reason")) or before.finish_reason,
+        finish_reason=_finish_reason(choice) or before.finish_reason,
         model=_text(field(event, "model")) or before.model,
         id=_text(field(event, "id")) or before.id,
     )
+
+
+#: Why an answer ended, in one word for the many of the vendors:
+#: https://openrouter.ai/docs/api/reference/overview, https://ai.google.dev/api/generate-content,
+#: https://docs.claude.com/en/api/handling-stop-reasons, https://docs.cohere.com/reference/chat,
+#: https://api-docs.deepseek.com/api/create-chat-completion, https://docs.mistral.ai/api,
+#: https://docs.z.ai/api-reference/llm/chat-completion
+_FINISHED = {
+    "stop": {"stop", "stop_sequence", "end_turn", "eos", "eos_token", "complete", "completed"},
+    "length": {
+        *("length", "max_tokens", "max_length", "max_output_tokens", "max_completion_tokens"),
+        *("model_length", "model_context_window_exceeded", "context_length_exceeded"),
+        *("token_limit", "max_tokens_reached", "compaction"),
+    },
+    "content_filter": {
+        *("content_filter", "content_filtered", "safety", "recitation", "blocklist", "language"),
+        *("prohibited_content", "spii", "image_safety", "image_recitation", "refusal"),
+        *("image_prohibited_content", "guardrail_intervened", "error_toxic", "sensitive"),
+        "model_armor",
+    },
+    "error": {
+        *("error", "failed", "malformed_function_call", "malformed_response", "other", "abort"),
+        *("unexpected_tool_call", "too_many_tool_calls", "missing_thought_signature", "aborted"),
+        *("insufficient_system_resource", "network_error", "server_error", "error_limit"),
+        *("timeout", "cancelled", "no_image", "image_other", "overloaded"),
+    },
+}
+
+
+def _finish_words(choice: Any) -> list[str]:
+    """Why it ended in the endpoint's own words, and in those of the vendor behind it."""
+    told = (_text(field(choice, name)) for name in ("finish_reason", "native_finish_reason"))
+    return [word for word in dict.fromkeys(told) if word]
+
+
+def _finish_reason(choice: Any) -> str | None:
+    """Why it ended: stop, length, content_filter, error, or what the endpoint calls it.
+
+    Gemini's has more than one word: `content_filter: RECITATION`, `FinishReason.MAX_TOKENS`.
+    """
+    told = _text(field(choice, "finish_reason"))
+    for word in reversed(re.split(r"[:.]\s*", told or "")):
+        plain = word.strip().lower().replace("-", "_")
+        for ours, theirs in _FINISHED.items():
+            if plain in theirs:
+                return ours
+    return told
 
 
 def _first_choice(event: Any) -> Any:
