@@ -61,11 +61,13 @@ class ProviderError(NbrouteError):
     """A model's endpoint did not answer as it should.
 
     `try_next` says whether another model of the tier may do better, `usage` what was counted
-    before it failed, where several requests made one call.
+    before it failed, where several requests made one call, `status_code` the status of an error
+    that came inside an answer.
     """
 
     try_next = True
     usage: Any = None
+    status_code: int | None = None
 
 
 class AuthError(ProviderError):

@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
@@ -35,7 +35,8 @@ from nbroute.providers.openai_errors import (
     unsendable,
 )
 from nbroute.providers.openai_replies import pieces
-from nbroute.providers.openai_requests import Quirks
+from nbroute.providers.openai_requests import Body
+from nbroute.providers.refusals import Quirks
 from nbroute.providers.usage import usage_in
 from nbroute.types import Chunk, ProviderKind, Request
 
@@ -98,24 +99,29 @@ class LiteLLM:
         key, key_env = self._api_key, self._api_key_env
         call = Call(host, address, request.model, self.timeout_s, key, key_env)
         with translated(call, _translation):
-            answer = self._quirks.ask(
-                request, lambda parameters: self._completion(litellm, parameters)
+            yield from self._quirks.ask(
+                request, call, lambda body: self._answer(litellm, body, request, call)
             )
-            if not request.stream:
-                for chunk in pieces([answer.model_dump()], request, call):
-                    # Zeros stand for a usage that did not arrive.
-                    counted = chunk.usage and chunk.usage.input_tokens
-                    yield chunk if counted else replace(chunk, usage=None)
-                return
-            call.answering = True
-            try:
-                for chunk in pieces(_events(answer), request, call):
-                    yield _counted(chunk, answer)
-            finally:
-                # litellm keeps it open.
-                close = getattr(getattr(answer, "completion_stream", None), "close", None)
-                if callable(close):
-                    close()
+
+    def _answer(
+        self, litellm: Any, body: Body, request: Request, call: Call
+    ) -> Generator[Chunk, None, None]:
+        answer = self._completion(litellm, body)
+        if not body["stream"]:
+            for chunk in pieces([answer.model_dump()], request, call):
+                # Zeros stand for a usage that did not arrive.
+                counted = chunk.usage and chunk.usage.input_tokens
+                yield chunk if counted else replace(chunk, usage=None)
+            return
+        call.answering = True
+        try:
+            for chunk in pieces(_events(answer), request, call):
+                yield _counted(chunk, answer)
+        finally:
+            # litellm keeps it open.
+            close = getattr(getattr(answer, "completion_stream", None), "close", None)
+            if callable(close):
+                close()
 
     def secrets(self) -> list[str]:
         """Its key, and the user and the password in its address."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,8 +16,10 @@ from nbroute.providers import wire
 from nbroute.providers.connection import http_client, raw_response
 from nbroute.providers.openai_errors import Call, secrets_in, translated
 from nbroute.providers.openai_replies import answer_in, model_names, pieces
-from nbroute.providers.openai_requests import Quirks
+from nbroute.providers.openai_requests import Body
+from nbroute.providers.refusals import Quirks
 from nbroute.providers.served import LISTS
+from nbroute.providers.token_limits import Limits, listed_in
 from nbroute.providers.usage import generation_usage
 from nbroute.types import Chunk, ProviderKind, Request, Usage
 
@@ -79,11 +81,12 @@ class OpenAICompatible:
     def send(self, request: Request) -> Iterator[Chunk]:
         """Send, and yield the reply's pieces; see `Provider.send`."""
         with self._calling(request.model) as call:
-            answer = self._quirks.ask(
-                request, lambda parameters: self._open(call, "/chat/completions", body=parameters)
-            )
-            with contextlib.closing(answer):
-                yield from pieces(wire.values(answer, call), request, call)
+
+            def post(body: Body) -> Generator[Chunk, None, None]:
+                with contextlib.closing(self._open(call, "/chat/completions", body=body)) as answer:
+                    yield from pieces(wire.values(answer, call), request, call)
+
+            yield from self._quirks.ask(request, call, post, lambda: self._listed(call))
 
     def models(self) -> list[str]:
         """List the endpoint's models that chat, smallest first."""
@@ -175,6 +178,12 @@ class OpenAICompatible:
         answer = ask(path, cast_to=raw_response(), stream=True, **options)
         call.answering, call.headers = True, answer.headers
         return answer
+
+    def _listed(self, call: Call) -> Limits | None:
+        """What the endpoint's list of models says of the model's limits."""
+        with contextlib.suppress(Exception):  # the refusal that asked for it is told instead
+            return listed_in(self._value(call, "/models"), call.model)
+        return None
 
     def _client(self) -> Any:
         with self._lock:

@@ -279,20 +279,20 @@ def of_status(status: int, body: object, call: Call, wait: float | None = None) 
 
 def _kind_of(status: int, body: object) -> _Kind | None:
     """What the words, the codes and at last the status say; None where nothing does."""
-    told = unquote(_told(body)[:_LONGEST_READ])
+    told = unquote(words_in(body)[:_LONGEST_READ])
     for kind in _KINDS:
         if status in kind.statuses and re.search(kind.words, told, re.IGNORECASE):
             return kind
     return _STATUSES.get(status)
 
 
-def _told(body: object) -> str:
+def words_in(body: object) -> str:
     """All names and values of the body in one text, save what it quotes of the prompt."""
     if isinstance(body, Mapping):
-        kept = ((name, "" if name in _QUOTED else _told(value)) for name, value in body.items())
+        kept = ((name, "" if name in _QUOTED else words_in(value)) for name, value in body.items())
         return "\n".join(f"{name}: {value}" for name, value in kept)
     if isinstance(body, list | tuple):
-        return "\n".join(map(_told, body))
+        return "\n".join(map(words_in, body))
     return "" if is_html(str(body)) else str(body)
 
 
@@ -340,7 +340,9 @@ def error_inside(body: object, call: Call) -> ProviderError:
     kind = _kind_of(status, body) or _Kind(BadReply, "Ask again, or name a fallback model")
     words = server_words(body, call) or "no message"
     sent = f"{call.host} sent an error in place of an answer of {call.model!r}"
-    return kind.error(f"{sent}: {words}. {_cure(kind, call)}")
+    found = kind.error(f"{sent}: {words}. {_cure(kind, call)}")
+    found.status_code = status
+    return found
 
 
 def unsendable(words: object) -> ProviderError:

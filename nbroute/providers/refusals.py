@@ -1,0 +1,308 @@
+"""What endpoints refuse of a request, and how it is changed so that they take it.
+
+A model is never known by its name: what it does not take is learnt from the endpoint's own words,
+tried once, and remembered where it helped.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import threading
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from nbroute.pricing import estimate_tokens
+from nbroute.providers.openai_errors import Call, server_words, words_in
+from nbroute.providers.openai_requests import Body, parameters_of, under_value
+from nbroute.providers.token_limits import Limits, lacks_numbers, learnt_from
+from nbroute.types import Chunk, Request
+
+#: With these statuses the words are about the request; with the others they may be about anything.
+_REJECTED = (400, 413, 422)
+_PERHAPS = (200, 403, 404, 500, 501)
+_REFUSES = (
+    r"unsupported|not? support|n.t support|not implemented|no endpoints found|must alternate"
+    r"|only (?:support|\b.{0,40}\b(?:supported|allowed))|not (?:permitted|allowed|accepted|enabled)"
+    r"|unrecogni[sz]ed|unknown (?:parameter|field|name|argument)|extra_forbidden|deprecated"
+    r"|extra (?:inputs|fields|parameters)|extraneous|parse grammar|conversion failed"
+)
+_REFUSES_PERHAPS = (
+    r"unknown|unexpected|not available|unavailable|must be|should be|only when|enabled only"
+    r"|\binstead\b|verified|leave it unset"
+)
+#: OpenRouter's and Gemini's, which do not say what it is that they do not take.
+_UNNAMED = r"endpoints found that (?:can handle|support)|contains an invalid argument"
+_FORMAT = (
+    r"response[ _]?(?:format|schema)|json[ _]?(?:schema|object|mode)|structured.?output|\bschema\b"
+    r"|guided.?(?:json|decoding)|grammar|additionalProperties|'json'"
+)
+_THIS_SCHEMA = (
+    r"(?:invalid|unrecogni[sz]ed) schema|\bschema (?:for|is|must|conversion)|conversion|grammar"
+    r"|additionalProperties|response_schema|the word"
+)
+_RANGE = r"range|between|(?:less|greater) than|[<>]=?|≤|≥|at (?:most|least)"
+_STREAM = r"\bstream(?:ing|ed)?\b"
+_SYSTEM = (
+    r"system['\"`]?[ _-]?(?:role|message|prompt|instruction)|role\W{1,4}system|['\"`]system['\"`]"
+    r"|developer instruction|roles? must alternate|user\W{1,5}(?:and )?\W{0,2}assistant\W{1,3}roles"
+    r"|messages\W{0,4}0\W{1,4}role"
+)
+#: So many characters on one side of a name are also the prompt's where a server shows the prompt.
+_NEAR = 12
+
+
+@dataclass(frozen=True, eq=False)
+class Refusal:
+    """One thing that may be refused: the words for it, and what is done about it.
+
+    Unless the `name_tells`, other words must say that it is refused. What is refused in words of
+    `particular` may be taken with other values. `optional` is what an answer can be had without.
+    """
+
+    words: str
+    change: Callable[[Body], Body]
+    told: str
+    name_tells: bool = False
+    particular: str = ""
+    optional: bool = False
+
+
+def _without(name: str) -> Callable[[Body], Body]:
+    return lambda body: {key: value for key, value in body.items() if key != name}
+
+
+def _cooler(body: Body) -> Body:
+    # What no vendor takes is the user's mistake.
+    return _without("temperature")(body) if 0 <= body.get("temperature", -1) <= 2 else body
+
+
+def _other_limit(body: Body) -> Body:
+    other = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
+    return {other.get(name, name): value for name, value in body.items()}
+
+
+def _whole(body: Body) -> Body:
+    return _without("stream_options")(body) | {"stream": False}
+
+
+def _streamed(body: Body) -> Body:
+    stream = {"stream": True, "stream_options": {"include_usage": True}}
+    return body if body["stream"] else body | stream
+
+
+def _one_message(body: Body) -> Body:
+    told = [one["content"] for one in body["messages"] if one["role"] == "system"]
+    rest = [one for one in body["messages"] if one["role"] != "system"]
+    if not (told and rest):
+        return body
+    first = rest[0] | {"content": "\n\n".join([*told, rest[0]["content"]])}
+    return body | {"messages": [first, *rest[1:]]}
+
+
+def _schema(body: Body) -> dict[str, Any] | None:
+    asked: dict[str, Any] | None = body.get("response_format", {}).get("json_schema")
+    return asked
+
+
+def _objects_only(body: Body) -> Body:
+    asked = _schema(body)
+    if asked is None or asked["schema"].get("type") == "object":
+        return body
+    return body | {"response_format": under_value(asked)}
+
+
+def _json_mode(body: Body) -> Body:
+    asked = _schema(body)
+    if asked is None:
+        return body
+    # JSON mode makes objects only.
+    bare = _without("response_format")(body)
+    json_object = {"response_format": {"type": "json_object"}}
+    return bare | json_object if asked["schema"].get("type") == "object" else bare
+
+
+def _no_json_mode(body: Body) -> Body:
+    return body if _schema(body) else _without("response_format")(body)
+
+
+#: The first that the words name, and that changes the request, counts.
+TABLE = (
+    Refusal("logprobs", _without("logprobs"), "is asked without log-probabilities", True, "", True),
+    Refusal(
+        rf"(?s)(?=.*\bobject\b)(?=.*(?:{_FORMAT})).*",
+        _objects_only,
+        "is asked for an object with the value in it",
+        True,
+    ),
+    Refusal(
+        _FORMAT,
+        _json_mode,
+        "is told the schema in words alone",
+        True,
+        _THIS_SCHEMA,
+        True,
+    ),
+    Refusal(_FORMAT, _no_json_mode, "is asked for JSON in words alone", True, _THIS_SCHEMA, True),
+    Refusal(
+        "stream_options", _without("stream_options"), "is not asked for a stream's usage", True
+    ),
+    Refusal(
+        r"max_(?:completion_)?tokens", _other_limit, "gets its token budget under its other name"
+    ),
+    Refusal(_SYSTEM, _one_message, "gets the system prompt at the head of the first message"),
+    Refusal(_STREAM, _whole, "answers in one piece, not streamed"),
+    Refusal(_STREAM, _streamed, "is asked to stream its answer"),
+    Refusal("temperature", _cooler, "is asked without a temperature", True, _RANGE, True),
+)
+
+
+class Quirks:
+    """What the models of one endpoint do not take; thread-safe.
+
+    `limit` is what the endpoint calls the token budget.
+    """
+
+    def __init__(self, limit: str) -> None:
+        self._limit = limit
+        self._known: dict[str, tuple[Refusal, ...]] = {}
+        self._limits: dict[str, Limits] = {}
+        self._lock = threading.Lock()
+
+    def ask(
+        self,
+        request: Request,
+        call: Call,
+        post: Callable[[Body], Generator[Chunk, None, None]],
+        listed: Callable[[], Limits | None] = lambda: None,
+    ) -> Generator[Chunk, None, None]:
+        """Post, and yield the answer; once more for each thing that the endpoint refuses.
+
+        What helped is remembered, and told in chunks of their own. `listed` is asked where a
+        refusal leaves out how many tokens the model takes.
+        """
+        model = request.model
+        alike = json.dumps([model, request.temperature, request.schema], default=str)
+        known = self._known.get(model, ()) + self._known.get(alike, ())
+        trial = _Trial(request, self._limit, known, self._limits.get(model, Limits()))
+        begun = False
+        while True:
+            try:
+                with contextlib.closing(post(trial.body)) as chunks:
+                    for chunk in chunks:
+                        if not begun:
+                            begun = True
+                            self._remember(trial, model, alike)
+                            yield from (Chunk(notice=notice) for notice in trial.notices)
+                        yield chunk
+            except Exception as error:
+                if begun or not trial.learn(error, call, listed):
+                    raise
+            else:
+                return
+
+    def _remember(self, trial: _Trial, model: str, alike: str) -> None:
+        with self._lock:
+            for refusal, lasting in trial.learnt.items():
+                key = model if lasting else alike
+                known = self._known.get(key, ())
+                self._known[key] = known if refusal in known else (*known, refusal)
+            if trial.lowered:
+                self._limits[model] = trial.limits
+
+
+class _Trial:
+    """One request as it is changed while it is asked; nothing is sent twice.
+
+    `learnt` says of each refusal whether it holds for whatever the model is asked.
+    """
+
+    def __init__(
+        self, request: Request, limit: str, known: tuple[Refusal, ...], limits: Limits
+    ) -> None:
+        self.learnt: dict[Refusal, bool] = {}
+        self.notices: list[str] = []
+        self.lowered = 0
+        self.limits = limits
+        self._request, self._limit, self._known = request, limit, known
+        self._given = sum(estimate_tokens(message.content) for message in request.messages)
+        self._prompt = _folded(" ".join(message.content for message in request.messages))
+        self.body = self._made()
+        self._sent = [self.body]
+
+    @property
+    def budget(self) -> int:
+        """The token budget that fits, as far as is known."""
+        return self.limits.budget(self._request.max_tokens, self._given)
+
+    def learn(self, error: Exception, call: Call, listed: Callable[[], Limits | None]) -> bool:
+        """Whether the error refuses something without which the request can be asked again."""
+        status, body = getattr(error, "status_code", None), getattr(error, "body", None)
+        if status not in (*_REJECTED, *_PERHAPS):
+            return False
+        model, said = self._request.model, body or str(error)
+        words = words_in(said).replace(model, "")
+        for quoted in (message.content for message in self._request.messages):
+            if len(quoted) > _NEAR:
+                words = words.replace(quoted, "").replace(json.dumps(quoted)[1:-1], "")
+        if self._lower(words, listed):
+            told = f"gets a token budget of {self.budget:,}, not {self._request.max_tokens:,}"
+        elif refusal := self._refused(words, sure=status in _REJECTED):
+            told = refusal.told
+        else:
+            return False
+        self.body = self._made()
+        self._sent.append(self.body)
+        self.notices.append(f"{model} {told}: {server_words(said, call)}")
+        return True
+
+    def _made(self, *more: Refusal) -> Body:
+        body = parameters_of(replace(self._request, max_tokens=self.budget), self._limit)
+        for refusal in (*self._known, *self.learnt, *more):
+            body = refusal.change(body)
+        return body
+
+    def _lower(self, words: str, listed: Callable[[], Limits | None]) -> bool:
+        budget = self.budget
+        found = learnt_from(words, self.limits, budget, self._given)
+        if found is None and lacks_numbers(words):
+            found = listed()
+        # Once for the longest answer, once for the window.
+        if self.lowered == 2 or found is None or found.budget(budget, self._given) >= budget:
+            return False
+        self.limits = found
+        self.lowered += 1
+        return True
+
+    def _refused(self, words: str, *, sure: bool) -> Refusal | None:
+        param = re.search(r"\bparam\W+([\w.\[\]]+)", words)
+        unnamed = re.search(_UNNAMED, words, re.IGNORECASE)
+        refuses = re.search(_REFUSES, words, re.IGNORECASE)
+        perhaps = refuses or re.search(_REFUSES_PERHAPS, words, re.IGNORECASE)
+        for refusal in TABLE:
+            named = bool(param and sure and re.search(refusal.words, param[1]))
+            if not named and (refuses if not sure else perhaps or refusal.name_tells):
+                named = self._names(words, refusal)
+            if not named and not (unnamed and refusal.optional):
+                continue
+            if refusal in (*self._known, *self.learnt) or self._made(refusal) in self._sent:
+                continue
+            particular = refusal.particular and re.search(refusal.particular, words, re.IGNORECASE)
+            self.learnt[refusal] = bool(named and perhaps and not particular)
+            return refusal
+        return None
+
+    def _names(self, words: str, refusal: Refusal) -> bool:
+        """Whether the words name it, and do not only show what the prompt says."""
+        for found in re.finditer(refusal.words, words, re.IGNORECASE):
+            before = _folded(words[max(found.start() - _NEAR, 0) : found.end()])
+            after = _folded(words[found.start() : found.end() + _NEAR])
+            if before not in self._prompt and after not in self._prompt:
+                return True
+        return False
+
+
+def _folded(text: str) -> str:
+    return re.sub(r"(?:\\[nrt\"'\\]|\W)+", " ", text)

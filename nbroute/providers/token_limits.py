@@ -1,0 +1,142 @@
+"""How many tokens a model reads and writes, as its endpoint tells when it refuses or when asked.
+
+The words are those of OpenAI, Azure, Anthropic, Gemini, Groq, Mistral, DeepSeek, Qwen, Moonshot,
+OpenRouter, Ollama, vLLM, SGLang, TGI and llama.cpp as their users report them; the tests name
+where.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+_ABOUT_SIZE = re.compile(
+    r"context|too (?:long|large|high|big)|exceed|at most|(?:less|lower) than|maximum|limit|range"
+    r"|between|[<>]|≤|above|reduce the length",
+    re.IGNORECASE,
+)
+#: Only with one of these would a smaller budget help: else it is the prompt that is too long.
+_OF_BUDGET = re.compile(
+    r"completion|output|max\w*[ _]?tokens|requested(?! tokens)|total|current length|\d \+ ",
+    re.IGNORECASE,
+)
+#: In the order in which they are looked for.
+_WINDOWS = (
+    r"context[ _]?(?:length|window|size|limit)\D{0,20}?\b(\d+)\b(?! \+)",
+    r"inputs?\b.*\+.*<= (\d+)",
+    r"\d \+ \d+ > (\d+)",
+    r"(?:\blimit|token limit)\W{1,3}(?:is |of )?(\d+)",
+)
+_PROMPTS = (
+    r"(\d+)\W{1,3}(?:tokens )?(?:(?:in|from|of) (?:the |your |text )*)?(?:input|prompt|message)",
+    r"(\d+) \+ \d+ >",
+)
+_MOST = re.compile(
+    r"(?:max\w*[ _]?(?:\w+[ _])?tokens|at most|output tokens|completion tokens)\D*?"
+    r"(?<![\w.-])(\d+)(?![\w-])",
+    re.IGNORECASE,
+)
+_BELOW = re.compile(r"(?:(?:less|lower) than|\bbelow|<(?!=))\W*$", re.IGNORECASE)
+#: Digits that count no tokens.
+_OTHER_NUMBERS = re.compile(
+    r"<\d{3}>|\b(?:error )?(?:code|status)\W{1,4}\d+|\b(?:request|trace)[ _-]?id\W+\S+",
+    re.IGNORECASE,
+)
+#: What endpoints call the window in their list of models, the surest first: vLLM and SGLang,
+#: LM Studio, OpenRouter, Groq, Mistral, llama.cpp.
+_WINDOW_FIELDS = (
+    *("max_model_len", "loaded_context_length", "context_length", "context_window"),
+    *("max_context_length", "n_ctx", "n_ctx_train"),
+)
+_MOST_FIELDS = ("max_completion_tokens", "max_output_tokens")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What is known of a model: the longest answer, and the window of prompt and answer.
+
+    `beyond` is how many tokens more than by our count the endpoint found in a prompt.
+    """
+
+    most: int | None = None
+    window: int | None = None
+    beyond: int = 0
+
+    def budget(self, asked: int, given: int) -> int:
+        """The token budget that fits, of those `asked` for, after a prompt of `given` tokens."""
+        budget = min(asked, self.most or asked)
+        room = self.window - given - self.beyond if self.window else budget
+        # With no room by this count the endpoint may still see some.
+        return min(budget, room) if room > 0 else budget
+
+
+def learnt_from(words: str, limits: Limits, budget: int, given: int) -> Limits | None:
+    """The limits, with what the words of a refusal say; None where no smaller budget would help.
+
+    `budget` is what was asked for, `given` the prompt's tokens by our count.
+    """
+    words = re.sub(r"(?<=\d)[,_](?=\d{3}\b)", "", _OTHER_NUMBERS.sub("", words))
+    if not (_ABOUT_SIZE.search(words) and _OF_BUDGET.search(words)):
+        return None
+    window = _first(_WINDOWS, words)
+    if window is not None:
+        prompt = _prompt_in(words, window, budget, given)
+        if prompt is not None and prompt >= window:
+            return None
+        beyond = given // 8 + 16 if prompt is None else prompt - given
+        if prompt is not None and "at least" in words:  # vLLM stops counting where it is too much
+            beyond = max(beyond, given // 8 + 16)
+        found = replace(limits, window=window, beyond=beyond)
+    else:
+        most = _MOST.search(re.sub(rf"\b(?:0|1|{budget})\b", "", words))
+        if most is None:
+            return None
+        below = _BELOW.search(most[0][: -len(most[1])])
+        exclusive = most.string[most.end() :].startswith(" (exclusive)")
+        found = replace(limits, most=int(most[1]) - bool(below or exclusive))
+    return found if 0 < found.budget(budget, given) < budget else None
+
+
+def lacks_numbers(words: str) -> bool:
+    """Whether a refusal says that prompt and budget are too long together, and not for what."""
+    about = re.search(r"(?:messages|prompt|input)\b.{0,20}\bor\b.{0,20}completion", words)
+    return bool(about) and _first(_WINDOWS, words) is None
+
+
+def listed_in(page: Any, model: str) -> Limits | None:
+    """The limits that a list of models has for the model; None where it has none."""
+    rows = page.get("data") if isinstance(page, Mapping) else None
+    for row in rows if isinstance(rows, list) else ():
+        if isinstance(row, Mapping) and row.get("id") == model:
+            inner = [row, row.get("meta"), row.get("top_provider")]
+            parts = [one for one in inner if isinstance(one, Mapping)]
+            window, most = (_field(parts, names) for names in (_WINDOW_FIELDS, _MOST_FIELDS))
+            return Limits(most, window) if window or most else None
+    return None
+
+
+def _prompt_in(words: str, window: int, budget: int, given: int) -> int | None:
+    """How long the prompt is by the endpoint's count."""
+    told = _first(_PROMPTS, words)
+    if told is not None:
+        return told
+    numbers = {int(n) for n in re.findall(r"(?<![\w.-])\d{1,8}(?![\w-])", words)}
+    numbers -= {0, 1, budget, window}
+    both = [total - budget for total in numbers if total - budget in numbers]
+    if both or not numbers:
+        return both[0] if both else None
+    most = max(numbers)
+    # It may be the prompt alone or with the budget.
+    return min(most, most - budget, key=lambda n: abs(n - given)) if most > window else most
+
+
+def _first(patterns: tuple[str, ...], words: str) -> int | None:
+    found = (re.search(pattern, words, re.IGNORECASE | re.DOTALL) for pattern in patterns)
+    return next((int(one[1]) for one in found if one), None)
+
+
+def _field(parts: list[Mapping[str, Any]], names: tuple[str, ...]) -> int | None:
+    values = (part.get(name) for name in names for part in parts)
+    return next((value for value in values if type(value) is int and value > 0), None)

@@ -1,0 +1,203 @@
+"""What endpoints refuse, in the words that their users report: changed, asked once more, told."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from operator import itemgetter
+from pathlib import Path
+
+import pytest
+from loopback import Loopback, Reply
+
+from nbroute.errors import ContextTooLong, ProviderError, RequestRejected
+from nbroute.providers.openai_compatible import OpenAICompatible
+from nbroute.types import Ladder, Message, Request, Tier
+
+#: Each row says where its words are from.
+DATA = json.loads((Path(__file__).parent / "data" / "refusals.json").read_text())
+MESSAGES = (Message("system", "Be brief."), Message("user", "What is the capital of France?"))
+REQUEST = Request("test", "some/model", MESSAGES, max_tokens=2000, temperature=0.5)
+
+
+@pytest.fixture
+def server():
+    with Loopback() as running:
+        yield running
+
+
+@pytest.fixture
+def provider(server):
+    made = OpenAICompatible("test", server.url, "sk-test-0123456789abcdef", max_retries=0)
+    yield made
+    made.close()
+
+
+def ask(provider, request):
+    """The answer's text and the notices."""
+    chunks = list(provider.send(request))
+    return "".join(c.text for c in chunks), [c.notice for c in chunks if c.notice]
+
+
+@pytest.mark.parametrize("case", DATA["refused"], ids=itemgetter("case"))
+def test_what_is_refused_is_changed_once_remembered_and_told(server, provider, case):
+    request = replace(REQUEST, **case["request"])
+    server.reply(status=case["status"], body=case["body"])
+
+    (text, notices), again = ask(provider, request), ask(provider, request)
+
+    refused, changed, remembered = (seen.json for seen in server.requests)
+    differences = {
+        name: changed.get(name)
+        for name in refused.keys() | changed.keys()
+        if refused.get(name) != changed.get(name)
+    }
+    assert differences == case["sent"]
+    assert changed == remembered
+    assert (text, []) == again
+    assert text
+    assert ["some/model "] == [notice[:11] for notice in notices]
+
+
+@pytest.mark.parametrize("case", DATA["budget of 2000 tokens"], ids=itemgetter("case"))
+@pytest.mark.parametrize("shape", ["error", "message", "detail", "text"])
+def test_a_token_budget_that_is_too_large_is_lowered_to_what_fits(server, provider, case, shape):
+    words = case["words"]
+    bodies = {
+        "error": {"error": {"message": words, "param": None, "code": 400}},
+        "message": {"object": "error", "message": words, "code": 400},
+        "detail": {"detail": [{"loc": ["body", "max_tokens"], "msg": words, "input": 2000}]},
+        "text": words,
+    }
+    server.reply(status=400, body=bodies[shape])
+
+    (_, notices), (_, again) = ask(provider, REQUEST), ask(provider, REQUEST)
+
+    fits = case["fits"]
+    assert [2000, fits, fits] == [seen.json["max_tokens"] for seen in server.requests]
+    assert f"{fits:,}, not 2,000" in notices[0]
+    assert [] == again
+
+
+@pytest.mark.parametrize("words", DATA["prompt too long"])
+def test_a_prompt_that_alone_is_too_long_is_not_asked_again(server, provider, words):
+    server.reply(status=400, error=words)
+
+    with pytest.raises(ContextTooLong) as caught:
+        ask(provider, REQUEST)
+
+    assert words[:60] in str(caught.value)
+    assert 1 == len(server.requests)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"max_model_len": 1000},
+        {"context_length": 1000, "top_provider": {"max_completion_tokens": None}},
+        {"context_window": 1000},
+        {"max_context_length": 1000},
+        {"meta": {"n_ctx_train": 1000}},
+    ],
+    ids=["vLLM", "OpenRouter", "Groq", "Mistral", "llama.cpp"],
+)
+def test_a_window_that_the_refusal_leaves_out_is_looked_up_once(server, provider, fields):
+    row = {"id": "some/model", "object": "model"} | fields
+    server.reply(status=400, error="Please reduce the length of the messages or completion.")
+    server.reply(body={"object": "list", "data": [{"id": "other"}, row]})
+
+    notices = [ask(provider, REQUEST)[1], ask(provider, REQUEST)[1]]
+
+    budgets = [seen.json["max_tokens"] for seen in server.requests if seen.json]
+    assert 1000 > budgets[1] == budgets[2] > 900
+    assert ["/v1/models"] == [seen.path for seen in server.requests if not seen.json]
+    assert [1, 0] == [*map(len, notices)]
+
+
+def test_each_prompt_gets_the_budget_that_fits_it(server, provider):
+    def counting(sent):
+        prompt = sum(len(one["content"]) // 5 for one in sent["messages"])
+        both = prompt + sent["max_tokens"]
+        words = (
+            f"This model's maximum context length is 4096 tokens. However, you requested {both} "
+            f"tokens ({prompt} in the messages, {sent['max_tokens']} in the completion)."
+        )
+        return Reply(status=400, error=words) if both > 4096 else Reply()
+
+    server.handler = counting
+    long = replace(REQUEST, messages=(Message("user", "word " * 3000),))
+    longer = replace(REQUEST, messages=(Message("user", "word " * 4000),))
+
+    taken = []
+    for request in (long, REQUEST, longer, long):
+        ask(provider, request)
+        taken.append(server.requests[-1].json["max_tokens"])
+
+    assert [1096, 2000, 96, 1096] == taken
+
+
+@pytest.mark.parametrize("status", [400, 422, 500, 404])
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "Why is 'temperature' not supported and max_tokens: 5 > 3 in my stream?",
+        'Is "stream" an unsupported parameter, or the system role, or stream_options?',
+    ],
+)
+def test_words_of_the_prompt_that_a_server_shows_teach_nothing(server, provider, prompt, status):
+    request = replace(REQUEST, messages=(MESSAGES[0], Message("user", prompt)))
+    server.reply(status=status, error=f"cannot answer {prompt!r} now")
+
+    with pytest.raises(ProviderError):
+        ask(provider, request)
+    ask(provider, request)
+
+    first, second = (seen.json for seen in server.requests)
+    assert first == second
+
+
+def test_a_range_that_a_temperature_is_out_of_says_nothing_of_others(server, provider):
+    server.reply(status=400, error="temperature: range: 0..1")
+
+    for temperature in (1.5, 0.5, 1.5):
+        ask(provider, replace(REQUEST, temperature=temperature))
+
+    sent = [seen.json.get("temperature") for seen in server.requests]
+    assert [1.5, None, 0.5, None] == sent
+
+
+@pytest.mark.parametrize("status", [400, 404, 422, 500, 501])
+def test_a_server_that_refuses_whatever_comes_has_the_last_word(server, provider, status):
+    server.handler = lambda sent: Reply(
+        status=status,
+        error=f"Unsupported parameter: {', '.join(sent)}; the system role is not supported",
+    )
+
+    with pytest.raises(ProviderError, match="Unsupported parameter"):
+        ask(provider, replace(REQUEST, json=True, logprobs=True))
+
+    assert len(server.requests) <= 9
+    sent = [json.dumps(seen.json) for seen in server.requests]
+    assert len(sent) == len({*sent})
+
+
+def test_what_cannot_be_learnt_is_the_servers_error(server, provider):
+    server.reply(status=400, error="Your prompt is rude.")
+
+    with pytest.raises(RequestRejected, match=r"Your prompt is rude\."):
+        ask(provider, REQUEST)
+
+    assert 1 == len(server.requests)
+
+
+def test_a_cell_shows_a_whole_answer_where_the_model_may_not_stream(server, make_router):
+    tier = Tier("SIMPLE", "loop", "some/model", 64)
+    ladder = Ladder("mine", (tier,), "SIMPLE")
+    case = DATA["refused"][0]
+    server.reply(status=case["status"], body=case["body"])
+
+    result = make_router(ladder=ladder).route("Hi", tier="SIMPLE")
+
+    assert "ok" == result.text
+    assert "answers in one piece" in result.notices[0]
+    assert "verified to stream" in result.notices[0]
