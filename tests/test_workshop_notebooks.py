@@ -105,3 +105,25 @@ def test_the_solutions_pass_the_checks_and_the_notebook_replays_from_what_they_r
     answers = list(routed(tmp_path / "replayed" / source.name))
     assert all(answer["cached"] and answer["cost_usd"] == 0 for answer in answers)
     assert answers or name == "05_costs"
+
+
+def test_notebook_3_runs_where_no_box_can_be_made_for_code_and_says_so(tmp_path):
+    """The kernel finds a `sitecustomize` that takes the boxes away."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "from nbroute.sandbox import boxes\nboxes.candidates = list\n"
+    )
+    source = FOLDER / "03_strategies.ipynb"
+
+    done = run(
+        *(source, "--profile", "simulated", "--out", tmp_path / "out"),
+        folder=tmp_path,
+        PYTHONPATH=os.pathsep.join([str(tmp_path), *sys.path]),
+    )
+
+    assert 0 == done.returncode, done.stderr
+    allow, asked = (
+        "".join(output.get("evalue", "") for output in cell["outputs"])
+        for cell in cells(tmp_path / "out" / source.name, "raises-exception")
+    )
+    assert "There is no box here for code that a model wrote" in allow
+    assert "%route allow code" in asked

@@ -30,6 +30,7 @@ from nbroute.engine.strategies import carry_out
 from nbroute.engine.stream import TextStream
 from nbroute.errors import BudgetExceeded, Interrupted, NbrouteError, SettingsError, did_you_mean
 from nbroute.report import Report, summarise
+from nbroute.sandbox import require_box
 from nbroute.types import (
     Attempt,
     Classified,
@@ -62,7 +63,7 @@ class Engine:
         self.threads = Threads()
         self.history = History()
         self.limits = parts.limits
-        self.code_allowed = False
+        self.code_allowed = ""  # or boxed, or unconfined
         self._reporting = threading.Lock()
         self._reported: tuple[Any, Report | None] = (None, None)
 
@@ -229,9 +230,15 @@ class Engine:
         """Hold the session to that many US dollars from here on; None lifts the budget."""
         self.limits = with_budget(self.limits, usd)
 
-    def allow_code(self) -> None:
-        """Let checks run code that a model wrote, in a process of its own, for this session."""
-        self.code_allowed = True
+    def allow_code(self, *, unconfined: bool = False) -> str:
+        """Let checks run code that a model wrote, for this session; the name of its box.
+
+        SettingsError where the kernel makes no box, unless `unconfined` lets it run without one,
+        with your rights (the name is then empty).
+        """
+        box = require_box(unconfined=unconfined)
+        self.code_allowed = "unconfined" if unconfined else "boxed"
+        return box.name if box else ""
 
     def go_on(self, other: Engine) -> None:
         """Take over what the other was told in this session: budget, conversations, permission."""
@@ -284,12 +291,15 @@ class Engine:
     def _check(self, prompt: str, options: Options) -> None:
         check_options(options, self.ladder)
         for check in wanted(options, prompt=prompt):
-            if getattr(check, "runs_code", False) and not self.code_allowed:
+            if not getattr(check, "runs_code", False):
+                continue
+            if not self.code_allowed:
                 label = getattr(check, "__name__", "a check")
                 raise SettingsError(
                     f"{label} would run code that a model writes; to allow it for this "
                     "session say `%route allow code` (in Python: router.allow_code())"
                 )
+            require_box(unconfined=self.code_allowed == "unconfined")
         if options.strategy == "parallel":
             self.parts.embedder()
 

@@ -1,15 +1,22 @@
 """Code that a model wrote, run against the notebook's own assertions in a separate process.
 
-What holds it back: a fresh Python in an empty temporary folder, with an environment of its own
-(no keys), no standard input, and limits on time, memory, processor, files and output; and
-inside, an audit hook that refuses sockets, processes, signals, ctypes, tracing, and files
-outside the folder, save to read Python's library. At the end the whole process group is killed.
+It runs in a box that the kernel makes: a fresh Python in an empty temporary folder, with an
+environment of its own (no keys), no standard input, no network, no other process, and to read
+nothing but Python and its libraries. The first box that stands a trial here is used:
 
-What does not: it is the same user on the same machine, and Python's audit hooks are no boundary
-against code that is written to get around them (through a compiled package that opens files or
-sockets itself, through the interpreter's own frames, or by forging the tests' outcome). Nor are
-threads counted, save by the memory that they take; and the memory limit is not kept by macOS.
-It stops accidents and careless code, not an attacker. For that, run the kernel in a container.
+- bubblewrap (Debian's package, or `pip install 'nbroute[sandbox]'`): the rest of the machine is
+  not there, neither its files nor its processes;
+- Landlock (Linux 5.13 and later, no root): the rest can be seen (names and sizes of files whose
+  path is known), but not opened. `chmod` and `utime` say yes and do nothing;
+- `sandbox-exec` on macOS, which nobody has tried yet.
+
+Both on Linux come with a filter on system calls: no sockets, no new processes, no signals to
+others, no tracing, and none of the kernel's newer ways in. In every case there are limits on
+time, memory, processor, files and output, and what it leaves is cleared within seconds. Without
+a box only those limits hold; that takes the user's word.
+
+What it does not do: hold back an attack on the kernel itself, count threads (save by the memory
+that they take) or limit memory on macOS, or stop an answer that forges the tests' outcome.
 """
 
 from __future__ import annotations
@@ -18,11 +25,19 @@ import re
 from dataclasses import dataclass
 from typing import ClassVar
 
-from nbroute.sandbox.runner import Limits, Outcome, require_processes, run_tests
+from nbroute.sandbox.runner import Limits, Outcome, require_box, run_tests
 from nbroute.sandbox.source import assertions_of, code_of
 from nbroute.types import Check, Reply, Verdict
 
-__all__ = ["Limits", "Outcome", "assertions_of", "code_of", "run_tests", "tests_check"]
+__all__ = [
+    "Limits",
+    "Outcome",
+    "assertions_of",
+    "code_of",
+    "require_box",
+    "run_tests",
+    "tests_check",
+]
 
 _LEAD = (
     "An earlier answer to this was run against tests and failed. What is fenced below is "
@@ -41,9 +56,9 @@ def tests_check(
     """The check `tests NAME`; `assertions` is what `assertions_of` returns.
 
     It runs code that a model wrote: its attribute `runs_code` is True, so that whoever calls
-    it can ask for the user's word before. Raises SettingsError where no process can be had.
+    it can ask for the user's word before. Where there is no box, a call raises SettingsError
+    unless that word was given to `require_box`.
     """
-    require_processes()
     return _TestsCheck(assertions, name, limits or Limits())
 
 

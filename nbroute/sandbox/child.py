@@ -1,4 +1,4 @@
-"""The child's side: limits on itself, the guard, the answer, the tests, the report.
+"""The child's side: limits on itself, the last of the box, the answer, the tests, the report.
 
 Run as a script in a process of its own, where nothing of nbroute is imported:
 `python child.py REPORT_FD TOKEN_FD`, with the job as JSON on standard input.
@@ -16,6 +16,7 @@ import re
 import resource
 import runpy
 import signal
+import site
 import sys
 import traceback
 import types
@@ -33,6 +34,8 @@ TRACEBACK = 8_000  # characters, the end of it
 def limit(seconds: float, memory_mb: float, file_mb: float) -> None:
     """Resource limits, each as far as the system has it, and an alarm if the parent dies."""
     wanted = {
+        # Linux counts threads as processes: there the kernel's filter refuses to start one.
+        **({} if sys.platform == "linux" else {"RLIMIT_NPROC": 1}),
         "RLIMIT_CORE": 0,
         "RLIMIT_CPU": int(seconds) + 2,
         "RLIMIT_FSIZE": int(file_mb * 2**20),
@@ -137,7 +140,16 @@ def main() -> NoReturn:
     tree = ast.fix_missing_locations(Values().visit(ast.parse(job["assertions"], TESTS)))
     tests = compile(tree, TESTS, "exec", dont_inherit=True)
     limit(job["seconds"], job["memory_mb"], job["file_mb"])
-    roots = runpy.run_path(str(HERE / "guard.py"))["confine"](job["folder"], job["files"])
+    sys.path[:] = job["libraries"]
+    site.setquit()
+    try:
+        if sys.platform == "linux":
+            kernel = runpy.run_path(str(HERE / "kernel.py"))
+            kernel["confine"](job["box"], job["folder"], job["readable"], job["devices"])
+    except (OSError, ImportError) as missing:
+        if job["box"]:
+            write(report_fd, json.dumps({"reason": f"{missing}", "traceback": ""}).encode())
+            leave(0)
     sys.argv[:] = [ANSWER]
     ballast = [bytearray(8 << 20)]
     error = run(job["answer"], tests)
@@ -147,7 +159,7 @@ def main() -> NoReturn:
         if error is None:
             write(report_fd, read(token_fd, 64))
         else:
-            write(report_fd, json.dumps(told(error, (job["folder"], *roots))).encode())
+            write(report_fd, json.dumps(told(error, (job["folder"], *job["libraries"]))).encode())
     leave(0)
 
 

