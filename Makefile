@@ -6,13 +6,14 @@ NEWEST ?= $(or $(shell ls -d $(HOME)/.pyenv/versions/3.1[2-9]*/bin/python 2>/dev
 BIN := .venv/bin
 QUICKSTART := notebooks/01_quickstart.ipynb
 
-.PHONY: help demo lab test test-newest check figures bench notebooks clean
+.PHONY: help demo lab test test-newest test-proxy check figures bench notebooks clean
 
 help:
 	@echo "make demo       install, route the quickstart on a local model, print what it cost"
 	@echo "make lab        open JupyterLab on the quickstart"
 	@echo "make test       lint, types and every test"
 	@echo "make test-newest  what needs no browser, on the newest other Python here"
+	@echo "make test-proxy  against a real LiteLLM proxy, in an environment of its own"
 	@echo "make figures    lines, files and fragments of the code"
 	@echo "make bench      the figures of the README, each a ratio within one run"
 	@echo "make notebooks  execute the notebooks again on the simulated ladder"
@@ -36,6 +37,14 @@ else
 	.venv-newest/bin/nbroute pull
 	.venv-newest/bin/python -m pytest -n 2 --dist loadfile -m "not browser"
 endif
+
+test-proxy: .venv/test .venv-litellm/ready
+	$(BIN)/python -m pytest tests/test_litellm_proxy.py
+
+.venv-litellm/ready:
+	$(PYTHON) -m venv .venv-litellm
+	.venv-litellm/bin/pip install --quiet --disable-pip-version-check 'litellm[proxy]==1.108.7'
+	@touch $@
 
 figures: .venv/test
 	$(BIN)/python tools/figures.py
@@ -72,4 +81,4 @@ notebooks: .venv/test
 	@touch $@
 
 clean:
-	rm -rf .venv .venv-newest .venv-peers out .pytest_cache .ruff_cache .mypy_cache
+	rm -rf .venv .venv-newest .venv-peers .venv-litellm out .pytest_cache .ruff_cache .mypy_cache
