@@ -72,15 +72,7 @@ def ask(make_router, proxy, model="cheap", key=KEY, **options):
     return router.route("What is the capital of France?", cache="off", **options)
 
 
-@pytest.mark.parametrize(
-    "stream",
-    [
-        pytest.param(True, id="streamed"),
-        pytest.param(
-            False, id="whole", marks=pytest.mark.xfail(reason="a header's cost is not read yet")
-        ),
-    ],
-)
+@pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
 def test_what_the_proxy_charges_is_the_cost(behind, proxy, make_router, stream):
     behind.reply(text="Paris.", usage={"prompt_tokens": 20, "completion_tokens": 2})
 

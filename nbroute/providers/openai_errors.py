@@ -162,7 +162,7 @@ _KINDS = (
         (200, 400, 401, 402, 403, 412, 429),
         r"insufficient[ _](?:quota|balance|credit|fund)|(?:exceeded|used up)[ \w]{0,12}[ _]quota"
         r"|credit balance|credit limit|\b(?:no|more|add|buy|available|purchase|enough|included)"
-        r" (?:\w+ )?credits?\b|out of (?:\w+ )?(?:credit|fund)|payment[ _]required"
+        r" (?:\w+ )?credits?\b(?! were charged)|out of (?:\w+ )?(?:credit|fund)|payment[ _]required"
         r"|billing(?:_| details| hard)|spend(?:ing)?[ _]limit|usage limits?\b|arrear|recharge"
         r"|budget[ _\w]{0,12}exceed|exceeded[ _](?:your )?budget|top.?up|good standing"
         r"|free ?tier\w*[^.\n]{0,40}exhausted|余额|欠费",
@@ -170,7 +170,7 @@ _KINDS = (
     _Kind(
         Moderated,
         _REPHRASE,
-        (200, 400, 403, 422),
+        (200, 400, 403, 422, 498),
         r"flagged|moderat(?:ion|ed)|inappropriate|guardrail|high risk|prohibited[ _]content"
         r"|content[ _-]?(?:polic|filter|management|exists risk|violat|block)|responsible ?ai"
         r"|safety[ _](?:system|check|filter|setting)|usage (?:polic|guideline)|data_?inspection"
