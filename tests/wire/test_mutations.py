@@ -1,0 +1,199 @@
+"""The recorded replies, broken in a few thousand ways: out comes a ProviderError or text."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+from collections import Counter
+from functools import partial
+from importlib import import_module
+
+import openai
+import pytest
+from shapes import shapes
+
+from nbroute.errors import ProviderError
+from nbroute.providers.openai_compatible import OpenAICompatible
+from nbroute.types import Message, Request
+
+HTTPX = import_module(openai.DefaultHttpxClient.__mro__[1].__module__)
+KEY = "sk-test-0123456789abcdef"
+SEED, IN_PROCESS, LOOPBACK = 20261128, 2_000, 120
+SHAPES = list(shapes())
+HOLE = '"@hole@"'
+#: JSON, or nearly, that stands where something else should.
+VALUES = [
+    *("null", "true", "-1", "0", "1e999", "NaN", "-Infinity", "9" * 5_000, "0.1", '""', "[]", "{}"),
+    *('"\\ud83d"', '"\\udc00\\ud800"', '"\\u0000"', '"<think>"', '"</think>"', '"error"', '"stop"'),
+    *("[" * 100_000, "[" * 100_000 + "]" * 100_000, '{"a":' * 100_000 + "1" + "}" * 100_000),
+    *(f'"{KEY}"', f'"{"x" * 50_000}"', '{"message":null}', '[{"text":1},7,null]', '"é\U0001f600"'),
+]
+BYTES = [
+    *(b"\xff", b"\xc3", b"\xed\xa0\x80", b"\xf0\x9f\x98", b"\x00", b"\r", b"\r\n", b"\n\n", b"\n"),
+    *(b"\xef\xbb\xbf", b"data:", b"data: [DONE]\n\n", b"event: error\n", b"event: ping\n\n"),
+    *(b"retry: 10\n\n", b"id: \n", b": hi\n\n", b"error: {}\n\n", b"data: {}\n\n", b"data: 7\n\n"),
+    *(b"<html>", b'{"error":', b"}", b"]", b'"', b"\xe2\x80\xa8", KEY.encode()),
+]
+STATUSES = [200] * 12 + [204, 302, 400, 401, 403, 404, 405, 413, 418, 422, 429, 500, 503, 529]
+TYPES = ["", "text/plain; charset=utf-16", "application/json; charset=none", "text/html"]
+TYPES += ["text/event-stream", "application/json"]
+
+
+@pytest.fixture(autouse=True)
+def no_hang():
+    """A test that waits for ever fails after a minute."""
+
+    def stop(*_):
+        raise AssertionError("hangs")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.alarm(60)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+def places(value, path=()):
+    """The paths to all values within."""
+    yield path
+    inner = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, one in inner if isinstance(value, dict | list) else ():
+        yield from places(one, (*path, key))
+
+
+def json_broken(rng, text):
+    """The JSON with a value replaced or left out."""
+    value = json.loads(text)
+    *path, last = rng.choice(list(places(value))[1:] or [("a",)])
+    at = value if isinstance(value, dict | list) else {}
+    for key in path:
+        at = at[key]
+    if rng.random() < 0.2:
+        del at[last]
+    else:
+        at[last] = HOLE[1:-1]
+    return json.dumps(value, ensure_ascii=rng.random() < 0.5).replace(HOLE, rng.choice(VALUES))
+
+
+def values_broken(rng, body):
+    """The body with a value of its JSON, or of one of its events, replaced or left out."""
+    lines = body.decode().split("\n")
+    at = [place for place, line in enumerate(lines) if line.rstrip().endswith("}")]
+    events = [place for place in at if lines[place].startswith(("data: {", "error: {"))]
+    if not events:
+        return json_broken(rng, body).encode()
+    for place in rng.sample(events, min(len(events), rng.choice((1, 1, 2)))):
+        name, _, text = lines[place].partition(" ")
+        lines[place] = f"{name} {json_broken(rng, text)}"
+    return "\n".join(lines).encode()
+
+
+def bytes_broken(rng, body):
+    """The body cut off, with bytes of it gone, doubled or changed, or with others between."""
+    start, end = sorted(rng.randrange(len(body) + 1) for _ in range(2))
+    return rng.choice(
+        [
+            lambda: body[:start],
+            lambda: body[start:],
+            lambda: body[:start] + body[end:],
+            lambda: body[:end] + body[start:],
+            lambda: body[:start] + rng.choice(BYTES) + body[start:],
+            lambda: rng.choice(BYTES) + body,
+            lambda: body[:start] + rng.randbytes(1) + body[start + 1 :],
+            lambda: body.replace(b"\n", rng.choice((b"\r\n", b"\r", b"\n\n", b""))),
+            lambda: body[:start].replace(b"data:", rng.choice(BYTES)) + body[start:],
+        ]
+    )()
+
+
+def broken(rng):
+    """A shape and what is left of its reply: status, headers and body."""
+    shape = rng.choice(SHAPES)
+    reply = shape.reply
+    body = shape.body
+    readable = body.lstrip()[:1] in b"[{de"
+    for _ in range(rng.choice((1, 1, 1, 2, 4))):
+        try:
+            how = values_broken if readable and rng.random() < 0.6 else bytes_broken
+            body = how(rng, body)
+        except (ValueError, RecursionError, TypeError, KeyError, IndexError):
+            body = bytes_broken(rng, body)
+    status, kind, headers = reply["status"], reply["content_type"], dict(reply["headers"])
+    if rng.random() < 0.2:
+        status = rng.choice(STATUSES)
+    if rng.random() < 0.15:
+        kind = rng.choice(TYPES)
+    if rng.random() < 0.03:
+        headers["content-encoding"] = rng.choice(("gzip", "deflate", "br", "nonsense"))
+    return shape, status, headers | {"content-type": kind}, body
+
+
+def outcome(ask):
+    """What came of it: the class of the error, or `text`; anything else fails the test."""
+    try:
+        said = ask()
+    except ProviderError as caught:
+        error = caught
+    else:
+        assert said.strip()
+        return "text"
+    message = str(error)
+    assert [] == [KEY[at : at + 8] for at in range(len(KEY) - 7) if KEY[at : at + 8] in message]
+    assert message.isprintable()
+    return type(error).__name__
+
+
+class Bytes(HTTPX.SyncByteStream):
+    """A body in pieces of so many bytes."""
+
+    def __init__(self, body, each):
+        self.body, self.each = body, each
+
+    def __iter__(self):
+        for start in range(0, len(self.body), self.each):
+            yield self.body[start : start + self.each]
+
+
+def test_whatever_a_broken_reply_holds_only_provider_errors_or_text_come_out(monkeypatch):
+    rng, playing, outcomes = random.Random(SEED), [], Counter()  # noqa: S311 - the same each run
+
+    def play(_transport, request):
+        status, headers, body, each = playing[0]
+        return HTTPX.Response(status, headers=headers, stream=Bytes(body, each), request=request)
+
+    monkeypatch.setattr(HTTPX.HTTPTransport, "handle_request", play)
+    provider = OpenAICompatible("loop", "http://127.0.0.1:9/v1", KEY, max_retries=0)
+    messages = (Message("system", "Be brief."), Message("user", "What is the capital of France?"))
+
+    def ask(shape):
+        request = Request("loop", shape.asked, messages, 64, stream=shape.stream)
+        return "".join(one.text + one.reasoning for one in provider.send(request))
+
+    for number in range(IN_PROCESS):
+        shape, status, headers, body = broken(rng)
+        each = rng.choice((1, 7, 65_536)) if len(body) < 9_999 else 65_536
+        playing[:] = [(status, headers, body, each)]
+        try:
+            outcomes[outcome(partial(ask, shape))] += 1
+        except Exception as error:
+            error.add_note(f"reply {number}, of {shape}: {status} {headers} {body[:400]!r}")
+            raise
+    provider.close()
+
+    assert IN_PROCESS == outcomes.total()
+    assert {"text", "BadReply", "RequestRejected", "Unavailable"} < set(outcomes)
+
+
+def test_so_it_is_over_a_connection_and_through_a_router(server, make_router):
+    rng = random.Random(SEED + 1)  # noqa: S311 - the same each run
+    router = make_router(api_key=KEY)
+    for _ in range(LOOPBACK):
+        shape, status, headers, body = broken(rng)
+        kind, each = headers.pop("content-type"), rng.choice((None, 64))
+        server.reply(status=status, headers=headers, body=body, content_type=kind, bytes_each=each)
+        options = {"tier": "LOW", "model": shape.asked, "stream": shape.stream, "cache": "off"}
+        outcome(lambda options=options: router.route("Why?", **options).text)
+        server._queue.clear()
+
+    assert len(router.ledger.rows()) >= LOOPBACK
