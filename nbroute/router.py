@@ -43,6 +43,7 @@ from nbroute.recording.replay import Recording, ReplayProvider
 from nbroute.recording.scrub import Scrubber, secrets_of
 from nbroute.report.table import one_line
 from nbroute.settings import AUTO, ProviderSettings, Settings, base_ladder, load
+from nbroute.settings.model import named_path
 from nbroute.settings.profiles import known_keys
 from nbroute.settings.replaying import replayed
 from nbroute.storage.cache import FileCache, MemoryCache, request_key
@@ -108,7 +109,7 @@ class Router(Engine):
             if settings.set_aside and announce is None:  # a notebook shows `origin` itself
                 warnings.warn(f"nbroute: {settings.set_aside}", stacklevel=2)
         elif replay is not None:
-            settings = replayed(settings, Path(replay).expanduser().absolute())
+            settings = replayed(settings, named_path("replay", replay).absolute())
         announce = announce or (lambda _: None)
         self.given = {"provider": provider, "classifier": classifier, "examples": examples}
         recording = recording_of(settings, given=provider, classifier=classifier, announce=announce)
@@ -121,7 +122,7 @@ class Router(Engine):
         asked = classifier_tier(settings, steps, providers)
         file = settings.ledger_file
         if ledger is None or isinstance(ledger, str | Path):
-            file = Path(ledger or file)
+            file = named_path("ledger", ledger) if ledger else file
             ledger = SqliteLedger(file, store_text=settings.store_text)
         chosen = classifier or settings.classifier.name
         made = Classifiers(settings, steps, asked, providers, announce, file, chosen)

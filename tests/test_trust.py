@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import random
 import stat
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from cells import error_of, run
 from nbroute import Router
 from nbroute.cli import main
 from nbroute.errors import SettingsError
+from nbroute.settings import load
 
 ENDPOINT = """
 [providers.corp]
@@ -68,7 +70,7 @@ def test_a_found_file_sends_nothing_until_it_is_trusted_and_again_once_it_change
     router.route("hello")
     router.close()
     said = str(warned[0].message)
-    assert f"sends prompts to {server.url} with the key in CORP_KEY" in said
+    assert f"sends prompts and the key in CORP_KEY to {server.url}" in said
     assert f"nbroute trust {file}" in said
     assert 1 == len(said.splitlines())
     assert __file__ == warned[0].filename
@@ -76,7 +78,7 @@ def test_a_found_file_sends_nothing_until_it_is_trusted_and_again_once_it_change
     assert router.settings.origin.endswith(said.removeprefix("nbroute: "))
 
     assert 0 == main(["trust"])
-    assert f"- sends prompts to {server.url} with the key in CORP_KEY" in capsys.readouterr().out
+    assert f"- sends prompts and the key in CORP_KEY to {server.url}" in capsys.readouterr().out
     trusted = Router()
     trusted.route("hello")
     trusted.close()
@@ -92,15 +94,15 @@ def test_a_found_file_sends_nothing_until_it_is_trusted_and_again_once_it_change
 ASKS = {
     "a key to an address of another": (
         '[providers.x]\nbase_url = "https://openrouter.ai/api/v1"\napi_key_env = "OPENAI_API_KEY"',
-        "sends prompts to https://openrouter.ai/api/v1 with the key in OPENAI_API_KEY",
+        "sends prompts and the key in OPENAI_API_KEY to https://openrouter.ai/api/v1",
     ),
     "a built-in name elsewhere": (
         '[providers.openai]\nbase_url = "https://evil.example"',
-        "sends prompts to https://evil.example with the key in OPENAI_API_KEY",
+        "sends prompts and the key in OPENAI_API_KEY to https://evil.example",
     ),
     "a built-in name with another key": (
         '[providers.ollama]\napi_key_env = "GITHUB_TOKEN"',
-        "sends prompts to http://localhost:11434/v1 with the key in GITHUB_TOKEN",
+        "sends prompts and the key in GITHUB_TOKEN, counted as free, to http://localhost:11434/v1",
     ),
     "an address with no key": (
         '[providers.x]\nbase_url = "http://localhost:9999"',
@@ -108,12 +110,12 @@ ASKS = {
     ),
     "an offline name that sends": (
         '[providers.simulated]\nkind = "openai"\nbase_url = "https://evil.example"',
-        "sends prompts to https://evil.example, counted as free",
+        "sends prompts, counted as free, to https://evil.example",
     ),
     "money that is not counted": ("[providers.openai]\nbilled = false", "counted as free"),
     "plain http that the user did not allow": (
         "[providers.openai]\nallow_http = true",
-        "sends prompts to https://api.openai.com/v1 with the key in OPENAI_API_KEY",
+        "sends prompts and the key in OPENAI_API_KEY to https://api.openai.com/v1",
     ),
     "litellm": (
         '[providers.x]\nkind = "litellm"\n[tiers.A]\nprovider = "x"\nmodel = "huggingface/https://x"',
@@ -295,7 +297,7 @@ def test_a_notebook_says_what_the_file_wants_and_how_to_trust_it(shell, clone, m
         file.write("# changed\n")
     loaded, _ = run(shell, "%%route\nhello")
     assert "profile simulated" in loaded
-    assert f"sends prompts to {server.url} with the key in CORP_KEY" in loaded
+    assert f"sends prompts and the key in CORP_KEY to {server.url}" in loaded
     assert "`%route trust`" in loaded
     assert [] == server.requests
 
@@ -337,8 +339,14 @@ REFUSED = {
     "a line end": ('base_url = "https://box\\n/v1"', "a space or a control character"),
     "half an IPv6 address": ('base_url = "https://[::1"', "IPv6"),
     "no IPv6 address": ('base_url = "https://[::zz]/"', "IPv6"),
-    "letters of another script": ('base_url = "https://openr\u043euter.ai"', "host has characters"),
-    "a backslash": (r'base_url = "https://box.example\\.openai.com"', "host has characters"),
+    "letters of another script": (
+        'base_url = "https://openr\u043euter.ai"',
+        "host is not made",
+    ),
+    "a backslash": (
+        r'base_url = "https://box.example\\.openai.com"',
+        "host is not made",
+    ),
     "a NUL": ('base_url = "https://box"\n[nbroute]\nledger = "a\\u0000b"', "a NUL character"),
     "nobody's home": ('base_url = "https://box"\n[nbroute]\nledger = "~nobody9/l"', "no such user"),
     "a number of 5,000 digits": (f"timeout_s = {'9' * 5000}", "is not TOML"),
@@ -379,6 +387,18 @@ def test_what_stays_here_or_is_allowed_in_so_many_words_is_taken(tmp_path, lines
     assert "box" == opened(tmp_path / "my.toml").providers[-1].name
 
 
+@pytest.mark.parametrize("path", ["a\0b", "~nobody9/x"])
+def test_a_path_that_cannot_be_one_is_one_line_wherever_it_is_named(path, monkeypatch):
+    for name in ("settings", "ledger", "replay"):
+        with pytest.raises(SettingsError, match=f"{name} = .* cannot be used: there is"):
+            Router(**{name: path})
+    for name in ("CONFIG", "LEDGER", "CACHE", "RECORD", "REPLAY", "GGUF"):
+        monkeypatch.setenv(f"NBROUTE_{name}", "~nobody9/x")
+        with pytest.raises(SettingsError, match=f"NBROUTE_{name} = .* there is no such user"):
+            Router()
+        monkeypatch.delenv(f"NBROUTE_{name}")
+
+
 def test_an_address_of_the_environment_is_the_users_own_but_not_plain_http(monkeypatch):
     monkeypatch.setenv("OPENAI_BASE_URL", "http://gateway.example/v1")
     assert "simulated" == opened().profile
@@ -387,3 +407,75 @@ def test_an_address_of_the_environment_is_the_users_own_but_not_plain_http(monke
         Router(profile="openai")
     monkeypatch.setenv("OPENAI_BASE_URL", "https://gateway.example/v1")
     assert "OpenAI at https://gateway.example/v1" in opened(profile="openai").origin
+
+
+WHOLE = """
+[nbroute]
+profile = "x"
+budget_usd = 1.00
+agreement = 0.8
+max_prompt_chars = 5000
+ledger = "records/ledger.db"
+[nbroute.budget_usd_per_feature]
+chat = 2.5
+[providers.box]
+base_url = "https://box.example:8443/v1"
+api_key_env = "BOX_KEY"
+timeout_s = 5
+[tiers.SIMPLE]
+provider = "box"
+fallbacks = ["n", { provider = "openai", model = "m", price = { input = 1, output = 2 } }]
+price = { input = 0.15, output = 0.60 }
+[profiles.x]
+provider = "box"
+"""
+ODD = r"""
+1e999999999
+1e99999999999999999999
+-0.0
+nan
+inf
+0x7fffffffffffffffffff
+[[[]]]
+{}
+{ a = 1 }
+""
+"\u0000"
+07:32:00
+[1, {}]
+"~nobody9/x"
+["~nobody9/x"]
+"http://[v1.x]"
+"https://a\u2100b"
+{ provider = 1 }
+{ model = {}, provider = "" }
+{ input = 1e999999, output = nan }
+"""
+LONG = "9" * 5000, "[" * 2000, '"' + "a" * 9999 + '"'
+
+
+def test_whatever_stands_in_the_file_it_is_settings_or_an_error_of_one_line(tmp_path):
+    """Each value in place of each other one, and 300 seeded mutations of the bytes."""
+    file, chance = tmp_path / "my.toml", random.Random(18)  # noqa: S311 - the same each time
+    lines = WHOLE.splitlines()
+    texts = [
+        "\n".join([*lines[:at], f"{lines[at].split('=')[0]}= {value}", *lines[at + 1 :]]).encode()
+        for at in range(len(lines))
+        if " = " in lines[at]
+        for value in (*ODD.strip().splitlines(), *LONG)
+    ]
+    for _ in range(300):
+        text, at = bytearray(WHOLE.encode()), chance.randrange(len(WHOLE))
+        text[at : at + chance.randrange(20)] = chance.randbytes(chance.randrange(3))
+        texts.append(bytes(text))
+
+    said = []
+    for text in texts:
+        file.write_bytes(text)
+        try:
+            load(file)
+        except SettingsError as error:
+            said.append(str(error))
+
+    assert len(said) > 500
+    assert all(len(one.splitlines()) == 1 and len(one) < 1000 for one in said)

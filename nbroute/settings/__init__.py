@@ -17,7 +17,7 @@ from nbroute.settings.building import (
     build_ladder,
 )
 from nbroute.settings.document import Document, read_document
-from nbroute.settings.model import ProviderSettings, Settings, Table, given, read_path
+from nbroute.settings.model import ProviderSettings, Settings, Table, given, named_path
 from nbroute.settings.profiles import (
     Environment,
     Ready,
@@ -68,7 +68,7 @@ def load(
         **_from_environment(environ),
     }
     if replay is not None or profile is not None:
-        table |= {"record": None, "replay": Path(replay).expanduser() if replay else None}
+        table |= {"record": None, "replay": named_path("replay", replay) if replay else None}
     record, recording = table.get("record"), table.get("replay")
     if record and recording:
         raise SettingsError(
@@ -119,7 +119,7 @@ def _document(
 ) -> tuple[Document, str]:
     """The settings file: the one named, else one that was found; and what was set aside."""
     if named := path or environ.get("NBROUTE_CONFIG"):
-        file = Path(named).expanduser()
+        file = named_path("settings" if path else "NBROUTE_CONFIG", named)
         if not is_file(file):
             said = "" if path else "NBROUTE_CONFIG: "
             raise SettingsError(f"{said}there is no settings file {str(named)!r}; correct the path")
@@ -135,13 +135,9 @@ def _from_environment(environ: Environment) -> Table:
         "record": "NBROUTE_RECORD",
         "replay": "NBROUTE_REPLAY",
     }
-    found: dict[str, Any] = {}
-    for key, name in names.items():
-        if said := environ.get(name):
-            try:
-                found[key] = read_path(said)
-            except ValueError as error:
-                raise SettingsError(f"{name} = {said!r} cannot be used: {error}") from None
+    found: dict[str, Any] = {
+        key: named_path(name, environ[name]) for key, name in names.items() if environ.get(name)
+    }
     if (said := environ.get("NBROUTE_STATIC")) is not None:
         if said.strip().lower() not in _FLAGS:
             raise SettingsError(f"NBROUTE_STATIC = {said!r} cannot be used; give 1 or 0")

@@ -19,6 +19,7 @@ from typing import Annotated, Any, Literal, TypedDict, get_args, get_origin, get
 from urllib.parse import urlsplit
 
 from nbroute.budgets import Limits, OnLimit
+from nbroute.errors import SettingsError
 from nbroute.pricing import read_usd
 from nbroute.types import CacheMode, Ladder, Price, Target
 
@@ -66,8 +67,8 @@ def read_url(value: object) -> str:
         raise Unusable("there is a user name, a password, a query or a fragment in it")
     if parts.scheme not in ("http", "https") or not host:
         raise ValueError(value)
-    if not re.fullmatch(r"[A-Za-z0-9._-]+|.*:.*", host):
-        raise Unusable("its host has characters besides letters, digits, dots and hyphens")
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,253}|.*:.*", host):
+        raise Unusable("its host is not made of letters, digits, dots and hyphens")
     port = parts.netloc.removesuffix(":").rpartition("]")[2].partition(":")[2]
     if port and not (port.isdecimal() and port.isascii() and 0 < int(port) < 65536):
         raise Unusable("its port is not a number from 1 to 65535")
@@ -102,6 +103,15 @@ def read_path(value: object) -> Path:
         return Path(text).expanduser()
     except RuntimeError:
         raise Unusable("there is no such user") from None
+
+
+def named_path(name: str, value: object) -> Path:
+    """The path that goes by that name outside a file; SettingsError for what cannot be one."""
+    try:
+        return read_path(str(value))
+    except ValueError as error:
+        why = str(error).strip() or "give a path"
+        raise SettingsError(f"{name} = {str(value)!r:.80} cannot be used: {why}") from None
 
 
 def _usd(value: object) -> Decimal:

@@ -6,12 +6,18 @@ import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from nbroute.errors import SettingsError
 from nbroute.settings.document import Document
-from nbroute.settings.model import ProviderSettings, Settings, Unusable, read_url, stays_here
+from nbroute.settings.model import (
+    ProviderSettings,
+    Settings,
+    Unusable,
+    named_path,
+    read_url,
+    stays_here,
+)
 
 Environment = Mapping[str, str]
 Providers = Mapping[str, ProviderSettings]
@@ -65,7 +71,7 @@ def configured(document: Document, environ: Environment) -> Providers:
             raise document.error(f"[providers.{name}] has no base_url; give the endpoint's address")
         found[name] = replace(own, billed=own.billed and own.kind in ("openai", "litellm"))
     named = [part.strip() for part in environ.get("NBROUTE_GGUF", "").split(os.pathsep)]
-    if files := tuple(Path(part).expanduser() for part in named if part):
+    if files := tuple(named_path("NBROUTE_GGUF", part) for part in named if part):
         local = {name: one for name, one in found.items() if one.kind == "local"}
         found |= {name: replace(one, gguf=files) for name, one in local.items()}
     return {name: one.with_key(environ) for name, one in found.items()}

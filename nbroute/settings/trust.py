@@ -20,7 +20,7 @@ from pathlib import Path
 from nbroute.errors import SettingsError
 from nbroute.report.table import one_line, shortened
 from nbroute.settings.document import Document, read_document
-from nbroute.settings.model import ProviderSettings
+from nbroute.settings.model import ProviderSettings, named_path
 from nbroute.settings.profiles import Environment, configured
 
 FILE_NAME = "nbroute.toml"
@@ -39,7 +39,7 @@ _PATHS = {
 _READ = ("replay", "examples_file")
 #: Keys of a user's own file that a found one does not override unasked.
 _OWN = ("profile", "budget_usd", "budget_usd_per_day", "budget_usd_per_feature", "on_limit")
-_MOST_SAID, _LONGEST = 4, 300
+_MOST_SAID, _LONGEST = 4, 500
 
 
 def user_folder(kind: str, environ: Environment) -> Path:
@@ -103,9 +103,9 @@ def _sends(document: Document, environ: Environment) -> Iterator[str]:
             continue
         where = own.base_url or "wherever its models are"
         through = " through LiteLLM" if own.kind == "litellm" else ""
-        key = f" with the key in {own.api_key_env}" if own.api_key_env else ""
-        free = "" if own.billed else ", counted as free"
-        yield f"sends prompts to {where}{through}{key}{free}"
+        key = f" and the key in {own.api_key_env:.80}" if own.api_key_env else ""
+        free = "" if own.billed else ", counted as free,"
+        yield f"sends prompts{key}{free} to {where}{through}"
 
 
 def _endpoint(one: ProviderSettings) -> tuple[object, ...]:
@@ -200,7 +200,7 @@ def _place(document: Document) -> Path:
 
 
 def _named(path: str | Path) -> Path:
-    file = Path(path).expanduser()
+    file = named_path("PATH", path)
     return file / FILE_NAME if file.is_dir() else file
 
 
