@@ -20,10 +20,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nbroute.errors import RecordError, SettingsError
-from nbroute.report import Spend
+from nbroute.report import Meter, Spend, summarise
 from nbroute.router import Router
 from nbroute.storage.ledger import SqliteLedger
-from nbroute.types import Attempt, Cap, Label
+from nbroute.storage.schema import m005_sums
+from nbroute.types import Attempt, Cap, Label, Price
 
 ROOT = Path(__file__).parent.parent
 NOON = 1_795_262_400.0  # 2026-11-21 12:00 UTC
@@ -284,6 +285,67 @@ def test_many_small_amounts_add_up_without_the_dust_of_floats(ledger):
         ledger.append(attempt(f"a{number}", cost_usd=Decimal("0.0001")))
 
     assert Decimal("0.001") == ledger.spend().usd
+
+
+chained = st.builds(
+    lambda name, result, parent, status, purpose, ts, usd, source, tier, compared, cached: attempt(
+        name,
+        result=result,
+        parent=parent if parent and parent < result else None,
+        status=status,
+        purpose=purpose,
+        ts=NOON + ts,
+        cost_usd=usd,
+        cost_source="unknown" if usd is None else source,
+        tier=tier,
+        comparison=compared,
+        cached=cached,
+        input_tokens=int(name[1:]) + 1,
+        output_tokens=10,
+    ),
+    st.sampled_from([f"a{number}" for number in range(8)]),
+    st.sampled_from(["r1", "r2", "r3"]),
+    st.sampled_from([None, "r1", "r2"]),
+    st.sampled_from(["running", "ok", "ok", "rejected", "unused", "error", "interrupted"]),
+    st.sampled_from(["answer", "answer", "classify"]),
+    st.integers(0, 3),
+    st.decimals(0, 10, places=9) | st.none(),
+    st.sampled_from(["list", "estimated", "equivalent"]),
+    st.sampled_from(["SIMPLE", "MEDIUM"]),
+    st.sampled_from([None, None, "c1"]),
+    st.booleans(),
+)
+
+
+@given(st.lists(chained, max_size=14), st.booleans())
+def test_the_sums_that_are_kept_say_what_the_rows_say(written, late):
+    """Also where they were added up by the migration of an older file."""
+    of_attempt = {row.id: row for row in reversed(written)}
+    fixed = ("result", "parent", "purpose", "ts", "comparison")
+    written = [replace(r, **{f: getattr(of_attempt[r.id], f) for f in fixed}) for r in written]
+    parents = {row.result: row.parent for row in written}
+    written = [replace(row, parent=parents[row.result]) for row in written]
+    with SqliteLedger(None) as ledger:
+        for row in written:
+            ledger.append(row)
+        if late:
+            with ledger._file.connection("cannot") as connection:
+                for name in ("sums", "answers", "finals", "roots"):
+                    connection.execute(f"DROP TABLE {name}")
+                for name in ("attempts_summed", "attempts_answered"):
+                    connection.execute(f"DROP TRIGGER {name}")
+                connection.execute("DROP VIEW parts")
+                m005_sums(connection)
+        price = Price(Decimal(1), Decimal(2))
+        report = summarise(
+            ledger.report_rows(session="s1"), tiers=("SIMPLE",), baseline="TOP", price=price
+        )
+        tiers = ledger.spend("tier", session="s1")
+        meter = Meter.of(tiers, *ledger.meter(session="s1"), "TOP", price)
+
+    for name in ("spend", "comparing", "saving", "equivalent_saving"):
+        assert getattr(report, name) == getattr(meter, name), name
+    assert {k: v for k, v in report.by_tier.items() if v.calls} == meter.by_tier
 
 
 def test_an_unknown_grouping_names_the_close_matches(ledger):

@@ -13,8 +13,8 @@ from nbroute.notebook.markdown_inline import DOLLAR
 from nbroute.notebook.rungs import has_ladder, ladder_lines, ladder_title
 from nbroute.notebook.untrusted import escape_markdown, safe_markdown, safe_plain
 from nbroute.notebook.wording import DOT
-from nbroute.pricing import describe, estimate_tokens, format_usd
-from nbroute.report import Report, Saving, Spend, counted, record
+from nbroute.pricing import describe, estimate_tokens, format_usd, price_of
+from nbroute.report import Meter, Report, Saving, Spend, counted, record
 from nbroute.types import (
     Attempt,
     Decision,
@@ -102,12 +102,12 @@ def bundle(view: View) -> tuple[dict[str, str], dict[str, Any]]:
 def session_text(router: Router, *, saving: bool = True) -> str:
     """The session's line, or why there is none: a ledger that cannot be read."""
     try:
-        return _session(router, router.report(), saving=saving)
+        return _session(router, _meter(router), saving=saving)
     except RecordError as error:
         return f"session: {error}"
 
 
-def session_line(report: Report, budget_usd: Decimal | None, *, saving: bool = True) -> str:
+def session_line(report: Report | Meter, budget_usd: Decimal | None, *, saving: bool = True) -> str:
     """`session $0.0013 of $1.00 · 6 calls · 1 cached · $0.0210 less than all on FRONTIER ...`."""
     spend = report.spend
     parts = [f"session {_spent(spend, budget_usd)}", counted(spend.calls, "call")]
@@ -128,7 +128,7 @@ def session_line(report: Report, budget_usd: Decimal | None, *, saving: bool = T
 def meter_lines(router: Router) -> list[str]:
     """The session meter: the line of the session, and the spend by tier."""
     try:
-        report = router.report()
+        report = _meter(router)
     except RecordError as error:
         return [str(error)]
     tiers = [_tier_spent(t, spend) for t, spend in report.by_tier.items() if spend.calls]
@@ -137,7 +137,22 @@ def meter_lines(router: Router) -> list[str]:
     return [f"now: {now}", f"by tier: {by_tier}"]
 
 
-def _session(router: Router, report: Report, *, saving: bool = True) -> str:
+def _meter(router: Router) -> Report | Meter:
+    """What the session's line tells, from the sums that the ledger keeps, where it has such."""
+    ask = getattr(router.ledger, "meter", None)
+    found = ask(session=router.session) if ask else None
+    if found is None:
+        return router.report()
+    tiers = router.spend("tier")
+    order = sorted(tiers, key=[*router.ladder.names, *sorted(tiers)].index)
+    by_tier = {name: tiers[name] for name in order}
+    tier = router.ladder.find(router.parts.baseline)
+    price = price_of(tier, tier.model, router.parts.kind(tier))
+    comparing, finals = found
+    return Meter.of(by_tier, comparing, finals, tier.name, price)
+
+
+def _session(router: Router, report: Report | Meter, *, saving: bool = True) -> str:
     """The session's line, and the file that answers or is written; replaying saves nothing."""
     replaying, recorder = router.replaying, router.recorder
     parts = [f"replaying {replaying.path.name}"] if replaying is not None else []

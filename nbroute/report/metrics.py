@@ -151,6 +151,42 @@ class Saving:
         return f"{self.told} than all on {baseline}"
 
 
+def would_cost(price: Price | None, given: int, taken: int) -> Decimal | None:
+    """US dollars for so many tokens, read and written; None where there is no price."""
+    return (given * price.input + taken * price.output) / 1_000_000 if price else None
+
+
+@dataclass(frozen=True, slots=True)
+class Meter:
+    """What a session's line tells, as `Metrics` has it."""
+
+    baseline: str
+    spend: Spend
+    by_tier: Mapping[str, Spend]
+    comparing: Spend
+    saving: Saving
+    equivalent_saving: Saving
+
+    @classmethod
+    def of(
+        cls,
+        by_tier: Mapping[str, Spend],
+        comparing: Spend,
+        finals: Mapping[bool, tuple[int, int]],
+        baseline: str,
+        price: Price | None,
+    ) -> Meter:
+        """With the `finals`, the tokens of the answers that stand: real ones and equivalent."""
+        spend = sum(by_tier.values(), Spend())
+        unbilled = spend.unknown_unbilled
+        sides = {False: spend.unknown_calls - unbilled, True: unbilled}
+        real, equivalent = (
+            Saving(would_cost(price, *finals.get(kind, (0, 0))), spend.of(kind), unknown)
+            for kind, unknown in sides.items()
+        )
+        return cls(baseline, spend, by_tier, comparing, real, equivalent)
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Metrics:
     """What a set of calls did.

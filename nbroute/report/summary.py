@@ -16,7 +16,7 @@ from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nbroute.errors import SettingsError, did_you_mean
-from nbroute.report.metrics import Latency, Metrics, ReportRow, Saving, Spend
+from nbroute.report.metrics import Latency, Metrics, ReportRow, Saving, Spend, would_cost
 from nbroute.report.text import text_of
 from nbroute.types import Attempt, Price
 
@@ -42,7 +42,6 @@ _COUNTS = ("results", "calls", "cached_calls", "unknown_calls", "timed_calls")
 _KINDS = dict.fromkeys(_COUNTS, "int64") | dict.fromkeys(
     ("share", "usd", "equivalent_usd", "p50_ms", "p95_ms"), "float64"
 )
-_MILLION = 1_000_000
 _DAY_S = 86_400
 _EPOCH = date(1970, 1, 1).toordinal()
 #: The purpose of a call, or what became of it -> what the report calls its use.
@@ -292,13 +291,10 @@ def _saving(
     sides = _sum(groups, lambda key: key.source == "equivalent")
     spend = sides.get(equivalent, Spend())
     spent = spend.of(equivalent)
-    if price is None:
-        return Saving(None, spent, spend.unknown_calls)
     final = [one for one in answers if (one.cost_source == "equivalent") == equivalent]
     given = sum(one.input_tokens for one in final if not one.cached)
     taken = sum(one.output_tokens for one in final if not one.cached)
-    baseline = (given * price.input + taken * price.output) / _MILLION
-    return Saving(baseline, spent, spend.unknown_calls)
+    return Saving(would_cost(price, given, taken), spent, spend.unknown_calls)
 
 
 def _latency(times: Iterable[float]) -> Latency:

@@ -219,13 +219,28 @@ class SqliteLedger:
         if by is not None and by not in _GROUPS:
             raise SettingsError(f"spend cannot be added up by {by!r}; {did_you_mean(by, _GROUPS)}")
         group = _GROUPS[by] if by else "''"
-        tail = f"GROUP BY {group}, cost_source"
         found: dict[str, Spend] = {}
-        rows = self._read(f"{group}, {_SPEND}", tail, session=session, where=_since(since))
+        rows = self._summed(by or "''", session=session) if since is None else None
+        if rows is None:
+            tail = f"GROUP BY {group}, cost_source"
+            rows = self._read(f"{group}, {_SPEND}", tail, session=session, where=_since(since))
         for name, source, usd, *counts in rows:
             part = Spend.of_source(source, usd, *map(int, counts))
             found[name] = found.get(name, Spend()) + part
         return dict(sorted(found.items())) if by else found.get("", Spend())
+
+    def meter(self, *, session: str) -> tuple[Spend, dict[bool, tuple[int, int]]] | None:
+        """What comparing cost, and the tokens, read and written, of the answers that stand.
+
+        Those by whether the money is equivalent. None while rows are kept in memory alone.
+        """
+        rows = self._summed("compared", session=session)
+        if rows is None:
+            return None
+        parts = [Spend.of_source(source, usd, *n) for compared, source, usd, *n in rows if compared]
+        asked = "SELECT equivalent, input, output FROM finals WHERE session = ?"
+        finals = self._fetch(asked, [session], reader=session)
+        return sum(parts, Spend()), {bool(kind): (given, taken) for kind, given, taken in finals}
 
     def label(self, label: Label) -> None:
         """Keep a person's word; RecordError where it cannot be written, with it kept in memory.
@@ -402,6 +417,18 @@ class SqliteLedger:
                 asked += " AND id NOT IN (SELECT value FROM json_each(?))"
                 values.append(json.dumps(kept))
             return self._fetch(f"{asked} {tail}", values, reader=session or asks) + found
+
+    def _summed(self, by: str, *, session: str | None) -> list[tuple[Any, ...]] | None:
+        """The sums that triggers keep; None while there are rows that the file does not have."""
+        if self._late is not None:
+            self._late.flush()
+        of_session = "WHERE session = ?" if session is not None else ""
+        asked = f"""SELECT {by}, cost_source, sum(picodollars) / 1e12, sum(calls), sum(cached),
+            sum(unknown) FROM sums {of_session} GROUP BY 1, 2 HAVING sum(calls) > 0"""  # noqa: S608 - as above
+        with self._lock:
+            if self._kept.exists:
+                return None
+            return self._fetch(asked, [session] if of_session else [], reader=session)
 
     def _fetch(
         self, asked: str, values: Sequence[Any], *, reader: str | None

@@ -106,7 +106,104 @@ def m004_answered(connection: sqlite3.Connection) -> None:
     _add_columns(connection, _FOURTH)
 
 
-MIGRATIONS: list[Migration] = [m001_attempts, m002_budgets, m003_labels, m004_answered]
+#: Each call that was made, with what it adds to the sums of its kind.
+_PARTS = f"""SELECT rowid AS row, session, coalesce({DAY}, '') AS day, coalesce(tier, '') AS tier,
+    coalesce(model, '') AS model, coalesce(feature, '') AS feature,
+    coalesce(provider, '') AS provider, coalesce(cost_source, '') AS cost_source,
+    comparison IS NOT NULL AND purpose IS 'answer' AS compared, {_SPENT} AS picodollars,
+    1 AS calls, coalesce(cached, 0) AS cached,
+    cost_usd IS NULL AND NOT coalesce(cached, 0) AS unknown
+    FROM attempts WHERE status IS NOT 'not sent'"""  # noqa: S608 - words of our own
+_KINDS = "session, day, tier, model, feature, provider, cost_source, compared"
+_COUNTS = ("picodollars", "calls", "cached", "unknown")
+_SUM_UP = f"""INSERT INTO sums SELECT {_KINDS}, {{counts}} FROM parts WHERE row {{rows}} {{group}}
+    ON CONFLICT DO UPDATE SET {", ".join(f"{one} = {one} + excluded.{one}" for one in _COUNTS)}"""  # noqa: S608 - as above
+
+_CANDIDATE = """{row}.purpose = 'answer' AND {row}.comparison IS NULL
+    AND {row}.status NOT IN ('error', 'running', 'unused', 'not sent')"""
+_ROOT = """coalesce((SELECT root FROM roots
+    WHERE session = {row}.session AND result = {row}.result), {row}.result)"""
+_ANSWER = """INSERT OR REPLACE INTO answers SELECT session, {root}, id, status = 'ok', ts, rowid,
+    cost_source IS 'equivalent', iif(cached, 0, input_tokens), iif(cached, 0, output_tokens)
+    FROM attempts WHERE rowid {rows} AND {candidate}"""
+_FINAL = """INSERT INTO finals SELECT session, equivalent, {sign} input, {sign} output FROM
+    (SELECT * FROM answers WHERE session = NEW.session AND root = {root}
+    ORDER BY ok DESC, ts DESC, row DESC LIMIT 1) WHERE true
+    ON CONFLICT DO UPDATE SET input = input + excluded.input, output = output + excluded.output"""
+
+
+def m005_sums(connection: sqlite3.Connection) -> None:
+    """What a session's line tells, kept by triggers: its cost, and the tokens of its answers.
+
+    `sums` are those of all calls, by kind. `answers` are those that may stand at the end of
+    their chain (`report.summarise` says which does: the last whole one, else the last), `finals`
+    the tokens of those that do, and `roots` leads from an escalated result to its chain.
+    """
+    kinds = ", ".join(f"{name} NOT NULL" for name in (*_KINDS.split(", "), *_COUNTS))
+    connection.execute(f"CREATE TABLE sums ({kinds}, PRIMARY KEY ({_KINDS})) WITHOUT ROWID")
+    connection.execute(f"CREATE VIEW parts AS {_PARTS}")
+    connection.execute(
+        "CREATE TABLE roots (session, result, root, PRIMARY KEY (session, result)) WITHOUT ROWID"
+    )
+    connection.execute(
+        "CREATE TABLE answers (session, root, id, ok, ts, row, equivalent, input, output, "
+        "PRIMARY KEY (session, root, id)) WITHOUT ROWID"
+    )
+    connection.execute(
+        "CREATE TABLE finals (session, equivalent, input, output, "
+        "PRIMARY KEY (session, equivalent)) WITHOUT ROWID"
+    )
+    counts = ", ".join(f"sum({one})" for one in _COUNTS)
+    rows, group = f"IN ({_LAST})", f"GROUP BY {_KINDS}"
+    connection.execute(_SUM_UP.format(counts=counts, rows=rows, group=group))
+    connection.execute(
+        "INSERT OR IGNORE INTO roots SELECT session, result, parent FROM attempts WHERE parent > ''"
+    )
+    climb = """UPDATE roots SET root = above.root FROM roots AS above
+        WHERE above.session = roots.session AND above.result = roots.root"""
+    for _ in range(64):  # each time twice as far up, and no longer where a forged chain is a circle
+        if not connection.execute(climb).rowcount:
+            break
+    root, candidate = (one.format(row="attempts") for one in (_ROOT, _CANDIDATE))
+    connection.execute(_ANSWER.format(root=root, rows=rows, candidate=candidate))
+    connection.execute(
+        """INSERT INTO finals SELECT session, equivalent, sum(input), sum(output) FROM
+            (SELECT *, row_number() OVER (PARTITION BY session, root
+            ORDER BY ok DESC, ts DESC, row DESC) AS place FROM answers)
+        WHERE place = 1 GROUP BY session, equivalent"""
+    )
+    less, more = (", ".join(f"{sign} {one}" for one in _COUNTS) for sign in "-+")
+    steps = (
+        _SUM_UP.format(counts=less, rows=f"= {_BEFORE}", group=""),
+        _SUM_UP.format(counts=more, rows="= NEW.rowid", group=""),
+    )
+    connection.execute(
+        f"CREATE TRIGGER attempts_summed AFTER INSERT ON attempts BEGIN {'; '.join(steps)}; END"
+    )
+    root = _ROOT.format(row="NEW")
+    chained = (
+        """INSERT OR IGNORE INTO roots SELECT NEW.session, NEW.result, coalesce((SELECT root FROM
+            roots WHERE session = NEW.session AND result = NEW.parent), NEW.parent)
+            WHERE NEW.parent > ''""",
+        _FINAL.format(sign="-", root=root),
+        f"DELETE FROM answers WHERE session = NEW.session AND root = {root} AND id = NEW.id",  # noqa: S608 - as above
+        _ANSWER.format(root=root, rows="= NEW.rowid", candidate=_CANDIDATE.format(row="attempts")),
+        _FINAL.format(sign="+", root=root),
+    )
+    connection.execute(
+        "CREATE TRIGGER attempts_answered AFTER INSERT ON attempts "
+        "WHEN NEW.status <> 'running' AND NEW.purpose = 'answer' AND NEW.comparison IS NULL "
+        f"BEGIN {'; '.join(chained)}; END"
+    )
+
+
+MIGRATIONS: list[Migration] = [
+    m001_attempts,
+    m002_budgets,
+    m003_labels,
+    m004_answered,
+    m005_sums,
+]
 
 
 def _add_columns(connection: sqlite3.Connection, names: Sequence[str]) -> None:
