@@ -163,6 +163,28 @@ def test_the_billed_cost_and_cached_tokens_are_read(server, provider, stream):
 
 
 @STREAMING
+@pytest.mark.parametrize("model", ["openai/some-model", "xai/grok-4", "deepseek/deepseek-reasoner"])
+def test_reasoning_that_is_counted_apart_is_paid_for(server, provider, stream, model):
+    usage = {"prompt_tokens": 10120, "completion_tokens": 1499, "total_tokens": 14428}
+    server.reply(usage=usage | {"completion_tokens_details": {"reasoning_tokens": 2809}})
+
+    last = list(provider.send(asking(stream=stream, model=model)))[-1]
+
+    assert Usage(10120, 4308) == last.usage
+
+
+@pytest.mark.parametrize(("cost", "usd"), [("1.5e-06", "0.0000015"), ("0.0", None), ("1, 2", None)])
+def test_what_a_litellm_proxy_charged_for_a_whole_answer_is_in_its_headers(
+    server, provider, cost, usd
+):
+    server.reply(headers={"x-litellm-response-cost": cost})
+
+    last = list(provider.send(asking(model="litellm_proxy/cheap", stream=False)))[-1]
+
+    assert (usd and Decimal(usd)) == last.usage.billed_usd
+
+
+@STREAMING
 def test_what_litellm_thinks_that_a_known_model_costs_is_no_bill(server, provider, stream):
     last = list(provider.send(asking(model="openai/gpt-4o-mini", stream=stream)))[-1]
 

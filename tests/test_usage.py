@@ -15,16 +15,19 @@ from nbroute.types import Ladder, Message, Request, Tier, Usage
 STREAMING = pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
 
 
-def told(server, stream, *events, model="some-model"):
+def told(server, stream, *events, model="some-model", headers=None):
     """The usage of an answer whose events, or whose whole, tell these things beside the text."""
     choice = {"index": 0, "finish_reason": "stop", "message": {"content": "Paris."}}
     delta = {"index": 0, "finish_reason": "stop", "delta": {"content": "Paris."}}
     if stream:
         bodies = [{"choices": [delta]}, *events]
         text = "".join(f"data: {json.dumps(body)}\n\n" for body in bodies)
-        server.reply(body=f"{text}data: [DONE]\n\n", content_type="text/event-stream")
+        server.reply(
+            body=f"{text}data: [DONE]\n\n", content_type="text/event-stream", headers=headers or {}
+        )
     else:
-        server.reply(body={"choices": [choice]} | {k: v for e in events for k, v in e.items()})
+        whole = {"choices": [choice]} | {k: v for e in events for k, v in e.items()}
+        server.reply(body=whole, headers=headers or {})
     provider = OpenAICompatible("loop", server.url, None, max_retries=0)
     request = Request("loop", model, (Message("user", "Capital?"),), 64, stream=stream)
     with contextlib.closing(provider):
@@ -187,6 +190,27 @@ def test_a_bill_is_read_as_the_endpoint_writes_it(server, stream, bill, usd):
     usage = told(server, stream, {"usage": COUNTS | bill})
 
     assert Usage(20, 5, 0, usd and Decimal(usd)) == usage
+
+
+@pytest.mark.parametrize(
+    ("cost", "usd"),
+    [
+        ("1.5e-06", "0.0000015"),
+        ("0.25", "0.25"),
+        *[(one, None) for one in ("0", "0.0", "None", "-1", "NaN", "inf", "0.5, 0.5", "$1", "1_0")],
+        *[(one, None) for one in ("1e10", "1e999", "\u0663", "0x1", "")],
+    ],
+)
+def test_a_litellm_proxy_tells_the_cost_of_a_whole_answer_in_a_header(server, cost, usd):
+    # https://docs.litellm.ai/docs/proxy/response_headers
+    heading = {"x-litellm-response-cost": cost.encode().decode("latin-1")}
+
+    assert Usage(20, 5, 0, usd and Decimal(usd)) == told(
+        server, False, {"usage": COUNTS}, headers=heading
+    )
+    assert Usage(20, 5) == told(server, True, {"usage": COUNTS}, headers=heading)
+    both = told(server, False, {"usage": COUNTS | {"cost": 0.5}}, headers=heading)
+    assert Decimal("0.5") == both.billed_usd
 
 
 PROSE = "The committee will publish its findings in the spring, after a public hearing. " * 40

@@ -37,7 +37,7 @@ from nbroute.providers.openai_errors import (
 from nbroute.providers.openai_replies import pieces
 from nbroute.providers.openai_requests import Body
 from nbroute.providers.refusals import Quirks
-from nbroute.providers.usage import usage_in
+from nbroute.providers.usage import Tally
 from nbroute.types import Chunk, ProviderKind, Request
 
 #: While it is imported, litellm fetches a price list from the network and sets the environment
@@ -61,8 +61,9 @@ class LiteLLM:
     """A provider over `litellm.completion`; a model's name is litellm's (`openai/gpt-4o-mini`).
 
     Without `api_key`, litellm takes the vendor's own variable from the environment. Retries
-    and time-outs are as in `OpenAICompatible`. What litellm thinks a call cost is not used, and
-    where it counts a stream's tokens itself, `Usage.estimated` is set.
+    and time-outs are as in `OpenAICompatible`. What litellm thinks a call cost is not used, but
+    what a LiteLLM proxy charged is; where litellm counts a stream's tokens itself,
+    `Usage.estimated` is set.
 
     `send` raises SettingsError where litellm is not installed.
     """
@@ -108,15 +109,13 @@ class LiteLLM:
     ) -> Generator[Chunk, None, None]:
         answer = self._completion(litellm, body)
         if not body["stream"]:
-            for chunk in pieces([answer.model_dump()], request, call):
-                # Zeros stand for a usage that did not arrive.
-                counted = chunk.usage and chunk.usage.input_tokens
-                yield chunk if counted else replace(chunk, usage=None)
+            call.headers = _headers(answer)
+            yield from pieces([answer.model_dump()], request, call)
             return
         call.answering = True
         try:
             for chunk in pieces(_events(answer), request, call):
-                yield _counted(chunk, answer)
+                yield _counted(chunk, answer, call)
         finally:
             # litellm keeps it open.
             close = getattr(getattr(answer, "completion_stream", None), "close", None)
@@ -165,15 +164,22 @@ def _events(stream: Any) -> Iterator[dict[str, Any]]:
         yield plain
 
 
-def _counted(chunk: Chunk, stream: Any) -> Chunk:
-    """The chunk, its usage marked as estimated where no event of the stream brought it."""
+def _headers(answer: Any) -> dict[str, str]:
+    """Those of a LiteLLM proxy behind it, as the proxy wrote them."""
+    hidden = getattr(answer, "_hidden_params", None) or {}
+    headers = hidden.get("additional_headers") or {}
+    return {name.removeprefix("llm_provider-"): str(value) for name, value in headers.items()}
+
+
+def _counted(chunk: Chunk, stream: Any, call: Call) -> Chunk:
+    """The chunk, its usage as the stream's events told it; estimated where none did."""
     if chunk.usage is None:
         return chunk
-    events = [event.model_dump() for event in getattr(stream, "chunks", ())]
-    told = [usage for event in events if (usage := usage_in(event))]
-    billed = next((one.billed_usd for one in told if one.billed_usd is not None), None)
-    usage = replace(chunk.usage, billed_usd=billed, estimated=not told)
-    return replace(chunk, usage=usage)
+    tally = Tally(f"{call.host} {call.model}")
+    for event in getattr(stream, "chunks", ()):
+        tally.add(event.model_dump())
+    own = replace(chunk.usage, billed_usd=None, estimated=True)
+    return replace(chunk, usage=tally.usage or own)
 
 
 def _litellm() -> Any:

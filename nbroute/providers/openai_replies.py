@@ -62,7 +62,7 @@ class _Answer:
     def __init__(self, call: Call) -> None:
         self.ending = Chunk()
         self.told: Chunk | None = None
-        self._call, self._tally = call, Tally(f"{call.host} {call.model}")
+        self._call, self._tally = call, Tally(f"{call.host} {call.model}", call.headers)
         self._any_choice = self._any_text = self._whole = False
         self.error: Any = None
         self._stray: Any = None

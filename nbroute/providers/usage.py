@@ -77,18 +77,21 @@ _COUNTS = {
 #: Whose `completion_tokens` include the reasoning, as documented, and whose do not.
 _INSIDE = re.compile(r"openrouter\.ai|openai|litellm|anthropic|deepseek|groq|mistral|\bgpt-|\bo\d")
 _OUTSIDE = re.compile(r"\bx\.ai\b|\bgrok|googleapis|\bgemini|perplexity|\bsonar")
+_PLAIN = re.compile(r"[0-9]+(?:\.[0-9]+)?(?:[eE]-?[0-9]{1,3})?")
 
 
 class Tally:
     """What the events of one answer told so far; each count only grows in a stream.
 
-    `whose` is the host and the model: they tell where the reasoning is counted.
+    `whose` is the host and the model: they tell where the reasoning is counted. A LiteLLM proxy
+    tells what a whole answer cost in a header alone, as 0 where it has no price:
+    https://docs.litellm.ai/docs/proxy/response_headers
     """
 
-    def __init__(self, whose: str = "") -> None:
+    def __init__(self, whose: str, headers: Mapping[str, str] | None = None) -> None:
         self._whose = whose.lower()
         self._told: dict[str, int] = {}
-        self._billed: Decimal | None = None
+        self._billed = _heading(headers or {})
 
     def add(self, event: Any) -> None:
         """Take in what an event, or a whole answer, tells."""
@@ -131,11 +134,10 @@ class Tally:
         return taken + reasoning, _OUTSIDE.search(self._whose) is not None
 
 
-def usage_in(answer: Any) -> Usage | None:
-    """The usage of a whole answer; None where it tells none."""
-    tally = Tally()
-    tally.add(answer)
-    return tally.usage
+def _heading(headers: Mapping[str, str]) -> Decimal | None:
+    cost = headers.get("x-litellm-response-cost", "")
+    streamed = "event-stream" in headers.get("content-type", "")
+    return None if streamed or not _PLAIN.fullmatch(cost) else read_bill(cost) or None
 
 
 def generation_usage(answer: Any) -> Usage | None:
