@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from cells import run
 
 from nbroute import Router
 from nbroute.errors import SettingsError
@@ -126,3 +129,16 @@ def test_a_server_with_nothing_that_chats_says_so(serve):
     for served in ([], ["nomic-embed-text"]):
         with pytest.raises(SettingsError, match="'ollama' has no model that chats"):
             serve(*served)
+
+
+def test_a_notebook_says_which_model_answers_which_tier(shell, server, monkeypatch):
+    monkeypatch.setenv("NBROUTE_PROFILE", "ollama")
+    Path("nbroute.toml").write_text(SETTINGS.format(url=server.url))
+    server.models = ("m:8b", "m:1b")
+    run(shell, "%unload_ext nbroute\n%load_ext nbroute")
+
+    first, _ = run(shell, "%%route -t SIMPLE\nhello")
+    second, _ = run(shell, "%%route -t SIMPLE\nhello again")
+
+    said = "nbroute: m:1b answers SIMPLE and MEDIUM; m:8b answers COMPLEX and FRONTIER"
+    assert (said in first, said in second) == (True, False)

@@ -47,7 +47,10 @@ class RouteMagics(Magics):
             self.settings = load_settings(local_ready=ready)
         if self.settings.set_aside not in ("", before):
             print(f"nbroute: {self.settings.origin}")  # noqa: T201 - as at %load_ext
-        return Desk(self.shell, self.settings)
+        desk = Desk(self.shell, self.settings)
+        if models := desk.router.settings.origin.removeprefix(self.settings.origin):
+            print(f"nbroute:{models.lstrip(';')}")  # noqa: T201 - known once the endpoint is asked
+        return desk
 
     def display_result(self, result: Any) -> None:
         """Show a result as a card."""
