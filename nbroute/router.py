@@ -436,6 +436,7 @@ class Classifiers:
         self._remembered: RememberedEmbedder | None = None
         self._examples: ExampleVectors | None = None
         self._announced = ""
+        self._thinkers: set[str] = set()
         self._lock = threading.RLock()
 
     def find(self, asked: Spec | None, resources: Resources | None) -> Classifier:
@@ -452,8 +453,8 @@ class Classifiers:
     def _bare(self, asked: Spec | None, resources: Resources | None) -> Classifier:
         model: Classifier = self._rules
         if resources is not None:
-            ask = resources.ask
-            model = ModelClassifier(ask, provider=self.tier.provider, model=self.tier.model)
+            tier = self.tier
+            model = ModelClassifier(resources.ask, tier.provider, tier.model, self._thinkers)
         return resolve(
             self.default if asked is None else asked,
             rules=self._rules,

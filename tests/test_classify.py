@@ -374,10 +374,12 @@ def test_a_passing_error_without_attempts_is_fine_too():
     assert () == failing(RateLimited("slow down")).classify("hello", FOUR).attempts
 
 
-@pytest.mark.parametrize("error", [AuthError("no key"), RequestRejected("400")])
-def test_a_bad_key_or_a_refused_request_is_raised(error):
-    with pytest.raises(type(error), match=str(error)):
-        failing(error).classify("hello", FOUR)
+@pytest.mark.parametrize("error", [AuthError("no key"), RequestRejected("400"), ValueError("?")])
+def test_whatever_fails_means_the_default_tier_and_says_why(error):
+    decision = failing(error).classify("hello", FOUR)
+
+    assert ("MEDIUM", True) == (decision.tier, decision.defaulted)
+    assert f"no answer ({type(error).__name__}: {error})" in decision.reason
 
 
 def test_an_error_that_is_no_providers_is_raised():

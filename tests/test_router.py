@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
 import pytest
+from loopback import Reply
 
 from nbroute import errors
 from nbroute.types import (
@@ -14,8 +15,10 @@ from nbroute.types import (
     Classified,
     Done,
     Escalated,
+    Ladder,
     Sent,
     Text,
+    Tier,
     Verdict,
 )
 
@@ -259,15 +262,68 @@ def test_a_model_classifier_that_talks_falls_to_the_default_tier(make_router, se
     assert result.decision.defaulted
 
 
-def test_a_classifier_out_of_order_does_not_stop_the_answer(make_router, server):
-    server.reply(status=503, error="busy")
+@pytest.mark.parametrize(
+    "failure",
+    [
+        {"status": 503, "error": "busy"},
+        {"status": 401, "error": "no such key"},
+        {"status": 403, "error": "flagged by moderation"},
+        {"status": 404, "error": "no such model"},
+        {"html": True},
+        {"body": {}},
+    ],
+)
+def test_a_classifier_out_of_order_does_not_stop_the_answer(make_router, server, failure):
+    server.handler = lambda sent: Reply(**({} if sent["stream"] else failure))
     router = make_router(classifier="model")
 
     result = router.route("hello")
 
-    assert "ok" == result.text
+    assert ("ok", "LOW") == (result.text, result.tier)
     assert result.decision.defaulted
-    assert ["error", "ok"] == [attempt.status for attempt in result.attempts]
+    assert "so the default LOW" in result.decision.reason
+    *failed, answer = (attempt.status for attempt in result.attempts)
+    assert ({"error"}, "ok") == ({*failed}, answer)
+
+
+def reasoning(sent):
+    """A model that thinks for 300 tokens before it says anything."""
+    if sent["stream"]:
+        return Reply()
+    cut = {"role": "assistant", "content": "", "reasoning_content": "Well, the request"}
+    body = {"choices": [{"message": cut, "finish_reason": "length"}], "usage": USAGE}
+    return Reply(body=body) if sent["max_tokens"] < 300 else Reply(text="TOP")
+
+
+def test_a_classifier_that_thinks_before_it_answers_gets_room_and_keeps_it(make_router, server):
+    server.handler = reasoning
+    router = make_router(classifier="model")
+
+    results = [router.route(prompt) for prompt in ("hello", "good morning")]
+
+    assert ["TOP", "TOP"] == [result.tier for result in results]
+    assert [2, 1] == [sum(a.purpose == "classify" for a in r.attempts) for r in results]
+    asked = [seen.json["max_tokens"] for seen in server.requests if not seen.json["stream"]]
+    assert asked[0] < 300 < asked[1] == asked[2]
+
+
+def test_a_budget_with_no_room_for_thought_leaves_the_default_tier(make_router, server):
+    server.handler = reasoning
+
+    result = make_router(classifier="model").route("hello", max_cost="0.004")
+
+    assert ("ok", "LOW") == (result.text, result.tier)
+    assert result.decision.defaulted
+
+
+def test_an_answer_has_what_the_prompt_leaves_of_the_tiers_own_context(make_router, server):
+    tier = Tier("LOW", "loop", "small", 64, context=100)
+    router = make_router(ladder=Ladder("one", (tier,), "LOW"))
+
+    for words in (4, 60, 400):
+        router.route("word " * words)
+
+    assert [64, 25, 64] == [seen.json["max_tokens"] for seen in server.requests]
 
 
 def test_classify_sends_nothing_with_rules(make_router, server):

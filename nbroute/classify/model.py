@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import unicodedata
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
-from nbroute.errors import ProviderError, named
+from nbroute.errors import (
+    BadReply,
+    BudgetExceeded,
+    Interrupted,
+    RecordError,
+    ReplayMiss,
+    RequestRejected,
+    named,
+)
 from nbroute.types import Attempt, Decision, Ladder, Message, Request
 
 #: How sure a clean answer is taken to be. A prior, not a measurement.
@@ -33,34 +42,54 @@ The tier for the request above, in one word ({names}):"""
 #: A longer prompt is shown by its first three quarters of them and its last quarter: people
 #: paste first and ask last, so the end often holds the question.
 _PROMPT_CHARS = 800
+#: Tokens for a model that thinks before it says the word.
+_THOUGHT = 2_000
 
 
 @dataclass(eq=False)
 class ModelClassifier:
     """Asks `model` for the tier; any reply but one tier's name means the ladder's default.
 
-    `ask` sends the request and returns the attempt, whose cost the decision carries. A bad
-    key or a refused request (`try_next` is False) is raised, since it would fail every time;
-    other ProviderErrors mean the default tier, and an `attempts` on them is carried too.
+    `ask` sends the request and returns the attempt, whose cost the decision carries. No failure
+    of the model's ends the prompt: the reason says what it was. A model that answers nothing
+    within a few tokens is asked once more with room to think; where that helped it is one of
+    the `thinkers`, and gets the room at once.
     """
 
     ask: Callable[[Request], Attempt]
     provider: str
     model: str
+    thinkers: set[str] = field(default_factory=set)
     name = "model"
 
     def classify(self, prompt: str, ladder: Ladder) -> Decision:
-        """The tier that the model names; ProviderError where asking again cannot help."""
-        try:
-            attempt = self.ask(self.request(prompt, ladder))
-        except ProviderError as error:
-            if not error.try_next:
-                raise
-            attempts: tuple[Attempt, ...] = getattr(error, "attempts", ())
-            return self._default(ladder, _no_answer(named(error)), attempts)
-        return self._read(attempt, ladder)
+        """The tier that the model names; BudgetExceeded where not even a word of it fits."""
+        if self.model in self.thinkers:
+            return self._decide(self.request(prompt, ladder, _THOUGHT), ladder)[0]
+        made, wordless = self._decide(self.request(prompt, ladder), ladder)
+        if not wordless:
+            return made
+        with contextlib.suppress(BudgetExceeded):
+            again, _ = self._decide(self.request(prompt, ladder, _THOUGHT), ladder)
+            if not again.defaulted:
+                self.thinkers.add(self.model)
+            return replace(again, attempts=made.attempts + again.attempts)
+        return made
 
-    def request(self, prompt: str, ladder: Ladder) -> Request:
+    def _decide(self, request: Request, ladder: Ladder) -> tuple[Decision, bool]:
+        """The decision, and whether it came to no word, for which there may be too little room."""
+        try:
+            attempt = self.ask(request)
+        except (BudgetExceeded, Interrupted, RecordError, ReplayMiss):
+            raise
+        except Exception as error:  # noqa: BLE001 - the prompt can be answered all the same
+            attempts: tuple[Attempt, ...] = getattr(error, "attempts", ())
+            made = self._default(ladder, _no_answer(named(error)), attempts)
+            return made, type(error) in (BadReply, RequestRejected)
+        wordless = attempt.status == "ok" and not (attempt.text or "").strip()
+        return self._read(attempt, ladder), wordless
+
+    def request(self, prompt: str, ladder: Ladder, max_tokens: int = 10) -> Request:
         """What is sent; the prompt stands in a fence that does not occur in it."""
         shown = _shortened(prompt)
         fence, names = _fence(shown), ", ".join(ladder.names)
@@ -71,7 +100,7 @@ class ModelClassifier:
             provider=self.provider,
             model=self.model,
             messages=(Message("system", system), Message("user", user)),
-            max_tokens=10,
+            max_tokens=max_tokens,
             temperature=0.0,
             stream=False,
         )

@@ -16,8 +16,9 @@ JSON_INSTRUCTION = "Reply with one JSON value and nothing else: no prose, no cod
 def requests_for(call: Call, step: Step, feedback: str = "") -> tuple[Request, ...]:
     """One request for each model of the step, in the order in which they are tried.
 
-    `feedback` is what a check said of the answer of the tier below. In a conversation, the
-    answer has at most half of what the model reads and writes.
+    `feedback` is what a check said of the answer of the tier below. The answer has what the
+    prompt leaves of the tier's own context; in a conversation, at most half of what the model
+    reads and writes.
     """
     options, tier, schema = call.options, step.tier, call.schema
     told = tier.system if options.system is None else options.system
@@ -37,6 +38,10 @@ def requests_for(call: Call, step: Step, feedback: str = "") -> tuple[Request, .
     rated = needs_rating(options)
     system = _paragraphs(told, form)
     asked = _paragraphs(call.prompt, feedback, RATING_INSTRUCTION if rated else "")
+    if tier.context and not call.earlier:
+        room = tier.context - pricing.estimate_tokens(system) - pricing.estimate_tokens(asked)
+        # With none by our count, the endpoint is left to say so.
+        max_tokens = min(max_tokens, room) if room > 0 else max_tokens
     return tuple(
         Request(
             provider=target.provider,
