@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from cells import error_of, run
 
+from nbroute import sandbox
+
 FACT = "What is the capital of Norway?"
 HARD = (
     "Derive the conditions under which a two-species predator-prey model has a stable limit "
@@ -95,6 +97,20 @@ def test_running_code_takes_the_users_word_and_sends_nothing_before(shell):
 
     assert "%route allow code" in line
     assert "0 calls" in run(shell, "%route spend")[0]
+
+
+def test_with_no_box_the_magic_says_what_is_open_and_wants_a_word_more(shell, monkeypatch):
+    monkeypatch.setattr(sandbox.boxes, "candidates", list)
+    monkeypatch.setattr(sandbox.runner, "_KNOWN", [])
+    run(shell, TESTS)
+
+    line = error_of(shell, "%route allow code")
+    assert "your files, your keys and your network" in line
+    assert "%route allow code --unconfined" in line
+    assert "%route allow code" in error_of(shell, f"%%route --check tests=works\n{MEDIAN}")
+    assert "no box around it" in run(shell, "%route allow code --unconfined")[0]
+    text, _ = run(shell, f"%%route -S cascade --start SIMPLE --check tests=works\n{MEDIAN}")
+    assert "rejected by tests works" in text
 
 
 def test_allowed_code_is_tested_and_the_failure_goes_up_with_the_prompt(shell):

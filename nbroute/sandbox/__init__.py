@@ -1,22 +1,11 @@
 """Code that a model wrote, run against the notebook's own assertions in a separate process.
 
-It runs in a box that the kernel makes: a fresh Python in an empty temporary folder, with an
-environment of its own (no keys), no standard input, no network, no other process, and to read
-nothing but Python and its libraries. The first box that stands a trial here is used:
-
-- bubblewrap (Debian's package, or `pip install 'nbroute[sandbox]'`): the rest of the machine is
-  not there, neither its files nor its processes;
-- Landlock (Linux 5.13 and later, no root): the rest can be seen (names and sizes of files whose
-  path is known), but not opened. `chmod` and `utime` say yes and do nothing;
-- `sandbox-exec` on macOS, which nobody has tried yet.
-
-Both on Linux come with a filter on system calls: no sockets, no new processes, no signals to
-others, no tracing, and none of the kernel's newer ways in. In every case there are limits on
-time, memory, processor, files and output, and what it leaves is cleared within seconds. Without
-a box only those limits hold; that takes the user's word.
-
-What it does not do: hold back an attack on the kernel itself, count threads (save by the memory
-that they take) or limit memory on macOS, or stop an answer that forges the tests' outcome.
+It runs in a box that the kernel makes (bubblewrap, else Landlock; `sandbox-exec` on macOS): a
+fresh Python in an empty temporary folder, with an environment of its own (no keys), no standard
+input, no network and no other process, where nothing can be read but Python and its libraries.
+Time, memory, files and output are limited also where there is no box, which takes the user's
+word. What neither holds: an attack on the kernel, threads (save by their memory and the time),
+memory on macOS, and an answer that forges the tests' outcome. More is in docs/sandbox.md.
 """
 
 from __future__ import annotations

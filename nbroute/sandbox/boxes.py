@@ -48,28 +48,19 @@ def python() -> str:
 
 def libraries() -> list[str]:
     """Where Python imports from, less what a project added: `.pth` files and editable installs."""
-    roots = [f"{prefix}/{lib}" for prefix in _prefixes() for lib in ("lib", "lib64")]
-    roots += [
-        *site.getsitepackages(),
-        *([site.getusersitepackages()] * bool(site.ENABLE_USER_SITE)),
-    ]
-    return [
-        path
-        for path in sys.path
-        if any(path == root or path.startswith(f"{root}/") for root in roots)
-    ]
+    roots = [*_own(), *site.getsitepackages(), site.getusersitepackages()]
+    return [path for path in sys.path if any(f"{path}/".startswith(f"{root}/") for root in roots)]
 
 
 def readable() -> list[str]:
     """All that can be read in a box besides its folder."""
-    own = [f"{prefix}/{lib}" for prefix in _prefixes() for lib in ("lib", "lib64")]
-    child = str(Path(__file__).parent)
-    wanted = [*_SYSTEM, *own, *libraries(), python(), child]
+    wanted = [*_SYSTEM, *_own(), *libraries(), python(), str(Path(__file__).parent)]
     return [path for path in dict.fromkeys(wanted) if os.path.exists(path)]  # noqa: PTH110 - text
 
 
-def _prefixes() -> dict[str, None]:
-    return dict.fromkeys((sys.prefix, sys.base_prefix, sys.exec_prefix))
+def _own() -> list[str]:
+    prefixes = (sys.prefix, sys.base_prefix, sys.exec_prefix)
+    return [f"{prefix}/{lib}" for prefix in prefixes for lib in ("lib", "lib64")]
 
 
 def candidates() -> list[Box]:

@@ -11,13 +11,13 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import IO
 
+from nbroute.decoding import parse
 from nbroute.errors import SettingsError
 from nbroute.sandbox import boxes
 from nbroute.sandbox.boxes import Box
@@ -27,7 +27,6 @@ _CHILD = Path(__file__).with_name("child.py")
 _CLEARING_S = 5.0
 #: The box that works here, once it was tried; None where the user lets code run without.
 _KNOWN: list[Box | None] = []
-_TRYING = threading.Lock()
 #: What every box must refuse.
 _TRIAL = """
 import os, socket
@@ -118,15 +117,14 @@ def require_box(*, unconfined: bool = False) -> Box | None:
             f"Code cannot be tested on {sys.platform!r}: it takes a Python process with limits, "
             "as Linux and macOS have."
         )
-    with _TRYING:
-        failed = []
-        for box in () if _KNOWN else boxes.candidates():
-            if not (why := _trial(box)):
-                _KNOWN.append(box)
-                break
-            failed.append(f"{box.name}: {why}")
-        if not _KNOWN and unconfined:
-            _KNOWN.append(None)
+    failed: list[str] = []
+    for box in () if _KNOWN else boxes.candidates():
+        if not (why := _trial(box)):
+            _KNOWN.append(box)
+            break
+        failed.append(f"{box.name}: {why}")
+    if not _KNOWN and unconfined:
+        _KNOWN.append(None)
     if _KNOWN:
         return _KNOWN[0]
     raise SettingsError(
@@ -179,8 +177,10 @@ def _outcome(ended: Ended, token: bytes, folder: str) -> Outcome:
         return Outcome(True, "", "", output, ended.seconds)
     traceback = ""
     try:
-        said = json.loads(ended.report)
-        reason, traceback = str(said["reason"]), str(said["traceback"])
+        said = parse(ended.report)  # it may have been forged
+        texts = [str(said[name]).encode(errors="replace") for name in ("reason", "traceback")]
+        reason, traceback = (text.decode() for text in texts)
+        reason = " ".join(reason.split())[:400]
     except (ValueError, TypeError, KeyError):
         how = f"exit status {ended.status}"
         # Bubblewrap tells a signal as a shell does.
@@ -260,8 +260,7 @@ def run_bounded(
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(child.pid, signal.SIGKILL)
             child.wait()
-        if crowded(folder, limits.files):
-            stopped = f"made more than {limits.files} files and folders"
+        stopped = stopped or _crowded(folder, limits)
         # What it left in the pipe; something that got away may still be writing.
         os.set_blocking(printed.fileno(), False)
         with contextlib.suppress(BlockingIOError):
@@ -306,8 +305,8 @@ def _watch(report: _Kept, output: _Kept, folder: Path, limits: Limits) -> str:
         counted = 0.0
         while (now := time.monotonic()) < until:
             if now > counted + 0.1:
-                if crowded(folder, limits.files):
-                    break
+                if too_many := _crowded(folder, limits):
+                    return too_many
                 counted = now
             # Short waits: an exception sent to this thread is raised between two of them.
             for key, _ in ready.select(min(until - now, 0.1)):
@@ -317,3 +316,8 @@ def _watch(report: _Kept, output: _Kept, folder: Path, limits: Limits) -> str:
                     return ""
                 ready.unregister(key.fileobj)
     return f"did not end within {limits.seconds:g} s"
+
+
+def _crowded(folder: Path, limits: Limits) -> str:
+    many = crowded(folder, limits.files)
+    return f"made more than {limits.files} files and folders" if many else ""
