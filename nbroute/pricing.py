@@ -90,8 +90,12 @@ def price_of(tier: Tier, model: str, kind: ProviderKind) -> Price | None:
     return rates[0].price if rates else None
 
 
-def cost_of(usage: Usage, tier: Tier, model: str, kind: ProviderKind) -> Cost:
+def cost_of(
+    usage: Usage, tier: Tier, model: str, kind: ProviderKind, answered_by: str | None = None
+) -> Cost:
     """What the call cost, the most certain source first.
+
+    A model without a price (an alias, `openrouter/auto`) has that of the one that answered.
 
     Prompts in the long-context bracket and tokens from the endpoint's prompt cache have their
     own rates on the list; a configured price without `cached_input` has one for all input.
@@ -100,7 +104,7 @@ def cost_of(usage: Usage, tier: Tier, model: str, kind: ProviderKind) -> Cost:
     billed = usage.billed_usd
     if isinstance(billed, Decimal) and billed.is_finite() and billed >= 0:
         return Cost(billed, "billed")
-    rates = _rates(tier, model, kind)
+    rates = _rates(tier, model, kind) or _rates(tier, answered_by or model, kind)
     if not rates:
         return Cost(None, "unknown" if kind == "remote" else "equivalent")
     given, taken = usage.input_tokens, usage.output_tokens

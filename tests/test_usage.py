@@ -304,3 +304,4 @@ def test_the_model_that_answered_is_told_and_paid_for(server, make_router, model
     assert usd is None or Decimal(usd) == round(result.cost_usd, 4)
     assert (result.cost_usd is None) == (usd is None)
     assert shown in plain(View((result,)))
+    assert result.cost_usd == router.what_if().rows()[0].cost_would_be.usd

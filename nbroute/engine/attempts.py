@@ -241,16 +241,12 @@ def believed(told: Usage | None, request: Request, text: str) -> tuple[Usage, st
 
 
 def priced(attempt: Attempt, usage: Usage, tier: Tier) -> Attempt:
-    """The attempt with that usage and what it cost, at the price of the model that was asked.
+    """The attempt with that usage and what it cost.
 
-    Where that has none, of the one that answered. Vectors that nobody bills cost 0, as no sum
-    must be unknown for them.
+    Vectors that nobody bills cost 0, as no sum must be unknown for them.
     """
     kind = attempt.provider_kind
-    cost = pricing.cost_of(usage, tier, attempt.model, kind)
-    if cost.usd is None and attempt.answered_by:
-        answered = pricing.cost_of(usage, tier, attempt.answered_by, kind)
-        cost = cost if answered.usd is None else answered
+    cost = pricing.cost_of(usage, tier, attempt.model, kind, attempt.answered_by)
     if attempt.purpose == "embed" and kind != "remote" and cost.source != "billed":
         cost = Cost(Decimal(0), "equivalent")
     return replace(
@@ -332,6 +328,7 @@ def settle(ledger: Ledger, session: str, providers: Mapping[str, Provider]) -> S
                 bill |= {
                     "input_tokens": usage.input_tokens,
                     "output_tokens": usage.output_tokens,
+                    "cached_tokens": usage.cached_tokens,
                     "tokens_estimated": False,
                 }
             ledger.append(Attempt(**{**row, **bill}))

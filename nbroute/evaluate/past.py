@@ -46,9 +46,15 @@ class Past:
 
     def usage_on(self, tier: Tier) -> Usage:
         """The tokens of its answer, on that tier; another model's prompt cache does not count."""
-        same = self.answer is not None and self.answer.model == tier.model
-        cached = self.usage.cached_tokens if same else 0
+        cached = self.usage.cached_tokens if self._asked(tier) else 0
         return Usage(self.usage.input_tokens, self.usage.output_tokens, cached)
+
+    def answered_on(self, tier: Tier) -> str | None:
+        """The model that answered for the tier's, where that is another one."""
+        return self.answer.answered_by if self.answer and self._asked(tier) else None
+
+    def _asked(self, tier: Tier) -> bool:
+        return self.answer is not None and self.answer.model == tier.model
 
     def decided_by(self, classifier: str) -> Decision | None:
         """The recorded decision, where it is that classifier's."""

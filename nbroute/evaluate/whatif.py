@@ -413,7 +413,7 @@ def _worked(past: Sequence[Past], routed: _Routed, ladder: Ladder, parts: Parts)
     rows = []
     for one, decision, took in zip(past, routed.decisions, times, strict=True):
         costs = [
-            pricing.cost_of(one.usage_on(tier), tier, tier.model, kind)
+            pricing.cost_of(one.usage_on(tier), tier, tier.model, kind, one.answered_on(tier))
             for tier, kind in zip(ladder.tiers, kinds, strict=True)
         ]
         calls = one.attempts if one.decided_by(routed.name) else ()

@@ -8,8 +8,6 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Generator, Iterator, Mapping
-from dataclasses import replace
-from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,16 +20,13 @@ from nbroute.providers.openai_requests import Body
 from nbroute.providers.refusals import Quirks
 from nbroute.providers.served import LISTS
 from nbroute.providers.token_limits import Limits, listed_in
-from nbroute.providers.usage import generation_usage, read_bill
+from nbroute.providers.usage import generation_usage
 from nbroute.types import Chunk, ProviderKind, Request, Usage
 
 #: What an endpoint without that route answers.
 _NO_SUCH_ROUTE = (404, 405, 501)
 #: Time-outs that a whole call may take, where no deadline is given.
 _DEADLINE = 10
-#: What a LiteLLM proxy charges for an answer in one piece; a stream tells it in its usage.
-#: Source: https://docs.litellm.ai/docs/proxy/response_headers
-_PROXYS_COST = "x-litellm-response-cost"
 
 
 class OpenAICompatible:
@@ -89,9 +84,7 @@ class OpenAICompatible:
 
             def post(body: Body) -> Generator[Chunk, None, None]:
                 with contextlib.closing(self._open(call, "/chat/completions", body=body)) as answer:
-                    billed = read_bill(answer.headers.get(_PROXYS_COST))
-                    for chunk in pieces(wire.values(answer, call), request, call):
-                        yield _with_bill(chunk, billed)
+                    yield from pieces(wire.values(answer, call), request, call)
 
             yield from self._quirks.ask(request, call, post, lambda: self._listed(call))
 
@@ -207,10 +200,3 @@ class OpenAICompatible:
                 http_client=http_client(self.base_url, timeout),
             )
             return self._sdk
-
-
-def _with_bill(chunk: Chunk, billed: Decimal | None) -> Chunk:
-    """The chunk with that bill, where its usage has none; 0 is what a proxy says of no price."""
-    if not billed or chunk.usage is None or chunk.usage.billed_usd is not None:
-        return chunk
-    return replace(chunk, usage=replace(chunk.usage, billed_usd=billed))
