@@ -32,7 +32,7 @@ from nbroute.errors import (
 )
 from nbroute.providers.keys import scrubbed
 
-_LONGEST_QUOTE, _LONGEST_READ = 300, 4000
+_LONGEST_QUOTE, LONGEST_READ = 300, 4000
 #: Where an error is told. `title`: RFC 9457; `errors`: Cloudflare; `fault`: Apigee; `base_resp`:
 #: MiniMax; `error_msg`: Baidu.
 _TELLING = (
@@ -234,7 +234,7 @@ def secrets_in(base_url: str, *keys: str | None) -> list[str]:
 
 def server_words(body: object, call: Call) -> str:
     """Find the endpoint's own message in a body; one line of at most 300 characters, no key."""
-    message = "".join(c if c.isprintable() else " " for c in _message(body)[:_LONGEST_READ])
+    message = "".join(c if c.isprintable() else " " for c in _message(body)[:LONGEST_READ])
     if "%20" in message:  # xAI's, by https://github.com/i-am-bee/beeai-framework/issues/447
         message = unquote(message)
     words = scrubbed(" ".join(message.split()), secrets_in(call.base_url, call.api_key))
@@ -279,7 +279,7 @@ def of_status(status: int, body: object, call: Call, wait: float | None = None) 
 
 def _kind_of(status: int, body: object) -> _Kind | None:
     """What the words, the codes and at last the status say; None where nothing does."""
-    told = unquote(words_in(body)[:_LONGEST_READ])
+    told = unquote(words_in(body)[:LONGEST_READ])
     for kind in _KINDS:
         if status in kind.statuses and re.search(kind.words, told, re.IGNORECASE):
             return kind

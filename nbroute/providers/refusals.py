@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from nbroute.pricing import estimate_tokens
-from nbroute.providers.openai_errors import Call, server_words, words_in
+from nbroute.providers.openai_errors import LONGEST_READ, Call, server_words, words_in
 from nbroute.providers.openai_requests import Body, parameters_of, under_value
 from nbroute.providers.token_limits import Limits, lacks_numbers, learnt_from
 from nbroute.types import Chunk, Request
@@ -132,7 +132,7 @@ def _no_json_mode(body: Body) -> Body:
 TABLE = (
     Refusal("logprobs", _without("logprobs"), "is asked without log-probabilities", True, "", True),
     Refusal(
-        rf"(?s)(?=.*\bobject\b)(?=.*(?:{_FORMAT})).*",
+        rf"(?s)\A(?=.*\bobject\b)(?=.*(?:{_FORMAT})).*",
         _objects_only,
         "is asked for an object with the value in it",
         True,
@@ -247,6 +247,7 @@ class _Trial:
         for quoted in (message.content for message in self._request.messages):
             if len(quoted) > _NEAR:
                 words = words.replace(quoted, "").replace(json.dumps(quoted)[1:-1], "")
+        words = words[:LONGEST_READ]
         if self._lower(words, listed):
             told = f"gets a token budget of {self.budget:,}, not {self._request.max_tokens:,}"
         elif refusal := self._refused(words, sure=status in _REJECTED):

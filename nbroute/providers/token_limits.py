@@ -22,20 +22,20 @@ _OF_BUDGET = re.compile(
     r"completion|output|max\w*[ _]?tokens|requested(?! tokens)|total|current length|\d \+ ",
     re.IGNORECASE,
 )
-#: In the order in which they are looked for.
+#: In the order in which they are looked for; bounded, as a server may send any words.
 _WINDOWS = (
-    r"context[ _]?(?:length|window|size|limit)\D{0,20}?\b(\d+)\b(?! \+)",
-    r"inputs?\b.*\+.*<= (\d+)",
-    r"\d \+ \d+ > (\d+)",
-    r"(?:\blimit|token limit)\W{1,3}(?:is |of )?(\d+)",
+    r"context[ _]?(?:length|window|size|limit)\D{0,20}?\b(\d{1,12})\b(?! \+)",
+    r"inputs?\b[^+<]{0,60}\+[^<]{0,60}<= (\d{1,12})",
+    r"\d \+ \d{1,12} > (\d{1,12})",
+    r"(?:\blimit|token limit)\W{1,3}(?:is |of )?(\d{1,12})",
 )
 _PROMPTS = (
-    r"(\d+)\W{1,3}(?:tokens )?(?:(?:in|from|of) (?:the |your |text )*)?(?:input|prompt|message)",
-    r"(\d+) \+ \d+ >",
+    r"(\d{1,12})\W{1,3}(?:tokens )?(?:(?:in|from|of) (?:the |your |text )*)?(?:input|prompt|mess)",
+    r"(\d{1,12}) \+ \d{1,12} >",
 )
 _MOST = re.compile(
-    r"(?:max\w*[ _]?(?:\w+[ _])?tokens|at most|output tokens|completion tokens)\D*?"
-    r"(?<![\w.-])(\d+)(?![\w-])",
+    r"(?:max\w{0,30}[ _]?(?:\w{1,30}[ _])?tokens|at most|output tokens|completion tokens)"
+    r"\D{0,99}?(?<![\w.-])(\d{1,12})(?![\w-])",
     re.IGNORECASE,
 )
 _BELOW = re.compile(r"(?:(?:less|lower) than|\bbelow|<(?!=))\W*$", re.IGNORECASE)
