@@ -85,7 +85,7 @@ class Loopback(ThreadingHTTPServer):
     """The server; it runs in a thread from the first line of its `with` to the last.
 
     `url` is the base URL for a client. `models` is what GET /models lists (names, or
-    tables), `lists` what GET answers at other paths. `generations` maps ids
+    tables; None is JSON's null), `lists` what GET answers at other paths. `generations` maps ids
     to what GET /generation?id= tells of them (OpenRouter's `data`), after `generation_misses`
     answers of 404. Embeddings have `dimension` numbers: a text's words, counted by their hash;
     replies to them have a queue of their own (`embedding_reply`).
@@ -199,7 +199,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif road.path == "/v1/generation":
             self._answer(self.server.next_reply(None), {})
         elif self.path == "/v1/models" and not self.server._queue:
-            listed = [
+            listed = self.server.models and [
                 {"id": one, "object": "model"} if isinstance(one, str) else one
                 for one in self.server.models
             ]

@@ -23,7 +23,7 @@ def serve(server, tmp_path):
     """A router over a server with those models and, by path, those lists of its own."""
 
     def serve_models(*models, **lists):
-        server.models = models
+        server.models = models or None
         server.lists = {f"/api/{path}": page for path, page in lists.items()}
         (tmp_path / "my.toml").write_text(SETTINGS.format(url=server.url))
         router = Router(tmp_path / "my.toml")

@@ -18,6 +18,8 @@ from nbroute.types import Chunk, Request
 def model_names(page: Any, call: Call, *more: Any) -> list[str]:
     """Of an answer to GET /models, those that chat, smallest first; see `chat_models`."""
     data = field(page, "data")
+    if data is None and field(page, "object") == "list":
+        data = []  # what Ollama answers where it has none
     if not isinstance(answer_in(page, call), Mapping) or not isinstance(data, list):
         raise no_json(call, "")
     return chat_models(page, *more)
