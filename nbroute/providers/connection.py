@@ -37,10 +37,8 @@ def http_client(base_url: str, timeout: Any) -> Any:
                 pool = _pool(self._transport_for_url(request.url))
                 with _in_words(call, getattr(pool, "_proxy_url", None)):
                     response = super().send(request, **options)
-                if response.status_code >= 400:
-                    return _short(response, call)
                 if not response.has_redirect_location:
-                    return response
+                    return response if response.is_success else _short(response, call)
                 response.close()
                 url = _followed(request.url, response.headers["location"], call)
                 headers = [(k, v) for k, v in request.headers.items() if k != "host"]

@@ -19,7 +19,7 @@ from nbroute.types import Message, Request
 
 HTTPX = import_module(openai.DefaultHttpxClient.__mro__[1].__module__)
 KEY = "sk-test-0123456789abcdef"
-SEED, IN_PROCESS, LOOPBACK = 20261128, 2_000, 120
+SEED, IN_PROCESS, LOOPBACK = 20261128, 3_000, 150
 SHAPES = list(shapes())
 HOLE = '"@hole@"'
 #: JSON, or nearly, that stands where something else should.
@@ -27,6 +27,10 @@ VALUES = [
     *("null", "true", "-1", "0", "1e999", "NaN", "-Infinity", "9" * 5_000, "0.1", '""', "[]", "{}"),
     *('"\\ud83d"', '"\\udc00\\ud800"', '"\\u0000"', '"<think>"', '"</think>"', '"error"', '"stop"'),
     *("[" * 100_000, "[" * 100_000 + "]" * 100_000, '{"a":' * 100_000 + "1" + "}" * 100_000),
+    *(
+        f'"too long limit {one * 9_000}"'
+        for one in ("input + ", "max_", "system ", "9", "no ", "*x")
+    ),
     *(f'"{KEY}"', f'"{"x" * 50_000}"', '{"message":null}', '[{"text":1},7,null]', '"é\U0001f600"'),
 ]
 BYTES = [
