@@ -56,6 +56,45 @@ def _is_deep(value: Any) -> bool:
     return bool(level)
 
 
+#: Half a surrogate pair, or a byte that is no UTF-8 by itself (PEP 383).
+_HALF = re.compile("[\ud800-\udfff]")
+_BYTES = re.compile("[\udc80-\udcff]+")
+#: The beginning of a character whose rest may come.
+_BEGUN = re.compile(
+    "(?:[\ud800-\udbff]|[\udcc2-\udcdf]|[\udce0-\udcef][\udc80-\udcbf]?"
+    "|[\udcf0-\udcf4][\udc80-\udcbf]{0,2})\\Z"
+)
+
+
+class Halves:
+    """Joins the halves of a character that came in two pieces of text; U+FFFD for one alone."""
+
+    def __init__(self) -> None:
+        self._begun = ""
+
+    def feed(self, text: str) -> str:
+        """The text with what was held back before it, and without what is to be held back."""
+        text, self._begun = self._begun + text, ""
+        if text.isascii() or not _HALF.search(text):
+            return text
+        text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
+        if begun := _BEGUN.search(text):
+            text, self._begun = text[: begun.start()], begun[0]
+        return _repaired(text)
+
+    def end(self) -> str:
+        """Nothing more comes; what is left of what was held back."""
+        begun, self._begun = self._begun, ""
+        return _repaired(begun)
+
+
+def _repaired(text: str) -> str:
+    text = _BYTES.sub(
+        lambda found: found[0].encode("utf-8", "surrogateescape").decode(errors="replace"), text
+    )
+    return _HALF.sub("\ufffd", text)
+
+
 def decode(value: Any, kind: type[T], dec_hook: Callable[[type, Any], Any] | None = None) -> T:
     """The value as that kind; ValueError says where it is not one, and what stands there."""
     import msgspec  # 30 ms that nobody waits for who reads no such value

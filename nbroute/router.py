@@ -344,7 +344,7 @@ def _provider(settings: ProviderSettings, announce: Announce) -> Provider:
     }
     if settings.kind == "litellm":
         return LiteLLM(settings.name, api_base=settings.base_url or None, **common)
-    common["token_parameter"] = settings.token_parameter
+    common |= {"token_parameter": settings.token_parameter, "deadline_s": settings.deadline_s}
     return OpenAICompatible(settings.name, settings.base_url, **common)
 
 

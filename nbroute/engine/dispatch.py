@@ -192,6 +192,7 @@ def _send(call: Call, tier: Tier, building: ReplyBuilder, purpose: Purpose) -> A
     request, log, answers = building.request, call.log, purpose == "answer"
     provider = call.parts.providers[request.provider]
     attempt = log.open(request, tier, provider.kind, purpose)
+    reserved = log.guard.max_cost is not None or bool(log.guard.caps(attempt))
     noted = building.start()
     try:
         if answers:
@@ -200,6 +201,9 @@ def _send(call: Call, tier: Tier, building: ReplyBuilder, purpose: Purpose) -> A
         with contextlib.closing(until(call.cancel, provider.send(request))) as chunks:
             for chunk in chunks:
                 _take_in(call, building, chunk, shows=answers)
+                if not chunk.finish_reason and (told := building.overrun(reserved=reserved)):
+                    call.tell(Notice(told))
+                    break
                 if time.perf_counter() - noted > PROGRESS_EVERY:
                     noted = time.perf_counter()
                     log.progress(attempt, request, tier, building.reasoning + building.text)

@@ -11,6 +11,7 @@ from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from nbroute.checks.confidence import RatingFilter
+from nbroute.decoding import Halves
 from nbroute.engine.attempts import believed
 from nbroute.engine.thoughts import ThoughtFilter, thought_before
 from nbroute.errors import BadReply, NbrouteError, SettingsError
@@ -18,6 +19,10 @@ from nbroute.types import Chunk, Done, Observer, Reply, Request, RouteResult, Te
 
 Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
+
+
+#: Tokens of thought, more than any model is given by default.
+_THINKING = 100_000
 
 
 class ReplyBuilder:
@@ -40,6 +45,8 @@ class ReplyBuilder:
         self._parts: list[str] = []
         self._reasoning: list[str] = []
         self._thoughts = ThoughtFilter()
+        self._halves, self._halves_thought = Halves(), Halves()
+        self._pieces = self._bytes = self._bytes_thought = 0
         self._logprobs: list[float] = []
         self._finish: str | None = None
         self._id: str | None = None
@@ -76,8 +83,11 @@ class ReplyBuilder:
         self._finish = chunk.finish_reason or self._finish
         self._model = chunk.model or self._model
         self._id = chunk.id or self._id
-        text, thought = self._thoughts.feed(chunk.text)
-        self._reasoning += [chunk.reasoning, thought]
+        text, thought = self._thoughts.feed(self._halves.feed(chunk.text))
+        self._reasoning += [self._halves_thought.feed(chunk.reasoning), thought]
+        self._pieces += bool(received)
+        self._bytes += len(text.encode())
+        self._bytes_thought += len((self._reasoning[-2] + thought).encode())
         if text or not received:
             self._logprobs.extend(chunk.logprobs)
         if self._filter and text:
@@ -88,9 +98,34 @@ class ReplyBuilder:
         self.shown = self.request.stream
         return text if self.shown else ""
 
+    def overrun(self, *, reserved: bool) -> str:
+        """Why the answer is not listened to any longer; empty where it may go on.
+
+        Its tokens are counted low, as a stop in vain costs an answer: one for each piece, for
+        4 bytes at least and 16 at most. Past the token budget it is clearly from a quarter more
+        on. Some endpoints let a model think outside of its budget (Alibaba's `thinking_budget`,
+        https://www.alibabacloud.com/help/en/model-studio/deep-thinking): that is waited for
+        where no money was `reserved` for the budget's tokens alone.
+        """
+        budget = self.request.max_tokens
+        most = budget * 1.25 + 32
+        text, thought = self._bytes, self._bytes_thought
+        counted = text + thought if reserved else text + max(0, thought - 4 * _THINKING)
+        at_least = max(min(self._pieces, counted / 4), counted / 16)
+        if at_least <= most:
+            return ""
+        self._finish = "length"
+        return (
+            f"{self.request.model!r} went on past its budget of {budget:,} tokens and was stopped "
+            f"after about {(text + thought) // 4:,}: raise max_tokens if you want more of it"
+        )
+
     def end(self) -> str:
         """Nothing more comes; the text that was not shown yet."""
-        rest, thought = self._thoughts.end()
+        self._reasoning.append(self._halves_thought.end())
+        text, thought = self._thoughts.feed(self._halves.end())
+        rest, more = self._thoughts.end()
+        rest, thought = text + rest, thought + more
         if self._filter is not None:
             rest = self._filter.feed(rest)
             last, self._rating = self._filter.end()

@@ -9,7 +9,7 @@ import contextlib
 import threading
 from collections.abc import Generator, Iterator, Mapping
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from nbroute.errors import AuthError, BadReply, ProviderError, SettingsError
 from nbroute.providers import wire
@@ -23,6 +23,10 @@ from nbroute.providers.token_limits import Limits, listed_in
 from nbroute.providers.usage import generation_usage
 from nbroute.types import Chunk, ProviderKind, Request, Usage
 
+_OPENAI = "api.openai.com"
+#: Where a key has a header of its own, and how a token of Entra begins, which is sent as usual:
+#: https://learn.microsoft.com/azure/ai-foundry/openai/reference (Authentication).
+_AZURE, _TOKEN = (".azure.com", ".azure.us", ".azure.cn"), "eyJ"
 #: What an endpoint without that route answers.
 _NO_SUCH_ROUTE = (404, 405, 501)
 #: Time-outs that a whole call may take, where no deadline is given.
@@ -69,7 +73,7 @@ class OpenAICompatible:
         self._max_retries = max_retries
         self._api_key = api_key
         self._api_key_env = api_key_env
-        usual = "max_completion_tokens" if self.host == "api.openai.com" else "max_tokens"
+        usual = "max_completion_tokens" if self.host == _OPENAI else "max_tokens"
         self._quirks = Quirks(token_parameter or usual)
         self._sdk: Any = None
         self._lock = threading.Lock()
@@ -191,12 +195,27 @@ class OpenAICompatible:
                 return self._sdk
             import openai
 
+            address = urlsplit(self.base_url)
+            plain = address._replace(query="", fragment="").geturl()
+            query = dict(parse_qsl(address.query))
+            key = self._api_key or "none"
+            headers: dict[str, Any] = {}
+            azure = (address.hostname or "").endswith(_AZURE) or "api-version" in query
+            if azure and not key.startswith(_TOKEN):
+                headers = {"api-key": key, "Authorization": openai.Omit()}
             timeout = openai.Timeout(self.timeout_s, connect=min(self.timeout_s, 10))
-            self._sdk = openai.OpenAI(
-                api_key=self._api_key or "none",
-                base_url=self.base_url,
+            sdk = openai.OpenAI(
+                api_key=key,
+                base_url=plain,
                 timeout=timeout,
                 max_retries=self._max_retries,
-                http_client=http_client(self.base_url, timeout),
+                http_client=http_client(plain, timeout),
+                default_headers=headers,
+                default_query=query,
             )
+            if self.host != _OPENAI:
+                # The SDK takes them from the environment, for whatever host.
+                sdk.organization = sdk.project = None
+                sdk._custom_headers = headers  # noqa: SLF001 - OPENAI_CUSTOM_HEADERS is in it
+            self._sdk = sdk
             return self._sdk

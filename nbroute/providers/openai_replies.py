@@ -139,8 +139,8 @@ def _ending(event: Any, choice: Any, before: Chunk, tally: Tally) -> Chunk:
     return Chunk(
         usage=tally.usage,
         finish_reason=_finish_reason(choice) or before.finish_reason,
-        model=_text(field(event, "model")) or before.model,
-        id=_text(field(event, "id")) or before.id,
+        model=_name(field(event, "model")) or before.model,
+        id=_name(field(event, "id")) or before.id,
     )
 
 
@@ -225,6 +225,11 @@ def _logprobs(choice: Any) -> tuple[float, ...]:
     values = [field(token, "logprob") for token in tokens] if isinstance(tokens, list) else []
     numbers = all(type(v) in (int, float) and -MOST < v < MOST for v in values)
     return tuple(min(float(v), 0.0) for v in values) if numbers else ()
+
+
+def _name(value: Any) -> str | None:
+    """A text that can be sent back, and stored."""
+    return (_text(value) or "").encode(errors="replace").decode() or None
 
 
 def _text(value: Any) -> str | None:

@@ -63,7 +63,8 @@ def read_url(value: object) -> str:
             ip_address(host)
     except ValueError:
         raise Unusable("its IPv6 address is not one") from None
-    if parts.username is not None or parts.query or parts.fragment:
+    query = re.sub(r"\Aapi-version=[\w.-]+\Z", "", parts.query)  # Azure's
+    if parts.username is not None or query or parts.fragment:
         raise Unusable("there is a user name, a password, a query or a fragment in it")
     if parts.scheme not in ("http", "https") or not host:
         raise ValueError(value)
@@ -203,6 +204,8 @@ class ProviderSettings:
     `litellm` is LiteLLM as a library, which knows addresses and keys by itself.
     `api_key` is the value of the variable `api_key_env`; None for both is an endpoint that
     wants no key. `billed` false: calls cost nothing, what they would have cost is shown.
+    `timeout_s` is the longest silence, `deadline_s` the longest that an answer may take: ten
+    times as long where it is None.
     `token_parameter` names the parameter of the token limit where the usual one is wrong.
     `allow_http` allows plain http to another machine, `allow_any_variable` a key variable whose
     name ends in neither KEY nor TOKEN.
@@ -216,6 +219,7 @@ class ProviderSettings:
     api_key_env: EnvName | None = None
     api_key: str | None = field(default=None, repr=False)
     timeout_s: Seconds = 60.0
+    deadline_s: Seconds | None = None
     billed: Flag = True
     token_parameter: Literal["max_tokens", "max_completion_tokens"] | None = None
     allow_http: Flag = False
