@@ -50,7 +50,7 @@ _TOO_DEEP = f"it is nested more than {_DEEPEST} levels deep"
 
 def _is_deep(value: Any) -> bool:
     level = [value] if isinstance(value, (dict, list)) else []
-    for _ in range(_DEEPEST + 1):
+    for _ in range(_DEEPEST):
         inner = (one.values() if isinstance(one, dict) else one for one in level)
         level = [child for one in inner for child in one if isinstance(child, (dict, list))]
     return bool(level)

@@ -1,0 +1,470 @@
+"""What comes over the wire is read for what it is, within bounds, from whom was asked."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import socket
+import threading
+import time
+import zlib
+from decimal import Decimal
+
+import pytest
+from loopback import Loopback
+
+from nbroute.decoding import Halves, parse
+from nbroute.errors import BadReply, ProviderError, SettingsError, TimedOut, Unavailable
+from nbroute.providers.openai_compatible import OpenAICompatible
+from nbroute.router import Router
+from nbroute.types import Ladder, Message, Price, Request, Text, Tier
+
+KEY = "sk-test-0123456789abcdef"
+EITHER = pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
+
+
+@pytest.fixture
+def server():
+    with Loopback() as running:
+        yield running
+
+
+@pytest.fixture
+def connect(server):
+    made = []
+
+    def make(base_url=None, **options):
+        options = {"max_retries": 0, "timeout_s": 5.0, "api_key_env": "TEST_KEY"} | options
+        made.append(OpenAICompatible("test", base_url or server.url, KEY, **options))
+        return made[-1]
+
+    yield make
+    for provider in made:
+        provider.close()
+
+
+def asking(*, stream=True, max_tokens=64):
+    messages = (Message("user", "What is the capital of France?"),)
+    return Request("test", "some/model", messages, max_tokens=max_tokens, stream=stream)
+
+
+def answer(provider, **parts):
+    return "".join(chunk.text for chunk in provider.send(asking(**parts)))
+
+
+def failure(provider, kind=ProviderError, **parts):
+    with pytest.raises(kind) as caught:
+        answer(provider, **parts)
+    return f"{type(caught.value).__name__}: {caught.value}"
+
+
+def delta(text, finish=None):
+    return json.dumps({"choices": [{"delta": {"content": text}, "finish_reason": finish}]})
+
+
+USAGE = json.dumps({"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 2}})
+MESSAGE = {"choices": [{"message": {"content": "Paris ☀"}, "finish_reason": "stop"}]}
+EVENTS = f"data: {delta('Par')}\n\ndata: {delta('is ☀', 'stop')}\n\ndata: [DONE]\n\n"
+
+WHOLE = {
+    "events as JSON": (EVENTS, "application/json"),
+    "events as text": (EVENTS, "text/plain"),
+    "events as a page": (EVENTS, "text/html"),
+    "JSON as events": (json.dumps(MESSAGE), "text/event-stream"),
+    "JSON as a page, over many lines": (json.dumps(MESSAGE, indent=2), "text/html"),
+    "JSON of one event": (f"data: {json.dumps(MESSAGE)}\n\n", "text/event-stream"),
+    "a byte order mark": ("\ufeff" + EVENTS, "text/event-stream"),
+    "a byte order mark before JSON": ("\ufeff" + json.dumps(MESSAGE), "application/json"),
+    "white space first": (f" \r\n\n{EVENTS}", "text/event-stream"),
+    "comments first": (f": OPENROUTER PROCESSING\n\n:\n{EVENTS}", "application/json"),
+    "CR": (EVENTS.replace("\n", "\r"), "text/event-stream"),
+    "CRLF": (EVENTS.replace("\n", "\r\n"), "text/event-stream"),
+    "no space": (EVENTS.replace("data: ", "data:"), "text/event-stream"),
+    "several lines": (
+        EVENTS.replace('{"choices"', '{\ndata: "choices"'),
+        "text/event-stream",
+    ),
+    "blocks without data": (
+        f"retry: 1\n\nid: 1\n\nevent: ping\n\ndata:\n\nevent: e\ndata: {{}}\n\ndata\n\n{EVENTS}",
+        "text/event-stream",
+    ),
+    "no last blank line": (EVENTS.partition("data: [DONE]")[0].rstrip(), "text/event-stream"),
+    "no blank lines": (EVENTS.replace("\n\n", "\n"), "text/event-stream"),
+    "no [DONE]": (EVENTS.partition("data: [DONE]")[0], "text/event-stream"),
+    "usage and [DONE], no finish_reason": (
+        EVENTS.replace('"stop"', "null").replace("data: [", f"data: {USAGE}\n\ndata: ["),
+        "text/event-stream",
+    ),
+    "JSON lines": (f"{delta('Par')}\n{delta('is ☀', 'stop')}\n", "application/x-ndjson"),
+    "JSON lines and [DONE]": (f"{delta('Par')}\n{delta('is ☀', 'stop')}\n[DONE]\n", "text/plain"),
+    "a key that stands twice": (json.dumps(MESSAGE)[:-1] + f", {json.dumps(MESSAGE)[1:]}", "x/y"),
+    "numbers that are none": (
+        json.dumps(MESSAGE)[:-1] + f', "a": NaN, "b": -Infinity, "c": 1e999, "d": {"9" * 5000}}}',
+        "application/json",
+    ),
+}
+
+
+@EITHER
+@pytest.mark.parametrize("name", WHOLE)
+def test_a_body_is_read_for_what_it_is(server, connect, stream, name):
+    body, kind = WHOLE[name]
+    server.reply(body=body.encode(), content_type=kind)
+    server.reply(body=body.encode(), content_type=kind, bytes_each=1)
+
+    assert ["Paris ☀"] * 2 == [answer(connect(), stream=stream) for _ in range(2)]
+
+
+WORDS = {
+    "event: error": "event: error\ndata: the engine has left\n\n",
+    "an error line": 'error: {"code": 500, "message": "the engine has left"}\n\n',
+    "in the middle": f'data: {delta("Par")}\n\ndata: {{"error": {{"message": "has left"}}}}\n\n',
+    "at the choice": 'data: {"choices": [{"delta": {}, "error": {"message": "has left"}}]}\n\n',
+    "finish_reason": 'data: {"choices": [{"finish_reason": "error", "message": "has left"}]}\n\n',
+    "broken off": f'data: {delta("Par")}\n\ndata: {{"message": "the engine has left"}}\n\n',
+    "in place": '{"error": {"message": "the engine has left"}}',
+    "detail": '{"detail": "the engine has left"}',
+    "detail in parts": '{"detail": [{"loc": ["body"], "msg": "the engine has left"}]}',
+    "message": '{"object": "error", "message": "the engine has left", "code": 50001}',
+    "errors": '{"success": false, "errors": [{"code": 1, "message": "the engine has left"}]}',
+    "msg": '{"code": 1301, "msg": "the engine has left"}',
+    "title": '{"type": "about:blank", "title": "the engine has left", "status": 503}',
+    "fault": '{"fault": {"faultstring": "the engine has left"}}',
+    "MiniMax": '{"choices": null, "base_resp": {"status_code": 1, "status_msg": "has left"}}',
+    "text": "upstream: the engine has left\n",
+    "XML": "<?xml version='1.0'?><Error>the engine has left</Error>",
+}
+
+
+@EITHER
+@pytest.mark.parametrize("body", WORDS.values(), ids=WORDS)
+def test_the_words_of_an_error_are_told_wherever_they_stand(server, connect, stream, body):
+    server.reply(body=body.encode(), content_type="text/event-stream")
+
+    assert "has left" in failure(connect(), stream=stream)
+
+
+@EITHER
+@pytest.mark.parametrize(
+    "body",
+    [
+        "[" * 200_000,
+        '{"a":' * 200_000,
+        json.dumps(MESSAGE)[:-1] + ', "x": ' + "[" * 500 + "]" * 500 + "}",
+        "data: " + '{"error":' * 900 + "1" + "}" * 900 + "\n\n",
+        f"data: {delta('Par')}\n\ndata: {'[' * 5000}\n\n",
+        "<!doctype html><p>Sign in",
+        "",
+        "\x00" * 99,
+    ],
+    ids=range(8),
+)
+def test_what_cannot_be_read_is_a_bad_reply(server, connect, stream, body):
+    server.reply(body=body.encode(), content_type="application/json")
+
+    assert failure(connect(), stream=stream).startswith("BadReply")
+
+
+def test_what_cannot_be_read_is_a_value_error_in_words():
+    for text in (b"\xff", "[" * 101 + "]" * 101, "{", '"'):
+        with pytest.raises(ValueError, match=r"^it is "):
+            parse(text)
+    assert [1, {"a": "\ud83d"}] == parse(b'\xef\xbb\xbf[1, {"a": "\\ud83d"}]')
+
+
+def deflated(data):
+    engine = zlib.compressobj(wbits=-15)
+    return engine.compress(data) + engine.flush()
+
+
+PACKED = {
+    "gzip": ("gzip", gzip.compress),
+    "zlib": ("deflate", zlib.compress),
+    "no header": ("deflate", deflated),
+    "twice": ("gzip, x-gzip", lambda data: gzip.compress(gzip.compress(data))),
+    "two parts": ("GZIP", lambda data: gzip.compress(data[:9]) + gzip.compress(data[9:])),
+}
+
+
+@pytest.mark.parametrize(("how", "pack"), PACKED.values(), ids=PACKED)
+def test_a_packed_answer_is_unpacked_within_bounds(server, connect, how, pack):
+    server.reply(body=pack(EVENTS.encode()), headers={"Content-Encoding": how})
+    assert "Paris ☀" == answer(connect())
+
+    for body in (b'{"a": "' + b" " * 2**26, b"data: " + b" " * 2**26, b"<html>" + b" " * 2**26):
+        server.reply(body=pack(body), headers={"Content-Encoding": how})
+        assert "over 32 MB" in failure(connect(), BadReply)
+
+
+@pytest.mark.parametrize("how", ["br", "zstd", "gzip, gzip, gzip", "gzip"])
+def test_a_packing_that_was_not_asked_for_is_told(server, connect, how):
+    server.reply(body=EVENTS.encode(), headers={"Content-Encoding": how})
+
+    assert "check whether a proxy is in between" in failure(connect(), BadReply)
+    assert "gzip, deflate" == server.requests[0].headers["accept-encoding"]
+
+
+def test_an_error_is_read_to_64_kb(server, connect):
+    body = gzip.compress(b'{"error": {"message": "' + b"x" * 2**27)
+    server.reply(status=400, body=body, headers={"Content-Encoding": "gzip"})
+
+    assert "xxx..." in failure(connect())
+
+
+def test_a_connection_is_used_again(server, connect):
+    provider = connect()
+    for _ in range(3):
+        answer(provider)
+
+    assert 1 == len(server._connections)
+
+
+# Time
+
+
+class Dripping:
+    """A server that sends the beginning at once and then a byte every 10 ms, for ever."""
+
+    def __init__(self, beginning, byte):
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}/v1"
+        self._sent = beginning, byte
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def _serve(self):
+        beginning, byte = self._sent
+        connection, _ = self._listener.accept()
+        with connection, self._listener:
+            connection.recv(65536)
+            try:
+                connection.sendall(beginning)
+                while True:
+                    connection.sendall(byte)
+                    time.sleep(0.01)
+            except OSError:
+                return
+
+
+HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n"
+DRIPS = {
+    "headers": (b"HTTP/1.1 200 OK\r\nx-slow: ", b"a"),
+    "status": (b"HTTP/1.1 ", b"0"),
+    "an error": (b"HTTP/1.1 500 No\r\n\r\n", b"e"),
+    "comments": (HEAD, b":\n"),
+    "one event": (HEAD + b"data: ", b" "),
+    "white space": (HEAD, b"\n"),
+    "chunks": (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1;x=", b"a"),
+}
+
+
+@EITHER
+@pytest.mark.parametrize(("beginning", "byte"), DRIPS.values(), ids=DRIPS)
+def test_a_byte_now_and_then_does_not_hold_a_call(connect, stream, beginning, byte):
+    provider = connect(Dripping(beginning, byte).url, timeout_s=1.0, deadline_s=0.4)
+
+    said = failure(provider, stream=stream)
+
+    assert "after 0.4 s: raise deadline_s" in said or "500" in said
+
+
+def test_an_answer_is_whole_with_its_last_event_whatever_comes_or_breaks_after(server, connect):
+    assert "Paris ☀" == answer(connect(Dripping(HEAD + EVENTS.encode(), b":").url))
+    finished = EVENTS.partition("data: [DONE]")[0].encode()
+    assert "Paris ☀" == answer(connect(Dripping(HEAD + finished, b":").url, deadline_s=0.4))
+
+
+def test_what_came_before_the_deadline_is_passed_on(connect):
+    beginning = HEAD + f"data: {delta('Paris')}\n\n".encode()
+    pieces = connect(Dripping(beginning, b":\n").url, deadline_s=0.4).send(asking())
+
+    assert "Paris" == next(pieces).text
+    with pytest.raises(TimedOut, match="deadline_s"):
+        next(pieces)
+
+
+# Other servers, and the environment
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "http://localhost:{port}/v1/chat/completions",
+        "http://127.0.0.1:1/v1/chat/completions",
+        "//example.com/login",
+        "https://127.0.0.2:{port}/",
+        "file:///etc/passwd",
+        "http://[::1",
+        "http://user:secret@example.com/",
+        "/v1/chat/completions",
+    ],
+)
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_not_followed_to_another_host_or_in_a_circle(
+    server, connect, location, status
+):
+    location = location.format(port=server.server_port)
+    for _ in range(9):
+        server.reply(status=status, body=b"", headers={"Location": location})
+
+    said = failure(connect(), Unavailable)
+
+    assert f"{server.host} sends calls on" in said
+    assert "secret" not in said
+    assert len(server.requests) == (5 if location.startswith("/v1") else 1)
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_a_redirect_on_the_same_server_is_followed_as_a_post(server, connect, status):
+    server.reply(status=status, body=b"", headers={"Location": "/v1/chat/completions?x=1"})
+    server.reply(body=MESSAGE)
+
+    assert "Paris ☀" == answer(connect())
+    first, second = server.requests
+    assert first.json == second.json
+    assert first.headers["authorization"] == second.headers["authorization"]
+
+
+SURROUNDINGS = {
+    "SOCKS": ("ALL_PROXY", "socks5://me:secret@proxy:1080", "which takes a package"),
+    "no scheme": ("HTTPS_PROXY", "htp://me:secret@proxy", "is not the address of a proxy"),
+    "no port": ("https_proxy", "http://me:secret@proxy:80a", "is not the address of a proxy"),
+    "no file": ("SSL_CERT_FILE", "/no/such/file.pem", "which does not exist"),
+    "no certificates": ("SSL_CERT_FILE", __file__, "holds no certificates"),
+    "unreachable": ("HTTPS_PROXY", "http://me:secret@127.0.0.1:9", "the proxy 127.0.0.1:9 that"),
+}
+
+
+@pytest.mark.parametrize(("name", "value", "says"), SURROUNDINGS.values(), ids=SURROUNDINGS)
+def test_what_the_environment_gets_wrong_is_a_line_that_names_the_variable(
+    connect, monkeypatch, name, value, says
+):
+    monkeypatch.setenv(name, value)
+
+    said = failure(connect("https://far.invalid/v1"), (SettingsError, Unavailable))
+
+    assert name in said
+    assert says in said
+    assert "secret" not in said
+    assert "\n" not in said
+
+
+def test_what_is_openais_goes_to_openai_alone(server, connect, monkeypatch):
+    monkeypatch.setenv("OPENAI_ORG_ID", "org-1")
+    monkeypatch.setenv("OPENAI_PROJECT_ID", "proj-1")
+    monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "x-mine: 1")
+    answer(connect())
+
+    sent = server.requests[0].headers
+    assert not {"openai-organization", "openai-project", "x-mine"} & set(sent)
+    assert "org-1" == connect("https://api.openai.com/v1")._client().organization
+
+
+def test_azures_address_and_key_are_sent_as_azure_wants_them(server, connect):
+    road = "openai/deployments/mine?api-version=2024-10-21"
+    said = failure(connect(f"http://{server.host}/{road}"))
+
+    seen = server.requests[0]
+    assert "/openai/deployments/mine/chat/completions?api-version=2024-10-21" == seen.path
+    assert (KEY, None) == (seen.headers["api-key"], seen.headers.get("authorization"))
+    assert KEY not in said
+
+
+# Characters in two pieces
+
+
+@pytest.mark.parametrize(
+    ("pieces", "text"),
+    [
+        (["\ud83d", "\ude00!"], "😀!"),
+        (["a\ud83d", "", "\ude00\ud83d", "\ude00"], "a😀😀"),
+        (["\ud83d", "b"], "\ufffdb"),
+        (["\ud83d"], "\ufffd"),
+        (["\ude00", "c"], "\ufffdc"),
+        (["\ud83c", "\udc80"], "\U0001f080"),
+        (["\udcf0\udc9f", "\udc98\udc80."], "😀."),
+        (["\udcf0", "\udc9f", "\udc98", "\udc80"], "😀"),
+        (["\udce2\udc98", "x", "\udcff"], "\ufffdx\ufffd"),
+        (["é", "ü"], "éü"),
+    ],
+)
+def test_the_halves_of_a_character_are_joined(pieces, text):
+    halves = Halves()
+
+    assert text == "".join(map(halves.feed, pieces)) + halves.end()
+
+
+# Past the budget
+
+
+@pytest.fixture
+def router(connect, tmp_path):
+    price = Price(Decimal(1), Decimal(1), "configured")
+    tier = Tier("ONLY", "test", "some/model", 64, price=price)
+    ladder = Ladder("bench", (tier,), "ONLY")
+    return Router(
+        profile="simulated",
+        provider=connect(),
+        ladder=ladder,
+        classifier="rules",
+        ledger=tmp_path / "ledger.sqlite",
+    )
+
+
+def endless(server, name="content", size=5, then=""):
+    """A stream of words for as long as anybody listens; `then` after so many."""
+    said = [json.dumps({"choices": [{"delta": {name: "word "}}]})] * 20_000
+    body = "".join(f"data: {one}\n\n" for one in said[: size or None]) + then
+    server.reply(body=body.encode(), content_type="text/event-stream")
+
+
+def test_an_answer_past_its_token_budget_is_stopped_kept_and_told(server, router):
+    endless(server, size=0)
+
+    result = router.route("Say something")
+
+    (attempt,) = result.attempts
+    assert 64 < len(result.text.split()) < 64 * 2
+    assert ("ok", "length", True) == (
+        attempt.status,
+        attempt.finish_reason,
+        attempt.tokens_estimated,
+    )
+    assert "went on past its budget of 64 tokens" in result.notices[0]
+    assert Decimal("0.00006") < attempt.cost_usd < Decimal("0.0002")
+
+
+@pytest.mark.parametrize(("max_cost", "thought"), [(None, 2000), ("0.01", 60)])
+def test_a_model_may_think_outside_of_its_budget_where_no_money_was_held_back_for_it(
+    server, router, max_cost, thought
+):
+    endless(server, "reasoning_content", thought, EVENTS)
+    cost = max_cost and Decimal(max_cost)
+
+    result = router.route("Say something", max_cost=cost, cache="off")
+
+    assert "Paris ☀" == result.text
+
+    endless(server, "reasoning_content", 2000, EVENTS)
+    if max_cost:
+        with pytest.raises(BadReply, match="raise max_tokens"):
+            router.route("Say something", max_cost=cost, cache="off")
+
+
+def test_halves_of_an_emoji_are_joined_in_the_stream_and_a_later_turn_is_sent(server, router):
+    halves = ({"content": "\ud83d"}, {"content": "\ude00\ud83d"}, {"reasoning": "\ud83d"})
+    events = [json.dumps({"model": "\ud83d", "choices": [{"delta": half}]}) for half in halves]
+    body = "".join(f"data: {event}\n\n" for event in events)
+    server.reply(body=body.encode() + EVENTS.encode(), content_type="text/event-stream")
+    shown = []
+
+    def look(event):
+        shown.append(event.text if isinstance(event, Text) else "")
+
+    result = router.route("Smile", thread="t", observe=look)
+    again = router.route("Again", thread="t")
+
+    assert "😀\ufffdParis ☀" == result.text == "".join(shown)
+    assert "\ufffd" == result.attempts[0].reasoning
+    assert "ok" == again.text
+    assert "😀\ufffdParis ☀" in [m["content"] for m in server.requests[-1].json["messages"]]
