@@ -56,9 +56,16 @@ def http_client(base_url: str, timeout: Any) -> Any:
     trust_env = host not in ("localhost", "::1") and not host.startswith("127.")
     options = {"base_url": base_url, "timeout": timeout, "trust_env": trust_env}
     try:
-        return Client(**options, follow_redirects=False, headers={"Accept-Encoding": wire.ACCEPTED})
+        client = Client(
+            **options, follow_redirects=False, headers={"Accept-Encoding": wire.ACCEPTED}
+        )
     except Exception as error:  # noqa: BLE001 - what a wrong variable raises is of any class
         raise SettingsError(f"no connection to {host} can be made: {_fault(error)}") from None
+    # So that a wait ends with the call, and not with the next byte; httpx has no other way in.
+    for transport in (client._transport, *filter(None, client._mounts.values())):  # noqa: SLF001
+        pool = _pool(transport)
+        pool._network_backend = _Timed(pool._network_backend)  # noqa: SLF001
+    return client
 
 
 def _pool(transport: Any) -> Any:
@@ -96,8 +103,11 @@ class _Timed:
 
 
 def _left(timeout: float | None) -> float:
-    left: float = wire.reading.call.due - time.monotonic()
-    return max(0.001, left if timeout is None else min(left, timeout))
+    call: Call = wire.reading.call
+    left = call.due - time.monotonic()
+    if left <= 0:
+        raise Final(timed_out(call))
+    return left if timeout is None else min(left, timeout)
 
 
 @contextlib.contextmanager

@@ -8,8 +8,9 @@ from dataclasses import replace
 from typing import Any
 
 from nbroute.errors import BadReply, ProviderError, Unavailable
-from nbroute.providers.openai_errors import Call, error_inside, no_json, told_in
-from nbroute.providers.served import chat_models
+            if answer.error:
+                break
+    except (Exception, Final) as error:
 from nbroute.providers.usage import MOST, Tally, field
 from nbroute.providers.wire import DONE
 from nbroute.types import Chunk, Request
@@ -46,9 +47,13 @@ def pieces(events: Iterable[Any], request: Request, call: Call) -> Iterator[Chun
             piece = answer.add(event)
             if piece is not None:
                 yield piece
+<<<<<<< HEAD
             if answer.error:
                 break
     except Exception as error:
+=======
+    except (Exception, Final) as error:
+>>>>>>> 140d9a8 (A wait for the network ends with the call, however slowly the bytes come)
         # What comes after the last piece is its usage at most.
         if isinstance(error, ProviderError) or answer.ending.finish_reason is None:
             raise

@@ -19,7 +19,7 @@ from typing import Any
 
 from nbroute.decoding import parse
 from nbroute.errors import BadReply
-from nbroute.providers.openai_errors import Call, no_json, timed_out
+from nbroute.providers.openai_errors import Call, Final, no_json, timed_out
 
 #: What stands at the end of a stream, in place of another value.
 DONE = "[DONE]"
@@ -63,7 +63,7 @@ def values(response: Any, call: Call) -> Iterator[Any]:
 def words(response: Any, call: Call) -> bytes:
     """The beginning of the body of an error; what came of it, where it breaks off."""
     read = bytearray()
-    with contextlib.suppress(Exception):
+    with contextlib.suppress(Exception, Final):
         for piece in _unpacked(response, call):
             read += piece
             if len(read) > _MOST_WORDS:
@@ -142,7 +142,7 @@ def _of_lines(data: list[bytes], call: Call) -> Iterator[Any]:
 def _hear_out(lines: Iterable[bytes], call: Call) -> None:
     """Let the connection come to its end, so that it can be used again."""
     call.due = min(call.due, time.monotonic() + _FAREWELL_S)
-    with contextlib.suppress(Exception):
+    with contextlib.suppress(Exception, Final):
         for _ in lines:
             pass
 
@@ -226,7 +226,7 @@ def _in_time(response: Any, call: Call) -> Iterator[bytes]:
     reading.call = call
     for piece in response.iter_raw():
         if time.monotonic() > call.due:
-            raise timed_out(call)
+            raise Final(timed_out(call))
         yield piece
         reading.call = call  # by now the thread may have read of another
 
