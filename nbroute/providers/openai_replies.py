@@ -8,9 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from nbroute.errors import BadReply, ProviderError, Unavailable
-            if answer.error:
-                break
-    except (Exception, Final) as error:
+from nbroute.providers.openai_errors import Call, Final, error_inside, no_json, told_in
+from nbroute.providers.served import chat_models
 from nbroute.providers.usage import MOST, Tally, field
 from nbroute.providers.wire import DONE
 from nbroute.types import Chunk, Request
@@ -47,13 +46,9 @@ def pieces(events: Iterable[Any], request: Request, call: Call) -> Iterator[Chun
             piece = answer.add(event)
             if piece is not None:
                 yield piece
-<<<<<<< HEAD
             if answer.error:
                 break
-    except Exception as error:
-=======
     except (Exception, Final) as error:
->>>>>>> 140d9a8 (A wait for the network ends with the call, however slowly the bytes come)
         # What comes after the last piece is its usage at most.
         if isinstance(error, ProviderError) or answer.ending.finish_reason is None:
             raise
