@@ -7,17 +7,15 @@ answer may each be a server error of status 500: there only its words tell.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
-import random
 import re
 import sys
 import threading
-import time
 import warnings
 from collections.abc import Generator, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -37,6 +35,7 @@ from nbroute.providers.openai_errors import (
 from nbroute.providers.openai_replies import pieces
 from nbroute.providers.openai_requests import Body
 from nbroute.providers.refusals import Quirks
+from nbroute.providers.retries import retried, seconds_asked
 from nbroute.providers.usage import Tally
 from nbroute.types import Chunk, ProviderKind, Request
 
@@ -107,7 +106,12 @@ class LiteLLM:
     def _answer(
         self, litellm: Any, body: Body, request: Request, call: Call
     ) -> Generator[Chunk, None, None]:
-        answer = self._completion(litellm, body)
+        answer = yield from retried(
+            partial(self._completion, litellm, body),
+            request,
+            self._max_retries,
+            partial(_translation, call=call),
+        )
         if not body["stream"]:
             call.headers = _headers(answer)
             yield from pieces([answer.model_dump()], request, call)
@@ -130,27 +134,15 @@ class LiteLLM:
         """Do nothing: the connections are litellm's own."""
 
     def _completion(self, litellm: Any, parameters: dict[str, Any]) -> Any:
-        """Call; again after errors that may pass, a time-out not being one.
-
-        Of litellm's own retries, some vendors' are none and others ask a silent endpoint again.
-        """
-        count = 0
-        while True:
-            try:
-                return litellm.completion(
-                    **parameters,
-                    api_key=self._api_key,
-                    api_base=self.base_url or None,
-                    timeout=self.timeout_s,
-                    max_retries=0,
-                    drop_params=True,
-                )
-            except Exception as error:
-                wait = _wait(error, count)
-                if count == self._max_retries or wait is None:
-                    raise
-                time.sleep(wait)
-                count += 1
+        """Call once: of litellm's own retries, some ask a silent endpoint again."""
+        return litellm.completion(
+            **parameters,
+            api_key=self._api_key,
+            api_base=self.base_url or None,
+            timeout=self.timeout_s,
+            max_retries=0,
+            drop_params=True,
+        )
 
 
 def _events(stream: Any) -> Iterator[dict[str, Any]]:
@@ -207,26 +199,6 @@ def _litellm() -> Any:
         return litellm
 
 
-def _wait(error: Exception, count: int) -> float | None:
-    """How many seconds to wait before call number `count` + 2; None where it would not help.
-
-    A time-out is not worth a second call. A Retry-After of over a minute is not kept; else the
-    waits are the openai SDK's.
-    """
-    status, words = getattr(error, "status_code", None), str(error)
-    may_pass = isinstance(status, int) and (status == 429 or status >= 500)
-    lasting = _NO_KEY.search(words) or _UNREADABLE.search(words) or _SURROGATE in words
-    if not may_pass or lasting or is_a(error, "APITimeoutError"):
-        return None
-    headers = getattr(error, "litellm_response_headers", None) or {}
-    with contextlib.suppress(ValueError):
-        seconds = float(headers.get("retry-after", 0))
-        if 0 < seconds <= 60:
-            return seconds
-    longest = min(0.5 * 2.0**count, 8.0)
-    return longest * random.uniform(0.75, 1)  # noqa: S311 - it keeps threads apart, not a secret
-
-
 def _translation(error: BaseException, call: Call) -> ProviderError:
     error = getattr(error, "original_exception", None) or error
     words, status = _PREFIX.sub("", str(error), count=1), getattr(error, "status_code", None)
@@ -247,7 +219,7 @@ def _translation(error: BaseException, call: Call) -> ProviderError:
     elif _SURROGATE in words:
         found = unsendable(words)
     elif isinstance(status, int) and not is_a(error, "APIConnectionError"):
-        found = of_status(status, words, call)
+        found = of_status(status, words, call, seconds_asked(error))
     else:
         found = Unavailable(
             f"litellm could not get an answer of {call.model!r} ({type(error).__name__}: "

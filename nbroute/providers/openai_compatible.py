@@ -8,16 +8,18 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Generator, Iterator, Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from nbroute.errors import AuthError, BadReply, ProviderError, SettingsError
 from nbroute.providers import wire
 from nbroute.providers.connection import http_client, raw_response
-from nbroute.providers.openai_errors import Call, secrets_in, translated
+from nbroute.providers.openai_errors import Call, of_sdk, secrets_in, translated
 from nbroute.providers.openai_replies import answer_in, model_names, pieces
 from nbroute.providers.openai_requests import Body
 from nbroute.providers.refusals import Quirks
+from nbroute.providers.retries import retried
 from nbroute.providers.served import LISTS
 from nbroute.providers.token_limits import Limits, listed_in
 from nbroute.providers.usage import generation_usage
@@ -36,7 +38,7 @@ _DEADLINE = 10
 class OpenAICompatible:
     """A provider over any base URL, through the openai SDK.
 
-    The SDK retries what may pass (`max_retries`, Retry-After), but not a time-out: `timeout_s`
+    What may pass is asked again (`max_retries`, Retry-After), but not a time-out: `timeout_s`
     is the longest silence, before the first byte or between two, and `deadline_s` (ten times
     as long) the longest that an answer may take. `api_key` and `api_key_env`
     both None is an endpoint that wants no key. `token_parameter` names the token limit where
@@ -84,10 +86,17 @@ class OpenAICompatible:
 
     def send(self, request: Request) -> Iterator[Chunk]:
         """Send, and yield the reply's pieces; see `Provider.send`."""
+        once = {"max_retries": 0}
         with self._calling(request.model) as call:
 
             def post(body: Body) -> Generator[Chunk, None, None]:
-                with contextlib.closing(self._open(call, "/chat/completions", body=body)) as answer:
+                answer = yield from retried(
+                    lambda: self._open(call, "/chat/completions", body=body, options=once),
+                    request,
+                    self._max_retries,
+                    partial(of_sdk, call=call),
+                )
+                with contextlib.closing(answer):
                     yield from pieces(wire.values(answer, call), request, call)
 
             yield from self._quirks.ask(request, call, post, lambda: self._listed(call))

@@ -31,6 +31,7 @@ from nbroute.errors import (
     UnknownModel,
 )
 from nbroute.providers.keys import scrubbed
+from nbroute.providers.retries import seconds_asked
 
 _LONGEST_QUOTE, LONGEST_READ = 300, 4000
 #: Where an error is told. `title`: RFC 9457; `errors`: Cloudflare; `fault`: Apigee; `base_resp`:
@@ -153,14 +154,14 @@ _KINDS = (
         RateLimited,
         _LATER,
         (200, 402, 429),
-        r"per[ _-]?min(?:ute)?\b|perminute|\b[RT]PM\b|/ ?min\b|in_flight|retryDelay"
+        r"per[ _-]?min(?:ute)?(?![a-z])|perminute|\b[RT]PM\b|/ ?min\b|in_flight|retryDelay"
         r"|\b(?:try again|retry) in \d",
     ),
     _Kind(
         QuotaUsedUp,
         _MORE_MONEY,
         (200, 400, 401, 402, 403, 412, 429),
-        r"insufficient[ _](?:quota|balance|credit|fund)|(?:exceeded|used up)[ \w]{0,12}[ _]quota"
+        r"insufficient[ _](?:quota|balance|credit|fund)|(?:exceeded|used up)[ \w]{0,30}[ _]quota"
         r"|credit balance|credit limit|\b(?:no|more|add|buy|available|purchase|enough|included)"
         r" (?:\w+ )?credits?\b(?! were charged)|out of (?:\w+ )?(?:credit|fund)|payment[ _]required"
         r"|billing(?:_| details| hard)|spend(?:ing)?[ _]limit|usage limits?\b|arrear|recharge"
@@ -358,7 +359,7 @@ def of_sdk(error: BaseException, call: Call) -> ProviderError | None:
     status = getattr(error, "status_code", None)
     found: ProviderError | None = None
     if isinstance(status, int) and status >= 400:
-        found = of_status(status, getattr(error, "body", None), call)
+        found = of_status(status, getattr(error, "body", None), call, seconds_asked(error))
     elif is_a(error, "APITimeoutError", "TimeoutException"):
         found = timed_out(call)
     elif is_a(error, "APIConnectionError", "RequestError", "StreamError"):

@@ -192,7 +192,7 @@ class Quirks:
             try:
                 with contextlib.closing(post(trial.body)) as chunks:
                     for chunk in chunks:
-                        if not begun:
+                        if not begun and replace(chunk, notice="") != Chunk():  # no mere wait
                             begun = True
                             self._remember(trial, model, alike)
                             yield from (Chunk(notice=notice) for notice in trial.notices)

@@ -1,0 +1,100 @@
+"""What may pass is asked again: how often, after how long, and what the user is told meanwhile."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import random
+import re
+import time
+from collections.abc import Callable, Generator, Mapping
+from email.utils import parsedate_to_datetime
+from typing import Any, TypeVar
+
+from nbroute.errors import ProviderError, QuotaUsedUp, RateLimited, Unavailable
+from nbroute.types import Chunk, Request
+
+T = TypeVar("T")
+
+#: Seconds. Without a word from the server, half a second and double that each time, as in the
+#: openai SDK; a server that asks for more than two minutes is not waited for.
+_FIRST, _MOST, _LONGEST = 0.5, 8.0, 120.0
+#: Seconds for all waits together where another model stands ready.
+_BESIDE_ANOTHER = 2.0
+#: Seconds from which on a wait is told, and in which it notices that it was stopped.
+_TOLD, _STEP = 1.0, 0.2
+
+
+def retried(
+    ask: Callable[[], T],
+    request: Request,
+    retries: int,
+    make: Callable[[Exception], ProviderError | None],
+) -> Generator[Chunk, None, T]:
+    """What `ask` returns, at the latest time; the chunks say what is waited for.
+
+    `make` says what an error is: one that waiting cannot cure is raised at once.
+    """
+    budget = math.inf if request.patient else _BESIDE_ANOTHER
+    count = 0
+    while True:
+        try:
+            return ask()
+        except Exception as error:
+            kind = error if isinstance(error, ProviderError) else make(error)
+            wait = _wait(error, kind, count)
+            budget -= wait or 0
+            if wait is None or count == retries or budget < 0:
+                raise
+            notice = f"waiting {wait:,.0f} s: {_why(error, kind)}; Stop to give up"
+        count += 1
+        yield Chunk(notice=notice if wait >= _TOLD else "")
+        end = time.monotonic() + wait
+        while (left := end - time.monotonic()) > 0:
+            time.sleep(min(left, _STEP))
+            yield Chunk()  # a call that was stopped goes no further than this
+
+
+def seconds_asked(error: BaseException) -> float | None:
+    """How long the endpoint asks to wait; None where it does not, or not in the future.
+
+    `Retry-After` has seconds or a date (RFC 9110), `retry-after-ms` is OpenAI's, and Gemini says
+    it in the body: https://ai.google.dev/gemini-api/docs/troubleshooting
+    """
+    headers, seconds = _headers(error), math.nan
+    for name, unit in (("retry-after", 1), ("retry-after-ms", 1000)):
+        with contextlib.suppress(TypeError, ValueError):
+            seconds = float(headers[name]) / unit if name in headers else seconds
+    if math.isnan(seconds):
+        with contextlib.suppress(TypeError, ValueError, OverflowError):
+            at = parsedate_to_datetime(headers.get("retry-after", ""))
+            seconds = at.timestamp() - time.time()
+    if math.isnan(seconds):
+        found = re.search(r"retryDelay\W+(\d{1,9}(?:\.\d+)?)s", str(getattr(error, "body", "")))
+        seconds = float(found[1]) if found else seconds
+    return seconds if seconds > 0 else None
+
+
+def _wait(error: Exception, kind: ProviderError | None, count: int) -> float | None:
+    """How many seconds to wait; None where it would not help."""
+    may_pass = isinstance(kind, RateLimited | Unavailable)
+    told = str(_headers(error).get("x-should-retry"))
+    may_pass = {"true": True, "false": False}.get(told, may_pass)
+    asked = seconds_asked(error)
+    if not may_pass or isinstance(kind, QuotaUsedUp) or (asked or 0) > _LONGEST:
+        return None
+    # The jitter keeps threads apart, and is no secret.
+    return asked or min(_FIRST * 2.0**count, _MOST) * random.uniform(0.75, 1)  # noqa: S311
+
+
+def _why(error: Exception, kind: ProviderError | None) -> str:
+    status = getattr(error, "status_code", None)
+    if status is None:
+        return "no connection to the endpoint"
+    return f"the endpoint {'is busy' if isinstance(kind, RateLimited) else 'failed'} ({status})"
+
+
+def _headers(error: BaseException) -> Mapping[str, Any]:
+    response = getattr(error, "response", None)
+    found = getattr(error, "litellm_response_headers", None) or getattr(response, "headers", None)
+    return found if isinstance(found, Mapping) else {}

@@ -1,0 +1,134 @@
+"""What is asked again, how long is waited for it, and that one sees it and can stop it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+from conftest import LADDER
+from loopback import Reply
+
+from nbroute import errors
+from nbroute.providers import retries
+from nbroute.providers.openai_compatible import OpenAICompatible
+from nbroute.router import Router
+from nbroute.types import Notice
+
+BUSY = Reply(status=429, error="slow down")
+
+
+def date(seconds):
+    return format_datetime(datetime.now(UTC) + timedelta(seconds=seconds), usegmt=True)
+
+
+@pytest.fixture
+def slept(monkeypatch):
+    """How long was waited in all; no time goes by."""
+    spent = [0.0]
+    monkeypatch.setattr(retries.time, "sleep", lambda s: spent.__setitem__(0, spent[0] + s))
+    monkeypatch.setattr(retries.time, "monotonic", lambda: spent[0])
+    return spent
+
+
+@pytest.fixture
+def router(server):
+    provider = OpenAICompatible("loop", server.url, "sk-test-0123456789", max_retries=2)
+    made = Router(profile="simulated", provider=provider, ladder=LADDER, classifier=lambda _: "MID")
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize(
+    ("headers", "waits"),
+    [
+        ({}, (0.3, 0.6)),
+        ({"Retry-After": "20"}, (20, 20)),
+        ({"Retry-After": "0.5"}, (0.5, 0.5)),
+        ({"Retry-After": date(100)}, (10, 101)),
+        ({"retry-after-ms": "1500"}, (1.5, 1.5)),
+        ({"Retry-After": "-5"}, (0.3, 0.6)),
+        ({"Retry-After": date(-60)}, (0.3, 0.6)),
+        ({"Retry-After": "nan"}, (0.3, 0.6)),
+        ({"Retry-After": "soon"}, (0.3, 0.6)),
+        ({"Retry-After": "3600"}, None),
+        ({"Retry-After": "9" * 400}, None),
+        ({"x-should-retry": "false"}, None),
+    ],
+)
+def test_how_long_is_waited_is_the_servers_word_within_reason(
+    router, server, slept, headers, waits
+):
+    server.reply(status=429, error="slow down", headers=headers)
+    if waits is None:
+        with pytest.raises(errors.RateLimited):
+            router.route("hello")
+        assert 0 == slept[0]
+        return
+
+    result = router.route("hello")
+
+    assert "ok" == result.text
+    assert waits[0] <= slept[0] + 0.01
+    assert slept[0] <= waits[1] + 0.01
+    told = [notice for notice in result.notices if "waiting" in notice]
+    assert told == (
+        [f"waiting {slept[0]:.0f} s: the endpoint is busy (429); Stop to give up"]
+        if slept[0] >= 1
+        else []
+    )
+
+
+@pytest.mark.parametrize(
+    ("reply", "asked"),
+    [
+        ({"status": 503, "error": "down"}, 3),
+        ({"status": 409, "error": "conflict"}, 3),
+        ({"status": 400, "error": "no", "headers": {"x-should-retry": "true"}}, 3),
+        ({"status": 402, "error": "no credit"}, 1),
+        ({"status": 429, "error": "You exceeded your current quota"}, 1),
+        ({"status": 401, "error": "no"}, 1),
+        ({"status": 400, "error": "prompt is too long"}, 1),
+    ],
+)
+def test_only_what_may_pass_is_asked_again(router, server, slept, reply, asked):
+    server.handler = lambda _: Reply(**reply)
+
+    with pytest.raises(errors.ProviderError):
+        router.route("hello")
+
+    assert asked == len(server.requests)
+
+
+@pytest.mark.parametrize(
+    "options", [{"tier": "LOW"}, {"strategy": "cascade", "start": "MID"}], ids=["fallback", "tier"]
+)
+def test_where_another_model_stands_ready_a_long_wait_is_not_kept(router, server, slept, options):
+    server.reply(status=429, error="slow down", headers={"Retry-After": "60"})
+    server.handler = lambda body: Reply(text="Water boils at a hundred degrees at sea level.")
+
+    result = router.route("hello", **options)
+
+    assert 0 == slept[0]
+    assert 2 == len(result.attempts)
+    assert "RateLimited" in result.attempts[0].error
+    assert "Wait 60 s" in result.attempts[0].error
+
+
+def test_a_wait_is_seen_while_it_lasts_and_can_be_stopped(router, server):
+    server.handler = lambda _: replace(BUSY, headers={"Retry-After": "60"})
+    cancel, began = threading.Event(), time.monotonic()
+
+    def stop(event):
+        if isinstance(event, Notice) and "waiting 60 s" in event.text:
+            cancel.set()
+
+    with pytest.raises(errors.Interrupted):
+        router.route("hello", observe=stop, cancel=cancel)
+
+    assert time.monotonic() - began < 10
+    time.sleep(2 * retries._STEP)
+    assert 1 == len(server.requests)
