@@ -335,6 +335,12 @@ REFUSED = {
     "a port in words": ('base_url = "https://box:http"', "port is not"),
     "a password": ('base_url = "https://me:pass@box"', "a user name, a password"),
     "a password like a port": ('base_url = "https://me:pa/ss@box"', "port is not"),
+    "a port of no number": ('base_url = "https://[::1]8000/"', "port is not"),
+    "a dot behind an address": (
+        'base_url = "http://127.0.0.1./"',
+        "plain http.*allow_http",
+    ),
+    "a host with an empty part": ('base_url = "https://a..b/"', "host is not made"),
     "a space": ('base_url = "https://my box/v1"', "a space"),
     "a line end": ('base_url = "https://box\\n/v1"', "a space or a control character"),
     "half an IPv6 address": ('base_url = "https://[::1"', "IPv6"),

@@ -68,10 +68,10 @@ def read_url(value: object) -> str:
         raise Unusable("there is a user name, a password, a query or a fragment in it")
     if parts.scheme not in ("http", "https") or not host:
         raise ValueError(value)
-    if not re.fullmatch(r"[A-Za-z0-9._-]{1,253}|.*:.*", host):
+    if len(host) > 253 or not re.fullmatch(r"[\w-]+(\.[\w-]+)*\.?|.*:.*", host, re.ASCII):
         raise Unusable("its host is not made of letters, digits, dots and hyphens")
-    port = parts.netloc.removesuffix(":").rpartition("]")[2].partition(":")[2]
-    if port and not (port.isdecimal() and port.isascii() and 0 < int(port) < 65536):
+    port = parts.netloc.lower().removeprefix(f"[{host}]").removeprefix(host)
+    if not re.fullmatch(r":?|:0*[1-9]\d{0,4}", port, re.ASCII) or int(port[1:] or 1) > 65535:
         raise Unusable("its port is not a number from 1 to 65535")
     return url
 
@@ -81,11 +81,11 @@ def stays_here(url: str) -> bool:
 
     That is 127.0.0.0/8, ::1 and, by RFC 6761 (6.3), localhost and the names that end in it.
     """
-    host = (urlsplit(url).hostname or "").rstrip(".")
+    host = urlsplit(url).hostname or ""
     try:
         address = ip_address(host)
     except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
+        return f".{host.removesuffix('.')}".endswith(".localhost")
     return (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
 
