@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from shapes import shapes
+from shapes import FOLDER, shapes
 
 from nbroute.errors import ProviderError
 from nbroute.types import Ladder, Price, Tier
@@ -61,4 +61,13 @@ def test_a_recorded_reply_is_read_right(server, make_router, shape):
         return
     if expected.get("estimated"):
         expected |= {"input": found["input"], "output": found["output"]}
-    assert {"reasoning": "", "cached": 0, "estimated": False, "cost": None} | expected == found
+    usual = {"reasoning": "", "cached": 0, "estimated": False, "cost": None, "finish": None}
+    assert usual | expected == found
+
+
+def test_every_family_is_in_the_docs():
+    docs = (FOLDER.parents[1] / "docs" / "endpoints.md").read_text(encoding="utf-8")
+
+    families = {shape.family.partition("'")[0] for shape in shapes()}
+
+    assert set() == {family for family in families if family not in docs}
