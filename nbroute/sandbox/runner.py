@@ -140,7 +140,9 @@ def _trial(box: Box) -> str:
     """Why the box does not hold; empty where it does."""
     with tempfile.NamedTemporaryFile(prefix="nbroute-trial-") as outside:
         code = _TRIAL.format(path=outside.name)
-        return _run(box, code, "assert not held, f'lets through {list(held)}'", Limits()).reason
+        tried = _run(box, code, "assert not held, f'lets through {list(held)}'", Limits())
+    own_words = tried.output.strip().splitlines()[-1:]  # of a program that could not make the box
+    return tried.reason and " ".join(own_words or [tried.reason])[:200]
 
 
 def _run(box: Box | None, code: str, assertions: str, allowed: Limits) -> Outcome:
