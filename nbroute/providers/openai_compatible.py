@@ -78,6 +78,7 @@ class OpenAICompatible:
         usual = "max_completion_tokens" if self.host == _OPENAI else "max_tokens"
         self._quirks = Quirks(token_parameter or usual)
         self._sdk: Any = None
+        self._headers: dict[str, Any] = {}
         self._lock = threading.Lock()
 
     def __repr__(self) -> str:
@@ -186,6 +187,7 @@ class OpenAICompatible:
         client = self._client()
         wire.reading.call = call
         ask = client.post if "body" in options else client.get
+        options["options"] = {**options.get("options", {}), "headers": self._headers}
         # What `chat.completions.create` adds, a walk over 40 parameters and a typed copy of
         # the answer, takes a fifth of a call's time; and only a raw answer can be bounded.
         answer = ask(path, cast_to=raw_response(), stream=True, **options)
@@ -208,10 +210,9 @@ class OpenAICompatible:
             plain = address._replace(query="", fragment="").geturl()
             query = dict(parse_qsl(address.query))
             key = self._api_key or "none"
-            headers: dict[str, Any] = {}
             azure = (address.hostname or "").endswith(_AZURE) or "api-version" in query
             if azure and not key.startswith(_TOKEN):
-                headers = {"api-key": key, "Authorization": openai.Omit()}
+                self._headers = {"api-key": key, "Authorization": openai.Omit()}
             timeout = openai.Timeout(self.timeout_s, connect=min(self.timeout_s, 10))
             sdk = openai.OpenAI(
                 api_key=key,
@@ -219,12 +220,11 @@ class OpenAICompatible:
                 timeout=timeout,
                 max_retries=self._max_retries,
                 http_client=http_client(plain, timeout),
-                default_headers=headers,
                 default_query=query,
             )
             if self.host != _OPENAI:
                 # The SDK takes them from the environment, for whatever host.
                 sdk.organization = sdk.project = None
-                sdk._custom_headers = headers  # noqa: SLF001 - OPENAI_CUSTOM_HEADERS is in it
+                sdk._custom_headers = {}  # noqa: SLF001 - OPENAI_CUSTOM_HEADERS is in it
             self._sdk = sdk
             return self._sdk
