@@ -24,14 +24,15 @@ from nbroute.types import Chunk, Request
 _REJECTED = (400, 413, 422)
 _PERHAPS = (200, 403, 404, 500, 501)
 _REFUSES = (
-    r"unsupported|not? support|n.t support|not implemented|no endpoints found|must alternate"
+    r"unsupported|not? support|n.t support|not implemented|no endpoints found|must (?:be )?alternat"
     r"|only (?:support|\b.{0,40}\b(?:supported|allowed))|not (?:permitted|allowed|accepted|enabled)"
     r"|unrecogni[sz]ed|unknown (?:parameter|field|name|argument)|extra_forbidden|deprecated"
     r"|extra (?:inputs|fields|parameters)|extraneous|parse grammar|conversion failed"
+    r"|unexpected keyword"
 )
 _REFUSES_PERHAPS = (
-    r"unknown|unexpected|not available|unavailable|must be|should be|only when|enabled only"
-    r"|\binstead\b|verified|leave it unset"
+    r"unknown|unexpected|invalid (?:message )?role|missing|not available|unavailable|must be"
+    r"|should be|only when|enabled only|\binstead\b|verified|leave it unset"
 )
 #: OpenRouter's and Gemini's, which do not say what it is that they do not take.
 _UNNAMED = r"endpoints found that (?:can handle|support)|contains an invalid argument"
@@ -47,8 +48,8 @@ _RANGE = r"range|between|(?:less|greater) than|[<>]=?|≤|≥|at (?:most|least)"
 _STREAM = r"\bstream(?:ing|ed)?\b"
 _SYSTEM = (
     r"system['\"`]?[ _-]?(?:role|message|prompt|instruction)|role\W{1,4}system|['\"`]system['\"`]"
-    r"|developer instruction|roles? must alternate|user\W{1,5}(?:and )?\W{0,2}assistant\W{1,3}roles"
-    r"|messages\W{0,4}0\W{1,4}role"
+    r"|developer instruction|roles? must (?:be )?alternat|messages\W{0,4}0\W{1,4}role"
+    r"|user\W{1,5}(?:and )?\W{0,2}assistant\W{1,3}roles"
 )
 #: So many characters on one side of a name are also the prompt's where a server shows the prompt.
 _NEAR = 12
@@ -130,7 +131,9 @@ def _no_json_mode(body: Body) -> Body:
 
 #: The first that the words name, and that changes the request, counts.
 TABLE = (
-    Refusal("logprobs", _without("logprobs"), "is asked without log-probabilities", True, "", True),
+    Refusal(
+        "log ?prob", _without("logprobs"), "is asked without log-probabilities", True, "", True
+    ),
     Refusal(
         rf"(?s)\A(?=.*\bobject\b)(?=.*(?:{_FORMAT})).*",
         _objects_only,
@@ -147,7 +150,10 @@ TABLE = (
     ),
     Refusal(_FORMAT, _no_json_mode, "is asked for JSON in words alone", True, _THIS_SCHEMA, True),
     Refusal(
-        "stream_options", _without("stream_options"), "is not asked for a stream's usage", True
+        "stream_options|include_usage",
+        _without("stream_options"),
+        "is not asked for a stream's usage",
+        True,
     ),
     Refusal(
         r"max_(?:completion_)?tokens", _other_limit, "gets its token budget under its other name"
@@ -192,7 +198,7 @@ class Quirks:
             try:
                 with contextlib.closing(post(trial.body)) as chunks:
                     for chunk in chunks:
-                        if not begun and replace(chunk, notice="") != Chunk():  # no mere wait
+                        if not begun and (chunk.text or chunk.reasoning):
                             begun = True
                             self._remember(trial, model, alike)
                             yield from (Chunk(notice=notice) for notice in trial.notices)

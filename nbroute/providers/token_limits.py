@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 _ABOUT_SIZE = re.compile(
-    r"context|too (?:long|large|high|big)|exceed|at most|(?:less|lower) than|maximum|limit|range"
-    r"|between|[<>]|≤|above|reduce the length",
+    r"context|too (?:long|large|high|big)|exceed|at most|(?:less|lower|greater) than|maximum|limit"
+    r"|range|between|[<>]|≤|above|reduce the length",
     re.IGNORECASE,
 )
 #: Only with one of these would a smaller budget help: else it is the prompt that is too long.
@@ -25,12 +25,13 @@ _OF_BUDGET = re.compile(
 #: In the order in which they are looked for; bounded, as a server may send any words.
 _WINDOWS = (
     r"context[ _]?(?:length|window|size|limit)\D{0,20}?\b(\d{1,12})\b(?! \+)",
+    r"max_(?:model|seq)_len\b[=\w]{0,40}?\W{0,2}\b(\d{1,12})",
     r"inputs?\b[^+<]{0,60}\+[^<]{0,60}<= (\d{1,12})",
     r"\d \+ \d{1,12} > (\d{1,12})",
     r"(?:\blimit|token limit)\W{1,3}(?:is |of )?(\d{1,12})",
 )
 _PROMPTS = (
-    r"(\d{1,12})\W{1,3}(?:tokens )?(?:(?:in|from|of) (?:the |your |text )*)?(?:input|prompt|mess)",
+    r"(\d{1,12})[^\w\n]{1,3}(?:tokens )?(?:(?:in|from|of) (?:the |your |text )*)?(?:input|prompt|mess)",
     r"(\d{1,12}) \+ \d{1,12} >",
 )
 _MOST = re.compile(
