@@ -31,7 +31,8 @@ _WINDOWS = (
     r"(?:\blimit|token limit)\W{1,3}(?:is |of )?(\d{1,12})",
 )
 _PROMPTS = (
-    r"(\d{1,12})[^\w\n]{1,3}(?:tokens )?(?:(?:in|from|of) (?:the |your |text )*)?(?:input|prompt|mess)",
+    r"(\d{1,12})[^\w\n]{1,3}(?:tokens )?(?:(?:in|from|of) (?:the |your |text )*)?"
+    r"(?:input|prompt|mess)",
     r"(\d{1,12}) \+ \d{1,12} >",
 )
 _MOST = re.compile(
