@@ -30,9 +30,9 @@ _WINDOWS = (
     r"\d \+ \d{1,12} > (\d{1,12})",
     r"(?:\blimit|token limit)\W{1,3}(?:is |of )?(\d{1,12})",
 )
+_IN_THE = r"(?:(?:in|from|of) (?:the |your |text )*)?(?:input|prompt|mess)"
 _PROMPTS = (
-    r"(\d{1,12})[^\w\n]{1,3}(?:tokens )?(?:(?:in|from|of) (?:the |your |text )*)?"
-    r"(?:input|prompt|mess)",
+    r"(\d{1,12})[^\w\n]{1,3}(?:tokens )?" + _IN_THE,
     r"(\d{1,12}) \+ \d{1,12} >",
 )
 _MOST = re.compile(
