@@ -6,10 +6,12 @@ The bodies are from the vendors' pages and from what users report of them; each 
 from __future__ import annotations
 
 import json
+import traceback
 from base64 import b64encode
 from urllib.parse import quote
 
 import pytest
+from loopback import Reply
 
 from nbroute import errors
 from nbroute.providers.openai_compatible import OpenAICompatible
@@ -510,3 +512,18 @@ def test_the_password_in_an_address_is_not_shown(server):
     assert "secret" not in words
     assert server.url.replace("/v1", "/nowhere") in words
     provider.close()
+
+
+@pytest.mark.parametrize("reply", [{"status": 401, "error": KEY}, {"html": True}, {"cut_after": 1}])
+def test_no_variable_of_a_call_that_failed_shows_the_key(make_router, server, reply):
+    server.handler = lambda _: Reply(text="one two three", **reply)
+
+    with pytest.raises(errors.ProviderError) as caught:
+        make_router(api_key=KEY).route("hello", tier="MID")
+
+    assert caught.value.__context__ is None
+    frames = [frame for frame, _ in traceback.walk_tb(caught.value.__traceback__)]
+    ours = [frame for frame in frames if "nbroute" in frame.f_code.co_filename]
+    shown = [repr(value) for frame in ours[1:] for value in frame.f_locals.values()]
+    assert len(ours) > 5
+    assert not [one for one in shown if KEY[:12] in one and "test_refusals" not in one]

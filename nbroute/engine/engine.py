@@ -325,6 +325,10 @@ class Engine:
                 unknown = Decision("", "", "not classified")
                 error.result = call.result(made or unknown, plan, chosen)
                 self.history.add(error.result)
+            # What a library raised has the key in its request and in the frames it came through.
+            error.__context__ = None
+            if error is not raised:
+                raised.__traceback__ = None
             raise error from raised.__cause__
         result = call.result(made, plan, chosen, data)
         self.history.add(result)

@@ -96,8 +96,7 @@ class LiteLLM:
         litellm = _litellm()
         host = urlsplit(self.base_url).netloc.rpartition("@")[2] or "litellm"
         address = self.base_url or "litellm's own"
-        key, key_env = self._api_key, self._api_key_env
-        call = Call(host, address, request.model, self.timeout_s, key, key_env)
+        call = Call(host, address, request.model, self.timeout_s, self._api_key, self._api_key_env)
         with translated(call, _translation):
             yield from self._quirks.ask(
                 request, call, lambda body: self._answer(litellm, body, request, call)

@@ -154,23 +154,24 @@ class OpenAICompatible:
     @contextlib.contextmanager
     def _calling(self, model: str) -> Iterator[Call]:
         """A call with the key checked, in which the SDK's errors are translated."""
-        key, key_env = self._api_key, self._api_key_env
         call = Call(
             self.host,
             self.base_url,
             model,
             self.timeout_s,
-            key,
-            key_env,
+            self._api_key,
+            self._api_key_env,
             deadline_s=self.deadline_s,
         )
         with translated(call):
-            if not key and (key is not None or key_env is not None):
+            # The key is in no variable here: debuggers show those of a call that failed.
+            keyless = self._api_key is None and self._api_key_env is None
+            if not (self._api_key or keyless):
                 raise AuthError(
                     f"the provider {self.name!r} has no key: set {call.key_place}, then "
                     "`%route use PROFILE`"
                 )
-            if not all("!" <= character <= "~" for character in key or ""):
+            if not all("!" <= character <= "~" for character in self._api_key or ""):
                 raise AuthError(
                     f"the key of the provider {self.name!r} has a space, a line break or a "
                     f"character outside ASCII in it and cannot be sent: set {call.key_place} again"

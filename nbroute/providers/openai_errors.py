@@ -384,8 +384,9 @@ def translated(
     try:
         yield
     except (Exception, Final) as raised:
-        error = raised.args[0] if isinstance(raised, Final) else raised
-        found = error if isinstance(error, ProviderError) else make(error, call)
+        found = raised.args[0] if isinstance(raised, Final) else raised
+        if not isinstance(found, ProviderError):
+            found = make(found, call)
         if found is None:
             raise
         found.args = (scrubbed(str(found), secrets_in(call.base_url, call.api_key), ours=True),)
