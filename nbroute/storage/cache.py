@@ -95,9 +95,9 @@ class FileCache:
             found = connection.execute(query, (key,)).fetchone()
             if not found:
                 return None
-            from msgspec import convert
+            from nbroute.decoding import decode
 
-            reply = convert(json.loads(found[0]), Reply)
+            reply = decode(json.loads(found[0]), Reply)
             usage = reply.usage
             if min(usage.input_tokens, usage.output_tokens, usage.cached_tokens) < 0:
                 raise ValueError("a stored reply has a negative count of tokens")

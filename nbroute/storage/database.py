@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import itertools
 import os
@@ -11,7 +12,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from nbroute.errors import RecordError
 
@@ -21,13 +22,34 @@ if TYPE_CHECKING:
 Migration = Callable[[sqlite3.Connection], None]
 
 #: What a file that cannot be used, or what is damaged in it, raises.
-_FAILURES = (sqlite3.Error, OSError, OverflowError, ValueError, TypeError)
+_FAILURES = (sqlite3.Error, OSError, ArithmeticError, ValueError, TypeError, RecursionError)
 #: Rows in a statement; SQLite takes 32,766 values.
 _AT_ONCE = 100
+#: Rows that are looked at together as they are read.
+_PAGE = 5_000
 
 _FRAME_TYPES = {"float": "float64", "Decimal": "float64", "int": "int64", "bool": "bool"}
 #: The kinds of a dataclass's fields as SQLite's types; all others are TEXT.
 SQL_TYPES = {"float": "REAL", "Decimal": "REAL", "int": "INTEGER", "bool": "INTEGER"}
+
+
+@functools.cache
+def row_kind(cls: type, names: tuple[str, ...]) -> Any:
+    """A row with those fields of a dataclass: of their types, and in bounds that all can take."""
+    from msgspec import Meta
+
+    bounds = {"float": 1e12, "Decimal": 1e9, "int": 2**53}
+    types = {one.name: str(one.type).partition(" | ") for one in dataclasses.fields(cls)}
+    kinds: list[Any] = []
+    for kind, _, optional in map(types.__getitem__, names):
+        found: Any = {"bool": Literal[0, 1]}.get(kind, str)
+        if kind in bounds:
+            number = int if kind == "int" else float
+            found = Annotated[number, Meta(ge=-bounds[kind], le=bounds[kind])]
+        kinds.append(found | None if optional else found)
+    if "ts" in names:  # a time that pandas can take
+        kinds[names.index("ts")] = Annotated[float, Meta(ge=0, le=9e9)]
+    return tuple[tuple(kinds)]  # type: ignore[misc]
 
 
 class NewerSchemaError(sqlite3.DatabaseError):
@@ -98,13 +120,30 @@ class SqliteFile:
                 raise self._record_error(lead, error, note) from error
 
     def fetch(
-        self, asked: str, values: Sequence[Any] = (), *, lead: str = "cannot read"
+        self,
+        asked: str,
+        values: Sequence[Any] = (),
+        *,
+        lead: str = "cannot read",
+        kind: Callable[[], Any] | None = None,
     ) -> list[tuple[Any, ...]]:
-        """What the file answers; nothing where there is no file."""
+        """What the file answers; nothing where there is no file.
+
+        `kind` makes what a row must be (`row_kind`): anybody may have written to the file.
+        """
         if not self.exists:
             return []
         with self.connection(lead) as connection:
-            return connection.execute(asked, values).fetchall()
+            cursor = connection.execute(asked, values)
+            if kind is None:
+                return cursor.fetchall()
+            from nbroute.decoding import decode
+
+            found: list[tuple[Any, ...]] = []
+            page: Any = list[kind()]  # type: ignore[misc]
+            while part := cursor.fetchmany(_PAGE):
+                found += decode(part, page)
+            return found
 
     def version(self) -> tuple[object, ...]:
         """Another value as soon as anybody, another process too, has written to the file."""

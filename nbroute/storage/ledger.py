@@ -24,11 +24,11 @@ from functools import partial
 from operator import attrgetter, itemgetter
 from pathlib import Path
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from nbroute.errors import RecordError, SettingsError, did_you_mean
 from nbroute.report import ReportRow, Spend
-from nbroute.storage.database import SqliteFile, insert, typed_frame
+from nbroute.storage.database import SqliteFile, insert, row_kind, typed_frame
 from nbroute.storage.schema import (
     COUNTED,
     DAY,
@@ -182,7 +182,7 @@ class SqliteLedger:
 
     def rows(self, *, session: str | None = None) -> list[Mapping[str, Any]]:
         """One mapping an attempt, oldest first, with the fields of `Attempt`; money is Decimal."""
-        found = self._read(_NAMES, session=session)
+        found = self._read(_NAMES, session=session, kind=_ROW)
         found.sort(key=itemgetter(FIELDS.index("ts")))
         rows = [dict(zip(FIELDS, row, strict=True)) for row in found]
         for row, (name, kind) in itertools.product(rows, KINDS.items()):
@@ -194,7 +194,8 @@ class SqliteLedger:
 
     def report_rows(self, *, session: str | None = None) -> list[ReportRow]:
         """What `nbroute.report.summarise` needs of each attempt, oldest first."""
-        found = self._read(", ".join(ReportRow._fields), session=session)
+        kind = partial(row_kind, Attempt, ReportRow._fields)
+        found = self._read(", ".join(ReportRow._fields), session=session, kind=kind)
         return [ReportRow._make(row) for row in sorted(found, key=itemgetter(0))]
 
     def frame(self, *, session: str | None = None, since: Since = None) -> pd.DataFrame:
@@ -204,7 +205,8 @@ class SqliteLedger:
         """
         import pandas as pd
 
-        frame = typed_frame(self._read(_NAMES, session=session, where=_since(since)), KINDS)
+        rows = self._read(_NAMES, session=session, where=_since(since), kind=_ROW)
+        frame = typed_frame(rows, KINDS)
         frame.insert(1, "time", pd.to_datetime(frame["ts"], unit="s", utc=True))
         return frame.sort_values("ts", kind="stable", ignore_index=True)
 
@@ -223,7 +225,8 @@ class SqliteLedger:
         rows = self._summed(by or "''", session=session) if since is None else None
         if rows is None:
             tail = f"GROUP BY {group}, cost_source"
-            rows = self._read(f"{group}, {_SPEND}", tail, session=session, where=_since(since))
+            where, columns = _since(since), f"{group}, {_SPEND}"
+            rows = self._read(columns, tail, session=session, where=where, kind=_spent_kind)
         for name, source, usd, *counts in rows:
             part = Spend.of_source(source, usd, *map(int, counts))
             found[name] = found.get(name, Spend()) + part
@@ -237,9 +240,13 @@ class SqliteLedger:
         rows = self._summed("compared", session=session)
         if rows is None:
             return None
-        parts = [Spend.of_source(source, usd, *n) for compared, source, usd, *n in rows if compared]
+        parts = [
+            Spend.of_source(source, usd, *map(int, n))
+            for compared, source, usd, *n in rows
+            if compared
+        ]
         asked = "SELECT equivalent, input, output FROM finals WHERE session = ?"
-        finals = self._fetch(asked, [session], reader=session)
+        finals = self._fetch(asked, [session], reader=session, kind=_finals_kind)
         return sum(parts, Spend()), {bool(kind): (given, taken) for kind, given, taken in finals}
 
     def label(self, label: Label) -> None:
@@ -256,7 +263,8 @@ class SqliteLedger:
         """
         where, values = ("", []) if session is None else ("WHERE session = ?", [session])
         asked = f"SELECT {_LABEL_NAMES} FROM labels {where} ORDER BY rowid"  # noqa: S608 - as above
-        found = self._fetch(asked, values, reader=session)
+        kind = partial(row_kind, Label, LABEL_FIELDS)
+        found = self._fetch(asked, values, reader=session, kind=kind)
         found += self._kept.fetch(asked, values)
         return sorted((Label(*row) for row in found), key=attrgetter("ts"))
 
@@ -395,6 +403,7 @@ class SqliteLedger:
         session: str | None = None,
         where: Mapping[str, Any] | None = None,
         asks: str | None = None,
+        kind: Callable[[], Any] | None = None,
     ) -> list[tuple[Any, ...]]:
         """Of the last row of each attempt that was made, what the file says and what memory does.
 
@@ -416,7 +425,8 @@ class SqliteLedger:
             if kept:
                 asked += " AND id NOT IN (SELECT value FROM json_each(?))"
                 values.append(json.dumps(kept))
-            return self._fetch(f"{asked} {tail}", values, reader=session or asks) + found
+            reader = session or asks
+            return self._fetch(f"{asked} {tail}", values, reader=reader, kind=kind) + found
 
     def _summed(self, by: str, *, session: str | None) -> list[tuple[Any, ...]] | None:
         """The sums that triggers keep; None while there are rows that the file does not have."""
@@ -428,14 +438,20 @@ class SqliteLedger:
         with self._lock:
             if self._kept.exists:
                 return None
-            return self._fetch(asked, [session] if of_session else [], reader=session)
+            values = [session] if of_session else []
+            return self._fetch(asked, values, reader=session, kind=_spent_kind)
 
     def _fetch(
-        self, asked: str, values: Sequence[Any], *, reader: str | None
+        self,
+        asked: str,
+        values: Sequence[Any],
+        *,
+        reader: str | None,
+        kind: Callable[[], Any] | None = None,
     ) -> list[tuple[Any, ...]]:
         """What the file says; of a session that wrote nothing to it nothing, if that fails."""
         try:
-            return self._file.fetch(asked, values, lead="cannot read the ledger")
+            return self._file.fetch(asked, values, lead="cannot read the ledger", kind=kind)
         except RecordError:
             if reader is None or reader in self._written:
                 raise
@@ -499,6 +515,24 @@ class _LateWriter:
             for one in gathered:
                 if isinstance(one, threading.Event):
                     one.set()
+
+
+_ROW = partial(row_kind, Attempt, FIELDS)
+
+
+def _spent_kind() -> Any:
+    """A group, its source, US dollars and three counts."""
+    from msgspec import Meta
+
+    bounded = Annotated[float, Meta(ge=-1e12, le=1e12)]
+    return tuple[str | Literal[0, 1], str, bounded, bounded, bounded, bounded]
+
+
+def _finals_kind() -> Any:
+    from msgspec import Meta
+
+    bounded = Annotated[int, Meta(ge=0, le=2**60)]
+    return tuple[Literal[0, 1], bounded, bounded]
 
 
 def _call(method: weakref.WeakMethod[Callable[[], None]]) -> None:
