@@ -10,10 +10,10 @@ from dataclasses import dataclass, field, replace
 from nbroute.errors import (
     BadReply,
     BudgetExceeded,
-    Interrupted,
-    RecordError,
-    ReplayMiss,
+    NbrouteError,
+    ProviderError,
     RequestRejected,
+    SettingsError,
     named,
 )
 from nbroute.types import Attempt, Decision, Ladder, Message, Request
@@ -44,6 +44,7 @@ The tier for the request above, in one word ({names}):"""
 _PROMPT_CHARS = 800
 #: Tokens for a model that thinks before it says the word.
 _THOUGHT = 2_000
+_FAILURES = (ProviderError, SettingsError)
 
 
 @dataclass(eq=False)
@@ -80,9 +81,10 @@ class ModelClassifier:
         """The decision, and whether it came to no word, for which there may be too little room."""
         try:
             attempt = self.ask(request)
-        except (BudgetExceeded, Interrupted, RecordError, ReplayMiss):
-            raise
-        except Exception as error:  # noqa: BLE001 - the prompt can be answered all the same
+        except Exception as error:
+            # A budget, a replay or a dry run that says no is no failure of the model's.
+            if isinstance(error, NbrouteError) and not isinstance(error, _FAILURES):
+                raise
             attempts: tuple[Attempt, ...] = getattr(error, "attempts", ())
             made = self._default(ladder, _no_answer(named(error)), attempts)
             return made, type(error) in (BadReply, RequestRejected)
