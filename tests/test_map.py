@@ -321,7 +321,7 @@ def test_the_rest_of_a_generator_is_not_read_once_it_has_stopped(router, server)
 
 def test_a_budget_is_used_up_and_not_overspent(router, server):
     server.handler = lambda sent: Reply(
-        text="word " * 10, usage={"prompt_tokens": 0, "completion_tokens": 10, "total_tokens": 10}
+        text="word " * 10, usage={"prompt_tokens": 3, "completion_tokens": 9, "total_tokens": 12}
     )
     router.set_budget("0.01")  # a call is $0.0003 at TOP, and up to about $0.003 is held back
 
