@@ -24,7 +24,7 @@ from functools import partial
 from operator import attrgetter, itemgetter
 from pathlib import Path
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, cast
 
 from nbroute.errors import RecordError, SettingsError, did_you_mean
 from nbroute.report import ReportRow, Spend
@@ -196,7 +196,14 @@ class SqliteLedger:
         """What `nbroute.report.summarise` needs of each attempt, oldest first."""
         kind = partial(row_kind, Attempt, ReportRow._fields)
         found = self._read(", ".join(ReportRow._fields), session=session, kind=kind)
-        return [ReportRow._make(row) for row in sorted(found, key=itemgetter(0))]
+        found.sort(key=itemgetter(0))
+        same: dict[Any, Any] = {}  # a million rows have a handful of tiers, models and features
+        for place, row in enumerate(found):
+            values = [*row]
+            for column in _REPEATED:
+                values[column] = same.setdefault(values[column], values[column])
+            found[place] = ReportRow._make(values)
+        return cast("list[ReportRow]", found)
 
     def frame(self, *, session: str | None = None, since: Since = None) -> pd.DataFrame:
         """One line an attempt, oldest first; money as floats, and `ts` also as UTC `time`.
@@ -517,6 +524,10 @@ class _LateWriter:
                     one.set()
 
 
+_REPEATED = tuple(
+    ReportRow._fields.index(name)
+    for name in ("tier", "model", "feature", "purpose", "status", "cost_source")
+)
 _ROW = partial(row_kind, Attempt, FIELDS)
 
 
