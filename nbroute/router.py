@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -32,6 +31,7 @@ from nbroute.evaluate.training import Fitted, fit
 from nbroute.evaluate.training_data import read_examples
 from nbroute.evaluate.whatif import WhatIf, what_if
 from nbroute.ladders import LOCAL_MODEL, spread, validate
+from nbroute.locks import Lock
 from nbroute.providers import model_files
 from nbroute.providers.litellm import LiteLLM
 from nbroute.providers.llama_cpp import LlamaCpp
@@ -437,7 +437,7 @@ class Classifiers:
         self._examples: ExampleVectors | None = None
         self._announced = ""
         self._thinkers: set[str] = set()
-        self._lock = threading.RLock()
+        self._lock = Lock()
 
     def find(self, asked: Spec | None, resources: Resources | None) -> Classifier:
         """The classifier asked for; with no `resources` our rules stand in for what would send.

@@ -8,8 +8,9 @@ milliseconds. `None` as an amount means "not known", never zero.
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -580,6 +581,20 @@ class Options:
     comparison: str | None = None
     cache: CacheMode | None = None
     stream: bool = True
+
+    def __getstate__(self) -> list[Any]:
+        """A function or a class that cannot be pickled, such as a lambda, goes by its name."""
+        return [_portable(getattr(self, one.name)) for one in fields(self)]
+
+
+def _portable(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple(map(_portable, value))
+    try:
+        pickle.dumps(value)
+    except Exception:  # noqa: BLE001 - a user's object can raise anything
+        return getattr(value, "__name__", repr(value))
+    return value
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ ROOT = Path(nbroute.__file__).parent
 
 ROOMS = [
     "errors",
+    "locks",
     "decoding",
     "types",
     # 1: pure
@@ -48,7 +49,8 @@ ROOMS = [
     "cli",
     "__main__",
 ]
-PURE = ROOMS[: ROOMS.index("providers")]
+#: A lock has to know of forks.
+PURE = [room for room in ROOMS[: ROOMS.index("providers")] if room != "locks"]
 IMPURE_MODULES = {"os", "time", "random", "socket", "subprocess", "sqlite3", "secrets", "uuid"}
 
 

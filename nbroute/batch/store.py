@@ -194,6 +194,10 @@ class Batch(Sequence[Row]):
         ((self._count, last),) = store.fetch(asked, (count,))
         self._gapless = last == self._count - 1
 
+    def __reduce__(self) -> Any:
+        """A copy, or what comes out of a pickle, has its rows in a temporary file of its own."""
+        return _batch_of, ([*self.store.values(self._below)], self.stopped, self.to)
+
     def __len__(self) -> int:
         return self._count
 
@@ -310,6 +314,12 @@ def _temporary_file() -> Path:
     handle, name = tempfile.mkstemp(prefix="nbroute-", suffix=".sqlite")
     os.close(handle)
     return Path(name)
+
+
+def _batch_of(rows: Sequence[Sequence[Any]], stopped: str, to: Path | None) -> Batch:
+    store = Store(to=to)
+    store.write(map(as_row, rows))
+    return Batch(store, stopped=stopped)
 
 
 def _remove_temporary(file: SqliteFile, path: Path, owner: int) -> None:

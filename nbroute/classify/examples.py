@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import csv
 import io
-import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from nbroute.classify.instruction import instruction
 from nbroute.errors import SettingsError
+from nbroute.locks import Lock
 from nbroute.types import Attempt, Ladder
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class ExampleVectors:
         self._examples = {one.prompt.strip(): one for one in examples}
         self._vectors: dict[str, np.ndarray] = {}
         self._filled: Filled | None = None
-        self._lock = threading.Lock()
+        self._lock = Lock()
 
     def __len__(self) -> int:
         return len(self._examples)

@@ -195,15 +195,15 @@ class Comparison:
         if column.result is None or column.error is not None:
             why = column.error or "it is still on its way"
             raise SettingsError(f"{column.contender.name!r} has no answer to vote for: {why}")
-        if self.router is None:
+        if not isinstance(self.router, Engine):
             raise SettingsError("this comparison has no ledger for votes; use router.compare()")
         return keep_label(self.router, column.result, feedback, picked=self.picked)
 
     @property
     def voted(self) -> str | None:
-        """The contender that was voted for last, as the ledger has it."""
+        """The contender that was voted for last, as the ledger has it; a copy has no ledger."""
         names = {one.result.id: one.contender.name for one in self.columns if one.result}
-        votes = votes_of(self.router, self.id) if self.router else []
+        votes = votes_of(self.router, self.id) if isinstance(self.router, Engine) else []
         return next((names[result] for result in reversed(votes) if result in names), None)
 
     @property

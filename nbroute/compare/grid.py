@@ -111,11 +111,13 @@ class Grid(Sequence[Comparison]):
         """One line for each answer, by prompt and contender, with the prompts' own index.
 
         Money is in floats, NaN where it is not known; `picked` is NA where routing's pick is
-        not, `voted` whether the answer has the vote of its prompt.
+        not, `voted` whether the answer has the vote of its prompt (None in a copy or a pickle,
+        which has no ledger).
         """
         import pandas as pd
 
-        picks, voted = self._picks(), self._voted()
+        picks = self._picks()
+        voted = self._voted() if isinstance(self.router, Engine) else None
         found = []
         for one in self.contenders:
             frame = self.batches[one.name].frame().rename(columns={"place": "row"})
@@ -126,7 +128,7 @@ class Grid(Sequence[Comparison]):
             known = frame["row"].map(picks)
             picked = ((known == one.tier) & first).astype("boolean")
             frame["picked"] = picked.mask(known.isna())
-            frame["voted"] = frame["row"].map(voted) == one.name
+            frame["voted"] = None if voted is None else frame["row"].map(voted) == one.name
             found.append(frame)
         every = pd.concat(found).sort_values("row", kind="stable")[_FIELDS]
         return every.set_axis(self._index().take(every["row"]), axis=0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 from nbroute.classify.examples import Example, tier_of
 from nbroute.embedders.texts import content_key, sendable, summed, telling
 from nbroute.errors import BadReply, PromptError, RecordError
+from nbroute.locks import Lock
 from nbroute.storage.database import Migration, SqliteFile
 from nbroute.types import Embedded, Embedder, Ladder, ProviderKind
 
@@ -76,7 +76,7 @@ class RememberedEmbedder:
         self._file = SqliteFile(path, MIGRATIONS, setting=_SETTING)
         self._entries = entries
         self._embedded = embedded or (lambda _texts, _vectors: None)
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._warned = False
 
     def missing(self, texts: Sequence[str]) -> list[str]:

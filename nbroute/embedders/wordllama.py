@@ -7,7 +7,6 @@ notebook shows every library's log lines from then on, and takes 0.3 s to load w
 from __future__ import annotations
 
 import importlib.util
-import threading
 import time
 from collections.abc import Sequence
 from importlib.machinery import ModuleSpec
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nbroute.embedders.texts import sendable
 from nbroute.errors import SettingsError
+from nbroute.locks import Lock
 from nbroute.types import Embedded, ProviderKind
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class WordLlamaEmbedder:
 
     def __init__(self) -> None:
         self._model: _Model | None = None
-        self._lock = threading.Lock()
+        self._lock = Lock()
 
     def missing(self, texts: Sequence[str]) -> list[str]:  # noqa: ARG002 - the Protocol's
         """None: nothing is sent."""

@@ -8,7 +8,6 @@ an attempt counts. So a killed kernel leaves at most those seconds unaccounted.
 from __future__ import annotations
 
 import hashlib
-import threading
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,6 +17,7 @@ from typing import Any, Protocol, cast
 from nbroute import pricing
 from nbroute.budgets import Guard, over_budget, worst_case
 from nbroute.errors import ProviderError, RecordError, TimedOut, named
+from nbroute.locks import Lock
 from nbroute.pricing import estimate_tokens, format_usd, least_tokens
 from nbroute.types import (
     Attempt,
@@ -62,7 +62,7 @@ class AttemptLog:
     guard: Guard
     attempts: dict[str, Attempt] = field(default_factory=dict)
     rungs: list[Rung] = field(default_factory=list)
-    _lock: threading.RLock = field(default_factory=threading.RLock)
+    _lock: Lock = field(default_factory=Lock)
     _warned: bool = False
 
     def spent(self) -> Decimal:

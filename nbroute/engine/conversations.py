@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 
 from nbroute.errors import SettingsError, did_you_mean
+from nbroute.locks import Lock
 from nbroute.types import RouteResult
 
 
@@ -16,7 +16,7 @@ class Threads:
 
     def __init__(self) -> None:
         self._turns: dict[str, tuple[RouteResult, ...]] = {}
-        self._lock = threading.Lock()
+        self._lock = Lock()
 
     def turns(self, name: str | None, again: RouteResult | None = None) -> tuple[RouteResult, ...]:
         """The turns so far; only those before the turn that is answered `again`, if one is."""
@@ -63,7 +63,7 @@ class History:
     def __init__(self, kept: int = KEPT) -> None:
         self._results: deque[RouteResult] = deque(maxlen=kept)
         self._watchers: list[Changed] = []
-        self._lock = threading.Lock()
+        self._lock = Lock()
 
     def add(self, result: RouteResult) -> None:
         """Keep the result, the oldest giving way, and tell those who watch."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -29,6 +30,7 @@ from nbroute.engine.requests import requests_for
 from nbroute.engine.strategies import carry_out
 from nbroute.engine.stream import TextStream
 from nbroute.errors import BudgetExceeded, Interrupted, NbrouteError, SettingsError, did_you_mean
+from nbroute.locks import Lock
 from nbroute.report import Report, summarise
 from nbroute.sandbox import require_box
 from nbroute.types import (
@@ -43,6 +45,7 @@ from nbroute.types import (
     Observer,
     Options,
     Plan,
+    ProviderKind,
     Request,
     RouteResult,
     Step,
@@ -64,7 +67,7 @@ class Engine:
         self.history = History()
         self.limits = parts.limits
         self.code_allowed = ""  # or boxed, or unconfined
-        self._reporting = threading.Lock()
+        self._reporting = Lock()
         self._reported: tuple[Any, Report | None] = (None, None)
 
     @property
@@ -251,6 +254,11 @@ class Engine:
         """Ask endpoints that keep a bill what this session's calls cost, where not yet known."""
         return settle(self.ledger, self.session, self.parts.providers)
 
+    def __reduce__(self) -> Any:
+        """A pickled comparison, or a copied one, has this in the router's place."""
+        kinds = {name: provider.kind for name, provider in self.parts.providers.items()}
+        return Detached, (self.ladder, self.session, kinds)
+
     def close(self) -> None:
         """Shut providers and ledger down; a second call does nothing."""
         for provider in self.parts.providers.values():
@@ -396,3 +404,32 @@ class Engine:
         high = pricing.cost_range(tokens, highest, highest.model, kind(highest))[1]
         least = pricing.format_usd(low.usd)
         return f"{least} on {lowest.name} to {pricing.describe(high)} on {highest.name}"
+
+
+@dataclass(frozen=True)
+class Detached:
+    """What is left of a router in a pickle or a copy.
+
+    All else, which needs its keys, files and connections, is a SettingsError.
+    """
+
+    ladder: Ladder
+    session: str
+    kinds: Mapping[str, ProviderKind]
+
+    @property
+    def parts(self) -> Detached:
+        """What a router's parts would say of a tier's `kind`."""
+        return self
+
+    def kind(self, tier: Tier) -> ProviderKind:
+        """Whether calls of that tier's provider are billed, and whether its words are real."""
+        return self.kinds[tier.provider]
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise SettingsError(
+            f"this was pickled or copied and has no router to ask for its {name}: make a Router, "
+            "or go back to the original"
+        )

@@ -11,7 +11,6 @@ import logging
 import os
 import re
 import sys
-import threading
 import warnings
 from collections.abc import Generator, Iterator
 from dataclasses import replace
@@ -20,6 +19,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from nbroute.errors import ProviderError, SettingsError, Unavailable, UnknownModel
+from nbroute.locks import Lock, unforked
 from nbroute.providers.openai_errors import (
     Call,
     is_a,
@@ -52,8 +52,6 @@ _NO_KEY = re.compile(r"missing credentials|api_key client option|missing .* api 
 _LOST = re.compile(r"connection error|connection refused|name resolution", re.IGNORECASE)
 _UNREADABLE = re.compile(r"(?:empty or )?invalid response", re.IGNORECASE)
 _SURROGATE = "surrogates not allowed"
-
-_importing = threading.Lock()
 
 
 class LiteLLM:
@@ -173,9 +171,12 @@ def _counted(chunk: Chunk, stream: Any, call: Call) -> Chunk:
     return replace(chunk, usage=tally.usage or own)
 
 
+_importing = Lock()
+
+
 def _litellm() -> Any:
     """The package, imported without a network and told to be quiet."""
-    with _importing:
+    with _importing, unforked:
         fresh = "litellm" not in sys.modules
         added = {n: v for n, v in _WHILE_IMPORTED.items() if fresh and n not in os.environ}
         os.environ.update(added)

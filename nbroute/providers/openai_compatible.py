@@ -6,13 +6,14 @@ Which parameters a model takes is learnt from the endpoint's own 400, not from a
 from __future__ import annotations
 
 import contextlib
-import threading
+import os
 from collections.abc import Generator, Iterator, Mapping
 from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from nbroute.errors import AuthError, BadReply, ProviderError, SettingsError
+from nbroute.locks import Lock, unforked
 from nbroute.providers import wire
 from nbroute.providers.connection import http_client, raw_response
 from nbroute.providers.openai_errors import Call, of_sdk, secrets_in, translated
@@ -78,8 +79,9 @@ class OpenAICompatible:
         usual = "max_completion_tokens" if self.host == _OPENAI else "max_tokens"
         self._quirks = Quirks(token_parameter or usual)
         self._sdk: Any = None
+        self._owner = 0
         self._headers: dict[str, Any] = {}
-        self._lock = threading.Lock()
+        self._lock = Lock()
 
     def __repr__(self) -> str:
         """Show the name and the host, no key."""
@@ -148,7 +150,7 @@ class OpenAICompatible:
         """Close the connections; a later `send` opens new ones."""
         with self._lock:
             sdk, self._sdk = self._sdk, None
-        if sdk is not None:
+        if sdk is not None and self._owner == os.getpid():
             sdk.close()
 
     @contextlib.contextmanager
@@ -202,8 +204,9 @@ class OpenAICompatible:
         return None
 
     def _client(self) -> Any:
-        with self._lock:
-            if self._sdk is not None:
+        with self._lock, unforked:
+            # A forked process shares its parent's connections and must not use them.
+            if self._sdk is not None and self._owner == os.getpid():
                 return self._sdk
             import openai
 
@@ -227,5 +230,5 @@ class OpenAICompatible:
                 # The SDK takes them from the environment, for whatever host.
                 sdk.organization = sdk.project = None
                 sdk._custom_headers = {}  # noqa: SLF001 - OPENAI_CUSTOM_HEADERS is in it
-            self._sdk = sdk
+            self._sdk, self._owner = sdk, os.getpid()
             return self._sdk

@@ -9,11 +9,11 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-import threading
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from nbroute.locks import Lock
 from nbroute.pricing import estimate_tokens
 from nbroute.providers.openai_errors import LONGEST_READ, Call, server_words, words_in
 from nbroute.providers.openai_requests import Body, parameters_of, under_value
@@ -175,7 +175,7 @@ class Quirks:
         self._limit = limit
         self._known: dict[str, tuple[Refusal, ...]] = {}
         self._limits: dict[str, Limits] = {}
-        self._lock = threading.Lock()
+        self._lock = Lock()
 
     def ask(
         self,

@@ -7,7 +7,6 @@ room for it. Its words are made in `simulated_answers`.
 from __future__ import annotations
 
 import itertools
-import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from nbroute.errors import (
     UnknownModel,
     did_you_mean,
 )
+from nbroute.locks import Lock
 from nbroute.providers.simulated_answers import MARK, logprobs, noise, simulated_text, tokens_of
 from nbroute.types import Chunk, ProviderKind, Request, Usage
 
@@ -90,7 +90,7 @@ class Simulated:
             self._failures = {model: _kinds(kinds) for model, kinds in fail.items()}
         else:
             self._failures = dict.fromkeys(MODELS, _kinds(fail))
-        self._lock = threading.Lock()
+        self._lock = Lock()
 
     def send(self, request: Request) -> Iterator[Chunk]:
         """Yield the answer that follows from the request; see `Provider.send`."""

@@ -8,7 +8,6 @@ import contextlib
 import os
 import re
 import shutil
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from nbroute.errors import AuthError, ProviderError, RecordError
+from nbroute.locks import Lock
 from nbroute.recording import documents as docs
 from nbroute.recording.scrub import Scrubber
 from nbroute.types import Provider, Reply, Request
@@ -64,7 +64,7 @@ class Recorder:
         self._known: dict[str, str] = {}
         self._twice = 0
         self._seen: tuple[int, int, int] | None = None
-        self._lock = threading.Lock()
+        self._lock = Lock()
         with self._writing():
             self._open()
         atexit.register(self.close)

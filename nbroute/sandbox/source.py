@@ -7,13 +7,13 @@ import contextlib
 import dis
 import inspect
 import textwrap
-import threading
 import types
 import warnings
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
 from nbroute.errors import SettingsError
+from nbroute.locks import Lock
 
 _LABELS = {"python", "python3", "py", "py3"}
 _MAY_USE = (
@@ -23,7 +23,7 @@ _MAY_USE = (
 _UNREADABLE = (SyntaxError, ValueError, RecursionError, MemoryError)
 #: What can fail in tests: of calls, those of what they do not define themselves.
 _CAN_FAIL = (ast.Assert, ast.Raise, ast.Call)
-_WARNINGS = threading.Lock()
+_WARNINGS = Lock()
 
 
 def code_of(text: str) -> str:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-import threading
 from collections import OrderedDict
 from dataclasses import asdict
 from pathlib import Path
 from typing import Self
 
 from nbroute.errors import SettingsError
+from nbroute.locks import Lock
 from nbroute.storage.database import Migration, SqliteFile
 from nbroute.types import Reply, Request
 
@@ -47,7 +47,7 @@ class MemoryCache:
             raise SettingsError(f"a cache of {entries!r} entries keeps nothing; use cache = 'off'")
         self._entries = entries
         self._replies: OrderedDict[str, Reply] = OrderedDict()
-        self._lock = threading.Lock()
+        self._lock = Lock()
 
     def get(self, key: str) -> Reply | None:
         """The stored reply; None where there is none (any more)."""

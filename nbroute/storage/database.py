@@ -8,13 +8,13 @@ import functools
 import itertools
 import os
 import sqlite3
-import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from nbroute.errors import RecordError
+from nbroute.locks import Lock, unforked
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,7 +81,7 @@ class SqliteFile:
         self._pragmas = pragmas
         self._wait_s = wait_s
         self._patient = True
-        self._lock = threading.RLock()
+        self._lock = Lock()
         self._connection: sqlite3.Connection | None = None
         self._identity: tuple[int, ...] = ()
         self._opened: list[tuple[int, sqlite3.Connection]] = []
@@ -99,7 +99,7 @@ class SqliteFile:
 
         Where the file cannot be used, a RecordError: `lead`, the file, why, `note`, the cure.
         """
-        with self._lock:
+        with self._lock, unforked:
             try:
                 if self._connection is None or self._identity != self._identify():
                     # Another process, which must not close its parent's, or the file was replaced.
@@ -155,7 +155,7 @@ class SqliteFile:
 
     def close(self) -> None:
         """Give the file back; a second call does nothing, and a later use opens it again."""
-        with self._lock:
+        with self._lock, unforked:
             self._connection = None
             _close_own(self._opened)
 

@@ -27,6 +27,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, cast
 
 from nbroute.errors import RecordError, SettingsError, did_you_mean
+from nbroute.locks import Lock
 from nbroute.report import ReportRow, Spend
 from nbroute.storage.database import SqliteFile, insert, row_kind, typed_frame
 from nbroute.storage.schema import (
@@ -110,7 +111,7 @@ class SqliteLedger:
         self.path = path
         self._store_text = store_text
         self._stale_after_s = stale_after_s
-        self._lock = threading.RLock()
+        self._lock = Lock()
         self._file = SqliteFile(
             path, MIGRATIONS, setting="NBROUTE_LEDGER", pragmas=_PRAGMAS, wait_s=wait_s
         )
@@ -471,7 +472,7 @@ class _LateWriter:
     def __init__(self, write: Callable[[Sequence[Attempt]], object]) -> None:
         self._write = write
         self._waiting: SimpleQueue[Attempt | threading.Event | None] = SimpleQueue()
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._owner = os.getpid()
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="nbroute-ledger", daemon=True)

@@ -1,0 +1,78 @@
+"""What a fork does to threads: it leaves them behind, with whatever they hold.
+
+A forked process finds every `Lock` free, and no fork happens in the middle of what is `unforked`.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+
+
+class Lock:
+    """A lock that its thread can take again."""
+
+    def __init__(self) -> None:
+        self._renew()
+        _locks.add(self)
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._lock.release()
+
+    def _renew(self) -> None:
+        self._lock = threading.RLock()
+
+
+_locks: weakref.WeakSet[Lock] = weakref.WeakSet()
+
+
+class _Unforked:
+    """While a thread is in here, a fork on another thread waits.
+
+    For what has locks of its own that no fork renews: SQLite, and an import (in Python 3.11 the
+    lock on a module would stay taken in the child for ever).
+    """
+
+    def __init__(self) -> None:
+        self._renew()
+
+    def __enter__(self) -> None:
+        with self._changed:
+            self._inside.append(threading.get_ident())
+
+    def __exit__(self, *exc_info: object) -> None:
+        with self._changed:
+            self._inside.remove(threading.get_ident())
+            self._changed.notify_all()
+
+    def before_fork(self) -> None:
+        """Wait for the others to leave, and let nobody in."""
+        self._changed.acquire()
+        self._changed.wait_for(lambda: {*self._inside} <= {threading.get_ident()})
+
+    def after_fork(self, *, in_child: bool) -> None:
+        """Go on as before."""
+        if not in_child:
+            self._changed.release()
+            return
+        self._renew()
+        for lock in list(_locks):
+            lock._renew()  # noqa: SLF001 - of this module
+
+    def _renew(self) -> None:
+        self._changed = threading.Condition(threading.RLock())
+        self._inside: list[int] = []
+
+
+unforked = _Unforked()
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=unforked.before_fork,
+        after_in_parent=lambda: unforked.after_fork(in_child=False),
+        after_in_child=lambda: unforked.after_fork(in_child=True),
+    )
