@@ -95,12 +95,18 @@ def _repaired(text: str) -> str:
     return _HALF.sub("\ufffd", text)
 
 
-def decode(value: Any, kind: type[T], dec_hook: Callable[[type, Any], Any] | None = None) -> T:
+def decode(
+    value: Any,
+    kind: type[T],
+    dec_hook: Callable[[type, Any], Any] | None = None,
+    *,
+    strict: bool = True,
+) -> T:
     """The value as that kind; ValueError says where it is not one, and what stands there."""
     import msgspec  # 30 ms that nobody waits for who reads no such value
 
     try:
-        return msgspec.convert(value, kind, dec_hook=dec_hook)
+        return msgspec.convert(value, kind, dec_hook=dec_hook, strict=strict)
     except msgspec.ValidationError as error:
         raise ValueError(_in_words(str(error), value)) from None
 

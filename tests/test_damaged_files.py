@@ -1,4 +1,4 @@
-"""Ledgers and caches that were damaged or forged: an error that names the file, or a warning."""
+"""Files that were damaged or forged: an error of ours that names the file, or a warning."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ import sqlite3
 from dataclasses import replace
 from decimal import Decimal
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from nbroute.errors import RecordError
+from nbroute.errors import RecordError, SettingsError
 from nbroute.notebook.render import meter_lines, session_text
 from nbroute.router import Router
 from nbroute.storage.cache import FileCache
@@ -97,6 +99,140 @@ def test_a_cached_reply_that_cannot_be_read_is_an_error_that_names_the_file(tmp_
 
         with pytest.raises(RecordError, match=r"cache\.sqlite"):
             cache.get("key")
+
+
+PROMPTS = ["What is 2 + 2?", "What is \u00e9?", "Name three colours.", ""]
+
+
+def resumed(path):
+    """Continue the batch and look at all of it; whether it was taken for one."""
+    before, batch, said = path.read_bytes(), None, ""
+    with contextlib.closing(Router(profile="simulated")) as router:
+        try:
+            batch = router.map(PROMPTS, to=path, json=True, progress=False)
+        except (RecordError, SettingsError) as error:
+            said = str(error)
+        if batch is None:
+            assert path.name in said
+            assert "\n" not in said
+            assert path.read_bytes() == before
+            assert not router.ledger.rows()
+            return False
+    assert len(batch.frame()) == len(list(batch)) == len(batch)
+    assert repr(batch)
+    assert batch.cost
+    return True
+
+
+@pytest.fixture(scope="module")
+def batches(tmp_path_factory):
+    """A whole batch as SQLite and as Parquet: their bytes by their suffix."""
+    folder = tmp_path_factory.mktemp("batches")
+    router = Router(profile="simulated", ledger=folder / "ledger.sqlite")
+    for suffix in (".sqlite", ".parquet"):
+        router.map(PROMPTS, to=folder / f"b{suffix}", json=True, progress=False)
+    router.close()
+    return {path.suffix: path.read_bytes() for path in folder.glob("b.*")}
+
+
+@pytest.mark.parametrize("suffix", [".sqlite", ".parquet"])
+def test_a_batch_with_changed_bytes_is_refused_before_anything_is_sent(tmp_path, batches, suffix):
+    for seed in range(60):
+        chance, path = random.Random(seed), tmp_path / f"{seed}{suffix}"  # noqa: S311 - no secret
+        data = mutated(batches[suffix], chance)
+        path.write_bytes(data[: chance.randrange(len(data))] if seed % 5 == 0 else data)
+
+        resumed(path)
+
+
+NESTED, DIGITS = "[" * 100_000, "9" * 5_000
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        *((f"rows SET {name}", "X'ff'") for name in ("prompt", "cost_usd", "passed", "data")),
+        *((f"rows SET {name}", "CAST(X'ff' AS TEXT)") for name in ("text", "latency_ms")),
+        *((f"rows SET {name}", "1e999") for name in ("input_tokens", "cost_usd", "cached")),
+        ("rows SET status", "'wonderful'"),
+        ("rows SET output_tokens", "1 << 62"),
+        *(("rows SET data", f"'{value}'") for value in (NESTED, f"{DIGITS}]", "{", "")),
+        *(("about SET value", value) for value in (f"'{NESTED}'", "''", "'{'", "X'ff'")),
+        ("migrations SET name", "'m999_later'"),
+        ("migrations SET name", "X'ff'"),
+    ],
+    ids=lambda one: one[:30],
+)
+def test_a_forged_batch_is_refused_before_anything_is_sent(tmp_path, batches, place, value):
+    forge(tmp_path / "b.sqlite", batches, f"UPDATE {place} = {value}")
+
+    assert not resumed(tmp_path / "b.sqlite")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "ALTER TABLE rows RENAME COLUMN data TO date",
+        "ALTER TABLE rows ADD COLUMN more TEXT",
+        "ALTER TABLE about DROP COLUMN value",
+        "DROP TABLE about",
+        "DROP TABLE rows",
+        "CREATE TRIGGER gone AFTER INSERT ON rows BEGIN DELETE FROM rows; END",
+    ],
+)
+def test_a_batch_with_other_tables_is_refused_before_anything_is_sent(tmp_path, batches, change):
+    forge(tmp_path / "b.sqlite", batches, change)
+
+    assert not resumed(tmp_path / "b.sqlite")
+
+
+def forge(path, batches, change):
+    path.write_bytes(batches[".sqlite"])
+    with contextlib.closing(sqlite3.connect(path)) as file:
+        file.execute(change)
+        file.commit()
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("status", "wonderful"), ("prompt", None), ("data", NESTED), ("cost_usd", float("nan"))],
+)
+def test_a_forged_parquet_file_is_refused(tmp_path, batches, column, value):
+    path = tmp_path / "b.parquet"
+    path.write_bytes(batches[".parquet"])
+    table = pq.read_table(path)
+    place = table.column_names.index(column)
+    kind = table.schema.field(place)
+    pq.write_table(table.set_column(place, kind, pa.array([value] * len(table), kind.type)), path)
+    assert not resumed(path)
+
+    for about in (NESTED.encode(), b"\xff", b"[1]", DIGITS.encode()):
+        pq.write_table(table.replace_schema_metadata({b"nbroute": about}), path)
+        assert not resumed(path)
+
+
+@pytest.mark.parametrize("name", ["_routing.sqlite", "SIMPLE.sqlite"])
+def test_a_grid_with_a_damaged_file_is_refused_before_anything_is_sent(tmp_path, name):
+    def compared():
+        with contextlib.closing(Router(profile="simulated")) as router:
+            return router.compare(PROMPTS, tiers=["SIMPLE"], to=tmp_path / "grid", progress=False)
+
+    compared()
+    path = tmp_path / "grid" / name
+    whole = path.read_bytes()
+    for seed in range(20):
+        damaged = mutated(whole, random.Random(seed))  # noqa: S311 - no secret
+        path.write_bytes(damaged)
+        try:
+            grid = compared()
+        except (RecordError, SettingsError) as error:
+            grid, said = None, str(error)
+        if grid is None:
+            assert name in said
+            assert path.read_bytes() == damaged
+        else:
+            assert len(grid.frame()) == len(grid.votes()) == len(PROMPTS)
+            assert repr(grid[0])
 
 
 def mutated(data, chance):

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
+from nbroute.decoding import decode, parse
 from nbroute.errors import NbrouteError, named
+from nbroute.storage.database import row_kind
 from nbroute.types import Attempt, Cost, CostSource, Decision, RouteResult, total_cost
 
 RowStatus = Literal["ok", "rejected", "unused", "running", "error", "interrupted", "not sent"]
@@ -104,7 +107,7 @@ def attempt_of(row: Row, **known: Any) -> Attempt:
     return Attempt(id=row.result, ts=0.0, result=row.result, **found, **known)
 
 
-def as_values(row: Row) -> list[Any]:
+def as_values(row: Row) -> tuple[Any, ...]:
     """The row as SQLite and Parquet take it: money as a float, `data` as JSON."""
     values = {name: getattr(row, name) for name in KINDS}
     if row.cost_usd is not None:
@@ -117,14 +120,24 @@ def as_values(row: Row) -> list[Any]:
 
         data = to_builtins(row.data, str_keys=True, enc_hook=plain)
         values["data"] = json.dumps(data, ensure_ascii=False)
-    return list(values.values())
+    return tuple(values.values())
 
 
 def as_row(values: Sequence[Any]) -> Row:
-    """The row of those values."""
-    from msgspec import convert
+    """The row of those values out of a file; ValueError says which of them cannot be."""
+    try:
+        found = dict(zip(KINDS, values, strict=True))
+        decode(found, _stored())
+        if found["data"] is not None:
+            found["data"] = parse(found["data"])
+        return decode(found, Row, strict=False)
+    except ValueError as error:
+        raise ValueError(f"row {values[0]!r:.20}: {error}") from None
 
-    found = dict(zip(KINDS, values, strict=True))
-    if found["data"] is not None:
-        found["data"] = json.loads(found["data"])
-    return convert(found, Row, strict=False)
+
+@functools.cache
+def _stored() -> type:
+    from msgspec import defstruct
+
+    kinds = get_args(row_kind(Row, tuple(KINDS)))
+    return defstruct("_stored", list(zip(KINDS, kinds, strict=True)))

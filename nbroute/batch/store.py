@@ -6,20 +6,24 @@ import contextlib
 import importlib.util
 import itertools
 import json
+import operator
 import os
 import shutil
 import sqlite3
 import tempfile
 import weakref
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from nbroute.batch.rows import KINDS, Row, as_row, as_values
+from nbroute.decoding import decode, parse
 from nbroute.engine.conversations import KEPT
 from nbroute.errors import SettingsError
 from nbroute.report import Spend
+from nbroute.report.table import one_line
+from nbroute.settings.model import named_path
 from nbroute.storage.database import (
     SQL_TYPES,
     Migration,
@@ -31,6 +35,7 @@ from nbroute.storage.database import (
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
 #: A killed process and a power cut cost the last rows, never the file; 0.1.0 used WAL.
@@ -42,6 +47,10 @@ _NAMES = ", ".join(KINDS)
 _SPEND = """SELECT cost_source, total(CASE WHEN cached THEN 0 ELSE cost_usd END),
     total(result <> '' OR cost_usd IS NULL), total(cached),
     total(cost_usd IS NULL AND NOT cached) FROM rows WHERE place < ? GROUP BY 1"""
+_MADE = """SELECT 'columns', group_concat(name) FROM pragma_table_info('rows') UNION
+    SELECT 'columns', group_concat(name) FROM pragma_table_info('about') UNION
+    SELECT type, name FROM sqlite_master WHERE type IN ('view', 'trigger')"""
+_TABLES = {("columns", ",".join(KINDS)), ("columns", "name,value")}
 #: Rows in a page that is read, in a row group of a Parquet file.
 _PAGE, _ROW_GROUP = 500, 10_000
 
@@ -80,8 +89,8 @@ class Store:
         """What the rows are made with, as `begin` noted it down; empty in a new file."""
         if self.finished:
             with _parquet_file(self.finished) as file:
-                return dict(json.loads(file.schema_arrow.metadata[_ABOUT]))
-        return {name: json.loads(value) for name, value in self.fetch("SELECT * FROM about")}
+                return decode(parse(file.schema_arrow.metadata[_ABOUT]), dict[str, Any])
+        return dict(self.fetch("SELECT name, value FROM about", made=_about))
 
     def begin(self, about: Mapping[str, str]) -> None:
         """Note down what the rows are made with; SettingsError where it was something else."""
@@ -90,7 +99,8 @@ class Store:
         if known and changed:
             self._file.close()
             told = "; ".join(
-                f"{name} was {known.get(name, 'not given')} and is {about.get(name, 'not given')}"
+                f"{name:.40} was {one_line(str(known.get(name, 'not given')))[:80]} and is "
+                f"{about.get(name, 'not given')}"
                 for name in changed
             )
             raise SettingsError(
@@ -131,28 +141,46 @@ class Store:
 
     def row(self, place: int) -> Row | None:
         """The row at that place, if there is one."""
-        found = self.fetch(f"SELECT {_NAMES} FROM rows WHERE place = ?", (place,))  # noqa: S608 - words of our own
-        return as_row(found[0]) if found else None
+        found = self.fetch(f"SELECT {_NAMES} FROM rows WHERE place = ?", (place,), made=as_row)  # noqa: S608 - words of our own
+        return found[0] if found else None
 
     def results(self) -> list[str]:
         """The ids of the last results, in order of place: as many as a history keeps."""
         asked = "SELECT result FROM rows WHERE result <> '' ORDER BY place DESC LIMIT ?"
         return [result for (result,) in reversed(self.fetch(asked, (KEPT,)))]
 
-    def values(self, below: int = _ALL, *, failed: bool = False) -> Iterator[tuple[Any, ...]]:
-        """The values of each row in order, read some hundreds at a time."""
+    def rows(self, below: int = _ALL, *, failed: bool = False) -> Iterator[Row]:
+        """Each row in order, read some hundreds at a time."""
         only = "AND error IS NOT NULL" if failed else ""
         asked = f"""SELECT {_NAMES} FROM rows WHERE place > ? AND place < ? {only}
             ORDER BY place LIMIT {_PAGE}"""  # noqa: S608 - as above
         last = -1
-        while page := self.fetch(asked, (last, below)):
+        while page := self.fetch(asked, (last, below), made=as_row):
             yield from page
-            last = page[-1][0]
+            last = page[-1].place
 
-    def fetch(self, asked: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """What the file answers."""
-        with self._using() as connection:
-            return connection.execute(asked, values).fetchall()
+    def fetch(
+        self,
+        asked: str,
+        values: Sequence[Any] = (),
+        made: Callable[[tuple[Any, ...]], Any] = tuple,
+    ) -> list[Any]:
+        """What is made of each row that the file answers; RecordError where one is damaged."""
+        with self._file.connection("cannot read the batch in") as connection:
+            return list(map(made, connection.execute(asked, values)))
+
+    def look_through(self) -> None:
+        """RecordError where any of the file is damaged: before it costs calls, or a byte of it."""
+        with self._file.connection("cannot continue the batch in") as connection:
+            (told,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+            made = set(connection.execute(_MADE))
+            if told != "ok" or made != _TABLES:
+                raise sqlite3.DatabaseError(
+                    told if told != "ok" else "its tables are not a batch's"
+                )
+        for _ in self.rows():
+            pass
+        self.about()
 
     def _open(self, path: Path | None, *, temporary: bool = False) -> None:
         self.path = path or _temporary_file()
@@ -196,7 +224,7 @@ class Batch(Sequence[Row]):
 
     def __reduce__(self) -> Any:
         """A copy, or what comes out of a pickle, has its rows in a temporary file of its own."""
-        return _batch_of, ([*self.store.values(self._below)], self.stopped, self.to)
+        return _batch_of, ([*map(as_values, self)], self.stopped, self.to)
 
     def __len__(self) -> int:
         return self._count
@@ -216,11 +244,11 @@ class Batch(Sequence[Row]):
         return found or next(itertools.islice(self, number, None))
 
     def __iter__(self) -> Iterator[Row]:
-        return map(as_row, self.store.values(self._below))
+        return self.store.rows(self._below)
 
     def __repr__(self) -> str:
         """How it went, in a line: no prompts, no answers."""
-        count, failed = len(self), sum(1 for _ in self.store.values(self._below, failed=True))
+        count, failed = len(self), len(self.failed())
         outcome = f"{count:,} rows: {count - failed:,} answered, {failed:,} failed; {self.cost}"
         place = f"; in {str(self.to)!r}" if self.to else ""
         stopped = f"; {self.stopped}" if self.stopped else ""
@@ -235,13 +263,11 @@ class Batch(Sequence[Row]):
 
     def failed(self) -> list[Row]:
         """The rows that have no answer: errors, interrupted ones, those that were not sent."""
-        return list(map(as_row, self.store.values(self._below, failed=True)))
+        return list(self.store.rows(self._below, failed=True))
 
     def frame(self) -> pd.DataFrame:
         """One line a row; money as floats (NaN where it is not known)."""
-        frame = typed_frame(list(self.store.values(self._below)), KINDS)
-        frame["data"] = [json.loads(one) if isinstance(one, str) else None for one in frame["data"]]
-        return frame
+        return typed_frame(list(map(operator.attrgetter(*KINDS), self)), KINDS)
 
 
 def open_store(to: str | Path | None, resume: Batch | None, *, fresh: bool) -> Store:
@@ -251,15 +277,25 @@ def open_store(to: str | Path | None, resume: Batch | None, *, fresh: bool) -> S
         return resume.store
     if to is None:
         return Store()
-    path = Path(to).expanduser()
+    path = named_path("to", to)
+    try:
+        return _store(path, fresh=fresh)
+    except OSError as error:
+        raise SettingsError(f"to={str(path)!r} cannot be used: {error.strerror or error}") from None
+
+
+def _store(path: Path, *, fresh: bool) -> Store:
     _check_name(path)
     parquet = _is_parquet(path)
     kept_in = path.with_name(f"{path.name}.part") if parquet else path
-    if kept_in.exists() and kept_in.stat().st_size and not _is_batch(kept_in):
+    known = kept_in.exists() and kept_in.stat().st_size
+    if known and not _is_batch(kept_in):
         raise _foreign(kept_in)
     if fresh:
         remove(kept_in)
     store = Store(kept_in, path)
+    if known and not fresh:
+        store.look_through()
     taken_in = kept_in.exists() and store.about()  # written with the rows or not at all
     if parquet and path.exists() and not taken_in and not fresh:
         store.finished = path
@@ -288,6 +324,8 @@ def _check_name(path: Path) -> None:
         wrong += "others from batch.frame()"
     elif path.is_dir():
         wrong = " is a folder; name a file in it"
+    elif path.exists() and not path.is_file():
+        wrong = " is a device or a pipe; name a file"
     elif _is_parquet(path) and importlib.util.find_spec("pyarrow") is None:
         wrong = " needs pyarrow: pip install pyarrow, or name a .sqlite file"
     elif _is_parquet(path) and not path.parent.is_dir():
@@ -301,13 +339,21 @@ def _is_batch(path: Path) -> bool:
     try:
         with contextlib.closing(sqlite3.connect(uri, uri=True)) as connection:
             names = {name for (name,) in connection.execute("SELECT name FROM migrations")}
-    except sqlite3.Error:
+    except (sqlite3.Error, ValueError):
         return False
     return MIGRATIONS[0].__name__ in names
 
 
-def _foreign(path: Path) -> SettingsError:
-    return SettingsError(f"to={str(path)!r} exists and is not an nbroute batch; name another file")
+def _foreign(path: Path, why: object = "") -> SettingsError:
+    told = f", or a damaged one ({one_line(str(why))})" if why else ""
+    return SettingsError(
+        f"to={str(path)!r} exists and is not an nbroute batch{told}; name another file"
+    )
+
+
+def _about(found: tuple[Any, ...]) -> tuple[str, Any]:
+    name, value = found
+    return decode(name, str), parse(decode(value, str))
 
 
 def _temporary_file() -> Path:
@@ -333,26 +379,36 @@ def _is_parquet(path: Path) -> bool:
     return path.suffix.lower() == ".parquet"
 
 
-def _parquet_file(path: Path) -> pq.ParquetFile:
-    """The file, to be closed by the caller; SettingsError where it does not hold a batch."""
+@contextlib.contextmanager
+def _parquet_file(path: Path) -> Iterator[pq.ParquetFile]:
+    """The file; SettingsError where it does not hold a batch, or something in it is damaged."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        file = pq.ParquetFile(path)
-    except (OSError, pa.ArrowInvalid) as error:
-        raise _foreign(path) from error
-    schema = file.schema_arrow
-    if _ABOUT not in (schema.metadata or {}) or schema.names != list(KINDS):
-        file.close()
-        raise _foreign(path)
-    return file
+        with pq.ParquetFile(path) as file:
+            schema = file.schema_arrow
+            if _ABOUT not in (schema.metadata or {}) or not schema.equals(_schema()):
+                raise _foreign(path)
+            yield file
+    except (pa.ArrowException, OSError, ValueError, MemoryError, OverflowError) as error:
+        raise _foreign(path, error) from error
 
 
-def _parquet_rows(path: Path) -> Iterator[tuple[Any, ...]]:
+def _parquet_rows(path: Path) -> Iterator[list[Any]]:
     with _parquet_file(path) as file:
         for part in file.iter_batches(batch_size=_ROW_GROUP):
-            yield from zip(*(column.to_pylist() for column in part.columns), strict=True)
+            for row in zip(*(column.to_pylist() for column in part.columns), strict=True):
+                values = [int(one) if isinstance(one, bool) else one for one in row]
+                as_row(values)
+                yield values
+
+
+def _schema() -> pa.Schema:
+    import pyarrow as pa
+
+    types = {"int": pa.int64(), "bool": pa.bool_(), "float": pa.float64(), "Decimal": pa.float64()}
+    return pa.schema([(name, types.get(kind, pa.string())) for name, kind in KINDS.items()])
 
 
 def _write_parquet(store: Store, path: Path, below: int) -> None:
@@ -364,10 +420,8 @@ def _write_parquet(store: Store, path: Path, below: int) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    types = {"int": pa.int64(), "bool": pa.bool_(), "float": pa.float64(), "Decimal": pa.float64()}
-    columns = [(name, types.get(kind, pa.string())) for name, kind in KINDS.items()]
-    schema = pa.schema(columns, metadata={_ABOUT: json.dumps(store.about()).encode()})
-    rows = store.values(below)
+    schema = _schema().with_metadata({_ABOUT: json.dumps(store.about()).encode()})
+    rows = map(as_values, store.rows(below))
     unfinished = path.with_name(f"{path.name}.new")
     try:
         with pq.ParquetWriter(unfinished, schema) as writer:

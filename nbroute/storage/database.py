@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from nbroute.errors import RecordError
 from nbroute.locks import Lock, unforked
+from nbroute.report.table import one_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,6 +24,13 @@ Migration = Callable[[sqlite3.Connection], None]
 
 #: What a file that cannot be used, or what is damaged in it, raises.
 _FAILURES = (sqlite3.Error, OSError, ArithmeticError, ValueError, TypeError, RecursionError)
+#: Of them, what SQLite says of a place rather than of what is in the file.
+_UNWRITABLE = {
+    *(sqlite3.SQLITE_BUSY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR),
+    *(sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY),
+}
+#: Characters of a reason, which may quote what is in the file.
+_LONGEST = 200
 #: Rows in a statement; SQLite takes 32,766 values.
 _AT_ONCE = 100
 #: Rows that are looked at together as they are read.
@@ -42,7 +50,7 @@ def row_kind(cls: type, names: tuple[str, ...]) -> Any:
     types = {one.name: str(one.type).partition(" | ") for one in dataclasses.fields(cls)}
     kinds: list[Any] = []
     for kind, _, optional in map(types.__getitem__, names):
-        found: Any = {"bool": Literal[0, 1]}.get(kind, str)
+        found: Any = {"bool": Literal[0, 1], "Any": str | None}.get(kind, str)
         if kind in bounds:
             number = int if kind == "int" else float
             found = Annotated[number, Meta(ge=-bounds[kind], le=bounds[kind])]
@@ -115,7 +123,7 @@ class SqliteFile:
                 if not self._patient and connection.total_changes > before:
                     self._be_patient(connection, True)
             except _FAILURES as error:
-                if (getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF == sqlite3.SQLITE_BUSY:
+                if _code(error) == sqlite3.SQLITE_BUSY:
                     self._be_patient(self._connection, False)
                 raise self._record_error(lead, error, note) from error
 
@@ -160,11 +168,11 @@ class SqliteFile:
             _close_own(self._opened)
 
     def _record_error(self, lead: str, error: Exception, note: str) -> RecordError:
-        reason = (isinstance(error, OSError) and error.strerror) or error
+        reason = one_line(str((isinstance(error, OSError) and error.strerror) or error))[:_LONGEST]
         cure = f"move the file away, or set {self._setting} to another one"
         if isinstance(error, NewerSchemaError):
             cure = f"upgrade nbroute, or set {self._setting} to another file"
-        elif isinstance(error, OSError | sqlite3.OperationalError):
+        elif isinstance(error, OSError) or _code(error) in _UNWRITABLE:
             cure = f"set {self._setting} to a writable file"
         return RecordError(f"{lead} {str(self.path)!r}: {reason}{note}; {cure}.")
 
@@ -213,7 +221,7 @@ class SqliteFile:
         connection.execute("CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY)")
         applied = {name for (name,) in connection.execute("SELECT name FROM migrations")}
         if newer := applied - {migration.__name__ for migration in self._migrations}:
-            raise NewerSchemaError(f"a newer nbroute wrote it (it has {min(newer)!r})")
+            raise NewerSchemaError(f"a newer nbroute wrote it (it has {newer.pop()!r:.40})")
         return [m for m in self._migrations if m.__name__ not in applied]
 
 
@@ -249,6 +257,11 @@ def typed_frame(rows: Sequence[tuple[Any, ...]], kinds: Mapping[str, str]) -> pd
 
     frame = pd.DataFrame.from_records(rows, columns=list(kinds))
     return frame.astype({name: _FRAME_TYPES.get(kind, "object") for name, kind in kinds.items()})
+
+
+def _code(error: Exception) -> int:
+    """SQLite's primary result code, 0 where it is not SQLite's error."""
+    return (getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF
 
 
 def _close_own(opened: list[tuple[int, sqlite3.Connection]]) -> None:
