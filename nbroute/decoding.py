@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import re
 import reprlib
+import tomllib
 from collections.abc import Callable
+from functools import cache
+from importlib.resources import files
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -38,6 +41,12 @@ def parse(text: bytes | str) -> Any:
     if text.count("[") + text.count("{") > _DEEPEST and _is_deep(value):
         raise ValueError(_TOO_DEEP)
     return value
+
+
+@cache
+def packaged(package: str, *path: str) -> dict[str, Any]:
+    """The TOML file of that path that comes with a package of ours."""
+    return tomllib.loads(files(package).joinpath(*path).read_text("utf-8"))
 
 
 def _whole_number(digits: str) -> int | float:

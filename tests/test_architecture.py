@@ -43,7 +43,6 @@ ROOMS = [
     # 5: front ends
     "export",
     "audit",
-    "check_endpoint",
     "workshop",
     "notebook",
     "cli",

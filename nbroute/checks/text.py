@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import reprlib
-import tomllib
 from collections import Counter
 from collections.abc import Mapping
 from functools import cache
@@ -13,6 +12,7 @@ from importlib import resources
 from itertools import pairwise
 from typing import Any, NoReturn
 
+from nbroute.decoding import packaged
 from nbroute.types import Verdict
 
 _REPR = reprlib.Repr()
@@ -137,13 +137,9 @@ def _blank(found: re.Match[str]) -> str:
 @cache
 def languages() -> tuple[Mapping[str, Any], ...]:
     """What is known of each language; `languages/english.toml` says how it is written."""
-    names = sorted(
-        file.name for file in resources.files(__package__).joinpath("languages").iterdir()
-    )
-    return tuple(
-        tomllib.loads(resources.files(__package__).joinpath("languages", name).read_text("utf-8"))
-        for name in names
-    )
+    folder = resources.files(__package__).joinpath("languages")
+    names = sorted(file.name for file in folder.iterdir())
+    return tuple(packaged(__package__, "languages", name) for name in names)
 
 
 def listed(*path: str) -> list[str]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from typing import NamedTuple
+
+from nbroute.decoding import packaged
 
 #: With Devanagari's vowel signs, which are not `\w`, and without Chinese and Japanese.
 WORD = re.compile(r"[0-9A-Za-z_\u00c0-\u02ff\u0370-\u0963\u0966-\u1fff]+")
@@ -26,9 +26,7 @@ class Task(NamedTuple):
     trust: float
 
 
-KNOWN = tomllib.loads(
-    resources.files("nbroute.classify").joinpath("data", "words.toml").read_text("utf-8")
-)
+KNOWN = packaged("nbroute.classify", "data", "words.toml")
 TASKS = {kind: Task(*numbers) for kind, numbers in KNOWN["tasks"].items()}
 PATTERNS = {name: re.compile(pattern) for name, pattern in KNOWN["patterns"].items()}
 

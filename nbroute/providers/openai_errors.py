@@ -2,7 +2,7 @@
 
 Exceptions are known by the names of their classes: the SDK's 2.x is built on httpx and its 3.x
 on httpx2, and 2.x lets httpx errors through in the middle of a stream. What an error is about
-is read from its words and codes first, and from its status where they say nothing.
+is read from its words and codes first, and from its status where they say nothing: `errors.toml`.
 """
 
 from __future__ import annotations
@@ -12,19 +12,16 @@ import json
 import math
 import re
 import time
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
+from nbroute import errors
+from nbroute.decoding import packaged
 from nbroute.errors import (
-    AuthError,
     BadReply,
-    ContextTooLong,
-    Moderated,
     ProviderError,
-    QuotaUsedUp,
-    RateLimited,
     RequestRejected,
     TimedOut,
     Unavailable,
@@ -80,149 +77,28 @@ class Call:
     @property
     def money_place(self) -> str:
         """Where the user adds credit."""
-        known = (page for end, page in _MONEY if self.host == end or self.host.endswith(f".{end}"))
+        pages = _DATA["credit"].items()
+        known = (page for vendor, page in pages if f".{self.host}".endswith(f".{vendor}"))
         return next(known, self.host)
 
 
-#: Where the vendors' customers add credit and see their limits.
-_MONEY = (
-    ("openrouter.ai", "https://openrouter.ai/settings/credits"),
-    ("openai.com", "https://platform.openai.com/settings/organization/billing"),
-    ("anthropic.com", "https://console.anthropic.com/settings/billing"),
-    ("googleapis.com", "https://aistudio.google.com/usage"),
-    ("deepseek.com", "https://platform.deepseek.com/top_up"),
-    ("moonshot.ai", "https://platform.moonshot.ai/console/pay"),
-    ("moonshot.cn", "https://platform.moonshot.cn/console/pay"),
-    ("x.ai", "https://console.x.ai"),
-    ("mistral.ai", "https://console.mistral.ai/billing"),
-    ("groq.com", "https://console.groq.com/settings/billing"),
-    ("perplexity.ai", "https://www.perplexity.ai/settings/api"),
-    ("cohere.com", "https://dashboard.cohere.com/billing"),
-    ("cohere.ai", "https://dashboard.cohere.com/billing"),
-    ("together.xyz", "https://api.together.ai/settings/billing"),
-    ("fireworks.ai", "https://app.fireworks.ai/account/billing"),
-    ("huggingface.co", "https://huggingface.co/settings/billing"),
-)
-
-
 class _Kind(NamedTuple):
-    """What errors of those statuses are, whose words or codes match; 200 is an error inside one."""
+    """What an error is, and how it is cured."""
 
     error: type[ProviderError]
     cure: str
-    statuses: Container[int] = ()
-    words: str = ""
 
 
-_VALID_KEY = "Set {key_place} to a valid key"
-_SHORTER = "Shorten the prompt, or name a fallback model that reads more"
-_MORE_MONEY = (
-    "Waiting does not help: add credit or raise the limit at {money_place}, "
-    "or name a fallback model of another provider"
-)
-_LATER = "Wait {wait}, or name a fallback model"
-_AGAIN = "Try again, or name a fallback model"
-_REPHRASE = "Rephrase the prompt, or name a fallback model of another vendor"
-_NAME = "Check the model's name"
-_ADDRESS = "base_url, which is {base_url!r} (it often ends in /v1)"
+def _kind(row: Mapping[str, Any]) -> _Kind:
+    return _Kind(getattr(errors, row["error"]), _DATA["cures"][row["cure"]])
 
-#: The first that fits counts. The words are those of the vendors' own pages and of what their
-#: users report: https://openrouter.ai/docs/api/reference/errors-and-debugging,
-#: https://platform.openai.com/docs/guides/error-codes, https://docs.claude.com/en/api/errors,
-#: https://ai.google.dev/gemini-api/docs/troubleshooting, https://console.groq.com/docs/errors,
-#: https://api-docs.deepseek.com/quick_start/error_codes,
-#: https://github.com/BerriAI/litellm/blob/main/litellm/litellm_core_utils/exception_mapping_utils.py
-_KINDS = (
-    _Kind(
-        ContextTooLong,
-        _SHORTER,
-        (200, 400, 413, 422, 429, 500),
-        r"context[ _](?:length|window|size|limit)|exceed_context|max_model_len|model token limit"
-        r"|maximum (?:context|model|prompt)|maximum number of tokens|exceeds? max(?:imum)? length"
-        r"|(?:prompt|input|request|message)s?\b[^.\n]{0,60}\b(?:too (?:long|large|big)|longer than)"
-        r"|input[ _]tokens?\b[^.\n]{0,60}exceed|too many (?:input )?tokens|token limit exceeded"
-        r"|reduce (?:the length|your (?:message|prompt))|input length should|string too long"
-        r"|max_new_tokens\W{0,3} must be|n_keep\b.{0,20}n_ctx",
-    ),
-    _Kind(
-        QuotaUsedUp,
-        _MORE_MONEY,
-        (200, 403, 429),
-        r"per[ _-]?day|perday|\b(?:daily|monthly)\b|\b[RT]PD\b|/ ?(?:day|month)\b|\blimit: 0\b",
-    ),
-    _Kind(
-        RateLimited,
-        _LATER,
-        (200, 402, 429),
-        r"per[ _-]?min(?:ute)?(?![a-z])|perminute|\b[RT]PM\b|/ ?min\b|in_flight|retryDelay"
-        r"|\b(?:try again|retry) in \d",
-    ),
-    _Kind(
-        QuotaUsedUp,
-        _MORE_MONEY,
-        (200, 400, 401, 402, 403, 412, 429),
-        r"insufficient[ _](?:quota|balance|credit|fund)|(?:exceeded|used up)[ \w]{0,30}[ _]quota"
-        r"|credit balance|credit limit|\b(?:no|more|add|buy|available|purchase|enough|included)"
-        r" (?:\w+ )?credits?\b(?! were charged)|out of (?:\w+ )?(?:credit|fund)|payment[ _]required"
-        r"|billing(?:_| details| hard)|spend(?:ing)?[ _]limit|usage limits?\b|arrear|recharge"
-        r"|budget[ _\w]{0,12}exceed|exceeded[ _](?:your )?budget|top.?up|good standing"
-        r"|free ?tier\w*[^.\n]{0,40}exhausted|余额|欠费",
-    ),
-    _Kind(
-        Moderated,
-        _REPHRASE,
-        (200, 400, 403, 422, 498),
-        r"flagged|moderat(?:ion|ed)|inappropriate|guardrail|high risk|prohibited[ _]content"
-        r"|content[ _-]?(?:polic|filter|management|exists risk|violat|block)|responsible ?ai"
-        r"|safety[ _](?:system|check|filter|setting)|usage (?:polic|guideline)|data_?inspection"
-        r"|sensitive[ _](?:content|word|info)|policy[ _]violation"
-        r"|violat\w*[^.\n]{0,40}(?:polic|terms|guideline)",
-    ),
-    _Kind(
-        UnknownModel,
-        f"{_NAME}, and that your account may use it",
-        (200, 400, 403, 410, 422),
-        r"not a valid model|(?:unknown|invalid|no such|unsupported) model|deploymentnotfound"
-        r"|model_(?:not_|decommissioned|deprecated)|\bmodels?\b(?:[^.\n]|\.(?=\S)){0,80}"
-        r"(?:not (?:found|exist|available|enabled|valid|supported\b(?! with| for| by))|unavailable"
-        r"|decommissioned|deprecated|retired|discontinued|no longer|n't exist)"
-        r"|access to (?:the |this )?model",
-    ),
-    _Kind(
-        AuthError,
-        "It is not served from where you are: name a model of another provider",
-        (200, 400, 403, 451),
-        r"(?:country|region|territory|location)\b[^.\n]{0,40}not (?:supported|available|allowed)"
-        r"|not (?:supported|available)[^.\n]{0,30}(?:country|region|territory|location)"
-        r"|unsupported_country",
-    ),
-    _Kind(
-        AuthError,
-        _VALID_KEY,
-        (200, 400, 403, 498),
-        r"api[ _-]?key|no[ _]connected[ _]db|no_db_connection|authenticat|unauthori[sz]ed"
-        r"|credentials|virtual key|(?:access|bearer|api|auth) token|token (?:is |has )?expired",
-    ),
-)
-_STATUSES: Mapping[int, _Kind] = {
-    401: _Kind(AuthError, _VALID_KEY),
-    402: _Kind(QuotaUsedUp, _MORE_MONEY),
-    403: _Kind(AuthError, "Set {key_place} to one that may use this model"),
-    405: _Kind(RequestRejected, f"Check {_ADDRESS}"),
-    408: _Kind(TimedOut, _AGAIN),
-    409: _Kind(Unavailable, _AGAIN),
-    410: _Kind(UnknownModel, _NAME),
-    413: _Kind(ContextTooLong, _SHORTER),
-    425: _Kind(Unavailable, _AGAIN),
-    429: _Kind(RateLimited, _LATER),
-    451: _Kind(Moderated, _REPHRASE),
-    498: _Kind(RateLimited, _LATER),
-    499: _Kind(Unavailable, _AGAIN),
-}
-_SERVER_FAULT = _Kind(
-    Unavailable, "The fault is at its end: try again later, or name a fallback model"
-)
-_REJECTED = _Kind(RequestRejected, "Change the prompt or the option that it names")
+
+_DATA = packaged("nbroute.providers", "errors.toml")
+_KINDS = [
+    (_kind(row), row["statuses"], re.compile("|".join(row["words"]), re.IGNORECASE))
+    for row in _DATA["kinds"]
+]
+_STATUSES = {status: _kind(row) for status, row in _DATA["statuses"].items()}
 
 
 def secrets_in(base_url: str, *keys: str | None) -> list[str]:
@@ -269,8 +145,8 @@ def of_status(status: int, body: object, call: Call, wait: float | None = None) 
     kind = _kind_of(status, body)
     if status == 404 and kind is None:
         of_model = re.search(r"\bmodel|endpoints? found", words, re.IGNORECASE)
-        kind = _Kind(UnknownModel, _NAME if of_model else f"{_NAME} and {_ADDRESS}")
-    kind = kind or (_SERVER_FAULT if status >= 500 else _REJECTED)
+        kind = _STATUSES["404_model" if of_model else "404_path"]
+    kind = kind or _STATUSES["5xx" if status >= 500 else "4xx"]
     if kind.error is UnknownModel:
         answered = f"{call.host} does not have the model {call.model!r} ({status}: {words})"
     else:
@@ -281,10 +157,10 @@ def of_status(status: int, body: object, call: Call, wait: float | None = None) 
 def _kind_of(status: int, body: object) -> _Kind | None:
     """What the words, the codes and at last the status say; None where nothing does."""
     told = unquote(words_in(body)[:LONGEST_READ])
-    for kind in _KINDS:
-        if status in kind.statuses and re.search(kind.words, told, re.IGNORECASE):
+    for kind, statuses, known in _KINDS:
+        if status in statuses and known.search(told):
             return kind
-    return _STATUSES.get(status)
+    return _STATUSES.get(str(status))
 
 
 def words_in(body: object) -> str:
@@ -338,7 +214,7 @@ def error_inside(body: object, call: Call) -> ProviderError:
     """Make the error of an error object that came where an answer should be."""
     code = body.get("code") if isinstance(body, Mapping) else None
     status = int(str(code)) if re.fullmatch(r"4\d\d", str(code)) else 200
-    kind = _kind_of(status, body) or _Kind(BadReply, "Ask again, or name a fallback model")
+    kind = _kind_of(status, body) or _STATUSES["inside"]
     words = server_words(body, call) or "no message"
     sent = f"{call.host} sent an error in place of an answer of {call.model!r}"
     found = kind.error(f"{sent}: {words}. {_cure(kind, call)}")

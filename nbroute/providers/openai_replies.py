@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from nbroute.decoding import packaged
 from nbroute.errors import BadReply, ProviderError, Unavailable
 from nbroute.providers.openai_errors import Call, Final, error_inside, no_json, told_in
 from nbroute.providers.served import chat_models
@@ -144,30 +145,9 @@ def _ending(event: Any, choice: Any, before: Chunk, tally: Tally) -> Chunk:
     )
 
 
-#: Why an answer ended, in one word for the many of the vendors:
-#: https://openrouter.ai/docs/api/reference/overview, https://ai.google.dev/api/generate-content,
-#: https://docs.claude.com/en/api/handling-stop-reasons, https://docs.cohere.com/reference/chat,
-#: https://api-docs.deepseek.com/api/create-chat-completion, https://docs.mistral.ai/api,
-#: https://docs.z.ai/api-reference/llm/chat-completion
-_FINISHED = {
-    "stop": {"stop", "stop_sequence", "end_turn", "eos", "eos_token", "complete", "completed"},
-    "length": {
-        *("length", "max_tokens", "max_length", "max_output_tokens", "max_completion_tokens"),
-        *("model_length", "model_context_window_exceeded", "context_length_exceeded"),
-        *("token_limit", "max_tokens_reached", "compaction"),
-    },
-    "content_filter": {
-        *("content_filter", "content_filtered", "safety", "recitation", "blocklist", "language"),
-        *("prohibited_content", "spii", "image_safety", "image_recitation", "refusal"),
-        *("image_prohibited_content", "guardrail_intervened", "error_toxic", "sensitive"),
-        "model_armor",
-    },
-    "error": {
-        *("error", "failed", "malformed_function_call", "malformed_response", "other", "abort"),
-        *("unexpected_tool_call", "too_many_tool_calls", "missing_thought_signature", "aborted"),
-        *("insufficient_system_resource", "network_error", "server_error", "error_limit"),
-        *("timeout", "cancelled", "no_image", "image_other", "overloaded"),
-    },
+_DATA = packaged("nbroute.providers", "replies.toml")
+_FINISHED: dict[str, str] = {
+    word: ours for ours, words in _DATA["finish_reasons"].items() for word in words
 }
 
 
@@ -184,10 +164,8 @@ def _finish_reason(choice: Any) -> str | None:
     """
     told = _text(field(choice, "finish_reason"))
     for word in reversed(re.split(r"[:.]\s*", told or "")):
-        plain = word.strip().lower().replace("-", "_")
-        for ours, theirs in _FINISHED.items():
-            if plain in theirs:
-                return ours
+        if ours := _FINISHED.get(word.strip().lower().replace("-", "_")):
+            return ours
     return told
 
 

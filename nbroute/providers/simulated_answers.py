@@ -12,17 +12,16 @@ import json
 import keyword
 import math
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
-from importlib import resources
 from itertools import islice
 from textwrap import indent
 from typing import Any
 
 from nbroute.checks.structured import read_schema
+from nbroute.decoding import packaged
 from nbroute.types import Request
 
 MARK = "[simulated]"
@@ -34,8 +33,7 @@ _QUOTED_CHARS = 60
 @cache
 def _data() -> dict[str, Any]:
     """What the simulated models have ready: steps, texts by format, functions to write."""
-    file = resources.files("nbroute.providers").joinpath("simulated.toml")
-    return tomllib.loads(file.read_text("utf-8"))
+    return packaged("nbroute.providers", "simulated.toml")
 
 
 @cache

@@ -4,16 +4,18 @@ Counts that are none (a text, a fraction, less than 0) are passed over, and so a
 an answer: what is not told is counted by us. Where each vendor tells it is in genai-prices'
 extractors (https://github.com/pydantic/genai-prices) and, for local servers, in
 https://github.com/ollama/ollama/blob/main/docs/api.md and
-https://github.com/ggml-org/llama.cpp/blob/master/tools/server/README.md (`timings`).
+https://github.com/ggml-org/llama.cpp/blob/master/tools/server/README.md (`timings`);
+their names are in `replies.toml`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from nbroute.decoding import packaged
 from nbroute.pricing import read_usd
 from nbroute.types import Usage
 
@@ -22,58 +24,7 @@ MOST = 10**9
 #: https://docs.x.ai/developers/cost-tracking
 _TICKS = 10**10
 
-#: The counts stand in one of these: OpenAI's place, Moonshot's, Groq's, Anthropic's first event,
-#: Cohere's last one, Gemini's, llama.cpp's, Cohere's first version.
-_PLACES = (
-    "usage",
-    "choices.usage",
-    "x_groq.usage",
-    "message.usage",
-    "delta.usage",
-    "usageMetadata",
-    "timings",
-    "meta",
-)
-#: The names of a count, the first that is told going before the others; `+` adds what that
-#: vendor counts apart. Cohere charges for `billed_units`, and processes more `tokens`.
-_COUNTS = {
-    "input": (
-        "prompt_tokens",
-        "billed_units.input_tokens",
-        "tokens.input_tokens",
-        "input_tokens+cache_read_input_tokens+cache_creation_input_tokens",
-        "promptTokenCount+toolUsePromptTokenCount",
-        "prompt_eval_count",
-        "prompt_n+cache_n",
-    ),
-    "output": (
-        "completion_tokens",
-        "billed_units.output_tokens",
-        "tokens.output_tokens",
-        "output_tokens",
-        "candidatesTokenCount",
-        "eval_count",
-        "predicted_n",
-    ),
-    "total": ("total_tokens", "totalTokenCount"),
-    "reasoning": (
-        "completion_tokens_details.reasoning_tokens",
-        "output_tokens_details.reasoning_tokens",
-        "reasoning_tokens",
-        "thoughtsTokenCount",
-    ),
-    "cached": (
-        "prompt_tokens_details.cached_tokens",
-        "input_tokens_details.cached_tokens",
-        "prompt_cache_hit_tokens",
-        "cache_read_input_tokens",
-        "cached_tokens",
-        "cached_prompt_text_tokens",
-        "cachedContentTokenCount",
-        "cache_n",
-    ),
-    "written": ("cache_creation_input_tokens", "prompt_tokens_details.cache_write_tokens"),
-}
+_TOLD = packaged("nbroute.providers", "replies.toml")["usage"]
 #: Whose `completion_tokens` include the reasoning, as documented, and whose do not.
 _INSIDE = re.compile(r"openrouter\.ai|openai|litellm|anthropic|deepseek|groq|mistral|\bgpt-|\bo\d")
 _OUTSIDE = re.compile(r"\bx\.ai\b|\bgrok|googleapis|\bgemini|perplexity|\bsonar")
@@ -95,12 +46,12 @@ class Tally:
 
     def add(self, event: Any) -> None:
         """Take in what an event, or a whole answer, tells."""
-        places = [_at(event, name) for name in _PLACES]
+        places = [_at(event, name) for name in _TOLD["places"]]
         # Ollama's own API tells it in the event itself.
         for place in (*places, event if field(event, "eval_count") else None):
             if not isinstance(place, Mapping):
                 continue
-            for count, names in _COUNTS.items():
+            for count, names in _TOLD["counts"].items():
                 if (value := _first(place, names)) is not None:
                     self._told[count] = max(self._told.get(count, 0), value)
             billed = _bill(place)
@@ -186,7 +137,7 @@ def read_bill(value: Any) -> Decimal | None:
     return amount if amount is not None and amount < MOST else None
 
 
-def _first(place: Any, names: tuple[str, ...]) -> int | None:
+def _first(place: Any, names: Sequence[str]) -> int | None:
     """The first of the counts that is more than 0, else 0 where one is told."""
     told = None
     for name in names:

@@ -1,22 +1,21 @@
 """The preset ladders: tiers, their system prompts and token budgets, models and fallbacks.
 
-They stand in `ladders.toml`, which is the place to look at, and to bring up to date.
+They stand in `presets.toml`, which is the place to look at, and to bring up to date.
 """
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
-from importlib.resources import files
 
+from nbroute.decoding import packaged
 from nbroute.errors import SettingsError, did_you_mean
 from nbroute.types import Ladder, Price, Tier
 
 LOCAL_MODEL = "SmolLM2-135M-Instruct"
 
-_DATA = tomllib.loads(files("nbroute").joinpath("ladders.toml").read_text("utf-8"))
+_DATA = packaged("nbroute.ladders", "presets.toml")
 
 LADDERS: tuple[str, ...] = tuple(_DATA["ladders"])
 PROVIDERS: tuple[str, ...] = (*_DATA["models"], "local")

@@ -185,7 +185,7 @@ def _agreed(question: str) -> bool:
 
 
 def _check_endpoint(options: argparse.Namespace) -> int:
-    from nbroute.check_endpoint import findings, plan, router_for
+    from nbroute.cli.check_endpoint import findings, plan, router_for
 
     failed = False
     with contextlib.closing(
