@@ -198,7 +198,7 @@ def test_a_session_with_no_calls_is_a_page_that_says_so(simulated, tmp_path):
 def test_a_very_long_answer_is_folded_and_whole(make_router, server, tmp_path):
     router = make_router()
     server.reply(text="long " * 40_000 + "end")
-    router.route("Go on.")
+    router.route("Go on.", max_tokens=100_000)
 
     path = export(router, tmp_path / "long.html")
 

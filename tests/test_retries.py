@@ -48,10 +48,10 @@ def router(server):
         ({}, (0.3, 0.6)),
         ({"Retry-After": "20"}, (20, 20)),
         ({"Retry-After": "0.5"}, (0.5, 0.5)),
-        ({"Retry-After": date(100)}, (10, 101)),
+        ({"Retry-After": 100}, (10, 101)),
         ({"retry-after-ms": "1500"}, (1.5, 1.5)),
         ({"Retry-After": "-5"}, (0.3, 0.6)),
-        ({"Retry-After": date(-60)}, (0.3, 0.6)),
+        ({"Retry-After": -60}, (0.3, 0.6)),
         ({"Retry-After": "nan"}, (0.3, 0.6)),
         ({"Retry-After": "soon"}, (0.3, 0.6)),
         ({"Retry-After": "3600"}, None),
@@ -62,7 +62,11 @@ def router(server):
 def test_how_long_is_waited_is_the_servers_word_within_reason(
     router, server, slept, headers, waits
 ):
-    server.reply(status=429, error="slow down", headers=headers)
+    # Seconds from now, as a date.
+    dated = {
+        name: date(value) if isinstance(value, int) else value for name, value in headers.items()
+    }
+    server.reply(status=429, error="slow down", headers=dated)
     if waits is None:
         with pytest.raises(errors.RateLimited):
             router.route("hello")

@@ -248,7 +248,7 @@ def test_a_count_far_below_our_own_is_not_believed(server, router, stream, case)
     (prompt, text), told, expected, notice = case
     server.reply(text=text, usage=openai(*told)["usage"])
 
-    result = router.route(prompt, stream=stream)
+    result = router.route(prompt, stream=stream, max_tokens=2_000)
 
     usage, notices = result.usage, " ".join(result.notices)
     assert expected == (usage.input_tokens, usage.output_tokens)
@@ -260,7 +260,7 @@ def test_a_count_far_below_our_own_is_not_believed(server, router, stream, case)
 def test_a_bill_holds_where_the_count_does_not(server, router):
     server.reply(text=PROSE, usage=openai(9, 2)["usage"], cost=0.25)
 
-    result = router.route("Hi")
+    result = router.route("Hi", max_tokens=2_000)
 
     assert (Decimal("0.25"), "billed", 790) == (
         result.cost_usd,
