@@ -224,7 +224,7 @@ class Batch(Sequence[Row]):
 
     def __reduce__(self) -> Any:
         """A copy, or what comes out of a pickle, has its rows in a temporary file of its own."""
-        return _batch_of, ([*map(as_values, self)], self.stopped, self.to)
+        return _batch_of, (list(self), self.stopped, self.to)
 
     def __len__(self) -> int:
         return self._count
@@ -362,9 +362,9 @@ def _temporary_file() -> Path:
     return Path(name)
 
 
-def _batch_of(rows: Sequence[Sequence[Any]], stopped: str, to: Path | None) -> Batch:
+def _batch_of(rows: Sequence[Row], stopped: str, to: Path | None) -> Batch:
     store = Store(to=to)
-    store.write(map(as_row, rows))
+    store.write(rows)
     return Batch(store, stopped=stopped)
 
 
