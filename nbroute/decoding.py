@@ -1,4 +1,4 @@
-"""JSON that anybody can have written -> our types, or in everyday words why it cannot be one."""
+"""JSON that anybody may have written -> our types, or in everyday words why it cannot be one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _WORDS |= {"array": "a list", "object": "an object"}
 
 
 def parse(text: bytes | str) -> Any:
-    """The JSON value that the text is; ValueError in plain words where it is none.
+    """The JSON value that the text is; ValueError in plain words where it is not one.
 
     It has Python's leniency, as endpoints do send NaN and half a surrogate pair: msgspec takes
     neither. A whole number of more digits than anything is counted in is an infinite float, and
@@ -65,7 +65,7 @@ def _is_deep(value: Any) -> bool:
     return bool(level)
 
 
-#: Half a surrogate pair, or a byte that is no UTF-8 by itself (PEP 383).
+#: Half a surrogate pair, or a byte that is not UTF-8 by itself (PEP 383).
 _HALF = re.compile("[\ud800-\udfff]")
 _BYTES = re.compile("[\udc80-\udcff]+")
 #: The beginning of a character whose rest may come.
@@ -112,7 +112,7 @@ def decode(
     strict: bool = True,
 ) -> T:
     """The value as that kind; ValueError says where it is not one, and what stands there."""
-    import msgspec  # 30 ms that nobody waits for who reads no such value
+    import msgspec  # 30 ms, which only readers of such values should wait for
 
     try:
         return msgspec.convert(value, kind, dec_hook=dec_hook, strict=strict)

@@ -50,7 +50,7 @@ _BEDROCK = re.compile(
     r"(?:[a-z-]{2,7}\.)?(?:ai21|amazon|anthropic|cohere|deepseek|meta|mistral|moonshotai|nvidia"
     r"|openai|qwen|writer|zai)\.[a-z][^/]*"
 )
-#: What may follow a model's name that is no other model: a date, a version, `-latest`.
+#: What may follow a model's name without making it another model: a date, a version, `-latest`.
 _TAIL = re.compile(
     r"(?:[-@:](?:latest|preview|default|v\d+(?::\d+)?|\d{8}|\d{6}|\d{3,4}"
     r"|\d{4}-\d{2}-\d{2}|\d{2}-\d{2,4}))+"
@@ -99,7 +99,7 @@ def cost_of(
 
     Prompts in the long-context bracket and tokens from the endpoint's prompt cache have their
     own rates on the list; a configured price without `cached_input` has one for all input.
-    Token counts that are none (negative, NaN, a truth value) make the cost unknown.
+    What is not a token count (negative, NaN, a truth value) makes the cost unknown.
     """
     billed = usage.billed_usd
     if isinstance(billed, Decimal) and billed.is_finite() and billed >= 0:
@@ -285,7 +285,7 @@ def _find(provider: str, model: str) -> tuple[ListProvider, ModelInfo] | None:
     """The model on the list, under the names that gateways give it.
 
     Where the host is not known, the name must be that of a model that only its vendor runs:
-    open weights cost what the host asks, and a file of one's own may be called anything.
+    open weights cost what the host asks, and a user's own file may be called anything.
     """
     host, _, rest = model.partition("/")
     if provider in _LISTED and (found := _at(provider, model)):
@@ -321,7 +321,7 @@ def _at(host: str | None, model: str) -> tuple[ListProvider, ModelInfo] | None:
 
 
 def _names(clause: Any, name: str) -> bool:
-    """Whether the list's clause means that very model: what a name goes on with is its date."""
+    """Whether the list's clause means that very model: only a date may follow its name."""
     if hasattr(clause, "or_"):
         return any(_names(one, name) for one in clause.or_)
     if hasattr(clause, "and_"):

@@ -614,7 +614,7 @@ class Plan:
     agreement: float | None = None
 
 
-#: The check, so to speak, that a tier fails which could not answer.
+#: The check, so to speak, that a tier fails if it could not answer.
 NO_ANSWER = "no answer"
 
 

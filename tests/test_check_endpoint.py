@@ -84,12 +84,12 @@ def test_a_bad_endpoint_is_told_line_by_line_with_what_to_do(server, check):
     for name, verdict, words in [
         ("whole", "ok", "answered by 'tiny-1b'"),
         ("streamed", "note", "came in one piece"),
-        ("schema", "note", "not kept to"),
+        ("schema", "note", "not followed"),
         ("system role", "note", "not followed: it answered 'It is Paris, of course.'"),
-        ("wrong model", "note", "answered by 'tiny-1b': it will not notice a typing error"),
+        ("wrong model", "note", "answered by 'tiny-1b': a typo in the name goes unnoticed"),
         ("usage, whole", "note", "costs are estimates"),
         ("cost, streamed", "note", "price = { input = ..., output = ... } in nbroute.toml"),
-        ("cached input", "note", "none told"),
+        ("cached input", "note", "none reported"),
     ]:
         assert verdict == found[name][0]
         assert words in found[name][1]

@@ -324,7 +324,7 @@ def test_a_redirect_on_the_same_server_is_followed_as_a_post(server, connect, st
 
 
 SURROUNDINGS = {
-    "SOCKS": ("ALL_PROXY", "socks5://me:secret@proxy:1080", "which takes a package"),
+    "SOCKS": ("ALL_PROXY", "socks5://me:secret@proxy:1080", "which needs a package"),
     "no scheme": ("HTTPS_PROXY", "htp://me:secret@proxy", "is not the address of a proxy"),
     "no port": ("https_proxy", "http://me:secret@proxy:80a", "is not the address of a proxy"),
     "no file": ("SSL_CERT_FILE", "/no/such/file.pem", "which does not exist"),

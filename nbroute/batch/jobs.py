@@ -47,7 +47,7 @@ class Job:
     def __call__(self, router: Engine, prompt: str, stop: Event) -> RouteResult | Decision:
         """The answer. Once `stop` is set no call is begun.
 
-        An answer that is on its way is let come, as most of it is paid for either way, save with
+        An answer that is on its way is awaited, as most of it is paid for either way, except with
         the option `stream`, where it ends at its next piece. (Route's own `cancel` would take a
         second thread for each call, a fifth of all the work here.)
         """

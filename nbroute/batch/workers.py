@@ -49,7 +49,7 @@ _STEP = 8
 #: What executors call the death of a worker, besides `BrokenExecutor`.
 _DEATHS = ("KilledWorker", "EngineError", "TerminatedWorkerError")
 _NOT_BEGUN = "Interrupted: stopped before it was sent"
-_AGAIN = "the worker died, and another one was asked again"
+_AGAIN = "the worker died, and another one started over"
 
 
 class ThreadWorkers:
@@ -167,7 +167,7 @@ class ExecutorWorkers:
     def _open(
         self, tasks: Sequence[Task], budgets: Sequence[Cap]
     ) -> dict[int, Attempt | BudgetExceeded]:
-        """Each task's row as it was written, or why it was not; none of what cannot be sent.
+        """Each task's row as it was written, or why it was not; what cannot be sent has none.
 
         Where the worst case is only a bound, what is left of the budgets will do; and a prompt
         that is tried by itself has all of that.
@@ -305,10 +305,10 @@ def work(
 
     Their attempts come back with the outcomes, for the caller's ledger; here they are kept in
     memory. Ctrl-C, which a terminal sends to workers, too, stops the calls and loses none.
-    Dask has another worker do what one that died was doing, so each beginning is told to it.
+    Dask has another worker do what one that died was doing, so each start is reported to it.
     """
     if "distributed" in sys.modules:
-        with suppress(ValueError):  # this is no worker of Dask's
+        with suppress(ValueError):  # not on a Dask worker
             sys.modules["distributed"].get_worker().log_event(run, name)
     router, settings, job = _made(recipe)
     limits = replace(

@@ -125,12 +125,12 @@ def _parser() -> argparse.ArgumentParser:
         "check-endpoint",
         help="try an endpoint with a few tiny calls",
         description="Sends a few tiny prompts to one model, after saying what they may cost and "
-        "asking, and shows what the endpoint takes and tells: whole and streamed answers, a "
+        "asking, and shows what the endpoint accepts and reports: whole and streamed answers, a "
         "schema, a system prompt, a wrong model's name, token counts and costs.",
     )
     words.add_argument("provider", metavar="PROVIDER", help="a provider of the settings")
     words.add_argument("model", nargs="?", metavar="MODEL", help="else that of its lowest tier")
-    words.add_argument("--cached", action="store_true", help="two long calls more, for its cache")
+    words.add_argument("--cached", action="store_true", help="two more, long calls, for its cache")
     words.add_argument("--max-tokens", type=int, default=64, metavar="N", help="default: 64")
     words.add_argument("--yes", action="store_true", help="do not ask")
     words.set_defaults(command=_check_endpoint)

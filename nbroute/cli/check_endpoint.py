@@ -1,4 +1,4 @@
-"""A few tiny calls that show what an endpoint takes and tells: the command `check-endpoint`."""
+"""A few tiny calls that show what an endpoint accepts and reports: the command `check-endpoint`."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ _SCHEMA = {
     "additionalProperties": False,
 }
 _CALLS = 5
-#: After one of these the other calls would end alike.
+#: After one of these the other calls would end the same way.
 _ENDS_IT = (AuthError, RateLimited, TimedOut, Unavailable)
 
 
 class Finding(NamedTuple):
-    """What was tried, how it went (`ok`, `note` or `fails`), and what was told or is to be done."""
+    """What was tried, how it went (`ok`, `note` or `fails`), and what was found, or what to do."""
 
     check: str
     verdict: str
@@ -82,7 +82,7 @@ def findings(router: Router, *, cached: bool) -> Iterator[Finding]:
     whole = _ask(router, stream=False)
     yield _answered("whole", whole)
     if isinstance(whole, _ENDS_IT):
-        yield Finding("the rest", "fails", "not asked, since it would end alike")
+        yield Finding("the rest", "fails", "not tried: it would end the same way")
         return
     pieces: list[Event] = []
     streamed = _ask(router, observe=pieces.append)
@@ -125,7 +125,7 @@ def _of_schema(result: RouteResult | ProviderError) -> Finding:
     if isinstance(result.data, dict) and result.passed:
         return Finding("schema", "ok", ", ".join([repr(result.data), *result.notices]))
     why = "; ".join(verdict.reason for verdict in result.verdicts if not verdict.passed)
-    return Finding("schema", "note", f"not kept to ({why}): use --schema with another model")
+    return Finding("schema", "note", f"not followed ({why}): use --schema with another model")
 
 
 def _of_system(result: RouteResult | ProviderError) -> Finding:
@@ -144,7 +144,7 @@ def _of_wrong_model(result: RouteResult | ProviderError) -> Finding:
         says = f"refused as {type(result).__name__}, not as an unknown model: {result}"
         return Finding("wrong model", "note", says)
     by = result.answered_by
-    return Finding("wrong model", "note", f"answered by {by!r}: it will not notice a typing error")
+    return Finding("wrong model", "note", f"answered by {by!r}: a typo in the name goes unnoticed")
 
 
 def _of_money(way: str, result: RouteResult) -> Iterator[Finding]:
@@ -161,7 +161,7 @@ def _of_money(way: str, result: RouteResult) -> Iterator[Finding]:
     else:
         says = describe(result.cost)
         if result.cost_source in ("list", "configured"):
-            says += ": not told by the endpoint, compare it with your bill"
+            says += ": the endpoint does not report it, so compare it with your bill"
         yield Finding(f"cost, {way}", "ok", says)
 
 
@@ -171,4 +171,4 @@ def _of_cache(result: RouteResult | ProviderError) -> Finding:
     kept, given = result.answer.cached_tokens, result.answer.input_tokens
     if kept:
         return Finding("cached input", "ok", f"{kept:,} of {given:,} tokens")
-    return Finding("cached input", "note", "none told: full price is reckoned for all input")
+    return Finding("cached input", "note", "none reported: all input is counted at full price")

@@ -212,8 +212,8 @@ def estimate(request: Request, text: str = "") -> Usage:
 def believed(told: Usage | None, request: Request, text: str) -> tuple[Usage, str]:
     """The usage to go by, and what the user should know of it.
 
-    What the endpoint did not tell, or told as fewer tokens than any tokenizer makes of the
-    texts, is our own count, and an estimate; its bill holds all the same.
+    Where the endpoint gives no count, or one below what any tokenizer makes of the texts, ours
+    is used, as an estimate; its bill holds nevertheless.
     """
     ours = estimate(request, text)
     if told is None:

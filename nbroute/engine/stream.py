@@ -103,9 +103,9 @@ class ReplyBuilder:
 
         Its tokens are counted low, as a stop in vain costs an answer: one for each piece, for
         4 bytes at least and 16 at most. Past the token budget it is clearly from a quarter more
-        on. Some endpoints let a model think outside of its budget (Alibaba's `thinking_budget`,
-        https://www.alibabacloud.com/help/en/model-studio/deep-thinking): that is waited for
-        where no money was `reserved` for the budget's tokens alone.
+        on. Some endpoints let a model think outside its budget (Alibaba's `thinking_budget`,
+        https://www.alibabacloud.com/help/en/model-studio/deep-thinking): that is
+        allowed where no money was `reserved` for the budget's tokens alone.
         """
         budget = self.request.max_tokens
         most = budget * 1.25 + 32

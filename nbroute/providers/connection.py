@@ -1,4 +1,4 @@
-"""The SDK's HTTP client, kept to its time and its host, and its faults in plain words.
+"""The SDK's HTTP client, held to its deadline and its host, with its faults in plain words.
 
 The SDK's 2.x is built on httpx and its 3.x on httpx2; what is used of them is alike in both.
 """
@@ -112,7 +112,7 @@ def _left(timeout: float | None) -> float:
 
 @contextlib.contextmanager
 def _in_words(call: Call, proxy: Any) -> Iterator[None]:
-    """What asking again would not help with is final."""
+    """Make an error final where asking again would not help."""
     try:
         yield
     except Exception as error:
@@ -141,7 +141,7 @@ def _fault(error: Exception) -> str:
         shown = value.rpartition("@")[2].partition("?")[0]
         if isinstance(error, ImportError) and value.lower().startswith("socks"):
             return (
-                f"{name} names a SOCKS proxy ({shown!r:.80}), which takes a package that is "
+                f"{name} names a SOCKS proxy ({shown!r:.80}), which needs a package that is "
                 f"not installed: {sys.executable} -m pip install socksio"
             )
         if not _is_proxy(value):
@@ -154,7 +154,7 @@ def _fault(error: Exception) -> str:
         if isinstance(error, OSError):
             lacks = "holds no certificates" if place.exists() else "does not exist"
             return f"{name} names {str(place)!r}, which {lacks}: correct it, or unset it"
-    return f"{type(error).__name__} while its proxies and certificates were read: check NO_PROXY"
+    return f"{type(error).__name__} while proxies and certificates were set up: check NO_PROXY"
 
 
 def _is_proxy(value: str) -> bool:
@@ -166,7 +166,7 @@ def _is_proxy(value: str) -> bool:
 
 
 def _followed(asked: Any, location: str, call: Call) -> Any:
-    """Where a redirect leads, if that is the same server, or the same host by https."""
+    """Where a redirect leads, if it is to the same server, or the same host by https."""
     try:
         url = asked.join(location)
     except Exception:  # noqa: BLE001 - httpx's InvalidURL has no base of its own

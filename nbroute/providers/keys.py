@@ -11,7 +11,7 @@ from urllib.parse import quote
 REMOVED = "[key]"
 
 #: So many characters of a key in a row are not shown; a shorter key is only looked for in what
-#: a server says, where it stands alone: "x" is in our own words, too.
+#: a server says, where it stands alone: "x" is in our own words as well.
 _RUN = 8
 #: Of a key that is masked in the middle, what may be seen of both its ends together.
 _ENDS = 3
@@ -22,7 +22,7 @@ _SHAPES = re.compile(
 )
 #: The user and the password in an address.
 _USER = re.compile(r"(?<=://)[^/\s@'\"]+@")
-#: Bounded, as a search for it in 4,000 characters without a blank would else take seconds.
+#: Bounded, as a search in 4,000 characters without a space would otherwise take seconds.
 _MASKED = re.compile(r"([^\s*•…\"']{0,64})(?:\*{2,}|•+|…+|\.{3,}|[xX]{4,})([^\s*•…\"']{0,64})")
 
 

@@ -31,8 +31,8 @@ from nbroute.providers.keys import scrubbed
 from nbroute.providers.retries import seconds_asked
 
 _LONGEST_QUOTE, LONGEST_READ = 300, 4000
-#: Where an error is told. `title`: RFC 9457; `errors`: Cloudflare; `fault`: Apigee; `base_resp`:
-#: MiniMax; `error_msg`: Baidu.
+#: Where an error's message may be. `title`: RFC 9457; `errors`: Cloudflare; `fault`: Apigee;
+#: `base_resp`: MiniMax; `error_msg`: Baidu.
 _TELLING = (
     *("message", "error", "detail", "msg", "errors", "title", "fault", "faultstring"),
     *("base_resp", "status_msg", "error_msg", "errorMessage", "error_description"),
@@ -164,7 +164,7 @@ def _kind_of(status: int, body: object) -> _Kind | None:
 
 
 def words_in(body: object) -> str:
-    """All names and values of the body in one text, save what it quotes of the prompt."""
+    """All names and values of the body in one text, except what it quotes of the prompt."""
     if isinstance(body, Mapping):
         kept = ((name, "" if name in _QUOTED else words_in(value)) for name, value in body.items())
         return "\n".join(f"{name}: {value}" for name, value in kept)
@@ -186,7 +186,7 @@ def timed_out(call: Call) -> ProviderError:
     """Make the error of a silence, or an answer, that lasted too long."""
     if time.monotonic() >= call.due:
         return TimedOut(
-            f"{call.host} was still not done with its answer of {call.model!r} after "
+            f"{call.host} had not finished the answer of {call.model!r} after "
             f"{call.deadline_s:g} s: raise deadline_s, or name a fallback model"
         )
     how = "nothing more of the answer came" if call.answering else "no answer came"
@@ -270,7 +270,7 @@ def translated(
 
 
 def told_in(body: object) -> Any:
-    """What stands where one of the vendors, or a gateway before it, tells of an error."""
+    """What a body has where a vendor, or a gateway in front of it, puts an error."""
     return (
         next((body[k] for k in _TELLING if body.get(k)), None)
         if isinstance(body, Mapping)

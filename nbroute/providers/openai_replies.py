@@ -50,7 +50,7 @@ def pieces(events: Iterable[Any], request: Request, call: Call) -> Iterator[Chun
             if answer.error:
                 break
     except (Exception, Final) as error:
-        # What comes after the last piece is its usage at most.
+        # At most its usage would have followed the last piece.
         if isinstance(error, ProviderError) or answer.ending.finish_reason is None:
             raise
     if answer.ending != answer.told:
@@ -96,7 +96,7 @@ class _Answer:
         return replace(base, text=text, reasoning=reasoning, logprobs=logprobs)
 
     def failure(self, request: Request) -> ProviderError | None:
-        """Why it is no answer, now that nothing more comes."""
+        """Why it is not an answer, now that nothing more comes."""
         call, ending, words = self._call, self.ending, " ".join(self._words)
         if self.error:
             return error_inside(self.error, call)

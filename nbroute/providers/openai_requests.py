@@ -11,7 +11,7 @@ from nbroute.types import Request
 
 Body = dict[str, Any]
 
-#: A reference within the schema, save to a place that `under_value` leaves where it is.
+#: A reference within the schema, except to a place that `under_value` leaves where it is.
 _INNER_REF = re.compile(r'"\$ref": "#(?!/(?:\$defs|definitions)/)')
 #: https://platform.openai.com/docs/guides/structured-outputs, "Supported schemas"
 _STRICT_WORDS = {

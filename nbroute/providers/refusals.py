@@ -51,7 +51,7 @@ _SYSTEM = (
     r"|developer instruction|roles? must (?:be )?alternat|messages\W{0,4}0\W{1,4}role"
     r"|user\W{1,5}(?:and )?\W{0,2}assistant\W{1,3}roles"
 )
-#: So many characters on one side of a name are also the prompt's where a server shows the prompt.
+#: So many characters on one side of a name are also in the prompt where a server quotes the prompt.
 _NEAR = 12
 
 
@@ -60,7 +60,7 @@ class Refusal:
     """One thing that may be refused: the words for it, and what is done about it.
 
     Unless the `name_tells`, other words must say that it is refused. What is refused in words of
-    `particular` may be taken with other values. `optional` is what an answer can be had without.
+    `particular` may be taken with other values. `optional` is what an answer can do without.
     """
 
     words: str

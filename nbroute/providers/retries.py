@@ -1,4 +1,4 @@
-"""What may pass is asked again: how often, after how long, and what the user is told meanwhile."""
+"""Errors that may pass: how often and when to ask again, and what the user reads meanwhile."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ T = TypeVar("T")
 _FIRST, _MOST, _LONGEST = 0.5, 8.0, 120.0
 #: Seconds for all waits together where another model stands ready.
 _BESIDE_ANOTHER = 2.0
-#: Seconds from which on a wait is told, and in which it notices that it was stopped.
+#: Seconds from which a wait is shown, and within which it notices that it was stopped.
 _TOLD, _STEP = 1.0, 0.2
 
 
@@ -31,7 +31,7 @@ def retried(
     retries: int,
     make: Callable[[Exception], ProviderError | None],
 ) -> Generator[Chunk, None, T]:
-    """What `ask` returns, at the latest time; the chunks say what is waited for.
+    """What `ask` returns in the end; the chunks say what is being waited for.
 
     `make` says what an error is: one that waiting cannot cure is raised at once.
     """
@@ -83,7 +83,7 @@ def _wait(error: Exception, kind: ProviderError | None, count: int) -> float | N
     asked = seconds_asked(error)
     if not may_pass or isinstance(kind, QuotaUsedUp) or (asked or 0) > _LONGEST:
         return None
-    # The jitter keeps threads apart, and is no secret.
+    # The jitter keeps threads apart; it need not be secret.
     return asked or min(_FIRST * 2.0**count, _MOST) * random.uniform(0.75, 1)  # noqa: S311
 
 

@@ -1,6 +1,6 @@
-"""What an endpoint says that an answer took: tokens and money, in the many ways of telling it.
+"""What an endpoint says an answer took: tokens and money, in the many ways of saying so.
 
-Counts that are none (a text, a fraction, less than 0) are passed over, and so are zeros beside
+What is not a count (a text, a fraction, less than 0) is passed over, and so are zeros beside
 an answer: what is not told is counted by us. Where each vendor tells it is in genai-prices'
 extractors (https://github.com/pydantic/genai-prices) and, for local servers, in
 https://github.com/ollama/ollama/blob/main/docs/api.md and
@@ -118,7 +118,7 @@ def _bill(place: Any) -> Decimal | None:
 
 
 def _with_own_key(bill: Any, name: str, upstream: Any) -> Decimal | None:
-    """Read what was charged; with a key of one's own at the vendor, the vendor charges, too.
+    """Read what was charged; with the user's own key at the vendor, the vendor charges, too.
 
     OpenRouter takes a fee of it then; an answer that does not say whose key it was is known by
     that. Source: https://openrouter.ai/docs/use-cases/usage-accounting

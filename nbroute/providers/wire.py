@@ -28,15 +28,15 @@ ACCEPTED = "gzip, deflate"
 
 #: Bytes of one line, event or whole body: 256 vectors of 4,096 numbers fit in.
 _MOST = 32 * 2**20
-#: Bytes of a stream, nothing of which is kept.
+#: Bytes of a stream, of which nothing is kept.
 _MOST_STREAMED = 8 * _MOST
-#: Bytes of a body that is no answer: an error, a page.
+#: Bytes of a body that is not an answer: an error, a page.
 _MOST_WORDS = 64 * 2**10
 #: Bytes that are unpacked at once.
 _STEP = 64 * 2**10
 #: Seconds for the end of the connection to come after the end of the stream.
 _FAREWELL_S = 0.2
-#: How the first byte begins of what is packed with a header.
+#: What the first byte is in gzip, and its low half in zlib, where there is a header.
 _GZIP, _ZLIB = 0x1F, 8
 _FIELD = re.compile(rb"(?:data|event|id|retry|error)?:|(?:data|event|id|retry)\Z")
 

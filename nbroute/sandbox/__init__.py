@@ -3,8 +3,8 @@
 It runs in a box that the kernel makes (bubblewrap, else Landlock; `sandbox-exec` on macOS): a
 fresh Python in an empty temporary folder, with an environment of its own (no keys), no standard
 input, no network and no other process, where nothing can be read but Python and its libraries.
-Time, memory, files and output are limited also where there is no box, which takes the user's
-word. What neither holds: an attack on the kernel, threads (save by their memory and the time),
+Time, memory, files and output are limited even where there is no box, which needs the user's
+consent. What neither holds: an attack on the kernel, threads (save by their memory and the time),
 memory on macOS, and an answer that forges the tests' outcome. More is in docs/sandbox.md.
 """
 

@@ -1,4 +1,4 @@
-"""A folder that code of no one's trust may write: counted while it runs, emptied afterwards.
+"""A folder that untrusted code may write to: counted while it runs, emptied afterwards.
 
 Nothing here follows a link, goes down by recursion or builds a long path.
 """

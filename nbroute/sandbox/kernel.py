@@ -45,12 +45,12 @@ CHANGES = """
 truncate,76,45 chown,92,- lchown,94,- fchown,93,55 fchownat,260,54 setxattr,188,5
 lsetxattr,189,6 fsetxattr,190,7 removexattr,197,14 lremovexattr,198,15 fremovexattr,199,16
 """
-#: As those, but the call is told that it succeeded: `shutil.copy` would fail otherwise.
+#: Likewise, but the call appears to succeed: `shutil.copy` would fail otherwise.
 SHAMMED = """
 chmod,90,- fchmod,91,52 fchmodat,268,53 fchmodat2,452,452 utime,132,- utimes,235,-
 futimesat,261,- utimensat,280,88
 """
-#: glibc does without these where there are none.
+#: glibc gets by without this one.
 ABSENT = "clone3,435,435"
 NEWEST = 456  # system calls numbered above are not known here
 #: The number of the architecture in a filter, and the place of its numbers above.
@@ -92,7 +92,7 @@ INSIDE = READ_FILE | READ_FOLDER | WRITE_FILE | TRUNCATE | 0b11_0001_1011_0000
 def confine(box: str, folder: str, readable: Sequence[str], devices: Sequence[str]) -> None:
     """For good: no way to more rights, no files elsewhere (with Landlock), few system calls.
 
-    Raises OSError where the kernel has no such thing.
+    Raises OSError where the kernel cannot do that.
     """
     machine = platform.machine()
     if machine not in MACHINES or struct.calcsize("P") != 8:

@@ -99,8 +99,8 @@ def run_tests(
 ) -> Outcome:
     """Run the code, then the assertions in the same module, in a box that is then emptied.
 
-    Passed means that the last assertion was reached: a code that exits or kills itself before
-    has failed. Nothing that the code does raises here; SettingsError where there is no box,
+    Passed means that the last assertion was reached: code that exits or kills itself before
+    that has failed. Nothing that the code does raises here; SettingsError where there is no box,
     unless `unconfined` or an earlier word to `require_box` lets it run without.
     """
     return _run(require_box(unconfined=unconfined), code, assertions, limits or Limits())
@@ -131,7 +131,7 @@ def require_box(*, unconfined: bool = False) -> Box | None:
         "There is no box here for code that a model wrote "
         f"({'; '.join(failed) or 'none was found'}), so nothing would keep it from "
         "your files, your keys and your network: install bubblewrap (Linux; or pip install "
-        "'nbroute[sandbox]'), or allow it all the same with `%route allow code --unconfined` "
+        "'nbroute[sandbox]'), or allow it anyway with `%route allow code --unconfined` "
         "(in Python: router.allow_code(unconfined=True))"
     )
 

@@ -62,7 +62,7 @@ def read_url(value: object) -> str:
         if ":" in host:
             ip_address(host)
     except ValueError:
-        raise Unusable("its IPv6 address is not one") from None
+        raise Unusable("its IPv6 address is malformed") from None
     query = re.sub(r"\Aapi-version=[\w.-]+\Z", "", parts.query)  # Azure's
     if parts.username is not None or query or parts.fragment:
         raise Unusable("there is a user name, a password, a query or a fragment in it")
