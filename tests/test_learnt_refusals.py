@@ -8,7 +8,7 @@ from operator import itemgetter
 from pathlib import Path
 
 import pytest
-from loopback import Loopback, Reply
+from loopback import Reply
 
 from nbroute.errors import ContextTooLong, ProviderError, RequestRejected
 from nbroute.providers.openai_compatible import OpenAICompatible
@@ -18,12 +18,6 @@ from nbroute.types import Ladder, Message, Request, Tier
 DATA = json.loads((Path(__file__).parent / "data" / "refusals.json").read_text())
 MESSAGES = (Message("system", "Be brief."), Message("user", "What is the capital of France?"))
 REQUEST = Request("test", "some/model", MESSAGES, max_tokens=2000, temperature=0.5)
-
-
-@pytest.fixture
-def server():
-    with Loopback() as running:
-        yield running
 
 
 @pytest.fixture

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
-import socket
 import subprocess
 import sys
-import threading
 from decimal import Decimal
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from loopback import Loopback, Reply
+from loopback import Reply
 
 from nbroute.errors import (
     AuthError,
@@ -43,12 +40,6 @@ def loop():
         asyncio.set_event_loop(runner.get_loop())
         yield
         asyncio.set_event_loop(None)
-
-
-@pytest.fixture
-def server():
-    with Loopback() as running:
-        yield running
 
 
 @pytest.fixture
@@ -149,20 +140,6 @@ def test_log_probabilities_are_read(server, provider, stream):
 
 
 @STREAMING
-def test_the_billed_cost_and_cached_tokens_are_read(server, provider, stream):
-    usage = {
-        "prompt_tokens": 20,
-        "completion_tokens": 5,
-        "prompt_tokens_details": {"cached_tokens": 16},
-    }
-    server.reply(usage=usage, cost=1.2e-05)
-
-    last = list(provider.send(asking(stream=stream)))[-1]
-
-    assert Usage(20, 5, 16, Decimal("0.000012")) == last.usage
-
-
-@STREAMING
 @pytest.mark.parametrize("model", ["openai/some-model", "xai/grok-4", "deepseek/deepseek-reasoner"])
 def test_reasoning_that_is_counted_apart_is_paid_for(server, provider, stream, model):
     usage = {"prompt_tokens": 10120, "completion_tokens": 1499, "total_tokens": 14428}
@@ -206,15 +183,6 @@ def test_a_usage_that_did_not_arrive_is_none_and_not_zero(server, provider):
     assert list(provider.send(asking(stream=False)))[-1].usage is None
 
 
-@STREAMING
-def test_an_answer_cut_by_the_budget_is_an_answer(server, provider, stream):
-    server.reply(text="Paris is", finish_reason="length")
-
-    chunks = list(provider.send(asking(stream=stream)))
-
-    assert ("Paris is", "length") == (text_of(chunks), chunks[-1].finish_reason)
-
-
 def test_a_litellm_proxy_is_reached_under_its_own_model_names(server, provider):
     server.reply(model="gpt-4o-mini-2024", headers={"x-litellm-response-cost": "0.5"})
 
@@ -222,37 +190,6 @@ def test_a_litellm_proxy_is_reached_under_its_own_model_names(server, provider):
 
     assert "cheap" == server.requests[0].json["model"]
     assert last.usage.billed_usd is None
-
-
-def test_closing_the_iterator_closes_the_connection(server, provider):
-    server.reply(text="one two three", stall_after=1)
-    pieces = provider.send(asking())
-
-    assert "one " == next(pieces).text
-    pieces.close()
-
-    assert server.requests[0].left.wait(5)
-
-
-def test_ctrl_c_passes_through_and_closes_the_connection(server, provider):
-    server.reply(text="one two three", stall_after=1)
-    main = threading.get_ident()
-    press = threading.Timer(0.2, signal.pthread_kill, (main, signal.SIGINT))
-    pieces = provider.send(asking())
-    next(pieces)
-    press.start()
-
-    with pytest.raises(KeyboardInterrupt):
-        next(pieces)
-
-    assert server.requests[0].left.wait(5)
-
-
-def test_it_answers_after_it_was_closed_twice(provider):
-    provider.close()
-    provider.close()
-
-    assert "ok" == text_of(provider.send(asking()))
 
 
 # Errors
@@ -322,46 +259,6 @@ def test_a_key_that_the_server_echoes_does_not_reach_the_error(
     assert caught.value.__cause__ is None
 
 
-@STREAMING
-def test_no_server_is_said_with_the_host_and_a_cure(connect, stream):
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
-    provider = connect(f"http://127.0.0.1:{port}/v1")
-
-    message = failure(provider, Unavailable, asking(stream=stream))
-
-    assert f"no connection to 127.0.0.1:{port}" in message
-
-
-@STREAMING
-def test_a_server_that_never_answers_is_asked_once_and_times_out(server, connect, stream):
-    server.reply(delay=30)
-
-    message = failure(connect(timeout_s=0.2, max_retries=2), TimedOut, asking(stream=stream))
-
-    assert "within 0.2 s" in message
-    assert 1 == len(server.requests)
-
-
-def test_a_stream_that_stalls_times_out(server, connect):
-    server.reply(text="one two three", stall_after=2)
-    pieces = connect(timeout_s=0.2).send(asking())
-
-    assert "one two " == next(pieces).text + next(pieces).text
-    with pytest.raises(TimedOut, match=r"nothing more of the answer came .* within 0\.2 s"):
-        next(pieces)
-
-
-def test_a_stream_that_is_cut_says_that_it_broke_off(server, provider):
-    server.reply(text="one two three", cut_after=2)
-    pieces = provider.send(asking())
-
-    assert "one two " == next(pieces).text + next(pieces).text
-    with pytest.raises(Unavailable, match="broke off half-way"):
-        list(pieces)
-
-
 @pytest.mark.parametrize("done", [True, False])
 def test_a_stream_that_ends_with_no_finish_reason_broke_off_too(server, provider, done):
     server.reply(text="one two", finish_reason=None, done=done)
@@ -403,13 +300,6 @@ def test_an_answer_that_is_none_is_a_provider_error(server, provider, body, stre
 
     with pytest.raises(ProviderError):
         list(provider.send(asking(stream=stream)))
-
-
-def test_a_prompt_that_is_no_text_is_rejected_before_it_is_sent(server, connect):
-    provider = connect(max_retries=2)
-
-    assert "cannot be sent" in failure(provider, RequestRejected, asking("half \ud83d"))
-    assert [] == server.requests
 
 
 # The package

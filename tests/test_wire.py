@@ -11,7 +11,6 @@ import zlib
 from decimal import Decimal
 
 import pytest
-from loopback import Loopback
 
 from nbroute.decoding import Halves, parse
 from nbroute.errors import BadReply, ProviderError, SettingsError, TimedOut, Unavailable
@@ -21,12 +20,6 @@ from nbroute.types import Ladder, Message, Price, Request, Text, Tier
 
 KEY = "sk-test-0123456789abcdef"
 EITHER = pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
-
-
-@pytest.fixture
-def server():
-    with Loopback() as running:
-        yield running
 
 
 @pytest.fixture
