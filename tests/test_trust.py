@@ -205,6 +205,38 @@ def test_the_users_own_file_holds_in_place_of_one_that_is_set_aside(write, tmp_p
     assert "two-tier" == opened().ladder.name
 
 
+PAID = {
+    "a tier": '[nbroute]\nprofile = "local"\n[tiers.SIMPLE]\nprovider = "openai"',
+    "a tier of a profile that is not chosen": '[tiers.SIMPLE]\nprovider = "openai"',
+    "a fallback": '[tiers.SIMPLE]\nfallbacks = [{ provider = "openai", model = "gpt-5.4" }]',
+    "the classifier": '[nbroute]\nclassifier = "model"\nclassifier_provider = "openai"',
+    "the embedder": '[nbroute]\nprofile = "local"\nembedder = "openai"',
+    "the profile": '[profiles.local]\nprovider = "openai"',
+    "a profile's classifier": '[profiles.local]\nclassifier_provider = "openai"',
+}
+
+
+@pytest.mark.filterwarnings("ignore:nbroute")
+@pytest.mark.parametrize("chosen", ["argument", "environment", "own file"])
+@pytest.mark.parametrize("text", PAID.values(), ids=PAID)
+def test_a_profile_that_costs_nothing_pays_nobody_in_a_cloned_folder(
+    write, tmp_path, monkeypatch, text, chosen
+):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-of-the-user")
+    write(text)
+    if chosen == "environment":
+        monkeypatch.setenv("NBROUTE_PROFILE", "local")
+    if chosen == "own file":
+        own = tmp_path / "config" / "nbroute"
+        own.mkdir(parents=True)
+        (own / "nbroute.toml").write_text('[nbroute]\nprofile = "local"')
+        monkeypatch.setenv("XDG_CONFIG_HOME", str(own.parent))
+
+    settings = load(profile="local" if chosen == "argument" else None)
+
+    assert {"local"} == {one.name for one in settings.providers}
+
+
 @pytest.mark.filterwarnings("ignore:nbroute")
 def test_a_profile_of_a_file_that_is_set_aside_says_why_it_is_not_there(write):
     write(EVIL)
@@ -356,6 +388,7 @@ REFUSED = {
     "a NUL": ('base_url = "https://box"\n[nbroute]\nledger = "a\\u0000b"', "a NUL character"),
     "nobody's home": ('base_url = "https://box"\n[nbroute]\nledger = "~nobody9/l"', "no such user"),
     "a number of 5,000 digits": (f"timeout_s = {'9' * 5000}", "is not TOML"),
+    "a page of a megabyte": (f'fail = "{"x" * 1_000_000}"', "larger than 1 MB"),
     "tables in tables": (f"fail = {'[' * 3000}", "nested too deeply"),
 }
 

@@ -30,6 +30,8 @@ from nbroute.settings.trust import find, is_file, user_folder
 
 __all__ = ["AUTO", "ProviderSettings", "Settings", "base_ladder", "load"]
 
+#: Keys that may send a prompt elsewhere than to the profile's own models.
+_OF_OTHERS = ("classifier_provider", "classifier_model", "embedder", "embedder_model")
 _FLAGS = {"1": True, "true": True, "yes": True, "on": True} | dict.fromkeys(
     ("", "0", "false", "no", "off"), False
 )
@@ -61,9 +63,10 @@ def load(
         choice = choose(document, providers, profile, environ, local_ready)
     except SettingsError as error:
         raise SettingsError(f"{error} ({aside})" if aside else str(error)) from None
+    aside_too = _OF_OTHERS if choice.offline else ()
     table = {
         "ledger": user_folder("data", environ) / "ledger.sqlite3",
-        **document.nbroute,
+        **{key: value for key, value in document.nbroute.items() if key not in aside_too},
         **document.profiles.get(choice.profile, {}),
         **_from_environment(environ),
     }

@@ -115,12 +115,16 @@ def known_keys(settings: Settings) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Choice:
-    """The profile, its provider, whether the file's tiers hold, and whether nobody chose it."""
+    """The profile, its provider, whether the file's tiers hold, and whether nobody chose it.
+
+    `offline`: it was asked for by name, costs nothing, and is not the file's own.
+    """
 
     profile: str
     provider: str
     with_tiers: bool
     automatic: bool
+    offline: bool
 
 
 def choose(
@@ -156,12 +160,16 @@ def choose(
     told = document.profiles.get(profile, {}).get("provider")
     document.check_provider(f"[profiles.{profile}] provider", told, providers)
     homes = {FILE: first, **{name: name for name in providers}}
-    pinned = any({"provider", "model"} & set(tier) for tier in document.tiers.values())
+    provider = told or homes.get(profile) or automatic()
+    names = {"provider", "model", "fallbacks"}
+    pinned = any(names & set(tier) for tier in document.tiers.values())
+    others = wanted is not None and wanted != (own or automatic())
     return Choice(
         profile,
-        told or homes.get(profile) or automatic(),
-        with_tiers=wanted is None or not pinned or wanted == (own or automatic()),
+        provider,
+        with_tiers=not (others and pinned),
         automatic=named is None,
+        offline=others and not providers[provider].billed,
     )
 
 

@@ -21,7 +21,8 @@ from nbroute.errors import SettingsError
 from nbroute.report.table import one_line, shortened
 from nbroute.settings.document import Document, read_document
 from nbroute.settings.model import ProviderSettings, named_path
-from nbroute.settings.profiles import Environment, configured
+from nbroute.settings.profiles import BUILT_IN, Environment, configured
+from nbroute.types import Target
 
 FILE_NAME = "nbroute.toml"
 
@@ -80,7 +81,10 @@ def review(path: str | Path | None = None) -> Document:
 def asks(document: Document, environ: Environment = os.environ) -> list[str]:
     """What the file does beyond what is built in, each as words that follow "it"."""
     own = user_folder("config", environ) / FILE_NAME
-    overrides = _overrides(document, own) if is_file(own) else ()
+    users = Document()
+    with contextlib.suppress(SettingsError):
+        users = read_document(own) if is_file(own) else users
+    overrides = (*_overrides(document, users), *_bills(document, users))
     found = (*_sends(document, environ), *_opens(document), *overrides)
     return list(dict.fromkeys(shortened(one_line(one), _LONGEST) for one in found))
 
@@ -125,14 +129,31 @@ def _opens(document: Document) -> Iterator[str]:
                         yield f"{_PATHS.get(key, f'uses as {key}')} {str(path)!r}"
 
 
-def _overrides(document: Document, own: Path) -> Iterator[str]:
+def _overrides(document: Document, users: Document) -> Iterator[str]:
     """What the user's own file says of the profile and the budgets, and this one does not."""
-    with contextlib.suppress(SettingsError):
-        for key, value in read_document(own).nbroute.items():
-            profiles = (table[key] for table in document.profiles.values() if key in table)
-            said = [document.nbroute.get(key), *profiles]
-            if key in _OWN and any(one != value for one in said):
-                yield f"sets aside {key} = {value} of {own}"
+    for key, value in users.nbroute.items():
+        profiles = (table[key] for table in document.profiles.values() if key in table)
+        said = [document.nbroute.get(key), *profiles]
+        if key in _OWN and any(one != value for one in said):
+            yield f"sets aside {key} = {value} of {users.file}"
+
+
+def _bills(document: Document, users: Document) -> Iterator[str]:
+    """Who is paid under a name that stands for no costs, or that the user's own file chose."""
+    free = {name for name, one in BUILT_IN.items() if not one.billed}
+    said = document.nbroute.get("profile")
+    promised = free & {said, *document.profiles} | {said} & {users.nbroute.get("profile", ...)}
+    for paid in sorted(_reached(document) - _reached(users) - free) if promised else ():
+        yield f"sends prompts to {paid} where the profile is {min(promised)}"
+
+
+def _reached(document: Document) -> set[str]:
+    """The providers that the file names anywhere."""
+    tables = [document.nbroute, *document.profiles.values(), *document.tiers.values()]
+    fallbacks = [one for tier in document.tiers.values() for one in tier.get("fallbacks", ())]
+    named = [t.get(key) for t in tables for key in ("provider", "classifier_provider", "embedder")]
+    named += [one.provider for one in fallbacks if isinstance(one, Target)]
+    return {*filter(None, named)} & {*BUILT_IN, *document.providers}
 
 
 def is_trusted(document: Document, environ: Environment = os.environ) -> bool:
