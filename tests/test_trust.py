@@ -6,6 +6,7 @@ import io
 import random
 import stat
 import sys
+import traceback
 from pathlib import Path
 
 import pytest
@@ -399,10 +400,12 @@ def test_an_address_a_key_or_a_path_that_cannot_be_used_is_one_line(tmp_path, li
     (tmp_path / "my.toml").write_text(f"[providers.box]\n{lines}{usual}\n", encoding="utf-8")
 
     with pytest.raises(SettingsError, match=said) as refused:
-        Router(tmp_path / "my.toml")
+        load(tmp_path / "my.toml")
 
     assert 1 == len(str(refused.value).splitlines())
     assert "pass" not in str(refused.value).replace("a password", "")
+    frames = [frame for frame, _ in traceback.walk_tb(refused.tb)][1:]
+    assert "sk-corp-" not in "".join(repr(v) for one in frames for v in one.f_locals.values())
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import json
 import socket
 import threading
 import time
+import traceback
 import zlib
 from decimal import Decimal
 
@@ -332,8 +333,12 @@ def test_what_the_environment_gets_wrong_is_a_line_that_names_the_variable(
 ):
     monkeypatch.setenv(name, value)
 
-    said = failure(connect("https://far.invalid/v1"), (SettingsError, Unavailable))
+    with pytest.raises((SettingsError, Unavailable)) as caught:
+        answer(connect("https://far.invalid/v1"))
 
+    said = str(caught.value)
+    shown = [repr(f.f_locals) for f, _ in traceback.walk_tb(caught.tb)]
+    assert not [one for one in shown if KEY in one]
     assert name in said
     assert says in said
     assert "secret" not in said

@@ -213,17 +213,18 @@ class OpenAICompatible:
             address = urlsplit(self.base_url)
             plain = address._replace(query="", fragment="").geturl()
             query = dict(parse_qsl(address.query))
+            timeout = openai.Timeout(self.timeout_s, connect=min(self.timeout_s, 10))
+            connections = http_client(plain, timeout)  # before the key is in a variable
             key = self._api_key or "none"
             azure = (address.hostname or "").endswith(_AZURE) or "api-version" in query
             if azure and not key.startswith(_TOKEN):
                 self._headers = {"api-key": key, "Authorization": openai.Omit()}
-            timeout = openai.Timeout(self.timeout_s, connect=min(self.timeout_s, 10))
             sdk = openai.OpenAI(
                 api_key=key,
                 base_url=plain,
                 timeout=timeout,
                 max_retries=self._max_retries,
-                http_client=http_client(plain, timeout),
+                http_client=connections,
                 default_query=query,
             )
             if self.host != _OPENAI:

@@ -255,7 +255,8 @@ def translated(
 ) -> Iterator[None]:
     """Raise ProviderErrors in place of a library's own; no message holds a key.
 
-    The cause is dropped: the SDK's exceptions carry the request with the key in its headers.
+    The cause is dropped and emptied: the SDK's exceptions carry the request with the key in its
+    headers, and what the server said of it.
     """
     try:
         yield
@@ -265,6 +266,9 @@ def translated(
             found = make(found, call)
         if found is None:
             raise
+        if raised is not found:
+            raised.args = ()
+            vars(raised).clear()
         found.args = (scrubbed(str(found), secrets_in(call.base_url, call.api_key), ours=True),)
         raise found from None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -17,9 +16,16 @@ from nbroute.settings.building import (
     build_ladder,
 )
 from nbroute.settings.document import Document, read_document
-from nbroute.settings.model import ProviderSettings, Settings, Table, given, named_path
-from nbroute.settings.profiles import (
+from nbroute.settings.model import (
+    ENVIRONMENT,
     Environment,
+    ProviderSettings,
+    Settings,
+    Table,
+    given,
+    named_path,
+)
+from nbroute.settings.profiles import (
     Ready,
     check_sending,
     choose,
@@ -41,7 +47,7 @@ def load(
     path: str | Path | None = None,
     *,
     profile: str | None = None,
-    environ: Mapping[str, str] | None = None,
+    environ: Mapping[str, str] | Environment = ENVIRONMENT,
     folder: Path | None = None,
     local_ready: Ready = lambda: False,
     replay: str | Path | Literal[False] | None = None,
@@ -56,7 +62,7 @@ def load(
     recordings of the environment and the file are set aside. SettingsError for anything that
     does not exist or cannot be used, RecordError for a recording.
     """
-    environ = os.environ if environ is None else environ
+    environ = environ if isinstance(environ, Environment) else Environment(environ)
     document, aside = _document(path, environ, folder)
     providers = configured(document, environ)
     try:
@@ -139,9 +145,10 @@ def _from_environment(environ: Environment) -> Table:
         "replay": "NBROUTE_REPLAY",
     }
     found: dict[str, Any] = {
-        key: named_path(name, environ[name]) for key, name in names.items() if environ.get(name)
+        key: named_path(name, value) for key, name in names.items() if (value := environ.get(name))
     }
-    if (said := environ.get("NBROUTE_STATIC")) is not None:
+    if "NBROUTE_STATIC" in environ:
+        said = environ.get("NBROUTE_STATIC")
         if said.strip().lower() not in _FLAGS:
             raise SettingsError(f"NBROUTE_STATIC = {said!r} cannot be used; give 1 or 0")
         found["static"] = _FLAGS[said.strip().lower()]

@@ -196,6 +196,23 @@ class TierTable(TypedDict, total=False):
     reference: Reference
 
 
+class Environment:
+    """Variables to look up. Debuggers show what is local to a call that failed: not these."""
+
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        self._variables = variables
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._variables
+
+    def get(self, name: str, default: str = "") -> str:
+        """The variable's value."""
+        return self._variables.get(name, default)
+
+
+ENVIRONMENT = Environment(os.environ)
+
+
 @dataclass(frozen=True, slots=True)
 class ProviderSettings:
     """An endpoint. `kind` is what speaks to it: the OpenAI chat API, llama.cpp, a simulation.
@@ -228,9 +245,9 @@ class ProviderSettings:
     fail: Text | None = None
     gguf: FilePaths = ()
 
-    def with_key(self, environ: Mapping[str, str]) -> ProviderSettings:
+    def with_key(self, environ: Environment) -> ProviderSettings:
         """The same, with the key that the environment has; None where that is empty."""
-        key = environ.get(self.api_key_env or "", "").strip()
+        key = environ.get(self.api_key_env or "").strip()
         return replace(self, api_key=key or None)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -245,7 +262,7 @@ class ProviderSettings:
 
 
 def _unpickled(values: Table) -> ProviderSettings:
-    return ProviderSettings(**values).with_key(os.environ)
+    return ProviderSettings(**values).with_key(ENVIRONMENT)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from nbroute.errors import SettingsError
 from nbroute.settings.document import Document
 from nbroute.settings.model import (
+    Environment,
     ProviderSettings,
     Settings,
     Unusable,
@@ -19,7 +20,6 @@ from nbroute.settings.model import (
     stays_here,
 )
 
-Environment = Mapping[str, str]
 Providers = Mapping[str, ProviderSettings]
 Ready = Callable[[], bool]
 

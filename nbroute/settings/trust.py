@@ -20,8 +20,8 @@ from pathlib import Path
 from nbroute.errors import SettingsError
 from nbroute.report.table import one_line, shortened
 from nbroute.settings.document import Document, read_document
-from nbroute.settings.model import ProviderSettings, named_path
-from nbroute.settings.profiles import BUILT_IN, Environment, configured
+from nbroute.settings.model import ENVIRONMENT, Environment, ProviderSettings, named_path
+from nbroute.settings.profiles import BUILT_IN, configured
 from nbroute.types import Target
 
 FILE_NAME = "nbroute.toml"
@@ -78,7 +78,7 @@ def review(path: str | Path | None = None) -> Document:
     return nearest
 
 
-def asks(document: Document, environ: Environment = os.environ) -> list[str]:
+def asks(document: Document, environ: Environment = ENVIRONMENT) -> list[str]:
     """What the file does beyond what is built in, each as words that follow "it"."""
     own = user_folder("config", environ) / FILE_NAME
     users = Document()
@@ -141,8 +141,8 @@ def _overrides(document: Document, users: Document) -> Iterator[str]:
 def _bills(document: Document, users: Document) -> Iterator[str]:
     """Who is paid under a name that stands for no costs, or that the user's own file chose."""
     free = {name for name, one in BUILT_IN.items() if not one.billed}
-    said = document.nbroute.get("profile")
-    promised = free & {said, *document.profiles} | {said} & {users.nbroute.get("profile", ...)}
+    said, chosen = (str(one.nbroute.get("profile", "")) for one in (document, users))
+    promised = free & {said, *document.profiles} | {said} & {chosen} - {""}
     for paid in sorted(_reached(document) - _reached(users) - free) if promised else ():
         yield f"sends prompts to {paid} where the profile is {min(promised)}"
 
@@ -156,14 +156,14 @@ def _reached(document: Document) -> set[str]:
     return {*filter(None, named)} & {*BUILT_IN, *document.providers}
 
 
-def is_trusted(document: Document, environ: Environment = os.environ) -> bool:
+def is_trusted(document: Document, environ: Environment = ENVIRONMENT) -> bool:
     """Whether the user trusts the file at this path with this content."""
     with contextlib.suppress(OSError):
         return _record(document, environ).read_bytes() == os.fsencode(_place(document))
     return False
 
 
-def trust(document: Document, environ: Environment = os.environ) -> str:
+def trust(document: Document, environ: Environment = ENVIRONMENT) -> str:
     """Trust the file from here on, as long as it stays as it is; says so."""
     record = _record(document, environ)
     try:
@@ -180,7 +180,7 @@ def trust(document: Document, environ: Environment = os.environ) -> str:
 def revoke(path: str | Path | None = None) -> str:
     """End the trust in the file, whatever its content was and is; says what was done."""
     place = _place(Document(_named(path)) if path else review())
-    found = [record for record, trusted in _records(os.environ) if trusted == place]
+    found = [record for record, trusted in _records(ENVIRONMENT) if trusted == place]
     for record in found:
         record.unlink(missing_ok=True)
     return f"{one_line(str(place))} {'is trusted no longer' if found else 'was not trusted'}"
@@ -189,10 +189,10 @@ def revoke(path: str | Path | None = None) -> str:
 def listed() -> str:
     """The files that were trusted, a line each, and which are no longer what was trusted."""
     lines = []
-    for record, place in _records(os.environ):
+    for record, place in _records(ENVIRONMENT):
         now = " (changed or gone since: not trusted)"
         with contextlib.suppress(SettingsError):
-            if _record(read_document(place), os.environ) == record:
+            if _record(read_document(place), ENVIRONMENT) == record:
                 now = ""
         lines.append(one_line(str(place)) + now)
     return "\n".join(sorted(lines)) or "no settings file is trusted"
