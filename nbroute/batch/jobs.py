@@ -28,7 +28,9 @@ from nbroute.types import Event as Told
 #: Options that change what may be sent, and not what an answer is.
 _ASIDE = {"cache", "comparison", "feature", "max_cost", "over_budget", "stream"}
 
-_ELSEWHERE = "handed to another process; until it is back, its cost is an estimate: the worst case"
+_ELSEWHERE = (
+    "handed to another process; until it comes back, its cost is an estimate: the worst case"
+)
 
 #: `refused` is over the budget with nothing paid; `hopeless` would hit every prompt alike.
 Fate = Literal["done", "refused", "hopeless"]

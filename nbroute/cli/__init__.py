@@ -112,13 +112,13 @@ def _parser() -> argparse.ArgumentParser:
         "trust",
         help="use a settings file that came with a folder",
         description="Shows what a nbroute.toml asks for beyond what is built in, and trusts it "
-        "as long as it stays as it is. In a terminal it asks first.",
+        "until it changes. In a terminal it asks first.",
     )
-    words.add_argument("path", nargs="?", metavar="PATH", help="the file (else the nearest)")
+    words.add_argument("path", nargs="?", metavar="PATH", help="the file (default: the nearest)")
     act = words.add_mutually_exclusive_group()
     act.add_argument("--yes", action="store_true", help="do not ask")
     act.add_argument("--list", action="store_true", help="the files that you trust")
-    act.add_argument("--revoke", action="store_true", help="trust the file no longer")
+    act.add_argument("--revoke", action="store_true", help="stop trusting the file")
     words.set_defaults(command=_trust)
 
     words = commands.add_parser(
@@ -129,8 +129,8 @@ def _parser() -> argparse.ArgumentParser:
         "schema, a system prompt, a wrong model's name, token counts and costs.",
     )
     words.add_argument("provider", metavar="PROVIDER", help="a provider of the settings")
-    words.add_argument("model", nargs="?", metavar="MODEL", help="else that of its lowest tier")
-    words.add_argument("--cached", action="store_true", help="two more, long calls, for its cache")
+    words.add_argument("model", nargs="?", metavar="MODEL", help="default: that of its lowest tier")
+    words.add_argument("--cached", action="store_true", help="two long calls as well")
     words.add_argument("--max-tokens", type=int, default=64, metavar="N", help="default: 64")
     words.add_argument("--yes", action="store_true", help="do not ask")
     words.set_defaults(command=_check_endpoint)

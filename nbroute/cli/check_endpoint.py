@@ -59,7 +59,7 @@ def router_for(provider: str, model: str | None, max_tokens: int) -> Router:
     if model is None and tiers:
         chosen = tiers[0]
     if chosen is None and model is None:
-        raise SettingsError(f"no tier is at {provider!r}: name one of its models as well")
+        raise SettingsError(f"no tier uses {provider!r}: name one of its models as well")
     tier = chosen or Tier("CHECK", provider, model or "", 1)
     tier = replace(tier, name="CHECK", max_tokens=max_tokens, system="", fallbacks=())
     return Router(settings, ladder=Ladder("check", (tier,), default="CHECK"))
@@ -134,7 +134,7 @@ def _of_system(result: RouteResult | ProviderError) -> Finding:
     if "banana" in result.text.lower():
         return Finding("system role", "ok", ", ".join(["followed", *result.notices]))
     said = shortened(result.text, 30)
-    return Finding("system role", "note", f"taken, but not followed: it answered {said!r}")
+    return Finding("system role", "note", f"accepted, but not followed: it answered {said!r}")
 
 
 def _of_wrong_model(result: RouteResult | ProviderError) -> Finding:

@@ -71,7 +71,7 @@ def compare_prompt(
     `tiers` names them: tiers, models that stand on the ladder, and any other model as
     "TIER:model", with that tier's prompt and budget; None is every tier. The options are those
     of `route` and hold for each (`max_cost`, too), without `strategy` and `thread`. Each is
-    asked anew, and so paid for, unless `cache="use"` is said here.
+    asked afresh, and so paid for, unless `cache="use"` is given here.
 
     The prompt is classified first, so that each column says whether routing would have picked
     it. A contender that fails is a column with its `error`; it is raised where all fail alike
@@ -123,7 +123,7 @@ def checked_options(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def fresh_answers(router: Engine, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options, with each answer asked for anew where nothing is said of the cache.
+    """The options, with each answer asked for afresh where nothing is said about the cache.
 
     One out of the cache costs nothing and takes no time: beside a fresh one it misleads.
     """

@@ -104,7 +104,7 @@ def dispatch(
 def _others(
     tier: Tier, failed: Request, error: ProviderError, left: list[Request]
 ) -> list[Request]:
-    """Those of the other models that may do what this one could not."""
+    """The other models that may do what this one could not."""
     if isinstance(error, ContextTooLong):
         read = reads(tier, failed)
         return [other for other in left if may_read_more(tier, other, read)]

@@ -99,7 +99,7 @@ class ReplyBuilder:
         return text if self.shown else ""
 
     def overrun(self, *, reserved: bool) -> str:
-        """Why the answer is not listened to any longer; empty where it may go on.
+        """Why the rest of the answer is not read; empty where it may continue.
 
         Its tokens are counted low, as a stop in vain costs an answer: one for each piece, for
         4 bytes at least and 16 at most. Past the token budget it is clearly from a quarter more

@@ -61,7 +61,8 @@ def http_client(base_url: str, timeout: Any) -> Any:
         )
     except Exception as error:  # noqa: BLE001 - what a wrong variable raises is of any class
         raise SettingsError(f"no connection to {host} can be made: {_fault(error)}") from None
-    # So that a wait ends with the call, and not with the next byte; httpx has no other way in.
+    # So that a wait ends with the call, and not with the next byte. Neither httpx 0.28 nor httpx2
+    # 2.16 passes a backend on to httpcore's pool, which takes one, or bounds a whole answer.
     for transport in (client._transport, *filter(None, client._mounts.values())):  # noqa: SLF001
         pool = _pool(transport)
         pool._network_backend = _Timed(pool._network_backend)  # noqa: SLF001

@@ -90,7 +90,7 @@ def check_sending(document: Document, provider: ProviderSettings) -> None:
     if not named and not provider.allow_any_variable:
         raise document.error(
             f"{where} api_key_env: the variable's name ends in neither KEY nor TOKEN, so it may "
-            "hold no key; correct it, or add allow_any_variable = true"
+            "not be a key; correct it, or add allow_any_variable = true"
         )
 
 
