@@ -55,7 +55,7 @@ class _Unforked:
         self._changed.wait_for(lambda: {*self._inside} <= {threading.get_ident()})
 
     def after_fork(self, *, in_child: bool) -> None:
-        """Go on as before."""
+        """Let the others in again; in a child, with locks that are free."""
         if not in_child:
             self._changed.release()
             return

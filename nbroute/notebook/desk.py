@@ -69,7 +69,7 @@ class Desk:
         return self._go_on(profile=profile)
 
     def read_again(self) -> str:
-        """Go on with the settings as they are now; what is chosen.
+        """Use the settings as they are now; what they choose.
 
         Their ledger is taken where nothing was sent so far.
         """

@@ -45,7 +45,7 @@ def tests_check(
     """The check `tests NAME`; `assertions` is what `assertions_of` returns.
 
     It runs code that a model wrote: its attribute `runs_code` is True, so that whoever calls
-    it can ask for the user's word before. Where there is no box, a call raises SettingsError
+    it can ask for the user's consent first. Where there is no box, a call raises SettingsError
     unless that word was given to `require_box`.
     """
     return _TestsCheck(assertions, name, limits or Limits())

@@ -78,7 +78,7 @@ def configured(document: Document, environ: Environment) -> Providers:
 
 
 def check_sending(document: Document, provider: ProviderSettings) -> None:
-    """Refuse plain http to another machine, and what may be no key, without an explicit word."""
+    """Refuse plain http to another machine, and what may not be a key, unless it is allowed."""
     where = f"[providers.{provider.name}]"
     plain = urlsplit(provider.base_url).scheme == "http" and not stays_here(provider.base_url)
     if plain and not provider.allow_http:

@@ -164,7 +164,7 @@ def is_trusted(document: Document, environ: Environment = ENVIRONMENT) -> bool:
 
 
 def trust(document: Document, environ: Environment = ENVIRONMENT) -> str:
-    """Trust the file from here on, as long as it stays as it is; says so."""
+    """Trust the file until it changes; says so."""
     record = _record(document, environ)
     try:
         record.parent.mkdir(parents=True, exist_ok=True)
@@ -174,7 +174,7 @@ def trust(document: Document, environ: Environment = ENVIRONMENT) -> str:
         Path(file.name).replace(record)
     except OSError as error:
         raise SettingsError(f"cannot write to {str(record.parent)!r}: {error.strerror}") from None
-    return "trusted as long as it stays as it is; `nbroute trust --revoke` ends that"
+    return "trusted until it changes; `nbroute trust --revoke` undoes that"
 
 
 def revoke(path: str | Path | None = None) -> str:
@@ -183,11 +183,11 @@ def revoke(path: str | Path | None = None) -> str:
     found = [record for record, trusted in _records(ENVIRONMENT) if trusted == place]
     for record in found:
         record.unlink(missing_ok=True)
-    return f"{one_line(str(place))} {'is trusted no longer' if found else 'was not trusted'}"
+    return f"{one_line(str(place))} {'is no longer trusted' if found else 'was not trusted'}"
 
 
 def listed() -> str:
-    """The files that were trusted, a line each, and which are no longer what was trusted."""
+    """The files that were trusted, a line each, and which of them have changed since."""
     lines = []
     for record, place in _records(ENVIRONMENT):
         now = " (changed or gone since: not trusted)"
@@ -233,7 +233,7 @@ def _found(folder: Path) -> Iterator[Document]:
 
 
 def is_file(file: Path) -> bool:
-    """Whether a file is there; a name that is too long is none's."""
+    """Whether a file is there; a name that is too long has none."""
     with contextlib.suppress(OSError):
         return file.is_file()
     return False

@@ -64,7 +64,7 @@ _KEPT = "; kept in memory until the kernel ends"
 #: Late rows that may wait (beyond that whoever adds one waits with it), and the seconds in
 #: which they gather; a killed process loses how those calls ended.
 _MOST_WAITING, _GATHERED_FOR = 500, 0.002
-#: Seconds until the file is tried again that did not take a row.
+#: Seconds until a file that did not take a row is tried again.
 _TRY_EVERY = 1.0
 
 #: What `spend` adds up by, and what it is in a row; days are UTC.
@@ -323,7 +323,7 @@ class SqliteLedger:
 
     @contextlib.contextmanager
     def _keeping(self) -> Iterator[sqlite3.Connection]:
-        """Memory, to write to what the file does not take; that is tried again, and at the end."""
+        """Memory, for what the file does not take; the file is tried again, also at the end."""
         with self._kept.connection("cannot keep in memory") as kept:
             yield kept
         if self._again is None:

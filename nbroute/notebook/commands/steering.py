@@ -22,7 +22,7 @@ def use(desk: Desk, rest: str) -> tables.Said:
 
 
 def trusted(desk: Desk, rest: str) -> tables.Said:
-    """Trust the settings file of this folder, or no longer, and go on with what holds then."""
+    """Trust the settings file of this folder, or stop trusting it; the settings are read again."""
     if rest == "list":
         return tables.Said(trust.listed())
     if rest == "revoke":
