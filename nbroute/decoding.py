@@ -22,7 +22,7 @@ _WORDS = {"str": "text", "int": "a whole number", "float": "a number", "bool": "
 _WORDS |= {"array": "a list", "object": "an object"}
 
 
-def parse(text: bytes | str) -> Any:
+def parse(text: bytes | str, *, bounded: bool = True) -> Any:
     """The JSON value that the text is; ValueError in plain words where it is not one.
 
     It has Python's leniency, as endpoints do send NaN and half a surrogate pair: msgspec takes
@@ -33,12 +33,12 @@ def parse(text: bytes | str) -> Any:
         text = text.decode("utf-8-sig") if isinstance(text, bytes) else text
         value = _DECODER.decode(text)
     except RecursionError:
-        raise ValueError(_TOO_DEEP) from None
+        raise ValueError(_TOO_DEEP if bounded else "it is nested too deeply") from None
     except UnicodeDecodeError:
         raise ValueError("it is not text in UTF-8") from None
     except json.JSONDecodeError as error:
         raise ValueError(f"it is not JSON ({error})") from None
-    if text.count("[") + text.count("{") > _DEEPEST and _is_deep(value):
+    if bounded and text.count("[") + text.count("{") > _DEEPEST and _is_deep(value):
         raise ValueError(_TOO_DEEP)
     return value
 

@@ -299,7 +299,7 @@ def test_a_missing_file_a_pattern_without_match_and_a_pipe_are_named(tmp_path):
 
     assert missing.endswith("none.ipynb': No such file or directory")
     assert nothing.startswith("no file matches")
-    assert pipe.endswith("pipe.ipynb' is not a file")
+    assert pipe.endswith("pipe.ipynb': it is a device or a pipe")
 
 
 def test_a_file_that_begins_with_a_byte_order_mark_is_read(tmp_path):
@@ -376,6 +376,7 @@ BROKEN = [
         broken(model="m" * 10_000),
         "model is 'mmmmmmmmmmmm...mmmmmmmmmmmmm': expected text",
     ),
+    (broken(tier="\ud800"), "can't encode"),
     (broken(cached="no"), "cached is 'no'"),
     (broken(status="fine"), "status: there is no 'fine'"),
     (broken(purpose=7), "purpose is 7"),

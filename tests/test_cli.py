@@ -147,6 +147,17 @@ def test_a_record_of_another_schema_and_other_metadata_are_passed_over():
     assert ["shown       0 answers from 0 calls", "spent       $0"] == shown(odd)
 
 
+@pytest.mark.parametrize("value", [None, -1, "x", [], {}, float("inf"), float("nan"), 10**400])
+def test_a_forged_record_does_no_harm_to_the_others(value):
+    forged = [record(id="r2") | {name: value} for name in ("ts", "tier", "latency_ms", "attempts")]
+    forged += [record(id="r2", cost_usd=value, cost_source=value), {"earlier": value}]
+    forged += [record(id="r2") | {"attempts": [value]}, {"compared": [value]}]
+
+    rows = shown(cell(FRANCE, *forged), cell(FRANCE, record()))
+
+    assert any("$0.000012 (list price)" in row for row in rows)
+
+
 # The totals
 
 
@@ -297,7 +308,18 @@ def test_a_missing_notebook_is_one_line(tmp_path, capsys):
     ) == said_by(capsys, "run", path)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"cells": 3}', "\x00"])
+_CELL = '{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [%s]}'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "{", "[]", '{"cells": 3}', "\x00", "[" * 100_000, "9" * 5_000),
+        *(_CELL % value for value in ("3", "null", "{}", '{"cell_type": "code", "source": 3}')),
+        _CELL % '{"cell_type": "markdown", "id": "a", "source": "", "metadata": {"tags": 3}}',
+    ],
+    ids=lambda text: text[-40:],
+)
 def test_a_file_that_is_no_notebook_is_one_line(tmp_path, capsys, text):
     path = tmp_path / "odd.ipynb"
     path.write_text(text)

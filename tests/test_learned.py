@@ -460,6 +460,8 @@ def header_with(path, **fields):
         ("header", np.frombuffer(b"[]", dtype=np.uint8)),
         ("header", np.frombuffer(b"{nothing", dtype=np.uint8)),
         ("header", None),
+        *(("header", np.frombuffer(one, dtype=np.uint8)) for one in (b"[" * 99_999, b"\xff")),
+        ("weights", np.zeros(9_000_000)),
         ("cuts", np.array([{}], dtype=object)),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from decimal import Decimal
 from pathlib import Path
@@ -10,6 +11,7 @@ import pandas as pd
 import pytest
 
 from nbroute.errors import PromptError, SettingsError
+from nbroute.evaluate import model_file
 from nbroute.router import Router
 
 OWN = [
@@ -55,11 +57,36 @@ def test_examples_that_cannot_be_used_are_refused(examples, says):
         Router(profile="simulated", examples=examples)
 
 
-def test_an_empty_file_of_examples_is_refused():
-    Path("empty.csv").write_text("")
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(b"", b"\xff\xfe", b"\0", b"prompt,tier\n\xed\xa0\x80,SIMPLE", b"x" * 200_000),
+        *(b"prompt,tier\na," + b"9" * 5_000, b'prompt,tier\n"a\n' * 90_000, b"prompt,prompt\na,b"),
+    ],
+    ids=len,
+)
+def test_a_damaged_file_of_examples_is_refused_in_a_line(text):
+    Path("odd.csv").write_bytes(text)
+    router = Router(profile="simulated")
+    use = [lambda: Router(profile="simulated", examples="odd.csv"), lambda: router.fit("odd.csv")]
 
-    with pytest.raises(SettingsError, match=r"empty\.csv"):
-        Router(profile="simulated", examples="empty.csv")
+    for attempt in use:
+        with pytest.raises(SettingsError, match=r"odd\.csv|column|row") as caught:
+            attempt()
+        assert "\n" not in str(caught.value)
+        assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo], ids=["folder", "pipe"])
+def test_what_is_no_file_is_never_waited_for(make):
+    make("odd")
+    router = Router(profile="simulated")
+    use = [lambda: Router(profile="simulated", examples="odd"), lambda: router.fit("odd")]
+    use += [lambda: model_file.load("odd"), lambda: router.map(["a"], to="odd")]
+
+    for attempt in use:
+        with pytest.raises(SettingsError, match=r"'odd'.*a (folder|device or a pipe)"):
+            attempt()
 
 
 def test_what_was_taught_is_known_to_the_next_session():

@@ -14,15 +14,19 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, cast
+from typing import Annotated, Any, Literal, cast
+
+import msgspec
+from msgspec import Meta
 
 from nbroute.audit import GROUPS, Audit, audit
+from nbroute.decoding import decode
 from nbroute.errors import NbrouteError, SettingsError
 from nbroute.pricing import describe, format_usd, read_usd
 from nbroute.report import Spend
-from nbroute.report.metadata import SCHEMA
 from nbroute.report.table import GAP, columns, counted, one_line, seconds, text_table
 from nbroute.settings import trust
+from nbroute.storage.files import content
 from nbroute.types import Cost, CostSource
 from nbroute.workshop import solved
 
@@ -34,6 +38,8 @@ _UNBILLED = "nothing billed; what the tiers' reference models would have cost"
 _COLUMNS = {"prompt": 38, "tier": 9, "tokens": 18, "latency": 7, "cost": 40}
 _MOST_WARNINGS = 20
 _NAME_WIDTH = 56
+#: Characters of what is wrong with a notebook.
+_LONGEST_REASON = 200
 #: What a spreadsheet takes for a formula.
 _FORMULA = tuple("=+-@\t\r")
 _ABOUT_AUDIT = """\
@@ -242,12 +248,15 @@ def _read(path: Path) -> Any:
     import nbformat
 
     try:
-        return nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
+        text = content(path).decode("utf-8-sig")
+        notebook = nbformat.reads(text, as_version=4)  # type: ignore[no-untyped-call]
+        nbformat.validate(notebook, relax_add_props=True)
     except OSError as error:
         raise SettingsError(f"cannot read the notebook {str(path)!r}: {error.strerror}") from None
     except Exception as error:
-        why = one_line(str(error))
+        why = one_line(getattr(error, "message", "") or str(error))[:_LONGEST_REASON]
         raise SettingsError(f"{str(path)!r} is not a notebook: {why}") from error
+    return notebook
 
 
 @contextlib.contextmanager
@@ -344,15 +353,49 @@ def _found(notebook: Any) -> Iterator[tuple[str, Record]]:
         for output in cell.get("outputs", []):
             told = output.get("metadata", {}).get("nbroute")
             if isinstance(told, Mapping):
-                found += (told, *told.get("earlier", ()), *told.get("compared", ()))
-        records = [r for r in found if r.get("schema") == SCHEMA and "attempts" in r]
+                others = (told.get(name) for name in ("earlier", "compared"))
+                found += (told, *(one for each in others if isinstance(each, list) for one in each))
+        records = [record for record in found if _is_answer(record)]
         first, *rest = cell.source.strip().splitlines() or [""]
         own = "\n".join(rest if first.startswith("%%route") else [first, *rest])
         for record in sorted(records, key=lambda record: record["ts"]):
             if record["id"] not in prompts:
-                prompt = prompts.get(record["parent"]) or own
+                prompt = prompts.get(record.get("parent") or "") or own
                 prompts[record["id"]] = prompt
                 yield prompt, record
+
+
+class _Call(msgspec.Struct):
+    """What the table has of a call; anybody can have written it."""
+
+    model: str
+    cost_usd: Annotated[float, Meta(ge=0, le=1e6)] | None
+    cost_source: CostSource
+    cached: bool
+
+
+class _Answer(_Call, kw_only=True):
+    id: str
+    parent: str | None = None
+    ts: float
+    tier: str
+    status: str
+    reason: str
+    provider_kind: str
+    escalated: bool
+    input_tokens: int
+    output_tokens: int
+    latency_ms: Annotated[float, Meta(ge=0, le=1e12)]
+    attempts: list[_Call]
+    schema: Literal[1]
+
+
+def _is_answer(record: Any) -> bool:
+    try:
+        decode(record, _Answer)
+    except ValueError:
+        return False
+    return True
 
 
 def _lines(prompt: str, record: Record) -> list[str]:

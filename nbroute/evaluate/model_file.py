@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import struct
 import zipfile
@@ -11,7 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbroute.classify.learned import FAMILIES, LearnedClassifier, Model, Reading, Scale, Vocabulary
-from nbroute.errors import SettingsError
+from nbroute.decoding import decode, parse
+from nbroute.errors import SettingsError, named
+from nbroute.storage.files import content
 from nbroute.types import Embedder
 
 if TYPE_CHECKING:
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
 
 #: Changes with what the file holds or with what a column means.
 SCHEMA = 1
+#: Bytes of all arrays together; 50,000 words and an embedding are a tenth of it.
+_LARGEST = 64_000_000
 _KIND = "nbroute learned classifier"
 #: What NumPy and zipfile raise on bytes that are not what they seem.
 _DAMAGED = (
@@ -83,7 +88,9 @@ def load(
 
     name = str(path)
     try:
-        with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+        with io.BytesIO(content(Path(path))) as file, np.load(file, allow_pickle=False) as arrays:
+            if sum(one.file_size for one in arrays.zip.infolist()) > _LARGEST:
+                raise ValueError("it would unpack to more than a classifier has")
             model = _model(dict(arrays), name)
     except FileNotFoundError as error:
         raise SettingsError(
@@ -93,7 +100,7 @@ def load(
     except _DAMAGED as error:
         raise SettingsError(
             f"{name!r} is not a learned classifier, or a damaged one "
-            f"({type(error).__name__}: {error}); fit it again and save it."
+            f"({named(error):.200}); fit it again and save it."
         ) from error
     if model.embedder is None:
         return LearnedClassifier(model)
@@ -104,7 +111,7 @@ def _model(arrays: Mapping[str, np.ndarray], file: str) -> Model:
     """The model in the arrays; one of `_DAMAGED` is raised where they do not make one."""
     import numpy as np
 
-    header = json.loads(arrays["header"].tobytes())
+    header = decode(parse(arrays["header"].tobytes()), dict[str, Any])
     if header["kind"] != _KIND:
         raise ValueError(f"it says that it is a {header['kind']!r:.60}")
     if header["schema"] != SCHEMA or header["measures"] != list(FAMILIES):

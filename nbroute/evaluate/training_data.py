@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 import re
+import reprlib
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -15,7 +17,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nbroute.classify.examples import Example, tier_of
 from nbroute.errors import SettingsError, did_you_mean
-from nbroute.report.table import shortened
+from nbroute.report.table import one_line, shortened
+from nbroute.storage.files import content
 from nbroute.types import Ladder
 
 if TYPE_CHECKING:
@@ -72,7 +75,7 @@ def read_labels(source: pd.DataFrame | str | Path, ladder: Ladder) -> Labelled:
     by_tier = "tier" in names
     for needed in ("prompt", "tier") if by_tier else ("prompt", "weak", "strong"):
         if needed not in names:
-            found = ", ".join(map(repr, names)) or "none"
+            found = _listed(names)
             raise SettingsError(f"no column {needed!r} among {found}; it needs {_FORMS}.")
         if names.count(needed) > 1:
             raise SettingsError(f"there are several columns {needed!r}; leave one.")
@@ -99,11 +102,18 @@ def _frame(source: Any) -> pd.DataFrame:
         kind = type(source).__name__
         raise SettingsError(f"{kind} is not a table; give a DataFrame or a CSV file with {_FORMS}.")
     try:
-        return pd.read_csv(source, keep_default_na=False, na_values=[""])
-    except (OSError, EOFError, ValueError) as error:
+        text = io.StringIO(content(Path(source).expanduser()).decode("utf-8-sig"))
+        return pd.read_csv(text, keep_default_na=False, na_values=[""])
+    except (OSError, ValueError, RuntimeError) as error:
         raise SettingsError(
-            f"{str(source)!r} cannot be read as CSV ({error}); it needs {_FORMS}."
+            f"{str(source)!r} cannot be read as CSV ({_why(error)}); it needs {_FORMS}."
         ) from error
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not text in UTF-8"
+    return one_line(getattr(error, "strerror", None) or str(error))
 
 
 def _groups(frame: pd.DataFrame, prompts: Sequence[str]) -> tuple[np.ndarray, str]:
@@ -223,12 +233,12 @@ def read_examples(source: Any, ladder: Ladder) -> tuple[Example, ...]:
     for row in _rows(source):
         if not isinstance(row.prompt, str) or not row.prompt.strip():
             raise SettingsError(
-                f"{row.place} has the prompt {row.prompt!r}: write a text there, or leave it out."
+                f"{row.place} has the prompt {row.prompt!r:.80}: write text there, or leave it out."
             )
         tier = ladder.named(str(row.tier).strip())
         if tier is None:
             raise SettingsError(
-                f"{row.place} has the tier {row.tier!r}, which ladder {ladder.name!r} does not "
+                f"{row.place} has the tier {row.tier!r:.80}, which ladder {ladder.name!r} does not "
                 f"have: {did_you_mean(str(row.tier).strip(), ladder.names)}"
             )
         told, before = found.setdefault(row.prompt.strip(), (tier, row))
@@ -286,29 +296,32 @@ def _rows(source: Any) -> Iterator[_Row]:
 def _file_rows(path: Path) -> Iterator[_Row]:
     """The rows of a CSV, without pandas: a session that only has examples does not load it."""
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            header = file.readline()
-            if not header.strip():
-                raise SettingsError(
-                    f"{str(path)!r} is empty: give a CSV with the columns prompt and tier."
-                )
-            # Spreadsheets write semicolons where the comma marks decimals.
-            delimiter = max(",;\t", key=header.count)
-            table = csv.reader(chain([header], file), delimiter=delimiter)
-            prompt, tier = _columns([name.strip() for name in next(table)], str(path))
-            for cells in filter(any, table):
-                padded = [*cells, *[""] * (prompt + tier + 1)]
-                yield _Row(f"line {table.line_num} of {path.name}", padded[prompt], padded[tier])
+        file = io.StringIO(content(path).decode("utf-8-sig"), newline="")
+        header = file.readline()
+        if not header.strip():
+            raise SettingsError(
+                f"{str(path)!r} is empty: give a CSV with the columns prompt and tier."
+            )
+        # Spreadsheets write semicolons where the comma marks decimals.
+        delimiter = max(",;\t", key=header.count)
+        table = csv.reader(chain([header], file), delimiter=delimiter)
+        prompt, tier = _columns([name.strip() for name in next(table)], str(path))
+        for cells in filter(any, table):
+            padded = [*cells, *[""] * (prompt + tier + 1)]
+            yield _Row(f"line {table.line_num} of {path.name}", padded[prompt], padded[tier])
     except OSError as error:
         raise SettingsError(
-            f"cannot read the examples in {str(path)!r}: {error.strerror or error}; name a CSV "
-            "file."
+            f"cannot read the examples in {str(path)!r}: {_why(error)}; name a CSV file."
         ) from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise SettingsError(
-            f"{str(path)!r} is not a CSV in UTF-8 ({error}): save it as one, with the columns "
-            "prompt and tier."
+            f"{str(path)!r} is not a CSV in UTF-8 ({_why(error)}): save it as one, with the "
+            "columns prompt and tier."
         ) from error
+
+
+def _listed(names: Sequence[str]) -> str:
+    return reprlib.repr(names)[1:-1] or "none"
 
 
 def _columns(names: list[str], where: str) -> tuple[int, int]:
@@ -316,7 +329,7 @@ def _columns(names: list[str], where: str) -> tuple[int, int]:
     for column in ("prompt", "tier"):
         if column not in lowered:
             raise SettingsError(
-                f"{where} has no column {column!r}, but {', '.join(map(repr, names)) or 'none'}: "
+                f"{where} has no column {column!r}, but {_listed(names)}: "
                 "name the two columns prompt and tier."
             )
     return lowered.index("prompt"), lowered.index("tier")

@@ -1,0 +1,20 @@
+"""Files that anybody may have named."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+
+def content(path: Path) -> bytes:
+    """What is in the file; OSError in words for a folder, a pipe, or a name that none can have."""
+    try:
+        if path.is_dir():
+            raise OSError(errno.EISDIR, "it is a folder")
+        if path.exists() and not path.is_file():
+            raise OSError(errno.EINVAL, "it is a device or a pipe")
+        return path.read_bytes()
+    except ValueError:
+        raise OSError(errno.EINVAL, "there is a NUL character in its name") from None
+    except MemoryError:
+        raise OSError(errno.ENOMEM, "it is too large for the memory") from None
