@@ -495,8 +495,9 @@ def test_the_error_names_the_file_the_reason_and_the_cure(tmp_path):
         ledger.append(attempt())
 
     assert str(caught.value) == (
-        f"the call could not be recorded in {str(path)!r}: file is not a database; kept in memory "
-        "until the kernel ends; move the file away, or set NBROUTE_LEDGER to another one."
+        f"the call could not be recorded in {str(path)!r}: file is not a database; kept in "
+        "memory, and written once that is possible; move the file away, or set NBROUTE_LEDGER to "
+        "another one."
     )
 
 
@@ -558,7 +559,7 @@ def test_a_file_that_another_process_keeps_locked_does_not_stop_the_call(ledger,
     ledger.append(attempt())
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    with pytest.raises(RecordError, match="database is locked; kept in memory"):
+    with pytest.raises(RecordError, match=r"is locked; kept in memory.*end the program"):
         ledger.append(attempt("a2"))
 
     assert 2 == ledger.spend().calls

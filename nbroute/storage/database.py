@@ -172,6 +172,8 @@ class SqliteFile:
         cure = f"move the file away, or set {self._setting} to another one"
         if isinstance(error, NewerSchemaError):
             cure = f"upgrade nbroute, or set {self._setting} to another file"
+        elif _code(error) == sqlite3.SQLITE_BUSY:
+            cure = f"end the program that holds it, or set {self._setting} to another file"
         elif isinstance(error, OSError) or _code(error) in _UNWRITABLE:
             cure = f"set {self._setting} to a writable file"
         return RecordError(f"{lead} {str(self.path)!r}: {reason}{note}; {cure}.")

@@ -60,7 +60,7 @@ _values = attrgetter(*FIELDS)
 #: NORMAL leaves syncing to the checkpoints: safe from a killed process, and a power cut
 #: costs the last rows, never the file. Rarer checkpoints made appends a fifth faster.
 _PRAGMAS = ("journal_mode = WAL", "synchronous = NORMAL", "wal_autocheckpoint = 4000")
-_KEPT = "; kept in memory until the kernel ends"
+_KEPT = "; kept in memory, and written once that is possible"
 #: Late rows that may wait (beyond that whoever adds one waits with it), and the seconds in
 #: which they gather; a killed process loses how those calls ended.
 _MOST_WAITING, _GATHERED_FOR = 500, 0.002
