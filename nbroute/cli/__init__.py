@@ -26,6 +26,7 @@ from nbroute.pricing import describe, format_usd, read_usd
 from nbroute.report import Spend
 from nbroute.report.table import GAP, columns, counted, one_line, seconds, text_table
 from nbroute.settings import trust
+from nbroute.settings.model import named_path
 from nbroute.storage.files import content
 from nbroute.types import Cost, CostSource
 from nbroute.workshop import solved
@@ -86,16 +87,16 @@ def _parser() -> argparse.ArgumentParser:
     words = commands.add_parser("pull", help="get a model file for the local profile")
     words.add_argument("source", nargs="?", help="http(s) address of a GGUF file (else SmolLM2)")
     words.add_argument("--sha256", metavar="HEX", help="the checksum that the file must have")
-    words.add_argument("--folder", metavar="DIR", type=_folder, help="where to keep the file")
+    words.add_argument("--folder", metavar="DIR", type=_path, help="where to keep the file")
     words.set_defaults(command=_pull)
 
     words = commands.add_parser("run", help="execute a notebook and show what its prompts cost")
     words.add_argument("notebook", type=Path, help="the .ipynb file; it is not changed")
-    words.add_argument("--out", metavar="DIR", type=_folder, default="out", help="default: out")
+    words.add_argument("--out", metavar="DIR", type=_path, default="out", help="default: out")
     words.add_argument("--profile", metavar="NAME", help="the profile to run on (NBROUTE_PROFILE)")
     file = words.add_mutually_exclusive_group()
-    file.add_argument("--record", metavar="FILE", type=Path, help="record its answers in the file")
-    file.add_argument("--replay", metavar="FILE", type=Path, help="answer from a recording")
+    file.add_argument("--record", metavar="FILE", type=_path, help="record its answers in the file")
+    file.add_argument("--replay", metavar="FILE", type=_path, help="answer from a recording")
     words.add_argument("--solved", action="store_true", help="run a workshop's solutions, too")
     words.set_defaults(command=_run)
 
@@ -143,8 +144,11 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _folder(text: str) -> Path:
-    return Path(text).expanduser()
+def _path(text: str) -> Path:
+    try:
+        return named_path("PATH", text)
+    except SettingsError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _usd(text: str) -> Decimal:
