@@ -169,14 +169,13 @@ def _judge(call: Call, step: Step, answered: Answered) -> tuple[Verdict, ...]:
         structured=schema_check(call.schema) if call.schema else None,
     )
     limit, theirs = call.parts.check_timeout_s, set(map(id, call.options.checks))
-    limited = [within(check, limit) if _may_not_end(check, theirs) else check for check in checks]
+    limited: list[Check] = []
+    for check in checks:
+        written = getattr(check, "own", False) or id(check) in theirs
+        # What runs code in a process has a limit of its own.
+        may_not_end = written and not getattr(check, "runs_code", False)
+        limited.append(within(check, limit) if may_not_end else check)
     return judge(answered.reply, tuple(limited))
-
-
-def _may_not_end(check: Check, theirs: set[int]) -> bool:
-    """Whether a user wrote it; what runs code in a process has a limit of its own."""
-    written = getattr(check, "own", False) or id(check) in theirs
-    return written and not getattr(check, "runs_code", False)
 
 
 def _parallel(call: Call, plan: Plan) -> str:

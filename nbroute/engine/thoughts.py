@@ -68,7 +68,9 @@ class ThoughtFilter:
         if ended:
             self._held, self._end, self._after = rest, "", True
             return thought, True
-        kept = _beginning_of(self._end, thought)
+        # The last characters may be the beginning of the mark.
+        sizes = range(min(len(self._end) - 1, len(thought)), 0, -1)
+        kept = next((size for size in sizes if thought.endswith(self._end[:size])), 0)
         self._held = thought[len(thought) - kept :]
         return thought[: len(thought) - kept], False
 
@@ -84,9 +86,3 @@ def thought_before(text: str) -> tuple[str, str]:
     if not (ended and alone) or thought.count("```") % 2:
         return text, ""
     return answer.lstrip(), thought
-
-
-def _beginning_of(mark: str, text: str) -> int:
-    """How many of the text's last characters may be the beginning of the mark."""
-    sizes = range(min(len(mark) - 1, len(text)), 0, -1)
-    return next((size for size in sizes if text.endswith(mark[:size])), 0)

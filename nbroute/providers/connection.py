@@ -119,15 +119,12 @@ def _in_words(call: Call, proxy: Any) -> Iterator[None]:
     except Exception as error:
         if proxy is not None and is_a(error, *_UNREACHED):
             place = f"{proxy.host.decode()}:{proxy.port}"
-            raise Final(no_connection(f"{_through(place)}: {error}", call)) from error
+            name = next((one for one in _set(*_PROXIES) if place in os.environ[one]), "the system")
+            words = f"through the proxy {place} that {name} names: {error}"
+            raise Final(no_connection(words, call)) from error
         if is_a(error, "TimeoutException"):
             raise Final(timed_out(call)) from error
         raise
-
-
-def _through(place: str) -> str:
-    said = [name for name in _set(*_PROXIES) if place in os.environ[name]]
-    return f"through the proxy {place} that {said[0] if said else 'the system'} names"
 
 
 def _set(*names: str) -> list[str]:
