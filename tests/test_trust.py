@@ -7,6 +7,7 @@ import random
 import stat
 import sys
 import traceback
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,14 @@ def write(clone):
         return clone / "nbroute.toml"
 
     return write_settings
+
+
+def test_no_key_is_shown_by_what_prints_settings_or_looks_into_a_provider(write):
+    settings = load(write(EVIL))
+
+    (corp,) = settings.providers
+    assert corp.api_key == "sk-corp-0123456789"
+    assert "sk-corp" not in f"{asdict(settings)} {settings} {[corp.api_key]}"
 
 
 def opened(*args, **kwargs):

@@ -213,6 +213,15 @@ class Environment:
 ENVIRONMENT = Environment(os.environ)
 
 
+class Key(str):
+    """A key. What shows variables, or `asdict(settings)`, shows that there is one."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'[key]'"
+
+
 @dataclass(frozen=True, slots=True)
 class ProviderSettings:
     """An endpoint. `kind` is what speaks to it: the OpenAI chat API, llama.cpp, a simulation.
@@ -248,7 +257,7 @@ class ProviderSettings:
     def with_key(self, environ: Environment) -> ProviderSettings:
         """The same, with the key that the environment has; None where that is empty."""
         key = environ.get(self.api_key_env or "").strip()
-        return replace(self, api_key=key or None)
+        return replace(self, api_key=Key(key) if key else None)
 
     def __reduce__(self) -> tuple[Any, ...]:
         values = {one.name: getattr(self, one.name) for one in fields(self)}
