@@ -33,8 +33,8 @@ _locks: weakref.WeakSet[Lock] = weakref.WeakSet()
 class _Unforked:
     """While a thread is in here, a fork on another thread waits.
 
-    For what has locks of its own that no fork renews: SQLite, and an import (in Python 3.11 the
-    lock on a module would stay taken in the child for ever).
+    For what has locks of its own that no fork renews: SQLite, a lock on a file, and an import (in
+    Python 3.11 the lock on a module would stay taken in the child for ever).
     """
 
     def __init__(self) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from nbroute.errors import AuthError, ProviderError, RecordError
-from nbroute.locks import Lock
+from nbroute.locks import Lock, unforked
 from nbroute.recording import documents as docs
 from nbroute.recording.scrub import Scrubber
 from nbroute.types import Provider, Reply, Request
@@ -110,8 +110,11 @@ class Recorder:
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
-        """One thread and, where the folder can be locked, one process at a time."""
-        with self._lock, contextlib.ExitStack() as held:
+        """One thread and, where the folder can be locked, one process at a time.
+
+        A process that is forked meanwhile would share the folder's lock and keep it.
+        """
+        with self._lock, unforked, contextlib.ExitStack() as held:
             with contextlib.suppress(ImportError, OSError):  # Windows; a folder without locks
                 import fcntl
 
