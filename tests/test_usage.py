@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import pytest
 
+from nbroute.errors import BadReply
 from nbroute.notebook.render import View, plain
 from nbroute.providers.openai_compatible import OpenAICompatible
 from nbroute.types import Ladder, Message, Request, Tier, Usage
@@ -117,12 +118,15 @@ COHERE = {
         ([{"usage": None}, {"usage": COUNTS}], Usage(20, 5)),
         # Not told.
         ([{"usage": openai(0, 0, 0)["usage"]}], None),
-        ([{"usage": openai(0, 5, 5)["usage"]}], None),
         ([{"usage": openai(0, 0, 0, cost=0)["usage"]}], None),
-        ([{"usage": {"prompt_tokens": 20}}], None),
         ([{"usage": {"total_tokens": 25}}], None),
+        # Half of it is told; the rest is our own count, or what the total leaves.
+        ([{"usage": {"prompt_tokens": 20}}], Usage(20, estimated=True)),
+        ([{"usage": {"prompt_tokens": 20, "total_tokens": 25}}], Usage(20, 5, estimated=True)),
+        ([{"usage": openai(0, 5, 5)["usage"]}], Usage(0, 5, estimated=True)),
+        ([{"usage": openai(0, 5, 25)["usage"]}], Usage(20, 5, estimated=True)),
         *[
-            ([{"usage": openai(wrong, 5)["usage"]}], None)
+            ([{"usage": openai(wrong, 5)["usage"]}], Usage(0, 5, estimated=True))
             for wrong in (43.0, "43", -1, True, None, [], {"a": 1}, 10**9, 10**4000)
         ],
         # A bill holds without counts.
@@ -229,6 +233,8 @@ RULES = "=" * 3000 + "\n" + " " * 3000
         (("Hi", PROSE), (9, 0), (9, 790), ""),
         (("Hi", "Paris."), (0, 0), (4, 2), ""),
         ((PROSE, "Yes."), (500, 2), (500, 2), ""),
+        (("Hi", "Paris."), (0, 300), (4, 300), ""),
+        ((PROSE, PROSE), (500, 0), (500, 790), ""),
         ((PROSE, "Yes."), (12, 2), (793, 2), "read 12 tokens of a prompt of about 793: this is an"),
         (
             (PROSE * 12, "Yes."),
@@ -248,7 +254,7 @@ def test_a_count_far_below_our_own_is_not_believed(server, router, stream, case)
     (prompt, text), told, expected, notice = case
     server.reply(text=text, usage=openai(*told)["usage"])
 
-    result = router.route(prompt, stream=stream, max_tokens=2_000)
+    result = router.route(prompt, stream=stream, max_tokens=4000)
 
     usage, notices = result.usage, " ".join(result.notices)
     assert expected == (usage.input_tokens, usage.output_tokens)
@@ -260,13 +266,31 @@ def test_a_count_far_below_our_own_is_not_believed(server, router, stream, case)
 def test_a_bill_holds_where_the_count_does_not(server, router):
     server.reply(text=PROSE, usage=openai(9, 2)["usage"], cost=0.25)
 
-    result = router.route("Hi", max_tokens=2_000)
+    result = router.route("Hi", max_tokens=4000)
 
     assert (Decimal("0.25"), "billed", 790) == (
         result.cost_usd,
         result.cost_source,
         result.usage.output_tokens,
     )
+
+
+@pytest.mark.parametrize(
+    ("usage", "usd"),
+    [
+        (openai(9, 64)["usage"], "0.000411"),
+        (openai(0, 64)["usage"], "0.000387"),  # and a token of the prompt's, by our own count
+        ({"cost": 0.25}, "0.25"),
+        (None, "0"),
+    ],
+)
+def test_an_empty_answer_is_paid_for_where_the_endpoint_says_so(server, router, usage, usd):
+    server.reply(text="", finish_reason="length", usage=usage)
+
+    with pytest.raises(BadReply, match="used up its budget") as caught:
+        router.route("Hi", tier="MID")
+
+    assert Decimal(usd) == caught.value.result.attempts[0].cost_usd
 
 
 def test_reasoning_that_was_sent_is_paid_for(server, router):

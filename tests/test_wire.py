@@ -407,9 +407,9 @@ def router(connect, tmp_path):
     )
 
 
-def endless(server, name="content", size=5, then=""):
+def endless(server, name="content", size=5, then="", word="word "):
     """A stream of words for as long as anybody listens; `then` after so many."""
-    said = [json.dumps({"choices": [{"delta": {name: "word "}}]})] * 20_000
+    said = [json.dumps({"choices": [{"delta": {name: word}}]})] * 20_000
     body = "".join(f"data: {one}\n\n" for one in said[: size or None]) + then
     server.reply(body=body.encode(), content_type="text/event-stream")
 
@@ -443,8 +443,19 @@ def test_a_model_may_think_outside_of_its_budget_where_no_money_was_held_back_fo
 
     endless(server, "reasoning_content", 2000, EVENTS)
     if max_cost:
-        with pytest.raises(BadReply, match="raise max_tokens"):
+        with pytest.raises(BadReply, match="raise max_tokens") as caught:
             router.route("Say something", max_cost=cost, cache="off")
+        assert Decimal("0.00006") < caught.value.result.cost_usd < Decimal("0.0002")
+
+
+@pytest.mark.parametrize("options", [{}, {"checks": ["rating"]}, {"json": True}])
+def test_endless_white_space_is_no_answer_and_is_paid_for(server, router, options):
+    endless(server, size=0, word=" \n  ")
+
+    with pytest.raises(BadReply, match="gave no answer: its budget of 64 tokens") as caught:
+        router.route("Say something", **options)
+
+    assert Decimal("0.00006") < caught.value.result.cost_usd < Decimal("0.0002")
 
 
 def test_halves_of_an_emoji_are_joined_in_the_stream_and_a_later_turn_is_sent(server, router):

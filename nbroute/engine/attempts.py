@@ -112,8 +112,9 @@ class AttemptLog:
         """
         stopped = isinstance(error, KeyboardInterrupt)
         failed = _answered(attempt, reply, tier)
-        maybe_billed = stopped or isinstance(error, TimedOut)
-        if not maybe_billed and not (reply.text or reply.reasoning) and reply.usage.estimated:
+        usage = reply.usage
+        paid = usage.billed_usd is not None or usage.output_tokens or not usage.estimated
+        if not (paid or stopped or isinstance(error, TimedOut)):
             free = Decimal(0)
             failed = replace(failed, input_tokens=0, tokens_estimated=False, cost_usd=free)
         told = "stopped by the user" if stopped else named(error)

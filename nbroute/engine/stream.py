@@ -83,10 +83,11 @@ class ReplyBuilder:
         self._finish = chunk.finish_reason or self._finish
         self._model = chunk.model or self._model
         self._id = chunk.id or self._id
-        text, thought = self._thoughts.feed(self._halves.feed(chunk.text))
+        said = self._halves.feed(chunk.text)
+        text, thought = self._thoughts.feed(said)
         self._reasoning += [self._halves_thought.feed(chunk.reasoning), thought]
         self._pieces += bool(received)
-        self._bytes += len(text.encode())
+        self._bytes += len(said.encode()) - len(thought.encode())
         self._bytes_thought += len((self._reasoning[-2] + thought).encode())
         if text or not received:
             self._logprobs.extend(chunk.logprobs)
@@ -140,14 +141,15 @@ class ReplyBuilder:
     def whole(self) -> str:
         """The answer has ended; the text that was not shown yet.
 
-        BadReply where the model only reasoned.
+        BadReply where the model only reasoned, or wrote nothing but white space to its limit.
         """
         rest = self.end()
+        said = f"{self.request.model!r} gave no answer"
+        said += ", only its reasoning" if self.thinks else ""
+        if self._finish == "length" and not self.text.strip():
+            used = f"its budget of {self.request.max_tokens} tokens is used up"
+            raise BadReply(f"{said}: {used}, raise max_tokens")
         if self.thinks:
-            said = f"{self.request.model!r} gave no answer, only its reasoning"
-            if self._finish == "length":
-                used = f"its budget of {self.request.max_tokens} tokens is used up"
-                raise BadReply(f"{said}: {used}, raise max_tokens")
             raise BadReply(
                 f"{said} (finish_reason {self._finish!r}): ask again, raise max_tokens, or see "
                 "whether the server's reasoning parser takes the answer for a thought"

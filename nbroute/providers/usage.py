@@ -59,16 +59,18 @@ class Tally:
 
     @property
     def usage(self) -> Usage | None:
-        """The tokens and the bill; a bill without tokens has them estimated, at 0 for now."""
-        given, taken = self._told.get("input"), self._told.get("output")
-        if not given or taken is None:
+        """The tokens and the bill; what is not told of them is estimated, at 0 for now."""
+        given, taken = self._told.get("input", 0), self._told.get("output", 0)
+        if not (given or taken):
             return Usage(billed_usd=self._billed, estimated=True) if self._billed else None
+        whole = given and "output" in self._told
+        given = given or max(self._told.get("total", 0) - taken, 0)
         cached, written = self._told.get("cached", 0), self._told.get("written", 0)
         if cached and self._told.get("total") == given + taken + cached + written:
             given += cached + written
         taken, sure = self._output(given, taken)
         # What is written into the endpoint's cache has a price of its own.
-        estimated = self._billed is None and (written > 0 or not sure)
+        estimated = not whole or (self._billed is None and (written > 0 or not sure))
         return Usage(given, taken, min(cached, given), self._billed, estimated=estimated)
 
     def _output(self, given: int, taken: int) -> tuple[int, bool]:
