@@ -115,7 +115,7 @@ def test_no_cache_mode_makes_a_replay_send(make_router, server, talk, mode):
 
 def test_vectors_of_an_endpoint_are_replayed(make_router, server, talk):
     Path("nbroute.toml").write_text(
-        f'[nbroute]\nembedder = "loop"\n[providers.loop]\nbase_url = "{server.url}"\n'
+        f'[profiles.simulated]\nembedder = "loop"\n[providers.loop]\nbase_url = "{server.url}"\n'
     )
     examples = [("fix the code", "TOP"), ("say hello", "LOW"), ("plan a trip", "MID")]
     router = make_router(examples=examples, classifier="embedding")
