@@ -287,7 +287,7 @@ def _outputs(path: Path) -> list[tuple[Place, Any]]:
     cells = [cell for holder in holders for cell in _listed(holder, "cells")]
     for number, cell in enumerate(cells, start=1):
         count = _get(cell, "execution_count", _get(cell, "prompt_number"))
-        execution = count if isinstance(count, int) and not isinstance(count, bool) else None
+        execution = count if type(count) is int and abs(count) < 10**9 else None
         for output in _listed(cell, "outputs"):
             metadata = _get(output, "metadata")
             if isinstance(metadata, Mapping) and "nbroute" in metadata:

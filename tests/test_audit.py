@@ -318,6 +318,13 @@ def test_a_number_of_thousands_of_digits_in_somebodys_output_does_no_harm(tmp_pa
     assert 1 == audit(tmp_path).spend.calls
 
 
+def test_a_cell_of_an_endless_number_is_shown_without_it(tmp_path, capsys):
+    write(tmp_path / "a.ipynb", cell(record(), count=10**200))
+
+    assert 0 == main(["audit", str(tmp_path)])
+    assert "a.ipynb, cell 1 " in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     "cells",
     [

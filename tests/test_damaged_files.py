@@ -156,6 +156,7 @@ NESTED, DIGITS = "[" * 100_000, "9" * 5_000
         *((f"rows SET {name}", "1e999") for name in ("input_tokens", "cost_usd", "cached")),
         ("rows SET status", "'wonderful'"),
         ("rows SET output_tokens", "1 << 62"),
+        ("rows SET place", "-1 - place"),
         *(("rows SET data", f"'{value}'") for value in (NESTED, f"{DIGITS}]", "{", "")),
         *(("about SET value", value) for value in (f"'{NESTED}'", "''", "'{'", "X'ff'")),
         ("migrations SET name", "'m999_later'"),

@@ -49,7 +49,8 @@ _SPEND = """SELECT cost_source, total(CASE WHEN cached THEN 0 ELSE cost_usd END)
     total(cost_usd IS NULL AND NOT cached) FROM rows WHERE place < ? GROUP BY 1"""
 _MADE = """SELECT 'columns', group_concat(name) FROM pragma_table_info('rows') UNION
     SELECT 'columns', group_concat(name) FROM pragma_table_info('about') UNION
-    SELECT type, name FROM sqlite_master WHERE type IN ('view', 'trigger')"""
+    SELECT type, name FROM sqlite_master WHERE type IN ('view', 'trigger') UNION
+    SELECT 'place', place FROM rows WHERE place < 0"""
 _TABLES = {("columns", ",".join(KINDS)), ("columns", "name,value")}
 #: Rows in a page that is read, in a row group of a Parquet file.
 _PAGE, _ROW_GROUP = 500, 10_000
@@ -345,7 +346,7 @@ def _is_batch(path: Path) -> bool:
 
 
 def _foreign(path: Path, why: object = "") -> SettingsError:
-    told = f", or a damaged one ({one_line(str(why))})" if why else ""
+    told = f", or a damaged one ({one_line(str(why))[:200]})" if why else ""
     return SettingsError(
         f"to={str(path)!r} exists and is not an nbroute batch{told}; name another file"
     )
