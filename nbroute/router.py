@@ -641,8 +641,7 @@ def recorder_of(router: Router, path: str | Path, classifiers: Classifiers) -> R
             f"{settings.origin.partition(',')[0]}: what it answers is recorded already; "
             "`%route use PROFILE` continues with a profile that can be recorded"
         )
-    if not str(path).strip() or "\0" in str(path):
-        raise SettingsError(f"record takes the name of a file, such as 'talk.rec', not {path!r}")
+    named_path("record", path)
     providers, tier = parts.providers, parts.classifier_tier
     embedder = classifiers.embedder_name() or "auto"
     targets = [target.provider for step in parts.ladder.tiers for target in step.targets]

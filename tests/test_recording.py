@@ -262,7 +262,7 @@ def test_an_empty_file_is_begun(tmp_path):
 
 
 def test_a_name_that_is_empty_is_refused():
-    with pytest.raises(SettingsError, match="takes the name of a file"):
+    with pytest.raises(SettingsError, match="cannot be used: give a path"):
         simulated().record("  ")
 
 

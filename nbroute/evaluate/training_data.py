@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from nbroute.classify.examples import Example, tier_of
 from nbroute.errors import SettingsError, did_you_mean
 from nbroute.report.table import one_line, shortened
+from nbroute.settings.model import named_path
 from nbroute.storage.files import content
 from nbroute.types import Ladder
 
@@ -263,7 +264,7 @@ def read_examples(source: Any, ladder: Ladder) -> tuple[Example, ...]:
 
 def _rows(source: Any) -> Iterator[_Row]:
     if isinstance(source, str | Path):
-        yield from _file_rows(Path(source).expanduser())
+        yield from _file_rows(named_path("examples", source))
     elif hasattr(source, "columns"):
         names = list(source.columns)
         prompt, tier = _columns([str(name) for name in names], "the table")

@@ -139,4 +139,6 @@ def _shown(value: object) -> str:
     """The value as it stands in TOML, near enough."""
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, int) and value.bit_length() > 999:  # Python writes out no such number
+        return "a number of hundreds of digits"
     return str(value) if isinstance(value, int | Decimal) else f"{value!r:.80}"

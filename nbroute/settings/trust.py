@@ -222,7 +222,7 @@ def _place(document: Document) -> Path:
 
 def _named(path: str | Path) -> Path:
     file = named_path("PATH", path)
-    return file / FILE_NAME if file.is_dir() else file
+    return file / FILE_NAME if os.path.isdir(file) else file  # noqa: PTH112 - raises nothing
 
 
 def _found(folder: Path) -> Iterator[Document]:
