@@ -13,6 +13,7 @@ import pytest
 from nbroute.errors import PromptError, SettingsError
 from nbroute.evaluate import model_file
 from nbroute.router import Router
+from nbroute.settings.document import read_document
 
 OWN = [
     ("zork the blib", "SIMPLE"),
@@ -83,9 +84,10 @@ def test_what_is_no_file_is_never_waited_for(make):
     router = Router(profile="simulated")
     use = [lambda: Router(profile="simulated", examples="odd"), lambda: router.fit("odd")]
     use += [lambda: model_file.load("odd"), lambda: router.map(["a"], to="odd")]
+    use += [lambda: read_document(Path("odd"))]
 
     for attempt in use:
-        with pytest.raises(SettingsError, match=r"'odd'.*a (folder|device or a pipe)"):
+        with pytest.raises(SettingsError, match=r"odd.*a (folder|device or a pipe)"):
             attempt()
 
 

@@ -11,8 +11,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 from nbroute.errors import SettingsError, did_you_mean
 from nbroute.settings.model import Table, Takes, TierTable, Unusable, sections
-
-_MOST_BYTES = 1_000_000
+from nbroute.storage.files import content
 
 
 @dataclass(frozen=True)
@@ -64,14 +63,9 @@ def read_document(file: Path) -> Document:
 
 def _read(file: Path) -> bytes:
     try:
-        with file.open("rb") as opened:
-            raw = opened.read(_MOST_BYTES + 1)
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise SettingsError(f"{file} cannot be read: {why}") from None
-    if len(raw) > _MOST_BYTES:
-        raise SettingsError(f"{file} is larger than 1 MB; that is no settings file")
-    return raw
+        return content(file, most_megabytes=1)
+    except OSError as error:
+        raise SettingsError(f"{file} cannot be read: {error.strerror or error}") from None
 
 
 def _parsed(file: Path, raw: bytes) -> dict[str, Any]:
