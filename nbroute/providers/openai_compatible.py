@@ -231,5 +231,7 @@ class OpenAICompatible:
                 # The SDK takes them from the environment, for whatever host.
                 sdk.organization = sdk.project = None
                 sdk._custom_headers = {}  # noqa: SLF001 - OPENAI_CUSTOM_HEADERS is in it
+            # The first headers take a lock of Python's `platform`, which no fork renews.
+            _ = sdk.default_headers
             self._sdk, self._owner = sdk, os.getpid()
             return self._sdk
