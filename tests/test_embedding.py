@@ -413,7 +413,7 @@ def test_a_bad_file_is_a_settings_error_that_says_where(tmp_path, content, messa
 
 
 def test_a_folder_is_no_file_of_examples(tmp_path):
-    with pytest.raises(SettingsError, match="Is a directory"):
+    with pytest.raises(SettingsError, match="it is a folder"):
         read_examples(tmp_path, TWO)
 
 

@@ -16,7 +16,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nbroute.errors import RecordError, SettingsError
@@ -317,6 +317,7 @@ chained = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(chained, max_size=14), st.booleans())
 def test_the_sums_that_are_kept_say_what_the_rows_say(written, late):
     """Also where they were added up by the migration of an older file."""
