@@ -22,7 +22,7 @@ REQUEST = Request("test", "some/model", MESSAGES, max_tokens=2000, temperature=0
 
 @pytest.fixture
 def provider(server):
-    made = OpenAICompatible("test", server.url, "sk-test-0123456789abcdef", max_retries=0)
+    made = OpenAICompatible("test", server.url, "sk-test-0123456789abcdef")
     yield made
     made.close()
 

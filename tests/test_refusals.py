@@ -326,9 +326,25 @@ TOLD = {
     "a page": (
         403,
         "<html><body>Sign in: your content is moderated, invalid API key</body></html>",
-        errors.AuthError,
+        errors.BadReply,
         "a web page (HTML)",
     ),
+    "a page in Latin-1": (
+        400,
+        "<html><title> Schlüssel </title>".encode("latin-1"),
+        errors.BadReply,
+        "a web page (HTML) called 'Schlüssel'. Check whether a proxy",
+    ),
+    "words beside a name": (
+        400,
+        {"statusCode": 400, "error": "Bad Request", "message": "invalid API key."},
+        errors.AuthError,
+        "invalid API key. Set",
+    ),
+    "a flag": (400, {"error": True, "reason": "bad thing"}, errors.RequestRejected, "bad thing."),
+    "Latin-1": (422, '{"error": "größer"}'.encode("latin-1"), errors.RequestRejected, "größer."),
+    "a proxy": (407, {"message": "no"}, errors.Unavailable, "whether a proxy"),
+    "no redirect": (302, {"message": "log in"}, errors.RequestRejected, "log in. Check base_url"),
     "a parameter": (
         400,
         {"error": {"message": "Unsupported value: 'top_k' is not supported with this model."}},

@@ -122,6 +122,21 @@ def test_where_another_model_stands_ready_a_long_wait_is_not_kept(router, server
     assert "Wait 60 s" in result.attempts[0].error
 
 
+def test_what_nobody_is_told_of_is_not_waited_for_long(server, slept):
+    provider = OpenAICompatible("loop", server.url, "sk-test-0123456789", max_retries=2)
+    busy = {"status": 429, "error": "slow down", "headers": {"Retry-After": "5"}}
+    server.embedding_reply(**busy)
+    assert provider.post("/embeddings", {"model": "e", "input": ["a"]})["data"]
+    assert 5 <= slept[0] <= 5.01
+
+    for _ in range(2):
+        server.reply(**busy)
+    with pytest.raises(errors.RateLimited):
+        provider.models()
+    assert slept[0] <= 10.01
+    provider.close()
+
+
 def test_a_wait_is_seen_while_it_lasts_and_can_be_stopped(router, server):
     server.handler = lambda _: replace(BUSY, headers={"Retry-After": "60"})
     cancel, began = threading.Event(), time.monotonic()

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import gzip
 import json
+import shutil
 import socket
+import ssl
+import subprocess
 import threading
 import time
 import traceback
@@ -12,6 +15,7 @@ import zlib
 from decimal import Decimal
 
 import pytest
+from loopback import Loopback
 
 from nbroute.decoding import Halves, parse
 from nbroute.errors import BadReply, ProviderError, SettingsError, TimedOut, Unavailable
@@ -116,6 +120,7 @@ WORDS = {
     "at the choice": 'data: {"choices": [{"delta": {}, "error": {"message": "has left"}}]}\n\n',
     "broken off": f'data: {delta("Par")}\n\ndata: {{"message": "the engine has left"}}\n\n',
     "in place": '{"error": {"message": "the engine has left"}}',
+    "a list": '[{"error": {"code": 400, "message": "the engine has left"}}]',
     "detail": '{"detail": "the engine has left"}',
     "detail in parts": '{"detail": [{"loc": ["body"], "msg": "the engine has left"}]}',
     "message": '{"object": "error", "message": "the engine has left", "code": 50001}',
@@ -149,13 +154,23 @@ def test_the_words_of_an_error_are_told_wherever_they_stand(server, connect, str
         "<!doctype html><p>Sign in",
         "",
         "\x00" * 99,
+        '{"choices": [' + "[]," * 2**18 + "[]]}",
+        '{"choices": [' + '"",' * 2**21 + "0]}",
+        "data:\n" * 2**21,
     ],
-    ids=range(8),
+    ids=range(11),
 )
 def test_what_cannot_be_read_is_a_bad_reply(server, connect, stream, body):
     server.reply(body=body.encode(), content_type="application/json")
 
     assert failure(connect(), stream=stream).startswith("BadReply")
+
+
+def test_a_packed_answer_is_read_until_the_deadline(server, connect):
+    body = gzip.compress(b'data: {"choices": []}\n\n' * 2**22)
+    server.reply(body=body, headers={"Content-Encoding": "gzip"})
+
+    assert "deadline_s" in failure(connect(deadline_s=0.3), TimedOut)
 
 
 def test_what_cannot_be_read_is_a_value_error_in_words():
@@ -315,6 +330,40 @@ def test_a_redirect_on_the_same_server_is_followed_as_a_post(server, connect, st
     first, second = server.requests
     assert first.json == second.json
     assert first.headers["authorization"] == second.headers["authorization"]
+
+
+@pytest.fixture
+def secured(tmp_path, monkeypatch):
+    """A server behind TLS, with a certificate that is to be trusted here."""
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    subject = ["-subj", "/CN=here", "-addext", "subjectAltName=IP:127.0.0.1"]
+    files = ["-keyout", key, "-out", certificate]
+    make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", *subject, *files]
+    subprocess.run(make, check=True, capture_output=True)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    running = Loopback()
+    running.socket = context.wrap_socket(running.socket, server_side=True)
+    with running:
+        yield running
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="openssl makes the certificate")
+def test_a_call_goes_from_http_to_https_and_not_back(server, secured, connect, monkeypatch):
+    there, back = (f"://{one.host}/v1/chat/completions" for one in (secured, server))
+    server.reply(status=301, body=b"", headers={"Location": f"https{there}"})
+    assert "ok" == answer(connect())
+    assert [server.requests[0].json] == [seen.json for seen in secured.requests]
+    assert f"Bearer {KEY}" == secured.requests[0].headers["authorization"]
+
+    secured.reply(status=307, body=b"", headers={"Location": f"http{back}"})
+    address = f"https://{secured.host}/v1"
+    assert f"sends calls on to http://{server.host}" in failure(connect(address), Unavailable)
+    assert 1 == len(server.requests)
+
+    monkeypatch.delenv("SSL_CERT_FILE")
+    assert "its certificate in SSL_CERT_FILE" in failure(connect(address), Unavailable)
 
 
 SURROUNDINGS = {

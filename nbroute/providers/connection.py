@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import ssl
 import sys
 import time
 from collections.abc import Iterator
@@ -56,6 +57,12 @@ def http_client(base_url: str, timeout: Any) -> Any:
     trust_env = host not in ("localhost", "::1") and not host.startswith("127.")
     options = {"base_url": base_url, "timeout": timeout, "trust_env": trust_env}
     try:
+        if not trust_env and _set(*_CERTIFICATES):
+            # Without TLS a wrong file is of no account.
+            with contextlib.suppress(*() if base_url.startswith("https:") else (OSError,)):
+                options["verify"] = ssl.create_default_context(
+                    cafile=os.environ.get("SSL_CERT_FILE"), capath=os.environ.get("SSL_CERT_DIR")
+                )
         client = Client(
             **options, follow_redirects=False, headers={"Accept-Encoding": wire.ACCEPTED}
         )
@@ -118,7 +125,7 @@ def _in_words(call: Call, proxy: Any) -> Iterator[None]:
         yield
     except Exception as error:
         if proxy is not None and is_a(error, *_UNREACHED):
-            place = f"{proxy.host.decode()}:{proxy.port}"
+            place = proxy.host.decode() + (f":{proxy.port}" if proxy.port else "")
             name = next((one for one in _set(*_PROXIES) if place in os.environ[one]), "the system")
             words = f"through the proxy {place} that {name} names: {error}"
             raise Final(no_connection(words, call)) from error

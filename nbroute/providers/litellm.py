@@ -34,7 +34,7 @@ from nbroute.providers.openai_errors import (
 )
 from nbroute.providers.openai_replies import pieces
 from nbroute.providers.openai_requests import Body
-from nbroute.providers.refusals import Quirks
+from nbroute.providers.refusals import Quirks, lasting
 from nbroute.providers.retries import retried, seconds_asked
 from nbroute.providers.usage import Tally
 from nbroute.types import Chunk, ProviderKind, Request
@@ -107,7 +107,7 @@ class LiteLLM:
             partial(self._completion, litellm, body),
             request,
             self._max_retries,
-            partial(_translation, call=call),
+            lambda error: None if lasting(error) else _translation(error, call),
         )
         if not body["stream"]:
             call.headers = _headers(answer)

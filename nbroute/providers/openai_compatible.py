@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Generator, Iterator, Mapping
-from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -19,7 +18,7 @@ from nbroute.providers.connection import http_client, raw_response
 from nbroute.providers.openai_errors import Call, of_sdk, secrets_in, translated
 from nbroute.providers.openai_replies import answer_in, model_names, pieces
 from nbroute.providers.openai_requests import Body
-from nbroute.providers.refusals import Quirks
+from nbroute.providers.refusals import Quirks, lasting
 from nbroute.providers.retries import retried
 from nbroute.providers.served import LISTS
 from nbroute.providers.token_limits import Limits, listed_in
@@ -89,16 +88,10 @@ class OpenAICompatible:
 
     def send(self, request: Request) -> Iterator[Chunk]:
         """Send, and yield the reply's pieces; see `Provider.send`."""
-        once = {"max_retries": 0}
         with self._calling(request.model) as call:
 
             def post(body: Body) -> Generator[Chunk, None, None]:
-                answer = yield from retried(
-                    lambda: self._open(call, "/chat/completions", body=body, options=once),
-                    request,
-                    self._max_retries,
-                    partial(of_sdk, call=call),
-                )
+                answer = yield from self._opened(call, request, "/chat/completions", body=body)
                 with contextlib.closing(answer):
                     yield from pieces(wire.values(answer, call), request, call)
 
@@ -111,10 +104,14 @@ class OpenAICompatible:
 
     def _own_lists(self) -> Iterator[Any]:
         """What a local server says of its models beside OpenAI's list; what fails is left out."""
-        root, once = self.base_url.rstrip("/").removesuffix("/v1"), {"max_retries": 0, "timeout": 5}
+        root, soon = self.base_url.rstrip("/").removesuffix("/v1"), {"timeout": 5}
         for path in LISTS if self.kind == "local" else ():
-            with contextlib.suppress(ProviderError), self._calling(f"GET {path}") as call:
-                yield self._value(call, f"{root}{path}", options=once)
+            with (
+                contextlib.suppress(ProviderError),
+                self._calling(f"GET {path}") as call,
+                contextlib.closing(self._open(call, f"{root}{path}", options=soon)) as answer,
+            ):
+                yield next(wire.values(answer, call))
 
     def post(self, path: str, body: Mapping[str, Any]) -> Any:
         """The plain JSON that the endpoint answers to a POST of `body` at `path` below base_url.
@@ -182,8 +179,23 @@ class OpenAICompatible:
 
     def _value(self, call: Call, path: str, **options: Any) -> Any:
         """The one JSON value that is answered."""
-        with contextlib.closing(self._open(call, path, **options)) as answer:
-            return next(wire.values(answer, call))
+        waiting = self._opened(call, None, path, **options)
+        while True:
+            try:
+                next(waiting)
+            except StopIteration as end:
+                with contextlib.closing(end.value) as answer:
+                    return next(wire.values(answer, call))
+
+    def _opened(
+        self, call: Call, request: Request | None, path: str, **options: Any
+    ) -> Generator[Chunk, None, Any]:
+        """What `_open` returns, asked again where that may help."""
+
+        def make(error: Exception) -> ProviderError | None:
+            return None if lasting(error) else of_sdk(error, call)
+
+        return retried(lambda: self._open(call, path, **options), request, self._max_retries, make)
 
     def _open(self, call: Call, path: str, **options: Any) -> Any:
         """An answer of which only the headers are read; a `body` is posted."""
@@ -193,7 +205,13 @@ class OpenAICompatible:
         options["options"] = {**options.get("options", {}), "headers": self._headers}
         # What `chat.completions.create` adds, a walk over 40 parameters and a typed copy of
         # the answer, takes a fifth of a call's time; and only a raw answer can be bounded.
-        answer = ask(path, cast_to=raw_response(), stream=True, **options)
+        try:
+            answer = ask(path, cast_to=raw_response(), stream=True, **options)
+        except Exception as error:
+            response: Any = getattr(error, "response", None)
+            if response is not None:  # the SDK keeps no more than what stands under "error"
+                error.__dict__["body"] = wire.said(response.content)
+            raise
         call.answering, call.headers = True, answer.headers
         return answer
 
@@ -223,7 +241,7 @@ class OpenAICompatible:
                 api_key=key,
                 base_url=plain,
                 timeout=timeout,
-                max_retries=self._max_retries,
+                max_retries=0,  # see `_opened`
                 http_client=connections,
                 default_query=query,
             )

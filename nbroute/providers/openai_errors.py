@@ -34,8 +34,8 @@ _LONGEST_QUOTE, LONGEST_READ = 300, 4000
 #: Where an error's message may be. `title`: RFC 9457; `errors`: Cloudflare; `fault`: Apigee;
 #: `base_resp`: MiniMax; `error_msg`: Baidu.
 _TELLING = (
-    *("message", "error", "detail", "msg", "errors", "title", "fault", "faultstring"),
-    *("base_resp", "status_msg", "error_msg", "errorMessage", "error_description"),
+    *("message", "error_description", "detail", "msg", "error", "errors", "title", "fault"),
+    *("faultstring", "base_resp", "status_msg", "error_msg", "errorMessage", "reason"),
 )
 #: In a body these hold what the user sent, whose words say nothing of the error.
 _QUOTED = ("flagged_input", "input", "messages", "prompt")
@@ -82,6 +82,11 @@ class Call:
         return next(known, self.host)
 
 
+#: A byte that is not UTF-8 (PEP 383); a page's are Latin-1 then.
+_LATIN = re.compile("[\udc80-\udcff]")
+_TITLE = re.compile(r"<title\b[^>]{0,99}>\s*([^<]*[^<\s])", re.IGNORECASE)
+
+
 class _Kind(NamedTuple):
     """What an error is, and how it is cured."""
 
@@ -111,7 +116,8 @@ def secrets_in(base_url: str, *keys: str | None) -> list[str]:
 
 def server_words(body: object, call: Call) -> str:
     """Find the endpoint's own message in a body; one line of at most 300 characters, no key."""
-    message = "".join(c if c.isprintable() else " " for c in _message(body)[:LONGEST_READ])
+    message = _LATIN.sub(lambda found: chr(ord(found[0]) - 0xDC00), _message(body)[:LONGEST_READ])
+    message = "".join(c if c.isprintable() else " " for c in message)
     if "%20" in message:  # xAI's, by https://github.com/i-am-bee/beeai-framework/issues/447
         message = unquote(message)
     words = scrubbed(" ".join(message.split()), secrets_in(call.base_url, call.api_key))
@@ -130,8 +136,10 @@ def is_a(error: object, *names: str) -> bool:
 
 def no_json(call: Call, text: str) -> BadReply:
     """Say that the body is not JSON, and what it is; mostly it is a gateway's page."""
-    what = "a web page (HTML)" if is_html(text) else "something that is not JSON"
-    if text.strip() and "<html" not in text.lower():
+    what = "something that is not JSON" if text.strip() else "nothing"
+    if is_html(text):
+        what = server_words(text, call)
+    elif text.strip() and "<html" not in text.lower():
         what += f" ({server_words(text, call)})"
     return BadReply(
         f"{call.host} answered with {what} in place of an answer: check base_url "
@@ -140,18 +148,24 @@ def no_json(call: Call, text: str) -> BadReply:
 
 
 def of_status(status: int, body: object, call: Call, wait: float | None = None) -> ProviderError:
-    """Make the error of an HTTP status of 400 or more; `wait` is how many seconds it asks for."""
+    """Make the error of an HTTP status that is no success; it asks to `wait` so many seconds."""
     words = server_words(body, call) or "no message"
     kind = _kind_of(status, body)
     if status == 404 and kind is None:
         of_model = re.search(r"\bmodel|endpoints? found", words, re.IGNORECASE)
         kind = _STATUSES["404_model" if of_model else "404_path"]
-    kind = kind or _STATUSES["5xx" if status >= 500 else "4xx"]
+    if status in (400, 403) and is_html(str(body)):
+        kind = _STATUSES["page"]
+    kind = kind or _STATUSES["5xx" if status >= 500 else "4xx" if status >= 400 else "3xx"]
     if kind.error is UnknownModel:
         answered = f"{call.host} does not have the model {call.model!r} ({status}: {words})"
     else:
         answered = f"{call.host} answered {status} to {call.model!r}: {words}"
-    return kind.error(f"{answered}. {_cure(kind, call, wait)}")
+    return kind.error(f"{_ended(answered)} {_cure(kind, call, wait)}")
+
+
+def _ended(words: str) -> str:
+    return words if words.endswith((".", "!", "?")) else f"{words}."
 
 
 def _kind_of(status: int, body: object) -> _Kind | None:
@@ -178,7 +192,7 @@ def _cure(kind: _Kind, call: Call, wait: float | None = None) -> str:
         key_place=call.key_place,
         money_place=call.money_place,
         base_url=call.base_url,
-        wait=f"{wait:,.0f} s" if wait and wait >= 1 else "a little",
+        wait=f"{wait:,.0f} s" if wait and 1 <= wait < 1e6 else "a little",
     )
 
 
@@ -196,6 +210,16 @@ def timed_out(call: Call) -> ProviderError:
     )
 
 
+#: What the words of a connection that failed mean, other than that there is none.
+_BROKEN = {
+    "CERTIFICATE_VERIFY_FAILED": (
+        "if you trust it, name a file with its certificate in SSL_CERT_FILE;"
+    ),
+    "[SSL": "does it speak https at all?",
+    "illegal": "does it speak HTTP at all?",
+}
+
+
 def no_connection(words: str, call: Call) -> ProviderError:
     """Make the error of a connection that could not be made, or broke."""
     detail = server_words(words, call)
@@ -204,9 +228,10 @@ def no_connection(words: str, call: Call) -> ProviderError:
             f"the answer of {call.model!r} from {call.host} broke off half-way "
             f"({detail}): ask again"
         )
+    cures = (cure for words, cure in _BROKEN.items() if words in detail)
+    cure = next(cures, "is it running, is there a network?")
     return Unavailable(
-        f"no connection to {call.host} ({detail}): is it running, is there a network? "
-        f"base_url is {call.base_url!r}"
+        f"no connection to {call.host} ({detail}): {cure} base_url is {call.base_url!r}"
     )
 
 
@@ -217,7 +242,7 @@ def error_inside(body: object, call: Call) -> ProviderError:
     kind = _kind_of(status, body) or _STATUSES["inside"]
     words = server_words(body, call) or "no message"
     sent = f"{call.host} sent an error in place of an answer of {call.model!r}"
-    found = kind.error(f"{sent}: {words}. {_cure(kind, call)}")
+    found = kind.error(f"{_ended(f'{sent}: {words}')} {_cure(kind, call)}")
     found.status_code = status
     return found
 
@@ -234,7 +259,7 @@ def of_sdk(error: BaseException, call: Call) -> ProviderError | None:
     """Make the error of what the openai SDK raised; None for what is not an endpoint's fault."""
     status = getattr(error, "status_code", None)
     found: ProviderError | None = None
-    if isinstance(status, int) and status >= 400:
+    if isinstance(status, int):
         found = of_status(status, getattr(error, "body", None), call, seconds_asked(error))
     elif is_a(error, "APITimeoutError", "TimeoutException"):
         found = timed_out(call)
@@ -275,16 +300,23 @@ def translated(
 
 def told_in(body: object) -> Any:
     """What a body has where a vendor, or a gateway in front of it, puts an error."""
-    return (
-        next((body[k] for k in _TELLING if body.get(k)), None)
-        if isinstance(body, Mapping)
-        else None
-    )
+    if isinstance(body, list):  # Gemini's: https://github.com/Simpleyyt/ai-manus/issues/101
+        body = next(iter(body), None)
+    if not isinstance(body, Mapping):
+        return None
+    # A flag or a number (`"error": true`) says nothing by itself.
+    return next((told for k in _TELLING if (told := body.get(k)) and not _is_number(told)), None)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float)
 
 
 def _message(body: object) -> str:
     if isinstance(body, str):
-        return "a web page (HTML)" if is_html(body) else body
+        title = _TITLE.search(body[:LONGEST_READ])
+        named = f" called '{title[1]:.80}'" if title else ""
+        return f"a web page (HTML){named}" if is_html(body) else body
     if isinstance(body, list):
         return "; ".join(_message(part) for part in body[:3])
     if not isinstance(body, Mapping):

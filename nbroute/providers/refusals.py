@@ -165,6 +165,14 @@ TABLE = (
 )
 
 
+def lasting(error: Exception) -> bool:
+    """Whether a fault of the server's is a refusal by its words, which no waiting cures."""
+    if getattr(error, "status_code", None) not in _PERHAPS:
+        return False
+    words = words_in(getattr(error, "body", None) or str(error))[:LONGEST_READ]
+    return bool(re.search(_REFUSES, words, re.IGNORECASE))
+
+
 class Quirks:
     """What the models of one endpoint do not take; thread-safe.
 
@@ -249,7 +257,7 @@ class _Trial:
         if status not in (*_REJECTED, *_PERHAPS):
             return False
         model, said = self._request.model, body or str(error)
-        words = words_in(said).replace(model, "")
+        words = re.sub(rf"(?<!\w){re.escape(model)}(?!\w)", "", words_in(said))
         for quoted in (message.content for message in self._request.messages):
             if len(quoted) > _NEAR:
                 words = words.replace(quoted, "").replace(json.dumps(quoted)[1:-1], "")

@@ -19,23 +19,24 @@ T = TypeVar("T")
 #: Seconds. Without a word from the server, half a second and double that each time, as in the
 #: openai SDK; a server that asks for more than two minutes is not waited for.
 _FIRST, _MOST, _LONGEST = 0.5, 8.0, 120.0
-#: Seconds for all waits together where another model stands ready.
-_BESIDE_ANOTHER = 2.0
+#: Seconds for all waits together where another model stands ready, or where nobody is told.
+_BESIDE_ANOTHER, _UNTOLD = 2.0, 8.0
 #: Seconds from which a wait is shown, and within which it notices that it was stopped.
 _TOLD, _STEP = 1.0, 0.2
 
 
 def retried(
     ask: Callable[[], T],
-    request: Request,
+    request: Request | None,
     retries: int,
     make: Callable[[Exception], ProviderError | None],
 ) -> Generator[Chunk, None, T]:
     """What `ask` returns in the end; the chunks say what is being waited for.
 
-    `make` says what an error is: one that waiting cannot cure is raised at once.
+    `make` says what an error is: one that waiting cannot cure is raised at once. Without a
+    `request` nobody reads the chunks.
     """
-    budget = math.inf if request.patient else _BESIDE_ANOTHER
+    budget = _UNTOLD if request is None else math.inf if request.patient else _BESIDE_ANOTHER
     count = 0
     while True:
         try:

@@ -28,6 +28,8 @@ ACCEPTED = "gzip, deflate"
 
 #: Bytes of one line, event or whole body: 256 vectors of 4,096 numbers fit in.
 _MOST = 32 * 2**20
+#: Bytes that a part of a value counts for, and a line: they take more in memory than on the wire.
+_PART = 16
 #: Bytes of a stream, of which nothing is kept.
 _MOST_STREAMED = 8 * _MOST
 #: Bytes of a body that is not an answer: an error, a page.
@@ -71,10 +73,18 @@ def words(response: Any, call: Call) -> bytes:
     return bytes(read[:_MOST_WORDS])
 
 
+def said(data: bytes) -> Any:
+    """The JSON value that the bytes are, else their text."""
+    try:
+        return parse(_text(data))
+    except ValueError:
+        return _text(data)
+
+
 def _objects(first: bytes, lines: Iterator[bytes], call: Call) -> Iterator[Any]:
     """One value over many lines, or one a line."""
     try:
-        value = parse(_text(first))
+        value = _read(first, call)
     except ValueError:
         yield _value(b"\n".join(chain([first], _bounded(lines, _MOST, call))), call)
         return
@@ -96,12 +106,12 @@ def _events(lines: Iterable[bytes], call: Call) -> Iterator[Any]:
         value = value.removeprefix(b" ")
         if name == b"data":
             data.append(value)
-            size += len(value)
+            size += len(value) + _PART
             _check(size, _MOST, call)
         elif name == b"event":
             kind = value
         elif name == b"error":  # llama.cpp's server
-            yield {"error": _said(value)}
+            yield {"error": said(value)}
         elif not line:
             for one in _of_event(kind, data, call):
                 yield one
@@ -120,8 +130,8 @@ def _of_event(kind: bytes, data: list[bytes], call: Call) -> Iterator[Any]:
     if not whole.strip():
         return
     if kind == b"error":
-        said = _said(whole)
-        yield said if isinstance(said, dict) and said.get("error") else {"error": said}
+        told = said(whole)
+        yield told if isinstance(told, dict) and told.get("error") else {"error": told}
     elif whole.strip() == DONE.encode():
         yield DONE
     elif len(data) == 1:
@@ -133,7 +143,7 @@ def _of_event(kind: bytes, data: list[bytes], call: Call) -> Iterator[Any]:
 def _of_lines(data: list[bytes], call: Call) -> Iterator[Any]:
     """One value over several lines or, where the blank lines were left out, one a line."""
     try:
-        yield parse(_text(b"\n".join(data)))
+        yield _read(b"\n".join(data), call)
     except ValueError:
         for line in data:
             yield from _of_event(b"", [line], call)
@@ -147,18 +157,17 @@ def _hear_out(lines: Iterable[bytes], call: Call) -> None:
             pass
 
 
+def _read(data: bytes, call: Call) -> Any:
+    parts = 8 * (data.count(b"[") + data.count(b"{")) + data.count(b",")
+    _check(parts * _PART, _MOST, call)
+    return parse(_text(data))
+
+
 def _value(data: bytes, call: Call) -> Any:
     try:
-        return parse(_text(data))
+        return _read(data, call)
     except ValueError:
         raise no_json(call, _text(data[:_MOST_WORDS])) from None
-
-
-def _said(data: bytes) -> Any:
-    try:
-        return parse(_text(data))
-    except ValueError:
-        return _text(data)
 
 
 def _text(data: bytes) -> str:
@@ -196,14 +205,16 @@ def _bounded(pieces: Iterable[bytes], most: int, call: Call) -> Iterator[bytes]:
     for piece in pieces:
         size += len(piece)
         _check(size, most, call)
+        if time.monotonic() > call.due:  # a packed piece may be long to read
+            raise Final(timed_out(call))
         yield piece
 
 
 def _check(size: int, most: int, call: Call) -> None:
     if size > most:
         raise BadReply(
-            f"{call.host} sent over {most // 2**20} MB in place of an answer of {call.model!r}: "
-            "the rest was not read; ask again, or name a fallback model"
+            f"{call.host} sent what takes over {most // 2**20} MB in place of an answer of "
+            f"{call.model!r}: the rest was not read; ask again, or name a fallback model"
         )
 
 
@@ -225,8 +236,6 @@ def _unpacked(response: Any, call: Call) -> Iterator[bytes]:
 def _in_time(response: Any, call: Call) -> Iterator[bytes]:
     reading.call = call
     for piece in response.iter_raw():
-        if time.monotonic() > call.due:
-            raise Final(timed_out(call))
         yield piece
         reading.call = call  # by now the thread may have read of another
 
