@@ -34,7 +34,7 @@ def check(exercise: str, *steps: Step) -> Checked:
     """Whether the steps hold, in order; the first that does not gives its hint.
 
     A step is a function of nothing and a hint. One that raises does not hold, and the hint
-    says with what: a name that is not there yet, an answer that is None.
+    says with what: a name that is not there yet, an answer left at None.
     """
     for holds, hint in steps:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import os
 import signal
@@ -41,6 +42,30 @@ def alone(tmp_path, monkeypatch):
 def server():
     with Loopback() as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def event_loop():
+    """What litellm would make an event loop for, and never close: pytest tells of it much later."""
+    with asyncio.Runner() as runner:
+        asyncio.set_event_loop(runner.get_loop())
+        yield
+        asyncio.set_event_loop(None)
+
+
+@pytest.fixture
+def connect(server):
+    """Makes providers over the loopback server."""
+    made = []
+
+    def make(base_url=None, api_key="sk-test-0123456789abcdef", **options):
+        options = {"max_retries": 0, "timeout_s": 5.0, "api_key_env": "TEST_KEY"} | options
+        made.append(OpenAICompatible("test", base_url or server.url, api_key, **options))
+        return made[-1]
+
+    yield make
+    for provider in made:
+        provider.close()
 
 
 @pytest.fixture(scope="module")

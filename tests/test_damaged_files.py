@@ -137,12 +137,13 @@ def batches(tmp_path_factory):
 
 @pytest.mark.parametrize("suffix", [".sqlite", ".parquet"])
 def test_a_batch_with_changed_bytes_is_refused_before_anything_is_sent(tmp_path, batches, suffix):
+    taken = set()
     for seed in range(60):
         chance, path = random.Random(seed), tmp_path / f"{seed}{suffix}"  # noqa: S311 - no secret
         data = mutated(batches[suffix], chance)
         path.write_bytes(data[: chance.randrange(len(data))] if seed % 5 == 0 else data)
-
-        resumed(path)
+        taken.add(resumed(path))
+    assert False in taken
 
 
 NESTED, DIGITS = "[" * 100_000, "9" * 5_000

@@ -93,7 +93,7 @@ def test_the_reason_quotes_the_nearest_examples_with_tier_and_likeness():
     )
 
 
-def test_the_nearest_examples_are_signals_for_and_against_a_dearer_tier():
+def test_the_nearest_examples_are_signals_for_and_against_a_more_expensive_tier():
     decision = embedding().classify("prove the theorem at every step", TWO)
 
     assert "example of expensive" == decision.signals[0].name

@@ -114,7 +114,7 @@ def test_the_reason_names_words_where_they_stand_in_the_prompt(fitted):
     assert sorted(decision.signals, key=lambda s: -abs(s.weight)) == list(decision.signals)
 
 
-def test_a_score_is_higher_for_a_dearer_prompt(fitted):
+def test_a_score_is_higher_for_a_more_expensive_prompt(fitted):
     easy, hard = ("spell otter", "derive the load of a bridge")
 
     assert fitted.classifier.score(easy) < fitted.classifier.score(hard)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import subprocess
 import sys
@@ -30,16 +29,10 @@ from nbroute.types import Chunk, Message, Request, Usage
 
 KEY = "sk-test-0123456789abcdef"
 STREAMING = pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
-pytestmark = pytest.mark.skipif(find_spec("litellm") is None, reason="litellm is not installed")
-
-
-@pytest.fixture(autouse=True, scope="module")
-def loop():
-    """What litellm would make an event loop for, and never close: pytest tells of it much later."""
-    with asyncio.Runner() as runner:
-        asyncio.set_event_loop(runner.get_loop())
-        yield
-        asyncio.set_event_loop(None)
+pytestmark = [
+    pytest.mark.skipif(find_spec("litellm") is None, reason="litellm is not installed"),
+    pytest.mark.usefixtures("event_loop"),
+]
 
 
 @pytest.fixture

@@ -39,20 +39,6 @@ STREAMING = pytest.mark.parametrize("stream", [True, False], ids=["streamed", "w
 
 
 @pytest.fixture
-def connect(server):
-    made = []
-
-    def make(base_url=None, api_key=KEY, **options):
-        options = {"max_retries": 0, "timeout_s": 5.0, "api_key_env": "TEST_KEY"} | options
-        made.append(OpenAICompatible("test", base_url or server.url, api_key, **options))
-        return made[-1]
-
-    yield make
-    for provider in made:
-        provider.close()
-
-
-@pytest.fixture
 def provider(connect):
     return connect()
 

@@ -52,7 +52,7 @@ def test_signals_that_overlap_share_a_mark_and_each_is_numbered_where_it_ends():
     assert ["ab", "cd<sup>1</sup>", "ef<sup>2</sup>"] == re.findall(
         r"<mark[^>]*>(.*?)</mark>", made
     )
-    assert 'title="1 one: a dearer tier (+1); 2 two: a dearer tier (+1)"' in made
+    assert 'title="1 one: a more expensive tier (+1); 2 two: a more expensive tier (+1)"' in made
 
 
 def test_two_signals_on_the_same_words_are_one_mark():
@@ -75,7 +75,7 @@ def test_marking_loses_and_adds_no_word(prompt, spans):
 def test_a_signal_with_no_place_in_the_text_is_of_the_whole_prompt(span):
     shown = signal_lines("hello", [signal(*span, "length")], TIERS)
 
-    assert ['signal length: "x", whole prompt, speaks for a dearer tier (+1)'] == shown
+    assert ['signal length: "x", whole prompt, speaks for a more expensive tier (+1)'] == shown
     assert "<mark" not in marked("hello", [signal(*span)], TIERS)
 
 
@@ -85,12 +85,12 @@ def test_a_signals_weight_says_which_way_it_pulls():
     lines = signal_lines("abc", signals, TIERS)
 
     assert [True, True, True] == [
-        "a dearer tier (+0.5)" in lines[0],
+        "a more expensive tier (+0.5)" in lines[0],
         "a cheaper tier (-0.5)" in lines[1],
         "neither side" in lines[2],
     ]
     sides = re.findall(r'class="nbr-(\w+)" title', marked("abc", signals, TIERS))
-    assert ["dearer", "cheaper", "neither"] == sides
+    assert ["raises", "cheaper", "neither"] == sides
 
 
 def test_the_task_of_our_rules_names_its_tier_and_not_a_direction():

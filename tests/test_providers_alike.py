@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
 import socket
 import threading
@@ -18,16 +17,8 @@ from nbroute.types import Message, Request, Usage
 
 KEY = "sk-test-0123456789abcdef"
 STREAMING = pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
+pytestmark = pytest.mark.usefixtures("event_loop")
 no_litellm = pytest.mark.skipif(find_spec("litellm") is None, reason="litellm is not installed")
-
-
-@pytest.fixture(autouse=True, scope="module")
-def loop():
-    """What litellm would make an event loop for, and never close: pytest tells of it much later."""
-    with asyncio.Runner() as runner:
-        asyncio.set_event_loop(runner.get_loop())
-        yield
-        asyncio.set_event_loop(None)
 
 
 @pytest.fixture(params=["openai", pytest.param("litellm", marks=no_litellm)])

@@ -19,26 +19,11 @@ from loopback import Loopback
 
 from nbroute.decoding import Halves, parse
 from nbroute.errors import BadReply, ProviderError, SettingsError, TimedOut, Unavailable
-from nbroute.providers.openai_compatible import OpenAICompatible
 from nbroute.router import Router
 from nbroute.types import Ladder, Message, Price, Request, Text, Tier
 
 KEY = "sk-test-0123456789abcdef"
 EITHER = pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
-
-
-@pytest.fixture
-def connect(server):
-    made = []
-
-    def make(base_url=None, **options):
-        options = {"max_retries": 0, "timeout_s": 5.0, "api_key_env": "TEST_KEY"} | options
-        made.append(OpenAICompatible("test", base_url or server.url, KEY, **options))
-        return made[-1]
-
-    yield make
-    for provider in made:
-        provider.close()
 
 
 def asking(*, stream=True, max_tokens=64):

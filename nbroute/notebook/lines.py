@@ -93,7 +93,7 @@ def _several(result: RouteResult) -> str:
 
 
 def _kept(result: RouteResult) -> str:
-    return "the one kept: " if _several(result) else ""
+    return "used: " if _several(result) else ""
 
 
 def tokens(attempt: Attempt) -> str:

@@ -86,7 +86,7 @@ def speaks_for(signal: Signal, tiers: Sequence[str]) -> str:
         return f"{tiers[min(int(task.base * len(tiers)), len(tiers) - 1)]} (the task asked for)"
     if not signal.weight:
         return "neither side"
-    return f"{'a dearer' if signal.weight > 0 else 'a cheaper'} tier ({signal.weight:+.2g})"
+    return f"{'a more expensive' if signal.weight > 0 else 'a cheaper'} tier ({signal.weight:+.2g})"
 
 
 def _told(
@@ -121,7 +121,7 @@ def _stretch(
 def _side(here: Sequence[Placed]) -> str:
     """The side that weighs more; a task stands for its place from 0 to 1."""
     pull = sum(_pull(one.signal) for one in here)
-    return f"nbr-{'dearer' if pull > 0 else 'cheaper' if pull < 0 else 'neither'}"
+    return f"nbr-{'raises' if pull > 0 else 'cheaper' if pull < 0 else 'neither'}"
 
 
 def _pull(signal: Signal) -> float:

@@ -144,7 +144,7 @@ def answers(report: Report) -> Fact:
 
 
 def escalation(report: Report) -> Fact:
-    """How much of what the lowest tier answers goes on to a dearer one, in the articles' words."""
+    """How much of what the lowest tier answers goes on to a higher one, in the articles' words."""
     lowest = report.tiers[0] if report.tiers else "the lowest tier"
     if report.escalation_rate is None:
         return Fact("none yet", f"as {lowest} has answered nothing")

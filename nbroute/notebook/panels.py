@@ -43,7 +43,7 @@ STYLE = f"""<style>
   border: 1px solid {_LINE}; border-radius: 4px; padding: 8px 12px;
   font-family: var(--jp-code-font-family, monospace); }}
 .nbr mark {{ color: inherit; padding: 1px 0; border-radius: 2px; }}
-.nbr mark.nbr-dearer {{ background: rgba(245, 124, 0, .26); border-bottom: 2px solid #f57c00; }}
+.nbr mark.nbr-raises {{ background: rgba(245, 124, 0, .26); border-bottom: 2px solid #f57c00; }}
 .nbr mark.nbr-cheaper {{ background: rgba(0, 150, 136, .24); border-bottom: 2px dotted #009688; }}
 .nbr mark.nbr-neither {{ background: rgba(128, 128, 128, .25); border-bottom: 2px dashed #888; }}
 .nbr mark sup {{ font-size: .75em; font-weight: 700; padding: 0 1px; line-height: 0; }}
