@@ -9,7 +9,7 @@ milliseconds. `None` as an amount means "not known", never zero.
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -518,7 +518,7 @@ class Ledger(Protocol):
     def frame(self, *, session: str | None = None) -> pd.DataFrame:
         """The same as a table, with `ts` also as UTC `time` and money as floats."""
 
-    def report_rows(self, *, session: str | None = None) -> list[Any]:
+    def report_rows(self, *, session: str | None = None) -> Iterable[Any]:
         """The same as light tuples, for `nbroute.report.summarise`."""
 
     def spend(self, by: Any = None, *, session: str | None = None) -> Any:

@@ -9,6 +9,7 @@ import sys
 import textwrap
 import threading
 import time
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, replace
 from datetime import UTC, datetime
@@ -387,7 +388,7 @@ def test_a_frame_of_nothing_has_all_columns_and_their_types(ledger):
 
 def test_reading_makes_no_file(ledger, path):
     assert [] == ledger.rows()
-    assert [] == ledger.report_rows()
+    assert [] == [*ledger.report_rows()]
     assert Spend() == ledger.spend()
     assert not path.parent.exists()
 
@@ -516,7 +517,8 @@ def test_a_corrupt_file_is_an_error_for_all_that_asks_for_what_is_in_it(tmp_path
 
     with SqliteLedger(path) as ledger:
         assert Spend() == ledger.spend(session="new")
-        for read in (ledger.rows, ledger.report_rows, ledger.frame, ledger.spend):
+        reads = (ledger.rows, lambda: [*ledger.report_rows()], ledger.frame, ledger.spend)
+        for read in reads:
             with pytest.raises(RecordError, match=r"cannot read the ledger.*move the file away"):
                 read()
 
@@ -787,6 +789,41 @@ def test_a_report_is_worked_out_once_for_each_state_of_the_ledger(router, monkey
     assert 2 == router.report().calls
     assert router.report(everything=True) is not first
     assert 4 == len(asked)
+
+
+def test_a_report_is_read_as_it_is_added_up(router):
+    rows = [attempt(f"a{number}", result=f"r{number}") for number in range(15_000)]
+    router.ledger.append_all([replace(row, session=router.session) for row in rows])
+
+    def peak(work):
+        tracemalloc.start()
+        work()
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return most
+
+    of_a_list = peak(lambda: list(router.ledger.report_rows()))
+
+    assert peak(router.report) < 0.8 * of_a_list
+    assert 15_000 == router.report().results
+
+
+def test_a_report_that_was_stopped_does_not_hold_the_ledger(router, monkeypatch):
+    router.route("Name a colour.")
+
+    def stopped(rows, **_):
+        next(rows)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("nbroute.engine.engine.summarise", stopped)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        router.report()
+    writer = threading.Thread(target=router.ledger.append, args=[attempt()], daemon=True)
+    writer.start()
+    writer.join(10)
+
+    assert not writer.is_alive()
+    del caught
 
 
 def test_a_report_sees_what_another_process_wrote(router):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
@@ -219,13 +219,17 @@ class Engine:
             if report is None or asked[0] is None or asked != known:
                 rows = self.ledger.report_rows(session=None if everything else self.session)
                 price = pricing.price_of(tier, tier.model, self.parts.kind(tier))
-                report = summarise(
-                    rows,
-                    tiers=self.ladder.names,
-                    baseline=tier.name,
-                    price=price,
-                    baseline_model=tier.model,
-                )
+                try:
+                    report = summarise(
+                        rows,
+                        tiers=self.ladder.names,
+                        baseline=tier.name,
+                        price=price,
+                        baseline_model=tier.model,
+                    )
+                finally:
+                    if isinstance(rows, Generator):
+                        rows.close()  # until then it has the file
                 self._reported = asked, report
             return report
 

@@ -7,6 +7,8 @@ not known at all is NaN, and `unknown_calls` counts the calls whose cost is in n
 from __future__ import annotations
 
 import math
+import sys
+from array import array
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -140,7 +142,7 @@ def summarise(
     for row in map(_light, rows):
         tally.add(row)
     groups = {_Group(*key): sums for key, sums in tally.sums.items()}
-    last = tally.last().values()
+    last = tally.last()
     stands = Counter(answer.tier for answer in tally.answers.values())
     by_tier = _sum(groups, lambda key: key.tier)
     names = tuple(dict.fromkeys((*tiers, *sorted(by_tier))))
@@ -188,6 +190,16 @@ class _Group(NamedTuple):
 _Key = tuple[str, int, str, str, str, str]
 
 
+class _Answer(NamedTuple):
+    """What is kept of a result's answer: there may be a million of them."""
+
+    tier: str
+    whole: bool
+    unbilled: bool
+    given: int
+    taken: int
+
+
 @dataclass(slots=True)
 class _Sums:
     usd: float = 0.0
@@ -201,9 +213,11 @@ class _Tally:
     lowest: str
     sums: defaultdict[_Key, _Sums] = field(default_factory=lambda: defaultdict(_Sums))
     statuses: Counter[str] = field(default_factory=Counter)
-    latencies: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    latencies: defaultdict[str, array[float]] = field(
+        default_factory=lambda: defaultdict(lambda: array("d"))
+    )
     roots: dict[str, str] = field(default_factory=dict)
-    answers: dict[str, ReportRow] = field(default_factory=dict)
+    answers: dict[str, _Answer] = field(default_factory=dict)
     low: set[str] = field(default_factory=set)
     climbed: set[str] = field(default_factory=set)
 
@@ -243,14 +257,17 @@ class _Tally:
         if ended and row.status != "unused":
             if row.tier == self.lowest:
                 self.low.add(root)
-            _keep_better(self.answers, row.result, row)
+            tokens = (0, 0) if row.cached else (row.input_tokens, row.output_tokens)
+            unbilled = row.cost_source == "equivalent"
+            answer = _Answer(sys.intern(row.tier), row.status == "ok", unbilled, *tokens)
+            _keep_better(self.answers, row.result, answer)
 
-    def last(self) -> dict[str, ReportRow]:
-        """The answer that stands at the end of each chain, by the chain's first result."""
-        last: dict[str, ReportRow] = {}
+    def last(self) -> Iterable[_Answer]:
+        """The answer that stands at the end of each chain."""
+        last: dict[str, _Answer] = {}
         for result, answer in self.answers.items():
             _keep_better(last, self.roots[result], answer)
-        return last
+        return last.values()
 
 
 _attributes = attrgetter(*ReportRow._fields)
@@ -265,10 +282,10 @@ def _light(row: ReportRow | Attempt | Mapping[str, Any]) -> ReportRow:
     return ReportRow._make(_items(row))
 
 
-def _keep_better(answers: dict[str, ReportRow], key: str, answer: ReportRow) -> None:
+def _keep_better(answers: dict[str, _Answer], key: str, answer: _Answer) -> None:
     """A later answer stands in place of an earlier one, unless only the earlier one is whole."""
     known = answers.get(key)
-    if known is None or answer.status == "ok" or known.status != "ok":
+    if known is None or answer.whole or not known.whole:
         answers[key] = answer
 
 
@@ -282,7 +299,7 @@ def _sum(groups: Mapping[_Group, _Sums], pick: Callable[[_Group], Any]) -> dict[
 
 def _saving(
     groups: Mapping[_Group, _Sums],
-    answers: Iterable[ReportRow],
+    answers: Iterable[_Answer],
     price: Price | None,
     *,
     equivalent: bool,
@@ -291,9 +308,8 @@ def _saving(
     sides = _sum(groups, lambda key: key.source == "equivalent")
     spend = sides.get(equivalent, Spend())
     spent = spend.of(equivalent)
-    final = [one for one in answers if (one.cost_source == "equivalent") == equivalent]
-    given = sum(one.input_tokens for one in final if not one.cached)
-    taken = sum(one.output_tokens for one in final if not one.cached)
+    final = [one for one in answers if one.unbilled == equivalent]
+    given, taken = sum(one.given for one in final), sum(one.taken for one in final)
     return Saving(would_cost(price, given, taken), spent, spend.unknown_calls)
 
 

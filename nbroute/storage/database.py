@@ -127,31 +127,35 @@ class SqliteFile:
                     self._be_patient(self._connection, False)
                 raise self._record_error(lead, error, note) from error
 
-    def fetch(
+    def fetch(self, asked: str, values: Sequence[Any] = (), **how: Any) -> list[tuple[Any, ...]]:
+        """All that `pages` yields."""
+        return list(itertools.chain.from_iterable(self.pages(asked, values, **how)))
+
+    def pages(
         self,
         asked: str,
         values: Sequence[Any] = (),
         *,
         lead: str = "cannot read",
         kind: Callable[[], Any] | None = None,
-    ) -> list[tuple[Any, ...]]:
-        """What the file answers; nothing where there is no file.
+    ) -> Iterator[list[tuple[Any, ...]]]:
+        """What the file answers, some thousand rows at a time; nothing where there is no file.
 
-        `kind` makes what a row must be (`row_kind`): anybody may have written to the file.
+        `kind` makes what a row must be (`row_kind`): anybody may have written to the file. No
+        other thread has the file until the last page, or until this generator is closed.
         """
         if not self.exists:
-            return []
+            return
         with self.connection(lead) as connection:
             cursor = connection.execute(asked, values)
             if kind is None:
-                return cursor.fetchall()
+                yield cursor.fetchall()
+                return
             from nbroute.decoding import decode
 
-            found: list[tuple[Any, ...]] = []
             page: Any = list[kind()]  # type: ignore[misc]
             while part := cursor.fetchmany(_PAGE):
-                found += decode(part, page)
-            return found
+                yield decode(part, page)
 
     def version(self) -> tuple[object, ...]:
         """Another value as soon as anybody, another process too, has written to the file."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import itertools
+import heapq
 import json
 import logging
 import os
@@ -21,10 +21,11 @@ from dataclasses import astuple, replace
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
+from itertools import chain, product
 from operator import attrgetter, itemgetter
 from pathlib import Path
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from nbroute.errors import RecordError, SettingsError, did_you_mean
 from nbroute.locks import Lock
@@ -186,25 +187,24 @@ class SqliteLedger:
         found = self._read(_NAMES, session=session, kind=_ROW)
         found.sort(key=itemgetter(FIELDS.index("ts")))
         rows = [dict(zip(FIELDS, row, strict=True)) for row in found]
-        for row, (name, kind) in itertools.product(rows, KINDS.items()):
+        for row, (name, kind) in product(rows, KINDS.items()):
             if kind == "bool":
                 row[name] = bool(row[name])
             elif kind == "Decimal" and row[name] is not None:
                 row[name] = Decimal(repr(row[name]))
         return [*rows]
 
-    def report_rows(self, *, session: str | None = None) -> list[ReportRow]:
-        """What `nbroute.report.summarise` needs of each attempt, oldest first."""
+    def report_rows(self, *, session: str | None = None) -> Iterator[ReportRow]:
+        """What `nbroute.report.summarise` needs of each attempt, oldest first.
+
+        They are read as they are taken, and no other thread can write until the last one, or
+        until this generator is closed.
+        """
         kind = partial(row_kind, Attempt, ReportRow._fields)
-        found = self._read(", ".join(ReportRow._fields), session=session, kind=kind)
-        found.sort(key=itemgetter(0))
-        same: dict[Any, Any] = {}  # a million rows have a handful of tiers, models and features
-        for place, row in enumerate(found):
-            values = [*row]
-            for column in _REPEATED:
-                values[column] = same.setdefault(values[column], values[column])
-            found[place] = ReportRow._make(values)
-        return cast("list[ReportRow]", found)
+        names = ", ".join(ReportRow._fields)
+        pages = self._pages(names, "ORDER BY ts, rowid", session=session, kind=kind)
+        in_memory, in_file = next(pages), chain.from_iterable(pages)
+        yield from map(ReportRow._make, heapq.merge(in_memory, in_file, key=itemgetter(0)))
 
     def frame(self, *, session: str | None = None, since: Since = None) -> pd.DataFrame:
         """One line an attempt, oldest first; money as floats, and `ts` also as UTC `time`.
@@ -254,7 +254,9 @@ class SqliteLedger:
             if compared
         ]
         asked = "SELECT equivalent, input, output FROM finals WHERE session = ?"
-        finals = self._fetch(asked, [session], reader=session, kind=_finals_kind)
+        finals = chain.from_iterable(
+            self._fetch(asked, [session], reader=session, kind=_finals_kind)
+        )
         return sum(parts, Spend()), {bool(kind): (given, taken) for kind, given, taken in finals}
 
     def label(self, label: Label) -> None:
@@ -272,9 +274,10 @@ class SqliteLedger:
         where, values = ("", []) if session is None else ("WHERE session = ?", [session])
         asked = f"SELECT {_LABEL_NAMES} FROM labels {where} ORDER BY rowid"  # noqa: S608 - as above
         kind = partial(row_kind, Label, LABEL_FIELDS)
-        found = self._fetch(asked, values, reader=session, kind=kind)
-        found += self._kept.fetch(asked, values)
-        return sorted((Label(*row) for row in found), key=attrgetter("ts"))
+        with self._lock:
+            found = [*self._fetch(asked, values, reader=session, kind=kind)]
+            found.append(self._kept.fetch(asked, values))
+        return sorted((Label(*row) for row in chain(*found)), key=attrgetter("ts"))
 
     def version(self) -> object:
         """Another value as soon as anybody has written; None where that cannot be told."""
@@ -403,17 +406,21 @@ class SqliteLedger:
             connection.execute("COMMIT")
             self._kept.close()
 
-    def _read(
+    def _read(self, columns: str, tail: str = "ORDER BY rowid", **how: Any) -> list[Any]:
+        """All that `_pages` yields."""
+        return list(chain.from_iterable(self._pages(columns, tail, **how)))
+
+    def _pages(
         self,
         columns: str,
-        tail: str = "ORDER BY rowid",
+        tail: str,
         *,
         session: str | None = None,
         where: Mapping[str, Any] | None = None,
         asks: str | None = None,
         kind: Callable[[], Any] | None = None,
-    ) -> list[tuple[Any, ...]]:
-        """Of the last row of each attempt that was made, what the file says and what memory does.
+    ) -> Iterator[list[Any]]:
+        """Of the last row of each attempt that was made, what memory says and then what the file.
 
         `where` has conditions on rows, each with one `?`, and their values.
         `asks` is the session of a call that has the lock, which late rows would wait for.
@@ -428,13 +435,12 @@ class SqliteLedger:
         values = [*([session] if of_session else []), *(where or {}).values()]
         asked = f"SELECT {columns} FROM attempts WHERE {conditions}"  # noqa: S608 - as above
         with self._lock:
-            found = self._kept.fetch(f"{asked} {tail}", values)
+            yield self._kept.fetch(f"{asked} {tail}", values)
             kept = [name for (name,) in self._kept.fetch("SELECT DISTINCT id FROM attempts")]
             if kept:
                 asked += " AND id NOT IN (SELECT value FROM json_each(?))"
                 values.append(json.dumps(kept))
-            reader = session or asks
-            return self._fetch(f"{asked} {tail}", values, reader=reader, kind=kind) + found
+            yield from self._fetch(f"{asked} {tail}", values, reader=session or asks, kind=kind)
 
     def _summed(self, by: str, *, session: str | None) -> list[tuple[Any, ...]] | None:
         """The sums that triggers keep; None while there are rows that the file does not have."""
@@ -447,7 +453,9 @@ class SqliteLedger:
             if self._kept.exists:
                 return None
             values = [session] if of_session else []
-            return self._fetch(asked, values, reader=session, kind=_spent_kind)
+            return list(
+                chain.from_iterable(self._fetch(asked, values, reader=session, kind=_spent_kind))
+            )
 
     def _fetch(
         self,
@@ -455,15 +463,14 @@ class SqliteLedger:
         values: Sequence[Any],
         *,
         reader: str | None,
-        kind: Callable[[], Any] | None = None,
-    ) -> list[tuple[Any, ...]]:
+        kind: Callable[[], Any] | None,
+    ) -> Iterator[list[Any]]:
         """What the file says; of a session that wrote nothing to it nothing, if that fails."""
         try:
-            return self._file.fetch(asked, values, lead="cannot read the ledger", kind=kind)
+            yield from self._file.pages(asked, values, lead="cannot read the ledger", kind=kind)
         except RecordError:
             if reader is None or reader in self._written:
                 raise
-            return []
 
 
 class _LateWriter:
@@ -525,10 +532,6 @@ class _LateWriter:
                     one.set()
 
 
-_REPEATED = tuple(
-    ReportRow._fields.index(name)
-    for name in ("tier", "model", "feature", "purpose", "status", "cost_source")
-)
 _ROW = partial(row_kind, Attempt, FIELDS)
 
 
