@@ -50,7 +50,12 @@ class ReplayMiss(NbrouteError):
 
 
 class RecordError(NbrouteError):
-    """The ledger or the cache file cannot be read or written."""
+    """The ledger or the cache file cannot be read or written.
+
+    `told` says that a row before this one could not be written for the same reason.
+    """
+
+    told = False
 
 
 class Interrupted(NbrouteError, KeyboardInterrupt):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import multiprocessing
 import signal
@@ -20,9 +21,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nbroute.batch.store import m001_batch
 from nbroute.errors import RecordError, SettingsError
 from nbroute.report import Meter, Spend, summarise
 from nbroute.router import Router
+from nbroute.storage.cache import m001_replies
 from nbroute.storage.ledger import SqliteLedger
 from nbroute.storage.schema import m005_sums
 from nbroute.types import Attempt, Cap, Label, Price
@@ -596,6 +599,39 @@ def test_a_ledger_of_a_newer_nbroute_is_left_alone(ledger, path):
         ledger.rows()
 
     assert ["a1"] == stored(path)
+
+
+@pytest.mark.parametrize(
+    ("made", "whose"),
+    [
+        ("CREATE TABLE sessions (a); CREATE TABLE history (a)", r"it holds history, sessions"),
+        ("CREATE TABLE migrations (id, migration, batch)", "it holds migrations"),
+        ("CREATE TABLE migrations (name); CREATE TABLE users (a)", "it holds migrations, users"),
+        ("PRAGMA journal_mode = WAL; CREATE TABLE attempts (id, ts)", "it holds attempts"),
+        ("CREATE VIEW v AS SELECT 1", r"it holds v\)"),
+        (m001_batch, "seems to be an nbroute batch;"),
+        (m001_replies, "seems to be an nbroute cache;"),
+    ],
+    ids=str,
+)
+def test_a_file_of_another_program_is_left_alone(tmp_path, made, whose):
+    path = tmp_path / "theirs.sqlite"
+    with contextlib.closing(sqlite3.connect(path)) as file:
+        if callable(made):
+            made(file)
+            file.execute("CREATE TABLE migrations (name TEXT PRIMARY KEY)")
+            file.execute("INSERT INTO migrations VALUES (?)", [made.__name__])
+            file.commit()
+        else:
+            file.executescript(made)
+    before = path.read_bytes()
+
+    with SqliteLedger(path) as ledger:
+        with pytest.raises(RecordError, match=rf"{whose}.*set NBROUTE_LEDGER to another file"):
+            ledger.append(attempt())
+        assert 1 == ledger.spend(session="s1").calls
+
+    assert before == path.read_bytes()
 
 
 FIRST_VERSION = """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
@@ -490,11 +491,27 @@ def test_a_ledger_that_cannot_be_written_costs_a_warning_and_no_answer(make_rout
     (tmp_path / "file").write_text("not a folder")
     router = make_router(ledger=tmp_path / "file" / "ledger.sqlite")
 
-    result = router.route("hello")
+    first, second = router.route("hello"), router.route("hello again")
 
-    assert "ok" == result.text
-    assert any("could not be recorded" in notice for notice in result.notices)
-    assert 1 == router.spend().calls
+    assert ["ok", "ok"] == [first.text, second.text]
+    assert any("could not be recorded" in notice for notice in first.notices)
+    assert () == second.notices
+    assert 2 == router.spend().calls
+
+
+def test_a_ledger_that_fails_again_is_told_again(make_router, tmp_path):
+    blocked = tmp_path / "folder"
+    router = make_router(ledger=blocked / "ledger.sqlite")
+    told = []
+    for blocks in (True, True, False, False, True, True):
+        router.ledger.close()
+        shutil.rmtree(blocked, ignore_errors=True)
+        blocked.unlink(missing_ok=True)
+        if blocks:
+            blocked.write_text("not a folder")
+        told.append(len(router.route("hello").notices))
+
+    assert [1, 0, 0, 0, 1, 0] == told
 
 
 def test_a_running_attempt_is_in_the_ledger_before_it_has_ended(router, server):

@@ -6,6 +6,7 @@ router again from its settings, with the keys of that process's own environment.
 
 from __future__ import annotations
 
+import logging
 import pickle
 import platform
 import sys
@@ -38,7 +39,9 @@ from nbroute.errors import BudgetExceeded, NbrouteError, RecordError, SettingsEr
 from nbroute.settings import Settings
 from nbroute.settings.profiles import missing_keys
 from nbroute.storage.ledger import SqliteLedger
-from nbroute.types import Attempt, Cap, Ledger, Refusal
+from nbroute.types import Attempt, Cap, Refusal
+
+_log = logging.getLogger("nbroute")
 
 #: Tasks for each thread that wait besides the one that it has, so that none is idle while
 #: the main thread writes rows.
@@ -183,12 +186,7 @@ class ExecutorWorkers:
         if bound and budgets and self.limit == 1:
             most = min(cap.usd for cap in budgets)
             wanted = [replace(one, reserved_usd=most) for one in wanted]
-        try:
-            written = append_all(self.router.ledger, wanted, budgets, cut=bound)
-        except RecordError:
-            if budgets:
-                raise
-            written = [*wanted]  # they are kept in memory
+        written = self._write_down(wanted, budgets, cut=bound)
         return {
             place: over_budget(one, draft) if isinstance(one, Refusal) else one
             for (place, draft), one in zip(drafts.items(), written, strict=True)
@@ -207,8 +205,7 @@ class ExecutorWorkers:
         self._futures.discard(future)
         for _ in range(self._begun.pop(name, 0) - 1):
             again = [replace(_lost_row(one, _AGAIN), id=new_id()) for one in rows.values()]
-            with suppress(RecordError):
-                append_all(self.router.ledger, again)
+            self._write_down(again)
         try:
             outcomes = future.result()
         except CancelledError:
@@ -226,19 +223,28 @@ class ExecutorWorkers:
                 nothing = replace(opened, status="not sent", cost_usd=Decimal(0), reserved_usd=None)
                 attempts[:1] = [replace(attempts[0], id=opened.id) if attempts else nothing]
             settled += attempts
-        with suppress(RecordError):
-            append_all(self.router.ledger, settled)
+        self._write_down(settled)
         self.router.history.changed()
         self.land(outcomes)
 
+    def _write_down(
+        self, attempts: Sequence[Attempt], caps: Sequence[Cap] = (), *, cut: bool = False
+    ) -> list[Attempt | Refusal]:
+        """Write them in one step; a ledger of a user's own may have to do it one by one.
 
-def append_all(
-    ledger: Ledger, attempts: Sequence[Attempt], caps: Sequence[Cap] = (), *, cut: bool = False
-) -> list[Attempt | Refusal]:
-    """Write them in one step; a ledger of a user's own may have to do it one by one."""
-    if hasattr(ledger, "append_all"):
-        return ledger.append_all(attempts, caps, cut=cut)
-    return [ledger.reserve(one, caps) or one for one in attempts]
+        RecordError where there are caps that cannot be looked at.
+        """
+        ledger = self.router.ledger
+        try:
+            if hasattr(ledger, "append_all"):
+                return ledger.append_all(attempts, caps, cut=cut)
+            return [ledger.reserve(one, caps) or one for one in attempts]
+        except RecordError as error:
+            if caps:
+                raise
+            if not error.told:
+                _log.warning("%s", error)
+            return [*attempts]  # they are kept in memory
 
 
 Workers = ThreadWorkers | ExecutorWorkers

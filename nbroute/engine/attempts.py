@@ -189,7 +189,7 @@ class AttemptLog:
         try:
             self.ledger.append(attempt)
         except RecordError as error:
-            if not self._warned:
+            if not (self._warned or error.told):
                 self._warned = True
                 self.observe(Notice(str(error)))
 

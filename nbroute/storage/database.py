@@ -60,8 +60,21 @@ def row_kind(cls: type, names: tuple[str, ...]) -> Any:
     return tuple[tuple(kinds)]  # type: ignore[misc]
 
 
-class NewerSchemaError(sqlite3.DatabaseError):
-    """A newer nbroute wrote the file."""
+#: What each of our files is, by the first of its migrations.
+_KINDS = {
+    "m001_attempts": "an nbroute ledger",
+    "m001_replies": "an nbroute cache",
+    "m001_batch": "an nbroute batch",
+    "m001_vectors": "nbroute's file of vectors and taught examples",
+}
+_TABLES = """SELECT name FROM sqlite_master WHERE type IN ('table', 'view')
+    AND name NOT LIKE 'sqlite!_%' ESCAPE '!' ORDER BY name"""
+
+
+class NotOursError(sqlite3.DatabaseError):
+    """A newer nbroute or another program wrote the file; `cure` may come before our usual one."""
+
+    cure = ""
 
 
 class SqliteFile:
@@ -174,8 +187,8 @@ class SqliteFile:
     def _record_error(self, lead: str, error: Exception, note: str) -> RecordError:
         reason = one_line(str((isinstance(error, OSError) and error.strerror) or error))[:_LONGEST]
         cure = f"move the file away, or set {self._setting} to another one"
-        if isinstance(error, NewerSchemaError):
-            cure = f"upgrade nbroute, or set {self._setting} to another file"
+        if isinstance(error, NotOursError):
+            cure = f"{error.cure}set {self._setting} to another file"
         elif _code(error) == sqlite3.SQLITE_BUSY:
             cure = f"end the program that holds it, or set {self._setting} to another file"
         elif isinstance(error, OSError) or _code(error) in _UNWRITABLE:
@@ -199,13 +212,16 @@ class SqliteFile:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         connection = sqlite3.connect(
             self.path or ":memory:",
-            timeout=0,  # whoever switches the journal at this moment is not waited for
+            timeout=self._wait_s * self._patient,
             isolation_level=None,
             check_same_thread=False,
         )
         self._opened.append((os.getpid(), connection))
         self._openings += 1
         try:
+            self._applied(connection)  # before anything of the file is changed
+            # Whoever switches the journal at this moment is not waited for.
+            connection.execute("PRAGMA busy_timeout = 0")
             for pragma in self._pragmas:
                 # Busy while another process switches the journal, or not to be had on this file
                 # system: the file is as safe without, only slower.
@@ -225,10 +241,28 @@ class SqliteFile:
 
     def _pending(self, connection: sqlite3.Connection) -> list[Migration]:
         connection.execute("CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY)")
-        applied = {name for (name,) in connection.execute("SELECT name FROM migrations")}
-        if newer := applied - {migration.__name__ for migration in self._migrations}:
-            raise NewerSchemaError(f"a newer nbroute wrote it (it has {newer.pop()!r:.40})")
+        applied = self._applied(connection)
         return [m for m in self._migrations if m.__name__ not in applied]
+
+    def _applied(self, connection: sqlite3.Connection) -> set[str]:
+        """The names of the migrations that were applied; NotOursError where others were."""
+        tables = [name for (name,) in connection.execute(_TABLES)]
+        columns = [column for _, column, *_ in connection.execute("PRAGMA table_info(migrations)")]
+        applied: set[str] = set()
+        if columns == ["name"]:
+            applied = {name for (name,) in connection.execute("SELECT name FROM migrations")}
+        known = {migration.__name__ for migration in self._migrations}
+        empty = not tables or (tables == ["migrations"] and columns == ["name"])
+        if not empty and not applied & known:
+            has = f"{', '.join(tables[:4])}{', ...' if len(tables) > 4 else ''}"
+            whose = [kind for name, kind in _KINDS.items() if name in applied]
+            told = whose[0] if whose else f"another program's file (it holds {has:.100})"
+            raise NotOursError(f"it seems to be {told}")
+        if newer := applied - known:
+            error = NotOursError(f"a newer nbroute wrote it (it has {newer.pop()!r:.40})")
+            error.cure = "upgrade nbroute, or "
+            raise error
+        return applied
 
 
 def encodable(value: Any) -> Any:

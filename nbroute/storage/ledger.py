@@ -120,6 +120,7 @@ class SqliteLedger:
         self._written: set[str] = set()
         self._late: _LateWriter | None = None
         self._again: threading.Timer | None = None
+        self._failure = ""
 
     def append(self, attempt: Attempt) -> None:
         """Write a row; RecordError where that fails, with the row kept in memory.
@@ -254,9 +255,7 @@ class SqliteLedger:
             if compared
         ]
         asked = "SELECT equivalent, input, output FROM finals WHERE session = ?"
-        finals = chain.from_iterable(
-            self._fetch(asked, [session], reader=session, kind=_finals_kind)
-        )
+        finals = self._fetch(asked, [session], reader=session, kind=_finals_kind)
         return sum(parts, Spend()), {bool(kind): (given, taken) for kind, given, taken in finals}
 
     def label(self, label: Label) -> None:
@@ -275,9 +274,9 @@ class SqliteLedger:
         asked = f"SELECT {_LABEL_NAMES} FROM labels {where} ORDER BY rowid"  # noqa: S608 - as above
         kind = partial(row_kind, Label, LABEL_FIELDS)
         with self._lock:
-            found = [*self._fetch(asked, values, reader=session, kind=kind)]
-            found.append(self._kept.fetch(asked, values))
-        return sorted((Label(*row) for row in chain(*found)), key=attrgetter("ts"))
+            found = self._fetch(asked, values, reader=session, kind=kind)
+            found += self._kept.fetch(asked, values)
+        return sorted((Label(*row) for row in found), key=attrgetter("ts"))
 
     def version(self) -> object:
         """Another value as soon as anybody has written; None where that cannot be told."""
@@ -318,10 +317,13 @@ class SqliteLedger:
             try:
                 with begun as connection:
                     insert(connection, into, rows)
-            except RecordError:
+            except RecordError as error:
                 with self._keeping() as kept:
                     insert(kept, into, rows)
+                error.told = self._failure == (failure := str(error.__cause__))
+                self._failure = failure
                 raise
+            self._failure = ""
             self._written.update(sessions)
 
     @contextlib.contextmanager
@@ -405,6 +407,7 @@ class SqliteLedger:
             yield connection
             connection.execute("COMMIT")
             self._kept.close()
+            self._failure = ""
 
     def _read(self, columns: str, tail: str = "ORDER BY rowid", **how: Any) -> list[Any]:
         """All that `_pages` yields."""
@@ -440,7 +443,8 @@ class SqliteLedger:
             if kept:
                 asked += " AND id NOT IN (SELECT value FROM json_each(?))"
                 values.append(json.dumps(kept))
-            yield from self._fetch(f"{asked} {tail}", values, reader=session or asks, kind=kind)
+            asked = f"{asked} {tail}"
+            yield from self._file_pages(asked, values, reader=session or asks, kind=kind)
 
     def _summed(self, by: str, *, session: str | None) -> list[tuple[Any, ...]] | None:
         """The sums that triggers keep; None while there are rows that the file does not have."""
@@ -453,11 +457,13 @@ class SqliteLedger:
             if self._kept.exists:
                 return None
             values = [session] if of_session else []
-            return list(
-                chain.from_iterable(self._fetch(asked, values, reader=session, kind=_spent_kind))
-            )
+            return self._fetch(asked, values, reader=session, kind=_spent_kind)
 
-    def _fetch(
+    def _fetch(self, asked: str, values: Sequence[Any], **how: Any) -> list[Any]:
+        """All that `_file_pages` yields."""
+        return list(chain.from_iterable(self._file_pages(asked, values, **how)))
+
+    def _file_pages(
         self,
         asked: str,
         values: Sequence[Any],
@@ -522,9 +528,9 @@ class _LateWriter:
             ended = None in gathered
             try:
                 self._write([one for one in gathered if isinstance(one, Attempt)])
-            except RecordError as error:
-                # The ledger keeps the rows in memory, and tells again when it is read.
-                _log.warning("%s", error)
+            except RecordError as error:  # the ledger keeps the rows in memory
+                if not error.told:
+                    _log.warning("%s", error)
             except Exception:  # noqa: BLE001 - the thread must live on
                 _log.exception("calls could not be recorded")
             for one in gathered:
