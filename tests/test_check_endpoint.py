@@ -55,6 +55,14 @@ def good(sent):
     return Reply(text=text, cost=1e-06, usage=usage)
 
 
+def test_an_unknown_model_ends_it(server, check):
+    server.handler = lambda _: Reply(status=404, body={"error": {"code": "model_not_found"}})
+
+    code, _, found = check("nope", "--yes")
+
+    assert (1, {"whole", "the rest"}, 1) == (code, set(found), len(server.requests))
+
+
 def test_a_good_endpoint_is_all_ok(server, check):
     server.handler = good
 

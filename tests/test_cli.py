@@ -401,3 +401,14 @@ def test_help_imports_nothing_heavy():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert "set()" == done.stdout.splitlines()[-1]
+
+
+@pytest.mark.parametrize("command", ["trust", "check-endpoint simulated", "trust --list"])
+def test_with_no_input_and_no_output_at_all_a_command_ends_without_a_traceback(tmp_path, command):
+    (tmp_path / "nbroute.toml").write_text("[nbroute]\nledger = 'l'\n")
+    words = f"cd {tmp_path} && {sys.executable} -m nbroute {command} <&-"
+
+    for closed in ("", ">&-"):
+        done = subprocess.run(words + closed, shell=True, capture_output=True, text=True)  # noqa: S602, PLW1510
+        assert "Traceback" not in done.stderr
+        assert (done.returncode == 1) == (command == "check-endpoint simulated")

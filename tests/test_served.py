@@ -105,7 +105,14 @@ BY_NAME = {
         ["a", "a", "b", "b"],
     ),
     "what is no model": (
-        [{"id": None}, {"id": 7, "details": "x", "capabilities": 3}, {"meta": []}, "m"],
+        [
+            {"id": None},
+            {"id": 7, "details": "x", "capabilities": 3},
+            {"meta": []},
+            " ",
+            "m\x1b[2J",
+            "m",
+        ],
         ["7", "7", "m", "m"],
     ),
 }

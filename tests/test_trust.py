@@ -123,6 +123,27 @@ ASKS = {
         "sends prompts, counted as free, to https://evil.example",
     ),
     "money that is not counted": ("[providers.openai]\nbilled = false", "counted as free"),
+    **{
+        f"{name} that is OpenAI": (
+            (
+                f'[providers.{name}]\nkind = "openai"\nbase_url = "https://api.openai.com/v1"\n'
+                'api_key_env = "OPENAI_API_KEY"\nbilled = true'
+            ),
+            "sends prompts and the key in OPENAI_API_KEY to https://api.openai.com/v1",
+        )
+        for name in ("simulated", "local", "ollama")
+    },
+    "a price of nothing": (
+        '[tiers.SIMPLE]\nmodel = "gpt-5.5"\nprice = { input = 0, output = 0 }',
+        "counts gpt-5.5 at $0 in, $0 out per million tokens",
+    ),
+    "a low price of a fallback": (
+        (
+            '[tiers.SIMPLE]\nfallbacks = [{ provider = "openai", model = "gpt-5.5", '
+            "price = { input = 0.01, output = 99 } }]"
+        ),
+        "counts gpt-5.5 at $0.01 in, $99.00 out per million tokens",
+    ),
     "plain http that the user did not allow": (
         "[providers.openai]\nallow_http = true",
         "sends prompts and the key in OPENAI_API_KEY to https://api.openai.com/v1",
@@ -173,6 +194,9 @@ NEEDS_NONE = {
     "a recording and examples beside it": (
         '[nbroute]\nexamples_file = "examples.csv"\n[profiles.talk]\nreplay = "talk.rec"'
     ),
+    "a price as high as the list's": (
+        '[tiers.SIMPLE]\nmodel = "gpt-4o-mini"\nprice = { input = 0.15, output = 0.60 }'
+    ),
     "simulated models": '[providers.mine]\nkind = "simulated"\npace = 0.1',
 }
 
@@ -213,6 +237,54 @@ def test_the_users_own_file_holds_in_place_of_one_that_is_set_aside(write, tmp_p
     assert f"sets aside budget_usd = 1 of {own}" in opened().origin
     write('[nbroute]\nprofile = "local"\nbudget_usd = 1\nladder = "two-tier"')
     assert "two-tier" == opened().ladder.name
+
+
+OWN = """
+[nbroute]
+profile = "work"
+[providers.openai]
+base_url = "https://gateway.example/v1"
+[profiles.work]
+provider = "openai"
+budget_usd = 1
+"""
+
+
+@pytest.mark.filterwarnings("ignore:nbroute")
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (OWN.replace("= 1", "= 9"), "budget_usd = 1"),
+        (OWN.replace('"openai"', '"anthropic"'), "[profiles.work]"),
+        (OWN.replace("gateway.example", "api.openai.com"), "[providers.openai]"),
+        ('[nbroute]\nladder = "two-tier"', "[providers.openai]"),
+    ],
+)
+def test_an_endpoint_or_a_profile_of_the_users_own_is_not_replaced_unasked(
+    write, tmp_path, monkeypatch, text, said
+):
+    own = tmp_path / "config" / "nbroute" / "nbroute.toml"
+    own.parent.mkdir(parents=True)
+    own.write_text(OWN)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(own.parent.parent))
+    write(text)
+
+    settings = opened()
+
+    assert own == settings.source_file
+    assert f"sets aside {said} of {own}" in settings.origin
+
+
+@pytest.mark.filterwarnings("ignore:nbroute")
+def test_of_two_files_that_are_set_aside_each_is_told_how_it_is_trusted(write, clone):
+    outer = write(EVIL)
+    Path("nbroute.toml").write_text(EVIL)
+
+    inner, above = opened().set_aside.split(" in a terminal")[:2]
+
+    assert "`%route trust`" in inner
+    assert "%route" not in above
+    assert f"`nbroute trust {outer}`" in above
 
 
 PAID = {
@@ -322,10 +394,41 @@ def test_trust_where_nothing_can_be_kept_or_found_is_one_line(clone, write, data
     data.write_text("a file")
     assert 1 == main(["trust", "--yes"])
 
-    lines = capsys.readouterr().err.splitlines()
-    assert ["there is no nbroute.toml here" in lines[0], "cannot write to" in lines[1]] == [
-        True
-    ] * 2
+    first, second = capsys.readouterr().err.splitlines()
+    assert "there is no nbroute.toml here" in first
+    assert "cannot write to" in second
+
+
+def test_in_a_working_folder_that_was_deleted_there_is_no_file_to_find(tmp_path, monkeypatch):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+
+    assert "simulated" == opened().profile
+
+
+@pytest.mark.filterwarnings("ignore:nbroute")
+@pytest.mark.parametrize(
+    "lines",
+    [
+        '["{}"]',
+        '[nbroute]\n"{}" = 1',
+        '[providers."{}"]',
+        '[tiers."{}"]\nmax_tokens = 0',
+        '[tiers."{}"]',
+        '[profiles."{}"]\nprovider = "openai"\n[nbroute]\nprofile = "{}"',
+    ],
+)
+def test_no_name_in_a_found_file_brings_marks_to_the_screen(write, lines):
+    write(lines.replace("{}", r"\u001b[2J\u202e\nx"))
+
+    try:
+        said = load().origin
+    except SettingsError as error:
+        said = str(error)
+
+    assert said.isprintable()
+    assert "[2J x" in said
 
 
 def test_a_notebook_says_what_the_file_wants_and_how_to_trust_it(shell, clone, monkeypatch, server):

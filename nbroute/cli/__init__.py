@@ -62,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(argv)
     try:
         code: int = options.command(options)
-        sys.stdout.flush()
+        print(end="", flush=True)
     except NbrouteError as error:
         _say(str(error))
         return 1
@@ -77,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _say(words: str) -> None:
-    print(f"nbroute: {words}", file=sys.stderr)
+    print(f"nbroute: {one_line(words)}", file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -178,7 +178,8 @@ def _trust(options: argparse.Namespace) -> int:
     document = trust.review(options.path)
     print(trust.described(document))
     if trust.asks(document):
-        if not options.yes and sys.stdin.isatty() and not _agreed("Trust it? [y/N] "):
+        terminal = sys.stdin and sys.stdin.isatty()
+        if terminal and not options.yes and not _agreed("Trust it? [y/N] "):
             print("not trusted")
             return 1
         print(trust.trust(document))
@@ -186,9 +187,11 @@ def _trust(options: argparse.Namespace) -> int:
 
 
 def _agreed(question: str) -> bool:
-    with contextlib.suppress(EOFError):
+    try:
         return input(question).strip().lower() in ("y", "yes")
-    return False
+    except (EOFError, RuntimeError):  # nobody answers; there is no input at all
+        print()
+        return False
 
 
 # nbroute check-endpoint
@@ -507,7 +510,7 @@ def _warn(found: Audit, most: Decimal | None) -> int:
         spent, limit = format_usd(spend.usd), format_usd(most)
         warnings.append(f"{spent} spent, more than --max-usd {limit}")
     for warning in warnings:
-        _say(one_line(warning))
+        _say(warning)
     return _OVER_BUDGET if over else int(bool(found.unread))
 
 

@@ -35,7 +35,7 @@ _SCHEMA = {
 }
 _CALLS = 5
 #: After one of these the other calls would end the same way.
-_ENDS_IT = (AuthError, RateLimited, TimedOut, Unavailable)
+_ENDS_IT = (AuthError, RateLimited, TimedOut, Unavailable, UnknownModel)
 
 
 class Finding(NamedTuple):
@@ -130,7 +130,9 @@ def _of_schema(result: RouteResult | ProviderError) -> Finding:
 
 def _of_system(result: RouteResult | ProviderError) -> Finding:
     if isinstance(result, ProviderError):
-        return Finding("system role", "fails", f"{result}; leave `system` out of its tiers")
+        return Finding(
+            "system role", "fails", f"{str(result).rstrip('.')}; leave `system` out of its tiers"
+        )
     if "banana" in result.text.lower():
         return Finding("system role", "ok", ", ".join(["followed", *result.notices]))
     said = shortened(result.text, 30)

@@ -45,7 +45,7 @@ def chat_models(listed: Any, *more: Any) -> list[str]:
     for one in entries(listed):
         name = str(one.get("id") or "")
         both = (told.get(name, {}), one)
-        if name and all(map(_chats, both)):
+        if name.strip() and name.isprintable() and all(map(_chats, both)):
             sizes[name] = next((size for part in both if (size := _size(part))), None)
     known = [size for size in sizes.values() if size]
     middle = median_high(known) if known else 0.0

@@ -133,7 +133,7 @@ def _document(
             said = "" if path else "NBROUTE_CONFIG: "
             raise SettingsError(f"{said}there is no settings file {str(named)!r}; correct the path")
         return read_document(file), ""
-    return find(folder or Path.cwd(), environ)
+    return find(folder, environ)
 
 
 def _from_environment(environ: Environment) -> Table:

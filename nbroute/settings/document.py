@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from nbroute.errors import SettingsError, did_you_mean
+from nbroute.report.table import one_line
 from nbroute.settings.model import Table, Takes, TierTable, Unusable, sections
 from nbroute.storage.files import content
 
@@ -26,8 +27,8 @@ class Document:
     profiles: Mapping[str, Table] = field(default_factory=dict)
 
     def error(self, problem: str) -> SettingsError:
-        """The problem, with the file in front."""
-        return SettingsError(f"{self.file}: {problem}" if self.file else problem)
+        """The problem, with the file in front, as one line that any screen can show."""
+        return SettingsError(one_line(f"{self.file}: {problem}" if self.file else problem))
 
     def check(self, key: str, value: str | None, allowed: Collection[str], problem: str) -> None:
         """Raise SettingsError with the problem and the cure where the value is not allowed."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from nbroute.errors import SettingsError
+from nbroute.report.table import one_line
 from nbroute.settings.document import Document
 from nbroute.settings.model import (
     Environment,
@@ -181,7 +182,7 @@ def describe_choice(
     environ: Environment,
 ) -> str:
     """One line: the profile, what answers, the file, and the keys that are missing."""
-    line = f"profile {choice.profile}: {' and '.join(map(_described, used))}"
+    line = one_line(f"profile {choice.profile}: {' and '.join(map(_described, used))}")
     if document.file is not None:
         aside = ", its tiers set aside" if document.tiers and not choice.with_tiers else ""
         line += f"; settings from {document.file}{aside}"

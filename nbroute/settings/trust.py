@@ -18,11 +18,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from nbroute.errors import SettingsError
+from nbroute.pricing import format_usd, price_of
 from nbroute.report.table import one_line, shortened
 from nbroute.settings.document import Document, read_document
 from nbroute.settings.model import ENVIRONMENT, Environment, ProviderSettings, named_path
-from nbroute.settings.profiles import BUILT_IN, configured
-from nbroute.types import Target
+from nbroute.settings.profiles import BUILT_IN, BY_KEY, configured
+from nbroute.types import Target, Tier
 
 FILE_NAME = "nbroute.toml"
 
@@ -45,15 +46,15 @@ _MOST_SAID, _LONGEST = 4, 500
 
 def user_folder(kind: str, environ: Environment) -> Path:
     """The user's folder for `config` or `data`, of nbroute."""
-    if folder := environ.get(f"XDG_{kind.upper()}_HOME"):
-        return Path(folder) / "nbroute"
+    if (folder := Path(environ.get(f"XDG_{kind.upper()}_HOME"))).is_absolute():
+        return folder / "nbroute"
     import platformdirs
 
     find = platformdirs.user_config_path if kind == "config" else platformdirs.user_data_path
     return find("nbroute", appauthor=False)
 
 
-def find(folder: Path, environ: Environment) -> tuple[Document, str]:
+def find(folder: Path | None, environ: Environment) -> tuple[Document, str]:
     """The nearest settings file that may be used, and a line on those that were set aside.
 
     One in the folder or above it counts where it asks for nothing or is trusted; the user's
@@ -65,7 +66,7 @@ def find(folder: Path, environ: Environment) -> tuple[Document, str]:
         named = _place(document) == _place(Document(own))
         if named or is_trusted(document, environ) or not (wants := asks(document, environ)):
             return document, " ".join(aside)
-        aside.append(_set_aside(document, wants))
+        aside.append(_set_aside(document, wants, nearest=not aside))
     return read_document(own) if is_file(own) else Document(), " ".join(aside)
 
 
@@ -73,7 +74,7 @@ def review(path: str | Path | None = None) -> Document:
     """The settings file at that path, else the nearest here or above, to be looked at."""
     if path is not None:
         return read_document(_named(path))
-    if (nearest := next(_found(Path.cwd()), None)) is None:
+    if (nearest := next(_found(None), None)) is None:
         raise SettingsError(f"there is no {FILE_NAME} here or in a folder above; name one")
     return nearest
 
@@ -84,8 +85,8 @@ def asks(document: Document, environ: Environment = ENVIRONMENT) -> list[str]:
     users = Document()
     with contextlib.suppress(SettingsError):
         users = read_document(own) if is_file(own) else users
-    overrides = (*_overrides(document, users), *_bills(document, users))
-    found = (*_sends(document, environ), *_opens(document), *overrides)
+    counts = (*_overrides(document, users), *_bills(document, users), *_discounts(document))
+    found = (*_sends(document, environ), *_opens(document), *counts)
     return list(dict.fromkeys(shortened(one_line(one), _LONGEST) for one in found))
 
 
@@ -99,10 +100,12 @@ def described(document: Document) -> str:
 def _sends(document: Document, environ: Environment) -> Iterator[str]:
     """Where prompts and keys would go; an address with its own key is built in, as a pair."""
     built_in = configured(Document(), environ)
-    known = {_endpoint(one) for one in built_in.values()}
     for name, table in document.providers.items():
-        own = replace(built_in.get(name) or ProviderSettings(name, "openai"), **table)
+        usual = built_in.get(name)
+        own = replace(usual or ProviderSettings(name, "openai"), **table)
         reaches = own.kind == "litellm" or (own.kind == "openai" and own.base_url)
+        # A built-in name stands for its own endpoint alone: `ollama` is not OpenAI.
+        known = map(_endpoint, [usual] if usual else built_in.values())
         if not reaches or _endpoint(own) in known:
             continue
         where = own.base_url or "wherever its models are"
@@ -124,18 +127,24 @@ def _opens(document: Document) -> Iterator[str]:
         for key, value in table.items():
             for path in value if isinstance(value, tuple) else (value,):
                 if isinstance(path, Path):
-                    inside = Path(os.path.realpath(path)).is_relative_to(home)
-                    if not (inside and key in _READ):
-                        yield f"{_PATHS.get(key, f'uses as {key}')} {str(path)!r}"
+                    real = os.path.realpath(path)
+                    if not (key in _READ and Path(real).is_relative_to(home)):
+                        yield f"{_PATHS.get(key, f'uses as {key}')} {real!r}"
 
 
 def _overrides(document: Document, users: Document) -> Iterator[str]:
-    """What the user's own file says of the profile and the budgets, and this one does not."""
-    for key, value in users.nbroute.items():
+    """What the user's own file says of profiles, budgets and endpoints, and this one does not."""
+    usual = users.profiles.get(users.nbroute.get("profile", ""), {})
+    for key, value in {**users.nbroute, **usual}.items():
         profiles = (table[key] for table in document.profiles.values() if key in table)
         said = [document.nbroute.get(key), *profiles]
         if key in _OWN and any(one != value for one in said):
             yield f"sets aside {key} = {value} of {users.file}"
+    for kind in ("providers", "profiles"):
+        tables, own = getattr(document, kind), getattr(users, kind)
+        for name in own:
+            if name in (*BUILT_IN, *tables) and tables.get(name) != own[name]:
+                yield f"sets aside [{kind}.{name}] of {users.file}"
 
 
 def _bills(document: Document, users: Document) -> Iterator[str]:
@@ -147,13 +156,34 @@ def _bills(document: Document, users: Document) -> Iterator[str]:
         yield f"sends prompts to {paid} where the profile is {min(promised)}"
 
 
+def _discounts(document: Document) -> Iterator[str]:
+    """Prices below a vendor's list, under which a budget would let more through than it says."""
+    for one in _targets(document):
+        vendors = [name for name in BY_KEY if one.provider in ("", name)]
+        if (own := one.price) and vendors:
+            tiers = [Tier("", name, one.model, 1) for name in vendors]
+            listed = [price_of(tier, one.model, "remote") for tier in tiers]
+            if not any(p and p.input <= own.input and p.output <= own.output for p in listed):
+                amounts = f"{format_usd(own.input)} in, {format_usd(own.output)} out"
+                yield f"counts {one.model or 'a model'} at {amounts} per million tokens"
+
+
 def _reached(document: Document) -> set[str]:
     """The providers that the file names anywhere."""
-    tables = [document.nbroute, *document.profiles.values(), *document.tiers.values()]
-    fallbacks = [one for tier in document.tiers.values() for one in tier.get("fallbacks", ())]
+    tables = [document.nbroute, *document.profiles.values()]
     named = [t.get(key) for t in tables for key in ("provider", "classifier_provider", "embedder")]
-    named += [one.provider for one in fallbacks if isinstance(one, Target)]
+    named += [one.provider for one in _targets(document)]
     return {*filter(None, named)} & {*BUILT_IN, *document.providers}
+
+
+def _targets(document: Document) -> Iterator[Target]:
+    """The models of the tiers and their fallbacks, as far as the file names them."""
+    for tier in document.tiers.values():
+        first = Target(tier.get("provider", ""), tier.get("model", ""), tier.get("price"))
+        yield first
+        for one in tier.get("fallbacks", ()):
+            if isinstance(one, Target):
+                yield replace(one, provider=one.provider or first.provider)
 
 
 def is_trusted(document: Document, environ: Environment = ENVIRONMENT) -> bool:
@@ -225,8 +255,12 @@ def _named(path: str | Path) -> Path:
     return file / FILE_NAME if os.path.isdir(file) else file  # noqa: PTH112 - raises nothing
 
 
-def _found(folder: Path) -> Iterator[Document]:
-    """The settings files in the folder and above it, nearest first."""
+def _found(folder: Path | None) -> Iterator[Document]:
+    """The settings files in the folder (else the working folder) and above it, nearest first."""
+    try:
+        folder = folder or Path.cwd()
+    except FileNotFoundError:  # the working folder was deleted
+        return
     for at in (folder, *folder.parents):
         if is_file(at / FILE_NAME):
             yield read_document(at / FILE_NAME)
@@ -239,12 +273,13 @@ def is_file(file: Path) -> bool:
     return False
 
 
-def _set_aside(document: Document, wants: list[str]) -> str:
+def _set_aside(document: Document, wants: list[str], *, nearest: bool) -> str:
     """One line: that the file is not used, what it wants, and how to trust it."""
     file = one_line(str(document.file))
     more = [f"{len(wants) - _MOST_SAID} more such things"] if len(wants) > _MOST_SAID else []
     said = "; ".join([*wants[:_MOST_SAID], *more])
+    here = "`%route trust` in a notebook, " if nearest else ""
     return (
-        f"{file} is set aside until you trust it, as it {said}: `%route trust` in a notebook, "
+        f"{file} is set aside until you trust it, as it {said}: {here}"
         f"`nbroute trust {shlex.quote(file)}` in a terminal"
     )
