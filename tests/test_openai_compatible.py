@@ -885,7 +885,7 @@ def test_a_stream_with_nothing_in_it_is_a_bad_reply(server, provider):
 def test_a_piece_of_a_stream_that_does_not_parse_is_a_bad_reply(server, provider):
     server.reply(body="data: {half\n\n", content_type="text/event-stream")
 
-    assert "not JSON" in failure(provider, BadReply)
+    assert "cut off or damaged" in failure(provider, BadReply)
 
 
 @STREAMING

@@ -136,6 +136,11 @@ def is_a(error: object, *names: str) -> bool:
 
 def no_json(call: Call, text: str) -> BadReply:
     """Say that the body is not JSON, and what it is; mostly it is a gateway's page."""
+    if text.lstrip().startswith("{"):
+        return BadReply(
+            f"{call.host} answered {call.model!r} with JSON that is cut off or damaged "
+            f"({server_words(text, call)}): ask again, or name a fallback model"
+        )
     what = "something that is not JSON" if text.strip() else "nothing"
     if is_html(text):
         what = server_words(text, call)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -170,16 +171,19 @@ def _finish_reason(choice: Any) -> str | None:
 
 
 def _first_choice(event: Any) -> Any:
+    """The choice of index 0, else the first: no more than one was asked for."""
     choices = field(event, "choices")
-    return choices[0] if isinstance(choices, list) and choices else None
+    if not isinstance(choices, list) or not choices:
+        return None
+    return next((one for one in choices if field(one, "index") == 0), choices[0])
 
 
 def _content(message: Any) -> str:
     """Take the text of a message or a delta; a refusal's text where it has none of its own."""
     content = field(message, "content")
     if isinstance(content, list):
-        return "".join(_text(field(part, "text")) or "" for part in content)
-    return _text(content) or _text(field(message, "refusal")) or ""
+        return "".join(_said(field(part, "text")) for part in content)
+    return _said(content) or _said(field(message, "refusal"))
 
 
 def _reasoning(message: Any) -> str:
@@ -187,14 +191,20 @@ def _reasoning(message: Any) -> str:
 
     `reasoning_content`: https://api-docs.deepseek.com/guides/reasoning_model (also vLLM, SGLang,
     llama.cpp, xAI, Moonshot); `reasoning`: https://openrouter.ai/docs/use-cases/reasoning-tokens
-    (also Groq, Ollama); a part of the content: https://docs.mistral.ai/capabilities/reasoning
+    (also Groq, Ollama); a part of the content: https://docs.mistral.ai/capabilities/reasoning,
+    its `summary`: https://docs.databricks.com/machine-learning/model-serving/query-reason-models
     """
-    told = field(message, "reasoning_content") or field(message, "reasoning")
+    told = _said(field(message, "reasoning_content")) or _said(field(message, "reasoning"))
     content = field(message, "content")
     if told or not isinstance(content, list):
-        return _text(told) or ""
-    parts = (field(part, "thinking") for part in content)
-    return "".join(_text(part) or _content({"content": part}) for part in parts)
+        return told
+    parts = (field(part, "thinking") or field(part, "summary") for part in content)
+    return "".join(_said(part) or _content({"content": part}) for part in parts)
+
+
+def _said(value: Any) -> str:
+    """A text; one of digits may come as a number (https://github.com/cloudflare/ai/issues/651)."""
+    return json.dumps(value) if type(value) in (int, float) else _text(value) or ""
 
 
 def _logprobs(choice: Any) -> tuple[float, ...]:

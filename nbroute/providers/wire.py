@@ -105,7 +105,8 @@ def _events(lines: Iterable[bytes], call: Call) -> Iterator[Any]:
         name, _, value = line.partition(b":")
         value = value.removeprefix(b" ")
         if name == b"data":
-            data.append(value)
+            # Said twice by some: https://github.com/QuantumNous/new-api/issues/5367
+            data.append(value.removeprefix(b"data:"))
             size += len(value) + _PART
             _check(size, _MOST, call)
         elif name == b"event":
