@@ -1,4 +1,4 @@
-"""What a fork does to threads: it leaves them behind, with whatever they hold.
+"""Threads, and what a fork does to them: it leaves them behind, with whatever they hold.
 
 A forked process finds every `Lock` free, and no fork happens in the middle of what is `unforked`.
 """
@@ -8,6 +8,31 @@ from __future__ import annotations
 import os
 import threading
 import weakref
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import TypeVar
+
+Outcome = TypeVar("Outcome")
+
+
+def thread_for(work: Callable[[], Outcome]) -> tuple[Future[Outcome], threading.Thread]:
+    """The outcome to come, and a thread that is to be started and does not outlive the process.
+
+    One waits for the outcome and never in `join`: a Ctrl-C in that makes Python 3.11 take the
+    thread for ended. Start it inside the `try` that stops it: Ctrl-C may come as it starts,
+    and an outcome that can still be cancelled is one that nobody works at.
+    """
+    outcome: Future[Outcome] = Future()
+
+    def run() -> None:
+        if not outcome.set_running_or_notify_cancel():
+            return
+        try:
+            outcome.set_result(work())
+        except BaseException as error:  # noqa: BLE001 - raised again in the waiting thread
+            outcome.set_exception(error)
+
+    return outcome, threading.Thread(target=run, daemon=True)
 
 
 class Lock:

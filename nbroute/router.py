@@ -340,11 +340,12 @@ def _provider(settings: ProviderSettings, announce: Announce) -> Provider:
         "api_key": settings.api_key,
         "api_key_env": settings.api_key_env,
         "timeout_s": settings.timeout_s,
+        "deadline_s": settings.deadline_s,
         "kind": "remote" if settings.billed else "local",
     }
     if settings.kind == "litellm":
         return LiteLLM(settings.name, api_base=settings.base_url or None, **common)
-    common |= {"token_parameter": settings.token_parameter, "deadline_s": settings.deadline_s}
+    common["token_parameter"] = settings.token_parameter
     return OpenAICompatible(settings.name, settings.base_url, **common)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from loopback import Reply
 
+import nbroute
 from nbroute.errors import (
     AuthError,
     BadReply,
@@ -358,3 +359,25 @@ def test_nothing_is_printed_when_a_call_fails(server, tmp_path):
 def test_the_repr_shows_no_key(connect):
     assert "<LiteLLM 'lite' at host>" == repr(connect("https://user:secret@host/v1"))
     assert "<LiteLLM 'litellm' at litellm>" == repr(LiteLLM())
+
+
+def test_the_deadline_of_the_settings_holds(server, tmp_path, monkeypatch):
+    server.reply(delay=30)
+    file = tmp_path / "settings.toml"
+    file.write_text(
+        f"""
+        [providers.lite]
+        kind = "litellm"
+        deadline_s = 0.3
+        base_url = "{server.url}"
+        api_key_env = "LITE_KEY"
+
+        [tiers.fast]
+        provider = "lite"
+        model = "openai/m"
+        """
+    )
+    monkeypatch.setenv("LITE_KEY", KEY)
+
+    with pytest.raises(TimedOut, match=r"after 0\.3 s"):
+        nbroute.Router(settings=file).route("hi")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import signal
 import socket
 import threading
@@ -10,7 +12,13 @@ from importlib.util import find_spec
 
 import pytest
 
-from nbroute.errors import RequestRejected, TimedOut, Unavailable
+from nbroute.errors import (
+    BadReply,
+    ProviderError,
+    RequestRejected,
+    TimedOut,
+    Unavailable,
+)
 from nbroute.providers.litellm import LiteLLM
 from nbroute.providers.openai_compatible import OpenAICompatible
 from nbroute.types import Message, Request, Usage
@@ -128,6 +136,89 @@ def test_a_stream_that_stalls_times_out(server, connect):
     assert "one two " == next(pieces).text + next(pieces).text
     with pytest.raises(TimedOut, match=r"nothing more of the answer came .* within 0\.2 s"):
         next(pieces)
+
+
+@pytest.mark.parametrize(
+    ("stream", "reply"),
+    [
+        (True, {"text": "one two three", "pause": 0.2}),
+        (True, {"text": "one two three", "stall_after": 1}),
+        (True, {"delay": 30}),
+        (False, {"delay": 30}),
+    ],
+    ids=["a word at a time", "silence after a word", "streamed", "whole"],
+)
+def test_an_answer_that_takes_longer_than_the_deadline_is_not_waited_for(
+    server, connect, stream, reply
+):
+    server.reply(**reply)
+
+    with pytest.raises(TimedOut, match=r"had not finished .* after 0\.3 s: raise deadline_s"):
+        list(connect(deadline_s=0.3, max_retries=2).send(asking(stream=stream)))
+
+    assert 1 == len(server.requests)
+
+
+def whole(finish_reason):
+    message = {"role": "assistant", "content": "Paris"}
+    return {"choices": [{"index": 0, "message": message, "finish_reason": finish_reason}]}
+
+
+def events(*values):
+    return "".join(f"data: {json.dumps(value)}\n\n" for value in values).encode()
+
+
+def said(text, finish_reason=None):
+    delta = {"content": text} if text else {}
+    return {"choices": [{"index": 0, "delta": delta, "finish_reason": finish_reason}]}
+
+
+LOST = {"error": {"code": 502, "message": "Provider disconnected"}}
+QUOTA = {"error": {"message": "You exceeded your current quota", "code": "insufficient_quota"}}
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (events(said("Par"), said("", "error") | LOST), "BadReply: .*Provider disconnected"),
+        (events(said("Par"), said("", "error")), "BadReply: .*finish_reason 'error'"),
+        (events(said("Par"), LOST), "BadReply: .*Provider disconnected"),
+        (events(said("Par"), {"error": "out of memory"}), "BadReply: .*out of memory"),
+        (events(QUOTA), "QuotaUsedUp: .*your current quota"),
+        (events(), "BadReply: .*answered with"),
+    ],
+)
+def test_an_error_in_a_stream_is_told_in_its_words(server, provider, body, told):
+    server.reply(body=body, content_type="text/event-stream")
+
+    with pytest.raises(ProviderError) as caught:
+        list(provider.send(asking()))
+
+    assert re.match(told, f"{type(caught.value).__name__}: {caught.value}")
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (LOST, "Provider disconnected"),
+        (whole("error"), "finish_reason 'error'"),
+        (whole("MALFORMED_RESPONSE"), "finish_reason 'MALFORMED_RESPONSE'"),
+        (b"[" * 100_000, "in place of an answer"),
+        (b'{"choices": %b}' % (b"9" * 5_000), "in place of an answer|no choices"),
+        ({"detail": "no"}, "in place of an answer"),
+        ("<html><title>Sign in</title>", "called 'Sign in' in place of an answer"),
+    ],
+    ids=["error", "finish_reason", "unknown", "nested", "digits", "detail", "page"],
+)
+def test_what_is_no_answer_is_a_bad_reply(server, provider, body, told):
+    server.reply(body=body)
+
+    with pytest.raises(BadReply, match=told):
+        list(provider.send(asking(stream=False)))
+
+
+def test_neither_the_repr_nor_the_variables_of_a_provider_show_the_key(provider):
+    assert KEY not in f"{provider!r} {vars(provider)}"
 
 
 def test_a_stream_that_is_cut_says_that_it_broke_off(server, provider):

@@ -15,7 +15,6 @@ from nbroute.checks.structured import schema_check
 from nbroute.engine.context import Call
 from nbroute.engine.dispatch import Answered, dispatch, embed, may_read_more, reads
 from nbroute.engine.requests import requests_for
-from nbroute.engine.stream import thread_for
 from nbroute.errors import (
     AllModelsFailed,
     BudgetExceeded,
@@ -26,6 +25,7 @@ from nbroute.errors import (
     all_of,
     named,
 )
+from nbroute.locks import thread_for
 from nbroute.types import (
     NO_ANSWER,
     Attempt,

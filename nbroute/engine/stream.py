@@ -15,10 +15,10 @@ from nbroute.decoding import Halves
 from nbroute.engine.attempts import believed
 from nbroute.engine.thoughts import ThoughtFilter, thought_before
 from nbroute.errors import BadReply, NbrouteError, SettingsError
+from nbroute.locks import thread_for
 from nbroute.types import Chunk, Done, Observer, Reply, Request, RouteResult, Text, Usage
 
 Item = TypeVar("Item")
-Outcome = TypeVar("Outcome")
 
 
 #: Tokens of thought, more than any model is given by default.
@@ -178,26 +178,6 @@ class ReplyBuilder:
         if self._clock_ms is not None:
             return self._clock_ms
         return (time.perf_counter() - self._began) * 1000
-
-
-def thread_for(work: Callable[[], Outcome]) -> tuple[Future[Outcome], threading.Thread]:
-    """The outcome to come, and a thread that is to be started and does not outlive the process.
-
-    One waits for the outcome and never in `join`: a Ctrl-C in that makes Python 3.11 take the
-    thread for ended. Start it inside the `try` that stops it: Ctrl-C may come as it starts,
-    and an outcome that can still be cancelled is one that nobody works at.
-    """
-    outcome: Future[Outcome] = Future()
-
-    def run() -> None:
-        if not outcome.set_running_or_notify_cancel():
-            return
-        try:
-            outcome.set_result(work())
-        except BaseException as error:  # noqa: BLE001 - raised again in the waiting thread
-            outcome.set_exception(error)
-
-    return outcome, threading.Thread(target=run, daemon=True)
 
 
 def _handed_on(

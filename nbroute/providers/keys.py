@@ -26,6 +26,15 @@ _USER = re.compile(r"(?<=://)[^/\s@'\"]+@")
 _MASKED = re.compile(r"([^\s*•…\"']{0,64})(?:\*{2,}|•+|…+|\.{3,}|[xX]{4,})([^\s*•…\"']{0,64})")
 
 
+class Key(str):
+    """A key. What shows variables, or `asdict(settings)`, shows that there is one."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'[key]'"
+
+
 def scrubbed(text: str, keys: Sequence[str], *, ours: bool = False) -> str:
     """The text without the keys; `ours` says that words of our own are in it."""
     text = _USER.sub("", text)

@@ -2,7 +2,7 @@
 
 A LiteLLM proxy needs none of this: it is an OpenAI-compatible endpoint. litellm's exceptions
 are the openai SDK's by name, but a lost connection, a missing key and a page in place of an
-answer may each be a server error of status 500: there only its words tell.
+answer may each be a server error of status 500: there only its words and its cause tell.
 """
 
 from __future__ import annotations
@@ -11,17 +11,22 @@ import logging
 import os
 import re
 import sys
+import time
 import warnings
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from nbroute.errors import ProviderError, SettingsError, Unavailable, UnknownModel
-from nbroute.locks import Lock, unforked
+from nbroute.errors import BadReply, ProviderError, SettingsError, Unavailable, UnknownModel
+from nbroute.locks import Lock, thread_for, unforked
+from nbroute.providers.keys import Key
 from nbroute.providers.openai_errors import (
+    DEADLINE,
     Call,
+    Final,
+    error_inside,
     is_a,
     no_connection,
     no_json,
@@ -50,17 +55,22 @@ _PREFIX = re.compile(
 _NO_VENDOR = "LLM Provider NOT provided"
 _NO_KEY = re.compile(r"missing credentials|api_key client option|missing .* api key", re.IGNORECASE)
 _LOST = re.compile(r"connection error|connection refused|name resolution", re.IGNORECASE)
-_UNREADABLE = re.compile(r"(?:empty or )?invalid response", re.IGNORECASE)
+_UNREADABLE = re.compile(r"(?:empty or )?invalid response|received response", re.IGNORECASE)
+_RECEIVED = re.compile(r"Received: '(.*)'", re.DOTALL)
+_FAILED = "finish_reason: error"
 _SURROGATE = "surrogates not allowed"
+
+Value = TypeVar("Value")
 
 
 class LiteLLM:
     """A provider over `litellm.completion`; a model's name is litellm's (`openai/gpt-4o-mini`).
 
-    Without `api_key`, litellm takes the vendor's own variable from the environment. Retries
-    and time-outs are as in `OpenAICompatible`. What litellm thinks a call cost is not used, but
-    what a LiteLLM proxy charged is; where litellm counts a stream's tokens itself,
-    `Usage.estimated` is set.
+    Without `api_key`, litellm takes the vendor's own variable from the environment. Retries,
+    the time-out and the deadline are as in `OpenAICompatible`, but litellm itself reads the
+    answer, whose size is not limited. What litellm thinks a call cost is not used, but what a
+    LiteLLM proxy charged is; where litellm counts a stream's tokens itself, `Usage.estimated` is
+    set.
 
     `send` raises SettingsError where litellm is not installed.
     """
@@ -70,6 +80,7 @@ class LiteLLM:
         name: str = "litellm",
         *,
         timeout_s: float = 60.0,
+        deadline_s: float | None = None,
         api_key: str | None = None,
         api_base: str | None = None,
         max_retries: int = 2,
@@ -80,7 +91,8 @@ class LiteLLM:
         self.kind: ProviderKind = kind
         self.base_url = api_base or ""
         self.timeout_s = timeout_s
-        self._api_key = api_key
+        self.deadline_s = deadline_s or DEADLINE * timeout_s
+        self._api_key = Key(api_key) if api_key else api_key
         self._api_key_env = api_key_env
         self._max_retries = max_retries
         self._quirks = Quirks("max_tokens")
@@ -94,7 +106,15 @@ class LiteLLM:
         litellm = _litellm()
         host = urlsplit(self.base_url).netloc.rpartition("@")[2] or "litellm"
         address = self.base_url or "litellm's own"
-        call = Call(host, address, request.model, self.timeout_s, self._api_key, self._api_key_env)
+        call = Call(
+            host,
+            address,
+            request.model,
+            self.timeout_s,
+            self._api_key,
+            self._api_key_env,
+            deadline_s=self.deadline_s,
+        )
         with translated(call, _translation):
             yield from self._quirks.ask(
                 request, call, lambda body: self._answer(litellm, body, request, call)
@@ -104,18 +124,18 @@ class LiteLLM:
         self, litellm: Any, body: Body, request: Request, call: Call
     ) -> Generator[Chunk, None, None]:
         answer = yield from retried(
-            partial(self._completion, litellm, body),
+            partial(self._completion, litellm, body, call),
             request,
             self._max_retries,
             lambda error: None if lasting(error) else _translation(error, call),
         )
         if not body["stream"]:
             call.headers = _headers(answer)
-            yield from pieces([answer.model_dump()], request, call)
+            yield from pieces([_whole(answer)], request, call)
             return
         call.answering = True
         try:
-            for chunk in pieces(_events(answer), request, call):
+            for chunk in pieces(_events(answer, call), request, call):
                 yield _counted(chunk, answer, call)
         finally:
             # litellm keeps it open.
@@ -130,9 +150,11 @@ class LiteLLM:
     def close(self) -> None:
         """Do nothing: the connections are litellm's own."""
 
-    def _completion(self, litellm: Any, parameters: dict[str, Any]) -> Any:
+    def _completion(self, litellm: Any, parameters: dict[str, Any], call: Call) -> Any:
         """Call once: of litellm's own retries, some ask a silent endpoint again."""
-        return litellm.completion(
+        call.due = time.monotonic() + self.deadline_s
+        ask = partial(
+            litellm.completion,
             **parameters,
             api_key=self._api_key,
             api_base=self.base_url or None,
@@ -140,17 +162,48 @@ class LiteLLM:
             max_retries=0,
             drop_params=True,
         )
+        return _in_time(ask, call)
 
 
-def _events(stream: Any) -> Iterator[dict[str, Any]]:
-    """The events as plain JSON; litellm gives a stream that just ends a finish_reason."""
-    for event in stream:
-        plain = event.model_dump()
-        finished = ("received_finish_reason", "intermittent_finish_reason")
-        if not any(getattr(stream, name, "as it says") for name in finished):
-            for choice in plain.get("choices") or []:
-                choice["finish_reason"] = None
+def _in_time(work: Callable[[], Value], call: Call) -> Value:
+    """What `work` returns; a wait of litellm's that outlasts the call is left behind."""
+    outcome, thread = thread_for(work)
+    thread.start()
+    try:
+        return outcome.result(max(0, call.due - time.monotonic()))
+    except TimeoutError:
+        if outcome.done():
+            raise  # the work's own
+        raise Final(timed_out(call)) from None
+
+
+def _events(stream: Any, call: Call) -> Iterator[dict[str, Any]]:
+    """The events as plain JSON, with the endpoint's own words for why it ended.
+
+    litellm adds an ending to a stream that has none, and events with nothing in them.
+    """
+    events = iter(stream)
+    while event := _in_time(lambda: next(events, None), call):
+        plain: dict[str, Any] = event.model_dump()
+        names = ("received_finish_reason", "intermittent_finish_reason")
+        told = [getattr(stream, name) for name in names if hasattr(stream, name)]
+        choices = plain.get("choices") or []
+        for choice in choices:
+            if told and choice.get("finish_reason"):
+                choice["finish_reason"] = told[0] or told[1]
+        plain["choices"] = [
+            one for one in choices if one.get("finish_reason") or any(one["delta"].values())
+        ]
         yield plain
+
+
+def _whole(answer: Any) -> dict[str, Any]:
+    """The answer as plain JSON; for litellm, an ending that it does not know is a good one."""
+    plain: dict[str, Any] = answer.model_dump()
+    for choice in plain.get("choices") or []:
+        own = choice.get("provider_specific_fields") or {}
+        choice["finish_reason"] = own.get("native_finish_reason") or choice["finish_reason"]
+    return plain
 
 
 def _headers(answer: Any) -> dict[str, str]:
@@ -200,10 +253,13 @@ def _litellm() -> Any:
 
 
 def _translation(error: BaseException, call: Call) -> ProviderError:
+    causes = list(_causes(error))
     error = getattr(error, "original_exception", None) or error
     words, status = _PREFIX.sub("", str(error), count=1), getattr(error, "status_code", None)
     found: ProviderError
-    if is_a(error, "APITimeoutError"):
+    if inside := next(filter(None, map(_inside, causes)), None):
+        found = error_inside(inside, call)
+    elif is_a(error, "APITimeoutError"):
         found = timed_out(call)
     elif _NO_VENDOR in words:
         found = UnknownModel(
@@ -215,7 +271,7 @@ def _translation(error: BaseException, call: Call) -> ProviderError:
     elif _LOST.search(words):
         found = no_connection(words, call)
     elif _UNREADABLE.search(words):
-        found = no_json(call, words)
+        found = _unreadable(causes, words, call)
     elif _SURROGATE in words:
         found = unsendable(words)
     elif isinstance(status, int) and not is_a(error, "APIConnectionError"):
@@ -227,3 +283,31 @@ def _translation(error: BaseException, call: Call) -> ProviderError:
             "settings, or name a fallback model"
         )
     return found
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = getattr(error, "original_exception", None) or error.__cause__ or error.__context__
+
+
+def _inside(error: BaseException) -> Any:
+    """What the exception knows of an error in place of an answer; None where it was none."""
+    status, told = getattr(error, "status_code", None), getattr(error, "message", None)
+    if is_a(error, "APIError") and status is None:
+        return getattr(error, "body", None)
+    if type(error) is Exception and told:
+        return {"message": told, "code": status}
+    return "it failed on the way (finish_reason 'error')" if _FAILED in str(error) else None
+
+
+def _unreadable(causes: list[BaseException], words: str, call: Call) -> BadReply:
+    pages = [getattr(one, "doc", "") for one in causes if is_a(one, "JSONDecodeError")]
+    if pages := pages + _RECEIVED.findall(words):
+        return no_json(call, pages[0])
+    told = words.removeprefix("error - ").partition(", Received response")[0]
+    told = "no choices in it" if "Traceback" in told else server_words(told, call)
+    return BadReply(
+        f"litellm cannot read what {call.host} sent in place of an answer of {call.model!r} "
+        f"({told}): check base_url {call.base_url!r}, ask again, or name a fallback model"
+    )

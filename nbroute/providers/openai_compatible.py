@@ -15,7 +15,8 @@ from nbroute.errors import AuthError, BadReply, ProviderError, SettingsError
 from nbroute.locks import Lock, unforked
 from nbroute.providers import wire
 from nbroute.providers.connection import http_client, raw_response
-from nbroute.providers.openai_errors import Call, of_sdk, secrets_in, translated
+from nbroute.providers.keys import Key
+from nbroute.providers.openai_errors import DEADLINE, Call, of_sdk, secrets_in, translated
 from nbroute.providers.openai_replies import answer_in, model_names, pieces
 from nbroute.providers.openai_requests import Body
 from nbroute.providers.refusals import Quirks, lasting
@@ -31,8 +32,6 @@ _OPENAI = "api.openai.com"
 _AZURE, _TOKEN = (".azure.com", ".azure.us", ".azure.cn"), "eyJ"
 #: What an endpoint without that route answers.
 _NO_SUCH_ROUTE = (404, 405, 501)
-#: Time-outs that a whole call may take, where no deadline is given.
-_DEADLINE = 10
 
 
 class OpenAICompatible:
@@ -71,9 +70,9 @@ class OpenAICompatible:
             )
         self.host = address.netloc.rpartition("@")[2]
         self.timeout_s = timeout_s
-        self.deadline_s = deadline_s or _DEADLINE * timeout_s
+        self.deadline_s = deadline_s or DEADLINE * timeout_s
         self._max_retries = max_retries
-        self._api_key = api_key
+        self._api_key = Key(api_key) if api_key else api_key
         self._api_key_env = api_key_env
         usual = "max_completion_tokens" if self.host == _OPENAI else "max_tokens"
         self._quirks = Quirks(token_parameter or usual)

@@ -30,6 +30,8 @@ from nbroute.errors import (
 from nbroute.providers.keys import scrubbed
 from nbroute.providers.retries import seconds_asked
 
+#: Time-outs that a whole call may take, where no deadline is given.
+DEADLINE = 10
 _LONGEST_QUOTE, LONGEST_READ = 300, 4000
 #: Where an error's message may be. `title`: RFC 9457; `errors`: Cloudflare; `fault`: Apigee;
 #: `base_resp`: MiniMax; `error_msg`: Baidu.

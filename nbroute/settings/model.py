@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 from nbroute.budgets import Limits, OnLimit
 from nbroute.errors import SettingsError
 from nbroute.pricing import read_usd
+from nbroute.providers.keys import Key
 from nbroute.types import CacheMode, Ladder, Price, Target
 
 ProviderChoice = Literal["openai", "local", "simulated", "litellm"]
@@ -211,15 +212,6 @@ class Environment:
 
 
 ENVIRONMENT = Environment(os.environ)
-
-
-class Key(str):
-    """A key. What shows variables, or `asdict(settings)`, shows that there is one."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "'[key]'"
 
 
 @dataclass(frozen=True, slots=True)
