@@ -21,6 +21,19 @@ _MILLION = 1_000_000
 #: Of a text of fewer tokens a single long word decides how many they are.
 _SHORT = 32
 _RUN = re.compile(r"(.)\1{8,}", re.DOTALL)
+#: What no tokenizer puts into one token with what stands beside it: a word with the sign or the
+#: space before it, signs, and what has its own measure.
+_UNIT = re.compile(
+    r"(?P<run>\s\s+|(\S)\2{8,})"
+    r"|(?P<code>(?=[A-Za-z+/]{0,24}\d)[A-Za-z0-9+/]{40,})"
+    r"|(?P<cjk>[\u3000-\u9fff\uff00-\uffef]+)"
+    r"|(?P<digits>\d+)"
+    r"|[\U00010000-\U0010ffff]"
+    r"|\s?[^\w\s]?[A-Za-z\u00aa-\u2fff\ua000-\ufeff]+|_?[A-Za-z]+|\S[^\w\s]{0,7}"
+)
+#: How many characters its first token may have more than the others, and those.
+_UNITS = {"run": (128, 4), "code": (0, 2), "cjk": (0, 2), "digits": (0, 3)}
+_WORD = (24, 4)
 _LISTED = ("openrouter", "openai", "anthropic")
 #: Vendors that keep their weights, but for some: whoever serves the model serves theirs.
 _CLOSED = ("openai", "anthropic", "google", "x-ai")
@@ -167,6 +180,21 @@ def least_tokens(text: str) -> int:
     one, two, three, four = _widths(_RUN.sub(lambda run: run[1] * 8, text))
     estimated = (one + 2 * two + 4 * three + 8 * four) // 4
     return (one // 4 + estimated) // 4 if estimated >= _SHORT else 0
+
+
+def fewest_tokens(text: str) -> float:
+    """The fewest tokens that a tokenizer makes of the text, close to what it does make.
+
+    Tokenizers cut text into words, runs of signs and runs of white space first, so each is one
+    token at least. OpenAI's o200k made 1.0 to 1.3 times as many of prose in English, French and
+    German and of 126 Python files, up to 1.6 times of Chinese, Japanese, Korean, Hindi and
+    base64; cl100k and Anthropic's old one as many or more, and never fewer.
+    """
+    found = 0.0
+    for unit in _UNIT.finditer(text):
+        free, each = _UNITS.get(unit.lastgroup or "", _WORD)
+        found += max(1.0, (unit.end() - unit.start() - free) / each)
+    return found
 
 
 def read_usd(value: object) -> Decimal | None:

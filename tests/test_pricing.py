@@ -343,6 +343,23 @@ def test_tokens_are_estimated_from_characters_and_their_script(text, tokens):
     assert tokens == pricing.estimate_tokens(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "tokens"),  # as OpenAI's o200k_base has them
+    [
+        ("The bridge was built by engineers in the nineteenth century.", 11),
+        ("北京是中华人民共和国的首都，有着悠久的历史和文化。", 15),
+        ("सभी मनुष्यों को गौरव और अधिकारों के मामले में जन्मजात स्वतन्त्रता प्राप्त है।", 22),
+        ("Les êtres humains naissent libres et égaux en dignité et en droits.", 16),
+        ("def area(radius):\n    if radius < 0:\n        return None\n", 15),
+        (f"|{'-' * 60}|{'-' * 60}|", 7),
+        ("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8gISIjJCUmJygp", 35),
+        (" " * 100 + "x", 3),
+    ],
+)
+def test_the_fewest_tokens_of_a_text_are_close_to_what_it_has_and_never_more(text, tokens):
+    assert tokens / 2 < pricing.fewest_tokens(text) <= tokens
+
+
 @given(st.text(), st.text())
 def test_a_longer_text_never_has_fewer_tokens(text, more):
     assert pricing.estimate_tokens(text) <= pricing.estimate_tokens(text + more)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import gzip
+import hashlib
 import json
 import shutil
 import socket
@@ -462,6 +465,38 @@ def test_an_answer_past_its_token_budget_is_stopped_kept_and_told(server, router
     )
     assert "went on past its budget of 64 tokens" in result.notices[0]
     assert Decimal("0.00006") < attempt.cost_usd < Decimal("0.0002")
+
+
+BASE64 = base64.b64encode(hashlib.shake_256(b"seed").digest(600)).decode()
+
+
+@pytest.mark.parametrize("size", [3, 100])
+@pytest.mark.parametrize(
+    ("said", "characters"),
+    [
+        ("The bridge over the river was built by engineers in the last century. ", 640),
+        ("北京是中华人民共和国的首都，有着悠久的历史和文化。", 260),
+        ("    if radius < 0:\n        raise ValueError('negative')\n", 450),
+        (BASE64, 260),
+        ("a" * 700, 660),
+        (" \n" * 350, 660),
+    ],
+)
+def test_an_endless_answer_ends_near_its_token_budget_whatever_its_pieces(
+    server, router, said, characters, size
+):
+    said *= 30
+    pieces = [said[place : place + size] for place in range(0, len(said), size)]
+    told = [json.dumps({"choices": [{"delta": {"content": one}}]}) for one in pieces]
+    body = "".join(f"data: {one}\n\n" for one in told)
+    server.reply(body=body.encode(), content_type="text/event-stream")
+
+    with contextlib.suppress(BadReply):  # white space alone
+        router.route("Say something")
+
+    (attempt,) = router.history.results()[-1].attempts
+    assert "length" == attempt.finish_reason
+    assert characters / 2 < len(attempt.text) <= characters
 
 
 @pytest.mark.parametrize(("max_cost", "thought"), [(None, 2000), ("0.01", 60)])

@@ -16,6 +16,7 @@ from nbroute.engine.attempts import believed
 from nbroute.engine.thoughts import ThoughtFilter, thought_before
 from nbroute.errors import BadReply, NbrouteError, SettingsError
 from nbroute.locks import thread_for
+from nbroute.pricing import estimate_tokens, fewest_tokens
 from nbroute.types import Chunk, Done, Observer, Reply, Request, RouteResult, Text, Usage
 
 Item = TypeVar("Item")
@@ -46,7 +47,9 @@ class ReplyBuilder:
         self._reasoning: list[str] = []
         self._thoughts = ThoughtFilter()
         self._halves, self._halves_thought = Halves(), Halves()
-        self._pieces = self._bytes = self._bytes_thought = 0
+        self._content: list[str] = []
+        self._received = 0
+        self._look_at = 0.0
         self._logprobs: list[float] = []
         self._finish: str | None = None
         self._id: str | None = None
@@ -86,9 +89,9 @@ class ReplyBuilder:
         said = self._halves.feed(chunk.text)
         text, thought = self._thoughts.feed(said)
         self._reasoning += [self._halves_thought.feed(chunk.reasoning), thought]
-        self._pieces += bool(received)
-        self._bytes += len(said.encode()) - len(thought.encode())
-        self._bytes_thought += len((self._reasoning[-2] + thought).encode())
+        # White space at the head, and a rating, are held back.
+        self._content.append(text if thought else said)
+        self._received += len(chunk.text) + len(chunk.reasoning)
         if text or not received:
             self._logprobs.extend(chunk.logprobs)
         if self._filter and text:
@@ -102,23 +105,27 @@ class ReplyBuilder:
     def overrun(self, *, reserved: bool) -> str:
         """Why the rest of the answer is not read; empty where it may continue.
 
-        Its tokens are counted low, as a stop in vain costs an answer: one for each piece, for
-        4 bytes at least and 16 at most. Past the token budget it is clearly from a quarter more
-        on. Some endpoints let a model think outside its budget (Alibaba's `thinking_budget`,
-        https://www.alibabacloud.com/help/en/model-studio/deep-thinking): that is
-        allowed where no money was `reserved` for the budget's tokens alone.
+        Its tokens are counted low, as a stop in vain costs an answer. Some endpoints let a model
+        think outside its budget (Alibaba's `thinking_budget`,
+        https://www.alibabacloud.com/help/en/model-studio/deep-thinking): that is allowed where
+        no money was `reserved` for the budget's tokens alone.
         """
         budget = self.request.max_tokens
-        most = budget * 1.25 + 32
-        text, thought = self._bytes, self._bytes_thought
-        counted = text + thought if reserved else text + max(0, thought - 4 * _THINKING)
-        at_least = max(min(self._pieces, counted / 4), counted / 16)
-        if at_least <= most:
+        most = budget if reserved else budget * 1.1 + 8
+        if self._received < self._look_at:
+            return ""
+        text, thought = "".join(self._content), self.reasoning
+        thinking = fewest_tokens(thought) if reserved or len(thought) > _THINKING else 0
+        counted = fewest_tokens(text) + (thinking if reserved else max(0, thinking - _THINKING))
+        if counted <= most:
+            # A token has a character at least.
+            self._look_at = self._received + max(most - counted, most / 16)
             return ""
         self._finish = "length"
+        taken = estimate_tokens(thought + text)
         return (
             f"{self.request.model!r} went on past its budget of {budget:,} tokens and was stopped "
-            f"after about {(text + thought) // 4:,}: raise max_tokens if you want more of it"
+            f"after about {taken:,}: raise max_tokens if you want more of it"
         )
 
     def end(self) -> str:
