@@ -116,7 +116,7 @@ def resumed(path):
             assert path.name in said
             assert "\n" not in said
             assert path.read_bytes() == before
-            assert not router.ledger.rows()
+            assert not router.ledger.rows(session=router.session)
             return False
     assert len(batch.frame()) == len(list(batch)) == len(batch)
     assert repr(batch)
@@ -160,8 +160,8 @@ NESTED, DIGITS = "[" * 100_000, "9" * 5_000
         ("rows SET place", "-1 - place"),
         *(("rows SET data", f"'{value}'") for value in (NESTED, f"{DIGITS}]", "{", "")),
         *(("about SET value", value) for value in (f"'{NESTED}'", "''", "'{'", "X'ff'")),
-        ("migrations SET name", "'m999_later'"),
-        ("migrations SET name", "X'ff'"),
+        ("OR REPLACE migrations SET name", "'m999_later'"),
+        ("OR REPLACE migrations SET name", "X'ff'"),
     ],
     ids=lambda one: one[:30],
 )

@@ -270,6 +270,19 @@ def test_spend_is_added_up_by_whatever_is_asked(ledger):
     assert {"2026-11-21": 0.5, "2026-11-22": 0.25} == usd("day")
 
 
+def test_spend_and_report_name_the_model_that_answered(ledger):
+    asked = {"openrouter/auto": "vendor/great-2", "gpt-4o": "gpt-4o-2024-08-06", "a": "b\x1b\nc"}
+    for name, by in asked.items():
+        ledger.append(attempt(name, result=name, model=name, answered_by=by, ts=NOON + 1))
+    ledger.append(attempt("plain", model="gpt-4o"))
+    names = {"vendor/great-2": 1, "gpt-4o": 2, "b c": 1}
+
+    report = summarise(ledger.report_rows(), tiers=(), baseline="", price=None)
+
+    assert names == {name: spend.calls for name, spend in ledger.spend("model").items()}
+    assert names == {name: spend.calls for name, spend in report.by_model.items()}
+
+
 def test_spend_can_be_that_of_one_session_or_since_a_time(ledger):
     ledger.append(attempt("a1"))
     ledger.append(attempt("a2", ts=NOON + DAY))

@@ -126,6 +126,17 @@ def test_a_row_says_what_the_result_says(router, server):
     assert attempt["result"] == row.result
 
 
+@pytest.mark.parametrize("name", ["b.sqlite", "b.parquet"])
+def test_a_row_says_which_model_answered(router, server, tmp_path, name):
+    server.handler = lambda sent: Reply(text="x", model=f"vendor/{sent['model']}-2")
+
+    map_prompts(router, ["a"], tier="MID", to=tmp_path / name)
+    batch = map_prompts(router, ["a", "b"], tier="MID", to=tmp_path / name)
+
+    assert [("medium", "vendor/medium-2")] * 2 == [(row.model, row.answered_by) for row in batch]
+    assert ["vendor/medium-2"] * 2 == list(batch.frame()["answered_by"])
+
+
 def test_one_failure_is_a_row_and_not_the_end(router, server):
     def handler(sent):
         return Reply(status=400, error="no") if asked(sent) == "question 3" else echo(sent)
@@ -777,7 +788,8 @@ def test_a_dask_cluster_answers_and_survives_the_death_of_a_worker(
 
     def handler(sent):
         if asked(sent) == "question 30" and not killed:
-            killed.append(dask_client.cluster.workers[0].pid)
+            busy, nannies = dask_client.processing(), dask_client.cluster.workers.values()
+            killed.extend(one.pid for one in nannies if busy.get(one.worker_address))
             os.kill(killed[0], signal.SIGKILL)
         paid.append(Decimal(len(asked(sent).split()) + 1) / 100_000)
         return echo(sent)

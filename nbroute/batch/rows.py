@@ -33,8 +33,9 @@ class Row:
     checks), "error", "interrupted" or "not sent"; the last three have an `error`, its class
     and message. Cost and tokens are of all that was paid for, an error's too. `data` is the
     parsed answer where JSON or a schema was asked for, as plain lists and dicts; `result` the
-    id of the `RouteResult` in the ledger. Where prompts are only classified, `tier` is the one
-    picked and `model` the classifier's name.
+    id of the `RouteResult` in the ledger, `answered_by` the model that the endpoint says
+    answered ("" in a row of 0.1.0). Where prompts are only classified, `tier` is the one picked
+    and `model` the classifier's name.
     """
 
     place: int
@@ -56,6 +57,7 @@ class Row:
     passed: bool = True
     data: Any = field(default=None, repr=False)
     result: str = ""
+    answered_by: str = ""
 
     def __str__(self) -> str:
         """The answer."""
@@ -66,7 +68,10 @@ KINDS = {one.name: str(one.type).removesuffix(" | None") for one in dataclasses.
 
 #: What a row has of the attempt that answered, and of the whole result.
 _OF_ANSWER = ("tier", "model", "status", "input_tokens", "output_tokens", "escalated", "cached")
-_OF_RESULT = ("text", "cost_usd", "cost_source", "latency_ms", "passed", "data")
+_OF_RESULT = (
+    *("text", "cost_usd", "cost_source", "latency_ms", "passed", "data"),
+    "answered_by",
+)
 
 
 def row_of(task: Task, result: RouteResult | Decision) -> Row:
@@ -104,6 +109,7 @@ def attempt_of(row: Row, **known: Any) -> Attempt:
     """What the row keeps of the attempt that answered; the rest as it is known."""
     kept = {*_OF_ANSWER, "error", "cost_usd", "cost_source", "latency_ms", "prompt", "text"}
     found = {name: getattr(row, name) for name in kept - {"status"}}
+    found["answered_by"] = row.answered_by if row.answered_by != row.model else None
     return Attempt(id=row.result, ts=0.0, result=row.result, **found, **known)
 
 

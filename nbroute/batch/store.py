@@ -44,6 +44,8 @@ _PRAGMAS = ("journal_mode = DELETE", "synchronous = NORMAL")
 _TEMPORARY_PRAGMAS = ("journal_mode = MEMORY", "synchronous = OFF")
 
 _NAMES = ", ".join(KINDS)
+#: A column that 0.1.0 did not have.
+_SECOND = "answered_by"
 _SPEND = """SELECT cost_source, total(CASE WHEN cached THEN 0 ELSE cost_usd END),
     total(result <> '' OR cost_usd IS NULL), total(cached),
     total(cost_usd IS NULL AND NOT cached) FROM rows WHERE place < ? GROUP BY 1"""
@@ -64,13 +66,19 @@ _ALL = 2**62
 
 def m001_batch(connection: sqlite3.Connection) -> None:
     """The rows by place, and what the batch was made with."""
-    columns = (f"{name} {SQL_TYPES.get(KINDS[name], 'TEXT')}" for name in list(KINDS)[1:])
+    first = [name for name in KINDS if name not in ("place", _SECOND)]
+    columns = (f"{name} {SQL_TYPES.get(KINDS[name], 'TEXT')}" for name in first)
     connection.execute(f"CREATE TABLE rows (place INTEGER PRIMARY KEY, {', '.join(columns)})")
     connection.execute("CREATE INDEX failed ON rows (place) WHERE error IS NOT NULL")
     connection.execute("CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID")
 
 
-MIGRATIONS: list[Migration] = [m001_batch]
+def m002_answered(connection: sqlite3.Connection) -> None:
+    """Which model answered."""
+    connection.execute(f"ALTER TABLE rows ADD COLUMN {_SECOND} TEXT DEFAULT ''")
+
+
+MIGRATIONS: list[Migration] = [m001_batch, m002_answered]
 
 
 class Store:
@@ -389,7 +397,8 @@ def _parquet_file(path: Path) -> Iterator[pq.ParquetFile]:
     try:
         with pq.ParquetFile(path) as file:
             schema = file.schema_arrow
-            if _ABOUT not in (schema.metadata or {}) or not schema.equals(_schema()):
+            ours = any(map(schema.equals, (_schema(), _schema(but=_SECOND))))
+            if _ABOUT not in (schema.metadata or {}) or not ours:
                 raise _foreign(path)
             yield file
     except (pa.ArrowException, OSError, ValueError, MemoryError, OverflowError) as error:
@@ -401,15 +410,17 @@ def _parquet_rows(path: Path) -> Iterator[list[Any]]:
         for part in file.iter_batches(batch_size=_ROW_GROUP):
             for row in zip(*(column.to_pylist() for column in part.columns), strict=True):
                 values = [int(one) if isinstance(one, bool) else one for one in row]
+                values += [""] * (len(KINDS) - len(values))
                 as_row(values)
                 yield values
 
 
-def _schema() -> pa.Schema:
+def _schema(but: str = "") -> pa.Schema:
     import pyarrow as pa
 
     types = {"int": pa.int64(), "bool": pa.bool_(), "float": pa.float64(), "Decimal": pa.float64()}
-    return pa.schema([(name, types.get(kind, pa.string())) for name, kind in KINDS.items()])
+    columns = [(name, types.get(kind, pa.string())) for name, kind in KINDS.items() if name != but]
+    return pa.schema(columns)
 
 
 def _write_parquet(store: Store, path: Path, below: int) -> None:

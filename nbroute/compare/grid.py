@@ -54,6 +54,7 @@ _FILES = (".sqlite", ".db", ".parquet", ".csv", ".json", ".jsonl", ".txt", ".xls
 _FIELDS = [
     *("row", "prompt", "contender", "tier", "model", "text", "status", "error", "input_tokens"),
     *("output_tokens", "cost_usd", "cost_source", "latency_ms", "cached", "picked", "voted"),
+    "answered_by",
 ]
 
 

@@ -8,8 +8,18 @@ and p95. Percentiles are by nearest rank, so that each is a latency that was mea
 from __future__ import annotations
 
 from nbroute.report.metadata import record
-from nbroute.report.metrics import Meter, ReportRow, Saving, Spend
+from nbroute.report.metrics import Meter, ReportRow, Saving, Spend, model_to_name
 from nbroute.report.summary import Report, summarise
 from nbroute.report.table import counted
 
-__all__ = ["Meter", "Report", "ReportRow", "Saving", "Spend", "counted", "record", "summarise"]
+__all__ = [
+    "Meter",
+    "Report",
+    "ReportRow",
+    "Saving",
+    "Spend",
+    "counted",
+    "model_to_name",
+    "record",
+    "summarise",
+]

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import lru_cache
 from typing import NamedTuple
 
-from nbroute.pricing import format_usd
-from nbroute.report.table import counted
+from nbroute.pricing import format_usd, same_model
+from nbroute.report.table import counted, one_line
 from nbroute.types import Price
 
 # What the second article calls good and bad figures; shares of 1.
@@ -38,6 +39,15 @@ class ReportRow(NamedTuple):
     escalated: bool
     cached: bool
     comparison: str | None = None
+    answered_by: str | None = None
+
+
+@lru_cache(maxsize=1024)
+def model_to_name(asked: str, answered_by: str | None) -> str:
+    """The model that was asked, or the one that answered where that is another one."""
+    if not answered_by or same_model(asked, answered_by):
+        return asked
+    return one_line(answered_by)[:80]
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,15 @@ from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nbroute.errors import SettingsError, did_you_mean
-from nbroute.report.metrics import Latency, Metrics, ReportRow, Saving, Spend, would_cost
+from nbroute.report.metrics import (
+    Latency,
+    Metrics,
+    ReportRow,
+    Saving,
+    Spend,
+    model_to_name,
+    would_cost,
+)
 from nbroute.report.text import text_of
 from nbroute.types import Attempt, Price
 
@@ -230,7 +238,8 @@ class _Tally:
             use = "unused"
         self.statuses[row.status] += 1
         day = int(row.ts // _DAY_S)
-        sums = self.sums[row.feature or "", day, row.tier, row.model, use, row.cost_source]
+        model = model_to_name(row.model, row.answered_by)
+        sums = self.sums[row.feature or "", day, row.tier, model, use, row.cost_source]
         sums.calls += 1
         if row.cached:
             sums.cached += 1

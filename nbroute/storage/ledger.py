@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from nbroute.errors import RecordError, SettingsError, did_you_mean
 from nbroute.locks import Lock
-from nbroute.report import ReportRow, Spend
+from nbroute.report import ReportRow, Spend, model_to_name
 from nbroute.storage.database import SqliteFile, insert, row_kind, typed_frame
 from nbroute.storage.schema import (
     COUNTED,
@@ -73,7 +73,7 @@ _GROUPS = {
     "session": "session",
     "day": DAY,
     "tier": "tier",
-    "model": "model",
+    "model": "model || char(10) || coalesce(answered_by, '')",
     "feature": "coalesce(feature, '')",
     "provider": "provider",
 }
@@ -224,20 +224,25 @@ class SqliteLedger:
     ) -> Any:
         """What the calls cost together: a `Spend`, or a dict of them by day, tier and so on.
 
-        Days are UTC ("2026-11-21"); calls without a feature are under "". SettingsError for
-        a `by` that does not exist.
+        Days are UTC ("2026-11-21"); calls without a feature are under ""; a model is the one
+        that answered. SettingsError for a `by` that does not exist.
         """
         if by is not None and by not in _GROUPS:
             raise SettingsError(f"spend cannot be added up by {by!r}; {did_you_mean(by, _GROUPS)}")
         group = _GROUPS[by] if by else "''"
         found: dict[str, Spend] = {}
-        rows = self._summed(by or "''", session=session) if since is None else None
+        rows = None
+        if since is None and by != "model":
+            rows = self._summed(by or "''", session=session)
         if rows is None:
             tail = f"GROUP BY {group}, cost_source"
             where, columns = _since(since), f"{group}, {_SPEND}"
             rows = self._read(columns, tail, session=session, where=where, kind=_spent_kind)
         for name, source, usd, *counts in rows:
             part = Spend.of_source(source, usd, *map(int, counts))
+            if by == "model":
+                asked, _, answered_by = name.partition("\n")
+                name = model_to_name(asked, answered_by)  # noqa: PLW2901 - what it is to be called
             found[name] = found.get(name, Spend()) + part
         return dict(sorted(found.items())) if by else found.get("", Spend())
 
