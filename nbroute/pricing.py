@@ -38,29 +38,37 @@ _LISTED = ("openrouter", "openai", "anthropic")
 #: Vendors that keep their weights, but for some: whoever serves the model serves theirs.
 _CLOSED = ("openai", "anthropic", "google", "x-ai")
 _OPEN = re.compile("oss|gemma|grok-[12]")
-#: What LiteLLM writes before a model that this host serves, and the host's name on the list
-#: (https://docs.litellm.ai/docs/providers).
+#: What LiteLLM (https://docs.litellm.ai/docs/providers) and Cloudflare's gateway
+#: (https://developers.cloudflare.com/ai-gateway/usage/chat-completion) write before a model that
+#: this host serves, and the host's name on the list.
 _HOSTS = {
     "openrouter": "openrouter",
     "azure": "azure",
+    "azure_ai": "azure",
+    "azure-openai": "azure",
     "gemini": "google",
     "vertex_ai": "google",
+    "google-ai-studio": "google",
+    "google-vertex-ai": "google",
     "bedrock": "aws",
     "xai": "x-ai",
+    "grok": "x-ai",
     "mistral": "mistral",
     "groq": "groq",
     "deepseek": "deepseek",
     "perplexity": "perplexity",
+    "perplexity-ai": "perplexity",
     "cohere": "cohere",
+    "cohere_chat": "cohere",
     "moonshot": "moonshotai",
     "together_ai": "together",
     "fireworks_ai": "fireworks",
     "cerebras": "cerebras",
 }
-#: Bedrock's ids: maybe a region, who made it, and the model.
+#: Bedrock's ids: maybe as an ARN, maybe a region, who made it, and the model.
 #: https://docs.aws.amazon.com/bedrock/latest/userguide/models-supported.html
 _BEDROCK = re.compile(
-    r"(?:[a-z-]{2,7}\.)?(?:ai21|amazon|anthropic|cohere|deepseek|meta|mistral|moonshotai|nvidia"
+    r"(?:arn:aws[^/]*/)?(?:[a-z-]{2,7}\.)?(?:ai21|amazon|anthropic|cohere|deepseek|meta|mistral|moonshotai|nvidia"
     r"|openai|qwen|writer|zai)\.[a-z][^/]*"
 )
 #: What may follow a model's name without making it another model: a date, a version, `-latest`.
@@ -322,7 +330,7 @@ def _find(provider: str, model: str) -> tuple[ListProvider, ModelInfo] | None:
         return None
     if rest and host in _HOSTS:
         # A region, or a word of LiteLLM's, may stand between.
-        between = host in ("bedrock", "vertex_ai")
+        between = host in ("bedrock", "vertex_ai", "google-vertex-ai")
         return _at(_HOSTS[host], rest.rpartition("/")[2] if between else rest)
     if _BEDROCK.fullmatch(model):
         return _at("aws", model)

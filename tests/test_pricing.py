@@ -80,7 +80,12 @@ def test_a_vendors_own_model_has_its_list_price_behind_a_proxy():
         (("openai", "gpt-4o"), ["gpt-4o-2024-08-06", "openai/gpt-4o", "gpt-4o-latest"]),
         (
             ("openai", "gpt-4o-mini"),
-            ["gpt-4o-mini-2024-07-18", "gpt-4o-mini-2031-01-01", "azure/gpt-4o-mini"],
+            [
+                "gpt-4o-mini-2024-07-18",
+                "gpt-4o-mini-2031-01-01",
+                "azure/gpt-4o-mini",
+                "azure_ai/gpt-4o-mini",
+            ],
         ),
         (("openai", "gpt-4o-2024-05-13"), ["gpt-4o-2024-05-13", "azure/gpt-4o-2024-05-13"]),
         (
@@ -93,6 +98,7 @@ def test_a_vendors_own_model_has_its_list_price_behind_a_proxy():
                 "bedrock/us.anthropic.claude-3-5-sonnet-20241022-v2:0",
                 "bedrock/us-east-1/anthropic.claude-3-5-sonnet-20240620-v1:0",
                 "anthropic.claude-3-5-sonnet-20240620-v1:0",
+                "arn:aws:bedrock:us-east-1:1:inference-profile/us.anthropic.claude-3-5-sonnet-20240620-v1:0",
             ],
         ),
         (
@@ -102,10 +108,15 @@ def test_a_vendors_own_model_has_its_list_price_behind_a_proxy():
                 "models/gemini-2.5-flash",
                 "google/gemini-2.5-flash",
                 "vertex_ai/gemini-2.5-flash",
+                "google-ai-studio/gemini-2.5-flash",
+                "google-vertex-ai/google/gemini-2.5-flash",
                 "openrouter/google/gemini-2.5-flash",
             ],
         ),
-        (("openrouter", "x-ai/grok-4.5"), ["xai/grok-4.5", "x-ai/grok-4.5", "grok-4.5"]),
+        (
+            ("openrouter", "x-ai/grok-4.5"),
+            ["xai/grok-4.5", "grok/grok-4.5", "x-ai/grok-4.5", "grok-4.5"],
+        ),
     ],
 )
 def test_a_model_has_its_price_under_the_names_that_gateways_give_it(host, names):

@@ -288,7 +288,61 @@ TOLD = {
                 (400, "input length and `max_tokens` exceed context limit: 190000 + 20000"),
                 (400, "too many tokens: the prompt cannot exceed 4081 tokens"),
                 (413, "Payload Too Large"),
+                (400, "Prompt length exceeds the maximum of 32768"),
+                (400, "Requested input length 40000 exceeds maximum input length 32768"),
+                (422, "Input validation error: `inputs` must have less than 1024 tokens."),
+                (400, "Total tokens of image and text exceed max message tokens"),
+                (500, "input is too large to process. increase the physical batch size"),
             )
+        )
+    },
+    **{
+        words: (status, {"error": {"message": words}}, kind, says)
+        for status, words, kind, says in (
+            # https://github.com/anthropics/claude-code/issues/236 (Bedrock)
+            (429, "Too many tokens, please wait before trying again.", errors.RateLimited, "Wait"),
+            # https://github.com/minorun365/agent-book/issues/29
+            (429, "Too many tokens per day, please wait.", errors.QuotaUsedUp, "does not help"),
+            # https://github.com/anomalyco/opencode/issues/7463 (Cerebras)
+            (
+                429,
+                "Tokens per minute limit exceeded - too many tokens.",
+                errors.RateLimited,
+                "Wait",
+            ),
+            (429, "Monthly token limit exceeded", errors.QuotaUsedUp, "add credit"),
+            (200, "Rate limit exceeded", errors.RateLimited, "Wait"),
+            # https://github.com/MCPJam/inspector/issues/1287
+            (403, "Key limit exceeded (total limit).", errors.QuotaUsedUp, "add credit"),
+            (403, "This API method requires billing to be enabled.", errors.QuotaUsedUp, "credit"),
+            (429, "Your credit is exhausted", errors.QuotaUsedUp, "add credit"),
+            # https://github.com/winfunc/opcode/issues/358
+            (
+                401,
+                "key not allowed to access model. Tried gpt-5",
+                errors.UnknownModel,
+                "may use it",
+            ),
+            # https://github.com/anthropics/claude-code/issues/1466
+            (400, "Model ID x with on-demand throughput isn't", errors.UnknownModel, "name"),
+            (400, "The provided model identifier is invalid.", errors.UnknownModel, "name"),
+            (400, "No models loaded. Please load a model", errors.UnknownModel, "name"),
+            (403, "The model is not available in your region.", errors.UnknownModel, "served from"),
+            (
+                400,
+                "Access is not allowed from unsupported countries",
+                errors.AuthError,
+                "where you",
+            ),
+            (400, "login fail: carry the API secret key in", errors.AuthError, "valid key"),
+            (400, "Invalid token", errors.AuthError, "valid key"),
+            (400, "Prompt blocked due to security configurations", errors.Moderated, "Rephrase"),
+            # https://portkey.ai/docs/product/guardrails
+            (446, "Guardrail violation", errors.Moderated, "Rephrase"),
+            (400, "系统检测到输入可能包含敏感内容。", errors.Moderated, "内容。 Rephrase"),
+            (400, "text content blocks must be non-empty", errors.RequestRejected, "Change"),
+            (400, "the temperature is too large", errors.RequestRejected, "Change"),
+            (400, "DEGRADED function cannot be invoked", errors.Unavailable, "fallback"),
         )
     },
     # https://console.groq.com/docs/deprecations
@@ -490,7 +544,15 @@ def coded(key, before=""):
         f"{KEY[:4]}...{KEY[-4:]}",
         f"{KEY[:10]}*********{KEY[-4:]}",
         f"key={KEY[:5]}xxxxxxxx{KEY[-3:]}",
+        f"{KEY[:7]}----{KEY[-4:]}",
+        f"{KEY[:7]}<redacted>{KEY[-4:]}",
+        f"{KEY[:5]}[...]{KEY[-4:]}",
         quote(KEY, safe=""),
+        "".join(f"%{ord(character):02x}" for character in KEY),
+        "".join(f"\\u{ord(character):04x}" for character in KEY),
+        KEY[::-1],
+        KEY.upper(),
+        KEY.encode().hex(),
         coded(KEY),
         coded(KEY, "u:"),
         coded(KEY, "ab"),
@@ -507,6 +569,7 @@ def test_no_part_of_a_key_reaches_the_error(server, provider, shown):
     parts = {KEY[at : at + 6] for at in range(len(KEY) - 5)}
     coded_parts = {coded(KEY, lead)[4:12] for lead in ("", "u:", "ab")}
     assert not any(part in words for part in {*parts, *coded_parts, KEY[-4:]})
+    assert "[key]" in words or "//proxy" in words
 
 
 def test_a_short_key_is_taken_out_of_the_servers_words_and_not_out_of_ours(server):

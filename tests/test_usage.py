@@ -106,8 +106,27 @@ COHERE = {
             [{"usage": ANTHROPIC | {"cache_creation_input_tokens": 10}}],
             Usage(30, 5, 16, estimated=True),
         ),
-        # A total that has what was cached beside the prompt.
+        # https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_TokenUsage.html
+        (
+            [
+                {
+                    "usage": {
+                        "inputTokens": 4,
+                        "cacheReadInputTokens": 16,
+                        "cacheWriteInputTokens": 0,
+                        "outputTokens": 5,
+                        "totalTokens": 25,
+                    }
+                }
+            ],
+            Usage(20, 5, 16),
+        ),
+        # A total that has what was cached, or is written there, beside the prompt.
         ([{"usage": openai(4, 5, 25, cache_read_input_tokens=16)["usage"]}], Usage(20, 5, 16)),
+        (
+            [{"usage": openai(4, 5, 25, cache_creation_input_tokens=16)["usage"]}],
+            Usage(20, 5, estimated=True),
+        ),
         ([{"usageMetadata": GEMINI}], Usage(20, 35, 16)),
         # https://docs.cohere.com/reference/chat
         ([{"usage": COHERE}], Usage(20, 5)),
@@ -177,6 +196,10 @@ def test_what_the_chunks_of_a_stream_tell_is_put_together(server, events, usage)
             {"cost": {"input_tokens_cost": 1e-06, "request_cost": 0.005, "total_cost": 0.006}},
             "0.006",
         ),
+        # https://github.com/BerriAI/litellm/issues/38802 (DeepInfra)
+        ({"estimated_cost": 8.775e-06}, "0.000008775"),
+        # https://github.com/pydantic/pydantic-ai/issues/7033 (Vercel)
+        ({"cost": 1.316e-05, "market_cost": 2e-05, "gateway_cost": 2e-05}, "0.00001316"),
         # https://docs.x.ai/developers/cost-tracking
         ({"cost_in_usd_ticks": 37756000}, "0.0037756"),
         # https://openrouter.ai/docs/use-cases/usage-accounting

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections.abc import Sequence
-from functools import partial
 from urllib.parse import quote
 
 REMOVED = "[key]"
@@ -22,8 +21,11 @@ _SHAPES = re.compile(
 )
 #: The user and the password in an address.
 _USER = re.compile(r"(?<=://)[^/\s@'\"]+@")
-#: Bounded, as a search in 4,000 characters without a space would otherwise take seconds.
-_MASKED = re.compile(r"([^\s*•…\"']{0,64})(?:\*{2,}|•+|…+|\.{3,}|[xX]{4,})([^\s*•…\"']{0,64})")
+#: What stands in the place of a key's middle.
+_MASK = re.compile(
+    r"\*{2,}|•+|…+|\.{2,}|x{4,}|#{2,}|-{3,}|_{3,}|[\[<(](?:\W{0,5}|redacted|masked|hidden)[\])>]",
+    re.IGNORECASE,
+)
 
 
 class Key(str):
@@ -40,30 +42,35 @@ def scrubbed(text: str, keys: Sequence[str], *, ours: bool = False) -> str:
     text = _USER.sub("", text)
     for key in keys:
         if len(key) >= _RUN:
-            text = _MASKED.sub(partial(_unmasked, key=key), text)
-            text = _without(text, _runs_of(key))
+            text = _without(_unmasked(text, key), _runs_of(key))
         elif not ours:
             text = re.sub(rf"(?<!\w){re.escape(key)}(?!\w)", REMOVED, text)
     return _SHAPES.sub(REMOVED, text)
 
 
-def _unmasked(found: re.Match[str], key: str) -> str:
-    """What stands for a key of which only the ends are shown; other dots stay."""
-    before, after = found.groups()
-    start = max(n for n in range(len(key) + 1) if before.endswith(key[:n]))
-    end = max(n for n in range(len(key) + 1) if after.startswith(key[len(key) - n :]))
-    if start + end <= _ENDS:
-        return found[0]
-    return f"{before[: len(before) - start]}{REMOVED}{after[end:]}"
+def _unmasked(text: str, key: str) -> str:
+    """The text with one mark in the place of a key of which the ends are shown; other dots stay."""
+    kept, done, longest = [], 0, range(min(len(key), 64) + 1)
+    for mask in _MASK.finditer(text):
+        at, end = mask.span()
+        before = max(n for n in longest if text.endswith(key[:n], done, max(at, done)))
+        after = max(n for n in longest if text.startswith(key[len(key) - n :], end))
+        if at >= done and before + after > _ENDS:
+            kept += [text[done : at - before], REMOVED]
+            done = end + after
+    return "".join([*kept, text[done:]])
 
 
 def _runs_of(key: str) -> set[str]:
-    """Each run of eight characters of the key, as it is, in an address and in base64.
+    """Each run of eight characters of the key, as it is and in what a server may make of it.
 
     In base64 it may begin at any of three places, and letters at its ends depend on what is
     before and after it.
     """
-    forms = [key, quote(key, safe="")]
+    forms = [key, key[::-1], key.lower(), key.upper(), quote(key, safe="")]
+    forms += [key.encode().hex(), key.encode().hex().upper()]
+    for escape in ("%{:02X}", "%{:02x}", "\\u{:04x}", "&#{};"):
+        forms.append("".join(escape.format(ord(character)) for character in key))
     for lead in range(3):
         raw = b" " * lead + key.encode()
         coded = b64encode(raw).decode()[-(-lead * 8 // 6) : len(raw) * 8 // 6]

@@ -172,7 +172,7 @@ def of_status(status: int, body: object, call: Call, wait: float | None = None) 
 
 
 def _ended(words: str) -> str:
-    return words if words.endswith((".", "!", "?")) else f"{words}."
+    return words if words.endswith((".", "!", "?", "。")) else f"{words}."
 
 
 def _kind_of(status: int, body: object) -> _Kind | None:

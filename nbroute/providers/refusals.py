@@ -24,27 +24,27 @@ from nbroute.types import Chunk, Request
 _REJECTED = (400, 413, 422)
 _PERHAPS = (200, 403, 404, 500, 501)
 _REFUSES = (
-    r"unsupported|not? support|n.t support|not implemented|no endpoints found|must (?:be )?alternat"
+    r"unsupported|not? (?:be )?support|n.t support|not implemented|disabled|not one of"
+    r"|no endpoints found|must (?:be )?alternat|strictly positive|unexpected keyword"
     r"|only (?:support|\b.{0,40}\b(?:supported|allowed))|not (?:permitted|allowed|accepted|enabled)"
     r"|unrecogni[sz]ed|unknown (?:parameter|field|name|argument)|extra_forbidden|deprecated"
     r"|extra (?:inputs|fields|parameters)|extraneous|parse grammar|conversion failed"
-    r"|unexpected keyword"
 )
 _REFUSES_PERHAPS = (
     r"unknown|unexpected|invalid (?:message )?role|missing|not available|unavailable|must be"
-    r"|should be|only when|enabled only|\binstead\b|verified|leave it unset"
+    r"|should be|required|only when|enabled only|\binstead\b|verified|leave it unset"
 )
 #: OpenRouter's and Gemini's, which do not say what it is that they do not take.
 _UNNAMED = r"endpoints found that (?:can handle|support)|contains an invalid argument"
 _FORMAT = (
     r"response[ _]?(?:format|schema)|json[ _]?(?:schema|object|mode)|structured.?output|\bschema\b"
-    r"|guided.?(?:json|decoding)|grammar|additionalProperties|'json'"
+    r"|guided.?(?:json|decoding)|grammar|additionalProperties|'json'|'text'"
 )
 _THIS_SCHEMA = (
     r"(?:invalid|unrecogni[sz]ed) schema|\bschema (?:for|is|must|conversion)|conversion|grammar"
     r"|additionalProperties|response_schema|the word"
 )
-_RANGE = r"range|between|(?:less|greater) than|[<>]=?|≤|≥|at (?:most|least)"
+_RANGE = r"range|between|positive|(?:less|greater) than|[<>]=?|≤|≥|at (?:most|least)"
 _STREAM = r"\bstream(?:ing|ed)?\b"
 _SYSTEM = (
     r"system['\"`]?[ _-]?(?:role|message|prompt|instruction)|role\W{1,4}system|['\"`]system['\"`]"

@@ -28,7 +28,7 @@ _WINDOWS = (
     r"max_(?:model|seq)_len\b[=\w]{0,40}?\W{0,2}\b(\d{1,12})",
     r"inputs?\b[^+<]{0,60}\+[^<]{0,60}<= (\d{1,12})",
     r"\d \+ \d{1,12} > (\d{1,12})",
-    r"(?:\blimit|token limit)\W{1,3}(?:is |of )?(\d{1,12})",
+    r"(?<!model )\blimit\W{1,3}(?:is |of )?(\d{1,12})",
 )
 _IN_THE = r"(?:(?:in|from|of) (?:the |your |text )*)?(?:input|prompt|mess)"
 _PROMPTS = (

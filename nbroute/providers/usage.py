@@ -66,7 +66,7 @@ class Tally:
         whole = given and "output" in self._told
         given = given or max(self._told.get("total", 0) - taken, 0)
         cached, written = self._told.get("cached", 0), self._told.get("written", 0)
-        if cached and self._told.get("total") == given + taken + cached + written:
+        if self._told.get("total") == given + taken + cached + written:
             given += cached + written
         taken, sure = self._output(given, taken)
         # What is written into the endpoint's cache has a price of its own.
@@ -110,13 +110,19 @@ def generation_usage(answer: Any) -> Usage | None:
 
 
 def _bill(place: Any) -> Decimal | None:
-    """What the endpoint says it charged: OpenRouter, LiteLLM, Perplexity (`total_cost`), xAI."""
+    """What the endpoint says it charged: xAI; OpenRouter, LiteLLM, Vercel (`cost`); Perplexity.
+
+    DeepInfra charges its `estimated_cost`: https://github.com/BerriAI/litellm/issues/38802
+    """
     ticks = _count(field(place, "cost_in_usd_ticks"), most=MOST * _TICKS)
     if ticks is not None:
         return Decimal(ticks) / _TICKS
     details = field(place, "cost_details")
     billed = _with_own_key(place, "cost", field(details, "upstream_inference_cost"))
-    return read_bill(_at(place, "cost.total_cost")) if billed is None else billed
+    others = (read_bill(_at(place, name)) for name in ("cost.total_cost", "estimated_cost"))
+    return (
+        next((other for other in others if other is not None), None) if billed is None else billed
+    )
 
 
 def _with_own_key(bill: Any, name: str, upstream: Any) -> Decimal | None:
