@@ -165,8 +165,8 @@ def _read(data: bytes, call: Call) -> Any:
 
 
 def _value(data: bytes, call: Call) -> Any:
-    try:
-        return _read(data, call)
+    try:  # https://github.com/decolua/9router/issues/3492 has an end stuck to a whole answer
+        return _read(data.rstrip().removesuffix(b"data: [DONE]"), call)
     except ValueError:
         raise no_json(call, _text(data[:_MOST_WORDS])) from None
 
