@@ -731,8 +731,12 @@ class RouteResult:
 
     @property
     def passed(self) -> bool:
-        """Whether the answer passed every check; that another one differs is no check of it."""
-        return all(verdict.passed for verdict in self.verdicts if verdict.check != "agreement")
+        """Whether there is an answer, and it passed every check.
+
+        That another one differs is no check of it.
+        """
+        checked = (verdict.passed for verdict in self.verdicts if verdict.check != "agreement")
+        return self.status == "ok" and all(checked)
 
     @property
     def ttft_ms(self) -> float | None:

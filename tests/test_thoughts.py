@@ -30,6 +30,8 @@ def in_pieces(text, size):
         ("<think>\n\n</think>\n\nParis.", "Paris.", ""),
         (f"<think>{THOUGHT}</think><think>So.</think>Paris.", "Paris.", f"{THOUGHT}So."),
         (f"<thought>{THOUGHT}</thought>Paris.", "Paris.", THOUGHT),
+        (f"<Thought>{THOUGHT}</Thought>Paris.", "Paris.", THOUGHT),
+        (f"<THINK>{THOUGHT}</THINK>Paris.", "Paris.", THOUGHT),
         (f"[THINK]{THOUGHT}[/THINK]Paris.", "Paris.", THOUGHT),
         (f"◁think▷{THOUGHT}◁/think▷Paris.", "Paris.", THOUGHT),
         ("<think>a < b </thin </think>Paris.", "Paris.", "a < b </thin"),

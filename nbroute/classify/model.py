@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import textwrap
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -165,4 +166,4 @@ def _fence(text: str) -> str:
 
 
 def _no_answer(error: str) -> str:
-    return f"no answer ({' '.join(error.split())[:120]})"
+    return f"no answer ({textwrap.shorten(error, 120, placeholder=' ...')})"

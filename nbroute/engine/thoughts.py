@@ -9,7 +9,11 @@ from __future__ import annotations
 
 #: What begins a thought at the head of an answer, and what ends it.
 _MARKS = {
-    **{f"<{tag}>": f"</{tag}>" for tag in ("think", "thinking", "thought", "reason", "reasoning")},
+    **{
+        f"<{tag}>": f"</{tag}>"
+        for word in ("think", "thinking", "thought", "reason", "reasoning")
+        for tag in (word, word.title(), word.upper())
+    },
     "<seed:think>": "</seed:think>",
     "[THINK]": "[/THINK]",
     "◁think▷": "◁/think▷",

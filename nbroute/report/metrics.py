@@ -128,10 +128,11 @@ class Saving:
     """Spent against what the same answers would have cost on the baseline tier: an estimate.
 
     The baseline is each chain's final answer (a result and those that escalate it are one
-    chain), its tokens at the baseline's price; an answer out of the cache counts for neither
-    side, as the baseline would have had it too. `spent_usd` is everything: classifying,
-    embedding, comparing, failed, rejected and unused calls too. `usd` is the difference, None
-    where the price or the cost of one of `unknown_calls` is not known.
+    chain), its tokens at the baseline's full price, also those that an endpoint had in its
+    prompt cache; an answer out of our cache counts for neither side, as the baseline would have
+    had it too. `spent_usd` is everything: classifying, embedding, comparing, failed, rejected
+    and unused calls too. `usd` is the difference, None where the price or the cost of one of
+    `unknown_calls` is not known.
     """
 
     baseline_usd: Decimal | None

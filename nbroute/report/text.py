@@ -89,7 +89,7 @@ def priced(report: Metrics) -> str:
         return ""
     which = f"{report.baseline} ({model})" if model else report.baseline
     per_million = f"${price.input:f} in, ${price.output:f} out per million"
-    return f"{which} is priced on the recorded tokens: {per_million}"
+    return f"{which} is priced on the recorded tokens, with no prompt cache: {per_million}"
 
 
 def _tiers(report: Metrics) -> Iterator[Block]:
