@@ -200,14 +200,14 @@ TOLD = {
                 "code": "rate_limit_exceeded",
             }
         },
-        errors.ContextTooLong,
-        "Shorten",
+        errors.QuotaUsedUp,
+        "the limit of your account on this model",
     ),
     "openai too large": (
         429,
         {"error": {"message": "Request too large for gpt-4o on tokens per min (TPM): Limit 30000"}},
-        errors.ContextTooLong,
-        "Shorten",
+        errors.QuotaUsedUp,
+        "the limit of your account on this model",
     ),
     "gemini day": (429, exhausted(DAY), errors.QuotaUsedUp, "does not help"),
     "gemini minute": (429, exhausted(MINUTE), errors.RateLimited, "Wait"),

@@ -304,9 +304,11 @@ def test_a_redirect_is_not_followed_to_another_host_or_in_a_circle(
 
     said = failure(connect(), Unavailable)
 
-    assert f"{server.host} sends calls on" in said
+    circle = location.startswith("/v1")
+    assert ("redirected the call 5 times" in said) == circle
+    assert ("sends calls on" in said and "nothing was sent there" in said) == (not circle)
     assert "secret" not in said
-    assert len(server.requests) == (5 if location.startswith("/v1") else 1)
+    assert len(server.requests) == (5 if circle else 1)
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])

@@ -50,7 +50,12 @@ def http_client(base_url: str, timeout: Any) -> Any:
                     content=request.content,
                     extensions=request.extensions,
                 )
-            raise Final(_not_followed(call, "again and again"))
+            raise Final(
+                Unavailable(
+                    f"{call.host} redirected the call {_MOST_REDIRECTS} times, and no answer of "
+                    f"{call.model!r} came: check base_url, which is {call.base_url!r}"
+                )
+            )
 
     host = urlsplit(base_url).hostname or ""
     # A proxy of the environment cannot reach a server on this machine.
