@@ -642,7 +642,7 @@ def recorder_of(router: Router, path: str | Path, classifiers: Classifiers) -> R
             f"{settings.origin.partition(',')[0]}: what it answers is recorded already; "
             "`%route use PROFILE` continues with a profile that can be recorded"
         )
-    named_path("record", path)
+    path = named_path("record", path)
     providers, tier = parts.providers, parts.classifier_tier
     embedder = classifiers.embedder_name() or "auto"
     targets = [target.provider for step in parts.ladder.tiers for target in step.targets]

@@ -248,8 +248,10 @@ def test_a_file_of_another_kind_is_refused_and_left_alone(tmp_path, name, conten
 def test_a_folder_and_a_missing_folder_are_refused(tmp_path):
     with pytest.raises(RecordError, match="is a folder"):
         simulated().record(tmp_path)
-    with pytest.raises(RecordError, match=r"there is no folder .*make it first"):
-        simulated().record(tmp_path / "nowhere" / "talk.rec")
+    (tmp_path / "link").symlink_to("/nowhere/talk.rec")
+    for name in ("/nowhere/talk.rec", tmp_path / "link"):
+        with pytest.raises(RecordError, match=r"there is no folder '/nowhere' .*make it first"):
+            simulated().record(name)
 
 
 def test_an_empty_file_is_begun(tmp_path):
@@ -392,6 +394,10 @@ KEYS = {
     "github": "ghp_0123456789abcdefghijABCDEFGHIJ012345",
     "hugging face": "hf_abcdefghijKLMNOPQRSTuvwxyz01234567",
     "aws": "AKIAIOSFODNN7EXAMPLE",
+    "aws for a session": "ASIAIOSFODNN7EXAMPLE",
+    "perplexity": "pplx-0123456789abcdef0123456789abcdef",
+    "nvidia": "nvapi-Ab12Cd34Ef56Gh78-Ij90Kl12_Mn34",
+    "google for a session": "ya29.a0AfH6SMBx-0123456789_abcdef",
     "jwt": "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.dBjftJeZ4CVP-mB92K27uhbUJU1p1r",
 }
 

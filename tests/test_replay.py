@@ -416,6 +416,10 @@ def broken(tmp_path, name, change):
             lambda text: text.replace('"schema": 1', '"schema": 2'),
             r"schema 2, .* nbroute 0\.1\.0.*up",
         ),
+        (
+            lambda text: text.replace("1,", "2,", 1).replace('"nbroute ', '"\\u001b[2J\\n', 1),
+            r"written by \[2J 0\.1\.0",
+        ),
         (lambda text: text.replace('"schema": 1', '"schema": "x"'), "is of schema 'x'"),
         (lambda text: text.replace('"tiers"', '"steps"'), "header is damaged .it lacks 'tiers'"),
         (

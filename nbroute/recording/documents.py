@@ -23,6 +23,7 @@ from nbroute import errors
 from nbroute.decoding import decode
 from nbroute.errors import ProviderError, RecordError, SettingsError
 from nbroute.ladders import validate
+from nbroute.report.table import one_line
 from nbroute.types import Ladder, Price, ProviderKind, Request, Tier
 
 SCHEMA = 1
@@ -290,11 +291,11 @@ def _read_header(document: Document, path: Path) -> Header:
         raise RecordError(f"{path} {_NOT_OURS}")
     schema = fields.get("schema")
     if schema != SCHEMA:
-        writer = fields.get("written_by", "another nbroute")
+        writer = one_line(str(fields.get("written_by", "another nbroute")))
         newer = type(schema) is int and schema > SCHEMA
         cure = "upgrade nbroute (pip install -U nbroute)" if newer else "correct it"
         raise RecordError(
-            f"{path} is of schema {schema!r:.40}, written by {writer!s:.40}, and nbroute "
+            f"{path} is of schema {schema!r:.40}, written by {writer:.40}, and nbroute "
             f"{_version()} reads schema {SCHEMA}; {cure}, or record again in another file"
         )
     what, cure = "the recording's header is", "correct it, or record again in another file"

@@ -52,7 +52,7 @@ class Recorder:
         self.path = Path(path)
         self.added = 0
         self.note = ""
-        self._file = self.path.expanduser().absolute().resolve()
+        self._file = Path(os.path.realpath(self.path.expanduser()))
         self._scrub = scrubber
         self._names = {
             address: name
@@ -133,7 +133,7 @@ class Recorder:
     def _open(self) -> None:
         if not self._file.parent.is_dir():
             raise RecordError(
-                f"there is no folder {str(self.path.parent)!r} for the recording; make it first"
+                f"there is no folder {str(self._file.parent)!r} for the recording; make it first"
             )
         if not self._file.exists() or not docs.read_text(self._file, self.path).strip():
             self._begin()

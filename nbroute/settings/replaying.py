@@ -7,6 +7,7 @@ from pathlib import Path
 
 from nbroute.classify.registry import NAMES as CLASSIFIERS
 from nbroute.recording.replay import read_headline
+from nbroute.report.table import one_line
 from nbroute.settings.model import (
     ClassifierSettings,
     EmbedderSettings,
@@ -28,7 +29,7 @@ def replayed(settings: Settings, path: Path) -> Settings:
     return replace(
         settings,
         profile="replay",
-        origin=(
+        origin=one_line(
             f"replaying {path.name}, recorded on profile {header.profile}: nothing is sent, "
             "no key needed"
         ),
