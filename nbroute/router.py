@@ -42,10 +42,9 @@ from nbroute.recording.recorder import Recorder
 from nbroute.recording.replay import Recording, ReplayProvider
 from nbroute.recording.scrub import Scrubber, secrets_of
 from nbroute.report.table import one_line
-from nbroute.settings import AUTO, ProviderSettings, Settings, base_ladder, load
+from nbroute.settings import AUTO, ProviderSettings, Settings, base_ladder, load, replayed
 from nbroute.settings.model import named_path
 from nbroute.settings.profiles import known_keys
-from nbroute.settings.replaying import replayed
 from nbroute.storage.cache import FileCache, MemoryCache, request_key
 from nbroute.storage.ledger import SqliteLedger
 from nbroute.types import (

@@ -7,7 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
+from nbroute.classify.registry import NAMES as CLASSIFIERS
 from nbroute.errors import SettingsError
+from nbroute.report.table import one_line
 from nbroute.settings.building import (
     AUTO,
     base_ladder,
@@ -18,6 +20,8 @@ from nbroute.settings.building import (
 from nbroute.settings.document import Document, read_document
 from nbroute.settings.model import (
     ENVIRONMENT,
+    ClassifierSettings,
+    EmbedderSettings,
     Environment,
     ProviderSettings,
     Settings,
@@ -34,7 +38,7 @@ from nbroute.settings.profiles import (
 )
 from nbroute.settings.trust import find, is_file, user_folder
 
-__all__ = ["AUTO", "ProviderSettings", "Settings", "base_ladder", "load"]
+__all__ = ["AUTO", "ProviderSettings", "Settings", "base_ladder", "load", "replayed"]
 
 #: Keys that may send a prompt elsewhere than to the profile's own models.
 _OF_OTHERS = ("classifier_provider", "classifier_model", "embedder", "embedder_model")
@@ -90,8 +94,7 @@ def load(
     document.check("baseline", baseline, ladder.names, f"is not a tier of {ladder.name!r}")
     classifier = build_classifier(document, table, ladder, providers)
     embedder = build_embedder(document, table, providers)
-    names = [tier.provider for tier in ladder.tiers]
-    names += [target.provider for tier in ladder.tiers for target in tier.targets]
+    names = [target.provider for tier in ladder.tiers for target in tier.targets]
     names += [name for name in (classifier.provider, embedder.provider) if name]
     used = tuple(providers[name] for name in dict.fromkeys(names))
     reached = tuple(providers[one] for one in dict.fromkeys([*names, *document.providers]))
@@ -117,10 +120,46 @@ def load(
     }
     settings = Settings(**given(Settings, table))
     if recording is not None:
-        from nbroute.settings.replaying import replayed
-
         settings = replayed(settings, recording.absolute())
     return replace(settings, origin=f"{settings.origin}; {aside}") if aside else settings
+
+
+def replayed(settings: Settings, path: Path) -> Settings:
+    """The settings with the ladder, the classifier and the embedder of that recording.
+
+    Where the classifier was a function or an object of the user's own, the rules decide.
+    Budgets, the ledger and how answers are shown stay this machine's. RecordError for a file
+    that is not a recording.
+    """
+    from nbroute.recording.replay import read_headline
+
+    header = read_headline(path)
+    classifier, embedder = header.classifier, header.embedder
+    at_endpoint = (embedder.name, embedder.model) if embedder.name in header.providers else ()
+    told = f"replaying {path.name}, recorded on profile {header.profile}"
+    return replace(
+        settings,
+        profile="replay",
+        origin=one_line(f"{told}: nothing is sent, no key needed"),
+        ladder=header.ladder,
+        providers=tuple(
+            ProviderSettings(name, "openai" if kind == "remote" else kind, billed=kind == "remote")
+            for name, kind in header.providers.items()
+        ),
+        classifier=ClassifierSettings(
+            classifier.name if classifier.name in CLASSIFIERS else "rules",
+            classifier.provider,
+            classifier.model,
+            classifier.threshold,
+            step_up_below=classifier.step_up_below or 0.0,
+        ),
+        embedder=EmbedderSettings(embedder.name, *at_endpoint),
+        agreement=header.agreement,
+        baseline=header.baseline,
+        cache_file=None,
+        record=None,
+        replay=path,
+    )
 
 
 def _document(

@@ -43,11 +43,11 @@ class Document:
 
 def read_document(file: Path) -> Document:
     """The file's tables; SettingsError for the first thing in it that cannot be used."""
-    raw = _read(file)
+    raw, tables = _read(file)
     document = Document(file)
     found: dict[str, Any] = {}
     known = sections()
-    for name, value in _parsed(file, raw).items():
+    for name, value in tables.items():
         if name in known["nbroute"]:
             raise document.error(f"the key {name!r} is above all tables; put it under [nbroute]")
         if name not in known:
@@ -62,22 +62,19 @@ def read_document(file: Path) -> Document:
     return Document(file, raw, **found)
 
 
-def _read(file: Path) -> bytes:
+def _read(file: Path) -> tuple[bytes, dict[str, Any]]:
     try:
-        return content(file, most_megabytes=1)
+        raw = content(file, most_megabytes=1)
+        return raw, tomllib.loads(raw.decode("utf-8-sig"), parse_float=Decimal)
     except OSError as error:
-        raise SettingsError(f"{file} cannot be read: {error.strerror or error}") from None
-
-
-def _parsed(file: Path, raw: bytes) -> dict[str, Any]:
-    try:
-        return tomllib.loads(raw.decode("utf-8-sig"), parse_float=Decimal)
+        problem = f"cannot be read: {error.strerror}"
     except UnicodeDecodeError:
-        raise SettingsError(f"{file} is not UTF-8 text; save it as UTF-8") from None
+        problem = "is not UTF-8 text; save it as UTF-8"
     except RecursionError:
-        raise SettingsError(f"{file} is nested too deeply; write it flatter") from None
+        problem = "is nested too deeply; write it flatter"
     except (ValueError, ArithmeticError) as error:  # also a number of thousands of digits
-        raise SettingsError(f"{file} is not TOML: {error}") from None
+        problem = f"is not TOML: {error}"
+    raise SettingsError(one_line(f"{file} {problem}"))
 
 
 def _checked(document: Document, where: str, raw: Any) -> Table:

@@ -66,7 +66,14 @@ def find(folder: Path | None, environ: Environment) -> tuple[Document, str]:
         named = _place(document) == _place(Document(own))
         if named or is_trusted(document, environ) or not (wants := asks(document, environ)):
             return document, " ".join(aside)
-        aside.append(_set_aside(document, wants, nearest=not aside))
+        here = "" if aside else "`%route trust` in a notebook, "
+        file, said = one_line(str(document.file)), "; ".join(wants[:_MOST_SAID])
+        if (more := len(wants) - _MOST_SAID) > 0:
+            said += f"; {more} more such things"
+        aside.append(
+            f"{file} is set aside until you trust it, as it {said}: {here}"
+            f"`nbroute trust {shlex.quote(file)}` in a terminal"
+        )
     return read_document(own) if is_file(own) else Document(), " ".join(aside)
 
 
@@ -271,15 +278,3 @@ def is_file(file: Path) -> bool:
     with contextlib.suppress(OSError):
         return file.is_file()
     return False
-
-
-def _set_aside(document: Document, wants: list[str], *, nearest: bool) -> str:
-    """One line: that the file is not used, what it wants, and how to trust it."""
-    file = one_line(str(document.file))
-    more = [f"{len(wants) - _MOST_SAID} more such things"] if len(wants) > _MOST_SAID else []
-    said = "; ".join([*wants[:_MOST_SAID], *more])
-    here = "`%route trust` in a notebook, " if nearest else ""
-    return (
-        f"{file} is set aside until you trust it, as it {said}: {here}"
-        f"`nbroute trust {shlex.quote(file)}` in a terminal"
-    )
