@@ -472,7 +472,7 @@ def test_the_cure_for_a_file_that_breaks_off_keeps_what_is_before(tmp_path):
 def test_a_missing_file_a_folder_and_another_encoding(tmp_path):
     with pytest.raises(RecordError, match=r"there is no recording .*correct the path, or make one"):
         nbroute.Router(replay=tmp_path / "talk.rec")
-    with pytest.raises(RecordError, match="is a folder; name the recording's file in it"):
+    with pytest.raises(RecordError, match="it is a folder; name a file"):
         nbroute.Router(replay=tmp_path)
     (tmp_path / "talk.rec").write_text(GOLDEN.read_text("utf-8"), "utf-16")
     with pytest.raises(RecordError, match="is not UTF-8 text; save it as UTF-8"):
@@ -592,7 +592,7 @@ def test_a_replay_ends_where_it_began(shell):
     [
         ("%route replay nowhere.rec", "RecordError: there is no recording"),
         ("%route record nowhere/talk.rec", "RecordError: there is no folder"),
-        ("%route record .", "RecordError: . is a folder"),
+        ("%route record .", "RecordError: '.' cannot be read: it is a folder; name a file"),
         ("%route replay ''", "SettingsError: the file has no name"),
         ("%route replay off", "SettingsError: nothing is being replayed"),
     ],

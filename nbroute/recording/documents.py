@@ -24,6 +24,7 @@ from nbroute.decoding import decode
 from nbroute.errors import ProviderError, RecordError, SettingsError
 from nbroute.ladders import validate
 from nbroute.report.table import one_line
+from nbroute.storage.files import content
 from nbroute.types import Ladder, Price, ProviderKind, Request, Tier
 
 SCHEMA = 1
@@ -281,8 +282,7 @@ def opened(
     first = next(found, None)
     if first is None:
         raise RecordError(f"{path} is empty; make a recording with `%route record {path.name}`")
-    header = _read_header(first, path)
-    return first, header, ((one, _read_entry(one, path)) for one in found)
+    return first, _read_header(first, path), ((one, _read_entry(one, path)) for one in found)
 
 
 def _read_header(document: Document, path: Path) -> Header:
@@ -333,11 +333,7 @@ def dump(fields: Mapping[str, Any]) -> str:
 def read_text(file: Path, path: Path) -> str:
     """The file's text, without a byte-order mark; RecordError where there is none to read."""
     try:
-        if file.is_dir():
-            raise RecordError(f"{path} is a folder; name the recording's file in it")
-        if file.exists() and not file.is_file():
-            raise RecordError(f"{path} is a device or a pipe; name a file")
-        return file.read_text("utf-8-sig")
+        return content(file).decode("utf-8-sig").replace("\r\n", "\n")
     except FileNotFoundError:
         raise RecordError(
             f"there is no recording {str(path)!r}; correct the path, or make one with "
@@ -345,9 +341,8 @@ def read_text(file: Path, path: Path) -> str:
         ) from None
     except UnicodeDecodeError:
         raise RecordError(f"{path} is not UTF-8 text; save it as UTF-8") from None
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        why = getattr(error, "strerror", None) or error
-        raise RecordError(f"{str(path)!r} cannot be read: {why}") from None
+    except OSError as error:
+        raise RecordError(f"{str(path)!r} cannot be read: {error.strerror}; name a file") from None
 
 
 def documents(text: str, path: Path) -> Iterator[Document]:
