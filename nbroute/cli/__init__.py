@@ -31,8 +31,6 @@ from nbroute.storage.files import content
 from nbroute.types import Cost, CostSource
 from nbroute.workshop import solved
 
-Record = Mapping[str, Any]
-
 WIDTH = 120
 _INTERRUPTED, _PIPE_CLOSED, _OVER_BUDGET = 130, 141, 3
 _UNBILLED = "nothing billed; what the tiers' reference models would have cost"
@@ -341,35 +339,36 @@ def _write(notebook: Any, target: Path) -> Path:
 def cost_table(notebook: Any) -> list[str]:
     """What the notebook's prompts cost, from the records in its outputs' metadata."""
     found = list(_found(notebook))
-    totals = _totals([record for _, record in found])
+    totals = _totals([answer for _, answer in found])
     if not found:
         return list(totals)
     rule = "-" * WIDTH
-    answers = [line for prompt, record in found for line in _lines(prompt, record)]
+    answers = [line for prompt, answer in found for line in _lines(prompt, answer)]
     return [*_two_lines(list(_COLUMNS), "why", "model"), rule, *answers, rule, *totals]
 
 
-def _found(notebook: Any) -> Iterator[tuple[str, Record]]:
-    """Each record once, with its prompt, oldest first in each cell.
+def _found(notebook: Any) -> Iterator[tuple[str, _Answer]]:
+    """Each recorded answer once, with its prompt, oldest first in each cell.
 
     An escalated answer's prompt is that of the answer below it.
     """
     prompts: dict[str, str] = {}
     for cell in notebook.cells:
-        found: list[Record] = []
+        found: list[_Answer] = []
         for output in cell.get("outputs", []):
             told = output.get("metadata", {}).get("nbroute")
             if isinstance(told, Mapping):
                 others = (told.get(name) for name in ("earlier", "compared"))
-                found += (told, *(one for each in others if isinstance(each, list) for one in each))
-        records = [record for record in found if _is_answer(record)]
+                more = (one for each in others if isinstance(each, list) for one in each)
+                for record in (told, *more):
+                    with contextlib.suppress(ValueError):  # it is another's, or damaged
+                        found.append(decode(record, _Answer))
         first, *rest = cell.source.strip().splitlines() or [""]
         own = "\n".join(rest if first.startswith("%%route") else [first, *rest])
-        for record in sorted(records, key=lambda record: record["ts"]):
-            if record["id"] not in prompts:
-                prompt = prompts.get(record.get("parent") or "") or own
-                prompts[record["id"]] = prompt
-                yield prompt, record
+        for answer in sorted(found, key=lambda answer: answer.ts):
+            if answer.id not in prompts:
+                prompts[answer.id] = prompts.get(answer.parent or "") or own
+                yield prompts[answer.id], answer
 
 
 class _Call(msgspec.Struct):
@@ -379,6 +378,12 @@ class _Call(msgspec.Struct):
     cost_usd: Annotated[float, Meta(ge=0, le=1e6)] | None
     cost_source: CostSource
     cached: bool
+
+    @property
+    def spend(self) -> Spend:
+        return Spend.of_source(
+            self.cost_source, self.cost_usd or 0, 1, self.cached, self.cost_usd is None
+        )
 
 
 class _Answer(_Call, kw_only=True):
@@ -397,28 +402,20 @@ class _Answer(_Call, kw_only=True):
     schema: Literal[1]
 
 
-def _is_answer(record: Any) -> bool:
-    try:
-        decode(record, _Answer)
-    except ValueError:
-        return False
-    return True
-
-
-def _lines(prompt: str, record: Record) -> list[str]:
-    tokens = f"{record['input_tokens']} in, {record['output_tokens']} out"
-    cost = _money(record["cost_usd"], record["cost_source"])
-    if record["cached"]:
-        cost = f"{cost}, cached" if record["cost_usd"] else "$0 (cached)"
+def _lines(prompt: str, answer: _Answer) -> list[str]:
+    tokens = f"{answer.input_tokens} in, {answer.output_tokens} out"
+    cost = _money(answer.cost_usd, answer.cost_source)
+    if answer.cached:
+        cost = f"{cost}, cached" if answer.cost_usd else "$0 (cached)"
     marks = {
-        "simulated": record["provider_kind"] == "simulated",
-        "escalated": record["escalated"],
-        record["status"]: record["status"] != "ok",
+        "simulated": answer.provider_kind == "simulated",
+        "escalated": answer.escalated,
+        answer.status: answer.status != "ok",
     }
     shown = ", ".join(mark for mark, is_so in marks.items() if is_so)
-    model = f"{record['model']}{f' ({shown})' if shown else ''}"
-    cells = [prompt, record["tier"], tokens, seconds(record["latency_ms"]), cost]
-    return _two_lines(cells, record["reason"], model)
+    model = f"{answer.model}{f' ({shown})' if shown else ''}"
+    cells = [prompt, answer.tier, tokens, seconds(answer.latency_ms), cost]
+    return _two_lines(cells, answer.reason, model)
 
 
 def _two_lines(cells: Sequence[str], why: str, model: str) -> list[str]:
@@ -431,18 +428,14 @@ def _two_lines(cells: Sequence[str], why: str, model: str) -> list[str]:
     ]
 
 
-def _totals(records: Sequence[Record]) -> Iterator[str]:
+def _totals(answers: Sequence[_Answer]) -> Iterator[str]:
     """The session in sum."""
-    spend, unpriced = Spend(), set()
-    for call in (attempt for record in records for attempt in record["attempts"]):
-        usd, cached = call["cost_usd"], int(call["cached"])
-        part = Spend.of_source(call["cost_source"], usd or 0.0, 1, cached, int(usd is None))
-        unpriced |= {call["model"]} if part.unknown_calls else set()
-        spend += part
+    calls = [call for answer in answers for call in answer.attempts]
+    spend = sum((call.spend for call in calls), Spend())
     cached_calls = f", {spend.cached_calls} cached" if spend.cached_calls else ""
-    answers = counted(len(records), "answer")
-    yield f"shown       {answers} from {counted(spend.calls, 'call')}{cached_calls}"
-    yield from _sums(spend, unpriced)
+    shown = counted(len(answers), "answer")
+    yield f"shown       {shown} from {counted(spend.calls, 'call')}{cached_calls}"
+    yield from _sums(spend, {call.model for call in calls if call.spend.unknown_calls})
 
 
 def _sums(spend: Spend, unpriced: Iterable[str]) -> Iterator[str]:
