@@ -381,10 +381,14 @@ class Cap:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """The budget that a call does not fit in any more, and what is left of it."""
+    """The budget that a call does not fit in any more, and what is left of it.
+
+    It `may_fit` once calls that run have ended, if they cost less than is held back for them.
+    """
 
     cap: Cap
     left_usd: Decimal
+    may_fit: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -345,6 +345,24 @@ def test_a_budget_is_used_up_and_not_overspent(router, server):
     assert 24 == len(server.requests)
 
 
+@pytest.mark.parametrize("pooled", [False, True])
+def test_a_map_waits_for_what_another_holds_back(file_router, server, processes, pooled):
+    server.handler = lambda sent: Reply(text="x", usage=TEN_TOKENS, delay=0.05)
+    budget = "100.0\nbudget_usd_per_day = 0.0016"  # one call at a time, seven of them
+    routers = [file_router(budget) for _ in range(2)]
+    executors = [processes if pooled else None, None]
+
+    with ThreadPoolExecutor(2) as pool:
+        maps = pool.map(
+            lambda router, executor: map_prompts(router, prompts_of(3), executor=executor),
+            *(routers, executors),
+        )
+        batches = list(maps)
+
+    assert ["", ""] == [batch.stopped for batch in batches]
+    assert {"ok": 6} == dict(Counter(row.status for batch in batches for row in batch))
+
+
 def test_over_budget_goes_on(router, server):
     router.set_budget("0.000001")
 

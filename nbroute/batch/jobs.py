@@ -32,8 +32,9 @@ _ELSEWHERE = (
     "handed to another process; until it comes back, its cost is an estimate: the worst case"
 )
 
-#: `refused` is over the budget with nothing paid; `hopeless` would hit every prompt alike.
-Fate = Literal["done", "refused", "hopeless"]
+#: `refused` is over the budget with nothing paid, `early` only until calls elsewhere have ended;
+#: `hopeless` would hit every prompt alike.
+Fate = Literal["done", "refused", "early", "hopeless"]
 
 
 @dataclass(frozen=True)
@@ -83,13 +84,20 @@ def done(job: Job, router: Engine, task: Task, stop: Event) -> Outcome:
         tried = [one for _, one in error.causes] if isinstance(error, AllModelsFailed) else [error]
         if isinstance(error, BudgetExceeded) and not attempts:
             # A price that is not known, or `max_cost`, says nothing of the other prompts.
-            status, fate = "not sent", "refused" if error.refusal else "done"
+            status, fate = "not sent", fate_of(error)
         elif isinstance(error, SettingsError) or (
             tried and all(isinstance(one, AuthError) for one in tried)
         ):
             fate = "hopeless"
         return Outcome(row_of_error(task, error, status), fate, attempts)
     return Outcome(row_of(task, result), attempts=result.attempts)
+
+
+def fate_of(error: BudgetExceeded) -> Fate:
+    """What it means for the other prompts; an error of `max_cost` nothing."""
+    if error.refusal is None:
+        return "done"
+    return "early" if error.refusal.may_fit else "refused"
 
 
 def expected(router: Engine, prompt: str, options: Mapping[str, Any], *, sure: bool) -> Attempt:

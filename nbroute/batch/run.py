@@ -66,8 +66,8 @@ def map_prompts(
     it is needed. The options are those of `route`, the same for all, without `thread`.
 
     A prompt that fails is a row with its error. Sending stops where it cannot help any more:
-    with the first prompt that alone does not fit in the budget, and after 20 calls in a row
-    that ended with a refused key or a setting. The rows left then say "not sent", and
+    with the first prompt that alone does not fit in the budget (what calls elsewhere hold back
+    is waited for), and after 20 calls in a row that ended with a refused key or a setting. The rows left then say "not sent", and
     `Batch.stopped` why.
 
     Rows go into a file as they come: `to` (a .sqlite or .parquet file), or a temporary one. The
@@ -243,9 +243,13 @@ class _Run:
         """Take note of what it means for others; False where its prompt is to be tried again."""
         if self.stopped:
             return True
-        refused = outcome.fate == "refused"
+        refused = outcome.fate in ("refused", "early")
         if refused and outcome.row.place != self._alone:
             self.workers.limit = max(self.workers.limit - 1, 1)
+            return False
+        if outcome.fate == "early":
+            self.bar.tell("waiting for calls elsewhere that hold the rest of the budget")
+            time.sleep(_LOOK_EVERY)
             return False
         self._hopeless = self._hopeless + 1 if outcome.fate == "hopeless" else 0
         if refused:
@@ -316,6 +320,10 @@ class Bar:
             self._spend += Spend.of_source(row.cost_source, usd, 1, row.cached, unknown)
             self._bar.set_postfix_str(f"{self._spend.told} so far", refresh=False)
         self._bar.update()
+
+    def tell(self, told: str) -> None:
+        """Show that in place of the cost, until the next row."""
+        self._bar.set_postfix_str(told)
 
     def __enter__(self) -> Self:
         return self

@@ -30,7 +30,7 @@ from functools import lru_cache, partial
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from nbroute.batch.jobs import Job, Outcome, done, expected
+from nbroute.batch.jobs import Job, Outcome, done, expected, fate_of
 from nbroute.batch.rows import RowStatus, Task, row_of_error, without_answer
 from nbroute.budgets import caps, over_budget
 from nbroute.engine.attempts import new_id
@@ -146,7 +146,7 @@ class ExecutorWorkers:
         rows = {place: one for place, one in opened.items() if isinstance(one, Attempt)}
         for task in tasks:
             if isinstance(error := opened.get(task.place), BudgetExceeded):
-                self.land([Outcome(row_of_error(task, error, "not sent"), "refused")])
+                self.land([Outcome(row_of_error(task, error, "not sent"), fate_of(error))])
         tasks = [one for one in tasks if one.place in rows or one.place not in opened]
         if not tasks:
             return

@@ -85,8 +85,11 @@ _SCOPES = {"session": "session = ?", "day": f"{DAY} = ?", "feature": "feature = 
 #: The sum of the rows that a cap counts: exact, and slow where there are many.
 _SUM = f"coalesce(sum({COUNTED}), 0)"
 _TOTAL = "SELECT picodollars FROM totals WHERE scope = ? AND key = ? AND equivalent = ?"
-_STALE = f"""SELECT coalesce(sum(counted - spent), 0) FROM held JOIN shares ON shares.row = held.row
-    WHERE scope = ? AND key = ? AND equivalent = ? AND {HELD_FOR} > ?"""  # noqa: S608 - words of our own
+#: What running attempts hold back, and what they cost so far at least, by whether their last row
+#: is too old to be believed.
+_HELD = f"""SELECT {HELD_FOR} > ?, sum(counted), sum(spent) FROM held
+    JOIN shares ON shares.row = held.row
+    WHERE scope = ? AND key = ? AND equivalent = ? GROUP BY 1"""  # noqa: S608 - words of our own
 
 Since = float | datetime | None
 
@@ -390,7 +393,11 @@ class SqliteLedger:
             try:
                 with self._transaction("the call could not be recorded in") as connection:
                     by_totals = partial(
-                        _refusal_by_totals, connection, caps=caps, stale_after_s=self._stale_after_s
+                        _refusal_by_totals,
+                        connection,
+                        caps=caps,
+                        cut=cut,
+                        stale_after_s=self._stale_after_s,
                     )
                     found = [*held(connection, by_totals)]
             except RecordError:
@@ -590,16 +597,21 @@ def _is_equivalent(attempt: Attempt) -> bool:
 
 def _refusal(attempt: Attempt, caps: Sequence[Cap], used: Callable[[Cap], int]) -> Refusal | None:
     """The first cap that the attempt does not fit in; `used` says picodollars."""
-    wanted = round((attempt.reserved_usd or Decimal(0)).scaleb(_PICO))
+    wanted = _picodollars(attempt.reserved_usd)
     for cap in caps:
-        left = round(cap.usd.scaleb(_PICO)) - used(cap)
+        left = _picodollars(cap.usd) - used(cap)
         if wanted > left:
             return Refusal(cap, Decimal(max(left, 0)).scaleb(-_PICO))
     return None
 
 
 def _refusal_by_totals(
-    connection: sqlite3.Connection, attempt: Attempt, *, caps: Sequence[Cap], stale_after_s: float
+    connection: sqlite3.Connection,
+    attempt: Attempt,
+    *,
+    caps: Sequence[Cap],
+    cut: bool,
+    stale_after_s: float,
 ) -> Refusal | None:
     """The same by the totals alone; only a call that they refuse is looked at more closely.
 
@@ -611,12 +623,24 @@ def _refusal_by_totals(
         found = connection.execute(_TOTAL, (cap.scope, cap.key, equivalent)).fetchone()
         return found[0] if found else 0
 
-    def exact(cap: Cap) -> int:
-        asked = (cap.scope, cap.key, equivalent, stale_after_s)
-        stale: int = connection.execute(_STALE, asked).fetchone()[0]
-        return total(cap) - stale
+    def held(cap: Cap, *, stale: bool) -> tuple[int, int]:
+        rows = connection.execute(_HELD, (stale_after_s, cap.scope, cap.key, equivalent))
+        return {old: (counted, spent) for old, counted, spent in rows}.get(stale, (0, 0))
 
-    return _refusal(attempt, caps, total) and _refusal(attempt, caps, exact)
+    def exact(cap: Cap) -> int:
+        counted, spent = held(cap, stale=True)
+        return total(cap) - (counted - spent)
+
+    refused = _refusal(attempt, caps, total) and _refusal(attempt, caps, exact)
+    if not refused:
+        return None
+    free = _picodollars(refused.left_usd) + held(refused.cap, stale=False)[0]
+    needed = 1 if cut else _picodollars(attempt.reserved_usd)
+    return replace(refused, may_fit=needed <= free)
+
+
+def _picodollars(usd: Decimal | None) -> int:
+    return round((usd or Decimal(0)).scaleb(_PICO))
 
 
 def _since(start: Since) -> dict[str, Any]:
