@@ -67,8 +67,8 @@ def map_prompts(
 
     A prompt that fails is a row with its error. Sending stops where it cannot help any more:
     with the first prompt that alone does not fit in the budget (what calls elsewhere hold back
-    is waited for), and after 20 calls in a row that ended with a refused key or a setting. The rows left then say "not sent", and
-    `Batch.stopped` why.
+    is waited for), and after 20 calls in a row that ended with a refused key or a setting. The
+    rows left then say "not sent", and `Batch.stopped` why.
 
     Rows go into a file as they come: `to` (a .sqlite or .parquet file), or a temporary one. The
     same call on the same `to` does only what has no answer yet, after Ctrl-C, after a crash, or
