@@ -59,7 +59,8 @@ def readable() -> list[str]:
 
 
 def _own() -> list[str]:
-    prefixes = (sys.prefix, sys.base_prefix, sys.exec_prefix)
+    # The last is where the interpreter looks for itself, if a link leads to it.
+    prefixes = (sys.prefix, sys.base_prefix, sys.exec_prefix, str(Path(python()).parents[1]))
     return [f"{prefix}/{lib}" for prefix in prefixes for lib in ("lib", "lib64")]
 
 
@@ -71,12 +72,8 @@ def candidates() -> list[Box]:
         return []
     program = _bubblewrap()
     bubblewrap = [Box("bubblewrap", lambda command, folder: _bwrap(program, command, folder))]
-    return [*(bubblewrap if program else []), Box("Landlock", bare)]
-
-
-def bare(command: list[str], _folder: Path) -> list[str]:
-    """The command as it is: Landlock is set up by the child itself."""
-    return command
+    landlock = Box("Landlock", lambda command, _folder: command)  # the child sets it up itself
+    return [*(bubblewrap if program else []), landlock]
 
 
 def _bubblewrap() -> list[str]:

@@ -1,7 +1,7 @@
 """The child's side: limits on itself, the last of the box, the answer, the tests, the report.
 
 Run as a script in a process of its own, where nothing of nbroute is imported:
-`python child.py REPORT_FD TOKEN_FD`, with the job as JSON on standard input.
+`python child.py REPORT_FD`, with the job as JSON on standard input.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import builtins
 import contextlib
+import io
 import json
 import linecache
 import os
@@ -97,10 +98,10 @@ def told(error: BaseException, roots: tuple[str, ...]) -> dict[str, str]:
     if isinstance(error, SyntaxError) and error.filename == ANSWER:
         line, places = f"{type(error).__name__}: {error.msg}", [(ANSWER, error.lineno)]
     else:
-        line = " ".join("".join(report.format_exception_only()).split())
+        line = "".join(report.format_exception_only())[:TRACEBACK]
     where = f" ({places[-1][0]}, line {places[-1][1]})" if places else ""
     return {
-        "reason": stable(line[:300], roots) + where,
+        "reason": " ".join(stable(line, roots).split())[:300] + where,
         "traceback": stable("".join(report.format())[-TRACEBACK:], roots),
     }
 
@@ -129,14 +130,15 @@ def stable(text: str, roots: tuple[str, ...]) -> str:
 
 def main() -> NoReturn:
     """Run the job; the token goes into the report only when every test has run and passed."""
-    report_fd, token_fd = int(sys.argv[1]), int(sys.argv[2])
-    read, write, leave = os.read, os.write, os._exit
+    report_fd = int(sys.argv[1])
+    write, leave = os.write, os._exit
     job = json.loads(sys.stdin.buffer.read())
     with Path(os.devnull).open("rb") as nothing:
         os.dup2(nothing.fileno(), 0)
     for name, source in ((ANSWER, job["answer"]), (TESTS, job["assertions"])):
         # Here tracebacks find the lines.
-        linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
+        lines = io.StringIO(source, newline=None).readlines()  # at the ends that Python knows
+        linecache.cache[name] = (len(source), None, lines, name)
     tree = ast.fix_missing_locations(Values().visit(ast.parse(job["assertions"], TESTS)))
     tests = compile(tree, TESTS, "exec", dont_inherit=True)
     limit(job["seconds"], job["memory_mb"], job["file_mb"])
@@ -157,9 +159,10 @@ def main() -> NoReturn:
     # Whatever goes wrong from here on, leave without waiting for the answer's threads.
     with contextlib.suppress(BaseException):
         if error is None:
-            write(report_fd, read(token_fd, 64))
+            write(report_fd, job["token"].encode())
         else:
-            write(report_fd, json.dumps(told(error, (job["folder"], *job["libraries"]))).encode())
+            folder = (job["folder"], repr(job["folder"])[1:-1])
+            write(report_fd, json.dumps(told(error, (*folder, *job["libraries"]))).encode())
     leave(0)
 
 

@@ -13,8 +13,8 @@ import time
 from pathlib import Path
 
 
-def crowded(folder: Path, most: int) -> bool:
-    """Whether there are more files and folders in it, or some that cannot be counted."""
+def crowded(folder: Path, most: float) -> str:
+    """Why there is too much in it; empty while there is not."""
     waiting, count = [str(folder)], 0
     while waiting:
         try:
@@ -22,14 +22,14 @@ def crowded(folder: Path, most: int) -> bool:
                 for entry in found:
                     count += 1
                     if count > most:
-                        return True
+                        return f"made more than {most:g} files and folders"
                     if entry.is_dir(follow_symlinks=False):
                         waiting.append(entry.path)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             continue  # taken away meanwhile
-        except OSError:
-            return True
-    return False
+        except OSError as error:
+            return f"made a folder whose files cannot be counted ({error.strerror})"
+    return ""
 
 
 def clear(folder: Path, until: float) -> None:
@@ -38,15 +38,14 @@ def clear(folder: Path, until: float) -> None:
         folder.chmod(0o700)
         top = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         try:
-            while time.monotonic() < until:
+            while folder.exists() and time.monotonic() < until:
                 with os.scandir(top) as found:
                     entries = list(itertools.islice(found, 1000))
-                if not entries:
-                    folder.rmdir()
-                    break
                 for entry in entries:
                     with contextlib.suppress(OSError):
                         _take_away(top, entry, until)
+                with contextlib.suppress(OSError):
+                    folder.rmdir()  # a dying process may still write
         finally:
             os.close(top)
 

@@ -12,8 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
 
@@ -25,21 +24,22 @@ from nbroute.sandbox.folder import clear, crowded
 
 _CHILD = Path(__file__).with_name("child.py")
 _CLEARING_S = 5.0
+_LARGEST_LIMIT = 10**9
 #: The box that works here, once it was tried; None where the user lets code run without.
 _KNOWN: list[Box | None] = []
-#: What every box must refuse.
+#: What every box must refuse; `../job` is beside the folder that it opens.
 _TRIAL = """
 import os, socket
-held = {{}}
+held = {}
 def datagram():
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as made:
         made.connect(("127.0.0.1", 9))
-for name, attempt in {{
-    "reading": lambda: open({path!r}),
-    "writing": lambda: open({path!r}, "a"),
+for name, attempt in {
+    "reading": lambda: open("../job"),
+    "writing": lambda: open("../job", "a"),
     "the network": datagram,
     "processes": lambda: os.fork() or os._exit(0),
-}}.items():
+}.items():
     try:
         attempt()
     except OSError:
@@ -73,10 +73,13 @@ class Limits:
     output_kb: int = 64
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
-                raise SettingsError(f"The limit {field.name} is {value!r}; give a number above 0.")
+        for name, value in asdict(self).items():
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            if not number or not 0 < value <= _LARGEST_LIMIT:
+                raise SettingsError(
+                    f"The limit {name} is {value!r}; give a number above 0, "
+                    f"at most {_LARGEST_LIMIT:,}."
+                )
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,46 +141,49 @@ def require_box(*, unconfined: bool = False) -> Box | None:
 
 def _trial(box: Box) -> str:
     """Why the box does not hold; empty where it does."""
-    with tempfile.NamedTemporaryFile(prefix="nbroute-trial-") as outside:
-        code = _TRIAL.format(path=outside.name)
-        tried = _run(box, code, "assert not held, f'lets through {list(held)}'", Limits())
+    tried = _run(box, _TRIAL, "assert not held, f'lets through {list(held)}'", Limits())
     own_words = tried.output.strip().splitlines()[-1:]  # of a program that could not make the box
     return tried.reason and " ".join(own_words or [tried.reason])[:200]
 
 
-def _run(box: Box | None, code: str, assertions: str, allowed: Limits) -> Outcome:
-    token = secrets.token_hex(24).encode()
-    folder = Path(tempfile.mkdtemp(prefix="nbroute-")).resolve()
-    job = asdict(allowed) | {
-        "answer": code,
-        "assertions": assertions,
-        "folder": str(folder),
-        "box": box.name if box else "",
-        "libraries": boxes.libraries(),
-        "readable": boxes.readable(),
-        "devices": boxes.DEVICES,
-    }
+def _run(box: Box | None, code: str, assertions: str, limits: Limits) -> Outcome:
+    token = secrets.token_hex(24)
     # As -I, but with a hash seed in the environment: sets are always in the same order.
     command = [boxes.python(), "-s", "-P", "-S", "-B", "-u", "-X", "utf8", str(_CHILD)]
     try:
-        ended = run_bounded(
-            command,
-            json.dumps(job).encode(),
-            token,
-            wrapped=box.wrapped if box else boxes.bare,
-            folder=folder,
-            limits=allowed,
-        )
-    finally:
-        clear(folder, time.monotonic() + _CLEARING_S)
+        closed = Path(tempfile.mkdtemp(prefix="nbroute-")).resolve()
+        try:
+            # Whatever the code makes of its own folder, other users get no further than this one.
+            folder = closed / "answer"
+            folder.mkdir()
+            job = asdict(limits) | {
+                "answer": code,
+                "assertions": assertions,
+                "token": token,
+                "folder": str(folder),
+                "box": box.name if box else "",
+                "libraries": boxes.libraries(),
+                "readable": boxes.readable(),
+                "devices": boxes.DEVICES,
+            }
+            (closed / "job").write_text(json.dumps(job))
+            ended = run_bounded(box.wrapped(command, folder) if box else command, folder, limits)
+        finally:
+            clear(closed, time.monotonic() + _CLEARING_S)
+    except OSError as error:
+        raise SettingsError(
+            f"Code cannot be tested here now: {error}. It takes a folder for temporary files "
+            "and a process of its own."
+        ) from None
     return _outcome(ended, token, str(folder))
 
 
-def _outcome(ended: Ended, token: bytes, folder: str) -> Outcome:
+def _outcome(ended: Ended, token: str, folder: str) -> Outcome:
     output = ended.output.decode(errors="replace").replace(folder, ".")
-    if ended.report == token and not ended.stopped:
+    if ended.stopped:
+        return Outcome(False, ended.stopped, "", output, ended.seconds)
+    if ended.report == token.encode():
         return Outcome(True, "", "", output, ended.seconds)
-    traceback = ""
     try:
         said = parse(ended.report)  # it may have been forged
         texts = [str(said[name]).encode(errors="replace") for name in ("reason", "traceback")]
@@ -190,9 +196,7 @@ def _outcome(ended: Ended, token: bytes, folder: str) -> Outcome:
         if number > 0:
             known = (one.name for one in signal.Signals if one == number)
             how = next(known, f"signal {number}")
-        reason = f"the process ended before all tests had run ({how})"
-    if ended.stopped:
-        reason, traceback = ended.stopped, ""
+        reason, traceback = f"the process ended before all tests had run ({how})", ""
     return Outcome(False, reason, traceback, output, ended.seconds)
 
 
@@ -225,51 +229,47 @@ class _Kept:
         return bool(piece)
 
 
-def run_bounded(
-    command: list[str],
-    job: bytes,
-    token: bytes,
-    *,
-    folder: Path,
-    limits: Limits,
-    wrapped: Callable[[list[str], Path], list[str]] = boxes.bare,
-) -> Ended:
+def run_bounded(command: list[str], folder: Path, limits: Limits) -> Ended:
     """Run until the report's pipe is closed or a limit is reached, then end the whole group.
 
-    The job is standard input. The command gets two more arguments: the number of the pipe that
-    takes the report, and of one that holds the token. Nothing of the environment is inherited.
-    Whatever ends the wait, a Ctrl-C too, ends the group.
+    Standard input is the file `job` beside the folder. The command gets one more argument, the
+    number of the pipe that takes the report. Nothing of the environment is inherited. Whatever
+    ends the wait, a Ctrl-C too, ends the group.
     """
     began = time.monotonic()
     with contextlib.ExitStack() as opened:
-        report, report_end = _pipe(opened)
-        token_end, token_start = _pipe(opened)
+        told, report_end = _pipe(opened)
         printed, print_end = _pipe(opened)
-        token_start.write(token)
-        token_start.close()
-        told, output = _Kept(report, 65_536), _Kept(printed, int(limits.output_kb * 1024))
-        given = [end.fileno() for end in (report_end, token_end)]
-        command = wrapped([*command, *map(str, given)], folder)
-        child = _start(command, job, print_end, folder, given)
+        report, output = _Kept(told, 65_536), _Kept(printed, int(limits.output_kb * 1024))
+        child = subprocess.Popen(  # noqa: S603 - the command is our own
+            [*command, str(report_end.fileno())],
+            stdin=opened.enter_context((folder.parent / "job").open("rb")),
+            stdout=print_end,
+            stderr=print_end,
+            cwd=folder,
+            env=_ENVIRONMENT | {"HOME": str(folder), "TMPDIR": str(folder)},
+            pass_fds=[report_end.fileno()],
+            start_new_session=True,
+        )
         try:
-            for end in (report_end, token_end, print_end):
-                end.close()
-            stopped = _watch(told, output, folder, limits)
-            if not (stopped or told.data):
+            report_end.close()
+            print_end.close()
+            stopped = _watch(report, output, folder, limits)
+            if not (stopped or report.data):
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     child.wait(1)  # bubblewrap tells how it ended
         finally:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(child.pid, signal.SIGKILL)
             child.wait()
-        stopped = stopped or _crowded(folder, limits)
+        stopped = stopped or crowded(folder, limits.files)
         # What it left in the pipe; something that got away may still be writing.
         os.set_blocking(printed.fileno(), False)
         with contextlib.suppress(BlockingIOError):
             for _ in range(32):
                 output.read()
-        took = time.monotonic() - began
-    return Ended(bytes(told.data), bytes(output.data), child.returncode, stopped, took)
+    took = time.monotonic() - began
+    return Ended(bytes(report.data), bytes(output.data), child.returncode, stopped, took)
 
 
 def _pipe(opened: contextlib.ExitStack) -> tuple[IO[bytes], IO[bytes]]:
@@ -278,24 +278,6 @@ def _pipe(opened: contextlib.ExitStack) -> tuple[IO[bytes], IO[bytes]]:
         opened.enter_context(os.fdopen(out, "rb", buffering=0)),
         opened.enter_context(os.fdopen(into, "wb", buffering=0)),
     )
-
-
-def _start(
-    command: list[str], job: bytes, output: IO[bytes], folder: Path, kept: list[int]
-) -> subprocess.Popen[bytes]:
-    with tempfile.TemporaryFile() as source:
-        source.write(job)
-        source.seek(0)
-        return subprocess.Popen(  # noqa: S603 - the command is our own
-            command,
-            stdin=source,
-            stdout=output,
-            stderr=output,
-            cwd=folder,
-            env=_ENVIRONMENT | {"HOME": str(folder), "TMPDIR": str(folder)},
-            pass_fds=kept,
-            start_new_session=True,
-        )
 
 
 def _watch(report: _Kept, output: _Kept, folder: Path, limits: Limits) -> str:
@@ -307,7 +289,7 @@ def _watch(report: _Kept, output: _Kept, folder: Path, limits: Limits) -> str:
         counted = 0.0
         while (now := time.monotonic()) < until:
             if now > counted + 0.1:
-                if too_many := _crowded(folder, limits):
+                if too_many := crowded(folder, limits.files):
                     return too_many
                 counted = now
             # Short waits: an exception sent to this thread is raised between two of them.
@@ -318,8 +300,3 @@ def _watch(report: _Kept, output: _Kept, folder: Path, limits: Limits) -> str:
                     return ""
                 ready.unregister(key.fileobj)
     return f"did not end within {limits.seconds:g} s"
-
-
-def _crowded(folder: Path, limits: Limits) -> str:
-    many = crowded(folder, limits.files)
-    return f"made more than {limits.files} files and folders" if many else ""
