@@ -169,6 +169,6 @@ def checked_prompt(prompt: object, limits: Limits, price: Callable[[int], str]) 
 
 def worst_case(request: Request, tier: Tier, kind: ProviderKind) -> Decimal | None:
     """US dollars for the request if its answer uses the whole token budget; None if unknown."""
-    tokens = sum(pricing.estimate_tokens(message.content) for message in request.messages)
     full = replace(tier, max_tokens=request.max_tokens)
+    tokens = pricing.prompt_tokens(request.messages)
     return pricing.cost_range(tokens, full, request.model, kind)[1].usd

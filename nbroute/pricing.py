@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections.abc import Iterable
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from nbroute.types import Cost, CostSource, Price, ProviderKind, Tier, Usage
+from nbroute.types import Cost, CostSource, Message, Price, ProviderKind, Tier, Usage
 
 if TYPE_CHECKING:
     from genai_prices.types import ModelInfo
@@ -175,6 +176,11 @@ def estimate_tokens(text: str) -> int:
     """
     one, two, three, four = _widths(text)
     return -(-(one + 2 * two + 4 * three + 8 * four) // 4)
+
+
+def prompt_tokens(messages: Iterable[Message]) -> int:
+    """About how many tokens the messages have together."""
+    return sum(estimate_tokens(message.content) for message in messages)
 
 
 def least_tokens(text: str) -> int:

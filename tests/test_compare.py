@@ -13,7 +13,7 @@ from conftest import LADDER
 from loopback import Loopback, Reply
 
 from nbroute.compare import Column, Comparison, Contender
-from nbroute.compare.differences import difference, only_in
+from nbroute.compare.differences import difference, each_against_others
 from nbroute.errors import (
     BudgetExceeded,
     Interrupted,
@@ -703,7 +703,7 @@ def test_texts_too_much_alike_to_be_told_apart_are_marked_whole():
 
 
 def test_a_text_with_no_other_beside_it_has_nothing_marked():
-    assert (("alone", False),) == only_in("alone", [])
+    assert ((("alone", False),),) == each_against_others(["alone"])
 
 
 def test_two_comparisons_at_once_do_not_mix(router, server):

@@ -35,18 +35,16 @@ def difference(text: str, reference: str) -> tuple[Piece, ...]:
     return _pieces(text, _shared(text, reference))
 
 
-def only_in(text: str, others: Sequence[str]) -> tuple[Piece, ...]:
-    """The text in pieces, against several others: what none of them has is `only_here`."""
-    marks = bytes(len(text)) if others else bytes([_SAME]) * len(text)
-    for other in others:
-        marks = bytes(map(max, marks, _shared(text, other)))
-    return _pieces(text, marks)
-
-
 def each_against_others(texts: Sequence[str]) -> tuple[tuple[Piece, ...], ...]:
-    """Each text in pieces against all the others that are not empty."""
-    others = ([t for t in [*texts[:i], *texts[i + 1 :]] if t] for i in range(len(texts)))
-    return tuple(only_in(text, rest) for text, rest in zip(texts, others, strict=True))
+    """Each text in pieces: what none of the others that are not empty has is `only_here`."""
+    found = []
+    for place, text in enumerate(texts):
+        others = list(filter(None, [*texts[:place], *texts[place + 1 :]]))
+        marks = bytes(len(text)) if others else bytes([_SAME]) * len(text)
+        for other in others:
+            marks = bytes(map(max, marks, _shared(text, other)))
+        found.append(_pieces(text, marks))
+    return tuple(found)
 
 
 @functools.lru_cache(maxsize=32)

@@ -206,8 +206,7 @@ def hash_text(text: str) -> str:
 
 def estimate(request: Request, text: str = "") -> Usage:
     """The usage as we would count it ourselves."""
-    given = sum(estimate_tokens(message.content) for message in request.messages)
-    return Usage(given, estimate_tokens(text) if text else 0, estimated=True)
+    return Usage(pricing.prompt_tokens(request.messages), estimate_tokens(text), estimated=True)
 
 
 def believed(told: Usage | None, request: Request, text: str) -> tuple[Usage, str]:

@@ -18,9 +18,9 @@ class Threads:
         self._turns: dict[str, tuple[RouteResult, ...]] = {}
         self._lock = Lock()
 
-    def turns(self, name: str | None, again: RouteResult | None = None) -> tuple[RouteResult, ...]:
+    def turns(self, name: str, again: RouteResult | None = None) -> tuple[RouteResult, ...]:
         """The turns so far; only those before the turn that is answered `again`, if one is."""
-        found = self._turns.get(name or "", ())
+        found = self._turns.get(name, ())
         place = _place(found, again)
         return found if place is None else found[:place]
 

@@ -284,6 +284,7 @@ class Engine:
         prompt, told = checked_prompt(prompt, self.limits, self._price_of_tokens)
         if answers:
             self._check(prompt, options)
+        in_thread = answers and options.thread
         call = Call(
             prompt,
             options,
@@ -292,7 +293,7 @@ class Engine:
             observe,
             cancel,
             parent,
-            earlier=self.threads.turns(options.thread, parent) if answers else (),
+            earlier=self.threads.turns(in_thread, parent) if in_thread else (),
             schema=read_schema(options.schema) if answers and options.schema is not None else None,
             final=final,
         )
@@ -395,7 +396,7 @@ class Engine:
         model = call.options.model
         targets = (Target(tier.provider, model),) if model else tier.targets
         request = requests_for(call, Step(tier, targets))[0]
-        tokens = sum(pricing.estimate_tokens(message.content) for message in request.messages)
+        tokens = pricing.prompt_tokens(request.messages)
         full = replace(tier, max_tokens=request.max_tokens)
         low, high = pricing.cost_range(tokens, full, request.model, self.parts.kind(tier))
         return TierEstimate(tier.name, request.model, tokens, request.max_tokens, low, high)

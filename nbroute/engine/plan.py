@@ -69,12 +69,12 @@ def read_options(options: dict[str, Any]) -> Options:
 def check_options(options: Options, ladder: Ladder) -> None:
     """Refuse what can be refused before anything is sent or paid for."""
     start, named, parallel = options.start, options.tiers, options.strategy == "parallel"
-    found = {ladder.find(name).name for name in named}
     for name in (options.tier, start):
         if name is not None:
             ladder.find(name)
     if not (start or named or parallel):
         return
+    found = {ladder.find(name).name for name in named}
     one_tier = options.tier or options.strategy == "direct"
     twice = parallel and options.model is not None
     refusals = {

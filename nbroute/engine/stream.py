@@ -93,7 +93,7 @@ class ReplyBuilder:
         self._content.append(text if thought else said)
         self._received += len(chunk.text) + len(chunk.reasoning)
         if text or not received:
-            self._logprobs.extend(chunk.logprobs)
+            self._logprobs.extend(filter(math.isfinite, chunk.logprobs))
         if self._filter and text:
             text = self._filter.feed(text)
         if not text:
@@ -167,7 +167,7 @@ class ReplyBuilder:
         """What has come in; where the endpoint did not count the tokens, we did."""
         text, reasoning = self.text, self.reasoning.strip()
         usage, self.doubt = believed(self._usage, self.request, reasoning + text)
-        known = [one for one in self._logprobs if math.isfinite(one)]
+        known = self._logprobs
         return Reply(
             text,
             self._model,

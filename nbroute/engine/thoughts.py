@@ -20,6 +20,8 @@ _MARKS = {
     "<|begin_of_thought|>": "<|end_of_thought|>",
     "<|channel|>analysis<|message|>": "<|channel|>final<|message|>",
 }
+#: What may yet become one of the marks.
+_BEGUN = {begin[:size] for begin in _MARKS for size in range(len(begin))}
 
 
 class ThoughtFilter:
@@ -63,7 +65,7 @@ class ThoughtFilter:
             if head.startswith(begin):
                 self._held, self._end = head[len(begin) :].lstrip(), end
                 return True
-        self._answering = bool(head) and not any(mark.startswith(head) for mark in _MARKS)
+        self._answering = head not in _BEGUN
         return self._answering
 
     def _thought(self) -> tuple[str, bool]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from nbroute.locks import Lock
-from nbroute.pricing import estimate_tokens
+from nbroute.pricing import prompt_tokens
 from nbroute.providers.openai_errors import LONGEST_READ, Call, server_words, words_in
 from nbroute.providers.openai_requests import Body, parameters_of, under_value
 from nbroute.providers.token_limits import Limits, lacks_numbers, learnt_from
@@ -241,7 +241,7 @@ class _Trial:
         self.lowered = 0
         self.limits = limits
         self._request, self._limit, self._known = request, limit, known
-        self._given = sum(estimate_tokens(message.content) for message in request.messages)
+        self._given = prompt_tokens(request.messages)
         self._prompt = _folded(" ".join(message.content for message in request.messages))
         self.body = self._made()
         self._sent = [self.body]
