@@ -393,7 +393,8 @@ def with_found_models(ladder: Ladder, provider: Provider) -> Ladder:
             f"{provider.name!r} has no model that chats (those that embed, rank, speak or draw are "
             "left out); load one there first"
         )
-    filled = spread(found, replace(ladder, tiers=tuple(mine), default=mine[0].name))
+    there = tuple(tier for tier in ladder.tiers if tier.provider == provider.name)
+    filled = spread(found, replace(ladder, tiers=there, default=there[0].name))
     tiers = tuple(filled[t.name] if t in mine else t for t in ladder.tiers)
     return replace(ladder, tiers=tiers)
 

@@ -195,7 +195,8 @@ class Chunk:
     `clock_ms` is the time since sending by the provider's own clock, where it keeps one,
     `logprobs` the natural logarithms of the probabilities of the piece's tokens, `id` what
     the endpoint calls this answer. `reasoning` is what the model thought before it answered,
-    which is no part of the text; `notice` is something that the user should know.
+    which is no part of the text; `notice` is something that the user should know, of what the
+    call now `waits` for or not.
     """
 
     text: str = ""
@@ -207,6 +208,7 @@ class Chunk:
     id: str | None = None
     reasoning: str = ""
     notice: str = ""
+    waits: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -821,9 +823,10 @@ class Escalated:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something the user should know that is no error."""
+    """Something the user should know that is no error; `waits`: what the call waits for now."""
 
     text: str
+    waits: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,9 @@ from loopback import Reply
 from nbroute import errors
 from nbroute.notebook.card import Card
 from nbroute.notebook.controls import Controls, Meter
+from nbroute.notebook.lines import headline, ladder_plain, remarks
 from nbroute.notebook.screens import Quiet
+from nbroute.router import Router
 from nbroute.storage.ledger import SqliteLedger
 
 GOOD = "Water boils at 100 degrees Celsius at sea level, and lower up a mountain."
@@ -601,6 +603,30 @@ def test_a_tier_that_could_not_answer_is_a_step_of_the_ladder(cell, server):
     assert (GOOD, "MID") == (done.result.text, done.result.tier)
     assert "ladder: LOW could not answer, MID passed" in text
     assert "could not answer: Unavailable: 127.0.0.1" in text
+    assert "nothing charged" in text
+    assert "source unknown" not in text
+
+
+def test_each_model_of_a_tier_that_could_not_answer_is_told_once(server, tmp_path, monkeypatch):
+    monkeypatch.setenv("LOOP_KEY", "sk-test-0123456789abcdef")
+    settings = SETTINGS.format(url=server.url, check_timeout_s=5, options="")
+    low = 'model = "small"\n'
+    file = tmp_path / "my.toml"
+    file.write_text(settings.replace(low, f'{low}fallbacks = ["other"]\n'))
+    server.handler = lambda body: (
+        Reply(status=500, error=f"{body['model']} is down")
+        if body["model"] == "small"
+        else Reply(text="")
+        if body["model"] == "other"
+        else Reply(text=GOOD)
+    )
+    with contextlib.closing(Router(file)) as router:
+        result = router.route(HARD, strategy="cascade", start="LOW")
+
+    told = headline(result) + "\n".join(remarks(result)) + ladder_plain(result)
+    assert 1 == told.count("small is down")
+    assert 1 == told.count("empty answer from 'other'")
+    assert "unknown (what other cost is not known)" in told
 
 
 def test_an_endless_climb_stops_at_max_cost_with_what_was_paid(router, server):

@@ -7,12 +7,15 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from types import SimpleNamespace
 
 import pytest
 from conftest import LADDER
 from loopback import Reply
 
 from nbroute import errors
+from nbroute.notebook.card import Card
+from nbroute.notebook.screens import Live
 from nbroute.providers import retries
 from nbroute.providers.openai_compatible import OpenAICompatible
 from nbroute.router import Router
@@ -151,3 +154,22 @@ def test_a_wait_is_seen_while_it_lasts_and_can_be_stopped(router, server):
     assert time.monotonic() - began < 10
     time.sleep(2 * retries._STEP)
     assert 1 == len(server.requests)
+
+
+def test_a_wait_is_drawn_at_once_on_a_card_that_was_drawn_just_now(
+    router, server, slept, monkeypatch
+):
+    drawn = []
+
+    def draw(data, **_):
+        drawn.append(data["text/plain"])
+        return SimpleNamespace(update=draw)
+
+    monkeypatch.setattr("IPython.display.display", draw)
+    server.reply(status=429, error="slow down", headers={"Retry-After": "5"})
+    server.reply(text="Paris.")
+
+    Card(router, Live()).route("hello")
+
+    meanwhile = [view for view in drawn if "Paris." not in view]
+    assert "waiting 5 s: the endpoint is busy (429)" in meanwhile[-1]

@@ -149,3 +149,14 @@ def test_a_notebook_says_which_model_answers_which_tier(shell, server, monkeypat
 
     said = "nbroute: m:1b answers SIMPLE and MEDIUM; m:8b answers COMPLEX and FRONTIER"
     assert (said in first, said in second) == (True, False)
+
+
+def test_a_tier_left_open_gets_a_model_of_its_height(server, tmp_path):
+    server.models = ("m:1b", "m:70b", "m:8b")
+    named = "".join(f'[tiers.{name}]\nmodel = "own"\n' for name in ("SIMPLE", "MEDIUM"))
+    (tmp_path / "my.toml").write_text(SETTINGS.format(url=server.url) + named)
+
+    router = Router(tmp_path / "my.toml")
+    router.close()
+
+    assert ["own", "own", "m:8b", "m:70b"] == models_of(router)

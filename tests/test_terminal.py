@@ -278,3 +278,13 @@ def test_an_answer_that_does_not_stream_is_printed_whole(looped, server):
     printed = looped.run("%%route --no-stream\nhello")
 
     assert printed.startswith("first line\nsecond line\n\nLOW · small")
+
+
+def test_a_wait_is_printed_while_it_lasts(looped, server):
+    server.reply(status=429, error="slow down", headers={"Retry-After": "60"})
+    looped.begin("%%route\nhello")
+
+    looped.until("--- waiting 60 s: the endpoint is busy (429)")
+
+    looped.interrupt()
+    looped.finish()

@@ -223,7 +223,7 @@ def _send(call: Call, tier: Tier, building: ReplyBuilder, purpose: Purpose) -> A
 
 def _take_in(call: Call, building: ReplyBuilder, chunk: Chunk, *, shows: bool) -> None:
     if chunk.notice:
-        call.tell(Notice(chunk.notice))
+        call.tell(Notice(chunk.notice, chunk.waits))
     text = building.add(chunk)
     if shows and (text or building.thinks):
         call.tell(Text(text) if text else Thinking())

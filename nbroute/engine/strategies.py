@@ -121,7 +121,7 @@ def _tell_no_answer(call: Call, error: ProviderError, left: list[Step]) -> None:
     asked = [one for one in call.log.attempts.values() if one.purpose == "answer"]
     if asked and call.options.strategy == "cascade":
         failed = asked[-1]
-        verdict = Verdict(False, NO_ANSWER, named(error))
+        verdict = Verdict(False, NO_ANSWER, named(_causes("", error)[-1][1]))
         call.log.judged(failed, (verdict,))
         _tell_escalated(call, failed, verdict, left)
 

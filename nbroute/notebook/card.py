@@ -73,6 +73,8 @@ class Card:
                 self.screen.rejected(f"{before.model} failed; next: {event.model}")
             elif isinstance(event, Escalated):
                 self.screen.rejected(_between(event))
+            elif isinstance(event, Notice) and event.waits:
+                self.screen.waits(event.text)
             if not isinstance(event, Done):
                 self.screen.draw(self.view)
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from nbroute.notebook.rungs import has_ladder, ladder_lines, ladder_title
+from nbroute.notebook.rungs import cost_of, has_ladder, ladder_lines, ladder_title
 from nbroute.notebook.untrusted import safe_plain
 from nbroute.notebook.wording import DOT, free, replayed
 from nbroute.pricing import describe, same_model
 from nbroute.report.table import seconds
-from nbroute.types import Attempt, Cost, Decision, RouteResult
+from nbroute.types import Attempt, Decision, RouteResult
 
 
 def headline(result: RouteResult) -> str:
@@ -55,10 +55,7 @@ def attempt_line(attempt: Attempt) -> str:
     """One call that is not the answer: what it was for, how it ended, what it cost."""
     doing = _DOING.get(attempt.purpose, "tried")
     ended = "" if attempt.status == "ok" else f": {attempt.error or attempt.status}"
-    cost = describe(Cost(attempt.cost_usd, attempt.cost_source))
-    if attempt.cost_usd == 0:
-        cost = free(attempt) if attempt.cached else "nothing charged"
-    return f"{doing} {attempt.model} ({attempt.tier}){ended} · {cost}"
+    return f"{doing} {attempt.model} ({attempt.tier}){ended} · {cost_of(attempt)}"
 
 
 def reason(decision: Decision) -> str:
@@ -83,6 +80,9 @@ def cost_told(result: RouteResult) -> str:
     if result.answer.status == "error" and not result.answer.text and result.cost_usd == 0:
         return "nothing charged"
     told = describe(result.cost)
+    unknown = dict.fromkeys(one.model for one in result.attempts if one.cost_usd is None)
+    if unknown and result.answer.cost_usd is not None:
+        told = f"unknown (what {' and '.join(unknown)} cost is not known)"
     return f"+{told} for this step" if result.parent else told
 
 

@@ -81,9 +81,17 @@ def _unused(attempt: Attempt) -> str:
     return DOT.join([attempt.tier, attempt.model, f"not kept: {attempt.error}", *_figures(attempt)])
 
 
+def cost_of(attempt: Attempt) -> str:
+    """What one call cost and where that is from, as on the card."""
+    if attempt.cached:
+        return free(attempt)
+    if attempt.cost_usd == 0 and attempt.status == "error":
+        return "nothing charged"
+    return describe(Cost(attempt.cost_usd, attempt.cost_source))
+
+
 def _figures(attempt: Attempt) -> list[str]:
-    cost = describe(Cost(attempt.cost_usd, attempt.cost_source))
-    told = [free(attempt) if attempt.cached else cost, seconds(attempt.latency_ms)]
+    told = [cost_of(attempt), seconds(attempt.latency_ms)]
     if attempt.rating is not None:
         told.append(f"rated itself {attempt.rating:g} of 10")
     return told

@@ -28,6 +28,9 @@ class Screen(Protocol):
     def rejected(self, why: str) -> None:
         """The text so far is rejected, another answer follows."""
 
+    def waits(self, why: str) -> None:
+        """Nothing comes for a while; the view that says why must be shown now."""
+
     def give_up(self) -> None:
         """There is no answer, and an error will say why."""
 
@@ -87,6 +90,10 @@ class Live:
     def rejected(self, why: str) -> None:
         """Nothing: the view says so."""
 
+    def waits(self, why: str) -> None:  # noqa: ARG002 - as the protocol has it
+        """Have the next view drawn at once."""
+        self._output.hurry()
+
     def give_up(self) -> None:
         """Take back what was drawn."""
         self._output.take_back()
@@ -110,6 +117,9 @@ class Once:
 
     def rejected(self, why: str) -> None:
         """Nothing: the view says so."""
+
+    def waits(self, why: str) -> None:
+        """Nothing yet."""
 
     def give_up(self) -> None:
         """Nothing was drawn."""
@@ -136,6 +146,11 @@ class Terminal:
     def rejected(self, why: str) -> None:
         """Print a line between the two answers."""
         sys.stdout.write(f"\n\n--- {safe_plain(why)} ---\n\n")
+
+    def waits(self, why: str) -> None:
+        """Print it in a line."""
+        sys.stdout.write(f"--- {safe_plain(why)} ---\n\n")
+        sys.stdout.flush()
 
     def give_up(self) -> None:
         """Nothing was printed."""
@@ -165,6 +180,9 @@ class Quiet:
         """Nothing."""
 
     def rejected(self, why: str) -> None:
+        """Nothing."""
+
+    def waits(self, why: str) -> None:
         """Nothing."""
 
     def give_up(self) -> None:

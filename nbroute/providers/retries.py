@@ -49,7 +49,7 @@ def retried(
                 raise
             notice = f"waiting {wait:,.0f} s: {_why(error, kind)}; Stop to give up"
         count += 1
-        yield Chunk(notice=notice if wait >= _TOLD else "")
+        yield Chunk(notice=notice if wait >= _TOLD else "", waits=True)
         end = time.monotonic() + wait
         while (left := end - time.monotonic()) > 0:
             time.sleep(min(left, _STEP))
