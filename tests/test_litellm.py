@@ -21,6 +21,7 @@ from nbroute.errors import (
     QuotaUsedUp,
     RateLimited,
     RequestRejected,
+    SettingsError,
     TimedOut,
     Unavailable,
     UnknownModel,
@@ -235,6 +236,23 @@ def test_a_missing_key_is_told_and_sends_nothing(server, connect, monkeypatch, m
 
     assert "TEST_KEY" in failure(provider, AuthError, asking(model=model))
     assert [] == server.requests
+
+
+@pytest.mark.parametrize(
+    ("proxy", "says"),
+    [
+        ("socks5://me:secret@127.0.0.1:1", "ALL_PROXY names a SOCKS proxy ('127.0.0.1:1')"),
+        ("socks4://me:secret@127.0.0.1:1", "ALL_PROXY is not the address of a proxy"),
+    ],
+)
+def test_a_proxy_that_cannot_be_used_is_told_by_its_variable(connect, monkeypatch, proxy, says):
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    monkeypatch.setitem(sys.modules, "socksio", None)
+
+    message = failure(connect("https://a.invalid/v1", api_key=f"{KEY}2"), SettingsError)
+
+    assert says in message
+    assert "secret" not in message
 
 
 @STREAMING

@@ -72,7 +72,7 @@ def http_client(base_url: str, timeout: Any) -> Any:
             **options, follow_redirects=False, headers={"Accept-Encoding": wire.ACCEPTED}
         )
     except Exception as error:  # noqa: BLE001 - what a wrong variable raises is of any class
-        raise SettingsError(f"no connection to {host} can be made: {_fault(error)}") from None
+        raise SettingsError(f"no connection to {host} can be made: {fault(error)}") from None
     # So that a wait ends with the call, and not with the next byte. Neither httpx 0.28 nor httpx2
     # 2.16 passes a backend on to httpcore's pool, which takes one, or bounds a whole answer.
     for transport in (client._transport, *filter(None, client._mounts.values())):  # noqa: SLF001
@@ -144,8 +144,8 @@ def _set(*names: str) -> list[str]:
     return [one for name in names for one in (name.lower(), name) if os.environ.get(one)]
 
 
-def _fault(error: Exception) -> str:
-    """Name the variable that is to blame; a user name and a password in it are not shown."""
+def fault(error: BaseException | None) -> str:
+    """What is wrong with which variable; a user name and a password in it are not shown."""
     for name in _set(*_PROXIES):
         value = os.environ[name]
         shown = value.rpartition("@")[2].partition("?")[0]

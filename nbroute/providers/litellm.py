@@ -16,11 +16,12 @@ import warnings
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
 from nbroute.errors import BadReply, ProviderError, SettingsError, Unavailable, UnknownModel
 from nbroute.locks import Lock, thread_for, unforked
+from nbroute.providers.connection import fault
 from nbroute.providers.keys import Key
 from nbroute.providers.openai_errors import (
     DEADLINE,
@@ -52,14 +53,9 @@ _WHILE_IMPORTED = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_MODE": "PROD
 _PREFIX = re.compile(
     r"(?:litellm\.\w+: |\w+ ?(?:Error|Exception)(?::| -) )+(?:Error code: \d+ - )?"
 )
-_NO_VENDOR = "LLM Provider NOT provided"
-_NO_KEY = re.compile(r"missing credentials|api_key client option|missing .* api key", re.IGNORECASE)
-_LOST = re.compile(r"connection error|connection refused|name resolution", re.IGNORECASE)
-_UNREADABLE = re.compile(r"(?:empty or )?invalid response|received response", re.IGNORECASE)
 _RECEIVED = re.compile(r"Received: '(.*)'", re.DOTALL)
-_FAILED = "finish_reason: error"
-_SURROGATE = "surrogates not allowed"
 
+Causes = list[BaseException]
 Value = TypeVar("Value")
 
 
@@ -252,37 +248,27 @@ def _litellm() -> Any:
         return litellm
 
 
-def _translation(error: BaseException, call: Call) -> ProviderError:
+def _translation(error: BaseException, call: Call) -> ProviderError | None:
+    if isinstance(error, SettingsError):
+        return None
     causes = list(_causes(error))
     error = getattr(error, "original_exception", None) or error
     words, status = _PREFIX.sub("", str(error), count=1), getattr(error, "status_code", None)
-    found: ProviderError
-    if inside := next(filter(None, map(_inside, causes)), None):
-        found = error_inside(inside, call)
-    elif is_a(error, "APITimeoutError"):
-        found = timed_out(call)
-    elif _NO_VENDOR in words:
-        found = UnknownModel(
-            f"litellm does not know whose model {call.model!r} is: write the vendor before it, "
-            f"as in 'openai/{call.model}' (https://docs.litellm.ai/docs/providers)"
-        )
-    elif _NO_KEY.search(words):
-        found = of_status(401, words, call)
-    elif _LOST.search(words):
-        found = no_connection(words, call)
-    elif _UNREADABLE.search(words):
-        found = _unreadable(causes, words, call)
-    elif _SURROGATE in words:
-        found = unsendable(words)
-    elif isinstance(status, int) and not is_a(error, "APIConnectionError"):
-        found = of_status(status, words, call, seconds_asked(error))
-    else:
-        found = Unavailable(
-            f"litellm could not get an answer of {call.model!r} ({type(error).__name__}: "
-            f"{server_words(words, call) or 'no message'}): check the model's name and its "
-            "settings, or name a fallback model"
-        )
-    return found
+    inside = next(filter(None, map(_inside, causes)), None)
+    told = next((make for known, make in _TOLD.items() if re.search(known, words)), None)
+    if inside:
+        return error_inside(inside, call)
+    if is_a(error, "APITimeoutError"):
+        return timed_out(call)
+    if told:
+        return told(words, causes, call)
+    if isinstance(status, int) and not is_a(error, "APIConnectionError"):
+        return of_status(status, words, call, seconds_asked(error))
+    return Unavailable(
+        f"litellm could not get an answer of {call.model!r} ({type(error).__name__}: "
+        f"{server_words(words, call) or 'no message'}): check the model's name and its "
+        "settings, or name a fallback model"
+    )
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
@@ -298,10 +284,32 @@ def _inside(error: BaseException) -> Any:
         return getattr(error, "body", None)
     if type(error) is Exception and told:
         return {"message": told, "code": status}
-    return "it failed on the way (finish_reason 'error')" if _FAILED in str(error) else None
+    return (
+        "it failed on the way (finish_reason 'error')"
+        if "finish_reason: error" in str(error)
+        else None
+    )
 
 
-def _unreadable(causes: list[BaseException], words: str, call: Call) -> BadReply:
+def _no_vendor(_words: str, _causes: Causes, call: Call) -> UnknownModel:
+    return UnknownModel(
+        f"litellm does not know whose model {call.model!r} is: write the vendor before it, "
+        f"as in 'openai/{call.model}' (https://docs.litellm.ai/docs/providers)"
+    )
+
+
+def _lost(words: str, causes: Causes, call: Call) -> ProviderError:
+    lost = (str(one) for one in causes if is_a(one, "TransportError"))
+    return no_connection(next(filter(None, lost), words), call)
+
+
+def _wrong_proxy(_words: str, causes: Causes, call: Call) -> NoReturn:
+    cause = next((one for one in causes if isinstance(one, ImportError)), None)
+    msg = f"no connection to {call.host} can be made: {fault(cause)}"
+    raise SettingsError(msg) from None
+
+
+def _unreadable(words: str, causes: Causes, call: Call) -> BadReply:
     pages = [getattr(one, "doc", "") for one in causes if is_a(one, "JSONDecodeError")]
     if pages := pages + _RECEIVED.findall(words):
         return no_json(call, pages[0])
@@ -311,3 +319,16 @@ def _unreadable(causes: list[BaseException], words: str, call: Call) -> BadReply
         f"litellm cannot read what {call.host} sent in place of an answer of {call.model!r} "
         f"({told}): check base_url {call.base_url!r}, ask again, or name a fallback model"
     )
+
+
+#: What litellm's own words mean, whatever status it gives them.
+_TOLD: dict[str, Callable[[str, Causes, Call], ProviderError]] = {
+    "LLM Provider NOT provided": _no_vendor,
+    "(?i)missing credentials|api_key client option|missing .* api key": (
+        lambda words, _, call: of_status(401, words, call)
+    ),
+    "(?i)connection error|connection refused|name resolution": _lost,
+    "SOCKS proxy|for proxy URL": _wrong_proxy,
+    "(?i)(?:empty or )?invalid response|received response": _unreadable,
+    "surrogates not allowed": lambda words, *_: unsendable(words),
+}
