@@ -387,6 +387,24 @@ def test_a_copy_of_a_trusted_file_and_a_link_to_it_are_not_trusted(write, tmp_pa
     assert ["simulated", "simulated", "file"] == profiles
 
 
+@pytest.mark.filterwarnings("ignore:nbroute")
+def test_a_folder_with_marks_in_its_name_brings_none_to_the_screen(tmp_path, monkeypatch, capsys):
+    odd = tmp_path / "a\x1b[2J\u202e\nb"
+    odd.mkdir()
+    monkeypatch.chdir(odd)
+    (odd / "nbroute.toml").write_text(EVIL)
+
+    said = [load().origin]
+    main(["trust", "--yes"])
+    said += [load().origin, *capsys.readouterr().out.splitlines()]
+    (odd / "nbroute.toml").write_text("[x")
+    main(["trust"])
+    said += capsys.readouterr().err.splitlines()
+
+    assert 6 == len(said)
+    assert all(map(str.isprintable, said))
+
+
 def test_trust_where_nothing_can_be_kept_or_found_is_one_line(clone, write, data, capsys):
     assert 1 == main(["trust"])
     write(EVIL)

@@ -83,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     words = commands.add_parser("pull", help="get a model file for the local profile")
-    words.add_argument("source", nargs="?", help="http(s) address of a GGUF file (else SmolLM2)")
+    words.add_argument("source", nargs="?", help="address of a GGUF file (default: SmolLM2)")
     words.add_argument("--sha256", metavar="HEX", help="the checksum that the file must have")
     words.add_argument("--folder", metavar="DIR", type=_path, help="where to keep the file")
     words.set_defaults(command=_pull)
@@ -91,11 +91,11 @@ def _parser() -> argparse.ArgumentParser:
     words = commands.add_parser("run", help="execute a notebook and show what its prompts cost")
     words.add_argument("notebook", type=Path, help="the .ipynb file; it is not changed")
     words.add_argument("--out", metavar="DIR", type=_path, default="out", help="default: out")
-    words.add_argument("--profile", metavar="NAME", help="the profile to run on (NBROUTE_PROFILE)")
+    words.add_argument("--profile", metavar="NAME", help="the profile to run it on")
     file = words.add_mutually_exclusive_group()
-    file.add_argument("--record", metavar="FILE", type=_path, help="record its answers in the file")
-    file.add_argument("--replay", metavar="FILE", type=_path, help="answer from a recording")
-    words.add_argument("--solved", action="store_true", help="run a workshop's solutions, too")
+    file.add_argument("--record", metavar="FILE", type=_path, help="record the answers in it")
+    file.add_argument("--replay", metavar="FILE", type=_path, help="take the answers from it")
+    words.add_argument("--solved", action="store_true", help="run a workshop's solutions as well")
     words.set_defaults(command=_run)
 
     words = commands.add_parser(
@@ -104,13 +104,13 @@ def _parser() -> argparse.ArgumentParser:
         description=_ABOUT_AUDIT,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    where = "notebooks, folders or patterns; without any, the current folder and those in it"
+    where = "notebooks, folders or patterns (default: this folder and its subfolders)"
     words.add_argument("paths", nargs="*", default=["."], metavar="PATH", help=where)
-    words.add_argument("--by", choices=GROUPS, help="one table in place of all four")
+    words.add_argument("--by", choices=GROUPS, help="one table instead of all four")
     form = words.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="everything, as JSON")
     form.add_argument("--csv", action="store_true", help="a row for each call, or as --by says")
-    words.add_argument("--max-usd", type=_usd, metavar="X", help="exit with 3 above that")
+    words.add_argument("--max-usd", type=_usd, metavar="X", help="exit with 3 if it was more")
     words.set_defaults(command=_audit)
 
     words = commands.add_parser(
@@ -133,9 +133,9 @@ def _parser() -> argparse.ArgumentParser:
         "asking, and shows what the endpoint accepts and reports: whole and streamed answers, a "
         "schema, a system prompt, a wrong model's name, token counts and costs.",
     )
-    words.add_argument("provider", metavar="PROVIDER", help="a provider of the settings")
-    words.add_argument("model", nargs="?", metavar="MODEL", help="default: that of its lowest tier")
-    words.add_argument("--cached", action="store_true", help="two long calls as well")
+    words.add_argument("provider", metavar="PROVIDER", help="a provider in the settings")
+    words.add_argument("model", nargs="?", metavar="MODEL", help="default: its lowest tier's")
+    words.add_argument("--cached", action="store_true", help="also try cached input (2 long calls)")
     words.add_argument("--max-tokens", type=int, default=64, metavar="N", help="default: 64")
     words.add_argument("--yes", action="store_true", help="do not ask")
     words.set_defaults(command=_check_endpoint)

@@ -182,7 +182,7 @@ def describe_choice(
     environ: Environment,
 ) -> str:
     """One line: the profile, what answers, the file, and the keys that are missing."""
-    line = one_line(f"profile {choice.profile}: {' and '.join(map(_described, used))}")
+    line = f"profile {choice.profile}: {' and '.join(map(_described, used))}"
     if document.file is not None:
         aside = ", its tiers set aside" if document.tiers and not choice.with_tiers else ""
         line += f"; settings from {document.file}{aside}"
@@ -194,7 +194,7 @@ def describe_choice(
         if choice.provider in BY_KEY:
             keys = [key for key in keys[: BY_KEY.index(choice.provider)] if key in environ]
         notes = _absent(keys, environ)
-    return f"{line} ({'; '.join(notes)})" if notes else line
+    return one_line(f"{line} ({'; '.join(notes)})" if notes else line)
 
 
 def _described(provider: ProviderSettings) -> str:

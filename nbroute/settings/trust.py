@@ -211,7 +211,8 @@ def trust(document: Document, environ: Environment = ENVIRONMENT) -> str:
         Path(file.name).replace(record)
     except OSError as error:
         raise SettingsError(f"cannot write to {str(record.parent)!r}: {error.strerror}") from None
-    return "trusted until it changes; `nbroute trust --revoke` undoes that"
+    place = shlex.quote(one_line(str(_place(document))))
+    return f"trusted until it changes; `nbroute trust --revoke {place}` undoes that"
 
 
 def revoke(path: str | Path | None = None) -> str:
