@@ -26,8 +26,8 @@ Migration = Callable[[sqlite3.Connection], None]
 _FAILURES = (sqlite3.Error, OSError, ArithmeticError, ValueError, TypeError, RecursionError)
 #: Of them, what SQLite says of a place rather than of what is in the file.
 _UNWRITABLE = {
-    *(sqlite3.SQLITE_BUSY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR),
-    *(sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY),
+    *(sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_LOCKED),
+    *(sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY),
 }
 #: Characters of a reason, which may quote what is in the file.
 _LONGEST = 200
@@ -189,6 +189,8 @@ class SqliteFile:
         cure = f"move the file away, or set {self._setting} to another one"
         if isinstance(error, NotOursError):
             cure = f"{error.cure}set {self._setting} to another file"
+        elif _code(error) == sqlite3.SQLITE_FULL:
+            cure = f"make room on the disk, or set {self._setting} to a file on another one"
         elif _code(error) == sqlite3.SQLITE_BUSY:
             cure = f"end the program that holds it, or set {self._setting} to another file"
         elif isinstance(error, OSError) or _code(error) in _UNWRITABLE:

@@ -233,7 +233,6 @@ class SqliteLedger:
         if by is not None and by not in _GROUPS:
             raise SettingsError(f"spend cannot be added up by {by!r}; {did_you_mean(by, _GROUPS)}")
         group = _GROUPS[by] if by else "''"
-        found: dict[str, Spend] = {}
         rows = None
         if since is None and by != "model":
             rows = self._summed(by or "''", session=session)
@@ -241,12 +240,11 @@ class SqliteLedger:
             tail = f"GROUP BY {group}, cost_source"
             where, columns = _since(since), f"{group}, {_SPEND}"
             rows = self._read(columns, tail, session=session, where=where, kind=_spent_kind)
-        for name, source, usd, *counts in rows:
-            part = Spend.of_source(source, usd, *map(int, counts))
-            if by == "model":
-                asked, _, answered_by = name.partition("\n")
-                name = model_to_name(asked, answered_by)  # noqa: PLW2901 - what it is to be called
-            found[name] = found.get(name, Spend()) + part
+        if by == "model":  # asked and answering, a line each
+            names = (name.partition("\n") for name, *_ in rows)
+            known = [model_to_name(asked, answered) for asked, _, answered in names]
+            rows = [(name, *row[1:]) for name, row in zip(known, rows, strict=True)]
+        found = _added_up(rows)
         return dict(sorted(found.items())) if by else found.get("", Spend())
 
     def meter(self, *, session: str) -> tuple[Spend, dict[bool, tuple[int, int]]] | None:
@@ -257,14 +255,10 @@ class SqliteLedger:
         rows = self._summed("compared", session=session)
         if rows is None:
             return None
-        parts = [
-            Spend.of_source(source, usd, *map(int, n))
-            for compared, source, usd, *n in rows
-            if compared
-        ]
+        comparing = _added_up(rows).get(1, Spend())
         asked = "SELECT equivalent, input, output FROM finals WHERE session = ?"
         finals = self._fetch(asked, [session], reader=session, kind=_finals_kind)
-        return sum(parts, Spend()), {bool(kind): (given, taken) for kind, given, taken in finals}
+        return comparing, {bool(kind): (given, taken) for kind, given, taken in finals}
 
     def label(self, label: Label) -> None:
         """Keep a person's word; RecordError where it cannot be written, with it kept in memory.
@@ -566,6 +560,15 @@ def _finals_kind() -> Any:
 
     bounded = Annotated[int, Meta(ge=0, le=2**60)]
     return tuple[Literal[0, 1], bounded, bounded]
+
+
+def _added_up(rows: Iterable[Sequence[Any]]) -> dict[Any, Spend]:
+    """The sums of each group: rows as `_spent_kind` says."""
+    found: dict[Any, Spend] = {}
+    for name, source, usd, *counts in rows:
+        part = Spend.of_source(source, usd, *map(int, counts))
+        found[name] = found.get(name, Spend()) + part
+    return found
 
 
 def _call(method: weakref.WeakMethod[Callable[[], None]]) -> None:
