@@ -124,8 +124,10 @@ def _asked(options: Options) -> dict[str, Asked]:
     found = {name: Asked(name) for name in DEFAULTS} if options.strategy == "cascade" else {}
     if options.json:
         found["json"] = Asked("json")
-    parsed = (parse_check(check) for check in options.checks if isinstance(check, str))
-    found |= {one.name: one for one in parsed}
+    for check in options.checks:
+        if isinstance(check, str):
+            one = parse_check(check)
+            found[one.name] = one
     return {name: one for name, one in found.items() if not one.off}
 
 

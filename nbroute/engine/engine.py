@@ -27,7 +27,7 @@ from nbroute.engine.plan import (
     read_options,
 )
 from nbroute.engine.requests import requests_for
-from nbroute.engine.strategies import carry_out
+from nbroute.engine.strategies import climb, parallel
 from nbroute.engine.stream import TextStream
 from nbroute.errors import BudgetExceeded, Interrupted, NbrouteError, SettingsError, did_you_mean
 from nbroute.locks import Lock
@@ -185,7 +185,7 @@ class Engine:
         """
         asked = read_options({**options, "classifier": classifier})
         call = self._call(prompt, asked, None, cancel, answers=False)
-        return self._decide(call, self._resources(call))
+        return self._decide(call)
 
     def explain(self, prompt: str, **options: Any) -> Explanation:
         """A dry run: the messages, the tier and why, and the cost range on every tier.
@@ -193,7 +193,7 @@ class Engine:
         Sends nothing: where a model would be asked for the tier, our rules' word is taken.
         """
         call = self._call(prompt, read_options(options))
-        decision = self._decide(call, None)
+        decision = self._decide(call, sends=False)
         plan = make_plan(decision, self.ladder, call.options, self.parts.agreement)
         requests = tuple(requests_for(call, step)[0] for step in plan.steps)
         estimates = tuple(self._estimate(call, tier) for tier in self.ladder.tiers)
@@ -320,13 +320,14 @@ class Engine:
         """Decide, plan, ask and check; an error holds what was answered and paid for before it."""
         made, plan, chosen, data = decision, Plan("", ()), "", None
         try:
-            made = decision or self._decide(call, self._resources(call), cheaper=call.cheaper)
+            made = decision or self._decide(call, cheaper=call.cheaper)
             call.log.share(classifier=made.classifier, reason=made.reason)
             plan = make_plan(made, self.ladder, call.options, self.parts.agreement)
             call.tell(Classified(made, plan))
-            chosen = carry_out(call, plan)
+            chosen = parallel(call, plan) if plan.strategy == "parallel" else climb(call, plan)
             answer = call.log.attempts[chosen]
-            self._tell_move(call, made, answer.tier)
+            if call.earlier:
+                self._tell_move(call, made, answer.tier)
             if call.schema or call.options.json:
                 parse = call.schema.parse if call.schema else parse_json
                 with contextlib.suppress(ValueError):
@@ -350,18 +351,23 @@ class Engine:
         call.tell(Done(result))
         return result
 
-    def _decide(
-        self, call: Call, resources: Resources | None, *, cheaper: bool = False
-    ) -> Decision:
-        """Which tier: what was forced, or what the classifier says; nothing sent with no resources.
+    def _decide(self, call: Call, *, sends: bool = True, cheaper: bool = False) -> Decision:
+        """Which tier: what was forced, or what the classifier says.
 
         With `cheaper` the rules decide where the budget has no room for asking.
         """
+
+        def ask(request: Request) -> Attempt:
+            target = Target(request.provider, request.model)
+            step = Step(self.parts.classifier_tier, (target,))
+            return dispatch(call, step, (request,), "classify").attempt
+
         options, ladder = call.options, self.ladder
         if options.tier:
             return forced(options.tier, ladder)
         if options.start or options.tiers:
             return first_named(options, ladder)
+        resources = Resources(ask, partial(embed, call)) if sends else None
         classifier = self.parts.classifier_for(options.classifier, resources)
         try:
             return classify_turn(classifier, call.prompt, call.earlier, ladder)
@@ -372,19 +378,9 @@ class Engine:
             rules = self.parts.classifier_for("rules", None)
             return classify_turn(rules, call.prompt, call.earlier, ladder)
 
-    def _resources(self, call: Call) -> Resources:
-        """What a classifier may use, with the call's log behind it."""
-
-        def ask(request: Request) -> Attempt:
-            target = Target(request.provider, request.model)
-            step = Step(self.parts.classifier_tier, (target,))
-            return dispatch(call, step, (request,), "classify").attempt
-
-        return Resources(ask, partial(embed, call))
-
     def _tell_move(self, call: Call, decision: Decision, now: str) -> None:
         """Say when a conversation continues at another tier, and why."""
-        before = call.earlier[-1].tier if call.earlier else now
+        before = call.earlier[-1].tier
         if before == now or before not in self.ladder.names:
             return
         way = "moved up" if self.ladder.index(now) > self.ladder.index(before) else "came down"

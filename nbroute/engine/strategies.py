@@ -45,15 +45,13 @@ if TYPE_CHECKING:
     import numpy as np
 
 
-def carry_out(call: Call, plan: Plan) -> str:
-    """Take the plan's steps; the id of the attempt whose text is the answer."""
-    return _parallel(call, plan) if plan.strategy == "parallel" else _climb(call, plan.steps)
+def climb(call: Call, plan: Plan) -> str:
+    """Tier after tier until an answer passes its checks; if none does, the best is used.
 
-
-def _climb(call: Call, steps: tuple[Step, ...]) -> str:
-    """Tier after tier until an answer passes its checks; if none does, the best is used."""
+    The id of the attempt whose text is the answer.
+    """
     feedback, answers, failures = "", list[Rung](), list[tuple[str, ProviderError]]()
-    left = list(steps)
+    left = list(plan.steps)
     while left:
         step = left.pop(0)
         try:
@@ -73,7 +71,7 @@ def _climb(call: Call, steps: tuple[Step, ...]) -> str:
             _tell_no_answer(call, error, left)
             continue
         rung = call.log.judged(answered.attempt, _judge(call, step, answered))
-        if rung.failed is None or len(steps) == 1:
+        if rung.failed is None or len(plan.steps) == 1:
             return rung.attempt
         answers.append(rung)
         feedback = rung.failed.feedback
@@ -178,8 +176,11 @@ def _judge(call: Call, step: Step, answered: Answered) -> tuple[Verdict, ...]:
     return judge(answered.reply, tuple(limited))
 
 
-def _parallel(call: Call, plan: Plan) -> str:
-    """Two tiers at once; the cheaper one's answer is used where they agree."""
+def parallel(call: Call, plan: Plan) -> str:
+    """Two tiers at once; the cheaper one's answer is used where they agree.
+
+    The id of the attempt whose text is the answer.
+    """
     lower, upper = plan.steps
     cancel = _LinkedEvent(call.cancel)
     second = call.in_parallel(cancel)
