@@ -43,28 +43,16 @@ _OPEN = re.compile("oss|gemma|grok-[12]")
 #: (https://developers.cloudflare.com/ai-gateway/usage/chat-completion) write before a model that
 #: this host serves, and the host's name on the list.
 _HOSTS = {
-    "openrouter": "openrouter",
-    "azure": "azure",
-    "azure_ai": "azure",
-    "azure-openai": "azure",
-    "gemini": "google",
-    "vertex_ai": "google",
-    "google-ai-studio": "google",
-    "google-vertex-ai": "google",
+    **dict.fromkeys(("azure", "azure_ai", "azure-openai"), "azure"),
+    **dict.fromkeys(("gemini", "vertex_ai", "google-ai-studio", "google-vertex-ai"), "google"),
+    **dict.fromkeys(("xai", "grok"), "x-ai"),
+    **dict.fromkeys(("perplexity", "perplexity-ai"), "perplexity"),
+    **dict.fromkeys(("cohere", "cohere_chat"), "cohere"),
+    **{name: name for name in ("openrouter", "mistral", "groq", "deepseek", "cerebras")},
     "bedrock": "aws",
-    "xai": "x-ai",
-    "grok": "x-ai",
-    "mistral": "mistral",
-    "groq": "groq",
-    "deepseek": "deepseek",
-    "perplexity": "perplexity",
-    "perplexity-ai": "perplexity",
-    "cohere": "cohere",
-    "cohere_chat": "cohere",
     "moonshot": "moonshotai",
     "together_ai": "together",
     "fireworks_ai": "fireworks",
-    "cerebras": "cerebras",
 }
 #: Bedrock's ids: maybe as an ARN, maybe a region, who made it, and the model.
 #: https://docs.aws.amazon.com/bedrock/latest/userguide/models-supported.html

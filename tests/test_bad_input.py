@@ -369,7 +369,7 @@ def test_an_error_status_is_one_line_with_a_cure_and_a_row_at_no_cost(
 ANSWERS_THAT_ARE_NONE = {
     "a gateway's page": ({"html": True}, "a web page (HTML)", 0),
     "no choices": ({"body": {"choices": []}}, "no choices", 0),
-    "no JSON": ({"body": b"{half"}, "not JSON", 0),
+    "no JSON": ({"body": b"{half"}, "cut off or damaged", 0),
     "an error with status 200": ({"error": "overloaded"}, "overloaded", 0),
     "empty text": ({"text": "", "usage": USAGE}, "empty answer", PAID),
     "blank text": ({"text": " \n ", "usage": USAGE}, "empty answer", PAID),

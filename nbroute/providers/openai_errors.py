@@ -158,9 +158,6 @@ def of_status(status: int, body: object, call: Call, wait: float | None = None) 
     """Make the error of an HTTP status that is no success; it asks to `wait` so many seconds."""
     words = server_words(body, call) or "no message"
     kind = _kind_of(status, body)
-    if status == 404 and kind is None:
-        of_model = re.search(r"\bmodel|endpoints? found", words, re.IGNORECASE)
-        kind = _STATUSES["404_model" if of_model else "404_path"]
     if status in (400, 403) and is_html(str(body)):
         kind = _STATUSES["page"]
     kind = kind or _STATUSES["5xx" if status >= 500 else "4xx" if status >= 400 else "3xx"]
@@ -168,11 +165,7 @@ def of_status(status: int, body: object, call: Call, wait: float | None = None) 
         answered = f"{call.host} does not have the model {call.model!r} ({status}: {words})"
     else:
         answered = f"{call.host} answered {status} to {call.model!r}: {words}"
-    return kind.error(f"{_ended(answered)} {_cure(kind, call, wait)}")
-
-
-def _ended(words: str) -> str:
-    return words if words.endswith((".", "!", "?", "。")) else f"{words}."
+    return _cured(kind, answered, call, wait)
 
 
 def _kind_of(status: int, body: object) -> _Kind | None:
@@ -194,13 +187,15 @@ def words_in(body: object) -> str:
     return "" if is_html(str(body)) else str(body)
 
 
-def _cure(kind: _Kind, call: Call, wait: float | None = None) -> str:
-    return kind.cure.format(
+def _cured(kind: _Kind, told: str, call: Call, wait: float | None = None) -> ProviderError:
+    ended = told if told.endswith((".", "!", "?", "。")) else f"{told}."
+    cure = kind.cure.format(
         key_place=call.key_place,
         money_place=call.money_place,
         base_url=call.base_url,
         wait=f"{wait:,.0f} s" if wait and 1 <= wait < 1e6 else "a little",
     )
+    return kind.error(f"{ended} {cure}")
 
 
 def timed_out(call: Call) -> ProviderError:
@@ -217,16 +212,6 @@ def timed_out(call: Call) -> ProviderError:
     )
 
 
-#: What the words of a connection that failed mean, other than that there is none.
-_BROKEN = {
-    "CERTIFICATE_VERIFY_FAILED": (
-        "if you trust it, name a file with its certificate in SSL_CERT_FILE;"
-    ),
-    "[SSL": "does it speak https at all?",
-    "illegal": "does it speak HTTP at all?",
-}
-
-
 def no_connection(words: str, call: Call) -> ProviderError:
     """Make the error of a connection that could not be made, or broke."""
     detail = server_words(words, call)
@@ -235,8 +220,7 @@ def no_connection(words: str, call: Call) -> ProviderError:
             f"the answer of {call.model!r} from {call.host} broke off half-way "
             f"({detail}): ask again"
         )
-    cures = (cure for words, cure in _BROKEN.items() if words in detail)
-    cure = next(cures, "is it running, is there a network?")
+    cure = next(cure for words, cure in _DATA["broken"].items() if words in detail)
     return Unavailable(
         f"no connection to {call.host} ({detail}): {cure} base_url is {call.base_url!r}"
     )
@@ -249,7 +233,7 @@ def error_inside(body: object, call: Call) -> ProviderError:
     kind = _kind_of(status, body) or _STATUSES["inside"]
     words = server_words(body, call) or "no message"
     sent = f"{call.host} sent an error in place of an answer of {call.model!r}"
-    found = kind.error(f"{_ended(f'{sent}: {words}')} {_cure(kind, call)}")
+    found = _cured(kind, f"{sent}: {words}", call)
     found.status_code = status
     return found
 
@@ -265,20 +249,13 @@ def unsendable(words: object) -> ProviderError:
 def of_sdk(error: BaseException, call: Call) -> ProviderError | None:
     """Make the error of what the openai SDK raised; None for what is not an endpoint's fault."""
     status = getattr(error, "status_code", None)
-    found: ProviderError | None = None
     if isinstance(status, int):
-        found = of_status(status, getattr(error, "body", None), call, seconds_asked(error))
-    elif is_a(error, "APITimeoutError", "TimeoutException"):
-        found = timed_out(call)
-    elif is_a(error, "APIConnectionError", "RequestError", "StreamError"):
-        found = no_connection(str(error.__cause__ or error), call)
-    elif is_a(error, "APIError"):
-        found = error_inside(getattr(error, "body", None) or str(error), call)
-    elif is_a(error, "JSONDecodeError", "UnicodeDecodeError"):
-        found = no_json(call, getattr(error, "doc", ""))
-    elif isinstance(error, UnicodeEncodeError):
-        found = unsendable(error)
-    return found
+        return of_status(status, getattr(error, "body", None), call, seconds_asked(error))
+    if is_a(error, "APITimeoutError", "TimeoutException"):
+        return timed_out(call)
+    if is_a(error, "APIConnectionError", "RequestError", "StreamError"):
+        return no_connection(str(error.__cause__ or error), call)
+    return unsendable(error) if isinstance(error, UnicodeEncodeError) else None
 
 
 @contextlib.contextmanager
@@ -311,12 +288,9 @@ def told_in(body: object) -> Any:
         body = next(iter(body), None)
     if not isinstance(body, Mapping):
         return None
+    told = (body.get(name) for name in _TELLING)
     # A flag or a number (`"error": true`) says nothing by itself.
-    return next((told for k in _TELLING if (told := body.get(k)) and not _is_number(told)), None)
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float)
+    return next((one for one in told if one and not isinstance(one, int | float)), None)
 
 
 def _message(body: object) -> str:
