@@ -384,7 +384,9 @@ def test_a_budget_that_cannot_be_read_any_more_is_an_error(ledger, path):
         ledger.reserve(running("a2"), of_session(1))
 
 
-def test_a_time_that_no_calendar_has_is_recorded(ledger):
-    ledger.append(ended(ts=1e20))
+@pytest.mark.parametrize("ts", [1e20, -86_400.0, 2.5e11, float("inf")])
+def test_a_time_that_no_calendar_has_is_recorded_and_can_be_read(ledger, ts):
+    ledger.append(ended(ts=ts))
 
-    assert Decimal("0.9") == left(ledger, Cap(Decimal(1), "session", "s1"), ts=1e20)
+    assert Decimal("0.9") == left(ledger, Cap(Decimal(1), "session", "s1"), ts=ts)
+    assert [1, 1, 1] == [len(ledger.rows()), len(ledger.frame()), len([*ledger.report_rows()])]

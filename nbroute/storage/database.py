@@ -36,6 +36,9 @@ _AT_ONCE = 100
 #: Rows that are looked at together as they are read.
 _PAGE = 5_000
 
+#: The last time that pandas can take, in seconds since 1970; the first is 1970.
+LATEST = 9e9
+
 _FRAME_TYPES = {"float": "float64", "Decimal": "float64", "int": "int64", "bool": "bool"}
 #: The kinds of a dataclass's fields as SQLite's types; all others are TEXT.
 SQL_TYPES = {"float": "REAL", "Decimal": "REAL", "int": "INTEGER", "bool": "INTEGER"}
@@ -55,8 +58,8 @@ def row_kind(cls: type, names: tuple[str, ...]) -> Any:
             number = int if kind == "int" else float
             found = Annotated[number, Meta(ge=-bounds[kind], le=bounds[kind])]
         kinds.append(found | None if optional else found)
-    if "ts" in names:  # a time that pandas can take
-        kinds[names.index("ts")] = Annotated[float, Meta(ge=0, le=9e9)]
+    if "ts" in names:
+        kinds[names.index("ts")] = Annotated[float, Meta(ge=0, le=LATEST)]
     return tuple[tuple(kinds)]  # type: ignore[misc]
 
 

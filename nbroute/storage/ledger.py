@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from nbroute.errors import RecordError, SettingsError, did_you_mean
 from nbroute.locks import Lock
 from nbroute.report import ReportRow, Spend, model_to_name
-from nbroute.storage.database import SqliteFile, insert, row_kind, typed_frame
+from nbroute.storage.database import LATEST, SqliteFile, insert, row_kind, typed_frame
 from nbroute.storage.schema import (
     COUNTED,
     DAY,
@@ -55,6 +55,7 @@ _LABEL_NAMES = ", ".join(LABEL_FIELDS)
 _INTO_ATTEMPTS = f"INSERT INTO attempts ({_NAMES})"
 _INTO_LABELS = f"INSERT INTO labels ({_LABEL_NAMES})"
 _MONEY = tuple(i for i, name in enumerate(FIELDS) if KINDS[name] == "Decimal")
+_TS = FIELDS.index("ts")
 _PRIVATE = tuple(FIELDS.index(name) for name in ("prompt", "text", "reasoning"))
 _values = attrgetter(*FIELDS)
 
@@ -189,7 +190,7 @@ class SqliteLedger:
     def rows(self, *, session: str | None = None) -> list[Mapping[str, Any]]:
         """One mapping an attempt, oldest first, with the fields of `Attempt`; money is Decimal."""
         found = self._read(_NAMES, session=session, kind=_ROW)
-        found.sort(key=itemgetter(FIELDS.index("ts")))
+        found.sort(key=itemgetter(_TS))
         rows = [dict(zip(FIELDS, row, strict=True)) for row in found]
         for row, (name, kind) in product(rows, KINDS.items()):
             if kind == "bool":
@@ -265,7 +266,8 @@ class SqliteLedger:
 
         Its prompt is written with or without `store_text`, as a classifier learns from it.
         """
-        self._write(_INTO_LABELS, [astuple(label)], "the label", [label.session])
+        row = astuple(replace(label, ts=_readable(label.ts)))
+        self._write(_INTO_LABELS, [row], "the label", [label.session])
 
     def labels(self, *, session: str | None = None) -> list[Label]:
         """All that was said of answers, oldest first; the last word on an answer is the newest.
@@ -584,6 +586,7 @@ def as_row(attempt: Attempt, *, store_text: bool) -> list[Any]:
     if not store_text and attempt.status == "rejected" and attempt.error:
         attempt = replace(attempt, error=attempt.error.partition(":")[0])
     row = list(_values(attempt))
+    row[_TS] = _readable(attempt.ts)
     for place in _MONEY:
         if row[place] is not None:
             row[place] = float(row[place])
@@ -591,6 +594,11 @@ def as_row(attempt: Attempt, *, store_text: bool) -> list[Any]:
         for place in _PRIVATE:
             row[place] = None
     return row
+
+
+def _readable(ts: float) -> float:
+    """The time, or, of a clock that is off by centuries, the nearest that can be read again."""
+    return min(max(0.0, ts), LATEST)
 
 
 def _is_equivalent(attempt: Attempt) -> bool:
