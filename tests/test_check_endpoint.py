@@ -82,35 +82,81 @@ def bad(sent):
     return Reply(body={"id": "x", "model": "tiny-1b", "choices": [choice]})
 
 
-def test_a_bad_endpoint_is_told_line_by_line_with_what_to_do(server, check):
-    server.handler = bad
+def picky(sent):
+    """An endpoint that refuses to stream, and to take a system prompt or a form."""
+    refused = {
+        "Your organization must be verified to stream this model.": sent.get("stream"),
+        "System role not supported": sent["messages"][0]["role"] == "system",
+        "response_format is not supported": sent.get("response_format"),
+    }
+    for words, is_so in refused.items():
+        if is_so:
+            return Reply(status=400, error=words)
+    return Reply(text='{"city": "Paris"}')
 
-    code, first, found = check("--yes", "--cached", price="")
 
-    assert 0 == code
+def thoughtful(sent):
+    """A model that thinks longer than its budget."""
+    choice = {"message": {"content": ""}, "finish_reason": "length"}
+    return Reply(body={"choices": [choice], "usage": {"prompt_tokens": 9, "completion_tokens": 64}})
+
+
+@pytest.mark.parametrize(
+    ("handler", "code_and_calls", "told"),
+    [
+        (
+            bad,
+            (0, 5),
+            {
+                "whole": ("ok", "answered by 'tiny-1b'"),
+                "streamed": ("note", "came in one piece: it, or a proxy in between, does not"),
+                "schema": ("note", "not followed"),
+                "system role": ("note", "not followed: it answered 'It is Paris, of course.'"),
+                "wrong model": ("note", "answered by 'tiny-1b': a typo in the name goes unnoticed"),
+                "usage, whole": ("note", "costs are estimates"),
+                "cost, streamed": ("note", "price = { input = ..., output = ... } in nbroute.toml"),
+            },
+        ),
+        (
+            picky,
+            (0, 10),
+            {
+                "streamed": ("note", "not streamed: Your organization must be verified"),
+                "system role": ("note", 'it answered \'{"city": "Paris"}\'; small gets the system'),
+                "schema": ("note", "{'city': 'Paris'}; small is told the schema in words alone"),
+            },
+        ),
+        (
+            thoughtful,
+            (1, 2),
+            {
+                "streamed": (
+                    "fails",
+                    "before any text, by reasoning perhaps: try --max-tokens 1000",
+                ),
+                "the rest": ("fails", "not tried"),
+            },
+        ),
+        (
+            lambda sent: Reply(status=401, error="Incorrect API key provided"),
+            (1, 1),
+            {"whole": ("fails", "MINE_API_KEY"), "the rest": ("fails", "not tried")},
+        ),
+    ],
+    ids=["bad", "picky", "thoughtful", "a bad key"],
+)
+def test_what_is_unusual_is_told_line_by_line_with_what_to_do(
+    server, check, handler, code_and_calls, told
+):
+    server.handler = handler
+
+    code, first, found = check("--yes", price="")
+
     assert "no known price" in first
-    for name, verdict, words in [
-        ("whole", "ok", "answered by 'tiny-1b'"),
-        ("streamed", "note", "came in one piece"),
-        ("schema", "note", "not followed"),
-        ("system role", "note", "not followed: it answered 'It is Paris, of course.'"),
-        ("wrong model", "note", "answered by 'tiny-1b': a typo in the name goes unnoticed"),
-        ("usage, whole", "note", "costs are estimates"),
-        ("cost, streamed", "note", "price = { input = ..., output = ... } in nbroute.toml"),
-        ("cached input", "note", "none reported"),
-    ]:
+    assert code_and_calls == (code, len(server.requests))
+    for name, (verdict, words) in told.items():
         assert verdict == found[name][0]
         assert words in found[name][1]
-
-
-def test_a_refused_key_ends_it_after_one_call(server, check):
-    server.handler = lambda sent: Reply(status=401, error="Incorrect API key provided")
-
-    code, _, found = check("--yes")
-
-    assert (1, 1) == (code, len(server.requests))
-    assert ["whole", "the rest"] == list(found)
-    assert "MINE_API_KEY" in found["whole"][1]
 
 
 def test_nothing_is_sent_unless_one_says_yes(server, check, monkeypatch):

@@ -133,7 +133,7 @@ def _parser() -> argparse.ArgumentParser:
         "asking, and shows what the endpoint accepts and reports: whole and streamed answers, a "
         "schema, a system prompt, a wrong model's name, token counts and costs.",
     )
-    words.add_argument("provider", metavar="PROVIDER", help="a provider in the settings")
+    words.add_argument("provider", metavar="PROVIDER", help="one of nbroute.toml, or built in")
     words.add_argument("model", nargs="?", metavar="MODEL", help="default: its lowest tier's")
     words.add_argument("--cached", action="store_true", help="also try cached input (2 long calls)")
     words.add_argument("--max-tokens", type=int, default=64, metavar="N", help="default: 64")
@@ -209,7 +209,8 @@ def _check_endpoint(options: argparse.Namespace) -> int:
         for found in findings(router, cached=options.cached):
             print(f"{found.verdict:<5}  {found.check:<15}  {one_line(found.says)}", flush=True)
             failed |= found.verdict == "fails"
-        print(*_sums(router.spend(), {router.ladder.tiers[0].model}), sep="\n")
+        unpriced = f"{router.ladder.tiers[0].model}, or for the name that does not exist"
+        print(*_sums(router.spend(), [unpriced]), sep="\n")
     return 1 if failed else 0
 
 

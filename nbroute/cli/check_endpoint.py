@@ -24,6 +24,8 @@ from nbroute.settings import load
 from nbroute.types import Event, Ladder, RouteResult, Text, Tier
 
 _PROMPT = "What is the capital of France? Answer with its name alone."
+#: A name may be one token, which comes in one piece wherever it streams.
+_STREAMED = "What is the capital of France? Answer in one short sentence."
 #: Hosted endpoints keep prompts of 1,024 tokens and more.
 _LONG = f"{'Paris is the capital of France. ' * 220}\n{_PROMPT}"
 _SYSTEM = "Whatever you are asked, answer with the one word banana."
@@ -44,6 +46,9 @@ class Finding(NamedTuple):
     check: str
     verdict: str
     says: str
+
+
+_THE_REST = Finding("the rest", "fails", "not tried: it would end the same way")
 
 
 def router_for(provider: str, model: str | None, max_tokens: int) -> Router:
@@ -68,7 +73,7 @@ def router_for(provider: str, model: str | None, max_tokens: int) -> Router:
 def plan(router: Router, *, cached: bool) -> str:
     """How many calls to whom, and what they may cost at most."""
     tier = router.ladder.tiers[0]
-    prompts = [_PROMPT] * _CALLS + [_LONG, _LONG] * cached
+    prompts = [_STREAMED] * _CALLS + [_LONG, _LONG] * cached
     worst = [router.explain(prompt, tier="CHECK").estimates[0].high.usd for prompt in prompts]
     cost = "no known price"
     if None not in worst:
@@ -82,13 +87,16 @@ def findings(router: Router, *, cached: bool) -> Iterator[Finding]:
     whole = _ask(router, stream=False)
     yield _answered("whole", whole)
     if isinstance(whole, _ENDS_IT):
-        yield Finding("the rest", "fails", "not tried: it would end the same way")
+        yield _THE_REST
         return
     pieces: list[Event] = []
-    streamed = _ask(router, observe=pieces.append)
+    streamed = _ask(router, _STREAMED, observe=pieces.append)
     yield _answered("streamed", streamed, sum(isinstance(piece, Text) for piece in pieces))
-    yield _of_schema(_ask(router, schema=_SCHEMA))
+    if isinstance(whole, ProviderError) and isinstance(streamed, ProviderError):
+        yield _THE_REST
+        return
     yield _of_system(_ask(router, system=_SYSTEM))
+    yield _of_schema(_ask(router, schema=_SCHEMA))
     yield _of_wrong_model(_ask(router, model="nbroute-no-such-model", over_budget=True))
     for way, result in (("whole", whole), ("streamed", streamed)):
         if isinstance(result, RouteResult):
@@ -108,24 +116,35 @@ def _ask(router: Router, prompt: str = _PROMPT, **options: Any) -> RouteResult |
 
 def _answered(check: str, result: RouteResult | ProviderError, pieces: int = 0) -> Finding:
     if isinstance(result, ProviderError):
-        return Finding(check, "fails", str(result))
+        return _failed(check, result)
     told = [repr(shortened(result.text, 30)), seconds(result.latency_ms)]
     if result.answered_by != result.model:
         told.append(f"answered by {result.answered_by!r}")
     if result.reasoning:
         told.append("thinks first: give its tiers a large max_tokens")
-    if pieces == 1:
-        told.append("came in one piece")
-    return Finding(check, "note" if pieces == 1 else "ok", ", ".join([*told, *result.notices]))
+    unusual = pieces == 1 and not result.notices
+    if unusual:
+        told.append("came in one piece: it, or a proxy in between, does not stream")
+    return _found(check, "note" if unusual else "ok", ", ".join(told), result)
+
+
+def _failed(check: str, error: ProviderError) -> Finding:
+    return Finding(check, "fails", str(error).replace("raise max_tokens", "try --max-tokens 1000"))
+
+
+def _found(check: str, verdict: str, says: str, result: RouteResult) -> Finding:
+    """With what the request had to be changed in to be accepted, which is not as usual."""
+    return Finding(check, "note" if result.notices else verdict, "; ".join([says, *result.notices]))
 
 
 def _of_schema(result: RouteResult | ProviderError) -> Finding:
     if isinstance(result, ProviderError):
-        return Finding("schema", "fails", str(result))
+        return _failed("schema", result)
     if isinstance(result.data, dict) and result.passed:
-        return Finding("schema", "ok", ", ".join([repr(result.data), *result.notices]))
+        return _found("schema", "ok", repr(result.data), result)
     why = "; ".join(verdict.reason for verdict in result.verdicts if not verdict.passed)
-    return Finding("schema", "note", f"not followed ({why}): use --schema with another model")
+    says = f"not followed ({why}): use --schema with another model"
+    return _found("schema", "note", says, result)
 
 
 def _of_system(result: RouteResult | ProviderError) -> Finding:
@@ -134,9 +153,9 @@ def _of_system(result: RouteResult | ProviderError) -> Finding:
             "system role", "fails", f"{str(result).rstrip('.')}; leave `system` out of its tiers"
         )
     if "banana" in result.text.lower():
-        return Finding("system role", "ok", ", ".join(["followed", *result.notices]))
-    said = shortened(result.text, 30)
-    return Finding("system role", "note", f"accepted, but not followed: it answered {said!r}")
+        return _found("system role", "ok", "followed", result)
+    says = f"accepted, but not followed: it answered {shortened(result.text, 30)!r}"
+    return _found("system role", "note", says, result)
 
 
 def _of_wrong_model(result: RouteResult | ProviderError) -> Finding:
@@ -155,7 +174,7 @@ def _of_money(way: str, result: RouteResult) -> Iterator[Finding]:
         says = "no usable token count arrived: costs are estimates"
         yield Finding(f"usage, {way}", "note", says)
     else:
-        says = f"{answer.input_tokens} tokens in, {answer.output_tokens} out"
+        says = f"{answer.input_tokens:,} tokens in, {answer.output_tokens:,} out"
         yield Finding(f"usage, {way}", "ok", says)
     if result.cost_usd is None:
         cure = "give its tiers price = { input = ..., output = ... } in nbroute.toml"
