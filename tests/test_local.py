@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from nbroute.errors import RequestRejected, SettingsError, Unavailable, UnknownModel
+from nbroute.errors import ContextTooLong, SettingsError, Unavailable, UnknownModel
 from nbroute.providers.llama_cpp import LlamaCpp
 from nbroute.providers.model_files import find_models, model_name, ready
 from nbroute.providers.pull import pull
@@ -271,7 +271,7 @@ def test_closing_one_provider_leaves_the_model_to_another(smollm2):
 
 @pytest.mark.model
 def test_a_prompt_longer_than_the_context_is_refused_with_both_numbers(smollm2):
-    with pytest.raises(RequestRejected, match=r"3,0\d\d tokens.* holds 2,048.*NBROUTE_GGUF"):
+    with pytest.raises(ContextTooLong, match=r"3,0\d\d tokens.* holds 2,048.*NBROUTE_GGUF"):
         list(smollm2.send(request("word " * 3000)))
 
 

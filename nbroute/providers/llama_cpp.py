@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
 
-from nbroute.errors import RequestRejected, SettingsError, UnknownModel, did_you_mean
+from nbroute.errors import ContextTooLong, SettingsError, UnknownModel, did_you_mean
 from nbroute.providers.model_files import by_name, check_model, megabytes, size_of
 from nbroute.providers.openai_compatible import OpenAICompatible
 from nbroute.types import Chunk, ProviderKind, Request
@@ -96,13 +96,13 @@ class LlamaCpp:
         try:
             for chunk in client.send(request):
                 yield replace(chunk, clock_ms=(time.perf_counter() - began) * 1000)
-        except RequestRejected as error:
+        except ContextTooLong as error:
             # In llama.cpp's own words a too long prompt is cured by options of its command line.
             found = _TOO_LONG.search(str(error))
             if not found:
                 raise
             tokens, context = map(int, found.groups())
-            raise RequestRejected(
+            raise ContextTooLong(
                 f"the prompt is too long for {request.model!r}: {tokens:,} tokens, and its "
                 f"context holds {context:,}. Shorten the prompt, or name a model with a larger "
                 "context in NBROUTE_GGUF"
