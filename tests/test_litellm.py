@@ -278,6 +278,12 @@ def test_a_stream_that_ends_with_no_finish_reason_broke_off_too(server, provider
     assert "broke off half-way" in failure(provider, Unavailable)
 
 
+def test_an_answer_that_goes_in_circles_is_said_to(server, provider):
+    server.reply(text="word " * 200)
+
+    assert "the same over and over" in failure(provider, BadReply)
+
+
 def test_what_may_pass_is_tried_again_and_retry_after_is_honoured(server, connect):
     server.reply(status=429, error="slow down", headers={"Retry-After": "0.01"})
     server.reply(status=503, error="busy", headers={"Retry-After": "0.01"})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import signal
 import socket
@@ -157,6 +158,13 @@ def test_an_answer_that_takes_longer_than_the_deadline_is_not_waited_for(
         list(connect(deadline_s=0.3, max_retries=2).send(asking(stream=stream)))
 
     assert 1 == len(server.requests)
+
+
+@pytest.mark.parametrize("seconds", [1e12, math.inf])
+def test_more_time_than_a_clock_can_count_is_no_error(connect, seconds):
+    provider = connect(timeout_s=seconds)
+
+    assert "ok" == "".join(chunk.text for chunk in provider.send(asking()))
 
 
 def whole(finish_reason):

@@ -25,6 +25,7 @@ from nbroute.providers.connection import fault
 from nbroute.providers.keys import Key
 from nbroute.providers.openai_errors import (
     DEADLINE,
+    LONGEST,
     Call,
     Final,
     error_inside,
@@ -86,8 +87,8 @@ class LiteLLM:
         self.name = name
         self.kind: ProviderKind = kind
         self.base_url = api_base or ""
-        self.timeout_s = timeout_s
-        self.deadline_s = deadline_s or DEADLINE * timeout_s
+        self.timeout_s = min(timeout_s, LONGEST)
+        self.deadline_s = min(deadline_s or DEADLINE * timeout_s, LONGEST)
         self._api_key = Key(api_key) if api_key else api_key
         self._api_key_env = api_key_env
         self._max_retries = max_retries
@@ -331,4 +332,8 @@ _TOLD: dict[str, Callable[[str, Causes, Call], ProviderError]] = {
     "SOCKS proxy|for proxy URL": _wrong_proxy,
     "(?i)(?:empty or )?invalid response|received response": _unreadable,
     "surrogates not allowed": lambda words, *_: unsendable(words),
+    "repeating the same chunk": lambda _words, _, call: BadReply(
+        f"litellm stopped the answer of {call.model!r} from {call.host}, which said the same over "
+        "and over: ask again, or name a fallback model"
+    ),
 }

@@ -16,7 +16,14 @@ from nbroute.locks import Lock, unforked
 from nbroute.providers import wire
 from nbroute.providers.connection import http_client, raw_response
 from nbroute.providers.keys import Key
-from nbroute.providers.openai_errors import DEADLINE, Call, of_sdk, secrets_in, translated
+from nbroute.providers.openai_errors import (
+    DEADLINE,
+    LONGEST,
+    Call,
+    of_sdk,
+    secrets_in,
+    translated,
+)
 from nbroute.providers.openai_replies import answer_in, model_names, pieces
 from nbroute.providers.openai_requests import Body
 from nbroute.providers.refusals import Quirks, lasting
@@ -69,8 +76,8 @@ class OpenAICompatible:
                 "write it like 'https://openrouter.ai/api/v1'"
             )
         self.host = address.netloc.rpartition("@")[2]
-        self.timeout_s = timeout_s
-        self.deadline_s = deadline_s or DEADLINE * timeout_s
+        self.timeout_s = min(timeout_s, LONGEST)
+        self.deadline_s = min(deadline_s or DEADLINE * timeout_s, LONGEST)
         self._max_retries = max_retries
         self._api_key = Key(api_key) if api_key else api_key
         self._api_key_env = api_key_env

@@ -32,6 +32,8 @@ from nbroute.providers.retries import seconds_asked
 
 #: Time-outs that a whole call may take, where no deadline is given.
 DEADLINE = 10
+#: Seconds: Python's waits take no more than nine times as many.
+LONGEST = 1e9
 _LONGEST_QUOTE, LONGEST_READ = 300, 4000
 #: Where an error's message may be. `title`: RFC 9457; `errors`: Cloudflare; `fault`: Apigee;
 #: `base_resp`: MiniMax; `error_msg`: Baidu.
