@@ -175,11 +175,18 @@ def test_a_server_that_refuses_whatever_comes_has_the_last_word(server, provider
     assert len(sent) == len({*sent})
 
 
-def test_what_cannot_be_learnt_is_the_servers_error(server, provider):
-    server.reply(status=400, error="Your prompt is rude.")
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Your prompt is rude.",
+        "Invalid 'max_tokens': Expected a value >= 16, but got 10 instead.",
+    ],
+)
+def test_what_cannot_be_learnt_is_the_servers_error(server, provider, words):
+    server.reply(status=400, error=words)
 
-    with pytest.raises(RequestRejected, match=r"Your prompt is rude\."):
-        ask(provider, REQUEST)
+    with pytest.raises(RequestRejected, match=words[-20:]):
+        ask(provider, replace(REQUEST, max_tokens=10))
 
     assert 1 == len(server.requests)
 

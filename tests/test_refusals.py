@@ -342,6 +342,10 @@ TOLD = {
             (400, "系统检测到输入可能包含敏感内容。", errors.Moderated, "内容。 Rephrase"),
             (400, "text content blocks must be non-empty", errors.RequestRejected, "Change"),
             (400, "the temperature is too large", errors.RequestRejected, "Change"),
+            # https://github.com/build-with-groq/g1/pull/23
+            (400, "Failed to generate JSON. See 'failed_generation'", errors.BadReply, "Ask again"),
+            # https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_InvokeModel.html
+            (424, "an error while processing", errors.Unavailable, "Try again"),
             (400, "DEGRADED function cannot be invoked", errors.Unavailable, "fallback"),
         )
     },

@@ -32,7 +32,7 @@ _REFUSES = (
 )
 _REFUSES_PERHAPS = (
     r"unknown|unexpected|invalid (?:message )?role|missing|not available|unavailable|must be"
-    r"|should be|required|only when|enabled only|\binstead\b|verified|leave it unset"
+    r"|should be|required|only when|enabled only|(?<!\d )\binstead\b|verified|leave it unset"
 )
 #: OpenRouter's and Gemini's, which do not say what it is that they do not take.
 _UNNAMED = r"endpoints found that (?:can handle|support)|contains an invalid argument"
