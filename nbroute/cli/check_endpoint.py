@@ -169,21 +169,16 @@ def _of_wrong_model(result: RouteResult | ProviderError) -> Finding:
 
 
 def _of_money(way: str, result: RouteResult) -> Iterator[Finding]:
-    answer = result.answer
-    if answer.tokens_estimated:
-        says = "no usable token count arrived: costs are estimates"
-        yield Finding(f"usage, {way}", "note", says)
-    else:
+    answer, says = result.answer, "no usable token count arrived: costs are estimates"
+    if not answer.tokens_estimated:
         says = f"{answer.input_tokens:,} tokens in, {answer.output_tokens:,} out"
-        yield Finding(f"usage, {way}", "ok", says)
-    if result.cost_usd is None:
-        cure = "give its tiers price = { input = ..., output = ... } in nbroute.toml"
-        yield Finding(f"cost, {way}", "note", f"{describe(result.cost)}: {cure}")
-    else:
-        says = describe(result.cost)
-        if result.cost_source in ("list", "configured"):
-            says += ": the endpoint does not report it, so compare it with your bill"
-        yield Finding(f"cost, {way}", "ok", says)
+    yield Finding(f"usage, {way}", "note" if answer.tokens_estimated else "ok", says)
+    says, unknown = describe(result.cost), result.cost_usd is None
+    if unknown:
+        says += ": give its tiers price = { input = ..., output = ... } in nbroute.toml"
+    elif result.cost_source in ("list", "configured"):
+        says += ": the endpoint does not report it, so compare it with your bill"
+    yield Finding(f"cost, {way}", "note" if unknown else "ok", says)
 
 
 def _of_cache(result: RouteResult | ProviderError) -> Finding:
