@@ -247,6 +247,7 @@ base_url = "https://gateway.example/v1"
 [profiles.work]
 provider = "openai"
 budget_usd = 1
+budget_usd_per_feature = { chat = 2 }
 """
 
 
@@ -255,6 +256,7 @@ budget_usd = 1
     ("text", "said"),
     [
         (OWN.replace("= 1", "= 9"), "budget_usd = 1"),
+        (OWN.replace("= 2", "= 9"), "budget_usd_per_feature"),
         (OWN.replace('"openai"', '"anthropic"'), "[profiles.work]"),
         (OWN.replace("gateway.example", "api.openai.com"), "[providers.openai]"),
         ('[nbroute]\nladder = "two-tier"', "[providers.openai]"),

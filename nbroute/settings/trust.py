@@ -146,7 +146,8 @@ def _overrides(document: Document, users: Document) -> Iterator[str]:
         profiles = (table[key] for table in document.profiles.values() if key in table)
         said = [document.nbroute.get(key), *profiles]
         if key in _OWN and any(one != value for one in said):
-            yield f"sets aside {key} = {value} of {users.file}"
+            shown = "" if isinstance(value, dict) else f" = {value}"
+            yield f"sets aside {key}{shown} of {users.file}"
     for kind in ("providers", "profiles"):
         tables, own = getattr(document, kind), getattr(users, kind)
         for name in own:
