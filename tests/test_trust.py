@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import random
 import stat
 import sys
@@ -275,6 +276,19 @@ def test_an_endpoint_or_a_profile_of_the_users_own_is_not_replaced_unasked(
 
     assert own == settings.source_file
     assert f"sets aside {said} of {own}" in settings.origin
+
+
+@pytest.mark.filterwarnings("ignore:nbroute")
+def test_a_file_of_another_user_is_asked_about(write, monkeypatch):
+    file = write('[nbroute]\nladder = "two-tier"')
+    assert "two-tier" == opened().ladder.name
+
+    if os.getuid() == 0:
+        os.chown(file, 1234, -1)
+    monkeypatch.setattr(os, "getuid", lambda: 4321)
+    assert "as it belongs to another user" in opened().origin
+    main(["trust", "--yes"])
+    assert "two-tier" == opened().ladder.name
 
 
 @pytest.mark.filterwarnings("ignore:nbroute")

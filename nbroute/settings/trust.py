@@ -93,7 +93,7 @@ def asks(document: Document, environ: Environment = ENVIRONMENT) -> list[str]:
     with contextlib.suppress(SettingsError):
         users = read_document(own) if is_file(own) else users
     counts = (*_overrides(document, users), *_bills(document, users), *_discounts(document))
-    found = (*_sends(document, environ), *_opens(document), *counts)
+    found = (*_belongs(document), *_sends(document, environ), *_opens(document), *counts)
     return list(dict.fromkeys(shortened(one_line(one), _LONGEST) for one in found))
 
 
@@ -102,6 +102,14 @@ def described(document: Document) -> str:
     wants = asks(document)
     what = "" if wants else " nothing beyond what is built in: it needs no trust"
     return "\n  - ".join([f"{one_line(str(document.file))} asks for{what or ' this:'}", *wants])
+
+
+def _belongs(document: Document) -> Iterator[str]:
+    """Whose file it is, where another user put it there, as anybody can do in /tmp."""
+    own = getattr(os, "getuid", lambda: 0)()  # Windows has none; root works in others' folders
+    with contextlib.suppress(OSError):
+        if own and document.file and document.file.stat().st_uid not in (own, 0):
+            yield "belongs to another user"
 
 
 def _sends(document: Document, environ: Environment) -> Iterator[str]:
