@@ -107,16 +107,12 @@ def told(error: BaseException, roots: tuple[str, ...]) -> dict[str, str]:
 
 
 def shorten(report: traceback.TracebackException | None) -> None:
-    """Leave out this file's frames and the marks under the lines, down the chain of causes."""
+    """Leave out this file's frames, down the chain of causes."""
     seen: set[int] = set()
     while report is not None and id(report) not in seen:
         seen.add(id(report))
         report.stack = traceback.StackSummary.from_list(
-            [
-                (frame.filename, frame.lineno or 0, frame.name, frame.line)
-                for frame in report.stack
-                if not frame.filename.startswith((f"{HERE}/", "<frozen "))
-            ]
+            [f for f in report.stack if not f.filename.startswith((f"{HERE}/", "<frozen "))]
         )
         report = report.__cause__ or report.__context__
 

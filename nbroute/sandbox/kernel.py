@@ -103,11 +103,9 @@ def confine(box: str, folder: str, readable: Sequence[str], devices: Sequence[st
     call("syscall", MACHINES[machine][2], struct.pack("=Ii", 0x20080522, 0), no_capabilities)
     if box == "Landlock":
         restrict_files(folder, readable, devices)
-    program = b"".join(system_calls(machine, CHANGES, SHAMMED if box != "bubblewrap" else ""))
-    text = ctypes.create_string_buffer(program)
-    count = ctypes.c_ushort(len(program) // 8)
-    filters = struct.pack("HxxxxxxP", count.value, ctypes.addressof(text))
-    call("prctl", 22, 2, filters, 0, 0)
+    program = system_calls(machine, walled=box == "bubblewrap")
+    text = ctypes.create_string_buffer(b"".join(program))
+    call("prctl", 22, 2, struct.pack("HxxxxxxP", len(program), ctypes.addressof(text)), 0, 0)
 
 
 def call(function: str, *arguments: object) -> int:
@@ -139,8 +137,11 @@ def restrict_files(folder: str, readable: Sequence[str], devices: Sequence[str])
     os.close(ruleset)
 
 
-def system_calls(machine: str, changes: str, shammed: str) -> list[bytes]:
-    """The filter's instructions: https://docs.kernel.org/userspace-api/seccomp_filter.html."""
+def system_calls(machine: str, *, walled: bool) -> list[bytes]:
+    """The filter's instructions: https://docs.kernel.org/userspace-api/seccomp_filter.html.
+
+    `walled`: no file of the user's is in sight, so that what changes one is let through.
+    """
     architecture, column, _ = MACHINES[machine]
 
     def step(code: int, value: int, yes: int = 0, no: int = 0) -> bytes:
@@ -153,11 +154,10 @@ def system_calls(machine: str, changes: str, shammed: str) -> list[bytes]:
     refuse = step(RETURN, ERRNO | errno.EPERM)
     steps = [step(LOAD, 4), step(EQUAL, architecture, 1, 0), step(RETURN, KILL), step(LOAD, 0)]
     steps += [step(AT_LEAST, NEWEST + 1, 0, 1), step(RETURN, ERRNO | errno.ENOSYS)]
-    for names, answer in (
-        (ABSENT, step(RETURN, ERRNO | errno.ENOSYS)),
-        (REFUSED + (changes if shammed else ""), refuse),
-        (shammed, step(RETURN, ERRNO)),
-    ):
+    answers = {ABSENT: step(RETURN, ERRNO | errno.ENOSYS), REFUSED: refuse}
+    if not walled:
+        answers |= {CHANGES: refuse, SHAMMED: step(RETURN, ERRNO)}
+    for names, answer in answers.items():
         for number in numbers(names):
             steps += [step(EQUAL, number, 0, 1), answer]
     for rules, (yes, no) in ((ONLY, (1, 0)), (NEVER, (0, 1))):

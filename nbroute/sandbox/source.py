@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ast
-import contextlib
 import dis
 import inspect
+import re
 import textwrap
 import types
 import warnings
@@ -15,6 +15,11 @@ from typing import Any, NoReturn
 from nbroute.errors import SettingsError
 from nbroute.locks import Lock
 
+#: A code fence: its mark, its label, what it holds. One that is never closed ends the text.
+_BLOCK = re.compile(
+    r"^[ \t]*(`{3,}|~{3,})([^`\n]*)$\n?(.*?)(?:^[ \t]*\1[`~]*[ \t\r]*$|\Z)",
+    re.DOTALL | re.MULTILINE,
+)
 _LABELS = {"python", "python3", "py", "py3"}
 _MAY_USE = (
     "it runs in another process, where there is only the answer's code, the builtins "
@@ -33,38 +38,15 @@ def code_of(text: str) -> str:
     that parse; and where there is no block at all, the whole text if it parses. A word alone
     parses too, but does nothing: that is not code.
     """
-    blocks = list(_blocks(text))
+    blocks = [
+        (re.split(r"[^\w+-]", said.strip("{. \t"))[0].lower(), textwrap.dedent(code).strip("\n"))
+        for _, said, code in _BLOCK.findall(text)
+    ]
     labelled = [code for label, code in blocks if label in _LABELS]
     if labelled:
         return "\n\n".join(labelled)
     loose = [code for label, code in blocks if not label] if blocks else [text.strip()]
     return "\n\n".join(code for code in loose if _is_program(code))
-
-
-def _blocks(text: str) -> Iterator[tuple[str, str]]:
-    """(label, content) of each Markdown code fence; one that is never closed ends the text."""
-    fence, label = "", ""
-    lines: list[str] = []
-    for line in text.split("\n"):
-        mark = _mark(line)
-        if not fence and mark:
-            fence, lines = mark, []
-            label = line.strip().lstrip(mark[0]).strip(" {}.").partition(" ")[0].lower()
-        elif fence and mark.startswith(fence) and line.strip() == mark:
-            yield label, textwrap.dedent("\n".join(lines)).strip("\n")
-            fence = ""
-        elif fence:
-            lines.append(line)
-    if fence:
-        yield label, textwrap.dedent("\n".join(lines)).strip("\n")
-
-
-def _mark(line: str) -> str:
-    """The backticks or tildes that open or close a block; empty on any other line."""
-    bare = line.strip()
-    mark = bare[: len(bare) - len(bare.lstrip(bare[:1]))] if bare[:1] in {"`", "~"} else ""
-    inline = mark.startswith("`") and "`" in bare[len(mark) :]
-    return "" if len(mark) < 3 or inline else mark
 
 
 def _is_program(code: str) -> bool:
@@ -78,21 +60,15 @@ def _is_program(code: str) -> bool:
 
 
 def _parsed(code: str) -> ast.Module:
-    with _no_warnings():
-        return ast.parse(code)
+    tree: ast.Module = _compiled(code, ast.PyCF_ONLY_AST)
+    return tree
 
 
-def _compiled(code: str) -> types.CodeType:
-    with _no_warnings():
-        return compile(code, "<tests>", "exec", dont_inherit=True)
-
-
-@contextlib.contextmanager
-def _no_warnings() -> Iterator[None]:
-    """Without those that Python has about escapes; one thread at a time, as filters are global."""
+def _compiled(code: str, flags: int = 0) -> Any:
+    """Without Python's warnings about escapes; one thread at a time, as filters are global."""
     with _WARNINGS, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        yield
+        return compile(code, "<tests>", "exec", flags, dont_inherit=True)
 
 
 def assertions_of(value: Any, name: str) -> str:
@@ -108,7 +84,7 @@ def assertions_of(value: Any, name: str) -> str:
         _compiled(source)
     except _UNREADABLE as error:
         where = f"line {error.lineno}: {error.msg}" if isinstance(error, SyntaxError) else error
-        raise SettingsError(f"The tests {name!r} are no Python: {where}.") from None
+        raise SettingsError(f"The tests {name!r} are not Python: {where}.") from None
     source += "".join(f"\n{test}()" for test in _uncalled(tree))
     _require_effect(_parsed(source), name)
     return source
@@ -201,13 +177,13 @@ def _require_effect(tree: ast.Module, name: str) -> None:
     for node in ast.walk(tree):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Compare):
             raise SettingsError(
-                f"The tests {name!r} compare in line {node.lineno} and drop the outcome; "
+                f"The tests {name!r} compare on line {node.lineno} and drop the outcome; "
                 f"write 'assert {ast.unparse(node)}'."
             )
         if isinstance(node, ast.Assert) and isinstance(node.test, ast.Tuple):
             raise SettingsError(
-                f"The tests {name!r} assert a tuple in line {node.lineno}, which is always true; "
-                "leave the brackets away."
+                f"The tests {name!r} assert a tuple on line {node.lineno}, which is always true; "
+                "drop the parentheses."
             )
     own = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
     acts = [node for node in ast.walk(tree) if isinstance(node, _CAN_FAIL)]
