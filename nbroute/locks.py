@@ -10,7 +10,9 @@ import threading
 import weakref
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import TypeVar
+from typing import NoReturn, TypeVar
+
+from nbroute.errors import SettingsError
 
 Outcome = TypeVar("Outcome")
 
@@ -47,6 +49,12 @@ class Lock:
 
     def __exit__(self, *exc_info: object) -> None:
         self._lock.release()
+
+    def __reduce__(self) -> NoReturn:
+        raise SettingsError(
+            "what a Router works with (its ledger, cache, providers) can be neither pickled nor "
+            "copied: make a Router where you need one, or keep its results"
+        )
 
     def _renew(self) -> None:
         self._lock = threading.RLock()

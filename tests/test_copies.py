@@ -79,6 +79,9 @@ def test_a_batch_and_a_report_keep_their_rows(router, copied):
 def test_a_router_out_of_a_pickle_says_what_it_lacks(router, copied):
     with pytest.raises(SettingsError, match="pickled or copied and has no router to ask for its r"):
         copied(router).route("Hi")
+    assert not hasattr(copied(router), "_repr_html_")
+    with pytest.raises(SettingsError, match=r"its ledger, cache, providers.* keep its results"):
+        copied(router.ledger)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no fork")

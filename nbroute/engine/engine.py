@@ -428,7 +428,7 @@ class Detached:
         return self.kinds[tier.provider]
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
+        if name.startswith("_"):
             raise AttributeError(name)
         raise SettingsError(
             f"this was pickled or copied and has no router to ask for its {name}: make a Router, "
