@@ -14,7 +14,7 @@ from nbroute.errors import ContextTooLong, ProviderError, RequestRejected
 from nbroute.providers.openai_compatible import OpenAICompatible
 from nbroute.types import Ladder, Message, Request, Tier
 
-#: Each row says where its words are from.
+#: `source` is where a row's words are from; those without one are alike, from memory.
 DATA = json.loads((Path(__file__).parent / "data" / "refusals.json").read_text())
 MESSAGES = (Message("system", "Be brief."), Message("user", "What is the capital of France?"))
 REQUEST = Request("test", "some/model", MESSAGES, max_tokens=2000, temperature=0.5)

@@ -323,6 +323,7 @@ TOLD = {
                 errors.UnknownModel,
                 "may use it",
             ),
+            (401, "You must log in to access models", errors.AuthError, "valid key"),
             # https://github.com/anthropics/claude-code/issues/1466
             (400, "Model ID x with on-demand throughput isn't", errors.UnknownModel, "name"),
             (400, "The provided model identifier is invalid.", errors.UnknownModel, "name"),
