@@ -607,6 +607,18 @@ def test_a_tier_that_could_not_answer_is_a_step_of_the_ladder(cell, server):
     assert "source unknown" not in text
 
 
+def test_where_no_tier_answered_none_is_called_the_answer(cell, server):
+    server.handler = lambda body: Reply(text="")
+
+    text, done = run(cell.shell, f"%%route -S cascade --start LOW\n{HARD}")
+
+    assert not done.success
+    assert "ladder: LOW could not answer, MID could not answer" in text
+    assert "· failed" in text
+    assert "the answer" not in text
+    assert "checks not passed" not in text
+
+
 def test_each_model_of_a_tier_that_could_not_answer_is_told_once(server, tmp_path, monkeypatch):
     monkeypatch.setenv("LOOP_KEY", "sk-test-0123456789abcdef")
     settings = SETTINGS.format(url=server.url, check_timeout_s=5, options="")

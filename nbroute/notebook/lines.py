@@ -106,7 +106,8 @@ def marks(result: RouteResult) -> list[str]:
     """How the answer ended where that was not well, and whether part of it is cached."""
     answer = result.answer
     marks = ["cached"] if answer.cached and result.cost_usd else []
-    if len(result.rungs) > 1 and not result.passed:
+    ended = answer.status in ("ok", "rejected")
+    if ended and len(result.rungs) > 1 and not result.passed:
         marks.append("checks not passed")
     elif answer.status == "rejected":
         marks.append(f"rejected: {answer.error}")

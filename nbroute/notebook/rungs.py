@@ -54,7 +54,7 @@ def _ended(rung: Rung) -> str:
 
 
 def _line(rung: Rung, attempt: Attempt, result: RouteResult) -> str:
-    kept = attempt.id == result.answer.id
+    kept = attempt.id == result.answer.id and attempt.text
     mark = ["the answer"] if kept else _quoted(rung, attempt)
     return DOT.join([attempt.tier, attempt.model, *_verdict(rung), *_figures(attempt), *mark])
 
