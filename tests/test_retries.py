@@ -83,7 +83,7 @@ def test_how_long_is_waited_is_the_servers_word_within_reason(
     assert slept[0] <= waits[1] + 0.01
     told = [notice for notice in result.notices if "waiting" in notice]
     assert told == (
-        [f"waiting {slept[0]:.0f} s: the endpoint is busy (429); Stop to give up"]
+        [f"waiting {slept[0]:.0f} s: the endpoint is busy (429); Stop or Ctrl-C gives up"]
         if slept[0] >= 1
         else []
     )

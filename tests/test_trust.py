@@ -88,7 +88,7 @@ def test_a_found_file_sends_nothing_until_it_is_trusted_and_again_once_it_change
     assert ("simulated", []) == (router.settings.profile, server.requests)
     assert router.settings.origin.endswith(said.removeprefix("nbroute: "))
 
-    assert 0 == main(["trust"])
+    assert 0 == main(["trust", "--yes"])
     assert f"- sends prompts and the key in CORP_KEY to {server.url}" in capsys.readouterr().out
     trusted = Router()
     trusted.route("hello")
@@ -207,7 +207,7 @@ def test_a_found_file_of_what_is_built_in_needs_no_trust(write, capsys, text):
     file = write(text)
 
     assert file == opened().source_file
-    assert 0 == main(["trust"])
+    assert 0 == main(["trust", "--yes"])
     assert "it needs no trust" in capsys.readouterr().out
 
 
@@ -348,9 +348,10 @@ def test_trust_is_asked_for_listed_and_revoked_on_the_command_line(
     write, monkeypatch, capsys, data
 ):
     file = write(EVIL)
-    monkeypatch.setattr(sys, "stdin", terminal := io.StringIO("n\n"))
-    terminal.isatty = lambda: True
-    assert 1 == main(["trust"])
+    for answer in ("n\n", ""):  # the second: nobody is there to answer
+        monkeypatch.setattr(sys, "stdin", io.StringIO(answer))
+        assert 1 == main(["trust"])
+        assert "not trusted; with --yes" in capsys.readouterr().out
     assert "simulated" == opened().profile
 
     assert 0 == main(["trust", str(file.parent), "--yes"])

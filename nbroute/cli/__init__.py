@@ -117,7 +117,7 @@ def _parser() -> argparse.ArgumentParser:
         "trust",
         help="use a settings file that came with a folder",
         description="Shows what a nbroute.toml asks for beyond what is built in, and trusts it "
-        "until it changes. In a terminal it asks first.",
+        "until it changes. It asks first.",
     )
     words.add_argument("path", nargs="?", metavar="PATH", help="the file (default: the nearest)")
     act = words.add_mutually_exclusive_group()
@@ -176,9 +176,8 @@ def _trust(options: argparse.Namespace) -> int:
     document = trust.review(options.path)
     print(trust.described(document))
     if trust.asks(document):
-        terminal = sys.stdin and sys.stdin.isatty()
-        if terminal and not options.yes and not _agreed("Trust it? [y/N] "):
-            print("not trusted")
+        if not options.yes and not _agreed("Trust it? [y/N] "):
+            print("not trusted; with --yes nothing is asked")
             return 1
         print(trust.trust(document))
     return 0

@@ -47,7 +47,7 @@ def retried(
             budget -= wait or 0
             if wait is None or count == retries or budget < 0:
                 raise
-            notice = f"waiting {wait:,.0f} s: {_why(error, kind)}; Stop to give up"
+            notice = f"waiting {wait:,.0f} s: {_why(error, kind)}; Stop or Ctrl-C gives up"
         count += 1
         yield Chunk(notice=notice if wait >= _TOLD else "", waits=True)
         end = time.monotonic() + wait
