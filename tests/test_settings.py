@@ -689,6 +689,7 @@ REFUSED = {
     ),
     "provider without address": ("[providers.box]", "has no base_url"),
     "address that is none": ('[providers.box]\nbase_url = "box:9000"', "an http or https address"),
+    "a pace that nobody outlives": ("[providers.simulated]\npace = 1e300", "from 0 to 1000"),
     "time-out of 0": ("[providers.openai]\ntimeout_s = 0", "seconds above 0"),
     "tier of another name among the preset's": (
         "[tiers.SIMPLE]\nmax_tokens = 1\n[tiers.COMPLEKS]\nmax_tokens = 1",

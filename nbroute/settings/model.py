@@ -160,7 +160,7 @@ AnyText = Annotated[str, Takes("a text", {"pattern": r"^\Z|\S"})]
 Flag = Annotated[bool, Takes("true or false")]
 Count = Annotated[int, Takes("a whole number above 0", {"gt": 0})]
 Fraction = Annotated[float, Takes("a number from 0 to 1", {"ge": 0, "le": 1})]
-Number = Annotated[float, Takes("a number from 0 up", {"ge": 0, "le": sys.float_info.max})]
+Pace = Annotated[float, Takes("a number from 0 to 1000", {"ge": 0, "le": 1000})]
 Seconds = Annotated[float, Takes("seconds above 0", {"gt": 0, "le": sys.float_info.max})]
 FilePath = Annotated[Path, Takes("a path", read=read_path)]
 FilePaths = Annotated[
@@ -242,7 +242,7 @@ class ProviderSettings:
     token_parameter: Literal["max_tokens", "max_completion_tokens"] | None = None
     allow_http: Flag = False
     allow_any_variable: Flag = False
-    pace: Number = 0.0
+    pace: Pace = 0.0
     fail: Text | None = None
     gguf: FilePaths = ()
 
