@@ -177,20 +177,18 @@ def _is_proxy(value: str) -> bool:
 
 def _followed(asked: Any, location: str, call: Call) -> Any:
     """Where a redirect leads, if it is to the same server, or the same host by https."""
-    try:
+    where = "something that is not an address"
+    with contextlib.suppress(Exception):  # httpx's InvalidURL has no base of its own
         url = asked.join(location)
-    except Exception:  # noqa: BLE001 - httpx's InvalidURL has no base of its own
-        raise Final(_not_followed(call, "to something that is not an address")) from None
-    same = (url.scheme, url.port) == (asked.scheme, asked.port)
-    if url.host == asked.host and (same or url.scheme == "https"):
-        return url
-    raise Final(_not_followed(call, f"to {url.scheme}://{url.netloc.decode()}"))
-
-
-def _not_followed(call: Call, where: str) -> Unavailable:
-    return Unavailable(
-        f"{call.host} sends calls on {where}; nothing was sent there. If that is where "
-        f"{call.model!r} is, write it into base_url, which is {call.base_url!r}"
+        same = (url.scheme, url.port) == (asked.scheme, asked.port)
+        if url.host == asked.host and (same or url.scheme == "https"):
+            return url
+        where = f"{url.scheme}://{url.netloc.decode()}"
+    raise Final(
+        Unavailable(
+            f"{call.host} sends calls on to {where}; nothing was sent there. If that is where "
+            f"{call.model!r} is, write it into base_url, which is {call.base_url!r}"
+        )
     )
 
 

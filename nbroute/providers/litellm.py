@@ -103,15 +103,8 @@ class LiteLLM:
         litellm = _litellm()
         host = urlsplit(self.base_url).netloc.rpartition("@")[2] or "litellm"
         address = self.base_url or "litellm's own"
-        call = Call(
-            host,
-            address,
-            request.model,
-            self.timeout_s,
-            self._api_key,
-            self._api_key_env,
-            deadline_s=self.deadline_s,
-        )
+        call = Call(host, address, request.model, self.timeout_s, self._api_key, self._api_key_env)
+        call.deadline_s = self.deadline_s
         with translated(call, _translation):
             yield from self._quirks.ask(
                 request, call, lambda body: self._answer(litellm, body, request, call)
@@ -195,7 +188,7 @@ def _events(stream: Any, call: Call) -> Iterator[dict[str, Any]]:
 
 
 def _whole(answer: Any) -> dict[str, Any]:
-    """The answer as plain JSON; for litellm, an ending that it does not know is a good one."""
+    """The answer as plain JSON; to litellm, an ending that it does not know is a good one."""
     plain: dict[str, Any] = answer.model_dump()
     for choice in plain.get("choices") or []:
         own = choice.get("provider_specific_fields") or {}
@@ -283,13 +276,9 @@ def _inside(error: BaseException) -> Any:
     status, told = getattr(error, "status_code", None), getattr(error, "message", None)
     if is_a(error, "APIError") and status is None:
         return getattr(error, "body", None)
-    if type(error) is Exception and told:
-        return {"message": told, "code": status}
-    return (
-        "it failed on the way (finish_reason 'error')"
-        if "finish_reason: error" in str(error)
-        else None
-    )
+    if "finish_reason: error" in str(error):
+        return "it failed on the way (finish_reason 'error')"
+    return {"message": told, "code": status} if type(error) is Exception and told else None
 
 
 def _no_vendor(_words: str, _causes: Causes, call: Call) -> UnknownModel:

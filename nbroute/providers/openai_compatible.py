@@ -160,14 +160,9 @@ class OpenAICompatible:
     def _calling(self, model: str) -> Iterator[Call]:
         """A call with the key checked, in which the SDK's errors are translated."""
         call = Call(
-            self.host,
-            self.base_url,
-            model,
-            self.timeout_s,
-            self._api_key,
-            self._api_key_env,
-            deadline_s=self.deadline_s,
+            self.host, self.base_url, model, self.timeout_s, self._api_key, self._api_key_env
         )
+        call.deadline_s = self.deadline_s
         with translated(call):
             # The key is in no variable here: debuggers show those of a call that failed.
             keyless = self._api_key is None and self._api_key_env is None
