@@ -151,7 +151,7 @@ def summarise(
         tally.add(row)
     groups = {_Group(*key): sums for key, sums in tally.sums.items()}
     last = tally.last()
-    stands = Counter(answer.tier for answer in tally.answers.values())
+    stands = Counter(tier for _, tier, *_ in tally.answers.values())
     by_tier = _sum(groups, lambda key: key.tier)
     names = tuple(dict.fromkeys((*tiers, *sorted(by_tier))))
     times = {name: tally.latencies[name] for name in names if name in tally.latencies}
@@ -198,14 +198,9 @@ class _Group(NamedTuple):
 _Key = tuple[str, int, str, str, str, str]
 
 
-class _Answer(NamedTuple):
-    """What is kept of a result's answer: there may be a million of them."""
-
-    tier: str
-    whole: bool
-    unbilled: bool
-    given: int
-    taken: int
+#: What is kept of a result's answer, of which there may be a million: whether it is whole, its
+#: tier, whether nobody billed it, and the tokens that it read and wrote.
+_Answer = tuple[bool, str, bool, int, int]
 
 
 @dataclass(slots=True)
@@ -266,9 +261,9 @@ class _Tally:
         if ended and row.status != "unused":
             if row.tier == self.lowest:
                 self.low.add(root)
-            tokens = (0, 0) if row.cached else (row.input_tokens, row.output_tokens)
-            unbilled = row.cost_source == "equivalent"
-            answer = _Answer(sys.intern(row.tier), row.status == "ok", unbilled, *tokens)
+            given, taken = (0, 0) if row.cached else (row.input_tokens, row.output_tokens)
+            whole, unbilled = row.status == "ok", row.cost_source == "equivalent"
+            answer = (whole, sys.intern(row.tier), unbilled, given, taken)
             _keep_better(self.answers, row.result, answer)
 
     def last(self) -> Iterable[_Answer]:
@@ -293,8 +288,7 @@ def _light(row: ReportRow | Attempt | Mapping[str, Any]) -> ReportRow:
 
 def _keep_better(answers: dict[str, _Answer], key: str, answer: _Answer) -> None:
     """A later answer stands in place of an earlier one, unless only the earlier one is whole."""
-    known = answers.get(key)
-    if known is None or answer.whole or not known.whole:
+    if answer[0] or key not in answers or not answers[key][0]:
         answers[key] = answer
 
 
@@ -317,8 +311,10 @@ def _saving(
     sides = _sum(groups, lambda key: key.source == "equivalent")
     spend = sides.get(equivalent, Spend())
     spent = spend.of(equivalent)
-    final = [one for one in answers if one.unbilled == equivalent]
-    given, taken = sum(one.given for one in final), sum(one.taken for one in final)
+    given = taken = 0
+    for _, _, unbilled, read, wrote in answers:
+        if unbilled == equivalent:
+            given, taken = given + read, taken + wrote
     return Saving(would_cost(price, given, taken), spent, spend.unknown_calls)
 
 

@@ -86,11 +86,12 @@ _SCOPES = {"session": "session = ?", "day": f"{DAY} = ?", "feature": "feature = 
 #: The sum of the rows that a cap counts: exact, and slow where there are many.
 _SUM = f"coalesce(sum({COUNTED}), 0)"
 _TOTAL = "SELECT picodollars FROM totals WHERE scope = ? AND key = ? AND equivalent = ?"
-#: What running attempts hold back, and what they cost so far at least, by whether their last row
-#: is too old to be believed.
-_HELD = f"""SELECT {HELD_FOR} > ?, sum(counted), sum(spent) FROM held
-    JOIN shares ON shares.row = held.row
-    WHERE scope = ? AND key = ? AND equivalent = ? GROUP BY 1"""  # noqa: S608 - words of our own
+#: What running attempts hold back: of those whose last row is too old to be believed what is
+#: beyond their cost so far, and of the others.
+_HELD = f"""SELECT coalesce(sum(iif({HELD_FOR} > ?1, counted - spent, 0)), 0),
+    coalesce(sum(iif({HELD_FOR} > ?1, 0, counted)), 0)
+    FROM held JOIN shares ON shares.row = held.row
+    WHERE scope = ?2 AND key = ?3 AND equivalent = ?4"""  # noqa: S608 - words of our own
 
 Since = float | datetime | None
 
@@ -634,20 +635,19 @@ def _refusal_by_totals(
         found = connection.execute(_TOTAL, (cap.scope, cap.key, equivalent)).fetchone()
         return found[0] if found else 0
 
-    def held(cap: Cap, *, stale: bool) -> tuple[int, int]:
-        rows = connection.execute(_HELD, (stale_after_s, cap.scope, cap.key, equivalent))
-        return {old: (counted, spent) for old, counted, spent in rows}.get(stale, (0, 0))
+    def held(cap: Cap) -> tuple[int, int]:
+        asked = (stale_after_s, cap.scope, cap.key, equivalent)
+        stale, fresh = connection.execute(_HELD, asked).fetchone()
+        return stale, fresh
 
-    def exact(cap: Cap) -> int:
-        counted, spent = held(cap, stale=True)
-        return total(cap) - (counted - spent)
-
-    refused = _refusal(attempt, caps, total) and _refusal(attempt, caps, exact)
-    if not refused:
-        return None
-    free = _picodollars(refused.left_usd) + held(refused.cap, stale=False)[0]
-    needed = 1 if cut else _picodollars(attempt.reserved_usd)
-    return replace(refused, may_fit=needed <= free)
+    refused = _refusal(attempt, caps, total) and _refusal(
+        attempt, caps, lambda cap: total(cap) - held(cap)[0]
+    )
+    if refused:
+        needed = 1 if cut else _picodollars(attempt.reserved_usd)
+        free = _picodollars(refused.left_usd) + held(refused.cap)[1]
+        refused = replace(refused, may_fit=needed <= free)
+    return refused
 
 
 def _picodollars(usd: Decimal | None) -> int:
