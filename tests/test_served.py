@@ -94,6 +94,8 @@ BY_NAME = {
         [
             *("nomic-embed-text", "bge-m3", "mxbai-embed-large", "e5-mistral-7b", "all-minilm:22m"),
             *("Qwen3-Reranker-8B", "whisper-large-v3", "outetts-1b", "llama-guard3:8b", "flux.1"),
+            *("granite3-guardian:8b", "jinaai/jina-clip-v2", "google/siglip-so400m", "suno/bark"),
+            *("vidore/colpali-v1.3", "vidore/colqwen2-v1.0", "speaches-ai/piper-en_US-ryan-high"),
             *("hf/b-3b", "text-embedding-nomic-embed-text-v1.5", "hf/a-1b"),
         ],
         ["hf/a-1b", "hf/a-1b", "hf/b-3b", "hf/b-3b"],

@@ -26,8 +26,9 @@ _UNITS = {"m": 1e6, "b": 1e9, "t": 1e12}
 #: Words of models and families that do not chat: vectors, ranking, speech, pictures, guards.
 _NO_CHAT = re.compile(
     r"embed|rerank|minilm|mpnet|bert|colbert|splade|cross-encoder|whisper|parakeet|kokoro"
-    r"|diffusion|dall-e|moderation|transcri|(?<![a-z0-9])(?:bge|gte|e5|sdxl|flux|asr)(?![a-z0-9])"
-    r"|tts(?![a-z])|guard(?![a-z])|shieldgemma|orpheus|^(?:audio|image|speech)",
+    r"|diffusion|dall-e|moderation|transcri|colpali|colqwen|siglip"
+    r"|(?<![a-z0-9])(?:bge|gte|e5|sdxl|flux|asr|clip|piper|bark)(?![a-z0-9])"
+    r"|tts(?![a-z])|guard(?:ian)?(?![a-z])|shieldgemma|orpheus|^(?:audio|image|speech)",
     re.IGNORECASE,
 )
 #: Where these are all that a model can do, it does not chat.
