@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import Any, Protocol, cast
+from typing import Any
 
 from nbroute import pricing
 from nbroute.budgets import Guard, over_budget, worst_case
@@ -278,11 +278,6 @@ def _answered(attempt: Attempt, reply: Reply, tier: Tier) -> Attempt:
     return priced(answered, reply.usage, tier)
 
 
-class _Biller(Protocol):
-    def settle(self, generation: str) -> Usage | None:
-        """What the endpoint counted and charged for that answer; None where it cannot say."""
-
-
 @dataclass(frozen=True)
 class Settled:
     """How many calls had no bill yet, and of how many there is one now; `usd` is what it adds."""
@@ -316,9 +311,9 @@ def settle(ledger: Ledger, session: str, providers: Mapping[str, Provider]) -> S
     for row in waiting:
         if row["provider"] in failures:
             continue
-        biller = cast("_Biller", providers[row["provider"]])
+        biller: Any = providers[row["provider"]]
         try:
-            usage = biller.settle(row["generation"])
+            usage: Usage | None = biller.settle(row["generation"])
         except ProviderError as error:
             failures[row["provider"]] = str(error)
             continue

@@ -24,6 +24,8 @@ Item = TypeVar("Item")
 
 #: Tokens of thought, more than any model is given by default.
 _THINKING = 100_000
+#: Bytes of a token of plain English, and about as many of Chinese.
+_DENSE = 6
 
 
 class ReplyBuilder:
@@ -115,8 +117,8 @@ class ReplyBuilder:
         if self._received < self._look_at:
             return ""
         text, thought = "".join(self._content), self.reasoning
-        thinking = fewest_tokens(thought) if reserved or len(thought) > _THINKING else 0
-        counted = fewest_tokens(text) + (thinking if reserved else max(0, thinking - _THINKING))
+        beyond = max(0, len(thought.encode()) / _DENSE - _THINKING)
+        counted = fewest_tokens(text) + (fewest_tokens(thought) if reserved else beyond)
         if counted <= most:
             # A token has a character at least.
             self._look_at = self._received + max(most - counted, most / 16)
