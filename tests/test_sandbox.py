@@ -176,15 +176,15 @@ exec("def typed(): assert add(1, 2) == 3", SOURCELESS)  # noqa: S102 - a functio
 @pytest.mark.parametrize(
     ("value", "words"),
     [
-        (uses_a_variable, "the notebook's variable 'expected': it runs in another process"),
+        (uses_a_variable, "the notebook's variable 'expected': they run in another process"),
         (uses_an_import, "the notebook's import 'math'; import it inside the function"),
         (decorated, "'_lru_cache_wrapper'; give a string"),
-        (marked, "has a decorator"),
+        (marked, "have a decorator"),
         (takes_one, "callable with no arguments"),
         (yields, "must not yield"),
         (waits, "not a plain function"),
         (empty, "there is no assert"),
-        (closing_over(3), "uses 'wanted' of the function around it"),
+        (closing_over(3), "use 'wanted' of the function around them"),
         (SOURCELESS["typed"], "no source that can be read"),
         (lambda: add(1, 2) == 3, "not a plain function"),  # noqa: F821
         (print, "'builtin_function_or_method'"),

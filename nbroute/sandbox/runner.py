@@ -156,7 +156,7 @@ def _run(box: Box | None, code: str, assertions: str, limits: Limits) -> Outcome
         try:
             # Whatever the code makes of its own folder, other users get no further than this one.
             folder = closed / "answer"
-            folder.mkdir()
+            folder.mkdir(0o700)
             job = asdict(limits) | {
                 "answer": code,
                 "assertions": assertions,

@@ -22,8 +22,8 @@ _BLOCK = re.compile(
 )
 _LABELS = {"python", "python3", "py", "py3"}
 _MAY_USE = (
-    "it runs in another process, where there is only the answer's code, the builtins "
-    "and what it imports or defines itself"
+    "they run in another process, where there is only the answer's code, the builtins "
+    "and what they import or define themselves"
 )
 _UNREADABLE = (SyntaxError, ValueError, RecursionError, MemoryError)
 #: What can fail in tests: of calls, those of what they do not define themselves.
@@ -84,7 +84,7 @@ def assertions_of(value: Any, name: str) -> str:
         _compiled(source)
     except _UNREADABLE as error:
         where = f"line {error.lineno}: {error.msg}" if isinstance(error, SyntaxError) else error
-        raise SettingsError(f"The tests {name!r} are not Python: {where}.") from None
+        _reject(name, f"are not Python: {where}")
     source += "".join(f"\n{test}()" for test in _uncalled(tree))
     _require_effect(_parsed(source), name)
     return source
@@ -94,12 +94,13 @@ def _source_of(value: Any, name: str) -> str:
     parts = [value] if isinstance(value, str) else value
     if isinstance(parts, list | tuple) and all(isinstance(one, str) for one in parts):
         return "\n".join(textwrap.dedent(one).strip("\n") for one in parts)
-    if isinstance(value, types.FunctionType):
-        return _function_source(value, name)
-    raise SettingsError(
-        f"The tests {name!r} are {type(value).__name__!r}; give a string of Python with "
-        "assert statements, a list of such strings, or a function with no arguments."
-    )
+    if not isinstance(value, types.FunctionType):
+        _reject(
+            name,
+            f"are {type(value).__name__!r}; give a string of Python with assert statements, "
+            "a list of such strings, or a function with no arguments",
+        )
+    return _function_source(value, name)
 
 
 def _function_source(function: types.FunctionType, name: str) -> str:
@@ -112,11 +113,11 @@ def _function_source(function: types.FunctionType, name: str) -> str:
     except (OSError, TypeError, SyntaxError, IndexError):
         found = False
     if not found:
-        _reject(name, "has no source that can be read; write it as a string")
+        _reject(name, "are a function with no source that can be read; write it as a string")
     if not isinstance(definition, ast.FunctionDef):
-        _reject(name, "is not a plain function (def ...); write it as one, or as a string")
+        _reject(name, "are not a plain function (def ...); write one, or a string")
     if definition.decorator_list:
-        _reject(name, f"has a decorator: {_MAY_USE}")
+        _reject(name, f"have a decorator: {_MAY_USE}")
     if _required(definition) or inspect.isgeneratorfunction(function):
         _reject(name, "must be callable with no arguments and must not yield")
     _refuse_captured(function, _compiled(source), name)
@@ -127,13 +128,13 @@ def _refuse_captured(function: types.FunctionType, code: types.CodeType, name: s
     """Callables are let through: the answer may define them."""
     captured = list(function.__code__.co_freevars)
     if captured:
-        _reject(name, f"uses {captured[0]!r} of the function around it: {_MAY_USE}")
+        _reject(name, f"use {captured[0]!r} of the function around them: {_MAY_USE}")
     for used in _global_names(code):
         found = function.__globals__.get(used)
         if isinstance(found, types.ModuleType):
-            _reject(name, f"uses the notebook's import {used!r}; import it inside the function")
+            _reject(name, f"use the notebook's import {used!r}; import it inside the function")
         if used in function.__globals__ and not callable(found):
-            _reject(name, f"uses the notebook's variable {used!r}: {_MAY_USE}")
+            _reject(name, f"use the notebook's variable {used!r}: {_MAY_USE}")
 
 
 def _global_names(code: types.CodeType) -> list[str]:
@@ -145,7 +146,7 @@ def _global_names(code: types.CodeType) -> list[str]:
 
 
 def _reject(name: str, why: str) -> NoReturn:
-    raise SettingsError(f"The function of the tests {name!r} {why}.")
+    raise SettingsError(f"The tests {name!r} {why}.") from None
 
 
 def _required(definition: ast.FunctionDef) -> bool:
@@ -176,23 +177,17 @@ def _require_effect(tree: ast.Module, name: str) -> None:
     """Refuse tests that any answer would pass."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Compare):
-            raise SettingsError(
-                f"The tests {name!r} compare on line {node.lineno} and drop the outcome; "
-                f"write 'assert {ast.unparse(node)}'."
-            )
+            better = f"write 'assert {ast.unparse(node)}'"
+            _reject(name, f"compare on line {node.lineno} and drop the outcome; {better}")
         if isinstance(node, ast.Assert) and isinstance(node.test, ast.Tuple):
-            raise SettingsError(
-                f"The tests {name!r} assert a tuple on line {node.lineno}, which is always true; "
-                "drop the parentheses."
-            )
+            why = f"assert a tuple on line {node.lineno}, which is always true"
+            _reject(name, f"{why}; drop the parentheses")
     own = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
     acts = [node for node in ast.walk(tree) if isinstance(node, _CAN_FAIL)]
     if all(isinstance(node, ast.Call) and ast.unparse(node.func) in own for node in acts):
-        raise SettingsError(f"The tests {name!r} are empty: there is no assert in them.")
+        _reject(name, "are empty: there is no assert in them")
     if not any(isinstance(node, _CAN_FAIL) for node in _run_at_once(tree)):
-        raise SettingsError(
-            f"The tests {name!r} define functions and call none; call them on the last line."
-        )
+        _reject(name, "define functions and call none; call them on the last line")
 
 
 def _run_at_once(tree: ast.AST) -> Iterator[ast.AST]:
