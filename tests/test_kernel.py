@@ -350,7 +350,7 @@ def test_two_kernels_share_a_ledger(make_kernel, folder):
 
 
 def test_a_live_answer_is_redrawn_in_one_place_until_it_is_complete(kernel, server):
-    text = (WORDS * 25).strip()
+    text = (WORDS * 15).strip()  # 60 tokens, of 64
     server.reply(text=text, pause=0.01)
     began = time.monotonic()
 
