@@ -38,7 +38,7 @@ def main() -> None:
         lab.write(folder, "quickstart.ipynb", *(COMPARED if chosen.compare else CELLS))
         with (
             lab.jupyterlab(folder, NBROUTE_PROFILE=chosen.profile) as url,
-            lab.chromium(chosen.width, 860) as page,
+            lab.chromium(chosen.width, 910) as page,
         ):
             take(page, url, chosen)
 

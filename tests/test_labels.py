@@ -225,7 +225,7 @@ def test_a_cell_is_labelled_and_counted(shell):
 
     rows = [line.split() for line in text.splitlines() if line.startswith(("MEDIUM", "COMPLEX"))]
     assert [["MEDIUM", "0", "1", "1", "1"], ["COMPLEX", "0", "1", "0", "0"]] == rows
-    assert "of 4 labels, 1 picked what was needed, 1 too dear, 2 too weak" in text
+    assert "of 4 labels, 1 picked what was needed, 1 too expensive, 2 too weak" in text
     assert "left out: 1 label of bad, which names no tier" in text
     assert "it takes 46 more labels and one or more for SIMPLE" in text
     assert "| MEDIUM | 0 | 1 | 1 | 1 |" in done.result._repr_markdown_()

@@ -71,7 +71,7 @@ def _meaning(found: PickedAgainstNeeded, rest: str) -> list[str]:
     if found.named:
         lines.append(
             f"of {counted(found.named, 'label')}, {found.right} picked what was needed, "
-            f"{found.too_expensive} too dear, {found.too_weak} too weak"
+            f"{found.too_expensive} too expensive, {found.too_weak} too weak"
         )
     if found.unnamed:
         lines.append(f"left out: {counted(found.unnamed, 'label')} of bad, which names no tier")

@@ -56,7 +56,7 @@ class Comparing:
         if self._last is None:
             raise SettingsError(
                 "there is no comparison in this session (a restart of the kernel forgets them): "
-                "run the `%%route_compare` cell again, then vote"
+                "run the `%%route_compare` cell again"
             )
         return self._last
 
