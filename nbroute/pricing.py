@@ -121,10 +121,7 @@ def cost_of(
     for count in (given, taken, usage.cached_tokens):
         if not isinstance(count, int) or isinstance(count, bool) or count < 0:
             return Cost(None, "unknown", rates[0].price)
-    applied = rates[0]
-    for bracket in rates[1:]:
-        if given > bracket.above:
-            applied = bracket
+    applied = [bracket for bracket in rates if given > bracket.above][-1]
     cached = min(usage.cached_tokens, given)
     tokens = (given - cached) * applied.input + cached * applied.cached + taken * applied.output
     source: CostSource = "estimated" if usage.estimated or not applied.sure else applied.source
@@ -366,8 +363,8 @@ def _names(clause: Any, name: str) -> bool:
 
 def undated(model: str) -> str:
     """The model's name without its date, version, `-latest` or `-preview`."""
-    bare = _TAIL.sub("", model) if (found := _TAIL.search(model)) else model
-    return bare if found and found.end() == len(model) else model
+    found = _TAIL.search(model)
+    return model[: found.start()] if found and found.end() == len(model) else model
 
 
 def same_model(asked: str, answered: str) -> bool:

@@ -89,8 +89,9 @@ class LlamaCpp:
             )
         file = self._files[request.model]
         server = _pool.take(request.model, file, self.context, self._announce)
-        local: dict[str, Any] = {"kind": "local", "timeout_s": self.timeout_s, "max_retries": 1}
-        fresh = OpenAICompatible(self.name, server.url, server.key, **local)
+        fresh = OpenAICompatible(
+            self.name, server.url, server.key, timeout_s=self.timeout_s, max_retries=1
+        )
         client = self._clients.setdefault(server, fresh)
         began = time.perf_counter()
         try:

@@ -192,11 +192,12 @@ class OpenAICompatible:
         self, call: Call, request: Request | None, path: str, **options: Any
     ) -> Generator[Chunk, None, Any]:
         """What `_open` returns, asked again where that may help."""
-
-        def make(error: Exception) -> ProviderError | None:
-            return None if lasting(error) else of_sdk(error, call)
-
-        return retried(lambda: self._open(call, path, **options), request, self._max_retries, make)
+        return retried(
+            lambda: self._open(call, path, **options),
+            request,
+            self._max_retries,
+            lambda error: None if lasting(error) else of_sdk(error, call),
+        )
 
     def _open(self, call: Call, path: str, **options: Any) -> Any:
         """An answer of which only the headers are read; a `body` is posted."""

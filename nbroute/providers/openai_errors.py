@@ -14,19 +14,12 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from nbroute import errors
 from nbroute.decoding import packaged
-from nbroute.errors import (
-    BadReply,
-    ProviderError,
-    RequestRejected,
-    TimedOut,
-    Unavailable,
-    UnknownModel,
-)
+from nbroute.errors import BadReply, ProviderError, RequestRejected, TimedOut, Unavailable
 from nbroute.providers.keys import scrubbed
 from nbroute.providers.retries import seconds_asked
 
@@ -91,23 +84,11 @@ _LATIN = re.compile("[\udc80-\udcff]")
 _TITLE = re.compile(r"<title\b[^>]{0,99}>\s*([^<]*[^<\s])", re.IGNORECASE)
 
 
-class _Kind(NamedTuple):
-    """What an error is, and how it is cured."""
-
-    error: type[ProviderError]
-    cure: str
-
-
-def _kind(row: Mapping[str, Any]) -> _Kind:
-    return _Kind(getattr(errors, row["error"]), _DATA["cures"][row["cure"]])
-
-
+#: What an error is, and the name of its cure.
+_Kind = Mapping[str, Any]
 _DATA = packaged("nbroute.providers", "errors.toml")
-_KINDS = [
-    (_kind(row), row["statuses"], re.compile("|".join(row["words"]), re.IGNORECASE))
-    for row in _DATA["kinds"]
-]
-_STATUSES = {status: _kind(row) for status, row in _DATA["statuses"].items()}
+_KINDS = [(row, re.compile("|".join(row["words"]), re.IGNORECASE)) for row in _DATA["kinds"]]
+_STATUSES: Mapping[str, _Kind] = _DATA["statuses"]
 
 
 def secrets_in(base_url: str, *keys: str | None) -> list[str]:
@@ -159,11 +140,11 @@ def no_json(call: Call, text: str) -> BadReply:
 def of_status(status: int, body: object, call: Call, wait: float | None = None) -> ProviderError:
     """Make the error of an HTTP status that is no success; it asks to `wait` so many seconds."""
     words = server_words(body, call) or "no message"
-    kind = _kind_of(status, body)
+    rest = "5xx" if status >= 500 else "4xx" if status >= 400 else "3xx"
+    kind = _kind_of(status, body) or _STATUSES[rest]
     if status in (400, 403) and is_html(str(body)):
         kind = _STATUSES["page"]
-    kind = kind or _STATUSES["5xx" if status >= 500 else "4xx" if status >= 400 else "3xx"]
-    if kind.error is UnknownModel:
+    if kind["error"] == "UnknownModel":
         answered = f"{call.host} does not have the model {call.model!r} ({status}: {words})"
     else:
         answered = f"{call.host} answered {status} to {call.model!r}: {words}"
@@ -173,8 +154,8 @@ def of_status(status: int, body: object, call: Call, wait: float | None = None) 
 def _kind_of(status: int, body: object) -> _Kind | None:
     """What the words, the codes and at last the status say; None where nothing does."""
     told = unquote(words_in(body)[:LONGEST_READ])
-    for kind, statuses, known in _KINDS:
-        if status in statuses and known.search(told):
+    for kind, known in _KINDS:
+        if status in kind["statuses"] and known.search(told):
             return kind
     return _STATUSES.get(str(status))
 
@@ -191,13 +172,14 @@ def words_in(body: object) -> str:
 
 def _cured(kind: _Kind, told: str, call: Call, wait: float | None = None) -> ProviderError:
     ended = told if told.endswith((".", "!", "?", "。")) else f"{told}."
-    cure = kind.cure.format(
+    cure = _DATA["cures"][kind["cure"]].format(
         key_place=call.key_place,
         money_place=call.money_place,
         base_url=call.base_url,
         wait=f"{wait:,.0f} s" if wait and 1 <= wait < 1e6 else "a little",
     )
-    return kind.error(f"{ended} {cure}")
+    error: type[ProviderError] = getattr(errors, kind["error"])
+    return error(f"{ended} {cure}")
 
 
 def timed_out(call: Call) -> ProviderError:

@@ -83,7 +83,14 @@ class _Answer:
         if choice is None and told_in(event):
             self._stray = event
         self._words += _finish_words(choice)
-        before, self.ending = self.ending, _ending(event, choice, self.ending, self._tally)
+        self._tally.add(event)
+        before = self.ending
+        self.ending = Chunk(
+            usage=self._tally.usage,
+            finish_reason=_finish_reason(choice) or before.finish_reason,
+            model=_name(field(event, "model")) or before.model,
+            id=_name(field(event, "id")) or before.id,
+        )
         self._any_choice = self._any_choice or choice is not None
         said, base = field(choice, "delta"), Chunk(id=self.ending.id)
         whole = not (self._any_text or _content(said)) and field(choice, "message")
@@ -132,17 +139,6 @@ def _empty(finish_reason: str | None, words: str, request: Request, call: Call) 
     return BadReply(
         f"empty answer from {call.model!r} (finish_reason {words or None!r:.80}): "
         "ask again, or name a fallback model"
-    )
-
-
-def _ending(event: Any, choice: Any, before: Chunk, tally: Tally) -> Chunk:
-    """Gather what is known so far for the last chunk; the newest word counts."""
-    tally.add(event)
-    return Chunk(
-        usage=tally.usage,
-        finish_reason=_finish_reason(choice) or before.finish_reason,
-        model=_name(field(event, "model")) or before.model,
-        id=_name(field(event, "id")) or before.id,
     )
 
 

@@ -103,9 +103,8 @@ def _one_message(body: Body) -> Body:
     return body | {"messages": [first, *rest[1:]]}
 
 
-def _schema(body: Body) -> dict[str, Any] | None:
-    asked: dict[str, Any] | None = body.get("response_format", {}).get("json_schema")
-    return asked
+def _schema(body: Body) -> Any:
+    return body.get("response_format", {}).get("json_schema")
 
 
 def _objects_only(body: Body) -> Body:

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from nbroute.providers.served import entries
+
 _ABOUT_SIZE = re.compile(
     r"context|too (?:long|large|high|big)|exceed|at most|(?:less|lower|greater) than|maximum|limit"
     r"|range|between|[<>]|≤|above|reduce the length",
@@ -109,9 +111,8 @@ def lacks_numbers(words: str) -> bool:
 
 def listed_in(page: Any, model: str) -> Limits | None:
     """The limits that a list of models has for the model; None where it has none."""
-    rows = page.get("data") if isinstance(page, Mapping) else None
-    for row in rows if isinstance(rows, list) else ():
-        if isinstance(row, Mapping) and row.get("id") == model:
+    for row in entries(page):
+        if row.get("id") == model:
             inner = [row, row.get("meta"), row.get("top_provider")]
             parts = [one for one in inner if isinstance(one, Mapping)]
             window, most = (_field(parts, names) for names in (_WINDOW_FIELDS, _MOST_FIELDS))

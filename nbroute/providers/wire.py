@@ -138,16 +138,11 @@ def _of_event(kind: bytes, data: list[bytes], call: Call) -> Iterator[Any]:
     elif len(data) == 1:
         yield _value(whole, call)
     else:
-        yield from _of_lines(data, call)
-
-
-def _of_lines(data: list[bytes], call: Call) -> Iterator[Any]:
-    """One value over several lines or, where the blank lines were left out, one a line."""
-    try:
-        yield _read(b"\n".join(data), call)
-    except ValueError:
-        for line in data:
-            yield from _of_event(b"", [line], call)
+        try:
+            yield _read(whole, call)
+        except ValueError:  # the blank lines between events were left out
+            for line in data:
+                yield from _of_event(b"", [line], call)
 
 
 def _hear_out(lines: Iterable[bytes], call: Call) -> None:
