@@ -16,7 +16,7 @@ import warnings
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from functools import partial
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from nbroute.errors import BadReply, ProviderError, SettingsError, Unavailable, UnknownModel
@@ -95,26 +95,22 @@ class LiteLLM:
         self._quirks = Quirks("max_tokens")
 
     def __repr__(self) -> str:
-        """Show the name and the address, no key."""
         return f"<LiteLLM {self.name!r} at {urlsplit(self.base_url).hostname or 'litellm'}>"
 
     def send(self, request: Request) -> Iterator[Chunk]:
         """Send, and yield the reply's pieces; see `Provider.send`."""
-        litellm = _litellm()
         host = urlsplit(self.base_url).netloc.rpartition("@")[2] or "litellm"
         address = self.base_url or "litellm's own"
         call = Call(host, address, request.model, self.timeout_s, self._api_key, self._api_key_env)
         call.deadline_s = self.deadline_s
         with translated(call, _translation):
             yield from self._quirks.ask(
-                request, call, lambda body: self._answer(litellm, body, request, call)
+                request, call, lambda body: self._answer(body, request, call)
             )
 
-    def _answer(
-        self, litellm: Any, body: Body, request: Request, call: Call
-    ) -> Generator[Chunk, None, None]:
+    def _answer(self, body: Body, request: Request, call: Call) -> Generator[Chunk, None, None]:
         answer = yield from retried(
-            partial(self._completion, litellm, body, call),
+            lambda: self._completion(body, call),
             request,
             self._max_retries,
             lambda error: None if lasting(error) else _translation(error, call),
@@ -140,18 +136,18 @@ class LiteLLM:
     def close(self) -> None:
         """Do nothing: the connections are litellm's own."""
 
-    def _completion(self, litellm: Any, parameters: dict[str, Any], call: Call) -> Any:
+    def _completion(self, body: Body, call: Call) -> Any:
         """Call once: of litellm's own retries, some ask a silent endpoint again."""
-        call.due = time.monotonic() + self.deadline_s
         ask = partial(
-            litellm.completion,
-            **parameters,
+            _litellm().completion,
+            **body,
             api_key=self._api_key,
             api_base=self.base_url or None,
             timeout=self.timeout_s,
             max_retries=0,
             drop_params=True,
         )
+        call.due = time.monotonic() + self.deadline_s
         return _in_time(ask, call)
 
 
@@ -249,13 +245,12 @@ def _translation(error: BaseException, call: Call) -> ProviderError | None:
     error = getattr(error, "original_exception", None) or error
     words, status = _PREFIX.sub("", str(error), count=1), getattr(error, "status_code", None)
     inside = next(filter(None, map(_inside, causes)), None)
-    told = next((make for known, make in _TOLD.items() if re.search(known, words)), None)
     if inside:
         return error_inside(inside, call)
     if is_a(error, "APITimeoutError"):
         return timed_out(call)
-    if told:
-        return told(words, causes, call)
+    if told := _by_its_words(words, causes, call):
+        return told
     if isinstance(status, int) and not is_a(error, "APIConnectionError"):
         return of_status(status, words, call, seconds_asked(error))
     return Unavailable(
@@ -281,48 +276,41 @@ def _inside(error: BaseException) -> Any:
     return {"message": told, "code": status} if type(error) is Exception and told else None
 
 
-def _no_vendor(_words: str, _causes: Causes, call: Call) -> UnknownModel:
-    return UnknownModel(
-        f"litellm does not know whose model {call.model!r} is: write the vendor before it, "
-        f"as in 'openai/{call.model}' (https://docs.litellm.ai/docs/providers)"
-    )
+def _by_its_words(words: str, causes: Causes, call: Call) -> ProviderError | None:  # noqa: PLR0911 - one for each fault
+    """What litellm's own words mean, whatever status it gives them."""
 
+    def say(pattern: str) -> bool:
+        return re.search(pattern, words, re.IGNORECASE) is not None
 
-def _lost(words: str, causes: Causes, call: Call) -> ProviderError:
-    lost = (str(one) for one in causes if is_a(one, "TransportError"))
-    return no_connection(next(filter(None, lost), words), call)
-
-
-def _wrong_proxy(_words: str, causes: Causes, call: Call) -> NoReturn:
-    cause = next((one for one in causes if isinstance(one, ImportError)), None)
-    msg = f"no connection to {call.host} can be made: {fault(cause)}"
-    raise SettingsError(msg) from None
-
-
-def _unreadable(words: str, causes: Causes, call: Call) -> BadReply:
-    pages = [getattr(one, "doc", "") for one in causes if is_a(one, "JSONDecodeError")]
-    if pages := pages + _RECEIVED.findall(words):
-        return no_json(call, pages[0])
-    told = words.removeprefix("error - ").partition(", Received response")[0]
-    told = "no choices in it" if "Traceback" in told else server_words(told, call)
-    return BadReply(
-        f"litellm cannot read what {call.host} sent in place of an answer of {call.model!r} "
-        f"({told}): check base_url {call.base_url!r}, ask again, or name a fallback model"
-    )
-
-
-#: What litellm's own words mean, whatever status it gives them.
-_TOLD: dict[str, Callable[[str, Causes, Call], ProviderError]] = {
-    "LLM Provider NOT provided": _no_vendor,
-    "(?i)missing credentials|api_key client option|missing .* api key": (
-        lambda words, _, call: of_status(401, words, call)
-    ),
-    "(?i)connection error|connection refused|name resolution": _lost,
-    "SOCKS proxy|for proxy URL": _wrong_proxy,
-    "(?i)(?:empty or )?invalid response|received response": _unreadable,
-    "surrogates not allowed": lambda words, *_: unsendable(words),
-    "repeating the same chunk": lambda _words, _, call: BadReply(
-        f"litellm stopped the answer of {call.model!r} from {call.host}, which said the same over "
-        "and over: ask again, or name a fallback model"
-    ),
-}
+    if say("LLM Provider NOT provided"):
+        return UnknownModel(
+            f"litellm does not know whose model {call.model!r} is: write the vendor before it, "
+            f"as in 'openai/{call.model}' (https://docs.litellm.ai/docs/providers)"
+        )
+    if say("missing credentials|api_key client option|missing .* api key"):
+        return of_status(401, words, call)
+    if say("connection error|connection refused|name resolution"):
+        lost = (str(one) for one in causes if is_a(one, "TransportError"))
+        return no_connection(next(filter(None, lost), words), call)
+    if say("SOCKS proxy|for proxy URL"):
+        cause = next((one for one in causes if isinstance(one, ImportError)), None)
+        msg = f"no connection to {call.host} can be made: {fault(cause)}"
+        raise SettingsError(msg) from None
+    if say("invalid response|received response"):
+        pages = [getattr(one, "doc", "") for one in causes if is_a(one, "JSONDecodeError")]
+        if pages := pages + _RECEIVED.findall(words):
+            return no_json(call, pages[0])
+        told = words.removeprefix("error - ").partition(", Received response")[0]
+        told = "no choices in it" if "Traceback" in told else server_words(told, call)
+        return BadReply(
+            f"litellm cannot read what {call.host} sent in place of an answer of {call.model!r} "
+            f"({told}): check base_url {call.base_url!r}, ask again, or name a fallback model"
+        )
+    if say("surrogates not allowed"):
+        return unsendable(words)
+    if say("repeating the same chunk"):
+        return BadReply(
+            f"litellm stopped the answer of {call.model!r} from {call.host}, which said the same "
+            "over and over: ask again, or name a fallback model"
+        )
+    return None

@@ -9,7 +9,6 @@ import os
 import re
 import secrets
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -18,6 +17,7 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from nbroute.errors import ContextTooLong, SettingsError, UnknownModel, did_you_mean
+from nbroute.locks import Lock
 from nbroute.providers.model_files import by_name, check_model, megabytes, size_of
 from nbroute.providers.openai_compatible import OpenAICompatible
 from nbroute.types import Chunk, ProviderKind, Request
@@ -66,7 +66,6 @@ class LlamaCpp:
         self._clients: dict[_Server, OpenAICompatible] = {}
 
     def __repr__(self) -> str:
-        """Name the models."""
         return f"<LlamaCpp {self.name!r}: {', '.join(self._files) or 'no models'}>"
 
     def models(self) -> list[str]:
@@ -132,9 +131,9 @@ class _Server:
 class _Pool:
     """The servers of this process, by model file and context; who asks one keeps it alive."""
 
-    def __init__(self, *, forked: bool = False) -> None:
-        self._forked = forked
-        self._lock = threading.Lock()
+    def __init__(self) -> None:
+        self._forked = False
+        self._lock = Lock()
         self._servers: WeakValueDictionary[tuple[Path, int], _Server] = WeakValueDictionary()
 
     def take(self, model: str, file: Path, context: int, announce: Announce) -> _Server:
@@ -149,15 +148,15 @@ class _Pool:
             return server
 
     def stop(self) -> None:
-        """Stop them all."""
         for server in list(self._servers.values()):
             server.handle = None
 
     def abandon(self) -> None:
         """Forget the servers after a fork; their threads stayed in the parent."""
-        if "xllamacpp" in sys.modules:
+        self._forked = "xllamacpp" in sys.modules
+        if self._forked:
             _never_clean_up(*(server.handle for server in self._servers.values()))
-        self.__init__(forked="xllamacpp" in sys.modules)  # type: ignore[misc]
+        self._servers = WeakValueDictionary()
 
 
 def _never_clean_up(*handles: Any) -> None:

@@ -89,7 +89,6 @@ class OpenAICompatible:
         self._lock = Lock()
 
     def __repr__(self) -> str:
-        """Show the name and the host, no key."""
         return f"<OpenAICompatible {self.name!r} at {self.host}>"
 
     def send(self, request: Request) -> Iterator[Chunk]:

@@ -87,7 +87,9 @@ _TITLE = re.compile(r"<title\b[^>]{0,99}>\s*([^<]*[^<\s])", re.IGNORECASE)
 #: What an error is, and the name of its cure.
 _Kind = Mapping[str, Any]
 _DATA = packaged("nbroute.providers", "errors.toml")
-_KINDS = [(row, re.compile("|".join(row["words"]), re.IGNORECASE)) for row in _DATA["kinds"]]
+_KINDS: list[tuple[_Kind, re.Pattern[str]]] = [
+    (row, re.compile("|".join(row["words"]), re.IGNORECASE)) for row in _DATA["kinds"]
+]
 _STATUSES: Mapping[str, _Kind] = _DATA["statuses"]
 
 

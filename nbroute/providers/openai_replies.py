@@ -70,7 +70,8 @@ class _Answer:
         self._any_choice = self._any_text = self._whole = False
         self.error: Any = None
         self._stray: Any = None
-        self._words: list[str] = []
+        # Why it ended in the endpoint's own words, and in those of the vendor behind it.
+        self._words: dict[str, None] = {}
 
     def add(self, event: Any) -> Chunk | None:
         """Take the event in; what can be passed on of it. ProviderError where it is an error."""
@@ -82,7 +83,8 @@ class _Answer:
             return None
         if choice is None and told_in(event):
             self._stray = event
-        self._words += _finish_words(choice)
+        reasons = (field(choice, name) for name in ("finish_reason", "native_finish_reason"))
+        self._words |= dict.fromkeys(filter(None, map(_text, reasons)))
         self._tally.add(event)
         before = self.ending
         self.ending = Chunk(
@@ -146,12 +148,6 @@ _DATA = packaged("nbroute.providers", "replies.toml")
 _FINISHED: dict[str, str] = {
     word: ours for ours, words in _DATA["finish_reasons"].items() for word in words
 }
-
-
-def _finish_words(choice: Any) -> list[str]:
-    """Why it ended in the endpoint's own words, and in those of the vendor behind it."""
-    told = (_text(field(choice, name)) for name in ("finish_reason", "native_finish_reason"))
-    return [word for word in dict.fromkeys(told) if word]
 
 
 def _finish_reason(choice: Any) -> str | None:
