@@ -118,9 +118,8 @@ def cost_of(
     if not rates:
         return Cost(None, "unknown" if kind == "remote" else "equivalent")
     given, taken = usage.input_tokens, usage.output_tokens
-    for count in (given, taken, usage.cached_tokens):
-        if not isinstance(count, int) or isinstance(count, bool) or count < 0:
-            return Cost(None, "unknown", rates[0].price)
+    if any(type(count) is not int or count < 0 for count in (given, taken, usage.cached_tokens)):
+        return Cost(None, "unknown", rates[0].price)
     applied = [bracket for bracket in rates if given > bracket.above][-1]
     cached = min(usage.cached_tokens, given)
     tokens = (given - cached) * applied.input + cached * applied.cached + taken * applied.output

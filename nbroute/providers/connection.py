@@ -63,7 +63,7 @@ def http_client(base_url: str, timeout: Any) -> Any:
     options = {"base_url": base_url, "timeout": timeout, "trust_env": trust_env}
     try:
         if not trust_env and _set(*_CERTIFICATES):
-            # Without TLS a wrong file is of no account.
+            # Without TLS a wrong file does not matter.
             with contextlib.suppress(*() if base_url.startswith("https:") else (OSError,)):
                 options["verify"] = ssl.create_default_context(
                     cafile=os.environ.get("SSL_CERT_FILE"), capath=os.environ.get("SSL_CERT_DIR")

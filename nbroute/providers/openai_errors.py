@@ -122,7 +122,7 @@ def is_a(error: object, *names: str) -> bool:
 
 
 def no_json(call: Call, text: str) -> BadReply:
-    """Say that the body is not JSON, and what it is; mostly it is a gateway's page."""
+    """Say that the body is not JSON, and what it is: usually a gateway's page."""
     if text.lstrip().startswith("{"):
         return BadReply(
             f"{call.host} answered {call.model!r} with JSON that is cut off or damaged "

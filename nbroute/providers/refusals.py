@@ -118,10 +118,9 @@ def _json_mode(body: Body) -> Body:
     asked = _schema(body)
     if asked is None:
         return body
-    # JSON mode makes objects only.
-    bare = _without("response_format")(body)
-    json_object = {"response_format": {"type": "json_object"}}
-    return bare | json_object if asked["schema"].get("type") == "object" else bare
+    if asked["schema"].get("type") == "object":  # JSON mode makes nothing else
+        return body | {"response_format": {"type": "json_object"}}
+    return _without("response_format")(body)
 
 
 def _no_json_mode(body: Body) -> Body:

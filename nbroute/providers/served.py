@@ -55,10 +55,10 @@ def chat_models(listed: Any, *more: Any) -> list[str]:
 
 def entries(page: Any) -> Iterator[Mapping[str, Any]]:
     """The models in such a list, each a table."""
-    for part in (page.get("data"), page.get("models")) if isinstance(page, dict) else ():
-        yield from (
-            one for one in (part if isinstance(part, list) else ()) if isinstance(one, dict)
-        )
+    lists = (page.get("data"), page.get("models")) if isinstance(page, dict) else ()
+    for part in lists:
+        if isinstance(part, list):
+            yield from (one for one in part if isinstance(one, dict))
 
 
 def _names(one: Mapping[str, Any]) -> Sequence[str]:

@@ -30,7 +30,6 @@ _TOKEN = re.compile(r"\s*(?:\w{1,12}|[^\w\s])|\s+")
 _QUOTED_CHARS = 60
 
 
-@cache
 def _data() -> dict[str, Any]:
     """What the simulated models have ready: steps, texts by format, functions to write."""
     return packaged("nbroute.providers", "simulated.toml")

@@ -89,8 +89,9 @@ class Tally:
 
 def _heading(headers: Mapping[str, str]) -> Decimal | None:
     cost = headers.get("x-litellm-response-cost", "")
-    streamed = "event-stream" in headers.get("content-type", "")
-    return None if streamed or not _PLAIN.fullmatch(cost) else read_bill(cost) or None
+    if "event-stream" in headers.get("content-type", "") or not _PLAIN.fullmatch(cost):
+        return None
+    return _read_bill(cost) or None
 
 
 def generation_usage(answer: Any) -> Usage | None:
@@ -119,10 +120,8 @@ def _bill(place: Any) -> Decimal | None:
         return Decimal(ticks) / _TICKS
     details = field(place, "cost_details")
     billed = _with_own_key(place, "cost", field(details, "upstream_inference_cost"))
-    others = (read_bill(_at(place, name)) for name in ("cost.total_cost", "estimated_cost"))
-    return (
-        next((other for other in others if other is not None), None) if billed is None else billed
-    )
+    others = (_read_bill(_at(place, name)) for name in ("cost.total_cost", "estimated_cost"))
+    return next((amount for amount in (billed, *others) if amount is not None), None)
 
 
 def _with_own_key(bill: Any, name: str, upstream: Any) -> Decimal | None:
@@ -131,7 +130,7 @@ def _with_own_key(bill: Any, name: str, upstream: Any) -> Decimal | None:
     OpenRouter takes a fee of it then; an answer that does not say whose key it was is known by
     that. Source: https://openrouter.ai/docs/use-cases/usage-accounting
     """
-    amount, vendors = read_bill(field(bill, name)), read_bill(upstream) or Decimal(0)
+    amount, vendors = _read_bill(field(bill, name)), _read_bill(upstream) or Decimal(0)
     if amount is None:
         return None
     own_key = field(bill, "is_byok")
@@ -139,7 +138,7 @@ def _with_own_key(bill: Any, name: str, upstream: Any) -> Decimal | None:
     return amount + vendors if added else amount
 
 
-def read_bill(value: Any) -> Decimal | None:
+def _read_bill(value: Any) -> Decimal | None:
     """Read an amount as it was written; None for anything that is not an amount."""
     amount = read_usd(value)
     return amount if amount is not None and amount < MOST else None
