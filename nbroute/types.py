@@ -466,11 +466,8 @@ class Classifier(Protocol):
         """The tier that should answer; raises nothing that the prompt's content can cause."""
 
 
-class Check(Protocol):
-    """Reply -> Verdict; anything callable will do."""
-
-    def __call__(self, reply: Reply) -> Verdict:
-        """Whether the reply will do, and if not, why."""
+#: Whether a reply will do, and if not, why.
+Check = Callable[[Reply], Verdict]
 
 
 class Embedder(Protocol):

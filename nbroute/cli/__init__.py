@@ -19,7 +19,7 @@ from typing import Annotated, Any, Literal, cast
 import msgspec
 from msgspec import Meta
 
-from nbroute.audit import GROUPS, Audit, audit
+from nbroute.audit import GROUPS, Audit, Place, audit
 from nbroute.decoding import decode
 from nbroute.errors import NbrouteError, SettingsError
 from nbroute.pricing import describe, format_usd, read_usd
@@ -33,7 +33,6 @@ from nbroute.workshop import solved
 
 WIDTH = 120
 _INTERRUPTED, _PIPE_CLOSED, _OVER_BUDGET = 130, 141, 3
-_UNBILLED = "nothing billed; what the tiers' reference models would have cost"
 _COLUMNS = {"prompt": 38, "tier": 9, "tokens": 18, "latency": 7, "cost": 40}
 _MOST_WARNINGS = 20
 _NAME_WIDTH = 56
@@ -156,17 +155,11 @@ def _usd(text: str) -> Decimal:
     return amount
 
 
-# nbroute pull
-
-
 def _pull(options: argparse.Namespace) -> int:
     from nbroute.providers.pull import pull
 
     pull(options.source, options.folder, sha256=options.sha256)
     return 0
-
-
-# nbroute trust
 
 
 def _trust(options: argparse.Namespace) -> int:
@@ -191,9 +184,6 @@ def _agreed(question: str) -> bool:
         return False
 
 
-# nbroute check-endpoint
-
-
 def _check_endpoint(options: argparse.Namespace) -> int:
     from nbroute.cli.check_endpoint import findings, plan, router_for
 
@@ -211,9 +201,6 @@ def _check_endpoint(options: argparse.Namespace) -> int:
         unpriced = f"{router.ladder.tiers[0].model}, or for the name that does not exist"
         print(*_sums(router.spend(), [unpriced]), sep="\n")
     return 1 if failed else 0
-
-
-# nbroute run
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -445,7 +432,8 @@ def _sums(spend: Spend, unpriced: Iterable[str]) -> Iterator[str]:
     total = f"{format_usd(spend.usd)}{' = ' if real else ''}{parts}"
     yield f"spent       {parts if len(real) == 1 else total}"
     if spend.equivalent_usd:
-        yield f"equivalent  {format_usd(spend.equivalent_usd)} ({_UNBILLED})"
+        why = "nothing billed; what the tiers' reference models would have cost"
+        yield f"equivalent  {format_usd(spend.equivalent_usd)} ({why})"
     if spend.unknown_calls:
         models = one_line(", ".join(sorted(unpriced)))
         yield f"unknown     what {counted(spend.unknown_calls, 'call')} cost: no price for {models}"
@@ -453,9 +441,6 @@ def _sums(spend: Spend, unpriced: Iterable[str]) -> Iterator[str]:
 
 def _money(usd: float | Decimal | None, source: CostSource) -> str:
     return describe(Cost(None if usd is None else Decimal(str(usd)), source))
-
-
-# nbroute audit
 
 
 def _audit(options: argparse.Namespace) -> int:
@@ -512,16 +497,14 @@ def _group_table(found: Audit, group: str) -> list[str]:
     heads = [group, "calls", "cached", "tokens in", "tokens out", "spent", "equivalent", "unknown"]
     rows = [heads]
     for line in (*found.by(group), found.total):
-        name, *cell = line.key.values() or ("total",)
-        number = f", cell {cell[0]}" if cell else ""
-        rest = f"{number} [{cell[1]}]" if cell and cell[1] is not None else number
-        path = one_line(str(name))
-        while columns(path) + len(rest) > _NAME_WIDTH:  # the end tells one path from another
-            path = f"…{path[2:]}"
+        key = tuple(line.key.values()) or ("total",)
+        name = one_line(str(Place(*key) if group == "cell" and line.key else key[0]))
+        while columns(name) > _NAME_WIDTH:  # the end tells one path from another
+            name = f"…{name[2:]}"
         spend = line.spend
         counts = [f"{count:,}" for count in (spend.calls, spend.cached_calls, *line.tokens)]
         amounts = [format_usd(spend.usd), format_usd(spend.equivalent_usd)]
-        rows.append([path + rest or "(none)", *counts, *amounts, f"{spend.unknown_calls:,}"])
+        rows.append([name or "(none)", *counts, *amounts, f"{spend.unknown_calls:,}"])
     head, *lines, total = text_table(rows, "<>")
     rule = "-" * columns(head)
     return [head, rule, *lines, rule, total, ""] if lines else []

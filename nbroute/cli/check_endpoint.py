@@ -60,12 +60,10 @@ def router_for(provider: str, model: str | None, max_tokens: int) -> Router:
     if provider not in [one.name for one in settings.providers]:
         settings = load(profile=provider, local_ready=model_files.ready, replay=False)
     tiers = [tier for tier in settings.ladder.tiers if tier.provider == provider]
-    chosen = next((tier for tier in tiers if tier.model == model), None)
-    if model is None and tiers:
-        chosen = tiers[0]
-    if chosen is None and model is None:
+    if not tiers and model is None:
         raise SettingsError(f"no tier uses {provider!r}: name one of its models as well")
-    tier = chosen or Tier("CHECK", provider, model or "", 1)
+    tiers.append(Tier("CHECK", provider, model or "", 1))
+    tier = next(tier for tier in tiers if model in (None, tier.model))
     tier = replace(tier, name="CHECK", max_tokens=max_tokens, system="", fallbacks=())
     return Router(settings, ladder=Ladder("check", (tier,), default="CHECK"))
 

@@ -16,7 +16,6 @@ from nbroute.types import Embedded, ProviderKind, Usage
 if TYPE_CHECKING:
     import numpy as np
 
-DEFAULT_MODEL = "text-embedding-3-small"
 #: Texts in one request, and OpenAI's limits for one text and for all of them, in tokens.
 BATCH, TEXT_TOKENS, BATCH_TOKENS = 256, 8000, 250_000
 
@@ -28,7 +27,7 @@ class OpenAIEmbedder:
     the requests, estimated where the endpoint does not say. Thread-safe.
     """
 
-    def __init__(self, provider: OpenAICompatible, model: str = DEFAULT_MODEL) -> None:
+    def __init__(self, provider: OpenAICompatible, model: str = "text-embedding-3-small") -> None:
         self.kind: ProviderKind = provider.kind
         self.provider = provider.name
         self.model = model

@@ -86,16 +86,16 @@ def validate(ladder: Ladder) -> None:
 
 
 def _check_tier(tier: Tier) -> None:
-    for what, value in (("name", tier.name), ("provider", tier.provider), ("model", tier.model)):
-        if not value.strip():
+    for what in ("name", "provider", "model"):
+        if not getattr(tier, what).strip():
             raise SettingsError(f"tier {tier.name!r} has an empty {what}; give it one")
     if not all(model.strip() for model in tier.models):
         raise SettingsError(f"tier {tier.name!r} has an empty fallback; take it out")
     if tier.max_tokens < 1:
         raise SettingsError(f"tier {tier.name!r} has max_tokens {tier.max_tokens}; give 1 or more")
-    for price in (target.price for target in tier.targets):
-        amounts = () if price is None else (price.input, price.output, price.cached_input or 0)
-        if price and not all(Decimal(one).is_finite() and one >= 0 for one in amounts):
+    for price in filter(None, (target.price for target in tier.targets)):
+        amounts = (price.input, price.output, price.cached_input or 0)
+        if not all(Decimal(one).is_finite() and one >= 0 for one in amounts):
             raise SettingsError(
                 f"tier {tier.name!r} has the price {price.input} in, {price.output} out; "
                 "give US dollars per million tokens, 0 or more"

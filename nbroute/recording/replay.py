@@ -188,11 +188,6 @@ class ReplayEmbedder:
         return Embedded(self._recording.vectors(self.provider, self.model, texts))
 
 
-def read_headline(path: Path) -> docs.Header:
-    """The header of a recording, without its answers; RecordError as `Recording`."""
-    return docs.opened(path, path)[1]
-
-
 def _differences(tier: str, asked: RecordedRequest, known: Entry) -> list[str]:
     """In words, what the recorded request of the same prompt has otherwise."""
     was = known.request

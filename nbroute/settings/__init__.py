@@ -131,9 +131,9 @@ def replayed(settings: Settings, path: Path) -> Settings:
     Budgets, the ledger and how answers are shown stay this machine's. RecordError for a file
     that is not a recording.
     """
-    from nbroute.recording.replay import read_headline
+    from nbroute.recording.documents import opened
 
-    header = read_headline(path)
+    _, header, _ = opened(path, path)
     classifier, embedder = header.classifier, header.embedder
     at_endpoint = (embedder.name, embedder.model) if embedder.name in header.providers else ()
     told = f"replaying {path.name}, recorded on profile {header.profile}"

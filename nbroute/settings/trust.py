@@ -43,6 +43,9 @@ _READ = ("replay", "examples_file")
 _OWN = ("profile", "budget_usd", "budget_usd_per_day", "budget_usd_per_feature", "on_limit")
 _MOST_SAID, _LONGEST = 4, 500
 
+#: Whether a file is there; unlike `Path.is_file` it takes names that are too long.
+is_file = os.path.isfile
+
 
 def user_folder(kind: str, environ: Environment) -> Path:
     """The user's folder for `config` or `data`, of nbroute."""
@@ -100,8 +103,8 @@ def asks(document: Document, environ: Environment = ENVIRONMENT) -> list[str]:
 def described(document: Document) -> str:
     """What the file asks for, a line each."""
     wants = asks(document)
-    what = "" if wants else " nothing beyond what is built in: it needs no trust"
-    return "\n  - ".join([f"{one_line(str(document.file))} asks for{what or ' this:'}", *wants])
+    what = "this:" if wants else "nothing beyond what is built in: it needs no trust"
+    return "\n  - ".join([f"{one_line(str(document.file))} asks for {what}", *wants])
 
 
 def _belongs(document: Document) -> Iterator[str]:
@@ -281,10 +284,3 @@ def _found(folder: Path | None) -> Iterator[Document]:
     for at in (folder, *folder.parents):
         if is_file(at / FILE_NAME):
             yield read_document(at / FILE_NAME)
-
-
-def is_file(file: Path) -> bool:
-    """Whether a file is there; a name that is too long has none."""
-    with contextlib.suppress(OSError):
-        return file.is_file()
-    return False
