@@ -126,8 +126,6 @@ class Ladder:
 
     def named(self, name: str) -> str | None:
         """The tier's name as the ladder writes it, for a name in any case; None if unknown."""
-        if name in self.names:
-            return name
         return next((tier for tier in self.names if tier.casefold() == name.casefold()), None)
 
     def find(self, name: str) -> Tier:

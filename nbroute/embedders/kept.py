@@ -49,7 +49,7 @@ ENTRIES = 20_000
 
 
 class RememberedEmbedder:
-    """Another embedder that is asked for no text twice, by any thread or process on that file.
+    """Sends no text to its embedder twice, whichever thread or process on the file asks.
 
     Vectors are kept under the embedder's name, so that another one has its own. Where the
     same name brings another dimension than before, what was kept under it is forgotten, the

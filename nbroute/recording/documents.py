@@ -162,7 +162,7 @@ class Header(Part, tag_field="nbroute", tag="recording"):
 
 
 class Asked(Part):
-    """What was asked for; its `key` tells it by all that shapes the answer, and by no address."""
+    """What was asked for; its `key` depends on all that shapes the answer, and on no address."""
 
     @property
     def key(self) -> str:

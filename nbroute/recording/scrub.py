@@ -106,7 +106,7 @@ class Scrubber:
         self.look_again()
 
     def look_again(self) -> None:
-        """Take in the keys that there are by now, as texts, addresses, JSON and HTML have them."""
+        """Take in the keys that are set by now, as texts, addresses, JSON and HTML write them."""
         found = set(self._known)
         for key in map(str.strip, (*self._keys, *self._later())):
             if len(key) >= _SHORTEST and not _PLACEHOLDER.fullmatch(key):

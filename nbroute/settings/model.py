@@ -108,7 +108,7 @@ def read_path(value: object) -> Path:
 
 
 def named_path(name: str, value: object) -> Path:
-    """The path that goes by that name outside a file; SettingsError for what cannot be one."""
+    """The path that was given by that name; SettingsError for what cannot be one."""
     try:
         return read_path(str(value))
     except ValueError as error:
@@ -198,7 +198,7 @@ class TierTable(TypedDict, total=False):
 
 
 class Environment:
-    """Variables to look up. Debuggers show what is local to a call that failed: not these."""
+    """Variables to look up, kept from debuggers, which show the locals of a call that failed."""
 
     def __init__(self, variables: Mapping[str, str]) -> None:
         self._variables = variables
