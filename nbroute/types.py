@@ -193,8 +193,8 @@ class Chunk:
     `clock_ms` is the time since sending by the provider's own clock, where it keeps one,
     `logprobs` the natural logarithms of the probabilities of the piece's tokens, `id` what
     the endpoint calls this answer. `reasoning` is what the model thought before it answered,
-    which is no part of the text; `notice` is something that the user should know, of what the
-    call now `waits` for or not.
+    which is no part of the text; `notice` is something that the user should know, and `waits`
+    says that the call waits for it.
     """
 
     text: str = ""
@@ -248,15 +248,14 @@ class Verdict:
 class Attempt:
     """One call of one model, or one answer out of the cache: a row of the ledger.
 
-    `result` is the id of the `RouteResult` that it belongs to and `parent` the one that it
-    escalates. `error` is the class and message of what went wrong, or the
-    verdict that rejected the answer. `ts` is seconds since 1970. `status` is `unused` for an
-    answer that was paid for beside the one that was kept, and `not sent` for a call that was
-    written down beforehand and then not made: the ledger tells of it no more. `reserved_usd`
-    is the worst case that a budget holds back while the attempt runs, `generation` what the
-    endpoint calls the answer, `rating`, `logprob` and `reasoning` are as in `Reply`.
-    `answered_by` is the model that the endpoint says answered, where that is not `model`, the
-    one that was asked. Answers of one prompt that are compared share a `comparison`.
+    `result` is the id of the `RouteResult` that it belongs to, `parent` that of the one that it
+    escalates. `error` is the class and message of what went wrong, or the verdict that rejected
+    the answer. `ts` is seconds since 1970. `status` is `unused` for an answer that was paid for
+    but not kept, and `not sent` for a call that was written down and then not made, which the
+    ledger no longer shows. `reserved_usd` is the worst case that a budget holds back while the
+    attempt runs, `generation` what the endpoint calls the answer; `rating`, `logprob` and
+    `reasoning` are as in `Reply`. `answered_by` is the model that the endpoint says answered,
+    where that is not the `model` that was asked. Answers that are compared share a `comparison`.
     """
 
     id: str
@@ -765,7 +764,6 @@ class RouteResult:
         return f"<RouteResult {self.id} {self.tier} {self.model} {cost} ({self.cost_source})>"
 
     def __str__(self) -> str:
-        """The answer."""
         return self.text
 
 

@@ -188,9 +188,8 @@ def _check_endpoint(options: argparse.Namespace) -> int:
     from nbroute.cli.check_endpoint import findings, plan, router_for
 
     failed = False
-    with contextlib.closing(
-        router_for(options.provider, options.model, options.max_tokens)
-    ) as router:
+    router = router_for(options.provider, options.model, options.max_tokens)
+    with contextlib.closing(router):
         print(plan(router, cached=options.cached))
         if not options.yes and not _agreed("Send them? [y/N] "):
             print("nothing was sent")
@@ -416,7 +415,6 @@ def _two_lines(cells: Sequence[str], why: str, model: str) -> list[str]:
 
 
 def _totals(answers: Sequence[_Answer]) -> Iterator[str]:
-    """The session in sum."""
     calls = [call for answer in answers for call in answer.attempts]
     spend = sum((call.spend for call in calls), Spend())
     cached_calls = f", {spend.cached_calls} cached" if spend.cached_calls else ""

@@ -184,7 +184,6 @@ def _folded(body: str, summary: str) -> str:
 
 
 def _table(rows: Sequence[Sequence[str]]) -> str:
-    """The rows, heading first."""
     head, *lines = rows
     names = "".join(f'<th scope="col">{_text(name)}</th>' for name in head)
     body = "".join(

@@ -219,7 +219,7 @@ class RecordedReply(Part):
     ttft_ms: Count | Number | None = None
     rating: Number | None = None
     logprob: Number | None = None
-    reasoning: Lines = Lines("")
+    reasoning: Lines = EMPTY
 
 
 class RecordedError(Part):

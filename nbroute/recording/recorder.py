@@ -73,7 +73,6 @@ class Recorder:
         return len(self._known)
 
     def __repr__(self) -> str:
-        """The file, and how much it holds."""
         return f"<Recorder {str(self.path)!r}: {len(self)} recorded>"
 
     def keep(

@@ -53,7 +53,6 @@ class Recording:
         return len(self._answers)
 
     def __repr__(self) -> str:
-        """The file, and how much it holds."""
         return f"<Recording {str(self.path)!r}: {len(self)} answers>"
 
     @property
@@ -149,7 +148,6 @@ class ReplayProvider:
         self._recording = recording
 
     def __repr__(self) -> str:
-        """The name, and the file that answers."""
         return f"<ReplayProvider {self.name!r} from {self._recording.path.name}>"
 
     def send(self, request: Request) -> Iterator[Chunk]:

@@ -176,7 +176,6 @@ def _document(
 
 
 def _from_environment(environ: Environment) -> Table:
-    """The keys that the environment sets."""
     names = {
         "ledger": "NBROUTE_LEDGER",
         "cache_file": "NBROUTE_CACHE",

@@ -230,7 +230,7 @@ def trust(document: Document, environ: Environment = ENVIRONMENT) -> str:
 def revoke(path: str | Path | None = None) -> str:
     """End the trust in the file, whatever its content was and is; says what was done."""
     place = _place(Document(_named(path)) if path else review())
-    found = [record for record, trusted in _records(ENVIRONMENT) if trusted == place]
+    found = [record for record, trusted in _records() if trusted == place]
     for record in found:
         record.unlink(missing_ok=True)
     return f"{one_line(str(place))} {'is no longer trusted' if found else 'was not trusted'}"
@@ -239,7 +239,7 @@ def revoke(path: str | Path | None = None) -> str:
 def listed() -> str:
     """The files that were trusted, a line each, and which of them have changed since."""
     lines = []
-    for record, place in _records(ENVIRONMENT):
+    for record, place in _records():
         now = " (changed or gone since: not trusted)"
         with contextlib.suppress(SettingsError):
             if _record(read_document(place), ENVIRONMENT) == record:
@@ -248,9 +248,9 @@ def listed() -> str:
     return "\n".join(sorted(lines)) or "no settings file is trusted"
 
 
-def _records(environ: Environment) -> Iterator[tuple[Path, Path]]:
+def _records() -> Iterator[tuple[Path, Path]]:
     """Each record with the path that stands in it; one that cannot be read is left out."""
-    for record in sorted(_folder(environ).glob("[0-9a-f]*")):
+    for record in sorted(_folder(ENVIRONMENT).glob("[0-9a-f]*")):
         with contextlib.suppress(OSError):
             yield record, Path(os.fsdecode(record.read_bytes()))
 
