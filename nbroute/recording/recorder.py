@@ -144,8 +144,6 @@ class Recorder:
                 "present one from here on, and may not ask for what was recorded before"
             )
             self._write_anew(self._header)
-        elif self._twice:
-            self._write_anew()
 
     def _reply(self, reply: Reply) -> docs.RecordedReply:
         told = replace(
