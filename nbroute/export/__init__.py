@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import html
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from html import escape
 from pathlib import Path
 from string import Template
 
@@ -102,7 +102,7 @@ def page_of(
     `earlier` are calls that the ledger has and this process no longer remembers, as rows of
     `EARLIER`.
     """
-    head = "".join(f"<dt>{_text(k)}</dt><dd>{_text(v)}</dd>" for k, v in facts.items())
+    head = "".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in facts.items())
     shown = [_exchange(place, one) for place, one in enumerate(exchanges, start=1)]
     sections = {
         "Report": _report(report),
@@ -112,7 +112,7 @@ def page_of(
     if earlier:
         why = "<p>Calls that the ledger has; their prompts and answers are not kept.</p>"
         sections["Earlier calls of this session"] = why + _table([EARLIER, *earlier])
-    said = [f'<p class="note">{_text(note)}</p>\n' for note in notes]
+    said = [f'<p class="note">{escape(note)}</p>\n' for note in notes]
     parts = [
         f"<section>\n<h2>{title}</h2>\n{body}\n</section>\n"
         for title, body in sections.items()
@@ -129,7 +129,7 @@ def _report(report: Report) -> str:
             parts.append(_table(block))
         elif block:
             indented = ' class="part"' if block.startswith(" ") else ""
-            parts.append(f"<p{indented}>{_text(block)}</p>")
+            parts.append(f"<p{indented}>{escape(block)}</p>")
     return "\n".join(parts)
 
 
@@ -138,17 +138,17 @@ def _charts(report: Report) -> str:
     drawn = []
     try:
         for figure in telling(report):
-            title = f"{_text(figure.title)}: the figures"
+            title = f"{escape(figure.title)}: the figures"
             rows = _folded(_table(grid(figure.rows)), title) if figure.rows else ""
             drawn.append(f"<figure>{figure.svg(card=False)}{rows}</figure>")
     except SettingsError as error:
-        return f"<p>Not drawn: {_text(str(error))}.</p>"
+        return f"<p>Not drawn: {escape(str(error))}.</p>"
     return f'<div class="charts">{"".join(drawn)}</div>' if drawn else ""
 
 
 def _exchange(place: int, exchange: Exchange) -> str:
     kind = " (compared)" if exchange.compared else ""
-    prompt = f'<pre class="prompt" dir="auto">{_text(exchange.prompt)}</pre>'
+    prompt = f'<pre class="prompt" dir="auto">{escape(exchange.prompt)}</pre>'
     if len(exchange.prompt) > LONG_PROMPT:
         prompt = _folded(prompt, f"the prompt, {len(exchange.prompt):,} characters")
     answers = [f'<div class="answer">{_answer(one)}</div>' for one in exchange.answers]
@@ -156,7 +156,7 @@ def _exchange(place: int, exchange: Exchange) -> str:
         shown = f'<div class="columns">{"".join(answers)}</div>'
     else:
         before = zip(answers[1:], exchange.answers[1:], strict=True)
-        folded = (_folded(a, f"before that: {_text(one.headline)}") for a, one in before)
+        folded = (_folded(a, f"before that: {escape(one.headline)}") for a, one in before)
         shown = "".join([answers[0], *folded])
     head = f'<h3 id="prompt-{place}">Prompt {place}{kind}</h3>'
     return f"<article>\n{head}\n{prompt}\n{shown}\n</article>"
@@ -168,14 +168,14 @@ def _answer(answer: Answer) -> str:
     if answer.size > LONG_ANSWER:
         text = _folded(text, f"the answer, {answer.size:,} characters")
     parts = [
-        f'<p class="headline"><strong>{_text(tier)}</strong> · {_text(rest)}</p>',
-        *(f'<p class="remark">{_text(line)}</p>' for line in answer.remarks),
-        *(f'<p class="label">label: {_text(line)}</p>' for line in answer.labels),
+        f'<p class="headline"><strong>{escape(tier)}</strong> · {escape(rest)}</p>',
+        *(f'<p class="remark">{escape(line)}</p>' for line in answer.remarks),
+        *(f'<p class="label">label: {escape(line)}</p>' for line in answer.labels),
         text,
     ]
     if answer.ladder:
-        lines = "".join(f"<li>{_text(line)}</li>" for line in answer.ladder)
-        parts.append(_folded(f"<ul>{lines}</ul>", _text(answer.ladder_title)))
+        lines = "".join(f"<li>{escape(line)}</li>" for line in answer.ladder)
+        parts.append(_folded(f"<ul>{lines}</ul>", escape(answer.ladder_title)))
     return "".join(parts)
 
 
@@ -185,15 +185,11 @@ def _folded(body: str, summary: str) -> str:
 
 def _table(rows: Sequence[Sequence[str]]) -> str:
     head, *lines = rows
-    names = "".join(f'<th scope="col">{_text(name)}</th>' for name in head)
+    names = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
     body = "".join(
-        f"<tr>{''.join(f'<td>{_text(cell)}</td>' for cell in row)}</tr>\n" for row in lines
+        f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>\n" for row in lines
     )
     return (
         '<div class="wide" tabindex="0" role="region" aria-label="table"><table><thead>'
         f"<tr>{names}</tr></thead><tbody>\n{body}</tbody></table></div>"
     )
-
-
-def _text(text: str) -> str:
-    return html.escape(text)
