@@ -161,7 +161,7 @@ def test_the_saving_is_the_baseline_less_all_that_was_spent():
     assert Decimal("0.2") == told.saving.baseline_usd
     assert Decimal("0.013") == told.saving.spent_usd
     assert Decimal("0.187") == told.saving.usd
-    assert Decimal("0.001") == told.classifying.usd
+    assert Decimal("0.001") == told.by_use["classifying"].usd
 
 
 def test_a_chain_of_escalations_is_one_answer_on_the_baseline():
@@ -330,7 +330,7 @@ def test_an_answer_beside_the_one_that_was_kept_is_paid_for_and_is_no_escalation
     )
 
     assert Decimal("0.06") == both.spend.usd
-    assert (Decimal("0.05"), 1) == (both.beside.usd, both.beside.calls)
+    assert (Decimal("0.05"), 1) == (both.by_use["beside"].usd, both.by_use["beside"].calls)
     assert {"SIMPLE": 1, "MEDIUM": 0, "FRONTIER": 0} == both.answered
     assert (1, 0.0) == (both.lowest_answered, both.escalation_rate)
     assert 900.0 == both.latency["FRONTIER"].p50_ms
@@ -354,7 +354,10 @@ def test_embedding_is_told_apart_from_classifying_and_makes_no_saving():
         row("r1"),
     )
 
-    assert (Decimal("0.001"), Decimal("0.002")) == (both.classifying.usd, both.embedding.usd)
+    assert (Decimal("0.001"), Decimal("0.002")) == (
+        both.by_use["classifying"].usd,
+        both.by_use["embedding"].usd,
+    )
     assert Decimal("0.20") - Decimal("0.013") == both.saving.usd
     assert {"SIMPLE": 1, "MEDIUM": 0, "FRONTIER": 0} == both.answered
     assert "  of which embedding: $0.002, 1 call" in str(both)

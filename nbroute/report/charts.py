@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 WIDTH = 430
 #: Room for the names on the left, the same in all charts, so that they stand in one line.
 NAMES = 124
+_LEFT: Spec = {"minExtent": NAMES, "maxExtent": NAMES, "title": None}
 MOST_DAYS, MOST_NAMES, MOST_FEATURES = 31, 15, 6
 #: Told apart with any colour vision, and from white and from black (contrast 3 to 1 or more).
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#B5658F", "#7A6A00", "#7F7F7F", "#6A5ACD", "#A0522D")
@@ -331,7 +332,7 @@ class _Chart:
         are rows for the ends where they are not the bars'. `step` is in pixels a name.
         """
         names = list(dict.fromkeys(row[field] for row in rows))
-        axis = {**_left(), "ticks": False, "domain": False, "labelLimit": 116, "labelPadding": 6}
+        axis = {**_LEFT, "ticks": False, "domain": False, "labelLimit": 116, "labelPadding": 6}
         place = {"y": {"field": field, "sort": names, "axis": axis, "scale": {"domain": names}}}
         place |= {"yOffset": beside} if beside else {}
         mark = {"height": 14, "fill": BAR} if look is None else look
@@ -356,7 +357,7 @@ class _Chart:
         """A panel of days from left to right, with what each has stacked above it."""
         # The title stands above the axis, where it can be read.
         above = {"titleAngle": 0, "titleAlign": "left", "titleAnchor": "end", "titleX": 0}
-        left = {**_left(), **above, "titleBaseline": "bottom", "titleY": -5, **axis}
+        left = {**_LEFT, **above, "titleBaseline": "bottom", "titleY": -5, **axis}
         across = {"title": None, "labelAngle": -45 if len(days) > 5 else 0}
         x = {"field": "day:O", "sort": days, "axis": across, "scale": {"domain": days}}
         mark = {"size": min(36.0, WIDTH * 0.7 / len(days)), **look}
@@ -490,10 +491,6 @@ def _coloured(field: str, names: Sequence[str], colours: Sequence[str] = COLOURS
     cycle = [colours[place % len(colours)] for place in range(len(names))]
     scale = {"domain": list(names), "range": cycle}
     return {"field": field, "scale": scale, "legend": {"title": None}}
-
-
-def _left() -> Spec:
-    return {"minExtent": NAMES, "maxExtent": NAMES, "title": None}
 
 
 def _up_to(sizes: Iterable[float]) -> Spec:

@@ -162,9 +162,21 @@ class Saving:
         return f"{self.told} than all on {baseline}"
 
 
-def would_cost(price: Price | None, given: int, taken: int) -> Decimal | None:
-    """US dollars for so many tokens, read and written; None where there is no price."""
-    return (given * price.input + taken * price.output) / 1_000_000 if price else None
+def both_savings(
+    spend: Spend, finals: Mapping[bool, tuple[int, int]], price: Price | None
+) -> tuple[Saving, Saving]:
+    """Of real money, and of what was not billed.
+
+    `finals` are the tokens of the answers that stand, read and written, of either kind.
+    """
+
+    def saving(unbilled: bool, unknown_calls: int) -> Saving:
+        given, taken = finals.get(unbilled, (0, 0))
+        usd = (given * price.input + taken * price.output) / 1_000_000 if price else None
+        return Saving(usd, spend.of(unbilled), unknown_calls)
+
+    unbilled = spend.unknown_unbilled
+    return saving(False, spend.unknown_calls - unbilled), saving(True, unbilled)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,15 +199,9 @@ class Meter:
         baseline: str,
         price: Price | None,
     ) -> Meter:
-        """With the `finals`, the tokens of the answers that stand: real ones and equivalent."""
+        """With the `finals` of `both_savings`."""
         spend = sum(by_tier.values(), Spend())
-        unbilled = spend.unknown_unbilled
-        sides = {False: spend.unknown_calls - unbilled, True: unbilled}
-        real, equivalent = (
-            Saving(would_cost(price, *finals.get(kind, (0, 0))), spend.of(kind), unknown)
-            for kind, unknown in sides.items()
-        )
-        return cls(baseline, spend, by_tier, comparing, real, equivalent)
+        return cls(baseline, spend, by_tier, comparing, *both_savings(spend, finals, price))
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -203,11 +209,11 @@ class Metrics:
     """What a set of calls did.
 
     `results` were asked for, `answered` counts them by the tier whose answer stands. A
-    feature of "" is that of calls with none; days are UTC. `beside` are answers that were paid
-    for in parallel with the one that was kept: neither rejected nor escalated. `comparing` are
-    answers that were compared: calls that cost money and took time, and no results. `saving`
-    is of real money, `equivalent_saving` of what was not billed; they are never added. Both
-    are against the `baseline` tier's `baseline_model` at `price`.
+    feature of "" is that of calls with none; days are UTC. In `by_use`, "beside" is for answers
+    that were paid for in parallel with the one that was kept: neither rejected nor escalated;
+    "comparing" is for answers that were compared, which are no results. `saving` is of real
+    money, `equivalent_saving` of what was not billed; they are never added. Both are against
+    the `baseline` tier's `baseline_model` at `price`.
     """
 
     tiers: tuple[str, ...]
@@ -231,21 +237,6 @@ class Metrics:
     equivalent_saving: Saving
     price: Price | None = None
     baseline_model: str = ""
-
-    @property
-    def classifying(self) -> Spend:
-        """Calls that chose a tier."""
-        return self.by_use.get("classifying", Spend())
-
-    @property
-    def embedding(self) -> Spend:
-        """Calls that turned texts into vectors."""
-        return self.by_use.get("embedding", Spend())
-
-    @property
-    def beside(self) -> Spend:
-        """Answers that were paid for beside the one that was kept."""
-        return self.by_use.get("beside", Spend())
 
     @property
     def comparing(self) -> Spend:

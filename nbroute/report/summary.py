@@ -22,10 +22,9 @@ from nbroute.report.metrics import (
     Latency,
     Metrics,
     ReportRow,
-    Saving,
     Spend,
+    both_savings,
     model_to_name,
-    would_cost,
 )
 from nbroute.report.text import text_of
 from nbroute.types import Attempt, Price
@@ -149,17 +148,22 @@ def summarise(
     tally = _Tally(tiers[0] if tiers else "")
     for row in map(_light, rows):
         tally.add(row)
-    groups = {_Group(*key): sums for key, sums in tally.sums.items()}
-    last = tally.last()
+    groups = tally.sums
+    finals = {False: (0, 0), True: (0, 0)}
+    for _, _, unbilled, read, wrote in tally.last():
+        given, taken = finals[unbilled]
+        finals[unbilled] = given + read, taken + wrote
     stands = Counter(tier for _, tier, *_ in tally.answers.values())
     by_tier = _sum(groups, lambda key: key.tier)
     names = tuple(dict.fromkeys((*tiers, *sorted(by_tier))))
+    spend = sum(by_tier.values(), Spend())
+    saving, equivalent_saving = both_savings(spend, finals, price)
     times = {name: tally.latencies[name] for name in names if name in tally.latencies}
     return Report(
         tiers=tuple(tiers),
         baseline=baseline,
         results=len(tally.roots),
-        spend=_sum(groups, lambda _: "").get("", Spend()),
+        spend=spend,
         by_use=_sum(groups, lambda key: _USES.get(key.use, key.use)),
         by_tier={name: by_tier.get(name, Spend()) for name in names},
         by_model=_sum(groups, lambda key: key.model),
@@ -173,8 +177,8 @@ def summarise(
         overall_latency=_latency(chain(*times.values())) if times else None,
         lowest_answered=len(tally.low),
         lowest_escalated=len(tally.low & tally.climbed),
-        saving=_saving(groups, last, price, equivalent=False),
-        equivalent_saving=_saving(groups, last, price, equivalent=True),
+        saving=saving,
+        equivalent_saving=equivalent_saving,
         price=price,
         baseline_model=baseline_model,
     )
@@ -194,10 +198,6 @@ class _Group(NamedTuple):
     source: str
 
 
-#: A `_Group` as a plain tuple, which is several times faster to make.
-_Key = tuple[str, int, str, str, str, str]
-
-
 #: What is kept of a result's answer, of which there may be a million: whether it is whole, its
 #: tier, whether nobody billed it, and the tokens that it read and wrote.
 _Answer = tuple[bool, str, bool, int, int]
@@ -214,7 +214,7 @@ class _Sums:
 @dataclass(slots=True)
 class _Tally:
     lowest: str
-    sums: defaultdict[_Key, _Sums] = field(default_factory=lambda: defaultdict(_Sums))
+    sums: defaultdict[_Group, _Sums] = field(default_factory=lambda: defaultdict(_Sums))
     statuses: Counter[str] = field(default_factory=Counter)
     latencies: defaultdict[str, array[float]] = field(
         default_factory=lambda: defaultdict(lambda: array("d"))
@@ -234,7 +234,8 @@ class _Tally:
         self.statuses[row.status] += 1
         day = int(row.ts // _DAY_S)
         model = model_to_name(row.model, row.answered_by)
-        sums = self.sums[row.feature or "", day, row.tier, model, use, row.cost_source]
+        group = _Group(row.feature or "", day, row.tier, model, use, row.cost_source)
+        sums = self.sums[group]
         sums.calls += 1
         if row.cached:
             sums.cached += 1
@@ -298,24 +299,6 @@ def _sum(groups: Mapping[_Group, _Sums], pick: Callable[[_Group], Any]) -> dict[
         part = Spend.of_source(key.source, sums.usd, sums.calls, sums.cached, sums.unknown)
         found[pick(key)] = found.get(pick(key), Spend()) + part
     return dict(sorted(found.items()))
-
-
-def _saving(
-    groups: Mapping[_Group, _Sums],
-    answers: Iterable[_Answer],
-    price: Price | None,
-    *,
-    equivalent: bool,
-) -> Saving:
-    """Of real money, or of what was not billed; `answers` stand at the end of their chains."""
-    sides = _sum(groups, lambda key: key.source == "equivalent")
-    spend = sides.get(equivalent, Spend())
-    spent = spend.of(equivalent)
-    given = taken = 0
-    for _, _, unbilled, read, wrote in answers:
-        if unbilled == equivalent:
-            given, taken = given + read, taken + wrote
-    return Saving(would_cost(price, given, taken), spent, spend.unknown_calls)
 
 
 def _latency(times: Iterable[float]) -> Latency:

@@ -129,9 +129,9 @@ def _days(report: Metrics) -> Iterator[Block]:
         spend, amounts = report.by_day[day], []
         for tier in report.by_tier:
             real, equivalent = _money(report.by_day_tier.get((day, tier), Spend()))
-            unbilled = f"{equivalent} not billed" if equivalent != "$0" else ""
-            both = [real] if real != "$0" or not unbilled else []
-            amounts.append(" and ".join([*both, *([unbilled] if unbilled else [])]))
+            both = [real] if real != "$0" or equivalent == "$0" else []
+            both += [f"{equivalent} not billed"] if equivalent != "$0" else []
+            amounts.append(" and ".join(both))
         rows.append((day, str(spend.calls), str(spend.cached_calls), *_money(spend), *amounts))
     yield ""
     yield rows
