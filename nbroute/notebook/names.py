@@ -9,7 +9,7 @@ from nbroute.checks import NAMES as CHECKS
 from nbroute.checks import own
 from nbroute.classify.registry import NAMES as CLASSIFIERS
 from nbroute.errors import SettingsError, did_you_mean
-from nbroute.sandbox import assertions_of, tests_check
+from nbroute.sandbox import TestsCheck, assertions_of
 from nbroute.types import Check
 
 Space = Mapping[str, Any]
@@ -69,7 +69,7 @@ def checks(space: Space, asked: Sequence[str]) -> tuple[str | Check, ...]:
 def _check(space: Space, name: str) -> str | Check:
     kind, _, value = name.partition("=")
     if kind == "tests":
-        return tests_check(assertions_of(_defined(space, value), value), value)
+        return TestsCheck(assertions_of(_defined(space, value), value), value)
     if callable(space.get(name)):
         return own(space[name], name)
     if kind.removeprefix("no-") in CHECKS or name != kind:

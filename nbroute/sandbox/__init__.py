@@ -11,21 +11,21 @@ memory on macOS, and an answer that forges the tests' outcome. More is in docs/s
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from nbroute.sandbox.runner import Limits, Outcome, require_box, run_tests
 from nbroute.sandbox.source import assertions_of, code_of
-from nbroute.types import Check, Reply, Verdict
+from nbroute.types import Reply, Verdict
 
 __all__ = [
     "Limits",
     "Outcome",
+    "TestsCheck",
     "assertions_of",
     "code_of",
     "require_box",
     "run_tests",
-    "tests_check",
 ]
 
 _LEAD = (
@@ -37,25 +37,18 @@ _CODE_CHARACTERS = 6_000
 _TRACEBACK_CHARACTERS = 2_000
 
 
-def tests_check(
-    assertions: str,
-    name: str,
-    limits: Limits | None = None,  # noqa: PT028 - a factory of checks, and no test
-) -> Check:
+@dataclass(frozen=True)
+class TestsCheck:
     """The check `tests NAME`; `assertions` is what `assertions_of` returns.
 
     It runs code that a model wrote: its attribute `runs_code` is True, so that whoever calls
     it can ask for the user's consent first. Where there is no box, a call raises SettingsError
     unless that word was given to `require_box`.
     """
-    return _TestsCheck(assertions, name, limits or Limits())
 
-
-@dataclass(frozen=True)
-class _TestsCheck:
     assertions: str
     name: str
-    limits: Limits
+    limits: Limits = field(default_factory=Limits)
 
     runs_code: ClassVar[bool] = True
 
@@ -64,6 +57,7 @@ class _TestsCheck:
         return f"tests {self.name}"
 
     def __call__(self, reply: Reply) -> Verdict:
+        """Whether the answer's code passes; if not, what the next model is told of it."""
         code = code_of(reply.text)
         if not code:
             return Verdict(False, self.__name__, "no Python code in the answer", _NO_CODE)

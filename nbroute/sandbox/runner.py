@@ -98,16 +98,14 @@ class Outcome:
     seconds: float
 
 
-def run_tests(
-    code: str, assertions: str, limits: Limits | None = None, *, unconfined: bool = False
-) -> Outcome:
+def run_tests(code: str, assertions: str, limits: Limits | None = None) -> Outcome:
     """Run the code, then the assertions in the same module, in a box that is then emptied.
 
     Passed means that the last assertion was reached: code that exits or kills itself before
     that has failed. Nothing that the code does raises here; SettingsError where there is no box,
-    unless `unconfined` or an earlier word to `require_box` lets it run without.
+    unless an earlier word to `require_box` lets it run without.
     """
-    return _run(require_box(unconfined=unconfined), code, assertions, limits or Limits())
+    return _run(require_box(), code, assertions, limits or Limits())
 
 
 def require_box(*, unconfined: bool = False) -> Box | None:
