@@ -68,10 +68,7 @@ KINDS = {one.name: str(one.type).removesuffix(" | None") for one in dataclasses.
 
 #: What a row has of the attempt that answered, and of the whole result.
 _OF_ANSWER = ("tier", "model", "status", "input_tokens", "output_tokens", "escalated", "cached")
-_OF_RESULT = (
-    *("text", "cost_usd", "cost_source", "latency_ms", "passed", "data"),
-    "answered_by",
-)
+_OF_RESULT = ("text", "cost_usd", "cost_source", "latency_ms", "passed", "data", "answered_by")
 
 
 def row_of(task: Task, result: RouteResult | Decision) -> Row:

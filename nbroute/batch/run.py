@@ -1,12 +1,4 @@
-"""From prompts to rows: hands tasks out, takes outcomes in and writes them down as they come.
-
-To run a job over many prompts:
-
-    store = open_store(to, resume, fresh=fresh)      # a file, or (None, None) a temporary one
-    store.begin(described(router, job.options))      # SettingsError where it is another job's
-    with Bar(router, len(prompts)) as bar:           # one bar may serve several runs
-        batch = run(prompts, ThreadWorkers(router, job, 16), store, bar, cancel)
-"""
+"""From prompts to rows: hands tasks out, takes outcomes in and writes them down as they come."""
 
 from __future__ import annotations
 

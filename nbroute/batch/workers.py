@@ -131,7 +131,7 @@ class ExecutorWorkers:
         self._begun: Counter[str] = Counter()
         dask: Any = getattr(executor, "_client", None)
         if hasattr(dask, "subscribe_topic"):
-            dask.subscribe_topic(self._run, self._note_begun)
+            dask.subscribe_topic(self._run, lambda event: self._begun.update([event[1]]))
 
     def send(self, tasks: Sequence[Task]) -> None:
         """Write the tasks down and submit them; what the budgets refuse lands at once."""
@@ -191,9 +191,6 @@ class ExecutorWorkers:
             place: over_budget(one, draft) if isinstance(one, Refusal) else one
             for (place, draft), one in zip(drafts.items(), written, strict=True)
         }
-
-    def _note_begun(self, event: tuple[float, str]) -> None:
-        self._begun[event[1]] += 1
 
     def _come_back(
         self,

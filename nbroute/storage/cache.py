@@ -15,8 +15,6 @@ from nbroute.locks import Lock
 from nbroute.storage.database import Migration, SqliteFile
 from nbroute.types import Reply, Request
 
-_LATER = ("schema", "logprobs", "rated")
-
 
 def request_key(request: Request, endpoint: str = "") -> str:
     """A SHA-256 over all that shapes the answer; `stream` does not, nor does any key.
@@ -34,7 +32,8 @@ def request_key(request: Request, endpoint: str = "") -> str:
         "json": request.json,
     }
     # Only where asked for, so that answers which were kept before these existed stay found.
-    shape |= {name: told for name in _LATER if (told := getattr(request, name))}
+    later = ("schema", "logprobs", "rated")
+    shape |= {name: told for name in later if (told := getattr(request, name))}
     canonical = json.dumps(shape, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode("ascii")).hexdigest()
 

@@ -100,7 +100,7 @@ class SqliteFile:
         wait_s: float = 5.0,
     ) -> None:
         self.path = path
-        self._migrations = migrations
+        self._migrations = {one.__name__: one for one in migrations}
         self._setting = setting
         self._pragmas = pragmas
         self._wait_s = wait_s
@@ -224,7 +224,7 @@ class SqliteFile:
         self._opened.append((os.getpid(), connection))
         self._openings += 1
         try:
-            self._applied(connection)  # before anything of the file is changed
+            applied = self._applied(connection)  # before anything of the file is changed
             # Whoever switches the journal at this moment is not waited for.
             connection.execute("PRAGMA busy_timeout = 0")
             for pragma in self._pragmas:
@@ -233,21 +233,19 @@ class SqliteFile:
                 with contextlib.suppress(sqlite3.OperationalError):
                     connection.execute(f"PRAGMA {pragma}")
             self._be_patient(connection, self._patient)
-            if self._pending(connection):
+            if not self._migrations.keys() <= applied:
                 connection.execute("BEGIN IMMEDIATE")
-                for migration in self._pending(connection):
-                    migration(connection)
-                    connection.execute("INSERT INTO migrations VALUES (?)", (migration.__name__,))
+                connection.execute("CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY)")
+                applied = self._applied(connection)  # another process may have been faster
+                for name, migration in self._migrations.items():
+                    if name not in applied:
+                        migration(connection)
+                        connection.execute("INSERT INTO migrations VALUES (?)", (name,))
                 connection.execute("COMMIT")
         except BaseException:
             self.close()
             raise
         return connection
-
-    def _pending(self, connection: sqlite3.Connection) -> list[Migration]:
-        connection.execute("CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY)")
-        applied = self._applied(connection)
-        return [m for m in self._migrations if m.__name__ not in applied]
 
     def _applied(self, connection: sqlite3.Connection) -> set[str]:
         """The names of the migrations that were applied; NotOursError where others were."""
@@ -256,7 +254,7 @@ class SqliteFile:
         applied: set[str] = set()
         if columns == ["name"]:
             applied = {name for (name,) in connection.execute("SELECT name FROM migrations")}
-        known = {migration.__name__ for migration in self._migrations}
+        known = self._migrations.keys()
         empty = not tables or (tables == ["migrations"] and columns == ["name"])
         if not empty and not applied & known:
             has = f"{', '.join(tables[:4])}{', ...' if len(tables) > 4 else ''}"
@@ -282,18 +280,13 @@ def insert(connection: sqlite3.Connection, into: str, rows: Iterable[Sequence[An
     """
     left = iter(rows)
     while part := list(itertools.islice(left, _AT_ONCE)):
-        statement = _values_into(into, len(part[0]), len(part))
+        marks = f"({', '.join('?' * len(part[0]))})"
+        statement = f"{into} VALUES {', '.join([marks] * len(part))}"
         values = list(itertools.chain.from_iterable(part))
         try:
             connection.execute(statement, values)
         except UnicodeEncodeError:
             connection.execute(statement, list(map(encodable, values)))
-
-
-@functools.lru_cache(maxsize=64)
-def _values_into(into: str, columns: int, rows: int) -> str:
-    marks = f"({', '.join('?' * columns)})"
-    return f"{into} VALUES {', '.join([marks] * rows)}"
 
 
 def typed_frame(rows: Sequence[tuple[Any, ...]], kinds: Mapping[str, str]) -> pd.DataFrame:

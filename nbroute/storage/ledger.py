@@ -46,8 +46,6 @@ from nbroute.types import Attempt, Cap, Label, Refusal
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["SqliteLedger"]
-
 _log = logging.getLogger("nbroute")
 
 _NAMES = ", ".join(FIELDS)
