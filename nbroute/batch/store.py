@@ -287,27 +287,24 @@ def open_store(to: str | Path | None, resume: Batch | None, *, fresh: bool) -> S
     if to is None:
         return Store()
     path = named_path("to", to)
-    try:
-        return _store(path, fresh=fresh)
-    except OSError as error:
-        raise SettingsError(f"to={str(path)!r} cannot be used: {error.strerror or error}") from None
-
-
-def _store(path: Path, *, fresh: bool) -> Store:
-    _check_name(path)
     parquet = _is_parquet(path)
     kept_in = path.with_name(f"{path.name}.part") if parquet else path
-    known = kept_in.exists() and kept_in.stat().st_size
-    if known and not _is_batch(kept_in):
-        raise _foreign(kept_in)
-    if fresh:
-        remove(kept_in)
-    store = Store(kept_in, path)
-    if known and not fresh:
-        store.look_through()
-    taken_in = kept_in.exists() and store.about()  # written with the rows or not at all
-    if parquet and path.exists() and not taken_in and not fresh:
-        store.finished = path
+    try:
+        _check_name(path)
+        known = kept_in.exists() and kept_in.stat().st_size
+        if known and not _is_batch(kept_in):
+            raise _foreign(kept_in)
+        if fresh:
+            remove(kept_in)
+            return Store(kept_in, path)
+        store = Store(kept_in, path)
+        if known:
+            store.look_through()
+        taken_in = kept_in.exists() and store.about()  # written with the rows or not at all
+        if parquet and path.exists() and not taken_in:
+            store.finished = path
+    except OSError as error:
+        raise SettingsError(f"to={str(path)!r} cannot be used: {error.strerror or error}") from None
     return store
 
 

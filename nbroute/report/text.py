@@ -78,18 +78,11 @@ def _savings(report: Metrics) -> Iterator[str]:
         name = "saving in money that was not billed" if unbilled else "saving"
         net = "" if saving.usd is None else " (estimate, net)"
         yield f"{name}: {saving.against(report.baseline)}{net}"
-    if report.price is not None and (known or report.results):
-        yield f"  {priced(report)}"
-
-
-def priced(report: Metrics) -> str:
-    """How the baseline of a saving is priced; empty where its price is not known."""
     price, model = report.price, report.baseline_model
-    if price is None:
-        return ""
-    which = f"{report.baseline} ({model})" if model else report.baseline
-    per_million = f"${price.input:f} in, ${price.output:f} out per million"
-    return f"{which} is priced on the recorded tokens, with no prompt cache: {per_million}"
+    if price is not None and (known or report.results):
+        which = f"{report.baseline} ({model})" if model else report.baseline
+        per_million = f"${price.input:f} in, ${price.output:f} out per million"
+        yield f"  {which} is priced on the recorded tokens, with no prompt cache: {per_million}"
 
 
 def _tiers(report: Metrics) -> Iterator[Block]:

@@ -387,19 +387,40 @@ class SqliteLedger:
         with self._lock:
             try:
                 with self._transaction("the call could not be recorded in") as connection:
-                    by_totals = partial(
-                        _refusal_by_totals,
-                        connection,
-                        caps=caps,
-                        cut=cut,
-                        stale_after_s=self._stale_after_s,
-                    )
+                    by_totals = partial(self._refusal_by_totals, connection, caps, cut)
                     found = [*held(connection, by_totals)]
             except RecordError:
                 with self._keeping() as kept:
                     return [*held(kept, by_rows)]
             self._written.update(attempt.session for attempt in attempts)
             return found
+
+    def _refusal_by_totals(
+        self, connection: sqlite3.Connection, caps: Sequence[Cap], cut: bool, attempt: Attempt
+    ) -> Refusal | None:
+        """As `_refusal`, by the totals alone; only a call that they refuse is looked at closer.
+
+        Then a reservation whose last row is older than `_stale_after_s` is let go: its kernel died.
+        """
+        equivalent = _is_equivalent(attempt)
+
+        def total(cap: Cap) -> int:
+            found = connection.execute(_TOTAL, (cap.scope, cap.key, equivalent)).fetchone()
+            return found[0] if found else 0
+
+        def held(cap: Cap) -> tuple[int, int]:
+            asked = (self._stale_after_s, cap.scope, cap.key, equivalent)
+            stale, fresh = connection.execute(_HELD, asked).fetchone()
+            return stale, fresh
+
+        refused = _refusal(attempt, caps, total) and _refusal(
+            attempt, caps, lambda cap: total(cap) - held(cap)[0]
+        )
+        if refused:
+            needed = 1 if cut else _picodollars(attempt.reserved_usd)
+            free = _picodollars(refused.left_usd) + held(refused.cap)[1]
+            refused = replace(refused, may_fit=needed <= free)
+        return refused
 
     @contextlib.contextmanager
     def _transaction(self, lead: str) -> Iterator[sqlite3.Connection]:
@@ -613,39 +634,6 @@ def _refusal(attempt: Attempt, caps: Sequence[Cap], used: Callable[[Cap], int]) 
         if wanted > left:
             return Refusal(cap, Decimal(max(left, 0)).scaleb(-_PICO))
     return None
-
-
-def _refusal_by_totals(
-    connection: sqlite3.Connection,
-    attempt: Attempt,
-    *,
-    caps: Sequence[Cap],
-    cut: bool,
-    stale_after_s: float,
-) -> Refusal | None:
-    """The same by the totals alone; only a call that they refuse is looked at more closely.
-
-    Then a reservation whose last row is older than `stale_after_s` is let go: its kernel died.
-    """
-    equivalent = _is_equivalent(attempt)
-
-    def total(cap: Cap) -> int:
-        found = connection.execute(_TOTAL, (cap.scope, cap.key, equivalent)).fetchone()
-        return found[0] if found else 0
-
-    def held(cap: Cap) -> tuple[int, int]:
-        asked = (stale_after_s, cap.scope, cap.key, equivalent)
-        stale, fresh = connection.execute(_HELD, asked).fetchone()
-        return stale, fresh
-
-    refused = _refusal(attempt, caps, total) and _refusal(
-        attempt, caps, lambda cap: total(cap) - held(cap)[0]
-    )
-    if refused:
-        needed = 1 if cut else _picodollars(attempt.reserved_usd)
-        free = _picodollars(refused.left_usd) + held(refused.cap)[1]
-        refused = replace(refused, may_fit=needed <= free)
-    return refused
 
 
 def _picodollars(usd: Decimal | None) -> int:

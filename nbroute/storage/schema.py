@@ -46,9 +46,6 @@ _ADD = """INSERT INTO totals SELECT scope, key, equivalent, {amount} FROM shares
     WHERE row {rows} AND key IS NOT NULL {group}
     ON CONFLICT DO UPDATE SET picodollars = picodollars + excluded.picodollars"""
 
-_HOLD = f"""INSERT INTO held SELECT NEW.session, NEW.id, NEW.rowid, {_NOW}
-    WHERE NEW.status = 'running' AND NEW.reserved_usd > 0"""
-
 
 def m001_attempts(connection: sqlite3.Connection) -> None:
     """The table of attempts; a field that `Attempt` gains later needs a migration that adds it."""
@@ -83,7 +80,8 @@ def m002_budgets(connection: sqlite3.Connection) -> None:
         _ADD.format(amount="-counted", rows=f"= {_BEFORE} AND counted <> 0", group=""),
         _ADD.format(amount="counted", rows="= NEW.rowid AND counted <> 0", group=""),
         "DELETE FROM held WHERE session = NEW.session AND id = NEW.id",
-        _HOLD,
+        f"""INSERT INTO held SELECT NEW.session, NEW.id, NEW.rowid, {_NOW}
+            WHERE NEW.status = 'running' AND NEW.reserved_usd > 0""",
     )
     connection.execute(
         f"CREATE TRIGGER attempts_counted AFTER INSERT ON attempts BEGIN {'; '.join(steps)}; END"
