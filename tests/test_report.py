@@ -147,7 +147,7 @@ def test_cache_hits_and_failures_are_counted():
         row("r4", status="running"),
     )
 
-    assert (5, 1, 1) == (told.calls, told.cache_hits, told.failed)
+    assert (5, 1, 1) == (told.calls, told.cache_hits, told.statuses["error"])
     assert {"ok": 2, "error": 1, "interrupted": 1, "running": 1} == told.statuses
 
 
@@ -507,7 +507,7 @@ def test_a_compared_answer_that_is_escalated_begins_a_chain_of_its_own():
 def test_a_compared_answer_that_failed_has_no_latency_but_is_counted():
     told = report(compared(status="error", cost_usd=0.0))
 
-    assert (1, {}, None) == (told.failed, told.latency, told.overall_latency)
+    assert (1, {}, None) == (told.statuses["error"], told.latency, told.overall_latency)
 
 
 # Frames

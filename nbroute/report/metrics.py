@@ -254,11 +254,6 @@ class Metrics:
         return self.spend.cached_calls
 
     @property
-    def failed(self) -> int:
-        """Calls that ended in an error."""
-        return self.statuses.get("error", 0)
-
-    @property
     def savings(self) -> dict[bool, Saving]:
         """Those of the two that there is something to say of; True: what was not billed."""
         both = {False: self.saving, True: self.equivalent_saving}

@@ -95,7 +95,6 @@ class Outcome:
     reason: str
     traceback: str
     output: str
-    seconds: float
 
 
 def run_tests(code: str, assertions: str, limits: Limits | None = None) -> Outcome:
@@ -180,9 +179,9 @@ def _run(box: Box | None, code: str, assertions: str, limits: Limits) -> Outcome
 def _outcome(ended: Ended, token: str, folder: str) -> Outcome:
     output = ended.output.decode(errors="replace").replace(folder, ".")
     if ended.stopped:
-        return Outcome(False, ended.stopped, "", output, ended.seconds)
+        return Outcome(False, ended.stopped, "", output)
     if ended.report == token.encode():
-        return Outcome(True, "", "", output, ended.seconds)
+        return Outcome(True, "", "", output)
     try:
         said = parse(ended.report)  # it may have been forged
         texts = [str(said[name]).encode(errors="replace") for name in ("reason", "traceback")]
@@ -196,7 +195,7 @@ def _outcome(ended: Ended, token: str, folder: str) -> Outcome:
             known = (one.name for one in signal.Signals if one == number)
             how = next(known, f"signal {number}")
         reason, traceback = f"the process ended before all tests had run ({how})", ""
-    return Outcome(False, reason, traceback, output, ended.seconds)
+    return Outcome(False, reason, traceback, output)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +209,6 @@ class Ended:
     output: bytes
     status: int
     stopped: str
-    seconds: float
 
 
 class _Kept:
@@ -235,7 +233,6 @@ def run_bounded(command: list[str], folder: Path, limits: Limits) -> Ended:
     number of the pipe that takes the report. Nothing of the environment is inherited. Whatever
     ends the wait, a Ctrl-C too, ends the group.
     """
-    began = time.monotonic()
     with contextlib.ExitStack() as opened:
         told, report_end = _pipe(opened)
         printed, print_end = _pipe(opened)
@@ -267,8 +264,7 @@ def run_bounded(command: list[str], folder: Path, limits: Limits) -> Ended:
         with contextlib.suppress(BlockingIOError):
             for _ in range(32):
                 output.read()
-    took = time.monotonic() - began
-    return Ended(bytes(report.data), bytes(output.data), child.returncode, stopped, took)
+    return Ended(bytes(report.data), bytes(output.data), child.returncode, stopped)
 
 
 def _pipe(opened: contextlib.ExitStack) -> tuple[IO[bytes], IO[bytes]]:

@@ -143,30 +143,27 @@ class SqliteFile:
                     self._be_patient(self._connection, False)
                 raise self._record_error(lead, error, note) from error
 
-    def fetch(self, asked: str, values: Sequence[Any] = (), **how: Any) -> list[tuple[Any, ...]]:
-        """All that `pages` yields."""
-        return list(itertools.chain.from_iterable(self.pages(asked, values, **how)))
+    def fetch(
+        self, asked: str, values: Sequence[Any] = (), *, lead: str = "cannot read"
+    ) -> list[tuple[Any, ...]]:
+        """What the file answers; nothing where there is no file."""
+        if not self.exists:
+            return []
+        with self.connection(lead) as connection:
+            return connection.execute(asked, values).fetchall()
 
     def pages(
-        self,
-        asked: str,
-        values: Sequence[Any] = (),
-        *,
-        lead: str = "cannot read",
-        kind: Callable[[], Any] | None = None,
+        self, asked: str, values: Sequence[Any], *, lead: str, kind: Callable[[], Any]
     ) -> Iterator[list[tuple[Any, ...]]]:
-        """What the file answers, some thousand rows at a time; nothing where there is no file.
+        """The same, some thousand rows at a time, each as `kind` says (`row_kind`).
 
-        `kind` makes what a row must be (`row_kind`): anybody may have written to the file. No
-        other thread has the file until the last page, or until this generator is closed.
+        Anybody may have written to the file. No other thread has it until the last page, or
+        until this generator is closed.
         """
         if not self.exists:
             return
         with self.connection(lead) as connection:
             cursor = connection.execute(asked, values)
-            if kind is None:
-                yield cursor.fetchall()
-                return
             from nbroute.decoding import decode
 
             page: Any = list[kind()]  # type: ignore[misc]

@@ -379,7 +379,9 @@ class SqliteLedger:
         def by_rows(attempt: Attempt) -> Refusal | None:
             def used(cap: Cap) -> int:
                 counts = {_SCOPES[cap.scope]: cap.key, f"{EQUIVALENT} = ?": _is_equivalent(attempt)}
-                found = self._read(_SUM, "", where=counts, asks=attempt.session)
+                found = self._read(
+                    _SUM, "", where=counts, asks=attempt.session, kind=lambda: tuple[int]
+                )
                 return sum(part for (part,) in found)
 
             return _refusal(attempt, caps, used)
@@ -449,7 +451,7 @@ class SqliteLedger:
         session: str | None = None,
         where: Mapping[str, Any] | None = None,
         asks: str | None = None,
-        kind: Callable[[], Any] | None = None,
+        kind: Callable[[], Any],
     ) -> Iterator[list[Any]]:
         """Of the last row of each attempt that was made, what memory says and then what the file.
 
@@ -492,12 +494,7 @@ class SqliteLedger:
         return list(chain.from_iterable(self._file_pages(asked, values, **how)))
 
     def _file_pages(
-        self,
-        asked: str,
-        values: Sequence[Any],
-        *,
-        reader: str | None,
-        kind: Callable[[], Any] | None,
+        self, asked: str, values: Sequence[Any], *, reader: str | None, kind: Callable[[], Any]
     ) -> Iterator[list[Any]]:
         """What the file says; of a session that wrote nothing to it nothing, if that fails."""
         try:
