@@ -323,6 +323,12 @@ def test_a_frame_has_a_row_for_every_tier():
     assert math.isnan(frame["p95_ms"][1])
 
 
+def test_the_last_answer_of_a_chain_stands_whichever_of_its_results_it_belongs_to():
+    told = report(row("r1"), escalated("r1", "r2"), row("r1", ts=NOON + 1, input_tokens=20_000))
+
+    assert Decimal("0.3") == told.saving.baseline_usd
+
+
 def test_an_answer_beside_the_one_that_was_kept_is_paid_for_and_is_no_escalation():
     both = report(
         row("r1"),

@@ -290,6 +290,7 @@ def _light(row: ReportRow | Attempt | Mapping[str, Any]) -> ReportRow:
 def _keep_better(answers: dict[str, _Answer], key: str, answer: _Answer) -> None:
     """A later answer stands in place of an earlier one, unless only the earlier one is whole."""
     if answer[0] or key not in answers or not answers[key][0]:
+        answers.pop(key, None)  # the answers stay in the order in which they came
         answers[key] = answer
 
 
