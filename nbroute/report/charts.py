@@ -10,6 +10,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from nbroute.report.figure import Figure, Row, Spec, in_usd
@@ -236,7 +237,7 @@ def cost_by_day(report: Metrics) -> Figure:
     for kind, drawn in _by_kind(rows).items():
         look = {key: way for key, way in _LOOKS[kind].items() if key not in ("fill", "stroke")}
         axis = _axis(_AXES[kind], [row["size"] for row in drawn])
-        chart.day_bars(drawn, days, "size:Q", axis, bars, look=look, height=110)
+        chart.day_bars(drawn, days, "size:Q", axis, bars, look=look)
     span = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
     lead = f"{span}: {_summed(rows)}"
     return chart.figure(lead, rows, alt=f"{chart.title}. {lead}.")
@@ -260,7 +261,7 @@ def cache(report: Metrics) -> Figure:
     order = {"field": "answered", "sort": "descending"}
     bars = {"color": _coloured("answered", ["sent to a model", "from the cache"]), "order": order}
     axis = _axis("calls", [spend.calls for spend in shown.values()])
-    chart.day_bars(rows, list(shown), "calls:Q", axis, bars, look={}, height=100)
+    chart.day_bars(rows, list(shown), "calls:Q", axis, bars, look={})
     share = report.cache_hits / report.calls
     lead = f"{report.cache_hits:,} of {counted(report.calls, 'call')} from the cache ({share:.0%})"
     return chart.figure(lead, rows)
@@ -352,7 +353,6 @@ class _Chart:
         bars: Spec,
         *,
         look: Spec,
-        height: int,
     ) -> None:
         """A panel of days from left to right, with what each has stacked above it."""
         # The title stands above the axis, where it can be read.
@@ -364,7 +364,7 @@ class _Chart:
         encoding = {"x": x, "y": {"field": y, "axis": left, "stack": "zero"}, **bars}
         picked = [{"filter": {"param": self._pick["name"]}}]
         panel = {**self._bars(rows, mark, encoding), "transform": picked}
-        self._panels.append({**panel, "width": WIDTH, "height": height})
+        self._panels.append({**panel, "width": WIDTH, "height": 110})
 
     def _bars(self, rows: Sequence[Row], look: Spec, encoding: Spec) -> Spec:
         """The marks that can be picked, each with its row as a tooltip."""
@@ -405,14 +405,11 @@ class _Chart:
 
 def _most_expensive(groups: Mapping[str, Spend], most: int) -> dict[str, Spend]:
     """So many groups, and the others as one."""
-
-    def size(name: str) -> tuple[Decimal, Decimal, int]:
-        return groups[name].usd, groups[name].equivalent_usd, groups[name].calls
-
-    ordered = sorted(groups, key=size, reverse=True)
-    kept = {name: groups[name] for name in ordered[:most]}
+    size = attrgetter("usd", "equivalent_usd", "calls")
+    ordered = sorted(groups.items(), key=lambda group: size(group[1]), reverse=True)
+    kept = dict(ordered[:most])
     if rest := ordered[most:]:
-        kept[f"{len(rest)} others"] = sum((groups[name] for name in rest), Spend())
+        kept[f"{len(rest)} others"] = sum((spend for _, spend in rest), Spend())
     return kept
 
 
@@ -488,8 +485,7 @@ def _in_tooltip(column: str) -> str | Spec:
 
 def _coloured(field: str, names: Sequence[str], colours: Sequence[str] = COLOURS) -> Spec:
     """A colour a name, in the order given, and a legend with them."""
-    cycle = [colours[place % len(colours)] for place in range(len(names))]
-    scale = {"domain": list(names), "range": cycle}
+    scale = {"domain": list(names), "range": list(colours[: len(names)])}
     return {"field": field, "scale": scale, "legend": {"title": None}}
 
 
