@@ -341,6 +341,7 @@ def test_the_sums_that_are_kept_say_what_the_rows_say(written, late):
     of_attempt = {row.id: row for row in reversed(written)}
     fixed = ("result", "parent", "purpose", "ts", "comparison")
     written = [replace(r, **{f: getattr(of_attempt[r.id], f) for f in fixed}) for r in written]
+    written.sort(key=lambda row: row.ts)
     # What has ended never runs again.
     ended = [
         {row.id for row in written[:n] if row.status != "running"} for n in range(len(written))
@@ -351,6 +352,13 @@ def test_the_sums_that_are_kept_say_what_the_rows_say(written, late):
     parents = {row.result: row.parent for row in written}
     above = {result: up for result, up in parents.items() if up and up < result}
     written = [replace(row, parent=above.get(row.result)) for row in written]
+    # A result is escalated once it has an answer.
+    answered = {None}
+    for row in list(written):
+        if row.parent not in answered:
+            written.remove(row)
+        elif row.status != "running" and row.purpose == "answer" and row.comparison is None:
+            answered.add(row.result)
     with SqliteLedger(None) as ledger:
         for row in written:
             ledger.append(row)
