@@ -6,6 +6,7 @@ import subprocess
 import sys
 import textwrap
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -37,7 +38,7 @@ def path(tmp_path):
 
 @pytest.fixture
 def cache(path):
-    with FileCache(path, wait_s=0.05) as opened:
+    with closing(FileCache(path, wait_s=0.05)) as opened:
         yield opened
 
 
@@ -91,7 +92,7 @@ def test_a_stored_reply_comes_back_equal(cache, path, billed):
     reply = replace(REPLY, usage=replace(REPLY.usage, billed_usd=billed))
     cache.put("key", reply)
 
-    with FileCache(path) as other:
+    with closing(FileCache(path)) as other:
         assert reply == other.get("key")
 
 
@@ -133,7 +134,7 @@ def test_a_memory_cache_of_nothing_is_refused():
 
 def test_threads_share_a_cache(path):
     memory = MemoryCache(1000)
-    with FileCache(path) as file:
+    with closing(FileCache(path)) as file:
 
         def work(name):
             for number in range(20):
@@ -151,10 +152,11 @@ def test_threads_share_a_cache(path):
 
 PUT_MANY = """
     import sys
+    from contextlib import closing
     from pathlib import Path
     from nbroute.storage.cache import FileCache
     from nbroute.types import Reply, Usage
-    with FileCache(Path(sys.argv[1])) as cache:
+    with closing(FileCache(Path(sys.argv[1]))) as cache:
         for number in range(20):
             key = f"{sys.argv[2]}-{number}"
             cache.put(key, Reply(key, "m", Usage(), None, 1.0, None))
@@ -170,7 +172,7 @@ def test_processes_share_a_file(path):
     ]
     errors = [kernel.communicate(timeout=60)[1] for kernel in kernels]
 
-    with FileCache(path) as cache:
+    with closing(FileCache(path)) as cache:
         found = [cache.get(f"{n}-{number}") for n in range(4) for number in range(20)]
 
     assert ["", "", "", ""] == errors
@@ -227,7 +229,7 @@ def test_a_damaged_page_is_an_error_and_not_a_miss(cache, path):
 
 def test_a_folder_that_cannot_be_made_is_an_error_on_writing_alone(tmp_path):
     (tmp_path / "file").write_text("not a folder")
-    with FileCache(tmp_path / "file" / "cache.sqlite") as cache:
+    with closing(FileCache(tmp_path / "file" / "cache.sqlite")) as cache:
         assert cache.get("key") is None
         with pytest.raises(RecordError, match=r"set cache_file in nbroute.toml to a writable file"):
             cache.put("key", REPLY)

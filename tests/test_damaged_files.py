@@ -74,13 +74,13 @@ def test_a_ledger_with_forged_rows_stops_no_call(tmp_path, forged):
 @pytest.mark.parametrize("seed", range(12))
 def test_a_cache_with_changed_bytes_raises_nothing_else(tmp_path, seed):
     path = tmp_path / "cache.sqlite"
-    with FileCache(path) as cache:
+    with contextlib.closing(FileCache(path)) as cache:
         for number in range(20):
             reply = Reply("text " * 9, "m", Usage(3, 4, 1, Decimal("0.1")), "stop", 1.0, 2.0)
             cache.put(f"k{number}", reply)
     path.write_bytes(mutated(path.read_bytes(), random.Random(seed)))  # noqa: S311 - no secret
 
-    with FileCache(path) as cache:
+    with contextlib.closing(FileCache(path)) as cache:
         for number in range(20):
             with contextlib.suppress(RecordError):
                 cache.get(f"k{number}")
@@ -91,7 +91,7 @@ def test_a_cache_with_changed_bytes_raises_nothing_else(tmp_path, seed):
 )
 def test_a_cached_reply_that_cannot_be_read_is_an_error_that_names_the_file(tmp_path, reply):
     path = tmp_path / "cache.sqlite"
-    with FileCache(path) as cache:
+    with contextlib.closing(FileCache(path)) as cache:
         cache.put("key", Reply("a", "m", Usage(), "stop", 1.0, None))
         with contextlib.closing(sqlite3.connect(path)) as file:
             file.execute("UPDATE replies SET reply = ?", (reply,))

@@ -241,7 +241,7 @@ class ExecutorWorkers:
 Workers = ThreadWorkers | ExecutorWorkers
 
 
-def find_workers(router: Engine, job: Job, count: int, executor: Any = None) -> Workers:
+def find_workers(router: Engine, job: Job, count: int, executor: Any) -> Workers:
     """Those that the caller names; SettingsError where there are no such."""
     count = checked_workers(count, 16)
     if executor is None or isinstance(executor, ThreadPoolExecutor):

@@ -14,10 +14,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from nbroute.report.figure import Figure, Row, Spec, in_usd
-from nbroute.report.metrics import ESCALATION_GOOD as GOOD
-from nbroute.report.metrics import ESCALATION_PROBLEM as PROBLEM
-from nbroute.report.metrics import LOWEST_SHARE as USUAL
-from nbroute.report.metrics import Spend
+from nbroute.report.metrics import ESCALATION_GOOD, ESCALATION_PROBLEM, LOWEST_SHARE, Spend
 from nbroute.report.table import counted
 
 if TYPE_CHECKING:
@@ -116,9 +113,9 @@ def tiers(report: Metrics) -> Figure:
     if not rows:
         return chart.nothing(report, "no answer recorded yet")
     lowest = report.tiers[0] if report.tiers else ""
-    usual = f"over {USUAL:.0%} (the dashed line) is usual for support and Q&A"
+    usual = f"over {LOWEST_SHARE:.0%} (the dashed line) is usual for support and Q&A"
     lead = f"{lowest} answers {report.tier_share.get(lowest, 0):.0%}; {usual}"
-    line = [{"place": USUAL, "told": f"usual for {lowest}: over {USUAL:.0%}"}]
+    line = [{"place": LOWEST_SHARE, "told": f"usual for {lowest}: over {LOWEST_SHARE:.0%}"}]
     dashed = {"type": "rule", "strokeDash": [4, 3], "strokeWidth": 1.5}
     axis = {"title": "share of the results", "format": "%", "values": [0, 0.25, 0.5, 0.75, 1]}
     chart.side_bars(
@@ -142,12 +139,12 @@ def escalation(report: Metrics) -> Figure:
     row |= {"verdict": verdict, "told": f"{lowest}: {rate:.0%}, {verdict}"}
     top = min(1.0, max(0.4, rate * 1.2))
     bands: list[Row] = [
-        {"begin": 0, "end": GOOD, "word": "good"},
-        {"begin": GOOD, "end": PROBLEM, "word": "fair"},
-        {"begin": PROBLEM, "end": top, "word": "look at the classifier"},
+        {"begin": 0, "end": ESCALATION_GOOD, "word": "good"},
+        {"begin": ESCALATION_GOOD, "end": ESCALATION_PROBLEM, "word": "fair"},
+        {"begin": ESCALATION_PROBLEM, "end": top, "word": "look at the classifier"},
     ]
     axis = {"title": "share that went on to a more expensive tier", "format": "%", "grid": True}
-    axis |= {"values": [0, GOOD, PROBLEM, 0.5, 1]}
+    axis |= {"values": [0, ESCALATION_GOOD, ESCALATION_PROBLEM, 0.5, 1]}
     along = {"axis": axis, "scale": {"domain": [0, top], "nice": False}}
     begin = {"field": "begin:Q", **along}
     colour = _coloured("word", [one["word"] for one in bands], (GREEN, "#B8860B", COLOURS[1]))
@@ -164,7 +161,9 @@ def escalation(report: Metrics) -> Figure:
     )
     went = f"{escalated:,} of the {answered:,} that {lowest} answered went on"
     lead = f"{rate:.0%}: {went} to a more expensive tier; {verdict}"
-    means = f"Under {GOOD:.0%} is good, over {PROBLEM:.0%} a classifier problem"
+    means = (
+        f"Under {ESCALATION_GOOD:.0%} is good, over {ESCALATION_PROBLEM:.0%} a classifier problem"
+    )
     return chart.figure(lead, [row], alt=f"{chart.title}, {lead}. {means}.")
 
 

@@ -8,7 +8,6 @@ import sqlite3
 from collections import OrderedDict
 from dataclasses import asdict
 from pathlib import Path
-from typing import Self
 
 from nbroute.errors import SettingsError
 from nbroute.locks import Lock
@@ -111,9 +110,3 @@ class FileCache:
     def close(self) -> None:
         """Give the file back; a second call does nothing, and a later use opens it again."""
         self._file.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.close()

@@ -74,8 +74,8 @@ def m002_budgets(connection: sqlite3.Connection) -> None:
     connection.execute("CREATE TABLE scopes (scope TEXT)")
     connection.execute("INSERT INTO scopes VALUES ('session'), ('day'), ('feature')")
     connection.execute(f"CREATE VIEW shares AS {_SHARES}")
-    every = {"amount": "sum(counted)", "rows": f"IN ({_LAST})", "group": "GROUP BY 1, 2, 3"}
-    connection.execute(_ADD.format(**every))
+    rows, group = f"IN ({_LAST})", "GROUP BY 1, 2, 3"
+    connection.execute(_ADD.format(amount="sum(counted)", rows=rows, group=group))
     steps = (
         _ADD.format(amount="-counted", rows=f"= {_BEFORE} AND counted <> 0", group=""),
         _ADD.format(amount="counted", rows="= NEW.rowid AND counted <> 0", group=""),
