@@ -633,7 +633,6 @@ def test_a_ledger_of_a_newer_nbroute_is_left_alone(ledger, path):
         (m001_batch, "seems to be an nbroute batch;"),
         (m001_replies, "seems to be an nbroute cache;"),
     ],
-    ids=str,
 )
 def test_a_file_of_another_program_is_left_alone(tmp_path, made, whose):
     path = tmp_path / "theirs.sqlite"
