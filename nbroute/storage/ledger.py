@@ -400,7 +400,7 @@ class SqliteLedger:
     def _refusal_by_totals(
         self, connection: sqlite3.Connection, caps: Sequence[Cap], cut: bool, attempt: Attempt
     ) -> Refusal | None:
-        """As `_refusal`, by the totals alone; only a call that they refuse is looked at closer.
+        """As `_refusal`, by the totals alone; what they refuse is looked at more closely.
 
         Then a reservation whose last row is older than `_stale_after_s` is let go: its kernel died.
         """
@@ -440,7 +440,6 @@ class SqliteLedger:
             self._failure = ""
 
     def _read(self, columns: str, tail: str = "ORDER BY rowid", **how: Any) -> list[Any]:
-        """All that `_pages` yields."""
         return list(chain.from_iterable(self._pages(columns, tail, **how)))
 
     def _pages(
@@ -490,7 +489,6 @@ class SqliteLedger:
             return self._fetch(asked, values, reader=session, kind=_spent_kind)
 
     def _fetch(self, asked: str, values: Sequence[Any], **how: Any) -> list[Any]:
-        """All that `_file_pages` yields."""
         return list(chain.from_iterable(self._file_pages(asked, values, **how)))
 
     def _file_pages(
