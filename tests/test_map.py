@@ -15,6 +15,7 @@ import threading
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import closing, suppress
+from dataclasses import replace
 from decimal import Decimal
 from multiprocessing import get_context
 from pathlib import Path
@@ -625,9 +626,24 @@ def processes():
         yield pool
 
 
-def test_processes_answer_in_order_into_one_ledger(file_router, server, processes):
+class OneByOne:
+    """A ledger of a user's own, which has no `append_all`."""
+
+    def __init__(self, ledger):
+        self._ledger = ledger
+
+    def __getattr__(self, name):
+        if name == "append_all":
+            raise AttributeError(name)
+        return getattr(self._ledger, name)
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_processes_answer_in_order_into_one_ledger(file_router, server, processes, own):
     server.handler = echo
     router = file_router()
+    if own:
+        router.parts = replace(router.parts, ledger=OneByOne(router.ledger))
 
     batch = map_prompts(router, prompts_of(40), executor=processes)
 

@@ -227,9 +227,15 @@ class ExecutorWorkers:
     def _write_down(
         self, attempts: Sequence[Attempt], caps: Sequence[Cap] = (), *, cut: bool = False
     ) -> list[Attempt | Refusal]:
-        """Write them in one step; RecordError where there are caps that cannot be looked at."""
+        """Write them in one step; a ledger of a user's own may have to do it one by one.
+
+        RecordError where there are caps that cannot be looked at.
+        """
+        ledger = self.router.ledger
         try:
-            return self.router.ledger.append_all(attempts, caps, cut=cut)
+            if hasattr(ledger, "append_all"):
+                return ledger.append_all(attempts, caps, cut=cut)
+            return [ledger.reserve(one, caps) or one for one in attempts]
         except RecordError as error:
             if caps:
                 raise
