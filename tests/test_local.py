@@ -192,10 +192,10 @@ def test_an_answer_tells_its_tokens_and_its_model(smollm2):
 
 @pytest.mark.model
 def test_an_answer_can_come_as_a_whole(smollm2):
-    chunks = list(smollm2.send(request("What is the capital of France?", stream=False)))
+    chunks = smollm2.send(request("What is the capital of France?", stream=False))
 
-    assert 1 == len(chunks)
-    assert "Paris" in chunks[0].text
+    (chunk,) = (chunk for chunk in chunks if not chunk.waits)
+    assert "Paris" in chunk.text
 
 
 @pytest.mark.model

@@ -89,6 +89,19 @@ def test_how_long_is_waited_is_the_servers_word_within_reason(
     )
 
 
+def test_a_connection_that_was_closed_without_a_word_is_opened_again_at_once(router, server, slept):
+    def hang_up_once(_):
+        if len(server.requests) == 1:
+            raise ConnectionAbortedError
+        return Reply()
+
+    server.handler = hang_up_once
+
+    assert "ok" == router.route("hello").text
+    assert 2 == len(server.requests)
+    assert 0 == slept[0]
+
+
 @pytest.mark.parametrize(
     ("reply", "asked"),
     [

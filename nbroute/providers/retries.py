@@ -21,6 +21,8 @@ T = TypeVar("T")
 _FIRST, _MOST, _LONGEST = 0.5, 8.0, 120.0
 #: Seconds for all waits together where another model stands ready, or where nobody is told.
 _BESIDE_ANOTHER, _UNTOLD = 2.0, 8.0
+#: What httpcore says where a kept connection turns out to be closed, at which nobody need wait.
+_HUNG_UP = "disconnected without sending a response"
 #: Seconds from which a wait is shown, and within which it notices that it was stopped.
 _TOLD, _STEP = 1.0, 0.2
 
@@ -84,6 +86,8 @@ def _wait(error: Exception, kind: ProviderError | None, count: int) -> float | N
     asked = seconds_asked(error)
     if not may_pass or isinstance(kind, QuotaUsedUp) or (asked or 0) > _LONGEST:
         return None
+    if count == 0 and _HUNG_UP in str(error.__cause__):
+        return 0
     # The jitter keeps threads apart; it need not be secret.
     return asked or min(_FIRST * 2.0**count, _MOST) * random.uniform(0.75, 1)  # noqa: S311
 

@@ -278,7 +278,7 @@ def structured_answer(request: Request, schema: Mapping[str, Any], skill: float)
 
     # Another draw may fit, where many of the same are not allowed or a step is not exact.
     for number in range(_TRIES):
-        value = instance(schema, draw(seed, number))
+        value = instance(schema, draw(seed, number) if number else seed)
         text = json.dumps(value, ensure_ascii=False)
         fault = misfit(text)
         if not fault:
