@@ -51,7 +51,8 @@ def retried(
                 raise
             notice = f"waiting {wait:,.0f} s: {_why(error, kind)}; Stop or Ctrl-C gives up"
         count += 1
-        yield Chunk(notice=notice if wait >= _TOLD else "", waits=True)
+        if wait:
+            yield Chunk(notice=notice if wait >= _TOLD else "", waits=True)
         end = time.monotonic() + wait
         while (left := end - time.monotonic()) > 0:
             time.sleep(min(left, _STEP))
