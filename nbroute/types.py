@@ -816,7 +816,10 @@ class Escalated:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something the user should know that is no error; `waits`: what the call waits for now."""
+    """Something the user should know that is no error.
+
+    One that `waits` says what the call waits for now, and is no part of the result.
+    """
 
     text: str
     waits: bool = False

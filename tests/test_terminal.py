@@ -284,7 +284,7 @@ def test_a_wait_is_printed_while_it_lasts(looped, server):
     server.reply(status=429, error="slow down", headers={"Retry-After": "60"})
     looped.begin("%%route\nhello")
 
-    looped.until("--- waiting 60 s: the endpoint is busy (429)")
+    looped.until("--- waiting 60 s: the endpoint was busy (429)")
 
     looped.interrupt()
     looped.finish()

@@ -152,7 +152,7 @@ class Call:
         """Pass on what was told meanwhile."""
         while self._later:
             event = self._later.popleft()
-            if isinstance(event, Notice):
+            if isinstance(event, Notice) and not event.waits:
                 if event.text in self.notices:
                     continue
                 self.notices.append(event.text)

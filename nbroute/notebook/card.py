@@ -138,8 +138,11 @@ def _after(view: render.View, event: Event) -> render.View:
         case Escalated(tier=tier):
             running = replace(running, tier=tier, model="", text="")
             return replace(view, running=running, notices=(*view.notices, _between(event)))
+        case Notice(text, waits=True):
+            running = replace(running, doing=text)
         case Notice(text):
-            return replace(view, notices=(*view.notices, text))
+            running = replace(running, doing="")
+            return replace(view, running=running, notices=(*view.notices, text))
         case Attempted(attempt) if attempt.error:
             note = f"{attempt.model}: {attempt.error}"
             return replace(view, running=running, notices=(*view.notices, note))

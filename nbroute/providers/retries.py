@@ -49,14 +49,16 @@ def retried(
             budget -= wait or 0
             if wait is None or count == retries or budget < 0:
                 raise
-            notice = f"waiting {wait:,.0f} s: {_why(error, kind)}; Stop or Ctrl-C gives up"
+            told = f"{wait:,.0f} s: {_why(error, kind)}" if wait >= _TOLD else ""
         count += 1
-        if wait:
-            yield Chunk(notice=notice if wait >= _TOLD else "", waits=True)
+        if told:
+            yield Chunk(notice=f"waiting {told}; Stop or Ctrl-C gives up", waits=True)
         end = time.monotonic() + wait
         while (left := end - time.monotonic()) > 0:
             time.sleep(min(left, _STEP))
             yield Chunk()  # a call that was stopped goes no further than this
+        if told:
+            yield Chunk(notice=f"waited {told}")
 
 
 def seconds_asked(error: BaseException) -> float | None:
@@ -97,7 +99,7 @@ def _why(error: Exception, kind: ProviderError | None) -> str:
     status = getattr(error, "status_code", None)
     if status is None:
         return "no connection to the endpoint"
-    return f"the endpoint {'is busy' if isinstance(kind, RateLimited) else 'failed'} ({status})"
+    return f"the endpoint {'was busy' if isinstance(kind, RateLimited) else 'failed'} ({status})"
 
 
 def _headers(error: BaseException) -> Mapping[str, Any]:
