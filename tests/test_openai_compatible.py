@@ -66,6 +66,15 @@ def test_a_server_on_this_machine_is_not_looked_for_behind_a_proxy(server, conne
     assert "ok" == text_of(connect().send(asking()))
 
 
+def test_a_host_whose_name_only_begins_like_this_machines_goes_through_the_proxy(
+    connect, monkeypatch
+):
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    provider = connect("http://127.example.com/v1")
+
+    assert "through the proxy 127.0.0.1:9" in failure(provider, Unavailable)
+
+
 # Answers
 
 

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from nbroute.errors import SettingsError, Unavailable
 from nbroute.providers import wire
+from nbroute.providers.keys import stays_here
 from nbroute.providers.openai_errors import Call, Final, is_a, no_connection, timed_out
 
 _MOST_REDIRECTS = 5
@@ -59,7 +60,7 @@ def http_client(base_url: str, timeout: Any) -> Any:
 
     host = urlsplit(base_url).hostname or ""
     # A proxy of the environment cannot reach a server on this machine.
-    trust_env = host not in ("localhost", "::1") and not host.startswith("127.")
+    trust_env = not stays_here(base_url)
     options = {"base_url": base_url, "timeout": timeout, "trust_env": trust_env}
     try:
         if not trust_env and _set(*_CERTIFICATES):

@@ -1,11 +1,12 @@
-"""Takes keys out of the texts of errors, also where a server shows a part of one or encodes it."""
+"""Keys: where they may go unencrypted, and how they are taken out of the texts of errors."""
 
 from __future__ import annotations
 
 import re
 from base64 import b64encode
 from collections.abc import Sequence
-from urllib.parse import quote
+from ipaddress import ip_address
+from urllib.parse import quote, urlsplit
 
 REMOVED = "[key]"
 
@@ -26,6 +27,19 @@ _MASK = re.compile(
     r"\*{2,}|•+|…+|\.{2,}|x{4,}|#{2,}|-{3,}|_{3,}|[\[<(](?:\W{0,5}|redacted|masked|hidden)[\])>]",
     re.IGNORECASE,
 )
+
+
+def stays_here(url: str) -> bool:
+    """Whether the address is this machine's own, whatever the network.
+
+    That is 127.0.0.0/8, ::1 and, by RFC 6761 (6.3), localhost and the names that end in it.
+    """
+    host = urlsplit(url).hostname or ""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return f".{host.removesuffix('.')}".endswith(".localhost")
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
 
 class Key(str):

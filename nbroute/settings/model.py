@@ -77,19 +77,6 @@ def read_url(value: object) -> str:
     return url
 
 
-def stays_here(url: str) -> bool:
-    """Whether the address is this machine's own, whatever the network.
-
-    That is 127.0.0.0/8, ::1 and, by RFC 6761 (6.3), localhost and the names that end in it.
-    """
-    host = urlsplit(url).hostname or ""
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return f".{host.removesuffix('.')}".endswith(".localhost")
-    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
-
-
 def _text(value: object) -> str:
     if not isinstance(value, str) or not value.strip():
         raise ValueError(value)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from nbroute.errors import SettingsError
+from nbroute.providers.keys import stays_here
 from nbroute.report.table import one_line
 from nbroute.settings.document import Document
 from nbroute.settings.model import (
@@ -18,7 +19,6 @@ from nbroute.settings.model import (
     Unusable,
     named_path,
     read_url,
-    stays_here,
 )
 
 Providers = Mapping[str, ProviderSettings]
