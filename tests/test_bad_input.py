@@ -473,7 +473,7 @@ def test_when_eleven_models_fail_one_line_names_each(run, load_ext, server):
 
     line = one_line(run("%%route -t LOW\nhello"), errors.AllModelsFailed)
 
-    assert "all 11 models of tier LOW failed" in line
+    assert "each of the 11 models of tier LOW failed" in line
     assert all(f"{name}: UnknownModel" in line for name in names)
     assert ["small", *names] == [row["model"] for row in rows()]
 

@@ -160,7 +160,9 @@ def test_all_models_failing_is_replayed(make_router, server, talk):
     with pytest.raises(nbroute.errors.AllModelsFailed):
         router.route("Hello", tier="LOW")
 
-    with pytest.raises(nbroute.errors.AllModelsFailed, match="all 2 models of tier LOW failed"):
+    with pytest.raises(
+        nbroute.errors.AllModelsFailed, match="each of the 2 models of tier LOW failed"
+    ):
         nbroute.Router(replay=talk).route("Hello", tier="LOW")
 
 

@@ -97,7 +97,7 @@ def dispatch(
         missed = True
     if missed:
         raise ReplayMiss(_missing(call, step, requests, purpose))
-    msg = f"all {len(causes)} models of tier {step.tier.name} failed. {all_of(causes)}"
+    msg = f"each of the {len(causes)} models of tier {step.tier.name} failed. {all_of(causes)}"
     raise AllModelsFailed(msg, tuple(causes))
 
 
