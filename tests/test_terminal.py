@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import signal
 import sys
 import time
 
@@ -91,6 +93,9 @@ class Terminal:
         self.child.sendintr()
 
     def close(self):
+        with contextlib.suppress(ProcessLookupError, pexpect.ExceptionPexpect):  # it has ended
+            self.child.kill(signal.SIGKILL)
+            self.child.wait()
         self.child.close(force=True)
 
 
