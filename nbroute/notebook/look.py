@@ -1,0 +1,150 @@
+"""The look of everything we draw: one stylesheet, and the pieces of HTML that use it.
+
+The pieces read well with every style stripped, as a repository's viewer does; colours are the
+front end's own. What is not a tag here is escaped here.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from nbroute.notebook.untrusted import safe_plain
+from nbroute.report.colours import tier_colour
+
+CSS = (Path(__file__).parent / "look.css").read_text("utf-8").replace("\n", "")
+#: Between the facts of a line where no stylesheet spaces them.
+SEPARATOR = '<i class="nbr-sep"> · </i>'
+
+
+def page(*pieces: str) -> str:
+    """The pieces as one output; its stylesheet is last, where it disturbs a reader least."""
+    return f'<div class="nbr">{"".join(pieces)}<style>{CSS}</style></div>'
+
+
+def text(words: object) -> str:
+    """The words as HTML that shows just that; a dollar in it begins no formula."""
+    escaped = html.escape(safe_plain(str(words)))
+    return escaped.replace("$", "<span>$</span>").replace("\\", "<span>&#92;</span>")
+
+
+def attribute(words: object) -> str:
+    """The words as the value of an attribute."""
+    return html.escape(safe_plain(str(words)))
+
+
+def tinted(tier: str, tiers: Sequence[str]) -> str:
+    """The style that sets the colour of a tier for what is inside."""
+    return f"--tier:{tier_colour(tier, tiers)}"
+
+
+def pill(tier: str, tiers: Sequence[str]) -> str:
+    """The tier's name on its colour, and its place on the ladder as steps."""
+    colour = tier_colour(tier, tiers)
+    reached = tiers.index(tier) if tier in tiers else -1
+    steps = "".join(
+        f'<i style="--n:{place}"{" class=on" if place <= reached else ""}></i>'
+        for place in range(len(tiers) if len(tiers) <= 6 and reached >= 0 else 0)
+    )
+    icon = f'<span class="nbr-steps" aria-hidden="true">{steps}</span>' if steps else ""
+    style = f"background-color:{colour};color:#fff;border-radius:9px;padding:1px 8px"
+    return (
+        f'<b class="nbr-pill" style="--tier:{colour};{style}">{icon}{text(tier or "no tier")}</b>'
+    )
+
+
+def head(pieces: Iterable[str], *, tag: str = "p") -> str:
+    """A line of facts, each a piece of HTML; empty ones are left out."""
+    return f'<{tag} class="nbr-head">{SEPARATOR.join(filter(None, pieces))}</{tag}>'
+
+
+def quiet(words: object, *, title: str = "") -> str:
+    """Words that step back."""
+    return _span("nbr-quiet", words, title)
+
+
+def badge(words: object, *, title: str = "") -> str:
+    """A short mark; `title` is what it means."""
+    return _span("nbr-badge nbr-quiet", words, title)
+
+
+def _span(kind: str, words: object, title: str) -> str:
+    told = f' title="{attribute(title)}"' if title else ""
+    return f'<span class="{kind}"{told}>{text(words)}</span>' if words else ""
+
+
+def folded(summary: str, inside: str, *, opened: bool = False, key: str = "") -> str:
+    """A part that opens; both are HTML."""
+    named = f' data-key="{attribute(key)}"' if key else ""
+    return (
+        f"<details{' open' if opened else ''}{named}><summary>{summary}</summary>"
+        f"<div>{inside}</div></details>"
+    )
+
+
+def bar(share: float) -> str:
+    """A bar filled so far, 0 to 1; the words beside it say the same, so it is not read out."""
+    filled = min(max(share, 0.0), 1.0)
+    return f'<span class="nbr-bar" aria-hidden="true"><i style="width:{filled:.1%}"></i></span>'
+
+
+def button(
+    words: str,
+    do: str,
+    at: str = "",
+    *,
+    title: str = "",
+    pressed: bool | None = None,
+    kind: str = "",
+    disabled: bool = False,
+) -> str:
+    """A button for `Live`; `pressed` makes it one that stays down."""
+    facts = [f'data-do="{do}"', f'data-key="{do} {attribute(at)}"']
+    facts += [f'data-at="{attribute(at)}"'] if at else []
+    facts += [f'class="{kind}"'] if kind else []
+    facts += [f'title="{attribute(title)}"'] if title else []
+    facts += [f'aria-pressed="{str(pressed).lower()}"'] if pressed is not None else []
+    facts += ['aria-disabled="true"'] if disabled else []
+    return f"<button type=button {' '.join(facts)}>{text(words)}</button>"
+
+
+def menu(words: str, *buttons: str, title: str = "") -> str:
+    """Buttons that a word opens."""
+    named = f' title="{attribute(title)}" aria-label="{attribute(title)}"' if title else ""
+    return (
+        f'<details class="nbr-menu" data-menu data-key="menu {attribute(words)}">'
+        f"<summary{named}>{text(words)}</summary><div>{''.join(buttons)}</div></details>"
+    )
+
+
+def heard(words: str) -> str:
+    """Words that a screen reader says when they change."""
+    return f'<span role="status">{text(words)}</span>'
+
+
+def table(
+    caption: str,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    numbers: Sequence[str] = (),
+) -> str:
+    """A table of pieces of HTML; the first cell of a row is its heading, `numbers` stand right."""
+    kinds = [' class="nbr-number"' if name in numbers else "" for name in columns]
+    top = "".join(
+        f'<th scope="col"{kind}>{text(name)}</th>'
+        for name, kind in zip(columns, kinds, strict=True)
+    )
+    body = "".join(_cells(row, kinds) for row in rows)
+    # a part that scrolls must be reachable by keyboard
+    return (
+        f'<div class="nbr-scroll" tabindex="0" role="region" aria-label="{attribute(caption)}">'
+        f'<table class="nbr-rows"><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
+    )
+
+
+def _cells(row: Sequence[str], kinds: Sequence[str]) -> str:
+    first, *rest = row
+    inside = "".join(f"<td{kind}>{cell}</td>" for cell, kind in zip(rest, kinds[1:], strict=True))
+    return f'<tr><th scope="row"{kinds[0]}>{first}</th>{inside}</tr>'
