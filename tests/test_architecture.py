@@ -23,6 +23,7 @@ ROOMS = [
     "ladders",
     "pricing",
     "budgets",
+    "interpolate",
     "classify",
     "checks",
     "report",

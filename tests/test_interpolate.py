@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nbroute.errors import PromptError
-from nbroute.notebook.interpolate import interpolate, names
+from nbroute.interpolate import interpolate, names
 
 SPACE = {
     "name": "Ada",

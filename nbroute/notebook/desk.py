@@ -10,10 +10,10 @@ from nbroute.checks import NAMES as CHECKS
 from nbroute.classify.registry import NAMES as CLASSIFIERS
 from nbroute.engine.plan import STRATEGIES
 from nbroute.errors import NbrouteError, SettingsError
+from nbroute.interpolate import prompt_of
 from nbroute.notebook import complete, names, options, render, tables
 from nbroute.notebook.card import Card
 from nbroute.notebook.comparing.desk import Comparing
-from nbroute.notebook.interpolate import prompt_of
 from nbroute.notebook.screens import Live, Quiet, Screen, is_live, screen_for
 from nbroute.router import Router
 from nbroute.settings import Settings

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from nbroute.compare import Comparison, Grid
 from nbroute.errors import RecordError, SettingsError
+from nbroute.interpolate import prompt_of
 from nbroute.notebook import names, tables
 from nbroute.notebook.comparing import options
 from nbroute.notebook.comparing.boards import Live, Once, Quiet, board_for
@@ -16,7 +17,6 @@ from nbroute.notebook.comparing.card import Card
 from nbroute.notebook.comparing.estimate import estimate_table
 from nbroute.notebook.comparing.grids import grid_table
 from nbroute.notebook.comparing.view import State
-from nbroute.notebook.interpolate import prompt_of
 from nbroute.report import counted
 from nbroute.router import Router
 
