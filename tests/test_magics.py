@@ -123,6 +123,23 @@ def test_classify_sends_nothing(shell):
     assert "session $0 · 0 calls" in run(shell, "%route spend")[0]
 
 
+def test_placeholders_are_filled_in_every_command_that_takes_a_text(shell):
+    shell.user_ns["proof"] = "Prove that the square root of 2 is irrational."
+
+    assert "Prove" in run(shell, "%route classify {{proof}}")[0]
+    assert "Prove that" in run(shell, "%route teach COMPLEX {{proof}}")[0]
+    assert "Prove that" in run(shell, "%route playground {{proof}}")[0]
+    assert "did you mean 'proof'" in error_of(shell, "%route teach COMPLEX {{prof}}")
+
+
+def test_a_temperature_is_sent(shell):
+    _, done = run(shell, "%%route --temperature 0.3\nhello")
+
+    assert 0.3 == done.result.options.temperature
+    _, done = run(shell, "%%route_compare SIMPLE MEDIUM --temperature 1\nhello")
+    assert {1.0} == {one.result.options.temperature for one in done.result.columns}
+
+
 def test_log_has_a_row_for_each_attempt(shell):
     run(shell, "%%route\nhello")
     run(shell, "%%route\nhello")
@@ -179,6 +196,10 @@ def test_a_function_of_the_notebook_classifies(shell):
         ("%%route -t SIMPEL\nx", "did you mean 'SIMPLE'"),
         ("%%route -m simulated/gpt-4o-mni\nx", "UnknownModel"),
         ("%%route --max-tokens many\nx", "'many' is not a token budget"),
+        ("%%route --temperature hot\nx", "'hot' is not a temperature: .* from 0 to 2"),
+        ("%%route --temperature 2.5\nx", "'2.5' is not a temperature"),
+        ("%%route --temperature nan\nx", "'nan' is not a temperature"),
+        ("%%route_compare --temperature -1\nx", "'-1' is not a temperature"),
         ("%%route --max-cost free\nx", "'free' is not an amount"),
         ("%%route -c rulse\nx", "did you mean 'rules'"),
         ("%%route --check nope\nx", "'nope' is not defined"),

@@ -45,6 +45,7 @@ _VALUES = {
     "--system": None,
     "--max-tokens": None,
     "--max-cost": None,
+    "--temperature": None,
     "--feature": None,
     "--start": "tiers",
     "--tiers": "tiers",

@@ -23,6 +23,7 @@ def answering(space: Space, wanted: Any) -> dict[str, Any]:
         "classifier": classifier(space, wanted.classifier),
         "system": wanted.system,
         "max_tokens": wanted.max_tokens,
+        "temperature": wanted.temperature,
         "max_cost": wanted.max_cost,
         "over_budget": wanted.over_budget,
         "json": wanted.json,

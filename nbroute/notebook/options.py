@@ -1,4 +1,4 @@
-"""The words on a `%%route` line -> options."""
+"""The words on a `%%route` or `%%route_compare` line -> options."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ def make_parser() -> argparse.ArgumentParser:
     add("--agreement", type=_share, help="similarity from which two answers agree (0 to 1)")
     add("-c", "--classifier", help=", ".join(CLASSIFIERS) + ", or a function's name")
     add("-s", "--system", help="system prompt in place of the tier's")
-    add("--max-tokens", type=whole, help="token budget of the answer in place of the tier's")
-    add("--max-cost", type=dollars, help="refuse to send what could cost more US dollars")
-    add_answering(parser)
+    add("--max-tokens", type=_whole, help="token budget of the answer in place of the tier's")
+    add("--max-cost", type=_dollars, help="refuse to send what could cost more US dollars")
+    _add_answering(parser)
     add("--thread", metavar="NAME", help="go on with the conversation of that name")
     add("-n", "--dry-run", action="store_true", help="show what would be sent and cost; send none")
     add("--no-stream", action="store_true", help="show the answer when it is complete")
@@ -61,16 +61,44 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def add_answering(parser: argparse.ArgumentParser) -> None:
+def _add_answering(parser: argparse.ArgumentParser) -> None:
     """Add what every answer takes, however many are asked for."""
     add = parser.add_argument
     add("--over-budget", action="store_true", help="send even where a budget is used up")
+    add("--temperature", type=_temperature, help="0 repeats itself, 2 is wild; 0 to 2")
     add("--json", action="store_true", help="ask for JSON and check that it is")
     add("--schema", metavar="NAME", help="JSON schema, pydantic model or dataclass to answer in")
     add("--check", action="append", default=[], metavar="NAME", help=_CHECK_HELP)
     add("--feature", help="what this is for; spend can be summed by it")
     add("--cache", metavar="MODE", help=", ".join(CACHE_MODES) + " (only: sends nothing)")
     add("--no-cache", action="store_true", help="as --cache off")
+
+
+def make_compare_parser() -> argparse.ArgumentParser:
+    """The options of `%%route_compare`."""
+    parser = Parser(
+        prog="%%route_compare",
+        add_help=False,
+        allow_abbrev=False,
+        usage="%%%%route_compare [NAME <<] [TIER ...] [options]\n"
+        "prompt, with {{name}} for a notebook variable",
+        description="Send the prompt to several tiers or models at once, and show the answers "
+        "beside one another.",
+    )
+    add = parser.add_argument
+    add("tiers", nargs="*", metavar="TIER", help="tiers or models; without any, the whole ladder")
+    add("--blind", action="store_true", help="hide tiers, costs and times until you vote")
+    add("--diff", action="store_true", help="mark the words that only one answer has")
+    add("-c", "--classifier", help="who says where routing would send it")
+    add("-s", "--system", help="system prompt in place of the tiers'")
+    add("--max-tokens", type=_whole, help="token budget of each answer in place of the tiers'")
+    add("--max-cost", type=_dollars, help="refuse what could cost more US dollars, each answer")
+    _add_answering(parser)
+    add("-n", "--dry-run", action="store_true", help="show what it would cost; send none")
+    add("-o", "--output", metavar="NAME", help="keep the comparison in this variable")
+    add("-q", "--quiet", action="store_true", help="show nothing; keep the comparison")
+    add("-h", "--help", action="store_true", help="show this and send nothing")
+    return parser
 
 
 def parse(line: str, parser: argparse.ArgumentParser | None = None) -> argparse.Namespace:
@@ -89,6 +117,14 @@ def parse(line: str, parser: argparse.ArgumentParser | None = None) -> argparse.
     if found.output and not _is_name(found.output):
         msg = f"{found.output!r:.80} is not a variable name; `-o` takes one such as `answer`"
         raise SettingsError(msg)
+    return found
+
+
+def parse_compare(line: str) -> argparse.Namespace:
+    """The options of a `%%route_compare` line; commas part tiers, too."""
+    found = parse(line, make_compare_parser())
+    asked = [name for word in found.tiers for name in word.split(",")]
+    found.tiers = tuple(name.strip() for name in asked if name.strip()) if found.tiers else None
     return found
 
 
@@ -113,7 +149,7 @@ def flags(parser: argparse.ArgumentParser | None = None) -> tuple[str, ...]:
     return tuple(flag for action in actions for flag in action.option_strings)
 
 
-def whole(text: str) -> int:
+def _whole(text: str) -> int:
     """A token budget."""
     if not (text.isascii() and text.isdecimal() and len(text) < 10 and int(text)):
         msg = f"{text!r:.40} is not a token budget: it takes a whole number from 1 up"
@@ -139,7 +175,18 @@ def _share(text: str) -> float:
     return share
 
 
-def dollars(text: str) -> Decimal:
+def _temperature(text: str) -> float:
+    try:
+        degrees = float(text)
+    except ValueError:
+        degrees = -1.0
+    if not 0 <= degrees <= 2:
+        msg = f"{text!r:.40} is not a temperature: it takes a number from 0 to 2, such as 0.7"
+        raise argparse.ArgumentTypeError(msg)
+    return degrees
+
+
+def _dollars(text: str) -> Decimal:
     """An amount of US dollars."""
     amount = read_usd(text)
     if amount is None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbroute.errors import SettingsError, did_you_mean
+from nbroute.interpolate import interpolate
 from nbroute.notebook import exporting, options, overview, playing, tables
 from nbroute.notebook.charts import Gallery
 from nbroute.notebook.commands.base import Command
@@ -66,11 +67,12 @@ def dashboard(desk: Desk, _rest: str) -> Any:
 
 def playground(desk: Desk, rest: str) -> Any:
     """A prompt explained as it is typed; else once, in words."""
+    text = interpolate(rest, desk.shell.user_ns)
     if not desk.is_live:
-        return playing.printed(desk.router, rest)
+        return playing.printed(desk.router, text)
     from nbroute.notebook.playground import Playground
 
-    made = Playground(desk.router, rest, sent=desk.sent)
+    made = Playground(desk.router, text, sent=desk.sent)
     desk.followers.append(made)
     return made
 

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from nbroute.errors import SettingsError
+from nbroute.interpolate import interpolate
 from nbroute.notebook import names, options, tables
 from nbroute.notebook.commands.base import Command
 
@@ -59,7 +60,7 @@ def why(desk: Desk, _rest: str) -> tables.Table:
 def classify(desk: Desk, rest: str) -> tables.Table:
     """Which tier a text would go to."""
     named = _CLASSIFIER.match(rest)
-    text = rest[named.end() :].strip() if named else rest
+    text = interpolate(rest[named.end() :].strip() if named else rest, desk.shell.user_ns)
     if not text:
         raise SettingsError("`%route classify` takes a text, such as `%route classify Hello`")
     asked = names.classifier(desk.shell.user_ns, named[1]) if named else None

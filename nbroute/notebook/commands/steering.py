@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nbroute.errors import SettingsError
+from nbroute.interpolate import interpolate
 from nbroute.notebook import tables
 from nbroute.notebook.commands.base import Command
 from nbroute.report.table import shortened
@@ -49,7 +50,7 @@ def budget(desk: Desk, rest: str) -> tables.Said:
 def teach(desk: Desk, rest: str) -> tables.Said:
     """Keep a prompt as an example of a tier, for the classifiers that learn from examples."""
     tier, _, text = rest.partition(" ")
-    prompt = text.strip()
+    prompt = interpolate(text.strip(), desk.shell.user_ns)
     if not tier:
         raise SettingsError("`%route teach` takes a tier, and a text or the last prompt")
     if not prompt:

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from nbroute.compare import Comparison, Grid
 from nbroute.errors import RecordError, SettingsError
 from nbroute.interpolate import prompt_of
-from nbroute.notebook import names, tables
-from nbroute.notebook.comparing import options
+from nbroute.notebook import names, options, tables
 from nbroute.notebook.comparing.boards import Live, Once, Quiet, board_for
 from nbroute.notebook.comparing.card import Card
 from nbroute.notebook.comparing.estimate import estimate_table
@@ -63,7 +62,7 @@ class Comparing:
     @property
     def flags(self) -> tuple[str, ...]:
         """The options of `%%route_compare`."""
-        return options.flags()
+        return options.flags(options.make_compare_parser())
 
     @property
     def choices(self) -> tuple[str, ...]:
@@ -72,9 +71,9 @@ class Comparing:
 
     def run_cell(self, line: str, cell: str) -> Any:
         """Compare the answers to the cell's prompt, or show what that would cost."""
-        wanted = options.parse(line)
+        wanted = options.parse_compare(line)
         if wanted.help:
-            return tables.Told(options.make_parser().format_help())
+            return tables.Told(options.make_compare_parser().format_help())
         prompt = prompt_of(cell, self._notebook.shell.user_ns, "%%route_compare")
         if wanted.dry_run:
             return estimate_table(self._notebook.router, prompt, wanted.tiers, self._asked(wanted))
