@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nbroute.notebook.untrusted import escape_markdown, safe_plain
+from nbroute.notebook.answer import escape_markdown, safe_plain
 from nbroute.report.charts import together
 from nbroute.report.figure import Figure
 

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from nbroute.export import Answer, Exchange, page_of, write_page
-from nbroute.notebook.answer_html import answer_html
+from nbroute.notebook.answer import answer_html, safe_plain
 from nbroute.notebook.lines import headline, remarks
 from nbroute.notebook.rungs import has_ladder, ladder_lines, ladder_title
-from nbroute.notebook.untrusted import safe_plain
 from nbroute.pricing import describe
 from nbroute.recording.scrub import Scrubber
 from nbroute.report import Report

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from nbroute.notebook.answer import safe_plain
 from nbroute.notebook.rungs import cost_of, has_ladder, ladder_lines, ladder_title
-from nbroute.notebook.untrusted import safe_plain
 from nbroute.notebook.wording import DOT, free, replayed
 from nbroute.pricing import describe, same_model
 from nbroute.report.table import seconds

@@ -10,7 +10,7 @@ import html
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from nbroute.notebook.untrusted import safe_plain
+from nbroute.notebook.answer import safe_plain
 from nbroute.report.colours import tier_colour
 
 CSS = (Path(__file__).parent / "look.css").read_text("utf-8").replace("\n", "")

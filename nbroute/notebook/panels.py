@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable, Sequence
 
-from nbroute.notebook.untrusted import safe_plain
+from nbroute.notebook.answer import safe_plain
 
 _INK = "var(--jp-ui-font-color1, inherit)"
 _LINE = "var(--jp-border-color1, #bdbdbd)"

@@ -12,12 +12,12 @@ import ipywidgets as widgets
 from nbroute.classify.registry import NAMES
 from nbroute.errors import NbrouteError, named
 from nbroute.notebook import playing
+from nbroute.notebook.answer import escape_markdown
 from nbroute.notebook.card import Card
 from nbroute.notebook.panels import STYLE, heard, text
 from nbroute.notebook.pieces import Said, button, dropdown, row
 from nbroute.notebook.render import View
 from nbroute.notebook.screens import Live, is_live
-from nbroute.notebook.untrusted import escape_markdown
 from nbroute.router import Router
 from nbroute.types import Decision, Explanation, RouteResult
 

@@ -8,10 +8,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from nbroute.errors import RecordError
+from nbroute.notebook.answer import DOLLAR, escape_markdown, safe_markdown, safe_plain
 from nbroute.notebook.lines import headline, ladder_plain, reason, remarks
-from nbroute.notebook.markdown_inline import DOLLAR
 from nbroute.notebook.rungs import has_ladder, ladder_lines, ladder_title
-from nbroute.notebook.untrusted import escape_markdown, safe_markdown, safe_plain
 from nbroute.notebook.wording import DOT
 from nbroute.pricing import describe, estimate_tokens, format_usd, price_of
 from nbroute.report import Meter, Report, Saving, Spend, counted, record

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from nbroute.notebook.answer import escape_markdown, safe_plain
 from nbroute.notebook.charts import show_controls, show_picture
 from nbroute.notebook.screens import is_live
 from nbroute.notebook.tables import Table
-from nbroute.notebook.untrusted import escape_markdown, safe_plain
 from nbroute.report import Report
 from nbroute.report.charts import telling, together
 from nbroute.report.text import Block, blocks_of

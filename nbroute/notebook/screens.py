@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, Literal, Protocol
 
 from nbroute.notebook import render
-from nbroute.notebook.untrusted import safe_plain
+from nbroute.notebook.answer import safe_plain
 
 
 class Screen(Protocol):

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from nbroute.notebook.answer import escape_markdown, safe_plain
 from nbroute.notebook.lines import attempt_line, headline, ladder_plain, reason
 from nbroute.notebook.render import session_text
-from nbroute.notebook.untrusted import escape_markdown, safe_plain
 from nbroute.notebook.wording import DOT
 from nbroute.pricing import describe, format_usd, price_of
 from nbroute.report.table import text_table

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from nbroute.errors import SettingsError, did_you_mean
 from nbroute.interpolate import interpolate
 from nbroute.notebook import exporting, options, overview, playing, tables
+from nbroute.notebook.answer import safe_plain
 from nbroute.notebook.charts import Gallery
 from nbroute.notebook.commands.base import Command
-from nbroute.notebook.untrusted import safe_plain
 
 if TYPE_CHECKING:
     from nbroute.notebook.desk import Desk

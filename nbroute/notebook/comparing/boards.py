@@ -7,11 +7,11 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from nbroute.compare.comparison import Comparison
+from nbroute.notebook.answer import safe_plain
 from nbroute.notebook.comparing import columns
 from nbroute.notebook.comparing.lanes import Lanes
 from nbroute.notebook.comparing.view import Pane, View
 from nbroute.notebook.screens import Redrawn, front_end
-from nbroute.notebook.untrusted import safe_plain
 
 
 class Board(Protocol):

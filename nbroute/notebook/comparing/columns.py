@@ -10,10 +10,17 @@ from collections.abc import Sequence
 from typing import Any
 
 from nbroute.compare.comparison import Comparison
-from nbroute.notebook.answer_html import answer_html, marked_html, plain_html, safe_html
+from nbroute.notebook.answer import (
+    answer_html,
+    escape_markdown,
+    marked_html,
+    plain_html,
+    safe_html,
+    safe_markdown,
+    safe_plain,
+)
 from nbroute.notebook.comparing.view import FIGURES, HEAD, Pane, View
 from nbroute.notebook.tables import Table
-from nbroute.notebook.untrusted import escape_markdown, safe_markdown, safe_plain
 from nbroute.notebook.wording import DOT
 from nbroute.report import record
 from nbroute.report.metadata import SCHEMA
