@@ -210,6 +210,8 @@ class Router(Engine):
         tier. Many prompts make a `Grid`, prompts x contenders. For a text it takes `observe`,
         `cancel`, `workers` and most options of `route`: see `nbroute.compare.compare_prompt`;
         for many also `to`, `resume`, `fresh`, `picks` and `progress`: see `compare_prompts`.
+        `systems` are system prompts to compare, by name; with `over` (a DataFrame, lists by name)
+        the prompt is a template, whose `{{name}}` is the column of that name, row by row.
         """
         from nbroute.compare import compare
 

@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from numbers import Real
 from threading import Event
 from typing import Any, Literal, NamedTuple
 
@@ -178,15 +179,23 @@ def read_prompts(prompts: Iterable[Any], call: str = "router.map") -> Iterable[A
 
 def text_of(item: Any) -> str:
     """The prompt as a row shows it; of anything but text a short form, of nothing ("") none."""
-    nan = isinstance(item, float) and math.isnan(item)
-    missing = item is None or nan or type(item).__name__ in ("NAType", "NaTType")
-    return item if isinstance(item, str) else "" if missing else f"{item!r:.200}"
+    if isinstance(item, PromptError) or is_missing(item):
+        return ""
+    return item if isinstance(item, str) else f"{item!r:.200}"
+
+
+def is_missing(item: Any) -> bool:
+    """Whether it stands for no value: None, NaN, pandas' NA and NaT."""
+    nan = isinstance(item, Real) and math.isnan(item)
+    return item is None or nan or type(item).__name__ in ("NAType", "NaTType")
 
 
 def unfit(item: Any) -> PromptError | None:
     """What is wrong with an item that is not text; None where it is."""
     if isinstance(item, str):
         return None
+    if isinstance(item, PromptError):
+        return item
     if shown := text_of(item):
         return PromptError(f"a prompt is text, not {type(item).__name__}: {shown:.60}")
     return PromptError("there is no prompt here (a missing value)")

@@ -26,6 +26,8 @@ from nbroute.report import Spend
 from nbroute.types import Observer, RouteResult
 
 _Found = TypeVar("_Found")
+#: Is told how many calls are done, of how many, and what they cost so far.
+Progress = Callable[[int, int | None, Spend], object]
 
 #: Seconds between two looks at what has landed; a killed process loses what came in between.
 _LOOK_EVERY = 0.1
@@ -289,13 +291,20 @@ class _Run:
 class Bar:
     """A tqdm bar with the running cost: plain text where the router's settings ask for it.
 
-    With nothing said it is not `shown` for one call.
+    With nothing said it is not `shown` for one call; a function is told instead.
     """
 
     def __init__(
-        self, router: Engine, total: int | None, *, shown: bool | None = None, unit: str = "prompt"
+        self,
+        router: Engine,
+        total: int | None,
+        *,
+        shown: bool | Progress | None = None,
+        unit: str = "prompt",
     ) -> None:
         self._spend = Spend()
+        self._done, self._total, self._told = 0, total, shown if callable(shown) else None
+        shown = False if callable(shown) else shown
         settings = getattr(router, "settings", None)
         shown = (total is None or total > 1) if shown is None else shown
         if not shown or (settings and settings.static):
@@ -306,12 +315,15 @@ class Bar:
 
     def count(self, row: Row | None = None) -> None:
         """One more row; with nothing said, one that was there already."""
-        if row is not None and not self._bar.disable:
+        if row is not None and not (self._bar.disable and self._told is None):
             unknown = row.cost_usd is None
             usd = 0.0 if row.cached else float(row.cost_usd or 0)
             self._spend += Spend.of_source(row.cost_source, usd, 1, row.cached, unknown)
             self._bar.set_postfix_str(f"{self._spend.told} so far", refresh=False)
         self._bar.update()
+        self._done += 1
+        if self._told is not None:
+            self._told(self._done, self._total, self._spend)
 
     def tell(self, told: str) -> None:
         """Show that in place of the cost, until the next row."""

@@ -9,10 +9,11 @@ from nbroute.compare.comparison import Column, Comparison
 from nbroute.compare.contenders import Contender
 from nbroute.compare.grid import Grid, compare_prompts
 from nbroute.compare.one_prompt import compare_prompt
+from nbroute.compare.over import Filled, filled
 from nbroute.engine.engine import Engine
 from nbroute.errors import SettingsError
 
-__all__ = ["Column", "Comparison", "Contender", "Grid", "compare"]
+__all__ = ["Column", "Comparison", "Contender", "Filled", "Grid", "compare", "filled"]
 
 
 def compare(
@@ -21,7 +22,12 @@ def compare(
     tiers: Sequence[str] | None = None,
     **options: Any,
 ) -> Comparison | Grid:
-    """`compare_prompt` for a text, `compare_prompts` for anything else."""
+    """`compare_prompt` for a text, `compare_prompts` for anything else.
+
+    With `over`, a table, the text is a template that is filled for each of its rows.
+    """
+    if "over" in options:
+        prompts = filled(prompts, options.pop("over"))
     one = isinstance(prompts, str)
     what, cure = ("many prompts", "a list") if one else ("one prompt", "a text")
     for name in ("to", "resume", "fresh", "picks", "progress") if one else ("observe",):

@@ -1,37 +1,76 @@
-"""Who is compared: tiers, models on the ladder, and any other model as "TIER:model"."""
+"""Who is compared: tiers, models on the ladder, any other model as "TIER:model", with prompts."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from nbroute.errors import SettingsError, did_you_mean
+from nbroute.report.table import shortened
 from nbroute.types import Ladder, Tier
+
+#: System prompts to compare: texts, or texts by name.
+Systems = Mapping[str, str] | Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
 class Contender:
     """A tier that is asked, by its first model or by the one named.
 
-    `name` is the tier's own, or the model's, or "TIER:model" as it was asked for.
+    `name` is the tier's own, or the model's, or "TIER:model" as it was asked for; where system
+    prompts are compared, `system` is the text of one and its name is part of `name`.
     """
 
     name: str
     tier: str
     model: str
+    system: str | None = None
+    #: A model was named, so no other of the tier steps in.
+    pinned: bool = field(default=False, compare=False)
 
     @property
     def options(self) -> dict[str, str]:
-        """What `router.route` is told: with a model named, no other of the tier steps in."""
-        return {"tier": self.tier} | ({} if self.name == self.tier else {"model": self.model})
+        """What `router.route` is told."""
+        asked = {"tier": self.tier} | ({"model": self.model} if self.pinned else {})
+        return asked | ({} if self.system is None else {"system": self.system})
 
 
-def find_contenders(ladder: Ladder, words: Sequence[str] | None) -> tuple[Contender, ...]:
+def find_contenders(
+    ladder: Ladder, words: Sequence[str] | None, systems: Systems | None = None
+) -> tuple[Contender, ...]:
     """Who is asked, in that order; every tier of the ladder where nobody is named.
 
-    SettingsError for no words, a word that names nobody or several, and one that is there twice.
+    With `systems` each of them with each system prompt. SettingsError for no words, a word that
+    names nobody or several, and one that is there twice.
     """
+    found = _find_all(ladder, words)
+    if systems is None:
+        return found
+    prompts = _named(systems)
+    return tuple(
+        replace(one, name=name if len(found) == 1 else f"{one.name} {name}", system=text)
+        for one in found
+        for name, text in prompts.items()
+    )
+
+
+def _named(systems: Systems) -> dict[str, str]:
+    """The system prompts by name; those that have none are numbered."""
+    example = 'as in systems={"short": "Answer in one line.", "long": "Explain each step."}'
+    if isinstance(systems, str) or not isinstance(systems, Mapping | Sequence):
+        raise SettingsError(f"systems is {systems!r:.60}; give texts by name, {example}")
+    if not isinstance(systems, Mapping):
+        systems = {f"{n}: {shortened(str(text), 40)}": text for n, text in enumerate(systems, 1)}
+    if not systems:
+        raise SettingsError(f"systems is empty; leave it out, or give texts by name, {example}")
+    for name, text in systems.items():
+        if not isinstance(text, str) or not isinstance(name, str) or not name.strip():
+            raise SettingsError(f"systems has {name!r:.40}: {text!r:.60} in it; give texts by name")
+    return {name.strip(): text for name, text in systems.items()}
+
+
+def _find_all(ladder: Ladder, words: Sequence[str] | None) -> tuple[Contender, ...]:
     if words is None:
         return tuple(Contender(tier.name, tier.name, tier.model) for tier in ladder.tiers)
     example = f"as in tiers={list(ladder.names[:2])!r}"
@@ -70,13 +109,13 @@ def _find(word: str, ladder: Ladder) -> Contender:
         raise SettingsError(f"{word!r} stands on {len(holders)} tiers; say which: {ways}")
     if holders:
         model = _model_on(holders[0], word)
-        return Contender(model, holders[0].name, model)
+        return Contender(model, holders[0].name, model, pinned=True)
     # Models' own names may have colons in them: the first one ends the tier's.
     name, mark, model = (part.strip() for part in re.split(r"([:=]|$)", word, maxsplit=1))
     tier = ladder.named(name) if mark else None
     if tier is not None and model:
         model = _model_on(ladder[tier], model)
-        return Contender(f"{tier}:{model}", tier, model)
+        return Contender(f"{tier}:{model}", tier, model, pinned=True)
     if tier is not None:
         raise SettingsError(f"{word!r} names no model; say {tier!r} for the tier's own")
     models = [model for one in ladder.tiers for model in one.models]

@@ -47,6 +47,18 @@ def each_against_others(texts: Sequence[str]) -> tuple[tuple[Piece, ...], ...]:
     return tuple(found)
 
 
+def share_apart(pieces: Sequence[Piece]) -> float:
+    """How much of the text is only here, 0 to 1, by its characters."""
+    lengths = [(len("".join(piece.text.split())), piece.only_here) for piece in pieces]
+    whole = sum(length for length, _ in lengths)
+    return sum(length for length, only in lengths if only) / whole if whole else 0.0
+
+
+def words_of(text: str) -> list[str]:
+    """The text's words, in order, without its signs."""
+    return [word for word in _WORD.findall(text) if word[0].isalnum()]
+
+
 @functools.lru_cache(maxsize=32)
 def _shared(text: str, reference: str) -> bytes:
     """One byte a character of the text, 1 where the reference has the word, too."""

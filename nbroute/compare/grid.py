@@ -15,7 +15,7 @@ from nbroute import errors
 from nbroute.batch import Batch, Row
 from nbroute.batch.jobs import Job, described, read_prompts, text_of
 from nbroute.batch.rows import attempt_of
-from nbroute.batch.run import Bar, interrupted, run
+from nbroute.batch.run import Bar, Progress, interrupted, run
 from nbroute.batch.store import Store, check_resume, open_store
 from nbroute.batch.workers import ThreadWorkers, checked_workers
 from nbroute.classify.registry import forced
@@ -28,8 +28,9 @@ from nbroute.compare.comparison import (
     unpicked,
     votes_of,
 )
-from nbroute.compare.contenders import Contender, find_contenders
+from nbroute.compare.contenders import Contender, Systems, find_contenders
 from nbroute.compare.one_prompt import CLASSIFYING, checked_options, fresh_answers
+from nbroute.compare.over import Filled
 from nbroute.engine.attempts import hash_text, new_id
 from nbroute.engine.context import Spec
 from nbroute.engine.engine import Engine
@@ -54,8 +55,10 @@ _FILES = (".sqlite", ".db", ".parquet", ".csv", ".json", ".jsonl", ".txt", ".xls
 _FIELDS = [
     *("row", "prompt", "contender", "tier", "model", "text", "status", "error", "input_tokens"),
     *("output_tokens", "cost_usd", "cost_source", "latency_ms", "cached", "picked", "voted"),
-    "answered_by",
+    *("answered_by", "passed"),
 ]
+#: What a spreadsheet takes for a formula where a cell begins with it.
+_FORMULA = re.compile(r"^[=+\-@\t\r]")
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +80,8 @@ class Grid(Sequence[Comparison]):
     options: Mapping[str, Any] = field(repr=False)
     index: Any = field(default=None, repr=False)
     to: Path | None = None
+    #: What a template was filled with, a row each; empty for prompts that were given whole.
+    rows: Sequence[Mapping[str, Any]] = field(default=(), repr=False)
 
     def __len__(self) -> int:
         return len(self.prompts)
@@ -104,6 +109,11 @@ class Grid(Sequence[Comparison]):
         batches = [*self.batches.values(), *([self.routing] if self.routing else [])]
         return sum((batch.cost for batch in batches), Spend())
 
+    @property
+    def checked(self) -> bool:
+        """Whether each answer was checked, so that it passed or failed."""
+        return any(self.options.get(name) for name in ("checks", "json", "schema"))
+
     def vote(self, place: int, name: str, feedback: str = VOTE) -> Label:
         """Say which contender's answer is the cheapest acceptable one: see `Comparison.vote`."""
         return self[place].vote(name, feedback)
@@ -118,7 +128,7 @@ class Grid(Sequence[Comparison]):
         import pandas as pd
 
         picks = self._picks()
-        voted = self._voted() if isinstance(self.router, Engine) else None
+        voted = self.voted() if isinstance(self.router, Engine) else None
         found = []
         for one in self.contenders:
             frame = self.batches[one.name].frame().rename(columns={"place": "row"})
@@ -133,6 +143,33 @@ class Grid(Sequence[Comparison]):
             found.append(frame)
         every = pd.concat(found).sort_values("row", kind="stable")[_FIELDS]
         return every.set_axis(self._index().take(every["row"]), axis=0)
+
+    def export(self, path: str | Path) -> Path:
+        """Write `frame`, with what the template was filled with, as `.csv` or `.jsonl`; its path.
+
+        In CSV a text that a spreadsheet would take for a formula begins with an apostrophe.
+        SettingsError for any other name, and where it cannot be written.
+        """
+        target = Path(path).expanduser()
+        kind = target.suffix.lower()
+        if kind not in (".csv", ".jsonl"):
+            raise SettingsError(f"{str(path)!r:.200} is neither .csv nor .jsonl; name one of these")
+        frame = self.frame()
+        places = [int(row) for row in frame["row"]]
+        for place, name in enumerate(self.rows[0] if self.rows else ()):
+            column = f"over_{name}" if name in _FIELDS else name
+            frame.insert(place, column, [self.rows[row][name] for row in places])
+        try:
+            if kind == ".jsonl":
+                frame.to_json(target, orient="records", lines=True, force_ascii=False)
+            else:
+                texts = frame.select_dtypes(exclude=["number", "bool", "boolean"]).columns
+                frame[texts] = frame[texts].map(_harmless)
+                frame.to_csv(target, index=False)
+        except OSError as error:
+            told = error.strerror or error
+            raise SettingsError(f"{str(target)!r:.200} cannot be written: {told}") from None
+        return target
 
     def costs(self) -> pd.DataFrame:
         """Prompts x contenders: US dollars each, NaN where unknown or never asked.
@@ -169,7 +206,7 @@ class Grid(Sequence[Comparison]):
         """
         import pandas as pd
 
-        voted, tiers = self._voted(), {one.name: one.tier for one in self.contenders}
+        voted, tiers = self.voted(), {one.name: one.tier for one in self.contenders}
         picked = self._picks()
         rows = [
             (text_of(prompt), picked.get(at), voted.get(at), tiers.get(voted.get(at, "")))
@@ -241,7 +278,7 @@ class Grid(Sequence[Comparison]):
         """The tier that routing picks for each prompt, by place."""
         return {row.place: row.tier for row in self.routing or () if row.error is None}
 
-    def _voted(self) -> dict[int, str]:
+    def voted(self) -> dict[int, str]:
         """The contender that each prompt's last vote is for, by place."""
         votes = votes_of(self.router, self.id)
         if not votes:
@@ -257,6 +294,10 @@ class Grid(Sequence[Comparison]):
         return pd.RangeIndex(len(self)) if self.index is None else self.index
 
 
+def _harmless(cell: Any) -> Any:
+    return f"'{cell}" if isinstance(cell, str) and _FORMULA.match(cell) else cell
+
+
 def ended(batch: Batch) -> str:
     """`17 answered, 1 failed`."""
     failed = len(batch.failed())
@@ -269,11 +310,12 @@ def compare_prompts(
     prompts: Iterable[str],
     tiers: Sequence[str] | None = None,
     *,
+    systems: Systems | None = None,
     to: str | Path | None = None,
     resume: Grid | None = None,
     fresh: bool = False,
     picks: bool = True,
-    progress: bool | None = None,
+    progress: bool | Progress | None = None,
     workers: int | None = None,
     cancel: threading.Event | None = None,
     classifier: Spec | None = None,
@@ -281,10 +323,11 @@ def compare_prompts(
 ) -> Grid:
     """The answers of several contenders to many prompts: a `Grid`, prompts x contenders.
 
-    `tiers` and the options are as in `compare_prompt`, prompts and failures as in
+    `tiers`, `systems` and the options are as in `compare_prompt`, prompts and failures as in
     `router.map`: a prompt that fails is a row with its error. The contenders are asked one
     after the other, `workers` prompts at once. Before them every prompt is classified, which
-    costs what the classifier costs; `picks` false leaves that out.
+    costs what the classifier costs; `picks` false leaves that out. In place of a bar,
+    `progress(done, total, cost)` may be a function that is told after each call.
 
     `to` is a folder, with a file for each contender. The same call continues where it stopped,
     after Ctrl-C or a crash, for rows that failed, and with contenders that are new: what it has
@@ -296,8 +339,8 @@ def compare_prompts(
     index = getattr(prompts, "index", None)  # a Series' own; a list has a method of that name
     index = None if callable(index) else index
     items = list(read_prompts(prompts, "router.compare"))
-    contenders = find_contenders(router.ladder, tiers)
-    options = checked_options(options)
+    contenders = find_contenders(router.ladder, tiers, systems)
+    options = checked_options(options, systems)
     at_once = checked_workers(workers, _AT_ONCE)
     for one in contenders:
         router.explain(_ANY, **{**options, **one.options})
@@ -325,7 +368,8 @@ def compare_prompts(
     stopped = [key for key in jobs if key not in batches]
     batches |= {key: Batch(stores[key], len(items), stopped="interrupted") for key in stopped}
     routing = batches.pop(ROUTING, None)
-    grid = Grid(name, items, contenders, batches, routing, router, options, index, folder)
+    found = (name, items, contenders, batches, routing, router, options, index, folder)
+    grid = Grid(*found, prompts.rows if isinstance(prompts, Filled) else ())
     if stopped:
         raise interrupted("stopped", folder, grid)
     return grid

@@ -14,7 +14,7 @@ from typing import Any
 
 from nbroute.batch.workers import checked_workers
 from nbroute.compare.comparison import Column, Comparison, NotSent, column_of, unpicked
-from nbroute.compare.contenders import find_contenders
+from nbroute.compare.contenders import Systems, find_contenders
 from nbroute.engine.attempts import new_id
 from nbroute.engine.context import Spec
 from nbroute.engine.engine import Engine
@@ -60,6 +60,7 @@ def compare_prompt(
     prompt: str,
     tiers: Sequence[str] | None = None,
     *,
+    systems: Systems | None = None,
     observe: Watcher | None = None,
     cancel: threading.Event | None = None,
     workers: int | None = None,
@@ -69,9 +70,10 @@ def compare_prompt(
     """The answers of several contenders to one prompt, asked at the same time.
 
     `tiers` names them: tiers, models that stand on the ladder, and any other model as
-    "TIER:model", with that tier's prompt and budget; None is every tier. The options are those
-    of `route` and hold for each (`max_cost`, too), without `strategy` and `thread`. Each is
-    asked afresh, and so paid for, unless `cache="use"` is given here.
+    "TIER:model", with that tier's prompt and budget; None is every tier. `systems` are system
+    prompts, by name or in a list: each of the tiers is asked with each of them. The options are
+    those of `route` and hold for each (`max_cost`, too), without `strategy` and `thread`. Each
+    is asked afresh, and so paid for, unless `cache="use"` is given here.
 
     The prompt is classified first, so that each column says whether routing would have picked
     it. A contender that fails is a column with its `error`; it is raised where all fail alike
@@ -81,8 +83,8 @@ def compare_prompt(
     Raises SettingsError, PromptError and BudgetExceeded, and Interrupted on Ctrl-C or once
     `cancel` is set; its `result` is the comparison so far, and the ledger has every call.
     """
-    contenders = find_contenders(router.ladder, tiers)
-    options = checked_options(options)
+    contenders = find_contenders(router.ladder, tiers, systems)
+    options = checked_options(options, systems)
     at_once = checked_workers(workers, min(len(contenders), _AT_ONCE))
     router.explain(prompt, tier=contenders[0].tier, **options)
     name = new_id()
@@ -114,8 +116,10 @@ def compare_prompt(
     return comparison
 
 
-def checked_options(options: Mapping[str, Any]) -> dict[str, Any]:
+def checked_options(options: Mapping[str, Any], systems: Systems | None) -> dict[str, Any]:
     """The options that hold for each contender; SettingsError for one that makes no sense here."""
+    if systems is not None and options.get("system") is not None:
+        raise SettingsError("system and systems are both given; put them all into systems")
     for name, why in _REFUSED.items():
         if options.get(name) not in (None, "direct" if name == "strategy" else None):
             raise SettingsError(f"{name} = {options[name]!r:.60} is not for a comparison: {why}")
@@ -184,8 +188,7 @@ class _Answers:
                 self.comparison.prompt,
                 observe=lambda event: self._inbox.put((place, event)),
                 cancel=self._stop,
-                **column.contender.options,
-                **self.options,
+                **{**self.options, **column.contender.options},
             )
             return replace(column, result=result)
         except NbrouteError as error:

@@ -1,0 +1,211 @@
+"""A grid as one looks at it: a line a prompt, which to look at, and how each column did."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from itertools import combinations
+from typing import TYPE_CHECKING, NamedTuple
+
+from nbroute.batch import Row
+from nbroute.batch.jobs import text_of, unfit
+from nbroute.compare.differences import words_of
+from nbroute.report import Spend
+from nbroute.types import RouteResult
+
+if TYPE_CHECKING:
+    from nbroute.compare.grid import Grid
+
+#: Answers that share less than this of the shorter one's words disagree.
+_ALIKE = 0.5
+_NUMBER = re.compile(r"-?\d+(?:[.,]\d+)*")
+#: Characters of an answer that are compared.
+_COMPARED = 4_000
+#: The most expensive prompts are so many of all.
+_EXPENSIVE = 0.1
+#: A 95% interval.
+_Z = 1.96
+
+
+@dataclass(frozen=True)
+class Line:
+    """One prompt and its cells, a `Row` for each contender, None where it was never asked.
+
+    `values` are what a template was filled with, `error` says why the prompt is none, `why` why
+    each cell failed, as far as this kernel knows, and `voted` is the contender with its vote.
+    """
+
+    place: int
+    prompt: str
+    cells: tuple[Row | None, ...]
+    values: dict[str, object] = field(default_factory=dict)
+    error: str = ""
+    why: tuple[str, ...] = ()
+    voted: str = ""
+
+    @property
+    def cost(self) -> float:
+        """US dollars of all its cells, billed or not; unknown ones are left out."""
+        return math.fsum(float(one.cost_usd or 0) for one in self.cells if one)
+
+    @property
+    def failed(self) -> bool:
+        """Whether a cell has no answer, or one that did not pass its check."""
+        return any(one is None or one.error is not None or not one.passed for one in self.cells)
+
+    @property
+    def disagree(self) -> bool:
+        """Whether the answers differ in what they say, as far as words tell."""
+        return self.alike < _ALIKE
+
+    @property
+    def alike(self) -> float:
+        """How alike its two most different answers are, 0 to 1; under 0 where only some pass.
+
+        Answers that end in different numbers are not alike at all; others as far as the shorter
+        one's words are in the longer one.
+        """
+        answers = [one for one in self.cells if one and one.error is None]
+        if len({one.passed for one in answers}) > 1:
+            return -1.0
+        texts = [one.text[-_COMPARED:] for one in answers]
+        shared = (_shared(*pair) for pair in combinations(map(_Said.of, texts), 2))
+        return min(shared, default=1.0)
+
+
+class _Said(NamedTuple):
+    words: frozenset[str]
+    number: str
+
+    @classmethod
+    def of(cls, text: str) -> _Said:
+        last = text.strip().rpartition("\n")[2]
+        numbers = _NUMBER.findall(last)
+        return cls(frozenset(words_of(text.casefold())), numbers[-1] if numbers else "")
+
+
+def _shared(one: _Said, other: _Said) -> float:
+    if one.number and other.number and one.number != other.number:
+        return 0.0
+    shorter = min(len(one.words), len(other.words))
+    return len(one.words & other.words) / shorter if shorter else float(one.words == other.words)
+
+
+def lines_of(grid: Grid) -> list[Line]:
+    """A line for each prompt, in their order."""
+    cells = [{row.place: row for row in grid.batches[one.name]} for one in grid.contenders]
+    voted, found = grid.voted(), []
+    checked = {one.id: one for one in grid.router.history.results()} if grid.checked else {}
+    for place, item in enumerate(grid.prompts):
+        wrong = unfit(item)
+        values = dict(grid.rows[place]) if grid.rows else {}
+        row = tuple(column.get(place) for column in cells)
+        error = str(wrong) if wrong else ""
+        why = tuple(_why(one, checked) for one in row)
+        found.append(Line(place, text_of(item), row, values, error, why, voted.get(place, "")))
+    return found
+
+
+def _why(row: Row | None, checked: Mapping[str, RouteResult]) -> str:
+    if row is None:
+        return "not sent"
+    if row.error is not None or row.passed:
+        return row.error or ""
+    verdicts = checked[row.result].verdicts if row.result in checked else ()
+    failed = next((one for one in verdicts if not one.passed), None)
+    return f"{failed.check}: {failed.reason}" if failed else "did not pass its check"
+
+
+#: What may be looked at, and in which order.
+FILTERS = ("all", "failed", "disagree", "most expensive")
+SORTS = ("as given", "most expensive first", "most different first")
+
+
+def chosen(lines: Sequence[Line], filtered: str = "all", sorted_by: str = "as given") -> list[Line]:
+    """Those lines that the filter keeps, in that order."""
+    kept: dict[str, Callable[[], Sequence[Line]]] = {
+        "failed": lambda: [one for one in lines if one.failed],
+        "disagree": lambda: [one for one in lines if one.disagree],
+        "most expensive": lambda: _by_cost(lines)[: math.ceil(len(lines) * _EXPENSIVE)],
+    }
+    found = kept.get(filtered, lambda: lines)()
+    if sorted_by == "most expensive first":
+        return _by_cost(found)
+    if sorted_by == "most different first":
+        return sorted(found, key=lambda one: one.alike)
+    return sorted(found, key=lambda one: one.place)
+
+
+def _by_cost(lines: Sequence[Line]) -> list[Line]:
+    return sorted(lines, key=lambda one: -one.cost)
+
+
+class Share(NamedTuple):
+    """So many of so many, and the 95% interval of the share (Wilson's)."""
+
+    hits: int
+    of: int
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        """`7 of 10 (40% to 89%)`."""
+        between = f" ({self.low:.0%} to {self.high:.0%})" if self.of else ""
+        return f"{self.hits:,} of {self.of:,}{between}"
+
+
+def share(hits: int, of: int) -> Share:
+    """The share with its interval; of nothing, it may be anything."""
+    if not of:
+        return Share(hits, of, 0.0, 1.0)
+    mean, wide = hits / of, _Z**2 / of
+    middle = mean + wide / 2
+    spread = math.sqrt(wide * (mean * (1 - mean) + wide / 4))
+    low, high = ((middle + sign * spread) / (1 + wide) for sign in (-1, 1))
+    return Share(hits, of, max(low, 0.0), min(high, 1.0))
+
+
+class Total(NamedTuple):
+    """A column's summary: what was answered, cost, passed its checks and was voted for."""
+
+    name: str
+    answered: int
+    failed: int
+    spend: Spend
+    passed: Share
+    votes: Share
+
+
+def totals_of(grid: Grid, lines: Sequence[Line]) -> list[Total]:
+    """A summary for each contender; votes are of the prompts that were voted on."""
+    voted = [one.voted for one in lines if one.voted]
+    found = []
+    for place, one in enumerate(grid.contenders):
+        rows = [line.cells[place] for line in lines]
+        there = [row for row in rows if row and row.error is None]
+        passed = share(sum(row.passed for row in there), len(rows))
+        votes = share(voted.count(one.name), len(voted))
+        missing = len(rows) - len(there)
+        spend = grid.batches[one.name].cost
+        found.append(Total(one.name, len(there), missing, spend, passed, votes))
+    return found
+
+
+def cheapest_passing(totals: Sequence[Total]) -> Total | None:
+    """The cheapest contender that passes every check; None where there is none, or none is known.
+
+    A contender with calls of unknown cost cannot be called cheap.
+    """
+    whole = [
+        one
+        for one in totals
+        if one.passed.of and one.passed.hits == one.passed.of and not one.spend.unknown_calls
+    ]
+    return min(whole, key=_spent, default=None)
+
+
+def _spent(total: Total) -> Decimal:
+    return total.spend.usd + total.spend.equivalent_usd
