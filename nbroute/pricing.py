@@ -205,38 +205,51 @@ def read_usd(value: object) -> Decimal | None:
 
 
 def format_usd(amount: Decimal | None) -> str:
-    """The amount to three significant digits, or to the cent: $0.000012, $0.50, $1,234.50."""
+    """The amount to the cent, a small one to two significant digits: $0.000012, $1,234.50."""
     if amount is None or not amount.is_finite():
         return "unknown"
     if not amount:
         return "$0"
     size = abs(amount)
-    places = 2 if size >= 1 else 2 - size.adjusted()
+    places = 2 if size >= _CENTS else 1 - size.adjusted()
     rounded = size.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
     whole, _, part = f"{rounded:,.{places}f}".partition(".")
     return f"{'-' if amount < 0 else ''}${whole}.{part.rstrip('0').ljust(2, '0')}"
 
 
+def call_usd(amount: Decimal | None) -> str:
+    """What one call costs, so that calls can be compared: `$0.00043`, `$4.30 per 100k calls`."""
+    if amount is None or not 0 < amount < _TINY:
+        return format_usd(amount)
+    return f"{format_usd(amount * 100_000)} per 100k calls"
+
+
 def describe(cost: Cost) -> str:
-    """The amount and where it comes from, as on the card: `$0.000012 (list price)`."""
+    """The amount and where it comes from: `$0.000012 (list price)`."""
     if cost.usd is None:
-        why = "no price for this model"
-        if cost.price is not None:
-            why = "no usable token count"
-        elif cost.source == "equivalent":
-            why = "nothing billed, no reference price"
-        return f"unknown ({why})"
-    return f"{format_usd(cost.usd)} ({_SAID[cost.source]})"
+        return f"unknown ({unknown_why(cost)})"
+    return f"{format_usd(cost.usd)} ({SOURCES[cost.source]})"
 
 
-_SAID: dict[CostSource, str] = {
+def unknown_why(cost: Cost) -> str:
+    """Why a cost is not known."""
+    if cost.price is not None:
+        return "no usable token count"
+    if cost.source == "equivalent":
+        return "nothing billed, no reference price"
+    return "no price for this model"
+
+
+#: Where a cost comes from, in words.
+SOURCES: dict[CostSource, str] = {
     "billed": "billed",
     "list": "list price",
     "configured": "your price",
     "estimated": "estimate",
-    "equivalent": "equivalent: nothing billed",
+    "equivalent": "would have cost",
     "unknown": "source unknown",
 }
+_CENTS, _TINY = Decimal("0.1"), Decimal("0.0001")
 
 
 def _rates(tier: Tier, model: str, kind: ProviderKind) -> tuple[_Rates, ...]:

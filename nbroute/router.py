@@ -23,7 +23,7 @@ from nbroute.embedders.kept import RememberedEmbedder, TaughtExamples
 from nbroute.engine.attempts import new_id
 from nbroute.engine.context import Parts, Resources, Spec
 from nbroute.engine.engine import Engine
-from nbroute.engine.feedback import keep_label, labels_frame
+from nbroute.engine.feedback import keep_label, labels_frame, take_back
 from nbroute.errors import RecordError, SettingsError, did_you_mean
 from nbroute.evaluate import model_file
 from nbroute.evaluate.past import collect
@@ -262,6 +262,10 @@ class Router(Engine):
         SettingsError for an unknown word or tier, RecordError where the ledger fails.
         """
         return keep_label(self, result, feedback, needed, picked=picked)
+
+    def take_back(self, result: RouteResult) -> None:
+        """Take back what you said of that answer; RecordError where the ledger fails."""
+        take_back(self, result)
 
     def labels(self, *, everything: bool = False, feedback: bool = False) -> pd.DataFrame:
         """The session's labels as `fit` takes them: the last word on each prompt, as its tier.

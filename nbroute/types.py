@@ -341,7 +341,9 @@ def _sum(attempts: tuple[Attempt, ...]) -> Cost:
     return Cost(sum(amounts, Decimal(0)), source)
 
 
-Feedback = Literal["good", "bad", "too weak", "more than needed", "cheapest acceptable"]
+Feedback = Literal[
+    "good", "bad", "too weak", "more than needed", "cheapest acceptable", "taken back"
+]
 
 
 @dataclass(frozen=True, slots=True)

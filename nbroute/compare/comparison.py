@@ -9,7 +9,7 @@ from nbroute.batch.rows import Task, row_of, without_answer
 from nbroute.compare.contenders import Contender
 from nbroute.compare.differences import Piece, difference, each_against_others
 from nbroute.engine.engine import Engine
-from nbroute.engine.feedback import keep_label
+from nbroute.engine.feedback import keep_label, labels_of
 from nbroute.errors import (
     BudgetExceeded,
     Interrupted,
@@ -236,7 +236,7 @@ def votes_of(router: Engine, comparison: str) -> list[str]:
     """The ids of the results in it that were voted for, oldest first, in any session."""
     return [
         label.result
-        for label in router.ledger.labels()
+        for label in labels_of(router, everything=True)
         if label.comparison == comparison and label.feedback == VOTE
     ]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, get_args
 
 from nbroute.engine.attempts import new_id
@@ -15,7 +15,7 @@ from nbroute.types import Feedback, Label, Ladder, RouteResult
 if TYPE_CHECKING:
     import pandas as pd
 
-FEEDBACK: tuple[Feedback, ...] = get_args(Feedback)
+FEEDBACK: tuple[Feedback, ...] = tuple(w for w in get_args(Feedback) if w != "taken back")
 #: The columns of `labels_frame`, and the fields of a label that are in them.
 _COLUMNS = {"prompt": "prompt", "tier": "needed", "picked": "picked", "feedback": "feedback"}
 _COLUMNS |= {"time": "ts", "session": "session", "ladder": "ladder", "result": "result"}
@@ -70,6 +70,25 @@ def keep_label(
     return label
 
 
+def take_back(router: Engine, result: RouteResult) -> None:
+    """Take back what was said of that answer; nothing happens where nothing was."""
+    said = [label for label in labels_of(router) if label.result == result.id]
+    if said:
+        gone = replace(said[-1], id=new_id(), ts=router.parts.clock(), feedback="taken back")
+        router.ledger.label(gone)
+
+
+def labels_of(router: Engine, *, everything: bool = False) -> list[Label]:
+    """The labels that stand, oldest first: a word that was taken back is not among them."""
+    standing: list[Label] = []
+    for label in router.ledger.labels(session=None if everything else router.session):
+        if label.feedback == "taken back":
+            standing = [one for one in standing if one.result != label.result]
+        else:
+            standing.append(label)
+    return standing
+
+
 def read_feedback(text: str) -> Feedback:
     """The word in any case and with any hyphens; SettingsError with the close ones otherwise."""
     plain = spelt(text)
@@ -92,8 +111,10 @@ def _needed(asked: str | None, feedback: Feedback, answered: str, ladder: Ladder
     """
     place, top = ladder.index(answered), len(ladder.tiers) - 1
     if not asked:
-        moves = {"too weak": min(place + 1, top), "more than needed": max(place - 1, 0)}
-        return None if feedback == "bad" else ladder.names[moves.get(feedback, place)]
+        if feedback == "bad" or (feedback == "too weak" and place == top):
+            return None  # no tier of this ladder
+        moves = {"too weak": place + 1, "more than needed": max(place - 1, 0)}
+        return ladder.names[moves.get(feedback, place)]
     tier = ladder.find(asked).name
     above = ladder.index(tier) - place
     fits = {"good": above == 0, "too weak": above >= 0, "more than needed": above <= 0}
@@ -108,7 +129,7 @@ def _needed(asked: str | None, feedback: Feedback, answered: str, ladder: Ladder
 def _last_words(router: Engine, *, everything: bool) -> list[Label]:
     """The newest label of each prompt, in the order in which they were given."""
     newest: dict[str, Label] = {}
-    for label in router.ledger.labels(session=None if everything else router.session):
+    for label in labels_of(router, everything=everything):
         newest.pop(label.prompt, None)
         newest[label.prompt] = label
     return list(newest.values())
@@ -121,7 +142,7 @@ def labels_frame(
     import pandas as pd
 
     if feedback:
-        found = router.ledger.labels(session=None if everything else router.session)
+        found = labels_of(router, everything=everything)
     else:
         last = _last_words(router, everything=everything)
         found = [one for one in last if one.needed in router.ladder.names]

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from nbroute.notebook import render
+from nbroute.notebook import session
+from nbroute.notebook.lines import Scale
+from nbroute.notebook.render import Running, View
 from nbroute.notebook.screens import Screen
+from nbroute.pricing import cost_of, estimate_tokens
 from nbroute.router import Router
 from nbroute.types import (
     NO_ANSWER,
     Attempted,
     Classified,
+    Cost,
     Done,
     Escalated,
     Event,
@@ -22,7 +27,11 @@ from nbroute.types import (
     Sent,
     Text,
     Thinking,
+    Usage,
 )
+
+#: Seconds between two drawings while nothing arrives, so that the clock goes on.
+TICK_S = 0.5
 
 
 class Card:
@@ -32,12 +41,20 @@ class Card:
     """
 
     def __init__(
-        self, router: Router, screen: Screen, earlier: tuple[RouteResult, ...] = ()
+        self,
+        router: Router,
+        screen: Screen,
+        earlier: tuple[RouteResult, ...] = (),
+        *,
+        number: int = 0,
+        version: int = 0,
     ) -> None:
-        self.view = render.View(earlier)
+        self.view = View(earlier, number=number, version=version, scale=Scale.of(router))
         self.screen = screen
         self._router = router
         self._lock = threading.RLock()
+        self._asked = ""
+        self._began = 0.0
 
     @property
     def result(self) -> RouteResult:
@@ -46,21 +63,29 @@ class Card:
 
     def route(self, prompt: str, **options: Any) -> RouteResult:
         """Route the prompt and show it; an error is shown with what had arrived, and raised."""
-        return self._shown(lambda: self._router.route(prompt, observe=self, **options))
+        return self._shown(prompt, lambda: self._router.route(prompt, observe=self, **options))
 
     def escalate(
         self, tier: str | None = None, cancel: threading.Event | None = None
     ) -> RouteResult:
         """Answer again on the next tier, or on that one, above the answers so far."""
         last = self.result
-        return self._shown(lambda: self._router.escalate(last, tier, observe=self, cancel=cancel))
+        return self._shown(
+            last.prompt,
+            lambda: self._router.escalate(last, tier, observe=self, cancel=cancel),
+        )
 
     def say(self, doing: str) -> None:
         """Show what the answer waits for: a model that is being loaded."""
         with self._lock:
-            running = replace(self.view.running or render.Running(), doing=doing)
+            running = replace(self.view.running or Running(), doing=doing)
             self.view = replace(self.view, running=running)
             self.screen.finish(self.view)
+
+    def note(self, notice: str) -> None:
+        """Show a word of advice with the answer."""
+        with self._lock:
+            self.view = replace(self.view, notices=(*self.view.notices, notice))
 
     def __call__(self, event: Event) -> None:
         """Take an event of a call and redraw."""
@@ -76,18 +101,48 @@ class Card:
             elif isinstance(event, Notice) and event.waits:
                 self.screen.waits(event.text)
             if not isinstance(event, Done):
-                self.screen.draw(self.view)
+                self._draw()
 
-    def _shown(self, call: Callable[[], RouteResult]) -> RouteResult:
+    def _draw(self) -> None:
+        running = self.view.running
+        if running is not None and self.screen.is_due:
+            tokens = estimate_tokens(running.text) if running.text else 0
+            elapsed = time.monotonic() - self._began
+            cost = self._cost(running, tokens)
+            now = replace(running, elapsed_s=elapsed, tokens=tokens, cost=cost)
+            self.screen.draw(replace(self.view, running=now))
+
+    def _cost(self, running: Running, tokens: int) -> Cost | None:
+        ladder = self._router.ladder
+        if not tokens or running.tier not in ladder.names or not running.model:
+            return None
+        tier = ladder[running.tier]
+        usage = Usage(estimate_tokens(self._asked), tokens)
+        return cost_of(usage, tier, running.model, self._router.parts.kind(tier))
+
+    def _shown(self, prompt: str, call: Callable[[], RouteResult]) -> RouteResult:
         with self._lock:
-            self.view = replace(self.view, running=render.Running(), error="", notices=())
+            self._asked, self._began = prompt, time.monotonic()
+            self.view = replace(self.view, running=Running(), error="", notices=())
+        ended = threading.Event()
+        if self.screen.has_clock:
+            threading.Thread(target=self._tick, args=(ended,), daemon=True).start()
         try:
             result = call()
         except BaseException as error:
+            ended.set()
             self._end(getattr(error, "result", None), error)
             raise
+        ended.set()
         self._end(result)
         return result
+
+    def _tick(self, ended: threading.Event) -> None:
+        """Have the clock go on while nothing arrives."""
+        while not ended.wait(TICK_S):
+            with self._lock:
+                if not ended.is_set():
+                    self._draw()
 
     def _end(self, result: RouteResult | None, raised: BaseException | None = None) -> None:
         """Show the last state. With no answer at all, the error speaks for itself."""
@@ -97,11 +152,14 @@ class Card:
             answered = (result,) if result and (told or not raised) else ()
             stopped = isinstance(raised, KeyboardInterrupt) and answered
             error = f"{type(raised).__name__}: {raised}" if raised else ""
-            session = render.session_text(self._router, saving=not self.screen.has_meter)
-            self.view = render.View(
-                (*answered, *earlier),
+            line = "" if self.screen.has_clock else session.session_text(self._router)
+            self.view = replace(
+                self.view,
+                results=(*answered, *earlier),
+                running=None,
                 error=error if earlier and not stopped else "",
-                session=session,
+                session=line,
+                notices=(),
             )
             if self.view.results:
                 self.screen.finish(self.view)
@@ -110,10 +168,10 @@ class Card:
 
 
 def _between(event: Escalated) -> str:
-    """What is said between an answer that is not kept and the next one."""
+    """What is said between an answer that is not used and the next one."""
     verdict = event.verdict
     if verdict.check == "agreement":
-        return f"the answers differ: {verdict.reason}; {event.tier}'s is kept"
+        return f"the answers differ: {verdict.reason}; {event.tier}'s is used"
     if verdict.check == NO_ANSWER:
         return f"{event.rejected.tier} could not answer; next: {event.tier}"
     return (
@@ -121,8 +179,8 @@ def _between(event: Escalated) -> str:
     )
 
 
-def _after(view: render.View, event: Event) -> render.View:
-    running = view.running or render.Running()
+def _after(view: View, event: Event) -> View:
+    running = view.running or Running()
     match event:
         case Classified(decision, plan):
             both = " and ".join(step.tier.name for step in plan.steps)
@@ -130,13 +188,13 @@ def _after(view: render.View, event: Event) -> render.View:
             first = plan.steps[0].tier.name
             running = replace(running, tier=first, decision=decision, doing=doing)
         case Sent(tier, model):
-            running = replace(running, tier=tier, model=model, text="")
+            running = replace(running, tier=tier, model=model, text="", doing="")
         case Thinking():
             running = replace(running, doing="thinking ...")
         case Text(text):
-            running = replace(running, text=running.text + text)
+            running = replace(running, text=running.text + text, doing="")
         case Escalated(tier=tier):
-            running = replace(running, tier=tier, model="", text="")
+            running = replace(running, tier=tier, model="", text="", doing="")
             return replace(view, running=running, notices=(*view.notices, _between(event)))
         case Notice(text, waits=True):
             running = replace(running, doing=text)

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from nbroute.checks import NAMES as CHECKS
 from nbroute.classify.registry import NAMES as CLASSIFIERS
 from nbroute.engine.plan import STRATEGIES
-from nbroute.errors import NbrouteError, SettingsError
+from nbroute.errors import Interrupted, NbrouteError, SettingsError
 from nbroute.interpolate import prompt_of
 from nbroute.notebook import complete, names, options, render, tables
 from nbroute.notebook.card import Card
 from nbroute.notebook.comparing.desk import Comparing
-from nbroute.notebook.screens import Live, Quiet, Screen, is_live, screen_for
+from nbroute.notebook.lines import Scale
+from nbroute.notebook.screens import Screen, is_live, message_of, screen_for
+from nbroute.notebook.versions import Version, Versions, side_by_side, versions_table
 from nbroute.router import Router
 from nbroute.settings import Settings
 from nbroute.settings.profiles import BUILT_IN
 from nbroute.types import RouteResult
 
 if TYPE_CHECKING:
-    from nbroute.notebook.controls import Meter
+    from nbroute.notebook.controls import Shelf
 
 
 class Follower(Protocol):
@@ -34,6 +36,14 @@ class Follower(Protocol):
         """Show what a provider says that it is doing; False where that is another's matter."""
 
 
+class Origin(NamedTuple):
+    """Where a card comes from: its cell, that cell's source, the variable that keeps the result."""
+
+    cell: str
+    source: str
+    output: str | None
+
+
 class Desk:
     """One notebook's routing; made at the first `%%route`, so that loading costs little."""
 
@@ -43,7 +53,11 @@ class Desk:
         self.router: Router = Router(settings, announce=self._announce)
         self._before: Settings | None = None
         self._card: Card | None = None
-        self._meter: Meter | None = None
+        self._shelf: Shelf | None = None
+        self._cards: dict[int, Card] = {}
+        self._origins: dict[int, Origin] = {}
+        self._numbers = 0
+        self._versions = Versions()
         self.followers: list[Follower] = []
         self._just_shown: tuple[str, int] | None = None
 
@@ -57,7 +71,8 @@ class Desk:
             explanation = self.router.explain(prompt, **self._call_options(wanted))
             self._assign(explanation, wanted.output)
             return tables.dry_run(explanation)
-        return self._route(prompt, wanted)
+        source = f"%%route {line.strip()}".rstrip() + f"\n{cell}"
+        return self._route(prompt, wanted, source)
 
     @cached_property
     def comparing(self) -> Comparing:
@@ -114,13 +129,92 @@ class Desk:
             raise SettingsError("nothing was routed yet; run a %%route cell first")
         return self.last
 
-    def escalate(self, tier: str | None) -> RouteResult | None:
-        """Answer the last prompt again on the next tier, or on that one, in a card of its own."""
-        last = self.newest
+    def escalate(self, tier: str | None, number: int | None = None) -> RouteResult | None:
+        """Answer a prompt again on the next tier, or on that one, in a card of its own.
+
+        The last prompt, or the one of the card with that number.
+        """
+        last = self.newest if number is None else self.card(number).result
         if tier is None and self.router.above(last) is None:
             return self.router.escalate(last)  # it says why there is nowhere to go
-        card = Card(self.router, self._screen(), earlier=last.chain)
-        return self._show(card, lambda: card.escalate(tier), output=None, quiet=False)
+        card = self._new_card(self._screen(), earlier=last.chain)
+        origin = Origin("", f"%%route\n{last.prompt}", None)
+        return self._show(card, lambda: card.escalate(tier), origin, quiet=False)
+
+    def card(self, number: int) -> Card:
+        """The card of that number; SettingsError where there is none with an answer."""
+        if number not in self._cards:
+            known = sorted(self._cards)
+            told = (
+                f"the answers have the numbers {known[0]} to {known[-1]}"
+                if known
+                else ("nothing was routed yet; run a %%route cell first")
+            )
+            raise SettingsError(f"no answer has the number {number}: {told}")
+        return self._cards[number]
+
+    def new_number(self) -> int:
+        """The number by which commands reach the next card."""
+        self._numbers += 1
+        return self._numbers
+
+    def meter(self) -> Any:
+        """A place for the session's line under a comparison."""
+        import ipywidgets as widgets
+
+        return widgets.HTML()
+
+    @property
+    def shelf(self) -> Shelf:
+        """The controls of the newest cards."""
+        from nbroute.notebook.controls import Shelf
+
+        if self._shelf is None:
+            self._shelf = Shelf(self.router)
+        return self._shelf
+
+    def show_controls(self, number: int) -> None:
+        """Show the controls of that card, here, where someone is watching."""
+        from nbroute.notebook.controls import Controls
+
+        card = self.card(number)
+        if not self.is_live:
+            raise SettingsError("there are no controls here: no live front end draws them")
+        self.shelf.put(number, Controls(card, self.router, self))
+
+    def took(self, result: RouteResult, card: Card) -> None:
+        """The card has a new answer."""
+        number, origin = card.view.number, self._origins.get(card.view.number)
+        self._cards[number] = card
+        self._keep(result, origin.output if origin else None)
+        if origin and origin.cell:
+            self._versions.keep(origin.cell, Version(number, origin.source, result))
+        self.refresh()
+
+    def source(self, card: Card) -> str:
+        """The cell that would ask the same again."""
+        origin = self._origins.get(card.view.number)
+        return origin.source if origin else f"%%route\n{card.result.prompt}"
+
+    def compared(self, card: Card) -> str:
+        """The card's prompt on all tiers, as HTML; asks models."""
+        return self.comparing.page_of(self.router.compare(card.result.prompt))
+
+    def why(self, card: Card) -> str:
+        """How the tier was found, step by step, as HTML."""
+        return tables.explanation(card.result).html()
+
+    def versions(self, card: Card) -> str:
+        """The card's answer beside the one before it, as HTML."""
+        found = self._versions.of(card.view.number)
+        place = next(at for at, one in enumerate(found) if one.number == card.view.number)
+        return side_by_side(found[place - 1], found[place], place + 1, card.view.scale)
+
+    def versions_table(self, number: int | None) -> tables.Table:
+        """The versions of the cell of that card, or of the newest one."""
+        if number is not None:
+            self.card(number)
+        return versions_table(self._versions.of(number))
 
     def vocabulary(self, commands: tuple[str, ...]) -> complete.Vocabulary:
         """What completion offers here and now; `commands` are the words after `%route`."""
@@ -145,73 +239,72 @@ class Desk:
         from IPython.display import display
 
         if self._just_shown == (result.id, self.shell.execution_count):
-            if not hasattr(self.shell, "kernel"):  # a terminal has printed `Out[n]: ` already
-                display({"text/plain": repr(result)}, raw=True)
             return
-        data, metadata = render.bundle(render.View(result.chain))
+        data, metadata = render.bundle(render.View(result.chain, scale=Scale.of(self.router)))
         display(data, metadata=metadata, raw=True)
 
-    def _route(self, prompt: str, wanted: Any) -> RouteResult | None:
-        card = Card(self.router, Quiet() if wanted.quiet else self._screen())
+    def _route(self, prompt: str, wanted: Any, source: str) -> RouteResult | None:
+        cell = str(message_of(self.shell).get("metadata", {}).get("cellId", ""))
+        cell, version = self._versions.next_of(cell, prompt)
+        screen = Screen() if wanted.quiet else self._screen()
+        card = self._new_card(screen, version=version)
         asked = self._call_options(wanted)
-        return self._show(
-            card, lambda: card.route(prompt, **asked), output=wanted.output, quiet=wanted.quiet
-        )
+        origin = Origin(cell, source, wanted.output)
+        return self._show(card, lambda: card.route(prompt, **asked), origin, quiet=wanted.quiet)
+
+    def _new_card(self, screen: Screen, **facts: Any) -> Card:
+        return Card(self.router, screen, number=self.new_number(), **facts)
 
     def _show(
-        self, card: Card, call: Callable[[], RouteResult], *, output: str | None, quiet: bool
+        self, card: Card, call: Callable[[], RouteResult], origin: Origin, *, quiet: bool
     ) -> RouteResult | None:
         self._card = card
+        self._origins[card.view.number] = origin
         try:
             result = call()
         except NbrouteError as error:
-            self._keep_failed(error.result, output)
+            self._keep_failed(error.result, card)
             raise
         finally:
             self._card = None
             self.refresh()
-        self._keep(result, output)
-        if isinstance(card.screen, Live):
-            self._show_controls(card, output)
+        self.took(result, card)
+        self._controls_of(card)
         self._just_shown = (result.id, self.shell.execution_count)
         return None if quiet else result
 
+    def _controls_of(self, card: Card) -> None:
+        """The controls of a card that has an answer; one that was interrupted has them too."""
+        if card.screen.has_clock and card.view.results:
+            try:
+                self.show_controls(card.view.number)
+            except KeyboardInterrupt:
+                raise Interrupted(
+                    "interrupted while the controls were drawn; the answer is kept"
+                ) from None
+
     def _announce(self, text: str) -> None:
         """What a provider does before it can answer: in the card, else printed."""
-        if self._card is not None and isinstance(self._card.screen, Live):
+        if self._card is not None and self._card.screen.has_clock:
             self._card.say(text)
         elif not any(widget.announced(text) for widget in self.followers):
             print(text)  # noqa: T201 - a terminal and a static notebook have no card to redraw
 
-    def _show_controls(self, card: Card, output: str | None) -> None:
-        from IPython.display import display
-
-        from nbroute.notebook.controls import Controls
-
-        display(Controls(card, self.router, self.meter(), lambda new: self._keep(new, output)))
-
-    def meter(self) -> Meter:
-        """The session meter: one, shown under every card."""
-        from nbroute.notebook.controls import Meter
-
-        if self._meter is None:
-            self._meter = Meter(self.router)
-        return self._meter
-
-    def _keep_failed(self, result: RouteResult | None, output: str | None) -> None:
+    def _keep_failed(self, result: RouteResult | None, card: Card) -> None:
         """The partial answer; with none, the prompt, so that it can be escalated or explained.
 
         A failed escalation leaves the answer that it escalates in place.
         """
         if result is not None and result.text:
-            self._keep(result, output)
+            self.took(result, card)
+            self._controls_of(card)
         elif result is not None and result.parent is None:
             self.last = result
 
     def refresh(self) -> None:
-        """Have the session meter, if there is one, read the ledger again."""
-        if self._meter is not None:
-            self._meter.refresh(self.router)
+        """Have what shows the session read the ledger again."""
+        if self._shelf is not None:
+            self._shelf.refresh(self.router)
         for widget in self.followers:
             widget.refresh(self.router)
 

@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from nbroute.engine.feedback import labels_of
 from nbroute.export import Answer, Exchange, page_of, write_page
 from nbroute.notebook.answer import answer_html, safe_plain
-from nbroute.notebook.lines import headline, remarks
-from nbroute.notebook.rungs import has_ladder, ladder_lines, ladder_title
+from nbroute.notebook.lines import headline, remarks, step_lines
 from nbroute.pricing import describe
 from nbroute.recording.scrub import Scrubber
 from nbroute.report import Report
@@ -84,7 +84,7 @@ def _exchanges(
 ) -> Iterable[Exchange]:
     """Results that are compared are one, and those of one chain."""
     labels = defaultdict(list)
-    for label in router.ledger.labels(session=router.session):
+    for label in labels_of(router):
         labels[label.result].append(_told(label))
     groups: dict[tuple[bool, str, str], list[RouteResult]] = defaultdict(list)
     for result in results:
@@ -97,14 +97,14 @@ def _exchanges(
 
 
 def _answer(result: RouteResult, labels: Iterable[str], scrubber: Scrubber) -> Answer:
-    told = has_ladder(result)
+    title, *steps = step_lines(result) or [""]
     return Answer(
         headline=_plain(headline(result), scrubber),
         html=answer_html(scrubber.text(result.text), below=3),
         size=len(result.text),
         remarks=tuple(_plain(line, scrubber) for line in remarks(result)),
-        ladder_title=_plain(ladder_title(result), scrubber) if told else "",
-        ladder=tuple(_plain(line, scrubber) for line in ladder_lines(result)) if told else (),
+        ladder_title=_plain(title, scrubber),
+        ladder=tuple(_plain(line[2:], scrubber) for line in steps),
         labels=tuple(labels),
     )
 

@@ -42,6 +42,16 @@ function children(old, fresh, kept) {
   }
 }
 
+function copy(text) {
+  if (navigator.clipboard) return navigator.clipboard.writeText(text);
+  const field = document.createElement("textarea"); // a page that is not served securely
+  field.value = text;
+  document.body.append(field);
+  field.select();
+  document.execCommand("copy");
+  field.remove();
+}
+
 function render({ model, el }) {
   const kept = new WeakSet();
   const page = document.createElement("div");
@@ -95,6 +105,7 @@ function render({ model, el }) {
   };
   document.addEventListener("click", outside);
   model.on("change:html", draw);
+  model.on("msg:custom", (said) => said.copy !== undefined && copy(said.copy));
   draw();
   return () => document.removeEventListener("click", outside);
 }

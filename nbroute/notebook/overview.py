@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from nbroute.budgets import Limits
 from nbroute.errors import RecordError
-from nbroute.notebook.lines import cost_told, marks, model_name, tokens
-from nbroute.notebook.render import session_line
+from nbroute.notebook.lines import DOT, cost_told, marks, model_name, tokens
+from nbroute.notebook.session import session_line
 from nbroute.notebook.tables import Said, Table
-from nbroute.notebook.wording import DOT
 from nbroute.pricing import format_usd
 from nbroute.report import Report, Saving, Spend, counted
 from nbroute.report.table import seconds

@@ -1,94 +1,96 @@
-"""A card as text: pure functions from results to strings, plain and Markdown."""
+"""A card as HTML, Markdown and plain text: pure functions from results to strings."""
 
 from __future__ import annotations
 
 import html
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from nbroute.errors import RecordError
-from nbroute.notebook.answer import DOLLAR, escape_markdown, safe_markdown, safe_plain
-from nbroute.notebook.lines import headline, ladder_plain, reason, remarks
-from nbroute.notebook.rungs import has_ladder, ladder_lines, ladder_title
-from nbroute.notebook.wording import DOT
-from nbroute.pricing import describe, estimate_tokens, format_usd, price_of
-from nbroute.report import Meter, Report, Saving, Spend, counted, record
-from nbroute.types import (
-    Attempt,
-    Decision,
-    RouteResult,
-    equivalent_cost,
-    total_cost,
+from nbroute.notebook import look
+from nbroute.notebook.answer import (
+    answer_html,
+    escape_markdown,
+    plain_html,
+    safe_markdown,
+    safe_plain,
 )
+from nbroute.notebook.lines import (
+    DOT,
+    Scale,
+    beside,
+    confident,
+    headline,
+    marks,
+    model_name,
+    notes,
+    price,
+    reason,
+    remarks,
+    result_price,
+    step_lines,
+    steps,
+    steps_title,
+    tokens,
+    took,
+)
+from nbroute.pricing import call_usd, estimate_tokens
+from nbroute.report import counted, record
+from nbroute.report.table import seconds
+from nbroute.types import Cost, Decision, RouteResult, equivalent_cost, total_cost
 
-if TYPE_CHECKING:
-    from nbroute.router import Router
+NO_ANSWER = "(no answer)"
 
 
 @dataclass(frozen=True)
 class Running:
-    """An answer on its way; `doing` is what else it waits for, such as a model's loading."""
+    """An answer on its way; `doing` is what else it waits for, such as a model's loading.
+
+    `cost` is what it comes to so far, an estimate.
+    """
 
     tier: str = ""
     model: str = ""
     text: str = ""
     decision: Decision | None = None
     doing: str = ""
+    elapsed_s: float = 0.0
+    tokens: int = 0
+    cost: Cost | None = None
+
+    @property
+    def facts(self) -> list[str]:
+        """What it does, for how long, how far it is and what that costs."""
+        doing = self.doing or ("answering ..." if self.text else "waiting for the first token ...")
+        if not self.tier:
+            doing = self.doing or "classifying ..."
+        about = f"about {counted(self.tokens, 'token')}" if self.tokens else ""
+        cost = f"~{call_usd(self.cost.usd)}" if self.cost and self.cost.usd else ""
+        elapsed = seconds(1000 * self.elapsed_s) if self.elapsed_s >= 1 else ""
+        return [fact for fact in (doing, elapsed, about, cost) if fact]
 
 
 @dataclass(frozen=True)
 class View:
-    """All that a card shows: results with the newest first, what is on its way, what failed."""
+    """All that a card shows: results with the newest first, what is on its way, what failed.
+
+    `number` is the one by which commands reach the card, `version` how often its cell has been
+    answered; 0 where it has none.
+    """
 
     results: tuple[RouteResult, ...] = ()
     running: Running | None = None
     error: str = ""
     session: str = ""
     notices: tuple[str, ...] = field(default=())
-
-
-def plain(view: View) -> str:
-    """The card for `text/plain`: complete in a terminal and with no kernel."""
-    blocks = [_running_plain(view.running)] if view.running else []
-    if view.error:
-        blocks.append(view.error)
-    for place, result in enumerate(view.results):
-        if place:
-            blocks.append(f"--- before that: {headline(result)} ---")
-        else:
-            blocks.append("\n".join(_told(result)))
-        blocks.append(safe_plain(result.text) or "(no answer)")
-        blocks.append(ladder_plain(result))
-    blocks.extend(_footers(view))
-    return safe_plain("\n\n".join(block for block in blocks if block))
-
-
-def figures(view: View) -> str:
-    """What a terminal prints below an answer that streamed: everything but the answer."""
-    lines = [view.error] if view.error else []
-    if view.results:
-        newest = view.results[0]
-        lines += [*_told(newest), ladder_plain(newest)]
-    return safe_plain("\n".join(line for line in [*lines, *_footers(view)] if line))
-
-
-def markdown(view: View) -> str:
-    """The card for `text/markdown`; the model's words are made safe, ours are escaped."""
-    blocks = [_running_markdown(view.running)] if view.running else []
-    if view.error:
-        blocks.append(f"**{escape_markdown(view.error)}**")
-    for place, result in enumerate(view.results):
-        blocks.append(
-            _answer_markdown(result) if not place and not view.running else _folded(result)
-        )
-    blocks.extend(escape_markdown(line) for line in _footers(view))
-    return "\n\n".join(block for block in blocks if block)
+    number: int = 0
+    version: int = 0
+    scale: Scale = field(default_factory=Scale)
 
 
 def bundle(view: View) -> tuple[dict[str, str], dict[str, Any]]:
     """The card as a display bundle and its metadata, where the structured record lies."""
-    data = {"text/plain": plain(view), "text/markdown": markdown(view)}
+    data = {"text/plain": plain(view), "text/markdown": markdown(view), "text/html": page(view)}
     if not view.results:
         return data, {}
     newest, *earlier = view.results
@@ -98,142 +100,190 @@ def bundle(view: View) -> tuple[dict[str, str], dict[str, Any]]:
     return data, {"nbroute": told}
 
 
-def session_text(router: Router, *, saving: bool = True) -> str:
-    """The session's line, or why there is none: a ledger that cannot be read."""
-    try:
-        return _session(router, _meter(router), saving=saving)
-    except RecordError as error:
-        return f"session: {error}"
+def page(view: View) -> str:
+    """The card for `text/html`: no script, complete with no kernel."""
+    tiers = view.scale.tiers
+    blocks = [_running(view.running, tiers)] if view.running else []
+    lines = [*view.notices, *_together(view.results)]
+    inside = (_note(line) for line in lines)
+    error = f'<p class="nbr-note"><strong>{look.text(view.error)}</strong></p>'
+    blocks += [error] if view.error else []
+    for place, result in enumerate(view.results):
+        if place or view.running:
+            summary = f"before: {look.text(headline(result, view.scale))}"
+            blocks.append(look.folded(summary, _answer(result, tiers), key=result.id))
+        else:
+            blocks += [_head(result, view), _answer(result, tiers)]
+    tier = view.running.tier if view.running else view.results[0].tier if view.results else ""
+    session = f'<p class="nbr-row nbr-quiet">{look.text(view.session)}</p>' if view.session else ""
+    return look.page(card(tier, tiers, *blocks, *inside), session)
 
 
-def session_line(report: Report | Meter, budget_usd: Decimal | None, *, saving: bool = True) -> str:
-    """`session $0.0013 of $1.00 · 6 calls · 1 cached · $0.0210 less than all on FRONTIER ...`."""
-    spend = report.spend
-    parts = [f"session {_spent(spend, budget_usd)}", counted(spend.calls, "call")]
-    if spend.cached_calls:
-        parts.append(f"{spend.cached_calls} cached")
-    if spend.unknown_calls:
-        parts.append(f"{spend.unknown_calls} of unknown cost")
-    compared = report.comparing
-    if saving and (spend.usd or not spend.equivalent_usd):
-        how = _how("estimate, net", compared.usd)
-        parts.append(_saved(report.saving, report.baseline, how))
-    elif saving:
-        how = _how("estimate, net, nothing billed", compared.equivalent_usd)
-        parts.append(_saved(report.equivalent_saving, report.baseline, how))
-    return DOT.join(part for part in parts if part)
+def card(tier: str, tiers: tuple[str, ...], *blocks: str) -> str:
+    """A frame in the tier's colour; styles that must survive without a stylesheet are its own."""
+    tint = look.tinted(tier, tiers)
+    style = f"{tint};border-left:4px solid {tint.partition(':')[2]}"
+    return f'<div class="nbr-card" style="{style}">{"".join(blocks)}</div>'
 
 
-def meter_lines(router: Router) -> list[str]:
-    """The session meter: the line of the session, and the spend by tier."""
-    try:
-        report = _meter(router)
-    except RecordError as error:
-        return [str(error)]
-    tiers = [_tier_spent(t, spend) for t, spend in report.by_tier.items() if spend.calls]
-    by_tier = DOT.join(tiers) or "nothing yet"
-    now = _session(router, report)
-    return [f"now: {now}", f"by tier: {by_tier}"]
+def _head(result: RouteResult, view: View) -> str:
+    cost = result_price(result)
+    step = "+" if result.parent and cost.amount.startswith("$") else ""
+    simulated = result.answer.provider_kind == "simulated"
+    model = result.model if simulated else model_name(result.answer)
+    badges = [
+        look.badge(cost.source, title=cost.meaning),
+        look.badge("simulated", title="no model was asked") if simulated else "",
+        look.badge("cached") if "cached" in marks(result) else "",
+    ]
+    return look.head(
+        [
+            look.pill(result.tier, view.scale.tiers),
+            f'<span class="nbr-model">{look.text(model)}</span>',
+            '<span class="nbr-space"></span>',
+            f'<b class="nbr-cost">{look.text(step + cost.amount)}</b>',
+            look.quiet(view.scale.ratio(result)),
+            look.quiet(beside(result)),
+            *badges,
+            look.quiet(took(result)),
+            look.quiet(tokens(result.answer)),
+            look.badge(f"v{view.version}" if view.version > 1 else ""),
+            look.badge(
+                f"#{view.number}" if view.number else "",
+                title="%route why, label and escalate take this number",
+            ),
+        ]
+    )
 
 
-def _meter(router: Router) -> Report | Meter:
-    """What the session's line tells, from the sums that the ledger keeps, where it has such."""
-    ask = getattr(router.ledger, "meter", None)
-    found = ask(session=router.session) if ask else None
-    if found is None:
-        return router.report()
-    tiers = router.spend("tier")
-    order = sorted(tiers, key=[*router.ladder.names, *sorted(tiers)].index)
-    by_tier = {name: tiers[name] for name in order}
-    tier = router.ladder.find(router.parts.baseline)
-    price = price_of(tier, tier.model, router.parts.kind(tier))
-    comparing, finals = found
-    return Meter.of(by_tier, comparing, finals, tier.name, price)
+def _answer(result: RouteResult, tiers: Sequence[str]) -> str:
+    body = answer_html(result.text) if result.text.strip() else f"<p>{NO_ANSWER}</p>"
+    ended = "".join(
+        f'<p class="nbr-note"><strong>{look.text(mark)}</strong></p>'
+        for mark in marks(result)
+        if mark != "cached"
+    )
+    rest = "".join(map(_note, notes(result)))
+    shown = f'{_thoughts(result)}<div class="nbr-body">{body}</div>{ended}{rest}'
+    return f"{shown}{_why(result)}{_steps(result, tiers)}"
 
 
-def _session(router: Router, report: Report | Meter, *, saving: bool = True) -> str:
-    """The session's line, and the file that answers or is written; replaying saves nothing."""
-    replaying, recorder = router.replaying, router.recorder
-    parts = [f"replaying {replaying.path.name}"] if replaying is not None else []
-    parts += [f"recording to {recorder.path.name}"] if recorder is not None else []
-    saving = saving and replaying is None
-    return DOT.join([session_line(report, router.limits.budget_usd, saving=saving), *parts])
+def _note(line: str) -> str:
+    return f'<p class="nbr-note nbr-quiet">{look.text(line)}</p>'
 
 
-def _tier_spent(tier: str, spend: Spend) -> str:
-    return f"{tier} {spend.told} ({counted(spend.calls, 'call')})"
-
-
-def _spent(spend: Spend, budget_usd: Decimal | None) -> str:
-    """Money really spent, and what was not billed named apart."""
-    limit = f" of ${budget_usd}" if budget_usd is not None else ""
-    free = f"{format_usd(spend.equivalent_usd)} equivalent (nothing billed)"
-    if not spend.usd and spend.equivalent_usd:
-        return f"{free}{limit}"
-    also = f" and {free}" if spend.equivalent_usd else ""
-    return f"{format_usd(spend.usd)}{limit}{also}"
-
-
-def _how(kind: str, compared: Decimal) -> str:
-    """What a saving is, and what comparing took of it: nobody compares to save."""
-    return f"{kind}; comparing took {format_usd(compared)} of it" if compared else kind
-
-
-def _saved(saving: Saving, baseline: str, how: str) -> str:
-    if saving.baseline_usd is None or (saving.usd is None and not saving.unknown_calls):
-        return ""
-    if saving.usd is None:
-        return f"saving against all on {baseline} unknown: a price is not known"
-    return f"{saving.told} than all on {baseline} ({how})"
-
-
-def _answer_markdown(result: RouteResult) -> str:
-    head, _, rest = headline(result).partition(DOT)
-    lines = [f"**{escape_markdown(head)}**{DOT}{escape_markdown(rest)}"]
-    lines += [escape_markdown(line) for line in remarks(result)]
-    return "  \n".join(lines) + f"\n\n{_inside(result)}"
-
-
-def _inside(result: RouteResult) -> str:
-    answer = safe_markdown(result.text) or "*(no answer)*"
-    return f"{_reasoning_markdown(result)}{answer}{_ladder_markdown(result)}"
-
-
-def _reasoning_markdown(result: RouteResult) -> str:
+def _thoughts(result: RouteResult) -> str:
     if not result.reasoning:
         return ""
-    summary = _thought(result)
-    thought = safe_markdown(result.reasoning)
-    return f"<details>\n<summary>{summary}</summary>\n\n{thought}\n\n</details>\n\n"
+    return look.folded(
+        look.text(_thought(result)), answer_html(result.reasoning), key=f"thought {result.id}"
+    )
 
 
-def _ladder_markdown(result: RouteResult) -> str:
-    if not has_ladder(result):
+def _why(result: RouteResult) -> str:
+    """The reason, open where the tier is not the one that the classifier names."""
+    made = result.decision
+    summary = DOT.join(filter(None, (f"why {made.tier or result.tier}", confident(made))))
+    other = made.tier not in ("", result.tier) and len(result.rungs) < 2 and not result.parent
+    inside = f"<p>{look.text(made.reason)}</p>"
+    return look.folded(look.text(summary), inside, opened=other, key=f"why {result.id}")
+
+
+def _steps(result: RouteResult, tiers: Sequence[str]) -> str:
+    found = steps(result)
+    if not found:
         return ""
-    lines = "\n".join(f"- {escape_markdown(line)}" for line in ladder_lines(result))
-    summary = _in_html(ladder_title(result))
-    return f"\n\n<details>\n<summary>{summary}</summary>\n\n{lines}\n\n</details>"
+    rows = []
+    for step in found:
+        said = DOT.join(filter(None, (step.said, step.quoted)))
+        cells = (step.model, said, step.cost, step.time)
+        rows.append([look.pill(step.tier, tiers), *map(look.text, cells)])
+    shown = look.table("steps", ("tier", "model", "what came of it", "cost", "time"), rows)
+    return look.folded(look.text(steps_title(result)), shown, key=f"steps {result.id}")
 
 
-def _folded(result: RouteResult) -> str:
-    summary = _in_html(f"before that: {headline(result)}")
-    lines = "  \n".join(escape_markdown(line) for line in remarks(result))
-    return f"<details>\n<summary>{summary}</summary>\n\n{lines}\n\n{_inside(result)}\n\n</details>"
+def _running(running: Running, tiers: tuple[str, ...]) -> str:
+    pill = look.pill(running.tier, tiers) if running.tier else ""
+    model = f'<span class="nbr-model">{look.text(running.model)}</span>' if running.model else ""
+    facts = (look.quiet(fact) for fact in running.facts)
+    head = look.head([pill, model, '<span class="nbr-space"></span>', *facts])
+    body = f'<div class="nbr-body">{plain_html(running.text)}</div>' if running.text else ""
+    return head + body
+
+
+def plain(view: View) -> str:
+    """The card for `text/plain`: complete in a terminal and with no kernel."""
+    blocks = [_running_plain(view.running)] if view.running else []
+    if view.error:
+        blocks.append(view.error)
+    for place, result in enumerate(view.results):
+        if place:
+            blocks.append(f"--- before: {headline(result, view.scale)} ---")
+        else:
+            blocks.append("\n".join(_told(result, view)))
+        blocks.append(safe_plain(result.text) or NO_ANSWER)
+        blocks.append("\n".join(step_lines(result)))
+    blocks.append("\n".join(_footers(view)))
+    return safe_plain("\n\n".join(block for block in blocks if block))
+
+
+def figures(view: View) -> str:
+    """What a terminal prints below an answer that streamed: everything but the answer."""
+    lines = [view.error] if view.error else []
+    if view.results:
+        newest = view.results[0]
+        lines += [*_told(newest, view), *step_lines(newest)]
+    return safe_plain("\n".join(line for line in [*lines, *_footers(view)] if line))
+
+
+def markdown(view: View) -> str:
+    """The card for `text/markdown`; the model's words are made safe, ours are escaped."""
+    blocks = [_running_markdown(view.running)] if view.running else []
+    if view.error:
+        blocks.append(f"**{escape_markdown(view.error)}**")
+    for place, result in enumerate(view.results):
+        blocks.extend(_answer_markdown(result, view, earlier=bool(place or view.running)))
+    blocks.extend(escape_markdown(line) for line in _footers(view))
+    return "\n\n".join(block for block in blocks if block)
+
+
+def _answer_markdown(result: RouteResult, view: View, *, earlier: bool) -> Iterator[str]:
+    first, _, rest = headline(result, view.scale).partition(DOT)
+    number = f"{DOT}#{view.number}" if view.number and not earlier else ""
+    lines = [escape_markdown(line) for line in remarks(result)]
+    answer = safe_markdown(result.text) or f"*{NO_ANSWER}*"
+    if earlier:
+        yield f"<details>\n<summary>{_in_html(f'before: {headline(result)}')}</summary>"
+        yield "  \n".join(lines)
+    else:
+        head = f"**{escape_markdown(first)}**{DOT}{escape_markdown(rest + number)}"
+        yield "  \n".join([head, *lines])
+    if result.reasoning:
+        yield f"<details>\n<summary>{_thought(result)}</summary>"
+        yield f"{safe_markdown(result.reasoning)}\n\n</details>"
+    yield answer
+    title, *found = step_lines(result) or [""]
+    if found:
+        yield f"<details>\n<summary>{_in_html(title)}</summary>"
+        yield "\n".join(f"- {escape_markdown(line[2:])}" for line in found) + "\n\n</details>"
+    if earlier:
+        yield "</details>"
 
 
 def _thought(result: RouteResult) -> str:
     return f"reasoning, about {estimate_tokens(result.reasoning):,} tokens"
 
 
-def _told(result: RouteResult) -> list[str]:
+def _told(result: RouteResult, view: View) -> list[str]:
     """The lines above an answer that cannot fold anything away."""
+    number = f"{DOT}#{view.number}" if view.number else ""
     thought = [f"{_thought(result)}: see result.reasoning"] if result.reasoning else []
-    return [headline(result), *remarks(result), *thought]
+    return [headline(result, view.scale) + number, *remarks(result), *thought]
 
 
 def _in_html(text: str) -> str:
     """For an HTML element inside Markdown, where `$` must not start a formula."""
-    return html.escape(" ".join(safe_plain(text).split())).replace("$", DOLLAR)
+    return html.escape(" ".join(safe_plain(text).split())).replace("$", "<span>&#36;</span>")
 
 
 def _running_markdown(running: Running) -> str:
@@ -246,29 +296,25 @@ def _running_plain(running: Running) -> str:
 
 
 def _running_head(running: Running) -> list[str]:
-    doing = "answering ..." if running.text else running.doing or "waiting for the first token ..."
-    if not running.tier:
-        return [running.doing or "classifying ..."]
-    lines = [DOT.join([running.tier, running.model, doing] if running.model else [running.tier])]
-    return [*lines, f"why: {reason(running.decision)}"] if running.decision else lines
+    lines = [DOT.join(filter(None, (running.tier, running.model, *running.facts)))]
+    return (
+        [*lines, f"why {running.tier}: {reason(running.decision)}"] if running.decision else lines
+    )
 
 
 def _footers(view: View) -> list[str]:
-    chain = view.results
     lines = [f"note: {notice}" for notice in view.notices]
-    if len(chain) > 1:
-        answers = sum(_is_answer(attempt) for result in chain for attempt in result.attempts)
-        lines.append(f"all {answers} answers together: {_together(chain)}")
-    return [*lines, *([view.session] if view.session else [])]
+    return [*lines, *_together(view.results), *([view.session] if view.session else [])]
 
 
-def _is_answer(attempt: Attempt) -> bool:
-    return attempt.purpose == "answer" and bool(attempt.text)
-
-
-def _together(chain: tuple[RouteResult, ...]) -> str:
+def _together(chain: tuple[RouteResult, ...]) -> list[str]:
+    """What an escalated answer and those before it cost in all."""
     attempts = tuple(attempt for result in chain for attempt in result.attempts)
+    if len(chain) < 2:
+        return []
+    answers = sum(one.purpose == "answer" and bool(one.text) for one in attempts)
     real, equivalent = total_cost(attempts), equivalent_cost(attempts)
-    if real.source == "equivalent" or not any(a.cost_source == "equivalent" for a in attempts):
-        return describe(real)
-    return f"{describe(real)} and {describe(equivalent)}"
+    costs = [real]
+    if real.source != "equivalent" and any(a.cost_source == "equivalent" for a in attempts):
+        costs.append(equivalent)
+    return [f"all {counted(answers, 'answer')}: {' and '.join(str(price(one)) for one in costs)}"]

@@ -5,25 +5,29 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from nbroute.notebook import render
 from nbroute.notebook.answer import safe_plain
 
 
-class Screen(Protocol):
-    """What a card draws on; `has_meter` where a live session meter stands below it."""
+class Screen:
+    """What a card draws on; this one shows nothing, as with `--quiet`.
 
-    has_meter: bool
+    One with `has_clock` is redrawn while nothing arrives, and has controls below it.
+    """
+
+    has_clock = False
+    is_due = False
 
     def draw(self, view: render.View) -> None:
-        """The view changed; it may be shown now or soon."""
+        """What is on its way, where the screen `is_due`."""
 
     def text(self, piece: str) -> None:
         """A piece of the answer arrived."""
 
     def finish(self, view: render.View) -> None:
-        """The view is final; it must be shown now."""
+        """The view must be shown now; it is final unless something is running in it."""
 
     def rejected(self, why: str) -> None:
         """The text so far is rejected, another answer follows."""
@@ -45,6 +49,7 @@ class Redrawn:
         self._pause_s, self._letters_per_s = pause_s, letters_per_s
         self._handle: Any = None
         self._next = 0.0
+        self._stays = False
 
     @property
     def is_due(self) -> bool:
@@ -65,32 +70,66 @@ class Redrawn:
             self._handle.update(data, metadata=metadata, raw=True)
         self._next = time.monotonic() + self._pause_s + letters / self._letters_per_s
 
+    def final(self, data: dict[str, str], metadata: dict[str, Any]) -> None:
+        """Draw what stays: as an output of its own, unless updates are known to arrive.
+
+        What a button redraws later is on a front end that draws updates.
+        """
+        if self._handle is not None and not self._stays and not updates_arrive():
+            self.take_back()
+            self._handle = None
+        self._stays = True
+        self.show(data, metadata)
+
     def take_back(self) -> None:
         """Leave an empty output, if anything was drawn."""
         if self._handle is not None:
             self._handle.update({"text/plain": ""}, raw=True)
 
 
-class Live:
+def updates_arrive() -> bool:
+    """Whether this front end is known to draw an output again: it names the cell that it runs.
+
+    A console does not, and an `Output` widget takes in what is displayed but no update of it.
+    """
+    from IPython import get_ipython
+
+    message = message_of(get_ipython())
+    running = message.get("header", {}).get("msg_id")
+    widgets = getattr(sys.modules.get("ipywidgets.widgets.widget"), "_instances", {})
+    captured = any(
+        isinstance(getattr(one, "msg_id", None), str) and one.msg_id == running
+        for one in list(widgets.values())
+    )
+    return "cellId" in message.get("metadata", {}) and not captured
+
+
+def message_of(shell: Any) -> dict[str, Any]:
+    """The request that the kernel is answering; empty where there is none."""
+    try:
+        return dict(shell.kernel.get_parent("shell"))
+    except (AttributeError, LookupError, TypeError):
+        return {}
+
+
+class Live(Screen):
     """One output, redrawn at most about eight times a second, a long answer less often."""
 
-    has_meter = True
+    has_clock = True
 
     def __init__(self) -> None:
         self._output = Redrawn(0.125, 400_000)
 
+    @property
+    def is_due(self) -> bool:  # type: ignore[override]
+        """Whether a drawing is not too soon."""
+        return self._output.is_due
+
     def draw(self, view: render.View) -> None:
-        """Redraw, unless it was done a moment ago."""
-        if self._output.is_due:
-            self.finish(view)
+        """Redraw."""
+        self._output.show(*render.bundle(view), len(view.running.text) if view.running else 0)
 
-    def text(self, piece: str) -> None:
-        """Nothing: the view holds the text."""
-
-    def rejected(self, why: str) -> None:
-        """Nothing: the view says so."""
-
-    def waits(self, why: str) -> None:  # noqa: ARG002 - as the protocol has it
+    def waits(self, why: str) -> None:  # noqa: ARG002 - the view says why
         """Have the next view drawn at once."""
         self._output.hurry()
 
@@ -99,97 +138,59 @@ class Live:
         self._output.take_back()
 
     def finish(self, view: render.View) -> None:
-        """Redraw now."""
-        letters = len(view.running.text) if view.running else 0
-        self._output.show(*render.bundle(view), letters)
+        """Redraw; what is not running any more stays."""
+        if view.running:
+            self.draw(view)
+        else:
+            self._output.final(*render.bundle(view))
 
 
-class Once:
+class Once(Screen):
     """One plain output at the end: under nbval, nbclient or NBROUTE_STATIC=1."""
 
-    has_meter = False
-
-    def draw(self, view: render.View) -> None:
-        """Nothing yet."""
-
-    def text(self, piece: str) -> None:
-        """Nothing yet."""
-
-    def rejected(self, why: str) -> None:
-        """Nothing: the view says so."""
-
-    def waits(self, why: str) -> None:
-        """Nothing yet."""
-
-    def give_up(self) -> None:
-        """Nothing was drawn."""
-
     def finish(self, view: render.View) -> None:
-        """Show it."""
-        from IPython.display import display
+        """Show what is final."""
+        if not view.running:
+            from IPython.display import display
 
-        data, metadata = render.bundle(view)
-        display(data, metadata=metadata, raw=True)
+            data, metadata = render.bundle(view)
+            display(data, metadata=metadata, raw=True)
 
 
-class Terminal:
+class Terminal(Screen):
     """Prints the pieces as they come, then what the answer cost."""
-
-    has_meter = False
 
     def __init__(self) -> None:
         self._shown = False
 
-    def draw(self, view: render.View) -> None:
-        """Nothing: what was printed stays."""
-
     def rejected(self, why: str) -> None:
         """Print a line between the two answers."""
-        sys.stdout.write(f"\n\n--- {safe_plain(why)} ---\n\n")
+        put(f"\n\n--- {safe_plain(why)} ---\n\n")
 
     def waits(self, why: str) -> None:
         """Print it in a line."""
-        sys.stdout.write(f"--- {safe_plain(why)} ---\n\n")
-        sys.stdout.flush()
-
-    def give_up(self) -> None:
-        """Nothing was printed."""
+        put(f"--- {safe_plain(why)} ---\n\n")
 
     def text(self, piece: str) -> None:
         """Print the piece."""
         self._shown = True
-        sys.stdout.write(safe_plain(piece))
-        sys.stdout.flush()
+        put(safe_plain(piece))
 
     def finish(self, view: render.View) -> None:
         """Print the rest: the line of figures, why, and the answer if it did not stream."""
         text = render.figures(view) if self._shown else render.plain(view)
-        sys.stdout.write(("\n\n" if self._shown else "") + text + "\n")
-        sys.stdout.flush()
+        put(("\n\n" if self._shown else "") + text + "\n")
 
 
-class Quiet:
-    """Shows nothing."""
-
-    has_meter = False
-
-    def draw(self, view: render.View) -> None:
-        """Nothing."""
-
-    def text(self, piece: str) -> None:
-        """Nothing."""
-
-    def rejected(self, why: str) -> None:
-        """Nothing."""
-
-    def waits(self, why: str) -> None:
-        """Nothing."""
-
-    def give_up(self) -> None:
-        """Nothing."""
-
-    def finish(self, view: render.View) -> None:
-        """Nothing."""
+def put(text: str) -> None:
+    """Print the text; what the screen cannot encode is lost, and nothing else."""
+    try:
+        sys.stdout.write(text)
+    except UnicodeEncodeError:
+        encoding = sys.stdout.encoding or "ascii"
+        text = text.replace("→", "->").encode(encoding, "replace").decode(encoding)
+        sys.stdout.write(text)
+    sys.stdout.flush()
 
 
 _SCREENS: dict[str, Callable[[], Screen]] = {"live": Live, "terminal": Terminal, "once": Once}
@@ -220,10 +221,5 @@ def is_watched(shell: Any) -> bool:
     A front end that cannot type an answer to `input()` (nbclient, nbval, papermill) says so
     in its request, and has nobody to watch a stream or to press a button either.
     """
-    if not hasattr(shell, "kernel"):
-        return False
-    try:
-        content = shell.kernel.get_parent("shell").get("content", {})
-    except (AttributeError, LookupError):
-        return True
-    return bool(content.get("allow_stdin", True))
+    content = message_of(shell).get("content", {})
+    return hasattr(shell, "kernel") and bool(content.get("allow_stdin", True))

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from nbroute.notebook import look
 from nbroute.notebook.answer import escape_markdown, safe_plain
-from nbroute.notebook.lines import attempt_line, headline, ladder_plain, reason
-from nbroute.notebook.render import session_text
-from nbroute.notebook.wording import DOT
+from nbroute.notebook.lines import DOT, attempt_line, headline, reason, step_lines
+from nbroute.notebook.session import session_text
 from nbroute.pricing import describe, format_usd, price_of
 from nbroute.report.table import text_table
 from nbroute.types import Cost, Decision, Explanation, Message, RouteResult, Signal, Target, Tier
@@ -58,6 +58,15 @@ class Table:
         grid = [self.head, *(list(map(_one_line, row)) for row in self.rows)]
         lines = text_table(grid) if self.rows else []
         return "\n".join([*map(safe_plain, self.above), *lines, *map(safe_plain, self.below)])
+
+    def html(self) -> str:
+        """The same as HTML, for a widget."""
+        above, below = (
+            "".join(f"<p>{look.text(line)}</p>" for line in lines)
+            for lines in (self.above, self.below)
+        )
+        rows = [list(map(look.text, row)) for row in self.rows]
+        return f"{above}{look.table('details', self.head, rows) if rows else ''}{below}"
 
     def _repr_markdown_(self) -> str:
         rows = [list(map(_cell, row)) for row in (self.head, *self.rows)]
@@ -213,7 +222,7 @@ def _steps(result: RouteResult) -> list[str]:
     told = {result.answer.id, *(rung.attempt for rung in result.rungs)}
     others = [attempt for attempt in result.attempts if attempt.id not in told]
     lines = [attempt_line(one) for one in others if one.status != "unused"]
-    ladder = ladder_plain(result).split("\n") if ladder_plain(result) else []
+    ladder = step_lines(result)
     lines += [line.replace("- ", "• ", 1) if line.startswith("- ") else line for line in ladder]
     return [
         *lines,

@@ -16,7 +16,7 @@ from nbroute.errors import SettingsError
 from nbroute.evaluate.training_data import FEWEST
 from nbroute.notebook import options, tables
 from nbroute.notebook.commands.base import Command
-from nbroute.notebook.feedback import WORDS, kept
+from nbroute.notebook.lines import WORDS, kept
 from nbroute.report import counted
 from nbroute.types import Feedback
 

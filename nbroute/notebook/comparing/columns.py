@@ -20,8 +20,8 @@ from nbroute.notebook.answer import (
     safe_plain,
 )
 from nbroute.notebook.comparing.view import FIGURES, HEAD, Pane, View
+from nbroute.notebook.lines import DOT
 from nbroute.notebook.tables import Table
-from nbroute.notebook.wording import DOT
 from nbroute.report import record
 from nbroute.report.metadata import SCHEMA
 

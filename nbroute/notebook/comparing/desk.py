@@ -11,16 +11,17 @@ from nbroute.compare import Comparison, Grid
 from nbroute.errors import RecordError, SettingsError
 from nbroute.interpolate import prompt_of
 from nbroute.notebook import names, options, tables
+from nbroute.notebook.comparing import columns
 from nbroute.notebook.comparing.boards import Live, Once, Quiet, board_for
 from nbroute.notebook.comparing.card import Card
 from nbroute.notebook.comparing.estimate import estimate_table
 from nbroute.notebook.comparing.grids import grid_table
-from nbroute.notebook.comparing.view import State
+from nbroute.notebook.comparing.view import State, view_of
 from nbroute.report import counted
 from nbroute.router import Router
 
 if TYPE_CHECKING:
-    from nbroute.notebook.controls import Meter
+    import ipywidgets as widgets
 
 
 class Notebook(Protocol):
@@ -33,7 +34,7 @@ class Notebook(Protocol):
     def is_live(self) -> bool:
         """Whether somebody may be looking at a front end that can be redrawn."""
 
-    def meter(self) -> Meter:
+    def meter(self) -> widgets.Widget:
         """The session meter."""
 
     def refresh(self) -> None:
@@ -95,6 +96,13 @@ class Comparing:
         from IPython.display import display
 
         display(grid_table(grid))
+
+    def page_of(self, comparison: Comparison) -> str:
+        """A comparison that a card asked for as HTML; `%route vote` means it from here on."""
+        card = Card(Quiet(), self._state(comparison), random.shuffle)
+        card.resume(comparison)
+        self._follow(card)
+        return columns.page(view_of(comparison, card.state))
 
     def _show_again(self, comparison: Comparison) -> None:
         """Show it as it was last shown, with controls of its own where someone is watching."""

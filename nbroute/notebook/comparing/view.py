@@ -11,8 +11,7 @@ from nbroute.compare import Column, Comparison, Contender
 from nbroute.compare.comparison import VOTE
 from nbroute.compare.differences import each_against_others
 from nbroute.errors import named
-from nbroute.notebook.lines import cost_told, marks, model_name, reason, remarks, tokens
-from nbroute.notebook.wording import DOT
+from nbroute.notebook.lines import DOT, cost_told, marks, model_name, reason, remarks, tokens
 from nbroute.report.table import seconds
 from nbroute.types import Decision, RouteResult
 

@@ -1,0 +1,111 @@
+"""The answers that one cell has had: prototyping is running it again with another prompt."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, field
+
+from nbroute.compare.differences import difference
+from nbroute.notebook import look
+from nbroute.notebook.answer import answer_html
+from nbroute.notebook.lines import Scale, cost_told, model_name, tokens, took
+from nbroute.notebook.render import card
+from nbroute.notebook.tables import Table
+from nbroute.report.table import shortened
+from nbroute.types import RouteResult
+
+#: From this share of equal letters on, a prompt is taken for a version of the one before it,
+#: where the front end does not name its cells.
+ALIKE = 0.6
+
+
+@dataclass(frozen=True)
+class Version:
+    """One answer of a cell: the number of its card, the cell's source, the result."""
+
+    number: int
+    source: str = field(repr=False)
+    result: RouteResult
+
+
+class Versions:
+    """The versions of each cell, by the name that the front end gives the cell."""
+
+    def __init__(self) -> None:
+        self._cells: dict[str, list[Version]] = {}
+
+    def next_of(self, cell: str, prompt: str) -> tuple[str, int]:
+        """The cell that this is a run of, and which version it will be."""
+        cell = cell or self._like(prompt)
+        return cell, len(self._cells.get(cell, ())) + 1
+
+    def keep(self, cell: str, version: Version) -> None:
+        """Keep an answer; a later one of the same card takes its place."""
+        kept = self._cells.setdefault(cell, [])
+        if kept and kept[-1].number == version.number:
+            kept.pop()
+        kept.append(version)
+
+    def of(self, number: int | None = None) -> list[Version]:
+        """The versions of the cell that the card belongs to, or of the newest one."""
+        cells = list(self._cells.values())
+        for versions in reversed(cells if number is not None else []):
+            if any(one.number == number for one in versions):
+                return versions
+        return max(cells, key=lambda one: one[-1].number, default=[]) if number is None else []
+
+    def _like(self, prompt: str) -> str:
+        for cell, kept in reversed(self._cells.items()):
+            before = kept[-1].result.prompt
+            match = difflib.SequenceMatcher(None, before[:2_000], prompt[:2_000], autojunk=False)
+            if match.real_quick_ratio() >= ALIKE <= match.ratio():
+                return cell
+        return f"cell {len(self._cells) + 1}"
+
+
+def versions_table(versions: list[Version]) -> Table:
+    """A line a version, oldest first."""
+    rows = [
+        (
+            f"v{place}",
+            f"#{one.number}",
+            one.result.tier,
+            cost_told(one.result),
+            took(one.result),
+            shortened(one.result.prompt, 60),
+            shortened(one.result.text, 60),
+        )
+        for place, one in enumerate(versions, 1)
+    ]
+    below = [] if rows else ["no versions yet: run a routed cell twice"]
+    return Table(("", "answer", "tier", "cost", "time", "prompt", "answer"), rows, below=below)
+
+
+def side_by_side(before: Version, after: Version, place: int, scale: Scale) -> str:
+    """Two versions beside one another as HTML; what is new in the prompt is marked."""
+    older, newer = before.result, after.result
+    panes = [
+        _pane(older, newer, f"v{place - 1}", scale),
+        _pane(newer, older, f"v{place}", scale),
+    ]
+    return f'<div class="nbr-columns">{"".join(panes)}</div>'
+
+
+def _pane(result: RouteResult, other: RouteResult, name: str, scale: Scale) -> str:
+    pieces = difference(result.prompt, other.prompt)
+    prompt = "".join(
+        f'<mark class="nbr-diff">{look.text(piece)}</mark>' if new else look.text(piece)
+        for piece, new in pieces
+    )
+    facts = (model_name(result.answer), cost_told(result), took(result), tokens(result.answer))
+    head = look.head(
+        [look.badge(name), look.pill(result.tier, scale.tiers), *map(look.quiet, facts)]
+    )
+    asked = f'<p class="nbr-note nbr-asked">{prompt}</p>'
+    return card(
+        result.tier,
+        scale.tiers,
+        head,
+        asked,
+        f'<div class="nbr-body">{answer_html(result.text)}</div>',
+    )
