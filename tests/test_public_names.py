@@ -86,6 +86,7 @@ ROUTER = [
     "settle",
     "spend",
     "stream",
+    "take_back",
     "teach",
     "what_if",
 ]
