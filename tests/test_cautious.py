@@ -36,7 +36,7 @@ def test_a_decision_less_sure_than_the_threshold_goes_one_tier_up_and_says_so():
     made = cautious("SIMPLE", 0.4, 0.6)
 
     assert "MEDIUM" == made.tier
-    assert "says: so; sure 0.40, under 0.6, so one up from SIMPLE" == made.reason
+    assert "says: so; only 40% confident, under 60%, so one up from SIMPLE" == made.reason
     assert 0.4 == made.confidence
 
 

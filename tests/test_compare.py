@@ -348,7 +348,7 @@ def test_how_sure_the_classifier_is_stands_in_the_note(make_router):
 
     comparison = make_router(classifier=lambda _: sure).compare(PROMPT, ["LOW"])
 
-    assert "routing picks this: mine: short, sure 0.93" == comparison.columns[0].note
+    assert "routing picks this: mine: short, 93% confident" == comparison.columns[0].note
 
 
 def test_a_classifier_that_is_down_stops_no_comparison(make_router, server):

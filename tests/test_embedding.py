@@ -84,12 +84,12 @@ def test_a_prompt_goes_where_prompts_like_it_go(method):
     assert "expensive" == classifier.classify("prove the claim with every step", TWO).tier
 
 
-def test_the_reason_quotes_the_nearest_examples_with_tier_and_likeness():
+def test_the_reason_quotes_the_nearest_examples_with_their_tiers():
     decision = embedding().classify("prove the theorem at every step", TWO)
 
     assert decision.reason.startswith(
-        'embedding: nearest "prove the theorem with every step" (expensive, 0.87), '
-        '"prove the lemma with every step" (expensive, 0.72)'
+        'most like "prove the theorem with every step" (expensive) and '
+        '"prove the lemma with every step" (expensive)'
     )
 
 
@@ -168,7 +168,7 @@ def test_a_prompt_with_nothing_to_compare_has_the_default_tier_and_says_so():
     decision = embedding().classify("   ", TWO)
 
     assert ("cheap", True, None) == (decision.tier, decision.defaulted, decision.confidence)
-    assert "embedding: nothing in the prompt to compare, so the default cheap" == decision.reason
+    assert "there is nothing in it to compare, so the default cheap" == decision.reason
 
 
 def test_of_a_long_question_head_and_tail_are_compared():
@@ -255,7 +255,7 @@ def test_a_tier_without_examples_is_named_in_the_reason():
     assert (
         embedding(shipped())
         .classify("capital of Peru", five)
-        .reason.endswith("; no examples for c")
+        .reason.endswith("; there is no example of c")
     )
 
 
@@ -274,7 +274,7 @@ def test_it_can_stand_for_the_model_in_a_hybrid():
     decision = hybrid.classify("prove the claim with every step", TWO)
 
     assert "expensive" == decision.tier
-    assert 'embedding: nearest "prove the' in decision.reason
+    assert 'most like "prove the' in decision.reason
 
 
 # --- the shipped examples

@@ -110,7 +110,7 @@ def test_the_reason_names_words_where_they_stand_in_the_prompt(fitted):
     placed = [signal for signal in decision.signals if signal.start is not None]
     assert placed
     assert all(prompt[s.start : s.end] == s.text for s in placed)
-    assert decision.reason.startswith("learned: for a more expensive tier: ")
+    assert decision.reason.startswith("towards a more expensive tier: ")
     assert sorted(decision.signals, key=lambda s: -abs(s.weight)) == list(decision.signals)
 
 

@@ -184,8 +184,8 @@ def test_typing_shows_tier_signals_confidence_and_costs_and_sends_nothing(play, 
     type_in(playground, "Prove that the square root of 2 is irrational.")
 
     assert '<span class="nbr-big">TOP</span>' in playground.verdict.value
-    assert "sure 0.90 of 1" in playground.verdict.value
-    assert "why: rules: &quot;Prove&quot; at 0" in playground.verdict.value
+    assert "90% confident" in playground.verdict.value
+    assert "why: starts with &quot;Prove&quot;" in playground.verdict.value
     assert "<mark" in playground.details.value
     assert "(your price)" in playground.details.value
     assert "TOP<br>◂ routing picks this" in playground.details.value
@@ -254,14 +254,14 @@ def test_another_classifier_can_be_chosen_and_its_signals_are_of_the_whole_promp
 
     playground.classifier.value = "rules:two-tier"
 
-    assert "rules:two-tier: 30 characters" in playground.verdict.value
+    assert "30 characters, no code" in playground.verdict.value
     assert "whole prompt" in playground.details.value
 
 
 def test_a_classifier_that_cannot_tell_how_sure_it_is_says_so(play):
     playground = play("hello", classifier=lambda _: Decision("MID", "mine", "mine: because"))
 
-    assert "sure: mine does not say" in playground.verdict.value
+    assert "mine does not say how confident it is" in playground.verdict.value
 
 
 @pytest.mark.parametrize("name", ["model", "hybrid"])
@@ -309,7 +309,7 @@ def test_send_asks_the_tier_that_is_shown_with_the_decision_that_is_shown(play, 
 
     (result,) = results
     assert "TOP" == result.tier
-    assert result.decision.reason.startswith('rules: "Prove" at 0')
+    assert result.decision.reason.startswith('starts with "Prove"')
     assert 0.9 == result.decision.confidence
     assert "fine" == result.text
     assert 1 == len(provider.sent)

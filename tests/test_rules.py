@@ -247,16 +247,32 @@ def test_a_capital_whose_small_form_is_longer_does_not_shift_the_offsets():
     assert ("Summarise", prompt.index("Summarise")) == (signal_.text, signal_.start)
 
 
-def test_the_reason_is_one_line_that_names_the_cue_its_place_and_the_words():
+def test_the_reason_is_one_line_that_names_the_cue_and_the_length():
     decision = RULES.classify("What is the capital of France?", FOUR)
 
-    assert decision.reason == 'rules: "What is" at 0, 6 words, no code'
+    assert decision.reason == 'starts with "What is", one short question'
+
+
+@pytest.mark.parametrize(
+    ("prompt", "reason"),
+    [
+        ("Explain", 'starts with "Explain", one word'),
+        ("???", "no words"),
+        ("Écris un petit mot", 'starts with "Écris", 4 words'),
+        (
+            "Which one is right, and why, without guessing and without help?",
+            'contains "why" and "without", one short question',
+        ),
+    ],
+)
+def test_a_reason_has_whole_words_each_of_them_once(prompt, reason):
+    assert RULES.classify(prompt, FOUR).reason == reason
 
 
 def test_the_reason_says_how_much_of_a_paste_was_read():
     reason = RULES.classify(f"Who was in the chair?\n\n{PASTE}", FOUR).reason
 
-    assert "5 words of " in reason
+    assert "asked in 5 of 86 words" in reason
 
 
 @pytest.mark.parametrize(

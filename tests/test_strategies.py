@@ -607,7 +607,7 @@ def test_a_follow_up_is_classified_with_what_it_follows_and_a_new_question_comes
     third = router.route("What is the German word for apple?", thread="maths")
 
     assert ["TOP", "TOP", "LOW"] == [first.tier, second.tier, third.tier]
-    assert "in view" in second.decision.reason
+    assert "read with the turn before it" in second.decision.reason
     assert any("came down from TOP to LOW" in notice for notice in third.notices)
 
 
@@ -621,7 +621,7 @@ def test_a_tier_chosen_by_hand_holds_for_a_follow_up_and_no_longer(make_router, 
 
     assert ["MID", "MID", "LOW"] == [raised.tier, follow.tier, new.tier]
     assert 3 == len(router.threads.turns("t"))
-    assert "chosen by hand" in follow.decision.reason
+    assert "stays on MID, which you chose" in follow.decision.reason
 
 
 def test_a_cascade_that_climbs_again_in_a_thread_did_not_come_down(make_router, server):

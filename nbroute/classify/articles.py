@@ -18,6 +18,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from itertools import accumulate
 
+from nbroute.classify.wording import counted, found_in
 from nbroute.errors import SettingsError, did_you_mean
 from nbroute.types import Classifier, Decision, Ladder, Signal
 
@@ -68,13 +69,7 @@ def _origin(prompt: str, lowered: str, place: int) -> int:
 
 
 def _size(number: int, noun: str, weight: float) -> Signal:
-    text = f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-    return Signal(f"{noun}s", text, weight=weight)
-
-
-def _quoted(signals: tuple[Signal, ...]) -> str:
-    first = f'"{signals[0].text}" at {signals[0].start}'
-    return first if len(signals) == 1 else f"{first} and {len(signals) - 1} more"
+    return Signal(f"{noun}s", counted(number, noun), weight=weight)
 
 
 class _ArticleRules(ABC):
@@ -87,8 +82,8 @@ class _ArticleRules(ABC):
         if tier not in ladder.names:
             height = self.tiers.index(tier) * (len(ladder.tiers) - 1) / (len(self.tiers) - 1)
             here = ladder.names[math.ceil(height - 0.5)]
-            tier, why = here, f"{why}; its {tier} is {here} here"
-        return Decision(tier, self.name, f"{self.name}: {why}", confidence, signals)
+            tier, why = here, f"{why}; {tier} is {here} on this ladder"
+        return Decision(tier, self.name, why, confidence, signals)
 
     @abstractmethod
     def _judge(self, prompt: str) -> _Finding: ...
@@ -122,7 +117,7 @@ class TwoTierRules(_ArticleRules):
             return "cheap", LOOSE, f"{size.text}, no code", (size,)
         code = marks + self.keywords.find(prompt, prompt.lower())
         if code:
-            return "expensive", LOOSE, _quoted(code), code
+            return "expensive", LOOSE, found_in(prompt, code), code
         breaks = [match.start() for match in _BLANK_LINE.finditer(prompt.rstrip())]
         context = _utf16_units(prompt[: breaks[-1]] if breaks else "")
         if context > self.long_context:
@@ -162,12 +157,12 @@ class FourTierRules(_ArticleRules):
         lowered = prompt.lower()
         frontier = self.frontier.find(prompt, lowered)
         if frontier:
-            return "FRONTIER", PATTERN, _quoted(frontier), frontier
+            return "FRONTIER", PATTERN, found_in(prompt, frontier), frontier
         words, simple = len(prompt.split()), self.simple.find(prompt, lowered)
         size = _size(words, "word", 1.0 if words > self.many else -1.0 if words < self.few else 0.0)
         if words > self.many:
             return "COMPLEX", LOOSE, size.text, (size,)
-        said = f"{_quoted(simple)}, {size.text}" if simple else f"no phrase, {size.text}"
+        said = f"{found_in(prompt, simple)}, {size.text}" if simple else size.text
         if simple and words < self.few:
             return "SIMPLE", PATTERN, said, (*simple, size)
         return "MEDIUM", NOTHING, said, (*simple, size)
@@ -201,13 +196,13 @@ class ThreeTierRules(_ArticleRules):
         for tier, phrases in (("power", self.power), ("fast", self.fast)):
             signals = phrases.find(prompt, lowered)
             if signals:
-                return tier, LOOSE, _quoted(signals), signals
+                return tier, LOOSE, found_in(prompt, signals), signals
         words = len(prompt.split())
         if words > self.many:
             size = _size(words, "word", 1.0)
             return "power", LOOSE, size.text, (size,)
         size = _size(words, "word", 0.0)
-        return "mid", NOTHING, f"no signal, {size.text}", (size,)
+        return "mid", NOTHING, size.text, (size,)
 
 
 _ARTICLES = {rules.name: rules for rules in (TwoTierRules(), ThreeTierRules(), FourTierRules())}

@@ -21,6 +21,7 @@ from nbroute.classify.examples import (
     tier_of,
     unit_vectors,
 )
+from nbroute.classify.wording import listed
 from nbroute.errors import ProviderError, SettingsError, named
 from nbroute.types import Attempt, Decision, Ladder, Signal
 
@@ -68,20 +69,20 @@ class EmbeddingClassifier:
         known = self.examples.known(prompt)
         tier = tier_of(known.tier, ladder) if known else None
         if tier is not None:
-            reason = f"{self.name}: the prompt is itself an example of {tier}"
+            reason = f"it is itself an example of {tier}"
             return Decision(tier, self.name, reason, 1.0)
         try:
             return self._compared(compared_text(prompt), ladder)
         except ProviderError as error:
             if not error.try_next:
                 raise
-            why = f"no vectors ({named(error)})"
+            why = f"it could not be compared with the examples ({named(error)})"
             return self._default(ladder, why, getattr(error, "attempts", ()))
 
     def _compared(self, text: str, ladder: Ladder) -> Decision:
         vectors, attempts = unit_vectors(self.embed, [text])
         if not vectors.any():
-            return self._default(ladder, "nothing in the prompt to compare", attempts)
+            return self._default(ladder, "there is nothing in it to compare", attempts)
         filled, more = self.examples.filled(self.embed, vectors.shape[1])
         attempts += more
         places = _places(filled.examples, ladder)
@@ -120,16 +121,18 @@ class EmbeddingClassifier:
         return _Scored(np.where(present, votes / votes.sum(), -np.inf), nearest)
 
     def _reason(self, scored: _Scored, ladder: Ladder) -> str:
-        told = ", ".join(
-            f'"{_short(example.prompt)}" ({ladder.names[place]}, {likeness:.2f})'
-            for example, place, likeness in scored.nearest[:2]
+        told = listed(
+            [
+                f'"{_short(example.prompt)}" ({ladder.names[place]})'
+                for example, place, _ in scored.nearest[:2]
+            ]
         )
         bare = [n for n, share in zip(ladder.names, scored.shares, strict=True) if share < 0]
-        without = f"; no examples for {', '.join(bare)}" if bare else ""
-        return f"{self.name}: nearest {told}{without}"
+        without = f"; there is no example of {' or '.join(bare)}" if bare else ""
+        return f"most like {told}{without}"
 
     def _default(self, ladder: Ladder, why: str, attempts: tuple[Attempt, ...]) -> Decision:
-        reason = f"{self.name}: {why}, so the default {ladder.default}"
+        reason = f"{why}, so the default {ladder.default}"
         return Decision(ladder.default, self.name, reason, attempts=attempts, defaulted=True)
 
 

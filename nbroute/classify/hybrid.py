@@ -6,6 +6,7 @@ import contextlib
 import math
 from dataclasses import replace
 
+from nbroute.classify.wording import confident
 from nbroute.errors import SettingsError
 from nbroute.types import Classifier, Decision, Ladder, Signal
 
@@ -32,13 +33,14 @@ class HybridClassifier:
             return replace(ruled, classifier=self.name)
         asked = self._model.classify(prompt, ladder)
         taken = ruled if asked.defaulted else asked
-        instead = f"; the rules' {ruled.tier} instead" if asked.defaulted else ""
-        sure = "" if ruled.confidence is None else f" ({ruled.confidence:.2f})"
-        why = ruled.reason.removeprefix(f"{ruled.classifier}: ")
+        who = "the rules are" if ruled.classifier.startswith("rules") else f"{ruled.classifier} is"
+        sure = "not sure" if ruled.confidence is None else f"only {confident(ruled.confidence)}"
+        said = asked.reason.removesuffix(f", so the default {ladder.default}")
+        instead = f", so the rules' {ruled.tier}" if asked.defaulted else ""
         return Decision(
             taken.tier,
             self.name,
-            f"{ruled.classifier} unsure{sure}: {why}; {asked.reason}{instead}",
+            f"{who} {sure} ({ruled.reason}); {said}{instead}",
             taken.confidence,
             ruled.signals + asked.signals,
             ruled.attempts + asked.attempts,
@@ -88,7 +90,7 @@ class CautiousClassifier:
         tier = stepped(made.tier, made.confidence, self.threshold, ladder)
         if tier == made.tier or made.confidence is None:
             return made
-        sure = f"sure {made.confidence:.2f}, under {self.threshold:g}"
+        sure = f"only {confident(made.confidence)}, under {self.threshold:.0%}"
         reason = f"{made.reason}; {sure}, so one up from {made.tier}"
         signal = Signal(STEPPED_UP, made.tier, weight=1.0)
         return replace(made, tier=tier, reason=reason, signals=(*made.signals, signal))

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from nbroute.classify.examples import unit_vectors
+from nbroute.classify.wording import counted
 from nbroute.errors import SettingsError
 from nbroute.types import Decision, Embedder, Ladder, Signal
 
@@ -156,12 +157,12 @@ MEASURES: tuple[tuple[str, Callable[[Shape], float]], ...] = (
 FAMILIES = (*(family for family, _ in MEASURES), *("question" for _ in _ASKING))
 #: How a reason tells a family.
 TOLD: Mapping[str, Callable[[Shape], str]] = {
-    "length": lambda s: _count(len(s.words), "word"),
-    "numbers": lambda s: _count(len(s.numbers), "number"),
-    "marks": lambda s: _count(s.marks(_MARKS), "punctuation mark"),
+    "length": lambda s: counted(len(s.words), "word"),
+    "numbers": lambda s: counted(len(s.numbers), "number"),
+    "marks": lambda s: counted(s.marks(_MARKS), "punctuation mark"),
     "wording": lambda s: f"{s.mean_word:.1f} letters a word",
     "question": lambda s: f"asks with {', '.join(map(repr, s.asking)) or 'no usual word'}",
-    "conditions": lambda s: _count(s.among(_NEGATIONS + _CONDITIONS), "condition"),
+    "conditions": lambda s: counted(s.among(_NEGATIONS + _CONDITIONS), "condition"),
 }
 
 
@@ -173,10 +174,6 @@ def measure(shape: Shape) -> np.ndarray:
     counts = [*(take(shape) for _, take in MEASURES), *asked]
     row: np.ndarray = np.log1p(np.array(counts, dtype=float))
     return row
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 #: How much the terms of a prompt count together, and its vector, besides its shape.
@@ -354,16 +351,16 @@ def embedded(embedder: Embedder, prompts: Sequence[str]) -> np.ndarray:
 
 def _reason(signals: Sequence[Signal]) -> str:
     sides = (
-        ("for a more expensive tier", [_told(s) for s in signals if s.weight > 0]),
-        ("for a cheaper one", [_told(s) for s in signals if s.weight < 0]),
+        ("towards a more expensive tier", [_told(s) for s in signals if s.weight > 0]),
+        ("towards a cheaper one", [_told(s) for s in signals if s.weight < 0]),
     )
-    spoken = [f"{side}: {', '.join(told[:3])}" for side, told in sides if told]
-    return f"learned: {'; '.join(spoken) or 'nothing speaks for any tier'}"
+    spoken = [f"{side}: {', '.join(list(dict.fromkeys(told))[:3])}" for side, told in sides if told]
+    return "; ".join(spoken) or "nothing in it speaks for any tier"
 
 
 def _told(signal: Signal) -> str:
     told = " ".join(signal.text.split())
-    return told if signal.start is None else f'"{told}" at {signal.start}'
+    return told if signal.start is None else f'"{told}"'
 
 
 def _listed(names: Sequence[str]) -> str:

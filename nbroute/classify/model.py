@@ -115,13 +115,13 @@ class ModelClassifier:
         tier = named_tier(said, ladder.names)
         if tier is None:
             shown = said.strip()[:40]
-            why = f"it said {shown!r}, which is not a tier" if shown else "it said nothing"
+            why = f"said {shown!r}, which is not a tier" if shown else "said nothing"
             return self._default(ladder, why, (attempt,))
-        reason = f"{self.name}: {tier}"
+        reason = f"{self.model} says {tier}"
         return Decision(tier, self.name, reason, CLEAN_ANSWER, attempts=(attempt,))
 
     def _default(self, ladder: Ladder, why: str, attempts: tuple[Attempt, ...]) -> Decision:
-        reason = f"{self.name}: {why}, so the default {ladder.default}"
+        reason = f"{self.model} {why}, so the default {ladder.default}"
         return Decision(ladder.default, self.name, reason, attempts=attempts, defaulted=True)
 
 
@@ -166,4 +166,4 @@ def _fence(text: str) -> str:
 
 
 def _no_answer(error: str) -> str:
-    return f"no answer ({textwrap.shorten(error, 120, placeholder=' ...')})"
+    return f"gave no answer ({textwrap.shorten(error, 120, placeholder=' ...')})"

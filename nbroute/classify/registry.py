@@ -30,7 +30,7 @@ Choice = str | tuple[str, str] | Decision
 def forced(tier: str, ladder: Ladder) -> Decision:
     """The decision for a tier that the user named, in any case; SettingsError if unknown."""
     known = ladder.find(tier).name
-    return Decision(known, "forced", f"forced: {known} was asked for")
+    return Decision(known, "forced", f"you chose {known}")
 
 
 class FunctionClassifier:
@@ -69,7 +69,7 @@ class FunctionClassifier:
             raise SettingsError(f"{what} returned {value!r}, which is not a tier: {cure}")
         if isinstance(value, Decision):
             return replace(value, tier=tier)
-        reason = tier if why is None else " ".join(str(why).split())
+        reason = f"says {tier}" if why is None else " ".join(str(why).split())
         return Decision(tier, self.name, f"{self.name}: {reason}")
 
 

@@ -33,6 +33,7 @@ from nbroute.classify.lexicon import (
     Cue,
     corrected,
 )
+from nbroute.classify.wording import counted, found_in
 from nbroute.types import Decision, Ladder, Signal
 
 #: What a topic adds to a question, to any other task, and how often it counts.
@@ -44,6 +45,8 @@ _QUESTIONS = {"yes_no", "what_is", "what", "how", "why", "lookup", "unknown"}
 TERSE = 7
 #: From here on a task is more than a fact or a touch, and counts beside the one that decides.
 REAL_TASK = 0.3
+#: A reason calls a question of no more words than this short.
+SHORT_QUESTION = 12
 #: Slips of the keyboard are looked for in prompts of no more words than this.
 MENDABLE = 45
 #: Questions that one fact answers, unless their topic says otherwise.
@@ -86,17 +89,13 @@ class RulesClassifier:
         score, asked = found.score, found.instruction
         place = min(int(score * len(ladder.tiers)), len(ladder.tiers) - 1)
         signals = _signals(prompt, found)
-        told = ""
-        for signal in signals[:3]:
-            told += f'"{signal.text}" at {signal.start}, '
-        told += f"{asked.asked} words" + (f" of {asked.words}" if asked.pasted else "")
         # The family's own trust, less where the score is near the edge of a band.
         edge = abs(score * 4 - round(score * 4)) * 2
         inner = 1.0 if score < 0.125 or score > 0.875 else edge
         return Decision(
             ladder.tiers[place].name,
             self.name,
-            f"rules: {told}, {'code' if asked.code else 'no code'}",
+            ", ".join(filter(None, [found_in(prompt, signals[:3]), _sized(prompt, asked)])),
             round(TASKS[found.task.kind].trust * (0.6 + 0.4 * inner), 2),
             signals,
         )
@@ -134,6 +133,17 @@ def _score(task: Deciding, topics: list[Found], asked: Instruction) -> float:
     size = 0.12 * min(asked.words / 160, 1) if task.kind in _LONGER_IS_HARDER else 0.0
     moved = family.base + family.stretch * push
     return min(max(moved + 0.03 * min(len(others), 3) + size, 0.0), 0.999)
+
+
+def _sized(prompt: str, asked: Instruction) -> str:
+    """How much is asked, and whether there is code in it."""
+    size = counted(asked.asked, "word")
+    if asked.pasted:
+        size = f"asked in {asked.asked} of {counted(asked.words, 'word')}"
+    elif len(asked.spans) == 1 and asked.asked <= SHORT_QUESTION:
+        is_question = prompt.rstrip().endswith(("?", "？"))
+        size = "one short question" if is_question else size
+    return f"{size}, with code" if asked.code else size
 
 
 def _signals(prompt: str, found: Assessment) -> tuple[Signal, ...]:

@@ -39,11 +39,11 @@ def classify_turn(
             break
     made = classifier.classify("\n\n".join([*subject, prompt]), ladder)
     what = "the turn" if len(subject) == 1 else f"the {len(subject)} turns"
-    reason = f"{made.reason}; with {what} before in view"
+    reason = f"{made.reason}; read with {what} before it"
     made, last = replace(made, reason=reason, signals=()), earlier[-1]
     if last.options.tier is None or last.tier not in ladder.names:
         return made
     if ladder.index(made.tier) >= ladder.index(last.tier):
         return made
-    reason = f"{reason}; a follow-up stays on {last.tier}, which was chosen by hand"
+    reason = f"{reason}; a follow-up stays on {last.tier}, which you chose"
     return replace(made, tier=last.tier, reason=reason)

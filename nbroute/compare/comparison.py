@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from nbroute.batch.rows import Task, row_of, without_answer
+from nbroute.classify.wording import confident
 from nbroute.compare.contenders import Contender
 from nbroute.compare.differences import Piece, difference, each_against_others
 from nbroute.engine.engine import Engine
@@ -111,8 +112,8 @@ def column_of(contender: Contender, decision: Decision, ladder: Ladder) -> Colum
     if made not in ladder.names:
         return Column(contender, picked=False, note=f"routing's pick is {decision.reason}")
     first = ladder[tier].model
-    sure = "" if decision.confidence is None else f", sure {decision.confidence:.2f}"
-    why, is_first = f"{decision.reason}{sure}", contender.model == first
+    why = ", ".join(filter(None, [decision.reason, confident(decision.confidence)]))
+    is_first = contender.model == first
     if tier != made:
         steps = ladder.index(tier) - ladder.index(made)
         count = abs(steps)

@@ -142,10 +142,10 @@ class Engine:
             comparison=None,
         )
         call = self._call(result.prompt, options, observe, cancel, result)
-        reason = f"asked for after {result.tier}'s answer"
+        reason = f"you asked again after {result.tier}'s answer"
         if known and ladder.index(chosen.name) > ladder.index(result.tier):
             call.log.share(escalated=True)
-            reason = f"escalated from {result.tier} by hand"
+            reason = f"you escalated from {result.tier}"
         return self._route(call, Decision(chosen.name, "forced", reason))
 
     def above(self, result: RouteResult) -> Tier | None:

@@ -104,7 +104,7 @@ def first_named(options: Options, ladder: Ladder) -> Decision:
     if options.tiers:
         kind = "a cascade of" if options.strategy == "cascade" else "both"
         told = f"{kind} {' and '.join(tier.name for tier in named)}"
-    return Decision(lowest, "forced", f"forced: you asked for {told}")
+    return Decision(lowest, "forced", f"you asked for {told}")
 
 
 def make_plan(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
+from nbroute.classify.wording import confident
 from nbroute.notebook.answer import safe_plain
 from nbroute.pricing import SOURCES, call_usd, cost_of, same_model, unknown_why
 from nbroute.report.table import counted, seconds, shortened
@@ -108,12 +109,7 @@ def why_line(result: RouteResult) -> str:
 
 def reason(decision: Decision) -> str:
     """The decision's reason, and how confident it is."""
-    return DOT.join(filter(None, (decision.reason, confident(decision))))
-
-
-def confident(decision: Decision) -> str:
-    """`93% confident`; empty where nobody says."""
-    return "" if decision.confidence is None else f"{decision.confidence:.0%} confident"
+    return DOT.join(filter(None, (decision.reason, confident(decision.confidence))))
 
 
 _DOING = {"classify": "classified with", "embed": "embedded with"}

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nbroute.budgets import clean
+from nbroute.classify.wording import confident
 from nbroute.errors import SettingsError, named
 from nbroute.notebook.marked import marked, signal_lines, signal_table
 from nbroute.notebook.panels import bar, table, text
@@ -80,8 +81,8 @@ def told(explained: Explanation, prompt: str, tiers: tuple[str, ...], note: str 
 
 def _sure(made: Decision) -> str:
     if made.confidence is None:
-        return f"sure: {text(made.classifier)} does not say"
-    return f'sure {made.confidence:.2f} of 1 <span class="nbr-sure">{bar(made.confidence)}</span>'
+        return f"{text(made.classifier)} does not say how confident it is"
+    return f'{confident(made.confidence)} <span class="nbr-sure">{bar(made.confidence)}</span>'
 
 
 def _costs(explained: Explanation, picked: str) -> str:

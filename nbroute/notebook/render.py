@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from nbroute.classify.wording import confident
 from nbroute.notebook import look
 from nbroute.notebook.answer import (
     answer_html,
@@ -19,7 +20,6 @@ from nbroute.notebook.lines import (
     DOT,
     Scale,
     beside,
-    confident,
     headline,
     marks,
     model_name,
@@ -183,7 +183,9 @@ def _thoughts(result: RouteResult) -> str:
 def _why(result: RouteResult) -> str:
     """The reason, open where the tier is not the one that the classifier names."""
     made = result.decision
-    summary = DOT.join(filter(None, (f"why {made.tier or result.tier}", confident(made))))
+    summary = DOT.join(
+        filter(None, (f"why {made.tier or result.tier}", confident(made.confidence)))
+    )
     other = made.tier not in ("", result.tier) and len(result.rungs) < 2 and not result.parent
     inside = f"<p>{look.text(made.reason)}</p>"
     return look.folded(look.text(summary), inside, opened=other, key=f"why {result.id}")
