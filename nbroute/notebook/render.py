@@ -183,9 +183,8 @@ def _thoughts(result: RouteResult) -> str:
 def _why(result: RouteResult) -> str:
     """The reason, open where the tier is not the one that the classifier names."""
     made = result.decision
-    summary = DOT.join(
-        filter(None, (f"why {made.tier or result.tier}", confident(made.confidence)))
-    )
+    sure = confident(made.confidence)
+    summary = DOT.join(filter(None, (f"why {made.tier or result.tier}", sure)))
     other = made.tier not in ("", result.tier) and len(result.rungs) < 2 and not result.parent
     inside = f"<p>{look.text(made.reason)}</p>"
     return look.folded(look.text(summary), inside, opened=other, key=f"why {result.id}")
