@@ -7,20 +7,29 @@ front end's own. What is not a tag here is escaped here.
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from nbroute.notebook.answer import safe_plain
 from nbroute.report.colours import tier_colour
 
-CSS = (Path(__file__).parent / "look.css").read_text("utf-8").replace("\n", "")
+CSS = (Path(__file__).parent / "look.css").read_text("utf-8")
+_RULES = dict(re.findall(r"^\.(nbr[\w-]*)\{([^}]*)\}", CSS, re.MULTILINE))
+_CLASSES = re.compile(r'class="(nbr[^"]*)"(?: style="([^"]*)")?')
 #: Between the facts of a line where no stylesheet spaces them.
 SEPARATOR = '<i class="nbr-sep"> · </i>'
 
 
 def page(*pieces: str) -> str:
-    """The pieces as one output; its stylesheet is last, where it disturbs a reader least."""
-    return f'<div class="nbr">{"".join(pieces)}<style>{CSS}</style></div>'
+    """The pieces as one output, each with its own style: many a viewer drops a stylesheet."""
+    return _CLASSES.sub(_styled, f'<div class="nbr">{"".join(pieces)}</div>')
+
+
+def _styled(found: re.Match[str]) -> str:
+    rules = [*(_RULES.get(name, "") for name in found[1].split()), found[2] or ""]
+    style = ";".join(filter(None, rules)).replace("\n", "")
+    return f'class="{found[1]}" style="{style}"' if style else found[0]
 
 
 def text(words: object) -> str:
@@ -43,10 +52,9 @@ def pill(tier: str, tiers: Sequence[str]) -> str:
     """The tier's name on its colour, and its place on the ladder as steps."""
     colour = tier_colour(tier, tiers)
     reached = tiers.index(tier) if tier in tiers else -1
-    steps = "".join(
-        f'<i style="--n:{place}"{" class=on" if place <= reached else ""}></i>'
-        for place in range(len(tiers) if len(tiers) <= 6 and reached >= 0 else 0)
-    )
+    shown = range(len(tiers) if reached >= 0 and len(tiers) <= 6 else 0)
+    heights = (f"height:{3 + 2 * at}px{';opacity:1' * (at <= reached)}" for at in shown)
+    steps = "".join(f'<i class="nbr-step" style="{height}"></i>' for height in heights)
     icon = f'<span class="nbr-steps" aria-hidden="true">{steps}</span>' if steps else ""
     style = f"background-color:{colour};color:#fff;border-radius:9px;padding:1px 8px"
     return (
@@ -76,17 +84,18 @@ def _span(kind: str, words: object, title: str) -> str:
 
 def folded(summary: str, inside: str, *, opened: bool = False, key: str = "") -> str:
     """A part that opens; both are HTML."""
-    named = f' data-key="{attribute(key)}"' if key else ""
+    facts = f' data-key="{attribute(key)}"' if key else ""
     return (
-        f"<details{' open' if opened else ''}{named}><summary>{summary}</summary>"
-        f"<div>{inside}</div></details>"
+        f'<details class="nbr-fold"{facts}{" open" if opened else ""}><summary>{summary}</summary>'
+        f'<div class="nbr-inside">{inside}</div></details>'
     )
 
 
 def bar(share: float) -> str:
     """A bar filled so far, 0 to 1; the words beside it say the same, so it is not read out."""
-    filled = min(max(share, 0.0), 1.0)
-    return f'<span class="nbr-bar" aria-hidden="true"><i style="width:{filled:.1%}"></i></span>'
+    width = f"width:{min(max(share, 0.0), 1.0):.1%}"
+    inside = f'<i class="nbr-filled" style="{width}"></i>'
+    return f'<span class="nbr-bar" aria-hidden="true">{inside}</span>'
 
 
 def button(
@@ -131,7 +140,7 @@ def table(
     numbers: Sequence[str] = (),
 ) -> str:
     """A table of pieces of HTML; the first cell of a row is its heading, `numbers` stand right."""
-    kinds = [' class="nbr-number"' if name in numbers else "" for name in columns]
+    kinds = [f' class="nbr-{"number" if name in numbers else "cell"}"' for name in columns]
     top = "".join(
         f'<th scope="col"{kind}>{text(name)}</th>'
         for name, kind in zip(columns, kinds, strict=True)
