@@ -63,7 +63,7 @@ class Shelf:
             row.redraw(session_text(self._router))
             bundle: Any = row.live._repr_mimebundle_()
             data = dict(bundle[0] if isinstance(bundle, tuple) else bundle)
-            data["text/plain"] = repr(row.live)
+            data["text/plain"] = ""  # a page made of the notebook has no controls
             self._rows[number] = row, display(data, raw=True, display_id=True)
 
     def row(self, number: int) -> Row | None:
