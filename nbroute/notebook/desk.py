@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from nbroute.checks import NAMES as CHECKS
@@ -52,6 +53,7 @@ class Desk:
         self.last: RouteResult | None = None
         self.router: Router = Router(settings, announce=self._announce)
         self._before: Settings | None = None
+        self._recorded_in: Path | None = None
         self._card: Card | None = None
         self._shelf: Shelf | None = None
         self._cards: dict[int, Card] = {}
@@ -90,6 +92,19 @@ class Desk:
         """
         sent = self.router.ledger.rows(session=self.router.session)
         return self._go_on(**({} if sent else {"ledger": None}))
+
+    def close(self) -> None:
+        """Give files and connections back; `reopen` goes on with the same session."""
+        recorder = self.router.recorder
+        self._recorded_in = recorder.path if recorder else None
+        self.router.close()
+
+    def reopen(self, *, anew: bool) -> None:
+        """Go on after `close`, `anew` with the settings as they are now."""
+        if anew and self.router.replaying is None:
+            self.read_again()
+        if self._recorded_in is not None:
+            self.router.record(self._recorded_in)
 
     def replay(self, path: str) -> str:
         """Go on with the answers of a recording, in the same session; what is chosen now."""

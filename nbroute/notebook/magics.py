@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from IPython.core.inputtransformer2 import (
+    EscapedCommand,
+    MagicAssign,
+    TransformerManager,
+    assemble_continued_line,
+    find_end_of_continued_line,
+)
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 
 from nbroute.errors import SettingsError
@@ -15,6 +24,7 @@ from nbroute.settings import load as load_settings
 
 if TYPE_CHECKING:
     from nbroute.notebook.desk import Desk
+    from nbroute.settings import Settings
 
 #: By name, so that loading does not import the module.
 RESULT = ("nbroute.types", "RouteResult")
@@ -22,15 +32,82 @@ REPORT = ("nbroute.report.summary", "Report")
 COMPARISON = ("nbroute.compare.comparison", "Comparison")
 GRID = ("nbroute.compare.grid", "Grid")
 MAGICS = ("route", "route_compare")
+_OURS = re.compile(r"\??%%?(route(?:_compare)?)(?!\w|\?\?)")
+_NO_WIDTH = "\u200b\u2060\ufeff\xa0 \t"
+
+
+def _written() -> int:
+    """When this file was written, which `pip install -U` does anew."""
+    with contextlib.suppress(OSError):
+        return Path(__file__).stat().st_mtime_ns
+    return 0
+
+
+_LOADED = _written()
+
+
+class RouteLine(EscapedCommand):
+    """A `%route` line as the call that it is, before IPython takes its `?` for a question."""
+
+    priority = 0
+
+    def __init__(self, start: tuple[int, int]) -> None:
+        super().__init__(start)  # type: ignore[no-untyped-call]
+        self.column, self.start_col = self.start_col, -1  # the help's turn comes by its column
+
+    @classmethod
+    def find(cls, tokens_by_line: Any) -> RouteLine | None:
+        """The first one, also where its result is assigned."""
+        for tokens in tokens_by_line:
+            found = MagicAssign.find([tokens]) or EscapedCommand.find([tokens])
+            for token in tokens if found else ():
+                line, column = token.start
+                if (line - 1, column) == (found.start_line, found.start_col):
+                    return cls(token.start) if _OURS.match(token.line, column) else None
+        return None
+
+    def transform(self, lines: list[str]) -> list[str]:
+        """The lines with that one as a call; `%route?` asks for our own help."""
+        last = find_end_of_continued_line(lines, self.start_line)
+        text = assemble_continued_line(lines, (self.start_line, self.column), last)
+        magic = _OURS.match(text)
+        name, said = (magic[1], text[magic.end() :].strip()) if magic else ("route", "")
+        if text[0] == "?" or said == "?":
+            said = "help" if name == "route" else "-h"
+        elif said.endswith("?") and len(said.split()) == 1:
+            said = f"help {said[:-1]}"
+        before = lines[self.start_line][: self.column]
+        call = f"{before}get_ipython().run_line_magic({name!r}, {said!r})\n"
+        return [*lines[: self.start_line], call, *lines[last + 1 :]]
+
+
+def keep_texts(lines: list[str]) -> list[str]:
+    """Have `%%route -h` need no cell body, and a text after `%route WORD` keep its `?`.
+
+    An input transformer; it changes cells that have such lines alone.
+    """
+    first = lines[0].lstrip(_NO_WIDTH) if lines else ""
+    magic = _OURS.match(first)
+    if magic and first.startswith("%%"):
+        said = first[magic.end() :].strip()
+        said = "-h" if said == "?" else said
+        helps = {"-h", "--help"} & set(said.split())
+        return [f"%%{magic[1]} {said}\n", *(lines[1:] or (["\n"] if helps else []))]
+    if first.startswith("%%") or not any("%route" in line for line in lines):
+        return lines
+    manager = TransformerManager()
+    manager.token_transformers.insert(0, RouteLine)
+    shown: list[str] = manager.do_token_transforms([first, *lines[1:]] if magic else lines)
+    return shown
 
 
 @magics_class
 class RouteMagics(Magics):
     """`%%route` sends a cell's prompt; `%route` tells and steers."""
 
-    def __init__(self, shell: Any) -> None:
+    def __init__(self, shell: Any, settings: Settings) -> None:
         super().__init__(shell)
-        self.settings = load_settings(local_ready=ready)
+        self.settings = settings
         self.matcher = complete.make_matcher(self._vocabulary)
 
     @cached_property
@@ -51,6 +128,15 @@ class RouteMagics(Magics):
         if models := desk.router.settings.origin.removeprefix(self.settings.origin):
             print(f"nbroute:{models.lstrip(';')}")  # noqa: T201 - known once the endpoint is asked
         return desk
+
+    def go_on(self, settings: Settings) -> None:
+        """Be loaded again: the same session, on settings that may have changed meanwhile."""
+        changed, self.settings = settings != self.settings, settings
+        if "desk" in vars(self):
+            self.desk.reopen(anew=changed)
+            print("nbroute: your session goes on where it was")  # noqa: T201 - as at %load_ext
+        if _written() != _LOADED:
+            print("nbroute was updated meanwhile: restart the kernel to use it")  # noqa: T201
 
     def display_result(self, result: Any) -> None:
         """Show a result as a card."""
@@ -91,8 +177,13 @@ class RouteMagics(Magics):
 
 
 def load(shell: Any) -> None:
-    """Register the magics, the display of results and completion; say which profile is used."""
-    magics = RouteMagics(shell)
+    """Register the magics, the display of results and completion; say which profile is used.
+
+    What was loaded before in this kernel goes on.
+    """
+    settings = load_settings(local_ready=ready)
+    before = shell.magics_manager.registry.get(RouteMagics.__name__)
+    magics = before or RouteMagics(shell, settings)
     shell.register_magics(magics)
     displays = shell.display_formatter.ipython_display_formatter
     displays.for_type_by_name(*RESULT, magics.display_result)
@@ -100,12 +191,15 @@ def load(shell: Any) -> None:
     displays.for_type_by_name(*COMPARISON, magics.display_comparison)
     displays.for_type_by_name(*GRID, magics.display_grid)
     complete.register(shell, magics.matcher)
-    print(f"nbroute: {magics.settings.origin}")  # noqa: T201 - the one line of %load_ext
+    shell.input_transformers_cleanup.append(keep_texts)
+    print(f"nbroute: {settings.origin}")  # noqa: T201 - the one line of %load_ext
+    if before:
+        magics.go_on(settings)
 
 
 def unload(shell: Any) -> None:
-    """Take all of that out again."""
-    magics = shell.magics_manager.registry.pop(RouteMagics.__name__, None)
+    """Take all of that out again, but the session, with which a later load goes on."""
+    magics = shell.magics_manager.registry.get(RouteMagics.__name__)
     for kind in ("line", "cell"):
         for name in MAGICS:
             shell.magics_manager.magics[kind].pop(name, None)
@@ -114,5 +208,6 @@ def unload(shell: Any) -> None:
     for shown in (RESULT, COMPARISON, GRID, REPORT):
         shell.display_formatter.ipython_display_formatter.pop(".".join(shown), None)
     complete.unregister(shell, magics.matcher)
+    shell.input_transformers_cleanup.remove(keep_texts)
     if "desk" in vars(magics):
-        magics.desk.router.close()
+        magics.desk.close()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import keyword
 import re
-import shlex
 from decimal import Decimal
 from typing import NoReturn
 
@@ -16,6 +15,23 @@ from nbroute.errors import SettingsError, did_you_mean
 from nbroute.pricing import read_usd
 
 _ASSIGNED = re.compile(r"^\s*([^\W\d]\w*)\s*<<(?:\s+|$)")
+#: What is quoted, plainly or by a word processor; an escaped sign; signs of no width.
+_PIECES = r"""
+    "(?P<double>(?:\\"|[^"])*)"
+    |'(?P<single>[^']*)'
+    |(?<![^\s=])(?:[“”„‟«»″]|(?P<one>[‘’‚‛‹]))(?P<curly>.*?)(?(one)[‘’›]|[“”‟«»″])(?=\s|$)
+    |\\(?P<escaped>["'\s])
+    |[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]"""
+_PIECE = re.compile(_PIECES, re.VERBOSE)
+_WORDS = re.compile(
+    rf"""(?P<comment>\#(?!\d+(?:\s|$)).*)
+    |(?P<word>(?P<path>(?:[A-Za-z]:|\\)\\[^\s"']*)(?=\s|$)|(?:{_PIECES}|[^\s"'])+)
+    |(?P<wrong>["'])""",
+    re.VERBOSE,
+)
+_DASHES = re.compile(r"^-?[\u2010-\u2015\u2212\ufe58\uff0d]+-*(?=[A-Za-z])")
+_CLOSE = "close the quote or escape it with \\"
+_CURLY = "“”„‟«»″"
 _CHECK_HELP = (
     "function of the answer, tests=NAME (code is run against the notebook's assertions), or "
     + ", ".join(CHECKS)
@@ -135,12 +151,42 @@ def _is_name(text: str) -> bool:
 
 
 def words(line: str) -> list[str]:
-    """The line split as a shell would; SettingsError for a quote that is not closed."""
-    try:
-        return shlex.split(line)
-    except ValueError as error:
-        msg = f"cannot read {line.strip()!r:.80}: {error}; close the quote or escape it with \\"
-        raise SettingsError(msg) from None
+    r"""The words of a line up to a `# comment`; SettingsError for a quote that is not closed.
+
+    As in a shell, but a backslash is one (`C:\Users`), unless a quote or white space follows.
+    """
+    found = []
+    for part in _WORDS.finditer(line):
+        if part["comment"]:
+            break
+        word = part["path"] or _dashed(_PIECE.sub(_plain, part[0]))
+        quote = part[0][0]
+        if part["wrong"] or quote == word[:1] in tuple(_CURLY):
+            cure = 'write a plain " at both ends' if set(line) & set(_CURLY) else _CLOSE
+            msg = f"cannot read {line.strip()!r:.80}: the quote {quote} is not closed; {cure}"
+            raise SettingsError(msg)
+        found.append(word)
+    return found
+
+
+def uncommented(line: str) -> str:
+    """The line without the `# comment` at its end."""
+    comments = (part.start() for part in _WORDS.finditer(line) if part["comment"])
+    return line[: next(comments, len(line))].strip()
+
+
+def _plain(piece: re.Match[str]) -> str:
+    if piece["double"] is not None:
+        return piece["double"].replace('\\"', '"')
+    return next((piece[name] for name in ("single", "curly", "escaped") if piece[name]), "")
+
+
+def _dashed(word: str) -> str:
+    """The word with the two dashes that a word processor made one of."""
+    name = _DASHES.sub("", word)
+    if name == word:
+        return word
+    return f"{'-' if len(name.partition('=')[0]) == 1 else '--'}{name}"
 
 
 def flags(parser: argparse.ArgumentParser | None = None) -> tuple[str, ...]:

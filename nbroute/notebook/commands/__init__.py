@@ -20,15 +20,19 @@ from nbroute.notebook.commands.base import Command
 if TYPE_CHECKING:
     from nbroute.notebook.desk import Desk
 
+#: What follows these is a text, in which `#` begins no comment.
+_TEXTS = ("classify", "playground", "teach")
+
 
 def run(desk: Desk, line: str) -> Any:
     """Do what the line says; SettingsError with the close matches for an unknown word."""
-    name, _, rest = line.strip().partition(" ")
+    name, rest = (*line.split(None, 1), "", "")[:2]
     if name and name not in COMMANDS:
         hint = did_you_mean(name, COMMANDS)
         msg = f"unknown command '%route {name}': {hint} (a prompt goes below `%%route`)"
         raise SettingsError(msg)
-    return COMMANDS[name or "help"].run(desk, rest.strip())
+    rest = rest.strip() if name in _TEXTS else options.uncommented(rest)
+    return COMMANDS[name or "help"].run(desk, rest)
 
 
 def help_text(_desk: Desk, _rest: str) -> tables.Told:

@@ -1,0 +1,244 @@
+"""What a user types after a magic's name, and what becomes of it before anything is sent."""
+
+from __future__ import annotations
+
+import pytest
+from cells import error_of, run
+
+from nbroute.errors import SettingsError
+from nbroute.notebook import magics
+from nbroute.notebook.options import uncommented, words
+
+# Loading again
+
+
+def router_of(shell):
+    return run(shell, "%route router")[1].result
+
+
+def test_reloading_goes_on_with_the_session(shell):
+    router = router_of(shell)
+    run(shell, "%route budget 2.5")
+    run(shell, "%route record talk.rec")
+    run(shell, "%%route --thread trip\nName three uses of a paper clip.")
+    run(shell, "%%route_compare SIMPLE MEDIUM\nhello")
+
+    told, _ = run(shell, "%reload_ext nbroute")
+
+    assert "your session goes on" in told
+    assert router is router_of(shell)
+    assert "$2.5" in run(shell, "%route budget")[0]
+    assert "trip" in run(shell, "%route threads")[0]
+    assert "recording to" in run(shell, "%route record")[0]
+    assert run(shell, "%route vote SIMPLE")[1].success
+    assert "MEDIUM" == run(shell, "%route escalate")[1].result.tier
+    assert "4 calls" in run(shell, "%route spend")[0]
+
+
+def test_unloading_gives_the_files_back_and_a_later_load_goes_on(shell, monkeypatch):
+    run(shell, "%%route\nhello")
+    ledger, closed = router_of(shell).ledger, []
+    close = ledger.close
+    monkeypatch.setattr(ledger, "close", lambda: closed.append(True) or close())
+
+    shell.run_line_magic("unload_ext", "nbroute")
+
+    assert closed
+    assert "session goes on" in run(shell, "%load_ext nbroute")[0]
+    assert "1 call " in run(shell, "%route spend")[0]
+
+
+def test_reloading_goes_on_with_a_replay(shell):
+    run(shell, "%route record talk.rec")
+    run(shell, "%%route\nhello")
+    run(shell, "%route record off")
+    run(shell, "%route replay talk.rec")
+
+    run(shell, "%reload_ext nbroute")
+
+    assert "replaying talk.rec" in run(shell, "%route replay")[0]
+
+
+def test_reloading_takes_settings_that_changed(shell, tmp_path):
+    run(shell, "%%route\nhello")
+    (tmp_path / "nbroute" / "nbroute.toml").write_text("[nbroute]\nbudget_usd = 3\n")
+
+    run(shell, "%reload_ext nbroute")
+
+    assert "session: $3" in run(shell, "%route budget")[0]
+    assert "1 call " in run(shell, "%route spend")[0]
+
+
+def test_settings_that_are_broken_meanwhile_lose_nothing(shell, tmp_path):
+    run(shell, "%%route\nhello")
+    file = tmp_path / "nbroute" / "nbroute.toml"
+    file.write_text("[nbroute\n")
+
+    assert "is not TOML" in error_of(shell, "%reload_ext nbroute")
+
+    file.unlink()
+    run(shell, "%load_ext nbroute")
+    assert "1 call " in run(shell, "%route spend")[0]
+
+
+def test_reloading_after_an_update_asks_for_a_restart(shell, monkeypatch):
+    assert "restart" not in run(shell, "%reload_ext nbroute")[0]
+    monkeypatch.setattr(magics, "_LOADED", 1)
+
+    assert "restart the kernel" in run(shell, "%reload_ext nbroute")[0]
+
+
+# Question marks
+
+
+@pytest.fixture
+def classified(shell, monkeypatch):
+    """The texts that were classified."""
+    router, seen = router_of(shell), []
+    classify = router.classify
+    monkeypatch.setattr(router, "classify", lambda text, *a: seen.append(text) or classify(text))
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("cell", "text"),
+    [
+        ("%route classify Is the sky blue?", "Is the sky blue?"),
+        ("decided = %route classify Is the sky blue?", "Is the sky blue?"),
+        ("if True:\n    %route classify Why isn't it?", "Why isn't it?"),
+        ("%route\tclassify\tIs it?", "Is it?"),
+        ("%route\u00a0classify Is it?", "Is it?"),
+        ("\ufeff%route classify Is it?", "Is it?"),
+        ("x = 1\n%route classify It's # 1?\n%route classify Is it?", "Is it?"),
+        ("%route classify Is it ${{price}}?", "Is it $7?"),
+        ("%route classify C# or 'F#??", "C# or 'F#??"),
+    ],
+)
+def test_a_text_keeps_its_question_mark(shell, classified, cell, text):
+    shell.user_ns["price"] = 7
+
+    said, done = run(shell, cell)
+
+    assert done.success, said
+    assert text == classified[-1]
+
+
+def test_every_command_that_takes_a_text_keeps_it(shell):
+    assert "Is it?" in run(shell, "%route teach SIMPLE Is it?")[0]
+    assert "Is it?" in run(shell, "%route playground Is it?")[0]
+
+
+@pytest.mark.parametrize(
+    "cell", ["%%route -h", "%%route\t--help", "\n\n%%route -t X -h", "%%route?"]
+)
+def test_help_needs_no_cell_body(shell, cell):
+    text, done = run(shell, cell)
+
+    assert done.success
+    assert "--max-cost" in text
+
+
+def test_help_of_a_comparison_needs_no_cell_body(shell):
+    for cell in ("%%route_compare -h", "%%route_compare --help\n", "%%route_compare?"):
+        assert "--blind" in run(shell, cell)[0]
+
+
+@pytest.mark.parametrize("line", ["%route?", "?%route", "?%%route"])
+def test_a_question_mark_behind_the_magic_shows_our_help(shell, line):
+    assert "%route spend" in run(shell, line)[0]
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "x = '''\n%route classify a?\n'''",
+        "%%time\n%route classify a?",
+        "%%route\n%route classify a?",
+        "f(\n%route a?\n)",
+        "%routes a?",
+        "len?",
+        "%route??",
+        "# %route a?",
+        "print('%route a?')",
+        "%%route",
+        "%%route answer <<\n\n# only a comment",
+    ],
+)
+def test_other_cells_are_left_to_ipython(shell, cell):
+    ours = shell.transform_cell(cell)
+    shell.run_line_magic("unload_ext", "nbroute")
+
+    assert shell.transform_cell(cell) == ours
+
+    shell.run_line_magic("load_ext", "nbroute")
+
+
+def test_a_terminal_runs_a_line_for_help_at_once(shell):
+    assert ("complete", None) == shell.input_transformer_manager.check_complete("%%route -h")
+    assert "incomplete" == shell.input_transformer_manager.check_complete("%%route\nhello")[0]
+
+
+# Words
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (r"C:\Users\me\page.html --force", [r"C:\Users\me\page.html", "--force"]),
+        (r'"C:\My Files\talk.rec"', [r"C:\My Files\talk.rec"]),
+        (r'"C:\My Files\" --force', ["C:\\My Files\\", "--force"]),
+        ("C:\\dir\\ --force", ["C:\\dir\\", "--force"]),
+        (r"\\server\share\a.rec", [r"\\server\share\a.rec"]),
+        (r'-s "say \"hi\"" -q', ["-s", 'say "hi"', "-q"]),
+        (r"-s 'it is \d+' my\ file.html don\'t", ["-s", r"it is \d+", "my file.html", "don't"]),
+        ("a\tb\u00a0c\u3000d", ["a", "b", "c", "d"]),
+        ("-o x=' y '\"z\"", ["-o", "x= y z"]),
+        ("'' \"\"", ["", ""]),
+        ("-t SIMPLE # cheap, isn't it", ["-t", "SIMPLE"]),
+        ("-t SIMPLE #cheap", ["-t", "SIMPLE"]),
+        ('-s "# Role" #1 C# --feature a#b', ["-s", "# Role", "#1", "C#", "--feature", "a#b"]),
+        ("—tier SIMPLE –t X ‑‑start=Y −n", ["--tier", "SIMPLE", "-t", "X", "--start=Y", "-n"]),
+        ("-s “Be ‘brief’, don’t ramble” -q", ["-s", "Be ‘brief’, don’t ramble", "-q"]),
+        ("--system=‘don’t ramble’ -q", ["--system=don’t ramble", "-q"]),
+        ("-s «Sois bref» „Sei kurz“", ["-s", "Sois bref", "Sei kurz"]),
+        ("\ufeff--ti\u200ber\u200b SIMPLE", ["--tier", "SIMPLE"]),
+        ('-s "a\u200bb — “c”" x–y — don’t', ["-s", "a\u200bb — “c”", "x–y", "—", "don’t"]),
+    ],
+)
+def test_a_line_is_split_as_it_is_meant(line, expected):
+    assert expected == words(line)
+
+
+@pytest.mark.parametrize(
+    ("line", "cure"),
+    [
+        ("-s 'open", "the quote ' is not closed; close the quote"),
+        ("-s “open the door", 'the quote “ is not closed; write a plain " at both ends'),
+        ('-s "half and half”', 'the quote " is not closed; write a plain " at both ends'),
+    ],
+)
+def test_a_quote_that_is_not_closed_is_named(line, cure):
+    with pytest.raises(SettingsError, match=cure):
+        words(line)
+
+
+def test_a_comment_is_taken_off_a_line():
+    assert "label 7 good" == uncommented("label 7 good  # the best")
+    assert '#1 C# "a # b"' == uncommented('#1 C# "a # b"')
+
+
+def test_a_comment_after_a_command_is_one(shell):
+    assert run(shell, "%route use simulated # offline")[1].success
+    assert run(shell, "%route budget 1 # a dollar")[1].success
+
+
+def test_a_windows_path_is_written_as_it_stands(shell, tmp_path):
+    run(shell, "%%route\nhello")
+
+    run(shell, r"%route export C:\Users\me\page.html")
+
+    assert (tmp_path / "nbroute" / r"C:\Users\me\page.html").exists()
+
+
+def test_a_word_that_a_word_processor_wrote_is_told_with_its_close_match(shell):
+    assert "unknown option '--teir': did you mean '--tier'" in error_of(shell, "%%route —teir X\nx")
