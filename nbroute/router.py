@@ -254,7 +254,7 @@ class Router(Engine):
         *,
         picked: str | None = None,
     ) -> Label:
-        """Keep your word on an answer: "good", "bad", "too weak" or "more than needed".
+        """Keep your word on an answer: "good", "bad", "too weak" or "overkill".
 
         "cheapest acceptable" is the word on one of several compared answers. The prompt is
         kept with it. `needed` names the tier that would have done, else it follows from the

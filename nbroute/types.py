@@ -341,9 +341,9 @@ def _sum(attempts: tuple[Attempt, ...]) -> Cost:
     return Cost(sum(amounts, Decimal(0)), source)
 
 
-Feedback = Literal[
-    "good", "bad", "too weak", "more than needed", "cheapest acceptable", "taken back"
-]
+Feedback = Literal["good", "bad", "too weak", "overkill", "cheapest acceptable", "taken back"]
+#: What ledgers of earlier versions call it.
+OLD_FEEDBACK: dict[str, Feedback] = {"more than needed": "overkill"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -369,6 +369,9 @@ class Label:
     result: str = ""
     comparison: str | None = None
     feature: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "feedback", OLD_FEEDBACK.get(self.feedback, self.feedback))
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,11 +37,11 @@ def words(labels):
     [
         ("MID", "good", "MID"),
         ("MID", "too weak", "TOP"),
-        ("MID", "more than needed", "LOW"),
+        ("MID", "overkill", "LOW"),
         ("MID", "bad", None),
         ("MID", "cheapest acceptable", "MID"),
         ("TOP", "too weak", "TOP"),
-        ("LOW", "more than needed", "LOW"),
+        ("LOW", "overkill", "LOW"),
     ],
 )
 def test_each_word_says_which_tier_the_prompt_needs(router, tier, feedback, needed):
@@ -87,7 +87,7 @@ def test_the_tier_needed_can_be_named(router):
         router.label(result, "bad", "MIDD")
 
 
-@pytest.mark.parametrize(("feedback", "needed"), [("good", "TOP"), ("more than needed", "TOP")])
+@pytest.mark.parametrize(("feedback", "needed"), [("good", "TOP"), ("overkill", "TOP")])
 def test_a_tier_that_contradicts_the_word_is_refused(router, feedback, needed):
     with pytest.raises(SettingsError, match="does not go with 'TOP'"):
         router.label(router.route("hello", tier="MID"), feedback, needed)
@@ -186,7 +186,7 @@ def test_a_classifier_is_learned_from_labels_and_used():
     tiers = router.ladder.names
     for prompt, tier in tier_prompts():
         place = tiers.index(tier)
-        word, picked = ("too weak", place - 1) if place else ("more than needed", 1)
+        word, picked = ("too weak", place - 1) if place else ("overkill", 1)
         router.label(router.route(prompt, tier=tiers[picked]), word)
 
     fitted = router.fit(router.labels(everything=True))
@@ -235,7 +235,7 @@ def test_labels_with_none_say_how_to_give_them(shell):
     text, _ = run(shell, "%route labels")
 
     assert "no labels yet in this session" in text
-    assert "`%route label WORD`, which is good, bad, too weak or more than needed" in text
+    assert "`%route label WORD`, which is good, bad, too weak or overkill" in text
 
 
 def test_labels_of_every_session_are_shown_when_asked_for(shell):
@@ -253,7 +253,7 @@ def test_labels_of_every_session_are_shown_when_asked_for(shell):
     ("line", "told"),
     [
         ("label good", "nothing was routed yet; run a %%route cell first"),
-        ("label", "`%route label` takes good, bad, too weak or more than needed"),
+        ("label", "`%route label` takes good, bad, too weak or overkill"),
         ("label godo", "no feedback is called 'godo': did you mean 'good'?"),
         ("label 'good", "close the quote"),
         ("labels every", "takes nothing or `all`, not 'every'"),
@@ -368,7 +368,7 @@ def test_a_label_that_cannot_be_written_says_so_in_the_row_and_can_be_clicked_ag
 def test_the_row_says_what_is_kept_and_which_magic_does_the_same(controls):
     row = controls.thumbs
 
-    assert ("good", "bad", "too weak", "more than needed") == row.word.options
+    assert ("good", "bad", "too weak", "overkill") == row.word.options
     assert all("keeps the prompt with the label" in tip for tip in row.word.tooltips)
     assert "%route label" in repr(row)
     assert "hello" not in str(row.get_state()) + str(row.word.get_state())

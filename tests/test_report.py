@@ -110,6 +110,33 @@ def test_the_escalation_rate_is_of_what_the_lowest_tier_answered():
     assert 0.5 == told.escalation_rate
 
 
+def chain(*steps):
+    """Answers of one chain, each of a result of its own: `(tier, whether it went up)`."""
+    return [
+        row(f"c{n}", parent=f"c{n - 1}" if n else None, tier=tier, escalated=up, ts=NOON + n)
+        for n, (tier, up) in enumerate(steps)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("steps", "rate"),
+    [
+        ([("MEDIUM", False), ("COMPLEX", True), ("FRONTIER", True), ("SIMPLE", False)], 0.0),
+        ([("SIMPLE", False), ("FRONTIER", True), ("SIMPLE", False)], 1.0),
+        ([("MEDIUM", False), ("SIMPLE", False), ("COMPLEX", True)], 1.0),
+        ([("MEDIUM", False), ("COMPLEX", True)], None),
+    ],
+)
+def test_only_what_went_up_from_the_lowest_tier_counts_as_escalated(steps, rate):
+    assert rate == report(*chain(*steps)).escalation_rate
+
+
+def test_two_tiers_at_once_count_whichever_ended_first():
+    upper = row("r1", tier="MEDIUM", escalated=True)
+
+    assert 1.0 == report(upper, row("r1", status="rejected")).escalation_rate
+
+
 @pytest.mark.parametrize(
     ("climbing", "verdict"),
     [
@@ -265,27 +292,27 @@ TEXT = """\
 3 results from 5 calls, 1 cached, 1 rejected
 spent: $0.071, 5 calls, 1 cached
   of which classifying: $0.001, 1 call
-saving: $0.329 less than all on FRONTIER (estimate, net)
+saving: $0.33 less than all on FRONTIER (estimate, net)
   FRONTIER is priced on the recorded tokens, with no prompt cache: $10 in, $20 out per million
 
-tier      results  share  calls   spend  not billed     p50     p95
-SIMPLE          2    67%      4  $0.021          $0  0.10 s  0.10 s
-MEDIUM          1    33%      1   $0.05          $0  0.10 s  0.10 s
-FRONTIER        0     0%      0      $0          $0       -       -
-together        3             5  $0.071          $0  0.10 s  0.10 s
+tier      results  share  calls   spent     p50     p95
+SIMPLE          2    67%      4  $0.021  0.10 s  0.10 s
+MEDIUM          1    33%      1   $0.05  0.10 s  0.10 s
+FRONTIER        0     0%      0      $0       -       -
+together        3             5  $0.071  0.10 s  0.10 s
 SIMPLE answers 67% of the results (over 50% is usual for support and Q&A)
 SIMPLE escalates 33% of what it answers: over 20%, look at the classifier
 
-model  calls   spend  not billed
-mini       5  $0.071          $0
+model  calls   spent
+mini       5  $0.071
 
-feature  calls   spend  not billed
-(none)       2  $0.001          $0
-bot          3   $0.07          $0
+feature  calls   spent
+(none)       2  $0.001
+bot          3   $0.07
 
-feature and day (UTC)  calls   spend  not billed
-(none) 2026-11-21          2  $0.001          $0
-bot 2026-11-21             3   $0.07          $0"""
+feature and day (UTC)  calls   spent
+(none) 2026-11-21          2  $0.001
+bot 2026-11-21             3   $0.07"""
 
 
 def test_the_text_of_a_report_says_what_happened():
@@ -309,8 +336,8 @@ def test_routing_that_cost_more_than_the_baseline_says_so():
 def test_the_text_tells_equivalents_as_money_that_was_not_billed():
     told = str(report(row(cost_source="equivalent", cost_usd=0.04)))
 
-    assert "spent: $0, 1 call, $0.04 equivalent, not billed" in told
-    assert "saving in money that was not billed: $0.16 less than all on FRONTIER" in told
+    assert "spent: $0, 1 call, would have cost $0.04" in told
+    assert "saving, had it been billed: $0.16 less than all on FRONTIER" in told
     assert "\nsaving:" not in told
 
 
@@ -343,7 +370,7 @@ def test_an_answer_beside_the_one_that_was_kept_is_paid_for_and_is_no_escalation
     assert Decimal("0.20") - Decimal("0.06") == both.saving.usd
     assert {"ok": 1, "unused": 1} == both.statuses
     assert "1 unused" in str(both)
-    assert "  of which beside the answer that was kept: $0.05, 1 call" in str(both)
+    assert "  of which beside the answer that was used: $0.05, 1 call" in str(both)
 
 
 def test_a_cheap_answer_that_was_not_kept_does_not_count_as_the_lowest_tiers():
@@ -576,7 +603,7 @@ def test_an_unknown_cost_stands_beside_the_money_that_it_is_of():
     told = str(report(row("r1", cost_usd=None, cost_source="equivalent")))
 
     (line,) = [line for line in told.splitlines() if line.startswith("SIMPLE  ")]
-    assert ["$0", "$0", "+", "1", "unknown"] == line.split()[4:9]
+    assert ["$0", "+", "1", "unknown"] == line.split()[4:8]
 
 
 def test_a_frame_that_there_is_not_names_the_close_ones():
@@ -612,9 +639,9 @@ def test_days_are_told_with_their_tiers_once_there_are_several():
     )
 
     assert [
-        "day (UTC)   calls  cached  spend  not billed  SIMPLE            MEDIUM  FRONTIER",
-        "2026-11-21      1       0  $0.01          $0   $0.01                $0        $0",
-        "2026-11-22      2       1     $0       $0.04      $0  $0.04 not billed        $0",
+        "day (UTC)   calls  cached  spent  would have cost  SIMPLE            MEDIUM  FRONTIER",
+        "2026-11-21      1       0  $0.01               $0   $0.01                $0        $0",
+        "2026-11-22      2       1     $0            $0.04      $0  $0.04 not billed        $0",
     ] == told.splitlines()[-3:]
     assert "day (UTC)" not in str(report(row("r1")))
 

@@ -236,7 +236,7 @@ def test_an_embedding_classifier_with_vectors_of_its_own_is_asked_again(simulate
 
     found = simulated.what_if(classifier="embedding")
 
-    assert found.rows()[0].reason.startswith("embedding: ")
+    assert found.rows()[0].reason.startswith('most like "')
 
 
 def test_a_follow_up_is_classified_with_the_turns_before_it(simulated):
@@ -247,7 +247,7 @@ def test_a_follow_up_is_classified_with_the_turns_before_it(simulated):
     first, second = simulated.what_if().rows()
 
     assert first.would_be == second.would_be
-    assert "before in view" in second.reason
+    assert "read with the turn before it" in second.reason
 
 
 def unpriced(name="own"):
@@ -300,7 +300,7 @@ def test_a_tier_that_was_not_seen_takes_the_articles_time_and_says_so(simulated)
     opus = 2000 + answer.usage.output_tokens * 1000 / 40
     assert opus == found.strategies[0].latency_ms
     assert answer.latency_ms == found.strategies[-1].latency_ms
-    assert any("MEDIUM, COMPLEX, FRONTIER an estimate from the second" in n for n in found.notes)
+    assert any("MEDIUM, COMPLEX, FRONTIER an estimate from published" in n for n in found.notes)
 
 
 def test_the_setting_to_write_is_toml_for_what_has_a_name(simulated):

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, get_args
 from nbroute.engine.attempts import new_id
 from nbroute.engine.engine import Engine
 from nbroute.errors import SettingsError, did_you_mean
-from nbroute.types import Feedback, Label, Ladder, RouteResult
+from nbroute.types import OLD_FEEDBACK, Feedback, Label, Ladder, RouteResult
 
 if TYPE_CHECKING:
     import pandas as pd
 
 FEEDBACK: tuple[Feedback, ...] = tuple(w for w in get_args(Feedback) if w != "taken back")
+#: The same by how it may be written: also as earlier versions called it.
+WORDS: dict[str, Feedback] = dict(zip(FEEDBACK, FEEDBACK, strict=True)) | OLD_FEEDBACK
 #: The columns of `labels_frame`, and the fields of a label that are in them.
 _COLUMNS = {"prompt": "prompt", "tier": "needed", "picked": "picked", "feedback": "feedback"}
 _COLUMNS |= {"time": "ts", "session": "session", "ladder": "ladder", "result": "result"}
@@ -92,9 +94,8 @@ def labels_of(router: Engine, *, everything: bool = False) -> list[Label]:
 def read_feedback(text: str) -> Feedback:
     """The word in any case and with any hyphens; SettingsError with the close ones otherwise."""
     plain = spelt(text)
-    for word in FEEDBACK:
-        if plain == word:
-            return word
+    if plain in WORDS:
+        return WORDS[plain]
     raise SettingsError(f"no feedback is called {text!r:.80}: {did_you_mean(plain, FEEDBACK)}")
 
 
@@ -113,11 +114,11 @@ def _needed(asked: str | None, feedback: Feedback, answered: str, ladder: Ladder
     if not asked:
         if feedback == "bad" or (feedback == "too weak" and place == top):
             return None  # no tier of this ladder
-        moves = {"too weak": place + 1, "more than needed": max(place - 1, 0)}
+        moves = {"too weak": place + 1, "overkill": max(place - 1, 0)}
         return ladder.names[moves.get(feedback, place)]
     tier = ladder.find(asked).name
     above = ladder.index(tier) - place
-    fits = {"good": above == 0, "too weak": above >= 0, "more than needed": above <= 0}
+    fits = {"good": above == 0, "too weak": above >= 0, "overkill": above <= 0}
     if not fits.get(feedback, True):
         raise SettingsError(
             f"{feedback!r} of {answered}'s answer does not go with {tier!r} as the tier needed; "

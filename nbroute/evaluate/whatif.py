@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 #: A provider that is not configured here is taken to bill, except for these.
 _KINDS: Mapping[str, ProviderKind] = {"simulated": "simulated", "local": "local"}
 #: Where the figures come from that stand in for a measurement.
-_PUBLISHED = "the second article's table of latencies (section 07: first token, tokens a second)"
+_PUBLISHED = "published latencies (first token, tokens a second)"
 _SENDING = (ModelClassifier, HybridClassifier, EmbeddingClassifier)
 
 

@@ -53,7 +53,7 @@ def kind(one: Strategy) -> str:
         prices = _PRICES.get(frozenset(billed), "known prices")
         told.append(f"estimate at {prices}, billed to nobody")
     if one.spend.equivalent_usd:
-        told.append(f"{'recorded' if one.recorded else 'estimate'}, equivalent: nothing billed")
+        told.append(f"{'recorded' if one.recorded else 'estimate'}, nothing billed")
     if one.spend.unknown_calls:
         told.append(f"{one.spend.unknown_calls:,} of unknown cost")
     return " + ".join(told) or "nothing to pay"
@@ -68,7 +68,7 @@ def cost(one: Strategy) -> str:
     """The total; money of two kinds stays apart, and an unknown rest is named."""
     spend = one.spend
     parts = [format_usd(spend.usd)] if spend.usd else []
-    parts += [f"{format_usd(spend.equivalent_usd)} equivalent"] if spend.equivalent_usd else []
+    parts += [f"{format_usd(spend.equivalent_usd)} not billed"] if spend.equivalent_usd else []
     parts += ["unknown"] if spend.unknown_calls else []
     return " + ".join(parts) or "$0"
 

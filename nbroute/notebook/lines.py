@@ -36,7 +36,7 @@ MEANS: dict[Feedback, str] = {
     "good": "this tier is what the prompt needs",
     "bad": "no good answer, whatever the tier",
     "too weak": "the prompt needs the next tier up",
-    "more than needed": "the next tier down would have done",
+    "overkill": "the next tier down would have done",
 }
 WORDS = tuple(MEANS)
 

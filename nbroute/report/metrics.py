@@ -97,11 +97,17 @@ class Spend:
 
     @property
     def told(self) -> str:
-        """`$0.0013 + $0.02 equivalent + 2 of unknown cost`: each kind of money by itself."""
+        """`$0.0013 + $0.02 not billed + 2 of unknown cost`: each kind of money by itself."""
         parts = [format_usd(self.usd)] if self.usd or not self.equivalent_usd else []
-        parts += [f"{format_usd(self.equivalent_usd)} equivalent"] if self.equivalent_usd else []
+        parts += [self._unbilled] if self.equivalent_usd else []
         parts += [f"{self.unknown_calls:,} of unknown cost"] if self.unknown_calls else []
         return " + ".join(parts)
+
+    @property
+    def _unbilled(self) -> str:
+        """What nobody billed; beside money that somebody did, it is no "would have cost"."""
+        told = format_usd(self.equivalent_usd)
+        return f"{told} not billed" if self.usd else f"would have cost {told}"
 
     def __str__(self) -> str:
         """`$0.0013, 6 calls, 1 cached`, and what is not billed or not known, if any."""
@@ -109,7 +115,7 @@ class Spend:
         if self.cached_calls:
             parts.append(f"{self.cached_calls} cached")
         if self.equivalent_usd:
-            parts.append(f"{format_usd(self.equivalent_usd)} equivalent, not billed")
+            parts.append(self._unbilled)
         if self.unknown_calls:
             parts.append(f"{self.unknown_calls} of unknown cost")
         return ", ".join(parts)

@@ -176,7 +176,7 @@ def summarise(
         latency={name: _latency(own) for name, own in times.items()},
         overall_latency=_latency(chain(*times.values())) if times else None,
         lowest_answered=len(tally.low),
-        lowest_escalated=len(tally.low & tally.climbed),
+        lowest_escalated=len(tally.climbed),
         saving=saving,
         equivalent_saving=equivalent_saving,
         price=price,
@@ -221,7 +221,10 @@ class _Tally:
     )
     roots: dict[str, str] = field(default_factory=dict)
     answers: dict[str, _Answer] = field(default_factory=dict)
+    #: Chains that the lowest tier answered, results that went up, and chains that went up from
+    #: the lowest tier.
     low: set[str] = field(default_factory=set)
+    risen: set[str] = field(default_factory=set)
     climbed: set[str] = field(default_factory=set)
 
     def add(self, row: ReportRow) -> None:
@@ -258,10 +261,14 @@ class _Tally:
             return
         root = self.roots[row.result]
         if row.escalated:
-            self.climbed.add(root)
+            self.risen.add(row.result)
+            if root in self.low:
+                self.climbed.add(root)
         if ended and row.status != "unused":
             if row.tier == self.lowest:
                 self.low.add(root)
+                if row.result in self.risen:  # asked in parallel, and ended later
+                    self.climbed.add(root)
             given, taken = (0, 0) if row.cached else (row.input_tokens, row.output_tokens)
             whole, unbilled = row.status == "ok", row.cost_source == "equivalent"
             answer = (whole, sys.intern(row.tier), unbilled, given, taken)

@@ -24,6 +24,22 @@ def text_table(
     ]
 
 
+def without_nothing(rows: Sequence[Sequence[str]], *names: str) -> list[tuple[str, ...]]:
+    """The rows, heading first, without those of the named columns that hold nothing but $0 or 0.
+
+    The first of the names stays where there would be none of them.
+    """
+    head, *lines = rows
+    empty = {
+        name
+        for place, name in enumerate(head)
+        if name in names and all(line[place] in ("$0", "0") for line in lines)
+    }
+    gone = empty - {names[0]} if empty == set(names) & set(head) else empty
+    kept = [place for place, name in enumerate(head) if name not in gone]
+    return [tuple(row[place] for place in kept) for row in rows]
+
+
 def fit(text: str, width: int, sign: str = "<") -> str:
     """The text at exactly that width, padded or cut with an ellipsis."""
     if columns(text) > width:

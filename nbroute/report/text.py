@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from nbroute.pricing import format_usd
 from nbroute.report.metrics import LOWEST_SHARE, Spend
-from nbroute.report.table import counted, text_table
+from nbroute.report.table import counted, text_table, without_nothing
 
 if TYPE_CHECKING:
     from nbroute.report.metrics import Latency, Metrics
@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 Block = str | Sequence[tuple[str, ...]]
 
 _SHOWN_DAYS = 14
+_MONEY = ("spent", "would have cost")
 _USES = {
     "classifying": "classifying",
     "embedding": "embedding",
-    "beside": "beside the answer that was kept",
+    "beside": "beside the answer that was used",
     "comparing": "comparing",
 }
 _STATUSES = {
@@ -75,7 +76,7 @@ def _savings(report: Metrics) -> Iterator[str]:
     """Real money and what was not billed, each with its own saving."""
     known = report.savings
     for unbilled, saving in (known or {False: report.saving}).items():
-        name = "saving in money that was not billed" if unbilled else "saving"
+        name = "saving, had it been billed" if unbilled else "saving"
         net = "" if saving.usd is None else " (estimate, net)"
         yield f"{name}: {saving.against(report.baseline)}{net}"
     price, model = report.price, report.baseline_model
@@ -86,8 +87,8 @@ def _savings(report: Metrics) -> Iterator[str]:
 
 
 def _tiers(report: Metrics) -> Iterator[Block]:
-    """The table, and what the articles say of the lowest tier."""
-    rows = [("tier", "results", "share", "calls", "spend", "not billed", "p50", "p95")]
+    """The table, and whether the lowest tier answers and escalates as it should."""
+    rows = [("tier", "results", "share", "calls", *_MONEY, "p50", "p95")]
     shares = report.tier_share
     for tier, spend in report.by_tier.items():
         share = f"{shares[tier]:.0%}" if tier in shares else "-"
@@ -98,7 +99,7 @@ def _tiers(report: Metrics) -> Iterator[Block]:
         total, results = report.spend, str(sum(report.answered.values()))
         times = _times(report.overall_latency)
         rows.append(("together", results, "", str(total.calls), *_money(total), *times))
-    yield rows
+    yield without_nothing(rows, *_MONEY)
     lowest = report.tiers[0] if report.tiers else ""
     if lowest in report.tier_share:
         usual = f"over {LOWEST_SHARE:.0%} is usual for support and Q&A"
@@ -109,15 +110,15 @@ def _tiers(report: Metrics) -> Iterator[Block]:
 
 
 def _spends(name: str, groups: Mapping[str, Spend]) -> Iterator[Block]:
-    rows = [(name, "calls", "spend", "not billed")]
+    rows = [(name, "calls", *_MONEY)]
     rows += [(key or "(none)", str(s.calls), *_money(s)) for key, s in groups.items()]
     yield ""
-    yield rows
+    yield without_nothing(rows, *_MONEY)
 
 
 def _days(report: Metrics) -> Iterator[Block]:
-    """The third article's daily report, a line a day; both kinds of money in a tier's cell."""
-    rows = [("day (UTC)", "calls", "cached", "spend", "not billed", *report.by_tier)]
+    """A line a day; both kinds of money in a tier's cell."""
+    rows = [("day (UTC)", "calls", "cached", *_MONEY, *report.by_tier)]
     for day in sorted(report.by_day)[-_SHOWN_DAYS:]:
         spend, amounts = report.by_day[day], []
         for tier in report.by_tier:
@@ -127,7 +128,7 @@ def _days(report: Metrics) -> Iterator[Block]:
             amounts.append(" and ".join(both))
         rows.append((day, str(spend.calls), str(spend.cached_calls), *_money(spend), *amounts))
     yield ""
-    yield rows
+    yield without_nothing(rows, *_MONEY)
 
 
 def _money(spend: Spend) -> tuple[str, str]:
