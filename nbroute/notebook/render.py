@@ -318,4 +318,5 @@ def _together(chain: tuple[RouteResult, ...]) -> list[str]:
     costs = [real]
     if real.source != "equivalent" and any(a.cost_source == "equivalent" for a in attempts):
         costs.append(equivalent)
-    return [f"all {counted(answers, 'answer')}: {' and '.join(str(price(one)) for one in costs)}"]
+    told = " and ".join(str(price(one)) for one in costs)
+    return [f"{counted(answers, 'answer')} together: {told}"]
