@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import html
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -90,7 +89,9 @@ class View:
 
 def bundle(view: View) -> tuple[dict[str, str], dict[str, Any]]:
     """The card as a display bundle and its metadata, where the structured record lies."""
-    data = {"text/plain": plain(view), "text/markdown": markdown(view), "text/html": page(view)}
+    data = {"text/plain": plain(view), "text/html": page(view)}
+    if view.running is None:
+        data["text/markdown"] = markdown(view)
     if not view.results:
         return data, {}
     newest, *earlier = view.results
@@ -218,10 +219,10 @@ def plain(view: View) -> str:
     if view.error:
         blocks.append(view.error)
     for place, result in enumerate(view.results):
-        if place:
-            blocks.append(f"--- before: {headline(result, view.scale)} ---")
-        else:
-            blocks.append("\n".join(_told(result, view)))
+        lines = (
+            [f"--- before: {headline(result, view.scale)} ---"] if place else _told(result, view)
+        )
+        blocks.append("\n".join(lines))
         blocks.append(safe_plain(result.text) or NO_ANSWER)
         blocks.append("\n".join(step_lines(result)))
     blocks.append("\n".join(_footers(view)))
@@ -238,37 +239,18 @@ def figures(view: View) -> str:
 
 
 def markdown(view: View) -> str:
-    """The card for `text/markdown`; the model's words are made safe, ours are escaped."""
-    blocks = [_running_markdown(view.running)] if view.running else []
-    if view.error:
-        blocks.append(f"**{escape_markdown(view.error)}**")
+    """The card for `text/markdown`: what HTML folds away stands in lines."""
+    blocks = [f"**{escape_markdown(view.error)}**"] if view.error else []
     for place, result in enumerate(view.results):
-        blocks.extend(_answer_markdown(result, view, earlier=bool(place or view.running)))
-    blocks.extend(escape_markdown(line) for line in _footers(view))
+        first, *rest = _told(result, view)
+        head = f"**{escape_markdown(f'before: {first}' if place else first)}**"
+        blocks.append("  \n".join([head, *map(escape_markdown, rest)]))
+        blocks.append(safe_markdown(result.text) or f"*{NO_ANSWER}*")
+        title, *found = step_lines(result) or [""]
+        listed = (f"- {escape_markdown(line[2:])}" for line in found)
+        blocks.append("\n".join([f"{escape_markdown(title)}\n", *listed]) if found else "")
+    blocks += map(escape_markdown, _footers(view))
     return "\n\n".join(block for block in blocks if block)
-
-
-def _answer_markdown(result: RouteResult, view: View, *, earlier: bool) -> Iterator[str]:
-    first, _, rest = headline(result, view.scale).partition(DOT)
-    number = f"{DOT}#{view.number}" if view.number and not earlier else ""
-    lines = [escape_markdown(line) for line in remarks(result)]
-    answer = safe_markdown(result.text) or f"*{NO_ANSWER}*"
-    if earlier:
-        yield f"<details>\n<summary>{_in_html(f'before: {headline(result)}')}</summary>"
-        yield "  \n".join(lines)
-    else:
-        head = f"**{escape_markdown(first)}**{DOT}{escape_markdown(rest + number)}"
-        yield "  \n".join([head, *lines])
-    if result.reasoning:
-        yield f"<details>\n<summary>{_thought(result)}</summary>"
-        yield f"{safe_markdown(result.reasoning)}\n\n</details>"
-    yield answer
-    title, *found = step_lines(result) or [""]
-    if found:
-        yield f"<details>\n<summary>{_in_html(title)}</summary>"
-        yield "\n".join(f"- {escape_markdown(line[2:])}" for line in found) + "\n\n</details>"
-    if earlier:
-        yield "</details>"
 
 
 def _thought(result: RouteResult) -> str:
@@ -277,19 +259,9 @@ def _thought(result: RouteResult) -> str:
 
 def _told(result: RouteResult, view: View) -> list[str]:
     """The lines above an answer that cannot fold anything away."""
-    number = f"{DOT}#{view.number}" if view.number else ""
+    number = f"{DOT}#{view.number}" if view.number and result is view.results[0] else ""
     thought = [f"{_thought(result)}: see result.reasoning"] if result.reasoning else []
     return [headline(result, view.scale) + number, *remarks(result), *thought]
-
-
-def _in_html(text: str) -> str:
-    """For an HTML element inside Markdown, where `$` must not start a formula."""
-    return html.escape(" ".join(safe_plain(text).split())).replace("$", "<span>&#36;</span>")
-
-
-def _running_markdown(running: Running) -> str:
-    head = "  \n".join(escape_markdown(line) for line in _running_head(running))
-    return f"{head}\n\n{safe_markdown(running.text)}".strip()
 
 
 def _running_plain(running: Running) -> str:
