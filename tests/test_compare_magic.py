@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 from cells import error_of, run
 from IPython.utils.capture import capture_output
-from test_answer_html import Page
-from test_untrusted import ATTACKS
+from test_answer import ATTACKS, Rendered
 
 from nbroute.compare import Column, Comparison, Contender
 from nbroute.errors import Interrupted, Unavailable
@@ -301,9 +300,9 @@ def test_differences_are_marked_and_unmarked(static):
     (marked,) = outputs(static, "%route differences")
     (plain,) = outputs(static, "%route differences off")
 
-    assert "<u>" in marked[0]["text/html"]
+    assert "<mark" in marked[0]["text/html"]
     assert "[only here:" in marked[0]["text/plain"]
-    assert "<u>" not in plain[0]["text/html"]
+    assert "<mark" not in plain[0]["text/html"]
 
 
 def test_differences_can_be_marked_from_the_start(static):
@@ -390,7 +389,7 @@ def test_the_page_has_columns_beside_one_another_where_there_is_room():
 
     assert "grid-template-columns:repeat(auto-fit,minmax(min(100%,18rem),1fr))" in page
     assert 2 == page.count("<section")
-    assert {"div", "p", "table", "thead", "tbody", "tr", "th", "td", "section", "span"} == Page(
+    assert {"div", "p", "table", "thead", "tbody", "tr", "th", "td", "section", "span"} == Rendered(
         page
     ).tags
 
@@ -399,7 +398,7 @@ def test_the_page_has_columns_beside_one_another_where_there_is_room():
 @pytest.mark.parametrize("state", [{}, {"marked": True}, {"blind": True}])
 def test_nothing_in_an_answer_a_name_or_an_error_runs_or_loads(attack, state):
     compared = comparison_of(LOW=attack, TOP=Unavailable(attack))
-    page = Page(columns.page(view(compared, **state)))
+    page = Rendered(columns.page(view(compared, **state)))
 
     assert set() == page.tags & {"script", "img", "iframe", "svg", "style", "object", "form", "b"}
     assert not [name for name in page.attributes if name.startswith(("on", "src"))]
@@ -408,7 +407,7 @@ def test_nothing_in_an_answer_a_name_or_an_error_runs_or_loads(attack, state):
 
 def test_a_column_says_what_was_asked_of_it():
     page = columns.page(view(comparison_of(LOW="yes", TOP="no")))
-    text = Page(page.replace("</p>", " </p>")).text
+    text = Rendered(page.replace("</p>", " </p>")).text
 
     assert "LOW · model-low note on LOW tokens 10 in, 20 out · cost $0.001 (list price)" in text
     assert "latency 0.4 s · first token 0.1 s" in text
@@ -543,7 +542,7 @@ def test_the_toggle_marks_and_unmarks_differences(routed):
     marked = board.pages[-1]
     controls.differences.value = False
 
-    assert ("<u>" in marked, "<u>" in board.pages[-1]) == (True, False)
+    assert ("<mark" in marked, "<mark" in board.pages[-1]) == (True, False)
 
 
 def test_a_vote_by_the_magic_shows_in_the_controls(routed):

@@ -1,23 +1,592 @@
-"""A model's answer as HTML, Markdown and plain text that nothing in can run or load."""
+r"""A model's answer, parsed once: as HTML, Markdown and plain text that cannot run or load.
 
-from nbroute.notebook.answer_html import (
-    LONGEST_MARKDOWN,
-    answer_html,
-    marked_html,
-    plain_html,
-    safe_html,
+markdown-it-py reads CommonMark with tables and strikethrough, and no HTML. Its tokens are written
+as HTML, and as Markdown in one plain form that JupyterLab, nbconvert and GitHub read alike. An
+image is named and not loaded; a link goes to http, https (which `//host` means, too) or mailto,
+any other is shown in words.
+
+A formula is left to MathJax, which JupyterLab and nbconvert run over the finished page, unless it
+holds a command that could make a link, a style or a new command: that one is shown as its source.
+MathJax does not look across the border of an element, so that a dollar or a backslash in a
+`<span>` of its own begins no formula.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache, lru_cache
+from itertools import accumulate
+from typing import Any
+
+#: Characters; a longer answer is shown as plain text, since parsing it could take seconds.
+LONGEST_MARKDOWN = 300_000
+#: The code of a longer answer has no colours: Pygments takes longer than all the rest.
+LONGEST_COLOURED = 60_000
+
+DOLLAR, BACKSLASH = "<span>&#36;</span>", "<span>&#92;</span>"
+
+_ANSI = re.compile(
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)|[0-Z\\-~])"
+    r"|\x9b[0-?]*[ -/]*[@-~]"
 )
-from nbroute.notebook.markdown_inline import DOLLAR
-from nbroute.notebook.untrusted import escape_markdown, safe_markdown, safe_plain
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+_BIDI = re.compile("[\u202a-\u202e\u2066-\u2069]")
+_BREAK = re.compile("\r\n?|[\u2028\u2029]")
 
-__all__ = [
-    "DOLLAR",
-    "LONGEST_MARKDOWN",
-    "answer_html",
-    "escape_markdown",
-    "marked_html",
-    "plain_html",
-    "safe_html",
-    "safe_markdown",
-    "safe_plain",
-]
+_PLAIN = (
+    "white-space:pre-wrap;word-break:normal;overflow-wrap:break-word;font-family:inherit;"
+    "font-size:inherit;line-height:inherit;"
+    "background:transparent;color:inherit;border:0;margin:0;padding:0"
+)
+_SCROLLING = "white-space:pre;overflow-x:auto"
+_SAFE_ADDRESS = re.compile(r"(?:https?:)?//|mailto:", re.IGNORECASE)
+_BARE_ADDRESS = re.compile(r"https?://[^\s<>\"'`|\\]*[^\s<>\"'`|\\.,;:!?*_~()\[\]{}]")
+_LONGEST_ADDRESS = 80
+_LOWEST_HEADING = 6
+
+_LONGEST_FORMULA = 2_000
+_MOST_LINES = 40
+_TEX = r"(?:[^$`\\]|\\[^`(\[])+?"
+_OPENING = re.compile(r"\$\$?|\\{1,2}[(\[]|\\begin(\{[a-zA-Z]+\*?\})")
+_CLOSING = str.maketrans("([", ")]")
+_ENVIRONMENT = (
+    r"(?:align(?:ed|at|edat)?|array|[bBpvV]?matrix|smallmatrix|[dr]?cases|equation|eqnarray"
+    r"|gather(?:ed)?|multline|split|flalign|subarray|CD)\*?"
+)
+# after the second dollar of two prices comes a figure
+_FORMULA = re.compile(
+    rf"""\$\$(?P<dollars>{_TEX})\$\$(?!\$)
+    |(?<![$A-Za-z])\$(?![\s$])(?P<dollar>{_TEX})(?<!\s)\$(?![\d$]|(?!(?:th|st|nd|rd|s|d)\b)[A-Za-z])
+    |(?P<slash>\\\\?)(?:\((?P<round>{_TEX})(?P=slash)\)|\[(?P<square>{_TEX})(?P=slash)\](?![(\[:]))
+    |(?P<begin>\\begin\{{(?P<name>{_ENVIRONMENT})\}}[^$`]*?\\end\{{(?P=name)\}})""",
+    re.VERBOSE,
+)
+_TEX_SIGN = re.compile(r"[\\^_=<>+]")
+_WORDS = re.compile(r"[^\W\d_]{2,}\W? | \W?[^\W\d_]{2,}")
+_AMOUNT = re.compile(r"\d[\d,.]*[kKmM]? [a-z]{2,}")
+_NO_FORMULA = re.compile(r"[\w\s,.;:'-]*\Z")
+_DANGEROUS = re.compile(
+    r"\\(?:href|url|html|class|style|cssId|data|require|include|input|unicode|mmlToken|bbox|enclose"
+    r"|texttip|mathtip|toggle|action|setOptions|csname|begingroup|long|define|provide|[dD]eclare"
+    r"|(?:re)?new(?:command|environment|tagform)|(?:[egx]?def|let|futurelet|global)(?![a-zA-Z]))"
+)
+_READ_AS_MARKDOWN = re.compile(r"<(?=[A-Za-z/!?])|!(?=\[)|\](?=[(:])|~(?=~)")
+
+#: No label of a reference is ever defined, so that brackets alone make no link.
+_MARKDOWN = re.compile(
+    r"[`<&$\\*|~]|!(?=\[|\Z)|\](?=[(\[:]|\Z)|\[(?=[ xX]\])|(?<![^\W_])_|_(?![^\W_])|(?<!\S)#"
+    r"|(?<=\w):(?=//)|(?<=\bwww)\.|@(?=[\w@])"
+)
+_BRACKET = re.compile(r"(?<!\\)[\[\]]")
+_LINE_START = re.compile(r"^(\d{1,9}(?=[.)])|(?=[-+=>:]))", re.MULTILINE)
+_WRITTEN = {sign: f"&#{ord(sign)};" for sign in "`!]:"}
+_WRITTEN |= {"<": "&lt;", "&": "&amp;", "$": DOLLAR, "\\": BACKSLASH}
+_ENTITIES = {ord(sign): f"&#{ord(sign)};" for sign in "!$*:@[\\]_`|~\n<>&"}
+#: In code that stands in a line, a list or a quote, where parsers differ on where it ends.
+_RISKY = re.compile(r"<[A-Za-z/!?]|!\[|\][(:]|`|~{3}|\$|\\begin|\\\\[\[(]|\|")
+_UNCOLOURED = ("n", "p", "w")
+_LANGUAGE = re.compile(r"(?!mermaid)[\w+#.-]{1,40}", re.IGNORECASE)
+
+
+def safe_plain(text: str) -> str:
+    """The text for a terminal: no escape sequences, no control characters but tab and newline.
+
+    What remains of a control character is U+FFFD. Characters that override the direction of
+    writing are taken out, so that all is shown in its logical order; those that only join
+    (emoji) or hint (U+200E, U+200F) stay.
+    """
+    text = _ANSI.sub("", _BREAK.sub("\n", text))
+    return _CONTROL.sub("\ufffd", _BIDI.sub("", text))
+
+
+def safe_html(text: str) -> str:
+    """The text as one line of HTML that shows just that: a model's name, a reason."""
+    return _html(" ".join(safe_plain(text).split()))
+
+
+def escape_markdown(text: str) -> str:
+    """The text as one line of Markdown that shows just that: a model's name, a prompt."""
+    return _line_starts(_markdown(" ".join(safe_plain(text).split())))
+
+
+def plain_html(text: str) -> str:
+    """The answer's source, with its line breaks: cheap enough for one that still streams."""
+    return marked_html([(text, False)])
+
+
+def marked_html(pieces: Iterable[tuple[str, bool]]) -> str:
+    """The answer's source from pieces (text, whether it is marked)."""
+    shown = ((html.escape(safe_plain(text)), marked) for text, marked in pieces)
+    return f'<pre style="{_PLAIN}">{_marked(shown)}</pre>'
+
+
+def answer_html(text: str, *, below: int = 2, marks: Iterable[tuple[int, int]] = ()) -> str:
+    """The answer, whole or as far as it came, rendered; a very long one as plain text.
+
+    Its headings are below the level of the heading above it: `<h3>` is its first. `marks` are
+    stretches (start, end) of `visible_text(text)`, in order.
+    """
+    parsed = _parsed(text)
+    if parsed is None:
+        return plain_html(text)
+    tokens, _ = parsed
+    env = {"below": below, "marks": list(marks), "coloured": len(text) <= LONGEST_COLOURED}
+    return str(_parser().renderer.render(tokens, _parser().options, env))
+
+
+def visible_text(text: str) -> str:
+    """The words of the rendered answer, a block a line, without what Markdown writes around."""
+    parsed = _parsed(text)
+    return safe_plain(text) if parsed is None else parsed[1]
+
+
+def safe_markdown(text: str, *, below: int = 2) -> str:
+    """The answer, whole or as far as it came, as Markdown that is safe to display."""
+    parsed = _parsed(text)
+    if parsed is None:
+        text = safe_plain(text)
+        return _fenced(text, "text", _fence([text]))
+    tokens, _ = parsed
+    fence = _fence(token.content for token in tokens if token.type in ("fence", "code_block"))
+    return _Writer(tokens, fence, below).blocks("")
+
+
+@lru_cache(maxsize=4)
+def _parsed(text: str) -> tuple[list[Any], str] | None:
+    """The tokens and the text that they show; None for a text that is too long."""
+    text = safe_plain(text)
+    if len(text) > LONGEST_MARKDOWN:
+        return None
+    env: dict[str, str] = {}
+    return _parser().parse(text, env), env["shown"]
+
+
+@cache
+def _parser() -> Any:
+    from markdown_it import MarkdownIt
+
+    parser = MarkdownIt("commonmark", {"html": False, "xhtmlOut": False})
+    parser.enable(["table", "strikethrough"])
+    parser.core.ruler.push("in_words", _in_words)
+    parser.inline.ruler.before("escape", "formula", _formula_in_line)
+    interrupts: Any = {"alt": ["paragraph", "reference", "blockquote", "list"]}
+    parser.block.ruler.before("code", "formula", _formula_of_lines, interrupts)
+    for name, rule in _RULES.items():
+        parser.add_render_rule(name, rule)
+    return parser
+
+
+def _formula_in_line(state: Any, silent: bool) -> bool:
+    stop = min(state.posMax, state.pos + _LONGEST_FORMULA)
+    may_end = _end(state.src, state.pos, stop)
+    found = _FORMULA.match(state.src, state.pos, stop) if may_end else None
+    body = _formula(found) if found else ""
+    if not found or not body:
+        return False
+    if not silent:
+        _put_formula(state, found, body, "code_inline")
+    state.pos = found.end()
+    return True
+
+
+def _formula_of_lines(state: Any, start: int, stop: int, silent: bool) -> bool:
+    """A formula on lines of its own, where a line `- x` begins no list."""
+    at = state.bMarks[start] + state.tShift[start]
+    end = _end(state.src, at, at + _LONGEST_FORMULA)
+    last = bisect_left(state.eMarks, end, start, min(stop - 1, start + _MOST_LINES))
+    inside = (state.isEmpty(i) or state.sCount[i] >= state.blkIndent for i in range(start, last))
+    if not end or state.is_code_block(start) or not all(inside):
+        return False
+    lines = state.getLines(start, last + 1, state.blkIndent, False).lstrip()
+    found = _FORMULA.match(lines)
+    body = _formula(found) if found else ""
+    if (
+        not found
+        or found["dollar"]
+        or found["round"]
+        or lines[found.end() :].strip(" \t\n.,;")
+        or not body
+    ):
+        return False
+    if not silent:
+        state.line = last + 1
+        _put_formula(state, found, body, "code_block")
+    return True
+
+
+def _end(text: str, at: int, stop: int) -> int:
+    """Where the formula that begins there could end, 0 if nowhere: far faster than its pattern."""
+    opening = _OPENING.match(text, at, stop)
+    if not opening:
+        return 0
+    closing = rf"\end{opening[1]}" if opening[1] else opening[0].translate(_CLOSING)
+    place = text.find(closing, opening.end(), stop)
+    return 0 if place < 0 else place + len(closing)
+
+
+def _formula(found: re.Match[str]) -> str:
+    """The formula's TeX on one line; empty if it reads as prose or would not end by itself."""
+    kind = found.lastgroup or ""
+    body = " ".join(re.sub(r"(?<!\\)%[^\n]*", "", found[kind]).split())
+    prose = not _TEX_SIGN.search(body) and _WORDS.search(body)
+    bracketed = kind == "square" and _NO_FORMULA.match(body)
+    nested = body.count(r"\begin") != body.count(r"\end{")
+    if not body or prose or bracketed or _AMOUNT.match(body) or nested or not _balanced(body):
+        return ""
+    body = _READ_AS_MARKDOWN.sub(r"\g<0> ", re.sub(r" *\\label *\{[^{}]*\}", "", body))
+    return body + "{}" if body.endswith(("\\", "$")) else body
+
+
+def _balanced(body: str) -> bool:
+    """Whether the braces and the environments that begin in it end in it."""
+    bare = re.sub(r"\\\\|\\[{}]", "", body)
+    depths = [0, *accumulate((sign == "{") - (sign == "}") for sign in bare)]
+    parts = re.findall(r"\\(begin|end)(?![a-zA-Z]) *(\{[^{}]*\}|)", bare)
+    begun, ended = (sorted(name for word, name in parts if word == w) for w in ("begin", "end"))
+    whole = begun == ended and "" not in begun and not bare.endswith("\\")
+    return whole and min(depths) == depths[-1] == 0
+
+
+def _put_formula(state: Any, found: re.Match[str], body: str, code: str) -> None:
+    if _DANGEROUS.search(body):
+        state.push(code, "", 0).content = " ".join(found[0].split())
+        return
+    token = state.push("formula", "", 0)
+    token.content = body
+    token.markup = "$" if found["dollar"] or found["round"] else "$$"
+
+
+def _in_words(state: Any) -> None:
+    """Have what would load or lead astray said in words, and note where the words stand."""
+    shown, at = [], 0
+    for token in state.tokens:
+        if token.type == "inline":
+            token.children = list(_spoken(state, token.children))
+        for leaf in token.children or [token]:
+            leaf.meta["at"] = at
+            shown.append("\n" if leaf.type in ("softbreak", "hardbreak") else leaf.content)
+            at += len(shown[-1])
+        if token.content:
+            shown.append("\n")
+            at += 1
+    state.env["shown"] = "".join(shown)
+
+
+def _spoken(state: Any, tokens: Iterable[Any]) -> Iterator[Any]:
+    """The tokens with images and links to other schemes as text, and bare addresses as links."""
+    inside, refused = False, ""
+    for token in tokens:
+        if token.type == "image":
+            alt, address = token.content, _short(token.attrGet("src"))
+            yield _text(token, f"[image not loaded{': ' if alt else ''}{alt} ({address})]")
+        elif token.type == "link_open" and not _SAFE_ADDRESS.match(token.attrGet("href")):
+            refused = f" ({_short(token.attrGet('href'))})"
+        elif token.type == "link_close" and refused:
+            yield _text(token, refused)
+            refused = ""
+        elif token.type == "text":
+            if "&" in state.src:  # an entity can stand for a line break or a control character
+                token.content = safe_plain(token.content).replace("\n", " ")
+            bare = "://" in token.content and not inside and not refused
+            yield from _linked(state, token) if bare else [token]
+        else:
+            inside = token.type == "link_open" or (inside and token.type != "link_close")
+            yield token
+
+
+def _linked(state: Any, token: Any) -> Iterator[Any]:
+    place = 0
+    for found in _BARE_ADDRESS.finditer(token.content):
+        yield _text(token, token.content[place : found.start()])
+        address = state.md.normalizeLink(found[0])
+        yield token.copy(type="link_open", nesting=1, content="", attrs={"href": address}, meta={})
+        yield _text(token, found[0])
+        yield token.copy(type="link_close", tag="a", nesting=-1, content="", meta={})
+        place = found.end()
+    yield _text(token, token.content[place:]) if place else token
+
+
+def _text(like: Any, content: str) -> Any:
+    fresh = {"type": "text", "tag": "", "nesting": 0, "attrs": {}, "meta": {}, "children": None}
+    return like.copy(content=content, **fresh)
+
+
+def _short(address: str) -> str:
+    return address if len(address) <= _LONGEST_ADDRESS else f"{address[:_LONGEST_ADDRESS]}…"
+
+
+def _address(link: Any) -> str:
+    address = str(link.attrGet("href")).replace("$", "%24")
+    return f"https:{address}" if address.startswith("//") else address
+
+
+def _html(text: str) -> str:
+    escaped = html.escape(text)
+    return escaped.replace("\\", BACKSLASH).replace("$", DOLLAR)
+
+
+def _marked(pieces: Iterable[tuple[str, bool]]) -> str:
+    return "".join(
+        f'<mark class="nbr-diff">{text}</mark>' if marked and text.strip() else text
+        for text, marked in pieces
+    )
+
+
+def _stretches(text: str, at: int, marks: Sequence[tuple[int, int]]) -> Iterator[tuple[str, bool]]:
+    """The text, which begins at the place `at`, in pieces and whether each is marked."""
+    place = 0
+    for start, end in marks and marks[bisect_right(marks, at, key=lambda mark: mark[1]) :]:
+        if start - at >= len(text):
+            break
+        yield text[place : max(start - at, place)], False
+        yield text[max(start - at, place) : end - at], True
+        place = min(end - at, len(text))
+    yield text[place:], False
+
+
+def _render_words(_: Any, tokens: Sequence[Any], i: int, __: Any, env: Any) -> str:
+    token = tokens[i]
+    write = html.escape if token.type == "code_inline" else _html
+    pieces = _stretches(token.content, token.meta["at"], env["marks"])
+    words = _marked((write(text), marked) for text, marked in pieces)
+    return f"<code>{words}</code>" if token.type == "code_inline" else words
+
+
+def _render_formula(_: Any, tokens: Sequence[Any], i: int, __: Any, env: Any) -> str:
+    token = tokens[i]
+    tex = (
+        f'<span class="nbr-formula">{token.markup}{html.escape(token.content)}{token.markup}</span>'
+    )
+    pieces = list(_stretches(token.content, token.meta["at"], env["marks"]))
+    tex = _marked([(tex, any(marked and text for text, marked in pieces))])
+    return f"<p>{tex}</p>\n" if token.block else tex
+
+
+def _render_code(_: Any, tokens: Sequence[Any], i: int, __: Any, env: Any) -> str:
+    token, inside = tokens[i], []
+    language = _language(token.info) if env["coloured"] else ""
+    for place, kind, code in _coloured(token.content, language):
+        pieces = _stretches(code, token.meta["at"] + place, env["marks"])
+        words = _marked((html.escape(text), marked) for text, marked in pieces)
+        inside.append(f'<span class="{kind}">{words}</span>' if kind else words)
+    pre = f'<pre tabindex="0" style="{_SCROLLING}"><code style="{_SCROLLING}">'
+    return f'<div class="highlight">{pre}{"".join(inside)}</code></pre></div>\n'
+
+
+def _render_heading(_: Any, tokens: Sequence[Any], i: int, __: Any, env: Any) -> str:
+    level = _level(tokens[i], env["below"])
+    return f"<h{level}>" if tokens[i].nesting > 0 else f"</h{level}>\n"
+
+
+def _level(heading: Any, below: int) -> int:
+    return min(int(heading.tag[1:]) + below, _LOWEST_HEADING)
+
+
+def _render_link(_: Any, tokens: Sequence[Any], i: int, *__: Any) -> str:
+    title = tokens[i].attrGet("title")
+    named = f' title="{html.escape(safe_plain(title))}"' if title else ""
+    return f'<a href="{html.escape(_address(tokens[i]))}"{named} rel="noopener noreferrer">'
+
+
+_RULES = {
+    "text": _render_words,
+    "code_inline": _render_words,
+    "formula": _render_formula,
+    "fence": _render_code,
+    "code_block": _render_code,
+    "heading_open": _render_heading,
+    "heading_close": _render_heading,
+    "link_open": _render_link,
+    # a part that scrolls must be reachable by keyboard
+    "table_open": lambda *_: '<div class="nbr-scroll" tabindex="0"><table>\n',
+    "table_close": lambda *_: "</table></div>\n",
+}
+
+
+def _language(info: str) -> str:
+    """The first word; a diagram is shown as its source, since it would load images and links."""
+    found = _LANGUAGE.match(info)
+    return found[0] if found else ""
+
+
+def _coloured(code: str, language: str) -> list[tuple[int, str, str]]:
+    """The code in pieces: where it begins, Pygments' short class, the text."""
+    whole = [(0, "", code)]
+    if not language or language.lower() not in _languages():
+        return whole
+    from pygments.lexers import get_lexer_by_name
+    from pygments.token import STANDARD_TYPES
+
+    found = []
+    for place, kind, text in get_lexer_by_name(language).get_tokens_unprocessed(code):
+        short = next(STANDARD_TYPES[k] for k in reversed(kind.split()) if k in STANDARD_TYPES)
+        found.append((place, "" if short in _UNCOLOURED else short, text))
+    return found if code == "".join(text for *_, text in found) else whole
+
+
+@cache
+def _languages() -> frozenset[str]:
+    """The names of Pygments' own lexers, so that no plugin is looked for."""
+    from pygments.lexers import get_all_lexers
+
+    return frozenset(name for lexer in get_all_lexers(plugins=False) for name in lexer[1])
+
+
+def _markdown(text: str) -> str:
+    return _MARKDOWN.sub(lambda sign: _WRITTEN.get(sign[0], f"\\{sign[0]}"), text)
+
+
+def _line_starts(text: str) -> str:
+    return _LINE_START.sub(r"\1\\", re.sub(r"(?m)^[ \t]+", "", text))
+
+
+def _fence(codes: Iterable[str]) -> str:
+    """One for all code of the answer, longer than any run of backticks in it."""
+    runs = [len(run) for code in codes for run in re.findall("`{3,}", code)]
+    return "`" * (max(runs, default=2) + 1)
+
+
+def _fenced(code: str, language: str, fence: str) -> str:
+    """The code; a first line with a word on it can never end another fence."""
+    return f"{fence}{language or 'text'}\n{code.removesuffix(chr(10))}\n{fence}"
+
+
+def _indented(text: str, first: str, rest: str) -> str:
+    lines = text.split("\n")
+    others = ((rest + line).rstrip() if not line else rest + line for line in lines[1:])
+    return "\n".join([f"{first}{lines[0]}", *others])
+
+
+class _Writer:
+    """Writes the blocks of an answer as Markdown; each kind of token has its method."""
+
+    def __init__(self, tokens: Iterable[Any], fence: str, below: int) -> None:
+        self.tokens = iter(tokens)
+        self.fence = fence
+        self.below = below
+        self.depth = 0
+        self.tight = False
+
+    def blocks(self, closing: str) -> str:
+        """What stands before the closing token; `tight` is then whether no blank line parts it."""
+        written: list[str] = []
+        tight, hidden = True, False
+        for token in self.tokens:
+            if token.type == closing:
+                break
+            write = getattr(self, f"_{token.type}", None)
+            if write is not None:
+                block = write(token)
+                close = hidden and token.type.endswith("list_open")
+                written += [("\n" if close else "\n\n") if written else "", block]
+                hidden = token.hidden
+                tight = tight and (hidden or token.type != "paragraph_open")
+        self.tight = tight
+        return "".join(written)
+
+    def _paragraph_open(self, _: Any) -> str:
+        return self._line(next(self.tokens))
+
+    def _heading_open(self, token: Any) -> str:
+        line = re.sub(r"\s+", " ", self._line(next(self.tokens)))
+        return f"{'#' * _level(token, self.below)} {line}"
+
+    def _blockquote_open(self, _: Any) -> str:
+        return _indented(self._inside("blockquote_close"), "> ", "> ")
+
+    def _inside(self, closing: str) -> str:
+        self.depth += 1
+        text = self.blocks(closing)
+        self.depth -= 1
+        return text
+
+    def _list_open(self, token: Any) -> str:
+        items, loose, closing = [], False, token.type.replace("open", "close")
+        for item in self.tokens:
+            if item.type == closing:
+                break
+            marker = f"{item.info}{item.markup} "
+            items.append(_indented(self._inside("list_item_close"), marker, " " * len(marker)))
+            loose |= not self.tight
+        return ("\n\n" if loose else "\n").join(items)
+
+    _bullet_list_open = _ordered_list_open = _list_open
+
+    def _fence(self, token: Any) -> str:
+        """Code; inside a list or a quote one line of HTML, where parsers could differ."""
+        if self.depth and _RISKY.search(token.content):
+            return f"<pre><code>{token.content.translate(_ENTITIES)}</code></pre>"
+        return _fenced(token.content, _language(token.info), self.fence)
+
+    _code_block = _fence
+
+    def _hr(self, _: Any) -> str:
+        return "___"
+
+    def _formula(self, token: Any) -> str:
+        return f"$${token.content}$$"
+
+    def _table_open(self, _: Any) -> str:
+        rows: list[list[str]] = []
+        aligned = []
+        for token in self.tokens:
+            if token.type == "table_close":
+                break
+            if token.type == "tr_open":
+                rows.append([])
+            elif token.type == "th_open":
+                aligned.append(_RULERS.get(str(token.attrGet("style")), "-"))
+            elif token.type == "inline":
+                rows[-1].append(self._line(token, cell=True).replace("\n", " "))
+        return "\n".join(f"| {' | '.join(row)} |" for row in [rows[0], aligned, *rows[1:]])
+
+    def _line(self, inline: Any, *, cell: bool = False) -> str:
+        written, address = "", ""
+        for token in inline.children:
+            if token.type == "link_open":
+                address = _address(token)
+            elif token.type == "link_close":
+                written, address = f"{written}]({_percent(address)})", ""
+                continue
+            apart = " " if token.type == "formula" and written.endswith("$") else ""
+            written += apart + self._word(token, address, cell=cell)
+        return _line_starts(written)
+
+    def _word(self, token: Any, address: str, *, cell: bool) -> str:
+        kind, content = token.type, token.content
+        if kind == "text":
+            return _BRACKET.sub(r"\\\g<0>", _markdown(content)) if address else _markdown(content)
+        if kind == "code_inline":
+            risky = _RISKY.search(content) or content.strip() != content
+            return f"<code>{content.translate(_ENTITIES)}</code>" if risky else f"`{content}`"
+        if kind == "formula":
+            return _tex(token, cell=cell)
+        return _SIGNS.get(kind, str(token.markup))
+
+
+_SIGNS = {
+    "link_open": "[",
+    "softbreak": "\n",
+    "hardbreak": "  \n",
+    "s_open": "<del>",
+    "s_close": "</del>",
+}
+_RULERS = {"text-align:left": ":-", "text-align:right": "-:", "text-align:center": ":-:"}
+
+
+def _tex(formula: Any, *, cell: bool) -> str:
+    """The formula; an environment in a line would be taken for a block of its own."""
+    dollars = "$$" if r"\begin" in formula.content else formula.markup
+    body = formula.content.replace(r"\\[", r"\\ [") if dollars == "$" else formula.content
+    if cell:
+        body = body.replace(r"\|", r"\Vert ").replace("|", r"\vert ")
+    return f"{dollars}{body}{dollars}"
+
+
+def _percent(address: str) -> str:
+    return re.sub(r"[()<>\[\]\\|`*\s]", lambda sign: f"%{ord(sign[0]):02X}", address).replace(
+        "&", "&amp;"
+    )

@@ -1,0 +1,774 @@
+from __future__ import annotations
+
+import html
+import re
+from html.parser import HTMLParser
+
+import nbformat
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+from nbconvert import HTMLExporter
+from nbconvert.filters.markdown_mistune import markdown2html_mistune
+
+from nbroute.notebook.answer import (
+    LONGEST_MARKDOWN,
+    answer_html,
+    escape_markdown,
+    marked_html,
+    plain_html,
+    safe_html,
+    safe_markdown,
+    safe_plain,
+    visible_text,
+)
+
+COMMONMARK = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
+RENDERERS = {"nbconvert": markdown2html_mistune, "CommonMark": COMMONMARK.render}
+HARMLESS = re.compile(
+    "a|blockquote|br|code|d[dlt]|del|div|em|h[1-6r]|li|ol|p|pre|s|span|strong|table|t(body|head)|t[dhr]|ul"
+)
+
+
+class Page(HTMLParser):
+    """What a browser would make of it: the harm in it, the text that shows, the code."""
+
+    def __init__(self, source):
+        super().__init__()
+        self.harm, self.shown, self.codes, self.depth = [], [], [], 0
+        self.feed(source)
+        self.close()
+
+    @property
+    def text(self):
+        return " ".join("".join(self.shown).split())
+
+    def handle_starttag(self, tag, attrs):
+        checkbox = tag == "input" and dict(attrs).get("type") == "checkbox"
+        if not HARMLESS.fullmatch(tag) and not checkbox:
+            self.harm.append(tag)
+        self.harm += [f"{tag} {name}" for name, _ in attrs if name.startswith(("on", "src"))]
+        self.harm += [value for name, value in attrs if name == "href" and _is_harmful(value)]
+        if tag in ("code", "pre"):
+            self.codes += [""] if not self.depth else []
+            self.depth += 1
+
+    def handle_endtag(self, tag):
+        self.depth -= tag in ("code", "pre")
+
+    def handle_data(self, data):
+        self.shown.append(data)
+        if self.depth:
+            self.codes[-1] += data
+
+    def handle_comment(self, data):
+        self.harm.append(f"comment {data}")
+
+    handle_decl = handle_pi = unknown_decl = handle_comment
+
+
+def _is_harmful(address):
+    address = re.sub(r"[\x00-\x20]", "", html.unescape(address or "")).lower()
+    scheme = re.match(r"([a-z][a-z0-9+.-]*):", address)
+    return bool(scheme) and scheme[1] not in ("http", "https", "mailto")
+
+
+def pages(text):
+    made_safe = safe_markdown(text)
+    return {name: Page(render(made_safe)) for name, render in RENDERERS.items()}
+
+
+ATTACKS = [
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "<svg/onload=alert(1)>",
+    "<svg><animate onbegin=alert(1) attributeName=x>",
+    "<iframe src='javascript:alert(1)'></iframe>",
+    "<style>body{display:none}</style>",
+    "<!-- x --><?php x ?><![CDATA[x]]><!DOCTYPE x>",
+    "<object data=x><embed src=x><form action=x><input autofocus onfocus=alert(1)>",
+    "<details open ontoggle=alert(1)>",
+    "text <b onclick=alert(1)>b</b> text",
+    "<scr<script>ipt>alert(1)</scr</script>ipt>",
+    "<scr\0ipt>alert(1)</scr\x1b[0mipt>",
+    "<\x1b[31mscript>alert(1)</script>",
+    "\\<img src=x onerror=alert(1)>",
+    "\\\\<img src=x onerror=alert(1)>",
+    "<div>\n\n<script>alert(1)</script>\n\n</div>",
+    "- a\n\n  <img src=x onerror=alert(1)>",
+    "> <img src=x onerror=alert(1)>",
+    "|a|\n|-|\n|<img src=x onerror=alert(1)>|",
+    "# <img src=x onerror=alert(1)>",
+    "`<img src=x onerror=alert(1)>",
+    "`` ` <img src=x onerror=alert(1)> `",
+    "a ` b\n\n` <img src=x onerror=alert(1)> ` c",
+    "\\`<img src=x onerror=alert(1)>`",
+    "|`a|\n|-|\n|b`<img src=x onerror=alert(1)>`|",
+    "```html\n<script>alert(1)</script>",
+    "```a`b\n<img src=x onerror=alert(1)>\n```",
+    "~~~\n```\n~~~\n<img src=x onerror=alert(1)>\n```\n",
+    "````\n```\n<script>alert(1)</script>\n```\n````",
+    "- ```\n<img src=x onerror=alert(1)>\n```",
+    "> ```\n<img src=x onerror=alert(1)>\n```",
+    "1. ```\n   <script>alert(1)</script>\n ```\n\n<script>alert(2)</script>",
+    "a\n    <img src=x onerror=alert(1)>",
+    "- a\n\n      <img src=x onerror=alert(1)>\n\n    <img src=x onerror=alert(1)>",
+    '```"><img src=x onerror=alert(1)>\nx\n```',
+    "```mermaid\n<img src=x onerror=alert(1)>\n```",
+    "- ```mermaid\n  graph TD; A@{ img: 'https://evil.example/x.png' }\n  ```",
+    "\\begin{a}\n\n```\n\\end{a}\n<script>alert(1)</script>\n```",
+    "$$\n\n```\n$$\n<script>alert(1)</script>\n```",
+    "$\\\\[$\n\n```\n\\\\]\n<script>alert(1)</script>\n```",
+    "\\(x\\)\\(y\\)\n\n```\n$$\n<script>alert(1)</script>\n```",
+    "$a<script>alert(1)</script>$",
+    "$$<img src=x onerror=alert(1)>$$",
+    "\\[<img src=x onerror=alert(1)>\\]",
+    "\\begin{a}<img src=x onerror=alert(1)>\\end{a}",
+    "$\\href{javascript:alert(1)}{x}$",
+    "![x](https://evil.example/x.png)",
+    "![x][r]\n\n[r]: https://evil.example/x.png",
+    "![r][]\n\n[r]: https://evil.example/x.png",
+    "![r]\n\n[r]: https://evil.example/x.png",
+    "[![x](https://evil.example/x.png)](https://a.example)",
+    "!![x](https://evil.example/x.png)",
+    "\\![x](https://evil.example/x.png)",
+    "![a [b [c]]](https://evil.example/x.png)",
+    "![a\n\nb](https://evil.example/x.png)",
+    "!<https://a.example>(https://evil.example/x.png)",
+    "![x](data:image/svg+xml;base64,PHN2ZyBvbmxvYWQ9YWxlcnQoMSk+)",
+    "[x](javascript:alert(1))",
+    "[x](JaVaScRiPt:alert(1))",
+    "[x]( javascript:alert(1))",
+    "[x](\njavascript:alert(1))",
+    "> [x](\n> javascript:alert(1))",
+    "[x](<javascript:alert(1)>)",
+    "[x](java\nscript:alert(1))",
+    "[x](java\tscript:alert(1))",
+    "[x](<java\tscript:alert(1)>)",
+    "[x](&#106;avascript:alert(1))",
+    "[x](javascript&colon;alert(1))",
+    "[x](java&Tab;script:alert(1))",
+    "[x](javascript\\:alert(1))",
+    "[x](\x01javascript:alert(1))",
+    "[x](vbscript:msgbox(1))",
+    "[x](data:text/html,<script>alert(1)</script>)",
+    "[x](file:///etc/passwd)",
+    "[x\\](javascript:alert(1))",
+    "[`x`](javascript:alert(1))",
+    "[$x$](javascript:alert(1))",
+    "[x]\n\n[x]: javascript:alert(1)",
+    "[x]\n\n[x]:\njavascript:alert(1)",
+    "> [x]\n>\n> [x]:\n> javascript:alert(1)",
+    "[x]\n\n[x]: <javascript:alert(1)> 'title'",
+    "<javascript:alert(1)>",
+    "<data:text/html,x>",
+    '[x](https://a.example "\\" onmouseover=alert(1) \\"")',
+    '[x](https://a.example"onmouseover=alert(1))',
+    '<https://a.example/"onmouseover=alert(1)>',
+    "term\n: <img src=x onerror=alert(1)>",
+    "@@0@@ $x$ <img src=x onerror=alert(1)>",
+    "$a{b$ <img src=x onerror=alert(1)> $c}$",
+    "$\\begin{cases}$\n\n```\n\\end{cases}\n<script>alert(1)</script>\n```",
+    "$\\hr%\nef{javascript:alert(1)}{x}$",
+    "$x$![a](https://evil.example/x.png)$y$",
+    "`!`[a](https://a.example/x.png) ![`",
+    "!&#91;a](https://evil.example/x.png) &#33;[a](https://a.example)",
+    "a&#10;&#10;    <script>alert(1)</script>&#10;# b",
+    "~~~~a~~~~\n\n```\n~~~~\n<script>alert(1)</script>\n```",
+    "```python\n'<script>alert(1)</script>' # <!-- x -->\n```",
+    "```html\n<script src=x>alert(1)</script><!-- x -->\n```",
+    '```"onclick=alert(1)\n<script>alert(1)</script>\n```',
+    'https://a.example/"onmouseover=alert(1) https://a.example/<script>',
+    "[https://a.example](https://b.example)[![a](https://evil.example)](https://c.example)",
+]
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+@pytest.mark.parametrize("around", ["{}", "before {} after", "- {}\n- b", "```py\nx\n```\n{}\n"])
+def test_no_attack_survives_any_renderer(attack, around):
+    found = pages(around.replace("{}", attack))
+    assert {"nbconvert": [], "CommonMark": []} == {name: p.harm for name, p in found.items()}
+
+
+def test_the_checks_of_this_file_do_see_harm():
+    source = "<script>x</script><p onclick=x><a href='java&#10;script:x'>x</a><!-- x -->"
+    assert 4 == len(Page(source).harm)
+
+
+MATRIX = r"\begin{matrix}?\end{matrix}"
+DANGEROUS = [
+    r"\href{javascript:alert(1)}{x}",
+    r"\url{x}",
+    r"\require{html}",
+    r"\class{a}{x}",
+    r"\style{x}{y}",
+    r"\cssId{a}{x}",
+    r"\data{a=b}{x}",
+    r"\htmlData{a=b}{x}",
+    r"\includegraphics{x}",
+    r"\unicode{x41}",
+    r"\def\a{x}",
+    r"\gdef\a{x}",
+    r"\let\a=\b",
+    r"\newcommand{\a}{x}",
+    r"\renewcommand\a{x}",
+    r"\newenvironment{a}{x}{y}",
+    r"\bbox[background:url(x)]{y}",
+    r"\mmlToken{mi}[href=x]{y}",
+    r"\csname href\endcsname{x}{y}",
+    r"\texttip{x}{y}",
+    r"\DeclareMathOperator{\a}{x}",
+]
+FORBIDDEN = (
+    r"\\(href|url|html|class|style|cssId|data|require|include|unicode|bbox|[egx]?def\b|let\b|newc)"
+)
+
+MARKUP = r"""<script> <img§src=x§onerror=alert(1)> </b> <!-- --> <?x ?> <![CDATA[ ]]> <svg/onload=a>
+![a](http://x/y) ![ [a](javascript:x) [a] (javascript:x) :§javascript:x ]( ) ]: [ ] ! ` `` ```
+~~~ ```` ```html ```mermaid $ $$ \ \( \) \[ \] \\[ \\] \\( \begin{a} \end{a} ¶ ¶ ¶ ¶¶
+§ §§§ §§§§ → >§ -§ 1.§ #§ | |-|-| ¶|-|-|¶ a b§c --- === &lt; &colon; java&#115;cript: https://x.y/
+<https://x.y> <a@b.c> " ' javascript: < \< \! \` \$ ** _ ~~ é 🙂 ![a][x] ![x] [![ ¶```¶ ¶~~~¶
+[x]:§<javascript:x>¶ <pre> <code> </code> </pre> @@0@@ \href{javascript:x}{y} $x^2$ \[x=1\]
+\(a{ }\) \begin{cases} \end{cases} $$a=b$$ ```python¶ &#10; &#x202e; &#33; https://x.y/a_b"""
+PIECES = MARKUP.split()
+PIECES = [p.replace("§", " ").replace("¶", "\n").replace("→", "\t") for p in PIECES]
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(st.sampled_from(PIECES), max_size=20).map("".join))
+def test_no_mixture_of_markup_becomes_html(text):
+    for page in pages(text).values():
+        assert [] == page.harm
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.text(max_size=80))
+def test_any_text_at_all_is_shown_without_harm_or_control_characters(text):
+    for page in pages(text).values():
+        assert [] == page.harm
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]", safe_markdown(text))
+
+
+def test_a_notebook_exported_to_html_holds_no_element_of_the_answer():
+    outputs = [
+        nbformat.v4.new_output("display_data", data={"text/markdown": safe_markdown(attack)})
+        for attack in ATTACKS
+    ]
+    cell = nbformat.v4.new_code_cell("1", execution_count=1, outputs=outputs)
+    notebook = nbformat.v4.new_notebook(cells=[cell])
+    body, _ = HTMLExporter().from_notebook_node(notebook)
+    shown = body[body.index('data-mime-type="text/markdown"') :]
+    assert "image not loaded" in shown
+    assert [] == Page(shown).harm
+
+
+@pytest.mark.parametrize("length", range(0, 120, 3))
+def test_a_stream_is_safe_wherever_it_is_cut(length):
+    text = (
+        "1. `<b>`\n   ```html\n   <script>\n   ```\n\n![x](http://e/x.png) $a<b$ [x](javascript:y)"
+    )
+    for page in pages(text[:length]).values():
+        assert [] == page.harm
+
+
+def test_an_unclosed_fence_is_closed():
+    assert "```py\nprint(1)\n```" == safe_markdown("```py\nprint(1)")
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_no_attack_does_harm_half_way_through_a_stream(attack):
+    for length in range(1, len(attack)):
+        page(answer_html(attack[:length]))
+        assert [] == pages(attack[:length])["nbconvert"].harm
+
+
+CODE = [
+    ("`List<String>` and `a < b`", ["List<String>", "a < b"]),
+    ("```c\n#include <stdio.h>\nint x[1] = {0};\n```", ["#include <stdio.h>\nint x[1] = {0};\n"]),
+    ("```html\n<div>&amp;</div>\n```", ["<div>&amp;</div>\n"]),
+    ("~~~\n```\n<b>\n```\n~~~", ["```\n<b>\n```\n"]),
+    ("````md\n```html\n<b>\n```\n````", ["```html\n<b>\n```\n"]),
+    ("```sh\necho $HOME $PATH *x* _y_ ![a](b)\n```", ["echo $HOME $PATH *x* _y_ ![a](b)\n"]),
+    ("text\n```js\nif (a<b) {}\n```\ntext", ["if (a<b) {}\n"]),
+    ("1. a\n   ```html\n   <p>\n     $x *y*\n   ```\n2. b", ["<p>\n  $x *y*\n"]),
+    ("- a\n  - b\n    ```py\n    x: list[int] = []\n    ```", ["x: list[int] = []\n"]),
+    ("> ```html\n> <p>\n>\n> <b>\n> ```", ["<p>\n\n<b>\n"]),
+    ("a\n\n    <b>\n\n    <i>\n\nc", ["<b>\n\n<i>\n"]),
+    ("- a\n\n      <b>", ["<b>\n"]),
+    ("|a|\n|-|\n|`x<y>\\|z`|", ["x<y>|z"]),
+    ("`` `<b>` `` and ```x```", ["`<b>`", "x"]),
+    ("`a\n<b>`", ["a <b>"]),
+    ("`![a](b)` `[a](javascript:b)` `\\(` `$$`", ["![a](b)", "[a](javascript:b)", "\\(", "$$"]),
+    ("`$HOME` and `$PATH`", ["$HOME", "$PATH"]),
+    ("```makefile\nall:\n\techo <x>\n```", ["all:\n\techo <x>\n"]),
+    ("```\n<mermaid>\n```\n```mermaid\ngraph TD\n```", ["<mermaid>\n", "graph TD\n"]),
+]
+
+
+@pytest.mark.parametrize(("text", "codes"), CODE)
+@pytest.mark.parametrize("renderer", RENDERERS)
+def test_code_shows_as_it_was_written(renderer, text, codes):
+    shown = pages(text)[renderer].codes
+    assert [code.rstrip("\n") for code in codes] == [code.rstrip("\n") for code in shown]
+
+
+HARMLESS_ANSWERS = [
+    "# Title\n\nSome *emphasis* and **bold**, a [link](https://a.example/x?a=1&b=2 'title').",
+    "- a\n- b\n  1. c\n\n     d\n- [x] done",
+    "7) a\n8) b\n\n* c\n\n  d\n* - e",
+    "|a|b|\n|:-|-:|\n|1|`x`|",
+    "> quoted\n> text\n\n---\n\nSetext\n======",
+    "> - a\n>\n>   > b\n> - c",
+    "```python\nfor x in a[1:]:\n    print(x)\n```",
+    "1. Run\n   ```python\n   for x in a[1:]:\n       d[k](x)\n   ```\n2. Then",
+    "AT&T &amp; 1 < 2 > 0, a <- b, x[1]: y, f(x) -> y, wow!",
+    "\\*not emphasis\\* \\# \\_ \\[note\\] snake_case \\_\\_init\\_\\_ 2\\*3 C# #1 1\\. x\\\\\n- y",
+    "1986\\. A year\n\n\\- dash\n\n\\=\n\nhard  \nbreak\n\n\\> x",
+    "مرحبا بالعالم \u200fשלום 👩\u200d👩\u200d👧 नमस्ते é",
+]
+
+
+@pytest.mark.parametrize("text", HARMLESS_ANSWERS)
+@pytest.mark.parametrize("renderer", RENDERERS)
+def test_a_harmless_answer_reads_the_same_everywhere(renderer, text):
+    plain = "".join(Page(COMMONMARK.render(text)).text.split())
+    shown = pages(text)[renderer].text.replace("¶", "")
+
+    assert plain == "".join(page(answer_html(text)).text.split())
+    assert plain == "".join(shown.split())
+
+
+@pytest.mark.parametrize("text", HARMLESS_ANSWERS)
+def test_markdown_made_safe_has_the_same_structure(text):
+    tags = [re.findall(r"</?(\w+)", COMMONMARK.render(t)) for t in (text, safe_markdown(text))]
+    ours = {"h1": "h3", "span": "", "p": ""}
+    first, second = ([ours.get(tag, tag) for tag in found] for found in tags)
+    assert [tag for tag in first if tag] == [tag for tag in second if tag]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Use <b> or </b> & more", "Use <b> or </b> & more"),
+        ("![A cat](x.png)", "[image not loaded: A cat (x.png)]"),
+        ("![](x.png)", "[image not loaded (x.png)]"),
+        ("[![CI](x.svg)](https://x.example)", "[image not loaded: CI (x.svg)]"),
+        ("![logo]\n\n[logo]: x.png", "[image not loaded: logo (x.png)]"),
+        ("Great![1] vec![a]", "Great![1] vec![a]"),
+        ("[click](javascript:alert)", "[click](javascript:alert)"),
+        ("see <https://x.example/a_b_c>!", "see https://x.example/a_b_c!"),
+        ("- `<a>`\n- text ` tick\n- `<b>`", "<a> text ` tick <b>"),
+    ],
+)
+@pytest.mark.parametrize("renderer", RENDERERS)
+def test_what_is_made_safe_still_reads_well(renderer, text, shown):
+    assert shown == pages(text)[renderer].text
+
+
+def test_the_data_of_an_image_is_not_spilled_over_the_page():
+    text = f"![chart](data:image/png;base64,{'iVBOR' * 4000})"
+    for shown in (pages(text)["nbconvert"].text, page(answer_html(text)).text):
+        assert shown.startswith("[image not loaded: chart (data:image/png;base64,iVBOR")
+        assert len(shown) < 130
+
+
+PRICES = [
+    "costs $5 and $10",
+    "$0.10-$0.20",
+    "from $5-$10, $1,000/month or $2k",
+    "$100 per user and 20 for US$",
+    "saves $3/call, i.e. 10$/day",
+    "set $HOME/bin:$PATH",
+    "$AAPL and $TSLA rose",
+    "it is $5. Then $x$ is maths",
+    "- $5\n- $6",
+    "$5\nand 6$",
+    "|a|b|\n|-|-|\n|$5|$6|",
+    "a $ b $ c",
+    "$$ and $$$",
+    "\\$5 and \\$6",
+    "R$5,00 e R$6,00 (R$)",
+    "see \\[1\\] and \\(the docs\\)",
+]
+
+
+@pytest.mark.parametrize("text", PRICES)
+def test_dollars_that_are_no_maths_are_kept_apart_from_each_other(text):
+    """MathJax pairs the dollars that stand in one run of text, whatever Markdown made of them."""
+    for source in (COMMONMARK.render(safe_markdown(text)), answer_html(text)):
+        runs = re.split(r"<[^>]+>", re.sub(r"\$x\$", "", source))
+        assert all(run.count("$") < 2 for run in runs)
+        assert Page(COMMONMARK.render(text)).text.split() == Page(source).text.split()
+
+
+FORMULAS = [
+    (r"so \(x^2\) is", "$x^2$"),
+    (r"so \( a \) is", "$a$"),
+    (r"so $x_1 + \frac{a}{b}_{2}$ is", r"$x_1 + \frac{a}{b}_{2}$"),
+    ("其中$x$是", "$x$"),
+    ("the $n$th one", "$n$"),
+    (r"\(a *b* c\) d", "$a *b* c$"),
+    (r"\[ a = b \]", "$$a = b$$"),
+    ("so $$a = b$$ holds", "$$a = b$$"),
+    ("\\[\n- a\n+ b\n= c\n\\]", "$$- a + b = c$$"),
+    ("so:\n$$\nx = 1 % one\n$$\nholds", "$$x = 1$$"),
+    ("- a\n  \\[\n  x = 1\n  \\]\n- b", "$$x = 1$$"),
+    ("> $$\n> x = 1\n> $$", "$$x = 1$$"),
+    (r"\\(x\\) and", "$x$"),
+    (r"\\[y = 1\\]", "$$y = 1$$"),
+    (r"\[a \\[2pt] = b\]", r"$$a \\[2pt] = b$$"),
+    (r"\(5 \times \$3\)", r"$5 \times \$3$"),
+    (
+        "$$\nx = \\begin{cases} 1 & a > b \\\\ 0 & c \\end{cases}\n$$",
+        r"$$x = \begin{cases} 1 & a > b \\ 0 & c \end{cases}$$",
+    ),
+    ("\\begin{align*}\na &= b\n\\end{align*}", r"$$\begin{align*} a &= b \end{align*}$$"),
+    ("$a<b$ and", "$a< b$"),
+    (r"**So** $|x| \le 1$.", r"$|x| \le 1$"),
+    (r"\[x = 1 \label{eq:a}\]", "$$x = 1$$"),
+]
+
+
+@pytest.mark.parametrize(("text", "formula"), FORMULAS)
+def test_a_formula_is_left_to_mathjax(text, formula):
+    assert [formula] == page(answer_html(text)).formulas
+    assert formula in pages(text)["nbconvert"].text
+
+
+@pytest.mark.parametrize("command", DANGEROUS)
+@pytest.mark.parametrize("around", ["$?$", "$$?$$", r"\(?\)", "\\[\n?\n\\]", MATRIX])
+def test_a_formula_that_could_do_harm_is_shown_as_its_source(command, around):
+    text = around.replace("?", command + " + 1")
+
+    made = page(answer_html(text))
+    assert [] == made.formulas
+    assert "".join(text.split()) == "".join(made.text.split())
+    assert "".join(text.split()) in "".join(pages(text)["nbconvert"].codes).replace(" ", "")
+
+
+UNENDED = ["$x_1 + ", "$$\nx = 1\n", "\\[ x", "\\begin{align} a", r"\(x\ ".strip()]
+
+
+@pytest.mark.parametrize("text", UNENDED)
+def test_a_formula_that_has_not_ended_yet_is_text(text):
+    assert [] == page(answer_html(text)).formulas
+
+
+@pytest.mark.parametrize("text", ["`\\(x\\)`", "```\n\\[x=1\\]\n```", "`$x$` and `$y$`"])
+def test_a_formula_in_code_is_code(text):
+    assert [] == page(answer_html(text)).formulas
+
+
+@pytest.mark.parametrize("make_safe", [safe_plain, safe_markdown])
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a\x1b[31mred\x1b[0m", "ared"),
+        ("a\x1b]0;title\x07b\x1b]8;;http://x\x1b\\c", "abc"),
+        ("a\x9b31mb", "ab"),
+        ("a\x1b]never ended", "anever ended"),
+        ("a\0b\x08c\x7f\x85", "a\ufffdb\ufffdc\ufffd\ufffd"),
+        ("a\r\nb\rc\u2028d", "a\nb\nc\nd"),
+        ("a\tb", "a\tb"),
+        ("\ud800", "\ufffd"),
+        ("user\u202e \u2066// admin\u2066", "user // admin"),
+        ("عربي \u200f👩\u200d🚀", "عربي \u200f👩\u200d🚀"),
+    ],
+)
+def test_control_characters_and_overrides_are_gone_and_scripts_are_intact(
+    make_safe, text, expected
+):
+    assert expected == make_safe(text)
+
+
+def test_plain_text_keeps_its_markup():
+    assert "<b> $5 `x` ![a](b)" == safe_plain("<b> $5 `x` ![a](b)")
+
+
+LINES = [
+    "openai/gpt-4o-mini",
+    "1. not a list",
+    "- not a list",
+    "# not a heading",
+    "> not a quote",
+    "=== ---",
+    "+ a",
+    "*a* _b_ ~~c~~ `d` $e$ $f$ $$g$$",
+    "<b>&lt;</b> [a](http://x) ![b](c) | d |",
+    "back\\slash \\(x\\) \\[y\\] \\\\",
+    "http://x.y www.x.y a@b.c <https://x.y>",
+    "meta-llama/llama-3:free",
+    "[x]: javascript:y",
+    "```py",
+    "    indented",
+]
+
+
+@pytest.mark.parametrize("renderer", RENDERERS)
+@pytest.mark.parametrize("line", LINES)
+def test_an_escaped_line_shows_as_it_is_and_nothing_else(renderer, line):
+    source = RENDERERS[renderer](escape_markdown(line))
+    assert " ".join(line.split()) == Page(source).text
+    assert set() == set(re.findall(r"<(\w+)", source)) - {"p", "span"}
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(alphabet="ab1 \\`*_{}[]<>()#+-.!|~$&:/@=\n\x1b\0", max_size=30))
+def test_any_line_is_escaped_to_plain_words(line):
+    source = COMMONMARK.render(escape_markdown(line))
+    assert " ".join(safe_plain(line).split()) == Page(source).text
+    assert set() == set(re.findall(r"<(\w+)", source)) - {"p", "span"}
+
+
+TAGS = set(
+    re.findall(
+        r"\w+",
+        "a blockquote br code div em h3 h4 h5 h6 hr li mark ol p pre s span strong"
+        " table tbody td th thead tr ul",
+    )
+)
+ATTRIBUTES = {"class", "href", "rel", "start", "style", "tabindex", "title"}
+VOID = {"br", "hr"}
+#: What an escape sequence begins with could swallow the next piece.
+WHOLE = st.characters(exclude_characters="\x1b\x9b", exclude_categories=["Cs"])
+
+
+class Rendered(HTMLParser):
+    """What a browser would make of a card: tags, text, formulas; an error for a tag left open."""
+
+    def __init__(self, source):
+        super().__init__(convert_charrefs=True)
+        self.tags, self.attributes, self.addresses, self.styles = set(), set(), [], set()
+        self.open, self.shown, self.maths, self.formulas = [], [], [], []
+        self.feed(source)
+        self.close()
+        assert [] == self.open
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.add(tag)
+        self.attributes |= {name for name, _ in attrs}
+        self.addresses += [value for name, value in attrs if name == "href"]
+        self.styles |= {value for name, value in attrs if name == "style"}
+        self.maths.append("")
+        if tag not in VOID:
+            self.open.append("formula" if ("class", "nbr-formula") in attrs else tag)
+
+    def handle_endtag(self, tag):
+        self.maths.append("")
+        if tag not in VOID:
+            assert tag == self.open.pop().replace("formula", "span")
+
+    def handle_data(self, data):
+        self.shown.append(data)
+        if "formula" in self.open:
+            self.formulas.append(data)
+        elif not {"pre", "code"} & set(self.open):
+            self.maths[-1:] = [(self.maths or [""])[-1] + data]
+
+    def handle_comment(self, data):
+        raise AssertionError(data)
+
+    handle_decl = handle_pi = unknown_decl = handle_comment
+
+    @property
+    def text(self):
+        return " ".join("".join(self.shown).split())
+
+
+def page(source):
+    """The page, looked at: allowed tags, attributes, styles and addresses, and no formula."""
+    made = Rendered(source)
+    assert set() == made.tags - TAGS
+    assert set() == made.attributes - ATTRIBUTES
+    assert [] == [a for a in made.addresses if not re.match("https?://|mailto:", a, re.IGNORECASE)]
+    assert not re.search(r"url|expression|@|\\", " ".join(made.styles))
+    for run in made.maths:
+        assert not re.search(r"\$.*\$|\\[(\[a-zA-Z]", run, re.DOTALL), run
+    for formula in made.formulas:
+        assert not re.search(FORBIDDEN, formula), formula
+        assert re.fullmatch(r"(\$\$?)(?:[^$\\]|\\.)+\1", formula), formula
+    return made
+
+
+@pytest.mark.parametrize("around", ["{}", "before {} after", "- {}\n- b", "```py\nx\n```\n{}\n"])
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_no_attack_becomes_a_tag_or_an_address(attack, around):
+    source = around.replace("{}", attack)
+
+    for made in (answer_html(source), plain_html(source), marked_html([(source, True)])):
+        page(made)
+    page(f"<p>{safe_html(source)}</p>")
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.sampled_from(PIECES), max_size=25).map("".join))
+def test_no_mixture_of_markup_becomes_harm(text):
+    page(answer_html(text))
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.text(max_size=100))
+def test_any_text_at_all_is_shown_without_control_characters(text):
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]", page(answer_html(text)).text)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(st.text(WHOLE, max_size=20), st.booleans()), max_size=8))
+def test_marked_pieces_show_all_their_text(pieces):
+    shown = page(marked_html(pieces)).text
+    plain = page(plain_html("".join(text for text, _ in pieces))).text
+    assert re.sub(r"[\s�]", "", plain) == re.sub(r"[\s�]", "", shown)
+
+
+def test_markdown_is_rendered():
+    made = page(
+        answer_html(
+            "# Title\n\n**bold** `code` ~~old~~\n\n3. third\n\n|a|\n|-|\n|1|\n\n> said\n\n---"
+        )
+    )
+    assert {"h3", "strong", "code", "s", "ol", "table", "blockquote", "hr"} <= made.tags
+    assert "Title bold code old third a 1 said" == made.text
+
+
+def test_headings_are_below_the_one_that_they_stand_under():
+    assert {"h5", "h6"} == page(answer_html("# a\n## b\n### c", below=4)).tags
+
+
+def test_html_in_an_answer_is_shown_as_its_source():
+    assert (
+        "<b onclick=x>hi</b> <!-- x -->" == page(answer_html("<b onclick=x>hi</b> <!-- x -->")).text
+    )
+
+
+def test_an_image_is_named_and_not_loaded():
+    made = page(answer_html("see ![a *cat*](https://evil.example/x.png) here"))
+    assert "see [image not loaded: a *cat* (https://evil.example/x.png)] here" == made.text
+
+
+def test_an_image_in_a_link_is_named_too():
+    made = page(answer_html("[![badge](https://evil.example/x.png)](https://a.example)"))
+    assert "[image not loaded: badge (https://evil.example/x.png)]" == made.text
+    assert ["https://a.example"] == made.addresses
+
+
+@pytest.mark.parametrize("link", ["(//evil.example/a)", "(<//evil.example/a>)", "[1]"])
+def test_a_link_to_another_host_says_which_protocol(link):
+    # In a page that was opened from a file, `//host` would be a file of that host.
+    text = f"[here]{link}\n\n[1]: //evil.example/a"
+    assert ["https://evil.example/a"] == page(answer_html(text)).addresses
+    assert "https://evil.example/a" in safe_markdown(text)
+
+
+@pytest.mark.parametrize("address", ["/\\evil.example", "/&#47;evil.example", "/&sol;evil.example"])
+def test_a_disguised_link_to_another_host_says_which_protocol_or_is_none(address):
+    text = f"[here]({address})\n\n[a]: {address}"
+    shown = [answer_html(text), *(render(safe_markdown(text)) for render in RENDERERS.values())]
+    assert {"https://evil.example"} >= {a for source in shown for a in Rendered(source).addresses}
+
+
+def test_links_open_without_telling_where_from():
+    made = answer_html("[a](https://a.example) <me@a.example>")
+    assert 2 == made.count('rel="noopener noreferrer"')
+    assert ["https://a.example", "mailto:me@a.example"] == page(made).addresses
+
+
+@pytest.mark.parametrize("address", ["ftp://a.example/x", "tel:112", "notes.ipynb", "#top", "/a.b"])
+def test_a_link_to_anything_else_is_said_in_words(address):
+    made = page(answer_html(f"[here]({address}) there"))
+    assert [] == made.addresses
+    assert f"here ({address}) there" == made.text
+
+
+def test_dollars_begin_no_formula_and_are_shown():
+    assert "from $5 to $7, not $" == page(answer_html("from $5 to $7, not \\$")).text
+
+
+def test_the_text_of_any_script_is_kept():
+    text = "Ünïcode 🙂👩‍👩‍👧 שלום مرحبا 漢字"
+    assert text == page(answer_html(text)).text
+
+
+def test_what_overrides_the_direction_of_writing_is_taken_out():
+    assert "abcdef" == page(answer_html("abc\u202edef\u2066")).text
+
+
+@pytest.mark.parametrize(
+    "bomb",
+    [">", "- ", "[", "![", "**a", "*a_b", "`a``b```", "((", "\\(", "$a_", "|", "1. ", "[a]("],
+)
+def test_deep_nesting_does_no_harm(bomb):
+    page(answer_html(bomb * 3_000))
+
+
+def test_a_very_long_answer_is_shown_whole_as_plain_text():
+    text = "**word** $5 <b> " * (LONGEST_MARKDOWN // 15)
+    made = answer_html(text)
+
+    assert " ".join(text.split()) == page(made).text
+    assert {"pre"} == page(made).tags
+    assert [] == Page(COMMONMARK.render(safe_markdown(text))).harm
+
+
+def test_what_is_marked_is_marked_in_the_rendered_answer():
+    text = "Some **bold words** and `code` $x^2$\n\n```py\nprint('x')\n```"
+    shown = visible_text(text)
+    words = [match.span() for match in re.finditer(r"words and|x|print\('x", shown)]
+
+    made = answer_html(text, marks=words)
+    page(made)
+    assert page(answer_html(text)).text == page(made).text
+    marked = re.findall(r'<mark class="nbr-diff">(.*?)</mark>', made)
+    assert "".join(marked).count("print") == 1
+    assert ["words", " and"] == marked[:2]
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.sampled_from(PIECES), max_size=25).map("".join), st.data())
+def test_any_stretches_can_be_marked(text, data):
+    cuts = sorted(data.draw(st.sets(st.integers(0, len(visible_text(text))), max_size=8)))
+    made = answer_html(text, marks=list(zip(cuts[::2], cuts[1::2], strict=False)))
+
+    assert page(answer_html(text)).text == page(made).text
+
+
+@pytest.mark.parametrize(
+    ("language", "kinds"),
+    [("python", {"k", "nf", "mi"}), ("PY", {"k", "nf", "mi"}), ("nonsense", set()), ("", set())],
+)
+def test_code_of_a_known_language_has_colours(language, kinds):
+    made = answer_html(f"```{language}\ndef f():\n    return 1\n```")
+
+    assert kinds <= set(re.findall(r'<span class="(\w+)">', made))
+    assert bool(kinds) == ("<span" in made)
+    assert "def f():\n    return 1\n" == html.unescape(re.sub(r"<[^>]+>", "", made)).rstrip() + "\n"
+
+
+def test_long_lines_of_code_and_wide_tables_scroll_and_are_reached_by_keyboard():
+    made = answer_html("```\n" + "x" * 500 + "\n```\n\n|a|\n|-|\n|b|")
+    assert 2 == made.count('tabindex="0"')
+    assert "overflow-x:auto" in made
+    assert "white-space:pre;" in made
+
+
+def test_code_is_shown_as_it_is_whatever_language_it_claims():
+    code = "x = '<b>' # $y$\n\t\n\n  {% if a %} ''' \"\"\" /* \\ \n"
+    for language in ("python", "html+jinja", "pycon", "console", "md", "diff", "js", "sql", "tex"):
+        made = answer_html(f"```{language}\n{code}```")
+        assert code == html.unescape(re.sub(r"<[^>]+>", "", made))[:-1]
+
+
+def test_a_bare_address_is_a_link():
+    made = page(answer_html("see https://a.example/b_c?d=1&e=2. (http://x.example)"))
+    assert ["https://a.example/b_c?d=1&e=2", "http://x.example"] == made.addresses
+    assert "see https://a.example/b_c?d=1&e=2. (http://x.example)" == made.text
+
+
+def test_a_name_stays_on_one_line_and_is_escaped():
+    assert "a&lt;b&gt; <span>&#36;</span>x <span>&#92;</span>(y" == safe_html("a<b>\n$x \\(y")
+
+
+def test_the_checks_of_this_file_see_harm():
+    for harm in ("<img src=x>", "<p onclick=x>a</p>", "<a href='javascript:x'>a</a>", "<p>$a$</p>"):
+        with pytest.raises(AssertionError):
+            page(harm)
