@@ -6,7 +6,7 @@ NEWEST ?= $(or $(shell ls -d $(HOME)/.pyenv/versions/3.1[2-9]*/bin/python 2>/dev
 BIN := .venv/bin
 QUICKSTART := notebooks/01_quickstart.ipynb
 
-.PHONY: help demo lab test test-newest test-proxy check figures bench notebooks clean
+.PHONY: help demo lab test test-newest test-proxy check figures bench notebooks pictures clean
 
 help:
 	@echo "make demo       install, route the quickstart on a local model, print what it cost"
@@ -16,6 +16,7 @@ help:
 	@echo "make test-proxy  against a real LiteLLM proxy, in an environment of its own"
 	@echo "make figures    lines, files and fragments of the code"
 	@echo "make bench      the figures of the README, each a ratio within one run"
+	@echo "make pictures   take the documents' pictures in a real JupyterLab"
 	@echo "make notebooks  execute the notebooks again on the simulated ladder"
 	@echo "make clean      remove what the others made"
 
@@ -79,6 +80,9 @@ notebooks: .venv/test
 .venv/test: .venv/demo
 	$(BIN)/python -m pip install --disable-pip-version-check -e '.[local,test]'
 	@touch $@
+
+pictures: .venv/test
+	$(BIN)/python tests/picture.py docs/pictures
 
 clean:
 	rm -rf .venv .venv-newest .venv-peers .venv-litellm out .pytest_cache .ruff_cache .mypy_cache
