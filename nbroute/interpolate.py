@@ -32,9 +32,17 @@ _FEW = 12
 
 
 def prompt_of(cell: str, namespace: Mapping[str, Any], magic: str) -> str:
-    """The cell's prompt, without nbval's marker comments; PromptError where there is none."""
-    body = "\n".join(line for line in cell.split("\n") if not _NBVAL.match(line)).strip()
-    prompt = interpolate(body, namespace)
+    """The cell's prompt, filled in; PromptError where there is none."""
+    return _there(interpolate(body_of(cell, magic), namespace), magic)
+
+
+def body_of(cell: str, magic: str) -> str:
+    """The prompt as it is written, without nbval's marker comments; PromptError for none."""
+    lines = (line for line in cell.split("\n") if not _NBVAL.match(line))
+    return _there("\n".join(lines).strip(), magic)
+
+
+def _there(prompt: str, magic: str) -> str:
     if not prompt.strip():
         raise PromptError(f"the cell has no prompt; write it below the {magic} line")
     return prompt

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import html
 import os
 import re
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -17,13 +19,9 @@ from test_answer import ATTACKS, Rendered
 from nbroute.compare import Column, Comparison, Contender
 from nbroute.errors import Interrupted, Unavailable
 from nbroute.notebook.comparing import columns
-from nbroute.notebook.comparing.boards import Live
 from nbroute.notebook.comparing.card import Card
-from nbroute.notebook.comparing.controls import CompareControls
-from nbroute.notebook.comparing.lanes import Lanes
-from nbroute.notebook.comparing.view import State, letter_of, view_of
-from nbroute.notebook.controls import Meter
-from nbroute.notebook.screens import Redrawn
+from nbroute.notebook.comparing.shown import Output, Twin
+from nbroute.notebook.comparing.view import Running, State, letter_of, view_of
 from nbroute.router import Router
 from nbroute.types import Attempt, Decision, Options, Plan, RouteResult, Sent, Text
 
@@ -107,25 +105,28 @@ def test_every_tier_answers_beside_the_others(shell):
     assert TIERS == [column.contender.name for column in done.result.columns]
     for tier in TIERS:
         assert f"--- {tier} · simulated/" in text
-    assert "routing would ask MEDIUM" in text
-    assert "equivalent: nothing billed" in text
+    assert "Routing would pick MEDIUM (79% confident)" in text
+    assert "(would have cost)" in text
 
 
-def test_a_terminal_prints_each_answer_once_and_the_table_below_them(shell):
+def test_a_terminal_prints_each_answer_once_and_figures_to_compare_below_them(shell):
     text, done = run(shell, "%%route_compare SIMPLE FRONTIER\nhello")
 
     for column in done.result.columns:
         assert 1 == text.count(column.result.text.strip())
-    assert text.index("--- FRONTIER") < text.index("contender")
+    figures = text.partition("Routing would pick")[2].splitlines()
+    assert ["answer", "SIMPLE", "FRONTIER"] == [line.split()[0] for line in figures[2:5]]
+    assert max(map(len, figures[2:5])) <= 80
 
 
-def test_static_output_is_shown_once_with_the_table_first(static):
+def test_static_output_is_shown_once_with_no_second_table(static):
     (shown,) = outputs(static, COMPARE)
     data, metadata = shown
 
     assert {"text/plain", "text/markdown", "text/html"} == set(data)
     for text in data.values():
-        assert text.index("first token") < text.index("[simulated]")
+        assert text.index("Routing would pick") < text.index("[simulated]")
+        assert 3 == text.count("×")
         assert all(tier in text for tier in TIERS)
     assert TIERS == [one["tier"] for one in metadata["nbroute"]["compared"]]
     assert 1 == metadata["nbroute"]["schema"]
@@ -191,7 +192,7 @@ def test_help_lists_the_options(shell):
     ("cell", "said"),
     [
         ("%%route_compare\n \n", "the cell has no prompt"),
-        ("%%route_compare --blnd\nhello", "unknown option '--blnd': did you mean '--blind'?"),
+        ("%%route_compare --blnd\nhello", "unknown option '--blnd': did you mean '--blind' or"),
         ("%%route_compare SIMPEL\nhello", "did you mean 'SIMPLE'?"),
         ("%%route_compare SIMPLE simple\nhello", "asks 'simulated/gpt-4o-mini' on SIMPLE twice"),
         ("%%route_compare ,\nhello", "tiers is empty"),
@@ -199,7 +200,7 @@ def test_help_lists_the_options(shell):
         ("%%route_compare --max-tokens many\nhello", "%%route_compare -h"),
         ("%%route_compare -o a-b\nhello", "'a-b' is not a variable name"),
         ("%route vote SIMPLE", "there is no comparison in this session"),
-        ("%route differences", "run the `%%route_compare` cell again"),
+        ("%route differences", "run the %%route_compare cell again"),
     ],
 )
 def test_a_wrong_word_is_one_line_with_its_cure(shell, cell, said):
@@ -212,6 +213,7 @@ def test_a_tier_that_fails_shows_its_error_in_its_column(static):
 
     assert "UnknownModel: [simulated] no model" in data["text/plain"]
     assert "1 of 2 did not answer" in data["text/plain"]
+    assert "<b>no answer</b>: UnknownModel" in data["text/html"]
     assert "claude-haiku-3.5 is no real model" in data["text/html"]
     assert ["error", "ok"] == [one["status"] for one in metadata["nbroute"]["compared"]]
 
@@ -240,17 +242,6 @@ def test_the_extension_takes_its_magics_and_displays_out_again(shell):
     shell.run_line_magic("load_ext", "nbroute")
 
 
-def test_a_grid_shows_its_first_answers_and_what_each_contender_cost(shell):
-    run(shell, "router = %route router")
-    run(shell, "grid = router.compare(['a', 'b', 'c', 'd'], ['SIMPLE', 'MEDIUM'], progress=False)")
-
-    text, _ = run(shell, "grid")
-
-    assert "4 prompts x 2 contenders" in text
-    assert "and 1 prompt more" in text
-    assert re.search(r"MEDIUM: 4 answered; .*not billed", text)
-
-
 # votes
 
 
@@ -259,7 +250,7 @@ def test_a_vote_is_kept_as_a_label_and_a_second_one_counts_instead(shell):
     text, _ = run(shell, "%route vote simple")
     run(shell, "%route vote MEDIUM")
 
-    assert "kept: SIMPLE is the cheapest acceptable" in text
+    assert "your vote: SIMPLE is good enough" in text
     labels = shell.run_line_magic("route", "router").ledger.labels()
     assert ["SIMPLE", "MEDIUM"] == [label.needed for label in labels]
     assert {"cheapest acceptable"} == {label.feedback for label in labels}
@@ -272,7 +263,7 @@ def test_a_vote_from_python_shows_in_a_later_cell(static):
 
     ((data, _),) = outputs(static, "kept")
 
-    assert "your vote: MEDIUM is the cheapest acceptable" in data["text/plain"]
+    assert "your vote: MEDIUM is good enough" in data["text/plain"]
 
 
 @pytest.mark.parametrize(
@@ -295,7 +286,7 @@ def test_an_answer_that_did_not_come_cannot_be_voted_for(shell):
 
 
 def test_differences_are_marked_and_unmarked(static):
-    outputs(static, "%%route_compare SIMPLE MEDIUM\nhello")
+    outputs(static, "%%route_compare COMPLEX FRONTIER\nhello")
 
     (marked,) = outputs(static, "%route differences")
     (plain,) = outputs(static, "%route differences off")
@@ -306,8 +297,27 @@ def test_differences_are_marked_and_unmarked(static):
 
 
 def test_differences_can_be_marked_from_the_start(static):
-    ((data, _),) = outputs(static, "%%route_compare --diff SIMPLE MEDIUM\nhello")
-    assert "marked: words that only one answer has" in data["text/plain"]
+    ((data, _),) = outputs(static, "%%route_compare --diff COMPLEX FRONTIER\nhello")
+
+    assert "highlighted: what no other answer says" in data["text/plain"]
+    assert '<mark class="nbr-diff"' in data["text/html"]
+
+
+def test_answers_that_differ_in_most_words_say_so_and_are_not_marked():
+    shared = "the sky is blue because air scatters blue light"
+    compared = comparison_of(LOW=shared, MID=f"**{shared}** always", TOP="a wholly other text")
+    data, _ = columns.bundle(view(compared, marked=True), compared)
+
+    assert "100% of this is in no other answer" in data["text/plain"]
+    assert "[only here: always]" in data["text/plain"]
+    assert 1 == data["text/html"].count("<mark")
+
+
+def test_the_figures_come_as_a_table_where_they_are_asked_for(static):
+    ((data, _),) = outputs(static, "%%route_compare --table SIMPLE FRONTIER\nhello")
+
+    for text in data.values():
+        assert "ratio" in text
 
 
 # blind
@@ -348,7 +358,7 @@ def test_a_blind_vote_reveals_what_it_was_for(static):
 
     voted = done.result.voted
     assert f"B: {voted} · simulated/" in data["text/plain"]
-    assert f"your vote: {voted} is the cheapest acceptable" in data["text/html"]
+    assert f"your vote: {voted} is good enough" in data["text/html"]
 
 
 def test_a_blind_error_does_not_tell_which_tier_it_was(static):
@@ -387,11 +397,9 @@ def test_letters_go_on_after_z(place, letter):
 def test_the_page_has_columns_beside_one_another_where_there_is_room():
     page = columns.page(view(comparison_of(LOW="yes", TOP="no")))
 
-    assert "grid-template-columns:repeat(auto-fit,minmax(min(100%,18rem),1fr))" in page
+    assert "grid-template-columns:repeat(auto-fit,minmax(min(100%,17rem),1fr))" in page
     assert 2 == page.count("<section")
-    assert {"div", "p", "table", "thead", "tbody", "tr", "th", "td", "section", "span"} == Rendered(
-        page
-    ).tags
+    assert {"div", "p", "b", "i", "section", "span"} == Rendered(page).tags
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
@@ -400,7 +408,16 @@ def test_nothing_in_an_answer_a_name_or_an_error_runs_or_loads(attack, state):
     compared = comparison_of(LOW=attack, TOP=Unavailable(attack))
     page = Rendered(columns.page(view(compared, **state)))
 
-    assert set() == page.tags & {"script", "img", "iframe", "svg", "style", "object", "form", "b"}
+    assert set() == page.tags & {
+        "script",
+        "img",
+        "iframe",
+        "svg",
+        "style",
+        "object",
+        "form",
+        "button",
+    }
     assert not [name for name in page.attributes if name.startswith(("on", "src"))]
     assert [] == [a for a in page.addresses if not re.match("https?://|mailto:", a, re.IGNORECASE)]
 
@@ -409,13 +426,43 @@ def test_a_column_says_what_was_asked_of_it():
     page = columns.page(view(comparison_of(LOW="yes", TOP="no")))
     text = Rendered(page.replace("</p>", " </p>")).text
 
-    assert "LOW · model-low note on LOW tokens 10 in, 20 out · cost $0.001 (list price)" in text
-    assert "latency 0.4 s · first token 0.1 s" in text
+    assert "Routing would pick LOW (90% confident): 7 words list price" in text
+    assert "LOW · model-low · $0.001" in text
+    assert "0.4 s · 20 tokens" in text
+
+
+def test_costs_are_to_scale_and_the_cheapest_and_the_fastest_are_named(static):
+    ((data, _),) = outputs(static, "%%route_compare\nhello")
+
+    assert re.search(r"cheapest, fastest", data["text/plain"].partition("--- MEDIUM")[0])
+    assert 1 == data["text/html"].count("cheapest")
+    assert ["100.0%"] == re.findall(r"width:(100.0%)", data["text/html"])
+
+
+NAMES = ["<b>x</b>", "a|b", "two\nlines", "🙂 שלום", "\u202eevil", "$x$"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_name_of_any_kind_is_harmless_and_readable(name):
+    compared = comparison_of(LOW="yes", TOP="no")
+    column = compared.columns[0]
+    who = Contender(f"LOW {name}", "LOW", name, system="Be terse.")
+    compared = Comparison("c", "p", compared.decision, (replace(column, contender=who),))
+    data, _ = columns.bundle(view(compared, table=True), compared)
+
+    seen = html.unescape(re.sub("<[^>]*>", "", data["text/html"]))
+
+    assert "<b>x" not in data["text/html"]
+    assert name.removeprefix("\u202e").split()[0] in seen
+    assert "\u202e" not in data["text/html"]
+    rows = [line for line in data["text/markdown"].split("\n") if line.startswith("|")]
+    assert 3 == len(rows)
 
 
 def test_an_answer_of_any_length_and_script_is_shown_whole():
     long = "слово שלום 🙂 $5 " * 13_000
-    data, _ = columns.bundle(view(comparison_of(LOW=long, TOP="short")))
+    compared = comparison_of(LOW=long, TOP="short")
+    data, _ = columns.bundle(view(compared), compared)
 
     assert 200_000 < len(long)
     for text in data.values():
@@ -442,27 +489,21 @@ def test_what_broke_off_is_shown_with_its_error_and_counted_in_the_record():
     assert ["r-LOW"] == [one["id"] for one in metadata["nbroute"]["compared"]]
 
 
-# the card and its controls
+# the card and the widget that stands in for it
 
 
-class Kept(Redrawn):
-    """An output that keeps what it would send to a front end."""
+class Shown(Output):
+    """A live output that keeps what it would send to a front end."""
 
     def __init__(self):
-        super().__init__(0, 1)
+        super().__init__("live")
         self.pages = []
 
-    def show(self, data, metadata, letters=0):
-        self.pages.append(data["text/html"])
+    def running(self, page, letters=0, *, now=False):
+        self.pages.append(page())
 
-
-class Shown(Live):
-    """A live board on such an output."""
-
-    def __init__(self):
-        super().__init__()
-        self._output = Kept()
-        self.pages = self._output.pages
+    def show(self, made):
+        self.pages.append(made[0]["text/html"])
 
 
 @pytest.fixture
@@ -473,18 +514,32 @@ def routed():
     router.close()
 
 
-def card_on(board, router, **state):
-    card = Card(board, State((), **state), lambda order: order.reverse())
-    card.finish(router.compare("hello", ["SIMPLE", "MEDIUM"], observe=card))
+def card_on(board, router, tiers=("SIMPLE", "MEDIUM"), **state):
+    card = Card(board, State(**state), lambda order: order.reverse(), router.ladder.names)
+    card.finish(router.compare("hello", tiers, observe=card))
     return card
+
+
+def twin_of(card):
+    twin = Twin(card.output, card.inside, card.act, "%route vote NAME")
+    card.watchers.append(twin.redraw)
+    twin.redraw("session $0")
+    return twin
+
+
+def votes(twin):
+    """What the vote buttons say, and whether each is pressed."""
+    found = re.findall(r'data-do="vote".*?aria-pressed="(\w+)">(.*?)<', twin.live.html)
+    return [(words, pressed == "true") for pressed, words in found]
 
 
 def test_answers_stream_side_by_side_in_one_output(routed):
     board = Shown()
     card_on(board, routed)
 
-    assert "waiting for the first token" in board.pages[0]
-    assert "first token 0.3 s" in board.pages[-1]
+    assert "waiting ..." in board.pages[0]
+    assert any("answering ..." in page for page in board.pages)
+    assert "answering ..." not in board.pages[-1]
 
 
 def test_a_blind_card_shows_no_text_before_all_answers_are_there(routed):
@@ -496,80 +551,83 @@ def test_a_blind_card_shows_no_text_before_all_answers_are_there(routed):
 
 
 def test_a_stream_shows_only_what_the_last_model_said():
-    lanes = Lanes()
-    lanes.start([Contender("LOW", "LOW", "one")], Decision("LOW", "rules", "short"))
+    running = Running([Contender("LOW", "LOW", "one")], Decision("LOW", "rules", "short"))
     for event in (Sent("LOW", "one"), Text("wrong"), Sent("LOW", "two"), Text("ri"), Text("ght")):
-        lanes.take(0, event)
+        running.take(0, event)
 
-    (pane,) = lanes.view.panes
+    (pane,) = running.view(("LOW",), blind=False).panes
     assert ("right", "LOW · two") == (pane.text, pane.title)
 
 
-def test_a_click_votes_and_another_one_changes_the_vote(routed):
+def test_a_click_votes_another_one_changes_the_vote_and_the_same_takes_it_back(routed):
     board = Shown()
-    controls = CompareControls(card_on(board, routed), Meter(routed))
+    twin = twin_of(card_on(board, routed))
 
-    controls.votes[0].click()
-    controls.votes[1].click()
+    twin.act("vote", "SIMPLE", "")
+    twin.act("vote", "MEDIUM", "")
 
     assert ["SIMPLE", "MEDIUM"] == [label.needed for label in routed.ledger.labels()]
-    assert "kept: MEDIUM is the cheapest acceptable" in controls.said.value
-    assert 'role="status"' in controls.said.value
+    assert [("good enough", False), ("✓ good enough", True)] == votes(twin)
+    assert '<span role="status">your vote: MEDIUM is good enough</span>' in twin.live.html
     assert "your vote: MEDIUM" in board.pages[-1]
-    assert "✓ Cheapest acceptable: MEDIUM" == controls.votes[1].description
+
+    twin.act("vote", "MEDIUM", "")
+
+    assert [("good enough", False)] * 2 == votes(twin)
+    assert "taken back" in twin.live.html
+    assert "your vote" not in board.pages[-1]
+    assert routed.labels().empty
 
 
 def test_a_click_on_a_letter_reveals_the_tiers(routed):
     board = Shown()
-    controls = CompareControls(card_on(board, routed, blind=True), Meter(routed))
-    assert ["Cheapest acceptable: A", "Cheapest acceptable: B"] == [
-        button.description for button in controls.votes
-    ]
+    twin = twin_of(card_on(board, routed, blind=True))
+    assert "MEDIUM" not in twin.live.html
+    assert 2 == twin.live.html.count("--tier:#6b6b6b") - twin.live.html.count("nbr-pill")
 
-    controls.votes[0].click()
+    twin.act("vote", "A", "")
 
-    assert ["✓ Cheapest acceptable: A: MEDIUM", "Cheapest acceptable: B: SIMPLE"] == [
-        button.description for button in controls.votes
-    ]
+    assert "MEDIUM" == routed.ledger.labels()[-1].needed
+    assert "MEDIUM" in twin.live.html
     assert "A: MEDIUM" in board.pages[-1]
 
 
 def test_the_toggle_marks_and_unmarks_differences(routed):
     board = Shown()
-    controls = CompareControls(card_on(board, routed), Meter(routed))
+    twin = twin_of(card_on(board, routed, ("COMPLEX", "FRONTIER")))
 
-    controls.differences.value = True
+    twin.act("differences", "", "")
     marked = board.pages[-1]
-    controls.differences.value = False
+    assert "<mark" in twin.live.html
+    twin.act("differences", "", "")
 
     assert ("<mark" in marked, "<mark" in board.pages[-1]) == (True, False)
 
 
-def test_a_vote_by_the_magic_shows_in_the_controls(routed):
+def test_a_vote_by_the_magic_shows_in_the_widget(routed):
     card = card_on(Shown(), routed)
-    controls = CompareControls(card, Meter(routed))
+    twin = twin_of(card)
 
     card.vote("simple")
-    card.mark(True)
 
-    assert "kept: SIMPLE" in controls.said.value
-    assert controls.differences.value
+    assert [("✓ good enough", True), ("good enough", False)] == votes(twin)
 
 
 def test_a_vote_that_cannot_be_written_is_shown_with_the_error_in_words(routed):
     board = Shown()
-    controls = CompareControls(card_on(board, routed), Meter(routed))
+    twin = twin_of(card_on(board, routed))
     with closing(sqlite3.connect(os.environ["NBROUTE_LEDGER"])) as file:
         file.execute("DROP TABLE labels")
 
-    controls.votes[0].click()
+    twin.act("vote", "SIMPLE", "")
 
-    assert "RecordError: " in controls.said.value
+    assert "RecordError: " in twin.live.html
     assert "your vote: SIMPLE" in board.pages[-1]
 
 
-def test_controls_have_a_short_repr_and_no_prompt_in_their_state(routed):
-    controls = CompareControls(card_on(Shown(), routed), Meter(routed))
+def test_the_widget_has_a_short_repr_and_hides_the_output_that_it_stands_in_for(routed):
+    card = card_on(Shown(), routed)
+    twin = twin_of(card)
 
-    assert "<nbroute votes: %route vote NAME and %route differences do the same>" == repr(controls)
-    assert "hello" not in str(controls.get_state())
+    assert "<nbroute: %route vote NAME>" == repr(twin.live)
+    assert f"<style>#{card.output.name}," in twin.live.html

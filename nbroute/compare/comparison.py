@@ -10,7 +10,7 @@ from nbroute.classify.wording import confident
 from nbroute.compare.contenders import Contender
 from nbroute.compare.differences import Piece, difference, each_against_others
 from nbroute.engine.engine import Engine
-from nbroute.engine.feedback import keep_label, labels_of
+from nbroute.engine.feedback import keep_label, labels_of, take_back
 from nbroute.errors import (
     BudgetExceeded,
     Interrupted,
@@ -199,6 +199,13 @@ class Comparison:
         if not isinstance(self.router, Engine):
             raise SettingsError("this comparison has no ledger for votes; use router.compare()")
         return keep_label(self.router, column.result, feedback, picked=self.picked)
+
+    def take_back(self) -> None:
+        """Take the session's votes on these answers back."""
+        votes = votes_of(self.router, self.id) if isinstance(self.router, Engine) else []
+        for one in self.columns:
+            if self.router is not None and one.result and one.result.id in votes:
+                take_back(self.router, one.result)
 
     @property
     def voted(self) -> str | None:

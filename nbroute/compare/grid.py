@@ -127,7 +127,7 @@ class Grid(Sequence[Comparison]):
         """
         import pandas as pd
 
-        picks = self._picks()
+        picks = self.picks()
         voted = self.voted() if isinstance(self.router, Engine) else None
         found = []
         for one in self.contenders:
@@ -207,7 +207,7 @@ class Grid(Sequence[Comparison]):
         import pandas as pd
 
         voted, tiers = self.voted(), {one.name: one.tier for one in self.contenders}
-        picked = self._picks()
+        picked = self.picks()
         rows = [
             (text_of(prompt), picked.get(at), voted.get(at), tiers.get(voted.get(at, "")))
             for at, prompt in enumerate(self.prompts)
@@ -274,7 +274,7 @@ class Grid(Sequence[Comparison]):
         told, plan = (row.result, row.prompt, row.text), make_plan(made, ladder, asked)
         return RouteResult(*told, made, plan, asked, (answer,), data=row.data)
 
-    def _picks(self) -> dict[int, str]:
+    def picks(self) -> dict[int, str]:
         """The tier that routing picks for each prompt, by place."""
         return {row.place: row.tier for row in self.routing or () if row.error is None}
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cached_property
 from itertools import combinations
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -35,7 +36,8 @@ class Line:
     """One prompt and its cells, a `Row` for each contender, None where it was never asked.
 
     `values` are what a template was filled with, `error` says why the prompt is none, `why` why
-    each cell failed, as far as this kernel knows, and `voted` is the contender with its vote.
+    each cell failed, as far as this kernel knows, `picked` is the tier that routing picks and
+    `voted` the contender with the prompt's vote.
     """
 
     place: int
@@ -44,6 +46,7 @@ class Line:
     values: dict[str, object] = field(default_factory=dict)
     error: str = ""
     why: tuple[str, ...] = ()
+    picked: str = ""
     voted: str = ""
 
     @property
@@ -61,7 +64,7 @@ class Line:
         """Whether the answers differ in what they say, as far as words tell."""
         return self.alike < _ALIKE
 
-    @property
+    @cached_property
     def alike(self) -> float:
         """How alike its two most different answers are, 0 to 1; under 0 where only some pass.
 
@@ -97,7 +100,7 @@ def _shared(one: _Said, other: _Said) -> float:
 def lines_of(grid: Grid) -> list[Line]:
     """A line for each prompt, in their order."""
     cells = [{row.place: row for row in grid.batches[one.name]} for one in grid.contenders]
-    voted, found = grid.voted(), []
+    voted, picks, found = grid.voted(), grid.picks(), []
     checked = {one.id: one for one in grid.router.history.results()} if grid.checked else {}
     for place, item in enumerate(grid.prompts):
         wrong = unfit(item)
@@ -105,7 +108,8 @@ def lines_of(grid: Grid) -> list[Line]:
         row = tuple(column.get(place) for column in cells)
         error = str(wrong) if wrong else ""
         why = tuple(_why(one, checked) for one in row)
-        found.append(Line(place, text_of(item), row, values, error, why, voted.get(place, "")))
+        said = (picks.get(place, ""), voted.get(place, ""))
+        found.append(Line(place, text_of(item), row, values, error, why, *said))
     return found
 
 

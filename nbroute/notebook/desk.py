@@ -173,12 +173,6 @@ class Desk:
         self._numbers += 1
         return self._numbers
 
-    def meter(self) -> Any:
-        """A place for the session's line under a comparison."""
-        import ipywidgets as widgets
-
-        return widgets.HTML()
-
     @property
     def shelf(self) -> Shelf:
         """The controls of the newest cards."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from nbroute.notebook.answer import safe_plain
@@ -116,6 +116,16 @@ def button(
     facts += [f'aria-pressed="{str(pressed).lower()}"'] if pressed is not None else []
     facts += ['aria-disabled="true"'] if disabled else []
     return f"<button type=button {' '.join(facts)}>{text(words)}</button>"
+
+
+def choice(words: str, do: str, options: Mapping[str, str], chosen: str) -> str:
+    """A menu to choose one of, with its label; `options` are what is shown by what is told."""
+    inside = "".join(
+        f'<option value="{attribute(name)}"{" selected" if name == chosen else ""}>{text(shown)}'
+        "</option>"
+        for name, shown in options.items()
+    )
+    return f'<label>{text(words)} <select data-do="{do}" data-key="{do}">{inside}</select></label>'
 
 
 def menu(words: str, *buttons: str, title: str = "") -> str:

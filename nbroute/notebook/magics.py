@@ -154,7 +154,7 @@ class RouteMagics(Magics):
 
     def display_grid(self, grid: Any) -> None:
         """Show a grid's first answers and its totals."""
-        self.desk.comparing.display_grid(grid)
+        self.desk.comparing.display(grid)
 
     def _vocabulary(self) -> complete.Vocabulary:
         from nbroute.notebook.commands import COMMANDS

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nbroute.checks import NAMES as CHECKS
 from nbroute.checks import own
 from nbroute.classify.registry import NAMES as CLASSIFIERS
 from nbroute.errors import SettingsError, did_you_mean
+from nbroute.report.table import shortened
 from nbroute.sandbox import TestsCheck, assertions_of
 from nbroute.types import Check
+
+if TYPE_CHECKING:
+    from nbroute.router import Router
 
 Space = Mapping[str, Any]
 
@@ -32,6 +36,48 @@ def answering(space: Space, wanted: Any) -> dict[str, Any]:
         "feature": wanted.feature,
         "cache": "off" if wanted.no_cache else wanted.cache,
     }
+
+
+def systems(router: Router, wanted: Any) -> dict[str, str] | None:
+    """The system prompts that are compared, by name; None where there is one at most.
+
+    That one is left in `wanted.system`, as its text.
+    """
+    words = [
+        word.strip()
+        for text in wanted.system or ()
+        for word in (text.split(",") if text.startswith("@") else [text])
+    ]
+    found = {
+        word if word.startswith("@") else f"{place}: {shortened(word, 40)}": system(router, word)
+        for place, word in enumerate(words, 1)
+    }
+    wanted.system = next(iter(found.values())) if len(found) == 1 else None
+    return found if len(found) > 1 else None
+
+
+def system(router: Router, word: str) -> str:
+    """A system prompt: the text itself, or that of `@NAME` in the settings."""
+    if not word.startswith("@"):
+        return word
+    known = getattr(router.settings, "prompts", {})
+    if word[1:] not in known:
+        hint = did_you_mean(word, [f"@{name}" for name in known]) if known else "there is none yet"
+        raise SettingsError(
+            f"no prompt is called {word!r:.60} in [prompts] of nbroute.toml: {hint}"
+        )
+    return str(known[word[1:]])
+
+
+def table(space: Space, asked: str) -> Any:
+    """The table that `--over` names: a variable that is one, or lists of those names."""
+    names = [name.strip() for name in asked.split(",")]
+    values = [_defined(space, name) for name in names]
+    value = values[0]
+    rows = isinstance(value, list | tuple) and value and all(isinstance(v, Mapping) for v in value)
+    if len(names) == 1 and (rows or isinstance(value, Mapping) or hasattr(value, "columns")):
+        return value
+    return dict(zip(names, values, strict=True))
 
 
 def classifier(space: Space, name: str | None) -> Any:

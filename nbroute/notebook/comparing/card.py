@@ -6,30 +6,33 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from nbroute.compare import Column, Comparison, Contender
-from nbroute.compare.comparison import VOTE
+from nbroute.compare import Comparison, Contender
 from nbroute.errors import RecordError, SettingsError, did_you_mean
-from nbroute.notebook.comparing.boards import Board
-from nbroute.notebook.comparing.lanes import Lanes
-from nbroute.notebook.comparing.view import State, letter_of, view_of
+from nbroute.notebook import look
+from nbroute.notebook.comparing import columns
+from nbroute.notebook.comparing.shown import Output
+from nbroute.notebook.comparing.view import Running, State, letter_of, view_of
+from nbroute.notebook.screens import put
 from nbroute.types import Decision, Done, Event
 
 Shuffle = Callable[[list[int]], object]
 
 
 class Card:
-    """One comparison, drawn on its board; an observer of the calls that it is made of.
+    """One comparison, drawn on its output; an observer of the calls that it is made of.
 
     `watchers` are called after a vote and when the marks change. A lock keeps two threads
     from drawing over one another.
     """
 
-    def __init__(self, board: Board, state: State, shuffle: Shuffle) -> None:
-        self.board = board
-        self.state = state
+    def __init__(
+        self, output: Output, state: State, shuffle: Shuffle, tiers: tuple[str, ...]
+    ) -> None:
+        self.output, self.state = output, state
         self.watchers: list[Callable[[], None]] = []
-        self._shuffle = shuffle
-        self._lanes = Lanes(blind=state.blind)
+        self._shuffle, self._tiers = shuffle, tiers
+        self._running: Running | None = None
+        self._printed: set[str] = set()
         self._lock = threading.RLock()
         self._comparison: Comparison | None = None
 
@@ -43,76 +46,81 @@ class Card:
     def start(self, contenders: Sequence[Contender], decision: Decision) -> None:
         """Learn who is asked, and show it."""
         with self._lock:
-            self._lanes.start(contenders, decision)
-            self.board.draw(self._lanes)
+            self._running = running = Running(contenders, decision)
+            self._draw(running, now=True)
 
     def __call__(self, place: int, event: Event) -> None:
         """Take an event of one of the calls and redraw."""
         with self._lock:
-            lane = self._lanes.take(place, event)
-            if isinstance(event, Done) and not self.state.blind:
-                self.board.ended(lane.pane)
-            self.board.draw(self._lanes)
+            if self._running is None:
+                return
+            pane, ended = self._running.take(place, event), isinstance(event, Done)
+            if isinstance(event, Done) and self.output.kind == "terminal" and not self.state.blind:
+                self._printed.add(pane.says)
+                put(columns.pane_plain(replace(pane, text=event.result.text)) + "\n\n")
+            self._draw(self._running, now=ended)
 
     def finish(self, comparison: Comparison) -> None:
         """Show the whole; the order of a blind one is left to chance."""
         order = list(range(len(comparison.columns)))
         if self.state.blind:
             self._shuffle(order)
-        with self._lock:
-            self._comparison = comparison
-            self.state = replace(self.state, order=tuple(order))
-            self.board.finish(view_of(comparison, self.state), comparison)
+        self.resume(comparison, replace(self.state, order=tuple(order)))
 
-    def resume(self, comparison: Comparison) -> None:
-        """Show a comparison that has ended, in the state that this card was made with."""
+    def resume(self, comparison: Comparison, state: State) -> None:
+        """Show a comparison that has ended, in that state."""
         with self._lock:
-            self._comparison = comparison
-            self.board.finish(view_of(comparison, self.state), comparison)
+            self._comparison, self.state = comparison, state
+            self._show()
 
-    def give_up(self) -> None:
-        """There is no comparison: an error says why."""
-        with self._lock:
-            self.board.give_up()
+    def inside(self) -> tuple[str, str]:
+        """The comparison with its buttons, and the row below."""
+        page = columns.inside(view_of(self.comparison, self.state), live=True)
+        return page, look.button("Differences", "differences", pressed=self.state.marked)
 
-    def vote(self, said: str) -> None:
-        """Keep that this answer is the cheapest acceptable one, and show which it was.
+    def act(self, do: str, at: str, _value: str) -> str:
+        """Answer a click; what to say of it."""
+        if do == "differences":
+            self.mark(not self.state.marked)
+            return ""
+        return self.vote(at, again=True)
+
+    def vote(self, said: str, *, again: bool = False) -> str:
+        """Keep that this answer is good enough, and show which it was; what to say of it.
 
         `said` is a contender's name, or its letter where the comparison was blind. A vote that
-        cannot be written (RecordError) counts until the kernel ends, and so is shown, too.
+        is given `again` is taken back. One that cannot be written (RecordError) counts until
+        the kernel ends, and so is shown, too.
         """
         with self._lock:
             name = self._named(said)
-            self._check_answered(name, said)
-            voted = replace(self.state, voted=name, revealed=True)
+            column = self.comparison.column(name)
+            if column.result is None or column.error is not None:
+                if self.state.hidden:  # its error must not tell which it is
+                    raise SettingsError(f"{said!r:.80} has no answer to vote for; vote for another")
+                self.comparison.vote(name)  # it says why
+            back = again and name == self.state.voted
+            voted = replace(self.state, voted="" if back else name, revealed=True)
             tell = self.state.hidden
             try:
-                self.comparison.vote(name)
+                self.comparison.take_back() if back else self.comparison.vote(name)
             except RecordError:
                 self._change(voted, tell=tell)
                 raise
             self._change(voted, tell=tell)
+            return "taken back" if back else f"your vote: {name} is {columns.GOOD}"
 
     def mark(self, marked: bool) -> None:
-        """Mark the words that only one answer has, or no longer."""
+        """Highlight what no other answer says, or no longer."""
         with self._lock:
             self._change(replace(self.state, marked=marked), tell=True)
 
     @property
-    def choices(self) -> list[tuple[str, str]]:
-        """What a vote can say, and what a button calls it, in the order shown."""
-        names = [self.comparison.columns[place].contender.name for place in self.state.order]
-        if not self.state.blind:
-            return [(name, name) for name in names]
-        letters = [letter_of(place) for place in range(len(names))]
-        if self.state.hidden:
-            return [(letter, letter) for letter in letters]
-        return [(letter, f"{letter}: {name}") for letter, name in zip(letters, names, strict=True)]
-
-    @property
-    def kept(self) -> str:
-        """What was kept, in words; empty before a vote."""
-        return f"kept: {self.state.voted} is the {VOTE}" if self.state.voted else ""
+    def choices(self) -> list[str]:
+        """What a vote can say, in the order shown."""
+        if self.state.blind:
+            return [letter_of(place) for place in range(len(self.state.order))]
+        return [self.comparison.columns[place].contender.name for place in self.state.order]
 
     def _named(self, said: str) -> str:
         place = self.state.column(said)
@@ -121,26 +129,27 @@ class Card:
         names = [column.contender.name for column in self.comparison.columns]
         known = {name.casefold(): name for name in names}
         if self.state.hidden or said.casefold() not in known:
-            allowed = [choice for choice, _ in self.choices]
-            msg = f"{said!r:.80} is none of the answers compared: {did_you_mean(said, allowed)}"
-            raise SettingsError(msg)
+            hint = did_you_mean(said, self.choices)
+            raise SettingsError(f"{said!r:.80} is none of the answers compared: {hint}")
         return known[said.casefold()]
 
-    def _check_answered(self, name: str, said: str) -> None:
-        """A hidden contender's error must not tell which it is."""
-        if self.state.hidden and not answered(self.comparison.column(name)):
-            raise SettingsError(f"{said!r:.80} has no answer to vote for; vote for another")
+    def _draw(self, running: Running, *, now: bool) -> None:
+        view = running.view(self._tiers, blind=self.state.blind)
+        size = 0 if self.state.blind else running.size
+        self.output.running(lambda: columns.page(view), size, now=now)
+
+    def _show(self) -> None:
+        view = view_of(self.comparison, self.state)
+        data, metadata = columns.bundle(view, self.comparison)
+        if self._printed:
+            data["text/plain"] = columns.rest_plain(view, self._printed)
+            self._printed = set()
+        self.output.show((data, metadata))
 
     def _change(self, state: State, *, tell: bool) -> None:
         """Redraw in place; where that cannot be, show it again if there is something to `tell`."""
-        comparison = self.comparison
         self.state = state
-        if tell or self.board.live:
-            self.board.again(view_of(comparison, state), comparison)
+        if tell or self.output.live:
+            self._show()
         for changed in self.watchers:
             changed()
-
-
-def answered(column: Column) -> bool:
-    """Whether there is an answer to vote for."""
-    return column.result is not None and column.error is None

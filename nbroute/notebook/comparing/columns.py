@@ -1,179 +1,206 @@
-"""A comparison as text, Markdown and HTML: a table first, then every answer; pure.
+"""A comparison as text, Markdown and HTML; pure.
 
-The HTML has inline styles only and is complete with no kernel: columns beside one another
-where there is room, below one another where there is not.
+The HTML is complete with no kernel and with every style stripped. With a kernel the same is drawn
+with a button in each column.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import Any
 
 from nbroute.compare.comparison import Comparison
+from nbroute.notebook import look
 from nbroute.notebook.answer import (
     answer_html,
     escape_markdown,
-    marked_html,
     plain_html,
-    safe_html,
     safe_markdown,
     safe_plain,
+    visible_text,
 )
-from nbroute.notebook.comparing.view import FIGURES, HEAD, Pane, View
+from nbroute.notebook.comparing.view import Pane, View, routed, too_different
 from nbroute.notebook.lines import DOT
+from nbroute.notebook.render import NO_ANSWER
 from nbroute.notebook.tables import Table
 from nbroute.report import record
 from nbroute.report.metadata import SCHEMA
 
-_NO_ANSWER = "(no answer)"
 _HEADING_LEVEL = 3
-
-_TEXT = "color:var(--jp-ui-font-color1, inherit)"
-#: Twice, since JupyterLab takes a variable out of a notebook that it does not trust.
-_COLOUR = "border-color:var(--jp-border-color1, #999)"
-_GRID = (
-    "display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,{least}),1fr));"
-    "gap:0.75rem;align-items:start;margin:{margin}"
-)
-_LEAST, _LEAST_PAIR = "18rem", "36.75rem"
-_PANE = f"border:1px solid #999;{_COLOUR};border-radius:4px;padding:0.5rem 0.75rem;min-width:0"
-_HEADING = "font-size:1em;font-weight:bold;margin:0 0 0.25rem 0;overflow-wrap:break-word"
-_SMALL = "margin:0;font-size:0.9em;line-height:1.45;overflow-wrap:break-word"
-_ANSWER = (
-    f"border-top:1px solid #999;{_COLOUR};margin-top:0.5rem;padding-top:0.5rem;"
-    "overflow-wrap:break-word;overflow-x:auto"
-)
-_WIDE = "overflow-x:auto;max-width:100%"
-_TABLE = "border-collapse:collapse;margin:0;text-align:left;font-size:0.9em"
-_CELL = "text-align:left;vertical-align:top;padding:0.2rem 0.75rem 0.2rem 0;white-space:normal"
+_SPACE = '<span class="nbr-space"></span>'
+GOOD = "good enough"
+_MEANS = "the cheapest answer that you would accept; kept with the prompt"
 
 
-def bundle(view: View, comparison: Comparison | None = None) -> tuple[dict[str, str], Any]:
-    """The view as a display bundle and its metadata, where the structured records lie."""
-    data = {"text/plain": plain(view), "text/markdown": markdown(view), "text/html": page(view)}
-    return data, {} if comparison is None else {"nbroute": details(comparison)}
+def bundle(view: View, comparison: Comparison) -> tuple[dict[str, str], dict[str, Any]]:
+    """The view as a display bundle and its metadata, where the structured records lie.
 
-
-def details(comparison: Comparison) -> dict[str, Any]:
-    """The records of all answers, also of those that broke off: what was paid for is in them."""
+    The records are also those of answers that broke off: what was paid for is in them.
+    """
     results = (column.result for column in comparison.columns)
     told = [record(result) for result in results if result is not None and result.attempts]
-    return {"schema": SCHEMA, "comparison": comparison.id, "compared": told}
-
-
-def table(view: View) -> Table | None:
-    """One row a contender; None while there is nothing to tell of them."""
-    rows = [_cells(pane) for pane in view.panes if pane.name]
-    return Table(HEAD, rows) if rows else None
-
-
-def _cells(pane: Pane) -> tuple[str, ...]:
-    figures = pane.figures
-    if pane.error and not pane.text:
-        figures = (pane.error.partition(":")[0], *figures[1:2], "", "")
-    row = (pane.name, pane.model, "picks this" if pane.picked else "", *figures)
-    return (*row, *("",) * (len(HEAD) - len(row)))
-
-
-def plain(view: View) -> str:
-    """The comparison for `text/plain`: complete in a terminal and with no kernel."""
-    found = table(view)
-    blocks = ["\n".join(view.above), repr(found) if found else ""]
-    blocks += [pane_plain(pane) for pane in view.panes]
-    return safe_plain("\n\n".join(block for block in [*blocks, *view.below] if block))
-
-
-def pane_plain(pane: Pane) -> str:
-    """One answer under its heading."""
-    lines = [f"--- {pane.title} ---", pane.note, *pane.remarks]
-    body = pane.text or pane.doing or ("" if pane.error else _NO_ANSWER)
-    only = _only(pane)
-    return "\n".join(line for line in [*lines, pane.error, body, only] if line)
-
-
-def markdown(view: View) -> str:
-    """The comparison for `text/markdown`; the models' words are made safe, ours are escaped."""
-    found = table(view)
-    blocks = ["  \n".join(map(escape_markdown, view.above))]
-    blocks += [found._repr_markdown_()] if found else []
-    blocks += [_pane_markdown(pane) for pane in view.panes]
-    blocks += map(escape_markdown, view.below)
-    return "\n\n".join(block for block in blocks if block)
-
-
-def _pane_markdown(pane: Pane) -> str:
-    told = [line for line in (pane.note, *pane.remarks) if line]
-    lines = [f"**{escape_markdown(pane.title)}**", *map(escape_markdown, told)]
-    lines += [f"**{escape_markdown(pane.error)}**"] if pane.error else []
-    body = safe_markdown(pane.text) or ("" if pane.error else f"*{_NO_ANSWER}*")
-    return "  \n".join(lines) + f"\n\n{body or escape_markdown(pane.doing)}"
-
-
-def _only(pane: Pane) -> str:
-    """What plain text says where HTML underlines."""
-    words = [" ".join(text.split()) for text, marked in pane.pieces if marked and text.strip()]
-    return f"[only here: {' | '.join(words)}]" if words else ""
+    data = {"text/plain": plain(view), "text/markdown": markdown(view), "text/html": page(view)}
+    details = {"schema": SCHEMA, "comparison": comparison.id, "compared": told}
+    return data, {"nbroute": details}
 
 
 def page(view: View) -> str:
     """The comparison for `text/html`."""
-    above = "".join(_paragraph(line) for line in view.above)
-    below = "".join(_paragraph(line) for line in view.below)
-    columns = _beside([_pane_html(pane, streaming=view.streaming) for pane in view.panes])
-    return f'<div style="{_TEXT}">{above}{_table_html(table(view))}{columns}{below}</div>'
+    return look.page(inside(view))
+
+
+def inside(view: View, *, live: bool = False, at: str = "") -> str:
+    """The comparison's HTML; `live` with its buttons, whose `data-at` begins with `at`."""
+    source = view.source
+    lines = [f'<p class="nbr-quiet">{look.text(line)}</p>' for line in view.above]
+    if view.decision is not None:
+        tier, rest = routed(view.decision)
+        would = f"Routing would pick <b>{look.text(tier)}</b>" if tier else ""
+        badge = look.badge(source.source, title=source.meaning) if source else ""
+        lines.insert(0, f'<p class="nbr-quiet">{would}{look.text(rest)} {badge}</p>')
+    panes = [_pane_html(pane, view, live=live, at=at) for pane in view.panes]
+    below = "".join(f"<p>{look.text(line)}</p>" for line in view.below)
+    table = _table(view).html() if view.table else ""
+    return f"{''.join(lines)}{_beside(panes)}{below}{table}"
 
 
 def _beside(panes: Sequence[str]) -> str:
     """As many as there is room for; four are never three and one."""
-    least, margin = _LEAST, "0.75rem 0"
-    if len(panes) == 4:
-        half = _GRID.format(least=_LEAST, margin="0")
-        pairs = (panes[0] + panes[1], panes[2] + panes[3])
-        panes = [f'<div style="{half}">{pair}</div>' for pair in pairs]
-        least = _LEAST_PAIR
-    return f'<div style="{_GRID.format(least=least, margin=margin)}">{"".join(panes)}</div>'
+    if len(panes) != 4:
+        return f'<div class="nbr-columns">{"".join(panes)}</div>' if panes else ""
+    pairs = (panes[0] + panes[1], panes[2] + panes[3])
+    halves = "".join(f'<div class="nbr-columns">{pair}</div>' for pair in pairs)
+    return f'<div class="nbr-columns nbr-pairs">{halves}</div>'
 
 
-def _paragraph(line: str) -> str:
-    return f'<p style="margin:0 0 0.4rem 0">{safe_html(line)}</p>'
-
-
-def _table_html(found: Table | None) -> str:
-    if found is None:
-        return ""
-    head = _row("th", found.head, scope=' scope="col"')
-    rows = "".join(_row("td", row) for row in found.rows)
+def _pane_html(pane: Pane, view: View, *, live: bool, at: str) -> str:
+    price, model = pane.price, look.attribute(pane.name)
+    short = look.text(_short(pane))
+    cost = price.amount if price and pane.answered else ""
+    head = _line(
+        "nbr-top",
+        [
+            look.pill(pane.tier or pane.title, view.tiers),
+            f'<span class="nbr-model nbr-cut" title="{model}">{short}</span>' if pane.name else "",
+            f'{_SPACE}<b class="nbr-cost">{look.text(cost)}</b>' if cost else "",
+        ],
+    )
+    bar = f'<div class="nbr-scale">{look.bar(pane.share)}</div>' if pane.share else ""
+    error = f'<p class="nbr-note"><b>no answer</b>: {look.text(pane.error)}</p>'
+    quiet = [*pane.remarks, too_different(pane), pane.doing]
+    notes = "".join(f'<p class="nbr-note nbr-quiet">{look.text(one)}</p>' for one in quiet if one)
+    name = look.attribute(f"answer of {pane.title}")
+    tint, says = look.tinted(pane.tier, view.tiers), look.attribute(pane.says)
     return (
-        f'<div style="{_WIDE}" role="region" aria-label="compared" tabindex="0">'
-        f'<table style="{_TABLE}"><thead>{head}</thead><tbody>{rows}</tbody></table></div>'
+        f'<section class="nbr-pane" style="{tint}" data-pane="{says}" aria-label="{name}">'
+        f'{head}{bar}{error if pane.error else ""}<div class="nbr-body nbr-answer" tabindex="0">'
+        f"{_body(pane)}</div>{notes}{_foot(pane, live=live, at=at, own=not view.source)}</section>"
     )
 
 
-def _row(tag: str, cells: Sequence[str], scope: str = "") -> str:
-    inside = "".join(f'<{tag}{scope} style="{_CELL}">{safe_html(cell)}</{tag}>' for cell in cells)
-    return f"<tr>{inside}</tr>"
-
-
-def _pane_html(pane: Pane, *, streaming: bool) -> str:
-    title = safe_html(pane.title)
-    told = zip(FIGURES, () if pane.error and not pane.text else pane.figures, strict=False)
-    facts = DOT.join(f"{name} {said}" for name, said in told if said)
-    lines = [line for line in (pane.note, facts, *pane.remarks) if line]
-    small = "".join(f'<p style="{_SMALL}">{safe_html(line)}</p>' for line in lines)
-    failed = f'<p style="{_SMALL}"><strong>{safe_html(pane.error)}</strong></p>'
-    return (
-        f'<section style="{_PANE}"><p role="heading" aria-level="{_HEADING_LEVEL}" '
-        f'style="{_HEADING}">{title}</p>{small}'
-        f'<div style="{_ANSWER}">{failed if pane.error else ""}'
-        f"{_body(pane, streaming=streaming)}</div></section>"
-    )
-
-
-def _body(pane: Pane, *, streaming: bool) -> str:
-    if pane.pieces:
-        return marked_html(pane.pieces)
-    if streaming:
-        return plain_html(pane.text or pane.doing)
+def _body(pane: Pane) -> str:
+    if pane.doing:
+        return plain_html(pane.text) if pane.text else ""
     if pane.text.strip():
-        return answer_html(pane.text, below=_HEADING_LEVEL)
-    return "" if pane.error else f'<p style="{_SMALL}">{_NO_ANSWER}</p>'
+        return answer_html(pane.text, below=_HEADING_LEVEL, marks=pane.marks)
+    return "" if pane.error else f"<p>{NO_ANSWER}</p>"
+
+
+def _foot(pane: Pane, *, live: bool, at: str, own: bool) -> str:
+    """The best, the figures, and the vote; where each cost comes from if that is its `own`."""
+    price, facts = pane.price, pane.facts
+    if price and not pane.answered:
+        facts = (price.amount,)
+    pieces = [
+        f'<b class="nbr-best">{look.text(", ".join(pane.best))}</b>' if pane.best else "",
+        look.quiet(DOT.join(facts)),
+        look.badge(price.source, title=price.meaning) if price and own else "",
+    ]
+    if live and pane.answered:
+        words = f"✓ {GOOD}" if pane.voted else GOOD
+        said = f"{at}{pane.says}"
+        pieces.append(_SPACE + look.button(words, "vote", said, title=_MEANS, pressed=pane.voted))
+    elif pane.voted:
+        pieces.append(f"{_SPACE}<b>✓ {GOOD}</b>")
+    return _line("nbr-foot", pieces)
+
+
+def _line(kind: str, pieces: Iterable[str]) -> str:
+    return f'<p class="nbr-head {kind}">{look.SEPARATOR.join(filter(None, pieces))}</p>'
+
+
+def _table(view: View) -> Table:
+    """The figures beside one another, for who asks for them."""
+    rows = [
+        (
+            pane.says,
+            _short(pane),
+            pane.price.amount if pane.price else "",
+            *_padded(pane.facts),
+            ", ".join(pane.best),
+        )
+        for pane in view.panes
+    ]
+    return Table(("answer", "model", "cost", "ratio", "time", "tokens", ""), rows)
+
+
+def _short(pane: Pane) -> str:
+    """The model without its maker's name."""
+    return pane.name.rpartition("/")[2].removesuffix(" (simulated)")
+
+
+def _padded(facts: Sequence[str]) -> list[str]:
+    """Ratio, time and tokens, of which the first may not be there."""
+    return [*[""] * (3 - len(facts)), *facts]
+
+
+def plain(view: View) -> str:
+    """The comparison for `text/plain`: complete in a terminal and with no kernel."""
+    blocks = ["\n".join(_above(view)), *map(pane_plain, view.panes), *view.below]
+    blocks += [repr(_table(view))] if view.table else []
+    return safe_plain("\n\n".join(block for block in blocks if block))
+
+
+def rest_plain(view: View, printed: Container[str]) -> str:
+    """What is left to print where those answers were printed as they came: figures to compare."""
+    rest = [pane_plain(pane) for pane in view.panes if pane.says not in printed]
+    return safe_plain("\n\n".join([*rest, *_above(view), repr(_table(view)), *view.below]))
+
+
+def _above(view: View) -> list[str]:
+    tier, rest = routed(view.decision) if view.decision else ("", "")
+    return [*([f"Routing would pick {tier}{rest}" if tier else rest] if rest else []), *view.above]
+
+
+def pane_plain(pane: Pane) -> str:
+    """One answer under its heading and its figures."""
+    seen = visible_text(pane.text) if pane.marks else ""
+    only = [" ".join(seen[start:end].split()) for start, end in pane.marks]
+    lines = [f"--- {pane.title} ---", _figures(pane), *pane.remarks, too_different(pane)]
+    lines += [pane.error, pane.text or pane.doing or ("" if pane.error else NO_ANSWER)]
+    lines += [f"[only here: {' | '.join(only)}]"] if only else []
+    return "\n".join(line for line in lines if line)
+
+
+def _figures(pane: Pane) -> str:
+    best = ", ".join(pane.best)
+    said = [f"✓ {GOOD}"] if pane.voted else []
+    cost = str(pane.price) if pane.price else ""
+    return DOT.join(filter(None, (cost, *pane.facts, best, *said)))
+
+
+def markdown(view: View) -> str:
+    """The comparison for `text/markdown`; the models' words are made safe, ours are escaped."""
+    blocks = ["  \n".join(map(escape_markdown, _above(view)))]
+    blocks += map(_pane_markdown, view.panes)
+    blocks += map(escape_markdown, view.below)
+    blocks += [_table(view)._repr_markdown_()] if view.table else []
+    return "\n\n".join(block for block in blocks if block)
+
+
+def _pane_markdown(pane: Pane) -> str:
+    told = [_figures(pane), *pane.remarks, too_different(pane)]
+    lines = [f"**{escape_markdown(pane.title)}**", *map(escape_markdown, filter(None, told))]
+    lines += [f"**{escape_markdown(pane.error)}**"] if pane.error else []
+    body = safe_markdown(pane.text) or ("" if pane.error else f"*{NO_ANSWER}*")
+    return "  \n".join(lines) + f"\n\n{body or escape_markdown(pane.doing)}"

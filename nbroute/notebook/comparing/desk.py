@@ -3,29 +3,37 @@
 from __future__ import annotations
 
 import random
+import time
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from nbroute.compare import Comparison, Grid
-from nbroute.errors import RecordError, SettingsError
-from nbroute.interpolate import prompt_of
+from nbroute.compare import Comparison, Filled, Grid, filled
+from nbroute.compare.contenders import find_contenders
+from nbroute.errors import Interrupted, RecordError, SettingsError
+from nbroute.interpolate import body_of, prompt_of
 from nbroute.notebook import names, options, tables
 from nbroute.notebook.comparing import columns
-from nbroute.notebook.comparing.boards import Live, Once, Quiet, board_for
 from nbroute.notebook.comparing.card import Card
 from nbroute.notebook.comparing.estimate import estimate_table
-from nbroute.notebook.comparing.grids import grid_table
+from nbroute.notebook.comparing.matrix import Matrix, progress_page
+from nbroute.notebook.comparing.shown import Output, Twin
 from nbroute.notebook.comparing.view import State, view_of
+from nbroute.notebook.screens import front_end
 from nbroute.report import counted
 from nbroute.router import Router
 
 if TYPE_CHECKING:
-    import ipywidgets as widgets
+    from nbroute.notebook.controls import Shelf
+    from nbroute.report import Spend
+
+_MAGIC = "%%route_compare"
+#: Calls from which a matrix needs a budget, where they cost money.
+_MANY = 2_000
 
 
 class Notebook(Protocol):
-    """The notebook that the comparisons are in: its variables, its router, its meter."""
+    """The notebook that the comparisons are in: its variables, its router, its controls."""
 
     shell: Any
     router: Router
@@ -34,8 +42,12 @@ class Notebook(Protocol):
     def is_live(self) -> bool:
         """Whether somebody may be looking at a front end that can be redrawn."""
 
-    def meter(self) -> widgets.Widget:
-        """The session meter."""
+    @property
+    def shelf(self) -> Shelf:
+        """The controls of the newest cards."""
+
+    def new_number(self) -> int:
+        """The number of the next card."""
 
     def refresh(self) -> None:
         """Something was asked: have what shows the session read it again."""
@@ -47,6 +59,8 @@ class Comparing:
     def __init__(self, notebook: Notebook) -> None:
         self._notebook = notebook
         self._last: Card | None = None
+        self._matrix: Matrix | None = None
+        self._stopped: Grid | None = None
         self._states: dict[str, State] = {}
         self._just_shown: tuple[str, int] | None = None
 
@@ -56,121 +70,185 @@ class Comparing:
         if self._last is None:
             raise SettingsError(
                 "there is no comparison in this session (a restart of the kernel forgets them): "
-                "run the `%%route_compare` cell again"
+                f"run the {_MAGIC} cell again"
             )
         return self._last
 
     @property
+    def matrix(self) -> Matrix:
+        """The newest comparison of many prompts; SettingsError where this session has none."""
+        if self._matrix is None:
+            raise SettingsError(
+                f"many prompts were not compared yet; {_MAGIC} --over TABLE does it for a table"
+            )
+        return self._matrix
+
+    @property
     def flags(self) -> tuple[str, ...]:
-        """The options of `%%route_compare`."""
+        """The options of the magic."""
         return options.flags(options.make_compare_parser())
 
     @property
     def choices(self) -> tuple[str, ...]:
         """What `%route vote` can say now."""
-        return tuple(choice for choice, _ in self._last.choices) if self._last else ()
+        return tuple(self._last.choices) if self._last else ()
 
     def run_cell(self, line: str, cell: str) -> Any:
         """Compare the answers to the cell's prompt, or show what that would cost."""
         wanted = options.parse_compare(line)
         if wanted.help:
             return tables.Told(options.make_compare_parser().format_help())
-        prompt = prompt_of(cell, self._notebook.shell.user_ns, "%%route_compare")
+        space, router = self._notebook.shell.user_ns, self._notebook.router
+        systems = names.systems(router, wanted)
+        asked = {**names.answering(space, wanted), "systems": systems}
+        if wanted.over:
+            prompts: Any = filled(body_of(cell, _MAGIC), names.table(space, wanted.over), space)
+        else:
+            prompts = prompt_of(cell, space, _MAGIC)
         if wanted.dry_run:
-            return estimate_table(self._notebook.router, prompt, wanted.tiers, self._asked(wanted))
-        return self._compare(prompt, wanted)
+            many = prompts if wanted.over else [prompts]
+            del asked["systems"]
+            return estimate_table(router, many, wanted.tiers, systems, asked)
+        if wanted.over:
+            return self._compare_many(prompts, wanted, asked)
+        return self._compare(prompts, wanted, asked)
 
-    def display(self, comparison: Comparison) -> None:
+    def display(self, shown: Comparison | Grid) -> None:
         """Show a comparison; in its own cell, which has just done so, no second time."""
-        from IPython.display import display
-
-        if self._just_shown == (comparison.id, self._notebook.shell.execution_count):
-            if not hasattr(self._notebook.shell, "kernel"):  # a terminal has printed `Out[n]: `
-                told = f"<Comparison of {counted(len(comparison.columns), 'answer')}>"
-                display({"text/plain": told}, raw=True)
+        if self._just_shown == (shown.id, self._notebook.shell.execution_count):
             return
-        self._show_again(comparison)
-
-    def display_grid(self, grid: Grid) -> None:
-        """Show a grid's first answers and its totals."""
-        from IPython.display import display
-
-        display(grid_table(grid))
+        output = Output("live" if self._notebook.is_live else "once")
+        if isinstance(shown, Grid):
+            self._show_matrix(shown, output)
+        else:
+            card = self._card(output, State())
+            card.resume(shown, self._state(shown))
+            self._follow(card)
 
     def page_of(self, comparison: Comparison) -> str:
         """A comparison that a card asked for as HTML; `%route vote` means it from here on."""
-        card = Card(Quiet(), self._state(comparison), random.shuffle)
-        card.resume(comparison)
+        card = self._card(Output("quiet"), State())
+        card.resume(comparison, self._state(comparison))
         self._follow(card)
-        return columns.page(view_of(comparison, card.state))
+        return columns.inside(view_of(comparison, card.state))
 
-    def _show_again(self, comparison: Comparison) -> None:
-        """Show it as it was last shown, with controls of its own where someone is watching."""
-        board = Live() if self._notebook.is_live else Once()
-        card = Card(board, self._state(comparison), random.shuffle)
-        card.resume(comparison)
+    def _compare(self, prompt: str, wanted: Any, asked: dict[str, Any]) -> Comparison | None:
+        output = self._output(wanted)
+        seed = prompt.encode("utf-8", "surrogatepass")
+        state = State(blind=wanted.blind, marked=wanted.diff, table=wanted.table)
+        chance = random.SystemRandom() if output.live else random.Random(seed)  # noqa: S311 - a saved notebook that is run again must show the same order
+        card = self._card(output, state, chance)
+        try:
+            found = self._notebook.router.compare(prompt, wanted.tiers, observe=card, **asked)
+        except BaseException as error:
+            so_far = getattr(error, "result", None)
+            if isinstance(so_far, Comparison) and so_far.attempts:
+                self._keep(card, so_far, wanted)
+            else:
+                output.give_up()
+            raise
+        finally:
+            self._notebook.refresh()
+        self._keep(card, found, wanted)
+        return None if wanted.quiet else found
+
+    def _keep(self, card: Card, comparison: Comparison, wanted: Any) -> None:
+        card.finish(comparison)
+        self._assign(wanted, comparison)
         self._follow(card)
 
     def _follow(self, card: Card) -> None:
         """Have `%route vote` mean this one, and remember how it is shown."""
+
+        def remember() -> None:
+            self._states[card.comparison.id] = card.state
+
         self._last = card
-        card.watchers.append(lambda: self._remember(card))
-        self._remember(card)
-        if card.board.live:
-            self._show_controls(card)
+        remember()
+        twin = self._twin(card.output, card.inside, card.act, "%route vote NAME")
+        card.watchers += [remember, *([twin.redraw] if twin else [])]
+
+    def _compare_many(self, prompts: Filled, wanted: Any, asked: dict[str, Any]) -> Grid | None:
+        for name in ("blind", "diff"):
+            if getattr(wanted, name):
+                raise SettingsError(f"--{name} is for one prompt; leave it or --over out")
+        router, output, began = self._notebook.router, self._output(wanted), time.monotonic()
+        self._check_size(len(prompts), wanted, asked)
+
+        def progress(done: int, total: int | None, cost: Spend) -> None:
+            elapsed = time.monotonic() - began
+            output.running(lambda: progress_page(done, total or 0, cost, elapsed))
+
+        shown = {"live": progress, "terminal": None}.get(output.kind, False)
+        resume = self._stopped if wanted.resume else None
+        if wanted.resume and resume is None:
+            raise SettingsError("there is nothing to resume; run the cell without --resume")
+        told = {"progress": shown, "to": wanted.to, "resume": resume}
+        try:
+            grid = router.compare(prompts, wanted.tiers, **told, **asked)
+        except Interrupted as error:
+            self._stopped = grid = error.result
+            self._show_matrix(grid, output)
+            self._assign(wanted, grid)
+            again = "the same cell" if wanted.to else "the same cell with --resume"
+            stopped = Interrupted(f"stopped; {again} asks only what is missing")
+            stopped.result = grid
+            raise stopped from None
+        except BaseException:
+            output.give_up()
+            raise
+        finally:
+            self._notebook.refresh()
+        self._stopped = None
+        self._assign(wanted, grid)
+        self._show_matrix(grid, output)
+        return None if wanted.quiet else grid
+
+    def _check_size(self, count: int, wanted: Any, asked: dict[str, Any]) -> None:
+        """SettingsError for a lot of calls that cost money and that nothing bounds."""
+        router = self._notebook.router
+        who = find_contenders(router.ladder, wanted.tiers, asked["systems"])
+        calls, limits = count * len(who), router.limits
+        free = all(router.parts.kind(router.ladder[one.tier]) != "remote" for one in who)
+        bounded = limits.budget_usd is not None or wanted.max_cost or wanted.over_budget
+        if calls > _MANY and not (free or bounded):
+            raise SettingsError(
+                f"{count:,} rows × {counted(len(who), 'column')} are {calls:,} calls; set a budget "
+                "first (%route budget 5.00), or take fewer rows, as in sample = table.head(200); "
+                "-n tells what all would cost"
+            )
+
+    def _show_matrix(self, grid: Grid, output: Output) -> None:
+        self._matrix = matrix = Matrix(grid, output)
+        matrix.show()
+        self._twin(output, matrix.inside, matrix.act, "%route matrix FILE")
+        self._just_shown = (grid.id, self._notebook.shell.execution_count)
+
+    def _twin(self, output: Output, inside: Any, act: Any, same: str) -> Twin | None:
+        """The output with buttons, where someone is watching."""
+        if not output.live:
+            return None
+        twin = Twin(output, inside, act, f"the buttons of a comparison; {same} does the same")
+        self._notebook.shelf.put(self._notebook.new_number(), twin)
+        return twin
 
     def _state(self, comparison: Comparison) -> State:
         """How it was last shown; a vote that came from Python counts, too."""
-        state = self._states.get(comparison.id) or State(tuple(range(len(comparison.columns))))
+        order = tuple(range(len(comparison.columns)))
+        state = self._states.get(comparison.id) or State(order)
         with suppress(RecordError):
             voted = comparison.voted
             return replace(state, voted=voted, revealed=True) if voted else state
         return state
 
-    def _compare(self, prompt: str, wanted: Any) -> Comparison | None:
-        card = self._card(prompt, wanted)
-        try:
-            comparison = self._notebook.router.compare(
-                prompt, wanted.tiers, observe=card, **self._asked(wanted)
-            )
-        except BaseException as error:
-            self._stopped(card, wanted, getattr(error, "result", None))
-            raise
-        finally:
-            self._notebook.refresh()
-        self._keep(card, comparison, wanted)
-        return None if wanted.quiet else comparison
+    def _card(self, output: Output, state: State, chance: Any = random) -> Card:
+        return Card(output, state, chance.shuffle, self._notebook.router.ladder.names)
 
-    def _stopped(self, card: Card, wanted: Any, so_far: Any) -> None:
-        """Keep the answers that had arrived; without any, the error speaks for itself."""
-        if isinstance(so_far, Comparison) and so_far.attempts:
-            self._keep(card, so_far, wanted)
-        else:
-            card.give_up()
-
-    def _card(self, prompt: str, wanted: Any) -> Card:
+    def _output(self, wanted: Any) -> Output:
         static = self._notebook.router.settings.static
-        board = Quiet() if wanted.quiet else board_for(self._notebook.shell, static=static)
-        seed = prompt.encode("utf-8", "surrogatepass")
-        chance = random.SystemRandom() if board.live else random.Random(seed)  # noqa: S311 - a saved notebook that is run again must show the same order
-        return Card(board, State((), blind=wanted.blind, marked=wanted.diff), chance.shuffle)
+        return Output("quiet" if wanted.quiet else front_end(self._notebook.shell, static=static))
 
-    def _keep(self, card: Card, comparison: Comparison, wanted: Any) -> None:
-        card.finish(comparison)
+    def _assign(self, wanted: Any, found: Comparison | Grid) -> None:
         if wanted.output:
-            self._notebook.shell.user_ns[wanted.output] = comparison
-        self._follow(card)
-        self._just_shown = (comparison.id, self._notebook.shell.execution_count)
-
-    def _asked(self, wanted: Any) -> dict[str, Any]:
-        return names.answering(self._notebook.shell.user_ns, wanted)
-
-    def _remember(self, card: Card) -> None:
-        self._states[card.comparison.id] = card.state
-
-    def _show_controls(self, card: Card) -> None:
-        from IPython.display import display
-
-        from nbroute.notebook.comparing.controls import CompareControls
-
-        display(CompareControls(card, self._notebook.meter()))
+            self._notebook.shell.user_ns[wanted.output] = found
+        self._just_shown = (found.id, self._notebook.shell.execution_count)

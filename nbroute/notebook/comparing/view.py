@@ -4,27 +4,54 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 
+from nbroute.classify.wording import confident
 from nbroute.compare import Column, Comparison, Contender
-from nbroute.compare.comparison import VOTE
-from nbroute.compare.differences import each_against_others
+from nbroute.compare.differences import each_against_others, share_apart
 from nbroute.errors import named
-from nbroute.notebook.lines import DOT, cost_told, marks, model_name, reason, remarks, tokens
-from nbroute.report.table import seconds
-from nbroute.types import Decision, RouteResult
+from nbroute.notebook.answer import visible_text
+from nbroute.notebook.lines import (
+    DOT,
+    Price,
+    marks,
+    model_name,
+    notes,
+    result_price,
+    times,
+    took,
+)
+from nbroute.pricing import format_usd
+from nbroute.types import (
+    Attempted,
+    Decision,
+    Done,
+    Escalated,
+    Event,
+    Notice,
+    RouteResult,
+    Sent,
+    Thinking,
+)
+from nbroute.types import Text as Piece
+
+#: Where more of an answer than this differs, nothing is marked: all of it would be.
+_APART = 0.6
+_HIDDEN_ERROR = "no answer; why is told after the vote"
 
 
 @dataclass(frozen=True)
 class State:
     """How a comparison is shown: the order of its columns, and what was done to it since."""
 
-    order: tuple[int, ...]
+    order: tuple[int, ...] = ()
     blind: bool = False
     revealed: bool = False
     marked: bool = False
     voted: str = ""
+    table: bool = False
 
     @property
     def hidden(self) -> bool:
@@ -40,48 +67,73 @@ class State:
 
 @dataclass(frozen=True)
 class Pane:
-    """One contender in words; `pieces` of the answer where those that stand out are marked.
+    """One contender in words.
 
-    `figures` are in the order of `FIGURES`; there are none while the tier is hidden.
+    `says` is what a vote for it says, `marks` are stretches of the answer's `visible_text` that
+    no other has, `apart` the share of it that they are. A pane whose contender is hidden has no
+    tier, no price and no facts.
     """
 
+    says: str
     title: str
+    tier: str = ""
     name: str = ""
-    model: str = ""
-    picked: bool = False
-    note: str = ""
-    figures: tuple[str, ...] = ()
+    price: Price | None = None
+    usd: Decimal | None = None
+    milliseconds: float = 0.0
+    facts: tuple[str, ...] = ()
+    best: tuple[str, ...] = ()
+    share: float = 0.0
     remarks: tuple[str, ...] = ()
     text: str = ""
     error: str = ""
     doing: str = ""
-    pieces: Sequence[tuple[str, bool]] = ()
+    marks: tuple[tuple[int, int], ...] = ()
+    apart: float = 0.0
+    answered: bool = False
+    voted: bool = False
 
 
 @dataclass(frozen=True)
 class View:
-    """Lines above, panes, lines below; `streaming` while answers are still on their way."""
+    """The panes and lines above and below; `decision` is what routing says, where it is told.
 
-    panes: tuple[Pane, ...]
+    `tiers` are the ladder's, for colours.
+    """
+
+    panes: tuple[Pane, ...] = ()
+    tiers: tuple[str, ...] = ()
+    decision: Decision | None = None
     above: tuple[str, ...] = ()
     below: tuple[str, ...] = ()
-    streaming: bool = False
+    table: bool = False
 
-
-FIGURES = ("tokens", "cost", "latency", "first token")
-HEAD = ("contender", "model", "routing", *FIGURES)
+    @property
+    def source(self) -> Price | None:
+        """Where all the costs come from, if that is the same."""
+        prices = [pane.price for pane in self.panes if pane.price and pane.price.source]
+        same = len({one.source for one in prices}) == 1
+        return prices[0] if same else None
 
 
 def view_of(comparison: Comparison, state: State) -> View:
     """The finished comparison, as the state has it shown."""
-    panes = []
-    for place, index in enumerate(state.order):
-        pane = _pane(comparison.columns[index], letter_of(place) if state.blind else "")
-        panes.append(_covered(pane, letter_of(place), comparison) if state.hidden else pane)
+    panes = [
+        _pane(comparison.columns[index], letter_of(place) if state.blind else "", state)
+        for place, index in enumerate(state.order)
+    ]
+    panes = [_covered(one, comparison) for one in panes] if state.hidden else ranked(panes)
     if state.marked:
         panes = _marked(panes)
-    above = () if state.hidden else (routed(comparison.decision),)
-    return View(tuple(panes), (*above, *_told(state)), tuple(_missing(comparison)))
+    failed = sum(column.error is not None for column in comparison.columns)
+    return View(
+        tuple(panes),
+        comparison.router.ladder.names if comparison.router else (),
+        None if state.hidden else comparison.decision,
+        _told(state),
+        (f"{failed} of {len(panes)} did not answer",) if failed else (),
+        state.table,
+    )
 
 
 def letter_of(place: int) -> str:
@@ -90,81 +142,162 @@ def letter_of(place: int) -> str:
     return f"{string.ascii_uppercase[rest]}{lap or ''}"
 
 
-def title_of(contender: Contender, model: str = "", letter: str = "") -> str:
-    """`SIMPLE · openai/gpt-4o-mini`, after the letter that it was judged by."""
-    title = f"{contender.tier}{DOT}{model or contender.model}"
-    return f"{letter}: {title}" if letter else title
-
-
-def routed(decision: Decision) -> str:
-    """Where routing would have sent the prompt, and why."""
+def routed(decision: Decision) -> tuple[str, str]:
+    """`MEDIUM`, and `(79% confident): starts with "Explain"`; where it is not known, why."""
     if not decision.tier:
-        return f"routing's pick is {decision.reason}"
-    return f"routing would ask {decision.tier}: {reason(decision)}"
+        return "", f"Where routing would send this is {decision.reason}"
+    sure = confident(decision.confidence)
+    return decision.tier, f"{f' ({sure})' if sure else ''}: {decision.reason}"
 
 
-def _told(state: State) -> list[str]:
+def _told(state: State) -> tuple[str, ...]:
     if state.hidden:
-        count = len(state.order)
-        return [
-            f"blind: {count} answers in an order by chance",
-            "tiers, models, costs and times are hidden until you vote, as with %route vote A",
-        ]
-    lines = ["marked: words that only one answer has"] if state.marked else []
-    return [*lines, f"your vote: {state.voted} is the {VOTE}"] if state.voted else lines
+        told = "tiers, models, costs and times are hidden until you vote, as with %route vote A"
+        return (f"blind: {len(state.order)} answers in random order; {told}",)
+    marked = ("highlighted: what no other answer says",) if state.marked else ()
+    return (*marked, f"your vote: {state.voted} is good enough") if state.voted else marked
 
 
-def _missing(comparison: Comparison) -> list[str]:
-    failed = sum(column.error is not None for column in comparison.columns)
-    return [f"{failed} of {len(comparison.columns)} did not answer"] if failed else []
-
-
-def _pane(column: Column, letter: str) -> Pane:
+def _pane(column: Column, letter: str, state: State) -> Pane:
     result, who = column.result, column.contender
-    model = model_name(result.answer) if result else who.model
-    return Pane(
-        title_of(who, model, letter),
-        name=f"{letter}: {who.name}" if letter else who.name,
-        model=model,
-        picked=column.picked,
-        note=column.note,
-        figures=figures_of(result) if result else (),
-        remarks=_remarks(column),
+    pane = titled(who, model_name(result.answer) if result else who.model, letter)
+    if result is not None:
+        ended = () if column.error else marks(result)
+        pane = measured(replace(pane, remarks=(*ended, *notes(result))), result)
+    return replace(
+        pane,
         text=column.text,
         error=named(column.error) if column.error else "",
+        answered=result is not None and column.error is None,
+        voted=bool(state.voted) and who.name == state.voted,
     )
 
 
-def _remarks(column: Column) -> tuple[str, ...]:
-    """How it ended, and what else was tried; with an error, that says how it ended."""
-    if column.result is None:
-        return ()
-    ended = () if column.error else marks(column.result)
-    return (*ended, *remarks(column.result)[1:])
+def titled(who: Contender, model: str, letter: str = "") -> Pane:
+    """The contender's pane with nothing in it; its name is the model's, or the system prompt's."""
+    label = who.name.removeprefix(f"{who.tier} ") if who.system is not None else ""
+    title = DOT.join(filter(None, (who.tier, model, label)))
+    title = f"{letter}: {title}" if letter else title
+    return Pane(letter or who.name, title, who.tier, label or model)
+
+
+def measured(pane: Pane, result: RouteResult) -> Pane:
+    """The pane with what the answer cost and took."""
+    tokens = f"{result.usage.output_tokens:,} tokens"
+    facts = tuple(filter(None, (took(result), tokens)))
+    cost, spent = result_price(result), result.cost_usd
+    if spent and not result.cached:
+        cost = cost._replace(amount=format_usd(spent))  # one unit for all that are compared
+    time = 0.0 if result.cached else result.latency_ms
+    return replace(pane, price=cost, usd=spent, milliseconds=time, facts=facts)
+
+
+def ranked(panes: Sequence[Pane]) -> list[Pane]:
+    """The panes with their costs to scale, and the cheapest and the fastest named."""
+    there = [pane for pane in panes if pane.answered]
+    costs = [pane.usd for pane in there if pane.usd]
+    least, most = min(costs, default=Decimal(0)), max(costs, default=Decimal(0))
+    cheap, quick = _best(there, lambda one: one.usd), _best(there, lambda one: one.milliseconds)
+    found = []
+    for pane in panes:
+        best = [word for word, one in (("cheapest", cheap), ("fastest", quick)) if one is pane]
+        ratio = (times(pane.usd / least),) if pane.usd and least and pane.usd > least else ()
+        share = float(pane.usd / most) if pane.usd and most else 0.0
+        facts = (*ratio, *pane.facts)
+        found.append(replace(pane, best=tuple(best), share=share, facts=facts))
+    return found
+
+
+def _best(panes: Sequence[Pane], size: Callable[[Pane], Decimal | float | None]) -> Pane | None:
+    """The one that is below all others; None where several are the least, or one is not known."""
+    sizes = sorted((float(size(one) or 0), place) for place, one in enumerate(panes))
+    if len(sizes) < 2 or not sizes[0][0] or sizes[0][0] == sizes[1][0]:
+        return None
+    return panes[sizes[0][1]]
 
 
 def _marked(panes: Sequence[Pane]) -> list[Pane]:
-    """The panes with those words of each that no other has."""
-    marked = each_against_others([pane.text for pane in panes])
-    return [replace(pane, pieces=pieces) for pane, pieces in zip(panes, marked, strict=True)]
+    """The panes with those words of each that no other has, unless that is most of it."""
+    found = []
+    apart = each_against_others([visible_text(pane.text) for pane in panes])
+    for pane, pieces in zip(panes, apart, strict=True):
+        share, at, stretches = share_apart(pieces), 0, []
+        for piece in pieces:
+            if piece.only_here and piece.text.strip():
+                stretches.append((at, at + len(piece.text)))
+            at += len(piece.text)
+        kept = tuple(stretches) if share <= _APART else ()
+        found.append(replace(pane, marks=kept, apart=share))
+    return found
 
 
-def figures_of(result: RouteResult) -> tuple[str, ...]:
-    """Tokens, cost with its source, latency and time to first token, in words."""
-    first = "" if result.ttft_ms is None else seconds(result.ttft_ms)
-    return (tokens(result.answer), cost_told(result), seconds(result.latency_ms), first)
+def too_different(pane: Pane) -> str:
+    """What is said where most of an answer differs; empty otherwise."""
+    return f"{pane.apart:.0%} of this is in no other answer" if pane.apart > _APART else ""
 
 
-def _covered(pane: Pane, letter: str, comparison: Comparison) -> Pane:
+def _covered(pane: Pane, comparison: Comparison) -> Pane:
     """The pane with nothing of ours that tells which tier it is, nor a model's name in its text.
 
     An error's words would tell it, too.
     """
-    failed = "no answer; why is told after the vote" if pane.error and not pane.text else ""
-    return Pane(letter, text=_nameless(pane.text, comparison), error=failed)
-
-
-def _nameless(text: str, comparison: Comparison) -> str:
     models = {name for one in comparison.columns for name in (one.contender.model, one.model)}
-    names = sorted((re.escape(name) for name in models if name), key=len, reverse=True)
-    return re.sub("|".join(names), "[model hidden]", text, flags=re.IGNORECASE) if names else text
+    known = sorted((re.escape(name) for name in models if name), key=len, reverse=True)
+    hide = re.compile("|".join(known) or r"(?!)", re.IGNORECASE)
+    failed = _HIDDEN_ERROR if pane.error and not pane.text else ""
+    text = hide.sub("[model hidden]", pane.text)
+    return Pane(pane.says, pane.says, text=text, error=failed, answered=pane.answered)
+
+
+class Running:
+    """The answers of a comparison while they are on their way."""
+
+    def __init__(self, contenders: Sequence[Contender], decision: Decision) -> None:
+        self._decision = decision
+        self.panes = [replace(titled(one, one.model), doing="waiting ...") for one in contenders]
+        self._pieces: list[list[str]] = [[] for _ in contenders]
+        self._who = contenders
+
+    def take(self, place: int, event: Event) -> Pane:
+        """Take an event of one of the calls; its pane now."""
+        pane, pieces = self.panes[place], self._pieces[place]
+        match event:
+            case Sent(model=model):
+                pieces.clear()
+                pane = replace(titled(self._who[place], model), remarks=pane.remarks)
+                pane = replace(pane, doing="waiting for the first token ...")
+            case Thinking():
+                pane = replace(pane, doing="thinking ...")
+            case Piece(text):
+                pieces.append(text)
+                pane = replace(pane, doing="answering ...")
+            case Escalated(verdict=verdict):
+                pieces.clear()
+                told = f"rejected by {verdict.check}: {verdict.reason}"
+                pane = replace(pane, remarks=(*pane.remarks, told))
+            case Notice(text):
+                pane = replace(pane, remarks=(*pane.remarks, f"note: {text}"))
+            case Attempted(attempt) if attempt.error:
+                told = f"{attempt.model}: {attempt.error}"
+                pane = replace(pane, remarks=(*pane.remarks, told))
+            case Done(result):
+                done = titled(self._who[place], model_name(result.answer))
+                pane = measured(replace(done, remarks=tuple(marks(result))), result)
+                pieces[:] = [result.text]
+        self.panes[place] = pane
+        return pane
+
+    @property
+    def size(self) -> int:
+        """The characters that a redraw sends."""
+        return sum(map(len, map("".join, self._pieces)))
+
+    def view(self, tiers: tuple[str, ...], *, blind: bool) -> View:
+        """All of it as it is shown now; of a blind one, how many have ended."""
+        if blind:
+            ended = sum(not pane.doing for pane in self.panes)
+            told = f"blind: {ended} of {len(self.panes)} answers are there; shown when all are"
+            return View(above=(told,))
+        texts = ("".join(pieces) for pieces in self._pieces)
+        panes = (replace(pane, text=text) for pane, text in zip(self.panes, texts, strict=True))
+        return View(tuple(panes), tiers, self._decision)

@@ -1,0 +1,293 @@
+"""`%%route_compare --over`: many prompts as a table, to look through, vote on and export."""
+
+from __future__ import annotations
+
+import csv
+import html
+import os
+import re
+import signal
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from cells import error_of, run
+from IPython.utils.capture import capture_output
+from test_compare_magic import NAMES, Shown, outputs, static
+
+from nbroute.compare import Grid
+from nbroute.errors import Interrupted
+from nbroute.notebook.comparing.matrix import Matrix
+from nbroute.notebook.comparing.shown import Twin
+from nbroute.router import Router
+
+__all__ = ["static"]
+
+WORDS = ["cat", "dog", "newt"]
+CELL = "%%route_compare SIMPLE MEDIUM --over words\nDefine {{words}}."
+
+
+def bodies(page):
+    """The body rows of the table in a page: their cells as text."""
+    rows = re.findall(r"<tr>(.*?)</tr>", page.partition("<tbody>")[2], re.DOTALL)
+    cells = (re.findall(r"<t[hd].*?>(.*?)</t[hd]>", row, re.DOTALL) for row in rows)
+    return [[html.unescape(re.sub("<[^>]*>", "", cell)) for cell in row] for row in cells]
+
+
+def test_a_template_over_a_list_is_a_table_of_prompts_and_answers(static):
+    static.user_ns["words"] = WORDS
+
+    ((data, _),) = outputs(static, f"{CELL}")
+    rows = bodies(data["text/html"])
+
+    assert {"text/plain", "text/markdown", "text/html"} == set(data)
+    assert ["1. cat", "2. dog", "3. newt"] == [row[0].partition("D")[0][:7].strip() for row in rows]
+    assert all(3 == len(row) and "[simulated]" in row[1] for row in rows)
+    assert "3 prompts × 2 columns · would have cost $" in data["text/plain"]
+    assert max(map(len, data["text/plain"].splitlines())) <= 80
+    assert isinstance(static.user_ns["_"], Grid)
+
+
+def test_columns_of_a_frame_fill_the_template_and_variables_fill_the_rest(shell):
+    shell.user_ns["frame"] = pd.DataFrame({"word": WORDS, "n": [1, 2, 3]})
+    shell.user_ns["lang"] = "French"
+
+    _, done = run(
+        shell, "%%route_compare SIMPLE --over frame -o kept\n{{word}} x {{n}} in {{lang}}"
+    )
+
+    assert "cat x 1 in French" == done.result[0].prompt
+    assert shell.user_ns["kept"] is done.result
+
+
+def test_lists_of_variables_are_columns(shell):
+    shell.user_ns |= {"a": ["x", "y"], "b": [1, 2]}
+
+    _, done = run(shell, "%%route_compare SIMPLE --over a,b\n{{a}}{{b}}")
+
+    assert ["x1", "y2"] == [one.prompt for one in done.result]
+
+
+def test_system_prompts_are_columns_of_the_table(shell):
+    shell.user_ns["words"] = WORDS
+
+    text, done = run(
+        shell,
+        '%%route_compare SIMPLE --over words -s "Be terse." -s "Explain."\n{{words}}',
+    )
+
+    assert ["1: Be terse.", "2: Explain."] == [one.name for one in done.result.contenders]
+    assert "1: Be ters" in text
+
+
+@pytest.mark.parametrize(
+    ("cell", "said"),
+    [
+        ("%%route_compare --over nothing\n{{x}}", "'nothing' is not defined"),
+        ("%%route_compare --over words\n{{wrods}}", "did you mean 'words'?"),
+        ("%%route_compare --over words\nhello", "each of 3 rows would ask the same"),
+        ("%%route_compare --over empty\n{{a}}", "over has no rows"),
+        ("%%route_compare --over number\n{{number}}", "give a list"),
+        ("%%route_compare --over words\n \n", "the cell has no prompt"),
+        ("%%route_compare --over words --blind\n{{words}}", "--blind is for one prompt"),
+        ("%%route_compare --over words --resume\n{{words}}", "there is nothing to resume"),
+        ("%%route_compare --over words -s @nobody\n{{words}}", "no prompt is called '@nobody'"),
+        ("%route matrix", "many prompts were not compared yet"),
+    ],
+)
+def test_a_wrong_word_is_one_line_with_its_cure(shell, cell, said):
+    shell.user_ns |= {"words": WORDS, "empty": pd.DataFrame({"a": []}), "number": 3}
+
+    assert said in error_of(shell, cell)
+
+
+def test_a_missing_value_is_a_row_that_says_so(static):
+    static.user_ns["frame"] = pd.DataFrame({"word": ["cat", None], "n": [1.5, float("nan")]})
+
+    ((data, _),) = outputs(static, "%%route_compare SIMPLE --over frame\n{{word}} {{n}}")
+
+    assert "word and n missing in this row" in data["text/plain"]
+    assert "1 row failed" in data["text/html"]
+
+
+def test_a_dry_run_counts_the_calls_and_sends_none(shell):
+    shell.user_ns["words"] = WORDS
+
+    text, _ = run(shell, "%%route_compare -n SIMPLE MEDIUM --over words\n{{words}}")
+
+    assert "3 prompts × 2 columns: 6 calls" in text
+    assert [] == shell.run_line_magic("route", "router").ledger.rows()
+
+
+def test_the_first_rows_are_saved_whole_and_the_rest_is_counted(static):
+    static.user_ns["words"] = [f"word {n}" for n in range(23)]
+
+    ((data, _),) = outputs(static, "%%route_compare SIMPLE FRONTIER --over words\nDefine {{words}}")
+
+    assert 20 == len(bodies(data["text/html"]))
+    assert "answer, with its limits" in data["text/html"]
+    for text in data.values():
+        assert "3 more rows" in text
+
+
+def test_checks_tell_the_cheapest_that_passes(static):
+    static.user_ns |= {"words": WORDS, "long": lambda text: len(text) > 300}
+
+    ((data, _),) = outputs(static, f"{CELL.replace('--over', '--check long --over')}")
+
+    assert "MEDIUM is the cheapest that passes every check" in data["text/plain"]
+    assert "SIMPLE: $" in data["text/plain"]
+    assert "passes 0 of 3 (0% to 56%)" in data["text/plain"]
+    assert "passes 3 of 3 (44% to 100%)" in data["text/html"]
+
+
+def test_a_table_is_exported_and_shown_again(static):
+    static.user_ns["words"] = WORDS
+    first = outputs(static, CELL)
+
+    text, _ = run(static, "%route matrix out.csv")
+    again = outputs(static, "%route matrix")
+
+    assert "written to out.csv" in text
+    with Path("out.csv").open(newline="", encoding="utf-8") as file:
+        assert ["cat", "cat", "dog"] == [row["words"] for row in csv.DictReader(file)][:3]
+    assert first == again
+
+
+def test_a_lot_of_calls_that_cost_money_need_a_budget(shell, monkeypatch):
+    shell.user_ns["words"] = [f"word {n}" for n in range(10_000)]
+    router = shell.run_line_magic("route", "router")
+    monkeypatch.setattr(type(router.parts), "kind", lambda *_: "remote")
+
+    said = error_of(shell, "%%route_compare --over words\n{{words}}")
+
+    assert "10,000 rows × 4 columns are 40,000 calls; set a budget first" in said
+
+
+def test_ctrl_c_keeps_what_was_paid_for_and_resume_asks_the_rest(static):
+    with capture_output():
+        static.run_line_magic("unload_ext", "nbroute")
+        Path("nbroute.toml").write_text('[providers.simulated]\nkind = "simulated"\npace = 1.0\n')
+        static.run_line_magic("load_ext", "nbroute")
+    static.user_ns["words"] = WORDS
+    calls = []
+
+    def stop(_text):
+        calls.append(1)
+        if len(calls) == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+        return True
+
+    static.user_ns["stop"] = stop
+    cell = f"{CELL.replace('--over', '--check stop -o kept --over')}"
+
+    with capture_output():
+        done = static.run_cell(cell)
+    partial = static.user_ns["kept"]
+    with capture_output():
+        again = static.run_cell(cell.replace("--over", "--resume --over"))
+
+    assert isinstance(done.error_in_exec, Interrupted)
+    assert "the same cell with --resume asks only what is missing" in str(done.error_in_exec)
+    assert again.success
+    assert partial.id == again.result.id
+    assert {"ok"} == set(again.result.frame()["status"])
+
+
+# live
+
+
+@pytest.fixture
+def router():
+    router = Router(profile="simulated")
+    yield router
+    router.close()
+
+
+@pytest.fixture
+def live(router):
+    """A table of 45 prompts in a widget; row 3 has an answer that does not pass."""
+    from nbroute.checks import own
+
+    prompts = [f"Define word {n}." for n in range(45)]
+    prompts[2] = "Define " + "word " * 300
+    checks = [own(lambda text: len(text) < 460, "brief")]
+    grid = router.compare(prompts, ["SIMPLE", "MEDIUM"], checks=checks, progress=False)
+    matrix = Matrix(grid, Shown())
+    twin = Twin(matrix.output, matrix.inside, matrix.act, "%route matrix FILE")
+    twin.redraw("")
+    return twin
+
+
+def numbers(twin):
+    return [int(row[0].split()[1].rstrip(".")) for row in bodies(twin.live.html) if len(row) > 1]
+
+
+def test_rows_come_in_pages(live):
+    assert list(range(1, 21)) == numbers(live)
+
+    live.act("page", "next", "")
+    live.act("page", "next", "")
+
+    assert list(range(41, 46)) == numbers(live)
+    assert "41 to 45 of 45" in live.live.html
+    live.act("page", "next", "")
+    assert list(range(41, 46)) == numbers(live)
+
+
+def test_rows_are_filtered_and_sorted(live):
+    live.act("sort", "", "most expensive first")
+    assert 3 == numbers(live)[0]
+
+    live.act("filter", "", "most expensive")
+    assert 5 == len(numbers(live))
+    live.act("filter", "", "no such filter")
+    assert 20 == len(numbers(live))
+
+
+def test_a_row_opens_with_its_whole_answers_and_takes_votes(live, router):
+    live.act("open", "1", "")
+    assert 2 == live.live.html.count("<section")
+    assert 'data-at="1 MEDIUM"' in live.live.html
+
+    live.act("vote", "1 MEDIUM", "")
+
+    assert "MEDIUM" == router.ledger.labels()[-1].needed
+    assert "prompt 2: MEDIUM is good enough" in live.live.html
+    assert "good enough in 1 of 1" in live.live.html
+    live.act("vote", "1 MEDIUM", "")
+    assert "prompt 2: taken back" in live.live.html
+    live.act("open", "1", "")
+    assert "<section" not in live.live.html
+
+
+def test_the_table_is_exported_by_a_button(live):
+    live.act("export", "jsonl", "")
+
+    assert "written to matrix.jsonl" in live.live.html
+    assert 90 == len(Path("matrix.jsonl").read_text("utf-8").splitlines())
+
+
+def test_an_error_of_a_click_is_told(live):
+    live.act("vote", "1 NOBODY", "")
+
+    assert "no contender is called" in live.live.html
+
+
+@pytest.mark.parametrize("name", [*NAMES, "<img src=x onerror=alert(1)>"])
+def test_prompts_and_columns_of_any_kind_are_harmless_and_readable(router, name):
+    grid = router.compare(
+        "{{a}} {{b}}",
+        ["SIMPLE"],
+        over={"a": [name], "b": ["x"]},
+        systems={name: "one", f"{name}2": "two"},
+        progress=False,
+    )
+    matrix = Matrix(grid, Shown())
+    matrix.show()
+    (page,) = matrix.output.pages
+    (row,) = bodies(page)
+
+    assert "<img" not in page + matrix.inside()[0]
+    assert "<b>x" not in page
+    assert name.removeprefix("\u202e").split()[0] in row[0]
