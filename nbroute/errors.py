@@ -24,8 +24,8 @@ class NbrouteError(Exception):
     result: Any = None
 
     def _render_traceback_(self) -> list[str]:
-        """What IPython shows in place of a traceback."""
-        return [f"{type(self).__name__}: {self}"]
+        """What IPython shows in place of a traceback: plain text, in which a ` marks nothing."""
+        return [f"{type(self).__name__}: {self}".replace("`", "")]
 
 
 class SettingsError(NbrouteError):

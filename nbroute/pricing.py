@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Iterable
+from datetime import date
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -127,6 +128,21 @@ def cost_of(
     if kind != "remote":
         source = "equivalent"
     return Cost(tokens / _MILLION + applied.fixed, source, applied.price)
+
+
+def newest_price(today: date) -> date | None:
+    """The day from which the newest price on the list holds; later ones are there already."""
+    from genai_prices.data_snapshot import get_snapshot
+    from genai_prices.types import ConditionalPrice, StartDateConstraint
+
+    starts = (
+        price.constraint.start_date
+        for vendor in get_snapshot().providers
+        for model in vendor.models
+        for price in (model.prices if isinstance(model.prices, list) else ())
+        if isinstance(price, ConditionalPrice) and isinstance(price.constraint, StartDateConstraint)
+    )
+    return max((start for start in starts if start <= today), default=None)
 
 
 def context_of(tier: Tier) -> int | None:

@@ -198,7 +198,7 @@ def test_a_dry_run_of_a_strategy_says_what_it_may_ask(shell):
         ("%route teach", "takes a tier"),
         ("%route teach SIMPLE", "nothing was routed yet"),
         ("%route teach SIMPEL hello", "did you mean 'SIMPLE'"),
-        ("%route allow everything", "one word, `code`"),
+        ("%route allow everything", "one word, code"),
         ("%route threads forget x", "there is no thread 'x'"),
         ("%route threads drop", "%route threads forget NAME"),
         ("%route budget 0", "above 0"),

@@ -533,7 +533,7 @@ def test_a_session_is_recorded_and_replayed_with_the_same_cells(shell):
     again = [run(shell, cell) for cell in cells]
 
     assert "written since it began" in told
-    assert "`%route replay talk.rec` answers from it" in ended
+    assert "%route replay talk.rec answers from it" in ended
     assert "nothing is sent" in said
     assert [one.text for one in live] == [done.result.text for _, done in again]
     for text, _ in again:

@@ -488,7 +488,7 @@ def test_a_notebook_says_what_the_file_wants_and_how_to_trust_it(shell, clone, m
 
     assert str(Path("nbroute.toml").absolute()) in run(shell, "%route trust list")[0]
     assert "profile simulated" in run(shell, "%route trust revoke")[0]
-    assert "`%route trust` takes nothing" in error_of(shell, "%route trust me")
+    assert "%route trust does not know 'me'" in error_of(shell, "%route trust me")
 
 
 def test_the_ledger_of_a_file_trusted_before_anything_was_sent_is_used(

@@ -62,6 +62,9 @@ _ARGUMENTS = {
     "teach": "tiers",
     "threads": "threads",
     "vote": "votes",
+    "help": "subcommands",
+    "key": "profiles",
+    "tiers": "tiers",
 }
 
 

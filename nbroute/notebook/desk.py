@@ -20,8 +20,8 @@ from nbroute.notebook.screens import Screen, is_live, message_of, screen_for
 from nbroute.notebook.versions import Version, Versions, side_by_side, versions_table
 from nbroute.router import Router
 from nbroute.settings import Settings
-from nbroute.settings.profiles import BUILT_IN
-from nbroute.types import RouteResult
+from nbroute.settings.profiles import BUILT_IN, FILE
+from nbroute.types import Ladder, RouteResult
 
 if TYPE_CHECKING:
     from nbroute.notebook.controls import Shelf
@@ -84,6 +84,21 @@ class Desk:
     def use(self, profile: str) -> str:
         """Go on with another profile, in the same session and ledger; what is chosen now."""
         return self._go_on(profile=profile)
+
+    def climb(self, ladder: Ladder | None) -> None:
+        """Go on with another ladder, or with that of the settings, in the same session."""
+        if self.router.replaying is not None:
+            raise SettingsError("a recording has its own ladder; `%route replay off` ends it")
+        self._go_on(settings=self.router.settings, ladder=ladder, classifier=self.router.classifier)
+
+    def with_keys(self, provider: str | None) -> str:
+        """Go on with the keys as they are now; on that provider, if the ladder has it nowhere."""
+        used = {target.provider for tier in self.router.ladder.tiers for target in tier.targets}
+        settings = self.router.settings
+        mine = provider is None or provider in {*used, settings.classifier.provider}
+        if mine and settings.profile not in (*BUILT_IN, FILE):
+            return self.read_again()
+        return self.use(settings.profile if mine else str(provider))
 
     def read_again(self) -> str:
         """Use the settings as they are now; what they choose.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +12,26 @@ from nbroute.notebook import look
 from nbroute.notebook.answer import escape_markdown, safe_plain
 from nbroute.notebook.lines import DOT, attempt_line, headline, reason, step_lines
 from nbroute.notebook.session import session_text
-from nbroute.pricing import describe, format_usd, price_of
-from nbroute.report.table import text_table
-from nbroute.types import Cost, Decision, Explanation, Message, RouteResult, Signal, Target, Tier
+from nbroute.pricing import SOURCES, describe, format_usd, price_of
+from nbroute.report.table import seconds, shortened, text_table, without_nothing
+from nbroute.types import (
+    Cost,
+    Decision,
+    Explanation,
+    Message,
+    Price,
+    RouteResult,
+    Signal,
+    Target,
+    Tier,
+)
 
 if TYPE_CHECKING:
     from nbroute.router import Router
+
+
+#: The calls that the log shows.
+_LOGGED = 100
 
 
 @dataclass(frozen=True)
@@ -46,18 +61,20 @@ class Said:
 
 @dataclass(frozen=True)
 class Table:
-    """Lines above, a table, lines below; all plain text, escaped where Markdown is shown."""
+    """Lines above, a table, lines below, settings to copy; all plain text, escaped in Markdown."""
 
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
     above: Sequence[str] = ()
     below: Sequence[str] = ()
+    code: str = ""
 
     def __repr__(self) -> str:
         """The table with its columns aligned."""
         grid = [self.head, *(list(map(_one_line, row)) for row in self.rows)]
         lines = text_table(grid) if self.rows else []
-        return "\n".join([*map(safe_plain, self.above), *lines, *map(safe_plain, self.below)])
+        below = [*self.below, *self.code.splitlines()]
+        return "\n".join([*map(safe_plain, self.above), *lines, *map(safe_plain, below)])
 
     def html(self) -> str:
         """The same as HTML, for a widget."""
@@ -73,7 +90,8 @@ class Table:
         grid = [f"| {' | '.join(row)} |" for row in (rows[0], ["---"] * len(self.head), *rows[1:])]
         above = [escape_markdown(line) for line in self.above]
         below = [escape_markdown(line) for line in self.below]
-        return "\n\n".join([*above, *(["\n".join(grid)] if self.rows else []), *below])
+        code = [f"```toml\n{self.code}\n```"] if self.code else []
+        return "\n\n".join([*above, *(["\n".join(grid)] if self.rows else []), *below, *code])
 
 
 def spend_table(router: Router, words: Sequence[str]) -> Table:
@@ -85,32 +103,81 @@ def spend_table(router: Router, words: Sequence[str]) -> Table:
     names = sorted(groups, key=lambda name: order.index(name) if name in order else len(order))
     rows = [[str(name or "(none)"), *_amounts(groups[name])] for name in names]
     rows.append(["together", *_amounts(router.spend(everything=everything))])
-    head = [by, "calls", "cached", "spent", "equivalent (nothing billed)", "price unknown"]
-    return Table(head, rows, below=[session_text(router)])
+    money = ("spent", "would have cost")
+    head = ["day (UTC)" if by == "day" else by, "calls", "cached", *money, "price unknown"]
+    shown = without_nothing([head, *rows], *money)
+    shown = without_nothing(shown, "calls", "cached", "price unknown")
+    return Table(shown[0], shown[1:], below=[session_text(router)])
 
 
-def tiers_table(router: Router) -> Table:
-    """The ladder, cheapest tier first."""
+def log_table(router: Router) -> Table:
+    """The session's calls, those in the last line the newest; narrow enough for a terminal."""
+    rows = router.ledger.rows(session=router.session)
+    whole = "the whole frame, every column: router.ledger.frame() (router = %route router)"
+    if not rows:
+        return Table([], [], above=["no calls yet in this session", whole])
+    times = [datetime.fromtimestamp(row["ts"], UTC).astimezone() for row in rows]
+    form = "%H:%M:%S" if len({time.date() for time in times}) == 1 else "%d %b %H:%M"
+    sources = {row["cost_source"] for row in rows if row["cost_usd"]}
+    shown = [
+        [
+            f"{time:{form}}",
+            row["tier"],
+            shortened(row["model"], 26),
+            format_usd(row["cost_usd"]),
+            seconds(row["latency_ms"]),
+            row["status"],
+            shortened(", ".join(_log_notes(row, sources)), 60),
+        ]
+        for time, row in list(zip(times, rows, strict=True))[-_LOGGED:]
+    ]
+    head = [f"time ({times[-1]:%Z})", "tier", "model", "cost", "took", "status", "note"]
+    left_out = [f"the last {_LOGGED} of {len(rows):,} calls"] if len(rows) > _LOGGED else []
+    costs = [f"costs: {SOURCES[one]}" for one in sources if len(sources) == 1]
+    return Table(head, shown, above=left_out, below=[*costs, whole])
+
+
+def _log_notes(row: Mapping[str, Any], sources: Collection[str]) -> Iterator[str]:
+    """What is special about a call, the words of its error last."""
+    if row.get("purpose", "answer") != "answer":
+        yield {"classify": "asked for the tier", "embed": "vectors"}.get(row["purpose"], "")
+    if row.get("cached"):
+        yield "replayed" if row["latency_ms"] else "cached"
+    if row.get("escalated"):
+        yield "escalated"
+    if row.get("comparison"):
+        yield "compared"
+    if row["cost_usd"] and len(sources) > 1:
+        yield SOURCES[row["cost_source"]]
+    if row.get("error"):
+        yield str(row["error"])
+
+
+def rates(price: Price) -> str:
+    """`$0.15 in, $0.60 out, $0.075 cached`, each per million tokens."""
+    cached = "" if price.cached_input is None else f", ${price.cached_input} cached"
+    return f"${price.input} in, ${price.output} out{cached}"
+
+
+def tiers_table(router: Router, told: Sequence[str] = ()) -> Table:
+    """The ladder, cheapest tier first; above it what is told of it."""
     providers = router.parts.providers
     rows = []
     for tier in router.ladder.tiers:
         price = price_of(tier, tier.model, providers[tier.provider].kind)
-        shown = f"${price.input} in, ${price.output} out" if price else "unknown"
-        if price and price.cached_input is not None:
-            shown += f", ${price.cached_input} cached"
         rows.append(
             [
                 tier.name,
                 f"{tier.provider}: {tier.model}",
                 ", ".join(_fallback(tier, target) for target in tier.targets[1:]) or "none",
-                shown,
+                rates(price) if price else "unknown",
                 str(tier.max_tokens),
                 tier.system,
             ]
         )
     head = ["tier", "model", "fallbacks", "price per million tokens", "token budget", "system"]
     origin = router.settings.origin
-    return Table(head, rows, above=[f"ladder {router.ladder.name}{DOT}{origin}"])
+    return Table(head, rows, above=[*told, f"ladder {router.ladder.name}{DOT}{origin}"])
 
 
 def budgets(router: Router) -> Said:
@@ -125,7 +192,7 @@ def budgets(router: Router) -> Said:
     ]
     told = "; ".join(line for line in lines if line)
     if not told:
-        return Said(f"budget: none; `%route budget 1.00` sets one.\n{session_text(router)}")
+        return Said(f"budget: none; %route budget 1.00 sets one.\n{session_text(router)}")
     then = "a cheaper tier is asked" if limits.on_limit == "cheaper" else "a call is refused"
     return Said(f"budget: {told}. Over it, {then}.\n{session_text(router)}")
 
@@ -143,7 +210,7 @@ def threads_table(router: Router) -> Table:
         turns = router.threads.turns(name)
         tiers = " > ".join(turn.tier for turn in turns)
         rows.append([name, str(len(turns)), tiers, turns[-1].prompt[:60]])
-    below = [] if rows else ["no thread yet: `%%route --thread NAME` begins one"]
+    below = [] if rows else ["no thread yet: %%route --thread NAME begins one"]
     return Table(["thread", "turns", "tiers", "last prompt"], rows, below=below)
 
 

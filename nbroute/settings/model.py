@@ -185,17 +185,33 @@ class TierTable(TypedDict, total=False):
 
 
 class Environment:
-    """Variables to look up, kept from debuggers, which show the locals of a call that failed."""
+    """Variables to look up, kept from debuggers, which show the locals of a call that failed.
+
+    A key that is kept here, in this process alone, goes before a variable of that name.
+    """
 
     def __init__(self, variables: Mapping[str, str]) -> None:
         self._variables = variables
+        self._kept: dict[str, Key] = {}
 
     def __contains__(self, name: str) -> bool:
-        return name in self._variables
+        return name in self._kept or name in self._variables
 
     def get(self, name: str, default: str = "") -> str:
         """The variable's value."""
-        return self._variables.get(name, default)
+        return self._kept.get(name) or self._variables.get(name, default)
+
+    def keep(self, name: str, key: str) -> None:
+        """Have that key in place of the variable, which stays as it is."""
+        self._kept[name] = Key(key)
+
+    def forget(self) -> None:
+        """Have the variables' own values again."""
+        self._kept.clear()
+
+    def kept(self) -> tuple[str, ...]:
+        """The names of the variables that a key is kept for."""
+        return tuple(self._kept)
 
 
 ENVIRONMENT = Environment(os.environ)

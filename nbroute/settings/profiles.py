@@ -13,6 +13,7 @@ from nbroute.providers.keys import stays_here
 from nbroute.report.table import one_line
 from nbroute.settings.document import Document
 from nbroute.settings.model import (
+    ENVIRONMENT,
     Environment,
     ProviderSettings,
     Settings,
@@ -106,6 +107,7 @@ def known_keys(settings: Settings) -> tuple[str, ...]:
     Of names like HF_TOKEN, what looks like a key: it could be a path, or an ordinary word.
     """
     found = [one.api_key or "" for one in settings.providers]
+    found += map(ENVIRONMENT.get, ENVIRONMENT.kept())
     for name, value in os.environ.items():
         called = _KEY_NAMES.search(name) and len(value) >= _KEY_LENGTH
         mixed = any(c.isdigit() for c in value) and any(c.isalpha() for c in value)
@@ -212,7 +214,9 @@ def _described(provider: ProviderSettings) -> str:
     else:
         said = f"{title} at {provider.base_url}"
         said += "" if provider.api_key_env else ", no key needed"
-    return f"{said}, key from {provider.api_key_env}" if provider.api_key else said
+    kept = provider.api_key_env in ENVIRONMENT.kept()
+    source = "key kept in this kernel" if kept else f"key from {provider.api_key_env}"
+    return f"{said}, {source}" if provider.api_key else said
 
 
 def _absent(names: Sequence[str], environ: Environment) -> list[str]:

@@ -1,97 +1,151 @@
-"""What the session did, cost, and why."""
+"""What the session did and cost, and what it would have cost otherwise."""
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
-from nbroute.errors import SettingsError
-from nbroute.interpolate import interpolate
-from nbroute.notebook import names, options, tables
-from nbroute.notebook.commands.base import Command
+from nbroute.errors import SettingsError, did_you_mean
+from nbroute.evaluate.whatif_text import EMPTY, HEAD, cells
+from nbroute.notebook import exporting, names, options, overview, tables
+from nbroute.notebook.answer import safe_plain
+from nbroute.notebook.charts import Gallery
+from nbroute.notebook.commands.base import only
 
 if TYPE_CHECKING:
+    from nbroute.evaluate.whatif import WhatIf
     from nbroute.notebook.desk import Desk
 
-_CLASSIFIER = re.compile(r"(?:-c|--classifier)[\s=]+(\S+)(?:\s+|$)")
-
-LOG_COLUMNS = [
-    "time",
-    "purpose",
-    "tier",
-    "model",
-    "status",
-    "error",
-    "input_tokens",
-    "output_tokens",
-    "cost_usd",
-    "cost_source",
-    "latency_ms",
-    "cached",
-    "escalated",
-    "feature",
-    "reason",
-]
+_ASKED = ("threshold", "classifier", "ladder", "cache")
+_FLAGS = dict.fromkeys(("on", "yes", "true", "use", "1"), True)
+_FLAGS |= dict.fromkeys(("off", "no", "false", "0"), False)
 
 
 def spend(desk: Desk, rest: str) -> tables.Table:
-    """Spend of the session by tier, or by what is named."""
+    """Spend by tier, or by what is named."""
     return tables.spend_table(desk.router, options.words(rest))
 
 
-def log(desk: Desk, _rest: str) -> Any:
-    """The session's attempts as a DataFrame."""
-    ledger, session = desk.router.ledger, desk.router.session
-    if hasattr(ledger, "frame"):
-        return ledger.frame(session=session)[LOG_COLUMNS]
-    import pandas as pd  # a ledger of a user's own may have no `frame`
-
-    frame = pd.DataFrame(ledger.rows(session=session))
-    if "ts" in frame:
-        frame["time"] = pd.to_datetime(frame["ts"], unit="s", utc=True)
-    return frame.reindex(columns=LOG_COLUMNS)
+def log(desk: Desk, rest: str) -> tables.Table:
+    """The session's calls."""
+    only("log", rest)
+    return tables.log_table(desk.router)
 
 
-def why(desk: Desk, _rest: str) -> tables.Table:
-    """The last result explained."""
-    return tables.explanation(desk.newest)
+def report(desk: Desk, rest: str) -> Any:
+    """What the session did; `text` leaves the charts out, `all` takes every session."""
+    words = only("report", rest, "text", "all")
+    made = desk.router.report(everything="all" in words)
+    return tables.Told(safe_plain(repr(made))) if "text" in words else made
 
 
-def classify(desk: Desk, rest: str) -> tables.Table:
-    """Which tier a text would go to."""
-    named = _CLASSIFIER.match(rest)
-    text = interpolate(rest[named.end() :].strip() if named else rest, desk.shell.user_ns)
-    if not text:
-        raise SettingsError("`%route classify` takes a text, such as `%route classify Hello`")
-    asked = names.classifier(desk.shell.user_ns, named[1]) if named else None
-    return tables.decision(desk.router.classify(text, asked), text)
+def charts(desk: Desk, rest: str) -> Any:
+    """The session's charts, each a picture; below them a button that makes them live."""
+    made = desk.router.report()
+    words = options.words(rest)
+    figures = [made.chart(name) for name in words] if words else list(made.charts().values())
+    if not made.calls and not words:
+        return tables.Told(repr(made))
+    return Gallery(figures, live=desk.is_live, asked=f"`%route {' '.join(['charts', *words])}`")
 
 
-def threads(desk: Desk, rest: str) -> Any:
-    """The conversations of this session, or one of them forgotten."""
-    word, _, name = rest.partition(" ")
-    if word and (word != "forget" or not name.strip()):
-        raise SettingsError("`%route threads` lists them; `%route threads forget NAME` drops one")
-    if word:
-        desk.router.threads.forget(name.strip())
-        return tables.Said(f"nbroute: thread {name.strip()!r} is forgotten")
-    return tables.threads_table(desk.router)
+def dashboard(desk: Desk, rest: str) -> Any:
+    """One widget, shown wherever it is asked for; where nothing is live, once in words."""
+    only("dashboard", rest)
+    if not desk.is_live:
+        return overview.snapshot(overview.look(desk.router))
+    from nbroute.notebook.dashboard import Dashboard
+
+    for widget in desk.followers:
+        if isinstance(widget, Dashboard) and not widget.closed:
+            widget.refresh(desk.router)
+            return widget
+    desk.followers.append(Dashboard(desk.router))
+    return desk.followers[-1]
+
+
+def export(desk: Desk, rest: str) -> tables.Said:
+    """Write the page."""
+    words = options.words(rest)
+    files = [word for word in words if word != "--force"]
+    if len(files) != 1 or files[0].startswith("-"):
+        raise SettingsError("`%route export` takes one file, such as `%route export session.html`")
+    path = exporting.export(desk.router, files[0], force="--force" in words)
+    size = f"{path.stat().st_size / 1000:,.0f} kB, opens with no network"
+    return tables.Said(f"nbroute: the session is in {str(path)!r} ({size})")
+
+
+def budget(desk: Desk, rest: str) -> tables.Said:
+    """The session's budget, or another one from here on."""
+    if rest:
+        desk.router.set_budget(None if rest.lower() in ("off", "none") else rest)
+        desk.refresh()
+    return tables.budgets(desk.router)
+
+
+def settle(desk: Desk, rest: str) -> tables.Said:
+    """Ask the endpoint what it charged where its answers did not say."""
+    only("settle", rest)
+    settled = desk.router.settle()
+    desk.refresh()
+    return tables.Said(f"nbroute: {settled.told}")
+
+
+def what_if(desk: Desk, rest: str) -> Any:
+    """With settings the answer, in a table; with none a panel to try them in, where it is live."""
+    asked = _asked(desk, rest)
+    if asked or not desk.is_live:
+        return printed(desk.router.what_if(**asked))
+    from nbroute.notebook.whatif import WhatIfPanel
+
+    desk.followers.append(WhatIfPanel(desk.router))
+    return desk.followers[-1]
+
+
+def printed(found: WhatIf) -> tables.Table:
+    """The what-if as a table, and below it what to write to have it."""
+    if not found.strategies:
+        return tables.Table(HEAD, (), above=[EMPTY, *found.notes])
+    rows = [cells(one) for one in found.strategies]
+    setting = found.setting
+    below = ["", *found.notes, *(["", "to have it:"] if setting else [])]
+    return tables.Table(HEAD, rows, above=[found.headline], below=below, code=setting)
+
+
+def _asked(desk: Desk, rest: str) -> dict[str, Any]:
+    asked: dict[str, Any] = {}
+    for word in options.words(rest):
+        name, _, value = word.partition("=")
+        if name not in _ASKED:
+            hint = did_you_mean(name, _ASKED)
+            raise SettingsError(f"`%route whatif` takes no {name!r:.80}: {hint}")
+        if not value:
+            raise SettingsError(f"`%route whatif {name}` has no value; write {name}=... with one")
+        if name in asked:
+            raise SettingsError(f"`%route whatif` has {name} twice; give it once")
+        asked[name] = _read(desk, name, value)
+    return asked
+
+
+def _read(desk: Desk, name: str, value: str) -> Any:
+    space = desk.shell.user_ns
+    if name == "classifier":
+        return names.classifier(space, value)
+    if name == "ladder" and hasattr(space.get(value), "tiers"):
+        return space[value]
+    if name == "cache" and value.lower() not in _FLAGS:
+        msg = f"cache={value!r:.80} is neither on nor off; write cache=on or cache=off"
+        raise SettingsError(msg)
+    return _FLAGS[value.lower()] if name == "cache" else value
 
 
 COMMANDS = {
-    "spend": Command(
-        spend, "what this session (all: every one) spent", "[tier|model|day|feature|session] [all]"
-    ),
-    "tiers": Command(
-        lambda desk, _: tables.tiers_table(desk.router),
-        "the ladder: models, prices, token budgets, system prompts",
-    ),
-    "log": Command(log, "every attempt of this session, as a DataFrame"),
-    "why": Command(why, "why the last prompt went where it went, step by step"),
-    "classify": Command(
-        classify,
-        "which tier a text would go to, and why",
-        "[-c CLASSIFIER] TEXT",
-    ),
-    "threads": Command(threads, "the conversations of `--thread`", "[forget NAME]"),
+    "spend": spend,
+    "log": log,
+    "report": report,
+    "charts": charts,
+    "dashboard": dashboard,
+    "export": export,
+    "budget": budget,
+    "settle": settle,
+    "whatif": what_if,
 }

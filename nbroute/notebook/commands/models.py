@@ -1,0 +1,202 @@
+"""Which models answer: the ladder, its prices, profiles, keys and the settings file."""
+
+from __future__ import annotations
+
+import getpass
+import warnings
+from dataclasses import replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nbroute import pricing
+from nbroute.errors import SettingsError
+from nbroute.ladders import SIMULATED_PRICES
+from nbroute.notebook import options, tables
+from nbroute.notebook.commands.base import only
+from nbroute.settings import trust, writing
+from nbroute.settings.model import ENVIRONMENT
+from nbroute.settings.profiles import BUILT_IN
+from nbroute.types import Tier, Usage
+
+if TYPE_CHECKING:
+    from nbroute.notebook.desk import Desk
+    from nbroute.router import Router
+
+#: A call to compare tiers by.
+_TYPICAL = Usage(500, 300)
+_OLD_DAYS = 90
+
+
+def tiers(desk: Desk, rest: str) -> tables.Table:
+    """The ladder, as it is or from here on."""
+    if not rest:
+        return tables.tiers_table(desk.router)
+    before = desk.router
+    if rest == "reset":
+        desk.climb(None)
+        return tables.tiers_table(desk.router, ["the models of your settings are back"])
+    changed = {}
+    for word in options.words(rest):
+        tier, _, model = word.partition("=")
+        if not model.strip():
+            raise SettingsError(
+                f"`%route tiers` cannot read {word!r:.80}; write TIER=MODEL, such as "
+                f"{before.ladder.names[0]}=openai/gpt-4.1-nano, or reset"
+            )
+        changed[before.ladder.find(tier).name] = model.strip()
+    steps = [_with_model(before, tier, changed.get(tier.name)) for tier in before.ladder.tiers]
+    desk.climb(replace(before.ladder, tiers=tuple(steps)))
+    told = [_told(before, desk.router, name) for name in changed]
+    return tables.tiers_table(desk.router, told)
+
+
+def _with_model(router: Router, tier: Tier, model: str | None) -> Tier:
+    """The tier with that model alone: `PROVIDER:MODEL`, or one at the tier's own provider."""
+    home, colon, there = (model or tier.model).partition(":")
+    at, name = (home, there) if colon and home in router.parts.providers else ("", model)
+    if not name or (at or tier.provider, name) == (tier.provider, tier.model):
+        return tier
+    provider = at or tier.provider
+    price = SIMULATED_PRICES.get(name)
+    return replace(tier, provider=provider, model=name, fallbacks=(), price=price, context=None)
+
+
+def _told(before: Router, after: Router, name: str) -> str:
+    """What the tier's new model costs, and what its old one did."""
+    old, new = _price(before, before.ladder[name]), _price(after, after.ladder[name])
+    told = f"{name} is {after.ladder[name].model} now"
+    if new is None:
+        return (
+            f"{told}: careful, its price is not known, so what it costs is not counted and a "
+            "budget refuses it; a tier's price can be given in nbroute.toml (%route init)"
+        )
+    was = [f" (was {words})" for words in old] if old else ["", ""]
+    call = f"a call of {_TYPICAL.input_tokens} tokens in and {_TYPICAL.output_tokens} out"
+    return f"{told}: {new[0]} per million tokens{was[0]}; {call} costs {new[1]}{was[1]}"
+
+
+def _price(router: Router, tier: Tier) -> tuple[str, str] | None:
+    """`$0.15 in, $0.60 out`, and what a typical call costs; None where it is not known."""
+    kind = router.parts.kind(tier)
+    price = pricing.price_of(tier, tier.model, kind)
+    call = pricing.cost_of(_TYPICAL, tier, tier.model, kind).usd
+    return (tables.rates(price), pricing.format_usd(call)) if price else None
+
+
+def prices(desk: Desk, rest: str) -> tables.Table:
+    """The prices of the ladder, where they come from, and of when they are."""
+    only("prices", rest)
+    router, rows = desk.router, []
+    for tier in router.ladder.tiers:
+        for one in tier.targets:
+            at = tier.on(one.provider, one.model)
+            kind = router.parts.kind(at)
+            price = pricing.price_of(at, one.model, kind)
+            source = {"simulated": "invented", "local": f"as {at.reference}"}.get(kind, "list")
+            if price and price.source == "configured" and kind != "simulated":
+                source = "your settings"
+            told = tables.rates(price) if price else "unknown"
+            rows.append([tier.name, one.model, told, source if price else ""])
+    today = datetime.now(UTC).date()
+    newest = pricing.newest_price(today)
+    known = f"genai-prices {version('genai-prices')}"
+    if newest:
+        days = (today - newest).days
+        old = "; they may be out of date" if days > _OLD_DAYS else ""
+        known += f", the newest of them of {newest.day} {newest:%B %Y} ({days} days ago){old}"
+    renew = "to renew them: pip install -U genai-prices, then restart the kernel"
+    head = ["tier", "model", "per million tokens", "price from"]
+    return tables.Table(head, rows, below=[f"list prices: {known}", renew])
+
+
+def use(desk: Desk, rest: str) -> tables.Said:
+    """Another profile from here on."""
+    if not rest:
+        raise SettingsError("`%route use` takes the name of a profile, such as `simulated`")
+    return tables.Said(f"nbroute: {desk.use(rest)}")
+
+
+def key(desk: Desk, rest: str) -> tables.Said:
+    """Take a key that is typed where nobody sees it, and go on with it."""
+    if rest == "off":
+        ENVIRONMENT.forget()
+        return tables.Said(f"nbroute: no key is kept any longer; {desk.with_keys(None)}")
+    known = {one.name: one for one in (*BUILT_IN.values(), *desk.router.settings.providers)}
+    wanting = {name: one.api_key_env for name, one in known.items() if one.api_key_env}
+    mine = [tier.provider for tier in desk.router.ladder.tiers if tier.provider in wanting]
+    name = rest or next(iter([*mine, *wanting]))
+    if name not in wanting:  # what was typed may be a key, so it is not repeated
+        raise SettingsError(
+            f"`%route key` takes one of {', '.join(wanting)}, and asks for the key itself. If you "
+            "typed a key there, delete it from the cell and have a new one made: it is in the "
+            "history of this notebook"
+        )
+    typed = _asked(f"key for {name} (not shown): ", str(wanting[name]))
+    if not typed:
+        return tables.Said("nbroute: no key was given; nothing has changed")
+    ENVIRONMENT.keep(str(wanting[name]), typed)
+    return tables.Said(
+        f"nbroute: this kernel keeps the key until it ends, or until %route key off; it is written "
+        f"nowhere. {desk.with_keys(name)}"
+    )
+
+
+def _asked(prompt: str, variable: str) -> str:
+    """What is typed; SettingsError where this front end cannot ask without showing it."""
+    from IPython.core.error import StdinNotImplementedError
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", getpass.GetPassWarning)
+            typed = getpass.getpass(prompt).strip()
+    except (StdinNotImplementedError, getpass.GetPassWarning, EOFError, OSError):
+        raise SettingsError(
+            "this front end cannot ask for a key without showing it; set the environment variable "
+            f"{variable} before you start Jupyter"
+        ) from None
+    except KeyboardInterrupt:
+        return ""
+    if not typed.isprintable() or " " in typed:
+        raise SettingsError("a key has no spaces or control characters in it; copy it once more")
+    return typed
+
+
+def init(desk: Desk, rest: str) -> tables.Said:
+    """Write the settings file of this folder."""
+    force = bool(only("init", rest, "--force"))
+    path = Path(trust.FILE_NAME).absolute()
+    writing.write(path, writing.text_of(desk.router.settings, desk.router.ladder), force=force)
+    document = trust.review(path)
+    trusted = f" {trust.trust(document)}." if trust.asks(document) else ""
+    names = ", ".join(desk.router.ladder.names)
+    return tables.Said(
+        f"nbroute: wrote {path}: profile {desk.router.settings.profile}, the tiers {names} with "
+        f"their models, and what else can be set, as comments.{trusted} It is read at the next "
+        "start, or by %route trust now."
+    )
+
+
+def trusted(desk: Desk, rest: str) -> tables.Said:
+    """Trust the settings file of this folder, or stop trusting it; the settings are read again."""
+    words = only("trust", rest, "list", "revoke")
+    if words == ["list"]:
+        return tables.Said(trust.listed())
+    if words:
+        return tables.Said(f"{trust.revoke()}\nnbroute: {desk.read_again()}")
+    document = trust.review()
+    told = trust.described(document)
+    if trust.asks(document):
+        told += f"\n{trust.trust(document)}"
+    return tables.Said(f"{told}\nnbroute: {desk.read_again()}")
+
+
+COMMANDS = {
+    "tiers": tiers,
+    "prices": prices,
+    "use": use,
+    "key": key,
+    "init": init,
+    "trust": trusted,
+}

@@ -1,0 +1,142 @@
+"""What is tried, taught and recorded of prompts and answers."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from nbroute.errors import SettingsError
+from nbroute.interpolate import interpolate
+from nbroute.notebook import names, playing, tables
+from nbroute.notebook.commands.base import only
+from nbroute.report.table import counted, shortened
+
+if TYPE_CHECKING:
+    from nbroute.notebook.desk import Desk
+    from nbroute.router import Router
+
+_CLASSIFIER = re.compile(r"(?:-c|--classifier)[\s=]+(\S+)(?:\s+|$)")
+
+
+def classify(desk: Desk, rest: str) -> tables.Table:
+    """Which tier a text would go to."""
+    named = _CLASSIFIER.match(rest)
+    text = interpolate(rest[named.end() :].strip() if named else rest, desk.shell.user_ns)
+    if not text:
+        raise SettingsError("`%route classify` takes a text, such as `%route classify Hello`")
+    asked = names.classifier(desk.shell.user_ns, named[1]) if named else None
+    return tables.decision(desk.router.classify(text, asked), text)
+
+
+def playground(desk: Desk, rest: str) -> Any:
+    """A prompt explained as it is typed; where nothing is live, once in words."""
+    text = interpolate(rest, desk.shell.user_ns)
+    if not desk.is_live:
+        return playing.printed(desk.router, text)
+    from nbroute.notebook.playground import Playground
+
+    made = Playground(desk.router, text, sent=desk.sent)
+    desk.followers.append(made)
+    return made
+
+
+def teach(desk: Desk, rest: str) -> tables.Said:
+    """Keep a prompt as an example of a tier, for the classifiers that learn from examples."""
+    tier, text = (*rest.split(None, 1), "", "")[:2]
+    if not tier:
+        raise SettingsError("`%route teach` takes a tier, and a text or the last prompt")
+    if not text and desk.last is None:
+        raise SettingsError("nothing was routed yet; give a text: `%route teach TIER TEXT`")
+    told = interpolate(text.strip(), desk.shell.user_ns) if text else desk.newest.prompt
+    known = desk.router.teach(told, tier)
+    return tables.Said(f"nbroute: kept as an example of {known}: {shortened(told, 60)}")
+
+
+def allow(desk: Desk, rest: str) -> tables.Said:
+    """The user's word that checks may run code that a model wrote."""
+    word, _, option = rest.partition(" ")
+    if word != "code" or option.strip() not in {"", "--unconfined"}:
+        raise SettingsError(
+            "`%route allow` takes one word, `code`, to run code in answers, and `--unconfined` "
+            "after it where there is no box for that code"
+        )
+    box = desk.router.allow_code(unconfined=bool(option))
+    where = f"in a box that the kernel makes ({box}): without your files, keys and network"
+    if not box:
+        where = "with no box around it: it can read and change your files, and with them your keys"
+    return tables.Said(
+        f"nbroute: for this session, --check tests=NAME runs code that a model wrote, {where}; "
+        "its time and memory are limited."
+    )
+
+
+def record(desk: Desk, rest: str) -> tables.Said:
+    """Keep each answer from here on in a file, or end that, or say how it stands."""
+    recorder, ends = desk.router.recorder, rest.lower() in ("off", "stop")
+    if rest and not ends:
+        return tables.Said(_begun(desk, desk.router.record(_file(rest))))
+    if recorder is None:
+        told = "nothing was being recorded" if ends else "not recording"
+        how = "" if ends else "; %route record FILE keeps each answer from then on"
+        return tables.Said(f"nbroute: {told}{how}")
+    has = counted(len(recorder), "answer")
+    if not ends:
+        told = f"{has}, {recorder.added} written since it began; %route record off ends it"
+        return tables.Said(f"nbroute: recording to {recorder.path}: {told}")
+    desk.router.record(None)
+    desk.refresh()
+    return tables.Said(
+        f"nbroute: recording has ended: {recorder.path} has {has}. %route replay {recorder.path} "
+        "answers from it, with no key and no network."
+    )
+
+
+def _begun(desk: Desk, recorder: Any) -> str:
+    desk.refresh()
+    has = f" (which has {counted(len(recorder), 'answer')})" if len(recorder) else ""
+    told = (
+        f"nbroute: recording to {recorder.path}{has}: each answer from here on, also those out of "
+        "the cache; keys are left out, prompts and answers are not. %route record off ends it."
+    )
+    return f"{told}\n{recorder.note}" if recorder.note else told
+
+
+def replay(desk: Desk, rest: str) -> tables.Said:
+    """Answer from a recording from here on, or end that, or say how it stands."""
+    if rest.lower() in ("off", "stop"):
+        return tables.Said(f"nbroute: {desk.end_replay()}")
+    if rest:
+        desk.replay(_file(rest))
+    recording = desk.router.replaying
+    if recording is None:
+        return tables.Said("nbroute: not replaying; %route replay FILE answers from a recording")
+    return tables.Said(
+        f"nbroute: {desk.router.settings.origin}; {counted(len(recording), 'answer')}, each at $0. "
+        "%route use PROFILE switches to models."
+    )
+
+
+def _file(rest: str) -> str:
+    """The file's name, which may stand in quotes."""
+    quoted = len(rest) > 1 and rest[0] == rest[-1] and rest[0] in "\"'"
+    name = rest[1:-1] if quoted else rest
+    if not name.strip():
+        raise SettingsError("the file has no name; give one, such as `talk.rec`")
+    return name
+
+
+def router(desk: Desk, rest: str) -> Router:
+    """The notebook's router."""
+    only("router", rest)
+    return desk.router
+
+
+COMMANDS = {
+    "classify": classify,
+    "playground": playground,
+    "teach": teach,
+    "allow": allow,
+    "record": record,
+    "replay": replay,
+    "router": router,
+}

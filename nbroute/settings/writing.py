@@ -1,0 +1,131 @@
+"""Settings in force -> a commented nbroute.toml that loads to the same ladder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import fields
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from nbroute import ladders
+from nbroute.errors import SettingsError
+from nbroute.settings.model import Settings
+from nbroute.settings.profiles import BUILT_IN
+from nbroute.types import Ladder, Price, Target, Tier
+
+_HEAD = """\
+# How nbroute routes in this folder and those below it. Keys do not belong here: they come from
+# environment variables, or from %route key.
+"""
+#: What can be set beside what is in force, commented out.
+_MORE = """\
+# budget_usd = 1.00               # what a session may cost; also budget_usd_per_day
+# on_limit = "cheaper"            # over a budget: ask a cheaper tier; otherwise refuse
+# step_up_below = 0.6             # less confident than this, a prompt goes one tier up
+# cache_file = "cache.sqlite3"    # keep answers beyond this kernel
+# store_text = true               # keep prompts and answers in the ledger
+"""
+_TIERS = """\
+# The tiers, cheapest first. max_tokens is the longest answer; fallbacks are asked, in order,
+# where the model fails; description is what a classifying model reads.
+# price = { input = 0.15, output = 0.60 }, in US dollars per million tokens, where no list has it.
+"""
+
+
+def text_of(settings: Settings, ladder: Ladder) -> str:
+    """The file's text; its settings are `settings`, with that ladder."""
+    parts = [_HEAD, *_nbroute(settings, ladder), _MORE]
+    used = {target.provider for tier in ladder.tiers for target in tier.targets}
+    for one in settings.providers:
+        if one.name in used | {settings.classifier.provider} and BUILT_IN.get(one.name) != one:
+            parts += _provider(one)
+    parts.append(_TIERS)
+    for tier in ladder.tiers:
+        parts += _table(f"tiers.{_key(tier.name)}", _tier(tier))
+    return "\n".join(parts)
+
+
+def write(path: Path, text: str, *, force: bool) -> None:
+    """Write the file; SettingsError where one is there already, unless `force` is given."""
+    try:
+        with path.open("w" if force else "x", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+    except FileExistsError:
+        msg = f"{str(path)!r} is there already; `%route init --force` writes over it"
+        raise SettingsError(msg) from None
+    except OSError as error:
+        raise SettingsError(f"cannot write {str(path)!r}: {error.strerror}") from None
+
+
+def _nbroute(settings: Settings, ladder: Ladder) -> list[str]:
+    asked, usual = settings.classifier, ladder.tiers[0]
+    preset = ladder.name in ladders.LADDERS
+    here = {
+        "profile": settings.profile if settings.profile in BUILT_IN else None,
+        "ladder": ladder.name if preset else None,
+        "default_tier": ladder.default,
+        "baseline": settings.baseline if settings.baseline in ladder.names else None,
+        "classifier": asked.name,
+        "classifier_provider": asked.provider,
+        "classifier_model": asked.model,
+        "classifier_threshold": asked.threshold,
+        "step_up_below": asked.step_up_below or None,
+    }
+    if (asked.provider, asked.model) == (usual.provider, usual.model):
+        here |= {"classifier_provider": None, "classifier_model": None}
+    return _table("nbroute", here)
+
+
+def _provider(one: Any) -> list[str]:
+    usual = BUILT_IN.get(one.name)
+    names = [field.name for field in fields(one) if field.name not in ("name", "api_key")]
+    plain = {field.name: field.default for field in fields(one)}
+    values = {name: getattr(one, name) for name in names}
+    before = {name: getattr(usual, name) if usual else plain[name] for name in names}
+    changed = {name: value for name, value in values.items() if value != before[name]}
+    return _table(f"providers.{_key(one.name)}", changed)
+
+
+def _tier(tier: Tier) -> dict[str, Any]:
+    return {
+        "provider": tier.provider,
+        "model": tier.model,
+        "fallbacks": list(tier.fallbacks),
+        "max_tokens": tier.max_tokens,
+        "context": tier.context,
+        "system": tier.system,
+        "description": tier.description,
+        "price": tier.price,
+        "reference": tier.reference,
+    }
+
+
+def _table(name: str, values: dict[str, Any]) -> list[str]:
+    lines = [f"{key} = {_value(value)}" for key, value in values.items() if value is not None]
+    return ["\n".join([f"[{name}]", *lines, ""])]
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float | Decimal):
+        return f"{value:f}" if isinstance(value, Decimal) else str(value)
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_value, value))}]"
+    if isinstance(value, Target | Price):
+        return f"{{ {', '.join(_inline(value))} }}"
+    return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _inline(value: Target | Price) -> Iterator[str]:
+    """The fields of a fallback elsewhere, or of a price, that are set."""
+    for name in ("provider", "model", "price", "input", "output", "cached_input"):
+        if (found := getattr(value, name, None)) is not None:
+            yield f"{name} = {_value(found)}"
+
+
+def _key(name: str) -> str:
+    bare = name.isascii() and name.replace("-", "").replace("_", "").isalnum()
+    return name if bare else _value(name)

@@ -1,0 +1,336 @@
+"""What `%route WORD` says and does, as a person would meet it."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from cells import error_of, run
+from IPython.core.error import StdinNotImplementedError
+
+from nbroute.notebook.commands import COMMANDS
+from nbroute.router import Router
+from nbroute.settings import load, writing
+from nbroute.settings.model import ENVIRONMENT
+
+KEY = "sk-or-v1-0123456789abcdef"
+
+
+def desk_of(shell):
+    return shell.find_line_magic("route").__self__.desk
+
+
+@pytest.fixture(autouse=True)
+def no_keys():
+    yield
+    ENVIRONMENT.forget()
+
+
+# Help
+
+
+def test_the_first_help_is_short_and_leads_to_the_rest(shell):
+    text, _ = run(shell, "%route help")
+
+    assert len(text.splitlines()) < 25
+    for line in ("%route why 1", "%route escalate", "%route help all", "%route help WORD"):
+        assert line in text
+
+
+def test_all_commands_are_told_by_theme_each_once(shell):
+    text, _ = run(shell, "%route help all")
+
+    for name, one in COMMANDS.items():
+        assert 1 == len(re.findall(rf"^  %route {name}(?: |$)", text, re.MULTILINE)), name
+        assert one.about in text
+
+
+@pytest.mark.parametrize("asked", ["help tiers", "tiers -h", "tiers --help", "help %route tiers"])
+def test_one_command_has_its_usage_an_example_and_its_python(shell, asked):
+    text, _ = run(shell, f"%route {asked}")
+
+    assert "usage:   %route tiers [TIER=MODEL ...|reset]" in text
+    assert "example: %route tiers SIMPLE=" in text
+    assert "router.ladder" in text
+    assert "router = %route router" in text
+
+
+def test_help_on_no_command_has_the_close_ones(shell):
+    assert "did you mean 'spend'?" in error_of(shell, "%route help spned")
+
+
+# Numbers
+
+
+def test_each_answer_is_reached_by_its_number(shell):
+    run(shell, "%%route -t SIMPLE\nhello")
+    run(shell, "%%route -t MEDIUM\nhello again")
+
+    assert "you chose SIMPLE" in run(shell, "%route why 1")[0]
+    assert "you chose MEDIUM" in run(shell, "%route why")[0]
+    assert "kept: overkill (the prompt needs SIMPLE)" in run(shell, "%route label #2 overkill")[0]
+    assert "the prompt needs SIMPLE" in run(shell, "%route label 1 good SIMPLE")[0]
+    _, done = run(shell, "%route escalate 1 COMPLEX")
+    assert ("hello", "COMPLEX") == (done.result.prompt, done.result.tier)
+
+
+@pytest.mark.parametrize("line", ["why 9", "label 9 good", "escalate 9", "controls 9"])
+def test_a_number_that_does_not_exist_names_those_that_do(shell, line):
+    run(shell, "%%route\nhello")
+
+    told = error_of(shell, f"%route {line}")
+
+    assert "no answer has the number 9" in told
+    assert "1" in told.partition("9")[2]
+
+
+def test_the_old_word_is_accepted_and_a_word_can_be_taken_back(shell):
+    run(shell, "%%route -t MEDIUM\nhello")
+
+    assert "kept: overkill" in run(shell, "%route label more than needed")[0]
+    assert "1 too expensive" in run(shell, "%route labels")[0]
+    assert "taken back" in run(shell, "%route label off")[0]
+    assert "no labels yet" in run(shell, "%route labels")[0]
+
+
+# The log
+
+
+def test_the_log_fits_a_terminal_and_says_where_the_whole_frame_is(shell):
+    run(shell, "%%route -t FRONTIER\nhello")
+    run(shell, "%%route -t FRONTIER\nhello")
+
+    text, _ = run(shell, "%route log")
+
+    head, *rows = [line for line in text.splitlines() if "FRONTIER" in line or "model" in line]
+    assert re.search(r"time \(\w+\) ", head)
+    assert all(row.index("simulated/claude-opus-4") < row.index("$") < 80 for row in rows)
+    assert "cached" in rows[1]
+    assert all(len(line) < 80 for line in text.splitlines())
+    assert "router.ledger.frame()" in text
+
+
+def test_spend_by_day_says_which_days_are_meant(shell):
+    run(shell, "%%route\nhello")
+
+    text, _ = run(shell, "%route spend day")
+
+    assert "day (UTC)" in text
+    assert "would have cost" in text
+    assert "price unknown" not in text
+
+
+# Tiers and prices
+
+
+def test_a_tier_has_another_model_for_the_session_and_gets_its_own_back(shell):
+    before = desk_of(shell).router.ladder
+    run(shell, "%route budget 1.00")
+
+    told, _ = run(shell, "%route tiers simple=simulated/claude-haiku-3.5 COMPLEX=simulated/gpt-4o")
+    _, done = run(shell, "%%route -t SIMPLE\nhello")
+
+    assert "SIMPLE is simulated/claude-haiku-3.5 now: $0.80 in, $4.00 out per million" in told
+    assert "(was $0.15 in, $0.60 out)" in told
+    assert "simulated/claude-haiku-3.5" == done.result.answer.model
+    assert "$1.00" in run(shell, "%route budget")[0]
+    assert "are back" in run(shell, "%route tiers reset")[0]
+    assert before == desk_of(shell).router.ladder
+
+
+def test_a_model_with_no_price_is_warned_of(shell):
+    assert "its price is not known" in run(shell, "%route tiers SIMPLE=nobody/knows")[0]
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("SIMPEL=gpt-4o", "did you mean 'SIMPLE'?"),
+        ("SIMPLE", "write TIER=MODEL"),
+        ("SIMPLE=", "write TIER=MODEL"),
+        ("restet", "write TIER=MODEL"),
+    ],
+)
+def test_a_change_of_tiers_that_cannot_be_read_says_how(shell, line, says):
+    assert says in error_of(shell, f"%route tiers {line}")
+
+
+def test_prices_say_how_old_they_are_and_how_to_renew_them(shell):
+    text, _ = run(shell, "%route prices")
+
+    assert "simulated/gpt-4o-mini" in text
+    assert re.search(r"genai-prices [\d.]+, the newest of them of \d+ \w+ 20\d\d \(\d+ days", text)
+    assert "pip install -U genai-prices" in text
+
+
+# Keys
+
+
+@pytest.fixture
+def typed(monkeypatch):
+    """Has a person type that where nobody sees it."""
+
+    def set_to(answer):
+        def ask(prompt=""):
+            if isinstance(answer, BaseException):
+                raise answer
+            return answer
+
+        monkeypatch.setattr(getpass, "getpass", ask)
+
+    return set_to
+
+
+def test_a_key_is_kept_in_this_kernel_alone(shell, typed):
+    typed(f" {KEY}\n")
+
+    text, _ = run(shell, "%route key openrouter")
+    router = desk_of(shell).router
+
+    assert "profile openrouter" in text
+    assert KEY == router.settings.providers[0].api_key
+    assert KEY not in os.environ.values()
+    child = [sys.executable, "-c", "import os; print(os.environ.get('OPENROUTER_API_KEY'))"]
+    assert (
+        "None" == subprocess.run(child, capture_output=True, text=True, check=True).stdout.strip()
+    )
+    shown = text + repr(router.settings) + repr(vars(ENVIRONMENT)) + str(shell.user_ns["In"])
+    assert KEY not in shown
+    assert KEY == Router(profile="openrouter").settings.providers[0].api_key
+
+
+def test_a_kept_key_is_forgotten(shell, typed):
+    typed(KEY)
+    run(shell, "%route key openrouter")
+
+    text, _ = run(shell, "%route key off")
+
+    assert "OPENROUTER_API_KEY is not set" in text
+    assert desk_of(shell).router.settings.providers[0].api_key is None
+
+
+def test_the_session_goes_on_with_a_key(shell, typed):
+    run(shell, "%%route\nhello")
+    session = desk_of(shell).router.session
+    typed(KEY)
+
+    run(shell, "%route key anthropic")
+
+    assert session == desk_of(shell).router.session
+    assert "1 call" in run(shell, "%route spend")[0]
+
+
+def test_a_key_typed_on_the_line_is_not_repeated(shell):
+    told = error_of(shell, f"%route key {KEY}")
+
+    assert KEY not in told
+    assert "openrouter, openai, anthropic" in told
+
+
+@pytest.mark.parametrize(
+    "problem", [StdinNotImplementedError("no"), EOFError(), getpass.GetPassWarning("echo")]
+)
+def test_where_nobody_can_be_asked_the_variable_is_named(shell, typed, problem):
+    typed(problem)
+
+    assert "set the environment variable OPENAI_API_KEY" in error_of(shell, "%route key openai")
+
+
+@pytest.mark.parametrize("answer", ["", "  ", KeyboardInterrupt()])
+def test_no_key_changes_nothing(shell, typed, answer):
+    typed(answer)
+
+    assert "nothing has changed" in run(shell, "%route key openai")[0]
+    assert "simulated" == desk_of(shell).router.settings.profile
+
+
+def test_what_cannot_be_a_key_is_not_repeated(shell, typed):
+    typed("two words")
+
+    assert "two words" not in error_of(shell, "%route key openai")
+
+
+# The settings file
+
+
+@pytest.mark.parametrize("profile", ["openrouter", "openai", "anthropic", "simulated", "local"])
+@pytest.mark.parametrize("name", ["two-tier", "three-tier", "four-tier"])
+def test_what_init_writes_loads_to_the_same_ladder(tmp_path, profile, name):
+    chosen = tmp_path / "chosen.toml"
+    chosen.write_text(f'[nbroute]\nladder = "{name}"\n')
+    before = load(chosen, profile=profile)
+    path = tmp_path / "written.toml"
+
+    writing.write(path, writing.text_of(before, before.ladder), force=False)
+    after = load(path)
+
+    assert before.ladder == after.ladder
+    assert (before.classifier, before.baseline) == (after.classifier, after.baseline)
+    assert before.providers == after.providers
+
+
+OWN = """\
+[nbroute]
+classifier = "model"
+classifier_provider = "corp"
+classifier_model = "tiny"
+[providers.corp]
+base_url = "https://llm.corp.example/v1"
+api_key_env = "CORP_KEY"
+[tiers."erste Stufe"]
+provider = "corp"
+model = "tiny"
+max_tokens = 99
+system = "Sag \\"ja\\"\\nund \\\\ 🙂 \\u007f"
+price = { input = 0.15, output = 0.60, cached_input = 0.07 }
+fallbacks = ["other", { provider = "openai", model = "gpt-4o-mini" }]
+[tiers.top]
+provider = "corp"
+model = "big"
+context = 8000
+"""
+
+
+def test_a_ladder_of_ones_own_is_written_as_it_is(tmp_path):
+    (tmp_path / "own.toml").write_text(OWN, encoding="utf-8")
+    before = load(tmp_path / "own.toml")
+    path = tmp_path / "written.toml"
+
+    writing.write(path, writing.text_of(before, before.ladder), force=False)
+    after = load(path)
+
+    assert before.ladder == after.ladder
+    assert (before.classifier, before.providers) == (after.classifier, after.providers)
+
+
+def test_init_writes_todays_ladder_and_never_over_a_file(shell):
+    run(shell, "%route tiers SIMPLE=simulated/claude-haiku-3.5")
+
+    told, _ = run(shell, "%route init")
+
+    assert f"wrote {Path('nbroute.toml').absolute()}" in told
+    assert "simulated/claude-haiku-3.5" == load().ladder["SIMPLE"].model
+    assert "--force" in error_of(shell, "%route init")
+    Path("nbroute.toml").write_text("")
+    run(shell, "%route init --force")
+    assert "simulated/claude-haiku-3.5" == load().ladder["SIMPLE"].model
+
+
+# Plain words
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["help", "help all", "budget", "threads", "labels", "record", "replay", "settle", "prices"],
+)
+def test_no_backticks_stand_where_nothing_renders_them(shell, line):
+    assert "`" not in run(shell, f"%route {line}")[0]
+
+
+def test_an_error_has_no_backticks_either(shell):
+    assert "`" not in error_of(shell, "%route label")
