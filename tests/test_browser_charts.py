@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 from pathlib import Path
 
 import lab
@@ -25,7 +24,7 @@ CELLS = (
     "%%route -q --feature bot\nDesign a rate limiter for a public API, step by step.",
     "%%route -q --feature search -t FRONTIER\nhello",
     "%route report",
-    "%route charts cost_by_day",
+    "%route charts savings",
 )
 
 
@@ -43,6 +42,7 @@ def page(url):
         opened.set_default_timeout(60_000)
         cut_off(opened)
         lab.open_notebook(opened, url, "charts.ipynb")
+        lab.command(opened, "application:toggle-left-area")
         lab.run_all(opened)
         opened.locator(".jp-Cell").nth(5).get_by_role("button", name=EXPLORE).wait_for()
         yield opened
@@ -84,18 +84,48 @@ def bars(cell):
     return cell.locator(".vega-embed svg .mark-rect.role-mark path")
 
 
-def test_a_report_is_words_one_picture_and_a_button(page):
+def static(cell):
+    return cell.locator("figure:has(table)")
+
+
+def test_a_report_is_words_charts_and_a_button(page):
     cell = page.locator(".jp-Cell").nth(4)
 
-    picture = cell.locator(".jp-RenderedImage img")
-
-    assert 1 == picture.count()
-    assert 500 < picture.evaluate("image => image.width") < 700
-    assert 2 * picture.evaluate("image => image.width") == picture.evaluate("i => i.naturalWidth")
+    assert static(cell).first.get_by_text("Saving against all on FRONTIER").is_visible()
+    assert 0 == page.locator(".jp-Cell img").count()
     assert "saving" in cell.locator(".jp-RenderedMarkdown").inner_text()
     assert cell.get_by_role("button", name=EXPLORE).is_visible()
     cell.scroll_into_view_if_needed()
     shot(page, "report_light")
+
+
+@pytest.mark.parametrize(("width", "columns"), [(1400, 2), (1000, 2), (700, 1)])
+def test_charts_stand_in_two_columns_where_there_is_room(page, width, columns):
+    page.set_viewport_size({"width": width, "height": 1000})
+    places = static(page.locator(".jp-Cell").nth(4))
+    lefts = places.evaluate_all("all => all.map(one => one.getBoundingClientRect().left)")
+    wide = "all => all.some(one => one.scrollWidth > one.clientWidth + 1)"
+    overflows = places.evaluate_all(wide)
+    page.set_viewport_size({"width": 1400, "height": 1000})
+
+    assert columns == len(set(lefts))
+    assert not overflows
+
+
+def test_charts_take_the_pages_ink(page):
+    name = static(page.locator(".jp-Cell").nth(4)).locator("th").first
+    ink = (
+        "name => [getComputedStyle(name), getComputedStyle(name.closest('.jp-OutputArea-output'))]"
+    )
+    light = name.evaluate(f"name => ({ink})(name).map(style => style.color)")
+    lab.dark(page)
+    dark = name.evaluate(f"name => ({ink})(name).map(style => style.color)")
+    lab.command(page, "apputils:change-theme", {"theme": "JupyterLab Light"})
+    page.wait_for_selector('body[data-jp-theme-light="true"]', state="attached")
+
+    assert light[0] == light[1]
+    assert dark[0] == dark[1]
+    assert light[0] != dark[0]
 
 
 def test_the_button_opens_live_charts_with_tooltips_and_no_network(page):
@@ -113,6 +143,7 @@ def test_the_button_opens_live_charts_with_tooltips_and_no_network(page):
     assert "FRONTIER" in tooltip.inner_text()
     assert "share" in tooltip.inner_text()
     assert [] == page.asked
+    assert 0 == cell.locator("figure:has(table):visible").count()
     shot(page, "report_explored")
 
 
@@ -129,48 +160,49 @@ def test_a_click_on_a_bar_picks_it_and_the_others_fade(page):
     cell.locator(faded).first.wait_for(state="detached")
 
 
-def test_a_name_in_the_legend_filters_the_days(page):
+def test_a_name_in_the_legend_picks_its_bars(page):
     cell = page.locator(".jp-Cell").nth(5)
     cell.get_by_role("button", name=EXPLORE).click()
     bars(cell).first.wait_for()
-    before = bars(cell).count()
 
-    cell.locator(".vega-embed svg .role-legend-label text", has_text="bot").click()
-    page.wait_for_function(
-        "number => document.querySelectorAll('.jp-Cell')[5]"
-        ".querySelectorAll('.vega-embed svg .mark-rect.role-mark path').length === number",
-        arg=1,
-    )
+    cell.locator(".vega-embed svg .role-legend-label text", has_text="estimate").click()
 
-    assert 3 == before
+    cell.locator('.vega-embed svg path[opacity="0.25"]').first.wait_for(state="attached")
     assert [] == page.asked
 
 
-def test_the_button_closes_what_it_opened(page):
+def test_the_button_closes_what_it_opened_and_the_charts_are_back(page):
     cell = page.locator(".jp-Cell").nth(5)
 
     cell.get_by_role("button", name=CLOSE).click()
-    cell.locator(".vega-embed").wait_for(state="detached")
+    cell.locator(".vega-embed").first.wait_for(state="detached")
 
     assert cell.get_by_role("button", name=EXPLORE).is_visible()
+    assert static(cell).first.is_visible()
 
 
-def test_saved_and_opened_with_no_kernel_the_pictures_are_there(page, url, folder):
+@pytest.mark.parametrize("trusted", [True, False])
+def test_saved_and_opened_with_no_kernel_the_charts_are_there(page, url, folder, trusted):
     lab.save(page)
-    shutil.copy(folder / "charts.ipynb", folder / "saved.ipynb")
+    saved = folder / f"saved_{trusted}.ipynb"
+    text = (folder / "charts.ipynb").read_text()
+    # what nobody has signed is not trusted
+    saved.write_text(text if trusted else text.replace("all on FRONTIER", "all on Frontier"))
     with another(page, 700) as other:
         cut_off(other)
-        other.goto(f"{url}/lab/tree/saved.ipynb?reset")
-        pictures = other.locator(".jp-RenderedImage img")
-        pictures.first.wait_for()
+        other.goto(f"{url}/lab/tree/{saved.name}?reset")
+        charts = static(other)
+        charts.first.wait_for()
 
-        widths = pictures.evaluate_all("all => all.map(image => [image.naturalWidth, image.width])")
+        widths = charts.locator("td:first-of-type > span").evaluate_all(
+            "all => all.map(bar => bar.getBoundingClientRect().width)"
+        )
         lab.dark(other)
-        pictures.first.scroll_into_view_if_needed()
-        shot(other, "report_dark_700")
+        charts.first.scroll_into_view_if_needed()
+        shot(other, f"report_dark_700_{trusted}")
 
-    assert 2 == len(widths)
-    assert all(natural > 1000 and 300 < shown < 700 for natural, shown in widths)
+    assert 4 < len(widths)
+    assert max(widths) > 60
 
 
 @pytest.fixture(scope="module")
@@ -203,7 +235,7 @@ def test_the_exported_page_opens_with_no_network_and_fits(page, exported, scheme
             "() => { const s = getComputedStyle(document.body);"
             " return [s.backgroundColor, s.color] }"
         )
-        label = opened.locator("figure svg text").first.evaluate("t => getComputedStyle(t).fill")
+        label = opened.locator("figure th").first.evaluate("t => getComputedStyle(t).color")
         overflow = opened.evaluate("document.documentElement.scrollWidth - window.innerWidth")
         opened.locator("summary", has_text="before that: SIMPLE").click()
         shown = opened.get_by_text("capital of <b>France</b>").first.is_visible()

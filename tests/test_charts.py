@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import os
+import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
 import zlib
+from dataclasses import replace
+from html.parser import HTMLParser
 from pathlib import Path
 
 import nbformat
@@ -17,7 +19,11 @@ from cells import error_of, run
 from test_report import DAY, NOON, report, row
 
 from nbroute.errors import SettingsError
-from nbroute.report.charts import CHARTS, telling, together
+from nbroute.report import bars
+from nbroute.report.charts import CHARTS, telling
+from nbroute.report.colours import tier_colour
+from nbroute.report.metrics import votes_of
+from nbroute.types import Label
 
 pytest.importorskip("altair")
 
@@ -53,6 +59,38 @@ def busy():
     )
 
 
+def labelled():
+    """The same with 19 words on answers, of all kinds."""
+    said = [("good", "SIMPLE", 5), ("too weak", "MEDIUM", 3), ("cheapest acceptable", "MEDIUM", 3)]
+    said += [("cheapest acceptable", "FRONTIER", 2), ("bad", None, 1), ("good", "FRONTIER", 5)]
+    words = [(word, needed) for word, needed, number in said for _ in range(number)]
+    labels = [label(f"prompt {n}", *word) for n, word in enumerate(words)]
+    return replace(busy(), votes=votes_of(labels, busy().tiers))
+
+
+def label(prompt, feedback, needed, picked="SIMPLE"):
+    return Label(prompt, 0.0, "s", feedback, picked, needed, "ladder", prompt)
+
+
+class Told(HTMLParser):
+    """A page's words without its tags, and its styles."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.words, self.styles, self.tags = [], [], set()
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.add(tag)
+        self.styles.append(dict(attrs).get("style", ""))
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+    def __contains__(self, words):
+        return words in "".join(self.words)
+
+
 def texts(svg):
     """All that can be read in the picture."""
     root = ET.fromstring(svg)  # noqa: S314 - our own picture
@@ -74,7 +112,7 @@ def pixels(png):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_each_chart_is_drawn_with_no_network_and_is_not_blank(name):
-    figure = busy().chart(name)
+    figure = labelled().chart(name)
 
     assert figure.title in texts(figure.svg())
     assert len(set(pixels(figure.png()))) > 20
@@ -83,7 +121,7 @@ def test_each_chart_is_drawn_with_no_network_and_is_not_blank(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_the_same_figures_give_the_same_picture_whatever_was_drawn_before(name):
     first = busy().chart(name).svg()
-    together([report(row()).chart("cost_by_tier"), report().chart(name)]).svg()
+    report(row()).chart("cost_by_tier").svg()
 
     again = busy().chart(name).svg()
 
@@ -103,7 +141,7 @@ def test_a_session_with_no_calls_has_charts_that_say_so(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_each_chart_can_be_explored_by_tooltips_and_a_selection(name):
-    spec = busy().chart(name).chart.to_dict()
+    spec = labelled().chart(name).chart.to_dict()
 
     assert '"tooltip"' in json.dumps(spec)
     assert [] != [one["name"] for one in spec["params"] if "select" in one]
@@ -112,7 +150,7 @@ def test_each_chart_can_be_explored_by_tooltips_and_a_selection(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_each_chart_says_in_words_and_as_a_table_what_it_shows(name):
-    figure = busy().chart(name)
+    figure = labelled().chart(name)
 
     assert figure.alt.startswith(figure.title)
     assert len(figure.rows) == len(figure.frame())
@@ -124,12 +162,12 @@ def test_three_kinds_of_money_have_three_axes_and_are_never_added():
 
     kinds = {(r["feature"], r["money"]): r["usd"] for r in figure.rows}
     assert kinds["search", "cost unknown"] is None
-    assert kinds["local", "equivalent, nothing billed"] == pytest.approx(0.0012)
+    assert kinds["local", "would have cost"] == pytest.approx(0.0012)
     assert ("local", "spent") not in kinds
     shown = texts(figure.svg())
     assert "US dollars spent" in shown
-    assert "US dollars, equivalent (nothing billed)" in shown
-    assert "calls of unknown cost" in shown
+    assert "US dollars that it would have cost (nothing was billed)" in shown
+    assert "calls whose cost is unknown" in shown
     assert "search: 1 call of unknown cost" in figure.alt
 
 
@@ -148,21 +186,23 @@ def test_what_the_cache_answered_cost_nothing_and_says_so():
     assert "SIMPLE: $0 spent, 1 call" in figure.alt
 
 
-def test_tiers_stand_in_the_order_of_the_ladder_with_the_articles_line():
+def test_tiers_stand_in_the_order_of_the_ladder_each_in_its_colour():
     figure = busy().chart("tiers")
 
     assert ["SIMPLE", "MEDIUM", "FRONTIER"] == [r["tier"] for r in figure.rows]
     shown = texts(figure.svg())
     places = [shown.index(name) for name in ("SIMPLE", "MEDIUM", "FRONTIER")]
     assert sorted(places) == places
-    assert "stroke-dasharray" in figure.svg()
-    assert "over 50% (the dashed line) is usual for support and Q&A" in figure.alt
+    for tier in ("SIMPLE", "MEDIUM", "FRONTIER"):
+        assert tier_colour(tier, busy().tiers) in figure.svg()
+        assert tier_colour(tier, busy().tiers) in figure._repr_html_()
+    assert "over 50% is usual for support and Q&A" in figure.alt
 
 
 @pytest.mark.parametrize(
     ("escalated", "word"), [(0, "good, under 10%"), (3, "over 20%"), (10, "over 20%")]
 )
-def test_the_escalation_rate_stands_on_the_articles_thresholds(escalated, word):
+def test_the_escalation_rate_is_a_sentence_and_no_bar(escalated, word):
     rows = [row(f"r{n}") for n in range(10)]
     rows += [row(f"u{n}", parent=f"r{n}", tier="MEDIUM", escalated=True) for n in range(escalated)]
 
@@ -170,7 +210,8 @@ def test_the_escalation_rate_stands_on_the_articles_thresholds(escalated, word):
 
     assert escalated / 10 == figure.rows[0]["rate"]
     assert word in figure.alt
-    assert {"good", "fair", "look at the classifier"} <= set(texts(figure.svg()))
+    assert word in Told(figure._repr_html_())
+    assert "table" not in Told(figure._repr_html_()).tags
 
 
 def test_latency_is_in_seconds_and_leaves_the_cache_out():
@@ -200,12 +241,15 @@ def test_cached_calls_are_counted_apart_by_day():
 def test_a_saving_is_net_names_its_baseline_and_is_called_an_estimate():
     figure = report(row(), row(purpose="classify", cost_usd=0.03)).chart("savings")
 
-    assert {"answering, rejected too": 0.01, "classifying": 0.03, "all on FRONTIER": 0.2} == {
-        r["use"]: r["usd"] for r in figure.rows
-    }
+    uses = {r["use"]: r["usd"] for r in figure.rows}
+    assert {
+        "answering, rejected answers too": 0.01,
+        "classifying": 0.03,
+        "all on FRONTIER": 0.2,
+    } == uses
     assert "$0.16 less than all on FRONTIER" in figure.alt
     assert "(estimate)" in figure.title
-    assert "baseline (estimate)" in texts(figure.svg())
+    assert "all on FRONTIER: $0.20 (estimate)" in figure.alt
 
 
 def test_a_saving_with_an_unknown_cost_is_unknown_and_not_zero():
@@ -218,7 +262,7 @@ def test_a_saving_against_a_baseline_with_no_price_is_unknown():
     figure = report(row(), price=None).chart("savings")
 
     assert "unknown, FRONTIER has no known price" in figure.alt
-    assert "baseline (estimate)" not in texts(figure.svg())
+    assert ["as routed"] == [r["bar"] for r in figure.rows]
 
 
 def test_many_features_are_the_dearest_and_the_others_together():
@@ -250,6 +294,8 @@ def test_names_with_markup_are_shown_as_they_are():
 
     ET.fromstring(figure.svg())  # noqa: S314 - our own picture
     assert "<script" not in figure.svg(card=False)
+    assert "script" not in Told(figure._repr_html_()).tags
+    assert name in Told(figure._repr_html_())
     assert figure.png()
 
 
@@ -257,7 +303,7 @@ def test_a_mark_has_its_figures_as_a_tooltip_and_the_picture_its_words():
     svg = busy().chart("tiers").svg()
 
     assert "<title>MEDIUM: " in svg
-    assert 'role="img" aria-label="Tier distribution' in svg
+    assert 'role="img" aria-label="Answers by tier' in svg
 
 
 def test_in_a_page_a_picture_takes_the_pages_colours():
@@ -298,17 +344,80 @@ def test_a_chart_is_not_saved_where_it_cannot_be(tmp_path):
         figure.save(tmp_path / "nowhere" / "tiers.svg")
 
 
-def test_without_vl_convert_the_words_stand_and_the_error_says_the_cure(monkeypatch):
+def test_without_vl_convert_a_page_has_its_charts_and_a_file_says_the_cure(monkeypatch):
     monkeypatch.setitem(sys.modules, "vl_convert", None)
     figure = busy().chart("tiers")
 
-    data, _ = figure._repr_mimebundle_()
-
-    assert ["text/plain"] == list(data)
-    assert "charts need vl_convert, which is missing: `pip install nbroute`" in data["text/plain"]
-    assert "SIMPLE" in data["text/plain"]
-    with pytest.raises(SettingsError, match="`pip install nbroute` brings it back"):
+    assert "63% (29)" in Told(figure._repr_html_())
+    with pytest.raises(
+        SettingsError, match=r"charts need vl_convert.*`pip install nbroute` brings"
+    ):
         figure.svg()
+
+
+def test_a_chart_in_a_page_needs_no_stylesheet_no_script_and_no_colour_of_its_own():
+    page = Told(bars.page(telling(labelled())))
+
+    assert {"table", "caption", "th", "figure"} <= page.tags
+    assert set() == page.tags & {"style", "script", "img", "svg", "a"}
+    assert not re.search(r"(?<![-\w])color:(?!inherit)", ";".join(page.styles))
+
+
+def test_two_prices_in_a_chart_are_no_formula():
+    page = re.sub('title="[^"]*"', "", busy().chart("cost_by_tier")._repr_html_())
+
+    assert 4 < page.count("<span>$</span>")
+    assert "$" not in page.replace("<span>$</span>", "")
+
+
+def test_a_bar_is_as_long_as_its_amount():
+    page = report(row("a", cost_usd=1.0), row("b", tier="MEDIUM", cost_usd=0.25)).chart(
+        "cost_by_tier"
+    )
+
+    assert ["100.0", "25.0"] == re.findall(r"width:([\d.]+)%;background", page._repr_html_())
+
+
+def test_labels_are_points_of_quality_against_cost_with_their_intervals():
+    figure = labelled().chart("quality")
+
+    rows = {r["tier"]: (r["good"], r["judged"]) for r in figure.rows if r["money"] == "spent"}
+    assert {"SIMPLE": (5, 14), "MEDIUM": (8, 10), "FRONTIER": (15, 15)} == rows
+    assert "MEDIUM: 8 of 10 (49% to 94%), a call: $0.0012 spent" in figure.alt
+    assert "quality" in [one.name for one in telling(labelled())]
+
+
+def test_a_word_taken_back_and_a_prompt_judged_again_count_once():
+    again = [label("one", "too weak", "MEDIUM"), label("one", "good", "SIMPLE")]
+    gone = [label("two", "good", "SIMPLE"), label("two", "taken back", "SIMPLE")]
+
+    votes = votes_of([*again, *gone], ("SIMPLE", "MEDIUM"))
+
+    assert {"SIMPLE": (1, 1), "MEDIUM": (1, 1)} == votes
+
+
+def test_without_labels_there_is_no_chart_of_quality():
+    assert "quality" not in [figure.name for figure in telling(busy())]
+    assert "nothing labelled yet" in busy().chart("quality").alt
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_a_user_sets_in_altair_changes_no_chart_of_ours(name):
+    import altair as alt
+
+    plain = labelled().chart(name)
+    before = plain.svg(), plain._repr_html_(), plain.chart.to_dict()
+    with (
+        alt.theme.enable("dark"),
+        alt.renderers.enable("png"),
+        alt.data_transformers.enable("default", max_rows=1),
+    ):
+        after = labelled().chart(name)
+        kept = after.chart.to_dict()
+
+    assert before[:2] == (after.svg(), after._repr_html_())
+    assert before[2]["vconcat"] == kept["vconcat"]
+    assert "white" == kept["config"]["background"]
 
 
 def test_without_altair_there_are_pictures_and_the_chart_says_the_cure(monkeypatch):
@@ -320,10 +429,10 @@ def test_without_altair_there_are_pictures_and_the_chart_says_the_cure(monkeypat
         _ = figure.chart
 
 
-def test_the_picture_of_a_report_leaves_out_what_has_nothing_to_say():
+def test_a_report_shows_no_chart_of_one_bar_or_of_nothing():
     names = [figure.name for figure in telling(report(row()))]
 
-    assert ["savings", "tiers", "escalation", "latency", "cost_by_tier"] == names
+    assert ["savings"] == names
     assert [] == telling(report())
 
 
@@ -349,15 +458,15 @@ def test_a_chart_by_name_and_a_wrong_name(shell):
 
     shown, _ = run(shell, "%route charts tiers latency")
 
-    assert shown.index("Tier distribution") < shown.index("Latency by tier")
+    assert shown.index("Answers by tier") < shown.index("Latency by tier")
     assert "did you mean 'tiers'?" in error_of(shell, "%route charts tier")
     assert "did you mean 'text'?" in error_of(shell, "%route report txt")
 
 
 NOTEBOOK = (
     "%load_ext nbroute",
-    "%%route\nWhat is the capital of France?",
-    "%%route --feature bot\nDesign a rate limiter for a public API and explain each choice.",
+    "%%route -q\nWhat is the capital of France?",
+    "%%route -q --feature bot\nDesign a rate limiter for a public API and explain each choice.",
     "%route report",
     "%route charts tiers savings",
     "router = %route router\nrouter.report().chart('latency')",
@@ -404,15 +513,13 @@ def outputs(path, cell):
 
 
 @pytest.mark.parametrize("cell", [3, 6])
-def test_a_report_is_words_tables_and_one_picture_that_stay_in_the_notebook(executed, cell):
-    words, picture = outputs(executed, cell)
+def test_a_report_is_words_tables_and_charts_that_stay_in_the_notebook(executed, cell):
+    words, charts = outputs(executed, cell)
 
     assert "| tier | results |" in "".join(words["data"]["text/markdown"])
     assert "saving" in "".join(words["data"]["text/plain"])
-    assert base64.b64decode(picture["data"]["image/png"]).startswith(b"\x89PNG")
-    about = picture["metadata"]["image/png"]
-    assert about["alt"].startswith("Saving against all on FRONTIER (estimate)")
-    assert 500 < about["width"] < 700
+    assert "Saving against all on FRONTIER (estimate)" in Told("".join(charts["data"]["text/html"]))
+    assert "Answers by tier\ntier" in "".join(charts["data"]["text/plain"])
 
 
 def test_with_nobody_watching_there_is_no_button(executed):
@@ -429,14 +536,16 @@ def test_a_notebook_with_charts_passes_strict_nbval(executed):
     assert 0 == done.returncode, done.stdout[-3000:]
 
 
-def test_a_saved_notebook_converts_with_its_charts_and_their_words(executed, tmp_path):
+@pytest.mark.parametrize("form", ["html", "markdown"])
+def test_a_saved_notebook_converts_with_its_charts(executed, tmp_path, form):
     done = in_folder(
         executed.parent,
-        *("jupyter", "nbconvert", "--to", "html", "--output-dir", str(tmp_path), str(executed)),
+        *("jupyter", "nbconvert", "--to", form, "--output-dir", str(tmp_path), str(executed)),
     )
 
     assert 0 == done.returncode, done.stderr
-    page = (tmp_path / "report.html").read_text()
-    assert 5 == page.count('src="data:image/png;base64,')
-    assert "<summary>The charts in words</summary>" in page
-    assert "Tier distribution, by the share of 2 results" in page
+    (page,) = tmp_path.glob("report.*")
+    told = page.read_text()
+    assert 3 == told.count("<strong>Answers by tier</strong>")
+    assert '<img src="data:' not in told
+    assert "Answers by tier" in Told(told)

@@ -217,7 +217,8 @@ class Engine:
             asked = (version and version(), everything, tier)
             known, report = self._reported
             if report is None or asked[0] is None or asked != known:
-                rows = self.ledger.report_rows(session=None if everything else self.session)
+                session = None if everything else self.session
+                rows = self.ledger.report_rows(session=session)
                 price = pricing.price_of(tier, tier.model, self.parts.kind(tier))
                 try:
                     report = summarise(
@@ -226,6 +227,7 @@ class Engine:
                         baseline=tier.name,
                         price=price,
                         baseline_model=tier.model,
+                        labels=self.ledger.labels(session=session),
                     )
                 finally:
                     if isinstance(rows, Generator):

@@ -11,7 +11,7 @@ from pathlib import Path
 from string import Template
 
 from nbroute.errors import SettingsError
-from nbroute.report import Report
+from nbroute.report import Report, bars
 from nbroute.report.charts import telling
 from nbroute.report.figure import grid
 from nbroute.report.text import blocks_of
@@ -134,16 +134,12 @@ def _report(report: Report) -> str:
 
 
 def _charts(report: Report) -> str:
-    """Each chart as a picture that takes the page's colours, and its figures, folded."""
+    """Each chart with its figures, folded."""
     drawn = []
-    try:
-        for figure in telling(report):
-            title = f"{escape(figure.title)}: the figures"
-            rows = _folded(_table(grid(figure.rows)), title) if figure.rows else ""
-            drawn.append(f"<figure>{figure.svg(card=False)}{rows}</figure>")
-    except SettingsError as error:
-        return f"<p>Not drawn: {escape(str(error))}.</p>"
-    return f'<div class="charts">{"".join(drawn)}</div>' if drawn else ""
+    for figure in telling(report):
+        title = f"{escape(figure.title)}: the figures"
+        drawn.append(bars.page([figure]) + _folded(_table(grid(figure.rows)), title))
+    return f'<div class="charts"><div>{"</div><div>".join(drawn)}</div></div>' if drawn else ""
 
 
 def _exchange(place: int, exchange: Exchange) -> str:

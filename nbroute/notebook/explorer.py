@@ -1,63 +1,64 @@
-"""The button below charts that makes them live, and what it opens."""
+"""The button below charts that makes them live, in their place."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
+from pathlib import Path
 from typing import Any
 
+import anywidget
 import ipywidgets as widgets
+import traitlets
 
 from nbroute.errors import SettingsError
-from nbroute.notebook.pieces import Said, button, row
-from nbroute.report.figure import Figure
+from nbroute.notebook.live import Live
+from nbroute.notebook.look import button, heard
+from nbroute.report import vega
+from nbroute.report.figure import Figure, imported
 
 EXPLORE, CLOSE = "Explore: tooltips and selections", "Close the live charts"
 _HINT = (
     "Point at a bar for its figures. Click a bar, or a name in a legend, to pick it; "
     "double-click to see all again."
 )
-#: The menu of a chart: what would open a page on the network is left out.
-_MENU = {"export": True, "source": False, "compiled": False, "editor": False}
 
 
 class Explorer(widgets.VBox):
     """The button, and what it opens; Vega is sent to the page at the click, not before.
 
-    `asked` is the magic that shows the same.
+    `place` is the class of what it takes the place of; `asked` is the magic that shows the same.
     """
 
-    def __init__(self, figure: Figure, asked: str) -> None:
-        self._figure, self._asked = figure, asked
-        self.button = button(EXPLORE, _HINT)
-        self.said = Said()
-        super().__init__([row(self.button, self.said)], layout={"overflow": "auto"})
+    def __init__(self, figures: Sequence[Figure], asked: str) -> None:
+        self._figures, self._asked = [one for one in figures if one.compares], asked
+        self._button = Live(act=lambda *_: self.toggle(), instead=f"{asked} draws live charts")
+        super().__init__([self._button], layout={"overflow": "auto"})
         self.children: tuple[Any, ...]
-        self.button.on_click(lambda _: self.toggle())
+        self.place = f"nbr-{self.model_id}"
+        self._say(EXPLORE, "")
 
     def toggle(self) -> None:
-        """Open the live charts below the button, or close them."""
-        first, *opened = self.children
+        """Open the live charts where the others stand, or close them."""
+        *opened, below = self.children
         if opened:
-            self.children = (first,)
+            self.children = (below,)
             for chart in opened:
                 chart.close()
             self._say(EXPLORE, "")
             return
         self._say(EXPLORE, "drawing ...")
         try:
-            self.children = (first, self._drawn())
+            specs = [vega.styled(figure.spec, card=False) for figure in self._figures]
+            self.children = (_vega()(specs=specs, place=self.place), below)
         except Exception as error:  # noqa: BLE001 - a click has no other place to tell
             self._say(EXPLORE, str(error) if isinstance(error, SettingsError) else repr(error))
         else:
             self._say(CLOSE, _HINT)
 
-    def _drawn(self) -> Any:
-        options = {"actions": _MENU, "renderer": "svg"}
-        return _live_chart()(self._figure.chart, embed_options=options)
-
-    def _say(self, description: str, words: str) -> None:
-        self.button.description = description
-        self.said.say(words)
+    def _say(self, words: str, beside: str) -> None:
+        shown = button(words, "toggle", title=_HINT) + heard(beside)
+        self._button.html = f'<div class="nbr"><div class="nbr-row">{shown}</div></div>'
 
     def __repr__(self) -> str:
         """What a front end without widgets shows: what does the same."""
@@ -65,17 +66,17 @@ class Explorer(widgets.VBox):
 
 
 @cache
-def _live_chart() -> Any:
-    """Altair's widget with Vega inside, so that it needs no network.
+def _vega() -> Any:
+    """A widget with Vega inside, so that it needs no network, and nothing that altair is told."""
+    source = Path(__file__).with_name("vega.js").read_text("utf-8")
 
-    A class of our own: the charts of the user's other cells are left as they are.
-    """
-    import altair as alt
+    class Vega(anywidget.AnyWidget):
+        _esm = imported("vl_convert").javascript_bundle(source)
+        specs: traitlets.List[Any] = traitlets.List().tag(sync=True)
+        place = traitlets.Unicode().tag(sync=True)
 
-    class LiveChart(alt.JupyterChart):
         def __repr__(self) -> str:
             """Short: a widget's own repr would write out its whole state."""
-            return "<nbroute live chart>"
+            return "<nbroute live charts>"
 
-    LiveChart.enable_offline()
-    return LiveChart
+    return Vega

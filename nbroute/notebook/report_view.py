@@ -1,15 +1,15 @@
-"""How a report is displayed: its words and tables, below them its charts, and the button."""
+"""How a report is displayed: its words and tables, and below them its charts."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from nbroute.notebook.answer import escape_markdown, safe_plain
-from nbroute.notebook.charts import show_controls, show_picture
+from nbroute.notebook.charts import Gallery
 from nbroute.notebook.screens import is_live
 from nbroute.notebook.tables import Table
 from nbroute.report import Report
-from nbroute.report.charts import telling, together
+from nbroute.report.charts import telling
 from nbroute.report.text import Block, blocks_of
 
 
@@ -19,12 +19,9 @@ def show(report: Report, shell: Any, *, static: bool) -> None:
 
     display(bundle(report), raw=True)
     figures = telling(report)
-    if not figures or not hasattr(shell, "kernel"):
-        return
-    picture = together(figures)
-    drawn = show_picture(picture)
-    if drawn and is_live(shell, static=static):
-        show_controls(picture, "`%route report`")
+    if figures and hasattr(shell, "kernel"):
+        live = is_live(shell, static=static)
+        display(Gallery(figures, live=live, asked="`%route report`"))
 
 
 def bundle(report: Report) -> dict[str, str]:

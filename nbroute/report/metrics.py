@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import lru_cache
@@ -10,7 +11,7 @@ from typing import NamedTuple
 
 from nbroute.pricing import format_usd, same_model
 from nbroute.report.table import counted, one_line
-from nbroute.types import Price
+from nbroute.types import Label, Price
 
 # What the second article calls good and bad figures; shares of 1.
 #: "What % of Tier 1 requests escalate? (<10% is good; >20% = classifier problem)"
@@ -129,6 +130,48 @@ class Latency(NamedTuple):
     p95_ms: float
 
 
+class Votes(NamedTuple):
+    """Of the prompts that were judged, how many a tier is good enough for."""
+
+    good: int
+    judged: int
+
+    @property
+    def share(self) -> float:
+        """0 to 1."""
+        return self.good / self.judged
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Where the share lies at 95%, by Wilson's interval."""
+        n, z2 = self.judged, 1.96**2
+        middle = (self.share + z2 / (2 * n)) / (1 + z2 / n)
+        half = math.sqrt(self.share * (1 - self.share) * z2 / n + (z2 / (2 * n)) ** 2)
+        return max(0.0, middle - half / (1 + z2 / n)), min(1.0, middle + half / (1 + z2 / n))
+
+
+def votes_of(labels: Iterable[Label], tiers: Sequence[str]) -> dict[str, Votes]:
+    """Tier -> its votes, by the last word on each prompt; nothing of a tier without any.
+
+    What is good enough is so on a higher tier too, and what is not is not on a lower one.
+    """
+    last = {label.prompt: label for label in labels}
+    found = dict.fromkeys(tiers, Votes(0, 0))
+    for label in last.values():
+        said = label.feedback
+        named = label.picked if said == "bad" else label.needed
+        if named not in tiers:
+            continue
+        enough = tiers.index(named) + (said == "bad")
+        weak = said in ("bad", "too weak", "cheapest acceptable")
+        good = said not in ("bad", "too weak", "taken back")
+        for place, tier in enumerate(tiers):
+            if good if place >= enough else weak:
+                votes = found[tier]
+                found[tier] = Votes(votes.good + (place >= enough), votes.judged + 1)
+    return {tier: votes for tier, votes in found.items() if votes.judged}
+
+
 @dataclass(frozen=True, slots=True)
 class Saving:
     """Spent against what the same answers would have cost on the baseline tier: an estimate.
@@ -243,6 +286,7 @@ class Metrics:
     equivalent_saving: Saving
     price: Price | None = None
     baseline_model: str = ""
+    votes: Mapping[str, Votes] = field(default_factory=dict)
 
     @property
     def comparing(self) -> Spend:

@@ -25,9 +25,10 @@ from nbroute.report.metrics import (
     Spend,
     both_savings,
     model_to_name,
+    votes_of,
 )
 from nbroute.report.text import text_of
-from nbroute.types import Attempt, Price
+from nbroute.types import Attempt, Label, Price
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -138,12 +139,13 @@ def summarise(
     baseline: str,
     price: Price | None,
     baseline_model: str = "",
+    labels: Iterable[Label] = (),
 ) -> Report:
     """The report of these rows, oldest first, each attempt once.
 
     `tiers` are the ladder's, cheapest first; `price` is that of the `baseline` tier's model,
     None where it is not known. The saving assumes that it would have answered in as many
-    tokens.
+    tokens. `labels` are oldest first.
     """
     tally = _Tally(tiers[0] if tiers else "")
     for row in map(_light, rows):
@@ -181,6 +183,7 @@ def summarise(
         equivalent_saving=equivalent_saving,
         price=price,
         baseline_model=baseline_model,
+        votes=votes_of(labels, tiers),
     )
 
 

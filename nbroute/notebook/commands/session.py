@@ -10,6 +10,7 @@ from nbroute.notebook import exporting, names, options, overview, tables
 from nbroute.notebook.answer import safe_plain
 from nbroute.notebook.charts import Gallery
 from nbroute.notebook.commands.base import only
+from nbroute.report.charts import telling
 
 if TYPE_CHECKING:
     from nbroute.evaluate.whatif import WhatIf
@@ -39,11 +40,11 @@ def report(desk: Desk, rest: str) -> Any:
 
 
 def charts(desk: Desk, rest: str) -> Any:
-    """The session's charts, each a picture; below them a button that makes them live."""
+    """The session's charts, or those named; below them a button that makes them live."""
     made = desk.router.report()
     words = options.words(rest)
-    figures = [made.chart(name) for name in words] if words else list(made.charts().values())
-    if not made.calls and not words:
+    figures = [made.chart(name) for name in words] if words else telling(made)
+    if not figures:
         return tables.Told(repr(made))
     return Gallery(figures, live=desk.is_live, asked=f"`%route {' '.join(['charts', *words])}`")
 

@@ -1,0 +1,27 @@
+// Live charts in the place of those that stand above; vegaEmbed is bundled from vl-convert.
+// The menu has nothing that would open a page on the network.
+const options = {
+  renderer: "svg",
+  actions: { export: true, source: false, compiled: false, editor: false },
+};
+
+async function render({ model, el }) {
+  const page = document.createElement("div");
+  page.style.cssText =
+    "display:grid;gap:24px 36px;max-width:1060px;color:var(--jp-content-font-color1,inherit);" +
+    "grid-template-columns:repeat(auto-fit,minmax(min(100%,470px),1fr))";
+  const instead = document.createElement("style");
+  instead.textContent = `.${model.get("place")}{display:none}`;
+  el.append(page);
+  const charts = [];
+  for (const spec of model.get("specs")) {
+    const chart = document.createElement("div");
+    chart.style.cssText = "min-width:0;overflow-x:auto";
+    page.append(chart);
+    charts.push(await vegaEmbed(chart, spec, options));
+  }
+  el.append(instead);
+  return () => charts.forEach((chart) => chart.finalize());
+}
+
+export default { render };
