@@ -1,8 +1,15 @@
-"""Cells run in a real InteractiveShell, as a user would."""
+"""Cells run in a real InteractiveShell, as a user would, and the controls under a card."""
 
 from __future__ import annotations
 
+import re
+from html.parser import HTMLParser
+
 from IPython.utils.capture import capture_output
+
+from nbroute.notebook.card import Card
+from nbroute.notebook.controls import Controls
+from nbroute.notebook.screens import Screen
 
 
 def run(shell, source):
@@ -24,3 +31,71 @@ def error_of(shell, source):
     lines = [line for line in text.split("\n") if line.strip()]
     assert 1 == len(lines), text
     return lines[0]
+
+
+class Row:
+    """The controls under a card of its own, as a person has them: buttons by name, words.
+
+    It is the notebook that the controls ask, too: `kept` are the answers that it was given.
+    """
+
+    def __init__(self, router, prompt="hello", tier="LOW"):
+        self.router, self.kept = router, []
+        self.card = Card(router, Screen(), number=1)
+        self.card.route(prompt, tier=tier)
+        self.controls = Controls(self.card, router, self)
+        self.controls.redraw("")
+
+    def took(self, result, card):
+        assert card is self.card
+        self.kept.append(result)
+
+    @property
+    def html(self):
+        return self.controls.live.html
+
+    @property
+    def words(self):
+        """What can be read there."""
+        return " ".join(re.sub("<[^>]+>", " ", self.html).split())
+
+    @property
+    def buttons(self):
+        """The buttons by name, each with its attributes."""
+        reader = _Buttons()
+        reader.feed(self.html)
+        return reader.found
+
+    def click(self, name):
+        """Press the button whose name begins so; nothing where it is off."""
+        (pressed,) = [facts for label, facts in self.buttons.items() if label.startswith(name)]
+        if pressed.get("aria-disabled") != "true":
+            self.controls.live.act(pressed["data-do"], pressed.get("data-at", ""))
+
+    def is_off(self, name):
+        (found,) = [facts for label, facts in self.buttons.items() if label.startswith(name)]
+        return found.get("aria-disabled") == "true"
+
+    @property
+    def pressed(self):
+        """The labels that are down."""
+        return [name for name, it in self.buttons.items() if it.get("aria-pressed") == "true"]
+
+
+class _Buttons(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.found, self._open = {}, None
+
+    def handle_starttag(self, tag, attrs):
+        if tag == "button":
+            self._open = dict(attrs)
+
+    def handle_data(self, data):
+        if self._open is not None:
+            self._open["name"] = self._open.get("name", "") + data
+
+    def handle_endtag(self, tag):
+        if tag == "button":
+            self.found[self._open.pop("name").strip()] = self._open
+            self._open = None

@@ -19,17 +19,14 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from cells import run
+from cells import Row, run
 from conftest import LADDER
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 from loopback import Reply
 
 from nbroute import errors
-from nbroute.notebook.card import Card
-from nbroute.notebook.controls import Controls, Meter
-from nbroute.notebook.lines import headline, ladder_plain, remarks
-from nbroute.notebook.screens import Quiet
+from nbroute.notebook.lines import headline, remarks, step_lines
 from nbroute.router import Router
 from nbroute.storage.ledger import SqliteLedger
 
@@ -606,7 +603,7 @@ def test_a_tier_that_could_not_answer_is_a_step_of_the_ladder(cell, server):
     text, done = run(cell.shell, f"%%route -S cascade --start LOW\n{HARD}")
 
     assert (GOOD, "MID") == (done.result.text, done.result.tier)
-    assert "ladder: LOW could not answer, MID passed" in text
+    assert "2 steps: LOW could not answer, MID used" in text
     assert "could not answer: Unavailable: 127.0.0.1" in text
     assert "nothing charged" in text
     assert "source unknown" not in text
@@ -618,7 +615,7 @@ def test_where_no_tier_answered_none_is_called_the_answer(cell, server):
     text, done = run(cell.shell, f"%%route -S cascade --start LOW\n{HARD}")
 
     assert not done.success
-    assert "ladder: LOW could not answer, MID could not answer" in text
+    assert "3 steps: LOW could not answer, MID could not answer" in text
     assert "· failed" in text
     assert "the answer" not in text
     assert "checks not passed" not in text
@@ -640,7 +637,7 @@ def test_each_model_of_a_tier_that_could_not_answer_is_told_once(server, tmp_pat
     with contextlib.closing(Router(file)) as router:
         result = router.route(HARD, strategy="cascade", start="LOW")
 
-    told = headline(result) + "\n".join(remarks(result)) + ladder_plain(result)
+    told = headline(result) + "\n".join(remarks(result)) + "\n".join(step_lines(result))
     assert 1 == told.count("small is down")
     assert 1 == told.count("empty answer from 'other'")
     assert "unknown (what other cost is not known)" in told
@@ -1075,75 +1072,56 @@ def test_two_threads_on_one_conversation_lose_no_turn(router, server):
 # Buttons
 
 
-def clicked(router, times=100, workers=10):
-    result_card = Card(router, Quiet())
-    result_card.route("hello", tier="LOW")
-    kept = []
-    controls = Controls(result_card, router, Meter(router), kept.append)
-    started = []
+def test_a_hundred_clicks_in_a_second_are_one_answer(router, server):
+    server.handler = lambda body: Reply(delay=0.0 if body["model"] == "small" else 1.0)
+    row, started = Row(router), []
 
     def click():
-        started.extend(controls.start(None) for _ in range(times // workers))
+        started.extend(row.controls.start(None) for _ in range(10))
 
-    threads = [threading.Thread(target=click) for _ in range(workers)]
+    threads = [threading.Thread(target=click) for _ in range(10)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    for thread in filter(None, started):
-        thread.join()
-    return controls, kept, [one for one in started if one]
+    (answering,) = filter(None, started)
+    answering.join()
 
-
-def test_a_hundred_clicks_in_a_second_are_one_answer(router, server):
-    server.handler = lambda body: Reply(delay=0.0 if body["model"] == "small" else 1.0)
-
-    controls, kept, started = clicked(router)
-
-    assert (1, 1) == (len(started), len(kept))
+    assert 1 == len(row.kept)
     assert 2 == len(server.requests)
-    assert ["LOW", "MID"] == [row["tier"] for row in router.ledger.rows()]
-    assert (False, False, True) == (
-        controls.up.disabled,
-        controls.run.disabled,
-        controls.stop.disabled,
-    )
-    assert "Escalate to TOP" == controls.up.description
-    controls.start(None).join()
-    assert "TOP" == kept[-1].tier
+    assert ["LOW", "MID"] == [one["tier"] for one in router.ledger.rows()]
+    assert not row.is_off("Escalate to TOP")
+    assert "Stop" not in row.buttons
+    row.controls.start(None).join()
+    assert "TOP" == row.kept[-1].tier
 
 
 def test_a_click_while_the_ledger_breaks_leaves_the_controls_usable(router, server):
-    card = Card(router, Quiet())
-    card.route("hello", tier="LOW")
-    kept = []
-    controls = Controls(card, router, Meter(router), kept.append)
+    row = Row(router)
     file = Path("ledger.sqlite")
     router.ledger.close()
     for beside in file.parent.glob("ledger.sqlite*"):
         beside.write_bytes(b"no database at all" * 500)
 
-    controls.start(None).join()
+    row.controls.start(None).join()
 
-    assert "MID" == kept[-1].tier
-    assert not controls.up.disabled
-    assert "" == controls.said.value.split(">")[1].split("<")[0]
+    assert "MID" == row.kept[-1].tier
+    assert not row.is_off("Escalate to TOP")
+    assert "Error" not in row.words
 
 
 def test_an_escalation_that_is_stopped_can_be_tried_again(router, server):
-    card = Card(router, Quiet())
-    card.route("hello", tier="LOW")
-    kept = []
-    controls = Controls(card, router, Meter(router), kept.append)
+    row = Row(router)
     server.handler = lambda _: Reply(delay=20)
 
-    answering = controls.start("MID")
+    answering = row.controls.start("MID")
     while len(server.requests) < 2:
         time.sleep(0.01)
-    controls.cancel()
+    row.controls.redraw()
+    row.click("Stop")
     answering.join()
     server.handler = None
-    controls.start("MID").join()
+    row.controls.start("MID").join()
 
-    assert ["ok", "interrupted", "ok"] == [row["status"] for row in router.ledger.rows()]
-    assert ["MID"] == [result.tier for result in kept]
+    assert ["ok", "interrupted", "ok"] == [one["status"] for one in router.ledger.rows()]
+    assert ["MID"] == [result.tier for result in row.kept]

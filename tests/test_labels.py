@@ -8,13 +8,11 @@ import time
 from pathlib import Path
 
 import pytest
-from cells import error_of, run
+from cells import Row, error_of, run
 from loopback import Reply
 
 from nbroute.errors import ProviderError, RecordError, SettingsError
-from nbroute.notebook.card import Card
-from nbroute.notebook.controls import Controls, Meter
-from nbroute.notebook.screens import Quiet
+from nbroute.notebook.controls import Shelf
 from nbroute.router import Router
 
 PROMPTS = Path(__file__).parent / "data" / "tier_prompts.jsonl"
@@ -40,7 +38,7 @@ def words(labels):
         ("MID", "overkill", "LOW"),
         ("MID", "bad", None),
         ("MID", "cheapest acceptable", "MID"),
-        ("TOP", "too weak", "TOP"),
+        ("TOP", "too weak", None),
         ("LOW", "overkill", "LOW"),
     ],
 )
@@ -281,100 +279,109 @@ def test_a_ledger_that_cannot_be_written_is_one_line(shell, monkeypatch):
 
 
 @pytest.fixture
-def card(router):
-    made = Card(router, Quiet())
-    made.route("hello", tier="LOW")
-    return made
+def row(router):
+    return Row(router)
 
 
-@pytest.fixture
-def controls(card, router):
-    meter = Meter(router)
-    yield Controls(card, router, meter, lambda _: None)
-    meter.close()
-
-
-def test_while_a_replay_is_on_the_buttons_of_an_earlier_card_send_nothing(card, router, tmp_path):
+def test_while_a_replay_is_on_the_buttons_of_an_earlier_card_send_nothing(router, tmp_path, server):
     recorder = router.record(tmp_path / "talk.json")
-    router.route("hello", tier="LOW")
+    row = Row(router)
     router.record(None)
-    meter = Meter(router)
-    controls = Controls(card, router, meter, lambda _: None)
-    meter.refresh(Router(replay=recorder.path, ledger=router.ledger))
+    row.router = Router(replay=recorder.path, ledger=router.ledger)
 
-    started = controls.start(None)
+    row.click("Escalate")
 
-    meter.close()
-    assert started is None
-    assert "nothing was sent: a replay is on" in controls.said.value
+    assert "Nothing was sent: a replay is on" in row.words
+    assert 1 == len(server.requests)
+    row.router.close()
 
 
-def test_a_click_keeps_the_word_and_the_last_click_counts(controls, router):
-    row = controls.thumbs
-    row.word.value = "good"
-    assert "kept: good (the prompt needs LOW)" in row.said.value
+def test_a_click_keeps_the_word_and_the_last_click_counts(row, router):
+    row.click("good")
+    assert "kept: good (the prompt needs LOW)" in row.words
+    assert ["good"] == row.pressed
 
-    row.word.value = "too weak"
+    row.click("too weak")
 
-    assert "kept: too weak (the prompt needs MID)" in row.said.value
+    assert "kept: too weak (the prompt needs MID)" in row.words
+    assert ["too weak"] == row.pressed
     assert ["MID"] == router.labels()["tier"].tolist()
 
 
-def test_after_an_escalation_the_row_is_about_the_new_answer(controls, router):
-    controls.thumbs.word.value = "too weak"
+def test_a_second_click_takes_the_word_back(row, router):
+    row.click("good")
 
-    controls.start(None).join()
-    assert controls.thumbs.word.value is None
-    controls.thumbs.word.value = "good"
+    row.click("good")
+
+    assert "taken back" in row.words
+    assert [] == row.pressed
+    assert router.labels().empty
+
+
+def test_too_weak_on_the_top_tier_does_not_name_a_tier_that_is_no_better(router):
+    row = Row(router, tier="TOP")
+
+    row.click("too weak")
+
+    assert row.words.count("kept: too weak") == 1
+    assert "needs TOP" not in row.words
+
+
+def test_after_an_escalation_the_row_is_about_the_new_answer(row, router):
+    row.click("too weak")
+
+    row.controls.start(None).join()
+    assert [] == row.pressed
+    row.click("good")
 
     assert [("too weak", "LOW", "MID"), ("good", "LOW", "MID")] == words(router.ledger.labels())
 
 
-def test_a_click_while_an_answer_is_on_its_way_is_about_the_one_that_is_shown(
-    controls, router, server
-):
+def test_labels_rest_while_an_answer_is_on_its_way(row, router, server):
     server.handler = lambda _: Reply(delay=20)
-    answering = controls.start(None)
+    answering = row.controls.start(None)
     while len(server.requests) < 2:
         time.sleep(0.01)
 
-    controls.thumbs.word.value = "good"
-    controls.cancel()
+    row.controls.redraw()
+    row.click("good")
+    assert all(row.is_off(name) for name in ("Escalate", "LOW", "good", "bad", "overkill"))
+    row.click("Stop")
     answering.join()
 
-    assert [("good", "LOW", "LOW")] == words(router.ledger.labels())
+    assert [] == router.ledger.labels()
+    assert not row.is_off("good")
+    assert not any(name.startswith("Stop") for name in row.buttons)
 
 
-def test_a_label_that_cannot_be_written_says_so_in_the_row_and_can_be_clicked_again(
-    controls, router
-):
+def test_a_label_that_cannot_be_written_says_so_in_the_row_and_can_be_clicked_again(row, router):
     file = Path("ledger.sqlite")
     router.ledger.close()
     held = {beside: beside.read_bytes() for beside in file.parent.glob("ledger.sqlite*")}
     for beside in held:
         beside.write_bytes(b"no database at all" * 500)
 
-    controls.thumbs.word.value = "good"
+    row.click("good")
 
-    assert "RecordError: the label could not be recorded" in controls.thumbs.said.value
-    assert controls.thumbs.word.value is None
+    assert "RecordError: the label could not be recorded" in row.words
+    assert [] == row.pressed
     router.ledger.close()
     for beside, content in held.items():
         beside.write_bytes(content)
-    controls.thumbs.word.value = "good"
-    assert "kept: good" in controls.thumbs.said.value
+    row.click("good")
+    assert "kept: good" in row.words
 
 
-def test_the_row_says_what_is_kept_and_which_magic_does_the_same(controls):
-    row = controls.thumbs
+def test_the_row_says_what_is_kept_and_which_magic_does_the_same(row):
+    labels = {n: it for n, it in row.buttons.items() if it["data-do"] == "label"}
 
-    assert ("good", "bad", "too weak", "overkill") == row.word.options
-    assert all("keeps the prompt with the label" in tip for tip in row.word.tooltips)
-    assert "%route label" in repr(row)
-    assert "hello" not in str(row.get_state()) + str(row.word.get_state())
+    assert ["good", "bad", "too weak", "overkill"] == list(labels)
+    assert all("kept with the prompt" in it["title"] for it in labels.values())
+    assert "%route label 1 WORD" in repr(row.controls.live)
+    assert "hello" not in str(row.controls.live.get_state())
 
 
-# The session meter
+# The session's line
 
 
 def awaited(condition):
@@ -385,21 +392,39 @@ def awaited(condition):
     return False
 
 
-def test_the_meter_follows_what_python_routes_and_leaves_no_thread(router):
-    meter = Meter(router)
+@pytest.fixture
+def shelf(router):
+    made = Shelf(router)
+    yield made
+    made.close()
+
+
+def test_the_meter_follows_what_python_routes_and_leaves_no_thread(router, shelf, row):
+    shelf.put(1, row.controls)
 
     router.map([f"prompt {number}" for number in range(30)])
 
-    assert awaited(lambda: "30 calls" in meter.value)
+    assert awaited(lambda: "31 calls" in row.words)
     assert awaited(lambda: not any(isinstance(t, threading.Timer) for t in threading.enumerate()))
-    meter.close()
 
 
-def test_a_closed_meter_follows_nothing(router):
-    meter = Meter(router)
-    meter.close()
+def test_only_the_newest_three_cards_have_controls_and_the_newest_the_meter(router, shelf):
+    rows = [Row(router) for _ in range(4)]
+
+    for number, row in enumerate(rows, 1):
+        shelf.put(number, row.controls)
+
+    assert [False, True, True, True] == [shelf.row(n) is not None for n in (1, 2, 3, 4)]
+    assert ["session" in row.words for row in rows[1:]] == [False, False, True]
+
+
+def test_a_closed_shelf_follows_nothing(router, row):
+    shelf = Shelf(router)
+    shelf.put(1, row.controls)
+    shelf.close()
+    before = row.words
 
     router.route("hello")
 
     time.sleep(0.5)
-    assert "0 calls" in meter.value
+    assert before == row.words

@@ -16,9 +16,9 @@ def test_a_cell_shows_the_answer_the_tier_the_cost_and_the_session(shell):
     text, done = run(shell, "%%route\nWhat is the capital of France?")
 
     assert "SIMPLE · simulated/gpt-4o-mini (simulated)" in text
-    assert "equivalent: nothing billed" in text
-    assert 'why: starts with "What is", one short question' in text
-    assert "session $" in text
+    assert "(would have cost)" in text
+    assert 'why SIMPLE: starts with "What is", one short question' in text
+    assert "session would have cost $" in text
     assert "[simulated]" in text
     assert isinstance(done.result, RouteResult)
 
@@ -104,7 +104,7 @@ def test_escalate_answers_on_the_next_tier_with_the_first_below(shell):
     assert second.result.text in text
     assert "for this step" in text
     later, _ = run(shell, "_")
-    assert "before that: SIMPLE" in later
+    assert "--- before: SIMPLE" in later
 
 
 def test_why_tells_the_signals_and_each_call(shell):

@@ -21,28 +21,29 @@ def works():
 
 
 def ladder_of(text):
-    """The lines of the ladder below an answer."""
+    """The lines of the steps below an answer."""
     lines = text.split("\n")
-    start = next(i for i, line in enumerate(lines) if line.startswith(("ladder:", "both tiers:")))
+    start = next(i for i, line in enumerate(lines) if line.startswith(("2 steps:", "both tiers:")))
     return [lines[start], *(line for line in lines[start:] if line.startswith("- "))]
 
 
 def test_a_cascade_shows_its_ladder_below_the_answer(shell):
     text, done = run(shell, f"%%route -S cascade --start SIMPLE\n{HARD}")
 
-    title, simple, medium, rest = ladder_of(text)
-    assert "ladder: SIMPLE rejected by unsure, MEDIUM passed" == title
+    title, simple, medium, *rest = ladder_of(text)
+    assert "2 steps: SIMPLE rejected by unsure, MEDIUM used" == title
     assert 'says "I\'m not sure"' in simple
     assert "$" in simple
-    assert medium.endswith("the answer")
-    assert "- not asked: COMPLEX, FRONTIER" == rest
+    assert " · used · passed " in medium
+    assert all(line.endswith("· not asked") for line in rest)
+    assert ["- COMPLEX", "- FRONTIER"] == [line.split(" · ")[0] for line in rest]
     assert text.index(done.result.text) < text.index(title)
 
 
 def test_a_direct_answer_with_no_checks_has_no_ladder(shell):
     text, _ = run(shell, f"%%route\n{FACT}")
 
-    assert "ladder:" not in text
+    assert "steps:" not in text
 
 
 def test_the_ladder_is_folded_in_the_markdown(shell):
@@ -54,7 +55,7 @@ def test_the_ladder_is_folded_in_the_markdown(shell):
     from nbroute.notebook import render
 
     markdown = render.markdown(render.View((shell.user_ns["_"],)))
-    assert "<details>\n<summary>ladder: SIMPLE rejected by unsure, MEDIUM passed" in markdown
+    assert "<details>\n<summary>2 steps: SIMPLE rejected by unsure, MEDIUM used" in markdown
     assert shown.stdout
 
 
@@ -79,7 +80,7 @@ def test_parallel_keeps_the_cheaper_answer_where_both_agree(shell):
 
     assert "SIMPLE" == done.result.tier
     assert ladder_of(text)[0].startswith("both tiers: they agree (similarity 0.9")
-    assert "SIMPLE's answer is kept" in ladder_of(text)[0]
+    assert "SIMPLE's answer is used" in ladder_of(text)[0]
     assert 2 == len(done.result.attempts)
 
 

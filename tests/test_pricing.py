@@ -309,7 +309,7 @@ def test_a_local_answer_is_worth_what_the_reference_would_have_cost():
     cost = pricing.cost_of(Usage(1_000_000, 0, estimated=True), tier, tier.model, "local")
 
     assert (Decimal("0.15"), "equivalent") == (cost.usd, cost.source)
-    assert "$0.15 (equivalent: nothing billed)" == pricing.describe(cost)
+    assert "$0.15 (would have cost)" == pricing.describe(cost)
 
 
 def test_a_local_answer_without_a_reference_is_unknown_but_surely_not_billed():
@@ -391,7 +391,7 @@ def test_characters_are_told_apart_by_their_width_in_utf_8(text):
         ("0", "$0"),
         ("0.00", "$0"),
         ("0.000012", "$0.000012"),
-        ("0.00001185", "$0.0000119"),
+        ("0.00001185", "$0.000012"),
         ("0.000000004", "$0.000000004"),
         ("0.0021", "$0.0021"),
         ("0.0210", "$0.021"),
@@ -421,7 +421,7 @@ def test_no_amount_that_is_something_is_shown_as_nothing(amount):
         ("list", "$0.0021 (list price)"),
         ("configured", "$0.0021 (your price)"),
         ("estimated", "$0.0021 (estimate)"),
-        ("equivalent", "$0.0021 (equivalent: nothing billed)"),
+        ("equivalent", "$0.0021 (would have cost)"),
     ],
 )
 def test_a_cost_says_where_it_comes_from(source, said):

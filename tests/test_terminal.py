@@ -143,16 +143,15 @@ def looped(make_terminal, folder, server):
     return make_terminal()
 
 
-def test_the_answer_is_printed_once_and_then_the_figures_and_the_result(simulated):
+def test_the_answer_is_printed_once_and_then_the_figures_and_no_repr(simulated):
     printed = simulated.run("%%route\nWhat is the capital of France?")
 
     answer, figures = printed.split("\n\nSIMPLE · ")
     assert answer.startswith('[simulated] "What is the capital of France?" ')
-    headline, why, session, out = figures.strip().split("\n")
-    assert "(equivalent: nothing billed)" in headline
-    assert why.startswith('why: rules: "What is" at 0')
-    assert re.match(r"session \$0\.\d+ equivalent \(nothing billed\) · 1 call · ", session)
-    assert re.fullmatch(r"Out\[2\]: <RouteResult \w+ SIMPLE simulated/gpt-4o-mini .*>", out)
+    headline, why, session = figures.strip().split("\n")
+    assert "(would have cost)" in headline
+    assert why.startswith('why SIMPLE: starts with "What is"')
+    assert re.match(r"session would have cost \$0\.\d+ · 1 call · ", session)
 
 
 def test_a_terminal_shows_no_widget_and_no_escape_sequence(simulated):
@@ -171,6 +170,16 @@ def test_escalate_prints_the_next_tiers_answer_alone(simulated):
     assert "for this step" in printed
     assert "2 calls" in printed
     assert first.split("\n")[0] not in printed
+
+
+def test_a_line_that_is_assigned_keeps_the_result_and_prints_no_repr(simulated):
+    simulated.run("%%route -t SIMPLE\nWhat is the capital of France?")
+
+    printed = simulated.run("higher = %route escalate")
+
+    assert "MEDIUM · simulated/claude-haiku-3.5" in printed
+    assert "Out[" not in printed
+    assert "Out[4]: 'MEDIUM'" in simulated.run("higher.tier")
 
 
 @pytest.mark.parametrize("later", ["_", "Out[2]", "answer"])

@@ -258,12 +258,16 @@ class Desk:
             variables=tuple(name for name in self.shell.user_ns if not name.startswith("_")),
         )
 
+    def was_shown(self, result: object) -> bool:
+        """Whether the cell that runs has shown this result as its card."""
+        if type(result) is not RouteResult:  # nothing is asked of a user's own object
+            return False
+        return (result.id, self.shell.execution_count) == self._just_shown
+
     def display_result(self, result: RouteResult) -> None:
-        """Show a result; in its own cell, which has just done so, no second time."""
+        """Show a result as a card that stays as it is."""
         from IPython.display import display
 
-        if self._just_shown == (result.id, self.shell.execution_count):
-            return
         data, metadata = render.bundle(render.View(result.chain, scale=Scale.of(self.router)))
         display(data, metadata=metadata, raw=True)
 

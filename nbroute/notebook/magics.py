@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import re
-from functools import cached_property
+from collections.abc import Callable
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -101,6 +102,23 @@ def keep_texts(lines: list[str]) -> list[str]:
     return shown
 
 
+class Kept:
+    """The shell's display hook, which keeps what its cell has shown and prints no `Out[n]:`."""
+
+    def __init__(self, shell: Any, was_shown: Callable[[Any], bool]) -> None:
+        self._hook, self._was_shown = shell.displayhook, was_shown
+        self.undo = partial(setattr, shell.display_trap, "hook", self._hook)
+        shell.display_trap.hook = self
+
+    def __call__(self, result: Any = None) -> None:
+        """Show the result of a cell."""
+        if not self._was_shown(result):
+            self._hook(result)
+        elif not self._hook.quiet():
+            self._hook.update_user_ns(result)
+            self._hook.fill_exec_result(result)
+
+
 @magics_class
 class RouteMagics(Magics):
     """`%%route` sends a cell's prompt; `%route` tells and steers."""
@@ -109,6 +127,7 @@ class RouteMagics(Magics):
         super().__init__(shell)
         self.settings = settings
         self.matcher = complete.make_matcher(self._vocabulary)
+        self.hook: Kept | None = None
 
     @cached_property
     def desk(self) -> Desk:
@@ -139,8 +158,13 @@ class RouteMagics(Magics):
             print("nbroute was updated meanwhile: restart the kernel to use it")  # noqa: T201
 
     def display_result(self, result: Any) -> None:
-        """Show a result as a card."""
-        self.desk.display_result(result)
+        """Show a result as a card; in its own cell, which has just done so, no second time."""
+        if not self.was_shown(result):
+            self.desk.display_result(result)
+
+    def was_shown(self, result: Any) -> bool:
+        """Whether the cell that runs has shown this result as its card."""
+        return "desk" in vars(self) and self.desk.was_shown(result)
 
     def display_report(self, report: Any) -> None:
         """Show a report and its charts."""
@@ -191,6 +215,7 @@ def load(shell: Any) -> None:
     displays.for_type_by_name(*COMPARISON, magics.display_comparison)
     displays.for_type_by_name(*GRID, magics.display_grid)
     complete.register(shell, magics.matcher)
+    magics.hook = Kept(shell, magics.was_shown)
     shell.input_transformers_cleanup.append(keep_texts)
     print(f"nbroute: {settings.origin}")  # noqa: T201 - the one line of %load_ext
     if before:
@@ -208,6 +233,7 @@ def unload(shell: Any) -> None:
     for shown in (RESULT, COMPARISON, GRID, REPORT):
         shell.display_formatter.ipython_display_formatter.pop(".".join(shown), None)
     complete.unregister(shell, magics.matcher)
+    magics.hook.undo()
     shell.input_transformers_cleanup.remove(keep_texts)
     if "desk" in vars(magics):
         magics.desk.close()
