@@ -88,7 +88,7 @@ def _bar(mark: Mark, share: float) -> str:
 
 
 def _swatch(mark: Mark, *, alike: bool = True) -> str:
-    shown = mark if alike else replace(mark, colour="currentColor")
+    shown = mark if alike else replace(mark, colour="#7f7f7f")
     return _element("span", "swatch", "", _paint(shown))
 
 

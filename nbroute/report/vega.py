@@ -54,7 +54,7 @@ def styled(drawn: Spec, *, card: bool = True) -> Spec:
         "font": "sans-serif",
         "view": {"stroke": None},
         "axis": {**words, **axis, "labelLimit": 110},
-        "legend": {**words, "orient": "bottom", "columns": 2, "labelLimit": 190},
+        "legend": {**words, "orient": "bottom", "columns": 2, "labelLimit": 230},
         "title": {**title, "anchor": "start", "frame": "bounds", "subtitlePadding": 4, "offset": 8},
         "text": {"color": ink, "fontSize": 12},
         "rule": {"color": ink},
