@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import ROUND_UP, Decimal
 from typing import Literal
 
 from nbroute import pricing
@@ -57,11 +57,11 @@ class Guard:
             return ()
         return caps(self.limits, attempt.session, attempt.ts, attempt.feature)
 
-    def check(self, attempt: Attempt, in_call: Decimal) -> None:
-        """Refuse what is over `max_cost`, and a price that is not known where there is a limit.
+    def check(self, attempt: Attempt, earlier: Iterable[Attempt]) -> None:
+        """Refuse what is over `max_cost`, and an unknown price where there is a limit.
 
-        `in_call` is what the call has spent and reserved so far. A model that bills nothing
-        and has no reference price passes. Raises BudgetExceeded.
+        `earlier` are the attempts of the call so far, paid for or reserved. A model that bills
+        nothing and has no reference price passes. Raises BudgetExceeded.
         """
         worst, caps = attempt.reserved_usd, self.caps(attempt)
         if worst is None:
@@ -74,12 +74,41 @@ class Guard:
                     f"the model's price is not known ({attempt.model!r}), so {limit} cannot be "
                     f"kept; give its tier a price in nbroute.toml, or {way_out}"
                 )
-        elif self.max_cost is not None and worst > self.max_cost - in_call:
-            left = format_usd(max(self.max_cost - in_call, Decimal(0)))
-            raise BudgetExceeded(
-                f"a call could cost up to {format_usd(worst)} and {left} is left of --max-cost "
-                f"{format_usd(self.max_cost)}; it was not sent: raise it or lower --max-tokens"
-            )
+        elif self.max_cost is not None:
+            steps = [(step_name(one), _held(one)) for one in earlier]
+            told = too_little(self.max_cost, [*steps, (step_name(attempt), worst)])
+            if told:
+                raise BudgetExceeded(told)
+
+
+def too_little(max_cost: Decimal, steps: Iterable[tuple[str, Decimal]]) -> str:
+    """What the limit does not cover: each step that costs something and the sum; "" if it does."""
+    costs = [(name, usd) for name, usd in steps if usd]
+    total = sum((usd for _, usd in costs), Decimal(0))
+    if total <= max_cost:
+        return ""
+    told = costs[0][0]
+    if len(costs) > 1:
+        told = " + ".join(f"{name} {format_usd(usd)}" for name, usd in costs)
+    size = Decimal(1).scaleb(total.adjusted() - 1)
+    enough = format_usd(total.quantize(size, ROUND_UP) if total < 1 else total)
+    return (
+        f"--max-cost {format_usd(max_cost)} is too little: {told} could come to {enough}; it was "
+        f"not sent: raise --max-cost to {enough}, or lower --max-tokens"
+    )
+
+
+def step_name(attempt: Attempt) -> str:
+    """What the attempt is for: `asking gpt-4o-mini for the tier`, `SIMPLE`."""
+    if attempt.purpose == "answer":
+        return attempt.tier
+    what = "the tier" if attempt.purpose == "classify" else "vectors"
+    return f"asking {attempt.model} for {what}"
+
+
+def _held(attempt: Attempt) -> Decimal:
+    """What the attempt has cost, or is reserved for it while it runs."""
+    return max(attempt.cost_usd or Decimal(0), attempt.reserved_usd or Decimal(0))
 
 
 def caps(limits: Limits, session: str, ts: float, feature: str | None) -> tuple[Cap, ...]:

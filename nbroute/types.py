@@ -853,13 +853,29 @@ class TierEstimate:
 class Explanation:
     """A dry run: what would be sent, where and why, and its cost range on every tier.
 
-    `requests` are the first model's at each of the plan's steps.
+    `requests` are the first model's at each of the plan's steps. Where a model or an endpoint
+    would be asked for the tier, `asking` is what that costs, and the decision is a guess: that of
+    the classifier which needs none. `refusal` says what `max_cost` does not cover.
     """
 
     decision: Decision
     requests: tuple[Request, ...]
     estimates: tuple[TierEstimate, ...]
     plan: Plan
+    asking: TierEstimate | None = None
+    refusal: str = ""
+
+    @property
+    def steps(self) -> dict[str, Cost]:
+        """All that may be asked, by what it is for, with the most that it could cost."""
+        asked = {_for_tier(self.asking.model): self.asking.high} if self.asking else {}
+        names = [step.tier.name for step in self.plan.steps]
+        costs = {one.tier: one.high for one in self.estimates if one.tier in names}
+        return asked | costs
+
+
+def _for_tier(model: str) -> str:
+    return f"asking {model} for the tier"
 
 
 Event = Classified | Sent | Thinking | Text | Attempted | Escalated | Notice | Done

@@ -87,7 +87,7 @@ class AttemptLog:
         reserved = worst_case(request, tier, kind)
         attempt = replace(attempt, status="running", reserved_usd=reserved)
         with self._lock:
-            self.guard.check(attempt, self.spent())
+            self.guard.check(attempt, self.attempts.values())
             caps = self.guard.caps(attempt)
             if not caps:
                 self._append(attempt)

@@ -11,11 +11,12 @@ from functools import partial
 from typing import Any
 
 from nbroute import pricing
-from nbroute.budgets import checked_prompt, with_budget
+from nbroute.budgets import checked_prompt, too_little, with_budget
 from nbroute.checks import parse_json, wanted
 from nbroute.checks.structured import read_schema
 from nbroute.classify.registry import forced
 from nbroute.classify.turns import classify_turn
+from nbroute.engine.asking import WouldAsk, would
 from nbroute.engine.attempts import Settled, settle
 from nbroute.engine.context import Call, Parts, Resources, Spec
 from nbroute.engine.conversations import History, Threads
@@ -185,19 +186,30 @@ class Engine:
         """
         asked = read_options({**options, "classifier": classifier})
         call = self._call(prompt, asked, None, cancel, answers=False)
-        return self._decide(call)
+        return self._decide(call, self._resources(call))
 
     def explain(self, prompt: str, **options: Any) -> Explanation:
         """A dry run: the messages, the tier and why, and the cost range on every tier.
 
-        Sends nothing: where a model would be asked for the tier, our rules' word is taken.
+        Sends nothing: where a model or an endpoint would be asked for the tier, what that costs
+        is told, and the word of the rules is taken as a guess.
         """
-        call = self._call(prompt, read_options(options))
-        decision = self._decide(call, sends=False)
+        return self._explain(self._call(prompt, read_options(options)))
+
+    def _explain(self, call: Call) -> Explanation:
+        asking = None
+        try:
+            decision = self._decide(call, would(call))
+        except WouldAsk as asked:
+            asking, decision = asked.estimate, self._decide(call, None)
         plan = make_plan(decision, self.ladder, call.options, self.parts.agreement)
         requests = tuple(requests_for(call, step)[0] for step in plan.steps)
         estimates = tuple(self._estimate(call, tier) for tier in self.ladder.tiers)
-        return Explanation(decision, requests, estimates, plan)
+        found = Explanation(decision, requests, estimates, plan, asking)
+        if call.options.max_cost is None:
+            return found
+        steps = [(name, cost.usd or Decimal(0)) for name, cost in found.steps.items()]
+        return replace(found, refusal=too_little(call.options.max_cost, steps))
 
     def spend(self, by: str | None = None, *, everything: bool = False) -> Any:
         """This session's `Spend`, or a dict of them `by` tier, model, day, feature, session.
@@ -322,7 +334,7 @@ class Engine:
         """Decide, plan, ask and check; an error holds what was answered and paid for before it."""
         made, plan, chosen, data = decision, Plan("", ()), "", None
         try:
-            made = decision or self._decide(call, cheaper=call.cheaper)
+            made = decision or self._decide(call, self._resources(call), cheaper=call.cheaper)
             call.log.share(classifier=made.classifier, reason=made.reason)
             plan = make_plan(made, self.ladder, call.options, self.parts.agreement)
             call.tell(Classified(made, plan))
@@ -353,29 +365,35 @@ class Engine:
         call.tell(Done(result))
         return result
 
-    def _decide(self, call: Call, *, sends: bool = True, cheaper: bool = False) -> Decision:
-        """Which tier: what was forced, or what the classifier says.
-
-        With `cheaper` the rules decide where the budget has no room for asking.
-        """
+    def _resources(self, call: Call) -> Resources:
+        """What a classifier may send, as attempts of the call."""
 
         def ask(request: Request) -> Attempt:
             target = Target(request.provider, request.model)
             step = Step(self.parts.classifier_tier, (target,))
             return dispatch(call, step, (request,), "classify").attempt
 
+        return Resources(ask, partial(embed, call))
+
+    def _decide(
+        self, call: Call, resources: Resources | None, *, cheaper: bool = False
+    ) -> Decision:
+        """Which tier: what was forced, or what the classifier says, with no `resources` the rules.
+
+        With `cheaper` the rules decide where the budget has no room for asking.
+        """
         options, ladder = call.options, self.ladder
         if options.tier:
             return forced(options.tier, ladder)
         if options.start or options.tiers:
             return first_named(options, ladder)
-        resources = Resources(ask, partial(embed, call)) if sends else None
         classifier = self.parts.classifier_for(options.classifier, resources)
         try:
             return classify_turn(classifier, call.prompt, call.earlier, ladder)
         except BudgetExceeded as error:
             if not cheaper:
-                raise
+                refusal = error.refusal is None and self._explain(call).refusal
+                raise BudgetExceeded(refusal) if refusal else error from None
             call.tell(Notice(f"classified by the rules: {str(error).partition(';')[0]}"))
             rules = self.parts.classifier_for("rules", None)
             return classify_turn(rules, call.prompt, call.earlier, ladder)

@@ -261,24 +261,36 @@ def dry_run(explained: Explanation) -> Table:
         ["tier", "model", "tokens in (about)", "token budget", "cost"],
         rows,
         above=[
-            f"dry run, nothing was sent{DOT}would go to {' and '.join(asked)}{DOT}{request.model}",
+            f"dry run, nothing was sent{DOT}{_goes_to(explained, asked)}{DOT}{request.model}",
             f"why: {reason(made)}",
             *(f"{message.role}: {_shortened(message)}" for message in request.messages),
         ],
         below=[
             "the range: an answer of one token, to one that uses the whole token budget",
             *_climb(explained),
+            *([explained.refusal] if explained.refusal else []),
         ],
     )
+
+
+def _goes_to(explained: Explanation, tiers: Sequence[str]) -> str:
+    """The tier, or that a model is asked for it first, what that costs, and which is likely."""
+    names, asking = " and ".join(tiers), explained.asking
+    if asking is None:
+        return f"would go to {names}"
+    cost = cost_range(asking.low, asking.high)
+    return f"first {asking.model} is asked for the tier, for {cost}; {names} is a guess"
 
 
 def _climb(explained: Explanation) -> list[str]:
     """What else may be asked, and the most that all of it could cost."""
     plan, names = explained.plan, [step.tier.name for step in explained.plan.steps]
-    if len(names) < 2:
+    steps = explained.steps
+    if len(steps) < 2:
         return []
-    high = [e.high for e in explained.estimates if e.tier in names]
-    most = f"together at most {together(high)}"
+    most = f"together at most {together(list(steps.values()))}"
+    if len(names) < 2:
+        return [f"{' and '.join(steps)}: {most}"]
     if plan.strategy == "parallel":
         alike = f"from a similarity of {plan.agreement} on {names[0]}'s answer is kept"
         return [f"both are asked at once and paid for; {alike}; {most}"]

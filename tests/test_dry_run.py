@@ -1,0 +1,133 @@
+"""A dry run says what would be sent and cost, also where a model is asked for the tier."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from cells import run
+from loopback import Reply
+
+from nbroute.errors import BudgetExceeded
+from nbroute.notebook import tables
+from nbroute.pricing import prompt_tokens
+from nbroute.router import Router
+from nbroute.types import Message
+
+VAGUE = "Tell me a bedtime story of about fifteen hundred words told by two cats."
+PLAIN = "What is the capital of France?"
+
+
+@pytest.mark.parametrize("classifier", ["model", "hybrid"])
+def test_a_model_that_is_asked_for_the_tier_is_named_and_priced(make_router, server, classifier):
+    router = make_router(classifier=classifier)
+
+    explained = router.explain(VAGUE)
+    shown = repr(tables.dry_run(explained))
+
+    assert [] == server.requests
+    assert ("small", 10) == (explained.asking.model, explained.asking.max_tokens)
+    assert "first small is asked for the tier, for $" in shown
+    assert f"{explained.plan.steps[0].tier.name} is a guess" in shown
+    total = sum(cost.usd for cost in explained.steps.values())
+    assert tables.together(list(explained.steps.values())) in shown
+    assert total > explained.asking.high.usd > explained.asking.low.usd > 0
+
+
+def test_the_estimate_is_of_what_is_sent(make_router, server):
+    server.handler = lambda _: Reply(text="MID")
+    router = make_router(classifier="model")
+
+    asking = router.explain(VAGUE).asking
+    router.classify(VAGUE)
+
+    (sent,) = server.requests
+    messages = [Message(one["role"], one["content"]) for one in sent.json["messages"]]
+    assert (asking.model, asking.max_tokens) == (sent.json["model"], sent.json["max_tokens"])
+    assert prompt_tokens(messages) == asking.input_tokens
+
+
+def test_a_hybrid_that_is_sure_asks_nobody(make_router):
+    explained = make_router(classifier="hybrid").explain(PLAIN)
+
+    assert explained.asking is None
+    assert "would go to" in repr(tables.dry_run(explained))
+
+
+def test_a_forced_tier_asks_nobody(make_router):
+    assert make_router(classifier="model").explain(VAGUE, tier="MID").asking is None
+
+
+def test_max_cost_is_held_against_the_sum(make_router, server):
+    router = make_router(classifier="model")
+    steps = router.explain(VAGUE).steps
+    total = sum(cost.usd for cost in steps.values())
+
+    short = router.explain(VAGUE, max_cost=total - Decimal("0.000001"))
+
+    assert all(name in short.refusal for name in steps)
+    assert short.refusal in repr(tables.dry_run(short))
+    assert "" == router.explain(VAGUE, max_cost=total).refusal
+    assert [] == server.requests
+
+
+def test_a_refusal_names_each_step_and_what_would_be_enough(make_router, server):
+    router = make_router(classifier="model")
+
+    with pytest.raises(BudgetExceeded) as caught:
+        router.route(VAGUE, max_cost="0.00001")
+
+    told = str(caught.value)
+    assert "asking small for the tier $" in told
+    assert " + MID $" in told
+    enough = told.partition("raise --max-cost to $")[2].partition(",")[0]
+    assert "" == router.explain(VAGUE, max_cost=enough).refusal
+    assert [] == server.requests
+
+
+def test_a_refusal_after_the_tier_is_known_counts_what_was_paid_for_it(make_router, server):
+    server.handler = lambda _: Reply(text="TOP")
+    router = make_router(classifier="model")
+
+    with pytest.raises(BudgetExceeded) as caught:
+        router.route(VAGUE, max_cost="0.001")
+
+    assert "asking small for the tier $" in str(caught.value)
+    assert " + TOP $" in str(caught.value)
+    assert 1 == len(server.requests)
+
+
+ENDPOINT = """\
+[nbroute]
+profile = "corp"
+classifier = "embedding"
+embedder = "corp"
+[providers.corp]
+base_url = "{url}"
+[tiers.SIMPLE]
+provider = "corp"
+model = "small"
+price = {{ input = 1, output = 2 }}
+"""
+
+
+def test_an_endpoint_that_embeds_is_told_with_the_examples_that_have_no_vectors_yet(server):
+    path = Path("corp.toml")
+    path.write_text(ENDPOINT.format(url=server.url))
+    router = Router(path)
+    try:
+        explained = router.explain("How is the weather?")
+    finally:
+        router.close()
+
+    assert "text-embedding-3-small" == explained.asking.model
+    assert explained.asking.input_tokens > 1000
+    assert {"/v1/models"} == {one.path for one in server.requests}
+
+
+def test_in_a_cell_the_dry_run_of_the_rules_is_as_before(shell):
+    text, _ = run(shell, f"%%route -n --max-cost 0.00000001\n{PLAIN}")
+
+    assert "would go to SIMPLE" in text
+    assert "--max-cost $0.00000001 is too little: SIMPLE could come to $" in text
