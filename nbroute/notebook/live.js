@@ -42,6 +42,15 @@ function children(old, fresh, kept) {
   }
 }
 
+// Formulas that the front end typeset in the output that this stands in for.
+function typeset(page) {
+  for (const place of page.querySelectorAll("[data-twin]")) {
+    const twin = document.querySelector(place.dataset.twin);
+    if (twin?.querySelector("mjx-container, .MathJax") && twin.innerHTML !== place.innerHTML)
+      place.replaceChildren(...twin.cloneNode(true).childNodes);
+  }
+}
+
 function copy(text) {
   if (navigator.clipboard) return navigator.clipboard.writeText(text);
   const field = document.createElement("textarea"); // a page that is not served securely
@@ -64,6 +73,7 @@ function render({ model, el }) {
     children(page, fresh.content, kept);
     if (focused && !page.contains(document.activeElement))
       page.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
+    for (const soon of [0, 300, 1500]) setTimeout(() => typeset(page), soon);
   };
   const tell = (from, value) =>
     model.send({ do: from.dataset.do, at: from.dataset.at ?? "", value: value ?? "" });

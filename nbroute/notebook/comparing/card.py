@@ -75,7 +75,8 @@ class Card:
 
     def inside(self) -> tuple[str, str]:
         """The comparison with its buttons, and the row below."""
-        page = columns.inside(view_of(self.comparison, self.state), live=True)
+        view = view_of(self.comparison, self.state)
+        page = columns.inside(view, live=True, twin=self.output.name)
         return page, look.button("Differences", "differences", pressed=self.state.marked)
 
     def act(self, do: str, at: str, _value: str) -> str:

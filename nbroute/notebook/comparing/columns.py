@@ -6,7 +6,8 @@ with a button in each column.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Sequence
+import json
+from collections.abc import Container, Sequence
 from typing import Any
 
 from nbroute.compare.comparison import Comparison
@@ -49,8 +50,11 @@ def page(view: View) -> str:
     return look.page(inside(view))
 
 
-def inside(view: View, *, live: bool = False, at: str = "") -> str:
-    """The comparison's HTML; `live` with its buttons, whose `data-at` begins with `at`."""
+def inside(view: View, *, live: bool = False, at: str = "", twin: str = "") -> str:
+    """The comparison's HTML; `live` with its buttons, whose `data-at` begins with `at`.
+
+    `twin` is the id of the output that shows the same: what is typeset there is taken over.
+    """
     source = view.source
     lines = [f'<p class="nbr-quiet">{look.text(line)}</p>' for line in view.above]
     if view.decision is not None:
@@ -58,7 +62,7 @@ def inside(view: View, *, live: bool = False, at: str = "") -> str:
         would = f"Routing would pick <b>{look.text(tier)}</b>" if tier else ""
         badge = look.badge(source.source, title=source.meaning) if source else ""
         lines.insert(0, f'<p class="nbr-quiet">{would}{look.text(rest)} {badge}</p>')
-    panes = [_pane_html(pane, view, live=live, at=at) for pane in view.panes]
+    panes = [_pane_html(pane, view, live=live, at=at, twin=twin) for pane in view.panes]
     below = "".join(f"<p>{look.text(line)}</p>" for line in view.below)
     table = _table(view).html() if view.table else ""
     return f"{''.join(lines)}{_beside(panes)}{below}{table}"
@@ -67,23 +71,23 @@ def inside(view: View, *, live: bool = False, at: str = "") -> str:
 def _beside(panes: Sequence[str]) -> str:
     """As many as there is room for; four are never three and one."""
     if len(panes) != 4:
-        return f'<div class="nbr-columns">{"".join(panes)}</div>' if panes else ""
+        kind = "nbr-columns nbr-thirds" if len(panes) in (5, 6) else "nbr-columns"
+        return f'<div class="{kind}">{"".join(panes)}</div>' if panes else ""
     pairs = (panes[0] + panes[1], panes[2] + panes[3])
     halves = "".join(f'<div class="nbr-columns">{pair}</div>' for pair in pairs)
     return f'<div class="nbr-columns nbr-pairs">{halves}</div>'
 
 
-def _pane_html(pane: Pane, view: View, *, live: bool, at: str) -> str:
+def _pane_html(pane: Pane, view: View, *, live: bool, at: str, twin: str) -> str:
     price, model = pane.price, look.attribute(pane.name)
     short = look.text(_short(pane))
     cost = price.amount if price and pane.answered else ""
-    head = _line(
-        "nbr-top",
+    head = look.head(
         [
             look.pill(pane.tier or pane.title, view.tiers),
-            f'<span class="nbr-model nbr-cut" title="{model}">{short}</span>' if pane.name else "",
             f'{_SPACE}<b class="nbr-cost">{look.text(cost)}</b>' if cost else "",
-        ],
+            f'<span class="nbr-who" title="{model}">{short}</span>' if pane.name else "",
+        ]
     )
     bar = f'<div class="nbr-scale">{look.bar(pane.share)}</div>' if pane.share else ""
     error = f'<p class="nbr-note"><b>no answer</b>: {look.text(pane.error)}</p>'
@@ -91,10 +95,12 @@ def _pane_html(pane: Pane, view: View, *, live: bool, at: str) -> str:
     notes = "".join(f'<p class="nbr-note nbr-quiet">{look.text(one)}</p>' for one in quiet if one)
     name = look.attribute(f"answer of {pane.title}")
     tint, says = look.tinted(pane.tier, view.tiers), look.attribute(pane.says)
+    place = f"#{twin} [data-pane={json.dumps(safe_plain(pane.says))}] .nbr-answer"
+    same = f' data-twin="{look.attribute(place)}"' if twin else ""
+    body = f'<div class="nbr-body nbr-answer" tabindex="0"{same}>{_body(pane)}</div>'
     return (
         f'<section class="nbr-pane" style="{tint}" data-pane="{says}" aria-label="{name}">'
-        f'{head}{bar}{error if pane.error else ""}<div class="nbr-body nbr-answer" tabindex="0">'
-        f"{_body(pane)}</div>{notes}{_foot(pane, live=live, at=at, own=not view.source)}</section>"
+        f"{head}{bar}{error if pane.error else ''}{body}{notes}{_foot(pane, live=live, at=at, own=not view.source)}</section>"
     )
 
 
@@ -119,14 +125,10 @@ def _foot(pane: Pane, *, live: bool, at: str, own: bool) -> str:
     if live and pane.answered:
         words = f"✓ {GOOD}" if pane.voted else GOOD
         said = f"{at}{pane.says}"
-        pieces.append(_SPACE + look.button(words, "vote", said, title=_MEANS, pressed=pane.voted))
+        pieces.append(look.button(words, "vote", said, title=_MEANS, pressed=pane.voted))
     elif pane.voted:
         pieces.append(f"{_SPACE}<b>✓ {GOOD}</b>")
-    return _line("nbr-foot", pieces)
-
-
-def _line(kind: str, pieces: Iterable[str]) -> str:
-    return f'<p class="nbr-head {kind}">{look.SEPARATOR.join(filter(None, pieces))}</p>'
+    return f'<p class="nbr-head nbr-foot">{look.SEPARATOR.join(filter(None, pieces))}</p>'
 
 
 def _table(view: View) -> Table:

@@ -142,11 +142,11 @@ class Matrix:
             self._column(one, total, least, most)
             for one, total in zip(self.grid.contenders, totals, strict=True)
         )
-        label = f"{len(self.grid)} prompts and their answers"
+        label, width = f"{len(self.grid)} prompts and their answers", 10 * len(totals) + 10
         return (
             f'<div class="nbr-scroll" tabindex="0" role="region" aria-label="{label}">'
-            f'<table class="nbr-rows nbr-matrix"><thead><tr><th scope="col">prompt</th>{heads}'
-            f"</tr></thead><tbody>{rows}</tbody></table></div>"
+            f'<table class="nbr-rows nbr-matrix" style="min-width:{width}rem"><thead><tr>'
+            f'<th scope="col">prompt</th>{heads}</tr></thead><tbody>{rows}</tbody></table></div>'
         )
 
     def _column(self, who: Contender, total: Total, least: Any, most: Any) -> str:
