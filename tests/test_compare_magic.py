@@ -272,7 +272,7 @@ def test_a_vote_from_python_shows_in_a_later_cell(static):
         ("%route vote", "takes one of the answers compared: SIMPLE, MEDIUM"),
         ("%route vote SIMPEL", "did you mean 'SIMPLE'?"),
         ("%route vote A", "'A' is none of the answers compared"),
-        ("%route differences maybe", "takes on or off, not 'maybe'"),
+        ("%route differences maybe", "does not know 'maybe': there is 'on', 'off'"),
     ],
 )
 def test_a_wrong_vote_is_one_line(shell, line, said):
@@ -427,7 +427,7 @@ def test_a_column_says_what_was_asked_of_it():
     text = Rendered(page.replace("</p>", " </p>")).text
 
     assert "Routing would pick LOW (90% confident): 7 words list price" in text
-    assert "LOW · model-low · $0.001" in text
+    assert "LOW · $0.001 · model-low" in text
     assert "0.4 s · 20 tokens" in text
 
 

@@ -100,7 +100,8 @@ def _pane_html(pane: Pane, view: View, *, live: bool, at: str, twin: str) -> str
     body = f'<div class="nbr-body nbr-answer" tabindex="0"{same}>{_body(pane)}</div>'
     return (
         f'<section class="nbr-pane" style="{tint}" data-pane="{says}" aria-label="{name}">'
-        f"{head}{bar}{error if pane.error else ''}{body}{notes}{_foot(pane, live=live, at=at, own=not view.source)}</section>"
+        f"{head}{bar}{error if pane.error else ''}{body}{notes}"
+        f"{_foot(pane, live=live, at=at, own=not view.source)}</section>"
     )
 
 
