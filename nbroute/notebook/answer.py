@@ -41,7 +41,7 @@ _PLAIN = (
     "font-size:inherit;line-height:inherit;"
     "background:transparent;color:inherit;border:0;margin:0;padding:0"
 )
-_SCROLLING = "white-space:pre;overflow-x:auto"
+_SCROLLING = "overflow-x:auto;margin:0 0 8px"
 _SAFE_ADDRESS = re.compile(r"(?:https?:)?//|mailto:", re.IGNORECASE)
 _BARE_ADDRESS = re.compile(r"https?://[^\s<>\"'`|\\]*[^\s<>\"'`|\\.,;:!?*_~()\[\]{}]")
 _LONGEST_ADDRESS = 80
@@ -230,7 +230,9 @@ def _end(text: str, at: int, stop: int) -> int:
 def _formula(found: re.Match[str]) -> str:
     """The formula's TeX on one line; empty if it reads as prose or would not end by itself."""
     kind = found.lastgroup or ""
-    body = " ".join(re.sub(r"(?<!\\)%[^\n]*", "", found[kind]).split())
+    # `%` begins a comment in TeX, and a model that writes `100%` means none
+    tex = re.sub(r"(?<=\d)%", r"\%", found[kind].replace("&amp;", "&"))
+    body = " ".join(re.sub(r"(?<!\\)%[^\n]*", "", tex).split())
     prose = not _TEX_SIGN.search(body) and _WORDS.search(body)
     bracketed = kind == "square" and _NO_FORMULA.match(body)
     nested = body.count(r"\begin") != body.count(r"\end{")
@@ -372,7 +374,7 @@ def _render_code(_: Any, tokens: Sequence[Any], i: int, __: Any, env: Any) -> st
         pieces = _stretches(code, token.meta["at"] + place, env["marks"])
         words = _marked((html.escape(text), marked) for text, marked in pieces)
         inside.append(f'<span class="{kind}">{words}</span>' if kind else words)
-    pre = f'<pre tabindex="0" style="{_SCROLLING}"><code style="{_SCROLLING}">'
+    pre = f'<pre tabindex="0" style="white-space:pre;{_SCROLLING}"><code style="white-space:pre">'
     return f'<div class="highlight">{pre}{"".join(inside)}</code></pre></div>\n'
 
 
@@ -401,7 +403,7 @@ _RULES = {
     "heading_close": _render_heading,
     "link_open": _render_link,
     # a part that scrolls must be reachable by keyboard
-    "table_open": lambda *_: '<div class="nbr-scroll" tabindex="0"><table>\n',
+    "table_open": lambda *_: f'<div tabindex="0" style="{_SCROLLING}"><table>\n',
     "table_close": lambda *_: "</table></div>\n",
 }
 
