@@ -758,6 +758,22 @@ def test_code_is_shown_as_it_is_whatever_language_it_claims():
         assert code == html.unescape(re.sub(r"<[^>]+>", "", made))[:-1]
 
 
+def test_code_that_pygments_would_take_minutes_for_is_shown_without_colours():
+    made = answer_html(f"```java\n{'a ' * 15_000}\n```")
+    assert "<span" not in made
+    assert 15_000 == made.count("a ")
+
+
+@pytest.mark.parametrize("text", ["a\ud800b", "`\udfff` c", "```\n\ud83d\n```"])
+def test_a_character_that_cannot_be_encoded_costs_that_character_only(text):
+    for made in (answer_html(text), safe_markdown(text), visible_text(text), safe_plain(text)):
+        assert 1 == made.encode().decode().count("\ufffd")
+
+
+def test_a_percent_sign_after_a_figure_begins_no_comment():
+    assert [r"$9 \times 100\% = 9$"] == page(answer_html(r"\(9 \times 100% = 9\)")).formulas
+
+
 def test_a_bare_address_is_a_link():
     made = page(answer_html("see https://a.example/b_c?d=1&e=2. (http://x.example)"))
     assert ["https://a.example/b_c?d=1&e=2", "http://x.example"] == made.addresses

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import html
 import re
+import time
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache, lru_cache
@@ -23,8 +24,9 @@ from typing import Any
 
 #: Characters; a longer answer is shown as plain text, since parsing it could take seconds.
 LONGEST_MARKDOWN = 300_000
-#: The code of a longer answer has no colours: Pygments takes longer than all the rest.
-LONGEST_COLOURED = 60_000
+#: The code of a longer answer has no colours: Pygments takes longer than all the rest. It stops
+#: after so many seconds, since some of its lexers take quadratic time where code is no code.
+LONGEST_COLOURED, _MOST_SECONDS = 40_000, 0.3
 
 DOLLAR, BACKSLASH = "<span>&#36;</span>", "<span>&#92;</span>"
 
@@ -133,7 +135,8 @@ def answer_html(text: str, *, below: int = 2, marks: Iterable[tuple[int, int]] =
     if parsed is None:
         return plain_html(text)
     tokens, _ = parsed
-    env = {"below": below, "marks": list(marks), "coloured": len(text) <= LONGEST_COLOURED}
+    until = time.thread_time() + _MOST_SECONDS if len(text) <= LONGEST_COLOURED else 0
+    env = {"below": below, "marks": list(marks), "until": until}
     return str(_parser().renderer.render(tokens, _parser().options, env))
 
 
@@ -369,8 +372,7 @@ def _render_formula(_: Any, tokens: Sequence[Any], i: int, __: Any, env: Any) ->
 
 def _render_code(_: Any, tokens: Sequence[Any], i: int, __: Any, env: Any) -> str:
     token, inside = tokens[i], []
-    language = _language(token.info) if env["coloured"] else ""
-    for place, kind, code in _coloured(token.content, language):
+    for place, kind, code in _coloured(token.content, _language(token.info), env["until"]):
         pieces = _stretches(code, token.meta["at"] + place, env["marks"])
         words = _marked((html.escape(text), marked) for text, marked in pieces)
         inside.append(f'<span class="{kind}">{words}</span>' if kind else words)
@@ -414,10 +416,10 @@ def _language(info: str) -> str:
     return found[0] if found else ""
 
 
-def _coloured(code: str, language: str) -> list[tuple[int, str, str]]:
+def _coloured(code: str, language: str, until: float) -> list[tuple[int, str, str]]:
     """The code in pieces: where it begins, Pygments' short class, the text."""
     whole = [(0, "", code)]
-    if not language or language.lower() not in _languages():
+    if not until or language.lower() not in _languages():
         return whole
     from pygments.lexers import get_lexer_by_name
     from pygments.token import STANDARD_TYPES
@@ -425,6 +427,8 @@ def _coloured(code: str, language: str) -> list[tuple[int, str, str]]:
     found = []
     for place, kind, text in get_lexer_by_name(language).get_tokens_unprocessed(code):
         short = next(STANDARD_TYPES[k] for k in reversed(kind.split()) if k in STANDARD_TYPES)
+        if time.thread_time() > until:
+            return whole
         found.append((place, "" if short in _UNCOLOURED else short, text))
     return found if code == "".join(text for *_, text in found) else whole
 
