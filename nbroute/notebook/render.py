@@ -112,7 +112,7 @@ def page(view: View) -> str:
     for place, result in enumerate(view.results):
         if place or view.running:
             summary = f"before: {look.text(headline(result, view.scale))}"
-            blocks.append(look.folded(summary, _answer(result, tiers), key=result.id))
+            blocks.append(look.folded(summary, _answer(result, tiers)))
         else:
             blocks += [_head(result, view), _answer(result, tiers)]
     tier = view.running.tier if view.running else view.results[0].tier if view.results else ""
@@ -176,9 +176,7 @@ def _note(line: str) -> str:
 def _thoughts(result: RouteResult) -> str:
     if not result.reasoning:
         return ""
-    return look.folded(
-        look.text(_thought(result)), answer_html(result.reasoning), key=f"thought {result.id}"
-    )
+    return look.folded(look.text(_thought(result)), answer_html(result.reasoning))
 
 
 def _why(result: RouteResult) -> str:
@@ -188,7 +186,7 @@ def _why(result: RouteResult) -> str:
     summary = DOT.join(filter(None, (f"why {made.tier or result.tier}", sure)))
     other = made.tier not in ("", result.tier) and len(result.rungs) < 2 and not result.parent
     inside = f"<p>{look.text(made.reason)}</p>"
-    return look.folded(look.text(summary), inside, opened=other, key=f"why {result.id}")
+    return look.folded(look.text(summary), inside, opened=other)
 
 
 def _steps(result: RouteResult, tiers: Sequence[str]) -> str:
@@ -201,7 +199,7 @@ def _steps(result: RouteResult, tiers: Sequence[str]) -> str:
         cells = (step.model, said, step.cost, step.time)
         rows.append([look.pill(step.tier, tiers), *map(look.text, cells)])
     shown = look.table("steps", ("tier", "model", "what came of it", "cost", "time"), rows)
-    return look.folded(look.text(steps_title(result)), shown, key=f"steps {result.id}")
+    return look.folded(look.text(steps_title(result)), shown)
 
 
 def _running(running: Running, tiers: tuple[str, ...]) -> str:
