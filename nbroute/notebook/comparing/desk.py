@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from nbroute.compare import Comparison, Filled, Grid, filled
 from nbroute.compare.contenders import find_contenders
 from nbroute.errors import Interrupted, RecordError, SettingsError
-from nbroute.interpolate import body_of, prompt_of
+from nbroute.interpolate import body_of, hints, prompt_of
 from nbroute.notebook import names, options, tables
 from nbroute.notebook.comparing import columns
 from nbroute.notebook.comparing.card import Card
@@ -99,12 +99,16 @@ class Comparing:
         if wanted.help:
             return tables.Told(options.make_compare_parser().format_help())
         space, router = self._notebook.shell.user_ns, self._notebook.router
-        systems = names.systems(router, wanted)
+        systems = names.systems(space, wanted)
         asked = {**names.answering(space, wanted), "systems": systems}
         if wanted.over:
             prompts: Any = filled(body_of(cell, _MAGIC), names.table(space, wanted.over), space)
         else:
             prompts = prompt_of(cell, space, _MAGIC)
+        for told in () if wanted.quiet else hints(cell, space):
+            from IPython.display import display
+
+            display(tables.Said(f"note: {told}"))
         if wanted.dry_run:
             many = prompts if wanted.over else [prompts]
             del asked["systems"]
