@@ -181,9 +181,9 @@ class Desk:
         if number not in self._cards:
             known = sorted(self._cards)
             told = (
-                f"the answers have the numbers {known[0]} to {known[-1]}"
+                f"there is {', '.join(f'#{one}' for one in known[-9:])}"
                 if known
-                else ("nothing was routed yet; run a %%route cell first")
+                else "nothing was routed yet; run a %%route cell first"
             )
             raise SettingsError(f"no answer has the number {number}: {told}")
         return self._cards[number]
