@@ -153,9 +153,10 @@ def _log_notes(row: Mapping[str, Any], sources: Collection[str]) -> Iterator[str
 
 
 def rates(price: Price) -> str:
-    """`$0.15 in, $0.60 out, $0.075 cached`, each per million tokens."""
-    cached = "" if price.cached_input is None else f", ${price.cached_input} cached"
-    return f"${price.input} in, ${price.output} out{cached}"
+    """`$0.15 in, $0.60 out, $0.075 cached`, each per million tokens, and exactly."""
+    kinds = {"in": price.input, "out": price.output, "cached": price.cached_input}
+    told = ((kind, f"{usd:f}", f"{usd:.2f}") for kind, usd in kinds.items() if usd is not None)
+    return ", ".join(f"${max(exact, cents, key=len)} {kind}" for kind, exact, cents in told)
 
 
 def tiers_table(router: Router, told: Sequence[str] = ()) -> Table:

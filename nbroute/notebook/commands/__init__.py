@@ -47,6 +47,8 @@ def run(desk: Desk, line: str) -> Any:
 def _find(name: str) -> Command:
     if name not in COMMANDS:
         hint = did_you_mean(name, COMMANDS)
+        if hint.startswith("there is"):  # dozens of them
+            hint = "`%route help all` lists what there is"
         msg = f"unknown command '%route {name:.80}': {hint} (a prompt goes below `%%route`)"
         raise SettingsError(msg)
     return COMMANDS[name]
