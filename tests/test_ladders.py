@@ -146,3 +146,11 @@ SMALL = Tier("small", "box", "m", 10)
 def test_a_ladder_that_cannot_be_used_is_refused(tiers, default, said):
     with pytest.raises(SettingsError, match=said):
         ladders.validate(Ladder("mine", tiers, default))
+
+
+@pytest.mark.parametrize("name", ladders.LADDERS)
+def test_a_local_answer_ends_within_a_minute_at_the_speed_of_an_old_laptop(name):
+    local, hosted = (ladders.preset(name, one).tiers for one in ("local", "openrouter"))
+
+    assert 20 * 60 > max(tier.max_tokens for tier in local)
+    assert all(one.max_tokens <= other.max_tokens for one, other in zip(local, hosted, strict=True))

@@ -764,3 +764,10 @@ def test_a_file_that_is_not_text_is_refused(read, here):
 
 def test_a_missing_model_file_matters_only_where_it_would_be_loaded(read):
     assert "openai" == read(NBROUTE_GGUF="/no/such.gguf", OPENAI_API_KEY=KEY).profile
+
+
+@pytest.mark.parametrize("profile", ["ollama", "lmstudio", "vllm"])
+def test_a_server_on_this_machine_keeps_the_ladders_budgets(read, profile):
+    tiers = read(profile=profile).ladder.tiers
+
+    assert [256, 1024, 4096, 16384] == [tier.max_tokens for tier in tiers]

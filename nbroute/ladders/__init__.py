@@ -28,8 +28,9 @@ SIMULATED_PRICES = {
 def preset(name: str, provider: str) -> Ladder:
     """The ladder of that name, on that provider's models.
 
-    On `local` each tier has the local model, valued at the price of OpenRouter's for that
-    tier. SettingsError for a name that is not in `LADDERS` or a provider not in `PROVIDERS`.
+    On `local` each tier has the local model and a token budget for an old laptop, valued at the
+    price of OpenRouter's for that tier. SettingsError for a name that is not in `LADDERS` or a
+    provider not in `PROVIDERS`.
     """
     if name not in LADDERS:
         raise SettingsError(f"there is no ladder {name!r}; {did_you_mean(name, LADDERS)}")
@@ -38,6 +39,10 @@ def preset(name: str, provider: str) -> Ladder:
         raise SettingsError(f"there is no preset ladder for provider {provider!r}; {cure}")
     local, hosted = provider == "local", _DATA["models"]["openrouter"][name]
     chains = [[LOCAL_MODEL]] * len(hosted) if local else _DATA["models"][provider][name]
+    shapes = _DATA["ladders"][name]["tiers"]
+    if local:
+        budgets = _DATA["local_tokens"][name]
+        shapes = [shape | {"max_tokens": most} for shape, most in zip(shapes, budgets, strict=True)]
     tiers = tuple(
         Tier(
             **shape,
@@ -47,9 +52,7 @@ def preset(name: str, provider: str) -> Ladder:
             price=SIMULATED_PRICES.get(chain[0]),
             reference=f"openrouter:{reference[0]}" if local else None,
         )
-        for shape, chain, reference in zip(
-            _DATA["ladders"][name]["tiers"], chains, hosted, strict=True
-        )
+        for shape, chain, reference in zip(shapes, chains, hosted, strict=True)
     )
     return Ladder(name, tiers, _DATA["ladders"][name]["default"])
 

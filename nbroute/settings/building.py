@@ -34,9 +34,13 @@ def base_ladder(name: str, provider: ProviderSettings) -> Ladder:
     if provider.kind == "openai" and provider.name in BY_KEY:
         return ladders.preset(name, provider.name)
     ladder = ladders.preset(name, "simulated" if provider.kind == "simulated" else "local")
-    tiers = (replace(tier, provider=provider.name) for tier in ladder.tiers)
+    tiers = [replace(tier, provider=provider.name) for tier in ladder.tiers]
     if provider.kind in ("openai", "litellm"):
-        tiers = (replace(tier, model=AUTO) for tier in tiers)
+        budgets = [tier.max_tokens for tier in ladders.preset(name, "openrouter").tiers]
+        tiers = [
+            replace(tier, model=AUTO, max_tokens=most)
+            for tier, most in zip(tiers, budgets, strict=True)
+        ]
     return replace(ladder, tiers=tuple(tiers))
 
 
