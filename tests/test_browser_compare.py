@@ -113,7 +113,7 @@ def test_answers_stream_while_others_still_wait(page, url, folder):
         "%%route_compare SIMPLE FRONTIER\nExplain recursion with an example.",
         waiting=False,
     )
-    cell.locator("section", has_text="answering ...").get_by_text("[simulated]").wait_for()
+    cell.locator("section", has_text="answering ...").get_by_text("Recursion is").wait_for()
     cell.get_by_role("button", name="Differences").wait_for()
     assert 0 == cell.get_by_text("answering ...").count()
 

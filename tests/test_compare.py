@@ -642,7 +642,7 @@ def test_a_comparison_in_the_simulated_profile_says_what_is_not_billed():
     router.close()
 
     assert "equivalent" == comparison.cost.source
-    assert all(text.startswith("[simulated]") for text in comparison.frame()["text"])
+    assert all("simulated" in model for model in comparison.frame()["model"])
 
 
 def test_each_text_is_marked_where_no_other_has_the_words(router, server):

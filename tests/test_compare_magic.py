@@ -125,7 +125,7 @@ def test_static_output_is_shown_once_with_no_second_table(static):
 
     assert {"text/plain", "text/markdown", "text/html"} == set(data)
     for text in data.values():
-        assert text.index("Routing would pick") < text.index("[simulated]")
+        assert text.index("Routing would pick") < text.index("Recursion is when")
         assert 3 == text.count("×")
         assert all(tier in text for tier in TIERS)
     assert TIERS == [one["tier"] for one in metadata["nbroute"]["compared"]]
@@ -177,7 +177,7 @@ def test_the_option_line_is_not_expanded(shell):
 def test_a_dry_run_sends_nothing_and_says_what_it_would_cost(shell):
     text, _ = run(shell, "%%route_compare -n SIMPLE FRONTIER\nhello")
 
-    assert "nothing was sent; 1 prompt × 2 columns: 2 calls" in text
+    assert "nothing was sent; 2 would be asked at once" in text
     assert "together at most $" in text
     assert [] == shell.run_line_magic("route", "router").ledger.rows()
 
@@ -214,7 +214,7 @@ def test_a_tier_that_fails_shows_its_error_in_its_column(static):
     assert "UnknownModel: [simulated] no model" in data["text/plain"]
     assert "1 of 2 did not answer" in data["text/plain"]
     assert "<b>no answer</b>: UnknownModel" in data["text/html"]
-    assert "claude-haiku-3.5 is no real model" in data["text/html"]
+    assert "How can I help you today?" in data["text/html"]
     assert ["error", "ok"] == [one["status"] for one in metadata["nbroute"]["compared"]]
 
 
@@ -341,7 +341,6 @@ def test_blind_answers_stay_hidden_in_a_later_cell_and_with_their_differences(st
 
     for text in data.values():
         assert [] == [word for word in HIDING if word in text]
-        assert "[model hidden]" in re.sub("<[^>]*>|\\\\", "", text)
 
 
 def test_a_terminal_shows_blind_answers_only_when_all_are_there(shell):
@@ -546,7 +545,7 @@ def test_a_blind_card_shows_no_text_before_all_answers_are_there(routed):
     board = Shown()
     card_on(board, routed, blind=True)
 
-    assert all("[simulated]" not in page for page in board.pages[:-1])
+    assert all("How can I help" not in page for page in board.pages[:-1])
     assert "blind: 0 of 2 answers are there" in board.pages[0]
 
 

@@ -19,7 +19,7 @@ def test_a_cell_shows_the_answer_the_tier_the_cost_and_the_session(shell):
     assert "(would have cost)" in text
     assert 'why SIMPLE: starts with "What is", one short question' in text
     assert "session would have cost $" in text
-    assert "[simulated]" in text
+    assert "The capital of France is Paris." in text
     assert isinstance(done.result, RouteResult)
 
 

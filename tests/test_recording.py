@@ -295,11 +295,11 @@ def test_a_file_that_was_deleted_or_emptied_is_begun_anew(recorded, lose):
 def test_an_edit_while_recording_is_kept(recorded):
     router, file = recorded
     router.route("What is the capital of France?")
-    file.write_text(file.read_text().replace("asks for one fact", "ASKS FOR ONE FACT"))
+    file.write_text(file.read_text().replace("capital of France is", "CAPITAL OF FRANCE IS"))
 
     router.route("Write a haiku about rain.")
 
-    assert "ASKS FOR ONE FACT" in file.read_text()
+    assert "CAPITAL OF FRANCE IS" in file.read_text()
     assert 3 == len(documents(file))
 
 

@@ -244,10 +244,10 @@ def test_an_answer_that_was_edited_by_hand_is_what_is_replayed(talk):
     router = simulated()
     router.record(talk)
     router.route(FRANCE)
-    text = talk.read_text("utf-8").replace("[simulated]", "[simulated, edited] a\\tb")
+    text = talk.read_text("utf-8").replace("The capital of", "Edited: a\\tb")
     talk.write_bytes(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode())
 
-    assert nbroute.Router(replay=talk).route(FRANCE).text.startswith("[simulated, edited] a\tb")
+    assert nbroute.Router(replay=talk).route(FRANCE).text.startswith("Edited: a\tb")
 
 
 # what is shown
@@ -496,9 +496,9 @@ def test_of_an_entry_that_stands_twice_the_last_one_counts(talk):
     router.route(FRANCE)
     entry = talk.read_text("utf-8").split("\n\n")[1]
     with talk.open("a", encoding="utf-8") as file:
-        file.write(f"\n{entry.replace('[simulated]', '[simulated] later:')}")
+        file.write(f"\n{entry.replace('The capital', 'Later: the capital')}")
 
-    assert nbroute.Router(replay=talk).route(FRANCE).text.startswith("[simulated] later:")
+    assert nbroute.Router(replay=talk).route(FRANCE).text.startswith("Later: the capital")
 
 
 def test_a_recording_in_a_folder_that_cannot_be_written_is_replayed(tmp_path):

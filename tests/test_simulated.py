@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import enum
+import itertools
 import json
 import math
 import re
+import sqlite3
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
@@ -22,6 +25,7 @@ from nbroute.checks.confidence import RATING_INSTRUCTION, take_rating
 from nbroute.checks.doubt import not_refused, not_unsure
 from nbroute.checks.structured import read_schema
 from nbroute.classify.model import ModelClassifier, named_tier
+from nbroute.decoding import packaged
 from nbroute.errors import (
     AuthError,
     BadReply,
@@ -32,8 +36,10 @@ from nbroute.errors import (
     UnknownModel,
 )
 from nbroute.ladders import preset
-from nbroute.providers.simulated import FAILURES, MODELS, Simulated
+from nbroute.providers.lessons import find
+from nbroute.providers.simulated import FAILURES, MODELS, Simulated, known_prompts
 from nbroute.providers.simulated_answers import instance
+from nbroute.sandbox import Outcome, feedback
 from nbroute.types import Ladder, Message, Reply, Request, Tier, Usage
 
 SMALL, LARGE = "simulated/gpt-4o-mini", "simulated/claude-opus-4"
@@ -47,30 +53,33 @@ def asking(prompt="What is the capital of France?", *, model=SMALL, system="Be b
 
 EASY = (
     "What is the capital of France?",
-    "Who wrote Hamlet?",
-    "When did the Berlin Wall fall?",
-    "How many days are in a leap year?",
-    "Is 17 a prime number?",
+    "What is the capital of Norway?",
+    "What is the Latin word for water?",
     "What is 7 times 8?",
-    "Which planet is closest to the Sun?",
     "Translate 'good morning' into Spanish.",
-    "What is the chemical symbol of gold?",
-    "Where is Mount Everest?",
+    "Translate into German: the parcel has arrived.",
+    "Format this list as JSON: red, green, blue.",
 )
 HARD = (
-    "Prove that the square root of 2 is irrational.",
     (
-        "Design a database schema for a hospital with five departments, audit logs and role-based "
-        "access, and justify each trade-off."
+        "Derive the conditions under which a two-species predator-prey model has a stable limit "
+        "cycle, and discuss what each parameter means in the field."
     ),
+    "Prove that the square root of 2 is irrational.",
+    "Prove that every continuous function on a closed interval is uniformly continuous.",
+    "Plan the migration of a monolith with forty tables to microservices without downtime.",
+    "Research the causes of the 2008 crisis and write a comprehensive analysis.",
+    "Explain step by step how the Raft consensus algorithm handles a network partition.",
+    "Compare three ways of storing passwords, with their weaknesses.",
+    "Develop a research plan to measure whether model routing saves money.",
+)
+STRANGE = (
     "Compare the treaties of Westphalia and Versailles and argue which shaped Europe more.",
     "Derive the Black-Scholes equation and discuss where its assumptions break down.",
-    "Plan the migration of a monolith with forty tables to microservices without downtime.",
-    "Analyse the causes of the 2008 financial crisis and evaluate the policy response.",
-    "Explain step by step how the Raft consensus algorithm handles a network partition.",
+    "Analyse the causes of the fall of Rome and evaluate the evidence.",
     "Optimise this algorithm from quadratic to linear time and prove that it is correct.",
     "Critically review the evidence that minimum wages reduce employment.",
-    "Develop a research plan to measure whether model routing saves money.",
+    "Design a strategy to audit a distributed ledger and justify its assumptions.",
 )
 RUNGS = preset("four-tier", "simulated").tiers
 
@@ -91,9 +100,64 @@ def answer(request, **options):
 # The answers
 
 
+KNOWN = "What is the capital of Australia?"
+UNKNOWN = "What does the purple teapot on my desk dream of?"
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        KNOWN,
+        "what is the capital of  australia",
+        "  What is the capital\nof Australia ?!",
+        "WHAT IS THE CAPITAL OF AUSTRALIA.",
+    ],
+)
+def test_a_known_prompt_is_answered_as_models_of_four_strengths_might(prompt):
+    answers = [text_of(answer(on_tier(prompt, tier))) for tier in RUNGS]
+
+    assert "Sydney." in answers[0]
+    assert all("Canberra" in one for one in answers[1:])
+    assert 4 == len(set(answers))
+
+
+def test_typographic_quotes_and_backticks_make_no_other_prompt():
+    plain = "Translate 'good morning' into Spanish."
+    code = "Write a Python function `median(numbers)`."
+
+    assert text_of(answer(asking(plain))) == text_of(answer(asking(plain.replace("'", "\u2019"))))
+    assert text_of(answer(asking(code))) == text_of(answer(asking(code.replace("`", ""))))
+
+
 @ALL_MODELS
-def test_every_answer_says_at_once_that_it_is_simulated(model):
-    assert text_of(answer(asking(model=model))).startswith("[simulated]")
+def test_an_unknown_prompt_is_told_to_be_unknown_with_prompts_that_are_known(model):
+    text = text_of(answer(asking(UNKNOWN, model=model)))
+
+    assert "This ladder is simulated: it has no answer to this prompt." in text
+    assert "%route use local" in text
+    named = re.findall('"(.+?)"', text)
+    assert 3 == len(set(named))
+    assert set(named) <= set(known_prompts())
+
+
+@pytest.mark.parametrize(
+    ("prompt", "nearest"),
+    [
+        ("What's the capital of Portugal?", "capital"),
+        ("Please prove that pi is irrational!", "Prove that the square root of 2 is irrational."),
+        ("Tell me about the moons of Saturn.", "moons"),
+    ],
+)
+def test_the_prompts_that_are_named_are_near_by_their_words(prompt, nearest):
+    assert nearest in text_of(answer(asking(prompt))).partition(" and ")[0]
+
+
+@pytest.mark.parametrize(
+    "prompt", ["", " ", "?", "日本語", "\u200b", '"', "{", "a" * 100_000, "x\ny"]
+)
+def test_any_unknown_prompt_is_told_so_briefly(prompt):
+    assert "no answer to this prompt" in text_of(answer(asking(prompt)))
+    assert len(text_of(answer(asking(prompt)))) < 500
 
 
 @ALL_MODELS
@@ -102,40 +166,17 @@ def test_the_same_request_gets_the_same_answer_tokens_and_times(model):
 
 
 def test_another_prompt_gets_another_answer_and_another_time():
-    one, two = answer(asking("What is an atom?")), answer(asking("What is a quark?"))
+    one, two = answer(asking(KNOWN)), answer(asking("Is a whale a fish?"))
 
     assert text_of(one) != text_of(two)
     assert one[0].clock_ms != two[0].clock_ms
 
 
-def test_the_answer_tells_the_prompt_the_system_prompt_and_the_budget():
-    text = text_of(answer(asking("Why is the sky blue?", system="Think.", max_tokens=321)))
+def test_a_stronger_model_says_more_of_what_is_hard():
+    words = [len(text_of(answer(on_tier(HARD[0], tier))).split()) for tier in RUNGS]
 
-    assert '"Why is the sky blue?" (5 words)' in text
-    assert '"Think." (1 word)' in text
-    assert "321 tokens" in text
-
-
-def test_a_long_prompt_is_shortened():
-    text = text_of(answer(asking("word " * 200_000)))
-
-    assert "(200000 words)" in text
-    assert len(text) < 400
-
-
-def test_a_larger_model_structures_more():
-    prompt = "Describe how a bicycle stays upright."
-    lines = {m: text_of(answer(asking(prompt, model=m))).count("\n") for m in (SMALL, LARGE)}
-
-    assert 0 == lines[SMALL]
-    assert 10 < lines[LARGE]
-
-
-def test_no_two_models_answer_alike_what_is_open():
-    prompt = "Describe how a bicycle stays upright."
-    answers = {text_of(answer(asking(prompt, model=model))) for model in MODELS}
-
-    assert len(MODELS) == len(answers)
+    assert sorted(words) == words
+    assert 3 * words[0] < words[-1]
 
 
 def test_a_model_that_does_not_exist_names_the_closest():
@@ -148,7 +189,14 @@ def test_json_is_valid_and_marked(model):
     record = json.loads(text_of(answer(asking('say "hi"\n', model=model, json=True))))
 
     assert record["simulated"] is True
-    assert record["note"].startswith("[simulated]")
+    assert "no answer to this prompt" in record["note"]
+
+
+@ALL_MODELS
+def test_json_of_a_known_prompt_is_the_answer(model):
+    record = json.loads(text_of(answer(asking(model=model, json=True))))
+
+    assert "Paris" == record["capital"]
 
 
 @given(prompt=st.text(), max_tokens=st.integers(1, 80), stream=st.booleans())
@@ -178,12 +226,11 @@ def test_without_streaming_all_comes_in_one_chunk():
     assert chunk.usage is not None
 
 
-def test_a_later_turn_of_a_conversation_is_counted():
-    turns = [Message("user", "Hello"), Message("assistant", "Hi"), Message("user", "Go on, please")]
-    request = Request("simulated", SMALL, tuple(turns), 400)
+def test_a_later_turn_of_a_conversation_is_answered():
+    turns = [Message("user", UNKNOWN), Message("assistant", "Hi"), Message("user", KNOWN)]
+    request = Request("simulated", LARGE, tuple(turns), 400)
 
-    assert '"Go on, please" (3 words, turn 2)' in text_of(answer(request))
-    assert "turn" not in text_of(answer(asking()))
+    assert "Canberra" in text_of(answer(request))
 
 
 # Agreeing, doubting, rating
@@ -197,7 +244,7 @@ def cosine(one, other):
     return float(left @ right)
 
 
-@pytest.mark.parametrize("above", RUNGS[1:], ids=lambda tier: tier.name)
+@pytest.mark.parametrize("above", RUNGS[1:3], ids=lambda tier: tier.name)
 def test_all_models_agree_on_easy_prompts_and_not_on_hard_ones(above):
     def likeness(prompt):
         return cosine(*(text_of(answer(on_tier(prompt, tier))) for tier in (RUNGS[0], above)))
@@ -212,16 +259,20 @@ def checked(prompt, tier):
     return not_unsure(reply, prompt).passed, not_refused(reply, prompt).passed
 
 
-def test_low_tiers_doubt_many_hard_prompts_and_nobody_doubts_an_easy_one():
-    doubts = [sum(not checked(prompt, tier)[0] for prompt in HARD) for tier in RUNGS]
+def test_low_tiers_doubt_many_hard_prompts_of_ones_own_and_nobody_doubts_an_easy_one():
+    doubts = [sum(not checked(prompt, tier)[0] for prompt in STRANGE) for tier in RUNGS]
 
-    assert 6 <= doubts[0] <= 9
-    assert doubts[0] > doubts[1] > doubts[2] == doubts[3] == 0
+    assert 3 <= doubts[0] <= 6
+    assert doubts[0] >= doubts[1] > doubts[2] == doubts[3] == 0
     assert all(checked(prompt, tier)[0] for prompt in EASY for tier in RUNGS)
 
 
+def test_the_lower_two_tiers_doubt_the_limit_cycle_so_that_a_cascade_climbs():
+    assert [False, False, True, True] == [checked(HARD[0], tier)[0] for tier in RUNGS]
+
+
 def test_no_answer_looks_like_a_refusal():
-    assert all(checked(prompt, tier)[1] for prompt in EASY + HARD for tier in RUNGS)
+    assert all(checked(prompt, tier)[1] for prompt in EASY + HARD + STRANGE for tier in RUNGS)
 
 
 def rated(prompt, tier):
@@ -243,10 +294,10 @@ def test_nothing_is_rated_that_was_not_asked_to_be():
     assert "Confidence" not in text_of(answer(asking(RATING_INSTRUCTION)))
 
 
-def test_being_asked_for_a_rating_makes_a_prompt_no_harder():
-    text = text_of(answer(asking(f"{EASY[0]}\n\n{RATING_INSTRUCTION}", rated=True)))
+def test_a_prompt_is_known_with_and_without_the_paragraph_that_asks_for_a_rating():
+    text = text_of(answer(asking(f"{KNOWN}\n\n{RATING_INSTRUCTION}", rated=True)))
 
-    assert "asks for one fact" in text
+    assert text.startswith("The capital of Australia is Sydney.")
 
 
 def probability(prompt, tier):
@@ -358,7 +409,7 @@ def test_a_number_keeps_to_its_limits(low, width, step):
     assert pytest.approx(0, abs=1e-9) == (value / step) - round(value / step)
 
 
-@pytest.mark.parametrize("prompt", EASY + HARD)
+@pytest.mark.parametrize("prompt", EASY + HARD + STRANGE)
 @pytest.mark.parametrize("tier", RUNGS[2:], ids=lambda tier: tier.name)
 def test_models_of_enough_skill_always_fit_the_schema_and_say_that_they_are_simulated(prompt, tier):
     text = text_of(answer(on_tier(prompt, tier, schema=LETTER, json=True)))
@@ -395,7 +446,7 @@ def test_a_value_that_does_not_fit_is_drawn_again(prompt, schema):
     ],
 )
 def test_a_schema_that_cannot_be_filled_in_is_answered_in_words(schema):
-    text = text_of(answer(asking(model=LARGE, schema=schema)))
+    text = text_of(answer(asking(UNKNOWN, model=LARGE, schema=schema)))
 
     assert text.startswith(f"[simulated] {LARGE} cannot make up JSON for this schema: ")
 
@@ -408,54 +459,118 @@ def test_low_models_miss_a_share_of_the_schemas_in_two_ways():
             return "prose" if "not JSON" in str(error) else "type"
         return ""
 
-    low, mid = ([fault(prompt, tier) for prompt in EASY + HARD] for tier in RUNGS[:2])
+    low, mid = ([fault(prompt, tier) for prompt in EASY + HARD + STRANGE] for tier in RUNGS[:2])
     assert {"", "prose", "type"} == set(low)
     assert low.count("") < mid.count("")
 
 
-# Code
+def test_a_known_prompt_is_answered_with_its_own_json_where_the_schema_has_room_for_it():
+    city = {
+        "type": "object",
+        "properties": {"name": {"type": "string"}, "inhabitants": {"type": "integer"}},
+        "required": ["name"],
+    }
+    prompt = "Describe the largest city of Portugal."
+    texts = [text_of(answer(on_tier(prompt, tier, schema=city, json=True))) for tier in RUNGS]
+
+    with pytest.raises(ValueError, match="not JSON"):
+        read_schema(city).parse(texts[0])
+    assert ["Lisbon"] * 3 == [read_schema(city).parse(text)["name"] for text in texts[1:]]
+    read_schema(LETTER).parse(text_of(answer(on_tier(prompt, RUNGS[3], schema=LETTER, json=True))))
 
 
-ASSERTIONS = {
-    "Write a Python function `add(a, b)` that adds two numbers.": "add(2, 3) == 5",
-    "Write a Python function `plus(b, a)` that adds two numbers.": "plus(2, 3) == 5",
-    "Write a function is_palindrome(s).": "is_palindrome('Never odd or even') and "
-    "is_palindrome('level') and not is_palindrome('lever')",
-    "Implement `fizzbuzz(n)` as a function.": "[fizzbuzz(n) for n in (3, 5, 15, 7)] "
-    "== ['Fizz', 'Buzz', 'FizzBuzz', '7']",
-    "Write a function `fizzbuzz(n)` that returns the list for 1 to n.": "fizzbuzz(5) "
-    "== ['1', '2', 'Fizz', '4', 'Buzz']",
-    "Complete:\ndef median(values: list[float]) -> float:": "median([3, 1, 2]) == 2 "
-    "and median([4, 1, 3, 2]) == 2.5",
-    "Write a Python function to_roman(n).": "[to_roman(n) for n in (4, 9, 1994)] "
-    "== ['IV', 'IX', 'MCMXCIV']",
-    "Write a Python function roman_to_int(text).": "roman_to_int('MCMXCIV') == 1994",
-    "Write a function `flatten(nested)`.": "flatten([1, [2, [3, []]]]) == [1, 2, 3]",
-    "Write a function `word_count(text)` for the number of words.": "word_count('a b  c') == 3",
-    "Write a function `word_count(text)` that returns a dict of how often each word occurs.": (
-        "word_count('A b, a.') == {'a': 2, 'b': 1}"
+# The lessons
+
+
+def lesson_answers(prompt):
+    """The four answers, as the preset ladder's tiers give them."""
+    return [text_of(answer(on_tier(prompt, tier))) for tier in RUNGS]
+
+
+LESSONS = packaged("nbroute.providers", "lessons.toml")["lesson"]
+EACH_LESSON = pytest.mark.parametrize("lesson", LESSONS, ids=lambda one: one["prompts"][0][:40])
+
+
+@EACH_LESSON
+def test_a_lesson_has_four_answers_that_are_whole_and_fit_the_tiers_budget(lesson):
+    assert 4 == len(lesson["answers"])
+    assert lesson["enough"] in range(4)
+    for text, tier in zip(lesson["answers"], RUNGS, strict=True):
+        chunks = answer(on_tier(lesson["prompts"][0], tier))
+        assert text == text_of(chunks)
+        assert "stop" == chunks[-1].finish_reason
+
+
+@EACH_LESSON
+def test_no_answer_talks_of_models_tiers_or_simulation(lesson):
+    prompt = " ".join(lesson["prompts"]).lower()
+    for word in (
+        "simulat",
+        "as an ai",
+        "language model",
+        "simple tier",
+        "frontier",
+        "gpt",
+        "claude",
+    ):
+        assert all(word not in text.lower() for text in lesson["answers"]) or word in prompt
+
+
+def test_a_rating_of_8_says_that_the_answer_is_good_enough():
+    for lesson in LESSONS:
+        ratings = [rated(lesson["prompts"][0], tier) for tier in RUNGS]
+        assert [place >= lesson["enough"] for place in range(4)] == [one >= 8 for one in ratings]
+
+
+def test_no_wording_stands_twice():
+    wordings = [prompt for lesson in LESSONS for prompt in lesson["prompts"]]
+
+    assert len(wordings) == len(set(wordings))
+    assert len(LESSONS) == len(known_prompts()) >= 40
+
+
+def test_every_prompt_of_the_notebooks_and_the_readme_is_known():
+    root = Path(__file__).parent.parent
+    texts = [(root / "README.md").read_text("utf-8").split("```")]
+    for path in sorted((root / "notebooks").glob("0*.ipynb")):
+        cells = json.loads(path.read_text("utf-8"))["cells"]
+        texts.append(["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"])
+    cells = [text.strip() for text in itertools.chain(*texts)]
+    review = "The battery lasts two days, but the case {scratched} within a week."
+    prompts = [
+        cell.partition("\n")[2].replace("{{review}}", review)
+        for cell in cells
+        if re.match(r"%%route(?:_compare)?\b", cell)
+    ]
+    unknown = [one for one in prompts if one.strip() and "{{" not in one and find(one) is None]
+
+    assert [] == unknown
+    assert 25 <= len(prompts)
+
+
+PLAIN_TESTS = {
+    "median": "median([3, 1, 2]) == 2 and median([4, 1, 3, 2]) == 2.5",
+    "merges two sorted": "merge_sorted([1, 4], [2, 3, 5]) == [1, 2, 3, 4, 5]",
+    "is_palindrome": "is_palindrome('Never odd or even') and not is_palindrome('lever')",
+    "is_leap_year": (
+        "[is_leap_year(y) for y in (1900, 2000, 2024, 2023)] == [False, True, True, False]"
     ),
-    "Write a function `is_leap_year(year)`.": "[is_leap_year(y) for y in (1900, 2000, 2024, 2023)] "
-    "== [False, True, True, False]",
-    "Write a function named gcd for two integers.": "gcd(12, 18) == 6 and gcd(7, 0) == 7",
-    "Write a Python function `fibonacci(a)`.": "[fibonacci(n) for n in range(7)] "
-    "== [0, 1, 1, 2, 3, 5, 8]",
-    "Write a function `fib(n)` that returns the first n Fibonacci numbers.": "fib(5) "
-    "== [0, 1, 1, 2, 3]",
-    "Write a Python function that merges two sorted lists, and explain why it is correct.": (
-        "merge_sorted([1, 4], [2, 3, 5]) == [1, 2, 3, 4, 5]"
-    ),
+    "fizzbuzz": "fizzbuzz(15)[-1] == 'FizzBuzz' and fizzbuzz(5)[2:] == ['Fizz', '4', 'Buzz']",
+    "to_roman": "[to_roman(n) for n in (4, 9, 1994)] == ['IV', 'IX', 'MCMXCIV']",
+    "flatten": "flatten([1, [2, [3, []]]]) == [1, 2, 3]",
 }
-EXERCISES = pytest.mark.parametrize(("prompt", "assertion"), ASSERTIONS.items())
-FAILED = "An earlier answer failed:\n\nTraceback (most recent call last):\n  ...\nAssertionError"
+CODE = {
+    next(one["prompts"][0] for one in LESSONS if name in one["prompts"][0]): assertion
+    for name, assertion in PLAIN_TESTS.items()
+}
+EXERCISES = pytest.mark.parametrize(("prompt", "assertion"), CODE.items())
 
 
 def holds(assertion, text):
     """Whether the fenced function passes; our own texts only, so that running them is safe."""
     (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    assert "# simulated: " in code
     names = {}
-    exec(code, names)  # noqa: S102 - from nbroute/providers/simulated.toml
+    exec(code, names)  # noqa: S102 - from nbroute/providers/lessons.toml
     try:
         return bool(eval(assertion, names))  # noqa: S307 - as above
     except (TypeError, AttributeError):
@@ -463,49 +578,66 @@ def holds(assertion, text):
 
 
 @EXERCISES
-@pytest.mark.parametrize("tier", RUNGS[2:], ids=lambda tier: tier.name)
-def test_models_of_enough_skill_write_an_exercise_right(prompt, assertion, tier):
-    text = text_of(answer(on_tier(prompt, tier)))
+def test_the_weakest_models_function_fails_the_plain_test_and_a_strong_ones_passes(
+    prompt, assertion
+):
+    passed = [holds(assertion, text) for text in lesson_answers(prompt)]
 
-    assert text.startswith("[simulated]")
-    assert holds(assertion, text)
-
-
-@EXERCISES
-@pytest.mark.parametrize("tier", RUNGS[:2], ids=lambda tier: tier.name)
-def test_low_models_get_an_exercise_wrong(prompt, assertion, tier):
-    assert not holds(assertion, text_of(answer(on_tier(prompt, tier))))
+    assert not passed[0]
+    assert passed[2:] == [True, True]
 
 
 @EXERCISES
-def test_the_tier_that_is_given_the_traceback_gets_it_right(prompt, assertion):
-    assert holds(assertion, text_of(answer(on_tier(f"{prompt}\n\n{FAILED}", RUNGS[1]))))
+def test_whoever_is_given_the_traceback_does_as_the_next_stronger_would(prompt, assertion):
+    failed = feedback("def f(): ...", Outcome(False, "AssertionError", "Traceback", ""))
+    helped = text_of(answer(on_tier(f"{prompt}\n\n{failed}", RUNGS[1])))
+
+    assert lesson_answers(prompt)[2] == helped
+    assert holds(assertion, helped)
 
 
-def test_a_function_that_nobody_kept_is_a_stub_that_says_so():
-    text = text_of(answer(asking("Write a Python function `transmogrify(x, y=2)`.", model=LARGE)))
+def test_strong_models_treat_the_edges_of_median_and_merge_with_care():
+    median, merge = list(CODE)[:2]
 
-    assert "def transmogrify(x, y):" in text
-    assert 'raise NotImplementedError("simulated' in text
-
-
-@pytest.mark.parametrize(
-    "prompt",
-    [
-        "What is a function?",
-        "Write an essay about the function of the heart.",
-        "Write a JavaScript function `add(a, b)`.",
-        "Explain what `def add(a, b): return a + b` does.",
-        "Design the architecture of a shop.",
-    ],
-)
-def test_what_asks_for_no_python_function_gets_none(prompt):
-    assert "```" not in text_of(answer(asking(prompt, model=LARGE)))
+    for text in lesson_answers(median)[2:]:
+        with pytest.raises(ValueError, match="no numbers"):
+            holds("median([])", text)
+    stable = "[id(x) for x in merge_sorted([p], [q])] == [id(p), id(q)]"
+    for text in lesson_answers(merge)[2:]:
+        assert holds(f"[p := 1.0, q := 1] and {stable} and merge_sorted([], [1]) == [1]", text)
 
 
-@given(st.text(max_size=300))
-def test_any_prompt_after_write_a_function_is_answered(text):
-    assert text_of(answer(asking(f"Write a function {text}"))).startswith("[simulated]")
+def queried(text):
+    with contextlib.closing(sqlite3.connect(":memory:")) as shop:
+        shop.execute("CREATE TABLE orders(id, customer_id, ordered_at, total)")
+        rows = [(1, 1, "01", 5), (2, 1, "03", 6), (3, 2, "02", 7), (4, 2, "02", 8)]
+        shop.executemany("INSERT INTO orders VALUES (?, ?, ?, ?)", rows)
+        found = shop.execute(re.findall(r"```sql\n(.*?)```", text, re.DOTALL)[0]).fetchall()
+    return sorted(row[0] for row in found)
+
+
+def test_the_query_for_the_latest_order_of_each_customer_forgets_less_from_model_to_model():
+    (prompt,) = (one for one in known_prompts() if "SQL" in one)
+
+    assert [[2], [2, 3, 4], [2, 4], [2, 4]] == list(map(queried, lesson_answers(prompt)))
+
+
+def test_the_pattern_for_a_date_lets_less_through_from_model_to_model():
+    (prompt,) = (one for one in known_prompts() if "regular expression" in one)
+    dates = ("2026-11-28", "2026-99-99", "2026-12-39", "2026-02-30", "2024-02-29")
+    found = []
+    for text in lesson_answers(prompt):
+        pattern = re.findall(r"```\n(.*?)\n```", text, re.DOTALL)[0]
+        found.append(sum(re.fullmatch(pattern, date) is not None for date in dates))
+
+    assert [5, 4, 3, 2] == found
+
+
+def test_the_last_digit_of_the_power_is_what_the_strong_models_say():
+    texts = lesson_answers("What is the last digit of 7 to the power of 222?")
+    digit = str(pow(7, 222, 10))
+
+    assert [False, False, True, True] == [f"**{digit}" in text for text in texts]
 
 
 # The clock
@@ -580,7 +712,7 @@ def test_tiers_that_are_only_listed_are_found(mark):
 
 
 def test_a_short_budget_alone_makes_no_classifier():
-    assert text_of(answer(asking(max_tokens=10))).startswith("[simulated]")
+    assert "Paris" in text_of(answer(asking(max_tokens=10)))
 
 
 # Failing
@@ -694,4 +826,4 @@ def test_every_failure_is_marked_as_simulated_and_passes(kind):
         text_of(provider.send(asking()))
     except (RateLimited, TimedOut, Unavailable, AuthError, BadReply) as error:
         assert "[simulated]" in str(error)  # noqa: PT017 - some kinds raise and some answer
-    assert text_of(provider.send(asking())).startswith("[simulated]")
+    assert "Paris" in text_of(provider.send(asking()))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -12,7 +11,7 @@ from nbroute.checks import NAMES as CHECKS
 from nbroute.classify.registry import NAMES as CLASSIFIERS
 from nbroute.engine.plan import STRATEGIES
 from nbroute.errors import Interrupted, NbrouteError, SettingsError
-from nbroute.interpolate import hints, prompt_of, users
+from nbroute.interpolate import prompt_of
 from nbroute.notebook import complete, names, options, render, tables
 from nbroute.notebook.card import Card
 from nbroute.notebook.comparing.desk import Comparing
@@ -70,16 +69,12 @@ class Desk:
         if wanted.help:
             return tables.Told(options.make_parser().format_help())
         prompt = prompt_of(cell, self.shell.user_ns, "%%route")
-        told = hints(cell, self.shell.user_ns)
-        if wanted.system is not None:
-            wanted.system = names.system(self.shell.user_ns, wanted.system)
         if wanted.dry_run:
             explanation = self.router.explain(prompt, **self._call_options(wanted))
             self._assign(explanation, wanted.output)
-            shown = tables.dry_run(explanation)
-            return replace(shown, below=[*shown.below, *told])
+            return tables.dry_run(explanation)
         source = f"%%route {line.strip()}".rstrip() + f"\n{cell}"
-        return self._route(prompt, wanted, source, told)
+        return self._route(prompt, wanted, source)
 
     @cached_property
     def comparing(self) -> Comparing:
@@ -181,9 +176,9 @@ class Desk:
         if number not in self._cards:
             known = sorted(self._cards)
             told = (
-                f"there is {', '.join(f'#{one}' for one in known[-9:])}"
+                f"the answers have the numbers {known[0]} to {known[-1]}"
                 if known
-                else "nothing was routed yet; run a %%route cell first"
+                else ("nothing was routed yet; run a %%route cell first")
             )
             raise SettingsError(f"no answer has the number {number}: {told}")
         return self._cards[number]
@@ -247,8 +242,7 @@ class Desk:
 
     def vocabulary(self, commands: tuple[str, ...]) -> complete.Vocabulary:
         """What completion offers here and now; `commands` are the words after `%route`."""
-        tiers, space = self.router.ladder.tiers, self.shell.user_ns
-        own = names.functions(space)
+        tiers = self.router.ladder.tiers
         return complete.Vocabulary(
             options=options.flags(),
             compare_options=self.comparing.flags,
@@ -257,12 +251,11 @@ class Desk:
             models=tuple(dict.fromkeys(model for tier in tiers for model in tier.models)),
             profiles=tuple(BUILT_IN),
             strategies=STRATEGIES,
-            classifiers=(*CLASSIFIERS, *own),
-            checks=(*CHECKS, "tests=", *own),
+            classifiers=CLASSIFIERS,
+            checks=(*CHECKS, "tests=", *self._functions()),
             threads=self.router.threads.names(),
             votes=self.comparing.choices,
-            variables=tuple(users(space)),
-            systems=names.prompts(),
+            variables=tuple(name for name in self.shell.user_ns if not name.startswith("_")),
         )
 
     def was_shown(self, result: object) -> bool:
@@ -278,14 +271,12 @@ class Desk:
         data, metadata = render.bundle(render.View(result.chain, scale=Scale.of(self.router)))
         display(data, metadata=metadata, raw=True)
 
-    def _route(
-        self, prompt: str, wanted: Any, source: str, told: tuple[str, ...]
-    ) -> RouteResult | None:
+    def _route(self, prompt: str, wanted: Any, source: str) -> RouteResult | None:
         cell = str(message_of(self.shell).get("metadata", {}).get("cellId", ""))
         cell, version = self._versions.next_of(cell, prompt)
         screen = Screen() if wanted.quiet else self._screen()
         card = self._new_card(screen, version=version)
-        asked = {**self._call_options(wanted), "notices": told}
+        asked = self._call_options(wanted)
         origin = Origin(cell, source, wanted.output)
         return self._show(card, lambda: card.route(prompt, **asked), origin, quiet=wanted.quiet)
 
@@ -378,3 +369,7 @@ class Desk:
             "stream": not wanted.no_stream,
             **names.answering(self.shell.user_ns, wanted),
         }
+
+    def _functions(self) -> list[str]:
+        space = self.shell.user_ns
+        return [name for name in space if callable(space[name]) and not name.startswith("_")]

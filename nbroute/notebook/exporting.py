@@ -24,7 +24,7 @@ from nbroute.types import Cost, Label, RouteResult
 #: Calls that are listed of those whose answers this process does not have.
 MOST_CALLS = 500
 _SIMULATED = (
-    "Answers marked “simulated” were made up by nbroute's simulated provider: no model was asked."
+    "Answers marked “simulated” were written for lessons, no model's words: no model was asked."
 )
 
 

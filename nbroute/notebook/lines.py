@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from nbroute.router import Router
 
 DOT = " · "
+#: What is said of a simulated answer, the same whichever tier it is of.
+WRITTEN = "simulated: written for a lesson, no model's words"
 #: Characters that are shown of an answer that was sent back.
 QUOTED = 160
 

@@ -17,6 +17,7 @@ from nbroute.notebook.answer import (
 )
 from nbroute.notebook.lines import (
     DOT,
+    WRITTEN,
     Scale,
     beside,
     headline,
@@ -134,7 +135,7 @@ def _head(result: RouteResult, view: View) -> str:
     model = result.model if simulated else model_name(result.answer)
     badges = [
         look.badge(cost.source, title=cost.meaning),
-        look.badge("simulated", title="no model was asked") if simulated else "",
+        look.badge("simulated", title=WRITTEN) if simulated else "",
         look.badge("cached") if "cached" in marks(result) else "",
     ]
     return look.head(

@@ -1,7 +1,7 @@
-"""A provider that makes its answers up, the same in every run: for lessons, tests and demos.
+"""A provider without models, the same in every run: for lessons, tests and demos.
 
-No answer pretends to be real: it says "[simulated]" wherever the form that is asked for leaves
-room for it. Its words are made in `simulated_answers`.
+To prompts of its lessons (`known_prompts`) it gives answers that were written for them, as models
+of four strengths might give them; of any other it says that it has no answer.
 """
 
 from __future__ import annotations
@@ -23,8 +23,11 @@ from nbroute.errors import (
     did_you_mean,
 )
 from nbroute.locks import Lock
+from nbroute.providers.lessons import known_prompts
 from nbroute.providers.simulated_answers import MARK, logprobs, noise, simulated_text, tokens_of
 from nbroute.types import Chunk, ProviderKind, Request, Usage
+
+__all__ = ["FAILURES", "MODELS", "Simulated", "SimulatedModel", "known_prompts"]
 
 Failures = str | Sequence[str | None] | Mapping[str, "str | Sequence[str | None]"]
 
@@ -34,7 +37,8 @@ class SimulatedModel:
     """How a simulated model behaves.
 
     Time to first token and tokens a second are those of the table "Latency vs Cost" in the
-    second article. `skill` (0 to 1) is an invention for lessons: it measures nothing.
+    second article. `skill` (0 to 1) is an invention for lessons: it measures nothing, and says
+    which of a lesson's four answers the model gives.
     """
 
     ttft_ms: float

@@ -1,4 +1,4 @@
-"""The words of a simulated model: made from the request alone, and marked as simulated.
+"""The words of a simulated model: a lesson's answer where the prompt is known, else that it is not.
 
 How hard a prompt is to a model and how sure the model is of its answer are inventions for
 lessons: they measure nothing. A model whose `skill` is below the prompt's difficulty is unsure,
@@ -9,29 +9,31 @@ from __future__ import annotations
 
 import hashlib
 import json
-import keyword
 import math
 import re
+from bisect import bisect
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
-from itertools import islice
-from textwrap import indent
 from typing import Any
 
 from nbroute.checks.structured import read_schema
 from nbroute.decoding import packaged
+from nbroute.providers.lessons import Lesson, find, near
 from nbroute.types import Request
 
 MARK = "[simulated]"
 
+#: The skills from which on a model gives the second, the third and the fourth answer of a lesson.
+_LEVELS = (0.45, 0.6, 0.8)
+#: How what a check says of an earlier answer begins (`nbroute.sandbox`).
+_AFTER_A_FAILURE = "\n\nAn earlier answer "
 _TOKEN = re.compile(r"\s*(?:\w{1,12}|[^\w\s])|\s+")
-_QUOTED_CHARS = 60
 
 
 def _data() -> dict[str, Any]:
-    """What the simulated models have ready: steps, texts by format, functions to write."""
+    """What the simulated models have ready: patterns, and texts by format."""
     return packaged("nbroute.providers", "simulated.toml")
 
 
@@ -60,39 +62,24 @@ def _last(request: Request, role: str) -> str:
     return next((m.content for m in reversed(request.messages) if m.role == role), "")
 
 
-def _said(request: Request, role: str) -> str:
-    """The last message of that role: its beginning quoted and its words counted."""
-    words = _last(request, role).split()
-    if not words:
-        return "no system prompt" if role == "system" else "an empty prompt"
-    text = " ".join(islice(words, _QUOTED_CHARS))
-    short = text if len(text) <= _QUOTED_CHARS else f"{text[:_QUOTED_CHARS]}..."
-    turn = sum(message.role == "user" for message in request.messages) if role == "user" else 1
-    count = f"{len(words)} {'word' if len(words) == 1 else 'words'}"
-    return f'"{short}" ({count}{f", turn {turn}" if turn > 1 else ""})'
-
-
 # How hard, and how sure
 
 
 def _prompt(request: Request) -> str:
-    """The last user message, less a closing paragraph that asks for a rating."""
-    prompt = _last(request, "user")
-    if request.rated:
+    """The last user message, less what a check said and a closing paragraph asking for a rating."""
+    prompt, failed, _ = _last(request, "user").partition(_AFTER_A_FAILURE)
+    if request.rated and not failed:
         head, _, closing = prompt.rpartition("\n\n")
         prompt = head if head and _pattern("asks_for_rating").search(closing) else prompt
     return prompt.strip()
 
 
-def _is_easy(prompt: str) -> bool:
-    """Whether it is a short question for one fact."""
-    short = len(prompt.split()) <= 14
-    return bool(short and _pattern("easy").match(prompt) and not _pattern("hard").search(prompt))
-
-
 def _difficulty(prompt: str) -> float:
-    """Grade the prompt from 0 to 1, by its words, its length and a little by its hash."""
-    if _is_easy(prompt):
+    """From 0 to 1: what a lesson says, else by the words, the length and a little by the hash."""
+    if lesson := find(prompt):
+        return (0.15, *_LEVELS)[lesson.enough]
+    short = len(prompt.split()) <= 14
+    if short and _pattern("easy").match(prompt) and not _pattern("hard").search(prompt):
         return 0.1 + 0.1 * draw("difficulty", prompt)
     length = 0.3 * math.sqrt(min(len(prompt.split()), 200) / 200)
     words = {match.lower() for match in _pattern("hard").findall(prompt[:4000])}
@@ -119,43 +106,55 @@ def simulated_text(request: Request, skill: float) -> str:
     """
     if name := _class_name(request, skill):
         return name
-    if request.schema is not None:
-        text = structured_answer(request, request.schema, skill)
-    elif request.json:
-        marked = {"simulated": True, "note": f"{MARK} {request.model} is no real model"}
-        text = json.dumps(marked | _given(request, skill), ensure_ascii=False)
+    prompt, lesson = _prompt(request), find(_prompt(request))
+    if request.json or request.schema is not None:
+        text = _structured(request, lesson, skill)
     else:
-        text = code_answer(request, skill) or _prose(request, skill)
+        text = lesson.answers[_level(request, skill)] if lesson else _no_answer(request, skill)
     if request.rated:
-        rating = 8 + math.floor(8 * (skill - _difficulty(_prompt(request))))
+        rating = 8 + math.floor(8 * (skill - _difficulty(prompt)))
         text = f"{text.rstrip()}\n\nConfidence: {min(max(rating, 1), 10)}"
     return text
 
 
-def _prose(request: Request, skill: float) -> str:
-    """Answer in words: the more skill, the more parts."""
-    prompt, steps = _prompt(request), _data()["steps"]
-    gap = _difficulty(prompt) - skill
-    if gap > 0.15 and draw("unsure", request.model, prompt) < 0.75:
-        form = "unsure"
-    elif _is_easy(prompt):
-        form = "easy"
-    else:
-        form = "sentence" if skill < 0.5 else "structured"
-    done = enumerate(steps[: round(skill * len(steps))], 1)
-    text: str = _data()["prose"][form]
-    numbered = "\n".join(f"{number}. {step}" for number, step in done)
-    told = text.format(model=request.model, steps=numbered, **_given(request, skill))
-    return f"{MARK} {told}"
+def _level(request: Request, skill: float) -> int:
+    """Which of a lesson's four answers; one higher where an earlier one is told to have failed."""
+    helped = _AFTER_A_FAILURE in _last(request, "user")
+    return min(bisect(_LEVELS, skill) + helped, len(_LEVELS))
 
 
-def _given(request: Request, skill: float) -> dict[str, Any]:
-    return {
-        "prompt": _said(request, "user"),
-        "system": _said(request, "system"),
-        "max_tokens": request.max_tokens,
-        "skill": skill,
-    }
+def _no_answer(request: Request, skill: float) -> str:
+    prompt = _prompt(request)
+    lost = _difficulty(prompt) - skill > 0.15 and draw("unsure", request.model, prompt) < 0.75
+    first, second, third = (f'"{one}"' for one in near(prompt))
+    return (
+        f"{'I am not sure of the answer. ' if lost else ''}This ladder is simulated: it has no "
+        f"answer to this prompt. It knows {first}, {second} and {third}; try one of these, or "
+        "%route use local."
+    )
+
+
+def _structured(request: Request, lesson: Lesson | None, skill: float) -> str:
+    """JSON: the lesson's, where it has some that the schema allows, else made up."""
+    if request.schema is None:
+        if lesson is None:
+            made_up = {"simulated": True, "note": _no_answer(request, skill)}
+            return json.dumps(made_up, ensure_ascii=False)
+        level = _level(request, skill)
+        text = json.dumps({"answer": lesson.answers[level]}, ensure_ascii=False)
+        return lesson.json[level] if lesson.json else text
+    if lesson and lesson.json and not _misfit(request.schema, lesson.json[-1]):
+        return lesson.json[_level(request, skill)]
+    return structured_answer(request, request.schema, skill)
+
+
+def _misfit(schema: Mapping[str, Any], text: str) -> str:
+    """Why the text does not fit the schema; empty where it does."""
+    try:
+        read_schema(schema).parse(text)
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 # Classifying
@@ -184,68 +183,6 @@ def _class_name(request: Request, skill: float) -> str | None:
     return str(names[min(max(int(height * len(names)), 0), len(names) - 1)])
 
 
-# Code
-
-
-def code_answer(request: Request, skill: float) -> str | None:
-    """Write the function that the prompt asks for; None where it asks for none.
-
-    Right from a skill of 0.6; below it has a mistake or returns None. Where a user message
-    carries a traceback, a skill of 0.4 will do.
-    """
-    prompt = _prompt(request)[:2000]
-    other_language = _pattern("other_language").search(prompt) and "ython" not in prompt
-    if other_language or not _pattern("asks_for_code").search(prompt):
-        return None
-    name, takes = _signature(prompt)
-    exercise = _exercise(name, prompt)
-    own = exercise["takes"] if exercise else ["*args"]
-    name, takes = name or (exercise["names"][0] if exercise else "answer"), takes or own
-    if exercise and len(takes) == len(own):
-        said = [message.content for message in request.messages if message.role == "user"]
-        if skill >= (0.4 if any(map(_pattern("failed").search, said)) else 0.6):
-            note, body = "an exercise that is kept for lessons", exercise["right"]
-        elif draw("stub", request.model, tuple(exercise["names"]), _prompt(request)) < 0.3:
-            note, body = f"a skill of {skill:g} leaves it empty", "return None"
-        else:
-            note, body = f"a skill of {skill:g} puts a mistake in", exercise["wrong"]
-        # One step binds all arguments to the exercise's own names, so that they may cross.
-        bound = "" if takes == own else f"{', '.join(own)} = {', '.join(takes)}\n"
-        body = bound + body.replace("{name}", name)
-    else:
-        note = "no model wrote this, and it is not among the exercises that are kept"
-        body = 'raise NotImplementedError("simulated: nobody wrote this function")'
-    return (
-        f"{MARK} {request.model} is no real model; this function is made up for lessons.\n\n"
-        f"```python\ndef {name}({', '.join(takes)}):\n    # simulated: {note}\n"
-        f"{indent(body, '    ')}\n```\n"
-    )
-
-
-def _signature(prompt: str) -> tuple[str | None, list[str]]:
-    """Find the function's name and its arguments' names, as far as the prompt has them."""
-
-    def usable(name: str) -> bool:
-        return name.isidentifier() and not keyword.iskeyword(name)
-
-    found = (re.search(pattern, prompt) for pattern in _data()["signatures"])
-    for match in filter(None, found):
-        if usable(match[1]):
-            takes = [re.split(r"[:=]", part)[0].strip() for part in match[2].split(",")]
-            distinct = len(set(takes)) == len(takes)
-            return match[1], takes if distinct and all(map(usable, takes)) else []
-    return None, []
-
-
-def _exercise(name: str | None, prompt: str) -> dict[str, Any] | None:
-    def fits(pattern: str) -> bool:
-        return re.search(pattern, prompt, re.IGNORECASE) is not None
-
-    fitting = [one for one in _data()["exercise"] if fits(one.get("only", ""))]
-    named = [one for one in fitting if (name or "").lower() in one["names"]]
-    return next(iter(named or [one for one in fitting if fits(one["told"])]), None)
-
-
 # JSON by a schema
 
 _OPTIONAL_BELOW = 4
@@ -267,20 +204,11 @@ def structured_answer(request: Request, schema: Mapping[str, Any], skill: float)
     `instance` knows is answered in words.
     """
     seed = draw("schema", request.model, request.messages, request.temperature)
-    asked = read_schema(schema)
-
-    def misfit(text: str) -> str:
-        try:
-            asked.parse(text)
-        except ValueError as error:
-            return str(error)
-        return ""
-
     # Another draw may fit, where many of the same are not allowed or a step is not exact.
     for number in range(_TRIES):
         value = instance(schema, draw(seed, number) if number else seed)
         text = json.dumps(value, ensure_ascii=False)
-        fault = misfit(text)
+        fault = _misfit(schema, text)
         if not fault:
             break
     else:
@@ -288,7 +216,7 @@ def structured_answer(request: Request, schema: Mapping[str, Any], skill: float)
     if draw("misfit", seed) >= 2.0 * (0.6 - skill):
         return text
     spoilt = json.dumps(_spoilt(value), ensure_ascii=False)
-    if draw("kind", seed) < 0.5 and misfit(spoilt):
+    if draw("kind", seed) < 0.5 and _misfit(schema, spoilt):
         return spoilt
     return f"{MARK} Here is what was asked for:\n\n{text}"
 
