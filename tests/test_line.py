@@ -30,6 +30,9 @@ def test_reloading_goes_on_with_the_session(shell):
     assert "$2.5" in run(shell, "%route budget")[0]
     assert "trip" in run(shell, "%route threads")[0]
     assert "recording to" in run(shell, "%route record")[0]
+    run(shell, "%route record empty.rec")
+    run(shell, "%reload_ext nbroute")
+    assert "recording to" in run(shell, "%route record")[0]
     assert run(shell, "%route vote SIMPLE")[1].success
     assert "MEDIUM" == run(shell, "%route escalate")[1].result.tier
     assert "4 calls" in run(shell, "%route spend")[0]
@@ -143,7 +146,7 @@ def test_help_of_a_comparison_needs_no_cell_body(shell):
         assert "--blind" in run(shell, cell)[0]
 
 
-@pytest.mark.parametrize("line", ["%route?", "?%route", "?%%route"])
+@pytest.mark.parametrize("line", ["%route?", "?%route", "?%%route", "%route -h", "%route --help"])
 def test_a_question_mark_behind_the_magic_shows_our_help(shell, line):
     assert "%route spend" in run(shell, line)[0]
 

@@ -111,7 +111,7 @@ class Desk:
     def close(self) -> None:
         """Give files and connections back; `reopen` goes on with the same session."""
         recorder = self.router.recorder
-        self._recorded_in = recorder.path if recorder else None
+        self._recorded_in = None if recorder is None else recorder.path
         self.router.close()
 
     def reopen(self, *, anew: bool) -> None:
@@ -141,7 +141,7 @@ class Desk:
         chosen = {"ledger": old.ledger, **chosen}
         self.router = Router(**chosen, session=old.session, announce=self._announce)
         self.router.go_on(old)
-        ended = f"; recording to {old.recorder.path} has ended" if old.recorder else ""
+        ended = f"; recording to {old.recorder.path} has ended" if old.recorder is not None else ""
         old.record(None)
         for provider in old.parts.providers.values():
             provider.close()

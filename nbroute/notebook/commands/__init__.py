@@ -39,7 +39,7 @@ class Command(NamedTuple):
 def run(desk: Desk, line: str) -> Any:
     """Do what the line says; SettingsError with the close matches for an unknown word."""
     name, rest = (*line.split(None, 1), "", "")[:2]
-    found = _find(name or "help")
+    found = _find("help" if name in ("", "-h", "--help") else name)
     rest = rest.strip() if found.takes_text else options.uncommented(rest)
     return _one(name) if rest in ("-h", "--help") else found.run(desk, rest)
 
