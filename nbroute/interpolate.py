@@ -9,17 +9,47 @@ braces, `{{}}`, `{{"a": 1}}`, `{{color: 'red'}}`, `{{#if x}}`.
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterable, Mapping
-from typing import Any
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
+from itertools import islice
+from types import ModuleType
+from typing import Any, TypeVar
 
-from nbroute.errors import PromptError, did_you_mean
+from nbroute.errors import PromptError, did_you_mean, named
+
+_Found = TypeVar("_Found")
 
 #: A long table costs more than it tells; the prompt says how many rows it leaves out.
 MOST_ROWS = 50
+#: What IPython puts among a user's variables.
+_IPYTHONS = ("In", "Out", "exit", "get_ipython", "open", "quit")
 _FIELD = re.compile(
     r"""(?P<literal>\\?)\{\{(?P<inner>(?:[^{}"'\n]|"[^"\n]{0,200}"|'[^'\n]{0,200}'){0,200}+)\}\}"""
 )
+#: A look-up in single braces, as in an f-string, where it is prose that is around it.
+_SINGLE = re.compile(
+    r"""(?<![\w{}\\$^=/\])@#&%~-])\{(?P<name>(?![^\W\d]_\w\b)[^\W\d]\w*)
+    (?P<steps>(?:\.[^\W\d]\w*|\[[^][{}\n]{1,40}\])*)
+    (?:![rsa])?(?::[-+,<>^\d.]*[.,<>^]\d*[a-z%])?\}(?![\w}^_(\[{])""",
+    re.VERBOSE,
+)
+#: Fenced and inline code, and formulas.
+_QUOTED = re.compile(
+    r"""(?P<fence>```|~~~).*?(?:(?P=fence)|\Z)|`[^`\n]*`|\$\$.{0,300}?\$\$|\\[(\[].{0,300}?\\[)\]]
+    |\$(?=\S)[^$\n]{0,200}(?<=\S)\$(?!\d)""",
+    re.VERBOSE | re.DOTALL,
+)
+#: A line of code: strings that are formatted, keys, assignments, statements.
+_CODE = re.compile(
+    r"""\b[rR]?[fF][rR]?["']|\.format\(|["']\s*:|[;{]\s*$|=>|[=+\[]\s*\{|\w\(\{|\\[a-zA-Z]+\{
+    |^\s*(?:def|class|return|import|from|const|let|var|print|echo|console|\#include)\b""",
+    re.VERBOSE,
+)
+_UNSEEN = re.compile(r"[\u00ad\u200b\u2060\ufeff]")
+_CURLY = re.compile("[‘’“”„«»]")
 _NBVAL = re.compile(r"^\s*#\s*NBVAL_")
 _NAME = re.compile(r"[^\W\d]\w*")
 _PART = re.compile(
@@ -29,6 +59,27 @@ _PART = re.compile(
 )
 _OBJECT = re.compile(r"[^\W\d]\w*\s*(?:[:,]|=(?!=))")
 _FEW = 12
+_MOST_NAMES = 1_000
+_LOOKED_AT = 20_000
+
+
+def looked(look: Callable[[], _Found], otherwise: _Found) -> _Found:
+    """What looking at a user's object gives; proxies and lazy objects may fail at it in any way."""
+    try:
+        return look()
+    except Exception:  # noqa: BLE001 - then it is done without
+        return otherwise
+
+
+def users(namespace: Mapping[str, Any]) -> list[str]:
+    """The names of the user's values: none of IPython's or with `_` before it, and no modules."""
+    return [
+        name
+        for name, value in list(namespace.items())
+        if not name.startswith("_")
+        and name not in _IPYTHONS
+        and not issubclass(type(value), ModuleType)
+    ]
 
 
 def prompt_of(cell: str, namespace: Mapping[str, Any], magic: str) -> str:
@@ -58,6 +109,19 @@ def interpolate(text: str, namespace: Mapping[str, Any]) -> str:
     return _FIELD.sub(lambda field: _replacement(field, namespace), text)
 
 
+def hints(text: str, namespace: Mapping[str, Any]) -> tuple[str, ...]:
+    """What to say of variables in single braces, which stay as they are; nothing of code."""
+    lines = _QUOTED.sub(" ", text[:_LOOKED_AT]).split("\n") if "{" in text else ()
+    found = [one for line in lines if not _CODE.search(line) for one in _SINGLE.finditer(line)]
+    known = set(users({one["name"]: namespace.get(one["name"], sys) for one in found}))
+    meant = dict.fromkeys(
+        f"{{{{{one['name']}{one['steps']}}}}}" for one in found if one["name"] in known
+    )
+    if not meant:
+        return ()
+    return (f"did you mean {' and '.join(islice(meant, 3))}? Single braces are sent as they are",)
+
+
 def names(text: str) -> list[str]:
     """The variables that the prompt refers to, each once, in their order."""
     found = (_NAME.match(inner) for inner in _look_ups(text))
@@ -67,11 +131,15 @@ def names(text: str) -> list[str]:
 def _look_ups(text: str) -> Iterable[str]:
     for field in _FIELD.finditer(text):
         if _is_meant(field) and not field["literal"]:
-            yield field["inner"].strip()
+            yield _inner(field)
+
+
+def _inner(field: re.Match[str]) -> str:
+    return _UNSEEN.sub("", field["inner"]).strip()
 
 
 def _is_meant(field: re.Match[str]) -> bool:
-    inner = field["inner"].strip()
+    inner = _inner(field)
     return bool(_NAME.match(inner)) and not _OBJECT.match(inner)
 
 
@@ -80,7 +148,7 @@ def _replacement(field: re.Match[str], namespace: Mapping[str, Any]) -> str:
         return field[0]
     if field["literal"]:
         return field[0][1:]
-    return _text(_value(field["inner"].strip(), namespace), field[0])
+    return _text(_value(_inner(field), namespace), field[0])
 
 
 def _value(inner: str, namespace: Mapping[str, Any]) -> Any:
@@ -94,8 +162,8 @@ def _value(inner: str, namespace: Mapping[str, Any]) -> Any:
     if place < len(inner) or name.startswith("__"):
         raise PromptError(_no_look_up(inner))
     if name not in namespace:
-        known = [known for known in namespace if not known.startswith("_")]
-        raise PromptError(f"{{{{{inner}}}}}: no variable {name!r} here; {_hint(name, known)}")
+        hint = _hint(name, users(namespace))
+        raise PromptError(f"{{{{{inner}}}}}: no variable {name!r} here{hint}")
     value = namespace[name]
     for part in parts:
         value = _step(value, part, inner)
@@ -103,6 +171,8 @@ def _value(inner: str, namespace: Mapping[str, Any]) -> Any:
 
 
 def _no_look_up(inner: str) -> str:
+    if curly := _CURLY.search(inner):
+        return f"{{{{{inner}}}}}: {curly[0]} is a word processor's quote; write a plain \" or '"
     return (
         f"{{{{{inner}}}}} is not a look-up and is not evaluated; a name with attributes and "
         'indexes is, such as {{df.shape[0]}} or {{d["key"]}}: put the value into a variable first, '
@@ -127,42 +197,73 @@ def _key(part: re.Match[str]) -> int | str:
 
 
 def _missing(value: Any, part: re.Match[str], error: Exception) -> str:
-    kind = type(value).__name__
-    if part["attribute"] is not None:
-        known = [known for known in dir(value) if not known.startswith("_")]
-        return f"{kind} has no {part['attribute']!r}; {_hint(part['attribute'], known)}"
-    key = _key(part)
-    if isinstance(error, KeyError) and callable(getattr(value, "keys", None)):
-        return f"{kind} has no key {key!r}; {_hint(str(key), map(str, value.keys()))}"
+    kind, attribute = type(value).__name__, part["attribute"]
+    asked = f".{attribute}" if attribute is not None else f"[{_key(part)!r}]"
+    if attribute is not None and isinstance(error, AttributeError):
+        known = _names_in(lambda: type(value).__dir__(value))  # type: ignore[call-arg]
+        return f"{kind} has no {attribute!r}{_hint(attribute, known)}"
+    if isinstance(error, KeyError) and hasattr(type(value), "keys"):
+        hint = _hint(str(_key(part)), _names_in(lambda: value.keys()))  # noqa: PLW0108 - the look-up can fail, too
+        return f"{kind} has no key {_key(part)!r}{hint}"
     if isinstance(error, IndexError):
-        return f"{kind} has no index {key}; it has {len(value)} items, counted from 0"
-    return f"{kind} cannot be asked for [{key!r}] ({type(error).__name__}: {error})"
+        has = looked(lambda: f"; it has {len(value)} items, counted from 0", "")
+        return f"{kind} has no index {_key(part)}{has}"
+    return f"{kind} cannot be asked for {asked} ({_named(error)})"
 
 
-def _hint(name: str, known: Iterable[str]) -> str:
-    names = list(known)
-    hint = did_you_mean(name, names)
-    if len(names) > _FEW and not hint.startswith("did you mean"):
-        return f"none of the {len(names)} that there are is like it"
-    return hint
+def _names_in(found: Callable[[], Iterable[Any]]) -> list[str]:
+    """What an object lists as its own; it may never end."""
+    nothing: list[str] = []
+    return looked(lambda: [str(one) for one in islice(found(), _MOST_NAMES)], nothing)
+
+
+def _named(error: Exception) -> str:
+    return looked(lambda: named(error)[:200], type(error).__name__)
+
+
+def _hint(name: str, known: list[str]) -> str:
+    """The close matches, as the end of a sentence; nothing where nothing is known."""
+    known = [one for one in known if not one.startswith("_")]
+    hint = did_you_mean(name, known)
+    if len(known) > _FEW and not hint.startswith("did you mean"):
+        hint = f"none of the {len(known)} that there are is like it"
+    return f"; {hint}" if known else ""
 
 
 def _text(value: Any, field: str) -> str:
-    if isinstance(value, bytes | bytearray | memoryview):
-        raise PromptError(f"{field} is {type(value).__name__}, not text; decode it first")
-    try:
-        return _table(value) if _is_table(value) else str(value)
-    except Exception as error:
-        msg = f"{field} cannot be turned to text ({type(error).__name__}: {error})"
-        raise PromptError(msg) from error
-
-
-def _is_table(value: Any) -> bool:
     kind = type(value)
-    return all(hasattr(kind, name) for name in ("to_string", "iloc", "__len__"))
+    if issubclass(kind, bytes | bytearray | memoryview):
+        raise PromptError(f"{field} is {kind.__name__}, not text; decode it first")
+    try:
+        if all(hasattr(kind, name) for name in ("to_string", "head", "__len__")):
+            return _table(value)
+        text = str(value)
+    except Exception as error:
+        raise PromptError(f"{field} cannot be turned to text ({_named(error)})") from error
+    return f"{text}{_left_out(value, text)}"
 
 
 def _table(value: Any) -> str:
-    shown = value.iloc[:MOST_ROWS].to_string()
+    pandas = sys.modules.get("pandas")  # of which a Series would cut long texts short
+    whole = ("display.max_colwidth", None, "display.max_seq_items", None)
+    with pandas.option_context(*whole) if pandas else nullcontext():
+        shown = value.head(MOST_ROWS).to_string()
     left = len(value) - MOST_ROWS
-    return f"{shown}\n... and {left} more rows of {len(value)}" if left > 0 else shown
+    return f"{shown}\n... and {left} more rows of {len(value)}" if left > 0 else str(shown)
+
+
+_ELIDED = re.compile(r"\.\.\.|…|^\s*:\s*:", re.MULTILINE)
+_STRINGS = re.compile(r"""'[^'\n]*'|"[^"\n]*\"""")
+
+
+def _left_out(value: Any, text: str) -> str:
+    """What arrays and frames put dots for: said, as nobody would see it."""
+    if not _ELIDED.search(_STRINGS.sub("", text)):
+        return ""
+    arrow = hasattr(type(value), "to_pylist")
+    size = looked(lambda: len(value) if arrow else math.prod(value.shape), 0)
+    if size <= _FEW:
+        return ""
+    library = type(value).__module__.partition(".")[0]
+    said = f"({library} leaves out most of the {size:,} values here)"
+    return f"\n{said}" if "\n" in text else f" {said}"

@@ -39,6 +39,14 @@ KERNEL_READY = """async () => {
   await panel.sessionContext.session.kernel.info;
 }"""
 
+#: An element's colour as red, green and blue, however it is written.
+COLOUR = """e => {
+  const ink = document.createElement('canvas').getContext('2d');
+  ink.fillStyle = getComputedStyle(e).color;
+  ink.fillRect(0, 0, 1, 1);
+  return [...ink.getImageData(0, 0, 1, 1).data].slice(0, 3);
+}"""
+
 
 def in_browser() -> list[Any]:
     """The marks of a module of browser tests, which is skipped where there is no browser."""

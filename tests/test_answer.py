@@ -524,11 +524,11 @@ def test_any_line_is_escaped_to_plain_words(line):
 TAGS = set(
     re.findall(
         r"\w+",
-        "a blockquote br code div em h3 h4 h5 h6 hr li mark ol p pre s span strong"
+        "a blockquote br code div em hr li mark ol p pre s span strong"
         " table tbody td th thead tr ul",
     )
 )
-ATTRIBUTES = {"class", "href", "rel", "start", "style", "tabindex", "title"}
+ATTRIBUTES = {"aria-level", "class", "href", "rel", "role", "start", "style", "tabindex", "title"}
 VOID = {"br", "hr"}
 #: What an escape sequence begins with could swallow the next piece.
 WHOLE = st.characters(exclude_characters="\x1b\x9b", exclude_categories=["Cs"])
@@ -627,12 +627,14 @@ def test_markdown_is_rendered():
             "# Title\n\n**bold** `code` ~~old~~\n\n3. third\n\n|a|\n|-|\n|1|\n\n> said\n\n---"
         )
     )
-    assert {"h3", "strong", "code", "s", "ol", "table", "blockquote", "hr"} <= made.tags
+    assert {"p", "strong", "code", "s", "ol", "table", "blockquote", "hr"} <= made.tags
     assert "Title bold code old third a 1 said" == made.text
 
 
-def test_headings_are_below_the_one_that_they_stand_under():
-    assert {"h5", "h6"} == page(answer_html("# a\n## b\n### c", below=4)).tags
+def test_headings_are_told_to_a_screen_reader_and_not_to_the_table_of_contents():
+    source = answer_html("# a\n## b\n### c", below=4)
+    assert {"p", "strong"} == page(source).tags
+    assert ["5", "6", "6"] == re.findall(r'role="heading" aria-level="(\d)"', source)
 
 
 def test_html_in_an_answer_is_shown_as_its_source():

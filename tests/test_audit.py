@@ -449,7 +449,7 @@ def test_the_tables_are_aligned_and_end_in_a_total(tmp_path, capsys):
     assert ["openai/gpt-4o-mini", "1", "0", "20", "10", "$0.25", "$0", "0"] == rows[0].split()
     assert ["total", "3", "0", "60", "30", "$0.25", "$4.00", "1"] == total.split()
     assert "spent       $0.25 (list price)" in out
-    assert "equivalent  $4.00 (nothing billed;" in out
+    assert "not billed  $4.00 (what the tiers" in out
     assert "unknown     what 1 call cost: no price for me/mine" in out
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -40,14 +41,15 @@ def test_escalate_streams_the_next_tiers_answer_in_place_twice_in_a_row(page, ur
     cell.get_by_role("button", name="Escalate to MEDIUM").click()
     cell.get_by_role("button", name="Escalate to COMPLEX").wait_for()
 
-    shown = cell.locator(".jp-RenderedMarkdown").inner_text()
-    assert shown.index("MEDIUM") < shown.index("before that: SIMPLE")
-    assert "for this step" in shown
-    assert 1 == cell.locator("details").count()
+    shown = cell.locator(".nbr-card").inner_text()
+    assert shown.index("MEDIUM") < shown.index("before: SIMPLE")
+    assert "+$" in shown
+    earlier = cell.locator(".nbr-card summary", has_text="before: ")
+    assert 1 == earlier.count()
 
     cell.get_by_role("button", name="Escalate to COMPLEX").click()
     cell.get_by_role("button", name="Escalate to FRONTIER").wait_for()
-    assert 2 == cell.locator("details").count()
+    assert 2 == earlier.count()
     lab.save(page)
     first, controls = saved_outputs(folder, "escalate.ipynb", 1)
     record = first["metadata"]["nbroute"]
@@ -55,8 +57,8 @@ def test_escalate_streams_the_next_tiers_answer_in_place_twice_in_a_row(page, ur
         record["tier"],
         [earlier["tier"] for earlier in record["earlier"]],
     )
-    assert "before that: MEDIUM" in "".join(first["data"]["text/plain"])
-    assert "escalate" in "".join(controls["data"]["text/plain"])
+    assert "--- before: MEDIUM" in "".join(first["data"]["text/plain"])
+    assert "" == "".join(controls["data"]["text/plain"])
 
 
 def test_at_the_top_the_button_is_off_and_says_so(page, url, folder):
@@ -64,10 +66,11 @@ def test_at_the_top_the_button_is_off_and_says_so(page, url, folder):
     lab.open_notebook(page, url, "top.ipynb")
     lab.run_all(page)
 
-    button = page.get_by_role("button", name="Top tier: no escalation")
+    button = page.get_by_role("button", name="Top tier")
     button.wait_for()
 
     assert button.is_disabled()
+    assert "there is no tier above" == button.get_attribute("title")
 
 
 def test_run_at_a_tier_and_stop_while_it_runs(page, url, folder):
@@ -79,34 +82,35 @@ def test_run_at_a_tier_and_stop_while_it_runs(page, url, folder):
     lab.open_notebook(page, url, "slow/stop.ipynb")
     lab.run_all(page)
     cell = page.locator(".jp-Cell").nth(1)
-    cell.get_by_label("Tier").select_option("FRONTIER")
 
-    cell.get_by_role("button", name="Run at tier").click()
-    page.wait_for_function(
-        "() => document.querySelectorAll('.jp-Cell')[1]"
-        ".querySelector('.jp-RenderedMarkdown').innerText.includes('answering ...')"
-    )
+    cell.get_by_label("Run at a tier").click()
+    cell.get_by_role("button", name=re.compile("^FRONTIER")).click()
+    cell.locator(".nbr-head", has_text="answering ...").wait_for()
+    assert cell.get_by_role("button", name="good", exact=True).is_disabled()
     cell.get_by_role("button", name="Stop", exact=True).click()
-    cell.get_by_text("interrupted: a partial answer").wait_for()
+    cell.get_by_text("interrupted: a partial answer").first.wait_for()
 
-    assert cell.get_by_role("button", name="Stop", exact=True).is_disabled()
-    assert cell.get_by_role("button", name="Run at tier").is_enabled()
+    assert 0 == cell.get_by_role("button", name="Stop", exact=True).count()
+    assert cell.get_by_role("button", name="good", exact=True).is_enabled()
+    cell.get_by_label("Run at a tier").click()
+    assert cell.get_by_role("button", name=re.compile("^FRONTIER")).is_enabled()
 
 
-def test_the_session_meter_is_one_and_live_under_every_card(page, url, folder):
-    lab.write(folder, "meter.ipynb", "%load_ext nbroute", "%%route\nhello", "%%route\nhello again")
+def test_the_newest_three_cards_have_controls_and_the_newest_the_session(page, url, folder):
+    asked = [f"%%route -t SIMPLE\nhello {number}" for number in range(5)]
+    lab.write(folder, "meter.ipynb", "%load_ext nbroute", *asked)
     lab.open_notebook(page, url, "meter.ipynb")
     lab.run_all(page)
 
-    meters = page.get_by_role("status", name="session")
-    page.wait_for_function(
-        "() => [...document.querySelectorAll('[aria-label=session]')]"
-        ".filter(e => e.innerText.includes('2 calls')).length === 2"
-    )
+    page.locator(".nbr-meter", has_text="5 calls").wait_for()
 
-    assert meters.nth(0).inner_text() == meters.nth(1).inner_text()
-    assert "less than all on FRONTIER (estimate, net, nothing billed)" in meters.nth(0).inner_text()
-    assert "by tier: SIMPLE" in meters.nth(0).inner_text()
+    assert 1 == page.get_by_text("session would have cost").count()
+    told = page.locator(".nbr-meter").last.inner_text()
+    assert "less than all on FRONTIER (estimate, net, nothing billed)" in told
+    assert 5 == page.locator(".nbr-card").count()
+    cells = page.locator(".jp-Cell").all()[1:]
+    rows = [cell.get_by_role("button", name="Escalate to").count() for cell in cells]
+    assert [0, 0, 1, 1, 1] == rows
 
 
 def test_escalate_works_by_keyboard(page, url, folder):
@@ -163,13 +167,11 @@ def test_a_dark_theme_leaves_the_meter_readable(page, url, folder):
     lab.write(folder, "dark.ipynb", "%load_ext nbroute", "%%route\nhello")
     lab.open_notebook(page, url, "dark.ipynb")
     lab.run_all(page)
-    meter = page.get_by_role("status", name="session")
+    meter = page.locator(".nbr-meter")
     meter.wait_for()
 
     lab.dark(page)
 
-    red, green, blue = meter.evaluate(
-        "e => getComputedStyle(e).color.match(/[\\d.]+/g).slice(0, 3).map(Number)"
-    )
+    red, green, blue = meter.evaluate(lab.COLOUR)
     assert min(red, green, blue) > 150
     lab.command(page, "apputils:change-theme", {"theme": "JupyterLab Light"})

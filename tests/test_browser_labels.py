@@ -31,16 +31,30 @@ def test_a_click_keeps_a_label_and_another_click_changes_it(page, url, folder):
     lab.run_all(page)
     cell = page.locator(".jp-Cell").nth(1)
     word = cell.get_by_role("button", name="good", exact=True)
-    assert "keeps the prompt with the label" in word.get_attribute("title")
+    assert "kept with the prompt" in word.get_attribute("title")
 
     word.click()
     cell.get_by_text("kept: good").wait_for()
     cell.get_by_role("button", name="too weak").click()
     cell.get_by_text("kept: too weak (the prompt needs MEDIUM)").wait_for()
 
+    assert ["too weak"] == cell.locator("[aria-pressed=true]").all_inner_texts()
     assert [("good", "SIMPLE", "SIMPLE"), ("too weak", "SIMPLE", "MEDIUM")] == labelled(
         folder, "hello there"
     )
+
+
+def test_a_second_click_takes_a_label_back(page, url, folder):
+    lab.write(folder, "back.ipynb", "%load_ext nbroute", "%%route -t SIMPLE\nhello back")
+    lab.open_notebook(page, url, "back.ipynb")
+    lab.run_all(page)
+    cell = page.locator(".jp-Cell").nth(1)
+    cell.get_by_role("button", name="good", exact=True, pressed=False).click()
+
+    cell.get_by_role("button", name="good", exact=True, pressed=True).click()
+
+    cell.get_by_role("status").filter(has_text="taken back").wait_for()
+    assert "taken back" == labelled(folder, "hello back")[-1][0]
 
 
 def test_after_an_escalation_a_click_is_about_the_new_answer(page, url, folder):
@@ -54,7 +68,7 @@ def test_after_an_escalation_a_click_is_about_the_new_answer(page, url, folder):
     cell.get_by_role("button", name="Escalate to MEDIUM").click()
     cell.get_by_role("button", name="Escalate to COMPLEX").wait_for()
     cell.get_by_text("kept: bad").wait_for(state="detached")
-    assert 0 == cell.locator(".widget-toggle-button.mod-active").count()
+    assert 0 == cell.locator("[aria-pressed=true]").count()
     cell.get_by_role("button", name="good", exact=True).click()
 
     cell.get_by_text("kept: good (the prompt needs MEDIUM)").wait_for()
@@ -66,9 +80,9 @@ def test_the_words_are_reached_and_pressed_by_keyboard(page, url, folder):
     lab.open_notebook(page, url, "keyboard.ipynb")
     lab.run_all(page)
     cell = page.locator(".jp-Cell").nth(1)
-    cell.get_by_role("button", name="Run at tier").focus()
+    cell.get_by_label("Run at a tier").focus()
 
-    for _ in range(2):  # stop is off, so good and then bad come next
+    for _ in range(2):
         page.keyboard.press("Tab")
     page.keyboard.press("Enter")
 
@@ -89,7 +103,7 @@ def test_a_label_that_cannot_be_kept_says_so_in_the_row(page, url, folder):
     cell.get_by_role("button", name="good", exact=True).click()
 
     cell.get_by_text("RecordError: the label could not be recorded").wait_for()
-    assert 0 == cell.locator(".widget-toggle-button.mod-active").count()
+    assert 0 == cell.locator("[aria-pressed=true]").count()
 
 
 def test_the_session_meter_follows_what_python_routes(page, url, folder):
@@ -103,4 +117,4 @@ def test_the_session_meter_follows_what_python_routes(page, url, folder):
     lab.open_notebook(page, url, "meter_map.ipynb")
     lab.run_all(page)
 
-    page.get_by_role("status", name="session").filter(has_text="21 calls").wait_for()
+    page.locator(".nbr-meter", has_text="21 calls").wait_for()

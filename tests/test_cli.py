@@ -101,7 +101,7 @@ def test_no_line_is_wider_than_120_columns():
     assert WIDTH == 120
     for row in rows[:-4]:
         assert len(row) + sum("一" <= letter <= "龥" for letter in row) <= WIDTH
-    assert any("$0.0000123 (equivalent: nothing billed)" in row for row in rows)
+    assert any("$0.000012 (would have cost)" in row for row in rows)
 
 
 def test_control_characters_of_a_prompt_do_not_reach_the_terminal():
@@ -125,6 +125,16 @@ def test_a_cached_answer_costs_nothing_and_says_so():
 
     assert rows[3].endswith("0 ms     $0 (cached)")
     assert "shown       1 answer from 1 call, 1 cached" in rows
+
+
+def test_a_replayed_answer_says_that_it_is_one():
+    notebook = new_notebook(cells=[cell(FRANCE, record(cached=True, cost_usd=0.0, latency_ms=400))])
+
+    table = "\n".join(cost_table(notebook, "replayed"))
+
+    assert "$0 (replayed)" in table
+    assert "1 answer from 1 call, 1 replayed" in table
+    assert "cached" not in table
 
 
 def test_an_escalated_answer_stands_under_the_one_below_it_with_its_prompt():
@@ -170,7 +180,7 @@ def test_real_money_and_what_was_not_billed_are_summed_apart():
 
     assert "shown       3 answers from 3 calls" in rows
     assert "spent       $0.75 = $0.25 (list price) + $0.50 (billed)" in rows
-    assert any(row.startswith("equivalent  $4.00 (nothing billed;") for row in rows)
+    assert any(row.startswith("not billed  $4.00 (what the tiers") for row in rows)
 
 
 def test_the_calls_that_classify_and_fail_are_in_the_sum():
@@ -236,7 +246,7 @@ def test_run_prints_the_table_and_where_the_files_are(executed):
 
     assert 0 == done.returncode, done.stderr
     lines = done.stdout.splitlines()
-    assert any("$0.000012 (equivalent: nothing billed)" in line for line in lines)
+    assert any("$0.000012 (would have cost)" in line for line in lines)
     assert f"notebook    {folder / 'made' / 'lesson.ipynb'}" == lines[-2]
     assert f"page        {folder / 'made' / 'lesson.html'}" == lines[-1]
 

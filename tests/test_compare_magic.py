@@ -177,7 +177,7 @@ def test_the_option_line_is_not_expanded(shell):
 def test_a_dry_run_sends_nothing_and_says_what_it_would_cost(shell):
     text, _ = run(shell, "%%route_compare -n SIMPLE FRONTIER\nhello")
 
-    assert "nothing was sent; 2 would be asked at once" in text
+    assert "nothing was sent; 1 prompt × 2 columns: 2 calls" in text
     assert "together at most $" in text
     assert [] == shell.run_line_magic("route", "router").ledger.rows()
 

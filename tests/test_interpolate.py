@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import itertools
+import re
 from types import SimpleNamespace
+from unittest.mock import MagicMock, Mock
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from nbroute.errors import PromptError
-from nbroute.interpolate import interpolate, names
+from nbroute.interpolate import hints, interpolate, names
 
 SPACE = {
     "name": "Ada",
@@ -178,3 +182,160 @@ def test_text_without_double_braces_is_never_changed(text):
 def test_a_megabyte_of_open_braces_is_read_at_once():
     text = '{{"' * 350_000
     assert text == interpolate(text, SPACE)
+
+
+USERS = {
+    **SPACE,
+    "city": "Rome",
+    "price": 1.5,
+    "x": 1,
+    "math": re,
+    "In": [],
+    "exit": print,
+    "get_ipython": print,
+}
+
+
+@pytest.mark.parametrize(
+    ("prompt", "meant"),
+    [
+        ("Is {city} big?", "{{city}}"),
+        ("{city}", "{{city}}"),
+        ("City: {city}.\n\n({name})", "{{city}} and {{name}}"),
+        ("<doc>{name}</doc> **{city}**", "{{name}} and {{city}}"),
+        ("It costs {price:.2f}, {name!r}", "{{price}} and {{name}}"),
+        ('{d["key"]} of {row.city}', '{{d["key"]}} and {{row.city}}'),
+        ("```\n{x}\n```\nfor {name}", "{{name}}"),
+    ],
+)
+def test_a_variable_in_single_braces_may_be_meant(prompt, meant):
+    (said,) = hints(prompt, USERS)
+
+    assert f"did you mean {meant}?" in said
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "{nowhere} {math} {In} {exit} {_} {{city}}",
+        'print(f"{city}")',
+        "```python\n{city}\n```",
+        "```\n{city}",
+        "`{city}`",
+        '{"name": {name}}',
+        "{name: x}",
+        "{x, name}",
+        "s = {x}",
+        "f({x})",
+        "<p value={name}>",
+        "/users/{name}/posts",
+        "${name} #{name} %{name} @{name}",
+        r"\frac{x}{name} x_{x} {x}^2 $\{x\}$",
+        r"$$ {x} $$ \( {x} \)",
+        "'{name}'.format(name=1)",
+        "return {name}",
+        "{{{name}}}",
+    ],
+)
+def test_code_and_formulas_are_not_taken_for_look_ups(prompt):
+    assert () == hints(prompt, USERS)
+
+
+@pytest.mark.parametrize("sign", ["{", "\\(", "`", "$a ", "{name} ", "[", "{name.a", 'f"{'])
+def test_a_megabyte_is_looked_through_at_once(sign):
+    hints(sign * 200_000, USERS)
+
+
+def test_close_matches_are_the_users_own_values():
+    for typo, wanted in (("exti", "exit"), ("maht", "math"), ("get_ipyton", "get_ipython")):
+        with pytest.raises(PromptError) as raised:
+            interpolate(f"{{{{{typo}}}}}", USERS)
+        assert wanted not in str(raised.value).partition(";")[2]
+
+
+class Hostile:
+    """A proxy that fails at whatever one looks at."""
+
+    def __getattribute__(self, name):
+        raise RuntimeError(name)
+
+    def __dir__(self):
+        return itertools.count()
+
+    def keys(self):
+        return itertools.repeat("key")
+
+    def __getitem__(self, key):
+        raise KeyError(key)
+
+    def __len__(self):
+        raise ValueError
+
+    def __str__(self):
+        raise ReferenceError
+
+
+class Endless:
+    """One that lists names, keys and itself without an end."""
+
+    def __dir__(self):
+        return (f"name{number}" for number in itertools.count())
+
+    def keys(self):
+        return itertools.count()
+
+    def __getitem__(self, key):
+        raise KeyError(key)
+
+
+@pytest.mark.parametrize(
+    "make", [Hostile, Endless, lambda: Mock(spec=["city"]), lambda: MagicMock(spec=[])]
+)
+@pytest.mark.parametrize("field", ["{{value.citty}}", '{{value["kye"]}}', "{{value[0]}}"])
+def test_an_object_that_cannot_be_looked_at_is_an_error_of_ours(make, field):
+    with pytest.raises(PromptError):
+        interpolate(field, {"value": make()})
+
+
+def test_an_object_with_no_text_is_an_error_of_ours():
+    with pytest.raises(PromptError, match="ReferenceError"):
+        interpolate("{{value}}", {"value": Hostile()})
+    assert interpolate("{{fine}}", {"fine": 1, "value": Hostile()}) == "1"
+    assert () == hints("{nothing}", {"value": Hostile()})
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (
+            np.arange(10_000),
+            "9998 9999] (numpy leaves out most of the 10,000 values",
+        ),
+        (np.zeros((50, 50)), "\n(numpy leaves out most of the 2,500 values"),
+        (pd.Index([f"n{one}" for one in range(500)]), "(pandas leaves out most of the 500 values"),
+    ],
+)
+def test_what_a_values_own_text_leaves_out_is_said(value, said):
+    assert said in interpolate("{{value}}", {"value": value})
+
+
+@pytest.mark.parametrize(
+    "value", [list(range(5_000)), np.arange(900), np.array(["wait ... what"] * 20), "a ... b", ...]
+)
+def test_nothing_is_said_where_nothing_is_left_out(value):
+    assert str(value) == interpolate("{{value}}", {"value": value})
+
+
+def test_a_series_of_long_texts_is_not_cut():
+    series = pd.Series(["x" * 300, "y"] * 40)
+
+    shown = interpolate("{{series}}", {"series": series})
+
+    assert "x" * 300 in shown
+    assert "... and 30 more rows of 80" in shown
+
+
+def test_what_a_word_processor_writes_in_a_look_up_is_named():
+    assert "Ada" == interpolate("{{\u200bna\u00adme\u00a0}}", SPACE)
+    with pytest.raises(PromptError, match="“ is a word processor's quote"):
+        interpolate("{{d[“key”]}}", SPACE)

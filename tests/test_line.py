@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from cells import error_of, run
+from IPython.core.completer import provisionalcompleter
 
 from nbroute.errors import SettingsError
 from nbroute.notebook import magics
@@ -245,3 +246,124 @@ def test_a_windows_path_is_written_as_it_stands(shell, tmp_path):
 
 def test_a_word_that_a_word_processor_wrote_is_told_with_its_close_match(shell):
     assert "unknown option '--teir': did you mean '--tier'" in error_of(shell, "%%route —teir X\nx")
+
+
+# Hints, system prompts, completion
+
+
+def test_single_braces_get_a_hint_and_are_sent_as_they_are(shell):
+    shell.user_ns["city"] = "Rome"
+
+    text, done = run(shell, "%%route\nIs {city} in {{city}}?")
+
+    assert "Is {city} in Rome?" == done.result.prompt
+    assert "did you mean {{city}}?" in text
+    assert ("did you mean {{city}}? Single braces are sent as they are",) == done.result.notices
+    assert "did you mean {{city}}?" in run(shell, "%%route -n\nIs {city} big?")[0]
+    assert (
+        "did you mean {{city}}?" in run(shell, "%%route_compare SIMPLE MEDIUM\nIs {city} big?")[0]
+    )
+    assert "did you mean" not in run(shell, "%%route\nIs {town} big?")[0]
+
+
+@pytest.fixture
+def prompts(tmp_path):
+    file = tmp_path / "nbroute" / "nbroute.toml"
+    file.write_text(
+        '[prompts]\nreviewer = "You review code."\n"poet.v2" = "Answer in {{rhyme}}."\n'
+    )
+    return file
+
+
+def test_a_system_prompt_has_a_name(shell, prompts):
+    _, done = run(shell, "%%route -s @reviewer\nhello")
+    assert "You review code." == done.result.options.system
+
+    _, done = run(shell, "%%route --system=@poet.v2\nhello")
+    assert "Answer in {{rhyme}}." == done.result.options.system
+
+    prompts.write_text('[prompts]\nreviewer = "Be kind."\n')
+    _, done = run(shell, "%%route -s @reviewer\nhello")
+    assert "Be kind." == done.result.options.system
+
+
+def test_system_prompts_are_compared_by_name(shell, prompts):
+    _, done = run(shell, "%%route_compare SIMPLE --system @reviewer,@poet.v2\nhello")
+
+    assert {"You review code.", "Answer in {{rhyme}}."} == {
+        one.result.options.system for one in done.result.columns
+    }
+
+
+def test_a_system_prompt_has_placeholders_and_any_other_sign(shell):
+    shell.user_ns["role"] = "pirate"
+
+    _, done = run(shell, '%%route -s "@home you are a {{role}}"\nhello')
+
+    assert "@home you are a pirate" == done.result.options.system
+
+
+def test_an_unknown_system_prompt_is_told_with_where_to_define_it(shell, prompts):
+    said = error_of(shell, "%%route -s @revewer\nx")
+    assert "did you mean '@reviewer'?" in said
+    assert "[prompts]" in said
+    assert str(prompts) in said
+
+    prompts.write_text("[prompts]\nreviewer = 3\n")
+    assert "[prompts] reviewer = 3 cannot be used" in error_of(shell, "%%route -s @reviewer\nx")
+
+    prompts.unlink()
+    assert 'reviewer = "You are ..."' in error_of(shell, "%%route_compare -s @reviewer\nx")
+
+
+def test_completion_offers_the_users_own(shell, prompts):
+    run(
+        shell,
+        "import math\nfrom math import sqrt\nfrom textwrap import dedent\n"
+        "def is_short(answer):\n    return True\n"
+        "class Kind:\n    pass\nnumber = 3",
+    )
+
+    def offered(typed):
+        with provisionalcompleter():
+            return {one.text for one in shell.Completer.completions(typed, len(typed))}
+
+    checks, classifiers = offered("%%route --check "), offered("%%route -c ")
+    assert {"is_short", "length", "tests="} <= checks
+    assert {"is_short", "rules"} <= classifiers
+    assert not {"sqrt", "dedent", "Kind", "exit", "quit", "get_ipython", "open"} & checks
+    assert {"@reviewer", "@poet.v2"} == offered("%%route -s @") == offered("%%route_compare -s ")
+    assert "COMPLEX" in offered("%route tiers ")
+    assert any("gpt-4o-mini" in one for one in offered("%route tiers SIMPLE="))
+    assert "hybrid" in offered("%route classify -c h")
+    variables = offered("%%route\nSum {{")
+    assert "number" in variables
+    assert not {"math", "In", "Out", "exit", "get_ipython"} & variables
+
+
+def test_close_matches_are_never_ipythons(shell):
+    shell.user_ns["weird"] = Weird()
+    for cell in ("%%route -c exti\nx", "%%route --check qiut\nx", "%%route --schema Ou\nx"):
+        said = error_of(shell, cell)
+        for name in ("'exit'", "'quit'", "'Out'", "get_ipython", "'open'"):
+            assert name not in said
+
+
+class Weird:
+    """Nothing of it can be looked at."""
+
+    def __getattribute__(self, name):
+        raise RuntimeError(name)
+
+    def __call__(self):
+        """Do nothing."""
+
+
+def test_a_proxy_among_the_variables_breaks_no_hint_and_no_completion(shell):
+    shell.user_ns["weird"] = Weird()
+
+    assert "not defined" in error_of(shell, "%%route -c rulez\nx")
+    assert "not defined" in error_of(shell, "%%route --schema nope\nx")
+    assert "PromptError" in error_of(shell, "%%route\n{{weird.x}}")
+    with provisionalcompleter():
+        assert list(shell.Completer.completions("%%route -c ru", 13))

@@ -52,16 +52,16 @@ def card(page, url, folder):
 
 def test_a_card_streams_and_ends_with_its_controls_and_the_meter(page, card):
     assert page.evaluate("window.lengths.size") > 3
-    assert "SIMPLE" in card.locator(".jp-RenderedMarkdown").inner_text()
-    assert "1 call" in card.get_by_role("status", name="session").inner_text()
+    assert "SIMPLE" in card.locator(".nbr-card").inner_text()
+    assert "1 call" in card.locator(".nbr-meter").inner_text()
 
 
 def test_escalate_answers_in_place_and_is_saved(page, card, folder):
     card.get_by_role("button", name="Escalate to MEDIUM").click()
     card.get_by_role("button", name="Escalate to COMPLEX").wait_for()
 
-    shown = card.locator(".jp-RenderedMarkdown").inner_text()
-    assert shown.index("MEDIUM") < shown.index("before that: SIMPLE")
+    shown = card.locator(".nbr-card").inner_text()
+    assert shown.index("MEDIUM") < shown.index("before: SIMPLE")
     lab.save(page)
     first = json.loads((folder / "card.ipynb").read_text())["cells"][1]["outputs"][0]
     assert "MEDIUM" == first["metadata"]["nbroute"]["tier"]
@@ -71,9 +71,7 @@ def test_a_dark_theme_leaves_the_meter_readable(page, card):
     lab.dark(page)
 
     try:
-        red, green, blue = card.get_by_role("status", name="session").evaluate(
-            "e => getComputedStyle(e).color.match(/[\\d.]+/g).slice(0, 3).map(Number)"
-        )
+        red, green, blue = card.locator(".nbr-meter").evaluate(lab.COLOUR)
     finally:
         lab.command(page, "apputils:change-theme", {"theme": "JupyterLab Light"})
     assert min(red, green, blue) > 150

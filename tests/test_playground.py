@@ -436,7 +436,7 @@ def test_in_a_terminal_it_is_printed_once(shell):
 def test_with_no_text_it_says_what_to_give(shell):
     text, _ = run(shell, "%route playground")
 
-    assert "`%route playground What is a monad?`" in text
+    assert "%route playground What is a monad?" in text
 
 
 def test_a_text_over_the_limit_is_one_line(shell):

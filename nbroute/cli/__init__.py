@@ -225,7 +225,8 @@ def _run(options: argparse.Namespace) -> int:
         failure = _execute(notebook, path.absolute().parent, environment)
     finally:
         page = _write(notebook, target)
-        print("", *cost_table(notebook), sep="\n")
+        cached = "replayed" if environment.get("NBROUTE_REPLAY") else "cached"
+        print("", *cost_table(notebook, cached), sep="\n")
         print(f"notebook    {target}\npage        {page}")
     if failure:
         _say(failure)
@@ -322,14 +323,17 @@ def _write(notebook: Any, target: Path) -> Path:
     return page
 
 
-def cost_table(notebook: Any) -> list[str]:
-    """What the notebook's prompts cost, from the records in its outputs' metadata."""
+def cost_table(notebook: Any, cached: str = "cached") -> list[str]:
+    """What the notebook's prompts cost, from the records in its outputs' metadata.
+
+    `cached` is the word for answers that were not sent for.
+    """
     found = list(_found(notebook))
-    totals = _totals([answer for _, answer in found])
+    totals = _totals([answer for _, answer in found], cached)
     if not found:
         return list(totals)
     rule = "-" * WIDTH
-    answers = [line for prompt, answer in found for line in _lines(prompt, answer)]
+    answers = [line for prompt, answer in found for line in _lines(prompt, answer, cached)]
     return [*_two_lines(list(_COLUMNS), "why", "model"), rule, *answers, rule, *totals]
 
 
@@ -388,11 +392,11 @@ class _Answer(_Call, kw_only=True):
     schema: Literal[1]
 
 
-def _lines(prompt: str, answer: _Answer) -> list[str]:
+def _lines(prompt: str, answer: _Answer, cached: str) -> list[str]:
     tokens = f"{answer.input_tokens} in, {answer.output_tokens} out"
     cost = _money(answer.cost_usd, answer.cost_source)
     if answer.cached:
-        cost = f"{cost}, cached" if answer.cost_usd else "$0 (cached)"
+        cost = f"{cost}, {cached}" if answer.cost_usd else f"$0 ({cached})"
     marks = {
         "simulated": answer.provider_kind == "simulated",
         "escalated": answer.escalated,
@@ -414,10 +418,10 @@ def _two_lines(cells: Sequence[str], why: str, model: str) -> list[str]:
     ]
 
 
-def _totals(answers: Sequence[_Answer]) -> Iterator[str]:
+def _totals(answers: Sequence[_Answer], cached: str) -> Iterator[str]:
     calls = [call for answer in answers for call in answer.attempts]
     spend = sum((call.spend for call in calls), Spend())
-    cached_calls = f", {spend.cached_calls} cached" if spend.cached_calls else ""
+    cached_calls = f", {spend.cached_calls} {cached}" if spend.cached_calls else ""
     shown = counted(len(answers), "answer")
     yield f"shown       {shown} from {counted(spend.calls, 'call')}{cached_calls}"
     yield from _sums(spend, {call.model for call in calls if call.spend.unknown_calls})
@@ -430,8 +434,8 @@ def _sums(spend: Spend, unpriced: Iterable[str]) -> Iterator[str]:
     total = f"{format_usd(spend.usd)}{' = ' if real else ''}{parts}"
     yield f"spent       {parts if len(real) == 1 else total}"
     if spend.equivalent_usd:
-        why = "nothing billed; what the tiers' reference models would have cost"
-        yield f"equivalent  {format_usd(spend.equivalent_usd)} ({why})"
+        why = "what the tiers' reference models would have cost"
+        yield f"not billed  {format_usd(spend.equivalent_usd)} ({why})"
     if spend.unknown_calls:
         models = one_line(", ".join(sorted(unpriced)))
         yield f"unknown     what {counted(spend.unknown_calls, 'call')} cost: no price for {models}"
@@ -492,7 +496,7 @@ def _warn(found: Audit, most: Decimal | None) -> int:
 
 def _group_table(found: Audit, group: str) -> list[str]:
     """Aligned columns, the total last; the two amounts stand apart."""
-    heads = [group, "calls", "cached", "tokens in", "tokens out", "spent", "equivalent", "unknown"]
+    heads = [group, "calls", "cached", "tokens in", "tokens out", "spent", "not billed", "unknown"]
     rows = [heads]
     for line in (*found.by(group), found.total):
         key = tuple(line.key.values()) or ("total",)

@@ -7,7 +7,7 @@ import functools
 import re
 from collections import Counter
 from collections.abc import Sequence
-from itertools import takewhile
+from itertools import accumulate, takewhile
 from typing import NamedTuple
 
 #: Letters of writing without spaces stand alone; other letters make words, signs are by themselves.
@@ -47,11 +47,32 @@ def each_against_others(texts: Sequence[str]) -> tuple[tuple[Piece, ...], ...]:
     return tuple(found)
 
 
-def share_apart(pieces: Sequence[Piece]) -> float:
+def _share_apart(pieces: Sequence[Piece]) -> float:
     """How much of the text is only here, 0 to 1, by its characters."""
     lengths = [(len("".join(piece.text.split())), piece.only_here) for piece in pieces]
     whole = sum(length for length, _ in lengths)
     return sum(length for length, only in lengths if only) / whole if whole else 0.0
+
+
+class Apart(NamedTuple):
+    """Where a text says what no other does, as stretches (start, end), and how much that is."""
+
+    stretches: tuple[tuple[int, int], ...]
+    share: float
+
+
+def each_apart(texts: Sequence[str]) -> list[Apart]:
+    """For each text what none of the others says."""
+    found = []
+    for pieces in each_against_others(texts):
+        ends = list(accumulate(len(piece.text) for piece in pieces))
+        stretches = (
+            (end - len(piece.text), end)
+            for piece, end in zip(pieces, ends, strict=True)
+            if piece.only_here and piece.text.strip()
+        )
+        found.append(Apart(tuple(stretches), _share_apart(pieces)))
+    return found
 
 
 def words_of(text: str) -> list[str]:

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from nbroute.batch import Row
 from nbroute.batch.jobs import text_of, unfit
 from nbroute.compare.differences import words_of
-from nbroute.report import Spend
+from nbroute.pricing import format_usd
+from nbroute.report import Spend, counted
+from nbroute.report.table import shortened
 from nbroute.types import RouteResult
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ _NUMBER = re.compile(r"-?\d+(?:[.,]\d+)*")
 _COMPARED = 4_000
 #: The most expensive prompts are so many of all.
 _EXPENSIVE = 0.1
+#: Characters of a prompt that tell it from others; rows that are shown where all are too many.
+_LABEL, ROWS = 200, 20
 #: A 95% interval.
 _Z = 1.96
 
@@ -53,6 +57,17 @@ class Line:
     def cost(self) -> float:
         """US dollars of all its cells, billed or not; unknown ones are left out."""
         return math.fsum(float(one.cost_usd or 0) for one in self.cells if one)
+
+    @property
+    def label(self) -> str:
+        """What tells it from the others: what its template was filled with, else the prompt."""
+        if self.error:
+            return self.error
+        values = [shortened(str(value), _LABEL) for value in self.values.values()]
+        if len(values) > 1:
+            pairs = zip(self.values, values, strict=True)
+            return " · ".join(f"{name}: {value}" for name, value in pairs)
+        return values[0] if values else shortened(self.prompt, _LABEL)
 
     @property
     def failed(self) -> bool:
@@ -179,8 +194,27 @@ class Total(NamedTuple):
     answered: int
     failed: int
     spend: Spend
-    passed: Share
+    passed: Share | None
     votes: Share
+
+    @property
+    def usd(self) -> Decimal:
+        """What it cost, billed or not."""
+        return self.spend.usd + self.spend.equivalent_usd
+
+    @property
+    def cost(self) -> str:
+        """The money in words, its kinds named apart where there are two."""
+        if (self.spend.usd and self.spend.equivalent_usd) or self.spend.unknown_calls:
+            return self.spend.told
+        return format_usd(self.usd)
+
+    @property
+    def told(self) -> list[str]:
+        """All but the cost, in words."""
+        parts = [f"passes {self.passed}"] if self.passed else []
+        parts += [f"good enough in {self.votes}"] if self.votes.of else []
+        return parts + ([f"{self.failed:,} failed"] if self.failed else [])
 
 
 def totals_of(grid: Grid, lines: Sequence[Line]) -> list[Total]:
@@ -190,7 +224,7 @@ def totals_of(grid: Grid, lines: Sequence[Line]) -> list[Total]:
     for place, one in enumerate(grid.contenders):
         rows = [line.cells[place] for line in lines]
         there = [row for row in rows if row and row.error is None]
-        passed = share(sum(row.passed for row in there), len(rows))
+        passed = share(sum(row.passed for row in there), len(rows)) if grid.checked else None
         votes = share(voted.count(one.name), len(voted))
         missing = len(rows) - len(there)
         spend = grid.batches[one.name].cost
@@ -206,10 +240,47 @@ def cheapest_passing(totals: Sequence[Total]) -> Total | None:
     whole = [
         one
         for one in totals
-        if one.passed.of and one.passed.hits == one.passed.of and not one.spend.unknown_calls
+        if one.passed and 0 < one.passed.of == one.passed.hits and not one.spend.unknown_calls
     ]
-    return min(whole, key=_spent, default=None)
+    return min(whole, key=lambda one: one.usd, default=None)
 
 
-def _spent(total: Total) -> Decimal:
-    return total.spend.usd + total.spend.equivalent_usd
+class Overview(NamedTuple):
+    """A grid in words: lines above, a table of its first rows, lines below."""
+
+    above: list[str]
+    head: list[str]
+    rows: list[list[str]]
+    below: list[str]
+
+
+def overview(
+    grid: Grid, lines: Sequence[Line], *, prompt: int = 20, cell: int | None = None
+) -> Overview:
+    """The grid in so many characters of each prompt and answer; by default 80 columns take it."""
+    width = cell or max(54 // max(len(grid.contenders), 1) - 2, 8)
+    totals = totals_of(grid, lines)
+    rows = []
+    for line in lines[:ROWS]:
+        found = [f"{line.place + 1}. {shortened(line.label, prompt)}"]
+        for who, row, why in zip(grid.contenders, line.cells, line.why, strict=True):
+            mark = "✓ " if line.voted == who.name else "✗ " if why else ""
+            text = row.text if row and row.error is None else why
+            found.append(shortened(f"{mark}{text}", width))
+        rows.append(found)
+    below = [f"{one.name}: {' · '.join([one.cost, *one.told])}" for one in totals]
+    left = len(lines) - ROWS
+    more = [f"and {counted(left, 'more row')}: grid.frame() has all"] if left > 0 else []
+    head = ["prompt", *(shortened(one.name, width) for one in grid.contenders)]
+    return Overview(headlines(grid, lines, totals), head, rows, below + more)
+
+
+def headlines(grid: Grid, lines: Sequence[Line], totals: Sequence[Total]) -> list[str]:
+    """What it is, what is wrong with it, and which contender is the cheapest that passes."""
+    failed = sum(line.failed for line in lines)
+    size = f"{counted(len(grid), 'prompt')} × {counted(len(grid.contenders), 'column')}"
+    parts = [size, grid.cost.told, counted(grid.cost.calls, "call")]
+    told = [" · ".join([*parts, *([f"{counted(failed, 'row')} failed"] if failed else [])])]
+    if passing := cheapest_passing(totals):
+        told.append(f"{passing.name} is the cheapest that passes every check")
+    return told + ([f"stopped: {grid.stopped}"] if grid.stopped else [])

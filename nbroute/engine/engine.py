@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
@@ -92,6 +92,7 @@ class Engine:
         *,
         observe: Observer | None = None,
         cancel: threading.Event | None = None,
+        notices: Iterable[str] = (),
         **options: Any,
     ) -> RouteResult:
         """Send the prompt to the tier that its classification names, and record all of it.
@@ -102,12 +103,15 @@ class Engine:
         `temperature`, `json`, `schema`, `checks` (functions and names such as "rating=8"),
         `feature`, `thread`, `cache` ("use", "off", "refresh", "only") and `stream`. `observe`
         is told each `Event` as it happens, on this thread; `cancel`, once set, stops the call
-        from another.
+        from another. `notices` are told first, and kept in the result.
 
         Raises PromptError, SettingsError, BudgetExceeded, ReplayMiss, ProviderError or
         Interrupted; where something was paid for, the error's `result` holds it.
         """
-        return self._route(self._call(prompt, read_options(options), observe, cancel))
+        call = self._call(prompt, read_options(options), observe, cancel)
+        for text in notices:
+            call.tell(Notice(text))
+        return self._route(call)
 
     def escalate(
         self,

@@ -128,7 +128,7 @@ def marked_html(pieces: Iterable[tuple[str, bool]]) -> str:
 def answer_html(text: str, *, below: int = 2, marks: Iterable[tuple[int, int]] = ()) -> str:
     """The answer, whole or as far as it came, rendered; a very long one as plain text.
 
-    Its headings are below the level of the heading above it: `<h3>` is its first. `marks` are
+    Its headings are below the level of the heading above it: 3 is that of its first. `marks` are
     stretches (start, end) of `visible_text(text)`, in order.
     """
     parsed = _parsed(text)
@@ -381,8 +381,10 @@ def _render_code(_: Any, tokens: Sequence[Any], i: int, __: Any, env: Any) -> st
 
 
 def _render_heading(_: Any, tokens: Sequence[Any], i: int, __: Any, env: Any) -> str:
-    level = _level(tokens[i], env["below"])
-    return f"<h{level}>" if tokens[i].nesting > 0 else f"</h{level}>\n"
+    """A heading to a screen reader, but none to the notebook's table of contents."""
+    if tokens[i].nesting < 0:
+        return "</strong></p>\n"
+    return f'<p role="heading" aria-level="{_level(tokens[i], env["below"])}"><strong>'
 
 
 def _level(heading: Any, below: int) -> int:

@@ -29,6 +29,7 @@ class Vocabulary:
     threads: tuple[str, ...] = ()
     variables: tuple[str, ...] = ()
     votes: tuple[str, ...] = ()
+    systems: tuple[str, ...] = ()
 
 
 #: Option -> the field of the vocabulary that its value is taken from.
@@ -41,8 +42,8 @@ _VALUES = {
     "--strategy": "strategies",
     "-c": "classifiers",
     "--classifier": "classifiers",
-    "-s": None,
-    "--system": None,
+    "-s": "systems",
+    "--system": "systems",
     "--max-tokens": None,
     "--max-cost": None,
     "--temperature": None,
@@ -155,7 +156,9 @@ def _of_line(rest: str, words: Vocabulary) -> tuple[str, list[str]]:
     *earlier, fragment = re.split(r"\s+", rest)
     if not earlier:
         return fragment, matching(fragment, words.subcommands)
-    field = _ARGUMENTS.get(earlier[0]) if len(earlier) == 1 else None
+    field = _ARGUMENTS.get(earlier[0]) if len(earlier) == 1 else _VALUES.get(earlier[-1])
+    if earlier[0] == "tiers" and "=" in fragment:
+        fragment, field = fragment.partition("=")[2], "models"
     return fragment, matching(fragment, getattr(words, field)) if field else []
 
 

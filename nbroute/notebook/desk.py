@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -11,7 +12,7 @@ from nbroute.checks import NAMES as CHECKS
 from nbroute.classify.registry import NAMES as CLASSIFIERS
 from nbroute.engine.plan import STRATEGIES
 from nbroute.errors import Interrupted, NbrouteError, SettingsError
-from nbroute.interpolate import prompt_of
+from nbroute.interpolate import hints, prompt_of, users
 from nbroute.notebook import complete, names, options, render, tables
 from nbroute.notebook.card import Card
 from nbroute.notebook.comparing.desk import Comparing
@@ -69,12 +70,16 @@ class Desk:
         if wanted.help:
             return tables.Told(options.make_parser().format_help())
         prompt = prompt_of(cell, self.shell.user_ns, "%%route")
+        told = hints(cell, self.shell.user_ns)
+        if wanted.system is not None:
+            wanted.system = names.system(self.shell.user_ns, wanted.system)
         if wanted.dry_run:
             explanation = self.router.explain(prompt, **self._call_options(wanted))
             self._assign(explanation, wanted.output)
-            return tables.dry_run(explanation)
+            shown = tables.dry_run(explanation)
+            return replace(shown, below=[*shown.below, *told])
         source = f"%%route {line.strip()}".rstrip() + f"\n{cell}"
-        return self._route(prompt, wanted, source)
+        return self._route(prompt, wanted, source, told)
 
     @cached_property
     def comparing(self) -> Comparing:
@@ -176,9 +181,9 @@ class Desk:
         if number not in self._cards:
             known = sorted(self._cards)
             told = (
-                f"the answers have the numbers {known[0]} to {known[-1]}"
+                f"there is {', '.join(f'#{one}' for one in known[-9:])}"
                 if known
-                else ("nothing was routed yet; run a %%route cell first")
+                else "nothing was routed yet; run a %%route cell first"
             )
             raise SettingsError(f"no answer has the number {number}: {told}")
         return self._cards[number]
@@ -242,7 +247,8 @@ class Desk:
 
     def vocabulary(self, commands: tuple[str, ...]) -> complete.Vocabulary:
         """What completion offers here and now; `commands` are the words after `%route`."""
-        tiers = self.router.ladder.tiers
+        tiers, space = self.router.ladder.tiers, self.shell.user_ns
+        own = names.functions(space)
         return complete.Vocabulary(
             options=options.flags(),
             compare_options=self.comparing.flags,
@@ -251,11 +257,12 @@ class Desk:
             models=tuple(dict.fromkeys(model for tier in tiers for model in tier.models)),
             profiles=tuple(BUILT_IN),
             strategies=STRATEGIES,
-            classifiers=CLASSIFIERS,
-            checks=(*CHECKS, "tests=", *self._functions()),
+            classifiers=(*CLASSIFIERS, *own),
+            checks=(*CHECKS, "tests=", *own),
             threads=self.router.threads.names(),
             votes=self.comparing.choices,
-            variables=tuple(name for name in self.shell.user_ns if not name.startswith("_")),
+            variables=tuple(users(space)),
+            systems=names.prompts(),
         )
 
     def was_shown(self, result: object) -> bool:
@@ -271,12 +278,14 @@ class Desk:
         data, metadata = render.bundle(render.View(result.chain, scale=Scale.of(self.router)))
         display(data, metadata=metadata, raw=True)
 
-    def _route(self, prompt: str, wanted: Any, source: str) -> RouteResult | None:
+    def _route(
+        self, prompt: str, wanted: Any, source: str, told: tuple[str, ...]
+    ) -> RouteResult | None:
         cell = str(message_of(self.shell).get("metadata", {}).get("cellId", ""))
         cell, version = self._versions.next_of(cell, prompt)
         screen = Screen() if wanted.quiet else self._screen()
         card = self._new_card(screen, version=version)
-        asked = self._call_options(wanted)
+        asked = {**self._call_options(wanted), "notices": told}
         origin = Origin(cell, source, wanted.output)
         return self._show(card, lambda: card.route(prompt, **asked), origin, quiet=wanted.quiet)
 
@@ -369,7 +378,3 @@ class Desk:
             "stream": not wanted.no_stream,
             **names.answering(self.shell.user_ns, wanted),
         }
-
-    def _functions(self) -> list[str]:
-        space = self.shell.user_ns
-        return [name for name in space if callable(space[name]) and not name.startswith("_")]

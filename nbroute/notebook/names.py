@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from nbroute.checks import NAMES as CHECKS
 from nbroute.checks import own
 from nbroute.classify.registry import NAMES as CLASSIFIERS
 from nbroute.errors import SettingsError, did_you_mean
+from nbroute.interpolate import interpolate, looked, users
 from nbroute.report.table import shortened
 from nbroute.sandbox import TestsCheck, assertions_of
+from nbroute.settings import load
 from nbroute.types import Check
 
-if TYPE_CHECKING:
-    from nbroute.router import Router
-
 Space = Mapping[str, Any]
-
-_SHELLS = ("In", "Out", "exit", "get_ipython", "open", "quit")
 
 
 def answering(space: Space, wanted: Any) -> dict[str, Any]:
@@ -38,7 +37,7 @@ def answering(space: Space, wanted: Any) -> dict[str, Any]:
     }
 
 
-def systems(router: Router, wanted: Any) -> dict[str, str] | None:
+def systems(space: Space, wanted: Any) -> dict[str, str] | None:
     """The system prompts that are compared, by name; None where there is one at most.
 
     That one is left in `wanted.system`, as its text.
@@ -49,24 +48,35 @@ def systems(router: Router, wanted: Any) -> dict[str, str] | None:
         for word in (text.split(",") if text.startswith("@") else [text])
     ]
     found = {
-        word if word.startswith("@") else f"{place}: {shortened(word, 40)}": system(router, word)
+        word if word.startswith("@") else f"{place}: {shortened(word, 40)}": system(space, word)
         for place, word in enumerate(words, 1)
     }
     wanted.system = next(iter(found.values())) if len(found) == 1 else None
     return found if len(found) > 1 else None
 
 
-def system(router: Router, word: str) -> str:
-    """A system prompt: the text itself, or that of `@NAME` in the settings."""
-    if not word.startswith("@"):
-        return word
-    known = getattr(router.settings, "prompts", {})
-    if word[1:] not in known:
-        hint = did_you_mean(word, [f"@{name}" for name in known]) if known else "there is none yet"
+def system(space: Space, word: str) -> str:
+    """A system prompt: the text with its placeholders filled, or that of `@NAME` in the settings.
+
+    These are read each time, as they are what is changed most.
+    """
+    if not re.fullmatch(r"@[\w.-]+", word):
+        return interpolate(word, space)
+    settings = load(replay=False)
+    if word[1:] not in settings.prompts:
+        known = [f"@{name}" for name in settings.prompts]
+        hint = f"{did_you_mean(word, known)} " if known else ""
+        file = settings.source_file or "nbroute.toml"
         raise SettingsError(
-            f"no prompt is called {word!r:.60} in [prompts] of nbroute.toml: {hint}"
+            f"no system prompt is called {word!r:.60}: {hint}"
+            f'Define it under [prompts] in {file}: {word[1:]:.60} = "You are ..."'
         )
-    return str(known[word[1:]])
+    return settings.prompts[word[1:]]
+
+
+def prompts() -> tuple[str, ...]:
+    """What `@NAME` can be; none where the settings cannot be read."""
+    return looked(lambda: tuple(f"@{name}" for name in load(replay=False).prompts), ())
 
 
 def table(space: Space, asked: str) -> Any:
@@ -84,7 +94,7 @@ def classifier(space: Space, name: str | None) -> Any:
     """The name of a built-in classifier as it is, else the notebook's function or object."""
     if name is None or name in CLASSIFIERS:
         return name
-    if hasattr(space.get(name), "classify"):
+    if looked(lambda: hasattr(space.get(name), "classify"), otherwise=False):
         return space[name]
     return _function(space, name, "classifier", CLASSIFIERS)
 
@@ -94,18 +104,27 @@ def schema(space: Space, name: str | None) -> Any:
     if name is None:
         return None
     if name not in space:
-        kinds = [known for known, value in space.items() if _may_be_schema(known, value)]
-        raise _undefined(name, kinds)
+        raise _undefined(name, [n for n in users(space) if issubclass(type(space[n]), type | dict)])
     return space[name]
 
 
-def _may_be_schema(name: str, value: Any) -> bool:
-    return _is_users(name) and isinstance(value, type | dict)
+def functions(space: Space) -> list[str]:
+    """The user's own functions and callable objects, none of a library's."""
+    values = {name: space[name] for name in users(space)}
+    return [
+        name
+        for name, value in values.items()
+        if callable(value) and not issubclass(type(value), type) and looked(_is_own(value), False)
+    ]
 
 
-def _is_users(name: str) -> bool:
-    """Whether the user made it, as far as a name tells: not what IPython puts there."""
-    return not name.startswith("_") and name not in _SHELLS
+def _is_own(value: Any) -> Callable[[], bool]:
+    def look() -> bool:
+        home = str(value.__module__).partition(".")[0]
+        file = str(getattr(sys.modules.get(home), "__file__", ""))
+        return home not in sys.stdlib_module_names and "site-packages" not in file
+
+    return look
 
 
 def checks(space: Space, asked: Sequence[str]) -> tuple[str | Check, ...]:
@@ -126,7 +145,7 @@ def _check(space: Space, name: str) -> str | Check:
 
 def _defined(space: Space, name: str) -> Any:
     if name not in space:
-        raise _undefined(name, [one for one in space if _is_users(one)])
+        raise _undefined(name, users(space))
     return space[name]
 
 
@@ -138,8 +157,7 @@ def _undefined(name: str, known: Sequence[str]) -> SettingsError:
 def _function(space: Space, name: str, kind: str, built_in: Sequence[str]) -> Any:
     found = space.get(name)
     if not callable(found):
-        functions = [one for one in space if callable(space[one]) and _is_users(one)]
         what = "is not a function" if name in space else "is not defined"
-        hint = did_you_mean(name, [*built_in, *functions])
+        hint = did_you_mean(name, [*built_in, *functions(space)])
         raise SettingsError(f"unknown {kind}: {name!r:.80} {what} in this notebook: {hint}")
     return found

@@ -86,7 +86,7 @@ def budget_left(spend: Spend, limits: Limits) -> list[Fact]:
     """What is left of the session's budget, which holds for each kind of money by itself."""
     budget = limits.budget_usd
     if budget is None:
-        return [Fact("no budget", "`%route budget 1.00` sets one")]
+        return [Fact("no budget", "%route budget 1.00 sets one")]
     kinds = [(spend.usd, "")] if spend.usd or not spend.equivalent_usd else []
     kinds += [(spend.equivalent_usd, " (equivalent)")] if spend.equivalent_usd else []
     return [_left(used, budget, kind) for used, kind in kinds]

@@ -101,7 +101,7 @@ def _costs(explained: Explanation, picked: str) -> str:
 def printed(router: Router, prompt: str, **options: Any) -> Table | Said:
     """The same once, in words, for a terminal and a static notebook."""
     if not prompt.strip():
-        return Said("playground: give a text, `%route playground What is a monad?`")
+        return Said("playground: give a text, %route playground What is a monad?")
     explained = router.explain(prompt, **options)
     shown = dry_run(explained)
     signals = signal_lines(clean(prompt)[0], explained.decision.signals, router.ladder.names)

@@ -21,7 +21,7 @@ def show(report: Report, shell: Any, *, static: bool) -> None:
     figures = telling(report)
     if figures and hasattr(shell, "kernel"):
         live = is_live(shell, static=static)
-        display(Gallery(figures, live=live, asked="`%route report`"))
+        display(Gallery(figures, live=live, asked="%route report"))
 
 
 def bundle(report: Report) -> dict[str, str]:

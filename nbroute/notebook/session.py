@@ -25,7 +25,7 @@ def session_text(router: Router, *, saving: bool = True) -> str:
 def session_line(report: Report | Meter, budget_usd: Decimal | None, *, saving: bool = True) -> str:
     """`session $0.0013 of $1.00 · 6 calls · 1 cached · $0.0210 less than all on FRONTIER ...`."""
     spend = report.spend
-    parts = [f"session {spent(spend, budget_usd)}", counted(spend.calls, "call")]
+    parts = [f"session {_spent(spend, budget_usd)}", counted(spend.calls, "call")]
     if spend.cached_calls:
         parts.append(f"{spend.cached_calls} cached")
     if spend.unknown_calls:
@@ -64,7 +64,7 @@ def _session(router: Router, report: Report | Meter, *, saving: bool = True) -> 
     return DOT.join([session_line(report, router.limits.budget_usd, saving=saving), *parts])
 
 
-def spent(spend: Spend, budget_usd: Decimal | None = None) -> str:
+def _spent(spend: Spend, budget_usd: Decimal | None) -> str:
     """Money really spent, and what was not billed named apart."""
     limit = f" of ${budget_usd}" if budget_usd is not None else ""
     free = format_usd(spend.equivalent_usd)

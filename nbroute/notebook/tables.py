@@ -13,6 +13,7 @@ from nbroute.notebook.answer import escape_markdown, safe_plain
 from nbroute.notebook.lines import DOT, attempt_line, headline, reason, step_lines
 from nbroute.notebook.session import session_text
 from nbroute.pricing import SOURCES, describe, format_usd, price_of
+from nbroute.report import Spend
 from nbroute.report.table import seconds, shortened, text_table, without_nothing
 from nbroute.types import (
     Cost,
@@ -22,8 +23,6 @@ from nbroute.types import (
     Price,
     RouteResult,
     Signal,
-    Target,
-    Tier,
 )
 
 if TYPE_CHECKING:
@@ -166,16 +165,10 @@ def tiers_table(router: Router, told: Sequence[str] = ()) -> Table:
     rows = []
     for tier in router.ladder.tiers:
         price = price_of(tier, tier.model, providers[tier.provider].kind)
-        rows.append(
-            [
-                tier.name,
-                f"{tier.provider}: {tier.model}",
-                ", ".join(_fallback(tier, target) for target in tier.targets[1:]) or "none",
-                rates(price) if price else "unknown",
-                str(tier.max_tokens),
-                tier.system,
-            ]
-        )
+        first, *rest = (f"{target.provider}: {target.model}" for target in tier.targets)
+        others = ", ".join(one.removeprefix(f"{tier.provider}: ") for one in rest) or "none"
+        cost = rates(price) if price else "unknown"
+        rows.append([tier.name, first, others, cost, str(tier.max_tokens), tier.system])
     head = ["tier", "model", "fallbacks", "price per million tokens", "token budget", "system"]
     origin = router.settings.origin
     return Table(head, rows, above=[*told, f"ladder {router.ladder.name}{DOT}{origin}"])
@@ -184,24 +177,21 @@ def tiers_table(router: Router, told: Sequence[str] = ()) -> Table:
 def budgets(router: Router) -> Said:
     """Each budget that is in force, and the session's spend."""
     limits = router.limits
-    lines = [
-        f"session: ${limits.budget_usd}" if limits.budget_usd is not None else "",
-        f"a day (UTC): ${limits.budget_usd_per_day}" if limits.budget_usd_per_day else "",
-        f"a feature: {_per_feature(limits.budget_usd_per_feature)}"
-        if limits.budget_usd_per_feature
-        else "",
-    ]
-    told = "; ".join(line for line in lines if line)
+    features = limits.budget_usd_per_feature
+    each = features and f"${features} each"
+    if isinstance(features, Mapping):
+        each = ", ".join(f"{name} ${usd}" for name, usd in features.items())
+    session, day = limits.budget_usd, limits.budget_usd_per_day
+    kinds = {
+        "session": session and f"${session}",
+        "a day (UTC)": day and f"${day}",
+        "a feature": each,
+    }
+    told = "; ".join(f"{kind}: {said}" for kind, said in kinds.items() if said)
     if not told:
         return Said(f"budget: none; %route budget 1.00 sets one.\n{session_text(router)}")
     then = "a cheaper tier is asked" if limits.on_limit == "cheaper" else "a call is refused"
     return Said(f"budget: {told}. Over it, {then}.\n{session_text(router)}")
-
-
-def _per_feature(budget: Any) -> str:
-    if not isinstance(budget, Mapping):
-        return f"${budget} each"
-    return ", ".join(f"{name} ${usd}" for name, usd in budget.items())
 
 
 def threads_table(router: Router) -> Table:
@@ -215,16 +205,11 @@ def threads_table(router: Router) -> Table:
     return Table(["thread", "turns", "tiers", "last prompt"], rows, below=below)
 
 
-def _fallback(tier: Tier, target: Target) -> str:
-    elsewhere = target.provider != tier.provider
-    return f"{target.provider}: {target.model}" if elsewhere else target.model
-
-
 def decision(made: Decision, prompt: str) -> Table:
     """A decision and the signals behind it."""
     return Table(
         ["signal", "text", "where", "weight"],
-        [_signal_row(signal) for signal in made.signals],
+        _signal_rows(made.signals),
         above=[f"{made.tier}{DOT}{reason(made)}"],
         below=[
             *([f"prompt: {prompt[:200]}"] if prompt else []),
@@ -248,16 +233,11 @@ def dry_run(explained: Explanation) -> Table:
     request, made = explained.requests[0], explained.decision
     steps = [step.tier.name for step in explained.plan.steps]
     asked = steps if explained.plan.strategy == "parallel" else steps[:1]
-    rows = [
-        [
-            f"{'> ' if e.tier in asked else ''}{e.tier}",
-            e.model,
-            str(e.input_tokens),
-            str(e.max_tokens),
-            cost_range(e.low, e.high),
-        ]
-        for e in explained.estimates
-    ]
+    rows = []
+    for e in explained.estimates:
+        name = f"> {e.tier}" if e.tier in asked else e.tier
+        tokens = str(e.input_tokens), str(e.max_tokens)
+        rows.append([name, e.model, *tokens, cost_range(e.low, e.high)])
     return Table(
         ["tier", "model", "tokens in (about)", "token budget", "cost"],
         rows,
@@ -311,19 +291,23 @@ def _steps(result: RouteResult) -> list[str]:
     ]
 
 
-def _signal_row(signal: Signal) -> list[str]:
-    where = "" if signal.start is None else f"{signal.start} to {signal.end}"
-    return [signal.name, signal.text, where, f"{signal.weight:+.2f}" if signal.weight else ""]
+def _signal_rows(signals: Sequence[Signal]) -> list[list[str]]:
+    """What counted, each stretch of the prompt once, with all that it stands for."""
+    found = dict[tuple[str, int | None, int | None], list[Signal]]()
+    for one in signals:
+        found.setdefault((one.text, one.start, one.end), []).append(one)
+    rows = []
+    for (text, start, end), same in found.items():
+        weight = sum(one.weight for one in same)
+        where = "" if start is None else f"{start} to {end}"
+        names = ", ".join(one.name for one in same)
+        rows.append([names, text, where, f"{weight:+.2f}" if weight else ""])
+    return rows
 
 
-def _amounts(spend: Any) -> list[str]:
-    return [
-        str(spend.calls),
-        str(spend.cached_calls),
-        format_usd(spend.usd),
-        format_usd(spend.equivalent_usd),
-        str(spend.unknown_calls),
-    ]
+def _amounts(spend: Spend) -> list[str]:
+    money = format_usd(spend.usd), format_usd(spend.equivalent_usd)
+    return [str(spend.calls), str(spend.cached_calls), *money, str(spend.unknown_calls)]
 
 
 def cost_range(low: Cost, high: Cost) -> str:

@@ -115,6 +115,7 @@ def load(
         "baseline": baseline,
         "source_file": document.file,
         "set_aside": aside,
+        "prompts": document.prompts,
         "record": record and record.absolute(),
         "replay": None,
     }

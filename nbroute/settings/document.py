@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 from nbroute.errors import SettingsError, did_you_mean
 from nbroute.report.table import one_line
-from nbroute.settings.model import Table, Takes, TierTable, Unusable, sections
+from nbroute.settings.model import Table, Takes, Text, TierTable, Unusable, sections
 from nbroute.storage.files import content
 
 
@@ -25,6 +25,7 @@ class Document:
     providers: Mapping[str, Table] = field(default_factory=dict)
     tiers: Mapping[str, TierTable] = field(default_factory=dict)
     profiles: Mapping[str, Table] = field(default_factory=dict)
+    prompts: Mapping[str, str] = field(default_factory=dict)
 
     def error(self, problem: str) -> SettingsError:
         """The problem, with the file in front, as one line that any screen can show."""
@@ -52,8 +53,9 @@ def read_document(file: Path) -> Document:
             raise document.error(f"the key {name!r} is above all tables; put it under [nbroute]")
         if name not in known:
             raise document.error(f"unknown table [{name}]; {did_you_mean(name, known)}")
-        if name == "nbroute":
-            found[name] = _table(document, name, value, known[name])
+        if name in ("nbroute", "prompts"):
+            keys = known[name] or dict.fromkeys(_checked(document, name, value), Text)
+            found[name] = _table(document, name, value, keys)
         else:
             found[name] = {
                 key: _table(document, f"{name}.{key}", table, known[name])

@@ -309,7 +309,8 @@ class Settings:
     `max_prompt_chars` is 400,000 by default: about 100,000 tokens of English, which the
     smallest context window of the presets holds. `record` is the file that answers are kept
     in, `replay` the one that answers in the models' place. `set_aside` says which settings
-    files were found and are not used, as they are not trusted.
+    files were found and are not used, as they are not trusted. `prompts` are system prompts
+    by name.
     """
 
     profile: Text
@@ -335,6 +336,7 @@ class Settings:
     record: FilePath | None = None
     replay: FilePath | None = None
     set_aside: str = ""
+    prompts: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def limits(self) -> Limits:
@@ -368,7 +370,7 @@ def given(model: type, table: Table) -> dict[str, Any]:
 def sections() -> Mapping[str, Mapping[str, Any]]:
     """The tables of the file, each with its keys and the types that say what they take.
 
-    Those of the last three have names of their own. Worked out once there is a file to read.
+    Those of the others have names of their own. Worked out once there is a file to read.
     """
     nbroute = _hints(ClassifierSettings, EmbedderSettings, Settings)
     nbroute |= {"ladder": Text, "default_tier": Text}
@@ -377,4 +379,5 @@ def sections() -> Mapping[str, Mapping[str, Any]]:
         "providers": _hints(ProviderSettings),
         "tiers": _hints(TierTable),
         "profiles": {**nbroute, "provider": Text},
+        "prompts": {},  # a text under any name
     }

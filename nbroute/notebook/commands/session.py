@@ -46,7 +46,7 @@ def charts(desk: Desk, rest: str) -> Any:
     figures = [made.chart(name) for name in words] if words else telling(made)
     if not figures:
         return tables.Told(repr(made))
-    return Gallery(figures, live=desk.is_live, asked=f"`%route {' '.join(['charts', *words])}`")
+    return Gallery(figures, live=desk.is_live, asked=f"%route {' '.join(['charts', *words])}")
 
 
 def dashboard(desk: Desk, rest: str) -> Any:

@@ -89,7 +89,7 @@ def _pane_html(pane: Pane, view: View, *, live: bool, at: str, twin: str) -> str
             f'<span class="nbr-who" title="{model}">{short}</span>' if pane.name else "",
         ]
     )
-    bar = f'<div class="nbr-scale">{look.bar(pane.share)}</div>' if pane.share else ""
+    bar = f'<div class="nbr-scale">{look.bar(pane.rank.share)}</div>' if pane.rank.share else ""
     error = f'<p class="nbr-note"><b>no answer</b>: {look.text(pane.error)}</p>'
     quiet = [*pane.remarks, too_different(pane), pane.doing]
     notes = "".join(f'<p class="nbr-note nbr-quiet">{look.text(one)}</p>' for one in quiet if one)
@@ -119,7 +119,7 @@ def _foot(pane: Pane, *, live: bool, at: str, own: bool) -> str:
     if price and not pane.answered:
         facts = (price.amount,)
     pieces = [
-        f'<b class="nbr-best">{look.text(", ".join(pane.best))}</b>' if pane.best else "",
+        f'<b class="nbr-best">{look.text(pane.best)}</b>' if pane.best else "",
         look.quiet(DOT.join(facts)),
         look.badge(price.source, title=price.meaning) if price and own else "",
     ]
@@ -140,7 +140,7 @@ def _table(view: View) -> Table:
             _short(pane),
             pane.price.amount if pane.price else "",
             *_padded(pane.facts),
-            ", ".join(pane.best),
+            pane.best,
         )
         for pane in view.panes
     ]
@@ -186,10 +186,9 @@ def pane_plain(pane: Pane) -> str:
 
 
 def _figures(pane: Pane) -> str:
-    best = ", ".join(pane.best)
     said = [f"✓ {GOOD}"] if pane.voted else []
     cost = str(pane.price) if pane.price else ""
-    return DOT.join(filter(None, (cost, *pane.facts, best, *said)))
+    return DOT.join(filter(None, (cost, *pane.facts, pane.best, *said)))
 
 
 def markdown(view: View) -> str:

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from nbroute.compare import Comparison, Filled, Grid, filled
 from nbroute.compare.contenders import find_contenders
+from nbroute.compare.estimate import Estimate, estimates
 from nbroute.errors import Interrupted, RecordError, SettingsError
-from nbroute.interpolate import body_of, prompt_of
+from nbroute.interpolate import body_of, hints, prompt_of
 from nbroute.notebook import names, options, tables
 from nbroute.notebook.comparing import columns
 from nbroute.notebook.comparing.card import Card
-from nbroute.notebook.comparing.estimate import estimate_table
 from nbroute.notebook.comparing.matrix import Matrix, progress_page
 from nbroute.notebook.comparing.shown import Output, Twin
 from nbroute.notebook.comparing.view import State, view_of
@@ -99,16 +99,20 @@ class Comparing:
         if wanted.help:
             return tables.Told(options.make_compare_parser().format_help())
         space, router = self._notebook.shell.user_ns, self._notebook.router
-        systems = names.systems(router, wanted)
+        systems = names.systems(space, wanted)
         asked = {**names.answering(space, wanted), "systems": systems}
         if wanted.over:
             prompts: Any = filled(body_of(cell, _MAGIC), names.table(space, wanted.over), space)
         else:
             prompts = prompt_of(cell, space, _MAGIC)
+        for told in () if wanted.quiet else hints(cell, space):
+            from IPython.display import display
+
+            display(tables.Said(f"note: {told}"))
         if wanted.dry_run:
-            many = prompts if wanted.over else [prompts]
+            many = [one for one in prompts if isinstance(one, str)] if wanted.over else [prompts]
             del asked["systems"]
-            return estimate_table(router, many, wanted.tiers, systems, asked)
+            return _estimated(many, estimates(router, many, wanted.tiers, systems, asked))
         if wanted.over:
             return self._compare_many(prompts, wanted, asked)
         return self._compare(prompts, wanted, asked)
@@ -252,3 +256,23 @@ class Comparing:
         if wanted.output:
             self._notebook.shell.user_ns[wanted.output] = found
         self._just_shown = (found.id, self._notebook.shell.execution_count)
+
+
+def _estimated(prompts: list[str], found: list[Estimate]) -> tables.Table:
+    """What it would cost; nothing was sent."""
+    rows = [
+        (one.contender.name, one.model, f"{one.input_tokens:,}", str(one.max_tokens), told)
+        for one in found
+        for told in [tables.cost_range(one.low, one.high)]
+    ]
+    size, calls = counted(len(prompts), "prompt"), counted(len(prompts) * len(found), "call")
+    asked = f"{size} × {counted(len(found), 'column')}: {calls}"
+    return tables.Table(
+        ("contender", "model", "tokens in (about)", "token budget", "cost"),
+        rows,
+        above=[f"dry run, nothing was sent; {asked}"],
+        below=[
+            "the range: from answers of one token to answers that use the whole token budget",
+            f"together at most {tables.together([one.high for one in found])}",
+        ],
+    )

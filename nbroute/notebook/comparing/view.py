@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from decimal import Decimal
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 from nbroute.classify.wording import confident
 from nbroute.compare import Column, Comparison, Contender
-from nbroute.compare.differences import each_against_others, share_apart
+from nbroute.compare.differences import each_apart
+from nbroute.compare.ranking import Rank, rank
 from nbroute.errors import named
 from nbroute.notebook.answer import visible_text
 from nbroute.notebook.lines import (
@@ -80,11 +80,8 @@ class Pane:
     tier: str = ""
     name: str = ""
     price: Price | None = None
-    usd: Decimal | None = None
-    milliseconds: float = 0.0
     facts: tuple[str, ...] = ()
-    best: tuple[str, ...] = ()
-    share: float = 0.0
+    rank: Rank = field(default_factory=Rank)
     remarks: tuple[str, ...] = ()
     text: str = ""
     error: str = ""
@@ -93,6 +90,12 @@ class Pane:
     apart: float = 0.0
     answered: bool = False
     voted: bool = False
+
+    @property
+    def best(self) -> str:
+        """`cheapest, fastest`, as far as it is."""
+        facts = {"cheapest": self.rank.cheapest, "fastest": self.rank.fastest}
+        return ", ".join(word for word, is_so in facts.items() if is_so)
 
 
 @dataclass(frozen=True)
@@ -119,11 +122,11 @@ class View:
 
 def view_of(comparison: Comparison, state: State) -> View:
     """The finished comparison, as the state has it shown."""
-    panes = [
-        _pane(comparison.columns[index], letter_of(place) if state.blind else "", state)
-        for place, index in enumerate(state.order)
-    ]
-    panes = [_covered(one, comparison) for one in panes] if state.hidden else ranked(panes)
+    ranks, panes = rank(comparison.columns), []
+    for place, index in enumerate(state.order):
+        letter = letter_of(place) if state.blind else ""
+        pane = _pane(comparison.columns[index], letter, state, ranks[index])
+        panes.append(_covered(pane, comparison) if state.hidden else pane)
     if state.marked:
         panes = _marked(panes)
     return View(
@@ -166,12 +169,12 @@ def _told(state: State) -> tuple[str, ...]:
     return (*marked, f"your vote: {state.voted} is good enough") if state.voted else marked
 
 
-def _pane(column: Column, letter: str, state: State) -> Pane:
+def _pane(column: Column, letter: str, state: State, rank: Rank) -> Pane:
     result, who = column.result, column.contender
     pane = titled(who, model_name(result.answer) if result else who.model, letter)
     if result is not None:
         ended = () if column.error else marks(result)
-        pane = measured(replace(pane, remarks=(*ended, *notes(result))), result)
+        pane = measured(replace(pane, remarks=(*ended, *notes(result)), rank=rank), result)
     return replace(
         pane,
         text=column.text,
@@ -192,51 +195,20 @@ def titled(who: Contender, model: str, letter: str = "") -> Pane:
 def measured(pane: Pane, result: RouteResult) -> Pane:
     """The pane with what the answer cost and took."""
     tokens = f"{result.usage.output_tokens:,} tokens"
-    facts = tuple(filter(None, (took(result), tokens)))
-    cost, spent = result_price(result), result.cost_usd
-    if spent and not result.cached:
-        cost = cost._replace(amount=format_usd(spent))  # one unit for all that are compared
-    time = 0.0 if result.cached else result.latency_ms
-    return replace(pane, price=cost, usd=spent, milliseconds=time, facts=facts)
-
-
-def ranked(panes: Sequence[Pane]) -> list[Pane]:
-    """The panes with their costs to scale, and the cheapest and the fastest named."""
-    there = [pane for pane in panes if pane.answered]
-    costs = [pane.usd for pane in there if pane.usd]
-    least, most = min(costs, default=Decimal(0)), max(costs, default=Decimal(0))
-    cheap, quick = _best(there, lambda one: one.usd), _best(there, lambda one: one.milliseconds)
-    found = []
-    for pane in panes:
-        best = [word for word, one in (("cheapest", cheap), ("fastest", quick)) if one is pane]
-        ratio = (times(pane.usd / least),) if pane.usd and least and pane.usd > least else ()
-        share = float(pane.usd / most) if pane.usd and most else 0.0
-        facts = (*ratio, *pane.facts)
-        found.append(replace(pane, best=tuple(best), share=share, facts=facts))
-    return found
-
-
-def _best(panes: Sequence[Pane], size: Callable[[Pane], Decimal | float | None]) -> Pane | None:
-    """The one that is below all others; None where several are the least, or one is not known."""
-    sizes = sorted((float(size(one) or 0), place) for place, one in enumerate(panes))
-    if len(sizes) < 2 or not sizes[0][0] or sizes[0][0] == sizes[1][0]:
-        return None
-    return panes[sizes[0][1]]
+    ratio = times(pane.rank.ratio) if pane.rank.ratio > 1 else ""
+    cost, usd = result_price(result), result.cost_usd
+    if usd and not result.cached:
+        cost = cost._replace(amount=format_usd(usd))  # one unit for all that are compared
+    return replace(pane, price=cost, facts=tuple(filter(None, (ratio, took(result), tokens))))
 
 
 def _marked(panes: Sequence[Pane]) -> list[Pane]:
     """The panes with those words of each that no other has, unless that is most of it."""
-    found = []
-    apart = each_against_others([visible_text(pane.text) for pane in panes])
-    for pane, pieces in zip(panes, apart, strict=True):
-        share, at, stretches = share_apart(pieces), 0, []
-        for piece in pieces:
-            if piece.only_here and piece.text.strip():
-                stretches.append((at, at + len(piece.text)))
-            at += len(piece.text)
-        kept = tuple(stretches) if share <= _APART else ()
-        found.append(replace(pane, marks=kept, apart=share))
-    return found
+    apart = each_apart([visible_text(pane.text) for pane in panes])
+    return [
+        replace(pane, apart=one.share, marks=one.stretches if one.share <= _APART else ())
+        for pane, one in zip(panes, apart, strict=True)
+    ]
 
 
 def too_different(pane: Pane) -> str:

@@ -1,0 +1,59 @@
+"""What a comparison would cost, before anything is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from nbroute.compare.contenders import Contender, Systems, find_contenders
+from nbroute.engine.engine import Engine
+from nbroute.types import Cost, TierEstimate
+
+#: Prompts that are looked at; of more, the rest is taken for like them.
+_SAMPLE = 100
+
+
+class Estimate(NamedTuple):
+    """What one contender would cost for all prompts, from one token each to the whole budget."""
+
+    contender: Contender
+    model: str
+    input_tokens: int
+    max_tokens: int
+    low: Cost
+    high: Cost
+
+
+def estimates(
+    router: Engine,
+    prompts: Sequence[str],
+    tiers: Sequence[str] | None,
+    systems: Systems | None,
+    options: Mapping[str, Any],
+) -> list[Estimate]:
+    """An estimate for each contender; nothing is sent."""
+    sample = prompts[:: len(prompts) // _SAMPLE + 1]
+    factor, found = Decimal(len(prompts)) / max(len(sample), 1), []
+    for who in find_contenders(router.ladder, tiers, systems):
+        each = [_estimate(router, prompt, who, options) for prompt in sample]
+        if each:
+            low = _sum([one.low for one in each], factor)
+            high = _sum([one.high for one in each], factor)
+            tokens = round(sum(one.input_tokens for one in each) * factor)
+            found.append(Estimate(who, each[0].model, tokens, each[0].max_tokens, low, high))
+    return found
+
+
+def _sum(costs: Sequence[Cost], factor: Decimal) -> Cost:
+    known = [cost.usd for cost in costs if cost.usd is not None]
+    usd = sum(known, Decimal(0)) * factor if len(known) == len(costs) else None
+    return replace(costs[0], usd=usd)
+
+
+def _estimate(
+    router: Engine, prompt: str, who: Contender, options: Mapping[str, Any]
+) -> TierEstimate:
+    explained = router.explain(prompt, **{**options, **who.options})
+    return next(one for one in explained.estimates if one.tier == who.tier)
