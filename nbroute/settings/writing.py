@@ -32,6 +32,12 @@ _TIERS = """\
 # where the model fails; description is what a classifying model reads.
 # price = { input = 0.15, output = 0.60 }, in US dollars per million tokens, where no list has it.
 """
+#: What is no setting.
+_PROMPTS = """\
+# System prompts by name, as in %%route -s @reviewer; a change counts at once.
+# [prompts]
+# reviewer = "You review code: name each fault, then its cure."
+"""
 
 
 def text_of(settings: Settings, ladder: Ladder) -> str:
@@ -44,7 +50,7 @@ def text_of(settings: Settings, ladder: Ladder) -> str:
     parts.append(_TIERS)
     for tier in ladder.tiers:
         parts += _table(f"tiers.{_key(tier.name)}", _tier(tier))
-    return "\n".join(parts)
+    return "\n".join([*parts, _PROMPTS])
 
 
 def write(path: Path, text: str, *, force: bool) -> None:
