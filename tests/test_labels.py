@@ -224,7 +224,7 @@ def test_a_cell_is_labelled_and_counted(shell):
     rows = [line.split() for line in text.splitlines() if line.startswith(("MEDIUM", "COMPLEX"))]
     assert [["MEDIUM", "0", "1", "1", "1"], ["COMPLEX", "0", "1", "0", "0"]] == rows
     assert "of 4 labels, 1 picked what was needed, 1 too expensive, 2 too weak" in text
-    assert "left out: 1 label of bad, which names no tier" in text
+    assert "left out: 1 label with no tier named" in text
     assert "it takes 46 more labels and one or more for SIMPLE" in text
     assert "| MEDIUM | 0 | 1 | 1 | 1 |" in done.result._repr_markdown_()
 
@@ -233,7 +233,7 @@ def test_labels_with_none_say_how_to_give_them(shell):
     text, _ = run(shell, "%route labels")
 
     assert "no labels yet in this session" in text
-    assert "`%route label WORD`, which is good, bad, too weak or overkill" in text
+    assert "%route label WORD, which is good, bad, too weak or overkill" in text
 
 
 def test_labels_of_every_session_are_shown_when_asked_for(shell):
@@ -251,10 +251,10 @@ def test_labels_of_every_session_are_shown_when_asked_for(shell):
     ("line", "told"),
     [
         ("label good", "nothing was routed yet; run a %%route cell first"),
-        ("label", "`%route label` takes good, bad, too weak or overkill"),
+        ("label", "%route label takes good, bad, too weak or overkill"),
         ("label godo", "no feedback is called 'godo': did you mean 'good'?"),
         ("label 'good", "close the quote"),
-        ("labels every", "takes nothing or `all`, not 'every'"),
+        ("labels every", "%route labels does not know 'every'"),
     ],
 )
 def test_a_word_that_cannot_be_kept_is_one_line(shell, line, told):

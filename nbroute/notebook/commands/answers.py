@@ -42,17 +42,18 @@ def escalate(desk: Desk, rest: str) -> RouteResult | None:
 
 def label(desk: Desk, rest: str) -> tables.Said:
     """Keep a word on an answer, and maybe the tier that the prompt needs."""
-    result, left = numbered(desk, rest)
-    *most, last = options.words(left) or [""]
-    if not last:
+    number, left = number_of(rest)
+    words = options.words(left)
+    if not words:
         raise SettingsError(f"`%route label` takes {_SAYS}, and maybe the tier needed")
-    if [*most, last] == ["off"]:
+    takes_back, tier = words == ["off"], None
+    if spelt(" ".join(words[:-1])) in WORDS:
+        *words, tier = words
+    word = "" if takes_back else read_feedback(" ".join(words))
+    result = desk.newest if number is None else desk.card(number).result
+    if takes_back:
         desk.router.take_back(result)
-        desk.refresh()
-        return tables.Said("nbroute: taken back")
-    named = spelt(" ".join(most)) in WORDS
-    word = read_feedback(" ".join(most if named else [*most, last]))
-    told = kept(desk.router.label(result, word, last if named else None))
+    told = "taken back" if takes_back else kept(desk.router.label(result, word, tier))
     desk.refresh()
     return tables.Said(f"nbroute: {told}")
 
@@ -85,7 +86,7 @@ def _meaning(found: PickedAgainstNeeded, *, everything: bool) -> list[str]:
             f"{found.too_expensive} too expensive, {found.too_weak} too weak"
         )
     if found.unnamed:
-        lines.append(f"left out: {counted(found.unnamed, 'label')} that names no tier")
+        lines.append(f"left out: {counted(found.unnamed, 'label')} with no tier named")
     if found.elsewhere:
         lines.append(f"left out: {counted(found.elsewhere, 'label')} with tiers of another ladder")
     wanting = [tier for tier in found.tiers if not found.needing(tier)]
