@@ -24,6 +24,11 @@ def run(shell, source):
     return text, done
 
 
+def desk_of(shell):
+    """What stands behind the magics of that shell."""
+    return shell.magics_manager.registry["RouteMagics"].desk
+
+
 def error_of(shell, source):
     """The one line that a failing cell shows."""
     text, done = run(shell, source)

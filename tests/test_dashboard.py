@@ -12,8 +12,9 @@ from cells import run
 from conftest import LADDER
 
 from nbroute.notebook import overview
-from nbroute.notebook.dashboard import Dashboard, body
+from nbroute.notebook.dashboard import Dashboard
 from nbroute.notebook.paced import Paced
+from nbroute.report.colours import tier_colour
 from nbroute.storage.ledger import SqliteLedger
 from nbroute.types import Ladder, Tier
 
@@ -32,10 +33,6 @@ def show():
         one.close()
 
 
-def html_of(dashboard):
-    return dashboard.children[-1].value
-
-
 def eventually(condition):
     """True once the condition holds, False where it does not within twenty seconds."""
     ends = time.monotonic() + 20
@@ -45,11 +42,11 @@ def eventually(condition):
 
 
 def shown(router):
-    return body(overview.look(router))
+    return overview.page(overview.read(router), router.ladder.names)
 
 
 def text_of(router):
-    return repr(overview.snapshot(overview.look(router)))
+    return repr(overview.snapshot(overview.read(router)))
 
 
 # --- what it shows
@@ -60,7 +57,7 @@ def test_an_empty_session_says_how_to_begin(router):
 
     assert "Nothing was routed yet" in html
     assert "<code>%%route</code>" in html
-    assert "no budget" in html
+    assert "%route budget 1.00 sets one" in html
     assert "nothing yet" in html
     assert "<table" not in html
 
@@ -80,7 +77,7 @@ def test_real_money_and_what_was_not_billed_stand_apart(make_router, server):
     )
 
     facts = overview.spent(router.report().spend)
-    assert ["really spent", "equivalent: nothing billed", "of unknown cost, in no sum"] == [
+    assert ["really spent", "it would have cost; nothing billed", "of unknown cost, in no sum"] == [
         fact.about for fact in facts
     ]
     assert ["$0.50", "1 call"] == [fact.figure for fact in facts[1:]]
@@ -117,14 +114,23 @@ def test_tiers_stand_with_their_share_spend_and_latency_in_words(make_router):
     for tier in ("LOW", "LOW", "LOW", "TOP"):
         router.route("hello", tier=tier, cache="off")
 
-    tiers = {one.name: one for one in overview.tier_mix(router.report())}
+    tiers = {name: rest for name, *rest in overview.tier_mix(router.report())}
 
-    assert "75% (3)" == tiers["LOW"].answers
-    assert 0.25 == tiers["TOP"].share
-    assert "0% (0)" == tiers["MID"].answers
-    assert "–" == tiers["MID"].p50
-    assert tiers["TOP"].p95.endswith(("ms", "s"))
-    assert "latency p95" in shown(router)
+    assert ["75% (3)", "25% (1)"] == [tiers[name][0] for name in ("LOW", "TOP")]
+    assert ["0% (0)", "–", "–"] == [tiers["MID"][place] for place in (0, 2, 3)]
+    assert tiers["TOP"][3].endswith(("ms", "s"))
+    assert "95% within" in shown(router)
+
+
+def test_tiers_have_their_colours_in_the_pill_and_in_the_bar(make_router):
+    router = make_router()
+    router.route("hello", tier="TOP")
+
+    html = shown(router)
+
+    colour = tier_colour("TOP", router.ladder.names)
+    assert f"background-color:{colour}" in html
+    assert f"width:100.0%;--tier:{colour}" in html
 
 
 def test_escalation_is_told_in_the_articles_words(make_router):
@@ -144,7 +150,7 @@ def test_the_saving_names_its_baseline_and_is_an_estimate(make_router):
     (fact,) = overview.saved(router.report())
 
     assert fact.figure.endswith("less")
-    assert "than all on TOP: an estimate, net of classifying" in fact.about
+    assert "than all on TOP: an estimate, with what classifying" in fact.about
 
 
 def test_cache_hits_and_failures_are_counted(make_router, server):
@@ -166,9 +172,33 @@ def test_the_last_calls_are_the_newest_first_and_not_more_than_six(make_router):
     for number in range(8):
         router.route(f"hello {number}", feature=f"f{number}")
 
-    rows = overview.calls(overview.look(router).recent)
+    rows = overview.read(router).recent
 
-    assert [f"feature f{n}" for n in (7, 6, 5, 4, 3, 2)] == [row[-1] for row in rows]
+    expected = [(f"hello {n}", f"feature f{n}") for n in (7, 6, 5, 4, 3, 2)]
+    assert expected == [(row.prompt, row.notes) for row in rows]
+
+
+def test_a_calls_first_words_are_shown_and_no_key_and_no_tag_in_them(make_router):
+    router = make_router()
+    key = "sk-proj-abcdef0123456789abcdef"
+    router.route(f"is\n<b>{key}</b> safe? " + "and then more words " * 50)
+
+    html = shown(router)
+
+    assert "is &lt;b&gt;[key removed]" in html
+    assert "sk-proj" not in html
+    assert "<b>[key" not in html
+    assert html.count("and then more words") < 4
+
+
+def test_notes_are_a_column_where_there_are_any(make_router):
+    router = make_router()
+    router.route("hello")
+    assert ">notes</th>" not in shown(router)
+
+    router.route("hello", feature="faq")
+
+    assert ">notes</th>" in shown(router)
 
 
 def test_what_users_name_is_escaped(make_router):
@@ -184,14 +214,24 @@ def test_what_users_name_is_escaped(make_router):
     assert "feature &lt;img src=x" in html
 
 
-def test_no_prompt_and_no_answer_is_in_the_widgets_state(make_router, show, server):
+def test_no_answer_is_in_the_widgets_state(make_router, show, server):
     router = make_router()
     server.reply(text="a secret answer")
-    router.route("a secret prompt")
+    router.route("hello")
 
     dashboard = show(router)
 
-    assert "secret" not in "".join(str(child.get_state()) for child in dashboard.children)
+    assert "secret" not in str(dashboard.get_state())
+
+
+def test_a_screen_reader_is_told_the_session_in_a_line_after_a_while(make_router, show):
+    router = make_router()
+    dashboard = show(router)
+    assert 'role="status" class="nbr-heard"></span>' in dashboard.html
+
+    router.route("hello")
+
+    assert eventually(lambda: 'class="nbr-heard">session ' in dashboard.html)
 
 
 def test_a_ledger_that_cannot_be_read_is_told_in_words(tmp_path, make_router, show):
@@ -203,8 +243,8 @@ def test_a_ledger_that_cannot_be_read_is_told_in_words(tmp_path, make_router, sh
 
     dashboard = show(router)
 
-    assert "The session cannot be shown" in html_of(dashboard)
-    assert "cannot read the ledger" in html_of(dashboard)
+    assert "The session cannot be shown" in dashboard.html
+    assert "cannot read the ledger" in dashboard.html
     assert "cannot read the ledger" in text_of(router)
 
 
@@ -225,11 +265,11 @@ def test_a_price_that_is_not_known_is_unknown_and_not_nothing(make_router):
 def test_it_follows_what_is_routed(make_router, show):
     router = make_router()
     dashboard = show(router)
-    assert "0 answers" in html_of(dashboard)
+    assert "0 answers" in dashboard.html
 
     router.route("hello")
 
-    assert eventually(lambda: "1 answer<" in html_of(dashboard))
+    assert eventually(lambda: "1 answer<" in dashboard.html)
 
 
 def test_it_follows_a_map_to_its_end(make_router, show):
@@ -238,7 +278,7 @@ def test_it_follows_a_map_to_its_end(make_router, show):
 
     router.map([f"hello {n}" for n in range(60)], progress=False)
 
-    assert eventually(lambda: "60 answers" in html_of(dashboard))
+    assert eventually(lambda: "60 answers" in dashboard.html)
 
 
 def test_several_are_live_at_once(make_router, show):
@@ -247,7 +287,7 @@ def test_several_are_live_at_once(make_router, show):
 
     router.route("hello")
 
-    assert eventually(lambda: all("1 answer<" in html_of(one) for one in dashboards))
+    assert eventually(lambda: all("1 answer<" in one.html for one in dashboards))
 
 
 def test_one_that_is_closed_is_not_redrawn(make_router, show):
@@ -257,8 +297,8 @@ def test_one_that_is_closed_is_not_redrawn(make_router, show):
 
     router.route("hello")
 
-    assert eventually(lambda: "1 answer<" in html_of(other))
-    assert "0 answers" in html_of(closed)
+    assert eventually(lambda: "1 answer<" in other.html)
+    assert "0 answers" in closed.html
 
 
 def test_it_goes_on_with_another_router_of_the_session(make_router, show):
@@ -270,7 +310,7 @@ def test_it_goes_on_with_another_router_of_the_session(make_router, show):
     dashboard.refresh(second)
     second.route("hello")
 
-    assert eventually(lambda: "1 answer<" in html_of(dashboard))
+    assert eventually(lambda: "1 answer<" in dashboard.html)
 
 
 def test_a_thousand_askings_are_a_few_acts_and_the_last_sees_all():
@@ -325,20 +365,20 @@ def test_in_a_terminal_the_magic_prints_the_session_once(shell):
     text, done = run(shell, "%route dashboard")
 
     assert done.success
-    assert "session $" in text
     assert "SIMPLE" in text
     assert "escalation: 0% of what SIMPLE answers escalates: good, under 10%" in text
-    assert "budget: no budget" in text
-    assert "call: " in text
+    assert "call: hello · SIMPLE" in text
+    assert 1 == text.count("session would have cost $")
+    assert "`" not in text
 
 
 def test_the_words_are_a_markdown_table_in_a_static_notebook(make_router):
     router = make_router()
     router.route("hello", feature="<b>")
 
-    markdown = overview.snapshot(overview.look(router))._repr_markdown_()
+    markdown = overview.snapshot(overview.read(router))._repr_markdown_()
 
-    assert "| tier | answers | spend |" in markdown
+    assert "| tier | answers | cost |" in markdown
     assert "<b>" not in markdown
 
 

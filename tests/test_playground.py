@@ -10,7 +10,7 @@ import time
 from dataclasses import replace
 
 import pytest
-from cells import error_of, run
+from cells import desk_of, error_of, run
 from conftest import LADDER
 from hypothesis import given
 from hypothesis import strategies as st
@@ -176,19 +176,31 @@ def play(shell, router):
 def type_in(playground, text):
     """Each key's state, as a front end sends it."""
     for end in range(1, len(text) + 1):
-        playground.prompt.value = text[:end]
+        playground.act("prompt", value=text[:end])
+
+
+def button(playground, words):
+    """The button of these words, as HTML."""
+    return re.search(rf"<button [^>]*>{re.escape(words)}</button>", playground.html)[0]
+
+
+def wait(playground):
+    """Until the answer that is on its way is there."""
+    for thread in threading.enumerate():
+        if thread.name == "nbroute-playground":
+            thread.join(20)
 
 
 def test_typing_shows_tier_signals_confidence_and_costs_and_sends_nothing(play, provider, router):
     playground = play()
     type_in(playground, "Prove that the square root of 2 is irrational.")
 
-    assert '<span class="nbr-big">TOP</span>' in playground.verdict.value
-    assert "90% confident" in playground.verdict.value
-    assert "why: starts with &quot;Prove&quot;" in playground.verdict.value
-    assert "<mark" in playground.details.value
-    assert "(your price)" in playground.details.value
-    assert "TOP<br>◂ routing picks this" in playground.details.value
+    words = " ".join(without_tags(playground.html).split())
+    assert "TOP · 90% confident · starts with" in words
+    assert 'starts with "Prove"' in words
+    assert "<mark" in playground.html
+    assert "(your price)" in words
+    assert "TOP ◂ routing picks this" in words
     assert [] == provider.sent
     assert () == router.history.results()
     assert [] == router.ledger.rows()
@@ -196,33 +208,37 @@ def test_typing_shows_tier_signals_confidence_and_costs_and_sends_nothing(play, 
 
 def test_another_text_has_another_tier(play):
     playground = play("Hi")
-    assert "Send to LOW" == playground.send.description
+    assert button(playground, "Send to LOW")
 
-    playground.prompt.value = "Prove that the square root of 2 is irrational."
+    playground.act("prompt", value="Prove that the square root of 2 is irrational.")
 
-    assert "Send to TOP" == playground.send.description
+    assert button(playground, "Send to TOP")
 
 
 def test_what_a_screen_reader_is_told_changes_with_the_tier_alone(play):
     playground = play()
     said = []
-    playground.heard.observe(lambda change: said.append(change["new"]), "value")
 
+    def hear(change):
+        said.extend(re.findall(r'<span role="status"[^>]*>(.*?)</span>', change["new"]))
+
+    playground.observe(hear, "html")
     type_in(playground, "What is the capital of France?")
 
-    assert ["would go to" in one for one in said] == [True] * len(said)
-    assert len(said) < 8
+    told = [one for one, _ in itertools.groupby(one for one in said if one)]
+    assert ["would go to" in one for one in told] == [True] * len(told)
+    assert len(told) < 8
 
 
 @pytest.mark.parametrize("empty", ["", "   ", "\n\n\t", "\u00a0"])
 def test_an_empty_text_is_an_invitation(play, empty):
     playground = play("Hi")
-    playground.prompt.value = empty
+    playground.act("prompt", value=empty)
 
-    assert "No prompt yet" in playground.verdict.value
-    assert playground.send.disabled
-    assert playground.send_at.disabled
-    assert "" == playground.details.value
+    assert "No prompt yet" in playground.html
+    assert 'aria-disabled="true"' in button(playground, "Send")
+    assert "nbr-rows" not in playground.html
+    assert playground.start() is None
 
 
 def test_a_text_over_the_limit_is_told_and_the_widget_lives_on(play, router):
@@ -230,14 +246,14 @@ def test_a_text_over_the_limit_is_told_and_the_widget_lives_on(play, router):
     router.parts = replace(router.parts, limits=router.limits)
     playground = play()
 
-    playground.prompt.value = "much too long for this"
+    playground.act("prompt", value="much too long for this")
 
-    assert "This cannot be routed" in playground.verdict.value
-    assert "PromptError" in playground.verdict.value
-    assert playground.send.disabled
+    assert "This cannot be routed" in playground.html
+    assert "PromptError" in playground.html
+    assert 'aria-disabled="true"' in button(playground, "Send")
 
-    playground.prompt.value = "short"
-    assert "LOW" in playground.verdict.value
+    playground.act("prompt", value="short")
+    assert button(playground, "Send to LOW")
 
 
 def test_a_classifier_of_ones_own_that_fails_is_told(play):
@@ -246,29 +262,30 @@ def test_a_classifier_of_ones_own_that_fails_is_told(play):
 
     playground = play("hello", classifier=broken)
 
-    assert "ValueError: &lt;b&gt;no" in playground.verdict.value
+    assert "ValueError: &lt;b&gt;no" in playground.html
 
 
 def test_another_classifier_can_be_chosen_and_its_signals_are_of_the_whole_prompt(play):
     playground = play("Prove it. " * 3)
 
-    playground.classifier.value = "rules:two-tier"
+    playground.act("classifier", value="rules:two-tier")
 
-    assert "30 characters, no code" in playground.verdict.value
-    assert "whole prompt" in playground.details.value
+    assert "30 characters, no code" in playground.html
+    assert "whole prompt" in playground.html
+    assert '<option value="rules:two-tier" selected>' in playground.html
 
 
 def test_a_classifier_that_cannot_tell_how_sure_it_is_says_so(play):
     playground = play("hello", classifier=lambda _: Decision("MID", "mine", "mine: because"))
 
-    assert "mine does not say how confident it is" in playground.verdict.value
+    assert "mine does not say how confident it is" in playground.html
 
 
 @pytest.mark.parametrize("name", ["model", "hybrid"])
 def test_where_a_model_would_be_asked_the_rules_stand_in_and_it_says_so(play, provider, name):
     playground = play("hello", classifier=name)
 
-    assert "this is the word of the rules" in playground.verdict.value
+    assert "this is what the rules say" in playground.html
     assert [] == provider.sent
 
 
@@ -278,24 +295,36 @@ def test_no_embedding_is_sent_even_to_an_endpoint_that_bills_nothing(play, route
     router.parts = replace(router.parts, embedder=lambda: embedder)
 
     playground = play("hello", classifier="embedding")
-    playground.prompt.value = "hello again"
+    playground.act("prompt", value="hello again")
 
-    assert "this is the word of the rules" in playground.verdict.value
+    assert "this is what the rules say" in playground.html
     assert [] == server.requests
     with_endpoint.close()
 
 
 def test_a_prompt_of_twenty_thousand_characters_makes_a_short_panel(play):
-    playground = play("Explain the following text. " + "word " * 4_000)
+    prompt = "Explain the following text. " + "word " * 4_000
 
-    assert len(playground.details.value) < 8_000
-    assert "characters …]" in playground.details.value
+    playground = play(prompt)
+
+    assert len(playground.html) < len(prompt) + 10_000
+    assert "characters …]" in playground.html
 
 
 def test_control_characters_do_not_move_the_marks(play):
     playground = play("\x00\x07Prove it")
 
-    assert ">Prove<sup>1</sup>" in playground.details.value
+    assert ">Prove<sup>1</sup>" in playground.html
+
+
+def test_the_field_holds_the_text_as_it_is(play):
+    prompt = "\n</textarea><script>alert(1)</script> $x$ \\frac & é 日本 🚀\n"
+
+    html_of = play(prompt).html
+
+    (inside,) = re.findall(r"<textarea[^>]*>\n(.*?)</textarea>", html_of, re.DOTALL)
+    assert prompt == html.unescape(inside)
+    assert "<script" not in html_of
 
 
 # --- sending
@@ -303,9 +332,13 @@ def test_control_characters_do_not_move_the_marks(play):
 
 def test_send_asks_the_tier_that_is_shown_with_the_decision_that_is_shown(play, provider, router):
     results = []
-    playground = play("Prove that the square root of 2 is irrational.", sent=results.append)
+    playground = play(
+        "Prove that the square root of 2 is irrational.",
+        sent=lambda result, _: results.append(result),
+    )
 
-    playground.start(None).join()
+    playground.act("send")
+    wait(playground)
 
     (result,) = results
     assert "TOP" == result.tier
@@ -319,18 +352,19 @@ def test_send_asks_the_tier_that_is_shown_with_the_decision_that_is_shown(play, 
 
 def test_send_at_tier_asks_the_tier_chosen(play, router):
     results = []
-    playground = play("hello", sent=results.append)
+    playground = play("hello", sent=lambda result, _: results.append(result))
 
-    playground.start("MID").join()
+    playground.act("run", "MID")
+    wait(playground)
 
     assert ["MID"] == [result.tier for result in results]
 
 
 def test_the_options_hold_for_what_is_explained_and_what_is_sent(play, provider, router):
     playground = play("hello", system="Say it in Welsh.", max_tokens=7, feature="draft")
-    assert ">7</td>" in playground.details.value
+    assert ">7</td>" in playground.html
 
-    playground.start(None).join()
+    playground.start().join()
 
     (request,) = provider.sent
     assert ("Say it in Welsh.", 7) == (request.messages[0].content, request.max_tokens)
@@ -341,11 +375,11 @@ def test_an_error_is_told_in_words_and_the_buttons_come_back(play, router):
     router.set_budget("0.0000001")
     playground = play("hello")
 
-    playground.start(None).join()
+    playground.start().join()
 
-    assert "BudgetExceeded" in playground.said.value
-    assert not playground.send.disabled
-    assert playground.stop.disabled
+    assert "BudgetExceeded" in playground.html
+    assert "disabled" not in button(playground, "Send to LOW")
+    assert ">Stop<" not in playground.html
 
 
 def test_a_second_click_sends_nothing_while_an_answer_is_on_its_way(play, provider):
@@ -358,14 +392,14 @@ def test_a_second_click_sends_nothing_while_an_answer_is_on_its_way(play, provid
 
     provider.send = slow
     playground = play("hello")
-    thread = playground.start(None)
+    playground.act("send")
     assert going.wait(20)
 
-    assert playground.start(None) is None
-    assert playground.send.disabled
-    assert not playground.stop.disabled
+    playground.act("send")
+    assert 'aria-disabled="true"' in button(playground, "Send to LOW")
+    assert button(playground, "Stop")
     go.set()
-    thread.join()
+    wait(playground)
     assert 1 == len(provider.sent)
 
 
@@ -380,29 +414,78 @@ def test_stop_keeps_the_partial_answer(play, provider):
                 begun.set()
 
     provider.send = endless
-    playground = play("hello", sent=results.append)
-    thread = playground.start(None)
+    playground = play("hello", sent=lambda result, _: results.append(result))
+    thread = playground.start()
     assert begun.wait(20)
 
-    playground.cancel()
+    playground.act("stop")
     thread.join(20)
 
     assert not thread.is_alive()
     assert "interrupted" == results[0].status
     assert results[0].text.startswith("word")
-    assert "Interrupted" in playground.said.value
+    assert "Interrupted" in playground.html
+
+
+def test_ctrl_enter_sends_what_the_field_holds(play, provider):
+    playground = play("hello")
+
+    playground.act("send", value="goodbye")
+    wait(playground)
+
+    assert ["goodbye"] == [request.messages[-1].content for request in provider.sent]
+
+
+def test_copy_as_cell_copies_a_cell_that_asks_the_same(play, monkeypatch):
+    copied = []
+    monkeypatch.setattr(Playground, "send", lambda _, said: copied.append(said))
+    playground = play("Prove it.\nNow.")
+    playground.act("copy")
+    playground.act("classifier", value="rules:two-tier")
+
+    playground.act("copy")
+
+    assert [
+        {"copy": "%%route\nProve it.\nNow."},
+        {"copy": "%%route -c rules:two-tier\nProve it.\nNow."},
+    ] == copied
+    assert "paste it into a cell" in playground.html
+
+
+def test_an_answer_has_a_number_and_commands_reach_it(shell):
+    desk = desk_of(shell)
+    with capture_output():
+        playground = Playground(desk.router, "hello", sent=desk.took, number=desk.new_number)
+        playground.start("SIMPLE").join()
+
+    run(shell, "%route label good")
+
+    assert ("hello", "SIMPLE") == (desk.card(1).result.prompt, desk.last.tier)
+    assert ["hello"] == list(desk.router.labels(feedback=True)["prompt"])
+
+
+def test_the_answer_is_a_card_with_its_prompt_that_needs_no_kernel(shell, router):
+    with capture_output() as shown:
+        playground = Playground(router, "What is\n<b>this</b>?")
+        playground.start("MID").join()
+
+    data = shown.outputs[-1].data
+    assert "What is &lt;b&gt;this&lt;/b&gt;?" in data["text/html"]
+    assert data["text/plain"].startswith("prompt: What is <b>this</b>?\n\nMID · ")
+    assert "fine" in data["text/html"]
 
 
 def test_answers_to_the_same_prompt_fold_and_those_to_another_do_not(play):
-    playground = play("hello")
-    playground.start("LOW").join()
-    playground.start("TOP").join()
-    assert ["TOP", "LOW"] == [one.tier for one in playground._card.view.results]
-
-    playground.prompt.value = "another"
+    cards = []
+    playground = play("hello", sent=lambda _, card: cards.append(card))
+    for tier in ("LOW", "TOP"):
+        playground.start(tier).join()
+    playground.act("prompt", value="another")
     playground.start("MID").join()
 
-    assert ["MID"] == [one.tier for one in playground._card.view.results]
+    assert [["LOW"], ["TOP", "LOW"], ["MID"]] == [
+        [one.tier for one in card.view.results] for card in cards
+    ]
 
 
 def test_it_goes_on_with_another_router(play, provider):
@@ -411,8 +494,8 @@ def test_it_goes_on_with_another_router(play, provider):
 
     playground.refresh(other)
 
-    assert other.ladder.names == playground.tier.options
-    assert "Send to SIMPLE" == playground.send.description
+    assert button(playground, "Send to SIMPLE")
+    assert [button(playground, name) for name in other.ladder.names]
     other.close()
 
 

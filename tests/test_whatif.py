@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import re
 from decimal import Decimal
 
 import pandas as pd
 import pytest
+from cells import desk_of, run
 from IPython.utils.capture import capture_output
 
 from nbroute import Router
@@ -448,41 +450,105 @@ def test_the_panel_redraws_what_the_controls_say(simulated):
     for prompt in ["What is 2+2?", "fix typo: teh"]:
         simulated.route(prompt)
     panel = WhatIfPanel(simulated)
-    before = panel.shown.value
+    before = panel.html
 
-    panel.threshold.value = 1.0
+    panel.act("percent", value="100")
 
-    assert before != panel.shown.value
-    assert "step_up_below = 1" in panel.shown.value
+    assert before != panel.html
+    assert "step_up_below = 1" in panel.html
     assert simulated.what_if(threshold=1).mix() == panel.found().mix()
-    panel.ladder.value = "two-tier"
-    assert "all on expensive" in panel.shown.value
-    panel.classifier.value = "learned"
-    assert "there is no learned classifier" in panel.shown.value
-    panel.classifier.value = ""
-    assert "all on expensive" in panel.shown.value
+    panel.act("ladder", value="two-tier")
+    assert "all on expensive" in panel.html
+    panel.act("classifier", value="learned")
+    assert "there is no learned classifier" in panel.html
+    panel.act("classifier", value="")
+    assert "all on expensive" in panel.html
 
 
-def test_a_menu_that_is_set_back_to_as_it_is_shows_that_and_is_not_empty(simulated):
+@pytest.mark.parametrize("typed", ["", "-5", "250", "nan", "many"])
+def test_a_percentage_that_is_none_moves_nothing_up_and_breaks_nothing(simulated, typed):
+    simulated.route("What is 2+2?")
     panel = WhatIfPanel(simulated)
 
-    for menu in (panel.classifier, panel.ladder):
-        menu.index = 1
-        menu.index = 0  # as a front end sets it
+    panel.act("percent", value=typed)
+    panel.act("percent", value="70")
 
-        assert 0 == menu.index
-        assert menu.label.startswith("as it is")
+    assert "step_up_below = 0.7" in panel.html
+
+
+def test_each_prompt_is_a_tick_at_its_confidence_and_those_that_move_stand_out(simulated):
+    made = [simulated.route(text).decision for text in ("Hi", "Write a story", "fix typo: teh")]
+    sure = sorted({round(one.confidence, 2) for one in made})
+    panel = WhatIfPanel(simulated)
+    ticks = re.findall(r'class="nbr-tick( nbr-moves)?" style="left:(\d+)%', panel.html)
+    assert [f"{one:.0%}" for one in sure] == [f"{left}%" for _, left in ticks]
+    assert {""} == {moves for moves, _ in ticks}
+
+    panel.act("percent", value=f"{100 * sure[0] + 1:.0f}")
+
+    moved = re.findall(r'nbr-moves" style="left:(\d+)%', panel.html)
+    assert [f"{sure[0]:.0%}"] == [f"{left}%" for left in moved]
+    assert 1 < len(sure)
+
+
+def test_apply_has_the_session_go_on_with_what_is_chosen(shell):
+    run(shell, "%%route -q\nhello")
+    desk = desk_of(shell)
+    before = desk.router
+    panel = WhatIfPanel(before, desk.apply)
+    desk.followers.append(panel)
+    panel.act("percent", value="90")
+    panel.act("ladder", value="three-tier")
+    assert "Apply this" in panel.html
+
+    panel.act("apply")
+
+    after = desk.router
+    assert (0.9, "three-tier") == (after.settings.classifier.step_up_below, after.ladder.name)
+    assert (before.session, before.ledger) == (after.session, after.ledger)
+    assert "applied: this session goes on with it" in panel.html
+    assert "Apply this" not in panel.html
+    assert run(shell, "%%route\nhello")[1].success
+
+
+def test_with_nothing_to_apply_it_to_the_lines_of_the_settings_are_copied(simulated, monkeypatch):
+    sent = []
+    monkeypatch.setattr(WhatIfPanel, "send", lambda _, said: sent.append(said))
+    simulated.route("hello")
+    panel = WhatIfPanel(simulated)
+    assert "This is what is in force now." in panel.html
+    panel.act("percent", value="50")
+
+    panel.act("copy")
+
+    assert [{"copy": "# nbroute.toml\n[nbroute]\nstep_up_below = 0.5"}] == sent
+    assert "Apply this" not in panel.html
+
+
+def test_a_replay_cannot_be_changed_and_the_panel_says_so(shell, tmp_path):
+    run(shell, f"%route record {tmp_path / 'r.txt'}")
+    run(shell, "%%route -q\nhello")
+    run(shell, "%route record off")
+    run(shell, f"%route replay {tmp_path / 'r.txt'}")
+    desk = desk_of(shell)
+    panel = WhatIfPanel(desk.router, desk.apply)
+    panel.act("percent", value="50")
+
+    panel.act("apply")
+
+    assert "%route replay off ends it" in panel.html
 
 
 def test_the_panel_says_that_there_is_something_new_and_takes_it_in_when_asked(simulated):
     panel = WhatIfPanel(simulated)
-    assert "there is no prompt" in panel.shown.value
+    assert "there is no prompt" in panel.html
     simulated.route("hello")
 
     panel.refresh(simulated)
-    panel.again.click()
+    assert "1 cell ran since" in panel.html
+    panel.act("again")
 
-    assert "1 prompt" in panel.shown.value
+    assert "1 prompt" in panel.html
 
 
 def test_the_panels_html_is_escaped_and_holds_no_prompt(simulated):
@@ -491,11 +557,22 @@ def test_the_panels_html_is_escaped_and_holds_no_prompt(simulated):
         profile="simulated", ledger=SqliteLedger(None), ladder=Ladder("<i>", tiers, "<b>LOW")
     )
     router.route("secret words")
+
     panel = WhatIfPanel(router)
 
-    html = panel.shown.value + panel.said.value
-
-    assert "&lt;b&gt;LOW" in html
-    assert "<b>LOW" not in html
-    assert "secret" not in html
+    assert "&lt;b&gt;LOW" in panel.html
+    assert "<b>LOW" not in panel.html
+    assert "secret" not in panel.html
     assert "%route whatif" in repr(panel)
+
+
+def test_where_nothing_is_live_the_panel_is_the_table_in_words(shell):
+    run(shell, "%%route -q\nhello")
+
+    text, _ = run(
+        shell,
+        "from nbroute.notebook.whatif import WhatIfPanel\n"
+        "router = %route router\nWhatIfPanel(router)",
+    )
+
+    assert "as it was" in text

@@ -25,6 +25,7 @@ from nbroute.settings.profiles import BUILT_IN, FILE
 from nbroute.types import Ladder, RouteResult
 
 if TYPE_CHECKING:
+    from nbroute.evaluate.whatif import WhatIf
     from nbroute.notebook.controls import Shelf
 
 
@@ -104,6 +105,16 @@ class Desk:
         if mine and settings.profile not in (*BUILT_IN, FILE):
             return self.read_again()
         return self.use(settings.profile if mine else str(provider))
+
+    def apply(self, found: WhatIf) -> str:
+        """Go on with what a what-if asked about, in the same session; that it is so."""
+        if self.router.replaying is not None:
+            raise SettingsError("a recording answers as it is; %route replay off ends it")
+        settings, asked = self.router.settings, found.asked
+        classifier = replace(settings.classifier, step_up_below=asked.threshold)
+        settings = replace(settings, classifier=classifier, cache="use" if asked.cache else "off")
+        self._go_on(settings=settings, ladder=asked.ladder, classifier=asked.classifier)
+        return "applied: this session goes on with it; nbroute.toml is as it was"
 
     def read_again(self) -> str:
         """Use the settings as they are now; what they choose.
@@ -349,11 +360,6 @@ class Desk:
     def is_live(self) -> bool:
         """Whether somebody may be looking at a front end that can be redrawn."""
         return is_live(self.shell, static=self.router.settings.static)
-
-    def sent(self, result: RouteResult) -> None:
-        """Take over a result of a widget: the last one from here on."""
-        self._keep(result, None)
-        self.refresh()
 
     def _keep(self, result: RouteResult, output: str | None) -> None:
         self.last = result

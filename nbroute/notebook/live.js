@@ -1,45 +1,66 @@
 // Server-made HTML that a person can act on: what is clicked or changed is told to Python.
 const same = (a, b) =>
   a.nodeName === b.nodeName && a.dataset?.key === b.dataset?.key;
+const FIELDS = "textarea, input, select";
+const shown = (field) => (field.type === "checkbox" ? String(field.checked) : field.value);
 
-// What a person did to an element since (opened it, typed in it) is not undone by a redraw.
+// What the HTML says that a field holds, whatever was typed in it since.
+function written(field) {
+  if (field.type === "checkbox") return String(field.defaultChecked);
+  if (field.tagName !== "SELECT") return field.defaultValue;
+  return ([...field.options].find((one) => one.defaultSelected) ?? field.options[0])?.value;
+}
+
+// What a person typed or chose stays, until Python says something that is not an echo of it.
+function renew(old, fresh) {
+  const [before, now, typed] = [written(old), written(fresh), shown(old)];
+  const echo = (old.told ?? []).indexOf(now);
+  if (old.tagName === "SELECT" && old.innerHTML !== fresh.innerHTML)
+    old.replaceChildren(...fresh.childNodes);
+  if (old.tagName === "TEXTAREA" && before !== now) old.defaultValue = now;
+  old.told = echo < 0 && before !== now ? [] : (old.told ?? []).slice(echo + 1);
+  const stays = before === now || echo >= 0 ? typed : now;
+  if (old.type === "checkbox") old.checked = stays === "true";
+  else if (old.value !== stays) old.value = stays;
+}
+
+// A part that a person opened or closed stays so.
 function morph(old, fresh, kept) {
   if (old.nodeType !== Node.ELEMENT_NODE) {
     if (old.nodeValue !== fresh.nodeValue) old.nodeValue = fresh.nodeValue;
     return;
   }
-  const typed = old.matches("textarea, input:not([type=range]), select");
-  const renewed = !typed || old.defaultText !== fresh.outerHTML;
+  const field = old.matches(FIELDS);
+  if (field) renew(old, fresh);
+  const held = (name) => name === "open" && kept.has(old);
   for (const { name } of [...old.attributes])
-    if (!fresh.hasAttribute(name) && !(name === "open" && kept.has(old))) old.removeAttribute(name);
+    if (!fresh.hasAttribute(name) && !held(name)) old.removeAttribute(name);
   for (const { name, value } of fresh.attributes)
-    if (old.getAttribute(name) !== value && !(name === "open" && kept.has(old)))
-      old.setAttribute(name, value);
-  if (!typed) return children(old, fresh, kept);
-  if (!renewed) return;
-  old.defaultText = fresh.outerHTML;
-  if (old.tagName === "SELECT") old.replaceChildren(...fresh.childNodes);
-  else old.value = fresh.value;
+    if (old.getAttribute(name) !== value && !held(name)) old.setAttribute(name, value);
+  if (!field) children(old, fresh, kept);
 }
 
 function children(old, fresh, kept) {
   let at = old.firstChild;
   for (const next of [...fresh.childNodes]) {
-    if (at && same(at, next)) {
-      const after = at.nextSibling;
-      morph(at, next, kept);
-      at = after;
-    } else {
-      for (const field of next.querySelectorAll?.("textarea, input, select") ?? [])
-        field.defaultText = field.outerHTML;
+    let found = at;
+    while (found && !same(found, next))
+      found = next.dataset?.key || !found.dataset?.key ? found.nextSibling : null;
+    if (!found) {
       old.insertBefore(next, at);
+      continue;
     }
+    while (at !== found) at = drop(at);
+    at = found.nextSibling;
+    morph(found, next, kept);
   }
-  while (at) {
-    const after = at.nextSibling;
-    at.remove();
-    at = after;
-  }
+  while (at) at = drop(at);
+}
+
+function drop(node) {
+  const after = node.nextSibling;
+  node.remove();
+  return after;
 }
 
 // Formulas that the front end typeset in the output that this stands in for.
@@ -51,9 +72,11 @@ function typeset(page) {
   }
 }
 
-function copy(text) {
-  if (navigator.clipboard) return navigator.clipboard.writeText(text);
-  const field = document.createElement("textarea"); // a page that is not served securely
+async function copy(text) {
+  try {
+    return await navigator.clipboard.writeText(text);
+  } catch {} // a page that is not served securely, or a frame that may not
+  const field = document.createElement("textarea");
   field.value = text;
   document.body.append(field);
   field.select();
@@ -84,29 +107,46 @@ function render({ model, el }) {
     if (!from || from.getAttribute("aria-disabled") === "true") return;
     const menu = from.closest("details[data-menu]");
     if (menu) menu.open = false;
+    flush();
     tell(from);
   });
-  let waiting;
-  const changed = (event) => {
-    const from = event.target.closest("[data-do]");
-    if (!from || from.tagName === "BUTTON") return;
-    clearTimeout(waiting);
-    const value = from.type === "checkbox" ? String(from.checked) : from.value;
-    if (event.type === "change") tell(from, value);
-    else waiting = setTimeout(() => tell(from, value), 120);
+  // One value at a time is on its way: a busy kernel gets the last one, not one for each key.
+  let waiting, timer, flying = false;
+  const flush = () => {
+    clearTimeout(timer);
+    const from = waiting;
+    waiting = undefined;
+    if (!from?.isConnected || shown(from) === (from.told?.at(-1) ?? written(from))) return;
+    from.told = [...(from.told ?? []).slice(-4), shown(from)];
+    flying = true;
+    tell(from, shown(from));
   };
-  page.addEventListener("input", changed);
-  page.addEventListener("change", changed);
+  const soon = () => (timer = setTimeout(flush, 120));
+  const changed = (event) => {
+    const from = event.target;
+    const done = event.type !== "input";
+    if (!from.matches?.(FIELDS) || !from.dataset.do || event.isComposing) return;
+    if (from.type === "number" && !done) return; // half a number is none
+    if (waiting && waiting !== from) flush();
+    const first = !waiting;
+    waiting = from;
+    if (flying) return; // it is told when the one before was heard
+    if (done) flush();
+    else if (first) soon();
+  };
+  for (const name of ["input", "change", "compositionend"]) page.addEventListener(name, changed);
   page.addEventListener("keydown", (event) => {
     const menu = event.target.closest("details[data-menu]");
     if (event.key === "Escape" && menu?.open) {
       menu.open = false;
       menu.querySelector("summary").focus();
     }
+    if (event.target.matches(FIELDS)) event.stopPropagation(); // JupyterLab takes arrows for its own
     const from = event.target.closest("[data-enter]");
-    if (!from || event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+    if (!from || event.isComposing || event.key !== "Enter" || !(event.ctrlKey || event.metaKey))
+      return;
     event.preventDefault();
-    clearTimeout(waiting);
+    flush();
     model.send({ do: from.dataset.enter, at: "", value: from.value });
   });
   const outside = (event) => {
@@ -115,7 +155,12 @@ function render({ model, el }) {
   };
   document.addEventListener("click", outside);
   model.on("change:html", draw);
-  model.on("msg:custom", (said) => said.copy !== undefined && copy(said.copy));
+  model.on("msg:custom", (said) => {
+    if (said.copy !== undefined) copy(said.copy);
+    if (!said.heard) return;
+    flying = false;
+    if (waiting) soon();
+  });
   draw();
   return () => document.removeEventListener("click", outside);
 }

@@ -1,16 +1,21 @@
-"""The one widget: HTML that a person can act on."""
+"""The one widget: HTML that a person can act on, and the rooms that are made of it."""
 
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anywidget
 import traitlets
 
 from nbroute.notebook.look import CSS
+from nbroute.notebook.screens import is_live
+
+if TYPE_CHECKING:
+    from nbroute.router import Router
 
 _log = logging.getLogger("nbroute")
 
@@ -23,9 +28,10 @@ class Live(anywidget.AnyWidget):
 
     A `<button data-do="vote" data-at="SIMPLE">` that is pressed gives `act("vote", "SIMPLE", "")`;
     an `<input>`, `<select>` or `<textarea>` with `data-do` gives its value as it changes, and one
-    with `data-enter` gives its own on Ctrl+Enter. Redrawing keeps the focus, what was typed, and
-    what was folded out; elements with the same `data-key` are the same. `instead` is what a front
-    end without widgets shows: the command that does the same.
+    with `data-enter` gives its own on Ctrl+Enter. Redrawing keeps the focus, what was folded out,
+    and what was typed since: HTML that says again what a field gave is an echo, HTML that says
+    something else is shown. Elements with the same `data-key` are the same. `instead` is what a
+    front end without widgets shows: the command that does the same.
     """
 
     _esm = (Path(__file__).parent / "live.js").read_text("utf-8")
@@ -47,7 +53,53 @@ class Live(anywidget.AnyWidget):
             self.act(*(str(content.get(name, "")) for name in ("do", "at", "value")))
         except Exception:  # noqa: BLE001 - a click's error has nobody to tell
             _log.exception("a click could not be answered")
+        finally:
+            self.send({"heard": True})  # the next value may come
+
+    def bundle(self, instead: str = "") -> dict[str, Any]:
+        """What displays it; `instead` is for a page made of the notebook, which has no widgets."""
+        made: Any = self._repr_mimebundle_()
+        return {**(made[0] if isinstance(made, tuple) else made), "text/plain": instead}
 
     def __repr__(self) -> str:
         """Short: a widget's own repr would write out its whole state."""
         return f"<nbroute: {self._instead}>" if self._instead else "<nbroute controls>"
+
+
+class Room(Live):
+    """A widget that goes on with the notebook's router, from any thread, until it is closed.
+
+    Where nothing can be redrawn it shows itself once, in `words`.
+    """
+
+    def __init__(self, router: Router, instead: str) -> None:
+        self.router = router
+        self.lock = threading.RLock()
+        self.closed = False
+        super().__init__(instead=instead)
+
+    def words(self) -> object:
+        """The same as a table in words."""
+        raise NotImplementedError
+
+    def refresh(self, router: Router) -> None:
+        """Something was done; go on with that router."""
+        raise NotImplementedError
+
+    def announced(self, _words: str) -> bool:
+        """What a provider says that it is doing is told elsewhere."""
+        return False
+
+    def close(self) -> None:
+        """Go out of sight."""
+        self.closed = True
+        super().close()
+
+    def _ipython_display_(self) -> None:
+        from IPython import get_ipython
+        from IPython.display import display
+
+        if is_live(get_ipython(), static=self.router.settings.static):
+            display(self.bundle(repr(self.words())), raw=True)
+        else:
+            display(self.words())

@@ -91,10 +91,10 @@ def folded(summary: str, inside: str, *, opened: bool = False, key: str = "") ->
     )
 
 
-def bar(share: float) -> str:
+def bar(share: float, tint: str = "") -> str:
     """A bar filled so far, 0 to 1; the words beside it say the same, so it is not read out."""
-    width = f"width:{min(max(share, 0.0), 1.0):.1%}"
-    inside = f'<i class="nbr-filled" style="{width}"></i>'
+    style = f"width:{min(max(share, 0.0), 1.0):.1%}{tint and ';' + tint}"
+    inside = f'<i class="nbr-filled" style="{style}"></i>'
     return f'<span class="nbr-bar" aria-hidden="true">{inside}</span>'
 
 
@@ -137,9 +137,16 @@ def menu(words: str, *buttons: str, title: str = "") -> str:
     )
 
 
-def heard(words: str) -> str:
+def heard(words: str, *, seen: bool = True) -> str:
     """Words that a screen reader says when they change."""
-    return f'<span role="status">{text(words)}</span>'
+    hidden = "" if seen else ' class="nbr-heard"'
+    return f'<span role="status"{hidden}>{text(words)}</span>'
+
+
+def room(name: str, *pieces: str) -> str:
+    """A widget that stands for itself, with its name."""
+    inside = "".join(pieces)
+    return f'<div class="nbr nbr-room" role="region" aria-label="{attribute(name)}">{inside}</div>'
 
 
 def table(

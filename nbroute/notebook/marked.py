@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from nbroute.classify.lexicon import TASKS
-from nbroute.notebook.panels import table, text
+from nbroute.notebook import look
 from nbroute.report.table import shortened
 from nbroute.types import Signal
 
@@ -60,15 +60,13 @@ def marked(prompt: str, signals: Sequence[Signal], tiers: Sequence[str]) -> str:
 
 def signal_table(prompt: str, signals: Sequence[Signal], tiers: Sequence[str]) -> str:
     """The signals as an HTML table: number, name, text, where, what it speaks for."""
-    if not signals:
-        return "<p>No signal: nothing in the text speaks for one tier or another.</p>"
     rows = [
-        [text(one.number or "–"), *(text(word) for word in words)]
+        [look.text(one.number or "–"), *map(look.text, words)]
         for one, *words in _told(prompt, signals, tiers)
     ]
     more = f"<p>and {len(signals) - MOST} more</p>" if len(signals) > MOST else ""
     head = ["mark", "signal", "text", "where", "speaks for"]
-    return table("Signals in the text", head, rows, wide=["where"]) + more
+    return look.table("signals in the text", head, rows) + more
 
 
 def signal_lines(prompt: str, signals: Sequence[Signal], tiers: Sequence[str]) -> list[str]:
@@ -115,7 +113,7 @@ def _stretch(
     )
     ending = " ".join(str(one.number) for one in here if one.end == end)
     number = f"<sup>{ending}</sup>" if ending else ""
-    return f'<mark class="{_side(here)}" title="{text(said)}">{shown}{number}</mark>'
+    return f'<mark class="{_side(here)}" title="{look.attribute(said)}">{shown}{number}</mark>'
 
 
 def _side(here: Sequence[Placed]) -> str:
@@ -133,6 +131,6 @@ def _pull(signal: Signal) -> float:
 def _shortened(prompt: str, start: int, end: int) -> str:
     left_out = end - start - 2 * _ENDS
     if len(prompt) <= LONG or left_out < _ENDS:
-        return text(prompt[start:end])
-    gap = f'<span class="nbr-gap"> [… {left_out:,} characters …] </span>'
-    return text(prompt[start : start + _ENDS]) + gap + text(prompt[end - _ENDS : end])
+        return look.text(prompt[start:end])
+    gap = f"<i> [… {left_out:,} characters …] </i>"
+    return look.text(prompt[start : start + _ENDS]) + gap + look.text(prompt[end - _ENDS : end])

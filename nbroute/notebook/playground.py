@@ -2,38 +2,32 @@
 
 from __future__ import annotations
 
+import html
 import threading
-import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
-import ipywidgets as widgets
-
 from nbroute.classify.registry import NAMES
-from nbroute.errors import NbrouteError, named
-from nbroute.notebook import playing
-from nbroute.notebook.answer import escape_markdown
+from nbroute.errors import named
+from nbroute.notebook import look, playing
 from nbroute.notebook.card import Card
-from nbroute.notebook.panels import STYLE, heard, text
-from nbroute.notebook.pieces import Said, button, dropdown, row
-from nbroute.notebook.render import View
+from nbroute.notebook.live import Room
 from nbroute.notebook.screens import Live, is_live
 from nbroute.router import Router
 from nbroute.types import Decision, Explanation, RouteResult
 
-#: A click may come before the last letters, which wait where the kernel was busy.
-_SETTLE_S = 0.2
-_AS_ROUTED = "as the settings say"
-_KEPT = "Explained as you type, nothing is sent; the text is saved with the notebook."
+_CLASSIFIERS = {"": "as the settings say"} | {n: n for n in NAMES if n not in playing.ASKING}
+_HINT = "Nothing is sent before you press Send or Ctrl+Enter."
 
 
-class Playground(widgets.VBox):
-    """A prompt's tier, signals and costs as it is typed, with nothing sent; then buttons.
+class Playground(Room):
+    """A prompt's tier, signals and costs as it is typed, with nothing sent; then Send.
 
-    "Send to ..." asks the tier that is shown, with the decision that is shown. The answer
-    stands below, an output of its own, and `sent` is told of its result. `options` are those of
-    `router.route`, for all that is explained and sent. What is typed is a widget's state, which
-    front ends save with the notebook. `%route playground TEXT` and `router.explain` say the same.
+    Send asks the tier that is shown, with the decision that is shown. The answer is a card
+    below, an output of its own with a `number`, and `sent` is told of its result. `options`
+    are those of `router.route`, for all that is explained and sent. `%route playground TEXT` and
+    `router.explain` say the same in words.
     """
 
     def __init__(
@@ -41,75 +35,55 @@ class Playground(widgets.VBox):
         router: Router,
         prompt: str = "",
         *,
-        sent: Callable[[RouteResult], None] | None = None,
+        sent: Callable[[RouteResult, Card], None] | None = None,
+        number: Callable[[], int] = int,
         **options: Any,
     ) -> None:
-        self._router, self._sent, self._options = router, sent or _nobody, options
+        super().__init__(router, "playground; %route playground TEXT says the same in words")
+        self.prompt = prompt.replace("\r\n", "\n")
+        self._sent, self._number, self._options = sent, number, options
+        self._classifier = self._said = self._told = ""
         self._explained: Explanation | None = None
         self._card: Card | None = None
-        self._screen: Any = None
-        self._asked: Any = None
+        self._screen: Live | None = None
         self._cancel = threading.Event()
         self._busy = threading.Lock()
-        self._lock = threading.RLock()
-        self._make_controls(prompt)
-        hint = widgets.HTML(f'<span class="nbr">{text(_KEPT)}</span>')
-        how = row(self.classifier, hint)
-        top = [widgets.HTML(STYLE), self.prompt, how, self.heard, self.verdict]
-        sends = row(self.send, self.tier, self.send_at, self.stop, self.said)
-        super().__init__([*top, sends, self.details])
-        self.prompt.observe(lambda _: self.explain(), "value")
-        self.classifier.observe(lambda _: self.explain(), "value")
-        self.send.on_click(lambda _: self.start(None))
-        self.send_at.on_click(lambda _: self.start(self.tier.value))
-        self.stop.on_click(lambda _: self.cancel())
-        self.explain()
+        self._explain()
 
-    def _make_controls(self, prompt: str) -> None:
-        self.prompt = widgets.Textarea(
-            prompt,
-            description="Prompt",
-            placeholder="Type a prompt ...",
-            rows=5,
-            style={"description_width": "initial"},
-            layout={"width": "auto"},
-        )
-        self.prompt.add_class("nbr-prompt")
-        self.heard, self.verdict, self.details = widgets.HTML(), widgets.HTML(), widgets.HTML()
-        self.send = button("Send", "Ask the tier that is shown")
-        self.tier = dropdown("Tier", self._router.ladder.names)
-        self.send_at = button("Send at tier", "Ask the tier chosen beside")
-        self.stop = button("Stop", "Stop the answer that is on its way")
-        self.stop.disabled = True
-        self.said = Said()
-        named = [name for name in NAMES if name not in playing.ASKING]
-        self.classifier = dropdown("Classifier", [(_AS_ROUTED, ""), *((n, n) for n in named)])
+    def act(self, do: str, at: str = "", value: str = "") -> None:
+        """Answer what was typed or pressed."""
+        self._said = ""
+        if do == "prompt" or (do == "send" and value):
+            self.prompt = value
+            self._explain()
+        elif do == "classifier":
+            self._classifier = value
+            self._explain()
+        if do in ("send", "run"):
+            self.start(at or None)
+        elif do == "stop":
+            self._cancel.set()
+        elif do == "copy":
+            self.send({"copy": self.cell})
+            self._said = "copied: paste it into a cell"
+        self.redraw()
 
-    def explain(self) -> None:
-        """Show what routing would do with the text as it is now; sends nothing."""
-        with self._lock:
-            self._explained, told = None, playing.INVITATION
-            if self.prompt.value.strip():
-                told = self._told(self.prompt.value)
-            self.verdict.value, self.details.value = told.verdict, told.details
-            self.heard.value = heard(told.spoken)
-            self._idle()
+    @property
+    def cell(self) -> str:
+        """The cell that asks the same."""
+        chosen = f" -c {self._classifier}" if self._classifier else ""
+        return f"%%route{chosen}\n{self.prompt}"
 
-    def start(self, tier: str | None) -> threading.Thread | None:
-        """Send the text to that tier, or to the one shown; None where an answer is on its way."""
-        if not self._busy.acquire(blocking=False):
+    def start(self, tier: str | None = None) -> threading.Thread | None:
+        """Send the text to that tier, or to the one shown; None where nothing can be sent now."""
+        if self._explained is None or not self._busy.acquire(blocking=False):
             return None
         self._cancel.clear()
-        self._idle()
-        self.said.say("answering ...")
+        self._said = "answering ..."
         thread = threading.Thread(target=self._work, args=(tier,), name="nbroute-playground")
         thread.daemon = True
         thread.start()
         return thread
-
-    def cancel(self) -> None:
-        """Stop what is on its way."""
-        self._cancel.set()
 
     def announced(self, words: str) -> bool:
         """Show what the answer waits for, a model's loading say; False where none is awaited."""
@@ -120,110 +94,120 @@ class Playground(widgets.VBox):
 
     def refresh(self, router: Router) -> None:
         """Explain and send with that router from here on."""
-        if router is self._router:
-            return
-        with self._lock:
-            self._router = router
-            self.tier.options = router.ladder.names
-        self.explain()
+        if router is not self.router:
+            self.router = router
+            self._explain()
 
-    def _told(self, prompt: str) -> playing.Told:
-        router = self._router
-        chosen = self.classifier.value or self._options.get("classifier")
+    def words(self) -> object:
+        """What is said of the text."""
+        return playing.printed(self.router, self.prompt, **self._options)
+
+    def redraw(self) -> None:
+        """Draw it as things are now."""
+        with self.lock:
+            shown, busy = self._explained, self._busy.locked()
+            tiers = self.router.ladder.names
+            tier = shown.plan.steps[0].tier.name if shown else ""
+            resting = busy or shown is None
+            send = look.button(
+                f"Send to {tier}" if tier else "Send",
+                "send",
+                title="Ctrl+Enter in the text does the same",
+                kind="nbr-go",
+                disabled=resting,
+            )
+            others = (look.button(name, "run", name, disabled=resting) for name in tiers)
+            row = [
+                f'<span style="{look.tinted(tier, tiers)}">{send}</span>',
+                look.menu("Send to another tier ▾", *others, title="Send to another tier"),
+                look.button("Stop", "stop", kind="nbr-go") if busy else "",
+                look.button("Copy as cell", "copy", disabled=shown is None),
+                look.choice("Classifier", "classifier", _CLASSIFIERS, self._classifier),
+                look.heard(self._said),
+            ]
+            self.html = look.room(
+                "playground",
+                f"{_field(self.prompt)}<div>{self._told or playing.INVITATION}</div>",
+                look.heard(tier and f"would go to {tier}", seen=False),
+                f'<div class="nbr-row">{"".join(row)}</div>',
+            )
+
+    def _explain(self) -> None:
+        """Say what routing would do with the text as it is now; sends nothing."""
+        prompt, router = self.prompt, self.router
+        explained, told = None, ""
+        if prompt.strip():
+            try:
+                explained, told = self._explanation(router, prompt)
+            except Exception as error:  # noqa: BLE001 - a classifier of one's own may fail in any way
+                told = f"<p><b>This cannot be routed.</b> {look.text(named(error))}</p>"
+        with self.lock:
+            self._explained, self._told = explained, told
+            self.redraw()
+
+    def _explanation(self, router: Router, prompt: str) -> tuple[Explanation, str]:
+        chosen = self._classifier or self._options.get("classifier")
         standing = router.given["classifier"] or router.settings.classifier.name
-        try:
-            sending = playing.would_send(router, chosen or standing, prompt)
-            asked = {**self._options, "classifier": "rules" if sending else chosen}
-            self._explained = router.explain(prompt, **asked)
-        except Exception as error:  # noqa: BLE001 - a classifier of the user's own may fail in any way
-            return playing.failed(error)
+        sending = playing.would_send(router, chosen or standing, prompt)
+        asked = {**self._options, "classifier": "rules" if sending else chosen}
+        explained = router.explain(prompt, **asked)
         note = playing.STANDS_IN if sending else ""
-        return playing.told(self._explained, prompt, router.ladder.names, note)
+        return explained, playing.told(explained, prompt, router.ladder.names, note)
 
     def _work(self, tier: str | None) -> None:
         said = ""
         try:
-            time.sleep(_SETTLE_S)
-            self._sent(self._ask(tier))
-        except NbrouteError as error:
-            said = named(error)
-            if error.result is not None and error.result.text:
-                self._sent(error.result)
+            self._ask(tier)
         except Exception as error:  # noqa: BLE001 - a thread's error has no other place to show
             said = named(error)
         finally:
             self._busy.release()
-            with self._lock:
-                self._idle()
-            self.said.say(said)
+            self._said = said
+            self.redraw()
 
-    def _ask(self, tier: str | None) -> RouteResult:
-        with self._lock:
-            prompt, explained, router = self.prompt.value, self._explained, self._router
-        asked = dict(self._options)
-        if tier is not None:
-            asked["tier"] = tier
-        elif explained is not None:
-            asked["classifier"] = _as_shown(explained.decision)
-        card = Card(router, self._below(prompt), self._earlier(prompt))
-        self._card = card
-        return card.route(prompt, cancel=self._cancel, **asked)
-
-    def _earlier(self, prompt: str) -> tuple[RouteResult, ...]:
-        """The answers to the same prompt, which fold under the next one."""
+    def _ask(self, tier: str | None) -> None:
+        with self.lock:
+            prompt, explained, router = self.prompt, self._explained, self.router
+        decided = _as_shown(explained.decision) if explained else None
+        asked = {**self._options, **({"tier": tier} if tier else {"classifier": decided})}
         known = self._card.view.results if self._card else ()
-        return tuple(one for one in known if one.prompt == known[0].prompt == prompt)
+        earlier = tuple(one for one in known if one.prompt == known[0].prompt == prompt)
+        card = Card(router, self._below(), earlier, number=self._number())
+        card.view = replace(card.view, asked=playing.shortened(prompt))
+        self._card = card
+        try:
+            card.route(prompt, cancel=self._cancel, **asked)
+        finally:
+            if self._sent and len(card.view.results) > len(earlier):
+                self._sent(card.result, card)
 
-    def _below(self, prompt: str) -> Any:
+    def _below(self) -> Live:
+        """The output below, where the answers are drawn."""
         if self._screen is None:
-            self._place_answer()
-        told = playing.shortened(prompt)
-        data = {
-            "text/plain": f"prompt: {told}",
-            "text/markdown": f"> {escape_markdown(told)}",
-        }
-        if self._asked is not None:  # outside IPython there is nothing to update
-            self._asked.update(data, raw=True)
+            self._screen = Live()
+            self._screen.place()
         return self._screen
-
-    def _place_answer(self) -> None:
-        """Two outputs below the widget: what was asked, and its answer."""
-        from IPython.display import display
-
-        nothing = {"text/plain": "", "text/markdown": ""}
-        self._asked = display(nothing, raw=True, display_id=True)
-        self._screen = Live()
-        self._screen.finish(View())
-
-    def _idle(self) -> None:
-        """Set what the buttons say and whether they can be pressed."""
-        shown, busy = self._explained, self._busy.locked()
-        tier = shown.plan.steps[0].tier.name if shown else ""
-        self.send.description = f"Send to {tier}" if tier else "Send"
-        self.send.disabled = busy or shown is None
-        self.send_at.disabled = busy or shown is None
-        self.stop.disabled = not busy
 
     def _ipython_display_(self) -> None:
         from IPython import get_ipython
         from IPython.display import display
 
-        if not is_live(get_ipython(), static=self._router.settings.static):
-            display(playing.printed(self._router, self.prompt.value, **self._options))
-            return
-        data: Any = self._repr_mimebundle_()
-        display(data, raw=True)
-        self._place_answer()
+        if is_live(get_ipython(), static=self.router.settings.static):
+            display(self.bundle(), raw=True)
+            self._below()
+        else:
+            display(self.words())
 
-    def __repr__(self) -> str:
-        """Short, and without the text."""
-        return "<nbroute playground; %route playground TEXT says the same in words>"
+
+def _field(prompt: str) -> str:
+    """The text field; HTML drops a line end that it begins with."""
+    facts = f'data-do="prompt" data-key="prompt" data-enter="send" title="{_HINT}"'
+    return (
+        f'<label class="nbr-field">Prompt<textarea rows=8 spellcheck=false {facts} '
+        f'placeholder="Type a prompt ... {_HINT}">\n{html.escape(prompt)}</textarea></label>'
+    )
 
 
 def _as_shown(decision: Decision) -> Callable[[str], Decision]:
     """A classifier that says again what was shown."""
     return lambda _: decision
-
-
-def _nobody(result: RouteResult) -> None:
-    """Who is told where nobody asked to be."""

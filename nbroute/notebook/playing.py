@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from nbroute.budgets import clean
 from nbroute.classify.wording import confident
-from nbroute.errors import SettingsError, named
+from nbroute.errors import SettingsError
+from nbroute.notebook import look
 from nbroute.notebook.marked import marked, signal_lines, signal_table
-from nbroute.notebook.panels import bar, table, text
-from nbroute.notebook.tables import Said, Table, dry_run
-from nbroute.types import Decision, Explanation
+from nbroute.notebook.tables import Said, Table, cost_range, dry_run
+from nbroute.report import counted
+from nbroute.types import Explanation
 
 if TYPE_CHECKING:
     from nbroute.router import Router
@@ -20,26 +21,14 @@ if TYPE_CHECKING:
 ASKING = ("model", "hybrid")
 STANDS_IN = (
     "With %%route the classifier may ask a model or an endpoint. Nothing is sent while you type, "
-    "so this is the word of the rules, and the button goes by it."
+    "so this is what the rules say, and Send goes by it."
 )
+INVITATION = (
+    "<p><b>No prompt yet.</b> Type one above: its tier, the words that decide it and its cost on "
+    "every tier will stand here.</p>"
+)
+_COSTS = ("tier", "cost", "model", "tokens in, about", "most tokens out")
 _SHOWN = 2_000
-
-
-class Told(NamedTuple):
-    """The panels: the tier and why; the signals and the costs; what a screen reader says."""
-
-    verdict: str
-    details: str
-    spoken: str
-
-
-INVITATION = Told(
-    '<div class="nbr"><span class="nbr-big">No prompt yet</span><p>Type one above: its tier, '
-    "the signals in it and its cost on every tier will stand here. Nothing is sent until you "
-    "press a button.</p></div>",
-    "",
-    "",
-)
 
 
 def would_send(router: Router, chosen: Any, prompt: str) -> bool:
@@ -56,52 +45,42 @@ def would_send(router: Router, chosen: Any, prompt: str) -> bool:
     return not free and bool(embedder.missing([prompt]))
 
 
-def failed(error: Exception) -> Told:
-    """An error's words, where the tier would be."""
-    said = named(error)
-    head = '<span class="nbr-big">This cannot be routed</span>'
-    return Told(f'<div class="nbr">{head}<p>{text(said)}</p></div>', "", said)
-
-
-def told(explained: Explanation, prompt: str, tiers: tuple[str, ...], note: str = "") -> Told:
-    """The panels for a prompt."""
+def told(explained: Explanation, prompt: str, tiers: tuple[str, ...], note: str = "") -> str:
+    """The tier and why, the prompt with its signals marked, the cost on every tier; HTML."""
     made, sent = explained.decision, clean(prompt)[0]
-    tier = explained.plan.steps[0].tier.name
-    below = f"<p>{text(note)}</p>" if note else ""
-    verdict = (
-        f'<div class="nbr"><span class="nbr-big">{text(tier)}</span>'
-        f"<p>why: {text(made.reason)}</p><p>{_sure(made)}</p>{below}</div>"
-    )
-    details = (
-        f'<div class="nbr"><h4>Your prompt, signals marked</h4>{marked(sent, made.signals, tiers)}'
-        f"{signal_table(sent, made.signals, tiers)}{_costs(explained, tier)}</div>"
-    )
-    return Told(verdict, details, f"would go to {tier}")
+    sure = confident(made.confidence) or f"{made.classifier} does not say how confident it is"
+    facts = [look.pill(_picked(explained), tiers), look.text(sure), look.quiet(made.reason)]
+    parts = [look.head(facts), f"<p>{look.text(note)}</p>" if note else ""]
+    if made.signals:
+        parts.append(marked(sent, made.signals, tiers))
+        title = counted(len(made.signals), "signal")
+        parts.append(_folded(title, signal_table(sent, made.signals, tiers)))
+    parts.append(_folded("Cost on every tier", _costs(explained, tiers)))
+    return "".join(parts)
 
 
-def _sure(made: Decision) -> str:
-    if made.confidence is None:
-        return f"{text(made.classifier)} does not say how confident it is"
-    return f'{confident(made.confidence)} <span class="nbr-sure">{bar(made.confidence)}</span>'
+def _picked(explained: Explanation) -> str:
+    return explained.plan.steps[0].tier.name
 
 
-def _costs(explained: Explanation, picked: str) -> str:
-    rows, place = [], None
-    for number, (tier, *cells) in enumerate(dry_run(explained).rows):
-        name = tier.removeprefix("> ")
-        place = number if name == picked else place
-        mark = "<br>◂ routing picks this" if name == picked else ""
-        model, given, most, cost = map(text, cells)
-        rows.append([f"{text(name)}{mark}", cost, model, given, most])
-    head = ["tier", "cost", "model", "tokens in (about)", "most tokens out"]
-    caption = "On every tier: from an answer of one token to the whole token budget"
-    return table(caption, head, rows, numbers=head[3:], wide=head[3:], picked=place)
+def _folded(title: str, inside: str) -> str:
+    return look.folded(look.text(title), inside, key=title.lstrip("0123456789 "))
+
+
+def _costs(explained: Explanation, tiers: tuple[str, ...]) -> str:
+    rows = []
+    for one in explained.estimates:
+        mark = " <b>◂ routing picks this</b>" if one.tier == _picked(explained) else ""
+        facts = (cost_range(one.low, one.high), one.model, one.input_tokens, one.max_tokens)
+        rows.append([look.pill(one.tier, tiers) + mark, *map(look.text, facts)])
+    shown = look.table("cost on every tier", _COSTS, rows, numbers=_COSTS[3:])
+    return f"{shown}<p>From an answer of one token to the whole token budget.</p>"
 
 
 def printed(router: Router, prompt: str, **options: Any) -> Table | Said:
     """The same once, in words, for a terminal and a static notebook."""
     if not prompt.strip():
-        return Said("playground: give a text, %route playground What is a monad?")
+        return Said("playground: give a text, such as %route playground What is a monad?")
     explained = router.explain(prompt, **options)
     shown = dry_run(explained)
     signals = signal_lines(clean(prompt)[0], explained.decision.signals, router.ladder.names)

@@ -75,7 +75,7 @@ class View:
     """All that a card shows: results with the newest first, what is on its way, what failed.
 
     `number` is the one by which commands reach the card, `version` how often its cell has been
-    answered; 0 where it has none.
+    answered; 0 where it has none. `asked` is the prompt, where no cell above the card has it.
     """
 
     results: tuple[RouteResult, ...] = ()
@@ -86,6 +86,7 @@ class View:
     number: int = 0
     version: int = 0
     scale: Scale = field(default_factory=Scale)
+    asked: str = ""
 
 
 def bundle(view: View) -> tuple[dict[str, str], dict[str, Any]]:
@@ -105,7 +106,9 @@ def bundle(view: View) -> tuple[dict[str, str], dict[str, Any]]:
 def page(view: View) -> str:
     """The card for `text/html`: no script, complete with no kernel."""
     tiers = view.scale.tiers
-    blocks = [_running(view.running, tiers)] if view.running else []
+    asked = f'<p class="nbr-note nbr-asked">{look.text(view.asked)}</p>'
+    blocks = [asked] if view.asked else []
+    blocks += [_running(view.running, tiers)] if view.running else []
     lines = [*view.notices, *_together(view.results)]
     inside = (_note(line) for line in lines)
     error = f'<p class="nbr-note"><strong>{look.text(view.error)}</strong></p>'
@@ -214,7 +217,8 @@ def _running(running: Running, tiers: tuple[str, ...]) -> str:
 
 def plain(view: View) -> str:
     """The card for `text/plain`: complete in a terminal and with no kernel."""
-    blocks = [_running_plain(view.running)] if view.running else []
+    blocks = [f"prompt: {view.asked}"] if view.asked else []
+    blocks += [_running_plain(view.running)] if view.running else []
     if view.error:
         blocks.append(view.error)
     for place, result in enumerate(view.results):
@@ -239,7 +243,8 @@ def figures(view: View) -> str:
 
 def markdown(view: View) -> str:
     """The card for `text/markdown`: what HTML folds away stands in lines."""
-    blocks = [f"**{escape_markdown(view.error)}**"] if view.error else []
+    blocks = [f"> {escape_markdown(view.asked)}"] if view.asked else []
+    blocks += [f"**{escape_markdown(view.error)}**"] if view.error else []
     for place, result in enumerate(view.results):
         first, *rest = _told(result, view)
         head = f"**{escape_markdown(f'before: {first}' if place else first)}**"

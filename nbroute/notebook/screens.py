@@ -120,6 +120,10 @@ class Live(Screen):
     def __init__(self) -> None:
         self._output = Redrawn(0.125, 400_000)
 
+    def place(self) -> None:
+        """Put an empty output here, to be drawn in later."""
+        self._output.final({"text/plain": ""}, {})
+
     @property
     def is_due(self) -> bool:  # type: ignore[override]
         """Whether a drawing is not too soon."""

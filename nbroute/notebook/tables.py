@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from nbroute.evaluate.whatif_text import EMPTY, HEAD, cells
 from nbroute.notebook import look
 from nbroute.notebook.answer import escape_markdown, safe_plain
 from nbroute.notebook.lines import DOT, attempt_line, headline, reason, step_lines
@@ -26,6 +27,7 @@ from nbroute.types import (
 )
 
 if TYPE_CHECKING:
+    from nbroute.evaluate.whatif import WhatIf
     from nbroute.router import Router
 
 
@@ -226,6 +228,16 @@ def explanation(result: RouteResult) -> Table:
     begun = "" if first.tier == first.decision.tier else "began on "
     above = [f"{begun}{line}" for line in table.above]
     return Table(table.head, table.rows, above=above, below=steps)
+
+
+def what_if(found: WhatIf) -> Table:
+    """The what-if as a table, and below it what to write to have it."""
+    if not found.strategies:
+        return Table(HEAD, (), above=[EMPTY, *found.notes])
+    rows = [cells(one) for one in found.strategies]
+    setting = found.setting
+    below = ["", *found.notes, *(["", "to have it:"] if setting else [])]
+    return Table(HEAD, rows, above=[found.headline], below=below, code=setting)
 
 
 def dry_run(explained: Explanation) -> Table:

@@ -1,188 +1,232 @@
-"""The what-if panel: a slider and what it would have cost, with nothing sent."""
+"""The what-if: a slider and what it would have cost, with nothing sent."""
 
 from __future__ import annotations
 
-import threading
-
-import ipywidgets as widgets
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
 
 from nbroute.classify.registry import NAMES
 from nbroute.errors import NbrouteError, named
 from nbroute.evaluate import whatif_text
 from nbroute.evaluate.scenarios import Strategy
-from nbroute.evaluate.whatif import WhatIf
+from nbroute.evaluate.whatif import Rerouted, WhatIf
 from nbroute.ladders import LADDERS
-from nbroute.notebook.panels import STYLE, bar, heard, table, text, tile
-from nbroute.notebook.pieces import button, dropdown, row
+from nbroute.notebook import look, tables
+from nbroute.notebook.live import Room
 from nbroute.report import counted
 from nbroute.router import Router
 
-_AS_IT_IS = "as it is"
-_HEAD = ("tier", "share", "prompts", "of all")
-_BAR = '<div style="min-width:min(24em, 30vw)">{}</div>'
+#: Pixels of a tick for one prompt, and of the highest.
+_TICK, _HIGHEST = 6, 28
 
 
-class WhatIfPanel(widgets.VBox):
-    """A threshold to slide, a classifier, a ladder and the cache: costs and tiers at once.
+class WhatIfPanel(Room):
+    """A confidence to slide, a classifier, a ladder and the cache: costs and tiers at once.
 
-    It works on the prompts that the session had when it was made or read again; classifying
-    is done once for a classifier and a ladder. Sends nothing, and no prompt is in it. The
-    same in words: `%route whatif threshold=0.6`, and in Python `router.what_if(threshold=0.6)`.
+    Each prompt is a tick over the slider, at the confidence of its decision. It works on the
+    prompts that the session had when it was made or read again; classifying is done once for a
+    classifier and a ladder. Sends nothing, and no prompt is in it. `apply` has the session go on
+    with what is chosen, and says so. The same in words: `%route whatif threshold=0.6`, and in
+    Python `router.what_if(threshold=0.6)`.
     """
 
-    def __init__(self, router: Router) -> None:
-        self._router = router
-        self._lock = threading.RLock()
-        self._worked: dict[tuple[str | None, str | None], WhatIf] = {}
-        self._found: WhatIf | None = None
+    def __init__(self, router: Router, apply: Callable[[WhatIf], str] | None = None) -> None:
+        super().__init__(router, "what-if; %route whatif threshold=0.6 says the same in words")
+        self._apply = apply
+        self._worked: dict[tuple[str, str], tuple[WhatIf, list[Rerouted]]] = {}
         self._newer = 0
-        self.closed = False
-        self._make_controls()
-        chosen = (self.classifier, self.ladder, self.cache)
-        controls = row(self.threshold, self.typed, *chosen, self.again)
-        super().__init__([widgets.HTML(STYLE), controls, self.said, self.shown])
-        for control in (self.threshold, *chosen):
-            control.observe(lambda _: self.redraw(), "value")
-        self.again.on_click(lambda _: self.read_again())
+        self._said = ""
+        self.chosen = {
+            "threshold": f"{router.settings.classifier.step_up_below:g}",
+            "cache": str(router.parts.cache_mode != "off").lower(),
+            "classifier": "",
+            "ladder": "",
+        }
         self.redraw()
 
-    def _make_controls(self) -> None:
-        settings, cached = self._router.settings, self._router.parts.cache_mode != "off"
-        self.threshold = widgets.FloatSlider(
-            settings.classifier.step_up_below,
-            min=0,
-            max=1,
-            step=0.01,
-            description="One tier up below a confidence of",
-            readout=False,
-            style={"description_width": "initial"},
-            layout={"width": "min(32em, 95%)"},
-        )
-        self.typed = widgets.BoundedFloatText(
-            self.threshold.value,
-            min=0,
-            max=1,
-            step=0.01,
-            description="Confidence",
-            style={"description_width": "initial"},
-            layout={"width": "10em"},
-        )
-        widgets.link((self.threshold, "value"), (self.typed, "value"))
-        own = self._router.classifier
-        kind = own if isinstance(own, str) else "your own"
-        self.classifier = dropdown(
-            "Classifier", [(f"{_AS_IT_IS} ({kind})", ""), *((n, n) for n in NAMES if n != own)]
-        )
-        name = self._router.ladder.name
-        others = [(n, n) for n in LADDERS if n != name]
-        self.ladder = dropdown("Ladder", [(f"{_AS_IT_IS} ({name})", ""), *others])
-        self.cache = widgets.Checkbox(cached, description="Cache", indent=False)
-        self.cache.layout.width = "auto"
-        self.again = button("Read the session again", "Take in what was routed since")
-        self.said, self.shown = widgets.HTML(), widgets.HTML()
-
-    def redraw(self) -> None:
-        """Show what the controls say; an error takes the figures' place."""
-        with self._lock:
-            try:
-                self._found = self.found()
-            except NbrouteError as error:
-                self._found = None
-                told = named(error)
-                self.said.value = heard(told)
-                self.shown.value = f'<div class="nbr"><p>{text(told)}</p></div>'
-            else:
-                self.said.value = heard(_spoken(self._found))
-                self.shown.value = body(self._found, self._newer)
+    def act(self, do: str, at: str = "", value: str = "") -> None:  # noqa: ARG002
+        """Answer what was moved, chosen or pressed."""
+        self._said = ""
+        if do == "percent":
+            with suppress(ValueError):  # a field that was emptied
+                self.chosen["threshold"] = f"{min(100.0, max(0.0, float(value))) / 100:g}"
+        elif do in self.chosen:
+            self.chosen[do] = value
+        elif do == "again":
+            self._read_again()
+        elif do == "copy":
+            self.send({"copy": self.found().setting})
+            self._said = "copied: paste it into nbroute.toml"
+        elif do == "apply" and self._apply:
+            self._said = self._applied(self._apply)
+        self.redraw()
 
     def found(self) -> WhatIf:
-        """The what-if that the controls ask for; SettingsError where there is no such one."""
-        key = (self.ladder.value or None, self.classifier.value or None)
-        if key not in self._worked:
-            self._worked[key] = self._router.what_if(*key, threshold=0)
-        return self._worked[key].at(threshold=self.threshold.value, cache=self.cache.value)
+        """The what-if that is chosen; SettingsError where there is no such one."""
+        threshold, cache = float(self.chosen["threshold"]), self.chosen["cache"] == "true"
+        return self._bare()[0].at(threshold=threshold, cache=cache)
 
-    def read_again(self) -> None:
-        """Take in what was routed since."""
-        with self._lock:
-            self._worked.clear()
-            self._newer = 0
-            self.redraw()
+    def words(self) -> object:
+        """The table in words."""
+        return tables.what_if(self.found())
 
     def refresh(self, router: Router) -> None:
         """Say that there is something new; it is read when somebody asks for it."""
-        with self._lock:
-            if self.closed:
-                return
-            self._router = router
+        if not self.closed:
+            self.router = router
             self._newer += 1
-            if self._found is not None:
-                self.shown.value = body(self._found, self._newer)
+            self.redraw()
 
-    def announced(self, _words: str) -> bool:
-        """What a provider does is told elsewhere."""
-        return False
+    def redraw(self) -> None:
+        """Show what is chosen; an error takes the figures' place."""
+        with self.lock:
+            try:
+                found = self.found()
+                shown = (
+                    _figures(found) if found.chosen else f"<p>{look.text(whatif_text.EMPTY)}</p>"
+                )
+                below = self._buttons(found) + _folds(found)
+                spoken = _sentence(found) if found.chosen else whatif_text.EMPTY
+            except NbrouteError as error:
+                spoken = named(error)
+                shown, below = f"<p>{look.text(spoken)}</p>", ""
+            heard = look.heard(spoken, seen=False)
+            self.html = look.room("what if", heard, self._controls(), f"<div>{shown}</div>", below)
 
-    def close(self) -> None:
-        """Go out of sight."""
-        self.closed = True
-        super().close()
+    def _bare(self) -> tuple[WhatIf, list[Rerouted]]:
+        """What is worked out for a ladder and a classifier, where none goes a tier up."""
+        key = (self.chosen["ladder"], self.chosen["classifier"])
+        if key not in self._worked:
+            ladder, classifier = (name or None for name in key)
+            made = self.router.what_if(ladder, classifier, threshold=0, cache=False)
+            self._worked[key] = made, made.rows()
+        return self._worked[key]
 
-    def __repr__(self) -> str:
-        """What a front end without widgets shows."""
-        return "<nbroute what-if; `%route whatif threshold=0.6` says the same in words>"
+    def _read_again(self) -> None:
+        self._worked.clear()
+        self._newer = 0
 
+    def _applied(self, apply: Callable[[WhatIf], str]) -> str:
+        try:
+            said = apply(self.found())
+        except NbrouteError as error:
+            return named(error)
+        self.chosen |= {"classifier": "", "ladder": ""}
+        self._read_again()
+        return said
 
-def body(found: WhatIf, newer: int = 0) -> str:
-    """The figures as HTML, all of it escaped."""
-    chosen = found.chosen
-    new = f"<p>{text(_about_newer(newer))}</p>" if newer else ""
-    notes = "".join(f"<p>{text(note)}</p>" for note in found.notes)
-    if chosen is None:
-        return f'<div class="nbr">{new}<p>{text(whatif_text.EMPTY)}</p>{notes}</div>'
-    return (
-        f'<div class="nbr">{new}<div class="nbr-tiles">{_tiles(found, chosen)}</div>'
-        f"{_mix(found, chosen)}{_strategies(found, chosen)}"
-        f'<h4>To have it</h4><div class="nbr-text">{text(found.setting)}</div>'
-        f"<h4>What this rests on</h4>{notes}</div>"
-    )
-
-
-def _about_newer(newer: int) -> str:
-    return f"{counted(newer, 'cell')} ran since; 'Read the session again' takes them in."
-
-
-def _tiles(found: WhatIf, chosen: Strategy) -> str:
-    dearest = found.strategies[0].name
-    return "".join(
-        [
-            tile("Total cost", whatif_text.cost(chosen), text(whatif_text.kind(chosen))),
-            tile("Saved", whatif_text.saved(chosen), text(f"against {dearest}")),
-            tile("Average latency", whatif_text.latency(chosen), "estimate"),
+    def _controls(self) -> str:
+        own, ladder = self.router.classifier, self.router.ladder.name
+        kind = own if isinstance(own, str) else "your own"
+        classifiers = {"": f"as it is ({kind})"} | {n: n for n in NAMES if n != own}
+        ladders = {"": f"as it is ({ladder})"} | {n: n for n in LADDERS if n != ladder}
+        percent = f"{100 * float(self.chosen['threshold']):g}"
+        ticked = " checked" if self.chosen["cache"] == "true" else ""
+        new = f"{counted(self._newer, 'cell')} ran since."
+        again = look.button("Read the session again", "again", title="take in what is new")
+        row = [
+            look.choice("Classifier", "classifier", classifiers, self.chosen["classifier"]),
+            look.choice("Ladder", "ladder", ladders, self.chosen["ladder"]),
+            f'<label><input type=checkbox data-do="cache" data-key="cache"{ticked}> Cache</label>',
+            f"<span>{look.text(new)} {again}</span>" if self._newer else "",
         ]
-    )
+        slider = f'min=0 max=100 step=1 value="{percent}" data-do="percent"'
+        return (
+            "<label>One tier up when the classifier is less confident than "
+            f'<input type=number {slider} data-key="percent" aria-label="percent">%</label>'
+            f'<div class="nbr-slider">{self._ticks()}<input type=range {slider} data-key="slider" '
+            f'aria-label="One tier up below a confidence of"></div>'
+            f'<div class="nbr-row">{"".join(row)}</div>'
+        )
+
+    def _ticks(self) -> str:
+        """A tick where prompts are: the tier's colour, higher for more of them."""
+        try:
+            bare, rows = self._bare()
+        except NbrouteError:
+            return ""
+        tiers, threshold = bare.ladder.names, float(self.chosen["threshold"])
+        at = Counter(
+            (round(row.confidence, 2), row.would_be) for row in rows if row.confidence is not None
+        )
+        tallest = max(Counter(sure for sure, _ in at.elements()).values(), default=1)
+        pixels = min(_TICK, _HIGHEST / tallest)
+        ticks, below = [], Counter[float]()
+        for (sure, tier), number in sorted(at.items()):
+            moves = sure < threshold and tier != tiers[-1]
+            style = f"left:{sure:.0%};bottom:{pixels * below[sure]:.3g}px"
+            style += f";height:{pixels * number:.3g}px;{look.tinted(tier, tiers)}"
+            ticks.append(f'<i class="nbr-tick{" nbr-moves" * moves}" style="{style}"></i>')
+            below[sure] += number
+        title = "each prompt of the session, at the confidence of its decision"
+        return f'<span class="nbr-track" aria-hidden="true" title="{title}">{"".join(ticks)}</span>'
+
+    def _buttons(self, found: WhatIf) -> str:
+        new = replace(found.asked, ladder_name="") != found.in_force
+        apply = look.button(
+            "Apply this", "apply", title="from here on, in this session", kind="nbr-go"
+        )
+        copy = look.button("Copy for nbroute.toml", "copy", title=found.setting)
+        told = "" if new or self._said else look.quiet("This is what is in force now.")
+        row = [apply if new and self._apply else "", copy if new else "", told]
+        return f'<div class="nbr-row">{"".join(row)}{look.heard(self._said)}</div>'
 
 
-def _mix(found: WhatIf, chosen: Strategy) -> str:
-    rows = [
-        (text(tier), f"{share:.0%}", f"{round(share * len(found)):,}", _BAR.format(bar(share)))
-        for tier, share in chosen.mix.items()
-    ]
-    return table("Where the prompts would go", _HEAD, rows, numbers=("share", "prompts"))
-
-
-def _strategies(found: WhatIf, chosen: Strategy) -> str:
-    rows = [tuple(map(text, whatif_text.cells(one))) for one in found.strategies]
-    place = found.strategies.index(chosen)
-    caption = f"{counted(len(found), 'prompt')}, {len(rows)} ways"
-    return table(caption, whatif_text.HEAD, rows, wide=("kind of figure", "tiers"), picked=place)
-
-
-def _spoken(found: WhatIf) -> str:
-    chosen = found.chosen
-    if chosen is None:
-        return whatif_text.EMPTY
+def _sentence(found: WhatIf) -> str:
+    """What it comes to, in a sentence."""
+    chosen, moved = found.chosen, _moved(found)
+    assert chosen is not None  # noqa: S101 - the caller has looked
+    up = f" {moved:,} of them a tier higher," if moved else ""
     return (
-        f"below {found.threshold:g} one tier up: {whatif_text.cost(chosen)}, "
-        f"saved {whatif_text.saved(chosen)}, {whatif_text.mix(chosen.mix)}"
+        f"{counted(len(found), 'prompt')},{up} would have cost {whatif_text.cost(chosen)} in all; "
+        f"saved against {found.strategies[0].name}: {whatif_text.saved(chosen)}; "
+        f"{whatif_text.latency(chosen)} an answer"
     )
+
+
+def _moved(found: WhatIf) -> int:
+    """How many prompts go a tier up."""
+    before = found.at(threshold=0).rows()
+    return sum(a.would_be != b.would_be for a, b in zip(before, found.rows(), strict=True))
+
+
+def _figures(found: WhatIf) -> str:
+    chosen, tiers = found.chosen, found.ladder.names
+    assert chosen is not None  # noqa: S101 - the caller has looked
+    rows = [
+        [
+            look.pill(tier, tiers),
+            f"{share:.0%} ({round(share * len(found)):,}){look.bar(share, tint)}",
+        ]
+        for tier, share in chosen.mix.items()
+        for tint in [look.tinted(tier, tiers)]
+    ]
+    mix = look.table("where the prompts would go", ("tier", "prompts"), rows)
+    return f'<div class="nbr-tiles">{"".join(_tiles(found, chosen))}</div>{mix}'
+
+
+def _tiles(found: WhatIf, chosen: Strategy) -> Iterator[str]:
+    moved, saved, cost = _moved(found), whatif_text.saved(chosen), whatif_text.cost(chosen)
+    if not chosen.spend.usd:
+        cost = cost.removesuffix(" not billed")
+    for title, figure, about in (
+        ("Would have cost", cost, whatif_text.kind(chosen)),
+        ("Saved", saved, f"against {found.strategies[0].name}"),
+        ("Average time", whatif_text.latency(chosen), "an estimate"),
+        ("One tier up", counted(moved, "prompt"), f"of {len(found):,}"),
+    ):
+        yield (
+            f'<div class="nbr-tile"><p>{title}</p><b class="nbr-big">{look.text(figure)}</b>'
+            f"<p>{look.text(about)}</p></div>"
+        )
+
+
+def _folds(found: WhatIf) -> str:
+    rows = [[*map(look.text, whatif_text.cells(one))] for one in found.strategies]
+    ways = look.table("other ways", whatif_text.HEAD, rows) if rows else ""
+    notes = "".join(f"<p>{look.text(note)}</p>" for note in found.notes)
+    setting = f'<div class="nbr-text">{look.text(found.setting)}</div>'
+    parts = {"Other ways to send them": ways, "Assumptions": notes, "For nbroute.toml": setting}
+    return "".join(look.folded(name, inside, key=name) for name, inside in parts.items() if inside)

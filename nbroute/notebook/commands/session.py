@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nbroute.errors import SettingsError, did_you_mean
-from nbroute.evaluate.whatif_text import EMPTY, HEAD, cells
 from nbroute.notebook import exporting, names, options, overview, tables
 from nbroute.notebook.answer import safe_plain
 from nbroute.notebook.charts import Gallery
@@ -13,7 +12,6 @@ from nbroute.notebook.commands.base import only
 from nbroute.report.charts import telling
 
 if TYPE_CHECKING:
-    from nbroute.evaluate.whatif import WhatIf
     from nbroute.notebook.desk import Desk
 
 _ASKED = ("threshold", "classifier", "ladder", "cache")
@@ -53,7 +51,7 @@ def dashboard(desk: Desk, rest: str) -> Any:
     """One widget, shown wherever it is asked for; where nothing is live, once in words."""
     only("dashboard", rest)
     if not desk.is_live:
-        return overview.snapshot(overview.look(desk.router))
+        return overview.snapshot(overview.read(desk.router))
     from nbroute.notebook.dashboard import Dashboard
 
     for widget in desk.followers:
@@ -95,21 +93,11 @@ def what_if(desk: Desk, rest: str) -> Any:
     """With settings the answer, in a table; with none a panel to try them in, where it is live."""
     asked = _asked(desk, rest)
     if asked or not desk.is_live:
-        return printed(desk.router.what_if(**asked))
+        return tables.what_if(desk.router.what_if(**asked))
     from nbroute.notebook.whatif import WhatIfPanel
 
-    desk.followers.append(WhatIfPanel(desk.router))
+    desk.followers.append(WhatIfPanel(desk.router, desk.apply))
     return desk.followers[-1]
-
-
-def printed(found: WhatIf) -> tables.Table:
-    """The what-if as a table, and below it what to write to have it."""
-    if not found.strategies:
-        return tables.Table(HEAD, (), above=[EMPTY, *found.notes])
-    rows = [cells(one) for one in found.strategies]
-    setting = found.setting
-    below = ["", *found.notes, *(["", "to have it:"] if setting else [])]
-    return tables.Table(HEAD, rows, above=[found.headline], below=below, code=setting)
 
 
 def _asked(desk: Desk, rest: str) -> dict[str, Any]:

@@ -35,7 +35,7 @@ def playground(desk: Desk, rest: str) -> Any:
         return playing.printed(desk.router, text)
     from nbroute.notebook.playground import Playground
 
-    made = Playground(desk.router, text, sent=desk.sent)
+    made = Playground(desk.router, text, sent=desk.took, number=desk.new_number)
     desk.followers.append(made)
     return made
 
