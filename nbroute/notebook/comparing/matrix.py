@@ -32,6 +32,7 @@ from nbroute.report.table import shortened
 
 #: More lines than this are compared with one another only where that is asked for.
 _COUNTED = 1_000
+_LIGHT = 'class="nbr-cell nbr-light"'
 #: Characters of an answer in its cell.
 _SHOWN = 120
 
@@ -124,7 +125,7 @@ class Matrix:
             told = "".join(f'<div class="nbr-quiet">{look.text(line)}</div>' for line in lines)
             name = "" if who.name == who.tier else look.text(who.name.removeprefix(who.tier))
             heads.append(
-                f'<th scope="col" style="{look.tinted(who.tier, tiers)}" title="'
+                f'<th scope="col" {_LIGHT} style="{look.tinted(who.tier, tiers)}" title="'
                 f'{look.attribute(who.system or who.model)}">{look.pill(who.tier, tiers)} {name}'
                 f"{look.bar(float(total.usd / most))}{told}</th>"
             )
@@ -135,7 +136,7 @@ class Matrix:
         return (
             f'{above}{controls}<div class="nbr-scroll" tabindex="0" role="region" '
             f'aria-label="{label}"><table class="nbr-rows nbr-matrix" style="min-width:{width}rem">'
-            f'<thead><tr><th scope="col">prompt</th>{"".join(heads)}</tr></thead>'
+            f'<thead><tr><th scope="col" {_LIGHT}>prompt</th>{"".join(heads)}</tr></thead>'
             f"<tbody>{rows}</tbody></table></div>"
         )
 
@@ -150,9 +151,11 @@ class Matrix:
         elif line.label == line.prompt:
             prompt = look.text(label)
         else:
-            prompt = look.folded(look.text(label), f"<p>{look.text(line.prompt)}</p>")
+            whole = f"<p>{look.text(line.prompt)}</p>"
+            prompt = f"<details><summary>{look.text(label)}</summary>{whole}</details>"
         pick = f'<div class="nbr-quiet">routing: {look.text(line.picked)}</div>'
-        return f'<tr><th scope="row">{prompt}{pick if line.picked else ""}</th>{cells}</tr>{opened}'
+        prompt += pick if line.picked else ""
+        return f'<tr><th scope="row" {_LIGHT}>{prompt}</th>{cells}</tr>{opened}'
 
     def _opened(self, line: Line) -> str:
         """The row as a comparison, under its prompt."""
@@ -168,7 +171,7 @@ class Matrix:
         text, facts, button = row.text if row else "", [], ""
         begun = look.text(shortened(text, _SHOWN))
         if len(text) > _SHOWN and not live:
-            begun = look.folded(begun, answer_html(text, below=4))
+            begun = f"<details><summary>{begun}</summary>{answer_html(text, below=4)}</details>"
         if row and row.error is None:
             facts = ["cached" if row.cached else format_usd(row.cost_usd)]
             facts += [("pass" if row.passed else "fail")] if self.grid.checked else []
@@ -181,7 +184,7 @@ class Matrix:
             button = f"<b>✓ {columns.GOOD}</b>"
         tint = look.tinted(who.tier, self.grid.router.ladder.names)
         told = f"<div>{look.quiet(DOT.join(facts))} {button}</div>"
-        return f'<td style="{tint}">{first}{begun}{told}</td>'
+        return f'<td class="nbr-cell" style="{tint}">{first}{begun}{told}</td>'
 
     def _bundle(self) -> Bundle:
         """The first rows whole, and how to see the rest; it needs no kernel."""
