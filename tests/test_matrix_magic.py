@@ -42,7 +42,7 @@ def test_a_template_over_a_list_is_a_table_of_prompts_and_answers(static):
 
     assert {"text/plain", "text/markdown", "text/html"} == set(data)
     assert ["1. cat", "2. dog", "3. newt"] == [row[0].partition("D")[0][:7].strip() for row in rows]
-    assert all(3 == len(row) and "[simulated]" in row[1] for row in rows)
+    assert all(3 == len(row) and "simulated" in row[1] for row in rows)
     assert "3 prompts × 2 columns · would have cost $" in data["text/plain"]
     assert max(map(len, data["text/plain"].splitlines())) <= 80
     assert isinstance(static.user_ns["_"], Grid)
@@ -91,7 +91,10 @@ def test_system_prompts_are_columns_of_the_table(shell):
         ("%%route_compare --over words\n \n", "the cell has no prompt"),
         ("%%route_compare --over words --blind\n{{words}}", "--blind is for one prompt"),
         ("%%route_compare --over words --resume\n{{words}}", "there is nothing to resume"),
-        ("%%route_compare --over words -s @nobody\n{{words}}", "no prompt is called '@nobody'"),
+        (
+            "%%route_compare --over words -s @nobody\n{{words}}",
+            "no system prompt is called '@nobody'",
+        ),
         ("%route matrix", "many prompts were not compared yet"),
     ],
 )
@@ -120,25 +123,30 @@ def test_a_dry_run_counts_the_calls_and_sends_none(shell):
 
 
 def test_the_first_rows_are_saved_whole_and_the_rest_is_counted(static):
-    static.user_ns["words"] = [f"word {n}" for n in range(23)]
+    static.user_ns["words"] = ["Explain recursion."] * 23
+    cell = "%%route_compare SIMPLE FRONTIER --over words -o kept\n{{words}}"
 
-    ((data, _),) = outputs(static, "%%route_compare SIMPLE FRONTIER --over words\nDefine {{words}}")
+    ((data, _),) = outputs(static, cell)
 
     assert 20 == len(bodies(data["text/html"]))
-    assert "answer, with its limits" in data["text/html"]
+    whole = static.user_ns["kept"][0].columns[1].text.split()
+    assert " ".join(whole[-3:]) in re.sub("<[^>]*>", "", data["text/html"])
     for text in data.values():
         assert "3 more rows" in text
 
 
 def test_checks_tell_the_cheapest_that_passes(static):
-    static.user_ns |= {"words": WORDS, "long": lambda text: len(text) > 300}
+    prompts = ["Explain recursion.", "Explain recursion to a child."]
+    static.user_ns |= {"prompts": prompts, "long": lambda text: len(text) > 300}
 
-    ((data, _),) = outputs(static, f"{CELL.replace('--over', '--check long --over')}")
+    ((data, _),) = outputs(
+        static, "%%route_compare SIMPLE COMPLEX FRONTIER --over prompts --check long\n{{prompts}}"
+    )
 
-    assert "MEDIUM is the cheapest that passes every check" in data["text/plain"]
+    assert "COMPLEX is the cheapest that passes every check" in data["text/plain"]
     assert "SIMPLE: $" in data["text/plain"]
-    assert "passes 0 of 3 (0% to 56%)" in data["text/plain"]
-    assert "passes 3 of 3 (44% to 100%)" in data["text/html"]
+    assert "passes 0 of 2 (0% to 66%)" in data["text/plain"]
+    assert "passes 2 of 2 (34% to 100%)" in data["text/html"]
 
 
 def test_a_table_is_exported_and_shown_again(static):
