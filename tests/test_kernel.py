@@ -57,10 +57,15 @@ class Ran:
         return [output["msg_type"] for output in self.outputs]
 
     @property
+    def shown(self):
+        """What was displayed and what was drawn in its place, as it came."""
+        kinds = ("display_data", "update_display_data")
+        return [one["content"] for one in self.outputs if one["msg_type"] in kinds]
+
+    @property
     def cards(self):
-        """Each state of the answer's display; the controls are another."""
-        drawn = [*self.of("display_data"), *self.of("update_display_data")]
-        return [content for content in drawn if "text/markdown" in content["data"]]
+        """The final states of the answer's display; the controls are another."""
+        return [content for content in self.shown if "text/markdown" in content["data"]]
 
     @property
     def last(self):
@@ -365,7 +370,7 @@ def test_a_live_answer_is_redrawn_in_one_place_until_it_is_complete(kernel, serv
     ran = kernel.good("%%route\nWhat is the capital of France?")
 
     seconds = time.monotonic() - began
-    first, *updates = ran.cards
+    first, *updates = drawn = [one for one in ran.shown if "text/html" in one["data"]]
     assert {first["transient"]["display_id"]} == {u["transient"]["display_id"] for u in updates}
     assert ["display_data"] == [k for k in ran.kinds if "display_data" in k][:1]
     assert any("answering ..." in update["data"]["text/plain"] for update in updates)
@@ -379,14 +384,15 @@ def test_a_live_answer_is_redrawn_in_one_place_until_it_is_complete(kernel, serv
         record["model"],
         record["status"],
     )
-    assert all("nbroute" not in card["metadata"] for card in ran.cards[:-1])
+    assert all("nbroute" not in card["metadata"] for card in drawn[:-1])
 
 
 def test_the_answer_and_the_controls_are_two_outputs_and_the_result_is_no_third(kernel):
     ran = kernel.good("%%route\nhello")
 
     answer, controls = ran.of("display_data")
-    assert ["text/html", "text/markdown", "text/plain"] == sorted(answer["data"])
+    assert ["text/html", "text/plain"] == sorted(answer["data"])
+    assert ["text/html", "text/markdown", "text/plain"] == sorted(ran.last["data"])
     assert "application/vnd.jupyter.widget-view+json" in controls["data"]
     assert [] == ran.of("execute_result")
     assert "" == ran.printed
@@ -455,3 +461,95 @@ def test_a_stream_that_breaks_off_keeps_what_had_arrived(kernel, server, folder)
     assert "broke off: a partial answer" in ran.last["data"]["text/plain"]
     assert "one two three four" in ran.last["data"]["text/plain"]
     assert ["error"] == [row["status"] for row in ledger_rows(folder)]
+
+
+SLOW = """
+import time
+from nbroute.notebook.controls import Shelf
+put = Shelf.put
+def slowly(self, *args):
+    print("drawing", flush=True)
+    time.sleep(0.5)
+    put(self, *args)
+Shelf.put = slowly
+"""
+
+
+def test_an_interrupt_while_the_controls_are_drawn_is_one_line_and_they_are_drawn(kernel):
+    kernel.good(SLOW)
+    kernel.begin("%%route -o answer\nhello")
+    while "drawing" not in next(kernel.messages())["content"].get("text", ""):
+        pass
+
+    kernel.interrupt()
+    ran = kernel.finish()
+
+    assert ("error", "Interrupted", 1) == (
+        ran.reply["status"],
+        ran.reply["ename"],
+        len(ran.reply["traceback"]),
+    )
+    (controls,) = ran.of("display_data")
+    assert "application/vnd.jupyter.widget-view+json" in controls["data"]
+    assert "ok\n" == kernel.good("print(answer.text)").printed
+
+
+def test_an_interrupted_command_is_one_line_too(kernel):
+    kernel.good(
+        "from nbroute.notebook import desk\n"
+        "def forever(*_):\n    print('here', flush=True)\n    import time\n    time.sleep(60)\n"
+        "desk.Desk.card = forever"
+    )
+    kernel.begin("%route why 7")
+    next(kernel.messages())
+
+    kernel.interrupt()
+    ran = kernel.finish()
+
+    assert ("Interrupted", 1) == (ran.reply["ename"], len(ran.reply["traceback"]))
+
+
+# Front ends that are not known to draw an output again
+
+
+@pytest.mark.parametrize(
+    ("reply", "error", "told"),
+    [
+        ({"text": WORDS}, None, "one two three four"),
+        ({"text": WORDS, "cut_after": 2}, "Unavailable", "broke off: a partial answer"),
+    ],
+)
+def test_a_console_gets_the_final_card_as_an_output_of_its_own(kernel, server, reply, error, told):
+    server.reply(**reply, pause=0.02)
+
+    ran = kernel.run("%%route\nhello", cell="")
+
+    assert error == ran.reply.get("ename")
+    assert told in ran.of("display_data")[1]["data"]["text/plain"]
+    assert "LOW · small" in ran.of("display_data")[1]["data"]["text/plain"]
+    above = kernel.run("%route escalate", cell="")
+    assert "TOP · large" in ran_plain(above)
+
+
+def test_a_console_gets_an_interrupted_answer_as_an_output_of_its_own(kernel, server):
+    server.reply(text=WORDS * 250, pause=0.02)
+    kernel.begin("%%route\nhello", cell="")
+    kernel.until_shown("one two")
+
+    kernel.interrupt()
+
+    assert "interrupted: a partial answer" in ran_plain(kernel.finish())
+
+
+def test_an_output_widget_takes_the_final_card_in(kernel):
+    kernel.good("import ipywidgets\nout = ipywidgets.Output()")
+
+    ran = kernel.good("with out:\n    get_ipython().run_cell_magic('route', '', 'hello')")
+
+    assert "1 tokens · #1\n" in ran_plain(ran)
+    assert "\n\nok" in ran_plain(ran)
+
+
+def ran_plain(ran):
+    """What is displayed, with no update of it."""
+    return "\n".join(one["data"].get("text/plain", "") for one in ran.of("display_data"))

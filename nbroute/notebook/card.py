@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
+import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -125,16 +128,18 @@ class Card:
             self._asked, self._began = prompt, time.monotonic()
             self.view = replace(self.view, running=Running(), error="", notices=())
         ended = threading.Event()
-        if self.screen.has_clock:
-            threading.Thread(target=self._tick, args=(ended,), daemon=True).start()
         try:
+            if self.screen.has_clock:
+                threading.Thread(target=self._tick, args=(ended,), daemon=True).start()
             result = call()
         except BaseException as error:
-            ended.set()
-            self._end(getattr(error, "result", None), error)
+            with unbroken():
+                ended.set()
+                self._end(getattr(error, "result", None), error)
             raise
-        ended.set()
-        self._end(result)
+        with unbroken():
+            ended.set()
+            self._end(result)
         return result
 
     def _tick(self, ended: threading.Event) -> None:
@@ -165,6 +170,32 @@ class Card:
                 self.screen.finish(self.view)
             else:
                 self.screen.give_up()
+
+
+@contextlib.contextmanager
+def unbroken() -> Iterator[None]:
+    """Have what is drawn here be drawn whole: a first Ctrl-C counts when it is, a second at once.
+
+    Where something is being raised already, the first adds nothing.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield
+        return
+    came: list[Any] = []
+
+    def hold(*told: Any) -> None:
+        came.append(told)
+        signal.signal(signal.SIGINT, before)
+
+    raising = sys.exc_info()[1]
+    signal.signal(signal.SIGINT, hold)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if came and raising is None:
+        before(*came[0])
 
 
 def _between(event: Escalated) -> str:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from nbroute.checks import NAMES as CHECKS
 from nbroute.classify.registry import NAMES as CLASSIFIERS
 from nbroute.engine.plan import STRATEGIES
-from nbroute.errors import Interrupted, NbrouteError, SettingsError
+from nbroute.errors import NbrouteError, SettingsError
 from nbroute.interpolate import hints, prompt_of, users
 from nbroute.notebook import complete, names, options, render, tables
-from nbroute.notebook.card import Card
+from nbroute.notebook.card import Card, unbroken
 from nbroute.notebook.comparing.desk import Comparing
 from nbroute.notebook.lines import Scale
 from nbroute.notebook.screens import Screen, is_live, message_of, screen_for
@@ -311,25 +311,21 @@ class Desk:
         try:
             result = call()
         except NbrouteError as error:
-            self._keep_failed(error.result, card)
+            with unbroken():
+                self._keep_failed(error.result, card)
             raise
         finally:
             self._card = None
-            self.refresh()
-        self.took(result, card)
-        self._controls_of(card)
+        with unbroken():
+            self.took(result, card)
+            self._controls_of(card)
         self._just_shown = (result.id, self.shell.execution_count)
         return None if quiet else result
 
     def _controls_of(self, card: Card) -> None:
         """The controls of a card that has an answer; one that was interrupted has them too."""
         if card.screen.has_clock and card.view.results:
-            try:
-                self.show_controls(card.view.number)
-            except KeyboardInterrupt:
-                raise Interrupted(
-                    "interrupted while the controls were drawn; the answer is kept"
-                ) from None
+            self.show_controls(card.view.number)
 
     def _announce(self, text: str) -> None:
         """What a provider does before it can answer: in the card, else printed."""
@@ -343,11 +339,12 @@ class Desk:
 
         A failed escalation leaves the answer that it escalates in place.
         """
-        if result is not None and result.text:
-            self.took(result, card)
-            self._controls_of(card)
-        elif result is not None and result.parent is None:
+        if result is not None and (result.text or result.parent is None):
             self.last = result
+            if result in card.view.results:
+                self.took(result, card)
+                self._controls_of(card)
+        self.refresh()
 
     def refresh(self) -> None:
         """Have what shows the session read the ledger again."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from IPython.core.inputtransformer2 import (
 )
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 
-from nbroute.errors import SettingsError
+from nbroute.errors import Interrupted, SettingsError
 from nbroute.notebook import complete
 from nbroute.providers.model_files import ready
 from nbroute.settings import load as load_settings
@@ -100,6 +100,17 @@ def keep_texts(lines: list[str]) -> list[str]:
     manager.token_transformers.insert(0, RouteLine)
     shown: list[str] = manager.do_token_transforms([first, *lines[1:]] if magic else lines)
     return shown
+
+
+@contextlib.contextmanager
+def _in_a_line() -> Iterator[None]:
+    """Have an interrupt that nothing else took be told in a line, not in a traceback."""
+    try:
+        yield
+    except Interrupted:
+        raise
+    except KeyboardInterrupt:
+        raise Interrupted("stopped; what was answered and spent is kept") from None
 
 
 class Kept:
@@ -189,15 +200,17 @@ class RouteMagics(Magics):
     @line_cell_magic
     def route(self, line: str, cell: str | None = None) -> Any:
         """Route the cell's prompt (`%%route -h`); alone on a line, see `%route help`."""
-        from nbroute.notebook import commands
+        with _in_a_line():
+            from nbroute.notebook import commands
 
-        return commands.run(self.desk, line) if cell is None else self.desk.run_cell(line, cell)
+            return commands.run(self.desk, line) if cell is None else self.desk.run_cell(line, cell)
 
     @no_var_expand
     @line_cell_magic
     def route_compare(self, line: str, cell: str | None = None) -> Any:
         """Answer the cell's prompt on several tiers at once (`%%route_compare -h`)."""
-        return self.desk.comparing.run_cell(line, cell or "")
+        with _in_a_line():
+            return self.desk.comparing.run_cell(line, cell or "")
 
 
 def load(shell: Any) -> None:

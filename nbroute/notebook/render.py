@@ -274,9 +274,9 @@ def _running_plain(running: Running) -> str:
 
 def _running_head(running: Running) -> list[str]:
     lines = [DOT.join(filter(None, (running.tier, running.model, *running.facts)))]
-    return (
-        [*lines, f"why {running.tier}: {reason(running.decision)}"] if running.decision else lines
-    )
+    if made := running.decision:
+        lines.append(f"why {made.tier or running.tier}: {reason(made)}")
+    return lines
 
 
 def _footers(view: View) -> list[str]:
