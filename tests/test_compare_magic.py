@@ -498,7 +498,7 @@ class Shown(Output):
         super().__init__("live")
         self.pages = []
 
-    def running(self, page, letters=0, *, now=False):
+    def running(self, page, *, now=False):
         self.pages.append(page())
 
     def show(self, made):
@@ -536,7 +536,7 @@ def test_answers_stream_side_by_side_in_one_output(routed):
     board = Shown()
     card_on(board, routed)
 
-    assert "waiting ..." in board.pages[0]
+    assert "waiting for the first token ..." in board.pages[0]
     assert any("answering ..." in page for page in board.pages)
     assert "answering ..." not in board.pages[-1]
 

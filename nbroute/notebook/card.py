@@ -94,7 +94,7 @@ class Card:
         """Take an event of a call and redraw."""
         with self._lock:
             before = self.view.running
-            self.view = _after(self.view, event)
+            self.view = after(self.view, event)
             if isinstance(event, Text):
                 self.screen.text(event.text)
             elif isinstance(event, Sent) and before and before.text:
@@ -210,7 +210,8 @@ def _between(event: Escalated) -> str:
     )
 
 
-def _after(view: View, event: Event) -> View:
+def after(view: View, event: Event) -> View:
+    """The view once that has come."""
     running = view.running or Running()
     match event:
         case Classified(decision, plan):

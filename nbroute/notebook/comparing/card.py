@@ -54,10 +54,12 @@ class Card:
         with self._lock:
             if self._running is None:
                 return
-            pane, ended = self._running.take(place, event), isinstance(event, Done)
-            if isinstance(event, Done) and self.output.kind == "terminal" and not self.state.blind:
+            self._running.take(place, event)
+            ended = isinstance(event, Done)
+            if ended and self.output.kind == "terminal" and not self.state.blind:
+                pane = self._running.pane(place)
                 self._printed.add(pane.says)
-                put(columns.pane_plain(replace(pane, text=event.result.text)) + "\n\n")
+                put(columns.pane_plain(pane) + "\n\n")
             self._draw(self._running, now=ended)
 
     def finish(self, comparison: Comparison) -> None:
@@ -135,9 +137,8 @@ class Card:
         return known[said.casefold()]
 
     def _draw(self, running: Running, *, now: bool) -> None:
-        view = running.view(self._tiers, blind=self.state.blind)
-        size = 0 if self.state.blind else running.size
-        self.output.running(lambda: columns.page(view), size, now=now)
+        blind, tiers = self.state.blind, self._tiers
+        self.output.running(lambda: columns.page(running.view(tiers, blind=blind)), now=now)
 
     def _show(self) -> None:
         view = view_of(self.comparison, self.state)

@@ -115,9 +115,8 @@ def _body(pane: Pane) -> str:
 
 def _foot(pane: Pane, *, live: bool, at: str, own: bool) -> str:
     """The best, the figures, and the vote; where each cost comes from if that is its `own`."""
-    price, facts = pane.price, pane.facts
-    if price and not pane.answered:
-        facts = (price.amount,)
+    price = pane.price
+    facts = [price.amount] if price and not pane.answered else filter(None, pane.facts)
     pieces = [
         f'<b class="nbr-best">{look.text(pane.best)}</b>' if pane.best else "",
         look.quiet(DOT.join(facts)),
@@ -135,13 +134,7 @@ def _foot(pane: Pane, *, live: bool, at: str, own: bool) -> str:
 def _table(view: View) -> Table:
     """The figures beside one another, for who asks for them."""
     rows = [
-        (
-            pane.says,
-            _short(pane),
-            pane.price.amount if pane.price else "",
-            *_padded(pane.facts),
-            pane.best,
-        )
+        (pane.says, _short(pane), pane.price.amount if pane.price else "", *pane.facts, pane.best)
         for pane in view.panes
     ]
     return Table(("answer", "model", "cost", "ratio", "time", "tokens", ""), rows)
@@ -150,11 +143,6 @@ def _table(view: View) -> Table:
 def _short(pane: Pane) -> str:
     """The model without its maker's name."""
     return pane.name.rpartition("/")[2].removesuffix(" (simulated)")
-
-
-def _padded(facts: Sequence[str]) -> list[str]:
-    """Ratio, time and tokens, of which the first may not be there."""
-    return [*[""] * (3 - len(facts)), *facts]
 
 
 def plain(view: View) -> str:

@@ -29,10 +29,11 @@ class Output:
         """Whether a later state can be drawn in place."""
         return self.kind == "live"
 
-    def running(self, page: Callable[[], str], letters: int = 0, *, now: bool = False) -> None:
+    def running(self, page: Callable[[], str], *, now: bool = False) -> None:
         """Something arrived: at most about six times a second that is drawn."""
         if self.live and (now or self._redrawn.is_due):
-            self._redrawn.show({"text/plain": "", "text/html": page()}, {}, letters)
+            made = page()
+            self._redrawn.show({"text/plain": "", "text/html": made}, {}, len(made))
 
     def show(self, made: Bundle) -> None:
         """Show what is final, or what it has become since."""

@@ -12,7 +12,9 @@ from nbroute.compare import Column, Comparison, Contender
 from nbroute.compare.differences import each_apart
 from nbroute.compare.ranking import Rank, rank
 from nbroute.errors import named
+from nbroute.notebook import render
 from nbroute.notebook.answer import visible_text
+from nbroute.notebook.card import after
 from nbroute.notebook.lines import (
     DOT,
     WRITTEN,
@@ -26,17 +28,11 @@ from nbroute.notebook.lines import (
 )
 from nbroute.pricing import format_usd
 from nbroute.types import (
-    Attempted,
     Decision,
     Done,
-    Escalated,
     Event,
-    Notice,
     RouteResult,
-    Sent,
-    Thinking,
 )
-from nbroute.types import Text as Piece
 
 #: Where more of an answer than this differs, nothing is marked: all of it would be.
 _APART = 0.6
@@ -80,7 +76,8 @@ class Pane:
     tier: str = ""
     name: str = ""
     price: Price | None = None
-    facts: tuple[str, ...] = ()
+    #: Ratio, time and tokens.
+    facts: tuple[str, str, str] = ("", "", "")
     rank: Rank = field(default_factory=Rank)
     remarks: tuple[str, ...] = ()
     text: str = ""
@@ -199,7 +196,7 @@ def measured(pane: Pane, result: RouteResult) -> Pane:
     cost, usd = result_price(result), result.cost_usd
     if usd and not result.cached:
         cost = cost._replace(amount=format_usd(usd))  # one unit for all that are compared
-    return replace(pane, price=cost, facts=tuple(filter(None, (ratio, took(result), tokens))))
+    return replace(pane, price=cost, facts=(ratio, took(result), tokens))
 
 
 def _marked(panes: Sequence[Pane]) -> list[Pane]:
@@ -233,51 +230,30 @@ class Running:
     """The answers of a comparison while they are on their way."""
 
     def __init__(self, contenders: Sequence[Contender], decision: Decision) -> None:
-        self._decision = decision
-        self.panes = [replace(titled(one, one.model), doing="waiting ...") for one in contenders]
-        self._pieces: list[list[str]] = [[] for _ in contenders]
-        self._who = contenders
+        self._who, self._decision = contenders, decision
+        self._cards = [render.View(running=render.Running(one.tier)) for one in contenders]
+        self._results: dict[int, RouteResult] = {}
 
-    def take(self, place: int, event: Event) -> Pane:
-        """Take an event of one of the calls; its pane now."""
-        pane, pieces = self.panes[place], self._pieces[place]
-        match event:
-            case Sent(model=model):
-                pieces.clear()
-                pane = replace(titled(self._who[place], model), remarks=pane.remarks)
-                pane = replace(pane, doing="waiting for the first token ...")
-            case Thinking():
-                pane = replace(pane, doing="thinking ...")
-            case Piece(text):
-                pieces.append(text)
-                pane = replace(pane, doing="answering ...")
-            case Escalated(verdict=verdict):
-                pieces.clear()
-                told = f"rejected by {verdict.check}: {verdict.reason}"
-                pane = replace(pane, remarks=(*pane.remarks, told))
-            case Notice(text):
-                pane = replace(pane, remarks=(*pane.remarks, f"note: {text}"))
-            case Attempted(attempt) if attempt.error:
-                told = f"{attempt.model}: {attempt.error}"
-                pane = replace(pane, remarks=(*pane.remarks, told))
-            case Done(result):
-                done = titled(self._who[place], model_name(result.answer))
-                pane = measured(replace(done, remarks=tuple(marks(result))), result)
-                pieces[:] = [result.text]
-        self.panes[place] = pane
-        return pane
+    def take(self, place: int, event: Event) -> None:
+        """Take an event of one of the calls."""
+        self._cards[place] = after(self._cards[place], event)
+        if isinstance(event, Done):
+            self._results[place] = event.result
 
-    @property
-    def size(self) -> int:
-        """The characters that a redraw sends."""
-        return sum(map(len, map("".join, self._pieces)))
+    def pane(self, place: int) -> Pane:
+        """One of them as it is now."""
+        who, card, result = self._who[place], self._cards[place], self._results.get(place)
+        if result is not None:
+            pane = replace(titled(who, model_name(result.answer)), remarks=tuple(marks(result)))
+            return measured(replace(pane, text=result.text), result)
+        running = card.running or render.Running()
+        pane = replace(titled(who, running.model or who.model), remarks=card.notices)
+        return replace(pane, text=running.text, doing=running.facts[0])
 
     def view(self, tiers: tuple[str, ...], *, blind: bool) -> View:
         """All of it as it is shown now; of a blind one, how many have ended."""
         if blind:
-            ended = sum(not pane.doing for pane in self.panes)
-            told = f"blind: {ended} of {len(self.panes)} answers are there; shown when all are"
-            return View(above=(told,))
-        texts = ("".join(pieces) for pieces in self._pieces)
-        panes = (replace(pane, text=text) for pane, text in zip(self.panes, texts, strict=True))
-        return View(tuple(panes), tiers, self._decision)
+            count = f"{len(self._results)} of {len(self._who)}"
+            return View(above=(f"blind: {count} answers are there; shown when all are",))
+        panes = tuple(self.pane(place) for place in range(len(self._who)))
+        return View(panes, tiers, self._decision)
