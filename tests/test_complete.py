@@ -5,7 +5,7 @@ from IPython.core.completer import provisionalcompleter
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
-from nbroute.notebook.complete import Vocabulary, make_matcher, register, unregister
+from nbroute.notebook.complete import Vocabulary, make_matcher
 
 WORDS = Vocabulary(
     options=("-t", "--tier", "-m", "--model", "--max-tokens", "--max-cost", "-h", "--help"),
@@ -37,9 +37,9 @@ def shell(request, tmp_path_factory):
 @pytest.fixture
 def ip(shell):
     matcher = make_matcher(lambda: WORDS)
-    register(shell, matcher)
+    shell.Completer.custom_matchers.append(matcher)
     yield shell
-    unregister(shell, matcher)
+    shell.Completer.custom_matchers.remove(matcher)
 
 
 def completed(ip, text):
@@ -138,19 +138,7 @@ def test_the_older_call_of_terminals_completes_too(ip):
 def test_the_vocabulary_is_asked_for_each_time(shell):
     tiers = ["fast"]
     matcher = make_matcher(lambda: Vocabulary(tiers=tuple(tiers)))
-    register(shell, matcher)
+    shell.Completer.custom_matchers.append(matcher)
     tiers.append("power")
     assert ["%%route -t fast", "%%route -t power"] == completed(shell, "%%route -t ")
-    unregister(shell, matcher)
-
-
-def test_registered_twice_it_is_asked_once_and_unregistered_no_more(shell):
-    matcher = make_matcher(lambda: WORDS)
-    before = list(shell.Completer.custom_matchers)
-    register(shell, matcher)
-    register(shell, matcher)
-    assert [*before, matcher] == shell.Completer.custom_matchers
-    unregister(shell, matcher)
-    unregister(shell, matcher)
-    assert before == shell.Completer.custom_matchers
-    assert "%%route -t SIMPLE" not in completed(shell, "%%route -t si")
+    shell.Completer.custom_matchers.remove(matcher)

@@ -367,3 +367,12 @@ def test_a_proxy_among_the_variables_breaks_no_hint_and_no_completion(shell):
     assert "PromptError" in error_of(shell, "%%route\n{{weird.x}}")
     with provisionalcompleter():
         assert list(shell.Completer.completions("%%route -c ru", 13))
+
+
+def test_reloading_asks_the_completion_once_and_unloading_no_more(shell):
+    run(shell, "%reload_ext nbroute")
+    assert 1 == len(shell.Completer.custom_matchers)
+
+    shell.run_line_magic("unload_ext", "nbroute")
+
+    assert [] == shell.Completer.custom_matchers

@@ -32,30 +32,21 @@ class Vocabulary:
     systems: tuple[str, ...] = ()
 
 
-#: Option -> the field of the vocabulary that its value is taken from.
+#: What the value of an option is taken from, a field of the vocabulary; nothing for free values.
 _VALUES = {
-    "-t": "tiers",
-    "--tier": "tiers",
-    "-m": "models",
-    "--model": "models",
-    "-S": "strategies",
-    "--strategy": "strategies",
-    "-c": "classifiers",
-    "--classifier": "classifiers",
-    "-s": "systems",
-    "--system": "systems",
-    "--max-tokens": None,
-    "--max-cost": None,
-    "--temperature": None,
-    "--feature": None,
-    "--start": "tiers",
-    "--tiers": "tiers",
-    "--agreement": None,
-    "--schema": "variables",
-    "--thread": "threads",
-    "--check": "checks",
-    "-o": "variables",
-    "--output": "variables",
+    option: field
+    for field, options in {
+        "tiers": "-t --tier --start --tiers",
+        "models": "-m --model",
+        "strategies": "-S --strategy",
+        "classifiers": "-c --classifier",
+        "systems": "-s --system",
+        "variables": "-o --output --schema --over",
+        "threads": "--thread",
+        "checks": "--check",
+        "": "--max-tokens --max-cost --temperature --feature --agreement --cache --to",
+    }.items()
+    for option in options.split()
 }
 _ARGUMENTS = {
     "use": "profiles",
@@ -107,18 +98,6 @@ def make_matcher(vocabulary: Callable[[], Vocabulary]) -> Callable[[Any], dict[s
     return made
 
 
-def register(ip: Any, matcher: Any) -> None:
-    """Have the shell ask the matcher; a second time does nothing."""
-    if matcher not in ip.Completer.custom_matchers:
-        ip.Completer.custom_matchers.append(matcher)
-
-
-def unregister(ip: Any, matcher: Any) -> None:
-    """Have the shell ask the matcher no longer."""
-    if matcher in ip.Completer.custom_matchers:
-        ip.Completer.custom_matchers.remove(matcher)
-
-
 def complete(
     cell: str, row: int, before: str, vocabulary: Callable[[], Vocabulary]
 ) -> tuple[str, list[str]] | None:
@@ -140,16 +119,14 @@ def _of_cell(magic: str, rest: str, words: Vocabulary) -> tuple[str, list[str]]:
     fragment = found[0] if found else ""
     earlier = re.split(r"[\s=]+", rest[: len(rest) - len(fragment)].strip("= \t"))
     option = earlier[-1]
-    if option in _VALUES:
-        field = _VALUES[option]
+    if (field := _VALUES.get(option)) is not None:
         return fragment, matching(fragment, getattr(words, field)) if field else []
-    if magic != "route" and not fragment.startswith("-"):
-        return fragment, matching(fragment, words.tiers) or matching(fragment, words.models)
-    if magic != "route":
-        return fragment, matching(fragment, words.compare_options)
-    if fragment and not fragment.startswith("-"):
+    own = magic == "route"
+    if fragment.startswith("-") or (own and not fragment):
+        return fragment, matching(fragment, words.options if own else words.compare_options)
+    if own:
         return fragment, matching(fragment, words.variables) if not option else []
-    return fragment, matching(fragment, words.options)
+    return fragment, matching(fragment, words.tiers) or matching(fragment, words.models)
 
 
 def _of_line(rest: str, words: Vocabulary) -> tuple[str, list[str]]:

@@ -27,11 +27,13 @@ if TYPE_CHECKING:
     from nbroute.notebook.desk import Desk
     from nbroute.settings import Settings
 
-#: By name, so that loading does not import the module.
-RESULT = ("nbroute.types", "RouteResult")
-REPORT = ("nbroute.report.summary", "Report")
-COMPARISON = ("nbroute.compare.comparison", "Comparison")
-GRID = ("nbroute.compare.grid", "Grid")
+#: What is shown our way, by name, so that loading imports none of it -> the method that shows it.
+DISPLAYS = {
+    ("nbroute.types", "RouteResult"): "display_result",
+    ("nbroute.report.summary", "Report"): "display_report",
+    ("nbroute.compare.comparison", "Comparison"): "display_comparison",
+    ("nbroute.compare.grid", "Grid"): "display_comparison",
+}
 MAGICS = ("route", "route_compare")
 _OURS = re.compile(r"\??%%?(route(?:_compare)?)(?!\w|\?\?)")
 _NO_WIDTH = "\u200b\u2060\ufeff\xa0 \t"
@@ -183,13 +185,9 @@ class RouteMagics(Magics):
 
         show(report, self.shell, static=self.settings.static)
 
-    def display_comparison(self, comparison: Any) -> None:
-        """Show a comparison's table and its answers."""
-        self.desk.comparing.display(comparison)
-
-    def display_grid(self, grid: Any) -> None:
-        """Show a grid's first answers and its totals."""
-        self.desk.comparing.display(grid)
+    def display_comparison(self, compared: Any) -> None:
+        """Show a comparison's table and its answers, or a grid's first ones and its totals."""
+        self.desk.comparing.display(compared)
 
     def _vocabulary(self) -> complete.Vocabulary:
         from nbroute.notebook.commands import COMMANDS
@@ -223,11 +221,9 @@ def load(shell: Any) -> None:
     magics = before or RouteMagics(shell, settings)
     shell.register_magics(magics)
     displays = shell.display_formatter.ipython_display_formatter
-    displays.for_type_by_name(*RESULT, magics.display_result)
-    displays.for_type_by_name(*REPORT, magics.display_report)
-    displays.for_type_by_name(*COMPARISON, magics.display_comparison)
-    displays.for_type_by_name(*GRID, magics.display_grid)
-    complete.register(shell, magics.matcher)
+    for shown, method in DISPLAYS.items():
+        displays.for_type_by_name(*shown, getattr(magics, method))
+    shell.Completer.custom_matchers.append(magics.matcher)
     magics.hook = Kept(shell, magics.was_shown)
     shell.input_transformers_cleanup.append(keep_texts)
     print(f"nbroute: {settings.origin}")  # noqa: T201 - the one line of %load_ext
@@ -243,9 +239,9 @@ def unload(shell: Any) -> None:
             shell.magics_manager.magics[kind].pop(name, None)
     if magics is None:
         return
-    for shown in (RESULT, COMPARISON, GRID, REPORT):
+    for shown in DISPLAYS:
         shell.display_formatter.ipython_display_formatter.pop(".".join(shown), None)
-    complete.unregister(shell, magics.matcher)
+    shell.Completer.custom_matchers.remove(magics.matcher)
     magics.hook.undo()
     shell.input_transformers_cleanup.remove(keep_texts)
     if "desk" in vars(magics):

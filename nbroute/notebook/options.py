@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import keyword
 import re
+from collections.abc import Callable
+from contextlib import suppress
 from decimal import Decimal
 from typing import NoReturn
 
@@ -39,68 +41,41 @@ _CHECK_HELP = (
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that raises our one-line errors and never exits the kernel."""
+    """A parser of a magic's line, which raises our one-line errors and never exits the kernel."""
+
+    def __init__(self, magic: str, description: str, words: str = "") -> None:
+        usage = f"%(prog)s [NAME <<]{words} [options]\nprompt, with {{{{name}}}} for a variable"
+        super().__init__(magic, usage, description, add_help=False, allow_abbrev=False)
 
     def error(self, message: str) -> NoReturn:
         """Raise what is wrong, and say where the options are listed."""
-        msg = f"{message:.200}; `{self.prog} -h` lists the options"
-        raise SettingsError(msg)
+        raise SettingsError(f"{message:.200}; `{self.prog} -h` lists the options")
 
 
 def make_parser() -> argparse.ArgumentParser:
     """The options of `%%route`."""
-    parser = Parser(
-        prog="%%route",
-        add_help=False,
-        allow_abbrev=False,
-        usage="%%%%route [NAME <<] [options]\nprompt, with {{name}} for a notebook variable",
-        description="Classify the prompt, send it to the cheapest tier that should do.",
-    )
+    parser = Parser("%%route", "Send the prompt to the cheapest tier that should do.")
     add = parser.add_argument
     add("-t", "--tier", help="take this tier; nothing is classified")
     add("-m", "--model", help="take this model of the tier's provider; no fallbacks")
     add("-S", "--strategy", default="direct", help=", ".join(STRATEGIES))
     add("--start", metavar="TIER", help="where a cascade begins; nothing is classified")
     add("--tiers", metavar="A,B", type=_names, help="the tiers of a cascade, or parallel's two")
-    add("--agreement", type=_share, help="similarity from which two answers agree (0 to 1)")
-    add("-c", "--classifier", help=", ".join(CLASSIFIERS) + ", or a function's name")
+    alike = "similarity from which two answers agree, 0 to 1"
+    add("--agreement", type=_number(1, "similarity"), help=alike)
     add("-s", "--system", help="system prompt in place of the tier's")
-    add("--max-tokens", type=_whole, help="token budget of the answer in place of the tier's")
-    add("--max-cost", type=_dollars, help="refuse to send what could cost more US dollars")
-    _add_answering(parser)
     add("--thread", metavar="NAME", help="go on with the conversation of that name")
-    add("-n", "--dry-run", action="store_true", help="show what would be sent and cost; send none")
     add("--no-stream", action="store_true", help="show the answer when it is complete")
-    add("-o", "--output", metavar="NAME", help="keep the result in this variable (also NAME <<)")
-    add("-q", "--quiet", action="store_true", help="show nothing; keep the result")
-    add("-h", "--help", action="store_true", help="show this and send nothing")
+    _add_common(parser)
     return parser
-
-
-def _add_answering(parser: argparse.ArgumentParser) -> None:
-    """Add what every answer takes, however many are asked for."""
-    add = parser.add_argument
-    add("--over-budget", action="store_true", help="send even where a budget is used up")
-    add("--temperature", type=_temperature, help="0 repeats itself, 2 is wild; 0 to 2")
-    add("--json", action="store_true", help="ask for JSON and check that it is")
-    add("--schema", metavar="NAME", help="JSON schema, pydantic model or dataclass to answer in")
-    add("--check", action="append", default=[], metavar="NAME", help=_CHECK_HELP)
-    add("--feature", help="what this is for; spend can be summed by it")
-    add("--cache", metavar="MODE", help=", ".join(CACHE_MODES) + " (only: sends nothing)")
-    add("--no-cache", action="store_true", help="as --cache off")
 
 
 def make_compare_parser() -> argparse.ArgumentParser:
     """The options of `%%route_compare`."""
-    parser = Parser(
-        prog="%%route_compare",
-        add_help=False,
-        allow_abbrev=False,
-        usage="%%%%route_compare [NAME <<] [TIER ...] [options]\n"
-        "prompt, with {{name}} for a notebook variable",
-        description="Send the prompt to several tiers or models at once, and show the answers "
-        "beside one another.",
+    told = (
+        "Send the prompt to several tiers or models at once, and show their answers side by side."
     )
+    parser = Parser("%%route_compare", told, " [TIER ...]")
     add = parser.add_argument
     add("tiers", nargs="*", metavar="TIER", help="tiers or models; without any, the whole ladder")
     add("--blind", action="store_true", help="hide tiers, costs and times until you vote")
@@ -109,16 +84,29 @@ def make_compare_parser() -> argparse.ArgumentParser:
     add("--over", metavar="TABLE", help="a prompt for each row of a DataFrame, or of lists A,B")
     add("--to", metavar="FOLDER", help="keep the answers there; the same cell goes on with them")
     add("--resume", action="store_true", help="go on with what was stopped")
-    add("-c", "--classifier", help="who says where routing would send it")
     add("-s", "--system", action="append", help="system prompt; several, or @A,@B, are compared")
-    add("--max-tokens", type=_whole, help="token budget of each answer in place of the tiers'")
-    add("--max-cost", type=_dollars, help="refuse what could cost more US dollars, each answer")
-    _add_answering(parser)
-    add("-n", "--dry-run", action="store_true", help="show what it would cost; send none")
-    add("-o", "--output", metavar="NAME", help="keep the comparison in this variable")
-    add("-q", "--quiet", action="store_true", help="show nothing; keep the comparison")
-    add("-h", "--help", action="store_true", help="show this and send nothing")
+    _add_common(parser)
     return parser
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    """Add what both magics take, for one answer or for each."""
+    add = parser.add_argument
+    add("-c", "--classifier", help=", ".join(CLASSIFIERS) + ", or a function's name")
+    add("--max-tokens", type=_whole, help="token budget of an answer in place of the tier's")
+    add("--max-cost", type=_dollars, help="refuse to send what could cost more US dollars")
+    add("--over-budget", action="store_true", help="send even where a budget is used up")
+    add("--temperature", type=_number(2, "temperature"), help="0 repeats itself, 2 is wild")
+    add("--json", action="store_true", help="ask for JSON and check that it is")
+    add("--schema", metavar="NAME", help="JSON schema, pydantic model or dataclass to answer in")
+    add("--check", action="append", default=[], metavar="NAME", help=_CHECK_HELP)
+    add("--feature", help="what this is for; spend can be summed by it")
+    add("--cache", metavar="MODE", help=", ".join(CACHE_MODES) + " (only: sends nothing)")
+    add("--no-cache", action="store_true", help="as --cache off")
+    add("-n", "--dry-run", action="store_true", help="show what would be sent and cost; send none")
+    add("-o", "--output", metavar="NAME", help="keep the result in this variable (also NAME <<)")
+    add("-q", "--quiet", action="store_true", help="show nothing; keep the result")
+    add("-h", "--help", action="store_true", help="show this and send nothing")
 
 
 def parse(line: str, parser: argparse.ArgumentParser | None = None) -> argparse.Namespace:
@@ -200,7 +188,6 @@ def flags(parser: argparse.ArgumentParser | None = None) -> tuple[str, ...]:
 
 
 def _whole(text: str) -> int:
-    """A token budget."""
     if not (text.isascii() and text.isdecimal() and len(text) < 10 and int(text)):
         msg = f"{text!r:.40} is not a token budget: it takes a whole number from 1 up"
         raise argparse.ArgumentTypeError(msg)
@@ -214,30 +201,20 @@ def _names(text: str) -> tuple[str, ...]:
     return names
 
 
-def _share(text: str) -> float:
-    try:
-        share = float(text)
-    except ValueError:
-        share = -1.0
-    if not 0 <= share <= 1:
-        msg = f"{text!r:.40} is not a similarity: it takes one from 0 to 1, such as 0.92"
-        raise argparse.ArgumentTypeError(msg)
-    return share
+def _number(most: int, kind: str) -> Callable[[str], float]:
+    """The type of an option that takes a number from 0 to `most`."""
 
-
-def _temperature(text: str) -> float:
-    try:
-        degrees = float(text)
-    except ValueError:
-        degrees = -1.0
-    if not 0 <= degrees <= 2:
-        msg = f"{text!r:.40} is not a temperature: it takes a number from 0 to 2, such as 0.7"
+    def number(text: str) -> float:
+        with suppress(ValueError):
+            if 0 <= float(text) <= most:
+                return float(text)
+        msg = f"{text!r:.40} is not a {kind}: it takes a number from 0 to {most}, such as 0.7"
         raise argparse.ArgumentTypeError(msg)
-    return degrees
+
+    return number
 
 
 def _dollars(text: str) -> Decimal:
-    """An amount of US dollars."""
     amount = read_usd(text)
     if amount is None:
         msg = f"{text!r:.40} is not an amount of US dollars; it takes one such as 0.05"
