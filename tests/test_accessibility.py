@@ -98,7 +98,11 @@ def test_the_exported_page_bars_nobody_from_it(page, url, folder):
     page.goto((folder / "page.html").as_uri())
     page.locator("h1, h2").first.wait_for()
 
-    assert [] == findings(page, "body")
+    light = findings(page, "body")
+    page.emulate_media(color_scheme="dark")
+    dark = findings(page, "body")
+    page.emulate_media(color_scheme=None)
+    assert ([], []) == (light, dark)
 
 
 @pytest.mark.parametrize("name", ["card", "compare", "playground", "whatif", "dashboard"])

@@ -150,7 +150,7 @@ def test_the_saving_names_its_baseline_and_is_an_estimate(make_router):
     (fact,) = overview.saved(router.report())
 
     assert fact.figure.endswith("less")
-    assert "than all on TOP: an estimate, with what classifying" in fact.about
+    assert "than all on TOP: an estimate, all calls counted" in fact.about
 
 
 def test_cache_hits_and_failures_are_counted(make_router, server):

@@ -16,11 +16,12 @@ from loopback import Reply
 from nbroute.errors import NbrouteError, SettingsError
 from nbroute.export import MARK
 from nbroute.notebook.exporting import export, page
+from nbroute.report.colours import tier_colour
 from nbroute.router import Router
 
 ALLOWED = (
-    "a article blockquote body br caption code dd del details div dl dt em figcaption figure h1 "
-    "h2 h3 h4 h5 h6 head hr html li line main mark meta ol p pre s section span strong style "
+    "a article b blockquote body br caption code dd del details div dl dt em figcaption figure "
+    "h1 h2 h3 h4 h5 h6 head hr html i li line main mark meta ol p pre s section span strong style "
     "summary table tbody td th thead title tr u ul"
 )
 
@@ -92,9 +93,11 @@ def test_what_a_prompt_or_an_answer_writes_is_text(simulated):
     text = page(simulated)
 
     found = Tags(text)
-    assert set() == found.names & {"script", "img", "b", "i"}
+    assert set() == found.names & {"script", "img"}
     assert "<script>alert(1)</script>" in words(text)
     assert "<b>feature</b>" in words(text)
+    assert "<b>feature" not in text
+    assert "<i>be" not in text
 
 
 def test_an_escalation_is_one_exchange_with_the_earlier_answer_folded(simulated):
@@ -104,8 +107,9 @@ def test_an_escalation_is_one_exchange_with_the_earlier_answer_folded(simulated)
     text = page(simulated)
 
     assert 1 == text.count("<article>")
-    assert "before that: SIMPLE" in text
-    assert text.index("<strong>MEDIUM") < text.index("before that: SIMPLE")
+    told = words(text)
+    assert told.index("MEDIUM · simulated/") < told.index("before: SIMPLE")
+    assert "2 answers together" in told
 
 
 def test_a_cascade_shows_its_ladder_of_attempts(simulated):
@@ -114,7 +118,7 @@ def test_a_cascade_shows_its_ladder_of_attempts(simulated):
 
     told = words(page(simulated))
 
-    assert "ladder: SIMPLE rejected by _never" in told
+    assert "steps: SIMPLE rejected by _never" in told
     assert "FRONTIER" in told
 
 
@@ -175,6 +179,29 @@ def test_compared_answers_are_in_the_order_asked_for(make_router, server):
     assert text.index("small says") < text.index("large says")
 
 
+def test_the_answers_are_the_cards_of_the_notebook_in_their_tiers_colours(simulated):
+    result = simulated.route("What is the capital of France?", tier="COMPLEX")
+
+    text = page(simulated)
+
+    colour = tier_colour("COMPLEX", simulated.ladder.names)
+    assert f"border-left:4px solid {colour}" in text
+    assert "× SIMPLE" in words(text)
+    assert f"why {result.tier}" in words(text)
+
+
+def test_a_key_that_markdown_would_cut_in_pieces_is_taken_out(make_router, server):
+    key = "sk-proj-ab_cd_ef0123456789_ab_cd"
+    router = make_router()
+    server.reply(text=f"**Use** {key} or `{key}` or *{key}*")
+    router.route("hello", feature=key)
+
+    text = page(router)
+
+    assert "0123456789" not in words(text)
+    assert "[key removed]" in words(text)
+
+
 def test_a_label_stands_with_its_answer(simulated):
     result = simulated.route("What is the capital of France?", tier="SIMPLE")
     simulated.label(result, "too weak")
@@ -215,7 +242,7 @@ def test_an_unknown_cost_is_unknown_and_never_zero(make_router, tmp_path):
 
     told = words(page(router))
 
-    assert "unknown (no price for this model)" in told
+    assert "unknown · no price for this model" in told
 
 
 def test_letters_of_all_scripts_and_broken_ones_are_written(simulated, tmp_path):

@@ -20,32 +20,19 @@ from nbroute.report.text import blocks_of
 MARK = '<meta name="generator" content="nbroute export">'
 SUFFIXES = (".html", ".htm")
 #: Characters; what is longer is folded.
-LONG_PROMPT, LONG_ANSWER = 2_000, 8_000
+LONG_PROMPT = 2_000
 EARLIER = ("when", "what for", "tier", "model", "status", "cost", "time")
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """One answer; `html` goes into the page as it is and must be safe, `size` is in characters.
+class Exchange:
+    """A prompt and its answers, each a card: safe HTML that goes into the page as it is.
 
-    `headline` has its tier, model, cost and time, `ladder` a line for each attempt.
+    An answer that was escalated is in the card of the one that escalates it.
     """
 
-    headline: str
-    html: str = field(repr=False)
-    size: int = 0
-    remarks: tuple[str, ...] = ()
-    ladder_title: str = ""
-    ladder: tuple[str, ...] = ()
-    labels: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Exchange:
-    """A prompt and its answers: the newest of a chain first, or those that are compared."""
-
     prompt: str = field(repr=False)
-    answers: tuple[Answer, ...]
+    cards: tuple[str, ...]
     compared: bool = False
 
 
@@ -96,11 +83,12 @@ def page_of(
     report: Report,
     exchanges: Sequence[Exchange],
     earlier: Sequence[Sequence[str]],
+    style: str,
 ) -> str:
-    """The whole page; all is plain text but the answers, and the facts stand in its head.
+    """The whole page; all is plain text but the cards, and the facts stand in its head.
 
-    `earlier` are calls that the ledger has and this process no longer remembers, as rows of
-    `EARLIER`.
+    `style` is the cards' stylesheet. `earlier` are calls that the ledger has and this process no
+    longer remembers, as rows of `EARLIER`.
     """
     head = "".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in facts.items())
     shown = [_exchange(place, one) for place, one in enumerate(exchanges, start=1)]
@@ -119,7 +107,7 @@ def page_of(
         if body
     ]
     frame = Template(Path(__file__).with_name("page.html").read_text("utf-8"))
-    return frame.substitute(mark=MARK, facts=head, body="".join(said + parts))
+    return frame.substitute(mark=MARK, style=style, facts=head, body="".join(said + parts))
 
 
 def _report(report: Report) -> str:
@@ -147,32 +135,9 @@ def _exchange(place: int, exchange: Exchange) -> str:
     prompt = f'<pre class="prompt" dir="auto">{escape(exchange.prompt)}</pre>'
     if len(exchange.prompt) > LONG_PROMPT:
         prompt = _folded(prompt, f"the prompt, {len(exchange.prompt):,} characters")
-    answers = [f'<div class="answer">{_answer(one)}</div>' for one in exchange.answers]
-    if exchange.compared:
-        shown = f'<div class="columns">{"".join(answers)}</div>'
-    else:
-        before = zip(answers[1:], exchange.answers[1:], strict=True)
-        folded = (_folded(a, f"before that: {escape(one.headline)}") for a, one in before)
-        shown = "".join([answers[0], *folded])
     head = f'<h3 id="prompt-{place}">Prompt {place}{kind}</h3>'
-    return f"<article>\n{head}\n{prompt}\n{shown}\n</article>"
-
-
-def _answer(answer: Answer) -> str:
-    tier, _, rest = answer.headline.partition(" · ")
-    text = f'<div class="text" dir="auto">{answer.html or "<p>(no answer)</p>"}</div>'
-    if answer.size > LONG_ANSWER:
-        text = _folded(text, f"the answer, {answer.size:,} characters")
-    parts = [
-        f'<p class="headline"><strong>{escape(tier)}</strong> · {escape(rest)}</p>',
-        *(f'<p class="remark">{escape(line)}</p>' for line in answer.remarks),
-        *(f'<p class="label">label: {escape(line)}</p>' for line in answer.labels),
-        text,
-    ]
-    if answer.ladder:
-        lines = "".join(f"<li>{escape(line)}</li>" for line in answer.ladder)
-        parts.append(_folded(f"<ul>{lines}</ul>", escape(answer.ladder_title)))
-    return "".join(parts)
+    cards = f'<div class="columns">{"".join(exchange.cards)}</div>'
+    return f"<article>\n{head}\n{prompt}\n{cards}\n</article>"
 
 
 def _folded(body: str, summary: str) -> str:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from nbroute.engine.feedback import labels_of
-from nbroute.export import Answer, Exchange, page_of, write_page
-from nbroute.notebook.answer import answer_html, safe_plain
-from nbroute.notebook.lines import headline, remarks, step_lines
+from nbroute.export import Exchange, page_of, write_page
+from nbroute.notebook import look, render
+from nbroute.notebook.answer import safe_plain
+from nbroute.notebook.lines import DOT, Scale, headline
+from nbroute.notebook.render import View
 from nbroute.pricing import describe
 from nbroute.recording.scrub import Scrubber
 from nbroute.report import Report
@@ -23,6 +25,8 @@ from nbroute.types import Cost, Label, RouteResult
 
 #: Calls that are listed of those whose answers this process does not have.
 MOST_CALLS = 500
+#: Characters; what is longer is folded.
+LONG_ANSWER = 8_000
 _SIMULATED = (
     "Answers marked “simulated” were written for lessons, no model's words: no model was asked."
 )
@@ -48,6 +52,7 @@ def page(router: Router) -> str:
         report=_without_keys(report, scrubber),
         exchanges=list(_exchanges(router, results, scrubber)),
         earlier=_calls(router, results),
+        style=look.CSS,
     )
     return scrubber.text(text)
 
@@ -69,9 +74,9 @@ def _without_keys(report: Report, scrubber: Scrubber) -> Report:
     features: dict[str, Spend] = defaultdict(Spend)
     by_day: dict[tuple[str, str], Spend] = defaultdict(Spend)
     for feature, spend in report.by_feature.items():
-        features[_plain(feature, scrubber)] += spend
+        features[_clean(feature, scrubber)] += spend
     for (feature, day), spend in report.by_feature_day.items():
-        by_day[_plain(feature, scrubber), day] += spend
+        by_day[_clean(feature, scrubber), day] += spend
     return replace(report, by_feature=dict(features), by_feature_day=dict(by_day))
 
 
@@ -90,27 +95,39 @@ def _exchanges(
     for result in results:
         comparison = result.options.comparison  # one for all prompts of a grid
         groups[bool(comparison), comparison or result.chain[-1].id, result.prompt].append(result)
+    scale = Scale.of(router)
     for (compared, _, _), found in groups.items():
-        ordered = found if compared else found[::-1]
-        answers = tuple(_answer(one, labels[one.id], scrubber) for one in ordered)
-        yield Exchange(_plain(found[0].prompt, scrubber), answers, compared)
+        clean = [_clean(one, scrubber) for one in found]
+        parts = [[one] for one in clean] if compared else [clean[::-1]]
+        cards = tuple(_card(part, labels, scale) for part in parts)
+        yield Exchange(safe_plain(clean[0].prompt), cards, compared)
 
 
-def _answer(result: RouteResult, labels: Iterable[str], scrubber: Scrubber) -> Answer:
-    title, *steps = step_lines(result) or [""]
-    return Answer(
-        headline=_plain(headline(result), scrubber),
-        html=answer_html(scrubber.text(result.text), below=3),
-        size=len(result.text),
-        remarks=tuple(_plain(line, scrubber) for line in remarks(result)),
-        ladder_title=_plain(title, scrubber),
-        ladder=tuple(_plain(line[2:], scrubber) for line in steps),
-        labels=tuple(labels),
-    )
+def _card(results: Sequence[RouteResult], labels: Mapping[str, list[str]], scale: Scale) -> str:
+    """The results as a card, what was said of each below; a very long one is folded."""
+    said = [
+        f"label{f' on {one.tier}' if len(results) > 1 else ''}: {word}"
+        for one in results
+        for word in labels.get(one.id, ())
+    ]
+    card = render.page(View(tuple(results), notices=tuple(said), scale=scale))
+    size = sum(len(one.text) for one in results)
+    if size < LONG_ANSWER:
+        return card
+    told = f"{headline(results[0], scale)}{DOT}the answer, {size:,} characters"
+    return look.folded(look.text(told), card)
 
 
-def _plain(text: str, scrubber: Scrubber) -> str:
-    return safe_plain(scrubber.text(text))
+def _clean(value: Any, scrubber: Scrubber) -> Any:
+    """The same with no key in any of its texts: before it is HTML, which may cut one in pieces."""
+    if isinstance(value, str):
+        return scrubber.text(value)
+    if type(value) is tuple:
+        return tuple(_clean(one, scrubber) for one in value)
+    if not is_dataclass(value) or isinstance(value, type):
+        return value
+    found = {one.name: _clean(getattr(value, one.name), scrubber) for one in fields(value)}
+    return replace(value, **found)
 
 
 def _told(label: Label) -> str:

@@ -145,7 +145,7 @@ def _saved(saving: Saving, compared: Decimal, kind: str, baseline: str) -> Fact:
         told = counted(saving.unknown_calls, "call")
         return Fact("unknown", f"against all on {baseline}: {told} of unknown cost{kind}")
     took = f"; comparing took {format_usd(compared)} of it" if compared else ""
-    everything = "an estimate, with what classifying and failed calls cost"
+    everything = "an estimate, all calls counted"
     return Fact(saving.told, f"than all on {baseline}: {everything}{kind}{took}")
 
 

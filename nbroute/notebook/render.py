@@ -169,7 +169,7 @@ def _answer(result: RouteResult, tiers: Sequence[str]) -> str:
         if mark != "cached"
     )
     rest = "".join(map(_note, notes(result)))
-    shown = f'{_thoughts(result)}<div class="nbr-body">{body}</div>{ended}{rest}'
+    shown = f'{_thoughts(result)}<div class="nbr-body" dir="auto">{body}</div>{ended}{rest}'
     return f"{shown}{_why(result)}{_steps(result, tiers)}"
 
 
@@ -211,7 +211,9 @@ def _running(running: Running, tiers: tuple[str, ...]) -> str:
     model = f'<span class="nbr-model">{look.text(running.model)}</span>' if running.model else ""
     facts = (look.quiet(fact) for fact in running.facts)
     head = look.head([pill, model, '<span class="nbr-space"></span>', *facts])
-    body = f'<div class="nbr-body">{plain_html(running.text)}</div>' if running.text else ""
+    body = (
+        f'<div class="nbr-body" dir="auto">{plain_html(running.text)}</div>' if running.text else ""
+    )
     return head + body
 
 
