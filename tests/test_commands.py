@@ -13,7 +13,7 @@ import pytest
 from cells import error_of, run
 from IPython.core.error import StdinNotImplementedError
 
-from nbroute.notebook.commands import COMMANDS
+from nbroute.notebook.commands.base import COMMANDS
 from nbroute.router import Router
 from nbroute.settings import load, writing
 from nbroute.settings.model import ENVIRONMENT

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from nbroute.errors import RecordError, SettingsError
-from nbroute.notebook.render import meter_lines, session_text
+from nbroute.notebook.session import session_text
 from nbroute.router import Router
 from nbroute.storage.cache import FileCache
 from nbroute.storage.ledger import SqliteLedger
@@ -39,7 +39,7 @@ def used(path):
     ledger = router.ledger
     reads = [ledger.rows, ledger.frame, ledger.spend, ledger.labels, router.report]
     reads += [lambda: ledger.spend("day", since=1.0), lambda: repr(router.report(everything=True))]
-    for read in (*reads, lambda: session_text(router), lambda: meter_lines(router), router.settle):
+    for read in (*reads, lambda: session_text(router), router.settle):
         with contextlib.suppress(RecordError):
             read()
     router.close()

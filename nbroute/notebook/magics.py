@@ -190,7 +190,7 @@ class RouteMagics(Magics):
         self.desk.comparing.display(compared)
 
     def _vocabulary(self) -> complete.Vocabulary:
-        from nbroute.notebook.commands import COMMANDS
+        from nbroute.notebook.commands.base import COMMANDS
 
         return self.desk.vocabulary(tuple(COMMANDS))
 

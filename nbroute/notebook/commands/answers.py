@@ -15,7 +15,7 @@ from nbroute.engine.feedback import (
 from nbroute.errors import SettingsError
 from nbroute.evaluate.training_data import FEWEST
 from nbroute.notebook import options, tables
-from nbroute.notebook.commands.base import number_of, numbered, only
+from nbroute.notebook.commands.base import command, number_of, numbered, only
 from nbroute.notebook.lines import MEANS, kept
 from nbroute.report import counted
 
@@ -27,21 +27,24 @@ _QUOTES = "\"'"
 _SAYS = f"{', '.join(list(MEANS)[:-1])} or {list(MEANS)[-1]}"
 
 
+@command("[NUMBER]", "1", "result.decision")
 def why(desk: Desk, rest: str) -> tables.Table:
-    """A result explained."""
+    """Why a prompt went where it went, step by step."""
     result, left = numbered(desk, rest)
     only("why", left)
     return tables.explanation(result)
 
 
+@command("[NUMBER] [TIER]", "FRONTIER", "router.escalate(result, 'FRONTIER')")
 def escalate(desk: Desk, rest: str) -> RouteResult | None:
-    """A prompt again, in a card of its own."""
+    """Ask again, on the next tier or on the one you name."""
     number, tier = number_of(rest)
     return desk.escalate(tier or None, number)
 
 
+@command("[NUMBER] good|bad|too weak|overkill|off [TIER]", "1 good", "router.label(result, 'good')")
 def label(desk: Desk, rest: str) -> tables.Said:
-    """Keep a word on an answer, and maybe the tier that the prompt needs."""
+    """Keep your word on an answer; off takes it back."""
     number, left = number_of(rest)
     words = options.words(left)
     if not words:
@@ -58,8 +61,9 @@ def label(desk: Desk, rest: str) -> tables.Said:
     return tables.Said(f"nbroute: {told}")
 
 
+@command("[all]", "all", "router.labels(everything=True)")
 def labels(desk: Desk, rest: str) -> tables.Table:
-    """How often routing picked what was needed."""
+    """The tiers picked against those needed, by your labels."""
     everything = bool(only("labels", rest, "all"))
     found = picked_against_needed(desk.router, everything=everything)
     tiers = found.tiers
@@ -97,8 +101,9 @@ def _meaning(found: PickedAgainstNeeded, *, everything: bool) -> list[str]:
     return [*lines, f"{call} learns a classifier from them (router = %route router){lacking}"]
 
 
+@command("[NUMBER]", "1")
 def controls(desk: Desk, rest: str) -> None:
-    """Show a card's controls here."""
+    """The buttons of an earlier answer again."""
     number, left = number_of(rest)
     only("controls", left)
     if number is None:
@@ -106,15 +111,17 @@ def controls(desk: Desk, rest: str) -> None:
     desk.show_controls(number)
 
 
+@command("[NUMBER]", "1")
 def versions(desk: Desk, rest: str) -> tables.Table:
-    """The versions of a cell."""
+    """The answers of one cell, one for each time that it ran."""
     number, left = number_of(rest)
     only("versions", left)
     return desk.versions_table(number)
 
 
+@command("NAME", "SIMPLE", "comparison.vote('SIMPLE')")
 def vote(desk: Desk, rest: str) -> tables.Said:
-    """Keep which answer is good enough; a blind comparison is revealed."""
+    """Which compared answer is the cheapest that will do."""
     card = desk.comparing.last
     if not rest:
         names = ", ".join(card.choices)
@@ -122,16 +129,18 @@ def vote(desk: Desk, rest: str) -> tables.Said:
     return tables.Said(f"nbroute: {card.vote(rest.strip(_QUOTES))}")
 
 
+@command("[on|off]", "off", "comparison.differences()")
 def differences(desk: Desk, rest: str) -> tables.Said:
-    """Highlight what no other answer says, or no longer."""
+    """Highlight what no other answer says."""
     off = "off" in only("differences", rest, "on", "off")
     desk.comparing.last.mark(not off)
     marked = "no longer highlighted" if off else "highlighted"
     return tables.Said(f"nbroute: what no other answer says is {marked}")
 
 
+@command("[FILE.csv|.jsonl]", "answers.csv", "grid.export('answers.csv')")
 def matrix(desk: Desk, rest: str) -> tables.Said | None:
-    """Show the last comparison of many prompts again, or write it into a file."""
+    """The compared prompts again, or written to a file."""
     found = desk.comparing.matrix
     if rest:
         return tables.Said(f"nbroute: written to {found.grid.export(rest.strip(_QUOTES))}")
@@ -139,8 +148,9 @@ def matrix(desk: Desk, rest: str) -> tables.Said | None:
     return None
 
 
+@command("[forget NAME]", "forget trip", "router.threads.names()")
 def threads(desk: Desk, rest: str) -> Any:
-    """The conversations of this session, or one of them forgotten."""
+    """The conversations begun with --thread."""
     word, _, name = rest.partition(" ")
     if word and (word != "forget" or not name.strip()):
         raise SettingsError("`%route threads` lists them; `%route threads forget NAME` drops one")
@@ -148,17 +158,3 @@ def threads(desk: Desk, rest: str) -> Any:
         desk.router.threads.forget(name.strip())
         return tables.Said(f"nbroute: thread {name.strip()!r} is forgotten")
     return tables.threads_table(desk.router)
-
-
-COMMANDS = {
-    "why": why,
-    "escalate": escalate,
-    "label": label,
-    "labels": labels,
-    "controls": controls,
-    "versions": versions,
-    "vote": vote,
-    "differences": differences,
-    "matrix": matrix,
-    "threads": threads,
-}

@@ -1,14 +1,60 @@
-"""What a command reads of the words that follow it."""
+"""What a command is, and what it reads of the words that follow it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nbroute.errors import SettingsError, did_you_mean
 
 if TYPE_CHECKING:
     from nbroute.notebook.desk import Desk
     from nbroute.types import RouteResult
+
+Run = Callable[["Desk", str], Any]
+
+
+class Command(NamedTuple):
+    """A word after `%route`: what may follow it, an example, and the same in Python.
+
+    In one that `takes_text`, `#` begins no comment.
+    """
+
+    name: str
+    run: Run
+    about: str
+    follows: str = ""
+    example: str = ""
+    python: str = ""
+    takes_text: bool = False
+
+    @property
+    def usage(self) -> str:
+        """`%route escalate [NUMBER] [TIER]`."""
+        return f"%route {self.name} {self.follows}".rstrip()
+
+    @property
+    def shown(self) -> str:
+        """`%route escalate FRONTIER`."""
+        return f"%route {self.name} {self.example}".rstrip()
+
+
+#: By name, in the order of the help.
+COMMANDS: dict[str, Command] = {}
+
+
+def command(
+    follows: str = "", example: str = "", python: str = "", *, takes_text: bool = False
+) -> Callable[[Run], Run]:
+    """Make a function the command of its name; the help says its docstring."""
+
+    def add(run: Run) -> Run:
+        name, about = run.__name__, (run.__doc__ or "").removesuffix(".")
+        about = about[:1].lower() + about[1:]
+        COMMANDS[name] = Command(name, run, about, follows, example, python, takes_text)
+        return run
+
+    return add
 
 
 def numbered(desk: Desk, rest: str) -> tuple[RouteResult, str]:

@@ -14,8 +14,9 @@ from nbroute import pricing
 from nbroute.errors import SettingsError
 from nbroute.ladders import SIMULATED_PRICES
 from nbroute.notebook import options, tables
-from nbroute.notebook.commands.base import only
-from nbroute.settings import trust, writing
+from nbroute.notebook.commands.base import command, only
+from nbroute.settings import trust as trusted
+from nbroute.settings import writing
 from nbroute.settings.model import ENVIRONMENT
 from nbroute.settings.profiles import BUILT_IN
 from nbroute.types import Tier, Usage
@@ -29,8 +30,9 @@ _TYPICAL = Usage(500, 300)
 _OLD_DAYS = 90
 
 
+@command("[TIER=MODEL ...|reset]", "SIMPLE=openai/gpt-4.1-nano", "router.ladder")
 def tiers(desk: Desk, rest: str) -> tables.Table:
-    """The ladder, as it is or from here on."""
+    """The ladder, or other models on it for this session."""
     if not rest:
         return tables.tiers_table(desk.router)
     before = desk.router
@@ -85,8 +87,9 @@ def _price(router: Router, tier: Tier) -> tuple[str, str] | None:
     return (tables.rates(price), pricing.format_usd(call)) if price else None
 
 
+@command()
 def prices(desk: Desk, rest: str) -> tables.Table:
-    """The prices of the ladder, where they come from, and of when they are."""
+    """What the ladder's models cost, and how old the prices are."""
     only("prices", rest)
     router, rows = desk.router, []
     for tier in router.ladder.tiers:
@@ -111,15 +114,17 @@ def prices(desk: Desk, rest: str) -> tables.Table:
     return tables.Table(head, rows, below=[f"list prices: {known}", renew])
 
 
+@command("PROFILE", "simulated", "nbroute.Router(profile='simulated')")
 def use(desk: Desk, rest: str) -> tables.Said:
-    """Another profile from here on."""
+    """Switch to another profile (openrouter, local ...)."""
     if not rest:
         raise SettingsError("`%route use` takes the name of a profile, such as `simulated`")
     return tables.Said(f"nbroute: {desk.use(rest)}")
 
 
+@command("[PROVIDER|off]", "openrouter")
 def key(desk: Desk, rest: str) -> tables.Said:
-    """Take a key that is typed where nobody sees it, and go on with it."""
+    """Ask for a key without showing it; only this kernel keeps it."""
     if rest == "off":
         ENVIRONMENT.forget()
         return tables.Said(f"nbroute: no key is kept any longer; {desk.with_keys(None)}")
@@ -163,40 +168,32 @@ def _asked(prompt: str, variable: str) -> str:
     return typed
 
 
+@command("[--force]")
 def init(desk: Desk, rest: str) -> tables.Said:
-    """Write the settings file of this folder."""
+    """Write a commented nbroute.toml here, with the ladder in use."""
     force = bool(only("init", rest, "--force"))
-    path = Path(trust.FILE_NAME).absolute()
+    path = Path(trusted.FILE_NAME).absolute()
     writing.write(path, writing.text_of(desk.router.settings, desk.router.ladder), force=force)
-    document = trust.review(path)
-    trusted = f" {trust.trust(document)}." if trust.asks(document) else ""
+    document = trusted.review(path)
+    told = f" {trusted.trust(document)}." if trusted.asks(document) else ""
     names = ", ".join(desk.router.ladder.names)
     return tables.Said(
         f"nbroute: wrote {path}: profile {desk.router.settings.profile}, the tiers {names} with "
-        f"their models, and what else can be set, as comments.{trusted} It is read at the next "
+        f"their models, and what else can be set, as comments.{told} It is read at the next "
         "start, or by %route trust now."
     )
 
 
-def trusted(desk: Desk, rest: str) -> tables.Said:
-    """Trust the settings file of this folder, or stop trusting it; the settings are read again."""
+@command("[list|revoke]", "list")
+def trust(desk: Desk, rest: str) -> tables.Said:
+    """Use the settings file that came with this folder."""
     words = only("trust", rest, "list", "revoke")
     if words == ["list"]:
-        return tables.Said(trust.listed())
+        return tables.Said(trusted.listed())
     if words:
-        return tables.Said(f"{trust.revoke()}\nnbroute: {desk.read_again()}")
-    document = trust.review()
-    told = trust.described(document)
-    if trust.asks(document):
-        told += f"\n{trust.trust(document)}"
+        return tables.Said(f"{trusted.revoke()}\nnbroute: {desk.read_again()}")
+    document = trusted.review()
+    told = trusted.described(document)
+    if trusted.asks(document):
+        told += f"\n{trusted.trust(document)}"
     return tables.Said(f"{told}\nnbroute: {desk.read_again()}")
-
-
-COMMANDS = {
-    "tiers": tiers,
-    "prices": prices,
-    "use": use,
-    "key": key,
-    "init": init,
-    "trust": trusted,
-}

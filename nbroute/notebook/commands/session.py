@@ -8,7 +8,7 @@ from nbroute.errors import SettingsError, did_you_mean
 from nbroute.notebook import exporting, names, options, overview, tables
 from nbroute.notebook.answer import safe_plain
 from nbroute.notebook.charts import Gallery
-from nbroute.notebook.commands.base import only
+from nbroute.notebook.commands.base import command, only
 from nbroute.report.charts import telling
 
 if TYPE_CHECKING:
@@ -19,26 +19,30 @@ _FLAGS = dict.fromkeys(("on", "yes", "true", "use", "1"), True)
 _FLAGS |= dict.fromkeys(("off", "no", "false", "0"), False)
 
 
+@command("[tier|model|day|feature|session] [all]", "model", "router.spend('model')")
 def spend(desk: Desk, rest: str) -> tables.Table:
-    """Spend by tier, or by what is named."""
+    """What this session spent (all: every session)."""
     return tables.spend_table(desk.router, options.words(rest))
 
 
+@command(python="router.ledger.frame()")
 def log(desk: Desk, rest: str) -> tables.Table:
-    """The session's calls."""
+    """Every call of this session, the newest last."""
     only("log", rest)
     return tables.log_table(desk.router)
 
 
+@command("[text] [all]", "all", "router.report(everything=True)")
 def report(desk: Desk, rest: str) -> Any:
-    """What the session did; `text` leaves the charts out, `all` takes every session."""
+    """What this session did, cost and saved, with charts."""
     words = only("report", rest, "text", "all")
     made = desk.router.report(everything="all" in words)
     return tables.Told(safe_plain(repr(made))) if "text" in words else made
 
 
+@command("[NAME...]", "spend", "router.report().charts()")
 def charts(desk: Desk, rest: str) -> Any:
-    """The session's charts, or those named; below them a button that makes them live."""
+    """The charts of the report, or those named."""
     made = desk.router.report()
     words = options.words(rest)
     figures = [made.chart(name) for name in words] if words else telling(made)
@@ -47,8 +51,9 @@ def charts(desk: Desk, rest: str) -> Any:
     return Gallery(figures, live=desk.is_live, asked=f"%route {' '.join(['charts', *words])}")
 
 
+@command()
 def dashboard(desk: Desk, rest: str) -> Any:
-    """One widget, shown wherever it is asked for; where nothing is live, once in words."""
+    """Spend, tiers, latency and savings, live."""
     only("dashboard", rest)
     if not desk.is_live:
         return overview.snapshot(overview.read(desk.router))
@@ -62,8 +67,9 @@ def dashboard(desk: Desk, rest: str) -> Any:
     return desk.followers[-1]
 
 
+@command("FILE.html [--force]", "session.html")
 def export(desk: Desk, rest: str) -> tables.Said:
-    """Write the page."""
+    """The session as one page that opens with no network."""
     words = options.words(rest)
     files = [word for word in words if word != "--force"]
     if len(files) != 1 or files[0].startswith("-"):
@@ -73,24 +79,31 @@ def export(desk: Desk, rest: str) -> tables.Said:
     return tables.Said(f"nbroute: the session is in {str(path)!r} ({size})")
 
 
+@command("[USD|off]", "0.50", "router.set_budget(0.50)")
 def budget(desk: Desk, rest: str) -> tables.Said:
-    """The session's budget, or another one from here on."""
+    """The budget of this session, or another one from here on."""
     if rest:
         desk.router.set_budget(None if rest.lower() in ("off", "none") else rest)
         desk.refresh()
     return tables.budgets(desk.router)
 
 
+@command(python="router.settle()")
 def settle(desk: Desk, rest: str) -> tables.Said:
-    """Ask the endpoint what it charged where its answers did not say."""
+    """Ask endpoints that keep a bill what their answers cost."""
     only("settle", rest)
     settled = desk.router.settle()
     desk.refresh()
     return tables.Said(f"nbroute: {settled.told}")
 
 
-def what_if(desk: Desk, rest: str) -> Any:
-    """With settings the answer, in a table; with none a panel to try them in, where it is live."""
+@command(
+    "[threshold=0.6] [classifier=NAME] [ladder=NAME] [cache=on|off]",
+    "threshold=0.6",
+    "router.what_if(threshold=0.6)",
+)
+def whatif(desk: Desk, rest: str) -> Any:
+    """This session under other settings: costs, tiers; nothing is sent."""
     asked = _asked(desk, rest)
     if asked or not desk.is_live:
         return tables.what_if(desk.router.what_if(**asked))
@@ -125,16 +138,3 @@ def _read(desk: Desk, name: str, value: str) -> Any:
         msg = f"cache={value!r:.80} is neither on nor off; write cache=on or cache=off"
         raise SettingsError(msg)
     return _FLAGS[value.lower()] if name == "cache" else value
-
-
-COMMANDS = {
-    "spend": spend,
-    "log": log,
-    "report": report,
-    "charts": charts,
-    "dashboard": dashboard,
-    "export": export,
-    "budget": budget,
-    "settle": settle,
-    "whatif": what_if,
-}

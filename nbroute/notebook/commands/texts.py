@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from nbroute.errors import SettingsError
 from nbroute.interpolate import interpolate
 from nbroute.notebook import names, playing, tables
-from nbroute.notebook.commands.base import only
+from nbroute.notebook.commands.base import command, only
 from nbroute.report.table import counted, shortened
 
 if TYPE_CHECKING:
@@ -18,8 +18,14 @@ if TYPE_CHECKING:
 _CLASSIFIER = re.compile(r"(?:-c|--classifier)[\s=]+(\S+)(?:\s+|$)")
 
 
+@command(
+    "[-c CLASSIFIER] TEXT",
+    "Why is the sky blue?",
+    "router.classify('Why is the sky blue?')",
+    takes_text=True,
+)
 def classify(desk: Desk, rest: str) -> tables.Table:
-    """Which tier a text would go to."""
+    """Which tier a text would go to, and why."""
     named = _CLASSIFIER.match(rest)
     text = interpolate(rest[named.end() :].strip() if named else rest, desk.shell.user_ns)
     if not text:
@@ -28,8 +34,11 @@ def classify(desk: Desk, rest: str) -> tables.Table:
     return tables.decision(desk.router.classify(text, asked), text)
 
 
+@command(
+    "[TEXT]", "Why is the sky blue?", "router.explain('Why is the sky blue?')", takes_text=True
+)
 def playground(desk: Desk, rest: str) -> Any:
-    """A prompt explained as it is typed; where nothing is live, once in words."""
+    """Explain a prompt as you type, before you send it."""
     text = interpolate(rest, desk.shell.user_ns)
     if not desk.is_live:
         return playing.printed(desk.router, text)
@@ -40,8 +49,14 @@ def playground(desk: Desk, rest: str) -> Any:
     return made
 
 
+@command(
+    "TIER [TEXT]",
+    "SIMPLE What is 2 + 2?",
+    "router.teach('What is 2 + 2?', 'SIMPLE')",
+    takes_text=True,
+)
 def teach(desk: Desk, rest: str) -> tables.Said:
-    """Keep a prompt as an example of a tier, for the classifiers that learn from examples."""
+    """Keep a text, or the last prompt, as an example of a tier."""
     tier, text = (*rest.split(None, 1), "", "")[:2]
     if not tier:
         raise SettingsError("`%route teach` takes a tier, and a text or the last prompt")
@@ -52,8 +67,9 @@ def teach(desk: Desk, rest: str) -> tables.Said:
     return tables.Said(f"nbroute: kept as an example of {known}: {shortened(told, 60)}")
 
 
+@command("code [--unconfined]", "code", "router.allow_code()")
 def allow(desk: Desk, rest: str) -> tables.Said:
-    """The user's word that checks may run code that a model wrote."""
+    """Let --check tests=NAME run the code in answers."""
     word, _, option = rest.partition(" ")
     if word != "code" or option.strip() not in {"", "--unconfined"}:
         raise SettingsError(
@@ -70,8 +86,9 @@ def allow(desk: Desk, rest: str) -> tables.Said:
     )
 
 
+@command("[FILE|off]", "talk.rec", "router.record('talk.rec')")
 def record(desk: Desk, rest: str) -> tables.Said:
-    """Keep each answer from here on in a file, or end that, or say how it stands."""
+    """Keep each answer in a text file, to be replayed with no key."""
     recorder, ends = desk.router.recorder, rest.lower() in ("off", "stop")
     if rest and not ends:
         return tables.Said(_begun(desk, desk.router.record(_file(rest))))
@@ -101,8 +118,9 @@ def _begun(desk: Desk, recorder: Any) -> str:
     return f"{told}\n{recorder.note}" if recorder.note else told
 
 
+@command("[FILE|off]", "talk.rec", "nbroute.Router(replay='talk.rec')")
 def replay(desk: Desk, rest: str) -> tables.Said:
-    """Answer from a recording from here on, or end that, or say how it stands."""
+    """Answer from a recording: nothing is sent, nothing is paid."""
     if rest.lower() in ("off", "stop"):
         return tables.Said(f"nbroute: {desk.end_replay()}")
     if rest:
@@ -125,18 +143,8 @@ def _file(rest: str) -> str:
     return name
 
 
+@command(python="router = %route router")
 def router(desk: Desk, rest: str) -> Router:
-    """The notebook's router."""
+    """The Router behind these cells."""
     only("router", rest)
     return desk.router
-
-
-COMMANDS = {
-    "classify": classify,
-    "playground": playground,
-    "teach": teach,
-    "allow": allow,
-    "record": record,
-    "replay": replay,
-    "router": router,
-}
