@@ -87,6 +87,10 @@ def test_the_words_are_reached_and_pressed_by_keyboard(page, url, folder):
     page.keyboard.press("Enter")
 
     cell.get_by_role("status").filter(has_text=re.compile("kept: bad")).wait_for()
+    page.keyboard.press("b")  # JupyterLab's shortcut for a new cell
+    page.keyboard.press("Enter")
+    cell.get_by_role("status").filter(has_text="taken back").wait_for()
+    assert 2 == page.locator(".jp-Cell").count()
 
 
 def test_a_label_that_cannot_be_kept_says_so_in_the_row(page, url, folder):

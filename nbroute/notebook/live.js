@@ -87,7 +87,6 @@ async function copy(text) {
 function render({ model, el }) {
   const kept = new WeakSet();
   const page = document.createElement("div");
-  page.dataset.lmSuppressShortcuts = "true"; // a key on a button is the button's
   el.append(page);
   const draw = () => {
     const focused = page.contains(document.activeElement) && document.activeElement.dataset.key;
@@ -153,6 +152,14 @@ function render({ model, el }) {
     for (const menu of page.querySelectorAll("details[data-menu][open]"))
       if (!menu.contains(event.target)) menu.open = false;
   };
+  // A letter pressed on a button is no shortcut of JupyterLab's; it asks the button itself.
+  const letters = (event) =>
+    page.contains(event.target) &&
+    event.target.toggleAttribute(
+      "data-lm-suppress-shortcuts",
+      !(event.ctrlKey || event.metaKey || event.altKey),
+    );
+  window.addEventListener("keydown", letters, true);
   document.addEventListener("click", outside);
   model.on("change:html", draw);
   model.on("msg:custom", (said) => {
@@ -162,7 +169,10 @@ function render({ model, el }) {
     if (waiting) soon();
   });
   draw();
-  return () => document.removeEventListener("click", outside);
+  return () => {
+    window.removeEventListener("keydown", letters, true);
+    document.removeEventListener("click", outside);
+  };
 }
 
 export default { render };
