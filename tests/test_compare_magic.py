@@ -588,7 +588,7 @@ def test_a_click_on_a_letter_reveals_the_tiers(routed):
 
     assert "MEDIUM" == routed.ledger.labels()[-1].needed
     assert "MEDIUM" in twin.live.html
-    assert "A: MEDIUM" in board.pages[-1]
+    assert "A: claude-haiku-3.5" in board.pages[-1]
 
 
 def test_the_toggle_marks_and_unmarks_differences(routed):

@@ -80,7 +80,8 @@ def _beside(panes: Sequence[str]) -> str:
 
 def _pane_html(pane: Pane, view: View, *, live: bool, at: str, twin: str) -> str:
     price, model = pane.price, look.attribute(pane.name)
-    short = look.text(_short(pane))
+    letter = f"{pane.says}: " if pane.title.startswith(f"{pane.says}: ") else ""
+    short = look.text(letter + _short(pane))
     cost = price.amount if price and pane.answered else ""
     head = look.head(
         [
