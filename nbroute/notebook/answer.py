@@ -17,7 +17,7 @@ import html
 import re
 import time
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache, lru_cache
 from itertools import accumulate
 from typing import Any
@@ -104,11 +104,6 @@ def safe_plain(text: str) -> str:
     return _CONTROL.sub("\ufffd", _BIDI.sub("", text))
 
 
-def safe_html(text: str) -> str:
-    """The text as one line of HTML that shows just that: a model's name, a reason."""
-    return _html(" ".join(safe_plain(text).split()))
-
-
 def escape_markdown(text: str) -> str:
     """The text as one line of Markdown that shows just that: a model's name, a prompt."""
     return _line_starts(_markdown(" ".join(safe_plain(text).split())))
@@ -116,13 +111,7 @@ def escape_markdown(text: str) -> str:
 
 def plain_html(text: str) -> str:
     """The answer's source, with its line breaks: cheap enough for one that still streams."""
-    return marked_html([(text, False)])
-
-
-def marked_html(pieces: Iterable[tuple[str, bool]]) -> str:
-    """The answer's source from pieces (text, whether it is marked)."""
-    shown = ((html.escape(safe_plain(text)), marked) for text, marked in pieces)
-    return f'<pre style="{_PLAIN}">{_marked(shown)}</pre>'
+    return f'<pre style="{_PLAIN}">{html.escape(safe_plain(text))}</pre>'
 
 
 def answer_html(text: str, *, below: int = 2, marks: Iterable[tuple[int, int]] = ()) -> str:
@@ -205,14 +194,8 @@ def _formula_of_lines(state: Any, start: int, stop: int, silent: bool) -> bool:
         return False
     lines = state.getLines(start, last + 1, state.blkIndent, False).lstrip()
     found = _FORMULA.match(lines)
-    body = _formula(found) if found else ""
-    if (
-        not found
-        or found["dollar"]
-        or found["round"]
-        or lines[found.end() :].strip(" \t\n.,;")
-        or not body
-    ):
+    body = _formula(found) if found and found.lastgroup not in ("dollar", "round") else ""
+    if not found or not body or lines[found.end() :].strip(" \t\n.,;"):
         return False
     if not silent:
         state.line = last + 1
@@ -333,48 +316,45 @@ def _html(text: str) -> str:
     return escaped.replace("\\", BACKSLASH).replace("$", DOLLAR)
 
 
-def _marked(pieces: Iterable[tuple[str, bool]]) -> str:
-    return "".join(
-        f'<mark class="nbr-diff">{text}</mark>' if marked and text.strip() else text
-        for text, marked in pieces
-    )
-
-
-def _stretches(text: str, at: int, marks: Sequence[tuple[int, int]]) -> Iterator[tuple[str, bool]]:
-    """The text, which begins at the place `at`, in pieces and whether each is marked."""
-    place = 0
+def _words(
+    text: str, at: int, marks: Sequence[tuple[int, int]], write: Callable[[str], str] = html.escape
+) -> str:
+    """The text, which begins at the place `at`, as HTML with what is marked of it."""
+    written, place = "", 0
     for start, end in marks and marks[bisect_right(marks, at, key=lambda mark: mark[1]) :]:
         if start - at >= len(text):
             break
-        yield text[place : max(start - at, place)], False
-        yield text[max(start - at, place) : end - at], True
-        place = min(end - at, len(text))
-    yield text[place:], False
+        first, last = max(start - at, place), min(end - at, len(text))
+        written += write(text[place:first]) + _mark(write(text[first:last]))
+        place = last
+    return written + write(text[place:])
 
 
-def _render_words(_: Any, tokens: Sequence[Any], i: int, __: Any, env: Any) -> str:
-    token = tokens[i]
-    write = html.escape if token.type == "code_inline" else _html
-    pieces = _stretches(token.content, token.meta["at"], env["marks"])
-    words = _marked((write(text), marked) for text, marked in pieces)
-    return f"<code>{words}</code>" if token.type == "code_inline" else words
+def _mark(shown: str) -> str:
+    return f'<mark class="nbr-diff">{shown}</mark>' if shown.strip() else shown
+
+
+def _render_text(_: Any, tokens: Sequence[Any], i: int, __: Any, env: Any) -> str:
+    return _words(tokens[i].content, tokens[i].meta["at"], env["marks"], _html)
+
+
+def _render_code_inline(_: Any, tokens: Sequence[Any], i: int, __: Any, env: Any) -> str:
+    return f"<code>{_words(tokens[i].content, tokens[i].meta['at'], env['marks'])}</code>"
 
 
 def _render_formula(_: Any, tokens: Sequence[Any], i: int, __: Any, env: Any) -> str:
-    token = tokens[i]
-    tex = (
-        f'<span class="nbr-formula">{token.markup}{html.escape(token.content)}{token.markup}</span>'
-    )
-    pieces = list(_stretches(token.content, token.meta["at"], env["marks"]))
-    tex = _marked([(tex, any(marked and text for text, marked in pieces))])
-    return f"<p>{tex}</p>\n" if token.block else tex
+    token, at = tokens[i], tokens[i].meta["at"]
+    tex = f"{token.markup}{html.escape(token.content)}{token.markup}"
+    shown = f'<span class="nbr-formula">{tex}</span>'
+    if any(start < at + len(token.content) and at < end for start, end in env["marks"]):
+        shown = _mark(shown)
+    return f"<p>{shown}</p>\n" if token.block else shown
 
 
 def _render_code(_: Any, tokens: Sequence[Any], i: int, __: Any, env: Any) -> str:
     token, inside = tokens[i], []
     for place, kind, code in _coloured(token.content, _language(token.info), env["until"]):
-        pieces = _stretches(code, token.meta["at"] + place, env["marks"])
-        words = _marked((html.escape(text), marked) for text, marked in pieces)
+        words = _words(code, token.meta["at"] + place, env["marks"])
         inside.append(f'<span class="{kind}">{words}</span>' if kind else words)
     pre = f'<pre tabindex="0" style="white-space:pre;{_SCROLLING}"><code style="white-space:pre">'
     return f'<div class="highlight">{pre}{"".join(inside)}</code></pre></div>\n'
@@ -398,8 +378,8 @@ def _render_link(_: Any, tokens: Sequence[Any], i: int, *__: Any) -> str:
 
 
 _RULES = {
-    "text": _render_words,
-    "code_inline": _render_words,
+    "text": _render_text,
+    "code_inline": _render_code_inline,
     "formula": _render_formula,
     "fence": _render_code,
     "code_block": _render_code,
@@ -463,9 +443,8 @@ def _fenced(code: str, language: str, fence: str) -> str:
 
 
 def _indented(text: str, first: str, rest: str) -> str:
-    lines = text.split("\n")
-    others = ((rest + line).rstrip() if not line else rest + line for line in lines[1:])
-    return "\n".join([f"{first}{lines[0]}", *others])
+    begun, *lines = text.split("\n")
+    return "\n".join([first + begun, *(rest + line if line else rest.rstrip() for line in lines)])
 
 
 class _Writer:
@@ -476,26 +455,25 @@ class _Writer:
         self.fence = fence
         self.below = below
         self.depth = 0
-        self.tight = False
+        self.tight = False  # whether the last paragraph is one of a list without blank lines
 
     def blocks(self, closing: str) -> str:
-        """What stands before the closing token; `tight` is then whether no blank line parts it."""
-        written: list[str] = []
-        tight, hidden = True, False
+        """What stands before the closing token."""
+        written, before = "", None
         for token in self.tokens:
             if token.type == closing:
                 break
             write = getattr(self, f"_{token.type}", None)
             if write is not None:
+                nested = before and before.hidden and token.type.endswith("list_open")
+                close = nested or (self.tight and token.type == "list_item_open")
                 block = write(token)
-                close = hidden and token.type.endswith("list_open")
-                written += [("\n" if close else "\n\n") if written else "", block]
-                hidden = token.hidden
-                tight = tight and (hidden or token.type != "paragraph_open")
-        self.tight = tight
-        return "".join(written)
+                written += ("\n" if close else "\n\n") + block if before else block
+                before = token
+        return written
 
-    def _paragraph_open(self, _: Any) -> str:
+    def _paragraph_open(self, token: Any) -> str:
+        self.tight = token.hidden
         return self._line(next(self.tokens))
 
     def _heading_open(self, token: Any) -> str:
@@ -512,16 +490,16 @@ class _Writer:
         return text
 
     def _list_open(self, token: Any) -> str:
-        items, loose, closing = [], False, token.type.replace("open", "close")
-        for item in self.tokens:
-            if item.type == closing:
-                break
-            marker = f"{item.info}{item.markup} "
-            items.append(_indented(self._inside("list_item_close"), marker, " " * len(marker)))
-            loose |= not self.tight
-        return ("\n\n" if loose else "\n").join(items)
+        tight = self.tight
+        items = self.blocks(token.type.replace("open", "close"))
+        self.tight = tight
+        return items
 
     _bullet_list_open = _ordered_list_open = _list_open
+
+    def _list_item_open(self, token: Any) -> str:
+        marker = f"{token.info}{token.markup} "
+        return _indented(self._inside("list_item_close"), marker, " " * len(marker))
 
     def _fence(self, token: Any) -> str:
         """Code; inside a list or a quote one line of HTML, where parsers could differ."""
@@ -557,7 +535,8 @@ class _Writer:
             if token.type == "link_open":
                 address = _address(token)
             elif token.type == "link_close":
-                written, address = f"{written}]({_percent(address)})", ""
+                address = _UNSAFE_IN_LINK.sub(lambda sign: f"%{ord(sign[0]):02X}", address)
+                written, address = f"{written}]({address.replace('&', '&amp;')})", ""
                 continue
             apart = " " if token.type == "formula" and written.endswith("$") else ""
             written += apart + self._word(token, address, cell=cell)
@@ -582,6 +561,7 @@ _SIGNS = {
     "s_open": "<del>",
     "s_close": "</del>",
 }
+_UNSAFE_IN_LINK = re.compile(r"[()<>\[\]\\|`*\s]")
 _RULERS = {"text-align:left": ":-", "text-align:right": "-:", "text-align:center": ":-:"}
 
 
@@ -592,9 +572,3 @@ def _tex(formula: Any, *, cell: bool) -> str:
     if cell:
         body = body.replace(r"\|", r"\Vert ").replace("|", r"\vert ")
     return f"{dollars}{body}{dollars}"
-
-
-def _percent(address: str) -> str:
-    return re.sub(r"[()<>\[\]\\|`*\s]", lambda sign: f"%{ord(sign[0]):02X}", address).replace(
-        "&", "&amp;"
-    )
