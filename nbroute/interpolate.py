@@ -36,16 +36,12 @@ _SINGLE = re.compile(
     (?:![rsa])?(?::[-+,<>^\d.]*[.,<>^]\d*[a-z%])?\}(?![\w}^_(\[{])""",
     re.VERBOSE,
 )
-#: Fenced and inline code, and formulas.
-_QUOTED = re.compile(
-    r"""(?P<fence>```|~~~).*?(?:(?P=fence)|\Z)|`[^`\n]*`|\$\$.{0,300}?\$\$|\\[(\[].{0,300}?\\[)\]]
-    |\$(?=\S)[^$\n]{0,200}(?<=\S)\$(?!\d)""",
-    re.VERBOSE | re.DOTALL,
-)
-#: A line of code: strings that are formatted, keys, assignments, statements.
+#: Fenced and inline code.
+_QUOTED = re.compile(r"(```|~~~).*?(?:\1|\Z)|`[^`\n]*`", re.DOTALL)
+#: A line of code or with formulas: formatted strings, keys, assignments, statements.
 _CODE = re.compile(
-    r"""\b[rR]?[fF][rR]?["']|\.format\(|["']\s*:|[;{]\s*$|=>|[=+\[]\s*\{|\w\(\{|\\[a-zA-Z]+\{
-    |^\s*(?:def|class|return|import|from|const|let|var|print|echo|console|\#include)\b""",
+    r"""["']\s*:|["']\.format\(|=>|[=+\[]\s*\{|\w\(\{|[;{]\s*$|\\(?:[a-zA-Z]+\{|[(\[])
+    |\$\S[^$]*\$(?!\d)|^\s*(?:def|class|return|import|from|const|let|var|print|echo|console|\#include)\b""",
     re.VERBOSE,
 )
 _UNSEEN = re.compile(r"[\u00ad\u200b\u2060\ufeff]")
@@ -124,14 +120,8 @@ def hints(text: str, namespace: Mapping[str, Any]) -> tuple[str, ...]:
 
 def names(text: str) -> list[str]:
     """The variables that the prompt refers to, each once, in their order."""
-    found = (_NAME.match(inner) for inner in _look_ups(text))
-    return list(dict.fromkeys(name[0] for name in found if name))
-
-
-def _look_ups(text: str) -> Iterable[str]:
-    for field in _FIELD.finditer(text):
-        if _is_meant(field) and not field["literal"]:
-            yield _inner(field)
+    fields = (one for one in _FIELD.finditer(text) if _is_meant(one) and not one["literal"])
+    return list(dict.fromkeys(_NAME.findall(_inner(field))[0] for field in fields))
 
 
 def _inner(field: re.Match[str]) -> str:
@@ -152,10 +142,8 @@ def _replacement(field: re.Match[str], namespace: Mapping[str, Any]) -> str:
 
 
 def _value(inner: str, namespace: Mapping[str, Any]) -> Any:
-    first = _NAME.match(inner)
-    name = first[0] if first else ""
-    place = len(name)
-    parts = []
+    name = _NAME.findall(inner)[0]
+    place, parts = len(name), []
     while part := _PART.match(inner, place):
         parts.append(part)
         place = part.end()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from nbroute.checks import NAMES as CHECKS
@@ -31,7 +32,7 @@ def answering(space: Space, wanted: Any) -> dict[str, Any]:
         "over_budget": wanted.over_budget,
         "json": wanted.json,
         "schema": schema(space, wanted.schema),
-        "checks": checks(space, wanted.check),
+        "checks": tuple(_check(space, name) for name in wanted.check),
         "feature": wanted.feature,
         "cache": "off" if wanted.no_cache else wanted.cache,
     }
@@ -82,7 +83,7 @@ def prompts() -> tuple[str, ...]:
 def table(space: Space, asked: str) -> Any:
     """The table that `--over` names: a variable that is one, or lists of those names."""
     names = [name.strip() for name in asked.split(",")]
-    values = [_defined(space, name) for name in names]
+    values = [_defined(space, name, users(space)) for name in names]
     value = values[0]
     rows = isinstance(value, list | tuple) and value and all(isinstance(v, Mapping) for v in value)
     if len(names) == 1 and (rows or isinstance(value, Mapping) or hasattr(value, "columns")):
@@ -101,57 +102,38 @@ def classifier(space: Space, name: str | None) -> Any:
 
 def schema(space: Space, name: str | None) -> Any:
     """The notebook's schema of that name; None for none."""
-    if name is None:
-        return None
-    if name not in space:
-        raise _undefined(name, [n for n in users(space) if issubclass(type(space[n]), type | dict)])
-    return space[name]
+    fit = [one for one in users(space) if issubclass(type(space[one]), type | dict)]
+    return None if name is None else _defined(space, name, fit)
 
 
 def functions(space: Space) -> list[str]:
     """The user's own functions and callable objects, none of a library's."""
-    values = {name: space[name] for name in users(space)}
-    return [
-        name
-        for name, value in values.items()
-        if callable(value) and not issubclass(type(value), type) and looked(_is_own(value), False)
-    ]
+    return [name for name in users(space) if looked(partial(_is_function, space[name]), False)]
 
 
-def _is_own(value: Any) -> Callable[[], bool]:
-    def look() -> bool:
-        home = str(value.__module__).partition(".")[0]
-        file = str(getattr(sys.modules.get(home), "__file__", ""))
-        return home not in sys.stdlib_module_names and "site-packages" not in file
-
-    return look
-
-
-def checks(space: Space, asked: Sequence[str]) -> tuple[str | Check, ...]:
-    """The checks that the names stand for; `tests=NAME` runs code against assertions."""
-    return tuple(_check(space, name) for name in asked)
+def _is_function(value: Any) -> bool:
+    if not callable(value) or issubclass(type(value), type):
+        return False
+    home = str(value.__module__).partition(".")[0]
+    file = str(getattr(sys.modules.get(home), "__file__", ""))
+    return home not in sys.stdlib_module_names and "site-packages" not in file
 
 
 def _check(space: Space, name: str) -> str | Check:
+    """A check's name, or the function of that name; `tests=NAME` runs code against assertions."""
     kind, _, value = name.partition("=")
     if kind == "tests":
-        return TestsCheck(assertions_of(_defined(space, value), value), value)
-    if callable(space.get(name)):
-        return own(space[name], name)
-    if kind.removeprefix("no-") in CHECKS or name != kind:
+        return TestsCheck(assertions_of(_defined(space, value, users(space)), value), value)
+    if not callable(space.get(name)) and (kind.removeprefix("no-") in CHECKS or name != kind):
         return name  # a wrong name or value is told where checks are read
     return own(_function(space, name, "check", CHECKS), name)
 
 
-def _defined(space: Space, name: str) -> Any:
+def _defined(space: Space, name: str, known: Sequence[str]) -> Any:
     if name not in space:
-        raise _undefined(name, users(space))
+        hint = did_you_mean(name, known) if known else "define it in a cell above"
+        raise SettingsError(f"{name!r:.80} is not defined in this notebook: {hint}")
     return space[name]
-
-
-def _undefined(name: str, known: Sequence[str]) -> SettingsError:
-    hint = did_you_mean(name, known) if known else "define it in a cell above"
-    return SettingsError(f"{name!r:.80} is not defined in this notebook: {hint}")
 
 
 def _function(space: Space, name: str, kind: str, built_in: Sequence[str]) -> Any:
