@@ -40,8 +40,8 @@ _SINGLE = re.compile(
 _QUOTED = re.compile(r"(```|~~~).*?(?:\1|\Z)|`[^`\n]*`", re.DOTALL)
 #: A line of code or with formulas: formatted strings, keys, assignments, statements.
 _CODE = re.compile(
-    r"""["']\s*:|["']\.format\(|=>|[=+\[]\s*\{|\w\(\{|[;{]\s*$|\\(?:[a-zA-Z]+\{|[(\[])
-    |\$\S[^$]*\$(?!\d)|^\s*(?:def|class|return|import|from|const|let|var|print|echo|console|\#include)\b""",
+    r"""\b[rR]?[fF][rR]?["']|\.format\(|["']\s*:|[;{]\s*$|=>|[=+\[]\s*\{|\w\(\{|\\[a-zA-Z]+\{
+    |\\[(\[]|\$\S[^$]*\$(?!\d)|^\s*(?:def|class|return|import|from|const|let|var|print|echo|console|\#include)\b""",
     re.VERBOSE,
 )
 _UNSEEN = re.compile(r"[\u00ad\u200b\u2060\ufeff]")

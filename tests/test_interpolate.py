@@ -219,6 +219,8 @@ def test_a_variable_in_single_braces_may_be_meant(prompt, meant):
     [
         "{nowhere} {math} {In} {exit} {_} {{city}}",
         'print(f"{city}")',
+        'greeting = f"Hello {city}!"',
+        "template.format(city={city})",
         "```python\n{city}\n```",
         "```\n{city}",
         "`{city}`",
