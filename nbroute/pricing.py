@@ -160,7 +160,7 @@ def _context(provider: str, model: str) -> int | None:
 def cost_range(input_tokens: int, tier: Tier, model: str, kind: ProviderKind) -> tuple[Cost, Cost]:
     """The costs of an answer of one token and of one that takes all of `tier.max_tokens`."""
     return (
-        cost_of(Usage(input_tokens, 1), tier, model, kind),
+        cost_of(Usage(input_tokens, min(1, tier.max_tokens)), tier, model, kind),
         cost_of(Usage(input_tokens, tier.max_tokens), tier, model, kind),
     )
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from nbroute import pricing
 from nbroute.engine.context import Call, Resources
 from nbroute.errors import NbrouteError
-from nbroute.types import Attempt, Message, ProviderKind, Request, Tier, TierEstimate, Usage
+from nbroute.types import Attempt, Message, ProviderKind, Request, Tier, TierEstimate
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,7 +30,7 @@ def would(call: Call) -> Resources:
 
     def ask(request: Request) -> Attempt:
         kind = call.parts.providers[request.provider].kind
-        raise WouldAsk(_estimate(request, at, kind))
+        raise WouldAsk(estimate(request, replace(at, model=request.model), kind))
 
     def embed(wanted: Sequence[str]) -> tuple[np.ndarray, tuple[Attempt, ...]]:
         import numpy as np
@@ -44,17 +44,16 @@ def would(call: Call) -> Resources:
             return embedder.embed(wanted).vectors, ()
         messages = tuple(Message("user", text) for text in texts)
         request = Request(embedder.provider, embedder.model, messages, max_tokens=0)
-        tier = replace(at, provider=embedder.provider, price=None, reference=None)
-        raise WouldAsk(_estimate(request, tier, embedder.kind))
+        provider, model = embedder.provider, embedder.model
+        tier = replace(at, provider=provider, model=model, price=None, reference=None)
+        raise WouldAsk(estimate(request, tier, embedder.kind))
 
     return Resources(ask, embed)
 
 
-def _estimate(request: Request, tier: Tier, kind: ProviderKind) -> TierEstimate:
+def estimate(request: Request, tier: Tier, kind: ProviderKind) -> TierEstimate:
+    """What the request costs on that tier, from an answer of one token to one of them all."""
     tokens, most = pricing.prompt_tokens(request.messages), request.max_tokens
-    at = replace(tier, model=request.model) if request.model != tier.model else tier
-    low, high = (
-        pricing.cost_of(Usage(tokens, taken), at, request.model, kind)
-        for taken in (min(1, most), most)
-    )
+    full = replace(tier, max_tokens=most)
+    low, high = pricing.cost_range(tokens, full, request.model, kind)
     return TierEstimate(tier.name, request.model, tokens, most, low, high)

@@ -16,7 +16,7 @@ from nbroute.checks import parse_json, wanted
 from nbroute.checks.structured import read_schema
 from nbroute.classify.registry import forced
 from nbroute.classify.turns import classify_turn
-from nbroute.engine.asking import WouldAsk, would
+from nbroute.engine.asking import WouldAsk, estimate, would
 from nbroute.engine.attempts import Settled, settle
 from nbroute.engine.context import Call, Parts, Resources, Spec
 from nbroute.engine.conversations import History, Threads
@@ -416,10 +416,7 @@ class Engine:
         model = call.options.model
         targets = (Target(tier.provider, model),) if model else tier.targets
         request = requests_for(call, Step(tier, targets))[0]
-        tokens = pricing.prompt_tokens(request.messages)
-        full = replace(tier, max_tokens=request.max_tokens)
-        low, high = pricing.cost_range(tokens, full, request.model, self.parts.kind(tier))
-        return TierEstimate(tier.name, request.model, tokens, request.max_tokens, low, high)
+        return estimate(request, tier, self.parts.kind(tier))
 
     def _price_of_tokens(self, tokens: int) -> str:
         """What that many tokens cost, from the lowest tier to the highest."""

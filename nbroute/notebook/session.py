@@ -8,18 +8,23 @@ from typing import TYPE_CHECKING
 from nbroute.errors import RecordError
 from nbroute.notebook.lines import DOT
 from nbroute.pricing import format_usd, price_of
-from nbroute.report import Meter, Report, Saving, Spend, counted
+from nbroute.report import Meter, Report, Spend, counted
 
 if TYPE_CHECKING:
     from nbroute.router import Router
 
 
-def session_text(router: Router, *, saving: bool = True) -> str:
-    """The session's line, or why there is none: a ledger that cannot be read."""
+def session_text(router: Router) -> str:
+    """The session's line and the file that answers or is written, or why there is none."""
     try:
-        return _session(router, _meter(router), saving=saving)
+        found = _meter(router)
     except RecordError as error:
         return f"session: {error}"
+    replaying, recorder = router.replaying, router.recorder
+    parts = [session_line(found, router.limits.budget_usd, saving=replaying is None)]
+    parts += [f"replaying {replaying.path.name}"] if replaying is not None else []
+    parts += [f"recording to {recorder.path.name}"] if recorder is not None else []
+    return DOT.join(parts)
 
 
 def session_line(report: Report | Meter, budget_usd: Decimal | None, *, saving: bool = True) -> str:
@@ -30,13 +35,8 @@ def session_line(report: Report | Meter, budget_usd: Decimal | None, *, saving: 
         parts.append(f"{spend.cached_calls} cached")
     if spend.unknown_calls:
         parts.append(f"{spend.unknown_calls} of unknown cost")
-    compared = report.comparing
-    if saving and (spend.usd or not spend.equivalent_usd):
-        how = _how("estimate, net", compared.usd)
-        parts.append(_saved(report.saving, report.baseline, how))
-    elif saving:
-        how = _how("estimate, net, nothing billed", compared.equivalent_usd)
-        parts.append(_saved(report.equivalent_saving, report.baseline, how))
+    if saving:
+        parts.append(_saved(report))
     return DOT.join(part for part in parts if part)
 
 
@@ -55,15 +55,6 @@ def _meter(router: Router) -> Report | Meter:
     return Meter.of(by_tier, comparing, finals, tier.name, price)
 
 
-def _session(router: Router, report: Report | Meter, *, saving: bool = True) -> str:
-    """The session's line, and the file that answers or is written; replaying saves nothing."""
-    replaying, recorder = router.replaying, router.recorder
-    parts = [f"replaying {replaying.path.name}"] if replaying is not None else []
-    parts += [f"recording to {recorder.path.name}"] if recorder is not None else []
-    saving = saving and replaying is None
-    return DOT.join([session_line(report, router.limits.budget_usd, saving=saving), *parts])
-
-
 def _spent(spend: Spend, budget_usd: Decimal | None) -> str:
     """Money really spent, and what was not billed named apart."""
     limit = f" of ${budget_usd}" if budget_usd is not None else ""
@@ -74,14 +65,15 @@ def _spent(spend: Spend, budget_usd: Decimal | None) -> str:
     return f"{format_usd(spend.usd)}{limit}{also}"
 
 
-def _how(kind: str, compared: Decimal) -> str:
-    """What a saving is, and what comparing took of it: nobody compares to save."""
-    return f"{kind}; comparing took {format_usd(compared)} of it" if compared else kind
-
-
-def _saved(saving: Saving, baseline: str, how: str) -> str:
+def _saved(report: Report | Meter) -> str:
+    """What was saved, and what comparing took of it: nobody compares to save."""
+    saving, compared, how = report.saving, report.comparing.usd, "estimate, net"
+    if report.spend.equivalent_usd and not report.spend.usd:
+        saving, compared = report.equivalent_saving, report.comparing.equivalent_usd
+        how = "estimate, net, nothing billed"
     if saving.baseline_usd is None or (saving.usd is None and not saving.unknown_calls):
         return ""
     if saving.usd is None:
-        return f"saving against all on {baseline} unknown: a price is not known"
-    return f"{saving.told} than all on {baseline} ({how})"
+        return f"saving against all on {report.baseline} unknown: a price is not known"
+    how += f"; comparing took {format_usd(compared)} of it" if compared else ""
+    return f"{saving.told} than all on {report.baseline} ({how})"

@@ -11,20 +11,11 @@ from typing import TYPE_CHECKING, Any
 from nbroute.evaluate.whatif_text import EMPTY, HEAD, cells
 from nbroute.notebook import look
 from nbroute.notebook.answer import escape_markdown, safe_plain
-from nbroute.notebook.lines import DOT, attempt_line, headline, reason, step_lines
+from nbroute.notebook.lines import DOT, attempt_line, headline, notes, reason, step_lines
 from nbroute.notebook.session import session_text
 from nbroute.pricing import SOURCES, describe, format_usd, price_of
-from nbroute.report import Spend
 from nbroute.report.table import seconds, shortened, text_table, without_nothing
-from nbroute.types import (
-    Cost,
-    Decision,
-    Explanation,
-    Message,
-    Price,
-    RouteResult,
-    Signal,
-)
+from nbroute.types import Cost, Decision, Explanation, Price, RouteResult, Signal
 
 if TYPE_CHECKING:
     from nbroute.evaluate.whatif import WhatIf
@@ -46,15 +37,8 @@ class Told:
         return self.text
 
 
-@dataclass(frozen=True)
-class Said:
+class Said(Told):
     """Sentences, a line each; a notebook wraps them between words."""
-
-    text: str
-
-    def __repr__(self) -> str:
-        """The text."""
-        return self.text
 
     def _repr_markdown_(self) -> str:
         return "  \n".join(escape_markdown(line) for line in self.text.split("\n"))
@@ -72,8 +56,8 @@ class Table:
 
     def __repr__(self) -> str:
         """The table with its columns aligned."""
-        grid = [self.head, *(list(map(_one_line, row)) for row in self.rows)]
-        lines = text_table(grid) if self.rows else []
+        rows = ([" ".join(safe_plain(cell).split()) for cell in row] for row in self.rows)
+        lines = text_table([self.head, *rows]) if self.rows else []
         below = [*self.below, *self.code.splitlines()]
         return "\n".join([*map(safe_plain, self.above), *lines, *map(safe_plain, below)])
 
@@ -87,7 +71,7 @@ class Table:
         return f"{above}{look.table('details', self.head, rows) if rows else ''}{below}"
 
     def _repr_markdown_(self) -> str:
-        rows = [list(map(_cell, row)) for row in (self.head, *self.rows)]
+        rows = [list(map(escape_markdown, row)) for row in (self.head, *self.rows)]
         grid = [f"| {' | '.join(row)} |" for row in (rows[0], ["---"] * len(self.head), *rows[1:])]
         above = [escape_markdown(line) for line in self.above]
         below = [escape_markdown(line) for line in self.below]
@@ -102,8 +86,19 @@ def spend_table(router: Router, words: Sequence[str]) -> Table:
     groups = router.spend(by, everything=everything)
     order = [*router.ladder.names] if by == "tier" else []
     names = sorted(groups, key=lambda name: order.index(name) if name in order else len(order))
-    rows = [[str(name or "(none)"), *_amounts(groups[name])] for name in names]
-    rows.append(["together", *_amounts(router.spend(everything=everything))])
+    named = [(str(name or "(none)"), groups[name]) for name in names]
+    named.append(("together", router.spend(everything=everything)))
+    rows = [
+        [
+            name,
+            str(found.calls),
+            str(found.cached_calls),
+            format_usd(found.usd),
+            format_usd(found.equivalent_usd),
+            str(found.unknown_calls),
+        ]
+        for name, found in named
+    ]
     money = ("spent", "would have cost")
     head = ["day (UTC)" if by == "day" else by, "calls", "cached", *money, "price unknown"]
     shown = without_nothing([head, *rows], *money)
@@ -163,17 +158,20 @@ def rates(price: Price) -> str:
 
 def tiers_table(router: Router, told: Sequence[str] = ()) -> Table:
     """The ladder, cheapest tier first; above it what is told of it."""
-    providers = router.parts.providers
-    rows = []
+    rows, below = [], []
     for tier in router.ladder.tiers:
-        price = price_of(tier, tier.model, providers[tier.provider].kind)
+        price = price_of(tier, tier.model, router.parts.kind(tier))
         first, *rest = (f"{target.provider}: {target.model}" for target in tier.targets)
-        others = ", ".join(one.removeprefix(f"{tier.provider}: ") for one in rest) or "none"
         cost = rates(price) if price else "unknown"
-        rows.append([tier.name, first, others, cost, str(tier.max_tokens), tier.system])
-    head = ["tier", "model", "fallbacks", "price per million tokens", "token budget", "system"]
-    origin = router.settings.origin
-    return Table(head, rows, above=[*told, f"ladder {router.ladder.name}{DOT}{origin}"])
+        rows.append([tier.name, first, cost, str(tier.max_tokens)])
+        if rest:
+            others = [one.removeprefix(f"{tier.provider}: ") for one in rest]
+            below.append(f"{tier.name} falls back to {', then '.join(others)}")
+        if tier.system:
+            below.append(f"{tier.name} is told: {tier.system}")
+    head = ["tier", "model", "per million tokens", "token budget"]
+    above = [*told, f"ladder {router.ladder.name}{DOT}{router.settings.origin}"]
+    return Table(head, rows, above=above, below=below)
 
 
 def budgets(router: Router) -> Said:
@@ -202,7 +200,7 @@ def threads_table(router: Router) -> Table:
     for name in router.threads.names():
         turns = router.threads.turns(name)
         tiers = " > ".join(turn.tier for turn in turns)
-        rows.append([name, str(len(turns)), tiers, turns[-1].prompt[:60]])
+        rows.append([name, str(len(turns)), tiers, shortened(turns[-1].prompt, 60)])
     below = [] if rows else ["no thread yet: %%route --thread NAME begins one"]
     return Table(["thread", "turns", "tiers", "last prompt"], rows, below=below)
 
@@ -222,7 +220,9 @@ def decision(made: Decision, prompt: str) -> Table:
 
 def explanation(result: RouteResult) -> Table:
     """Why a result is what it is: the signals, then each call and what it cost."""
-    steps = [line for one in reversed(result.chain) for line in _steps(one)]
+    steps = list[str]()
+    for one in reversed(result.chain):
+        steps += [*notes(one), *step_lines(one), f"answer: {headline(one)}"]
     first = result.chain[-1]
     table = decision(first.decision, "")
     begun = "" if first.tier == first.decision.tier else "began on "
@@ -243,6 +243,7 @@ def what_if(found: WhatIf) -> Table:
 def dry_run(explained: Explanation) -> Table:
     """The messages, the tier and why, and the cost range on every tier; nothing was sent."""
     request, made = explained.requests[0], explained.decision
+    texts = ((message.role, message.content) for message in request.messages)
     steps = [step.tier.name for step in explained.plan.steps]
     asked = steps if explained.plan.strategy == "parallel" else steps[:1]
     rows = []
@@ -256,7 +257,10 @@ def dry_run(explained: Explanation) -> Table:
         above=[
             f"dry run, nothing was sent{DOT}{_goes_to(explained, asked)}{DOT}{request.model}",
             f"why: {reason(made)}",
-            *(f"{message.role}: {_shortened(message)}" for message in request.messages),
+            *(
+                f"{role}: {text if len(text) <= 2_000 else f'{text[:1_900]} ... {text[-80:]}'}"
+                for role, text in texts
+            ),
         ],
         below=[
             "the range: an answer of one token, to one that uses the whole token budget",
@@ -290,19 +294,6 @@ def _climb(explained: Explanation) -> list[str]:
     return [f"while a check fails, the next one is asked too: {', '.join(names[1:])}; {most}"]
 
 
-def _steps(result: RouteResult) -> list[str]:
-    told = {result.answer.id, *(rung.attempt for rung in result.rungs)}
-    others = [attempt for attempt in result.attempts if attempt.id not in told]
-    lines = [attempt_line(one) for one in others if one.status != "unused"]
-    ladder = step_lines(result)
-    lines += [line.replace("- ", "• ", 1) if line.startswith("- ") else line for line in ladder]
-    return [
-        *lines,
-        f"answer: {headline(result)}",
-        *(f"note: {notice}" for notice in result.notices),
-    ]
-
-
 def _signal_rows(signals: Sequence[Signal]) -> list[list[str]]:
     """What counted, each stretch of the prompt once, with all that it stands for."""
     found = dict[tuple[str, int | None, int | None], list[Signal]]()
@@ -317,11 +308,6 @@ def _signal_rows(signals: Sequence[Signal]) -> list[list[str]]:
     return rows
 
 
-def _amounts(spend: Spend) -> list[str]:
-    money = format_usd(spend.usd), format_usd(spend.equivalent_usd)
-    return [str(spend.calls), str(spend.cached_calls), *money, str(spend.unknown_calls)]
-
-
 def cost_range(low: Cost, high: Cost) -> str:
     """`$0.000012 to $0.0005 (list price)`."""
     if low.usd is None:
@@ -331,25 +317,10 @@ def cost_range(low: Cost, high: Cost) -> str:
 
 def together(costs: Sequence[Cost]) -> str:
     """What they come to; money that is billed and money that is not are never added."""
-    kinds = dict.fromkeys(cost.source == "equivalent" for cost in costs)
-    groups = [[one for one in costs if (one.source == "equivalent") is kind] for kind in kinds]
-    return " and ".join(describe(_sum(group)) for group in groups)
-
-
-def _sum(costs: Sequence[Cost]) -> Cost:
-    known = [cost.usd for cost in costs if cost.usd is not None]
-    usd = sum(known, Decimal(0)) if len(known) == len(costs) else None
-    return Cost(usd, costs[0].source)
-
-
-def _shortened(message: Message) -> str:
-    text = message.content
-    return text if len(text) <= 2_000 else f"{text[:1_900]} ... {text[-80:]}"
-
-
-def _one_line(text: str) -> str:
-    return " ".join(safe_plain(str(text)).split())
-
-
-def _cell(text: str) -> str:
-    return escape_markdown(" ".join(str(text).split()))
+    told = []
+    for unbilled in dict.fromkeys(cost.source == "equivalent" for cost in costs):
+        group = [one for one in costs if (one.source == "equivalent") is unbilled]
+        known = [one.usd for one in group if one.usd is not None]
+        usd = sum(known, Decimal(0)) if len(known) == len(group) else None
+        told.append(describe(Cost(usd, group[0].source)))
+    return " and ".join(told)

@@ -13,7 +13,7 @@ from nbroute import ladders
 from nbroute.errors import SettingsError
 from nbroute.settings.model import Settings
 from nbroute.settings.profiles import BUILT_IN
-from nbroute.types import Ladder, Price, Target, Tier
+from nbroute.types import Ladder, Price, Target
 
 _HEAD = """\
 # How nbroute routes in this folder and those below it. Keys do not belong here: they come from
@@ -32,7 +32,10 @@ _TIERS = """\
 # where the model fails; description is what a classifying model reads.
 # price = { input = 0.15, output = 0.60 }, in US dollars per million tokens, where no list has it.
 """
-#: What is no setting.
+_TIER = (
+    *("provider", "model", "fallbacks", "max_tokens", "context", "system", "description"),
+    *("price", "reference"),
+)
 _PROMPTS = """\
 # System prompts by name, as in %%route -s @reviewer; a change counts at once.
 # [prompts]
@@ -42,15 +45,18 @@ _PROMPTS = """\
 
 def text_of(settings: Settings, ladder: Ladder) -> str:
     """The file's text; its settings are `settings`, with that ladder."""
-    parts = [_HEAD, *_nbroute(settings, ladder), _MORE]
+    parts = [_HEAD, _nbroute(settings, ladder), _MORE]
     used = {target.provider for tier in ladder.tiers for target in tier.targets}
-    for one in settings.providers:
-        if one.name in used | {settings.classifier.provider} and BUILT_IN.get(one.name) != one:
-            parts += _provider(one)
-    parts.append(_TIERS)
-    for tier in ladder.tiers:
-        parts += _table(f"tiers.{_key(tier.name)}", _tier(tier))
-    return "\n".join([*parts, _PROMPTS])
+    parts += [
+        _provider(one)
+        for one in settings.providers
+        if one.name in used | {settings.classifier.provider} and BUILT_IN.get(one.name) != one
+    ]
+    tiers = [
+        _table(f"tiers.{_key(tier.name)}", {name: getattr(tier, name) for name in _TIER})
+        for tier in ladder.tiers
+    ]
+    return "\n".join([*parts, _TIERS, *tiers, _PROMPTS])
 
 
 def write(path: Path, text: str, *, force: bool) -> None:
@@ -65,52 +71,37 @@ def write(path: Path, text: str, *, force: bool) -> None:
         raise SettingsError(f"cannot write {str(path)!r}: {error.strerror}") from None
 
 
-def _nbroute(settings: Settings, ladder: Ladder) -> list[str]:
+def _nbroute(settings: Settings, ladder: Ladder) -> str:
     asked, usual = settings.classifier, ladder.tiers[0]
-    preset = ladder.name in ladders.LADDERS
+    of_its_own = (asked.provider, asked.model) != (usual.provider, usual.model)
     here = {
         "profile": settings.profile if settings.profile in BUILT_IN else None,
-        "ladder": ladder.name if preset else None,
+        "ladder": ladder.name if ladder.name in ladders.LADDERS else None,
         "default_tier": ladder.default,
         "baseline": settings.baseline if settings.baseline in ladder.names else None,
         "classifier": asked.name,
-        "classifier_provider": asked.provider,
-        "classifier_model": asked.model,
+        "classifier_provider": asked.provider if of_its_own else None,
+        "classifier_model": asked.model if of_its_own else None,
         "classifier_threshold": asked.threshold,
         "step_up_below": asked.step_up_below or None,
     }
-    if (asked.provider, asked.model) == (usual.provider, usual.model):
-        here |= {"classifier_provider": None, "classifier_model": None}
     return _table("nbroute", here)
 
 
-def _provider(one: Any) -> list[str]:
+def _provider(one: Any) -> str:
     usual = BUILT_IN.get(one.name)
-    names = [field.name for field in fields(one) if field.name not in ("name", "api_key")]
-    plain = {field.name: field.default for field in fields(one)}
-    values = {name: getattr(one, name) for name in names}
-    before = {name: getattr(usual, name) if usual else plain[name] for name in names}
-    changed = {name: value for name, value in values.items() if value != before[name]}
+    changed = {
+        field.name: getattr(one, field.name)
+        for field in fields(one)
+        if field.name not in ("name", "api_key")
+        and getattr(one, field.name) != getattr(usual, field.name, field.default)
+    }
     return _table(f"providers.{_key(one.name)}", changed)
 
 
-def _tier(tier: Tier) -> dict[str, Any]:
-    return {
-        "provider": tier.provider,
-        "model": tier.model,
-        "fallbacks": list(tier.fallbacks),
-        "max_tokens": tier.max_tokens,
-        "context": tier.context,
-        "system": tier.system,
-        "description": tier.description,
-        "price": tier.price,
-        "reference": tier.reference,
-    }
-
-
-def _table(name: str, values: dict[str, Any]) -> list[str]:
+def _table(name: str, values: dict[str, Any]) -> str:
     lines = [f"{key} = {_value(value)}" for key, value in values.items() if value is not None]
-    return ["\n".join([f"[{name}]", *lines, ""])]
+    return "\n".join([f"[{name}]", *lines, ""])
 
 
 def _value(value: Any) -> str:

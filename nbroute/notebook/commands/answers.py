@@ -49,14 +49,14 @@ def label(desk: Desk, rest: str) -> tables.Said:
     words = options.words(left)
     if not words:
         raise SettingsError(f"`%route label` takes {_SAYS}, and maybe the tier needed")
-    takes_back, tier = words == ["off"], None
-    if spelt(" ".join(words[:-1])) in WORDS:
-        *words, tier = words
-    word = "" if takes_back else read_feedback(" ".join(words))
+    tier = words.pop() if spelt(" ".join(words[:-1])) in WORDS else None
+    word = "" if words == ["off"] else read_feedback(" ".join(words))
     result = desk.newest if number is None else desk.card(number).result
-    if takes_back:
+    if word:
+        told = kept(desk.router.label(result, word, tier))
+    else:
         desk.router.take_back(result)
-    told = "taken back" if takes_back else kept(desk.router.label(result, word, tier))
+        told = "taken back"
     desk.refresh()
     return tables.Said(f"nbroute: {told}")
 
