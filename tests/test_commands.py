@@ -135,7 +135,7 @@ def test_a_tier_has_another_model_for_the_session_and_gets_its_own_back(shell):
     told, _ = run(shell, "%route tiers simple=simulated/claude-haiku-3.5 COMPLEX=simulated/gpt-4o")
     _, done = run(shell, "%%route -t SIMPLE\nhello")
 
-    assert "SIMPLE is simulated/claude-haiku-3.5 now: $0.80 in, $4.00 out per million" in told
+    assert "SIMPLE now uses simulated/claude-haiku-3.5: $0.80 in, $4.00 out per million" in told
     assert "(was $0.15 in, $0.60 out)" in told
     assert "simulated/claude-haiku-3.5" == done.result.answer.model
     assert "$1.00" in run(shell, "%route budget")[0]
@@ -164,7 +164,7 @@ def test_prices_say_how_old_they_are_and_how_to_renew_them(shell):
     text, _ = run(shell, "%route prices")
 
     assert "simulated/gpt-4o-mini" in text
-    assert re.search(r"genai-prices [\d.]+, the newest of them of \d+ \w+ 20\d\d \(\d+ days", text)
+    assert re.search(r"genai-prices [\d.]+, the newest from \d+ \w+ 20\d\d \(\d+ days", text)
     assert "pip install -U genai-prices" in text
 
 

@@ -69,7 +69,7 @@ def test_reloading_takes_settings_that_changed(shell, tmp_path):
 
     run(shell, "%reload_ext nbroute")
 
-    assert "session: $3" in run(shell, "%route budget")[0]
+    assert "budget: $3 this session" in run(shell, "%route budget")[0]
     assert "1 call " in run(shell, "%route spend")[0]
 
 

@@ -166,7 +166,7 @@ def test_a_thread_comes_down_and_says_so(shell):
 
 
 def test_a_budget_is_set_shown_kept_and_lifted(shell):
-    assert "session: $0.0001" in run(shell, "%route budget 0.0001")[0]
+    assert "budget: $0.0001 this session" in run(shell, "%route budget 0.0001")[0]
 
     line = error_of(shell, f"%%route -t FRONTIER\n{FACT}")
 

@@ -17,7 +17,7 @@ from nbroute.evaluate.training_data import FEWEST
 from nbroute.notebook import options, tables
 from nbroute.notebook.commands.base import command, number_of, numbered, only
 from nbroute.notebook.lines import MEANS, kept
-from nbroute.report import counted
+from nbroute.report.table import counted, shortened
 
 if TYPE_CHECKING:
     from nbroute.notebook.desk import Desk
@@ -89,10 +89,8 @@ def _meaning(found: PickedAgainstNeeded, *, everything: bool) -> list[str]:
             f"of {counted(found.named, 'label')}, {found.right} picked what was needed, "
             f"{found.too_expensive} too expensive, {found.too_weak} too weak"
         )
-    if found.unnamed:
-        lines.append(f"left out: {counted(found.unnamed, 'label')} with no tier named")
-    if found.elsewhere:
-        lines.append(f"left out: {counted(found.elsewhere, 'label')} with tiers of another ladder")
+    others = {"no tier named": found.unnamed, "tiers of another ladder": found.elsewhere}
+    lines += [f"left out: {counted(n, 'label')} with {what}" for what, n in others.items() if n]
     wanting = [tier for tier in found.tiers if not found.needing(tier)]
     missing = [f"{FEWEST - found.named} more labels"] if found.named < FEWEST else []
     missing += [f"one or more for {listed(wanting)}"] if wanting else []
@@ -157,4 +155,10 @@ def threads(desk: Desk, rest: str) -> Any:
     if word:
         desk.router.threads.forget(name.strip())
         return tables.Said(f"nbroute: thread {name.strip()!r} is forgotten")
-    return tables.threads_table(desk.router)
+    rows = []
+    for name in desk.router.threads.names():
+        turns = desk.router.threads.turns(name)
+        tiers = " > ".join(turn.tier for turn in turns)
+        rows.append([name, str(len(turns)), tiers, shortened(turns[-1].prompt, 60)])
+    below = [] if rows else ["no thread yet: %%route --thread NAME begins one"]
+    return tables.Table(["thread", "turns", "tiers", "last prompt"], rows, below=below)

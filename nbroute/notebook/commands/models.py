@@ -15,13 +15,16 @@ from nbroute.errors import SettingsError
 from nbroute.ladders import SIMULATED_PRICES
 from nbroute.notebook import options, tables
 from nbroute.notebook.commands.base import command, only
+from nbroute.notebook.lines import DOT
 from nbroute.settings import trust as trusted
 from nbroute.settings import writing
 from nbroute.settings.model import ENVIRONMENT
 from nbroute.settings.profiles import BUILT_IN
-from nbroute.types import Tier, Usage
+from nbroute.types import Price, Tier, Usage
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from nbroute.notebook.desk import Desk
     from nbroute.router import Router
 
@@ -34,11 +37,11 @@ _OLD_DAYS = 90
 def tiers(desk: Desk, rest: str) -> tables.Table:
     """The ladder, or other models on it for this session."""
     if not rest:
-        return tables.tiers_table(desk.router)
+        return _ladder(desk.router)
     before = desk.router
     if rest == "reset":
         desk.climb(None)
-        return tables.tiers_table(desk.router, ["the models of your settings are back"])
+        return _ladder(desk.router, ["the models of your settings are back"])
     changed = {}
     for word in options.words(rest):
         tier, _, model = word.partition("=")
@@ -48,19 +51,22 @@ def tiers(desk: Desk, rest: str) -> tables.Table:
                 f"{before.ladder.names[0]}=openai/gpt-4.1-nano, or reset"
             )
         changed[before.ladder.find(tier).name] = model.strip()
-    steps = [_with_model(before, tier, changed.get(tier.name)) for tier in before.ladder.tiers]
+    steps = [
+        _with_model(before, tier, changed[tier.name]) if tier.name in changed else tier
+        for tier in before.ladder.tiers
+    ]
     desk.climb(replace(before.ladder, tiers=tuple(steps)))
     told = [_told(before, desk.router, name) for name in changed]
-    return tables.tiers_table(desk.router, told)
+    return _ladder(desk.router, told)
 
 
-def _with_model(router: Router, tier: Tier, model: str | None) -> Tier:
+def _with_model(router: Router, tier: Tier, model: str) -> Tier:
     """The tier with that model alone: `PROVIDER:MODEL`, or one at the tier's own provider."""
-    home, colon, there = (model or tier.model).partition(":")
-    at, name = (home, there) if colon and home in router.parts.providers else ("", model)
-    if not name or (at or tier.provider, name) == (tier.provider, tier.model):
+    provider, colon, name = model.partition(":")
+    if not colon or provider not in router.parts.providers:
+        provider, name = tier.provider, model
+    if not name or (provider, name) == (tier.provider, tier.model):
         return tier
-    provider = at or tier.provider
     price = SIMULATED_PRICES.get(name)
     return replace(tier, provider=provider, model=name, fallbacks=(), price=price, context=None)
 
@@ -68,7 +74,7 @@ def _with_model(router: Router, tier: Tier, model: str | None) -> Tier:
 def _told(before: Router, after: Router, name: str) -> str:
     """What the tier's new model costs, and what its old one did."""
     old, new = _price(before, before.ladder[name]), _price(after, after.ladder[name])
-    told = f"{name} is {after.ladder[name].model} now"
+    told = f"{name} now uses {after.ladder[name].model}"
     if new is None:
         return (
             f"{told}: careful, its price is not known, so what it costs is not counted and a "
@@ -84,7 +90,32 @@ def _price(router: Router, tier: Tier) -> tuple[str, str] | None:
     kind = router.parts.kind(tier)
     price = pricing.price_of(tier, tier.model, kind)
     call = pricing.cost_of(_TYPICAL, tier, tier.model, kind).usd
-    return (tables.rates(price), pricing.format_usd(call)) if price else None
+    return (_rates(price), pricing.format_usd(call)) if price else None
+
+
+def _ladder(router: Router, told: Sequence[str] = ()) -> tables.Table:
+    """The ladder, cheapest tier first; above it what is told of it."""
+    rows, below = [], []
+    for tier in router.ladder.tiers:
+        price = pricing.price_of(tier, tier.model, router.parts.kind(tier))
+        first, *rest = (f"{target.provider}: {target.model}" for target in tier.targets)
+        cost = _rates(price) if price else "unknown"
+        rows.append([tier.name, first, cost, str(tier.max_tokens)])
+        if rest:
+            others = [one.removeprefix(f"{tier.provider}: ") for one in rest]
+            below.append(f"{tier.name} falls back to {', then '.join(others)}")
+        if tier.system:
+            below.append(f"{tier.name}'s system prompt: {tier.system}")
+    head = ["tier", "model", "per million tokens", "token budget"]
+    above = [*told, f"ladder {router.ladder.name}{DOT}{router.settings.origin}"]
+    return tables.Table(head, rows, above=above, below=below)
+
+
+def _rates(price: Price) -> str:
+    """`$0.15 in, $0.60 out, $0.075 cached`, each per million tokens, and exactly."""
+    kinds = {"in": price.input, "out": price.output, "cached": price.cached_input}
+    told = ((kind, f"{usd:f}", f"{usd:.2f}") for kind, usd in kinds.items() if usd is not None)
+    return ", ".join(f"${max(exact, cents, key=len)} {kind}" for kind, exact, cents in told)
 
 
 @command()
@@ -100,7 +131,7 @@ def prices(desk: Desk, rest: str) -> tables.Table:
             source = {"simulated": "invented", "local": f"as {at.reference}"}.get(kind, "list")
             if price and price.source == "configured" and kind != "simulated":
                 source = "your settings"
-            told = tables.rates(price) if price else "unknown"
+            told = _rates(price) if price else "unknown"
             rows.append([tier.name, one.model, told, source if price else ""])
     today = datetime.now(UTC).date()
     newest = pricing.newest_price(today)
@@ -108,8 +139,8 @@ def prices(desk: Desk, rest: str) -> tables.Table:
     if newest:
         days = (today - newest).days
         old = "; they may be out of date" if days > _OLD_DAYS else ""
-        known += f", the newest of them of {newest.day} {newest:%B %Y} ({days} days ago){old}"
-    renew = "to renew them: pip install -U genai-prices, then restart the kernel"
+        known += f", the newest from {newest.day} {newest:%B %Y} ({days} days ago){old}"
+    renew = "to update them: pip install -U genai-prices, then restart the kernel"
     head = ["tier", "model", "per million tokens", "price from"]
     return tables.Table(head, rows, below=[f"list prices: {known}", renew])
 
@@ -127,7 +158,7 @@ def key(desk: Desk, rest: str) -> tables.Said:
     """Ask for a key without showing it; only this kernel keeps it."""
     if rest == "off":
         ENVIRONMENT.forget()
-        return tables.Said(f"nbroute: no key is kept any longer; {desk.with_keys(None)}")
+        return tables.Said(f"nbroute: no key is kept any more; {desk.with_keys(None)}")
     known = {one.name: one for one in (*BUILT_IN.values(), *desk.router.settings.providers)}
     wanting = {name: one.api_key_env for name, one in known.items() if one.api_key_env}
     mine = [tier.provider for tier in desk.router.ladder.tiers if tier.provider in wanting]

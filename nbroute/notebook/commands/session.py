@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator, Mapping
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from nbroute.errors import SettingsError, did_you_mean
@@ -9,11 +11,16 @@ from nbroute.notebook import exporting, names, options, overview, tables
 from nbroute.notebook.answer import safe_plain
 from nbroute.notebook.charts import Gallery
 from nbroute.notebook.commands.base import command, only
+from nbroute.notebook.session import session_text
+from nbroute.pricing import SOURCES, format_usd
 from nbroute.report.charts import telling
+from nbroute.report.table import seconds, shortened, without_nothing
 
 if TYPE_CHECKING:
     from nbroute.notebook.desk import Desk
 
+#: The calls that the log shows.
+_LOGGED = 100
 _ASKED = ("threshold", "classifier", "ladder", "cache")
 _FLAGS = dict.fromkeys(("on", "yes", "true", "use", "1"), True)
 _FLAGS |= dict.fromkeys(("off", "no", "false", "0"), False)
@@ -22,14 +29,75 @@ _FLAGS |= dict.fromkeys(("off", "no", "false", "0"), False)
 @command("[tier|model|day|feature|session] [all]", "model", "router.spend('model')")
 def spend(desk: Desk, rest: str) -> tables.Table:
     """What this session spent (all: every session)."""
-    return tables.spend_table(desk.router, options.words(rest))
+    words = options.words(rest)
+    everything = "all" in words
+    by = next((word for word in words if word != "all"), "tier")
+    groups = desk.router.spend(by, everything=everything)
+    order = [*desk.router.ladder.names] if by == "tier" else []
+    names = sorted(groups, key=lambda name: order.index(name) if name in order else len(order))
+    named = [(str(name or "(none)"), groups[name]) for name in names]
+    named.append(("together", desk.router.spend(everything=everything)))
+    rows = [
+        [
+            name,
+            str(found.calls),
+            str(found.cached_calls),
+            format_usd(found.usd),
+            format_usd(found.equivalent_usd),
+            str(found.unknown_calls),
+        ]
+        for name, found in named
+    ]
+    money = ("spent", "would have cost")
+    head = ["day (UTC)" if by == "day" else by, "calls", "cached", *money, "price unknown"]
+    shown = without_nothing([head, *rows], *money)
+    shown = without_nothing(shown, "calls", "cached", "price unknown")
+    return tables.Table(shown[0], shown[1:], below=[session_text(desk.router)])
 
 
 @command(python="router.ledger.frame()")
 def log(desk: Desk, rest: str) -> tables.Table:
     """Every call of this session, the newest last."""
     only("log", rest)
-    return tables.log_table(desk.router)
+    rows = desk.router.ledger.rows(session=desk.router.session)
+    whole = "every call with every column: router.ledger.frame() (router = %route router)"
+    if not rows:
+        return tables.Table([], [], above=["no calls yet in this session", whole])
+    times = [datetime.fromtimestamp(row["ts"], UTC).astimezone() for row in rows]
+    form = "%H:%M:%S" if len({time.date() for time in times}) == 1 else "%d %b %H:%M"
+    sources = {row["cost_source"] for row in rows if row["cost_usd"]}
+    shown = [
+        [
+            f"{time:{form}}",
+            row["tier"],
+            shortened(row["model"], 26),
+            format_usd(row["cost_usd"]),
+            seconds(row["latency_ms"]),
+            row["status"],
+            shortened(", ".join(_log_notes(row, sources)), 60),
+        ]
+        for time, row in list(zip(times, rows, strict=True))[-_LOGGED:]
+    ]
+    head = [f"time ({times[-1]:%Z})", "tier", "model", "cost", "took", "status", "note"]
+    left_out = [f"the last {_LOGGED} of {len(rows):,} calls"] if len(rows) > _LOGGED else []
+    costs = [f"costs: {SOURCES[one]}" for one in sources if len(sources) == 1]
+    return tables.Table(head, shown, above=left_out, below=[*costs, whole])
+
+
+def _log_notes(row: Mapping[str, Any], sources: Collection[str]) -> Iterator[str]:
+    """What is special about a call, the words of its error last."""
+    if row.get("purpose", "answer") != "answer":
+        yield {"classify": "asked for the tier", "embed": "vectors"}.get(row["purpose"], "")
+    if row.get("cached"):
+        yield "replayed" if row["latency_ms"] else "cached"
+    if row.get("escalated"):
+        yield "escalated"
+    if row.get("comparison"):
+        yield "compared"
+    if row["cost_usd"] and len(sources) > 1:
+        yield SOURCES[row["cost_source"]]
+    if row.get("error"):
+        yield str(row["error"])
 
 
 @command("[text] [all]", "all", "router.report(everything=True)")
@@ -85,7 +153,18 @@ def budget(desk: Desk, rest: str) -> tables.Said:
     if rest:
         desk.router.set_budget(None if rest.lower() in ("off", "none") else rest)
         desk.refresh()
-    return tables.budgets(desk.router)
+    limits, line = desk.router.limits, session_text(desk.router)
+    kinds = {"this session": limits.budget_usd, "a day (UTC)": limits.budget_usd_per_day}
+    told = [f"${usd} {kind}" for kind, usd in kinds.items() if usd]
+    features = limits.budget_usd_per_feature
+    if isinstance(features, Mapping):
+        told += [f"${usd} for {name}" for name, usd in features.items()]
+    elif features:
+        told.append(f"${features} for each feature")
+    if not told:
+        return tables.Said(f"budget: none; %route budget 1.00 sets one.\n{line}")
+    then = "a cheaper tier is asked" if limits.on_limit == "cheaper" else "a call is refused"
+    return tables.Said(f"budget: {'; '.join(told)}. Over it, {then}.\n{line}")
 
 
 @command(python="router.settle()")
