@@ -70,6 +70,7 @@ def completed(ip, text):
         ("%%route_compare si", ["%%route_compare SIMPLE"]),
         ("%%route_compare SIMPLE --bl", ["%%route_compare SIMPLE --blind"]),
         ("%%route_compare SIMPLE gpt-4.", ["%%route_compare SIMPLE openai/gpt-4.1"]),
+        ("%%route_compare --over ar", ["%%route_compare --over article"]),
         ("%route vote b", ["%route vote B"]),
         ("\n%%route -t si", ["\n%%route -t SIMPLE"]),
         ("%%route -t si^ -q\nHello", ["%%route -t SIMPLE -q\nHello"]),

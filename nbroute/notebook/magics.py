@@ -34,7 +34,6 @@ DISPLAYS = {
     ("nbroute.compare.comparison", "Comparison"): "display_comparison",
     ("nbroute.compare.grid", "Grid"): "display_comparison",
 }
-MAGICS = ("route", "route_compare")
 _OURS = re.compile(r"\??%%?(route(?:_compare)?)(?!\w|\?\?)")
 _NO_WIDTH = "\u200b\u2060\ufeff\xa0 \t"
 
@@ -235,7 +234,7 @@ def unload(shell: Any) -> None:
     """Take all of that out again, but the session, with which a later load goes on."""
     magics = shell.magics_manager.registry.get(RouteMagics.__name__)
     for kind in ("line", "cell"):
-        for name in MAGICS:
+        for name in ("route", "route_compare"):
             shell.magics_manager.magics[kind].pop(name, None)
     if magics is None:
         return
