@@ -237,7 +237,7 @@ def test_the_exported_page_opens_with_no_network_and_fits(page, exported, scheme
         )
         label = opened.locator("figure th").first.evaluate("t => getComputedStyle(t).color")
         overflow = opened.evaluate("document.documentElement.scrollWidth - window.innerWidth")
-        opened.locator("summary", has_text="before that: SIMPLE").click()
+        opened.locator("summary", has_text="before: SIMPLE").click()
         shown = opened.get_by_text("capital of <b>France</b>").first.is_visible()
         shot(opened, f"export_{scheme}_{width}")
 
@@ -252,7 +252,7 @@ def test_on_paper_what_is_folded_is_there(page, exported):
     with another(page, 800) as opened:
         opened.goto(exported.as_uri())
         opened.emulate_media(media="print")
-        folded = opened.locator("details .answer").first
+        folded = opened.locator("details .nbr-body").first
 
         height = folded.evaluate("one => one.getBoundingClientRect().height")
 

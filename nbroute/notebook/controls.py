@@ -139,7 +139,7 @@ class Controls:
     def act(self, do: str, at: str, _value: str) -> None:
         """Answer a click."""
         actions: dict[str, Callable[[], object]] = {
-            "up": lambda: self.start(None),
+            "up": lambda: self._up(at),
             "run": lambda: self.start(at),
             "stop": self.cancel,
             "label": lambda: self._label(at),
@@ -155,6 +155,12 @@ class Controls:
         except NbrouteError as error:
             self._said = named(error)
         self.redraw()
+
+    def _up(self, tier: str) -> None:
+        """Escalate to the tier that the button named: a click that comes late names another."""
+        above = self._router.above(self._card.result)
+        if above is not None and tier in ("", above.name):
+            self.start(None)
 
     def start(self, tier: str | None) -> threading.Thread | None:
         """Answer again in a thread; None where an answer is on its way, or a replay would send."""
@@ -183,6 +189,8 @@ class Controls:
         up = look.button(
             f"Escalate to {above.name}{self._about(above, result)}" if above else "Top tier",
             "up",
+            above.name if above else "",
+            key="up",
             title="answer the same prompt on the next tier" if above else "there is no tier above",
             kind="nbr-go" if above else "",
             disabled=busy or above is None,

@@ -103,13 +103,14 @@ def button(
     do: str,
     at: str = "",
     *,
+    key: str = "",
     title: str = "",
     pressed: bool | None = None,
     kind: str = "",
     disabled: bool = False,
 ) -> str:
     """A button for `Live`; `pressed` makes it one that stays down."""
-    facts = [f'data-do="{do}"', f'data-key="{do} {attribute(at)}"']
+    facts = [f'data-do="{do}"', f'data-key="{attribute(key or f"{do} {at}")}"']
     facts += [f'data-at="{attribute(at)}"'] if at else []
     facts += [f'class="{kind}"'] if kind else []
     facts += [f'title="{attribute(title)}"'] if title else []
