@@ -65,7 +65,7 @@ bench: .venv/test .venv-peers/ready
 
 notebooks: .venv/test
 	NBROUTE_PROFILE=simulated NBROUTE_LEDGER=$$(mktemp -d)/ledger.sqlite $(BIN)/python -m jupyter nbconvert \
-		--to notebook --execute --inplace notebooks/*.ipynb
+		--to notebook --execute --inplace --ExecutePreprocessor.record_timing=False notebooks/*.ipynb
 
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "nbroute needs Python 3.11 or newer; call make PYTHON=/path/to/python3.11")'

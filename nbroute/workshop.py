@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import copy
 import re
+import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from nbroute.errors import SettingsError
+from nbroute.report.table import one_line, shortened
 
 Step = tuple[Callable[[], object], str]
 
@@ -26,24 +28,43 @@ class Checked:
         return not self.hint
 
     def __repr__(self) -> str:
-        """`Exercise 1: well done`, or what is still missing."""
-        return f"{self.exercise}: {f'not yet - {self.hint}' if self.hint else 'well done'}"
+        """`✓ Exercise 1: well done`, or what is still missing."""
+        return self._repr_markdown_().replace("`", "")
+
+    def _repr_markdown_(self) -> str:
+        return (
+            f"{self.exercise}: not yet. {self.hint}"
+            if self.hint
+            else f"✓ {self.exercise}: well done"
+        )
 
 
 def check(exercise: str, *steps: Step) -> Checked:
-    """Whether the steps hold, in order; the first that does not gives its hint.
+    """Whether the steps hold, in order; the first that does not gives its hint (Markdown).
 
-    A step is a function of nothing and a hint. One that raises does not hold, and the hint
-    says with what: a name that is not there yet, an answer left at None.
+    A step is a function of nothing and a hint. One that raises does not hold: an answer was left
+    at None. Where a function of the learner's raised it, the hint says which and with what.
     """
     for holds, hint in steps:
         try:
             done = bool(holds())
         except Exception as error:  # noqa: BLE001 - a learner's half-done work can raise anything
-            return Checked(exercise, f"{hint} ({type(error).__name__}: {error})")
+            return Checked(exercise, hint + _blamed(error))
         if not done:
             return Checked(exercise, hint)
     return Checked(exercise)
+
+
+def _blamed(error: Exception) -> str:
+    """Which function of the learner's raised it, as the end of a hint; empty if none did."""
+    _, *frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    own = [
+        frame.f_code.co_name
+        for frame in frames[1:]
+        if frame.f_globals is frames[0].f_globals and frame.f_code.co_name.isidentifier()
+    ]
+    what = one_line(f"{type(error).__name__}: {error}".replace("`", "'"))
+    return f" Your `{own[-1]}` raises `{shortened(what, 200)}`." if own else ""
 
 
 def solved(notebook: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Makes the pictures of the documents: six scenes in a real JupyterLab, on the simulated ladder.
 
-python tests/picture.py docs/pictures [--dark] [--width 1100] [SCENE ...]
+python tests/picture.py docs/pictures [--dark] [--width 1180] [SCENE ...]
 """
 
 from __future__ import annotations
@@ -13,23 +13,29 @@ from typing import Any
 import lab
 
 SKY = "%%route\nSummarise in two sentences why the sky is blue during the day and red at sunset."
-MERGE = "Write a Python function that merges two sorted lists, and explain why it is correct."
+MERGE = """%%route
+Write a Python function that merges two sorted lists, and explain why it is correct."""
+CLIMB = """%%route -S cascade --start SIMPLE --check rating=8
+What is the last digit of 7 to the power of 222?"""
 LEAVES = "%%route_compare\nExplain why leaves change their colour in autumn."
-QUESTIONS = """questions = [
-    {"thing": "a mutex", "reader": "a child"},
-    {"thing": "inflation", "reader": "a student"},
-    {"thing": "photosynthesis", "reader": "a gardener"},
-]"""
-OVER = "%%route_compare SIMPLE MEDIUM COMPLEX --over questions\nExplain {{thing}} to {{reader}}."
+TICKETS = """tickets = {
+    "ticket": [
+        "Translate into German: the parcel has arrived.",
+        "How do I reset my password?",
+        "Draft a friendly reply to a customer whose order is two weeks late.",
+        "Compare our two service plans for a family of five, with the trade-offs.",
+    ]
+}"""
+OVER = "%%route_compare SIMPLE MEDIUM COMPLEX --over tickets\n{{ticket}}"
 
 #: Scene -> its cells, and what is clicked in the last one before the picture is taken.
 SCENES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "first": ((SKY,), ()),
     "escalated": ((SKY,), ("Escalate to",)),
-    "cascade": ((f"%%route -S cascade --start SIMPLE --check length\n{MERGE}",), ()),
+    "cascade": ((CLIMB,), ("3 steps",)),
     "comparison": ((LEAVES,), ()),
-    "report": ((SKY, f"%%route\n{MERGE}", "%%route\nHello!", "%route report"), ()),
-    "matrix": ((QUESTIONS, OVER), ()),
+    "report": ((SKY, MERGE, "%%route\nHello!", "%route report"), ()),
+    "matrix": ((TICKETS, OVER), ()),
 }
 #: Longer than any scene takes to draw.
 SETTLED_MS = 3_000
@@ -40,8 +46,8 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("scenes", nargs="*", choices=[*SCENES, []], default=[])
     parser.add_argument("--dark", action="store_true")
-    parser.add_argument("--width", type=int, default=1100)
-    chosen = parser.parse_args()
+    parser.add_argument("--width", type=int, default=1180)
+    chosen = parser.parse_intermixed_args()
     chosen.folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -63,7 +69,7 @@ def take(page: Any, url: str, folder: Path, scene: str, chosen: argparse.Namespa
     lab.command(page, "application:toggle-left-area")
     lab.run_all(page)
     for name in clicks:
-        page.get_by_role("button", name=name).last.click()
+        page.locator(".jp-Cell").last.get_by_text(name).first.click()
     page.wait_for_timeout(SETTLED_MS)
     dark = "-dark" if chosen.dark else ""
     page.locator(".jp-Cell").last.screenshot(path=chosen.folder / f"{scene}{dark}.png")

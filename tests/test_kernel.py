@@ -88,11 +88,11 @@ class Kernel:
         self.client.start_channels()
         self.client.wait_for_ready(timeout=PATIENCE)
 
-    def begin(self, source, *, stdin=True, cell="c1"):
+    def begin(self, source, *, stdin=True, cell="c1", history=True):
         """Run the source; a front end that draws updates names the `cell`, a console has none."""
         asked = self.client.session.msg(
             "execute_request",
-            {"code": source, "silent": False, "store_history": True, "user_expressions": {}}
+            {"code": source, "silent": False, "store_history": history, "user_expressions": {}}
             | {"allow_stdin": stdin, "stop_on_error": True},
             metadata={"cellId": cell} if cell else {},
         )
@@ -407,6 +407,12 @@ def test_the_result_shows_again_in_a_later_cell(kernel, later):
     (shown,) = ran.of("display_data")
     assert "\n\nok" in shown["data"]["text/plain"]
     assert "LOW" == shown["metadata"]["nbroute"]["tier"]
+
+
+def test_the_result_shows_again_where_the_client_keeps_no_history_of_its_cells(kernel):
+    kernel.good("%%route -o answer\nhello", history=False)
+
+    assert kernel.good("answer", history=False).of("display_data")
 
 
 def test_in_a_front_end_that_nobody_watches_there_is_one_output_and_no_widget(kernel, server):

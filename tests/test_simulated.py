@@ -23,6 +23,7 @@ from pydantic import BaseModel, Field
 
 from nbroute.checks.confidence import RATING_INSTRUCTION, take_rating
 from nbroute.checks.doubt import not_refused, not_unsure
+from nbroute.checks.form import valid_json
 from nbroute.checks.structured import read_schema
 from nbroute.classify.model import ModelClassifier, named_tier
 from nbroute.decoding import packaged
@@ -594,6 +595,14 @@ def test_whoever_is_given_the_traceback_does_as_the_next_stronger_would(prompt, 
 
     assert lesson_answers(prompt)[2] == helped
     assert holds(assertion, helped)
+
+
+def test_an_answer_that_was_no_json_is_told_so_and_the_prompt_is_known_all_the_same():
+    prompt = "Name the three largest moons of Jupiter as a JSON list."
+    failed = valid_json(Reply("Ganymede", "a model", Usage(1, 1), "stop", 1.0, None)).feedback
+    helped = text_of(answer(on_tier(f"{prompt}\n\n{failed}", RUNGS[0])))
+
+    assert lesson_answers(prompt)[1] == helped
 
 
 def test_strong_models_treat_the_edges_of_median_and_merge_with_care():

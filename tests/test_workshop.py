@@ -10,25 +10,44 @@ from nbroute.workshop import check, solved
 
 
 def test_an_exercise_whose_steps_hold_is_well_done():
-    done = check("Exercise 1", (lambda: 1 + 1 == 2, "add"), (lambda: "text", "write"))
+    done = check("Exercise 1", (lambda: 1 + 1 == 2, "Add."), (lambda: "text", "Write."))
 
     assert done
-    assert repr(done) == "Exercise 1: well done"
+    assert repr(done) == "✓ Exercise 1: well done"
 
 
 def test_the_first_step_that_does_not_hold_gives_its_hint():
-    done = check("Exercise 1", (lambda: True, "a"), (lambda: 0, "count"), (lambda: 0, "later"))
+    done = check("Exercise 1", (lambda: True, "A."), (lambda: 0, "Count."), (lambda: 0, "Later."))
 
     assert not done
-    assert repr(done) == "Exercise 1: not yet - count"
+    assert repr(done) == "Exercise 1: not yet. Count."
 
 
-def test_a_step_that_raises_does_not_hold_and_says_with_what():
+def test_an_answer_that_is_still_missing_gives_the_hint_and_no_exception():
     answer = None
 
-    done = check("Exercise 2", (lambda: answer.tier == "SIMPLE", "keep the result as `answer`"))
+    for step in (lambda: answer.tier == "SIMPLE", lambda: not_there.tier, None):  # noqa: F821
+        done = check("Exercise 2", (step, "Keep the result as `answer`."))
 
-    assert "keep the result as `answer` (AttributeError: " in repr(done)
+        assert repr(done) == "Exercise 2: not yet. Keep the result as answer."
+        assert done._repr_markdown_() == "Exercise 2: not yet. Keep the result as `answer`."
+
+
+def test_an_error_in_the_learners_own_function_is_told_in_one_line():
+    def careful(prompt):
+        raise ValueError(f"no `price`\n<b>in</b> {prompt}")
+
+    done = check("Exercise 3", (lambda: any(careful(text) for text in "ab"), "Price it."))
+
+    assert done._repr_markdown_() == (
+        "Exercise 3: not yet. Price it. Your `careful` raises `ValueError: no 'price' <b>in</b> a`."
+    )
+
+
+def test_an_error_in_a_library_that_a_step_calls_is_no_function_of_the_learners():
+    done = check("Exercise 3", (lambda: nbformat.read("not-there.ipynb", 4), "Save it."))
+
+    assert repr(done) == "Exercise 3: not yet. Save it."
 
 
 def cell(kind, source, *tags):

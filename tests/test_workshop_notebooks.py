@@ -72,14 +72,17 @@ def test_no_amount_of_dollars_in_the_text_turns_into_a_formula(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_each_exercise_has_a_hidden_solution_and_a_check_that_is_not_yet_passed(name):
+def test_each_exercise_has_a_hidden_hint_a_hidden_solution_and_a_check_not_yet_passed(name):
     path = FOLDER / f"{name}.ipynb"
     checks = [shown(cell) for cell in cells(path, "check")]
 
     assert len(checks) >= 2
     assert len(checks) == len(cells(path, "exercise")) == len(cells(path, "solution"))
     assert all("not yet" in told for told in checks), checks
-    assert all("<details>" in "".join(cell["source"]) for cell in cells(path, "solution"))
+    assert not any("Error" in told or "`" in told for told in checks), checks
+    for cell in cells(path, "solution"):
+        hint, solution = re.findall("<summary>(.*)</summary>", "".join(cell["source"]))
+        assert (hint, solution) == ("Hint", "Solution")
 
 
 @pytest.mark.parametrize("name", NAMES)

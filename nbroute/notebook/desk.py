@@ -17,7 +17,7 @@ from nbroute.notebook import complete, names, options, render, tables
 from nbroute.notebook.card import Card, unbroken
 from nbroute.notebook.comparing.desk import Comparing
 from nbroute.notebook.lines import Scale
-from nbroute.notebook.screens import Screen, is_live, message_of, screen_for
+from nbroute.notebook.screens import Screen, is_live, message_of, run_of, screen_for
 from nbroute.notebook.versions import Version, Versions, side_by_side, versions_table
 from nbroute.router import Router
 from nbroute.settings import Settings
@@ -63,7 +63,7 @@ class Desk:
         self._numbers = 0
         self._versions = Versions()
         self.followers: list[Follower] = []
-        self._just_shown: tuple[str, int] | None = None
+        self._just_shown: tuple[str, tuple[str, int]] | None = None
 
     def run_cell(self, line: str, cell: str) -> Any:
         """Route the cell's prompt, or show what would be sent."""
@@ -280,7 +280,7 @@ class Desk:
         """Whether the cell that runs has shown this result as its card."""
         if type(result) is not RouteResult:  # nothing is asked of a user's own object
             return False
-        return (result.id, self.shell.execution_count) == self._just_shown
+        return (result.id, run_of(self.shell)) == self._just_shown
 
     def display_result(self, result: RouteResult) -> None:
         """Show a result as a card that stays as it is."""
@@ -319,7 +319,7 @@ class Desk:
         with unbroken():
             self.took(result, card)
             self._controls_of(card)
-        self._just_shown = (result.id, self.shell.execution_count)
+        self._just_shown = (result.id, run_of(self.shell))
         return None if quiet else result
 
     def _controls_of(self, card: Card) -> None:

@@ -306,7 +306,8 @@ def _step(rung: Rung, attempt: Attempt, result: RouteResult) -> Step:
 
 
 def _figures(attempt: Attempt, said: str, quoted: str = "") -> Step:
-    rated = "" if attempt.rating is None else f"rated itself {attempt.rating:g} of 10"
+    told = attempt.rating is None or "rates itself" in said
+    rated = "" if told else f"rated itself {attempt.rating:g} of 10"
     said = DOT.join(filter(None, (said, rated)))
     cost, time = cost_of_call(attempt), seconds(attempt.latency_ms)
     return Step(attempt.tier, attempt.model, said, cost, time, quoted)

@@ -112,6 +112,12 @@ def message_of(shell: Any) -> dict[str, Any]:
         return {}
 
 
+def run_of(shell: Any) -> tuple[str, int]:
+    """Which run of a cell this is; where no history is kept, the count alone stands still."""
+    header = message_of(shell).get("header", {})
+    return str(header.get("msg_id", "")), shell.execution_count
+
+
 class Live(Screen):
     """One output, redrawn at most about eight times a second, a long answer less often."""
 

@@ -27,8 +27,8 @@ MARK = "[simulated]"
 
 #: The skills from which on a model gives the second, the third and the fourth answer of a lesson.
 _LEVELS = (0.45, 0.6, 0.8)
-#: How what a check says of an earlier answer begins (`nbroute.sandbox`).
-_AFTER_A_FAILURE = "\n\nAn earlier answer "
+#: How what a check says of the answer before begins.
+_AFTER_A_FAILURE = re.compile(r"\n\n(?:An earlier answer|The answer before) ")
 _TOKEN = re.compile(r"\s*(?:\w{1,12}|[^\w\s])|\s+")
 
 
@@ -67,7 +67,7 @@ def _last(request: Request, role: str) -> str:
 
 def _prompt(request: Request) -> str:
     """The last user message, less what a check said and a closing paragraph asking for a rating."""
-    prompt, failed, _ = _last(request, "user").partition(_AFTER_A_FAILURE)
+    prompt, *failed = _AFTER_A_FAILURE.split(_last(request, "user"), maxsplit=1)
     if request.rated and not failed:
         head, _, closing = prompt.rpartition("\n\n")
         prompt = head if head and _pattern("asks_for_rating").search(closing) else prompt
@@ -119,7 +119,7 @@ def simulated_text(request: Request, skill: float) -> str:
 
 def _level(request: Request, skill: float) -> int:
     """Which of a lesson's four answers; one higher where an earlier one is told to have failed."""
-    helped = _AFTER_A_FAILURE in _last(request, "user")
+    helped = _AFTER_A_FAILURE.search(_last(request, "user")) is not None
     return min(bisect(_LEVELS, skill) + helped, len(_LEVELS))
 
 

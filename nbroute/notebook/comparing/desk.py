@@ -19,7 +19,7 @@ from nbroute.notebook.comparing.card import Card
 from nbroute.notebook.comparing.matrix import Matrix, progress_page
 from nbroute.notebook.comparing.shown import Output, Twin
 from nbroute.notebook.comparing.view import State, view_of
-from nbroute.notebook.screens import front_end
+from nbroute.notebook.screens import front_end, run_of
 from nbroute.report import counted
 from nbroute.router import Router
 
@@ -62,7 +62,7 @@ class Comparing:
         self._matrix: Matrix | None = None
         self._stopped: Grid | None = None
         self._states: dict[str, State] = {}
-        self._just_shown: tuple[str, int] | None = None
+        self._just_shown: tuple[str, tuple[str, int]] | None = None
 
     @property
     def last(self) -> Card:
@@ -119,7 +119,7 @@ class Comparing:
 
     def display(self, shown: Comparison | Grid) -> None:
         """Show a comparison; in its own cell, which has just done so, no second time."""
-        if self._just_shown == (shown.id, self._notebook.shell.execution_count):
+        if self._just_shown == (shown.id, run_of(self._notebook.shell)):
             return
         output = Output("live" if self._notebook.is_live else "once")
         if isinstance(shown, Grid):
@@ -226,7 +226,7 @@ class Comparing:
         self._matrix = matrix = Matrix(grid, output)
         matrix.show()
         self._twin(output, matrix.inside, matrix.act, "%route matrix FILE")
-        self._just_shown = (grid.id, self._notebook.shell.execution_count)
+        self._just_shown = (grid.id, run_of(self._notebook.shell))
 
     def _twin(self, output: Output, inside: Any, act: Any, same: str) -> Twin | None:
         """The output with buttons, where someone is watching."""
@@ -255,7 +255,7 @@ class Comparing:
     def _assign(self, wanted: Any, found: Comparison | Grid) -> None:
         if wanted.output:
             self._notebook.shell.user_ns[wanted.output] = found
-        self._just_shown = (found.id, self._notebook.shell.execution_count)
+        self._just_shown = (found.id, run_of(self._notebook.shell))
 
 
 def _estimated(prompts: list[str], found: list[Estimate]) -> tables.Table:
