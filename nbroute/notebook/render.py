@@ -120,7 +120,7 @@ def page(view: View) -> str:
         else:
             blocks += [_head(result, view), _answer(result, tiers)]
     tier = view.running.tier if view.running else view.results[0].tier if view.results else ""
-    session = f'<p class="nbr-row nbr-quiet">{look.text(view.session)}</p>' if view.session else ""
+    session = f'<p class="nbr-row">{look.quiet(view.session)}</p>' if view.session else ""
     return look.page(card(tier, tiers, *blocks, *inside), session)
 
 
