@@ -87,3 +87,22 @@ def test_the_quickstart_runs_from_top_to_bottom(page, url, folder):
     cells = json.loads((folder / "quickstart.ipynb").read_text())["cells"]
     kinds = {output["output_type"] for cell in cells for output in cell.get("outputs", [])}
     assert "error" not in kinds
+
+
+def test_the_slider_takes_the_arrow_keys_and_the_playground_answers_in_a_card(page, url, folder):
+    cells = ("%load_ext nbroute", "%%route\nHi", "%route whatif", "%route playground Hello there")
+    lab.write(folder, "rooms.ipynb", *cells)
+    lab.open_in_notebook7(page, url, "rooms.ipynb")
+    lab.run_all(page)
+    slider = page.get_by_role("slider")
+    slider.focus()
+
+    for _ in range(12):
+        page.keyboard.press("ArrowRight")
+    page.locator("input[type=number][value='12']").wait_for()
+    box = page.get_by_role("textbox", name="Prompt")
+    box.press("Control+Enter")
+
+    page.locator(".jp-Cell").nth(3).locator(".nbr-card", has_text="why SIMPLE").wait_for()
+    assert "12" == slider.input_value()
+    assert "Hello there" == box.input_value()
