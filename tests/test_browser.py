@@ -113,6 +113,24 @@ def test_the_newest_three_cards_have_controls_and_the_newest_the_session(page, u
     assert [0, 0, 1, 1, 1] == rows
 
 
+def test_a_click_after_a_restart_says_that_the_cell_must_be_run_again(page, url, folder):
+    lab.write(folder, "restart.ipynb", "%load_ext nbroute", "%%route -t SIMPLE\nHello!")
+    lab.open_notebook(page, url, "restart.ipynb")
+    lab.run_all(page)
+    cell = page.locator(".jp-Cell").nth(1)
+    cell.get_by_role("button", name="good", exact=True).click()
+    cell.get_by_text("kept: good").wait_for()
+    silent = cell.get_by_role("status").filter(has_text="No answer from the kernel")
+
+    page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.restartKernel()")
+    cell.get_by_role("button", name="bad", exact=True).click()
+
+    silent.wait_for()
+    assert "run this cell again" in silent.inner_text()
+    lab.run_all(page)
+    silent.wait_for(state="detached")
+
+
 def test_escalate_works_by_keyboard(page, url, folder):
     lab.write(folder, "keys.ipynb", "%load_ext nbroute", "%%route -t SIMPLE\nhello")
     lab.open_notebook(page, url, "keys.ipynb")

@@ -149,6 +149,19 @@ def test_checks_tell_the_cheapest_that_passes(static):
     assert "passes 2 of 2 (34% to 100%)" in data["text/html"]
 
 
+def test_where_none_passes_every_check_the_closest_is_told_the_cheaper_of_two(static):
+    prompts = ["Explain recursion.", "Hello!"]
+    static.user_ns |= {"prompts": prompts, "long": lambda text: len(text) > 300}
+
+    ((data, _),) = outputs(
+        static, "%%route_compare SIMPLE COMPLEX FRONTIER --over prompts --check long\n{{prompts}}"
+    )
+
+    told = "none passes every check; COMPLEX comes closest: 1 of 2 (9% to 91%)"
+    assert told in " ".join(data["text/plain"].split())
+    assert told in data["text/html"]
+
+
 def test_a_table_is_exported_and_shown_again(static):
     static.user_ns["words"] = WORDS
     first = outputs(static, CELL)

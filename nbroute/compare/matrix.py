@@ -245,6 +245,15 @@ def cheapest_passing(totals: Sequence[Total]) -> Total | None:
     return min(whole, key=lambda one: one.usd, default=None)
 
 
+def closest_passing(totals: Sequence[Total]) -> Total | None:
+    """Where none passes every check, the contender that passes most; of two, the cheaper one."""
+    shares = [
+        (one.passed.hits / one.passed.of, one) for one in totals if one.passed and one.passed.of
+    ]
+    best = max(shares, key=lambda found: (found[0], -found[1].usd), default=(0.0, None))
+    return best[1] if 0 < best[0] < 1 else None
+
+
 class Overview(NamedTuple):
     """A grid in words: lines above, a table of its first rows, lines below."""
 
@@ -283,4 +292,6 @@ def headlines(grid: Grid, lines: Sequence[Line], totals: Sequence[Total]) -> lis
     told = [" · ".join([*parts, *([f"{counted(failed, 'row')} failed"] if failed else [])])]
     if passing := cheapest_passing(totals):
         told.append(f"{passing.name} is the cheapest that passes every check")
+    elif closest := closest_passing(totals):
+        told.append(f"none passes every check; {closest.name} comes closest: {closest.passed}")
     return told + ([f"stopped: {grid.stopped}"] if grid.stopped else [])

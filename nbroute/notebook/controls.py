@@ -13,7 +13,7 @@ from nbroute.notebook.lines import MEANS, kept
 from nbroute.notebook.live import Live
 from nbroute.notebook.paced import Following, Paced
 from nbroute.notebook.session import session_text
-from nbroute.pricing import cost_of, format_usd
+from nbroute.pricing import call_usd, cost_of
 from nbroute.router import Router
 
 if TYPE_CHECKING:
@@ -235,7 +235,7 @@ class Controls:
     def _about(self, tier: Tier, result: RouteResult) -> str:
         """What the same tokens would cost there."""
         cost = cost_of(result.usage, tier, tier.model, self._router.parts.kind(tier)).usd
-        return f"  ~{format_usd(cost)}" if cost else ""
+        return f"  ~{call_usd(cost)}" if cost else ""
 
     def _label(self, word: str) -> None:
         result = self._card.result

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from nbroute.classify.wording import confident
 from nbroute.notebook.answer import safe_plain
-from nbroute.pricing import SOURCES, call_usd, cost_of, same_model, unknown_why
+from nbroute.pricing import SOURCES, call_usd, cost_of, format_usd, same_model, unknown_why
 from nbroute.report.table import counted, seconds, shortened
 from nbroute.types import (
     NO_ANSWER,
@@ -169,6 +169,12 @@ def cost_told(result: RouteResult) -> str:
     """`$0.00043 (list price)`, of an escalation `+$0.0021 (list price) for this step`."""
     told = result_price(result)
     return f"+{told} for this step" if result.parent and told.amount[0] == "$" else str(told)
+
+
+def exact_price(result: RouteResult) -> Price:
+    """The price with the amount of one call, so that all that stand side by side have one unit."""
+    told, usd = result_price(result), result.cost_usd
+    return told._replace(amount=format_usd(usd)) if told.amount == call_usd(usd) else told
 
 
 def _free(attempt: Attempt) -> Price:

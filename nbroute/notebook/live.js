@@ -1,6 +1,8 @@
 // Server-made HTML that a person can act on: what is clicked or changed is told to Python.
 const same = (a, b) =>
   a.nodeName === b.nodeName && a.dataset?.key === b.dataset?.key;
+const SILENT =
+  "No answer from the kernel: it is busy, or was restarted. After a restart, run this cell again.";
 const FIELDS = "textarea, input, select";
 const shown = (field) => (field.type === "checkbox" ? String(field.checked) : field.value);
 
@@ -97,8 +99,23 @@ function render({ model, el }) {
       page.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
     for (const soon of [0, 300, 1500]) setTimeout(() => typeset(page), soon);
   };
+  // A kernel that is busy, restarted or gone cannot say so itself.
+  const silence = document.createElement("p");
+  silence.className = "nbr nbr-silence";
+  silence.setAttribute("role", "status");
+  el.append(silence);
+  let unheard;
+  const send = (said) => {
+    clearTimeout(unheard);
+    unheard = setTimeout(() => (silence.textContent = SILENT), 3000);
+    model.send(said);
+  };
+  const heard = () => {
+    clearTimeout(unheard);
+    silence.textContent = "";
+  };
   const tell = (from, value) =>
-    model.send({ do: from.dataset.do, at: from.dataset.at ?? "", value: value ?? "" });
+    send({ do: from.dataset.do, at: from.dataset.at ?? "", value: value ?? "" });
   page.addEventListener("click", (event) => {
     const summary = event.target.closest("summary");
     if (summary) kept.add(summary.parentElement);
@@ -146,7 +163,7 @@ function render({ model, el }) {
       return;
     event.preventDefault();
     flush();
-    model.send({ do: from.dataset.enter, at: "", value: from.value });
+    send({ do: from.dataset.enter, at: "", value: from.value });
   });
   const outside = (event) => {
     for (const menu of page.querySelectorAll("details[data-menu][open]"))
@@ -165,11 +182,13 @@ function render({ model, el }) {
   model.on("msg:custom", (said) => {
     if (said.copy !== undefined) copy(said.copy);
     if (!said.heard) return;
+    heard();
     flying = false;
     if (waiting) soon();
   });
   draw();
   return () => {
+    clearTimeout(unheard);
     window.removeEventListener("keydown", letters, true);
     document.removeEventListener("click", outside);
   };

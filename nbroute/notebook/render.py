@@ -297,4 +297,5 @@ def _together(chain: tuple[RouteResult, ...]) -> list[str]:
     if real.source != "equivalent" and any(a.cost_source == "equivalent" for a in attempts):
         costs.append(equivalent)
     told = " and ".join(str(price(one)) for one in costs)
-    return [f"{counted(answers, 'answer')} together: {told}"]
+    all_of_it = f"{counted(answers, 'answer')} together" if answers > 1 else "in all"
+    return [f"{all_of_it}: {told}"]

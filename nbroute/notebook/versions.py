@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from nbroute.compare.differences import difference
 from nbroute.notebook import look
 from nbroute.notebook.answer import answer_html
-from nbroute.notebook.lines import Scale, cost_told, model_name, tokens, took
+from nbroute.notebook.lines import Scale, exact_price, model_name, tokens, took
 from nbroute.notebook.render import card
 from nbroute.notebook.tables import Table
 from nbroute.report.table import shortened
@@ -70,7 +70,7 @@ def versions_table(versions: list[Version]) -> Table:
             f"v{place}",
             f"#{one.number}",
             one.result.tier,
-            cost_told(one.result),
+            str(exact_price(one.result)),
             took(one.result),
             shortened(one.result.prompt, 60),
             shortened(one.result.text, 60),
@@ -97,7 +97,12 @@ def _pane(result: RouteResult, other: RouteResult, name: str, scale: Scale) -> s
         f'<mark class="nbr-diff">{look.text(piece)}</mark>' if new else look.text(piece)
         for piece, new in pieces
     )
-    facts = (model_name(result.answer), cost_told(result), took(result), tokens(result.answer))
+    facts = (
+        model_name(result.answer),
+        str(exact_price(result)),
+        took(result),
+        tokens(result.answer),
+    )
     head = look.head(
         [look.badge(name), look.pill(result.tier, scale.tiers), *map(look.quiet, facts)]
     )

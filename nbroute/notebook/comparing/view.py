@@ -19,14 +19,13 @@ from nbroute.notebook.lines import (
     DOT,
     WRITTEN,
     Price,
+    exact_price,
     marks,
     model_name,
     notes,
-    result_price,
     times,
     took,
 )
-from nbroute.pricing import format_usd
 from nbroute.types import (
     Decision,
     Done,
@@ -193,10 +192,7 @@ def measured(pane: Pane, result: RouteResult) -> Pane:
     """The pane with what the answer cost and took."""
     tokens = f"{result.usage.output_tokens:,} tokens"
     ratio = times(pane.rank.ratio) if pane.rank.ratio > 1 else ""
-    cost, usd = result_price(result), result.cost_usd
-    if usd and not result.cached:
-        cost = cost._replace(amount=format_usd(usd))  # one unit for all that are compared
-    return replace(pane, price=cost, facts=(ratio, took(result), tokens))
+    return replace(pane, price=exact_price(result), facts=(ratio, took(result), tokens))
 
 
 def _marked(panes: Sequence[Pane]) -> list[Pane]:
