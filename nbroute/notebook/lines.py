@@ -200,7 +200,7 @@ def beside(result: RouteResult) -> str:
     what = (
         counted(asked, "other answer") if asked == len(other) else counted(len(other), "other call")
     )
-    return f"{call_usd(cost)} of it for {what}"
+    return f"{format_usd(cost)} of it for {what}"
 
 
 def replayed(attempt: Attempt) -> bool:
