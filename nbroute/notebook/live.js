@@ -101,7 +101,7 @@ function render({ model, el }) {
   };
   // A kernel that is busy, restarted or gone cannot say so itself.
   const silence = document.createElement("p");
-  silence.className = "nbr nbr-silence";
+  silence.className = "nbr-silence";
   silence.setAttribute("role", "status");
   el.append(silence);
   let unheard;
