@@ -334,3 +334,13 @@ def test_no_backticks_stand_where_nothing_renders_them(shell, line):
 
 def test_an_error_has_no_backticks_either(shell):
     assert "`" not in error_of(shell, "%route label")
+
+
+def test_a_cell_that_got_no_answer_takes_no_number(shell):
+    run(shell, "%%route\nhello")
+    run(shell, "%%route -t SIMPEL\nhello")
+    run(shell, "%%route --max-cost 0.0000000001\nWrite a haiku about a lighthouse.")
+
+    told, _ = run(shell, "%%route\nWhat is the capital of France?")
+
+    assert "#2" in told

@@ -318,6 +318,17 @@ def test_a_second_click_takes_the_word_back(row, router):
     assert router.labels().empty
 
 
+def test_a_word_that_a_command_keeps_is_pressed_in_the_row(row, router):
+    router.label(row.card.result, "bad")
+    row.controls.redraw()
+    assert ["bad"] == row.pressed
+
+    router.take_back(row.card.result)
+    row.controls.redraw()
+
+    assert [] == row.pressed
+
+
 def test_too_weak_on_the_top_tier_does_not_name_a_tier_that_is_no_better(router):
     row = Row(router, tier="TOP")
 

@@ -164,7 +164,6 @@ def test_a_question_mark_behind_the_magic_shows_our_help(shell, line):
         "%route??",
         "# %route a?",
         "print('%route a?')",
-        "%%route",
         "%%route answer <<\n\n# only a comment",
     ],
 )

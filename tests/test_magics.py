@@ -192,6 +192,8 @@ def test_a_function_of_the_notebook_classifies(shell):
     ("source", "message"),
     [
         ("%%route\n\n  \n", "PromptError: the cell has no prompt"),
+        ("%%route", "PromptError: the cell has no prompt"),
+        ("%%route_compare", "PromptError: the cell has no prompt"),
         ("%%route --teir SIMPLE\nx", "did you mean '--tier'"),
         ("%%route -t SIMPEL\nx", "did you mean 'SIMPLE'"),
         ("%%route -m simulated/gpt-4o-mni\nx", "UnknownModel"),
@@ -217,13 +219,6 @@ def test_a_mistake_is_one_line_and_an_error(shell, source, message):
     import re
 
     assert re.search(message, error_of(shell, source))
-
-
-def test_an_empty_cell_body_points_to_the_line_magic(shell):
-    text, done = run(shell, "%%route")
-
-    assert not done.success
-    assert "body is empty" in text
 
 
 def test_a_failing_cell_stops_run_all(shell):

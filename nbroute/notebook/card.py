@@ -85,11 +85,6 @@ class Card:
             self.view = replace(self.view, running=running)
             self.screen.finish(self.view)
 
-    def note(self, notice: str) -> None:
-        """Show a word of advice with the answer."""
-        with self._lock:
-            self.view = replace(self.view, notices=(*self.view.notices, notice))
-
     def __call__(self, event: Event) -> None:
         """Take an event of a call and redraw."""
         with self._lock:

@@ -6,7 +6,8 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
-from nbroute.errors import NbrouteError, named
+from nbroute.engine.feedback import labels_of
+from nbroute.errors import NbrouteError, RecordError, named
 from nbroute.notebook import look
 from nbroute.notebook.card import Card
 from nbroute.notebook.lines import MEANS, kept
@@ -77,10 +78,11 @@ class Shelf:
         self.redraw()
 
     def redraw(self) -> None:
-        """Have the newest show the session as it is now."""
+        """Have each show what was said of its answer, and the newest the session, as it is now."""
         with self._lock:
-            for row, _ in list(self._rows.values())[-1:]:
-                row.redraw(session_text(self._router))
+            rows = [row for row, _ in self._rows.values()]
+            for row in rows:
+                row.redraw(session_text(self._router) if row is rows[-1] else "")
 
     def close(self) -> None:
         """Take all of them away and follow no more."""
@@ -130,8 +132,8 @@ class Controls:
         self._card, self._router, self._desk = card, router, desk
         self._cancel: threading.Event | None = None
         self._busy = threading.Lock()
-        self._labels: dict[str, str] = {}
         self._said = self._below = self._meter = ""
+        self._pressed: Feedback | None = None
         number = card.view.number
         again = f"%route escalate {number} [TIER], %route label {number} WORD"
         self.live = Live(act=self.act, instead=f"controls of answer {number}; {again} do the same")
@@ -200,6 +202,7 @@ class Controls:
             look.button(f"{tier.name}{self._about(tier, result)}", "run", tier.name, disabled=busy)
             for tier in ladder.tiers
         )
+        self._pressed = self._word_on(result)
         stop = look.button("Stop", "stop", kind="nbr-go") if busy else ""
         version = self._card.view.version
         older = look.button(f"v{version}, compare with v{version - 1}", "versions")
@@ -207,7 +210,7 @@ class Controls:
             f'<span style="{tint}">{up}</span>',
             look.menu("Run at ▾", *tiers, title="Run at a tier"),
             stop,
-            *(self._word(word, result.id, busy=busy) for word in MEANS),
+            *(self._word(word, busy=busy) for word in MEANS),
             older if version > 1 else "",
             look.menu("…", *self._more(busy=busy), title="More"),
             look.heard(self._said),
@@ -215,8 +218,8 @@ class Controls:
         ]
         return f'<div class="nbr-row">{"".join(pieces)}</div>'
 
-    def _word(self, word: Feedback, about: str, *, busy: bool) -> str:
-        pressed = self._labels.get(about) == word
+    def _word(self, word: Feedback, *, busy: bool) -> str:
+        pressed = word == self._pressed
         title = f"{MEANS[word]}; kept with the prompt"
         return look.button(word, "label", word, title=title, pressed=pressed, disabled=busy)
 
@@ -239,13 +242,19 @@ class Controls:
 
     def _label(self, word: str) -> None:
         result = self._card.result
-        if self._labels.get(result.id) == word:
+        if self._pressed == word:
             self._router.take_back(result)
-            del self._labels[result.id]
             self._said = "taken back"
         else:
             self._said = kept(self._router.label(result, word))
-            self._labels[result.id] = word
+
+    def _word_on(self, result: RouteResult) -> Feedback | None:
+        """What was last said of the answer, here or by `%route label`."""
+        try:
+            said = (one for one in labels_of(self._router) if one.result == result.id)
+            return next((one.feedback for one in reversed([*said])), None)
+        except RecordError:  # the session's line tells
+            return None
 
     def _copy(self) -> None:
         self.live.send({"copy": self._desk.source(self._card)})

@@ -20,7 +20,7 @@ class Dashboard(Room):
     """
 
     def __init__(self, router: Router) -> None:
-        super().__init__(router, "session dashboard; %route dashboard shows it")
+        super().__init__(router, "session dashboard; %route dashboard shows it", self.words)
         self._said = ""
         self._redraw = Paced(self.redraw, _REDRAWN_EVERY_S)
         self._say = Paced(self._tell, _SAID_EVERY_S)

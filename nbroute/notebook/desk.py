@@ -344,6 +344,8 @@ class Desk:
             if result in card.view.results:
                 self.took(result, card)
                 self._controls_of(card)
+        if card.view.number == self._numbers and card.view.number not in self._cards:
+            self._numbers -= 1
         self.refresh()
 
     def refresh(self) -> None:

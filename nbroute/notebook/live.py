@@ -72,19 +72,11 @@ class Room(Live):
     Where nothing can be redrawn it shows itself once, in `words`.
     """
 
-    def __init__(self, router: Router, instead: str) -> None:
-        self.router = router
+    def __init__(self, router: Router, instead: str, words: Callable[[], object]) -> None:
+        self.router, self._words = router, words
         self.lock = threading.RLock()
         self.closed = False
         super().__init__(instead=instead)
-
-    def words(self) -> object:
-        """The same as a table in words."""
-        raise NotImplementedError
-
-    def refresh(self, router: Router) -> None:
-        """Something was done; go on with that router."""
-        raise NotImplementedError
 
     def announced(self, _words: str) -> bool:
         """What a provider says that it is doing is told elsewhere."""
@@ -100,6 +92,6 @@ class Room(Live):
         from IPython.display import display
 
         if is_live(get_ipython(), static=self.router.settings.static):
-            display(self.bundle(repr(self.words())), raw=True)
+            display(self.bundle(repr(self._words())), raw=True)
         else:
-            display(self.words())
+            display(self._words())

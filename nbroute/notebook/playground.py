@@ -39,7 +39,8 @@ class Playground(Room):
         number: Callable[[], int] = int,
         **options: Any,
     ) -> None:
-        super().__init__(router, "playground; %route playground TEXT says the same in words")
+        instead = "playground; %route playground TEXT says the same in words"
+        super().__init__(router, instead, self.words)
         self.prompt = prompt.replace("\r\n", "\n")
         self._sent, self._number, self._options = sent, number, options
         self._classifier = self._said = self._told = ""

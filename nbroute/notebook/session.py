@@ -57,7 +57,7 @@ def _meter(router: Router) -> Report | Meter:
 
 def _spent(spend: Spend, budget_usd: Decimal | None) -> str:
     """Money really spent, and what was not billed named apart."""
-    limit = f" of ${budget_usd}" if budget_usd is not None else ""
+    limit = f" of ${budget_usd:f}" if budget_usd is not None else ""
     free = format_usd(spend.equivalent_usd)
     if not spend.usd and spend.equivalent_usd:
         return f"would have cost {free}{limit}"

@@ -33,7 +33,8 @@ class WhatIfPanel(Room):
     """
 
     def __init__(self, router: Router, apply: Callable[[WhatIf], str] | None = None) -> None:
-        super().__init__(router, "what-if; %route whatif threshold=0.6 says the same in words")
+        instead = "what-if; %route whatif threshold=0.6 says the same in words"
+        super().__init__(router, instead, self.words)
         self._apply = apply
         self._worked: dict[tuple[str, str], tuple[WhatIf, list[Rerouted]]] = {}
         self._newer = 0
