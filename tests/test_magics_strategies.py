@@ -40,6 +40,7 @@ def test_a_cascade_shows_its_ladder_below_the_answer(shell):
     assert "$" in simple
     assert " · used · passed " in used
     assert all(line.endswith("· not asked") for line in rest)
+    assert "why it began on SIMPLE: you asked for a cascade" in text
     assert ["- FRONTIER"] == [line.split(" · ")[0] for line in rest]
     assert text.index(done.result.text) < text.index(title)
 

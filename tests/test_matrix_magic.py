@@ -48,6 +48,18 @@ def test_a_template_over_a_list_is_a_table_of_prompts_and_answers(static):
     assert isinstance(static.user_ns["_"], Grid)
 
 
+def test_a_cell_begins_with_the_words_of_the_answer_and_no_marks_of_markdown(static):
+    static.user_ns["lists"] = ["merges two sorted lists, and explain why it is correct."]
+
+    ((data, _),) = outputs(
+        static,
+        "%%route_compare SIMPLE COMPLEX --over lists\nWrite a Python function that {{lists}}",
+    )
+
+    assert "def merge_sorted" in data["text/html"]
+    assert not any("```" in cell for row in bodies(data["text/html"]) for cell in row)
+
+
 def test_columns_of_a_frame_fill_the_template_and_variables_fill_the_rest(shell):
     shell.user_ns["frame"] = pd.DataFrame({"word": WORDS, "n": [1, 2, 3]})
     shell.user_ns["lang"] = "French"

@@ -106,7 +106,14 @@ def notes(result: RouteResult) -> list[str]:
 
 def why_line(result: RouteResult) -> str:
     """`why SIMPLE: starts with "What is" · 93% confident`."""
-    return f"why {result.decision.tier or result.tier}: {reason(result.decision)}"
+    return f"{why_title(result)}: {reason(result.decision)}"
+
+
+def why_title(result: RouteResult) -> str:
+    """`why SIMPLE`, or `why it began on SIMPLE` where a cascade went on from there."""
+    tier = result.decision.tier or result.tier
+    began = "it began on " if tier != result.tier and len(result.rungs) > 1 else ""
+    return f"why {began}{tier}"
 
 
 def reason(decision: Decision) -> str:

@@ -33,6 +33,7 @@ from nbroute.notebook.lines import (
     steps_title,
     tokens,
     took,
+    why_title,
 )
 from nbroute.pricing import call_usd, estimate_tokens
 from nbroute.report import counted, record
@@ -187,7 +188,7 @@ def _why(result: RouteResult) -> str:
     """The reason, open where the tier is not the one that the classifier names."""
     made = result.decision
     sure = confident(made.confidence)
-    summary = DOT.join(filter(None, (f"why {made.tier or result.tier}", sure)))
+    summary = DOT.join(filter(None, (why_title(result), sure)))
     other = made.tier not in ("", result.tier) and len(result.rungs) < 2 and not result.parent
     inside = f"<p>{look.text(made.reason)}</p>"
     return look.folded(look.text(summary), inside, opened=other)

@@ -20,7 +20,7 @@ from nbroute.compare.matrix import (
     totals_of,
 )
 from nbroute.notebook import look
-from nbroute.notebook.answer import answer_html
+from nbroute.notebook.answer import answer_html, visible_text
 from nbroute.notebook.comparing import columns
 from nbroute.notebook.comparing.shown import Bundle, Output
 from nbroute.notebook.comparing.view import State, view_of
@@ -35,6 +35,8 @@ _COUNTED = 1_000
 _LIGHT = 'class="nbr-cell nbr-light"'
 #: Characters of an answer in its cell.
 _SHOWN = 120
+#: Characters that are parsed for those.
+_PARSED = 600
 
 
 class Matrix:
@@ -169,7 +171,7 @@ class Matrix:
         row, who, why = line.cells[place], self.grid.contenders[place], line.why[place]
         first = f"<b>{look.text(shortened(why, _SHOWN))}</b> " if why else ""
         text, facts, button = row.text if row else "", [], ""
-        begun = look.text(shortened(text, _SHOWN))
+        begun = look.text(shortened(visible_text(text[:_PARSED]), _SHOWN))
         if len(text) > _SHOWN and not live:
             begun = f"<details><summary>{begun}</summary>{answer_html(text, below=4)}</details>"
         if row and row.error is None:
