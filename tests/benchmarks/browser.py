@@ -55,7 +55,7 @@ new PerformanceObserver(list => window.tasks.push(...list.getEntries()
 new MutationObserver(all => {
   if (all.some(one => (one.target.closest || (() => false)).call(one.target, '.jp-Notebook')))
     window.changed = performance.now();
-  if (!window.shown && document.querySelectorAll('.jp-RenderedMarkdown').length >= %d)
+  if (!window.shown && document.querySelectorAll('.jp-RenderedMarkdown, .nbr-card').length >= %d)
     window.shown = performance.now();
 }).observe(document, {childList: true, subtree: true});
 """
