@@ -10,6 +10,16 @@ from nbroute.errors import SettingsError
 from nbroute.notebook import magics
 from nbroute.notebook.options import uncommented, words
 
+# Typing in a terminal
+
+
+@pytest.mark.parametrize("typed", ["%%route\n", "%%route -t SIMPLE\n", "%%route_compare\nhello\n"])
+def test_a_terminal_asks_for_the_lines_of_the_prompt(shell, typed):
+    assert "incomplete" == shell.check_complete(typed)[0]
+    assert "complete" == shell.check_complete(f"{typed}the last line\n\n")[0]
+    assert "complete" == shell.check_complete("%%route -h\n")[0]
+
+
 # Loading again
 
 
@@ -164,6 +174,7 @@ def test_a_question_mark_behind_the_magic_shows_our_help(shell, line):
         "%route??",
         "# %route a?",
         "print('%route a?')",
+        "%%route",
         "%%route answer <<\n\n# only a comment",
     ],
 )

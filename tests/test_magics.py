@@ -192,8 +192,6 @@ def test_a_function_of_the_notebook_classifies(shell):
     ("source", "message"),
     [
         ("%%route\n\n  \n", "PromptError: the cell has no prompt"),
-        ("%%route", "PromptError: the cell has no prompt"),
-        ("%%route_compare", "PromptError: the cell has no prompt"),
         ("%%route --teir SIMPLE\nx", "did you mean '--tier'"),
         ("%%route -t SIMPEL\nx", "did you mean 'SIMPLE'"),
         ("%%route -m simulated/gpt-4o-mni\nx", "UnknownModel"),

@@ -84,7 +84,7 @@ class RouteLine(EscapedCommand):
 
 
 def keep_texts(lines: list[str]) -> list[str]:
-    """Have `%%route` need no cell body, and a text after `%route WORD` keep its `?`.
+    """Have `%%route -h` need no cell body, and a text after `%route WORD` keep its `?`.
 
     An input transformer; it changes cells that have such lines alone.
     """
@@ -93,7 +93,9 @@ def keep_texts(lines: list[str]) -> list[str]:
     if magic and first.startswith("%%"):
         said = first[magic.end() :].strip()
         said = "-h" if said == "?" else said
-        return [f"%%{magic[1]} {said}\n", *(lines[1:] or ["\n"])]
+        # without a body a prompt is waited for: a terminal asks for its lines
+        helps = {"-h", "--help"} & set(said.split())
+        return [f"%%{magic[1]} {said}\n", *(lines[1:] or (["\n"] if helps else []))]
     if first.startswith("%%") or not any("%route" in line for line in lines):
         return lines
     manager = TransformerManager()
