@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from nbroute.checks import NAMES as CHECKS
 from nbroute.classify.registry import NAMES as CLASSIFIERS
+from nbroute.compare import Comparison, Grid
 from nbroute.engine.plan import STRATEGIES
 from nbroute.errors import NbrouteError, SettingsError
 from nbroute.interpolate import hints, prompt_of, users
@@ -278,9 +279,10 @@ class Desk:
 
     def was_shown(self, result: object) -> bool:
         """Whether the cell that runs has shown this result as its card."""
-        if type(result) is not RouteResult:  # nothing is asked of a user's own object
-            return False
-        return (result.id, run_of(self.shell)) == self._just_shown
+        if type(result) is RouteResult:
+            return (result.id, run_of(self.shell)) == self._just_shown
+        # nothing is asked of a user's own object
+        return type(result) in (Comparison, Grid) and self.comparing.was_shown(result)
 
     def display_result(self, result: RouteResult) -> None:
         """Show a result as a card that stays as it is."""

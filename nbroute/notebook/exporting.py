@@ -65,7 +65,7 @@ def _facts(router: Router, report: Report) -> dict[str, str]:
         "profile": router.settings.profile,
         "ladder": f"{router.ladder.name}: {', '.join(router.ladder.names)}",
         "baseline": f"all on {report.baseline} (savings are estimates against it)",
-        "budget": "none" if budget is None else f"${budget}",
+        "budget": "none" if budget is None else f"${budget:f}",
     }
 
 

@@ -155,12 +155,12 @@ def budget(desk: Desk, rest: str) -> tables.Said:
         desk.refresh()
     limits, line = desk.router.limits, session_text(desk.router)
     kinds = {"this session": limits.budget_usd, "a day (UTC)": limits.budget_usd_per_day}
-    told = [f"${usd} {kind}" for kind, usd in kinds.items() if usd]
+    told = [f"${usd:f} {kind}" for kind, usd in kinds.items() if usd]
     features = limits.budget_usd_per_feature
     if isinstance(features, Mapping):
-        told += [f"${usd} for {name}" for name, usd in features.items()]
+        told += [f"${usd:f} for {name}" for name, usd in features.items()]
     elif features:
-        told.append(f"${features} for each feature")
+        told.append(f"${features:f} for each feature")
     if not told:
         return tables.Said(f"budget: none; %route budget 1.00 sets one.\n{line}")
     then = "a cheaper tier is asked" if limits.on_limit == "cheaper" else "a call is refused"

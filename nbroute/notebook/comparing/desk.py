@@ -119,7 +119,7 @@ class Comparing:
 
     def display(self, shown: Comparison | Grid) -> None:
         """Show a comparison; in its own cell, which has just done so, no second time."""
-        if self._just_shown == (shown.id, run_of(self._notebook.shell)):
+        if self.was_shown(shown):
             return
         output = Output("live" if self._notebook.is_live else "once")
         if isinstance(shown, Grid):
@@ -128,6 +128,10 @@ class Comparing:
             card = self._card(output, State())
             card.resume(shown, self._state(shown))
             self._follow(card)
+
+    def was_shown(self, shown: Any) -> bool:
+        """Whether the cell that runs has shown this comparison, or this grid."""
+        return self._just_shown == (shown.id, run_of(self._notebook.shell))
 
     def page_of(self, comparison: Comparison) -> str:
         """A comparison that a card asked for as HTML; `%route vote` means it from here on."""
