@@ -220,17 +220,32 @@ def read_usd(value: object) -> Decimal | None:
     return amount if amount.is_finite() and amount >= 0 else None
 
 
-def format_usd(amount: Decimal | None) -> str:
-    """The amount to the cent, a small one to two significant digits: $0.000012, $1,234.50."""
+def format_usd(amount: Decimal | None, at_least: int = 2) -> str:
+    """The amount to the cent, a small one to two significant digits: $0.000012, $1,234.50.
+
+    `at_least` so many decimal places are written.
+    """
     if amount is None or not amount.is_finite():
         return "unknown"
     if not amount:
         return "$0"
     size = abs(amount)
-    places = 2 if size >= _CENTS else 1 - size.adjusted()
+    places = max(at_least, 2 if size >= _CENTS else 1 - size.adjusted())
     rounded = size.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
     whole, _, part = f"{rounded:,.{places}f}".partition(".")
-    return f"{'-' if amount < 0 else ''}${whole}.{part.rstrip('0').ljust(2, '0')}"
+    return f"{'-' if amount < 0 else ''}${whole}.{part.rstrip('0').ljust(at_least, '0')}"
+
+
+def column_usd(amounts: Iterable[Decimal | None]) -> list[str]:
+    """The amounts of a column, all to the same decimal place: $0.006300 over $0.000012."""
+    known = list(amounts)
+    places = places_of(known)
+    return [format_usd(one, places) for one in known]
+
+
+def places_of(amounts: Iterable[Decimal | None]) -> int:
+    """How many decimal places the amounts take together."""
+    return max([2, *(len(format_usd(one).partition(".")[2]) for one in amounts)])
 
 
 def call_usd(amount: Decimal | None) -> str:

@@ -14,6 +14,7 @@ from cells import error_of, run
 from IPython.core.error import StdinNotImplementedError
 
 from nbroute.notebook.commands.base import COMMANDS
+from nbroute.report.table import columns
 from nbroute.router import Router
 from nbroute.settings import load, writing
 from nbroute.settings.model import ENVIRONMENT
@@ -109,10 +110,34 @@ def test_the_log_fits_a_terminal_and_says_where_the_whole_frame_is(shell):
 
     head, *rows = [line for line in text.splitlines() if "FRONTIER" in line or "model" in line]
     assert re.search(r"time \(\w+\) ", head)
-    assert all(row.index("simulated/claude-opus-4") < row.index("$") < 80 for row in rows)
+    assert all(row.index("claude-opus-4") < row.index("$") < 80 for row in rows)
     assert "cached" in rows[1]
     assert all(len(line) < 80 for line in text.splitlines())
     assert "router.ledger.frame()" in text
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *("tiers", "prices", "log", "spend model", "labels", "threads", "versions", "why"),
+        *("dashboard", "whatif threshold=0.9", "classify Prove it.", "playground Prove it."),
+    ],
+)
+def test_a_table_is_no_wider_than_a_terminal_and_loses_no_letter(shell, words):
+    model = "a-provider/a-model-with-a-name-that-goes-on-and-on-2026-11-21"
+    run(shell, f"%route tiers SIMPLE={model}")
+    said = "--feature a_feature_with_a_name -t FRONTIER --thread a_conversation_about_logs"
+    run(shell, f"%%route {said}\nWrite a short summary of this 日本語の長いテキスト {'word ' * 20}")
+    run(shell, "%route label too weak")
+
+    _, done = run(shell, f"%route {words}")
+
+    table = done.result
+    beside = {*table.above, *table.below, *table.code.splitlines()}
+    lines = [line for line in repr(table).splitlines() if line not in beside]
+    assert max(map(columns, lines), default=0) <= 80
+    cells = "".join(map("".join, [table.head, *table.rows] if table.rows else []))
+    assert sorted("".join(cells.split())) == sorted("".join("".join(lines).split()))
 
 
 def test_spend_by_day_says_which_days_are_meant(shell):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 import threading
 import time
 from dataclasses import replace
@@ -11,8 +13,7 @@ import pytest
 from cells import run
 from conftest import LADDER
 
-from nbroute.notebook import overview
-from nbroute.notebook.dashboard import Dashboard
+from nbroute.notebook.dashboard import Dashboard, snapshot
 from nbroute.notebook.paced import Paced
 from nbroute.report.colours import tier_colour
 from nbroute.storage.ledger import SqliteLedger
@@ -42,32 +43,46 @@ def eventually(condition):
 
 
 def shown(router):
-    return overview.page(overview.read(router), router.ladder.names)
+    board = Dashboard(router)
+    board.close()
+    return board.html
 
 
-def text_of(router):
-    return repr(overview.snapshot(overview.read(router)))
+def told(router):
+    """What can be read on the dashboard, a space between two pieces."""
+    return " ".join(html.unescape(re.sub("<[^>]+>", " ", shown(router))).split())
+
+
+def rows(router, name):
+    """The cells of one of its tables, a row a list."""
+    table = re.search(rf'aria-label="{name}">(.*?)</table>', shown(router))[1]
+    return [
+        [
+            html.unescape(re.sub("<[^>]+>", "", cell))
+            for cell in re.findall(r"<t[hd].*?(?=</t[hd]>)", row)
+        ]
+        for row in re.findall(r"<tr>(.*?)</tr>", table)
+    ]
 
 
 # --- what it shows
 
 
 def test_an_empty_session_says_how_to_begin(router):
-    html = shown(router)
+    page = shown(router)
 
-    assert "Nothing was routed yet" in html
-    assert "<code>%%route</code>" in html
-    assert "%route budget 1.00 sets one" in html
-    assert "nothing yet" in html
-    assert "<table" not in html
+    assert "Nothing was routed yet" in page
+    assert "<code>%%route</code>" in page
+    assert "%route budget 1.00 sets one" in page
+    assert "nothing yet" in page
+    assert "<table" not in page
 
 
 def test_real_money_and_what_was_not_billed_stand_apart(make_router, server):
     router = make_router()
     router.route("hello")
-    rows = overview.spent(router.report().spend)
-    assert ["really spent"] == [fact.about for fact in rows]
-
+    assert "really spent" in told(router)
+    assert "nothing billed" not in told(router)
     attempt = router.history.results()[0].answer
     router.ledger.append(
         replace(attempt, id="b", result="b", cost_usd=Decimal("0.5"), cost_source="equivalent")
@@ -76,12 +91,10 @@ def test_real_money_and_what_was_not_billed_stand_apart(make_router, server):
         replace(attempt, id="c", result="c", cost_usd=None, cost_source="unknown", price_input=None)
     )
 
-    facts = overview.spent(router.report().spend)
-    assert ["really spent", "it would have cost; nothing billed", "of unknown cost, in no sum"] == [
-        fact.about for fact in facts
-    ]
-    assert ["$0.50", "1 call"] == [fact.figure for fact in facts[1:]]
-    assert "unknown" in overview.saved(router.report())[0].figure
+    words = told(router)
+    assert "really spent $ 0.50 it would have cost; nothing billed" in words
+    assert "1 call of unknown cost, in no sum" in words
+    assert "Saved unknown 1 call of unknown cost" in words
 
 
 def test_the_budget_left_is_a_bar_with_words(make_router):
@@ -90,12 +103,11 @@ def test_the_budget_left_is_a_bar_with_words(make_router):
     router.set_budget(Decimal(1))
     used = router.report().spend.usd
 
-    (fact,) = overview.budget_left(router.report().spend, router.limits)
-
-    assert fact.figure.endswith("left")
-    assert "of $1.00 used, 0%" in fact.about
-    assert float(used) == pytest.approx(fact.share)
-    assert 'class="nbr-bar" aria-hidden="true"' in shown(router)
+    assert "left" in told(router)
+    assert "of $ 1.00 used, 0%" in told(router)
+    assert f'class="nbr-bar" aria-hidden="true"><i class="nbr-filled" style="width:{used:.1%}' in (
+        shown(router)
+    )
 
 
 def test_a_budget_that_was_overspent_says_by_how_much(make_router):
@@ -103,9 +115,7 @@ def test_a_budget_that_was_overspent_says_by_how_much(make_router):
     router.route("hello")
     router.set_budget("0.000001")
 
-    (fact,) = overview.budget_left(router.report().spend, router.limits)
-
-    assert fact.figure.endswith(" over")
+    assert re.search(r"Budget of the session \$ [\d.]+ over ", told(router))
     assert "width:100.0%" in shown(router)
 
 
@@ -114,23 +124,25 @@ def test_tiers_stand_with_their_share_spend_and_latency_in_words(make_router):
     for tier in ("LOW", "LOW", "LOW", "TOP"):
         router.route("hello", tier=tier, cache="off")
 
-    tiers = {name: rest for name, *rest in overview.tier_mix(router.report())}
+    head, *lines = rows(router, "tiers")
 
-    assert ["75% (3)", "25% (1)"] == [tiers[name][0] for name in ("LOW", "TOP")]
-    assert ["0% (0)", "–", "–"] == [tiers["MID"][place] for place in (0, 2, 3)]
-    assert tiers["TOP"][3].endswith(("ms", "s"))
-    assert "95% within" in shown(router)
+    assert ["tier", "results", "share", "calls", "spent", "half within", "95% within"] == head
+    tiers = {name: rest for name, *rest in lines}
+    assert [["3", "75%"], ["1", "25%"]] == [tiers[name][:2] for name in ("LOW", "TOP")]
+    assert ["0", "0%", "0", "$0", "-", "-"] == tiers["MID"]
+    assert tiers["TOP"][-1].endswith(" s")
+    assert "4" == tiers["together"][0]
 
 
 def test_tiers_have_their_colours_in_the_pill_and_in_the_bar(make_router):
     router = make_router()
     router.route("hello", tier="TOP")
 
-    html = shown(router)
+    page = shown(router)
 
     colour = tier_colour("TOP", router.ladder.names)
-    assert f"background-color:{colour}" in html
-    assert f"width:100.0%;--tier:{colour}" in html
+    assert f"background-color:{colour}" in page
+    assert f"width:100.0%;--tier:{colour}" in page
 
 
 def test_escalation_is_told_in_the_articles_words(make_router):
@@ -147,10 +159,7 @@ def test_the_saving_names_its_baseline_and_is_an_estimate(make_router):
     router = make_router()
     router.route("hello")
 
-    (fact,) = overview.saved(router.report())
-
-    assert fact.figure.endswith("less")
-    assert "than all on TOP: an estimate, all calls counted" in fact.about
+    assert re.search(r"Saved \$ [\d.]+ less than all on TOP: an estimate", told(router))
 
 
 def test_cache_hits_and_failures_are_counted(make_router, server):
@@ -161,10 +170,7 @@ def test_cache_hits_and_failures_are_counted(make_router, server):
     with pytest.raises(Exception, match="no"):
         router.route("other", cache="off")
 
-    about = overview.answers(router.report()).about
-
-    assert "from the cache" in about
-    assert "1 failed" in about
+    assert "2 answers 3 calls · 1 from the cache · 1 failed" in told(router)
 
 
 def test_the_last_calls_are_the_newest_first_and_not_more_than_six(make_router):
@@ -172,10 +178,25 @@ def test_the_last_calls_are_the_newest_first_and_not_more_than_six(make_router):
     for number in range(8):
         router.route(f"hello {number}", feature=f"f{number}")
 
-    rows = overview.read(router).recent
+    calls = rows(router, "last calls")[1:]
 
     expected = [(f"hello {n}", f"feature f{n}") for n in (7, 6, 5, 4, 3, 2)]
-    assert expected == [(row.prompt, row.notes) for row in rows]
+    assert expected == [(row[0], row[-1]) for row in calls]
+
+
+def test_costs_of_the_last_calls_are_to_the_same_place_and_say_once_whose_they_are(make_router):
+    router = make_router()
+    for tier in ("LOW", "TOP"):
+        router.route("hello", tier=tier)
+    router.route("hello", tier="TOP", cache="use")
+
+    head, *calls = rows(router, "last calls")
+
+    costs = [call[2] for call in calls]
+    assert ["your price", "$0"] == [head[2], costs[0]]
+    assert 1 == len({len(cost.partition(".")[2]) for cost in costs[1:]})
+    assert Decimal(costs[1][1:]) > Decimal(costs[2][1:]) > 0
+    assert "your price" not in shown(router).split("</thead>")[-1]
 
 
 def test_a_calls_first_words_are_shown_and_no_key_and_no_tag_in_them(make_router):
@@ -183,12 +204,12 @@ def test_a_calls_first_words_are_shown_and_no_key_and_no_tag_in_them(make_router
     key = "sk-proj-abcdef0123456789abcdef"
     router.route(f"is\n<b>{key}</b> safe? " + "and then more words " * 50)
 
-    html = shown(router)
+    page = shown(router)
 
-    assert "is &lt;b&gt;[key removed]" in html
-    assert "sk-proj" not in html
-    assert "<b>[key" not in html
-    assert html.count("and then more words") < 4
+    assert "is &lt;b&gt;[key removed]" in page
+    assert "sk-proj" not in page
+    assert "<b>[key" not in page
+    assert page.count("and then more words") < 4
 
 
 def test_notes_are_a_column_where_there_are_any(make_router):
@@ -207,11 +228,11 @@ def test_what_users_name_is_escaped(make_router):
     router = make_router(ladder=Ladder("evil", tiers, "<i>LOW"), classifier=lambda _: "<i>LOW")
     router.route("hello", feature=evil)
 
-    html = shown(router)
+    page = shown(router)
 
-    assert "<img" not in html
-    assert "<i>" not in html
-    assert "feature &lt;img src=x" in html
+    assert "<img" not in page
+    assert "<i>" not in page
+    assert "feature &lt;img src=x" in page
 
 
 def test_no_answer_is_in_the_widgets_state(make_router, show, server):
@@ -245,7 +266,7 @@ def test_a_ledger_that_cannot_be_read_is_told_in_words(tmp_path, make_router, sh
 
     assert "The session cannot be shown" in dashboard.html
     assert "cannot read the ledger" in dashboard.html
-    assert "cannot read the ledger" in text_of(router)
+    assert "cannot read the ledger" in repr(snapshot(router))
 
 
 def test_a_price_that_is_not_known_is_unknown_and_not_nothing(make_router):
@@ -253,10 +274,10 @@ def test_a_price_that_is_not_known_is_unknown_and_not_nothing(make_router):
     router = make_router(ladder=Ladder("one", (tier,), "LOW"))
     router.route("hello")
 
-    html = shown(router)
-
-    assert "of unknown cost, in no sum" in html
-    assert "unknown (no price for this model)" in html
+    assert "1 call of unknown cost, in no sum" in told(router)
+    assert ["unknown", "no price for this model"] == [
+        rows(router, "last calls")[1][place] for place in (2, -1)
+    ]
 
 
 # --- when it is redrawn
@@ -366,7 +387,7 @@ def test_in_a_terminal_the_magic_prints_the_session_once(shell):
 
     assert done.success
     assert "SIMPLE" in text
-    assert "escalation: 0% of what SIMPLE answers escalates: good, under 10%" in text
+    assert "escalation: 0% · of what SIMPLE answers escalates: good, under 10%" in text
     assert "call: hello · SIMPLE" in text
     assert 1 == text.count("session would have cost $")
     assert "`" not in text
@@ -376,9 +397,9 @@ def test_the_words_are_a_markdown_table_in_a_static_notebook(make_router):
     router = make_router()
     router.route("hello", feature="<b>")
 
-    markdown = overview.snapshot(overview.read(router))._repr_markdown_()
+    markdown = snapshot(router)._repr_markdown_()
 
-    assert "| tier | answers | cost |" in markdown
+    assert "| tier | results | share |" in markdown
     assert "<b>" not in markdown
 
 

@@ -17,8 +17,7 @@ from hypothesis import strategies as st
 from IPython.utils.capture import capture_output
 
 from nbroute.embedders.endpoint import OpenAIEmbedder
-from nbroute.notebook import playing
-from nbroute.notebook.marked import LONG, MOST, marked, placed, signal_lines, signal_table
+from nbroute.notebook.marked import LONG, MOST, marked, signal_rows
 from nbroute.notebook.playground import Playground
 from nbroute.providers.openai_compatible import OpenAICompatible
 from nbroute.router import Router
@@ -58,7 +57,8 @@ def test_signals_that_overlap_share_a_mark_and_each_is_numbered_where_it_ends():
 def test_two_signals_on_the_same_words_are_one_mark():
     made = marked("irrational", [signal(0, 10, "maths"), signal(0, 10, "deep")], TIERS)
 
-    assert ["irrational<sup>1 2</sup>"] == re.findall(r"<mark[^>]*>(.*?)</mark>", made)
+    assert ["irrational<sup>1</sup>"] == re.findall(r"<mark[^>]*>(.*?)</mark>", made)
+    assert 'title="1 maths, deep: a more expensive tier (+2)"' in made
 
 
 @given(
@@ -73,22 +73,18 @@ def test_marking_loses_and_adds_no_word(prompt, spans):
 
 @pytest.mark.parametrize("span", [(None, None), (-1, 2), (3, 3), (4, 2), (0, 99)])
 def test_a_signal_with_no_place_in_the_text_is_of_the_whole_prompt(span):
-    shown = signal_lines("hello", [signal(*span, "length")], TIERS)
+    shown = signal_rows("hello", [signal(*span, "length")], TIERS)
 
-    assert ['signal length: "x", whole prompt, speaks for a more expensive tier (+1)'] == shown
+    assert [["–", "length", "x", "whole prompt", "a more expensive tier (+1)"]] == shown
     assert "<mark" not in marked("hello", [signal(*span)], TIERS)
 
 
 def test_a_signals_weight_says_which_way_it_pulls():
     signals = [signal(0, 1, weight=0.5), signal(1, 2, weight=-0.5), signal(2, 3, weight=0.0)]
 
-    lines = signal_lines("abc", signals, TIERS)
+    sides = [row[-1] for row in signal_rows("abc", signals, TIERS)]
 
-    assert [True, True, True] == [
-        "a more expensive tier (+0.5)" in lines[0],
-        "a cheaper tier (-0.5)" in lines[1],
-        "neither side" in lines[2],
-    ]
+    assert ["a more expensive tier (+0.5)", "a cheaper tier (-0.5)", "neither side"] == sides
     sides = re.findall(r'class="nbr-(\w+)" title', marked("abc", signals, TIERS))
     assert ["raises", "cheaper", "neither"] == sides
 
@@ -99,16 +95,14 @@ def test_the_task_of_our_rules_names_its_tier_and_not_a_direction():
 
     made = router.explain("Hi").decision
 
-    assert "SIMPLE (the task asked for)" in signal_lines("Hi", made.signals, names)[0]
+    assert "SIMPLE (the task)" == signal_rows("Hi", made.signals, names)[0][-1]
     assert "nbr-cheaper" in marked("Hi", made.signals, names)
 
 
 def test_script_in_the_prompt_and_in_a_signal_is_shown_and_not_run():
     evil = "<script>alert(1)</script>"
 
-    made = marked(evil, [signal(1, 7, evil)], TIERS) + signal_table(
-        evil, [signal(1, 7, evil, text=evil)], TIERS
-    )
+    made = marked(evil, [signal(1, 7, evil, text=evil)], TIERS)
 
     assert "<script" not in made
     assert "alert(1)" in made
@@ -127,8 +121,10 @@ def test_of_a_long_prompt_the_stretches_with_no_signal_show_their_ends():
 def test_of_a_thousand_signals_the_first_are_shown_and_the_rest_counted():
     signals = [signal(n, n + 1) for n in range(1000)]
 
-    assert MOST == len(placed("a" * 1000, signals))
-    assert "and 960 more" in signal_table("a" * 1000, signals, TIERS)
+    rows = signal_rows("a" * 1000, signals, TIERS)
+
+    assert MOST + 1 == len(rows)
+    assert "and 960 more" == rows[-1][1]
 
 
 # --- as one types
@@ -199,7 +195,7 @@ def test_typing_shows_tier_signals_confidence_and_costs_and_sends_nothing(play, 
     assert "TOP · 90% confident · starts with" in words
     assert 'starts with "Prove"' in words
     assert "<mark" in playground.html
-    assert "(your price)" in words
+    assert "costs: your price" in words
     assert "TOP ◂ routing picks this" in words
     assert [] == provider.sent
     assert () == router.history.results()
@@ -511,7 +507,7 @@ def test_in_a_terminal_it_is_printed_once(shell):
 
     assert done.success
     assert "nothing was sent · would go to" in text
-    assert 'signal prove: "Prove", 0 to 5, speaks for FRONTIER (the task asked for)' in text
+    assert 'signal prove: "Prove", 0 to 5, speaks for FRONTIER (the task)' in text
     assert 'signal easing: "briefly", 22 to 29, speaks for a cheaper tier' in text
     assert "> FRONTIER" in text
 
@@ -536,9 +532,13 @@ def test_a_static_playground_shows_the_words(shell, router):
     assert "would go to SIMPLE" in text
 
 
-def test_a_long_prompt_is_quoted_by_its_ends():
-    told = playing.shortened("a" * 5_000 + "end")
+def test_a_long_prompt_is_quoted_by_its_ends(play):
+    cards = []
+    playground = play("a" * 5_000 + "end", sent=lambda _, card: cards.append(card))
 
-    assert len(told) < 2_100
-    assert "[… 3,003 characters …]" in told
-    assert told.endswith("end")
+    playground.start("LOW").join()
+
+    quoted = cards[0].view.asked
+    assert len(quoted) < 2_100
+    assert "[… 3,003 characters …]" in quoted
+    assert quoted.endswith("end")

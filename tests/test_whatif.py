@@ -62,7 +62,7 @@ def test_nothing_is_sent(router, server):
 def test_a_session_without_prompts_says_so_in_words(simulated):
     found = simulated.what_if(threshold=0.5)
 
-    assert "there is no prompt to work with yet" in repr(found)
+    assert "there are no prompts to work with yet" in repr(found)
     assert (0, {}, None) == (len(found), found.mix(), found.chosen)
     assert ["strategy", "prompts", "usd"] == list(found.frame().columns)[:3]
     assert (0, 0, 0) == (len(found.frame()), len(found.curve()), len(found.prompts()))
@@ -209,7 +209,7 @@ def test_a_model_that_was_asked_is_taken_at_its_recorded_word_and_cost(make_rout
 
     assert ["TOP"] == [row.would_be for row in found.rows()]
     assert asked.cost_usd == found.chosen.spend.usd
-    assert any("the session's own decision and its cost are taken" in one for one in found.notes)
+    assert any("the session's own decision and its cost are used" in one for one in found.notes)
 
 
 def test_a_model_that_was_never_asked_is_stood_in_for_with_a_word_about_it(router, server):
@@ -218,8 +218,8 @@ def test_a_model_that_was_never_asked_is_stood_in_for_with_a_word_about_it(route
     found = router.what_if(classifier="model")
 
     assert ["LOW"] == [row.would_be for row in found.rows()]
-    assert any("our rules' word stands in there" in one for one in found.notes)
-    assert "our rules' word stands in there" in repr(found)
+    assert any("so the rules decide there" in one for one in found.notes)
+    assert "so the rules decide there" in repr(found)
 
 
 def test_a_model_classifier_of_ones_own_is_not_called(router):
@@ -230,7 +230,7 @@ def test_a_model_classifier_of_ones_own_is_not_called(router):
     found = router.what_if(classifier=mine)
 
     assert ([], 1) == (asked, len(found))
-    assert any("our rules' word" in one for one in found.notes)
+    assert any("so the rules decide there" in one for one in found.notes)
 
 
 def test_an_embedding_classifier_with_vectors_of_its_own_is_asked_again(simulated):
@@ -268,7 +268,7 @@ def test_an_unknown_price_stays_unknown_and_is_counted(simulated):
 
     assert (1, Decimal(0)) == (top.spend.unknown_calls, top.spend.usd)
     assert {None} == {one.saved_usd for one in found.strategies}
-    assert "all on TOP      unknown" in repr(found)
+    assert re.search(r"all on TOP +unknown", repr(found))
     assert 1 == found.frame()["unknown"].iloc[0]
 
 
@@ -277,10 +277,10 @@ def test_list_prices_of_models_that_nobody_billed_are_said_to_be_that(simulated)
 
     found = simulated.what_if(ladder=preset("three-tier", "openrouter"))
 
-    assert "estimate at list prices, billed to nobody" == found.frame()["kind"].iloc[0]
+    assert "estimate at list prices" == found.frame()["kind"].iloc[0]
     was = found.strategies[-1]
     assert (None, None) == (was.saved_usd, was.saved_equivalent_usd)
-    assert "not comparable" in repr(found)
+    assert "comparable" in repr(found)
 
 
 def test_a_ladder_of_one_tier_and_of_two_has_the_rows_that_make_sense(simulated):
@@ -302,7 +302,9 @@ def test_a_tier_that_was_not_seen_takes_the_articles_time_and_says_so(simulated)
     opus = 2000 + answer.usage.output_tokens * 1000 / 40
     assert opus == found.strategies[0].latency_ms
     assert answer.latency_ms == found.strategies[-1].latency_ms
-    assert any("MEDIUM, COMPLEX, FRONTIER an estimate from published" in n for n in found.notes)
+    assert any(
+        "MEDIUM, COMPLEX and FRONTIER are estimates from published" in n for n in found.notes
+    )
 
 
 def test_the_setting_to_write_is_toml_for_what_has_a_name(simulated):
@@ -328,7 +330,7 @@ def test_prompts_of_ones_own_have_estimated_tokens_and_are_marked(simulated):
     assert ["all on FRONTIER", "all on MEDIUM", "router", "router + cache"] == [
         one.name for one in found.strategies
     ]
-    assert "tokens: estimated for 2 prompts, which had no count of them." in found.notes
+    assert "Tokens are estimated for 2 prompts, as none were counted." in found.notes
     assert [None, None] == [row.was for row in found.rows()]
     price = simulated.ladder["SIMPLE"].price
     assert (price.input * (2 + 3) + price.output * 200) / 1_000_000 == (
@@ -343,7 +345,7 @@ def test_a_frame_brings_its_tokens(simulated):
 
     found = simulated.what_if(prompts=frame)
 
-    assert "tokens: estimated for 1 prompt, which had no count of them." in found.notes
+    assert "Tokens are estimated for 1 prompt, as none were counted." in found.notes
 
 
 def test_a_batch_can_be_asked_about(simulated):
@@ -541,7 +543,7 @@ def test_a_replay_cannot_be_changed_and_the_panel_says_so(shell, tmp_path):
 
 def test_the_panel_says_that_there_is_something_new_and_takes_it_in_when_asked(simulated):
     panel = WhatIfPanel(simulated)
-    assert "there is no prompt" in panel.html
+    assert "there are no prompts" in panel.html
     simulated.route("hello")
 
     panel.refresh(simulated)

@@ -19,6 +19,7 @@ from nbroute.classify.hybrid import (
 )
 from nbroute.classify.model import ModelClassifier
 from nbroute.classify.turns import classify_turn
+from nbroute.classify.wording import listed
 from nbroute.engine.context import Parts, Resources, Spec
 from nbroute.engine.engine import Engine
 from nbroute.errors import NbrouteError, SettingsError
@@ -26,7 +27,7 @@ from nbroute.evaluate import scenarios, whatif_text
 from nbroute.evaluate.past import Collected, Past
 from nbroute.evaluate.scenarios import Priced, Sent, Strategy
 from nbroute.ladders import validate
-from nbroute.report.table import counted
+from nbroute.report.table import counted, text_table
 from nbroute.settings import Settings, base_ladder
 from nbroute.types import (
     Attempt,
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 #: A provider that is not configured here is taken to bill, except for these.
 _KINDS: Mapping[str, ProviderKind] = {"simulated": "simulated", "local": "local"}
 #: Where the figures come from that stand in for a measurement.
-_PUBLISHED = "published latencies (first token, tokens a second)"
+_PUBLISHED = "published speeds of that model, or of one at the same place on a ladder"
 _SENDING = (ModelClassifier, HybridClassifier, EmbeddingClassifier)
 
 
@@ -225,9 +226,9 @@ class WhatIf:
     def headline(self) -> str:
         """What is asked about, in a line."""
         below = self.threshold
-        caution = f", one tier up below a confidence of {below:g}" if below else ""
+        caution = f", one tier up below {below:.0%} confidence" if below else ""
         return (
-            f"what if {counted(len(self), 'prompt')} went over ladder {self.ladder.name}, "
+            f"what if {counted(len(self), 'prompt')} used the {self.ladder.name} ladder, "
             f"classified by {self.classifier}{caution}, "
             f"{'with' if self.asked.cache else 'without'} the cache (nothing was sent)"
         )
@@ -256,36 +257,38 @@ class WhatIf:
     def notes(self) -> list[str]:
         """What is assumed, where the figures come from, and what was left out."""
         found, routed = self.collected, self._worked.routed
-        kept = "whose text the ledger does not keep (store_text = true in nbroute.toml)"
+        kept = "whose text is not in the ledger (store_text = true in nbroute.toml keeps it)"
         reasons = {"without an answer": found.unanswered, kept: found.textless}
         left_out = [f"left out: {counted(n, 'prompt')} {why}." for why, n in reasons.items() if n]
         if not self.strategies:
             return left_out
         assumed = (
-            "assumed: each prompt is asked once (no fallback, check or escalation) and takes the "
-            "tokens of its recorded answer on every tier; what classifying cost is included. A "
-            "cache is in '+ cache' and 'as it was' alone. Saved is against "
-            f"{self.strategies[0].name}."
+            "Each prompt is sent once, with no fallback, check or escalation, and takes as many "
+            "tokens on every tier as its recorded answer did. The cost of classifying is included. "
+            f"Savings are against {self.strategies[0].name}."
         )
-        measured = "as this session measured it, and the tier's median where it did not answer"
-        if missing := self._worked.unmeasured:
-            every = len(missing) == len(self.ladder.tiers)
-            measured = "" if every else f"{measured}; for {', '.join(missing)} "
-            measured += f"an estimate from {_PUBLISHED}, by the model or its height on the ladder"
-        told = [assumed, f"latency: {measured}."]
+        told = [assumed]
+        missing = self._worked.unmeasured
+        if len(missing) < len(self.ladder.tiers):
+            told.append(
+                "Times are those of this session; where a tier did not answer a prompt, its median."
+            )
+        if missing:
+            told.append(f"Times for {listed(missing)} are estimates from {_PUBLISHED}.")
         if estimated := sum(one.usage.estimated for one in found.past):
-            several = counted(estimated, "prompt")
-            told.append(f"tokens: estimated for {several}, which had no count of them.")
+            told.append(
+                f"Tokens are estimated for {counted(estimated, 'prompt')}, as none were counted."
+            )
         if routed.recorded:
             told.append(
-                f"classifying: {routed.name} would have to be asked, so the session's own decision "
-                f"and its cost are taken for {counted(routed.recorded, 'prompt')}."
+                f"The {routed.name} classifier would have to send something, so the session's own "
+                f"decision and its cost are used for {counted(routed.recorded, 'prompt')}."
             )
         if routed.stand_ins:
             told.append(
-                f"classifying: {routed.name} would have to be asked about "
-                f"{counted(routed.stand_ins, 'prompt')} and the session did not, so our rules' "
-                "word stands in there; what asking would cost is not in the figures."
+                f"The {routed.name} classifier would have to send something for "
+                f"{counted(routed.stand_ins, 'prompt')}, so the rules decide there; what that "
+                "classifier would cost is not included."
             )
         return [*told, *left_out]
 
@@ -293,7 +296,9 @@ class WhatIf:
         """The table as plain text."""
         if not self.strategies:
             return "\n".join([whatif_text.EMPTY, *self.notes])
-        return whatif_text.text(self.headline, self.strategies, self.notes, self.setting)
+        table = text_table([whatif_text.HEAD, *whatif_text.table(self.strategies)], most=80)
+        below = [*self.notes, "", whatif_text.KEEP, self.setting]
+        return "\n".join([self.headline, "", *table, "", *below])
 
     def _sent(self, *, cache: bool) -> list[Sent]:
         return scenarios.send(self._worked.rows, self.ladder, self.threshold, cache=cache)

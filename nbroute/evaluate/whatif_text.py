@@ -8,18 +8,19 @@ from decimal import Decimal
 from typing import Any
 
 from nbroute.evaluate.scenarios import Strategy
-from nbroute.pricing import format_usd
-from nbroute.report.table import seconds, text_table
+from nbroute.pricing import format_usd, places_of
+from nbroute.report.table import seconds
 
 STRATEGY = (
     *("strategy", "prompts", "usd", "equivalent_usd", "unknown", "kind", "latency_s"),
     *("saved_usd", "saved_equivalent_usd", "saved_share"),
 )
-HEAD = ("strategy", "total cost", "kind of figure", "average latency", "saved", "tiers")
+HEAD = ("strategy", "cost", "saved", "average time", "basis", "tiers")
 EMPTY = (
-    "what if: there is no prompt to work with yet. Route some first (%%route in a cell, "
-    "router.route or router.map), or give your own: router.what_if(prompts=[...])"
+    "what if: there are no prompts to work with yet. Route some first (%%route in a cell, "
+    "router.route or router.map), or bring your own: router.what_if(prompts=[...])"
 )
+KEEP = "to keep these settings:"
 _PRICES = {
     frozenset({"list"}): "list prices",
     frozenset({"configured"}): "your prices",
@@ -45,30 +46,30 @@ def as_float(amount: Decimal | float | None) -> float:
 
 def kind(one: Strategy) -> str:
     """What the money of a strategy is, in words."""
-    billed = one.spend.by_source.keys() - {"equivalent"}
-    told = []
-    if billed and one.recorded:
-        told.append("recorded")
-    elif billed:
-        prices = _PRICES.get(frozenset(billed), "known prices")
-        told.append(f"estimate at {prices}, billed to nobody")
-    if one.spend.equivalent_usd:
+    billed, spend = one.spend.by_source.keys() - {"equivalent"}, one.spend
+    prices = _PRICES.get(frozenset(billed), "known prices")
+    told = ["recorded" if one.recorded else f"estimate at {prices}"] if billed else []
+    if spend.equivalent_usd:
         told.append(f"{'recorded' if one.recorded else 'estimate'}, nothing billed")
-    if one.spend.unknown_calls:
-        told.append(f"{one.spend.unknown_calls:,} of unknown cost")
+    told += [f"{spend.unknown_calls:,} of unknown cost"] if spend.unknown_calls else []
     return " + ".join(told) or "nothing to pay"
 
 
-def cells(one: Strategy) -> tuple[str, ...]:
-    """The strategy as a line of the table, under `HEAD`."""
-    return (one.name, cost(one), kind(one), latency(one), saved(one), mix(one.mix))
+def table(strategies: Sequence[Strategy]) -> list[tuple[str, ...]]:
+    """The strategies, a row each, under `HEAD`."""
+    places = places_of(usd for s in strategies for usd in (s.spend.usd, s.spend.equivalent_usd))
+    return [
+        (s.name, cost(s, places), saved(s), latency(s), kind(s), mix(s.mix)) for s in strategies
+    ]
 
 
-def cost(one: Strategy) -> str:
+def cost(one: Strategy, places: int = 2) -> str:
     """The total; money of two kinds stays apart, and an unknown rest is named."""
     spend = one.spend
-    parts = [format_usd(spend.usd)] if spend.usd else []
-    parts += [f"{format_usd(spend.equivalent_usd)} not billed"] if spend.equivalent_usd else []
+    parts = [format_usd(spend.usd, places)] if spend.usd else []
+    if spend.equivalent_usd:
+        note = " not billed" if parts else ""
+        parts.append(f"{format_usd(spend.equivalent_usd, places)}{note}")
     parts += ["unknown"] if spend.unknown_calls else []
     return " + ".join(parts) or "$0"
 
@@ -92,13 +93,3 @@ def mix(shares: Mapping[str, float]) -> str:
     """`SIMPLE 62%, MEDIUM 38%`; tiers with no prompt are left out."""
     told = [f"{tier} {share:.0%}" for tier, share in shares.items() if share]
     return ", ".join(told) or "none"
-
-
-def text(
-    head: str, strategies: Sequence[Strategy], notes: Sequence[str] = (), setting: str = ""
-) -> str:
-    """The whole answer as plain text."""
-    lines = [head, "", *text_table([HEAD, *map(cells, strategies)])]
-    lines += ["", *notes] if notes else []
-    lines += ["", "to have it:", setting] if setting else []
-    return "\n".join(lines)

@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
-from nbroute.notebook import overview
+from datetime import datetime
+
+from nbroute.errors import RecordError
+from nbroute.notebook import look
+from nbroute.notebook.lines import DOT, marks, model_name, result_price
 from nbroute.notebook.live import Room
+from nbroute.notebook.look import Fact
 from nbroute.notebook.paced import Following, Paced
-from nbroute.router import Router
+from nbroute.notebook.session import session_text
+from nbroute.notebook.tables import Said, Table
+from nbroute.pricing import call_usd, column_usd, format_usd
+from nbroute.report import Report, counted
+from nbroute.report.table import seconds, shortened
+from nbroute.report.text import tier_table
+from nbroute.router import Router, scrubber_of
 
 _REDRAWN_EVERY_S = 0.35
 _SAID_EVERY_S = 5.0
+#: Calls that are shown of those that were made.
+_RECENT = 6
+#: Characters of a prompt that are shown, and those that are searched for keys.
+_WORDS, _LOOKED_AT = 60, 2_000
+_EMPTY = (
+    "<p>Nothing was routed yet. Run a cell that begins with <code>%%route</code>: the tiers, "
+    "how long they take and the last calls will stand here.</p>"
+)
+_FAILURES = {"error": "failed", "rejected": "rejected", "interrupted": "interrupted"}
 
 
 class Dashboard(Room):
@@ -20,7 +40,8 @@ class Dashboard(Room):
     """
 
     def __init__(self, router: Router) -> None:
-        super().__init__(router, "session dashboard; %route dashboard shows it", self.words)
+        instead = "session dashboard; %route dashboard shows it"
+        super().__init__(router, instead, lambda: snapshot(self.router))
         self._said = ""
         self._redraw = Paced(self.redraw, _REDRAWN_EVERY_S)
         self._say = Paced(self._tell, _SAID_EVERY_S)
@@ -30,12 +51,7 @@ class Dashboard(Room):
     def redraw(self) -> None:
         """Read the ledger again and show what it says."""
         with self.lock:
-            self._seen = overview.read(self.router)
-            self.html = overview.page(self._seen, self.router.ladder.names, self._said)
-
-    def words(self) -> object:
-        """The session as a table."""
-        return overview.snapshot(overview.read(self.router))
+            self.html = _page(self.router, self._said)
 
     def refresh(self, router: Router) -> None:
         """Read again, and show that router's session from here on."""
@@ -57,5 +73,131 @@ class Dashboard(Room):
         self._say.ask()
 
     def _tell(self) -> None:
-        self._said = self._seen.status
+        self._said = session_text(self.router)
         self.redraw()
+
+
+def snapshot(router: Router) -> Table | Said:
+    """The session as a plain table, where nothing can be redrawn."""
+    try:
+        report = router.report()
+    except RecordError as error:
+        return Said(f"session: {error}")
+    facts = _facts(router, report)
+    below = [
+        f"{name.lower()}: {DOT.join(fact[:2])}"
+        for name in ("Answers", "Escalation")
+        for fact in facts[name]
+    ]
+    columns, calls = _last_calls(router)
+    below += [f"call: {DOT.join(filter(None, call))}" for call in calls]
+    below += [f"costs: {columns[2]}"] * (columns[2] != "cost")
+    head, *rows = tier_table(report)
+    return Table(head, rows, above=[session_text(router)], below=below)
+
+
+def _page(router: Router, said: str) -> str:
+    """The dashboard as HTML; `said` is what a screen reader says when it changes."""
+    heard, tiers = look.heard(said, seen=False), router.ladder.names
+    try:
+        report = router.report()
+    except RecordError as error:
+        why = f"<p><b>The session cannot be shown.</b></p><p>{look.text(error)}</p>"
+        return look.room("session dashboard", heard, why)
+    parts = [look.tiles(_facts(router, report))]
+    if not report.calls:
+        return look.room("session dashboard", heard, *parts, _EMPTY)
+    head, *rows = tier_table(report)
+    shown = [
+        [
+            look.pill(name, tiers) if name in report.by_tier else look.text(name),
+            look.text(results),
+            look.share(share, report.tier_share.get(name, 0.0), name, tiers),
+            *map(look.text, rest),
+        ]
+        for name, results, share, *rest in rows
+    ]
+    parts.append(look.table("tiers", head, shown, numbers=head[3:]))
+    columns, calls = _last_calls(router)
+    shown = [
+        [look.text(call[0]), look.pill(call[1], tiers), *map(look.text, call[2:])] for call in calls
+    ]
+    last = look.table("last calls", columns, shown, numbers=columns[2:5], least=("model",))
+    parts.append(last if calls else "<p>The calls so far were made by another kernel.</p>")
+    return look.room("session dashboard", heard, *parts)
+
+
+def _facts(router: Router, report: Report) -> dict[str, list[Fact]]:
+    """What the tiles say; money that is billed and money that is not are never added."""
+    spend, limits, baseline = report.spend, router.limits, report.baseline
+    free = ", in money that was not billed"
+    spent = [Fact(format_usd(spend.usd), "really spent")]
+    if spend.equivalent_usd:
+        told = Fact(format_usd(spend.equivalent_usd), "it would have cost; nothing billed")
+        spent = [*spent * bool(spend.usd), told]
+    if spend.unknown_calls:
+        told = Fact(counted(spend.unknown_calls, "call"), "of unknown cost, in no sum")
+        spent = [*spent * bool(spend.usd or spend.equivalent_usd), told]
+    budget = [Fact("none", "%route budget 1.00 sets one")]
+    if limit := limits.budget_usd:
+        budget = []
+        for usd, kind in ((spend.usd, ""), (spend.equivalent_usd, free)):
+            if usd or (not kind and not spend.equivalent_usd):
+                left, share = limit - usd, float(usd / limit)
+                figure = f"{format_usd(abs(left))} {'left' if left >= 0 else 'over'}"
+                used = f"{format_usd(usd)} of {format_usd(limit)} used, {share:.0%}{kind}"
+                budget.append(Fact(figure, used, share))
+    saved = []
+    for unbilled, saving in report.savings.items():
+        compared, kind = report.comparing.of(unbilled), free * unbilled
+        took = f"; comparing took {format_usd(compared)} of it" if compared else ""
+        if saving.usd is None:
+            saved.append(Fact("unknown", f"{saving.against(baseline)[9:]}{kind}"))
+        else:
+            than = f"than all on {baseline}: an estimate, all calls counted"
+            saved.append(Fact(saving.told, f"{than}{kind}{took}"))
+    parts = [counted(report.calls, "call"), f"{report.cache_hits:,} from the cache"]
+    parts += [f"{report.statuses[k]:,} {v}" for k, v in _FAILURES.items() if k in report.statuses]
+    answers = counted(sum(report.answered.values()), "answer")
+    lowest, rate = next(iter(report.tiers), "the lowest tier"), report.escalation_rate
+    escalation = Fact("none yet", f"{lowest} has answered nothing")
+    if rate is not None:
+        about = f"of what {lowest} answers escalates: {report.escalation_verdict}"
+        escalation = Fact(f"{rate:.0%}", about)
+    return {
+        "Spent": spent,
+        "Budget of the session": budget,
+        "Saved": saved or [Fact("nothing yet", f"against all on {baseline}, an estimate")],
+        "Answers": [Fact(answers, DOT.join(parts))],
+        "Escalation": [escalation],
+    }
+
+
+def _last_calls(router: Router) -> tuple[list[str], list[list[str]]]:
+    """The columns, and the last calls, the newest first; a prompt has no key in it."""
+    results = router.history.results()[: -_RECENT - 1 : -1]
+    scrubber, prices = scrubber_of(router), [result_price(one) for one in results]
+    sources = {price.source for price in prices if price.amount[0] == "$"} - {"cached", "replayed"}
+    head = ["prompt", "tier", *sources] if len(sources) == 1 else ["prompt", "tier", "cost"]
+    calls = []
+    for result, price, usd in zip(
+        results, prices, column_usd(one.cost_usd for one in results), strict=True
+    ):
+        answer = result.answer
+        notes = [f"feature {answer.feature}"] if answer.feature else []
+        notes += ["escalated"] if result.escalated else []
+        notes += [price.source] if price.source not in ("", *head) else []
+        calls.append(
+            [
+                shortened(scrubber.text(result.prompt[:_LOOKED_AT]), _WORDS),
+                answer.tier or "no tier",
+                usd if price.amount == call_usd(result.cost_usd) else price.amount,
+                seconds(result.latency_ms),
+                datetime.fromtimestamp(answer.ts).astimezone().strftime("%H:%M:%S"),
+                model_name(answer).removesuffix(" (simulated)"),
+                DOT.join([*notes, *marks(result)]),
+            ]
+        )
+    head += ["took", "time", "model", "notes"]
+    empty = not any(call[-1] for call in calls)
+    return head[:-1] if empty else head, [call[:-1] if empty else call for call in calls]

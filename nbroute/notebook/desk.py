@@ -243,7 +243,7 @@ class Desk:
 
     def why(self, card: Card) -> str:
         """How the tier was found, step by step, as HTML."""
-        return tables.explanation(card.result).html()
+        return tables.explanation(card.result, self.router.ladder.names).html()
 
     def versions(self, card: Card) -> str:
         """The card's answer beside the one before it, as HTML."""

@@ -10,6 +10,7 @@ import html
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from nbroute.notebook.answer import safe_plain
 from nbroute.report.colours import tier_colour
@@ -98,6 +99,32 @@ def bar(share: float, tint: str = "") -> str:
     return f'<span class="nbr-bar" aria-hidden="true">{inside}</span>'
 
 
+def share(words: object, part: float, tier: str, tiers: Sequence[str]) -> str:
+    """The words over a bar in the tier's colour."""
+    return f"{text(words)}{bar(part, tinted(tier, tiers))}"
+
+
+class Fact(NamedTuple):
+    """A figure, what it is, and how far it fills its bar (None: it has none)."""
+
+    figure: str
+    about: str
+    part: float | None = None
+
+
+def tiles(facts: Mapping[str, Sequence[Fact]]) -> str:
+    """A tile for each title, with what there is to say."""
+    shown = ""
+    for title, told in facts.items():
+        inside = "".join(
+            f'<b class="nbr-big">{text(fact.figure)}</b>'
+            f"{'' if fact.part is None else bar(fact.part)}<p>{text(fact.about)}</p>"
+            for fact in told
+        )
+        shown += f'<div class="nbr-tile"><p>{text(title)}</p>{inside}</div>'
+    return f'<div class="nbr-tiles">{shown}</div>'
+
+
 def button(
     words: str,
     do: str,
@@ -156,9 +183,16 @@ def table(
     rows: Iterable[Sequence[str]],
     *,
     numbers: Sequence[str] = (),
+    least: Sequence[str] = (),
 ) -> str:
-    """A table of pieces of HTML; the first cell of a row is its heading, `numbers` stand right."""
-    kinds = [f' class="nbr-{"number" if name in numbers else "cell"}"' for name in columns]
+    """A table of pieces of HTML; the first cell of a row is its heading.
+
+    The columns in `numbers` stand right, those in `least` are left out where there is no room.
+    """
+    kinds = [
+        f' class="nbr-{"number" if name in numbers else "cell"}{" nbr-least" * (name in least)}"'
+        for name in columns
+    ]
     top = "".join(
         f'<th scope="col"{kind}>{text(name)}</th>'
         for name, kind in zip(columns, kinds, strict=True)

@@ -1,8 +1,8 @@
-"""A prompt with the signals of its decision marked, and the signals in words."""
+"""The signals of a decision: marked in its prompt, and in words."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -11,121 +11,109 @@ from nbroute.notebook import look
 from nbroute.report.table import shortened
 from nbroute.types import Signal
 
-#: Signals that are shown; a classifier of one's own may give any number.
+#: Stretches that are shown; a classifier of one's own may give any number of signals.
 MOST = 40
 #: A stretch with no signal is shown whole in a prompt of so many characters, else its ends.
 LONG = 3_000
 _ENDS = 300
+HEAD = ("mark", "signal", "text", "where", "speaks for")
 #: It may scroll, so it can be reached by keyboard.
 _FRAME = '<div class="nbr-text" tabindex="0" role="group" aria-label="the prompt, signals marked">'
 
 
-class Placed(NamedTuple):
-    """A signal with the number that its mark bears; 0 where it speaks of the whole prompt."""
+class Stretch(NamedTuple):
+    """What the signals say of one stretch of a prompt.
+
+    `number` is that of its mark, 0 for what is said of the whole prompt; `pull` is above 0 where
+    it speaks for a more expensive tier.
+    """
 
     number: int
-    signal: Signal
-
-    @property
-    def start(self) -> int:
-        """Where its mark begins."""
-        return self.signal.start or 0
-
-    @property
-    def end(self) -> int:
-        """Where its mark ends."""
-        return self.signal.end or 0
+    start: int
+    end: int
+    text: str
+    name: str
+    speaks_for: str
+    pull: float
 
 
-def placed(prompt: str, signals: Sequence[Signal]) -> list[Placed]:
-    """The signals in the order of the text, numbered, and then those with no place in it."""
-    shown = signals[:MOST]
-    inside = [one for one in shown if _has_place(one, prompt)]
-    inside.sort(key=lambda one: (one.start, one.end))
-    numbered = [Placed(number, one) for number, one in enumerate(inside, 1)]
-    return [*numbered, *(Placed(0, one) for one in shown if not _has_place(one, prompt))]
+def stretches(prompt: str, signals: Sequence[Signal], tiers: Sequence[str]) -> list[Stretch]:
+    """Those that have a place in the text in its order, numbered, and then the others."""
+    found = dict[tuple[int, int, str], list[Signal]]()
+    for one in signals:
+        start, end = one.start, one.end
+        placed = start is not None and end is not None and 0 <= start < end <= len(prompt)
+        key = (start, end, "") if placed else (0, 0, one.text)
+        found.setdefault(key, []).append(one)  # type: ignore[arg-type]
+    ordered = sorted(found.items(), key=lambda item: (item[0][1] == 0, *item[0][:2]))
+    return [
+        Stretch(
+            number if end else 0,
+            *(start, end, same[0].text),
+            ", ".join(one.name.replace("_", " ") for one in same),
+            *_speaks_for(same, tiers),
+        )
+        for number, ((start, end, _), same) in enumerate(ordered, 1)
+    ]
+
+
+def _speaks_for(signals: Sequence[Signal], tiers: Sequence[str]) -> tuple[str, float]:
+    """Which way they pull together, in words and as a number.
+
+    The weight of a task that our rules found is its place on the ladder, from 0 to 1.
+    """
+    told, weight, pull = [], 0.0, 0.0
+    for one in signals:
+        task = TASKS.get(one.name)
+        if task is not None and round(task.base, 3) == one.weight:
+            told.append(f"{tiers[min(int(task.base * len(tiers)), len(tiers) - 1)]} (the task)")
+            pull -= 0.5
+        else:
+            weight += one.weight
+        pull += one.weight
+    if weight:
+        told.append(f"a {'more expensive' if weight > 0 else 'cheaper'} tier ({weight:+.2g})")
+    return " and ".join(told) or "neither side", pull
+
+
+def signal_rows(prompt: str, signals: Sequence[Signal], tiers: Sequence[str]) -> list[list[str]]:
+    """The signals in words, a row for each stretch, under `HEAD`."""
+    found = stretches(prompt, signals, tiers)
+    rows = [
+        [
+            str(one.number or "–"),
+            one.name,
+            shortened(one.text, 80),
+            f"{one.start:,} to {one.end:,}" if one.number else "whole prompt",
+            one.speaks_for,
+        ]
+        for one in found[:MOST]
+    ]
+    return rows + [["", f"and {len(found) - MOST:,} more", "", "", ""]] * (len(found) > MOST)
 
 
 def marked(prompt: str, signals: Sequence[Signal], tiers: Sequence[str]) -> str:
     """The prompt as HTML, a `<mark>` on each stretch that signals speak of.
 
-    Where signals overlap, the stretch that they share is one mark of them all. Each signal's
-    number stands where it ends. Of a long prompt, stretches with no signal show their ends.
+    Where stretches overlap, what they share is one mark. A stretch's number stands where it
+    ends. Of a long prompt, what has no signal shows its ends.
     """
-    inside = [one for one in placed(prompt, signals) if one.number]
+    inside = [one for one in stretches(prompt, signals, tiers)[:MOST] if one.number]
     edges = sorted({0, len(prompt), *(e for one in inside for e in (one.start, one.end))})
-    pieces = (_stretch(prompt, start, end, inside, tiers) for start, end in pairwise(edges))
+    pieces = []
+    for start, end in pairwise(edges):
+        here = [one for one in inside if one.start <= start and end <= one.end]
+        shown = _shortened(prompt, start, end)
+        if here:
+            pull = sum(one.pull for one in here)
+            side = "raises" if pull > 0 else "cheaper" if pull < 0 else "neither"
+            said = "; ".join(f"{one.number} {one.name}: {one.speaks_for}" for one in here)
+            ending = " ".join(str(one.number) for one in here if one.end == end)
+            number = f"<sup>{ending}</sup>" if ending else ""
+            title = look.attribute(said)
+            shown = f'<mark class="nbr-{side}" title="{title}">{shown}{number}</mark>'
+        pieces.append(shown)
     return f"{_FRAME}{''.join(pieces)}</div>"
-
-
-def signal_table(prompt: str, signals: Sequence[Signal], tiers: Sequence[str]) -> str:
-    """The signals as an HTML table: number, name, text, where, what it speaks for."""
-    rows = [
-        [look.text(one.number or "–"), *map(look.text, words)]
-        for one, *words in _told(prompt, signals, tiers)
-    ]
-    more = f"<p>and {len(signals) - MOST} more</p>" if len(signals) > MOST else ""
-    head = ["mark", "signal", "text", "where", "speaks for"]
-    return look.table("signals in the text", head, rows) + more
-
-
-def signal_lines(prompt: str, signals: Sequence[Signal], tiers: Sequence[str]) -> list[str]:
-    """The signals in words, a line each."""
-    return [
-        f'signal {name}: "{quoted}", {where}, speaks for {side}'
-        for _, name, quoted, where, side in _told(prompt, signals, tiers)
-    ]
-
-
-def speaks_for(signal: Signal, tiers: Sequence[str]) -> str:
-    """Which way the signal pulls; the task that our rules found names the tier it begins at."""
-    task = TASKS.get(signal.name)
-    if task is not None and tiers and round(task.base, 3) == signal.weight:
-        return f"{tiers[min(int(task.base * len(tiers)), len(tiers) - 1)]} (the task asked for)"
-    if not signal.weight:
-        return "neither side"
-    return f"{'a more expensive' if signal.weight > 0 else 'a cheaper'} tier ({signal.weight:+.2g})"
-
-
-def _told(
-    prompt: str, signals: Sequence[Signal], tiers: Sequence[str]
-) -> Iterator[tuple[Placed, str, str, str, str]]:
-    for one in placed(prompt, signals):
-        where = f"{one.start:,} to {one.end:,}" if one.number else "whole prompt"
-        quoted = shortened(one.signal.text, 80)
-        yield one, one.signal.name.replace("_", " "), quoted, where, speaks_for(one.signal, tiers)
-
-
-def _has_place(signal: Signal, prompt: str) -> bool:
-    start, end = signal.start, signal.end
-    return start is not None and end is not None and 0 <= start < end <= len(prompt)
-
-
-def _stretch(
-    prompt: str, start: int, end: int, inside: Sequence[Placed], tiers: Sequence[str]
-) -> str:
-    here = [one for one in inside if one.start <= start and end <= one.end]
-    shown = _shortened(prompt, start, end)
-    if not here:
-        return shown
-    said = "; ".join(
-        f"{one.number} {one.signal.name}: {speaks_for(one.signal, tiers)}" for one in here
-    )
-    ending = " ".join(str(one.number) for one in here if one.end == end)
-    number = f"<sup>{ending}</sup>" if ending else ""
-    return f'<mark class="{_side(here)}" title="{look.attribute(said)}">{shown}{number}</mark>'
-
-
-def _side(here: Sequence[Placed]) -> str:
-    """The side that weighs more; a task stands for its place from 0 to 1."""
-    pull = sum(_pull(one.signal) for one in here)
-    return f"nbr-{'raises' if pull > 0 else 'cheaper' if pull < 0 else 'neither'}"
-
-
-def _pull(signal: Signal) -> float:
-    task = TASKS.get(signal.name)
-    is_task = task is not None and round(task.base, 3) == signal.weight
-    return signal.weight - 0.5 if is_task else signal.weight
 
 
 def _shortened(prompt: str, start: int, end: int) -> str:

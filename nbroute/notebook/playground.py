@@ -8,17 +8,32 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from nbroute.budgets import clean
 from nbroute.classify.registry import NAMES
-from nbroute.errors import named
-from nbroute.notebook import look, playing
+from nbroute.classify.wording import confident
+from nbroute.errors import SettingsError, named
+from nbroute.notebook import look, marked, tables
 from nbroute.notebook.card import Card
 from nbroute.notebook.live import Room
 from nbroute.notebook.screens import Live, is_live
+from nbroute.report import counted
 from nbroute.router import Router
-from nbroute.types import Decision, Explanation, RouteResult
+from nbroute.types import Explanation, RouteResult
 
-_CLASSIFIERS = {"": "as the settings say"} | {n: n for n in NAMES if n not in playing.ASKING}
+#: These ask a model, or may.
+_ASKING = ("model", "hybrid")
+_CLASSIFIERS = {"": "as the settings say"} | {n: n for n in NAMES if n not in _ASKING}
 _HINT = "Nothing is sent before you press Send or Ctrl+Enter."
+_STANDS_IN = (
+    "<p>With %%route the classifier may ask a model or an endpoint. Nothing is sent while you "
+    "type, so this is what the rules say, and Send goes by it.</p>"
+)
+_INVITATION = (
+    "<p><b>No prompt yet.</b> Type one above: its tier, the words that decide it and its cost on "
+    "every tier will stand here.</p>"
+)
+#: Characters of a prompt that are shown with its answer.
+_SHOWN = 2_000
 
 
 class Playground(Room):
@@ -101,7 +116,7 @@ class Playground(Room):
 
     def words(self) -> object:
         """What is said of the text."""
-        return playing.printed(self.router, self.prompt, **self._options)
+        return tables.tried(self.router, self.prompt, **self._options)
 
     def redraw(self) -> None:
         """Draw it as things are now."""
@@ -128,7 +143,7 @@ class Playground(Room):
             ]
             self.html = look.room(
                 "playground",
-                f"{_field(self.prompt)}<div>{self._told or playing.INVITATION}</div>",
+                f"{_field(self.prompt)}<div>{self._told or _INVITATION}</div>",
                 look.heard(tier and f"would go to {tier}", seen=False),
                 f'<div class="nbr-row">{"".join(row)}</div>',
             )
@@ -139,21 +154,18 @@ class Playground(Room):
         explained, told = None, ""
         if prompt.strip():
             try:
-                explained, told = self._explanation(router, prompt)
+                chosen = self._classifier or self._options.get("classifier")
+                standing = router.given["classifier"] or router.settings.classifier.name
+                sending = _would_send(router, chosen or standing, prompt)
+                asked = {**self._options, "classifier": "rules" if sending else chosen}
+                explained = router.explain(prompt, **asked)
+                told = _told(explained, prompt, router.ladder.names, _STANDS_IN * sending)
             except Exception as error:  # noqa: BLE001 - a classifier of one's own may fail in any way
+                explained = None
                 told = f"<p><b>This cannot be routed.</b> {look.text(named(error))}</p>"
         with self.lock:
             self._explained, self._told = explained, told
             self.redraw()
-
-    def _explanation(self, router: Router, prompt: str) -> tuple[Explanation, str]:
-        chosen = self._classifier or self._options.get("classifier")
-        standing = router.given["classifier"] or router.settings.classifier.name
-        sending = playing.would_send(router, chosen or standing, prompt)
-        asked = {**self._options, "classifier": "rules" if sending else chosen}
-        explained = router.explain(prompt, **asked)
-        note = playing.STANDS_IN if sending else ""
-        return explained, playing.told(explained, prompt, router.ladder.names, note)
 
     def _work(self, tier: str | None) -> None:
         said = ""
@@ -169,12 +181,16 @@ class Playground(Room):
     def _ask(self, tier: str | None) -> None:
         with self.lock:
             prompt, explained, router = self.prompt, self._explained, self.router
-        decided = _as_shown(explained.decision) if explained else None
-        asked = {**self._options, **({"tier": tier} if tier else {"classifier": decided})}
+        asked = {**self._options, "tier": tier}
+        if explained and not tier:  # by the decision that is shown
+            asked = {**self._options, "classifier": lambda _: explained.decision}
         known = self._card.view.results if self._card else ()
         earlier = tuple(one for one in known if one.prompt == known[0].prompt == prompt)
         card = Card(router, self._below(), earlier, number=self._number())
-        card.view = replace(card.view, asked=playing.shortened(prompt))
+        words = " ".join(prompt.split())
+        if (left_out := len(words) - _SHOWN) > 0:
+            words = f"{words[: _SHOWN - 100]} [… {left_out:,} characters …] {words[-100:]}"
+        card.view = replace(card.view, asked=words)
         self._card = card
         try:
             card.route(prompt, cancel=self._cancel, **asked)
@@ -209,6 +225,37 @@ def _field(prompt: str) -> str:
     )
 
 
-def _as_shown(decision: Decision) -> Callable[[str], Decision]:
-    """A classifier that says again what was shown."""
-    return lambda _: decision
+def _would_send(router: Router, chosen: Any, prompt: str) -> bool:
+    """Whether classifying the prompt might send something; of a function nothing is known."""
+    if not isinstance(chosen, str) or chosen.startswith("rules"):
+        return False
+    if chosen in _ASKING:
+        return True
+    try:
+        embedder = router.parts.embedder()
+    except SettingsError:  # explaining says so
+        return False
+    free = chosen == "learned" and embedder.kind == "remote"  # it does without that one
+    return not free and bool(embedder.missing([prompt]))
+
+
+def _told(explained: Explanation, prompt: str, tiers: tuple[str, ...], note: str) -> str:
+    """The tier and why, the prompt with its signals marked, the cost on every tier; HTML."""
+    made, sent, picked = explained.decision, clean(prompt)[0], explained.plan.steps[0].tier.name
+    sure = confident(made.confidence) or f"{made.classifier} does not say how confident it is"
+    parts = [look.head([look.pill(picked, tiers), look.text(sure), look.quiet(made.reason)]), note]
+    if made.signals:
+        rows = marked.signal_rows(sent, made.signals, tiers)
+        table = look.table("signals in the text", marked.HEAD, [[*map(look.text, r)] for r in rows])
+        parts.append(marked.marked(sent, made.signals, tiers))
+        parts.append(look.folded(counted(len(rows), "signal"), table, key="signals"))
+    costs = tables.estimates({one.tier: one for one in explained.estimates})
+    here = " <b>◂ routing picks this</b>"
+    rows = [
+        [look.pill(tier, tiers) + here * (tier == picked), *map(look.text, rest)]
+        for tier, *rest in costs.rows
+    ]
+    table = look.table("cost on every tier", costs.head, rows, numbers=costs.head[2:])
+    below = "".join(f"<p>{look.text(line)}</p>" for line in costs.below)
+    parts.append(look.folded("Cost on every tier", table + below, key="costs"))
+    return "".join(parts)

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shutil
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from nbroute.evaluate.whatif_text import EMPTY, HEAD, cells
-from nbroute.notebook import look
+from nbroute.budgets import clean
+from nbroute.evaluate import whatif_text
+from nbroute.notebook import look, marked
 from nbroute.notebook.answer import escape_markdown, safe_plain
 from nbroute.notebook.lines import DOT, attempt_line, headline, notes, reason, step_lines
-from nbroute.pricing import describe, format_usd
+from nbroute.pricing import SOURCES, column_usd, describe, format_usd, unknown_why
 from nbroute.report.table import text_table
-from nbroute.types import Cost, Decision, Explanation, RouteResult, Signal
+from nbroute.types import Cost, Decision, Explanation, RouteResult
 
 if TYPE_CHECKING:
     from nbroute.evaluate.whatif import WhatIf
+    from nbroute.router import Router
 
 
 @dataclass(frozen=True)
@@ -48,9 +51,10 @@ class Table:
     code: str = ""
 
     def __repr__(self) -> str:
-        """The table with its columns aligned."""
+        """The table with its columns aligned, no wider than the terminal."""
         rows = ([" ".join(safe_plain(cell).split()) for cell in row] for row in self.rows)
-        lines = text_table([self.head, *rows]) if self.rows else []
+        wide = shutil.get_terminal_size().columns
+        lines = text_table([self.head, *rows], most=wide) if self.rows else []
         below = [*self.below, *self.code.splitlines()]
         return "\n".join([*map(safe_plain, self.above), *lines, *map(safe_plain, below)])
 
@@ -72,26 +76,20 @@ class Table:
         return "\n\n".join([*above, *(["\n".join(grid)] if self.rows else []), *below, *code])
 
 
-def decision(made: Decision, prompt: str) -> Table:
+def decision(made: Decision, prompt: str, tiers: Sequence[str]) -> Table:
     """A decision and the signals behind it."""
-    return Table(
-        ["signal", "text", "where", "weight"],
-        _signal_rows(made.signals),
-        above=[f"{made.tier}{DOT}{reason(made)}"],
-        below=[
-            *([f"prompt: {prompt[:200]}"] if prompt else []),
-            *(attempt_line(attempt) for attempt in made.attempts),
-        ],
-    )
+    rows = [row[1:] for row in marked.signal_rows(clean(prompt)[0], made.signals, tiers)]
+    below = [f"prompt: {prompt[:200]}", *map(attempt_line, made.attempts)]
+    return Table(marked.HEAD[1:], rows, above=[f"{made.tier}{DOT}{reason(made)}"], below=below)
 
 
-def explanation(result: RouteResult) -> Table:
+def explanation(result: RouteResult, tiers: Sequence[str]) -> Table:
     """Why a result is what it is: the signals, then each call and what it cost."""
     steps = list[str]()
     for one in reversed(result.chain):
         steps += [*notes(one), *step_lines(one), f"answer: {headline(one)}"]
     first = result.chain[-1]
-    table = decision(first.decision, "")
+    table = decision(first.decision, first.prompt, tiers)
     begun = "" if first.tier == first.decision.tier else "began on "
     return replace(table, above=[f"{begun}{table.above[0]}"], below=steps)
 
@@ -99,11 +97,10 @@ def explanation(result: RouteResult) -> Table:
 def what_if(found: WhatIf) -> Table:
     """The what-if as a table, and below it what to write to have it."""
     if not found.strategies:
-        return Table(HEAD, (), above=[EMPTY, *found.notes])
-    rows = [cells(one) for one in found.strategies]
-    setting = found.setting
-    below = ["", *found.notes, *(["", "to have it:"] if setting else [])]
-    return Table(HEAD, rows, above=[found.headline], below=below, code=setting)
+        return Table(whatif_text.HEAD, (), above=[whatif_text.EMPTY, *found.notes])
+    rows, setting = whatif_text.table(found.strategies), found.setting
+    below = ["", *found.notes, "", whatif_text.KEEP]
+    return Table(whatif_text.HEAD, rows, above=[found.headline], below=below, code=setting)
 
 
 def dry_run(explained: Explanation) -> Table:
@@ -116,25 +113,52 @@ def dry_run(explained: Explanation) -> Table:
         messages.append(f"{message.role}: {shown}")
     steps = [step.tier.name for step in explained.plan.steps]
     asked = steps if explained.plan.strategy == "parallel" else steps[:1]
-    rows = []
-    for e in explained.estimates:
-        name = f"> {e.tier}" if e.tier in asked else e.tier
-        tokens = str(e.input_tokens), str(e.max_tokens)
-        rows.append([name, e.model, *tokens, cost_range(e.low, e.high)])
-    return Table(
-        ["tier", "model", "tokens in (about)", "token budget", "cost"],
-        rows,
+    table = estimates({f"{'> ' * (e.tier in asked)}{e.tier}": e for e in explained.estimates})
+    return replace(
+        table,
         above=[
             f"dry run, nothing was sent{DOT}{_goes_to(explained, asked)}{DOT}{request.model}",
             f"why: {reason(made)}",
             *messages,
         ],
-        below=[
-            "the range: an answer of one token, to one that uses the whole token budget",
-            *_climb(explained),
-            *([explained.refusal] if explained.refusal else []),
-        ],
+        below=[*table.below, *_climb(explained), *filter(None, [explained.refusal])],
     )
+
+
+def tried(router: Router, prompt: str, **options: Any) -> Table | Said:
+    """What the playground says of a prompt, once and in words."""
+    if not prompt.strip():
+        return Said("playground: give a text, such as %route playground What is a monad?")
+    explained = router.explain(prompt, **options)
+    signals = marked.signal_rows(clean(prompt)[0], explained.decision.signals, router.ladder.names)
+    told = [
+        f'signal {name}: "{text}", {where}, speaks for {side}'
+        for _, name, text, where, side in signals
+    ]
+    shown = dry_run(explained)
+    return replace(shown, below=[*(told or ["no signal in the text"]), *shown.below])
+
+
+def estimates(found: Mapping[str, Any], of: str = "tier") -> Table:
+    """What each may cost, by name: from an answer of one token to a whole token budget."""
+    low, high = ([getattr(e, end) for e in found.values()] for end in ("low", "high"))
+    amounts = [column_usd(cost.usd for cost in costs) for costs in (low, high)]
+    rows = [
+        [name, e.model, f"{e.input_tokens:,}", f"{e.max_tokens:,}", *both]
+        for (name, e), *both in zip(found.items(), *amounts, strict=True)
+    ]
+    known = [SOURCES[c.source] if c.usd is not None else f"unknown, {unknown_why(c)}" for c in high]
+    one = len(set(known)) == 1
+    told = (
+        known[:1]
+        if one
+        else [f"{n.removeprefix('> ')} {k}" for n, k in zip(found, known, strict=True)]
+    )
+    below = [
+        "from an answer of one token to one that uses the whole token budget",
+        f"costs: {', '.join(told)}",
+    ]
+    return Table([of, "model", "tokens in", "most out", "cost from", "to"], rows, below=below)
 
 
 def _goes_to(explained: Explanation, tiers: Sequence[str]) -> str:
@@ -159,20 +183,6 @@ def _climb(explained: Explanation) -> list[str]:
         alike = f"if they are alike by {plan.agreement} or more, {names[0]}'s answer is used"
         return [f"both are asked at once and paid for; {alike}; {most}"]
     return [f"while a check fails, the next one is asked too: {', '.join(names[1:])}; {most}"]
-
-
-def _signal_rows(signals: Sequence[Signal]) -> list[list[str]]:
-    """What counted, each stretch of the prompt once, with all that it stands for."""
-    found = dict[tuple[str, int | None, int | None], list[Signal]]()
-    for one in signals:
-        found.setdefault((one.text, one.start, one.end), []).append(one)
-    rows = []
-    for (text, start, end), same in found.items():
-        weight = sum(one.weight for one in same)
-        where = "" if start is None else f"{start} to {end}"
-        names = ", ".join(one.name for one in same)
-        rows.append([names, text, where, f"{weight:+.2f}" if weight else ""])
-    return rows
 
 
 def cost_range(low: Cost, high: Cost) -> str:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 
 from nbroute.classify.registry import NAMES
 from nbroute.errors import NbrouteError, named
 from nbroute.evaluate import whatif_text
-from nbroute.evaluate.scenarios import Strategy
 from nbroute.evaluate.whatif import Rerouted, WhatIf
 from nbroute.ladders import LADDERS
 from nbroute.notebook import look, tables
@@ -61,7 +60,12 @@ class WhatIfPanel(Room):
             self.send({"copy": self.found().setting})
             self._said = "copied: paste it into nbroute.toml"
         elif do == "apply" and self._apply:
-            self._said = self._applied(self._apply)
+            try:
+                self._said = self._apply(self.found())
+                self.chosen |= {"classifier": "", "ladder": ""}
+                self._read_again()
+            except NbrouteError as error:
+                self._said = named(error)
         self.redraw()
 
     def found(self) -> WhatIf:
@@ -83,16 +87,14 @@ class WhatIfPanel(Room):
     def redraw(self) -> None:
         """Show what is chosen; an error takes the figures' place."""
         with self.lock:
+            below = ""
             try:
                 found = self.found()
-                shown = (
-                    _figures(found) if found.chosen else f"<p>{look.text(whatif_text.EMPTY)}</p>"
-                )
+                spoken, shown = _figures(found)
                 below = self._buttons(found) + _folds(found)
-                spoken = _sentence(found) if found.chosen else whatif_text.EMPTY
             except NbrouteError as error:
                 spoken = named(error)
-                shown, below = f"<p>{look.text(spoken)}</p>", ""
+                shown = f"<p>{look.text(spoken)}</p>"
             heard = look.heard(spoken, seen=False)
             self.html = look.room("what if", heard, self._controls(), f"<div>{shown}</div>", below)
 
@@ -108,15 +110,6 @@ class WhatIfPanel(Room):
     def _read_again(self) -> None:
         self._worked.clear()
         self._newer = 0
-
-    def _applied(self, apply: Callable[[WhatIf], str]) -> str:
-        try:
-            said = apply(self.found())
-        except NbrouteError as error:
-            return named(error)
-        self.chosen |= {"classifier": "", "ladder": ""}
-        self._read_again()
-        return said
 
     def _controls(self) -> str:
         own, ladder = self.router.classifier, self.router.ladder.name
@@ -175,57 +168,38 @@ class WhatIfPanel(Room):
         return f'<div class="nbr-row">{"".join(row)}{look.heard(self._said)}</div>'
 
 
-def _sentence(found: WhatIf) -> str:
-    """What it comes to, in a sentence."""
-    chosen, moved = found.chosen, _moved(found)
-    assert chosen is not None  # noqa: S101 - the caller has looked
-    up = f" {moved:,} of them a tier higher," if moved else ""
-    return (
-        f"{counted(len(found), 'prompt')},{up} would have cost {whatif_text.cost(chosen)} in all; "
-        f"saved against {found.strategies[0].name}: {whatif_text.saved(chosen)}; "
-        f"{whatif_text.latency(chosen)} an answer"
-    )
-
-
-def _moved(found: WhatIf) -> int:
-    """How many prompts go a tier up."""
-    before = found.at(threshold=0).rows()
-    return sum(a.would_be != b.would_be for a, b in zip(before, found.rows(), strict=True))
-
-
-def _figures(found: WhatIf) -> str:
+def _figures(found: WhatIf) -> tuple[str, str]:
+    """What it comes to: in a sentence, and as tiles and a table of the tiers."""
     chosen, tiers = found.chosen, found.ladder.names
-    assert chosen is not None  # noqa: S101 - the caller has looked
+    if chosen is None:
+        return whatif_text.EMPTY, f"<p>{look.text(whatif_text.EMPTY)}</p>"
+    before = found.at(threshold=0).rows()
+    moved = sum(a.would_be != b.would_be for a, b in zip(before, found.rows(), strict=True))
+    cost, saved = whatif_text.cost(chosen), whatif_text.saved(chosen)
+    took, against = whatif_text.latency(chosen), f"against {found.strategies[0].name}"
+    spoken = (
+        f"{counted(len(found), 'prompt')}, {moved:,} of them one tier up, would have cost {cost}; "
+        f"saved {against}: {saved}; {took} an answer"
+    )
+    tiles = {
+        "Would have cost": [look.Fact(cost, whatif_text.kind(chosen))],
+        "Saved": [look.Fact(saved, against)],
+        "Average time": [look.Fact(took, "an estimate")],
+        "One tier up": [look.Fact(counted(moved, "prompt"), f"of {len(found):,}")],
+    }
     rows = [
         [
             look.pill(tier, tiers),
-            f"{share:.0%} ({round(share * len(found)):,}){look.bar(share, tint)}",
+            look.share(f"{share:.0%} ({round(share * len(found)):,})", share, tier, tiers),
         ]
         for tier, share in chosen.mix.items()
-        for tint in [look.tinted(tier, tiers)]
     ]
-    mix = look.table("where the prompts would go", ("tier", "prompts"), rows)
-    return f'<div class="nbr-tiles">{"".join(_tiles(found, chosen))}</div>{mix}'
-
-
-def _tiles(found: WhatIf, chosen: Strategy) -> Iterator[str]:
-    moved, saved, cost = _moved(found), whatif_text.saved(chosen), whatif_text.cost(chosen)
-    if not chosen.spend.usd:
-        cost = cost.removesuffix(" not billed")
-    for title, figure, about in (
-        ("Would have cost", cost, whatif_text.kind(chosen)),
-        ("Saved", saved, f"against {found.strategies[0].name}"),
-        ("Average time", whatif_text.latency(chosen), "an estimate"),
-        ("One tier up", counted(moved, "prompt"), f"of {len(found):,}"),
-    ):
-        yield (
-            f'<div class="nbr-tile"><p>{title}</p><b class="nbr-big">{look.text(figure)}</b>'
-            f"<p>{look.text(about)}</p></div>"
-        )
+    table = look.table("where the prompts would go", ("tier", "prompts"), rows)
+    return spoken, look.tiles(tiles) + table
 
 
 def _folds(found: WhatIf) -> str:
-    rows = [[*map(look.text, whatif_text.cells(one))] for one in found.strategies]
+    rows = [[*map(look.text, row)] for row in whatif_text.table(found.strategies)]
     ways = look.table("other ways", whatif_text.HEAD, rows) if rows else ""
     notes = "".join(f"<p>{look.text(note)}</p>" for note in found.notes)
     setting = f'<div class="nbr-text">{look.text(found.setting)}</div>'

@@ -2,26 +2,48 @@
 
 from __future__ import annotations
 
+import textwrap
 import unicodedata
 from collections.abc import Sequence
+from itertools import zip_longest
 
 GAP = "  "
+#: Columns that a cell keeps, however little room there is.
+_NARROWEST = 8
 
 
 def text_table(
-    rows: Sequence[Sequence[str]], align: str = "<", *, widths: Sequence[int] = ()
+    rows: Sequence[Sequence[str]], align: str = "<", *, widths: Sequence[int] = (), most: int = 0
 ) -> list[str]:
     """The rows, heading first, as lines of aligned columns.
 
     `align` has `<` or `>` for each column; its last sign is for all that remain. With `widths`
-    the columns are that wide and what is longer is cut, else they are as wide as their cells.
+    the columns are that wide and what is longer is cut, else they are as wide as their cells;
+    where they are together wider than `most`, the widest go over several lines.
     """
-    widths = widths or [max(map(columns, column)) for column in zip(*rows, strict=True)]
-    signs = align.ljust(len(widths), align[-1])
-    return [
-        GAP.join(fit(*cell) for cell in zip(row, widths, signs, strict=True)).rstrip()
-        for row in rows
-    ]
+    wide = [*widths] or [max(map(columns, column)) for column in zip(*rows, strict=True)]
+    if most:
+        room = max(most - len(GAP) * (len(wide) - 1), len(wide) * _NARROWEST)
+        words = [max(columns(w) for w in " ".join(c).split(" ")) for c in zip(*rows, strict=True)]
+        while sum(wide) > room:  # what breaks between words, before what breaks within one
+            loose = [at for at, width in enumerate(wide) if width > words[at]] or range(len(wide))
+            wide[max(loose, key=wide.__getitem__)] -= 1
+    signs = align.ljust(len(wide), align[-1])
+    lines = []
+    for row in rows:
+        cells = [_wrapped(*cell) if most else [cell[0]] for cell in zip(row, wide, strict=True)]
+        lines += [
+            GAP.join(fit(*cell) for cell in zip(line, wide, signs, strict=True)).rstrip()
+            for line in zip_longest(*cells, fillvalue="")
+        ]
+    return lines
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    """The text in lines of that width; a letter may be two columns wide."""
+    if columns(text) <= width:
+        return [text]
+    return textwrap.wrap(text, width if columns(text) == len(text) else width // 2)
 
 
 def without_nothing(rows: Sequence[Sequence[str]], *names: str) -> list[tuple[str, ...]]:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from nbroute.pricing import format_usd
+from nbroute.pricing import column_usd
 from nbroute.report.metrics import LOWEST_SHARE, Spend
 from nbroute.report.table import counted, text_table, without_nothing
 
 if TYPE_CHECKING:
-    from nbroute.report.metrics import Latency, Metrics
+    from nbroute.report.metrics import Metrics
 
 #: A line, or the rows of a table.
 Block = str | Sequence[tuple[str, ...]]
 
+#: Columns of a terminal, which a table keeps to.
+_WIDTH = 80
 _SHOWN_DAYS = 14
 _MONEY = ("spent", "would have cost")
 _USES = {
@@ -37,7 +39,7 @@ def text_of(report: Metrics) -> str:
     return "\n".join(
         line
         for block in blocks_of(report)
-        for line in ([block] if isinstance(block, str) else text_table(block, "<>"))
+        for line in ([block] if isinstance(block, str) else text_table(block, "<>", most=_WIDTH))
     )
 
 
@@ -57,7 +59,14 @@ def blocks_of(report: Metrics) -> Iterator[Block]:
             yield f"  of which {told}: {report.by_use[use]}"
     yield from _savings(report)
     yield ""
-    yield from _tiers(report)
+    yield tier_table(report)
+    lowest = report.tiers[0] if report.tiers else ""
+    if lowest in report.tier_share:
+        usual = f"over {LOWEST_SHARE:.0%} is usual for support and Q&A"
+        yield f"{lowest} answers {report.tier_share[lowest]:.0%} of the results ({usual})"
+    if report.escalation_rate is not None:
+        rate, verdict = report.escalation_rate, report.escalation_verdict
+        yield f"{lowest} escalates {rate:.0%} of what it answers: {verdict}"
     yield from _spends("model", report.by_model)
     if set(report.by_feature) != {""}:
         yield from _spends("feature", report.by_feature)
@@ -86,62 +95,68 @@ def _savings(report: Metrics) -> Iterator[str]:
         yield f"  {which} is priced on the recorded tokens, with no prompt cache: {per_million}"
 
 
-def _tiers(report: Metrics) -> Iterator[Block]:
-    """The table, and whether the lowest tier answers and escalates as it should."""
-    rows = [("tier", "results", "share", "calls", *_MONEY, "p50", "p95")]
-    shares = report.tier_share
-    for tier, spend in report.by_tier.items():
-        share = f"{shares[tier]:.0%}" if tier in shares else "-"
-        results = str(report.answered.get(tier, 0))
-        times = _times(report.latency.get(tier))
-        rows.append((tier or "(none)", results, share, str(spend.calls), *_money(spend), *times))
+def tier_table(report: Metrics) -> list[tuple[str, ...]]:
+    """A row a tier, cheapest first, and one for all of them together; the heading first."""
+    groups = {name or "(none)": spend for name, spend in report.by_tier.items()}
+    shares, times = report.tier_share, dict(report.latency)
+    facts = [
+        (str(report.answered.get(name, 0)), f"{shares[name]:.0%}" if name in shares else "-")
+        for name in report.by_tier
+    ]
     if len(report.latency) > 1:
-        total, results = report.spend, str(sum(report.answered.values()))
-        times = _times(report.overall_latency)
-        rows.append(("together", results, "", str(total.calls), *_money(total), *times))
-    yield without_nothing(rows, *_MONEY)
-    lowest = report.tiers[0] if report.tiers else ""
-    if lowest in report.tier_share:
-        usual = f"over {LOWEST_SHARE:.0%} is usual for support and Q&A"
-        yield f"{lowest} answers {report.tier_share[lowest]:.0%} of the results ({usual})"
-    if report.escalation_rate is not None:
-        rate, verdict = report.escalation_rate, report.escalation_verdict
-        yield f"{lowest} escalates {rate:.0%} of what it answers: {verdict}"
+        groups["together"] = report.spend
+        facts.append((str(sum(report.answered.values())), ""))
+    took = [*map(times.get, report.by_tier), report.overall_latency]
+    rows: list[tuple[str, ...]] = [
+        ("tier", "results", "share", "calls", *_MONEY, "half within", "95% within")
+    ]
+    for name, fact, money, time in zip(groups, facts, _money(groups.values()), took, strict=False):
+        within = [f"{ms / 1000:.2f} s" for ms in time[1:]] if time else ["-", "-"]
+        rows.append((name, *fact, str(groups[name].calls), *money, *within))
+    return without_nothing(rows, *_MONEY)
 
 
 def _spends(name: str, groups: Mapping[str, Spend]) -> Iterator[Block]:
     rows = [(name, "calls", *_MONEY)]
-    rows += [(key or "(none)", str(s.calls), *_money(s)) for key, s in groups.items()]
+    rows += [
+        (key or "(none)", str(groups[key].calls), *money)
+        for key, money in zip(groups, _money(groups.values()), strict=True)
+    ]
     yield ""
     yield without_nothing(rows, *_MONEY)
 
 
 def _days(report: Metrics) -> Iterator[Block]:
     """A line a day; both kinds of money in a tier's cell."""
-    rows = [("day (UTC)", "calls", "cached", *_MONEY, *report.by_tier)]
-    for day in sorted(report.by_day)[-_SHOWN_DAYS:]:
-        spend, amounts = report.by_day[day], []
-        for tier in report.by_tier:
-            real, equivalent = _money(report.by_day_tier.get((day, tier), Spend()))
+    days = sorted(report.by_day)[-_SHOWN_DAYS:]
+    tiers = {
+        tier: _money(report.by_day_tier.get((day, tier), Spend()) for day in days)
+        for tier in report.by_tier
+    }
+    rows = [("day (UTC)", "calls", "cached", *_MONEY, *tiers)]
+    spends = [report.by_day[day] for day in days]
+    for at, (day, spend, money) in enumerate(zip(days, spends, _money(spends), strict=True)):
+        amounts = []
+        for real, equivalent in (column[at] for column in tiers.values()):
             both = [real] if real != "$0" or equivalent == "$0" else []
             both += [f"{equivalent} not billed"] if equivalent != "$0" else []
             amounts.append(" and ".join(both))
-        rows.append((day, str(spend.calls), str(spend.cached_calls), *_money(spend), *amounts))
+        rows.append((day, str(spend.calls), str(spend.cached_calls), *money, *amounts))
     yield ""
     yield without_nothing(rows, *_MONEY)
 
 
-def _money(spend: Spend) -> tuple[str, str]:
-    """What was spent, and what was not billed."""
-    unbilled = spend.unknown_unbilled
-    known = (spend.usd, spend.unknown_calls - unbilled), (spend.equivalent_usd, unbilled)
-    real, equivalent = (
-        f"{format_usd(usd)}{f' + {unknown} unknown' if unknown else ''}" for usd, unknown in known
-    )
-    return real, equivalent
-
-
-def _times(latency: Latency | None) -> tuple[str, str]:
-    if latency is None:
-        return "-", "-"
-    return f"{latency.p50_ms / 1000:.2f} s", f"{latency.p95_ms / 1000:.2f} s"
+def _money(spends: Iterable[Spend]) -> list[tuple[str, str]]:
+    """Of each what was spent, and what was not billed."""
+    found = list(spends)
+    columns = [
+        [
+            f"{usd}{f' + {unknown} unknown' if unknown else ''}"
+            for usd, unknown in zip(column_usd(amounts), unknowns, strict=True)
+        ]
+        for amounts, unknowns in (
+            ([s.usd for s in found], [s.unknown_calls - s.unknown_unbilled for s in found]),
+            ([s.equivalent_usd for s in found], [s.unknown_unbilled for s in found]),
+        )
+    ]
+    return list(zip(*columns, strict=True))

@@ -26,6 +26,7 @@ from nbroute.errors import SettingsError
 from nbroute.evaluate import scenarios, whatif_text
 from nbroute.evaluate.scenarios import Strategy
 from nbroute.ladders import preset
+from nbroute.report.table import text_table
 from nbroute.storage.ledger import SqliteLedger
 from nbroute.types import Ladder, Price
 
@@ -272,7 +273,8 @@ class Measured:
     def __repr__(self) -> str:
         """The table as plain text."""
         head = f"measured on {len(self.picked):,} development prompts, ladder {self.ladder.name}"
-        return whatif_text.text(head, self.strategies)
+        table = text_table([whatif_text.HEAD, *whatif_text.table(self.strategies)])
+        return "\n".join([head, "", *table])
 
 
 def measure(

@@ -32,7 +32,7 @@ def why(desk: Desk, rest: str) -> tables.Table:
     """Why a prompt went where it went, step by step."""
     result, left = numbered(desk, rest)
     only("why", left)
-    return tables.explanation(result)
+    return tables.explanation(result, desk.router.ladder.names)
 
 
 @command("[NUMBER] [TIER]", "FRONTIER", "router.escalate(result, 'FRONTIER')")

@@ -96,9 +96,12 @@ def _price(router: Router, tier: Tier) -> tuple[str, str] | None:
 def _ladder(router: Router, told: Sequence[str] = ()) -> tables.Table:
     """The ladder, cheapest tier first; above it what is told of it."""
     rows, below = [], []
+    several = len({target.provider for tier in router.ladder.tiers for target in tier.targets}) > 1
     for tier in router.ladder.tiers:
         price = pricing.price_of(tier, tier.model, router.parts.kind(tier))
-        first, *rest = (f"{target.provider}: {target.model}" for target in tier.targets)
+        first, *rest = (
+            f"{one.provider}: {one.model}" if several else one.model for one in tier.targets
+        )
         cost = _rates(price) if price else "unknown"
         rows.append([tier.name, first, cost, str(tier.max_tokens)])
         if rest:

@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from nbroute.errors import SettingsError, did_you_mean
-from nbroute.notebook import exporting, names, options, overview, tables
+from nbroute.notebook import exporting, names, options, tables
 from nbroute.notebook.answer import safe_plain
 from nbroute.notebook.charts import Gallery
 from nbroute.notebook.commands.base import command, only
 from nbroute.notebook.session import session_text
-from nbroute.pricing import SOURCES, format_usd
+from nbroute.pricing import SOURCES, column_usd
 from nbroute.report.charts import telling
 from nbroute.report.table import seconds, shortened, without_nothing
 
@@ -37,16 +37,10 @@ def spend(desk: Desk, rest: str) -> tables.Table:
     names = sorted(groups, key=lambda name: order.index(name) if name in order else len(order))
     named = [(str(name or "(none)"), groups[name]) for name in names]
     named.append(("together", desk.router.spend(everything=everything)))
+    amounts = [[s.usd for _, s in named], [s.equivalent_usd for _, s in named]]
     rows = [
-        [
-            name,
-            str(found.calls),
-            str(found.cached_calls),
-            format_usd(found.usd),
-            format_usd(found.equivalent_usd),
-            str(found.unknown_calls),
-        ]
-        for name, found in named
+        [name, str(s.calls), str(s.cached_calls), *usd, str(s.unknown_calls)]
+        for (name, s), *usd in zip(named, *map(column_usd, amounts), strict=True)
     ]
     money = ("spent", "would have cost")
     head = ["day (UTC)" if by == "day" else by, "calls", "cached", *money, "price unknown"]
@@ -65,18 +59,21 @@ def log(desk: Desk, rest: str) -> tables.Table:
         return tables.Table([], [], above=["no calls yet in this session", whole])
     times = [datetime.fromtimestamp(row["ts"], UTC).astimezone() for row in rows]
     form = "%H:%M:%S" if len({time.date() for time in times}) == 1 else "%d %b %H:%M"
+    last = times[-_LOGGED:], rows[-_LOGGED:]
     sources = {row["cost_source"] for row in rows if row["cost_usd"]}
     shown = [
         [
             f"{time:{form}}",
             row["tier"],
-            shortened(row["model"], 26),
-            format_usd(row["cost_usd"]),
+            shortened(row["model"].rpartition("/")[2], 26),
+            usd,
             seconds(row["latency_ms"]),
             row["status"],
             shortened(", ".join(_log_notes(row, sources)), 60),
         ]
-        for time, row in list(zip(times, rows, strict=True))[-_LOGGED:]
+        for time, row, usd in zip(
+            *last, column_usd(row["cost_usd"] for row in last[1]), strict=True
+        )
     ]
     head = [f"time ({times[-1]:%Z})", "tier", "model", "cost", "took", "status", "note"]
     left_out = [f"the last {_LOGGED} of {len(rows):,} calls"] if len(rows) > _LOGGED else []
@@ -122,11 +119,11 @@ def charts(desk: Desk, rest: str) -> Any:
 @command()
 def dashboard(desk: Desk, rest: str) -> Any:
     """Spend, tiers, latency and savings, live."""
+    from nbroute.notebook.dashboard import Dashboard, snapshot
+
     only("dashboard", rest)
     if not desk.is_live:
-        return overview.snapshot(overview.read(desk.router))
-    from nbroute.notebook.dashboard import Dashboard
-
+        return snapshot(desk.router)
     for widget in desk.followers:
         if isinstance(widget, Dashboard) and not widget.closed:
             widget.refresh(desk.router)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbroute.errors import SettingsError
 from nbroute.interpolate import interpolate
-from nbroute.notebook import names, playing, tables
+from nbroute.notebook import names, tables
 from nbroute.notebook.commands.base import command, only
 from nbroute.report.table import counted, shortened
 
@@ -31,7 +31,7 @@ def classify(desk: Desk, rest: str) -> tables.Table:
     if not text:
         raise SettingsError("`%route classify` takes a text, such as `%route classify Hello`")
     asked = names.classifier(desk.shell.user_ns, named[1]) if named else None
-    return tables.decision(desk.router.classify(text, asked), text)
+    return tables.decision(desk.router.classify(text, asked), text, desk.router.ladder.names)
 
 
 @command(
@@ -41,7 +41,7 @@ def playground(desk: Desk, rest: str) -> Any:
     """Explain a prompt as you type, before you send it."""
     text = interpolate(rest, desk.shell.user_ns)
     if not desk.is_live:
-        return playing.printed(desk.router, text)
+        return tables.tried(desk.router, text)
     from nbroute.notebook.playground import Playground
 
     made = Playground(desk.router, text, sent=desk.took, number=desk.new_number)

@@ -264,19 +264,8 @@ class Comparing:
 
 def _estimated(prompts: list[str], found: list[Estimate]) -> tables.Table:
     """What it would cost; nothing was sent."""
-    rows = [
-        (one.contender.name, one.model, f"{one.input_tokens:,}", str(one.max_tokens), told)
-        for one in found
-        for told in [tables.cost_range(one.low, one.high)]
-    ]
+    table = tables.estimates({one.contender.name: one for one in found}, "contender")
     size, calls = counted(len(prompts), "prompt"), counted(len(prompts) * len(found), "call")
     asked = f"{size} × {counted(len(found), 'column')}: {calls}"
-    return tables.Table(
-        ("contender", "model", "tokens in (about)", "token budget", "cost"),
-        rows,
-        above=[f"dry run, nothing was sent; {asked}"],
-        below=[
-            "the range: from answers of one token to answers that use the whole token budget",
-            f"together at most {tables.together([one.high for one in found])}",
-        ],
-    )
+    most = f"together at most {tables.together([one.high for one in found])}"
+    return replace(table, above=[f"dry run, nothing was sent; {asked}"], below=[*table.below, most])
