@@ -75,7 +75,7 @@ class Guard:
                     f"kept; give its tier a price in nbroute.toml, or {way_out}"
                 )
         elif self.max_cost is not None:
-            steps = [(step_name(one), _held(one)) for one in earlier]
+            steps = [(step_name(one), held(one)) for one in earlier]
             told = too_little(self.max_cost, [*steps, (step_name(attempt), worst)])
             if told:
                 raise BudgetExceeded(told)
@@ -106,7 +106,7 @@ def step_name(attempt: Attempt) -> str:
     return f"asking {attempt.model} for {what}"
 
 
-def _held(attempt: Attempt) -> Decimal:
+def held(attempt: Attempt) -> Decimal:
     """What the attempt has cost, or is reserved for it while it runs."""
     return max(attempt.cost_usd or Decimal(0), attempt.reserved_usd or Decimal(0))
 

@@ -868,14 +868,11 @@ class Explanation:
     @property
     def steps(self) -> dict[str, Cost]:
         """All that may be asked, by what it is for, with the most that it could cost."""
-        asked = {_for_tier(self.asking.model): self.asking.high} if self.asking else {}
+        asking = self.asking
+        asked = {f"asking {asking.model} for the tier": asking.high} if asking else {}
         names = [step.tier.name for step in self.plan.steps]
         costs = {one.tier: one.high for one in self.estimates if one.tier in names}
         return asked | costs
-
-
-def _for_tier(model: str) -> str:
-    return f"asking {model} for the tier"
 
 
 Event = Classified | Sent | Thinking | Text | Attempted | Escalated | Notice | Done

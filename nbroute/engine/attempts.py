@@ -15,7 +15,7 @@ from decimal import Decimal
 from typing import Any
 
 from nbroute import pricing
-from nbroute.budgets import Guard, over_budget, worst_case
+from nbroute.budgets import Guard, held, over_budget, worst_case
 from nbroute.errors import ProviderError, RecordError, TimedOut, named
 from nbroute.locks import Lock
 from nbroute.pricing import estimate_tokens, format_usd, least_tokens
@@ -67,11 +67,8 @@ class AttemptLog:
 
     def spent(self) -> Decimal:
         """US dollars so far, known ones, with what is reserved for attempts that still run."""
-        spent = nothing = Decimal(0)
         with self._lock:
-            for attempt in self.attempts.values():
-                spent += max(attempt.cost_usd or nothing, attempt.reserved_usd or nothing)
-        return spent
+            return sum(map(held, self.attempts.values()), Decimal(0))
 
     def share(self, **fields: Any) -> None:
         """From here on, attempts have these fields."""
@@ -305,7 +302,13 @@ def settle(ledger: Ledger, session: str, providers: Mapping[str, Provider]) -> S
     Each call's last row counts, so a row with the bill is added. An endpoint that fails ends
     the settling of its calls; the rest can be settled later.
     """
-    waiting = [row for row in ledger.rows(session=session) if _unsettled(row, providers)]
+    waiting = [
+        row
+        for row in ledger.rows(session=session)
+        if row["status"] != "running" and not row["cached"] and row["provider_kind"] == "remote"
+        if row["generation"] and row["cost_source"] != "billed"
+        if hasattr(providers.get(row["provider"]), "settle")
+    ]
     settled, added = 0, Decimal(0)
     failures: dict[str, str] = {}
     for row in waiting:
@@ -330,9 +333,3 @@ def settle(ledger: Ledger, session: str, providers: Mapping[str, Provider]) -> S
             settled += 1
             added += usage.billed_usd - (row["cost_usd"] or 0)
     return Settled(len(waiting), settled, added, "; ".join(failures.values()))
-
-
-def _unsettled(row: Mapping[str, Any], providers: Mapping[str, Provider]) -> bool:
-    ended = row["status"] != "running" and not row["cached"] and row["provider_kind"] == "remote"
-    biller = hasattr(providers.get(row["provider"]), "settle")
-    return bool(ended and biller and row["generation"] and row["cost_source"] != "billed")

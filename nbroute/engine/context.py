@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import logging
 import threading
 from collections import deque
@@ -161,12 +160,6 @@ class Call:
                     self.observe(event)
             except Exception:  # noqa: BLE001 - observers look on, they do not steer
                 _log.exception("an observer failed on %s", type(event).__name__)
-
-    def in_parallel(self, cancel: threading.Event) -> Call:
-        """The same call in a second thread: it can be stopped, and its text is not shown."""
-        other = copy.copy(self)
-        other.cancel, other.shows = cancel, False
-        return other
 
     def result(
         self, decision: Decision, plan: Plan, chosen: str = "", data: Any = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -92,7 +93,12 @@ class History:
         """
         with self._lock:
             self._watchers.append(watcher)
-        return lambda: self._forget(watcher)
+
+        def forget() -> None:
+            with self._lock, contextlib.suppress(ValueError):
+                self._watchers.remove(watcher)
+
+        return forget
 
     def changed(self) -> None:
         """Tell those who watch; one that breaks is logged and breaks nothing."""
@@ -103,8 +109,3 @@ class History:
                 watcher()
             except Exception:  # noqa: BLE001 - who watches does not steer
                 _log.exception("a watcher of the session failed")
-
-    def _forget(self, watcher: Changed) -> None:
-        with self._lock:
-            if watcher in self._watchers:
-                self._watchers.remove(watcher)

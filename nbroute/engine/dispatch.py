@@ -32,6 +32,7 @@ from nbroute.errors import (
 from nbroute.types import (
     Attempt,
     Chunk,
+    Embedder,
     Message,
     Notice,
     Purpose,
@@ -95,8 +96,14 @@ def dispatch(
         if answered is not None:
             return answered
         missed = True
+    if missed and call.parts.replay is not None:
+        raise ReplayMiss(call.parts.replay.miss(step.tier.name, requests, purpose))
     if missed:
-        raise ReplayMiss(_missing(call, step, requests, purpose))
+        models = " or ".join(repr(request.model) for request in requests)
+        raise ReplayMiss(
+            f"nothing recorded for this prompt on {models}, and cache mode 'only' sends "
+            "nothing; run it once with cache mode 'use' or 'refresh'"
+        )
     msg = f"each of the {len(causes)} models of tier {step.tier.name} failed. {all_of(causes)}"
     raise AllModelsFailed(msg, tuple(causes))
 
@@ -138,13 +145,9 @@ def embed(call: Call, texts: Sequence[str]) -> tuple[np.ndarray, tuple[Attempt, 
             f"{len(missing)} texts have no vectors of {embedder.model!r} yet, and cache mode "
             "'only' sends nothing; run it once with cache mode 'use' or 'refresh'"
         )
-    provider, model = embedder.provider, embedder.model
-    at = call.parts.classifier_tier
-    tier = replace(at, provider=provider, model=model, price=None, reference=None)
-    messages = tuple(Message("user", text) for text in missing)
-    request = Request(provider, model, messages, max_tokens=0)
+    request, tier = embedding(embedder, call.parts.classifier_tier, missing)
     attempt = call.log.open(request, tier, embedder.kind, "embed")
-    reply = Reply("", model, attempt.usage, None, 0.0, None)
+    reply = Reply("", embedder.model, attempt.usage, None, 0.0, None)
     try:
         made = embedder.embed(texts)
     except BaseException as error:
@@ -153,6 +156,14 @@ def embed(call: Call, texts: Sequence[str]) -> tuple[np.ndarray, tuple[Attempt, 
         raise
     reply = replace(reply, usage=made.usage or attempt.usage, latency_ms=made.latency_ms)
     return made.vectors, (call.log.close(attempt, reply, tier),)
+
+
+def embedding(embedder: Embedder, at: Tier, texts: Sequence[str]) -> tuple[Request, Tier]:
+    """What would be sent for the texts' vectors, and the tier that it is counted on."""
+    provider, model = embedder.provider, embedder.model
+    tier = replace(at, provider=provider, model=model, price=None, reference=None)
+    messages = tuple(Message("user", text) for text in texts)
+    return Request(provider, model, messages, max_tokens=0), tier
 
 
 def _one(call: Call, step: Step, building: ReplyBuilder, purpose: Purpose) -> Answered | None:
@@ -255,14 +266,3 @@ def _try_to(call: Call, keep: Callable[..., None], *what: Any, **how: Any) -> No
         keep(*what, **how)
     except RecordError as error:
         call.tell(Notice(str(error)))
-
-
-def _missing(call: Call, step: Step, requests: tuple[Request, ...], purpose: Purpose) -> str:
-    replay = call.parts.replay
-    if replay is not None:
-        return replay.miss(step.tier.name, requests, purpose)
-    models = " or ".join(repr(request.model) for request in requests)
-    return (
-        f"nothing recorded for this prompt on {models}, and cache mode 'only' sends "
-        "nothing; run it once with cache mode 'use' or 'refresh'"
-    )

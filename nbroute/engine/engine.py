@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nbroute import pricing
 from nbroute.budgets import checked_prompt, too_little, with_budget
@@ -16,17 +16,11 @@ from nbroute.checks import parse_json, wanted
 from nbroute.checks.structured import read_schema
 from nbroute.classify.registry import forced
 from nbroute.classify.turns import classify_turn
-from nbroute.engine.asking import WouldAsk, estimate, would
 from nbroute.engine.attempts import Settled, settle
 from nbroute.engine.context import Call, Parts, Resources, Spec
 from nbroute.engine.conversations import History, Threads
-from nbroute.engine.dispatch import dispatch, embed
-from nbroute.engine.plan import (
-    check_options,
-    first_named,
-    make_plan,
-    read_options,
-)
+from nbroute.engine.dispatch import dispatch, embed, embedding
+from nbroute.engine.plan import check_options, first_named, make_plan, read_options
 from nbroute.engine.requests import requests_for
 from nbroute.engine.strategies import climb, parallel
 from nbroute.engine.stream import TextStream
@@ -54,6 +48,9 @@ from nbroute.types import (
     Tier,
     TierEstimate,
 )
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class Engine:
@@ -203,13 +200,18 @@ class Engine:
     def _explain(self, call: Call) -> Explanation:
         asking = None
         try:
-            decision = self._decide(call, would(call))
+            decision = self._decide(call, self._would_ask())
         except WouldAsk as asked:
             asking, decision = asked.estimate, self._decide(call, None)
         plan = make_plan(decision, self.ladder, call.options, self.parts.agreement)
         requests = tuple(requests_for(call, step)[0] for step in plan.steps)
-        estimates = tuple(self._estimate(call, tier) for tier in self.ladder.tiers)
-        found = Explanation(decision, requests, estimates, plan, asking)
+        estimates = []
+        for tier in self.ladder.tiers:
+            model = call.options.model
+            targets = (Target(tier.provider, model),) if model else tier.targets
+            request = requests_for(call, Step(tier, targets))[0]
+            estimates.append(_estimate(request, tier, self.parts.kind(tier)))
+        found = Explanation(decision, requests, tuple(estimates), plan, asking)
         if call.options.max_cost is None:
             return found
         steps = [(name, cost.usd or Decimal(0)) for name, cost in found.steps.items()]
@@ -344,8 +346,11 @@ class Engine:
             call.tell(Classified(made, plan))
             chosen = parallel(call, plan) if plan.strategy == "parallel" else climb(call, plan)
             answer = call.log.attempts[chosen]
-            if call.earlier:
-                self._tell_move(call, made, answer.tier)
+            before = call.earlier[-1].tier if call.earlier else answer.tier
+            if before != answer.tier and before in self.ladder.names:
+                higher = self.ladder.index(answer.tier) > self.ladder.index(before)
+                told = f"thread {call.options.thread!r} {'moved up' if higher else 'came down'}"
+                call.tell(Notice(f"{told} from {before} to {answer.tier}: {made.reason}"))
             if call.schema or call.options.json:
                 parse = call.schema.parse if call.schema else parse_json
                 with contextlib.suppress(ValueError):
@@ -379,6 +384,30 @@ class Engine:
 
         return Resources(ask, partial(embed, call))
 
+    def _would_ask(self) -> Resources:
+        """Resources that send nothing: a classifier that needs them raises WouldAsk."""
+        texts: list[str] = []
+        at = self.parts.classifier_tier
+
+        def ask(request: Request) -> Attempt:
+            kind = self.parts.providers[request.provider].kind
+            raise WouldAsk(_estimate(request, replace(at, model=request.model), kind))
+
+        def embed(wanted: Sequence[str]) -> tuple[np.ndarray, tuple[Attempt, ...]]:
+            import numpy as np
+
+            embedder = self.parts.embedder()
+            first, missing = not texts, embedder.missing(wanted)
+            texts.extend(missing)
+            if missing and first:  # its examples are next, and may have no vectors either
+                return np.ones((len(wanted), 1)), ()
+            if not texts:
+                return embedder.embed(wanted).vectors, ()
+            request, tier = embedding(embedder, at, texts)
+            raise WouldAsk(_estimate(request, tier, embedder.kind))
+
+        return Resources(ask, embed)
+
     def _decide(
         self, call: Call, resources: Resources | None, *, cheaper: bool = False
     ) -> Decision:
@@ -402,22 +431,6 @@ class Engine:
             rules = self.parts.classifier_for("rules", None)
             return classify_turn(rules, call.prompt, call.earlier, ladder)
 
-    def _tell_move(self, call: Call, decision: Decision, now: str) -> None:
-        """Say when a conversation continues at another tier, and why."""
-        before = call.earlier[-1].tier
-        if before == now or before not in self.ladder.names:
-            return
-        way = "moved up" if self.ladder.index(now) > self.ladder.index(before) else "came down"
-        told = f"thread {call.options.thread!r} {way} from {before} to {now}"
-        call.tell(Notice(f"{told}: {decision.reason}"))
-
-    def _estimate(self, call: Call, tier: Tier) -> TierEstimate:
-        """The cost of the call's prompt on that tier."""
-        model = call.options.model
-        targets = (Target(tier.provider, model),) if model else tier.targets
-        request = requests_for(call, Step(tier, targets))[0]
-        return estimate(request, tier, self.parts.kind(tier))
-
     def _price_of_tokens(self, tokens: int) -> str:
         """What that many tokens cost, from the lowest tier to the highest."""
         lowest, highest = self.ladder.tiers[0], self.ladder.tiers[-1]
@@ -426,6 +439,22 @@ class Engine:
         high = pricing.cost_range(tokens, highest, highest.model, kind(highest))[1]
         least = pricing.format_usd(low.usd)
         return f"{least} on {lowest.name} to {pricing.describe(high)} on {highest.name}"
+
+
+class WouldAsk(NbrouteError):
+    """The classifier cannot decide without sending something; `estimate` is what that costs."""
+
+    def __init__(self, estimate: TierEstimate) -> None:
+        super().__init__(f"{estimate.model} would be asked")
+        self.estimate = estimate
+
+
+def _estimate(request: Request, tier: Tier, kind: ProviderKind) -> TierEstimate:
+    """What the request costs on that tier, from an answer of one token to one of them all."""
+    tokens, most = pricing.prompt_tokens(request.messages), request.max_tokens
+    full = replace(tier, max_tokens=most)
+    low, high = pricing.cost_range(tokens, full, request.model, kind)
+    return TierEstimate(tier.name, request.model, tokens, most, low, high)
 
 
 @dataclass(frozen=True)

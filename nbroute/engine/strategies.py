@@ -6,6 +6,7 @@ Escalation answers a verdict, or a tier that could not answer: the next tier is 
 from __future__ import annotations
 
 import contextlib
+import copy
 import ctypes
 import threading
 from typing import TYPE_CHECKING
@@ -77,7 +78,9 @@ def climb(call: Call, plan: Plan) -> str:
         feedback = rung.failed.feedback
         _tell_escalated(call, call.log.reject(rung.attempt, rung.failed), rung.failed, left)
     if not answers:
-        raise _none_answered(failures)
+        causes = tuple(cause for tier, error in failures for cause in _causes(tier, error))
+        several = AllModelsFailed(f"no tier could answer. {all_of(causes)}", causes)
+        raise several if failures[1:] else failures[0][1]
     chosen = answers[best([rung.verdicts for rung in answers])]
     call.log.mark(chosen.attempt, status="ok")
     if len(answers) > 1:
@@ -106,22 +109,13 @@ def _causes(tier: str, error: ProviderError) -> list[tuple[str, ProviderError]]:
     return [(tier, error)]
 
 
-def _none_answered(failures: list[tuple[str, ProviderError]]) -> ProviderError:
-    """The tier's own error where one was asked, else one that names all."""
-    if len(failures) == 1:
-        return failures[0][1]
-    causes = tuple(cause for tier, error in failures for cause in _causes(tier, error))
-    return AllModelsFailed(f"no tier could answer. {all_of(causes)}", causes)
-
-
 def _tell_no_answer(call: Call, error: ProviderError, left: list[Step]) -> None:
     """Note that a tier could not answer, as a step of the cascade."""
     asked = [one for one in call.log.attempts.values() if one.purpose == "answer"]
     if asked and call.options.strategy == "cascade":
-        failed = asked[-1]
         verdict = Verdict(False, NO_ANSWER, named(_causes("", error)[-1][1]))
-        call.log.judged(failed, (verdict,))
-        _tell_escalated(call, failed, verdict, left)
+        call.log.judged(asked[-1], (verdict,))
+        _tell_escalated(call, asked[-1], verdict, left)
 
 
 def _tell_escalated(call: Call, rejected: Attempt, verdict: Verdict, left: list[Step]) -> None:
@@ -183,7 +177,8 @@ def parallel(call: Call, plan: Plan) -> str:
     """
     lower, upper = plan.steps
     cancel = _LinkedEvent(call.cancel)
-    second = call.in_parallel(cancel)
+    second = copy.copy(call)
+    second.cancel, second.shows = cancel, False
     asking, thread = thread_for(lambda: _ask(second, upper))
     low = high = None
     failures: list[NbrouteError] = []
@@ -221,7 +216,16 @@ def _choose(call: Call, plan: Plan, low: Answered, high: Answered) -> str:
     Where they differ and only the lower one's passes its own checks, that one is used.
     """
     lower, upper = plan.steps
-    agreed = _agreement(call, plan.agreement or 0.0, low, high)
+    try:
+        least = plan.agreement or 0.0
+        found = similarity(*embed(call, [low.reply.text, high.reply.text])[0])
+        sign = "at least" if found >= least else "under"
+        told = f"similarity {found:.3f}, {sign} {least:g}"
+        agreed = Verdict(found >= least, "agreement", told)
+    except Interrupted:
+        raise
+    except NbrouteError as error:
+        agreed = Verdict(False, "agreement", f"the answers could not be compared: {error}")
     below = call.log.judged(low.attempt, (agreed, *_judge(call, lower, low)))
     if below.failed is None:
         unused = f"{agreed.reason}: {lower.tier.name}'s is kept"
@@ -243,17 +247,6 @@ def _show(call: Call, step: Step, answered: Answered) -> None:
     """Tell an answer that came in unseen, while another one was shown."""
     call.tell(Sent(step.tier.name, answered.attempt.model))
     call.tell(Text(answered.reply.text))
-
-
-def _agreement(call: Call, least: float, low: Answered, high: Answered) -> Verdict:
-    try:
-        found = similarity(*embed(call, [low.reply.text, high.reply.text])[0])
-    except Interrupted:
-        raise
-    except NbrouteError as error:
-        return Verdict(False, "agreement", f"the answers could not be compared: {error}")
-    sign = "at least" if found >= least else "under"
-    return Verdict(found >= least, "agreement", f"similarity {found:.3f}, {sign} {least:g}")
 
 
 def similarity(one: np.ndarray, other: np.ndarray) -> float:

@@ -13,7 +13,6 @@ from typing import Any, TypeVar
 from nbroute.checks.confidence import RatingFilter
 from nbroute.decoding import Halves
 from nbroute.engine.attempts import believed
-from nbroute.engine.thoughts import ThoughtFilter, thought_before
 from nbroute.errors import BadReply, NbrouteError, SettingsError
 from nbroute.locks import thread_for
 from nbroute.pricing import estimate_tokens, fewest_tokens
@@ -22,6 +21,23 @@ from nbroute.types import Chunk, Done, Observer, Reply, Request, RouteResult, Te
 Item = TypeVar("Item")
 
 
+#: What begins a thought at the head of an answer, and what ends it: local servers hand on a
+#: reasoning model's output as it is. After the reasoning parsers of vLLM and SGLang and the list
+#: of Open WebUI (https://docs.openwebui.com/features/chat-features/reasoning-models).
+_MARKS = {
+    **{
+        f"<{tag}>": f"</{tag}>"
+        for word in ("think", "thinking", "thought", "reason", "reasoning")
+        for tag in (word, word.title(), word.upper())
+    },
+    "<seed:think>": "</seed:think>",
+    "[THINK]": "[/THINK]",
+    "◁think▷": "◁/think▷",
+    "<|begin_of_thought|>": "<|end_of_thought|>",
+    "<|channel|>analysis<|message|>": "<|channel|>final<|message|>",
+}
+#: What may yet become one of the marks.
+_BEGUN = {begin[:size] for begin in _MARKS for size in range(len(begin))}
 #: Tokens of thought, more than any model is given by default.
 _THINKING = 100_000
 #: Bytes of a token of plain English, and about as many of Chinese.
@@ -47,7 +63,7 @@ class ReplyBuilder:
         self._rating: float | None = None
         self._parts: list[str] = []
         self._reasoning: list[str] = []
-        self._thoughts = ThoughtFilter()
+        self._thoughts = _ThoughtFilter()
         self._halves, self._halves_thought = Halves(), Halves()
         self._content: list[str] = []
         self._received = 0
@@ -143,7 +159,7 @@ class ReplyBuilder:
         self._reasoning.append(thought)
         self._parts.append(rest)
         if not self.reasoning:
-            text, thought = thought_before(self.text)
+            text, thought = _thought_before(self.text)
             self._parts, self._reasoning = [text], [thought]
         return rest if self.request.stream else self.text
 
@@ -187,6 +203,76 @@ class ReplyBuilder:
         if self._clock_ms is not None:
             return self._clock_ms
         return (time.perf_counter() - self._began) * 1000
+
+
+class _ThoughtFilter:
+    """Takes the thoughts out of the head of an answer that comes in pieces.
+
+    It holds back what may yet turn out to be a mark, no more.
+    """
+
+    def __init__(self) -> None:
+        self._held = ""
+        self._end = ""
+        self._after = False
+        self._answering = False
+
+    def feed(self, piece: str) -> tuple[str, str]:
+        """The answer's text and the thought's that are known by now."""
+        self._held += piece
+        thought = ""
+        while not self._answering:
+            if self._end:
+                more, ended = self._thought()
+                thought += more
+            else:
+                ended = self._begun()
+            if not ended:
+                return "", thought
+        text, self._held = self._held, ""
+        return text, thought
+
+    def end(self) -> tuple[str, str]:
+        """What was held back, as text and as thought; a thought may have no end."""
+        rest, self._held = self._held, ""
+        return ("", rest) if self._end else (rest, "")
+
+    def _begun(self) -> bool:
+        """Whether it is known what comes: a thought, or the answer."""
+        head = self._held.lstrip()
+        if self._after:
+            self._held = head
+        for begin, end in _MARKS.items():
+            if head.startswith(begin):
+                self._held, self._end = head[len(begin) :].lstrip(), end
+                return True
+        self._answering = head not in _BEGUN
+        return self._answering
+
+    def _thought(self) -> tuple[str, bool]:
+        """The thought so far, and whether it has ended."""
+        thought, ended, rest = self._held.partition(self._end)
+        if ended:
+            self._held, self._end, self._after = rest, "", True
+            return thought, True
+        # The last characters may be the beginning of the mark.
+        sizes = range(min(len(self._end) - 1, len(thought)), 0, -1)
+        kept = next((size for size in sizes if thought.endswith(self._end[:size])), 0)
+        self._held = thought[len(thought) - kept :]
+        return thought[: len(thought) - kept], False
+
+
+def _thought_before(text: str) -> tuple[str, str]:
+    """The answer, and the thought before it that ends and never began.
+
+    The chat templates of DeepSeek-R1 and Qwen begin the thought themselves, in the prompt. Its
+    end has a line of its own.
+    """
+    thought, ended, answer = text.partition("</think>")
+    alone = thought.rstrip(" \t")[-1:] in ("", "\n") and answer.lstrip(" \t")[:1] in ("", "\n")
+    if not (ended and alone) or thought.count("```") % 2:
+        return text, ""
+    return answer.lstrip(), thought
 
 
 def _handed_on(
