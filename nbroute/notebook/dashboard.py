@@ -112,7 +112,7 @@ def _page(router: Router, said: str) -> str:
         [
             look.pill(name, tiers) if name in report.by_tier else look.text(name),
             look.text(results),
-            look.share(share, report.tier_share.get(name, 0.0), name, tiers),
+            look.share(share, report.tier_share.get(name, 0.0), name, tiers) if share else "",
             *map(look.text, rest),
         ]
         for name, results, share, *rest in rows

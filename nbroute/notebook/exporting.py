@@ -3,30 +3,35 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from datetime import UTC, datetime
+from html import escape
 from pathlib import Path
 from typing import Any
 
 from nbroute.engine.feedback import labels_of
-from nbroute.export import Exchange, page_of, write_page
+from nbroute.export import page_of, write_page
 from nbroute.notebook import look, render
 from nbroute.notebook.answer import safe_plain
 from nbroute.notebook.lines import DOT, Scale, headline
 from nbroute.notebook.render import View
 from nbroute.pricing import describe
 from nbroute.recording.scrub import Scrubber
-from nbroute.report import Report
+from nbroute.report import Report, bars
+from nbroute.report.charts import telling
+from nbroute.report.figure import grid
 from nbroute.report.metrics import Spend
 from nbroute.report.table import seconds
+from nbroute.report.text import blocks_of
 from nbroute.router import Router, scrubber_of
 from nbroute.types import Cost, Label, RouteResult
 
 #: Calls that are listed of those whose answers this process does not have.
 MOST_CALLS = 500
 #: Characters; what is longer is folded.
-LONG_ANSWER = 8_000
+LONG_PROMPT, LONG_ANSWER = 2_000, 8_000
+_EARLIER = ("when", "what for", "tier", "model", "status", "cost", "time")
 _SIMULATED = (
     "Answers marked “simulated” were written for lessons, no model's words: no model was asked."
 )
@@ -43,23 +48,10 @@ def export(router: Router, path: str | Path, *, force: bool = False) -> Path:
 
 def page(router: Router) -> str:
     """The page, with no key in it that nbroute knows of or that looks like one."""
-    scrubber = scrubber_of(router)
+    scrubber, budget = scrubber_of(router), router.limits.budget_usd
     results, report = router.history.results(), router.report()
     kinds = {attempt.provider_kind for result in results for attempt in result.attempts}
-    text = page_of(
-        facts=_facts(router, report),
-        notes=[_SIMULATED] if "simulated" in kinds else [],
-        report=_without_keys(report, scrubber),
-        exchanges=list(_exchanges(router, results, scrubber)),
-        earlier=_calls(router, results),
-        style=look.CSS,
-    )
-    return scrubber.text(text)
-
-
-def _facts(router: Router, report: Report) -> dict[str, str]:
-    budget = router.limits.budget_usd
-    return {
+    facts = {
         "exported": f"{_when(router.parts.clock())} UTC",
         "session": router.session,
         "profile": router.settings.profile,
@@ -67,6 +59,40 @@ def _facts(router: Router, report: Report) -> dict[str, str]:
         "baseline": f"all on {report.baseline} (savings are estimates against it)",
         "budget": "none" if budget is None else f"${budget:f}",
     }
+    shown = _without_keys(report, scrubber)
+    charts = "".join(_charts(shown))
+    sections = {
+        "Report": "".join(_report(shown)),
+        "Charts": f'<div class="charts">{charts}</div>' if charts else "",
+        "Prompts and answers": "".join(_exchanges(router, results, scrubber))
+        or "<p>No answer is kept in this process.</p>",
+        "Earlier calls of this session": _calls(router, results),
+    }
+    body = f'<p class="note">{_SIMULATED}</p>\n' * ("simulated" in kinds)
+    for title, inside in sections.items():
+        body += f"<section>\n<h2>{title}</h2>\n{inside}\n</section>\n" * bool(inside)
+    return scrubber.text(page_of(facts, body, look.CSS))
+
+
+def _report(report: Report) -> Iterator[str]:
+    for block in blocks_of(report):
+        if not isinstance(block, str):
+            yield _table(block)
+        elif block:
+            indented = ' class="part"' if block.startswith(" ") else ""
+            yield f"<p{indented}>{escape(block)}</p>\n"
+
+
+def _charts(report: Report) -> Iterator[str]:
+    """Each chart with its figures, folded."""
+    for figure in telling(report):
+        rows = look.folded(f"{look.text(figure.title)}: the figures", _table(grid(figure.rows)))
+        yield f"<div>{bars.page([figure])}{rows}</div>"
+
+
+def _table(rows: Sequence[Sequence[str]]) -> str:
+    head, *lines = rows
+    return look.page(look.table("table", head, [list(map(look.text, line)) for line in lines]))
 
 
 def _without_keys(report: Report, scrubber: Scrubber) -> Report:
@@ -84,10 +110,8 @@ def _when(timestamp: float) -> str:
     return datetime.fromtimestamp(timestamp, UTC).strftime("%Y-%m-%d %H:%M")
 
 
-def _exchanges(
-    router: Router, results: Sequence[RouteResult], scrubber: Scrubber
-) -> Iterable[Exchange]:
-    """Results that are compared are one, and those of one chain."""
+def _exchanges(router: Router, results: Sequence[RouteResult], scrubber: Scrubber) -> Iterator[str]:
+    """Each prompt with its answers: results that are compared are one, and those of one chain."""
     labels = defaultdict(list)
     for label in labels_of(router):
         labels[label.result].append(_told(label))
@@ -96,11 +120,18 @@ def _exchanges(
         comparison = result.options.comparison  # one for all prompts of a grid
         groups[bool(comparison), comparison or result.chain[-1].id, result.prompt].append(result)
     scale = Scale.of(router)
-    for (compared, _, _), found in groups.items():
+    for place, ((compared, _, _), found) in enumerate(groups.items(), 1):
         clean = [_clean(one, scrubber) for one in found]
         parts = [[one] for one in clean] if compared else [clean[::-1]]
-        cards = tuple(_card(part, labels, scale) for part in parts)
-        yield Exchange(safe_plain(clean[0].prompt), cards, compared)
+        prompt = safe_plain(clean[0].prompt)
+        shown = f'<pre class="prompt" dir="auto">{escape(prompt)}</pre>'
+        if len(prompt) > LONG_PROMPT:
+            shown = look.folded(f"the prompt, {len(prompt):,} characters", shown)
+        cards = "".join(_card(part, labels, scale) for part in parts)
+        yield (
+            f'<article>\n<h3 id="prompt-{place}">Prompt {place}{" (compared)" * compared}</h3>\n'
+            f'{shown}\n<div class="columns">{cards}</div>\n</article>\n'
+        )
 
 
 def _card(results: Sequence[RouteResult], labels: Mapping[str, list[str]], scale: Scale) -> str:
@@ -134,16 +165,22 @@ def _told(label: Label) -> str:
     return f"{label.feedback} (needed {label.needed})" if label.needed else label.feedback
 
 
-def _calls(router: Router, results: Sequence[RouteResult]) -> list[tuple[str, ...]]:
+def _calls(router: Router, results: Sequence[RouteResult]) -> str:
     """The last calls of the session that are in the ledger and not among the results."""
     known = {result.id for result in results}
     rows = [row for row in router.ledger.rows(session=router.session) if row["result"] not in known]
-    return [_call(row) for row in rows[-MOST_CALLS:]]
-
-
-def _call(row: Mapping[str, Any]) -> tuple[str, ...]:
-    cost = "$0 (cached)" if row["cached"] else describe(Cost(row["cost_usd"], row["cost_source"]))
-    simulated = " (simulated)" if row["provider_kind"] == "simulated" else ""
-    model = safe_plain(f"{row['model']}{simulated}")
-    place = (_when(row["ts"]), row["purpose"], row["tier"] or "(none)", model)
-    return (*place, row["status"], cost, seconds(row["latency_ms"]))
+    if not rows:
+        return ""
+    lines = [_EARLIER]
+    for row in rows[-MOST_CALLS:]:
+        cost = describe(Cost(row["cost_usd"], row["cost_source"]))
+        simulated = " (simulated)" if row["provider_kind"] == "simulated" else ""
+        lines.append(
+            (
+                *(_when(row["ts"]), row["purpose"], row["tier"] or "(none)"),
+                *(safe_plain(f"{row['model']}{simulated}"), row["status"]),
+                *("$0 (cached)" if row["cached"] else cost, seconds(row["latency_ms"])),
+            )
+        )
+    why = "<p>Calls that the ledger has; their prompts and answers are not kept.</p>"
+    return why + _table(lines)

@@ -121,7 +121,10 @@ def tiles(facts: Mapping[str, Sequence[Fact]]) -> str:
             f"{'' if fact.part is None else bar(fact.part)}<p>{text(fact.about)}</p>"
             for fact in told
         )
-        shown += f'<div class="nbr-tile"><p>{text(title)}</p>{inside}</div>'
+        least = 800 // len(facts)  # pixels: none stands alone on a narrow page
+        shown += (
+            f'<div class="nbr-tile" style="flex:1 1 {least}px"><p>{text(title)}</p>{inside}</div>'
+        )
     return f'<div class="nbr-tiles">{shown}</div>'
 
 

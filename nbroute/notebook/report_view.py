@@ -2,44 +2,69 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from nbroute.notebook.answer import escape_markdown, safe_plain
-from nbroute.notebook.charts import Gallery
 from nbroute.notebook.screens import is_live
 from nbroute.notebook.tables import Table
-from nbroute.report import Report
+from nbroute.report import Report, bars
 from nbroute.report.charts import telling
-from nbroute.report.text import Block, blocks_of
+from nbroute.report.figure import Figure
+from nbroute.report.text import blocks_of
+
+
+class Gallery:
+    """Charts for the end of a cell: HTML that stays, and below it a button that makes them live.
+
+    `print` gives the tables. `asked` is the magic that shows the same.
+    """
+
+    def __init__(self, figures: Sequence[Figure], *, live: bool, asked: str) -> None:
+        self.figures = tuple(figures)
+        self._live, self._asked = live, asked
+
+    def __repr__(self) -> str:
+        """Every chart as a table."""
+        return safe_plain("\n\n".join(map(repr, self.figures)))
+
+    def _ipython_display_(self) -> None:
+        from IPython import get_ipython
+        from IPython.display import display
+
+        if not hasattr(get_ipython(), "kernel"):
+            print(self)  # noqa: T201 - a terminal shows no pictures
+            return
+        explorer = None
+        if self._live and any(figure.compares for figure in self.figures):
+            from nbroute.notebook.explorer import Explorer
+
+            explorer = Explorer(self.figures, self._asked)
+        shown = bars.page(self.figures, place=explorer.place if explorer else "")
+        display({"text/html": safe_plain(shown), "text/plain": repr(self)}, raw=True)
+        if explorer:
+            display(explorer)
 
 
 def show(report: Report, shell: Any, *, static: bool) -> None:
     """Display the report in this front end; a terminal has the words alone."""
     from IPython.display import display
 
-    display(bundle(report), raw=True)
+    words = {"text/plain": safe_plain(repr(report)), "text/markdown": markdown(report)}
+    display(words, raw=True)
     figures = telling(report)
     if figures and hasattr(shell, "kernel"):
-        live = is_live(shell, static=static)
-        display(Gallery(figures, live=live, asked="%route report"))
-
-
-def bundle(report: Report) -> dict[str, str]:
-    """The words and tables, plain and as Markdown."""
-    return {"text/plain": safe_plain(repr(report)), "text/markdown": markdown(report)}
+        display(Gallery(figures, live=is_live(shell, static=static), asked="%route report"))
 
 
 def markdown(report: Report) -> str:
     """The words, a line each, and Markdown tables."""
-    parts: list[str] = []
-    before: Block = ()
+    told, before = "", ""
     for block in blocks_of(report):
         if isinstance(block, str):
-            line = escape_markdown(block)
-            joined = isinstance(before, str) and before and block
-            parts.append(f"  \n{line}" if joined else f"\n\n{line}")
+            joined = "  \n" if before and block else "\n\n"
+            told, before = f"{told}{joined}{escape_markdown(block)}", block
         else:
             head, *rows = block
-            parts.append(f"\n\n{Table(head, rows)._repr_markdown_()}")
-        before = block
-    return "".join(parts).strip()
+            told, before = f"{told}\n\n{Table(head, rows)._repr_markdown_()}", ""
+    return told.strip()

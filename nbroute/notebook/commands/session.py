@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from nbroute.errors import SettingsError, did_you_mean
 from nbroute.notebook import exporting, names, options, tables
 from nbroute.notebook.answer import safe_plain
-from nbroute.notebook.charts import Gallery
 from nbroute.notebook.commands.base import command, only
+from nbroute.notebook.report_view import Gallery
 from nbroute.notebook.session import session_text
 from nbroute.pricing import SOURCES, column_usd
 from nbroute.report.charts import telling
