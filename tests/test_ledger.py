@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 from nbroute.batch.store import m001_batch
 from nbroute.errors import RecordError, SettingsError
 from nbroute.report import Meter, Spend, summarise
+from nbroute.report.metrics import both_savings
 from nbroute.router import Router
 from nbroute.storage.cache import m001_replies
 from nbroute.storage.ledger import SqliteLedger
@@ -375,11 +376,13 @@ def test_the_sums_that_are_kept_say_what_the_rows_say(written, late):
             ledger.report_rows(session="s1"), tiers=("SIMPLE",), baseline="TOP", price=price
         )
         tiers = ledger.spend("tier", session="s1")
-        meter = Meter.of(tiers, *ledger.meter(session="s1"), "TOP", price)
+        comparing, finals = ledger.meter(session="s1")
+        spend = sum(tiers.values(), Spend())
+        meter = Meter("TOP", spend, comparing, *both_savings(spend, finals, price))
 
     for name in ("spend", "comparing", "saving", "equivalent_saving"):
         assert getattr(report, name) == getattr(meter, name), name
-    assert {k: v for k, v in report.by_tier.items() if v.calls} == meter.by_tier
+    assert {k: v for k, v in report.by_tier.items() if v.calls} == tiers
 
 
 def test_an_unknown_grouping_names_the_close_matches(ledger):

@@ -9,6 +9,7 @@ from nbroute.errors import RecordError
 from nbroute.notebook.lines import DOT
 from nbroute.pricing import format_usd, price_of
 from nbroute.report import Meter, Report, Spend, counted
+from nbroute.report.metrics import both_savings
 
 if TYPE_CHECKING:
     from nbroute.router import Router
@@ -46,13 +47,11 @@ def _meter(router: Router) -> Report | Meter:
     found = ask(session=router.session) if ask else None
     if found is None:
         return router.report()
-    tiers = router.spend("tier")
-    order = sorted(tiers, key=[*router.ladder.names, *sorted(tiers)].index)
-    by_tier = {name: tiers[name] for name in order}
+    spend = sum(router.spend("tier").values(), Spend())
     tier = router.ladder.find(router.parts.baseline)
     price = price_of(tier, tier.model, router.parts.kind(tier))
     comparing, finals = found
-    return Meter.of(by_tier, comparing, finals, tier.name, price)
+    return Meter(tier.name, spend, comparing, *both_savings(spend, finals, price))
 
 
 def _spent(spend: Spend, budget_usd: Decimal | None) -> str:

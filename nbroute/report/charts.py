@@ -6,10 +6,9 @@ so that amounts of two kinds are neither added nor compared.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 from operator import attrgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from nbroute.report.colours import tier_colour
 from nbroute.report.drawing import Mark, Panel, Row, in_usd
@@ -42,24 +41,24 @@ _USES = {
 
 def savings(report: Metrics) -> Figure:
     """The net saving: everything that was spent, against all on the baseline tier."""
-    panels, told, baseline = [], [], f"all on {report.baseline}"
+    panels, leads, baseline = [], [], f"all on {report.baseline}"
     for unbilled, saving in report.savings.items():
         kind, note = (WOULD, " (nothing billed)") if unbilled else (SPENT, "")
-        told.append(f"{saving.against(report.baseline)}{note}")
+        leads.append(f"{saving.against(report.baseline)}{note}")
         marks = []
         for (use, word), colour in zip(_USES.items(), COLOURS, strict=False):
             usd = float(report.by_use.get(use, Spend()).of(unbilled))
             row: Row = {"money": kind, "bar": "as routed", "use": word, "usd": usd}
             if usd:
-                marks.append(Mark("as routed", usd, _cost(word, usd, kind), row, colour, word))
+                told = f"{word}: {_amount(usd, kind)}"
+                marks.append(Mark("as routed", usd, told, row, colour, word))
         if saving.baseline_usd is not None:  # grey: an estimate, and nothing that was spent
             usd = float(saving.baseline_usd)
             row = {"money": kind, "bar": "baseline (estimate)", "use": baseline, "usd": usd}
             said = f"{baseline}: {in_usd(usd)} (estimate)"
             marks.append(Mark(baseline, usd, said, row, COLOURS[5], "estimate"))
-        if marks:
-            panels.append(_panel(_AXES[kind], marks))
-    lead = "; ".join(told) or _nothing(report, "nothing spent and nothing saved yet")
+        panels.append(_panel(_AXES[kind], marks))
+    lead = "; ".join(leads) or _nothing(report, "nothing spent and nothing saved yet")
     return Figure("savings", f"Saving against {baseline} (estimate)", lead, panels)
 
 
@@ -78,7 +77,7 @@ def tiers(report: Metrics) -> Figure:
         lead = f"{lowest} answers {report.tier_share.get(lowest, 0):.0%}; {usual}"
     ends = {mark.name: mark.told.partition(": ")[2] for mark in marks}
     axis = f"share of {counted(report.results, 'result')}"
-    return Figure("tiers", "Answers by tier", lead, _if(marks, Panel(axis, marks, ends, "share")))
+    return Figure("tiers", "Answers by tier", lead, [Panel(axis, marks, ends, "share")])
 
 
 def escalation(report: Metrics) -> Figure:
@@ -91,8 +90,7 @@ def escalation(report: Metrics) -> Figure:
     answered, escalated = report.lowest_answered, report.lowest_escalated
     row: Row = {"tier": lowest, "answered": answered, "escalated": escalated, "rate": rate}
     row |= {"verdict": verdict}
-    told = f"{lowest}: {rate:.0%}"
-    mark = Mark(lowest, rate, told, row, tier_colour(lowest, report.tiers))
+    mark = Mark(lowest, rate, f"{lowest}: {rate:.0%}", row, tier_colour(lowest, report.tiers))
     went = f"{escalated:,} of the {answered:,} that {lowest} answered went on"
     lead = f"{rate:.0%}: {went} to a more expensive tier; {verdict}"
     axis = "share that went on to a more expensive tier"
@@ -112,16 +110,14 @@ def latency(report: Metrics) -> Figure:
         ):
             row: Row = {"tier": tier, "percentile": key, "seconds": seconds, "calls": times.calls}
             told = f"{tier}: {word} within {seconds:.2f} s"
-            faint = key == "p95"
-            marks.append(Mark(tier, size, told, row, colour, word, faint))
+            marks.append(Mark(tier, size, told, row, colour, word, faint=key == "p95"))
         ends[tier] = f"{p50:.2f} · {p95:.2f} s"
     lead = _nothing(report, "no call of a model recorded yet")
     if marks:
         lead = (
             "half of a tier's calls end within the solid part of its bar, 19 of 20 within all of it"
         )
-    panels = _if(marks, Panel("seconds", marks, ends, "seconds"))
-    return Figure("latency", "Latency by tier", lead, panels)
+    return Figure("latency", "Latency by tier", lead, [Panel("seconds", marks, ends, "seconds")])
 
 
 def quality(report: Metrics) -> Figure:
@@ -137,9 +133,9 @@ def quality(report: Metrics) -> Figure:
                 row |= {"share": votes.share, "money": kind, "usd": each}
                 low, high = votes.interval
                 told = f"{tier}: {votes.good} of {votes.judged} ({low:.0%} to {high:.0%})"
-                told = f"{told}, {_cost('a call', each, kind)}"
-                point = Mark(tier, each, told, row, tier_colour(tier, report.tiers))
-                point = replace(point, up=votes.share, low=low, high=high)
+                told = f"{told}, a call: {_amount(each, kind)}"
+                colour, heights = tier_colour(tier, report.tiers), (votes.share, low, high)
+                point = Mark(tier, each, told, row, colour, "", False, *heights)
                 marks.setdefault(kind, []).append(point)
     panels = [
         Panel(
@@ -159,46 +155,70 @@ def quality(report: Metrics) -> Figure:
 
 def cost_by_tier(report: Metrics) -> Figure:
     """What each tier cost, up the ladder."""
-    groups = {tier: spend for tier, spend in report.by_tier.items() if spend.calls}
-    return _costs(report, "cost_by_tier", "Cost by tier", groups)
+    groups: dict[tuple[str, ...], Spend] = {
+        (tier,): spend for tier, spend in report.by_tier.items() if spend.calls
+    }
+    colours = {tier: tier_colour(tier, report.tiers) for tier in report.by_tier}
+    return _costs(report, "cost_by_tier", "Cost by tier", groups, colours)
 
 
 def cost_by_feature(report: Metrics) -> Figure:
     """What each feature cost; the most expensive first."""
-    groups = _most_expensive(report.by_feature, MOST_NAMES)
+    kept = _most_expensive(report.by_feature, MOST_NAMES)
+    groups: dict[tuple[str, ...], Spend] = {(name,): spend for name, spend in kept.items()}
     return _costs(report, "cost_by_feature", "Cost by feature", groups)
-
-
-def _costs(report: Metrics, name: str, title: str, groups: Mapping[str, Spend]) -> Figure:
-    field = name.removeprefix("cost_by_")
-    found: dict[str, list[Mark]] = {}
-    for one, spend in groups.items():
-        colour = tier_colour(one, report.tiers) if field == "tier" else COLOURS[0]
-        for mark in _money(spend, {field: one}, colour):
-            found.setdefault(mark.row["money"], []).append(mark)
-    return Figure(name, title, _summed(found) or _nothing(report), _by_money(found))
 
 
 def cost_by_day(report: Metrics) -> Figure:
     """What each feature cost each day (UTC); the last 31 days."""
-    title = "Cost per feature per day (UTC)"
     kept = list(_most_expensive(report.by_feature, MOST_FEATURES))
     days = sorted({day for _, day in report.by_feature_day})[-MOST_DAYS:]
-    groups: dict[tuple[str, str], Spend] = {}
+    groups: dict[tuple[str, ...], Spend] = {}
     for (feature, day), spend in report.by_feature_day.items():
         if day in days:
             key = (day, feature if feature in kept else kept[-1])
             groups[key] = groups.get(key, Spend()) + spend
+    colours = {name: COLOURS[place % len(COLOURS)] for place, name in enumerate(kept)}
+    title = "Cost per feature per day (UTC)"
+    return _costs(report, "cost_by_day", title, dict(sorted(groups.items())), colours)
+
+
+def _costs(
+    report: Metrics,
+    name: str,
+    title: str,
+    groups: Mapping[tuple[str, ...], Spend],
+    colours: Mapping[str, str] = {},
+) -> Figure:
+    """What each group cost: a bar for its first name, in parts by the second, if it has one.
+
+    Each kind of money has a panel and a sum of its own; of a cost that is not known, calls are
+    drawn and no amount. `colours` are by a group's last name.
+    """
+    fields = ("day", "feature") if name == "cost_by_day" else (name.removeprefix("cost_by_"),)
     found: dict[str, list[Mark]] = {}
-    for (day, feature), spend in sorted(groups.items()):
-        colour = COLOURS[kept.index(feature) % len(COLOURS)]
-        for mark in _money(spend, {"day": day, "feature": feature}, colour):
-            found.setdefault(mark.row["money"], []).append(mark)
-    lead = _nothing(report)
-    if days:
-        span = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
-        lead = f"{span}: {_summed(found)}"
-    return Figure("cost_by_day", title, lead, _by_money(found))
+    for key, spend in groups.items():
+        named: Row = {field: one or "(none)" for field, one in zip(fields, key, strict=True)}
+        (bar, *parts), whose = named.values(), ", ".join(named.values())
+        colour, part = colours.get(key[-1], COLOURS[0]), "".join(parts)
+        known, unknown = spend.calls - spend.unknown_calls, spend.unknown_calls
+        amounts = {SPENT: float(spend.usd), WOULD: float(spend.equivalent_usd)}
+        for kind, usd in amounts.items():
+            if usd or (kind == SPENT and not any(amounts.values()) and not unknown):
+                row: Row = {**named, "money": kind, "usd": usd, "calls": known}
+                told = f"{whose}: {_amount(usd, kind)}, {counted(known, 'call')}"
+                found.setdefault(kind, []).append(Mark(bar, usd, told, row, colour, part))
+        if unknown:
+            row = {**named, "money": UNKNOWN, "usd": None, "calls": unknown}
+            told = f"{whose}: {_amount(unknown, UNKNOWN)}"
+            mark = Mark(bar, unknown, told, row, colour, part, faint=True)
+            found.setdefault(UNKNOWN, []).append(mark)
+    kinds = [kind for kind in _AXES if kind in found]
+    lead = "; ".join(_amount(sum(mark.size for mark in found[kind]), kind) for kind in kinds)
+    days = list(dict.fromkeys(day for day, *_ in groups)) if fields[0] == "day" else []
+    when = " to ".join(dict.fromkeys([days[0], days[-1]])) + ": " if days else ""
+    panels = [_panel(_AXES[k], found[k], "calls" if k == UNKNOWN else "usd") for k in kinds]
+    return Figure(name, title, when + lead if lead else _nothing(report), panels)
 
 
 def cache(report: Metrics) -> Figure:
@@ -219,9 +239,7 @@ def cache(report: Metrics) -> Figure:
         of = counted(report.calls, "call")
         lead = f"{report.cache_hits:,} of {of} from the cache ({share:.0%})"
     ends = {day: f"{report.by_day[day].calls:,}" for day in dict.fromkeys(m.name for m in marks)}
-    return Figure(
-        "cache", "Calls per day (UTC)", lead, _if(marks, Panel("calls", marks, ends, "calls"))
-    )
+    return Figure("cache", "Calls per day (UTC)", lead, [Panel("calls", marks, ends, "calls")])
 
 
 CHARTS: dict[str, Callable[[Metrics], Figure]] = {
@@ -249,62 +267,18 @@ def _most_expensive(groups: Mapping[str, Spend], most: int) -> dict[str, Spend]:
     return kept
 
 
-def _money(spend: Spend, names: Mapping[str, str], colour: str) -> list[Mark]:
-    """A mark for each kind of money that there is; of a cost that is not known, no amount."""
-    named: Row = {field: name or "(none)" for field, name in names.items()}
-    whose, (bar, *parts) = ", ".join(named.values()), named.values()
-    part = parts[0] if parts else ""
-    known = spend.calls - spend.unknown_calls
-    amounts = {SPENT: float(spend.usd), WOULD: float(spend.equivalent_usd)}
-    marks = [
-        Mark(bar, usd, f"{_cost(whose, usd, kind)}, {counted(known, 'call')}", row, colour, part)
-        for kind, usd in amounts.items()
-        if usd or (kind == SPENT and not any(amounts.values()) and not spend.unknown_calls)
-        for row in [{**named, "money": kind, "usd": usd, "calls": known}]
-    ]
-    if calls := spend.unknown_calls:
-        row = {**named, "money": UNKNOWN, "usd": None, "calls": calls}
-        told = f"{whose}: {counted(calls, 'call')} of unknown cost"
-        marks.append(Mark(bar, calls, told, row, colour, part, faint=True))
-    return marks
-
-
-def _by_money(found: Mapping[str, list[Mark]]) -> list[Panel]:
-    return [
-        _panel(axis, found[kind], "calls" if kind == UNKNOWN else "usd")
-        for kind, axis in _AXES.items()
-        if kind in found
-    ]
-
-
-def _panel(axis: str, marks: list[Mark], unit: str = "usd") -> Panel:
+def _panel(axis: str, marks: list[Mark], unit: Literal["usd", "calls"] = "usd") -> Panel:
     totals: dict[str, float] = {}
     for mark in marks:
         totals[mark.name] = totals.get(mark.name, 0) + mark.size
-    if unit == "calls":
-        return Panel(axis, marks, {k: counted(int(n), "call") for k, n in totals.items()}, "calls")
-    return Panel(axis, marks, {name: in_usd(usd) for name, usd in totals.items()})
+    ends = {k: counted(int(n), "call") if unit == "calls" else in_usd(n) for k, n in totals.items()}
+    return Panel(axis, marks, ends, unit)
 
 
-def _if(marks: Iterable[Mark], panel: Panel) -> list[Panel]:
-    return [panel] if marks else []
-
-
-def _cost(whose: str, usd: float, kind: str) -> str:
-    return f"{whose}: {_amount(usd, kind)}"
-
-
-def _amount(usd: float, kind: str) -> str:
-    return f"{WOULD} {in_usd(usd)}" if kind == WOULD else f"{in_usd(usd)} {kind}"
-
-
-def _summed(found: Mapping[str, list[Mark]]) -> str:
-    """Each kind of money in a sum of its own."""
-    sums = {kind: sum(mark.size for mark in found[kind]) for kind in _AXES if kind in found}
-    return "; ".join(
-        f"{counted(int(size), 'call')} of unknown cost" if kind == UNKNOWN else _amount(size, kind)
-        for kind, size in sums.items()
-    )
+def _amount(size: float, kind: str) -> str:
+    if kind == UNKNOWN:
+        return f"{counted(int(size), 'call')} of unknown cost"
+    return f"{WOULD} {in_usd(size)}" if kind == WOULD else f"{in_usd(size)} {kind}"
 
 
 def _nothing(report: Metrics, why: str = "") -> str:

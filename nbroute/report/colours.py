@@ -18,13 +18,8 @@ def tier_colour(tier: str, tiers: Sequence[str]) -> str:
         return GREY
     place = tiers.index(tier) / max(len(tiers) - 1, 1) * (len(SCALE) - 1)
     below = min(int(place), len(SCALE) - 2)
-    return _between(SCALE[below], SCALE[below + 1], place - below)
-
-
-def _between(one: str, other: str, share: float) -> str:
-    pairs = zip(_rgb(one), _rgb(other), strict=True)
-    return "#" + "".join(f"{round(a + (b - a) * share):02x}" for a, b in pairs)
-
-
-def _rgb(colour: str) -> tuple[int, ...]:
-    return tuple(int(colour[at : at + 2], 16) for at in (1, 3, 5))
+    one, other = (bytes.fromhex(colour[1:]) for colour in SCALE[below : below + 2])
+    share = place - below
+    return "#" + "".join(
+        f"{round(a + (b - a) * share):02x}" for a, b in zip(one, other, strict=True)
+    )

@@ -70,6 +70,10 @@ class Drawing:
     lead: str
     panels: Sequence[Panel] = ()
 
+    def __post_init__(self) -> None:
+        """Leave out panels with nothing on them."""
+        object.__setattr__(self, "panels", [panel for panel in self.panels if panel.marks])
+
     @property
     def rows(self) -> list[Row]:
         """The figures that it draws, a mark a row."""

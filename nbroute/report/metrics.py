@@ -228,29 +228,14 @@ def both_savings(
     return saving(False, spend.unknown_calls - unbilled), saving(True, unbilled)
 
 
-@dataclass(frozen=True, slots=True)
-class Meter:
+class Meter(NamedTuple):
     """What a session's line tells, as `Metrics` has it."""
 
     baseline: str
     spend: Spend
-    by_tier: Mapping[str, Spend]
     comparing: Spend
     saving: Saving
     equivalent_saving: Saving
-
-    @classmethod
-    def of(
-        cls,
-        by_tier: Mapping[str, Spend],
-        comparing: Spend,
-        finals: Mapping[bool, tuple[int, int]],
-        baseline: str,
-        price: Price | None,
-    ) -> Meter:
-        """With the `finals` of `both_savings`."""
-        spend = sum(by_tier.values(), Spend())
-        return cls(baseline, spend, by_tier, comparing, *both_savings(spend, finals, price))
 
 
 @dataclass(frozen=True, slots=True, repr=False)
