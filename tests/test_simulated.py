@@ -22,8 +22,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 
 from nbroute.checks.confidence import RATING_INSTRUCTION, take_rating
-from nbroute.checks.doubt import not_refused, not_unsure
-from nbroute.checks.form import valid_json
+from nbroute.checks.form import not_refused, not_unsure, valid_json
 from nbroute.checks.structured import read_schema
 from nbroute.classify.model import ModelClassifier, named_tier
 from nbroute.decoding import packaged
@@ -37,9 +36,8 @@ from nbroute.errors import (
     UnknownModel,
 )
 from nbroute.ladders import preset
-from nbroute.providers.lessons import find
 from nbroute.providers.simulated import FAILURES, MODELS, Simulated, known_prompts
-from nbroute.providers.simulated_answers import instance
+from nbroute.providers.simulated_answers import find, instance
 from nbroute.sandbox import Outcome, feedback
 from nbroute.types import Ladder, Message, Reply, Request, Tier, Usage
 

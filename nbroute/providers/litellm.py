@@ -40,8 +40,7 @@ from nbroute.providers.openai_errors import (
     unsendable,
 )
 from nbroute.providers.openai_replies import pieces
-from nbroute.providers.openai_requests import Body
-from nbroute.providers.refusals import Quirks, lasting
+from nbroute.providers.refusals import Body, Quirks, lasting
 from nbroute.providers.retries import retried, seconds_asked
 from nbroute.providers.usage import Tally
 from nbroute.types import Chunk, ProviderKind, Request
@@ -116,13 +115,29 @@ class LiteLLM:
             lambda error: None if lasting(error) else _translation(error, call),
         )
         if not body["stream"]:
-            call.headers = _headers(answer)
-            yield from pieces([_whole(answer)], request, call)
+            # Those of a LiteLLM proxy behind it, as the proxy wrote them.
+            hidden = getattr(answer, "_hidden_params", None) or {}
+            told = (hidden.get("additional_headers") or {}).items()
+            call.headers = {name.removeprefix("llm_provider-"): str(one) for name, one in told}
+            plain: dict[str, Any] = answer.model_dump()
+            for choice in plain.get("choices") or []:
+                # To litellm, an ending that it does not know is a good one.
+                own = choice.get("provider_specific_fields") or {}
+                choice["finish_reason"] = own.get("native_finish_reason") or choice["finish_reason"]
+            yield from pieces([plain], request, call)
             return
         call.answering = True
         try:
             for chunk in pieces(_events(answer, call), request, call):
-                yield _counted(chunk, answer, call)
+                if chunk.usage is None:
+                    yield chunk
+                    continue
+                # As the stream's events told it; estimated where none did.
+                tally = Tally(f"{call.host} {call.model}")
+                for event in getattr(answer, "chunks", ()):
+                    tally.add(event.model_dump())
+                counted = replace(chunk.usage, billed_usd=None, estimated=True)
+                yield replace(chunk, usage=tally.usage or counted)
         finally:
             # litellm keeps it open.
             close = getattr(getattr(answer, "completion_stream", None), "close", None)
@@ -183,33 +198,6 @@ def _events(stream: Any, call: Call) -> Iterator[dict[str, Any]]:
         yield plain
 
 
-def _whole(answer: Any) -> dict[str, Any]:
-    """The answer as plain JSON; to litellm, an ending that it does not know is a good one."""
-    plain: dict[str, Any] = answer.model_dump()
-    for choice in plain.get("choices") or []:
-        own = choice.get("provider_specific_fields") or {}
-        choice["finish_reason"] = own.get("native_finish_reason") or choice["finish_reason"]
-    return plain
-
-
-def _headers(answer: Any) -> dict[str, str]:
-    """Those of a LiteLLM proxy behind it, as the proxy wrote them."""
-    hidden = getattr(answer, "_hidden_params", None) or {}
-    headers = hidden.get("additional_headers") or {}
-    return {name.removeprefix("llm_provider-"): str(value) for name, value in headers.items()}
-
-
-def _counted(chunk: Chunk, stream: Any, call: Call) -> Chunk:
-    """The chunk, its usage as the stream's events told it; estimated where none did."""
-    if chunk.usage is None:
-        return chunk
-    tally = Tally(f"{call.host} {call.model}")
-    for event in getattr(stream, "chunks", ()):
-        tally.add(event.model_dump())
-    own = replace(chunk.usage, billed_usd=None, estimated=True)
-    return replace(chunk, usage=tally.usage or own)
-
-
 _importing = Lock()
 
 
@@ -241,7 +229,11 @@ def _litellm() -> Any:
 def _translation(error: BaseException, call: Call) -> ProviderError | None:
     if isinstance(error, SettingsError):
         return None
-    causes = list(_causes(error))
+    causes: Causes = []
+    cause: BaseException | None = error
+    while cause is not None:
+        causes.append(cause)
+        cause = getattr(cause, "original_exception", None) or cause.__cause__ or cause.__context__
     error = getattr(error, "original_exception", None) or error
     words, status = _PREFIX.sub("", str(error), count=1), getattr(error, "status_code", None)
     inside = next(filter(None, map(_inside, causes)), None)
@@ -258,12 +250,6 @@ def _translation(error: BaseException, call: Call) -> ProviderError | None:
         f"{server_words(words, call) or 'no message'}): check the model's name and its "
         "settings, or name a fallback model"
     )
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = getattr(error, "original_exception", None) or error.__cause__ or error.__context__
 
 
 def _inside(error: BaseException) -> Any:

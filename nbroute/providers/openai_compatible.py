@@ -25,8 +25,7 @@ from nbroute.providers.openai_errors import (
     translated,
 )
 from nbroute.providers.openai_replies import answer_in, model_names, pieces
-from nbroute.providers.openai_requests import Body
-from nbroute.providers.refusals import Quirks, lasting
+from nbroute.providers.refusals import Body, Quirks, lasting
 from nbroute.providers.retries import retried
 from nbroute.providers.served import LISTS
 from nbroute.providers.token_limits import Limits, listed_in
@@ -100,23 +99,27 @@ class OpenAICompatible:
                 with contextlib.closing(answer):
                     yield from pieces(wire.values(answer, call), request, call)
 
-            yield from self._quirks.ask(request, call, post, lambda: self._listed(call))
+            def listed() -> Limits | None:
+                with contextlib.suppress(Exception):  # the refusal is told instead
+                    return listed_in(self._value(call, "/models"), call.model)
+                return None
+
+            yield from self._quirks.ask(request, call, post, listed)
 
     def models(self) -> list[str]:
         """List the endpoint's models that chat, smallest first."""
         with self._calling("GET /models") as call:
-            return model_names(self._value(call, "/models"), call, *self._own_lists())
-
-    def _own_lists(self) -> Iterator[Any]:
-        """What a local server says of its models beside OpenAI's list; what fails is left out."""
-        root, soon = self.base_url.rstrip("/").removesuffix("/v1"), {"timeout": 5}
-        for path in LISTS if self.kind == "local" else ():
-            with (
-                contextlib.suppress(ProviderError),
-                self._calling(f"GET {path}") as call,
-                contextlib.closing(self._open(call, f"{root}{path}", options=soon)) as answer,
-            ):
-                yield next(wire.values(answer, call))
+            page, own = self._value(call, "/models"), []
+            # What a local server says of its models beside OpenAI's list; what fails is left out.
+            root, soon = self.base_url.rstrip("/").removesuffix("/v1"), {"timeout": 5}
+            for path in LISTS if self.kind == "local" else ():
+                with (
+                    contextlib.suppress(ProviderError),
+                    self._calling(f"GET {path}") as asked,
+                    contextlib.closing(self._open(asked, f"{root}{path}", options=soon)) as answer,
+                ):
+                    own.append(next(wire.values(answer, asked)))
+            return model_names(page, call, *own)
 
     def post(self, path: str, body: Mapping[str, Any]) -> Any:
         """The plain JSON that the endpoint answers to a POST of `body` at `path` below base_url.
@@ -215,12 +218,6 @@ class OpenAICompatible:
             raise
         call.answering, call.headers = True, answer.headers
         return answer
-
-    def _listed(self, call: Call) -> Limits | None:
-        """What the endpoint's list of models says of the model's limits."""
-        with contextlib.suppress(Exception):  # the refusal that asked for it is told instead
-            return listed_in(self._value(call, "/models"), call.model)
-        return None
 
     def _client(self) -> Any:
         with self._lock, unforked:

@@ -75,7 +75,10 @@ class _Answer:
 
     def add(self, event: Any) -> Chunk | None:
         """Take the event in; what can be passed on of it. ProviderError where it is an error."""
-        choice = _first_choice(event)
+        choices = field(event, "choices")
+        choice = choices[0] if isinstance(choices, list) and choices else None
+        if choice is not None:  # no more than one was asked for
+            choice = next((one for one in choices if field(one, "index") == 0), choice)
         # At its top, or at its choice: https://openrouter.ai/docs/api/reference/errors-and-debugging
         self.error = field(event, "error") or field(choice, "error")
         if event == DONE:
@@ -160,14 +163,6 @@ def _finish_reason(choice: Any) -> str | None:
         if ours := _FINISHED.get(word.strip().lower().replace("-", "_")):
             return ours
     return told
-
-
-def _first_choice(event: Any) -> Any:
-    """The choice of index 0, else the first: no more than one was asked for."""
-    choices = field(event, "choices")
-    if not isinstance(choices, list) or not choices:
-        return None
-    return next((one for one in choices if field(one, "index") == 0), choices[0])
 
 
 def _content(message: Any) -> str:

@@ -49,7 +49,11 @@ def retried(
             budget -= wait or 0
             if wait is None or count == retries or budget < 0:
                 raise
-            told = f"{wait:,.0f} s: {_why(error, kind)}" if wait >= _TOLD else ""
+            status, told = getattr(error, "status_code", None), ""
+            if wait >= _TOLD:
+                how = "was busy" if isinstance(kind, RateLimited) else "failed"
+                why = f"the endpoint {how} ({status})"
+                told = f"{wait:,.0f} s: {why if status else 'no connection to the endpoint'}"
         count += 1
         if told:
             yield Chunk(notice=f"waiting {told}; Stop or Ctrl-C gives up", waits=True)
@@ -93,13 +97,6 @@ def _wait(error: Exception, kind: ProviderError | None, count: int) -> float | N
         return 0
     # The jitter keeps threads apart; it need not be secret.
     return asked or min(_FIRST * 2.0**count, _MOST) * random.uniform(0.75, 1)  # noqa: S311
-
-
-def _why(error: Exception, kind: ProviderError | None) -> str:
-    status = getattr(error, "status_code", None)
-    if status is None:
-        return "no connection to the endpoint"
-    return f"the endpoint {'was busy' if isinstance(kind, RateLimited) else 'failed'} ({status})"
 
 
 def _headers(error: BaseException) -> Mapping[str, Any]:

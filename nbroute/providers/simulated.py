@@ -23,8 +23,14 @@ from nbroute.errors import (
     did_you_mean,
 )
 from nbroute.locks import Lock
-from nbroute.providers.lessons import known_prompts
-from nbroute.providers.simulated_answers import MARK, logprobs, noise, simulated_text, tokens_of
+from nbroute.providers.simulated_answers import (
+    MARK,
+    known_prompts,
+    logprobs,
+    noise,
+    simulated_text,
+    tokens_of,
+)
 from nbroute.types import Chunk, ProviderKind, Request, Usage
 
 __all__ = ["FAILURES", "MODELS", "Simulated", "SimulatedModel", "known_prompts"]

@@ -1,5 +1,7 @@
 """The words of a simulated model: a lesson's answer where the prompt is known, else that it is not.
 
+Lessons (`lessons.toml`) are answers that were written by hand, no model's words.
+
 How hard a prompt is to a model and how sure the model is of its answer are inventions for
 lessons: they measure nothing. A model whose `skill` is below the prompt's difficulty is unsure,
 rates itself below 8 and gives its tokens lower probabilities.
@@ -11,7 +13,9 @@ import hashlib
 import json
 import math
 import re
+import unicodedata
 from bisect import bisect
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -19,8 +23,7 @@ from functools import cache
 from typing import Any
 
 from nbroute.checks.structured import read_schema
-from nbroute.decoding import packaged
-from nbroute.providers.lessons import Lesson, find, near
+from nbroute.decoding import decode, packaged
 from nbroute.types import Request
 
 MARK = "[simulated]"
@@ -30,16 +33,63 @@ _LEVELS = (0.45, 0.6, 0.8)
 #: How what a check says of the answer before begins.
 _AFTER_A_FAILURE = re.compile(r"\n\n(?:An earlier answer|The answer before) ")
 _TOKEN = re.compile(r"\s*(?:\w{1,12}|[^\w\s])|\s+")
+_STRAIGHT = str.maketrans("\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb", '\'\'\'"""""', "`")
+_SHOWN_CHARS = 80
 
 
-def _data() -> dict[str, Any]:
-    """What the simulated models have ready: patterns, and texts by format."""
-    return packaged("nbroute.providers", "simulated.toml")
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """A prompt in one or more wordings, answered as models of four strengths might.
+
+    `answers` begin with the weakest; `enough` is the first that a careful reader would accept.
+    `json` are the same where JSON is asked for.
+    """
+
+    prompts: tuple[str, ...]
+    answers: tuple[str, ...]
+    enough: int
+    json: tuple[str, ...] = ()
+
+
+@cache
+def _lessons() -> dict[str, Lesson]:
+    """The lessons by each of their wordings."""
+    told = packaged("nbroute.providers", "lessons.toml")["lesson"]
+    lessons = decode(told, tuple[Lesson, ...])
+    return {_wording(prompt): one for one in lessons for prompt in one.prompts}
+
+
+def known_prompts() -> list[str]:
+    """The prompts that the simulated models can answer, each in its first wording."""
+    return list(dict.fromkeys(lesson.prompts[0] for lesson in _lessons().values()))
+
+
+def find(prompt: str) -> Lesson | None:
+    """The lesson that has this prompt: in any case, with any spacing, quotes and closing mark."""
+    return _lessons().get(_wording(prompt))
+
+
+def near(prompt: str, count: int = 3) -> list[str]:
+    """The short known prompts that share the most telling words with this one, nearest first."""
+    short = [one for one in known_prompts() if len(one) <= _SHOWN_CHARS and "\n" not in one]
+    words = {one: _words(one) for one in (*short, prompt)}
+    common = Counter(word for one in short for word in words[one])
+    weight = {one: sum(1 / common[word] for word in words[one] & words[prompt]) for one in short}
+    return sorted(short, key=lambda one: -weight[one])[:count]
+
+
+def _wording(prompt: str) -> str:
+    text = unicodedata.normalize("NFKC", prompt).translate(_STRAIGHT).casefold()
+    return " ".join(text.split()).rstrip(" .!?")
+
+
+def _words(text: str) -> set[str]:
+    return set(re.findall(r"\w{3,}", _wording(text[:4000])))
 
 
 @cache
 def _pattern(name: str) -> re.Pattern[str]:
-    return re.compile("".join(_data()["patterns"][name]))
+    return re.compile("".join(packaged("nbroute.providers", "simulated.toml")["patterns"][name]))
 
 
 def tokens_of(text: str) -> list[str]:
@@ -383,7 +433,7 @@ _TRIED = "s1A -_.@/:+#,;=!'\"()"
 
 def _string(schema: Mapping[str, Any], name: str) -> str:
     """Make a text that says it is simulated, as far as the schema leaves room for that."""
-    ready: dict[str, str] = _data()["formats"]
+    ready: dict[str, str] = packaged("nbroute.providers", "simulated.toml")["formats"]
     if schema.get("format") in ready:
         return ready[schema["format"]]
     least = int(min(schema.get("minLength", 0), _MOST_CHARS))

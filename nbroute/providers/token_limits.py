@@ -115,7 +115,11 @@ def listed_in(page: Any, model: str) -> Limits | None:
         if row.get("id") == model:
             inner = [row, row.get("meta"), row.get("top_provider")]
             parts = [one for one in inner if isinstance(one, Mapping)]
-            window, most = (_field(parts, names) for names in (_WINDOW_FIELDS, _MOST_FIELDS))
+            counts = [
+                [part[name] for name in names for part in parts if type(part.get(name)) is int]
+                for names in (_MOST_FIELDS, _WINDOW_FIELDS)
+            ]
+            most, window = (next(filter(lambda n: n > 0, found), None) for found in counts)
             return Limits(most, window) if window or most else None
     return None
 
@@ -138,8 +142,3 @@ def _prompt_in(words: str, window: int, budget: int, given: int) -> int | None:
 def _first(patterns: tuple[str, ...], words: str) -> int | None:
     found = (re.search(pattern, words, re.IGNORECASE | re.DOTALL) for pattern in patterns)
     return next((int(one[1]) for one in found if one), None)
-
-
-def _field(parts: list[Mapping[str, Any]], names: tuple[str, ...]) -> int | None:
-    values = (part.get(name) for name in names for part in parts)
-    return next((value for value in values if type(value) is int and value > 0), None)

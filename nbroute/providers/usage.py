@@ -42,7 +42,10 @@ class Tally:
     def __init__(self, whose: str, headers: Mapping[str, str] | None = None) -> None:
         self._whose = whose.lower()
         self._told: dict[str, int] = {}
-        self._billed = _heading(headers or {})
+        headers = headers or {}
+        cost = headers.get("x-litellm-response-cost", "")
+        told = _PLAIN.fullmatch(cost) and "event-stream" not in headers.get("content-type", "")
+        self._billed = (_read_bill(cost) or None) if told else None
 
     def add(self, event: Any) -> None:
         """Take in what an event, or a whole answer, tells."""
@@ -85,13 +88,6 @@ class Tally:
         if reasoning <= taken and (beyond == 0 or not reasoning or _INSIDE.search(self._whose)):
             return taken, True
         return taken + reasoning, _OUTSIDE.search(self._whose) is not None
-
-
-def _heading(headers: Mapping[str, str]) -> Decimal | None:
-    cost = headers.get("x-litellm-response-cost", "")
-    if "event-stream" in headers.get("content-type", "") or not _PLAIN.fullmatch(cost):
-        return None
-    return _read_bill(cost) or None
 
 
 def generation_usage(answer: Any) -> Usage | None:
