@@ -24,7 +24,7 @@ from nbroute.decoding import decode, parse
 from nbroute.errors import SettingsError, did_you_mean
 from nbroute.report import Spend
 from nbroute.report.metadata import SCHEMA
-from nbroute.storage.files import content
+from nbroute.storage import content
 from nbroute.types import CostSource, Purpose, Status
 
 if TYPE_CHECKING:
@@ -279,7 +279,15 @@ def _outputs(path: Path) -> list[tuple[Place, Any]]:
 
     Without nbformat, which validates slowly. SettingsError where the file is not a notebook.
     """
-    notebook = _parsed(path)
+    try:
+        raw = content(path)
+        notebook = parse(raw, bounded=False)  # in somebody's output there may be anything
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise SettingsError(f"cannot read the notebook {str(path)!r}: {why}") from None
+    except ValueError as error:
+        why = str(error) if raw.strip() else "the file is empty"
+        raise SettingsError(f"{str(path)!r} is not a notebook: {why}") from None
     holders = [notebook, *_listed(notebook, "worksheets")]  # format 3 has its cells in these
     if not any(isinstance(_get(one, "cells"), list) for one in holders):
         raise SettingsError(f"{str(path)!r} is not a notebook: it is JSON with no list of cells")
@@ -302,19 +310,6 @@ def _get(value: Any, key: str, default: Any = None) -> Any:
 def _listed(value: Any, key: str) -> list[Any]:
     found = _get(value, key)
     return found if isinstance(found, list) else []
-
-
-def _parsed(path: Path) -> Any:
-    try:
-        found = content(path)
-    except OSError as error:
-        why = error.strerror or str(error)
-        raise SettingsError(f"cannot read the notebook {str(path)!r}: {why}") from None
-    try:
-        return parse(found, bounded=False)  # in somebody's output there may be anything
-    except ValueError as error:
-        why = str(error) if found.strip() else "the file is empty"
-        raise SettingsError(f"{str(path)!r} is not a notebook: {why}") from None
 
 
 class _Record(msgspec.Struct):

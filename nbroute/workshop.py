@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import re
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,8 +75,13 @@ def solved(notebook: dict[str, Any]) -> dict[str, Any]:
     """
     done = copy.deepcopy(notebook)
     instead: dict[int, list[dict[str, Any]]] = {}
-    for number, (exercise, solution) in enumerate(_pairs(done["cells"]), start=1):
-        source = "" if solution is None else solution["source"]
+    cells = done["cells"]
+    places = [place for place, cell in enumerate(cells) if _tagged(cell, "exercise")]
+    ends = [*places, len(cells)][1:]
+    for number, (start, end) in enumerate(zip(places, ends, strict=True), start=1):
+        exercise = cells[start]
+        after = (cell for cell in cells[start:end] if _tagged(cell, "solution"))
+        source = next(after, {"source": ""})["source"]
         text = (source if isinstance(source, str) else "".join(source)).replace("\r\n", "\n")
         new = instead[id(exercise)] = []
         for place, block in enumerate(_FENCE.findall(text), start=1):
@@ -89,13 +94,6 @@ def solved(notebook: dict[str, Any]) -> dict[str, Any]:
             raise SettingsError(f"exercise {number} of this notebook has no solution with code")
     done["cells"] = [new for cell in done["cells"] for new in instead.get(id(cell), [cell])]
     return done
-
-
-def _pairs(cells: list[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], dict[str, Any] | None]]:
-    places = [place for place, cell in enumerate(cells) if _tagged(cell, "exercise")]
-    for place, end in zip(places, [*places, len(cells)][1:], strict=True):
-        after = (cell for cell in cells[place:end] if _tagged(cell, "solution"))
-        yield cells[place], next(after, None)
 
 
 def _tagged(cell: dict[str, Any], tag: str) -> bool:

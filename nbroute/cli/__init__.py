@@ -27,7 +27,7 @@ from nbroute.report import Spend
 from nbroute.report.table import GAP, columns, counted, one_line, seconds, text_table
 from nbroute.settings import trust
 from nbroute.settings.model import named_path
-from nbroute.storage.files import content
+from nbroute.storage import content
 from nbroute.types import Cost, CostSource
 from nbroute.workshop import solved
 
@@ -282,31 +282,24 @@ def _execute(notebook: Any, folder: Path, environment: dict[str, str]) -> str | 
             on_cell_execute=started,
             on_cell_executed=lambda **_: bar.update(),
         )
+        ended = threading.Event()
+
+        def tick() -> None:
+            """Keep the bar's seconds going while a cell takes its time."""
+            while not ended.wait(1):
+                bar.refresh()
+
+        if sys.stderr.isatty():
+            threading.Thread(target=tick, daemon=True).start()
         try:
-            with _ticking(bar):
-                client.execute(env=environment)
+            client.execute(env=environment)
         except CellExecutionError as error:
             return f"{bar.desc} failed: {error.ename}: {one_line(error.evalue)}"
         except DeadKernelError:
             return f"{bar.desc} failed: the kernel died"
+        finally:
+            ended.set()
     return None
-
-
-@contextlib.contextmanager
-def _ticking(bar: Any) -> Iterator[None]:
-    """Keep the bar's seconds going while a cell takes its time; only in a terminal."""
-    ended = threading.Event()
-
-    def tick() -> None:
-        while not ended.wait(1):
-            bar.refresh()
-
-    if sys.stderr.isatty():
-        threading.Thread(target=tick, daemon=True).start()
-    try:
-        yield
-    finally:
-        ended.set()
 
 
 def _write(notebook: Any, target: Path) -> Path:
@@ -329,9 +322,14 @@ def cost_table(notebook: Any, cached: str = "cached") -> list[str]:
     `cached` is the word for answers that were not sent for.
     """
     found = list(_found(notebook))
-    totals = _totals([answer for _, answer in found], cached)
+    calls = [call for _, answer in found for call in answer.attempts]
+    spend = sum((call.spend for call in calls), Spend())
+    cached_calls = f", {spend.cached_calls} {cached}" if spend.cached_calls else ""
+    shown = counted(len(found), "answer")
+    totals = [f"shown       {shown} from {counted(spend.calls, 'call')}{cached_calls}"]
+    totals += _sums(spend, {call.model for call in calls if call.spend.unknown_calls})
     if not found:
-        return list(totals)
+        return totals
     rule = "-" * WIDTH
     answers = [line for prompt, answer in found for line in _lines(prompt, answer, cached)]
     return [*_two_lines(list(_COLUMNS), "why", "model"), rule, *answers, rule, *totals]
@@ -416,15 +414,6 @@ def _two_lines(cells: Sequence[str], why: str, model: str) -> list[str]:
         *text_table([list(map(one_line, cells))], widths=list(_COLUMNS.values())),
         *text_table([below], widths=[left, WIDTH - left - len(GAP)]),
     ]
-
-
-def _totals(answers: Sequence[_Answer], cached: str) -> Iterator[str]:
-    calls = [call for answer in answers for call in answer.attempts]
-    spend = sum((call.spend for call in calls), Spend())
-    cached_calls = f", {spend.cached_calls} {cached}" if spend.cached_calls else ""
-    shown = counted(len(answers), "answer")
-    yield f"shown       {shown} from {counted(spend.calls, 'call')}{cached_calls}"
-    yield from _sums(spend, {call.model for call in calls if call.spend.unknown_calls})
 
 
 def _sums(spend: Spend, unpriced: Iterable[str]) -> Iterator[str]:

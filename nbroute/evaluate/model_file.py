@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from nbroute.classify.learned import FAMILIES, LearnedClassifier, Model, Reading, Scale, Vocabulary
 from nbroute.decoding import decode, parse
 from nbroute.errors import SettingsError, named
-from nbroute.storage.files import content
+from nbroute.storage import content
 from nbroute.types import Embedder
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from nbroute.classify.examples import Example, tier_of
 from nbroute.errors import SettingsError, did_you_mean
 from nbroute.report.table import one_line, shortened
 from nbroute.settings.model import named_path
-from nbroute.storage.files import content
+from nbroute.storage import content
 from nbroute.types import Ladder
 
 if TYPE_CHECKING:

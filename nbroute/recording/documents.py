@@ -24,7 +24,7 @@ from nbroute.decoding import decode
 from nbroute.errors import ProviderError, RecordError, SettingsError
 from nbroute.ladders import validate
 from nbroute.report.table import one_line
-from nbroute.storage.files import content
+from nbroute.storage import content
 from nbroute.types import Ladder, Price, ProviderKind, Request, Tier
 
 SCHEMA = 1
@@ -66,7 +66,11 @@ def like(value: object, kind: type[T]) -> T:
 
 def plain(part: Part) -> dict[str, Any]:
     """The part as plain JSON."""
-    fields: dict[str, Any] = msgspec.to_builtins(part, enc_hook=_to_lines)
+
+    def lines(value: Any) -> list[str] | str:
+        return str(value).split("\n") if isinstance(value, Lines) else str(value)
+
+    fields: dict[str, Any] = msgspec.to_builtins(part, enc_hook=lines)
     return fields
 
 
@@ -282,16 +286,11 @@ def opened(
     first = next(found, None)
     if first is None:
         raise RecordError(f"{path} is empty; make a recording with `%route record {path.name}`")
-    return first, _read_header(first, path), ((one, _read_entry(one, path)) for one in found)
-
-
-def _read_header(document: Document, path: Path) -> Header:
-    fields = document.fields
-    if fields.get("nbroute") != "recording":
+    if first.fields.get("nbroute") != "recording":
         raise RecordError(f"{path} {_NOT_OURS}")
-    schema = fields.get("schema")
+    schema = first.fields.get("schema")
     if schema != SCHEMA:
-        writer = one_line(str(fields.get("written_by", "another nbroute")))
+        writer = one_line(str(first.fields.get("written_by", "another nbroute")))
         newer = type(schema) is int and schema > SCHEMA
         cure = "upgrade nbroute (pip install -U nbroute)" if newer else "correct it"
         raise RecordError(
@@ -299,14 +298,14 @@ def _read_header(document: Document, path: Path) -> Header:
             f"{_version()} reads schema {SCHEMA}; {cure}, or record again in another file"
         )
     what, cure = "the recording's header is", "correct it, or record again in another file"
-    return _decoded(document, Header, path, what, cure)
 
+    def entry(document: Document) -> tuple[Document, Entry | VectorEntry]:
+        embeds = document.fields.get("purpose") == "embed"
+        kind: type[Entry | VectorEntry] = VectorEntry if embeds else Entry
+        cure = "correct or delete it, or record that cell again"
+        return document, _decoded(document, kind, path, "the entry that begins here is", cure)
 
-def _read_entry(document: Document, path: Path) -> Entry | VectorEntry:
-    embeds = document.fields.get("purpose") == "embed"
-    kind: type[Entry | VectorEntry] = VectorEntry if embeds else Entry
-    what = "the entry that begins here is"
-    return _decoded(document, kind, path, what, "correct or delete it, or record that cell again")
+    return first, _decoded(first, Header, path, what, cure), map(entry, found)
 
 
 def _decoded(document: Document, kind: type[T], path: Path, what: str, cure: str) -> T:
@@ -393,10 +392,6 @@ def _from_lines(kind: type, told: Any) -> Lines:
     if not isinstance(told, str):
         raise ValueError("expected text or a list of lines")  # noqa: TRY004 - a damaged file
     return kind(told) if told else EMPTY
-
-
-def _to_lines(value: Any) -> list[str] | str:
-    return str(value).split("\n") if isinstance(value, Lines) else str(value)
 
 
 def _version() -> str:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 from nbroute.errors import SettingsError, did_you_mean
 from nbroute.report.table import one_line
 from nbroute.settings.model import Table, Takes, Text, TierTable, Unusable, sections
-from nbroute.storage.files import content
+from nbroute.storage import content
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,18 @@ class Document:
 
 def read_document(file: Path) -> Document:
     """The file's tables; SettingsError for the first thing in it that cannot be used."""
-    raw, tables = _read(file)
+    try:
+        raw = content(file, most_megabytes=1)
+        tables = tomllib.loads(raw.decode("utf-8-sig"), parse_float=Decimal)
+    except (OSError, ValueError, ArithmeticError, RecursionError) as error:
+        problem = f"is not TOML: {error}"  # or has a number of thousands of digits
+        if isinstance(error, OSError):
+            problem = f"cannot be read: {error.strerror}"
+        elif isinstance(error, UnicodeDecodeError):
+            problem = "is not UTF-8 text; save it as UTF-8"
+        elif isinstance(error, RecursionError):
+            problem = "is nested too deeply; write it flatter"
+        raise SettingsError(one_line(f"{file} {problem}")) from None
     document = Document(file)
     found: dict[str, Any] = {}
     known = sections()
@@ -62,21 +73,6 @@ def read_document(file: Path) -> Document:
                 for key, table in _checked(document, name, value).items()
             }
     return Document(file, raw, **found)
-
-
-def _read(file: Path) -> tuple[bytes, dict[str, Any]]:
-    try:
-        raw = content(file, most_megabytes=1)
-        return raw, tomllib.loads(raw.decode("utf-8-sig"), parse_float=Decimal)
-    except OSError as error:
-        problem = f"cannot be read: {error.strerror}"
-    except UnicodeDecodeError:
-        problem = "is not UTF-8 text; save it as UTF-8"
-    except RecursionError:
-        problem = "is nested too deeply; write it flatter"
-    except (ValueError, ArithmeticError) as error:  # also a number of thousands of digits
-        problem = f"is not TOML: {error}"
-    raise SettingsError(one_line(f"{file} {problem}"))
 
 
 def _checked(document: Document, where: str, raw: Any) -> Table:
