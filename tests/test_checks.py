@@ -13,10 +13,9 @@ from nbroute.checks.form import asks_short, valid_json
 from nbroute.checks.named import (
     NAMES,
     Asked,
+    asked_for,
     best,
     judge,
-    needs_logprobs,
-    needs_rating,
     own,
     parse_check,
     wanted,
@@ -340,7 +339,7 @@ def test_every_name_that_completion_offers_can_be_asked_for_and_switched_off(nam
     assert parse_check(f"no-{name}").off
 
 
-@pytest.mark.parametrize("needs", [wanted, needs_rating, needs_logprobs])
+@pytest.mark.parametrize("needs", [wanted, asked_for])
 def test_a_name_that_is_not_built_in_is_an_error(needs):
     with pytest.raises(SettingsError, match="unknown check 'mine'"):
         needs(Options(checks=("mine",)))
@@ -349,11 +348,8 @@ def test_a_name_that_is_not_built_in_is_an_error(needs):
 def test_only_the_checks_that_need_them_ask_for_a_rating_or_for_probabilities():
     rated = Options(checks=("rating=9", own(bool)))
 
-    assert (True, False) == (needs_rating(rated), needs_logprobs(rated))
-    assert (False, True) == tuple(
-        needs(Options(checks=("logprob", "rating", "no-rating")))
-        for needs in (needs_rating, needs_logprobs)
-    )
+    assert {"rating"} == set(asked_for(rated))
+    assert {"logprob"} == set(asked_for(Options(checks=("logprob", "rating", "no-rating"))))
 
 
 @pytest.mark.parametrize(

@@ -165,12 +165,10 @@ def _may_be_rating(text: str) -> bool:
     said, known = re.sub(rf"^{_MARKUP}", "", _fold(line)), _wording()
     if _rated(line) or any(lead.startswith(said) for lead in known.leads):
         return True
-    rests = (said[len(lead) :] for lead in known.leads if said.startswith(lead))
-    return any(_leads_to_figure(rest, known.between) for rest in rests)
-
-
-def _leads_to_figure(rest: str, between: frozenset[str]) -> bool:
-    """Whether what comes after "Confidence" can still lead to a figure."""
-    *whole, last = _TOKEN.findall(rest) or [""]
-    growing = last.isdigit() or any(word.startswith(last) for word in between)
-    return growing and all(token in between or token.isdigit() for token in whole)
+    for rest in (said[len(lead) :] for lead in known.leads if said.startswith(lead)):
+        # What comes after "Confidence" can still lead to a figure.
+        *whole, last = _TOKEN.findall(rest) or [""]
+        growing = last.isdigit() or any(word.startswith(last) for word in known.between)
+        if growing and all(token in known.between or token.isdigit() for token in whole):
+            return True
+    return False

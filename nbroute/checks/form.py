@@ -1,8 +1,16 @@
-"""Reply -> Verdict: whether it is whole, is JSON, came in time and is long enough for its prompt.
+"""Reply -> Verdict: whether it is whole, JSON, in time, long enough, and no refusal or doubt.
 
 Under 20 characters is the second article's rule, under 50 from the lowest tier for a prompt of
 over 30 words the third's. Both send "Paris" back; so here a short answer passes where a short
 one was asked for.
+
+For refusal and doubt the second article looks for six phrases anywhere. Here a phrase counts where
+the answer says it of itself: in the first person, at the head of a clause, and neither quoted nor
+reported nor in code. The phrases, in `languages/`, were set on the answers marked `tuned` in
+`tests/data/answers_ok.jsonl` and `answers_unsure.jsonl`; those marked `held` were written, by the
+same hand, each time the phrases had been frozen. At first sight 53 of the 64 unsure ones were
+found (recall .83) and 6 of the 75 good ones were taken for unsure (precision .90). What was missed
+was mended afterwards; expect as much of a stranger's answers, or less.
 """
 
 from __future__ import annotations
@@ -10,7 +18,7 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from nbroute.checks.text import held, listed, parse_json, spoken
+from nbroute.checks.text import held, listed, parse_json, patterns, spoken
 from nbroute.types import Options, Reply, Verdict
 
 SHORTEST = 20
@@ -96,3 +104,90 @@ def in_time(reply: Reply, target_ms: float) -> Verdict:
     """Fails an answer that took longer than the target, in milliseconds."""
     reason = f"took {reply.latency_ms:.0f} ms, the target is {target_ms:g} ms"
     return held(reply.latency_ms <= target_ms, "latency", reason)
+
+
+# Refusal and doubt
+
+_SENTENCE_END = re.compile(r"[.!?।。！？\n]")
+
+
+@cache
+def _phrases(key: str) -> tuple[re.Pattern[str], ...]:
+    """The phrases of refusal or doubt where a clause begins, one pattern a language."""
+    lead_in, clause = "|".join(listed("lead_in")), "|".join(listed("clause"))
+    head = (
+        rf"(?:(?:^|[.!?\n])[\s*_]{{0,8}}(?:{lead_in}) [^.,;:!?\n]{{0,50}}?\s"
+        r"|^|[.!?…;:,(—–।，。！？；：、\n]"
+        rf"|(?<!\w)(?:{clause})(?=[\s*_,]|我|这|這))[\s*_]{{0,8}}"
+    )
+    return tuple(re.compile(f"{head}(?P<phrase>{phrases})") for phrases in patterns(key))
+
+
+@cache
+def _around() -> dict[str, re.Pattern[str]]:
+    """What around a phrase, or in the prompt, tells whose word it is: see `english.toml`."""
+    keys = ("that", "admitted", "reported", "own_word", "sorry", "voice_verbs", "voice_texts")
+    words = {key: f"(?:{'|'.join(listed(key))})" for key in keys}
+    that = rf"{words['that']}[\s*_]*\Z"
+    mentioned = "|".join(patterns("mentioned", after=r"(?!\w)"))
+    a_text = rf"\b{words['voice_verbs']}\b[^.?!\n]{{0,60}}?\b{words['voice_texts']}\b"
+    sought = {
+        "that": rf"(?<!\w){that}",
+        "admitted": rf"(?<!\w){words['admitted']}[\s*_]+{that}",
+        "reported": rf"(?<!\w){words['reported']}(?:\s+\w+){{0,3}}\s*[,:：，]?[\s*_]*\Z",
+        "own_word": rf"\b{words['own_word']}\b",
+        "mentioned": rf"[\s*_]*(?:=|→|->|{mentioned})",
+        "opening": rf"[\s*_]*{words['sorry']}?[^.!?\n]{{0,24}}[.!,]?(?: but| and)?[\s*_]*\Z",
+        "task": "|".join(patterns("task", before=r"\b")),
+        "other_voice": "|".join([*patterns("other_voice", r"\b", r"\b"), a_text]),
+    }
+    return {key: re.compile(pattern) for key, pattern in sought.items()}
+
+
+def not_refused(reply: Reply, prompt: str) -> Verdict:
+    """Fails an answer that refuses, or that the endpoint's filter has stopped."""
+    if reply.finish_reason == "content_filter":
+        return Verdict(False, "refusal", "stopped by the endpoint's content filter")
+    return _verdict("refusal", reply.text, prompt)
+
+
+def not_unsure(reply: Reply, prompt: str) -> Verdict:
+    """Fails an answer that says it does not know or is not sure.
+
+    Where the prompt asks for words in another voice (a story, a letter, a translation), here as
+    in `not_refused`, it counts only where the answer begins so and speaks of the task.
+    """
+    return _verdict("unsure", reply.text, prompt)
+
+
+def _verdict(check: str, text: str, prompt: str) -> Verdict:
+    """Fails where one of the phrases is said, by the model and not in another's voice."""
+    said = spoken(text)
+    opening = _around()["other_voice"].search(spoken(prompt)) is not None
+    places = (
+        found.span("phrase")
+        for pattern in _phrases(check)
+        for found in pattern.finditer(said)
+        if _meant(said, *found.span("phrase"), opening)
+    )
+    place = min(places, default=None)
+    if place is None:
+        return Verdict(True, check)
+    return Verdict(False, check, f"says {text[slice(*place)]!r:.80} at character {place[0]}")
+
+
+def _meant(said: str, start: int, end: int, opening: bool) -> bool:
+    """Whether the phrase is the answer's own word on what it was asked to do."""
+    around = _around()
+    before = said[max(start - 80, 0) : start]
+    if around["that"].search(before) and not around["admitted"].search(before):
+        return False
+    led_up = _SENTENCE_END.split(before)[-1]
+    if around["reported"].search(led_up) and not around["own_word"].search(led_up):
+        return False
+    if around["mentioned"].match(said, end):
+        return False
+    if not opening:
+        return True
+    sentence = _SENTENCE_END.split(said[start : end + 80])[0]
+    return bool(around["opening"].match(said, 0, start) and around["task"].search(sentence))

@@ -10,8 +10,15 @@ from functools import partial
 from typing import Any, ClassVar
 
 from nbroute.checks.confidence import PROBABILITY, RATING, likely, rated
-from nbroute.checks.doubt import not_refused, not_unsure
-from nbroute.checks.form import at_least, in_time, long_enough, not_truncated, valid_json
+from nbroute.checks.form import (
+    at_least,
+    in_time,
+    long_enough,
+    not_refused,
+    not_truncated,
+    not_unsure,
+    valid_json,
+)
 from nbroute.errors import SettingsError, did_you_mean
 from nbroute.types import Check, Options, Reply, Verdict
 
@@ -85,7 +92,7 @@ def wanted(
     `lowest` says that the lowest tier answers; `structured` is the check of the schema, made in
     the place of the one for JSON. SettingsError for a name that is not built in.
     """
-    asked = _asked(options)
+    asked = asked_for(options)
     if structured is not None:
         asked["json"] = Asked("json")
     values = {name: one.value for name, one in asked.items()}
@@ -109,17 +116,7 @@ def wanted(
     )
 
 
-def needs_rating(options: Options) -> bool:
-    """Whether the model must be asked to rate its answer."""
-    return "rating" in _asked(options)
-
-
-def needs_logprobs(options: Options) -> bool:
-    """Whether the endpoint must be asked for the tokens' log-probabilities."""
-    return "logprob" in _asked(options)
-
-
-def _asked(options: Options) -> dict[str, Asked]:
+def asked_for(options: Options) -> dict[str, Asked]:
     """The built-in checks that are made, by name; the last word on one counts."""
     found = {name: Asked(name) for name in DEFAULTS} if options.strategy == "cascade" else {}
     if options.json:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nbroute import pricing
 from nbroute.checks.confidence import RATING_INSTRUCTION
-from nbroute.checks.named import needs_logprobs, needs_rating
+from nbroute.checks.named import asked_for
 from nbroute.checks.structured import schema_instruction
 from nbroute.engine.context import Call
 from nbroute.types import Message, Notice, Request, Step
@@ -35,7 +35,8 @@ def requests_for(call: Call, step: Step, feedback: str = "") -> tuple[Request, .
     form = JSON_INSTRUCTION if options.json else ""
     if schema:
         form = schema_instruction(schema)
-    rated = needs_rating(options)
+    checks = asked_for(options)
+    rated = "rating" in checks
     system = _paragraphs(told, form)
     asked = _paragraphs(call.prompt, feedback, RATING_INSTRUCTION if rated else "")
     if tier.context and not call.earlier:
@@ -56,7 +57,7 @@ def requests_for(call: Call, step: Step, feedback: str = "") -> tuple[Request, .
             json=options.json or schema is not None,
             stream=options.stream,
             schema=schema.json_schema if schema else None,
-            logprobs=needs_logprobs(options),
+            logprobs="logprob" in checks,
             rated=rated,
         )
         for target in step.targets
