@@ -49,11 +49,9 @@ def packaged(package: str, *path: str) -> dict[str, Any]:
     return tomllib.loads(files(package).joinpath(*path).read_text("utf-8"))
 
 
-def _whole_number(digits: str) -> int | float:
-    return int(digits) if len(digits) <= _LONGEST_NUMBER else float(digits)
-
-
-_DECODER = json.JSONDecoder(parse_int=_whole_number)
+_DECODER = json.JSONDecoder(
+    parse_int=lambda digits: int(digits) if len(digits) <= _LONGEST_NUMBER else float(digits)
+)
 _TOO_DEEP = f"it is nested more than {_DEEPEST} levels deep"
 
 

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from loopback import Loopback
 
+from nbroute import embedders as embedder_texts
 from nbroute.classify.examples import Example
-from nbroute.embedders import texts as embedder_texts
 from nbroute.embedders import wordllama
 from nbroute.embedders.endpoint import OpenAIEmbedder
 from nbroute.embedders.kept import RememberedEmbedder, TaughtExamples

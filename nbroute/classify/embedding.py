@@ -94,8 +94,21 @@ class EmbeddingClassifier:
             name = f"example of {ladder.names[place]}"
             signals.append(Signal(name, _short(example.prompt), weight=weight))
         tier = ladder.names[int(scored.shares.argmax())]
-        confidence = _confidence(scored.shares)
-        reason = self._reason(scored, ladder)
+        present = sorted(float(share) for share in scored.shares if share >= 0)
+        confidence = 1.0
+        if len(present) > 1:
+            chance = 1 / len(present)
+            margin = float((present[-1] - present[-2]) ** _STRETCH)
+            confidence = round(chance + (1 - chance) * margin, 2)
+        told = listed(
+            [
+                f'"{_short(example.prompt)}" ({ladder.names[place]})'
+                for example, place, _ in scored.nearest[:2]
+            ]
+        )
+        bare = [n for n, share in zip(ladder.names, scored.shares, strict=True) if share < 0]
+        without = f"; there is no example of {' or '.join(bare)}" if bare else ""
+        reason = f"most like {told}{without}"
         return Decision(tier, self.name, reason, confidence, tuple(signals), attempts)
 
     def _scored(self, filled: Filled, vector: np.ndarray, places: list[int], tiers: int) -> _Scored:
@@ -110,7 +123,11 @@ class EmbeddingClassifier:
             (filled.examples[usable[i]], int(at[i]), float(likeness[i])) for i in order[:5]
         )
         if self.method == "centroid":
-            scores = _centroid_likeness(filled.vectors[usable], at, vector, tiers) / spread
+            scores = np.full(tiers, -np.inf)
+            for place in np.unique(at):
+                mean = filled.vectors[usable][at == place].mean(axis=0)
+                scores[place] = mean @ vector / (float(np.linalg.norm(mean)) or 1.0)
+            scores /= spread
             powers = np.exp(scores - scores.max())
             shares = np.where(np.isfinite(scores), powers / powers.sum(), -np.inf)
             return _Scored(shares, nearest)
@@ -119,17 +136,6 @@ class EmbeddingClassifier:
         # A tier with no example is not one that could have been chosen: it is not in the margin.
         present = np.bincount(at, minlength=tiers) > 0
         return _Scored(np.where(present, votes / votes.sum(), -np.inf), nearest)
-
-    def _reason(self, scored: _Scored, ladder: Ladder) -> str:
-        told = listed(
-            [
-                f'"{_short(example.prompt)}" ({ladder.names[place]})'
-                for example, place, _ in scored.nearest[:2]
-            ]
-        )
-        bare = [n for n, share in zip(ladder.names, scored.shares, strict=True) if share < 0]
-        without = f"; there is no example of {' or '.join(bare)}" if bare else ""
-        return f"most like {told}{without}"
 
     def _default(self, ladder: Ladder, why: str, attempts: tuple[Attempt, ...]) -> Decision:
         reason = f"{why}, so the default {ladder.default}"
@@ -146,27 +152,6 @@ def _places(examples: tuple[Example, ...], ladder: Ladder) -> list[int]:
             f"has {', '.join(ladder.names)}: theirs are {', '.join(sorted(places))}."
         )
     return [places[one.tier] for one in examples]
-
-
-def _centroid_likeness(
-    vectors: np.ndarray, at: np.ndarray, vector: np.ndarray, tiers: int
-) -> np.ndarray:
-    import numpy as np
-
-    found = np.full(tiers, -np.inf)
-    for place in np.unique(at):
-        mean = vectors[at == place].mean(axis=0)
-        found[place] = mean @ vector / (float(np.linalg.norm(mean)) or 1.0)
-    return found
-
-
-def _confidence(shares: np.ndarray) -> float:
-    present = sorted(float(share) for share in shares if share >= 0)
-    if len(present) < 2:
-        return 1.0
-    chance = 1 / len(present)
-    margin = float((present[-1] - present[-2]) ** _STRETCH)
-    return round(chance + (1 - chance) * margin, 2)
 
 
 def _short(prompt: str) -> str:

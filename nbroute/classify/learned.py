@@ -302,7 +302,15 @@ class LearnedClassifier:
         confidence = round(float(self.model.scale.chances(score)[level]), 3)
         signals = self._signals(said)
         tier = self.model.levels[level]
-        return Decision(tier, self.name, _reason(signals), confidence, signals)
+        sides = (
+            ("towards a more expensive tier", [_told(s) for s in signals if s.weight > 0]),
+            ("towards a cheaper one", [_told(s) for s in signals if s.weight < 0]),
+        )
+        why = [
+            f"{side}: {', '.join(list(dict.fromkeys(told))[:3])}" for side, told in sides if told
+        ]
+        reason = "; ".join(why) or "nothing in it speaks for any tier"
+        return Decision(tier, self.name, reason, confidence, signals)
 
     def score(self, prompt: str) -> float:
         """How expensive a tier the prompt needs; only the order of two scores means anything."""
@@ -347,15 +355,6 @@ class LearnedClassifier:
 def embedded(embedder: Embedder, prompts: Sequence[str]) -> np.ndarray:
     """The prompts' vectors, of length 1; SettingsError where they are not vectors."""
     return unit_vectors(lambda texts: (embedder.embed(texts).vectors, ()), prompts)[0]
-
-
-def _reason(signals: Sequence[Signal]) -> str:
-    sides = (
-        ("towards a more expensive tier", [_told(s) for s in signals if s.weight > 0]),
-        ("towards a cheaper one", [_told(s) for s in signals if s.weight < 0]),
-    )
-    spoken = [f"{side}: {', '.join(list(dict.fromkeys(told))[:3])}" for side, told in sides if told]
-    return "; ".join(spoken) or "nothing in it speaks for any tier"
 
 
 def _told(signal: Signal) -> str:

@@ -94,8 +94,15 @@ class ModelClassifier:
 
     def request(self, prompt: str, ladder: Ladder, max_tokens: int = 10) -> Request:
         """What is sent; the prompt stands in a fence that does not occur in it."""
-        shown = _shortened(prompt)
-        fence, names = _fence(shown), ", ".join(ladder.names)
+        shown, left_out = prompt, len(prompt) - _PROMPT_CHARS
+        if left_out > 0:
+            head, tail = prompt[: _PROMPT_CHARS * 3 // 4], prompt[-_PROMPT_CHARS // 4 :]
+            shown = f"{head}\n[... {left_out} characters left out ...]\n{tail}"
+        fence, number = "request", 1
+        while f"{fence}>" in shown:
+            number += 1
+            fence = f"request-{number}"
+        names = ", ".join(ladder.names)
         told = [f"{t.name}: {t.description}" if t.description else t.name for t in ladder.tiers]
         system = _SYSTEM.format(tiers="\n".join(told), fence=fence, names=names)
         user = _USER.format(fence=fence, shown=shown, names=names)
@@ -146,23 +153,6 @@ def named_tier(reply: str, names: tuple[str, ...]) -> str | None:
 
 def _folded(text: str) -> str:
     return unicodedata.normalize("NFKC", text).casefold()
-
-
-def _shortened(prompt: str) -> str:
-    left_out = len(prompt) - _PROMPT_CHARS
-    if left_out <= 0:
-        return prompt
-    tail = _PROMPT_CHARS // 4
-    head, end = prompt[: _PROMPT_CHARS - tail], prompt[-tail:]
-    return f"{head}\n[... {left_out} characters left out ...]\n{end}"
-
-
-def _fence(text: str) -> str:
-    fence, number = "request", 1
-    while f"{fence}>" in text:
-        number += 1
-        fence = f"request-{number}"
-    return fence
 
 
 def _no_answer(error: str) -> str:

@@ -110,13 +110,9 @@ def assess(prompt: str) -> Assessment:
     asked = instruction(prompt)
     tasks, topics = read(asked)
     task = deciding(prompt, asked, tasks, topics)
-    return Assessment(_score(task, topics, asked), task, tuple(topics), asked)
-
-
-def _score(task: Deciding, topics: list[Found], asked: Instruction) -> float:
     family = TASKS[task.kind]
     if task.kind in FACTS and (asked.pasted or asked.quoted or figures(asked)):
-        return family.base
+        return Assessment(family.base, task, tuple(topics), asked)
     column = 0 if task.kind in _QUESTIONS else 1
     counts = Counter([topic.kind for topic in topics])
     push = 0.0
@@ -132,7 +128,8 @@ def _score(task: Deciding, topics: list[Found], asked: Instruction) -> float:
     others = {kind for kind in task.kinds if TASKS[kind].base > REAL_TASK} - {task.kind}
     size = 0.12 * min(asked.words / 160, 1) if task.kind in _LONGER_IS_HARDER else 0.0
     moved = family.base + family.stretch * push
-    return min(max(moved + 0.03 * min(len(others), 3) + size, 0.0), 0.999)
+    score = min(max(moved + 0.03 * min(len(others), 3) + size, 0.0), 0.999)
+    return Assessment(score, task, tuple(topics), asked)
 
 
 def _sized(prompt: str, asked: Instruction) -> str:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from nbroute.embedders.texts import sendable, summed, telling, within
+from nbroute.embedders import sendable, summed, telling, within
 from nbroute.errors import BadReply
 from nbroute.pricing import estimate_tokens, read_usd
 from nbroute.providers.openai_compatible import OpenAICompatible
@@ -66,7 +66,11 @@ class OpenAIEmbedder:
         if not isinstance(data, list) or len(data) != count:
             found = f"{len(data)} of them" if isinstance(data, list) else "none"
             raise self._bad(f"{found} for {count} texts")
-        rows = [field(item, "embedding") for item in _in_order(data)]
+        # By `index`, where those are what they should be; else as they came.
+        places = [field(item, "index") for item in data]
+        if all(type(place) is int for place in places) and sorted(places) == list(range(count)):
+            data = sorted(data, key=lambda item: item["index"])
+        rows = [field(item, "embedding") for item in data]
         if not all(isinstance(row, list) and row for row in rows):
             raise self._bad("something else in their place")
         try:
@@ -96,14 +100,6 @@ def _batches(texts: list[str]) -> list[list[str]]:
         batches[-1].append(text)
         room -= tokens
     return batches
-
-
-def _in_order(data: list[Any]) -> list[Any]:
-    """By `index`, where those are what they should be; else as they came."""
-    places = [field(item, "index") for item in data]
-    if all(type(place) is int for place in places) and sorted(places) == list(range(len(data))):
-        return sorted(data, key=lambda item: item["index"])
-    return data
 
 
 def _usage(answer: Any, texts: list[str]) -> Usage:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nbroute.classify.examples import Example, tier_of
-from nbroute.embedders.texts import content_key, sendable, summed, telling
+from nbroute.embedders import content_key, sendable, summed, telling
 from nbroute.errors import BadReply, PromptError, RecordError
 from nbroute.locks import Lock
 from nbroute.storage.database import Migration, SqliteFile

@@ -13,7 +13,7 @@ from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nbroute.embedders.texts import sendable
+from nbroute.embedders import sendable
 from nbroute.errors import SettingsError
 from nbroute.locks import Lock
 from nbroute.types import Embedded, ProviderKind

@@ -93,7 +93,19 @@ def fit(
     """
     import numpy as np
 
-    _check(embedder, share)
+    if embedder is not None and embedder.kind == "remote":
+        raise SettingsError(
+            f"the embedder {embedder.name!r} costs money for every prompt; the learned classifier "
+            "takes static vectors: give an offline embedder or none."
+        )
+    if not 0 < share < 1:
+        raise SettingsError(f"share is {share!r}; give the part of strong calls, between 0 and 1.")
+    try:
+        import sklearn  # noqa: F401 - only whether it is there
+    except ImportError as error:
+        raise SettingsError(
+            "training needs scikit-learn, which is not installed: pip install 'nbroute[learn]'"
+        ) from error
     labelled = read_labels(frame, ladder)
     columns = _Columns.of(labelled.prompts, embedder)
     seen = isinstance(present, LearnedClassifier)
@@ -176,22 +188,6 @@ class _Columns:
         return sparse.hstack(blocks).tocsr()
 
 
-def _check(embedder: Embedder | None, share: float) -> None:
-    if embedder is not None and embedder.kind == "remote":
-        raise SettingsError(
-            f"the embedder {embedder.name!r} costs money for every prompt; the learned classifier "
-            "takes static vectors: give an offline embedder or none."
-        )
-    if not 0 < share < 1:
-        raise SettingsError(f"share is {share!r}; give the part of strong calls, between 0 and 1.")
-    try:
-        import sklearn  # noqa: F401 - only whether it is there
-    except ImportError as error:
-        raise SettingsError(
-            "training needs scikit-learn, which is not installed: pip install 'nbroute[learn]'"
-        ) from error
-
-
 def _ridge(columns: _Columns, reading: Reading, rows: np.ndarray, gains: np.ndarray) -> Any:
     from sklearn.linear_model import Ridge
 
@@ -242,17 +238,12 @@ def _scale(
     slope, *intercepts = odds.fit(stacked, np.concatenate(above)).coef_[0]
     slope = max(float(slope), 0.0) / spread
     scale = Scale(np.zeros(cuts), slope, np.minimum.accumulate(intercepts))
-    if labelled.by_tier:
-        return replace(scale, cuts=_likeliest(scale, scores))
-    return replace(scale, cuts=np.quantile(scores, [1 - share]))
-
-
-def _likeliest(scale: Scale, scores: np.ndarray) -> np.ndarray:
-    """The cuts between the scores at which one level and the next are the likeliest."""
-    import numpy as np
-
+    if not labelled.by_tier:
+        return replace(scale, cuts=np.quantile(scores, [1 - share]))
+    # The cuts are between the scores at which one level and the next are the likeliest.
     reach = 3 * float(np.ptp(scores)) + 1e-9
     grid = np.linspace(scores.min() - reach, scores.max() + reach, 4001)
     likeliest = np.array([scale.chances(score).argmax() for score in grid])
-    above = [likeliest > cut for cut in range(len(scale.cuts))]
-    return np.array([grid[over.argmax()] if over.any() else np.inf for over in above])
+    above = [likeliest > cut for cut in range(cuts)]
+    ends = [grid[over.argmax()] if over.any() else np.inf for over in above]
+    return replace(scale, cuts=np.array(ends))
