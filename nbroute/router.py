@@ -48,7 +48,6 @@ from nbroute.settings.profiles import known_keys
 from nbroute.storage.cache import FileCache, MemoryCache, request_key
 from nbroute.storage.ledger import SqliteLedger
 from nbroute.types import (
-    Attempt,
     Classifier,
     Embedder,
     Label,
@@ -478,7 +477,11 @@ class Classifiers:
         """The classifier by examples; where nothing may be sent, with vectors made here."""
         if resources is None and self.embedder().kind == "remote":
             return self._rules
-        embed = resources.embed if resources else self._free_vectors
+        embed = (
+            resources.embed
+            if resources
+            else lambda texts: (self.embedder().embed(texts).vectors, ())
+        )
         with self._lock:
             if self._examples is None:
                 file = self.settings.classifier.examples_file
@@ -486,9 +489,6 @@ class Classifiers:
                 self._examples = ExampleVectors([*own, *self._taught_examples()])
             examples = self._examples
         return EmbeddingClassifier(embed, examples, method)
-
-    def _free_vectors(self, texts: Sequence[str]) -> tuple[np.ndarray, tuple[Attempt, ...]]:
-        return self.embedder().embed(texts).vectors, ()
 
     def _by_learning(self) -> Classifier:
         with self._lock:

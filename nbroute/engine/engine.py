@@ -200,7 +200,7 @@ class Engine:
     def _explain(self, call: Call) -> Explanation:
         asking = None
         try:
-            decision = self._decide(call, self._would_ask())
+            decision = self._decide(call, would_ask(self.parts))
         except WouldAsk as asked:
             asking, decision = asked.estimate, self._decide(call, None)
         plan = make_plan(decision, self.ladder, call.options, self.parts.agreement)
@@ -303,7 +303,19 @@ class Engine:
         """The call's context; what can be refused is refused before anything is sent."""
         prompt, told = checked_prompt(prompt, self.limits, self._price_of_tokens)
         if answers:
-            self._check(prompt, options)
+            check_options(options, self.ladder)
+            for check in wanted(options, prompt=prompt):
+                if not getattr(check, "runs_code", False):
+                    continue
+                if not self.code_allowed:
+                    label = getattr(check, "__name__", "a check")
+                    raise SettingsError(
+                        f"{label} would run code that a model writes; to allow it for this "
+                        "session say `%route allow code` (in Python: router.allow_code())"
+                    )
+                require_box(unconfined=self.code_allowed == "unconfined")
+            if options.strategy == "parallel":
+                self.parts.embedder()
         in_thread = answers and options.thread
         call = Call(
             prompt,
@@ -320,21 +332,6 @@ class Engine:
         if told:
             call.tell(Notice(told))
         return call
-
-    def _check(self, prompt: str, options: Options) -> None:
-        check_options(options, self.ladder)
-        for check in wanted(options, prompt=prompt):
-            if not getattr(check, "runs_code", False):
-                continue
-            if not self.code_allowed:
-                label = getattr(check, "__name__", "a check")
-                raise SettingsError(
-                    f"{label} would run code that a model writes; to allow it for this "
-                    "session say `%route allow code` (in Python: router.allow_code())"
-                )
-            require_box(unconfined=self.code_allowed == "unconfined")
-        if options.strategy == "parallel":
-            self.parts.embedder()
 
     def _route(self, call: Call, decision: Decision | None = None) -> RouteResult:
         """Decide, plan, ask and check; an error holds what was answered and paid for before it."""
@@ -384,30 +381,6 @@ class Engine:
 
         return Resources(ask, partial(embed, call))
 
-    def _would_ask(self) -> Resources:
-        """Resources that send nothing: a classifier that needs them raises WouldAsk."""
-        texts: list[str] = []
-        at = self.parts.classifier_tier
-
-        def ask(request: Request) -> Attempt:
-            kind = self.parts.providers[request.provider].kind
-            raise WouldAsk(_estimate(request, replace(at, model=request.model), kind))
-
-        def embed(wanted: Sequence[str]) -> tuple[np.ndarray, tuple[Attempt, ...]]:
-            import numpy as np
-
-            embedder = self.parts.embedder()
-            first, missing = not texts, embedder.missing(wanted)
-            texts.extend(missing)
-            if missing and first:  # its examples are next, and may have no vectors either
-                return np.ones((len(wanted), 1)), ()
-            if not texts:
-                return embedder.embed(wanted).vectors, ()
-            request, tier = embedding(embedder, at, texts)
-            raise WouldAsk(_estimate(request, tier, embedder.kind))
-
-        return Resources(ask, embed)
-
     def _decide(
         self, call: Call, resources: Resources | None, *, cheaper: bool = False
     ) -> Decision:
@@ -447,6 +420,31 @@ class WouldAsk(NbrouteError):
     def __init__(self, estimate: TierEstimate) -> None:
         super().__init__(f"{estimate.model} would be asked")
         self.estimate = estimate
+
+
+def would_ask(parts: Parts) -> Resources:
+    """Resources that send nothing: a classifier that needs them raises WouldAsk."""
+    texts: list[str] = []
+    at = parts.classifier_tier
+
+    def ask(request: Request) -> Attempt:
+        kind = parts.providers[request.provider].kind
+        raise WouldAsk(_estimate(request, replace(at, model=request.model), kind))
+
+    def embed(wanted: Sequence[str]) -> tuple[np.ndarray, tuple[Attempt, ...]]:
+        import numpy as np
+
+        embedder = parts.embedder()
+        first, missing = not texts, embedder.missing(wanted)
+        texts.extend(missing)
+        if missing and first:  # its examples are next, and may have no vectors either
+            return np.ones((len(wanted), 1)), ()
+        if not texts:
+            return embedder.embed(wanted).vectors, ()
+        request, tier = embedding(embedder, at, texts)
+        raise WouldAsk(_estimate(request, tier, embedder.kind))
+
+    return Resources(ask, embed)
 
 
 def _estimate(request: Request, tier: Tier, kind: ProviderKind) -> TierEstimate:

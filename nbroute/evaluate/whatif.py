@@ -20,28 +20,18 @@ from nbroute.classify.hybrid import (
 from nbroute.classify.model import ModelClassifier
 from nbroute.classify.turns import classify_turn
 from nbroute.classify.wording import listed
-from nbroute.engine.context import Parts, Resources, Spec
-from nbroute.engine.engine import Engine
-from nbroute.errors import NbrouteError, SettingsError
+from nbroute.engine.context import Parts, Spec
+from nbroute.engine.engine import Engine, WouldAsk, would_ask
+from nbroute.errors import SettingsError
 from nbroute.evaluate import scenarios, whatif_text
 from nbroute.evaluate.past import Collected, Past
 from nbroute.evaluate.scenarios import Priced, Sent, Strategy
 from nbroute.ladders import validate
 from nbroute.report.table import counted, text_table
 from nbroute.settings import Settings, base_ladder
-from nbroute.types import (
-    Attempt,
-    Classifier,
-    Cost,
-    Decision,
-    Ladder,
-    ProviderKind,
-    Request,
-    total_cost,
-)
+from nbroute.types import Classifier, Cost, Decision, Ladder, ProviderKind, total_cost
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
 
 #: A provider that is not configured here is taken to bill, except for these.
@@ -330,7 +320,17 @@ def what_if(
         steps_up = in_force.threshold
     parts = engine.parts
     force = Setting(engine.ladder, in_force, steps_up, parts.cache_mode in ("use", "only"))
-    over = _ladder(engine.ladder, settings, ladder)
+    over = engine.ladder
+    if isinstance(ladder, Ladder):
+        validate(over := ladder)
+    elif isinstance(ladder, str) and ladder != over.name:
+        # A preset is taken on the lowest tier's provider, which is not asked.
+        home, known = over.tiers[0].provider, settings.providers
+        over = base_ladder(ladder, next((one for one in known if one.name == home), known[0]))
+    elif not (ladder is None or isinstance(ladder, str)):
+        raise SettingsError(
+            f"ladder={ladder!r:.80} is not a ladder; give a Ladder or a preset's name"
+        )
     classifier = in_force if asked is None else asked
     routed = _reroute(found.past, over, parts, classifier)
     taken = routed.threshold or steps_up if threshold is None else read_threshold(threshold)
@@ -339,33 +339,13 @@ def what_if(
     return WhatIf(setting, force, found, _worked(found.past, routed, over, parts))
 
 
-def _ladder(own: Ladder, settings: Settings, asked: Ladder | str | None) -> Ladder:
-    """The ladder asked for; a preset is taken on the lowest tier's provider, which is not asked."""
-    if asked is None or asked == own.name:
-        return own
-    if isinstance(asked, Ladder):
-        validate(asked)
-        return asked
-    if not isinstance(asked, str):
-        raise SettingsError(
-            f"ladder={asked!r:.80} is not a ladder; give a Ladder or a preset's name"
-        )
-    home = own.tiers[0].provider
-    known = next((one for one in settings.providers if one.name == home), settings.providers[0])
-    return base_ladder(asked, known)
-
-
-class _WouldSend(NbrouteError):
-    """Deciding would take a call."""
-
-
 def _reroute(past: Sequence[Past], ladder: Ladder, parts: Parts, asked: Spec | None) -> _Routed:
     """Each prompt's decision on that ladder; SettingsError for an unknown classifier."""
 
     def bare(classifier: Classifier) -> Classifier:
         return classifier.classifier if isinstance(classifier, CautiousClassifier) else classifier
 
-    given = parts.classifier_for(asked, _resources(parts))
+    given = parts.classifier_for(asked, would_ask(parts))
     classifier, rules = bare(given), bare(parts.classifier_for("rules", None))
     # One that is the same with nothing to ask would send in a way of its own.
     own = isinstance(classifier, _SENDING) and classifier is bare(parts.classifier_for(asked, None))
@@ -375,7 +355,7 @@ def _reroute(past: Sequence[Past], ladder: Ladder, parts: Parts, asked: Spec | N
         key = (one.prompt, *(turn.prompt for turn in one.earlier))
         if key not in made:
             made[key] = None
-            with suppress(_WouldSend):
+            with suppress(WouldAsk):
                 if not own:
                     made[key] = classify_turn(classifier, one.prompt, one.earlier, ladder)
         decision, kept = made[key], one.decided_by(classifier.name)
@@ -388,21 +368,6 @@ def _reroute(past: Sequence[Past], ladder: Ladder, parts: Parts, asked: Spec | N
         decisions.append(decision)
     threshold = given.threshold if isinstance(given, CautiousClassifier) else 0.0
     return _Routed(decisions, classifier.name, threshold, recorded, stand_ins)
-
-
-def _resources(parts: Parts) -> Resources:
-    """No model to ask; vectors that are made here or are kept from before."""
-
-    def ask(request: Request) -> Attempt:
-        raise _WouldSend(f"{request.model} would be asked")
-
-    def embed(texts: Sequence[str]) -> tuple[np.ndarray, tuple[Attempt, ...]]:
-        embedder = parts.embedder()
-        if embedder.missing(texts):
-            raise _WouldSend(f"{embedder.model} would be asked")
-        return embedder.embed(texts).vectors, ()
-
-    return Resources(ask, embed)
 
 
 def _worked(past: Sequence[Past], routed: _Routed, ladder: Ladder, parts: Parts) -> _Worked:

@@ -96,7 +96,12 @@ def asks(document: Document, environ: Environment = ENVIRONMENT) -> list[str]:
     with contextlib.suppress(SettingsError):
         users = read_document(own) if is_file(own) else users
     counts = (*_overrides(document, users), *_bills(document, users), *_discounts(document))
-    found = (*_belongs(document), *_sends(document, environ), *_opens(document), *counts)
+    found = [*_sends(document, environ), *_opens(document), *counts]
+    user = getattr(os, "getuid", lambda: 0)()  # Windows has none; root works in others' folders
+    with contextlib.suppress(OSError):
+        # Where another user put it there, as anybody can do in /tmp.
+        if user and document.file and document.file.stat().st_uid not in (user, 0):
+            found.insert(0, "belongs to another user")
     return list(dict.fromkeys(shortened(one_line(one), _LONGEST) for one in found))
 
 
@@ -105,14 +110,6 @@ def described(document: Document) -> str:
     wants = asks(document)
     what = "this:" if wants else "nothing beyond what is built in: it needs no trust"
     return "\n  - ".join([f"{one_line(str(document.file))} asks for {what}", *wants])
-
-
-def _belongs(document: Document) -> Iterator[str]:
-    """Whose file it is, where another user put it there, as anybody can do in /tmp."""
-    own = getattr(os, "getuid", lambda: 0)()  # Windows has none; root works in others' folders
-    with contextlib.suppress(OSError):
-        if own and document.file and document.file.stat().st_uid not in (own, 0):
-            yield "belongs to another user"
 
 
 def _sends(document: Document, environ: Environment) -> Iterator[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import fields
 from decimal import Decimal
 from pathlib import Path
@@ -45,13 +44,31 @@ _PROMPTS = """\
 
 def text_of(settings: Settings, ladder: Ladder) -> str:
     """The file's text; its settings are `settings`, with that ladder."""
-    parts = [_HEAD, _nbroute(settings, ladder), _MORE]
+    asked, usual = settings.classifier, ladder.tiers[0]
+    of_its_own = (asked.provider, asked.model) != (usual.provider, usual.model)
+    here = {
+        "profile": settings.profile if settings.profile in BUILT_IN else None,
+        "ladder": ladder.name if ladder.name in ladders.LADDERS else None,
+        "default_tier": ladder.default,
+        "baseline": settings.baseline if settings.baseline in ladder.names else None,
+        "classifier": asked.name,
+        "classifier_provider": asked.provider if of_its_own else None,
+        "classifier_model": asked.model if of_its_own else None,
+        "classifier_threshold": asked.threshold,
+        "step_up_below": asked.step_up_below or None,
+    }
+    parts = [_HEAD, _table("nbroute", here), _MORE]
     used = {target.provider for tier in ladder.tiers for target in tier.targets}
-    parts += [
-        _provider(one)
-        for one in settings.providers
-        if one.name in used | {settings.classifier.provider} and BUILT_IN.get(one.name) != one
-    ]
+    for one in settings.providers:
+        known = BUILT_IN.get(one.name)
+        if one.name in used | {asked.provider} and known != one:
+            changed = {
+                field.name: getattr(one, field.name)
+                for field in fields(one)
+                if field.name not in ("name", "api_key")
+                and getattr(one, field.name) != getattr(known, field.name, field.default)
+            }
+            parts.append(_table(f"providers.{_key(one.name)}", changed))
     tiers = [
         _table(f"tiers.{_key(tier.name)}", {name: getattr(tier, name) for name in _TIER})
         for tier in ladder.tiers
@@ -71,34 +88,6 @@ def write(path: Path, text: str, *, force: bool) -> None:
         raise SettingsError(f"cannot write {str(path)!r}: {error.strerror}") from None
 
 
-def _nbroute(settings: Settings, ladder: Ladder) -> str:
-    asked, usual = settings.classifier, ladder.tiers[0]
-    of_its_own = (asked.provider, asked.model) != (usual.provider, usual.model)
-    here = {
-        "profile": settings.profile if settings.profile in BUILT_IN else None,
-        "ladder": ladder.name if ladder.name in ladders.LADDERS else None,
-        "default_tier": ladder.default,
-        "baseline": settings.baseline if settings.baseline in ladder.names else None,
-        "classifier": asked.name,
-        "classifier_provider": asked.provider if of_its_own else None,
-        "classifier_model": asked.model if of_its_own else None,
-        "classifier_threshold": asked.threshold,
-        "step_up_below": asked.step_up_below or None,
-    }
-    return _table("nbroute", here)
-
-
-def _provider(one: Any) -> str:
-    usual = BUILT_IN.get(one.name)
-    changed = {
-        field.name: getattr(one, field.name)
-        for field in fields(one)
-        if field.name not in ("name", "api_key")
-        and getattr(one, field.name) != getattr(usual, field.name, field.default)
-    }
-    return _table(f"providers.{_key(one.name)}", changed)
-
-
 def _table(name: str, values: dict[str, Any]) -> str:
     lines = [f"{key} = {_value(value)}" for key, value in values.items() if value is not None]
     return "\n".join([f"[{name}]", *lines, ""])
@@ -112,15 +101,11 @@ def _value(value: Any) -> str:
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_value, value))}]"
     if isinstance(value, Target | Price):
-        return f"{{ {', '.join(_inline(value))} }}"
+        names = ("provider", "model", "price", "input", "output", "cached_input")
+        told = ((name, getattr(value, name, None)) for name in names)
+        inside = ", ".join(f"{name} = {_value(one)}" for name, one in told if one is not None)
+        return f"{{ {inside} }}"
     return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
-def _inline(value: Target | Price) -> Iterator[str]:
-    """The fields of a fallback elsewhere, or of a price, that are set."""
-    for name in ("provider", "model", "price", "input", "output", "cached_input"):
-        if (found := getattr(value, name, None)) is not None:
-            yield f"{name} = {_value(found)}"
 
 
 def _key(name: str) -> str:
