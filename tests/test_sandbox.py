@@ -24,8 +24,7 @@ import nbroute
 from nbroute import sandbox
 from nbroute.errors import SettingsError
 from nbroute.sandbox import Limits, assertions_of, boxes, code_of, run_tests, runner
-from nbroute.sandbox.folder import clear
-from nbroute.sandbox.runner import run_bounded
+from nbroute.sandbox.runner import clear, run_bounded
 from nbroute.types import Reply, Usage
 
 GOOD = "def add(a, b):\n    return a + b\n"

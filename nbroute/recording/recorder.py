@@ -84,9 +84,19 @@ class Recorder:
         self._scrub.look_again()
         with self._writing():
             asked = docs.RecordedRequest.of(self._scrub.request(request))
-            reply = self._reply(outcome) if isinstance(outcome, Reply) else None
-            error = None if isinstance(outcome, Reply) else self._error(outcome)
-            self._keep(docs.Entry(purpose, tier, asked, reply, error))
+            if isinstance(outcome, ProviderError):
+                error = self._error(outcome)
+                self._keep(docs.Entry(purpose, tier, asked, error=error))
+                return
+            told = replace(
+                outcome,
+                text=self._scrub.text(outcome.text),
+                reasoning=self._scrub.text(outcome.reasoning),
+                latency_ms=round(outcome.latency_ms),
+                ttft_ms=None if outcome.ttft_ms is None else round(outcome.ttft_ms),
+                logprob=None if outcome.logprob is None else float(outcome.logprob),
+            )
+            self._keep(docs.Entry(purpose, tier, asked, docs.like(told, docs.RecordedReply)))
 
     def keep_vectors(
         self, provider: str, model: str, texts: Sequence[str], vectors: np.ndarray
@@ -145,17 +155,6 @@ class Recorder:
             )
             self._write_anew(self._header)
 
-    def _reply(self, reply: Reply) -> docs.RecordedReply:
-        told = replace(
-            reply,
-            text=self._scrub.text(reply.text),
-            reasoning=self._scrub.text(reply.reasoning),
-            latency_ms=round(reply.latency_ms),
-            ttft_ms=None if reply.ttft_ms is None else round(reply.ttft_ms),
-            logprob=None if reply.logprob is None else float(reply.logprob),
-        )
-        return docs.like(told, docs.RecordedReply)
-
     def _error(self, error: ProviderError) -> docs.RecordedError:
         """The error with no address; one of a user's own class is of the class that it extends."""
         told = str(error)
@@ -167,7 +166,11 @@ class Recorder:
 
     def _keep(self, entry: docs.Entry | docs.VectorEntry) -> None:
         key, words = entry.request.key, _words(entry)
-        self._catch_up()
+        now = self._stat()
+        if now is None or not now[1]:
+            self._begin()
+        elif now != self._seen:  # another process, or an editor, has written to it
+            self._read()
         known = self._known.get(key)
         if known == words or (known and words.startswith("error") > known.startswith("error")):
             return
@@ -180,14 +183,6 @@ class Recorder:
         self.added += 1
         if self._twice * _SHARE >= len(self._known):
             self._write_anew()
-
-    def _catch_up(self) -> None:
-        """Take in what another process, or an editor, has done to the file."""
-        now = self._stat()
-        if now is None or not now[1]:
-            self._begin()
-        elif now != self._seen:
-            self._read()
 
     def _begin(self) -> None:
         self._known, self._twice = {}, 0

@@ -85,8 +85,19 @@ class Recording:
         """A row a text; ReplayMiss where one was not recorded, RecordError where it is damaged."""
         import numpy as np
 
-        packed = [self._packed(provider, model, text) for text in texts]
-        whole = False
+        packed, whole = [], False
+        for text in texts:
+            asked = (
+                docs.RecordedText(provider, model, docs.Lines(one.text(text))).key
+                for one in self._scrubbers
+            )
+            found = next(filter(None, map(self._vectors.get, asked)), None)
+            if found is None:
+                raise ReplayMiss(
+                    f"{self.path.name} has no vector of {model!r} for the text "
+                    f"{shortened(text, _SHOWN)!r}. {self._cure}"
+                )
+            packed.append(found.vector)
         with contextlib.suppress(ValueError):
             rows = [np.frombuffer(base64.b64decode(one, validate=True), "<f4") for one in packed]
             vectors = np.stack(rows) if rows else np.zeros((0, 0), dtype=np.float32)
@@ -97,16 +108,6 @@ class Recording:
                 "again"
             )
         return vectors
-
-    def _packed(self, provider: str, model: str, text: str) -> str:
-        for scrubber in self._scrubbers:
-            asked = docs.RecordedText(provider, model, docs.Lines(scrubber.text(text)))
-            if asked.key in self._vectors:
-                return self._vectors[asked.key].vector
-        shown = shortened(text, _SHOWN)
-        raise ReplayMiss(
-            f"{self.path.name} has no vector of {model!r} for the text {shown!r}. {self._cure}"
-        )
 
     def miss(self, tier: str, requests: Sequence[Request], purpose: str) -> str:
         """What was asked for and is not there, what is near it, and how to record it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import secrets
@@ -20,7 +21,6 @@ from nbroute.decoding import parse
 from nbroute.errors import SettingsError
 from nbroute.sandbox import boxes
 from nbroute.sandbox.boxes import Box
-from nbroute.sandbox.folder import clear, crowded
 
 _CHILD = Path(__file__).with_name("child.py")
 _CLEARING_S = 5.0
@@ -120,9 +120,12 @@ def require_box(*, unconfined: bool = False) -> Box | None:
         )
     failed: list[str] = []
     for box in () if _KNOWN else boxes.candidates():
-        if not (why := _trial(box)):
+        tried = _run(box, _TRIAL, "assert not held, f'lets through {list(held)}'", Limits())
+        if tried.passed:
             _KNOWN.append(box)
             break
+        # Its own words, of a program that could not make the box.
+        why = " ".join(tried.output.strip().splitlines()[-1:] or [tried.reason])[:200]
         failed.append(f"{box.name}: {why}")
     if not _KNOWN and unconfined:
         _KNOWN.append(None)
@@ -135,13 +138,6 @@ def require_box(*, unconfined: bool = False) -> Box | None:
         "'nbroute[sandbox]'), or allow it anyway with `%route allow code --unconfined` "
         "(in Python: router.allow_code(unconfined=True))"
     )
-
-
-def _trial(box: Box) -> str:
-    """Why the box does not hold; empty where it does."""
-    tried = _run(box, _TRIAL, "assert not held, f'lets through {list(held)}'", Limits())
-    own_words = tried.output.strip().splitlines()[-1:]  # of a program that could not make the box
-    return tried.reason and " ".join(own_words or [tried.reason])[:200]
 
 
 def _run(box: Box | None, code: str, assertions: str, limits: Limits) -> Outcome:
@@ -295,3 +291,64 @@ def _watch(report: _Kept, output: _Kept, folder: Path, limits: Limits) -> str:
                     return ""
                 ready.unregister(key.fileobj)
     return f"did not end within {limits.seconds:g} s"
+
+
+# The folder that the code may write to: nothing follows a link, goes down by recursion or builds
+# a long path.
+
+
+def crowded(folder: Path, most: float) -> str:
+    """Why there is too much in it; empty while there is not."""
+    waiting, count = [str(folder)], 0
+    while waiting:
+        try:
+            with os.scandir(waiting.pop()) as found:
+                for entry in found:
+                    count += 1
+                    if count > most:
+                        return f"made more than {most:g} files and folders"
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(entry.path)
+        except (FileNotFoundError, NotADirectoryError):
+            continue  # taken away meanwhile
+        except OSError as error:
+            return f"made a folder whose files cannot be counted ({error.strerror})"
+    return ""
+
+
+def clear(folder: Path, until: float) -> None:
+    """Take the folder away; what is left when the time is up stays."""
+    with contextlib.suppress(OSError):
+        folder.chmod(0o700)
+        top = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        try:
+            while folder.exists() and time.monotonic() < until:
+                with os.scandir(top) as found:
+                    entries = list(itertools.islice(found, 1000))
+                for entry in entries:
+                    with contextlib.suppress(OSError):
+                        _take_away(top, entry, until)
+                with contextlib.suppress(OSError):
+                    folder.rmdir()  # a dying process may still write
+        finally:
+            os.close(top)
+
+
+def _take_away(top: int, entry: os.DirEntry[str], until: float) -> None:
+    """One entry of the folder; the folders in it are moved up, for the next round."""
+    if not entry.is_dir(follow_symlinks=False):
+        os.unlink(entry.name, dir_fd=top)
+        return
+    os.chmod(entry.name, 0o700, dir_fd=top)
+    inner = os.open(entry.name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=top)
+    try:
+        with os.scandir(inner) as found:
+            for one in itertools.takewhile(lambda _: time.monotonic() < until, found):
+                if one.is_dir(follow_symlinks=False):
+                    os.chmod(one.name, 0o700, dir_fd=inner)
+                    os.rename(one.name, secrets.token_hex(16), src_dir_fd=inner, dst_dir_fd=top)
+                else:
+                    os.unlink(one.name, dir_fd=inner)
+    finally:
+        os.close(inner)
+    os.rmdir(entry.name, dir_fd=top)
