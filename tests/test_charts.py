@@ -387,6 +387,18 @@ def test_labels_are_points_of_quality_against_cost_with_their_intervals():
     assert "quality" in [one.name for one in telling(labelled())]
 
 
+def test_names_of_points_do_not_run_into_one_another_and_all_are_in_the_legend():
+    costs = {"SIMPLE": 0.010, "MEDIUM": 0.011, "FRONTIER": 0.1}
+    rows = [row(tier, tier=tier, cost_usd=usd) for tier, usd in costs.items()]
+    votes = votes_of([label("one", "good", "SIMPLE")], tuple(costs))
+
+    page = replace(report(*rows), votes=votes).chart("quality")._repr_html_()
+
+    beside = re.findall(r'white-space:nowrap">([A-Z]+)</span>', page)
+    assert ["MEDIUM", "FRONTIER"] == beside
+    assert list(costs) == re.findall(r'scope="row">([A-Z]+)<', page)
+
+
 def test_a_word_taken_back_and_a_prompt_judged_again_count_once():
     again = [label("one", "too weak", "MEDIUM"), label("one", "good", "SIMPLE")]
     gone = [label("two", "good", "SIMPLE"), label("two", "taken back", "SIMPLE")]

@@ -258,6 +258,8 @@ class WhatIf:
             f"Savings are against {self.strategies[0].name}."
         )
         told = [assumed]
+        if whatif_text.unbilled(self.strategies):
+            told.append("Nothing is billed: costs are what models of these tiers would have cost.")
         missing = self._worked.unmeasured
         if len(missing) < len(self.ladder.tiers):
             told.append(

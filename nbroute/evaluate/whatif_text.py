@@ -15,7 +15,7 @@ STRATEGY = (
     *("strategy", "prompts", "usd", "equivalent_usd", "unknown", "kind", "latency_s"),
     *("saved_usd", "saved_equivalent_usd", "saved_share"),
 )
-HEAD = ("strategy", "cost", "saved", "average time", "basis", "tiers")
+HEAD = ("strategy", "cost", "saved", "time", "basis", "tiers")
 EMPTY = (
     "what if: there are no prompts to work with yet. Route some first (%%route in a cell, "
     "router.route or router.map), or bring your own: router.what_if(prompts=[...])"
@@ -44,13 +44,14 @@ def as_float(amount: Decimal | float | None) -> float:
     return math.nan if amount is None else float(amount)
 
 
-def kind(one: Strategy) -> str:
-    """What the money of a strategy is, in words."""
+def kind(one: Strategy, *, bare: bool = False) -> str:
+    """What the money of a strategy is, in words; `bare` of what is said of all of them."""
     billed, spend = one.spend.by_source.keys() - {"equivalent"}, one.spend
     prices = _PRICES.get(frozenset(billed), "known prices")
     told = ["recorded" if one.recorded else f"estimate at {prices}"] if billed else []
     if spend.equivalent_usd:
-        told.append(f"{'recorded' if one.recorded else 'estimate'}, nothing billed")
+        note = "" if bare else ", nothing billed"
+        told.append(f"{'recorded' if one.recorded else 'estimate'}{note}")
     told += [f"{spend.unknown_calls:,} of unknown cost"] if spend.unknown_calls else []
     return " + ".join(told) or "nothing to pay"
 
@@ -58,9 +59,16 @@ def kind(one: Strategy) -> str:
 def table(strategies: Sequence[Strategy]) -> list[tuple[str, ...]]:
     """The strategies, a row each, under `HEAD`."""
     places = places_of(usd for s in strategies for usd in (s.spend.usd, s.spend.equivalent_usd))
+    free = unbilled(strategies)
     return [
-        (s.name, cost(s, places), saved(s), latency(s), kind(s), mix(s.mix)) for s in strategies
+        (s.name, cost(s, places), saved(s), latency(s), kind(s, bare=free), mix(s.mix))
+        for s in strategies
     ]
+
+
+def unbilled(strategies: Sequence[Strategy]) -> bool:
+    """Whether nobody would bill any of them."""
+    return not any(one.spend.usd for one in strategies)
 
 
 def cost(one: Strategy, places: int = 2) -> str:

@@ -6,13 +6,13 @@ from datetime import datetime
 
 from nbroute.errors import RecordError
 from nbroute.notebook import look
-from nbroute.notebook.lines import DOT, marks, model_name, result_price
+from nbroute.notebook.lines import COSTS, DOT, marks, model_name, result_price
 from nbroute.notebook.live import Room
 from nbroute.notebook.look import Fact
 from nbroute.notebook.paced import Following, Paced
 from nbroute.notebook.session import session_text
 from nbroute.notebook.tables import Said, Table
-from nbroute.pricing import call_usd, column_usd, format_usd
+from nbroute.pricing import SOURCES, call_usd, column_usd, format_usd
 from nbroute.report import Report, counted
 from nbroute.report.table import seconds, shortened
 from nbroute.report.text import tier_table
@@ -91,7 +91,8 @@ def snapshot(router: Router) -> Table | Said:
     ]
     columns, calls = _last_calls(router)
     below += [f"call: {DOT.join(filter(None, call))}" for call in calls]
-    below += [f"costs: {columns[2]}"] * (columns[2] != "cost")
+    told = {SOURCES[source]: words for source, words in COSTS.items()}
+    below += [f"costs: {told[columns[2]]}"] * (columns[2] in told)
     head, *rows = tier_table(report)
     return Table(head, rows, above=[session_text(router)], below=below)
 

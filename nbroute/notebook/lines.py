@@ -52,6 +52,10 @@ _MEANING: dict[CostSource, str] = {
 }
 
 
+#: Said of all costs in a table, where they come from one source.
+COSTS = SOURCES | {"equivalent": "what it would have cost; nothing is billed"}
+
+
 @dataclass(frozen=True)
 class Scale:
     """The ladder that answers are seen against: its tiers, and what the lowest one costs."""

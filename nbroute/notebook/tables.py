@@ -12,8 +12,8 @@ from nbroute.budgets import clean
 from nbroute.evaluate import whatif_text
 from nbroute.notebook import look, marked
 from nbroute.notebook.answer import escape_markdown, safe_plain
-from nbroute.notebook.lines import DOT, attempt_line, headline, notes, reason, step_lines
-from nbroute.pricing import SOURCES, column_usd, describe, format_usd, unknown_why
+from nbroute.notebook.lines import COSTS, DOT, attempt_line, headline, notes, reason, step_lines
+from nbroute.pricing import column_usd, describe, format_usd, unknown_why
 from nbroute.report.table import text_table
 from nbroute.types import Cost, Decision, Explanation, RouteResult
 
@@ -147,7 +147,7 @@ def estimates(found: Mapping[str, Any], of: str = "tier") -> Table:
         [name, e.model, f"{e.input_tokens:,}", f"{e.max_tokens:,}", *both]
         for (name, e), *both in zip(found.items(), *amounts, strict=True)
     ]
-    known = [SOURCES[c.source] if c.usd is not None else f"unknown, {unknown_why(c)}" for c in high]
+    known = [COSTS[c.source] if c.usd is not None else f"unknown, {unknown_why(c)}" for c in high]
     one = len(set(known)) == 1
     told = (
         known[:1]

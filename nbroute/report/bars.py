@@ -97,7 +97,10 @@ def _paint(mark: Mark) -> str:
 
 
 def _points(panel: Panel) -> str:
-    """Points up by their share, each on the line of its interval; the table says the same."""
+    """Points up by their share, each on the line of its interval.
+
+    The table says the same, and names those whose names have no room here.
+    """
     drawn = [
         _element("div", "level", _element("span", "at", f"{at}%"), f"bottom:{at}%")
         for at in (0, 50, 100)
@@ -107,7 +110,7 @@ def _points(panel: Panel) -> str:
         line = f"{along};bottom:{100 * mark.low:.1f}%;height:{100 * (mark.high - mark.low):.1f}%"
         drawn.append(_element("div", "interval", "", f"{line};{_paint(mark)}"))
         place = f"{along};bottom:{100 * mark.up:.1f}%;{_paint(mark)}"
-        said = _element("span", "said", _text(mark.name))
+        said = _element("span", "said", _text(mark.name)) if mark in panel.named else ""
         drawn.append(_element("div", "point", said, place, _told(mark)))
     return _element("div", "points", "".join(drawn), facts=' aria-hidden="true"')
 

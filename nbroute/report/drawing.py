@@ -51,6 +51,15 @@ class Panel:
         """Whether each part has one colour, wherever it is."""
         return bool(self.parts) and all(m.colour == self.parts[m.part].colour for m in self.marks)
 
+    @property
+    def named(self) -> list[Mark]:
+        """The points whose names have room before the next point; tooltip and table name all."""
+        found, right = [], 1.2 * self.longest
+        for mark in sorted(self.marks, key=lambda mark: -mark.size):
+            found += [mark] if right - mark.size >= 0.2 * self.longest else []
+            right = mark.size
+        return found
+
     def length(self, name: str) -> float:
         """What the parts of one bar come to."""
         return sum(mark.size for mark in self.marks if mark.name == name)
@@ -107,4 +116,4 @@ def in_words(column: str, value: Any) -> str:
             return f"{value:.0%}"
         case "seconds":
             return f"{value:.2f} s"
-    return str(value)
+    return f"{value:,}" if isinstance(value, int) else str(value)

@@ -100,26 +100,26 @@ def tier_table(report: Metrics) -> list[tuple[str, ...]]:
     groups = {name or "(none)": spend for name, spend in report.by_tier.items()}
     shares, times = report.tier_share, dict(report.latency)
     facts = [
-        (str(report.answered.get(name, 0)), f"{shares[name]:.0%}" if name in shares else "-")
+        (f"{report.answered.get(name, 0):,}", f"{shares[name]:.0%}" if name in shares else "-")
         for name in report.by_tier
     ]
     if len(report.latency) > 1:
         groups["together"] = report.spend
-        facts.append((str(sum(report.answered.values())), ""))
+        facts.append((f"{sum(report.answered.values()):,}", ""))
     took = [*map(times.get, report.by_tier), report.overall_latency]
     rows: list[tuple[str, ...]] = [
         ("tier", "results", "share", "calls", *_MONEY, "half within", "95% within")
     ]
     for name, fact, money, time in zip(groups, facts, _money(groups.values()), took, strict=False):
         within = [f"{ms / 1000:.2f} s" for ms in time[1:]] if time else ["-", "-"]
-        rows.append((name, *fact, str(groups[name].calls), *money, *within))
+        rows.append((name, *fact, f"{groups[name].calls:,}", *money, *within))
     return without_nothing(rows, *_MONEY)
 
 
 def _spends(name: str, groups: Mapping[str, Spend]) -> Iterator[Block]:
     rows = [(name, "calls", *_MONEY)]
     rows += [
-        (key or "(none)", str(groups[key].calls), *money)
+        (key or "(none)", f"{groups[key].calls:,}", *money)
         for key, money in zip(groups, _money(groups.values()), strict=True)
     ]
     yield ""
@@ -141,7 +141,7 @@ def _days(report: Metrics) -> Iterator[Block]:
             both = [real] if real != "$0" or equivalent == "$0" else []
             both += [f"{equivalent} not billed"] if equivalent != "$0" else []
             amounts.append(" and ".join(both))
-        rows.append((day, str(spend.calls), str(spend.cached_calls), *money, *amounts))
+        rows.append((day, f"{spend.calls:,}", f"{spend.cached_calls:,}", *money, *amounts))
     yield ""
     yield without_nothing(rows, *_MONEY)
 

@@ -111,7 +111,7 @@ def _bars(panel: Panel, values: list[Spec], channels: Spec, view: str) -> Spec:
     return {"layer": [{**bars, "name": view}, words], "height": STEP * len(names)}
 
 
-def _points(_panel: Panel, values: list[Spec], channels: Spec, view: str) -> Spec:
+def _points(panel: Panel, values: list[Spec], channels: Spec, view: str) -> Spec:
     """A point for each name, up by its share, with its interval."""
     x = {**channels["x"], "stack": None}
     axis = {**_AXES["share"], "title": None, "minExtent": NAMES}
@@ -121,7 +121,9 @@ def _points(_panel: Panel, values: list[Spec], channels: Spec, view: str) -> Spe
     rule = _layer(values, {"type": "rule", "strokeWidth": 2}, **{**place, **interval})
     points = _layer(values, {"type": "point", "filled": True, "size": 90}, **place)
     said = {"type": "text", "align": "left", "dx": 8}
-    words = _layer(values, said, x=x, y=place["y"], text={"field": "_name"})
+    names = {mark.name for mark in panel.named}
+    beside = [one for one in values if one["_name"] in names]
+    words = _layer(beside, said, x=x, y=place["y"], text={"field": "_name"})
     return {"layer": [rule, {**points, "name": view}, words], "height": HEIGHT}
 
 

@@ -10,6 +10,7 @@ from nbroute.errors import SettingsError, did_you_mean
 from nbroute.notebook import exporting, names, options, tables
 from nbroute.notebook.answer import safe_plain
 from nbroute.notebook.commands.base import command, only
+from nbroute.notebook.lines import COSTS
 from nbroute.notebook.report_view import Gallery
 from nbroute.notebook.session import session_text
 from nbroute.pricing import SOURCES, column_usd
@@ -39,7 +40,7 @@ def spend(desk: Desk, rest: str) -> tables.Table:
     named.append(("together", desk.router.spend(everything=everything)))
     amounts = [[s.usd for _, s in named], [s.equivalent_usd for _, s in named]]
     rows = [
-        [name, str(s.calls), str(s.cached_calls), *usd, str(s.unknown_calls)]
+        [name, f"{s.calls:,}", f"{s.cached_calls:,}", *usd, f"{s.unknown_calls:,}"]
         for (name, s), *usd in zip(named, *map(column_usd, amounts), strict=True)
     ]
     money = ("spent", "would have cost")
@@ -57,10 +58,11 @@ def log(desk: Desk, rest: str) -> tables.Table:
     whole = "every call with every column: router.ledger.frame() (router = %route router)"
     if not rows:
         return tables.Table([], [], above=["no calls yet in this session", whole])
-    times = [datetime.fromtimestamp(row["ts"], UTC).astimezone() for row in rows]
+    last = rows[-_LOGGED:]
+    times = [datetime.fromtimestamp(row["ts"], UTC).astimezone() for row in last]
     form = "%H:%M:%S" if len({time.date() for time in times}) == 1 else "%d %b %H:%M"
-    last = times[-_LOGGED:], rows[-_LOGGED:]
-    sources = {row["cost_source"] for row in rows if row["cost_usd"]}
+    sources = {row["cost_source"] for row in last if row["cost_usd"]}
+    amounts = column_usd(row["cost_usd"] for row in last)
     shown = [
         [
             f"{time:{form}}",
@@ -71,13 +73,11 @@ def log(desk: Desk, rest: str) -> tables.Table:
             row["status"],
             shortened(", ".join(_log_notes(row, sources)), 60),
         ]
-        for time, row, usd in zip(
-            *last, column_usd(row["cost_usd"] for row in last[1]), strict=True
-        )
+        for time, row, usd in zip(times, last, amounts, strict=True)
     ]
     head = [f"time ({times[-1]:%Z})", "tier", "model", "cost", "took", "status", "note"]
     left_out = [f"the last {_LOGGED} of {len(rows):,} calls"] if len(rows) > _LOGGED else []
-    costs = [f"costs: {SOURCES[one]}" for one in sources if len(sources) == 1]
+    costs = [f"costs: {COSTS[one]}" for one in sources if len(sources) == 1]
     return tables.Table(head, shown, above=left_out, below=[*costs, whole])
 
 
