@@ -54,7 +54,7 @@ class Panel:
     @property
     def named(self) -> list[Mark]:
         """The points whose names have room before the next point; tooltip and table name all."""
-        found, right = [], 1.2 * self.longest
+        found, right = [], 2 * self.longest
         for mark in sorted(self.marks, key=lambda mark: -mark.size):
             found += [mark] if right - mark.size >= 0.2 * self.longest else []
             right = mark.size
