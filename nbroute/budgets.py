@@ -69,7 +69,7 @@ class Guard:
             if limited and attempt.provider_kind == "remote":
                 limit, way_out = "--max-cost", "leave --max-cost out"
                 if self.max_cost is None:
-                    limit, way_out = _named(caps[0]), _GO_ON
+                    limit, way_out = _named(caps[0]), _go_on(attempt)
                 raise BudgetExceeded(
                     f"the model's price is not known ({attempt.model!r}), so {limit} cannot be "
                     f"kept; give its tier a price in nbroute.toml, or {way_out}"
@@ -78,7 +78,9 @@ class Guard:
             steps = [(step_name(one), held(one)) for one in earlier]
             told = too_little(self.max_cost, [*steps, (step_name(attempt), worst)])
             if told:
-                raise BudgetExceeded(told)
+                # an escalation takes no options
+                where = f", in a cell with %%route -t {attempt.tier}" if attempt.parent else ""
+                raise BudgetExceeded(f"{told}{where}")
 
 
 def too_little(max_cost: Decimal, steps: Iterable[tuple[str, Decimal]]) -> str:
@@ -141,19 +143,25 @@ def over_budget(refusal: Refusal, attempt: Attempt) -> BudgetExceeded:
     worst, left = format_usd(attempt.reserved_usd), format_usd(refusal.left_usd)
     error = BudgetExceeded(
         f"a call could cost up to {worst} and {left} is left of {_named(refusal.cap)}; it was "
-        f"not sent: {_GO_ON}, or {_RAISE[refusal.cap.scope]}"
+        f"not sent: {_RAISE[refusal.cap.scope]}, or {_go_on(attempt)}"
     )
     error.refusal = refusal
     return error
 
 
 _Scope = Literal["session", "day", "feature"]
-_GO_ON = "go on with --over-budget (Python: over_budget=True)"
 _RAISE = {
     "session": "raise the budget with %route budget USD",
     "day": "raise budget_usd_per_day in nbroute.toml",
     "feature": "raise budget_usd_per_feature in nbroute.toml",
 }
+
+
+def _go_on(attempt: Attempt) -> str:
+    """How to ask all the same: an escalation takes no options, so in a cell of its own."""
+    if attempt.parent:
+        return f"ask in a cell: %%route -t {attempt.tier} --over-budget"
+    return "ask with %%route --over-budget (Python: over_budget=True)"
 
 
 def _named(cap: Cap) -> str:

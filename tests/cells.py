@@ -48,7 +48,7 @@ class Row:
         self.router, self.kept = router, []
         self.card = Card(router, Screen(), number=1)
         self.card.route(prompt, tier=tier)
-        self.controls = Controls(self.card, router, self)
+        self.controls = Controls(self.card, self)
         self.controls.redraw("")
 
     def took(self, result, card):
@@ -57,7 +57,7 @@ class Row:
 
     @property
     def html(self):
-        return self.controls.live.html
+        return self.controls.html
 
     @property
     def words(self):
@@ -75,7 +75,7 @@ class Row:
         """Press the button whose name begins so; nothing where it is off."""
         (pressed,) = [facts for label, facts in self.buttons.items() if label.startswith(name)]
         if pressed.get("aria-disabled") != "true":
-            self.controls.live.act(pressed["data-do"], pressed.get("data-at", ""))
+            self.controls.act(pressed["data-do"], pressed.get("data-at", ""))
 
     def is_off(self, name):
         (found,) = [facts for label, facts in self.buttons.items() if label.startswith(name)]

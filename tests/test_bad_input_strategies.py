@@ -605,7 +605,7 @@ def test_a_tier_that_could_not_answer_is_a_step_of_the_ladder(cell, server):
     assert (GOOD, "MID") == (done.result.text, done.result.tier)
     assert "2 steps: LOW could not answer, MID used" in text
     assert "could not answer: Unavailable: 127.0.0.1" in text
-    assert "nothing charged" in text
+    assert "no charge" in text
     assert "source unknown" not in text
 
 

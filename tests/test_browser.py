@@ -57,7 +57,7 @@ def test_escalate_streams_the_next_tiers_answer_in_place_twice_in_a_row(page, ur
         record["tier"],
         [earlier["tier"] for earlier in record["earlier"]],
     )
-    assert "--- before: MEDIUM" in "".join(first["data"]["text/plain"])
+    assert "\n\nbefore: MEDIUM" in "".join(first["data"]["text/plain"])
     assert "" == "".join(controls["data"]["text/plain"])
 
 
@@ -119,7 +119,7 @@ def test_a_click_after_a_restart_says_that_the_cell_must_be_run_again(page, url,
     lab.run_all(page)
     cell = page.locator(".jp-Cell").nth(1)
     cell.get_by_role("button", name="good", exact=True).click()
-    cell.get_by_text("kept: good").wait_for()
+    cell.get_by_text("labelled good").wait_for()
     silent = cell.get_by_role("status").filter(has_text="No answer from the kernel")
 
     page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.restartKernel()")

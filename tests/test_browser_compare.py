@@ -135,7 +135,7 @@ def test_a_vote_stands_in_its_column_can_be_taken_back_and_is_saved_without_a_ke
     assert "true" == simple.get_attribute("aria-pressed")
     assert 1 == cell.locator("section:visible", has_text="SIMPLE").count()
     simple.click()
-    cell.get_by_role("status").get_by_text("taken back").wait_for()
+    cell.get_by_role("status").get_by_text("vote removed").wait_for()
     assert "false" == simple.get_attribute("aria-pressed")
     pane(cell, "MEDIUM").get_by_role("button", name="good enough").click()
     cell.get_by_role("status").get_by_text("your vote: MEDIUM is good enough").wait_for()

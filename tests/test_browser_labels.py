@@ -34,9 +34,9 @@ def test_a_click_keeps_a_label_and_another_click_changes_it(page, url, folder):
     assert "kept with the prompt" in word.get_attribute("title")
 
     word.click()
-    cell.get_by_text("kept: good").wait_for()
+    cell.get_by_text("labelled good").wait_for()
     cell.get_by_role("button", name="too weak").click()
-    cell.get_by_text("kept: too weak (the prompt needs MEDIUM)").wait_for()
+    cell.get_by_text("labelled too weak (the prompt needs MEDIUM)").wait_for()
 
     assert ["too weak"] == cell.locator("[aria-pressed=true]").all_inner_texts()
     assert [("good", "SIMPLE", "SIMPLE"), ("too weak", "SIMPLE", "MEDIUM")] == labelled(
@@ -53,7 +53,7 @@ def test_a_second_click_takes_a_label_back(page, url, folder):
 
     cell.get_by_role("button", name="good", exact=True, pressed=True).click()
 
-    cell.get_by_role("status").filter(has_text="taken back").wait_for()
+    cell.get_by_role("status").filter(has_text="label removed").wait_for()
     assert "taken back" == labelled(folder, "hello back")[-1][0]
 
 
@@ -63,15 +63,15 @@ def test_after_an_escalation_a_click_is_about_the_new_answer(page, url, folder):
     lab.run_all(page)
     cell = page.locator(".jp-Cell").nth(1)
     cell.get_by_role("button", name="bad", exact=True).click()
-    cell.get_by_text("kept: bad").wait_for()
+    cell.get_by_text("labelled bad").wait_for()
 
     cell.get_by_role("button", name="Escalate to MEDIUM").click()
     cell.get_by_role("button", name="Escalate to COMPLEX").wait_for()
-    cell.get_by_text("kept: bad").wait_for(state="detached")
+    cell.get_by_text("labelled bad").wait_for(state="detached")
     assert 0 == cell.locator("[aria-pressed=true]").count()
     cell.get_by_role("button", name="good", exact=True).click()
 
-    cell.get_by_text("kept: good (the prompt needs MEDIUM)").wait_for()
+    cell.get_by_text("labelled good (the prompt needs MEDIUM)").wait_for()
     assert ("good", "SIMPLE", "MEDIUM") == labelled(folder, "hello again")[-1]
 
 
@@ -86,10 +86,10 @@ def test_the_words_are_reached_and_pressed_by_keyboard(page, url, folder):
         page.keyboard.press("Tab")
     page.keyboard.press("Enter")
 
-    cell.get_by_role("status").filter(has_text=re.compile("kept: bad")).wait_for()
+    cell.get_by_role("status").filter(has_text=re.compile("labelled bad")).wait_for()
     page.keyboard.press("b")  # JupyterLab's shortcut for a new cell
     page.keyboard.press("Enter")
-    cell.get_by_role("status").filter(has_text="taken back").wait_for()
+    cell.get_by_role("status").filter(has_text="label removed").wait_for()
     assert 2 == page.locator(".jp-Cell").count()
 
 

@@ -74,7 +74,9 @@ def test_each_answer_is_reached_by_its_number(shell):
 
     assert "you chose SIMPLE" in run(shell, "%route why 1")[0]
     assert "you chose MEDIUM" in run(shell, "%route why")[0]
-    assert "kept: overkill (the prompt needs SIMPLE)" in run(shell, "%route label #2 overkill")[0]
+    assert (
+        "labelled overkill (the prompt needs SIMPLE)" in run(shell, "%route label #2 overkill")[0]
+    )
     assert "the prompt needs SIMPLE" in run(shell, "%route label 1 good SIMPLE")[0]
     _, done = run(shell, "%route escalate 1 COMPLEX")
     assert ("hello", "COMPLEX") == (done.result.prompt, done.result.tier)
@@ -93,9 +95,9 @@ def test_a_number_that_does_not_exist_names_those_that_do(shell, line):
 def test_the_old_word_is_accepted_and_a_word_can_be_taken_back(shell):
     run(shell, "%%route -t MEDIUM\nhello")
 
-    assert "kept: overkill" in run(shell, "%route label more than needed")[0]
+    assert "labelled overkill" in run(shell, "%route label more than needed")[0]
     assert "1 too expensive" in run(shell, "%route labels")[0]
-    assert "taken back" in run(shell, "%route label off")[0]
+    assert "label removed" in run(shell, "%route label off")[0]
     assert "no labels yet" in run(shell, "%route labels")[0]
 
 

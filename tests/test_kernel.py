@@ -308,7 +308,7 @@ def test_after_an_interrupt_the_partial_answer_can_be_looked_at_and_escalated(ke
 
     assert "interrupted one two\n" == kept.printed
     assert above.startswith("TOP · large")
-    assert "--- before: LOW" in above
+    assert "\n\nbefore: LOW" in above
 
 
 def test_a_killed_kernel_leaves_what_it_sent_in_the_ledger(kernel, server, folder):

@@ -134,8 +134,8 @@ def test_the_refusal_says_in_one_line_what_is_left_and_how_to_go_on(journal, box
 
     assert (
         "a call could cost up to $0.10 and $0.05 is left of the session budget of $0.05; it was "
-        "not sent: go on with --over-budget (Python: over_budget=True), or raise the budget with "
-        "%route budget USD"
+        "not sent: raise the budget with %route budget USD, or ask with %%route --over-budget "
+        "(Python: over_budget=True)"
     ) == str(refused.value)
     assert Cap(Decimal("0.05"), "session", "s1") == refused.value.refusal.cap
     assert Decimal("0.05") == refused.value.refusal.left_usd

@@ -104,7 +104,7 @@ def test_escalate_answers_on_the_next_tier_with_the_first_below(shell):
     assert second.result.text in text
     assert "for this step" in text
     later, _ = run(shell, "_")
-    assert "--- before: SIMPLE" in later
+    assert "\n\nbefore: SIMPLE" in later
 
 
 def test_why_tells_the_signals_and_each_call(shell):
@@ -227,7 +227,7 @@ def test_markup_in_a_models_answer_is_escaped_in_markdown(shell):
     run(shell, "%%route -o answer\nsay <script>alert(1)</script> ![x](http://evil/x.png)")
     from nbroute.notebook import render
 
-    shown = render.markdown(render.View((shell.user_ns["answer"],)))
+    shown = render.written(render.View((shell.user_ns["answer"],)), marked=True)
 
     assert "<script" not in shown
     assert "](http://evil/x.png)" not in shown or "![" not in shown

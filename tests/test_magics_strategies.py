@@ -40,7 +40,7 @@ def test_a_cascade_shows_its_ladder_below_the_answer(shell):
     assert "$" in simple
     assert " · used · passed " in used
     assert all(line.endswith("· not asked") for line in rest)
-    assert "why it began on SIMPLE: you asked for a cascade" in text
+    assert "why it started with SIMPLE: you asked for a cascade" in text
     assert ["- FRONTIER"] == [line.split(" · ")[0] for line in rest]
     assert text.index(done.result.text) < text.index(title)
 
@@ -59,7 +59,7 @@ def test_the_ladder_is_folded_in_the_markdown(shell):
 
     from nbroute.notebook import render
 
-    markdown = render.markdown(render.View((shell.user_ns["_"],)))
+    markdown = render.written(render.View((shell.user_ns["_"],)), marked=True)
     assert "3 steps: SIMPLE rejected by unsure, MEDIUM rejected" in markdown
     assert shown.stdout
 
@@ -204,7 +204,8 @@ def test_a_dry_run_of_a_strategy_says_what_it_may_ask(shell):
         ("%route teach", "takes a tier"),
         ("%route teach SIMPLE", "nothing was routed yet"),
         ("%route teach SIMPEL hello", "did you mean 'SIMPLE'"),
-        ("%route allow everything", "one word, code"),
+        ("%route allow everything", "there is 'code'"),
+        ("%route allow", "one word, code"),
         ("%route threads forget x", "there is no thread 'x'"),
         ("%route threads drop", "%route threads forget NAME"),
         ("%route budget 0", "above 0"),

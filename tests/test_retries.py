@@ -15,7 +15,7 @@ from loopback import Reply
 
 from nbroute import errors
 from nbroute.notebook.card import Card
-from nbroute.notebook.screens import Live
+from nbroute.notebook.screens import Screen
 from nbroute.providers import retries
 from nbroute.providers.openai_compatible import OpenAICompatible
 from nbroute.router import Router
@@ -178,7 +178,7 @@ def test_a_wait_is_drawn_at_once_on_a_card_that_was_drawn_just_now(
     server.reply(status=429, error="slow down", headers={"Retry-After": "5"})
     server.reply(text="Paris.")
 
-    Card(router, Live()).route("hello")
+    Card(router, Screen("live")).route("hello")
 
     assert any("waiting 5 s: the endpoint was busy (429); Stop" in view for view in drawn)
     assert "waiting 5 s" not in drawn[-1]

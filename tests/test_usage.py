@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 
 from nbroute.errors import BadReply
-from nbroute.notebook.render import View, plain
+from nbroute.notebook.render import View, written
 from nbroute.providers.openai_compatible import OpenAICompatible
 from nbroute.types import Ladder, Message, Request, Tier, Usage
 
@@ -350,5 +350,5 @@ def test_the_model_that_answered_is_told_and_paid_for(server, make_router, model
     assert answered == (row["answered_by"] or row["model"])
     assert usd is None or Decimal(usd) == round(result.cost_usd, 4)
     assert (result.cost_usd is None) == (usd is None)
-    assert shown in plain(View((result,)))
+    assert shown in written(View((result,)))
     assert result.cost_usd == router.what_if().rows()[0].cost_would_be.usd

@@ -28,7 +28,7 @@ def test_side_by_side_marks_what_is_new_in_the_prompt_and_keeps_one_unit(shell):
     two_versions(shell)
     desk = desk_of(shell)
 
-    page = desk.versions(desk.card(2))
+    page = desk.panel("versions", desk.card(2))
 
     assert "<mark" in page.partition(">v2<")[2]
     assert "<mark" not in page.partition(">v2<")[0]

@@ -9,11 +9,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from nbroute.notebook import session
+from nbroute.notebook.answer import safe_plain
 from nbroute.notebook.lines import Scale
-from nbroute.notebook.render import Running, View
+from nbroute.notebook.render import Running, View, bundle, written
 from nbroute.notebook.screens import Screen
 from nbroute.pricing import cost_of, estimate_tokens
 from nbroute.router import Router
@@ -21,7 +22,6 @@ from nbroute.types import (
     NO_ANSWER,
     Attempted,
     Classified,
-    Cost,
     Done,
     Escalated,
     Event,
@@ -35,6 +35,14 @@ from nbroute.types import (
 
 #: Seconds between two drawings while nothing arrives, so that the clock goes on.
 TICK_S = 0.5
+
+
+class Origin(NamedTuple):
+    """What a card comes of: a cell, that cell's source, the variable that keeps the result."""
+
+    cell: str = ""
+    source: str = ""
+    output: str | None = None
 
 
 class Card:
@@ -51,31 +59,38 @@ class Card:
         *,
         number: int = 0,
         version: int = 0,
+        origin: Origin | None = None,
     ) -> None:
         self.view = View(earlier, number=number, version=version, scale=Scale.of(router))
-        self.screen = screen
+        self.screen, self.origin = screen, origin or Origin()
         self._router = router
         self._lock = threading.RLock()
         self._asked = ""
         self._began = 0.0
+        self._printed = False
 
     @property
     def result(self) -> RouteResult:
         """The newest answer."""
         return self.view.results[0]
 
+    @property
+    def cell(self) -> str:
+        """The cell that asks the same again."""
+        return self.origin.source or f"%%route\n{self.result.prompt}"
+
     def route(self, prompt: str, **options: Any) -> RouteResult:
         """Route the prompt and show it; an error is shown with what had arrived, and raised."""
         return self._shown(prompt, lambda: self._router.route(prompt, observe=self, **options))
 
     def escalate(
-        self, tier: str | None = None, cancel: threading.Event | None = None
+        self, router: Router, tier: str | None = None, cancel: threading.Event | None = None
     ) -> RouteResult:
-        """Answer again on the next tier, or on that one, above the answers so far."""
-        last = self.result
+        """Answer again on that router's next tier, or on that one, above the answers so far."""
+        last, self._router = self.result, router
+        self.view = replace(self.view, scale=Scale.of(router))
         return self._shown(
-            last.prompt,
-            lambda: self._router.escalate(last, tier, observe=self, cancel=cancel),
+            last.prompt, lambda: router.escalate(last, tier, observe=self, cancel=cancel)
         )
 
     def say(self, doing: str) -> None:
@@ -83,58 +98,63 @@ class Card:
         with self._lock:
             running = replace(self.view.running or Running(), doing=doing)
             self.view = replace(self.view, running=running)
-            self.screen.finish(self.view)
+            self._draw(now=True)
 
     def __call__(self, event: Event) -> None:
         """Take an event of a call and redraw."""
         with self._lock:
-            before = self.view.running
+            before = self.view.running or Running()
             self.view = after(self.view, event)
-            if isinstance(event, Text):
-                self.screen.text(event.text)
-            elif isinstance(event, Sent) and before and before.text:
-                self.screen.rejected(f"{before.model} failed; next: {event.model}")
-            elif isinstance(event, Escalated):
-                self.screen.rejected(_between(event))
-            elif isinstance(event, Notice) and event.waits:
-                self.screen.waits(event.text)
+            told = ""
+            match event:
+                case Text(text):
+                    self._printed = self.screen.kind == "terminal"
+                    self.screen.put(safe_plain(text))
+                case Sent(model=model) if before.text:
+                    told = f"{before.model} failed; next: {model}"
+                case Escalated():
+                    told = self.view.notices[-1]
+                case Notice(text, waits=True):
+                    told = text
+            if told:
+                gap = "\n\n" if before.text else ""
+                self.screen.put(f"{gap}--- {safe_plain(told)} ---\n\n")
             if not isinstance(event, Done):
-                self._draw()
+                self._draw(now=isinstance(event, Notice) and event.waits)
 
-    def _draw(self) -> None:
-        running = self.view.running
-        if running is not None and self.screen.is_due:
-            tokens = estimate_tokens(running.text) if running.text else 0
-            elapsed = time.monotonic() - self._began
-            cost = self._cost(running, tokens)
-            now = replace(running, elapsed_s=elapsed, tokens=tokens, cost=cost)
-            self.screen.draw(replace(self.view, running=now))
+    def _draw(self, *, now: bool = False) -> None:
+        if self.view.running is not None:
+            self.screen.running(lambda: bundle(self._view_now()), now=now)
 
-    def _cost(self, running: Running, tokens: int) -> Cost | None:
-        ladder = self._router.ladder
-        if not tokens or running.tier not in ladder.names or not running.model:
-            return None
-        tier = ladder[running.tier]
-        usage = Usage(estimate_tokens(self._asked), tokens)
-        return cost_of(usage, tier, running.model, self._router.parts.kind(tier))
+    def _view_now(self) -> View:
+        """The view with how long it has taken, and what it comes to so far."""
+        running, ladder = self.view.running or Running(), self._router.ladder
+        tokens = estimate_tokens(running.text) if running.text else 0
+        cost = None
+        if tokens and running.model and running.tier in ladder.names:
+            tier, usage = ladder[running.tier], Usage(estimate_tokens(self._asked), tokens)
+            cost = cost_of(usage, tier, running.model, self._router.parts.kind(tier))
+        elapsed = time.monotonic() - self._began
+        now = replace(running, elapsed_s=elapsed, tokens=tokens, cost=cost)
+        return replace(self.view, running=now)
 
     def _shown(self, prompt: str, call: Callable[[], RouteResult]) -> RouteResult:
         with self._lock:
-            self._asked, self._began = prompt, time.monotonic()
+            self._asked, self._began, self._printed = prompt, time.monotonic(), False
             self.view = replace(self.view, running=Running(), error="", notices=())
         ended = threading.Event()
+        result, raised = None, None
         try:
-            if self.screen.has_clock:
+            if self.screen.live:
                 threading.Thread(target=self._tick, args=(ended,), daemon=True).start()
             result = call()
         except BaseException as error:
+            result, raised = getattr(error, "result", None) or result, error
+            raise
+        finally:
             with unbroken():
                 ended.set()
-                self._end(getattr(error, "result", None), error)
-            raise
-        with unbroken():
-            ended.set()
-            self._end(result)
+                self._end(result, raised)
         return result
 
     def _tick(self, ended: threading.Event) -> None:
@@ -144,7 +164,7 @@ class Card:
                 if not ended.is_set():
                     self._draw()
 
-    def _end(self, result: RouteResult | None, raised: BaseException | None = None) -> None:
+    def _end(self, result: RouteResult | None, raised: BaseException | None) -> None:
         """Show the last state. With no answer at all, the error speaks for itself."""
         with self._lock:
             earlier = self.view.results
@@ -152,19 +172,21 @@ class Card:
             answered = (result,) if result and (told or not raised) else ()
             stopped = isinstance(raised, KeyboardInterrupt) and answered
             error = f"{type(raised).__name__}: {raised}" if raised else ""
-            line = "" if self.screen.has_clock else session.session_text(self._router)
-            self.view = replace(
+            self.view = view = replace(
                 self.view,
                 results=(*answered, *earlier),
                 running=None,
                 error=error if earlier and not stopped else "",
-                session=line,
+                session="" if self.screen.live else session.session_text(self._router),
                 notices=(),
             )
-            if self.view.results:
-                self.screen.finish(self.view)
-            else:
+            if not view.results:
                 self.screen.give_up()
+                return
+            data, metadata = bundle(view)
+            if self._printed:
+                data["text/plain"] = f"\n\n{written(view, printed=True)}"
+            self.screen.show((data, metadata))
 
 
 @contextlib.contextmanager
@@ -195,14 +217,12 @@ def unbroken() -> Iterator[None]:
 
 def _between(event: Escalated) -> str:
     """What is said between an answer that is not used and the next one."""
-    verdict = event.verdict
+    verdict, rejected = event.verdict, event.rejected.tier
     if verdict.check == "agreement":
         return f"the answers differ: {verdict.reason}; {event.tier}'s is used"
     if verdict.check == NO_ANSWER:
-        return f"{event.rejected.tier} could not answer; next: {event.tier}"
-    return (
-        f"{event.rejected.tier} rejected by {verdict.check}: {verdict.reason}; next: {event.tier}"
-    )
+        return f"{rejected} could not answer; next: {event.tier}"
+    return f"{rejected} rejected by {verdict.check}: {verdict.reason}; next: {event.tier}"
 
 
 def after(view: View, event: Event) -> View:

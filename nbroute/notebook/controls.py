@@ -9,31 +9,61 @@ from typing import TYPE_CHECKING, Any, Protocol
 from nbroute.engine.feedback import labels_of
 from nbroute.errors import NbrouteError, RecordError, named
 from nbroute.notebook import look
-from nbroute.notebook.card import Card
-from nbroute.notebook.lines import MEANS, kept
+from nbroute.notebook.lines import MEANS, labelled
 from nbroute.notebook.live import Live
 from nbroute.notebook.paced import Following, Paced
 from nbroute.notebook.session import session_text
 from nbroute.pricing import call_usd, cost_of
-from nbroute.router import Router
 
 if TYPE_CHECKING:
-    from nbroute.types import Feedback, RouteResult, Tier
+    from nbroute.notebook.card import Card
+    from nbroute.router import Router
+    from nbroute.types import RouteResult, Tier
 
 #: Cards that have controls at one time.
 MOST = 3
 _REDRAWN_EVERY_S = 0.25
-#: The card's router is one that asks models; a replay promises that nothing is sent.
-_REPLAYING = "Nothing was sent: a replay is on, and this answer is from before. Run its cell again."
 
 
-class Row(Protocol):
-    """Controls of a card or a comparison: a widget that can be drawn again."""
+class Row(Live):
+    """The controls of a card or a comparison: a page that is drawn again after each click.
 
-    live: Live
+    `said` is what came of the click, `meter` the session's line, empty on all but the newest.
+    """
+
+    def __init__(self, instead: str) -> None:
+        self.said = self.meter = ""
+        self._drawing = threading.RLock()
+        super().__init__(instead=instead)
+
+    def answer(self, do: str, at: str, value: str) -> None:
+        """Do what was clicked."""
+        raise NotImplementedError
+
+    def page(self) -> str:
+        """The HTML, as things are now."""
+        raise NotImplementedError
+
+    def act(self, do: str, at: str = "", value: str = "") -> None:
+        """Answer a click."""
+        self.said = ""
+        try:
+            self.answer(do, at, value)
+        except NbrouteError as error:
+            self.said = named(error)
+        self.redraw()
 
     def redraw(self, meter: str | None = None) -> None:
-        """Draw it as things are now; `meter` is the session's line, empty on all but the newest."""
+        """Draw it as things are now, from any thread: what is older never comes later."""
+        with self._drawing:
+            self.meter = self.meter if meter is None else meter
+            if (page := self.page()) != self.html:
+                self.html = page
+
+    def told(self) -> str:
+        """The end of the row: what came of the click, and the session."""
+        line = f'<span class="nbr-quiet nbr-meter">{look.text(self.meter)}</span>'
+        return look.heard(self.said) + line
 
 
 class Shelf:
@@ -62,10 +92,7 @@ class Shelf:
             for other, _ in self._rows.values():
                 other.redraw("")
             row.redraw(session_text(self._router))
-            bundle: Any = row.live._repr_mimebundle_()
-            data = dict(bundle[0] if isinstance(bundle, tuple) else bundle)
-            data["text/plain"] = ""  # a page made of the notebook has no controls
-            self._rows[number] = row, display(data, raw=True, display_id=True)
+            self._rows[number] = row, display(row.bundle(), raw=True, display_id=True)
 
     def row(self, number: int) -> Row | None:
         """The controls of that card, where they are on the screen."""
@@ -93,101 +120,75 @@ class Shelf:
                 self._take_away(number)
 
     def _take_away(self, number: int) -> None:
-        row, handle = self._rows.pop(number, (None, None))
-        if handle is not None:
-            handle.update({"text/plain": ""}, raw=True)
-        if row is not None:
-            row.live.close()
+        if number in self._rows:
+            row, handle = self._rows.pop(number)
+            if handle is not None:
+                handle.update({"text/plain": ""}, raw=True)
+            row.close()
 
 
 class Desk(Protocol):
-    """What the controls of a card ask of the notebook."""
+    """The notebook that the controls of a card are in."""
 
     router: Router
 
     def took(self, result: RouteResult, card: Card) -> None:
         """The card has a new answer."""
 
-    def source(self, card: Card) -> str:
-        """The cell that would ask the same again."""
-
-    def compared(self, card: Card) -> str:
-        """The prompt on all tiers, as HTML; asks models."""
-
-    def versions(self, card: Card) -> str:
-        """This answer beside the one before it, as HTML."""
-
-    def why(self, card: Card) -> str:
-        """How the tier was found, step by step, as HTML."""
+    def panel(self, asked: str, card: Card, cancel: threading.Event) -> str:
+        """Why, the version before, or the prompt on all tiers, which asks models; as HTML."""
 
 
-class Controls:
+class Controls(Row):
     """Escalate, run at a tier, say how good the answer is; more in a menu.
 
-    A button that asks a model starts a thread, so that the kernel stays free. Each has a magic
-    that does the same: `%route escalate 7`, `%route label 7 good`, `%route why 7`.
+    A button that asks a model starts a thread, so that the kernel stays free. It asks the
+    notebook's router of that moment. Each has a magic that does the same: `%route escalate 7`,
+    `%route label 7 good`, `%route why 7`.
     """
 
-    def __init__(self, card: Card, router: Router, desk: Desk) -> None:
-        self._card, self._router, self._desk = card, router, desk
-        self._cancel: threading.Event | None = None
-        self._busy = threading.Lock()
-        self._said = self._below = self._meter = ""
-        self._pressed: Feedback | None = None
+    def __init__(self, card: Card, desk: Desk) -> None:
         number = card.view.number
         again = f"%route escalate {number} [TIER], %route label {number} WORD"
-        self.live = Live(act=self.act, instead=f"controls of answer {number}; {again} do the same")
+        super().__init__(f"controls of answer {number}; {again} do the same")
+        self._card, self._desk = card, desk
+        self._cancel = threading.Event()
+        self._busy = threading.Lock()
+        self._below = ""
+        self._pressed: str | None = None
 
-    def act(self, do: str, at: str, _value: str) -> None:
-        """Answer a click."""
-        actions: dict[str, Callable[[], object]] = {
-            "up": lambda: self._up(at),
-            "run": lambda: self.start(at),
-            "stop": self.cancel,
-            "label": lambda: self._label(at),
-            "copy": self._copy,
-            "compare": lambda: self._work(lambda: self._show(self._desk.compared(self._card))),
-            "versions": lambda: self._show(self._desk.versions(self._card)),
-            "why": lambda: self._show(self._desk.why(self._card)),
-            "close": lambda: self._show(""),
-        }
-        self._said = ""
-        try:
-            actions[do]()
-        except NbrouteError as error:
-            self._said = named(error)
-        self.redraw()
-
-    def _up(self, tier: str) -> None:
-        """Escalate to the tier that the button named: a click that comes late names another."""
-        above = self._router.above(self._card.result)
-        if above is not None and tier in ("", above.name):
-            self.start(None)
+    def answer(self, do: str, at: str, _value: str) -> None:
+        """Do what was clicked; a click that comes late names the tier that stood there then."""
+        match do:
+            case "up":
+                above = self._desk.router.above(self._card.result)
+                if above is not None and at in ("", above.name):
+                    self.start(None)
+            case "run":
+                self.start(at)
+            case "stop":
+                self._cancel.set()
+            case "label":
+                self._label(at)
+            case "copy":
+                self.send({"copy": self._card.cell})
+                self.said = "copied: paste it into a cell"
+            case "compare":
+                self._work(lambda: self._open(do))
+            case "close":
+                self._below = ""
+            case _:
+                self._open(do)
 
     def start(self, tier: str | None) -> threading.Thread | None:
-        """Answer again in a thread; None where an answer is on its way, or a replay would send."""
-        standing = self._desk.router
-        if standing.replaying is not None and standing is not self._router:
-            self._said = _REPLAYING
-            return None
-        return self._work(lambda: self._answer(tier))
+        """Answer again in a thread; None where an answer is on its way."""
+        return self._work(lambda: self._ask(tier))
 
-    def cancel(self) -> None:
-        """Stop what is on its way."""
-        if self._cancel is not None:
-            self._cancel.set()
-
-    def redraw(self, meter: str | None = None) -> None:
-        """Draw the row as things are now."""
-        self._meter = self._meter if meter is None else meter
-        html = f'<div class="nbr">{self._row()}{self._under()}</div>'
-        if html != self.live.html:
-            self.live.html = html
-
-    def _row(self) -> str:
-        result, ladder = self._card.result, self._router.ladder
+    def page(self) -> str:
+        """The row, and below it what was opened."""
+        result, router, card = self._card.result, self._desk.router, self._card.view
         busy = self._busy.locked()
-        above = self._router.above(result)
+        above, names = router.above(result), router.ladder.names
         up = look.button(
             f"Escalate to {above.name}{self._about(above, result)}" if above else "Top tier",
             "up",
@@ -197,78 +198,73 @@ class Controls:
             kind="nbr-go" if above else "",
             disabled=busy or above is None,
         )
-        tint = look.tinted(above.name, ladder.names) if above else ""
+        tint = look.tinted(above.name, names) if above else ""
         tiers = (
             look.button(f"{tier.name}{self._about(tier, result)}", "run", tier.name, disabled=busy)
-            for tier in ladder.tiers
+            for tier in router.ladder.tiers
         )
         self._pressed = self._word_on(result)
-        stop = look.button("Stop", "stop", kind="nbr-go") if busy else ""
-        version = self._card.view.version
-        older = look.button(f"v{version}, compare with v{version - 1}", "versions")
-        pieces = [
-            f'<span style="{tint}">{up}</span>',
-            look.menu("Run at ▾", *tiers, title="Run at a tier"),
-            stop,
-            *(self._word(word, busy=busy) for word in MEANS),
-            older if version > 1 else "",
-            look.menu("…", *self._more(busy=busy), title="More"),
-            look.heard(self._said),
-            f'<span class="nbr-quiet nbr-meter">{look.text(self._meter)}</span>',
-        ]
-        return f'<div class="nbr-row">{"".join(pieces)}</div>'
-
-    def _word(self, word: Feedback, *, busy: bool) -> str:
-        pressed = word == self._pressed
-        title = f"{MEANS[word]}; kept with the prompt"
-        return look.button(word, "label", word, title=title, pressed=pressed, disabled=busy)
-
-    def _more(self, *, busy: bool) -> list[str]:
-        return [
+        words = (
+            look.button(
+                word,
+                "label",
+                word,
+                title=f"{means}; kept with the prompt",
+                pressed=word == self._pressed,
+                disabled=busy,
+            )
+            for word, means in MEANS.items()
+        )
+        more = [
             look.button("Copy as cell", "copy"),
             look.button("Compare on all tiers", "compare", disabled=busy),
             look.button("Why", "why"),
         ]
-
-    def _under(self) -> str:
-        if not self._below:
-            return ""
-        return f'<div class="nbr-under">{look.button("Close", "close")}{self._below}</div>'
+        older = f"v{card.version}, compare with v{card.version - 1}"
+        pieces = [
+            f'<span style="{tint}">{up}</span>' if result.tier in names else "",
+            look.menu("Run at ▾", *tiers, title="Run at a tier"),
+            look.button("Stop", "stop", kind="nbr-go") if busy else "",
+            *words,
+            look.button(older, "versions") if card.version > 1 else "",
+            look.menu("…", *more, title="More"),
+            self.told(),
+        ]
+        close = look.button("Close", "close")
+        under = f'<div class="nbr-under">{close}{self._below}</div>' if self._below else ""
+        return f'<div class="nbr"><div class="nbr-row">{"".join(pieces)}</div>{under}</div>'
 
     def _about(self, tier: Tier, result: RouteResult) -> str:
         """What the same tokens would cost there."""
-        cost = cost_of(result.usage, tier, tier.model, self._router.parts.kind(tier)).usd
+        kind = self._desk.router.parts.kind(tier)
+        cost = cost_of(result.usage, tier, tier.model, kind).usd
         return f"  ~{call_usd(cost)}" if cost else ""
 
     def _label(self, word: str) -> None:
-        result = self._card.result
+        result, router = self._card.result, self._desk.router
         if self._pressed == word:
-            self._router.take_back(result)
-            self._said = "taken back"
+            router.take_back(result)
+            self.said = "label removed"
         else:
-            self._said = kept(self._router.label(result, word))
+            self.said = labelled(router.label(result, word))
 
-    def _word_on(self, result: RouteResult) -> Feedback | None:
+    def _word_on(self, result: RouteResult) -> str | None:
         """What was last said of the answer, here or by `%route label`."""
         try:
-            said = (one for one in labels_of(self._router) if one.result == result.id)
-            return next((one.feedback for one in reversed([*said])), None)
+            said = [one.feedback for one in labels_of(self._desk.router) if one.result == result.id]
         except RecordError:  # the session's line tells
             return None
+        return said[-1] if said else None
 
-    def _copy(self) -> None:
-        self.live.send({"copy": self._desk.source(self._card)})
-        self._said = "copied: paste it into a cell"
-
-    def _show(self, html: str) -> None:
-        self._below = html
+    def _open(self, asked: str) -> None:
+        self._below = self._desk.panel(asked, self._card, self._cancel)
 
     def _work(self, work: Callable[[], object]) -> threading.Thread | None:
         """Do what asks a model in a thread of its own; one at a time."""
         if not self._busy.acquire(blocking=False):
             return None
         self._cancel = threading.Event()
-        self._said = "answering ..."
+        self.said = "answering ..."
         thread = threading.Thread(target=self._done, args=(work,), name="nbroute-controls")
         thread.daemon = True
         thread.start()
@@ -282,14 +278,14 @@ class Controls:
             said = named(error)
         finally:
             self._busy.release()
-            self._said = said
+            self.said = said
             self.redraw()
 
-    def _answer(self, tier: str | None) -> None:
+    def _ask(self, tier: str | None) -> None:
         try:
-            result = self._card.escalate(tier, self._cancel)
+            result = self._card.escalate(self._desk.router, tier, self._cancel)
         except NbrouteError as error:  # the card shows it
-            if error.result is not None and error.result.text:
-                self._desk.took(error.result, self._card)
-        else:
-            self._desk.took(result, self._card)
+            result = error.result
+            if result is None or not result.text:
+                return
+        self._desk.took(result, self._card)

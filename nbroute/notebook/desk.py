@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from nbroute.checks import NAMES as CHECKS
 from nbroute.classify.registry import NAMES as CLASSIFIERS
@@ -15,10 +15,10 @@ from nbroute.engine.plan import STRATEGIES
 from nbroute.errors import NbrouteError, SettingsError
 from nbroute.interpolate import hints, prompt_of, users
 from nbroute.notebook import complete, names, options, render, tables
-from nbroute.notebook.card import Card, unbroken
+from nbroute.notebook.card import Card, Origin, unbroken
 from nbroute.notebook.comparing.desk import Comparing
 from nbroute.notebook.lines import Scale
-from nbroute.notebook.screens import Screen, is_live, message_of, run_of, screen_for
+from nbroute.notebook.screens import Screen, front_end, is_live, message_of, run_of
 from nbroute.notebook.versions import Version, Versions, side_by_side, versions_table
 from nbroute.router import Router
 from nbroute.settings import Settings
@@ -26,6 +26,8 @@ from nbroute.settings.profiles import BUILT_IN, FILE
 from nbroute.types import Ladder, RouteResult
 
 if TYPE_CHECKING:
+    import threading
+
     from nbroute.evaluate.whatif import WhatIf
     from nbroute.notebook.controls import Shelf
 
@@ -40,12 +42,7 @@ class Follower(Protocol):
         """Show what a provider says that it is doing; False where that is another's matter."""
 
 
-class Origin(NamedTuple):
-    """Where a card comes from: its cell, that cell's source, the variable that keeps the result."""
-
-    cell: str
-    source: str
-    output: str | None
+Widget = TypeVar("Widget", bound=Follower)
 
 
 class Desk:
@@ -55,48 +52,71 @@ class Desk:
         self.shell = shell
         self.last: RouteResult | None = None
         self.router: Router = Router(settings, announce=self._announce)
+        self.followers: list[Follower] = []
         self._before: Settings | None = None
         self._recorded_in: Path | None = None
-        self._card: Card | None = None
-        self._shelf: Shelf | None = None
+        self._running: Card | None = None
         self._cards: dict[int, Card] = {}
-        self._origins: dict[int, Origin] = {}
         self._numbers = 0
         self._versions = Versions()
-        self.followers: list[Follower] = []
         self._just_shown: tuple[str, tuple[str, int]] | None = None
-
-    def run_cell(self, line: str, cell: str) -> Any:
-        """Route the cell's prompt, or show what would be sent."""
-        wanted = options.parse(line)
-        if wanted.help:
-            return tables.Told(options.make_parser().format_help())
-        prompt = prompt_of(cell, self.shell.user_ns, "%%route")
-        told = hints(cell, self.shell.user_ns)
-        if wanted.system is not None:
-            wanted.system = names.system(self.shell.user_ns, wanted.system)
-        if wanted.dry_run:
-            explanation = self.router.explain(prompt, **self._call_options(wanted))
-            self._assign(explanation, wanted.output)
-            shown = tables.dry_run(explanation)
-            return replace(shown, below=[*shown.below, *told])
-        source = f"%%route {line.strip()}".rstrip() + f"\n{cell}"
-        return self._route(prompt, wanted, source, told)
 
     @cached_property
     def comparing(self) -> Comparing:
         """What stands behind `%%route_compare`."""
         return Comparing(self)
 
-    def use(self, profile: str) -> str:
-        """Go on with another profile, in the same session and ledger; what is chosen now."""
-        return self._go_on(profile=profile)
+    @cached_property
+    def shelf(self) -> Shelf:
+        """The controls of the newest cards."""
+        from nbroute.notebook.controls import Shelf
+
+        return Shelf(self.router)
+
+    @property
+    def is_live(self) -> bool:
+        """Whether somebody may be looking at a front end that can be redrawn."""
+        return is_live(self.shell, static=self.router.settings.static)
+
+    # The router, and those that take its place
+
+    def go_on(self, **chosen: Any) -> str:
+        """Go on with another router in the same session and ledger; what is chosen now.
+
+        What is on the screen goes on with it, too.
+        """
+        old = self.router
+        chosen = {"ledger": old.ledger, **chosen}
+        self.router = Router(**chosen, session=old.session, announce=self._announce)
+        self.router.go_on(old)
+        ended = f"; recording to {old.recorder.path} has ended" if old.recorder is not None else ""
+        old.record(None)
+        for provider in old.parts.providers.values():
+            provider.close()
+        if self.router.ledger is not old.ledger:
+            old.ledger.close()
+        before = self._before or (old.settings if "replay" in chosen else None)
+        self._before = None if self.router.replaying is None else before
+        self.refresh()
+        return f"{self.router.settings.origin}{ended}"
 
     def climb(self, ladder: Ladder | None) -> None:
-        """Go on with another ladder, or with that of the settings, in the same session."""
+        """Go on with another ladder, or with that of the settings."""
+        self._not_replaying("a recording has its own ladder")
+        self.go_on(settings=self.router.settings, ladder=ladder, classifier=self.router.classifier)
+
+    def apply(self, found: WhatIf) -> str:
+        """Go on with what a what-if asked about; that it is so."""
+        self._not_replaying("a recording answers as it is")
+        settings, asked = self.router.settings, found.asked
+        classifier = replace(settings.classifier, step_up_below=asked.threshold)
+        settings = replace(settings, classifier=classifier, cache="use" if asked.cache else "off")
+        self.go_on(settings=settings, ladder=asked.ladder, classifier=asked.classifier)
+        return "applied: this session goes on with it; nbroute.toml is as it was"
+
+    def _not_replaying(self, why: str) -> None:
         if self.router.replaying is not None:
-            raise SettingsError("a recording has its own ladder; `%route replay off` ends it")
-        self._go_on(settings=self.router.settings, ladder=ladder, classifier=self.router.classifier)
+            raise SettingsError(f"{why}; `%route replay off` ends it")
 
     def with_keys(self, provider: str | None) -> str:
         """Go on with the keys as they are now; on that provider, if the ladder has it nowhere."""
@@ -105,17 +125,7 @@ class Desk:
         mine = provider is None or provider in {*used, settings.classifier.provider}
         if mine and settings.profile not in (*BUILT_IN, FILE):
             return self.read_again()
-        return self.use(settings.profile if mine else str(provider))
-
-    def apply(self, found: WhatIf) -> str:
-        """Go on with what a what-if asked about, in the same session; that it is so."""
-        if self.router.replaying is not None:
-            raise SettingsError("a recording answers as it is; %route replay off ends it")
-        settings, asked = self.router.settings, found.asked
-        classifier = replace(settings.classifier, step_up_below=asked.threshold)
-        settings = replace(settings, classifier=classifier, cache="use" if asked.cache else "off")
-        self._go_on(settings=settings, ladder=asked.ladder, classifier=asked.classifier)
-        return "applied: this session goes on with it; nbroute.toml is as it was"
+        return self.go_on(profile=settings.profile if mine else provider)
 
     def read_again(self) -> str:
         """Use the settings as they are now; what they choose.
@@ -123,7 +133,17 @@ class Desk:
         Their ledger is taken where nothing was sent so far.
         """
         sent = self.router.ledger.rows(session=self.router.session)
-        return self._go_on(**({} if sent else {"ledger": None}))
+        return self.go_on(**({} if sent else {"ledger": None}))
+
+    def end_replay(self) -> str:
+        """Go on with what was there before the replay; what is chosen now."""
+        if self.router.replaying is None:
+            raise SettingsError("nothing is being replayed; `%route replay FILE` begins it")
+        if self._before is None:
+            raise SettingsError(
+                "this session began as a replay; `%route use PROFILE` switches to models"
+            )
+        return self.go_on(settings=self._before)
 
     def close(self) -> None:
         """Give files and connections back; `reopen` goes on with the same session."""
@@ -138,65 +158,84 @@ class Desk:
         if self._recorded_in is not None:
             self.router.record(self._recorded_in)
 
-    def replay(self, path: str) -> str:
-        """Go on with the answers of a recording, in the same session; what is chosen now."""
-        self._before = self._before or self.router.settings
-        return self._go_on(replay=path)
+    def refresh(self) -> None:
+        """Have what shows the session read the ledger again."""
+        if "shelf" in vars(self):
+            self.shelf.refresh(self.router)
+        for widget in self.followers:
+            widget.refresh(self.router)
 
-    def end_replay(self) -> str:
-        """Go on with what was there before `replay`; what is chosen now."""
-        if self.router.replaying is None:
-            raise SettingsError("nothing is being replayed; `%route replay FILE` begins it")
-        if self._before is None:
-            raise SettingsError(
-                "this session began as a replay; `%route use PROFILE` switches to models"
-            )
-        return self._go_on(settings=self._before)
+    def follow(self, widget: Widget) -> Widget:
+        """Have the widget go on with the router."""
+        self.followers.append(widget)
+        return widget
 
-    def _go_on(self, **chosen: Any) -> str:
-        old = self.router
-        chosen = {"ledger": old.ledger, **chosen}
-        self.router = Router(**chosen, session=old.session, announce=self._announce)
-        self.router.go_on(old)
-        ended = f"; recording to {old.recorder.path} has ended" if old.recorder is not None else ""
-        old.record(None)
-        for provider in old.parts.providers.values():
-            provider.close()
-        if self.router.ledger is not old.ledger:
-            old.ledger.close()
-        if self.router.replaying is None:
-            self._before = None
-        self.refresh()
-        return f"{self.router.settings.origin}{ended}"
+    def _announce(self, text: str) -> None:
+        """What a provider does before it can answer: in the card, else printed."""
+        if self._running is not None and self._running.screen.live:
+            self._running.say(text)
+        elif not any(widget.announced(text) for widget in self.followers):
+            print(text)  # noqa: T201 - a terminal and a static notebook have no card to redraw
 
-    @property
-    def newest(self) -> RouteResult:
-        """The last result; SettingsError where there is none."""
-        if self.last is None:
-            raise SettingsError("nothing was routed yet; run a %%route cell first")
-        return self.last
+    # Cells and their cards
 
-    def escalate(self, tier: str | None, number: int | None = None) -> RouteResult | None:
+    def run_cell(self, line: str, cell: str) -> Any:
+        """Route the cell's prompt, or show what would be sent."""
+        wanted = options.parse(line)
+        if wanted.help:
+            return tables.Told(options.make_parser().format_help())
+        space = self.shell.user_ns
+        prompt, told = prompt_of(cell, space, "%%route"), hints(cell, space)
+        if wanted.system is not None:
+            wanted.system = names.system(space, wanted.system)
+        asked = {
+            "tier": wanted.tier,
+            "model": wanted.model,
+            "strategy": wanted.strategy,
+            "start": wanted.start,
+            "tiers": wanted.tiers,
+            "agreement": wanted.agreement,
+            "thread": wanted.thread,
+            "stream": not wanted.no_stream,
+            **names.answering(space, wanted),
+        }
+        if wanted.dry_run:
+            explanation = self.router.explain(prompt, **asked)
+            self._assign(explanation, wanted.output)
+            shown = tables.dry_run(explanation)
+            return replace(shown, below=[*shown.below, *told])
+        name = str(message_of(self.shell).get("metadata", {}).get("cellId", ""))
+        name, version = self._versions.next_of(name, prompt)
+        origin = Origin(name, f"%%route {line.strip()}".rstrip() + f"\n{cell}", wanted.output)
+        card = self._new_card(quiet=wanted.quiet, version=version, origin=origin)
+        result = self._show(card, lambda: card.route(prompt, **asked, notices=told))
+        return None if wanted.quiet else result
+
+    def escalate(self, tier: str | None, number: int | None = None) -> RouteResult:
         """Answer a prompt again on the next tier, or on that one, in a card of its own.
 
         The last prompt, or the one of the card with that number.
         """
-        last = self.newest if number is None else self.card(number).result
+        last = self.answer(number)
         if tier is None and self.router.above(last) is None:
             return self.router.escalate(last)  # it says why there is nowhere to go
-        card = self._new_card(self._screen(), earlier=last.chain)
-        origin = Origin("", f"%%route\n{last.prompt}", None)
-        return self._show(card, lambda: card.escalate(tier), origin, quiet=False)
+        card = self._new_card(earlier=last.chain)
+        return self._show(card, lambda: card.escalate(self.router, tier))
+
+    def answer(self, number: int | None = None) -> RouteResult:
+        """The last result, or that of the card with the number; SettingsError for none."""
+        if number is not None:
+            return self.card(number).result
+        if self.last is None:
+            raise SettingsError("nothing was routed yet; run a %%route cell first")
+        return self.last
 
     def card(self, number: int) -> Card:
         """The card of that number; SettingsError where there is none with an answer."""
         if number not in self._cards:
-            known = sorted(self._cards)
-            told = (
-                f"there is {', '.join(f'#{one}' for one in known[-9:])}"
-                if known
-                else "nothing was routed yet; run a %%route cell first"
-            )
+            known = [f"#{one}" for one in sorted(self._cards)[-9:]]
+            told = "nothing was routed yet; run a %%route cell first"
+            told = f"there is {', '.join(known)}" if known else told
             raise SettingsError(f"no answer has the number {number}: {told}")
         return self._cards[number]
 
@@ -205,48 +244,30 @@ class Desk:
         self._numbers += 1
         return self._numbers
 
-    @property
-    def shelf(self) -> Shelf:
-        """The controls of the newest cards."""
-        from nbroute.notebook.controls import Shelf
-
-        if self._shelf is None:
-            self._shelf = Shelf(self.router)
-        return self._shelf
-
-    def show_controls(self, number: int) -> None:
-        """Show the controls of that card, here, where someone is watching."""
-        from nbroute.notebook.controls import Controls
-
-        card = self.card(number)
-        if not self.is_live:
-            raise SettingsError("there are no controls here: no live front end draws them")
-        self.shelf.put(number, Controls(card, self.router, self))
-
     def took(self, result: RouteResult, card: Card) -> None:
         """The card has a new answer."""
-        number, origin = card.view.number, self._origins.get(card.view.number)
-        self._cards[number] = card
-        self._keep(result, origin.output if origin else None)
-        if origin and origin.cell:
-            self._versions.keep(origin.cell, Version(number, origin.source, result))
+        number, origin = card.view.number, card.origin
+        self._cards[number], self.last = card, result
+        self._assign(result, origin.output)
+        if origin.cell:
+            self._versions.keep(origin.cell, Version(number, result))
         self.refresh()
 
-    def source(self, card: Card) -> str:
-        """The cell that would ask the same again."""
-        origin = self._origins.get(card.view.number)
-        return origin.source if origin else f"%%route\n{card.result.prompt}"
+    def show_controls(self, card: Card) -> None:
+        """Show the controls of the card, here, where someone is watching."""
+        from nbroute.notebook.controls import Controls
 
-    def compared(self, card: Card) -> str:
-        """The card's prompt on all tiers, as HTML; asks models."""
-        return self.comparing.page_of(self.router.compare(card.result.prompt))
+        if not self.is_live:
+            raise SettingsError("there are no controls here: no live front end draws them")
+        self.shelf.put(card.view.number, Controls(card, self))
 
-    def why(self, card: Card) -> str:
-        """How the tier was found, step by step, as HTML."""
-        return tables.explanation(card.result, self.router.ladder.names).html()
-
-    def versions(self, card: Card) -> str:
-        """The card's answer beside the one before it, as HTML."""
+    def panel(self, asked: str, card: Card, cancel: threading.Event | None = None) -> str:
+        """Why, the version before, or the prompt on all tiers, which asks models; as HTML."""
+        if asked == "compare":
+            compared = self.router.compare(card.result.prompt, cancel=cancel)
+            return self.comparing.page_of(compared)
+        if asked == "why":
+            return tables.explanation(card.result, self.router.ladder.names).html()
         found = self._versions.of(card.view.number)
         place = next(at for at, one in enumerate(found) if one.number == card.view.number)
         return side_by_side(found[place - 1], found[place], place + 1, card.view.scale)
@@ -291,97 +312,42 @@ class Desk:
         data, metadata = render.bundle(render.View(result.chain, scale=Scale.of(self.router)))
         display(data, metadata=metadata, raw=True)
 
-    def _route(
-        self, prompt: str, wanted: Any, source: str, told: tuple[str, ...]
-    ) -> RouteResult | None:
-        cell = str(message_of(self.shell).get("metadata", {}).get("cellId", ""))
-        cell, version = self._versions.next_of(cell, prompt)
-        screen = Screen() if wanted.quiet else self._screen()
-        card = self._new_card(screen, version=version)
-        asked = {**self._call_options(wanted), "notices": told}
-        origin = Origin(cell, source, wanted.output)
-        return self._show(card, lambda: card.route(prompt, **asked), origin, quiet=wanted.quiet)
-
-    def _new_card(self, screen: Screen, **facts: Any) -> Card:
+    def _new_card(self, *, quiet: bool = False, **facts: Any) -> Card:
+        kind = front_end(self.shell, static=self.router.settings.static)
+        screen = Screen("quiet" if quiet else kind)
         return Card(self.router, screen, number=self.new_number(), **facts)
 
-    def _show(
-        self, card: Card, call: Callable[[], RouteResult], origin: Origin, *, quiet: bool
-    ) -> RouteResult | None:
-        self._card = card
-        self._origins[card.view.number] = origin
+    def _show(self, card: Card, call: Callable[[], RouteResult]) -> RouteResult:
+        """Have the card show an answer; one that was interrupted has controls, too.
+
+        Where there is none, the prompt is kept, so that it can be escalated or explained. A
+        failed escalation leaves the answer that it escalates in place.
+        """
+        self._running, failed, result = card, False, None
         try:
             result = call()
         except NbrouteError as error:
-            with unbroken():
-                self._keep_failed(error.result, card)
+            failed, result = True, error.result
             raise
         finally:
-            self._card = None
-        with unbroken():
-            self.took(result, card)
-            self._controls_of(card)
+            self._running = None
+            with unbroken():
+                self._ended(card, result, failed=failed)
         self._just_shown = (result.id, run_of(self.shell))
-        return None if quiet else result
+        return result
 
-    def _controls_of(self, card: Card) -> None:
-        """The controls of a card that has an answer; one that was interrupted has them too."""
-        if card.screen.has_clock and card.view.results:
-            self.show_controls(card.view.number)
-
-    def _announce(self, text: str) -> None:
-        """What a provider does before it can answer: in the card, else printed."""
-        if self._card is not None and self._card.screen.has_clock:
-            self._card.say(text)
-        elif not any(widget.announced(text) for widget in self.followers):
-            print(text)  # noqa: T201 - a terminal and a static notebook have no card to redraw
-
-    def _keep_failed(self, result: RouteResult | None, card: Card) -> None:
-        """The partial answer; with none, the prompt, so that it can be escalated or explained.
-
-        A failed escalation leaves the answer that it escalates in place.
-        """
-        if result is not None and (result.text or result.parent is None):
+    def _ended(self, card: Card, result: RouteResult | None, *, failed: bool) -> None:
+        if result is not None and (result.text or not result.parent or not failed):
             self.last = result
             if result in card.view.results:
                 self.took(result, card)
-                self._controls_of(card)
-        if card.view.number == self._numbers and card.view.number not in self._cards:
+                if card.screen.live:
+                    self.show_controls(card)
+        number = card.view.number
+        if number == self._numbers and number not in self._cards:
             self._numbers -= 1
         self.refresh()
-
-    def refresh(self) -> None:
-        """Have what shows the session read the ledger again."""
-        if self._shelf is not None:
-            self._shelf.refresh(self.router)
-        for widget in self.followers:
-            widget.refresh(self.router)
-
-    @property
-    def is_live(self) -> bool:
-        """Whether somebody may be looking at a front end that can be redrawn."""
-        return is_live(self.shell, static=self.router.settings.static)
-
-    def _keep(self, result: RouteResult, output: str | None) -> None:
-        self.last = result
-        self._assign(result, output)
 
     def _assign(self, value: object, name: str | None) -> None:
         if name:
             self.shell.user_ns[name] = value
-
-    def _screen(self) -> Screen:
-        return screen_for(self.shell, static=self.router.settings.static)
-
-    def _call_options(self, wanted: Any) -> dict[str, Any]:
-        return {
-            "tier": wanted.tier,
-            "model": wanted.model,
-            "strategy": wanted.strategy,
-            "start": wanted.start,
-            "tiers": wanted.tiers,
-            "agreement": wanted.agreement,
-            "thread": wanted.thread,
-            "stream": not wanted.no_stream,
-            **names.answering(self.shell.user_ns, wanted),
-        }

@@ -40,7 +40,6 @@ MEANS: dict[Feedback, str] = {
     "too weak": "the prompt needs the next tier up",
     "overkill": "the next tier down would have done",
 }
-WORDS = tuple(MEANS)
 
 _MEANING: dict[CostSource, str] = {
     "billed": "what the endpoint says that it charged",
@@ -94,7 +93,7 @@ def headline(result: RouteResult, scale: Scale | None = None) -> str:
 
 def remarks(result: RouteResult) -> list[str]:
     """Why this tier, what else was tried, and what the user should know."""
-    return [why_line(result), *notes(result)]
+    return [f"{why_title(result)}: {reason(result.decision)}", *notes(result)]
 
 
 def notes(result: RouteResult) -> list[str]:
@@ -108,16 +107,11 @@ def notes(result: RouteResult) -> list[str]:
     return lines + [f"note: {notice}" for notice in result.notices]
 
 
-def why_line(result: RouteResult) -> str:
-    """`why SIMPLE: starts with "What is" · 93% confident`."""
-    return f"{why_title(result)}: {reason(result.decision)}"
-
-
 def why_title(result: RouteResult) -> str:
-    """`why SIMPLE`, or `why it began on SIMPLE` where a cascade went on from there."""
+    """`why SIMPLE`, or `why it started with SIMPLE` where a cascade went on from there."""
     tier = result.decision.tier or result.tier
-    began = "it began on " if tier != result.tier and len(result.rungs) > 1 else ""
-    return f"why {began}{tier}"
+    started = "it started with " if tier != result.tier and len(result.rungs) > 1 else ""
+    return f"why {started}{tier}"
 
 
 def reason(decision: Decision) -> str:
@@ -125,14 +119,11 @@ def reason(decision: Decision) -> str:
     return DOT.join(filter(None, (decision.reason, confident(decision.confidence))))
 
 
-_DOING = {"classify": "classified with", "embed": "embedded with"}
-
-
 def attempt_line(attempt: Attempt) -> str:
     """One call that is not the answer: what it was for, how it ended, what it cost."""
-    doing = _DOING.get(attempt.purpose, "tried")
+    doing = {"classify": "classified with", "embed": "embedded with"}.get(attempt.purpose, "tried")
     ended = "" if attempt.status == "ok" else f": {attempt.error or attempt.status}"
-    return f"{doing} {attempt.model} ({attempt.tier}){ended}{DOT}{cost_of_call(attempt)}"
+    return f"{doing} {attempt.model} ({attempt.tier}){ended}{DOT}{attempt_price(attempt)}"
 
 
 def model_name(attempt: Attempt) -> str:
@@ -163,17 +154,25 @@ def price(cost: Cost) -> Price:
     return Price(call_usd(cost.usd), SOURCES[cost.source], _MEANING[cost.source])
 
 
+def attempt_price(attempt: Attempt) -> Price:
+    """What one call cost; of one that was not sent, or that failed at no charge, that it did."""
+    if attempt.cached:
+        return Price("$0", "replayed" if replayed(attempt) else "cached", "not sent")
+    if attempt.cost_usd == 0 and attempt.status == "error":
+        return Price("no charge")
+    return price(Cost(attempt.cost_usd, attempt.cost_source))
+
+
 def result_price(result: RouteResult) -> Price:
-    """What a result cost; of an answer that came out of the cache, that it did."""
-    if result.cached and result.cost_usd == 0:
-        return _free(result.answer)
-    if result.answer.status == "error" and not result.answer.text and result.cost_usd == 0:
-        return Price("nothing charged")
-    told = price(result.cost)
+    """What a result cost, all its calls together."""
+    answer = result.answer
+    failed = answer.status == "error" and not answer.text
+    if result.cost_usd == 0 and (result.cached or failed):
+        return attempt_price(answer)
     unknown = dict.fromkeys(one.model for one in result.attempts if one.cost_usd is None)
-    if unknown and result.answer.cost_usd is not None:
+    if unknown and answer.cost_usd is not None:
         return Price("unknown", f"what {' and '.join(unknown)} cost is not known", "in no sum")
-    return told
+    return price(result.cost)
 
 
 def cost_told(result: RouteResult) -> str:
@@ -186,19 +185,6 @@ def exact_price(result: RouteResult) -> Price:
     """The price with the amount of one call, so that all that stand side by side have one unit."""
     told, usd = result_price(result), result.cost_usd
     return told._replace(amount=format_usd(usd)) if told.amount == call_usd(usd) else told
-
-
-def _free(attempt: Attempt) -> Price:
-    return Price("$0", "replayed" if replayed(attempt) else "cached", "not sent")
-
-
-def cost_of_call(attempt: Attempt) -> str:
-    """What one call cost and where that is from."""
-    if attempt.cached:
-        return str(_free(attempt))
-    if attempt.cost_usd == 0 and attempt.status == "error":
-        return "nothing charged"
-    return str(price(Cost(attempt.cost_usd, attempt.cost_source)))
 
 
 def beside(result: RouteResult) -> str:
@@ -252,32 +238,35 @@ def marks(result: RouteResult) -> list[str]:
     return marks
 
 
-class Step(NamedTuple):
-    """A tier that was asked on the way: what was said of its answer, its cost and time."""
+def steps(result: RouteResult) -> list[tuple[str, ...]]:
+    """The tiers that were asked, in order, and those that were not; empty for a plain answer.
 
-    tier: str
-    model: str
-    said: str
-    cost: str = ""
-    time: str = ""
-    quoted: str = ""
-
-    def __str__(self) -> str:
-        """The step in a line."""
-        return safe_plain(DOT.join(filter(None, self)))
-
-
-def steps(result: RouteResult) -> list[Step]:
-    """The tiers that were asked, in order, and those that were not; empty for a plain answer."""
-    unused = [one for one in result.attempts if one.status == "unused"]
-    if len(result.rungs) < 2 and not unused and not any(r.verdicts for r in result.rungs):
+    Each with its model, what came of it, its cost and time.
+    """
+    rungs = {rung.attempt: rung for rung in result.rungs}
+    unused = {one.id: one for one in result.attempts if one.status == "unused"}
+    if len(rungs) < 2 and not unused and not any(rung.verdicts for rung in result.rungs):
         return []
-    attempts = {attempt.id: attempt for attempt in result.attempts}
-    found = [_step(rung, attempts[rung.attempt], result) for rung in result.rungs]
-    found += [_figures(one, f"not used: {one.error}") for one in unused]
+    attempts, rows = {one.id: one for one in result.attempts}, list[tuple[str, ...]]()
+    for one in [*(attempts[name] for name in rungs), *unused.values()]:
+        rung, used = rungs.get(one.id), one.id == result.answer.id and bool(one.text)
+        said = [f"not used: {one.error}"] if rung is None else ["used"] if used else []
+        quoted = ""
+        if rung and rung.failed:
+            differs = rung.failed.check == "agreement"
+            said.append(f"{'differs' if differs else _ended(rung, result)}: {rung.failed.reason}")
+            quoted = shortened(one.text, QUOTED) if one.text and not used else ""
+        elif rung and rung.verdicts:
+            passed = [f"{v.check} ({v.reason})" if v.reason else v.check for v in rung.verdicts]
+            said.append(f"passed {', '.join(passed)}")
+        if one.rating is not None and not any("rates itself" in words for words in said):
+            said.append(f"rated itself {one.rating:g} of 10")
+        said += [f"it said: {quoted}"] if quoted else []
+        figures = str(attempt_price(one)), seconds(one.latency_ms)
+        rows.append((one.tier, one.model, DOT.join(said), *figures))
     asked = {attempt.tier for attempt in result.attempts if attempt.purpose == "answer"}
     rest = [step.tier for step in result.plan.steps if step.tier.name not in asked]
-    return found + [Step(tier.name, tier.model, "not asked") for tier in rest]
+    return rows + [(tier.name, tier.model, "not asked", "", "") for tier in rest]
 
 
 def steps_title(result: RouteResult) -> str:
@@ -296,8 +285,8 @@ def steps_title(result: RouteResult) -> str:
 
 def step_lines(result: RouteResult) -> list[str]:
     """The steps for a reader of plain text, the title first."""
-    found = steps(result)
-    return [safe_plain(steps_title(result)), *(f"- {one}" for one in found)] if found else []
+    found = [f"- {DOT.join(filter(None, step))}" for step in steps(result)]
+    return [safe_plain(line) for line in ([steps_title(result), *found] if found else [])]
 
 
 def _ended(rung: Rung, result: RouteResult) -> str:
@@ -308,29 +297,7 @@ def _ended(rung: Rung, result: RouteResult) -> str:
     return "passed" if result.plan.strategy == "direct" else "used"
 
 
-def _step(rung: Rung, attempt: Attempt, result: RouteResult) -> Step:
-    failed, used = rung.failed, attempt.id == result.answer.id and attempt.text
-    if failed and failed.check == "agreement":
-        said = f"differs: {failed.reason}"
-    elif failed:
-        said = f"{_ended(rung, result)}: {failed.reason}"
-    else:
-        passed = [f"{v.check} ({v.reason})" if v.reason else v.check for v in rung.verdicts]
-        said = f"passed {', '.join(passed)}" if passed else ""
-    said = DOT.join(filter(None, ("used" if used else "", said)))
-    quoted = shortened(attempt.text, QUOTED) if failed and attempt.text and not used else ""
-    return _figures(attempt, said, f"it said: {quoted}" if quoted else "")
-
-
-def _figures(attempt: Attempt, said: str, quoted: str = "") -> Step:
-    told = attempt.rating is None or "rates itself" in said
-    rated = "" if told else f"rated itself {attempt.rating:g} of 10"
-    said = DOT.join(filter(None, (said, rated)))
-    cost, time = cost_of_call(attempt), seconds(attempt.latency_ms)
-    return Step(attempt.tier, attempt.model, said, cost, time, quoted)
-
-
-def kept(label: Label) -> str:
-    """`kept: too weak (the prompt needs MEDIUM)`."""
+def labelled(label: Label) -> str:
+    """`labelled too weak (the prompt needs MEDIUM)`."""
     needs = f" (the prompt needs {label.needed})" if label.needed else ""
-    return f"kept: {label.feedback}{needs}"
+    return f"labelled {label.feedback}{needs}"

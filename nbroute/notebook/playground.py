@@ -15,7 +15,7 @@ from nbroute.errors import SettingsError, named
 from nbroute.notebook import look, marked, tables
 from nbroute.notebook.card import Card
 from nbroute.notebook.live import Room
-from nbroute.notebook.screens import Live, is_live
+from nbroute.notebook.screens import Screen, is_live
 from nbroute.report import counted
 from nbroute.router import Router
 from nbroute.types import Explanation, RouteResult
@@ -61,7 +61,7 @@ class Playground(Room):
         self._classifier = self._said = self._told = ""
         self._explained: Explanation | None = None
         self._card: Card | None = None
-        self._screen: Live | None = None
+        self._screen: Screen | None = None
         self._cancel = threading.Event()
         self._busy = threading.Lock()
         self._explain()
@@ -198,11 +198,11 @@ class Playground(Room):
             if self._sent and len(card.view.results) > len(earlier):
                 self._sent(card.result, card)
 
-    def _below(self) -> Live:
+    def _below(self) -> Screen:
         """The output below, where the answers are drawn."""
         if self._screen is None:
-            self._screen = Live()
-            self._screen.place()
+            self._screen = Screen("live")
+            self._screen.show(({"text/plain": ""}, {}))
         return self._screen
 
     def _ipython_display_(self) -> None:

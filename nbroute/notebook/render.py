@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -92,9 +92,9 @@ class View:
 
 def bundle(view: View) -> tuple[dict[str, str], dict[str, Any]]:
     """The card as a display bundle and its metadata, where the structured record lies."""
-    data = {"text/plain": plain(view), "text/html": page(view)}
+    data = {"text/plain": written(view), "text/html": page(view)}
     if view.running is None:
-        data["text/markdown"] = markdown(view)
+        data["text/markdown"] = written(view, marked=True)
     if not view.results:
         return data, {}
     newest, *earlier = view.results
@@ -106,23 +106,27 @@ def bundle(view: View) -> tuple[dict[str, str], dict[str, Any]]:
 
 def page(view: View) -> str:
     """The card for `text/html`: no script, complete with no kernel."""
-    tiers = view.scale.tiers
+    tiers, tier, running = view.scale.tiers, "", view.running
     asked = f'<p class="nbr-note nbr-asked">{look.text(view.asked)}</p>'
     blocks = [asked] if view.asked else []
-    blocks += [_running(view.running, tiers)] if view.running else []
-    lines = [*view.notices, *_together(view.results)]
-    inside = (_note(line) for line in lines)
-    error = f'<p class="nbr-note"><strong>{look.text(view.error)}</strong></p>'
-    blocks += [error] if view.error else []
+    if running:
+        tier = running.tier
+        model = f'<span class="nbr-model">{look.text(running.model)}</span>'
+        facts = (look.quiet(fact) for fact in running.facts)
+        begun = [look.pill(tier, tiers) if tier else "", model if running.model else ""]
+        body = f'<div class="nbr-body" dir="auto">{plain_html(running.text)}</div>'
+        blocks += [look.head([*begun, _facts(facts)]), body if running.text else ""]
+    blocks += [_note(view.error, strong=True)] if view.error else []
     for place, result in enumerate(view.results):
-        if place or view.running:
+        if place or running:
             summary = f"before: {look.text(headline(result, view.scale))}"
             blocks.append(look.folded(summary, _answer(result, tiers)))
         else:
+            tier = result.tier
             blocks += [_head(result, view), _answer(result, tiers)]
-    tier = view.running.tier if view.running else view.results[0].tier if view.results else ""
+    blocks += map(_note, [*view.notices, *_together(view.results)])
     session = f'<p class="nbr-row">{look.quiet(view.session)}</p>' if view.session else ""
-    return look.page(card(tier, tiers, *blocks, *inside), session)
+    return look.page(card(tier, tiers, *blocks), session)
 
 
 def card(tier: str, tiers: tuple[str, ...], *blocks: str) -> str:
@@ -137,20 +141,14 @@ def _head(result: RouteResult, view: View) -> str:
     step = "+" if result.parent and cost.amount.startswith("$") else ""
     simulated = result.answer.provider_kind == "simulated"
     model = result.model if simulated else model_name(result.answer)
-    badges = [
-        look.badge(cost.source, title=cost.meaning),
-        look.badge("simulated", title=WRITTEN) if simulated else "",
-        look.badge("cached") if "cached" in marks(result) else "",
-    ]
-    return look.head(
+    facts = _facts(
         [
-            look.pill(result.tier, view.scale.tiers),
-            f'<span class="nbr-model">{look.text(model)}</span>',
-            '<span class="nbr-space"></span>',
             f'<b class="nbr-cost">{look.text(step + cost.amount)}</b>',
             look.quiet(view.scale.ratio(result)),
             look.quiet(beside(result)),
-            *badges,
+            look.badge(cost.source, title=cost.meaning),
+            look.badge("simulated", title=WRITTEN) if simulated else "",
+            look.badge("cached") if "cached" in marks(result) else "",
             look.quiet(took(result)),
             look.quiet(tokens(result.answer)),
             look.badge(f"v{view.version}" if view.version > 1 else ""),
@@ -160,131 +158,82 @@ def _head(result: RouteResult, view: View) -> str:
             ),
         ]
     )
+    name = f'<span class="nbr-model">{look.text(model)}</span>'
+    return look.head([look.pill(result.tier, view.scale.tiers), name, facts])
+
+
+def _facts(pieces: Iterable[str]) -> str:
+    """The right end of a head, whose first stays in the first line where they do not fit in it."""
+    return f'<span class="nbr-facts">{look.SEPARATOR.join(filter(None, pieces))}</span>'
 
 
 def _answer(result: RouteResult, tiers: Sequence[str]) -> str:
+    """The answer, how it ended, and what folds away: reasoning, why this tier, the steps.
+
+    Why is open where the tier is not the one that the classifier names.
+    """
+    thought = look.folded(look.text(_thought(result)), answer_html(result.reasoning))
     body = answer_html(result.text) if result.text.strip() else f"<p>{NO_ANSWER}</p>"
-    ended = "".join(
-        f'<p class="nbr-note"><strong>{look.text(mark)}</strong></p>'
-        for mark in marks(result)
-        if mark != "cached"
+    made = result.decision
+    why = DOT.join(filter(None, (why_title(result), confident(made.confidence))))
+    other = made.tier not in ("", result.tier) and len(result.rungs) < 2 and not result.parent
+    rows = [
+        [look.pill(tier, tiers), *map(look.text, (model, said, cost, time))]
+        for tier, model, said, cost, time in steps(result)
+    ]
+    names = ("tier", "model", "what came of it", "cost", "time")
+    table = look.folded(look.text(steps_title(result)), look.table("steps", names, rows))
+    return "".join(
+        [
+            thought if result.reasoning else "",
+            f'<div class="nbr-body" dir="auto">{body}</div>',
+            *(_note(mark, strong=True) for mark in marks(result) if mark != "cached"),
+            *map(_note, notes(result)),
+            look.folded(look.text(why), f"<p>{look.text(made.reason)}</p>", opened=other),
+            table if rows else "",
+        ]
     )
-    rest = "".join(map(_note, notes(result)))
-    shown = f'{_thoughts(result)}<div class="nbr-body" dir="auto">{body}</div>{ended}{rest}'
-    return f"{shown}{_why(result)}{_steps(result, tiers)}"
 
 
-def _note(line: str) -> str:
+def _note(line: str, *, strong: bool = False) -> str:
+    if strong:
+        return f'<p class="nbr-note"><strong>{look.text(line)}</strong></p>'
     return f'<p class="nbr-note nbr-quiet">{look.text(line)}</p>'
 
 
-def _thoughts(result: RouteResult) -> str:
-    if not result.reasoning:
-        return ""
-    return look.folded(look.text(_thought(result)), answer_html(result.reasoning))
+def written(view: View, *, marked: bool = False, printed: bool = False) -> str:
+    """The card as plain text, or `marked` as Markdown; what HTML folds away stands in lines.
 
-
-def _why(result: RouteResult) -> str:
-    """The reason, open where the tier is not the one that the classifier names."""
-    made = result.decision
-    sure = confident(made.confidence)
-    summary = DOT.join(filter(None, (why_title(result), sure)))
-    other = made.tier not in ("", result.tier) and len(result.rungs) < 2 and not result.parent
-    inside = f"<p>{look.text(made.reason)}</p>"
-    return look.folded(look.text(summary), inside, opened=other)
-
-
-def _steps(result: RouteResult, tiers: Sequence[str]) -> str:
-    found = steps(result)
-    if not found:
-        return ""
-    rows = []
-    for step in found:
-        said = DOT.join(filter(None, (step.said, step.quoted)))
-        cells = (step.model, said, step.cost, step.time)
-        rows.append([look.pill(step.tier, tiers), *map(look.text, cells)])
-    shown = look.table("steps", ("tier", "model", "what came of it", "cost", "time"), rows)
-    return look.folded(look.text(steps_title(result)), shown)
-
-
-def _running(running: Running, tiers: tuple[str, ...]) -> str:
-    pill = look.pill(running.tier, tiers) if running.tier else ""
-    model = f'<span class="nbr-model">{look.text(running.model)}</span>' if running.model else ""
-    facts = (look.quiet(fact) for fact in running.facts)
-    head = look.head([pill, model, '<span class="nbr-space"></span>', *facts])
-    body = (
-        f'<div class="nbr-body" dir="auto">{plain_html(running.text)}</div>' if running.text else ""
-    )
-    return head + body
-
-
-def plain(view: View) -> str:
-    """The card for `text/plain`: complete in a terminal and with no kernel."""
-    blocks = [f"prompt: {view.asked}"] if view.asked else []
-    blocks += [_running_plain(view.running)] if view.running else []
-    if view.error:
-        blocks.append(view.error)
-    for place, result in enumerate(view.results):
-        lines = (
-            [f"--- before: {headline(result, view.scale)} ---"] if place else _told(result, view)
-        )
-        blocks.append("\n".join(lines))
-        blocks.append(safe_plain(result.text) or NO_ANSWER)
-        blocks.append("\n".join(step_lines(result)))
-    blocks.append("\n".join(_footers(view)))
-    return safe_plain("\n\n".join(block for block in blocks if block))
-
-
-def figures(view: View) -> str:
-    """What a terminal prints below an answer that streamed: everything but the answer."""
-    lines = [view.error] if view.error else []
-    if view.results:
-        newest = view.results[0]
-        lines += [*_told(newest, view), *step_lines(newest)]
-    return safe_plain("\n".join(line for line in [*lines, *_footers(view)] if line))
-
-
-def markdown(view: View) -> str:
-    """The card for `text/markdown`: what HTML folds away stands in lines."""
-    blocks = [f"> {escape_markdown(view.asked)}"] if view.asked else []
-    blocks += [f"**{escape_markdown(view.error)}**"] if view.error else []
-    for place, result in enumerate(view.results):
-        first, *rest = _told(result, view)
-        head = f"**{escape_markdown(f'before: {first}' if place else first)}**"
-        blocks.append("  \n".join([head, *map(escape_markdown, rest)]))
-        blocks.append(safe_markdown(result.text) or f"*{NO_ANSWER}*")
+    What is `printed` already, the answer itself, is left out.
+    """
+    say = escape_markdown if marked else safe_plain
+    bold, line_end = ("**", "  \n") if marked else ("", "\n")
+    blocks = [say(f"prompt: {view.asked}")] if view.asked else []
+    if running := view.running:
+        blocks.append(DOT.join(filter(None, (running.tier, running.model, *running.facts))))
+        if made := running.decision:
+            blocks[-1] += f"\nwhy {made.tier or running.tier}: {reason(made)}"
+        blocks.append(safe_plain(running.text))
+    blocks += [f"{bold}{say(view.error)}{bold}"] if view.error else []
+    for place, result in enumerate(view.results[: 1 if printed else None]):
+        number = f"{DOT}#{view.number}" if view.number and not place else ""
+        first = f"{'before: ' if place else ''}{headline(result, view.scale)}{number}"
+        thought = [f"{_thought(result)}: see result.reasoning"] if result.reasoning else []
+        rest = map(say, [*remarks(result), *thought])
+        blocks.append(line_end.join([f"{bold}{say(first)}{bold}", *rest]))
+        answer = safe_markdown(result.text) if marked else safe_plain(result.text)
+        blocks += [] if printed else [answer or NO_ANSWER]
         title, *found = step_lines(result) or [""]
-        listed = (f"- {escape_markdown(line[2:])}" for line in found)
-        blocks.append("\n".join([f"{escape_markdown(title)}\n", *listed]) if found else "")
-    blocks += map(escape_markdown, _footers(view))
-    return "\n\n".join(block for block in blocks if block)
+        listed = [f"- {say(line[2:])}" for line in found]
+        blocks.append("\n".join([say(title), *([""] if marked and found else []), *listed]))
+    footers = [*(f"note: {notice}" for notice in view.notices), *_together(view.results)]
+    footers += [view.session] if view.session else []
+    blocks.append(line_end.join(map(say, footers)))
+    return ("\n" if printed else "\n\n").join(filter(None, blocks))
 
 
 def _thought(result: RouteResult) -> str:
     return f"reasoning, about {estimate_tokens(result.reasoning):,} tokens"
-
-
-def _told(result: RouteResult, view: View) -> list[str]:
-    """The lines above an answer that cannot fold anything away."""
-    number = f"{DOT}#{view.number}" if view.number and result is view.results[0] else ""
-    thought = [f"{_thought(result)}: see result.reasoning"] if result.reasoning else []
-    return [headline(result, view.scale) + number, *remarks(result), *thought]
-
-
-def _running_plain(running: Running) -> str:
-    return "\n".join([*_running_head(running), "", safe_plain(running.text)]).strip()
-
-
-def _running_head(running: Running) -> list[str]:
-    lines = [DOT.join(filter(None, (running.tier, running.model, *running.facts)))]
-    if made := running.decision:
-        lines.append(f"why {made.tier or running.tier}: {reason(made)}")
-    return lines
-
-
-def _footers(view: View) -> list[str]:
-    lines = [f"note: {notice}" for notice in view.notices]
-    return [*lines, *_together(view.results), *([view.session] if view.session else [])]
 
 
 def _together(chain: tuple[RouteResult, ...]) -> list[str]:

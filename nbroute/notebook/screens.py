@@ -1,4 +1,4 @@
-"""Where a card is shown: live in a notebook, piece by piece in a terminal, or once."""
+"""Where answers are shown: live in a notebook, piece by piece in a terminal, or once."""
 
 from __future__ import annotations
 
@@ -7,84 +7,74 @@ import time
 from collections.abc import Callable
 from typing import Any, Literal
 
-from nbroute.notebook import render
-from nbroute.notebook.answer import safe_plain
+Kind = Literal["live", "terminal", "once", "quiet"]
+Bundle = tuple[dict[str, str], dict[str, Any]]
+
+#: Seconds between two drawings; one more for so many letters, as each drawing sends all of them.
+_PAUSE_S, _LETTERS_PER_S = 0.125, 400_000
 
 
 class Screen:
-    """What a card draws on; this one shows nothing, as with `--quiet`.
+    """One output of a cell, for what is on its way and for what came of it.
 
-    One with `has_clock` is redrawn while nothing arrives, and has controls below it.
+    "live" redraws it in place, "terminal" prints, "once" (nbval, nbclient, NBROUTE_STATIC=1)
+    shows it at the end alone, "quiet" never.
     """
 
-    has_clock = False
-    is_due = False
-
-    def draw(self, view: render.View) -> None:
-        """What is on its way, where the screen `is_due`."""
-
-    def text(self, piece: str) -> None:
-        """A piece of the answer arrived."""
-
-    def finish(self, view: render.View) -> None:
-        """The view must be shown now; it is final unless something is running in it."""
-
-    def rejected(self, why: str) -> None:
-        """The text so far is rejected, another answer follows."""
-
-    def waits(self, why: str) -> None:
-        """Nothing comes for a while; the view that says why must be shown now."""
-
-    def give_up(self) -> None:
-        """There is no answer, and an error will say why."""
-
-
-class Redrawn:
-    """One output that is drawn again in place, with a pause after each time.
-
-    The pause is a second longer for so many `letters_per_s`, as each time sends all of them.
-    """
-
-    def __init__(self, pause_s: float, letters_per_s: int) -> None:
-        self._pause_s, self._letters_per_s = pause_s, letters_per_s
+    def __init__(self, kind: Kind = "quiet") -> None:
+        self.kind = kind
         self._handle: Any = None
         self._next = 0.0
         self._stays = False
 
     @property
-    def is_due(self) -> bool:
-        """Whether the pause is over."""
-        return time.monotonic() >= self._next
+    def live(self) -> bool:
+        """Whether it is redrawn while nothing arrives, and a later state can be drawn in place."""
+        return self.kind == "live"
 
-    def hurry(self) -> None:
-        """Have the pause be over."""
-        self._next = 0.0
+    def running(self, made: Callable[[], Bundle], *, now: bool = False) -> None:
+        """Something arrived: `now`, or at most about eight times a second, that is drawn."""
+        if self.live and (now or time.monotonic() >= self._next):
+            self._draw(made())
 
-    def show(self, data: dict[str, str], metadata: dict[str, Any], letters: int = 0) -> None:
-        """Draw this in place of what stands there."""
+    def put(self, text: str) -> None:
+        """Print the text, in a terminal alone."""
+        if self.kind == "terminal":
+            put(text)
+
+    def show(self, made: Bundle) -> None:
+        """Show what is final, or what it has become since.
+
+        It is an output of its own, unless updates are known to arrive; what a button redraws
+        later is on a front end that draws them.
+        """
+        if self.live:
+            if not self._stays and not updates_arrive():
+                self.give_up()
+                self._handle = None
+            self._stays = True
+            self._draw(made)
+        elif self.kind == "once":
+            from IPython.display import display
+
+            display(made[0], metadata=made[1], raw=True)
+        self.put(made[0]["text/plain"] + "\n")
+
+    def give_up(self) -> None:
+        """Take back what was drawn: an error says why there is no more."""
+        if self._handle is not None:
+            self._handle.update({"text/plain": ""}, raw=True)
+
+    def _draw(self, made: Bundle) -> None:
         from IPython.display import display
 
+        data, metadata = made
         if self._handle is None:
             self._handle = display(data, metadata=metadata, raw=True, display_id=True)
         else:
             self._handle.update(data, metadata=metadata, raw=True)
-        self._next = time.monotonic() + self._pause_s + letters / self._letters_per_s
-
-    def final(self, data: dict[str, str], metadata: dict[str, Any]) -> None:
-        """Draw what stays: as an output of its own, unless updates are known to arrive.
-
-        What a button redraws later is on a front end that draws updates.
-        """
-        if self._handle is not None and not self._stays and not updates_arrive():
-            self.take_back()
-            self._handle = None
-        self._stays = True
-        self.show(data, metadata)
-
-    def take_back(self) -> None:
-        """Leave an empty output, if anything was drawn."""
-        if self._handle is not None:
-            self._handle.update({"text/plain": ""}, raw=True)
+        letters = len(data.get("text/html", ""))
+        self._next = time.monotonic() + _PAUSE_S + letters / _LETTERS_PER_S
 
 
 def updates_arrive() -> bool:
@@ -118,80 +108,6 @@ def run_of(shell: Any) -> tuple[str, int]:
     return str(header.get("msg_id", "")), shell.execution_count
 
 
-class Live(Screen):
-    """One output, redrawn at most about eight times a second, a long answer less often."""
-
-    has_clock = True
-
-    def __init__(self) -> None:
-        self._output = Redrawn(0.125, 400_000)
-
-    def place(self) -> None:
-        """Put an empty output here, to be drawn in later."""
-        self._output.final({"text/plain": ""}, {})
-
-    @property
-    def is_due(self) -> bool:  # type: ignore[override]
-        """Whether a drawing is not too soon."""
-        return self._output.is_due
-
-    def draw(self, view: render.View) -> None:
-        """Redraw."""
-        self._output.show(*render.bundle(view), len(view.running.text) if view.running else 0)
-
-    def waits(self, why: str) -> None:  # noqa: ARG002 - the view says why
-        """Have the next view drawn at once."""
-        self._output.hurry()
-
-    def give_up(self) -> None:
-        """Take back what was drawn."""
-        self._output.take_back()
-
-    def finish(self, view: render.View) -> None:
-        """Redraw; what is not running any more stays."""
-        if view.running:
-            self.draw(view)
-        else:
-            self._output.final(*render.bundle(view))
-
-
-class Once(Screen):
-    """One plain output at the end: under nbval, nbclient or NBROUTE_STATIC=1."""
-
-    def finish(self, view: render.View) -> None:
-        """Show what is final."""
-        if not view.running:
-            from IPython.display import display
-
-            data, metadata = render.bundle(view)
-            display(data, metadata=metadata, raw=True)
-
-
-class Terminal(Screen):
-    """Prints the pieces as they come, then what the answer cost."""
-
-    def __init__(self) -> None:
-        self._shown = False
-
-    def rejected(self, why: str) -> None:
-        """Print a line between the two answers."""
-        put(f"\n\n--- {safe_plain(why)} ---\n\n")
-
-    def waits(self, why: str) -> None:
-        """Print it in a line."""
-        put(f"--- {safe_plain(why)} ---\n\n")
-
-    def text(self, piece: str) -> None:
-        """Print the piece."""
-        self._shown = True
-        put(safe_plain(piece))
-
-    def finish(self, view: render.View) -> None:
-        """Print the rest: the line of figures, why, and the answer if it did not stream."""
-        text = render.figures(view) if self._shown else render.plain(view)
-        put(("\n\n" if self._shown else "") + text + "\n")
-
-
 def put(text: str) -> None:
     """Print the text; what the screen cannot encode is lost, and nothing else."""
     try:
@@ -203,15 +119,7 @@ def put(text: str) -> None:
     sys.stdout.flush()
 
 
-_SCREENS: dict[str, Callable[[], Screen]] = {"live": Live, "terminal": Terminal, "once": Once}
-
-
-def screen_for(shell: Any, *, static: bool) -> Screen:
-    """The screen that suits this front end."""
-    return _SCREENS[front_end(shell, static=static)]()
-
-
-def front_end(shell: Any, *, static: bool) -> Literal["live", "terminal", "once"]:
+def front_end(shell: Any, *, static: bool) -> Kind:
     """How this front end shows what changes: again in place, in pieces, or at the end alone."""
     if static:
         return "once"

@@ -90,7 +90,7 @@ def explanation(result: RouteResult, tiers: Sequence[str]) -> Table:
         steps += [*notes(one), *step_lines(one), f"answer: {headline(one)}"]
     first = result.chain[-1]
     table = decision(first.decision, first.prompt, tiers)
-    begun = "" if first.tier == first.decision.tier else "began on "
+    begun = "" if first.tier == first.decision.tier else "started with "
     return replace(table, above=[f"{begun}{table.above[0]}"], below=steps)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from nbroute.compare.differences import difference
 from nbroute.notebook import look
@@ -21,10 +21,9 @@ ALIKE = 0.6
 
 @dataclass(frozen=True)
 class Version:
-    """One answer of a cell: the number of its card, the cell's source, the result."""
+    """One answer of a cell: the number of its card, the result."""
 
     number: int
-    source: str = field(repr=False)
     result: RouteResult
 
 

@@ -15,8 +15,8 @@ from nbroute.engine.feedback import (
 from nbroute.errors import SettingsError
 from nbroute.evaluate.training_data import FEWEST
 from nbroute.notebook import options, tables
-from nbroute.notebook.commands.base import command, number_of, numbered, only
-from nbroute.notebook.lines import MEANS, kept
+from nbroute.notebook.commands.base import command
+from nbroute.notebook.lines import MEANS, labelled
 from nbroute.report.table import counted, shortened
 
 if TYPE_CHECKING:
@@ -28,43 +28,38 @@ _SAYS = f"{', '.join(list(MEANS)[:-1])} or {list(MEANS)[-1]}"
 
 
 @command("[NUMBER]", "1", "result.decision")
-def why(desk: Desk, rest: str) -> tables.Table:
+def why(desk: Desk, _rest: str, number: int | None) -> tables.Table:
     """Why a prompt went where it went, step by step."""
-    result, left = numbered(desk, rest)
-    only("why", left)
-    return tables.explanation(result, desk.router.ladder.names)
+    return tables.explanation(desk.answer(number), desk.router.ladder.names)
 
 
 @command("[NUMBER] [TIER]", "FRONTIER", "router.escalate(result, 'FRONTIER')")
-def escalate(desk: Desk, rest: str) -> RouteResult | None:
+def escalate(desk: Desk, tier: str, number: int | None) -> RouteResult | None:
     """Ask again, on the next tier or on the one you name."""
-    number, tier = number_of(rest)
     return desk.escalate(tier or None, number)
 
 
 @command("[NUMBER] good|bad|too weak|overkill|off [TIER]", "1 good", "router.label(result, 'good')")
-def label(desk: Desk, rest: str) -> tables.Said:
-    """Keep your word on an answer; off takes it back."""
-    number, left = number_of(rest)
-    words = options.words(left)
+def label(desk: Desk, rest: str, number: int | None) -> str:
+    """Say how good an answer is; off takes it back."""
+    words = options.words(rest)
     if not words:
         raise SettingsError(f"`%route label` takes {_SAYS}, and maybe the tier needed")
     tier = words.pop() if spelt(" ".join(words[:-1])) in WORDS else None
-    word = "" if words == ["off"] else read_feedback(" ".join(words))
-    result = desk.newest if number is None else desk.card(number).result
-    if word:
-        told = kept(desk.router.label(result, word, tier))
+    if words == ["off"]:
+        desk.router.take_back(desk.answer(number))
+        told = "label removed"
     else:
-        desk.router.take_back(result)
-        told = "taken back"
+        word = read_feedback(" ".join(words))
+        told = labelled(desk.router.label(desk.answer(number), word, tier))
     desk.refresh()
-    return tables.Said(f"nbroute: {told}")
+    return told
 
 
 @command("[all]", "all", "router.labels(everything=True)")
 def labels(desk: Desk, rest: str) -> tables.Table:
     """The tiers picked against those needed, by your labels."""
-    everything = bool(only("labels", rest, "all"))
+    everything = bool(rest)
     found = picked_against_needed(desk.router, everything=everything)
     tiers = found.tiers
     if not (found.named or found.unnamed or found.elsewhere):
@@ -100,48 +95,43 @@ def _meaning(found: PickedAgainstNeeded, *, everything: bool) -> list[str]:
 
 
 @command("[NUMBER]", "1")
-def controls(desk: Desk, rest: str) -> None:
+def controls(desk: Desk, _rest: str, number: int | None) -> None:
     """The buttons of an earlier answer again."""
-    number, left = number_of(rest)
-    only("controls", left)
     if number is None:
         raise SettingsError("`%route controls` takes the number of an answer, such as 1")
-    desk.show_controls(number)
+    desk.show_controls(desk.card(number))
 
 
 @command("[NUMBER]", "1")
-def versions(desk: Desk, rest: str) -> tables.Table:
+def versions(desk: Desk, _rest: str, number: int | None) -> tables.Table:
     """The answers of one cell, one for each time that it ran."""
-    number, left = number_of(rest)
-    only("versions", left)
     return desk.versions_table(number)
 
 
 @command("NAME", "SIMPLE", "comparison.vote('SIMPLE')")
-def vote(desk: Desk, rest: str) -> tables.Said:
+def vote(desk: Desk, rest: str) -> str:
     """Which compared answer is the cheapest that will do."""
     card = desk.comparing.last
     if not rest:
         names = ", ".join(card.choices)
         raise SettingsError(f"`%route vote` takes one of the answers compared: {names}")
-    return tables.Said(f"nbroute: {card.vote(rest.strip(_QUOTES))}")
+    return card.vote(rest.strip(_QUOTES))
 
 
 @command("[on|off]", "off", "comparison.differences()")
-def differences(desk: Desk, rest: str) -> tables.Said:
+def differences(desk: Desk, rest: str) -> str:
     """Highlight what no other answer says."""
-    off = "off" in only("differences", rest, "on", "off")
-    desk.comparing.last.mark(not off)
-    marked = "no longer highlighted" if off else "highlighted"
-    return tables.Said(f"nbroute: what no other answer says is {marked}")
+    desk.comparing.last.mark(rest != "off")
+    marked = "no longer highlighted" if rest == "off" else "highlighted"
+    return f"what no other answer says is {marked}"
 
 
 @command("[FILE.csv|.jsonl]", "answers.csv", "grid.export('answers.csv')")
-def matrix(desk: Desk, rest: str) -> tables.Said | None:
+def matrix(desk: Desk, rest: str) -> str | None:
     """The compared prompts again, or written to a file."""
     found = desk.comparing.matrix
     if rest:
-        return tables.Said(f"nbroute: written to {found.grid.export(rest.strip(_QUOTES))}")
+        return f"written to {found.grid.export(rest.strip(_QUOTES))}"
     desk.comparing.display(found.grid)
     return None
 
@@ -154,7 +144,7 @@ def threads(desk: Desk, rest: str) -> Any:
         raise SettingsError("`%route threads` lists them; `%route threads forget NAME` drops one")
     if word:
         desk.router.threads.forget(name.strip())
-        return tables.Said(f"nbroute: thread {name.strip()!r} is forgotten")
+        return f"thread {name.strip()!r} is forgotten"
     rows = []
     for name in desk.router.threads.names():
         turns = desk.router.threads.turns(name)

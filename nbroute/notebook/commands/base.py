@@ -1,27 +1,43 @@
-"""What a command is, and what it reads of the words that follow it."""
+"""What a command is, how a line is read, and the help."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from nbroute.errors import SettingsError, did_you_mean
+from nbroute.notebook import options, tables
 
 if TYPE_CHECKING:
     from nbroute.notebook.desk import Desk
-    from nbroute.types import RouteResult
 
-Run = Callable[["Desk", str], Any]
+Run = TypeVar("Run", bound=Callable[..., Any])
+
+_NUMBER = "[NUMBER]"
+_FIRST = ("why", "escalate", "spend", "tiers", "playground")
+_CELLS = {
+    "%%route": "sends the prompt below it to the cheapest tier that should do",
+    "%%route_compare": "sends the prompt below it to several tiers at once",
+}
+#: By the file that a command is in.
+_THEMES = {
+    "answers": "answers (NUMBER is that of a card; without it, the last one)",
+    "models": "models, prices and keys",
+    "session": "this session",
+    "texts": "prompts and answers",
+    "base": "help",
+}
 
 
 class Command(NamedTuple):
     """A word after `%route`: what may follow it, an example, and the same in Python.
 
-    In one that `takes_text`, `#` begins no comment.
+    `run` is given the desk and what follows, and a number that stands first apart. In one that
+    `takes_text`, `#` begins no comment. A string that comes of it is said with our name before it.
     """
 
     name: str
-    run: Run
+    run: Callable[..., Any]
     about: str
     follows: str = ""
     example: str = ""
@@ -37,6 +53,19 @@ class Command(NamedTuple):
     def shown(self) -> str:
         """`%route escalate FRONTIER`."""
         return f"%route {self.name} {self.example}".rstrip()
+
+    def __call__(self, desk: Desk, rest: str) -> Any:
+        """Do it; SettingsError for a word that the usage does not have, if it names them all."""
+        numbered = self.follows.startswith(_NUMBER)
+        number, rest = number_of(rest) if numbered else (None, rest)
+        usage = self.follows.removeprefix(_NUMBER)
+        known = usage.replace("[", " ").replace("]", " ").replace("|", " ").split()
+        for word in rest.split() if usage == usage.lower() else ():
+            if word not in known:
+                hint = did_you_mean(word, known) if known else "nothing may follow it"
+                raise SettingsError(f"`%route {self.name}` does not know {word!r:.80}: {hint}")
+        said = self.run(desk, rest, number) if numbered else self.run(desk, rest)
+        return tables.Said(f"nbroute: {said}") if isinstance(said, str) else said
 
 
 #: By name, in the order of the help.
@@ -57,12 +86,6 @@ def command(
     return add
 
 
-def numbered(desk: Desk, rest: str) -> tuple[RouteResult, str]:
-    """The answer whose number the line begins with, else the last one; and what follows."""
-    number, left = number_of(rest)
-    return (desk.newest if number is None else desk.card(number).result), left
-
-
 def number_of(rest: str) -> tuple[int | None, str]:
     """The number that the line begins with (`7` or `#7`), if it does, and what follows."""
     first, _, left = rest.partition(" ")
@@ -71,11 +94,55 @@ def number_of(rest: str) -> tuple[int | None, str]:
     return (int(digits), left.strip()) if is_number else (None, rest)
 
 
-def only(name: str, rest: str, *allowed: str) -> list[str]:
-    """The words of the line, each of which must be allowed; SettingsError otherwise."""
-    words = rest.split()
-    for word in words:
-        if word not in allowed:
-            hint = did_you_mean(word, allowed) if allowed else "nothing may follow it"
-            raise SettingsError(f"`%route {name}` does not know {word!r:.80}: {hint}")
-    return words
+def run(desk: Desk, line: str) -> Any:
+    """Do what the line says; SettingsError with the close matches for an unknown word."""
+    name, rest = (*line.split(None, 1), "", "")[:2]
+    found = _find("help" if name in ("", "-h", "--help") else name)
+    rest = rest.strip() if found.takes_text else options.uncommented(rest)
+    return _one(found) if rest in ("-h", "--help") else found(desk, rest)
+
+
+def _find(name: str) -> Command:
+    if name not in COMMANDS:
+        hint = did_you_mean(name, COMMANDS)
+        if hint.startswith("there is"):  # dozens of them
+            hint = "`%route help all` lists what there is"
+        msg = f"unknown command '%route {name:.80}': {hint} (a prompt goes below `%%route`)"
+        raise SettingsError(msg)
+    return COMMANDS[name]
+
+
+@command("[all|WORD]", "why")
+def help(_desk: Desk, rest: str) -> tables.Told:  # noqa: A001 - a command has its function's name
+    """How to use a command."""
+    if rest and rest != "all":
+        return _one(_find(rest.removeprefix("%route ").strip()))
+    lines = _listed(_CELLS)
+    if rest:
+        for file, theme in _THEMES.items():
+            here = [one for one in COMMANDS.values() if one.run.__module__.endswith(f".{file}")]
+            lines += ["", theme, *_listed({one.usage: one.about for one in here})]
+        return tables.Told("\n".join(lines))
+    first = {COMMANDS[name].shown: COMMANDS[name].about for name in _FIRST}
+    more = {
+        "%route help all": f"all {len(COMMANDS)} commands",
+        "%route help WORD": "one command, with an example and the same in Python",
+        "%%route -h": "the options of a routed cell",
+    }
+    return tables.Told("\n".join([*lines, "", *_listed(first), "", *_listed(more)]))
+
+
+def _one(found: Command) -> tables.Told:
+    lines = [f"{found.name}: {found.about}", "", f"usage:   {found.usage}"]
+    lines += [f"example: {found.shown}"] if found.example else []
+    lines += [f"Python:  {found.python}"] if found.python else []
+    lines += ["         (router = %route router)"] if "router." in found.python else []
+    return tables.Told("\n".join(lines))
+
+
+def _listed(rows: Mapping[str, str]) -> list[str]:
+    """Each with its meaning, below it where there is no room beside it."""
+    lines = []
+    for said, about in rows.items():
+        lines += [f"  {said:<28} {about}"] if len(said) <= 28 else [f"  {said}", f"{'':31}{about}"]
+    return lines

@@ -14,7 +14,7 @@ from nbroute import pricing
 from nbroute.errors import SettingsError
 from nbroute.ladders import SIMULATED_PRICES
 from nbroute.notebook import options, tables
-from nbroute.notebook.commands.base import command, only
+from nbroute.notebook.commands.base import command
 from nbroute.notebook.lines import DOT
 from nbroute.settings import trust as trusted
 from nbroute.settings import writing
@@ -73,24 +73,24 @@ def _with_model(router: Router, tier: Tier, model: str) -> Tier:
 
 def _told(before: Router, after: Router, name: str) -> str:
     """What the tier's new model costs, and what its old one did."""
-    old, new = _price(before, before.ladder[name]), _price(after, after.ladder[name])
     told = f"{name} now uses {after.ladder[name].model}"
-    if new is None:
+    if not (new := _costs(after, name)):
         return (
             f"{told}: careful, its price is not known, so what it costs is not counted and a "
             "budget refuses it; a tier's price can be given in nbroute.toml (%route init)"
         )
-    was = [f" (was {words})" for words in old] if old else ["", ""]
+    was = [f" (was {words})" for words in _costs(before, name)] or ["", ""]
     call = f"a call of {_TYPICAL.input_tokens} tokens in and {_TYPICAL.output_tokens} out"
     return f"{told}: {new[0]} per million tokens{was[0]}; {call} costs {new[1]}{was[1]}"
 
 
-def _price(router: Router, tier: Tier) -> tuple[str, str] | None:
-    """`$0.15 in, $0.60 out`, and what a typical call costs; None where it is not known."""
+def _costs(router: Router, name: str) -> list[str]:
+    """`$0.15 in, $0.60 out`, and what a typical call costs; neither where it is not known."""
+    tier = router.ladder[name]
     kind = router.parts.kind(tier)
     price = pricing.price_of(tier, tier.model, kind)
     call = pricing.cost_of(_TYPICAL, tier, tier.model, kind).usd
-    return (_rates(price), pricing.format_usd(call)) if price else None
+    return [_rates(price), pricing.format_usd(call)] if price else []
 
 
 def _ladder(router: Router, told: Sequence[str] = ()) -> tables.Table:
@@ -102,8 +102,7 @@ def _ladder(router: Router, told: Sequence[str] = ()) -> tables.Table:
         first, *rest = (
             f"{one.provider}: {one.model}" if several else one.model for one in tier.targets
         )
-        cost = _rates(price) if price else "unknown"
-        rows.append([tier.name, first, cost, str(tier.max_tokens)])
+        rows.append([tier.name, first, _rates(price), str(tier.max_tokens)])
         if rest:
             others = [one.removeprefix(f"{tier.provider}: ") for one in rest]
             below.append(f"{tier.name} falls back to {', then '.join(others)}")
@@ -114,17 +113,18 @@ def _ladder(router: Router, told: Sequence[str] = ()) -> tables.Table:
     return tables.Table(head, rows, above=above, below=below)
 
 
-def _rates(price: Price) -> str:
+def _rates(price: Price | None) -> str:
     """`$0.15 in, $0.60 out, $0.075 cached`, each per million tokens, and exactly."""
+    if price is None:
+        return "unknown"
     kinds = {"in": price.input, "out": price.output, "cached": price.cached_input}
     told = ((kind, f"{usd:f}", f"{usd:.2f}") for kind, usd in kinds.items() if usd is not None)
     return ", ".join(f"${max(exact, cents, key=len)} {kind}" for kind, exact, cents in told)
 
 
 @command()
-def prices(desk: Desk, rest: str) -> tables.Table:
+def prices(desk: Desk, _rest: str) -> tables.Table:
     """What the ladder's models cost, and how old the prices are."""
-    only("prices", rest)
     router, rows = desk.router, []
     for tier in router.ladder.tiers:
         for one in tier.targets:
@@ -134,8 +134,7 @@ def prices(desk: Desk, rest: str) -> tables.Table:
             source = {"simulated": "invented", "local": f"as {at.reference}"}.get(kind, "list")
             if price and price.source == "configured" and kind != "simulated":
                 source = "your settings"
-            told = _rates(price) if price else "unknown"
-            rows.append([tier.name, one.model, told, source if price else ""])
+            rows.append([tier.name, one.model, _rates(price), source if price else ""])
     today = datetime.now(UTC).date()
     newest = pricing.newest_price(today)
     known = f"genai-prices {version('genai-prices')}"
@@ -149,19 +148,19 @@ def prices(desk: Desk, rest: str) -> tables.Table:
 
 
 @command("PROFILE", "simulated", "nbroute.Router(profile='simulated')")
-def use(desk: Desk, rest: str) -> tables.Said:
+def use(desk: Desk, rest: str) -> str:
     """Switch to another profile (openrouter, local ...)."""
     if not rest:
         raise SettingsError("`%route use` takes the name of a profile, such as `simulated`")
-    return tables.Said(f"nbroute: {desk.use(rest)}")
+    return desk.go_on(profile=rest)
 
 
 @command("[PROVIDER|off]", "openrouter")
-def key(desk: Desk, rest: str) -> tables.Said:
+def key(desk: Desk, rest: str) -> str:
     """Ask for a key without showing it; only this kernel keeps it."""
     if rest == "off":
         ENVIRONMENT.forget()
-        return tables.Said(f"nbroute: no key is kept any more; {desk.with_keys(None)}")
+        return f"no key is kept any more; {desk.with_keys(None)}"
     known = {one.name: one for one in (*BUILT_IN.values(), *desk.router.settings.providers)}
     wanting = {name: one.api_key_env for name, one in known.items() if one.api_key_env}
     mine = [tier.provider for tier in desk.router.ladder.tiers if tier.provider in wanting]
@@ -174,11 +173,11 @@ def key(desk: Desk, rest: str) -> tables.Said:
         )
     typed = _asked(f"key for {name} (not shown): ", str(wanting[name]))
     if not typed:
-        return tables.Said("nbroute: no key was given; nothing has changed")
+        return "no key was given; nothing has changed"
     ENVIRONMENT.keep(str(wanting[name]), typed)
-    return tables.Said(
-        f"nbroute: this kernel keeps the key until it ends, or until %route key off; it is written "
-        f"nowhere. {desk.with_keys(name)}"
+    return (
+        "this kernel keeps the key until it ends, or until %route key off; it is written nowhere. "
+        f"{desk.with_keys(name)}"
     )
 
 
@@ -203,31 +202,28 @@ def _asked(prompt: str, variable: str) -> str:
 
 
 @command("[--force]")
-def init(desk: Desk, rest: str) -> tables.Said:
+def init(desk: Desk, rest: str) -> str:
     """Write a commented nbroute.toml here, with the ladder in use."""
-    force = bool(only("init", rest, "--force"))
-    path = Path(trusted.FILE_NAME).absolute()
-    writing.write(path, writing.text_of(desk.router.settings, desk.router.ladder), force=force)
+    path, router = Path(trusted.FILE_NAME).absolute(), desk.router
+    writing.write(path, writing.text_of(router.settings, router.ladder), force=bool(rest))
     document = trusted.review(path)
     told = f" {trusted.trust(document)}." if trusted.asks(document) else ""
-    names = ", ".join(desk.router.ladder.names)
-    return tables.Said(
-        f"nbroute: wrote {path}: profile {desk.router.settings.profile}, the tiers {names} with "
-        f"their models, and what else can be set, as comments.{told} It is read at the next "
-        "start, or by %route trust now."
+    return (
+        f"wrote {path}: profile {router.settings.profile}, the tiers "
+        f"{', '.join(router.ladder.names)} with their models, and what else can be set, as "
+        f"comments.{told} It is read at the next start, or by %route trust now."
     )
 
 
 @command("[list|revoke]", "list")
 def trust(desk: Desk, rest: str) -> tables.Said:
     """Use the settings file that came with this folder."""
-    words = only("trust", rest, "list", "revoke")
-    if words == ["list"]:
+    if rest == "list":
         return tables.Said(trusted.listed())
-    if words:
-        return tables.Said(f"{trusted.revoke()}\nnbroute: {desk.read_again()}")
-    document = trusted.review()
-    told = trusted.described(document)
-    if trusted.asks(document):
-        told += f"\n{trusted.trust(document)}"
+    if rest:
+        told = trusted.revoke()
+    else:
+        document = trusted.review()
+        told = trusted.described(document)
+        told += f"\n{trusted.trust(document)}" if trusted.asks(document) else ""
     return tables.Said(f"{told}\nnbroute: {desk.read_again()}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from nbroute.errors import SettingsError, did_you_mean
 from nbroute.notebook import exporting, names, options, tables
 from nbroute.notebook.answer import safe_plain
-from nbroute.notebook.commands.base import command, only
+from nbroute.notebook.commands.base import command
 from nbroute.notebook.lines import COSTS
 from nbroute.notebook.report_view import Gallery
 from nbroute.notebook.session import session_text
@@ -30,7 +30,7 @@ _FLAGS |= dict.fromkeys(("off", "no", "false", "0"), False)
 @command("[tier|model|day|feature|session] [all]", "model", "router.spend('model')")
 def spend(desk: Desk, rest: str) -> tables.Table:
     """What this session spent (all: every session)."""
-    words = options.words(rest)
+    words = rest.split()
     everything = "all" in words
     by = next((word for word in words if word != "all"), "tier")
     groups = desk.router.spend(by, everything=everything)
@@ -43,17 +43,15 @@ def spend(desk: Desk, rest: str) -> tables.Table:
         [name, f"{s.calls:,}", f"{s.cached_calls:,}", *usd, f"{s.unknown_calls:,}"]
         for (name, s), *usd in zip(named, *map(column_usd, amounts), strict=True)
     ]
-    money = ("spent", "would have cost")
-    head = ["day (UTC)" if by == "day" else by, "calls", "cached", *money, "price unknown"]
-    shown = without_nothing([head, *rows], *money)
-    shown = without_nothing(shown, "calls", "cached", "price unknown")
+    counts, money = ("calls", "cached", "price unknown"), ("spent", "would have cost")
+    head = ["day (UTC)" if by == "day" else by, *counts[:2], *money, counts[2]]
+    shown = without_nothing(without_nothing([head, *rows], *money), *counts)
     return tables.Table(shown[0], shown[1:], below=[session_text(desk.router)])
 
 
 @command(python="router.ledger.frame()")
-def log(desk: Desk, rest: str) -> tables.Table:
+def log(desk: Desk, _rest: str) -> tables.Table:
     """Every call of this session, the newest last."""
-    only("log", rest)
     rows = desk.router.ledger.rows(session=desk.router.session)
     whole = "every call with every column: router.ledger.frame() (router = %route router)"
     if not rows:
@@ -100,9 +98,8 @@ def _log_notes(row: Mapping[str, Any], sources: Collection[str]) -> Iterator[str
 @command("[text] [all]", "all", "router.report(everything=True)")
 def report(desk: Desk, rest: str) -> Any:
     """What this session did, cost and saved, with charts."""
-    words = only("report", rest, "text", "all")
-    made = desk.router.report(everything="all" in words)
-    return tables.Told(safe_plain(repr(made))) if "text" in words else made
+    made = desk.router.report(everything="all" in rest.split())
+    return tables.Told(safe_plain(repr(made))) if "text" in rest.split() else made
 
 
 @command("[NAME...]", "spend", "router.report().charts()")
@@ -117,31 +114,29 @@ def charts(desk: Desk, rest: str) -> Any:
 
 
 @command()
-def dashboard(desk: Desk, rest: str) -> Any:
+def dashboard(desk: Desk, _rest: str) -> Any:
     """Spend, tiers, latency and savings, live."""
     from nbroute.notebook.dashboard import Dashboard, snapshot
 
-    only("dashboard", rest)
     if not desk.is_live:
         return snapshot(desk.router)
     for widget in desk.followers:
         if isinstance(widget, Dashboard) and not widget.closed:
             widget.refresh(desk.router)
             return widget
-    desk.followers.append(Dashboard(desk.router))
-    return desk.followers[-1]
+    return desk.follow(Dashboard(desk.router))
 
 
 @command("FILE.html [--force]", "session.html")
-def export(desk: Desk, rest: str) -> tables.Said:
+def export(desk: Desk, rest: str) -> str:
     """The session as one page that opens with no network."""
     words = options.words(rest)
     files = [word for word in words if word != "--force"]
     if len(files) != 1 or files[0].startswith("-"):
         raise SettingsError("`%route export` takes one file, such as `%route export session.html`")
     path = exporting.export(desk.router, files[0], force="--force" in words)
-    size = f"{path.stat().st_size / 1000:,.0f} kB, opens with no network"
-    return tables.Said(f"nbroute: the session is in {str(path)!r} ({size})")
+    size = f"{path.stat().st_size / 1000:,.0f} kB"
+    return f"the session is in {str(path)!r} ({size}, opens with no network)"
 
 
 @command("[USD|off]", "0.50", "router.set_budget(0.50)")
@@ -165,12 +160,11 @@ def budget(desk: Desk, rest: str) -> tables.Said:
 
 
 @command(python="router.settle()")
-def settle(desk: Desk, rest: str) -> tables.Said:
+def settle(desk: Desk, _rest: str) -> str:
     """Ask endpoints that keep a bill what their answers cost."""
-    only("settle", rest)
     settled = desk.router.settle()
     desk.refresh()
-    return tables.Said(f"nbroute: {settled.told}")
+    return settled.told
 
 
 @command(
@@ -180,17 +174,7 @@ def settle(desk: Desk, rest: str) -> tables.Said:
 )
 def whatif(desk: Desk, rest: str) -> Any:
     """This session under other settings: costs, tiers; nothing is sent."""
-    asked = _asked(desk, rest)
-    if asked or not desk.is_live:
-        return tables.what_if(desk.router.what_if(**asked))
-    from nbroute.notebook.whatif import WhatIfPanel
-
-    desk.followers.append(WhatIfPanel(desk.router, desk.apply))
-    return desk.followers[-1]
-
-
-def _asked(desk: Desk, rest: str) -> dict[str, Any]:
-    asked: dict[str, Any] = {}
+    asked = dict[str, Any]()
     for word in options.words(rest):
         name, _, value = word.partition("=")
         if name not in _ASKED:
@@ -200,12 +184,15 @@ def _asked(desk: Desk, rest: str) -> dict[str, Any]:
             raise SettingsError(f"`%route whatif {name}` has no value; write {name}=... with one")
         if name in asked:
             raise SettingsError(f"`%route whatif` has {name} twice; give it once")
-        asked[name] = _read(desk, name, value)
-    return asked
+        asked[name] = _read(desk.shell.user_ns, name, value)
+    if asked or not desk.is_live:
+        return tables.what_if(desk.router.what_if(**asked))
+    from nbroute.notebook.whatif import WhatIfPanel
+
+    return desk.follow(WhatIfPanel(desk.router, desk.apply))
 
 
-def _read(desk: Desk, name: str, value: str) -> Any:
-    space = desk.shell.user_ns
+def _read(space: Mapping[str, Any], name: str, value: str) -> Any:
     if name == "classifier":
         return names.classifier(space, value)
     if name == "ladder" and hasattr(space.get(value), "tiers"):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from nbroute.errors import SettingsError
 from nbroute.interpolate import interpolate
 from nbroute.notebook import names, tables
-from nbroute.notebook.commands.base import command, only
+from nbroute.notebook.commands.base import command
 from nbroute.report.table import counted, shortened
 
 if TYPE_CHECKING:
@@ -45,8 +45,7 @@ def playground(desk: Desk, rest: str) -> Any:
     from nbroute.notebook.playground import Playground
 
     made = Playground(desk.router, text, sent=desk.took, number=desk.new_number)
-    desk.followers.append(made)
-    return made
+    return desk.follow(made)
 
 
 @command(
@@ -55,23 +54,23 @@ def playground(desk: Desk, rest: str) -> Any:
     "router.teach('What is 2 + 2?', 'SIMPLE')",
     takes_text=True,
 )
-def teach(desk: Desk, rest: str) -> tables.Said:
+def teach(desk: Desk, rest: str) -> str:
     """Keep a text, or the last prompt, as an example of a tier."""
     tier, text = (*rest.split(None, 1), "", "")[:2]
     if not tier:
         raise SettingsError("`%route teach` takes a tier, and a text or the last prompt")
     if not text and desk.last is None:
         raise SettingsError("nothing was routed yet; give a text: `%route teach TIER TEXT`")
-    told = interpolate(text.strip(), desk.shell.user_ns) if text else desk.newest.prompt
+    told = interpolate(text.strip(), desk.shell.user_ns) if text else desk.answer().prompt
     known = desk.router.teach(told, tier)
-    return tables.Said(f"nbroute: kept as an example of {known}: {shortened(told, 60)}")
+    return f"kept as an example of {known}: {shortened(told, 60)}"
 
 
 @command("code [--unconfined]", "code", "router.allow_code()")
-def allow(desk: Desk, rest: str) -> tables.Said:
+def allow(desk: Desk, rest: str) -> str:
     """Let --check tests=NAME run the code in answers."""
     word, _, option = rest.partition(" ")
-    if word != "code" or option.strip() not in {"", "--unconfined"}:
+    if word != "code":
         raise SettingsError(
             "`%route allow` takes one word, `code`, to run code in answers, and `--unconfined` "
             "after it where there is no box for that code"
@@ -80,56 +79,52 @@ def allow(desk: Desk, rest: str) -> tables.Said:
     where = f"in a box that the kernel makes ({box}): without your files, keys and network"
     if not box:
         where = "with no box around it: it can read and change your files, and with them your keys"
-    return tables.Said(
-        f"nbroute: for this session, --check tests=NAME runs code that a model wrote, {where}; "
-        "its time and memory are limited."
+    return (
+        f"for this session, --check tests=NAME runs code that a model wrote, {where}; its time "
+        "and memory are limited."
     )
 
 
 @command("[FILE|off]", "talk.rec", "router.record('talk.rec')")
-def record(desk: Desk, rest: str) -> tables.Said:
+def record(desk: Desk, rest: str) -> str:
     """Keep each answer in a text file, to be replayed with no key."""
-    recorder, ends = desk.router.recorder, rest.lower() in ("off", "stop")
-    if rest and not ends:
-        return tables.Said(_begun(desk, desk.router.record(_file(rest))))
+    ends = rest.lower() in ("off", "stop")
+    begins = bool(rest) and not ends
+    recorder = desk.router.record(_file(rest)) if begins else desk.router.recorder
     if recorder is None:
-        told = "nothing was being recorded" if ends else "not recording"
-        how = "" if ends else "; %route record FILE keeps each answer from then on"
-        return tables.Said(f"nbroute: {told}{how}")
-    has = counted(len(recorder), "answer")
-    if not ends:
-        told = f"{has}, {recorder.added} written since it began; %route record off ends it"
-        return tables.Said(f"nbroute: recording to {recorder.path}: {told}")
-    desk.router.record(None)
-    desk.refresh()
-    return tables.Said(
-        f"nbroute: recording has ended: {recorder.path} has {has}. %route replay {recorder.path} "
-        "answers from it, with no key and no network."
-    )
-
-
-def _begun(desk: Desk, recorder: Any) -> str:
-    desk.refresh()
-    has = f" (which has {counted(len(recorder), 'answer')})" if len(recorder) else ""
-    told = (
-        f"nbroute: recording to {recorder.path}{has}: each answer from here on, also those out of "
-        "the cache; keys are left out, prompts and answers are not. %route record off ends it."
-    )
-    return f"{told}\n{recorder.note}" if recorder.note else told
+        how = "; %route record FILE keeps each answer from then on"
+        return "nothing was being recorded" if ends else f"not recording{how}"
+    has, to = counted(len(recorder), "answer"), f"recording to {recorder.path}"
+    if ends:
+        desk.router.record(None)
+    if begins or ends:
+        desk.refresh()
+    if begins:
+        return (
+            f"{to}{f' (which has {has})' if len(recorder) else ''}: each answer from here on, also "
+            "those out of the cache; keys are left out, prompts and answers are not. %route record "
+            f"off ends it.\n{recorder.note}"
+        ).rstrip()
+    if ends:
+        return (
+            f"recording has ended: {recorder.path} has {has}. %route replay {recorder.path} "
+            "answers from it, with no key and no network."
+        )
+    return f"{to}: {has}, {recorder.added} written since it began; %route record off ends it"
 
 
 @command("[FILE|off]", "talk.rec", "nbroute.Router(replay='talk.rec')")
-def replay(desk: Desk, rest: str) -> tables.Said:
+def replay(desk: Desk, rest: str) -> str:
     """Answer from a recording: nothing is sent, nothing is paid."""
     if rest.lower() in ("off", "stop"):
-        return tables.Said(f"nbroute: {desk.end_replay()}")
+        return desk.end_replay()
     if rest:
-        desk.replay(_file(rest))
+        desk.go_on(replay=_file(rest))
     recording = desk.router.replaying
     if recording is None:
-        return tables.Said("nbroute: not replaying; %route replay FILE answers from a recording")
-    return tables.Said(
-        f"nbroute: {desk.router.settings.origin}; {counted(len(recording), 'answer')}, each at $0. "
+        return "not replaying; %route replay FILE answers from a recording"
+    return (
+        f"{desk.router.settings.origin}; {counted(len(recording), 'answer')}, each at $0. "
         "%route use PROFILE switches to models."
     )
 
@@ -144,7 +139,6 @@ def _file(rest: str) -> str:
 
 
 @command(python="router = %route router")
-def router(desk: Desk, rest: str) -> Router:
+def router(desk: Desk, _rest: str) -> Router:
     """The Router behind these cells."""
-    only("router", rest)
     return desk.router

@@ -12,7 +12,7 @@ from nbroute.notebook import look
 from nbroute.notebook.comparing import columns
 from nbroute.notebook.comparing.shown import Output
 from nbroute.notebook.comparing.view import Running, State, letter_of, view_of
-from nbroute.notebook.screens import put
+from nbroute.notebook.screens import Bundle, put
 from nbroute.types import Decision, Done, Event
 
 Shuffle = Callable[[list[int]], object]
@@ -111,7 +111,7 @@ class Card:
                 self._change(voted, tell=tell)
                 raise
             self._change(voted, tell=tell)
-            return "taken back" if back else f"your vote: {name} is {columns.GOOD}"
+            return "vote removed" if back else f"your vote: {name} is {columns.GOOD}"
 
     def mark(self, marked: bool) -> None:
         """Highlight what no other answer says, or no longer."""
@@ -137,8 +137,11 @@ class Card:
         return known[said.casefold()]
 
     def _draw(self, running: Running, *, now: bool) -> None:
-        blind, tiers = self.state.blind, self._tiers
-        self.output.running(lambda: columns.page(running.view(tiers, blind=blind)), now=now)
+        def page() -> Bundle:
+            view = running.view(self._tiers, blind=self.state.blind)
+            return {"text/plain": "", "text/html": columns.page(view)}, {}
+
+        self.output.running(page, now=now)
 
     def _show(self) -> None:
         view = view_of(self.comparison, self.state)

@@ -185,7 +185,8 @@ class Comparing:
 
         def progress(done: int, total: int | None, cost: Spend) -> None:
             elapsed = time.monotonic() - began
-            output.running(lambda: progress_page(done, total or 0, cost, elapsed))
+            page = progress_page(done, total or 0, cost, elapsed)
+            output.running(lambda: ({"text/plain": "", "text/html": page}, {}))
 
         shown = {"live": progress, "terminal": None}.get(output.kind, False)
         resume = self._stopped if wanted.resume else None

@@ -22,9 +22,10 @@ from nbroute.compare.matrix import (
 from nbroute.notebook import look
 from nbroute.notebook.answer import answer_html, visible_text
 from nbroute.notebook.comparing import columns
-from nbroute.notebook.comparing.shown import Bundle, Output
+from nbroute.notebook.comparing.shown import Output
 from nbroute.notebook.comparing.view import State, view_of
 from nbroute.notebook.lines import DOT, times
+from nbroute.notebook.screens import Bundle
 from nbroute.notebook.tables import Table
 from nbroute.pricing import format_usd
 from nbroute.report import Spend, counted
@@ -80,7 +81,7 @@ class Matrix:
         self.lines[place] = replace(self.lines[place], voted=voted)
         self._chosen = chosen(self.lines, self._filter, self._sort)
         self.show()
-        return f"prompt {place + 1}: {f'{voted} is {columns.GOOD}' if voted else 'taken back'}"
+        return f"prompt {place + 1}: {f'{voted} is {columns.GOOD}' if voted else 'vote removed'}"
 
     def inside(self) -> tuple[str, str]:
         """The page of it that is looked at, with its buttons; nothing is below."""
