@@ -24,8 +24,8 @@ class NbrouteError(Exception):
     result: Any = None
 
     def _render_traceback_(self) -> list[str]:
-        """What IPython shows in place of a traceback: plain text, in which a ` marks nothing."""
-        return [f"{type(self).__name__}: {self}".replace("`", "")]
+        """What IPython shows in place of a traceback."""
+        return [shown(self)]
 
 
 class SettingsError(NbrouteError):
@@ -138,6 +138,11 @@ def all_of(causes: Iterable[tuple[str, ProviderError]]) -> str:
 def named(error: BaseException) -> str:
     """`SettingsError: no tier is called 'SIMPEL'`: the error's class and message in one line."""
     return " ".join(f"{type(error).__name__}: {error}".split())
+
+
+def shown(error: BaseException) -> str:
+    """The same for a cell or a widget: plain text, in which a ` marks nothing."""
+    return named(error).replace("`", "")
 
 
 def did_you_mean(value: str, allowed: Iterable[str]) -> str:

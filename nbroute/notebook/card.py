@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from nbroute.errors import shown
 from nbroute.notebook import session
 from nbroute.notebook.answer import safe_plain
 from nbroute.notebook.lines import Scale
@@ -171,7 +172,7 @@ class Card:
             told = result and (result.text.strip() or result.cost_usd or result.notices)
             answered = (result,) if result and (told or not raised) else ()
             stopped = isinstance(raised, KeyboardInterrupt) and answered
-            error = f"{type(raised).__name__}: {raised}" if raised else ""
+            error = shown(raised) if raised else ""
             self.view = view = replace(
                 self.view,
                 results=(*answered, *earlier),

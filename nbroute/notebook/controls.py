@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from nbroute.engine.feedback import labels_of
-from nbroute.errors import NbrouteError, RecordError, named
+from nbroute.errors import NbrouteError, RecordError, shown
 from nbroute.notebook import look
 from nbroute.notebook.lines import MEANS, labelled
 from nbroute.notebook.live import Live
@@ -50,7 +50,7 @@ class Row(Live):
         try:
             self.answer(do, at, value)
         except NbrouteError as error:
-            self.said = named(error)
+            self.said = shown(error)
         self.redraw()
 
     def redraw(self, meter: str | None = None) -> None:
@@ -275,7 +275,7 @@ class Controls(Row):
         try:
             work()
         except Exception as error:  # noqa: BLE001 - a thread's error has no other place to show
-            said = named(error)
+            said = shown(error)
         finally:
             self._busy.release()
             self.said = said

@@ -116,7 +116,7 @@ class Desk:
 
     def _not_replaying(self, why: str) -> None:
         if self.router.replaying is not None:
-            raise SettingsError(f"{why}; `%route replay off` ends it")
+            raise SettingsError(f"{why}; %route replay off ends it")
 
     def with_keys(self, provider: str | None) -> str:
         """Go on with the keys as they are now; on that provider, if the ladder has it nowhere."""
