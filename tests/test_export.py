@@ -135,6 +135,7 @@ def test_compared_answers_stand_beside_one_another(simulated):
     assert 1 == text.count("<article>")
     assert "Prompt 1 (compared)" in text
     assert 1 == text.count('<div class="columns">')
+    assert "per 100k calls" not in words(text)
 
 
 def test_each_prompt_of_a_grid_has_its_own_answers_under_it(simulated):

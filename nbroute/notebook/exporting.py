@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import fields, is_dataclass, replace
 from datetime import UTC, datetime
 from html import escape
@@ -25,7 +25,7 @@ from nbroute.report.metrics import Spend
 from nbroute.report.table import seconds
 from nbroute.report.text import blocks_of
 from nbroute.router import Router, scrubber_of
-from nbroute.types import Cost, Label, RouteResult
+from nbroute.types import Cost, RouteResult
 
 #: Calls that are listed of those whose answers this process does not have.
 MOST_CALLS = 500
@@ -86,7 +86,9 @@ def _report(report: Report) -> Iterator[str]:
 def _charts(report: Report) -> Iterator[str]:
     """Each chart with its figures, folded."""
     for figure in telling(report):
-        rows = look.folded(f"{look.text(figure.title)}: the figures", _table(grid(figure.rows)))
+        rows = look.page(
+            look.folded(f"{look.text(figure.title)}: the figures", _table(grid(figure.rows)))
+        )
         yield f"<div>{bars.page([figure])}{rows}</div>"
 
 
@@ -114,7 +116,8 @@ def _exchanges(router: Router, results: Sequence[RouteResult], scrubber: Scrubbe
     """Each prompt with its answers: results that are compared are one, and those of one chain."""
     labels = defaultdict(list)
     for label in labels_of(router):
-        labels[label.result].append(_told(label))
+        needed = f" (needed {label.needed})" if label.needed else ""
+        labels[label.result].append(f"{label.feedback}{needed}")
     groups: dict[tuple[bool, str, str], list[RouteResult]] = defaultdict(list)
     for result in results:
         comparison = result.options.comparison  # one for all prompts of a grid
@@ -127,26 +130,23 @@ def _exchanges(router: Router, results: Sequence[RouteResult], scrubber: Scrubbe
         shown = f'<pre class="prompt" dir="auto">{escape(prompt)}</pre>'
         if len(prompt) > LONG_PROMPT:
             shown = look.folded(f"the prompt, {len(prompt):,} characters", shown)
-        cards = "".join(_card(part, labels, scale) for part in parts)
+        cards = ""
+        for part in parts:
+            said = tuple(
+                f"label{f' on {one.tier}' if len(part) > 1 else ''}: {word}"
+                for one in part
+                for word in labels.get(one.id, ())
+            )
+            card = render.page(View(tuple(part), notices=said, scale=scale, exact=compared))
+            size = sum(len(one.text) for one in part)
+            if size >= LONG_ANSWER:
+                told = f"{headline(part[0], scale)}{DOT}the answer, {size:,} characters"
+                card = look.folded(look.text(told), card)
+            cards += card
         yield (
             f'<article>\n<h3 id="prompt-{place}">Prompt {place}{" (compared)" * compared}</h3>\n'
             f'{shown}\n<div class="columns">{cards}</div>\n</article>\n'
         )
-
-
-def _card(results: Sequence[RouteResult], labels: Mapping[str, list[str]], scale: Scale) -> str:
-    """The results as a card, what was said of each below; a very long one is folded."""
-    said = [
-        f"label{f' on {one.tier}' if len(results) > 1 else ''}: {word}"
-        for one in results
-        for word in labels.get(one.id, ())
-    ]
-    card = render.page(View(tuple(results), notices=tuple(said), scale=scale))
-    size = sum(len(one.text) for one in results)
-    if size < LONG_ANSWER:
-        return card
-    told = f"{headline(results[0], scale)}{DOT}the answer, {size:,} characters"
-    return look.folded(look.text(told), card)
 
 
 def _clean(value: Any, scrubber: Scrubber) -> Any:
@@ -159,10 +159,6 @@ def _clean(value: Any, scrubber: Scrubber) -> Any:
         return value
     found = {one.name: _clean(getattr(value, one.name), scrubber) for one in fields(value)}
     return replace(value, **found)
-
-
-def _told(label: Label) -> str:
-    return f"{label.feedback} (needed {label.needed})" if label.needed else label.feedback
 
 
 def _calls(router: Router, results: Sequence[RouteResult]) -> str:

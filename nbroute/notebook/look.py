@@ -121,7 +121,7 @@ def tiles(facts: Mapping[str, Sequence[Fact]]) -> str:
             f"{'' if fact.part is None else bar(fact.part)}<p>{text(fact.about)}</p>"
             for fact in told
         )
-        least = 800 // len(facts)  # pixels: none stands alone on a narrow page
+        least = 760 // len(facts)  # pixels: none stands alone on a narrow page
         shown += (
             f'<div class="nbr-tile" style="flex:1 1 {least}px"><p>{text(title)}</p>{inside}</div>'
         )

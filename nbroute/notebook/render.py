@@ -20,6 +20,7 @@ from nbroute.notebook.lines import (
     WRITTEN,
     Scale,
     beside,
+    exact_price,
     headline,
     marks,
     model_name,
@@ -88,6 +89,8 @@ class View:
     version: int = 0
     scale: Scale = field(default_factory=Scale)
     asked: str = ""
+    #: Whether the cost is an amount at any size, as it stands beside others.
+    exact: bool = False
 
 
 def bundle(view: View) -> tuple[dict[str, str], dict[str, Any]]:
@@ -137,7 +140,7 @@ def card(tier: str, tiers: tuple[str, ...], *blocks: str) -> str:
 
 
 def _head(result: RouteResult, view: View) -> str:
-    cost = result_price(result)
+    cost = exact_price(result) if view.exact else result_price(result)
     step = "+" if result.parent and cost.amount.startswith("$") else ""
     simulated = result.answer.provider_kind == "simulated"
     model = result.model if simulated else model_name(result.answer)
