@@ -21,7 +21,6 @@ from nbroute.recording.scrub import Scrubber
 from nbroute.report import Report, bars
 from nbroute.report.charts import telling
 from nbroute.report.figure import grid
-from nbroute.report.metrics import Spend
 from nbroute.report.table import seconds
 from nbroute.report.text import blocks_of
 from nbroute.router import Router, scrubber_of
@@ -59,7 +58,7 @@ def page(router: Router) -> str:
         "baseline": f"all on {report.baseline} (savings are estimates against it)",
         "budget": "none" if budget is None else f"${budget:f}",
     }
-    shown = _without_keys(report, scrubber)
+    shown: Report = _clean(report, scrubber)
     charts = "".join(_charts(shown))
     sections = {
         "Report": "".join(_report(shown)),
@@ -95,17 +94,6 @@ def _charts(report: Report) -> Iterator[str]:
 def _table(rows: Sequence[Sequence[str]]) -> str:
     head, *lines = rows
     return look.page(look.table("table", head, [list(map(look.text, line)) for line in lines]))
-
-
-def _without_keys(report: Report, scrubber: Scrubber) -> Report:
-    """The report with clean names of features: a chart shortens them, where no key is known."""
-    features: dict[str, Spend] = defaultdict(Spend)
-    by_day: dict[tuple[str, str], Spend] = defaultdict(Spend)
-    for feature, spend in report.by_feature.items():
-        features[_clean(feature, scrubber)] += spend
-    for (feature, day), spend in report.by_feature_day.items():
-        by_day[_clean(feature, scrubber), day] += spend
-    return replace(report, by_feature=dict(features), by_feature_day=dict(by_day))
 
 
 def _when(timestamp: float) -> str:
@@ -155,6 +143,12 @@ def _clean(value: Any, scrubber: Scrubber) -> Any:
         return scrubber.text(value)
     if type(value) is tuple:
         return tuple(_clean(one, scrubber) for one in value)
+    if type(value) is dict:
+        found: dict[Any, Any] = {}
+        for key, one in value.items():
+            name, clean = _clean(key, scrubber), _clean(one, scrubber)
+            found[name] = found[name] + clean if name in found else clean
+        return found
     if not is_dataclass(value) or isinstance(value, type):
         return value
     found = {one.name: _clean(getattr(value, one.name), scrubber) for one in fields(value)}

@@ -80,15 +80,10 @@ class Playground(Room):
         elif do == "stop":
             self._cancel.set()
         elif do == "copy":
-            self.send({"copy": self.cell})
+            chosen = f" -c {self._classifier}" if self._classifier else ""
+            self.send({"copy": f"%%route{chosen}\n{self.prompt}"})
             self._said = "copied: paste it into a cell"
         self.redraw()
-
-    @property
-    def cell(self) -> str:
-        """The cell that asks the same."""
-        chosen = f" -c {self._classifier}" if self._classifier else ""
-        return f"%%route{chosen}\n{self.prompt}"
 
     def start(self, tier: str | None = None) -> threading.Thread | None:
         """Send the text to that tier, or to the one shown; None where nothing can be sent now."""

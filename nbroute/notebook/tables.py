@@ -105,24 +105,24 @@ def what_if(found: WhatIf) -> Table:
 
 def dry_run(explained: Explanation) -> Table:
     """The messages, the tier and why, and the cost range on every tier; nothing was sent."""
-    request, made = explained.requests[0], explained.decision
-    messages = []
+    request, asking = explained.requests[0], explained.asking
+    steps = [step.tier.name for step in explained.plan.steps]
+    asked = steps if explained.plan.strategy == "parallel" else steps[:1]
+    goes = f"would go to {' and '.join(asked)}"
+    if asking is not None:  # a model, for the tier
+        least = f"{format_usd(asking.low.usd)} to " if asking.low.usd is not None else ""
+        cost = f"{least}{describe(asking.high)}"
+        guess = f"{' and '.join(asked)} is a guess"
+        goes = f"first {asking.model} is asked for the tier, for {cost}; {guess}"
+    above = [f"dry run, nothing was sent{DOT}{goes}{DOT}{request.model}"]
+    above.append(f"why: {reason(explained.decision)}")
     for message in request.messages:
         text = message.content
         shown = text if len(text) <= 2_000 else f"{text[:1_900]} ... {text[-80:]}"
-        messages.append(f"{message.role}: {shown}")
-    steps = [step.tier.name for step in explained.plan.steps]
-    asked = steps if explained.plan.strategy == "parallel" else steps[:1]
+        above.append(f"{message.role}: {shown}")
     table = estimates({f"{'> ' * (e.tier in asked)}{e.tier}": e for e in explained.estimates})
-    return replace(
-        table,
-        above=[
-            f"dry run, nothing was sent{DOT}{_goes_to(explained, asked)}{DOT}{request.model}",
-            f"why: {reason(made)}",
-            *messages,
-        ],
-        below=[*table.below, *_climb(explained), *filter(None, [explained.refusal])],
-    )
+    below = [*table.below, *_climb(explained), *filter(None, [explained.refusal])]
+    return replace(table, above=above, below=below)
 
 
 def tried(router: Router, prompt: str, **options: Any) -> Table | Said:
@@ -148,26 +148,12 @@ def estimates(found: Mapping[str, Any], of: str = "tier") -> Table:
         for (name, e), *both in zip(found.items(), *amounts, strict=True)
     ]
     known = [COSTS[c.source] if c.usd is not None else f"unknown, {unknown_why(c)}" for c in high]
-    one = len(set(known)) == 1
-    told = (
-        known[:1]
-        if one
-        else [f"{n.removeprefix('> ')} {k}" for n, k in zip(found, known, strict=True)]
-    )
+    by_tier = [f"{n.removeprefix('> ')} {k}" for n, k in zip(found, known, strict=True)]
     below = [
         "from an answer of one token to one that uses the whole token budget",
-        f"costs: {', '.join(told)}",
+        f"costs: {known[0] if len(set(known)) == 1 else ', '.join(by_tier)}",
     ]
     return Table([of, "model", "tokens in", "most out", "cost from", "to"], rows, below=below)
-
-
-def _goes_to(explained: Explanation, tiers: Sequence[str]) -> str:
-    """The tier, or that a model is asked for it first, what that costs, and which is likely."""
-    names, asking = " and ".join(tiers), explained.asking
-    if asking is None:
-        return f"would go to {names}"
-    cost = cost_range(asking.low, asking.high)
-    return f"first {asking.model} is asked for the tier, for {cost}; {names} is a guess"
 
 
 def _climb(explained: Explanation) -> list[str]:
@@ -183,13 +169,6 @@ def _climb(explained: Explanation) -> list[str]:
         alike = f"if they are alike by {plan.agreement} or more, {names[0]}'s answer is used"
         return [f"both are asked at once and paid for; {alike}; {most}"]
     return [f"while a check fails, the next one is asked too: {', '.join(names[1:])}; {most}"]
-
-
-def cost_range(low: Cost, high: Cost) -> str:
-    """`$0.000012 to $0.0005 (list price)`."""
-    if low.usd is None:
-        return describe(low)
-    return f"{format_usd(low.usd)} to {describe(high)}"
 
 
 def together(costs: Sequence[Cost]) -> str:

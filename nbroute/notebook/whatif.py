@@ -91,7 +91,7 @@ class WhatIfPanel(Room):
             try:
                 found = self.found()
                 spoken, shown = _figures(found)
-                below = self._buttons(found) + _folds(found)
+                below = self._below(found)
             except NbrouteError as error:
                 spoken = named(error)
                 shown = f"<p>{look.text(spoken)}</p>"
@@ -157,15 +157,23 @@ class WhatIfPanel(Room):
         title = "each prompt of the session, at the confidence of its decision"
         return f'<span class="nbr-track" aria-hidden="true" title="{title}">{"".join(ticks)}</span>'
 
-    def _buttons(self, found: WhatIf) -> str:
+    def _below(self, found: WhatIf) -> str:
+        """The buttons, and what can be folded out."""
         new = replace(found.asked, ladder_name="") != found.in_force
-        apply = look.button(
-            "Apply this", "apply", title="from here on, in this session", kind="nbr-go"
-        )
+        hint = "from here on, in this session"
+        apply = look.button("Apply this", "apply", title=hint, kind="nbr-go")
         copy = look.button("Copy for nbroute.toml", "copy", title=found.setting)
-        told = "" if new or self._said else look.quiet("This is what is in force now.")
-        row = [apply if new and self._apply else "", copy if new else "", told]
-        return f'<div class="nbr-row">{"".join(row)}{look.heard(self._said)}</div>'
+        told = look.quiet("This is what is in force now.")
+        row = [apply if new and self._apply else "", copy if new else ""]
+        row += ["" if new or self._said else told, look.heard(self._said)]
+        rows = [[*map(look.text, line)] for line in whatif_text.table(found.strategies)]
+        parts = {
+            "Other ways to send them": rows and look.table("other ways", whatif_text.HEAD, rows),
+            "Assumptions": "".join(f"<p>{look.text(note)}</p>" for note in found.notes),
+            "For nbroute.toml": f'<div class="nbr-text">{look.text(found.setting)}</div>',
+        }
+        folds = (look.folded(name, str(one), key=name) for name, one in parts.items() if one)
+        return f'<div class="nbr-row">{"".join(row)}</div>{"".join(folds)}'
 
 
 def _figures(found: WhatIf) -> tuple[str, str]:
@@ -196,12 +204,3 @@ def _figures(found: WhatIf) -> tuple[str, str]:
     ]
     table = look.table("where the prompts would go", ("tier", "prompts"), rows)
     return spoken, look.tiles(tiles) + table
-
-
-def _folds(found: WhatIf) -> str:
-    rows = [[*map(look.text, row)] for row in whatif_text.table(found.strategies)]
-    ways = look.table("other ways", whatif_text.HEAD, rows) if rows else ""
-    notes = "".join(f"<p>{look.text(note)}</p>" for note in found.notes)
-    setting = f'<div class="nbr-text">{look.text(found.setting)}</div>'
-    parts = {"Other ways to send them": ways, "Assumptions": notes, "For nbroute.toml": setting}
-    return "".join(look.folded(name, inside, key=name) for name, inside in parts.items() if inside)
