@@ -28,8 +28,6 @@ LONGEST_MARKDOWN = 300_000
 #: after so many seconds, since some of its lexers take quadratic time where code is no code.
 LONGEST_COLOURED, _MOST_SECONDS = 40_000, 0.3
 
-DOLLAR, BACKSLASH = "<span>&#36;</span>", "<span>&#92;</span>"
-
 _ANSI = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)|[0-Z\\-~])"
     r"|\x9b[0-?]*[ -/]*[@-~]"
@@ -77,6 +75,8 @@ _DANGEROUS = re.compile(
 )
 _READ_AS_MARKDOWN = re.compile(r"<(?=[A-Za-z/!?])|!(?=\[)|\](?=[(:])|~(?=~)")
 
+#: In an element of its own a dollar or a backslash begins no formula.
+_APART = {"$": "<span>&#36;</span>", "\\": "<span>&#92;</span>"}
 #: No label of a reference is ever defined, so that brackets alone make no link.
 _MARKDOWN = re.compile(
     r"[`<&$\\*|~]|!(?=\[|\Z)|\](?=[(\[:]|\Z)|\[(?=[ xX]\])|(?<![^\W_])_|_(?![^\W_])|(?<!\S)#"
@@ -85,7 +85,7 @@ _MARKDOWN = re.compile(
 _BRACKET = re.compile(r"(?<!\\)[\[\]]")
 _LINE_START = re.compile(r"^(\d{1,9}(?=[.)])|(?=[-+=>:]))", re.MULTILINE)
 _WRITTEN = {sign: f"&#{ord(sign)};" for sign in "`!]:"}
-_WRITTEN |= {"<": "&lt;", "&": "&amp;", "$": DOLLAR, "\\": BACKSLASH}
+_WRITTEN |= {"<": "&lt;", "&": "&amp;"} | _APART
 _ENTITIES = {ord(sign): f"&#{ord(sign)};" for sign in "!$*:@[\\]_`|~\n<>&"}
 #: In code that stands in a line, a list or a quote, where parsers differ on where it ends.
 _RISKY = re.compile(r"<[A-Za-z/!?]|!\[|\][(:]|`|~{3}|\$|\\begin|\\\\[\[(]|\|")
@@ -114,6 +114,12 @@ def plain_html(text: str) -> str:
     return f'<pre style="{_PLAIN}">{html.escape(safe_plain(text))}</pre>'
 
 
+def words_html(words: object) -> str:
+    """The words as HTML that shows just that; a dollar in them begins no formula."""
+    escaped = html.escape(safe_plain(str(words)))
+    return escaped.replace("\\", _APART["\\"]).replace("$", _APART["$"])
+
+
 def answer_html(text: str, *, below: int = 2, marks: Iterable[tuple[int, int]] = ()) -> str:
     """The answer, whole or as far as it came, rendered; a very long one as plain text.
 
@@ -137,13 +143,13 @@ def visible_text(text: str) -> str:
 
 def safe_markdown(text: str, *, below: int = 2) -> str:
     """The answer, whole or as far as it came, as Markdown that is safe to display."""
+    from markdown_it.tree import SyntaxTreeNode
+
     parsed = _parsed(text)
-    if parsed is None:
-        text = safe_plain(text)
-        return _fenced(text, "text", _fence([text]))
-    tokens, _ = parsed
-    fence = _fence(token.content for token in tokens if token.type in ("fence", "code_block"))
-    return _Writer(tokens, fence, below).blocks("")
+    tokens, shown = parsed or ([], safe_plain(text))
+    # longer than any run of backticks in the answer's code
+    fence = "`" + max(re.findall("`{3,}", shown), key=len, default="``")
+    return _blocks(SyntaxTreeNode(tokens), fence, below) if parsed else _fenced(shown, "", fence)
 
 
 @lru_cache(maxsize=4)
@@ -298,8 +304,7 @@ def _linked(state: Any, token: Any) -> Iterator[Any]:
 
 
 def _text(like: Any, content: str) -> Any:
-    fresh = {"type": "text", "tag": "", "nesting": 0, "attrs": {}, "meta": {}, "children": None}
-    return like.copy(content=content, **fresh)
+    return type(like)("text", "", 0, content=content)
 
 
 def _short(address: str) -> str:
@@ -309,11 +314,6 @@ def _short(address: str) -> str:
 def _address(link: Any) -> str:
     address = str(link.attrGet("href")).replace("$", "%24")
     return f"https:{address}" if address.startswith("//") else address
-
-
-def _html(text: str) -> str:
-    escaped = html.escape(text)
-    return escaped.replace("\\", BACKSLASH).replace("$", DOLLAR)
 
 
 def _words(
@@ -335,7 +335,7 @@ def _mark(shown: str) -> str:
 
 
 def _render_text(_: Any, tokens: Sequence[Any], i: int, __: Any, env: Any) -> str:
-    return _words(tokens[i].content, tokens[i].meta["at"], env["marks"], _html)
+    return _words(tokens[i].content, tokens[i].meta["at"], env["marks"], words_html)
 
 
 def _render_code_inline(_: Any, tokens: Sequence[Any], i: int, __: Any, env: Any) -> str:
@@ -431,144 +431,84 @@ def _line_starts(text: str) -> str:
     return _LINE_START.sub(r"\1\\", re.sub(r"(?m)^[ \t]+", "", text))
 
 
-def _fence(codes: Iterable[str]) -> str:
-    """One for all code of the answer, longer than any run of backticks in it."""
-    runs = [len(run) for code in codes for run in re.findall("`{3,}", code)]
-    return "`" * (max(runs, default=2) + 1)
-
-
 def _fenced(code: str, language: str, fence: str) -> str:
     """The code; a first line with a word on it can never end another fence."""
     return f"{fence}{language or 'text'}\n{code.removesuffix(chr(10))}\n{fence}"
 
 
-def _indented(text: str, first: str, rest: str) -> str:
-    begun, *lines = text.split("\n")
-    return "\n".join([first + begun, *(rest + line if line else rest.rstrip() for line in lines)])
+def _blocks(node: Any, fence: str, below: int) -> str:
+    """The blocks in a node of markdown-it's tree as Markdown, each in one plain form."""
+    written, before = "", None
+    tight = any(block.hidden for item in node.children for block in item.children)
+    for block in node.children:
+        content = block.content
+        match block.type:
+            case "paragraph":
+                text = _line_starts(_line(block.children[0]))
+            case "heading":
+                line = _line_starts(_line(block.children[0]))
+                text = f"{'#' * _level(block, below)} {' '.join(line.split())}"
+            case "bullet_list" | "ordered_list":
+                text = _blocks(block, fence, below)
+            case "list_item" | "blockquote":
+                first = f"{block.info}{block.markup} "
+                rest = first if block.type == "blockquote" else " " * len(first)
+                text = first + _blocks(block, fence, below).replace("\n", f"\n{rest}")
+            case "table":
+                rows = [row for part in block.children for row in part.children]
+                cells = [
+                    [_line(cell.children[0], in_table=True) for cell in row.children]
+                    for row in rows
+                ]
+                rulers = [_RULERS.get(str(cell.attrGet("style")), "-") for cell in rows[0].children]
+                lines = (f"| {' | '.join(row)} |" for row in [cells[0], rulers, *cells[1:]])
+                text = "\n".join(lines)
+            case "formula":
+                text = f"$${content}$$"
+            case "hr":
+                text = "___"
+            case _ if node.is_root or not _RISKY.search(content):
+                text = _fenced(content, _language(block.info), fence)
+            case _:  # in a list or a quote one line of HTML, where parsers could differ
+                text = f"<pre><code>{content.translate(_ENTITIES)}</code></pre>"
+        nested = before and before.hidden and block.type.endswith("_list")
+        written += text if not before else f"\n{text}" if tight or nested else f"\n\n{text}"
+        before = block
+    return written
 
 
-class _Writer:
-    """Writes the blocks of an answer as Markdown; each kind of token has its method."""
-
-    def __init__(self, tokens: Iterable[Any], fence: str, below: int) -> None:
-        self.tokens = iter(tokens)
-        self.fence = fence
-        self.below = below
-        self.depth = 0
-        self.tight = False  # whether the last paragraph is one of a list without blank lines
-
-    def blocks(self, closing: str) -> str:
-        """What stands before the closing token."""
-        written, before = "", None
-        for token in self.tokens:
-            if token.type == closing:
-                break
-            write = getattr(self, f"_{token.type}", None)
-            if write is not None:
-                nested = before and before.hidden and token.type.endswith("list_open")
-                close = nested or (self.tight and token.type == "list_item_open")
-                block = write(token)
-                written += ("\n" if close else "\n\n") + block if before else block
-                before = token
-        return written
-
-    def _paragraph_open(self, token: Any) -> str:
-        self.tight = token.hidden
-        return self._line(next(self.tokens))
-
-    def _heading_open(self, token: Any) -> str:
-        line = re.sub(r"\s+", " ", self._line(next(self.tokens)))
-        return f"{'#' * _level(token, self.below)} {line}"
-
-    def _blockquote_open(self, _: Any) -> str:
-        return _indented(self._inside("blockquote_close"), "> ", "> ")
-
-    def _inside(self, closing: str) -> str:
-        self.depth += 1
-        text = self.blocks(closing)
-        self.depth -= 1
-        return text
-
-    def _list_open(self, token: Any) -> str:
-        tight = self.tight
-        items = self.blocks(token.type.replace("open", "close"))
-        self.tight = tight
-        return items
-
-    _bullet_list_open = _ordered_list_open = _list_open
-
-    def _list_item_open(self, token: Any) -> str:
-        marker = f"{token.info}{token.markup} "
-        return _indented(self._inside("list_item_close"), marker, " " * len(marker))
-
-    def _fence(self, token: Any) -> str:
-        """Code; inside a list or a quote one line of HTML, where parsers could differ."""
-        if self.depth and _RISKY.search(token.content):
-            return f"<pre><code>{token.content.translate(_ENTITIES)}</code></pre>"
-        return _fenced(token.content, _language(token.info), self.fence)
-
-    _code_block = _fence
-
-    def _hr(self, _: Any) -> str:
-        return "___"
-
-    def _formula(self, token: Any) -> str:
-        return f"$${token.content}$$"
-
-    def _table_open(self, _: Any) -> str:
-        rows: list[list[str]] = []
-        aligned = []
-        for token in self.tokens:
-            if token.type == "table_close":
-                break
-            if token.type == "tr_open":
-                rows.append([])
-            elif token.type == "th_open":
-                aligned.append(_RULERS.get(str(token.attrGet("style")), "-"))
-            elif token.type == "inline":
-                rows[-1].append(self._line(token, cell=True).replace("\n", " "))
-        return "\n".join(f"| {' | '.join(row)} |" for row in [rows[0], aligned, *rows[1:]])
-
-    def _line(self, inline: Any, *, cell: bool = False) -> str:
-        written, address = "", ""
-        for token in inline.children:
-            if token.type == "link_open":
-                address = _address(token)
-            elif token.type == "link_close":
-                address = _UNSAFE_IN_LINK.sub(lambda sign: f"%{ord(sign[0]):02X}", address)
-                written, address = f"{written}]({address.replace('&', '&amp;')})", ""
-                continue
-            apart = " " if token.type == "formula" and written.endswith("$") else ""
-            written += apart + self._word(token, address, cell=cell)
-        return _line_starts(written)
-
-    def _word(self, token: Any, address: str, *, cell: bool) -> str:
-        kind, content = token.type, token.content
-        if kind == "text":
-            return _BRACKET.sub(r"\\\g<0>", _markdown(content)) if address else _markdown(content)
-        if kind == "code_inline":
-            risky = _RISKY.search(content) or content.strip() != content
-            return f"<code>{content.translate(_ENTITIES)}</code>" if risky else f"`{content}`"
-        if kind == "formula":
-            return _tex(token, cell=cell)
-        return _SIGNS.get(kind, str(token.markup))
-
-
-_SIGNS = {
-    "link_open": "[",
-    "softbreak": "\n",
-    "hardbreak": "  \n",
-    "s_open": "<del>",
-    "s_close": "</del>",
-}
 _UNSAFE_IN_LINK = re.compile(r"[()<>\[\]\\|`*\s]")
 _RULERS = {"text-align:left": ":-", "text-align:right": "-:", "text-align:center": ":-:"}
 
 
-def _tex(formula: Any, *, cell: bool) -> str:
-    """The formula; an environment in a line would be taken for a block of its own."""
-    dollars = "$$" if r"\begin" in formula.content else formula.markup
-    body = formula.content.replace(r"\\[", r"\\ [") if dollars == "$" else formula.content
-    if cell:
-        body = body.replace(r"\|", r"\Vert ").replace("|", r"\vert ")
-    return f"{dollars}{body}{dollars}"
+def _line(node: Any, *, in_table: bool = False, in_link: bool = False) -> str:
+    """What stands in a line, or in an emphasis or a link on it, as Markdown."""
+    written = ""
+    for part in node.children:
+        inside = _line(part, in_table=in_table, in_link=in_link or part.type == "link")
+        content, sign = part.content, part.markup
+        match part.type:
+            case "text":
+                text = _markdown(content)
+                written += _BRACKET.sub(r"\\\g<0>", text) if in_link else text
+            case "code_inline":
+                risky = _RISKY.search(content) or content.strip() != content
+                entities = f"<code>{content.translate(_ENTITIES)}</code>"
+                written += entities if risky else f"`{content}`"
+            case "formula":
+                # an environment in a line would be taken for a block of its own
+                sign = "$$" if r"\begin" in content else sign
+                content = content.replace(r"\\[", r"\\ [") if sign == "$" else content
+                if in_table:
+                    content = content.replace(r"\|", r"\Vert ").replace("|", r"\vert ")
+                written += f"{' ' * written.endswith('$')}{sign}{content}{sign}"
+            case "softbreak" | "hardbreak":
+                written += " " if in_table else "\n" if part.type == "softbreak" else "  \n"
+            case "link":
+                address = _UNSAFE_IN_LINK.sub(lambda sign: f"%{ord(sign[0]):02X}", _address(part))
+                written += f"[{inside}]({address.replace('&', '&amp;')})"
+            case "s":
+                written += f"<del>{inside}</del>"
+            case _:
+                written += f"{sign}{inside}{sign}"
+    return written
