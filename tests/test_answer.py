@@ -771,7 +771,7 @@ def test_a_bare_address_is_a_link():
 
 
 def test_a_name_is_escaped_and_begins_no_formula():
-    assert "a&lt;b&gt; <span>$</span>x <span>&#92;</span>(y" == look.text("a<b> $x \\(y")
+    assert "a&lt;b&gt; <span>&#36;</span>x <span>&#92;</span>(y" == look.text("a<b> $x \\(y")
 
 
 def test_the_checks_of_this_file_see_harm():

@@ -22,6 +22,11 @@ from functools import cache, lru_cache
 from itertools import accumulate
 from typing import Any
 
+from markdown_it import MarkdownIt
+from markdown_it.renderer import RendererHTML
+from markdown_it.token import Token
+from markdown_it.tree import SyntaxTreeNode
+
 #: Characters; a longer answer is shown as plain text, since parsing it could take seconds.
 LONGEST_MARKDOWN = 300_000
 #: The code of a longer answer has no colours: Pygments takes longer than all the rest. It stops
@@ -50,8 +55,6 @@ _LOWEST_HEADING = 6
 _LONGEST_FORMULA = 2_000
 _MOST_LINES = 40
 _TEX = r"(?:[^$`\\]|\\[^`(\[])+?"
-_OPENING = re.compile(r"\$\$?|\\{1,2}[(\[]|\\begin(\{[a-zA-Z]+\*?\})")
-_CLOSING = str.maketrans("([", ")]")
 _ENVIRONMENT = (
     r"(?:align(?:ed|at|edat)?|array|[bBpvV]?matrix|smallmatrix|[dr]?cases|equation|eqnarray"
     r"|gather(?:ed)?|multline|split|flalign|subarray|CD)\*?"
@@ -61,7 +64,8 @@ _FORMULA = re.compile(
     rf"""\$\$(?P<dollars>{_TEX})\$\$(?!\$)
     |(?<![$A-Za-z])\$(?![\s$])(?P<dollar>{_TEX})(?<!\s)\$(?![\d$]|(?!(?:th|st|nd|rd|s|d)\b)[A-Za-z])
     |(?P<slash>\\\\?)(?:\((?P<round>{_TEX})(?P=slash)\)|\[(?P<square>{_TEX})(?P=slash)\](?![(\[:]))
-    |(?P<begin>\\begin\{{(?P<name>{_ENVIRONMENT})\}}[^$`]*?\\end\{{(?P=name)\}})""",
+    |(?P<begin>\\begin\{{(?P<name>{_ENVIRONMENT})\}}(?:[^$`\\]++|\\(?!end\{{(?P=name)\}}))*+
+    \\end\{{(?P=name)\}})""",
     re.VERBOSE,
 )
 _TEX_SIGN = re.compile(r"[\\^_=<>+]")
@@ -132,7 +136,7 @@ def answer_html(text: str, *, below: int = 2, marks: Iterable[tuple[int, int]] =
     tokens, _ = parsed
     until = time.thread_time() + _MOST_SECONDS if len(text) <= LONGEST_COLOURED else 0
     env = {"below": below, "marks": list(marks), "until": until}
-    return str(_parser().renderer.render(tokens, _parser().options, env))
+    return str(_PARSER.renderer.render(tokens, _PARSER.options, env))
 
 
 def visible_text(text: str) -> str:
@@ -143,8 +147,6 @@ def visible_text(text: str) -> str:
 
 def safe_markdown(text: str, *, below: int = 2) -> str:
     """The answer, whole or as far as it came, as Markdown that is safe to display."""
-    from markdown_it.tree import SyntaxTreeNode
-
     parsed = _parsed(text)
     tokens, shown = parsed or ([], safe_plain(text))
     # longer than any run of backticks in the answer's code
@@ -159,33 +161,16 @@ def _parsed(text: str) -> tuple[list[Any], str] | None:
     if len(text) > LONGEST_MARKDOWN:
         return None
     env: dict[str, str] = {}
-    return _parser().parse(text, env), env["shown"]
-
-
-@cache
-def _parser() -> Any:
-    from markdown_it import MarkdownIt
-
-    parser = MarkdownIt("commonmark", {"html": False, "xhtmlOut": False})
-    parser.enable(["table", "strikethrough"])
-    parser.core.ruler.push("in_words", _in_words)
-    parser.inline.ruler.before("escape", "formula", _formula_in_line)
-    interrupts: Any = {"alt": ["paragraph", "reference", "blockquote", "list"]}
-    parser.block.ruler.before("code", "formula", _formula_of_lines, interrupts)
-    for name, rule in _RULES.items():
-        parser.add_render_rule(name, rule)
-    return parser
+    return _PARSER.parse(text, env), env["shown"]
 
 
 def _formula_in_line(state: Any, silent: bool) -> bool:
-    stop = min(state.posMax, state.pos + _LONGEST_FORMULA)
-    may_end = _end(state.src, state.pos, stop)
-    found = _FORMULA.match(state.src, state.pos, stop) if may_end else None
-    body = _formula(found) if found else ""
-    if not found or not body:
+    at = state.pos
+    if state.src[at] not in "$\\":
         return False
-    if not silent:
-        _put_formula(state, found, body, "code_inline")
+    found = _FORMULA.match(state.src, at, min(state.posMax, at + _LONGEST_FORMULA))
+    if not found or not _put_formula(state, found, "code_inline", silent=silent):
+        return False
     state.pos = found.end()
     return True
 
@@ -193,64 +178,51 @@ def _formula_in_line(state: Any, silent: bool) -> bool:
 def _formula_of_lines(state: Any, start: int, stop: int, silent: bool) -> bool:
     """A formula on lines of its own, where a line `- x` begins no list."""
     at = state.bMarks[start] + state.tShift[start]
-    end = _end(state.src, at, at + _LONGEST_FORMULA)
-    last = bisect_left(state.eMarks, end, start, min(stop - 1, start + _MOST_LINES))
-    inside = (state.isEmpty(i) or state.sCount[i] >= state.blkIndent for i in range(start, last))
-    if not end or state.is_code_block(start) or not all(inside):
+    found = _FORMULA.match(state.src, at, at + _LONGEST_FORMULA)
+    if not found or state.is_code_block(start):
         return False
+    last = bisect_left(state.eMarks, found.end(), start, min(stop - 1, start + _MOST_LINES))
     lines = state.getLines(start, last + 1, state.blkIndent, False).lstrip()
     found = _FORMULA.match(lines)
-    body = _formula(found) if found and found.lastgroup not in ("dollar", "round") else ""
-    if not found or not body or lines[found.end() :].strip(" \t\n.,;"):
+    inside = all(state.isEmpty(i) or state.sCount[i] >= state.blkIndent for i in range(start, last))
+    if not inside or not found or found.lastgroup in ("dollar", "round"):
         return False
-    if not silent:
-        state.line = last + 1
-        _put_formula(state, found, body, "code_block")
+    after = lines[found.end() :].strip(" \t\n.,;")
+    if after or not _put_formula(state, found, "code_block", silent=silent):
+        return False
+    state.line = start if silent else last + 1
     return True
 
 
-def _end(text: str, at: int, stop: int) -> int:
-    """Where the formula that begins there could end, 0 if nowhere: far faster than its pattern."""
-    opening = _OPENING.match(text, at, stop)
-    if not opening:
-        return 0
-    closing = rf"\end{opening[1]}" if opening[1] else opening[0].translate(_CLOSING)
-    place = text.find(closing, opening.end(), stop)
-    return 0 if place < 0 else place + len(closing)
+def _put_formula(state: Any, found: re.Match[str], code: str, *, silent: bool) -> bool:
+    """Add the formula, its TeX on one line; False if it reads as prose or would not end by itself.
 
-
-def _formula(found: re.Match[str]) -> str:
-    """The formula's TeX on one line; empty if it reads as prose or would not end by itself."""
+    One that could do harm is added as `code`.
+    """
     kind = found.lastgroup or ""
     # `%` begins a comment in TeX, and a model that writes `100%` means none
     tex = re.sub(r"(?<=\d)%", r"\%", found[kind].replace("&amp;", "&"))
     body = " ".join(re.sub(r"(?<!\\)%[^\n]*", "", tex).split())
     prose = not _TEX_SIGN.search(body) and _WORDS.search(body)
     bracketed = kind == "square" and _NO_FORMULA.match(body)
-    nested = body.count(r"\begin") != body.count(r"\end{")
-    if not body or prose or bracketed or _AMOUNT.match(body) or nested or not _balanced(body):
-        return ""
-    body = _READ_AS_MARKDOWN.sub(r"\g<0> ", re.sub(r" *\\label *\{[^{}]*\}", "", body))
-    return body + "{}" if body.endswith(("\\", "$")) else body
-
-
-def _balanced(body: str) -> bool:
-    """Whether the braces and the environments that begin in it end in it."""
     bare = re.sub(r"\\\\|\\[{}]", "", body)
     depths = [0, *accumulate((sign == "{") - (sign == "}") for sign in bare)]
     parts = re.findall(r"\\(begin|end)(?![a-zA-Z]) *(\{[^{}]*\}|)", bare)
     begun, ended = (sorted(name for word, name in parts if word == w) for w in ("begin", "end"))
-    whole = begun == ended and "" not in begun and not bare.endswith("\\")
-    return whole and min(depths) == depths[-1] == 0
-
-
-def _put_formula(state: Any, found: re.Match[str], body: str, code: str) -> None:
+    nested = body.count(r"\begin") != body.count(r"\end{") or begun != ended or "" in begun
+    whole = min(depths) == depths[-1] == 0 and not nested and not bare.endswith("\\")
+    if not body or prose or bracketed or _AMOUNT.match(body) or not whole:
+        return False
+    if silent:
+        return True
+    body = _READ_AS_MARKDOWN.sub(r"\g<0> ", re.sub(r" *\\label *\{[^{}]*\}", "", body))
     if _DANGEROUS.search(body):
         state.push(code, "", 0).content = " ".join(found[0].split())
-        return
-    token = state.push("formula", "", 0)
-    token.content = body
-    token.markup = "$" if found["dollar"] or found["round"] else "$$"
+    else:
+        token = state.push("formula", "", 0)
+        token.content = body + "{}" if body.endswith(("\\", "$")) else body
+        token.markup = "$" if kind in ("dollar", "round") else "$$"
+    return True
 
 
 def _in_words(state: Any) -> None:
@@ -275,11 +247,11 @@ def _spoken(state: Any, tokens: Iterable[Any]) -> Iterator[Any]:
     for token in tokens:
         if token.type == "image":
             alt, address = token.content, _short(token.attrGet("src"))
-            yield _text(token, f"[image not loaded{': ' if alt else ''}{alt} ({address})]")
+            yield _text(f"[image not loaded{': ' if alt else ''}{alt} ({address})]")
         elif token.type == "link_open" and not _SAFE_ADDRESS.match(token.attrGet("href")):
             refused = f" ({_short(token.attrGet('href'))})"
         elif token.type == "link_close" and refused:
-            yield _text(token, refused)
+            yield _text(refused)
             refused = ""
         elif token.type == "text":
             if "&" in state.src:  # an entity can stand for a line break or a control character
@@ -291,20 +263,20 @@ def _spoken(state: Any, tokens: Iterable[Any]) -> Iterator[Any]:
             yield token
 
 
+def _text(content: str) -> Token:
+    return Token("text", "", 0, content=content)
+
+
 def _linked(state: Any, token: Any) -> Iterator[Any]:
     place = 0
     for found in _BARE_ADDRESS.finditer(token.content):
-        yield _text(token, token.content[place : found.start()])
+        yield _text(token.content[place : found.start()])
         address = state.md.normalizeLink(found[0])
-        yield token.copy(type="link_open", nesting=1, content="", attrs={"href": address}, meta={})
-        yield _text(token, found[0])
-        yield token.copy(type="link_close", tag="a", nesting=-1, content="", meta={})
+        yield Token("link_open", "a", 1, attrs={"href": address})
+        yield _text(found[0])
+        yield Token("link_close", "a", -1)
         place = found.end()
-    yield _text(token, token.content[place:]) if place else token
-
-
-def _text(like: Any, content: str) -> Any:
-    return type(like)("text", "", 0, content=content)
+    yield _text(token.content[place:]) if place else token
 
 
 def _short(address: str) -> str:
@@ -334,68 +306,71 @@ def _mark(shown: str) -> str:
     return f'<mark class="nbr-diff">{shown}</mark>' if shown.strip() else shown
 
 
-def _render_text(_: Any, tokens: Sequence[Any], i: int, __: Any, env: Any) -> str:
-    return _words(tokens[i].content, tokens[i].meta["at"], env["marks"], words_html)
-
-
-def _render_code_inline(_: Any, tokens: Sequence[Any], i: int, __: Any, env: Any) -> str:
-    return f"<code>{_words(tokens[i].content, tokens[i].meta['at'], env['marks'])}</code>"
-
-
-def _render_formula(_: Any, tokens: Sequence[Any], i: int, __: Any, env: Any) -> str:
-    token, at = tokens[i], tokens[i].meta["at"]
-    tex = f"{token.markup}{html.escape(token.content)}{token.markup}"
-    shown = f'<span class="nbr-formula">{tex}</span>'
-    if any(start < at + len(token.content) and at < end for start, end in env["marks"]):
-        shown = _mark(shown)
-    return f"<p>{shown}</p>\n" if token.block else shown
-
-
-def _render_code(_: Any, tokens: Sequence[Any], i: int, __: Any, env: Any) -> str:
-    token, inside = tokens[i], []
-    for place, kind, code in _coloured(token.content, _language(token.info), env["until"]):
-        words = _words(code, token.meta["at"] + place, env["marks"])
-        inside.append(f'<span class="{kind}">{words}</span>' if kind else words)
-    pre = f'<pre tabindex="0" style="white-space:pre;{_SCROLLING}"><code style="white-space:pre">'
-    return f'<div class="highlight">{pre}{"".join(inside)}</code></pre></div>\n'
-
-
-def _render_heading(_: Any, tokens: Sequence[Any], i: int, __: Any, env: Any) -> str:
-    """A heading to a screen reader, but none to the notebook's table of contents."""
-    if tokens[i].nesting < 0:
-        return "</strong></p>\n"
-    return f'<p role="heading" aria-level="{_level(tokens[i], env["below"])}"><strong>'
-
-
 def _level(heading: Any, below: int) -> int:
     return min(int(heading.tag[1:]) + below, _LOWEST_HEADING)
-
-
-def _render_link(_: Any, tokens: Sequence[Any], i: int, *__: Any) -> str:
-    title = tokens[i].attrGet("title")
-    named = f' title="{html.escape(safe_plain(title))}"' if title else ""
-    return f'<a href="{html.escape(_address(tokens[i]))}"{named} rel="noopener noreferrer">'
-
-
-_RULES = {
-    "text": _render_text,
-    "code_inline": _render_code_inline,
-    "formula": _render_formula,
-    "fence": _render_code,
-    "code_block": _render_code,
-    "heading_open": _render_heading,
-    "heading_close": _render_heading,
-    "link_open": _render_link,
-    # a part that scrolls must be reachable by keyboard
-    "table_open": lambda *_: f'<div tabindex="0" style="{_SCROLLING}"><table>\n',
-    "table_close": lambda *_: "</table></div>\n",
-}
 
 
 def _language(info: str) -> str:
     """The first word; a diagram is shown as its source, since it would load images and links."""
     found = _LANGUAGE.match(info)
     return found[0] if found else ""
+
+
+class _Renderer(RendererHTML):
+    """The tokens as HTML, each by the method of its type; a part that scrolls takes the focus."""
+
+    def text(self, tokens: Any, idx: int, _: Any, env: Any) -> str:
+        return _words(tokens[idx].content, tokens[idx].meta["at"], env["marks"], words_html)
+
+    def code_inline(self, tokens: Any, idx: int, _: Any, env: Any) -> str:
+        token = tokens[idx]
+        return f"<code>{_words(token.content, token.meta['at'], env['marks'])}</code>"
+
+    def formula(self, tokens: Any, idx: int, _: Any, env: Any) -> str:
+        token, at = tokens[idx], tokens[idx].meta["at"]
+        tex = f"{token.markup}{html.escape(token.content)}{token.markup}"
+        shown = f'<span class="nbr-formula">{tex}</span>'
+        if any(start < at + len(token.content) and at < end for start, end in env["marks"]):
+            shown = _mark(shown)
+        return f"<p>{shown}</p>\n" if token.block else shown
+
+    def fence(self, tokens: Any, idx: int, _: Any, env: Any) -> str:
+        token, inside = tokens[idx], ""
+        for place, kind, code in _coloured(token.content, _language(token.info), env["until"]):
+            words = _words(code, token.meta["at"] + place, env["marks"])
+            inside += f'<span class="{kind}">{words}</span>' if kind else words
+        style = f"white-space:pre;{_SCROLLING}"
+        code = f'<code style="white-space:pre">{inside}</code>'
+        return f'<div class="highlight"><pre tabindex="0" style="{style}">{code}</pre></div>\n'
+
+    code_block = fence  # type: ignore[assignment]  # the base class names its arguments
+
+    def heading_open(self, tokens: Any, idx: int, _: Any, env: Any) -> str:
+        """A heading to a screen reader, but none to the notebook's table of contents."""
+        return f'<p role="heading" aria-level="{_level(tokens[idx], env["below"])}"><strong>'
+
+    def heading_close(self, *_: Any) -> str:
+        return "</strong></p>\n"
+
+    def link_open(self, tokens: Any, idx: int, *_: Any) -> str:
+        title = tokens[idx].attrGet("title")
+        named = f' title="{html.escape(safe_plain(title))}"' if title else ""
+        return f'<a href="{html.escape(_address(tokens[idx]))}"{named} rel="noopener noreferrer">'
+
+    def table_open(self, *_: Any) -> str:
+        return f'<div tabindex="0" style="{_SCROLLING}"><table>\n'
+
+    def table_close(self, *_: Any) -> str:
+        return "</table></div>\n"
+
+
+_PARSER = MarkdownIt("commonmark", {"html": False, "xhtmlOut": False}, renderer_cls=_Renderer)
+_PARSER.enable(["table", "strikethrough"])
+_PARSER.core.ruler.push("in_words", _in_words)
+_PARSER.inline.ruler.before("escape", "formula", _formula_in_line)
+_PARSER.block.ruler.before(
+    "code", "formula", _formula_of_lines, {"alt": ["paragraph", "reference", "blockquote", "list"]}
+)
 
 
 def _coloured(code: str, language: str, until: float) -> list[tuple[int, str, str]]:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from nbroute.notebook.answer import safe_plain
+from nbroute.notebook.answer import safe_plain, words_html
 from nbroute.report.colours import tier_colour
 
 CSS = (Path(__file__).parent / "look.css").read_text("utf-8")
@@ -20,6 +20,7 @@ _RULES = dict(re.findall(r"^\.(nbr[\w-]*)\{([^}]*)\}", CSS, re.MULTILINE))
 _CLASSES = re.compile(r'class="(nbr[^"]*)"(?: style="([^"]*)")?')
 #: Between the facts of a line where no stylesheet spaces them.
 SEPARATOR = '<i class="nbr-sep"> · </i>'
+text = words_html
 
 
 def page(*pieces: str) -> str:
@@ -31,12 +32,6 @@ def _styled(found: re.Match[str]) -> str:
     rules = [*(_RULES.get(name, "") for name in found[1].split()), found[2] or ""]
     style = ";".join(filter(None, rules)).replace("\n", "")
     return f'class="{found[1]}" style="{style}"' if style else found[0]
-
-
-def text(words: object) -> str:
-    """The words as HTML that shows just that; a dollar in it begins no formula."""
-    escaped = html.escape(safe_plain(str(words)))
-    return escaped.replace("$", "<span>$</span>").replace("\\", "<span>&#92;</span>")
 
 
 def attribute(words: object) -> str:
