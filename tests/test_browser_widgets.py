@@ -330,14 +330,16 @@ def test_neither_widget_is_wider_than_a_narrow_page(page, folder):
         "narrow.ipynb",
         "%load_ext nbroute",
         "%route dashboard",
-        "%%route\nhello",
+        f"%%route --feature {'a_long_feature_' * 3} -t COMPLEX\nSee https://example.org/{'x' * 60}",
+        "%route escalate",
+        "%%route\nمرحبا بالعالم 🚀🚀 " + "日本語" * 20,
         f"%route playground {PROOF.replace(chr(10), ' ')}",
     )
     page.get_by_role("button", name="Send to FRONTIER").wait_for()
-    page.get_by_role("region", name="session dashboard").get_by_text("1 answer").wait_for()
+    page.get_by_role("region", name="session dashboard").get_by_text("3 answers").wait_for()
 
     wide = page.evaluate(
-        "() => [...document.querySelectorAll('.nbr')]"
+        "() => [...document.querySelectorAll('.nbr, .nbr-scroll')]"
         ".filter(e => e.scrollWidth > e.clientWidth + 1).length"
     )
 

@@ -146,7 +146,7 @@ def _facts(router: Router, report: Report) -> dict[str, list[Fact]]:
             if usd or (not kind and not spend.equivalent_usd):
                 left, share = limit - usd, float(usd / limit)
                 figure = f"{format_usd(abs(left))} {'left' if left >= 0 else 'over'}"
-                used = f"{format_usd(usd)} of {format_usd(limit)} used, {share:.0%}{kind}"
+                used = f"{format_usd(usd)} of {format_usd(limit)} used, {share:,.0%}{kind}"
                 budget.append(Fact(figure, used, share))
     saved = []
     for unbilled, saving in report.savings.items():

@@ -14,6 +14,7 @@ SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 WIDTH, HEIGHT, STEP = 300, 190, 22
 #: Room for the names on the left, the same in all charts, so that they stand in one line.
 NAMES = 118
+_OF_MARK = ("name", "size", "part", "told", "colour", "up", "low", "high")
 _AXES: dict[str, Spec] = {
     "usd": {"format": "$.3~r", "tickCount": 4},
     "calls": {"format": "d"},
@@ -66,16 +67,9 @@ def _panel(panel: Panel, view: str, pick: str, parts: dict[str, str]) -> Spec:
     values = [
         {
             **{column: in_words(column, value) for column, value in mark.row.items()},
-            "_name": mark.name,
-            "_size": mark.size,
-            "_part": mark.part,
-            "_told": mark.told,
-            "_colour": mark.colour,
+            **{f"_{name}": getattr(mark, name) for name in _OF_MARK},
             "_solid": 0.5 if mark.faint else 1,
             "_place": place,
-            "_up": mark.up,
-            "_low": mark.low,
-            "_high": mark.high,
         }
         for place, mark in enumerate(panel.marks)
     ]
