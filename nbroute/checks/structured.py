@@ -15,50 +15,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nbroute.checks.text import parse_json, short
+from nbroute.decoding import packaged
 from nbroute.errors import SettingsError, did_you_mean
 from nbroute.types import Check, Reply, Verdict
 
-#: The kinds of JSON values, in words.
-_KINDS = {
-    "object": "an object",
-    "array": "an array",
-    "string": "a string",
-    "number": "a number",
-    "integer": "a whole number",
-    "boolean": "true or false",
-    "null": "null",
-}
-_LIMITS = {
-    "minimum": "is less than {}",
-    "maximum": "is more than {}",
-    "exclusiveMinimum": "is not more than {}",
-    "exclusiveMaximum": "is not less than {}",
-    "multipleOf": "is not a multiple of {}",
-    "minLength": "has fewer than {} characters",
-    "maxLength": "has more than {} characters",
-    "minItems": "has fewer than {} items",
-    "maxItems": "has more than {} items",
-    "minProperties": "has fewer than {} keys",
-    "maxProperties": "has more than {} keys",
-    "const": "is not {}",
-    "pattern": "does not match the pattern {}",
-    "format": "does not have the format {}",
-}
-#: pydantic's names of what is wrong, where a kind of JSON value says it better.
-_PYDANTIC = {
-    "string": "string",
-    "int": "integer",
-    "float": "number",
-    "decimal": "number",
-    "bool": "boolean",
-    "list": "array",
-    "tuple": "array",
-    "set": "array",
-    "dict": "object",
-    "model": "object",
-    "model_attributes": "object",
-    "dataclass": "object",
-}
+_WORDS = packaged("nbroute.checks", "schemas.toml")
+_KINDS: dict[str, str] = _WORDS["kinds"]
+#: pydantic's names of what is wrong, and the kind of JSON value that was expected.
+_PYDANTIC = {name: kind for kind, names in _WORDS["pydantic"].items() for name in names}
 _REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
 _DATA = ("const", "enum", "default", "examples")
 _NAMED = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
@@ -365,7 +329,8 @@ def _said_by_jsonschema(error: Any) -> str:
         return f"has a key that is not in the schema: {', '.join(extra[:3]) or 'any'}"
     if word == "uniqueItems":
         return "has the same item twice"
-    return _LIMITS.get(word, "does not fit {1!r} of the schema").format(short(limit), word)
+    says: str = _WORDS["limits"].get(word, "does not fit {1!r} of the schema")
+    return says.format(short(limit), word)
 
 
 def _said_by_pydantic(error: Mapping[str, Any]) -> str:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from nbroute.decoding import packaged
 from nbroute.locks import Lock
 from nbroute.pricing import prompt_tokens
 from nbroute.providers.openai_errors import LONGEST_READ, Call, server_words, words_in
@@ -33,34 +34,17 @@ _STRICT_WORDS = {
 #: With these statuses the words are about the request; with the others they may be about anything.
 _REJECTED = (400, 413, 422)
 _PERHAPS = (200, 403, 404, 500, 501)
-_REFUSES = (
-    r"unsupported|not? (?:be )?support|n.t support|not implemented|disabled|not one of"
-    r"|no endpoints found|must (?:be )?alternat|strictly positive|unexpected keyword"
-    r"|only (?:support|\b.{0,40}\b(?:supported|allowed))|not (?:permitted|allowed|accepted|enabled)"
-    r"|unrecogni[sz]ed|unknown (?:parameter|field|name|argument)|extra_forbidden|deprecated"
-    r"|extra (?:inputs|fields|parameters)|extraneous|parse grammar|conversion failed"
-)
-_REFUSES_PERHAPS = (
-    r"unknown|unexpected|invalid (?:message )?role|missing|not available|unavailable|must be"
-    r"|should be|required|only when|enabled only|(?<!\d )\binstead\b|verified|leave it unset"
-)
-#: OpenRouter's and Gemini's, which do not say what it is that they do not take.
-_UNNAMED = r"endpoints found that (?:can handle|support)|contains an invalid argument"
-_FORMAT = (
-    r"response[ _]?(?:format|schema)|json[ _]?(?:schema|object|mode)|structured.?output|\bschema\b"
-    r"|guided.?(?:json|decoding)|grammar|additionalProperties|'json'|'text'"
-)
-_THIS_SCHEMA = (
-    r"(?:invalid|unrecogni[sz]ed) schema|\bschema (?:for|is|must|conversion)|conversion|grammar"
-    r"|additionalProperties|response_schema|the word"
-)
-_RANGE = r"range|between|positive|(?:less|greater) than|[<>]=?|≤|≥|at (?:most|least)"
-_STREAM = r"\bstream(?:ing|ed)?\b"
-_SYSTEM = (
-    r"system['\"`]?[ _-]?(?:role|message|prompt|instruction)|role\W{1,4}system|['\"`]system['\"`]"
-    r"|developer instruction|roles? must (?:be )?alternat|messages\W{0,4}0\W{1,4}role"
-    r"|user\W{1,5}(?:and )?\W{0,2}assistant\W{1,3}roles"
-)
+_DATA = packaged("nbroute.providers", "refusals.toml")
+
+
+def _pattern(parts: Iterable[str]) -> str:
+    whole = "".join(parts)
+    for name, part in _DATA["parts"].items():
+        whole = whole.replace(f"<{name}>", "".join(part))
+    return whole
+
+
+_REFUSES, _REFUSES_PERHAPS, _UNNAMED = map(_pattern, _DATA["refuses"].values())
 #: So many characters on one side of a name are also in the prompt where a server quotes the prompt.
 _NEAR = 12
 
@@ -136,7 +120,7 @@ class Refusal:
     change: Callable[[Body], Body]
     told: str
     name_tells: bool = False
-    particular: str = ""
+    particular: Sequence[str] = ()
     optional: bool = False
 
 
@@ -152,10 +136,6 @@ def _cooler(body: Body) -> Body:
 def _other_limit(body: Body) -> Body:
     other = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
     return {other.get(name, name): value for name, value in body.items()}
-
-
-def _whole(body: Body) -> Body:
-    return _without("stream_options")(body) | {"stream": False}
 
 
 def _streamed(body: Body) -> Body:
@@ -192,43 +172,22 @@ def _json_mode(body: Body) -> Body:
     return _without("response_format")(body)
 
 
-def _no_json_mode(body: Body) -> Body:
-    return body if _schema(body) else _without("response_format")(body)
-
-
+_CHANGES: Mapping[str, Callable[[Body], Body]] = {
+    "no logprobs": _without("logprobs"),
+    "objects only": _objects_only,
+    "schema in words": _json_mode,
+    "JSON in words": lambda body: body if _schema(body) else _without("response_format")(body),
+    "no stream options": _without("stream_options"),
+    "other limit": _other_limit,
+    "one message": _one_message,
+    "whole": lambda body: _without("stream_options")(body) | {"stream": False},
+    "streamed": _streamed,
+    "no temperature": _cooler,
+}
 #: The first that the words name, and that changes the request, counts.
-TABLE = (
-    Refusal(
-        "log ?prob", _without("logprobs"), "is asked without log-probabilities", True, "", True
-    ),
-    Refusal(
-        rf"(?s)\A(?=.*\bobject\b)(?=.*(?:{_FORMAT})).*",
-        _objects_only,
-        "is asked for an object with the value in it",
-        True,
-    ),
-    Refusal(
-        _FORMAT,
-        _json_mode,
-        "is told the schema in words alone",
-        True,
-        _THIS_SCHEMA,
-        True,
-    ),
-    Refusal(_FORMAT, _no_json_mode, "is asked for JSON in words alone", True, _THIS_SCHEMA, True),
-    Refusal(
-        "stream_options|include_usage",
-        _without("stream_options"),
-        "is not asked for a stream's usage",
-        True,
-    ),
-    Refusal(
-        r"max_(?:completion_)?tokens", _other_limit, "gets its token budget under its other name"
-    ),
-    Refusal(_SYSTEM, _one_message, "gets the system prompt at the head of the first message"),
-    Refusal(_STREAM, _whole, "answers in one piece, not streamed"),
-    Refusal(_STREAM, _streamed, "is asked to stream its answer"),
-    Refusal("temperature", _cooler, "is asked without a temperature", True, _RANGE, True),
+TABLE = tuple(
+    Refusal(**{**row, "change": _CHANGES[row["change"]], "words": _pattern(row["words"])})
+    for row in _DATA["refused"]
 )
 
 
@@ -371,7 +330,8 @@ class _Trial:
                 continue
             if refusal in (*self._known, *self.learnt) or self._made(refusal) in self._sent:
                 continue
-            particular = refusal.particular and re.search(refusal.particular, words, re.IGNORECASE)
+            apart = _pattern(refusal.particular)
+            particular = apart and re.search(apart, words, re.IGNORECASE)
             self.learnt[refusal] = bool(named and perhaps and not particular)
             return refusal
         return None

@@ -1,8 +1,8 @@
 """How many tokens a model reads and writes, as its endpoint tells when it refuses or when asked.
 
-The words are those of OpenAI, Azure, Anthropic, Gemini, Groq, Mistral, DeepSeek, Qwen, Moonshot,
-OpenRouter, Ollama, vLLM, SGLang, TGI and llama.cpp as their users report them; the tests name
-where.
+The words (`refusals.toml`) are those of OpenAI, Azure, Anthropic, Gemini, Groq, Mistral, DeepSeek,
+Qwen, Moonshot, OpenRouter, Ollama, vLLM, SGLang, TGI and llama.cpp as their users report them; the
+tests name where.
 """
 
 from __future__ import annotations
@@ -12,49 +12,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from nbroute.decoding import packaged
 from nbroute.providers.served import entries
 
-_ABOUT_SIZE = re.compile(
-    r"context|too (?:long|large|high|big)|exceed|at most|(?:less|lower|greater) than|maximum|limit"
-    r"|range|between|[<>]|≤|above|reduce the length",
-    re.IGNORECASE,
+_WORDS = packaged("nbroute.providers", "refusals.toml")["limits"]
+_ABOUT_SIZE, _OF_BUDGET, _MOST, _BELOW, _OTHER_NUMBERS = (
+    re.compile("".join(_WORDS[name]), re.IGNORECASE)
+    for name in ("about_size", "of_budget", "most", "below", "other_numbers")
 )
-#: Only with one of these would a smaller budget help: else it is the prompt that is too long.
-_OF_BUDGET = re.compile(
-    r"completion|output|max\w*[ _]?tokens|requested(?! tokens)|total|current length|\d \+ ",
-    re.IGNORECASE,
-)
-#: In the order in which they are looked for; bounded, as a server may send any words.
-_WINDOWS = (
-    r"context[ _]?(?:length|window|size|limit)\D{0,20}?\b(\d{1,12})\b(?! \+)",
-    r"max_(?:model|seq)_len\b[=\w]{0,40}?\W{0,2}\b(\d{1,12})",
-    r"inputs?\b[^+<]{0,60}\+[^<]{0,60}<= (\d{1,12})",
-    r"\d \+ \d{1,12} > (\d{1,12})",
-    r"(?<!model )\blimit\W{1,3}(?:is |of )?(\d{1,12})",
-)
-_IN_THE = r"(?:(?:in|from|of) (?:the |your |text )*)?(?:input|prompt|mess)"
-_PROMPTS = (
-    r"(\d{1,12})[^\w\n]{1,3}(?:tokens )?" + _IN_THE,
-    r"(\d{1,12}) \+ \d{1,12} >",
-)
-_MOST = re.compile(
-    r"(?:max\w{0,30}[ _]?(?:\w{1,30}[ _])?tokens|at most|output tokens|completion tokens)"
-    r"\D{0,99}?(?<![\w.-])(\d{1,12})(?![\w-])",
-    re.IGNORECASE,
-)
-_BELOW = re.compile(r"(?:(?:less|lower) than|\bbelow|<(?!=))\W*$", re.IGNORECASE)
-#: Digits that count no tokens.
-_OTHER_NUMBERS = re.compile(
-    r"<\d{3}>|\b(?:error )?(?:code|status)\W{1,4}\d+|\b(?:request|trace)[ _-]?id\W+\S+",
-    re.IGNORECASE,
-)
-#: What endpoints call the window in their list of models, the surest first: vLLM and SGLang,
-#: LM Studio, OpenRouter, Groq, Mistral, llama.cpp.
-_WINDOW_FIELDS = (
-    *("max_model_len", "loaded_context_length", "context_length", "context_window"),
-    *("max_context_length", "n_ctx", "n_ctx_train"),
-)
-_MOST_FIELDS = ("max_completion_tokens", "max_output_tokens")
 
 
 @dataclass(frozen=True)
@@ -84,7 +49,7 @@ def learnt_from(words: str, limits: Limits, budget: int, given: int) -> Limits |
     words = re.sub(r"(?<=\d)[,_](?=\d{3}\b)", "", _OTHER_NUMBERS.sub("", words))
     if not (_ABOUT_SIZE.search(words) and _OF_BUDGET.search(words)):
         return None
-    window = _first(_WINDOWS, words)
+    window = _first(_WORDS["windows"], words)
     if window is not None:
         prompt = _prompt_in(words, window, budget, given)
         if prompt is not None and prompt >= window:
@@ -106,7 +71,7 @@ def learnt_from(words: str, limits: Limits, budget: int, given: int) -> Limits |
 def lacks_numbers(words: str) -> bool:
     """Whether a refusal says that prompt and budget are too long together, and not for what."""
     about = re.search(r"(?:messages|prompt|input)\b.{0,20}\bor\b.{0,20}completion", words)
-    return bool(about) and _first(_WINDOWS, words) is None
+    return bool(about) and _first(_WORDS["windows"], words) is None
 
 
 def listed_in(page: Any, model: str) -> Limits | None:
@@ -117,7 +82,7 @@ def listed_in(page: Any, model: str) -> Limits | None:
             parts = [one for one in inner if isinstance(one, Mapping)]
             counts = [
                 [part[name] for name in names for part in parts if type(part.get(name)) is int]
-                for names in (_MOST_FIELDS, _WINDOW_FIELDS)
+                for names in (_WORDS["most_fields"], _WORDS["window_fields"])
             ]
             most, window = (next(filter(lambda n: n > 0, found), None) for found in counts)
             return Limits(most, window) if window or most else None
@@ -126,7 +91,7 @@ def listed_in(page: Any, model: str) -> Limits | None:
 
 def _prompt_in(words: str, window: int, budget: int, given: int) -> int | None:
     """How long the prompt is by the endpoint's count."""
-    told = _first(_PROMPTS, words)
+    told = _first(_WORDS["prompts"], words)
     if told is not None:
         return told
     numbers = {int(n) for n in re.findall(r"(?<![\w.-])\d{1,8}(?![\w-])", words)}
@@ -139,6 +104,6 @@ def _prompt_in(words: str, window: int, budget: int, given: int) -> int | None:
     return min(most, most - budget, key=lambda n: abs(n - given)) if most > window else most
 
 
-def _first(patterns: tuple[str, ...], words: str) -> int | None:
+def _first(patterns: list[str], words: str) -> int | None:
     found = (re.search(pattern, words, re.IGNORECASE | re.DOTALL) for pattern in patterns)
     return next((int(one[1]) for one in found if one), None)

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
+from nbroute.decoding import packaged
 from nbroute.providers.openai_errors import secrets_in
 from nbroute.types import Message, Provider, Request
 
@@ -54,40 +55,10 @@ def _is_web_token(text: str) -> bool:
     return any(min(map(len, three)) >= _PART for three in windows)
 
 
-#: What keys of GitLab, Hugging Face, Groq, xAI, Replicate, Perplexity, Nvidia, Cerebras, Together,
-#: npm and Google begin with.
-_PREFIXES = (
-    *("glpat-", "hf_", "gsk_", "xai-", "r8_", "pplx-"),
-    *("nvapi-", "csk-", "tgp_", "npm_", "ya29."),
-)
-
-#: Keys of well-known vendors, bearer tokens, JSON web tokens, and keys and the user in an address.
-#: Where words could look alike, the whole of it is matched and then looked at: a pattern that
-#: looks ahead takes minutes over a long text that is made for it.
-_SHAPES = (
-    _Shape(("sk-",), r"(?<![A-Za-z0-9])sk-[A-Za-z0-9_-]{16,}", _has_digit),
-    _Shape(("AIza",), r"(?<![A-Za-z0-9])AIza[A-Za-z0-9_-]{30,}"),
-    _Shape(("gh", "github_pat_"), r"(?<![A-Za-z0-9])(?:gh[opsur]_|github_pat_)[A-Za-z0-9_]{20,}"),
-    _Shape(
-        _PREFIXES,
-        rf"(?<![A-Za-z0-9])(?:{'|'.join(map(re.escape, _PREFIXES))})[A-Za-z0-9_-]{{20,}}",
-        _has_digit,
-    ),
-    _Shape(("xox",), r"(?<![A-Za-z0-9])xox[abeoprs]-[A-Za-z0-9-]{16,}", _has_digit),
-    _Shape(("k_live_", "k_test_"), r"(?<![A-Za-z0-9])[prs]k_(?:live|test)_[A-Za-z0-9]{16,}"),
-    _Shape(("AKIA", "ASIA"), r"(?<![A-Za-z0-9])A[KS]IA[A-Z0-9]{16}"),
-    _Shape(("eyJ",), r"(?<![A-Za-z0-9])eyJ[A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+)*", _is_web_token),
-    _Shape(("earer ", "EARER "), r"(?i:(?<=bearer ))[A-Za-z0-9._~+/-]{16,}=*", _has_digit),
-    _Shape(
-        ("PRIVATE KEY",),
-        r"-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]*(?:-----END [A-Z ]*PRIVATE KEY-----)?",
-    ),
-    _Shape(
-        ("key=", "token=", "sig="),
-        r"(?<=[?&])(?:api[_-]?key|key|access_token|token|sig)=[^\s&#\"'<>]{16,}",
-        _has_digit,
-    ),
-    _Shape(("://",), r"(?<=://)[^/\s@\"'<>]+(?=@)"),
+_IS_KEY: dict[str, Callable[[str], bool]] = {"has a digit": _has_digit, "web token": _is_web_token}
+_SHAPES = tuple(
+    _Shape(tuple(row["hints"]), "".join(row["pattern"]), _IS_KEY.get(row.get("is_key"), bool))
+    for row in packaged("nbroute.recording", "keys.toml")["shapes"]
 )
 
 
