@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any, overload
 
 from nbroute.classify.embedding import EmbeddingClassifier, Method
 from nbroute.classify.examples import Example, ExampleVectors, shipped
-from nbroute.classify.hybrid import CautiousClassifier
 from nbroute.classify.learned import LearnedClassifier
 from nbroute.classify.model import ModelClassifier
-from nbroute.classify.registry import resolve
+from nbroute.classify.registry import CautiousClassifier, resolve
 from nbroute.classify.rules import RulesClassifier
 from nbroute.embedders import wordllama
 from nbroute.embedders.endpoint import OpenAIEmbedder

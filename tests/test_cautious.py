@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from IPython.utils.capture import capture_output
 
 from nbroute import Router
-from nbroute.classify.hybrid import CautiousClassifier, before_step, stepped
+from nbroute.classify.registry import CautiousClassifier, before_step, stepped
 from nbroute.classify.rules import RulesClassifier
 from nbroute.errors import SettingsError
 from nbroute.ladders import preset

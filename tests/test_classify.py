@@ -9,9 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nbroute.classify.articles import FourTierRules, ThreeTierRules, TwoTierRules, article_rules
-from nbroute.classify.hybrid import HybridClassifier
 from nbroute.classify.model import CLEAN_ANSWER, ModelClassifier
-from nbroute.classify.registry import NAMES, FunctionClassifier, forced, resolve
+from nbroute.classify.registry import NAMES, FunctionClassifier, HybridClassifier, forced, resolve
 from nbroute.errors import (
     AllModelsFailed,
     AuthError,

@@ -23,7 +23,7 @@ from nbroute.classify.examples import (
     shipped,
     tier_of,
 )
-from nbroute.classify.hybrid import HybridClassifier
+from nbroute.classify.registry import HybridClassifier
 from nbroute.classify.rules import RulesClassifier
 from nbroute.embedders.wordllama import WordLlamaEmbedder, available
 from nbroute.errors import AuthError, RateLimited, SettingsError

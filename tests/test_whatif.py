@@ -12,8 +12,8 @@ from cells import desk_of, run
 from IPython.utils.capture import capture_output
 
 from nbroute import Router
-from nbroute.classify.hybrid import CautiousClassifier
 from nbroute.classify.model import ModelClassifier
+from nbroute.classify.registry import CautiousClassifier
 from nbroute.errors import PromptError, SettingsError
 from nbroute.ladders import preset
 from nbroute.notebook.whatif import WhatIfPanel

@@ -15,13 +15,11 @@ from nbroute.budgets import checked_prompt, too_little, with_budget
 from nbroute.checks import parse_json, wanted
 from nbroute.checks.structured import read_schema
 from nbroute.classify.registry import forced
-from nbroute.classify.turns import classify_turn
 from nbroute.engine.attempts import Settled, settle
 from nbroute.engine.context import Call, Parts, Resources, Spec
-from nbroute.engine.conversations import History, Threads
-from nbroute.engine.dispatch import dispatch, embed, embedding
+from nbroute.engine.conversations import History, Threads, classify_turn
+from nbroute.engine.dispatch import dispatch, embed, embedding, requests_for
 from nbroute.engine.plan import check_options, first_named, make_plan, read_options
-from nbroute.engine.requests import requests_for
 from nbroute.engine.strategies import climb, parallel
 from nbroute.engine.stream import TextStream
 from nbroute.errors import BudgetExceeded, Interrupted, NbrouteError, SettingsError, did_you_mean

@@ -14,8 +14,14 @@ from typing import TYPE_CHECKING
 from nbroute.checks import best, judge, wanted
 from nbroute.checks.structured import schema_check
 from nbroute.engine.context import Call
-from nbroute.engine.dispatch import Answered, dispatch, embed, may_read_more, reads
-from nbroute.engine.requests import requests_for
+from nbroute.engine.dispatch import (
+    Answered,
+    dispatch,
+    embed,
+    may_read_more,
+    reads,
+    requests_for,
+)
 from nbroute.errors import (
     AllModelsFailed,
     BudgetExceeded,

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from nbroute.classify.hybrid import stepped
+from nbroute.classify.registry import stepped
 from nbroute.evaluate.past import Past
 from nbroute.providers.simulated import MODELS
 from nbroute.report import Spend

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING
 
 from nbroute import pricing
 from nbroute.classify.embedding import EmbeddingClassifier
-from nbroute.classify.hybrid import (
+from nbroute.classify.model import ModelClassifier
+from nbroute.classify.registry import (
     CautiousClassifier,
     HybridClassifier,
     before_step,
     read_threshold,
 )
-from nbroute.classify.model import ModelClassifier
-from nbroute.classify.turns import classify_turn
 from nbroute.classify.wording import listed
 from nbroute.engine.context import Parts, Spec
+from nbroute.engine.conversations import classify_turn
 from nbroute.engine.engine import Engine, WouldAsk, would_ask
 from nbroute.errors import SettingsError
 from nbroute.evaluate import scenarios, whatif_text
