@@ -116,10 +116,11 @@ def _blanked(low: str) -> tuple[str, bool, bool]:
     if "```" in text:
         text = _FENCE.sub(_spaces, text)
     if "\n" in text:
-        lines = text.split("\n")
-        text = "\n".join([" " * len(one) if _DATA_LINE.match(one) else one for one in lines])
+        is_data = PATTERNS["data_line"].match
+        text = "\n".join([" " * len(one) if is_data(one) else one for one in text.split("\n")])
     code = text != low and ("```" in low or _CODE.search(low) is not None)
-    unquoted = _QUOTE.sub(_spaces, text) if any(m in text for m in _QUOTE_MARKS) else text
+    marked = any(mark in text for mark in _QUOTE_MARKS)
+    unquoted = PATTERNS["quote"].sub(_spaces, text) if marked else text
     if not WORD.search(unquoted) and not HAN.search(unquoted):
         return low.replace("-", " "), code, False
     return unquoted.replace("-", " "), code, unquoted != text
@@ -158,18 +159,8 @@ _SENTENCE = re.compile(
     r"[^.!?:;\n。？！；：।]+(?:\.(?=\w)[^.!?:;\n。？！；：।]+)*[.!?:;。？！；：।]*"
 )
 _FENCE = re.compile(r"```.*?(?:```|\Z)", re.DOTALL)
-_DATA_LINE = re.compile(
-    r"[ \t]*(?:\||(?:[^,\s]+,){2,}[^,\n]*$|[^|\n]{1,40} \|[^|\n]|\[?\d{4}-\d\d-\d\d[ t]\d\d:"
-    r"|(?:def|class|import|return|from|for|if|while|const|let|var|public|private|#include)\b"
-    r"[^\n]*[:;{)][ \t]*$|[^\n]*[;{}][ \t]*$|</?\w+[^\n]*>[ \t]*$)"
-)
 _CODE = re.compile(r"[;{}()\[\]=][ \t]*$", re.MULTILINE)
 _QUOTE_MARKS = ('"', "'", "`", "“", "„", "«", "‘", "「", "『", "《")
-_QUOTE = re.compile(
-    r'"""[^"]*(?:"""|\Z)|"[^"\n]{1,300}"|“[^”“]{1,300}[”“]|„[^“”]{1,300}[“”]|«[^»]{1,300}»'
-    r"|‘[^’\n]{1,200}’|「[^」]{1,200}」|『[^』]{1,200}』|《[^》]{1,200}》|`[^`\n]{1,200}`"
-    r"|'(?<!\w')[^'\n]{1,200}'(?!\w)"
-)
 
 
 def skip_politeness(text: str, span: tuple[int, int]) -> int:
@@ -280,12 +271,9 @@ def opening(text: str, head: int, end: int) -> tuple[str, int, int] | None:
         stop = start + len(cue.phrase)
         if text.startswith(cue.phrase, start) and not WORD.match(text, stop):
             return cue.kind, start, stop
-    if first[0] in _BY and (match := PATTERNS["which"].match(text, first.end(), end)):
+    if first[0] in _BEFORE and (match := PATTERNS["which"].match(text, first.end(), end)):
         return "lookup", start, match.end()
     return None
 
 
-#: What may stand before "what" or "when" in a question: "until when", "bis wann", "desde qué".
-_BEFORE = """by until till since from to at on in for with under bis seit ab um mit von zu aus für
-    an auf à de depuis jusqu'à avec pour dans par sur desde hasta con para a en"""
-_BY = frozenset(_BEFORE.split())
+_BEFORE = frozenset(KNOWN["before"].split())

@@ -274,11 +274,8 @@ def _chinese(text: str) -> list[Found]:
 
 #: What `WORD` leaves out of plain text; splitting is the faster way to the same words.
 _BLANKS = {code: " " for code in range(128) if not WORD.match(chr(code))}
-_ENDS = (",", ":", ";", "(", ".", "!", "?", "，", "、", "；", "并", "请", "再", "怎么", "如何")
-_LEADS = frozenset(
-    {"and", "or", "then", "please", "you", "also", "to", "me", "just", "let's", "who", "that"}
-    | {"finally", "but", "now", "bitte", "must", "should", "i'd", "we"}
-)
+_ENDS = tuple(KNOWN["lead_ends"].split())
+_LEADS = frozenset(KNOWN["leads"].split())
 #: What is asked to be spelt, translated or looked up is mentioned, not used.
 _MASKING = {"lexical", "lookup", "yes_no", "what_is", "what", "how", "trivial", "write", "suggest"}
 _ASKED_LAST = {"lookup", "lexical"}
