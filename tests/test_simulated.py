@@ -8,8 +8,11 @@ import enum
 import itertools
 import json
 import math
+import os
 import re
 import sqlite3
+import subprocess
+import sys
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
@@ -126,6 +129,28 @@ def test_typographic_quotes_and_backticks_make_no_other_prompt():
 
     assert text_of(answer(asking(plain))) == text_of(answer(asking(plain.replace("'", "\u2019"))))
     assert text_of(answer(asking(code))) == text_of(answer(asking(code.replace("`", ""))))
+
+
+def test_the_known_prompts_that_are_told_do_not_depend_on_how_python_hashes_words():
+    asked = (
+        "There are 4 snails in one aquarium and 32 snails in another aquarium. The difference "
+        "between the number of snails in the two aquariums is twice the amount of fish in both "
+        "aquariums. If both aquariums have the same number of fish in them, how many fish are "
+        "there in each aquarium?"
+    )
+    code = f"from nbroute.providers.simulated_answers import near; print(near({asked!r}))"
+
+    told = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            check=True,
+            env={**os.environ, "PYTHONHASHSEED": seed},
+        ).stdout
+        for seed in ("0", "1", "2")
+    }
+
+    assert 1 == len(told)
 
 
 @ALL_MODELS

@@ -74,8 +74,12 @@ def near(prompt: str, count: int = 3) -> list[str]:
     short = [one for one in known_prompts() if len(one) <= _SHOWN_CHARS and "\n" not in one]
     words = {one: _words(one) for one in (*short, prompt)}
     common = Counter(word for one in short for word in words[one])
-    weight = {one: sum(1 / common[word] for word in words[one] & words[prompt]) for one in short}
-    return sorted(short, key=lambda one: -weight[one])[:count]
+
+    def weight(one: str) -> float:
+        # Rounded once: a set's order, which Python draws anew for each process, does not count.
+        return math.fsum(1 / common[word] for word in words[one] & words[prompt])
+
+    return sorted(short, key=weight, reverse=True)[:count]
 
 
 def _wording(prompt: str) -> str:
