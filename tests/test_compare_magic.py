@@ -195,7 +195,7 @@ def test_help_lists_the_options(shell):
         ("%%route_compare --blnd\nhello", "unknown option '--blnd': did you mean '--blind' or"),
         ("%%route_compare SIMPEL\nhello", "did you mean 'SIMPLE'?"),
         ("%%route_compare SIMPLE simple\nhello", "asks 'simulated/gpt-4o-mini' on SIMPLE twice"),
-        ("%%route_compare ,\nhello", "tiers is empty"),
+        ("%%route_compare ,\nhello", "names no tier"),
         ("%%route_compare -s 'x\nhello", "close the quote"),
         ("%%route_compare --max-tokens many\nhello", "%%route_compare -h"),
         ("%%route_compare -o a-b\nhello", "'a-b' is not a variable name"),

@@ -5,21 +5,21 @@ from IPython.core.completer import provisionalcompleter
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
-from nbroute.notebook.complete import Vocabulary, make_matcher
+from nbroute.notebook.complete import make_matcher
 
-WORDS = Vocabulary(
-    options=("-t", "--tier", "-m", "--model", "--max-tokens", "--max-cost", "-h", "--help"),
-    compare_options=("--blind", "--diff"),
-    subcommands=("spend", "tiers", "use", "escalate", "help"),
-    tiers=("SIMPLE", "MEDIUM", "COMPLEX", "FRONTIER"),
-    models=("openai/gpt-4o-mini", "openai/gpt-4.1", "meta-llama/llama-3:free", "gemma3:1b"),
-    profiles=("openrouter", "ollama", "simulated"),
-    strategies=("direct", "cascade", "parallel"),
-    classifiers=("rules", "hybrid"),
-    checks=("length", "rating", "tests=", "is_short"),
-    variables=("answer", "article", "is_short"),
-    votes=("A", "B"),
-)
+WORDS = {
+    "options": ("-t", "--tier", "-m", "--model", "--max-tokens", "--max-cost", "-h", "--help"),
+    "compare_options": ("--blind", "--diff"),
+    "subcommands": ("spend", "tiers", "use", "escalate", "help"),
+    "tiers": ("SIMPLE", "MEDIUM", "COMPLEX", "FRONTIER"),
+    "models": ("openai/gpt-4o-mini", "openai/gpt-4.1", "meta-llama/llama-3:free", "gemma3:1b"),
+    "profiles": ("openrouter", "ollama", "simulated"),
+    "strategies": ("direct", "cascade", "parallel"),
+    "classifiers": ("rules", "hybrid"),
+    "checks": ("length", "rating", "tests=", "is_short"),
+    "variables": ("answer", "article", "is_short"),
+    "votes": ("A", "B"),
+}
 
 
 @pytest.fixture(scope="module", params=[True, False], ids=["jedi", "no jedi"])
@@ -54,13 +54,13 @@ def completed(ip, text):
     ("typed", "expected"),
     [
         ("%%route -t si", ["%%route -t SIMPLE"]),
-        ("%%route -t ", [f"%%route -t {tier}" for tier in WORDS.tiers]),
+        ("%%route -t ", [f"%%route -t {tier}" for tier in WORDS["tiers"]]),
         ("%%route --tier CO", ["%%route --tier COMPLEX"]),
         ("%%route --tier=CO", ["%%route --tier=COMPLEX"]),
         ("%%route --max", ["%%route --max-tokens", "%%route --max-cost"]),
         ("%%route -t SIMPLE --mo", ["%%route -t SIMPLE --model"]),
-        ("%%route -", [f"%%route {option}" for option in WORDS.options]),
-        ("%%route ", [f"%%route {option}" for option in WORDS.options]),
+        ("%%route -", [f"%%route {option}" for option in WORDS["options"]]),
+        ("%%route ", [f"%%route {option}" for option in WORDS["options"]]),
         ("%%route answer << -t f", ["%%route answer << -t FRONTIER"]),
         ("%%route ans", ["%%route answer"]),
         ("%%route -S ca", ["%%route -S cascade"]),
@@ -138,7 +138,7 @@ def test_the_older_call_of_terminals_completes_too(ip):
 
 def test_the_vocabulary_is_asked_for_each_time(shell):
     tiers = ["fast"]
-    matcher = make_matcher(lambda: Vocabulary(tiers=tuple(tiers)))
+    matcher = make_matcher(lambda: {"tiers": tuple(tiers)})
     shell.Completer.custom_matchers.append(matcher)
     tiers.append("power")
     assert ["%%route -t fast", "%%route -t power"] == completed(shell, "%%route -t ")

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 _CELL = re.compile(r"\s*%%(route(?:_compare)?)(?:\s|$)")
@@ -13,29 +12,13 @@ _WORD = re.compile(r"(?:^|(?<=[\s=]))[^\s=]*$")
 _FIELD = re.compile(r"\{\{\s*(\w*)$")
 
 
-@dataclass(frozen=True, slots=True)
-class Vocabulary:
-    """The words that there are to choose from, as they are now."""
+#: The words that there are to choose from, by their kind, as they are now.
+Vocabulary = Mapping[str, Sequence[str]]
 
-    options: tuple[str, ...] = ()
-    compare_options: tuple[str, ...] = ()
-    subcommands: tuple[str, ...] = ()
-    tiers: tuple[str, ...] = ()
-    models: tuple[str, ...] = ()
-    profiles: tuple[str, ...] = ()
-    strategies: tuple[str, ...] = ()
-    classifiers: tuple[str, ...] = ()
-    checks: tuple[str, ...] = ()
-    threads: tuple[str, ...] = ()
-    variables: tuple[str, ...] = ()
-    votes: tuple[str, ...] = ()
-    systems: tuple[str, ...] = ()
-
-
-#: What the value of an option is taken from, a field of the vocabulary; nothing for free values.
+#: What the value of an option is taken from, a kind of word; nothing for free values.
 _VALUES = {
-    option: field
-    for field, options in {
+    option: kind
+    for kind, options in {
         "tiers": "-t --tier --start --tiers",
         "models": "-m --model",
         "strategies": "-S --strategy",
@@ -50,13 +33,13 @@ _VALUES = {
 }
 _ARGUMENTS = {
     "use": "profiles",
+    "key": "profiles",
     "escalate": "tiers",
     "teach": "tiers",
+    "tiers": "tiers",
     "threads": "threads",
     "vote": "votes",
     "help": "subcommands",
-    "key": "profiles",
-    "tiers": "tiers",
 }
 
 
@@ -100,48 +83,49 @@ def make_matcher(vocabulary: Callable[[], Vocabulary]) -> Callable[[Any], dict[s
 
 def complete(
     cell: str, row: int, before: str, vocabulary: Callable[[], Vocabulary]
-) -> tuple[str, list[str]] | None:
+) -> tuple[str, Sequence[str]] | None:
     """What the word before the cursor is and could become; None where it is none of ours."""
     lines = cell.split("\n")
     first = next((place for place, line in enumerate(lines) if line.strip()), 0)
     magic = _CELL.match(lines[first])
+    line = None if magic else _LINE.match(before)
     if magic and row > first:
         field = _FIELD.search(before)
-        return (field[1], matching(field[1], vocabulary().variables)) if field else ("", [])
-    if magic and row == first and len(before) > magic.end(1):
-        return _of_cell(magic[1], before[magic.end(1) :], vocabulary())
-    line = None if magic else _LINE.match(before)
-    return _of_line(line[1], vocabulary()) if line and line[1] is not None else None
+        fragment, kinds = (field[1], "variables") if field else ("", "")
+    elif magic and row == first and len(before) > magic.end(1):
+        fragment, kinds = _in_cell(magic[1], before[magic.end(1) :])
+    elif line and line[1] is not None:
+        fragment, kinds = _in_line(line[1])
+    else:
+        return None
+    wanted, words = fragment.casefold(), vocabulary() if kinds else {}
+    for kind in kinds.split():
+        known = words.get(kind, ())
+        begin = [word for word in known if word.casefold().startswith(wanted)]
+        if found := begin or [word for word in known if wanted in word.casefold()]:
+            return fragment, found
+    return fragment, ()
 
 
-def _of_cell(magic: str, rest: str, words: Vocabulary) -> tuple[str, list[str]]:
+def _in_cell(magic: str, rest: str) -> tuple[str, str]:
+    """The word before the cursor and the kinds of word that it can be."""
     found = _WORD.search(rest)
     fragment = found[0] if found else ""
-    earlier = re.split(r"[\s=]+", rest[: len(rest) - len(fragment)].strip("= \t"))
-    option = earlier[-1]
-    if (field := _VALUES.get(option)) is not None:
-        return fragment, matching(fragment, getattr(words, field)) if field else []
-    own = magic == "route"
-    if fragment.startswith("-") or (own and not fragment):
-        return fragment, matching(fragment, words.options if own else words.compare_options)
-    if own:
-        return fragment, matching(fragment, words.variables) if not option else []
-    return fragment, matching(fragment, words.tiers) or matching(fragment, words.models)
+    option = re.split(r"[\s=]+", rest[: len(rest) - len(fragment)].strip("= \t"))[-1]
+    if option in _VALUES:
+        return fragment, _VALUES[option]
+    if magic == "route_compare":
+        return fragment, "compare_options" if fragment.startswith("-") else "tiers models"
+    if fragment.startswith("-") or not fragment:
+        return fragment, "options"
+    return fragment, "" if option else "variables"
 
 
-def _of_line(rest: str, words: Vocabulary) -> tuple[str, list[str]]:
+def _in_line(rest: str) -> tuple[str, str]:
     *earlier, fragment = re.split(r"\s+", rest)
     if not earlier:
-        return fragment, matching(fragment, words.subcommands)
-    field = _ARGUMENTS.get(earlier[0]) if len(earlier) == 1 else _VALUES.get(earlier[-1])
+        return fragment, "subcommands"
     if earlier[0] == "tiers" and "=" in fragment:
-        fragment, field = fragment.partition("=")[2], "models"
-    return fragment, matching(fragment, getattr(words, field)) if field else []
-
-
-def matching(fragment: str, words: Iterable[str]) -> list[str]:
-    """The words that begin with the fragment, in whatever case; else those that contain it."""
-    wanted = fragment.casefold()
-    known = list(words)
-    begin = [word for word in known if word.casefold().startswith(wanted)]
-    return begin or [word for word in known if wanted in word.casefold()]
+        return fragment.partition("=")[2], "models"
+    at, word = (_ARGUMENTS, earlier[0]) if len(earlier) == 1 else (_VALUES, earlier[-1])
+    return fragment, at.get(word, "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +14,7 @@ from nbroute.compare import Comparison, Grid
 from nbroute.engine.plan import STRATEGIES
 from nbroute.errors import NbrouteError, SettingsError
 from nbroute.interpolate import hints, prompt_of, users
-from nbroute.notebook import complete, names, options, render, tables
+from nbroute.notebook import names, options, render, tables
 from nbroute.notebook.card import Card, Origin, unbroken
 from nbroute.notebook.comparing.desk import Comparing
 from nbroute.notebook.lines import Scale
@@ -181,9 +181,9 @@ class Desk:
 
     def run_cell(self, line: str, cell: str) -> Any:
         """Route the cell's prompt, or show what would be sent."""
-        wanted = options.parse(line)
+        wanted = options.ROUTE.read(line)
         if wanted.help:
-            return tables.Told(options.make_parser().format_help())
+            return tables.Told(options.ROUTE.format_help())
         space = self.shell.user_ns
         prompt, told = prompt_of(cell, space, "%%route"), hints(cell, space)
         if wanted.system is not None:
@@ -278,25 +278,25 @@ class Desk:
             self.card(number)
         return versions_table(self._versions.of(number))
 
-    def vocabulary(self, commands: tuple[str, ...]) -> complete.Vocabulary:
+    def vocabulary(self, commands: tuple[str, ...]) -> dict[str, Sequence[str]]:
         """What completion offers here and now; `commands` are the words after `%route`."""
         tiers, space = self.router.ladder.tiers, self.shell.user_ns
         own = names.functions(space)
-        return complete.Vocabulary(
-            options=options.flags(),
-            compare_options=self.comparing.flags,
-            subcommands=commands,
-            tiers=self.router.ladder.names,
-            models=tuple(dict.fromkeys(model for tier in tiers for model in tier.models)),
-            profiles=tuple(BUILT_IN),
-            strategies=STRATEGIES,
-            classifiers=(*CLASSIFIERS, *own),
-            checks=(*CHECKS, "tests=", *own),
-            threads=self.router.threads.names(),
-            votes=self.comparing.choices,
-            variables=tuple(users(space)),
-            systems=names.prompts(),
-        )
+        return {
+            "options": options.ROUTE.flags,
+            "compare_options": options.COMPARE.flags,
+            "subcommands": commands,
+            "tiers": self.router.ladder.names,
+            "models": tuple(dict.fromkeys(model for tier in tiers for model in tier.models)),
+            "profiles": tuple(BUILT_IN),
+            "strategies": STRATEGIES,
+            "classifiers": (*CLASSIFIERS, *own),
+            "checks": (*CHECKS, "tests=", *own),
+            "threads": self.router.threads.names(),
+            "votes": self.comparing.choices,
+            "variables": tuple(users(space)),
+            "systems": names.prompts(),
+        }
 
     def was_shown(self, result: object) -> bool:
         """Whether the cell that runs has shown this result as its card."""

@@ -32,6 +32,7 @@ _WORDS = re.compile(
     re.VERBOSE,
 )
 _DASHES = re.compile(r"^-?[\u2010-\u2015\u2212\ufe58\uff0d]+-*(?=[A-Za-z])")
+_RESERVED = ("get_ipython", "In", "Out")
 _CLOSE = "close the quote or escape it with \\"
 _CURLY = "“”„‟«»″"
 _CHECK_HELP = (
@@ -41,105 +42,40 @@ _CHECK_HELP = (
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser of a magic's line, which raises our one-line errors and never exits the kernel."""
+    """The options of a magic's line, with our one-line errors; it never exits the kernel."""
 
     def __init__(self, magic: str, description: str, words: str = "") -> None:
         usage = f"%(prog)s [NAME <<]{words} [options]\nprompt, with {{{{name}}}} for a variable"
         super().__init__(magic, usage, description, add_help=False, allow_abbrev=False)
 
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """Every option, short and long."""
+        return tuple(self._option_string_actions)
+
     def error(self, message: str) -> NoReturn:
         """Raise what is wrong, and say where the options are listed."""
         raise SettingsError(f"{message:.200}; `{self.prog} -h` lists the options")
 
-
-def make_parser() -> argparse.ArgumentParser:
-    """The options of `%%route`."""
-    parser = Parser("%%route", "Send the prompt to the cheapest tier that should do.")
-    add = parser.add_argument
-    add("-t", "--tier", help="take this tier; nothing is classified")
-    add("-m", "--model", help="take this model of the tier's provider; no fallbacks")
-    add("-S", "--strategy", default="direct", help=", ".join(STRATEGIES))
-    add("--start", metavar="TIER", help="where a cascade begins; nothing is classified")
-    add("--tiers", metavar="A,B", type=_names, help="the tiers of a cascade, or parallel's two")
-    alike = "similarity from which two answers agree, 0 to 1"
-    add("--agreement", type=_number(1, "similarity"), help=alike)
-    add("-s", "--system", help="system prompt in place of the tier's")
-    add("--thread", metavar="NAME", help="go on with the conversation of that name")
-    add("--no-stream", action="store_true", help="show the answer when it is complete")
-    _add_common(parser)
-    return parser
-
-
-def make_compare_parser() -> argparse.ArgumentParser:
-    """The options of `%%route_compare`."""
-    told = (
-        "Send the prompt to several tiers or models at once, and show their answers side by side."
-    )
-    parser = Parser("%%route_compare", told, " [TIER ...]")
-    add = parser.add_argument
-    add("tiers", nargs="*", metavar="TIER", help="tiers or models; without any, the whole ladder")
-    add("--blind", action="store_true", help="hide tiers, costs and times until you vote")
-    add("--diff", action="store_true", help="highlight what no other answer says")
-    add("--table", action="store_true", help="show the figures as a table, too")
-    add("--over", metavar="TABLE", help="a prompt for each row of a DataFrame, or of lists A,B")
-    add("--to", metavar="FOLDER", help="keep the answers there; the same cell goes on with them")
-    add("--resume", action="store_true", help="go on with what was stopped")
-    add("-s", "--system", action="append", help="system prompt; several, or @A,@B, are compared")
-    _add_common(parser)
-    return parser
-
-
-def _add_common(parser: argparse.ArgumentParser) -> None:
-    """Add what both magics take, for one answer or for each."""
-    add = parser.add_argument
-    add("-c", "--classifier", help=", ".join(CLASSIFIERS) + ", or a function's name")
-    add("--max-tokens", type=_whole, help="token budget of an answer in place of the tier's")
-    add("--max-cost", type=_dollars, help="refuse to send what could cost more US dollars")
-    add("--over-budget", action="store_true", help="send even where a budget is used up")
-    add("--temperature", type=_number(2, "temperature"), help="0 repeats itself, 2 is wild")
-    add("--json", action="store_true", help="ask for JSON and check that it is")
-    add("--schema", metavar="NAME", help="JSON schema, pydantic model or dataclass to answer in")
-    add("--check", action="append", default=[], metavar="NAME", help=_CHECK_HELP)
-    add("--feature", help="what this is for; spend can be summed by it")
-    add("--cache", metavar="MODE", help=", ".join(CACHE_MODES) + " (only: sends nothing)")
-    add("--no-cache", action="store_true", help="as --cache off")
-    add("-n", "--dry-run", action="store_true", help="show what would be sent and cost; send none")
-    add("-o", "--output", metavar="NAME", help="keep the result in this variable (also NAME <<)")
-    add("-q", "--quiet", action="store_true", help="show nothing; keep the result")
-    add("-h", "--help", action="store_true", help="show this and send nothing")
-
-
-def parse(line: str, parser: argparse.ArgumentParser | None = None) -> argparse.Namespace:
-    """The options of a `%%route` line; SettingsError with the close matches otherwise."""
-    assigned = _ASSIGNED.match(line)
-    parser = parser or make_parser()
-    rest = words(line[assigned.end() :] if assigned else line)
-    found, unknown = parser.parse_known_intermixed_args(rest)
-    if unknown:
-        hint = did_you_mean(unknown[0], flags(parser))
-        if not unknown[0].startswith("-"):
-            hint = "the prompt goes on the lines below %%route"
-        raise SettingsError(f"unknown option {unknown[0]!r:.80}: {hint}")
-    if assigned:
-        found.output = assigned[1]
-    if found.output and not _is_name(found.output):
-        msg = f"{found.output!r:.80} is not a variable name; `-o` takes one such as `answer`"
-        raise SettingsError(msg)
-    return found
-
-
-def parse_compare(line: str) -> argparse.Namespace:
-    """The options of a `%%route_compare` line; commas part tiers, too."""
-    found = parse(line, make_compare_parser())
-    asked = [name for word in found.tiers for name in word.split(",")]
-    found.tiers = tuple(name.strip() for name in asked if name.strip()) if found.tiers else None
-    return found
-
-
-def _is_name(text: str) -> bool:
-    """Whether a variable may have that name, without taking one of IPython's or Python's away."""
-    reserved = keyword.iskeyword(text) or text.startswith("__")
-    return text.isidentifier() and not reserved and text not in ("get_ipython", "In", "Out")
+    def read(self, line: str) -> argparse.Namespace:
+        """The options on the line; SettingsError with the close matches otherwise."""
+        assigned = _ASSIGNED.match(line)
+        rest = words(line[assigned.end() :] if assigned else line)
+        found, unknown = self.parse_known_intermixed_args(rest)
+        if unknown:
+            hint = did_you_mean(unknown[0], self.flags)
+            if not unknown[0].startswith("-"):
+                hint = f"the prompt goes on the lines below {self.prog}"
+            raise SettingsError(f"unknown option {unknown[0]!r:.80}: {hint}")
+        name = found.output = assigned[1] if assigned else found.output
+        # not even one that would take IPython's or Python's own away
+        reserved = name and (keyword.iskeyword(name) or name.startswith("__") or name in _RESERVED)
+        if name and (reserved or not name.isidentifier()):
+            msg = f"{name!r:.80} is not a variable name; `-o` takes one such as `answer`"
+            raise SettingsError(msg)
+        if isinstance(found.tiers, list):
+            found.tiers = tuple(tier for names in found.tiers for tier in names) or None
+        return found
 
 
 def words(line: str) -> list[str]:
@@ -151,7 +87,9 @@ def words(line: str) -> list[str]:
     for part in _WORDS.finditer(line):
         if part["comment"]:
             break
-        word = part["path"] or _dashed(_PIECE.sub(_plain, part[0]))
+        word = part["path"] or _PIECE.sub(_plain, part[0])
+        if (name := _DASHES.sub("", word)) != word:  # a word processor made one dash of two
+            word = f"{'-' if len(name.partition('=')[0]) == 1 else '--'}{name}"
         quote = part[0][0]
         if part["wrong"] or quote == word[:1] in tuple(_CURLY):
             cure = 'write a plain " at both ends' if set(line) & set(_CURLY) else _CLOSE
@@ -173,20 +111,6 @@ def _plain(piece: re.Match[str]) -> str:
     return next((piece[name] for name in ("single", "curly", "escaped") if piece[name]), "")
 
 
-def _dashed(word: str) -> str:
-    """The word with the two dashes that a word processor made one of."""
-    name = _DASHES.sub("", word)
-    if name == word:
-        return word
-    return f"{'-' if len(name.partition('=')[0]) == 1 else '--'}{name}"
-
-
-def flags(parser: argparse.ArgumentParser | None = None) -> tuple[str, ...]:
-    """Every option, short and long."""
-    actions = (parser or make_parser())._actions  # noqa: SLF001 - argparse has no public list
-    return tuple(flag for action in actions for flag in action.option_strings)
-
-
 def _whole(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) < 10 and int(text)):
         msg = f"{text!r:.40} is not a token budget: it takes a whole number from 1 up"
@@ -197,7 +121,7 @@ def _whole(text: str) -> int:
 def _names(text: str) -> tuple[str, ...]:
     names = tuple(name.strip() for name in text.split(",") if name.strip())
     if not names:
-        raise argparse.ArgumentTypeError(f"{text!r:.40} names no tier: it takes two or more, A,B")
+        raise argparse.ArgumentTypeError(f"{text!r:.40} names no tier: it takes names such as A,B")
     return names
 
 
@@ -220,3 +144,47 @@ def _dollars(text: str) -> Decimal:
         msg = f"{text!r:.40} is not an amount of US dollars; it takes one such as 0.05"
         raise argparse.ArgumentTypeError(msg)
     return amount
+
+
+ROUTE = Parser("%%route", "Send the prompt to the cheapest tier that should do.")
+_add = ROUTE.add_argument
+_add("-t", "--tier", help="take this tier; nothing is classified")
+_add("-m", "--model", help="take this model of the tier's provider; no fallbacks")
+_add("-S", "--strategy", default="direct", help=", ".join(STRATEGIES))
+_add("--start", metavar="TIER", help="where a cascade begins; nothing is classified")
+_add("--tiers", metavar="A,B", type=_names, help="the tiers of a cascade, or parallel's two")
+_alike = "similarity from which two answers agree, 0 to 1"
+_add("--agreement", type=_number(1, "similarity"), help=_alike)
+_add("-s", "--system", help="system prompt in place of the tier's")
+_add("--thread", metavar="NAME", help="go on with the conversation of that name")
+_add("--no-stream", action="store_true", help="show the answer when it is complete")
+
+_told = "Send the prompt to several tiers or models at once, and show their answers side by side."
+COMPARE = Parser("%%route_compare", _told, " [TIER ...]")
+_add = COMPARE.add_argument
+_each = "tiers or models; without any, the whole ladder"
+_add("tiers", nargs="*", metavar="TIER", type=_names, help=_each)
+_add("--blind", action="store_true", help="hide tiers, costs and times until you vote")
+_add("--diff", action="store_true", help="highlight what no other answer says")
+_add("--table", action="store_true", help="show the figures as a table, too")
+_add("--over", metavar="TABLE", help="a prompt for each row of a DataFrame, or of lists A,B")
+_add("--to", metavar="FOLDER", help="keep the answers there; the same cell goes on with them")
+_add("--resume", action="store_true", help="go on with what was stopped")
+_add("-s", "--system", action="append", help="system prompt; several, or @A,@B, are compared")
+
+for _add in (ROUTE.add_argument, COMPARE.add_argument):
+    _add("-c", "--classifier", help=", ".join(CLASSIFIERS) + ", or a function's name")
+    _add("--max-tokens", type=_whole, help="token budget of an answer in place of the tier's")
+    _add("--max-cost", type=_dollars, help="refuse to send what could cost more US dollars")
+    _add("--over-budget", action="store_true", help="send even where a budget is used up")
+    _add("--temperature", type=_number(2, "temperature"), help="0 repeats itself, 2 is wild")
+    _add("--json", action="store_true", help="ask for JSON and check that it is")
+    _add("--schema", metavar="NAME", help="JSON schema, pydantic model or dataclass to answer in")
+    _add("--check", action="append", default=[], metavar="NAME", help=_CHECK_HELP)
+    _add("--feature", help="what this is for; spend can be summed by it")
+    _add("--cache", metavar="MODE", help=", ".join(CACHE_MODES) + " (only: sends nothing)")
+    _add("--no-cache", action="store_true", help="as --cache off")
+    _add("-n", "--dry-run", action="store_true", help="show what would be sent and cost; send none")
+    _add("-o", "--output", metavar="NAME", help="keep the result in this variable (also NAME <<)")
+    _add("-q", "--quiet", action="store_true", help="show nothing; keep the result")
+    _add("-h", "--help", action="store_true", help="show this and send nothing")

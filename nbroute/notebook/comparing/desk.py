@@ -84,20 +84,15 @@ class Comparing:
         return self._matrix
 
     @property
-    def flags(self) -> tuple[str, ...]:
-        """The options of the magic."""
-        return options.flags(options.make_compare_parser())
-
-    @property
     def choices(self) -> tuple[str, ...]:
         """What `%route vote` can say now."""
         return tuple(self._last.choices) if self._last else ()
 
     def run_cell(self, line: str, cell: str) -> Any:
         """Compare the answers to the cell's prompt, or show what that would cost."""
-        wanted = options.parse_compare(line)
+        wanted = options.COMPARE.read(line)
         if wanted.help:
-            return tables.Told(options.make_compare_parser().format_help())
+            return tables.Told(options.COMPARE.format_help())
         space, router = self._notebook.shell.user_ns, self._notebook.router
         systems = names.systems(space, wanted)
         asked = {**names.answering(space, wanted), "systems": systems}
