@@ -13,6 +13,7 @@ from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from nbroute.decoding import packaged
 from nbroute.types import Cost, CostSource, Message, Price, ProviderKind, Tier, Usage
 
 if TYPE_CHECKING:
@@ -36,41 +37,12 @@ _UNIT = re.compile(
 #: How many characters its first token may have more than the others, and those.
 _UNITS = {"run": (128, 4), "code": (0, 2), "cjk": (0, 2), "digits": (0, 3)}
 _WORD = (24, 4)
-_LISTED = ("openrouter", "openai", "anthropic")
-#: Vendors that keep their weights, but for some: whoever serves the model serves theirs.
-_CLOSED = ("openai", "anthropic", "google", "x-ai")
-_OPEN = re.compile("oss|gemma|grok-[12]")
-#: What LiteLLM (https://docs.litellm.ai/docs/providers) and Cloudflare's gateway
-#: (https://developers.cloudflare.com/ai-gateway/usage/chat-completion) write before a model that
-#: this host serves, and the host's name on the list.
-_HOSTS = {
-    **dict.fromkeys(("azure", "azure_ai", "azure-openai"), "azure"),
-    **dict.fromkeys(("gemini", "vertex_ai", "google-ai-studio", "google-vertex-ai"), "google"),
-    **dict.fromkeys(("xai", "grok"), "x-ai"),
-    **dict.fromkeys(("perplexity", "perplexity-ai"), "perplexity"),
-    **dict.fromkeys(("cohere", "cohere_chat"), "cohere"),
-    **{name: name for name in ("openrouter", "mistral", "groq", "deepseek", "cerebras")},
-    "bedrock": "aws",
-    "moonshot": "moonshotai",
-    "together_ai": "together",
-    "fireworks_ai": "fireworks",
-}
-#: Bedrock's ids: maybe as an ARN, maybe a region, who made it, and the model.
-#: https://docs.aws.amazon.com/bedrock/latest/userguide/models-supported.html
-_BEDROCK = re.compile(
-    r"(?:arn:aws[^/]*/)?(?:[a-z-]{2,7}\.)?(?:ai21|amazon|anthropic|cohere|deepseek|meta|mistral|moonshotai|nvidia"
-    r"|openai|qwen|writer|zai)\.[a-z][^/]*"
-)
-#: What may follow a model's name without making it another model: a date, a version, `-latest`.
-_TAIL = re.compile(
-    r"(?:[-@:](?:latest|preview|default|v\d+(?::\d+)?|\d{8}|\d{6}|\d{3,4}"
-    r"|\d{4}-\d{2}-\d{2}|\d{2}-\d{2,4}))+"
-)
-#: OpenRouter's variants that are the same model: with a search in the web, which costs up to
-#: $0.02, or at a host that is picked otherwise, at a price that may differ.
-#: https://openrouter.ai/docs/features/web-search, https://openrouter.ai/docs/faq
-_VARIANTS = {name: Decimal(0) for name in ("nitro", "floor", "exacto", "thinking", "extended")}
-_VARIANTS["online"] = Decimal("0.02")
+_NAMES = packaged("nbroute.ladders", "hosts.toml")
+_OPEN = re.compile(_NAMES["open"])
+_BEDROCK, _TAIL = (re.compile("".join(_NAMES[name])) for name in ("bedrock", "tail"))
+#: What is written before a model that a host serves, and the host's name on the list.
+_HOSTS = {word: host for host, words in _NAMES["hosts"].items() for word in words}
+_VARIANTS = {name: Decimal(usd) for name, usd in _NAMES["variants"].items()}
 
 
 class _Rates(NamedTuple):
@@ -358,7 +330,7 @@ def _find(provider: str, model: str) -> tuple[ListProvider, ModelInfo] | None:
     open weights cost what the host asks, and a user's own file may be called anything.
     """
     host, _, rest = model.partition("/")
-    if provider in _LISTED and (found := _at(provider, model)):
+    if provider in _NAMES["listed"] and (found := _at(provider, model)):
         return found
     if provider == "openrouter":
         return None
@@ -370,8 +342,8 @@ def _find(provider: str, model: str) -> tuple[ListProvider, ModelInfo] | None:
         return _at("aws", model)
     if model.startswith("accounts/fireworks/"):
         return _at("fireworks", model)
-    found = _at(None, rest if host in (*_CLOSED, "models") else model)
-    closed = found and found[0].id in _CLOSED and not _OPEN.search(found[1].id)
+    found = _at(None, rest if host in (*_NAMES["closed"], "models") else model)
+    closed = found and found[0].id in _NAMES["closed"] and not _OPEN.search(found[1].id)
     return found if closed else None
 
 
