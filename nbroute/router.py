@@ -485,7 +485,12 @@ class Classifiers:
             if self._examples is None:
                 file = self.settings.classifier.examples_file
                 own = self.own_examples or (read_examples(file, self.ladder) if file else shipped())
-                self._examples = ExampleVectors([*own, *self._taught_examples()])
+                taught: tuple[Example, ...] = ()
+                try:
+                    taught = self._taught.examples(self.ladder)
+                except RecordError as error:  # the file is left alone
+                    self.announce(f"nbroute: without the examples you taught: {error}")
+                self._examples = ExampleVectors([*own, *taught])
             examples = self._examples
         return EmbeddingClassifier(embed, examples, method)
 
@@ -494,14 +499,6 @@ class Classifiers:
             if self._learned is None:
                 self._learned = model_file.load(self._learned_file, self._free_embedder)
             return self._learned
-
-    def _taught_examples(self) -> tuple[Example, ...]:
-        """What the user taught; a file that cannot be read is announced and left alone."""
-        try:
-            return self._taught.examples(self.ladder)
-        except RecordError as error:
-            self.announce(f"nbroute: without the examples you taught: {error}")
-            return ()
 
     def keep_with(self, recorder: Recorder | None) -> Recorder | None:
         """Have `recorder` keep answers and vectors from here on; the one that did before."""

@@ -49,22 +49,18 @@ def check(exercise: str, *steps: Step) -> Checked:
         try:
             done = bool(holds())
         except Exception as error:  # noqa: BLE001 - a learner's half-done work can raise anything
-            return Checked(exercise, hint + _blamed(error))
+            # Which function of the learner's raised it, if one did.
+            _, *frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+            own = [
+                frame.f_code.co_name
+                for frame in frames[1:]
+                if frame.f_globals is frames[0].f_globals and frame.f_code.co_name.isidentifier()
+            ]
+            what = shortened(one_line(f"{type(error).__name__}: {error}".replace("`", "'")), 200)
+            return Checked(exercise, hint + (f" Your `{own[-1]}` raises `{what}`." if own else ""))
         if not done:
             return Checked(exercise, hint)
     return Checked(exercise)
-
-
-def _blamed(error: Exception) -> str:
-    """Which function of the learner's raised it, as the end of a hint; empty if none did."""
-    _, *frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
-    own = [
-        frame.f_code.co_name
-        for frame in frames[1:]
-        if frame.f_globals is frames[0].f_globals and frame.f_code.co_name.isidentifier()
-    ]
-    what = one_line(f"{type(error).__name__}: {error}".replace("`", "'"))
-    return f" Your `{own[-1]}` raises `{shortened(what, 200)}`." if own else ""
 
 
 def solved(notebook: dict[str, Any]) -> dict[str, Any]:

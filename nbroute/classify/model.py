@@ -89,8 +89,15 @@ class ModelClassifier:
             attempts: tuple[Attempt, ...] = getattr(error, "attempts", ())
             made = self._default(ladder, _no_answer(named(error)), attempts)
             return made, type(error) in (BadReply, RequestRejected)
-        wordless = attempt.status == "ok" and not (attempt.text or "").strip()
-        return self._read(attempt, ladder), wordless
+        if attempt.status != "ok":
+            why = _no_answer(attempt.error or attempt.status)
+            return self._default(ladder, why, (attempt,)), False
+        said = (attempt.text or "").strip()
+        if tier := named_tier(said, ladder.names):
+            reason = f"{self.model} says {tier}"
+            return Decision(tier, self.name, reason, CLEAN_ANSWER, attempts=(attempt,)), False
+        why = f"said {said[:40]!r}, which is not a tier" if said else "said nothing"
+        return self._default(ladder, why, (attempt,)), not said
 
     def request(self, prompt: str, ladder: Ladder, max_tokens: int = 10) -> Request:
         """What is sent; the prompt stands in a fence that does not occur in it."""
@@ -114,18 +121,6 @@ class ModelClassifier:
             temperature=0.0,
             stream=False,
         )
-
-    def _read(self, attempt: Attempt, ladder: Ladder) -> Decision:
-        if attempt.status != "ok":
-            return self._default(ladder, _no_answer(attempt.error or attempt.status), (attempt,))
-        said = attempt.text or ""
-        tier = named_tier(said, ladder.names)
-        if tier is None:
-            shown = said.strip()[:40]
-            why = f"said {shown!r}, which is not a tier" if shown else "said nothing"
-            return self._default(ladder, why, (attempt,))
-        reason = f"{self.model} says {tier}"
-        return Decision(tier, self.name, reason, CLEAN_ANSWER, attempts=(attempt,))
 
     def _default(self, ladder: Ladder, why: str, attempts: tuple[Attempt, ...]) -> Decision:
         reason = f"{self.model} {why}, so the default {ladder.default}"

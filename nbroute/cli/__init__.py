@@ -331,8 +331,22 @@ def cost_table(notebook: Any, cached: str = "cached") -> list[str]:
     if not found:
         return totals
     rule = "-" * WIDTH
-    answers = [line for prompt, answer in found for line in _lines(prompt, answer, cached)]
-    return [*_two_lines(list(_COLUMNS), "why", "model"), rule, *answers, rule, *totals]
+    table = [*_two_lines(list(_COLUMNS), "why", "model"), rule]
+    for prompt, answer in found:
+        tokens = f"{answer.input_tokens} in, {answer.output_tokens} out"
+        cost = _money(answer.cost_usd, answer.cost_source)
+        if answer.cached:
+            cost = f"{cost}, {cached}" if answer.cost_usd else f"$0 ({cached})"
+        marks = {
+            "simulated": answer.provider_kind == "simulated",
+            "escalated": answer.escalated,
+            answer.status: answer.status != "ok",
+        }
+        shown = ", ".join(mark for mark, is_so in marks.items() if is_so)
+        model = f"{answer.model}{f' ({shown})' if shown else ''}"
+        cells = [prompt, answer.tier, tokens, seconds(answer.latency_ms), cost]
+        table += _two_lines(cells, answer.reason, model)
+    return [*table, rule, *totals]
 
 
 def _found(notebook: Any) -> Iterator[tuple[str, _Answer]]:
@@ -388,22 +402,6 @@ class _Answer(_Call, kw_only=True):
     latency_ms: Annotated[float, Meta(ge=0, le=1e12)]
     attempts: list[_Call]
     schema: Literal[1]
-
-
-def _lines(prompt: str, answer: _Answer, cached: str) -> list[str]:
-    tokens = f"{answer.input_tokens} in, {answer.output_tokens} out"
-    cost = _money(answer.cost_usd, answer.cost_source)
-    if answer.cached:
-        cost = f"{cost}, {cached}" if answer.cost_usd else f"$0 ({cached})"
-    marks = {
-        "simulated": answer.provider_kind == "simulated",
-        "escalated": answer.escalated,
-        answer.status: answer.status != "ok",
-    }
-    shown = ", ".join(mark for mark, is_so in marks.items() if is_so)
-    model = f"{answer.model}{f' ({shown})' if shown else ''}"
-    cells = [prompt, answer.tier, tokens, seconds(answer.latency_ms), cost]
-    return _two_lines(cells, answer.reason, model)
 
 
 def _two_lines(cells: Sequence[str], why: str, model: str) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nbroute.embedders import sendable, summed, telling, within
 from nbroute.errors import BadReply
@@ -46,7 +46,16 @@ class OpenAIEmbedder:
         started = time.perf_counter()
         ready = [within(sendable(text), TEXT_TOKENS) or " " for text in texts]
         answers: list[tuple[np.ndarray, Usage]] = []
-        for batch in _batches(ready):
+        batches: list[list[str]] = []
+        room = 0
+        for text in ready:
+            tokens = estimate_tokens(text)
+            if not batches or len(batches[-1]) == BATCH or tokens > room:
+                batches.append([])
+                room = BATCH_TOKENS
+            batches[-1].append(text)
+            room -= tokens
+        for batch in batches:
             with telling(lambda: summed(usage for _, usage in answers)):
                 answers.append(self._post(batch))
         if not answers:
@@ -80,33 +89,17 @@ class OpenAIEmbedder:
             raise self._bad("rows of different lengths, or of no numbers") from None
         if vectors.ndim != 2 or not np.isfinite(vectors).all():
             raise self._bad("values that are not finite numbers")
-        return vectors, _usage(answer, texts)
+        told = field(answer, "usage")
+        billed = read_usd(field(told, "cost"))
+        for name in ("prompt_tokens", "total_tokens"):
+            taken = field(told, name)
+            if type(taken) is int and taken > 0:
+                return vectors, Usage(taken, billed_usd=billed)
+        ours = sum(map(estimate_tokens, texts))
+        return vectors, Usage(ours, billed_usd=billed, estimated=True)
 
     def _bad(self, what: str) -> BadReply:
         return BadReply(
             f"{self._endpoint.host} did not answer with vectors of {self.model!r} but with {what}: "
             "name a model that embeds, such as 'text-embedding-3-small', or ask again"
         )
-
-
-def _batches(texts: list[str]) -> list[list[str]]:
-    batches: list[list[str]] = []
-    room = 0
-    for text in texts:
-        tokens = estimate_tokens(text)
-        if not batches or len(batches[-1]) == BATCH or tokens > room:
-            batches.append([])
-            room = BATCH_TOKENS
-        batches[-1].append(text)
-        room -= tokens
-    return batches
-
-
-def _usage(answer: Any, texts: list[str]) -> Usage:
-    told = field(answer, "usage")
-    billed = read_usd(field(told, "cost"))
-    for name in ("prompt_tokens", "total_tokens"):
-        count = field(told, name)
-        if type(count) is int and count > 0:
-            return Usage(count, billed_usd=billed)
-    return Usage(sum(map(estimate_tokens, texts)), billed_usd=billed, estimated=True)

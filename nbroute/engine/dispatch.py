@@ -286,7 +286,7 @@ def _send(call: Call, tier: Tier, building: ReplyBuilder, purpose: Purpose) -> A
     provider = call.parts.providers[request.provider]
     attempt = log.open(request, tier, provider.kind, purpose)
     reserved = log.guard.max_cost is not None or bool(log.guard.caps(attempt))
-    noted = building.start()
+    noted = building.began = time.perf_counter()
     try:
         if answers:
             call.tell(Sent(tier.name, request.model))

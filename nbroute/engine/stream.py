@@ -48,15 +48,15 @@ class ReplyBuilder:
     """A reply as its pieces come in.
 
     A thought at the head of its text goes to the reasoning, and a rating that was asked for is
-    taken out. `shown` says whether any of the text was given to be shown, `doubt` what the
-    user should know of the endpoint's count.
+    taken out. `began` is when the request was sent (`time.perf_counter`), `shown` whether any of
+    the text was given to be shown, `doubt` what the user should know of the endpoint's count.
     """
 
     def __init__(self, request: Request) -> None:
         self.request = request
         self.shown = False
         self.doubt = ""
-        self._began = 0.0
+        self.began = 0.0
         self._model = request.model
         self._usage: Usage | None = None
         self._filter = RatingFilter() if request.rated else None
@@ -88,11 +88,6 @@ class ReplyBuilder:
     def thinks(self) -> bool:
         """Whether some of its reasoning has come in and nothing of the answer."""
         return bool(self.reasoning.strip()) and not self.text.strip()
-
-    def start(self) -> float:
-        """The request is sent now; when that is, by `time.perf_counter`."""
-        self._began = time.perf_counter()
-        return self._began
 
     def add(self, chunk: Chunk) -> str:
         """Take the piece in; the text that can be shown now, where the request streams."""
@@ -202,7 +197,7 @@ class ReplyBuilder:
     def _elapsed_ms(self) -> float:
         if self._clock_ms is not None:
             return self._clock_ms
-        return (time.perf_counter() - self._began) * 1000
+        return (time.perf_counter() - self.began) * 1000
 
 
 class _ThoughtFilter:
@@ -225,10 +220,19 @@ class _ThoughtFilter:
             if self._end:
                 more, ended = self._thought()
                 thought += more
-            else:
-                ended = self._begun()
-            if not ended:
+                if not ended:
+                    return "", thought
+                continue
+            head = self._held.lstrip()
+            if self._after:
+                self._held = head
+            begun = next((begin for begin in _MARKS if head.startswith(begin)), "")
+            if begun:
+                self._held, self._end = head[len(begun) :].lstrip(), _MARKS[begun]
+            elif head in _BEGUN:
                 return "", thought
+            else:
+                self._answering = True
         text, self._held = self._held, ""
         return text, thought
 
@@ -236,18 +240,6 @@ class _ThoughtFilter:
         """What was held back, as text and as thought; a thought may have no end."""
         rest, self._held = self._held, ""
         return ("", rest) if self._end else (rest, "")
-
-    def _begun(self) -> bool:
-        """Whether it is known what comes: a thought, or the answer."""
-        head = self._held.lstrip()
-        if self._after:
-            self._held = head
-        for begin, end in _MARKS.items():
-            if head.startswith(begin):
-                self._held, self._end = head[len(begin) :].lstrip(), end
-                return True
-        self._answering = head not in _BEGUN
-        return self._answering
 
     def _thought(self) -> tuple[str, bool]:
         """The thought so far, and whether it has ended."""

@@ -66,7 +66,17 @@ class Recorder:
         self._seen: tuple[int, int, int] | None = None
         self._lock = Lock()
         with self._writing():
-            self._open()
+            if not self._file.parent.is_dir():
+                folder = str(self._file.parent)
+                raise RecordError(f"there is no folder {folder!r} for the recording; make it first")
+            if not self._file.exists() or not docs.read_text(self._file, self.path).strip():
+                self._begin()
+            elif {**self._read()[0].fields, "written_by": ""} != {**self._header, "written_by": ""}:
+                self.note = (
+                    f"{self.path} was recorded with another ladder or classifier; a replay follows "
+                    "the present one from here on, and may not ask for what was recorded before"
+                )
+                self._write_anew(self._header)
         atexit.register(self.close)
 
     def __len__(self) -> int:
@@ -138,22 +148,6 @@ class Recorder:
                     f"cannot write the recording {str(self.path)!r}: {why}; this answer is not "
                     "recorded. `%route record FILE` continues in another file"
                 ) from None
-
-    def _open(self) -> None:
-        if not self._file.parent.is_dir():
-            raise RecordError(
-                f"there is no folder {str(self._file.parent)!r} for the recording; make it first"
-            )
-        if not self._file.exists() or not docs.read_text(self._file, self.path).strip():
-            self._begin()
-            return
-        found, _ = self._read()
-        if {**found.fields, "written_by": ""} != {**self._header, "written_by": ""}:
-            self.note = (
-                f"{self.path} was recorded with another ladder or classifier; a replay follows the "
-                "present one from here on, and may not ask for what was recorded before"
-            )
-            self._write_anew(self._header)
 
     def _error(self, error: ProviderError) -> docs.RecordedError:
         """The error with no address; one of a user's own class is of the class that it extends."""

@@ -123,7 +123,17 @@ class Recording:
         if differences:
             near = f"recorded for it {', '.join(min(differences)[-1])}"
         else:
-            near = _closest(asked[0].prompt, {one.request.prompt: one for one in known})
+            prompts = {one.request.prompt for one in known}
+            near = f"it has {counted(len(prompts), 'other prompt')}"
+            heads = {one.request.prompt[:_COMPARED]: one for one in known}
+            head = asked[0].prompt[:_COMPARED]
+            words = set(head.split())
+            common = {one: len(words & set(one.split())) for one in heads}
+            likely = heapq.nlargest(_CANDIDATES, heads, key=common.__getitem__)
+            if found := difflib.get_close_matches(head, likely, n=1, cutoff=_ALIKE):
+                one = heads[found[0]]
+                shown = shortened(one.request.prompt, _SHOWN)
+                near = f"the closest recorded prompt, on {one.tier}, is {shown!r}"
         models = " or ".join(repr(request.model) for request in requests)
         what = "classifying" if purpose == "classify" else "the prompt"
         prompt = shortened(requests[0].messages[-1].content, _SHOWN)
@@ -203,15 +213,3 @@ def _differences(tier: str, asked: RecordedRequest, known: Entry) -> list[str]:
     if turns[0] != turns[1]:
         told.append("after other turns of the conversation")
     return told
-
-
-def _closest(prompt: str, known: dict[str, Entry]) -> str:
-    heads = {text[:_COMPARED]: one for text, one in known.items()}
-    words = set(prompt[:_COMPARED].split())
-    likely = heapq.nlargest(_CANDIDATES, heads, key=lambda text: len(words & set(text.split())))
-    found = difflib.get_close_matches(prompt[:_COMPARED], likely, n=1, cutoff=_ALIKE)
-    if not found:
-        return f"it has {counted(len(known), 'other prompt')}"
-    near = heads[found[0]]
-    shown = shortened(near.request.prompt, _SHOWN)
-    return f"the closest recorded prompt, on {near.tier}, is {shown!r}"
