@@ -13,10 +13,10 @@ from nbroute.notebook.options import uncommented, words
 # Typing in a terminal
 
 
-@pytest.mark.parametrize("typed", ["%%route\n", "%%route -t SIMPLE\n", "%%route_compare\nhello\n"])
+@pytest.mark.parametrize("typed", ["%%route", "%%route -t SIMPLE\n", "%%route_compare\nhello\n"])
 def test_a_terminal_asks_for_the_lines_of_the_prompt(shell, typed):
     assert "incomplete" == shell.check_complete(typed)[0]
-    assert "complete" == shell.check_complete(f"{typed}the last line\n\n")[0]
+    assert "complete" == shell.check_complete(f"{typed.strip()}\nthe last line\n\n")[0]
     assert "complete" == shell.check_complete("%%route -h\n")[0]
 
 
@@ -157,6 +157,13 @@ def test_help_of_a_comparison_needs_no_cell_body(shell):
         assert "--blind" in run(shell, cell)[0]
 
 
+@pytest.mark.parametrize(
+    "cell", ["%%route", "\n%%route -t SIMPLE\n", "%%route_compare", "%%route kept <<\n\n"]
+)
+def test_a_cell_without_a_prompt_is_told_so(shell, cell):
+    assert "the cell has no prompt; write it below the %%route" in error_of(shell, cell)
+
+
 @pytest.mark.parametrize("line", ["%route?", "?%route", "?%%route", "%route -h", "%route --help"])
 def test_a_question_mark_behind_the_magic_shows_our_help(shell, line):
     assert "%route spend" in run(shell, line)[0]
@@ -174,7 +181,6 @@ def test_a_question_mark_behind_the_magic_shows_our_help(shell, line):
         "%route??",
         "# %route a?",
         "print('%route a?')",
-        "%%route",
         "%%route answer <<\n\n# only a comment",
     ],
 )

@@ -104,6 +104,16 @@ def keep_texts(lines: list[str]) -> list[str]:
     return shown
 
 
+def give_body(lines: list[str]) -> list[str]:
+    """Have it said our way that a `%%route` alone in its cell has no prompt."""
+    alone = len(lines) == 1 and lines[0].startswith("%%") and _OURS.match(lines[0])
+    return [*lines, "\n"] if alone else lines
+
+
+# IPython leaves it out where it asks whether a cell is complete: a terminal waits for the prompt
+give_body.has_side_effects = True  # type: ignore[attr-defined]
+
+
 @contextlib.contextmanager
 def _in_a_line() -> Iterator[None]:
     """Have an interrupt that nothing else took be told in a line, not in a traceback."""
@@ -225,7 +235,7 @@ def load(shell: Any) -> None:
         displays.for_type_by_name(*shown, getattr(magics, method))
     shell.Completer.custom_matchers.append(magics.matcher)
     magics.hook = Kept(shell, magics.was_shown)
-    shell.input_transformers_cleanup.append(keep_texts)
+    shell.input_transformers_cleanup.extend([keep_texts, give_body])
     print(f"nbroute: {settings.origin}")  # noqa: T201 - the one line of %load_ext
     if before:
         magics.go_on(settings)
@@ -243,6 +253,7 @@ def unload(shell: Any) -> None:
         shell.display_formatter.ipython_display_formatter.pop(".".join(shown), None)
     shell.Completer.custom_matchers.remove(magics.matcher)
     magics.hook.undo()
-    shell.input_transformers_cleanup.remove(keep_texts)
+    for transformer in (keep_texts, give_body):
+        shell.input_transformers_cleanup.remove(transformer)
     if "desk" in vars(magics):
         magics.desk.close()
