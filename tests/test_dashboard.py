@@ -393,6 +393,20 @@ def test_in_a_terminal_the_magic_prints_the_session_once(shell):
     assert "`" not in text
 
 
+def test_in_words_too_costs_are_said_to_be_what_they_are(make_router, shell):
+    router = make_router()
+    assert "answers: 0 answers · 0 calls" in repr(snapshot(router))
+
+    router.route("hello")
+    assert "costs: your price" in repr(snapshot(router))
+
+    router.route("hello", model="no-such-model")
+    assert " · unknown · " in repr(snapshot(router))
+    text, done = run(shell, "%route dashboard")
+    assert done.success
+    assert "0 answers" in text
+
+
 def test_the_words_are_a_markdown_table_in_a_static_notebook(make_router):
     router = make_router()
     router.route("hello", feature="<b>")

@@ -92,7 +92,7 @@ def snapshot(router: Router) -> Table | Said:
     columns, calls = _last_calls(router)
     below += [f"call: {DOT.join(filter(None, call))}" for call in calls]
     told = {SOURCES[source]: words for source, words in COSTS.items()}
-    below += [f"costs: {told[columns[2]]}"] * (columns[2] in told)
+    below += [f"costs: {told[columns[2]]}"] if columns[2] in told else []
     head, *rows = tier_table(report)
     return Table(head, rows, above=[session_text(router)], below=below)
 

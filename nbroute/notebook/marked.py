@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from nbroute.classify.lexicon import TASKS
 from nbroute.notebook import look
-from nbroute.report.table import shortened
+from nbroute.report.table import ends, shortened
 from nbroute.types import Signal
 
 #: Stretches that are shown; a classifier of one's own may give any number of signals.
@@ -103,7 +103,8 @@ def marked(prompt: str, signals: Sequence[Signal], tiers: Sequence[str]) -> str:
     pieces = []
     for start, end in pairwise(edges):
         here = [one for one in inside if one.start <= start and end <= one.end]
-        shown = _shortened(prompt, start, end)
+        piece = prompt[start:end]
+        shown = look.text(ends(piece, _ENDS, _ENDS) if len(prompt) > LONG else piece)
         if here:
             pull = sum(one.pull for one in here)
             side = "raises" if pull > 0 else "cheaper" if pull < 0 else "neither"
@@ -114,11 +115,3 @@ def marked(prompt: str, signals: Sequence[Signal], tiers: Sequence[str]) -> str:
             shown = f'<mark class="nbr-{side}" title="{title}">{shown}{number}</mark>'
         pieces.append(shown)
     return f"{_FRAME}{''.join(pieces)}</div>"
-
-
-def _shortened(prompt: str, start: int, end: int) -> str:
-    left_out = end - start - 2 * _ENDS
-    if len(prompt) <= LONG or left_out < _ENDS:
-        return look.text(prompt[start:end])
-    gap = f"<i> [… {left_out:,} characters …] </i>"
-    return look.text(prompt[start : start + _ENDS]) + gap + look.text(prompt[end - _ENDS : end])

@@ -16,7 +16,7 @@ from nbroute.notebook import look, marked, tables
 from nbroute.notebook.card import Card
 from nbroute.notebook.live import Room
 from nbroute.notebook.screens import Screen, is_live
-from nbroute.report import counted
+from nbroute.report.table import counted, ends
 from nbroute.router import Router
 from nbroute.types import Explanation, RouteResult
 
@@ -32,8 +32,6 @@ _INVITATION = (
     "<p><b>No prompt yet.</b> Type one above: its tier, the words that decide it and its cost on "
     "every tier will stand here.</p>"
 )
-#: Characters of a prompt that are shown with its answer.
-_SHOWN = 2_000
 
 
 class Playground(Room):
@@ -136,9 +134,14 @@ class Playground(Room):
                 look.choice("Classifier", "classifier", _CLASSIFIERS, self._classifier),
                 look.heard(self._said),
             ]
+            facts = f'data-do="prompt" data-key="prompt" data-enter="send" title="{_HINT}"'
+            field = (  # HTML drops a line end that it begins with
+                f'<label class="nbr-field">Prompt<textarea rows=8 spellcheck=false {facts} '
+                f'placeholder="Type a prompt ... {_HINT}">\n{html.escape(self.prompt)}</textarea>'
+            )
             self.html = look.room(
                 "playground",
-                f"{_field(self.prompt)}<div>{self._told or _INVITATION}</div>",
+                f"{field}</label><div>{self._told or _INVITATION}</div>",
                 look.heard(tier and f"would go to {tier}", seen=False),
                 f'<div class="nbr-row">{"".join(row)}</div>',
             )
@@ -163,35 +166,27 @@ class Playground(Room):
             self.redraw()
 
     def _work(self, tier: str | None) -> None:
-        said = ""
+        with self.lock:
+            prompt, explained, router = self.prompt, self._explained, self.router
+        asked = {**self._options, "tier": tier}
+        if explained and not tier:  # by the decision that is shown
+            asked = {**self._options, "classifier": lambda _: explained.decision}
+        known, said = self._card.view.results if self._card else (), ""
+        earlier = tuple(one for one in known if one.prompt == known[0].prompt == prompt)
         try:
-            self._ask(tier)
+            self._card = card = Card(router, self._below(), earlier, number=self._number())
+            card.view = replace(card.view, asked=ends(" ".join(prompt.split()), 1_900, 100))
+            try:
+                card.route(prompt, cancel=self._cancel, **asked)
+            finally:
+                if self._sent and len(card.view.results) > len(earlier):
+                    self._sent(card.result, card)
         except Exception as error:  # noqa: BLE001 - a thread's error has no other place to show
             said = named(error)
         finally:
             self._busy.release()
             self._said = said
             self.redraw()
-
-    def _ask(self, tier: str | None) -> None:
-        with self.lock:
-            prompt, explained, router = self.prompt, self._explained, self.router
-        asked = {**self._options, "tier": tier}
-        if explained and not tier:  # by the decision that is shown
-            asked = {**self._options, "classifier": lambda _: explained.decision}
-        known = self._card.view.results if self._card else ()
-        earlier = tuple(one for one in known if one.prompt == known[0].prompt == prompt)
-        card = Card(router, self._below(), earlier, number=self._number())
-        words = " ".join(prompt.split())
-        if (left_out := len(words) - _SHOWN) > 0:
-            words = f"{words[: _SHOWN - 100]} [… {left_out:,} characters …] {words[-100:]}"
-        card.view = replace(card.view, asked=words)
-        self._card = card
-        try:
-            card.route(prompt, cancel=self._cancel, **asked)
-        finally:
-            if self._sent and len(card.view.results) > len(earlier):
-                self._sent(card.result, card)
 
     def _below(self) -> Screen:
         """The output below, where the answers are drawn."""
@@ -209,15 +204,6 @@ class Playground(Room):
             self._below()
         else:
             display(self.words())
-
-
-def _field(prompt: str) -> str:
-    """The text field; HTML drops a line end that it begins with."""
-    facts = f'data-do="prompt" data-key="prompt" data-enter="send" title="{_HINT}"'
-    return (
-        f'<label class="nbr-field">Prompt<textarea rows=8 spellcheck=false {facts} '
-        f'placeholder="Type a prompt ... {_HINT}">\n{html.escape(prompt)}</textarea></label>'
-    )
 
 
 def _would_send(router: Router, chosen: Any, prompt: str) -> bool:

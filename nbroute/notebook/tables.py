@@ -14,7 +14,7 @@ from nbroute.notebook import look, marked
 from nbroute.notebook.answer import escape_markdown, safe_plain
 from nbroute.notebook.lines import COSTS, DOT, attempt_line, headline, notes, reason, step_lines
 from nbroute.pricing import column_usd, describe, format_usd, unknown_why
-from nbroute.report.table import text_table
+from nbroute.report.table import ends, text_table
 from nbroute.types import Cost, Decision, Explanation, RouteResult
 
 if TYPE_CHECKING:
@@ -116,10 +116,7 @@ def dry_run(explained: Explanation) -> Table:
         goes = f"first {asking.model} is asked for the tier, for {cost}; {guess}"
     above = [f"dry run, nothing was sent{DOT}{goes}{DOT}{request.model}"]
     above.append(f"why: {reason(explained.decision)}")
-    for message in request.messages:
-        text = message.content
-        shown = text if len(text) <= 2_000 else f"{text[:1_900]} ... {text[-80:]}"
-        above.append(f"{message.role}: {shown}")
+    above += [f"{one.role}: {ends(one.content, 1_900, 100)}" for one in request.messages]
     table = estimates({f"{'> ' * (e.tier in asked)}{e.tier}": e for e in explained.estimates})
     below = [*table.below, *_climb(explained), *filter(None, [explained.refusal])]
     return replace(table, above=above, below=below)

@@ -82,6 +82,10 @@ class Spend:
         """The sum of one kind of money: of what was not billed, or of what was spent."""
         return self.equivalent_usd if unbilled else self.usd
 
+    def unknown(self, unbilled: bool) -> int:
+        """Of the same kind of money, the calls whose cost is not known."""
+        return self.unknown_unbilled if unbilled else self.unknown_calls - self.unknown_unbilled
+
     def __add__(self, other: Spend) -> Spend:
         sources = dict(self.by_source)
         for source, amount in other.by_source.items():
@@ -219,13 +223,12 @@ def both_savings(
     `finals` are the tokens of the answers that stand, read and written, of either kind.
     """
 
-    def saving(unbilled: bool, unknown_calls: int) -> Saving:
+    def saving(unbilled: bool) -> Saving:
         given, taken = finals.get(unbilled, (0, 0))
         usd = (given * price.input + taken * price.output) / 1_000_000 if price else None
-        return Saving(usd, spend.of(unbilled), unknown_calls)
+        return Saving(usd, spend.of(unbilled), spend.unknown(unbilled))
 
-    unbilled = spend.unknown_unbilled
-    return saving(False, spend.unknown_calls - unbilled), saving(True, unbilled)
+    return saving(False), saving(True)
 
 
 class Meter(NamedTuple):

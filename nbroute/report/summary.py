@@ -121,15 +121,12 @@ def _row(report: Metrics, key: Any, found: Spend | int, columns: Sequence[str]) 
         row |= dict(zip(_TIMES, times, strict=True))
         row |= {"results": report.answered.get(key, 0)}
         row |= {"share": report.tier_share.get(key, math.nan)}
-    usd, equivalent = float(found.usd), float(found.equivalent_usd)
-    unbilled = found.unknown_unbilled
-    return row | {
-        "calls": found.calls,
-        "cached_calls": found.cached_calls,
-        "usd": math.nan if not usd and found.unknown_calls > unbilled else usd,
-        "equivalent_usd": math.nan if not equivalent and unbilled else equivalent,
-        "unknown_calls": found.unknown_calls,
-    }
+    usd, equivalent = (
+        math.nan if not found.of(free) and found.unknown(free) else float(found.of(free))
+        for free in (False, True)
+    )
+    amounts = (found.calls, found.cached_calls, usd, equivalent, found.unknown_calls)
+    return row | dict(zip(_AMOUNTS, amounts, strict=True))
 
 
 def summarise(

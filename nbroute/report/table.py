@@ -90,6 +90,14 @@ def shortened(text: str, most: int) -> str:
     return line if len(line) <= most else f"{line[: most - 3]}..."
 
 
+def ends(text: str, first: int, last: int) -> str:
+    """So many characters of its beginning and its end, and how many are left out between."""
+    left_out = len(text) - first - last
+    if left_out < first // 2:  # not worth it
+        return text
+    return f"{text[:first]} [… {left_out:,} characters …] {text[len(text) - last :]}"
+
+
 def counted(number: int, noun: str) -> str:
     """`1 call`, `1,234 calls`."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"

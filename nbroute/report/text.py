@@ -148,15 +148,9 @@ def _days(report: Metrics) -> Iterator[Block]:
 
 def _money(spends: Iterable[Spend]) -> list[tuple[str, str]]:
     """Of each what was spent, and what was not billed."""
-    found = list(spends)
-    columns = [
-        [
-            f"{usd}{f' + {unknown} unknown' if unknown else ''}"
-            for usd, unknown in zip(column_usd(amounts), unknowns, strict=True)
-        ]
-        for amounts, unknowns in (
-            ([s.usd for s in found], [s.unknown_calls - s.unknown_unbilled for s in found]),
-            ([s.equivalent_usd for s in found], [s.unknown_unbilled for s in found]),
-        )
-    ]
+    found, columns = list(spends), []
+    for unbilled in (False, True):
+        amounts = column_usd(spend.of(unbilled) for spend in found)
+        unknown = (f" + {n:,} unknown" if (n := s.unknown(unbilled)) else "" for s in found)
+        columns.append(list(map(str.__add__, amounts, unknown)))
     return list(zip(*columns, strict=True))
