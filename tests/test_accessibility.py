@@ -6,8 +6,10 @@ import lab
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
+from nbroute.notebook.look import CSS
+
 CALLS = (
-    "%load_ext nbroute",
+    "%load_ext nbroute\nwords = ['fox', 'hen']",
     "%%route -t SIMPLE --feature faq\nName three uses of a paper clip.",
     "%%route -S cascade\nhello",
 )
@@ -23,6 +25,8 @@ OURS = {
     "blind": ("%%route_compare --blind SIMPLE MEDIUM\nWhat is 2 + 2?", "button"),
     "labels": ("%route label too weak MEDIUM\n%route labels", ".jp-OutputArea-output"),
     "why": ("%route why", ".jp-OutputArea-output"),
+    "matrix": ("%%route_compare --over words\n{{words}}", "th button"),
+    "failed": ("%route budget 0.0000001\n%route escalate", ".nbr-note strong"),
 }
 FOCUSABLE = """cell => [...cell.querySelectorAll(
   'button, input, select, textarea, summary, a[href], [tabindex="0"]')]
@@ -74,10 +78,8 @@ def findings(page, where=".jp-OutputArea-output"):
     ]
 
 
-@pytest.mark.parametrize("name", OURS)
-def test_nothing_that_we_show_bars_anybody_from_it(page, show, name):
-    show(name)
-
+def in_both_themes(page):
+    """The findings in the light theme, then in the dark one."""
     light = findings(page)
     lab.dark(page)
     page.wait_for_timeout(500)
@@ -86,8 +88,67 @@ def test_nothing_that_we_show_bars_anybody_from_it(page, show, name):
     finally:
         lab.command(page, "apputils:change-theme", {"theme": "JupyterLab Light"})
         page.wait_for_selector('body[data-jp-theme-light="true"]', state="attached")
+    return light, dark
 
-    assert ([], []) == (light, dark)
+
+@pytest.mark.parametrize("name", OURS)
+def test_nothing_that_we_show_bars_anybody_from_it(page, show, name):
+    show(name)
+
+    assert ([], []) == in_both_themes(page)
+
+
+def test_an_open_menu_and_an_opened_row_bar_nobody(page, show):
+    show("card").get_by_label("Run at a tier").click()
+    assert ([], []) == in_both_themes(page)
+
+    show("matrix").locator("th button").first.click()
+    page.locator("section:visible").nth(1).wait_for()
+    assert ([], []) == in_both_themes(page)
+
+
+def test_what_runs_bars_nobody_nor_what_was_interrupted(page, url, folder):
+    slow = folder / "slow"
+    slow.mkdir()
+    lab.simulated(slow, pace=10)
+    asked = {"running": "%%route -t FRONTIER", "comparing": "%%route_compare SIMPLE FRONTIER"}
+    for name, line in asked.items():
+        cell = f"{line}\nExplain recursion with an example."
+        lab.write(slow, f"{name}.ipynb", "%load_ext nbroute", cell)
+        lab.open_notebook(page, url, f"slow/{name}.ipynb")
+        page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells') }")
+        page.get_by_text("answering ...").first.wait_for(timeout=60_000)
+
+        assert ([], []) == in_both_themes(page), name
+
+        lab.command(page, "notebook:interrupt-kernel")
+        page.get_by_text("Interrupted: stopped").last.wait_for()
+        page.get_by_role("button", name="good").first.wait_for()
+        assert ([], []) == in_both_themes(page), name
+
+
+#: VS Code and Colab define the light variables of JupyterLab once a widget is there, whatever
+#: their own colours; VS Code puts white behind it.
+ELSEWHERE = """<!doctype html><html lang=en><title>a notebook</title><style>:root{
+--jp-content-font-color1:black;--jp-ui-font-color1:rgba(0,0,0,.8);--jp-border-color2:#e0e0e0;
+--jp-layout-color0:white;--jp-layout-color1:white;--jp-layout-color2:#eee;--jp-layout-color3:#bdbdbd;
+--jp-brand-color1:#2196f3;--jp-success-color0:#388e3c}
+body{background:#1f1f1f;color:#ccc}pre code{background:#3c3c3c}
+.cell-output-ipywidget-background{background:white}</style>"""
+
+
+@pytest.mark.parametrize("name", ["card", "compare", "matrix", "dashboard", "playground"])
+def test_words_stay_readable_on_a_dark_page_with_jupyterlabs_light_variables(page, show, name):
+    cell = show(name)
+    cell.get_by_text("▾").first.click() if name == "card" else None
+    ours = cell.locator(".jp-OutputArea-output .nbr").evaluate_all(
+        "all => all.map(e => e.outerHTML)"
+    )
+    page.goto("about:blank")
+    widgets = "".join(f'<div class="cell-output-ipywidget-background">{one}</div>' for one in ours)
+    page.set_content(f"{ELSEWHERE}<style>{CSS}</style>{''.join(ours)}{widgets}")
+
+    assert [] == findings(page, "body")
 
 
 def test_the_exported_page_bars_nobody_from_it(page, url, folder):

@@ -8,7 +8,7 @@ const options = {
 async function render({ model, el }) {
   const page = document.createElement("div");
   page.style.cssText =
-    "display:grid;gap:24px 16px;max-width:1060px;color:var(--jp-content-font-color1,inherit);" +
+    "display:grid;gap:24px 16px;max-width:1060px;" +
     "grid-template-columns:repeat(auto-fit,minmax(min(100%,425px),1fr))";
   const instead = document.createElement("style");
   instead.textContent = `.${model.get("place")}{display:none}`;

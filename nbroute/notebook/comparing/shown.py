@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from nbroute.engine.attempts import new_id
+from nbroute.notebook import look
 from nbroute.notebook.controls import Row
 from nbroute.notebook.screens import Bundle, Kind, Screen
 
@@ -49,7 +50,10 @@ class Twin(Row):
     def page(self) -> str:
         """What the output shows, with buttons, and what hides the output."""
         place = f"#{self._name}"
-        hide = f"<style>{place},.jp-OutputArea-child:has({place}){{display:none}}</style>"
+        # a front end that shows each output in a frame of its own has both on the screen
+        seen = f"{place},.jp-OutputArea-child:has({place}),body:has({place}) .nbr-again"
+        hide = f"<style>{seen}{{display:none}}</style>"
+        again = f'<p class="nbr-again">{look.quiet("The same, with buttons:")}</p>'
         page, buttons = self._inside()
         row = f'<div class="nbr-row nbr-wide">{buttons}{self.told()}</div>'
-        return f'{hide}<div class="nbr">{page}{row}</div>'
+        return f'{hide}<div class="nbr">{again}{page}{row}</div>'
