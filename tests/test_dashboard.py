@@ -159,7 +159,7 @@ def test_the_saving_names_its_baseline_and_is_an_estimate(make_router):
     router = make_router()
     router.route("hello")
 
-    assert re.search(r"Saved \$ [\d.]+ less than all on TOP: an estimate", told(router))
+    assert re.search(r"Saved \$ [\d.]+ less than all on TOP \(estimate, net\)", told(router))
 
 
 def test_cache_hits_and_failures_are_counted(make_router, server):

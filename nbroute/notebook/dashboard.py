@@ -132,13 +132,10 @@ def _facts(router: Router, report: Report) -> dict[str, list[Fact]]:
     """What the tiles say; money that is billed and money that is not are never added."""
     spend, limits, baseline = report.spend, router.limits, report.baseline
     free = ", in money that was not billed"
-    spent = [Fact(format_usd(spend.usd), "really spent")]
-    if spend.equivalent_usd:
-        told = Fact(format_usd(spend.equivalent_usd), "it would have cost; nothing billed")
-        spent = [*spent * bool(spend.usd), told]
+    kinds = {"really spent": spend.usd, "it would have cost; nothing billed": spend.equivalent_usd}
+    spent = [Fact(format_usd(usd), about) for about, usd in kinds.items() if usd]
     if spend.unknown_calls:
-        told = Fact(counted(spend.unknown_calls, "call"), "of unknown cost, in no sum")
-        spent = [*spent * bool(spend.usd or spend.equivalent_usd), told]
+        spent.append(Fact(counted(spend.unknown_calls, "call"), "of unknown cost, in no sum"))
     budget = [Fact("none", "%route budget 1.00 sets one")]
     if limit := limits.budget_usd:
         budget = []
@@ -152,11 +149,9 @@ def _facts(router: Router, report: Report) -> dict[str, list[Fact]]:
     for unbilled, saving in report.savings.items():
         compared, kind = report.comparing.of(unbilled), free * unbilled
         took = f"; comparing took {format_usd(compared)} of it" if compared else ""
-        if saving.usd is None:
-            saved.append(Fact("unknown", f"{saving.against(baseline)[9:]}{kind}"))
-        else:
-            than = f"than all on {baseline}: an estimate, all calls counted"
-            saved.append(Fact(saving.told, f"{than}{kind}{took}"))
+        net = "" if saving.usd is None else " (estimate, net)"
+        about = saving.against(baseline).removeprefix(saving.told).lstrip(", ")
+        saved.append(Fact(saving.told, f"{about}{net}{kind}{took}"))
     parts = [counted(report.calls, "call"), f"{report.cache_hits:,} from the cache"]
     parts += [f"{report.statuses[k]:,} {v}" for k, v in _FAILURES.items() if k in report.statuses]
     answers = counted(sum(report.answered.values()), "answer")
@@ -166,7 +161,7 @@ def _facts(router: Router, report: Report) -> dict[str, list[Fact]]:
         about = f"of what {lowest} answers escalates: {report.escalation_verdict}"
         escalation = Fact(f"{rate:.0%}", about)
     return {
-        "Spent": spent,
+        "Spent": spent or [Fact("$0", "really spent")],
         "Budget of the session": budget,
         "Saved": saved or [Fact("nothing yet", f"against all on {baseline}, an estimate")],
         "Answers": [Fact(answers, DOT.join(parts))],
