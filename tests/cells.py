@@ -46,8 +46,9 @@ class Row:
 
     def __init__(self, router, prompt="hello", tier="LOW"):
         self.router, self.kept = router, []
-        self.card = Card(router, Screen(), number=1)
+        self.card = Card(router, Screen(), number=1, took=self.took)
         self.card.route(prompt, tier=tier)
+        self.kept.clear()
         self.controls = Controls(self.card, self)
         self.controls.redraw("")
 

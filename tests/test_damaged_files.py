@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from nbroute.errors import RecordError, SettingsError
-from nbroute.notebook.session import session_text
+from nbroute.notebook.lines import session_text
 from nbroute.router import Router
 from nbroute.storage.cache import FileCache
 from nbroute.storage.ledger import SqliteLedger

@@ -12,9 +12,8 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from nbroute.errors import shown
-from nbroute.notebook import session
 from nbroute.notebook.answer import safe_plain
-from nbroute.notebook.lines import Scale
+from nbroute.notebook.lines import Scale, session_text
 from nbroute.notebook.render import Running, View, bundle, written
 from nbroute.notebook.screens import Screen
 from nbroute.pricing import cost_of, estimate_tokens
@@ -46,10 +45,14 @@ class Origin(NamedTuple):
     output: str | None = None
 
 
+Took = Callable[[RouteResult, "Card"], None]
+
+
 class Card:
     """One cell's answers, drawn as they come; an observer of the calls that it makes.
 
-    A lock keeps a button's thread and the kernel's from drawing over one another.
+    `took` is told of each answer that it comes to; a failed escalation leaves the one before it
+    in place. A lock keeps a button's thread and the kernel's from drawing over one another.
     """
 
     def __init__(
@@ -61,10 +64,11 @@ class Card:
         number: int = 0,
         version: int = 0,
         origin: Origin | None = None,
+        took: Took = lambda *_: None,
     ) -> None:
         self.view = View(earlier, number=number, version=version, scale=Scale.of(router))
         self.screen, self.origin = screen, origin or Origin()
-        self._router = router
+        self._router, self._took = router, took
         self._lock = threading.RLock()
         self._asked = ""
         self._began = 0.0
@@ -178,16 +182,19 @@ class Card:
                 results=(*answered, *earlier),
                 running=None,
                 error=error if earlier and not stopped else "",
-                session="" if self.screen.live else session.session_text(self._router),
+                session="" if self.screen.live else session_text(self._router),
                 notices=(),
             )
-            if not view.results:
+            if view.results:
+                data, metadata = bundle(view)
+                if self._printed:
+                    data["text/plain"] = f"\n\n{written(view, printed=True)}"
+                self.screen.show((data, metadata))
+            else:
                 self.screen.give_up()
-                return
-            data, metadata = bundle(view)
-            if self._printed:
-                data["text/plain"] = f"\n\n{written(view, printed=True)}"
-            self.screen.show((data, metadata))
+        for one in answered:
+            if not raised or one.text or not one.parent:
+                self._took(one, self)
 
 
 @contextlib.contextmanager

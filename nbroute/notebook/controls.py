@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 from nbroute.engine.feedback import labels_of
 from nbroute.errors import NbrouteError, RecordError, shown
 from nbroute.notebook import look
-from nbroute.notebook.lines import MEANS, labelled
+from nbroute.notebook.lines import MEANS, labelled, session_text
 from nbroute.notebook.live import Live
 from nbroute.notebook.paced import Following, Paced
-from nbroute.notebook.session import session_text
 from nbroute.pricing import call_usd, cost_of
 
 if TYPE_CHECKING:
@@ -131,9 +131,6 @@ class Desk(Protocol):
     """The notebook that the controls of a card are in."""
 
     router: Router
-
-    def took(self, result: RouteResult, card: Card) -> None:
-        """The card has a new answer."""
 
     def panel(self, asked: str, card: Card, cancel: threading.Event) -> str:
         """Why, the version before, or the prompt on all tiers, which asks models; as HTML."""
@@ -282,10 +279,5 @@ class Controls(Row):
             self.redraw()
 
     def _ask(self, tier: str | None) -> None:
-        try:
-            result = self._card.escalate(self._desk.router, tier, self._cancel)
-        except NbrouteError as error:  # the card shows it
-            result = error.result
-            if result is None or not result.text:
-                return
-        self._desk.took(result, self._card)
+        with suppress(NbrouteError):  # the card shows it
+            self._card.escalate(self._desk.router, tier, self._cancel)

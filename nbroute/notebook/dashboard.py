@@ -6,11 +6,10 @@ from datetime import datetime
 
 from nbroute.errors import RecordError
 from nbroute.notebook import look
-from nbroute.notebook.lines import COSTS, DOT, marks, model_name, result_price
+from nbroute.notebook.lines import COSTS, DOT, marks, model_name, result_price, session_text
 from nbroute.notebook.live import Room
 from nbroute.notebook.look import Fact
 from nbroute.notebook.paced import Following, Paced
-from nbroute.notebook.session import session_text
 from nbroute.notebook.tables import Said, Table
 from nbroute.pricing import SOURCES, call_usd, column_usd, format_usd
 from nbroute.report import Report, counted

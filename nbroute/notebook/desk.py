@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from nbroute.checks import NAMES as CHECKS
 from nbroute.classify.registry import NAMES as CLASSIFIERS
@@ -30,19 +30,7 @@ if TYPE_CHECKING:
 
     from nbroute.evaluate.whatif import WhatIf
     from nbroute.notebook.controls import Shelf
-
-
-class Follower(Protocol):
-    """A widget that goes on with the notebook's router."""
-
-    def refresh(self, router: Router) -> None:
-        """Something was done; go on with that router."""
-
-    def announced(self, words: str) -> bool:
-        """Show what a provider says that it is doing; False where that is another's matter."""
-
-
-Widget = TypeVar("Widget", bound=Follower)
+    from nbroute.notebook.live import Room
 
 
 class Desk:
@@ -52,7 +40,7 @@ class Desk:
         self.shell = shell
         self.last: RouteResult | None = None
         self.router: Router = Router(settings, announce=self._announce)
-        self.followers: list[Follower] = []
+        self.followers: list[Room] = []
         self._before: Settings | None = None
         self._recorded_in: Path | None = None
         self._running: Card | None = None
@@ -165,7 +153,7 @@ class Desk:
         for widget in self.followers:
             widget.refresh(self.router)
 
-    def follow(self, widget: Widget) -> Widget:
+    def follow(self, widget: Room) -> Room:
         """Have the widget go on with the router."""
         self.followers.append(widget)
         return widget
@@ -299,11 +287,14 @@ class Desk:
         }
 
     def was_shown(self, result: object) -> bool:
-        """Whether the cell that runs has shown this result as its card."""
-        if type(result) is RouteResult:
-            return (result.id, run_of(self.shell)) == self._just_shown
-        # nothing is asked of a user's own object
-        return type(result) in (Comparison, Grid) and self.comparing.was_shown(result)
+        """Whether the cell that runs has shown this; nothing is asked of a user's own object."""
+        if type(result) not in (RouteResult, Comparison, Grid):
+            return False
+        return (getattr(result, "id", ""), run_of(self.shell)) == self._just_shown
+
+    def showed(self, result: RouteResult | Comparison | Grid) -> None:
+        """The cell that runs has shown this."""
+        self._just_shown = (result.id, run_of(self.shell))
 
     def display_result(self, result: RouteResult) -> None:
         """Show a result as a card that stays as it is."""
@@ -315,38 +306,30 @@ class Desk:
     def _new_card(self, *, quiet: bool = False, **facts: Any) -> Card:
         kind = front_end(self.shell, static=self.router.settings.static)
         screen = Screen("quiet" if quiet else kind)
-        return Card(self.router, screen, number=self.new_number(), **facts)
+        return Card(self.router, screen, number=self.new_number(), took=self.took, **facts)
 
     def _show(self, card: Card, call: Callable[[], RouteResult]) -> RouteResult:
         """Have the card show an answer; one that was interrupted has controls, too.
 
-        Where there is none, the prompt is kept, so that it can be escalated or explained. A
-        failed escalation leaves the answer that it escalates in place.
+        Where there is none, the prompt is kept, so that it can be escalated or explained.
         """
-        self._running, failed, result = card, False, None
+        self._running, number = card, card.view.number
         try:
             result = call()
         except NbrouteError as error:
-            failed, result = True, error.result
+            if error.result is not None and error.result.parent is None:
+                self.last = error.result
             raise
         finally:
             self._running = None
             with unbroken():
-                self._ended(card, result, failed=failed)
-        self._just_shown = (result.id, run_of(self.shell))
-        return result
-
-    def _ended(self, card: Card, result: RouteResult | None, *, failed: bool) -> None:
-        if result is not None and (result.text or not result.parent or not failed):
-            self.last = result
-            if result in card.view.results:
-                self.took(result, card)
-                if card.screen.live:
+                if number not in self._cards:
+                    self._numbers -= number == self._numbers
+                    self.refresh()
+                elif card.screen.live:
                     self.show_controls(card)
-        number = card.view.number
-        if number == self._numbers and number not in self._cards:
-            self._numbers -= 1
-        self.refresh()
+        self.showed(result)
+        return result
 
     def _assign(self, value: object, name: str | None) -> None:
         if name:

@@ -1,4 +1,4 @@
-"""A result in words: its figures, why it went there, the steps on the way."""
+"""In words: a result, its figures, why it went there, the steps on the way; the session."""
 
 from __future__ import annotations
 
@@ -7,8 +7,19 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
 from nbroute.classify.wording import confident
+from nbroute.errors import RecordError
 from nbroute.notebook.answer import safe_plain
-from nbroute.pricing import SOURCES, call_usd, cost_of, format_usd, same_model, unknown_why
+from nbroute.pricing import (
+    SOURCES,
+    call_usd,
+    cost_of,
+    format_usd,
+    price_of,
+    same_model,
+    unknown_why,
+)
+from nbroute.report import Meter, Report, Spend
+from nbroute.report.metrics import both_savings
 from nbroute.report.table import counted, seconds, shortened
 from nbroute.types import (
     NO_ANSWER,
@@ -301,3 +312,56 @@ def labelled(label: Label) -> str:
     """`labelled too weak (the prompt needs MEDIUM)`."""
     needs = f" (the prompt needs {label.needed})" if label.needed else ""
     return f"labelled {label.feedback}{needs}"
+
+
+def session_text(router: Router) -> str:
+    """`session $0.0013 of $1.00 · 6 calls · 1 cached · $0.0210 less than all on FRONTIER ...`.
+
+    Also the file that answers or is written. Where the ledger cannot be read, that it cannot.
+    """
+    try:
+        found = _meter(router)
+    except RecordError as error:
+        return f"session: {error}"
+    spend, budget = found.spend, router.limits.budget_usd
+    free, of = format_usd(spend.equivalent_usd), f" of ${budget:f}" if budget is not None else ""
+    spent = f"{format_usd(spend.usd)}{of}"
+    if spend.equivalent_usd:  # what was not billed is named apart
+        spent = f"{spent} and {free} not billed" if spend.usd else f"would have cost {free}{of}"
+    replaying, recorder = router.replaying, router.recorder
+    parts = [
+        f"session {spent}",
+        counted(spend.calls, "call"),
+        f"{spend.cached_calls} cached" if spend.cached_calls else "",
+        f"{spend.unknown_calls} of unknown cost" if spend.unknown_calls else "",
+        f"replaying {replaying.path.name}" if replaying is not None else _saved(found),
+        f"recording to {recorder.path.name}" if recorder is not None else "",
+    ]
+    return DOT.join(filter(None, parts))
+
+
+def _meter(router: Router) -> Report | Meter:
+    """What the session's line tells, from the sums that the ledger keeps, where it has such."""
+    ask = getattr(router.ledger, "meter", None)
+    found = ask(session=router.session) if ask else None
+    if found is None:
+        return router.report()
+    spend = sum(router.spend("tier").values(), Spend())
+    tier = router.ladder.find(router.parts.baseline)
+    price = price_of(tier, tier.model, router.parts.kind(tier))
+    comparing, finals = found
+    return Meter(tier.name, spend, comparing, *both_savings(spend, finals, price))
+
+
+def _saved(report: Report | Meter) -> str:
+    """What was saved, and what comparing took of it: nobody compares to save."""
+    saving, compared, how = report.saving, report.comparing.usd, "estimate, net"
+    if report.spend.equivalent_usd and not report.spend.usd:
+        saving, compared = report.equivalent_saving, report.comparing.equivalent_usd
+        how = "estimate, net, nothing billed"
+    if saving.baseline_usd is None or (saving.usd is None and not saving.unknown_calls):
+        return ""
+    if saving.usd is None:
+        return f"saving against all on {report.baseline} unknown: a price is not known"
+    how += f"; comparing took {format_usd(compared)} of it" if compared else ""
+    return f"{saving.told} than all on {report.baseline} ({how})"

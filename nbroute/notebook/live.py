@@ -78,8 +78,12 @@ class Room(Live):
         self.closed = False
         super().__init__(instead=instead)
 
+    def refresh(self, router: Router) -> None:
+        """Something was done; go on with that router."""
+        self.router = router
+
     def announced(self, _words: str) -> bool:
-        """What a provider says that it is doing is told elsewhere."""
+        """Show what a provider says that it is doing; False where that is told elsewhere."""
         return False
 
     def close(self) -> None:

@@ -48,7 +48,7 @@ class Playground(Room):
         router: Router,
         prompt: str = "",
         *,
-        sent: Callable[[RouteResult, Card], None] | None = None,
+        sent: Callable[[RouteResult, Card], None] = lambda *_: None,
         number: Callable[[], int] = int,
         **options: Any,
     ) -> None:
@@ -174,13 +174,10 @@ class Playground(Room):
         known, said = self._card.view.results if self._card else (), ""
         earlier = tuple(one for one in known if one.prompt == known[0].prompt == prompt)
         try:
-            self._card = card = Card(router, self._below(), earlier, number=self._number())
+            number = self._number()
+            self._card = card = Card(router, self._below(), earlier, number=number, took=self._sent)
             card.view = replace(card.view, asked=ends(" ".join(prompt.split()), 1_900, 100))
-            try:
-                card.route(prompt, cancel=self._cancel, **asked)
-            finally:
-                if self._sent and len(card.view.results) > len(earlier):
-                    self._sent(card.result, card)
+            card.route(prompt, cancel=self._cancel, **asked)
         except Exception as error:  # noqa: BLE001 - a thread's error has no other place to show
             said = named(error)
         finally:

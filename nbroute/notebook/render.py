@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nbroute.classify.wording import confident
-from nbroute.notebook import look
+from nbroute.notebook import lines, look
 from nbroute.notebook.answer import (
     answer_html,
     escape_markdown,
@@ -15,27 +15,7 @@ from nbroute.notebook.answer import (
     safe_markdown,
     safe_plain,
 )
-from nbroute.notebook.lines import (
-    DOT,
-    WRITTEN,
-    Scale,
-    beside,
-    exact_price,
-    headline,
-    marks,
-    model_name,
-    notes,
-    price,
-    reason,
-    remarks,
-    result_price,
-    step_lines,
-    steps,
-    steps_title,
-    tokens,
-    took,
-    why_title,
-)
+from nbroute.notebook.lines import DOT, Scale
 from nbroute.pricing import call_usd, estimate_tokens
 from nbroute.report import counted, record
 from nbroute.report.table import seconds
@@ -122,7 +102,7 @@ def page(view: View) -> str:
     blocks += [_note(view.error, strong=True)] if view.error else []
     for place, result in enumerate(view.results):
         if place or running:
-            summary = f"before: {look.text(headline(result, view.scale))}"
+            summary = f"before: {look.text(lines.headline(result, view.scale))}"
             blocks.append(look.folded(summary, _answer(result, tiers)))
         else:
             tier = result.tier
@@ -140,20 +120,20 @@ def card(tier: str, tiers: tuple[str, ...], *blocks: str) -> str:
 
 
 def _head(result: RouteResult, view: View) -> str:
-    cost = exact_price(result) if view.exact else result_price(result)
+    cost = lines.exact_price(result) if view.exact else lines.result_price(result)
     step = "+" if result.parent and cost.amount.startswith("$") else ""
     simulated = result.answer.provider_kind == "simulated"
-    model = result.model if simulated else model_name(result.answer)
+    model = result.model if simulated else lines.model_name(result.answer)
     facts = _facts(
         [
             f'<b class="nbr-cost">{look.text(step + cost.amount)}</b>',
             look.quiet(view.scale.ratio(result)),
-            look.quiet(beside(result)),
+            look.quiet(lines.beside(result)),
             look.badge(cost.source, title=cost.meaning),
-            look.badge("simulated", title=WRITTEN) if simulated else "",
-            look.badge("cached") if "cached" in marks(result) else "",
-            look.quiet(took(result)),
-            look.quiet(tokens(result.answer)),
+            look.badge("simulated", title=lines.WRITTEN) if simulated else "",
+            look.badge("cached") if "cached" in lines.marks(result) else "",
+            look.quiet(lines.took(result)),
+            look.quiet(lines.tokens(result.answer)),
             look.badge(f"v{view.version}" if view.version > 1 else ""),
             look.badge(
                 f"#{view.number}" if view.number else "",
@@ -178,20 +158,20 @@ def _answer(result: RouteResult, tiers: Sequence[str]) -> str:
     thought = look.folded(look.text(_thought(result)), answer_html(result.reasoning))
     body = answer_html(result.text) if result.text.strip() else f"<p>{NO_ANSWER}</p>"
     made = result.decision
-    why = DOT.join(filter(None, (why_title(result), confident(made.confidence))))
+    why = DOT.join(filter(None, (lines.why_title(result), confident(made.confidence))))
     other = made.tier not in ("", result.tier) and len(result.rungs) < 2 and not result.parent
     rows = [
         [look.pill(tier, tiers), *map(look.text, (model, said, cost, time))]
-        for tier, model, said, cost, time in steps(result)
+        for tier, model, said, cost, time in lines.steps(result)
     ]
     names = ("tier", "model", "what came of it", "cost", "time")
-    table = look.folded(look.text(steps_title(result)), look.table("steps", names, rows))
+    table = look.folded(look.text(lines.steps_title(result)), look.table("steps", names, rows))
     return "".join(
         [
             thought if result.reasoning else "",
             f'<div class="nbr-body" dir="auto">{body}</div>',
-            *(_note(mark, strong=True) for mark in marks(result) if mark != "cached"),
-            *map(_note, notes(result)),
+            *(_note(mark, strong=True) for mark in lines.marks(result) if mark != "cached"),
+            *map(_note, lines.notes(result)),
             look.folded(look.text(why), f"<p>{look.text(made.reason)}</p>", opened=other),
             table if rows else "",
         ]
@@ -215,18 +195,18 @@ def written(view: View, *, marked: bool = False, printed: bool = False) -> str:
     if running := view.running:
         blocks.append(DOT.join(filter(None, (running.tier, running.model, *running.facts))))
         if made := running.decision:
-            blocks[-1] += f"\nwhy {made.tier or running.tier}: {reason(made)}"
+            blocks[-1] += f"\nwhy {made.tier or running.tier}: {lines.reason(made)}"
         blocks.append(safe_plain(running.text))
     blocks += [f"{bold}{say(view.error)}{bold}"] if view.error else []
     for place, result in enumerate(view.results[: 1 if printed else None]):
         number = f"{DOT}#{view.number}" if view.number and not place else ""
-        first = f"{'before: ' if place else ''}{headline(result, view.scale)}{number}"
+        first = f"{'before: ' if place else ''}{lines.headline(result, view.scale)}{number}"
         thought = [f"{_thought(result)}: see result.reasoning"] if result.reasoning else []
-        rest = map(say, [*remarks(result), *thought])
+        rest = map(say, [*lines.remarks(result), *thought])
         blocks.append(line_end.join([f"{bold}{say(first)}{bold}", *rest]))
         answer = safe_markdown(result.text) if marked else safe_plain(result.text)
         blocks += [] if printed else [answer or NO_ANSWER]
-        title, *found = step_lines(result) or [""]
+        title, *found = lines.step_lines(result) or [""]
         listed = [f"- {say(line[2:])}" for line in found]
         blocks.append("\n".join([say(title), *([""] if marked and found else []), *listed]))
     footers = [*(f"note: {notice}" for notice in view.notices), *_together(view.results)]
@@ -249,6 +229,6 @@ def _together(chain: tuple[RouteResult, ...]) -> list[str]:
     costs = [real]
     if real.source != "equivalent" and any(a.cost_source == "equivalent" for a in attempts):
         costs.append(equivalent)
-    told = " and ".join(str(price(one)) for one in costs)
+    told = " and ".join(str(lines.price(one)) for one in costs)
     all_of_it = f"{counted(answers, 'answer')} together" if answers > 1 else "in all"
     return [f"{all_of_it}: {told}"]

@@ -120,24 +120,18 @@ def put(text: str) -> None:
 
 
 def front_end(shell: Any, *, static: bool) -> Kind:
-    """How this front end shows what changes: again in place, in pieces, or at the end alone."""
+    """How this front end shows what changes: again in place, in pieces, or at the end alone.
+
+    One that cannot type an answer to `input()` (nbclient, nbval, papermill) says so in its
+    request, and has nobody to watch a stream or to press a button either.
+    """
     if static:
         return "once"
     if not hasattr(shell, "kernel"):
         return "terminal"
-    return "live" if is_watched(shell) else "once"
+    return "live" if message_of(shell).get("content", {}).get("allow_stdin", True) else "once"
 
 
 def is_live(shell: Any, *, static: bool) -> bool:
     """Whether somebody may be looking at a front end that can be redrawn."""
     return front_end(shell, static=static) == "live"
-
-
-def is_watched(shell: Any) -> bool:
-    """Whether a person may be looking.
-
-    A front end that cannot type an answer to `input()` (nbclient, nbval, papermill) says so
-    in its request, and has nobody to watch a stream or to press a button either.
-    """
-    content = message_of(shell).get("content", {})
-    return hasattr(shell, "kernel") and bool(content.get("allow_stdin", True))

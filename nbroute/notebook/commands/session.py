@@ -10,9 +10,8 @@ from nbroute.errors import SettingsError, did_you_mean
 from nbroute.notebook import exporting, names, options, tables
 from nbroute.notebook.answer import safe_plain
 from nbroute.notebook.commands.base import command
-from nbroute.notebook.lines import COSTS
+from nbroute.notebook.lines import COSTS, session_text
 from nbroute.notebook.report_view import Gallery
-from nbroute.notebook.session import session_text
 from nbroute.pricing import SOURCES, column_usd
 from nbroute.report.charts import telling
 from nbroute.report.table import seconds, shortened, without_nothing

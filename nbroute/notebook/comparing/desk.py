@@ -19,7 +19,7 @@ from nbroute.notebook.comparing.card import Card
 from nbroute.notebook.comparing.matrix import Matrix, progress_page
 from nbroute.notebook.comparing.shown import Output, Twin
 from nbroute.notebook.comparing.view import State, view_of
-from nbroute.notebook.screens import front_end, run_of
+from nbroute.notebook.screens import front_end
 from nbroute.report import counted
 from nbroute.router import Router
 
@@ -49,6 +49,12 @@ class Notebook(Protocol):
     def new_number(self) -> int:
         """The number of the next card."""
 
+    def showed(self, result: Comparison | Grid) -> None:
+        """The cell that runs has shown this."""
+
+    def was_shown(self, result: object) -> bool:
+        """Whether the cell that runs has shown this."""
+
     def refresh(self) -> None:
         """Something was asked: have what shows the session read it again."""
 
@@ -62,7 +68,6 @@ class Comparing:
         self._matrix: Matrix | None = None
         self._stopped: Grid | None = None
         self._states: dict[str, State] = {}
-        self._just_shown: tuple[str, tuple[str, int]] | None = None
 
     @property
     def last(self) -> Card:
@@ -114,7 +119,7 @@ class Comparing:
 
     def display(self, shown: Comparison | Grid) -> None:
         """Show a comparison; in its own cell, which has just done so, no second time."""
-        if self.was_shown(shown):
+        if self._notebook.was_shown(shown):
             return
         output = Output("live" if self._notebook.is_live else "once")
         if isinstance(shown, Grid):
@@ -123,10 +128,6 @@ class Comparing:
             card = self._card(output, State())
             card.resume(shown, self._state(shown))
             self._follow(card)
-
-    def was_shown(self, shown: Any) -> bool:
-        """Whether the cell that runs has shown this comparison, or this grid."""
-        return self._just_shown == (shown.id, run_of(self._notebook.shell))
 
     def page_of(self, comparison: Comparison) -> str:
         """A comparison that a card asked for as HTML; `%route vote` means it from here on."""
@@ -226,7 +227,7 @@ class Comparing:
         self._matrix = matrix = Matrix(grid, output)
         matrix.show()
         self._twin(output, matrix.inside, matrix.act, "%route matrix FILE")
-        self._just_shown = (grid.id, run_of(self._notebook.shell))
+        self._notebook.showed(grid)
 
     def _twin(self, output: Output, inside: Any, act: Any, same: str) -> Twin | None:
         """The output with buttons, where someone is watching."""
@@ -255,7 +256,7 @@ class Comparing:
     def _assign(self, wanted: Any, found: Comparison | Grid) -> None:
         if wanted.output:
             self._notebook.shell.user_ns[wanted.output] = found
-        self._just_shown = (found.id, run_of(self._notebook.shell))
+        self._notebook.showed(found)
 
 
 def _estimated(prompts: list[str], found: list[Estimate]) -> tables.Table:
