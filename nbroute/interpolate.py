@@ -50,7 +50,7 @@ _NBVAL = re.compile(r"^\s*#\s*NBVAL_")
 _NAME = re.compile(r"[^\W\d]\w*")
 _PART = re.compile(
     r"""\s*(?:\.\s*(?P<attribute>[^\W\d]\w*)
-    |\[\s*(?:(?P<index>-?\d{1,18})|"(?P<double>[^"\\]*)"|'(?P<single>[^'\\]*)')\s*\])""",
+    |\[\s*(?:(?P<index>-?\d{1,18})|(?P<quote>["'])(?P<key>(?:(?!(?P=quote))[^\\])*)(?P=quote))\s*\])""",
     re.VERBOSE,
 )
 _OBJECT = re.compile(r"[^\W\d]\w*\s*(?:[:,]|=(?!=))")
@@ -102,7 +102,14 @@ def interpolate(text: str, namespace: Mapping[str, Any]) -> str:
     PromptError for a name, attribute, key or index that does not exist, with close matches,
     and for bytes.
     """
-    return _FIELD.sub(lambda field: _replacement(field, namespace), text)
+
+    def replaced(field: re.Match[str]) -> str:
+        inner = _meant(field)
+        if not inner or field["literal"]:
+            return field[0][1:] if inner else field[0]
+        return _text(_value(inner, namespace), field[0])
+
+    return _FIELD.sub(replaced, text)
 
 
 def hints(text: str, namespace: Mapping[str, Any]) -> tuple[str, ...]:
@@ -120,82 +127,58 @@ def hints(text: str, namespace: Mapping[str, Any]) -> tuple[str, ...]:
 
 def names(text: str) -> list[str]:
     """The variables that the prompt refers to, each once, in their order."""
-    fields = (one for one in _FIELD.finditer(text) if _is_meant(one) and not one["literal"])
-    return list(dict.fromkeys(_NAME.findall(_inner(field))[0] for field in fields))
+    fields = (_meant(field) for field in _FIELD.finditer(text) if not field["literal"])
+    return list(dict.fromkeys(_NAME.findall(field)[0] for field in fields if field))
 
 
-def _inner(field: re.Match[str]) -> str:
-    return _UNSEEN.sub("", field["inner"]).strip()
-
-
-def _is_meant(field: re.Match[str]) -> bool:
-    inner = _inner(field)
-    return bool(_NAME.match(inner)) and not _OBJECT.match(inner)
-
-
-def _replacement(field: re.Match[str], namespace: Mapping[str, Any]) -> str:
-    if not _is_meant(field):
-        return field[0]
-    if field["literal"]:
-        return field[0][1:]
-    return _text(_value(_inner(field), namespace), field[0])
+def _meant(field: re.Match[str]) -> str:
+    """What stands in the braces, where it begins as a look-up does; else nothing."""
+    inner = _UNSEEN.sub("", field["inner"]).strip()
+    return inner if _NAME.match(inner) and not _OBJECT.match(inner) else ""
 
 
 def _value(inner: str, namespace: Mapping[str, Any]) -> Any:
-    name = _NAME.findall(inner)[0]
+    field, name = f"{{{{{inner}}}}}", _NAME.findall(inner)[0]
     place, parts = len(name), []
     while part := _PART.match(inner, place):
         parts.append(part)
         place = part.end()
+    if curly := place < len(inner) and _CURLY.search(inner):
+        msg = f"{field}: {curly[0]} is a word processor's quote; write a plain \" or '"
+        raise PromptError(msg)
     if place < len(inner) or name.startswith("__"):
-        raise PromptError(_no_look_up(inner))
+        raise PromptError(
+            f"{field} is not a look-up and is not evaluated; a name with attributes and indexes "
+            'is, such as {{df.shape[0]}} or {{d["key"]}}: put the value into a variable first, '
+            "or write \\{{ for a literal {{"
+        )
     if name not in namespace:
-        hint = _hint(name, users(namespace))
-        raise PromptError(f"{{{{{inner}}}}}: no variable {name!r} here{hint}")
+        raise PromptError(f"{field}: no variable {name!r} here{_hint(name, users(namespace))}")
     value = namespace[name]
     for part in parts:
-        value = _step(value, part, inner)
+        attribute, index = part["attribute"], part["index"]
+        if attribute and attribute.startswith("_"):
+            raise PromptError(f"{field}: {attribute!r} is private and is not looked up")
+        key = int(index) if index else part["key"]
+        try:
+            value = getattr(value, attribute) if attribute else value[key]
+        except Exception as error:
+            raise PromptError(f"{field}: {_missing(value, attribute, key, error)}") from error
     return value
 
 
-def _no_look_up(inner: str) -> str:
-    if curly := _CURLY.search(inner):
-        return f"{{{{{inner}}}}}: {curly[0]} is a word processor's quote; write a plain \" or '"
-    return (
-        f"{{{{{inner}}}}} is not a look-up and is not evaluated; a name with attributes and "
-        'indexes is, such as {{df.shape[0]}} or {{d["key"]}}: put the value into a variable first, '
-        "or write \\{{ for a literal {{"
-    )
-
-
-def _step(value: Any, part: re.Match[str], inner: str) -> Any:
-    attribute = part["attribute"]
-    if attribute is not None and attribute.startswith("_"):
-        raise PromptError(f"{{{{{inner}}}}}: {attribute!r} is private and is not looked up")
-    try:
-        return getattr(value, attribute) if attribute is not None else value[_key(part)]
-    except Exception as error:
-        raise PromptError(f"{{{{{inner}}}}}: {_missing(value, part, error)}") from error
-
-
-def _key(part: re.Match[str]) -> int | str:
-    if part["index"] is not None:
-        return int(part["index"])
-    return part["double"] if part["double"] is not None else part["single"]
-
-
-def _missing(value: Any, part: re.Match[str], error: Exception) -> str:
-    kind, attribute = type(value).__name__, part["attribute"]
-    asked = f".{attribute}" if attribute is not None else f"[{_key(part)!r}]"
-    if attribute is not None and isinstance(error, AttributeError):
+def _missing(value: Any, attribute: str | None, key: int | str, error: Exception) -> str:
+    kind = type(value).__name__
+    if attribute and isinstance(error, AttributeError):
         known = _names_in(lambda: type(value).__dir__(value))  # type: ignore[call-arg]
         return f"{kind} has no {attribute!r}{_hint(attribute, known)}"
     if isinstance(error, KeyError) and hasattr(type(value), "keys"):
-        hint = _hint(str(_key(part)), _names_in(lambda: value.keys()))  # noqa: PLW0108 - the look-up can fail, too
-        return f"{kind} has no key {_key(part)!r}{hint}"
+        known = _names_in(lambda: value.keys())  # noqa: PLW0108 - the look-up can fail, too
+        return f"{kind} has no key {key!r}{_hint(str(key), known)}"
     if isinstance(error, IndexError):
         has = looked(lambda: f"; it has {len(value)} items, counted from 0", "")
-        return f"{kind} has no index {_key(part)}{has}"
+        return f"{kind} has no index {key}{has}"
+    asked = f".{attribute}" if attribute else f"[{key!r}]"
     return f"{kind} cannot be asked for {asked} ({_named(error)})"
 
 

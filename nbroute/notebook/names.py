@@ -23,17 +23,12 @@ Space = Mapping[str, Any]
 
 def answering(space: Space, wanted: Any) -> dict[str, Any]:
     """The options of every answer as `Router.route` takes them."""
+    alike = "system max_tokens temperature max_cost over_budget json feature"
     return {
+        **{name: getattr(wanted, name) for name in alike.split()},
         "classifier": classifier(space, wanted.classifier),
-        "system": wanted.system,
-        "max_tokens": wanted.max_tokens,
-        "temperature": wanted.temperature,
-        "max_cost": wanted.max_cost,
-        "over_budget": wanted.over_budget,
-        "json": wanted.json,
         "schema": schema(space, wanted.schema),
         "checks": tuple(_check(space, name) for name in wanted.check),
-        "feature": wanted.feature,
         "cache": "off" if wanted.no_cache else wanted.cache,
     }
 
