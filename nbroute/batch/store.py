@@ -99,7 +99,11 @@ class Store:
         if self.finished:
             with _parquet_file(self.finished) as file:
                 return decode(parse(file.schema_arrow.metadata[_ABOUT]), dict[str, Any])
-        return dict(self.fetch("SELECT name, value FROM about", made=_about))
+
+        def made(row: tuple[Any, ...]) -> tuple[str, Any]:
+            return decode(row[0], str), parse(decode(row[1], str))
+
+        return dict(self.fetch("SELECT name, value FROM about", made=made))
 
     def begin(self, about: Mapping[str, str]) -> None:
         """Note down what the rows are made with; SettingsError where it was something else."""
@@ -122,13 +126,35 @@ class Store:
         self.finished = None
 
     def finish(self, count: int) -> None:
-        """Write so many rows into the Parquet file, where one is wanted."""
-        if self.to is not None and _is_parquet(self.to):
-            _write_parquet(self, self.to, count)
-            self._file.close()
-            moved = Path(shutil.move(self.path, _temporary_file()))
-            remove(self.path)
-            self._open(moved, temporary=True)
+        """Write so many rows into the Parquet file, where one is wanted; it is there when whole.
+
+        `data` is JSON text and `cost_usd` a double (null where it is not known). SettingsError
+        where it cannot be written.
+        """
+        if self.to is None or not _is_parquet(self.to):
+            return
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        schema = _schema().with_metadata({_ABOUT: json.dumps(self.about()).encode()})
+        rows = map(as_values, self.rows(count))
+        unfinished = self.to.with_name(f"{self.to.name}.new")
+        try:
+            with pq.ParquetWriter(unfinished, schema) as writer:
+                while group := list(itertools.islice(rows, _ROW_GROUP)):
+                    frame = typed_frame(group, KINDS)
+                    writer.write_table(pa.Table.from_pandas(frame, schema, preserve_index=False))
+            unfinished.replace(self.to)
+        except OSError as error:
+            unfinished.unlink(missing_ok=True)
+            raise SettingsError(
+                f"to={str(self.to)!r} cannot be written: {error}; the rows are in "
+                f"{str(self.path)!r}, so the same call writes them once that is mended"
+            ) from error
+        self._file.close()
+        moved = Path(shutil.move(self.path, _temporary_file()))
+        remove(self.path)
+        self._open(moved, temporary=True)
 
     def write(self, rows: Iterable[Row]) -> None:
         """Keep the rows, each in place of an earlier one of its place."""
@@ -357,11 +383,6 @@ def _foreign(path: Path, why: object = "") -> SettingsError:
     )
 
 
-def _about(found: tuple[Any, ...]) -> tuple[str, Any]:
-    name, value = found
-    return decode(name, str), parse(decode(value, str))
-
-
 def _temporary_file() -> Path:
     handle, name = tempfile.mkstemp(prefix="nbroute-", suffix=".sqlite")
     os.close(handle)
@@ -418,29 +439,3 @@ def _schema(but: str = "") -> pa.Schema:
     types = {"int": pa.int64(), "bool": pa.bool_(), "float": pa.float64(), "Decimal": pa.float64()}
     columns = [(name, types.get(kind, pa.string())) for name, kind in KINDS.items() if name != but]
     return pa.schema(columns)
-
-
-def _write_parquet(store: Store, path: Path, below: int) -> None:
-    """The rows in order; the file is there when it is whole.
-
-    `data` is JSON text and `cost_usd` a double (null where it is not known). SettingsError
-    where it cannot be written.
-    """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    schema = _schema().with_metadata({_ABOUT: json.dumps(store.about()).encode()})
-    rows = map(as_values, store.rows(below))
-    unfinished = path.with_name(f"{path.name}.new")
-    try:
-        with pq.ParquetWriter(unfinished, schema) as writer:
-            while group := list(itertools.islice(rows, _ROW_GROUP)):
-                frame = typed_frame(group, KINDS)
-                writer.write_table(pa.Table.from_pandas(frame, schema, preserve_index=False))
-        unfinished.replace(path)
-    except OSError as error:
-        unfinished.unlink(missing_ok=True)
-        raise SettingsError(
-            f"to={str(path)!r} cannot be written: {error}; the rows are in {str(store.path)!r}, "
-            "so the same call writes them once that is mended"
-        ) from error

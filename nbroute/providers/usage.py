@@ -57,8 +57,17 @@ class Tally:
             for count, names in _TOLD["counts"].items():
                 if (value := _first(place, names)) is not None:
                     self._told[count] = max(self._told.get(count, 0), value)
-            billed = _bill(place)
-            self._billed = self._billed if billed is None else billed
+            # xAI; OpenRouter, LiteLLM, Vercel (`cost`); Perplexity; and DeepInfra charges its
+            # `estimated_cost`: https://github.com/BerriAI/litellm/issues/38802
+            ticks = _count(field(place, "cost_in_usd_ticks"), most=MOST * _TICKS)
+            upstream = field(field(place, "cost_details"), "upstream_inference_cost")
+            amounts = [
+                None if ticks is None else Decimal(ticks) / _TICKS,
+                _with_own_key(place, "cost", upstream),
+                *(_read_bill(_at(place, name)) for name in ("cost.total_cost", "estimated_cost")),
+                self._billed,
+            ]
+            self._billed = next((usd for usd in amounts if usd is not None), None)
 
     @property
     def usage(self) -> Usage | None:
@@ -104,20 +113,6 @@ def generation_usage(answer: Any) -> Usage | None:
     cached = _count(field(data, "native_tokens_cached")) or 0
     known = asked is not None and answered is not None
     return Usage(asked or 0, answered or 0, min(cached, asked or 0), billed, estimated=not known)
-
-
-def _bill(place: Any) -> Decimal | None:
-    """What the endpoint says it charged: xAI; OpenRouter, LiteLLM, Vercel (`cost`); Perplexity.
-
-    DeepInfra charges its `estimated_cost`: https://github.com/BerriAI/litellm/issues/38802
-    """
-    ticks = _count(field(place, "cost_in_usd_ticks"), most=MOST * _TICKS)
-    if ticks is not None:
-        return Decimal(ticks) / _TICKS
-    details = field(place, "cost_details")
-    billed = _with_own_key(place, "cost", field(details, "upstream_inference_cost"))
-    others = (_read_bill(_at(place, name)) for name in ("cost.total_cost", "estimated_cost"))
-    return next((amount for amount in (billed, *others) if amount is not None), None)
 
 
 def _with_own_key(bill: Any, name: str, upstream: Any) -> Decimal | None:

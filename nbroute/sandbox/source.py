@@ -78,7 +78,17 @@ def assertions_of(value: Any, name: str) -> str:
     that nothing calls. Raises SettingsError for anything else, for what does not parse, and
     for assertions that could not fail.
     """
-    source = _source_of(value, name)
+    parts = [value] if isinstance(value, str) else value
+    if isinstance(parts, list | tuple) and all(isinstance(one, str) for one in parts):
+        source = "\n".join(textwrap.dedent(one).strip("\n") for one in parts)
+    elif isinstance(value, types.FunctionType):
+        source = _function_source(value, name)
+    else:
+        _reject(
+            name,
+            f"are {type(value).__name__!r}; give a string of Python with assert statements, "
+            "a list of such strings, or a function with no arguments",
+        )
     try:
         tree = _parsed(source)
         _compiled(source)
@@ -88,19 +98,6 @@ def assertions_of(value: Any, name: str) -> str:
     source += "".join(f"\n{test}()" for test in _uncalled(tree))
     _require_effect(_parsed(source), name)
     return source
-
-
-def _source_of(value: Any, name: str) -> str:
-    parts = [value] if isinstance(value, str) else value
-    if isinstance(parts, list | tuple) and all(isinstance(one, str) for one in parts):
-        return "\n".join(textwrap.dedent(one).strip("\n") for one in parts)
-    if not isinstance(value, types.FunctionType):
-        _reject(
-            name,
-            f"are {type(value).__name__!r}; give a string of Python with assert statements, "
-            "a list of such strings, or a function with no arguments",
-        )
-    return _function_source(value, name)
 
 
 def _function_source(function: types.FunctionType, name: str) -> str:
