@@ -9,7 +9,7 @@ import pytest
 from benchmarks.routellm import FILES, accuracy_by, cpt, load, tier_shares
 
 from nbroute.errors import SettingsError
-from nbroute.evaluate.figures import apgr, bootstrap
+from nbroute.evaluate.training import apgr, bootstrap
 
 WEAK = [0, 0, 1, 1]
 STRONG = [1, 1, 1, 1]

@@ -17,8 +17,7 @@ from routellm import load
 
 from nbroute.classify.rules import RulesClassifier
 from nbroute.errors import SettingsError
-from nbroute.evaluate.figures import apgr, bootstrap
-from nbroute.evaluate.training import Fitted, fit
+from nbroute.evaluate.training import Fitted, apgr, bootstrap, fit
 from nbroute.types import Ladder, Tier
 
 HERE = Path(__file__).parent

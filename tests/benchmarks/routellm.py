@@ -16,7 +16,7 @@ from typing import TypedDict
 from numpy.typing import ArrayLike
 
 from nbroute.errors import SettingsError, did_you_mean
-from nbroute.evaluate.figures import gap_recovered
+from nbroute.evaluate.training import gap_recovered
 
 #: Name -> file.
 FILES = {

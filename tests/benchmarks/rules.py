@@ -16,7 +16,7 @@ from routellm import FILES, Outcome, accuracy_by, cpt, load, tier_shares
 from nbroute.classify.articles import article_rules
 from nbroute.classify.rules import RulesClassifier
 from nbroute.errors import SettingsError
-from nbroute.evaluate.figures import apgr, bootstrap
+from nbroute.evaluate.training import apgr, bootstrap
 from nbroute.types import Ladder, Tier
 
 HERE = Path(__file__).parent
