@@ -88,7 +88,18 @@ class RulesClassifier:
         found = assess(prompt)
         score, asked = found.score, found.instruction
         place = min(int(score * len(ladder.tiers)), len(ladder.tiers) - 1)
-        signals = _signals(prompt, found)
+        family = TASKS[found.task.kind]
+        column = 0 if found.task.kind in _QUESTIONS else 1
+        weighed = [(found.task.found, found.task.kind, family.base)] if found.task.found else []
+        weighed += [
+            (topic, topic.kind, WEIGHTS[topic.kind][column] * family.stretch)
+            for topic in found.topics
+            if topic.kind in WEIGHTS
+        ]
+        signals = []
+        for at, name, weight in weighed:
+            start, end = asked.offset(at.start), asked.offset(at.end)
+            signals.append(Signal(name, prompt[start:end], start, end, round(weight, 3)))
         # The family's own trust, less where the score is near the edge of a band.
         edge = abs(score * 4 - round(score * 4)) * 2
         inner = 1.0 if score < 0.125 or score > 0.875 else edge
@@ -96,8 +107,8 @@ class RulesClassifier:
             ladder.tiers[place].name,
             self.name,
             ", ".join(filter(None, [found_in(prompt, signals[:3]), _sized(prompt, asked)])),
-            round(TASKS[found.task.kind].trust * (0.6 + 0.4 * inner), 2),
-            signals,
+            round(family.trust * (0.6 + 0.4 * inner), 2),
+            tuple(signals),
         )
 
     def score(self, prompt: str) -> float:
@@ -141,23 +152,6 @@ def _sized(prompt: str, asked: Instruction) -> str:
         is_question = prompt.rstrip().endswith(("?", "？"))
         size = "one short question" if is_question else size
     return f"{size}, with code" if asked.code else size
-
-
-def _signals(prompt: str, found: Assessment) -> tuple[Signal, ...]:
-    asked, task = found.instruction, found.task
-    family = TASKS[task.kind]
-    column = 0 if task.kind in _QUESTIONS else 1
-    weighed = [(task.found, task.kind, family.base)] if task.found else []
-    weighed += [
-        (topic, topic.kind, WEIGHTS[topic.kind][column] * family.stretch)
-        for topic in found.topics
-        if topic.kind in WEIGHTS
-    ]
-    signals = []
-    for place, name, weight in weighed:
-        start, end = asked.offset(place.start), asked.offset(place.end)
-        signals.append(Signal(name, prompt[start:end], start, end, round(weight, 3)))
-    return tuple(signals)
 
 
 def read(asked: Instruction) -> tuple[list[Found], list[Found]]:

@@ -72,7 +72,8 @@ def find(prompt: str) -> Lesson | None:
 def near(prompt: str, count: int = 3) -> list[str]:
     """The short known prompts that share the most telling words with this one, nearest first."""
     short = [one for one in known_prompts() if len(one) <= _SHOWN_CHARS and "\n" not in one]
-    words = {one: _words(one) for one in (*short, prompt)}
+    telling = re.compile(r"\w{3,}")
+    words = {one: {*telling.findall(_wording(one[:4000]))} for one in (*short, prompt)}
     common = Counter(word for one in short for word in words[one])
 
     def weight(one: str) -> float:
@@ -85,10 +86,6 @@ def near(prompt: str, count: int = 3) -> list[str]:
 def _wording(prompt: str) -> str:
     text = unicodedata.normalize("NFKC", prompt).translate(_STRAIGHT).casefold()
     return " ".join(text.split()).rstrip(" .!?")
-
-
-def _words(text: str) -> set[str]:
-    return set(re.findall(r"\w{3,}", _wording(text[:4000])))
 
 
 @cache
