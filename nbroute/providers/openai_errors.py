@@ -28,14 +28,6 @@ DEADLINE = 10
 #: Seconds: Python's waits take no more than nine times as many.
 LONGEST = 1e9
 _LONGEST_QUOTE, LONGEST_READ = 300, 4000
-#: Where an error's message may be. `title`: RFC 9457; `errors`: Cloudflare; `fault`: Apigee;
-#: `base_resp`: MiniMax; `error_msg`: Baidu.
-_TELLING = (
-    *("message", "error_description", "detail", "msg", "error", "errors", "title", "fault"),
-    *("faultstring", "base_resp", "status_msg", "error_msg", "errorMessage", "reason"),
-)
-#: In a body these hold what the user sent, whose words say nothing of the error.
-_QUOTED = ("flagged_input", "input", "messages", "prompt")
 
 
 class Final(BaseException):
@@ -165,7 +157,8 @@ def _kind_of(status: int, body: object) -> _Kind | None:
 def words_in(body: object) -> str:
     """All names and values of the body in one text, except what it quotes of the prompt."""
     if isinstance(body, Mapping):
-        kept = ((name, "" if name in _QUOTED else words_in(value)) for name, value in body.items())
+        quoted = _DATA["bodies"]["quoted"]
+        kept = ((name, "" if name in quoted else words_in(value)) for name, value in body.items())
         return "\n".join(f"{name}: {value}" for name, value in kept)
     if isinstance(body, list | tuple):
         return "\n".join(map(words_in, body))
@@ -274,7 +267,7 @@ def told_in(body: object) -> Any:
         body = next(iter(body), None)
     if not isinstance(body, Mapping):
         return None
-    told = (body.get(name) for name in _TELLING)
+    told = (body.get(name) for name in _DATA["bodies"]["telling"])
     # A flag or a number (`"error": true`) says nothing by itself.
     return next((one for one in told if one and not isinstance(one, int | float)), None)
 

@@ -16,6 +16,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from statistics import median_high
 from typing import Any
 
+from nbroute.decoding import packaged
+
 #: Where those lists are, beside /v1.
 LISTS = ("/api/tags", "/api/v1/models", "/api/v0/models")
 
@@ -23,16 +25,8 @@ _SIZE = re.compile(
     r"(?<![a-z0-9.])(?:(\d+)x)?e?(\d+(?:\.\d+)?)\s?([mbt])(?![a-z0-9])", re.IGNORECASE
 )
 _UNITS = {"m": 1e6, "b": 1e9, "t": 1e12}
-#: Words of models and families that do not chat: vectors, ranking, speech, pictures, guards.
-_NO_CHAT = re.compile(
-    r"embed|rerank|minilm|mpnet|bert|colbert|splade|cross-encoder|whisper|parakeet|kokoro"
-    r"|diffusion|dall-e|moderation|transcri|colpali|colqwen|siglip"
-    r"|(?<![a-z0-9])(?:bge|gte|e5|sdxl|flux|asr|clip|piper|bark)(?![a-z0-9])"
-    r"|tts(?![a-z])|guard(?:ian)?(?![a-z])|shieldgemma|orpheus|^(?:audio|image|speech)",
-    re.IGNORECASE,
-)
-#: Where these are all that a model can do, it does not chat.
-_OTHER_USES = {"embedding", "embeddings", "rerank", "image", "audio"}
+_DATA = packaged("nbroute.providers", "replies.toml")["served"]
+_NO_CHAT = re.compile("".join(_DATA["no_chat"]), re.IGNORECASE)
 
 
 def chat_models(listed: Any, *more: Any) -> list[str]:
@@ -72,7 +66,7 @@ def _chats(one: Mapping[str, Any]) -> bool:
     family = _part(one, "details").get("family")
     words = [*_names(one), one.get("type"), one.get("arch"), one.get("architecture"), family]
     can = one.get("capabilities")
-    other = isinstance(can, list) and can and set(map(str, can)) <= _OTHER_USES
+    other = isinstance(can, list) and can and set(map(str, can)) <= {*_DATA["other_uses"]}
     elsewhere = one.get("remote_host") or one.get("remote_model")
     named = any(_NO_CHAT.search(word) for word in words if isinstance(word, str))
     return not (named or other or elsewhere)
