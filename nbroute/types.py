@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 CostSource = Literal["billed", "list", "configured", "estimated", "equivalent", "unknown"]
 ProviderKind = Literal["remote", "local", "simulated"]
+#: What is said of a simulated answer, the same whichever tier it is of.
+WRITTEN = "simulated: written for a lesson, no model's words"
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,7 +122,7 @@ def test_a_missing_value_is_a_row_that_says_so(static):
     ((data, _),) = outputs(static, "%%route_compare SIMPLE --over frame\n{{word}} {{n}}")
 
     assert "word and n missing in this row" in data["text/plain"]
-    assert "1 row failed" in data["text/html"]
+    assert "1 prompt with a failure" in data["text/html"]
 
 
 def test_a_dry_run_counts_the_calls_and_sends_none(shell):
@@ -159,6 +159,18 @@ def test_checks_tell_the_cheapest_that_passes(static):
     assert "SIMPLE: $" in data["text/plain"]
     assert "passes 0 of 2 (0% to 66%)" in data["text/plain"]
     assert "passes 2 of 2 (34% to 100%)" in data["text/html"]
+
+
+def test_what_no_lesson_answers_passes_nothing(static):
+    static.user_ns |= {"prompts": ["Fix my bike.", "Explain recursion."], "long": bool}
+
+    ((data, _),) = outputs(
+        static, "%%route_compare SIMPLE COMPLEX --over prompts --check long\n{{prompts}}"
+    )
+
+    assert "simulated: written for a lesson, no model's words" in data["text/plain"]
+    assert "no lesson answers 1 prompt: a pass there means nothing" in data["text/html"]
+    assert "passes every check" not in data["text/plain"]
 
 
 def test_where_none_passes_every_check_the_closest_is_told_the_cheaper_of_two(static):

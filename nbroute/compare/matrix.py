@@ -15,9 +15,10 @@ from nbroute.batch import Row
 from nbroute.batch.jobs import text_of, unfit
 from nbroute.compare.differences import words_of
 from nbroute.pricing import format_usd
+from nbroute.providers.simulated_answers import find
 from nbroute.report import Spend, counted
 from nbroute.report.table import shortened
-from nbroute.types import RouteResult
+from nbroute.types import WRITTEN, RouteResult
 
 if TYPE_CHECKING:
     from nbroute.compare.grid import Grid
@@ -214,7 +215,7 @@ class Total(NamedTuple):
         """All but the cost, in words."""
         parts = [f"passes {self.passed}"] if self.passed else []
         parts += [f"good enough in {self.votes}"] if self.votes.of else []
-        return parts + ([f"{self.failed:,} failed"] if self.failed else [])
+        return parts + ([f"{self.failed:,} not answered"] if self.failed else [])
 
 
 def totals_of(grid: Grid, lines: Sequence[Line]) -> list[Total]:
@@ -286,12 +287,20 @@ def overview(
 
 def headlines(grid: Grid, lines: Sequence[Line], totals: Sequence[Total]) -> list[str]:
     """What it is, what is wrong with it, and which contender is the cheapest that passes."""
-    failed = sum(line.failed for line in lines)
     size = f"{counted(len(grid), 'prompt')} × {counted(len(grid.contenders), 'column')}"
     parts = [size, grid.cost.told, counted(grid.cost.calls, "call")]
-    told = [" · ".join([*parts, *([f"{counted(failed, 'row')} failed"] if failed else [])])]
-    if passing := cheapest_passing(totals):
+    if failed := sum(line.failed for line in lines):
+        parts.append(f"{counted(failed, 'prompt')} with a failure")
+    told, strangers, router = [" · ".join(parts)], 0, grid.router
+    kinds = {router.parts.kind(router.ladder[one.tier]) for one in grid.contenders}
+    if "simulated" in kinds:
+        told.append(WRITTEN)
+        strangers = sum(find(line.prompt) is None for line in lines)
+    if strangers and grid.checked:
+        told.append(f"no lesson answers {counted(strangers, 'prompt')}: a pass there means nothing")
+    elif passing := cheapest_passing(totals):
         told.append(f"{passing.name} is the cheapest that passes every check")
     elif closest := closest_passing(totals):
         told.append(f"none passes every check; {closest.name} comes closest: {closest.passed}")
     return told + ([f"stopped: {grid.stopped}"] if grid.stopped else [])
+

@@ -39,8 +39,6 @@ if TYPE_CHECKING:
     from nbroute.router import Router
 
 DOT = " · "
-#: What is said of a simulated answer, the same whichever tier it is of.
-WRITTEN = "simulated: written for a lesson, no model's words"
 #: Characters that are shown of an answer that was sent back.
 QUOTED = 160
 
@@ -140,7 +138,7 @@ def attempt_line(attempt: Attempt) -> str:
 def model_name(attempt: Attempt) -> str:
     """The model, whether it is simulated, and which one answered where that is another."""
     if attempt.provider_kind == "simulated":
-        return f"{attempt.model} (simulated)"
+        return f"{attempt.model.removeprefix('simulated/')} (simulated)"
     by = attempt.answered_by
     other = by and not same_model(attempt.model, by)
     return f"{attempt.model} (answered by {by:.80})" if other else attempt.model

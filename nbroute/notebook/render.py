@@ -19,7 +19,7 @@ from nbroute.notebook.lines import DOT, Scale
 from nbroute.pricing import call_usd, estimate_tokens
 from nbroute.report import counted, record
 from nbroute.report.table import seconds
-from nbroute.types import Cost, Decision, RouteResult, equivalent_cost, total_cost
+from nbroute.types import WRITTEN, Cost, Decision, RouteResult, equivalent_cost, total_cost
 
 NO_ANSWER = "(no answer)"
 
@@ -130,7 +130,7 @@ def _head(result: RouteResult, view: View) -> str:
             look.quiet(view.scale.ratio(result)),
             look.quiet(lines.beside(result)),
             look.badge(cost.source, title=cost.meaning),
-            look.badge("simulated", title=lines.WRITTEN) if simulated else "",
+            look.badge("simulated", title=WRITTEN) if simulated else "",
             look.badge("cached") if "cached" in lines.marks(result) else "",
             look.quiet(lines.took(result)),
             look.quiet(lines.tokens(result.answer)),

@@ -17,7 +17,6 @@ from nbroute.notebook.answer import visible_text
 from nbroute.notebook.card import after
 from nbroute.notebook.lines import (
     DOT,
-    WRITTEN,
     Price,
     exact_price,
     marks,
@@ -26,12 +25,7 @@ from nbroute.notebook.lines import (
     times,
     took,
 )
-from nbroute.types import (
-    Decision,
-    Done,
-    Event,
-    RouteResult,
-)
+from nbroute.types import WRITTEN, Decision, Done, Event, RouteResult
 
 #: Where more of an answer than this differs, nothing is marked: all of it would be.
 _APART = 0.6
