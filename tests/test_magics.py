@@ -15,7 +15,7 @@ from nbroute.types import Ledger, RouteResult
 def test_a_cell_shows_the_answer_the_tier_the_cost_and_the_session(shell):
     text, done = run(shell, "%%route\nWhat is the capital of France?")
 
-    assert "SIMPLE · gpt-4o-mini (simulated)" in text
+    assert "SIMPLE · simulated/gpt-4o-mini ·" in text
     assert "(would have cost)" in text
     assert 'why SIMPLE: starts with "What is", one short question' in text
     assert "session would have cost $" in text

@@ -269,7 +269,7 @@ def test_ctrl_c_stops_a_slow_simulated_model(make_terminal, folder, monkeypatch)
     terminal.interrupt()
     printed = terminal.finish()
 
-    assert "SIMPLE · gpt-4o-mini (simulated)" in printed
+    assert "SIMPLE · simulated/gpt-4o-mini ·" in printed
     assert "interrupted: a partial answer" in printed
     assert "Interrupted: stopped;" in printed
     assert "interrupted Hello" in terminal.run("print(answer.status, answer.text)")

@@ -303,4 +303,3 @@ def headlines(grid: Grid, lines: Sequence[Line], totals: Sequence[Total]) -> lis
     elif closest := closest_passing(totals):
         told.append(f"none passes every check; {closest.name} comes closest: {closest.passed}")
     return told + ([f"stopped: {grid.stopped}"] if grid.stopped else [])
-

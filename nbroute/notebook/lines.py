@@ -138,7 +138,7 @@ def attempt_line(attempt: Attempt) -> str:
 def model_name(attempt: Attempt) -> str:
     """The model, whether it is simulated, and which one answered where that is another."""
     if attempt.provider_kind == "simulated":
-        return f"{attempt.model.removeprefix('simulated/')} (simulated)"
+        return attempt.model if "simulated" in attempt.model else f"{attempt.model} (simulated)"
     by = attempt.answered_by
     other = by and not same_model(attempt.model, by)
     return f"{attempt.model} (answered by {by:.80})" if other else attempt.model
