@@ -107,6 +107,12 @@ def test_escalate_answers_on_the_next_tier_with_the_first_below(shell):
     assert "\n\nbefore: SIMPLE" in later
 
 
+def test_an_unknown_tier_to_escalate_to_is_told_in_one_line_and_no_card_is_drawn(shell):
+    run(shell, "%%route -t SIMPLE\nName three uses of a paper clip.")
+
+    assert "unknown tier 'abc'" in error_of(shell, "%route escalate abc")
+
+
 def test_why_tells_the_signals_and_each_call(shell):
     run(shell, "%%route\nWhat is the capital of France?")
 

@@ -207,6 +207,8 @@ class Desk:
         last = self.answer(number)
         if tier is None and self.router.above(last) is None:
             return self.router.escalate(last)  # it says why there is nowhere to go
+        if tier is not None:
+            self.router.ladder[tier]  # an unknown one is told before a card is drawn
         card = self._new_card(earlier=last.chain)
         return self._show(card, lambda: card.escalate(self.router, tier))
 
