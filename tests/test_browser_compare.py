@@ -149,6 +149,26 @@ def test_a_vote_stands_in_its_column_can_be_taken_back_and_is_saved_without_a_ke
     assert "application/vnd.jupyter.widget-view+json" in controls["data"]
 
 
+def test_opened_without_trust_a_comparison_keeps_its_borders_bars_and_highlights(page, url, folder):
+    asked = "%%route_compare --diff SIMPLE MEDIUM\nWhat is the capital of Australia?"
+    cell = opened(page, url, folder, "signed.ipynb", "%load_ext nbroute", asked)
+    cell.get_by_role("button", name="Differences").wait_for()
+    lab.save(page)
+    text = (folder / "signed.ipynb").read_text()
+    # what nobody has signed is not trusted
+    (folder / "unsigned.ipynb").write_text(text.replace("Australia", "Austria"))
+    lab.open_notebook(page, url, "unsigned.ipynb")
+    shown = page.locator(".jp-RenderedHTML section").last
+    shown.wait_for()
+
+    seen = shown.evaluate("""pane => [
+      getComputedStyle(pane).borderTopWidth, getComputedStyle(pane).borderLeftWidth,
+      ...['.nbr-filled', 'mark'].map(
+        name => getComputedStyle(pane.querySelector(name)).backgroundColor)]""")
+    assert ["4px", "1px"] == seen[:2]
+    assert not {"rgba(0, 0, 0, 0)", "rgb(255, 255, 0)"} & set(seen[2:])
+
+
 def test_a_blind_vote_by_keyboard_reveals_the_tiers(page, url, folder):
     cell = opened(
         page,

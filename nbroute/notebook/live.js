@@ -2,7 +2,7 @@
 const same = (a, b) =>
   a.nodeName === b.nodeName && a.dataset?.key === b.dataset?.key;
 const SILENT =
-  "No answer from the kernel: it is busy, or was restarted. After a restart, run this cell again.";
+  "No answer from the kernel: it is busy, not connected, or was restarted. After a restart, run this cell again.";
 const FIELDS = "textarea, input, select";
 const shown = (field) => (field.type === "checkbox" ? String(field.checked) : field.value);
 

@@ -89,7 +89,8 @@ def folded(summary: str, inside: str, *, opened: bool = False, key: str = "") ->
 
 def bar(share: float, tint: str = "") -> str:
     """A bar filled so far, 0 to 1; the words beside it say the same, so it is not read out."""
-    style = f"width:{min(max(share, 0.0), 1.0):.1%}{tint and ';' + tint}"
+    colour = tint.replace("--tier", ";background-color")  # many a viewer takes a variable out
+    style = f"width:{min(max(share, 0.0), 1.0):.1%}{colour}"
     inside = f'<i class="nbr-filled" style="{style}"></i>'
     return f'<span class="nbr-bar" aria-hidden="true">{inside}</span>'
 

@@ -90,17 +90,19 @@ def _pane_html(pane: Pane, view: View, *, live: bool, at: str, twin: str) -> str
             f'<span class="nbr-who" title="{model}">{short}</span>' if pane.name else "",
         ]
     )
-    bar = f'<div class="nbr-scale">{look.bar(pane.rank.share)}</div>' if pane.rank.share else ""
+    tint, says = look.tinted(pane.tier, view.tiers), look.attribute(pane.says)
+    top = f"{tint};border-top:4px solid {tint.partition(':')[2]}"
+    share = pane.rank.share
+    bar = f'<div class="nbr-scale">{look.bar(share, tint)}</div>' if share else ""
     error = f'<p class="nbr-note"><b>no answer</b>: {look.text(pane.error)}</p>'
     quiet = [*pane.remarks, too_different(pane), pane.doing]
     notes = "".join(f'<p class="nbr-note nbr-quiet">{look.text(one)}</p>' for one in quiet if one)
     name = look.attribute(f"answer of {pane.title}")
-    tint, says = look.tinted(pane.tier, view.tiers), look.attribute(pane.says)
     place = f"#{twin} [data-pane={json.dumps(safe_plain(pane.says))}] .nbr-answer"
     same = f' data-twin="{look.attribute(place)}"' if twin else ""
     body = f'<div class="nbr-body nbr-answer" tabindex="0"{same}>{_body(pane)}</div>'
     return (
-        f'<section class="nbr-pane" style="{tint}" data-pane="{says}" aria-label="{name}">'
+        f'<section class="nbr-pane" style="{top}" data-pane="{says}" aria-label="{name}">'
         f"{head}{bar}{error if pane.error else ''}{body}{notes}"
         f"{_foot(pane, live=live, at=at, own=not view.source)}</section>"
     )

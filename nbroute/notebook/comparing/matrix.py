@@ -127,10 +127,11 @@ class Matrix:
             lines = [DOT.join([total.cost, *ratio]), *total.told]
             told = "".join(f'<div class="nbr-quiet">{look.text(line)}</div>' for line in lines)
             name = "" if who.name == who.tier else look.text(who.name.removeprefix(who.tier))
+            tint = look.tinted(who.tier, tiers)
             heads.append(
-                f'<th scope="col" {_LIGHT} style="{look.tinted(who.tier, tiers)}" title="'
+                f'<th scope="col" {_LIGHT} style="{tint}" title="'
                 f'{look.attribute(who.system or who.model)}">{look.pill(who.tier, tiers)} {name}'
-                f"{look.bar(float(total.usd / most))}{told}</th>"
+                f"{look.bar(float(total.usd / most), tint)}{told}</th>"
             )
         above = "".join(
             f"<p>{look.text(line)}</p>" for line in headlines(self.grid, self.lines, totals)
