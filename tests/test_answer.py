@@ -778,3 +778,10 @@ def test_the_checks_of_this_file_see_harm():
     for harm in ("<img src=x>", "<p onclick=x>a</p>", "<a href='javascript:x'>a</a>", "<p>$a$</p>"):
         with pytest.raises(AssertionError):
             page(harm)
+
+
+def test_a_static_card_gets_all_that_the_stylesheet_says_of_a_class():
+    made = look.page('<b class="nbr-cost">$1</b>')
+    assert re.search(r'style="[^"]*font-size[^"]*nowrap', made)
+    classes = re.findall(r"^\.(nbr[\w-]*)\{", look.CSS, re.MULTILINE)
+    assert sorted(set(classes)) == sorted(classes)

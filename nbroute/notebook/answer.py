@@ -27,6 +27,8 @@ from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 from markdown_it.tree import SyntaxTreeNode
 
+from nbroute.report.table import shortened
+
 #: Characters; a longer answer is shown as plain text, since parsing it could take seconds.
 LONGEST_MARKDOWN = 300_000
 #: The code of a longer answer has no colours: Pygments takes longer than all the rest. It stops
@@ -233,6 +235,9 @@ def _in_words(state: Any) -> None:
             token.children = list(_spoken(state, token.children))
         for leaf in token.children or [token]:
             leaf.meta["at"] = at
+            if leaf.type == "link_open":
+                address = str(leaf.attrGet("href")).replace("$", "%24")
+                leaf.attrs["href"] = f"https:{address}" if address.startswith("//") else address
             shown.append("\n" if leaf.type in ("softbreak", "hardbreak") else leaf.content)
             at += len(shown[-1])
         if token.content:
@@ -245,11 +250,13 @@ def _spoken(state: Any, tokens: Iterable[Any]) -> Iterator[Any]:
     """The tokens with images and links to other schemes as text, and bare addresses as links."""
     inside, refused = False, ""
     for token in tokens:
+        address = str(token.attrGet("src") or token.attrGet("href") or "")
+        short = f"({shortened(address, _LONGEST_ADDRESS)})"
         if token.type == "image":
-            alt, address = token.content, _short(token.attrGet("src"))
-            yield _text(f"[image not loaded{': ' if alt else ''}{alt} ({address})]")
-        elif token.type == "link_open" and not _SAFE_ADDRESS.match(token.attrGet("href")):
-            refused = f" ({_short(token.attrGet('href'))})"
+            alt = token.content and f": {token.content}"
+            yield _text(f"[image not loaded{alt} {short}]")
+        elif token.type == "link_open" and not _SAFE_ADDRESS.match(address):
+            refused = f" {short}"
         elif token.type == "link_close" and refused:
             yield _text(refused)
             refused = ""
@@ -257,35 +264,25 @@ def _spoken(state: Any, tokens: Iterable[Any]) -> Iterator[Any]:
             if "&" in state.src:  # an entity can stand for a line break or a control character
                 token.content = safe_plain(token.content).replace("\n", " ")
             bare = "://" in token.content and not inside and not refused
-            yield from _linked(state, token) if bare else [token]
+            yield from _linked(state, token.content) if bare else [token]
         else:
             inside = token.type == "link_open" or (inside and token.type != "link_close")
             yield token
 
 
-def _text(content: str) -> Token:
-    return Token("text", "", 0, content=content)
-
-
-def _linked(state: Any, token: Any) -> Iterator[Any]:
+def _linked(state: Any, text: str) -> Iterator[Token]:
     place = 0
-    for found in _BARE_ADDRESS.finditer(token.content):
-        yield _text(token.content[place : found.start()])
-        address = state.md.normalizeLink(found[0])
-        yield Token("link_open", "a", 1, attrs={"href": address})
+    for found in _BARE_ADDRESS.finditer(text):
+        yield _text(text[place : found.start()])
+        yield Token("link_open", "a", 1, attrs={"href": state.md.normalizeLink(found[0])})
         yield _text(found[0])
         yield Token("link_close", "a", -1)
         place = found.end()
-    yield _text(token.content[place:]) if place else token
+    yield _text(text[place:])
 
 
-def _short(address: str) -> str:
-    return address if len(address) <= _LONGEST_ADDRESS else f"{address[:_LONGEST_ADDRESS]}…"
-
-
-def _address(link: Any) -> str:
-    address = str(link.attrGet("href")).replace("$", "%24")
-    return f"https:{address}" if address.startswith("//") else address
+def _text(content: str) -> Token:
+    return Token("text", "", 0, content=content)
 
 
 def _words(
@@ -353,9 +350,9 @@ class _Renderer(RendererHTML):
         return "</strong></p>\n"
 
     def link_open(self, tokens: Any, idx: int, *_: Any) -> str:
-        title = tokens[idx].attrGet("title")
+        address, title = (tokens[idx].attrGet(name) for name in ("href", "title"))
         named = f' title="{html.escape(safe_plain(title))}"' if title else ""
-        return f'<a href="{html.escape(_address(tokens[idx]))}"{named} rel="noopener noreferrer">'
+        return f'<a href="{html.escape(address)}"{named} rel="noopener noreferrer">'
 
     def table_open(self, *_: Any) -> str:
         return f'<div tabindex="0" style="{_SCROLLING}"><table>\n'
@@ -452,7 +449,7 @@ def _blocks(node: Any, fence: str, below: int) -> str:
     return written
 
 
-_UNSAFE_IN_LINK = re.compile(r"[()<>\[\]\\|`*\s]")
+_IN_LINK = {ord(sign): f"%{ord(sign):02X}" for sign in "()<>[]\\|`* \t\n"} | {ord("&"): "&amp;"}
 _RULERS = {"text-align:left": ":-", "text-align:right": "-:", "text-align:center": ":-:"}
 
 
@@ -480,8 +477,7 @@ def _line(node: Any, *, in_table: bool = False, in_link: bool = False) -> str:
             case "softbreak" | "hardbreak":
                 written += " " if in_table else "\n" if part.type == "softbreak" else "  \n"
             case "link":
-                address = _UNSAFE_IN_LINK.sub(lambda sign: f"%{ord(sign[0]):02X}", _address(part))
-                written += f"[{inside}]({address.replace('&', '&amp;')})"
+                written += f"[{inside}]({part.attrGet('href').translate(_IN_LINK)})"
             case "s":
                 written += f"<del>{inside}</del>"
             case _:
