@@ -143,7 +143,7 @@ class Ladder:
         return self.names.index(name)
 
     def __getitem__(self, name: str) -> Tier:
-        """The tier of that name; SettingsError where there is none."""
+        """The tier of that name; ValueError where there is none."""
         return self.tiers[self.index(name)]
 
     def above(self, name: str) -> Tier | None:

@@ -208,7 +208,7 @@ class Desk:
         if tier is None and self.router.above(last) is None:
             return self.router.escalate(last)  # it says why there is nowhere to go
         if tier is not None:
-            self.router.ladder[tier]  # an unknown one is told before a card is drawn
+            self.router.ladder.find(tier)  # an unknown one is told before a card is drawn
         card = self._new_card(earlier=last.chain)
         return self._show(card, lambda: card.escalate(self.router, tier))
 
