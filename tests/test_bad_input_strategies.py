@@ -175,7 +175,7 @@ def statuses(result):
         ("%%route -c learned\nx", "no learned classifier"),
         ("%%route --max-cost nan\nx", "dollars"),
         ("%route teach", "takes a tier"),
-        ("%route teach LOW", "nothing was routed yet"),
+        ("%route teach LOW", "nothing has been routed yet"),
         ("%route teach NOPE hello", "NOPE"),
         ("%route allow", "code"),
         ("%route allow everything", "code"),
@@ -186,7 +186,7 @@ def statuses(result):
         ("%route threads forget", "forget NAME"),
         ("%route threads forget nobody", "nobody"),
         ("%route threads drop x", "forget NAME"),
-        ("%route escalate", "nothing was routed yet"),
+        ("%route escalate", "nothing has been routed yet"),
     ],
 )
 def test_what_cannot_be_is_one_line_before_anything_is_sent(cell, server, source, says):

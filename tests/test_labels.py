@@ -250,7 +250,7 @@ def test_labels_of_every_session_are_shown_when_asked_for(shell):
 @pytest.mark.parametrize(
     ("line", "told"),
     [
-        ("label good", "nothing was routed yet; run a %%route cell first"),
+        ("label good", "nothing has been routed yet; run a %%route cell first"),
         ("label", "%route label takes good, bad, too weak or overkill"),
         ("label godo", "no feedback is called 'godo': did you mean 'good'?"),
         ("label 'good", "close the quote"),

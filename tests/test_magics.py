@@ -215,7 +215,7 @@ def test_a_function_of_the_notebook_classifies(shell):
         ("%%route --max-cost 0.0000001\nx", "BudgetExceeded"),
         ("%route spnd", "did you mean 'spend'"),
         ("%route use nowhere", "nowhere"),
-        ("%route escalate", "nothing was routed yet"),
+        ("%route escalate", "nothing has been routed yet"),
         ("%route classify", "takes a text"),
     ],
 )

@@ -202,7 +202,7 @@ def test_a_dry_run_of_a_strategy_says_what_it_may_ask(shell):
     ("source", "says"),
     [
         ("%route teach", "takes a tier"),
-        ("%route teach SIMPLE", "nothing was routed yet"),
+        ("%route teach SIMPLE", "nothing has been routed yet"),
         ("%route teach SIMPEL hello", "did you mean 'SIMPLE'"),
         ("%route allow everything", "there is 'code'"),
         ("%route allow", "one word, code"),

@@ -508,7 +508,7 @@ def test_apply_has_the_session_go_on_with_what_is_chosen(shell):
     after = desk.router
     assert (0.9, "three-tier") == (after.settings.classifier.step_up_below, after.ladder.name)
     assert (before.session, before.ledger) == (after.session, after.ledger)
-    assert "applied: this session goes on with it" in panel.html
+    assert "applied for this session" in panel.html
     assert "Apply this" not in panel.html
     assert run(shell, "%%route\nhello")[1].success
 

@@ -100,7 +100,7 @@ class Desk:
         classifier = replace(settings.classifier, step_up_below=asked.threshold)
         settings = replace(settings, classifier=classifier, cache="use" if asked.cache else "off")
         self.go_on(settings=settings, ladder=asked.ladder, classifier=asked.classifier)
-        return "applied: this session goes on with it; nbroute.toml is as it was"
+        return "applied for this session; nbroute.toml is unchanged"
 
     def _not_replaying(self, why: str) -> None:
         if self.router.replaying is not None:
@@ -217,14 +217,14 @@ class Desk:
         if number is not None:
             return self.card(number).result
         if self.last is None:
-            raise SettingsError("nothing was routed yet; run a %%route cell first")
+            raise SettingsError("nothing has been routed yet; run a %%route cell first")
         return self.last
 
     def card(self, number: int) -> Card:
         """The card of that number; SettingsError where there is none with an answer."""
         if number not in self._cards:
             known = [f"#{one}" for one in sorted(self._cards)[-9:]]
-            told = "nothing was routed yet; run a %%route cell first"
+            told = "nothing has been routed yet; run a %%route cell first"
             told = f"there is {', '.join(known)}" if known else told
             raise SettingsError(f"no answer has the number {number}: {told}")
         return self._cards[number]
@@ -248,7 +248,7 @@ class Desk:
         from nbroute.notebook.controls import Controls
 
         if not self.is_live:
-            raise SettingsError("there are no controls here: no live front end draws them")
+            raise SettingsError("there are no buttons here: this front end cannot draw them")
         self.shelf.put(card.view.number, Controls(card, self))
 
     def panel(self, asked: str, card: Card, cancel: threading.Event | None = None) -> str:

@@ -45,20 +45,20 @@ QUOTED = 160
 #: What can be said of one answer, in the order in which it is offered, and what that means.
 MEANS: dict[Feedback, str] = {
     "good": "this tier is what the prompt needs",
-    "bad": "no good answer, whatever the tier",
+    "bad": "the answer is no good, whatever the tier",
     "too weak": "the prompt needs the next tier up",
     "overkill": "the next tier down would have done",
 }
 
 _MEANING: dict[CostSource, str] = {
-    "billed": "what the endpoint says that it charged",
+    "billed": "what the endpoint says it charged",
     "list": "tokens × list price",
     "configured": "tokens × the price in your settings",
     "estimated": "an estimate: the tokens or the price are not certain",
     "equivalent": "nothing was billed; what a model of this tier would have cost",
     "unknown": "",
 }
-
+_UNCOUNTED = "not counted in any sum"
 
 #: Said of all costs in a table, where they come from one source.
 COSTS = SOURCES | {"equivalent": "what it would have cost; nothing is billed"}
@@ -93,10 +93,14 @@ def times(ratio: Decimal) -> str:
 
 
 def headline(result: RouteResult, scale: Scale | None = None) -> str:
-    """`SIMPLE · openai/gpt-4o-mini · $0.000012 (list price) · 0.4 s · 21 → 9 tokens`."""
-    answer = result.answer
+    """`SIMPLE · openai/gpt-4o-mini · $0.000012 (list price) · 0.4 s · 21 → 9 tokens`.
+
+    Of an escalation the cost is `+$0.0021 (list price) for this step`.
+    """
+    answer, cost = result.answer, str(result_price(result))
+    cost = f"+{cost} for this step" if result.parent and cost[0] == "$" else cost
     ratio = scale.ratio(result) if scale else ""
-    parts = [answer.tier or "no tier", model_name(answer), cost_told(result), ratio]
+    parts = [answer.tier or "no tier", model_name(answer), cost, ratio]
     return DOT.join(filter(None, [*parts, took(result), tokens(answer), *marks(result)]))
 
 
@@ -159,7 +163,7 @@ class Price(NamedTuple):
 def price(cost: Cost) -> Price:
     """A cost in words."""
     if cost.usd is None:
-        return Price("unknown", unknown_why(cost), "in no sum")
+        return Price("unknown", unknown_why(cost), _UNCOUNTED)
     return Price(call_usd(cost.usd), SOURCES[cost.source], _MEANING[cost.source])
 
 
@@ -180,14 +184,8 @@ def result_price(result: RouteResult) -> Price:
         return attempt_price(answer)
     unknown = dict.fromkeys(one.model for one in result.attempts if one.cost_usd is None)
     if unknown and answer.cost_usd is not None:
-        return Price("unknown", f"what {' and '.join(unknown)} cost is not known", "in no sum")
+        return Price("unknown", f"what {' and '.join(unknown)} cost is not known", _UNCOUNTED)
     return price(result.cost)
-
-
-def cost_told(result: RouteResult) -> str:
-    """`$0.00043 (list price)`, of an escalation `+$0.0021 (list price) for this step`."""
-    told = result_price(result)
-    return f"+{told} for this step" if result.parent and told.amount[0] == "$" else str(told)
 
 
 def exact_price(result: RouteResult) -> Price:
@@ -202,11 +200,8 @@ def beside(result: RouteResult) -> str:
     if not other:
         return ""
     cost = sum((one.cost_usd or Decimal(0) for one in other), Decimal(0))
-    asked = sum(one.purpose == "answer" for one in other)
-    what = (
-        counted(asked, "other answer") if asked == len(other) else counted(len(other), "other call")
-    )
-    return f"{format_usd(cost)} of it for {what}"
+    what = "answer" if all(one.purpose == "answer" for one in other) else "call"
+    return f"{format_usd(cost)} of it for {counted(len(other), f'other {what}')}"
 
 
 def replayed(attempt: Attempt) -> bool:

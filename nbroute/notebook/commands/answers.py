@@ -96,7 +96,7 @@ def _meaning(found: PickedAgainstNeeded, *, everything: bool) -> list[str]:
 
 @command("[NUMBER]", "1")
 def controls(desk: Desk, _rest: str, number: int | None) -> None:
-    """The buttons of an earlier answer again."""
+    """Show an earlier answer's buttons again."""
     if number is None:
         raise SettingsError("`%route controls` takes the number of an answer, such as 1")
     desk.show_controls(desk.card(number))
@@ -104,13 +104,13 @@ def controls(desk: Desk, _rest: str, number: int | None) -> None:
 
 @command("[NUMBER]", "1")
 def versions(desk: Desk, _rest: str, number: int | None) -> tables.Table:
-    """The answers of one cell, one for each time that it ran."""
+    """The answers of one cell, run by run."""
     return desk.versions_table(number)
 
 
 @command("NAME", "SIMPLE", "comparison.vote('SIMPLE')")
 def vote(desk: Desk, rest: str) -> str:
-    """Which compared answer is the cheapest that will do."""
+    """Vote for the cheapest compared answer that will do."""
     card = desk.comparing.last
     if not rest:
         names = ", ".join(card.choices)
@@ -128,7 +128,7 @@ def differences(desk: Desk, rest: str) -> str:
 
 @command("[FILE.csv|.jsonl]", "answers.csv", "grid.export('answers.csv')")
 def matrix(desk: Desk, rest: str) -> str | None:
-    """The compared prompts again, or written to a file."""
+    """Show the compared prompts again, or write them to a file."""
     found = desk.comparing.matrix
     if rest:
         return f"written to {found.grid.export(rest.strip(_QUOTES))}"
@@ -138,7 +138,7 @@ def matrix(desk: Desk, rest: str) -> str | None:
 
 @command("[forget NAME]", "forget trip", "router.threads.names()")
 def threads(desk: Desk, rest: str) -> Any:
-    """The conversations begun with --thread."""
+    """The conversations started with --thread."""
     word, _, name = rest.partition(" ")
     if word and (word != "forget" or not name.strip()):
         raise SettingsError("`%route threads` lists them; `%route threads forget NAME` drops one")
@@ -150,5 +150,5 @@ def threads(desk: Desk, rest: str) -> Any:
         turns = desk.router.threads.turns(name)
         tiers = " > ".join(turn.tier for turn in turns)
         rows.append([name, str(len(turns)), tiers, shortened(turns[-1].prompt, 60)])
-    below = [] if rows else ["no thread yet: %%route --thread NAME begins one"]
+    below = [] if rows else ["no thread yet: %%route --thread NAME starts one"]
     return tables.Table(["thread", "turns", "tiers", "last prompt"], rows, below=below)

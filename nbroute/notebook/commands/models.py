@@ -35,7 +35,7 @@ _OLD_DAYS = 90
 
 @command("[TIER=MODEL ...|reset]", "SIMPLE=openai/gpt-4.1-nano", "router.ladder")
 def tiers(desk: Desk, rest: str) -> tables.Table:
-    """The ladder, or other models on it for this session."""
+    """The ladder, or a change of its models for this session."""
     if not rest:
         return _ladder(desk.router)
     before = desk.router
@@ -160,7 +160,7 @@ def key(desk: Desk, rest: str) -> str:
     """Ask for a key without showing it; only this kernel keeps it."""
     if rest == "off":
         ENVIRONMENT.forget()
-        return f"no key is kept any more; {desk.with_keys(None)}"
+        return f"keys are forgotten; {desk.with_keys(None)}"
     known = {one.name: one for one in (*BUILT_IN.values(), *desk.router.settings.providers)}
     wanting = {name: one.api_key_env for name, one in known.items() if one.api_key_env}
     mine = [tier.provider for tier in desk.router.ladder.tiers if tier.provider in wanting]

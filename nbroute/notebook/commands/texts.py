@@ -60,7 +60,7 @@ def teach(desk: Desk, rest: str) -> str:
     if not tier:
         raise SettingsError("`%route teach` takes a tier, and a text or the last prompt")
     if not text and desk.last is None:
-        raise SettingsError("nothing was routed yet; give a text: `%route teach TIER TEXT`")
+        raise SettingsError("nothing has been routed yet; give a text: `%route teach TIER TEXT`")
     told = interpolate(text.strip(), desk.shell.user_ns) if text else desk.answer().prompt
     known = desk.router.teach(told, tier)
     return f"kept as an example of {known}: {shortened(told, 60)}"
@@ -92,7 +92,7 @@ def record(desk: Desk, rest: str) -> str:
     begins = bool(rest) and not ends
     recorder = desk.router.record(_file(rest)) if begins else desk.router.recorder
     if recorder is None:
-        how = "; %route record FILE keeps each answer from then on"
+        how = "; %route record FILE keeps each answer from now on"
         return "nothing was being recorded" if ends else f"not recording{how}"
     has, to = counted(len(recorder), "answer"), f"recording to {recorder.path}"
     if ends:
