@@ -18,7 +18,9 @@ from nbroute.report.table import columns
 from nbroute.router import Router
 from nbroute.settings import load, writing
 from nbroute.settings.model import ENVIRONMENT
+from nbroute.types import Ladder, Tier
 
+MODEL = "simulated/gpt-4o-mini"
 KEY = "sk-or-v1-0123456789abcdef"
 
 
@@ -149,7 +151,21 @@ def test_spend_by_day_says_which_days_are_meant(shell):
 
     assert "day (UTC)" in text
     assert "would have cost" in text
-    assert "price unknown" not in text
+    assert "unknown" not in text
+
+
+def test_a_cost_that_is_not_known_is_no_zero_in_any_table(shell):
+    run(shell, "%route tiers")
+    desk_of(shell).climb(Ladder("one", (Tier("SIMPLE", "simulated", MODEL, 64),), "SIMPLE"))
+    run(shell, "%%route\nhello")
+
+    for words in ("spend", "report text", "dashboard"):
+        text, _ = run(shell, f"%route {words}")
+        row = next(line for line in text.splitlines() if line.startswith("SIMPLE "))
+        assert "1 unknown" in row
+        assert "$0" not in row
+    dry, _ = run(shell, "%%route --dry-run\nhello")
+    assert "costs: unknown: " in dry
 
 
 # Tiers and prices

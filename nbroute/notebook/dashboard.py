@@ -117,12 +117,14 @@ def _page(router: Router, said: str) -> str:
         ]
         for name, results, share, *rest in rows
     ]
-    parts.append(look.table("tiers", head, shown, numbers=head[3:]))
+    less = dict.fromkeys(("results", "calls", "95% within"), "less")
+    parts.append(look.table("tiers", head, shown, numbers=head[3:], hidden=less))
     columns, calls = _last_calls(router)
     shown = [
         [look.text(call[0]), look.pill(call[1], tiers), *map(look.text, call[2:])] for call in calls
     ]
-    last = look.table("last calls", columns, shown, numbers=columns[2:5], least=("model",))
+    least = {"model": "least", "took": "less", "time": "less"}
+    last = look.table("last calls", columns, shown, numbers=columns[2:5], hidden=least)
     parts.append(last if calls else "<p>The calls so far were made by another kernel.</p>")
     return look.room("session dashboard", heard, *parts)
 

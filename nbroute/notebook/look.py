@@ -182,14 +182,16 @@ def table(
     rows: Iterable[Sequence[str]],
     *,
     numbers: Sequence[str] = (),
-    least: Sequence[str] = (),
+    hidden: Mapping[str, str] = {},
 ) -> str:
     """A table of pieces of HTML; the first cell of a row is its heading.
 
-    The columns in `numbers` stand right, those in `least` are left out where there is no room.
+    The columns in `numbers` stand right. Those that are `hidden` are left out where there is no
+    room: what says "least" on a narrow page, what says "less" on a very narrow one.
     """
+    hide = {name: f" nbr-{how}" for name, how in hidden.items()}
     kinds = [
-        f' class="nbr-{"number" if name in numbers else "cell"}{" nbr-least" * (name in least)}"'
+        f' class="nbr-{"number" if name in numbers else "cell"}{hide.get(name, "")}"'
         for name in columns
     ]
     top = "".join(

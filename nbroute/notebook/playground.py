@@ -233,7 +233,8 @@ def _told(explained: Explanation, prompt: str, tiers: tuple[str, ...], note: str
         [look.pill(tier, tiers) + here * (tier == picked), *map(look.text, rest)]
         for tier, *rest in costs.rows
     ]
-    table = look.table("cost on every tier", costs.head, rows, numbers=costs.head[2:])
+    less = dict.fromkeys(costs.head[1:4], "less")
+    table = look.table("cost on every tier", costs.head, rows, numbers=costs.head[2:], hidden=less)
     below = "".join(f"<p>{look.text(line)}</p>" for line in costs.below)
     parts.append(look.folded("Cost on every tier", table + below, key="costs"))
     return "".join(parts)

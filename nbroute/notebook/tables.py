@@ -144,11 +144,15 @@ def estimates(found: Mapping[str, Any], of: str = "tier") -> Table:
         [name, e.model, f"{e.input_tokens:,}", f"{e.max_tokens:,}", *both]
         for (name, e), *both in zip(found.items(), *amounts, strict=True)
     ]
-    known = [COSTS[c.source] if c.usd is not None else f"unknown, {unknown_why(c)}" for c in high]
-    by_tier = [f"{n.removeprefix('> ')} {k}" for n, k in zip(found, known, strict=True)]
+    sources: dict[str, list[str]] = {}
+    for name, cost in zip(found, high, strict=True):
+        told = COSTS[cost.source] if cost.usd is not None else f"unknown: {unknown_why(cost)}"
+        sources.setdefault(told, []).append(name.removeprefix("> "))
+    plain = sum(not told.startswith("unknown") for told in sources) < 2
+    named = (told if plain else f"{told} ({', '.join(names)})" for told, names in sources.items())
     below = [
         "from an answer of one token to one that uses the whole token budget",
-        f"costs: {known[0] if len(set(known)) == 1 else ', '.join(by_tier)}",
+        f"costs: {'; '.join(named)}",
     ]
     return Table([of, "model", "tokens in", "most out", "cost from", "to"], rows, below=below)
 

@@ -110,17 +110,17 @@ def tier_table(report: Metrics) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = [
         ("tier", "results", "share", "calls", *_MONEY, "half within", "95% within")
     ]
-    for name, fact, money, time in zip(groups, facts, _money(groups.values()), took, strict=False):
+    for name, fact, amounts, time in zip(groups, facts, money(groups.values()), took, strict=False):
         within = [f"{ms / 1000:.2f} s" for ms in time[1:]] if time else ["-", "-"]
-        rows.append((name, *fact, f"{groups[name].calls:,}", *money, *within))
+        rows.append((name, *fact, f"{groups[name].calls:,}", *amounts, *within))
     return without_nothing(rows, *_MONEY)
 
 
 def _spends(name: str, groups: Mapping[str, Spend]) -> Iterator[Block]:
     rows = [(name, "calls", *_MONEY)]
     rows += [
-        (key or "(none)", f"{groups[key].calls:,}", *money)
-        for key, money in zip(groups, _money(groups.values()), strict=True)
+        (key or "(none)", f"{groups[key].calls:,}", *amounts)
+        for key, amounts in zip(groups, money(groups.values()), strict=True)
     ]
     yield ""
     yield without_nothing(rows, *_MONEY)
@@ -130,27 +130,32 @@ def _days(report: Metrics) -> Iterator[Block]:
     """A line a day; both kinds of money in a tier's cell."""
     days = sorted(report.by_day)[-_SHOWN_DAYS:]
     tiers = {
-        tier: _money(report.by_day_tier.get((day, tier), Spend()) for day in days)
+        tier: money(report.by_day_tier.get((day, tier), Spend()) for day in days)
         for tier in report.by_tier
     }
     rows = [("day (UTC)", "calls", "cached", *_MONEY, *tiers)]
     spends = [report.by_day[day] for day in days]
-    for at, (day, spend, money) in enumerate(zip(days, spends, _money(spends), strict=True)):
+    for at, (day, spend, both_sums) in enumerate(zip(days, spends, money(spends), strict=True)):
         amounts = []
         for real, equivalent in (column[at] for column in tiers.values()):
             both = [real] if real != "$0" or equivalent == "$0" else []
             both += [f"{equivalent} not billed"] if equivalent != "$0" else []
             amounts.append(" and ".join(both))
-        rows.append((day, f"{spend.calls:,}", f"{spend.cached_calls:,}", *money, *amounts))
+        rows.append((day, f"{spend.calls:,}", f"{spend.cached_calls:,}", *both_sums, *amounts))
     yield ""
     yield without_nothing(rows, *_MONEY)
 
 
-def _money(spends: Iterable[Spend]) -> list[tuple[str, str]]:
-    """Of each what was spent, and what was not billed."""
+def money(spends: Iterable[Spend]) -> list[tuple[str, str]]:
+    """Of each what was spent, and what was not billed; what is not known is not $0."""
     found, columns = list(spends), []
     for unbilled in (False, True):
         amounts = column_usd(spend.of(unbilled) for spend in found)
-        unknown = (f" + {n:,} unknown" if (n := s.unknown(unbilled)) else "" for s in found)
-        columns.append(list(map(str.__add__, amounts, unknown)))
+        unknown = [f"{n:,} unknown" if (n := s.unknown(unbilled)) else "" for s in found]
+        columns.append(
+            [
+                " + ".join(filter(None, ["" if usd == "$0" and more else usd, more]))
+                for usd, more in zip(amounts, unknown, strict=True)
+            ]
+        )
     return list(zip(*columns, strict=True))

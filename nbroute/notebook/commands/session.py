@@ -15,6 +15,7 @@ from nbroute.notebook.report_view import Gallery
 from nbroute.pricing import SOURCES, column_usd
 from nbroute.report.charts import telling
 from nbroute.report.table import seconds, shortened, without_nothing
+from nbroute.report.text import money
 
 if TYPE_CHECKING:
     from nbroute.notebook.desk import Desk
@@ -37,14 +38,13 @@ def spend(desk: Desk, rest: str) -> tables.Table:
     names = sorted(groups, key=lambda name: order.index(name) if name in order else len(order))
     named = [(str(name or "(none)"), groups[name]) for name in names]
     named.append(("together", desk.router.spend(everything=everything)))
-    amounts = [[s.usd for _, s in named], [s.equivalent_usd for _, s in named]]
     rows = [
-        [name, f"{s.calls:,}", f"{s.cached_calls:,}", *usd, f"{s.unknown_calls:,}"]
-        for (name, s), *usd in zip(named, *map(column_usd, amounts), strict=True)
+        [name, f"{s.calls:,}", f"{s.cached_calls:,}", *amounts]
+        for (name, s), amounts in zip(named, money([s for _, s in named]), strict=True)
     ]
-    counts, money = ("calls", "cached", "price unknown"), ("spent", "would have cost")
-    head = ["day (UTC)" if by == "day" else by, *counts[:2], *money, counts[2]]
-    shown = without_nothing(without_nothing([head, *rows], *money), *counts)
+    kinds = ("spent", "would have cost")
+    head = ["day (UTC)" if by == "day" else by, "calls", "cached", *kinds]
+    shown = without_nothing(without_nothing([head, *rows], *kinds), "calls", "cached")
     return tables.Table(shown[0], shown[1:], below=[session_text(desk.router)])
 
 
