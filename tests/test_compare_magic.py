@@ -425,7 +425,7 @@ def test_a_column_says_what_was_asked_of_it():
     page = columns.page(view(comparison_of(LOW="yes", TOP="no")))
     text = Rendered(page.replace("</p>", " </p>")).text
 
-    assert "Routing would pick LOW (90% confident): 7 words list price" in text
+    assert "Routing would pick LOW (90% confident): 7 words · list price" in text
     assert "LOW · $0.001 · model-low" in text
     assert "0.4 s · 20 tokens" in text
 

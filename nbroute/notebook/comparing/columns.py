@@ -61,7 +61,8 @@ def inside(view: View, *, live: bool = False, at: str = "", twin: str = "") -> s
         tier, rest = routed(view.decision)
         would = f"Routing would pick <b>{look.text(tier)}</b>" if tier else ""
         badge = look.badge(source.source, title=source.meaning) if source else ""
-        lines.insert(0, f'<p><span class="nbr-quiet">{would}{look.text(rest)}</span> {badge}</p>')
+        told = f'<span class="nbr-quiet">{would}{look.text(rest)}</span> '
+        lines.insert(0, f"<p>{look.SEPARATOR.join(filter(None, (told, badge)))}</p>")
     panes = [_pane_html(pane, view, live=live, at=at, twin=twin) for pane in view.panes]
     below = "".join(f"<p>{look.text(line)}</p>" for line in view.below)
     table = _table(view).html() if view.table else ""
