@@ -142,7 +142,7 @@ def test_tiers_have_their_colours_in_the_pill_and_in_the_bar(make_router):
 
     colour = tier_colour("TOP", router.ladder.names)
     assert f"background-color:{colour}" in page
-    assert f"width:100.0%;--tier:{colour}" in page
+    assert f"width:100.0%;background-color:{colour}" in page
 
 
 def test_escalation_is_told_in_the_articles_words(make_router):

@@ -39,6 +39,12 @@ def attribute(words: object) -> str:
     return html.escape(safe_plain(str(words)))
 
 
+def _facts(**facts: str) -> str:
+    """Attributes by name; those that are empty are left out."""
+    told = ((name.strip("_").replace("_", "-"), value) for name, value in facts.items() if value)
+    return "".join(f' {name}="{attribute(value)}"' for name, value in told)
+
+
 def tinted(tier: str, tiers: Sequence[str]) -> str:
     """The style that sets the colour of a tier for what is inside."""
     return f"--tier:{tier_colour(tier, tiers)}"
@@ -74,15 +80,14 @@ def badge(words: object, *, title: str = "") -> str:
 
 
 def _span(kind: str, words: object, title: str) -> str:
-    told = f' title="{attribute(title)}"' if title else ""
-    return f'<span class="{kind}"{told}>{text(words)}</span>' if words else ""
+    return f"<span{_facts(class_=kind, title=title)}>{text(words)}</span>" if words else ""
 
 
 def folded(summary: str, inside: str, *, opened: bool = False, key: str = "") -> str:
     """A part that opens; both are HTML."""
-    facts = f' data-key="{attribute(key)}"' if key else ""
+    facts = _facts(class_="nbr-fold", data_key=key)
     return (
-        f'<details class="nbr-fold"{facts}{" open" if opened else ""}><summary>{summary}</summary>'
+        f"<details{facts}{' open' if opened else ''}><summary>{summary}</summary>"
         f'<div class="nbr-inside">{inside}</div></details>'
     )
 
@@ -136,13 +141,16 @@ def button(
     disabled: bool = False,
 ) -> str:
     """A button for `Live`; `pressed` makes it one that stays down."""
-    facts = [f'data-do="{do}"', f'data-key="{attribute(key or f"{do} {at}")}"']
-    facts += [f'data-at="{attribute(at)}"'] if at else []
-    facts += [f'class="{kind}"'] if kind else []
-    facts += [f'title="{attribute(title)}"'] if title else []
-    facts += [f'aria-pressed="{str(pressed).lower()}"'] if pressed is not None else []
-    facts += ['aria-disabled="true"'] if disabled else []
-    return f"<button type=button {' '.join(facts)}>{text(words)}</button>"
+    facts = _facts(
+        data_do=do,
+        data_key=key or f"{do} {at}",
+        data_at=at,
+        class_=kind,
+        title=title,
+        aria_pressed="" if pressed is None else str(pressed).lower(),
+        aria_disabled="true" if disabled else "",
+    )
+    return f"<button type=button{facts}>{text(words)}</button>"
 
 
 def choice(words: str, do: str, options: Mapping[str, str], chosen: str) -> str:
@@ -157,17 +165,14 @@ def choice(words: str, do: str, options: Mapping[str, str], chosen: str) -> str:
 
 def menu(words: str, *buttons: str, title: str = "") -> str:
     """Buttons that a word opens."""
-    named = f' title="{attribute(title)}" aria-label="{attribute(title)}"' if title else ""
-    return (
-        f'<details class="nbr-menu" data-menu data-key="menu {attribute(words)}">'
-        f"<summary{named}>{text(words)}</summary><div>{''.join(buttons)}</div></details>"
-    )
+    facts = _facts(class_="nbr-menu", data_key=f"menu {words}")
+    word = f"<summary{_facts(title=title, aria_label=title)}>{text(words)}</summary>"
+    return f"<details data-menu{facts}>{word}<div>{''.join(buttons)}</div></details>"
 
 
 def heard(words: str, *, seen: bool = True) -> str:
     """Words that a screen reader says when they change."""
-    hidden = "" if seen else ' class="nbr-heard"'
-    return f'<span role="status"{hidden}>{text(words)}</span>'
+    return f"<span{_facts(role='status', class_='' if seen else 'nbr-heard')}>{text(words)}</span>"
 
 
 def room(name: str, *pieces: str) -> str:
@@ -198,15 +203,13 @@ def table(
         f'<th scope="col"{kind}>{text(name)}</th>'
         for name, kind in zip(columns, kinds, strict=True)
     )
-    body = "".join(_cells(row, kinds) for row in rows)
+    body = ""
+    for first, *rest in rows:
+        cells = zip(rest, kinds[1:], strict=True)
+        inside = "".join(f"<td{kind}>{cell}</td>" for cell, kind in cells)
+        body += f'<tr><th scope="row"{kinds[0]}>{first}</th>{inside}</tr>'
     # a part that scrolls must be reachable by keyboard
     return (
         f'<div class="nbr-scroll" tabindex="0" role="region" aria-label="{attribute(caption)}">'
         f'<table class="nbr-rows"><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
     )
-
-
-def _cells(row: Sequence[str], kinds: Sequence[str]) -> str:
-    first, *rest = row
-    inside = "".join(f"<td{kind}>{cell}</td>" for cell, kind in zip(rest, kinds[1:], strict=True))
-    return f'<tr><th scope="row"{kinds[0]}>{first}</th>{inside}</tr>'
