@@ -224,7 +224,8 @@ def _told(explained: Explanation, prompt: str, tiers: tuple[str, ...], note: str
     parts = [look.head([look.pill(picked, tiers), look.text(sure), look.quiet(made.reason)]), note]
     if made.signals:
         rows = marked.signal_rows(sent, made.signals, tiers)
-        table = look.table("signals in the text", marked.HEAD, [[*map(look.text, r)] for r in rows])
+        cells, less = [[*map(look.text, row)] for row in rows], {"where": "less"}
+        table = look.table("signals in the text", marked.HEAD, cells, hidden=less)
         parts.append(marked.marked(sent, made.signals, tiers))
         parts.append(look.folded(counted(len(rows), "signal"), table, key="signals"))
     costs = tables.estimates({one.tier: one for one in explained.estimates})
