@@ -182,6 +182,29 @@ def test_a_dry_run_sends_nothing_and_says_what_it_would_cost(shell):
     assert [] == shell.run_line_magic("route", "router").ledger.rows()
 
 
+@pytest.mark.parametrize("over", ["", "--over words"])
+def test_a_dry_run_prices_the_model_that_is_asked_for_the_tier(shell, over):
+    shell.user_ns["words"] = ["hello", "Prove that there is no largest prime."]
+    prompt = "{{words}}" if over else "hello"
+
+    plain, _ = run(shell, f"%%route_compare -n {over} SIMPLE FRONTIER\n{prompt}")
+    asks, _ = run(shell, f"%%route_compare -n -c model {over} SIMPLE FRONTIER\n{prompt}")
+
+    assert "is asked for the tier" not in plain
+    assert "first simulated/gpt-4o-mini is asked for the tier, for $" in asks
+
+
+def test_costs_beside_one_another_have_the_same_decimal_places(static):
+    static.user_ns["prompts"] = ["Explain recursion."]
+    ((one, _),) = outputs(static, "%%route_compare SIMPLE FRONTIER\nExplain recursion.")
+    ((many, _),) = outputs(static, "%%route_compare SIMPLE FRONTIER --over prompts\n{{prompts}}")
+
+    for data in (one, many):
+        page = data["text/html"].replace("<span>&#36;</span>", "$")
+        costs = re.findall(r"(?<!cost )\$0\.(\d+)", page)
+        assert 1 == len(set(map(len, costs)))
+
+
 def test_help_lists_the_options(shell):
     text, _ = run(shell, "%route_compare -h")
     assert "--blind" in text
@@ -308,9 +331,25 @@ def test_answers_that_differ_in_most_words_say_so_and_are_not_marked():
     compared = comparison_of(LOW=shared, MID=f"**{shared}** always", TOP="a wholly other text")
     data, _ = columns.bundle(view(compared, marked=True), compared)
 
-    assert "100% of this is in no other answer" in data["text/plain"]
+    assert "100% of this is in no other answer: too much to highlight" in data["text/plain"]
     assert "[only here: always]" in data["text/plain"]
     assert 1 == data["text/html"].count("<mark")
+
+
+@pytest.mark.parametrize(
+    ("texts", "said"),
+    [
+        (("one text", "a wholly other thing"), "nothing is highlighted: over 60% of it is in no"),
+        (("one text", "one text"), "no differences: every word is in another answer, too"),
+    ],
+)
+def test_differences_that_mark_nothing_say_why_above_the_answers(texts, said):
+    compared = comparison_of(**dict(zip(("LOW", "TOP"), texts, strict=True)))
+    data, _ = columns.bundle(view(compared, marked=True), compared)
+
+    for text in data.values():
+        assert said in text.replace("\\", "")
+        assert "highlighted: what" not in text
 
 
 def test_the_figures_come_as_a_table_where_they_are_asked_for(static):

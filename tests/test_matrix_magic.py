@@ -122,7 +122,7 @@ def test_a_missing_value_is_a_row_that_says_so(static):
     ((data, _),) = outputs(static, "%%route_compare SIMPLE --over frame\n{{word}} {{n}}")
 
     assert "word and n missing in this row" in data["text/plain"]
-    assert "1 prompt with a failure" in data["text/html"]
+    assert "an answer is missing for 2 prompts" in data["text/html"]
 
 
 def test_a_dry_run_counts_the_calls_and_sends_none(shell):
@@ -161,16 +161,16 @@ def test_checks_tell_the_cheapest_that_passes(static):
     assert "passes 2 of 2 (34% to 100%)" in data["text/html"]
 
 
-def test_what_no_lesson_answers_passes_nothing(static):
-    static.user_ns |= {"prompts": ["Fix my bike.", "Explain recursion."], "long": bool}
+def test_json_that_is_made_up_for_a_schema_passes_for_nothing(static):
+    shape = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+    static.user_ns |= {"prompts": ["Fix my bike.", "Explain recursion."], "shape": shape}
 
     ((data, _),) = outputs(
-        static, "%%route_compare SIMPLE COMPLEX --over prompts --check long\n{{prompts}}"
+        static, "%%route_compare FRONTIER --over prompts --schema shape\n{{prompts}}"
     )
 
     assert "simulated: written for a lesson, no model's words" in data["text/plain"]
     assert "no lesson answers 1 prompt: a pass there means nothing" in data["text/html"]
-    assert "passes every check" not in data["text/plain"]
 
 
 def test_where_none_passes_every_check_the_closest_is_told_the_cheaper_of_two(static):
@@ -184,6 +184,36 @@ def test_where_none_passes_every_check_the_closest_is_told_the_cheaper_of_two(st
     told = "none passes every check; COMPLEX comes closest: 1 of 2 (9% to 91%)"
     assert told in " ".join(data["text/plain"].split())
     assert told in data["text/html"]
+
+
+@pytest.mark.parametrize("option", ["--check long", "--json"])
+def test_a_simulated_model_that_says_it_has_no_answer_does_not_pass(static, option):
+    static.user_ns |= {"prompts": ["Explain recursion.", "zzz qqq"], "long": lambda _: True}
+
+    ((data, _),) = outputs(
+        static, f"%%route_compare FRONTIER --over prompts {option} -o kept\n{{{{prompts}}}}"
+    )
+
+    asked, unknown = (row[1] for row in bodies(data["text/html"]))
+    assert (True, False) == ("pass" in asked, "pass" in unknown)
+    assert "not answered" in unknown
+    assert "passes 1 of 2" in data["text/plain"]
+    assert "1 not answered" in data["text/plain"]
+    assert "FRONTIER comes closest: 1 of 2" in " ".join(data["text/plain"].split())
+    assert [True, False] == list(static.user_ns["kept"].frame()["passed"])
+
+
+def test_failed_checks_and_missing_answers_are_told_apart(static):
+    prompts = ["Explain recursion.", "Explain recursion to a child.", None]
+    static.user_ns |= {"prompts": prompts, "long": lambda text: len(text) > 300}
+
+    ((data, _),) = outputs(
+        static, "%%route_compare SIMPLE COMPLEX --over prompts --check long\n{{prompts}}"
+    )
+
+    told = " ".join(data["text/plain"].split())
+    assert "a check failed for 2 prompts · an answer is missing for 1 prompt" in told
+    assert "passes 2 of 3" in told
 
 
 def test_a_table_is_exported_and_shown_again(static):

@@ -540,7 +540,7 @@ def test_a_session_is_recorded_and_replayed_with_the_same_cells(shell):
         assert "replayed from talk.rec" in text
         assert "$0 (replayed)" in text
         assert "as recorded" in text
-        assert "(simulated)" in text
+        assert "simulated/" in text
         assert "(cached)" not in text
 
 

@@ -46,6 +46,20 @@ def estimates(
     return found
 
 
+def asking(
+    router: Engine, prompts: Sequence[str], options: Mapping[str, Any]
+) -> TierEstimate | None:
+    """What a model would cost that is asked for each prompt's tier; None where none is."""
+    sample = prompts[:: len(prompts) // _SAMPLE + 1]
+    explained = (router.explain(prompt, **options).asking for prompt in sample)
+    found = [one for one in explained if one is not None]
+    if not found:
+        return None
+    factor = Decimal(len(prompts)) / len(sample)
+    low, high = (_sum([getattr(one, end) for one in found], factor) for end in ("low", "high"))
+    return replace(found[0], low=low, high=high)
+
+
 def _sum(costs: Sequence[Cost], factor: Decimal) -> Cost:
     known = [cost.usd for cost in costs if cost.usd is not None]
     usd = sum(known, Decimal(0)) * factor if len(known) == len(costs) else None

@@ -36,6 +36,7 @@ from nbroute.engine.context import Spec
 from nbroute.engine.engine import Engine
 from nbroute.engine.plan import make_plan, read_options
 from nbroute.errors import BudgetExceeded, NbrouteError, SettingsError
+from nbroute.providers.simulated import unanswered
 from nbroute.report import Spend
 from nbroute.types import Decision, Label, RouteResult, Status
 
@@ -139,6 +140,8 @@ class Grid(Sequence[Comparison]):
             known = frame["row"].map(picks)
             picked = ((known == one.tier) & first).astype("boolean")
             frame["picked"] = picked.mask(known.isna())
+            silent = list(map(unanswered, frame["model"], frame["text"]))
+            frame["passed"] &= ~pd.Series(silent, index=frame.index, dtype=bool)
             frame["voted"] = None if voted is None else frame["row"].map(voted) == one.name
             found.append(frame)
         every = pd.concat(found).sort_values("row", kind="stable")[_FIELDS]

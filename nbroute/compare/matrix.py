@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from nbroute.batch import Row
 from nbroute.batch.jobs import text_of, unfit
 from nbroute.compare.differences import words_of
-from nbroute.pricing import format_usd
+from nbroute.pricing import format_usd, places_of
+from nbroute.providers.simulated import unanswered
 from nbroute.providers.simulated_answers import find
 from nbroute.report import Spend, counted
 from nbroute.report.table import shortened
@@ -32,6 +33,8 @@ _COMPARED = 4_000
 _EXPENSIVE = 0.1
 #: Characters of a prompt that tell it from others; rows that are shown where all are too many.
 _LABEL, ROWS = 200, 20
+#: How a cell ends that nothing was asked in, or that was stopped on its way.
+_UNASKED = ("not sent", "interrupted")
 #: A 95% interval.
 _Z = 1.96
 
@@ -41,8 +44,8 @@ class Line:
     """One prompt and its cells, a `Row` for each contender, None where it was never asked.
 
     `values` are what a template was filled with, `error` says why the prompt is none, `why` why
-    each cell failed, as far as this kernel knows, `picked` is the tier that routing picks and
-    `voted` the contender with the prompt's vote.
+    each cell has no answer or did not pass, as far as this kernel knows, `picked` is the tier
+    that routing picks and `voted` the contender with the prompt's vote.
     """
 
     place: int
@@ -73,7 +76,7 @@ class Line:
     @property
     def failed(self) -> bool:
         """Whether a cell has no answer, or one that did not pass its check."""
-        return any(one is None or one.error is not None or not one.passed for one in self.cells)
+        return any(self.why)
 
     @property
     def disagree(self) -> bool:
@@ -87,7 +90,7 @@ class Line:
         Answers that end in different numbers are not alike at all; others as far as the shorter
         one's words are in the longer one.
         """
-        answers = [one for one in self.cells if one and one.error is None]
+        answers = [one for one in self.cells if one and answered(one)]
         if len({one.passed for one in answers}) > 1:
             return -1.0
         texts = [one.text[-_COMPARED:] for one in answers]
@@ -129,11 +132,20 @@ def lines_of(grid: Grid) -> list[Line]:
     return found
 
 
+def answered(row: Row | None) -> bool:
+    """Whether there is an answer: a simulated model's word that it has none is no answer."""
+    return row is not None and row.error is None and not unanswered(row.model, row.text)
+
+
 def _why(row: Row | None, checked: Mapping[str, RouteResult]) -> str:
     if row is None:
         return "not sent"
-    if row.error is not None or row.passed:
-        return row.error or ""
+    if row.error is not None:
+        return row.error
+    if not answered(row):
+        return "not answered"
+    if row.passed:
+        return ""
     verdicts = checked[row.result].verdicts if row.result in checked else ()
     failed = next((one for one in verdicts if not one.passed), None)
     return f"{failed.check}: {failed.reason}" if failed else "did not pass its check"
@@ -189,47 +201,61 @@ def share(hits: int, of: int) -> Share:
 
 
 class Total(NamedTuple):
-    """A column's summary: what was answered, cost, passed its checks and was voted for."""
+    """A column's summary: what was answered, cost, passed its checks and was voted for.
+
+    `passed` is of the prompts that were asked: what was never sent, or stopped on its way, says
+    nothing about the contender.
+    """
 
     name: str
     answered: int
     failed: int
+    unasked: int
     spend: Spend
     passed: Share | None
     votes: Share
+    #: Decimal places of its cost and its neighbours', so that they can be compared.
+    places: int
 
     @property
     def usd(self) -> Decimal:
         """What it cost, billed or not."""
-        return self.spend.usd + self.spend.equivalent_usd
+        return _all_usd(self.spend)
 
     @property
     def cost(self) -> str:
         """The money in words, its kinds named apart where there are two."""
         if (self.spend.usd and self.spend.equivalent_usd) or self.spend.unknown_calls:
             return self.spend.told
-        return format_usd(self.usd)
+        return format_usd(self.usd, self.places)
 
     @property
     def told(self) -> list[str]:
         """All but the cost, in words."""
         parts = [f"passes {self.passed}"] if self.passed else []
         parts += [f"good enough in {self.votes}"] if self.votes.of else []
-        return parts + ([f"{self.failed:,} not answered"] if self.failed else [])
+        parts += [f"{self.failed:,} not answered"] if self.failed else []
+        return parts + ([f"{self.unasked:,} not asked"] if self.unasked else [])
+
+
+def _all_usd(spend: Spend) -> Decimal:
+    return spend.usd + spend.equivalent_usd
 
 
 def totals_of(grid: Grid, lines: Sequence[Line]) -> list[Total]:
     """A summary for each contender; votes are of the prompts that were voted on."""
     voted = [one.voted for one in lines if one.voted]
+    spends = [grid.batches[one.name].cost for one in grid.contenders]
+    places = places_of(map(_all_usd, spends))
     found = []
     for place, one in enumerate(grid.contenders):
         rows = [line.cells[place] for line in lines]
-        there = [row for row in rows if row and row.error is None]
-        passed = share(sum(row.passed for row in there), len(rows)) if grid.checked else None
+        asked = [row for row in rows if row and row.status not in _UNASKED]
+        there = [row for row in asked if answered(row)]
+        passed = share(sum(row.passed for row in there), len(asked)) if grid.checked else None
         votes = share(voted.count(one.name), len(voted))
-        missing = len(rows) - len(there)
-        spend = grid.batches[one.name].cost
-        found.append(Total(one.name, len(there), missing, spend, passed, votes))
+        counts = len(there), len(asked) - len(there), len(rows) - len(asked)
+        found.append(Total(one.name, *counts, spends[place], passed, votes, places))
     return found
 
 
@@ -241,18 +267,18 @@ def cheapest_passing(totals: Sequence[Total]) -> Total | None:
     whole = [
         one
         for one in totals
-        if one.passed and 0 < one.passed.of == one.passed.hits and not one.spend.unknown_calls
+        if one.passed
+        and 0 < one.passed.of == one.passed.hits
+        and not (one.unasked or one.spend.unknown_calls)
     ]
     return min(whole, key=lambda one: one.usd, default=None)
 
 
 def closest_passing(totals: Sequence[Total]) -> Total | None:
     """Where none passes every check, the contender that passes most; of two, the cheaper one."""
-    shares = [
-        (one.passed.hits / one.passed.of, one) for one in totals if one.passed and one.passed.of
-    ]
-    best = max(shares, key=lambda found: (found[0], -found[1].usd), default=(0.0, None))
-    return best[1] if 0 < best[0] < 1 else None
+    hits = [(one.passed.hits, -one.usd, one) for one in totals if one.passed and one.passed.hits]
+    *_, best = max(hits, key=lambda found: found[:2], default=(None,))
+    return best if best and best.passed and best.passed.hits < best.passed.of else None
 
 
 class Overview(NamedTuple):
@@ -275,7 +301,7 @@ def overview(
         found = [f"{line.place + 1}. {shortened(line.label, prompt)}"]
         for who, row, why in zip(grid.contenders, line.cells, line.why, strict=True):
             mark = "✓ " if line.voted == who.name else "✗ " if why else ""
-            text = row.text if row and row.error is None else why
+            text = row.text if row and answered(row) else why
             found.append(shortened(f"{mark}{text}", width))
         rows.append(found)
     below = [f"{one.name}: {' · '.join([one.cost, *one.told])}" for one in totals]
@@ -289,14 +315,18 @@ def headlines(grid: Grid, lines: Sequence[Line], totals: Sequence[Total]) -> lis
     """What it is, what is wrong with it, and which contender is the cheapest that passes."""
     size = f"{counted(len(grid), 'prompt')} × {counted(len(grid.contenders), 'column')}"
     parts = [size, grid.cost.told, counted(grid.cost.calls, "call")]
-    if failed := sum(line.failed for line in lines):
-        parts.append(f"{counted(failed, 'prompt')} with a failure")
-    told, strangers, router = [" · ".join(parts)], 0, grid.router
-    kinds = {router.parts.kind(router.ladder[one.tier]) for one in grid.contenders}
-    if "simulated" in kinds:
+    without = sum(not all(map(answered, line.cells)) for line in lines)
+    rejected = sum(
+        any(one and answered(one) and not one.passed for one in line.cells) for line in lines
+    )
+    wrong = [f"a check failed for {counted(rejected, 'prompt')}"] if rejected else []
+    wrong += [f"an answer is missing for {counted(without, 'prompt')}"] if without else []
+    told = [" · ".join(some) for some in (parts, wrong) if some]
+    strangers, router = 0, grid.router
+    if "simulated" in {router.parts.kind(router.ladder[one.tier]) for one in grid.contenders}:
         told.append(WRITTEN)
         strangers = sum(find(line.prompt) is None for line in lines)
-    if strangers and grid.checked:
+    if strangers and grid.options.get("schema"):  # what is made up for a schema fits it
         told.append(f"no lesson answers {counted(strangers, 'prompt')}: a pass there means nothing")
     elif passing := cheapest_passing(totals):
         told.append(f"{passing.name} is the cheapest that passes every check")

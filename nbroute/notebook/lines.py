@@ -173,7 +173,8 @@ def attempt_price(attempt: Attempt) -> Price:
         return Price("$0", "replayed" if replayed(attempt) else "cached", "not sent")
     if attempt.cost_usd == 0 and attempt.status == "error":
         return Price("no charge")
-    return price(Cost(attempt.cost_usd, attempt.cost_source))
+    told = price(Cost(attempt.cost_usd, attempt.cost_source))
+    return told._replace(amount=format_usd(attempt.cost_usd))  # one unit in a list of calls
 
 
 def result_price(result: RouteResult) -> Price:
@@ -188,10 +189,14 @@ def result_price(result: RouteResult) -> Price:
     return price(result.cost)
 
 
-def exact_price(result: RouteResult) -> Price:
-    """The price with the amount of one call, so that all that stand side by side have one unit."""
+def exact_price(result: RouteResult, places: int = 2) -> Price:
+    """The price with the amount of one call, so that all that stand side by side have one unit.
+
+    It is written to at least so many decimal places.
+    """
     told, usd = result_price(result), result.cost_usd
-    return told._replace(amount=format_usd(usd)) if told.amount == call_usd(usd) else told
+    exact = told._replace(amount=format_usd(usd, places))
+    return exact if usd and told.amount == call_usd(usd) else told
 
 
 def beside(result: RouteResult) -> str:

@@ -11,6 +11,7 @@ from nbroute.notebook.answer import answer_html
 from nbroute.notebook.lines import Scale, exact_price, model_name, tokens, took
 from nbroute.notebook.render import card
 from nbroute.notebook.tables import Table
+from nbroute.pricing import places_of
 from nbroute.report.table import shortened
 from nbroute.types import RouteResult
 
@@ -64,12 +65,13 @@ class Versions:
 
 def versions_table(versions: list[Version]) -> Table:
     """A line a version, oldest first."""
+    places = places_of(one.result.cost_usd for one in versions)
     rows = [
         (
             f"v{place}",
             f"#{one.number}",
             one.result.tier,
-            str(exact_price(one.result)),
+            str(exact_price(one.result, places)),
             took(one.result),
             shortened(one.result.prompt, 60),
             shortened(one.result.text, 60),
@@ -82,34 +84,21 @@ def versions_table(versions: list[Version]) -> Table:
 
 def side_by_side(before: Version, after: Version, place: int, scale: Scale) -> str:
     """Two versions beside one another as HTML; what is new in the prompt is marked."""
-    older, newer = before.result, after.result
-    panes = [
-        _pane(older, newer, f"v{place - 1}", scale),
-        _pane(newer, older, f"v{place}", scale),
-    ]
-    return f'<div class="nbr-columns">{"".join(panes)}</div>'
-
-
-def _pane(result: RouteResult, other: RouteResult, name: str, scale: Scale) -> str:
-    pieces = difference(result.prompt, other.prompt)
-    prompt = "".join(
-        f'<mark class="nbr-diff">{look.text(piece)}</mark>' if new else look.text(piece)
-        for piece, new in pieces
-    )
-    facts = (
-        model_name(result.answer),
-        str(exact_price(result)),
-        took(result),
-        tokens(result.answer),
-    )
-    head = look.head(
-        [look.badge(name), look.pill(result.tier, scale.tiers), *map(look.quiet, facts)]
-    )
-    asked = f'<p class="nbr-note nbr-asked">{prompt}</p>'
-    return card(
-        result.tier,
-        scale.tiers,
-        head,
-        asked,
-        f'<div class="nbr-body">{answer_html(result.text)}</div>',
-    )
+    older, newer, panes = before.result, after.result, ""
+    places = places_of([older.cost_usd, newer.cost_usd])
+    for name, result, other in ((place - 1, older, newer), (place, newer, older)):
+        asked = "".join(
+            f'<mark class="nbr-diff">{look.text(piece)}</mark>' if new else look.text(piece)
+            for piece, new in difference(result.prompt, other.prompt)
+        )
+        cost, answer = str(exact_price(result, places)), result.answer
+        facts = map(look.quiet, (model_name(answer), cost, took(result), tokens(answer)))
+        head = [look.badge(f"v{name}"), look.pill(result.tier, scale.tiers), *facts]
+        panes += card(
+            result.tier,
+            scale.tiers,
+            look.head(head),
+            f'<p class="nbr-note nbr-asked">{asked}</p>',
+            f'<div class="nbr-body">{answer_html(result.text)}</div>',
+        )
+    return f'<div class="nbr-columns">{panes}</div>'

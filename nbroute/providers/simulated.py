@@ -25,6 +25,7 @@ from nbroute.errors import (
 from nbroute.locks import Lock
 from nbroute.providers.simulated_answers import (
     MARK,
+    NO_LESSON,
     known_prompts,
     logprobs,
     noise,
@@ -33,7 +34,7 @@ from nbroute.providers.simulated_answers import (
 )
 from nbroute.types import Chunk, ProviderKind, Request, Usage
 
-__all__ = ["FAILURES", "MODELS", "Simulated", "SimulatedModel", "known_prompts"]
+__all__ = ["FAILURES", "MODELS", "Simulated", "SimulatedModel", "known_prompts", "unanswered"]
 
 Failures = str | Sequence[str | None] | Mapping[str, "str | Sequence[str | None]"]
 
@@ -132,6 +133,11 @@ class Simulated:
 
     def close(self) -> None:
         """Do nothing: it holds nothing."""
+
+
+def unanswered(model: str, text: str) -> bool:
+    """Whether the text is a simulated model's word that it has no answer to the prompt."""
+    return model in MODELS and NO_LESSON in text
 
 
 def _kinds(kinds: str | Sequence[str | None] | None) -> Iterator[str | None]:

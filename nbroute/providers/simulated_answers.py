@@ -27,6 +27,8 @@ from nbroute.decoding import decode, packaged
 from nbroute.types import Request
 
 MARK = "[simulated]"
+#: What a model says to a prompt that no lesson has.
+NO_LESSON = "This ladder is simulated: it has no answer to this prompt."
 
 #: The skills from which on a model gives the second, the third and the fourth answer of a lesson.
 _LEVELS = (0.45, 0.6, 0.8)
@@ -179,9 +181,8 @@ def _no_answer(request: Request, skill: float) -> str:
     lost = _difficulty(prompt) - skill > 0.15 and draw("unsure", request.model, prompt) < 0.75
     first, second, third = (f'"{one}"' for one in near(prompt))
     return (
-        f"{'I am not sure of the answer. ' if lost else ''}This ladder is simulated: it has no "
-        f"answer to this prompt. It knows {first}, {second} and {third}; try one of these, or "
-        "%route use local."
+        f"{'I am not sure of the answer. ' if lost else ''}{NO_LESSON} It knows {first}, {second} "
+        f"and {third}; try one of these, or %route use local."
     )
 
 

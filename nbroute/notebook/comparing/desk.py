@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from nbroute.compare import Comparison, Filled, Grid, filled
 from nbroute.compare.contenders import find_contenders
-from nbroute.compare.estimate import Estimate, estimates
+from nbroute.compare.estimate import Estimate, asking, estimates
 from nbroute.errors import Interrupted, RecordError, SettingsError
 from nbroute.interpolate import body_of, hints, prompt_of
 from nbroute.notebook import names, options, tables
@@ -20,8 +20,10 @@ from nbroute.notebook.comparing.matrix import Matrix, progress_page
 from nbroute.notebook.comparing.shown import Output, Twin
 from nbroute.notebook.comparing.view import State, view_of
 from nbroute.notebook.screens import front_end
+from nbroute.pricing import describe
 from nbroute.report import counted
 from nbroute.router import Router
+from nbroute.types import TierEstimate
 
 if TYPE_CHECKING:
     from nbroute.notebook.controls import Shelf
@@ -112,7 +114,8 @@ class Comparing:
         if wanted.dry_run:
             many = [one for one in prompts if isinstance(one, str)] if wanted.over else [prompts]
             del asked["systems"]
-            return _estimated(many, estimates(router, many, wanted.tiers, systems, asked))
+            found = estimates(router, many, wanted.tiers, systems, asked)
+            return _estimated(many, found, asking(router, many, asked))
         if wanted.over:
             return self._compare_many(prompts, wanted, asked)
         return self._compare(prompts, wanted, asked)
@@ -259,10 +262,14 @@ class Comparing:
         self._notebook.showed(found)
 
 
-def _estimated(prompts: list[str], found: list[Estimate]) -> tables.Table:
-    """What it would cost; nothing was sent."""
+def _estimated(
+    prompts: list[str], found: list[Estimate], asks: TierEstimate | None
+) -> tables.Table:
+    """What it would cost, a model that is asked for the tiers included; nothing was sent."""
     table = tables.estimates({one.contender.name: one for one in found}, "contender")
     size, calls = counted(len(prompts), "prompt"), counted(len(prompts) * len(found), "call")
     asked = f"{size} × {counted(len(found), 'column')}: {calls}"
-    most = f"together at most {tables.together([one.high for one in found])}"
-    return replace(table, above=[f"dry run, nothing was sent; {asked}"], below=[*table.below, most])
+    first = [f"first {asks.model} is asked for the tier, for {describe(asks.high)}"] if asks else []
+    costs = [one.high for one in found] + ([asks.high] if asks else [])
+    below = [*table.below, *first, f"together at most {tables.together(costs)}"]
+    return replace(table, above=[f"dry run, nothing was sent; {asked}"], below=below)

@@ -13,6 +13,7 @@ from nbroute.compare.matrix import (
     SORTS,
     Line,
     Total,
+    answered,
     chosen,
     headlines,
     lines_of,
@@ -27,7 +28,7 @@ from nbroute.notebook.comparing.view import State, view_of
 from nbroute.notebook.lines import DOT, times
 from nbroute.notebook.screens import Bundle
 from nbroute.notebook.tables import Table
-from nbroute.pricing import format_usd
+from nbroute.pricing import format_usd, places_of
 from nbroute.report import Spend, counted
 from nbroute.report.table import shortened
 
@@ -50,6 +51,8 @@ class Matrix:
         self._open: set[int] = set()
         self.lines = lines_of(grid)
         self._chosen = self.lines
+        costs = (row.cost_usd for line in self.lines for row in line.cells if row)
+        self._places = places_of(costs)
 
     def show(self) -> None:
         """Show it, or what it has become."""
@@ -177,8 +180,8 @@ class Matrix:
         if len(text) > _SHOWN and not live:
             begun = f"<details><summary>{begun}</summary>{answer_html(text, below=4)}</details>"
         if row and row.error is None:
-            facts = ["cached" if row.cached else format_usd(row.cost_usd)]
-            facts += [("pass" if row.passed else "fail")] if self.grid.checked else []
+            facts = ["cached" if row.cached else format_usd(row.cost_usd, self._places)]
+            facts += ["fail" if why else "pass"] if self.grid.checked and answered(row) else []
         voted = line.voted == who.name
         if live and facts:
             said = f"{columns.GOOD}: {who.name} for prompt {line.place + 1}"

@@ -25,6 +25,7 @@ from nbroute.notebook.lines import (
     times,
     took,
 )
+from nbroute.pricing import places_of
 from nbroute.types import WRITTEN, Decision, Done, Event, RouteResult
 
 #: Where more of an answer than this differs, nothing is marked: all of it would be.
@@ -113,17 +114,25 @@ class View:
 def view_of(comparison: Comparison, state: State) -> View:
     """The finished comparison, as the state has it shown."""
     ranks, panes = rank(comparison.columns), []
+    places = places_of(one.result.cost_usd for one in comparison.columns if one.result)
     for place, index in enumerate(state.order):
         letter = letter_of(place) if state.blind else ""
-        pane = _pane(comparison.columns[index], letter, state, ranks[index])
+        pane = _pane(comparison.columns[index], letter, state, ranks[index], places)
         panes.append(_covered(pane, comparison) if state.hidden else pane)
     if state.marked:
         panes = _marked(panes)
+    highlighted = ""
+    if any(pane.marks for pane in panes):
+        highlighted = "highlighted: what no other answer says"
+    elif any(pane.apart for pane in panes):
+        highlighted = f"nothing is highlighted: over {_APART:.0%} of it is in no other answer"
+    elif state.marked:
+        highlighted = "no differences: every word is in another answer, too"
     return View(
         tuple(panes),
         comparison.router.ladder.names if comparison.router else (),
         None if state.hidden else comparison.decision,
-        _told(state),
+        tuple(filter(None, (highlighted, *_told(state)))),
         _below(comparison),
         state.table,
     )
@@ -155,16 +164,15 @@ def _told(state: State) -> tuple[str, ...]:
     if state.hidden:
         told = "tiers, models, costs and times are hidden until you vote, as with %route vote A"
         return (f"blind: {len(state.order)} answers in random order; {told}",)
-    marked = ("highlighted: what no other answer says",) if state.marked else ()
-    return (*marked, f"your vote: {state.voted} is good enough") if state.voted else marked
+    return (f"your vote: {state.voted} is good enough",) if state.voted else ()
 
 
-def _pane(column: Column, letter: str, state: State, rank: Rank) -> Pane:
+def _pane(column: Column, letter: str, state: State, rank: Rank, places: int) -> Pane:
     result, who = column.result, column.contender
     pane = titled(who, model_name(result.answer) if result else who.model, letter)
     if result is not None:
         ended = () if column.error else marks(result)
-        pane = measured(replace(pane, remarks=(*ended, *notes(result)), rank=rank), result)
+        pane = measured(replace(pane, remarks=(*ended, *notes(result)), rank=rank), result, places)
     return replace(
         pane,
         text=column.text,
@@ -182,11 +190,11 @@ def titled(who: Contender, model: str, letter: str = "") -> Pane:
     return Pane(letter or who.name, title, who.tier, label or model)
 
 
-def measured(pane: Pane, result: RouteResult) -> Pane:
+def measured(pane: Pane, result: RouteResult, places: int = 2) -> Pane:
     """The pane with what the answer cost and took."""
     tokens = f"{result.usage.output_tokens:,} tokens"
     ratio = times(pane.rank.ratio) if pane.rank.ratio > 1 else ""
-    return replace(pane, price=exact_price(result), facts=(ratio, took(result), tokens))
+    return replace(pane, price=exact_price(result, places), facts=(ratio, took(result), tokens))
 
 
 def _marked(panes: Sequence[Pane]) -> list[Pane]:
@@ -200,7 +208,8 @@ def _marked(panes: Sequence[Pane]) -> list[Pane]:
 
 def too_different(pane: Pane) -> str:
     """What is said where most of an answer differs; empty otherwise."""
-    return f"{pane.apart:.0%} of this is in no other answer" if pane.apart > _APART else ""
+    told = f"{pane.apart:.0%} of this is in no other answer: too much to highlight"
+    return told if pane.apart > _APART else ""
 
 
 def _covered(pane: Pane, comparison: Comparison) -> Pane:
