@@ -233,6 +233,15 @@ def test_a_grid_is_written_as_csv_and_json_lines(router, server):
         grid.export("nowhere/grid.csv")
 
 
+def test_a_csv_has_no_cell_that_a_spreadsheet_would_run_and_none_that_ends_it(router):
+    cells = ["  =1+1", "\uff1d1", "a\r\nb", "x\0y", "1 = 1"]
+    grid = router.compare("{{text}}", ["LOW"], over={"text": cells})
+
+    read = pd.read_csv(grid.export("grid.csv"))
+
+    assert ["'  =1+1", "'\uff1d1", "a\r\nb", "x\ufffdy", "1 = 1"] == list(read["over_text"])
+
+
 def test_progress_can_be_a_function(router):
     seen = []
 

@@ -58,8 +58,8 @@ _FIELDS = [
     *("output_tokens", "cost_usd", "cost_source", "latency_ms", "cached", "picked", "voted"),
     *("answered_by", "passed"),
 ]
-#: What a spreadsheet takes for a formula where a cell begins with it.
-_FORMULA = re.compile(r"^[=+\-@\t\r]")
+#: What a spreadsheet takes for a formula where a cell begins with it, some after blanks, too.
+_FORMULA = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n]")
 
 
 @dataclass(frozen=True, eq=False)
@@ -298,7 +298,10 @@ class Grid(Sequence[Comparison]):
 
 
 def _harmless(cell: Any) -> Any:
-    return f"'{cell}" if isinstance(cell, str) and _FORMULA.match(cell) else cell
+    if not isinstance(cell, str):
+        return cell
+    readable = cell.replace("\0", "\ufffd")  # a NUL ends the file for some readers
+    return f"'{readable}" if _FORMULA.match(readable) else readable
 
 
 def ended(batch: Batch) -> str:
