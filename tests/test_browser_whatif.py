@@ -74,11 +74,11 @@ def test_apply_this_has_the_session_go_on_with_it(page):
     panel.get_by_role("slider").press("End")
 
     panel.get_by_role("button", name="Apply this").click()
-    panel.get_by_text("applied: this session goes on with it").wait_for()
+    panel.get_by_text("applied for this session").wait_for()
 
     panel.get_by_role("slider").press("Home")
     panel.get_by_role("button", name="Apply this").click()
-    panel.get_by_text("applied: this session goes on with it").wait_for()
+    panel.get_by_text("applied for this session").wait_for()
 
 
 def test_ladder_classifier_and_cache_are_labelled_and_redraw_it(page):
