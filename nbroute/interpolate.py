@@ -29,11 +29,13 @@ _IPYTHONS = ("In", "Out", "exit", "get_ipython", "open", "quit")
 _FIELD = re.compile(
     r"""(?P<literal>\\?)\{\{(?P<inner>(?:[^{}"'\n]|"[^"\n]{0,200}"|'[^'\n]{0,200}'){0,200}+)\}\}"""
 )
+#: What follows a name in an f-string: `:.2f`, `:>10`, `:,`, `:.1%`.
+_FORMAT = r":[-+,<>^\d.]*[.,<>^%]\d*[a-z%]?"
 #: A look-up in single braces, as in an f-string, where it is prose that is around it.
 _SINGLE = re.compile(
-    r"""(?<![\w{}\\$^=/\])@#&%~-])\{(?P<name>(?![^\W\d]_\w\b)[^\W\d]\w*)
-    (?P<steps>(?:\.[^\W\d]\w*|\[[^][{}\n]{1,40}\])*)
-    (?:![rsa])?(?::[-+,<>^\d.]*[.,<>^]\d*[a-z%])?\}(?![\w}^_(\[{])""",
+    rf"""(?<![\w{{}}\\$^=/\])@#&%~-])\{{(?P<name>(?![^\W\d]_\w\b)[^\W\d]\w*)
+    (?P<steps>(?:\.[^\W\d]\w*|\[[^][{{}}\n]{{1,40}}\])*)
+    (?:![rsa])?(?:{_FORMAT})?\}}(?![\w}}^_(\[{{])""",
     re.VERBOSE,
 )
 #: Fenced and inline code.
@@ -53,7 +55,7 @@ _PART = re.compile(
     |\[\s*(?:(?P<index>-?\d{1,18})|(?P<quote>["'])(?P<key>(?:(?!(?P=quote))[^\\])*)(?P=quote))\s*\])""",
     re.VERBOSE,
 )
-_OBJECT = re.compile(r"[^\W\d]\w*\s*(?:[:,]|=(?!=))")
+_OBJECT = re.compile(rf"[^\W\d]\w*\s*(?!{_FORMAT}$)(?:[:,]|=(?!=))")
 _FEW = 12
 _MOST_NAMES = 1_000
 _LOOKED_AT = 20_000
@@ -179,7 +181,7 @@ def _missing(value: Any, attribute: str | None, key: int | str, error: Exception
         has = looked(lambda: f"; it has {len(value)} items, counted from 0", "")
         return f"{kind} has no index {key}{has}"
     asked = f".{attribute}" if attribute else f"[{key!r}]"
-    return f"{kind} cannot be asked for {asked} ({_named(error)})"
+    return f"{kind} cannot be asked for {asked} ({raised(error)})"
 
 
 def _names_in(found: Callable[[], Iterable[Any]]) -> list[str]:
@@ -188,7 +190,8 @@ def _names_in(found: Callable[[], Iterable[Any]]) -> list[str]:
     return looked(lambda: [str(one) for one in islice(found(), _MOST_NAMES)], nothing)
 
 
-def _named(error: Exception) -> str:
+def raised(error: Exception) -> str:
+    """The error of a user's object in a line, its class alone where it cannot be told."""
     return looked(lambda: named(error)[:200], type(error).__name__)
 
 
@@ -210,7 +213,7 @@ def _text(value: Any, field: str) -> str:
             return _table(value)
         text = str(value)
     except Exception as error:
-        raise PromptError(f"{field} cannot be turned to text ({_named(error)})") from error
+        raise PromptError(f"{field} cannot be turned to text ({raised(error)})") from error
     return f"{text}{_left_out(value, text)}"
 
 

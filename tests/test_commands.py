@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from decimal import localcontext
 from pathlib import Path
 
 import pytest
@@ -292,10 +293,14 @@ def test_no_key_changes_nothing(shell, typed, answer):
     assert "simulated" == desk_of(shell).router.settings.profile
 
 
-def test_what_cannot_be_a_key_is_not_repeated(shell, typed):
-    typed("two words")
+@pytest.mark.parametrize("answer", ["two words", '"sk-quoted"', "sk-clé"])
+def test_what_cannot_be_a_key_is_not_repeated(shell, typed, answer):
+    typed(answer)
 
-    assert "two words" not in error_of(shell, "%route key openai")
+    told = error_of(shell, "%route key OpenAI")
+
+    assert "copy it once more" in told
+    assert answer not in told
 
 
 # The settings file
@@ -387,3 +392,60 @@ def test_a_cell_that_got_no_answer_takes_no_number(shell):
     told, _ = run(shell, "%%route\nWhat is the capital of France?")
 
     assert "#2" in told
+
+
+def test_money_is_counted_in_full_whatever_the_users_decimals_are(shell):
+    with localcontext() as users:
+        users.prec = 1
+        run(shell, "%%route\nhello")
+        text, _ = run(shell, "%route spend")
+
+    assert "$0.0000087" in text
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("%route tiers SIMPLE=a simple=b", "has SIMPLE twice"),
+        ("%route tiers SIMPLE=simulated:", "names no model"),
+        ("%%route -n -s @\nhello", "no system prompt is called '@'"),
+        ("%%route -n -s @a,@b\nhello", "no system prompt is called '@a,@b'"),
+        ("%%route -n\n{{x:.2f}}", "{{x:.2f}} is not a look-up"),
+    ],
+)
+def test_what_cannot_be_meant_is_told(shell, line, told):
+    assert told in error_of(shell, line)
+
+
+@pytest.mark.parametrize("asked", ["%route help %%route", "%route help %%route_compare"])
+def test_the_help_knows_what_it_lists_first(shell, asked):
+    assert f"usage: {asked.split()[-1]} [NAME <<]" in run(shell, asked)[0]
+
+
+@pytest.mark.parametrize("asked", ["%route why?", "%route why??", "%route help why?"])
+def test_a_question_after_a_command_asks_for_its_help(shell, asked):
+    assert "usage:   %route why" in run(shell, asked)[0]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "%%route -n --schema lazy\nhello",
+        "%%route -n --check tests=typeless\nhello",
+        "%%route_compare -n --over lazy\nsay {{a}}",
+        "%route whatif ladder=lazy",
+    ],
+)
+def test_an_object_that_cannot_be_looked_at_is_told_in_a_line(shell, line):
+    class Lazy:
+        def __getattr__(self, name):
+            raise RuntimeError(name)
+
+    class Typeless:
+        @property
+        def __class__(self):
+            raise RuntimeError
+
+    shell.user_ns |= {"lazy": Lazy(), "typeless": Typeless()}
+
+    assert re.search("lazy|typeless", error_of(shell, line))

@@ -205,6 +205,13 @@ def test_costs_beside_one_another_have_the_same_decimal_places(static):
         assert 1 == len(set(map(len, costs)))
 
 
+def test_a_dry_run_says_what_max_cost_would_refuse(shell):
+    text, _ = run(shell, "%%route_compare -n SIMPLE FRONTIER --max-cost 0.001\nhello")
+
+    assert "FRONTIER could come to $1.23" in text
+    assert "SIMPLE could come to" not in text
+
+
 def test_help_lists_the_options(shell):
     text, _ = run(shell, "%route_compare -h")
     assert "--blind" in text

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 from IPython.core.completer import provisionalcompleter
 from IPython.core.interactiveshell import InteractiveShell
@@ -143,3 +145,26 @@ def test_the_vocabulary_is_asked_for_each_time(shell):
     tiers.append("power")
     assert ["%%route -t fast", "%%route -t power"] == completed(shell, "%%route -t ")
     shell.Completer.custom_matchers.remove(matcher)
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        ("%route label ", ["good", "bad", "too weak", "overkill", "off"]),
+        ("%route label 3 o", ["overkill", "off"]),
+        ("%route spend d", ["day"]),
+        ("%route init -", ["--force"]),
+        ("%route key open", ["openrouter", "openai"]),
+        ("%%route --cache re", ["refresh"]),
+        ("%%route --check tests=article", ["article_frame"]),
+        ("%route classify {{article", ["article_frame"]),
+    ],
+)
+def test_the_words_of_a_command_are_offered(shell, monkeypatch, typed, expected):
+    monkeypatch.setenv("NBROUTE_PROFILE", "simulated")
+    before = re.match(r".*[ ={]", typed)[0]
+    shell.run_line_magic("load_ext", "nbroute")
+    try:
+        assert [before + word for word in expected] == completed(shell, typed)
+    finally:
+        shell.run_line_magic("unload_ext", "nbroute")

@@ -204,6 +204,7 @@ USERS = {
         ("City: {city}.\n\n({name})", "{{city}} and {{name}}"),
         ("<doc>{name}</doc> **{city}**", "{{name}} and {{city}}"),
         ("It costs {price:.2f}, {name!r}", "{{price}} and {{name}}"),
+        ("{price:,} or {name!s:>10}", "{{price}} and {{name}}"),
         ('{d["key"]} of {row.city}', '{{d["key"]}} and {{row.city}}'),
         ("```\n{x}\n```\nfor {name}", "{{name}}"),
     ],

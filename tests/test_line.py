@@ -126,6 +126,8 @@ def classified(shell, monkeypatch):
         ("x = 1\n%route classify It's # 1?\n%route classify Is it?", "Is it?"),
         ("%route classify Is it ${{price}}?", "Is it $7?"),
         ("%route classify C# or 'F#??", "C# or 'F#??"),
+        ("%time %route classify Is it?", "Is it?"),
+        ("x = %time %route classify Is it?", "Is it?"),
     ],
 )
 def test_a_text_keeps_its_question_mark(shell, classified, cell, text):

@@ -24,6 +24,8 @@ class Estimate(NamedTuple):
     max_tokens: int
     low: Cost
     high: Cost
+    #: That `max_cost` does not cover a call; empty where it covers all.
+    refusal: str = ""
 
 
 def estimates(
@@ -37,12 +39,15 @@ def estimates(
     sample = prompts[:: len(prompts) // _SAMPLE + 1]
     factor, found = Decimal(len(prompts)) / max(len(sample), 1), []
     for who in find_contenders(router.ladder, tiers, systems):
-        each = [_estimate(router, prompt, who, options) for prompt in sample]
+        told = [router.explain(prompt, **{**options, **who.options}) for prompt in sample]
+        each = [one for it in told for one in it.estimates if one.tier == who.tier]
         if each:
+            refusal = next((it.refusal for it in told if it.refusal), "")
             low = _sum([one.low for one in each], factor)
             high = _sum([one.high for one in each], factor)
             tokens = round(sum(one.input_tokens for one in each) * factor)
-            found.append(Estimate(who, each[0].model, tokens, each[0].max_tokens, low, high))
+            most = each[0].max_tokens
+            found.append(Estimate(who, each[0].model, tokens, most, low, high, refusal))
     return found
 
 
@@ -64,10 +69,3 @@ def _sum(costs: Sequence[Cost], factor: Decimal) -> Cost:
     known = [cost.usd for cost in costs if cost.usd is not None]
     usd = sum(known, Decimal(0)) * factor if len(known) == len(costs) else None
     return replace(costs[0], usd=usd)
-
-
-def _estimate(
-    router: Engine, prompt: str, who: Contender, options: Mapping[str, Any]
-) -> TierEstimate:
-    explained = router.explain(prompt, **{**options, **who.options})
-    return next(one for one in explained.estimates if one.tier == who.tier)

@@ -24,16 +24,17 @@ _VALUES = {
         "strategies": "-S --strategy",
         "classifiers": "-c --classifier",
         "systems": "-s --system",
-        "variables": "-o --output --schema --over",
+        "variables": "-o --output --schema --over tests",
+        "cache": "--cache",
         "threads": "--thread",
         "checks": "--check",
-        "": "--max-tokens --max-cost --temperature --feature --agreement --cache --to",
+        "": "--max-tokens --max-cost --temperature --feature --agreement --to",
     }.items()
     for option in options.split()
 }
 _ARGUMENTS = {
     "use": "profiles",
-    "key": "profiles",
+    "key": "keys",
     "escalate": "tiers",
     "teach": "tiers",
     "tiers": "tiers",
@@ -89,9 +90,11 @@ def complete(
     first = next((place for place, line in enumerate(lines) if line.strip()), 0)
     magic = _CELL.match(lines[first])
     line = None if magic else _LINE.match(before)
-    if magic and row > first:
-        field = _FIELD.search(before)
-        fragment, kinds = (field[1], "variables") if field else ("", "")
+    field = _FIELD.search(before) if magic or line else None
+    if field:
+        fragment, kinds = field[1], "variables"
+    elif magic and row > first:
+        fragment, kinds = "", ""
     elif magic and row == first and len(before) > magic.end(1):
         fragment, kinds = _in_cell(magic[1], before[magic.end(1) :])
     elif line and line[1] is not None:
@@ -125,7 +128,10 @@ def _in_line(rest: str) -> tuple[str, str]:
     *earlier, fragment = re.split(r"\s+", rest)
     if not earlier:
         return fragment, "subcommands"
+    if len(earlier) == 2 and earlier[1].lstrip("#").isdecimal():
+        earlier.pop()  # the number of a card
     if earlier[0] == "tiers" and "=" in fragment:
         return fragment.partition("=")[2], "models"
-    at, word = (_ARGUMENTS, earlier[0]) if len(earlier) == 1 else (_VALUES, earlier[-1])
-    return fragment, at.get(word, "")
+    if len(earlier) > 1:
+        return fragment, _VALUES.get(earlier[-1], "")
+    return fragment, f"{_ARGUMENTS.get(earlier[0], '')} after:{earlier[0]}"

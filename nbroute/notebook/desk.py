@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from nbroute.checks import NAMES as CHECKS
 from nbroute.classify.registry import NAMES as CLASSIFIERS
 from nbroute.compare import Comparison, Grid
-from nbroute.engine.plan import STRATEGIES
+from nbroute.engine.plan import CACHE_MODES, STRATEGIES
 from nbroute.errors import NbrouteError, SettingsError
 from nbroute.interpolate import hints, prompt_of, users
 from nbroute.notebook import names, options, render, tables
@@ -279,6 +279,8 @@ class Desk:
             "tiers": self.router.ladder.names,
             "models": tuple(dict.fromkeys(model for tier in tiers for model in tier.models)),
             "profiles": tuple(BUILT_IN),
+            "keys": tuple(name for name, one in BUILT_IN.items() if one.api_key_env),
+            "cache": CACHE_MODES,
             "strategies": STRATEGIES,
             "classifiers": (*CLASSIFIERS, *own),
             "checks": (*CHECKS, "tests=", *own),

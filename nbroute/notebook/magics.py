@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Callable, Iterator
+from decimal import Context, localcontext
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,7 @@ DISPLAYS = {
     ("nbroute.compare.grid", "Grid"): "display_comparison",
 }
 _OURS = re.compile(r"\??%%?(route(?:_compare)?)(?!\w|\?\?)")
+_WITHIN = re.compile(r"%\w+\s.*?(?<=\s)%route(?!\w)")
 _NO_WIDTH = "\u200b\u2060\ufeff\xa0 \t"
 
 
@@ -59,13 +61,14 @@ class RouteLine(EscapedCommand):
 
     @classmethod
     def find(cls, tokens_by_line: Any) -> RouteLine | None:
-        """The first one, also where its result is assigned."""
+        """The first one, also where its result is assigned or another magic times it."""
         for tokens in tokens_by_line:
             found = MagicAssign.find([tokens]) or EscapedCommand.find([tokens])
             for token in tokens if found else ():
                 line, column = token.start
                 if (line - 1, column) == (found.start_line, found.start_col):
-                    return cls(token.start) if _OURS.match(token.line, column) else None
+                    ours = _OURS.match(token.line, column) or _WITHIN.match(token.line, column)
+                    return cls(token.start) if ours else None
         return None
 
     def transform(self, lines: list[str]) -> list[str]:
@@ -73,11 +76,14 @@ class RouteLine(EscapedCommand):
         last = find_end_of_continued_line(lines, self.start_line)
         text = assemble_continued_line(lines, (self.start_line, self.column), last)
         magic = _OURS.match(text)
-        name, said = (magic[1], text[magic.end() :].strip()) if magic else ("route", "")
+        if magic:
+            name, said = magic[1], text[magic.end() :].strip()
+        else:  # `%time %route ...`: what is timed is read as a cell of its own
+            name, said = text[1:].split(None, 1)
         if text[0] == "?" or said == "?":
             said = "help" if name == "route" else "-h"
         elif said.endswith("?") and len(said.split()) == 1:
-            said = f"help {said[:-1]}"
+            said = f"help {said.rstrip('?')}"
         before = lines[self.start_line][: self.column]
         call = f"{before}get_ipython().run_line_magic({name!r}, {said!r})\n"
         return [*lines[: self.start_line], call, *lines[last + 1 :]]
@@ -116,9 +122,13 @@ give_body.has_side_effects = True  # type: ignore[attr-defined]
 
 @contextlib.contextmanager
 def _in_a_line() -> Iterator[None]:
-    """Have an interrupt that nothing else took be told in a line, not in a traceback."""
+    """Have an interrupt that nothing else took be told in a line, not in a traceback.
+
+    Money is counted in full, however few digits the user's own decimals are set to.
+    """
     try:
-        yield
+        with localcontext(Context()):
+            yield
     except Interrupted:
         raise
     except KeyboardInterrupt:
@@ -202,7 +212,8 @@ class RouteMagics(Magics):
     def _vocabulary(self) -> complete.Vocabulary:
         from nbroute.notebook.commands.base import COMMANDS
 
-        return self.desk.vocabulary(tuple(COMMANDS))
+        follow = {f"after:{name}": one.choices for name, one in COMMANDS.items()}
+        return self.desk.vocabulary(tuple(COMMANDS)) | follow
 
     @no_var_expand
     @line_cell_magic

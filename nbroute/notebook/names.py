@@ -4,21 +4,34 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
 from nbroute.checks import NAMES as CHECKS
 from nbroute.checks import own
+from nbroute.checks.structured import Schema, read_schema
 from nbroute.classify.registry import NAMES as CLASSIFIERS
-from nbroute.errors import SettingsError, did_you_mean
-from nbroute.interpolate import interpolate, looked, users
+from nbroute.errors import NbrouteError, SettingsError, did_you_mean
+from nbroute.interpolate import interpolate, looked, raised, users
 from nbroute.report.table import shortened
 from nbroute.sandbox import TestsCheck, assertions_of
 from nbroute.settings import load
 from nbroute.types import Check
 
 Space = Mapping[str, Any]
+
+
+@contextmanager
+def used(name: str, kind: str) -> Iterator[None]:
+    """Have it said in a line which of the user's objects cannot even be looked at, and for what."""
+    try:
+        yield
+    except NbrouteError:
+        raise
+    except Exception as error:  # noqa: BLE001 - proxies and lazy objects may raise anything
+        raise SettingsError(f"{name!r:.80} cannot be used as {kind} ({raised(error)})") from None
 
 
 def answering(space: Space, wanted: Any) -> dict[str, Any]:
@@ -56,16 +69,17 @@ def system(space: Space, word: str) -> str:
 
     These are read each time, as they are what is changed most.
     """
-    if not re.fullmatch(r"@[\w.-]+", word):
+    if not re.fullmatch(r"@\S*", word):
         return interpolate(word, space)
     settings = load(replay=False)
     if word[1:] not in settings.prompts:
         known = [f"@{name}" for name in settings.prompts]
         hint = f"{did_you_mean(word, known)} " if known else ""
         file = settings.source_file or "nbroute.toml"
+        key = word[1:61] if re.fullmatch(r"[A-Za-z\d_-]+", word[1:]) else f'"{word[1:61]}"'
         raise SettingsError(
             f"no system prompt is called {word!r:.60}: {hint}"
-            f'Define it under [prompts] in {file}: {word[1:]:.60} = "You are ..."'
+            f'Define it under [prompts] in {file}: {key} = "You are ..."'
         )
     return settings.prompts[word[1:]]
 
@@ -95,10 +109,13 @@ def classifier(space: Space, name: str | None) -> Any:
     return _function(space, name, "classifier", CLASSIFIERS)
 
 
-def schema(space: Space, name: str | None) -> Any:
+def schema(space: Space, name: str | None) -> Schema | None:
     """The notebook's schema of that name; None for none."""
+    if name is None:
+        return None
     fit = [one for one in users(space) if issubclass(type(space[one]), type | dict)]
-    return None if name is None else _defined(space, name, fit)
+    with used(name, "a schema"):
+        return read_schema(_defined(space, name, fit))
 
 
 def functions(space: Space) -> list[str]:
@@ -118,10 +135,12 @@ def _check(space: Space, name: str) -> str | Check:
     """A check's name, or the function of that name; `tests=NAME` runs code against assertions."""
     kind, _, value = name.partition("=")
     if kind == "tests":
-        return TestsCheck(assertions_of(_defined(space, value, users(space)), value), value)
+        with used(value, "tests"):
+            return TestsCheck(assertions_of(_defined(space, value, users(space)), value), value)
     if not callable(space.get(name)) and (kind.removeprefix("no-") in CHECKS or name != kind):
         return name  # a wrong name or value is told where checks are read
-    return own(_function(space, name, "check", CHECKS), name)
+    with used(name, "a check"):
+        return own(_function(space, name, "check", CHECKS), name)
 
 
 def _defined(space: Space, name: str, known: Sequence[str]) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -48,6 +49,12 @@ class Command(NamedTuple):
     def usage(self) -> str:
         """`%route escalate [NUMBER] [TIER]`."""
         return f"%route {self.name} {self.follows}".rstrip()
+
+    @property
+    def choices(self) -> list[str]:
+        """`good`, `too weak`, `--force`: what the usage has word by word."""
+        words = re.split(r"[][|]", "" if "=" in self.follows else self.follows)
+        return [word.strip() for word in words if re.fullmatch(r" *(--)?[a-z][a-z ]*", word)]
 
     @property
     def shown(self) -> str:
@@ -115,6 +122,10 @@ def _find(name: str) -> Command:
 @command("[all|WORD]", "why")
 def help(_desk: Desk, rest: str) -> tables.Told:  # noqa: A001 - a command has its function's name
     """How to use a command."""
+    rest = rest.rstrip("? ")
+    for cell in (options.ROUTE, options.COMPARE):
+        if rest == cell.prog:
+            return tables.Told(cell.format_help())
     if rest and rest != "all":
         return _one(_find(rest.removeprefix("%route ").strip()))
     lines = _listed(_CELLS)

@@ -50,7 +50,10 @@ def tiers(desk: Desk, rest: str) -> tables.Table:
                 f"`%route tiers` cannot read {word!r:.80}; write TIER=MODEL, such as "
                 f"{before.ladder.names[0]}=openai/gpt-4.1-nano, or reset"
             )
-        changed[before.ladder.find(tier).name] = model.strip()
+        name = before.ladder.find(tier).name
+        if name in changed:
+            raise SettingsError(f"`%route tiers` has {name} twice; give it once")
+        changed[name] = model.strip()
     steps = [
         _with_model(before, tier, changed[tier.name]) if tier.name in changed else tier
         for tier in before.ladder.tiers
@@ -65,7 +68,9 @@ def _with_model(router: Router, tier: Tier, model: str) -> Tier:
     provider, colon, name = model.partition(":")
     if not colon or provider not in router.parts.providers:
         provider, name = tier.provider, model
-    if not name or (provider, name) == (tier.provider, tier.model):
+    if not name:
+        raise SettingsError(f"{model!r:.80} names no model; write {provider}:MODEL")
+    if (provider, name) == (tier.provider, tier.model):
         return tier
     price = SIMULATED_PRICES.get(name)
     return replace(tier, provider=provider, model=name, fallbacks=(), price=price, context=None)
@@ -164,7 +169,7 @@ def key(desk: Desk, rest: str) -> str:
     known = {one.name: one for one in (*BUILT_IN.values(), *desk.router.settings.providers)}
     wanting = {name: one.api_key_env for name, one in known.items() if one.api_key_env}
     mine = [tier.provider for tier in desk.router.ladder.tiers if tier.provider in wanting]
-    name = rest or next(iter([*mine, *wanting]))
+    name = rest.strip("\"'").lower() or next(iter([*mine, *wanting]))
     if name not in wanting:  # what was typed may be a key, so it is not repeated
         raise SettingsError(
             f"`%route key` takes one of {', '.join(wanting)}, and asks for the key itself. If you "
@@ -196,8 +201,10 @@ def _asked(prompt: str, variable: str) -> str:
         ) from None
     except KeyboardInterrupt:
         return ""
-    if not typed.isprintable() or " " in typed:
-        raise SettingsError("a key has no spaces or control characters in it; copy it once more")
+    if not (typed.isascii() and typed.isprintable()) or set(typed) & set(" \"'"):
+        raise SettingsError(
+            "a key has no spaces, quotes, accents or control characters in it; copy it once more"
+        )
     return typed
 
 

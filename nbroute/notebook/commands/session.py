@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from nbroute.errors import SettingsError, did_you_mean
+from nbroute.interpolate import looked
 from nbroute.notebook import exporting, names, options, tables
 from nbroute.notebook.answer import safe_plain
 from nbroute.notebook.commands.base import command
@@ -194,7 +195,7 @@ def whatif(desk: Desk, rest: str) -> Any:
 def _read(space: Mapping[str, Any], name: str, value: str) -> Any:
     if name == "classifier":
         return names.classifier(space, value)
-    if name == "ladder" and hasattr(space.get(value), "tiers"):
+    if name == "ladder" and looked(lambda: hasattr(space.get(value), "tiers"), False):
         return space[value]
     if name == "cache" and value.lower() not in _FLAGS:
         msg = f"cache={value!r:.80} is neither on nor off; write cache=on or cache=off"

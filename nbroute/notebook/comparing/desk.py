@@ -104,7 +104,9 @@ class Comparing:
         systems = names.systems(space, wanted)
         asked = {**names.answering(space, wanted), "systems": systems}
         if wanted.over:
-            prompts: Any = filled(body_of(cell, _MAGIC), names.table(space, wanted.over), space)
+            with names.used(wanted.over, "a table"):
+                table = names.table(space, wanted.over)
+                prompts: Any = filled(body_of(cell, _MAGIC), table, space)
         else:
             prompts = prompt_of(cell, space, _MAGIC)
         for told in () if wanted.quiet else hints(cell, space):
@@ -271,5 +273,6 @@ def _estimated(
     asked = f"{size} × {counted(len(found), 'column')}: {calls}"
     first = [f"first {asks.model} is asked for the tier, for {describe(asks.high)}"] if asks else []
     costs = [one.high for one in found] + ([asks.high] if asks else [])
-    below = [*table.below, *first, f"together at most {tables.together(costs)}"]
+    refused = dict.fromkeys(one.refusal for one in found if one.refusal)
+    below = [*table.below, *first, f"together at most {tables.together(costs)}", *refused]
     return replace(table, above=[f"dry run, nothing was sent; {asked}"], below=below)
