@@ -92,7 +92,7 @@ def test_ladder_classifier_and_cache_are_labelled_and_redraw_it(page):
     panel.get_by_label("Cache").uncheck()
     panel.get_by_text('cache = "off"').wait_for()
 
-    panel.get_by_text("against all on expensive", exact=True).wait_for()
+    panel.get_by_text("against all on expensive, comparing left out", exact=True).wait_for()
 
 
 def test_an_error_takes_the_figures_place_and_goes_again(page):

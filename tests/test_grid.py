@@ -446,7 +446,7 @@ def test_one_bar_counts_all_answers(router, prompts, capsys, monkeypatch):
 
     drawn = capsys.readouterr().err
     assert "9/9" in drawn
-    assert "call" in drawn
+    assert "step" in drawn
 
 
 def test_a_line_tells_how_it_went_and_no_prompt(router):

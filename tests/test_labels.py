@@ -13,6 +13,7 @@ from loopback import Reply
 
 from nbroute.errors import ProviderError, RecordError, SettingsError
 from nbroute.notebook.controls import Shelf
+from nbroute.notebook.lines import session_text
 from nbroute.router import Router
 
 PROMPTS = Path(__file__).parent / "data" / "tier_prompts.jsonl"
@@ -329,6 +330,16 @@ def test_a_word_that_a_command_keeps_is_pressed_in_the_row(row, router):
     assert [] == row.pressed
 
 
+def test_what_a_command_says_replaces_what_the_click_said(row, router):
+    row.click("too weak")
+
+    router.label(row.card.result, "good")
+    row.controls.redraw()
+
+    assert ["good"] == row.pressed
+    assert "labelled too weak" not in row.words
+
+
 def test_too_weak_on_the_top_tier_does_not_name_a_tier_that_is_no_better(router):
     row = Row(router, tier="TOP")
 
@@ -427,6 +438,30 @@ def test_only_the_newest_three_cards_have_controls_and_the_newest_the_meter(rout
 
     assert [False, True, True, True] == [shelf.row(n) is not None for n in (1, 2, 3, 4)]
     assert ["session" in row.words for row in rows[1:]] == [False, False, True]
+
+
+def test_a_cell_that_runs_again_takes_no_room_on_the_shelf(router, shelf, monkeypatch):
+    """Its old controls are off the screen: what other cells have keeps its buttons."""
+    request = {}
+    monkeypatch.setattr("nbroute.notebook.controls.message_of", lambda _: request)
+    for number, cell in enumerate(["table", "prompt", "prompt", "prompt", "prompt"], 1):
+        request = {"metadata": {"cellId": cell}, "header": {"msg_id": f"run {number}"}}
+        shelf.put(number, Row(router).controls)
+
+    assert [1, 5] == [n for n in range(1, 6) if shelf.row(n) is not None]
+
+    shelf.put(6, Row(router).controls)  # a second card of the same run is beside the first
+
+    assert [1, 5, 6] == [n for n in range(1, 7) if shelf.row(n) is not None]
+
+
+def test_the_sessions_line_tells_no_saving_where_all_was_spent_on_comparing(router):
+    router.compare("hello", tiers=["LOW", "TOP"])
+    assert "than all on" not in session_text(router)
+
+    router.route("hello again", tier="LOW")
+
+    assert "(estimate, net of $" in session_text(router)
 
 
 def test_a_closed_shelf_follows_nothing(router, row):

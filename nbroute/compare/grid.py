@@ -368,7 +368,7 @@ def compare_prompts(
         stores[key].begin(about if key == ROUTING else {**about, "classifier": "not asked"})
     batches: dict[str, Batch] = {}
     total = len(items) * len(jobs)
-    with Bar(router, total, shown=progress, unit="call") as bar, suppress(KeyboardInterrupt):
+    with Bar(router, total, shown=progress, unit="step") as bar, suppress(KeyboardInterrupt):
         for key, job in jobs.items():
             batches[key] = run(items, ThreadWorkers(router, job, at_once), stores[key], bar, cancel)
     stopped = [key for key in jobs if key not in batches]

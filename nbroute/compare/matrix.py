@@ -233,7 +233,7 @@ class Total(NamedTuple):
     def told(self) -> list[str]:
         """All but the cost, in words."""
         parts = [f"passes {self.passed}"] if self.passed else []
-        parts += [f"good enough in {self.votes}"] if self.votes.of else []
+        parts += [f"cheapest good enough in {self.votes}"] if self.votes.of else []
         parts += [f"{self.failed:,} not answered"] if self.failed else []
         return parts + ([f"{self.unasked:,} not asked"] if self.unasked else [])
 

@@ -254,7 +254,8 @@ class WhatIf:
             return left_out
         assumed = (
             "Each prompt is sent once, with no fallback, check or escalation, and takes as many "
-            "tokens on every tier as its recorded answer did. The cost of classifying is included. "
+            "tokens on every tier as its recorded answer did. The cost of classifying is included, "
+            "that of comparisons is not. "
             f"Savings are against {self.strategies[0].name}."
         )
         told = [assumed]

@@ -13,6 +13,7 @@ from nbroute.notebook import look
 from nbroute.notebook.lines import MEANS, labelled, session_text
 from nbroute.notebook.live import Live
 from nbroute.notebook.paced import Following, Paced
+from nbroute.notebook.screens import message_of
 from nbroute.pricing import call_usd, cost_of
 
 if TYPE_CHECKING:
@@ -28,11 +29,13 @@ _REDRAWN_EVERY_S = 0.25
 class Row(Live):
     """The controls of a card or a comparison: a page that is drawn again after each click.
 
-    `said` is what came of the click, `meter` the session's line, empty on all but the newest.
+    `said` is what came of the click, `meter` the session's line, empty on all but the newest,
+    `where` the cell that shows it and the run of that cell.
     """
 
     def __init__(self, instead: str) -> None:
         self.said = self.meter = ""
+        self.where = "", ""
         self._drawing = threading.RLock()
         super().__init__(instead=instead)
 
@@ -82,11 +85,21 @@ class Shelf:
         self._following = Following(router, self._pace.ask)
 
     def put(self, number: int, row: Row) -> None:
-        """Show these controls, here and now, and take away the oldest."""
+        """Show these controls, here and now, and take away the oldest.
+
+        Those that the same cell showed when it last ran are off the screen, and make room first.
+        """
+        from IPython import get_ipython
         from IPython.display import display
 
+        request = message_of(get_ipython())
+        cell = request.get("metadata", {}).get("cellId", "")
+        run = request.get("header", {}).get("msg_id", "")
+        row.where = cell, run
         with self._lock:
-            self._take_away(number)
+            for older, (other, _) in list(self._rows.items()):
+                if older == number or (cell == other.where[0] != "" and run != other.where[1]):
+                    self._take_away(older)
             for older in list(self._rows)[: 1 - MOST or None]:
                 self._take_away(older)
             for other, _ in self._rows.values():
@@ -200,7 +213,8 @@ class Controls(Row):
             look.button(f"{tier.name}{self._about(tier, result)}", "run", tier.name, disabled=busy)
             for tier in router.ladder.tiers
         )
-        self._pressed = self._word_on(result)
+        if (word := self._word_on(result)) != self._pressed:  # `%route label` said something else
+            self._pressed, self.said = word, ""
         words = (
             look.button(
                 word,
@@ -239,11 +253,14 @@ class Controls(Row):
 
     def _label(self, word: str) -> None:
         result, router = self._card.result, self._desk.router
-        if self._pressed == word:
-            router.take_back(result)
-            self.said = "label removed"
-        else:
-            self.said = labelled(router.label(result, word))
+        try:
+            if self._pressed == word:
+                router.take_back(result)
+                self.said = "label removed"
+            else:
+                self.said = labelled(router.label(result, word))
+        finally:  # what is said now is about this word, also where it cannot be written
+            self._pressed = self._word_on(result)
 
     def _word_on(self, result: RouteResult) -> str | None:
         """What was last said of the answer, here or by `%route label`."""

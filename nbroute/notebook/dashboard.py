@@ -6,7 +6,15 @@ from datetime import datetime
 
 from nbroute.errors import RecordError
 from nbroute.notebook import look
-from nbroute.notebook.lines import COSTS, DOT, marks, model_name, result_price, session_text
+from nbroute.notebook.lines import (
+    COSTS,
+    DOT,
+    estimate,
+    marks,
+    model_name,
+    result_price,
+    session_text,
+)
 from nbroute.notebook.live import Room
 from nbroute.notebook.look import Fact
 from nbroute.notebook.paced import Following, Paced
@@ -149,10 +157,9 @@ def _facts(router: Router, report: Report) -> dict[str, list[Fact]]:
     saved = []
     for unbilled, saving in report.savings.items():
         compared, kind = report.comparing.of(unbilled), free * unbilled
-        took = f"; comparing took {format_usd(compared)} of it" if compared else ""
-        net = "" if saving.usd is None else " (estimate, net)"
+        net = "" if saving.usd is None else f" ({estimate(compared)})"
         about = saving.against(baseline).removeprefix(saving.told).lstrip(", ")
-        saved.append(Fact(saving.told, f"{about}{net}{kind}{took}"))
+        saved.append(Fact(saving.told, f"{about}{net}{kind}"))
     parts = [counted(report.calls, "call"), f"{report.cache_hits:,} from the cache"]
     parts += [f"{report.statuses[k]:,} {v}" for k, v in _FAILURES.items() if k in report.statuses]
     answers = counted(sum(report.answered.values()), "answer")

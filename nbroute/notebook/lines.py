@@ -352,14 +352,20 @@ def _meter(router: Router) -> Report | Meter:
 
 
 def _saved(report: Report | Meter) -> str:
-    """What was saved, and what comparing took of it: nobody compares to save."""
-    saving, compared, how = report.saving, report.comparing.usd, "estimate, net"
+    """What was saved, net of comparing; nothing where nothing but that was paid for."""
+    saving, compared, how = report.saving, report.comparing.usd, ""
     if report.spend.equivalent_usd and not report.spend.usd:
         saving, compared = report.equivalent_saving, report.comparing.equivalent_usd
-        how = "estimate, net, nothing billed"
+        how = ", nothing billed"
     if saving.baseline_usd is None or (saving.usd is None and not saving.unknown_calls):
+        return ""
+    if compared and compared == saving.spent_usd:
         return ""
     if saving.usd is None:
         return f"saving against all on {report.baseline} unknown: a price is not known"
-    how += f"; comparing took {format_usd(compared)} of it" if compared else ""
-    return f"{saving.told} than all on {report.baseline} ({how})"
+    return f"{saving.told} than all on {report.baseline} ({estimate(compared)}{how})"
+
+
+def estimate(compared: Decimal) -> str:
+    """What a saving is, where so much was spent on comparing: `estimate, net`."""
+    return "estimate, net" + (f" of {format_usd(compared)} for comparing" if compared else "")

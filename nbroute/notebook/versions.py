@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass
+from itertools import takewhile
 
 from nbroute.compare.differences import difference
 from nbroute.notebook import look
@@ -18,6 +19,8 @@ from nbroute.types import RouteResult
 #: From this share of equal letters on, a prompt is taken for a version of the one before it,
 #: where the front end does not name its cells.
 ALIKE = 0.6
+#: Up to here, a change is in sight in a table that shows how a prompt begins.
+_IN_SIGHT = 40
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,7 @@ class Versions:
 def versions_table(versions: list[Version]) -> Table:
     """A line a version, oldest first."""
     places = places_of(one.result.cost_usd for one in versions)
+    prompts = [one.result.prompt for one in versions]
     rows = [
         (
             f"v{place}",
@@ -73,13 +77,22 @@ def versions_table(versions: list[Version]) -> Table:
             one.result.tier,
             str(exact_price(one.result, places)),
             took(one.result),
-            shortened(one.result.prompt, 60),
+            shortened(_changed(before, one.result.prompt), 60),
             shortened(one.result.text, 60),
         )
-        for place, one in enumerate(versions, 1)
+        for place, (one, before) in enumerate(zip(versions, ["", *prompts], strict=False), 1)
     ]
     below = [] if rows else ["no versions yet: run a routed cell twice"]
-    return Table(("", "answer", "tier", "cost", "time", "prompt", "answer"), rows, below=below)
+    return Table(("", "card", "tier", "cost", "time", "prompt", "answer"), rows, below=below)
+
+
+def _changed(before: str, prompt: str) -> str:
+    """The prompt from a few words before the place where it first differs from that before."""
+    pairs = zip(before, prompt, strict=False)
+    same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+    if before == prompt or same < _IN_SIGHT:
+        return prompt
+    return f"... {prompt[prompt.rfind(' ', 0, same - 15) + 1 :]}"
 
 
 def side_by_side(before: Version, after: Version, place: int, scale: Scale) -> str:

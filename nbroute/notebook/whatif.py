@@ -184,7 +184,8 @@ def _figures(found: WhatIf) -> tuple[str, str]:
     before = found.at(threshold=0).rows()
     moved = sum(a.would_be != b.would_be for a, b in zip(before, found.rows(), strict=True))
     cost, saved = whatif_text.cost(chosen), whatif_text.saved(chosen)
-    took, against = whatif_text.latency(chosen), f"against {found.strategies[0].name}"
+    took = whatif_text.latency(chosen)
+    against = f"against {found.strategies[0].name}, comparing left out"
     spoken = (
         f"{counted(len(found), 'prompt')}, {moved:,} of them one tier up, would have cost {cost}; "
         f"saved {against}: {saved}; {took} an answer"

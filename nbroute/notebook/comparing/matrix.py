@@ -211,8 +211,8 @@ def progress_page(done: int, total: int, cost: Spend, elapsed_s: float) -> str:
     """How far it is, what it has cost, and how long it may yet take."""
     left = elapsed_s / done * (total - done) if done else 0.0
     about = f"about {left:,.0f} s left" if elapsed_s > 2 and left >= 1 else ""
-    told = (f"{done:,} of {counted(total, 'call')}", f"{cost.told} so far", about)
+    told = (f"{done:,} of {counted(total, 'step')}", f"{cost.told} so far", about)
     return look.page(
         f'<div class="nbr-row">{look.bar(done / total if total else 0.0)}'
-        f"{look.text(DOT.join(filter(None, told)))}</div>"
+        f"<span>{look.text(DOT.join(filter(None, told)))}</span></div>"
     )
