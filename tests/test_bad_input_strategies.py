@@ -655,18 +655,24 @@ def test_an_endless_climb_stops_at_max_cost_with_what_was_paid(router, server):
     assert result.cost_usd <= Decimal("0.0003")
 
 
-@pytest.mark.parametrize("slow", ["small", "large"])
-def test_parallel_with_room_for_one_tier_loses_no_money(router, server, slow):
-    server.handler = lambda body: Reply(text=GOOD, delay=0.3 if body["model"] == slow else 0)
+def test_parallel_with_room_for_one_tier_sends_neither_as_the_dry_run_says(router, server):
+    server.handler = lambda _: Reply(text=GOOD)
+    asked = {"strategy": "parallel", "tiers": ("LOW", "TOP"), "max_cost": "0.031"}
 
     with pytest.raises(errors.BudgetExceeded) as caught:
-        router.route(HARD, strategy="parallel", tiers=("LOW", "TOP"), max_cost="0.031")
+        router.route(HARD, **asked)
 
-    rows = router.ledger.rows()
-    assert len(server.requests) <= len(rows)
-    assert not [row for row in rows if row["status"] == "running"]
-    if rows:
-        assert caught.value.result.cost_usd == router.spend().usd
+    assert router.explain(HARD, **asked).refusal == str(caught.value)
+    assert [] == server.requests == router.ledger.rows()
+
+
+def test_parallel_with_one_answer_in_the_cache_needs_room_for_the_other_alone(router, server):
+    by_model(server)
+    router.route(HARD, tier="TOP")
+
+    result = router.route(HARD, strategy="parallel", tiers=("LOW", "TOP"), max_cost="0.031")
+
+    assert {"LOW", "TOP"} == {one.tier for one in result.attempts}
 
 
 def test_parallel_over_the_budget_with_cheaper_keeps_the_one_that_fits(router, server):

@@ -80,9 +80,7 @@ class AttemptLog:
         Checking and writing are one step. BudgetExceeded where the worst case is over a limit
         of the guard's, RecordError where the ledger cannot tell; then nothing is written.
         """
-        attempt = priced(self._drafted(request, tier, kind, purpose), estimate(request), tier)
-        reserved = worst_case(request, tier, kind)
-        attempt = replace(attempt, status="running", reserved_usd=reserved)
+        attempt = self.planned(request, tier, kind, purpose)
         with self._lock:
             self.guard.check(attempt, self.attempts.values())
             caps = self.guard.caps(attempt)
@@ -92,6 +90,14 @@ class AttemptLog:
                 raise over_budget(refusal, attempt)
             self.attempts[attempt.id] = attempt
         return attempt
+
+    def planned(
+        self, request: Request, tier: Tier, kind: ProviderKind, purpose: Purpose = "answer"
+    ) -> Attempt:
+        """The attempt as it would be written down, with its worst case; nothing is written."""
+        attempt = priced(self._drafted(request, tier, kind, purpose), estimate(request), tier)
+        reserved = worst_case(request, tier, kind)
+        return replace(attempt, status="running", reserved_usd=reserved)
 
     def progress(self, attempt: Attempt, request: Request, tier: Tier, text: str) -> None:
         """Write down how far the answer is, in case the kernel does not live to see its end."""

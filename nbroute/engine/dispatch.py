@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -188,6 +188,20 @@ def dispatch(
         )
     msg = f"each of the {len(causes)} models of tier {step.tier.name} failed. {all_of(causes)}"
     raise AllModelsFailed(msg, tuple(causes))
+
+
+def check_together(call: Call, steps: Iterable[Step]) -> None:
+    """BudgetExceeded where `max_cost` does not cover all the steps: before any of them is sent."""
+    if call.log.guard.max_cost is None or call.parts.replay is not None:
+        return
+    planned = list(call.log.attempts.values())
+    for step in steps:
+        request = requests_for(call, step)[0]
+        if _recall(call, call.parts.request_key(request)) is None:
+            tier = step.tier.on(request.provider, request.model)
+            attempt = call.log.planned(request, tier, call.parts.providers[request.provider].kind)
+            call.log.guard.check(attempt, planned)
+            planned.append(attempt)
 
 
 def _others(

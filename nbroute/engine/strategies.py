@@ -16,6 +16,7 @@ from nbroute.checks.structured import schema_check
 from nbroute.engine.context import Call
 from nbroute.engine.dispatch import (
     Answered,
+    check_together,
     dispatch,
     embed,
     may_read_more,
@@ -182,6 +183,8 @@ def parallel(call: Call, plan: Plan) -> str:
     The id of the attempt whose text is the answer.
     """
     lower, upper = plan.steps
+    if not call.cheaper:
+        check_together(call, plan.steps)
     cancel = _LinkedEvent(call.cancel)
     second = copy.copy(call)
     second.cancel, second.shows = cancel, False

@@ -25,33 +25,28 @@ if TYPE_CHECKING:
 MOST = 3
 _REDRAWN_EVERY_S = 0.25
 
+Answer = Callable[[str, str, str], str | None]
+
 
 class Row(Live):
-    """The controls of a card or a comparison: a page that is drawn again after each click.
+    """The controls of a card or a comparison: a `page` that is drawn again after each click.
 
-    `said` is what came of the click, `meter` the session's line, empty on all but the newest,
-    `where` the cell that shows it and the run of that cell.
+    `answer` does what was clicked and says what came of it, which is `said`. `meter` is the
+    session's line, empty on all but the newest, `where` the cell that shows it and its run.
     """
 
-    def __init__(self, instead: str) -> None:
+    def __init__(self, instead: str, page: Callable[[], str], answer: Answer) -> None:
         self.said = self.meter = ""
         self.where = "", ""
+        self._page, self._answer = page, answer
         self._drawing = threading.RLock()
         super().__init__(instead=instead)
-
-    def answer(self, do: str, at: str, value: str) -> None:
-        """Do what was clicked."""
-        raise NotImplementedError
-
-    def page(self) -> str:
-        """The HTML, as things are now."""
-        raise NotImplementedError
 
     def act(self, do: str, at: str = "", value: str = "") -> None:
         """Answer a click."""
         self.said = ""
         try:
-            self.answer(do, at, value)
+            self.said = self._answer(do, at, value) or self.said
         except NbrouteError as error:
             self.said = shown(error)
         self.redraw()
@@ -60,7 +55,7 @@ class Row(Live):
         """Draw it as things are now, from any thread: what is older never comes later."""
         with self._drawing:
             self.meter = self.meter if meter is None else meter
-            if (page := self.page()) != self.html:
+            if (page := self._page()) != self.html:
                 self.html = page
 
     def told(self) -> str:
@@ -160,7 +155,8 @@ class Controls(Row):
     def __init__(self, card: Card, desk: Desk) -> None:
         number = card.view.number
         again = f"%route escalate {number} [TIER], %route label {number} WORD"
-        super().__init__(f"controls of answer {number}; {again} do the same")
+        instead = f"controls of answer {number}; {again} do the same"
+        super().__init__(instead, self.page, self.answer)
         self._card, self._desk = card, desk
         self._cancel = threading.Event()
         self._busy = threading.Lock()

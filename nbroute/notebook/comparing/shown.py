@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from nbroute.engine.attempts import new_id
 from nbroute.notebook import look
-from nbroute.notebook.controls import Row
+from nbroute.notebook.controls import Answer, Row
 from nbroute.notebook.screens import Bundle, Kind, Screen
 
 
@@ -37,15 +37,11 @@ class Twin(Row):
         self,
         output: Output,
         inside: Callable[[], tuple[str, str]],
-        answer: Callable[[str, str, str], str],
+        answer: Answer,
         instead: str,
     ) -> None:
-        super().__init__(instead)
-        self._name, self._inside, self._answer = output.name, inside, answer
-
-    def answer(self, do: str, at: str, value: str) -> None:
-        """Answer a click with what it says."""
-        self.said = self._answer(do, at, value)
+        super().__init__(instead, self.page, answer)
+        self._name, self._inside = output.name, inside
 
     def page(self) -> str:
         """What the output shows, with buttons, and what hides the output."""
