@@ -403,20 +403,6 @@ def test_money_is_counted_in_full_whatever_the_users_decimals_are(shell):
     assert "$0.0000087" in text
 
 
-@pytest.mark.parametrize(
-    ("line", "told"),
-    [
-        ("%route tiers SIMPLE=a simple=b", "has SIMPLE twice"),
-        ("%route tiers SIMPLE=simulated:", "names no model"),
-        ("%%route -n -s @\nhello", "no system prompt is called '@'"),
-        ("%%route -n -s @a,@b\nhello", "no system prompt is called '@a,@b'"),
-        ("%%route -n\n{{x:.2f}}", "{{x:.2f}} is not a look-up"),
-    ],
-)
-def test_what_cannot_be_meant_is_told(shell, line, told):
-    assert told in error_of(shell, line)
-
-
 @pytest.mark.parametrize("asked", ["%route help %%route", "%route help %%route_compare"])
 def test_the_help_knows_what_it_lists_first(shell, asked):
     assert f"usage: {asked.split()[-1]} [NAME <<]" in run(shell, asked)[0]

@@ -218,6 +218,11 @@ def test_a_dry_run_of_a_strategy_says_what_it_may_ask(shell):
         ("%%route -S parallel --tiers SIMPLE\nhello", "takes two"),
         ("%route classify -c nobody hello", "unknown classifier"),
         ("%route classify -c learned hello", "there is no learned classifier"),
+        ("%route tiers SIMPLE=a simple=b", "has SIMPLE twice"),
+        ("%route tiers SIMPLE=simulated:", "names no model"),
+        ("%%route -n -s @\nhello", "no system prompt is called '@'"),
+        ("%%route -n -s @a,@b\nhello", "no system prompt is called '@a,@b'"),
+        ("%%route -n\n{{x:.2f}}", "{{x:.2f}} is not a look-up"),
     ],
 )
 def test_what_cannot_be_is_one_line_with_the_cure(shell, source, says):
