@@ -193,10 +193,10 @@ def written(view: View, *, marked: bool = False, printed: bool = False) -> str:
     bold, line_end = ("**", "  \n") if marked else ("", "\n")
     blocks = [say(f"prompt: {view.asked}")] if view.asked else []
     if running := view.running:
-        blocks.append(DOT.join(filter(None, (running.tier, running.model, *running.facts))))
+        heads = [DOT.join(filter(None, (running.tier, running.model, *running.facts)))]
         if made := running.decision:
-            blocks[-1] += f"\nwhy {made.tier or running.tier}: {lines.reason(made)}"
-        blocks.append(safe_plain(running.text))
+            heads.append(f"why {made.tier or running.tier}: {lines.reason(made)}")
+        blocks += [line_end.join(map(say, heads)), safe_plain(running.text)]
     blocks += [f"{bold}{say(view.error)}{bold}"] if view.error else []
     for place, result in enumerate(view.results[: 1 if printed else None]):
         number = f"{DOT}#{view.number}" if view.number and not place else ""
