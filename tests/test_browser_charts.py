@@ -102,6 +102,7 @@ def test_a_report_is_words_charts_and_a_button(page):
 @pytest.mark.parametrize(("width", "columns"), [(1400, 2), (1000, 2), (700, 1)])
 def test_charts_stand_in_two_columns_where_there_is_room(page, width, columns):
     page.set_viewport_size({"width": width, "height": 1000})
+    page.wait_for_timeout(500)  # JupyterLab lays out its panels a moment later
     places = static(page.locator(".jp-Cell").nth(4))
     lefts = places.evaluate_all("all => all.map(one => one.getBoundingClientRect().left)")
     wide = "all => all.some(one => one.scrollWidth > one.clientWidth + 1)"
