@@ -655,9 +655,12 @@ def test_an_endless_climb_stops_at_max_cost_with_what_was_paid(router, server):
     assert result.cost_usd <= Decimal("0.0003")
 
 
-def test_parallel_with_room_for_one_tier_sends_neither_as_the_dry_run_says(router, server):
+@pytest.mark.parametrize("most", ["0", "0.0001", "0.031"])
+def test_parallel_with_room_for_less_than_both_sends_neither_as_the_dry_run_says(
+    router, server, most
+):
     server.handler = lambda _: Reply(text=GOOD)
-    asked = {"strategy": "parallel", "tiers": ("LOW", "TOP"), "max_cost": "0.031"}
+    asked = {"strategy": "parallel", "tiers": ("LOW", "TOP"), "max_cost": most}
 
     with pytest.raises(errors.BudgetExceeded) as caught:
         router.route(HARD, **asked)

@@ -194,14 +194,16 @@ def check_together(call: Call, steps: Iterable[Step]) -> None:
     """BudgetExceeded where `max_cost` does not cover all the steps: before any of them is sent."""
     if call.log.guard.max_cost is None or call.parts.replay is not None:
         return
-    planned = list(call.log.attempts.values())
+    planned = []
     for step in steps:
         request = requests_for(call, step)[0]
         if _recall(call, call.parts.request_key(request)) is None:
             tier = step.tier.on(request.provider, request.model)
-            attempt = call.log.planned(request, tier, call.parts.providers[request.provider].kind)
-            call.log.guard.check(attempt, planned)
-            planned.append(attempt)
+            kind = call.parts.providers[request.provider].kind
+            planned.append(call.log.planned(request, tier, kind))
+    for attempt in reversed(planned):  # the last one's refusal names those before it, too
+        others = [one for one in planned if one is not attempt]
+        call.log.guard.check(attempt, [*call.log.attempts.values(), *others])
 
 
 def _others(
