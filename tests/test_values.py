@@ -1,0 +1,104 @@
+"""What an answer ends in, and whether two answers agree."""
+
+from __future__ import annotations
+
+import pytest
+
+from nbroute.checks import agree, final_value
+
+VALUES = {
+    r"So the total is \boxed{\frac{3}{4}}.": "0.75",
+    r"Thus $x = \boxed{1{,}000}$": "1000",
+    '```json\n{"reasoning": "2 + 2", "answer": "4"}\n```': "4",
+    '{"answer": 1000.0, "sure": true}': "1000",
+    '{"reasoning": "it is \\frac", "answer": "\\frac{1}{2}"': "0.5",
+    '{"answer": "[1,2, 3]"}': "[1, 2, 3]",
+    '{"answer": "\\"ab\\""}': "'ab'",
+    "The answer is (C).": "C",
+    "**Answer:** B) 12 cm": "B",
+    "The correct option is **D**.": "D",
+    "The answer is 1,234.50 dollars.": "1234.5",
+    "Therefore the answer is $42$.": "42",
+    "The answer is 5 km/h": "5",
+    "The answer is Paris.": "Paris",
+    "A few steps\n#### 18": "18",
+    "Die Antwort lautet 3,5 Liter.": "3.5",
+    "Die Antwort ist 1.234,5": "1234.5",
+    "La réponse est 12.": "12",
+    "La respuesta correcta es 7": "7",
+    "所以答案是 42。": "42",
+    "सही उत्तर है 9।": "9",
+    "(B) because the others are too small": "B",
+    "B": "B",
+    "f(3) returns `[3, 2, 1]`": "[3, 2, 1]",
+    "assert f('a') == 'aa'": "'aa'",
+    "First 3 apples, then 4.\n3 + 4 = 7": "7",
+    "42": "42",
+    "It takes 15 minutes.": "15",
+    "<think>the answer is 5</think>The answer is 6.": "6",
+    "": None,
+    "The Eiffel Tower was built for the fair of 1889, and stands in Paris today.": (None),
+    "I would rather not say.": None,
+    "The answer is that it depends on what you want to do with it in the end": None,
+}
+
+
+@pytest.mark.parametrize("text", VALUES, ids=lambda text: text[-30:])
+def test_the_value_that_an_answer_ends_in(text):
+    assert VALUES[text] == final_value(text)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "agrees"),
+    [
+        ("The answer is 1,000.", r"\boxed{1000.0}", True),
+        ("The answer is 0.3333333333", "The answer is 1/3", True),
+        ("The answer is 12", "x = 13", False),
+        ('returns "ab"', "returns 'ab'", True),
+        ("returns '5'", "returns 5", False),
+        ("returns [1,2]", "returns [1, 2]", True),
+        ("(A) yes", "The answer is A", True),
+    ],
+)
+def test_answers_with_values_agree_by_them_whatever_the_cosine(a, b, agrees):
+    found = agree(a, b, 1.0 if not agrees else 0.0)
+
+    assert (agrees, "value") == (found.agrees, found.by)
+
+
+def test_without_values_the_cosine_decides_and_else_the_text():
+    a, b = "It looks blue because air scatters blue light most.", "Blue light is scattered more."
+
+    assert (True, "cosine") == ((found := agree(a, b, 0.93)).agrees, found.by)
+    assert not agree(a, b, 0.91).agrees
+    assert agree(a, b, 0.91, least=0.9).agrees
+    assert (False, "text") == ((found := agree(a, b)).agrees, found.by)
+    assert agree(a, f"**{a.upper()}**\n").agrees
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "7 " * 500_000,
+        "\\boxed{" * 150_000,
+        "[" * 1_000_000,
+        '"answer": ' * 100_000,
+        "the answer is " * 70_000,
+        '{"answer": "' + "\\" * 1_000_000,
+        "1" * 1_000_000,
+        "`" * 1_000_000,
+        "= 3" * 300_000,
+        "\\frac{" * 100_000,
+        "assert f(" * 100_000,
+        '{"answer": 1e999}',
+        "The answer is 10^999999",
+        "The answer is 1/0",
+        "\ud800 \0 ",
+    ],
+    ids=lambda text: text[:12],
+)
+def test_any_text_has_a_value_or_none(text):
+    value = final_value(text)
+
+    assert value is None or len(value) <= 500
+    assert agree(text, text).agrees
