@@ -12,7 +12,7 @@ import pickle
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
 from nbroute.errors import ProviderError, SettingsError, did_you_mean
 
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 CostSource = Literal["billed", "list", "configured", "estimated", "equivalent", "unknown"]
 ProviderKind = Literal["remote", "local", "simulated"]
+#: How hard a model is asked to think before it answers.
+Effort = Literal["low", "medium", "high"]
+EFFORTS: tuple[Effort, ...] = get_args(Effort)
 #: What is said of a simulated answer, the same whichever tier it is of.
 WRITTEN = "simulated: written for a lesson, no model's words"
 
@@ -41,7 +44,9 @@ class Usage:
     """Tokens as the endpoint counted them, or our estimate where it did not say.
 
     `input_tokens` includes `cached_tokens` (those the endpoint read from its own prompt
-    cache). `billed_usd` is what the endpoint says it charged (OpenRouter's `usage.cost`).
+    cache), `output_tokens` the `reasoning_tokens` (those the model thought before it answered,
+    where the endpoint tells). `billed_usd` is what the endpoint says it charged (OpenRouter's
+    `usage.cost`).
     """
 
     input_tokens: int = 0
@@ -49,6 +54,7 @@ class Usage:
     cached_tokens: int = 0
     billed_usd: Decimal | None = None
     estimated: bool = False
+    reasoning_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +83,8 @@ class Tier:
     is billed (a local or a simulated model). `description` is what the tier is for, in the
     words that a model-as-classifier is given. A fallback is a model of the same provider or a
     `Target` at another. `context` is how many tokens the model reads and writes in one call;
-    None is as the price list says.
+    None is as the price list says. `effort` is how hard the model thinks before it answers, and
+    None as hard as it does by itself; what it thinks is paid for, and taken from `max_tokens`.
     """
 
     name: str
@@ -90,6 +97,7 @@ class Tier:
     reference: str | None = None
     description: str = ""
     context: int | None = None
+    effort: Effort | None = None
 
     @property
     def targets(self) -> tuple[Target, ...]:
@@ -171,8 +179,8 @@ class Request:
 
     `schema` is the JSON schema that the answer must have, `logprobs` asks for the tokens'
     log-probabilities, and `rated` says that the messages ask the model to rate its answer.
-    A `patient` one is asked again where the endpoint is busy; one beside which another model
-    stands ready is not.
+    `effort` is how hard the model is to think. A `patient` one is asked again where the endpoint
+    is busy; one beside which another model stands ready is not.
     """
 
     provider: str
@@ -185,6 +193,7 @@ class Request:
     schema: Mapping[str, Any] | None = None
     logprobs: bool = False
     rated: bool = False
+    effort: Effort | None = None
     patient: bool = field(default=True, compare=False)
 
 
@@ -196,7 +205,7 @@ class Chunk:
     `logprobs` the natural logarithms of the probabilities of the piece's tokens, `id` what
     the endpoint calls this answer. `reasoning` is what the model thought before it answered,
     which is no part of the text; `notice` is something that the user should know, and `waits`
-    says that the call waits for it.
+    says that the call waits for it. `effortless` says that the effort was not taken.
     """
 
     text: str = ""
@@ -209,6 +218,7 @@ class Chunk:
     reasoning: str = ""
     notice: str = ""
     waits: bool = False
+    effortless: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +227,8 @@ class Reply:
 
     `rating` is the model's own word on how sure it is (1 to 10, taken out of `text`), and
     `logprob` the mean natural logarithm of its tokens' probabilities; None where not known.
-    `model` is the one that the endpoint says answered, `reasoning` what it thought beforehand.
+    `model` is the one that the endpoint says answered, `reasoning` what it thought beforehand,
+    `effort` how hard it was asked to think, None too where the endpoint does not take that.
     """
 
     text: str
@@ -230,6 +241,7 @@ class Reply:
     logprob: float | None = None
     id: str | None = None
     reasoning: str = ""
+    effort: Effort | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,9 +267,10 @@ class Attempt:
     the answer. `ts` is seconds since 1970. `status` is `unused` for an answer that was paid for
     but not kept, and `not sent` for a call that was written down and then not made, which the
     ledger no longer shows. `reserved_usd` is the worst case that a budget holds back while the
-    attempt runs, `generation` what the endpoint calls the answer; `rating`, `logprob` and
-    `reasoning` are as in `Reply`. `answered_by` is the model that the endpoint says answered,
-    where that is not the `model` that was asked. Answers that are compared share a `comparison`.
+    attempt runs, `generation` what the endpoint calls the answer; `rating`, `logprob`,
+    `reasoning` and `effort` are as in `Reply`. `answered_by` is the model that the endpoint says
+    answered, where that is not the `model` that was asked. Answers that are compared share a
+    `comparison`.
     """
 
     id: str
@@ -297,6 +310,8 @@ class Attempt:
     reserved_usd: Decimal | None = None
     comparison: str | None = None
     answered_by: str | None = None
+    effort: str | None = None
+    reasoning_tokens: int = 0
     prompt: str | None = field(default=None, repr=False)
     text: str | None = field(default=None, repr=False)
     reasoning: str | None = field(default=None, repr=False)
@@ -309,6 +324,7 @@ class Attempt:
             self.output_tokens,
             self.cached_tokens,
             estimated=self.tokens_estimated,
+            reasoning_tokens=self.reasoning_tokens,
         )
 
 
@@ -579,6 +595,7 @@ class Options:
     max_cost: Decimal | None = None
     over_budget: bool = False
     temperature: float | None = None
+    effort: Effort | None = None
     json: bool = False
     schema: Any = None
     checks: tuple[str | Check, ...] = ()
@@ -791,6 +808,7 @@ class Sent:
 
     tier: str
     model: str
+    effort: Effort | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -849,6 +867,7 @@ class TierEstimate:
     max_tokens: int
     low: Cost
     high: Cost
+    effort: Effort | None = None
 
 
 @dataclass(frozen=True, slots=True)

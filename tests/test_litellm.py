@@ -67,6 +67,25 @@ def failure(provider, kind, request=None):
     return str(caught.value)
 
 
+# Effort
+
+
+def test_an_effort_is_sent_where_litellm_says_that_the_model_takes_one(server, provider):
+    first, *_ = provider.send(asking(model="openai/o3-mini", effort="high"))
+
+    assert "high" == server.requests[0].json["reasoning_effort"]
+    assert (False, "") == (first.effortless, first.notice)
+
+
+def test_an_effort_that_litellm_would_drop_is_told_once(server, provider):
+    told = [list(provider.send(asking(model="openai/gpt-4o", effort="low"))) for _ in range(2)]
+
+    said = "openai/gpt-4o is asked without a reasoning effort: LiteLLM says it does not take one"
+    assert [[said], []] == [[one.notice for one in chunks if one.notice] for chunks in told]
+    assert [True, True] == [any(one.effortless for one in chunks) for chunks in told]
+    assert [None, None] == [seen.json.get("reasoning_effort") for seen in server.requests]
+
+
 # Answers
 
 
@@ -142,7 +161,7 @@ def test_reasoning_that_is_counted_apart_is_paid_for(server, provider, stream, m
 
     last = list(provider.send(asking(stream=stream, model=model)))[-1]
 
-    assert Usage(10120, 4308) == last.usage
+    assert Usage(10120, 4308, reasoning_tokens=2809) == last.usage
 
 
 @pytest.mark.parametrize(("cost", "usd"), [("1.5e-06", "0.0000015"), ("0.0", None), ("1, 2", None)])

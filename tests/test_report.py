@@ -473,6 +473,8 @@ def test_a_record_holds_the_result_in_json_without_prompt_and_answer():
         "cached": False,
         "passed": True,
         "thread": None,
+        "effort": None,
+        "reasoning_tokens": 0,
         "rungs": [],
     }
     assert attempts[1] == {
@@ -488,6 +490,7 @@ def test_a_record_holds_the_result_in_json_without_prompt_and_answer():
         "cost_source": "list",
         "latency_ms": 100.0,
         "cached": False,
+        "effort": None,
     }
     assert ["classify", "answer", "answer"] == [attempt["purpose"] for attempt in attempts]
 

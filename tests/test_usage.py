@@ -127,7 +127,7 @@ COHERE = {
             [{"usage": openai(4, 5, 25, cache_creation_input_tokens=16)["usage"]}],
             Usage(20, 5, estimated=True),
         ),
-        ([{"usageMetadata": GEMINI}], Usage(20, 35, 16)),
+        ([{"usageMetadata": GEMINI}], Usage(20, 35, 16, reasoning_tokens=30)),
         # https://docs.cohere.com/reference/chat
         ([{"usage": COHERE}], Usage(20, 5)),
         ([{"meta": COHERE}], Usage(20, 5)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -212,8 +213,8 @@ def described(router: Engine, options: Mapping[str, Any]) -> dict[str, str]:
         endpoints.append(f"{one.name} at {url}" if url else one.name)
     settings = getattr(router, "settings", None)
     given = getattr(router, "given", {}).get("classifier")
-    # As it was written before a price could have one for cached input.
-    ladder = repr(router.ladder).replace(", cached_input=None", "")
+    # As it was written before a price could have one for cached input, and a tier an effort.
+    ladder = re.sub(", (?:cached_input|effort)=None", "", repr(router.ladder))
     about = {
         "ladder": f"{router.ladder.name} {_digest(ladder)}",
         "endpoints": ", ".join(sorted(endpoints)),

@@ -20,7 +20,7 @@ from nbroute.errors import (
     named,
 )
 from nbroute.pricing import describe
-from nbroute.report.table import seconds, text_table
+from nbroute.report.table import seconds, text_table, with_effort
 from nbroute.storage.database import typed_frame
 from nbroute.types import (
     Attempt,
@@ -96,6 +96,12 @@ class Column:
         return self.result.model if self.result else self.contender.model
 
     @property
+    def asked(self) -> str:
+        """The same with its effort: `gpt-5.4-mini, high effort`."""
+        effort = self.result.answer.effort if self.result else self.contender.effort
+        return with_effort(self.model, effort)
+
+    @property
     def text(self) -> str:
         """The answer as far as it came."""
         return self.result.text if self.result else ""
@@ -111,9 +117,9 @@ def column_of(contender: Contender, decision: Decision, ladder: Ladder) -> Colum
     tier, made = contender.tier, decision.tier
     if made not in ladder.names:
         return Column(contender, picked=False, note=f"routing's pick is {decision.reason}")
-    first = ladder[tier].model
+    first, usual = ladder[tier].model, ladder[tier].effort
     why = ", ".join(filter(None, [decision.reason, confident(decision.confidence)]))
-    is_first = contender.model == first
+    is_first, effort = contender.model == first, contender.effort or usual
     if tier != made:
         steps = ladder.index(tier) - ladder.index(made)
         count = abs(steps)
@@ -122,12 +128,16 @@ def column_of(contender: Contender, decision: Decision, ladder: Ladder) -> Colum
         distance += "more expensive" if steps > 0 else "cheaper"
         other = "" if is_first else f", and {tier} asks {first!r} first"
         note = f"routing would not: it picks {made} ({why}); this is {distance}{other}"
+    elif is_first and effort != usual:
+        note = f"routing picks this tier ({why}), but asks {first!r} with "
+        note += f"{usual} effort" if usual else "no effort set"
     elif is_first:
         note = f"routing picks this: {why}"
     else:
         note = f"routing picks this tier ({why}), but asks {first!r}: "
         note += "this is not the tier's first model"
-    return Column(contender, picked=tier == made and is_first, note=note)
+    picked = tier == made and is_first and effort == usual
+    return Column(contender, picked=picked, note=note)
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +243,7 @@ class Comparison:
         parts = ["\n".join(text_table([_HEAD, *map(_table_row, self.columns)]))]
         for column in self.columns:
             who = column.contender
-            names = dict.fromkeys((who.name, who.tier, column.model))
+            names = dict.fromkeys((who.name, who.tier, column.asked))
             error = named(column.error) if column.error else ""
             heading = f"== {' · '.join(names)} ==\n{column.note}"
             parts += filter(None, (heading, column.text, error))
@@ -251,7 +261,7 @@ def votes_of(router: Engine, comparison: str) -> list[str]:
 
 def _table_row(column: Column) -> tuple[str, ...]:
     """The column's cells under `_HEAD`."""
-    result, head = column.result, (column.contender.name, column.model, column.status)
+    result, head = column.result, (column.contender.name, column.asked, column.status)
     picks = "picks this" if column.picked else ""
     if result is None:
         return (*head, "", "", "", picks)

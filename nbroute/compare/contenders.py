@@ -1,4 +1,8 @@
-"""Who is compared: tiers, models on the ladder, any other model as "TIER:model", with prompts."""
+"""Who is compared: tiers, models on the ladder, any other model as "TIER:model", with prompts.
+
+Each may have an effort behind it, as in "COMPLEX:high". Behind "=" all is a model's name, so one
+that is called "high" is "COMPLEX=high"; one on the ladder is found by either.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from nbroute.errors import SettingsError, did_you_mean
 from nbroute.report.table import shortened
-from nbroute.types import Ladder, Tier
+from nbroute.types import EFFORTS, Effort, Ladder, Tier
 
 #: System prompts to compare: texts, or texts by name.
 Systems = Mapping[str, str] | Sequence[str]
@@ -18,8 +22,9 @@ Systems = Mapping[str, str] | Sequence[str]
 class Contender:
     """A tier that is asked, by its first model or by the one named.
 
-    `name` is the tier's own, or the model's, or "TIER:model" as it was asked for; where system
-    prompts are compared, `system` is the text of one and its name is part of `name`.
+    `name` is the tier's own, or the model's, or "TIER:model" as it was asked for, and `effort`
+    the one that stands in place of the tier's; where system prompts are compared, `system` is
+    the text of one and its name is part of `name`.
     """
 
     name: str
@@ -28,11 +33,13 @@ class Contender:
     system: str | None = None
     #: A model was named, so no other of the tier steps in.
     pinned: bool = field(default=False, compare=False)
+    effort: Effort | None = None
 
     @property
     def options(self) -> dict[str, str]:
         """What `router.route` is told."""
         asked = {"tier": self.tier} | ({"model": self.model} if self.pinned else {})
+        asked |= {"effort": self.effort} if self.effort else {}
         return asked | ({} if self.system is None else {"system": self.system})
 
 
@@ -78,13 +85,13 @@ def _find_all(ladder: Ladder, words: Sequence[str] | None) -> tuple[Contender, .
         raise SettingsError(f"tiers is {words!r:.60}; give a list of names, {example}")
     if not words:
         raise SettingsError(f"tiers is empty; leave it out for every tier, or name some, {example}")
-    asked: dict[tuple[str, str], str] = {}
+    asked: dict[tuple[str, str, str | None], str] = {}
     found = []
     for word in words:
         if not isinstance(word, str):
             raise SettingsError(f"tiers has {word!r:.60} in it; give names, {example}")
         one = _find(word, ladder)
-        who = (one.tier, one.model.casefold())
+        who = (one.tier, one.model.casefold(), one.effort or ladder[one.tier].effort)
         if who in asked:
             raise SettingsError(
                 f"tiers asks {one.model!r} on {one.tier} twice, as {asked[who]!r} and {word!r}; "
@@ -96,7 +103,10 @@ def _find_all(ladder: Ladder, words: Sequence[str] | None) -> tuple[Contender, .
 
 
 def _find(word: str, ladder: Ladder) -> Contender:
-    """The tier of that name, the model on a tier, or any model on the tier before the colon."""
+    """The tier of that name, the model on a tier, or any model on the tier before the colon.
+
+    What has an effort behind it is one of these, with that effort.
+    """
     tier = ladder.named(word.strip())
     if tier is not None:
         return Contender(tier, tier, ladder[tier].model)
@@ -110,19 +120,28 @@ def _find(word: str, ladder: Ladder) -> Contender:
     if holders:
         model = _model_on(holders[0], word)
         return Contender(model, holders[0].name, model, pinned=True)
+    head, colon, last = word.rpartition(":")
+    effort = next((one for one in EFFORTS if one == last.strip().casefold()), None)
+    on_ladder = {model.casefold() for one in ladder.tiers for model in one.models}
+    if colon and effort and effort not in on_ladder and "=" not in word:
+        found = _find(head, ladder)
+        return replace(found, name=f"{found.name}:{effort}", effort=effort)
     # Models' own names may have colons in them: the first one ends the tier's.
     name, mark, model = (part.strip() for part in re.split(r"([:=]|$)", word, maxsplit=1))
     tier = ladder.named(name) if mark else None
     if tier is not None and model:
         model = _model_on(ladder[tier], model)
-        return Contender(f"{tier}:{model}", tier, model, pinned=True)
+        like_effort = model.rpartition(":")[2].casefold() in EFFORTS
+        name = f"{tier}{mark if like_effort else ':'}{model}"
+        return Contender(name, tier, model, pinned=True)
     if tier is not None:
         raise SettingsError(f"{word!r} names no model; say {tier!r} for the tier's own")
     models = [model for one in ladder.tiers for model in one.models]
     hint = did_you_mean(word, dict.fromkeys([*ladder.names, *models]))
     raise SettingsError(
         f"{word!r:.80} is neither a tier of ladder {ladder.name!r} nor a model on it: {hint} "
-        "Any other model is asked with a tier's prompt and budget, as 'TIER:model'"
+        "Any other model is asked with a tier's prompt and budget, as 'TIER:model', and a tier "
+        "with another effort as 'TIER:high'"
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from nbroute.compare.contenders import Contender, Systems, find_contenders
 from nbroute.engine.engine import Engine
-from nbroute.types import Cost, TierEstimate
+from nbroute.types import Cost, Effort, TierEstimate
 
 #: Prompts that are looked at; of more, the rest is taken for like them.
 _SAMPLE = 100
@@ -26,6 +26,7 @@ class Estimate(NamedTuple):
     high: Cost
     #: That `max_cost` does not cover a call; empty where it covers all.
     refusal: str = ""
+    effort: Effort | None = None
 
 
 def estimates(
@@ -46,8 +47,8 @@ def estimates(
             low = _sum([one.low for one in each], factor)
             high = _sum([one.high for one in each], factor)
             tokens = round(sum(one.input_tokens for one in each) * factor)
-            most = each[0].max_tokens
-            found.append(Estimate(who, each[0].model, tokens, most, low, high, refusal))
+            model, most, effort = each[0].model, each[0].max_tokens, each[0].effort
+            found.append(Estimate(who, model, tokens, most, low, high, refusal, effort))
     return found
 
 

@@ -174,6 +174,7 @@ class AttemptLog:
             provider_kind=kind,
             model=request.model,
             purpose=purpose,
+            effort=request.effort,
         )
 
     def _settle(self, attempt: Attempt, **ended: Any) -> Attempt:
@@ -257,6 +258,7 @@ def priced(attempt: Attempt, usage: Usage, tier: Tier) -> Attempt:
         input_tokens=usage.input_tokens,
         output_tokens=usage.output_tokens,
         cached_tokens=usage.cached_tokens,
+        reasoning_tokens=usage.reasoning_tokens,
         tokens_estimated=usage.estimated,
         cost_usd=cost.usd,
         cost_source=cost.source,
@@ -277,6 +279,7 @@ def _answered(attempt: Attempt, reply: Reply, tier: Tier) -> Attempt:
         rating=reply.rating,
         logprob=reply.logprob,
         generation=reply.id,
+        effort=reply.effort,
     )
     return priced(answered, reply.usage, tier)
 
@@ -333,6 +336,7 @@ def settle(ledger: Ledger, session: str, providers: Mapping[str, Provider]) -> S
                     "input_tokens": usage.input_tokens,
                     "output_tokens": usage.output_tokens,
                     "cached_tokens": usage.cached_tokens,
+                    "reasoning_tokens": usage.reasoning_tokens or row["reasoning_tokens"],
                     "tokens_estimated": False,
                 }
             ledger.append(Attempt(**{**row, **bill}))

@@ -106,6 +106,7 @@ def requests_for(call: Call, step: Step, feedback: str = "") -> tuple[Request, .
             schema=schema.json_schema if schema else None,
             logprobs="logprob" in checks,
             rated=rated,
+            effort=options.effort or tier.effort,
         )
         for target in step.targets
     )
@@ -305,7 +306,7 @@ def _send(call: Call, tier: Tier, building: ReplyBuilder, purpose: Purpose) -> A
     noted = building.began = time.perf_counter()
     try:
         if answers:
-            call.tell(Sent(tier.name, request.model))
+            call.tell(Sent(tier.name, request.model, request.effort))
         # Closed here and not by the collector: a traceback would keep the connection open.
         with contextlib.closing(until(call.cancel, provider.send(request))) as chunks:
             for chunk in chunks:

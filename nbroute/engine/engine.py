@@ -95,10 +95,11 @@ class Engine:
         The options are the fields of `nbroute.types.Options`: `tier`, `model`, `strategy`
         ("direct", "cascade" or "parallel"), `start`, `tiers`, `agreement` (0 to 1),
         `classifier`, `system`, `max_tokens`, `max_cost` (US dollars), `over_budget`,
-        `temperature`, `json`, `schema`, `checks` (functions and names such as "rating=8"),
-        `feature`, `thread`, `cache` ("use", "off", "refresh", "only") and `stream`. `observe`
-        is told each `Event` as it happens, on this thread; `cancel`, once set, stops the call
-        from another. `notices` are told first, and kept in the result.
+        `temperature`, `effort` ("low", "medium", "high"), `json`, `schema`, `checks` (functions
+        and names such as "rating=8"), `feature`, `thread`, `cache` ("use", "off", "refresh",
+        "only") and `stream`. `observe` is told each `Event` as it happens, on this thread;
+        `cancel`, once set, stops the call from another. `notices` are told first, and kept in the
+        result.
 
         Raises PromptError, SettingsError, BudgetExceeded, ReplayMiss, ProviderError or
         Interrupted; where something was paid for, the error's `result` holds it.
@@ -140,6 +141,7 @@ class Engine:
             tiers=(),
             agreement=None,
             comparison=None,
+            effort=None,
         )
         call = self._call(result.prompt, options, observe, cancel, result)
         reason = f"you asked again after {result.tier}'s answer"
@@ -450,7 +452,7 @@ def _estimate(request: Request, tier: Tier, kind: ProviderKind) -> TierEstimate:
     tokens, most = pricing.prompt_tokens(request.messages), request.max_tokens
     full = replace(tier, max_tokens=most)
     low, high = pricing.cost_range(tokens, full, request.model, kind)
-    return TierEstimate(tier.name, request.model, tokens, most, low, high)
+    return TierEstimate(tier.name, request.model, tokens, most, low, high, request.effort)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 from nbroute.errors import SettingsError, did_you_mean
 from nbroute.pricing import read_usd
-from nbroute.types import CacheMode, Decision, Ladder, Options, Plan, Step, Target
+from nbroute.types import EFFORTS, CacheMode, Decision, Ladder, Options, Plan, Step, Target
 
 STRATEGIES = ("direct", "cascade", "parallel")
 CACHE_MODES: tuple[str, ...] = get_args(CacheMode)
@@ -39,6 +39,7 @@ _FITS: dict[str, Callable[[Any], object]] = {
 _ONE_OF: dict[str, tuple[str, tuple[str, ...], str | None]] = {
     "strategy": ("strategy", STRATEGIES, "direct"),
     "cache": ("cache mode", CACHE_MODES, None),
+    "effort": ("effort", EFFORTS, None),
 }
 
 

@@ -254,7 +254,7 @@ def _choose(call: Call, plan: Plan, low: Answered, high: Answered) -> str:
 
 def _show(call: Call, step: Step, answered: Answered) -> None:
     """Tell an answer that came in unseen, while another one was shown."""
-    call.tell(Sent(step.tier.name, answered.attempt.model))
+    call.tell(Sent(step.tier.name, answered.attempt.model, answered.reply.effort))
     call.tell(Text(answered.reply.text))
 
 

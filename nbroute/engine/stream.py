@@ -58,6 +58,7 @@ class ReplyBuilder:
         self.doubt = ""
         self.began = 0.0
         self._model = request.model
+        self._effort = request.effort
         self._usage: Usage | None = None
         self._filter = RatingFilter() if request.rated else None
         self._rating: float | None = None
@@ -99,6 +100,7 @@ class ReplyBuilder:
         self._finish = chunk.finish_reason or self._finish
         self._model = chunk.model or self._model
         self._id = chunk.id or self._id
+        self._effort = None if chunk.effortless else self._effort
         said = self._halves.feed(chunk.text)
         text, thought = self._thoughts.feed(said)
         self._reasoning += [self._halves_thought.feed(chunk.reasoning), thought]
@@ -192,6 +194,7 @@ class ReplyBuilder:
             logprob=sum(known) / len(known) if known else None,
             id=self._id,
             reasoning=reasoning,
+            effort=self._effort,
         )
 
     def _elapsed_ms(self) -> float:

@@ -15,7 +15,7 @@ from nbroute.storage.schema import FIELDS
 from nbroute.types import Attempt, Decision, RouteResult, Tier, Usage
 
 #: Options that make two requests with the same prompt different ones.
-_SHAPING = ("system", "max_tokens", "temperature", "json", "schema", "checks")
+_SHAPING = ("system", "max_tokens", "temperature", "effort", "json", "schema", "checks")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from nbroute.decoding import packaged
 from nbroute.errors import SettingsError, did_you_mean
-from nbroute.types import Ladder, Price, Tier
+from nbroute.types import EFFORTS, Ladder, Price, Tier
 
 LOCAL_MODEL = "SmolLM2-135M-Instruct"
 
@@ -39,6 +39,7 @@ def preset(name: str, provider: str) -> Ladder:
         raise SettingsError(f"there is no preset ladder for provider {provider!r}; {cure}")
     local, hosted = provider == "local", _DATA["models"]["openrouter"][name]
     chains = [[LOCAL_MODEL]] * len(hosted) if local else _DATA["models"][provider][name]
+    efforts = _DATA["efforts"].get(provider, {}).get(name, [""] * len(hosted))
     shapes = _DATA["ladders"][name]["tiers"]
     if local:
         budgets = _DATA["local_tokens"][name]
@@ -50,9 +51,10 @@ def preset(name: str, provider: str) -> Ladder:
             model=chain[0],
             fallbacks=tuple(chain[1:]),
             price=SIMULATED_PRICES.get(chain[0]),
+            effort=effort or None,
             reference=f"openrouter:{reference[0]}" if local else None,
         )
-        for shape, chain, reference in zip(shapes, chains, hosted, strict=True)
+        for shape, chain, reference, effort in zip(shapes, chains, hosted, efforts, strict=True)
     )
     return Ladder(name, tiers, _DATA["ladders"][name]["default"])
 
@@ -94,6 +96,9 @@ def _check_tier(tier: Tier) -> None:
             raise SettingsError(f"tier {tier.name!r} has an empty {what}; give it one")
     if not all(model.strip() for model in tier.models):
         raise SettingsError(f"tier {tier.name!r} has an empty fallback; take it out")
+    if tier.effort not in (None, *EFFORTS):
+        hint = did_you_mean(str(tier.effort), EFFORTS)
+        raise SettingsError(f"tier {tier.name!r} has the effort {tier.effort!r:.40}; {hint}")
     if tier.max_tokens < 1:
         raise SettingsError(f"tier {tier.name!r} has max_tokens {tier.max_tokens}; give 1 or more")
     for price in filter(None, (target.price for target in tier.targets)):

@@ -17,6 +17,7 @@ from nbroute.notebook.lines import Scale, session_text
 from nbroute.notebook.render import Running, View, bundle, written
 from nbroute.notebook.screens import Screen
 from nbroute.pricing import cost_of, estimate_tokens
+from nbroute.report.table import with_effort
 from nbroute.router import Router
 from nbroute.types import (
     NO_ANSWER,
@@ -242,14 +243,15 @@ def after(view: View, event: Event) -> View:
             doing = f"asking {both} at once ..." if plan.strategy == "parallel" else ""
             first = plan.steps[0].tier.name
             running = replace(running, tier=first, decision=decision, doing=doing)
-        case Sent(tier, model):
-            running = replace(running, tier=tier, model=model, text="", doing="")
+        case Sent(tier, model, effort):
+            asked = with_effort(model, effort)
+            running = replace(running, tier=tier, model=model, asked=asked, text="", doing="")
         case Thinking():
             running = replace(running, doing="thinking ...")
         case Text(text):
             running = replace(running, text=running.text + text, doing="")
         case Escalated(tier=tier):
-            running = replace(running, tier=tier, model="", text="", doing="")
+            running = replace(running, tier=tier, model="", asked="", text="", doing="")
             return replace(view, running=running, notices=(*view.notices, _between(event)))
         case Notice(text, waits=True):
             running = replace(running, doing=text)

@@ -26,6 +26,7 @@ _VALUES = {
         "systems": "-s --system",
         "variables": "-o --output --schema --over tests",
         "cache": "--cache",
+        "efforts": "--effort",
         "threads": "--thread",
         "checks": "--check",
         "": "--max-tokens --max-cost --temperature --feature --agreement --to",

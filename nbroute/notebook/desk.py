@@ -23,7 +23,7 @@ from nbroute.notebook.versions import Version, Versions, side_by_side, versions_
 from nbroute.router import Router
 from nbroute.settings import Settings
 from nbroute.settings.profiles import BUILT_IN, FILE
-from nbroute.types import Ladder, RouteResult
+from nbroute.types import EFFORTS, Ladder, RouteResult
 
 if TYPE_CHECKING:
     import threading
@@ -281,6 +281,7 @@ class Desk:
             "profiles": tuple(BUILT_IN),
             "keys": tuple(name for name, one in BUILT_IN.items() if one.api_key_env),
             "cache": CACHE_MODES,
+            "efforts": EFFORTS,
             "strategies": STRATEGIES,
             "classifiers": (*CLASSIFIERS, *own),
             "checks": (*CHECKS, "tests=", *own),

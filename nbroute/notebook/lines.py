@@ -20,7 +20,7 @@ from nbroute.pricing import (
 )
 from nbroute.report import Meter, Report, Spend
 from nbroute.report.metrics import both_savings
-from nbroute.report.table import counted, seconds, shortened
+from nbroute.report.table import counted, seconds, shortened, with_effort
 from nbroute.types import (
     NO_ANSWER,
     Attempt,
@@ -136,16 +136,18 @@ def attempt_line(attempt: Attempt) -> str:
     """One call that is not the answer: what it was for, how it ended, what it cost."""
     doing = {"classify": "classified with", "embed": "embedded with"}.get(attempt.purpose, "tried")
     ended = "" if attempt.status == "ok" else f": {attempt.error or attempt.status}"
-    return f"{doing} {attempt.model} ({attempt.tier}){ended}{DOT}{attempt_price(attempt)}"
+    model = with_effort(attempt.model, attempt.effort)
+    return f"{doing} {model} ({attempt.tier}){ended}{DOT}{attempt_price(attempt)}"
 
 
 def model_name(attempt: Attempt) -> str:
-    """The model, whether it is simulated, and which one answered where that is another."""
+    """The model and its effort, whether it is simulated, and which one answered for it."""
     if attempt.provider_kind == "simulated":
         return attempt.model if "simulated" in attempt.model else f"{attempt.model} (simulated)"
     by = attempt.answered_by
     other = by and not same_model(attempt.model, by)
-    return f"{attempt.model} (answered by {by:.80})" if other else attempt.model
+    asked = with_effort(attempt.model, attempt.effort)
+    return f"{asked} (answered by {by:.80})" if other else asked
 
 
 class Price(NamedTuple):
@@ -227,6 +229,12 @@ def tokens(attempt: Attempt) -> str:
     return f"{about}{attempt.input_tokens:,} → {attempt.output_tokens:,} tokens"
 
 
+def thinking(attempt: Attempt) -> str:
+    """`1,024 of 1,100 tokens were reasoning`; empty where the endpoint counted none."""
+    thought, taken = attempt.reasoning_tokens, attempt.output_tokens
+    return f"{thought:,} of {taken:,} tokens were reasoning" if thought else ""
+
+
 def marks(result: RouteResult) -> list[str]:
     """How the answer ended where that was not well, and whether part of it is cached."""
     answer = result.answer
@@ -241,7 +249,8 @@ def marks(result: RouteResult) -> list[str]:
     elif answer.status == "error":
         marks.append("broke off: a partial answer" if (answer.text or "").strip() else "failed")
     elif answer.finish_reason == "length":
-        marks.append("cut off by the token budget")
+        thought = f": {thinking(answer)}" if answer.reasoning_tokens else ""
+        marks.append(f"cut off by the token budget{thought}")
     elif answer.finish_reason == "content_filter":
         marks.append("cut off by the endpoint's filter")
     return marks
@@ -272,10 +281,12 @@ def steps(result: RouteResult) -> list[tuple[str, ...]]:
             said.append(f"rated itself {one.rating:g} of 10")
         said += [f"it said: {quoted}"] if quoted else []
         figures = str(attempt_price(one)), seconds(one.latency_ms)
-        rows.append((one.tier, one.model, DOT.join(said), *figures))
+        rows.append((one.tier, with_effort(one.model, one.effort), DOT.join(said), *figures))
     asked = {attempt.tier for attempt in result.attempts if attempt.purpose == "answer"}
     rest = [step.tier for step in result.plan.steps if step.tier.name not in asked]
-    return rows + [(tier.name, tier.model, "not asked", "", "") for tier in rest]
+    return rows + [
+        (tier.name, with_effort(tier.model, tier.effort), "not asked", "", "") for tier in rest
+    ]
 
 
 def steps_title(result: RouteResult) -> str:

@@ -15,6 +15,7 @@ from nbroute.classify.registry import NAMES as CLASSIFIERS
 from nbroute.engine.plan import CACHE_MODES, STRATEGIES
 from nbroute.errors import SettingsError, did_you_mean
 from nbroute.pricing import read_usd
+from nbroute.types import EFFORTS
 
 _ASSIGNED = re.compile(r"^\s*([^\W\d]\w*)\s*<<(?:\s+|$)")
 #: What is quoted, plainly or by a word processor; an escaped sign; signs of no width.
@@ -178,6 +179,7 @@ for _add in (ROUTE.add_argument, COMPARE.add_argument):
     _add("--max-cost", type=_dollars, help="refuse to send what could cost more US dollars")
     _add("--over-budget", action="store_true", help="send even where a budget is used up")
     _add("--temperature", type=_number(2, "temperature"), help="0 repeats itself, 2 is wild")
+    _add("--effort", metavar="LEVEL", help=", ".join(EFFORTS) + ": how hard a model thinks first")
     _add("--json", action="store_true", help="ask for JSON and check that it is")
     _add("--schema", metavar="NAME", help="JSON schema, pydantic model or dataclass to answer in")
     _add("--check", action="append", default=[], metavar="NAME", help=_CHECK_HELP)

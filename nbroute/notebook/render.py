@@ -28,11 +28,12 @@ NO_ANSWER = "(no answer)"
 class Running:
     """An answer on its way; `doing` is what else it waits for, such as a model's loading.
 
-    `cost` is what it comes to so far, an estimate.
+    `asked` is the model with its effort, `cost` what it comes to so far, an estimate.
     """
 
     tier: str = ""
     model: str = ""
+    asked: str = ""
     text: str = ""
     decision: Decision | None = None
     doing: str = ""
@@ -94,7 +95,7 @@ def page(view: View) -> str:
     blocks = [asked] if view.asked else []
     if running:
         tier = running.tier
-        model = f'<span class="nbr-model">{look.text(running.model)}</span>'
+        model = f'<span class="nbr-model">{look.text(running.asked)}</span>'
         facts = (look.quiet(fact) for fact in running.facts)
         begun = [look.pill(tier, tiers) if tier else "", model if running.model else ""]
         body = f'<div class="nbr-body" dir="auto">{plain_html(running.text)}</div>'
@@ -133,7 +134,7 @@ def _head(result: RouteResult, view: View) -> str:
             look.badge("simulated", title=WRITTEN) if simulated else "",
             look.badge("cached") if "cached" in lines.marks(result) else "",
             look.quiet(lines.took(result)),
-            look.quiet(lines.tokens(result.answer)),
+            look.quiet(lines.tokens(result.answer), title=lines.thinking(result.answer)),
             look.badge(f"v{view.version}" if view.version > 1 else ""),
             look.badge(
                 f"#{view.number}" if view.number else "",
@@ -193,7 +194,7 @@ def written(view: View, *, marked: bool = False, printed: bool = False) -> str:
     bold, line_end = ("**", "  \n") if marked else ("", "\n")
     blocks = [say(f"prompt: {view.asked}")] if view.asked else []
     if running := view.running:
-        heads = [DOT.join(filter(None, (running.tier, running.model, *running.facts)))]
+        heads = [DOT.join(filter(None, (running.tier, running.asked, *running.facts)))]
         if made := running.decision:
             heads.append(f"why {made.tier or running.tier}: {lines.reason(made)}")
         blocks += [line_end.join(map(say, heads)), safe_plain(running.text)]
@@ -216,7 +217,9 @@ def written(view: View, *, marked: bool = False, printed: bool = False) -> str:
 
 
 def _thought(result: RouteResult) -> str:
-    return f"reasoning, about {estimate_tokens(result.reasoning):,} tokens"
+    counted = result.answer.reasoning_tokens
+    about = f"{counted:,}" if counted else f"about {estimate_tokens(result.reasoning):,}"
+    return f"reasoning, {about} tokens"
 
 
 def _together(chain: tuple[RouteResult, ...]) -> list[str]:

@@ -14,7 +14,7 @@ from nbroute.notebook import look, marked
 from nbroute.notebook.answer import escape_markdown, safe_plain
 from nbroute.notebook.lines import COSTS, DOT, attempt_line, headline, notes, reason, step_lines
 from nbroute.pricing import column_usd, describe, format_usd, unknown_why
-from nbroute.report.table import ends, text_table
+from nbroute.report.table import ends, text_table, with_effort
 from nbroute.types import Cost, Decision, Explanation, RouteResult
 
 if TYPE_CHECKING:
@@ -114,7 +114,8 @@ def dry_run(explained: Explanation) -> Table:
         cost = f"{least}{describe(asking.high)}"
         guess = f"{' and '.join(asked)} is a guess"
         goes = f"first {asking.model} is asked for the tier, for {cost}; {guess}"
-    above = [f"dry run, nothing was sent{DOT}{goes}{DOT}{request.model}"]
+    model = with_effort(request.model, request.effort)
+    above = [f"dry run, nothing was sent{DOT}{goes}{DOT}{model}"]
     above.append(f"why: {reason(explained.decision)}")
     above += [f"{one.role}: {ends(one.content, 1_900, 100)}" for one in request.messages]
     table = estimates({f"{'> ' * (e.tier in asked)}{e.tier}": e for e in explained.estimates})
@@ -141,7 +142,7 @@ def estimates(found: Mapping[str, Any], of: str = "tier") -> Table:
     low, high = ([getattr(e, end) for e in found.values()] for end in ("low", "high"))
     amounts = [column_usd(cost.usd for cost in costs) for costs in (low, high)]
     rows = [
-        [name, e.model, f"{e.input_tokens:,}", f"{e.max_tokens:,}", *both]
+        [name, with_effort(e.model, e.effort), f"{e.input_tokens:,}", f"{e.max_tokens:,}", *both]
         for (name, e), *both in zip(found.items(), *amounts, strict=True)
     ]
     sources: dict[str, list[str]] = {}

@@ -7,6 +7,7 @@ answer may each be a server error of status 500: there only its words and its ca
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import re
@@ -40,7 +41,7 @@ from nbroute.providers.openai_errors import (
     unsendable,
 )
 from nbroute.providers.openai_replies import pieces
-from nbroute.providers.refusals import Body, Quirks, lasting
+from nbroute.providers.refusals import Body, Quirks, lasting, no_effort
 from nbroute.providers.retries import retried, seconds_asked
 from nbroute.providers.usage import Tally
 from nbroute.types import Chunk, ProviderKind, Request
@@ -92,6 +93,7 @@ class LiteLLM:
         self._api_key_env = api_key_env
         self._max_retries = max_retries
         self._quirks = Quirks("max_tokens")
+        self._effortless: set[str] = set()
 
     def __repr__(self) -> str:
         return f"<LiteLLM {self.name!r} at {urlsplit(self.base_url).hostname or 'litellm'}>"
@@ -108,6 +110,12 @@ class LiteLLM:
             )
 
     def _answer(self, body: Body, request: Request, call: Call) -> Generator[Chunk, None, None]:
+        model = request.model
+        if "reasoning_effort" in body and not _takes_effort(model):  # litellm drops it, untold
+            body = {name: value for name, value in body.items() if name != "reasoning_effort"}
+            untaken = no_effort(model, "LiteLLM says it does not take one")
+            yield replace(untaken, notice="" if model in self._effortless else untaken.notice)
+            self._effortless.add(model)
         answer = yield from retried(
             lambda: self._completion(body, call),
             request,
@@ -196,6 +204,12 @@ def _events(stream: Any, call: Call) -> Iterator[dict[str, Any]]:
             one for one in choices if one.get("finish_reason") or any(one["delta"].values())
         ]
         yield plain
+
+
+def _takes_effort(model: str) -> bool:
+    with contextlib.suppress(Exception):  # whose model it is, the call itself tells
+        return "reasoning_effort" in (_litellm().get_supported_openai_params(model=model) or ())
+    return True
 
 
 _importing = Lock()

@@ -20,6 +20,7 @@ from nbroute.errors import ContextTooLong, SettingsError, UnknownModel, did_you_
 from nbroute.locks import Lock
 from nbroute.providers.model_files import by_name, check_model, megabytes, size_of
 from nbroute.providers.openai_compatible import OpenAICompatible
+from nbroute.providers.refusals import no_effort
 from nbroute.types import Chunk, ProviderKind, Request
 
 Announce = Callable[[str], None]
@@ -104,9 +105,11 @@ class LlamaCpp:
             self.name, server.url, server.key, timeout_s=self.timeout_s, max_retries=1
         )
         client = self._clients.setdefault(server, fresh)
+        if request.effort:
+            yield no_effort(request.model, "a model on this machine takes none")
         began = time.perf_counter()
         try:
-            for chunk in client.send(request):
+            for chunk in client.send(replace(request, effort=None)):
                 yield replace(chunk, clock_ms=(time.perf_counter() - began) * 1000)
         except ContextTooLong as error:
             # In llama.cpp's own words a too long prompt is cured by options of its command line.

@@ -81,7 +81,7 @@ class OpenAICompatible:
         self._api_key = Key(api_key) if api_key else api_key
         self._api_key_env = api_key_env
         usual = "max_completion_tokens" if self.host == _OPENAI else "max_tokens"
-        self._quirks = Quirks(token_parameter or usual)
+        self._quirks = Quirks(token_parameter or usual, self.host)
         self._sdk: Any = None
         self._owner = 0
         self._headers: dict[str, Any] = {}

@@ -137,7 +137,7 @@ def _empty(finish_reason: str | None, words: str, request: Request, call: Call) 
     if finish_reason == "length":
         return BadReply(
             f"{call.model!r} used up its budget of {request.max_tokens} tokens before any text, "
-            "by reasoning perhaps: raise max_tokens"
+            "by reasoning perhaps: raise max_tokens, or lower the tier's effort if it has one"
         )
     if finish_reason == "content_filter":
         return BadReply(f"the content filter of {call.host} withheld the answer: rephrase")

@@ -35,6 +35,11 @@ _STRICT_WORDS = {
 _REJECTED = (400, 413, 422)
 _PERHAPS = (200, 403, 404, 500, 501)
 _DATA = packaged("nbroute.providers", "refusals.toml")
+_EFFORT = packaged("nbroute.providers", "effort.toml")
+#: The parameters that tell it, by the first part of their names.
+_EFFORT_NAMES = {
+    name.partition(".")[0] for name in (_EFFORT["usual"], *_EFFORT["hosts"].values()) if name
+}
 
 
 def _pattern(parts: Iterable[str]) -> str:
@@ -49,8 +54,16 @@ _REFUSES, _REFUSES_PERHAPS, _UNNAMED = map(_pattern, _DATA["refuses"].values())
 _NEAR = 12
 
 
-def parameters_of(request: Request, limit: str) -> Body:
-    """The body of a chat request; `limit` is what the endpoint calls the token budget."""
+def effort_parameter(host: str) -> str:
+    """Where in the body that host takes the effort, as a dotted name; "" where it does not."""
+    return str(_EFFORT["hosts"].get(host, _EFFORT["usual"]))
+
+
+def parameters_of(request: Request, limit: str, effort: str = "reasoning_effort") -> Body:
+    """The body of a chat request.
+
+    `limit` and `effort` are what the endpoint calls the token budget and the effort.
+    """
     body: Body = {
         "model": request.model,
         "messages": [{"role": m.role, "content": m.content} for m in request.messages],
@@ -59,6 +72,9 @@ def parameters_of(request: Request, limit: str) -> Body:
     }
     if request.temperature is not None:
         body["temperature"] = request.temperature
+    if request.effort and effort:
+        name, _, inner = effort.partition(".")
+        body[name] = {inner: request.effort} if inner else request.effort
     if request.schema is not None:
         title = request.schema.get("title")
         name = re.sub(r"[^A-Za-z0-9_-]+", "_", title if isinstance(title, str) else "").strip("_")
@@ -108,6 +124,11 @@ def _is_strict(schema: Any) -> bool:
     return all(map(_is_strict, inner))
 
 
+def no_effort(model: str, why: str) -> Chunk:
+    """What is told where a model is asked without the effort that was asked for."""
+    return Chunk(notice=f"{model} is asked without a reasoning effort: {why}", effortless=True)
+
+
 @dataclass(frozen=True, eq=False)
 class Refusal:
     """One thing that may be refused: the words for it, and what is done about it.
@@ -126,6 +147,10 @@ class Refusal:
 
 def _without(name: str) -> Callable[[Body], Body]:
     return lambda body: {key: value for key, value in body.items() if key != name}
+
+
+def _effortless(body: Body) -> Body:
+    return {key: value for key, value in body.items() if key not in _EFFORT_NAMES}
 
 
 def _cooler(body: Body) -> Body:
@@ -183,6 +208,7 @@ _CHANGES: Mapping[str, Callable[[Body], Body]] = {
     "whole": lambda body: _without("stream_options")(body) | {"stream": False},
     "streamed": _streamed,
     "no temperature": _cooler,
+    "no effort": _effortless,
 }
 #: The first that the words name, and that changes the request, counts.
 TABLE = tuple(
@@ -202,11 +228,12 @@ def lasting(error: Exception) -> bool:
 class Quirks:
     """What the models of one endpoint do not take; thread-safe.
 
-    `limit` is what the endpoint calls the token budget.
+    `limit` is what the endpoint, at `host`, calls the token budget.
     """
 
-    def __init__(self, limit: str) -> None:
-        self._limit = limit
+    def __init__(self, limit: str, host: str = "") -> None:
+        self._limit, self._host = limit, host
+        self._told: set[str] = set()
         self._known: dict[str, tuple[Refusal, ...]] = {}
         self._limits: dict[str, Limits] = {}
         self._lock = Lock()
@@ -224,9 +251,14 @@ class Quirks:
         refusal leaves out how many tokens the model takes.
         """
         model = request.model
-        alike = json.dumps([model, request.temperature, request.schema], default=str)
+        shape = [model, request.temperature, request.schema, request.effort]
+        alike = json.dumps(shape, default=str)
         known = self._known.get(model, ()) + self._known.get(alike, ())
-        trial = _Trial(request, self._limit, known, self._limits.get(model, Limits()))
+        names = self._limit, effort_parameter(self._host)
+        trial = _Trial(request, names, known, self._limits.get(model, Limits()))
+        if request.effort and not names[1] and model not in self._told:
+            self._told.add(model)
+            yield no_effort(model, f"{self._host} does not take one")
         begun = False
         while True:
             try:
@@ -236,7 +268,7 @@ class Quirks:
                             begun = True
                             self._remember(trial, model, alike)
                             yield from (Chunk(notice=notice) for notice in trial.notices)
-                        yield chunk
+                        yield replace(chunk, effortless=True) if trial.effortless else chunk
             except Exception as error:
                 if begun or not trial.learn(error, call, listed):
                     raise
@@ -260,13 +292,17 @@ class _Trial:
     """
 
     def __init__(
-        self, request: Request, limit: str, known: tuple[Refusal, ...], limits: Limits
+        self,
+        request: Request,
+        names: tuple[str, str],
+        known: tuple[Refusal, ...],
+        limits: Limits,
     ) -> None:
         self.learnt: dict[Refusal, bool] = {}
         self.notices: list[str] = []
         self.lowered = 0
         self.limits = limits
-        self._request, self._limit, self._known = request, limit, known
+        self._request, self._called, self._known = request, names, known
         self._given = prompt_tokens(request.messages)
         self._prompt = _folded(" ".join(message.content for message in request.messages))
         self.body = self._made()
@@ -276,6 +312,11 @@ class _Trial:
     def budget(self) -> int:
         """The token budget that fits, as far as is known."""
         return self.limits.budget(self._request.max_tokens, self._given)
+
+    @property
+    def effortless(self) -> bool:
+        """Whether an effort that was asked for is not in what is sent."""
+        return self._request.effort is not None and not _EFFORT_NAMES & self.body.keys()
 
     def learn(self, error: Exception, call: Call, listed: Callable[[], Limits | None]) -> bool:
         """Whether the error refuses something without which the request can be asked again."""
@@ -300,7 +341,7 @@ class _Trial:
         return True
 
     def _made(self, *more: Refusal) -> Body:
-        body = parameters_of(replace(self._request, max_tokens=self.budget), self._limit)
+        body = parameters_of(replace(self._request, max_tokens=self.budget), *self._called)
         for refusal in (*self._known, *self.learnt, *more):
             body = refusal.change(body)
         return body

@@ -23,6 +23,7 @@ from nbroute.errors import (
     did_you_mean,
 )
 from nbroute.locks import Lock
+from nbroute.providers.refusals import no_effort
 from nbroute.providers.simulated_answers import (
     MARK,
     NO_LESSON,
@@ -115,6 +116,8 @@ class Simulated:
         if kind in _RAISED:
             error, says = _RAISED[kind]
             raise error(f"{MARK} {request.model}: {says}")
+        if request.effort:
+            yield no_effort(request.model, "a simulated model does not think")
         clock = 0.0
         for chunk in _answer(request, model, kind):
             now = chunk.clock_ms or clock

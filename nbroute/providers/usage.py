@@ -83,7 +83,15 @@ class Tally:
         taken, sure = self._output(given, taken)
         # What is written into the endpoint's cache has a price of its own.
         estimated = not whole or (self._billed is None and (written > 0 or not sure))
-        return Usage(given, taken, min(cached, given), self._billed, estimated=estimated)
+        thought = min(self._told.get("reasoning", 0), taken)
+        return Usage(
+            given,
+            taken,
+            min(cached, given),
+            self._billed,
+            estimated=estimated,
+            reasoning_tokens=thought,
+        )
 
     def _output(self, given: int, taken: int) -> tuple[int, bool]:
         """The tokens of answer and reasoning, and whether that is sure; the total tells.

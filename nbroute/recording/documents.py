@@ -25,7 +25,7 @@ from nbroute.errors import ProviderError, RecordError, SettingsError
 from nbroute.ladders import validate
 from nbroute.report.table import one_line
 from nbroute.storage import content
-from nbroute.types import Ladder, Price, ProviderKind, Request, Tier
+from nbroute.types import Effort, Ladder, Price, ProviderKind, Request, Tier
 
 SCHEMA = 1
 #: No number in a file is above it; beyond, sums and SQLite's integers break.
@@ -117,6 +117,7 @@ class RecordedTier(Part):
     reference: str | None = None
     context: Tokens | None = None
     description: Lines = EMPTY
+    effort: Effort | None = None
 
 
 class Header(Part, tag_field="nbroute", tag="recording"):
@@ -184,6 +185,7 @@ class RecordedRequest(Asked, kw_only=True):
     json: bool = False
     logprobs: bool = False
     rated: bool = False
+    effort: Effort | None = None
     schema: dict[str, Any] | None = None
     messages: Annotated[list[Turn], Meta(min_length=1)]
 
@@ -208,6 +210,7 @@ class RecordedUsage(Part):
     input_tokens: Count = field(name="input")
     output_tokens: Count = field(name="output")
     cached_tokens: Count = field(name="cached", default=0)
+    reasoning_tokens: Count = field(name="reasoning", default=0)
     estimated: bool = False
     billed_usd: Decimal | None = None
 
@@ -224,6 +227,7 @@ class RecordedReply(Part):
     rating: Number | None = None
     logprob: Number | None = None
     reasoning: Lines = EMPTY
+    effort: Effort | None = None
 
 
 class RecordedError(Part):

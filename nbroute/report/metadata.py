@@ -16,13 +16,14 @@ _OF_RESULT = (
 )
 _OF_ANSWER = (
     *("parent", "session", "msg_hash", "feature", "provider", "provider_kind"),
-    *("strategy", "thread"),
+    *("strategy", "thread", "effort"),
 )
 _OF_DECISION = ("classifier", "confidence", "reason")
-_OF_USAGE = ("input_tokens", "output_tokens")
+_OF_USAGE = ("input_tokens", "output_tokens", "reasoning_tokens")
 _OF_ATTEMPT = (
     *("purpose", "tier", "provider", "model", "status", "error"),
     *("input_tokens", "output_tokens", "cost_usd", "cost_source", "latency_ms", "cached"),
+    "effort",
 )
 
 

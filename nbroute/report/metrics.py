@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from nbroute.pricing import format_usd, same_model
-from nbroute.report.table import counted, one_line
+from nbroute.report.table import counted, one_line, with_effort
 from nbroute.types import Label, Price
 
 # What the second article calls good and bad figures; shares of 1.
@@ -41,14 +41,15 @@ class ReportRow(NamedTuple):
     cached: bool
     comparison: str | None = None
     answered_by: str | None = None
+    effort: str | None = None
 
 
 @lru_cache(maxsize=1024)
-def model_to_name(asked: str, answered_by: str | None) -> str:
-    """The model that was asked, or the one that answered where that is another one."""
+def model_to_name(asked: str, answered_by: str | None, effort: str | None = None) -> str:
+    """The model that was asked, or the one that answered where that is another; its effort."""
     if not answered_by or same_model(asked, answered_by):
-        return asked
-    return one_line(answered_by)[:80]
+        return with_effort(asked, effort)
+    return with_effort(one_line(answered_by)[:80], effort)
 
 
 @dataclass(frozen=True, slots=True)

@@ -236,7 +236,7 @@ class _Tally:
             use = "unused"
         self.statuses[row.status] += 1
         day = int(row.ts // _DAY_S)
-        model = model_to_name(row.model, row.answered_by)
+        model = model_to_name(row.model, row.answered_by, row.effort)
         group = _Group(row.feature or "", day, row.tier, model, use, row.cost_source)
         sums = self.sums[group]
         sums.calls += 1

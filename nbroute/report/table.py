@@ -103,6 +103,11 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def with_effort(model: str, effort: str | None) -> str:
+    """`gpt-5.4-mini, high effort`; the model alone where no effort was asked for."""
+    return f"{model}, {effort} effort" if model and effort else model
+
+
 def seconds(milliseconds: float) -> str:
     """`12 ms`, `0.4 s`, `75 s`."""
     if milliseconds < 95:

@@ -117,7 +117,11 @@ def _value(document: Document, where: str, key: str, value: Any, hint: Any) -> A
     except ValueError as error:
         said = "the value" if takes.secret else _shown(value)
         why = f": {error}" if isinstance(error, Unusable) else ""
-        problem = f"[{where}] {key} = {said} cannot be used{why}; give {takes.words}"
+        cure = f"give {takes.words}"
+        if get_origin(hint.__origin__) is Literal:
+            near = did_you_mean(str(value), get_args(hint.__origin__))
+            cure += f"; {near}" if near.startswith("did") else ""
+        problem = f"[{where}] {key} = {said} cannot be used{why}; {cure}"
         raise document.error(problem) from None
     if isinstance(read, Path) and document.file is not None:
         read = document.file.parent / read

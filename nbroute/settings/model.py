@@ -22,7 +22,7 @@ from nbroute.budgets import Limits, OnLimit
 from nbroute.errors import SettingsError
 from nbroute.pricing import read_usd
 from nbroute.providers.keys import Key
-from nbroute.types import CacheMode, Ladder, Price, Target
+from nbroute.types import CacheMode, Effort, Ladder, Price, Target
 
 ProviderChoice = Literal["openai", "local", "simulated", "litellm"]
 
@@ -182,6 +182,7 @@ class TierTable(TypedDict, total=False):
     description: AnyText
     price: PriceTable
     reference: Reference
+    effort: Effort
 
 
 class Environment:

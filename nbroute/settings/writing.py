@@ -28,12 +28,13 @@ _MORE = """\
 """
 _TIERS = """\
 # The tiers, cheapest first. max_tokens is the longest answer; fallbacks are asked, in order,
-# where the model fails; description is what a classifying model reads.
+# where the model fails; description is what a classifying model reads. effort = "low", "medium" or
+# "high" is how hard a model that reasons thinks first, out of max_tokens.
 # price = { input = 0.15, output = 0.60 }, in US dollars per million tokens, where no list has it.
 """
 _TIER = (
     *("provider", "model", "fallbacks", "max_tokens", "context", "system", "description"),
-    *("price", "reference"),
+    *("price", "reference", "effort"),
 )
 _PROMPTS = """\
 # System prompts by name, as in %%route -s @reviewer; a change counts at once.

@@ -31,7 +31,7 @@ def request_key(request: Request, endpoint: str = "") -> str:
         "json": request.json,
     }
     # Only where asked for, so that answers which were kept before these existed stay found.
-    later = ("schema", "logprobs", "rated")
+    later = ("schema", "logprobs", "rated", "effort")
     shape |= {name: told for name in later if (told := getattr(request, name))}
     canonical = json.dumps(shape, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode("ascii")).hexdigest()

@@ -72,7 +72,7 @@ _GROUPS = {
     "session": "session",
     "day": DAY,
     "tier": "tier",
-    "model": "model || char(10) || coalesce(answered_by, '')",
+    "model": "coalesce(effort, '') || char(10) || model || char(10) || coalesce(answered_by, '')",
     "feature": "coalesce(feature, '')",
     "provider": "provider",
 }
@@ -241,8 +241,8 @@ class SqliteLedger:
             where, columns = _since(since), f"{group}, {_SPEND}"
             rows = self._read(columns, tail, session=session, where=where, kind=_spent_kind)
         if by == "model":  # asked and answering, a line each
-            names = (name.partition("\n") for name, *_ in rows)
-            known = [model_to_name(asked, answered) for asked, _, answered in names]
+            names = (name.split("\n", 2) for name, *_ in rows)
+            known = [model_to_name(asked, by, effort) for effort, asked, by in names]
             rows = [(name, *row[1:]) for name, row in zip(known, rows, strict=True)]
         found = _added_up(rows)
         return dict(sorted(found.items())) if by else found.get("", Spend())

@@ -17,6 +17,7 @@ KINDS = {f.name: str(f.type).removesuffix(" | None") for f in fields(Attempt)}
 _SECOND = ("thread", "generation", "rating", "logprob", "reserved_usd")
 _THIRD = ("comparison",)
 _FOURTH = ("answered_by", "reasoning")
+_SIXTH = ("effort", "reasoning_tokens")
 #: The columns of the labels' table.
 LABEL_FIELDS = tuple(f.name for f in fields(Label))
 
@@ -49,7 +50,7 @@ _ADD = """INSERT INTO totals SELECT scope, key, equivalent, {amount} FROM shares
 
 def m001_attempts(connection: sqlite3.Connection) -> None:
     """The table of attempts; a field that `Attempt` gains later needs a migration that adds it."""
-    later = (*_SECOND, *_THIRD, *_FOURTH)
+    later = (*_SECOND, *_THIRD, *_FOURTH, *_SIXTH)
     first = (_column(field) for field in fields(Attempt) if field.name not in later)
     connection.execute(f"CREATE TABLE attempts ({', '.join(first)})")
     connection.execute("CREATE INDEX attempts_by_id ON attempts (session, id)")
@@ -195,19 +196,26 @@ def m005_sums(connection: sqlite3.Connection) -> None:
     )
 
 
+def m006_effort(connection: sqlite3.Connection) -> None:
+    """How hard a model was asked to think, and the tokens that it took for it."""
+    _add_columns(connection, _SIXTH)
+
+
 MIGRATIONS: list[Migration] = [
     m001_attempts,
     m002_budgets,
     m003_labels,
     m004_answered,
     m005_sums,
+    m006_effort,
 ]
 
 
 def _add_columns(connection: sqlite3.Connection, names: Sequence[str]) -> None:
     for field in fields(Attempt):
         if field.name in names:
-            connection.execute(f"ALTER TABLE attempts ADD COLUMN {_column(field)}")
+            filled = " DEFAULT 0" if field.default == 0 else ""
+            connection.execute(f"ALTER TABLE attempts ADD COLUMN {_column(field)}{filled}")
 
 
 def _append_only(connection: sqlite3.Connection, table: str) -> None:

@@ -16,6 +16,7 @@ from nbroute.ladders import SIMULATED_PRICES
 from nbroute.notebook import options, tables
 from nbroute.notebook.commands.base import command
 from nbroute.notebook.lines import DOT
+from nbroute.report.table import with_effort
 from nbroute.settings import trust as trusted
 from nbroute.settings import writing
 from nbroute.settings.model import ENVIRONMENT
@@ -78,7 +79,8 @@ def _with_model(router: Router, tier: Tier, model: str) -> Tier:
 
 def _told(before: Router, after: Router, name: str) -> str:
     """What the tier's new model costs, and what its old one did."""
-    told = f"{name} now uses {after.ladder[name].model}"
+    tier = after.ladder[name]
+    told = f"{name} now uses {with_effort(tier.model, tier.effort)}"
     if not (new := _costs(after, name)):
         return (
             f"{told}: careful, its price is not known, so what it costs is not counted and a "
@@ -107,7 +109,8 @@ def _ladder(router: Router, told: Sequence[str] = ()) -> tables.Table:
         first, *rest = (
             f"{one.provider}: {one.model}" if several else one.model for one in tier.targets
         )
-        rows.append([tier.name, first, _rates(price), str(tier.max_tokens)])
+        model = with_effort(first, tier.effort)
+        rows.append([tier.name, model, _rates(price), str(tier.max_tokens)])
         if rest:
             others = [one.removeprefix(f"{tier.provider}: ") for one in rest]
             below.append(f"{tier.name} falls back to {', then '.join(others)}")

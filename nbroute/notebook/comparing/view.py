@@ -26,6 +26,7 @@ from nbroute.notebook.lines import (
     took,
 )
 from nbroute.pricing import places_of
+from nbroute.report.table import with_effort
 from nbroute.types import WRITTEN, Decision, Done, Event, RouteResult
 
 #: Where more of an answer than this differs, nothing is marked: all of it would be.
@@ -169,7 +170,8 @@ def _told(state: State) -> tuple[str, ...]:
 
 def _pane(column: Column, letter: str, state: State, rank: Rank, places: int) -> Pane:
     result, who = column.result, column.contender
-    pane = titled(who, model_name(result.answer) if result else who.model, letter)
+    model = model_name(result.answer) if result else with_effort(who.model, who.effort)
+    pane = titled(who, model, letter)
     if result is not None:
         ended = () if column.error else marks(result)
         pane = measured(replace(pane, remarks=(*ended, *notes(result)), rank=rank), result, places)
@@ -246,7 +248,7 @@ class Running:
             pane = replace(titled(who, model_name(result.answer)), remarks=tuple(marks(result)))
             return measured(replace(pane, text=result.text), result)
         running = card.running or render.Running()
-        pane = replace(titled(who, running.model or who.model), remarks=card.notices)
+        pane = replace(titled(who, running.asked or who.model), remarks=card.notices)
         return replace(pane, text=running.text, doing=running.facts[0])
 
     def view(self, tiers: tuple[str, ...], *, blind: bool) -> View:
