@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import reprlib
+import struct
 import tomllib
+import zipfile
+import zlib
 from collections.abc import Callable
 from functools import cache
 from importlib.resources import files
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    import numpy as np
 
 T = TypeVar("T")
 
@@ -47,6 +54,26 @@ def parse(text: bytes | str, *, bounded: bool = True) -> Any:
 def packaged(package: str, *path: str) -> dict[str, Any]:
     """The TOML file of that path that comes with a package of ours."""
     return tomllib.loads(files(package).joinpath(*path).read_text("utf-8"))
+
+
+#: What NumPy and zipfile raise on bytes that are not what they seem.
+DAMAGED = (
+    *(OSError, EOFError, ValueError, KeyError, TypeError, RuntimeError, MemoryError),
+    *(OverflowError, zipfile.BadZipFile, zlib.error, struct.error),
+)
+
+
+def arrays(data: bytes, most: int) -> dict[str, np.ndarray]:
+    """The arrays of an .npz that unpacks to no more than so many bytes, none of them pickled.
+
+    One of DAMAGED is raised where it is none.
+    """
+    import numpy as np
+
+    with io.BytesIO(data) as file, np.load(file, allow_pickle=False) as found:
+        if sum(one.file_size for one in found.zip.infolist()) > most:
+            raise ValueError(f"it would unpack to more than {most:,} bytes")
+        return dict(found)
 
 
 _DECODER = json.JSONDecoder(

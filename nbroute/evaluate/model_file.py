@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import json
-import struct
-import zipfile
-import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbroute.classify.learned import FAMILIES, LearnedClassifier, Model, Reading, Scale, Vocabulary
-from nbroute.decoding import decode, parse
+from nbroute.decoding import DAMAGED, arrays, decode, parse
 from nbroute.errors import SettingsError, named
 from nbroute.storage import content
 from nbroute.types import Embedder
@@ -25,11 +21,6 @@ SCHEMA = 1
 #: Bytes of all arrays together; 50,000 words and an embedding are a tenth of it.
 _LARGEST = 64_000_000
 _KIND = "nbroute learned classifier"
-#: What NumPy and zipfile raise on bytes that are not what they seem.
-_DAMAGED = (
-    *(OSError, EOFError, ValueError, KeyError, TypeError, RuntimeError, MemoryError),
-    *(OverflowError, zipfile.BadZipFile, zlib.error, struct.error),
-)
 
 
 def save(classifier: LearnedClassifier, path: str | Path) -> Path:
@@ -51,7 +42,7 @@ def save(classifier: LearnedClassifier, path: str | Path) -> Path:
         "measures": FAMILIES,
         "terms": list(model.reading.vocabulary.places),
     }
-    arrays: dict[str, Any] = {
+    parts: dict[str, Any] = {
         "header": np.frombuffer(json.dumps(header).encode(), dtype=np.uint8),
         "rarities": np.array(model.reading.vocabulary.rarities, dtype=float),
         "centre": model.reading.centre,
@@ -66,7 +57,7 @@ def save(classifier: LearnedClassifier, path: str | Path) -> Path:
     part = target.with_name(f".{target.name}.part")
     try:
         with part.open("wb") as file:
-            np.savez_compressed(file, allow_pickle=False, **arrays)
+            np.savez_compressed(file, allow_pickle=False, **parts)
         part.replace(target)
     except OSError as error:
         raise SettingsError(
@@ -84,20 +75,15 @@ def load(
     A function that makes the embedder is called only where one is needed. SettingsError for
     a file that is absent, damaged, another's or of another version, and for another embedder.
     """
-    import numpy as np
-
     name = str(path)
     try:
-        with io.BytesIO(content(Path(path))) as file, np.load(file, allow_pickle=False) as arrays:
-            if sum(one.file_size for one in arrays.zip.infolist()) > _LARGEST:
-                raise ValueError("it would unpack to more than a classifier has")
-            model = _model(dict(arrays), name)
+        model = _model(arrays(content(Path(path)), _LARGEST), name)
     except FileNotFoundError as error:
         raise SettingsError(
             f"there is no learned classifier at {name!r}; "
             "fit one with router.fit(frame), or name its file."
         ) from error
-    except _DAMAGED as error:
+    except DAMAGED as error:
         raise SettingsError(
             f"{name!r} is not a learned classifier, or a damaged one "
             f"({named(error):.200}); fit it again and save it."
@@ -107,11 +93,11 @@ def load(
     return LearnedClassifier(model, embedder() if callable(embedder) else embedder)
 
 
-def _model(arrays: Mapping[str, np.ndarray], file: str) -> Model:
-    """The model in the arrays; one of `_DAMAGED` is raised where they do not make one."""
+def _model(found: Mapping[str, np.ndarray], file: str) -> Model:
+    """The model in those arrays; one of `DAMAGED` is raised where they do not make one."""
     import numpy as np
 
-    header = decode(parse(arrays["header"].tobytes()), dict[str, Any])
+    header = decode(parse(found["header"].tobytes()), dict[str, Any])
     if header["kind"] != _KIND:
         raise ValueError(f"it says that it is a {header['kind']!r:.60}")
     if header["schema"] != SCHEMA or header["measures"] != list(FAMILIES):
@@ -120,7 +106,7 @@ def _model(arrays: Mapping[str, np.ndarray], file: str) -> Model:
             f"this one reads {SCHEMA}); fit it again and save it."
         )
     terms, tiers, levels = header["terms"], tuple(header["tiers"]), tuple(header["levels"])
-    middle = arrays["middle"]
+    middle = found["middle"]
     sizes = {
         "rarities": len(terms),
         "centre": len(FAMILIES),
@@ -131,15 +117,15 @@ def _model(arrays: Mapping[str, np.ndarray], file: str) -> Model:
         "line": 2,
     }
     for name, size in sizes.items():
-        found = arrays[name]
-        if found.shape != (size,) or found.dtype != float or np.isnan(found).any():
+        array = found[name]
+        if array.shape != (size,) or array.dtype != float or np.isnan(array).any():
             raise ValueError(f"the array {name!r} is not {size} numbers")
     if not set(levels) <= set(tiers) or (header["embedder"] is None) != (len(middle) == 0):
         raise ValueError("its tiers or its embedder do not fit together")
     places = {str(term): place for place, term in enumerate(terms)}
-    vocabulary = Vocabulary(places, arrays["rarities"].tolist())
+    vocabulary = Vocabulary(places, found["rarities"].tolist())
     mean = middle if len(middle) else None
-    reading = Reading(vocabulary, arrays["centre"], arrays["spread"], mean)
-    bias, slope = arrays["line"].tolist()
-    scale = Scale(arrays["cuts"], slope, arrays["intercepts"])
-    return Model(tiers, levels, reading, arrays["weights"], bias, scale, header["embedder"])
+    reading = Reading(vocabulary, found["centre"], found["spread"], mean)
+    bias, slope = found["line"].tolist()
+    scale = Scale(found["cuts"], slope, found["intercepts"])
+    return Model(tiers, levels, reading, found["weights"], bias, scale, header["embedder"])
