@@ -168,13 +168,13 @@ def rarity(documents: np.ndarray, prompts: int) -> np.ndarray:
 
 
 def _data(file: str) -> tuple[bytes, str]:
-    """What is in a file that comes with nbroute, and its path."""
-    path = resources.files(__package__).joinpath("data", file)
+    """What is in a file that comes with nbroute, and its name."""
+    name = f"nbroute/classify/data/{file}"
     try:
-        return path.read_bytes(), str(path)
+        return resources.files(__package__).joinpath("data", file).read_bytes(), name
     except OSError as error:
         raise SettingsError(
-            f"the classifier's weights {str(path)!r} cannot be read ({named(error)}); {_CURE}"
+            f"the classifier's weights {name!r} cannot be read ({named(error)}); {_CURE}"
         ) from error
 
 
