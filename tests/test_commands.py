@@ -58,7 +58,7 @@ def test_all_commands_are_told_by_theme_each_once(shell):
 def test_one_command_has_its_usage_an_example_and_its_python(shell, asked):
     text, _ = run(shell, f"%route {asked}")
 
-    assert "usage:   %route tiers [TIER=MODEL ...|reset]" in text
+    assert "usage:   %route tiers [TIER=MODEL ...|TIER:high ...|reset]" in text
     assert "example: %route tiers SIMPLE=" in text
     assert "router.ladder" in text
     assert "router = %route router" in text

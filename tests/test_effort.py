@@ -248,6 +248,17 @@ def test_the_card_the_ladder_and_the_dry_run_show_it(shell, make_router, server,
         assert "small, high effort" in run(shell, cell)[0], cell
 
 
+def test_the_ladders_efforts_can_be_changed_for_the_session(shell):
+    first, _ = run(shell, "%route tiers COMPLEX:High FRONTIER:low=simulated/gpt-4o")
+    assert "COMPLEX now uses simulated/claude-sonnet-4, high effort" in first
+    assert "FRONTIER now uses simulated/gpt-4o, low effort: $2.50 in" in first
+
+    then, _ = run(shell, "%route tiers COMPLEX:none")
+    assert "high effort" not in then
+    assert "low effort" in then
+    assert "did you mean 'high'" in error_of(shell, "%route tiers COMPLEX:hihg")
+
+
 def test_an_own_ladder_may_have_one_model_on_two_rungs(server, make_router):
     price = Price(Decimal(1), Decimal(8))
     plain = Tier("QUICK", "loop", "thinker", 1024, price=price, effort="low")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nbroute import pricing
-from nbroute.errors import SettingsError
+from nbroute.errors import SettingsError, did_you_mean
 from nbroute.ladders import SIMULATED_PRICES
 from nbroute.notebook import options, tables
 from nbroute.notebook.commands.base import command
@@ -21,7 +21,7 @@ from nbroute.settings import trust as trusted
 from nbroute.settings import writing
 from nbroute.settings.model import ENVIRONMENT
 from nbroute.settings.profiles import BUILT_IN
-from nbroute.types import Price, Tier, Usage
+from nbroute.types import EFFORTS, Effort, Price, Tier, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,32 +34,31 @@ _TYPICAL = Usage(500, 300)
 _OLD_DAYS = 90
 
 
-@command("[TIER=MODEL ...|reset]", "SIMPLE=openai/gpt-4.1-nano", "router.ladder")
+@command("[TIER=MODEL ...|TIER:high ...|reset]", "SIMPLE=openai/gpt-4.1-nano", "router.ladder")
 def tiers(desk: Desk, rest: str) -> tables.Table:
-    """The ladder, or a change of its models for this session."""
+    """The ladder, or a change of its models and efforts for this session."""
     if not rest:
         return _ladder(desk.router)
     before = desk.router
     if rest == "reset":
         desk.climb(None)
         return _ladder(desk.router, ["the models of your settings are back"])
-    changed = {}
+    changed: dict[str, Tier] = {}
     for word in options.words(rest):
-        tier, _, model = word.partition("=")
-        if not model.strip():
+        asked, _, model = word.partition("=")
+        tier, _, effort = (part.strip() for part in asked.partition(":"))
+        if not (model.strip() or effort):
             raise SettingsError(
                 f"`%route tiers` cannot read {word!r:.80}; write TIER=MODEL, such as "
-                f"{before.ladder.names[0]}=openai/gpt-4.1-nano, or reset"
+                f"{before.ladder.names[0]}=openai/gpt-4.1-nano, TIER:high, or reset"
             )
-        name = before.ladder.find(tier).name
-        if name in changed:
-            raise SettingsError(f"`%route tiers` has {name} twice; give it once")
-        changed[name] = model.strip()
-    steps = [
-        _with_model(before, tier, changed[tier.name]) if tier.name in changed else tier
-        for tier in before.ladder.tiers
-    ]
-    desk.climb(replace(before.ladder, tiers=tuple(steps)))
+        step = before.ladder.find(tier)
+        if step.name in changed:
+            raise SettingsError(f"`%route tiers` has {step.name} twice; give it once")
+        step = _with_model(before, step, model.strip()) if model.strip() else step
+        changed[step.name] = _with_effort(step, effort) if effort else step
+    steps = tuple(changed.get(tier.name, tier) for tier in before.ladder.tiers)
+    desk.climb(replace(before.ladder, tiers=steps))
     told = [_told(before, desk.router, name) for name in changed]
     return _ladder(desk.router, told)
 
@@ -74,13 +73,25 @@ def _with_model(router: Router, tier: Tier, model: str) -> Tier:
     if (provider, name) == (tier.provider, tier.model):
         return tier
     price = SIMULATED_PRICES.get(name)
-    return replace(tier, provider=provider, model=name, fallbacks=(), price=price, context=None)
+    fresh = replace(tier, fallbacks=(), context=None, effort=None)
+    return replace(fresh, provider=provider, model=name, price=price)
+
+
+def _with_effort(tier: Tier, effort: str) -> Tier:
+    """The tier with that effort; "none" leaves it to the model."""
+    words: dict[str, Effort | None] = {**{one: one for one in EFFORTS}, "none": None}
+    if effort.casefold() not in words:
+        hint = did_you_mean(effort, words)
+        raise SettingsError(f"`%route tiers` cannot give {tier.name} the effort {effort!r}: {hint}")
+    return replace(tier, effort=words[effort.casefold()])
 
 
 def _told(before: Router, after: Router, name: str) -> str:
     """What the tier's new model costs, and what its old one did."""
     tier = after.ladder[name]
     told = f"{name} now uses {with_effort(tier.model, tier.effort)}"
+    if tier.model == before.ladder[name].model:
+        return told
     if not (new := _costs(after, name)):
         return (
             f"{told}: careful, its price is not known, so what it costs is not counted and a "
