@@ -168,6 +168,7 @@ def test_a_long_prompt_wants_fifty_characters_from_the_lowest_tier():
         ("Yes or no: is the sky blue at noon on a clear day?", "Yes"),
         ("Classify the sentiment of this review: great!", "positive"),
         ("Which of these is a fruit?\nA) stone\nB) apple", "B"),
+        ("Find the field.\n(A) r over two\n(B) r squared\n(C) zero", "The answer is (B)."),
         ("How many legs has a spider?", "8"),
         ("Translate 'cat' into French.", "chat"),
         ("Antworte mit einem Wort: Farbe des Himmels", "blau"),
@@ -187,6 +188,7 @@ def test_a_short_answer_passes_where_a_short_one_was_asked_for(prompt, answer):
         "Write an essay about the sea.",
         "Can you explain recursion?",
         "Why is the sky blue",
+        "Work through these:\n(a) describe the field\n(b) derive its energy",
         "Describe the plot of 'Who is there?'.",
     ],
 )

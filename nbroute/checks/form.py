@@ -27,6 +27,8 @@ SHORTEST_TO_LONG = 50
 LONG_PROMPT = 30
 
 _WIDE = re.compile(r"[぀-ヿ㐀-鿿가-힯]")
+#: The options of a question, which `spoken` leaves out as it does any list.
+_OPTIONS = re.compile(r"^[ \t]*\(?A[).:][ \t]+\S[^\n]*\n\s*\(?B[).:][ \t]", re.MULTILINE)
 #: What short answers are asked for, in the order in which they are looked for.
 _KINDS = (
     "one word",
@@ -74,7 +76,7 @@ def asks_short(prompt: str) -> str | None:
         found = pattern.search(said)
         if found:
             return f"{kind} ({' '.join(prompt[slice(*found.span())].split())!r:.60})"
-    return None
+    return "a choice (A, B, ...)" if _OPTIONS.search(prompt) else None
 
 
 @cache

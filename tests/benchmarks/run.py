@@ -7,7 +7,18 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-NAMES = ("load", "route", "map", "rules", "learned", "workload", "ledger", "charts", "browser")
+NAMES = (
+    "load",
+    "route",
+    "map",
+    "rules",
+    "learned",
+    "checks",
+    "workload",
+    "ledger",
+    "charts",
+    "browser",
+)
 
 if __name__ == "__main__":
     failed = []
