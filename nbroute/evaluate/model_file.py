@@ -1,11 +1,12 @@
-"""The learned classifier's file: arrays and a JSON header in one .npz, no pickle."""
+"""The files of what was learnt: arrays and a JSON header in one .npz, no pickle."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from nbroute.classify.learned import FAMILIES, LearnedClassifier, Model, Reading, Scale, Vocabulary
 from nbroute.decoding import DAMAGED, arrays, decode, parse
@@ -15,6 +16,8 @@ from nbroute.types import Embedder
 
 if TYPE_CHECKING:
     import numpy as np
+
+T = TypeVar("T")
 
 #: Changes with what the file holds or with what a column means.
 SCHEMA = 1
@@ -43,7 +46,6 @@ def save(classifier: LearnedClassifier, path: str | Path) -> Path:
         "terms": list(model.reading.vocabulary.places),
     }
     parts: dict[str, Any] = {
-        "header": np.frombuffer(json.dumps(header).encode(), dtype=np.uint8),
         "rarities": np.array(model.reading.vocabulary.rarities, dtype=float),
         "centre": model.reading.centre,
         "spread": model.reading.spread,
@@ -53,18 +55,45 @@ def save(classifier: LearnedClassifier, path: str | Path) -> Path:
         "intercepts": model.scale.intercepts,
         "line": np.array([model.bias, model.scale.slope]),
     }
-    target = Path(path)
+    return write(Path(path), header, parts, "the learned classifier")
+
+
+def write(target: Path, header: dict[str, Any], parts: dict[str, Any], what: str) -> Path:
+    """Write header and arrays to the file, in place of an older one at once; the file.
+
+    SettingsError names `what` could not be saved.
+    """
+    import numpy as np
+
+    told = np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)
     part = target.with_name(f".{target.name}.part")
     try:
         with part.open("wb") as file:
-            np.savez_compressed(file, allow_pickle=False, **parts)
+            np.savez_compressed(file, allow_pickle=False, header=told, **parts)
         part.replace(target)
     except OSError as error:
         raise SettingsError(
-            f"the learned classifier cannot be saved as {str(target)!r} ({error}); "
+            f"{what} cannot be saved as {str(target)!r} ({error}); "
             "name a file in a folder that can be written."
         ) from error
     return target
+
+
+def read(path: Path, make: Callable[[dict[str, Any], Mapping[str, Any]], T], what: str) -> T:
+    """What `make` makes of the header and the arrays of the file.
+
+    It raises one of `DAMAGED` where they do not fit together. SettingsError for such a file,
+    and one that is another's; FileNotFoundError for none.
+    """
+    try:
+        found = arrays(content(path), _LARGEST)
+        return make(decode(parse(found["header"].tobytes()), dict[str, Any]), found)
+    except FileNotFoundError:
+        raise
+    except DAMAGED as error:
+        raise SettingsError(
+            f"{str(path)!r} is not {what}, or a damaged one ({named(error):.200}); fit it again."
+        ) from error
 
 
 def load(
@@ -75,29 +104,22 @@ def load(
     A function that makes the embedder is called only where one is needed. SettingsError for
     a file that is absent, damaged, another's or of another version, and for another embedder.
     """
-    name = str(path)
     try:
-        model = _model(arrays(content(Path(path)), _LARGEST), name)
+        model = read(Path(path), partial(_model, str(path)), "a learned classifier")
     except FileNotFoundError as error:
         raise SettingsError(
-            f"there is no learned classifier at {name!r}; "
+            f"there is no learned classifier at {str(path)!r}; "
             "fit one with router.fit(frame), or name its file."
-        ) from error
-    except DAMAGED as error:
-        raise SettingsError(
-            f"{name!r} is not a learned classifier, or a damaged one "
-            f"({named(error):.200}); fit it again and save it."
         ) from error
     if model.embedder is None:
         return LearnedClassifier(model)
     return LearnedClassifier(model, embedder() if callable(embedder) else embedder)
 
 
-def _model(found: Mapping[str, np.ndarray], file: str) -> Model:
+def _model(file: str, header: dict[str, Any], found: Mapping[str, np.ndarray]) -> Model:
     """The model in those arrays; one of `DAMAGED` is raised where they do not make one."""
     import numpy as np
 
-    header = decode(parse(found["header"].tobytes()), dict[str, Any])
     if header["kind"] != _KIND:
         raise ValueError(f"it says that it is a {header['kind']!r:.60}")
     if header["schema"] != SCHEMA or header["measures"] != list(FAMILIES):

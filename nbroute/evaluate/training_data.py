@@ -71,7 +71,7 @@ def read_labels(source: pd.DataFrame | str | Path, ladder: Ladder) -> Labelled:
     """
     if len(ladder.tiers) < 2:
         raise SettingsError(f"ladder {ladder.name!r} has one tier: there is nothing to learn.")
-    frame = _frame(source)
+    frame = frame_of(source, _FORMS)
     names = [str(name) for name in frame.columns]
     by_tier = "tier" in names
     for needed in ("prompt", "tier") if by_tier else ("prompt", "weak", "strong"):
@@ -94,20 +94,21 @@ def read_labels(source: pd.DataFrame | str | Path, ladder: Ladder) -> Labelled:
     return Labelled(prompts, weak, strong, levels, groups, tiers, by_tier, grouped_by)
 
 
-def _frame(source: Any) -> pd.DataFrame:
+def frame_of(source: Any, forms: str) -> pd.DataFrame:
+    """The DataFrame, or that of a CSV file; SettingsError says which columns it needs (`forms`)."""
     import pandas as pd
 
     if isinstance(source, pd.DataFrame):
         return source
     if not isinstance(source, str | Path):
         kind = type(source).__name__
-        raise SettingsError(f"{kind} is not a table; give a DataFrame or a CSV file with {_FORMS}.")
+        raise SettingsError(f"{kind} is not a table; give a DataFrame or a CSV file with {forms}.")
     try:
         text = io.StringIO(content(Path(source).expanduser()).decode("utf-8-sig"))
         return pd.read_csv(text, keep_default_na=False, na_values=[""])
     except (OSError, ValueError, RuntimeError) as error:
         raise SettingsError(
-            f"{str(source)!r} cannot be read as CSV ({_why(error)}); it needs {_FORMS}."
+            f"{str(source)!r} cannot be read as CSV ({_why(error)}); it needs {forms}."
         ) from error
 
 
