@@ -600,6 +600,7 @@ class Options:
     schema: Any = None
     checks: tuple[str | Check, ...] = ()
     agreement: float | None = None
+    by: Literal["value", "cosine"] | None = None
     feature: str | None = None
     thread: str | None = None
     comparison: str | None = None
@@ -631,11 +632,16 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The steps that a strategy will take; `agreement` is for two that answer in parallel."""
+    """The steps that a strategy will take; `agreement` is for two that answer at once."""
 
     strategy: str
     steps: tuple[Step, ...]
     agreement: float | None = None
+
+    @property
+    def at_once(self) -> tuple[Step, ...]:
+        """The steps that are asked at the same time: two, or the first alone."""
+        return self.steps[: 1 if self.agreement is None else 2]
 
 
 #: The check, so to speak, that a tier fails if it could not answer.
@@ -738,14 +744,12 @@ class RouteResult:
 
     @property
     def latency_ms(self) -> float:
-        """From sending to the end: attempts in turn, and the slower of two tiers in parallel."""
+        """From sending to the end: attempts in turn, and the slower of two tiers at once."""
         total = sum(attempt.latency_ms for attempt in self.attempts)
-        if self.plan.strategy != "parallel":
-            return total
-        by_tier: dict[str, float] = {}
+        by_tier = {step.tier.name: 0.0 for step in self.plan.at_once}
         for one in self.attempts:
-            if one.purpose == "answer":
-                by_tier[one.tier] = by_tier.get(one.tier, 0.0) + one.latency_ms
+            if one.purpose == "answer" and one.tier in by_tier:
+                by_tier[one.tier] += one.latency_ms
         return total - sum(by_tier.values()) + max(by_tier.values(), default=0.0)
 
     @property

@@ -948,7 +948,7 @@ def test_ctrl_c_while_answers_are_compared_keeps_both(load, server):
     server.embedding_reply(text="", delay=5, body={"data": []})
     interrupt_at(server, lambda seen: any(s.path.endswith("/embeddings") for s in seen))
 
-    cell(f"%%route -S parallel --tiers LOW,TOP\n{HARD}")
+    cell(f"%%route -S parallel --by cosine --tiers LOW,TOP\n{HARD}")
 
     assert isinstance(cell.done.error_in_exec, errors.Interrupted)
     answers = [row["status"] for row in rows() if row["purpose"] == "answer"]
@@ -978,7 +978,7 @@ def test_answers_that_cannot_be_compared_leave_the_better_one_and_say_why(load, 
     by_model(server)
     server.embedding_reply(status=404, error="no such model")
 
-    result = cell(f"%%route -S parallel --tiers LOW,TOP\n{HARD}")
+    result = cell(f"%%route -S parallel --by cosine --tiers LOW,TOP\n{HARD}")
 
     assert ("TOP", GOOD) == (result.tier, result.text)
     assert "could not be compared" in result.rungs[0].failed.reason
@@ -1016,7 +1016,7 @@ class Blocked:
 sys.meta_path.insert(0, Blocked())
 import nbroute
 router = nbroute.Router(profile="simulated")
-for options in ({"strategy": "parallel"}, {"classifier": "embedding"}):
+for options in ({"strategy": "parallel", "by": "cosine"}, {"classifier": "embedding"}):
     try:
         router.route("hello", **options)
     except nbroute.errors.SettingsError as error:

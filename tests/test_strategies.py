@@ -191,7 +191,7 @@ def test_a_cascade_can_be_of_named_tiers(router, server):
         ({"strategy": "parallel", "tiers": ["LOW"]}, "takes two"),
         ({"strategy": "parallel", "tiers": ["LOW", "low"]}, "twice"),
         ({"strategy": "cascade", "tiers": ["LOW", "HIGH"]}, "unknown tier 'HIGH'"),
-        ({"tiers": ["LOW", "TOP"]}, "cascade or parallel"),
+        ({"tiers": ["LOW", "TOP"]}, "cascade, parallel or consensus"),
         ({"strategy": "parallel", "agreement": 2}, "from 0 to 1"),
         ({"checks": ["lenght=20"]}, "length"),
         ({"checks": ["latency"]}, "latency"),
@@ -368,7 +368,7 @@ def test_two_answers_that_agree_keep_the_cheaper_one_and_both_are_paid_for(make_
 
     assert ("LOW", GOOD, False) == (result.tier, result.text, result.escalated)
     assert {("LOW", "ok"), ("TOP", "unused")} == set(statuses(result))
-    assert 1.0 == pytest.approx(float(result.verdicts[0].reason.split()[1].rstrip(",")))
+    assert "in the same words" == result.verdicts[0].reason
     low, top = sorted(result.attempts, key=lambda one: one.cost_usd)
     assert low.cost_usd + top.cost_usd == result.cost_usd
     assert max(low.latency_ms, top.latency_ms) == result.latency_ms
@@ -772,3 +772,86 @@ def test_notices_are_told_once(router, server):
     router.route("hel\x00lo", observe=seen.append)
 
     assert 1 == sum(isinstance(event, Notice) for event in seen)
+
+
+# Consensus
+
+
+def test_where_two_agree_the_third_is_not_asked(router, server):
+    by_model(server, small="1 + 41 = 42", medium="So the answer is 42.0")
+
+    result = router.route(HARD, strategy="consensus", tiers=("TOP", "LOW", "MID"))
+
+    assert ("LOW", "1 + 41 = 42", False) == (result.tier, result.text, result.escalated)
+    assert [("LOW", "ok"), ("MID", "unused")] == sorted(statuses(result))
+    assert "both say 42" == result.verdicts[0].reason
+    assert result.passed
+    assert 2 == len(server.requests)
+
+
+def test_where_two_differ_the_third_decides(router, server):
+    by_model(server, small="The answer is 41.", medium="The answer is 42.")
+    seen = []
+
+    result = router.route(HARD, strategy="consensus", observe=seen.append)
+
+    assert ("TOP", GOOD, True) == (result.tier, result.text, result.escalated)
+    assert [("LOW", "rejected"), ("MID", "rejected"), ("TOP", "ok")] == sorted(statuses(result))
+    assert {"LOW says 41, MID 42"} == {rung.failed.reason for rung in result.rungs[:2]}
+    assert ["TOP"] == [event.tier for event in seen if isinstance(event, Escalated)]
+    assert sum(one.cost_usd for one in result.attempts) == result.cost_usd
+
+
+def test_where_one_of_two_fails_the_third_is_asked(router, server):
+    server.handler = lambda body: (
+        Reply(status=400, error="no") if body["model"] == "small" else Reply(text=GOOD)
+    )
+
+    result = router.route(HARD, strategy="consensus")
+
+    assert ("TOP", GOOD) == (result.tier, result.text)
+    assert "only one of two answered" in result.rungs[0].failed.reason
+
+
+def test_where_the_third_fails_the_cheapest_answer_is_used_with_a_notice(router, server):
+    server.handler = lambda body: (
+        Reply(status=400, error="too tired")
+        if body["model"] == "large"
+        else Reply(text=f"The answer is {len(body['model'])}.")
+    )
+
+    result = router.route(HARD, strategy="consensus")
+
+    assert ("LOW", "The answer is 5.", "ok") == (result.tier, result.text, result.answer.status)
+    assert any("TOP could not be asked" in told and "too tired" in told for told in result.notices)
+
+
+def test_an_answer_that_agrees_and_fails_its_checks_leaves_the_other(router, server):
+    by_model(server, small="42", medium="The answer is 42, as one counts on one's fingers.")
+
+    result = router.route(HARD, strategy="consensus", checks=["length=10"])
+
+    assert ("MID", 2) == (result.tier, len(server.requests))
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"tiers": ["LOW", "TOP"]}, "consensus takes three"),
+        ({"tier": "LOW"}, "'LOW' is one tier and consensus takes three"),
+        ({"model": "small"}, "every tier of consensus"),
+        ({"by": "vibes"}, "unknown way to compare two answers 'vibes'"),
+    ],
+)
+def test_a_consensus_that_cannot_be_is_refused(router, server, options, says):
+    with pytest.raises(errors.SettingsError, match=says):
+        router.route(HARD, strategy="consensus", **options)
+    assert [] == server.requests
+
+
+def test_the_cosine_alone_is_the_second_articles_parallel(router, server):
+    by_model(server, small="The answer is 41.", large="The answer is 42.")
+
+    result = router.route(HARD, strategy="parallel", tiers=("LOW", "TOP"), by="cosine", agreement=0)
+
+    assert ("LOW", True) == (result.tier, "similarity" in result.verdicts[0].reason)

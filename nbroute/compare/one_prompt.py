@@ -47,6 +47,7 @@ _REFUSED = {
     "model": "name it in tiers, as 'TIER:model' where the ladder does not have it",
     "start": "name the tiers to compare in tiers",
     "agreement": "mark differences with comparison.differences",
+    "by": "mark differences with comparison.differences",
     "thread": "each answer would become a turn of that one conversation",
     "comparison": "a comparison has an id of its own",
 }

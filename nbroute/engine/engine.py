@@ -20,7 +20,7 @@ from nbroute.engine.context import Call, Parts, Resources, Spec
 from nbroute.engine.conversations import History, Threads, classify_turn
 from nbroute.engine.dispatch import dispatch, embed, embedding, requests_for
 from nbroute.engine.plan import check_options, first_named, make_plan, read_options
-from nbroute.engine.strategies import climb, parallel
+from nbroute.engine.strategies import STRATEGIES
 from nbroute.engine.stream import TextStream
 from nbroute.errors import BudgetExceeded, Interrupted, NbrouteError, SettingsError, did_you_mean
 from nbroute.locks import Lock
@@ -93,13 +93,13 @@ class Engine:
         """Send the prompt to the tier that its classification names, and record all of it.
 
         The options are the fields of `nbroute.types.Options`: `tier`, `model`, `strategy`
-        ("direct", "cascade" or "parallel"), `start`, `tiers`, `agreement` (0 to 1),
-        `classifier`, `system`, `max_tokens`, `max_cost` (US dollars), `over_budget`,
-        `temperature`, `effort` ("low", "medium", "high"), `json`, `schema`, `checks` (functions
-        and names such as "rating=8"), `feature`, `thread`, `cache` ("use", "off", "refresh",
-        "only") and `stream`. `observe` is told each `Event` as it happens, on this thread;
-        `cancel`, once set, stops the call from another. `notices` are told first, and kept in the
-        result.
+        ("direct", "cascade", "parallel" or "consensus"), `start`, `tiers`, `agreement` (0 to 1),
+        `by` ("value" or "cosine"), `classifier`, `system`, `max_tokens`, `max_cost` (US dollars),
+        `over_budget`, `temperature`, `effort` ("low", "medium", "high"), `json`, `schema`,
+        `checks` (functions and names such as "rating=8"), `feature`, `thread`, `cache` ("use",
+        "off", "refresh", "only") and `stream`. `observe` is told each `Event` as it happens, on
+        this thread; `cancel`, once set, stops the call from another. `notices` are told first,
+        and kept in the result.
 
         Raises PromptError, SettingsError, BudgetExceeded, ReplayMiss, ProviderError or
         Interrupted; where something was paid for, the error's `result` holds it.
@@ -140,6 +140,7 @@ class Engine:
             start=None,
             tiers=(),
             agreement=None,
+            by=None,
             comparison=None,
             effort=None,
         )
@@ -314,7 +315,7 @@ class Engine:
                         "session say `%route allow code` (in Python: router.allow_code())"
                     )
                 require_box(unconfined=self.code_allowed == "unconfined")
-            if options.strategy == "parallel":
+            if options.by == "cosine" and options.strategy in ("parallel", "consensus"):
                 self.parts.embedder()
         in_thread = answers and options.thread
         call = Call(
@@ -341,7 +342,7 @@ class Engine:
             call.log.share(classifier=made.classifier, reason=made.reason)
             plan = make_plan(made, self.ladder, call.options, self.parts.agreement)
             call.tell(Classified(made, plan))
-            chosen = parallel(call, plan) if plan.strategy == "parallel" else climb(call, plan)
+            chosen = STRATEGIES[plan.strategy](call, plan)
             answer = call.log.attempts[chosen]
             before = call.earlier[-1].tier if call.earlier else answer.tier
             if before != answer.tier and before in self.ladder.names:
@@ -391,7 +392,7 @@ class Engine:
         options, ladder = call.options, self.ladder
         if options.tier:
             return forced(options.tier, ladder)
-        if options.start or options.tiers:
+        if options.start or options.tiers or options.strategy == "consensus":
             return first_named(options, ladder)
         classifier = self.parts.classifier_for(options.classifier, resources)
         try:

@@ -8,9 +8,11 @@ from typing import Any, get_args
 
 from nbroute.errors import SettingsError, did_you_mean
 from nbroute.pricing import read_usd
-from nbroute.types import EFFORTS, CacheMode, Decision, Ladder, Options, Plan, Step, Target
+from nbroute.types import EFFORTS, CacheMode, Decision, Ladder, Options, Plan, Step, Target, Tier
 
-STRATEGIES = ("direct", "cascade", "parallel")
+STRATEGIES = ("direct", "cascade", "parallel", "consensus")
+#: Two ways to tell whether two answers agree: by what they end in, or by their vectors alone.
+AGREE_BY = ("value", "cosine")
 CACHE_MODES: tuple[str, ...] = get_args(CacheMode)
 
 
@@ -39,6 +41,7 @@ _FITS: dict[str, Callable[[Any], object]] = {
 _ONE_OF: dict[str, tuple[str, tuple[str, ...], str | None]] = {
     "strategy": ("strategy", STRATEGIES, "direct"),
     "cache": ("cache mode", CACHE_MODES, None),
+    "by": ("way to compare two answers", AGREE_BY, None),
     "effort": ("effort", EFFORTS, None),
 }
 
@@ -69,27 +72,35 @@ def read_options(options: dict[str, Any]) -> Options:
 
 def check_options(options: Options, ladder: Ladder) -> None:
     """Refuse what can be refused before anything is sent or paid for."""
-    start, named, parallel = options.start, options.tiers, options.strategy == "parallel"
+    start, named, strategy = options.start, options.tiers, options.strategy
+    takes = {"parallel": 2, "consensus": 3}.get(strategy, 0)
+    count = ("no", "one", "two", "three")
     for name in (options.tier, start):
         if name is not None:
             ladder.find(name)
-    if not (start or named or parallel):
+    if not (start or named or takes):
         return
     found = {ladder.find(name).name for name in named}
     one_tier = options.tier or options.strategy == "direct"
-    twice = parallel and options.model is not None
+    several = takes and options.model is not None
+    forced = strategy == "consensus" and (options.tier or start)
     refusals = {
         f"start = {start!r} is for a cascade with no tier forced; use tier": start and one_tier,
         f"start = {start!r} and tiers = {named!r} exclude each other: a cascade of "
         "named tiers begins at the lowest of them": start and named,
-        f"tiers = {named!r} are for a cascade or parallel; for one, use tier": named and one_tier,
-        f"tiers = {named!r} names a tier twice; name each once": len(found) < len(named),
-        f"model = {options.model!r:.80} would be asked twice in parallel; leave it out": twice,
-        f"ladder {ladder.name!r} has one tier; parallel takes two": (
-            parallel and len(ladder.tiers) < 2
+        f"{forced!r} is one tier and consensus takes three; name them in tiers": forced,
+        f"tiers = {named!r} are for a cascade, parallel or consensus; for one, use tier": (
+            named and one_tier
         ),
-        f"tiers = {named!r}; parallel takes two, such as {ladder.names[:2]}": (
-            parallel and len(named) not in (0, 2)
+        f"tiers = {named!r} names a tier twice; name each once": len(found) < len(named),
+        f"model = {options.model!r:.80} would answer for every tier of {strategy}; leave it out": (
+            several
+        ),
+        f"ladder {ladder.name!r} has {len(ladder.tiers)} tiers, {strategy} takes {count[takes]}": (
+            len(ladder.tiers) < takes
+        ),
+        f"tiers = {named!r}; {strategy} takes {count[takes]}, such as {ladder.names[:takes]}": (
+            takes and len(named) not in (0, takes)
         ),
     }
     for message, wrong in refusals.items():
@@ -99,6 +110,10 @@ def check_options(options: Options, ladder: Ladder) -> None:
 
 def first_named(options: Options, ladder: Ladder) -> Decision:
     """Where the strategy's tiers are named there is nothing to classify."""
+    if options.strategy == "consensus":
+        first, second, third = (tier.name for tier in _of_consensus(options, ladder))
+        told = f"you asked for a consensus of {first} and {second}, with {third} behind them"
+        return Decision(first, "forced", told)
     named = [ladder.find(name) for name in (options.tiers or (options.start or "",))]
     lowest = min(named, key=lambda tier: ladder.index(tier.name)).name
     told = f"a cascade from {lowest}"
@@ -108,6 +123,13 @@ def first_named(options: Options, ladder: Ladder) -> Decision:
     return Decision(lowest, "forced", f"you asked for {told}")
 
 
+def _of_consensus(options: Options, ladder: Ladder) -> list[Tier]:
+    """The three tiers that are named, cheapest first, else the lowest two and the top."""
+    if not options.tiers:
+        return [*ladder.tiers[:2], ladder.tiers[-1]]
+    return sorted(map(ladder.find, options.tiers), key=lambda tier: ladder.index(tier.name))
+
+
 def make_plan(
     decision: Decision, ladder: Ladder, options: Options, agreement: float = 0.92
 ) -> Plan:
@@ -115,10 +137,13 @@ def make_plan(
 
     `direct`: the decided tier alone. `cascade`: from `start` (else that tier) to the top, or
     the `tiers` named. `parallel`: two `tiers`, else the decided one and the next one up (at
-    the top, the one below). `agreement` is the default of the option.
+    the top, the one below). `consensus`: three `tiers`, else the lowest two and the top, which
+    is asked only where the others differ. `agreement` is the default of the option.
     """
     strategy, place = options.strategy, 0
-    if options.tiers:
+    if strategy == "consensus":
+        tiers = _of_consensus(options, ladder)
+    elif options.tiers:
         names = {ladder.find(name).name for name in options.tiers}
         tiers = [tier for tier in ladder.tiers if tier.name in names]
     else:
@@ -137,4 +162,5 @@ def make_plan(
         steps.append(Step(tier, targets))
     if options.agreement is not None:
         agreement = options.agreement
-    return Plan(strategy, tuple(steps), agreement if strategy == "parallel" else None)
+    compares = strategy in ("parallel", "consensus")
+    return Plan(strategy, tuple(steps), agreement if compares else None)

@@ -9,9 +9,10 @@ import contextlib
 import copy
 import ctypes
 import threading
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from nbroute.checks import best, judge, wanted
+from nbroute.checks import agree, best, judge, wanted
 from nbroute.checks.structured import schema_check
 from nbroute.engine.context import Call
 from nbroute.engine.dispatch import (
@@ -34,6 +35,7 @@ from nbroute.errors import (
     named,
 )
 from nbroute.locks import thread_for
+from nbroute.report.table import shortened
 from nbroute.types import (
     NO_ANSWER,
     Attempt,
@@ -51,6 +53,12 @@ from nbroute.types import (
 
 if TYPE_CHECKING:
     import numpy as np
+
+
+#: The check that two answers at once fail where they differ.
+AGREEMENT = "agreement"
+#: Characters of a value that a verdict tells.
+SAID = 40
 
 
 def climb(call: Call, plan: Plan) -> str:
@@ -183,6 +191,81 @@ def parallel(call: Call, plan: Plan) -> str:
     The id of the attempt whose text is the answer.
     """
     lower, upper = plan.steps
+    low, high, failures = _at_once(call, plan)
+    if low and high:
+        return _choose(call, plan, low, high)
+    step, only = (lower, low) if low else (upper, high)
+    if only is None:
+        raise failures[0]
+    call.tell(Notice(f"only {only.attempt.tier} answered: {failures[0]}"))
+    call.log.judged(only.attempt, _judge(call, step, only))
+    if only is high:
+        _show(call, upper, high)
+    return only.attempt.id
+
+
+def consensus(call: Call, plan: Plan) -> str:
+    """Two tiers at once; the third is asked where they differ or one of them has no answer.
+
+    The id of the attempt whose text is the answer: the cheapest's, where two agree and it
+    passes its checks.
+    """
+    first, second, third = plan.steps
+    if first.targets[0].model == second.targets[0].model:
+        same = f"{first.tier.name} and {second.tier.name} are both {first.targets[0].model}"
+        call.tell(Notice(f"{same}: a model agrees with itself more often than it is right"))
+    low, high, failures = _at_once(call, plan)
+    why = f"only one of two answered: {failures[0]}" if failures else ""
+    agreed = Verdict(False, AGREEMENT, why)
+    if low and high:
+        agreed = _agreed(call, plan, low, high)
+    rungs = [
+        call.log.judged(one.attempt, (agreed, *_judge(call, step, one)))
+        for step, one in ((first, low), (second, high))
+        if one
+    ]
+    passed = [rung for rung in rungs if rung.failed is None]
+    if not passed:
+        return _decided(call, third, rungs)
+    for rung in rungs:
+        if rung.failed:
+            call.log.reject(rung.attempt, rung.failed)
+        elif rung is not passed[0]:
+            _set_aside(call, rung.attempt, agreed, passed[0].tier)
+    if passed[0] is not rungs[0] and high:
+        _show(call, second, high)
+    return passed[0].attempt
+
+
+def _decided(call: Call, third: Step, rungs: list[Rung]) -> str:
+    """The third tier's answer; where it has none that will do, the cheapest of the others'."""
+    for rung in rungs:
+        if rung.failed:
+            call.log.reject(rung.attempt, rung.failed)
+    if rungs and rungs[0].failed:
+        call.log.share(escalated=True)
+        rejected = call.log.attempts[rungs[0].attempt]
+        call.tell(Escalated(rejected, rungs[0].failed, third.tier.name))
+    spare = [rung for rung in rungs if all(verdict.passed for verdict in rung.verdicts[1:])]
+    try:
+        top = _ask(call, third)
+    except (ProviderError, BudgetExceeded) as error:
+        if not spare or (isinstance(error, BudgetExceeded) and not call.cheaper):
+            raise
+        call.tell(Notice(f"{third.tier.name} could not be asked: {error}"))
+    else:
+        above = call.log.judged(top.attempt, _judge(call, third, top))
+        if above.failed is None or not spare:
+            return above.attempt
+        call.log.reject(above.attempt, above.failed)
+        call.tell(Notice(f"they differ, and only {spare[0].tier}'s passed its checks"))
+    call.log.mark(spare[0].attempt, status="ok")
+    return spare[0].attempt
+
+
+def _at_once(call: Call, plan: Plan) -> tuple[Answered | None, Answered | None, list[NbrouteError]]:
+    """The answers of the plan's first two tiers, and what those that have none failed with."""
+    lower, upper = plan.at_once
     if not call.cheaper:
         check_together(call, plan.steps)
     cancel = _LinkedEvent(call.cancel)
@@ -207,16 +290,46 @@ def parallel(call: Call, plan: Plan) -> str:
         if not asking.cancel():  # it has begun, and is waited for to write down what it cost
             asking.exception()
         raise
-    if low and high:
-        return _choose(call, plan, low, high)
-    step, only = (lower, low) if low else (upper, high)
-    if only is None:
-        raise failures[0]
-    call.tell(Notice(f"only {only.attempt.tier} answered: {failures[0]}"))
-    call.log.judged(only.attempt, _judge(call, step, only))
-    if only is high:
-        _show(call, upper, high)
-    return only.attempt.id
+    return low, high, failures
+
+
+def _agreed(call: Call, plan: Plan, low: Answered, high: Answered) -> Verdict:
+    """Whether two answers come to the same, and what that is told by.
+
+    Code is run where there are tests for it. Vectors are made only where one of the answers has
+    no value, or the cosine alone was asked for.
+    """
+    texts, least = (low.reply.text, high.reply.text), plan.agreement or 0.0
+    if any(getattr(check, "runs_code", False) for check in call.options.checks):
+        lower, upper = plan.at_once
+        passed = [
+            all(verdict.passed for verdict in _judge(call, step, one))
+            for step, one in ((lower, low), (upper, high))
+        ]
+        told = "both pass the tests" if all(passed) else "the tests do not pass for both"
+        return Verdict(all(passed), AGREEMENT, told)
+    found = agree(*texts)
+    one, other = (shortened(value or "", SAID) for value in found.values)
+    if call.options.by != "cosine":
+        if found.by == "value" and found.agrees:
+            return Verdict(True, AGREEMENT, f"both say {one}")
+        if found.by == "value":
+            said = f"{low.attempt.tier} says {one}, {high.attempt.tier} {other}"
+            return Verdict(False, AGREEMENT, said)
+        if found.agrees:
+            return Verdict(True, AGREEMENT, "in the same words")
+    try:
+        cosine = similarity(*embed(call, texts)[0])
+    except Interrupted:
+        raise
+    except NbrouteError as error:
+        return Verdict(False, AGREEMENT, f"the answers could not be compared: {error}")
+    sign = "at least" if cosine >= least else "under"
+    return Verdict(cosine >= least, AGREEMENT, f"similarity {cosine:.3f}, {sign} {least:g}")
+
+
+def _set_aside(call: Call, attempt: str, agreed: Verdict, kept: str) -> None:
+    call.log.mark(attempt, status="unused", error=f"{agreed.reason}: {kept}'s is kept")
 
 
 def _choose(call: Call, plan: Plan, low: Answered, high: Answered) -> str:
@@ -225,20 +338,10 @@ def _choose(call: Call, plan: Plan, low: Answered, high: Answered) -> str:
     Where they differ and only the lower one's passes its own checks, that one is used.
     """
     lower, upper = plan.steps
-    try:
-        least = plan.agreement or 0.0
-        found = similarity(*embed(call, [low.reply.text, high.reply.text])[0])
-        sign = "at least" if found >= least else "under"
-        told = f"similarity {found:.3f}, {sign} {least:g}"
-        agreed = Verdict(found >= least, "agreement", told)
-    except Interrupted:
-        raise
-    except NbrouteError as error:
-        agreed = Verdict(False, "agreement", f"the answers could not be compared: {error}")
+    agreed = _agreed(call, plan, low, high)
     below = call.log.judged(low.attempt, (agreed, *_judge(call, lower, low)))
     if below.failed is None:
-        unused = f"{agreed.reason}: {lower.tier.name}'s is kept"
-        call.log.mark(high.attempt.id, status="unused", error=unused)
+        _set_aside(call, high.attempt.id, agreed, lower.tier.name)
         return below.attempt
     above = call.log.judged(high.attempt, _judge(call, upper, high))
     if above.failed is not None and below.failed is agreed:
@@ -304,3 +407,12 @@ def within(check: Check, seconds: float) -> Check:
 
     timed.__name__ = label
     return timed
+
+
+#: By its name: the strategy, which returns the id of the attempt whose text is the answer.
+STRATEGIES: Mapping[str, Callable[[Call, Plan], str]] = {
+    "direct": climb,
+    "cascade": climb,
+    "parallel": parallel,
+    "consensus": consensus,
+}

@@ -228,7 +228,7 @@ def _between(event: Escalated) -> str:
     """What is said between an answer that is not used and the next one."""
     verdict, rejected = event.verdict, event.rejected.tier
     if verdict.check == "agreement":
-        return f"the answers differ: {verdict.reason}; {event.tier}'s is used"
+        return f"the answers differ: {verdict.reason}; {event.tier} decides"
     if verdict.check == NO_ANSWER:
         return f"{rejected} could not answer; next: {event.tier}"
     return f"{rejected} rejected by {verdict.check}: {verdict.reason}; next: {event.tier}"
@@ -239,8 +239,8 @@ def after(view: View, event: Event) -> View:
     running = view.running or Running()
     match event:
         case Classified(decision, plan):
-            both = " and ".join(step.tier.name for step in plan.steps)
-            doing = f"asking {both} at once ..." if plan.strategy == "parallel" else ""
+            both = " and ".join(step.tier.name for step in plan.at_once)
+            doing = f"asking {both} at once ..." if len(plan.at_once) > 1 else ""
             first = plan.steps[0].tier.name
             running = replace(running, tier=first, decision=decision, doing=doing)
         case Sent(tier, model, effort):

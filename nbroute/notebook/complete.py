@@ -26,6 +26,7 @@ _VALUES = {
         "systems": "-s --system",
         "variables": "-o --output --schema --over tests",
         "cache": "--cache",
+        "ways": "--by",
         "efforts": "--effort",
         "threads": "--thread",
         "checks": "--check",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from nbroute.checks import NAMES as CHECKS
 from nbroute.classify.registry import NAMES as CLASSIFIERS
 from nbroute.compare import Comparison, Grid
-from nbroute.engine.plan import CACHE_MODES, STRATEGIES
+from nbroute.engine.plan import AGREE_BY, CACHE_MODES, STRATEGIES
 from nbroute.errors import NbrouteError, SettingsError
 from nbroute.interpolate import hints, prompt_of, users
 from nbroute.notebook import names, options, render, tables
@@ -183,6 +183,7 @@ class Desk:
             "start": wanted.start,
             "tiers": wanted.tiers,
             "agreement": wanted.agreement,
+            "by": wanted.by,
             "thread": wanted.thread,
             "stream": not wanted.no_stream,
             **names.answering(space, wanted),
@@ -282,6 +283,7 @@ class Desk:
             "keys": tuple(name for name, one in BUILT_IN.items() if one.api_key_env),
             "cache": CACHE_MODES,
             "efforts": EFFORTS,
+            "ways": AGREE_BY,
             "strategies": STRATEGIES,
             "classifiers": (*CLASSIFIERS, *own),
             "checks": (*CHECKS, "tests=", *own),

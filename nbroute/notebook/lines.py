@@ -290,13 +290,15 @@ def steps(result: RouteResult) -> list[tuple[str, ...]]:
 
 
 def steps_title(result: RouteResult) -> str:
-    """`2 steps: SIMPLE rejected by unsure, MEDIUM used`, or whether two in parallel agree."""
-    if result.plan.strategy == "parallel":
+    """`2 steps: SIMPLE rejected by unsure, MEDIUM used`, or whether two at once agree."""
+    if len(result.plan.at_once) > 1:
         verdicts = (v for rung in result.rungs for v in rung.verdicts if v.check == "agreement")
         verdict = next(verdicts, None)
         if verdict is not None:
             agree = "they agree" if verdict.passed else "they differ"
-            return f"both tiers: {agree} ({verdict.reason}), {result.tier}'s answer is used"
+            both = " and ".join(step.tier.name for step in result.plan.at_once)
+            who = "both tiers" if result.plan.strategy == "parallel" else both
+            return f"{who}: {agree} ({verdict.reason}), {result.tier}'s answer is used"
     told = ", ".join(f"{rung.tier} {_ended(rung, result)}" for rung in result.rungs)
     if result.plan.strategy == "direct":
         return f"checks: {told}"

@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from nbroute.checks import NAMES as CHECKS
 from nbroute.classify.registry import NAMES as CLASSIFIERS
-from nbroute.engine.plan import CACHE_MODES, STRATEGIES
+from nbroute.engine.plan import AGREE_BY, CACHE_MODES, STRATEGIES
 from nbroute.errors import SettingsError, did_you_mean
 from nbroute.pricing import read_usd
 from nbroute.types import EFFORTS
@@ -153,9 +153,15 @@ _add("-t", "--tier", help="take this tier; nothing is classified")
 _add("-m", "--model", help="take this model of the tier's provider; no fallbacks")
 _add("-S", "--strategy", default="direct", help=", ".join(STRATEGIES))
 _add("--start", metavar="TIER", help="where a cascade begins; nothing is classified")
-_add("--tiers", metavar="A,B", type=_names, help="the tiers of a cascade, or parallel's two")
+_add(
+    "--tiers",
+    metavar="A,B",
+    type=_names,
+    help="the tiers of a cascade, parallel's two, consensus' three",
+)
 _alike = "similarity from which two answers agree, 0 to 1"
 _add("--agreement", type=_number(1, "similarity"), help=_alike)
+_add("--by", metavar="WAY", help=f"{', '.join(AGREE_BY)}: how two answers are compared")
 _add("-s", "--system", help="system prompt in place of the tier's")
 _add("--thread", metavar="NAME", help="go on with the conversation of that name")
 _add("--no-stream", action="store_true", help="show the answer when it is complete")

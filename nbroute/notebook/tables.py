@@ -107,7 +107,7 @@ def dry_run(explained: Explanation) -> Table:
     """The messages, the tier and why, and the cost range on every tier; nothing was sent."""
     request, asking = explained.requests[0], explained.asking
     steps = [step.tier.name for step in explained.plan.steps]
-    asked = steps if explained.plan.strategy == "parallel" else steps[:1]
+    asked = steps[: len(explained.plan.at_once)]
     goes = f"would go to {' and '.join(asked)}"
     if asking is not None:  # a model, for the tier
         least = f"{format_usd(asking.low.usd)} to " if asking.low.usd is not None else ""
@@ -167,9 +167,10 @@ def _climb(explained: Explanation) -> list[str]:
     most = f"together at most {together(list(steps.values()))}"
     if len(names) < 2:
         return [f"{' and '.join(steps)}: {most}"]
-    if plan.strategy == "parallel":
-        alike = f"if they are alike by {plan.agreement} or more, {names[0]}'s answer is used"
-        return [f"both are asked at once and paid for; {alike}; {most}"]
+    if plan.agreement is not None:
+        alike = f"if they agree, {names[0]}'s answer is used"
+        differ = f"; if not, {names[2]} is asked, too" if names[2:] else ""
+        return [f"both are asked at once and paid for; {alike}{differ}; {most}"]
     return [f"while a check fails, the next one is asked too: {', '.join(names[1:])}; {most}"]
 
 
