@@ -7,11 +7,11 @@ import json
 import re
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache
+from functools import cache, partial
 from math import isclose
 from typing import Any, Literal
 
-from nbroute.checks.text import listed
+from nbroute.checks.text import languages, listed, without_fence
 
 #: The cosine from which the second article takes two answers as one.
 COSINE = 0.92
@@ -21,32 +21,52 @@ _TAIL, _LONGEST = 20_000, 500
 _WORDS = 6
 #: In an answer of no more characters than this any number that it ends with is its value.
 _BRIEF = 60
+#: A phrase is the answer only with no more characters than this behind it.
+_NEAR = 200
 
-_THOUGHT = re.compile(r"</(?:think|thinking|thought|reasoning)>", re.IGNORECASE)
+_THINKING = re.compile(r"<(/?)(?:think|thinking|thought|reasoning)>", re.IGNORECASE)
+_FENCED = re.compile(
+    r"^[ \t]*```[^\n]*\n((?:(?![ \t]*```)[^\n]*\n)*)[ \t]*```[ \t]*$\n?", re.MULTILINE
+)
 _JSON_ANSWER = re.compile(r'"(?:final[_ ])?answer"\s*:\s*', re.IGNORECASE)
 _JSON_TEXT = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
-_OPTION = re.compile(r"[*_(\[ ]*(?:\\text\{ ?\(?)?([A-J])\b(?![ ]+[a-z]|['’])[)\]}.:*_]*")
+_LETTER = r"(?:([A-J])\b(?![ ]+[a-z]|['’])|(?<=\()([a-j])(?=\)))[)\]}.:*_]*"
 _FIRST = re.compile(r"[*_ ]*\(?([A-J])(?:[).:]|\*\*)(?=\s|\*|\Z)|\(([A-J])\)")
+_ALONE = re.compile(r"[*_(]{0,5}([A-J])[).*_]{0,5}")
+_LABELS = re.compile(r"^[ \t*_(]{0,5}([A-Z]{1,4})[).:]", re.MULTILINE)
 _CODE = re.compile(r"`+([^`\n]+)`+")
 _MATHS = re.compile(r"\\\((.+?)\\\)|\\\[(.+?)\\\]|\$\$?([^$]+)\$")
 _RESULT = re.compile(
-    r"(?:\bassert\b[^\n]{1,300}?==|\b(?:returns?|outputs?|prints?)\b(?: is)?:?|\)\s?(?:->|→|=>|==))"
+    r"(?:\bassert\b[^\n]{1,300}?==|\b(?:returns|prints|outputs"
+    r"|(?:will|would|should|does|to) (?:return|print|output))\b:?|\)\s?(?:->|→|=>|==)"
+    r"|\)\s?=(?=\s?[\[({'\"]))"
     r"\s*(?:`+([^`\n]+)`+|([\[({'\"].*|-?\d[\d.]*|True\b|False\b|None\b))"
 )
+_WORD = re.compile(r"[^\W\d_\u3040-\u9fff][\w'’-]{0,30}|[\u3040-\u9fff]{1,4}")
 _NUMBER = (
-    r"[-−+]?(?:\d{1,3}(?:[,'’ \u00a0\u202f]\d{3})+(?:\.\d+)?|\d{1,3}(?:\.\d{3})+,\d+"
+    r"[-−+]?(?:\d{1,3}(?:[,'’ \u00a0\u202f]\d{3})+(?:\.\d+)?|\d{1,3}(?:[. \u00a0\u202f]\d{3})+,\d+"
     r"|\d+(?:[.,]\d+)?|\.\d+)"
 )
 _QUANTITY = re.compile(
     rf"[$€£¥₹≈~ ]*({_NUMBER})(?:\s*/\s*(\d{{1,9}}))?"
     r"(?:\s*(?:[x×*·]|\\times|\\cdot)\s*10\s*\^?\{?([-−]?\d{1,3})\}?|[eE]([-+]?\d{1,3}))?"
-    r"\s*(?:%|°|[^\W\d_][^\d=+*]{0,24}(?:\^?[-−]?\d)?)?"
+    r"\s*(%|°|[^\W\d_][^\d=+*]{0,24}(?:\^?[-−]?\d)?)?"
 )
-_ENDS = re.compile(rf"(?:[=≈]|\b(?:is|are|to)\b)[^=≈\n]{{0,20}}?({_NUMBER})[^\d=≈\n]{{0,24}}\Z")
-_ONLY = re.compile(rf"[^\d\n]*({_NUMBER})[^\d\n]*")
+_EQUALS = re.compile(r"[=≈]\s*([^=≈\n]{1,40})\Z")
+_COMPUTES = re.compile(r"[=≈]\s*[-−$€£(]?\.?\d")
+_AMOUNT = rf"(?<![\w.]){_NUMBER}(?:\s*/\s*\d+)?(?![\w^]|[.:]\d)(?:\s?%)?"
+_ANY = re.compile(_AMOUNT)
+#: One number, and no more than two words behind it.
+_ONLY = re.compile(rf"[^\d\n]*?({_AMOUNT}(?:[^\S\n][^\W\d]+){{0,2}})[\W_]*")
+_MIXED = re.compile(r"(\d+)\s*\\[dt]?frac\s*\{(\d+)\}\s*\{(\d+)\}")
 _FRACTION = re.compile(r"\\[dt]?frac\s*(?:\{(-?\d+)\}\s*\{(\d+)\}|(\d)\s*(\d))")
-_SPACING = re.compile(r"\\(?:left|right|displaystyle|[!,;: $%])|[$*_]+(?=\W|\Z)|(?<!\w)[$*_]+")
+_NAMED = re.compile(r"[A-Za-z](?:\([a-z]\))?\s*=\s*(?=[^=])")
+_SPACING = re.compile(
+    r"\\(?:left|right|displaystyle|[!,;: $]|(?=%))|\^\{?\\circ\}?"
+    r"|[$*_]+(?=\W|\Z)|(?<!\w)[$*_]+"
+)
 _WRAPPED = re.compile(r"\\(?:text|textbf|mathrm|mathbf|mbox)\s*\{([^{}]*)\}")
+_EXACT = re.compile(r"[\d=^\\'\"\[{(]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,31 +94,61 @@ def agree(a: str, b: str, cosine: float | None = None, *, least: float = COSINE)
 
 
 def final_value(text: str) -> str | None:
-    r"""The value that an answer ends in; None where it ends in none.
+    r"""The value that an answer ends in; None where it ends in none, as most prose does.
 
     The first of these that there is: a JSON `answer`, a \boxed value, what "the answer is" (in
-    six languages) is followed by, the letter of an option, the result of a call, the number
-    that a short or computing answer ends with. Numbers are written alike ("1,000" and "1000.0"
-    are "1000", "1/2" is "0.5"), without currency and unit, and literals as Python prints them:
-    a text in quotes keeps them, for '5' is no number. Only the last 20,000 characters are read.
+    six languages) is followed by, the letter of an option, the result of a call, an answer that
+    is nothing but a number, a literal or a word, the last number of an answer that computes,
+    and the only one of a short answer. Numbers are written alike ("1,000" and "1000.0" are
+    "1000", "1/2" is "0.5", "2 million" is "2000000"), without currency and unit, and literals
+    as Python prints them: a text in quotes keeps them, for '5' is no number. Thinking does not
+    count, and only the last 20,000 characters are read.
     """
-    said = _THOUGHT.split(text[-_TAIL:])[-1].strip()
-    readers = (_in_json, _boxed, _stated, _chosen, _returned, _computed)
+    said = _spoken(text)[-_TAIL:].strip()
+    readers = (_in_json, _boxed, _stated, _chosen, _returned, _whole, _computed)
     return next((value for read in readers if (value := read(said)) is not None), None)
 
 
+def _spoken(text: str) -> str:
+    """What comes after the thinking; nothing of a text that ends while it still thinks."""
+    *_, last = (None, *_THINKING.finditer(text))
+    if last is None:
+        return text
+    return text[last.end() :] if last[1] else text[: last.start()]
+
+
 def _equal(one: str, other: str) -> bool:
-    numbers = _number(one), _number(other)
-    if None in numbers:
-        return one == other
-    return isclose(float(one), float(other), rel_tol=1e-6, abs_tol=1e-9)
+    """Numbers as numbers, 50% as 50 or as 0.5, literals by value, all else but for case."""
+    if one.casefold() == other.casefold() and one[:1] not in "'\"[({":
+        return True
+    numbers, others = _readings(one), _readings(other)
+    if one.endswith("%") and other.endswith("%"):
+        numbers, others = numbers[:1], others[:1]
+    if numbers and others:
+        near = partial(isclose, rel_tol=1e-6, abs_tol=1e-9)
+        return any(near(number, another) for number in numbers for another in others)
+    literals = _literal(one), _literal(other)
+    return None not in literals and literals[0] == literals[1]
 
 
-def _number(value: str) -> float | None:
+def _readings(value: str) -> tuple[float, ...]:
     try:
-        return float(value)
+        number = float(value.removesuffix("%"))
     except ValueError:
-        return None
+        return ()
+    return (number, number / 100) if value.endswith("%") else (number,)
+
+
+def _literal(value: str) -> tuple[type, Any] | None:
+    """The literal of Python or JSON that the text is, with its type: 1 is not True."""
+    try:
+        found = ast.literal_eval(value)
+    except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
+        try:
+            found = json.loads(value)
+        except (ValueError, RecursionError):
+            return None
+    return type(found), found
 
 
 def _plain(text: str) -> str:
@@ -121,10 +171,13 @@ def _in_json(said: str) -> str | None:
     except (ValueError, RecursionError):
         loose = _JSON_TEXT.match(rest)
         value = loose[1].replace('\\"', '"').replace("\\\\", "\\") if loose else None
-    if value is None or isinstance(value, str):
-        # "\\frac" with one backslash is a form feed to JSON.
-        return _written((value or "").replace("\f", "\\f").replace("\b", "\\b"))
-    return _written(repr(value))
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        return _written(repr(value))
+    # "\\frac" with one backslash is a form feed to JSON.
+    text = value.replace("\f", "\\f").replace("\b", "\\b")
+    return _stated(text) or _written(text)
 
 
 def _boxed(said: str) -> str | None:
@@ -138,52 +191,112 @@ def _boxed(said: str) -> str | None:
     return None
 
 
+def _any(words: list[str]) -> str:
+    return "|".join(rf"\b{word}\b" if word.isascii() else word for word in words)
+
+
 @cache
 def _statement() -> re.Pattern[str]:
-    names, verbs = (
-        "|".join(rf"\b{word}\b" if word.isascii() else word for word in listed("value", key))
-        for key in ("names", "verbs")
-    )
-    return re.compile(
-        rf"(?:{names})[^.。\n:：]{{0,40}}?(?:{verbs}|[:：])[*_\s]*|^\#\#\#\#\s*",
-        re.IGNORECASE | re.MULTILINE,
-    )
+    """Up to the value; a group has matched where an answer is named, and not a result."""
+    told = []
+    for value in filter(None, (language.get("value") for language in languages())):
+        names, results, verbs = (_any(value[key]) for key in ("names", "results", "verbs"))
+        told.append(
+            rf"(?:({names})|{results})(?:[^.。\n:：]{{0,40}}?(?:{verbs}|[:：])|[*_]*(?=\n))[*_\s]*"
+        )
+    return re.compile("|".join([*told, r"^\#\#\#\#\s*"]), re.IGNORECASE | re.MULTILINE)
+
+
+@cache
+def _option() -> re.Pattern[str]:
+    before = rf"(?i:(?:{_any(listed('value', 'before_letter'))})[*_ ]+)*"
+    return re.compile(rf"[*_ ]*{before}[*_(\[ ]*(?:\\text\{{ ?\(?)?{_LETTER}")
+
+
+@cache
+def _scale() -> tuple[re.Pattern[str], dict[str, int]]:
+    """Words such as "million", and the powers of ten that they are."""
+    tables = (language.get("value", {}).get("scales", {}) for language in languages())
+    powers = {word: power for table in tables for word, power in table.items()}
+    longest = sorted(powers, key=len, reverse=True)
+    bounded = (rf"{word}(?![^\W\d_])" if word[0] < "\u3040" else word for word in longest)
+    return re.compile("|".join(bounded), re.IGNORECASE), powers
 
 
 def _stated(said: str) -> str | None:
-    rest = _last(_statement(), said)
-    if rest is None:
+    *_, found = (None, *_statement().finditer(said))
+    if found is None:
         return None
-    line = rest.lstrip(" \t\r\n:*_").partition("\n")[0][:_LONGEST]
-    if line.startswith("```"):
-        return None
-    if option := _OPTION.match(line):
-        return option[1]
-    for exact in (_CODE, _MATHS):
-        if found := exact.match(line.lstrip("*_ ")):
-            return _written(next(filter(None, found.groups())))
-    sentence = re.split(r"(?<=\D)[.!?](?:\s|\Z)|(?<=\d)\.(?:\s|\Z)|[。！？।]", line)[0]
-    value = _written(sentence.strip(" *_"))
-    return value if value is not None and len(value.split()) <= _WORDS else None
+    rest = said[found.end() :].lstrip(" \t\r\n:*_")
+    if fence := _FENCED.match(rest):
+        return _exact(fence[1]) if fence[1].count("\n") < 2 else None
+    line = rest.partition("\n")[0][:_LONGEST]
+    if option := _option().match(line):
+        return (option[1] or option[2]).upper()
+    for marked in (_CODE, _MATHS):
+        if quoted := marked.match(line):
+            return _written(next(filter(None, quoted.groups())))
+    return _phrase(line, named=bool(found.lastindex) and len(rest) <= _NEAR)
+
+
+def _phrase(line: str, *, named: bool) -> str | None:
+    """The value at the head of the line; words alone only where they are a `named` answer."""
+    sentence = re.split(r"(?<=\D)[.!?](?:\s|\Z)|(?<=\d)\.(?:\s|\Z)|[。！？।]", line)[0].strip(" *_")
+    if len(sentence.split()) > _WORDS:
+        return _quantity(re.split(r"[,;]\s|\s[-–—(]", sentence)[0].strip(" *_$"))
+    if exact := _exact(sentence):
+        return exact
+    words = _written(sentence) if named else None
+    return words if words and (" " not in words or not words[0].islower()) else None
+
+
+def _exact(value: str) -> str | None:
+    written = _written(value)
+    exact = written in ("True", "False", "None") or _EXACT.search(written or "")
+    return written if exact else None
 
 
 def _chosen(said: str) -> str | None:
-    """An option's letter that the answer begins with, or is."""
-    found = _FIRST.match(said)
-    if found:
-        return found[1] or found[2]
-    return said if re.fullmatch("[A-J]", said) else None
+    """An option's letter that the answer begins with, is, or has as its last line."""
+    first = _FIRST.match(said)
+    if first and len(set(_LABELS.findall(said))) < 2:
+        return first[1] or first[2]
+    alone = _ALONE.fullmatch(said.rpartition("\n")[2].strip())
+    return alone[1] if alone else None
 
 
 def _returned(said: str) -> str | None:
-    found = list(_RESULT.finditer(said))
+    """What a call is said to return; what a program says in its own lines does not count."""
+    found = list(_RESULT.finditer(_prose(said)))
     return _written((found[-1][1] or found[-1][2]).rstrip(".,; ")) if found else None
 
 
+def _prose(said: str) -> str:
+    """What is said outside of programs: a fence with one line in it is none."""
+    return _FENCED.sub(lambda found: found[1] if found[1].count("\n") < 2 else "", said)
+
+
+def _whole(said: str) -> str | None:
+    bare = without_fence(said).strip(" *_`\n")
+    if len(bare) > _LONGEST or (len(bare.split()) > _WORDS and bare[0] in "'\""):
+        return None
+    word = bare.rstrip(".!。।")
+    if _WORD.fullmatch(word) or _literal(bare):
+        return _written(word if _WORD.fullmatch(word) else bare)
+    return None
+
+
 def _computed(said: str) -> str | None:
-    line = said.rpartition("\n")[2].rstrip(" .*_`$)]}\\")
-    found = (_ONLY.fullmatch(said) if len(said) <= _BRIEF else None) or _ENDS.search(line)
-    return _written(found[1]) if found else None
+    if len(said) <= _BRIEF and (only := _ONLY.fullmatch(said)):
+        return _written(only[1])
+    prose = _prose(said).strip()
+    if not _COMPUTES.search(prose):
+        return None
+    sentence = re.split(r"(?<=[.!?])\s+", prose.rpartition("\n")[2])[-1].rstrip(" .*_`$)]}\\")
+    if (equals := _EQUALS.search(sentence)) and (value := _quantity(equals[1].strip(" $*"))):
+        return value
+    amounts = _ANY.findall(sentence)
+    return _written(amounts[-1]) if amounts else None
 
 
 def _written(value: str) -> str | None:
@@ -191,25 +304,28 @@ def _written(value: str) -> str | None:
     if not value.strip() or len(value) > _LONGEST:
         return None
     value = value.strip().strip("`").strip()
-    try:
-        literal = ast.literal_eval(value)
-    except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
+    if re.fullmatch(rf"\s*{_NUMBER}\s*", value):  # "1,000" is no pair
+        return _quantity(value)
+    literal = _literal(value)
+    if literal is None:
         return _formula(value)
-    if isinstance(literal, tuple) and re.fullmatch(rf"\s*{_NUMBER}\s*", value):
-        return _formula(value)  # a thousand, not two numbers
-    return _quantity(value) or repr(literal)
+    return _quantity(value) or repr(literal[1])
 
 
 def _formula(value: str) -> str | None:
-    value = value.replace("{,}", ",")
-    plain = _FRACTION.sub(lambda m: f"{m[1] or m[3]}/{m[2] or m[4]}", _WRAPPED.sub(r"\1", value))
-    plain = " ".join(_SPACING.sub("", plain).split())
+    value = _WRAPPED.sub(r"\1", value.replace("{,}", ",").replace("\\%", "%"))
+    value = _MIXED.sub(lambda m: f"{int(m[1]) * int(m[3]) + int(m[2])}/{m[3]}", value)
+    value = _FRACTION.sub(lambda m: f"{m[1] or m[3]}/{m[2] or m[4]}", value)
+    plain = " ".join(_SPACING.sub("", value).split())
+    if letter := re.fullmatch(r"\(?([A-J])\)?", plain):
+        return letter[1]
+    plain = _NAMED.sub("", plain, count=1) if _NAMED.match(plain) else plain
     return _quantity(plain) or plain or None
 
 
 def _quantity(text: str) -> str | None:
-    """A number, without its currency and unit, in its shortest form."""
-    found = _QUANTITY.fullmatch(text)
+    """A number, without its currency and unit, in its shortest form; a share keeps its %."""
+    found = _QUANTITY.fullmatch(text.strip())
     if not found:
         return None
     digits = re.sub(r"[+'’ \u00a0\u202f]", "", found[1]).replace("−", "-")
@@ -217,6 +333,10 @@ def _quantity(text: str) -> str | None:
         digits = digits.replace(",", "")
     elif "," in digits:
         digits = digits.replace(".", "").replace(",", ".")
-    power = (found[3] or found[4] or "0").replace("−", "-")
-    number = Fraction(digits) * Fraction(10) ** int(power) / (int(found[2] or 1) or 1)
-    return f"{float(number):.12g}" if abs(number) < 10**300 else None
+    unit, (scale, powers) = found[5] or "", _scale()
+    power = int((found[3] or found[4] or "0").replace("−", "-"))
+    if scaled := scale.match(unit):
+        power += powers[scaled[0].lower()]
+    number = Fraction(digits) * Fraction(10) ** power / (int(found[2] or 1) or 1)
+    share = "%" if unit == "%" else ""
+    return f"{float(number):.12g}{share}" if abs(number) < 10**300 else None
