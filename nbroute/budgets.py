@@ -138,11 +138,15 @@ def with_budget(limits: Limits, usd: Decimal | float | str | None) -> Limits:
     return replace(limits, budget_usd=amount)
 
 
-def over_budget(refusal: Refusal, attempt: Attempt) -> BudgetExceeded:
-    """The error for an attempt that a budget refuses; its `refusal` says which budget."""
+def over_budget(refusal: Refusal, attempt: Attempt, calls: int = 1) -> BudgetExceeded:
+    """The error for an attempt, or `calls` together, that a budget refuses.
+
+    Its `refusal` says which budget.
+    """
     worst, left = format_usd(attempt.reserved_usd), format_usd(refusal.left_usd)
+    what = "a call" if calls == 1 else f"{calls} calls"
     error = BudgetExceeded(
-        f"a call could cost up to {worst} and {left} is left of {_named(refusal.cap)}; it was "
+        f"{what} could cost up to {worst} and {left} is left of {_named(refusal.cap)}; it was "
         f"not sent: {_RAISE[refusal.cap.scope]}, or {_go_on(attempt)}"
     )
     error.refusal = refusal

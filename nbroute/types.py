@@ -179,7 +179,8 @@ class Request:
 
     `schema` is the JSON schema that the answer must have, `logprobs` asks for the tokens'
     log-probabilities, and `rated` says that the messages ask the model to rate its answer.
-    `effort` is how hard the model is to think. A `patient` one is asked again where the endpoint
+    `effort` is how hard the model is to think, `sample` which of several that are asked alike it
+    is, from 0. A `patient` one is asked again where the endpoint
     is busy; one beside which another model stands ready is not.
     """
 
@@ -194,6 +195,7 @@ class Request:
     logprobs: bool = False
     rated: bool = False
     effort: Effort | None = None
+    sample: int = 0
     patient: bool = field(default=True, compare=False)
 
 
@@ -604,6 +606,7 @@ class Options:
     feature: str | None = None
     thread: str | None = None
     comparison: str | None = None
+    repeat: int | None = None
     cache: CacheMode | None = None
     stream: bool = True
 
@@ -632,16 +635,40 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The steps that a strategy will take; `agreement` is for two that answer at once."""
+    """The steps that a strategy will take; `agreement` is for two that answer at once.
+
+    `times` is how often the one step of `direct` is asked.
+    """
 
     strategy: str
     steps: tuple[Step, ...]
     agreement: float | None = None
+    times: int = 1
 
     @property
     def at_once(self) -> tuple[Step, ...]:
         """The steps that are asked at the same time: two, or the first alone."""
         return self.steps[: 1 if self.agreement is None else 2]
+
+
+@dataclass(frozen=True, slots=True)
+class Repeats:
+    """What came of asking one tier the same several times: ids of attempts, in order.
+
+    `agreeing` are those of the `answered` that agree with the answer that is used, itself
+    included; `by` is what says so, and `value` what they agree on, where they end in one.
+    """
+
+    asked: int
+    answered: tuple[str, ...]
+    agreeing: tuple[str, ...]
+    by: Literal["value", "cosine", "text"] = "text"
+    value: str | None = None
+
+    @property
+    def share(self) -> float:
+        """How many of the answers agree with the one that is used, from 0 to 1."""
+        return len(self.agreeing) / len(self.answered)
 
 
 #: The check, so to speak, that a tier fails if it could not answer.
@@ -672,7 +699,8 @@ class RouteResult:
     `attempts` are all calls made for it, in order: classifying, failed, rejected, answering.
     `cost_usd` is what they cost together. `parent` is the result that this one escalates.
     `rungs` are the answers on the way with their verdicts, `chosen` the id of the attempt whose
-    text is the answer, `data` the parsed answer where JSON or a schema was asked for.
+    text is the answer, `data` the parsed answer where JSON or a schema was asked for. `repeats`
+    is there where the tier was asked several times.
     """
 
     id: str
@@ -687,6 +715,7 @@ class RouteResult:
     data: Any = field(default=None, repr=False)
     parent: RouteResult | None = field(default=None, repr=False)
     notices: tuple[str, ...] = field(default=(), repr=False)
+    repeats: Repeats | None = field(default=None, repr=False)
 
     @property
     def answer(self) -> Attempt:
@@ -746,6 +775,9 @@ class RouteResult:
     def latency_ms(self) -> float:
         """From sending to the end: attempts in turn, and the slower of two tiers at once."""
         total = sum(attempt.latency_ms for attempt in self.attempts)
+        if self.plan.times > 1:
+            times = [one.latency_ms for one in self.attempts if one.purpose == "answer"]
+            return total - sum(times) + max(times, default=0.0)
         by_tier = {step.tier.name: 0.0 for step in self.plan.at_once}
         for one in self.attempts:
             if one.purpose == "answer" and one.tier in by_tier:
@@ -897,6 +929,11 @@ class Explanation:
         asked = {f"asking {asking.model} for the tier": asking.high} if asking else {}
         names = [step.tier.name for step in self.plan.steps]
         costs = {one.tier: one.high for one in self.estimates if one.tier in names}
+        if (times := self.plan.times) > 1:
+            costs = {
+                f"{name} {times} times": replace(cost, usd=cost.usd and cost.usd * times)
+                for name, cost in costs.items()
+            }
         return asked | costs
 
 

@@ -81,6 +81,8 @@ def map_prompts(
     items = read_prompts(prompts)
     if options.get("thread") is not None:
         raise SettingsError("thread is for one conversation; many prompts have none in common")
+    if options.get("repeat") is not None:
+        raise SettingsError("repeat is for one prompt; of many, list each as often as it is asked")
     check_options(read_options(options), router.ladder)
     job = Job(options)
     threads = find_workers(router, job, workers, executor)

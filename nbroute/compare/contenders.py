@@ -1,7 +1,8 @@
 """Who is compared: tiers, models on the ladder, any other model as "TIER:model", with prompts.
 
-Each may have an effort behind it, as in "COMPLEX:high". Behind "=" all is a model's name, so one
-that is called "high" is "COMPLEX=high"; one on the ladder is found by either.
+Each may have an effort behind it, as in "COMPLEX:high", and how often it is asked, as in
+"SIMPLE:x5". Behind "=" all is a model's name, so one that is called "high" is "COMPLEX=high"; one
+on the ladder is found by either.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from nbroute.errors import SettingsError, did_you_mean
 from nbroute.report.table import shortened
@@ -34,12 +36,14 @@ class Contender:
     #: A model was named, so no other of the tier steps in.
     pinned: bool = field(default=False, compare=False)
     effort: Effort | None = None
+    repeat: int | None = None
 
     @property
-    def options(self) -> dict[str, str]:
+    def options(self) -> dict[str, Any]:
         """What `router.route` is told."""
-        asked = {"tier": self.tier} | ({"model": self.model} if self.pinned else {})
+        asked: dict[str, Any] = {"tier": self.tier} | ({"model": self.model} if self.pinned else {})
         asked |= {"effort": self.effort} if self.effort else {}
+        asked |= {"repeat": self.repeat} if self.repeat else {}
         return asked | ({} if self.system is None else {"system": self.system})
 
 
@@ -85,13 +89,13 @@ def _find_all(ladder: Ladder, words: Sequence[str] | None) -> tuple[Contender, .
         raise SettingsError(f"tiers is {words!r:.60}; give a list of names, {example}")
     if not words:
         raise SettingsError(f"tiers is empty; leave it out for every tier, or name some, {example}")
-    asked: dict[tuple[str, str, str | None], str] = {}
+    asked: dict[tuple[Any, ...], str] = {}
     found = []
     for word in words:
         if not isinstance(word, str):
             raise SettingsError(f"tiers has {word!r:.60} in it; give names, {example}")
         one = _find(word, ladder)
-        who = (one.tier, one.model.casefold(), one.effort or ladder[one.tier].effort)
+        who = (one.tier, one.model.casefold(), one.effort or ladder[one.tier].effort, one.repeat)
         if who in asked:
             raise SettingsError(
                 f"tiers asks {one.model!r} on {one.tier} twice, as {asked[who]!r} and {word!r}; "
@@ -120,19 +124,23 @@ def _find(word: str, ladder: Ladder) -> Contender:
     if holders:
         model = _model_on(holders[0], word)
         return Contender(model, holders[0].name, model, pinned=True)
-    head, colon, last = word.rpartition(":")
-    effort = next((one for one in EFFORTS if one == last.strip().casefold()), None)
+    head, colon, last = (part.strip() for part in word.rpartition(":"))
+    last = last.casefold()
+    effort = next((one for one in EFFORTS if one == last), None)
+    times = re.fullmatch(r"x(\d{1,3})", last)
     on_ladder = {model.casefold() for one in ladder.tiers for model in one.models}
-    if colon and effort and effort not in on_ladder and "=" not in word:
+    if colon and (effort or times) and last not in on_ladder and "=" not in word:
         found = _find(head, ladder)
-        return replace(found, name=f"{found.name}:{effort}", effort=effort)
+        named = replace(found, name=f"{found.name}:{last}")
+        return replace(named, repeat=int(times[1])) if times else replace(named, effort=effort)
     # Models' own names may have colons in them: the first one ends the tier's.
     name, mark, model = (part.strip() for part in re.split(r"([:=]|$)", word, maxsplit=1))
     tier = ladder.named(name) if mark else None
     if tier is not None and model:
         model = _model_on(ladder[tier], model)
-        like_effort = model.rpartition(":")[2].casefold() in EFFORTS
-        name = f"{tier}{mark if like_effort else ':'}{model}"
+        alike = model.rpartition(":")[2].casefold()
+        other = alike in EFFORTS or re.fullmatch(r"x\d{1,3}", alike)
+        name = f"{tier}{mark if other else ':'}{model}"
         return Contender(name, tier, model, pinned=True)
     if tier is not None:
         raise SettingsError(f"{word!r} names no model; say {tier!r} for the tier's own")

@@ -44,8 +44,9 @@ def estimates(
         each = [one for it in told for one in it.estimates if one.tier == who.tier]
         if each:
             refusal = next((it.refusal for it in told if it.refusal), "")
-            low = _sum([one.low for one in each], factor)
-            high = _sum([one.high for one in each], factor)
+            all_of = factor * told[0].plan.times
+            low = _sum([one.low for one in each], all_of)
+            high = _sum([one.high for one in each], all_of)
             tokens = round(sum(one.input_tokens for one in each) * factor)
             model, most, effort = each[0].model, each[0].max_tokens, each[0].effort
             found.append(Estimate(who, model, tokens, most, low, high, refusal, effort))

@@ -91,6 +91,23 @@ class AttemptLog:
             self.attempts[attempt.id] = attempt
         return attempt
 
+    def afford(self, attempt: Attempt, times: int) -> None:
+        """BudgetExceeded where the limits have no room for `times` such attempts.
+
+        Nothing stays held back: each is still to be opened.
+        """
+        worst = attempt.reserved_usd
+        whole = replace(attempt, reserved_usd=None if worst is None else worst * times)
+        with self._lock:
+            named = replace(whole, tier=f"{attempt.tier} {times} times")
+            self.guard.check(named, self.attempts.values())
+            if not (caps := self.guard.caps(whole)):
+                return
+            if refusal := self.ledger.reserve(whole, caps):
+                raise over_budget(refusal, whole, times)
+            free = Decimal(0)
+            self._append(replace(whole, status="not sent", cost_usd=free, reserved_usd=None))
+
     def planned(
         self, request: Request, tier: Tier, kind: ProviderKind, purpose: Purpose = "answer"
     ) -> Attempt:

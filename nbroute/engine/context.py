@@ -30,6 +30,7 @@ from nbroute.types import (
     Provider,
     ProviderKind,
     Recorder,
+    Repeats,
     Replay,
     Request,
     RouteResult,
@@ -109,6 +110,7 @@ class Call:
     shows: bool = True
     final: bool = False
     notices: list[str] = field(default_factory=list)
+    repeats: Repeats | None = None
     _thread: int = field(default_factory=threading.get_ident)
     _later: deque[Event] = field(default_factory=deque)
 
@@ -181,4 +183,5 @@ class Call:
             data=data,
             parent=self.parent,
             notices=tuple(self.notices),
+            repeats=self.repeats,
         )

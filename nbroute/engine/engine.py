@@ -20,7 +20,7 @@ from nbroute.engine.context import Call, Parts, Resources, Spec
 from nbroute.engine.conversations import History, Threads, classify_turn
 from nbroute.engine.dispatch import dispatch, embed, embedding, requests_for
 from nbroute.engine.plan import check_options, first_named, make_plan, read_options
-from nbroute.engine.strategies import STRATEGIES
+from nbroute.engine.strategies import STRATEGIES, repeat
 from nbroute.engine.stream import TextStream
 from nbroute.errors import BudgetExceeded, Interrupted, NbrouteError, SettingsError, did_you_mean
 from nbroute.locks import Lock
@@ -96,10 +96,10 @@ class Engine:
         ("direct", "cascade", "parallel" or "consensus"), `start`, `tiers`, `agreement` (0 to 1),
         `by` ("value" or "cosine"), `classifier`, `system`, `max_tokens`, `max_cost` (US dollars),
         `over_budget`, `temperature`, `effort` ("low", "medium", "high"), `json`, `schema`,
-        `checks` (functions and names such as "rating=8"), `feature`, `thread`, `cache` ("use",
-        "off", "refresh", "only") and `stream`. `observe` is told each `Event` as it happens, on
-        this thread; `cancel`, once set, stops the call from another. `notices` are told first,
-        and kept in the result.
+        `checks` (functions and names such as "rating=8"), `feature`, `thread`, `repeat`
+        (2 to 20), `cache` ("use", "off", "refresh", "only") and `stream`. `observe` is told each
+        `Event` as it happens, on this thread; `cancel`, once set, stops the call from another.
+        `notices` are told first, and kept in the result.
 
         Raises PromptError, SettingsError, BudgetExceeded, ReplayMiss, ProviderError or
         Interrupted; where something was paid for, the error's `result` holds it.
@@ -143,6 +143,7 @@ class Engine:
             by=None,
             comparison=None,
             effort=None,
+            repeat=None,
         )
         call = self._call(result.prompt, options, observe, cancel, result)
         reason = f"you asked again after {result.tier}'s answer"
@@ -168,6 +169,8 @@ class Engine:
         strategy = options.get("strategy", "direct")
         if strategy != "direct":
             raise SettingsError(f"{strategy!r:.80} cannot be streamed; use route(observe=...)")
+        if options.get("repeat"):
+            raise SettingsError("repeat gives one of several answers; use route, not stream")
 
         def route(**hooks: Any) -> RouteResult:
             return self._route(self._call(prompt, read_options(options), **hooks, final=True))
@@ -342,7 +345,8 @@ class Engine:
             call.log.share(classifier=made.classifier, reason=made.reason)
             plan = make_plan(made, self.ladder, call.options, self.parts.agreement)
             call.tell(Classified(made, plan))
-            chosen = STRATEGIES[plan.strategy](call, plan)
+            ask = repeat if plan.times > 1 else STRATEGIES[plan.strategy]
+            chosen = ask(call, plan)
             answer = call.log.attempts[chosen]
             before = call.earlier[-1].tier if call.earlier else answer.tier
             if before != answer.tier and before in self.ladder.names:

@@ -14,6 +14,8 @@ STRATEGIES = ("direct", "cascade", "parallel", "consensus")
 #: Two ways to tell whether two answers agree: by what they end in, or by their vectors alone.
 AGREE_BY = ("value", "cosine")
 CACHE_MODES: tuple[str, ...] = get_args(CacheMode)
+#: How often one tier may be asked the same at most.
+MOST_REPEATS = 20
 
 
 #: The options whose values can be wrong: the types that fit, and what they take.
@@ -24,6 +26,7 @@ _TAKES: dict[str, tuple[type | tuple[type, ...], str]] = {
     "max_cost": (object, "US dollars from 0 up, such as 0.05"),
     "temperature": ((int, float), "a number"),
     "agreement": ((int, float), "a similarity from 0 to 1"),
+    "repeat": (int, f"a whole number from 2 to {MOST_REPEATS}"),
     "checks": ((list, tuple), "a list of functions and names of checks"),
     "tiers": ((list, tuple), "a list of tiers' names"),
 }
@@ -34,6 +37,7 @@ _FITS: dict[str, Callable[[Any], object]] = {
     "max_cost": lambda usd: read_usd(usd) is not None,
     "temperature": lambda number: abs(number) <= sys.float_info.max,
     "agreement": lambda share: 0 <= share <= 1,
+    "repeat": lambda times: 2 <= times <= MOST_REPEATS,
     "checks": lambda checks: all(isinstance(one, str) or callable(one) for one in checks),
     "tiers": lambda tiers: all(isinstance(one, str) for one in tiers),
 }
@@ -72,6 +76,15 @@ def read_options(options: dict[str, Any]) -> Options:
 
 def check_options(options: Options, ladder: Ladder) -> None:
     """Refuse what can be refused before anything is sent or paid for."""
+    if options.repeat and options.strategy != "direct":
+        raise SettingsError(
+            f"repeat = {options.repeat} asks one tier several times and strategy = "
+            f"{options.strategy!r} asks several tiers; give one of the two"
+        )
+    if options.repeat and options.cache in ("use", "only"):
+        raise SettingsError(
+            f"repeat = {options.repeat} asks each time afresh; leave out cache = {options.cache!r}"
+        )
     start, named, strategy = options.start, options.tiers, options.strategy
     takes = {"parallel": 2, "consensus": 3}.get(strategy, 0)
     count = ("no", "one", "two", "three")
@@ -162,5 +175,5 @@ def make_plan(
         steps.append(Step(tier, targets))
     if options.agreement is not None:
         agreement = options.agreement
-    compares = strategy in ("parallel", "consensus")
-    return Plan(strategy, tuple(steps), agreement if compares else None)
+    compared = agreement if strategy in ("parallel", "consensus") else None
+    return Plan(strategy, tuple(steps), compared, options.repeat or 1)

@@ -9,11 +9,14 @@ import contextlib
 import copy
 import ctypes
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
-from nbroute.checks import agree, best, judge, wanted
+from nbroute.checks import agree, best, final_value, judge, wanted
 from nbroute.checks.structured import schema_check
+from nbroute.checks.values import Agreement
 from nbroute.engine.context import Call
 from nbroute.engine.dispatch import (
     Answered,
@@ -31,6 +34,8 @@ from nbroute.errors import (
     Interrupted,
     NbrouteError,
     ProviderError,
+    ReplayMiss,
+    SettingsError,
     all_of,
     named,
 )
@@ -43,6 +48,7 @@ from nbroute.types import (
     Escalated,
     Notice,
     Plan,
+    Repeats,
     Reply,
     Rung,
     Sent,
@@ -370,6 +376,122 @@ def similarity(one: np.ndarray, other: np.ndarray) -> float:
 
     size = float(np.linalg.norm(one) * np.linalg.norm(other))
     return max(float(np.dot(one, other)) / size, 0.0) if size else 0.0
+
+
+def repeat(call: Call, plan: Plan) -> str:
+    """Ask the plan's one step `times` times, and use the answer that most of them agree with.
+
+    The id of the attempt whose text is the answer: the first of these.
+    """
+    if call.cache_mode == "only":
+        raise SettingsError("repeat asks each time afresh, and cache mode 'only' sends nothing")
+    call.cache_mode = "off"
+    step = _affordable(call, plan.steps[0], plan.times)
+    if call.parts.kind(step.tier) == "simulated":
+        call.tell(Notice("a simulated model gives the same answer each time"))
+    answers, failures = _asked_often(call, step, plan.times)
+    if not answers:
+        raise failures[0]
+    if failures:
+        told = f"{len(failures)} of {plan.times} answers did not come"
+        call.tell(Notice(f"{told}: {failures[0]}"))
+    pairs = _pairs(call, [one.reply.text for one in answers])
+    counts = [sum(pair.agrees for pair in row) for row in pairs]
+    place = counts.index(max(counts))
+    chosen, row = answers[place], pairs[place]
+    for one, pair in zip(answers, row, strict=True):
+        if one is not chosen:
+            value = pair.values[1]
+            differs = f"says {value:.80}" if pair.by == "value" and value else "differs"
+            told = "agrees" if pair.agrees else differs
+            call.log.mark(one.attempt.id, status="unused", error=told)
+    agreeing = [one.attempt.id for one, pair in zip(answers, row, strict=True) if pair.agrees]
+    ids = tuple(one.attempt.id for one in answers)
+    call.repeats = Repeats(plan.times, ids, tuple(agreeing), row[place].by, row[place].values[0])
+    call.log.judged(chosen.attempt, _judge(call, step, chosen))
+    _show(call, step, chosen)
+    return chosen.attempt.id
+
+
+def _affordable(call: Call, step: Step, times: int) -> Step:
+    """The step, or one below it where a budget has no room for that many and allows it.
+
+    BudgetExceeded before anything is sent.
+    """
+    if call.parts.replay is not None:
+        return step
+    ladder, refusals = call.parts.ladder, list[BudgetExceeded]()
+    lower = ladder.tiers[: ladder.index(step.tier.name)] if call.cheaper else ()
+    for one in (step, *(Step(tier, tier.targets) for tier in reversed(lower))):
+        request = requests_for(call, one)[0]
+        tier = one.tier.on(request.provider, request.model)
+        kind = call.parts.providers[request.provider].kind
+        try:
+            call.log.afford(call.log.planned(request, tier, kind), times)
+        except BudgetExceeded as error:
+            refusals.append(error)
+            continue
+        if refusals:
+            what = f"over the budget, so {tier.name} is asked and not {step.tier.name}"
+            call.tell(Notice(f"{what}: {str(refusals[0]).partition(';')[0]}"))
+        return one
+    raise refusals[0]
+
+
+def _asked_often(call: Call, step: Step, times: int) -> tuple[list[Answered], list[NbrouteError]]:
+    """The answers that came, in the order in which they were asked for, and what failed."""
+    cancel, unseen = _LinkedEvent(call.cancel), copy.copy(call)
+    unseen.cancel, unseen.shows = cancel, False
+    requests = requests_for(call, step)
+
+    def ask(sample: int) -> Answered:
+        return dispatch(unseen, step, tuple(replace(one, sample=sample) for one in requests))
+
+    asked = [thread_for(partial(ask, sample)) for sample in range(times)]
+    answers, failures = list[Answered](), list[NbrouteError]()
+    try:
+        for _, thread in asked:
+            thread.start()
+        for outcome, _ in asked:
+            try:
+                answers.append(outcome.result())
+            except (ProviderError, BudgetExceeded, ReplayMiss) as error:
+                failures.append(error)
+    except BaseException:
+        cancel.set()
+        for outcome, _ in asked:
+            if not outcome.cancel():  # it has begun, and is waited for to write down what it cost
+                outcome.exception()
+        raise
+    return answers, failures
+
+
+def _pairs(call: Call, texts: Sequence[str]) -> list[list[Agreement]]:
+    """Whether each two of the texts agree: a square of them."""
+    least = call.options.agreement
+    least = call.parts.agreement if least is None else least
+    cosines = _cosines(call, texts)
+    return [
+        [
+            agree(one, other, cosines[row][column] if cosines else None, least=least)
+            for column, other in enumerate(texts)
+        ]
+        for row, one in enumerate(texts)
+    ]
+
+
+def _cosines(call: Call, texts: Sequence[str]) -> list[list[float]] | None:
+    """Between each two of them; None where their values tell, or they cannot be embedded."""
+    if len({*texts}) == 1 or all(final_value(text) is not None for text in texts):
+        return None
+    try:
+        vectors = embed(call, texts)[0]
+    except Interrupted:
+        raise
+    except NbrouteError as error:
+        call.tell(Notice(f"only answers that are word for word alike agree: {error}"))
+        return None
+    return [[similarity(one, other) for other in vectors] for one in vectors]
 
 
 class _LinkedEvent(threading.Event):

@@ -241,6 +241,7 @@ def after(view: View, event: Event) -> View:
         case Classified(decision, plan):
             both = " and ".join(step.tier.name for step in plan.at_once)
             doing = f"asking {both} at once ..." if len(plan.at_once) > 1 else ""
+            doing = f"asking {both} {plan.times} times ..." if plan.times > 1 else doing
             first = plan.steps[0].tier.name
             running = replace(running, tier=first, decision=decision, doing=doing)
         case Sent(tier, model, effort):

@@ -30,7 +30,7 @@ _VALUES = {
         "efforts": "--effort",
         "threads": "--thread",
         "checks": "--check",
-        "": "--max-tokens --max-cost --temperature --feature --agreement --to",
+        "": "--repeat --max-tokens --max-cost --temperature --feature --agreement --to",
     }.items()
     for option in options.split()
 }

@@ -291,6 +291,8 @@ def steps(result: RouteResult) -> list[tuple[str, ...]]:
 
 def steps_title(result: RouteResult) -> str:
     """`2 steps: SIMPLE rejected by unsure, MEDIUM used`, or whether two at once agree."""
+    if result.repeats:
+        return repeated(result)
     if len(result.plan.at_once) > 1:
         verdicts = (v for rung in result.rungs for v in rung.verdicts if v.check == "agreement")
         verdict = next(verdicts, None)
@@ -303,6 +305,19 @@ def steps_title(result: RouteResult) -> str:
     if result.plan.strategy == "direct":
         return f"checks: {told}"
     return f"{counted(len(result.rungs), 'step')}: {told}"
+
+
+def repeated(result: RouteResult) -> str:
+    """`5 answers: 4 agree on 42, $0.0021 in all`; empty where it was asked once."""
+    found = result.repeats
+    if found is None:
+        return ""
+    count, agreeing = len(found.answered), len(found.agreeing)
+    came = counted(count, "answer") + (f" of {found.asked}" if count < found.asked else "")
+    told = "no two agree" if agreeing == 1 else f"{agreeing} agree"
+    told = "all agree" if agreeing == count > 1 else told
+    on = f" on {shortened(found.value, 60)}" if found.value and agreeing > 1 else ""
+    return f"{came}: {told}{on}, {exact_price(result).amount} in all"
 
 
 def step_lines(result: RouteResult) -> list[str]:

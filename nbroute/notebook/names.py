@@ -36,7 +36,7 @@ def used(name: str, kind: str) -> Iterator[None]:
 
 def answering(space: Space, wanted: Any) -> dict[str, Any]:
     """The options of every answer as `Router.route` takes them."""
-    alike = "system max_tokens temperature effort max_cost over_budget json feature"
+    alike = "system max_tokens temperature effort repeat max_cost over_budget json feature"
     return {
         **{name: getattr(wanted, name) for name in alike.split()},
         "classifier": classifier(space, wanted.classifier),

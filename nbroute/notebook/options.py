@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from nbroute.checks import NAMES as CHECKS
 from nbroute.classify.registry import NAMES as CLASSIFIERS
-from nbroute.engine.plan import AGREE_BY, CACHE_MODES, STRATEGIES
+from nbroute.engine.plan import AGREE_BY, CACHE_MODES, MOST_REPEATS, STRATEGIES
 from nbroute.errors import SettingsError, did_you_mean
 from nbroute.pricing import read_usd
 from nbroute.types import EFFORTS
@@ -119,6 +119,13 @@ def _whole(text: str) -> int:
     return int(text)
 
 
+def _times(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and 2 <= int(text[:9]) <= MOST_REPEATS):
+        msg = f"{text!r:.40} is not how often to ask: it takes a number from 2 to {MOST_REPEATS}"
+        raise argparse.ArgumentTypeError(msg)
+    return int(text)
+
+
 def _names(text: str) -> tuple[str, ...]:
     names = tuple(name.strip() for name in text.split(",") if name.strip())
     if not names:
@@ -186,6 +193,7 @@ for _add in (ROUTE.add_argument, COMPARE.add_argument):
     _add("--over-budget", action="store_true", help="send even where a budget is used up")
     _add("--temperature", type=_number(2, "temperature"), help="0 repeats itself, 2 is wild")
     _add("--effort", metavar="LEVEL", help=", ".join(EFFORTS) + ": how hard a model thinks first")
+    _add("--repeat", metavar="N", type=_times, help="ask N times; how often the answers agree")
     _add("--json", action="store_true", help="ask for JSON and check that it is")
     _add("--schema", metavar="NAME", help="JSON schema, pydantic model or dataclass to answer in")
     _add("--check", action="append", default=[], metavar="NAME", help=_CHECK_HELP)

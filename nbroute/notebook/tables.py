@@ -108,7 +108,9 @@ def dry_run(explained: Explanation) -> Table:
     request, asking = explained.requests[0], explained.asking
     steps = [step.tier.name for step in explained.plan.steps]
     asked = steps[: len(explained.plan.at_once)]
-    goes = f"would go to {' and '.join(asked)}"
+    times = explained.plan.times
+    often = f" {times} times" if times > 1 else ""
+    goes = f"would go to {' and '.join(asked)}{often}"
     if asking is not None:  # a model, for the tier
         least = f"{format_usd(asking.low.usd)} to " if asking.low.usd is not None else ""
         cost = f"{least}{describe(asking.high)}"
@@ -162,7 +164,7 @@ def _climb(explained: Explanation) -> list[str]:
     """What else may be asked, and the most that all of it could cost."""
     plan, names = explained.plan, [step.tier.name for step in explained.plan.steps]
     steps = explained.steps
-    if len(steps) < 2:
+    if len(steps) < 2 and plan.times == 1:
         return []
     most = f"together at most {together(list(steps.values()))}"
     if len(names) < 2:

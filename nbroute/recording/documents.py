@@ -186,6 +186,7 @@ class RecordedRequest(Asked, kw_only=True):
     logprobs: bool = False
     rated: bool = False
     effort: Effort | None = None
+    sample: Count = 0
     schema: dict[str, Any] | None = None
     messages: Annotated[list[Turn], Meta(min_length=1)]
 

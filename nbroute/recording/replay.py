@@ -26,7 +26,17 @@ _SHOWN, _COMPARED = 60, 300
 _ALIKE = 0.6
 #: Prompts that are compared letter by letter, which takes time: those with most words in common.
 _CANDIDATES = 100
-_FIELDS = ("model", "max_tokens", "temperature", "provider", "json", "logprobs", "rated", "effort")
+_FIELDS = (
+    "model",
+    "max_tokens",
+    "temperature",
+    "provider",
+    "json",
+    "logprobs",
+    "rated",
+    "effort",
+    "sample",
+)
 
 
 class Recording:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from nbroute.types import RouteResult
+from nbroute.types import Repeats, RouteResult
 
 SCHEMA = 1
 #: What a record has of the result, of the attempt that answered, of its decision, its usage, and
@@ -50,7 +50,13 @@ def record(result: RouteResult) -> dict[str, Any]:
             for one in result.rungs
         ],
         "attempts": [_facts(one, _OF_ATTEMPT) for one in result.attempts],
+        **({"repeats": _repeats(result.repeats)} if result.repeats else {}),
     }
+
+
+def _repeats(one: Repeats) -> dict[str, Any]:
+    """No value: it is a part of the answer."""
+    return {"asked": one.asked, "answered": len(one.answered), "agree": len(one.agreeing)}
 
 
 def _facts(one: object, names: tuple[str, ...]) -> dict[str, Any]:

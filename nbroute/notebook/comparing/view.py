@@ -22,6 +22,7 @@ from nbroute.notebook.lines import (
     marks,
     model_name,
     notes,
+    repeated,
     times,
     took,
 )
@@ -174,7 +175,8 @@ def _pane(column: Column, letter: str, state: State, rank: Rank, places: int) ->
     pane = titled(who, model, letter)
     if result is not None:
         ended = () if column.error else marks(result)
-        pane = measured(replace(pane, remarks=(*ended, *notes(result)), rank=rank), result, places)
+        remarks = tuple(filter(None, (repeated(result), *ended, *notes(result))))
+        pane = measured(replace(pane, remarks=remarks, rank=rank), result, places)
     return replace(
         pane,
         text=column.text,
@@ -245,7 +247,8 @@ class Running:
         """One of them as it is now."""
         who, card, result = self._who[place], self._cards[place], self._results.get(place)
         if result is not None:
-            pane = replace(titled(who, model_name(result.answer)), remarks=tuple(marks(result)))
+            remarks = tuple(filter(None, (repeated(result), *marks(result))))
+            pane = replace(titled(who, model_name(result.answer)), remarks=remarks)
             return measured(replace(pane, text=result.text), result)
         running = card.running or render.Running()
         pane = replace(titled(who, running.asked or who.model), remarks=card.notices)
