@@ -37,8 +37,8 @@ _LABELS = re.compile(r"^[ \t*_(]{0,5}([A-Z]{1,4})[).:]", re.MULTILINE)
 _CODE = re.compile(r"`+([^`\n]+)`+")
 _MATHS = re.compile(r"\\\((.+?)\\\)|\\\[(.+?)\\\]|\$\$?([^$]+)\$")
 _RESULT = re.compile(
-    r"(?:\bassert\b[^\n]{1,300}?==|\b(?:returns|prints|outputs"
-    r"|(?:will|would|should|does|to) (?:return|print|output))\b:?|\)\s?(?:->|→|=>|==)"
+    r"(?:\bassert\b[^\n]{1,300}?==|\b(?:returns|outputs"
+    r"|(?:will|would|should|does|to) (?:return|output))\b:?|\)\s?(?:->|→|=>|==)"
     r"|\)\s?=(?=\s?[\[({'\"]))"
     r"\s*(?:`+([^`\n]+)`+|([\[({'\"].*|-?\d[\d.]*|True\b|False\b|None\b))"
 )
@@ -268,7 +268,17 @@ def _chosen(said: str) -> str | None:
 def _returned(said: str) -> str | None:
     """What a call is said to return; what a program says in its own lines does not count."""
     found = list(_RESULT.finditer(_prose(said)))
-    return _written((found[-1][1] or found[-1][2]).rstrip(".,; ")) if found else None
+    if not found:
+        return None
+    marked, bare = found[-1].groups()
+    return _written(marked) if marked else _begins_with_literal(bare)
+
+
+def _begins_with_literal(text: str) -> str | None:
+    """The longest one that the text begins with; it ends in a bracket, a quote or a word."""
+    ends = [end.end() for end in re.finditer(r"[\])}'\"]|\w+", text[:_LONGEST])]
+    starts = (text[:end] for end in reversed(ends))
+    return next((_written(one) for one in starts if _literal(one)), None)
 
 
 def _prose(said: str) -> str:
@@ -293,8 +303,8 @@ def _computed(said: str) -> str | None:
     if not _COMPUTES.search(prose):
         return None
     sentence = re.split(r"(?<=[.!?])\s+", prose.rpartition("\n")[2])[-1].rstrip(" .*_`$)]}\\")
-    if (equals := _EQUALS.search(sentence)) and (value := _quantity(equals[1].strip(" $*"))):
-        return value
+    if equals := _EQUALS.search(sentence):
+        return _quantity(equals[1].strip(" $*"))
     amounts = _ANY.findall(sentence)
     return _written(amounts[-1]) if amounts else None
 
