@@ -401,9 +401,7 @@ def repeat(call: Call, plan: Plan) -> str:
     chosen, row = answers[place], pairs[place]
     for one, pair in zip(answers, row, strict=True):
         if one is not chosen:
-            value = pair.values[1]
-            differs = f"says {value:.80}" if pair.by == "value" and value else "differs"
-            told = "agrees" if pair.agrees else differs
+            told = "agrees" if pair.agrees else "differs"
             call.log.mark(one.attempt.id, status="unused", error=told)
     agreeing = [one.attempt.id for one, pair in zip(answers, row, strict=True) if pair.agrees]
     ids = tuple(one.attempt.id for one in answers)
