@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
+from nbroute.checks.learned import LearnedCheck
 from nbroute.classify.embedding import EmbeddingClassifier, Method
 from nbroute.classify.examples import Example, ExampleVectors, shipped
 from nbroute.classify.learned import LearnedClassifier
@@ -25,6 +26,7 @@ from nbroute.engine.engine import Engine
 from nbroute.engine.feedback import keep_label, labels_frame, take_back
 from nbroute.errors import RecordError, SettingsError, did_you_mean
 from nbroute.evaluate import model_file
+from nbroute.evaluate.check_training import FittedCheck, fit_check, load_check, save_check, votes
 from nbroute.evaluate.past import collect
 from nbroute.evaluate.training import Fitted, fit
 from nbroute.evaluate.training_data import read_examples
@@ -140,6 +142,7 @@ class Router(Engine):
                 else lambda request: request_key(request, places[request.provider]),
                 classifier_for=made.find,
                 classifier_tier=asked,
+                learned_check=made.learned_check,
                 embedder=made.embedder,
                 ledger=ledger,
                 recorder=lambda: made.recorder,
@@ -283,6 +286,27 @@ class Router(Engine):
         cannot be learnt from, and where scikit-learn is missing.
         """
         return self._classifiers.fit(frame, Path(to) if to else None, seed)
+
+    def fit_check(self, frame: Any = None, *, catch: float = 0.5, seed: int = 0) -> FittedCheck:
+        """Learn from labels which answers are bad; the check "learned" from here on, if better.
+
+        `frame` is a DataFrame or a CSV file with `prompt`, `text` and `good` (True or False, or
+        good and bad in a column `label`), or with `prompt`, `better` and `worse`; and maybe
+        `logprob`. With none, the labels in the ledger are taken whose answers' texts it keeps.
+        Fit it on answers of the tier that it is to check. It fails an answer from the chance on
+        at which the share `catch` of the bad ones is caught. Better is surely better, on prompts
+        held back, than the prompt alone, the answer's length and chance: it is then kept beside
+        the ledger. SettingsError for labels that cannot be learnt from, and where scikit-learn
+        is missing.
+        """
+        missing = 0
+        if frame is None:
+            frame, missing = votes(self)
+        fitted = self._classifiers.fit_check(frame, catch, seed)
+        if not missing:
+            return fitted
+        left = f"{missing} labelled answers were left out, as their texts were not kept."
+        return replace(fitted, note="\n".join(filter(None, [left, fitted.note])))
 
     @property
     def classifier(self) -> Spec:
@@ -437,6 +461,8 @@ class Classifiers:
         self._taught = TaughtExamples(self.beside.with_name("examples.sqlite3"))
         self._learned_file = self.settings.classifier.file or self.beside.with_name("learned.npz")
         self._learned: LearnedClassifier | None = None
+        self._check_file = self.beside.with_name("learned_check.npz")
+        self._check: LearnedCheck | None = None
         self._embedder: Embedder | None = None
         self._remembered: RememberedEmbedder | None = None
         self._examples: ExampleVectors | None = None
@@ -530,6 +556,23 @@ class Classifiers:
             )
             fitted = replace(fitted, note="\n".join(filter(None, [fitted.note, told])))
         return fitted
+
+    def learned_check(self) -> LearnedCheck:
+        """The check that was fitted here or before; SettingsError where there is none."""
+        with self._lock:
+            if self._check is None:
+                self._check = load_check(self._check_file)
+            return self._check
+
+    def fit_check(self, frame: Any, catch: float, seed: int) -> FittedCheck:
+        """Learn from the labels; a check that is better than nothing becomes the learned one."""
+        fitted = fit_check(frame, catch=catch, seed=seed)
+        if not fitted.better:
+            return fitted
+        file = save_check(fitted.check, self._check_file)
+        self._check = fitted.check
+        told = f"switched on for this router, and saved as {file}; use it with --check learned"
+        return replace(fitted, note=told)
 
     def embedder_name(self) -> str | None:
         """The provider that embeds, or "wordllama", also where `auto` chooses; None for neither."""

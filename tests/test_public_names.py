@@ -70,6 +70,7 @@ ROUTER = [
     "escalate",
     "explain",
     "fit",
+    "fit_check",
     "go_on",
     "label",
     "labels",

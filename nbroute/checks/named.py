@@ -19,11 +19,22 @@ from nbroute.checks.form import (
     not_unsure,
     valid_json,
 )
+from nbroute.checks.learned import LearnedCheck
 from nbroute.errors import SettingsError, did_you_mean
 from nbroute.types import Check, Options, Reply, Verdict
 
 #: The built-in checks in the order in which they are made.
-NAMES = ("truncation", "json", "length", "refusal", "unsure", "latency", "rating", "logprob")
+NAMES = (
+    "truncation",
+    "json",
+    "length",
+    "refusal",
+    "unsure",
+    "latency",
+    "rating",
+    "logprob",
+    "learned",
+)
 #: Those that a cascade makes without being asked.
 DEFAULTS = ("truncation", "length", "refusal", "unsure")
 
@@ -86,11 +97,13 @@ def wanted(
     prompt: str = "",
     lowest: bool = False,
     structured: Check | None = None,
+    learned: Callable[[], LearnedCheck] | None = None,
 ) -> tuple[Check, ...]:
     """The checks that the options ask for, in the order in which they are made.
 
     `lowest` says that the lowest tier answers; `structured` is the check of the schema, made in
-    the place of the one for JSON. SettingsError for a name that is not built in.
+    the place of the one for JSON; `learned` gives the fitted one where it is asked for.
+    SettingsError for a name that is not built in, and where nothing was fitted.
     """
     asked = asked_for(options)
     if structured is not None:
@@ -109,10 +122,15 @@ def wanted(
         "rating": partial(rated, least=values.get("rating") or RATING),
         "logprob": partial(likely, least=values.get("logprob") or PROBABILITY),
     }
+    if "learned" in asked:
+        if learned is None:
+            raise SettingsError("no check was fitted here: router.fit_check(frame) does that.")
+        built_in["learned"] = learned()
+    named = [built_in[name] for name in NAMES if name in asked]
     others = [check for check in options.checks if not isinstance(check, str)]
-    return (
-        *(built_in[name] for name in NAMES if name in asked),
-        *(replace(one, prompt=prompt) if isinstance(one, Own) else one for one in others),
+    return tuple(
+        replace(one, prompt=prompt) if isinstance(one, Own | LearnedCheck) else one
+        for one in (*named, *others)
     )
 
 

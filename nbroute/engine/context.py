@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from nbroute.budgets import Guard, Limits
+from nbroute.checks.learned import LearnedCheck
 from nbroute.checks.structured import Schema
 from nbroute.classify.registry import Choice
 from nbroute.engine.attempts import AttemptLog, hash_text, new_id
@@ -62,7 +63,8 @@ class Parts:
     """What an engine is given once: its ladder, what it talks to, and the defaults of options.
 
     `classifier_for` makes the classifier that is named; with no `Resources` it is one that
-    sends nothing. `recorder` is what keeps the answers at the moment; with a `replay` the
+    sends nothing. `learned_check` is the one that was fitted; SettingsError where there is
+    none. `recorder` is what keeps the answers at the moment; with a `replay` the
     cache alone answers, in the recorded time, whatever a call's cache mode is.
     """
 
@@ -72,6 +74,7 @@ class Parts:
     request_key: Callable[[Request], str]
     classifier_for: Callable[[Spec | None, Resources | None], Classifier]
     classifier_tier: Tier
+    learned_check: Callable[[], LearnedCheck]
     embedder: Callable[[], Embedder]
     ledger: Ledger
     recorder: Callable[[], Recorder | None]

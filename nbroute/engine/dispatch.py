@@ -84,6 +84,8 @@ def requests_for(call: Call, step: Step, feedback: str = "") -> tuple[Request, .
         form = schema_instruction(schema)
     checks = asked_for(options)
     rated = "rating" in checks
+    learned = [call.parts.learned_check()] if "learned" in checks else []
+    read = any(getattr(one, "reads_logprob", False) for one in (*learned, *options.checks))
     system = _paragraphs(told, form)
     asked = _paragraphs(call.prompt, feedback, RATING_INSTRUCTION if rated else "")
     if tier.context and not call.earlier:
@@ -104,7 +106,7 @@ def requests_for(call: Call, step: Step, feedback: str = "") -> tuple[Request, .
             json=options.json or schema is not None,
             stream=options.stream,
             schema=schema.json_schema if schema else None,
-            logprobs="logprob" in checks,
+            logprobs="logprob" in checks or read,
             rated=rated,
             effort=options.effort or tier.effort,
         )

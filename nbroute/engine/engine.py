@@ -308,7 +308,7 @@ class Engine:
         prompt, told = checked_prompt(prompt, self.limits, self._price_of_tokens)
         if answers:
             check_options(options, self.ladder)
-            for check in wanted(options, prompt=prompt):
+            for check in wanted(options, prompt=prompt, learned=self.parts.learned_check):
                 if not getattr(check, "runs_code", False):
                     continue
                 if not self.code_allowed:

@@ -180,6 +180,7 @@ def _judge(call: Call, step: Step, answered: Answered) -> tuple[Verdict, ...]:
         prompt=call.prompt,
         lowest=step.tier.name == call.parts.ladder.tiers[0].name,
         structured=schema_check(call.schema) if call.schema else None,
+        learned=call.parts.learned_check,
     )
     limit, theirs = call.parts.check_timeout_s, set(map(id, call.options.checks))
     limited: list[Check] = []
@@ -401,7 +402,9 @@ def repeat(call: Call, plan: Plan) -> str:
     chosen, row = answers[place], pairs[place]
     for one, pair in zip(answers, row, strict=True):
         if one is not chosen:
-            told = "agrees" if pair.agrees else "differs"
+            value = pair.values[1]
+            differs = f"says {value:.80}" if pair.by == "value" and value else "differs"
+            told = "agrees" if pair.agrees else differs
             call.log.mark(one.attempt.id, status="unused", error=told)
     agreeing = [one.attempt.id for one, pair in zip(answers, row, strict=True) if pair.agrees]
     ids = tuple(one.attempt.id for one in answers)

@@ -274,8 +274,6 @@ def steps(result: RouteResult) -> list[tuple[str, ...]]:
             differs = rung.failed.check == "agreement"
             said.append(f"{'differs' if differs else _ended(rung, result)}: {rung.failed.reason}")
             quoted = shortened(one.text, QUOTED) if one.text and not used else ""
-        elif rung is None and result.repeats and one.id not in result.repeats.agreeing:
-            quoted = shortened(one.text, QUOTED) if one.text else ""
         elif rung and rung.verdicts:
             passed = [f"{v.check} ({v.reason})" if v.reason else v.check for v in rung.verdicts]
             said.append(f"passed {', '.join(passed)}")

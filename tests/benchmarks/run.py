@@ -17,7 +17,7 @@ NAMES = (
     "workload",
     "ledger",
     "charts",
-    "browser",
+    *("learned_check", "browser"),
 )
 
 if __name__ == "__main__":

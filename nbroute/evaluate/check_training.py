@@ -1,0 +1,372 @@
+"""Fitting a check on one's own labels of answers, and whether it is worth switching on.
+
+Needs the extra `learn` (scikit-learn).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from nbroute.checks.learned import MEASURES, PLACES, LearnedCheck, columns, measured
+from nbroute.engine.engine import Engine
+from nbroute.engine.feedback import labels_of
+from nbroute.errors import SettingsError
+from nbroute.evaluate.model_file import read, write
+from nbroute.evaluate.training_data import FEWEST, frame_of, near_duplicates
+from nbroute.report.table import text_table
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import ArrayLike
+
+_FORMS = "columns prompt, text and good (or label: good, bad), or prompt, better and worse"
+_GOOD = frozenset(("good", "better", "1", "1.0", "true", "overkill", "cheapest acceptable"))
+_BAD = frozenset(("bad", "worse", "0", "0.0", "false", "too weak"))
+#: Fewer good or bad answers than this say nothing of what sets them apart.
+_FEWEST_EACH = 10
+#: The inverse of the ridge penalty, where the measures and the words of a text each have a
+#: length of about 1.
+_C = 1.0
+FOLDS = 5
+#: Bootstrap samples behind an interval.
+SAMPLES = 1_000
+#: The quantiles of the bad answers' chances at which the table tells what a threshold costs.
+_OTHERS = (0.75, 0.5, 0.25, 0.1)
+#: What the check has to beat, each by the columns that it goes by.
+_RIVALS: Mapping[str, Any] = {
+    "the prompt alone": [1, *range(len(MEASURES), len(MEASURES) + PLACES)],
+    "the answer's length": [0],
+    "chance": [],
+}
+
+_KIND, _SCHEMA = "nbroute learned check", 1
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """Answers that somebody judged: `bad` is 1 for one that is not good, else 0.
+
+    `groups` are numbers, the same for prompts that cross-validation keeps together; `pairs`
+    says that each answer was judged against another one. A logprob that is not known is NaN.
+    """
+
+    prompts: list[str]
+    texts: list[str]
+    logprobs: np.ndarray
+    bad: np.ndarray
+    groups: np.ndarray
+    pairs: bool = False
+
+
+def read_judged(source: Any) -> Judged:
+    """The answers in a DataFrame or a CSV file; SettingsError says what cannot be used."""
+    import numpy as np
+    import pandas as pd
+
+    frame, pairs = _rows(frame_of(source, _FORMS))
+    columns = (frame.index, frame["prompt"], frame["text"], frame["label"])
+    said: list[bool] = []
+    for row, prompt, text, label in zip(*columns, strict=True):
+        for what, given in (("prompt", prompt), ("answer", text)):
+            if not isinstance(given, str) or not given.strip():
+                cure = "give text or drop the row"
+                raise SettingsError(f"row {row + 1} has the {what} {given!r:.40}; {cure}.")
+        word = str(label).strip().casefold()
+        if word not in _GOOD | _BAD:
+            cure = "write good or bad, True or False"
+            raise SettingsError(f"row {row + 1} has the label {label!r:.40}; {cure}.")
+        said.append(word in _BAD)
+    groups, count = near_duplicates(frame["prompt"].tolist()), len(said)
+    if count < FEWEST or min(sum(said), count - sum(said)) < _FEWEST_EACH:
+        raise SettingsError(
+            f"{count - sum(said)} good and {sum(said)} bad answers are too few; give {FEWEST} or "
+            f"more, {_FEWEST_EACH} of each kind at least, and better some hundreds."
+        )
+    if len(np.unique(groups)) < FOLDS:
+        raise SettingsError(
+            f"all answers are to {len(np.unique(groups))} prompts, so that none can be held back "
+            f"to measure on; label answers to {FOLDS} or more."
+        )
+    known = pd.to_numeric(frame["logprob"], errors="coerce").to_numpy(dtype=float)
+    bad = np.array(said, dtype=float)
+    return Judged(frame["prompt"].tolist(), frame["text"].tolist(), known, bad, groups, pairs)
+
+
+def _rows(frame: pd.DataFrame) -> tuple[pd.DataFrame, bool]:
+    """The columns prompt, text, label and logprob, by row numbers; and whether they were pairs."""
+    import pandas as pd
+
+    frame = frame.reset_index(drop=True)
+    pairs = {"better", "worse"} <= set(frame.columns)
+    other = {"answer": "text", "good": "label"}
+    frame = frame.rename(columns={a: b for a, b in other.items() if b not in frame.columns})
+    for name in ("prompt",) if pairs else ("prompt", "text", "label"):
+        if list(frame.columns).count(name) != 1:
+            found = ", ".join(map(repr, frame.columns))
+            raise SettingsError(f"there is not one column {name!r} in {found:.200}; give {_FORMS}.")
+    if pairs:
+        sides = ("better", "worse")
+        frame = pd.concat([frame.assign(text=frame[one], label=one) for one in sides])
+    if "logprob" not in frame.columns:
+        frame = frame.assign(logprob=math.nan)
+    return frame, pairs
+
+
+def votes(engine: Engine) -> tuple[pd.DataFrame, int]:
+    """The answers in the ledger that somebody judged, and how many more have no text there.
+
+    SettingsError where no judged answer's text was kept.
+    """
+    import pandas as pd
+
+    said = {one.result: one for one in labels_of(engine, everything=True)}
+    kept: dict[str, tuple[Any, Any]] = {}
+    for row in engine.ledger.rows():
+        name = row["result"]
+        usable = name in said and row["purpose"] == "answer" and row["text"]
+        if usable and (row["status"] == "ok" or name not in kept):
+            kept[name] = (row["text"], row["logprob"])
+    for result in engine.history.results():
+        if result.text:
+            kept[result.id] = (result.text, result.answer.logprob)
+    rows = [(one.prompt, *kept[name], one.feedback) for name, one in said.items() if name in kept]
+    if not rows:
+        raise SettingsError(
+            f"of {len(said)} labelled answers the text was not kept; store_text = true in "
+            "nbroute.toml keeps it, or give a frame."
+            if said
+            else "no answer has been labelled yet: use the thumbs under a card, `%route label`, "
+            f"or give a frame with {_FORMS}."
+        )
+    return pd.DataFrame(rows, columns=["prompt", "text", "logprob", "label"]), len(said) - len(rows)
+
+
+class Line(NamedTuple):
+    """How well something tells bad answers from good ones, on prompts held back.
+
+    `auc` is the chance that a bad answer ranks above a good one; `ahead` is by how much the
+    learned check's is higher, None for its own line. Both with a 95% interval.
+    """
+
+    name: str
+    auc: tuple[float, float, float]
+    ahead: tuple[float, float, float] | None = None
+
+
+class Catch(NamedTuple):
+    """What a threshold does: the share of all that fails, of those the bad, of the bad caught."""
+
+    threshold: float
+    fires: float
+    right: float
+    caught: float
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class FittedCheck:
+    """A fitted check with its figures; printed, it is the table of them.
+
+    `check` can be given to `checks=[...]` whether or not it was switched on. `catches` are
+    measured on prompts held back.
+    """
+
+    check: LearnedCheck
+    lines: tuple[Line, ...]
+    catches: tuple[Catch, ...]
+    note: str = ""
+
+    @property
+    def better(self) -> bool:
+        """Whether it is surely ahead of the prompt alone, of the answer's length and of chance."""
+        return not self._unbeaten
+
+    @property
+    def _unbeaten(self) -> list[str]:
+        return [line.name for line in self.lines if line.ahead and line.ahead[1] <= 0]
+
+    def __repr__(self) -> str:
+        title = f"{self.check.labels} labels, {FOLDS} folds of prompts that are not alike"
+        rows = [("", "AUC [95% interval]", "the check is ahead by")]
+        for line in self.lines:
+            told = ["{:+.3f} [{:+.3f}, {:+.3f}]".format(*one) for one in line[1:] if one]
+            rows.append((line.name, told[0].replace("+", ""), "".join(told[1:])))
+        costs = [("fails from", "fails", "of those bad", "of the bad caught")]
+        for catch in self.catches:
+            mark = " (chosen)" if catch.threshold == self.check.threshold else ""
+            threshold, fires, right, caught = (f"{part:.0%}" for part in catch)
+            costs.append((threshold + mark, fires, right, caught))
+        left = " and ".join(self._unbeaten)
+        verdict = "better: it is surely ahead of all of these."
+        if left:
+            verdict = f"not better, so not switched on: it is not surely ahead of {left}."
+        return "\n".join(
+            [title, *text_table(rows), *text_table(costs), verdict, self.note]
+        ).rstrip()
+
+
+def fit_check(source: Any, *, catch: float = 0.5, seed: int = 0) -> FittedCheck:
+    """Fit a check on judged answers, and measure it on prompts held back.
+
+    `source` is as in `Router.fit_check`. Compared are areas under the ROC curve; an interval
+    is that of 1,000 bootstrap samples of groups of near-duplicate prompts. The chances are
+    calibrated on the prompts held back (Platt 1999, "Probabilistic outputs for support vector
+    machines"). SettingsError for labels that cannot be used and without scikit-learn.
+    """
+    import numpy as np
+
+    if isinstance(catch, bool) or not isinstance(catch, int | float) or not 0 < catch < 1:
+        raise SettingsError(f"catch is {catch!r:.40}; give the share of bad answers, such as 0.5.")
+    try:
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.model_selection import StratifiedGroupKFold
+    except ImportError as error:
+        raise SettingsError(
+            "fitting needs scikit-learn, which is not installed: pip install 'nbroute[learn]'"
+        ) from error
+    judged = read_judged(source)
+    bad, texts = judged.bad, (judged.prompts, judged.texts)
+    rows = zip(*texts, judged.logprobs.tolist(), strict=True)
+    measures = np.array([measured(*row) for row in rows], dtype=float)
+    known = np.ma.masked_invalid(measures)
+    centre, spread = known.mean(axis=0).filled(0.0), known.std(axis=0).filled(0.0)
+    spread[spread < 1e-9] = 1.0
+    table = columns(*texts, measures, centre, spread)
+    maker = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
+    folds = [*maker.split(table, bad, judged.groups)]
+    scores = {"the check": np.zeros(len(bad)), **{name: np.zeros(len(bad)) for name in _RIVALS}}
+    for (name, score), (train, held) in product(scores.items(), folds):
+        seen = table[:, _RIVALS.get(name, slice(None))]
+        if seen.shape[1]:
+            model = LogisticRegression(C=_C, max_iter=1_000).fit(seen[train], bad[train])
+            score[held] = model.decision_function(seen[held])
+    own = scores["the check"]
+    odds = LogisticRegression(C=1e6).fit(own[:, None], bad)
+    slope, shift = max(float(odds.coef_[0, 0]), 0.0), float(odds.intercept_[0])
+    chances = 1 / (1 + np.exp(-(slope * own + shift)))
+    cut = float(np.quantile(chances[bad == 1], 1 - catch))
+    model = LogisticRegression(C=_C, max_iter=1_000).fit(table, bad)
+    check = LearnedCheck(
+        centre=centre,
+        spread=spread,
+        weights=(slope * model.coef_[0]).astype(np.float32),
+        bias=slope * float(model.intercept_[0]) + shift,
+        threshold=cut,
+        labels=len(bad),
+        bad="the worse of two" if judged.pairs else "wrong",
+    )
+    lines = compared(scores, bad, judged.groups, seed)
+    cuts = sorted({cut, *np.quantile(chances[bad == 1], _OTHERS).tolist()}, reverse=True)
+    return FittedCheck(check, lines, tuple(_catch(one, chances, bad) for one in cuts))
+
+
+def auc(scores: ArrayLike, bad: ArrayLike, counts: ArrayLike | None = None) -> float:
+    """The area under the ROC curve: how likely a bad answer has the higher score; ties are half.
+
+    Each row counts so often as `counts` says; NaN where no row that counts is bad, or all are.
+    """
+    import numpy as np
+
+    bad = np.asarray(bad, dtype=float)
+    weights = np.ones(len(bad)) if counts is None else np.asarray(counts, dtype=float)
+    _, place = np.unique(scores, return_inverse=True)
+    ups = np.bincount(place, weights * bad)
+    downs = np.bincount(place, weights * (1 - bad))
+    pairs = ups.sum() * downs.sum()
+    below = np.cumsum(downs) - downs / 2
+    return float((ups * below).sum() / pairs) if pairs else math.nan
+
+
+def compared(
+    scores: Mapping[str, np.ndarray], bad: np.ndarray, groups: np.ndarray, seed: int = 0
+) -> tuple[Line, ...]:
+    """A line for each of the scores, the first of which is compared with the others."""
+    import numpy as np
+
+    _, group = np.unique(groups, return_inverse=True)
+    count = int(group.max()) + 1
+    drawn = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), SAMPLES)
+    areas = {
+        name: np.array([auc(one, bad, times[group]) for times in drawn])
+        for name, one in scores.items()
+    }
+    own = next(iter(scores))
+
+    def told(value: float, samples: np.ndarray) -> tuple[float, float, float]:
+        low, high = np.nanquantile(samples, [0.025, 0.975])
+        return value, float(low), float(high)
+
+    return tuple(
+        Line(
+            name,
+            told(auc(one, bad), areas[name]),
+            None
+            if name == own
+            else told(auc(scores[own], bad) - auc(one, bad), areas[own] - areas[name]),
+        )
+        for name, one in scores.items()
+    )
+
+
+def _catch(cut: float, chances: np.ndarray, bad: np.ndarray) -> Catch:
+    fires = chances >= cut
+    hits = float((fires * bad).sum())
+    return Catch(cut, float(fires.mean()), hits / max(fires.sum(), 1), hits / float(bad.sum()))
+
+
+def save_check(check: LearnedCheck, path: Path) -> Path:
+    """Write it to a file (no prompt and no answer is in it); SettingsError where that fails."""
+    import numpy as np
+
+    header = {
+        "kind": _KIND,
+        "schema": _SCHEMA,
+        "measures": MEASURES,
+        "labels": check.labels,
+        "bad": check.bad,
+    }
+    line = np.array([check.bias, check.threshold])
+    parts = {"centre": check.centre, "spread": check.spread, "weights": check.weights, "line": line}
+    return write(path, header, parts, "the learned check")
+
+
+def load_check(path: Path) -> LearnedCheck:
+    """The check in that file; SettingsError for none, a damaged one and another version's."""
+    try:
+        return read(path, _made, "a learned check")
+    except FileNotFoundError as error:
+        raise SettingsError(
+            "there is no learned check yet: fit one with router.fit_check(frame), where frame has "
+            f"{_FORMS}."
+        ) from error
+
+
+def _made(header: Mapping[str, Any], found: Mapping[str, np.ndarray]) -> LearnedCheck:
+    import numpy as np
+
+    if header["kind"] != _KIND:
+        raise ValueError(f"it says that it is a {header['kind']!r:.60}")
+    if (header["schema"], header["measures"]) != (_SCHEMA, list(MEASURES)):
+        raise ValueError("it was saved by another version of nbroute")
+    first = len(MEASURES)
+    sizes = {"centre": first, "spread": first, "weights": first + 2 * PLACES, "line": 2}
+    for name, size in sizes.items():
+        if found[name].shape != (size,) or not np.isfinite(found[name]).all():
+            raise ValueError(f"the array {name!r} is not {size} numbers")
+    if header["bad"] not in ("wrong", "the worse of two"):
+        raise ValueError(f"it calls a bad answer {header['bad']!r:.60}")
+    bias, threshold = found["line"].tolist()
+    return LearnedCheck(
+        found["centre"],
+        found["spread"],
+        found["weights"],
+        bias,
+        threshold,
+        labels=int(header["labels"]),
+        bad=header["bad"],
+    )

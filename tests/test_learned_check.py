@@ -1,0 +1,249 @@
+"""A check that is fitted on one's own labels of answers: measured, refused, kept, used."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from cells import error_of, run
+
+from nbroute.errors import SettingsError
+from nbroute.evaluate.check_training import auc
+from nbroute.providers.simulated import known_prompts
+from nbroute.router import Router
+
+pytest.importorskip("sklearn")
+
+THINGS = (
+    *("harbour", "bakery", "violin", "glacier", "printer", "orchard", "compass", "lantern"),
+    *("saddle", "turbine", "pigeon", "cathedral", "bicycle", "walnut", "submarine"),
+)
+GOOD, BAD = "The {} was measured twice and weighs {} kg.", "Some {} is perhaps around {} kg or so."
+
+
+def labelled(rows=120):
+    """Prompts and lengths that tell nothing, and answers that a few words tell apart."""
+    draw = np.random.default_rng(0)
+    made = []
+    for good in draw.permutation(np.arange(rows) % 2 == 0):
+        prompt = " ".join(draw.permutation(THINGS)[:8])
+        text = (GOOD if good else BAD).format(draw.choice(THINGS), draw.integers(100, 999))
+        text += " That is for the record." * draw.integers(0, 6)
+        made.append({"prompt": prompt, "text": text, "good": bool(good)})
+    return pd.DataFrame(made, columns=["prompt", "text", "good"])
+
+
+@pytest.fixture
+def simulated():
+    router = Router(profile="simulated")
+    yield router
+    router.close()
+
+
+def test_a_check_that_tells_bad_answers_is_switched_on_and_sends_them_on(router, server):
+    fitted = router.fit_check(labelled())
+    for words in (BAD, GOOD):
+        server.reply(text=words.format("violin", 640))
+
+    result = router.route(
+        "How heavy is this violin?", strategy="cascade", start="LOW", checks=["learned"]
+    )
+
+    assert fitted.better, fitted
+    assert ("MID", 2) == (result.tier, len(server.requests))
+    verdict = result.rungs[0].verdicts[-1]
+    assert ("learned", False) == (verdict.check, verdict.passed)
+    assert "% likely to be wrong, by your 120 labels" in verdict.reason
+    assert "logprobs" not in server.requests[0].json
+
+
+def test_the_figures_are_printed_beside_those_of_the_prompt_the_length_and_chance(simulated):
+    fitted = simulated.fit_check(labelled(), catch=0.8)
+
+    printed = repr(fitted)
+    own, *rivals = fitted.lines
+    assert "120 labels" in printed
+    assert "better: it is surely ahead of all of these." in printed
+    assert ["the prompt alone", "the answer's length", "chance"] == [one.name for one in rivals]
+    assert 0.9 < own.auc[0] <= own.auc[2] <= 1
+    assert 0.5 == rivals[-1].auc[0]
+    chosen = [one for one in fitted.catches if one.threshold == fitted.check.threshold]
+    assert pytest.approx(0.8, abs=0.05) == chosen[0].caught
+    assert "(chosen)" in printed
+
+
+def test_one_that_knows_the_prompt_alone_is_refused_but_can_be_used(router, server):
+    frame = labelled()
+    frame["good"] = frame["prompt"].str.contains("violin")
+
+    fitted = router.fit_check(frame)
+
+    assert not fitted.better
+    assert "not better, so not switched on" in repr(fitted)
+    assert not Path("learned_check.npz").exists()
+    with pytest.raises(SettingsError, match=r"no learned check yet: .*fit_check\(frame\)"):
+        router.route("hello", checks=["learned"])
+    assert [] == server.requests
+    result = router.route("hello", checks=[fitted.check])
+    assert ["learned"] == [one.check for one in result.rungs[0].verdicts]
+
+
+def test_longer_is_better_is_no_reason_to_switch_it_on(simulated):
+    frame = labelled()
+    times = np.random.default_rng(1).integers(1, 40, len(frame))
+    frame["text"] = ["so it is " * count for count in times]
+    frame["good"] = frame["text"].str.len() > frame["text"].str.len().median()
+
+    fitted = simulated.fit_check(frame)
+
+    assert not fitted.better
+    assert "the answer's length" in repr(fitted).splitlines()[-1]
+
+
+def test_a_later_router_and_a_cell_find_it_beside_the_ledger(simulated, shell):
+    frame = pd.concat(
+        simulated.map(known_prompts(), tier=tier, progress=False).frame()
+        for tier in simulated.ladder.names
+    )[["prompt", "text"]].drop_duplicates()
+    frame["good"] = frame["text"].str.contains(r"\d")
+
+    assert simulated.fit_check(frame).better
+    text, done = run(shell, "%%route -S cascade --start SIMPLE --check learned\nIs a whale a fish?")
+
+    assert done.success
+    assert f"likely to be wrong, by your {len(frame)} labels" in text + run(shell, "%route why")[0]
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 no zip", b"\x00" * 100])
+def test_a_damaged_file_is_one_line_and_sends_nothing(shell, content):
+    Path("learned_check.npz").write_bytes(content)
+
+    told = error_of(shell, "%%route --check learned\nIs a whale a fish?")
+
+    assert "learned_check.npz" in told
+    assert "fit it again" in told
+
+
+def test_another_kind_of_file_and_another_version_are_told(simulated):
+    simulated.fit_check(labelled())
+    with np.load("learned_check.npz") as found:
+        arrays = dict(found)
+    for changed in ({"weights": arrays["weights"][:-1]}, {"line": np.full(2, math.nan)}):
+        np.savez("learned_check.npz", **(arrays | changed))
+        with pytest.raises(SettingsError, match=r"damaged one .* is not \d+ numbers"):
+            Router(profile="simulated").route("hello", checks=["learned"])
+
+
+def test_judged_pairs_give_a_check_that_speaks_of_the_worse(simulated):
+    frame = labelled(60)
+    by_word = labelled(120).groupby("good")["text"]
+    frame["better"], frame["worse"] = (by_word.get_group(good).tolist() for good in (True, False))
+    frame = frame[["prompt", "better", "worse"]]
+
+    fitted = simulated.fit_check(frame)
+
+    assert 2 * len(frame) == fitted.check.labels
+    assert 0.5 == fitted.lines[1].auc[0]
+    result = simulated.route("Is a whale a fish?", checks=["learned"])
+    assert "likely to be the worse of two" in result.rungs[0].verdicts[0].reason
+
+
+def test_labels_in_the_ledger_will_do_where_the_texts_are_kept(router, server):
+    for row in labelled().itertuples():
+        server.reply(text=row.text)
+        router.label(router.route(row.prompt, tier="LOW"), "good" if row.good else "too weak")
+
+    fitted = router.fit_check()
+
+    assert fitted.better
+    assert 120 == fitted.check.labels
+
+
+def test_labels_without_texts_are_told(router, make_router):
+    with pytest.raises(SettingsError, match="no answer has been labelled yet"):
+        router.fit_check()
+    router.label(router.route("hello"), "good")
+    router.ledger.close()
+    with pytest.raises(SettingsError, match="1 labelled answers the text was not kept; store_text"):
+        make_router().fit_check()
+
+
+@pytest.mark.parametrize(
+    "text", ["", " ", "\ud800", "9" * 1_000_000, "so it is " * 120_000, "是" * 400]
+)
+def test_any_answer_gets_a_chance(simulated, text):
+    check = simulated.fit_check(labelled()).check
+
+    for logprob in (None, math.nan, -0.2):
+        assert 0 <= check.chance("How heavy is it?", text, logprob) <= 1
+
+
+def test_where_labels_came_with_log_probabilities_they_are_asked_for(router, server):
+    frame = labelled()
+    frame["logprob"] = [-0.1 if good else -0.9 for good in frame["good"]]
+
+    assert router.fit_check(frame).check.reads_logprob
+    router.route("hello", tier="LOW", checks=["learned"])
+
+    assert server.requests[-1].json["logprobs"]
+
+
+def changed(**columns):
+    return labelled().assign(**columns)
+
+
+@pytest.mark.parametrize(
+    ("frame", "says"),
+    [
+        (labelled(0), "'prompt'|too few"),
+        (labelled(30), "30 or more|too few; give 50"),
+        (changed(good=True), "120 good and 0 bad answers are too few"),
+        (changed(good=["perhaps", *["good"] * 119]), "row 1 has the label 'perhaps'"),
+        (changed(good=[math.nan] * 120), "row 1 has the label nan"),
+        (changed(text=""), "row 1 has the answer ''"),
+        (changed(text=math.nan), "row 1 has the answer nan"),
+        (changed(prompt="the same one"), "all answers are to 1 prompts"),
+        (labelled().drop(columns="good"), "not one column 'label'"),
+        (labelled().drop(columns="text"), "not one column 'text'"),
+        (labelled().rename(columns={"prompt": "question"}), "not one column 'prompt'"),
+        ("nothing.csv", "cannot be read as CSV"),
+        (7, "int is not a table"),
+    ],
+)
+def test_labels_that_cannot_be_used_are_one_line(simulated, frame, says):
+    with pytest.raises(SettingsError, match=says) as caught:
+        simulated.fit_check(frame)
+
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("catch", [0, 1, -1, "half", True, None])
+def test_a_share_to_catch_that_is_none_is_one_line(simulated, catch):
+    with pytest.raises(SettingsError, match="catch is"):
+        simulated.fit_check(labelled(), catch=catch)
+
+
+def test_words_and_numbers_of_a_spreadsheet_are_read_as_labels(simulated):
+    frame = labelled()
+    frame["label"] = np.where(frame.pop("good"), "Good", "too weak")
+    frame.to_csv("labels.csv", index=False, encoding="utf-8-sig")
+
+    by_words = simulated.fit_check("labels.csv")
+    by_numbers = simulated.fit_check(labelled().assign(good=labelled()["good"].astype(int)))
+
+    assert by_words.lines == by_numbers.lines
+
+
+def test_the_area_counts_ties_by_halves_and_rows_by_their_counts():
+    from sklearn.metrics import roc_auc_score
+
+    draw = np.random.default_rng(0)
+    scores, bad = draw.integers(0, 6, 200), draw.integers(0, 2, 200)
+    counts = draw.integers(0, 4, 200)
+
+    assert pytest.approx(roc_auc_score(bad, scores)) == auc(scores, bad)
+    repeated = np.repeat(scores, counts), np.repeat(bad, counts)
+    assert pytest.approx(roc_auc_score(*repeated[::-1])) == auc(scores, bad, counts)
