@@ -26,7 +26,7 @@ def ladder_of(text):
     start = next(
         i
         for i, line in enumerate(lines)
-        if line.startswith(("2 steps:", "3 steps:", "both tiers:"))
+        if line.startswith(("2 steps:", "3 steps:", "both tiers:", "SIMPLE and MEDIUM:"))
     )
     return [lines[start], *(line for line in lines[start:] if line.startswith("- "))]
 
@@ -94,6 +94,21 @@ def test_parallel_keeps_the_better_answer_where_they_differ(shell):
 
     assert ("COMPLEX", True) == (done.result.tier, done.result.escalated)
     assert "under 0.92" in text
+
+
+def test_consensus_shows_what_the_two_said_and_what_the_third_cost(shell):
+    agreed, kept = run(shell, "%%route -S consensus\nWhat is 7 times 8?")
+    text, done = run(shell, "%%route -S consensus\nWhat is 17 times 24?")
+
+    title, _, medium, frontier = ladder_of(agreed)[:4]
+    assert "SIMPLE and MEDIUM: they agree (both say 56), SIMPLE's answer is used" == title
+    assert ("SIMPLE", 2) == (kept.result.tier, len(kept.result.attempts))
+    assert "not used: both say 56" in medium
+    assert "not asked" in frontier
+    title, _, _, frontier = ladder_of(text)[:4]
+    assert "they differ (SIMPLE says 398, MEDIUM 408), FRONTIER's answer is used" in title
+    assert "FRONTIER" == done.result.tier
+    assert "$" in frontier
 
 
 def test_running_code_takes_the_users_word_and_sends_nothing_before(shell):

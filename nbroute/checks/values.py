@@ -56,8 +56,6 @@ _EQUALS = re.compile(r"[=≈]\s*([^=≈\n]{1,40})\Z")
 _COMPUTES = re.compile(r"[=≈]\s*[-−$€£(]?\.?\d")
 _AMOUNT = rf"(?<![\w.]){_NUMBER}(?:\s*/\s*\d+)?(?![\w^]|[.:]\d)(?:\s?%)?"
 _ANY = re.compile(_AMOUNT)
-#: One number, and no more than two words behind it.
-_ONLY = re.compile(rf"[^\d\n]*?({_AMOUNT}(?:[^\S\n][^\W\d]+){{0,2}})[\W_]*")
 _MIXED = re.compile(r"(\d+)\s*\\[dt]?frac\s*\{(\d+)\}\s*\{(\d+)\}")
 _FRACTION = re.compile(r"\\[dt]?frac\s*(?:\{(-?\d+)\}\s*\{(\d+)\}|(\d)\s*(\d))")
 _NAMED = re.compile(r"[A-Za-z](?:\([a-z]\))?\s*=\s*(?=[^=])")
@@ -208,6 +206,15 @@ def _statement() -> re.Pattern[str]:
 
 
 @cache
+def _short_answer() -> tuple[re.Pattern[str], ...]:
+    """One number and no other, or one behind "is"; no more than two words follow either."""
+    verbs = _any(listed("value", "plain_verbs"))
+    amount = rf"({_AMOUNT}(?:[^\S\n][^\W\d]+){{0,2}})[\W_]*"
+    is_one = rf"[^\n]*(?:{verbs}|=|≈)(?:[^\S\n][^\W\d]+){{0,2}}[^\w.]*?{amount}"
+    return re.compile(rf"[^\d\n]*?{amount}"), re.compile(is_one, re.IGNORECASE)
+
+
+@cache
 def _option() -> re.Pattern[str]:
     before = rf"(?i:(?:{_any(listed('value', 'before_letter'))})[*_ ]+)*"
     return re.compile(rf"[*_ ]*{before}[*_(\[ ]*(?:\\text\{{ ?\(?)?{_LETTER}")
@@ -297,8 +304,10 @@ def _whole(said: str) -> str | None:
 
 
 def _computed(said: str) -> str | None:
-    if len(said) <= _BRIEF and (only := _ONLY.fullmatch(said)):
-        return _written(only[1])
+    if len(said) <= _BRIEF:
+        found = (short.fullmatch(said) for short in _short_answer())
+        if brief := next(filter(None, found), None):
+            return _written(brief[1])
     prose = _prose(said).strip()
     if not _COMPUTES.search(prose):
         return None

@@ -266,15 +266,15 @@ def steps(result: RouteResult) -> list[tuple[str, ...]]:
     if len(rungs) < 2 and not unused and not any(rung.verdicts for rung in result.rungs):
         return []
     attempts, rows = {one.id: one for one in result.attempts}, list[tuple[str, ...]]()
-    for one in [*(attempts[name] for name in rungs), *unused.values()]:
+    for one in (attempts[name] for name in dict.fromkeys([*rungs, *unused])):
         rung, used = rungs.get(one.id), one.id == result.answer.id and bool(one.text)
-        said = [f"not used: {one.error}"] if rung is None else ["used"] if used else []
+        said = [f"not used: {one.error}"] if one.id in unused else ["used"] if used else []
         quoted = ""
         if rung and rung.failed:
             differs = rung.failed.check == "agreement"
             said.append(f"{'differs' if differs else _ended(rung, result)}: {rung.failed.reason}")
             quoted = shortened(one.text, QUOTED) if one.text and not used else ""
-        elif rung and rung.verdicts:
+        elif rung and rung.verdicts and one.id not in unused:
             passed = [f"{v.check} ({v.reason})" if v.reason else v.check for v in rung.verdicts]
             said.append(f"passed {', '.join(passed)}")
         if one.rating is not None and not any("rates itself" in words for words in said):
