@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import itertools
 import json
 import shutil
@@ -9,13 +10,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nbroute
 from nbroute.classify.asking import asking
-from nbroute.classify.ngrams import NgramClassifier, held_out
+from nbroute.classify.ngrams import PLACES, NgramClassifier, held_out, rarity
+from nbroute.classify.ngrams import shipped as weights
 from nbroute.types import Ladder, Tier
 
 NGRAMS = NgramClassifier()
@@ -49,7 +52,10 @@ def asked(prompt: str) -> str:
         ("MEDIUM", "Summarise the plot of Emma in three sentences."),
         ("MEDIUM", "Write a short email to my landlord to say that the lift is broken."),
         ("COMPLEX", "Compare gas and induction cooking for a school kitchen and recommend one."),
-        ("FRONTIER", "Prove that there are infinitely many primes of the form 4k + 3."),
+        (
+            "FRONTIER",
+            "Show that every bounded entire function is constant without Cauchy's formula.",
+        ),
     ],
 )
 def test_each_tier_gets_its_plain_cases(expected, prompt):
@@ -138,7 +144,7 @@ def test_another_ladder_gets_the_tier_at_the_same_height(names, expected):
         "What is the capital of Peru?",
         "Summarise the plot of Emma in three sentences.",
         "Compare gas and induction cooking for a school kitchen and recommend one.",
-        "Prove that there are infinitely many primes of the form 4k + 3.",
+        "Show that every bounded entire function is constant without Cauchy's formula.",
     )
 
     decisions = [NGRAMS.classify(prompt, ladder(*names)) for prompt in prompts]
@@ -191,7 +197,17 @@ def test_a_huge_or_broken_prompt_takes_no_more_than_a_moment(prompt):
     assert decision == NGRAMS.classify(prompt, FOUR)
 
 
-@given(st.text(max_size=200))
+def test_a_long_prompt_of_one_paragraph_is_read_once():
+    prompt = "We lend tools as well as books, and the cards we use no longer work. " * 4
+
+    assert ((0, len(prompt)),) == asking(prompt)
+
+
+@given(
+    st.text(
+        alphabet=st.one_of(st.characters(), st.sampled_from("ab \n\t\"'`,;|“”«»{}")), max_size=500
+    )
+)
 @settings(max_examples=200, deadline=None)
 def test_any_text_gets_a_tier_and_places_that_hold(prompt):
     decision = NGRAMS.classify(prompt, FOUR)
@@ -212,6 +228,35 @@ def test_what_the_weights_were_trained_on_is_known_by_its_hash_with_its_held_out
     assert 0.6 < sum(right) / len(rows) < 0.9
     assert all(0.98 < sum(one) < 1.02 for one in held)
     assert [None] == held_out(["A prompt that nobody has labelled yet, about herons."])
+
+
+def test_the_shipped_weights_were_trained_on_todays_prompts_as_they_are_read_today():
+    pytest.importorskip("sklearn")
+    script = Path(__file__).parent.parent / "tools" / "train_ngrams.py"
+    spec = importlib.util.spec_from_file_location("train_ngrams", script)
+    training = importlib.util.module_from_spec(spec)
+    sys.modules["train_ngrams"] = training
+    spec.loader.exec_module(training)
+    rows = training.labelled()
+
+    counts = training.counted(row.prompt for row in rows)
+
+    documents = np.bincount(counts.indices, minlength=PLACES)
+    assert np.array_equal(rarity(documents, len(rows)), weights().rarities)
+    assert {"blind_prompts", "examples"} & {row.file for row in rows} == {"examples"}
+    assert all(held_out([row.prompt for row in rows]))
+
+
+def test_two_thirds_of_the_blind_prompts_go_where_they_should_and_nearly_all_near_it():
+    lines = (Path(__file__).parent / "data" / "blind_prompts.jsonl").read_text("utf-8").splitlines()
+    rows = [json.loads(line) for line in lines]
+
+    got = [TIERS.index(NGRAMS.classify(row["prompt"], FOUR).tier) for row in rows]
+
+    off = [abs(place - TIERS.index(row["tier"])) for place, row in zip(got, rows, strict=True)]
+    assert off.count(0) / len(rows) > 2 / 3
+    assert off.count(0) + off.count(1) > 0.87 * len(rows)
+    assert held_out([row["prompt"] for row in rows]) == [None] * len(rows)
 
 
 @pytest.mark.parametrize(

@@ -6,20 +6,28 @@ import re
 
 Span = tuple[int, int]
 #: A prompt of no more characters than this, without what it shows, asks from end to end.
-LONG = 500
+LONG = 200
 #: The paragraph that says what to do with a pasted text has no more characters than this.
-ASKS = 500
+ASKS = 300
 
-#: Fences, rows of tables and logs, and quotations of over 25 characters. No opening mark may
-#: stand within its own quotation: that keeps the search linear on any text.
-_SHOWN = re.compile(
-    r"""```.*?(?:```|\Z)
-    |^[ \t]*(?:[|<]|\d{4}-\d\d-\d\d[ T]\d\d:|[^\n|\t]{1,80}[|\t][^\n|\t]{0,80}[|\t]
-       |(?:[^\s,;，]{0,40}[,;，]){2})[^\n]*$
-    |"[^"]{26,}"|“[^“”]{26,}”|„[^„“”]{26,}[“”]|«[^«»]{26,}»|「[^「」]{26,}」|『[^『』]{26,}』""",
-    re.VERBOSE | re.DOTALL | re.MULTILINE,
+#: Fences, and quotations of over 25 characters. No opening mark may stand within its own
+#: quotation: that keeps the search linear on any text.
+_QUOTED = re.compile(
+    r"""```.*?(?:```|\Z)|`[^`\n]{26,}`
+    |"[^"]{26,}"|“[^“”]{26,}”|„[^„“”]{26,}[“”]|«[^«»]{26,}»|「[^「」]{26,}」|『[^『』]{26,}』
+    |‘[^‘’\n]{26,}’|'(?<!\w')[^'\n]{26,}'(?!\w)|<\w{1,20}>[^<>]{26,}</\w{1,20}>""",
+    re.VERBOSE | re.DOTALL,
+)
+#: A line of a table, a log or a program.
+_DATA = re.compile(
+    r"""(?:[ ]{2,}|\t)\S
+    |[ ]?(?:[|<>]|\d{4}-\d\d-\d\d[ T]\d\d:|[^|\t]{1,80}[|\t][^|\t]{0,80}[|\t]
+       |(?:[^\s,;，]{0,40}[,;，]){2}|.*[;{}][ \t]*$)""",
+    re.VERBOSE,
 )
 _GAP = re.compile(r"\n[ \t]*\n|\n[-=*_]{3,}\n")
+_LINE_END = re.compile(r"\n")
+_LETTER = re.compile(r"[^\W_]")
 _PIECE = re.compile(r"[^\s\0][^\0]*")
 
 
@@ -29,14 +37,17 @@ def asking(prompt: str) -> tuple[Span, ...]:
     What is shown to be worked on does not ask, unless there is nothing else. Of a long prompt
     the first and the last paragraph ask, or else its first and last line, where they are short.
     """
-    text = _SHOWN.sub(lambda shown: "\0" * len(shown[0]), prompt)
-    if not re.search(r"[^\W_]", text):
+    text = _QUOTED.sub(lambda quoted: "\0" * len(quoted[0]), prompt)
+    if "\n" in text:
+        lines = text.split("\n")
+        text = "\n".join(["\0" * len(line) if _DATA.match(line) else line for line in lines])
+    if not _LETTER.search(text):
         text = prompt
     blocks = _blocks(text, _GAP)
-    if blocks and len(text) - text.count("\0") > LONG:
+    if len(text) - text.count("\0") > LONG:
         if len(blocks) < 2:
-            blocks = _blocks(text, re.compile("\n"))
-        edges = (blocks[0], blocks[-1])
+            blocks = _blocks(text, _LINE_END)
+        edges = [blocks[0], blocks[-1]] if len(blocks) > 1 else []
         blocks = [edge for edge in edges if edge[1] - edge[0] <= ASKS] or blocks
     return tuple(m.span() for block in blocks for m in _PIECE.finditer(text, *block))
 

@@ -33,12 +33,13 @@ VERSION = 1
 PLACES = 32_768
 #: Characters of the asking part that are read.
 HEAD = 1_200
-#: Letters in a gram, within a word and the blanks around it.
-SHORTEST, LONGEST = 2, 5
+#: Letters in a gram, within a word and the blanks around it; and where a letter is a syllable
+#: or a word, in scripts that put no spaces between words.
+SIZES, SIZES_UNSPACED = range(2, 6), range(1, 4)
 #: Signals that a decision has at most.
 TOLD = 8
 
-#: Thai, Lao, Japanese and Chinese put no spaces between words.
+#: Thai, Lao, Japanese and Chinese.
 _UNSPACED = r"\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff"
 #: Letters and digits with their combining marks, which `\w` leaves out in Indian scripts.
 _WORD = re.compile(
@@ -53,6 +54,10 @@ def _place(text: str, kind: int) -> int:
     return crc32(text.encode("utf-8", "surrogatepass"), kind) % PLACES
 
 
+def _sizes(word: str) -> range:
+    return SIZES_UNSPACED if _IS_UNSPACED.match(word) else SIZES
+
+
 @lru_cache(maxsize=8_192)
 def _places(word: str) -> np.ndarray:
     """Of a word in lower case and of its grams."""
@@ -61,7 +66,7 @@ def _places(word: str) -> np.ndarray:
     padded = f" {word} "
     grams = [
         padded[start : start + size]
-        for size in range(SHORTEST, LONGEST + 1)
+        for size in _sizes(word)
         for start in range(len(padded) - size + 1)
     ]
     return np.array([_place(word, _WHOLE), *(_place(gram, _GRAM) for gram in grams)], np.uint16)
@@ -122,7 +127,8 @@ class Weights:
         """How likely each label is right, for a prompt of those features."""
         import numpy as np
 
-        odds = (found.weights @ self.weights[found.places] + self.bias) * self.sharpness
+        shares = found.weights[:, None] * self.weights[found.places]
+        odds = (shares.sum(axis=0) + self.bias) * self.sharpness
         powers = np.exp(odds - odds.max())
         chances: np.ndarray = powers / powers.sum()
         return chances
@@ -224,7 +230,7 @@ def weighed(places: np.ndarray, rarities: np.ndarray) -> Features:
     times = np.diff(starts, append=len(ordered))
     found = ordered[starts]
     raw = (1 + np.log(times)) * rarities[found]
-    return Features(found, raw / np.sqrt(raw @ raw), times)
+    return Features(found, raw / np.sqrt((raw * raw).sum()), times)
 
 
 def features(prompt: str, rarities: np.ndarray) -> Features:
@@ -315,11 +321,9 @@ def _stretches(start: int, length: int, of_grams: np.ndarray) -> Iterator[tuple[
 
     by_letter = np.zeros(length + 2)
     done = 0
-    for size in range(SHORTEST, LONGEST + 1):
-        count = max(length + 3 - size, 0)
-        if count:
-            even = np.full(size, 1 / size)
-            by_letter += np.convolve(of_grams[done : done + count], even)
+    for size in SIZES_UNSPACED:
+        count = length + 3 - size
+        by_letter += np.convolve(of_grams[done : done + count], np.full(size, 1 / size))
         done += count
     letters = by_letter[1:-1]
     edges = np.flatnonzero(np.diff(letters > 0)) + 1
