@@ -293,7 +293,8 @@ class Router(Engine):
         `frame` is a DataFrame or a CSV file with `prompt`, `text` and `good` (True or False, or
         good and bad in a column `label`), or with `prompt`, `better` and `worse`; and maybe
         `logprob`. With none, the labels in the ledger are taken whose answers' texts it keeps.
-        Fit it on answers of the tier that it is to check. It fails an answer from the chance on
+        Fit it on answers of the tier that it is to check; that one is bad does not say that the
+        next tier's is good (docs/checks.md has figures). It fails an answer from the chance on
         at which the share `catch` of the bad ones is caught. Better is surely better, on prompts
         held back, than the prompt alone, the answer's length and chance: it is then kept beside
         the ledger. SettingsError for labels that cannot be learnt from, and where scikit-learn

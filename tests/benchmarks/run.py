@@ -8,16 +8,8 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 NAMES = (
-    "load",
-    "route",
-    "map",
-    "rules",
-    "learned",
-    "checks",
-    "workload",
-    "ledger",
-    "charts",
-    *("learned_check", "browser"),
+    *("load", "route", "map", "rules", "learned", "checks", "agreement", "learned_check"),
+    *("workload", "ledger", "charts", "browser"),
 )
 
 if __name__ == "__main__":
