@@ -656,11 +656,16 @@ def test_an_endless_climb_stops_at_max_cost_with_what_was_paid(router, server):
 
 
 @pytest.mark.parametrize("most", ["0", "0.0001", "0.031"])
-def test_parallel_with_room_for_less_than_both_sends_neither_as_the_dry_run_says(
-    router, server, most
+@pytest.mark.parametrize(
+    "asked",
+    [{"strategy": "parallel", "tiers": ("LOW", "TOP")}, {"strategy": "consensus"}],
+    ids=lambda asked: asked["strategy"],
+)
+def test_with_room_for_less_than_all_of_them_none_is_sent_as_the_dry_run_says(
+    router, server, asked, most
 ):
     server.handler = lambda _: Reply(text=GOOD)
-    asked = {"strategy": "parallel", "tiers": ("LOW", "TOP"), "max_cost": most}
+    asked = {**asked, "max_cost": most}
 
     with pytest.raises(errors.BudgetExceeded) as caught:
         router.route(HARD, **asked)
@@ -903,6 +908,18 @@ def test_ctrl_c_stops_both_of_parallel_and_records_both(cell, server):
     assert "ok" == cell("%%route -t LOW\nhello again").text
 
 
+def test_ctrl_c_stops_both_of_consensus_and_asks_no_third(cell, server):
+    server.handler = lambda _: Reply(text=GOOD, stall_after=2)
+    interrupt_at(server, lambda seen: len(seen) == 2)
+
+    cell(f"%%route -S consensus\n{HARD}")
+
+    assert isinstance(cell.done.error_in_exec, errors.Interrupted)
+    assert [("LOW", "interrupted"), ("MID", "interrupted")] == sorted(
+        (row["tier"], row["status"]) for row in rows()
+    )
+
+
 def test_ctrl_c_before_the_second_thread_of_parallel_has_begun_ends_the_call(
     router, server, monkeypatch
 ):
@@ -957,7 +974,7 @@ def test_ctrl_c_while_answers_are_compared_keeps_both(load, server):
 
 
 def test_a_slow_network_can_be_cancelled_in_every_strategy(router, server):
-    for strategy in ("cascade", "parallel"):
+    for strategy in ("cascade", "parallel", "consensus"):
         server.handler = lambda _: Reply(text=GOOD, delay=8)
         cancel = threading.Event()
         threading.Timer(0.3, cancel.set).start()

@@ -41,6 +41,7 @@ def strategies(router):
             "Explain quicksort.", strategy="cascade", start="SIMPLE", checks=("rating=7",)
         ),
         router.route(HAIKU, strategy="parallel"),
+        router.route("What is 17 times 24?", strategy="consensus"),
         router.route("And now?", thread="trip"),
         router.route("And then?", thread="trip"),
         router.route(

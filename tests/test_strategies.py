@@ -14,6 +14,7 @@ from conftest import LADDER
 from loopback import Reply
 
 from nbroute import errors
+from nbroute.checks import own
 from nbroute.providers.simulated import Simulated
 from nbroute.router import Router
 from nbroute.types import Attempted, Escalated, Notice, Sent, Text, Verdict
@@ -832,6 +833,30 @@ def test_an_answer_that_agrees_and_fails_its_checks_leaves_the_other(router, ser
     result = router.route(HARD, strategy="consensus", checks=["length=10"])
 
     assert ("MID", 2) == (result.tier, len(server.requests))
+
+
+def test_code_agrees_where_both_pass_the_same_tests(router, server):
+    def passes_tests(text):
+        return "a + b" in text or "b + a" in text
+
+    passes_tests.runs_code = True
+    router.allow_code(unconfined=True)
+    code = "```python\ndef add(a, b):\n    return {}\n```"
+    by_model(server, small=code.format("a + b"), medium=code.format("b + a"))
+    same = router.route(HARD, strategy="consensus", checks=[own(passes_tests)])
+    by_model(server, small=code.format("a - b"), medium=code.format("b + a"))
+    other = router.route("Again", strategy="consensus", checks=[own(passes_tests)])
+
+    assert ("LOW", "both pass the tests") == (same.tier, same.verdicts[0].reason)
+    assert "TOP" == other.attempts[-1].tier
+
+
+def test_the_tier_above_a_consensus_is_the_one_behind_the_two(router, server):
+    by_model(server, small="42", medium="42")
+
+    result = router.route(HARD, strategy="consensus")
+
+    assert "TOP" == router.escalate(result).tier
 
 
 @pytest.mark.parametrize(

@@ -156,6 +156,8 @@ class Engine:
         """The tier that an escalation asks: the next of the result's plan, else of the ladder."""
         names = [step.tier.name for step in result.plan.steps]
         later = names[names.index(result.tier) + 1 :] if result.tier in names else []
+        if result.plan.strategy == "consensus":  # what the other of the two says is known
+            later = [name for name in later if name == names[-1]]
         for name in later:
             if name in self.ladder.names:
                 return self.ladder[name]
