@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, overload
 from nbroute.checks.learned import LearnedCheck
 from nbroute.classify.embedding import EmbeddingClassifier, Method
 from nbroute.classify.examples import Example, ExampleVectors, shipped
-from nbroute.classify.learned import LearnedClassifier
+from nbroute.classify.learned import LearnedClassifier, LearnedTiers
 from nbroute.classify.model import ModelClassifier
 from nbroute.classify.registry import CautiousClassifier, resolve
 from nbroute.classify.rules import RulesClassifier
@@ -461,7 +461,7 @@ class Classifiers:
         self._rules = RulesClassifier()
         self._taught = TaughtExamples(self.beside.with_name("examples.sqlite3"))
         self._learned_file = self.settings.classifier.file or self.beside.with_name("learned.npz")
-        self._learned: LearnedClassifier | None = None
+        self._learned: LearnedClassifier | LearnedTiers | None = None
         self._check_file = self.beside.with_name("learned_check.npz")
         self._check: LearnedCheck | None = None
         self._embedder: Embedder | None = None
@@ -545,8 +545,6 @@ class Classifiers:
     def fit(self, frame: Any, to: Path | None, seed: int) -> Fitted:
         """Learn from the labels; what is better than the present classifier takes its place."""
         present = self._bare(None, None)
-        if isinstance(present, LearnedClassifier):  # it may have learnt from the same rows
-            present = self._rules
         embedder = self._free_embedder()
         fitted = fit(frame, self.ladder, embedder=embedder, present=present, seed=seed)
         if fitted.better:

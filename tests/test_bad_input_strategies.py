@@ -315,7 +315,7 @@ LINES = "".join(f"{word} {word[::-1]} {word * 3},LOW\n" for word in map(chr, ran
         ("prompt,tier\n", "too few"),
         ("\x00\x01\x02", "prompt"),
         ("prompt,tier\n" + LINES.replace(",LOW", ",NOPE"), "NOPE"),
-        ("prompt,tier\n" + LINES, "no examples"),
+        ("prompt,tier\n" + LINES, "every row has the tier 'LOW'"),
         ("text,label\n" + "hello,LOW\n" * 60, "'prompt'"),
     ],
 )

@@ -1,7 +1,8 @@
-"""A classifier trained on labelled prompts, after the first article's.
+"""The classifiers that `router.fit` makes; `nbroute.evaluate.model_file` keeps them.
 
-It is a ridge regression on words in ones and twos, on the prompt's shape and, if wanted, on
-static vectors; `nbroute.evaluate.training` fits it and `nbroute.evaluate.model_file` keeps it.
+Of tiers as labels it makes a `LearnedTiers`, which is the shipped classifier with other weights.
+Of the scores of two models it makes a `LearnedClassifier`, after the first article's: a ridge
+regression on words in ones and twos, on the prompt's shape and, if wanted, on static vectors.
 Trees, stacked on top, gained nothing on whole subjects unseen (RouteLLM's MMLU outcomes), and a
 sum can be told in a reason.
 """
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from nbroute.classify.examples import unit_vectors
+from nbroute.classify.ngrams import NgramClassifier, Weights
 from nbroute.classify.wording import counted
 from nbroute.errors import SettingsError
 from nbroute.types import Decision, Embedder, Ladder, Signal
@@ -266,9 +268,24 @@ class _Said:
         return float(self.measures.sum()) + sum(self.terms.values()) + self.vector
 
 
+class LearnedTiers(NgramClassifier):
+    """The shipped classifier, moved by labelled prompts; for a ladder of those `tiers` alone."""
+
+    name = "learned"
+
+    def __init__(self, weights: Weights, tiers: tuple[str, ...]) -> None:
+        super().__init__(weights, tiers)
+        self.weights, self.tiers = weights, tiers
+
+    def classify(self, prompt: str, ladder: Ladder) -> Decision:
+        """The likeliest tier; SettingsError on a ladder with other tiers."""
+        _same_tiers(self.tiers, ladder)
+        return super().classify(prompt, ladder)
+
+
 @dataclass(eq=False)
 class LearnedClassifier:
-    """The trained classifier: numpy alone, no call, the same prompt always the same tier.
+    """Which of two models, by their scores: numpy alone, no call, and always the same tier.
 
     `embedder` must be the one that it was trained with, else there is a SettingsError; where
     it was trained without, none is used. The confidence is the chance, as cross-validated in
@@ -291,11 +308,7 @@ class LearnedClassifier:
 
     def classify(self, prompt: str, ladder: Ladder) -> Decision:
         """The tier at the prompt's score; SettingsError on a ladder with other tiers."""
-        if ladder.names != self.model.tiers:
-            raise SettingsError(
-                f"the learned classifier was trained for the tiers {_listed(self.model.tiers)}, "
-                f"and ladder {ladder.name!r} has {_listed(ladder.names)}; fit it again."
-            )
+        _same_tiers(self.model.tiers, ladder)
         said = self._read(prompt)
         score = self.model.bias + said.total
         level = self.model.scale.level(score)
@@ -355,6 +368,14 @@ class LearnedClassifier:
 def embedded(embedder: Embedder, prompts: Sequence[str]) -> np.ndarray:
     """The prompts' vectors, of length 1; SettingsError where they are not vectors."""
     return unit_vectors(lambda texts: (embedder.embed(texts).vectors, ()), prompts)[0]
+
+
+def _same_tiers(tiers: tuple[str, ...], ladder: Ladder) -> None:
+    if ladder.names != tiers:
+        raise SettingsError(
+            f"the learned classifier was trained for the tiers {_listed(tiers)}, "
+            f"and ladder {ladder.name!r} has {_listed(ladder.names)}; fit it again."
+        )
 
 
 def _told(signal: Signal) -> str:

@@ -249,8 +249,9 @@ class NgramClassifier:
 
     name = "ngrams"
 
-    def __init__(self, weights: Weights | None = None) -> None:
+    def __init__(self, weights: Weights | None = None, labels: tuple[str, ...] = LABELS) -> None:
         self._weights = weights
+        self._labels = labels
 
     def classify(self, prompt: str, ladder: Ladder) -> Decision:
         """The likeliest tier; on a ladder of another length the one at its relative place."""
@@ -260,7 +261,7 @@ class NgramClassifier:
         reading = read(prompt)
         found = weighed(reading.places, known.rarities)
         chances = known.chances(found)
-        tiers = [tier_of(label, ladder) or ladder.default for label in LABELS]
+        tiers = [tier_of(label, ladder) or ladder.default for label in self._labels]
         order = [int(place) for place in chances.argsort()[::-1]]
         picked = order[0]
         tier = tiers[picked] if reading.words else ladder.default

@@ -8,7 +8,16 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from nbroute.classify.learned import FAMILIES, LearnedClassifier, Model, Reading, Scale, Vocabulary
+from nbroute.classify import ngrams
+from nbroute.classify.learned import (
+    FAMILIES,
+    LearnedClassifier,
+    LearnedTiers,
+    Model,
+    Reading,
+    Scale,
+    Vocabulary,
+)
 from nbroute.decoding import DAMAGED, arrays, decode, parse
 from nbroute.errors import SettingsError, named
 from nbroute.storage import content
@@ -19,21 +28,24 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: Changes with what the file holds or with what a column means.
-SCHEMA = 1
+#: Change with what the file holds or with what a column means. What was learnt of tiers was
+#: in the first one, too, in older versions of nbroute; it is still read.
+SCHEMA, TIERS_SCHEMA = 1, 2
 #: Bytes of all arrays together; 50,000 words and an embedding are a tenth of it.
 _LARGEST = 64_000_000
 _KIND = "nbroute learned classifier"
 
 
-def save(classifier: LearnedClassifier, path: str | Path) -> Path:
+def save(classifier: LearnedClassifier | LearnedTiers, path: str | Path) -> Path:
     """Write it to a file (no prompt is in it), in place of an older one at once; the path.
 
-    Its words are those found in three training prompts or more. SettingsError where the
-    file cannot be written.
+    Of tiers there are weights alone, and of scores the words found in three training prompts
+    or more. SettingsError where the file cannot be written.
     """
     import numpy as np
 
+    if isinstance(classifier, LearnedTiers):
+        return _save_tiers(classifier, Path(path))
     model = classifier.model
     middle = model.reading.middle
     header = {
@@ -56,6 +68,24 @@ def save(classifier: LearnedClassifier, path: str | Path) -> Path:
         "line": np.array([model.bias, model.scale.slope]),
     }
     return write(Path(path), header, parts, "the learned classifier")
+
+
+def _save_tiers(classifier: LearnedTiers, path: Path) -> Path:
+    import numpy as np
+
+    weights = classifier.weights
+    header = {
+        "kind": _KIND,
+        "schema": TIERS_SCHEMA,
+        "tiers": classifier.tiers,
+        "features": ngrams.VERSION,
+    }
+    parts = {
+        "rarities": weights.rarities,
+        "weights": weights.weights.astype(np.float16),
+        "line": np.array([*weights.bias, weights.sharpness]),
+    }
+    return write(path, header, parts, "the learned classifier")
 
 
 def write(target: Path, header: dict[str, Any], parts: dict[str, Any], what: str) -> Path:
@@ -98,7 +128,7 @@ def read(path: Path, make: Callable[[dict[str, Any], Mapping[str, Any]], T], wha
 
 def load(
     path: str | Path, embedder: Embedder | Callable[[], Embedder | None] | None = None
-) -> LearnedClassifier:
+) -> LearnedClassifier | LearnedTiers:
     """The classifier that was saved there, with the embedder that it was trained with.
 
     A function that makes the embedder is called only where one is needed. SettingsError for
@@ -111,22 +141,49 @@ def load(
             f"there is no learned classifier at {str(path)!r}; "
             "fit one with router.fit(frame), or name its file."
         ) from error
+    if isinstance(model, LearnedTiers):
+        return model
     if model.embedder is None:
         return LearnedClassifier(model)
     return LearnedClassifier(model, embedder() if callable(embedder) else embedder)
 
 
-def _model(file: str, header: dict[str, Any], found: Mapping[str, np.ndarray]) -> Model:
-    """The model in those arrays; one of `DAMAGED` is raised where they do not make one."""
-    import numpy as np
-
+def _model(
+    file: str, header: dict[str, Any], found: Mapping[str, np.ndarray]
+) -> Model | LearnedTiers:
+    """What those arrays make; one of `DAMAGED` is raised where they do not fit together."""
     if header["kind"] != _KIND:
         raise ValueError(f"it says that it is a {header['kind']!r:.60}")
-    if header["schema"] != SCHEMA or header["measures"] != list(FAMILIES):
-        raise SettingsError(
-            f"{file!r} was saved by another version of nbroute (schema {header['schema']!r}, "
-            f"this one reads {SCHEMA}); fit it again and save it."
-        )
+    if header["schema"] == TIERS_SCHEMA and header["features"] == ngrams.VERSION:
+        return _tiers_of(tuple(header["tiers"]), found)
+    if header["schema"] == SCHEMA and header["measures"] == list(FAMILIES):
+        return _model_of(header, found)
+    raise SettingsError(
+        f"{file!r} was saved by another version of nbroute (schema {header['schema']!r}, this "
+        f"one reads {SCHEMA} and {TIERS_SCHEMA}); fit it again and save it."
+    )
+
+
+def _tiers_of(tiers: tuple[str, ...], found: Mapping[str, np.ndarray]) -> LearnedTiers:
+    import numpy as np
+
+    sizes = {
+        "rarities": (ngrams.PLACES,),
+        "weights": (ngrams.PLACES, len(tiers)),
+        "line": (len(tiers) + 1,),
+    }
+    for name, size in sizes.items():
+        array = found[name]
+        if array.shape != size or array.dtype.kind != "f" or not np.isfinite(array).all():
+            raise ValueError(f"the array {name!r} is not {' x '.join(map(str, size))} numbers")
+    *bias, sharpness = found["line"].tolist()
+    rarities, weights = (found[name].astype(np.float32) for name in ("rarities", "weights"))
+    return LearnedTiers(ngrams.Weights(rarities, weights, np.array(bias), sharpness), tiers)
+
+
+def _model_of(header: dict[str, Any], found: Mapping[str, np.ndarray]) -> Model:
+    import numpy as np
+
     terms, tiers, levels = header["terms"], tuple(header["tiers"]), tuple(header["levels"])
     middle = found["middle"]
     sizes = {

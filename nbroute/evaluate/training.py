@@ -1,10 +1,11 @@
-"""Training the learned classifier, and whether it is worth switching on.
+"""Training a classifier on labels, and whether it is worth switching on.
 
-Needs the extra `learn` (scikit-learn). The measures, the parts of the blocks and the penalty
-were chosen by looking at RouteLLM's MMLU and GSM8K outcomes under several partitions into
-folds, so the figures on those two files flatter a little.
+Needs the extra `learn` (scikit-learn). Where the labels are tiers, classifiers are compared by the
+share of prompts that get the right one. Where they are the scores of two models: the measures, the
+parts of the blocks and the penalty were chosen by looking at RouteLLM's MMLU and GSM8K outcomes
+under several partitions into folds, so the figures on those two files flatter a little.
 
-Routers are compared by what they recover of the gap between two models. A router gives each prompt
+There routers are compared by what they recover of the models' gap. A router gives each prompt
 a score: how much it wants the strong model. The share x of the prompts with the highest scores goes
 to the strong model, y(x) is the mean result, and PGR(x) = (y(x) - weak mean) / (strong mean - weak
 mean). After "RouteLLM: Learning to Route LLMs with Preference Data", arXiv 2406.18665, section 2.
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from itertools import accumulate
 from pathlib import Path
@@ -22,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbroute.classify.learned import (
     LearnedClassifier,
+    LearnedTiers,
     Model,
     Reading,
     Scale,
@@ -32,6 +34,7 @@ from nbroute.classify.learned import (
     measure,
 )
 from nbroute.errors import SettingsError
+from nbroute.evaluate import adapting
 from nbroute.evaluate.training_data import Labelled, read_labels
 from nbroute.report.table import text_table
 from nbroute.types import Classifier, Embedder, Ladder
@@ -111,45 +114,51 @@ def bootstrap(
 
 @dataclass(frozen=True, eq=False)
 class Scored:
-    """A router's scores and the levels that it chose, one per prompt; without levels, None."""
+    """What a router says of each prompt: its scores, and the places of the tiers it picks."""
 
     scores: np.ndarray
-    levels: np.ndarray | None = None
+    levels: np.ndarray
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One router's line: its APGR with a 95% interval, and the share of right tiers.
+    """One classifier's line: its figure, with a 95% interval.
 
-    `ahead` is how far the learned classifier's APGR is above this one's, with an interval of
-    which each end is passed by one bootstrap sample in ten; None for its own line and the
-    oracle's. `right` is None where the labels are scores.
+    The figure is the share of right tiers, or the APGR where the labels are scores. `ahead` is how
+    far the learned classifier's is above it, with an interval of which each end is passed by one
+    bootstrap sample in ten; None for its own line and the oracle's. `near` is the share of prompts
+    that are at most one tier off; None where the labels are scores.
     """
 
     name: str
-    apgr: float
+    value: float
     interval: tuple[float, float]
     ahead: tuple[float, float, float] | None = None
-    right: float | None = None
+    near: float | None = None
 
 
 def figures(
     labelled: Labelled, learned: Scored, ladder: Ladder, present: Classifier | None, seed: int
 ) -> tuple[Figure, ...]:
-    """The learned classifier, random choice, prompt length, the present one and the oracle.
+    """The learned classifier, and what it has to beat; with scores as labels, the oracle, too.
 
     Prompt length counts words, cut so that each tier gets as many prompts as have it as label.
-    The present one is judged by its own scores where it has a method `score`, else by its tiers.
+    The shipped classifier is judged without the prompts that it was trained on, by the folds
+    that those were left out of. The present one is judged by its own scores where it has a
+    method `score`, else by its tiers.
     """
     import numpy as np
 
-    prompts = labelled.prompts
+    prompts, count = labelled.prompts, len(labelled.prompts)
     words = np.array([float(len(prompt.split())) for prompt in prompts])
-    shares = np.bincount(labelled.levels, minlength=len(labelled.tiers)) / len(words)
-    cuts = np.quantile(words, np.minimum(np.cumsum(shares)[:-1], 1.0))
+    sizes = np.bincount(labelled.levels, minlength=len(labelled.tiers))
+    cuts = np.quantile(words, np.minimum(np.cumsum(sizes / count)[:-1], 1.0))
+    most = int(sizes.argmax())
+    always = f"always {labelled.tiers[most]}" if labelled.by_tier else "random"
     rivals = {
-        "random": Scored(np.zeros(len(words))),
+        always: Scored(np.zeros(count), np.full(count, most)),
         "prompt length": Scored(words, (words[:, None] >= cuts).sum(axis=1)),
+        "as shipped": Scored(*adapting.shipped_levels(prompts, ladder)),
     }
     if present is not None:
         levels = np.array([ladder.index(present.classify(one, ladder).tier) for one in prompts])
@@ -157,10 +166,11 @@ def figures(
         scores = [score(prompt) for prompt in prompts] if score else levels
         rivals[f"present: {present.name}"] = Scored(np.asarray(scores, dtype=float), levels)
     made = partial(_figure, labelled, seed)
+    oracle = Scored(labelled.gains, labelled.levels)
     return (
         made("learned", learned, None),
         *(made(name, rival, learned) for name, rival in rivals.items()),
-        made("oracle", Scored(labelled.gains, labelled.levels), None),
+        *([] if labelled.by_tier else [made("oracle", oracle, None)]),
     )
 
 
@@ -169,47 +179,53 @@ def _figure(
 ) -> Figure:
     import numpy as np
 
-    weak, strong = labelled.weak, labelled.strong
+    weak, strong, right = labelled.weak, labelled.strong, labelled.levels
     drawn = partial(bootstrap, weak=weak, strong=strong, samples=SAMPLES, seed=seed)
 
-    def difference(pair: Any, weak: Any, strong: Any) -> float:
-        return apgr(pair[:, 0], weak, strong) - apgr(pair[:, 1], weak, strong)
+    def measure(values: Any, weak: Any, strong: Any) -> float:
+        return float(values.mean()) if labelled.by_tier else apgr(values, weak, strong)
 
-    ahead, right = None, None
+    def difference(pair: Any, weak: Any, strong: Any) -> float:
+        return measure(pair[:, 0], weak, strong) - measure(pair[:, 1], weak, strong)
+
+    def values_of(one: Scored) -> np.ndarray:
+        return 1.0 * (one.levels == right) if labelled.by_tier else one.scores
+
+    ahead = None
     if learned is not None:
-        pair = np.column_stack([learned.scores, router.scores])
+        pair = np.column_stack([values_of(learned), values_of(router)])
         ahead = (difference(pair, weak, strong), *drawn(difference, pair, level=0.8))
-    if labelled.by_tier:
-        shares = np.bincount(labelled.levels) / len(labelled.levels)
-        guessed, levels = (shares**2).sum(), router.levels
-        right = float(guessed if levels is None else np.mean(levels == labelled.levels))
-    interval = drawn(apgr, router.scores, level=0.95)
-    return Figure(name, apgr(router.scores, weak, strong), interval, ahead, right)
+    values = values_of(router)
+    near = float((abs(router.levels - right) <= 1).mean()) if labelled.by_tier else None
+    interval = drawn(measure, values, level=0.95)
+    return Figure(name, measure(values, weak, strong), interval, ahead, near)
 
 
 def unbeaten(lines: Sequence[Figure]) -> list[str]:
-    """The rivals that the first line is not surely above, or that are more often right; and why."""
-    own = lines[0].right or 0.0
-    return [
-        f"{line.name} ({'not surely ahead' if line.ahead[1] <= 0 else 'more often the right tier'})"
-        for line in lines
-        if line.ahead and (line.ahead[1] <= 0 or own < (line.right or 0.0))
-    ]
+    """The rivals that the first line is not surely above."""
+    return [line.name for line in lines if line.ahead and line.ahead[1] <= 0]
 
 
 def table(lines: Sequence[Figure]) -> str:
     """The figures as text, and in a last line whether to switch it on."""
-    told = "" if lines[0].right is None else "right tier"
-    rows = [("", "APGR [95% interval]", "learned is ahead by [80%]", told)]
+    by_tier = lines[0].near is not None
+    form, difference = ("{:.1%}", "{:+.1%}") if by_tier else ("{:.3f}", "{:+.3f}")
+    said, off = ("right tier", "at most one off") if by_tier else ("APGR", "")
+    rows = [("", f"{said} [95% interval]", "learned is ahead by [80%]", off)]
     for line in lines:
-        own = "{:.3f} [{:.3f}, {:.3f}]".format(line.apgr, *line.interval)
-        ahead = "" if line.ahead is None else "{:+.3f} [{:+.3f}, {:+.3f}]".format(*line.ahead)
-        rows.append((line.name, own, ahead, "" if line.right is None else f"{line.right:.1%}"))
+        own = f"{form} [{form}, {form}]".format(line.value, *line.interval)
+        ahead = f"{difference} [{difference}, {difference}]".format(*line.ahead or (0, 0, 0))
+        near = "" if line.near is None else f"{line.near:.1%}"
+        rows.append((line.name, own, ahead if line.ahead else "", near))
+    means = "Measured on prompts held back."
+    if not by_tier:
+        means = (
+            "APGR: how well prompts are ordered; .5 is chance, the oracle the best there could be."
+        )
     left = unbeaten(lines)
-    verdict = "better: it beats all of these but the oracle."
+    verdict = f"better: it beats all of these{'' if by_tier else ' but the oracle'}."
     if left:
-        verdict = f"not better: it does not beat {', '.join(left)}; more labels may help."
-    means = "APGR: how well prompts are ordered; .5 is chance, the oracle the best there could be."
+        verdict = f"not better: it is not surely ahead of {', '.join(left)}; more labels may help."
     return "\n".join([*text_table(rows), means, verdict])
 
 
@@ -217,12 +233,13 @@ def table(lines: Sequence[Figure]) -> str:
 class Fitted:
     """A trained classifier with its figures; printed, it is the table of them.
 
-    `better` says whether the classifier should be switched on: its figure, and for tier
-    labels its share of right tiers too, is above that of random choice, of prompt length and
-    of the present classifier, and so in nine of ten bootstrap samples at least.
+    `better` says whether the classifier should be switched on: its figure is above that of a
+    guess, of prompt length, of the shipped classifier and of the present one, and so in nine
+    of ten bootstrap samples at least. `classifier` can be used either way:
+    `router.route(prompt, classifier=fitted.classifier)`.
     """
 
-    classifier: LearnedClassifier
+    classifier: LearnedClassifier | LearnedTiers
     figures: tuple[Figure, ...]
     rows: int
     folds: int
@@ -252,20 +269,19 @@ def fit(
 
     `frame` (or a CSV file) has the columns prompt and tier, or prompt, weak and strong: the
     scores of a weak and a strong model. A column group keeps rows together in one fold, and
-    without it near-duplicates are. Scores train for two tiers, the ladder's bottom and top,
-    of which the top gets the part `share` of prompts like these.
+    without it near-duplicates are.
 
-    The figure is the APGR (`apgr`), because it judges the order and is .5 for chance
-    whatever the labels' shares. For tier labels a strong call is taken to gain the label's
-    place in the ladder, from 0 to 1; the share of right tiers stands next to it, because that
-    is what a user sees. `present` is asked for every prompt: with a model, that costs calls. It
-    must not have seen the rows: a learned one is left out, which the table says.
+    Tiers move the shipped classifier, as far as there are labels (see `adapting`): ten turn it a
+    little, and some hundreds decide. Scores train for two tiers, the ladder's bottom and top, of
+    which the top gets the part `share` of prompts like these; only they need `embedder`.
+
+    `present` is asked for every prompt: with a model, that costs calls. It must not have seen the
+    rows: a learned one is left out, which the table says, and so is what rests on the shipped
+    one, which always has a line.
 
     Raises SettingsError for a frame that cannot be used, without scikit-learn, and for an
     embedder that costs money a prompt.
     """
-    import numpy as np
-
     if embedder is not None and embedder.kind == "remote":
         raise SettingsError(
             f"the embedder {embedder.name!r} costs money for every prompt; the learned classifier "
@@ -280,9 +296,42 @@ def fit(
             "training needs scikit-learn, which is not installed: pip install 'nbroute[learn]'"
         ) from error
     labelled = read_labels(frame, ladder)
+    notes = []
+    if isinstance(present, LearnedClassifier | LearnedTiers):
+        notes.append("the present learned classifier may have seen these rows: left out.")
+        present = None
+    elif present is not None and present.name.startswith(("ngrams", "hybrid")):
+        present = None
+    classifier: LearnedClassifier | LearnedTiers
+    if labelled.by_tier:
+        scored, classifier, folds = _fit_tiers(labelled, ladder, seed)
+        bare = [tier for place, tier in enumerate(labelled.tiers) if place not in labelled.levels]
+        if bare:
+            notes.append(f"no label says {' or '.join(bare)}, so it will seldom be chosen.")
+    else:
+        scored, classifier, folds = _fit_scores(labelled, ladder, embedder, share, seed)
+    told = figures(labelled, scored, ladder, present, seed)
+    note = "\n".join(notes)
+    return Fitted(classifier, told, len(labelled.prompts), folds, labelled.grouped_by, note)
+
+
+def _fit_tiers(labelled: Labelled, ladder: Ladder, seed: int) -> tuple[Scored, LearnedTiers, int]:
+    rows = adapting.prepared(labelled, ladder)
+    folds = _folds(labelled, 2 * FOLDS if len(labelled.prompts) < adapting.FEW else FOLDS, seed)
+    odds = rows.held_out(folds)
+    levels = odds.argmax(axis=1)
+    learned = LearnedTiers(adapting.adapted(rows, ladder, odds), ladder.names)
+    return Scored(levels.astype(float), levels), learned, len(folds)
+
+
+def _fit_scores(
+    labelled: Labelled, ladder: Ladder, embedder: Embedder | None, share: float, seed: int
+) -> tuple[Scored, LearnedClassifier, int]:
+    import numpy as np
+
     columns = _Columns.of(labelled.prompts, embedder)
-    seen = isinstance(present, LearnedClassifier)
-    scored, folds = _cross_validate(labelled, columns, share, seed)
+    folds = _folds(labelled, FOLDS, seed)
+    scored = _cross_validate(labelled, columns, folds, share)
     rows = np.arange(len(labelled.prompts))
     reading = columns.read(rows)
     ridge = _ridge(columns, reading, rows, labelled.gains)
@@ -292,17 +341,23 @@ def fit(
         reading,
         np.asarray(ridge.coef_, dtype=float),
         float(ridge.intercept_),
-        _scale(scored.scores, labelled, share),
+        _scale(scored.scores, labelled.levels, share),
         None if embedder is None else embedder.name,
     )
-    return Fitted(
-        LearnedClassifier(model, embedder),
-        figures(labelled, scored, ladder, None if seen else present, seed),
-        len(labelled.prompts),
-        folds,
-        labelled.grouped_by,
-        "the present learned classifier may have seen these rows: left out." if seen else "",
-    )
+    return scored, LearnedClassifier(model, embedder), len(folds)
+
+
+Folds = list[tuple["np.ndarray", "np.ndarray"]]
+
+
+def _folds(labelled: Labelled, most: int, seed: int) -> Folds:
+    """The rows kept and held back, in turn; whole groups are held back together."""
+    import numpy as np
+    from sklearn.model_selection import GroupKFold
+
+    count = min(most, len(np.unique(labelled.groups)))
+    maker = GroupKFold(count, shuffle=True, random_state=seed)
+    return list(maker.split(labelled.prompts, groups=labelled.groups))
 
 
 @dataclass(frozen=True, eq=False)
@@ -368,16 +423,10 @@ def _ridge(columns: _Columns, reading: Reading, rows: np.ndarray, gains: np.ndar
     return ridge.fit(columns.matrix(reading, rows), gains[rows])
 
 
-def _cross_validate(
-    labelled: Labelled, columns: _Columns, share: float, seed: int
-) -> tuple[Scored, int]:
-    """Scores and levels of each prompt by models that have seen nothing of its group; the folds."""
+def _cross_validate(labelled: Labelled, columns: _Columns, folds: Folds, share: float) -> Scored:
+    """Scores and levels of each prompt by models that have seen nothing of its group."""
     import numpy as np
-    from sklearn.model_selection import GroupKFold
 
-    count = min(FOLDS, len(np.unique(labelled.groups)))
-    maker = GroupKFold(count, shuffle=True, random_state=seed)
-    folds = list(maker.split(labelled.prompts, groups=labelled.groups))
     if any(len(np.unique(labelled.levels[train])) < 2 for train, _ in folds):
         raise SettingsError(
             "with some groups held back all other rows have the same label; make more groups, "
@@ -390,33 +439,17 @@ def _cross_validate(
         scores[held] = ridge.predict(columns.matrix(reading, held))
     levels = np.zeros(len(scores), dtype=int)
     for train, held in folds:
-        scale = _scale(scores, labelled, share, train)
+        scale = _scale(scores[train], labelled.levels[train], share)
         levels[held] = [scale.level(score) for score in scores[held]]
-    return Scored(scores, levels), count
+    return Scored(scores, levels)
 
 
-def _scale(
-    scores: np.ndarray, labelled: Labelled, share: float, rows: np.ndarray | slice = slice(None)
-) -> Scale:
-    """What scores mean, from those of prompts held back; all cuts share one slope."""
+def _scale(scores: np.ndarray, levels: np.ndarray, share: float) -> Scale:
+    """What scores mean, from those of prompts held back: the part `share` goes to the top."""
     import numpy as np
     from sklearn.linear_model import LogisticRegression
 
-    scores, levels, cuts = scores[rows], labelled.levels[rows], len(labelled.tiers) - 1
     spread = float(scores.std()) or 1.0
-    above = [levels > cut for cut in range(cuts)]
-    repeated = np.tile(scores / spread, cuts)
-    stacked = np.column_stack([repeated, np.repeat(np.eye(cuts), len(scores), 0)])
-    odds = LogisticRegression(C=100.0, fit_intercept=False, max_iter=1000)
-    slope, *intercepts = odds.fit(stacked, np.concatenate(above)).coef_[0]
-    slope = max(float(slope), 0.0) / spread
-    scale = Scale(np.zeros(cuts), slope, np.minimum.accumulate(intercepts))
-    if not labelled.by_tier:
-        return replace(scale, cuts=np.quantile(scores, [1 - share]))
-    # The cuts are between the scores at which one level and the next are the likeliest.
-    reach = 3 * float(np.ptp(scores)) + 1e-9
-    grid = np.linspace(scores.min() - reach, scores.max() + reach, 4001)
-    likeliest = np.array([scale.chances(score).argmax() for score in grid])
-    above = [likeliest > cut for cut in range(cuts)]
-    ends = [grid[over.argmax()] if over.any() else np.inf for over in above]
-    return replace(scale, cuts=np.array(ends))
+    odds = LogisticRegression(C=100.0, max_iter=1000).fit(scores[:, None] / spread, levels)
+    slope = max(float(odds.coef_[0, 0]), 0.0) / spread
+    return Scale(np.quantile(scores, [1 - share]), slope, odds.intercept_)

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 #: Below so many rows a cross-validated figure says nothing.
 FEWEST = 50
+#: Of tiers as labels, for there the shipped classifier is what they begin with.
+FEWEST_TIERS = 10
 _FORMS = "columns prompt and tier, or prompt, weak and strong; group is optional"
 
 #: Eight bands of three: seven shingles in ten shared are found 19 times in 20, three in ten 1 in 5.
@@ -44,7 +46,7 @@ class Labelled:
 
     A router that sends a prompt up gains `strong` - `weak`. `levels` are the places in
     `tiers` that are right. `by_tier` says that the labels are tiers: then weak is 0 and
-    strong is the tier's place, from 0 at the bottom to 1 at the top.
+    strong 1 throughout, for the right tier gains the same whichever it is.
     """
 
     prompts: list[str]
@@ -80,9 +82,10 @@ def read_labels(source: pd.DataFrame | str | Path, ladder: Ladder) -> Labelled:
             raise SettingsError(f"no column {needed!r} among {found}; it needs {_FORMS}.")
         if names.count(needed) > 1:
             raise SettingsError(f"there are several columns {needed!r}; leave one.")
-    if len(frame) < FEWEST:
+    fewest = FEWEST_TIERS if by_tier else FEWEST
+    if len(frame) < fewest:
         raise SettingsError(
-            f"{len(frame)} rows are too few to train on and to measure; give {FEWEST} or more, "
+            f"{len(frame)} rows are too few to train on and to measure; give {fewest} or more, "
             "better some hundreds."
         )
     prompts = frame["prompt"].tolist()
@@ -142,17 +145,18 @@ def _tiers(frame: pd.DataFrame, ladder: Ladder) -> tuple[Any, Any, Any, tuple[st
 
     found = []
     for row, label in enumerate(frame["tier"].tolist(), 1):
-        tier = tier_of(label, ladder) if isinstance(label, str) else None
-        if tier is None:
+        known = isinstance(label, str) and (ladder.named(label.strip()) or tier_of(label, ladder))
+        if not known:
             cure = did_you_mean(str(label), ladder.names)
             raise SettingsError(f"row {row} has the tier {label!r:.40}: {cure}")
-        found.append(tier)
-    if absent := [tier for tier in ladder.names if tier not in found]:
+        found.append(ladder.index(known))
+    levels = np.array(found)
+    if len(np.unique(levels)) < 2:
         raise SettingsError(
-            f"tier {absent[0]!r} has no examples; label some, or fit on a ladder without it."
+            f"every row has the tier {ladder.names[found[0]]!r}: there is nothing to tell apart; "
+            "label some prompts of another tier."
         )
-    levels = np.array([ladder.index(tier) for tier in found])
-    return np.zeros(len(levels)), levels / (len(ladder.tiers) - 1), levels, ladder.names
+    return np.zeros(len(levels)), np.ones(len(levels)), levels, ladder.names
 
 
 def _scores(frame: pd.DataFrame, ladder: Ladder) -> tuple[Any, Any, Any, tuple[str, ...]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nbroute.classify.wording import listed
 from nbroute.engine.feedback import (
     WORDS,
     PickedAgainstNeeded,
@@ -13,7 +12,7 @@ from nbroute.engine.feedback import (
     spelt,
 )
 from nbroute.errors import SettingsError
-from nbroute.evaluate.training_data import FEWEST
+from nbroute.evaluate.training_data import FEWEST_TIERS
 from nbroute.notebook import options, tables
 from nbroute.notebook.commands.base import command
 from nbroute.notebook.lines import MEANS, labelled
@@ -86,9 +85,11 @@ def _meaning(found: PickedAgainstNeeded, *, everything: bool) -> list[str]:
         )
     others = {"no tier named": found.unnamed, "tiers of another ladder": found.elsewhere}
     lines += [f"left out: {counted(n, 'label')} with {what}" for what, n in others.items() if n]
-    wanting = [tier for tier in found.tiers if not found.needing(tier)]
-    missing = [f"{FEWEST - found.named} more labels"] if found.named < FEWEST else []
-    missing += [f"one or more for {listed(wanting)}"] if wanting else []
+    lacks = FEWEST_TIERS - found.named
+    missing = [counted(lacks, "more label")] if lacks > 0 else []
+    missing += (
+        ["labels for two tiers"] if sum(map(bool, map(found.needing, found.tiers))) < 2 else []
+    )
     lacking = f"; it takes {' and '.join(missing)}" if missing else ""
     call = f"router.fit(router.labels({'everything=True' if everything else ''}))"
     return [*lines, f"{call} learns a classifier from them (router = %route router){lacking}"]
