@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from nbroute.classify.examples import shipped
 from nbroute.classify.learned import LearnedClassifier, grams
+from nbroute.classify.ngrams import NgramClassifier
 from nbroute.classify.registry import FunctionClassifier
 from nbroute.errors import SettingsError
 from nbroute.evaluate.model_file import load, save
@@ -170,6 +172,63 @@ def test_the_share_of_right_tiers_stands_beside_what_it_has_to_beat(of_tiers):
     assert line(of_tiers, "learned").value > 0.9
     assert "at most one off" in repr(of_tiers)
     assert "better: it beats all of these." in repr(of_tiers)
+
+
+def test_ten_labels_are_enough_for_an_honest_figure():
+    ten = labelled().drop(columns="group").sample(10, random_state=3)
+
+    fitted = fit(ten, LADDER)
+
+    assert 10 == fitted.rows
+    low, high = line(fitted, "learned").interval
+    assert high - low > 0.3
+
+
+def test_what_no_label_says_is_told_and_seldom_chosen():
+    fitted = fit(labelled()[lambda rows: rows["tier"] != "MEDIUM"], LADDER)
+
+    assert "no label says MEDIUM, so it will seldom be chosen" in repr(fitted)
+    forms = [fitted.classifier.classify(f"spell {thing}", LADDER).tier for thing in THINGS]
+    assert "MEDIUM" not in forms
+
+
+@pytest.mark.parametrize("names", ["AB", "ABC", "ABCDE", "ABCDEFG"])
+def test_few_labels_leave_the_shipped_classifier_on_a_ladder_of_any_length(names):
+    own = ladder(*names)
+    asked = ["What is the capital of France?", "Prove that P is not equal to NP."]
+    tiers = [names[0], names[-1]] * 5
+    frame = pd.DataFrame({"prompt": [f"{thing} zzq" for thing in THINGS[:10]], "tier": tiers})
+
+    learned = fit(frame, own).classifier
+
+    assert [names[0], names[-1]] == [learned.classify(prompt, own).tier for prompt in asked]
+
+
+def test_ones_own_idea_of_a_tier_needs_a_few_hundred_labels():
+    """Everything about code is COMPLEX, whatever else would be said of it."""
+    pieces = ["regex", "python list", "sql query", "bash loop", "css rule", "unit test"]
+    asks = ["what is a {} for {}", "name one {} on {}", "is the {} of {} right", "say hi to {} {}"]
+    rows = [(ask.format(piece, thing), "COMPLEX") for piece in pieces for ask in asks
+            for thing in THINGS[:9]]  # fmt: skip
+    rows += [(ask.format("cake", thing), "SIMPLE") for ask in asks for thing in THINGS]
+
+    fitted = fit(pd.DataFrame(rows, columns=["prompt", "tier"]), LADDER)
+
+    assert fitted.better
+    tier = fitted.classifier.classify("is this python list of gardens right?", LADDER).tier
+    assert "COMPLEX" == tier
+    assert "SIMPLE" == fitted.classifier.classify("name one cake of Vienna", LADDER).tier
+
+
+def test_rows_that_the_shipped_classifier_knows_are_judged_without_them():
+    known = shipped()[::3]
+    frame = pd.DataFrame({"prompt": [e.prompt for e in known], "tier": [e.tier for e in known]})
+    four = ladder("SIMPLE", "MEDIUM", "COMPLEX", "FRONTIER")
+
+    fitted = fit(frame, four)
+
+    seen = [NgramClassifier().classify(e.prompt, four).tier == e.tier for e in known]
+    assert line(fitted, "as shipped").value < np.mean(seen) - 0.1
 
 
 def test_it_is_better_than_a_classifier_that_guesses():

@@ -89,7 +89,8 @@ def log_chances(odds: np.ndarray) -> np.ndarray:
     import numpy as np
 
     from_best: np.ndarray = odds - odds.max(axis=1, keepdims=True)
-    return from_best - np.log(np.exp(from_best).sum(axis=1, keepdims=True))
+    logs: np.ndarray = from_best - np.log(np.exp(from_best).sum(axis=1, keepdims=True))
+    return logs
 
 
 def prepared(labelled: Labelled, ladder: Ladder) -> Rows:

@@ -42,7 +42,7 @@ def own_domain(name: str, frame: pd.DataFrame) -> Fitted:
         else:
             line = fitted.figures[0]
             low, high = line.interval
-            print(f"  folds of seed {seed}: {line.apgr:.3f} [{low:.3f}, {high:.3f}]")
+            print(f"  folds of seed {seed}: {line.value:.3f} [{low:.3f}, {high:.3f}]")
     return first
 
 
