@@ -11,9 +11,10 @@ import pytest
 from cells import error_of, run
 
 from nbroute.errors import SettingsError
-from nbroute.evaluate.check_training import auc
+from nbroute.evaluate.check_training import auc, fit_check
 from nbroute.providers.simulated import known_prompts
 from nbroute.router import Router
+from nbroute.storage.ledger import SqliteLedger
 
 pytest.importorskip("sklearn")
 
@@ -34,6 +35,11 @@ def labelled(rows=120):
         text += " That is for the record." * draw.integers(0, 6)
         made.append({"prompt": prompt, "text": text, "good": bool(good)})
     return pd.DataFrame(made, columns=["prompt", "text", "good"])
+
+
+@pytest.fixture(scope="module")
+def check():
+    return fit_check(labelled()).check
 
 
 @pytest.fixture
@@ -162,6 +168,21 @@ def test_labels_in_the_ledger_will_do_where_the_texts_are_kept(router, server):
     assert 120 == fitted.check.labels
 
 
+def test_labels_of_an_earlier_session_will_do_where_the_ledger_keeps_texts(make_router, server):
+    rows = [*labelled().itertuples()]
+    for store_text, some in ((True, rows[:100]), (False, rows[100:])):
+        before = make_router(ledger=SqliteLedger(Path("kept.sqlite"), store_text=store_text))
+        for row in some:
+            server.reply(text=row.text)
+            before.label(before.route(row.prompt, tier="LOW"), "good" if row.good else "bad")
+        before.close()
+
+    fitted = make_router(ledger="kept.sqlite").fit_check()
+
+    assert 100 == fitted.check.labels
+    assert "20 labelled answers were left out, as their texts were not kept." in repr(fitted)
+
+
 def test_labels_without_texts_are_told(router, make_router):
     with pytest.raises(SettingsError, match="no answer has been labelled yet"):
         router.fit_check()
@@ -174,9 +195,7 @@ def test_labels_without_texts_are_told(router, make_router):
 @pytest.mark.parametrize(
     "text", ["", " ", "\ud800", "9" * 1_000_000, "so it is " * 120_000, "是" * 400]
 )
-def test_any_answer_gets_a_chance(simulated, text):
-    check = simulated.fit_check(labelled()).check
-
+def test_any_answer_gets_a_chance(check, text):
     for logprob in (None, math.nan, -0.2):
         assert 0 <= check.chance("How heavy is it?", text, logprob) <= 1
 
