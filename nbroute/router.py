@@ -8,15 +8,21 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from nbroute.checks.learned import LearnedCheck
 from nbroute.classify.embedding import EmbeddingClassifier, Method
 from nbroute.classify.examples import Example, ExampleVectors, shipped
 from nbroute.classify.learned import LearnedClassifier, LearnedTiers
 from nbroute.classify.model import ModelClassifier
-from nbroute.classify.registry import CautiousClassifier, resolve
-from nbroute.classify.rules import RulesClassifier
+from nbroute.classify.registry import (
+    DEFAULT,
+    FORMER,
+    RENAMED,
+    CautiousClassifier,
+    resolve,
+)
+from nbroute.classify.taught import TaughtClassifier
 from nbroute.embedders import wordllama
 from nbroute.embedders.endpoint import OpenAIEmbedder
 from nbroute.embedders.kept import RememberedEmbedder, TaughtExamples
@@ -109,7 +115,11 @@ class Router(Engine):
                 warnings.warn(f"nbroute: {settings.set_aside}", stacklevel=2)
         elif replay is not None:
             settings = replayed(settings, named_path("replay", replay).absolute())
+        rename = Renaming(announce or warnings.warn)
         announce = announce or (lambda _: None)
+        classifier = classifier and rename(classifier)
+        named = replace(settings.classifier, name=rename(settings.classifier.name))
+        settings = replace(settings, classifier=named)
         self.given = {"provider": provider, "classifier": classifier, "examples": examples}
         recording = recording_of(settings, given=provider, classifier=classifier, announce=announce)
         providers = providers_of(settings, provider, announce, recording)
@@ -124,7 +134,7 @@ class Router(Engine):
             file = named_path("ledger", ledger) if ledger else file
             ledger = SqliteLedger(file, store_text=settings.store_text)
         chosen = classifier or settings.classifier.name
-        made = Classifiers(settings, steps, asked, providers, announce, file, chosen)
+        made = Classifiers(settings, steps, asked, providers, announce, file, chosen, rename)
         if examples is not None:
             made.own_examples = read_examples(examples, steps)
         self._classifiers = made
@@ -241,7 +251,7 @@ class Router(Engine):
         return await aroute(self, prompt, **options)
 
     def teach(self, prompt: str, tier: str) -> str:
-        """Keep the prompt as an example of the tier, for the classifiers that go by examples.
+        """Keep the prompt as an example of the tier, which moves ngrams and those by examples.
 
         The tier's name. PromptError for an empty prompt, SettingsError for an unknown tier.
         """
@@ -439,6 +449,26 @@ def found_models(before: Ladder, after: Ladder) -> list[str]:
     return [f"{model} answers {' and '.join(names)}" for model, names in tiers.items()]
 
 
+SpecT = TypeVar("SpecT", bound=Spec)
+
+
+@dataclass(eq=False)
+class Renaming:
+    """Takes a classifier's former name for the present one, and says so once."""
+
+    announce: Callable[[str], object]
+    told: bool = False
+
+    def __call__(self, asked: SpecT) -> SpecT | str:
+        """What was asked for, by the name that it has now."""
+        if asked != FORMER:
+            return asked
+        if not self.told:
+            self.told = True
+            self.announce(f"nbroute: {RENAMED}")
+        return DEFAULT
+
+
 @dataclass(eq=False)
 class Classifiers:
     """Classifiers by name for one router; what they are made of is made when it is needed.
@@ -454,11 +484,12 @@ class Classifiers:
     announce: Announce
     beside: Path
     default: Spec
+    rename: Renaming
     own_examples: tuple[Example, ...] = ()
     recorder: Recorder | None = None
 
     def __post_init__(self) -> None:
-        self._rules = RulesClassifier()
+        self._usual: TaughtClassifier | None = None
         self._taught = TaughtExamples(self.beside.with_name("examples.sqlite3"))
         self._learned_file = self.settings.classifier.file or self.beside.with_name("learned.npz")
         self._learned: LearnedClassifier | LearnedTiers | None = None
@@ -472,7 +503,7 @@ class Classifiers:
         self._lock = Lock()
 
     def find(self, asked: Spec | None, resources: Resources | None) -> Classifier:
-        """The classifier asked for; with no `resources` our rules stand in for what would send.
+        """The classifier asked for; with no `resources` ngrams stands in for what would send.
 
         `step_up_below` of the settings is put round it, unless it is a cautious one already.
         """
@@ -483,13 +514,14 @@ class Classifiers:
         return CautiousClassifier(found, threshold)
 
     def _bare(self, asked: Spec | None, resources: Resources | None) -> Classifier:
-        model: Classifier = self._rules
+        usual = self._leaning()
+        model: Classifier = usual
         if resources is not None:
             tier = self.tier
             model = ModelClassifier(resources.ask, tier.provider, tier.model, self._thinkers)
         return resolve(
-            self.default if asked is None else asked,
-            rules=self._rules,
+            self.default if asked is None else self.rename(asked),
+            usual=usual,
             model=model,
             threshold=self.settings.classifier.threshold if resources else 0,
             others={
@@ -502,7 +534,7 @@ class Classifiers:
     def _by_examples(self, method: Method, resources: Resources | None) -> Classifier:
         """The classifier by examples; where nothing may be sent, with vectors made here."""
         if resources is None and self.embedder().kind == "remote":
-            return self._rules
+            return self._leaning()
         embed = (
             resources.embed
             if resources
@@ -512,14 +544,25 @@ class Classifiers:
             if self._examples is None:
                 file = self.settings.classifier.examples_file
                 own = self.own_examples or (read_examples(file, self.ladder) if file else shipped())
-                taught: tuple[Example, ...] = ()
-                try:
-                    taught = self._taught.examples(self.ladder)
-                except RecordError as error:  # the file is left alone
-                    self.announce(f"nbroute: without the examples you taught: {error}")
-                self._examples = ExampleVectors([*own, *taught])
+                self._examples = ExampleVectors([*own, *self._taught_examples()])
             examples = self._examples
         return EmbeddingClassifier(embed, examples, method)
+
+    def _leaning(self) -> TaughtClassifier:
+        """Ngrams with what was taught."""
+        with self._lock:
+            if self._usual is None:
+                self._usual = TaughtClassifier(self._taught_examples())
+            return self._usual
+
+    def _taught_examples(self) -> tuple[Example, ...]:
+        try:
+            return self._taught.examples(self.ladder)
+        except RecordError as error:  # the file is left alone
+            if str(error) != self._announced:
+                self.announce(f"nbroute: without the examples you taught: {error}")
+            self._announced = str(error)
+            return ()
 
     def _by_learning(self) -> Classifier:
         with self._lock:
@@ -540,6 +583,8 @@ class Classifiers:
         with self._lock:
             if self._examples is not None:
                 self._examples.add(example)
+            if self._usual is not None:
+                self._usual = self._usual.taught(example)
         return example.tier
 
     def fit(self, frame: Any, to: Path | None, seed: int) -> Fitted:
@@ -673,7 +718,7 @@ def recording_of(
     if recording.header.classifier.name == OWN and classifier is None:
         announce(
             f"nbroute: {settings.replay.name} was recorded with a classifier of the recorder's "
-            "own; the rules decide, unless you give it too (classifier=...)"
+            "own; this machine's default decides, unless you give it too (classifier=...)"
         )
     return recording
 

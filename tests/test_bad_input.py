@@ -30,7 +30,7 @@ from nbroute.types import RouteResult
 KEY = "sk-test-0123456789abcdef"
 SETTINGS = """
 [nbroute]
-classifier = "rules"
+classifier = "ngrams"
 static = true
 {options}
 [providers.loop]

@@ -36,7 +36,7 @@ SHORT = "At a hundred."
 HARD = "Explain, step by step, how heat moves through the walls of an old house in winter."
 SETTINGS = """
 [nbroute]
-classifier = "rules"
+classifier = "ngrams"
 static = true
 check_timeout_s = {check_timeout_s}
 {options}
@@ -275,7 +275,7 @@ def test_half_a_surrogate_pair_in_a_name_costs_no_answer(router, server):
 def test_tiers_may_have_unicode_names_in_any_case(make_router, server):
     named = zip(LADDER.tiers, ("Größe", "日本", "🚀"), strict=True)
     tiers = tuple(replace(tier, name=name) for tier, name in named)
-    router = make_router(ladder=replace(LADDER, tiers=tiers, default="Größe"), classifier="rules")
+    router = make_router(ladder=replace(LADDER, tiers=tiers, default="Größe"), classifier="ngrams")
     by_model(server, small=SHORT)
 
     result = router.route(HARD, strategy="cascade", start="GRÖSSE")
@@ -349,7 +349,7 @@ def labels():
 def test_labels_as_a_spreadsheet_writes_them_are_read(make_router):
     pytest.importorskip("sklearn")
     labels().to_csv("labels.csv", index=False, encoding="utf-8-sig")
-    router = make_router(classifier="rules")
+    router = make_router(classifier="ngrams")
 
     assert router.fit("labels.csv").figures
 

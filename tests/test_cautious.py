@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from IPython.utils.capture import capture_output
 
 from nbroute import Router
+from nbroute.classify.ngrams import NgramClassifier
 from nbroute.classify.registry import CautiousClassifier, before_step, stepped
-from nbroute.classify.rules import RulesClassifier
 from nbroute.errors import SettingsError
 from nbroute.ladders import preset
 from nbroute.settings import load
@@ -70,7 +70,7 @@ def test_a_higher_threshold_never_sends_a_prompt_lower(confidence, low, high):
 @pytest.mark.parametrize("threshold", [-0.1, 1.01, "much", None, True, float("nan")])
 def test_a_threshold_that_is_none_is_refused_with_the_cure(threshold):
     with pytest.raises(SettingsError, match="give a number from 0 to 1"):
-        CautiousClassifier(RulesClassifier(), threshold)
+        CautiousClassifier(NgramClassifier(), threshold)
 
 
 def settings(tmp_path, line):

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from nbroute.classify.articles import FourTierRules, ThreeTierRules, TwoTierRules, article_rules
+from nbroute.classify.articles import ARTICLES as BY_NAME
+from nbroute.classify.articles import FourTierRules, ThreeTierRules, TwoTierRules
 from nbroute.classify.model import CLEAN_ANSWER, ModelClassifier
 from nbroute.classify.registry import NAMES, FunctionClassifier, HybridClassifier, forced, resolve
 from nbroute.errors import (
@@ -218,14 +219,9 @@ def test_an_offset_is_right_after_a_letter_that_lower_case_makes_longer():
     assert ("what is", 4) == (signal.text, signal.start)
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("rules:")])
+@pytest.mark.parametrize("name", ["rules:two-tier", "rules:three-tier", "rules:four-tier"])
 def test_each_articles_rules_are_there_by_name(name):
-    assert name == article_rules(name).classify("hello", FOUR).classifier
-
-
-def test_unknown_rules_are_refused_with_the_close_matches():
-    with pytest.raises(SettingsError, match=r"'rules:for-tier': did you mean 'rules:four-tier'"):
-        article_rules("rules:for-tier")
+    assert name == BY_NAME[name].classify("hello", FOUR).classifier
 
 
 # A model as the classifier
@@ -450,7 +446,7 @@ def test_a_prompt_at_the_limit_is_shown_whole():
     assert "<request>\n" + "a" * 800 + "\n</request>" in sent("a" * 800).messages[1].content
 
 
-# The rules where they are sure, else the model
+# One classifier where it is sure, else the model
 
 
 def hybrid(reply, threshold=0.8):
@@ -484,7 +480,7 @@ def test_where_the_rules_are_unsure_the_model_decides_and_both_are_told(prompt):
 
 
 def test_the_reason_of_an_unsure_hybrid_shows_how_unsure_and_what_each_said():
-    assert "the rules are only 50% confident (one word); sim says COMPLEX" == (
+    assert "rules:four-tier is only 50% confident (one word); sim says COMPLEX" == (
         hybrid("COMPLEX").classify("rain", FOUR).reason
     )
 
@@ -495,8 +491,8 @@ def test_where_the_model_gives_no_tier_the_rules_word_stands_and_is_marked():
     assert ("COMPLEX", True, 0.7) == (decision.tier, decision.defaulted, decision.confidence)
     assert 1 == len(decision.attempts)
     assert (
-        "the rules are only 70% confident (201 words); sim said 'banana', which is not a tier, "
-        "so the rules' COMPLEX"
+        "rules:four-tier is only 70% confident (201 words); sim said 'banana', which is not "
+        "a tier, so COMPLEX after all"
     ) == decision.reason
 
 
@@ -595,17 +591,18 @@ def test_a_function_that_hits_a_bad_key_raises_that():
 
 
 def resolved(spec):
-    return resolve(spec, rules=ThreeTierRules(), model=says("FRONTIER"), threshold=0.8)
+    return resolve(spec, usual=ThreeTierRules(), model=says("FRONTIER"), threshold=0.8)
 
 
 @pytest.mark.parametrize(
     ("spec", "tier"),
     [
-        ("rules", "SIMPLE"),
+        ("ngrams", "SIMPLE"),
         ("rules:two-tier", "SIMPLE"),
         ("rules:four-tier", "MEDIUM"),
         ("model", "FRONTIER"),
         ("hybrid", "FRONTIER"),
+        ("hybrid:four-tier", "FRONTIER"),
         (lambda prompt: "COMPLEX", "COMPLEX"),
         (FourTierRules(), "MEDIUM"),
     ],

@@ -126,7 +126,7 @@ def test_a_fallback_at_another_provider_is_asked_there_at_its_own_price(
     with Loopback() as elsewhere:
         (tmp_path / "nbroute.toml").write_text(f"""
 [nbroute]
-classifier = "rules"
+classifier = "ngrams"
 [providers.here]
 base_url = "{server.url}"
 api_key_env = "LOOP_API_KEY"
@@ -165,7 +165,7 @@ fallbacks = [{{ provider = "there", model = "second", price = {{ input = 3, outp
         ("workers", 0, "a whole number from 1 up"),
         ("max_token", 5, "did you mean 'max_tokens'"),
         ("max_tokens", 0, "a whole number from 1 up"),
-        ("classifier", "ruels", "did you mean 'rules'"),
+        ("classifier", "ngarms", "did you mean 'ngrams'"),
         ("checks", ["lenght"], "did you mean 'length'"),
     ],
 )
@@ -214,7 +214,7 @@ class Meeting:
 def test_four_contenders_are_asked_at_the_same_time(make_router, server):
     server.handler = Meeting(4)
 
-    comparison = make_router(ladder=four_tiers(), classifier="rules", timeout_s=60).compare(PROMPT)
+    comparison = make_router(ladder=four_tiers(), classifier="ngrams", timeout_s=60).compare(PROMPT)
 
     assert ["all here"] * 4 == [column.text for column in comparison.columns]
 
@@ -239,7 +239,7 @@ class Busy:
 def test_no_more_than_workers_are_asked_at_once(make_router, server):
     server.handler = busy = Busy()
 
-    comparison = make_router(ladder=four_tiers(), classifier="rules").compare(PROMPT, workers=2)
+    comparison = make_router(ladder=four_tiers(), classifier="ngrams").compare(PROMPT, workers=2)
 
     assert busy.most <= 2
     assert ["ok"] * 4 == [column.status for column in comparison.columns]
@@ -727,7 +727,7 @@ def test_two_comparisons_at_once_do_not_mix(router, server):
 
 def test_a_provider_made_by_hand_can_be_compared(server):
     provider = OpenAICompatible("loop", server.url, "sk-test-0123456789", max_retries=0)
-    router = Router(profile="simulated", provider=provider, ladder=LADDER, classifier="rules")
+    router = Router(profile="simulated", provider=provider, ladder=LADDER, classifier="ngrams")
 
     assert ["ok"] * 3 == [column.status for column in router.compare(PROMPT).columns]
     router.close()

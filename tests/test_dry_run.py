@@ -15,7 +15,7 @@ from nbroute.pricing import prompt_tokens
 from nbroute.router import Router
 from nbroute.types import Message
 
-VAGUE = "Tell me a bedtime story of about fifteen hundred words told by two cats."
+VAGUE = "The plan, and what speaks against it."
 PLAIN = "What is the capital of France?"
 
 

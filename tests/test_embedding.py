@@ -23,8 +23,8 @@ from nbroute.classify.examples import (
     shipped,
     tier_of,
 )
+from nbroute.classify.ngrams import NgramClassifier
 from nbroute.classify.registry import HybridClassifier
-from nbroute.classify.rules import RulesClassifier
 from nbroute.embedders.wordllama import WordLlamaEmbedder, available
 from nbroute.errors import AuthError, RateLimited, SettingsError
 from nbroute.evaluate.training_data import read_examples
@@ -184,7 +184,7 @@ def test_of_a_long_question_head_and_tail_are_compared():
 def test_of_a_pasted_text_only_the_question_is_compared():
     paste = "The council met on Tuesday and spoke about the roof of the pool. " * 30
 
-    assert "Is this spam?\nAnswer yes or no." == compared_text(
+    assert "Is this spam? Answer yes or no." == compared_text(
         f"{paste}\n\nIs this spam? Answer yes or no."
     )
 
@@ -269,7 +269,7 @@ def test_labels_are_mapped_as_the_rules_map_their_quarters():
 
 
 def test_it_can_stand_for_the_model_in_a_hybrid():
-    hybrid = HybridClassifier(RulesClassifier(), embedding(), 1.0)
+    hybrid = HybridClassifier(NgramClassifier(), embedding(), 1.0)
 
     decision = hybrid.classify("prove the claim with every step", TWO)
 

@@ -27,7 +27,7 @@ ROOT = Path(__file__).parent.parent
 
 TOML = """
 [nbroute]
-classifier = "rules"
+classifier = "ngrams"
 
 [providers.loop]
 base_url = "{url}"
@@ -188,7 +188,7 @@ def test_a_generator_will_do(router):
         ({"observe": print}, "observe is for one prompt"),
         ({"workers": 0}, "a whole number from 1 up"),
         ({"max_tokens": 0}, "a whole number from 1 up"),
-        ({"classifier": "ruels"}, "did you mean 'rules'"),
+        ({"classifier": "ngarms"}, "did you mean 'ngrams'"),
         ({"to": "grid.sqlite"}, "a grid goes into a folder"),
         ({"resume": "grid"}, "give the grid that was interrupted"),
         ({"resume": object(), "to": "grid"}, "leave to and fresh out"),

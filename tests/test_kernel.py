@@ -19,7 +19,7 @@ WORDS = "one two three four "
 
 SETTINGS = """
 [nbroute]
-classifier = "rules"
+classifier = "ngrams"
 
 [providers.loop]
 kind = "openai"

@@ -31,7 +31,7 @@ def test_reloading_goes_on_with_the_session(shell):
     router = router_of(shell)
     run(shell, "%route budget 2.5")
     run(shell, "%route record talk.rec")
-    run(shell, "%%route --thread trip\nName three uses of a paper clip.")
+    run(shell, "%%route --thread trip -t SIMPLE\nName three uses of a paper clip.")
     run(shell, "%%route_compare SIMPLE MEDIUM\nhello")
 
     told, _ = run(shell, "%reload_ext nbroute")
@@ -348,7 +348,7 @@ def test_completion_offers_the_users_own(shell, prompts):
 
     checks, classifiers = offered("%%route --check "), offered("%%route -c ")
     assert {"is_short", "length", "tests="} <= checks
-    assert {"is_short", "rules"} <= classifiers
+    assert {"is_short", "ngrams"} <= classifiers
     assert not {"sqrt", "dedent", "Kind", "exit", "quit", "get_ipython", "open"} & checks
     assert {"@reviewer", "@poet.v2"} == offered("%%route -s @") == offered("%%route_compare -s ")
     assert "COMPLEX" in offered("%route tiers ")

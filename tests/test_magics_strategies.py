@@ -165,7 +165,7 @@ def test_a_schema_of_the_notebook_gives_its_object(shell, definition, kind):
 
 
 def test_json_is_parsed(shell):
-    _, done = run(shell, "%%route --json\nDescribe the largest city of Portugal.")
+    _, done = run(shell, "%%route --json -t MEDIUM\nDescribe the largest city of Portugal.")
 
     assert "Lisbon" == done.result.data["name"]
 

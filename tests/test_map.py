@@ -35,7 +35,7 @@ ROOT = Path(__file__).parent.parent
 #: Tiers on the loopback server, as a worker in another process can read them.
 TOML = """
 [nbroute]
-classifier = "rules"
+classifier = "ngrams"
 budget_usd = {budget}
 
 [providers.loop]

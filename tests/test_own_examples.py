@@ -185,4 +185,4 @@ def test_what_is_not_better_leaves_the_classifier_as_it_is():
     fitted = router.fit(frame)
 
     assert not fitted.better
-    assert "rules" == router.classify("hello there").classifier
+    assert "ngrams" == router.classify("hello there").classifier

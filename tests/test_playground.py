@@ -23,8 +23,6 @@ from nbroute.providers.openai_compatible import OpenAICompatible
 from nbroute.router import Router
 from nbroute.types import Chunk, Decision, Ladder, Signal, Usage
 
-TIERS = ("LOW", "MID", "TOP")
-
 
 def signal(start, end, name="word", weight=1.0, text="x"):
     return Signal(name, text, start, end, weight)
@@ -39,14 +37,14 @@ def without_tags(made):
 
 
 def test_a_signal_is_marked_where_it_stands():
-    made = marked("please prove it", [signal(7, 12)], TIERS)
+    made = marked("please prove it", [signal(7, 12)])
 
     assert ">prove<sup>1</sup></mark>" in made
     assert "please prove it" == without_tags(made)
 
 
 def test_signals_that_overlap_share_a_mark_and_each_is_numbered_where_it_ends():
-    made = marked("abcdef", [signal(0, 4, "one"), signal(2, 6, "two")], TIERS)
+    made = marked("abcdef", [signal(0, 4, "one"), signal(2, 6, "two")])
 
     assert ["ab", "cd<sup>1</sup>", "ef<sup>2</sup>"] == re.findall(
         r"<mark[^>]*>(.*?)</mark>", made
@@ -55,7 +53,7 @@ def test_signals_that_overlap_share_a_mark_and_each_is_numbered_where_it_ends():
 
 
 def test_two_signals_on_the_same_words_are_one_mark():
-    made = marked("irrational", [signal(0, 10, "maths"), signal(0, 10, "deep")], TIERS)
+    made = marked("irrational", [signal(0, 10, "maths"), signal(0, 10, "deep")])
 
     assert ["irrational<sup>1</sup>"] == re.findall(r"<mark[^>]*>(.*?)</mark>", made)
     assert 'title="1 maths, deep: a more expensive tier (+2)"' in made
@@ -66,43 +64,43 @@ def test_two_signals_on_the_same_words_are_one_mark():
     st.lists(st.tuples(st.integers(-3, 90), st.integers(-3, 90)), max_size=8),
 )
 def test_marking_loses_and_adds_no_word(prompt, spans):
-    made = marked(prompt, [signal(start, end) for start, end in spans], TIERS)
+    made = marked(prompt, [signal(start, end) for start, end in spans])
 
     assert prompt == without_tags(made)
 
 
 @pytest.mark.parametrize("span", [(None, None), (-1, 2), (3, 3), (4, 2), (0, 99)])
 def test_a_signal_with_no_place_in_the_text_is_of_the_whole_prompt(span):
-    shown = signal_rows("hello", [signal(*span, "length")], TIERS)
+    shown = signal_rows("hello", [signal(*span, "length")])
 
     assert [["–", "length", "x", "whole prompt", "a more expensive tier (+1)"]] == shown
-    assert "<mark" not in marked("hello", [signal(*span)], TIERS)
+    assert "<mark" not in marked("hello", [signal(*span)])
 
 
 def test_a_signals_weight_says_which_way_it_pulls():
     signals = [signal(0, 1, weight=0.5), signal(1, 2, weight=-0.5), signal(2, 3, weight=0.0)]
 
-    sides = [row[-1] for row in signal_rows("abc", signals, TIERS)]
+    sides = [row[-1] for row in signal_rows("abc", signals)]
 
     assert ["a more expensive tier (+0.5)", "a cheaper tier (-0.5)", "neither side"] == sides
-    sides = re.findall(r'class="nbr-(\w+)" title', marked("abc", signals, TIERS))
+    sides = re.findall(r'class="nbr-(\w+)" title', marked("abc", signals))
     assert ["raises", "cheaper", "neither"] == sides
 
 
-def test_the_task_of_our_rules_names_its_tier_and_not_a_direction():
-    router = Router(profile="simulated")
-    names = router.ladder.names
+@pytest.mark.parametrize(
+    ("prompt", "way"), [("Prove that pi is irrational", "more expensive"), ("Hi", "cheaper")]
+)
+def test_the_words_that_decided_say_which_way_they_pulled(prompt, way):
+    made = Router(profile="simulated").explain(prompt).decision
 
-    made = router.explain("Hi").decision
-
-    assert "SIMPLE (the task)" == signal_rows("Hi", made.signals, names)[0][-1]
-    assert "nbr-cheaper" in marked("Hi", made.signals, names)
+    assert signal_rows(prompt, made.signals)[0][-1].startswith(f"a {way} tier (")
+    assert f"nbr-{'raises' if way != 'cheaper' else way}" in marked(prompt, made.signals)
 
 
 def test_script_in_the_prompt_and_in_a_signal_is_shown_and_not_run():
     evil = "<script>alert(1)</script>"
 
-    made = marked(evil, [signal(1, 7, evil, text=evil)], TIERS)
+    made = marked(evil, [signal(1, 7, evil, text=evil)])
 
     assert "<script" not in made
     assert "alert(1)" in made
@@ -111,7 +109,7 @@ def test_script_in_the_prompt_and_in_a_signal_is_shown_and_not_run():
 def test_of_a_long_prompt_the_stretches_with_no_signal_show_their_ends():
     prompt = "a" * 10_000 + "prove" + "b" * 10_000
 
-    made = marked(prompt, [signal(10_000, 10_005)], TIERS)
+    made = marked(prompt, [signal(10_000, 10_005)])
 
     assert "prove<sup>1</sup>" in made
     assert "[… 9,400 characters …]" in made
@@ -121,7 +119,7 @@ def test_of_a_long_prompt_the_stretches_with_no_signal_show_their_ends():
 def test_of_a_thousand_signals_the_first_are_shown_and_the_rest_counted():
     signals = [signal(n, n + 1) for n in range(1000)]
 
-    rows = signal_rows("a" * 1000, signals, TIERS)
+    rows = signal_rows("a" * 1000, signals)
 
     assert MOST + 1 == len(rows)
     assert "and 960 more" == rows[-1][1]
@@ -192,8 +190,7 @@ def test_typing_shows_tier_signals_confidence_and_costs_and_sends_nothing(play, 
     type_in(playground, "Prove that the square root of 2 is irrational.")
 
     words = " ".join(without_tags(playground.html).split())
-    assert "TOP · 90% confident · starts with" in words
-    assert 'starts with "Prove"' in words
+    assert re.search(r"TOP · \d\d% confident · TOP over \w+ for \"Prove\"", words)
     assert "<mark" in playground.html
     assert "costs: your price" in words
     assert "TOP ◂ routing picks this" in words
@@ -248,7 +245,7 @@ def test_a_text_over_the_limit_is_told_and_the_widget_lives_on(play, router):
     assert "PromptError" in playground.html
     assert 'aria-disabled="true"' in button(playground, "Send")
 
-    playground.act("prompt", value="short")
+    playground.act("prompt", value="Hi")
     assert button(playground, "Send to LOW")
 
 
@@ -278,10 +275,10 @@ def test_a_classifier_that_cannot_tell_how_sure_it_is_says_so(play):
 
 
 @pytest.mark.parametrize("name", ["model", "hybrid"])
-def test_where_a_model_would_be_asked_the_rules_stand_in_and_it_says_so(play, provider, name):
+def test_where_a_model_would_be_asked_the_words_alone_decide_and_it_says_so(play, provider, name):
     playground = play("hello", classifier=name)
 
-    assert "this is what the rules say" in playground.html
+    assert "this goes by the words alone" in playground.html
     assert [] == provider.sent
 
 
@@ -293,7 +290,7 @@ def test_no_embedding_is_sent_even_to_an_endpoint_that_bills_nothing(play, route
     playground = play("hello", classifier="embedding")
     playground.act("prompt", value="hello again")
 
-    assert "this is what the rules say" in playground.html
+    assert "this goes by the words alone" in playground.html
     assert [] == server.requests
     with_endpoint.close()
 
@@ -338,8 +335,8 @@ def test_send_asks_the_tier_that_is_shown_with_the_decision_that_is_shown(play, 
 
     (result,) = results
     assert "TOP" == result.tier
-    assert result.decision.reason.startswith('starts with "Prove"')
-    assert 0.9 == result.decision.confidence
+    assert result.decision.reason.startswith('TOP over MID for "Prove"')
+    assert 0.5 < result.decision.confidence < 1
     assert "fine" == result.text
     assert 1 == len(provider.sent)
     assert (result,) == router.history.results()
@@ -507,8 +504,7 @@ def test_in_a_terminal_it_is_printed_once(shell):
 
     assert done.success
     assert "nothing was sent · would go to" in text
-    assert 'signal prove: "Prove", 0 to 5, speaks for FRONTIER (the task)' in text
-    assert 'signal easing: "briefly", 22 to 29, speaks for a cheaper tier' in text
+    assert 'signal words: "Prove", 0 to 5, speaks for a more expensive tier' in text
     assert "> FRONTIER" in text
 
 

@@ -321,7 +321,7 @@ def test_a_classifier_of_ones_own_is_missed_out_loud(talk):
 
     assert 1 == len(said)
     assert "classifier of the recorder's own" in said[0]
-    assert "rules" == router.settings.classifier.name
+    assert "ngrams" == router.settings.classifier.name
 
 
 # a miss

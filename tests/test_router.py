@@ -328,7 +328,7 @@ def test_an_answer_has_what_the_prompt_leaves_of_the_tiers_own_context(make_rout
 
 
 def test_classify_sends_nothing_with_rules(make_router, server):
-    decision = make_router(classifier="rules").classify("What is the capital of France?")
+    decision = make_router(classifier="ngrams").classify("What is the capital of France?")
 
     assert "LOW" == decision.tier
     assert [] == server.requests
@@ -400,7 +400,7 @@ def test_control_characters_are_taken_out_and_the_user_is_told(router, server):
     [
         ({"tier": "MIDDLE"}, "did you mean 'MID'"),
         ({"strategy": "cascde"}, "did you mean 'cascade'"),
-        ({"classifier": "rulez"}, "did you mean 'rules'"),
+        ({"classifier": "ngramz"}, "did you mean 'ngrams'"),
         ({"tires": "LOW"}, "unknown option 'tires': did you mean 'tiers'"),
         ({"max_tokens": 0}, "max_tokens is 0"),
         ({"max_cost": -1}, "max_cost is -1"),

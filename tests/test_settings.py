@@ -10,7 +10,7 @@ import pytest
 
 from nbroute import ladders
 from nbroute.budgets import Limits
-from nbroute.classify.registry import NAMES
+from nbroute.classify.registry import DEFAULT, NAMES
 from nbroute.errors import SettingsError
 from nbroute.settings import load
 from nbroute.settings.document import read_document
@@ -188,7 +188,7 @@ def test_an_endpoint_on_this_machine_is_asked_for_its_models_and_wants_no_key(re
     assert ["auto"] * 4 == models_of(settings)
     assert "openrouter:openai/gpt-4o-mini" == settings.ladder["SIMPLE"].reference
     assert (False, None, None) == (provider.billed, provider.api_key, provider.api_key_env)
-    assert "rules" == settings.classifier.name
+    assert DEFAULT == settings.classifier.name
 
 
 def test_a_remote_profile_asks_its_lowest_model_where_the_rules_are_unsure(read):
@@ -202,8 +202,8 @@ def test_a_remote_profile_asks_its_lowest_model_where_the_rules_are_unsure(read)
 
 
 @pytest.mark.parametrize("profile", ["local", "simulated"])
-def test_an_offline_profile_classifies_by_rules(read, profile):
-    assert "rules" == read(profile=profile).classifier.name
+def test_an_offline_profile_asks_no_model_for_the_tier(read, profile):
+    assert DEFAULT == read(profile=profile).classifier.name
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -494,7 +494,7 @@ def test_tiers_of_other_names_make_a_ladder_of_ones_own_in_the_order_of_the_file
     assert ("small", "large") == settings.ladder.names
     assert ("small", "large") == (settings.ladder.default, settings.baseline)
     assert [2048, 100] == [tier.max_tokens for tier in settings.ladder.tiers]
-    assert "rules" == settings.classifier.name
+    assert DEFAULT == settings.classifier.name
     assert settings.origin.startswith("profile file: box at https://box:9000/v1, no key needed")
 
 
@@ -601,7 +601,7 @@ REFUSED = {
     "a table that is none": ("tiers = 3", r"write \[tiers\]"),
     "a tier that is no table": ("[tiers]\nSIMPLE = 3", r"write \[tiers.SIMPLE\]"),
     "unknown ladder": ('[nbroute]\nladder = "for-tier"', "'for-tier'; did you mean 'four-tier'"),
-    "unknown classifier": ('[nbroute]\nclassifier = "rule"', "'rule'.*did you mean 'rules'"),
+    "unknown classifier": ('[nbroute]\nclassifier = "ngram"', "'ngram'.*did you mean 'ngrams'"),
     "unknown profile": ('[nbroute]\nprofile = "lokal"', "'lokal'.*did you mean 'local'"),
     "unknown baseline": ('[nbroute]\nbaseline = "FRONTEER"', "did you mean 'FRONTIER'"),
     "unknown default": ('[nbroute]\ndefault_tier = "MEDUM"', "'MEDUM'.*did you mean 'MEDIUM'"),

@@ -270,7 +270,7 @@ def test_a_direct_call_that_fails_stays_an_error(router, server):
 TWO = """
 [nbroute]
 profile = "near"
-classifier = "rules"
+classifier = "ngrams"
 
 [providers.near]
 kind = "openai"
@@ -503,7 +503,7 @@ def test_a_failure_of_both_reaches_the_observer_and_the_error(router, server):
 CHAIN = """
 [nbroute]
 profile = "away"
-classifier = "rules"
+classifier = "ngrams"
 
 [providers.away]
 kind = "openai"

@@ -22,7 +22,7 @@ OUT_PROMPT = re.compile(r"(?:\x1b\[[0-9;?]*[a-z])*(Out\[\d+\]: )(?:\x1b\[[0-9;?]
 
 SETTINGS = """
 [nbroute]
-classifier = "rules"
+classifier = "ngrams"
 
 [providers.loop]
 kind = "openai"
@@ -150,7 +150,7 @@ def test_the_answer_is_printed_once_and_then_the_figures_and_no_repr(simulated):
     assert "The capital of France is Paris." == answer
     headline, why, session = figures.strip().split("\n")
     assert "(would have cost)" in headline
-    assert why.startswith('why SIMPLE: starts with "What is"')
+    assert why.startswith("why SIMPLE: SIMPLE over ")
     assert re.match(r"session would have cost \$0\.\d+ · 1 call · ", session)
 
 

@@ -218,8 +218,8 @@ def test_a_model_that_was_never_asked_is_stood_in_for_with_a_word_about_it(route
     found = router.what_if(classifier="model")
 
     assert ["LOW"] == [row.would_be for row in found.rows()]
-    assert any("so the rules decide there" in one for one in found.notes)
-    assert "so the rules decide there" in repr(found)
+    assert any("so ngrams decides there" in one for one in found.notes)
+    assert "so ngrams decides there" in repr(found)
 
 
 def test_a_model_classifier_of_ones_own_is_not_called(router):
@@ -230,7 +230,7 @@ def test_a_model_classifier_of_ones_own_is_not_called(router):
     found = router.what_if(classifier=mine)
 
     assert ([], 1) == (asked, len(found))
-    assert any("so the rules decide there" in one for one in found.notes)
+    assert any("so ngrams decides there" in one for one in found.notes)
 
 
 def test_an_embedding_classifier_with_vectors_of_its_own_is_asked_again(simulated):
@@ -389,7 +389,7 @@ def test_a_ledger_without_texts_says_which_setting_keeps_them(tmp_path):
         ({"threshold": "high"}, "'high'; give a number"),
         ({"ladder": "two-teir"}, "did you mean 'two-tier'"),
         ({"ladder": 7}, "is not a ladder"),
-        ({"classifier": "ruels"}, "did you mean 'rules'"),
+        ({"classifier": "ngarms"}, "did you mean 'ngrams'"),
         ({"classifier": "learned"}, "there is no learned classifier"),
         ({"prompts": ["x"], "session": "y"}, "not several"),
         ({"prompts": pd.DataFrame({"text": ["x"]})}, "no column 'prompt'"),

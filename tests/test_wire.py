@@ -441,7 +441,7 @@ def router(connect, tmp_path):
         profile="simulated",
         provider=connect(),
         ladder=ladder,
-        classifier="rules",
+        classifier="ngrams",
         ledger=tmp_path / "ledger.sqlite",
     )
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from nbroute.batch.rows import KINDS, Row, as_row, as_values
+from nbroute.classify.registry import DEFAULT, FORMER
 from nbroute.decoding import decode, parse
 from nbroute.engine.conversations import KEPT
 from nbroute.errors import SettingsError
@@ -108,6 +109,8 @@ class Store:
     def begin(self, about: Mapping[str, str]) -> None:
         """Note down what the rows are made with; SettingsError where it was something else."""
         known = self.about()
+        if known.get("classifier") == repr(FORMER) and about.get("classifier") == repr(DEFAULT):
+            known["classifier"] = repr(DEFAULT)
         changed = [name for name in {**known, **about} if known.get(name) != about.get(name)]
         if known and changed:
             self._file.close()

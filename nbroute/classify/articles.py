@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from nbroute.classify.wording import counted, found_in
-from nbroute.errors import SettingsError, did_you_mean
 from nbroute.types import Classifier, Decision, Ladder, Signal
 
 PATTERN, LOOSE, NOTHING = 0.9, 0.7, 0.5
@@ -205,11 +204,7 @@ class ThreeTierRules(_ArticleRules):
         return "mid", NOTHING, size.text, (size,)
 
 
-_ARTICLES = {rules.name: rules for rules in (TwoTierRules(), ThreeTierRules(), FourTierRules())}
-
-
-def article_rules(name: str) -> Classifier:
-    """The rules of that name, such as "rules:four-tier"; SettingsError where there are none."""
-    if name not in _ARTICLES:
-        raise SettingsError(f"unknown rules {name!r}: {did_you_mean(name, _ARTICLES)}")
-    return _ARTICLES[name]
+#: By name.
+ARTICLES: dict[str, Classifier] = {
+    rules.name: rules for rules in (TwoTierRules(), ThreeTierRules(), FourTierRules())
+}

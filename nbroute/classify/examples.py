@@ -13,7 +13,7 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from nbroute.classify.instruction import instruction
+from nbroute.classify.asking import asking
 from nbroute.errors import SettingsError
 from nbroute.locks import Lock
 from nbroute.types import Attempt, Ladder
@@ -45,8 +45,8 @@ def shipped() -> tuple[Example, ...]:
 def tier_of(label: str, ladder: Ladder) -> str | None:
     """The tier of that name, else the one at the place of a shipped label; None for any other.
 
-    As with the rules, a label stands for a quarter of the ladder's height, and its middle
-    decides: on two tiers SIMPLE and MEDIUM are the lower one.
+    A label stands for a quarter of the ladder's height, and its middle decides: on two tiers
+    SIMPLE and MEDIUM are the lower one.
     """
     if label in ladder.names:
         return label
@@ -63,10 +63,8 @@ HEAD, TAIL = 700, 300
 
 
 def compared_text(prompt: str) -> str:
-    """What of the prompt is embedded: the sentences that ask, their head and tail where long."""
-    asked = instruction(prompt)
-    spans = [(asked.offset(start), asked.offset(end - 1) + 1) for start, end in asked.spans]
-    text = "\n".join(prompt[start:end] for start, end in spans).strip() or prompt
+    """What of the prompt is embedded: the part that asks, its head and tail where that is long."""
+    text = "\n".join(prompt[start:end] for start, end in asking(prompt)).strip() or prompt
     return text if len(text) <= HEAD + TAIL else f"{text[:HEAD]}\n{text[-TAIL:]}"
 
 

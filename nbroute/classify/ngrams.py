@@ -266,7 +266,7 @@ class NgramClassifier:
         picked = order[0]
         tier = tiers[picked] if reading.words else ladder.default
         of_tier = [float(c) for c, at in zip(chances, tiers, strict=True) if at == tier]
-        confidence = round(sum(of_tier), 3)
+        confidence = min(round(sum(of_tier), 3), 0.999)  # words alone are never certain
         if not reading.words:
             reason = f"there are no words to go by, so the default {tier}"
             return Decision(tier, self.name, reason, confidence, defaulted=True)

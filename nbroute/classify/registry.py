@@ -8,22 +8,28 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import cast
 
-from nbroute.classify.articles import article_rules
+from nbroute.classify.articles import ARTICLES, PATTERN, FourTierRules
 from nbroute.classify.wording import confident
 from nbroute.errors import NbrouteError, SettingsError, did_you_mean, named
 from nbroute.types import Classifier, Decision, Ladder, Signal
 
 #: The classifiers that can be named in nbroute.toml and after `--classifier`.
 NAMES = (
-    "rules",
-    "rules:two-tier",
-    "rules:three-tier",
-    "rules:four-tier",
+    "ngrams",
+    *ARTICLES,
     "model",
     "hybrid",
+    "hybrid:four-tier",
     "embedding",
     "embedding:centroid",
     "learned",
+)
+
+#: What decides where nothing else is said, and what that was called before.
+DEFAULT, FORMER = "ngrams", "rules"
+#: What is said where the former name is used.
+RENAMED = (
+    f"the classifier {FORMER!r} is now {DEFAULT!r}, which learnt from examples; change the name"
 )
 
 Choice = str | tuple[str, str] | Decision
@@ -76,38 +82,38 @@ class FunctionClassifier:
 
 
 class HybridClassifier:
-    """Trusts the rules from a confidence of `threshold` (0 to 1) on, else asks the model.
+    """Trusts the classifier `first` from a confidence of `threshold` (0 to 1) on, else the model.
 
-    Where the model gives no usable answer the rules' tier is taken after all, and the
-    decision stays marked as defaulted. The second article's own hybrid is
-    `HybridClassifier(FourTierRules(), model, 0.8)`: it trusts SIMPLE and FRONTIER.
+    Where the model gives no usable answer, what `first` said is taken after all, and the
+    decision stays marked as defaulted. "hybrid:four-tier" is the second article's own: its
+    rules where they say SIMPLE or FRONTIER, their only confident answers, else the model.
     """
 
-    name = "hybrid"
-
-    def __init__(self, rules: Classifier, model: Classifier, threshold: float) -> None:
-        self._rules = rules
+    def __init__(
+        self, first: Classifier, model: Classifier, threshold: float, name: str = "hybrid"
+    ) -> None:
+        self._first = first
         self._model = model
         self._threshold = read_threshold(threshold)
+        self.name = name
 
     def classify(self, prompt: str, ladder: Ladder) -> Decision:
-        """The rules' tier or the model's; raises what the model raises."""
-        ruled = self._rules.classify(prompt, ladder)
-        if ruled.confidence is not None and ruled.confidence >= self._threshold:
-            return replace(ruled, classifier=self.name)
+        """What the first or the model says; raises what the model raises."""
+        first = self._first.classify(prompt, ladder)
+        if first.confidence is not None and first.confidence >= self._threshold:
+            return replace(first, classifier=self.name)
         asked = self._model.classify(prompt, ladder)
-        taken = ruled if asked.defaulted else asked
-        who = "the rules are" if ruled.classifier.startswith("rules") else f"{ruled.classifier} is"
-        sure = "not sure" if ruled.confidence is None else f"only {confident(ruled.confidence)}"
+        taken = first if asked.defaulted else asked
+        sure = "not sure" if first.confidence is None else f"only {confident(first.confidence)}"
         said = asked.reason.removesuffix(f", so the default {ladder.default}")
-        instead = f", so the rules' {ruled.tier}" if asked.defaulted else ""
+        instead = f", so {first.tier} after all" if asked.defaulted else ""
         return Decision(
             taken.tier,
             self.name,
-            f"{who} {sure} ({ruled.reason}); {said}{instead}",
+            f"{first.classifier} is {sure} ({first.reason}); {said}{instead}",
             taken.confidence,
-            ruled.signals + asked.signals,
-            ruled.attempts + asked.attempts,
+            first.signals + asked.signals,
+            first.attempts + asked.attempts,
             defaulted=asked.defaulted,
         )
 
@@ -172,14 +178,14 @@ def before_step(decision: Decision) -> Decision:
 def resolve(
     spec: str | Classifier | Callable[[str], Choice],
     *,
-    rules: Classifier,
+    usual: Classifier,
     model: Classifier,
     threshold: float,
     others: Mapping[str, Callable[[], Classifier]] | None = None,
 ) -> Classifier:
     """The classifier that a name, a classifier or a function stands for.
 
-    `rules`, `model` and `threshold` are what "rules", "model" and "hybrid" are made of;
+    `usual`, `model` and `threshold` are what "ngrams", "model" and "hybrid" are made of;
     `others` make the ones of their names when they are asked for.
     SettingsError for an unknown name and for what is none of the three.
     """
@@ -189,8 +195,11 @@ def resolve(
         if spec not in NAMES:
             raise SettingsError(f"unknown classifier {spec!r:.80}: {did_you_mean(spec, NAMES)}")
         if spec == "hybrid":
-            return HybridClassifier(rules, model, threshold)
-        return {"rules": rules, "model": model}.get(spec) or article_rules(spec)
+            return HybridClassifier(usual, model, threshold)
+        if spec == "hybrid:four-tier":
+            sure = min(threshold, PATTERN)  # 0 asks nobody
+            return HybridClassifier(FourTierRules(), model, sure, spec)
+        return {DEFAULT: usual, "model": model}.get(spec) or ARTICLES[spec]
     if hasattr(spec, "classify") and not isinstance(spec, type):
         return cast("Classifier", spec)
     if callable(spec):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
-from nbroute.classify.lexicon import PATTERNS
 from nbroute.errors import SettingsError, did_you_mean
 from nbroute.locks import Lock
 from nbroute.types import Classifier, Decision, Ladder, RouteResult
@@ -55,6 +55,22 @@ def _place(turns: tuple[RouteResult, ...], result: RouteResult | None) -> int | 
 
 #: Longer prompts stand for themselves, whatever they begin with.
 FOLLOW_UP_WORDS = 12
+#: How a follow-up begins, and what in it refers to what was said before.
+_BEGINS = re.compile(
+    r"""(?:and|but|so|also|then|why|how\ so|what\ about|how\ about|now|again|ok(?:ay)?|yes|no|go\ on
+    |continue|more|shorter|longer|simpler|please\ (?:continue|go\ on|explain)|und|aber|auch
+    |warum|wieso|weiter|kürzer|nochmal|et|mais|aussi|pourquoi|continue[zr]?|plus\ (?:court|long
+    |simple)|y|pero|también|por\ qué|sigue|más\ (?:corto|largo|simple)|e|ma|anche|perché
+    |continua)\b|(?:为什么|继续|那|再|なぜ|続け|もっと)""",
+    re.VERBOSE | re.IGNORECASE,
+)
+_REFERS = re.compile(
+    r"""\b(?:it|its|that|this|those|these|them|they|he|she|the\ (?:same|above|first|second|last
+    |previous|latter|former)|instead|previous(?:ly)?|above|earlier|you\ (?:said|wrote|mentioned)
+    |your\ (?:answer|last|previous)|das|dies(?:e[rsnm]?)?|davon|dazu|cela|ça|eso|esto)\b
+    |[它这那](?:个|些)?|それ|これ""",
+    re.VERBOSE | re.IGNORECASE,
+)
 
 
 def _is_follow_up(prompt: str) -> bool:
@@ -62,7 +78,7 @@ def _is_follow_up(prompt: str) -> bool:
     text = prompt.strip()
     if len(text.split()) > FOLLOW_UP_WORDS:
         return False
-    return bool(PATTERNS["follow_up"].match(text) or PATTERNS["refers"].search(text))
+    return bool(_BEGINS.match(text) or _REFERS.search(text))
 
 
 def classify_turn(

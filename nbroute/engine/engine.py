@@ -14,7 +14,7 @@ from nbroute import pricing
 from nbroute.budgets import checked_prompt, too_little, with_budget
 from nbroute.checks import parse_json, wanted
 from nbroute.checks.structured import read_schema
-from nbroute.classify.registry import forced
+from nbroute.classify.registry import DEFAULT, forced
 from nbroute.engine.attempts import Settled, settle
 from nbroute.engine.context import Call, Parts, Resources, Spec
 from nbroute.engine.conversations import History, Threads, classify_turn
@@ -199,7 +199,7 @@ class Engine:
         """A dry run: the messages, the tier and why, and the cost range on every tier.
 
         Sends nothing: where a model or an endpoint would be asked for the tier, what that costs
-        is told, and the word of the rules is taken as a guess.
+        is told, and what the words alone say is taken as a guess.
         """
         return self._explain(self._call(prompt, read_options(options)))
 
@@ -391,9 +391,9 @@ class Engine:
     def _decide(
         self, call: Call, resources: Resources | None, *, cheaper: bool = False
     ) -> Decision:
-        """Which tier: what was forced, or what the classifier says, with no `resources` the rules.
+        """Which tier: what was forced, or the classifier says; none is asked without `resources`.
 
-        With `cheaper` the rules decide where the budget has no room for asking.
+        With `cheaper` the words alone decide where the budget has no room for asking.
         """
         options, ladder = call.options, self.ladder
         if options.tier:
@@ -407,9 +407,9 @@ class Engine:
             if not cheaper:
                 refusal = error.refusal is None and self._explain(call).refusal
                 raise BudgetExceeded(refusal) if refusal else error from None
-            call.tell(Notice(f"classified by the rules: {str(error).partition(';')[0]}"))
-            rules = self.parts.classifier_for("rules", None)
-            return classify_turn(rules, call.prompt, call.earlier, ladder)
+            call.tell(Notice(f"classified without asking a model: {str(error).partition(';')[0]}"))
+            alone = self.parts.classifier_for(DEFAULT, None)
+            return classify_turn(alone, call.prompt, call.earlier, ladder)
 
     def _price_of_tokens(self, tokens: int) -> str:
         """What that many tokens cost, from the lowest tier to the highest."""

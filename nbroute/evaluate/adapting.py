@@ -2,7 +2,7 @@
 
 The maximum a posteriori estimate of multinomial logistic regression under a Gaussian prior around
 given weights: Chelba and Acero 2004, "Adaptation of Maximum Entropy Capitalizer: Little Data Can
-Help a Lot". It minimises the labels' surprise plus half a penalty times the squared distance.
+Help a Lot". It minimises the labels' surprise plus `PENALTY` / 2 times the squared distance.
 """
 
 from __future__ import annotations
@@ -21,9 +21,8 @@ from nbroute.types import Ladder
 if TYPE_CHECKING:
     import numpy as np
 
-#: The penalty, with which the shipped weights were trained, too; from 0.02 to 0.1 the figures are
-#: the same. Few labels are worth less trust: it is `DOUBT` by their count where that is more.
-PENALTY, DOUBT = 0.05, 10.0
+#: The shipped weights were trained with it, too. From 0.02 to 0.1 the figures are the same.
+PENALTY = 0.05
 #: What a tier's bias counts as, beside words of length 1 together: less, so that ten labels say
 #: little about how frequent a tier is. It was chosen on the shipped prompts of other hands.
 BIAS = 0.3
@@ -55,7 +54,6 @@ class Rows:
 
         columns, start = self.columns[rows], self.start[rows]
         right = np.eye(start.shape[1])[self.levels[rows]]
-        penalty = max(PENALTY, DOUBT / len(rows))
         if len(rows) > DENSE:
             short = columns[:, np.unique(columns.indices)]
         else:  # as many columns as rows, with the same inner products
@@ -66,8 +64,8 @@ class Rows:
         def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
             added = flat.reshape(-1, right.shape[1])
             logs = log_chances(start + short @ added)
-            slope = turned @ (np.exp(logs) - right) + penalty * added
-            return penalty / 2 * flat @ flat - (logs * right).sum(), slope.ravel()
+            slope = turned @ (np.exp(logs) - right) + PENALTY * added
+            return PENALTY / 2 * flat @ flat - (logs * right).sum(), slope.ravel()
 
         first = np.zeros(short.shape[1] * right.shape[1])
         limits = {"ftol": 1e-10, "gtol": 1e-5}
@@ -76,7 +74,7 @@ class Rows:
         ):  # threads of BLAS that wait for each other take ten times as long
             best = minimize(loss, first, jac=True, method="L-BFGS-B", options=limits)
         logs = log_chances(start + short @ best.x.reshape(-1, right.shape[1]))
-        return np.asarray(columns.T @ (right - np.exp(logs)) / penalty)
+        return np.asarray(columns.T @ (right - np.exp(logs)) / PENALTY)
 
     def held_out(self, folds: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
         """Each row's log-odds by weights that its own fold moved nothing of."""
@@ -100,8 +98,8 @@ def prepared(labelled: Labelled, ladder: Ladder) -> Rows:
 
     A prompt that those were trained on has the log-odds of the fold that it was left out of.
     """
-    found = columns(labelled.prompts, ngrams.shipped())
-    return Rows(found, _shipped_odds(labelled.prompts) @ places(ladder), labelled.levels)
+    columns = _columns(labelled.prompts, ngrams.shipped())
+    return Rows(columns, _shipped_odds(labelled.prompts) @ places(ladder), labelled.levels)
 
 
 def shipped_levels(prompts: Sequence[str], ladder: Ladder) -> tuple[np.ndarray, np.ndarray]:
@@ -165,8 +163,7 @@ def _shipped_odds(prompts: Sequence[str]) -> np.ndarray:
     return odds
 
 
-def columns(prompts: Sequence[str], known: Weights) -> Any:
-    """Features, rare ones weighing as `known` has them, and the bias: prompts x (PLACES + 1)."""
+def _columns(prompts: Sequence[str], known: Weights) -> Any:
     import numpy as np
     from scipy import sparse
 

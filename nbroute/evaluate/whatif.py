@@ -13,6 +13,7 @@ from nbroute import pricing
 from nbroute.classify.embedding import EmbeddingClassifier
 from nbroute.classify.model import ModelClassifier
 from nbroute.classify.registry import (
+    DEFAULT,
     CautiousClassifier,
     HybridClassifier,
     before_step,
@@ -77,8 +78,8 @@ class _Routed:
     """What the classifier says of each prompt, before any stepping up.
 
     `recorded` decisions are the session's own, as making them again would take a call;
-    `stand_ins` are our rules' word where the session has none either. `threshold` is that of
-    a `CautiousClassifier`, 0 for any other.
+    `stand_ins` are the default classifier's where the session has none either. `threshold` is
+    that of a `CautiousClassifier`, 0 for any other.
     """
 
     decisions: Sequence[Decision]
@@ -280,8 +281,8 @@ class WhatIf:
         if routed.stand_ins:
             told.append(
                 f"The {routed.name} classifier would have to send something for "
-                f"{counted(routed.stand_ins, 'prompt')}, so the rules decide there; what that "
-                "classifier would cost is not included."
+                f"{counted(routed.stand_ins, 'prompt')}, so {DEFAULT} decides there; what "
+                "asking would cost is not included."
             )
         return [*told, *left_out]
 
@@ -349,7 +350,7 @@ def _reroute(past: Sequence[Past], ladder: Ladder, parts: Parts, asked: Spec | N
         return classifier.classifier if isinstance(classifier, CautiousClassifier) else classifier
 
     given = parts.classifier_for(asked, would_ask(parts))
-    classifier, rules = bare(given), bare(parts.classifier_for("rules", None))
+    classifier, usual = bare(given), bare(parts.classifier_for(DEFAULT, None))
     # One that is the same with nothing to ask would send in a way of its own.
     own = isinstance(classifier, _SENDING) and classifier is bare(parts.classifier_for(asked, None))
     made: dict[tuple[str, ...], Decision | None] = {}
@@ -366,7 +367,7 @@ def _reroute(past: Sequence[Past], ladder: Ladder, parts: Parts, asked: Spec | N
             decision = before_step(kept)
             recorded += 1
         if decision is None:
-            decision = classify_turn(rules, one.prompt, one.earlier, ladder)
+            decision = classify_turn(usual, one.prompt, one.earlier, ladder)
             stand_ins += 1
         decisions.append(decision)
     threshold = given.threshold if isinstance(given, CautiousClassifier) else 0.0

@@ -258,7 +258,7 @@ class Desk:
             compared = self.router.compare(card.result.prompt, cancel=cancel)
             return self.comparing.page_of(compared)
         if asked == "why":
-            return tables.explanation(card.result, self.router.ladder.names).html()
+            return tables.explanation(card.result).html()
         found = self._versions.of(card.view.number)
         place = next(at for at, one in enumerate(found) if one.number == card.view.number)
         return side_by_side(found[place - 1], found[place], place + 1, card.view.scale)

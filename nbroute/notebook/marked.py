@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from nbroute.classify.lexicon import TASKS
 from nbroute.notebook import look
 from nbroute.report.table import ends, shortened
 from nbroute.types import Signal
@@ -37,7 +36,7 @@ class Stretch(NamedTuple):
     pull: float
 
 
-def stretches(prompt: str, signals: Sequence[Signal], tiers: Sequence[str]) -> list[Stretch]:
+def stretches(prompt: str, signals: Sequence[Signal]) -> list[Stretch]:
     """Those that have a place in the text in its order, numbered, and then the others."""
     found = dict[tuple[int, int, str], list[Signal]]()
     for one in signals:
@@ -51,34 +50,22 @@ def stretches(prompt: str, signals: Sequence[Signal], tiers: Sequence[str]) -> l
             number if end else 0,
             *(start, end, same[0].text),
             ", ".join(one.name.replace("_", " ") for one in same),
-            *_speaks_for(same, tiers),
+            *_speaks_for(same),
         )
         for number, ((start, end, _), same) in enumerate(ordered, 1)
     ]
 
 
-def _speaks_for(signals: Sequence[Signal], tiers: Sequence[str]) -> tuple[str, float]:
-    """Which way they pull together, in words and as a number.
-
-    The weight of a task that our rules found is its place on the ladder, from 0 to 1.
-    """
-    told, weight, pull = [], 0.0, 0.0
-    for one in signals:
-        task = TASKS.get(one.name)
-        if task is not None and round(task.base, 3) == one.weight:
-            told.append(f"{tiers[min(int(task.base * len(tiers)), len(tiers) - 1)]} (the task)")
-            pull -= 0.5
-        else:
-            weight += one.weight
-        pull += one.weight
-    if weight:
-        told.append(f"a {'more expensive' if weight > 0 else 'cheaper'} tier ({weight:+.2g})")
-    return " and ".join(told) or "neither side", pull
+def _speaks_for(signals: Sequence[Signal]) -> tuple[str, float]:
+    """Which way they pull together, in words and as a number."""
+    pull = sum(one.weight for one in signals)
+    side = "more expensive" if pull > 0 else "cheaper"
+    return f"a {side} tier ({pull:+.2g})" if pull else "neither side", pull
 
 
-def signal_rows(prompt: str, signals: Sequence[Signal], tiers: Sequence[str]) -> list[list[str]]:
+def signal_rows(prompt: str, signals: Sequence[Signal]) -> list[list[str]]:
     """The signals in words, a row for each stretch, under `HEAD`."""
-    found = stretches(prompt, signals, tiers)
+    found = stretches(prompt, signals)
     rows = [
         [
             str(one.number or "–"),
@@ -92,13 +79,13 @@ def signal_rows(prompt: str, signals: Sequence[Signal], tiers: Sequence[str]) ->
     return rows + [["", f"and {len(found) - MOST:,} more", "", "", ""]] * (len(found) > MOST)
 
 
-def marked(prompt: str, signals: Sequence[Signal], tiers: Sequence[str]) -> str:
+def marked(prompt: str, signals: Sequence[Signal]) -> str:
     """The prompt as HTML, a `<mark>` on each stretch that signals speak of.
 
     Where stretches overlap, what they share is one mark. A stretch's number stands where it
     ends. Of a long prompt, what has no signal shows its ends.
     """
-    inside = [one for one in stretches(prompt, signals, tiers)[:MOST] if one.number]
+    inside = [one for one in stretches(prompt, signals)[:MOST] if one.number]
     edges = sorted({0, len(prompt), *(e for one in inside for e in (one.start, one.end))})
     pieces = []
     for start, end in pairwise(edges):

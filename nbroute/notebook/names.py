@@ -12,6 +12,7 @@ from typing import Any
 from nbroute.checks import NAMES as CHECKS
 from nbroute.checks import own
 from nbroute.checks.structured import Schema, read_schema
+from nbroute.classify.registry import FORMER
 from nbroute.classify.registry import NAMES as CLASSIFIERS
 from nbroute.errors import NbrouteError, SettingsError, did_you_mean
 from nbroute.interpolate import interpolate, looked, raised, users
@@ -102,7 +103,7 @@ def table(space: Space, asked: str) -> Any:
 
 def classifier(space: Space, name: str | None) -> Any:
     """The name of a built-in classifier as it is, else the notebook's function or object."""
-    if name is None or name in CLASSIFIERS:
+    if name is None or name in (*CLASSIFIERS, FORMER):
         return name
     if looked(lambda: hasattr(space.get(name), "classify"), otherwise=False):
         return space[name]

@@ -9,7 +9,8 @@ from dataclasses import replace
 from typing import Any
 
 from nbroute.budgets import clean
-from nbroute.classify.registry import NAMES
+from nbroute.classify.articles import ARTICLES
+from nbroute.classify.registry import DEFAULT, NAMES
 from nbroute.classify.wording import confident
 from nbroute.errors import SettingsError, named
 from nbroute.notebook import look, marked, tables
@@ -21,12 +22,12 @@ from nbroute.router import Router
 from nbroute.types import Explanation, RouteResult
 
 #: These ask a model, or may.
-_ASKING = ("model", "hybrid")
+_ASKING = ("model", "hybrid", "hybrid:four-tier")
 _CLASSIFIERS = {"": "as the settings say"} | {n: n for n in NAMES if n not in _ASKING}
 _HINT = "Nothing is sent before you press Send or Ctrl+Enter."
 _STANDS_IN = (
     "<p>With %%route the classifier may ask a model or an endpoint. Nothing is sent while you "
-    "type, so this is what the rules say, and Send goes by it.</p>"
+    "type, so this goes by the words alone, and so does Send.</p>"
 )
 _INVITATION = (
     "<p><b>No prompt yet.</b> Type one above: its tier, the words that decide it and its cost on "
@@ -155,7 +156,7 @@ class Playground(Room):
                 chosen = self._classifier or self._options.get("classifier")
                 standing = router.given["classifier"] or router.settings.classifier.name
                 sending = _would_send(router, chosen or standing, prompt)
-                asked = {**self._options, "classifier": "rules" if sending else chosen}
+                asked = {**self._options, "classifier": DEFAULT if sending else chosen}
                 explained = router.explain(prompt, **asked)
                 told = _told(explained, prompt, router.ladder.names, _STANDS_IN * sending)
             except Exception as error:  # noqa: BLE001 - a classifier of one's own may fail in any way
@@ -205,7 +206,7 @@ class Playground(Room):
 
 def _would_send(router: Router, chosen: Any, prompt: str) -> bool:
     """Whether classifying the prompt might send something; of a function nothing is known."""
-    if not isinstance(chosen, str) or chosen.startswith("rules"):
+    if not isinstance(chosen, str) or chosen == DEFAULT or chosen in ARTICLES:
         return False
     if chosen in _ASKING:
         return True
@@ -223,10 +224,10 @@ def _told(explained: Explanation, prompt: str, tiers: tuple[str, ...], note: str
     sure = confident(made.confidence) or f"{made.classifier} does not say how confident it is"
     parts = [look.head([look.pill(picked, tiers), look.text(sure), look.quiet(made.reason)]), note]
     if made.signals:
-        rows = marked.signal_rows(sent, made.signals, tiers)
+        rows = marked.signal_rows(sent, made.signals)
         cells, less = [[*map(look.text, row)] for row in rows], {"where": "less"}
         table = look.table("signals in the text", marked.HEAD, cells, hidden=less)
-        parts.append(marked.marked(sent, made.signals, tiers))
+        parts.append(marked.marked(sent, made.signals))
         parts.append(look.folded(counted(len(rows), "signal"), table, key="signals"))
     costs = tables.estimates({one.tier: one for one in explained.estimates})
     here = " <b>◂ routing picks this</b>"

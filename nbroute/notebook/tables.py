@@ -76,20 +76,20 @@ class Table:
         return "\n\n".join([*above, *(["\n".join(grid)] if self.rows else []), *below, *code])
 
 
-def decision(made: Decision, prompt: str, tiers: Sequence[str]) -> Table:
+def decision(made: Decision, prompt: str) -> Table:
     """A decision and the signals behind it."""
-    rows = [row[1:] for row in marked.signal_rows(clean(prompt)[0], made.signals, tiers)]
+    rows = [row[1:] for row in marked.signal_rows(clean(prompt)[0], made.signals)]
     below = [f"prompt: {prompt[:200]}", *map(attempt_line, made.attempts)]
     return Table(marked.HEAD[1:], rows, above=[f"{made.tier}{DOT}{reason(made)}"], below=below)
 
 
-def explanation(result: RouteResult, tiers: Sequence[str]) -> Table:
+def explanation(result: RouteResult) -> Table:
     """Why a result is what it is: the signals, then each call and what it cost."""
     steps = list[str]()
     for one in reversed(result.chain):
         steps += [*notes(one), *step_lines(one), f"answer: {headline(one)}"]
     first = result.chain[-1]
-    table = decision(first.decision, first.prompt, tiers)
+    table = decision(first.decision, first.prompt)
     begun = "" if first.tier == first.decision.tier else "started with "
     return replace(table, above=[f"{begun}{table.above[0]}"], below=steps)
 
@@ -130,7 +130,7 @@ def tried(router: Router, prompt: str, **options: Any) -> Table | Said:
     if not prompt.strip():
         return Said("playground: give a text, such as %route playground What is a monad?")
     explained = router.explain(prompt, **options)
-    signals = marked.signal_rows(clean(prompt)[0], explained.decision.signals, router.ladder.names)
+    signals = marked.signal_rows(clean(prompt)[0], explained.decision.signals)
     told = [
         f'signal {name}: "{text}", {where}, speaks for {side}'
         for _, name, text, where, side in signals

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from nbroute import ladders
+from nbroute.classify.registry import DEFAULT, FORMER
 from nbroute.classify.registry import NAMES as CLASSIFIERS
 from nbroute.errors import SettingsError, did_you_mean
 from nbroute.report.table import one_line
@@ -137,7 +138,7 @@ def load(
 def replayed(settings: Settings, path: Path) -> Settings:
     """The settings with the ladder, the classifier and the embedder of that recording.
 
-    Where the classifier was a function or an object of the user's own, the rules decide.
+    Where the classifier was a function or an object of the user's own, the default one decides.
     Budgets, the ledger and how answers are shown stay this machine's. RecordError for a file
     that is not a recording.
     """
@@ -147,6 +148,8 @@ def replayed(settings: Settings, path: Path) -> Settings:
     classifier, embedder = header.classifier, header.embedder
     at_endpoint = (embedder.name, embedder.model) if embedder.name in header.providers else ()
     told = f"replaying {path.name}, recorded on profile {header.profile}"
+    if (name := classifier.name) == FORMER:
+        name, told = DEFAULT, f"{told} with {FORMER!r}, which is {DEFAULT!r} now"
     return replace(
         settings,
         profile="replay",
@@ -157,7 +160,7 @@ def replayed(settings: Settings, path: Path) -> Settings:
             for name, kind in header.providers.items()
         ),
         classifier=ClassifierSettings(
-            classifier.name if classifier.name in CLASSIFIERS else "rules",
+            name if name in CLASSIFIERS else DEFAULT,
             classifier.provider,
             classifier.model,
             classifier.threshold,
@@ -276,9 +279,10 @@ def _build_classifier(
 ) -> ClassifierSettings:
     """The table's classifier; what is not said depends on what the ladder's lowest tier is."""
     lowest = ladder.tiers[0]
-    usual = "hybrid" if providers[lowest.provider].billed else "rules"
+    usual = "hybrid" if providers[lowest.provider].billed else DEFAULT
     chosen = ClassifierSettings(**{"name": usual, **given(ClassifierSettings, table)})
-    document.check("classifier", chosen.name, CLASSIFIERS, "is not a classifier")
+    if chosen.name != FORMER:
+        document.check("classifier", chosen.name, CLASSIFIERS, "is not a classifier")
     document.check_provider("classifier_provider", chosen.provider, providers)
     if chosen.provider is not None and chosen.model is None:
         raise document.error(

@@ -19,6 +19,7 @@ from typing import Annotated, Any, Literal, TypedDict, get_args, get_origin, get
 from urllib.parse import urlsplit
 
 from nbroute.budgets import Limits, OnLimit
+from nbroute.classify.registry import DEFAULT
 from nbroute.errors import SettingsError
 from nbroute.pricing import read_usd
 from nbroute.providers.keys import Key
@@ -275,14 +276,14 @@ class ClassifierSettings:
     """The classifier's name and, for `model` and `hybrid`, the model that is asked.
 
     `provider` and `model` are None where they are those of the lowest tier. From a confidence
-    of `threshold` (0 to 1) on `hybrid` trusts the rules. `file` is what `learned` was saved in.
+    of `threshold` (0 to 1) on `hybrid` asks no model. `file` is what `learned` was saved in.
     A decision less sure than `step_up_below` (0 to 1) goes one tier up.
     """
 
-    name: Text = field(default="rules", metadata={"key": "classifier"})
+    name: Text = field(default=DEFAULT, metadata={"key": "classifier"})
     provider: Text | None = field(default=None, metadata={"key": "classifier_provider"})
     model: Text | None = field(default=None, metadata={"key": "classifier_model"})
-    threshold: Fraction = field(default=0.7, metadata={"key": "classifier_threshold"})
+    threshold: Fraction = field(default=0.6, metadata={"key": "classifier_threshold"})
     file: FilePath | None = field(default=None, metadata={"key": "classifier_file"})
     examples_file: FilePath | None = None
     step_up_below: Fraction = 0.0

@@ -118,7 +118,7 @@ def settings(folder: Path, url: str) -> None:
         for n, name in enumerate(TIERS)
     )
     (folder / "nbroute.toml").write_text(
-        '[nbroute]\nprofile = "loop"\nclassifier = "rules"\n'
+        '[nbroute]\nprofile = "loop"\nclassifier = "ngrams"\n'
         f'[providers.loop]\nkind = "openai"\nbase_url = "{url}"\napi_key_env = "LOOP_API_KEY"\n'
         f"{tiers}"
     )

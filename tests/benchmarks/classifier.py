@@ -14,7 +14,7 @@ from typing import Any
 
 from routellm import FILES, Outcome, accuracy_by, cpt, load, tier_shares
 
-from nbroute.classify.articles import article_rules
+from nbroute.classify.articles import ARTICLES
 from nbroute.classify.examples import LABELS
 from nbroute.classify.ngrams import NgramClassifier
 from nbroute.compare.matrix import Share, share
@@ -25,7 +25,6 @@ from nbroute.types import Ladder, Tier
 HERE = Path(__file__).parent
 #: By somebody who had seen neither the code nor another prompt; never trained on.
 BLIND = HERE.parent / "data" / "blind_prompts.jsonl"
-ARTICLES = ("rules:two-tier", "rules:three-tier", "rules:four-tier")
 LADDER = Ladder("four", tuple(Tier(name, "none", name, 1) for name in LABELS), "MEDIUM")
 BOOTSTRAPS = 300
 NGRAMS = NgramClassifier()
@@ -97,8 +96,8 @@ def blind() -> None:
     cuts = [sorted(words)[len(rows) * part // 4] for part in (1, 2, 3)]
     decisions = [NGRAMS.classify(row["prompt"], LADDER) for row in rows]
     guesses = {
-        name: [article_rules(name).classify(row["prompt"], LADDER).tier for row in rows]
-        for name in ARTICLES
+        name: [rules.classify(row["prompt"], LADDER).tier for row in rows]
+        for name, rules in ARTICLES.items()
     }
     guesses["words"] = [LABELS[sum(count >= cut for cut in cuts)] for count in words]
     guesses["ngrams"] = [decision.tier for decision in decisions]

@@ -46,7 +46,7 @@ def attempts(count: int) -> Iterator[Attempt]:
             model=f"vendor/model-{number % 4}",
             feature=f"feature {number % 5}",
             msg_hash="0123456789ab",
-            classifier="rules",
+            classifier="ngrams",
             reason='"What is" at 0, 7 words, no code',
             input_tokens=200 + number % 7,
             output_tokens=100,

@@ -1,6 +1,6 @@
 """Requests a second of `router.map`, the bare openai SDK and LiteLLM's Router at 16 workers.
 
-One loopback server in a process of its own; rules classifier, a cache miss at every call, a
+One loopback server in a process of its own; the classifier ngrams, a cache miss at every call, a
 ledger on disk. The three take turns, so that what else the machine does hits them alike. Then
 the memory of 1,000 and of 100,000 prompts on the simulated provider. `--peer` is how LiteLLM's
 side runs, in its own virtual environment.
@@ -85,7 +85,7 @@ def nbroute_map(url: str, folder: Path) -> Callable[[int, int], float]:
         profile="simulated",
         provider=OpenAICompatible("loop", url, "sk-bench"),
         ladder=Ladder("bench", tiers, "LOW"),
-        classifier="rules",
+        classifier="ngrams",
         ledger=folder / "ledger.sqlite",
     )
 

@@ -77,7 +77,7 @@ def nbroute_router(url: str, folder: Path) -> tuple[Callable[[int], Any], Callab
         profile="simulated",
         provider=OpenAICompatible("loop", url, "sk-bench"),
         ladder=Ladder("bench", tiers, "LOW"),
-        classifier="rules",
+        classifier="ngrams",
         ledger=folder / "ledger.sqlite",
     )
 

@@ -8,7 +8,17 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 NAMES = (
-    *("load", "route", "map", "rules", "learned", "checks", "agreement", "learned_check"),
+    *(
+        "load",
+        "route",
+        "map",
+        "classifier",
+        "hybrid",
+        "learned",
+        "checks",
+        "agreement",
+        "learned_check",
+    ),
     *("workload", "ledger", "charts", "browser"),
 )
 

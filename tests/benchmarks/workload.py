@@ -2,7 +2,7 @@
 
 The prompts are seeded, a mixed workload as a developer's day has it; the templates are in
 workload.toml. They go over the article's own ladder, simulated, in each of its four ways, with
-nbroute's rules and with the article's.
+nbroute's default classifier and with the article's rules.
 """
 
 from __future__ import annotations
@@ -330,8 +330,8 @@ def _strategy(name: str, batch: Batch, tiers: Sequence[str]) -> Strategy:
 
 if __name__ == "__main__":
     workload = development_prompts()
-    for rules in ("rules", "rules:three-tier"):
+    for name in ("ngrams", "rules:three-tier"):
         router = Router(profile="simulated", ladder=article_ladder(), ledger=SqliteLedger(None))
         with closing(router):
-            measured = measure(router, workload, classifier=rules)
-        print(f"classified by {rules}: {measured}\n\n{measured.confusion()}\n")
+            measured = measure(router, workload, classifier=name)
+        print(f"classified by {name}: {measured}\n\n{measured.confusion()}\n")

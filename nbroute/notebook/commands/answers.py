@@ -29,7 +29,7 @@ _SAYS = f"{', '.join(list(MEANS)[:-1])} or {list(MEANS)[-1]}"
 @command("[NUMBER]", "1", "result.decision")
 def why(desk: Desk, _rest: str, number: int | None) -> tables.Table:
     """Why a prompt went where it went, step by step."""
-    return tables.explanation(desk.answer(number), desk.router.ladder.names)
+    return tables.explanation(desk.answer(number))
 
 
 @command("[NUMBER] [TIER]", "FRONTIER", "router.escalate(result, 'FRONTIER')")

@@ -31,7 +31,7 @@ def classify(desk: Desk, rest: str) -> tables.Table:
     if not text:
         raise SettingsError("`%route classify` takes a text, such as `%route classify Hello`")
     asked = names.classifier(desk.shell.user_ns, named[1]) if named else None
-    return tables.decision(desk.router.classify(text, asked), text, desk.router.ladder.names)
+    return tables.decision(desk.router.classify(text, asked), text)
 
 
 @command(
@@ -55,7 +55,7 @@ def playground(desk: Desk, rest: str) -> Any:
     takes_text=True,
 )
 def teach(desk: Desk, rest: str) -> str:
-    """Keep a text, or the last prompt, as an example of a tier."""
+    """Teach which tier a text, or the last prompt, is for."""
     tier, text = (*rest.split(None, 1), "", "")[:2]
     if not tier:
         raise SettingsError("`%route teach` takes a tier, and a text or the last prompt")

@@ -1,0 +1,118 @@
+"""What is taught moves the default classifier, and little else."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from nbroute import Router
+from nbroute.classify.examples import Example
+from nbroute.classify.ngrams import NgramClassifier
+from nbroute.classify.taught import TaughtClassifier
+from nbroute.types import Ladder, Tier
+
+TIERS = ("SIMPLE", "MEDIUM", "COMPLEX", "FRONTIER")
+OTHERS = [
+    json.loads(line)["prompt"]
+    for line in (Path(__file__).parent / "data" / "blind_prompts.jsonl")
+    .read_text(encoding="utf-8")
+    .splitlines()
+]
+SUBJECTS = "rain snow trains silence bread summer moss tea lanterns glass harbours"
+HAIKU = [f"Write a haiku about {subject}" for subject in SUBJECTS.split()]
+FIELDS = "invoices tenants shipments lessons tickets meters crates flights refunds doses rooms"
+QUERIES = [f"Write an SQL query that lists all {field} of May" for field in FIELDS.split()]
+
+
+def ladder(*names: str) -> Ladder:
+    return Ladder("test", tuple(Tier(name, "none", name, 1) for name in names), names[0])
+
+
+FOUR = ladder(*TIERS)
+
+
+def taught(prompts: list[str], tier: str) -> TaughtClassifier:
+    return TaughtClassifier(Example(prompt, tier) for prompt in prompts)
+
+
+@pytest.mark.parametrize(
+    ("prompts", "tier"), [(HAIKU, "COMPLEX"), (QUERIES, "FRONTIER"), (QUERIES, "SIMPLE")]
+)
+def test_ten_prompts_of_a_kind_move_the_eleventh_and_hardly_any_other(prompts, tier):
+    *ten, eleventh = prompts
+    before, after = NgramClassifier(), taught(ten, tier)
+
+    assert tier != before.classify(eleventh, FOUR).tier
+    assert tier == after.classify(eleventh, FOUR).tier
+    moved = [
+        one for one in OTHERS if before.classify(one, FOUR).tier != after.classify(one, FOUR).tier
+    ]
+    assert len(moved) < 0.05 * len(OTHERS)
+
+
+def test_a_taught_prompt_gets_its_tier_and_the_reason_says_so():
+    decision = taught(HAIKU[:1], "FRONTIER").classify(f"\n{HAIKU[0]} ", FOUR)
+
+    assert ("FRONTIER", 1.0) == (decision.tier, decision.confidence)
+    assert "you taught that this is for FRONTIER" == decision.reason
+
+
+def test_a_near_prompt_leans_the_way_it_was_taught_with_its_words_as_signals():
+    before = NgramClassifier().classify(HAIKU[1], FOUR)
+
+    after = taught(HAIKU[2:8], "COMPLEX").classify(HAIKU[1], FOUR)
+
+    assert ("MEDIUM", "COMPLEX") == (before.tier, after.tier)
+    assert "haiku" in after.reason
+    assert all(HAIKU[1][s.start : s.end] == s.text for s in after.signals)
+
+
+@pytest.mark.parametrize("names", [("low", "high"), ("a", "b", "c", "d", "e"), ("only",)])
+def test_on_another_ladder_its_own_tiers_are_taught(names):
+    where = ladder(*names)
+    for name in names:
+        made = taught(HAIKU[:10], name)
+
+        assert name == made.classify(HAIKU[0], where).tier
+        far = where.index(made.classify(HAIKU[10], where).tier) - where.index(name)
+        assert abs(far) <= (len(names) == 5)  # no word speaks for the fifth tier alone
+
+
+def test_a_tier_that_the_ladder_does_not_have_teaches_nothing():
+    made = taught(HAIKU, "GONE")
+
+    assert NgramClassifier().classify(HAIKU[0], FOUR) == made.classify(HAIKU[0], FOUR)
+
+
+def test_what_has_no_words_can_be_taught_by_itself():
+    made = taught(["🙂", "?!"], "FRONTIER")
+
+    assert "FRONTIER" == made.classify("🙂", FOUR).tier
+    assert NgramClassifier().classify("hello", FOUR) == made.classify("hello", FOUR)
+
+
+def test_the_last_word_on_a_prompt_counts_and_the_order_is_that_of_the_file():
+    step = taught(HAIKU[:3], "COMPLEX").taught(Example(HAIKU[0], "SIMPLE"))
+    at_once = TaughtClassifier(
+        [*(Example(one, "COMPLEX") for one in HAIKU[1:3]), Example(HAIKU[0], "SIMPLE")]
+    )
+
+    assert "SIMPLE" == step.classify(HAIKU[0], FOUR).tier
+    assert step.classify(HAIKU[5], FOUR) == at_once.classify(HAIKU[5], FOUR)
+
+
+def test_a_router_that_is_taught_decides_so_at_once_and_next_time(tmp_path):
+    router = Router(profile="simulated", ledger=tmp_path / "ledger.sqlite3")
+    assert "MEDIUM" == router.classify(HAIKU[10]).tier
+    assert not (tmp_path / "examples.sqlite3").exists()
+
+    for prompt in HAIKU[:10]:
+        router.teach(prompt, "complex")
+
+    again = Router(profile="simulated", ledger=tmp_path / "ledger.sqlite3")
+    for one in (router, again):
+        assert ["COMPLEX"] * 2 == [one.classify(HAIKU[i]).tier for i in (0, 10)]
+        assert "COMPLEX" == one.explain(HAIKU[10]).decision.tier
+        assert "MEDIUM" == one.classify("Summarise the plot of Emma in three sentences.").tier
