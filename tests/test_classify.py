@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import re
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from cells import run
 from hypothesis import example, given
 from hypothesis import strategies as st
+from loopback import Reply
 
 from nbroute.classify.articles import ARTICLES as BY_NAME
 from nbroute.classify.articles import FourTierRules, ThreeTierRules, TwoTierRules
@@ -627,3 +631,57 @@ def test_a_misspelt_classifier_is_refused_with_the_close_matches(name):
 def test_what_is_no_classifier_is_refused():
     with pytest.raises(SettingsError, match="3 is not a classifier"):
         resolved(3)
+
+
+# The name that the default classifier had before
+
+
+def test_the_former_name_of_the_default_stands_for_it_with_one_notice():
+    with pytest.warns(UserWarning, match="'rules' is now 'ngrams'"):
+        router = Router(profile="simulated", classifier="rules")
+    decisions = [router.classify("hello", "rules") for _ in range(2)]
+
+    assert ["ngrams"] * 2 == [one.classifier for one in decisions]
+    assert ("ngrams", "ngrams") == (router.classifier, router.settings.classifier.name)
+
+
+def test_a_file_with_the_former_name_is_read_with_one_notice(tmp_path):
+    file = tmp_path / "nbroute.toml"
+    file.write_text('[nbroute]\nprofile = "simulated"\nclassifier = "rules"\n')
+    said: list[str] = []
+
+    router = Router(file, announce=said.append)
+
+    assert "ngrams" == router.route("hello").decision.classifier
+    assert ["nbroute: the classifier 'rules' is now 'ngrams'"] == [
+        one.partition(",")[0] for one in said
+    ]
+
+
+def test_a_cell_with_the_former_name_is_routed_with_one_notice(shell):
+    text = "".join(run(shell, "%%route -c rules\nhello")[0] for _ in range(2))
+
+    assert 1 == text.count("'rules' is now 'ngrams'")
+
+
+def test_a_batch_that_the_rules_began_goes_on(tmp_path):
+    file = tmp_path / "batch.sqlite"
+    Router(profile="simulated").map(["hello"], to=file)
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute("UPDATE about SET value = replace(value, 'ngrams', 'rules')")
+
+    batch = Router(profile="simulated").map(["hello", "good morning"], to=file)
+
+    assert ["ok", "ok"] == [row.status for row in batch]
+
+
+def test_the_second_articles_hybrid_trusts_its_rules_at_both_ends_alone(make_router, server):
+    router = make_router(ladder=FOUR, classifier="hybrid:four-tier")
+    server.handler = lambda _: Reply(text="COMPLEX")
+
+    sure = router.classify("what is rain?")
+    asked = router.classify("list the rivers")
+
+    assert ("SIMPLE", "hybrid:four-tier", 0.9) == (sure.tier, sure.classifier, sure.confidence)
+    assert ("COMPLEX", 1) == (asked.tier, len(asked.attempts))
+    assert 1 == len(server.requests)
