@@ -84,10 +84,8 @@ class Lessons:
         import numpy as np
 
         read = [(features(prompt, weights.rarities), labels) for prompt, labels in rows]
-        read = [one for one in read if len(one[0].places)]
         self._weights = weights
-        self._sizes = [len(found.places) for found, _ in read]
-        self._starts = np.cumsum([0, *self._sizes])[:-1]
+        self._owners = np.repeat(np.arange(len(read)), [len(found.places) for found, _ in read])
         self._places = np.concatenate([np.zeros(0, int), *(found.places for found, _ in read)])
         self._strengths = np.concatenate([np.zeros(0), *(found.weights for found, _ in read)])
         self._pulls = np.zeros((len(read), len(LABELS)))
@@ -96,7 +94,7 @@ class Lessons:
     def _learn(self, read: Sequence[tuple[Features, np.ndarray]]) -> None:
         import numpy as np
 
-        alike = [self._likeness(found) ** 2 for found, _ in read]
+        alike = [self._likeness(self._shared(found)) ** 2 for found, _ in read]
         odds = [np.log(self._weights.chances(found)) for found, _ in read]
         for _ in range(PASSES):
             for row, (_, labels) in enumerate(read):
@@ -106,23 +104,28 @@ class Lessons:
                 wanted = chances * labels
                 self._pulls[row] += STEP * (wanted / wanted.sum() - chances)
 
-    def _likeness(self, asked: Features) -> np.ndarray:
-        """The cosine of each taught prompt to that one."""
+    def _shared(self, asked: Features) -> np.ndarray:
+        """The prompt's weight in each place of what was taught."""
         import numpy as np
 
         row = np.zeros(PLACES)
         row[asked.places] = asked.weights
-        found: np.ndarray = np.add.reduceat(self._strengths * row[self._places], self._starts)
+        found: np.ndarray = row[self._places]
         return found
+
+    def _likeness(self, shared: np.ndarray) -> np.ndarray:
+        """The cosine of each taught prompt to that one."""
+        import numpy as np
+
+        return np.bincount(self._owners, self._strengths * shared, len(self._pulls))
 
     def weights_for(self, prompt: str) -> Weights:
         """The weights as they are for that prompt: its log-odds follow from them as ever."""
         import numpy as np
 
-        if not self._sizes:
-            return self._weights
-        likeness = self._likeness(features(prompt, self._weights.rarities))
-        pulls = np.repeat(likeness[:, None] * self._pulls, self._sizes, axis=0)
-        pulled = (pulls * self._strengths[:, None]).T
-        moved = [np.bincount(self._places, column, PLACES) for column in pulled]
-        return replace(self._weights, weights=self._weights.weights + np.column_stack(moved))
+        shared = self._shared(features(prompt, self._weights.rarities))
+        pulls = self._likeness(shared)[:, None] * self._pulls
+        moved, here = self._weights.weights.copy(), np.flatnonzero(shared)
+        pulled = pulls[self._owners[here]] * self._strengths[here][:, None]
+        np.add.at(moved, self._places[here], pulled)
+        return replace(self._weights, weights=moved)
