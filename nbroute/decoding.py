@@ -7,6 +7,7 @@ import json
 import re
 import reprlib
 import struct
+import tokenize
 import tomllib
 import zipfile
 import zlib
@@ -59,7 +60,8 @@ def packaged(package: str, *path: str) -> dict[str, Any]:
 #: What NumPy and zipfile raise on bytes that are not what they seem.
 DAMAGED = (
     *(OSError, EOFError, ValueError, KeyError, TypeError, RuntimeError, MemoryError),
-    *(OverflowError, zipfile.BadZipFile, zlib.error, struct.error),
+    *(OverflowError, zipfile.BadZipFile, zlib.error, struct.error, SyntaxError),
+    tokenize.TokenError,
 )
 
 

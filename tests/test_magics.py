@@ -17,7 +17,7 @@ def test_a_cell_shows_the_answer_the_tier_the_cost_and_the_session(shell):
 
     assert "SIMPLE · simulated/gpt-4o-mini ·" in text
     assert "(would have cost)" in text
-    assert "why SIMPLE: SIMPLE over " in text
+    assert 'why SIMPLE: "capital" points to SIMPLE' in text
     assert "session would have cost $" in text
     assert "The capital of France is Paris." in text
     assert isinstance(done.result, RouteResult)

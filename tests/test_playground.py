@@ -187,10 +187,10 @@ def wait(playground):
 
 def test_typing_shows_tier_signals_confidence_and_costs_and_sends_nothing(play, provider, router):
     playground = play()
-    type_in(playground, "Prove that the square root of 2 is irrational.")
+    type_in(playground, "Prove that there are infinitely many primes.")
 
     words = " ".join(without_tags(playground.html).split())
-    assert re.search(r"TOP · \d\d% confident · TOP over \w+ for \"Prove\"", words)
+    assert re.search(r"TOP · \d\d% confident · [^.]*\"Prove\"", words)
     assert "<mark" in playground.html
     assert "costs: your price" in words
     assert "TOP ◂ routing picks this" in words
@@ -203,7 +203,7 @@ def test_another_text_has_another_tier(play):
     playground = play("Hi")
     assert button(playground, "Send to LOW")
 
-    playground.act("prompt", value="Prove that the square root of 2 is irrational.")
+    playground.act("prompt", value="Prove that there are infinitely many primes.")
 
     assert button(playground, "Send to TOP")
 
@@ -326,7 +326,7 @@ def test_the_field_holds_the_text_as_it_is(play):
 def test_send_asks_the_tier_that_is_shown_with_the_decision_that_is_shown(play, provider, router):
     results = []
     playground = play(
-        "Prove that the square root of 2 is irrational.",
+        "Prove that there are infinitely many primes.",
         sent=lambda result, _: results.append(result),
     )
 
@@ -335,7 +335,7 @@ def test_send_asks_the_tier_that_is_shown_with_the_decision_that_is_shown(play, 
 
     (result,) = results
     assert "TOP" == result.tier
-    assert result.decision.reason.startswith('TOP over MID for "Prove"')
+    assert '"Prove"' in result.decision.reason
     assert 0.5 < result.decision.confidence < 1
     assert "fine" == result.text
     assert 1 == len(provider.sent)

@@ -150,7 +150,8 @@ def test_the_answer_is_printed_once_and_then_the_figures_and_no_repr(simulated):
     assert "The capital of France is Paris." == answer
     headline, why, session = figures.strip().split("\n")
     assert "(would have cost)" in headline
-    assert why.startswith("why SIMPLE: SIMPLE over ")
+    assert " to SIMPLE rather than " in why
+    assert why.startswith("why SIMPLE: ")
     assert re.match(r"session would have cost \$0\.\d+ · 1 call · ", session)
 
 

@@ -275,12 +275,14 @@ class NgramClassifier:
         each = found.weights * gains / found.times
         each = each[np.searchsorted(found.places, reading.places)]
         shares = sorted(_shares(prompt, reading, each), key=lambda one: -abs(one[1]))
+        shares = [one for one in shares if abs(one[1]) >= abs(shares[0][1]) / 10][:TOLD]
         sign = 1 if picked > other else -1
         signals = tuple(
             Signal("words", prompt[start:end], start, end, round(sign * share, 3))
-            for (start, end), share in shares[:TOLD]
+            for (start, end), share in shares
         )
-        spoke = [prompt[start:end] for (start, end), share in shares[:TOLD] if share > 0]
+        least = max((share for _, share in shares), default=0.0) / 2
+        spoke = [prompt[start:end] for (start, end), share in shares if share >= least > 0]
         return Decision(tier, self.name, _reason(tier, tiers[other], spoke), confidence, signals)
 
     def score(self, prompt: str) -> float:
@@ -291,9 +293,11 @@ class NgramClassifier:
 
 
 def _reason(tier: str, other: str, spoke: list[str]) -> str:
+    """`"Compare" and "ways" point to COMPLEX rather than MEDIUM`: the three strongest at most."""
     words = list({text.casefold(): f'"{text}"' for text in reversed(spoke)}.values())[::-1][:3]
-    why = f"for {listed(words)}" if words else "though no single word decides it"
-    return f"{tier} over {other} {why}"
+    if not words:
+        return f"no single word decides between {tier} and {other}"
+    return f"{listed(words)} {'point' if words[1:] else 'points'} to {tier} rather than {other}"
 
 
 def _shares(prompt: str, reading: Reading, of_each: np.ndarray) -> Iterator[tuple[Span, float]]:
