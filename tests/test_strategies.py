@@ -836,7 +836,10 @@ def test_an_answer_that_agrees_and_fails_its_checks_leaves_the_other(router, ser
 
 
 def test_code_agrees_where_both_pass_the_same_tests(router, server):
+    runs = []
+
     def passes_tests(text):
+        runs.append(text)
         return "a + b" in text or "b + a" in text
 
     passes_tests.runs_code = True
@@ -844,6 +847,7 @@ def test_code_agrees_where_both_pass_the_same_tests(router, server):
     code = "```python\ndef add(a, b):\n    return {}\n```"
     by_model(server, small=code.format("a + b"), medium=code.format("b + a"))
     same = router.route(HARD, strategy="consensus", checks=[own(passes_tests)])
+    assert 2 == len(runs)  # each program once
     by_model(server, small=code.format("a - b"), medium=code.format("b + a"))
     other = router.route("Again", strategy="consensus", checks=[own(passes_tests)])
 

@@ -222,14 +222,15 @@ def consensus(call: Call, plan: Plan) -> str:
         same = f"{first.tier.name} and {second.tier.name} are both {first.targets[0].model}"
         call.tell(Notice(f"{same}: a model agrees with itself more often than it is right"))
     low, high, failures = _at_once(call, plan)
-    why = f"only one of two answered: {failures[0]}" if failures else ""
-    agreed = Verdict(False, AGREEMENT, why)
+    came = [(step, one) for step, one in ((first, low), (second, high)) if one]
+    checked = [_judge(call, step, one) for step, one in came]
     if low and high:
-        agreed = _agreed(call, plan, low, high)
+        agreed = _agreed(call, plan, low, high, checked)
+    else:
+        agreed = Verdict(False, AGREEMENT, f"only one of two answered: {failures[0]}")
     rungs = [
-        call.log.judged(one.attempt, (agreed, *_judge(call, step, one)))
-        for step, one in ((first, low), (second, high))
-        if one
+        call.log.judged(one.attempt, (agreed, *verdicts))
+        for (_, one), verdicts in zip(came, checked, strict=True)
     ]
     passed = [rung for rung in rungs if rung.failed is None]
     if not passed:
@@ -300,21 +301,23 @@ def _at_once(call: Call, plan: Plan) -> tuple[Answered | None, Answered | None, 
     return low, high, failures
 
 
-def _agreed(call: Call, plan: Plan, low: Answered, high: Answered) -> Verdict:
+def _agreed(
+    call: Call,
+    plan: Plan,
+    low: Answered,
+    high: Answered,
+    checked: Sequence[Sequence[Verdict]],
+) -> Verdict:
     """Whether two answers come to the same, and what that is told by.
 
-    Code is run where there are tests for it. Vectors are made only where one of the answers has
-    no value, or the cosine alone was asked for.
+    Where their code was run, `checked` (the verdicts on both) tells. Vectors are made only where
+    one of the answers has no value, or the cosine alone was asked for.
     """
     texts, least = (low.reply.text, high.reply.text), plan.agreement or 0.0
     if any(getattr(check, "runs_code", False) for check in call.options.checks):
-        lower, upper = plan.at_once
-        passed = [
-            all(verdict.passed for verdict in _judge(call, step, one))
-            for step, one in ((lower, low), (upper, high))
-        ]
-        told = "both pass the tests" if all(passed) else "the tests do not pass for both"
-        return Verdict(all(passed), AGREEMENT, told)
+        passed = all(verdict.passed for verdicts in checked for verdict in verdicts)
+        told = "both pass the tests" if passed else "the tests do not pass for both"
+        return Verdict(passed, AGREEMENT, told)
     found = agree(*texts)
     one, other = (shortened(value or "", SAID) for value in found.values)
     if call.options.by != "cosine":
@@ -345,12 +348,13 @@ def _choose(call: Call, plan: Plan, low: Answered, high: Answered) -> str:
     Where they differ and only the lower one's passes its own checks, that one is used.
     """
     lower, upper = plan.steps
-    agreed = _agreed(call, plan, low, high)
-    below = call.log.judged(low.attempt, (agreed, *_judge(call, lower, low)))
+    checked = [_judge(call, lower, low), _judge(call, upper, high)]
+    agreed = _agreed(call, plan, low, high, checked)
+    below = call.log.judged(low.attempt, (agreed, *checked[0]))
     if below.failed is None:
         _set_aside(call, high.attempt.id, agreed, lower.tier.name)
         return below.attempt
-    above = call.log.judged(high.attempt, _judge(call, upper, high))
+    above = call.log.judged(high.attempt, checked[1])
     if above.failed is not None and below.failed is agreed:
         call.log.reject(above.attempt, above.failed)
         call.tell(Notice(f"they differ, and only {lower.tier.name}'s passed its checks"))
