@@ -102,8 +102,8 @@ def too_little(max_cost: Decimal, steps: Iterable[tuple[str, Decimal]]) -> str:
 
 def step_name(attempt: Attempt) -> str:
     """What the attempt is for: `asking gpt-4o-mini for the tier`, `SIMPLE`."""
-    if attempt.purpose == "answer":
-        return attempt.tier
+    if attempt.answers:
+        return f"judging on {attempt.tier}" if attempt.purpose == "judge" else attempt.tier
     what = "the tier" if attempt.purpose == "classify" else "vectors"
     return f"asking {attempt.model} for {what}"
 

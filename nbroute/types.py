@@ -161,7 +161,9 @@ class Ladder:
 
 
 Status = Literal["running", "ok", "rejected", "unused", "error", "interrupted", "not sent"]
-Purpose = Literal["answer", "classify", "embed"]
+Purpose = Literal["answer", "classify", "embed", "audit", "judge"]
+#: What `route` can be asked for: an answer, or one that only measures the router.
+Asking = Literal["answer", "audit", "judge"]
 CacheMode = Literal["use", "off", "refresh", "only"]
 
 
@@ -317,6 +319,11 @@ class Attempt:
     prompt: str | None = field(default=None, repr=False)
     text: str | None = field(default=None, repr=False)
     reasoning: str | None = field(default=None, repr=False)
+
+    @property
+    def answers(self) -> bool:
+        """Whether it was asked the prompt, and not for its tier or its vector."""
+        return self.purpose in get_args(Asking)
 
     @property
     def usage(self) -> Usage:
@@ -609,6 +616,7 @@ class Options:
     repeat: int | None = None
     cache: CacheMode | None = None
     stream: bool = True
+    purpose: Asking = "answer"
 
     def __getstate__(self) -> list[Any]:
         """A function or a class that cannot be pickled, such as a lambda, goes by its name."""
@@ -723,7 +731,7 @@ class RouteResult:
         for attempt in self.attempts:
             if self.chosen and attempt.id == self.chosen:
                 return attempt
-        asked = [a for a in self.attempts if a.purpose == "answer"] or list(self.attempts)
+        asked = [a for a in self.attempts if a.answers] or list(self.attempts)
         return next((a for a in reversed(asked) if a.text), asked[-1])
 
     @property
@@ -776,11 +784,11 @@ class RouteResult:
         """From sending to the end: attempts in turn, and the slower of two tiers at once."""
         total = sum(attempt.latency_ms for attempt in self.attempts)
         if self.plan.times > 1:
-            times = [one.latency_ms for one in self.attempts if one.purpose == "answer"]
+            times = [one.latency_ms for one in self.attempts if one.answers]
             return total - sum(times) + max(times, default=0.0)
         by_tier = {step.tier.name: 0.0 for step in self.plan.at_once}
         for one in self.attempts:
-            if one.purpose == "answer" and one.tier in by_tier:
+            if one.answers and one.tier in by_tier:
                 by_tier[one.tier] += one.latency_ms
         return total - sum(by_tier.values()) + max(by_tier.values(), default=0.0)
 

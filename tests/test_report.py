@@ -659,3 +659,20 @@ def test_the_router_reports_over_no_calls_and_with_the_models_name(router):
     told = router.report()
     assert (1, 1) == (told.results, told.comparing.calls)
     assert "TOP (large) is priced on the recorded tokens" in str(told)
+
+
+def test_what_measures_the_router_is_spent_and_is_no_result(router):
+    router.route("hello")
+    for purpose in ("audit", "judge"):
+        answer = router.route("hello", tier="MID", cache="off", purpose=purpose)
+        assert "MID" == answer.tier
+        assert answer.text
+
+    told = router.report()
+    assert (1, 3) == (told.results, told.calls)
+    assert 2 == told.by_use["auditing"].calls
+    assert "of which auditing and judging: " in str(told)
+    assert ["answer", "audit", "judge"] == [row["purpose"] for row in router.ledger.rows()]
+    assert 1 == len(router.history.results())
+    with pytest.raises(SettingsError, match="unknown purpose 'jugde'"):
+        router.route("hello", purpose="jugde")

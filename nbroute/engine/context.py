@@ -171,7 +171,7 @@ class Call:
     ) -> RouteResult:
         """What came of it; with no attempt `chosen`, the last answer that has any text."""
         attempts = tuple(self.log.attempts.values())
-        answers = [one for one in attempts if one.text and one.purpose == "answer"]
+        answers = [one for one in attempts if one.text and one.answers]
         texts = [one.text for one in answers if chosen in ("", one.id)]
         return RouteResult(
             id=self.log.template.result,

@@ -151,7 +151,7 @@ def dispatch(
     call: Call,
     step: Step,
     requests: tuple[Request, ...],
-    purpose: Purpose = "answer",
+    purpose: Purpose | None = None,
     *,
     above: bool = False,
 ) -> Answered:
@@ -160,6 +160,7 @@ def dispatch(
     `above` says that another tier stands ready. Raises the model's own error where one was
     asked, AllModelsFailed where several failed, Interrupted, ReplayMiss or BudgetExceeded.
     """
+    purpose = purpose or call.options.purpose
     causes: list[tuple[str, ProviderError]] = []
     missed, left = False, list(requests)
     while left:
@@ -284,7 +285,7 @@ def _one(call: Call, step: Step, building: ReplyBuilder, purpose: Purpose) -> An
         answered = Answered(cached, attempt)
         if replay is not None:
             call.tell(Notice(replay.told))
-        if purpose == "answer":
+        if attempt.answers:
             call.tell(Text(cached.text))
     elif call.cache_mode == "only" or replay is not None:
         return None
@@ -301,9 +302,10 @@ def _one(call: Call, step: Step, building: ReplyBuilder, purpose: Purpose) -> An
 def _send(call: Call, tier: Tier, building: ReplyBuilder, purpose: Purpose) -> Answered:
     if call.cancel is not None and call.cancel.is_set():
         raise Interrupted(_STOPPED)
-    request, log, answers = building.request, call.log, purpose == "answer"
+    request, log = building.request, call.log
     provider = call.parts.providers[request.provider]
     attempt = log.open(request, tier, provider.kind, purpose)
+    answers = attempt.answers
     reserved = log.guard.max_cost is not None or bool(log.guard.caps(attempt))
     noted = building.began = time.perf_counter()
     try:

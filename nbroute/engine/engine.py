@@ -97,9 +97,10 @@ class Engine:
         `by` ("value" or "cosine"), `classifier`, `system`, `max_tokens`, `max_cost` (US dollars),
         `over_budget`, `temperature`, `effort` ("low", "medium", "high"), `json`, `schema`,
         `checks` (functions and names such as "rating=8"), `feature`, `thread`, `repeat`
-        (2 to 20), `cache` ("use", "off", "refresh", "only") and `stream`. `observe` is told each
-        `Event` as it happens, on this thread; `cancel`, once set, stops the call from another.
-        `notices` are told first, and kept in the result.
+        (2 to 20), `cache` ("use", "off", "refresh", "only"), `stream` and `purpose` ("audit" and
+        "judge" measure the router: the session's results are without them, and its spend tells
+        them apart). `observe` is told each `Event` as it happens, on this thread; `cancel`, once
+        set, stops the call from another. `notices` are told first, and kept in the result.
 
         Raises PromptError, SettingsError, BudgetExceeded, ReplayMiss, ProviderError or
         Interrupted; where something was paid for, the error's `result` holds it.
@@ -365,14 +366,16 @@ class Engine:
             if call.log.attempts:
                 unknown = Decision("", "", "not classified")
                 error.result = call.result(made or unknown, plan, chosen)
-                self.history.add(error.result)
+                if call.options.purpose == "answer":
+                    self.history.add(error.result)
             # What a library raised has the key in its request and in the frames it came through.
             error.__context__ = None
             if error is not raised:
                 raised.__traceback__ = None
             raise error from raised.__cause__
         result = call.result(made, plan, chosen, data)
-        self.history.add(result)
+        if call.options.purpose == "answer":
+            self.history.add(result)
         if call.options.thread and result.text:
             self.threads.keep(call.options.thread, result)
         call.tell(Done(result))

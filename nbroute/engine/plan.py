@@ -8,7 +8,18 @@ from typing import Any, get_args
 
 from nbroute.errors import SettingsError, did_you_mean
 from nbroute.pricing import read_usd
-from nbroute.types import EFFORTS, CacheMode, Decision, Ladder, Options, Plan, Step, Target, Tier
+from nbroute.types import (
+    EFFORTS,
+    Asking,
+    CacheMode,
+    Decision,
+    Ladder,
+    Options,
+    Plan,
+    Step,
+    Target,
+    Tier,
+)
 
 STRATEGIES = ("direct", "cascade", "parallel", "consensus")
 #: Two ways to tell whether two answers agree: by what they end in, or by their vectors alone.
@@ -47,6 +58,7 @@ _ONE_OF: dict[str, tuple[str, tuple[str, ...], str | None]] = {
     "cache": ("cache mode", CACHE_MODES, None),
     "by": ("way to compare two answers", AGREE_BY, None),
     "effort": ("effort", EFFORTS, None),
+    "purpose": ("purpose", get_args(Asking), "answer"),
 }
 
 

@@ -132,7 +132,7 @@ def _causes(tier: str, error: ProviderError) -> list[tuple[str, ProviderError]]:
 
 def _tell_no_answer(call: Call, error: ProviderError, left: list[Step]) -> None:
     """Note that a tier could not answer, as a step of the cascade."""
-    asked = [one for one in call.log.attempts.values() if one.purpose == "answer"]
+    asked = [one for one in call.log.attempts.values() if one.answers]
     if asked and call.options.strategy == "cascade":
         verdict = Verdict(False, NO_ANSWER, named(_causes("", error)[-1][1]))
         call.log.judged(asked[-1], (verdict,))

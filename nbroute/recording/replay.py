@@ -145,7 +145,7 @@ class Recording:
                 shown = shortened(one.request.prompt, _SHOWN)
                 near = f"the closest recorded prompt, on {one.tier}, is {shown!r}"
         models = " or ".join(repr(request.model) for request in requests)
-        what = "classifying" if purpose == "classify" else "the prompt"
+        what = {"classify": "classifying", "judge": "judging"}.get(purpose, "the prompt")
         prompt = shortened(requests[0].messages[-1].content, _SHOWN)
         return (
             f"{self.path.name} has no answer of {tier} ({models}) to {what} {prompt!r}; {near}. "

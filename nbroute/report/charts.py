@@ -36,6 +36,7 @@ _USES = {
     "embedding": "embedding",
     "beside": "answers that were not used",
     "comparing": "comparing",
+    "auditing": "auditing and judging",
 }
 
 

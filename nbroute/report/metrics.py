@@ -135,6 +135,19 @@ class Latency(NamedTuple):
     p95_ms: float
 
 
+def wilson(share: float, n: int) -> tuple[float, float]:
+    """Where a share seen in `n` cases lies at 95%, within 0 and 1; (0, 1) where there are none.
+
+    Wilson 1927, "Probable inference, the law of succession, and statistical inference".
+    """
+    if not n:
+        return 0.0, 1.0
+    z2 = 1.96**2
+    middle = (share + z2 / (2 * n)) / (1 + z2 / n)
+    half = math.sqrt(share * (1 - share) * z2 / n + (z2 / (2 * n)) ** 2) / (1 + z2 / n)
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
 class Votes(NamedTuple):
     """Of the prompts that were judged, how many a tier is good enough for."""
 
@@ -149,10 +162,7 @@ class Votes(NamedTuple):
     @property
     def interval(self) -> tuple[float, float]:
         """Where the share lies at 95%, by Wilson's interval."""
-        n, z2 = self.judged, 1.96**2
-        middle = (self.share + z2 / (2 * n)) / (1 + z2 / n)
-        half = math.sqrt(self.share * (1 - self.share) * z2 / n + (z2 / (2 * n)) ** 2)
-        return max(0.0, middle - half / (1 + z2 / n)), min(1.0, middle + half / (1 + z2 / n))
+        return wilson(self.share, self.judged)
 
 
 def votes_of(labels: Iterable[Label], tiers: Sequence[str]) -> dict[str, Votes]:
@@ -249,9 +259,10 @@ class Metrics:
     `results` were asked for, `answered` counts them by the tier whose answer stands. A
     feature of "" is that of calls with none; days are UTC. In `by_use`, "beside" is for answers
     that were paid for in parallel with the one that was kept: neither rejected nor escalated;
-    "comparing" is for answers that were compared, which are no results. `saving` is of real
-    money, `equivalent_saving` of what was not billed; they are never added. Both are against
-    the `baseline` tier's `baseline_model` at `price`.
+    "comparing" is for answers that were compared, and "auditing" for those that measure the
+    router, with what judging them cost: neither are results. `saving` is of real money,
+    `equivalent_saving` of what was not billed; they are never added. Both are against the
+    `baseline` tier's `baseline_model` at `price`.
     """
 
     tiers: tuple[str, ...]

@@ -61,6 +61,8 @@ _USES = {
     "embed": "embedding",
     "unused": "beside",
     "compared": "comparing",
+    "audit": "auditing",
+    "judge": "auditing",
 }
 
 
@@ -246,7 +248,8 @@ class _Tally:
             sums.unknown += 1
         else:
             sums.usd += float(row.cost_usd)
-        if not compared and row.result not in self.roots:
+        measures = row.purpose in ("audit", "judge")
+        if not (compared or measures or row.result in self.roots):
             parent = row.parent
             self.roots[row.result] = self.roots.get(parent, parent) if parent else row.result
         if answer:

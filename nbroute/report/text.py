@@ -24,6 +24,7 @@ _USES = {
     "embedding": "embedding",
     "beside": "beside the answer that was used",
     "comparing": "comparing",
+    "auditing": "auditing and judging",
 }
 _STATUSES = {
     "error": "failed",

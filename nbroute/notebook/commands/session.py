@@ -23,6 +23,13 @@ if TYPE_CHECKING:
 
 #: The calls that the log shows.
 _LOGGED = 100
+#: What a call that is no answer was for.
+_ASIDE = {
+    "classify": "asked for the tier",
+    "embed": "vectors",
+    "audit": "asked for an audit",
+    "judge": "judged an audit",
+}
 _ASKED = ("threshold", "classifier", "ladder", "cache")
 _FLAGS = dict.fromkeys(("on", "yes", "true", "use", "1"), True)
 _FLAGS |= dict.fromkeys(("off", "no", "false", "0"), False)
@@ -82,7 +89,7 @@ def log(desk: Desk, _rest: str) -> tables.Table:
 def _log_notes(row: Mapping[str, Any], sources: Collection[str]) -> Iterator[str]:
     """What is special about a call, the words of its error last."""
     if row.get("purpose", "answer") != "answer":
-        yield {"classify": "asked for the tier", "embed": "vectors"}.get(row["purpose"], "")
+        yield _ASIDE.get(row["purpose"], "")
     if row.get("cached"):
         yield "replayed" if row["latency_ms"] else "cached"
     if row.get("escalated"):
