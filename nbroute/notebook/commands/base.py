@@ -23,6 +23,7 @@ _CELLS = {
 #: By the file that a command is in.
 _THEMES = {
     "answers": "answers (NUMBER is that of a card; without it, the last one)",
+    "quality": "whether the routing is any good",
     "models": "models, prices and keys",
     "session": "this session",
     "texts": "prompts and answers",

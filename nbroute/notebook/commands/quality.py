@@ -1,0 +1,1 @@
+"""Whether the routing is any good: measured, calibrated, examined."""
