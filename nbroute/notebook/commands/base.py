@@ -110,6 +110,21 @@ def run(desk: Desk, line: str) -> Any:
     return _one(found) if rest in ("-h", "--help") else found(desk, rest)
 
 
+def confirmed(question: str, again: str) -> bool:
+    """Whether a person says yes to it; SettingsError where nobody can type an answer.
+
+    `again` is the line that does it without asking.
+    """
+    from IPython.core.error import StdinNotImplementedError
+
+    try:
+        return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+    except (StdinNotImplementedError, EOFError, OSError):
+        cure = f"`{again}` sends without asking"
+        msg = f"nothing was sent, as nobody can type an answer here: {cure}"
+        raise SettingsError(msg) from None
+
+
 def _find(name: str) -> Command:
     if name not in COMMANDS:
         hint = did_you_mean(name, COMMANDS)
