@@ -43,7 +43,7 @@ ROOMS = [
     "router",
     # 5: front ends
     "export",
-    "audit",
+    "costs",
     "workshop",
     "notebook",
     "cli",

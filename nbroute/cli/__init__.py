@@ -1,4 +1,4 @@
-"""The command line: `nbroute pull`, `run`, `audit`, `trust` and `check-endpoint`."""
+"""The command line: `nbroute pull`, `run`, `costs`, `trust` and `check-endpoint`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from typing import Annotated, Any, Literal, cast
 import msgspec
 from msgspec import Meta
 
-from nbroute.audit import GROUPS, Audit, Place, audit
+from nbroute.costs import GROUPS, Costs, Place, costs
 from nbroute.decoding import decode
 from nbroute.errors import NbrouteError, SettingsError
 from nbroute.pricing import describe, format_usd, read_usd
@@ -40,7 +40,7 @@ _NAME_WIDTH = 56
 _LONGEST_REASON = 200
 #: What a spreadsheet takes for a formula.
 _FORMULA = tuple("=+-@\t\r")
-_ABOUT_AUDIT = """\
+_ABOUT_COSTS = """\
 Reads the records that nbroute's cards leave in the outputs of saved notebooks. Nothing is run
 and nothing is sent. A cell that was run again or cleared keeps no trace of the call before;
 the ledger has every call.
@@ -52,11 +52,15 @@ exit codes: 0 done, 1 a file could not be read (the others are counted), 2 wrong
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; the exit code is 0, 1 for an error, 2 for wrong usage (as SystemExit).
 
-    `audit --max-usd` has one more: 3.
+    `costs --max-usd` has one more: 3.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):  # a file's name may be in any script, or none
         sys.stdout.reconfigure(errors="backslashreplace")
-    options = _parser().parse_args(argv)
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words[:1] == ["audit"]:  # its old name
+        words[0] = "costs"
+        _say("`nbroute audit` is now called `nbroute costs`")
+    options = _parser().parse_args(words)
     try:
         code: int = options.command(options)
         print(end="", flush=True)
@@ -98,9 +102,9 @@ def _parser() -> argparse.ArgumentParser:
     words.set_defaults(command=_run)
 
     words = commands.add_parser(
-        "audit",
+        "costs",
         help="total what saved notebooks spent, with no kernel",
-        description=_ABOUT_AUDIT,
+        description=_ABOUT_COSTS,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     where = "notebooks, folders or patterns (default: this folder and its subfolders)"
@@ -110,7 +114,7 @@ def _parser() -> argparse.ArgumentParser:
     form.add_argument("--json", action="store_true", help="everything, as JSON")
     form.add_argument("--csv", action="store_true", help="a row for each call, or as --by says")
     words.add_argument("--max-usd", type=_usd, metavar="X", help="exit with 3 if it was more")
-    words.set_defaults(command=_audit)
+    words.set_defaults(command=_costs)
 
     words = commands.add_parser(
         "trust",
@@ -432,8 +436,8 @@ def _money(usd: float | Decimal | None, source: CostSource) -> str:
     return describe(Cost(None if usd is None else Decimal(str(usd)), source))
 
 
-def _audit(options: argparse.Namespace) -> int:
-    found = audit(options.paths)
+def _costs(options: argparse.Namespace) -> int:
+    found = costs(options.paths)
     groups = [options.by] if options.by else list(GROUPS)
     if options.json:
         everything = {
@@ -461,7 +465,7 @@ def _audit(options: argparse.Namespace) -> int:
     return _warn(found, options.max_usd)
 
 
-def _warn(found: Audit, most: Decimal | None) -> int:
+def _warn(found: Costs, most: Decimal | None) -> int:
     """Say what was not read or counted, and what was overspent; the exit code."""
     warnings = list(found.unread)
     if not found.notebooks and not found.unread:
@@ -481,7 +485,7 @@ def _warn(found: Audit, most: Decimal | None) -> int:
     return _OVER_BUDGET if over else int(bool(found.unread))
 
 
-def _group_table(found: Audit, group: str) -> list[str]:
+def _group_table(found: Costs, group: str) -> list[str]:
     """Aligned columns, the total last; the two amounts stand apart."""
     heads = [group, "calls", "cached", "tokens in", "tokens out", "spent", "not billed", "unknown"]
     rows = [heads]
@@ -499,7 +503,7 @@ def _group_table(found: Audit, group: str) -> list[str]:
     return [head, rule, *lines, rule, total, ""] if lines else []
 
 
-def _summary(found: Audit) -> Iterator[str]:
+def _summary(found: Costs) -> Iterator[str]:
     """What the tables add up to, in words."""
     spend = found.spend
     read = counted(len(found.notebooks), "notebook")

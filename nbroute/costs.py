@@ -1,8 +1,8 @@
 """What saved notebooks say they spent: the records in their outputs' metadata, with no kernel.
 
 A notebook holds what its outputs show: a cell that was run again or cleared keeps no trace of
-the call before. The ledger has every call; the audit has what a file can prove. Anybody can
-write a notebook, so every field is checked.
+the call before. The ledger has every call; here is what a file can prove. Anybody can write a
+notebook, so every field is checked.
 """
 
 from __future__ import annotations
@@ -147,7 +147,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Audit:
+class Costs:
     """What saved notebooks say they spent.
 
     `notebooks` are the files that were read, `calls` all recorded attempts. `repeated` has the
@@ -212,7 +212,7 @@ class Audit:
         return [*GROUPS[by], *Line.of({}, ()).row]
 
 
-def audit(paths: Paths = ".") -> Audit:
+def costs(paths: Paths = ".") -> Costs:
     """What the notebooks say they spent: files, folders (walked) or patterns like `*.ipynb`.
 
     An answer that several cells or notebooks show is counted once, where it is read first.
@@ -241,7 +241,7 @@ def audit(paths: Paths = ".") -> Audit:
                     calls += found
                 elif homes[result] != place:
                     repeated[result, place] = None
-    return Audit(tuple(read), tuple(calls), tuple(repeated), tuple(skipped), tuple(unread))
+    return Costs(tuple(read), tuple(calls), tuple(repeated), tuple(skipped), tuple(unread))
 
 
 def _notebooks(

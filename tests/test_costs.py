@@ -1,4 +1,4 @@
-"""`nbroute audit`: what saved notebooks say they spent."""
+"""`nbroute costs`: what saved notebooks say they spent."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ import pytest
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_notebook
 
-from nbroute.audit import Place, audit
 from nbroute.cli import main
+from nbroute.costs import Place, costs
 from nbroute.errors import SettingsError
 
 
@@ -83,7 +83,7 @@ def test_money_is_totalled_by_tier_model_notebook_and_cell(tmp_path):
     one = write(tmp_path / "one.ipynb", cell(record()), cell(record("r2", big), count=7))
     two = write(tmp_path / "two.ipynb", cell(None), cell(record("r3", big)))
 
-    found = audit([one, two])
+    found = costs([one, two])
 
     assert {"COMPLEX": 1.0, "SIMPLE": 0.25} == totals(found, "tier")
     assert {"anthropic/claude-sonnet": 1.0, "openai/gpt-4o-mini": 0.25} == totals(found, "model")
@@ -102,7 +102,7 @@ def test_each_call_of_a_cascade_stands_under_its_own_tier(tmp_path):
     )
     write(tmp_path / "a.ipynb", cell(record("r1", *rungs)))
 
-    found = audit(tmp_path)
+    found = costs(tmp_path)
 
     assert {"MEDIUM": 1.5, "SIMPLE": 0.25, "JUDGE": 0.125} == totals(found, "tier")
     assert 1 == found.answers
@@ -112,7 +112,7 @@ def test_real_money_what_was_not_billed_and_what_is_unknown_are_never_added(tmp_
     calls = [call(), call(cost_source="billed", cost_usd=1.0), call(**LOCAL), call(**UNKNOWN)]
     write(tmp_path / "a.ipynb", cell(record("r1", *calls)))
 
-    spend = audit(tmp_path).spend
+    spend = costs(tmp_path).spend
 
     assert ("1.25", "4.0", 1, 4) == (
         str(spend.usd),
@@ -126,7 +126,7 @@ def test_a_cached_answer_is_counted_and_costs_nothing(tmp_path):
     cached = call(cached=True, cost_usd=0.0, cost_source="billed")
     write(tmp_path / "a.ipynb", cell(record("r1", cached)))
 
-    spend = audit(tmp_path).spend
+    spend = costs(tmp_path).spend
 
     assert (0, 1, 1) == (spend.usd, spend.calls, spend.cached_calls)
 
@@ -135,14 +135,14 @@ def test_the_answers_under_an_escalated_one_are_counted(tmp_path):
     top = record("r2", call(tier="MEDIUM", cost_usd=1.0), earlier=[record("r1")])
     write(tmp_path / "a.ipynb", cell(top))
 
-    assert {"MEDIUM": 1.0, "SIMPLE": 0.25} == totals(audit(tmp_path), "tier")
+    assert {"MEDIUM": 1.0, "SIMPLE": 0.25} == totals(costs(tmp_path), "tier")
 
 
 def test_all_answers_of_a_comparison_are_counted(tmp_path):
     compared = [record("r1"), record("r2", call(tier="MEDIUM", cost_usd=1.0))]
     write(tmp_path / "a.ipynb", cell({"schema": 1, "comparison": "c1", "compared": compared}))
 
-    found = audit(tmp_path)
+    found = costs(tmp_path)
 
     assert {"MEDIUM": 1.0, "SIMPLE": 0.25} == totals(found, "tier")
     assert ["r1", "r2"] == [one.result for one in found.calls]
@@ -152,7 +152,7 @@ def test_an_answer_that_stands_in_several_places_is_counted_once_and_that_is_sai
     one = write(tmp_path / "one.ipynb", cell(record(), record()), cell(record(), count=2))
     write(tmp_path / "two.ipynb", cell(record()))
 
-    found = audit(tmp_path)
+    found = costs(tmp_path)
 
     assert 1 == found.spend.calls
     assert [(str(one), 2), (str(tmp_path / "two.ipynb"), 1)] == [
@@ -166,7 +166,7 @@ def test_a_notebook_of_format_3_is_read(tmp_path):
     path = tmp_path / "old.ipynb"
     path.write_text(json.dumps({"nbformat": 3, "worksheets": [{"cells": [{}, old]}]}))
 
-    assert Place(str(path), 2, 4) == audit(path).calls[0].place
+    assert Place(str(path), 2, 4) == costs(path).calls[0].place
 
 
 def test_a_notebook_that_was_really_executed_adds_up(tmp_path):
@@ -176,7 +176,7 @@ def test_a_notebook_that_was_really_executed_adds_up(tmp_path):
     NotebookClient(made, kernel_name="python3").execute(env=environment)
     nbformat.write(made, tmp_path / "real.ipynb")
 
-    found = audit(tmp_path)
+    found = costs(tmp_path)
 
     assert ([2, 3], ()) == ([row["cell"] for row in found.rows("cell")], found.skipped)
     assert found.spend.equivalent_usd > 0
@@ -184,9 +184,9 @@ def test_a_notebook_that_was_really_executed_adds_up(tmp_path):
 
 
 def test_the_frames_have_their_columns_with_rows_and_without(tmp_path):
-    empty = audit(tmp_path)
+    empty = costs(tmp_path)
     write(tmp_path / "a.ipynb", cell(record("r1", call(), call(**UNKNOWN))))
-    found = audit(tmp_path)
+    found = costs(tmp_path)
 
     for group in (None, "tier", "model", "notebook", "cell"):
         assert list(empty.frame(group)) == list(found.frame(group)) == found.columns(group)
@@ -196,7 +196,7 @@ def test_the_frames_have_their_columns_with_rows_and_without(tmp_path):
 
 def test_an_unknown_group_names_the_close_match(tmp_path):
     with pytest.raises(SettingsError, match="did you mean 'tier'"):
-        audit(tmp_path).by("tiers")
+        costs(tmp_path).by("tiers")
 
 
 # Which files
@@ -207,28 +207,28 @@ def test_folders_are_walked_but_not_their_hidden_ones(tmp_path):
     write(tmp_path / "a" / ".ipynb_checkpoints" / "deep-checkpoint.ipynb", cell(record("r2")))
     (tmp_path / "a" / "readme.md").write_text("no notebook")
 
-    assert (str(tmp_path / "a" / "b" / "deep.ipynb"),) == audit(tmp_path).notebooks
+    assert (str(tmp_path / "a" / "b" / "deep.ipynb"),) == costs(tmp_path).notebooks
 
 
 def test_a_pattern_that_the_shell_did_not_expand_is_expanded(tmp_path):
     write(tmp_path / "a.ipynb", cell(record()))
     write(tmp_path / "deep" / "b.ipynb", cell(record("r2")))
 
-    assert 1 == len(audit(tmp_path / "*.ipynb").notebooks)
-    assert 2 == len(audit(str(tmp_path / "**" / "*.ipynb")).notebooks)
+    assert 1 == len(costs(tmp_path / "*.ipynb").notebooks)
+    assert 2 == len(costs(str(tmp_path / "**" / "*.ipynb")).notebooks)
 
 
 def test_a_file_whose_name_looks_like_a_pattern_is_itself(tmp_path):
     write(tmp_path / "a[1].ipynb", cell(record()))
 
-    assert 1 == len(audit(tmp_path / "a[1].ipynb").notebooks)
+    assert 1 == len(costs(tmp_path / "a[1].ipynb").notebooks)
 
 
 def test_a_file_that_is_named_twice_is_read_once(tmp_path):
     path = write(tmp_path / "a.ipynb", cell(record()))
     (tmp_path / "link.ipynb").symlink_to(path)
 
-    found = audit([path, tmp_path, path.parent / "." / "a.ipynb"])
+    found = costs([path, tmp_path, path.parent / "." / "a.ipynb"])
 
     assert (1, ()) == (len(found.notebooks), found.repeated)
 
@@ -238,7 +238,7 @@ def test_links_that_go_in_circles_end(tmp_path):
     (tmp_path / "a" / "again").symlink_to(tmp_path)
     (tmp_path / "loop.ipynb").symlink_to("loop.ipynb")
 
-    found = audit(tmp_path)
+    found = costs(tmp_path)
 
     assert (1, 1) == (len(found.notebooks), len(found.unread))
     assert "symbolic links" in found.unread[0]
@@ -247,13 +247,13 @@ def test_links_that_go_in_circles_end(tmp_path):
 def test_a_name_in_any_script_is_read_and_shown(tmp_path, capsys):
     write(tmp_path / "学习 ✓ ñ.ipynb", cell(record()))
 
-    assert 0 == main(["audit", str(tmp_path), "--by", "notebook"])
+    assert 0 == main(["costs", str(tmp_path), "--by", "notebook"])
     assert "学习 ✓ ñ.ipynb" in capsys.readouterr().out
 
 
 def test_a_name_that_is_no_text_is_read_and_shown(tmp_path):
     write(tmp_path / os.fsdecode(b"caf\xe9.ipynb"), cell(record()))
-    words = [sys.executable, "-m", "nbroute", "audit", str(tmp_path)]
+    words = [sys.executable, "-m", "nbroute", "costs", str(tmp_path)]
 
     for form in ([], ["--json"], ["--csv"]):
         done = subprocess.run([*words, *form], capture_output=True, check=False)
@@ -282,7 +282,7 @@ def test_a_file_that_is_no_notebook_is_named_and_the_others_are_counted(tmp_path
     (tmp_path / "bad.ipynb").write_bytes(content)
     write(tmp_path / "good.ipynb", cell(record()))
 
-    found = audit(tmp_path)
+    found = costs(tmp_path)
 
     assert 1 == found.spend.calls
     assert 1 == len(found.unread)
@@ -293,7 +293,7 @@ def test_a_file_that_is_no_notebook_is_named_and_the_others_are_counted(tmp_path
 def test_a_missing_file_a_pattern_without_match_and_a_pipe_are_named(tmp_path):
     os.mkfifo(tmp_path / "pipe.ipynb")
 
-    missing, nothing, pipe = audit(
+    missing, nothing, pipe = costs(
         [tmp_path / "none.ipynb", tmp_path / "*.txt", tmp_path / "pipe.ipynb"]
     ).unread
 
@@ -306,7 +306,7 @@ def test_a_file_that_begins_with_a_byte_order_mark_is_read(tmp_path):
     path = tmp_path / "a.ipynb"
     path.write_text(json.dumps(notebook(cell(record()))), encoding="utf-8-sig")
 
-    assert 1 == audit(path).spend.calls
+    assert 1 == costs(path).spend.calls
 
 
 def test_a_number_of_thousands_of_digits_in_somebodys_output_does_no_harm(tmp_path):
@@ -315,13 +315,13 @@ def test_a_number_of_thousands_of_digits_in_somebodys_output_does_no_harm(tmp_pa
     )
     (tmp_path / "a.ipynb").write_text(text)
 
-    assert 1 == audit(tmp_path).spend.calls
+    assert 1 == costs(tmp_path).spend.calls
 
 
 def test_a_cell_of_an_endless_number_is_shown_without_it(tmp_path, capsys):
     write(tmp_path / "a.ipynb", cell(record(), count=10**200))
 
-    assert 0 == main(["audit", str(tmp_path)])
+    assert 0 == main(["costs", str(tmp_path)])
     assert "a.ipynb, cell 1 " in capsys.readouterr().out
 
 
@@ -336,7 +336,7 @@ def test_a_cell_of_an_endless_number_is_shown_without_it(tmp_path, capsys):
 def test_cells_and_outputs_of_any_shape_are_passed_over(tmp_path, cells):
     write(tmp_path / "a.ipynb", *cells, cell(record()))
 
-    found = audit(tmp_path)
+    found = costs(tmp_path)
 
     assert (1, (), ()) == (found.spend.calls, found.skipped, found.unread)
 
@@ -396,7 +396,7 @@ BROKEN = [
 def test_a_record_that_cannot_be_true_is_skipped_and_named(tmp_path, said, why):
     write(tmp_path / "a.ipynb", cell(said, count=3), cell(record("good")))
 
-    found = audit(tmp_path)
+    found = costs(tmp_path)
 
     assert [Place(str(tmp_path / "a.ipynb"), 1, 3)] == [one.place for one in found.skipped]
     assert why in found.skipped[0].why
@@ -406,7 +406,7 @@ def test_a_record_that_cannot_be_true_is_skipped_and_named(tmp_path, said, why):
 def test_a_broken_answer_below_an_escalated_one_leaves_that_one_counted(tmp_path):
     write(tmp_path / "a.ipynb", cell(record("r2", earlier=[{"schema": 1}, record("r1")])))
 
-    found = audit(tmp_path)
+    found = costs(tmp_path)
 
     assert (["r1", "r2"], 1) == ([one.result for one in found.calls], len(found.skipped))
 
@@ -417,14 +417,14 @@ def test_records_nested_deep_are_read(tmp_path):
         deep = record(f"r{number}", earlier=[deep])
     write(tmp_path / "a.ipynb", cell(deep))
 
-    assert 150 == audit(tmp_path).answers
+    assert 150 == costs(tmp_path).answers
 
 
 def test_nothing_of_a_notebook_is_changed(tmp_path):
     path = write(tmp_path / "a.ipynb", cell(record()))
     before = (path.read_bytes(), path.stat().st_mtime_ns)
 
-    audit(path)
+    costs(path)
 
     assert before == (path.read_bytes(), path.stat().st_mtime_ns)
 
@@ -433,9 +433,20 @@ def test_nothing_of_a_notebook_is_changed(tmp_path):
 
 
 def said_by(capsys, *words):
-    code = main(["audit", *map(str, words)])
+    code = main(["costs", *map(str, words)])
     told = capsys.readouterr()
     return code, told.out, told.err
+
+
+def test_the_word_of_old_does_the_same_and_says_its_new_name(tmp_path, capsys):
+    write(tmp_path / "a.ipynb", cell(record()))
+    code, out, _ = said_by(capsys, tmp_path, "--max-usd", "0")
+
+    old = main(["audit", str(tmp_path), "--max-usd", "0"])
+    told = capsys.readouterr()
+
+    assert (code, out) == (old, told.out)
+    assert "nbroute: `nbroute audit` is now called `nbroute costs`" == told.err.splitlines()[0]
 
 
 def test_the_tables_are_aligned_and_end_in_a_total(tmp_path, capsys):
@@ -588,15 +599,15 @@ def test_max_usd_says_what_it_does_not_know(tmp_path, capsys):
 )
 def test_wrong_usage_ends_with_2(capsys, words):
     with pytest.raises(SystemExit) as caught:
-        main(["audit", *words.split()])
+        main(["costs", *words.split()])
 
     assert 2 == caught.value.code
-    assert "usage: nbroute audit" in capsys.readouterr().err
+    assert "usage: nbroute costs" in capsys.readouterr().err
 
 
 def test_a_closed_pipe_ends_it_without_a_traceback(tmp_path):
     write(tmp_path / "a.ipynb", *[cell(record(f"r{n}"), count=n) for n in range(5000)])
-    words = f"{sys.executable} -m nbroute audit {tmp_path} | head -1"
+    words = f"{sys.executable} -m nbroute costs {tmp_path} | head -1"
 
     done = subprocess.run(words, shell=True, capture_output=True, text=True, check=False)  # noqa: S602 - a pipe needs a shell
 
@@ -608,7 +619,7 @@ def test_nothing_heavy_is_imported(tmp_path):
     code = (
         "import sys\n"
         "from nbroute.cli import main\n"
-        f"main(['audit', {str(tmp_path)!r}])\n"
+        f"main(['costs', {str(tmp_path)!r}])\n"
         "heavy = {'IPython', 'ipywidgets', 'pandas', 'nbformat', 'openai', 'genai_prices'}\n"
         "print(heavy & set(sys.modules))"
     )
