@@ -116,3 +116,13 @@ def test_a_router_that_is_taught_decides_so_at_once_and_next_time(tmp_path):
         assert ["COMPLEX"] * 2 == [one.classify(HAIKU[i]).tier for i in (0, 10)]
         assert "COMPLEX" == one.explain(HAIKU[10]).decision.tier
         assert "MEDIUM" == one.classify("Summarise the plot of Emma in three sentences.").tier
+
+
+def test_a_taught_prompt_moves_in_the_order_of_prompts():
+    prompt = "Tell me about the reactor."
+    classifier = TaughtClassifier()
+
+    raised = classifier.taught(Example(prompt, "FRONTIER"))
+
+    assert classifier.score(prompt) == raised.score(prompt)
+    assert classifier.score(prompt, FOUR) < raised.score(prompt, FOUR)

@@ -58,10 +58,22 @@ class TaughtClassifier:
         known = self._examples.get(prompt.strip())
         if known and (tier := tier_of(known.tier, ladder)):
             return Decision(tier, self.name, f"you taught that this is for {tier}", 1.0)
+        return self._leaning(prompt, ladder).classify(prompt, ladder)
+
+    def score(self, prompt: str, ladder: Ladder | None = None) -> float:
+        """How far up the ladder the prompt belongs, from 0 to 1; only the order means anything.
+
+        Without a ladder, what was taught counts for nothing.
+        """
+        if not self._examples or ladder is None:
+            return NgramClassifier().score(prompt)
+        return self._leaning(prompt, ladder).score(prompt)
+
+    def _leaning(self, prompt: str, ladder: Ladder) -> NgramClassifier:
+        """The shipped classifier as what was taught makes it for that prompt."""
         if ladder.names not in self._lessons:
             self._lessons[ladder.names] = _lessons(self._examples.values(), ladder)
-        leaning = self._lessons[ladder.names].weights_for(prompt)
-        return NgramClassifier(leaning).classify(prompt, ladder)
+        return NgramClassifier(self._lessons[ladder.names].weights_for(prompt))
 
 
 def _lessons(examples: Iterable[Example], ladder: Ladder) -> Lessons:

@@ -13,6 +13,7 @@ mean). After "RouteLLM: Learning to Route LLMs with Preference Data", arXiv 2406
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -59,9 +60,29 @@ def apgr(scores: ArrayLike, weak: ArrayLike, strong: ArrayLike) -> float:
     Prompts with the same score count in expectation over their order. Raises ValueError where
     the strong model is no better on the whole, for there is no gap to recover.
     """
-    share, recovered = gap_recovered(scores, weak, strong)
+    return area(*gap_recovered(scores, weak, strong))
+
+
+def area(share: NDArray[Any], recovered: NDArray[Any]) -> float:
+    """The area under the points (x, PGR)."""
     middles = (recovered[1:] + recovered[:-1]) / 2
     return float((middles * (share[1:] - share[:-1])).sum())
+
+
+def least_share(share: NDArray[Any], recovered: NDArray[Any], part: float) -> float:
+    """The least x at which the points (x, PGR) reach that part; NaN where they never do.
+
+    At 0.5 and 0.8 it is the paper's CPT(50%) and CPT(80%): call-performance threshold.
+    """
+    reached = recovered >= part - 1e-9  # a sum of floats may end just below 1
+    place = int(reached.argmax())
+    if not reached[place]:
+        return math.nan
+    if place == 0:
+        return 0.0
+    before, after = recovered[place - 1], recovered[place]
+    along = (part - before) / (after - before)
+    return float(share[place - 1] + along * (share[place] - share[place - 1]))
 
 
 def gap_recovered(
@@ -84,7 +105,7 @@ def gap_recovered(
 
 
 def bootstrap(
-    metric: Callable[[Any, Any, Any], float],
+    metric: Callable[[Any, Any, Any], Any],
     scores: ArrayLike,
     weak: ArrayLike,
     strong: ArrayLike,
@@ -92,8 +113,8 @@ def bootstrap(
     samples: int = 1000,
     level: float = 0.95,
     seed: int = 0,
-) -> tuple[float, float]:
-    """The percentile interval of a metric over resampled prompts.
+) -> tuple[Any, Any]:
+    """The percentile interval of a metric over resampled prompts: two lists for one of several.
 
     A sample in which the strong model is no better has no value and is left out.
     """
@@ -108,8 +129,8 @@ def bootstrap(
         if sample[2].sum() > sample[1].sum():
             values.append(metric(*sample))
     tail = (1 - level) / 2
-    low, high = np.quantile(values, [tail, 1 - tail])
-    return float(low), float(high)
+    low, high = np.quantile(values, [tail, 1 - tail], axis=0).tolist()
+    return low, high
 
 
 @dataclass(frozen=True, eq=False)

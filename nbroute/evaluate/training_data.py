@@ -143,6 +143,14 @@ def _tiers(frame: pd.DataFrame, ladder: Ladder) -> tuple[Any, Any, Any, tuple[st
     """Labels that are tiers -> weak and strong scores, levels, and the tiers of the levels."""
     import numpy as np
 
+    levels = read_levels(frame, ladder)
+    return np.zeros(len(levels)), np.ones(len(levels)), levels, ladder.names
+
+
+def read_levels(frame: pd.DataFrame, ladder: Ladder) -> np.ndarray:
+    """The places of the tiers in the column tier; SettingsError for no tier, and where all agree."""
+    import numpy as np
+
     found = []
     for row, label in enumerate(frame["tier"].tolist(), 1):
         known = isinstance(label, str) and (ladder.named(label.strip()) or tier_of(label, ladder))
@@ -156,7 +164,7 @@ def _tiers(frame: pd.DataFrame, ladder: Ladder) -> tuple[Any, Any, Any, tuple[st
             f"every row has the tier {ladder.names[found[0]]!r}: there is nothing to tell apart; "
             "label some prompts of another tier."
         )
-    return np.zeros(len(levels)), np.ones(len(levels)), levels, ladder.names
+    return levels
 
 
 def _scores(frame: pd.DataFrame, ladder: Ladder) -> tuple[Any, Any, Any, tuple[str, ...]]:

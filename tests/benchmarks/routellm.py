@@ -16,7 +16,7 @@ from typing import TypedDict
 from numpy.typing import ArrayLike
 
 from nbroute.errors import SettingsError, did_you_mean
-from nbroute.evaluate.training import gap_recovered
+from nbroute.evaluate.training import gap_recovered, least_share
 
 #: Name -> file.
 FILES = {
@@ -72,13 +72,7 @@ def cpt(scores: ArrayLike, weak: ArrayLike, strong: ArrayLike, recover: float) -
 
     Raises ValueError as `apgr` does.
     """
-    share, recovered = gap_recovered(scores, weak, strong)
-    place = int((recovered >= recover).argmax())
-    if place == 0:
-        return 0.0
-    before, after = recovered[place - 1], recovered[place]
-    part = (recover - before) / (after - before)
-    return float(share[place - 1] + part * (share[place] - share[place - 1]))
+    return least_share(*gap_recovered(scores, weak, strong), recover)
 
 
 def tier_shares(tiers: Iterable[str]) -> dict[str, float]:
