@@ -1,0 +1,333 @@
+"""Pairs of answers and what a judge says of them: in both orders, as rows, never a crash.
+
+LLM-as-a-judge: Zheng et al. 2023, "Judging LLM-as-a-Judge with MT-Bench and Chatbot Arena"
+(arXiv 2306.05685). Judges favour a place, long answers and their own words; so each pair is judged
+in both orders, and a verdict that flips with the order is a tie.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Literal
+
+from nbroute.batch.jobs import described
+from nbroute.batch.rows import Row, Task, row_of_error, without_answer
+from nbroute.batch.store import Store
+from nbroute.compare.contenders import find_contenders
+from nbroute.engine.engine import Engine
+from nbroute.errors import Interrupted, PromptError, SettingsError
+from nbroute.evaluate.purse import Asking, Worst, worst_cost_of
+from nbroute.evaluate.verdicts import SYSTEM, Said, question, read_verdict
+from nbroute.providers.simulated_answers import NO_LESSON
+from nbroute.report.metrics import wilson
+from nbroute.report.table import shortened
+from nbroute.types import CostSource
+
+Word = Literal["cheaper", "expensive", "tie"]
+#: A tier, a model, or a function (prompt, a, b) -> "a", "b" or "tie"; None is the top tier.
+Judge = str | Callable[[str, str, str], str]
+
+#: Tokens for the judge's answer: a few sentences, or thoughts before them where it has an effort.
+_ROOM, _THOUGHT = 1_000, 4_000
+_STOPPED = "Interrupted: stopped before it was sent"
+_SAME = "the two answers are the same"
+#: From so many verdicts on, a judge that names one place in nearly all of them is worth a word.
+_ENOUGH = 8
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two answers to one prompt, by the names of the tiers that gave them.
+
+    In `worst_cost`, None stands for an answer that is not there yet.
+    """
+
+    prompt: str
+    cheaper: str | None
+    expensive: str | None
+    cheaper_tier: str
+    expensive_tier: str
+
+
+@dataclass(frozen=True)
+class Ruling:
+    """What a judge says of a pair: `forward`, where the cheaper one's answer stood first.
+
+    None is no verdict, and `error` says why; `reasons` are the judge's words in either order.
+    `usd` is what judging cost, None where that is not known.
+    """
+
+    forward: Word | None
+    backward: Word | None
+    reasons: tuple[str, str] = ("", "")
+    error: str = ""
+    usd: Decimal | None = Decimal(0)
+    cost_source: CostSource = "list"
+
+    @property
+    def verdict(self) -> Word | None:
+        """The one of both orders: a tie where they disagree, None where either is missing."""
+        if self.forward is None or self.backward is None:
+            return None
+        return self.forward if self.forward == self.backward else "tie"
+
+    @property
+    def flipped(self) -> bool:
+        """Whether the verdict depends on the order."""
+        return None not in (self.forward, self.backward) and self.forward != self.backward
+
+
+def judge_options(
+    router: Engine, judge: str | None, max_tokens: int | None = None
+) -> dict[str, Any]:
+    """What `router.route` is told to have that tier or model judge; SettingsError for no such.
+
+    A judge is "TIER", "TIER:high" (with an effort), a model on the ladder, or "TIER:model".
+    """
+    if judge is not None and not isinstance(judge, str):
+        raise SettingsError(
+            f"judge is {judge!r:.60}; give a tier, a model, or a function (prompt, a, b) that "
+            "returns 'a', 'b' or 'tie'"
+        )
+    (who,) = find_contenders(router.ladder, [router.ladder.names[-1] if judge is None else judge])
+    if who.repeat:
+        raise SettingsError(f"judge = {judge!r} asks several times; name a tier or a model")
+    thinks = who.effort or router.ladder[who.tier].effort
+    room = max_tokens or (_THOUGHT if thinks else _ROOM)
+    judging = {"system": SYSTEM, "max_tokens": room, "temperature": 0.0, "purpose": "judge"}
+    return {**who.options, **judging}
+
+
+def worst_cost(
+    router: Engine, pairs: Sequence[Pair], judge: Judge | None = None, max_tokens: int | None = None
+) -> Worst:
+    """How many calls the judging takes and what they cost at most; nothing is sent.
+
+    An answer that is not there yet counts with all of its tier's `max_tokens`.
+    """
+    if callable(judge):
+        return worst_cost_of(router, (), {})
+
+    def text(answer: str | None, tier: str) -> str:
+        return "x" * (4 * router.ladder[tier].max_tokens) if answer is None else answer
+
+    asked = []
+    for one in pairs:
+        if None in (one.cheaper, one.expensive) or not _settled(one):
+            answers = text(one.cheaper, one.cheaper_tier), text(one.expensive, one.expensive_tier)
+            asked.append(question(one.prompt, *answers))
+    once = worst_cost_of(router, asked, judge_options(router, judge, max_tokens))
+    return once + once
+
+
+def judge_pairs(
+    asking: Asking,
+    pairs: Sequence[Pair],
+    judge: Judge | None,
+    store: Store,
+    max_tokens: int | None = None,
+) -> list[Ruling]:
+    """What the judge says of each pair, in order: every pair in both orders.
+
+    A model is asked as many prompts are, with the purpose "judge"; a function is called on this
+    thread, one pair after the other. What fails, or gives no verdict, is a ruling with its
+    `error`. Two answers that are the same are a tie without asking. `store` keeps two rows for
+    each pair; handed in again, only those without an answer are asked for.
+
+    SettingsError for a judge that does not exist, Interrupted on Ctrl-C; its `result` is the
+    rulings so far.
+    """
+    messages = [one for pair in pairs for one in _messages(pair)]
+    try:
+        if callable(judge):
+            _call(asking, pairs, messages, judge, store)
+        else:
+            options = judge_options(asking.router, judge, max_tokens)
+            asking.ask(messages, options, store)
+    except KeyboardInterrupt:
+        rulings = _rulings(pairs, store)
+        done = sum(one.verdict is not None for one in rulings)
+        error = Interrupted(f"stopped; {done} of {len(pairs)} pairs are judged")
+        error.result = rulings
+        raise error from None
+    return _rulings(pairs, store)
+
+
+def _settled(pair: Pair) -> str:
+    """Why there is nothing to ask; "" where there is."""
+    texts = [(pair.cheaper or "").strip(), (pair.expensive or "").strip()]
+    for text, tier in zip(texts, (pair.cheaper_tier, pair.expensive_tier), strict=True):
+        if not text:
+            return f"{tier} gave no answer, so nothing was judged"
+        if NO_LESSON in text:
+            return f"{tier} is simulated and has no answer to this prompt, so nothing was judged"
+    return _SAME if texts[0] == texts[1] else ""
+
+
+def _messages(pair: Pair) -> list[str | PromptError]:
+    """What the judge is asked in either order, or why it is not."""
+    if told := _settled(pair):
+        return [PromptError(told)] * 2
+    cheaper, expensive = pair.cheaper or "", pair.expensive or ""
+    texts = [(cheaper, expensive), (expensive, cheaper)]
+    return [question(pair.prompt, first, second) for first, second in texts]
+
+
+def _call(
+    asking: Asking,
+    pairs: Sequence[Pair],
+    messages: Sequence[str | PromptError],
+    judge: Callable[[str, str, str], str],
+    store: Store,
+) -> None:
+    """Have a function judge; each verdict is written down before the next is asked for."""
+    store.begin(described(asking.router, {"judge": judge}))
+    for place, message in enumerate(messages):
+        if asking.cancel is not None and asking.cancel.is_set():
+            raise KeyboardInterrupt
+        if isinstance(message, PromptError) or store.has_answer(place, message):
+            asking.bar.count()
+            continue
+        pair = pairs[place // 2]
+        first, second = pair.cheaper or "", pair.expensive or ""
+        texts = (second, first) if place % 2 else (first, second)
+        row = _called(judge, Task(place, message), pair.prompt, *texts)
+        store.write([row])
+        asking.bar.count(row)
+
+
+def _called(
+    judge: Callable[[str, str, str], str], task: Task, prompt: str, first: str, second: str
+) -> Row:
+    try:
+        said = judge(prompt, first, second)
+    except KeyboardInterrupt:
+        raise
+    except Exception as error:  # noqa: BLE001 - a user's function can raise anything: a row
+        return row_of_error(task, error)
+    if isinstance(said, str) and said in ("a", "b", "tie"):
+        return Row(*task, text=f"Verdict: {said}", cost_usd=Decimal(0), cost_source="list")
+    told = f"the judge returned {said!r:.60}; it takes 'a', 'b' or 'tie'"
+    return without_answer(task, "error", told)
+
+
+def _rulings(pairs: Sequence[Pair], store: Store) -> list[Ruling]:
+    room, found = int(store.about().get("max_tokens", 0)), []
+    for place, pair in enumerate(pairs):
+        if told := _settled(pair):
+            word: Word | None = "tie" if told == _SAME else None
+            reasons, error = ((told, told), "") if word else (("", ""), told)
+            found.append(Ruling(word, word, reasons, error))
+        else:
+            forward, backward = (
+                store.row(2 * place + order) or without_answer(Task(0, ""), "not sent", _STOPPED)
+                for order in (0, 1)
+            )
+            found.append(_ruling(forward, backward, room))
+    return found
+
+
+def _ruling(forward: Row, backward: Row, room: int) -> Ruling:
+    (first, no_first), (second, no_second) = _said(forward, room), _said(backward, room)
+    costs = [row.cost_usd for row in (forward, backward) if row.cost_usd is not None]
+    dearest = max((forward, backward), key=lambda row: row.cost_usd or 0)
+    return Ruling(
+        first and _FORWARD[first],
+        second and _BACKWARD[second],
+        reasons=(forward.text, backward.text),
+        error="; ".join(dict.fromkeys(filter(None, (no_first, no_second)))),
+        usd=sum(costs, Decimal(0)) if len(costs) == 2 else None,
+        cost_source=dearest.cost_source,
+    )
+
+
+_FORWARD: Mapping[Said, Word] = {"a": "cheaper", "b": "expensive", "tie": "tie"}
+_BACKWARD: Mapping[Said, Word] = {"a": "expensive", "b": "cheaper", "tie": "tie"}
+
+
+def _said(row: Row, room: int) -> tuple[Said | None, str]:
+    """The verdict in the row, or why there is none."""
+    if row.error is not None:
+        return None, row.error
+    if room and row.output_tokens >= room:
+        return None, f"the judge's answer was cut off at {room:,} tokens, before its verdict"
+    if word := read_verdict(row.text):
+        return word, ""
+    said = shortened(" ".join(row.text.split()), 120)
+    return None, f"the judge gave no verdict: {said!r}" if said else "the judge said nothing"
+
+
+@dataclass(frozen=True)
+class Leaning:
+    """How a judge leans, over verdicts in one order each (two a pair).
+
+    `first` of the `decisive` ones were for the answer that stood first; `ties` were neither.
+    `flipped` of the `judged` pairs changed with the order. Of the `uneven` pairs, which were
+    decided and whose answers differ in length, the longer one won `longer`.
+    """
+
+    first: int
+    decisive: int
+    ties: int
+    flipped: int
+    judged: int
+    longer: int
+    uneven: int
+
+    @property
+    def first_share(self) -> float:
+        """Of the decisive verdicts, those for the answer that stood first; 0.5 is no leaning."""
+        return self.first / self.decisive if self.decisive else 0.5
+
+    @property
+    def first_interval(self) -> tuple[float, float]:
+        """Where that share lies at 95%, by Wilson's interval."""
+        return wilson(self.first_share, self.decisive)
+
+    @property
+    def notes(self) -> list[str]:
+        """What there is to say of it, a sentence each; none of a judge that does not lean."""
+        notes = []
+        low, high = self.first_interval
+        for place, count, surely in (
+            ("first", self.first, low),
+            ("second", self.decisive - self.first, 1 - high),
+        ):
+            told = f"this judge chose the answer that stood {place} in {count} of {self.decisive}"
+            if self.decisive >= _ENOUGH and count >= 0.95 * self.decisive:
+                notes.append(f"{told} verdicts: its verdicts say nothing")
+            elif surely > 0.5:
+                notes.append(f"{told} verdicts that named one: it leans to that place")
+        low, high = wilson(self.longer / self.uneven if self.uneven else 0.5, self.uneven)
+        if low > 0.5:
+            notes.append(
+                f"the longer answer won {self.longer} of the {self.uneven} pairs that were decided "
+                "and whose answers differ in length: it may be better, or only longer"
+            )
+        return notes
+
+
+def leaning(pairs: Sequence[Pair], rulings: Sequence[Ruling]) -> Leaning:
+    """How the judge leans by place and by length: what it was asked, and what it said."""
+    words = [("cheaper", one.forward) for one in rulings if one.forward]
+    words += [("expensive", one.backward) for one in rulings if one.backward]
+    asked = [one for one in rulings if one.verdict and one.reasons != (_SAME, _SAME)]
+    words = [one for one in words if one[1] != "tie"]
+    longer = [
+        (len(pair.cheaper or "") > len(pair.expensive or "")) == (ruling.verdict == "cheaper")
+        for pair, ruling in zip(pairs, rulings, strict=True)
+        if ruling.verdict in ("cheaper", "expensive")
+        if len(pair.cheaper or "") != len(pair.expensive or "")
+    ]
+    ties = sum(word == "tie" for one in asked for word in (one.forward, one.backward))
+    return Leaning(
+        first=sum(stood == word for stood, word in words),
+        decisive=len(words),
+        ties=ties,
+        flipped=sum(one.flipped for one in asked),
+        judged=len(asked),
+        longer=sum(longer),
+        uneven=len(longer),
+    )

@@ -1,0 +1,156 @@
+"""Many calls that measure the router: in groups, out of one purse, on one progress bar."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from nbroute.batch.jobs import Job, described, expected
+from nbroute.batch.run import Bar, run
+from nbroute.batch.store import Batch, Store
+from nbroute.batch.workers import ThreadWorkers, checked_workers
+from nbroute.budgets import held
+from nbroute.engine.engine import Engine
+from nbroute.engine.plan import read_options
+from nbroute.errors import BudgetExceeded, ReplayMiss
+from nbroute.pricing import format_usd
+from nbroute.types import Attempt, Cost, CostSource, Decision, RouteResult
+
+
+class Purse:
+    """What calls may cost together, in US dollars; None bounds nothing. Threads may share it.
+
+    What nobody bills counts with what it would have cost, as in the budgets. SettingsError for
+    what is not an amount from 0 up.
+    """
+
+    def __init__(self, max_cost: object = None) -> None:
+        self.limit = read_options({"max_cost": max_cost}).max_cost
+        self.spent = Decimal(0)
+        self._held = Decimal(0)
+        self._changed = threading.Condition()
+
+    def hold(self, worst: Decimal) -> None:
+        """Set the worst case of a call aside, waiting for calls that run where it may fit then.
+
+        BudgetExceeded where it does not fit.
+        """
+        with self._changed:
+            while self.limit is not None and self.spent + self._held + worst > self.limit:
+                if not self._held:
+                    raise BudgetExceeded(
+                        f"a call could cost up to {format_usd(worst)} and "
+                        f"{format_usd(max(self.limit - self.spent, Decimal(0)))} is left of "
+                        f"max_cost {format_usd(self.limit)}; it was not sent: raise max_cost"
+                    )
+                self._changed.wait()
+            self._held += worst
+
+    def settle(self, worst: Decimal, spent: Decimal) -> None:
+        """What the call cost takes the place of what was set aside for it."""
+        with self._changed:
+            self._held -= worst
+            self.spent += spent
+            self._changed.notify_all()
+
+
+@dataclass(frozen=True)
+class _Bought(Job):
+    """A job that pays out of a purse; answers out of the cache are free, however little is left."""
+
+    purse: Purse = field(default_factory=Purse)
+
+    def __call__(
+        self, router: Engine, prompt: str, stop: threading.Event
+    ) -> RouteResult | Decision:
+        """The answer, as `Job`; BudgetExceeded where the purse does not cover it."""
+        limit, options, worst = self.purse.limit, dict(self.options), Decimal(0)
+        if limit is not None:
+            # Without a price the call itself is refused, unless nobody bills it.
+            known = expected(router, prompt, options, sure=True).reserved_usd
+            worst = known or worst
+            options["max_cost"] = limit if known is None else worst
+        try:
+            self.purse.hold(worst)
+        except BudgetExceeded:
+            if (options.get("cache") or router.parts.cache_mode) == "use":
+                with suppress(ReplayMiss):
+                    return Job({**self.options, "cache": "only"})(router, prompt, stop)
+            raise
+        attempts: Sequence[Attempt] = ()
+        try:
+            result = Job(options)(router, prompt, stop)
+            attempts = result.attempts
+        except BaseException as error:
+            attempts = getattr(getattr(error, "result", None), "attempts", ())
+            raise
+        finally:
+            self.purse.settle(worst, sum(map(held, attempts), Decimal(0)))
+        return result
+
+
+@dataclass
+class Asking:
+    """Asks groups of prompts, one after the other, each with its options and its own store.
+
+    Rows are as in a batch: a failure is one, and so is what the purse does not cover. A store
+    that is handed in again keeps its answers: only what has none is asked. With a batch for each
+    group, they share the `purse`, the `bar` (a step for each prompt) and `cancel`.
+    """
+
+    router: Engine
+    bar: Bar
+    purse: Purse = field(default_factory=Purse)
+    workers: int | None = None
+    cancel: threading.Event | None = None
+
+    def ask(self, prompts: Sequence[Any], options: Mapping[str, Any], store: Store) -> Batch:
+        """The answers, in order. A PromptError among the prompts is a row, and nothing is sent.
+
+        Raises SettingsError where the store's rows were made with other options, and
+        Interrupted, whose `result` is the batch so far.
+        """
+        # The tier is named, so that no classifier is asked.
+        store.begin({**described(self.router, options), "classifier": "not asked"})
+        count = checked_workers(self.workers, 16)
+        job = _Bought(options, purse=self.purse)
+        threads = ThreadWorkers(self.router, job, count)
+        return run(prompts, threads, store, self.bar, self.cancel)
+
+
+class Worst(NamedTuple):
+    """How many calls, and what they cost together at most; unknown where one has no price."""
+
+    calls: int
+    cost: Cost
+
+    def __add__(self, other: object) -> Worst:
+        """Of both; money that is billed tells where the sum comes from."""
+        if not isinstance(other, Worst):
+            return NotImplemented
+        if not (self.calls and other.calls):
+            return self if self.calls else other
+        known = [one.cost.usd for one in (self, other) if one.cost.usd is not None]
+        usd = sum(known, Decimal(0)) if len(known) == 2 else None
+        unbilled = self.cost.source == other.cost.source == "equivalent"
+        source: CostSource = "equivalent" if unbilled else "unknown" if usd is None else "estimated"
+        return Worst(self.calls + other.calls, Cost(usd, source))
+
+
+NOTHING = Worst(0, Cost(Decimal(0), "list"))
+
+
+def worst_cost_of(router: Engine, prompts: Iterable[str], options: Mapping[str, Any]) -> Worst:
+    """What the prompts cost at most with those options; nothing is sent."""
+    total = NOTHING
+    for prompt in prompts:
+        row = expected(router, prompt, options, sure=True)
+        billed, usd = row.provider_kind == "remote", row.reserved_usd
+        usd = Decimal(0) if usd is None and not billed else usd
+        source: CostSource = "unknown" if usd is None else "estimated"
+        total += Worst(1, Cost(usd, source if billed else "equivalent"))
+    return total
