@@ -5,12 +5,18 @@ from __future__ import annotations
 import copy
 import re
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nbroute.errors import SettingsError
+from nbroute.providers.simulated import MODELS
+from nbroute.providers.simulated_judge import worth
 from nbroute.report.table import one_line, shortened
+from nbroute.types import Ladder
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Step = tuple[Callable[[], object], str]
 
@@ -90,6 +96,27 @@ def solved(notebook: dict[str, Any]) -> dict[str, Any]:
             raise SettingsError(f"exercise {number} of this notebook has no solution with code")
     done["cells"] = [new for cell in done["cells"] for new in instead.get(id(cell), [cell])]
     return done
+
+
+def truth(prompts: Iterable[str], ladder: Ladder) -> pd.DataFrame:
+    """What is true of a simulated ladder: `prompt`, `needed`, and a column for each tier.
+
+    The models' answers were written beforehand, so it is known what each is worth, from 0 to 3,
+    counting nothing above what is enough: of two tiers the better one has the larger number.
+    `needed` is the cheapest tier whose answer is enough, None where none is. Prompts that no
+    lesson has are NaN. SettingsError for a ladder of other models.
+    """
+    import pandas as pd
+
+    if other := [tier.model for tier in ladder.tiers if tier.model not in MODELS]:
+        raise SettingsError(f"only of simulated models is the truth known, not of {other[0]!r}")
+    rows = []
+    for prompt in prompts:
+        values = {tier.name: worth(prompt, MODELS[tier.model].skill) for tier in ladder.tiers}
+        most = worth(prompt, 1.0)
+        enough = [name for name, value in values.items() if value is not None and value == most]
+        rows.append({"prompt": prompt, "needed": next(iter(enough), None), **values})
+    return pd.DataFrame(rows, columns=["prompt", "needed", *ladder.names])
 
 
 def _tagged(cell: dict[str, Any], tag: str) -> bool:

@@ -8,9 +8,12 @@ from loopback import Reply
 from nbroute.batch.run import Bar
 from nbroute.batch.store import Store
 from nbroute.errors import SettingsError
-from nbroute.evaluate.judging import Pair, judge_pairs, leaning, worst_cost
+from nbroute.evaluate.judging import SAME, Pair, judge_pairs, leaning, worst_cost
 from nbroute.evaluate.purse import Asking, Purse
 from nbroute.evaluate.verdicts import question, read_verdict
+from nbroute.providers.simulated import known_prompts
+from nbroute.router import Router
+from nbroute.workshop import truth
 
 VERDICTS = {
     "It is right.\nVerdict: A": "a",
@@ -190,3 +193,66 @@ def test_a_purse_holds_for_all_calls_together_and_what_is_left_goes_on(router, s
 def test_a_judge_that_does_not_exist_is_one_clear_line(router, judge):
     with pytest.raises(SettingsError):
         judged(router, pairs(1), judge)
+
+
+@pytest.fixture(scope="module")
+def lessons(tmp_path_factory):
+    """Every wording, answered by the simulated tiers, and what is true of the answers."""
+    ledger = tmp_path_factory.mktemp("lessons") / "ledger.sqlite"
+    router, prompts = Router(profile="simulated", ledger=ledger), known_prompts(wordings=True)
+    with Bar(router, 0, shown=False) as bar:
+        asking = Asking(router, bar)
+        answers = {
+            name: [row.text for row in asking.ask(prompts, {"tier": name}, Store())]
+            for name in router.ladder.names
+        }
+    yield router, prompts, answers, truth(prompts, router.ladder)
+    router.close()
+
+
+@pytest.mark.parametrize(
+    "tiers", [("SIMPLE", "MEDIUM"), ("MEDIUM", "COMPLEX"), ("COMPLEX", "FRONTIER")]
+)
+def test_a_skilled_simulated_judge_says_what_is_true_and_a_weak_one_flips(lessons, tiers):
+    router, prompts, answers, known = lessons
+    cheaper, expensive = tiers
+    asked = [
+        Pair(*texts, cheaper, expensive)
+        for texts in zip(prompts, answers[cheaper], answers[expensive], strict=True)
+    ]
+    better = known[expensive] > known[cheaper]
+
+    top, weak = (judged(router, asked, judge) for judge in (None, "SIMPLE"))
+
+    assert list(better) == [one.verdict == "expensive" for one in top]
+    assert not any(one.flipped for one in top)
+    assert 20 < sum(one.flipped for one in weak)
+    assert leaning(asked, weak).notes[0].startswith("this judge chose the answer that stood first")
+    assert all("[simulated]" in one.reasons[0] for one in top if one.reasons[0] != SAME)
+
+
+def test_an_answer_that_was_cut_short_is_judged_as_the_whole(lessons):
+    router, prompts, answers, known = lessons
+    place = next(at for at, one in enumerate(known["needed"]) if one == "COMPLEX")
+    texts = answers["MEDIUM"][place][:60], answers["COMPLEX"][place][:60]
+
+    (ruling,) = judged(router, [Pair(prompts[place], *texts, "MEDIUM", "COMPLEX")])
+
+    assert "expensive" == ruling.verdict
+
+
+def test_the_truth_of_a_ladder_names_the_cheapest_tier_that_is_enough(lessons):
+    router, prompts, _, known = lessons
+
+    assert 123 == len(prompts)
+    assert len(known_prompts()) == len({*known_prompts()}) == 81
+    needed = dict(zip(prompts, known["needed"], strict=True))
+    assert "SIMPLE" == needed["What is the capital of France?"]
+    assert "MEDIUM" == needed["What is the capital of Australia?"]
+    assert {*router.ladder.names} == {*known["needed"]}
+    assert truth(["What is unknown?"], router.ladder)["needed"].isna().all()
+
+
+def test_the_truth_is_known_of_simulated_models_alone(router):
+    with pytest.raises(SettingsError, match="not of 'small'"):
+        truth(["x"], router.ladder)

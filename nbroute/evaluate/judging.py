@@ -32,7 +32,7 @@ Judge = str | Callable[[str, str, str], str]
 #: Tokens for the judge's answer: a few sentences, or thoughts before them where it has an effort.
 _ROOM, _THOUGHT = 1_000, 4_000
 _STOPPED = "Interrupted: stopped before it was sent"
-_SAME = "the two answers are the same"
+SAME = "the two answers are the same"
 #: From so many verdicts on, a judge that names one place in nearly all of them is worth a word.
 _ENOUGH = 8
 
@@ -163,7 +163,7 @@ def _settled(pair: Pair) -> str:
             return f"{tier} gave no answer, so nothing was judged"
         if NO_LESSON in text:
             return f"{tier} is simulated and has no answer to this prompt, so nothing was judged"
-    return _SAME if texts[0] == texts[1] else ""
+    return SAME if texts[0] == texts[1] else ""
 
 
 def _messages(pair: Pair) -> list[str | PromptError]:
@@ -217,7 +217,7 @@ def _rulings(pairs: Sequence[Pair], store: Store) -> list[Ruling]:
     room, found = int(store.about().get("max_tokens", 0)), []
     for place, pair in enumerate(pairs):
         if told := _settled(pair):
-            word: Word | None = "tie" if told == _SAME else None
+            word: Word | None = "tie" if told == SAME else None
             reasons, error = ((told, told), "") if word else (("", ""), told)
             found.append(Ruling(word, word, reasons, error))
         else:
@@ -313,7 +313,7 @@ def leaning(pairs: Sequence[Pair], rulings: Sequence[Ruling]) -> Leaning:
     """How the judge leans by place and by length: what it was asked, and what it said."""
     words = [("cheaper", one.forward) for one in rulings if one.forward]
     words += [("expensive", one.backward) for one in rulings if one.backward]
-    asked = [one for one in rulings if one.verdict and one.reasons != (_SAME, _SAME)]
+    asked = [one for one in rulings if one.verdict and one.reasons != (SAME, SAME)]
     words = [one for one in words if one[1] != "tie"]
     longer = [
         (len(pair.cheaper or "") > len(pair.expensive or "")) == (ruling.verdict == "cheaper")

@@ -33,6 +33,7 @@ from nbroute.providers.simulated_answers import (
     simulated_text,
     tokens_of,
 )
+from nbroute.providers.simulated_judge import judgement
 from nbroute.types import Chunk, ProviderKind, Request, Usage
 
 __all__ = ["FAILURES", "MODELS", "Simulated", "SimulatedModel", "known_prompts", "unanswered"]
@@ -161,7 +162,8 @@ def _answer(request: Request, model: SimulatedModel, kind: str) -> Iterator[Chun
     def clock_ms(tokens: int) -> float:
         return model.ttft_ms * factor + tokens * 1000 / (model.tokens_per_second / factor)
 
-    tokens = tokens_of(_TOLD[kind] if kind in _TOLD else simulated_text(request, model.skill))
+    said = judgement(request, model.skill) or simulated_text(request, model.skill)
+    tokens = tokens_of(_TOLD.get(kind, said))
     most = min(request.max_tokens, len(tokens) // 2 or 1 if kind == "length" else len(tokens))
     finish = "length" if kind == "length" or most < len(tokens) else "stop"
     tokens = tokens[:most]

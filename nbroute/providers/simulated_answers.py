@@ -31,7 +31,7 @@ MARK = "[simulated]"
 NO_LESSON = "This ladder is simulated: it has no answer to this prompt."
 
 #: The skills from which on a model gives the second, the third and the fourth answer of a lesson.
-_LEVELS = (0.45, 0.6, 0.8)
+LEVELS = (0.45, 0.6, 0.8)
 #: How what a check says of the answer before begins.
 _AFTER_A_FAILURE = re.compile(r"\n\n(?:An earlier answer|The answer before) ")
 _TOKEN = re.compile(r"\s*(?:\w{1,12}|[^\w\s])|\s+")
@@ -61,9 +61,10 @@ def _lessons() -> dict[str, Lesson]:
     return {_wording(prompt): one for one in lessons for prompt in one.prompts}
 
 
-def known_prompts() -> list[str]:
-    """The prompts that the simulated models can answer, each in its first wording."""
-    return list(dict.fromkeys(lesson.prompts[0] for lesson in _lessons().values()))
+def known_prompts(*, wordings: bool = False) -> list[str]:
+    """The prompts that the simulated models can answer, each in its first wording, or in all."""
+    lessons = dict.fromkeys(_lessons().values())
+    return [prompt for one in lessons for prompt in one.prompts[: None if wordings else 1]]
 
 
 def find(prompt: str) -> Lesson | None:
@@ -91,7 +92,8 @@ def _wording(prompt: str) -> str:
 
 
 @cache
-def _pattern(name: str) -> re.Pattern[str]:
+def pattern(name: str) -> re.Pattern[str]:
+    """What a prompt is known by, of those in `simulated.toml`."""
     return re.compile("".join(packaged("nbroute.providers", "simulated.toml")["patterns"][name]))
 
 
@@ -111,7 +113,8 @@ def noise(request: Request, purpose: str) -> float:
     return 2 * draw(purpose, request.model, request.messages, request.temperature) - 1
 
 
-def _last(request: Request, role: str) -> str:
+def last_of(request: Request, role: str) -> str:
+    """The last message of that role; "" where there is none."""
     return next((m.content for m in reversed(request.messages) if m.role == role), "")
 
 
@@ -120,22 +123,22 @@ def _last(request: Request, role: str) -> str:
 
 def _prompt(request: Request) -> str:
     """The last user message, less what a check said and a closing paragraph asking for a rating."""
-    prompt, *failed = _AFTER_A_FAILURE.split(_last(request, "user"), maxsplit=1)
+    prompt, *failed = _AFTER_A_FAILURE.split(last_of(request, "user"), maxsplit=1)
     if request.rated and not failed:
         head, _, closing = prompt.rpartition("\n\n")
-        prompt = head if head and _pattern("asks_for_rating").search(closing) else prompt
+        prompt = head if head and pattern("asks_for_rating").search(closing) else prompt
     return prompt.strip()
 
 
-def _difficulty(prompt: str) -> float:
+def difficulty(prompt: str) -> float:
     """From 0 to 1: what a lesson says, else by the words, the length and a little by the hash."""
     if lesson := find(prompt):
-        return (0.15, *_LEVELS)[lesson.enough]
+        return (0.15, *LEVELS)[lesson.enough]
     short = len(prompt.split()) <= 14
-    if short and _pattern("easy").match(prompt) and not _pattern("hard").search(prompt):
+    if short and pattern("easy").match(prompt) and not pattern("hard").search(prompt):
         return 0.1 + 0.1 * draw("difficulty", prompt)
     length = 0.3 * math.sqrt(min(len(prompt.split()), 200) / 200)
-    words = {match.lower() for match in _pattern("hard").findall(prompt[:4000])}
+    words = {match.lower() for match in pattern("hard").findall(prompt[:4000])}
     hard = 0.2 + 0.07 * min(len(words) - 1, 3) if words else 0
     return min(0.25 + length + hard + 0.1 * draw("difficulty", prompt), 0.95)
 
@@ -143,7 +146,7 @@ def _difficulty(prompt: str) -> float:
 def logprobs(request: Request, skill: float, tokens: list[str]) -> tuple[float, ...]:
     """Draw the tokens' log-probabilities; their mean falls as the prompt outgrows the skill."""
     prompt = _prompt(request)
-    sure = min(max(0.82 + 0.9 * (skill - _difficulty(prompt)), 0.1), 0.99)
+    sure = min(max(0.82 + 0.9 * (skill - difficulty(prompt)), 0.1), 0.99)
     seed = draw("logprobs", request.model, prompt)
     return tuple(2 * math.log(sure) * draw(seed, place) for place in range(len(tokens)))
 
@@ -165,20 +168,20 @@ def simulated_text(request: Request, skill: float) -> str:
     else:
         text = lesson.answers[_level(request, skill)] if lesson else _no_answer(request, skill)
     if request.rated:
-        rating = 8 + math.floor(8 * (skill - _difficulty(prompt)))
+        rating = 8 + math.floor(8 * (skill - difficulty(prompt)))
         text = f"{text.rstrip()}\n\nConfidence: {min(max(rating, 1), 10)}"
     return text
 
 
 def _level(request: Request, skill: float) -> int:
     """Which of a lesson's four answers; one higher where an earlier one is told to have failed."""
-    helped = _AFTER_A_FAILURE.search(_last(request, "user")) is not None
-    return min(bisect(_LEVELS, skill) + helped, len(_LEVELS))
+    helped = _AFTER_A_FAILURE.search(last_of(request, "user")) is not None
+    return min(bisect(LEVELS, skill) + helped, len(LEVELS))
 
 
 def _no_answer(request: Request, skill: float) -> str:
     prompt = _prompt(request)
-    lost = _difficulty(prompt) - skill > 0.15 and draw("unsure", request.model, prompt) < 0.75
+    lost = difficulty(prompt) - skill > 0.15 and draw("unsure", request.model, prompt) < 0.75
     first, second, third = (f'"{one}"' for one in near(prompt))
     return (
         f"{'I am not sure of the answer. ' if lost else ''}{NO_LESSON} It knows {first}, {second} "
@@ -219,15 +222,15 @@ def _class_name(request: Request, skill: float) -> str | None:
     """
     if request.max_tokens > 16:  # room for more than a name
         return None
-    asks = _last(request, "system") or _last(request, "user")
-    if listed := _pattern("asks_for_one").search(asks):
+    asks = last_of(request, "system") or last_of(request, "user")
+    if listed := pattern("asks_for_one").search(asks):
         names = list(filter(None, re.split(r",?\s+or\s+|,\s*", listed[1].strip().rstrip("."))))
     else:
-        names = _pattern("described").findall(asks) if "one word" in asks.lower() else []
+        names = pattern("described").findall(asks) if "one word" in asks.lower() else []
     if not names:
         return None
-    asked = _last(request, "user")
-    judged = _pattern("judged").search(asked)
+    asked = last_of(request, "user")
+    judged = pattern("judged").search(asked)
     prompt = (judged["fenced"] or judged["last"] or "") if judged else asked
     # From 700 characters on it is the top one.
     height = min(len(prompt.strip()) / 700, 1.0) ** 0.5
