@@ -30,9 +30,12 @@ from nbroute.engine.attempts import new_id
 from nbroute.engine.context import Parts, Resources, Spec
 from nbroute.engine.engine import Engine
 from nbroute.engine.feedback import keep_label, labels_frame, take_back
-from nbroute.errors import RecordError, SettingsError, did_you_mean
+from nbroute.errors import NbrouteError, RecordError, SettingsError, did_you_mean
 from nbroute.evaluate import model_file
+from nbroute.evaluate.audit import Plan, make_plan, run_audit
+from nbroute.evaluate.audited import Audit
 from nbroute.evaluate.check_training import FittedCheck, fit_check, load_check, save_check, votes
+from nbroute.evaluate.judging import Judge
 from nbroute.evaluate.past import collect
 from nbroute.evaluate.training import Fitted, fit
 from nbroute.evaluate.training_data import read_examples
@@ -66,10 +69,13 @@ from nbroute.types import (
 )
 
 if TYPE_CHECKING:
+    import threading
+
     import numpy as np
     import pandas as pd
 
     from nbroute.batch import Batch
+    from nbroute.batch.run import Progress
     from nbroute.compare import Comparison, Grid
 
 
@@ -128,6 +134,8 @@ class Router(Engine):
             told = found_models(settings.ladder, steps)
             settings = replace(settings, origin="; ".join([settings.origin, *told]))
         self.settings = settings
+        #: The last audit, also one that was stopped.
+        self.audited: Audit | None = None
         asked = classifier_tier(settings, steps, providers)
         file = settings.ledger_file
         if ledger is None or isinstance(ledger, str | Path):
@@ -347,6 +355,56 @@ class Router(Engine):
         found = collect(self, prompts, results, session, output_tokens)
         given = (self, self.settings, self.classifier, found)
         return what_if(*given, ladder=ladder, asked=classifier, threshold=threshold, cache=cache)
+
+    def audit(  # noqa: PLR0917 - in the order in which they are thought of
+        self,
+        sample: float = 0.05,
+        direction: str = "up",
+        judge: Judge | None = None,
+        seed: int = 0,
+        frame: Any = None,
+        max_cost: Any = None,
+        *,
+        everything: bool = False,
+        again: float = 0.2,
+        progress: bool | Progress | None = None,
+        cancel: threading.Event | None = None,
+        workers: int | None = None,
+    ) -> Audit:
+        """Have a random `sample` of the answers judged beside those of the next tier: an `Audit`.
+
+        `sample` is a share (0 to 1) of what this session answered, else of its rows in the ledger
+        with texts (`everything`: of every session), or of `frame`, a DataFrame or a CSV file with
+        `prompt` and maybe `answer` and `tier`. Their prompts are asked one tier "up", one tier
+        "down" or "both", and for the part `again` the more expensive model is asked twice. The
+        `judge` is a tier (the top one), a model, or a function (prompt, a, b) -> "a", "b" or
+        "tie"; it sees each pair in both orders. `seed` draws the same prompts again.
+
+        `max_cost` bounds what it costs in US dollars; without it no more than 2,000 prompts are
+        taken. `progress` and `workers` are as in `compare`. Raises SettingsError before anything
+        is sent, BudgetExceeded or ProviderError where nothing could be judged, and Interrupted on
+        Ctrl-C or once `cancel` is set: their `result` is the audit so far. The same call then
+        does only what is missing.
+        """
+        given = (sample, direction, judge, seed, frame, max_cost)
+        plan = make_plan(self, *given, everything=everything, again=again)
+        how = {"progress": progress, "cancel": cancel, "workers": workers}
+        return self.carry_out(plan, max_cost=max_cost, **how)
+
+    def carry_out(self, plan: Plan, **how: Any) -> Audit:
+        """Do what `make_plan` planned; see `audit`."""
+        try:
+            self.audited = run_audit(plan, before=self.audited, **how)
+        except NbrouteError as error:
+            if isinstance(error.result, Audit):
+                self.audited = error.result
+            raise
+        return self.audited
+
+    def go_on(self, other: Engine) -> None:
+        """Take over what the other was told in this session, and its last audit."""
+        super().go_on(other)
+        self.audited = getattr(other, "audited", None)
 
     def __repr__(self) -> str:
         """No keys, no prompts."""

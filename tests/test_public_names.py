@@ -63,6 +63,8 @@ ROUTER = [
     "allow_code",
     "amap",
     "aroute",
+    "audit",
+    "carry_out",
     "classifier",
     "classify",
     "close",

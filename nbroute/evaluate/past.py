@@ -12,7 +12,7 @@ from nbroute.engine.engine import Engine
 from nbroute.errors import PromptError, SettingsError
 from nbroute.pricing import estimate_tokens
 from nbroute.storage.schema import FIELDS
-from nbroute.types import Attempt, Decision, RouteResult, Tier, Usage
+from nbroute.types import Attempt, Decision, Options, RouteResult, Tier, Usage
 
 #: Options that make two requests with the same prompt different ones.
 _SHAPING = ("system", "max_tokens", "temperature", "effort", "json", "schema", "checks")
@@ -24,7 +24,8 @@ class Past:
 
     `request` is the same for two that differ in their tier alone. `attempts` are all calls
     made for it, escalations too, and none for a prompt that was never sent; `answer` is the
-    one that stands. `decision` is the recorded one, `earlier` the conversation before it.
+    one that stands. `decision` is the recorded one, `earlier` the conversation before it,
+    `options` what was asked for, which the ledger does not keep.
     """
 
     prompt: str = field(repr=False)
@@ -35,6 +36,7 @@ class Past:
     latency_ms: float = 0.0
     decision: Decision | None = None
     earlier: tuple[RouteResult, ...] = ()
+    options: Options | None = None
 
     def took_on(self, tier: Tier) -> float:
         """How long (ms) the tier's model took to answer it; 0 where it did not itself."""
@@ -64,11 +66,12 @@ class Past:
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """The prompts, oldest first, and how many had no answer or no text."""
+    """The prompts, oldest first, and how many had no answer or no text, or were compared."""
 
     past: tuple[Past, ...]
     unanswered: int = 0
     textless: int = 0
+    compared: int = 0
 
 
 def collect(
@@ -77,14 +80,21 @@ def collect(
     results: Iterable[RouteResult | Row] | None,
     session: str | None,
     output_tokens: int,
+    *,
+    everything: bool = False,
 ) -> Collected:
-    """What was given of the three; else this process's results, or its session's ledger rows."""
+    """What was given of the three; else this process's results, or its session's ledger rows.
+
+    `everything` takes the ledger's rows of all sessions.
+    """
     if sum(one is not None for one in (prompts, results, session)) > 1:
         raise SettingsError("give what_if one of prompts, results and session, not several")
     if prompts is not None:
         return _of_prompts(prompts, output_tokens)
     if results is not None:
         return _of_results(results)
+    if everything:
+        return _of_ledger(engine.ledger.rows())
     kept = _of_results(engine.history.results() if session is None else ())
     if kept.past:
         return kept
@@ -122,6 +132,7 @@ def _of_results(results: Iterable[RouteResult | Row]) -> Collected:
             latency_ms=sum(tried.latency_ms for tried in chain),
             decision=chain[-1].decision,
             earlier=earlier,
+            options=one.options,
         )
         past.append(found)
         if thread:
@@ -131,16 +142,21 @@ def _of_results(results: Iterable[RouteResult | Row]) -> Collected:
             one_call = attempt_of(row, session="", provider="", provider_kind="remote")
             calls, took = (one_call,), row.latency_ms
             past.append(Past(row.prompt, (row.prompt,), one_call.usage, calls, one_call, took))
-    return Collected(tuple(past), unanswered=len(last) + len(rows) - len(past))
+    compared = {one.options.comparison for one in routed} - {None}
+    unanswered = len(last) + len(rows) - len(past)
+    return Collected(tuple(past), unanswered, compared=len(compared))
 
 
 def _of_ledger(rows: Iterable[Mapping[str, Any]]) -> Collected:
     """The ledger's rows, which have a prompt's text only where it keeps texts."""
     groups: dict[str, list[Attempt]] = {}
     root: dict[str, str] = {}
+    compared = set()
     for row in rows:
         attempt = Attempt(**{name: row[name] for name in FIELDS if name in row})
-        if attempt.comparison is None:
+        if attempt.comparison is not None:
+            compared.add(attempt.comparison)
+        elif attempt.purpose not in ("audit", "judge"):
             above = attempt.parent or attempt.result
             first = root.setdefault(attempt.result, root.get(above, above))
             groups.setdefault(first, []).append(attempt)
@@ -167,7 +183,7 @@ def _of_ledger(rows: Iterable[Mapping[str, Any]]) -> Collected:
             decision=Decision(begun.tier, begun.classifier, begun.reason),
         )
         past.append(found)
-    return Collected(tuple(past), unanswered, textless)
+    return Collected(tuple(past), unanswered, textless, len(compared))
 
 
 def _of_prompts(prompts: Any, output_tokens: int) -> Collected:

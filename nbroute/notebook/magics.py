@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 DISPLAYS = {
     ("nbroute.types", "RouteResult"): "display_result",
     ("nbroute.report.summary", "Report"): "display_report",
+    ("nbroute.evaluate.audited", "Audit"): "display_audit",
     ("nbroute.compare.comparison", "Comparison"): "display_comparison",
     ("nbroute.compare.grid", "Grid"): "display_comparison",
 }
@@ -201,9 +202,20 @@ class RouteMagics(Magics):
 
     def display_report(self, report: Any) -> None:
         """Show a report and its charts."""
+        from nbroute.report.charts import telling
+        from nbroute.report.text import blocks_of
+
+        self._show(report, blocks_of(report), telling(report), "%route report")
+
+    def display_audit(self, audit: Any) -> None:
+        """Show an audit and what the judge preferred."""
+        self._show(audit, audit.blocks(), [audit.chart()], "%route audit")
+
+    def _show(self, found: Any, blocks: Any, figures: Any, asked: str, code: str = "") -> None:
         from nbroute.notebook.report_view import show
 
-        show(report, self.shell, static=self.settings.static)
+        static = self.settings.static
+        show(found, blocks, figures, self.shell, static=static, asked=asked, code=code)
 
     def display_comparison(self, compared: Any) -> None:
         """Show a comparison's table and its answers, or a grid's first ones and its totals."""

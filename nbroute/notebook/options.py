@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import keyword
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from decimal import Decimal
 from typing import NoReturn
@@ -98,6 +98,32 @@ def words(line: str) -> list[str]:
             raise SettingsError(msg)
         found.append(word)
     return found
+
+
+def spoken(
+    command: str, line: str, takes: Sequence[str], flags: Sequence[str] = ()
+) -> tuple[dict[str, str], list[str]]:
+    """The options on a `%route` line by name, those that take a value with it, and other words.
+
+    SettingsError for one that there is not, twice or without its value.
+    """
+    found, others, left = dict[str, str](), list[str](), iter(words(line))
+    for word in left:
+        name, equals, value = word.partition("=")
+        if not name.startswith("-"):
+            others.append(word)
+            continue
+        if name not in (*takes, *flags):
+            hint = did_you_mean(name, (*takes, *flags))
+            raise SettingsError(f"`{command}` takes no {name!r:.80}: {hint}")
+        if name in found:
+            raise SettingsError(f"`{command}` has {name} twice; give it once")
+        value = value if equals or name in flags else next(left, "")
+        if (name in takes) != bool(value):
+            wrong = "has no value; give one after it" if name in takes else "takes no value"
+            raise SettingsError(f"`{command}`: {name} {wrong}")
+        found[name] = value
+    return found, others
 
 
 def uncommented(line: str) -> str:

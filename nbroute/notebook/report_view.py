@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from nbroute.notebook.answer import escape_markdown, safe_plain
 from nbroute.notebook.screens import is_live
 from nbroute.notebook.tables import Table
-from nbroute.report import Report, bars
-from nbroute.report.charts import telling
+from nbroute.report import bars
 from nbroute.report.figure import Figure
-from nbroute.report.text import blocks_of
+from nbroute.report.text import Block
 
 
 class Gallery:
@@ -46,21 +45,32 @@ class Gallery:
             display(explorer)
 
 
-def show(report: Report, shell: Any, *, static: bool) -> None:
-    """Display the report in this front end; a terminal has the words alone."""
+def show(
+    found: object,
+    blocks: Iterable[Block],
+    figures: Sequence[Figure],
+    shell: Any,
+    *,
+    static: bool,
+    asked: str,
+    code: str = "",
+) -> None:
+    """Display what was found in this front end; a terminal has the words alone.
+
+    `blocks` are its words, `code` settings to copy below them; `asked` is as in `Gallery`.
+    """
     from IPython.display import display
 
-    words = {"text/plain": safe_plain(repr(report)), "text/markdown": markdown(report)}
-    display(words, raw=True)
-    figures = telling(report)
+    told = markdown(blocks) + (f"\n\n```toml\n{code}\n```" if code else "")
+    display({"text/plain": safe_plain(repr(found)), "text/markdown": told}, raw=True)
     if figures and hasattr(shell, "kernel"):
-        display(Gallery(figures, live=is_live(shell, static=static), asked="%route report"))
+        display(Gallery(figures, live=is_live(shell, static=static), asked=asked))
 
 
-def markdown(report: Report) -> str:
+def markdown(blocks: Iterable[Block]) -> str:
     """The words, a line each, and Markdown tables."""
     told, before = "", ""
-    for block in blocks_of(report):
+    for block in blocks:
         if isinstance(block, str):
             joined = "  \n" if before and block else "\n\n"
             told, before = f"{told}{joined}{escape_markdown(block)}", block

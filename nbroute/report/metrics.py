@@ -148,6 +148,46 @@ def wilson(share: float, n: int) -> tuple[float, float]:
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
+def newcombe(counts: Mapping[tuple[bool, bool], int]) -> tuple[float, float]:
+    """The 95% interval of a difference of two shares of the same cases, within -1 and 1.
+
+    `counts` are the cases by what holds of each: (first, second). Newcombe 1998, "Improved
+    confidence intervals for the difference between binomial proportions based on paired data",
+    method 10.
+    """
+    both, first, second, none = (
+        counts.get(key, 0) for key in ((True, True), (True, False), (False, True), (False, False))
+    )
+    n = both + first + second + none
+    one, two = (both + first) / n, (both + second) / n
+    (low1, high1), (low2, high2) = wilson(one, n), wilson(two, n)
+    size = (both + first) * (second + none) * (both + second) * (first + none)
+    cross = both * none - first * second
+    fewer = max(cross - n / 2, 0.0) if cross > 0 else float(cross)
+    phi = fewer / math.sqrt(size) if size else 0.0
+
+    def reach(a: float, b: float) -> float:
+        return math.sqrt(max(a * a - 2 * phi * a * b + b * b, 0.0))
+
+    low = one - two - reach(one - low1, high2 - two)
+    high = one - two + reach(high1 - one, two - low2)
+    return max(-1.0, low), min(1.0, high)
+
+
+def kappa(pairs: Sequence[tuple[bool, bool]]) -> float:
+    """Cohen's kappa of two judges who each say yes or no; NaN where both only ever say one thing.
+
+    Cohen 1960, "A coefficient of agreement for nominal scales".
+    """
+    n = len(pairs)
+    if not n:
+        return math.nan
+    one, two = (sum(side) / n for side in zip(*pairs, strict=True))
+    chance = one * two + (1 - one) * (1 - two)
+    seen = sum(a == b for a, b in pairs) / n
+    return (seen - chance) / (1 - chance) if chance < 1 else math.nan
+
+
 class Votes(NamedTuple):
     """Of the prompts that were judged, how many a tier is good enough for."""
 

@@ -1,1 +1,86 @@
 """Whether the routing is any good: measured, calibrated, examined."""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from nbroute.errors import SettingsError
+from nbroute.evaluate.audit import Plan, make_plan
+from nbroute.evaluate.verdicts import SYSTEM, question
+from nbroute.notebook import names, options, tables
+from nbroute.notebook.commands.base import command, confirmed
+from nbroute.pricing import describe
+
+if TYPE_CHECKING:
+    from nbroute.notebook.desk import Desk
+
+
+@command(
+    "[--sample SHARE] [--direction up|down|both] [--judge JUDGE] [--max-cost USD] [--seed N]"
+    " [--again SHARE] [--all] [--yes] [--prompt] [FRAME]",
+    "--sample 0.05 --max-cost 0.05",
+    "router.audit(0.05, max_cost=0.05)",
+)
+def audit(desk: Desk, rest: str) -> Any:
+    """Have a judge compare a sample of the answers with the next tier's."""
+    from IPython.display import display
+
+    takes = ("--sample", "--direction", "--judge", "--max-cost", "--seed", "--again")
+    said, others = options.spoken("%route audit", rest, takes, ("--all", "--yes", "--prompt"))
+    if "--prompt" in said:
+        asked = question("(the prompt)", "(one answer)", "(the other answer)")
+        return tables.Told(f"{SYSTEM}\n\n{asked}")
+    if len(others) > 1:
+        raise SettingsError(f"`%route audit` takes one frame, not {' and '.join(others):.80}")
+    space, router, bound = desk.shell.user_ns, desk.router, said.get("--max-cost")
+    given: dict[str, Any] = {
+        name[2:]: _number(said[name]) for name in ("--sample", "--again") if name in said
+    }
+    given |= {"seed": _whole(said["--seed"])} if "--seed" in said else {}
+    given |= {"direction": said["--direction"]} if "--direction" in said else {}
+    judge = said.get("--judge")
+    if judge and not router.ladder.named(judge) and callable(space.get(judge)):
+        given["judge"] = space[judge]
+    elif judge:
+        given["judge"] = judge
+    if others:
+        file = others[0].endswith(".csv")
+        given["frame"] = others[0] if file else names.table(space, others[0])
+    plan = make_plan(router, **given, max_cost=bound, everything="--all" in said)
+    if "--yes" not in said:
+        display(_planned(plan))
+        line = re.sub(r"\s+", " ", f"%route audit {rest} --yes")
+        if not confirmed("Send them?", line):
+            return f"nothing was sent; `{line}` sends without asking"
+    try:
+        return router.carry_out(plan, max_cost=bound)
+    finally:
+        desk.refresh()
+
+
+def _planned(plan: Plan) -> tables.Table:
+    """How many calls an audit makes, and what they cost at most."""
+    worst = plan.worst()
+    rows = [
+        [tier, what, f"{one.calls:,}", describe(one.cost)] for (tier, what), one in worst.items()
+    ]
+    calls = sum(one.calls for one in worst.values())
+    most = tables.together([one.cost for one in worst.values()])
+    count = len(plan.subjects)
+    above = f"an audit of {count:,} of {plan.whole.size:,} prompts {plan.whole.source}; nothing is"
+    below = f"together {calls:,} calls, at most {most}; each answer may use its whole token budget"
+    head = ["tier", "what for", "calls", "at most"]
+    return tables.Table(head, rows, above=[f"{above} sent yet"], below=[below])
+
+
+def _number(text: str) -> float | str:
+    """`0.05` and `5%` as a number; what is none stays as it is, and is refused where it is read."""
+    with suppress(ValueError):
+        return float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    return text
+
+
+def _whole(text: str) -> int | str:
+    return int(text) if re.fullmatch(r"-?\d{1,18}", text) else text

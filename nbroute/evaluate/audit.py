@@ -1,0 +1,578 @@
+"""An audit: a sample of answers beside those of the next tier, and a judge on each two of them."""
+
+from __future__ import annotations
+
+import math
+import random
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from numbers import Real
+from typing import Any, Literal, get_args
+
+from nbroute import pricing
+from nbroute.batch.rows import Row
+from nbroute.batch.run import Bar, Progress
+from nbroute.batch.store import Batch, Store
+from nbroute.engine.engine import Engine
+from nbroute.errors import (
+    BudgetExceeded,
+    Interrupted,
+    NbrouteError,
+    ProviderError,
+    SettingsError,
+    did_you_mean,
+)
+from nbroute.evaluate.audited import Audit, Direction, Judged
+from nbroute.evaluate.judging import (
+    Judge,
+    Pair,
+    Ruling,
+    judge_options,
+    judge_pairs,
+    worst_cost,
+)
+from nbroute.evaluate.past import Past, collect
+from nbroute.evaluate.purse import NOTHING, Asking, Purse, Worst, worst_cost_of
+from nbroute.evaluate.training_data import frame_of
+from nbroute.providers.simulated import unanswered
+from nbroute.report import Spend
+from nbroute.report.table import counted, with_effort
+from nbroute.types import Options, Tier, Usage
+
+Way = Literal["up", "down", "both"]
+#: What shapes a request, and so is asked of the other tier, too.
+_SHAPING = ("system", "max_tokens", "temperature", "effort", "json", "schema")
+_FORMS = "a column prompt, and maybe answer and tier"
+_TEXTLESS = "whose text was not kept"
+_PLAIN = "the ledger keeps no system prompts and no options, so the prompts were asked without"
+#: More prompts than this are not audited without a bound on what they cost.
+MOST_UNBOUNDED = 2_000
+#: Calls of a ledger that are read at once.
+_MOST_CALLS = 200_000
+#: Pairs of the same model at least, where there are so many prompts.
+_FEWEST_AGAIN = 5
+#: Calls whose cost is looked at before anything is sent; the rest is taken for like them.
+_LOOKED_AT = 100
+#: Prompts that are asked and then judged together: what a budget may end in the middle of. With
+#: no budget it is a part of the sample, so that Ctrl-C finds some of them judged.
+_AT_A_TIME, _PARTS = 8, 5
+#: In the error of a call that was never made, or that was stopped.
+_NOT_COME_TO = ("BudgetExceeded", "Interrupted")
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """A prompt of the sample and its answer, "" where it has to be asked for.
+
+    `options` are those that shape the request. `usd` is the price of the answer and `result` its
+    id in the ledger, where they are known.
+    """
+
+    prompt: str
+    tier: str = ""
+    text: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    confidence: float = math.nan
+    usd: float = math.nan
+    result: str = ""
+    cached: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Population:
+    """What there is to draw from: so many prompts, and the one at a place.
+
+    `source` says where they are from, `left_out` how many are not among them, by why.
+    """
+
+    size: int
+    at: Callable[[int], Subject]
+    source: str
+    left_out: Mapping[str, int]
+    note: str = ""
+
+    def drawn(self, count: int, seed: int) -> list[Subject]:
+        """So many of them at random; the first of these are a random sample, too."""
+        places = random.Random(seed).sample(range(self.size), count)  # noqa: S311 - a sample
+        return [self.at(place) for place in places]
+
+
+def _of_session(engine: Engine, *, everything: bool) -> Population:
+    """What the session answered, else its rows in the ledger; SettingsError where that is none."""
+    calls = engine.spend(everything=True).calls if everything else 0
+    if calls > _MOST_CALLS:
+        raise SettingsError(
+            f"the ledger has {calls:,} calls, more than the {_MOST_CALLS:,} that are read at once; "
+            f"audit a part of it: frame=... with {_FORMS}"
+        )
+    found = collect(engine, None, None, None, 0, everything=everything)
+    left_out = Counter({"without an answer": found.unanswered, _TEXTLESS: found.textless})
+    left_out["that were compared"] = found.compared
+    why = {id(past): _unfit(past, engine) for past in found.past}
+    left_out.update(filter(None, why.values()))
+    kept = [past for past in found.past if not why[id(past)]]
+    whose = "in the ledger" if everything else "of this session"
+    if not kept:
+        raise SettingsError(_nothing(+left_out, whose))
+    note = "" if kept[0].options else _PLAIN
+    return Population(len(kept), lambda at: _of_past(engine, kept[at]), whose, +left_out, note)
+
+
+def _unfit(past: Past, engine: Engine) -> str:
+    """Why it cannot be asked again alone, or not on this ladder; "" where it can."""
+    answer, options = past.answer, past.options
+    if answer is None or unanswered(answer.model, answer.text or ""):
+        return "without an answer"
+    if past.earlier or (answer.thread and options is None):
+        return "in the middle of a conversation"
+    if options and options.model:
+        return "for a model that was chosen by name"
+    return "" if answer.tier in engine.ladder.names else "of tiers that this ladder does not have"
+
+
+def _nothing(left_out: Mapping[str, int], whose: str) -> str:
+    """That there is nothing to audit, why, and the cure."""
+    cure = f"give a frame with {_FORMS}"
+    if _TEXTLESS in left_out:
+        cure = f"store_text = true in nbroute.toml keeps texts from now on, or {cure}"
+    if not left_out:
+        more = "take earlier sessions (everything=True, or --all), or " * (whose[:2] == "of")
+        return f"there is no prompt {whose} to audit: route some first, {more}{cure}"
+    told = ", ".join(f"{n:,} {why}" for why, n in left_out.items())
+    return f"no prompt {whose} can be audited: {told}; {cure}"
+
+
+def _of_past(engine: Engine, past: Past) -> Subject:
+    answer, options, made = past.answer, past.options or Options(), past.decision
+    if answer is None:
+        raise AssertionError("unreachable")
+    asked = {name: getattr(options, name) for name in _SHAPING}
+    usd = answer.cost_usd
+    if answer.cached:
+        usd = _worth(engine, engine.ladder[answer.tier], answer.model, answer.usage)
+    return Subject(
+        past.prompt,
+        answer.tier,
+        answer.text or "",
+        {name: value for name, value in asked.items() if value not in (None, False)},
+        _as_float(made.confidence if made and made.tier == answer.tier else None),
+        _as_float(usd),
+        answer.result,
+        answer.cached,
+    )
+
+
+def _worth(engine: Engine, tier: Tier, model: str, usage: Usage) -> Decimal | None:
+    """What an answer out of the cache would have cost."""
+    return pricing.cost_of(usage, tier, model, engine.parts.kind(tier)).usd
+
+
+def _as_float(value: Any) -> float:
+    return float(value) if isinstance(value, Real | Decimal) else math.nan
+
+
+def _of_frame(engine: Engine, frame: Any) -> Population:
+    """One's own prompts, with the answers and tiers that the frame has."""
+    table = frame_of(frame, _FORMS)
+    names = list(table.columns)
+    if names.count("prompt") != 1:
+        there = ", ".join(map(repr, names)) or "none"
+        raise SettingsError(f"the frame has not one column 'prompt' in {there:.200}; give {_FORMS}")
+    columns = {name: table[name].tolist() for name in dict.fromkeys(names)}
+    prompts, nothing = columns["prompt"], [None] * len(table)
+    texts, tiers, sure, costs = (
+        next((columns[name] for name in known.split() if name in columns), nothing)
+        for known in ("answer text", "tier", "confidence", "cost_usd")
+    )
+    places = [at for at, one in enumerate(prompts) if isinstance(one, str) and one.strip()]
+    if not places:
+        raise SettingsError(f"the frame has no prompts: {counted(len(table), 'row')}, none a text")
+    said = set(map(str, table["tier"].dropna())) if "tier" in columns else ()
+    known = {name: engine.ladder.find(name).name for name in said}
+
+    def at(place: int) -> Subject:
+        row = places[place]
+        text = str(texts[row]) if isinstance(texts[row], str) else ""
+        one = Subject(prompts[row], known.get(str(tiers[row]), ""), text.strip() and text)
+        if one.tier:
+            return replace(one, confidence=_as_float(sure[row]), usd=_as_float(costs[row]))
+        told = engine.explain(one.prompt)
+        if told.asking:
+            raise SettingsError(
+                f"the frame has no tier for {one.prompt!r:.60}, and {told.asking.model} would be "
+                "asked for it; router.map(prompts).frame() has tiers and answers"
+            )
+        made = told.decision
+        return replace(one, tier=made.tier, confidence=_as_float(made.confidence))
+
+    left_out = Counter({"that are empty": len(prompts) - len(places)})
+    return Population(len(places), at, "of the frame", +left_out)
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A prompt for one tier; those of the same `shape` and prompt are asked once."""
+
+    prompt: str
+    shape: str
+    options: Mapping[str, Any] = field(compare=False, repr=False)
+
+
+def _ask(one: Subject, tier: str, **more: str) -> Ask:
+    options = {**one.options, "tier": tier, "purpose": "audit", **more}
+    return Ask(one.prompt, repr(sorted(options.items())), options)
+
+
+@dataclass(frozen=True, eq=False)
+class Beside:
+    """Two answers to be judged, of two tiers or of one twice; None is the one that is there."""
+
+    subject: Subject
+    direction: Direction
+    cheaper: Ask | None
+    expensive: Ask | None
+    tiers: tuple[str, str]
+
+    @property
+    def asks(self) -> list[Ask]:
+        """What has to be asked for it."""
+        return [one for one in (self.cheaper, self.expensive) if one]
+
+    def pair(self, answers: Mapping[Ask, Row]) -> Pair:
+        """The two as far as they are known."""
+
+        def text(ask: Ask | None) -> str | None:
+            row = answers.get(ask) if ask else None
+            found = row.text if row and not row.error else None
+            return found if ask else self.subject.text
+
+        return Pair(self.subject.prompt, text(self.cheaper), text(self.expensive), *self.tiers)
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """What an audit will ask; nothing is sent yet.
+
+    `twice` are the places of the subjects whose more expensive model is asked twice.
+    """
+
+    engine: Engine
+    subjects: Sequence[Subject]
+    whole: Population
+    direction: Way = "up"
+    judge: Judge | None = None
+    twice: frozenset[int] = frozenset()
+
+    @property
+    def places(self) -> range:
+        """Those of the subjects."""
+        return range(len(self.subjects))
+
+    def besides(self, places: Iterable[int]) -> list[Beside]:
+        """The pairs of the subjects there; none of one that has no tier beside its own."""
+        ladder, found = self.engine.ladder, list[Beside]()
+        for place in places:
+            one, pairs = self.subjects[place], list[Beside]()
+            own = None if one.text else _ask(one, one.tier)
+            above, at = ladder.above(one.tier), ladder.index(one.tier)
+            if self.direction != "down" and above:
+                tiers = (one.tier, above.name)
+                pairs.append(Beside(one, "up", own, _ask(one, above.name), tiers))
+            if self.direction != "up" and at:
+                tiers = (ladder.names[at - 1], one.tier)
+                pairs.append(Beside(one, "down", _ask(one, tiers[0]), own, tiers))
+            if pairs and place in self.twice:
+                first, tier = pairs[0].expensive, pairs[0].tiers[1]
+                again = _ask(one, tier, cache="off")
+                pairs.append(Beside(one, "again", first, again, (tier, tier)))
+            found += pairs
+        return found
+
+    def worst(self) -> dict[tuple[str, str], Worst]:
+        """By tier and what for, how many calls there will be and what they cost at most."""
+        every, found = self.besides(self.places), dict[tuple[str, str], Worst]()
+        asks = dict.fromkeys(ask for one in every for ask in one.asks)
+        for tier in self.engine.ladder.names:
+            mine = [ask for ask in asks if ask.options["tier"] == tier]
+            looked = _some(mine)
+            each = (worst_cost_of(self.engine, [one.prompt], one.options) for one in looked)
+            found[tier, "asking"] = _scaled(sum(each, NOTHING), len(mine), len(looked))
+        pairs = [*dict.fromkeys(one.pair({}) for one in every)]
+        each_judged = worst_cost(self.engine, _some(pairs), self.judge)
+        found[self.judged_by[0], "judging"] = _scaled(each_judged, len(pairs), len(_some(pairs)))
+        return {key: one for key, one in found.items() if one.calls}
+
+    @property
+    def judged_by(self) -> tuple[str, str]:
+        """The tier or the function that judges, and the same at length."""
+        if callable(self.judge):
+            name = str(getattr(self.judge, "__name__", type(self.judge).__name__))
+            return name, f"the function {name}"
+        options = judge_options(self.engine, self.judge)
+        tier = self.engine.ladder[options["tier"]]
+        model = with_effort(options.get("model") or tier.model, options.get("effort"))
+        return tier.name, f"{tier.name} ({model})"
+
+
+def _some(items: Sequence[Any]) -> Sequence[Any]:
+    return items[:: len(items) // _LOOKED_AT + 1]
+
+
+def _scaled(found: Worst, whole: int, looked: int) -> Worst:
+    """Of all, where some were looked at."""
+    factor = Decimal(whole) / max(looked, 1)
+    usd = found.cost.usd and found.cost.usd * factor
+    return Worst(round(found.calls * factor), replace(found.cost, usd=usd))
+
+
+def read_share(name: str, value: Any, *, least: float = math.ulp(0)) -> float:
+    """A share from the `least` up to 1; SettingsError otherwise."""
+    real = isinstance(value, Real) and not isinstance(value, bool)
+    if real and least <= value <= 1:
+        return float(value)
+    msg = f"{name}={value!r:.40} is not a share: give a number over 0 and up to 1, such as 0.05"
+    raise SettingsError(msg)
+
+
+def make_plan(  # noqa: PLR0917 - as Router.audit
+    engine: Engine,
+    sample: float = 0.05,
+    direction: str = "up",
+    judge: Judge | None = None,
+    seed: int = 0,
+    frame: Any = None,
+    max_cost: Any = None,
+    *,
+    everything: bool = False,
+    again: float = 0.2,
+) -> Plan:
+    """What an audit would ask; nothing is sent. See `Router.audit`."""
+    share, repeated = read_share("sample", sample), read_share("again", again, least=0)
+    if not isinstance(seed, int) or isinstance(seed, bool):
+        raise SettingsError(f"seed={seed!r:.40} is not a whole number; give one, such as 0")
+    way = next((one for one in get_args(Way) if one == direction), None)
+    if way is None:
+        hint = did_you_mean(str(direction), get_args(Way))
+        raise SettingsError(f"direction={direction!r:.40} is not a direction: {hint}")
+    if not callable(judge):
+        judge_options(engine, judge)
+    Purse(max_cost)
+    session = frame is None
+    whole = _of_session(engine, everything=everything) if session else _of_frame(engine, frame)
+    count = max(1, round(share * whole.size))
+    if count > MOST_UNBOUNDED and max_cost is None:
+        raise SettingsError(
+            f"sample={sample!r:.20} of {whole.size:,} prompts is {count:,}, each for several "
+            "calls: give max_cost (--max-cost) to bound what they cost together, or a smaller "
+            f"sample, such as {MOST_UNBOUNDED / whole.size / 2:.1g}"
+        )
+    plan = Plan(engine, whole.drawn(count, seed), whole, way, judge)
+    beside = [place for place in plan.places if plan.besides([place])]
+    if not beside:
+        raise SettingsError(_at_the_end(plan))
+    often = min(len(beside), max(_FEWEST_AGAIN, round(repeated * len(beside)))) if repeated else 0
+    return replace(plan, twice=frozenset(beside[n * len(beside) // often] for n in range(often)))
+
+
+def _at_the_end(plan: Plan) -> str:
+    """That no tier is beside those that answered, and where there is one."""
+    names, up = plan.engine.ladder.names, plan.direction == "up"
+    if len(names) == 1:
+        return f"the ladder has one tier, {names[0]}, so there is none to compare it with"
+    end, side, other = (names[-1], "above", "down") if up else (names[0], "below", "up")
+    told = f"{end} answered all of the sample ({counted(len(plan.subjects), 'prompt')})"
+    return (
+        f"{told}, and no tier is {side} it; direction={other!r} (--direction {other}) looks there"
+    )
+
+
+class Kept(dict[tuple[Any, ...], Store]):
+    """The answers of an audit that was stopped, by what was asked; a pickle goes without."""
+
+    def store(self, *asked: Any) -> Store:
+        """Where the answers to that are."""
+        return self.setdefault(asked, Store()) if asked not in self else self[asked]
+
+    def __reduce__(self) -> Any:
+        return Kept, ()
+
+
+def run_audit(
+    plan: Plan,
+    *,
+    max_cost: Any = None,
+    progress: bool | Progress | None = None,
+    cancel: threading.Event | None = None,
+    workers: int | None = None,
+    before: Audit | None = None,
+) -> Audit:
+    """Ask and judge what is planned, some prompts at a time. See `Router.audit`.
+
+    What `before`, an audit that was stopped, has already is not asked again.
+    """
+    purse, every = Purse(max_cost), plan.besides(plan.places)
+    steps = len({ask for one in every for ask in one.asks}) + 2 * len({o.pair({}) for o in every})
+    kept = Kept() if before is None or not before.stopped else before.kept
+    with Bar(plan.engine, steps, shown=progress, unit="call") as bar:
+        one = _Run(plan, Asking(plan.engine, bar, purse, workers, cancel), kept)
+        try:
+            one.work()
+        except KeyboardInterrupt:
+            audit = one.audit("interrupted")
+            told = f"{len(audit.judged)} of {counted(len(every), 'pair')} are judged"
+            error = Interrupted(f"stopped; {told}; the same call continues where it stopped")
+            error.result = audit
+            raise error from None
+    audit = one.audit(one.stopped)
+    if audit.judged:
+        return audit
+    nothing = BudgetExceeded if _NOT_COME_TO[0] in one.stopped else ProviderError
+    why = one.stopped.removeprefix(f"{_NOT_COME_TO[0]}: ")
+    empty: NbrouteError = nothing(f"nothing was judged: {why}")
+    empty.result = audit
+    raise empty
+
+
+@dataclass
+class _Run:
+    """One pass over a plan; rows are there as soon as they are judged."""
+
+    plan: Plan
+    asking: Asking
+    kept: Kept
+    stopped: str = ""
+    answers: dict[Ask, Row] = field(default_factory=dict)
+    rulings: dict[Pair, Ruling] = field(default_factory=dict)
+    rows: list[Judged] = field(default_factory=list)
+    spends: dict[tuple[str, str], Spend] = field(default_factory=dict)
+    _paid_for: set[Pair] = field(default_factory=set)
+
+    def work(self) -> None:
+        """Ask and judge some prompts at a time, until all are or it must stop."""
+        places, limits = self.plan.places, self.plan.engine.limits
+        bounded = self.asking.purse.limit is not None or limits.budget_usd is not None
+        step = _AT_A_TIME if bounded else max(_AT_A_TIME, len(places) // _PARTS)
+        for first in places[::step]:
+            besides = self.plan.besides(places[first : first + step])
+            try:
+                self._ask(dict.fromkeys(ask for one in besides for ask in one.asks))
+                self._judge(dict.fromkeys(one.pair(self.answers) for one in besides))
+            finally:
+                self._write_down(besides)
+            if self.rows and not any(row.verdict for row in self.rows):
+                self.stopped = self.stopped or self.rows[0].error
+            if self.stopped:
+                return
+
+    def _ask(self, asks: Iterable[Ask]) -> None:
+        """The answers to what was not asked yet, those alike together."""
+        groups: dict[str, list[Ask]] = {}
+        for ask in asks:
+            if ask not in self.answers:
+                groups.setdefault(ask.shape, []).append(ask)
+        for shape, group in groups.items():
+            prompts = tuple(one.prompt for one in group)
+            store = self.kept.store(shape, prompts)
+            try:
+                batch = self.asking.ask(prompts, group[0].options, store)
+                self.stopped = self.stopped or batch.stopped
+            finally:
+                self.answers |= {group[row.place]: row for row in Batch(store)}
+                self._heed(store, group[0].options["tier"], "asking")
+
+    def _judge(self, pairs: Iterable[Pair]) -> None:
+        """The rulings on the pairs that have both answers and none yet."""
+        whole = [one for one in pairs if None not in (one.cheaper, one.expensive)]
+        new = tuple(one for one in whole if one not in self.rulings)
+        if not new:
+            return
+        tier, judge = self.plan.judged_by
+        store, found = self.kept.store(judge, new), list[Ruling]()
+        try:
+            found = judge_pairs(self.asking, new, self.plan.judge, store)
+        except Interrupted as error:
+            found = error.result
+            raise
+        finally:
+            self.rulings |= dict(zip(new, found, strict=False))
+            self._heed(store, tier, "judging")
+
+    def _heed(self, store: Store, tier: str, what: str) -> None:
+        """Take note of what the calls cost, and why some were not sent."""
+        batch = Batch(store)
+        spend = self.spends.get((tier, what), Spend()) + batch.cost
+        if spend.calls:
+            self.spends[tier, what] = spend
+        not_sent = (row.error for row in batch.failed() if row.status == "not sent")
+        self.stopped = self.stopped or next(filter(None, not_sent), "")
+
+    def _write_down(self, besides: Sequence[Beside]) -> None:
+        """A row for each pair that was judged or failed; none where it was not come to."""
+        for one in besides:
+            pair, subject = one.pair(self.answers), one.subject
+            ruling = self.rulings.get(pair)
+            asked = ((ask.options["tier"], self.answers.get(ask)) for ask in one.asks)
+            failed = [f"{tier}: {row.error}" for tier, row in asked if row and row.error]
+            error = next(iter(failed), ruling.error if ruling else _NOT_COME_TO[0])
+            if any(word in error for word in _NOT_COME_TO):
+                continue
+            judging = ruling.usd if ruling and pair not in self._paid_for else Decimal(0)
+            self._paid_for.add(pair)
+            row = Judged(
+                one.direction,
+                subject.tier,
+                pair,
+                ruling,
+                subject.confidence,
+                self._usd(one.cheaper, subject),
+                self._usd(one.expensive, subject),
+                _as_float(judging),
+                error,
+                subject.result,
+            )
+            self.rows.append(row)
+
+    def _usd(self, ask: Ask | None, subject: Subject) -> float:
+        """The price of the answer; of one out of the cache, what it would cost."""
+        if ask is None:
+            return subject.usd
+        row, engine = self.answers.get(ask), self.plan.engine
+        if row is None or not row.cached:
+            return _as_float(row and row.cost_usd)
+        usage = Usage(row.input_tokens, row.output_tokens)
+        return _as_float(_worth(engine, engine.ladder[row.tier], row.model, usage))
+
+    def audit(self, stopped: str) -> Audit:
+        """What there is so far."""
+        plan, engine = self.plan, self.plan.engine
+        low, top = engine.ladder.names[0], engine.ladder.names[-1]
+        up, down = plan.direction != "down", plan.direction != "up"
+        topmost = [one.prompt for one in plan.subjects if up and one.tier == top]
+        lowest = [one for one in plan.subjects if down and one.tier == low]
+        answers = (*plan.subjects, *self.answers.values())
+        cached = [one for one in answers if getattr(one, "cached", False)]
+        notes = {
+            f"with {top}'s answer: no tier is above it": len(topmost),
+            f"with {low}'s answer: no tier is below it": len(lowest),
+        }
+        told = [f"{counted(n, 'prompt')} {what}" for what, n in notes.items() if n]
+        if cached:
+            what = "came out of the cache: judged like any other, at the price of asking"
+            told.append(f"{counted(len(cached), 'answer')} {what}")
+        told += [f"left out: {counted(n, 'prompt')} {w}" for w, n in plan.whole.left_out.items()]
+        return Audit(
+            engine,
+            tuple(self.rows),
+            plan.judged_by[1],
+            plan.whole.source,
+            plan.whole.size,
+            len(plan.subjects),
+            tuple(topmost),
+            (*told, *filter(None, [plan.whole.note])),
+            dict(self.spends),
+            stopped,
+            self.kept if stopped else None,
+        )

@@ -1,0 +1,479 @@
+"""What an audit found: the share better off one tier up, how sure that is, and in words."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from nbroute.engine.engine import Engine
+from nbroute.engine.feedback import labels_of
+from nbroute.errors import SettingsError
+from nbroute.evaluate.judging import Leaning, Pair, Ruling, Word, leaning
+from nbroute.report.charts import COLOURS
+from nbroute.report.drawing import Mark, Panel, in_usd
+from nbroute.report.figure import Figure
+from nbroute.report.metrics import Spend, kappa, newcombe, wilson
+from nbroute.report.table import counted, text_table
+from nbroute.report.text import Block, money
+from nbroute.types import Label
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Direction = Literal["up", "down", "again"]
+# The article "Measuring Routing Quality" on the share that prefers the expensive answer:
+#: "If that percentage is low (under 10%), your routing is working well"
+WELL = 0.10
+#: "If it is high (over 20%), tighten your routing rules to send more to the expensive tier"
+TIGHTEN = 0.20
+#: More prompts than this nobody will have judged to settle a verdict.
+_REASONABLE = 10_000
+_WIDTH = 80
+#: Errors that are told one by one.
+_SHOWN = 3
+_COLUMNS = (
+    *("prompt", "direction", "picked", "confidence", "cheaper", "expensive", "cheaper_text"),
+    *("expensive_text", "forward", "backward", "verdict", "forward_reasons", "backward_reasons"),
+    *("cheaper_usd", "expensive_usd", "judging_usd", "error"),
+)
+_SAID: Mapping[Word, str] = {
+    "expensive": "prefers the more expensive",
+    "tie": "no difference",
+    "cheaper": "prefers the cheaper",
+}
+
+
+class Tally(NamedTuple):
+    """Of judged pairs, how many went which way."""
+
+    cheaper: int
+    tie: int
+    expensive: int
+
+    @property
+    def n(self) -> int:
+        """The pairs that have a verdict."""
+        return sum(self)
+
+    def share(self, *words: Word) -> float:
+        """The share with one of these verdicts, 0 to 1; NaN where none was judged."""
+        return sum(getattr(self, word) for word in words) / self.n if self.n else math.nan
+
+    def told(self, *words: Word) -> str:
+        """`2 of 12 (17%; 95% interval 5% to 45%)`."""
+        share = self.share(*words)
+        low, high = interval(share, self.n)
+        count = sum(getattr(self, word) for word in words)
+        return f"{count:,} of {self.n:,} ({share:.0%}; 95% interval {low:.0%} to {high:.0%})"
+
+
+def interval(share: float, n: int) -> tuple[float, float]:
+    """Wilson's 95% interval; 0 to 1 where nothing was judged."""
+    return wilson(0.0 if math.isnan(share) else share, n)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Two answers to one prompt and what the judge said of them: a row of the frame.
+
+    `direction` is "again" for two answers of the more expensive model. `picked` is the tier that
+    routing used, `confidence` the classifier's, `result` the id of its answer in the ledger.
+    Money is in US dollars, NaN where it is not known.
+    """
+
+    direction: Direction
+    picked: str
+    pair: Pair
+    ruling: Ruling | None = None
+    confidence: float = math.nan
+    cheaper_usd: float = math.nan
+    expensive_usd: float = math.nan
+    judging_usd: float = 0.0
+    error: str = ""
+    result: str = ""
+
+    @property
+    def verdict(self) -> Word | None:
+        """Which answer the judge prefers; None where it gave no verdict."""
+        return self.ruling.verdict if self.ruling else None
+
+
+@dataclass(frozen=True)
+class Down:
+    """What would have become of the same prompts one tier down.
+
+    `share` is that for which the cheaper answer would have done (preferred, or no difference),
+    `wasted` what that would have saved on these prompts, in US dollars, of `spent`: the price of
+    their answers. Both are NaN where a price is not known.
+    """
+
+    share: float
+    interval: tuple[float, float]
+    n: int
+    wasted: float
+    spent: float
+
+
+class Agreement(NamedTuple):
+    """How far the judge agrees with your own votes: Cohen's kappa, NaN where all say one thing."""
+
+    kappa: float
+    n: int
+    agreed: int
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Two audits on the prompts that both have: `difference` is `share` less `other`.
+
+    The 95% interval is Newcombe's for paired shares.
+    """
+
+    share: float
+    other: float
+    interval: tuple[float, float]
+    n: int
+
+    @property
+    def difference(self) -> float:
+        """Below 0 where the first is better: fewer prompts wanted the more expensive answer."""
+        return self.share - self.other
+
+    def __str__(self) -> str:
+        low, high = (f"{100 * end:+.0f}" for end in self.interval)
+        sure = "" if self.interval[0] <= 0 <= self.interval[1] else "surely "
+        better = "fewer" if self.difference < 0 else "more"
+        told = f"{sure}{better}" if self.difference else "no difference"
+        return (
+            f"on {counted(self.n, 'prompt')} that both have, {self.share:.0%} against "
+            f"{self.other:.0%} would have been better off one tier up: {told} "
+            f"({100 * self.difference:+.0f} points; 95% interval {low} to {high})"
+        )
+
+
+def settled_by(share: float) -> int | None:
+    """How many judged prompts put such a share on one side of each border of the verdict.
+
+    The fewest whose Wilson interval holds neither 10% nor 20%; None where not even 10,000 do.
+    """
+
+    def open_at(n: int) -> bool:
+        low, high = wilson(share, n)
+        return any(low <= border <= high for border in (WELL, TIGHTEN))
+
+    few, many = 0, _REASONABLE
+    if open_at(many):
+        return None
+    while many - few > 1:
+        middle = (few + many) // 2
+        few, many = (middle, many) if open_at(middle) else (few, middle)
+    return many
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Audit:
+    """A sample of answers beside those of the next tier, judged: `print` it, or take its parts.
+
+    `share` is the share of the judged prompts whose answer from one tier up was preferred, with
+    Wilson's 95% `interval` (NaN, and 0 to 1, in an audit that only went down); `down` is what
+    would have become of them one tier down. `rows` has each pair. `topmost` are prompts that the
+    top tier had answered already. `stopped` says why it is not whole; the same call continues it.
+    """
+
+    router: Engine
+    rows: tuple[Judged, ...]
+    judge: str
+    source: str
+    population: int
+    sampled: int
+    topmost: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    spends: Mapping[tuple[str, str], Spend] = field(default_factory=dict)
+    stopped: str = ""
+    kept: Any = None
+
+    def tally(self, direction: Direction) -> Tally:
+        """The verdicts of the pairs of that direction."""
+        found = Counter(row.verdict for row in self.rows if row.direction == direction)
+        return Tally(found["cheaper"], found["tie"], found["expensive"])
+
+    @property
+    def judged(self) -> list[Judged]:
+        """The pairs of two tiers that have a verdict."""
+        return [row for row in self.rows if row.verdict and row.direction != "again"]
+
+    @property
+    def share(self) -> float:
+        """Of the judged prompts, those whose answer from one tier up was preferred: 0 to 1."""
+        return self.tally("up").share("expensive")
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Where that share lies at 95%."""
+        return interval(self.share, self.tally("up").n)
+
+    @property
+    def down(self) -> Down:
+        """The share for which one tier down would have done, and what that wasted."""
+        tally = self.tally("down")
+        share = tally.share("cheaper", "tie")
+        rows = [row for row in self.rows if row.direction == "down" and row.verdict]
+        done = [row for row in rows if row.verdict != "expensive"]
+        wasted = math.fsum(row.expensive_usd - row.cheaper_usd for row in done)
+        spent = math.fsum(row.expensive_usd for row in rows)
+        return Down(share, interval(share, tally.n), tally.n, wasted, spent)
+
+    @property
+    def cost(self) -> Spend:
+        """What the audit cost, judging included; money that nobody billed stands apart."""
+        return sum(self.spends.values(), Spend())
+
+    @property
+    def verdict(self) -> str:
+        """What the article's borders say of the share, 10% and 20%; or that it is too early."""
+        tally = self.tally("up")
+        low, high = self.interval
+        if not tally.n:
+            down = self.tally("down")
+            told = f"one tier down would have done for {down.told('cheaper', 'tie')}"
+            return told if down.n else "nothing was judged, so there is nothing to say"
+        if high < WELL:
+            return f"your routing is working well: under {WELL:.0%} want a more expensive tier"
+        if low > TIGHTEN:
+            return (
+                f"tighten your routing: over {TIGHTEN:.0%} want a more expensive tier, so send "
+                "more prompts there (a higher step_up_below does)"
+            )
+        if low > WELL and high < TIGHTEN:
+            return f"fair: between {WELL:.0%} and {TIGHTEN:.0%} want a more expensive tier"
+        borders = [f"{one:.0%}" for one in (WELL, TIGHTEN) if low <= one <= high]
+        more = settled_by(self.share)
+        cure = f"if it stays at {self.share:.0%}, {more or 0:,} judged prompts would settle it"
+        if more is None:
+            cure = f"a share of {self.share:.0%} is so close that no reasonable number settles it"
+        sides = " and ".join(borders)
+        return f"too few to tell: the share may be above or below {sides}; {cure}"
+
+    @property
+    def leaning(self) -> Leaning:
+        """How the judge leans by place and by length, and how often it changed its mind."""
+        asked = {row.pair: row.ruling for row in self.rows if row.ruling}
+        return leaning([*asked], [*asked.values()])
+
+    def agreement(self) -> Agreement:
+        """Whether the judge wants a more expensive tier where your own votes do.
+
+        A vote counts where it is on the same answer, or on the same prompt and says enough:
+        "too weak" and "bad" of that tier or a higher one, or any word that names the tier needed.
+        """
+        said = labels_of(self.router, everything=True) if isinstance(self.router, Engine) else []
+        votes = {one.prompt: one for one in said} | {one.result: one for one in said if one.result}
+        tiers, both = self.router.ladder.names, []
+        for row in self.rows:
+            label = votes.get(row.result) or votes.get(row.pair.prompt)
+            weak = _wants_more(label, row.picked, tiers) if label else None
+            if row.direction == "up" and row.verdict and weak is not None:
+                both.append((row.verdict == "expensive", weak))
+        return Agreement(kappa(both), len(both), sum(a == b for a, b in both))
+
+    def frame(self) -> pd.DataFrame:
+        """One row a pair: prompt, tiers, answers, verdict each way and reasons, costs, error.
+
+        Money and confidence are floats, NaN where not known; a missing verdict is None.
+        """
+        import pandas as pd
+
+        rows = [[_cell(row, name) for name in _COLUMNS] for row in self.rows]
+        frame = pd.DataFrame(rows, columns=list(_COLUMNS), dtype=object)
+        numbers = ("confidence", "cheaper_usd", "expensive_usd", "judging_usd")
+        return frame.astype(dict.fromkeys(numbers, "float64"))
+
+    def labels(self) -> pd.DataFrame:
+        """Prompts and the cheapest tier known to do, as `router.fit` takes them.
+
+        One tier up where its answer was preferred; one tier down where that would have done;
+        else the tier that routing used.
+        """
+        import pandas as pd
+
+        needed: dict[str, str] = {}
+        for direction in ("down", "up"):  # what a prompt wants counts before what it could do with
+            for row in self.rows:
+                if row.direction != direction or row.verdict is None:
+                    continue
+                found = row.pair.expensive_tier
+                if row.verdict != "expensive":
+                    found = row.pair.cheaper_tier
+                if direction == "down" or row.verdict == "expensive":
+                    needed[row.pair.prompt] = found
+                else:
+                    needed.setdefault(row.pair.prompt, found)
+        return pd.DataFrame(needed.items(), columns=["prompt", "tier"])
+
+    def pairs(self) -> pd.DataFrame:
+        """Prompt, better and worse answer, as `router.fit_check` takes them; no ties."""
+        import pandas as pd
+
+        found = []
+        for row in self.rows:
+            texts = (row.pair.expensive, row.pair.cheaper)
+            if row.direction != "again" and row.verdict in ("cheaper", "expensive"):
+                better, worse = texts if row.verdict == "expensive" else texts[::-1]
+                found.append((row.pair.prompt, better, worse))
+        return pd.DataFrame(found, columns=["prompt", "better", "worse"])
+
+    def against(self, other: Audit) -> Difference:
+        """This audit's share less the other's, on the prompts that both have.
+
+        A prompt that one of them had on the top tier counts there as well served. SettingsError
+        where they share none.
+        """
+        if not isinstance(other, Audit):
+            raise SettingsError(f"{other!r:.60} is not an audit; give one, as router.audited is")
+        mine, yours = _wanting(self), _wanting(other)
+        both = [(mine[one], yours[one]) for one in mine if one in yours]
+        if not both:
+            cure = "audit the same prompts (frame=...) with the same seed under both settings"
+            raise SettingsError(f"the two audits have no judged prompt in common; {cure}")
+        share, theirs = (sum(side) / len(both) for side in zip(*both, strict=True))
+        return Difference(share, theirs, newcombe(Counter(both)), len(both))
+
+    def chart(self) -> Figure:
+        """What the judge preferred, for each two tiers and for the same model asked twice."""
+        marks, ends = [], {}
+        for name, tally in self._bars().items():
+            for word, colour in zip(_SAID, COLOURS, strict=False):
+                share, count = tally.share(word), getattr(tally, word)
+                told = f"{name}: {_SAID[word]} {share:.0%} ({count:,} of {tally.n:,})"
+                row = {"pair": name, "judge": _SAID[word], "pairs": count, "share": share}
+                marks.append(Mark(name, share, told, row, colour, _SAID[word]))
+            ends[name] = f"{tally.share('expensive'):.0%} of {tally.n:,}"
+        panel = Panel("share of the judged pairs", marks, ends, "share")
+        return Figure("audit", "What the judge preferred", self.verdict, [panel])
+
+    def _bars(self) -> dict[str, Tally]:
+        """The verdicts by what was compared, in the order of the ladder."""
+        names, found = self.router.ladder.names, dict[str, Counter[str]]()
+        judged = [row for row in self.rows if row.verdict]
+        for row in sorted(judged, key=lambda row: (row.direction != "up", _place(row, names))):
+            pair = row.pair
+            name = f"{pair.cheaper_tier} or {pair.expensive_tier}"
+            name = f"{pair.expensive_tier} twice" if row.direction == "again" else name
+            found.setdefault(name, Counter())[row.verdict or ""] += 1
+        return {name: Tally(*(n[word] for word in Tally._fields)) for name, n in found.items()}
+
+    def blocks(self) -> Iterator[Block]:
+        """What it says in parts: a line of text, or a table with its head."""
+        of = f"{self.sampled:,} of {counted(self.population, 'prompt')} {self.source}"
+        yield f"audit of {of}, judged by {self.judge}"
+        if self.stopped:
+            yield f"stopped: {self.stopped}; the same call continues it"
+        up, down = self.tally("up"), self.tally("down")
+        if up.n:
+            yield f"one tier up was preferred for {up.told('expensive')}"
+            yield f"verdict: {self.verdict}"
+        if down.n:
+            yield f"one tier down would have done for {down.told('cheaper', 'tie')}"
+            yield f"  {self._wasted()}"
+        yield from self._doubts()
+        yield ""
+        yield self._costs()
+        failed = Counter(row.error for row in self.rows if row.error)
+        told = [f"{counted(n, 'pair')} failed: {why}" for why, n in failed.most_common(_SHOWN)]
+        if more := failed.total() - sum(n for _, n in failed.most_common(_SHOWN)):
+            told.append(f"{more:,} more failed; .frame()['error'] has them all")
+        if told or self.notes:
+            yield ""
+        yield from [*told, *self.notes]
+
+    def _wasted(self) -> str:
+        found = self.down
+        if math.isnan(found.wasted):
+            return "what that would have saved is not known, as a price is missing"
+        wasted, spent = in_usd(found.wasted), in_usd(found.spent)
+        return f"that would have saved {wasted} of the {spent} that these answers cost"
+
+    def _doubts(self) -> Iterator[str]:
+        """How far the judge can be believed."""
+        again, leans, votes = self.tally("again"), self.leaning, self.agreement()
+        if again.n:
+            model = "the same model's two answers"
+            told = again.told("cheaper", "expensive")
+            yield f"noise: asked twice, the judge preferred one of {model} in {told}"
+        if leans.judged:
+            yield (
+                f"order: {self.judge} changed its verdict with the order in {leans.flipped:,} of "
+                f"{counted(leans.judged, 'pair')} (these count as no difference), and of "
+                f"{counted(leans.decisive, 'verdict')} for one answer, {leans.first:,} were for "
+                f"that which stood first; {leans.ties:,} were ties"
+            )
+            yield from (f"  {note}" for note in leans.notes)
+        if votes.n:
+            kappa = "" if math.isnan(votes.kappa) else f" (kappa {votes.kappa:.2f})"
+            yield f"your own votes: the judge agrees on {votes.agreed:,} of {votes.n:,}{kappa}"
+
+    def _costs(self) -> Sequence[tuple[str, ...]]:
+        """A row for each tier and kind of call."""
+        amounts = money(self.spends.values())
+        rows = [("tier", "what for", "calls", "spent", "would have cost")]
+        rows += [
+            (*key, f"{spend.calls:,}", *both)
+            for (key, spend), both in zip(self.spends.items(), amounts, strict=True)
+        ]
+        return rows
+
+    def __repr__(self) -> str:
+        """The same as plain text, no wider than 80 columns."""
+        lines = list[str]()
+        for block in self.blocks():
+            if isinstance(block, str):
+                indent = " " * (len(block) - len(block.lstrip()) + 2)
+                lines += textwrap.wrap(block, _WIDTH, subsequent_indent=indent) or [""]
+            else:
+                lines += text_table(block, "<<>", most=_WIDTH)
+        return "\n".join(lines)
+
+
+def _cell(row: Judged, name: str) -> Any:
+    """What the frame has of the pair in the column of that name."""
+    pair, ruling = row.pair, row.ruling
+    reasons = ruling.reasons if ruling else ("", "")
+    found = {
+        "prompt": pair.prompt,
+        "cheaper": pair.cheaper_tier,
+        "expensive": pair.expensive_tier,
+        "cheaper_text": pair.cheaper,
+        "expensive_text": pair.expensive,
+        "forward": ruling and ruling.forward,
+        "backward": ruling and ruling.backward,
+        "forward_reasons": reasons[0],
+        "backward_reasons": reasons[1],
+    }
+    return found[name] if name in found else getattr(row, name)
+
+
+def _place(row: Judged, names: Sequence[str]) -> int:
+    return names.index(row.pair.expensive_tier)
+
+
+def _wants_more(label: Label, tier: str, tiers: Sequence[str]) -> bool | None:
+    """Whether the vote says that the tier was too weak; None where it says neither."""
+    said = label.feedback
+    named = label.picked if said == "bad" else label.needed
+    if named not in tiers or tier not in tiers:
+        return None
+    enough, place = tiers.index(named) + (said == "bad"), tiers.index(tier)
+    if place >= enough:
+        return False if said != "bad" else None
+    return True if said in ("bad", "too weak", "cheapest acceptable") else None
+
+
+def _wanting(audit: Audit) -> dict[str, bool]:
+    """Prompt -> whether its answer from one tier up was preferred; False where none is above."""
+    up = [row for row in audit.rows if row.direction == "up" and row.verdict]
+    top = dict.fromkeys(audit.topmost, False)
+    return top | {row.pair.prompt: row.verdict == "expensive" for row in up}
