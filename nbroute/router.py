@@ -34,6 +34,7 @@ from nbroute.errors import NbrouteError, RecordError, SettingsError, did_you_mea
 from nbroute.evaluate import model_file
 from nbroute.evaluate.audit import Plan, make_plan, run_audit
 from nbroute.evaluate.audited import Audit
+from nbroute.evaluate.calibration import Calibration, calibrate
 from nbroute.evaluate.check_training import FittedCheck, fit_check, load_check, save_check, votes
 from nbroute.evaluate.judging import Judge
 from nbroute.evaluate.past import collect
@@ -326,6 +327,27 @@ class Router(Engine):
             return fitted
         left = f"{missing} labelled answers were left out, as their texts were not kept."
         return replace(fitted, note="\n".join(filter(None, [left, fitted.note])))
+
+    def calibrate(
+        self,
+        source: Any = None,
+        *,
+        loss: float = 0.02,
+        confidence: float = 0.9,
+        of: str = "classifier",
+        seed: int = 0,
+    ) -> Calibration:
+        """The cheapest threshold that keeps the loss of quality at `loss` or less; sends nothing.
+
+        So it does with the probability `confidence`, for prompts like those of `source`: an
+        `Audit`, its frame, or a DataFrame or CSV file with `prompt` and `tier`, the one needed;
+        with none, the last audit's pairs, else the labels in the ledger. It is the threshold of
+        the classifier, `step_up_below`, or `of` a check, "learned", "rating" or "logprob": then
+        `source` is as in `fit_check`, with a column of that name for the last two. Near-duplicate
+        prompts (or those of one `group`) count once. SettingsError for what cannot be used, and
+        where nothing can be promised; it then says how many labels it would take.
+        """
+        return calibrate(self, source, loss=loss, confidence=confidence, of=of, seed=seed)
 
     @property
     def classifier(self) -> Spec:

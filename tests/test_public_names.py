@@ -64,6 +64,7 @@ ROUTER = [
     "amap",
     "aroute",
     "audit",
+    "calibrate",
     "carry_out",
     "classifier",
     "classify",

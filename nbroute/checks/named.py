@@ -47,6 +47,7 @@ _VALUES: Mapping[str, tuple[str, Callable[[float], bool]]] = {
     "latency": ("milliseconds, more than 0", lambda value: 0 < value < math.inf),
     "rating": ("a rating from 1 to 10", lambda value: 1 <= value <= 10),
     "logprob": ("a probability, more than 0 and at most 1", lambda value: 0 < value <= 1),
+    "learned": ("a chance from 0 to 1", lambda value: 0 <= value <= 1),
 }
 #: A reason is one line of a card.
 _REASON_CHARACTERS = 500
@@ -125,7 +126,8 @@ def wanted(
     if "learned" in asked:
         if learned is None:
             raise SettingsError("no check was fitted here: router.fit_check(frame) does that.")
-        built_in["learned"] = learned()
+        fitted, least = learned(), values["learned"]
+        built_in["learned"] = fitted if least is None else replace(fitted, threshold=least)
     named = [built_in[name] for name in NAMES if name in asked]
     others = [check for check in options.checks if not isinstance(check, str)]
     return tuple(

@@ -69,19 +69,8 @@ def read_judged(source: Any) -> Judged:
     import numpy as np
     import pandas as pd
 
-    frame, pairs = _rows(frame_of(source, _FORMS))
-    columns = (frame.index, frame["prompt"], frame["text"], frame["label"])
-    said: list[bool] = []
-    for row, prompt, text, label in zip(*columns, strict=True):
-        for what, given in (("prompt", prompt), ("answer", text)):
-            if not isinstance(given, str) or not given.strip():
-                cure = "give text or drop the row"
-                raise SettingsError(f"row {row + 1} has the {what} {given!r:.40}; {cure}.")
-        word = str(label).strip().casefold()
-        if word not in _GOOD | _BAD:
-            cure = "write good or bad, True or False"
-            raise SettingsError(f"row {row + 1} has the label {label!r:.40}; {cure}.")
-        said.append(word in _BAD)
+    frame, pairs = judged_rows(source)
+    said = frame["bad"].tolist()
     groups, count = near_duplicates(frame["prompt"].tolist()), len(said)
     if count < FEWEST or min(sum(said), count - sum(said)) < _FEWEST_EACH:
         raise SettingsError(
@@ -98,11 +87,14 @@ def read_judged(source: Any) -> Judged:
     return Judged(frame["prompt"].tolist(), frame["text"].tolist(), known, bad, groups, pairs)
 
 
-def _rows(frame: pd.DataFrame) -> tuple[pd.DataFrame, bool]:
-    """The columns prompt, text, label and logprob, by row numbers; and whether they were pairs."""
+def judged_rows(source: Any) -> tuple[pd.DataFrame, bool]:
+    """An answer a row: prompt, text, logprob, bad (True or False); and whether they were pairs.
+
+    Columns beside these stay. SettingsError names the row that cannot be used.
+    """
     import pandas as pd
 
-    frame = frame.reset_index(drop=True)
+    frame = frame_of(source, _FORMS).reset_index(drop=True)
     pairs = {"better", "worse"} <= set(frame.columns)
     other = {"answer": "text", "good": "label"}
     frame = frame.rename(columns={a: b for a, b in other.items() if b not in frame.columns})
@@ -115,7 +107,19 @@ def _rows(frame: pd.DataFrame) -> tuple[pd.DataFrame, bool]:
         frame = pd.concat([frame.assign(text=frame[one], label=one) for one in sides])
     if "logprob" not in frame.columns:
         frame = frame.assign(logprob=math.nan)
-    return frame, pairs
+    columns = (frame.index, frame["prompt"], frame["text"], frame["label"])
+    bad: list[bool] = []
+    for row, prompt, text, label in zip(*columns, strict=True):
+        for what, given in (("prompt", prompt), ("answer", text)):
+            if not isinstance(given, str) or not given.strip():
+                cure = "give text or drop the row"
+                raise SettingsError(f"row {row + 1} has the {what} {given!r:.40}; {cure}.")
+        word = str(label).strip().casefold()
+        if word not in _GOOD | _BAD:
+            cure = "write good or bad, True or False"
+            raise SettingsError(f"row {row + 1} has the label {label!r:.40}; {cure}.")
+        bad.append(word in _BAD)
+    return frame.assign(bad=bad), pairs
 
 
 def votes(engine: Engine) -> tuple[pd.DataFrame, int]:

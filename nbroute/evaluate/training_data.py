@@ -148,23 +148,30 @@ def _tiers(frame: pd.DataFrame, ladder: Ladder) -> tuple[Any, Any, Any, tuple[st
 
 
 def read_levels(frame: pd.DataFrame, ladder: Ladder) -> np.ndarray:
-    """The places of the tiers in the column tier; SettingsError for no tier, and where all agree."""
+    """The places of the tiers in the column tier; SettingsError for no tier and where all agree."""
+    import numpy as np
+
+    levels = levels_of(frame["tier"].tolist(), ladder)
+    if len(np.unique(levels)) < 2:
+        raise SettingsError(
+            f"every row has the tier {ladder.names[levels[0]]!r}: there is nothing to tell apart; "
+            "label some prompts of another tier."
+        )
+    return levels
+
+
+def levels_of(labels: Iterable[Any], ladder: Ladder) -> np.ndarray:
+    """The place on the ladder of each label; SettingsError names the row of an unknown tier."""
     import numpy as np
 
     found = []
-    for row, label in enumerate(frame["tier"].tolist(), 1):
+    for row, label in enumerate(labels, 1):
         known = isinstance(label, str) and (ladder.named(label.strip()) or tier_of(label, ladder))
         if not known:
             cure = did_you_mean(str(label), ladder.names)
             raise SettingsError(f"row {row} has the tier {label!r:.40}: {cure}")
         found.append(ladder.index(known))
-    levels = np.array(found)
-    if len(np.unique(levels)) < 2:
-        raise SettingsError(
-            f"every row has the tier {ladder.names[found[0]]!r}: there is nothing to tell apart; "
-            "label some prompts of another tier."
-        )
-    return levels
+    return np.array(found)
 
 
 def _scores(frame: pd.DataFrame, ladder: Ladder) -> tuple[Any, Any, Any, tuple[str, ...]]:

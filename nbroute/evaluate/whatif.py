@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 _KINDS: Mapping[str, ProviderKind] = {"simulated": "simulated", "local": "local"}
 #: Where the figures come from that stand in for a measurement.
 _PUBLISHED = "published speeds, of the model or of one at the same place on a ladder"
-_SENDING = (ModelClassifier, HybridClassifier, EmbeddingClassifier)
+SENDING = (ModelClassifier, HybridClassifier, EmbeddingClassifier)
 
 
 @dataclass(frozen=True, slots=True)
@@ -352,7 +352,7 @@ def _reroute(past: Sequence[Past], ladder: Ladder, parts: Parts, asked: Spec | N
     given = parts.classifier_for(asked, would_ask(parts))
     classifier, usual = bare(given), bare(parts.classifier_for(DEFAULT, None))
     # One that is the same with nothing to ask would send in a way of its own.
-    own = isinstance(classifier, _SENDING) and classifier is bare(parts.classifier_for(asked, None))
+    own = isinstance(classifier, SENDING) and classifier is bare(parts.classifier_for(asked, None))
     made: dict[tuple[str, ...], Decision | None] = {}
     decisions, recorded, stand_ins = [], 0, 0
     for one in past:

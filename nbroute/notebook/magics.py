@@ -33,6 +33,7 @@ DISPLAYS = {
     ("nbroute.types", "RouteResult"): "display_result",
     ("nbroute.report.summary", "Report"): "display_report",
     ("nbroute.evaluate.audited", "Audit"): "display_audit",
+    ("nbroute.evaluate.calibration", "Calibration"): "display_calibration",
     ("nbroute.compare.comparison", "Comparison"): "display_comparison",
     ("nbroute.compare.grid", "Grid"): "display_comparison",
 }
@@ -210,6 +211,11 @@ class RouteMagics(Magics):
     def display_audit(self, audit: Any) -> None:
         """Show an audit and what the judge preferred."""
         self._show(audit, audit.blocks(), [audit.chart()], "%route audit")
+
+    def display_calibration(self, found: Any) -> None:
+        """Show a calibration, what to write to keep it, and how reliable the confidence is."""
+        asked = "%route calibrate"
+        self._show(found, found.blocks(), [found.chart()], asked, found.setting)
 
     def _show(self, found: Any, blocks: Any, figures: Any, asked: str, code: str = "") -> None:
         from nbroute.notebook.report_view import show

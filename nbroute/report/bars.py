@@ -39,6 +39,8 @@ _STYLES = {
     "legend": "display:flex;flex-wrap:wrap;gap:0 14px;list-style:none;margin:0 0 8px;padding:0;"
     "font-size:12px",
     "points": "margin:14px 7em 12px 3.8em;height:150px;position:relative;font-size:12px",
+    "diagonal": "position:absolute;inset:0;background:linear-gradient(to top right,"
+    "transparent calc(50% - 1px),rgba(128,128,128,.6) 50%,transparent calc(50% + 1px))",
     "level": f"position:absolute;left:0;width:calc(100% + 7em);border-bottom:{_LINE}",
     "at": "position:absolute;right:100%;margin-right:6px;bottom:-7px;line-height:14px",
     "interval": "position:absolute;width:2px;margin-left:-1px",
@@ -105,6 +107,7 @@ def _points(panel: Panel) -> str:
         _element("div", "level", _element("span", "at", f"{at}%"), f"bottom:{at}%")
         for at in (0, 50, 100)
     ]
+    drawn += [_element("div", "diagonal", "")] if panel.diagonal else []
     for mark in panel.marks:
         along = f"left:{100 * mark.size / panel.longest:.1f}%"
         line = f"{along};bottom:{100 * mark.low:.1f}%;height:{100 * (mark.high - mark.low):.1f}%"

@@ -33,13 +33,17 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """Marks along one axis; `ends` are the names in their order, with the words at their ends."""
+    """Marks along one axis; `ends` are the names in their order, with the words at their ends.
+
+    With `diagonal`, points have a line where a share is what the axis says.
+    """
 
     axis: str
     marks: Sequence[Mark]
     ends: dict[str, str]
     unit: Literal["usd", "calls", "share", "seconds"] = "usd"
     kind: Literal["bars", "points"] = "bars"
+    diagonal: bool = False
 
     @property
     def parts(self) -> dict[str, Mark]:

@@ -118,7 +118,12 @@ def _points(panel: Panel, values: list[Spec], channels: Spec, view: str) -> Spec
     names = {mark.name for mark in panel.named}
     beside = [one for one in values if one["_name"] in names]
     words = _layer(beside, said, x=x, y=place["y"], text={"field": "_name"})
-    return {"layer": [rule, {**points, "name": view}, words], "height": HEIGHT}
+    layers = [rule, {**points, "name": view}, words]
+    if panel.diagonal:
+        ends = [{"_size": at, "_up": at} for at in (0, 1)]
+        line = {"type": "line", "color": "#7f7f7f", "strokeDash": [4, 4]}
+        layers = [_layer(ends, line, x=x, y=place["y"]), *layers]
+    return {"layer": layers, "height": HEIGHT}
 
 
 def _along(panel: Panel) -> Spec:

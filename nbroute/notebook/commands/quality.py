@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbroute.errors import SettingsError
 from nbroute.evaluate.audit import Plan, make_plan
+from nbroute.evaluate.audited import Audit
 from nbroute.evaluate.verdicts import SYSTEM, question
 from nbroute.notebook import names, options, tables
 from nbroute.notebook.commands.base import command, confirmed
@@ -73,6 +74,30 @@ def _planned(plan: Plan) -> tables.Table:
     below = f"together {calls:,} calls, at most {most}; each answer may use its whole token budget"
     head = ["tier", "what for", "calls", "at most"]
     return tables.Table(head, rows, above=[f"{above} sent yet"], below=[below])
+
+
+@command(
+    "[--loss SHARE] [--confidence SHARE] [--of learned|rating|logprob] [FRAME]",
+    "--loss 0.02 --confidence 0.9",
+    "router.calibrate(frame, loss=0.02, confidence=0.9)",
+)
+def calibrate(desk: Desk, rest: str) -> Any:
+    """The threshold that keeps the loss of quality under a limit."""
+    takes = ("--loss", "--confidence", "--of")
+    said, others = options.spoken("%route calibrate", rest, takes)
+    if len(others) > 1:
+        raise SettingsError(f"`%route calibrate` takes one frame, not {' and '.join(others):.80}")
+    given: dict[str, Any] = {
+        name[2:]: _number(said[name]) for name in ("--loss", "--confidence") if name in said
+    }
+    given |= {"of": said["--of"]} if "--of" in said else {}
+    space = desk.shell.user_ns
+    if name := "".join(others):
+        audited = isinstance(space.get(name), Audit)
+        given["source"] = space[name] if audited else name
+        if not (audited or name.endswith(".csv")):
+            given["source"] = names.table(space, name)
+    return desk.router.calibrate(**given)
 
 
 def _number(text: str) -> float | str:

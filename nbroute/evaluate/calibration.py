@@ -1,0 +1,374 @@
+"""The cheapest threshold that keeps the loss of quality under a limit, with a stated confidence.
+
+Learn then Test (Angelopoulos et al. 2021, arXiv 2110.01052) by mapie, from the extra `learn`:
+thresholds are tested from the safe end on until one fails (`control_fwer` with a fixed sequence,
+which spends no correction). A loss is 0 or 1, so a threshold's p-value is the exact binomial tail.
+mapie's own for such losses is the same, but for a rounding that now and then counts one loss too
+many; and its `BinaryClassificationController` holds rows x thresholds in memory, while here rows
+are counted once. A step towards the safe end never adds a loss, so that thresholds may be taken
+from the scores at hand (Bates et al. 2021, "Distribution-Free, Risk-Controlling Prediction Sets",
+arXiv 2101.02703).
+"""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from nbroute.engine.engine import Engine
+from nbroute.errors import SettingsError, did_you_mean
+from nbroute.evaluate.calibration_data import KINDS, Cases, of_answers, of_prompts
+from nbroute.report.charts import COLOURS
+from nbroute.report.drawing import Mark, Panel, in_usd
+from nbroute.report.figure import Figure
+from nbroute.report.metrics import wilson
+from nbroute.report.table import counted, text_table
+from nbroute.report.text import Block
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+#: Random halves on which it is tried.
+SPLITS = 200
+
+
+class Step(NamedTuple):
+    """A setting: its loss in the data, the bound on it, what it does and costs, if it holds."""
+
+    threshold: float
+    risk: float
+    bound: float
+    moved: float
+    usd: float
+    saved: float
+    holds: bool
+
+
+class Held(NamedTuple):
+    """Random halves of `size` rows: in how many the promise was made, and broken by the other.
+
+    `loss` is the mean loss on the other half where it was made, NaN where it never was.
+    """
+
+    size: int
+    made: int
+    broken: int
+    loss: float
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Calibration:
+    """The cheapest threshold that keeps the loss at `loss` or less with that confidence.
+
+    Printed, it is the tables of its figures. `risk` is the share of losses in the data, `bound`
+    what it is at most with that confidence; `moved` the share that the threshold acts on,
+    `saved` what is saved of the cost at the most (NaN where costs are not known). `held` is
+    what came of random halves.
+    """
+
+    of: str
+    loss: float
+    confidence: float
+    labels: int
+    chosen: Step
+    steps: tuple[Step, ...]
+    held: Held
+    cases: Cases
+    most_usd: float = math.nan
+
+    @property
+    def threshold(self) -> float:
+        """As it is written in nbroute.toml or after `--check`."""
+        return self.chosen.threshold
+
+    @property
+    def risk(self) -> float:
+        """The share of losses in the data at that threshold."""
+        return self.chosen.risk
+
+    @property
+    def bound(self) -> float:
+        """What the share of losses is at most, with the confidence asked for."""
+        return self.chosen.bound
+
+    @property
+    def setting(self) -> str:
+        """The lines for nbroute.toml; a check has none there, and is named where it is used."""
+        number = f"{self.threshold:g}"
+        if self.of != "classifier":
+            return (
+                f"# in a cell: %%route -S cascade --check {self.of}={number}\n"
+                f'# in Python: router.route(prompt, strategy="cascade", '
+                f'checks=["{self.of}={number}"])'
+            )
+        if self.threshold == self.cases.present:
+            return "# nothing to write: this is what is in force now"
+        return f"# nbroute.toml\n[nbroute]\nstep_up_below = {number}"
+
+    def frame(self) -> pd.DataFrame:
+        """A row a threshold, the safest first: risk, bound, moved, usd, saved, holds.
+
+        All but the last are floats; shares are 0 to 1. What holds is what may be chosen.
+        """
+        import pandas as pd
+
+        return pd.DataFrame(self.steps, columns=Step._fields)
+
+    def chart(self) -> Figure:
+        """How often it was right against how often it said so, in tenths, with 95% intervals."""
+        import numpy as np
+
+        known = ~np.isnan(self.cases.said)
+        said, right = self.cases.said[known], self.cases.right[known]
+        tenths, marks = np.minimum((said * 10 + 1e-9).astype(int), 9), []
+        for at in np.unique(tenths).tolist():
+            here = tenths == at
+            count, hits, mean = int(here.sum()), int(right[here].sum()), float(said[here].mean())
+            share, (low, high) = hits / count, wilson(hits / count, count)
+            interval = f"{low:.0%} to {high:.0%}"
+            row = {"says": f"{mean:.0%}", "right": hits, "of": count, "share": share}
+            told = f"says {mean:.0%}, right {share:.0%} ({interval}) of {count:,}"
+            row |= {"interval": interval}
+            heights = (share, low, high)
+            name = f"{10 * at}% to {10 * at + 10}%"
+            marks.append(Mark(name, mean, told, row, COLOURS[0], "", False, *heights))
+        lead = f"says {said.mean():.0%} on average, right in {right.mean():.0%} of {len(said):,}"
+        ends = {mark.name: mark.told for mark in marks}
+        axis = "confidence; on the line, it is right as often as it says"
+        panel = Panel(axis, marks, ends, "share", "points", diagonal=True)
+        what = "classifier" if self.of == "classifier" else f"check {self.of}"
+        return Figure("reliability", f"Reliability of the {what}", lead, [panel])
+
+    def blocks(self) -> Iterator[Block]:
+        """What it says, in parts: a line of text, or a table with its head."""
+        limit, sure, cases = percent(self.loss), f"{self.confidence:.0%}", self.cases
+        written = "step_up_below = " if self.of == "classifier" else f"{self.of}="
+        nothing = "" if self.chosen.moved else f" ({cases.kind.ends[0]})"
+        yield (
+            f"{written}{self.threshold:g}{nothing} keeps the loss at {limit} or less "
+            f"({sure} confidence, {counted(self.labels, cases.noun)})"
+        )
+        yield f"a loss: {cases.loss}"
+        yield ""
+        yield self._settings()
+        yield ""
+        yield from self._splits(limit)
+        yield ""
+        yield from cases.notes
+        yield (
+            "This is promised for prompts like these and the same models, on the whole and not one "
+            "by one."
+        )
+
+    def _settings(self) -> list[tuple[str, ...]]:
+        cases, (none, every) = self.cases, self.cases.kind.ends
+        priced = cases.usd is not None
+        most = f"at most ({self.confidence:.0%})"
+        rows = [("", "threshold", cases.kind.done, "loss", most, *(("cost", "saved") * priced))]
+        lines = {none: self.steps[-1], "calibrated": self.chosen, every: self.steps[0]}
+        for name, one in lines.items():
+            shares = (percent(share) for share in (one.moved, one.risk, one.bound))
+            known = math.isfinite(one.usd)
+            cost = (in_usd(one.usd), percent(one.saved)) if known else ("unknown", "")
+            rows.append((name, f"{one.threshold:g}", *shares, *(cost * priced)))
+        if cases.most and math.isfinite(self.most_usd):
+            rows.append((cases.most, "", "", "", "", in_usd(self.most_usd), "0%"))
+        return rows
+
+    def _splits(self, limit: str) -> Iterator[Block]:
+        held, half = self.held, counted(self.held.size, self.cases.noun)
+        if not held.made:
+            yield (
+                "Whether it holds on data held back cannot be tried: half of the data, "
+                f"{half}, is too little to promise it."
+            )
+            return
+        yield f"{SPLITS} random halves of {half}: calibrated on one, measured on the other"
+        counts = {
+            "nothing could be promised": SPLITS - held.made,
+            f"promised, and {limit} or less lost on the other": held.made - held.broken,
+            "promised, and more lost on the other": held.broken,
+        }
+        lines = [(name, f"{count}", percent(count / SPLITS)) for name, count in counts.items()]
+        yield [("", "halves", "share"), *lines]
+        yield (
+            f"In the long run at most {percent(1 - self.confidence)} may end in the last row. Here "
+            "it can be more, for a half is small and has the losses that the other lacks. As the "
+            f"halves overlap, these are not {SPLITS} independent trials."
+        )
+
+    def __repr__(self) -> str:
+        """The tables as plain text, 80 columns wide."""
+        lines = list[str]()
+        for block in (*self.blocks(), "", "to keep it:"):
+            if isinstance(block, str):
+                lines += textwrap.wrap(block, 80) or [""]
+            else:
+                lines += text_table(block, "<>", most=80)
+        return "\n".join([*lines, *self.setting.splitlines()])
+
+
+def percent(share: float) -> str:
+    """`2%`, `2.5%`, `0.05%`, `67.4%`."""
+    return f"{100 * share:.2g}%" if share < 0.1 else f"{round(100 * share, 1):g}%"
+
+
+def calibrate(
+    engine: Engine,
+    source: Any = None,
+    *,
+    loss: float = 0.02,
+    confidence: float = 0.9,
+    of: str = "classifier",
+    seed: int = 0,
+) -> Calibration:
+    """Find that threshold: see `Router.calibrate`.
+
+    SettingsError for data that cannot be used, where no threshold can be promised (it says how
+    many labels it would take), and without mapie.
+    """
+    import numpy as np
+
+    _check(loss, confidence, of, seed)
+    prompts = of == "classifier"
+    cases = of_prompts(engine, source, seed) if prompts else of_answers(engine, source, of, seed)
+    grid, places = _grid(cases)
+    cells = np.bincount(4 * places + 2 * cases.left + cases.done, minlength=4 * len(grid) + 4)
+    cells = cells.reshape(-1, 2, 2)
+    count, losses = len(places), _losses(cells)
+    held = _holding(losses[None], count, loss, confidence)[0]
+    if not held:
+        raise SettingsError(_refusal(cases, int(losses[0]), loss, confidence))
+    known = np.unique(cases.scores[~np.isnan(cases.scores)])
+    if held < len(grid) and len(known) == 1:
+        one = f"every {cases.noun} has the {'confidence' if prompts else of} {known[0]:g}"
+        raise SettingsError(f"{one}, so a threshold would move all or none.")
+    usd, most = _costs(cases, places, len(grid))
+    moved = 1 - np.cumsum(np.bincount(places, minlength=len(grid) + 1))[:-1] / count
+    shares = (losses / count, _bound(losses, count, confidence), moved)
+    columns = (grid, *shares, usd, 1 - usd / most, np.arange(len(grid)) < held)
+    steps = tuple(Step(*row) for row in zip(*(one.tolist() for one in columns), strict=True))
+    halves = _halves(cells, loss, confidence, seed)
+    return Calibration(of, loss, confidence, count, steps[held - 1], steps, halves, cases, most)
+
+
+def _check(loss: object, confidence: object, of: object, seed: object) -> None:
+    """SettingsError for a setting that is none, and without mapie."""
+    for name, value in (("loss", loss), ("confidence", confidence)):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1:
+            raise SettingsError(f"{name} is {value!r:.40}; give a share between 0 and 1, as 0.02.")
+    if of not in KINDS:
+        raise SettingsError(f"of is {of!r:.40}: {did_you_mean(str(of), KINDS)}")
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
+        raise SettingsError(f"seed is {seed!r:.40}; give a whole number from 0 on.")
+    try:
+        import mapie.risk_control  # noqa: F401 - only whether it is there
+    except ImportError as error:
+        raise SettingsError(
+            "calibrating needs mapie, which is not installed: pip install 'nbroute[learn]'"
+        ) from error
+
+
+def _holding(losses: np.ndarray, count: int, loss: float, confidence: float) -> list[int]:
+    """For each row of losses among `count`, how many settings hold from the safe end on."""
+    from mapie.risk_control import control_fwer
+    from scipy.stats import binom
+
+    rows = binom.cdf(losses, count, loss)
+    return [len(control_fwer(row, 1 - confidence, "fixed_sequence")) for row in rows]
+
+
+def _bound(losses: Any, count: int, confidence: float) -> Any:
+    """The largest loss under which so few are seen with more than 1 - `confidence`.
+
+    Clopper and Pearson 1934, "The use of confidence or fiducial limits", one-sided.
+    """
+    import numpy as np
+    from scipy.stats import beta
+
+    return np.where(losses < count, beta.ppf(confidence, losses + 1, count - losses), 1.0)
+
+
+def _halves(cells: np.ndarray, loss: float, confidence: float, seed: int) -> Held:
+    """Calibrate on random halves, cell by cell: what else is in a row makes no difference."""
+    import numpy as np
+
+    first, count = int(cells.sum()) // 2, int(cells.sum())
+    draw = np.random.default_rng(seed).multivariate_hypergeometric(cells.ravel(), first, SPLITS)
+    halves = draw.reshape(SPLITS, *cells.shape)
+    held = _holding(_losses(halves), first, loss, confidence)
+    others = zip(held, _losses(cells - halves), strict=True)
+    shown = np.array([lost[place - 1] / (count - first) for place, lost in others if place])
+    mean = float(shown.mean()) if len(shown) else math.nan
+    return Held(first, len(shown), int((shown > loss).sum()), mean)
+
+
+def _grid(cases: Cases) -> tuple[np.ndarray, np.ndarray]:
+    """The settings from the safe end to the cheap one, and at how many something is done to each.
+
+    A hundred of them, a hundredth of the rows apart.
+    """
+    import numpy as np
+
+    ends = sorted((cases.kind.safe, cases.kind.cheap))
+    known = cases.scores[~np.isnan(cases.scores)]
+    inner = np.round(np.quantile(known, np.linspace(0, 1, 101)), 3)
+    rising = np.unique(np.concatenate([ends, inner[(inner > ends[0]) & (inner < ends[1])]]))
+    places = np.searchsorted(rising, cases.scores, side="right")
+    if cases.kind.safe >= cases.kind.cheap:
+        return rising[::-1], len(rising) - places
+    return rising, places
+
+
+def _losses(cells: np.ndarray) -> np.ndarray:
+    """How many are lost at each setting: ... x places x left x done -> ... x settings.
+
+    At a setting something is done to those with a higher place than its own.
+    """
+    left, done = cells[..., 1, :].sum(-1), cells[..., :, 1].sum(-1)
+    lost: np.ndarray = left.cumsum(-1) + done.sum(-1)[..., None] - done.cumsum(-1)
+    return lost[..., :-1]
+
+
+def _costs(cases: Cases, places: np.ndarray, settings: int) -> tuple[np.ndarray, float]:
+    """US dollars at each setting, and at the most, of the rows whose costs are known; else NaN."""
+    import numpy as np
+
+    nothing = np.full(settings, math.nan), math.nan
+    if cases.usd is None:
+        return nothing
+    known = np.isfinite(cases.usd).all(axis=1)
+    if not cases.usd[known, 2].sum():
+        return nothing
+    sums = [np.bincount(places[known], one, settings + 1) for one in cases.usd[known].T]
+    left, done, most = (np.cumsum(one) for one in sums)
+    return (left + done[-1] - done)[:-1], float(most[-1])
+
+
+def _refusal(cases: Cases, losses: int, loss: float, confidence: float) -> str:
+    """Why nothing can be promised at the safest setting, how many labels it takes, and what can."""
+    import numpy as np
+    from scipy.stats import binom
+
+    count = len(cases.scores)
+    few = f"{counted(count, cases.noun)} {'is' if count == 1 else 'are'} too few"
+    limit = f"a loss of at most {percent(loss)} with {confidence:.0%} confidence"
+    can = math.ceil(1000 * float(_bound(losses, count, confidence))) / 1000
+    these = f"; these can promise {percent(can)} (loss={can:g})" if can < 1 else ""
+    least = math.ceil(math.log(1 - confidence) / math.log(1 - loss) - 1e-9)
+    safest = f"even at the threshold {cases.kind.safe:g} ({cases.kind.ends[1]})"
+    seen = f"{safest} {losses:,} of {count:,} are lost ({percent(losses / count)})"
+    if not losses:
+        return f"{few} for {limit}: with no loss seen it takes {least:,}{these}."
+    if losses / count >= loss:
+        return f"no threshold keeps {limit} on these: {seen}{these}."
+    sizes = np.unique(np.geomspace(count, 1e8, 4_000).astype(int))
+    enough = binom.cdf(np.ceil(losses / count * sizes), sizes, loss) <= 1 - confidence
+    needed = int(sizes[enough.argmax()])
+    needed = math.ceil(needed / (step := 10 ** max(len(str(needed)) - 2, 0))) * step
+    told = f"about {needed:,} if that share stays" if enough.any() else "more than can be had"
+    return f"{few} for {limit}: {seen}; it takes {told}{these}."

@@ -1,0 +1,290 @@
+"""What a threshold is calibrated on: labels, an audit's pairs, or answers that were judged."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from nbroute.classify.registry import CautiousClassifier
+from nbroute.engine.engine import Engine, WouldAsk, would_ask
+from nbroute.engine.feedback import labels_frame
+from nbroute.errors import SettingsError
+from nbroute.evaluate.check_training import judged_rows, votes
+from nbroute.evaluate.training_data import frame_of, levels_of, near_duplicates
+from nbroute.evaluate.whatif import SENDING
+from nbroute.pricing import estimate_tokens, price_of
+from nbroute.report.table import counted
+from nbroute.types import Classifier
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+#: Prompts that are looked at; with more, a bound of 2% would be lower by less than a tenth.
+MOST = 20_000
+#: Tokens of an answer whose cost is estimated, as in `Router.what_if`.
+_ANSWER = 300
+_FORMS = (
+    "columns prompt and tier (the one needed), or what an audit's frame() has; group is optional"
+)
+
+
+class Kind(NamedTuple):
+    """A threshold: its `safe` and its `cheap` end, and what it does to a prompt or an answer.
+
+    Where `safe` is above `cheap` it is done below the threshold, else from the threshold on.
+    """
+
+    safe: float
+    cheap: float
+    done: str
+    ends: tuple[str, str]
+
+
+_FAILS = ("fails", ("none fails", "all fail"))
+#: What can be calibrated. The thresholds are those that users write.
+KINDS = {
+    "classifier": Kind(1.0, 0.0, "one tier up", ("none moved up", "all moved up")),
+    "learned": Kind(0.0, 1.0, *_FAILS),
+    "rating": Kind(10.0, 1.0, *_FAILS),
+    "logprob": Kind(1.0, 0.001, *_FAILS),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Cases:
+    """What a threshold decides on, a row each; rows are independent of each other.
+
+    By `scores` (NaN: never) something is done to it; `left` and `done` say whether it is a loss
+    if it is not and if it is. `said` is the chance (0 to 1) of being right that the score
+    stands for, `right` whether it was. `usd` has what each costs if left, if done, and at the
+    most.
+    """
+
+    kind: Kind
+    scores: np.ndarray
+    left: np.ndarray
+    done: np.ndarray
+    said: np.ndarray
+    right: np.ndarray
+    noun: str
+    loss: str
+    usd: np.ndarray | None = None
+    most: str = ""
+    present: float | None = None
+    notes: tuple[str, ...] = ()
+
+
+def _once(frame: pd.DataFrame, seed: int, noun: str) -> tuple[pd.DataFrame, list[str]]:
+    """A row of each group of near-duplicates, for they tell one thing; and what is left out.
+
+    Which one is drawn, and of many prompts `MOST`. A column group says what belongs together.
+    """
+    import numpy as np
+
+    for row, prompt in zip(frame.index, frame["prompt"].tolist(), strict=True):
+        if not isinstance(prompt, str) or not prompt.strip():
+            told = f"row {row + 1} has the prompt {prompt!r:.40}"
+            raise SettingsError(f"{told}; give text or drop it.")
+    own = "group" if "group" in frame.columns else "prompt"
+    kept = frame.sample(frac=1, random_state=seed).drop_duplicates(own)
+    drawn = f"Of {counted(len(kept), noun)} {MOST:,} were drawn at random."
+    notes, kept = [drawn] if len(kept) > MOST else [], kept.head(MOST)
+    if own == "prompt":
+        _, first = np.unique(near_duplicates(kept["prompt"].tolist()), return_index=True)
+        kept = kept.iloc[first]
+    if len(kept) < min(len(frame), MOST):
+        why = "rows of one group" if own == "group" else "near-duplicates"
+        notes.append(f"{counted(len(frame), noun)} are {len(kept):,}, as {why} count once.")
+    return kept, notes
+
+
+def _numbers(frame: pd.DataFrame, name: str) -> np.ndarray:
+    import pandas as pd
+
+    if name not in frame.columns:
+        return _numbers(frame.assign(**{name: math.nan}), name)
+    numbers: np.ndarray = pd.to_numeric(frame[name], errors="coerce").to_numpy(dtype=float)
+    return numbers
+
+
+def of_prompts(engine: Engine, source: Any, seed: int) -> Cases:
+    """The cases of the classifier's threshold, of labels or of an audit's pairs."""
+    notes, audited = list[str](), getattr(engine, "audited", None)
+    if source is None and (audited is None or not len(_pairs(audited.frame()))):
+        source = labels_frame(engine, everything=True)
+        if source.empty:
+            raise SettingsError(
+                "no prompt has been labelled yet: use the thumbs under a card, `%route label`, "
+                f"`%route audit`, or give a frame with {_FORMS}."
+            )
+        notes.append("Labels given by hand are no random sample: this is for prompts like them.")
+    source = audited if source is None else source
+    frame = frame_of(source.frame() if hasattr(source, "frame") else source, _FORMS)
+    frame, judged = frame.reset_index(drop=True), "verdict" in frame.columns
+    for needed in ("prompt", "confidence" if judged else "tier"):
+        if list(frame.columns).count(needed) != 1:
+            found = ", ".join(map(repr, frame.columns)) or "no column"
+            raise SettingsError(f"not one column {needed!r} in {found:.200}; give {_FORMS}.")
+    noun = "judged pair" if judged else "label"
+    usable = _pairs(frame) if judged else frame
+    if usable.empty:
+        raise SettingsError(f"there is no {noun} in it; give {_FORMS}.")
+    if left := len(frame) - len(usable):
+        notes.append(f"Left out: {counted(left, 'pair')}, not judged or not with the next tier up.")
+    if not judged:
+        usable = usable.assign(level=levels_of(usable["tier"].tolist(), engine.ladder))
+    kept, told = _once(usable, seed, noun)
+    classifier, present = engine.parts.classifier_for(None, would_ask(engine.parts)), 0.0
+    if isinstance(classifier, CautiousClassifier):
+        present, classifier = classifier.threshold, classifier.classifier
+    cases = _of_audit(kept, present) if judged else _of_labels(engine, classifier, kept)
+    return replace(cases, noun=noun, present=present, notes=(*notes, *told, *cases.notes))
+
+
+def _pairs(frame: pd.DataFrame) -> pd.DataFrame:
+    """The judged rows of an audit whose other answer is one tier up."""
+    if "verdict" not in frame.columns:
+        return frame.head(0)
+    known = frame["verdict"].isin(["cheaper", "expensive", "tie"])
+    odd = frame["verdict"][frame["verdict"].notna() & ~known]
+    if len(odd):
+        words = "'cheaper', 'expensive', 'tie' or None"
+        raise SettingsError(f"a verdict is {odd.iloc[0]!r:.40}; it is {words}.")
+    up = frame["direction"] == "up" if "direction" in frame.columns else True
+    return frame[known & up]
+
+
+def _of_audit(kept: pd.DataFrame, present: float) -> Cases:
+    """A loss is an expensive answer that is preferred, of a prompt that stays where it is."""
+    import numpy as np
+
+    scores = _scores(kept, "confidence", 0.0, 1.0)
+    lost = (kept["verdict"] == "expensive").to_numpy()
+    usd = np.column_stack([_numbers(kept, name) for name in ("cheaper_usd", "expensive_usd")])
+    risen, kind = scores < present, KINDS["classifier"]
+    nothing = "No expensive answer was preferred: all ties, or the cheaper one."
+    notes = [] if lost.any() else [nothing]
+    if present:
+        kind = kind._replace(cheap=present)
+        notes.append(
+            f"step_up_below is {present:g} already; what a lower one does is not in these pairs."
+        )
+    notes.append(
+        "Prompts that go to the top tier are not among the pairs. That the more expensive answer "
+        "is worse is no loss here. Costs are those of the pairs."
+    )
+    return Cases(
+        kind,
+        scores,
+        lost,
+        lost & risen,
+        scores,
+        ~lost,
+        "",
+        "the judge prefers the more expensive answer, and the prompt is not moved up",
+        np.column_stack([usd[:, 0], np.where(risen, usd[:, 0], usd[:, 1]), usd[:, 1]]),
+        notes=tuple(notes),
+    )
+
+
+def _of_labels(engine: Engine, classifier: Classifier, kept: pd.DataFrame) -> Cases:
+    """A loss is a prompt that is answered below the tier that it needs."""
+    import numpy as np
+
+    ladder, what = engine.ladder, f"the classifier {classifier.name!r}"
+    needed = kept["level"].to_numpy()
+    spare = engine.parts.classifier_for(None, None)
+    spare = spare.classifier if isinstance(spare, CautiousClassifier) else spare
+    prompts = kept["prompt"].tolist()
+    try:
+        if isinstance(classifier, SENDING) and classifier is spare:
+            raise SettingsError(f"{what} asks in a way of its own; calibrate on an audit's pairs.")
+        made = [classifier.classify(prompt, ladder) for prompt in prompts]
+    except WouldAsk as error:
+        raise SettingsError(
+            f"{what} would have to send the prompts; calibrate on an audit's pairs (router.audit), "
+            "which have its confidence."
+        ) from error
+    levels = np.array([ladder.index(one.tier) for one in made])
+    sure = [math.nan if one.confidence is None else one.confidence for one in made]
+    scores = _scores(kept.assign(confidence=sure), "confidence", 0.0, 1.0, what)
+    top = len(ladder.tiers) - 1
+    tokens = np.array([estimate_tokens(prompt) for prompt in prompts])
+    prices = [price_of(tier, tier.model, engine.parts.kind(tier)) for tier in ladder.tiers]
+    rates = [(float(p.input), float(p.output)) if p else (math.nan, math.nan) for p in prices]
+    usd = np.array([(tokens * given + _ANSWER * taken) / 1e6 for given, taken in rates])
+    rows, above = np.arange(len(levels)), np.minimum(levels + 1, top)
+    notes = ["That a prompt is answered above the tier that it needs is no loss here."]
+    free = all(engine.parts.kind(tier) != "remote" for tier in ladder.tiers)
+    unbilled = "; nothing is billed" if free else ""
+    notes.append(f"Costs are estimates, with {_ANSWER} tokens an answer{unbilled}.")
+    if len(np.unique(needed)) == 1:
+        notes.append(f"Every label says {ladder.names[needed[0]]}: nothing is known of the others.")
+    if classifier.name == "learned":
+        notes.append(
+            "If the learned classifier has seen these labels, the promise is worth nothing."
+        )
+    return Cases(
+        KINDS["classifier"],
+        scores,
+        levels < needed,
+        np.where(np.isnan(scores), levels, above) < needed,
+        scores,
+        levels == needed,
+        "",
+        "a prompt is answered below the tier that it needs",
+        np.column_stack([usd[levels, rows], usd[above, rows], usd[top]]),
+        f"all on {ladder.names[top]}",
+        notes=tuple(notes),
+    )
+
+
+def of_answers(engine: Engine, source: Any, of: str, seed: int) -> Cases:
+    """The cases of a check's threshold: a loss is a bad answer that it lets pass."""
+    import numpy as np
+
+    missing = 0
+    if source is None:
+        source, missing = votes(engine)
+    frame, _ = judged_rows(source)
+    kept, notes = _once(frame, seed, "labelled answer")
+    bad = kept["bad"].to_numpy(dtype=bool)
+    if of == "learned":
+        check = engine.parts.learned_check()
+        logprobs = [None if math.isnan(one) else one for one in _numbers(kept, "logprob")]
+        rows = zip(kept["prompt"], kept["text"], logprobs, strict=True)
+        scores = np.array([check.chance(*row) for row in rows])
+        said = 1 - scores
+        notes.append("If the check was fitted on these answers, the promise is worth nothing.")
+    elif of == "logprob":
+        scores = said = np.exp(np.minimum(_scores(kept, of, -math.inf, math.inf), 0))
+    else:
+        said = _scores(kept, of, 1.0, 10.0) / 10
+        scores = np.nan_to_num(10 * said)  # with no rating the check fails
+    if missing:
+        notes.append(f"Left out: {counted(missing, 'labelled answer')} whose texts were not kept.")
+    notes.append(
+        "What comes of an answer that fails is not in it: the next tier's may be bad, too."
+    )
+    loss, never = "a bad answer passes the check", np.zeros(len(bad), dtype=bool)
+    return Cases(
+        KINDS[of], scores, bad, never, said, ~bad, "labelled answer", loss, notes=tuple(notes)
+    )
+
+
+def _scores(
+    frame: pd.DataFrame, name: str, least: float, most: float, what: str = "the data"
+) -> np.ndarray:
+    """The column as numbers, NaN for none; SettingsError for what a threshold cannot go by."""
+    import numpy as np
+
+    scores = _numbers(frame, name)
+    known = scores[~np.isnan(scores)]
+    if not len(known):
+        raise SettingsError(f"{what} has no {name}, so a threshold would change nothing.")
+    odd = known[(known < least) | (known > most)]
+    if len(odd):
+        raise SettingsError(f"a {name} is {odd[0]:g}; it is a number from {least:g} to {most:g}.")
+    return scores

@@ -1,0 +1,372 @@
+"""The threshold that keeps the loss of quality under a limit: promised, kept, and refused."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from cells import error_of, run
+
+from nbroute.errors import SettingsError
+from nbroute.router import Router
+from nbroute.types import Decision
+
+pytest.importorskip("mapie")
+
+DATA = Path(__file__).parent / "data"
+RUNS = 200
+
+
+class Sure:
+    """Puts every prompt on LOW, with the confidence that stands in it."""
+
+    name = "sure"
+
+    def classify(self, prompt, ladder):
+        return Decision("LOW", self.name, "says so", float(prompt.split()[-1]))
+
+
+def judged(rows=400, seed=0, worst=0.6):
+    """An audit's pairs: the less confident, the more often the expensive answer is preferred."""
+    draw = np.random.default_rng(seed)
+    confidence = draw.random(rows)
+    lost = draw.random(rows) < worst * (1 - confidence) ** 2
+    return pd.DataFrame(
+        {
+            "prompt": [f"prompt {place}" for place in range(rows)],
+            "group": range(rows),
+            "direction": "up",
+            "picked": "LOW",
+            "confidence": confidence,
+            "verdict": np.where(lost, "expensive", "tie"),
+            "cheaper_usd": 0.001,
+            "expensive_usd": 0.01,
+        }
+    )
+
+
+def labelled(rows=400, seed=0):
+    """Prompts that name their confidence, with the tier that they need."""
+    pairs = judged(rows, seed)
+    prompts = pairs["prompt"] + " " + pairs["confidence"].astype(str)
+    needed = np.where(pairs["verdict"] == "expensive", "MID", "LOW")
+    return pd.DataFrame({"prompt": prompts, "tier": needed, "group": pairs["group"]})
+
+
+def answered(rows=400, seed=0):
+    """Answers that were judged: the less probable, the more often bad."""
+    pairs = judged(rows, seed)
+    good = pairs["verdict"] != "expensive"
+    logprob = np.log(pairs["confidence"].clip(lower=1e-9))
+    text = {"text": "It is so.", "good": good, "logprob": logprob}
+    return pairs[["prompt", "group"]].assign(**text, rating=np.ceil(10 * pairs["confidence"]))
+
+
+def true_loss(threshold, worst=0.6):
+    """That of the population that `judged` draws from."""
+    return worst * (1 - threshold) ** 3 / 3
+
+
+@pytest.fixture
+def simulated():
+    router = Router(profile="simulated")
+    yield router
+    router.close()
+
+
+@pytest.mark.parametrize(
+    ("made", "options"),
+    [(labelled, {}), (answered, {"of": "logprob"})],
+    ids=["classifier", "check"],
+)
+def test_the_promise_holds_in_at_least_the_stated_share_of_runs(make_router, made, options):
+    router = make_router(classifier=Sure())
+
+    losses = np.array(
+        [
+            true_loss(router.calibrate(made(seed=seed), loss=0.05, **options).threshold)
+            for seed in range(RUNS)
+        ]
+    )
+
+    assert (losses <= 0.05).mean() >= 0.9
+    assert losses.mean() > 0.03, "a threshold that moves nearly everything promises nothing"
+
+
+def test_the_cheapest_threshold_that_holds_is_chosen_and_its_figures_are_those_of_the_data(router):
+    pairs = judged()
+
+    found = router.calibrate(pairs, loss=0.05)
+
+    frame = found.frame()
+    stays = pairs[pairs["confidence"] >= found.threshold]
+    assert found.risk == (stays["verdict"] == "expensive").sum() / 400
+    assert found.risk < found.bound <= 0.05
+    assert frame[frame["holds"]]["usd"].min() == found.chosen.usd
+    assert pytest.approx(len(stays) * 0.001 + (400 - len(stays)) * 0.01) == found.chosen.usd
+    assert (frame["bound"] > 0.05).any(), "cheaper thresholds are there, and do not hold"
+    assert frame["risk"].is_monotonic_increasing
+    assert frame["moved"].is_monotonic_decreasing
+
+
+def test_mapies_own_controller_finds_the_same_thresholds_valid(router):
+    from mapie.risk_control import BinaryClassificationController, BinaryRisk
+
+    pairs = judged(240)
+    lost = (pairs["verdict"] == "expensive").to_numpy()
+    frame = router.calibrate(pairs, loss=0.06).frame()
+
+    risk = BinaryRisk(
+        lambda true, stays: (true == 1) & (stays == 1), lambda true, _: true > -1, False
+    )
+    controller = BinaryClassificationController(
+        lambda scores: np.column_stack([1 - scores, scores]),
+        risk,
+        0.06,
+        best_predict_param_choice="predicted_positive_fraction",
+        list_predict_params=frame["threshold"].to_numpy(),
+        fwer_method="fixed_sequence",
+    ).calibrate(pairs["confidence"].to_numpy(), lost)
+
+    assert sorted(frame[frame["holds"]]["threshold"]) == sorted(controller.valid_predict_params)
+
+
+def test_the_exact_tail_is_never_above_mapies_bound():
+    from mapie.risk_control.methods import compute_hoeffding_bentkus_p_value
+    from scipy.stats import binom
+
+    for count in (50, 147, 240, 333):
+        losses = np.arange(count // 10)
+        theirs = compute_hoeffding_bentkus_p_value(losses / count, count, 0.02, binary=True)[:, 0]
+        exact = binom.cdf(losses, count, 0.02)
+
+        assert (exact <= theirs + 1e-12).all()
+        assert (np.isclose(exact, theirs)).mean() > 0.8
+
+
+def test_what_it_says_fits_a_terminal_and_names_the_setting(router):
+    found = router.calibrate(judged(), loss=0.05)
+
+    printed = repr(found)
+    assert f"step_up_below = {found.threshold:g} keeps the loss at 5% or less" in printed
+    assert "(90% confidence, 400 judged pairs)" in " ".join(printed.split())
+    assert "200 random halves of 200 judged pairs" in printed
+    assert f"[nbroute]\nstep_up_below = {found.threshold:g}" in printed
+    assert found.setting in printed
+    assert max(map(len, printed.splitlines())) <= 80
+    assert found.held.broken <= 0.2 * found.held.made
+
+
+def test_the_setting_is_what_a_router_then_goes_by(make_router):
+    found = make_router(classifier=Sure()).calibrate(labelled(), loss=0.05)
+    Path("nbroute.toml").write_text(found.setting, "utf-8")
+
+    router = make_router(classifier=Sure(), settings="nbroute.toml")
+
+    assert "MID" == router.classify(f"prompt {found.threshold - 0.001}").tier
+    assert "LOW" == router.classify(f"prompt {found.threshold}").tier
+    again = router.calibrate(labelled(), loss=0.05)
+    assert "# nothing to write: this is what is in force now" == again.setting
+
+
+def test_an_audit_of_a_router_that_steps_up_already_speaks_of_higher_thresholds_alone(make_router):
+    Path("nbroute.toml").write_text("[nbroute]\nstep_up_below = 0.5\n", "utf-8")
+    router = make_router(classifier=Sure(), settings="nbroute.toml")
+
+    found = router.calibrate(judged(worst=0.1), loss=0.05)
+
+    assert 0.5 == found.frame()["threshold"].min() == found.threshold
+    assert "step_up_below is 0.5 already" in repr(found)
+
+
+def test_the_shipped_classifier_on_blind_prompts(simulated):
+    lines = (DATA / "blind_prompts.jsonl").read_text("utf-8").splitlines()
+    frame = pd.DataFrame(map(json.loads, lines))
+
+    with pytest.raises(SettingsError, match=r"6 of 240 are lost .* promise 4\.4% \(loss=0\.044\)"):
+        simulated.calibrate(frame)
+    found = simulated.calibrate(frame, loss=0.06)
+
+    assert 0 < found.threshold < 0.6
+    assert 0.6 < found.chosen.saved < 0.7
+    assert "all on FRONTIER" in repr(found)
+    chart = found.chart()
+    assert 240 == chart.frame()["of"].sum()
+    assert "right in 88% of 240" in chart.lead
+    assert "linear-gradient" in chart._repr_html_()
+
+
+@pytest.mark.parametrize("of", ["rating", "logprob"])
+def test_a_check_is_calibrated_where_its_threshold_is_written(router, of):
+    found = router.calibrate(answered(), loss=0.05, of=of)
+
+    name, _, value = found.setting.rpartition("[")[2].strip('])"').partition("=")
+    assert (of, found.threshold) == (name, float(value))
+    assert 0 < found.chosen.moved < 1
+    assert "a bad answer passes the check" in repr(found)
+    assert "cost" not in repr(found).split("200 random halves")[0]
+
+
+def test_the_learned_check_takes_the_threshold_that_was_found(simulated, make_router, server):
+    draw = np.random.default_rng(0)
+    things = ["harbour", "bakery", "violin", "glacier", "printer", "orchard", "compass", "saddle"]
+    rows = []
+    for good in (np.arange(400) % 2 == 0).tolist():
+        prompt = " ".join(draw.permutation(things)[:6])
+        words = "was measured twice" if good != (draw.random() < 0.1) else "is perhaps around"
+        text = f"The {things[0]} {words}." + " That is for the record." * draw.integers(0, 6)
+        rows.append({"prompt": prompt, "text": text, "good": good})
+    frame = pd.DataFrame(rows)
+    assert simulated.fit_check(frame[:200]).better
+
+    found = simulated.calibrate(frame[200:].assign(group=range(200)), loss=0.1, of="learned")
+
+    assert 0 < found.threshold < 1
+    for text in ("The harbour is perhaps around.", "The harbour was measured twice."):
+        server.reply(text=text)
+    checks = [f"learned={found.threshold:g}"]
+    result = make_router().route(" ".join(things), strategy="cascade", start="LOW", checks=checks)
+    assert "MID" == result.tier
+
+
+@pytest.mark.parametrize(
+    ("frame", "options", "told"),
+    [
+        (judged(25, worst=0), {}, r"25 judged pairs are too few .* with no loss seen it takes 114"),
+        (judged(25, worst=0), {"loss": 0.05, "confidence": 0.95}, r"with no loss seen it takes 59"),
+        (judged(1).assign(confidence=0.4), {}, r"1 judged pair is too few .* takes 114; these"),
+        (
+            judged().assign(confidence=0.4),
+            {"loss": 0.1},
+            r"every judged pair has the confidence 0\.4",
+        ),
+        (judged().assign(confidence=math.nan), {}, r"the data has no confidence"),
+        (
+            judged().assign(confidence=70.5),
+            {},
+            r"a confidence is 70\.5; it is a number from 0 to 1",
+        ),
+        (judged().assign(verdict=None), {}, r"there is no judged pair in it"),
+        (judged().assign(verdict="left"), {}, r"a verdict is 'left'"),
+        (judged().assign(direction="down"), {}, r"there is no judged pair in it"),
+        (judged().assign(prompt=""), {}, r"row 1 has the prompt ''"),
+        (judged()[["prompt"]], {}, r"not one column 'tier' in 'prompt'"),
+        (pd.DataFrame(), {}, r"not one column 'prompt' in no column"),
+        (labelled().assign(tier="GIGANTIC"), {}, r"row 1 has the tier 'GIGANTIC'"),
+        (labelled().assign(tier=math.nan), {}, r"row 1 has the tier nan"),
+        (labelled().assign(tier="TOP"), {}, r"no threshold keeps .* 400 of 400 are lost"),
+        (answered(), {"of": "logprob", "loss": "2"}, r"loss is '2'; give a share"),
+        (answered(), {"of": "ratings"}, r"of is 'ratings': did you mean 'rating'"),
+        (answered().drop(columns="rating"), {"of": "rating"}, r"the data has no rating"),
+        (
+            answered().assign(rating=11),
+            {"of": "rating"},
+            r"a rating is 11; it is a number from 1 to 10",
+        ),
+        (answered()[["prompt"]], {"of": "logprob"}, r"not one column 'text'"),
+        ([1, 2], {}, r"list is not a table"),
+        ("none.csv", {}, r"'none\.csv' cannot be read as CSV"),
+        (judged(), {"loss": 0}, r"loss is 0; give a share"),
+        (judged(), {"loss": 1}, r"loss is 1; give a share"),
+        (judged(), {"loss": math.nan}, r"loss is nan; give a share"),
+        (judged(), {"confidence": True}, r"confidence is True; give a share"),
+        (judged(), {"seed": -1}, r"seed is -1; give a whole number"),
+    ],
+)
+def test_what_cannot_be_used_or_promised_is_one_clear_line(make_router, frame, options, told):
+    router = make_router(classifier=Sure())
+
+    with pytest.raises(SettingsError, match=told) as caught:
+        router.calibrate(frame, **options)
+
+    assert "\n" not in str(caught.value)
+
+
+def test_without_the_extra_it_says_what_to_install(router, monkeypatch):
+    monkeypatch.setitem(sys.modules, "mapie.risk_control", None)
+
+    with pytest.raises(SettingsError, match=r"pip install 'nbroute\[learn\]'"):
+        router.calibrate(judged())
+
+
+def test_near_duplicates_count_once_and_missing_verdicts_not_at_all(router):
+    pairs = judged()
+    again = pd.concat([pairs, pairs, pairs.assign(verdict=None)])
+
+    found = router.calibrate(again, loss=0.05)
+
+    assert 400 == found.labels
+    assert "800 judged pairs are 400, as rows of one group count once." in repr(found)
+    assert "Left out: 400 pairs, not judged or not with the next tier up." in repr(found)
+    with pytest.raises(SettingsError, match=r"^1 judged pair is too few"):
+        router.calibrate(judged(21_000, worst=0).drop(columns="group"))
+
+
+def test_a_million_rows_are_a_random_part_of_them(router):
+    found = router.calibrate(judged(1_000_000), loss=0.05)
+
+    assert 20_000 == found.labels
+    assert "Of 1,000,000 judged pairs 20,000 were drawn at random." in repr(found)
+    assert abs(true_loss(found.threshold) - 0.05) < 0.005
+
+
+def test_all_ties_and_labels_of_one_tier_are_told(make_router):
+    router = make_router(classifier=Sure())
+
+    ties, alike = (
+        router.calibrate(frame) for frame in (judged(worst=0), labelled().assign(tier="LOW"))
+    )
+
+    assert (0, 0) == (ties.threshold, alike.threshold)
+    assert "step_up_below = 0 (none moved up) keeps" in repr(ties)
+    assert "No expensive answer was preferred" in repr(ties)
+    assert "Every label says LOW" in repr(alike)
+
+
+def test_a_classifier_that_has_no_confidence_or_would_send_is_refused(make_router, server):
+    with pytest.raises(SettingsError, match="the classifier '<lambda>' has no confidence"):
+        make_router().calibrate(labelled())
+    with pytest.raises(SettingsError, match="'model' would have to send the prompts"):
+        make_router(classifier="model").calibrate(labelled())
+    assert [] == server.requests
+
+
+def test_the_session_has_no_labels_yet_and_then_it_has(shell):
+    told = error_of(shell, "%route calibrate")
+    assert "no prompt has been labelled yet" in told
+
+    run(shell, "%%route\nWhat is the capital of France?")
+    run(shell, "%route label good")
+
+    assert "1 label is too few" in error_of(shell, "%route calibrate --loss 5%")
+
+
+def test_the_magic_takes_a_variable_and_the_result_is_shown(shell):
+    shell.user_ns["pairs"] = judged()
+
+    text, done = run(shell, "%route calibrate --loss 5% --confidence=0.8 pairs")
+
+    assert done.success, done.error_in_exec
+    assert "step_up_below = " in text
+    assert "80% confidence, 400 judged pairs" in " ".join(text.split())
+    assert 0.8 == done.result.confidence
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("--los 0.02", "takes no '--los': did you mean '--loss'"),
+        ("--loss", "--loss has no value"),
+        ("--loss a-bit", "loss is 'a-bit'; give a share"),
+        ("--loss 0.1 --loss 0.2", "has --loss twice"),
+        ("--of everything", "of is 'everything'"),
+        ("pears", "'pears' is not defined in this notebook"),
+    ],
+)
+def test_a_line_that_cannot_be_read_is_told(shell, line, told):
+    assert told in error_of(shell, f"%route calibrate {line}")
