@@ -78,6 +78,7 @@ if TYPE_CHECKING:
     from nbroute.batch import Batch
     from nbroute.batch.run import Progress
     from nbroute.compare import Comparison, Grid
+    from nbroute.evaluate.findings import Examination
 
 
 class Router(Engine):
@@ -427,6 +428,17 @@ class Router(Engine):
         """Take over what the other was told in this session, and its last audit."""
         super().go_on(other)
         self.audited = getattr(other, "audited", None)
+
+    def doctor(self, *, send: bool = False, max_cost: object = None) -> Examination:
+        """What is wrong with the set-up, a finding a line, each with its cure.
+
+        With `send` each model is asked for a word, for at most `max_cost` (US dollars) together;
+        else nothing is sent. The calls are in the ledger as audits. Nothing raises but a
+        `max_cost` that is no amount (SettingsError): what fails is a finding.
+        """
+        from nbroute.evaluate.doctor import examine
+
+        return examine(self, self.settings, self.classifier, send=send, max_cost=max_cost)
 
     def __repr__(self) -> str:
         """No keys, no prompts."""

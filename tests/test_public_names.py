@@ -70,6 +70,7 @@ ROUTER = [
     "classify",
     "close",
     "compare",
+    "doctor",
     "escalate",
     "explain",
     "fit",

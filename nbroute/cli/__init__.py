@@ -1,4 +1,4 @@
-"""The command line: `nbroute pull`, `run`, `costs`, `trust` and `check-endpoint`."""
+"""The command line: `nbroute pull`, `run`, `costs`, `doctor`, `trust` and `check-endpoint`."""
 
 from __future__ import annotations
 
@@ -116,6 +116,11 @@ def _parser() -> argparse.ArgumentParser:
     words.add_argument("--max-usd", type=_usd, metavar="X", help="exit with 3 if it was more")
     words.set_defaults(command=_costs)
 
+    words = commands.add_parser("doctor", help="what is wrong with the set-up, and its cure")
+    words.add_argument("--send", action="store_true", help="also ask each model for a word")
+    words.add_argument("--yes", action="store_true", help="do not ask before sending")
+    words.set_defaults(command=_doctor)
+
     words = commands.add_parser(
         "trust",
         help="use a settings file that came with a folder",
@@ -204,6 +209,21 @@ def _check_endpoint(options: argparse.Namespace) -> int:
         unpriced = f"{router.ladder.tiers[0].model}, or for the name that does not exist"
         print(*_sums(router.spend(), [unpriced]), sep="\n")
     return 1 if failed else 0
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from nbroute.evaluate.doctor import foreseen
+    from nbroute.router import Router
+
+    with contextlib.closing(Router(announce=_say)) as router:
+        if options.send and not options.yes:
+            print(foreseen(router, router.settings, router.classifier))
+            if not _agreed("Send them? [y/N] "):
+                print("nothing was sent")
+                return 1
+        found = router.doctor(send=options.send)
+        print(found)
+    return int(found.worst == "red")
 
 
 def _run(options: argparse.Namespace) -> int:

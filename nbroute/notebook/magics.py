@@ -35,6 +35,7 @@ DISPLAYS = {
     ("nbroute.evaluate.audited", "Audit"): "display_audit",
     ("nbroute.evaluate.calibration", "Calibration"): "display_calibration",
     ("nbroute.compare.comparison", "Comparison"): "display_comparison",
+    ("nbroute.evaluate.findings", "Examination"): "display_examination",
     ("nbroute.compare.grid", "Grid"): "display_comparison",
 }
 _OURS = re.compile(r"\??%%?(route(?:_compare)?)(?!\w|\?\?)")
@@ -226,6 +227,14 @@ class RouteMagics(Magics):
     def display_comparison(self, compared: Any) -> None:
         """Show a comparison's table and its answers, or a grid's first ones and its totals."""
         self.desk.comparing.display(compared)
+
+    def display_examination(self, found: Any) -> None:
+        """Show what the doctor found."""
+        from IPython.display import display
+
+        from nbroute.notebook.doctor import bundle
+
+        display(bundle(found), raw=True)
 
     def _vocabulary(self) -> complete.Vocabulary:
         from nbroute.notebook.commands.base import COMMANDS

@@ -25,7 +25,7 @@ from itertools import chain, product
 from operator import attrgetter, itemgetter
 from pathlib import Path
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Self
 
 from nbroute.errors import RecordError, SettingsError, did_you_mean
 from nbroute.locks import Lock
@@ -92,6 +92,14 @@ _HELD = f"""SELECT coalesce(sum(iif({HELD_FOR} > ?1, counted - spent, 0)), 0),
     WHERE scope = ?2 AND key = ?3 AND equivalent = ?4"""  # noqa: S608 - words of our own
 
 Since = float | datetime | None
+
+
+class Health(NamedTuple):
+    """Rows in the file and rows that wait in memory until it takes them, and what is damaged."""
+
+    rows: int
+    waiting: int
+    damage: str
 
 
 class SqliteLedger:
@@ -280,6 +288,24 @@ class SqliteLedger:
             found = self._fetch(asked, values, reader=session, kind=kind)
             found += self._kept.fetch(asked, values)
         return sorted((Label(*row) for row in found), key=attrgetter("ts"))
+
+    def health(self, *, thorough: bool = True) -> Health:
+        """How many rows there are, and what SQLite says of the file, which is read for that.
+
+        RecordError where it cannot be read.
+        """
+        if self._late is not None:
+            self._late.flush()
+        with self._lock:
+            self._write_kept()
+            counts = (
+                one.fetch("SELECT count(*) FROM attempts", lead="cannot read the ledger")
+                for one in (self._file, self._kept)
+            )
+            rows, waiting = (found[0][0] if found else 0 for found in counts)
+            said = self._file.fetch("PRAGMA quick_check(1)") if thorough else []
+        damage = "; ".join(str(line) for (line,) in said if line != "ok")
+        return Health(rows, waiting, damage)
 
     def version(self) -> object:
         """Another value as soon as anybody has written; None where that cannot be told."""

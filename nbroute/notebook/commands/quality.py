@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from nbroute.errors import SettingsError
@@ -15,6 +16,7 @@ from nbroute.notebook.commands.base import command, confirmed
 from nbroute.pricing import describe
 
 if TYPE_CHECKING:
+    from nbroute.evaluate.findings import Examination
     from nbroute.notebook.desk import Desk
 
 
@@ -109,3 +111,20 @@ def _number(text: str) -> float | str:
 
 def _whole(text: str) -> int | str:
     return int(text) if re.fullmatch(r"-?\d{1,18}", text) else text
+
+
+@command("[--send] [--yes]", "--send", "router.doctor(send=True)")
+def doctor(desk: Desk, rest: str) -> Examination | str:
+    """What is wrong with the set-up, and what cures it."""
+    from nbroute.evaluate.doctor import foreseen
+    from nbroute.notebook.doctor import here
+
+    router, send = desk.router, "--send" in rest.split()
+    if send and "--yes" not in rest.split():
+        told = foreseen(router, router.settings, router.classifier)
+        if not confirmed(f"{told}. Send them?", "%route doctor --send --yes"):
+            return "nothing was sent; without --send the doctor sends nothing"
+    found = router.doctor(send=send)
+    desk.refresh()
+    at_hand = tuple(here(desk.shell, static=router.settings.static))
+    return replace(found, findings=(*found.findings, *at_hand))

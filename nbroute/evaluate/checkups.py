@@ -1,0 +1,374 @@
+"""What the doctor looks at: each check is a function that says what it found, a line each."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import math
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from itertools import pairwise
+from pathlib import Path
+
+from nbroute import pricing
+from nbroute.classify.registry import DEFAULT
+from nbroute.errors import ProviderError, RecordError, SettingsError
+from nbroute.evaluate.findings import Colour, Finding, Patient, unknown
+from nbroute.evaluate.rewording import flips_of
+from nbroute.providers import model_files
+from nbroute.report.metrics import newcombe, wilson
+from nbroute.report.table import counted, one_line, shortened
+from nbroute.settings import trust
+from nbroute.settings.document import read_document
+from nbroute.settings.model import ENVIRONMENT
+from nbroute.types import Ladder, Tier
+
+SEND, _AUDIT = "%route doctor --send", "%route audit --direction both"
+#: Megabytes of a ledger that are checked page by page in about a second.
+_CHECKED_MB = 200
+_LITTLE_ROOM = 50_000_000
+#: Answers, prompts and judged prompts below which a share of them says nothing.
+_ANSWERS, _PROMPTS, _JUDGED = 20, 10, 20
+_ONE_TIER = 0.8
+#: Of 1,349 small changes of 240 prompts by another author, `ngrams` flips 8%, and classifiers by
+#: examples 14%. About 30% of prompts go to the wrong tier anyway (docs/classifier.md).
+_STEADY, _SHAKY = 0.15, 0.30
+#: Variables that go before the settings file.
+_VARIABLES = tuple(
+    f"NBROUTE_{name}"
+    for name in ("CONFIG", "PROFILE", "LEDGER", "CACHE", "RECORD", "REPLAY", "STATIC", "GGUF")
+)
+
+
+def _settings(patient: Patient) -> Iterator[Finding]:
+    settings, file = patient.settings, patient.settings.source_file
+    if settings.set_aside:
+        yield Finding("settings", "amber", settings.set_aside, "%route trust")
+    try:
+        nearest = read_document(file) if file else trust.review()
+        aside = str(nearest.file) in settings.set_aside
+        if nearest.file != file and not aside and settings.replay is None:
+            words = f"{nearest.file} is there and is not in use yet"
+            yield Finding("settings", "amber", words, "%route trust")
+    except SettingsError as error:
+        if not str(error).startswith(f"there is no {trust.FILE_NAME}"):
+            words = f"{error}; this session goes on with the settings that it has"
+            yield Finding("settings", "red", words, "%route init --force")
+            return
+    over = [name for name in _VARIABLES if ENVIRONMENT.get(name)]
+    words = f"{settings.origin.partition(';')[0]}"
+    words += "" if file else "; no settings file is used"
+    first = " (goes before the file)" if file else ""
+    words += f"; set in the environment{first}: {', '.join(over)}" if over else ""
+    yield Finding("settings", "green", words)
+    kinds = {patient.router.parts.kind(tier) for tier in patient.router.ladder.tiers}
+    if settings.replay is not None:
+        words = "a recording answers: no model is asked, whatever is sent"
+        yield Finding("answers", "amber", words, "%route replay off")
+    elif "simulated" in kinds:
+        words = "the models are simulated: their answers are written for lessons, no model's words"
+        yield Finding("answers", "amber", words, "%route key openrouter")
+
+
+def _keys(patient: Patient) -> Iterator[Finding]:
+    known = {one.name: one for one in patient.settings.providers}
+    for name in dict.fromkeys(provider for provider, _ in patient.alone):
+        provider = patient.router.parts.providers[name]
+        own, calls = known.get(name), [key for key in patient.alone if key[0] == name]
+        variable = own.api_key_env if own else None
+        keys = [own.api_key or ""] if own and variable else [*getattr(provider, "secrets", list)()]
+        problems = [patient.problem(key) for key in calls]
+        refused = [one for one in problems if one.startswith("AuthError")]
+        where, cure = variable or f"the key of {name!r}", f"%route key {name}"
+        if variable and not keys[0]:
+            said = "is set but empty" if variable in ENVIRONMENT else "is not set"
+            yield Finding("key", "red", f"{variable}, the key for {name}, {said}", cure)
+        elif malformed := next(filter(None, map(_malformed, keys)), ""):
+            yield Finding("key", "red", f"{where} {malformed}", cure)
+        elif refused:
+            yield Finding("key", "red", refused[0].partition(": ")[2], cure)
+        elif own and own.kind == "litellm":
+            yield unknown("key", f"LiteLLM looks for the keys of {name} itself", SEND)
+        elif keys:
+            accepted = any(
+                key in patient.heard for key, one in zip(calls, problems, strict=True) if not one
+            )
+            told = (
+                "was accepted" if accepted else "looks well formed; --send tells if it is accepted"
+            )
+            yield Finding("key", "green", f"{where} is set and {told}")
+        else:
+            yield Finding("key", "green", f"{name} needs no key")
+
+
+def _malformed(key: str) -> str:
+    """What is wrong with a key by its looks, in words that show nothing of it."""
+    if len(key) > 1 and key[0] == key[-1] and key[0] in "\"'`":
+        return "has quotes around it: leave them out"
+    if any(character.isspace() for character in key):
+        return "has a blank or a line break in it: copy it once more"
+    if not (key.isascii() and key.isprintable()):
+        return "has a character in it that no key has: copy it once more"
+    if "..." in key or key.startswith("<"):
+        return "is the example of a key, not a key"
+    return ""
+
+
+def _models(patient: Patient) -> Iterator[Finding]:
+    answered, silent = 0, []
+    for key, tier in patient.alone.items():
+        row, told = patient.heard.get(key), patient.problem(key)
+        if told:
+            if not told.startswith("AuthError"):  # which is told of the key
+                yield _broken(patient, tier, told)
+        elif row is None and not _has_file(patient, tier):
+            yield Finding("model", "red", f"{tier.model} has no model file here", "!nbroute pull")
+        elif row is None:
+            silent.append(f"{tier.name}'s {tier.model}")
+        elif row["answered_by"] and not pricing.same_model(tier.model, row["answered_by"]):
+            by = shortened(one_line(row["answered_by"]), 60)
+            words = f"asked for {tier.model}, {by} answers: the name is an alias, or was retired"
+            yield Finding("model", "amber", words, _renamed(patient, tier, by))
+        else:
+            answered += 1
+    every = len(patient.alone)
+    if answered:
+        which = "each model" if answered == every else counted(answered, "model")
+        yield Finding("model", "green", f"{which} answered, under the name that was asked for")
+    if silent:
+        words = f"not asked in this session: {', '.join(silent)}"
+        if len(silent) == every:
+            words = f"none of {counted(every, 'model')} was asked in this session"
+        if patient.crowded:
+            words = "more calls in this session than are looked through here"
+        yield unknown("model", words, SEND)
+
+
+def _has_file(patient: Patient, tier: Tier) -> bool:
+    """Whether a model that runs here has its file; of others nothing is to be said."""
+    own = [one for one in patient.settings.providers if one.name == tier.provider]
+    return all(one.kind != "local" or model_files.ready(one.gguf) for one in own)
+
+
+def _broken(patient: Patient, tier: Tier, told: str) -> Finding:
+    """A model that did not answer; where it is a fallback, its tier still can."""
+    kind, _, words = told.partition(": ")
+    colour: Colour = "red" if _is_first(patient, tier) else "amber"
+    cure = f"!nbroute check-endpoint {tier.provider} {tier.model}"
+    if "nbroute pull" in words:
+        cure = "!nbroute pull"
+    if kind in ("RateLimited", "BudgetExceeded"):
+        colour, cure = "amber", SEND
+    elif kind == "UnknownModel" and patient.sent:
+        listed: list[str] = []
+        with contextlib.suppress(ProviderError, SettingsError):
+            listed = getattr(patient.router.parts.providers[tier.provider], "models", list)()
+        for near in difflib.get_close_matches(tier.model, listed, 1):
+            cure = _renamed(patient, tier, near)
+    return Finding("model", colour, f"{tier.name}'s {tier.model} did not answer: {words}", cure)
+
+
+def _is_first(patient: Patient, tier: Tier) -> bool:
+    """Whether it is the model that a tier asks first."""
+    firsts = [(one.provider, one.model) for one in patient.router.ladder.tiers]
+    return (tier.provider, tier.model) in firsts
+
+
+def _renamed(patient: Patient, tier: Tier, model: str) -> str:
+    """The line that puts that model in the place of the tier's, or of its fallback."""
+    if _is_first(patient, tier):
+        return f"%route tiers {tier.name}={model}"
+    return f'fallbacks = ["{model}"]  # under [tiers.{tier.name}]'
+
+
+def _prices(patient: Patient) -> Iterator[Finding]:
+    unpriced: dict[str, str] = {}
+    for tier in patient.alone.values():
+        if pricing.price_of(tier, tier.model, patient.router.parts.kind(tier)) is None:
+            unpriced.setdefault(tier.model, tier.name)
+    if not unpriced:
+        count = counted(len(patient.alone), "model")
+        yield Finding("price", "green", f"the price of each is known: {count}")
+    for model, name in unpriced.items():
+        words = f"no price is known for {model}, so its calls are in no sum and a budget refuses it"
+        cure = f"price = {{ input = ..., output = ... }}  # under [tiers.{name}]"
+        yield Finding("price", "amber", words, cure)
+
+
+def _tiers(patient: Patient) -> Iterator[Finding]:
+    audited, names = getattr(patient.router, "audited", None), patient.router.ladder.names
+    if len({(one.provider, one.model) for one in patient.router.ladder.tiers}) < 2:
+        model = patient.router.ladder.tiers[0].model
+        if len(names) > 1:
+            words = f"{model} answers every tier, so none is better than another"
+            yield Finding("tiers", "amber", words, "%route help tiers")
+        return
+    if audited is None:
+        words = "whether a more expensive tier is better than the one below it: nothing was judged"
+        yield unknown("tiers", words, _AUDIT)
+        return
+    frame = audited.frame()
+    for cheaper, expensive in pairwise(names):
+        pairs = frame[(frame["cheaper"] == cheaper) & (frame["expensive"] == expensive)]
+        verdicts = [one for one in pairs["verdict"] if isinstance(one, str)]
+        yield _better(patient.router.ladder, cheaper, expensive, verdicts)
+
+
+def _better(ladder: Ladder, cheaper: str, expensive: str, verdicts: list[str]) -> Finding:
+    """Whether the more expensive of two tiers is preferred, and surely."""
+    what, cure, n = "tiers", _AUDIT, len(verdicts)
+    if not n:
+        words = f"whether {expensive} is better than {cheaper}: nothing was judged"
+        return unknown(what, words, cure)
+    up, down = verdicts.count("expensive"), verdicts.count("cheaper")
+    low, high = newcombe({(True, False): up, (False, True): down, (False, False): n - up - down})
+    words = (
+        f"{expensive} is preferred to {cheaper} in {up} of {counted(n, 'pair')}, {cheaper} in "
+        f"{down}: {(up - down) / n:+.0%} [{low:+.0%}, {high:+.0%}]"
+    )
+    if low > 0:
+        return Finding(what, "green", f"{words}, surely better")
+    if high < 0:
+        model = ladder[cheaper].model
+        return Finding(what, "red", f"{words}, surely worse", f"%route tiers {expensive}={model}")
+    told = f"{words}, too close to tell"
+    if up != down:  # an interval narrows with the square root of the pairs
+        ratio = max(high - low, 2 * abs(up - down) / n) / (2 * abs(up - down) / n)
+        more = math.ceil(n * ratio**2) - n
+        told += f"; about {counted(max(more, 1), 'more pair')} would settle it"
+    return Finding(what, "amber", told, cure)
+
+
+def _wording(patient: Patient) -> Iterator[Finding]:
+    router, prompts = patient.router, patient.prompts
+    if len(prompts) < _PROMPTS:
+        words = (
+            "how often a change of wording flips the tier: it takes "
+            f"{_PROMPTS} prompts of this session, and there are {len(prompts)}"
+        )
+        yield unknown("wording", words, f"%route doctor  # after {_PROMPTS} prompts")
+        return
+    classifier = router.parts.classifier_for(None, None)
+    found = flips_of(prompts, classifier, router.ladder)
+    low, high = found.interval
+    words = (
+        f"{len(found.flips)} of {sum(found.tried.values())} small changes to {len(prompts)} "
+        f"prompts flip the tier: {found.share:.0%} [{low:.0%}, {high:.0%}]"
+    )
+    cure = "step_up_below = 0.6"
+    if worst := found.worst(router.ladder):
+        kind, share = next(iter(found.by_change().items()))
+        words += (
+            f"; most often {kind} ({share:.0%}). {shortened(worst.changed, 40)!r} goes to "
+            f"{worst.after}, not {worst.before}: {worst.change}"
+        )
+        cure = f"%route teach {worst.before} {one_line(worst.changed)}"
+    if patient.classifier != DEFAULT:
+        cure = f'classifier = "{DEFAULT}"'
+    if high <= _STEADY:
+        yield Finding("wording", "green", words)
+    else:
+        yield Finding("wording", "red" if low > _SHAKY else "amber", words, cure)
+    if patient.translated:
+        yield _translation(patient)
+
+
+def _translation(patient: Patient) -> Finding:
+    """How often a translation flips the tier; of a handful of them, an impression."""
+    router, told = patient.router, patient.translated
+    classifier = router.parts.classifier_for(None, None)
+    changed = {
+        text: (classifier.classify(text, router.ladder).tier, tier)
+        for prompt, text in told.items()
+        if (tier := classifier.classify(prompt, router.ladder).tier)
+    }
+    flips = {text: pair for text, pair in changed.items() if pair[0] != pair[1]}
+    low, high = wilson(len(flips) / len(told), len(told))
+    words = (
+        f"a translation flips the tier of {len(flips)} of {counted(len(told), 'prompt')}: "
+        f"[{low:.0%}, {high:.0%}]"
+    )
+    for text, (after, before) in list(flips.items())[:1]:
+        words += f". {shortened(text, 40)!r} goes to {after}, not {before}"
+        cure = f"%route teach {before} {one_line(text)}"
+        return Finding("wording", "red" if low > _SHAKY else "amber", words, cure)
+    if high <= _STEADY:
+        return Finding("wording", "green", words)
+    return unknown("wording", f"{words}, too few to tell", SEND)
+
+
+def _shares(patient: Patient) -> Iterator[Finding]:
+    answered = patient.router.report().answered
+    total, ladder = sum(answered.values()), patient.router.ladder
+    if total < _ANSWERS:
+        words = f"how answers spread over the tiers: {counted(total, 'answer')} so far, it takes 20"
+        yield unknown("shares", words, f"%route doctor  # after {_ANSWERS} answers")
+        return
+    tier, most = max(answered.items(), key=lambda one: one[1])
+    words = f"{tier} gave {most} of {total} answers: {most / total:.0%}"
+    if most / total <= _ONE_TIER:
+        yield Finding("shares", "green", words)
+        return
+    way = "up" if tier == ladder.names[0] else "down"
+    told = f"{words}, over {_ONE_TIER:.0%}: is it that your prompts are all alike?"
+    yield Finding("shares", "amber", told, f"%route audit --direction {way}")
+
+
+def _ledger(patient: Patient) -> Iterator[Finding]:
+    ledger = patient.router.ledger
+    path: Path | None = getattr(ledger, "path", None)
+    if not hasattr(ledger, "health"):
+        ledger.rows(session=patient.router.session)
+        yield Finding("ledger", "green", "a ledger of your own, which can be read")
+        return
+    if path is None:
+        words = "it is kept in memory, and gone with this kernel"
+        yield Finding("ledger", "amber", words, 'ledger = "ledger.sqlite3"')
+        return
+    size = path.stat().st_size if path.exists() else 0
+    folder = next(one for one in path.absolute().parents if one.exists())
+    elsewhere = 'ledger = "/another/folder/ledger.sqlite3"'
+    try:
+        found = ledger.health(thorough=size < _CHECKED_MB * 1_000_000)
+    except RecordError as error:
+        yield Finding("ledger", "red", str(error), elsewhere)
+        return
+    told = f"{path}: {counted(found.rows, 'row')}, {size / 1e6:,.1f} MB"
+    if found.damage:
+        words = f"{path} is damaged: {found.damage}"
+        yield Finding("ledger", "red", words, f"!mv {str(path)!r} {str(path) + '.damaged'!r}")
+    elif found.waiting:
+        words = f"{counted(found.waiting, 'row')} wait in memory, as {path} cannot be written"
+        yield Finding("ledger", "red", words, elsewhere)
+    elif not os.access(path if size else folder, os.W_OK):
+        yield Finding("ledger", "red", f"{path} cannot be written", elsewhere)
+    elif (free := shutil.disk_usage(folder).free) < _LITTLE_ROOM:
+        words = f"the disk of {path} has {free / 1e6:,.0f} MB left"
+        yield Finding("ledger", "red" if not free else "amber", words, elsewhere)
+    else:
+        yield Finding("ledger", "green", told)
+
+
+def _texts(patient: Patient) -> Iterator[Finding]:
+    words = "prompts and answers are kept in the ledger, and can be judged in a later session"
+    if not patient.settings.store_text:
+        words = (
+            "prompts and answers are not kept in the ledger (store_text = false): nobody can read "
+            "them there, and only this session's can be judged"
+        )
+    yield Finding("texts", "green", words)
+
+
+#: By what each is about, in the order in which they are told.
+CHECKS: Mapping[str, Callable[[Patient], Iterator[Finding]]] = {
+    "settings": _settings,
+    "key": _keys,
+    "model": _models,
+    "price": _prices,
+    "tiers": _tiers,
+    "shares": _shares,
+    "wording": _wording,
+    "ledger": _ledger,
+    "texts": _texts,
+}

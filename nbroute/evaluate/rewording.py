@@ -1,0 +1,120 @@
+"""Small changes of a prompt that leave what it asks as it is, and how often they flip its tier."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from nbroute.report.metrics import wilson
+from nbroute.types import Classifier, Ladder
+
+#: The changes of one prompt go together, so each counts less than a prompt of its own: by 1.7, on
+#: the 240 prompts of tests/data/blind_prompts.jsonl.
+CLUSTERED = 1.7
+
+
+def _typo(prompt: str, chance: random.Random) -> str:
+    """Two letters that stand side by side within a word, swapped."""
+    pairs = enumerate(pairwise(prompt))
+    places = [at for at, (one, two) in pairs if _cased(one) and _cased(two) and one != two]
+    if not places:
+        return prompt
+    at = chance.choice(places)
+    return f"{prompt[:at]}{prompt[at + 1]}{prompt[at]}{prompt[at + 2 :]}"
+
+
+def _cased(letter: str) -> bool:
+    return letter.lower() != letter.upper()
+
+
+def _case(prompt: str, _chance: random.Random) -> str:
+    return prompt.upper() if prompt == prompt.lower() else prompt.lower()
+
+
+def _please(prompt: str, _chance: random.Random) -> str:
+    return f"Please {prompt[:1].lower()}{prompt[1:]}"
+
+
+def _end(prompt: str, chance: random.Random) -> str:
+    return prompt.rstrip(" .") + chance.choice([".", "  \n", " ."])
+
+
+#: How each is called, and what makes it.
+CHANGES: Mapping[str, Callable[[str, random.Random], str]] = {
+    "a typo": _typo,
+    "changed case": _case,
+    "'Please' before it": _please,
+    "', please' after it": lambda prompt, _: f"{prompt.rstrip()}, please",
+    "'Thanks!' on a line below": lambda prompt, _: f"{prompt}\n\nThanks!",
+    "a full stop or blanks at its end": _end,
+}
+
+
+@dataclass(frozen=True)
+class Flip:
+    """A change that flipped the tier: what was done, the prompt as it was and as it became."""
+
+    change: str
+    prompt: str
+    changed: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True)
+class Flips:
+    """How often each change was tried (`tried`), and those that flipped the tier."""
+
+    prompts: int
+    tried: Mapping[str, int]
+    flips: tuple[Flip, ...]
+
+    @property
+    def share(self) -> float:
+        """Of all changes, those that flipped the tier; 0 where none was tried."""
+        return len(self.flips) / max(sum(self.tried.values()), 1)
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Where the share lies at 95%."""
+        return wilson(self.share, round(sum(self.tried.values()) / CLUSTERED))
+
+    def by_change(self) -> dict[str, float]:
+        """The share of each change, the largest first."""
+        counts = {name: sum(one.change == name for one in self.flips) for name in self.tried}
+        shares = {name: counts[name] / tried for name, tried in self.tried.items() if tried}
+        return dict(sorted(shares.items(), key=lambda one: -one[1]))
+
+    def worst(self, ladder: Ladder) -> Flip | None:
+        """The flip over the most tiers; the shortest prompt of several."""
+
+        def height(one: Flip) -> tuple[int, int]:
+            return abs(ladder.index(one.after) - ladder.index(one.before)), -len(one.prompt)
+
+        return max(self.flips, key=height, default=None)
+
+
+def flips_of(
+    prompts: Sequence[str], classifier: Classifier, ladder: Ladder, *, seed: int = 0
+) -> Flips:
+    """Try each change on each prompt once; one that changes nothing is left out.
+
+    A script without capitals has neither typos nor case. Nothing is sent but what the classifier
+    sends by itself.
+    """
+    chance = random.Random(seed)  # noqa: S311 - nothing secret
+    tried = dict.fromkeys(CHANGES, 0)
+    found: list[Flip] = []
+    for prompt in prompts:
+        before = classifier.classify(prompt, ladder).tier
+        for name, change in CHANGES.items():
+            changed = change(prompt, chance)
+            if changed == prompt:
+                continue
+            tried[name] += 1
+            after = classifier.classify(changed, ladder).tier
+            if after != before:
+                found.append(Flip(name, prompt, changed, before, after))
+    return Flips(len(prompts), tried, tuple(found))

@@ -1,0 +1,572 @@
+"""`router.doctor()` and `%route doctor`: what is wrong with a set-up, and its cure."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from IPython.utils.capture import capture_output
+from loopback import Reply
+
+from nbroute.cli import main
+from nbroute.errors import SettingsError
+from nbroute.evaluate import doctor
+from nbroute.evaluate.rewording import CHANGES, flips_of
+from nbroute.router import Router
+
+KEY = "sk-test-0123456789"
+SETTINGS = """
+[nbroute]
+profile = "mine"
+[providers.mine]
+base_url = "{url}"
+api_key_env = "MINE_API_KEY"
+timeout_s = 5
+[tiers.LOW]
+provider = "mine"
+model = "small"
+max_tokens = 900
+[tiers.TOP]
+provider = "mine"
+model = "large"
+max_tokens = 900
+"""
+
+
+def found(examination, what, *, colour=None):
+    """The findings of that name, and of that colour if one is named."""
+    mine = [one for one in examination.findings if one.what == what]
+    return [one for one in mine if colour in (None, one.colour)]
+
+
+def only(examination, what, **how):
+    (one,) = found(examination, what, **how)
+    return one
+
+
+@pytest.fixture
+def configured(server, tmp_path, monkeypatch):
+    """A router of a settings file with two models at the server; `key` is in the environment."""
+    made = []
+    file = tmp_path / "mine.toml"
+    file.write_text(SETTINGS.format(url=server.url))
+
+    def make(key=KEY, **options):
+        if key is not None:
+            monkeypatch.setenv("MINE_API_KEY", key)
+        made.append(Router(settings=file, **options))
+        return made[-1]
+
+    yield make
+    for router in made:
+        router.close()
+
+
+# What an examination is
+
+
+def test_a_new_session_knows_little_and_says_so():
+    with closing(Router(profile="simulated")) as router:
+        examination = router.doctor()
+
+    states = {one.what: one.state for one in examination.findings}
+    assert "amber" == examination.worst
+    assert {"model": "unknown", "tiers": "unknown", "shares": "unknown"}.items() <= states.items()
+    assert all(one.colour == "amber" for one in examination.findings if not one.known)
+    assert "written for lessons" in only(examination, "answers").words
+    assert not Path("ledger.sqlite").exists()
+
+
+def test_printed_it_is_80_columns_with_a_word_for_each_colour_and_whole_cures():
+    with closing(Router(profile="simulated")) as router:
+        examination = router.doctor()
+
+    lines = repr(examination).splitlines()
+    assert max(map(len, lines)) <= 80
+    for one in examination.findings:
+        assert any(line.startswith(f"{one.state:<8} {one.what}") for line in lines)
+        assert not one.cure or any(line.strip() == one.cure for line in lines)
+    assert all(one.cure for one in examination.findings if one.colour != "green")
+
+
+def test_the_frame_has_a_row_a_finding():
+    with closing(Router(profile="simulated")) as router:
+        examination = router.doctor()
+
+    frame = examination.frame()
+    assert ["what", "colour", "words", "cure", "known"] == list(frame.columns)
+    assert [one.words for one in examination.findings] == frame["words"].tolist()
+
+
+# Keys
+
+
+@pytest.mark.parametrize(
+    ("key", "colour", "words"),
+    [
+        (None, "red", "MINE_API_KEY, the key for mine, is not set"),
+        ("", "red", "is set but empty"),
+        (" \n", "red", "is set but empty"),
+        (f'"{KEY}"', "red", "has quotes around it"),
+        ("sk-test 0123", "red", "a blank or a line break"),
+        ("sk-test\n0123", "red", "a blank or a line break"),
+        ("sk-tést-0123", "red", "a character in it that no key has"),
+        ("sk-...", "red", "the example of a key"),
+        (f"{KEY}\n", "green", "looks well formed"),
+    ],
+)
+def test_a_key_is_looked_at_and_never_shown(configured, server, key, colour, words):
+    examination = configured(key).doctor()
+
+    finding = only(examination, "key")
+    assert (colour, [] if colour == "green" else ["%route key mine"]) == (
+        finding.colour,
+        [finding.cure] * bool(finding.cure),
+    )
+    assert words in finding.words
+    assert [] == server.requests
+    assert not key or key.strip(' "\n') not in f"{examination!r}{finding}" or not key.strip()
+
+
+def test_a_refused_key_is_told_in_the_providers_words_and_asked_once(configured, server):
+    server.handler = lambda _: Reply(status=401, error=f"Incorrect API key provided: {KEY}")
+
+    examination = configured().doctor(send=True)
+
+    assert "red" == only(examination, "key").colour
+    assert "Incorrect API key" in only(examination, "key").words
+    assert KEY not in repr(examination)
+    assert 1 == len(server.requests)
+
+
+def test_a_key_that_was_accepted_is_said_to_be(configured):
+    assert "was accepted" in only(configured().doctor(send=True), "key").words
+
+
+# Models
+
+
+def test_without_send_nothing_is_sent_and_the_models_are_unknown(configured, server):
+    examination = configured().doctor()
+
+    assert [] == server.requests
+    assert "unknown" == only(examination, "model").state
+    assert "%route doctor --send" == only(examination, "model").cure
+    assert "2 calls" in examination.note
+
+
+def test_with_send_each_model_is_asked_once_and_the_session_has_no_results(configured, server):
+    router = configured()
+
+    examination = router.doctor(send=True)
+
+    assert ["small", "large"] == [one.json["model"] for one in server.requests]
+    assert "ok" == only(examination, "model").state
+    assert ["audit", "audit"] == [row["purpose"] for row in router.ledger.rows()]
+    assert [] == list(router.history.results())
+    assert examination.cost is not None
+
+
+def test_a_model_that_is_gone_is_named_with_the_nearest_that_is_there(configured, server):
+    server.models = ("small", "large-2")
+    gone = Reply(status=404, body={"error": {"code": "model_not_found", "message": "gone"}})
+    server.handler = lambda sent: gone if sent["model"] == "large" else Reply()
+
+    finding = only(configured().doctor(send=True), "model", colour="red")
+
+    assert "TOP's large did not answer" in finding.words
+    assert "%route tiers TOP=large-2" == finding.cure
+
+
+def test_a_name_that_another_model_answers_is_seen_in_the_sessions_own_calls(configured, server):
+    server.handler = lambda sent: Reply(model="huge-9" if sent["model"] == "large" else None)
+    router = configured()
+    router.route("hello", tier="TOP")
+    sent = len(server.requests)
+
+    finding = next(one for one in found(router.doctor(), "model") if one.known)
+
+    assert "asked for large, huge-9 answers" in finding.words
+    assert ("amber", "%route tiers TOP=huge-9") == (finding.colour, finding.cure)
+    assert sent == len(server.requests)
+
+
+def test_a_model_that_hangs_is_a_finding_and_the_others_are_asked(configured, server, monkeypatch):
+    monkeypatch.setattr(doctor, "_LONGEST_S", 0.3)
+    server.handler = lambda sent: Reply(delay=2 if sent["model"] == "small" else 0)
+
+    examination = configured().doctor(send=True)
+
+    assert "no answer within" in only(examination, "model", colour="red").words
+    assert "1 model answered" in only(examination, "model", colour="green").words
+
+
+def test_a_server_that_is_not_there_is_a_finding(configured, server):
+    router = configured()
+    server.handler = lambda _: Reply(status=500, error="the disk is on fire")
+
+    words = [one.words for one in found(router.doctor(send=True), "model")]
+
+    assert 2 == len(words)
+    assert all("the disk is on fire" in one for one in words)
+
+
+def test_a_model_that_only_thinks_is_there(configured, server):
+    choice = {"message": {"content": ""}, "finish_reason": "length"}
+    usage = {"prompt_tokens": 9, "completion_tokens": 64}
+    server.handler = lambda _: Reply(body={"choices": [choice], "usage": usage})
+
+    assert "green" == only(configured().doctor(send=True), "model").colour
+
+
+def test_what_a_model_says_reaches_no_terminal(configured, server):
+    server.handler = lambda _: Reply(status=500, error="\x1b[2J\x07 evil")
+
+    assert "\x1b" not in repr(configured().doctor(send=True))
+
+
+def test_models_without_a_price_are_named(configured):
+    one, two = found(configured().doctor(), "price")
+
+    assert "no price is known for small" in one.words
+    assert one.cure.startswith("price = { input = ")
+    assert "[tiers.TOP]" in two.cure
+
+
+def test_max_cost_bounds_what_is_sent(router, server):
+    examination = router.doctor(send=True, max_cost=0)
+
+    assert [] == server.requests
+    assert {"amber"} == {one.colour for one in found(examination, "model")}
+    with pytest.raises(SettingsError, match="max_cost"):
+        router.doctor(send=True, max_cost="much")
+
+
+def test_a_budget_holds_for_the_doctor(router, server):
+    router.set_budget("0.00000001")
+
+    examination = router.doctor(send=True)
+
+    assert [] == server.requests
+    assert all("budget" in one.words for one in found(examination, "model"))
+
+
+# The tiers, on judged pairs
+
+
+@dataclass
+class Audited:
+    verdicts: list
+
+    def frame(self):
+        rows = [{"cheaper": "LOW", "expensive": "MID", "verdict": one} for one in self.verdicts]
+        return pd.DataFrame(rows, columns=["cheaper", "expensive", "verdict"])
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "colour", "words"),
+    [
+        (["expensive"] * 20 + ["tie"] * 5, "green", "surely better"),
+        (["cheaper"] * 20 + ["tie"] * 5, "red", "surely worse"),
+        (["expensive"] * 4 + ["cheaper"] * 2 + ["tie"], "amber", "more pairs would settle it"),
+        (["tie"] * 30, "amber", "too close to tell"),
+        (["expensive"], "amber", "1 of 1 pair"),
+        ([None, None], "amber", "nothing was judged"),
+    ],
+)
+def test_a_tier_is_surely_better_surely_worse_or_too_close(router, verdicts, colour, words):
+    router.audited = Audited(verdicts)
+
+    first, second = found(router.doctor(), "tiers")
+
+    assert colour == first.colour
+    assert words in first.words
+    assert "unknown" == second.state
+
+
+# How routing behaves
+
+
+def test_one_tier_that_takes_nearly_all_is_told_from_twenty_answers_on(router):
+    for number in range(19):
+        router.route(f"prompt {number}")
+    assert not only(router.doctor(), "shares").known
+
+    router.route("the last")
+
+    finding = only(router.doctor(), "shares")
+    assert ("amber", "%route audit --direction up") == (finding.colour, finding.cure)
+    assert "LOW gave 20 of 20 answers" in finding.words
+
+
+def test_tiers_that_share_the_answers_are_well(make_router):
+    router = make_router(classifier=lambda prompt: "LOW" if len(prompt) % 2 else "TOP")
+    for number in range(20):
+        router.route("x" * (number + 1))
+
+    assert "green" == only(router.doctor(), "shares").colour
+
+
+def test_a_classifier_that_goes_by_capitals_is_shaky(make_router):
+    router = make_router(classifier=lambda prompt: "TOP" if prompt[0].isupper() else "LOW")
+    for number in range(12):
+        router.route(f"{'Aa'[number % 2]}lpha beta {number}")
+
+    finding = only(router.doctor(), "wording")
+
+    assert finding.colour in ("amber", "red")
+    assert "flip the tier" in finding.words
+    assert 'classifier = "ngrams"' == finding.cure
+
+
+def test_a_classifier_of_ones_own_that_fails_is_a_finding(make_router):
+    def mine(prompt):
+        if "Please" in prompt:
+            raise KeyError("no Please here")
+        return "LOW"
+
+    router = make_router(classifier=mine)
+    for number in range(12):
+        router.route(f"prompt {number}")
+
+    assert "no Please here" in only(router.doctor(), "wording").words
+
+
+def test_one_prompt_tells_nothing_of_wording(router):
+    router.route("alone")
+
+    finding = only(router.doctor(), "wording")
+
+    assert not finding.known
+    assert "there are 1" in finding.words
+
+
+def test_changes_leave_scripts_without_capitals_their_letters():
+    with closing(Router(profile="simulated")) as router:
+        classifier = router.parts.classifier_for(None, None)
+        flips = flips_of(["法国的首都是哪里？", "😀"], classifier, router.ladder)
+
+    assert (0, 0) == (flips.tried["a typo"], flips.tried["changed case"])
+    assert set(CHANGES) == set(flips.tried)
+    assert 0 <= flips.interval[0] <= flips.share <= flips.interval[1] <= 1
+
+
+def test_the_same_prompts_are_changed_in_the_same_way():
+    prompts = ["Explain the halting problem", "What is 2 + 2?", "Write a haiku about rain"] * 4
+    with closing(Router(profile="simulated")) as router:
+        classifier = router.parts.classifier_for(None, None)
+
+        assert flips_of(prompts, classifier, router.ladder) == flips_of(
+            prompts, classifier, router.ladder
+        )
+
+
+def test_the_default_classifier_is_steady_by_its_own_measure():
+    file = Path(__file__).parent / "data" / "blind_prompts.jsonl"
+    prompts = [json.loads(line)["prompt"] for line in file.read_text("utf-8").splitlines()]
+    with closing(Router(profile="simulated")) as router:
+        flips = flips_of(prompts, router.parts.classifier_for(None, None), router.ladder)
+
+    assert flips.interval[1] < 0.15
+    assert flips.worst(router.ladder).before != flips.worst(router.ladder).after
+
+
+def test_translations_are_asked_for_with_send_alone(make_router, server):
+    router = make_router(classifier="ngrams")
+    for number in range(12):
+        router.route(f"What is the capital of country {number}?")
+    before = len(server.requests)
+    server.handler = lambda _: Reply(text="Quelle est la capitale ?")
+
+    examination = router.doctor(send=True)
+
+    asked = [one.json["messages"][-1]["content"] for one in server.requests[before:]]
+    assert 5 == sum(text.startswith("Translate") for text in asked)
+    assert "translation" in found(examination, "wording")[1].words
+
+
+# The ledger and the settings file
+
+
+def test_a_damaged_ledger_is_a_finding_with_the_line_that_moves_it(monkeypatch):
+    Path("ledger.sqlite").write_bytes(b"this is no database" * 100)
+    with closing(Router(profile="simulated")) as router:
+        examination = router.doctor()
+
+        assert "red" == only(examination, "ledger").colour
+        assert examination.worst == "red"
+        assert "ledger" in only(examination, "ledger").words
+
+
+def test_rows_that_wait_in_memory_are_told(make_router, tmp_path):
+    blocked = tmp_path / "a file"
+    blocked.write_text("")
+    router = make_router(ledger=blocked / "ledger.sqlite")
+    router.route("hello")
+
+    finding = only(router.doctor(), "ledger")
+
+    assert "red" == finding.colour
+    assert "wait in memory" in finding.words
+
+
+def test_a_healthy_ledger_says_its_size(router):
+    router.route("hello")
+
+    assert "2 rows" in only(router.doctor(), "ledger").words
+
+
+@pytest.fixture
+def downloaded(tmp_path, monkeypatch, server):
+    """A folder that came with a settings file, as the working folder."""
+    folder = tmp_path / "cloned"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("MINE_API_KEY", KEY)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    file = folder / "nbroute.toml"
+    file.write_text(SETTINGS.format(url=server.url))
+    return file
+
+
+def test_an_untrusted_settings_file_is_told_with_what_it_asks_for(downloaded, server):
+    with closing(Router(announce=lambda _: None)) as router:
+        examination = router.doctor()
+
+    finding = only(examination, "settings", colour="amber")
+    assert str(downloaded) in finding.words
+    assert server.url in finding.words
+    assert "%route trust" == finding.cure
+
+
+def test_a_settings_file_that_was_broken_since_is_told(configured, tmp_path):
+    router = configured()
+    (tmp_path / "mine.toml").write_text("[nbroute]\nprofil = 'x'\n")
+
+    finding = only(router.doctor(), "settings")
+
+    assert "red" == finding.colour
+    assert "did you mean 'profile'" in finding.words
+
+
+def test_variables_that_come_first_are_named(monkeypatch):
+    monkeypatch.setenv("NBROUTE_PROFILE", "simulated")
+    with closing(Router()) as router:
+        assert (
+            "set in the environment: NBROUTE_PROFILE, NBROUTE_LEDGER"
+            in only(router.doctor(), "settings").words
+        )
+
+
+# Interrupts
+
+
+def test_ctrl_c_while_sending_keeps_what_was_found(configured, server):
+    def stopped(sent):
+        if sent["model"] == "large":
+            os.kill(os.getpid(), signal.SIGINT)
+            return Reply(delay=3)
+        return Reply()
+
+    server.handler = stopped
+
+    examination = configured().doctor(send=True)
+
+    assert "you stopped it" in only(examination, "stopped").words
+    assert "1 model answered" in only(examination, "model", colour="green").words
+    assert found(examination, "ledger")
+
+
+def test_ctrl_c_in_a_check_keeps_what_was_found(make_router):
+    def slow(prompt):
+        if prompt.startswith("Please"):
+            raise KeyboardInterrupt
+        return "LOW"
+
+    router = make_router(classifier=slow)
+    for number in range(12):
+        router.route(f"prompt {number}")
+
+    examination = router.doctor()
+
+    assert found(examination, "key")
+    assert "you stopped it" in only(examination, "stopped").words
+    assert not found(examination, "ledger")
+
+
+# In a notebook, and on a command line
+
+
+def run(shell, line):
+    with capture_output() as captured:
+        result = shell.run_cell(line)
+    return result, captured
+
+
+def test_in_a_shell_the_front_end_and_the_kernel_are_looked_at_too(shell):
+    result, captured = run(shell, "%route doctor")
+
+    examination = result.result
+    assert {"front end", "kernel"} <= {one.what for one in examination.findings}
+    assert "a terminal" in only(examination, "front end").words
+    (shown,) = captured.outputs
+    assert "nothing was sent" in shown.data["text/plain"]
+    assert "<table" in shown.data["text/html"]
+
+
+def test_where_nobody_can_type_send_wants_yes(shell, monkeypatch):
+    def refuse(_):
+        raise EOFError
+
+    monkeypatch.setattr("builtins.input", refuse)
+    result, _ = run(shell, "%route doctor --send")
+
+    assert "`%route doctor --send --yes` sends without asking" in str(result.error_in_exec)
+
+
+@pytest.mark.parametrize(("typed", "sent"), [("n", False), ("y", True)])
+def test_it_asks_before_it_sends(shell, monkeypatch, typed, sent):
+    asked = []
+    monkeypatch.setattr("builtins.input", lambda question: asked.append(question) or typed)
+
+    result, captured = run(shell, "%route doctor --send")
+
+    assert "6 calls, at most $0.01" in asked[0]
+    assert sent == ("answered" in captured.stdout + repr(result.result))
+
+
+def test_a_word_that_it_does_not_know_is_told(shell):
+    result, _ = run(shell, "%route doctor --sent")
+
+    assert "did you mean '--send'" in str(result.error_in_exec)
+
+
+def test_old_widgets_are_told_with_the_line_that_renews_them(shell, monkeypatch):
+    from nbroute.notebook import doctor as at_hand
+
+    numbers = {"ipywidgets": "7.8.5", "anywidget": ""}
+    monkeypatch.setattr(at_hand, "_version", numbers.get)
+    monkeypatch.setattr(shell, "kernel", object(), raising=False)
+
+    old, missing = at_hand._widgets(shell)
+
+    assert ("red", "%pip install -U 'ipywidgets>=8.1'") == (old.colour, old.cure)
+    assert "anywidget is not installed" in missing.words
+
+
+def test_the_command_ends_with_1_where_something_is_red(downloaded, monkeypatch, capsys):
+    monkeypatch.setenv("NBROUTE_PROFILE", "simulated")
+    assert 0 == main(["doctor"])
+    assert "no model's words" in " ".join(capsys.readouterr().out.split())
+
+    monkeypatch.setenv("NBROUTE_CONFIG", str(downloaded))
+    monkeypatch.setenv("NBROUTE_PROFILE", "")
+    monkeypatch.delenv("MINE_API_KEY")
+    assert 1 == main(["doctor"])
+    assert "MINE_API_KEY" in capsys.readouterr().out
