@@ -238,6 +238,42 @@ class Router(Engine):
 
         return compare(self, prompt, tiers, **options)
 
+    def judge(
+        self,
+        grid: Grid,
+        judge: Judge | None = None,
+        *,
+        max_cost: Any = None,
+        progress: bool | Progress | None = None,
+    ) -> Grid:
+        """Have a judge compare each answer of a grid with the most expensive contender's.
+
+        `grid = router.compare(prompts); router.judge(grid)`: the grid then shows the verdicts,
+        and `grid.frame()` has them as `judged`: 1.0 for better, 0.5 for as good, 0.0 for worse,
+        NaN where there is no verdict. `judge` is a tier, a model ("TIER:model"), or a function
+        (prompt, a, b) -> "a", "b" or "tie"; None is the top tier. Each pair is judged in both
+        orders, and what flips with the order counts as good. `max_cost` (US dollars) bounds all
+        of it. What fails is NaN, and the same call asks for that again.
+
+        SettingsError for one contender and for a judge that does not exist, Interrupted on
+        Ctrl-C; its `result` is the grid.
+        """
+        from nbroute.evaluate.judged_grid import judge_grid
+
+        return judge_grid(self, grid, judge, max_cost=max_cost, progress=progress)
+
+    def strengths(self, judged: Audit | Grid | pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
+        """How strong each tier is by what was judged, the strongest first: `tier`, `strength`.
+
+        The strength is how often it would be preferred to an average one of these tiers, `low` to
+        `high` at 95%: see `nbroute.evaluate.strengths`. It takes an audit or its frame, or a grid
+        after `judge`. SettingsError for fewer than three tiers, for tiers that nothing connects,
+        and where evalica is missing.
+        """
+        from nbroute.evaluate.strengths import strengths
+
+        return strengths(judged, seed=seed)
+
     def map(self, prompts: Iterable[str], **options: Any) -> Batch:
         """Route many prompts at once: a `Batch` with a row each, in order; a failure is a row.
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
+import time
+from dataclasses import replace
+
 import pytest
 from loopback import Reply
 
 from nbroute.batch.run import Bar
 from nbroute.batch.store import Store
-from nbroute.errors import SettingsError
+from nbroute.errors import Interrupted, SettingsError
 from nbroute.evaluate.judging import SAME, Pair, judge_pairs, leaning, worst_cost
 from nbroute.evaluate.purse import Asking, Purse
 from nbroute.evaluate.verdicts import question, read_verdict
@@ -256,3 +262,130 @@ def test_the_truth_of_a_ladder_names_the_cheapest_tier_that_is_enough(lessons):
 def test_the_truth_is_known_of_simulated_models_alone(router):
     with pytest.raises(SettingsError, match="not of 'small'"):
         truth(["x"], router.ladder)
+
+
+class Gate:
+    """A judge that has something done at its n-th call, and answers the others."""
+
+    def __init__(self, at, do):
+        self.at, self.do, self.count, self.lock = at, do, 0, threading.Lock()
+
+    def __call__(self, sent) -> Reply:
+        with self.lock:
+            self.count += 1
+            now = self.count == self.at
+        if now:
+            self.do()
+            time.sleep(0.3)
+        return likes_good(sent)
+
+
+def test_ctrl_c_keeps_what_was_judged_and_the_same_call_goes_on(router, server):
+    server.handler = Gate(5, lambda: os.kill(os.getpid(), signal.SIGINT))
+    store, asked = Store(), pairs(8)
+
+    with (
+        pytest.raises(Interrupted, match="of 8 pairs are judged") as caught,
+        Bar(router, 16, shown=False) as bar,
+    ):
+        judge_pairs(Asking(router, bar, workers=1), asked, None, store)
+
+    before = [one.verdict for one in caught.value.result]
+    assert ["expensive"] * 2 == before[:2]
+    assert before[-1] is None
+    assert "Interrupted" in caught.value.result[-1].error
+    server.requests.clear()
+    assert ["expensive"] * 8 == [one.verdict for one in judged(router, asked, store=store)]
+    assert 10 <= len(server.requests) <= 12
+
+
+def test_ctrl_c_in_a_function_stops_it_and_what_it_said_is_kept(router):
+    said, store = [], Store()
+
+    def judge(prompt, a, b):
+        if len(said) == 3:
+            said.append("stopped")
+            raise KeyboardInterrupt
+        said.append(prompt)
+        return "tie"
+
+    with pytest.raises(Interrupted, match="1 of 3 pairs are judged"):
+        judged(router, pairs(3), judge, store)
+
+    assert ["tie"] * 3 == [one.verdict for one in judged(router, pairs(3), judge, store)]
+    assert 3 + 1 + 3 == len(said)
+
+
+def test_a_judge_that_refuses_a_temperature_judges_without(router, server):
+    server.refuse("temperature")
+    server.handler = likes_good
+
+    rulings = judged(router, pairs(2))
+
+    assert ["expensive"] * 2 == [one.verdict for one in rulings]
+
+
+def test_an_answer_that_was_cut_off_is_no_verdict(router, server):
+    usage = {"prompt_tokens": 90, "completion_tokens": 1000, "total_tokens": 1090}
+    for _ in range(2):
+        server.reply(text="Answer A is better", finish_reason="length", usage=usage)
+
+    (ruling,) = judged(router, pairs(1))
+
+    assert ruling.verdict is None
+    assert "the judge's answer was cut off at 1,000 tokens, before its verdict" == ruling.error
+    assert ruling.usd > 0
+
+
+def test_two_threads_share_a_purse(router, server):
+    server.handler = likes_good
+    purse = Purse(3 * worst_cost(router, pairs(1)).cost.usd)
+    found = {}
+
+    def work(name):
+        asked = [replace(one, prompt=f"{name} {one.prompt}") for one in pairs(30)]
+        with Bar(router, 60, shown=False) as bar:
+            found[name] = judge_pairs(Asking(router, bar, purse), asked, None, Store())
+
+    threads = [threading.Thread(target=work, args=[name]) for name in ("one", "two")]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+
+    everything = [*found["one"], *found["two"]]
+    assert sum(one.usd for one in everything) == purse.spent <= purse.limit
+    assert 0 < sum(one.verdict is None for one in everything) < 60
+
+
+def test_an_answer_out_of_the_cache_is_free_however_empty_the_purse(router, server):
+    server.handler = likes_good
+    judged(router, pairs(3))
+
+    again = judged(router, pairs(4), max_cost=0)
+
+    assert ["expensive"] * 3 == [one.verdict for one in again[:3]]
+    assert 0 == sum(one.usd for one in again)
+    assert "raise max_cost" in again[3].error
+
+
+def test_a_budget_holds_for_judging(router, server):
+    server.handler = likes_good
+    router.set_budget("0.05")
+
+    rulings = judged(router, pairs(40))
+
+    assert float(router.spend().usd) <= 0.05
+    assert "session budget" in rulings[-1].error
+
+
+def test_a_judge_without_a_price_is_refused_where_there_is_a_limit(router, server):
+    server.handler = likes_good
+
+    (bounded,) = judged(router, pairs(1), "TOP:nobody-knows-this", max_cost=1)
+    (free,) = judged(router, pairs(1), "TOP:nobody-knows-this")
+
+    assert "price is not known" in bounded.error
+    assert worst_cost(router, pairs(1), "TOP:nobody-knows-this").cost.usd is None
+    assert "expensive" == free.verdict
+    assert free.usd is None

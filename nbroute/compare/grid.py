@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args, overload
 
 from nbroute import errors
 from nbroute.batch import Batch, Row
@@ -56,10 +56,28 @@ _FILES = (".sqlite", ".db", ".parquet", ".csv", ".json", ".jsonl", ".txt", ".xls
 _FIELDS = [
     *("row", "prompt", "contender", "tier", "model", "text", "status", "error", "input_tokens"),
     *("output_tokens", "cost_usd", "cost_source", "latency_ms", "cached", "picked", "voted"),
-    *("answered_by", "passed"),
+    *("answered_by", "passed", "judged"),
 ]
 #: What a spreadsheet takes for a formula where a cell begins with it, some after blanks, too.
 _FORMULA = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n]")
+
+
+class Judged(NamedTuple):
+    """What a judge says of an answer beside that of the contender `against`.
+
+    `share` is 1.0 where it is preferred, 0.5 for a tie, 0.0 where the other one is, and None
+    where there is no verdict; `why` has the judge's reasons, or why there is none.
+    """
+
+    share: float | None
+    against: str
+    why: str = ""
+
+    @property
+    def told(self) -> str:
+        """`as good as FRONTIER`; "" where there is no verdict."""
+        words = {1.0: "better than", 0.5: "as good as", 0.0: "worse than"}
+        return "" if self.share is None else f"{words[self.share]} {self.against}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +101,12 @@ class Grid(Sequence[Comparison]):
     to: Path | None = None
     #: What a template was filled with, a row each; empty for prompts that were given whole.
     rows: Sequence[Mapping[str, Any]] = field(default=(), repr=False)
+    #: Contender -> place -> what a judge says of that answer: see `router.judge`.
+    judged: dict[str, dict[int, Judged]] = field(default_factory=dict, repr=False)
+    #: The rows of judging, two for each pair.
+    judging: dict[str, Batch] = field(default_factory=dict, repr=False)
+    #: What there is to say of the judge.
+    notes: list[str] = field(default_factory=list, repr=False)
 
     def __len__(self) -> int:
         return len(self.prompts)
@@ -106,8 +130,9 @@ class Grid(Sequence[Comparison]):
 
     @property
     def cost(self) -> Spend:
-        """What all of it cost, classifying included; real and equivalent money apart."""
-        batches = [*self.batches.values(), *([self.routing] if self.routing else [])]
+        """What all of it cost, classifying and judging too; real and equivalent money apart."""
+        batches = [*self.batches.values(), *self.judging.values()]
+        batches += [self.routing] if self.routing else []
         return sum((batch.cost for batch in batches), Spend())
 
     @property
@@ -124,7 +149,8 @@ class Grid(Sequence[Comparison]):
 
         Money is in floats, NaN where it is not known; `picked` is NA where routing's pick is
         not, `voted` whether the answer has the vote of its prompt (None in a copy or a pickle,
-        which has no ledger).
+        which has no ledger). `judged` is 1.0 where `router.judge` found the answer better than
+        that of the most expensive contender, 0.5 as good (as its own is), 0.0 worse; else NaN.
         """
         import pandas as pd
 
@@ -143,6 +169,9 @@ class Grid(Sequence[Comparison]):
             silent = list(map(unanswered, frame["model"], frame["text"]))
             frame["passed"] &= ~pd.Series(silent, index=frame.index, dtype=bool)
             frame["voted"] = None if voted is None else frame["row"].map(voted) == one.name
+            judged = self.judged.get(one.name, {})
+            shares = [judged[row].share if row in judged else None for row in frame["row"]]
+            frame["judged"] = pd.Series(shares, index=frame.index, dtype=float)
             found.append(frame)
         every = pd.concat(found).sort_values("row", kind="stable")[_FIELDS]
         return every.set_axis(self._index().take(every["row"]), axis=0)
@@ -396,15 +425,18 @@ def _find_stores(
         folder = None if to is None else _folder(to)
     stores = {}
     for name in names:
-        # A name that every file system takes, told apart where it had to be changed.
-        plain = re.sub(r"[^\w.-]+", "-", name)[:_LONGEST]
-        if plain != name:
-            digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
-            plain = f"{plain}-{digest[:6]}"
-        path = folder / f"{plain}.sqlite" if folder else None
-        batch = held.get(name)
+        batch, path = held.get(name), file_in(folder, name)
         stores[name] = open_store(path, None, fresh=fresh) if batch is None else batch.store
     return folder, stores
+
+
+def file_in(folder: Path | None, name: str) -> Path | None:
+    """The file of that name, as every file system takes it; None where there is no folder."""
+    plain = re.sub(r"[^\w.-]+", "-", name)[:_LONGEST]
+    if plain != name:  # told apart where it had to be changed
+        digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
+        plain = f"{plain}-{digest[:6]}"
+    return folder / f"{plain}.sqlite" if folder else None
 
 
 def _folder(to: str | Path) -> Path:

@@ -214,6 +214,9 @@ class Total(NamedTuple):
     spend: Spend
     passed: Share | None
     votes: Share
+    #: Of the answers that were judged, those that are as good as `against`'s, or better.
+    judged: Share
+    against: str
     #: Decimal places of its cost and its neighbours', so that they can be compared.
     places: int
 
@@ -234,6 +237,7 @@ class Total(NamedTuple):
         """All but the cost, in words."""
         parts = [f"passes {self.passed}"] if self.passed else []
         parts += [f"cheapest good enough in {self.votes}"] if self.votes.of else []
+        parts += [f"as good as {self.against} in {self.judged}"] if self.judged.of else []
         parts += [f"{self.failed:,} not answered"] if self.failed else []
         return parts + ([f"{self.unasked:,} not asked"] if self.unasked else [])
 
@@ -254,8 +258,13 @@ def totals_of(grid: Grid, lines: Sequence[Line]) -> list[Total]:
         there = [row for row in asked if answered(row)]
         passed = share(sum(row.passed for row in there), len(asked)) if grid.checked else None
         votes = share(voted.count(one.name), len(voted))
+        said = [it for it in grid.judged.get(one.name, {}).values() if it.share is not None]
+        said = [it for it in said if it.against != one.name]
+        judged = share(sum(bool(it.share) for it in said), len(said))
+        against = said[0].against if said else ""
         counts = len(there), len(asked) - len(there), len(rows) - len(asked)
-        found.append(Total(one.name, *counts, spends[place], passed, votes, places))
+        shares = passed, votes, judged
+        found.append(Total(one.name, *counts, spends[place], *shares, against, places))
     return found
 
 
@@ -332,4 +341,5 @@ def headlines(grid: Grid, lines: Sequence[Line], totals: Sequence[Total]) -> lis
         told.append(f"{passing.name} is the cheapest that passes every check")
     elif closest := closest_passing(totals):
         told.append(f"none passes every check; {closest.name} comes closest: {closest.passed}")
+    told += grid.notes
     return told + ([f"stopped: {grid.stopped}"] if grid.stopped else [])

@@ -301,7 +301,7 @@ class Leaning:
             elif surely > 0.5:
                 notes.append(f"{told} verdicts that named one: it leans to that place")
         low, high = wilson(self.longer / self.uneven if self.uneven else 0.5, self.uneven)
-        if low > 0.5:
+        if low > 0.5 and self.uneven >= _ENOUGH:
             notes.append(
                 f"the longer answer won {self.longer} of the {self.uneven} pairs that were decided "
                 "and whose answers differ in length: it may be better, or only longer"

@@ -182,6 +182,10 @@ class Matrix:
         if row and row.error is None:
             facts = ["cached" if row.cached else format_usd(row.cost_usd, self._places)]
             facts += ["fail" if why else "pass"] if self.grid.checked and answered(row) else []
+        judged = self.grid.judged.get(who.name, {}).get(line.place)
+        if judged and judged.told and judged.against != who.name:
+            title = look.attribute(shortened(judged.why, _PARSED))
+            first += f'<span class="nbr-quiet" title="{title}">{look.text(judged.told)}</span> '
         voted = line.voted == who.name
         if live and facts:
             said = f"{columns.GOOD}: {who.name} for prompt {line.place + 1}"

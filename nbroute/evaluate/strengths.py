@@ -1,0 +1,117 @@
+"""How strong tiers are, from pairs of their answers that were judged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from nbroute.compare import Grid
+from nbroute.errors import SettingsError
+from nbroute.evaluate.audited import Audit
+from nbroute.evaluate.judged_grid import most_expensive
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_COLUMNS = ("prompt", "cheaper", "expensive", "verdict")
+_SAMPLES = 1_000
+
+
+def strengths(judged: Audit | Grid | pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
+    """How often each tier would be preferred to an average one of them: the strongest first.
+
+    `judged` is an audit, its frame, or one with `prompt`, `cheaper`, `expensive` and `verdict`
+    ("cheaper", "expensive" or "tie"), or a grid that was judged. The columns are `tier`,
+    `strength` (0 to 1; 0.5 is the average) and the 95% interval `low` to `high`, by 1,000 samples
+    of the prompts. Of two tiers the odds are the ratio of their odds.
+
+    The model is Bradley and Terry's (1952), fitted by evalica; a tie is half a win for each. Every
+    two tiers that met count one tie more than they had, so that one which always wins is not
+    infinitely strong. SettingsError for fewer than three tiers, for tiers that never met, not even
+    by way of others, and where evalica is missing.
+    """
+    import pandas as pd
+
+    frame = _of_grid(judged) if isinstance(judged, Grid) else judged
+    frame = frame.frame() if isinstance(frame, Audit) else frame
+    if not isinstance(frame, pd.DataFrame):
+        raise SettingsError(f"{frame!r:.60} is neither an audit nor a grid nor a DataFrame")
+    if missing := [name for name in _COLUMNS if name not in frame.columns]:
+        raise SettingsError(
+            f"there is no column {missing[0]!r}; strengths takes an audit's frame, a grid that was "
+            f"judged, or {', '.join(_COLUMNS)}"
+        )
+    words = ("cheaper", "expensive", "tie")
+    frame = frame[frame["verdict"].isin(words) & (frame["cheaper"] != frame["expensive"])]
+    _check(set(zip(frame["cheaper"], frame["expensive"], strict=True)))
+    point, samples = _fitted(frame, seed)
+    low, high = samples.quantile(0.025), samples.quantile(0.975)
+    found = pd.DataFrame({"strength": point, "low": low, "high": high})
+    found = found.sort_values("strength", ascending=False)
+    return found.rename_axis("tier").reset_index()
+
+
+def _of_grid(grid: Grid) -> pd.DataFrame:
+    """A row for each answer that was judged."""
+    import pandas as pd
+
+    top = most_expensive(grid).name
+    verdicts = {1.0: "cheaper", 0.5: "tie", 0.0: "expensive"}
+    rows = [
+        (place, name, top, verdicts[one.share])
+        for name, found in grid.judged.items()
+        for place, one in found.items()
+        if one.share is not None
+    ]
+    return pd.DataFrame(rows, columns=[*_COLUMNS])
+
+
+def _check(met: Iterable[tuple[str, str]]) -> None:
+    """SettingsError for too few tiers, and for those that nothing connects."""
+    groups: list[set[str]] = []
+    for pair in met:
+        joined = {*pair}.union(*(one for one in groups if one & {*pair}))
+        groups = [one for one in groups if not one & joined] + [joined]
+    tiers = sorted(set().union(*groups))
+    if len(tiers) < 3:
+        raise SettingsError(
+            f"strengths take three tiers or more that were judged; here there is "
+            f"{' and '.join(tiers) or 'none'}"
+        )
+    if len(groups) > 1:
+        parts = [" and ".join(sorted(one)) for one in groups]
+        raise SettingsError(
+            f"{'; '.join(parts)}: nobody of one group was judged against one of another, so their "
+            "strengths cannot be compared"
+        )
+
+
+def _fitted(frame: pd.DataFrame, seed: int) -> tuple[Any, pd.DataFrame]:
+    """The strengths, and those of each sample of the prompts, a column for each tier."""
+    import numpy as np
+    import pandas as pd
+
+    try:
+        from evalica import Winner, bradley_terry
+    except ImportError:
+        raise SettingsError(
+            "strengths need evalica, which is not installed: pip install 'nbroute[learn]'"
+        ) from None
+    winners = {"cheaper": Winner.X, "expensive": Winner.Y, "tie": Winner.Draw}
+    met = frame[["cheaper", "expensive"]].drop_duplicates()
+    xs, ys = ([*frame[side], *met[side]] for side in ("cheaper", "expensive"))
+    said = [*frame["verdict"].map(winners), *[Winner.Draw] * len(met)]
+
+    def fit(weights: Any) -> Any:
+        weights = [*weights, *[1.0] * len(met)]
+        found = bradley_terry(xs, ys, said, weights=weights, limit=10_000, tolerance=1e-9)
+        odds = np.log(found.scores)
+        return 1 / (1 + np.exp(odds.mean() - odds))
+
+    prompts, count = pd.factorize(frame["prompt"])
+    generator = np.random.default_rng(seed)
+    samples = []
+    for _ in range(_SAMPLES):
+        drawn = generator.integers(0, len(count), len(count))
+        samples.append(fit(np.bincount(drawn, minlength=len(count))[prompts]))
+    return fit(np.ones(len(frame))), pd.DataFrame(samples)

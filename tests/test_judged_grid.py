@@ -1,0 +1,208 @@
+"""A judge as a column of a grid, and how strong tiers are by what was judged."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+
+import pandas as pd
+import pytest
+from loopback import Reply
+from test_compare_magic import outputs, static
+from test_judging import Gate
+
+from nbroute.errors import Interrupted, SettingsError
+from nbroute.providers.simulated import known_prompts
+from nbroute.router import Router
+from nbroute.workshop import truth
+
+__all__ = ["static"]
+
+
+@pytest.fixture(scope="module")
+def simulated(tmp_path_factory):
+    made = Router(profile="simulated", ledger=tmp_path_factory.mktemp("grid") / "ledger.sqlite")
+    yield made
+    made.close()
+
+
+def by_tier(grid, column="judged"):
+    return grid.frame().pivot_table(index="row", columns="contender", values=column, dropna=False)
+
+
+def answers(sent) -> Reply:
+    """The model's own name as its answer; a judge prefers the large one's."""
+    asked = sent["messages"][-1]["content"]
+    if "<answer-a>" not in asked:
+        return Reply(text=sent["model"])
+    return Reply(text=f"Verdict: {'A' if asked.index('large') < asked.index('-b>') else 'B'}")
+
+
+def test_each_answer_is_judged_against_the_most_expensive_contenders(simulated):
+    prompts = known_prompts()[:30]
+    grid = simulated.compare(prompts, progress=False)
+    assert grid.frame()["judged"].isna().all()
+
+    assert simulated.judge(grid, progress=False) is grid
+
+    known, said = truth(prompts, simulated.ladder), by_tier(grid)
+    for tier in ("SIMPLE", "MEDIUM", "COMPLEX"):
+        worse = known[tier] < known["FRONTIER"]
+        assert list(worse) == list(said[tier] == 0.0)
+        assert list(~worse) == list(said[tier] == 0.5)
+    assert {0.5} == {*said["FRONTIER"]}
+    rows = simulated.ledger.frame()
+    spent = rows[rows["purpose"] == "judge"]["cost_usd"].sum()
+    assert 0 < spent < float(grid.cost.equivalent_usd)
+
+
+def test_an_answer_that_is_missing_has_no_verdict(simulated):
+    grid = simulated.judge(simulated.compare(["What do zebras dream?"], progress=False))
+
+    assert grid.frame()["judged"].isna().all()
+    assert "so nothing was judged" in grid.judged["SIMPLE"][0].why
+
+
+def test_verdicts_stay_with_a_grid_in_a_folder_and_in_a_copy(router, server):
+    server.handler = answers
+    grid = router.judge(router.compare(["one", "two"], to="grid"))
+    assert {0.0, 0.5} == {*grid.frame()["judged"]}
+    assert by_tier(grid).equals(by_tier(pickle.loads(pickle.dumps(grid))))  # noqa: S301 - our own
+
+    again = router.compare(["one", "two"], to="grid")
+    server.requests.clear()
+    router.judge(again)
+
+    assert by_tier(grid).equals(by_tier(again))
+    assert not server.requests
+
+
+def test_another_judge_has_the_last_word_and_a_blind_one_is_named(router, server):
+    server.handler = answers
+    grid = router.judge(router.compare([f"prompt {n}" for n in range(5)], ["LOW", "TOP"]))
+    assert [0.0] * 5 == list(by_tier(grid)["LOW"])
+
+    router.judge(grid, lambda prompt, a, b: "a")
+
+    assert [0.5] * 5 == list(by_tier(grid)["LOW"])
+    assert "stood first in 10 of 10 verdicts: its verdicts say nothing" in grid.notes[0]
+    router.judge(grid, lambda prompt, a, b: "a" if a == "small" else "b")
+    assert [1.0] * 5 == list(by_tier(grid)["LOW"])
+
+
+def test_ctrl_c_leaves_a_grid_that_the_same_call_goes_on_with(router, server):
+    server.handler = answers
+    grid = router.compare(["one", "two", "three"], ["LOW", "TOP"])
+    gate = Gate(3, lambda: os.kill(os.getpid(), signal.SIGINT))
+    server.handler = lambda sent: gate(sent) and answers(sent)
+    with pytest.raises(Interrupted, match=r"LOW: .* the same call goes on") as caught:
+        router.judge(grid, progress=False)
+    assert caught.value.result is grid
+
+    router.judge(grid, progress=False)
+
+    assert 3 == grid.frame().query("contender == 'LOW'")["judged"].notna().sum()
+
+
+def test_one_contender_and_an_unknown_judge_are_refused_before_anything_is_sent(router, server):
+    grid = router.compare(["one"], ["LOW"])
+    with pytest.raises(SettingsError, match="this grid has one"):
+        router.judge(grid)
+    both = router.compare(["one"], ["LOW", "TOP"])
+    server.requests.clear()
+    with pytest.raises(SettingsError, match="TOPP"):
+        router.judge(both, "TOPP")
+    with pytest.raises(SettingsError, match="max_cost"):
+        router.judge(both, max_cost="much")
+    assert not server.requests
+
+
+def test_the_table_under_a_cell_says_what_the_judge_said(static):
+    static.user_ns["words"] = ["What is the capital of Australia?", "What is 7 times 8?"]
+    static.run_cell(
+        "import nbroute\nrouter = nbroute.Router(profile='simulated')\n"
+        "grid = router.compare(words, ['SIMPLE', 'FRONTIER'], progress=False)",
+        silent=True,
+    )
+
+    ((data, _),) = outputs(static, "router.judge(grid, progress=False)")
+
+    assert "as good as FRONTIER in 1 of 2" in data["text/plain"]
+    page = data["text/html"]
+    assert ">worse than FRONTIER</span>" in page
+    assert "answer A falls short of what was asked" in page
+
+
+def pair(prompt, cheaper, expensive, verdict):
+    return {"prompt": prompt, "cheaper": cheaper, "expensive": expensive, "verdict": verdict}
+
+
+def judged(*met, count=40):
+    """Pairs of tiers, each with the share of prompts for which the expensive one wins."""
+    rows = []
+    for cheaper, expensive, share in met:
+        rows += [
+            pair(f"p{n}", cheaper, expensive, "expensive" if n < share * count else "cheaper")
+            for n in range(count)
+        ]
+    return pd.DataFrame(rows)
+
+
+def test_strengths_are_those_that_the_pairs_were_drawn_from(router):
+    odds = {"LOW": 1.0, "MID": 3.0, "TOP": 9.0}
+    met = [
+        (low, high, odds[high] / (odds[low] + odds[high]))
+        for low, high in [("LOW", "MID"), ("MID", "TOP"), ("LOW", "TOP")]
+    ]
+
+    found = router.strengths(judged(*met, count=4_000)).set_index("tier")
+
+    assert ["TOP", "MID", "LOW"] == list(found.index)
+    for tier, strength in found["strength"].items():
+        assert odds[tier] / (odds[tier] + 3.0) == pytest.approx(strength, abs=0.01)
+    assert (found["low"] < found["strength"]).all()
+    assert (found["strength"] < found["high"]).all()
+
+
+def test_more_prompts_make_strengths_surer_and_ties_make_them_alike(router):
+    met = [("LOW", "MID", 0.8), ("MID", "TOP", 0.6)]
+    few, many = (router.strengths(judged(*met, count=n)) for n in (10, 200))
+
+    assert ((many["high"] - many["low"]) < (few["high"] - few["low"])).all()
+    assert few.equals(router.strengths(judged(*met, count=10)))
+    ties = judged(*met).assign(verdict="tie")
+    assert [0.5] * 3 == pytest.approx(list(router.strengths(ties)["strength"]))
+
+
+def test_a_tier_that_always_wins_is_strong_and_not_infinitely(router):
+    found = router.strengths(judged(("LOW", "MID", 1.0), ("MID", "TOP", 1.0)))
+
+    assert ["TOP", "MID", "LOW"] == list(found["tier"])
+    assert (found[["low", "strength", "high"]] > 0).all(axis=None)
+    assert (found[["low", "strength", "high"]] < 1).all(axis=None)
+    assert 0.98 < found["strength"][0]
+
+
+def test_strengths_of_a_grid_that_was_judged(simulated):
+    grid = simulated.judge(simulated.compare(known_prompts()[:40], progress=False), progress=False)
+
+    found = simulated.strengths(grid)
+
+    assert "SIMPLE" == list(found["tier"])[-1]
+    assert {*simulated.ladder.names} == {*found["tier"]}
+
+
+@pytest.mark.parametrize(
+    ("frame", "told"),
+    [
+        (judged(("LOW", "TOP", 0.5)), "three tiers or more .* there is LOW and TOP"),
+        (judged(("LOW", "TOP", 0.5)).assign(verdict=None), "here there is none"),
+        (judged(("A", "B", 0.5), ("C", "D", 0.5)), "A and B; C and D: nobody of one group"),
+        (judged(("A", "B", 0.5)).drop(columns="verdict"), "no column 'verdict'"),
+        ("x", "'x' is neither an audit nor a grid nor a DataFrame"),
+    ],
+)
+def test_what_strengths_cannot_be_found_in_is_refused(router, frame, told):
+    with pytest.raises(SettingsError, match=told):
+        router.strengths(frame)
