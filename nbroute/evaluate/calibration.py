@@ -13,7 +13,6 @@ arXiv 2101.02703).
 from __future__ import annotations
 
 import math
-import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -25,8 +24,8 @@ from nbroute.report.charts import COLOURS
 from nbroute.report.drawing import Mark, Panel, in_usd
 from nbroute.report.figure import Figure
 from nbroute.report.metrics import wilson
-from nbroute.report.table import counted, text_table
-from nbroute.report.text import Block
+from nbroute.report.table import counted
+from nbroute.report.text import Block, plain
 
 if TYPE_CHECKING:
     import numpy as np
@@ -139,7 +138,8 @@ class Calibration:
         lead = f"says {said.mean():.0%} on average, right in {right.mean():.0%} of {len(said):,}"
         ends = {mark.name: mark.told for mark in marks}
         axis = "confidence; on the line, it is right as often as it says"
-        panel = Panel(axis, marks, ends, "share", "points", diagonal=True)
+        diagonal = [(at / 40, at / 40) for at in range(41)]
+        panel = Panel(axis, marks, ends, "share", "points", curve=diagonal)
         what = "classifier" if self.of == "classifier" else f"check {self.of}"
         return Figure("reliability", f"Reliability of the {what}", lead, [panel])
 
@@ -203,13 +203,7 @@ class Calibration:
 
     def __repr__(self) -> str:
         """The tables as plain text, 80 columns wide."""
-        lines = list[str]()
-        for block in (*self.blocks(), "", "to keep it:"):
-            if isinstance(block, str):
-                lines += textwrap.wrap(block, 80) or [""]
-            else:
-                lines += text_table(block, "<>", most=80)
-        return "\n".join([*lines, *self.setting.splitlines()])
+        return "\n".join([plain([*self.blocks(), "", "to keep it:"]), self.setting])
 
 
 def percent(share: float) -> str:

@@ -12,7 +12,7 @@ from nbroute.engine.feedback import labels_frame
 from nbroute.errors import SettingsError
 from nbroute.evaluate.check_training import judged_rows, votes
 from nbroute.evaluate.training_data import frame_of, levels_of, near_duplicates
-from nbroute.evaluate.whatif import SENDING
+from nbroute.evaluate.whatif import sends_alone
 from nbroute.pricing import estimate_tokens, price_of
 from nbroute.report.table import counted
 from nbroute.types import Classifier
@@ -195,11 +195,9 @@ def _of_labels(engine: Engine, classifier: Classifier, kept: pd.DataFrame) -> Ca
 
     ladder, what = engine.ladder, f"the classifier {classifier.name!r}"
     needed = kept["level"].to_numpy()
-    spare = engine.parts.classifier_for(None, None)
-    spare = spare.classifier if isinstance(spare, CautiousClassifier) else spare
     prompts = kept["prompt"].tolist()
     try:
-        if isinstance(classifier, SENDING) and classifier is spare:
+        if sends_alone(classifier, engine.parts):
             raise SettingsError(f"{what} asks in a way of its own; calibrate on an audit's pairs.")
         made = [classifier.classify(prompt, ladder) for prompt in prompts]
     except WouldAsk as error:

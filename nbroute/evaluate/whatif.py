@@ -345,14 +345,9 @@ def what_if(
 
 def _reroute(past: Sequence[Past], ladder: Ladder, parts: Parts, asked: Spec | None) -> _Routed:
     """Each prompt's decision on that ladder; SettingsError for an unknown classifier."""
-
-    def bare(classifier: Classifier) -> Classifier:
-        return classifier.classifier if isinstance(classifier, CautiousClassifier) else classifier
-
     given = parts.classifier_for(asked, would_ask(parts))
     classifier, usual = bare(given), bare(parts.classifier_for(DEFAULT, None))
-    # One that is the same with nothing to ask would send in a way of its own.
-    own = isinstance(classifier, SENDING) and classifier is bare(parts.classifier_for(asked, None))
+    own = sends_alone(classifier, parts, asked)
     made: dict[tuple[str, ...], Decision | None] = {}
     decisions, recorded, stand_ins = [], 0, 0
     for one in past:
@@ -372,6 +367,16 @@ def _reroute(past: Sequence[Past], ladder: Ladder, parts: Parts, asked: Spec | N
         decisions.append(decision)
     threshold = given.threshold if isinstance(given, CautiousClassifier) else 0.0
     return _Routed(decisions, classifier.name, threshold, recorded, stand_ins)
+
+
+def bare(classifier: Classifier) -> Classifier:
+    """The classifier, without the caution that is put round it."""
+    return classifier.classifier if isinstance(classifier, CautiousClassifier) else classifier
+
+
+def sends_alone(classifier: Classifier, parts: Parts, asked: Spec | None = None) -> bool:
+    """Whether it sends in a way of its own, so that it is the same one with nothing to ask."""
+    return isinstance(classifier, SENDING) and classifier is bare(parts.classifier_for(asked, None))
 
 
 def _worked(past: Sequence[Past], routed: _Routed, ladder: Ladder, parts: Parts) -> _Worked:

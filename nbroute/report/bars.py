@@ -39,8 +39,8 @@ _STYLES = {
     "legend": "display:flex;flex-wrap:wrap;gap:0 14px;list-style:none;margin:0 0 8px;padding:0;"
     "font-size:12px",
     "points": "margin:14px 7em 12px 3.8em;height:150px;position:relative;font-size:12px",
-    "diagonal": "position:absolute;inset:0;background:linear-gradient(to top right,"
-    "transparent calc(50% - 1px),rgba(128,128,128,.6) 50%,transparent calc(50% + 1px))",
+    "dot": "position:absolute;width:3px;height:3px;margin:0 0 -1px -1px;border-radius:50%;"
+    "background-color:rgba(128,128,128,.8)",
     "level": f"position:absolute;left:0;width:calc(100% + 7em);border-bottom:{_LINE}",
     "at": "position:absolute;right:100%;margin-right:6px;bottom:-7px;line-height:14px",
     "interval": "position:absolute;width:2px;margin-left:-1px",
@@ -103,19 +103,27 @@ def _points(panel: Panel) -> str:
 
     The table says the same, and names those whose names have no room here.
     """
+    low, high = panel.span
     drawn = [
-        _element("div", "level", _element("span", "at", f"{at}%"), f"bottom:{at}%")
-        for at in (0, 50, 100)
+        _element("div", "level", _element("span", "at", f"{at:.0%}"), _up(panel, at))
+        for at in (low, (low + high) / 2, high)
     ]
-    drawn += [_element("div", "diagonal", "")] if panel.diagonal else []
+    for size, up in panel.curve:
+        place = f"left:{100 * size / panel.longest:.1f}%;{_up(panel, up)}"
+        drawn.append(_element("div", "dot", "", place))
     for mark in panel.marks:
         along = f"left:{100 * mark.size / panel.longest:.1f}%"
-        line = f"{along};bottom:{100 * mark.low:.1f}%;height:{100 * (mark.high - mark.low):.1f}%"
+        tall = 100 * (panel.height(mark.high) - panel.height(mark.low))
+        line = f"{along};{_up(panel, mark.low)};height:{tall:.1f}%"
         drawn.append(_element("div", "interval", "", f"{line};{_paint(mark)}"))
-        place = f"{along};bottom:{100 * mark.up:.1f}%;{_paint(mark)}"
+        place = f"{along};{_up(panel, mark.up)};{_paint(mark)}"
         said = _element("span", "said", _text(mark.name)) if mark in panel.named else ""
         drawn.append(_element("div", "point", said, place, _told(mark)))
     return _element("div", "points", "".join(drawn), facts=' aria-hidden="true"')
+
+
+def _up(panel: Panel, share: float) -> str:
+    return f"bottom:{100 * panel.height(share):.1f}%"
 
 
 def _element(tag: str, kind: str, inside: str, style: str = "", facts: str = "") -> str:

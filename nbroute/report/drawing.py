@@ -35,7 +35,8 @@ class Mark:
 class Panel:
     """Marks along one axis; `ends` are the names in their order, with the words at their ends.
 
-    With `diagonal`, points have a line where a share is what the axis says.
+    Points stand between the two shares of `span`; `curve` are other ones, along and up, that a
+    line goes through.
     """
 
     axis: str
@@ -43,7 +44,13 @@ class Panel:
     ends: dict[str, str]
     unit: Literal["usd", "calls", "share", "seconds"] = "usd"
     kind: Literal["bars", "points"] = "bars"
-    diagonal: bool = False
+    span: tuple[float, float] = (0.0, 1.0)
+    curve: Sequence[tuple[float, float]] = ()
+
+    def height(self, share: float) -> float:
+        """How far up the share is, 0 to 1."""
+        low, high = self.span
+        return (share - low) / (high - low)
 
     @property
     def parts(self) -> dict[str, Mark]:
@@ -57,12 +64,17 @@ class Panel:
 
     @property
     def named(self) -> list[Mark]:
-        """The points whose names have room before the next point; tooltip and table name all."""
-        found, right = [], 2 * self.longest
-        for mark in sorted(self.marks, key=lambda mark: -mark.size):
-            found += [mark] if right - mark.size >= 0.2 * self.longest else []
-            right = mark.size
+        """The points whose names have room, the last first; tooltip and table name all."""
+        found: list[Mark] = []
+        for mark in reversed(self.marks):
+            ahead = (one for one in self.marks if one.size - mark.size > 0.02 * self.longest)
+            if not any(self._close(mark, one) for one in [*ahead, *found]):
+                found.append(mark)
         return found
+
+    def _close(self, one: Mark, other: Mark) -> bool:
+        beside = abs(one.size - other.size) < 0.2 * self.longest
+        return beside and abs(self.height(one.up) - self.height(other.up)) < 0.1
 
     def length(self, name: str) -> float:
         """What the parts of one bar come to."""

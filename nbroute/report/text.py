@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 Block = str | Sequence[tuple[str, ...]]
 
 #: Columns of a terminal, which a table keeps to.
-_WIDTH = 80
+WIDTH = 80
 _SHOWN_DAYS = 14
 _MONEY = ("spent", "would have cost")
 _USES = {
@@ -37,11 +38,18 @@ _STATUSES = {
 
 def text_of(report: Metrics) -> str:
     """What was asked, spent and saved, then the tables."""
-    return "\n".join(
-        line
-        for block in blocks_of(report)
-        for line in ([block] if isinstance(block, str) else text_table(block, "<>", most=_WIDTH))
-    )
+    return plain(blocks_of(report), wrapped=False)
+
+
+def plain(blocks: Iterable[Block], *, wrapped: bool = True) -> str:
+    """The parts below one another; the tables are no wider than a terminal, nor the lines."""
+    lines = list[str]()
+    for block in blocks:
+        if isinstance(block, str):
+            lines += (textwrap.wrap(block, WIDTH) or [""]) if wrapped else [block]
+        else:
+            lines += text_table(block, "<>", most=WIDTH)
+    return "\n".join(lines)
 
 
 def blocks_of(report: Metrics) -> Iterator[Block]:

@@ -108,8 +108,10 @@ def _bars(panel: Panel, values: list[Spec], channels: Spec, view: str) -> Spec:
 def _points(panel: Panel, values: list[Spec], channels: Spec, view: str) -> Spec:
     """A point for each name, up by its share, with its interval."""
     x = {**channels["x"], "stack": None}
-    axis = {**_AXES["share"], "title": None, "minExtent": NAMES}
-    up = {"type": "quantitative", "scale": {"domain": [0, 1]}, "axis": axis}
+    low, high = panel.span
+    levels = [low + (high - low) * part / 4 for part in range(5)]
+    axis = {**_AXES["share"], "values": levels, "title": None, "minExtent": NAMES}
+    up = {"type": "quantitative", "scale": {"domain": [low, high]}, "axis": axis}
     interval = {"y": {**up, "field": "_low"}, "y2": {"field": "_high"}}
     place = {**channels, "x": x, "y": {**up, "field": "_up"}}
     rule = _layer(values, {"type": "rule", "strokeWidth": 2}, **{**place, **interval})
@@ -119,10 +121,10 @@ def _points(panel: Panel, values: list[Spec], channels: Spec, view: str) -> Spec
     beside = [one for one in values if one["_name"] in names]
     words = _layer(beside, said, x=x, y=place["y"], text={"field": "_name"})
     layers = [rule, {**points, "name": view}, words]
-    if panel.diagonal:
-        ends = [{"_size": at, "_up": at} for at in (0, 1)]
+    if panel.curve:
+        curve = [{"_size": size, "_up": share} for size, share in panel.curve]
         line = {"type": "line", "color": "#7f7f7f", "strokeDash": [4, 4]}
-        layers = [_layer(ends, line, x=x, y=place["y"]), *layers]
+        layers = [_layer(curve, line, x=x, y=place["y"]), *layers]
     return {"layer": layers, "height": HEIGHT}
 
 

@@ -1,0 +1,381 @@
+"""How well each tier does on one's own prompts: read from tables of scores, labels, judgements."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from nbroute.classify import ngrams
+from nbroute.classify.learned import LearnedClassifier, LearnedTiers
+from nbroute.classify.taught import TaughtClassifier
+from nbroute.classify.wording import listed
+from nbroute.engine.engine import Engine, WouldAsk, would_ask
+from nbroute.errors import SettingsError, did_you_mean
+from nbroute.evaluate.training_data import frame_of, read_levels
+from nbroute.evaluate.whatif import bare, sends_alone
+from nbroute.pricing import cost_of, estimate_tokens
+from nbroute.report.table import counted, shortened
+from nbroute.types import Classifier, Decision, Ladder, Usage
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+#: More prompts would take minutes to classify, and settle nothing that these do not.
+MOST = 100_000
+#: Tokens that an answer is taken to have where its cost is not given, as in a what-if.
+OUTPUT_TOKENS = 300
+_FORMS = (
+    "a prompt and a score from 0 to 1 for two tiers or more, in columns named as the tiers; or "
+    "the columns prompt, weak and strong; or prompt and tier; or a judged grid, or an audit"
+)
+_AUDIT = {"prompt", "direction", "picked", "cheaper", "expensive", "verdict"}
+_VERDICTS = {"cheaper": 1.0, "tie": 0.5, "expensive": 0.0}
+#: What the costs are.
+MEASURED, WOULD = "as measured", "would have cost (nothing was billed)"
+ROUTED = "as routed"
+#: The two answers of an audit that went one way.
+_WAYS = {"up": (ROUTED, "one tier up"), "down": ("one tier down", ROUTED)}
+
+
+@dataclass(frozen=True, eq=False)
+class Outcomes:
+    """Scores and costs of the tiers on the same prompts, and what the router does with each.
+
+    `scores` and `usd` (NaN where not known) are prompts x tiers, the cheapest tier first. `picks`
+    are the places in `tiers` that routing picks, `wants` how much a prompt wants the top. Where
+    they are `paired`, the `tiers` are two answers of an audit: as routed, and a tier further. What
+    the most expensive tier scores may be `defined`, and not seen: 1 by labels, say.
+    """
+
+    prompts: Sequence[str]
+    tiers: tuple[str, ...]
+    scores: np.ndarray
+    usd: np.ndarray
+    costs: str
+    picks: np.ndarray
+    wants: np.ndarray
+    notes: Sequence[str]
+    defined: bool = False
+    paired: bool = False
+
+    @cached_property
+    def lengths(self) -> np.ndarray:
+        """The prompts by their number of words: 0 for the shortest, the same for equal ones."""
+        import numpy as np
+
+        return np.unique([len(one.split()) for one in self.prompts], return_inverse=True)[1]
+
+    @cached_property
+    def oracle(self) -> np.ndarray:
+        """The place of the cheapest of the tiers that are best for each prompt."""
+        best: np.ndarray = self.scores.argmax(axis=1)
+        return best
+
+
+class _Wide(NamedTuple):
+    """A table with a row for each prompt; `columns` are those of the scores, by tier."""
+
+    frame: pd.DataFrame
+    columns: Mapping[str, str]
+    note: str = ""
+    recorded: bool = False
+    defined: bool = False
+    paired: bool = False
+    costs: str = MEASURED
+
+
+def read_outcomes(router: Engine, source: Any) -> Outcomes:
+    """What the source says, with its prompts classified anew; SettingsError for a bad one.
+
+    Prompts for which a tier has no score are left out.
+    """
+    import numpy as np
+
+    if len(router.ladder.tiers) < 2:
+        raise SettingsError(f"ladder {router.ladder.name!r} has one tier: nothing is routed.")
+    made = getattr(source, "frame", None)
+    table = frame_of(made() if callable(made) else source, _FORMS)
+    if table.empty:
+        raise SettingsError(
+            f"there is nothing to measure on yet: label answers, run an audit, or give {_FORMS}."
+        )
+    wide = _wide(table, router.ladder)
+    size, tiers = len(wide.frame), tuple(wide.columns)
+    if size > MOST:
+        raise SettingsError(
+            f"{size:,} prompts take minutes to classify and say no more than {MOST:,} do: give "
+            f"frame.sample({MOST:_}, random_state=0)."
+        )
+    frame = wide.frame.set_axis(range(1, size + 1))
+    scores = np.column_stack([_numbers(frame, name, 1) for name in wide.columns.values()])
+    kept = ~np.isnan(scores).any(axis=1)
+    if (count := int(kept.sum())) < 2:
+        known = ", ".join(
+            f"{int(n):,} of {tier}"
+            for tier, n in zip(tiers, (~np.isnan(scores)).sum(axis=0), strict=True)
+        )
+        raise SettingsError(
+            f"{counted(count, 'prompt')} with a score of every tier ({known}) cannot say anything; "
+            "give some hundreds, two at least."
+        )
+    wide = wide._replace(frame=frame[kept])
+    prompts = wide.frame["prompt"].tolist()
+    for row, prompt in zip(wide.frame.index, prompts, strict=True):
+        if not isinstance(prompt, str) or not prompt.strip():
+            raise SettingsError(f"row {row} has the prompt {prompt!r:.40}; give text or drop it.")
+    missing = f"{size - count:,} of {size:,} prompts are left out, as a tier has no score there."
+    notes = [*filter(None, [wide.note]), *([missing] if count < size else [])]
+    usd, costs, how = _measured(wide) or _estimated(router, prompts, wide)
+    notes += how
+    if wide.paired:
+        picks = np.full(count, tiers.index(ROUTED))
+        return Outcomes(prompts, tiers, scores[kept], usd, costs, picks, picks, notes, paired=True)
+    picks, wants, told = _routed(router, prompts, wide)
+    told = [*notes, *told]
+    return Outcomes(prompts, tiers, scores[kept], usd, costs, picks, wants, told, wide.defined)
+
+
+# Tables of every kind as one: a row for each prompt
+
+
+def _wide(frame: pd.DataFrame, ladder: Ladder) -> _Wide:
+    names = [str(name) for name in frame.columns]
+    known = [ladder.named(name) or name for name in names]
+    used = {"prompt", "tier", "judged", "weak", "strong", "picked", *ladder.names}
+    twice = [n for n, of in zip(names, known, strict=True) if of in used and known.count(of) > 1]
+    if twice:
+        raise SettingsError(
+            f"there are several columns {listed(list(map(repr, twice)))}; leave one."
+        )
+    among = f"among {shortened(', '.join(names), 120)}"
+    if "prompt" not in names:
+        raise SettingsError(f"no column 'prompt' {among}; give {_FORMS}.")
+    if set(names) >= _AUDIT:
+        return _of_audit(frame)
+    if {"tier", "judged"} <= set(names):
+        return _of_grid(frame, ladder)
+    if "contender" in names:
+        raise SettingsError(
+            "this grid is not judged yet: grid.judge() does it, then measure again."
+        )
+    columns = {tier: names[known.index(tier)] for tier in ladder.names if tier in known}
+    if len(columns) < 2 and {"weak", "strong"} <= set(names) and "tier" not in names:
+        columns = {ladder.names[0]: "weak", ladder.names[-1]: "strong"}
+    if len(columns) >= 2:
+        return _Wide(frame, columns)
+    if "tier" in names:
+        return _of_labels(frame, ladder)
+    found = f"only {next(iter(columns))} has a column" if columns else "no tier has a column"
+    raise SettingsError(f"{found} {among}: give {_FORMS}. The tiers are {', '.join(ladder.names)}.")
+
+
+def _of_labels(frame: pd.DataFrame, ladder: Ladder) -> _Wide:
+    levels = read_levels(frame, ladder)
+    scores = {tier: 1.0 * (place >= levels) for place, tier in enumerate(ladder.names)}
+    note = "The labels say which tier is needed: it and those above score 1, those below 0."
+    columns = dict(zip(ladder.names, ladder.names, strict=True))
+    return _Wide(frame.assign(**scores), columns, note, defined=True)
+
+
+def _of_grid(frame: pd.DataFrame, ladder: Ladder) -> _Wide:
+    """Of answers in rows, those of the tiers' own models side by side."""
+    import pandas as pd
+
+    for tier in set(frame["tier"]) - set(ladder.names):
+        raise SettingsError(f"the tier {tier!r:.40}: {did_you_mean(str(tier), ladder.names)}")
+    if "contender" in frame and (own := frame["contender"] == frame["tier"]).any():
+        frame = frame[own]
+    key = ["row", "prompt"] if "row" in frame else ["prompt"]
+    if (twice := frame.duplicated([*key, "tier"])).any():
+        prompt, tier = frame.loc[twice.to_numpy(), ["prompt", "tier"]].iloc[0]
+        raise SettingsError(
+            f"{prompt!r:.40} has several answers of {tier}; keep one answer of each tier."
+        )
+    by_tier = {tier: rows.set_index(key) for tier, rows in frame.groupby("tier")}
+    tiers = [tier for tier in ladder.names if tier in by_tier]
+    if len(tiers) < 2:
+        raise SettingsError(f"only {', '.join(tiers)} was judged: there is nothing to compare.")
+    columns = {tier: by_tier[tier]["judged"] for tier in tiers}
+    if "cost_usd" in frame:
+        columns |= {f"{tier}_usd": by_tier[tier]["cost_usd"] for tier in tiers}
+    if "picked" in frame:
+        columns["picked"] = frame[frame["picked"].isin([True])].set_index(key)["tier"]
+    unbilled = "cost_source" in frame and (frame["cost_source"] == "equivalent").any()
+    costs = WOULD if unbilled else MEASURED
+    note = f"1 is an answer that is preferred to {tiers[-1]}'s, one half a tie."
+    wide = pd.DataFrame(columns).reset_index()
+    return _Wide(wide, dict(zip(tiers, tiers, strict=True)), note, defined=True, costs=costs)
+
+
+def _of_audit(frame: pd.DataFrame) -> _Wide:
+    """Two tiers of which each was picked, side by side; else as routed beside a tier further."""
+    judged = frame[frame["verdict"].isin(_VERDICTS) & frame["direction"].isin(_WAYS)]
+    if judged.empty:
+        raise SettingsError(
+            "no pair of this audit has a verdict, so it says nothing: audit again, perhaps with "
+            "another judge."
+        )
+    pairs = judged.groupby(["cheaper", "expensive"])["picked"].agg(["nunique", "size"])
+    if paired := not (pairs["nunique"] > 1).any():
+        way = judged["direction"].mode()[0]
+        (low, high), left = _WAYS[way], judged[judged["direction"] == way]
+        note = (
+            "It was audited in one direction, which says how one tier further compares; audited in "
+            "both, it says whether routing beats chance."
+        )
+    else:
+        both = pairs[pairs["nunique"] > 1]
+        low, high = both.index[int(both["size"].to_numpy().argmax())]
+        left = judged[(judged["cheaper"] == low) & (judged["expensive"] == high)]
+        note = f"The audit's pairs of {low} and {high}: what is preferred scores 1, a tie a half."
+    score = left["verdict"].map(_VERDICTS).astype(float)
+    columns = {low: score, high: 1 - score}
+    for name, of in ((low, "cheaper_usd"), (high, "expensive_usd")):
+        columns |= {f"{name}_usd": left[of]} if of in left else {}
+    told = _Wide(left.assign(**columns), {low: low, high: high}, note, recorded=True)
+    return told._replace(paired=paired)
+
+
+def _numbers(frame: pd.DataFrame, name: str, most: float) -> np.ndarray:
+    """The column as floats, NaN where there is nothing; SettingsError for what is no score."""
+    import numpy as np
+    import pandas as pd
+
+    values: np.ndarray = pd.to_numeric(frame[name], errors="coerce").to_numpy(
+        float, na_value=np.nan
+    )
+    wrong = np.isnan(values) & frame[name].notna().to_numpy()
+    wrong |= (values < 0) | (values > most)
+    if wrong.any():
+        row = int(wrong.argmax())
+        kind = "a score from 0 to 1 (of a scale from 1 to 10: (score - 1) / 9)"
+        raise SettingsError(
+            f"row {row + 1} has {name} = {frame[name].tolist()[row]!r:.40}; give "
+            f"{kind if most == 1 else 'US dollars'}, or leave it empty."
+        )
+    return values
+
+
+# What routing does, and what it costs
+
+
+def _routed(
+    router: Engine, prompts: Sequence[str], wide: _Wide
+) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Where routing sends each prompt, how much it wants the top tier, and what to know of both."""
+    import numpy as np
+
+    ladder, parts = router.ladder, router.parts
+    given = parts.classifier_for(None, would_ask(parts))
+    inner, decided = bare(given), dict[str, Decision]()
+    if not sends_alone(inner, parts):
+        with suppress(WouldAsk):
+            decided = {prompt: given.classify(prompt, ladder) for prompt in dict.fromkeys(prompts)}
+    if wide.recorded or (not decided and "picked" in wide.frame):
+        rows = zip(wide.frame.index, wide.frame["picked"], strict=True)
+        places = np.array([_place(picked, row, ladder) for row, picked in rows])
+    elif decided:
+        places = np.array([ladder.index(decided[prompt].tier) for prompt in prompts])
+    else:
+        raise SettingsError(
+            f"the classifier {given.name!r} would have to ask a model, and measuring sends "
+            "nothing: give a column picked with the tier of each prompt, or measure "
+            "nbroute.Router(classifier='ngrams')."
+        )
+    picks, notes = _scored_only(places, tuple(wide.columns), ladder)
+    if not decided:
+        told = f"{given.name} would have to ask a model, so routing is as the column picked has it."
+        return picks, places.astype(float), [told, *notes]
+    score = getattr(inner, "score", None)
+    if isinstance(inner, TaughtClassifier):
+        score = partial(inner.score, ladder=ladder)
+    wants = {
+        prompt: float(score(prompt) if score else ladder.index(made.tier))
+        for prompt, made in decided.items()
+    }
+    return picks, np.array([wants[prompt] for prompt in prompts]), [*notes, *_seen(inner, decided)]
+
+
+def _place(picked: object, row: int, ladder: Ladder) -> int:
+    tier = ladder.named(picked) if isinstance(picked, str) else None
+    if tier is None:
+        cure = did_you_mean(str(picked), ladder.names)
+        raise SettingsError(f"row {row} has picked = {picked!r:.40}: {cure}")
+    return ladder.index(tier)
+
+
+def _scored_only(
+    places: np.ndarray, tiers: tuple[str, ...], ladder: Ladder
+) -> tuple[np.ndarray, list[str]]:
+    """The places among the tiers that have scores: of another the next one up, else the last."""
+    import numpy as np
+
+    scored = np.array([ladder.index(tier) for tier in tiers])
+    picks = np.minimum(np.searchsorted(scored, places), len(tiers) - 1)
+    notes = []
+    for place in sorted(set(places) - set(scored)):
+        here = places == place
+        at, count = tiers[picks[here][0]], counted(int(here.sum()), "prompt")
+        notes.append(f"{ladder.names[place]} has no scores: what it gets ({count}) counts as {at}.")
+    return picks, notes
+
+
+def _seen(classifier: Classifier, decided: Mapping[str, Decision]) -> list[str]:
+    """What flatters it: prompts that it learnt from."""
+    if isinstance(classifier, LearnedClassifier | LearnedTiers):
+        return ["If the learned classifier learnt from these prompts, this flatters it."]
+    if not isinstance(classifier, TaughtClassifier):
+        return []
+    trained = ngrams.held_out(list(decided))
+    seen = sum(
+        made.confidence == 1 or known is not None
+        for made, known in zip(decided.values(), trained, strict=True)
+    )
+    of = counted(len(decided), "prompt")
+    return (
+        [f"{classifier.name} learnt from {seen:,} of the {of}, which flatters it."] if seen else []
+    )
+
+
+def _measured(wide: _Wide) -> tuple[np.ndarray, str, list[str]] | None:
+    """The costs in the table, where it has them for every tier; the mean where one is missing."""
+    import numpy as np
+
+    names = [f"{name}_usd" for name in wide.columns.values()]
+    if not set(names) <= set(wide.frame.columns):
+        return None
+    usd = np.column_stack([_numbers(wide.frame, name, math.inf) for name in names])
+    known = ~np.isnan(usd)
+    if not known.any(axis=0).all():
+        return None
+    means = np.where(known, usd, 0).sum(axis=0) / known.sum(axis=0)
+    missing = f"{int((~known).sum()):,} costs are missing; the tier's mean stands in."
+    return np.where(known, usd, means), wide.costs, [] if known.all() else [missing]
+
+
+def _estimated(
+    router: Engine, prompts: Sequence[str], wide: _Wide
+) -> tuple[np.ndarray, str, list[str]]:
+    """What each prompt would cost on each tier at today's prices; NaN where there is no price."""
+    import numpy as np
+
+    if wide.paired:
+        return np.full((len(prompts), 2), math.nan), "unknown", []
+    tokens, columns, sources = [estimate_tokens(prompt) for prompt in prompts], [], set[str]()
+    for tier in map(router.ladder.find, wide.columns):
+        usages = {n: Usage(n, OUTPUT_TOKENS, estimated=True) for n in set(tokens)}
+        kind = router.parts.kind(tier)
+        found = {n: cost_of(usage, tier, tier.model, kind) for n, usage in usages.items()}
+        columns.append([math.nan if (usd := found[n].usd) is None else float(usd) for n in tokens])
+        sources |= {one.source for one in found.values()}
+    told = {frozenset({"equivalent"}): WOULD, frozenset({"unknown"}): "unknown"}
+    costs = told.get(frozenset(sources), "estimated")
+    note = f"Costs are estimated at today's prices, for answers of {OUTPUT_TOKENS} tokens."
+    part = "Some of it nobody bills: it is what it would have cost."
+    mixed = [part] if "equivalent" in sources and costs != WOULD else []
+    return np.array(columns).T, costs, [note, *mixed]
