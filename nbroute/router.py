@@ -38,6 +38,7 @@ from nbroute.evaluate.calibration import Calibration, calibrate
 from nbroute.evaluate.check_training import FittedCheck, fit_check, load_check, save_check, votes
 from nbroute.evaluate.judging import Judge
 from nbroute.evaluate.past import collect
+from nbroute.evaluate.quality import Quality, measure
 from nbroute.evaluate.training import Fitted, fit
 from nbroute.evaluate.training_data import read_examples
 from nbroute.evaluate.whatif import WhatIf, what_if
@@ -385,6 +386,19 @@ class Router(Engine):
         where nothing can be promised; it then says how many labels it would take.
         """
         return calibrate(self, source, loss=loss, confidence=confidence, of=of, seed=seed)
+
+    def quality(self, source: Any = None, *, seed: int = 0) -> Quality:
+        """Quality against cost on your own prompts, beside chance, length and each tier alone.
+
+        `source` is a DataFrame or a CSV file with `prompt` and a score from 0 to 1 of two tiers or
+        more, in columns named as the tiers (costs in `TIER_usd`), with `prompt`, `weak` and
+        `strong`, or with `prompt` and the `tier` needed; or a judged grid, or an audit. With none
+        it is the last audit, else the session's labels. Nothing is sent: where the classifier
+        would, a column `picked` has the tiers. SettingsError where it says nothing.
+        """
+        if source is None:
+            source = self.labels() if self.audited is None else self.audited
+        return measure(self, source, seed)
 
     @property
     def classifier(self) -> Spec:

@@ -82,6 +82,7 @@ ROUTER = [
     "ladder",
     "ledger",
     "map",
+    "quality",
     "record",
     "recorder",
     "replaying",

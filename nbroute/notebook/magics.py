@@ -34,6 +34,7 @@ DISPLAYS = {
     ("nbroute.report.summary", "Report"): "display_report",
     ("nbroute.evaluate.audited", "Audit"): "display_audit",
     ("nbroute.evaluate.calibration", "Calibration"): "display_calibration",
+    ("nbroute.evaluate.quality", "Quality"): "display_quality",
     ("nbroute.compare.comparison", "Comparison"): "display_comparison",
     ("nbroute.evaluate.findings", "Examination"): "display_examination",
     ("nbroute.compare.grid", "Grid"): "display_comparison",
@@ -217,6 +218,11 @@ class RouteMagics(Magics):
         """Show a calibration, what to write to keep it, and how reliable the confidence is."""
         asked = "%route calibrate"
         self._show(found, found.blocks(), [found.chart()], asked, found.setting)
+
+    def display_quality(self, found: Any) -> None:
+        """Show quality against cost: the figures and the chart."""
+        figures = [one for one in [found.chart()] if one.compares]
+        self._show(found, found.blocks(), figures, "%route quality")
 
     def _show(self, found: Any, blocks: Any, figures: Any, asked: str, code: str = "") -> None:
         from nbroute.notebook.report_view import show

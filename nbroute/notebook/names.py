@@ -101,6 +101,14 @@ def table(space: Space, asked: str) -> Any:
     return dict(zip(names, values, strict=True))
 
 
+def source(space: Space, name: str) -> Any:
+    """What is measured on: a CSV file, else the notebook's table, grid or audit of that name."""
+    if name.endswith(".csv"):
+        return name
+    found = _defined(space, name, users(space))
+    return found if looked(lambda: callable(found.frame), otherwise=False) else table(space, name)
+
+
 def classifier(space: Space, name: str | None) -> Any:
     """The name of a built-in classifier as it is, else the notebook's function or object."""
     if name is None or name in (*CLASSIFIERS, FORMER):

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from nbroute.errors import SettingsError
 from nbroute.evaluate.audit import Plan, make_plan
-from nbroute.evaluate.audited import Audit
 from nbroute.evaluate.verdicts import SYSTEM, question
 from nbroute.notebook import names, options, tables
 from nbroute.notebook.commands.base import command, confirmed
@@ -49,8 +48,7 @@ def audit(desk: Desk, rest: str) -> Any:
     elif judge:
         given["judge"] = judge
     if others:
-        file = others[0].endswith(".csv")
-        given["frame"] = others[0] if file else names.table(space, others[0])
+        given["frame"] = names.source(space, others[0])
     plan = make_plan(router, **given, max_cost=bound, everything="--all" in said)
     if "--yes" not in said:
         display(_planned(plan))
@@ -93,13 +91,18 @@ def calibrate(desk: Desk, rest: str) -> Any:
         name[2:]: _number(said[name]) for name in ("--loss", "--confidence") if name in said
     }
     given |= {"of": said["--of"]} if "--of" in said else {}
-    space = desk.shell.user_ns
-    if name := "".join(others):
-        audited = isinstance(space.get(name), Audit)
-        given["source"] = space[name] if audited else name
-        if not (audited or name.endswith(".csv")):
-            given["source"] = names.table(space, name)
+    if others:
+        given["source"] = names.source(desk.shell.user_ns, others[0])
     return desk.router.calibrate(**given)
+
+
+@command("[NAME]", "scores", "router.quality(scores)")
+def quality(desk: Desk, rest: str) -> Any:
+    """Quality against cost on a table's prompts, beside chance and each tier alone."""
+    words = options.words(rest)
+    if len(words) > 1:
+        raise SettingsError("`%route quality` takes one name, of a table, a grid or an audit")
+    return desk.router.quality(names.source(desk.shell.user_ns, words[0]) if words else None)
 
 
 def _number(text: str) -> float | str:

@@ -1,0 +1,492 @@
+"""Quality against cost on one's own prompts: figures by hand, every source, every bad input."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from cells import error_of, run
+
+from nbroute.classify.model import ModelClassifier
+from nbroute.errors import SettingsError
+from nbroute.router import Router
+
+#: Prompts of 3, 1, 4 and 2 words; the router below sends the hard ones to the top.
+FOUR = pd.DataFrame(
+    {
+        "prompt": ["hard p q", "hard", "easy a b c", "easy a"],
+        "LOW": [0, 1, 0, 1],
+        "TOP": [1, 1, 1, 0],
+        "LOW_usd": [0.001] * 4,
+        "TOP_usd": [0.01] * 4,
+    }
+)
+
+
+@pytest.fixture
+def sharp(make_router):
+    """A router that sends what is called hard to the top, and gives no score."""
+    return make_router(classifier=lambda prompt: "TOP" if "hard" in prompt else "LOW")
+
+
+def scores(rows=400, seed=0, useful=0.9):
+    """Prompts of which the hard ones need the top tier, as the router knows in `useful` of them."""
+    draw = np.random.default_rng(seed)
+    hard = draw.random(rows) < 0.4
+    known = np.where(draw.random(rows) < useful, hard, ~hard)
+    prompts = [f"{'hard' if one else 'easy'} {place} x" for place, one in enumerate(known)]
+    low = np.where(hard, draw.random(rows) < 0.3, draw.random(rows) < 0.9)
+    top = draw.random(rows) < 0.9
+    return pd.DataFrame({"prompt": prompts, "LOW": low, "TOP": top})
+
+
+def figures(found, name):
+    return {key: pytest.approx(value[0]) for key, value in found.arms[name].order.items()}
+
+
+def test_each_figure_is_what_is_worked_out_by_hand(sharp, server):
+    found = sharp.quality(FOUR)
+
+    quality = {name: arm.quality[0] for name, arm in found.arms.items()}
+    assert quality == pytest.approx(
+        {
+            "LOW alone": 0.5,
+            "TOP alone": 0.75,
+            "router": 0.75,
+            "random": 0.625,
+            "prompt length": 1.0,
+            "best single tier": 0.5,
+            "oracle": 1.0,
+        }
+    )
+    usd = {name: arm.usd for name, arm in found.arms.items() if "alone" not in name}
+    half = 0.0055
+    assert usd == pytest.approx(
+        {
+            "router": half,
+            "random": half,
+            "prompt length": half,
+            "best single tier": 0.001,
+            "oracle": half,
+        }
+    )
+    assert {"LOW": 0.5, "TOP": 0.5} == found.arms["router"].shares
+    assert {"LOW": 1.0, "TOP": 0.0} == found.arms["best single tier"].shares
+    assert pytest.approx(0.125) == found.arms["random"].ahead[0]
+    assert pytest.approx(-0.25) == found.arms["prompt length"].ahead[0]
+    assert pytest.approx(0.25) == found.gap[0]
+    assert figures(found, "router") == {
+        "apgr": 0.75,
+        "cpt50": 0.25,
+        "cpt80": 0.4,
+        "equal_cost": 0.55,
+    }
+    assert figures(found, "prompt length") == {
+        "apgr": 1.125,
+        "cpt50": 0.125,
+        "cpt80": 0.2,
+        "equal_cost": 0.325,
+    }
+    assert figures(found, "random") == {"apgr": 0.5, "cpt50": 0.5, "cpt80": 0.8, "equal_cost": 1}
+    assert [] == server.requests
+
+
+def test_prompts_of_one_length_count_in_expectation_over_their_order(sharp):
+    frame = FOUR.assign(prompt=["hard a", "hard b", "easy c", "easy d"])
+
+    found = sharp.quality(frame)
+
+    length, chance = found.arms["prompt length"], found.arms["random"]
+    assert pytest.approx(chance.quality) == length.quality
+    assert pytest.approx(0.5) == length.order["apgr"][0]
+
+
+def test_routing_that_knows_what_is_hard_beats_its_own_share_at_random(sharp):
+    found = sharp.quality(scores())
+
+    value, low, high = found.arms["random"].ahead
+    assert found.better
+    assert 0 < low < value < high
+    assert found.verdict.startswith("routing beats its own share at random by ")
+    assert found.arms["router"].order["apgr"][1] > 0.5
+    assert found.arms["router"].order["equal_cost"][0] < 1
+    low, high = found.arms["router"].quality[1:]
+    assert low < found.arms["router"].quality[0] < high
+
+
+def test_routing_that_takes_the_wrong_ones_is_said_to_be_worse(sharp):
+    found = sharp.quality(scores(useful=0.1))
+
+    assert found.better is False
+    assert found.verdict.startswith("routing is worse than its own share at random by ")
+
+
+def test_a_single_tier_that_is_better_and_costs_no_more_is_named(sharp):
+    frame = scores()
+    frame["LOW"], frame["TOP"] = 0.9, frame["TOP"] * 0.5
+
+    found = sharp.quality(frame)
+
+    assert "; LOW alone is better by " in found.verdict
+    assert "TOP is no better than LOW on these prompts" in repr(found)
+    assert "nothing that routing could recover" in " ".join(repr(found).split())
+    assert found.arms["router"].order is None
+    assert "APGR" not in repr(found)
+
+
+def test_a_few_prompts_prove_nothing_and_it_says_how_many_would(sharp):
+    found = sharp.quality(scores(rows=20))
+
+    assert found.better is None
+    assert found.verdict.startswith("nobody can tell yet: routing is ")
+    assert " prompts would tell" in found.verdict
+
+
+def test_what_has_nothing_to_do_with_the_prompts_is_seldom_said_to_be_better(sharp):
+    verdicts = [sharp.quality(scores(rows=60, seed=at, useful=0.5)).better for at in range(40)]
+
+    assert verdicts.count(None) >= 34
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        ({"LOW": 1, "TOP": 1}, "all tiers do equally well on each prompt, so LOW would do"),
+        ({"LOW": 0, "TOP": 1}, "each tier adds the same on every prompt"),
+    ],
+)
+def test_scores_that_leave_no_choice_are_told_in_words(sharp, columns, said):
+    found = sharp.quality(scores(rows=50).assign(**columns))
+
+    assert said in found.verdict
+    assert found.better is None
+
+
+def test_a_router_that_sends_all_to_one_tier_is_not_compared_with_chance(router):
+    found = router.quality(scores(rows=50))
+
+    assert "every prompt goes to LOW, so there is no choice to judge" in found.verdict
+
+
+def test_ten_of_ten_is_not_taken_for_certain(sharp):
+    frame = scores(rows=10).assign(TOP=1)
+
+    value, low, high = sharp.quality(frame).arms["TOP alone"].quality
+
+    assert (1.0, 1.0) == (value, high)
+    assert 0.6 < low < 0.8
+
+
+def test_the_same_seed_gives_the_same_figures_and_all_are_in_the_frame(sharp):
+    one, other = (sharp.quality(scores(), seed=7).frame() for _ in range(2))
+
+    pd.testing.assert_frame_equal(one, other)
+    assert one["arm"].tolist() == [
+        *("LOW alone", "TOP alone", "router", "random", "prompt length", "oracle"),
+        "best single tier",
+    ]
+    row = one.set_index("arm").loc["router"]
+    assert row["quality_low"] < row["quality"] < row["quality_high"]
+    assert 400 == row["n"]
+    assert pytest.approx(1) == row["share_LOW"] + row["share_TOP"]
+    assert row["cpt50_low"] <= row["cpt50"] <= row["cpt50_high"]
+    assert math.isnan(one.set_index("arm").loc["LOW alone", "apgr"])
+
+
+def test_it_fits_a_terminal_and_says_what_it_means(sharp):
+    shown = repr(sharp.quality(scores()))
+
+    assert max(map(len, shown.splitlines())) <= 80
+    words = " ".join(shown.split())
+    for said in ("CPT(50%)", "CPT(80%)", "APGR", "cost at equal quality", "arXiv 2406.18665"):
+        assert said in words
+    assert "400 prompts; costs in US dollars per 1,000 prompts, estimated" in words
+    assert "for answers of 300 tokens" in words
+
+
+def test_the_chart_has_every_arm_and_the_curve_through_both_tiers(sharp):
+    found = sharp.quality(FOUR)
+
+    figure = found.chart()
+
+    (panel,) = figure.panels
+    assert {"LOW", "TOP", "router", "random", "prompt length", "oracle"} == set(panel.ends)
+    assert (1.0, 0.5) == pytest.approx(panel.curve[0])
+    assert (10.0, 0.75) == pytest.approx(panel.curve[-1])
+    assert "router" in [mark.name for mark in panel.named]
+    assert "router" in figure._repr_html_()
+    assert figure.svg().startswith("<svg")
+
+
+# Sources
+
+
+def test_weak_and_strong_are_the_ends_of_the_ladder(sharp):
+    named = sharp.quality(FOUR)
+    frame = FOUR.rename(columns=lambda name: name.replace("LOW", "weak").replace("TOP", "strong"))
+
+    found = sharp.quality(frame)
+
+    pd.testing.assert_frame_equal(named.frame(), found.frame())
+
+
+def test_labels_say_that_the_tier_needed_and_those_above_do(sharp):
+    frame = FOUR[["prompt"]].assign(tier=["TOP", "MID", "LOW", "MID"])
+
+    found = sharp.quality(frame)
+
+    quality = {name: arm.quality[0] for name, arm in found.arms.items()}
+    assert (0.25, 0.75, 1.0) == tuple(quality[f"{tier} alone"] for tier in ("LOW", "MID", "TOP"))
+    assert 0.75 == quality["router"]  # TOP, TOP, LOW, LOW
+    assert 1.0 == quality["oracle"]
+    assert {"LOW": 0.25, "MID": 0.5, "TOP": 0.25} == found.arms["oracle"].shares
+
+
+def test_labels_of_the_session_are_taken_where_nothing_is_given(sharp, server):
+    with pytest.raises(SettingsError, match="nothing to measure on yet: label answers"):
+        sharp.quality()
+    for prompt, word in (("hard one", "good"), ("easy one", "too weak")):
+        server.reply(text="fine")
+        sharp.label(sharp.route(prompt), word)
+
+    found = sharp.quality()
+
+    assert 2 == found.n
+    assert 0.5 == found.arms["router"].quality[0]
+
+
+def long_grid():
+    wide = FOUR.rename(columns={"LOW": "LOW_judged", "TOP": "TOP_judged"})
+    rows = [
+        {
+            "row": at,
+            "prompt": one["prompt"],
+            "contender": tier,
+            "tier": tier,
+            "judged": one[f"{tier}_judged"],
+            "cost_usd": one[f"{tier}_usd"],
+            "cost_source": "equivalent",
+        }
+        for at, one in wide.iterrows()
+        for tier in ("TOP", "LOW")
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_a_judged_grid_is_read_by_its_tiers(sharp):
+    named = sharp.quality(FOUR).frame()
+
+    found = sharp.quality(long_grid())
+
+    numbers = named.select_dtypes("number").columns.difference(["quality_low", "quality_high"])
+    pd.testing.assert_frame_equal(named[numbers], found.frame()[numbers])
+    assert "would have cost" in repr(found)
+
+
+def test_a_grid_that_was_not_judged_says_how(simulated):
+    grid = simulated.compare(["What is a whale?"], ["SIMPLE", "MEDIUM"], progress=False)
+
+    with pytest.raises(SettingsError, match=r"not judged yet: grid\.judge\(\)"):
+        simulated.quality(grid)
+
+
+def pairs(ways=("up", "down"), rows=80):
+    """An audit of LOW and TOP in which the judge prefers TOP where the prompt is hard."""
+    draw = np.random.default_rng(3)
+    made = []
+    for at in range(rows):
+        way = ways[at % len(ways)]
+        hard = (way == "down") == (draw.random() < 0.9)
+        made.append(
+            {
+                "prompt": f"{at} words",
+                "direction": way,
+                "picked": {"up": "LOW", "down": "TOP"}[way],
+                "cheaper": "LOW",
+                "expensive": "TOP",
+                "verdict": "expensive" if hard else ("cheaper", "tie")[at // 2 % 2],
+                "cheaper_usd": 0.001,
+                "expensive_usd": 0.01,
+            }
+        )
+    return pd.DataFrame(made)
+
+
+def test_an_audit_both_ways_says_whether_routing_beats_chance(sharp):
+    found = sharp.quality(pairs())
+
+    assert found.better
+    assert found.verdict.startswith("routing beats its own share at random by ")
+    assert pytest.approx(0.0055) == found.arms["router"].usd
+    assert {"LOW": 0.5, "TOP": 0.5} == found.arms["router"].shares
+
+
+def test_an_audit_one_way_compares_with_a_tier_further_alone(sharp):
+    frame = pairs(ways=("up",))
+    preferred = (frame["verdict"] == "expensive").mean()
+    ties = (frame["verdict"] == "tie").mean()
+
+    found = sharp.quality(frame)
+
+    assert ["as routed", "one tier up"] == list(found.arms)
+    assert pytest.approx(preferred + ties / 2) == found.arms["one tier up"].quality[0]
+    assert pytest.approx(0.01) == found.arms["one tier up"].usd
+    assert found.verdict.startswith("routing beats one tier up by ")
+    assert "audited in both" in " ".join(repr(found).split())
+    assert 2 == len(found.chart().rows)
+
+
+def test_an_audit_whose_judge_said_nothing_is_refused(sharp):
+    frame = pairs().assign(verdict=None)
+
+    with pytest.raises(SettingsError, match="no pair of this audit has a verdict"):
+        sharp.quality(frame)
+
+
+def test_the_last_audit_is_taken_before_the_labels(sharp):
+    class Audited:
+        def frame(self):
+            return pairs()
+
+    sharp.audited = Audited()
+
+    assert 80 == sharp.quality().n
+
+
+def test_a_tier_without_scores_counts_as_the_next_one_that_has_them(make_router):
+    steps = make_router(classifier=lambda prompt: "MID" if "hard" in prompt else "LOW")
+
+    found = steps.quality(FOUR)
+
+    assert {"LOW": 0.5, "TOP": 0.5} == found.arms["router"].shares
+    assert "MID has no scores: what it gets (2 prompts) counts as TOP." in repr(found)
+
+
+def test_rows_with_a_score_missing_are_left_out_and_counted(sharp):
+    frame = pd.concat([FOUR.astype({"LOW": float}), FOUR[:1].assign(LOW=np.nan)])
+
+    found = sharp.quality(frame)
+
+    assert 4 == found.n
+    assert "1 of 5 prompts are left out" in repr(found)
+
+
+def test_the_default_classifier_orders_by_its_score_and_what_it_learnt_from_is_said(simulated):
+    prompts = ["What is the capital of France?", "Prove that the square root of 2 is irrational."]
+    frame = pd.DataFrame({"prompt": prompts * 10, "weak": [1.0, 0] * 10, "strong": [1.0, 1] * 10})
+
+    simulated.teach(prompts[1], "FRONTIER")
+    found = simulated.quality(frame)
+
+    assert pytest.approx(0.75) == found.arms["router"].order["apgr"][0]
+    assert "of the 2 prompts, which flatters it" in " ".join(repr(found).split())
+
+
+# A classifier that would send
+
+
+def test_a_classifier_that_would_ask_a_model_is_not_asked(make_router, server):
+    asking = make_router(classifier="model")
+
+    with pytest.raises(SettingsError, match="'model' would have to ask a model, and measuring"):
+        asking.quality(FOUR)
+    found = asking.quality(FOUR.assign(picked=["TOP", "TOP", "LOW", "LOW"]))
+
+    assert [] == server.requests
+    assert pytest.approx(0.75) == found.arms["router"].quality[0]
+    assert "routing is as the column picked has it" in " ".join(repr(found).split())
+    with pytest.raises(SettingsError, match="row 2 has picked = 'HIGH'"):
+        asking.quality(FOUR.assign(picked=["TOP", "HIGH", "LOW", "LOW"]))
+
+
+def test_one_that_asks_in_its_own_way_is_not_asked_either(make_router):
+    def ask(_request):
+        raise AssertionError("asked")
+
+    asking = make_router(classifier=ModelClassifier(ask, "loop", "small", set()))
+
+    with pytest.raises(SettingsError, match="would have to ask a model"):
+        asking.quality(FOUR)
+
+
+# Bad input
+
+
+@pytest.mark.parametrize(
+    ("frame", "said"),
+    [
+        (FOUR[:0], "there is nothing to measure on yet"),
+        (FOUR[:1], r"1 prompt with a score of every tier \(1 of LOW, 1 of TOP\)"),
+        (FOUR.assign(LOW=np.nan), r"0 prompts .*\(0 of LOW, 4 of TOP\)"),
+        (FOUR.assign(TOP=[1, 1, 9.5, 0]), r"row 3 has TOP = 9\.5; give a score from 0 to 1 \(of"),
+        (FOUR.assign(TOP=[1, "good", 1, 0]), "row 2 has TOP = 'good'; give a score from 0 to 1"),
+        (FOUR.assign(TOP=[1, math.inf, 1, 0]), "row 2 has TOP = inf"),
+        (FOUR.assign(TOP_usd=-1.0), r"row 1 has TOP_usd = -1\.0; give US dollars"),
+        (FOUR.assign(prompt=["a", "", "b", "c"]), "row 2 has the prompt ''"),
+        (FOUR.assign(prompt=["a", 3, "b", "c"]), "row 2 has the prompt 3"),
+        (FOUR.drop(columns="prompt"), "no column 'prompt' among LOW, TOP"),
+        (FOUR[["prompt", "LOW"]], "only LOW has a column among prompt, LOW"),
+        (
+            FOUR.rename(columns={"LOW": "CHEAP", "TOP": "DEAR"}),
+            "no tier has a column .* LOW, MID, TOP",
+        ),
+        (pd.concat([FOUR, FOUR["TOP"]], axis=1), "several columns 'TOP'"),
+        (FOUR.assign(top=1), "several columns 'TOP' and 'top'"),
+        (FOUR[["prompt"]].assign(tier="LOW"), "every row has the tier 'LOW'"),
+        (FOUR[["prompt"]].assign(tier=["LOW", "MDI", "LOW", "LOW"]), "row 2 has the tier 'MDI'"),
+        (long_grid().assign(tier="HUGE"), "the tier 'HUGE'"),
+        (pd.concat([long_grid()] * 2), "'hard p q' has several answers of TOP"),
+        (long_grid()[::2], "only TOP was judged"),
+        (42, "int is not a table"),
+        ("nowhere.csv", r"'nowhere\.csv' cannot be read as CSV"),
+    ],
+)
+def test_what_cannot_be_measured_on_says_why_in_a_line(sharp, frame, said):
+    with pytest.raises(SettingsError, match=said) as refused:
+        sharp.quality(frame)
+
+    assert "\n" not in str(refused.value)
+
+
+def test_a_million_rows_are_refused_with_their_number(sharp):
+    frame = pd.DataFrame({"prompt": ["a"] * 1_000_000, "LOW": 0.0, "TOP": 1.0})
+
+    with pytest.raises(SettingsError, match=r"1,000,000 prompts .* frame\.sample\(100_000"):
+        sharp.quality(frame)
+
+
+def test_a_ladder_of_one_tier_routes_nothing(make_router, router):
+    ladder = router.ladder
+    alone = make_router(ladder=type(ladder)("one", ladder.tiers[:1], "LOW"))
+
+    with pytest.raises(SettingsError, match="has one tier"):
+        alone.quality(FOUR)
+
+
+# In a notebook
+
+
+@pytest.fixture
+def simulated():
+    router = Router(profile="simulated")
+    yield router
+    router.close()
+
+
+def test_the_magic_measures_a_table_of_the_notebook(shell):
+    shell.user_ns["scores"] = scores().rename(columns={"LOW": "weak", "TOP": "strong"})
+
+    text, done = run(shell, "%route quality scores")
+
+    assert done.success
+    assert "quality [95%]" in text
+    assert "best single tier" in text
+    assert 400 == done.result.n
+
+
+def test_the_magic_says_what_is_wrong_in_a_line(shell):
+    assert "'scroes' is not defined in this notebook" in error_of(shell, "%route quality scroes")
+    assert "takes one name" in error_of(shell, "%route quality a b")
+    assert "nothing to measure on yet" in error_of(shell, "%route quality")
