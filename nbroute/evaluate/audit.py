@@ -56,9 +56,9 @@ _MOST_CALLS = 200_000
 _FEWEST_AGAIN = 5
 #: Calls whose cost is looked at before anything is sent; the rest is taken for like them.
 _LOOKED_AT = 100
-#: Prompts that are asked and then judged together: what a budget may end in the middle of. With
-#: no budget it is a part of the sample, so that Ctrl-C finds some of them judged.
-_AT_A_TIME, _PARTS = 8, 5
+#: Prompts that are asked and then judged together: few where a budget may end in the middle, else
+#: as many as are asked at once, or a part of the sample, so that Ctrl-C finds some judged.
+_BOUNDED, _AT_ONCE, _PARTS = 8, 16, 5
 #: In the error of a call that was never made, or that was stopped.
 _NOT_COME_TO = ("BudgetExceeded", "Interrupted")
 
@@ -454,7 +454,7 @@ class _Run:
         """Ask and judge some prompts at a time, until all are or it must stop."""
         places, limits = self.plan.places, self.plan.engine.limits
         bounded = self.asking.purse.limit is not None or limits.budget_usd is not None
-        step = _AT_A_TIME if bounded else max(_AT_A_TIME, len(places) // _PARTS)
+        step = _BOUNDED if bounded else max(_AT_ONCE, len(places) // _PARTS)
         for first in places[::step]:
             besides = self.plan.besides(places[first : first + step])
             try:

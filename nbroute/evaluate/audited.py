@@ -17,7 +17,7 @@ from nbroute.report.charts import COLOURS
 from nbroute.report.drawing import Mark, Panel, in_usd
 from nbroute.report.figure import Figure
 from nbroute.report.metrics import Spend, kappa, newcombe, wilson
-from nbroute.report.table import counted, text_table
+from nbroute.report.table import counted, text_table, without_nothing
 from nbroute.report.text import Block, money
 from nbroute.types import Label
 
@@ -63,17 +63,15 @@ class Tally(NamedTuple):
         """The share with one of these verdicts, 0 to 1; NaN where none was judged."""
         return sum(getattr(self, word) for word in words) / self.n if self.n else math.nan
 
+    def interval(self, *words: Word) -> tuple[float, float]:
+        """Where that share lies at 95%, by Wilson's interval; 0 to 1 where none was judged."""
+        return wilson(self.share(*words), self.n)
+
     def told(self, *words: Word) -> str:
         """`2 of 12 (17%; 95% interval 5% to 45%)`."""
-        share = self.share(*words)
-        low, high = interval(share, self.n)
+        share, (low, high) = self.share(*words), self.interval(*words)
         count = sum(getattr(self, word) for word in words)
         return f"{count:,} of {self.n:,} ({share:.0%}; 95% interval {low:.0%} to {high:.0%})"
-
-
-def interval(share: float, n: int) -> tuple[float, float]:
-    """Wilson's 95% interval; 0 to 1 where nothing was judged."""
-    return wilson(0.0 if math.isnan(share) else share, n)
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,18 +212,17 @@ class Audit:
     @property
     def interval(self) -> tuple[float, float]:
         """Where that share lies at 95%."""
-        return interval(self.share, self.tally("up").n)
+        return self.tally("up").interval("expensive")
 
     @property
     def down(self) -> Down:
         """The share for which one tier down would have done, and what that wasted."""
         tally = self.tally("down")
-        share = tally.share("cheaper", "tie")
+        did: tuple[Word, Word] = ("cheaper", "tie")
         rows = [row for row in self.rows if row.direction == "down" and row.verdict]
-        done = [row for row in rows if row.verdict != "expensive"]
-        wasted = math.fsum(row.expensive_usd - row.cheaper_usd for row in done)
+        saved = (row.expensive_usd - row.cheaper_usd for row in rows if row.verdict in did)
         spent = math.fsum(row.expensive_usd for row in rows)
-        return Down(share, interval(share, tally.n), tally.n, wasted, spent)
+        return Down(tally.share(*did), tally.interval(*did), tally.n, math.fsum(saved), spent)
 
     @property
     def cost(self) -> Spend:
@@ -361,8 +358,8 @@ class Audit:
         judged = [row for row in self.rows if row.verdict]
         for row in sorted(judged, key=lambda row: (row.direction != "up", _place(row, names))):
             pair = row.pair
-            name = f"{pair.cheaper_tier} or {pair.expensive_tier}"
-            name = f"{pair.expensive_tier} twice" if row.direction == "again" else name
+            twice = row.direction == "again"
+            name = f"{pair.expensive_tier} twice" if twice else f"{row.picked}, {row.direction}"
             found.setdefault(name, Counter())[row.verdict or ""] += 1
         return {name: Tally(*(n[word] for word in Tally._fields)) for name, n in found.items()}
 
@@ -406,10 +403,10 @@ class Audit:
             yield f"noise: asked twice, the judge preferred one of {model} in {told}"
         if leans.judged:
             yield (
-                f"order: {self.judge} changed its verdict with the order in {leans.flipped:,} of "
-                f"{counted(leans.judged, 'pair')} (these count as no difference), and of "
-                f"{counted(leans.decisive, 'verdict')} for one answer, {leans.first:,} were for "
-                f"that which stood first; {leans.ties:,} were ties"
+                f"position: {self.judge} changed its mind with the order in {leans.flipped:,} of "
+                f"{counted(leans.judged, 'pair')} (counted as no difference); of its "
+                f"{counted(leans.decisive, 'verdict')} for one answer, {leans.first:,} went to the "
+                f"one shown first; {leans.ties:,} were ties"
             )
             yield from (f"  {note}" for note in leans.notes)
         if votes.n:
@@ -418,13 +415,13 @@ class Audit:
 
     def _costs(self) -> Sequence[tuple[str, ...]]:
         """A row for each tier and kind of call."""
-        amounts = money(self.spends.values())
-        rows = [("tier", "what for", "calls", "spent", "would have cost")]
-        rows += [
-            (*key, f"{spend.calls:,}", *both)
-            for (key, spend), both in zip(self.spends.items(), amounts, strict=True)
-        ]
-        return rows
+        kinds, names = ("spent", "would have cost"), self.router.ladder.names
+        order = sorted(self.spends, key=lambda key: (key[1], (*names, key[0]).index(key[0])))
+        spends = [*(self.spends[key] for key in order), self.cost]
+        rows = [("what for", "tier", "calls", *kinds)]
+        for key, spend, both in zip([*order, ("", "together")], spends, money(spends), strict=True):
+            rows.append((key[1], key[0], f"{spend.calls:,}", *both))
+        return without_nothing(rows, *kinds)
 
     def __repr__(self) -> str:
         """The same as plain text, no wider than 80 columns."""

@@ -20,6 +20,8 @@ _VALUES = {
     option: kind
     for kind, options in {
         "tiers": "-t --tier --start --tiers",
+        "tiers models": "--judge",
+        "directions": "--direction",
         "models": "-m --model",
         "strategies": "-S --strategy",
         "classifiers": "-c --classifier",
@@ -30,7 +32,8 @@ _VALUES = {
         "efforts": "--effort",
         "threads": "--thread",
         "checks": "--check",
-        "": "--repeat --max-tokens --max-cost --temperature --feature --agreement --to",
+        "": "--repeat --max-tokens --max-cost --temperature --feature --agreement --to --sample "
+        "--seed --again",
     }.items()
     for option in options.split()
 }
@@ -43,6 +46,7 @@ _ARGUMENTS = {
     "threads": "threads",
     "vote": "votes",
     "help": "subcommands",
+    "audit": "variables",
 }
 
 
@@ -135,5 +139,6 @@ def _in_line(rest: str) -> tuple[str, str]:
     if earlier[0] == "tiers" and "=" in fragment:
         return fragment.partition("=")[2], "models"
     if len(earlier) > 1:
-        return fragment, _VALUES.get(earlier[-1], "")
+        more = f"after:{earlier[0]}" if fragment.startswith("-") else ""
+        return fragment, _VALUES.get(earlier[-1], more)
     return fragment, f"{_ARGUMENTS.get(earlier[0], '')} after:{earlier[0]}"

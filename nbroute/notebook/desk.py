@@ -6,13 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from nbroute.checks import NAMES as CHECKS
 from nbroute.classify.registry import NAMES as CLASSIFIERS
 from nbroute.compare import Comparison, Grid
 from nbroute.engine.plan import AGREE_BY, CACHE_MODES, STRATEGIES
 from nbroute.errors import NbrouteError, SettingsError
+from nbroute.evaluate.audit import Way
 from nbroute.interpolate import hints, prompt_of, users
 from nbroute.notebook import names, options, render, tables
 from nbroute.notebook.card import Card, Origin, unbroken
@@ -289,6 +290,7 @@ class Desk:
             "checks": (*CHECKS, "tests=", *own),
             "threads": self.router.threads.names(),
             "votes": self.comparing.choices,
+            "directions": get_args(Way),
             "variables": tuple(users(space)),
             "systems": names.prompts(),
         }

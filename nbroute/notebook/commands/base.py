@@ -54,8 +54,10 @@ class Command(NamedTuple):
     @property
     def choices(self) -> list[str]:
         """`good`, `too weak`, `--force`: what the usage has word by word."""
-        words = re.split(r"[][|]", "" if "=" in self.follows else self.follows)
-        return [word.strip() for word in words if re.fullmatch(r" *(--)?[a-z][a-z ]*", word)]
+        usage = "" if "=" in self.follows else re.sub(r"--[a-z-]+ [^]]*", "", self.follows)
+        words = [word.strip() for word in re.split(r"[][|]", usage)]
+        own = [word for word in words if re.fullmatch(r"[a-z][a-z ]*", word)]
+        return own + re.findall(r"--[a-z-]+", self.follows)
 
     @property
     def shown(self) -> str:

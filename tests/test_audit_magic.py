@@ -1,0 +1,162 @@
+"""`%route audit` in a real shell: what it tells before it sends, and what it shows."""
+
+from __future__ import annotations
+
+import builtins
+
+import pytest
+from cells import desk_of, error_of, run
+from IPython.core.error import StdinNotImplementedError
+
+from nbroute.providers.simulated import known_prompts
+
+
+@pytest.fixture
+def asking(shell):
+    """A shell whose session has twenty answers."""
+    router = desk_of(shell).router
+    for prompt in known_prompts()[:20]:
+        router.route(prompt)
+    run(shell, "def mine(prompt, a, b): return 'a' if len(a) > len(b) else 'b'")
+    return shell
+
+
+def audits_of(shell):
+    ledger = desk_of(shell).router.ledger
+    return [row for row in ledger.rows() if row["purpose"] in ("audit", "judge")]
+
+
+def test_it_tells_what_it_will_cost_and_asks(asking, monkeypatch):
+    questions = []
+
+    def typed(question):
+        questions.append(question)
+        return "y"
+
+    monkeypatch.setattr(builtins, "input", typed)
+    text, done = run(asking, "%route audit --sample 50%")
+
+    assert ["Send them? [y/N] "] == questions
+    before, _, after = text.partition("audit of 10 of 20 prompts of this session, judged by")
+    assert "an audit of 10 of 20 prompts of this session; nothing is sent yet" in before
+    assert "judging" in before
+    assert "each answer may use its whole token budget" in before
+    assert "one tier up was preferred for" in after
+    assert done.result is desk_of(asking).router.audited
+    assert audits_of(asking)
+
+
+@pytest.mark.parametrize("typed", ["", "n", "what?"])
+def test_anything_but_a_yes_sends_nothing_and_names_the_line_that_does_not_ask(
+    asking, monkeypatch, typed
+):
+    monkeypatch.setattr(builtins, "input", lambda _: typed)
+
+    text, done = run(asking, "%route audit --sample 0.5")
+
+    assert "nbroute: nothing was sent; `%route audit --sample 0.5 --yes`" in text
+    assert done.success
+    assert [] == audits_of(asking)
+
+
+@pytest.mark.parametrize("problem", [StdinNotImplementedError("no"), EOFError(), OSError()])
+def test_where_nothing_can_be_typed_it_is_an_error_with_the_cure(asking, monkeypatch, problem):
+    def typed(_):
+        raise problem
+
+    monkeypatch.setattr(builtins, "input", typed)
+    text, done = run(asking, "%route audit --sample 0.5")
+
+    assert "nobody can type an answer here: %route audit --sample 0.5 --yes sends" in text
+    assert not done.success
+    assert [] == audits_of(asking)
+
+
+def test_every_option_is_read_and_yes_asks_nothing(asking, monkeypatch):
+    monkeypatch.setattr(builtins, "input", lambda _: pytest.fail("asked"))
+
+    text, done = run(
+        asking,
+        "%route audit --sample=0.5 --direction both --judge mine --max-cost $5 --seed 7 "
+        "--again 0 --yes",
+    )
+
+    found = done.result
+    assert "the function mine" == found.judge
+    assert {"up", "down"} == {row.direction for row in found.rows}
+    assert 10 == found.sampled
+    assert "one tier down would have done for" in text
+    again = run(asking, "%route audit --sample 0.5 --seed 7 --again 0 --judge mine --yes")[1].result
+    ups = found.frame().query("direction == 'up'")
+    assert list(ups["prompt"]) == list(again.frame()["prompt"])
+
+
+def test_a_tier_may_judge_and_a_frame_may_be_named(asking):
+    run(asking, "import pandas as pd\nmy = pd.DataFrame({'prompt': ['What is 7 times 8?']})")
+
+    found = run(asking, "%route audit --judge medium --yes my")[1].result
+
+    assert found.judge.startswith("MEDIUM (")
+    assert {"What is 7 times 8?"} == set(found.frame()["prompt"])
+
+
+def test_the_judges_prompt_can_be_read(asking):
+    text, _ = run(asking, "%route audit --prompt")
+
+    assert "Call it a tie where both would do" in text
+    assert "(the prompt)" in text
+    assert [] == audits_of(asking)
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("--sampel 1", "takes no '--sampel': did you mean '--sample'"),
+        ("--sample", "--sample has no value; give one after it"),
+        ("--sample 0", "sample=0.0 is not a share"),
+        ("--sample lots", "sample='lots' is not a share"),
+        ("--sample 1 --sample 1", "has --sample twice"),
+        ("--yes=no", "--yes takes no value"),
+        ("--seed 1.5 --yes", "seed='1.5' is not a whole number"),
+        ("--max-cost cheap --yes", "max_cost is 'cheap'"),
+        ("--direction sideways", "direction='sideways' is not a direction"),
+        ("--judge nobody --yes", "'nobody' is neither a tier"),
+        ("nothing --yes", "'nothing' is not defined in this notebook"),
+        ("one two --yes", "takes one frame, not one and two"),
+        ("--max-cost 0 --sample 1 --yes", "nothing was judged: a call could cost up to"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(asking, line, told):
+    text, done = run(asking, f"%route audit {line}")
+
+    assert not done.success
+    assert told in text
+    assert "Traceback" not in text
+
+
+def test_an_empty_session_says_so_in_a_line(shell):
+    assert "there is no prompt of this session to audit" in error_of(shell, "%route audit --yes")
+
+
+def test_an_audit_is_shown_as_words_and_a_chart_and_is_not_lost_by_a_click(asking, monkeypatch):
+    text, done = run(asking, "%route audit --sample 1 --judge mine --yes\n")
+    desk_of(asking).climb(None)
+
+    assert "what for" in text
+    assert desk_of(asking).router.audited is done.result
+    again, _ = run(asking, "router = %route router\nrouter.audited")
+    assert "one tier up was preferred for" in again
+
+
+def test_its_options_are_completed(asking):
+    from nbroute.notebook.complete import complete
+
+    vocabulary = asking.magics_manager.registry["RouteMagics"]._vocabulary
+
+    def offered(line):
+        return complete(line, 0, line, vocabulary)[1]
+
+    assert {"--sample", "--direction", "--yes", "--prompt"} <= set(offered("%route audit --"))
+    assert ("--sample",) == tuple(offered("%route audit --yes --sam"))
+    assert {"up", "down", "both"} == set(offered("%route audit --direction "))
+    assert "FRONTIER" in offered("%route audit --judge ")
