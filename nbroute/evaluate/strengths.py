@@ -98,20 +98,20 @@ def _fitted(frame: pd.DataFrame, seed: int) -> tuple[Any, pd.DataFrame]:
             "strengths need evalica, which is not installed: pip install 'nbroute[learn]'"
         ) from None
     winners = {"cheaper": Winner.X, "expensive": Winner.Y, "tie": Winner.Draw}
-    met = frame[["cheaper", "expensive"]].drop_duplicates()
-    xs, ys = ([*frame[side], *met[side]] for side in ("cheaper", "expensive"))
-    said = [*frame["verdict"].map(winners), *[Winner.Draw] * len(met)]
+    # How often each outcome came, prompt by prompt: there are few outcomes, and many prompts.
+    counts = pd.crosstab(frame["prompt"], [frame[side] for side in _COLUMNS[1:]])
+    met = frame[["cheaper", "expensive"]].drop_duplicates().to_numpy().tolist()
+    outcomes = [*counts.columns, *((*pair, "tie") for pair in met)]
+    xs, ys, said = zip(*outcomes, strict=True)
+    table, words = counts.to_numpy(dtype=float), [winners[one] for one in said]
 
     def fit(weights: Any) -> Any:
         weights = [*weights, *[1.0] * len(met)]
-        found = bradley_terry(xs, ys, said, weights=weights, limit=10_000, tolerance=1e-9)
+        found = bradley_terry(xs, ys, words, weights=weights, limit=10_000, tolerance=1e-9)
         odds = np.log(found.scores)
         return 1 / (1 + np.exp(odds.mean() - odds))
 
-    prompts, count = pd.factorize(frame["prompt"])
-    generator = np.random.default_rng(seed)
-    samples = []
-    for _ in range(_SAMPLES):
-        drawn = generator.integers(0, len(count), len(count))
-        samples.append(fit(np.bincount(drawn, minlength=len(count))[prompts]))
-    return fit(np.ones(len(frame))), pd.DataFrame(samples)
+    generator, size = np.random.default_rng(seed), len(table)
+    drawn = (generator.integers(0, size, size) for _ in range(_SAMPLES))
+    samples = [fit(np.bincount(one, minlength=size) @ table) for one in drawn]
+    return fit(table.sum(axis=0)), pd.DataFrame(samples)
