@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from nbroute import pricing
 from nbroute.classify.registry import DEFAULT
@@ -120,8 +121,7 @@ def _models(patient: Patient) -> Iterator[Finding]:
     for key, tier in patient.alone.items():
         row, told = patient.heard.get(key), patient.problem(key)
         if told:
-            if not told.startswith("AuthError"):  # which is told of the key
-                yield _broken(patient, tier, told)
+            yield from _broken(patient, tier, told)
         elif row is None and not _has_file(patient, tier):
             yield Finding("model", "red", f"{tier.model} has no model file here", "!nbroute pull")
         elif row is None:
@@ -138,11 +138,10 @@ def _models(patient: Patient) -> Iterator[Finding]:
         yield Finding("model", "green", f"{which} answered, under the name that was asked for")
     if silent:
         words = f"not asked in this session: {', '.join(silent)}"
-        if len(silent) == every:
-            words = f"none of {counted(every, 'model')} was asked in this session"
-        if patient.crowded:
-            words = "more calls in this session than are looked through here"
-        yield unknown("model", words, SEND)
+        none = f"none of {counted(every, 'model')} was asked in this session"
+        many = "more calls in this session than are looked through here"
+        short = many if patient.crowded else none
+        yield unknown("model", short if len(silent) == every else words, SEND)
 
 
 def _has_file(patient: Patient, tier: Tier) -> bool:
@@ -151,9 +150,11 @@ def _has_file(patient: Patient, tier: Tier) -> bool:
     return all(one.kind != "local" or model_files.ready(one.gguf) for one in own)
 
 
-def _broken(patient: Patient, tier: Tier, told: str) -> Finding:
+def _broken(patient: Patient, tier: Tier, told: str) -> Iterator[Finding]:
     """A model that did not answer; where it is a fallback, its tier still can."""
     kind, _, words = told.partition(": ")
+    if kind == "AuthError":  # which is told of the key
+        return
     colour: Colour = "red" if _is_first(patient, tier) else "amber"
     cure = f"!nbroute check-endpoint {tier.provider} {tier.model}"
     if "nbroute pull" in words:
@@ -166,7 +167,7 @@ def _broken(patient: Patient, tier: Tier, told: str) -> Finding:
             listed = getattr(patient.router.parts.providers[tier.provider], "models", list)()
         for near in difflib.get_close_matches(tier.model, listed, 1):
             cure = _renamed(patient, tier, near)
-    return Finding("model", colour, f"{tier.name}'s {tier.model} did not answer: {words}", cure)
+    yield Finding("model", colour, f"{tier.name}'s {tier.model} did not answer: {words}", cure)
 
 
 def _is_first(patient: Patient, tier: Tier) -> bool:
@@ -241,13 +242,14 @@ def _better(ladder: Ladder, cheaper: str, expensive: str, verdicts: list[str]) -
 
 
 def _wording(patient: Patient) -> Iterator[Finding]:
-    router, prompts = patient.router, patient.prompts
+    router, prompts, about = patient.router, patient.prompts, "how often a new wording flips a tier"
     if len(prompts) < _PROMPTS:
-        words = (
-            "how often a change of wording flips the tier: it takes "
-            f"{_PROMPTS} prompts of this session, and there are {len(prompts)}"
-        )
+        words = f"{about}: it takes {_PROMPTS} prompts, and this session has {len(prompts)}"
         yield unknown("wording", words, f"%route doctor  # after {_PROMPTS} prompts")
+        return
+    if not isinstance(patient.classifier, str) and not patient.sent:
+        words = f"{about}: your own classifier is not tried, as it may send something"
+        yield unknown("wording", words, SEND)
         return
     classifier = router.parts.classifier_for(None, None)
     found = flips_of(prompts, classifier, router.ladder)
@@ -256,7 +258,7 @@ def _wording(patient: Patient) -> Iterator[Finding]:
         f"{len(found.flips)} of {sum(found.tried.values())} small changes to {len(prompts)} "
         f"prompts flip the tier: {found.share:.0%} [{low:.0%}, {high:.0%}]"
     )
-    cure = "step_up_below = 0.6"
+    cure = "%route whatif threshold=0.6"
     if worst := found.worst(router.ladder):
         kind, share = next(iter(found.by_change().items()))
         words += (
@@ -264,7 +266,7 @@ def _wording(patient: Patient) -> Iterator[Finding]:
             f"{worst.after}, not {worst.before}: {worst.change}"
         )
         cure = f"%route teach {worst.before} {one_line(worst.changed)}"
-    if patient.classifier != DEFAULT:
+    if classifier.name not in (DEFAULT, "hybrid"):  # which asks nobody here
         cure = f'classifier = "{DEFAULT}"'
     if high <= _STEADY:
         yield Finding("wording", "green", words)
@@ -302,17 +304,38 @@ def _shares(patient: Patient) -> Iterator[Finding]:
     answered = patient.router.report().answered
     total, ladder = sum(answered.values()), patient.router.ladder
     if total < _ANSWERS:
-        words = f"how answers spread over the tiers: {counted(total, 'answer')} so far, it takes 20"
+        words = "whether one tier takes nearly all answers: it takes "
+        words += f"{_ANSWERS} answers, and this session has {total}"
         yield unknown("shares", words, f"%route doctor  # after {_ANSWERS} answers")
         return
     tier, most = max(answered.items(), key=lambda one: one[1])
     words = f"{tier} gave {most} of {total} answers: {most / total:.0%}"
-    if most / total <= _ONE_TIER:
+    if most / total <= _ONE_TIER or len(ladder.tiers) == 1:
         yield Finding("shares", "green", words)
         return
     way = "up" if tier == ladder.names[0] else "down"
-    told = f"{words}, over {_ONE_TIER:.0%}: is it that your prompts are all alike?"
+    told = f"{words}, over {_ONE_TIER:.0%}: are your prompts all alike, or is the routing off?"
     yield Finding("shares", "amber", told, f"%route audit --direction {way}")
+
+
+def _routing(patient: Patient) -> Iterator[Finding]:
+    """Whether routing beats its own share at random, on what was judged."""
+    router: Any = patient.router
+    found = None
+    for source in (None, router.labels(everything=True)) if hasattr(router, "quality") else ():
+        with contextlib.suppress(SettingsError):
+            found = found or router.quality(source)
+    if found is None:
+        words = "whether routing beats its own share at random: nobody knows, as nothing is judged"
+        yield unknown("routing", words, _AUDIT)
+    elif found.rival != "random":
+        words = "whether routing beats its own share at random: an audit one way does not tell"
+        yield unknown("routing", words, _AUDIT)
+    elif found.better is None:
+        yield unknown("routing", found.verdict, _AUDIT)
+    else:
+        cure = "" if found.better else "%route quality"
+        yield Finding("routing", "green" if found.better else "red", found.verdict, cure)
 
 
 def _ledger(patient: Patient) -> Iterator[Finding]:
@@ -367,6 +390,7 @@ CHECKS: Mapping[str, Callable[[Patient], Iterator[Finding]]] = {
     "model": _models,
     "price": _prices,
     "tiers": _tiers,
+    "routing": _routing,
     "shares": _shares,
     "wording": _wording,
     "ledger": _ledger,

@@ -103,6 +103,8 @@ class Examination:
         if self.cost is not None:
             asked = "would have cost" if self.cost.source == "equivalent" else "cost"
             sent = f"asking the models {asked} {pricing.format_usd(self.cost.usd)}"
+            if self.cost.usd is None:
+                sent = "what asking the models cost is not known"
         return f"{counts}; {sent}"
 
     def __repr__(self) -> str:

@@ -19,7 +19,8 @@ from nbroute.settings.model import ENVIRONMENT
 
 #: What widgets need, and from which version on.
 _NEEDS = {"ipywidgets": (8, 1), "anywidget": (0, 9)}
-#: Contrast of 4.5 or more with white and with #111: the words beside them say the same.
+_CODE = '<code style="white-space:pre-wrap">'
+#: At the edge of a badge, whose word says the same.
 _TINTS = {"green": "#2e8540", "amber": "#a8690a", "red": "#d13438"}
 
 
@@ -111,12 +112,13 @@ def bundle(found: Examination) -> dict[str, str]:
     for one in found.findings:
         tint = "" if not one.known else f";border-left:4px solid {_TINTS[one.colour]}"
         state = f'<span class="nbr-badge" style="padding:0 6px{tint}">{look.text(one.state)}</span>'
-        cure = f"<br><code>{look.text(one.cure)}</code>" if one.cure else ""
+        cure = f"<br>{_CODE}{look.text(one.cure)}</code>" if one.cure else ""
         rows.append([state, look.text(one.what), f"{look.text(one.words)}{cure}"])
     below = "".join(
         f'<p class="nbr-note">{look.text(line)}</p>'
         for line in (found.told, *found.note.split("\n"))
         if line
     )
-    page = look.page(look.table("what the doctor found", ("", "", "found"), rows), below)
+    heads = ("state", "of", "found, and its cure")
+    page = look.page(look.table("what the doctor found", heads, rows), below)
     return {"text/plain": safe_plain(repr(found)), "text/html": page}
