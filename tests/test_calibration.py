@@ -13,6 +13,7 @@ import pytest
 from cells import error_of, run
 
 from nbroute.errors import SettingsError
+from nbroute.providers.simulated import known_prompts
 from nbroute.router import Router
 from nbroute.types import Decision
 
@@ -107,6 +108,8 @@ def test_the_cheapest_threshold_that_holds_is_chosen_and_its_figures_are_those_o
     stays = pairs[pairs["confidence"] >= found.threshold]
     assert found.risk == (stays["verdict"] == "expensive").sum() / 400
     assert found.risk < found.bound <= 0.05
+    assert found.risk < found.at_random < frame["risk"].max()
+    assert "as many at random" in repr(found)
     assert frame[frame["holds"]]["usd"].min() == found.chosen.usd
     assert pytest.approx(len(stays) * 0.001 + (400 - len(stays)) * 0.01) == found.chosen.usd
     assert (frame["bound"] > 0.05).any(), "cheaper thresholds are there, and do not hold"
@@ -190,6 +193,7 @@ def test_the_shipped_classifier_on_blind_prompts(simulated):
 
     with pytest.raises(SettingsError, match=r"6 of 240 are lost .* promise 4\.4% \(loss=0\.044\)"):
         simulated.calibrate(frame)
+    assert simulated.calibrate(frame, loss=0.044).bound <= 0.044
     found = simulated.calibrate(frame, loss=0.06)
 
     assert 0 < found.threshold < 0.6
@@ -331,6 +335,8 @@ def test_all_ties_and_labels_of_one_tier_are_told(make_router):
 def test_a_classifier_that_has_no_confidence_or_would_send_is_refused(make_router, server):
     with pytest.raises(SettingsError, match="the classifier '<lambda>' has no confidence"):
         make_router().calibrate(labelled())
+    with pytest.raises(SettingsError, match="puts every prompt on TOP: none can move up"):
+        make_router(classifier=lambda _: "TOP").calibrate(labelled())
     with pytest.raises(SettingsError, match="'model' would have to send the prompts"):
         make_router(classifier="model").calibrate(labelled())
     assert [] == server.requests
@@ -370,3 +376,21 @@ def test_the_magic_takes_a_variable_and_the_result_is_shown(shell):
 )
 def test_a_line_that_cannot_be_read_is_told(shell, line, told):
     assert told in error_of(shell, f"%route calibrate {line}")
+
+
+def test_an_audits_pairs_are_what_it_takes_first(shell):
+    run(shell, "router = %route router")
+    shell.user_ns["router"].map(known_prompts(), progress=False)
+    shell.user_ns["audited"] = audited = shell.user_ns["router"].audit(1.0, seed=1)
+    pairs = audited.frame()
+    up = pairs[(pairs["direction"] == "up") & pairs["verdict"].notna()]
+
+    done = run(shell, "%route calibrate --loss 20%")[1]
+    again = run(shell, "%route calibrate --loss 20% audited")[1]
+
+    assert done.success, done.error_in_exec
+    assert repr(done.result) == repr(again.result)
+    assert 50 < done.result.labels <= len(up)
+    lost = set(up[up["verdict"] == "expensive"]["prompt"])
+    stay = up[up["confidence"] >= done.result.threshold]["prompt"]
+    assert 0 < done.result.risk * done.result.labels <= len(lost & set(stay))

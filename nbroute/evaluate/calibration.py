@@ -95,6 +95,12 @@ class Calibration:
         return self.chosen.bound
 
     @property
+    def at_random(self) -> float:
+        """The share of losses if as many were drawn at random from those that can be moved."""
+        none, every, part = self.steps[-1], self.steps[0], self.chosen.moved
+        return none.risk + (every.risk - none.risk) * part / (every.moved or 1.0)
+
+    @property
     def setting(self) -> str:
         """The lines for nbroute.toml; a check has none there, and is named where it is used."""
         number = f"{self.threshold:g}"
@@ -133,7 +139,7 @@ class Calibration:
             told = f"says {mean:.0%}, right {share:.0%} ({interval}) of {count:,}"
             row |= {"interval": interval}
             heights = (share, low, high)
-            name = f"{10 * at}% to {10 * at + 10}%"
+            name = f"{10 * at} to {10 * at + 10}%"
             marks.append(Mark(name, mean, told, row, COLOURS[0], "", False, *heights))
         lead = f"says {said.mean():.0%} on average, right in {right.mean():.0%} of {len(said):,}"
         ends = {mark.name: mark.told for mark in marks}
@@ -175,6 +181,9 @@ class Calibration:
             known = math.isfinite(one.usd)
             cost = (in_usd(one.usd), percent(one.saved)) if known else ("unknown", "")
             rows.append((name, f"{one.threshold:g}", *shares, *(cost * priced)))
+        if self.chosen.moved:
+            moved, random = percent(self.chosen.moved), percent(self.at_random)
+            rows.insert(3, ("as many at random", "", moved, random, "", *(("", "") * priced)))
         if cases.most and math.isfinite(self.most_usd):
             rows.append((cases.most, "", "", "", "", in_usd(self.most_usd), "0%"))
         return rows

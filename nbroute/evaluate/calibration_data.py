@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,7 +16,7 @@ from nbroute.evaluate.training_data import frame_of, levels_of, near_duplicates
 from nbroute.evaluate.whatif import sends_alone
 from nbroute.pricing import estimate_tokens, price_of
 from nbroute.report.table import counted
-from nbroute.types import Classifier
+from nbroute.types import Classifier, Decision
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,7 +46,7 @@ class Kind(NamedTuple):
 _FAILS = ("fails", ("none fails", "all fail"))
 #: What can be calibrated. The thresholds are those that users write.
 KINDS = {
-    "classifier": Kind(1.0, 0.0, "one tier up", ("none moved up", "all moved up")),
+    "classifier": Kind(1.0, 0.0, "one tier up", ("none moved up", "all that can move")),
     "learned": Kind(0.0, 1.0, *_FAILS),
     "rating": Kind(10.0, 1.0, *_FAILS),
     "logprob": Kind(1.0, 0.001, *_FAILS),
@@ -193,50 +194,62 @@ def _of_labels(engine: Engine, classifier: Classifier, kept: pd.DataFrame) -> Ca
     """A loss is a prompt that is answered below the tier that it needs."""
     import numpy as np
 
-    ladder, what = engine.ladder, f"the classifier {classifier.name!r}"
-    needed = kept["level"].to_numpy()
-    prompts = kept["prompt"].tolist()
-    try:
-        if sends_alone(classifier, engine.parts):
-            raise SettingsError(f"{what} asks in a way of its own; calibrate on an audit's pairs.")
-        made = [classifier.classify(prompt, ladder) for prompt in prompts]
-    except WouldAsk as error:
-        raise SettingsError(
-            f"{what} would have to send the prompts; calibrate on an audit's pairs (router.audit), "
-            "which have its confidence."
-        ) from error
-    levels = np.array([ladder.index(one.tier) for one in made])
-    sure = [math.nan if one.confidence is None else one.confidence for one in made]
-    scores = _scores(kept.assign(confidence=sure), "confidence", 0.0, 1.0, what)
-    top = len(ladder.tiers) - 1
-    tokens = np.array([estimate_tokens(prompt) for prompt in prompts])
-    prices = [price_of(tier, tier.model, engine.parts.kind(tier)) for tier in ladder.tiers]
-    rates = [(float(p.input), float(p.output)) if p else (math.nan, math.nan) for p in prices]
-    usd = np.array([(tokens * given + _ANSWER * taken) / 1e6 for given, taken in rates])
-    rows, above = np.arange(len(levels)), np.minimum(levels + 1, top)
+    tiers, needed, prompts = engine.ladder.names, kept["level"].to_numpy(), kept["prompt"].tolist()
+    what, top = f"the classifier {classifier.name!r}", len(tiers) - 1
+    made = _decided(engine, classifier, prompts)
+    levels = np.array([tiers.index(one.tier) for one in made])
+    if (levels == top).all():
+        raise SettingsError(f"{what} puts every prompt on {tiers[top]}: none can move up.")
+    said = np.array([math.nan if m.confidence is None else m.confidence for m in made])
+    moving = kept.assign(confidence=np.where(levels == top, math.nan, said))
+    rows, above, usd = np.arange(len(levels)), np.minimum(levels + 1, top), _costs(engine, prompts)
+    free = all(engine.parts.kind(tier) != "remote" for tier in engine.ladder.tiers)
     notes = ["That a prompt is answered above the tier that it needs is no loss here."]
-    free = all(engine.parts.kind(tier) != "remote" for tier in ladder.tiers)
     unbilled = "; nothing is billed" if free else ""
     notes.append(f"Costs are estimates, with {_ANSWER} tokens an answer{unbilled}.")
     if len(np.unique(needed)) == 1:
-        notes.append(f"Every label says {ladder.names[needed[0]]}: nothing is known of the others.")
+        notes.append(f"Every label says {tiers[needed[0]]}: nothing is known of the others.")
     if classifier.name == "learned":
         notes.append(
-            "If the learned classifier has seen these labels, the promise is worth nothing."
+            "If the classifier has learnt from these labels, the promise is worth nothing."
         )
     return Cases(
         KINDS["classifier"],
-        scores,
+        _scores(moving, "confidence", 0.0, 1.0, what),
         levels < needed,
-        np.where(np.isnan(scores), levels, above) < needed,
-        scores,
+        above < needed,
+        said,
         levels == needed,
         "",
         "a prompt is answered below the tier that it needs",
         np.column_stack([usd[levels, rows], usd[above, rows], usd[top]]),
-        f"all on {ladder.names[top]}",
+        f"all on {tiers[top]}",
         notes=tuple(notes),
     )
+
+
+def _decided(engine: Engine, classifier: Classifier, prompts: Sequence[str]) -> list[Decision]:
+    """What it says of each; SettingsError where it would have to send something."""
+    try:
+        if not sends_alone(classifier, engine.parts):
+            return [classifier.classify(prompt, engine.ladder) for prompt in prompts]
+    except WouldAsk:
+        pass
+    raise SettingsError(
+        f"the classifier {classifier.name!r} would have to send the prompts; calibrate on an "
+        "audit's pairs (router.audit), which have its confidence."
+    )
+
+
+def _costs(engine: Engine, prompts: Sequence[str]) -> np.ndarray:
+    """What each prompt would cost on each tier (tiers x prompts), NaN where it is not known."""
+    import numpy as np
+
+    tokens = np.array([estimate_tokens(prompt) for prompt in prompts])
+    tiers = engine.ladder.tiers
+    prices = [price_of(tier, tier.model, engine.parts.kind(tier)) for tier in tiers]
+    rates = [(float(p.input), float(p.output)) if p else (math.nan, math.nan) for p in prices]
+    return np.array([(tokens * given + _ANSWER * taken) / 1e6 for given, taken in rates])
 
 
 def of_answers(engine: Engine, source: Any, of: str, seed: int) -> Cases:
