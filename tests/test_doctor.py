@@ -274,7 +274,7 @@ class Audited:
     [
         (["expensive"] * 20 + ["tie"] * 5, "green", "surely better"),
         (["cheaper"] * 20 + ["tie"] * 5, "red", "surely worse"),
-        (["expensive"] * 4 + ["cheaper"] * 2 + ["tie"], "amber", "more pairs would settle it"),
+        (["expensive"] * 4 + ["cheaper"] * 2 + ["tie"], "amber", "more pairs would tell"),
         (["tie"] * 30, "amber", "too close to tell"),
         (["expensive"], "amber", "1 of 1 pair"),
         ([None, None], "amber", "nothing was judged"),
@@ -291,6 +291,40 @@ def test_a_tier_is_surely_better_surely_worse_or_too_close(router, verdicts, col
 
 
 # How routing behaves
+
+
+def test_nobody_knows_whether_routing_beats_chance_until_something_is_judged(router):
+    finding = only(router.doctor(), "routing")
+
+    assert not finding.known
+    assert "nobody knows" in finding.words
+
+
+def test_labels_tell_whether_routing_beats_chance_and_the_words_are_those_of_quality(make_router):
+    router = make_router(classifier=lambda prompt: "LOW" if len(prompt) % 2 else "TOP")
+    for number in range(60):
+        result = router.route("x" * (number + 1))
+        router.label(result, "good")
+
+    finding = only(router.doctor(), "routing")
+
+    assert "green" == finding.colour
+    assert router.quality().verdict == finding.words
+
+
+def test_an_audit_tells_of_the_tiers(make_router, server):
+    router = make_router()
+    for number in range(12):
+        router.route(f"prompt number {number}")
+    server.handler = lambda sent: Reply(
+        text="longer and longer" if sent["model"] != "small" else "x"
+    )
+    router.audit(1.0, "up", lambda _, a, b: "a" if len(a) > len(b) else "b", progress=False)
+
+    finding = found(router.doctor(), "tiers")[0]
+
+    assert "MID is preferred to LOW in 12 of 12 pairs" in finding.words
+    assert "green" == finding.colour
 
 
 def test_one_tier_that_takes_nearly_all_is_told_from_twenty_answers_on(router):
@@ -319,7 +353,9 @@ def test_a_classifier_that_goes_by_capitals_is_shaky(make_router):
         router.route(f"{'Aa'[number % 2]}lpha beta {number}")
 
     assert "may send something" in only(router.doctor(), "wording").words
-    finding = only(router.doctor(send=True), "wording", colour="amber")
+    finding = found(router.doctor(send=True), "wording")[0]
+
+    assert "amber" == finding.colour
 
     assert "flip the tier" in finding.words
     assert 'classifier = "ngrams"' == finding.cure
@@ -558,6 +594,27 @@ def test_old_widgets_are_told_with_the_line_that_renews_them(shell, monkeypatch)
 
     assert ("red", "%pip install -U 'ipywidgets>=8.1'") == (old.colour, old.cure)
     assert "anywidget is not installed" in missing.words
+
+
+def test_a_server_in_another_python_is_told_with_the_line_for_its_packages(shell, monkeypatch):
+    monkeypatch.setattr("nbroute.notebook.doctor._server", lambda: "/opt/other/bin/python3")
+
+    finding = only(run(shell, "%route doctor")[0].result, "kernel")
+
+    assert "the notebook's server runs in /opt/other/bin/python3" in finding.words
+    assert finding.cure.startswith("!/opt/other/bin/python3 -m pip install")
+
+
+def test_a_replay_asks_no_model(shell, tmp_path, server):
+    run(shell, "%route record talk.rec")
+    run(shell, "%%route\nWhat is the capital of France?")
+    run(shell, "%route record off")
+    run(shell, "%route replay talk.rec")
+
+    examination = run(shell, "%route doctor --send --yes")[0].result
+
+    assert "%route replay off" == only(examination, "answers").cure
+    assert "nothing was sent" in repr(examination)
 
 
 def test_the_command_ends_with_1_where_something_is_red(downloaded, monkeypatch, capsys):

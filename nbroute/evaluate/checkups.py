@@ -16,6 +16,7 @@ from nbroute import pricing
 from nbroute.classify.registry import DEFAULT
 from nbroute.errors import ProviderError, RecordError, SettingsError
 from nbroute.evaluate.findings import Colour, Finding, Patient, unknown
+from nbroute.evaluate.quality import RANDOM
 from nbroute.evaluate.rewording import flips_of
 from nbroute.providers import model_files
 from nbroute.report.metrics import newcombe, wilson
@@ -234,10 +235,9 @@ def _better(ladder: Ladder, cheaper: str, expensive: str, verdicts: list[str]) -
         model = ladder[cheaper].model
         return Finding(what, "red", f"{words}, surely worse", f"%route tiers {expensive}={model}")
     told = f"{words}, too close to tell"
-    if up != down:  # an interval narrows with the square root of the pairs
-        ratio = max(high - low, 2 * abs(up - down) / n) / (2 * abs(up - down) / n)
-        more = math.ceil(n * ratio**2) - n
-        told += f"; about {counted(max(more, 1), 'more pair')} would settle it"
+    if up != down:  # twice what would put zero on the border: four samples in five are beyond it
+        needed = 2 * n * ((high - low) / 2 / (up - down) * n) ** 2
+        told += f"; about {counted(max(math.ceil(needed) - n, 1), 'more pair')} would tell"
     return Finding(what, "amber", told, cure)
 
 
@@ -322,13 +322,13 @@ def _routing(patient: Patient) -> Iterator[Finding]:
     """Whether routing beats its own share at random, on what was judged."""
     router: Any = patient.router
     found = None
-    for source in (None, router.labels(everything=True)) if hasattr(router, "quality") else ():
+    for source in (None, router.labels(everything=True)):
         with contextlib.suppress(SettingsError):
             found = found or router.quality(source)
     if found is None:
         words = "whether routing beats its own share at random: nobody knows, as nothing is judged"
         yield unknown("routing", words, _AUDIT)
-    elif found.rival != "random":
+    elif found.rival != RANDOM:
         words = "whether routing beats its own share at random: an audit one way does not tell"
         yield unknown("routing", words, _AUDIT)
     elif found.better is None:

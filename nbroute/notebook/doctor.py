@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 from nbroute.evaluate.findings import Examination, Finding
@@ -87,9 +88,7 @@ def _kernel() -> Iterator[Finding]:
     """The kernel's Python, and the one that its notebook server runs in."""
     words = f"Python {platform.python_version()}, IPython {version('ipython')}"
     server = _server()
-    if server and os.path.realpath(os.path.dirname(server)) != os.path.realpath(  # noqa: PTH120
-        os.path.dirname(sys.executable)  # noqa: PTH120
-    ):
+    if server and Path(server).parent.resolve() != Path(sys.executable).parent.resolve():
         told = f"{words} at {sys.executable}; the notebook's server runs in {server}"
         cure = f"!{server} -m pip install jupyterlab_widgets anywidget"
         yield Finding("kernel", "amber", f"{told}: controls need their packages there, too", cure)
@@ -101,7 +100,7 @@ def _server() -> str:
     """The Python of the Jupyter server that started this kernel; "" where that cannot be told."""
     with contextlib.suppress(Exception):  # psutil comes with ipykernel, and may refuse to say
         python, *rest = import_module("psutil").Process(os.getppid()).cmdline()
-        if any("jupyter" in os.path.basename(one) for one in rest):  # noqa: PTH119
+        if Path(python).is_absolute() and any("jupyter" in Path(one).name for one in rest):
             return str(python)
     return ""
 
