@@ -145,9 +145,9 @@ def test_a_few_prompts_prove_nothing_and_it_says_how_many_would(sharp):
 
 
 def test_what_has_nothing_to_do_with_the_prompts_is_seldom_said_to_be_better(sharp):
-    verdicts = [sharp.quality(scores(rows=60, seed=at, useful=0.5)).better for at in range(40)]
+    verdicts = [sharp.quality(scores(rows=60, seed=at, useful=0.5)).better for at in range(20)]
 
-    assert verdicts.count(None) >= 34
+    assert verdicts.count(None) >= 17
 
 
 @pytest.mark.parametrize(
@@ -202,7 +202,7 @@ def test_it_fits_a_terminal_and_says_what_it_means(sharp):
     words = " ".join(shown.split())
     for said in ("CPT(50%)", "CPT(80%)", "APGR", "cost at equal quality", "arXiv 2406.18665"):
         assert said in words
-    assert "400 prompts; costs in US dollars per 1,000 prompts, estimated" in words
+    assert "400 prompts; costs in US dollars per 1,000 prompts (estimated)" in words
     assert "for answers of 300 tokens" in words
 
 
@@ -288,7 +288,7 @@ def test_a_judged_grid_is_read_by_its_tiers(sharp):
 def test_a_grid_that_was_not_judged_says_how(simulated):
     grid = simulated.compare(["What is a whale?"], ["SIMPLE", "MEDIUM"], progress=False)
 
-    with pytest.raises(SettingsError, match=r"not judged yet: grid\.judge\(\)"):
+    with pytest.raises(SettingsError, match=r"not judged yet: call its judge\(\)"):
         simulated.quality(grid)
 
 
@@ -318,7 +318,7 @@ def test_an_audit_both_ways_says_whether_routing_beats_chance(sharp):
     found = sharp.quality(pairs())
 
     assert found.better
-    assert found.verdict.startswith("routing beats its own share at random by ")
+    assert "between LOW and TOP, routing beats its own share at random by " in found.verdict
     assert pytest.approx(0.0055) == found.arms["router"].usd
     assert {"LOW": 0.5, "TOP": 0.5} == found.arms["router"].shares
 

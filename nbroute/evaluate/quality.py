@@ -1,75 +1,43 @@
-"""Whether routing is any good on one's own prompts: quality against cost, beside what is plainer.
-
-Every prompt has a score on each tier. An arm is a way to choose the tier: always the same one, the
-router's, chance or prompt length with the router's own share of each tier, or hindsight. What a
-router's order of the prompts is worth (APGR, CPT) is measured after "RouteLLM: Learning to Route
-LLMs with Preference Data", arXiv 2406.18665, section 2, with the cheapest tier that has scores as
-the weak model and the most expensive one as the strong.
-"""
+"""Whether routing is any good on one's own prompts: quality against cost, beside plainer ways."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from nbroute.engine.engine import Engine
+from nbroute.evaluate.quality_arms import (
+    BEST,
+    FIGURES,
+    LENGTH,
+    ORACLE,
+    RANDOM,
+    ROUTER,
+    Arm,
+    Figured,
+    arms_of,
+    curve_of,
+)
 from nbroute.evaluate.quality_data import ROUTED, Outcomes, read_outcomes
-from nbroute.evaluate.training import SAMPLES, area, bootstrap, gap_recovered, least_share
 from nbroute.evaluate.whatif_text import mix
 from nbroute.pricing import column_usd
 from nbroute.report.colours import tier_colour
 from nbroute.report.drawing import Mark, Panel, Row, in_usd
 from nbroute.report.figure import Figure
-from nbroute.report.metrics import wilson
 from nbroute.report.table import counted
 from nbroute.report.text import Block, plain
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
 
-#: A figure and the ends of its 95% interval.
-Figured = tuple[float, float, float]
-ROUTER, RANDOM, LENGTH, BEST, ORACLE = (
-    *("router", "random", "prompt length"),
-    *("best single tier", "oracle"),
-)
 #: Below so many prompts a bootstrap is too sure of itself for a verdict.
 FEWEST = 30
 #: What more prompts could never tell anybody who has to judge them.
 _HOPELESS = 100_000
-#: Samples behind the arms' intervals; those of the orders are as many as in training.
-_DRAWN = 1_000
-#: The figures of an order, and what they are called.
-_FIGURES = {
-    "apgr": "APGR",
-    "cpt50": "CPT(50%)",
-    "cpt80": "CPT(80%)",
-    "equal_cost": "cost at equal quality",
-}
-#: Points that the router's curve is drawn through, less one.
-_CUTS = 61
 _COLOURS = {ROUTER: "#009E73", RANDOM: "#7F7F7F", LENGTH: "#7A6A00", ORACLE: "#B5658F"}
-
-
-@dataclass(frozen=True, slots=True)
-class Arm:
-    """A way to choose each prompt's tier.
-
-    `quality` is the mean score, `usd` the mean cost of a prompt (NaN where not known), `shares`
-    what each tier gets. `ahead` is how far the router's quality is above it, paired by prompt.
-    Where it puts the prompts in an order, `order` has its apgr, cpt50, cpt80 and equal_cost.
-    """
-
-    name: str
-    quality: Figured
-    usd: float
-    shares: Mapping[str, float]
-    ahead: Figured = (0.0, 0.0, 0.0)
-    order: Mapping[str, Figured] | None = None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -87,7 +55,6 @@ class Quality:
     outcomes: Outcomes
     gap: Figured
     best: str
-    curve: Sequence[tuple[float, float]] = ()
 
     @property
     def n(self) -> int:
@@ -118,7 +85,7 @@ class Quality:
         elif router and (gains == gains[0]).all():
             told = "each tier adds the same on every prompt, so no choice among them beats chance"
         else:
-            told = self._against(self.rival)
+            told = self.outcomes.scope + self._against(self.rival)
         if best and self.n >= FEWEST and best.ahead[2] < 0:
             worse = _points(best.ahead, -1)
             told += f"; {_most(best.shares)} alone is better by {worse} and costs no more"
@@ -159,21 +126,24 @@ class Quality:
 
     def chart(self) -> Figure:
         """Quality against cost: a point with its interval for each arm, and the router's curve."""
-        tiers, marks = self.outcomes.tiers, []
-        shown = [one for one in self.arms.values() if one.name != BEST and one.usd == one.usd]
-        for one in sorted(shown, key=lambda one: one.name == ROUTER):  # the router on top
-            (up, low, high), name = one.quality, one.name.removesuffix(" alone")
-            usd = round(1000 * one.usd, 9)
+        shown = [one for name, one in self.arms.items() if name != BEST and one.usd == one.usd]
+        marks, ends = [], {}
+        for one in shown:
+            name, usd = one.name.removesuffix(" alone"), round(1000 * one.usd, 9)
+            ends[name] = f"{_percent(one.quality)} · {in_usd(usd)}"
             row: Row = {"arm": one.name, "quality": _percent(one.quality), "usd": usd}
-            told = f"{one.name}: {_percent(one.quality)}, {in_usd(usd)}"
-            colour = _COLOURS.get(name) or tier_colour(name, tiers)
-            marks.append(Mark(name, usd, told, row, colour, "", False, up, low, high))
-        ends = {m.name: f"{m.row['quality']} · {in_usd(m.size)}" for m in marks}
-        axis = f"US dollars per 1,000 prompts, {self.outcomes.costs}"
-        lows, highs = [m.low for m in marks], [m.high for m in marks]
-        span = (math.floor(5 * min(lows, default=0)) / 5, math.ceil(5 * max(highs, default=1)) / 5)
-        panel = Panel(axis, marks, ends, kind="points", curve=self.curve, span=span)
-        return Figure("quality", "Quality against cost", self.verdict, [panel])
+            colour = _COLOURS.get(name) or tier_colour(name, self.outcomes.tiers)
+            told = f"{one.name}: {ends[name]}"
+            marks.append(Mark(name, usd, told, row, colour, "", False, *one.quality))
+        marks.sort(key=lambda mark: mark.name == ROUTER)  # the router on top
+        low = math.floor(5 * min((m.low for m in marks), default=0)) / 5
+        high = math.ceil(5 * max((m.high for m in marks), default=1)) / 5
+        curve = [(1000 * usd, quality) for usd, quality in curve_of(self.outcomes)]
+        axis = f"US dollars per 1,000 prompts ({self.outcomes.costs})"
+        panel = Panel(axis, marks, ends, kind="points", span=(low, high), curve=curve)
+        lead = "dots: the router's order of the prompts, cut elsewhere; " if curve else ""
+        lead += "lines: 95% intervals"
+        return Figure("quality", "Quality against cost", lead, [panel])
 
     def blocks(self) -> Iterator[Block]:
         """What is printed, in parts: lines, and tables with their heads."""
@@ -196,6 +166,7 @@ class Quality:
         yield ""
         if not self.outcomes.paired:
             yield from self._orders()
+            yield ""
         yield from self._notes()
 
     def _orders(self) -> Iterator[Block]:
@@ -209,7 +180,7 @@ class Quality:
             )
             return
         rows = []
-        for key, said in _FIGURES.items():
+        for key, said in FIGURES.items():
             form = "{:.3f}" if key == "apgr" else "{:.0%}"
             found = [(self.arms[name].order or {})[key] for name in named]
             rows.append((said, *(_figured(one, form) for one in found)))
@@ -236,7 +207,7 @@ class Quality:
                 f"{ROUTER}, {RANDOM} and {LENGTH}: {shares[ROUTER]}; {ORACLE} (the cheapest of the "
                 f"best, in hindsight): {shares[ORACLE]}."
             )
-        money = f"costs in US dollars per 1,000 prompts, {self.outcomes.costs}"
+        money = f"costs in US dollars per 1,000 prompts ({self.outcomes.costs})"
         yield f"{counted(self.n, 'prompt')}; {money}."
         yield from self.outcomes.notes
 
@@ -247,116 +218,9 @@ class Quality:
 
 def measure(router: Engine, source: Any, seed: int) -> Quality:
     """As `Router.quality`; SettingsError for a source that cannot be measured on."""
-    import numpy as np
-
     found = read_outcomes(router, source)
-    n, tiers, generator = len(found.prompts), found.tiers, np.random.default_rng(seed)
-    samples = (generator.integers(0, n, n) for _ in range(_DRAWN))
-    once = _means(found, found.scores, np.ones(n))
-    drawn = np.array([_means(found, found.scores, np.bincount(s, minlength=n)) for s in samples])
-    usd = _means(found, found.usd, np.ones(n))
-    at, top = len(tiers), len(tiers) - 1
-    names = [*(f"{tier} alone" for tier in tiers), ROUTER, RANDOM, LENGTH, ORACLE]
-    columns = dict(zip(names, range(len(names)), strict=True))
-    affordable = [tier for tier in range(at) if usd[tier] <= usd[at] * (1 + 1e-9)]
-    if affordable:
-        columns |= {BEST: max(affordable, key=lambda tier: once[tier])}
-    if found.paired:
-        at, columns = found.picks[0], dict(zip(tiers, range(2), strict=True))
-    best = int(once[: top + 1].argmax())
-    orders = _orders(found, best, seed)
-    routed = np.bincount(found.picks, minlength=top + 1) / n
-    shares = {ORACLE: np.bincount(found.oracle, minlength=top + 1) / n}
-    arms = {}
-    for name, place in columns.items():
-        quality = _with_ends(once[place], drawn[:, place])
-        if quality[1] == quality[2] and not (found.defined and place >= top):
-            quality = (quality[0], *wilson(quality[0], n))  # no scores spread more than 0 and 1
-        of = np.eye(top + 1)[place] if place <= top else shares.get(name, routed)
-        ahead = _with_ends(once[at] - once[place], drawn[:, at] - drawn[:, place])
-        mix = dict(zip(tiers, of.tolist(), strict=True))
-        arms[name] = Arm(name, quality, float(usd[place]), mix, ahead, orders.get(name))
-    gap = _with_ends(once[top] - once[0], drawn[:, top] - drawn[:, 0])
-    return Quality(arms, found, gap, tiers[best], _curve(found) if orders else ())
-
-
-def _means(found: Outcomes, values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """The mean of values (prompts x tiers) of each tier, the router, chance, length, the oracle.
-
-    Each prompt counts `weights` times; chance and length have the router's shares among those.
-    """
-    import numpy as np
-
-    total, rows, tiers = weights.sum(), np.arange(len(values)), values.shape[1]
-    of_tier = weights @ values / total
-    shares = np.bincount(found.picks, weights, tiers) / total
-    sizes = np.bincount(found.lengths, weights) / total
-    ends, cuts = sizes.cumsum()[:, None], np.concatenate([[0], shares.cumsum()])
-    # Prompts of one length that are on both sides of a cut count in expectation over their order.
-    got = np.minimum(ends, cuts[1:]) - np.maximum(ends - sizes[:, None], cuts[:-1])
-    sums = [np.bincount(found.lengths, weights * column) for column in values.T]
-    by_length = np.column_stack(sums) / total / np.maximum(sizes, 1e-300)[:, None] * got.clip(0)
-    means = (weights @ values[rows, chosen] / total for chosen in (found.picks, found.oracle))
-    router, oracle = means
-    return np.array([*of_tier, router, shares @ of_tier, by_length.sum(), oracle])
-
-
-def _orders(found: Outcomes, best: int, seed: int) -> dict[str, dict[str, Figured]]:
-    """The figures of each order of the prompts; none where the top tier adds nothing."""
-    import numpy as np
-
-    weak, strong = found.scores[:, 0], found.scores[:, -1]
-    if found.paired or strong.sum() <= weak.sum():
-        return {}
-    orders = {ROUTER: found.wants, RANDOM: 0 * weak, LENGTH: found.lengths, ORACLE: strong - weak}
-    told = {}
-    for name, order in orders.items():
-        costs = found.usd[:, [0, -1, best]]
-        columns = np.column_stack([order, costs, found.scores[:, best]])
-        ends = bootstrap(_of_order, columns, weak, strong, samples=SAMPLES, seed=seed)
-        figures = zip(_of_order(columns, weak, strong), *ends, strict=True)
-        told[name] = dict(zip(_FIGURES, figures, strict=True))
-    return told
-
-
-def _of_order(columns: Any, weak: Any, strong: Any) -> list[float]:
-    """APGR, CPT(50%), CPT(80%), and the cost at the best tier's quality in parts of its own.
-
-    The columns: the order, the cost of weak, strong and best, and best's score.
-    """
-    import numpy as np
-
-    order, cheap, dear, usd, best = columns.T
-    share, recovered = gap_recovered(order, weak, strong)
-    wanted = (best.mean() - weak.mean()) / (strong.mean() - weak.mean())
-    at, costs = least_share(share, recovered, wanted), math.nan
-    if dear.sum() > cheap.sum() and usd.sum() > 0:
-        spent = np.interp(at, *gap_recovered(order, cheap, dear))
-        costs = (cheap.mean() + spent * (dear.mean() - cheap.mean())) / usd.mean()
-    parts = (least_share(share, recovered, part) for part in (0.5, 0.8))
-    return [area(share, recovered), *parts, float(costs)]
-
-
-def _curve(found: Outcomes) -> list[tuple[float, float]]:
-    """US dollars per 1,000 prompts and quality, where the router's order is cut elsewhere."""
-    import numpy as np
-
-    weak, strong = found.scores[:, 0], found.scores[:, -1]
-    cheap, dear = 1000 * found.usd[:, 0], 1000 * found.usd[:, -1]
-    if not dear.sum() > cheap.sum():
-        return []
-    cuts, points = np.linspace(0, 1, _CUTS), []
-    for low, high in ((cheap, dear), (weak, strong)):
-        part = np.interp(cuts, *gap_recovered(found.wants, low, high))
-        points.append((low.mean() + part * (high.mean() - low.mean())).tolist())
-    return list(zip(*points, strict=True))
-
-
-def _with_ends(value: float, drawn: np.ndarray) -> Figured:
-    import numpy as np
-
-    low, high = np.quantile(drawn, [0.025, 0.975]).tolist()
-    return float(value), low, high
+    arms, gap, best = arms_of(found, seed)
+    return Quality(arms, found, gap, best)
 
 
 def _points(found: Figured, sign: int = 1) -> str:

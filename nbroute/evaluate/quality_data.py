@@ -36,7 +36,7 @@ _FORMS = (
 _AUDIT = {"prompt", "direction", "picked", "cheaper", "expensive", "verdict"}
 _VERDICTS = {"cheaper": 1.0, "tie": 0.5, "expensive": 0.0}
 #: What the costs are.
-MEASURED, WOULD = "as measured", "would have cost (nothing was billed)"
+MEASURED, WOULD = "measured", "would have cost; nothing was billed"
 ROUTED = "as routed"
 #: The two answers of an audit that went one way.
 _WAYS = {"up": (ROUTED, "one tier up"), "down": ("one tier down", ROUTED)}
@@ -49,7 +49,8 @@ class Outcomes:
     `scores` and `usd` (NaN where not known) are prompts x tiers, the cheapest tier first. `picks`
     are the places in `tiers` that routing picks, `wants` how much a prompt wants the top. Where
     they are `paired`, the `tiers` are two answers of an audit: as routed, and a tier further. What
-    the most expensive tier scores may be `defined`, and not seen: 1 by labels, say.
+    the most expensive tier scores may be `defined`, and not seen: 1 by labels, say. `scope` says
+    what it is about, where that is not all of routing.
     """
 
     prompts: Sequence[str]
@@ -60,6 +61,7 @@ class Outcomes:
     picks: np.ndarray
     wants: np.ndarray
     notes: Sequence[str]
+    scope: str = ""
     defined: bool = False
     paired: bool = False
 
@@ -83,6 +85,7 @@ class _Wide(NamedTuple):
     frame: pd.DataFrame
     columns: Mapping[str, str]
     note: str = ""
+    scope: str = ""
     recorded: bool = False
     defined: bool = False
     paired: bool = False
@@ -104,7 +107,7 @@ def read_outcomes(router: Engine, source: Any) -> Outcomes:
         raise SettingsError(
             f"there is nothing to measure on yet: label answers, run an audit, or give {_FORMS}."
         )
-    wide = _wide(table, router.ladder)
+    wide = _wide(table, router)
     size, tiers = len(wide.frame), tuple(wide.columns)
     if size > MOST:
         raise SettingsError(
@@ -134,17 +137,18 @@ def read_outcomes(router: Engine, source: Any) -> Outcomes:
     notes += how
     if wide.paired:
         picks = np.full(count, tiers.index(ROUTED))
-        return Outcomes(prompts, tiers, scores[kept], usd, costs, picks, picks, notes, paired=True)
-    picks, wants, told = _routed(router, prompts, wide)
-    told = [*notes, *told]
-    return Outcomes(prompts, tiers, scores[kept], usd, costs, picks, wants, told, wide.defined)
+        wants, told = picks, list[str]()
+    else:
+        picks, wants, told = _routed(router, prompts, wide)
+    found = (prompts, tiers, scores[kept], usd, costs, picks, wants, [*notes, *told])
+    return Outcomes(*found, wide.scope, wide.defined, wide.paired)
 
 
 # Tables of every kind as one: a row for each prompt
 
 
-def _wide(frame: pd.DataFrame, ladder: Ladder) -> _Wide:
-    names = [str(name) for name in frame.columns]
+def _wide(frame: pd.DataFrame, router: Engine) -> _Wide:
+    ladder, names = router.ladder, [str(name) for name in frame.columns]
     known = [ladder.named(name) or name for name in names]
     used = {"prompt", "tier", "judged", "weak", "strong", "picked", *ladder.names}
     twice = [n for n, of in zip(names, known, strict=True) if of in used and known.count(of) > 1]
@@ -156,13 +160,9 @@ def _wide(frame: pd.DataFrame, ladder: Ladder) -> _Wide:
     if "prompt" not in names:
         raise SettingsError(f"no column 'prompt' {among}; give {_FORMS}.")
     if set(names) >= _AUDIT:
-        return _of_audit(frame)
-    if {"tier", "judged"} <= set(names):
+        return _of_audit(frame, router)
+    if {"tier", "contender"} <= set(names) or {"tier", "judged"} <= set(names):
         return _of_grid(frame, ladder)
-    if "contender" in names:
-        raise SettingsError(
-            "this grid is not judged yet: grid.judge() does it, then measure again."
-        )
     columns = {tier: names[known.index(tier)] for tier in ladder.names if tier in known}
     if len(columns) < 2 and {"weak", "strong"} <= set(names) and "tier" not in names:
         columns = {ladder.names[0]: "weak", ladder.names[-1]: "strong"}
@@ -186,6 +186,8 @@ def _of_grid(frame: pd.DataFrame, ladder: Ladder) -> _Wide:
     """Of answers in rows, those of the tiers' own models side by side."""
     import pandas as pd
 
+    if "judged" not in frame or frame["judged"].isna().all():
+        raise SettingsError("this grid is not judged yet: call its judge(), then measure again.")
     for tier in set(frame["tier"]) - set(ladder.names):
         raise SettingsError(f"the tier {tier!r:.40}: {did_you_mean(str(tier), ladder.names)}")
     if "contender" in frame and (own := frame["contender"] == frame["tier"]).any():
@@ -212,7 +214,7 @@ def _of_grid(frame: pd.DataFrame, ladder: Ladder) -> _Wide:
     return _Wide(wide, dict(zip(tiers, tiers, strict=True)), note, defined=True, costs=costs)
 
 
-def _of_audit(frame: pd.DataFrame) -> _Wide:
+def _of_audit(frame: pd.DataFrame, router: Engine) -> _Wide:
     """Two tiers of which each was picked, side by side; else as routed beside a tier further."""
     judged = frame[frame["verdict"].isin(_VERDICTS) & frame["direction"].isin(_WAYS)]
     if judged.empty:
@@ -220,8 +222,10 @@ def _of_audit(frame: pd.DataFrame) -> _Wide:
             "no pair of this audit has a verdict, so it says nothing: audit again, perhaps with "
             "another judge."
         )
+    free = all(router.parts.kind(tier) != "remote" for tier in router.ladder.tiers)
     pairs = judged.groupby(["cheaper", "expensive"])["picked"].agg(["nunique", "size"])
-    if paired := not (pairs["nunique"] > 1).any():
+    both, scope = pairs.loc[pairs["nunique"] > 1, "size"], ""
+    if paired := both.empty:
         way = judged["direction"].mode()[0]
         (low, high), left = _WAYS[way], judged[judged["direction"] == way]
         note = (
@@ -229,16 +233,17 @@ def _of_audit(frame: pd.DataFrame) -> _Wide:
             "both, it says whether routing beats chance."
         )
     else:
-        both = pairs[pairs["nunique"] > 1]
-        low, high = both.index[int(both["size"].to_numpy().argmax())]
+        low, high = both.index[int(both.to_numpy().argmax())]
         left = judged[(judged["cheaper"] == low) & (judged["expensive"] == high)]
-        note = f"The audit's pairs of {low} and {high}: what is preferred scores 1, a tie a half."
+        scope = f"between {low} and {high}, " if len(router.ladder.tiers) > 2 else ""
+        note = f"Of the audit's {len(judged):,} pairs {len(left):,} are of {low} and {high}"
+        note += ": what is preferred scores 1, a tie a half."
     score = left["verdict"].map(_VERDICTS).astype(float)
     columns = {low: score, high: 1 - score}
     for name, of in ((low, "cheaper_usd"), (high, "expensive_usd")):
         columns |= {f"{name}_usd": left[of]} if of in left else {}
-    told = _Wide(left.assign(**columns), {low: low, high: high}, note, recorded=True)
-    return told._replace(paired=paired)
+    told = (left.assign(**columns), {low: low, high: high}, note, scope)
+    return _Wide(*told, recorded=True, paired=paired, costs=WOULD if free else MEASURED)
 
 
 def _numbers(frame: pd.DataFrame, name: str, most: float) -> np.ndarray:

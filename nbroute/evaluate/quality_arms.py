@@ -1,0 +1,167 @@
+"""Ways to choose the tier of each prompt, measured: quality, cost, and what an order is worth.
+
+An arm is a way to choose: always the same tier, the router's, chance or prompt length with the
+router's own share of each tier, or hindsight. What an order of the prompts is worth (APGR, CPT) is
+measured after "RouteLLM: Learning to Route LLMs with Preference Data", arXiv 2406.18665, section 2,
+with the cheapest tier that has scores as the weak model and the most expensive one as the strong.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from nbroute.evaluate.quality_data import Outcomes
+from nbroute.evaluate.training import SAMPLES, area, bootstrap, gap_recovered, least_share
+from nbroute.report.metrics import wilson
+
+if TYPE_CHECKING:
+    import numpy as np
+
+#: A figure and the ends of its 95% interval.
+Figured = tuple[float, float, float]
+ROUTER, RANDOM, LENGTH = "router", "random", "prompt length"
+BEST, ORACLE = "best single tier", "oracle"
+#: The figures of an order, and what they are called.
+FIGURES = {
+    "apgr": "APGR",
+    "cpt50": "CPT(50%)",
+    "cpt80": "CPT(80%)",
+    "equal_cost": "cost at equal quality",
+}
+#: Samples behind the arms' intervals; those of the orders are as many as in training.
+_DRAWN = 1_000
+#: Points that the router's curve is drawn through.
+_CUTS = 61
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """A way to choose each prompt's tier.
+
+    `quality` is the mean score, `usd` the mean cost of a prompt (NaN where not known), `shares`
+    what each tier gets. `ahead` is how far the router's quality is above it, paired by prompt.
+    Where it puts the prompts in an order, `order` has its apgr, cpt50, cpt80 and equal_cost.
+    """
+
+    name: str
+    quality: Figured
+    usd: float
+    shares: Mapping[str, float]
+    ahead: Figured = (0.0, 0.0, 0.0)
+    order: Mapping[str, Figured] | None = None
+
+
+def arms_of(found: Outcomes, seed: int) -> tuple[dict[str, Arm], Figured, str]:
+    """The arms by name, what the top tier adds to the lowest, and the tier that is best by itself.
+
+    Intervals are percentiles over resampled prompts, the same ones for all arms.
+    """
+    import numpy as np
+
+    n, tiers, generator = len(found.prompts), found.tiers, np.random.default_rng(seed)
+    samples = (generator.integers(0, n, n) for _ in range(_DRAWN))
+    once = _means(found, found.scores, np.ones(n))
+    drawn = np.array([_means(found, found.scores, np.bincount(s, minlength=n)) for s in samples])
+    usd, at, top = _means(found, found.usd, np.ones(n)), len(tiers), len(tiers) - 1
+    names = [*(f"{tier} alone" for tier in tiers), ROUTER, RANDOM, LENGTH, ORACLE]
+    columns = dict(zip(names, range(len(names)), strict=True))
+    affordable = [tier for tier in range(at) if usd[tier] <= usd[at] * (1 + 1e-9)]
+    if affordable:
+        columns[BEST] = max(affordable, key=lambda tier: once[tier])
+    if found.paired:
+        at, columns = found.picks[0], dict(zip(tiers, range(2), strict=True))
+    best = int(once[: top + 1].argmax())
+    orders, arms = _orders(found, best, seed), {}
+    for name, place in columns.items():
+        quality = _with_ends(once[place], drawn[:, place])
+        if quality[1] == quality[2] and not (found.defined and place >= top):
+            quality = (quality[0], *wilson(quality[0], n))  # no scores spread more than 0 and 1
+        ahead = _with_ends(once[at] - once[place], drawn[:, at] - drawn[:, place])
+        chosen = found.oracle if name == ORACLE else found.picks
+        sizes = np.bincount(chosen if place > top else [place], minlength=top + 1)
+        shares = dict(zip(tiers, (sizes / sizes.sum()).tolist(), strict=True))
+        arms[name] = Arm(name, quality, float(usd[place]), shares, ahead, orders.get(name))
+    gap = _with_ends(once[top] - once[0], drawn[:, top] - drawn[:, 0])
+    return arms, gap, tiers[best]
+
+
+def _means(found: Outcomes, values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """The mean of values (prompts x tiers) of each tier, the router, chance, length, the oracle.
+
+    Each prompt counts `weights` times; chance and length have the router's shares among those.
+    """
+    import numpy as np
+
+    total, rows, tiers = weights.sum(), np.arange(len(values)), values.shape[1]
+    of_tier = weights @ values / total
+    shares = np.bincount(found.picks, weights, tiers) / total
+    sizes = np.bincount(found.lengths, weights) / total
+    ends, cuts = sizes.cumsum()[:, None], np.concatenate([[0], shares.cumsum()])
+    # Prompts of one length that are on both sides of a cut count in expectation over their order.
+    got = np.minimum(ends, cuts[1:]) - np.maximum(ends - sizes[:, None], cuts[:-1])
+    sums = [np.bincount(found.lengths, weights * column) for column in values.T]
+    by_length = np.column_stack(sums) / total / np.maximum(sizes, 1e-300)[:, None] * got.clip(0)
+    means = (weights @ values[rows, chosen] / total for chosen in (found.picks, found.oracle))
+    router, oracle = means
+    return np.array([*of_tier, router, shares @ of_tier, by_length.sum(), oracle])
+
+
+def _orders(found: Outcomes, best: int, seed: int) -> dict[str, dict[str, Figured]]:
+    """The figures of each order of the prompts; none where the top tier adds nothing."""
+    import numpy as np
+
+    weak, strong = found.scores[:, 0], found.scores[:, -1]
+    if found.paired or strong.sum() <= weak.sum():
+        return {}
+    orders = {ROUTER: found.wants, RANDOM: 0 * weak, LENGTH: found.lengths, ORACLE: strong - weak}
+    told = {}
+    for name, order in orders.items():
+        costs = found.usd[:, [0, -1, best]]
+        columns = np.column_stack([order, costs, found.scores[:, best]])
+        ends = bootstrap(_of_order, columns, weak, strong, samples=SAMPLES, seed=seed)
+        figures = zip(_of_order(columns, weak, strong), *ends, strict=True)
+        told[name] = dict(zip(FIGURES, figures, strict=True))
+    return told
+
+
+def _of_order(columns: Any, weak: Any, strong: Any) -> list[float]:
+    """APGR, CPT(50%), CPT(80%), and the cost at the best tier's quality in parts of its own.
+
+    The columns: the order, the cost of weak, strong and best, and best's score.
+    """
+    import numpy as np
+
+    order, cheap, dear, usd, best = columns.T
+    share, recovered = gap_recovered(order, weak, strong)
+    wanted = (best.mean() - weak.mean()) / (strong.mean() - weak.mean())
+    at, costs = least_share(share, recovered, wanted), math.nan
+    if dear.sum() > cheap.sum() and usd.sum() > 0:
+        spent = np.interp(at, *gap_recovered(order, cheap, dear))
+        costs = (cheap.mean() + spent * (dear.mean() - cheap.mean())) / usd.mean()
+    parts = (least_share(share, recovered, part) for part in (0.5, 0.8))
+    return [area(share, recovered), *parts, float(costs)]
+
+
+def curve_of(found: Outcomes) -> list[tuple[float, float]]:
+    """US dollars a prompt and quality, where the router's order is cut elsewhere; maybe none."""
+    import numpy as np
+
+    weak, strong = found.scores[:, 0], found.scores[:, -1]
+    cheap, dear = found.usd[:, 0], found.usd[:, -1]
+    if found.paired or not (dear.sum() > cheap.sum() and strong.sum() > weak.sum()):
+        return []
+    cuts, points = np.linspace(0, 1, _CUTS), []
+    for low, high in ((cheap, dear), (weak, strong)):
+        part = np.interp(cuts, *gap_recovered(found.wants, low, high))
+        points.append((low.mean() + part * (high.mean() - low.mean())).tolist())
+    return list(zip(*points, strict=True))
+
+
+def _with_ends(value: float, drawn: np.ndarray) -> Figured:
+    import numpy as np
+
+    low, high = np.quantile(drawn, [0.025, 0.975]).tolist()
+    return float(value), low, high
