@@ -288,7 +288,7 @@ def test_a_judged_grid_is_read_by_its_tiers(sharp):
 def test_a_grid_that_was_not_judged_says_how(simulated):
     grid = simulated.compare(["What is a whale?"], ["SIMPLE", "MEDIUM"], progress=False)
 
-    with pytest.raises(SettingsError, match=r"not judged yet: call its judge\(\)"):
+    with pytest.raises(SettingsError, match=r"not judged yet: router\.judge"):
         simulated.quality(grid)
 
 

@@ -16,7 +16,7 @@ from nbroute import pricing
 from nbroute.classify.registry import DEFAULT
 from nbroute.errors import ProviderError, RecordError, SettingsError
 from nbroute.evaluate.findings import Colour, Finding, Patient, unknown
-from nbroute.evaluate.quality import RANDOM
+from nbroute.evaluate.quality_arms import RANDOM
 from nbroute.evaluate.rewording import flips_of
 from nbroute.providers import model_files
 from nbroute.report.metrics import newcombe, wilson

@@ -187,7 +187,9 @@ def _of_grid(frame: pd.DataFrame, ladder: Ladder) -> _Wide:
     import pandas as pd
 
     if "judged" not in frame or frame["judged"].isna().all():
-        raise SettingsError("this grid is not judged yet: call its judge(), then measure again.")
+        raise SettingsError(
+            "this grid is not judged yet: router.judge(grid) does it, then measure again."
+        )
     for tier in set(frame["tier"]) - set(ladder.names):
         raise SettingsError(f"the tier {tier!r:.40}: {did_you_mean(str(tier), ladder.names)}")
     if "contender" in frame and (own := frame["contender"] == frame["tier"]).any():
