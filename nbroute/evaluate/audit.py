@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import math
-import random
 import threading
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from numbers import Real
 from typing import Any, Literal, get_args
 
-from nbroute import pricing
 from nbroute.batch.rows import Row
 from nbroute.batch.run import Bar, Progress
 from nbroute.batch.store import Batch, Store
@@ -34,24 +29,23 @@ from nbroute.evaluate.judging import (
     judge_pairs,
     worst_cost,
 )
-from nbroute.evaluate.past import Past, collect
 from nbroute.evaluate.purse import NOTHING, Asking, Purse, Worst, worst_cost_of
-from nbroute.evaluate.training_data import frame_of
-from nbroute.providers.simulated import unanswered
+from nbroute.evaluate.sampling import (
+    Population,
+    Subject,
+    as_float,
+    of_frame,
+    of_session,
+    read_share,
+    worth,
+)
 from nbroute.report import Spend
 from nbroute.report.table import counted, with_effort
-from nbroute.types import Options, Tier, Usage
+from nbroute.types import Usage
 
 Way = Literal["up", "down", "both"]
-#: What shapes a request, and so is asked of the other tier, too.
-_SHAPING = ("system", "max_tokens", "temperature", "effort", "json", "schema")
-_FORMS = "a column prompt, and maybe answer and tier"
-_TEXTLESS = "whose text was not kept"
-_PLAIN = "the ledger keeps no system prompts and no options, so the prompts were asked without"
 #: More prompts than this are not audited without a bound on what they cost.
 MOST_UNBOUNDED = 2_000
-#: Calls of a ledger that are read at once.
-_MOST_CALLS = 200_000
 #: Pairs of the same model at least, where there are so many prompts.
 _FEWEST_AGAIN = 5
 #: Calls whose cost is looked at before anything is sent; the rest is taken for like them.
@@ -61,155 +55,6 @@ _LOOKED_AT = 100
 _BOUNDED, _AT_ONCE, _PARTS = 8, 16, 5
 #: In the error of a call that was never made, or that was stopped.
 _NOT_COME_TO = ("BudgetExceeded", "Interrupted")
-
-
-@dataclass(frozen=True, eq=False)
-class Subject:
-    """A prompt of the sample and its answer, "" where it has to be asked for.
-
-    `options` are those that shape the request. `usd` is the price of the answer and `result` its
-    id in the ledger, where they are known.
-    """
-
-    prompt: str
-    tier: str = ""
-    text: str = ""
-    options: Mapping[str, Any] = field(default_factory=dict)
-    confidence: float = math.nan
-    usd: float = math.nan
-    result: str = ""
-    cached: bool = False
-
-
-@dataclass(frozen=True, eq=False)
-class Population:
-    """What there is to draw from: so many prompts, and the one at a place.
-
-    `source` says where they are from, `left_out` how many are not among them, by why.
-    """
-
-    size: int
-    at: Callable[[int], Subject]
-    source: str
-    left_out: Mapping[str, int]
-    note: str = ""
-
-    def drawn(self, count: int, seed: int) -> list[Subject]:
-        """So many of them at random; the first of these are a random sample, too."""
-        places = random.Random(seed).sample(range(self.size), count)  # noqa: S311 - a sample
-        return [self.at(place) for place in places]
-
-
-def _of_session(engine: Engine, *, everything: bool) -> Population:
-    """What the session answered, else its rows in the ledger; SettingsError where that is none."""
-    calls = engine.spend(everything=True).calls if everything else 0
-    if calls > _MOST_CALLS:
-        raise SettingsError(
-            f"the ledger has {calls:,} calls, more than the {_MOST_CALLS:,} that are read at once; "
-            f"audit a part of it: frame=... with {_FORMS}"
-        )
-    found = collect(engine, None, None, None, 0, everything=everything)
-    left_out = Counter({"without an answer": found.unanswered, _TEXTLESS: found.textless})
-    left_out["that were compared"] = found.compared
-    why = {id(past): _unfit(past, engine) for past in found.past}
-    left_out.update(filter(None, why.values()))
-    kept = [past for past in found.past if not why[id(past)]]
-    whose = "in the ledger" if everything else "of this session"
-    if not kept:
-        raise SettingsError(_nothing(+left_out, whose))
-    note = "" if kept[0].options else _PLAIN
-    return Population(len(kept), lambda at: _of_past(engine, kept[at]), whose, +left_out, note)
-
-
-def _unfit(past: Past, engine: Engine) -> str:
-    """Why it cannot be asked again alone, or not on this ladder; "" where it can."""
-    answer, options = past.answer, past.options
-    if answer is None or unanswered(answer.model, answer.text or ""):
-        return "without an answer"
-    if past.earlier or (answer.thread and options is None):
-        return "in the middle of a conversation"
-    if options and options.model:
-        return "for a model that was chosen by name"
-    return "" if answer.tier in engine.ladder.names else "of tiers that this ladder does not have"
-
-
-def _nothing(left_out: Mapping[str, int], whose: str) -> str:
-    """That there is nothing to audit, why, and the cure."""
-    cure = f"give a frame with {_FORMS}"
-    if _TEXTLESS in left_out:
-        cure = f"store_text = true in nbroute.toml keeps texts from now on, or {cure}"
-    if not left_out:
-        more = "take earlier sessions (everything=True, or --all), or " * (whose[:2] == "of")
-        return f"there is no prompt {whose} to audit: route some first, {more}{cure}"
-    told = ", ".join(f"{n:,} {why}" for why, n in left_out.items())
-    return f"no prompt {whose} can be audited: {told}; {cure}"
-
-
-def _of_past(engine: Engine, past: Past) -> Subject:
-    answer, options, made = past.answer, past.options or Options(), past.decision
-    if answer is None:
-        raise AssertionError("unreachable")
-    asked = {name: getattr(options, name) for name in _SHAPING}
-    usd = answer.cost_usd
-    if answer.cached:
-        usd = _worth(engine, engine.ladder[answer.tier], answer.model, answer.usage)
-    return Subject(
-        past.prompt,
-        answer.tier,
-        answer.text or "",
-        {name: value for name, value in asked.items() if value not in (None, False)},
-        _as_float(made.confidence if made and made.tier == answer.tier else None),
-        _as_float(usd),
-        answer.result,
-        answer.cached,
-    )
-
-
-def _worth(engine: Engine, tier: Tier, model: str, usage: Usage) -> Decimal | None:
-    """What an answer out of the cache would have cost."""
-    return pricing.cost_of(usage, tier, model, engine.parts.kind(tier)).usd
-
-
-def _as_float(value: Any) -> float:
-    return float(value) if isinstance(value, Real | Decimal) else math.nan
-
-
-def _of_frame(engine: Engine, frame: Any) -> Population:
-    """One's own prompts, with the answers and tiers that the frame has."""
-    table = frame_of(frame, _FORMS)
-    names = list(table.columns)
-    if names.count("prompt") != 1:
-        there = ", ".join(map(repr, names)) or "none"
-        raise SettingsError(f"the frame has not one column 'prompt' in {there:.200}; give {_FORMS}")
-    columns = {name: table[name].tolist() for name in dict.fromkeys(names)}
-    prompts, nothing = columns["prompt"], [None] * len(table)
-    texts, tiers, sure, costs = (
-        next((columns[name] for name in known.split() if name in columns), nothing)
-        for known in ("answer text", "tier", "confidence", "cost_usd")
-    )
-    places = [at for at, one in enumerate(prompts) if isinstance(one, str) and one.strip()]
-    if not places:
-        raise SettingsError(f"the frame has no prompts: {counted(len(table), 'row')}, none a text")
-    said = set(map(str, table["tier"].dropna())) if "tier" in columns else ()
-    known = {name: engine.ladder.find(name).name for name in said}
-
-    def at(place: int) -> Subject:
-        row = places[place]
-        text = str(texts[row]) if isinstance(texts[row], str) else ""
-        one = Subject(prompts[row], known.get(str(tiers[row]), ""), text.strip() and text)
-        if one.tier:
-            return replace(one, confidence=_as_float(sure[row]), usd=_as_float(costs[row]))
-        told = engine.explain(one.prompt)
-        if told.asking:
-            raise SettingsError(
-                f"the frame has no tier for {one.prompt!r:.60}, and {told.asking.model} would be "
-                "asked for it; router.map(prompts).frame() has tiers and answers"
-            )
-        made = told.decision
-        return replace(one, tier=made.tier, confidence=_as_float(made.confidence))
-
-    left_out = Counter({"that are empty": len(prompts) - len(places)})
-    return Population(len(places), at, "of the frame", +left_out)
 
 
 @dataclass(frozen=True)
@@ -328,15 +173,6 @@ def _scaled(found: Worst, whole: int, looked: int) -> Worst:
     return Worst(round(found.calls * factor), replace(found.cost, usd=usd))
 
 
-def read_share(name: str, value: Any, *, least: float = math.ulp(0)) -> float:
-    """A share from the `least` up to 1; SettingsError otherwise."""
-    real = isinstance(value, Real) and not isinstance(value, bool)
-    if real and least <= value <= 1:
-        return float(value)
-    msg = f"{name}={value!r:.40} is not a share: give a number over 0 and up to 1, such as 0.05"
-    raise SettingsError(msg)
-
-
 def make_plan(  # noqa: PLR0917 - as Router.audit
     engine: Engine,
     sample: float = 0.05,
@@ -361,7 +197,7 @@ def make_plan(  # noqa: PLR0917 - as Router.audit
         judge_options(engine, judge)
     Purse(max_cost)
     session = frame is None
-    whole = _of_session(engine, everything=everything) if session else _of_frame(engine, frame)
+    whole = of_session(engine, everything=everything) if session else of_frame(engine, frame)
     count = max(1, round(share * whole.size))
     if count > MOST_UNBOUNDED and max_cost is None:
         raise SettingsError(
@@ -429,7 +265,7 @@ def run_audit(
     audit = one.audit(one.stopped)
     if audit.judged:
         return audit
-    nothing = BudgetExceeded if _NOT_COME_TO[0] in one.stopped else ProviderError
+    nothing = BudgetExceeded if one.stopped.startswith(_NOT_COME_TO) else ProviderError
     why = one.stopped.removeprefix(f"{_NOT_COME_TO[0]}: ")
     empty: NbrouteError = nothing(f"nothing was judged: {why}")
     empty.result = audit
@@ -514,10 +350,10 @@ class _Run:
         for one in besides:
             pair, subject = one.pair(self.answers), one.subject
             ruling = self.rulings.get(pair)
-            asked = ((ask.options["tier"], self.answers.get(ask)) for ask in one.asks)
-            failed = [f"{tier}: {row.error}" for tier, row in asked if row and row.error]
+            asked = (self.answers.get(ask) for ask in one.asks)
+            failed = [answer.error for answer in asked if answer and answer.error]
             error = next(iter(failed), ruling.error if ruling else _NOT_COME_TO[0])
-            if any(word in error for word in _NOT_COME_TO):
+            if error.startswith(_NOT_COME_TO):
                 continue
             judging = ruling.usd if ruling and pair not in self._paid_for else Decimal(0)
             self._paid_for.add(pair)
@@ -529,7 +365,7 @@ class _Run:
                 subject.confidence,
                 self._usd(one.cheaper, subject),
                 self._usd(one.expensive, subject),
-                _as_float(judging),
+                as_float(judging),
                 error,
                 subject.result,
             )
@@ -541,9 +377,9 @@ class _Run:
             return subject.usd
         row, engine = self.answers.get(ask), self.plan.engine
         if row is None or not row.cached:
-            return _as_float(row and row.cost_usd)
+            return as_float(row and row.cost_usd)
         usage = Usage(row.input_tokens, row.output_tokens)
-        return _as_float(_worth(engine, engine.ladder[row.tier], row.model, usage))
+        return as_float(worth(engine, engine.ladder[row.tier], row.model, usage))
 
     def audit(self, stopped: str) -> Audit:
         """What there is so far."""

@@ -7,7 +7,7 @@ import textwrap
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 from nbroute.engine.engine import Engine
 from nbroute.engine.feedback import labels_of
@@ -40,10 +40,11 @@ _COLUMNS = (
     *("expensive_text", "forward", "backward", "verdict", "forward_reasons", "backward_reasons"),
     *("cheaper_usd", "expensive_usd", "judging_usd", "error"),
 )
-_SAID: Mapping[Word, str] = {
-    "expensive": "prefers the more expensive",
-    "tie": "no difference",
-    "cheaper": "prefers the cheaper",
+#: What the judge said, in the order of a bar's parts, with a colour; no difference is grey.
+_SAID: Mapping[Word, tuple[str, str]] = {
+    "expensive": ("prefers the more expensive", COLOURS[1]),
+    "tie": ("no difference", COLOURS[5]),
+    "cheaper": ("prefers the cheaper", COLOURS[0]),
 }
 
 
@@ -343,24 +344,25 @@ class Audit:
         """What the judge preferred, for each two tiers and for the same model asked twice."""
         marks, ends = [], {}
         for name, tally in self._bars().items():
-            for word, colour in zip(_SAID, COLOURS, strict=False):
+            for word, (said, colour) in _SAID.items():
                 share, count = tally.share(word), getattr(tally, word)
-                told = f"{name}: {_SAID[word]} {share:.0%} ({count:,} of {tally.n:,})"
-                row = {"pair": name, "judge": _SAID[word], "pairs": count, "share": share}
-                marks.append(Mark(name, share, told, row, colour, _SAID[word]))
+                told = f"{name}: {said} {share:.0%} ({count:,} of {tally.n:,})"
+                row = {"pair": name, "judge": said, "pairs": count, "share": share}
+                marks.append(Mark(name, share, told, row, colour, said, faint=word == "tie"))
             ends[name] = f"{tally.share('expensive'):.0%} of {tally.n:,}"
         panel = Panel("share of the judged pairs", marks, ends, "share")
-        return Figure("audit", "What the judge preferred", self.verdict, [panel])
+        return Figure("audit", "What the judge preferred", "", [panel])
 
     def _bars(self) -> dict[str, Tally]:
-        """The verdicts by what was compared, in the order of the ladder."""
+        """The verdicts by what was compared: up the ladder, down, and the same model twice."""
         names, found = self.router.ladder.names, dict[str, Counter[str]]()
-        judged = [row for row in self.rows if row.verdict]
-        for row in sorted(judged, key=lambda row: (row.direction != "up", _place(row, names))):
-            pair = row.pair
-            twice = row.direction == "again"
-            name = f"{pair.expensive_tier} twice" if twice else f"{row.picked}, {row.direction}"
-            found.setdefault(name, Counter())[row.verdict or ""] += 1
+        for way in get_args(Direction):
+            for tier in names:
+                for row in self.rows:
+                    asked = row.pair.expensive_tier if way == "again" else row.picked
+                    if row.verdict and (row.direction, asked) == (way, tier):
+                        name = f"{tier} twice" if way == "again" else f"{tier}, {way}"
+                        found.setdefault(name, Counter())[row.verdict] += 1
         return {name: Tally(*(n[word] for word in Tally._fields)) for name, n in found.items()}
 
     def blocks(self) -> Iterator[Block]:
@@ -451,10 +453,6 @@ def _cell(row: Judged, name: str) -> Any:
         "backward_reasons": reasons[1],
     }
     return found[name] if name in found else getattr(row, name)
-
-
-def _place(row: Judged, names: Sequence[str]) -> int:
-    return names.index(row.pair.expensive_tier)
 
 
 def _wants_more(label: Label, tier: str, tiers: Sequence[str]) -> bool | None:

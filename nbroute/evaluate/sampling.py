@@ -1,0 +1,191 @@
+"""What an audit draws from: a session's answers, the ledger's rows with texts, or a frame."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from numbers import Real
+from typing import Any
+
+from nbroute import pricing
+from nbroute.batch.jobs import is_missing
+from nbroute.engine.conversations import KEPT
+from nbroute.engine.engine import Engine
+from nbroute.errors import SettingsError
+from nbroute.evaluate.past import Past, collect
+from nbroute.evaluate.training_data import frame_of
+from nbroute.providers.simulated import unanswered
+from nbroute.report.table import counted
+from nbroute.types import Options, Tier, Usage
+
+#: What shapes a request, and so is asked of the other tier, too.
+_SHAPING = ("system", "max_tokens", "temperature", "effort", "json", "schema")
+_FORMS = "a column prompt, and maybe answer and tier"
+_TEXTLESS = "whose text was not kept"
+_PLAIN = "the ledger keeps no system prompts and no options, so the prompts were asked without"
+#: Calls of a ledger that are read at once.
+_MOST_CALLS = 200_000
+
+
+def read_share(name: str, value: Any, *, least: float = math.ulp(0)) -> float:
+    """A share from the `least` up to 1; SettingsError otherwise."""
+    real = isinstance(value, Real) and not isinstance(value, bool)
+    if real and least <= value <= 1:
+        return float(value)
+    msg = f"{name}={value!r:.40} is not a share: give a number over 0 and up to 1, such as 0.05"
+    raise SettingsError(msg)
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """A prompt of the sample and its answer, "" where it has to be asked for.
+
+    `options` are those that shape the request. `usd` is the price of the answer and `result` its
+    id in the ledger, where they are known.
+    """
+
+    prompt: str
+    tier: str = ""
+    text: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    confidence: float = math.nan
+    usd: float = math.nan
+    result: str = ""
+    cached: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Population:
+    """What there is to draw from: so many prompts, and the one at a place.
+
+    `source` says where they are from, `left_out` how many are not among them, by why.
+    """
+
+    size: int
+    at: Callable[[int], Subject]
+    source: str
+    left_out: Mapping[str, int]
+    note: str = ""
+
+    def drawn(self, count: int, seed: int) -> list[Subject]:
+        """So many of them at random; the first of these are a random sample, too."""
+        places = random.Random(seed).sample(range(self.size), count)  # noqa: S311 - a sample
+        return [self.at(place) for place in places]
+
+
+def of_session(engine: Engine, *, everything: bool) -> Population:
+    """What the session answered, else its rows in the ledger; SettingsError where that is none."""
+    calls = engine.spend(everything=True).calls if everything else 0
+    if calls > _MOST_CALLS:
+        raise SettingsError(
+            f"the ledger has {calls:,} calls, more than the {_MOST_CALLS:,} that are read at once; "
+            f"audit a part of it: frame=... with {_FORMS}"
+        )
+    found = collect(engine, None, None, None, 0, everything=everything)
+    left_out = Counter({"without an answer": found.unanswered, _TEXTLESS: found.textless})
+    left_out["that were compared"] = found.compared
+    why = {id(past): _unfit(past, engine) for past in found.past}
+    left_out.update(filter(None, why.values()))
+    kept = [past for past in found.past if not why[id(past)]]
+    whose = "in the ledger" if everything else "of this session"
+    if not kept:
+        raise SettingsError(_nothing(+left_out, whose))
+    note = "" if kept[0].options else _PLAIN
+    if kept[0].options and len(engine.history.results()) == KEPT:
+        note = f"drawn from the last {KEPT:,} results, as no more are kept"
+    return Population(len(kept), lambda at: _of_past(engine, kept[at]), whose, +left_out, note)
+
+
+def _unfit(past: Past, engine: Engine) -> str:
+    """Why it cannot be asked again alone, or not on this ladder; "" where it can."""
+    answer, options = past.answer, past.options
+    if answer is None or unanswered(answer.model, answer.text or ""):
+        return "without an answer"
+    if past.earlier or (answer.thread and options is None):
+        return "in the middle of a conversation"
+    if options and options.model:
+        return "for a model that was chosen by name"
+    return "" if answer.tier in engine.ladder.names else "of tiers that this ladder does not have"
+
+
+def _nothing(left_out: Mapping[str, int], whose: str) -> str:
+    """That there is nothing to audit, why, and the cure."""
+    cure = f"give a frame with {_FORMS}"
+    if _TEXTLESS in left_out:
+        cure = f"store_text = true in nbroute.toml keeps texts from now on, or {cure}"
+    if not left_out:
+        more = "take earlier sessions (everything=True, or --all), or " * (whose[:2] == "of")
+        return f"there is no prompt {whose} to audit: route some first, {more}{cure}"
+    told = ", ".join(f"{n:,} {why}" for why, n in left_out.items())
+    return f"no prompt {whose} can be audited: {told}; {cure}"
+
+
+def _of_past(engine: Engine, past: Past) -> Subject:
+    answer, options, made = past.answer, past.options or Options(), past.decision
+    if answer is None:
+        raise AssertionError("unreachable")
+    asked = {name: getattr(options, name) for name in _SHAPING}
+    usd = answer.cost_usd
+    if answer.cached:
+        usd = worth(engine, engine.ladder[answer.tier], answer.model, answer.usage)
+    return Subject(
+        past.prompt,
+        answer.tier,
+        answer.text or "",
+        {name: value for name, value in asked.items() if value not in (None, False)},
+        as_float(made.confidence if made and made.tier == answer.tier else None),
+        as_float(usd),
+        answer.result,
+        answer.cached,
+    )
+
+
+def worth(engine: Engine, tier: Tier, model: str, usage: Usage) -> Decimal | None:
+    """What an answer out of the cache would have cost."""
+    return pricing.cost_of(usage, tier, model, engine.parts.kind(tier)).usd
+
+
+def as_float(value: Any) -> float:
+    """The amount as a frame has it; NaN for what is none."""
+    return float(value) if isinstance(value, Real | Decimal) else math.nan
+
+
+def of_frame(engine: Engine, frame: Any) -> Population:
+    """One's own prompts, with the answers and tiers that the frame has."""
+    table = frame_of(frame, _FORMS)
+    names = list(table.columns)
+    if names.count("prompt") != 1:
+        there = ", ".join(map(repr, names)) or "none"
+        raise SettingsError(f"the frame has not one column 'prompt' in {there:.200}; give {_FORMS}")
+    wanted = (("prompt",), ("answer", "text"), ("tier",), ("confidence",), ("cost_usd",))
+    found = (next((name for name in known if names.count(name) == 1), "") for known in wanted)
+    prompts, texts, tiers, sure, costs = (
+        table[name].tolist() if name else [None] * len(table) for name in found
+    )
+    places = [at for at, one in enumerate(prompts) if isinstance(one, str) and one.strip()]
+    if not places:
+        raise SettingsError(f"the frame has no prompts: {counted(len(table), 'row')}, none a text")
+    said = {str(one) for one in tiers if not is_missing(one)}
+    known = {name: engine.ladder.find(name).name for name in said}
+
+    def at(place: int) -> Subject:
+        row = places[place]
+        text = str(texts[row]) if isinstance(texts[row], str) else ""
+        one = Subject(prompts[row], known.get(str(tiers[row]), ""), text.strip() and text)
+        if one.tier:
+            return replace(one, confidence=as_float(sure[row]), usd=as_float(costs[row]))
+        told = engine.explain(one.prompt)
+        if told.asking:
+            raise SettingsError(
+                f"the frame has no tier for {one.prompt!r:.60}, and {told.asking.model} would be "
+                "asked for it; router.map(prompts).frame() has tiers and answers"
+            )
+        made = told.decision
+        return replace(one, tier=made.tier, confidence=as_float(made.confidence))
+
+    left_out = Counter({"that are empty": len(prompts) - len(places)})
+    return Population(len(places), at, "of the frame", +left_out)
