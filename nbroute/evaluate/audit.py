@@ -33,12 +33,12 @@ from nbroute.evaluate.purse import NOTHING, Asking, Purse, Worst, worst_cost_of
 from nbroute.evaluate.sampling import (
     Population,
     Subject,
-    as_float,
     of_frame,
     of_session,
     read_share,
     worth,
 )
+from nbroute.evaluate.whatif_text import as_float
 from nbroute.report import Spend
 from nbroute.report.table import counted, with_effort
 from nbroute.types import Usage
@@ -377,7 +377,7 @@ class _Run:
             return subject.usd
         row, engine = self.answers.get(ask), self.plan.engine
         if row is None or not row.cached:
-            return as_float(row and row.cost_usd)
+            return as_float(row.cost_usd if row else None)
         usage = Usage(row.input_tokens, row.output_tokens)
         return as_float(worth(engine, engine.ladder[row.tier], row.model, usage))
 

@@ -18,6 +18,7 @@ from nbroute.engine.engine import Engine
 from nbroute.errors import SettingsError
 from nbroute.evaluate.past import Past, collect
 from nbroute.evaluate.training_data import frame_of
+from nbroute.evaluate.whatif_text import as_float
 from nbroute.providers.simulated import unanswered
 from nbroute.report.table import counted
 from nbroute.types import Options, Tier, Usage
@@ -149,22 +150,22 @@ def worth(engine: Engine, tier: Tier, model: str, usage: Usage) -> Decimal | Non
     return pricing.cost_of(usage, tier, model, engine.parts.kind(tier)).usd
 
 
-def as_float(value: Any) -> float:
-    """The amount as a frame has it; NaN for what is none."""
-    return float(value) if isinstance(value, Real | Decimal) else math.nan
-
-
 def of_frame(engine: Engine, frame: Any) -> Population:
     """One's own prompts, with the answers and tiers that the frame has."""
+    import pandas as pd
+
     table = frame_of(frame, _FORMS)
     names = list(table.columns)
     if names.count("prompt") != 1:
         there = ", ".join(map(repr, names)) or "none"
         raise SettingsError(f"the frame has not one column 'prompt' in {there:.200}; give {_FORMS}")
-    wanted = (("prompt",), ("answer", "text"), ("tier",), ("confidence",), ("cost_usd",))
-    found = (next((name for name in known if names.count(name) == 1), "") for known in wanted)
-    prompts, texts, tiers, sure, costs = (
-        table[name].tolist() if name else [None] * len(table) for name in found
+    columns = {name: table[name] for name in names if names.count(name) == 1}
+    nothing = pd.Series(math.nan, index=table.index)
+    prompts, tiers = columns["prompt"].tolist(), columns.get("tier", nothing).tolist()
+    texts = columns.get("answer", columns.get("text", nothing)).tolist()
+    sure, costs = (
+        pd.to_numeric(columns.get(name, nothing), errors="coerce").tolist()
+        for name in ("confidence", "cost_usd")
     )
     places = [at for at, one in enumerate(prompts) if isinstance(one, str) and one.strip()]
     if not places:
@@ -175,16 +176,16 @@ def of_frame(engine: Engine, frame: Any) -> Population:
     def at(place: int) -> Subject:
         row = places[place]
         text = str(texts[row]) if isinstance(texts[row], str) else ""
-        one = Subject(prompts[row], known.get(str(tiers[row]), ""), text.strip() and text)
+        one = Subject(str(prompts[row]), known.get(str(tiers[row]), ""), text.strip() and text)
         if one.tier:
-            return replace(one, confidence=as_float(sure[row]), usd=as_float(costs[row]))
-        told = engine.explain(one.prompt)
-        if told.asking:
+            return replace(one, confidence=sure[row], usd=costs[row])
+        found = engine.explain(one.prompt)
+        if found.asking:
             raise SettingsError(
-                f"the frame has no tier for {one.prompt!r:.60}, and {told.asking.model} would be "
+                f"the frame has no tier for {one.prompt!r:.60}, and {found.asking.model} would be "
                 "asked for it; router.map(prompts).frame() has tiers and answers"
             )
-        made = told.decision
+        made = found.decision
         return replace(one, tier=made.tier, confidence=as_float(made.confidence))
 
     left_out = Counter({"that are empty": len(prompts) - len(places)})
