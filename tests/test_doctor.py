@@ -207,6 +207,13 @@ def test_a_model_that_hangs_is_a_finding_and_the_others_are_asked(configured, se
     assert "1 model answered" in only(examination, "model", colour="green").words
 
 
+def test_a_model_that_is_slow_but_answers_is_there(configured, server, monkeypatch):
+    monkeypatch.setattr(doctor, "_LONGEST_S", 0.5)
+    server.handler = lambda _: Reply(chunks=["a", "b", "c"] * 4, pause=0.2)
+
+    assert "green" == only(configured().doctor(send=True), "model").colour
+
+
 def test_a_server_that_is_not_there_is_a_finding(configured, server):
     router = configured()
     server.handler = lambda _: Reply(status=500, error="the disk is on fire")
@@ -423,8 +430,8 @@ def test_translations_are_asked_for_with_send_alone(make_router, server):
     examination = router.doctor(send=True)
 
     asked = [one.json["messages"][-1]["content"] for one in server.requests[before:]]
-    assert 5 == sum(text.startswith("Translate") for text in asked)
-    assert "translation" in found(examination, "wording")[1].words
+    assert 12 == sum(text.startswith("Translate") for text in asked)
+    assert "in another language" in found(examination, "wording")[1].words
 
 
 # The ledger and the settings file

@@ -185,16 +185,18 @@ def _renamed(patient: Patient, tier: Tier, model: str) -> str:
 
 
 def _prices(patient: Patient) -> Iterator[Finding]:
-    unpriced: dict[str, str] = {}
-    for tier in patient.alone.values():
-        if pricing.price_of(tier, tier.model, patient.router.parts.kind(tier)) is None:
-            unpriced.setdefault(tier.model, tier.name)
+    kind = patient.router.parts.kind
+    tiers = patient.alone.values()
+    unpriced = [one for one in tiers if pricing.price_of(one, one.model, kind(one)) is None]
     if not unpriced:
         count = counted(len(patient.alone), "model")
         yield Finding("price", "green", f"the price of each is known: {count}")
-    for model, name in unpriced.items():
-        words = f"no price is known for {model}, so its calls are in no sum and a budget refuses it"
-        cure = f"price = {{ input = ..., output = ... }}  # under [tiers.{name}]"
+    for tier in unpriced:
+        words = f"no price is known for {tier.model}: its calls are in no sum, a budget refuses it"
+        cure = f"price = {{ input = ..., output = ... }}  # under [tiers.{tier.name}]"
+        if not _is_first(patient, tier):
+            at = f'provider = "{tier.provider}", model = "{tier.model}"'
+            cure = f"fallbacks = [{{ {at}, {cure.replace('  #', ' }]  #')}"
         yield Finding("price", "amber", words, cure)
 
 
@@ -277,27 +279,28 @@ def _wording(patient: Patient) -> Iterator[Finding]:
 
 
 def _translation(patient: Patient) -> Finding:
-    """How often a translation flips the tier; of a handful of them, an impression."""
+    """How often a translation of a prompt goes to another tier."""
     router, told = patient.router, patient.translated
     classifier = router.parts.classifier_for(None, None)
-    changed = {
-        text: (classifier.classify(text, router.ladder).tier, tier)
-        for prompt, text in told.items()
-        if (tier := classifier.classify(prompt, router.ladder).tier)
+    tiers = {
+        prompt: [classifier.classify(text, router.ladder).tier for text in (prompt, translated)]
+        for prompt, translated in told.items()
     }
-    flips = {text: pair for text, pair in changed.items() if pair[0] != pair[1]}
-    low, high = wilson(len(flips) / len(told), len(told))
+    flips = [prompt for prompt, (before, after) in tiers.items() if before != after]
+    share = len(flips) / len(told)
+    low, high = wilson(share, len(told))
     words = (
-        f"a translation flips the tier of {len(flips)} of {counted(len(told), 'prompt')}: "
-        f"[{low:.0%}, {high:.0%}]"
+        f"{len(flips)} of {counted(len(told), 'prompt')} go to another tier in another language: "
+        f"{share:.0%} [{low:.0%}, {high:.0%}]"
     )
-    for text, (after, before) in list(flips.items())[:1]:
-        words += f". {shortened(text, 40)!r} goes to {after}, not {before}"
-        cure = f"%route teach {before} {one_line(text)}"
-        return Finding("wording", "red" if low > _SHAKY else "amber", words, cure)
     if high <= _STEADY:
         return Finding("wording", "green", words)
-    return unknown("wording", f"{words}, too few to tell", SEND)
+    if not flips:
+        return unknown("wording", f"{words}, too few to tell", SEND)
+    (before, after), text = tiers[flips[0]], told[flips[0]]
+    words += f". {shortened(text, 40)!r} goes to {after}, not {before}"
+    cure = f"%route teach {before} {one_line(text)}"
+    return Finding("wording", "red" if low > _SHAKY else "amber", words, cure)
 
 
 def _shares(patient: Patient) -> Iterator[Finding]:

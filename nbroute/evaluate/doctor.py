@@ -12,6 +12,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+from nbroute.batch.run import Bar
 from nbroute.budgets import held
 from nbroute.engine.context import Spec
 from nbroute.engine.engine import Engine
@@ -21,7 +22,7 @@ from nbroute.evaluate.findings import Examination, Finding, Patient, unknown
 from nbroute.evaluate.purse import NOTHING, Purse, worst_cost_of
 from nbroute.pricing import format_usd
 from nbroute.providers.keys import scrubbed
-from nbroute.report.table import counted, one_line
+from nbroute.report.table import counted, one_line, shortened
 from nbroute.settings import Settings
 from nbroute.settings.profiles import known_keys
 from nbroute.types import Ladder, RouteResult, Tier, total_cost
@@ -30,9 +31,9 @@ _PROMPT = "What is the capital of France? Answer with its name alone."
 _TRANSLATE = "Translate into French, or what is French into English. Give nothing else:\n\n"
 _HOW: dict[str, Any] = {"cache": "off", "purpose": "audit", "feature": "doctor"}
 #: How many of the session's prompts are translated, and how long each and its translation may be.
-_TRANSLATIONS, _LONGEST, _TRANSLATED = 5, 1000, 512
+_TRANSLATIONS, _LONGEST, _TRANSLATED = 25, 1000, 512
 #: Seconds after which a model that has not answered is taken to hang.
-_LONGEST_S = 20.0
+_LONGEST_S = 30.0
 
 
 def _calls(patient: Patient) -> list[tuple[Tier, str]]:
@@ -76,17 +77,20 @@ def _options(tier: Tier) -> dict[str, Any]:
 def ask(patient: Patient, purse: Purse) -> None:
     """Make the calls; a provider whose key was refused is asked nothing more."""
     refused: set[str] = set()
-    for tier, prompt in _calls(patient):
-        key, translates = (tier.provider, tier.model), prompt != _PROMPT
-        if tier.provider in refused or (translates and key in patient.failed):
-            continue
-        answer, problem = _asked(patient, purse, tier, prompt)
-        if answer and translates:
-            patient.translated[prompt.removeprefix(_TRANSLATE)] = answer.text
-        elif problem and not translates:
-            patient.failed[key] = problem
-        if problem.startswith("AuthError"):
-            refused.add(tier.provider)
+    calls = _calls(patient)
+    with Bar(patient.router, len(calls), unit="call") as bar:
+        for tier, prompt in calls:
+            key, translates = (tier.provider, tier.model), prompt != _PROMPT
+            if tier.provider not in refused and not (translates and key in patient.failed):
+                bar.tell(f"{shortened(tier.model, 30)}, {format_usd(purse.spent)} so far")
+                answer, problem = _asked(patient, purse, tier, prompt)
+                if answer and translates:
+                    patient.translated[prompt.removeprefix(_TRANSLATE)] = answer.text
+                elif problem and not translates:
+                    patient.failed[key] = problem
+                if problem.startswith("AuthError"):
+                    refused.add(tier.provider)
+            bar.count()
 
 
 def _asked(
@@ -106,8 +110,10 @@ def _asked(
         patient.spent += error.result.attempts if error.result else ()
         if isinstance(error, Interrupted) and not hangs.is_set():
             raise
-        late = f"TimedOut: no answer within {_LONGEST_S:.0f} s"
-        problem = late if isinstance(error, Interrupted) else named(error)
+        problem = named(error)
+        if isinstance(error, Interrupted):  # one that has begun to answer is there
+            begun = error.result is not None and error.result.text
+            problem = "" if begun else f"TimedOut: no answer within {_LONGEST_S:.0f} s"
     finally:
         clock.cancel()
     patient.spent += result.attempts if result else ()

@@ -163,7 +163,9 @@ class Patient:
         return {
             (row["provider"], row["model"]): row
             for row in rows
-            if row["status"] in done and not row["cached"] and row["purpose"] != "embed"
+            if (row["status"] in done or row["output_tokens"])
+            and not row["cached"]
+            and row["purpose"] != "embed"
         }
 
     @cached_property
