@@ -212,7 +212,7 @@ def test_a_check_is_calibrated_where_its_threshold_is_written(router, of):
     name, _, value = found.setting.rpartition("[")[2].strip('])"').partition("=")
     assert (of, found.threshold) == (name, float(value))
     assert 0 < found.chosen.moved < 1
-    assert "a bad answer passes the check" in repr(found)
+    assert "a loss is a bad answer that passes the check" in repr(found)
     assert "cost" not in repr(found).split("200 random halves")[0]
 
 
@@ -265,6 +265,7 @@ def test_the_learned_check_takes_the_threshold_that_was_found(simulated, make_ro
         (labelled().assign(tier=math.nan), {}, r"row 1 has the tier nan"),
         (labelled().assign(tier="TOP"), {}, r"no threshold keeps .* 400 of 400 are lost"),
         (answered(), {"of": "logprob", "loss": "2"}, r"loss is '2'; give a share"),
+        (answered(), {"of": ["rating"]}, r"of is \['rating'\]"),
         (answered(), {"of": "ratings"}, r"of is 'ratings': did you mean 'rating'"),
         (answered().drop(columns="rating"), {"of": "rating"}, r"the data has no rating"),
         (

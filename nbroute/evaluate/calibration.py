@@ -151,14 +151,14 @@ class Calibration:
 
     def blocks(self) -> Iterator[Block]:
         """What it says, in parts: a line of text, or a table with its head."""
-        limit, sure, cases = percent(self.loss), f"{self.confidence:.0%}", self.cases
+        limit, sure, cases = percent(self.loss), percent(self.confidence), self.cases
         written = "step_up_below = " if self.of == "classifier" else f"{self.of}="
         nothing = "" if self.chosen.moved else f" ({cases.kind.ends[0]})"
         yield (
             f"{written}{self.threshold:g}{nothing} keeps the loss at {limit} or less "
             f"({sure} confidence, {counted(self.labels, cases.noun)})"
         )
-        yield f"a loss: {cases.loss}"
+        yield f"a loss is {cases.loss}"
         yield ""
         yield self._settings()
         yield ""
@@ -166,14 +166,14 @@ class Calibration:
         yield ""
         yield from cases.notes
         yield (
-            "This is promised for prompts like these and the same models, on the whole and not one "
+            "The promise is for prompts like these and the same models, taken together and not one "
             "by one."
         )
 
     def _settings(self) -> list[tuple[str, ...]]:
         cases, (none, every) = self.cases, self.cases.kind.ends
         priced = cases.usd is not None
-        most = f"at most ({self.confidence:.0%})"
+        most = f"at most ({percent(self.confidence)})"
         rows = [("", "threshold", cases.kind.done, "loss", most, *(("cost", "saved") * priced))]
         lines = {none: self.steps[-1], "calibrated": self.chosen, every: self.steps[0]}
         for name, one in lines.items():
@@ -264,7 +264,7 @@ def _check(loss: object, confidence: object, of: object, seed: object) -> None:
     for name, value in (("loss", loss), ("confidence", confidence)):
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1:
             raise SettingsError(f"{name} is {value!r:.40}; give a share between 0 and 1, as 0.02.")
-    if of not in KINDS:
+    if of not in tuple(KINDS):
         raise SettingsError(f"of is {of!r:.40}: {did_you_mean(str(of), KINDS)}")
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
         raise SettingsError(f"seed is {seed!r:.40}; give a whole number from 0 on.")
@@ -359,7 +359,7 @@ def _refusal(cases: Cases, losses: int, loss: float, confidence: float) -> str:
 
     count = len(cases.scores)
     few = f"{counted(count, cases.noun)} {'is' if count == 1 else 'are'} too few"
-    limit = f"a loss of at most {percent(loss)} with {confidence:.0%} confidence"
+    limit = f"a loss of at most {percent(loss)} with {percent(confidence)} confidence"
     can = math.ceil(1000 * float(_bound(losses, count, confidence))) / 1000
     these = f"; these can promise {percent(can)} (loss={can:g})" if can < 1 else ""
     least = math.ceil(math.log(1 - confidence) / math.log(1 - loss) - 1e-9)

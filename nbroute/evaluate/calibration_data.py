@@ -11,6 +11,7 @@ from nbroute.classify.registry import CautiousClassifier
 from nbroute.engine.engine import Engine, WouldAsk, would_ask
 from nbroute.engine.feedback import labels_frame
 from nbroute.errors import SettingsError
+from nbroute.evaluate.audited import Audit
 from nbroute.evaluate.check_training import judged_rows, votes
 from nbroute.evaluate.training_data import frame_of, levels_of, near_duplicates
 from nbroute.evaluate.whatif import sends_alone
@@ -122,7 +123,7 @@ def of_prompts(engine: Engine, source: Any, seed: int) -> Cases:
             )
         notes.append("Labels given by hand are no random sample: this is for prompts like them.")
     source = audited if source is None else source
-    frame = frame_of(source.frame() if hasattr(source, "frame") else source, _FORMS)
+    frame = frame_of(source.frame() if isinstance(source, Audit) else source, _FORMS)
     frame, judged = frame.reset_index(drop=True), "verdict" in frame.columns
     for needed in ("prompt", "confidence" if judged else "tier"):
         if list(frame.columns).count(needed) != 1:
@@ -173,8 +174,8 @@ def _of_audit(kept: pd.DataFrame, present: float) -> Cases:
             f"step_up_below is {present:g} already; what a lower one does is not in these pairs."
         )
     notes.append(
-        "Prompts that go to the top tier are not among the pairs. That the more expensive answer "
-        "is worse is no loss here. Costs are those of the pairs."
+        "Prompts that go to the top tier are not among the pairs. A more expensive answer that is "
+        "worse is no loss here. Costs are those of the pairs."
     )
     return Cases(
         kind,
@@ -184,7 +185,7 @@ def _of_audit(kept: pd.DataFrame, present: float) -> Cases:
         scores,
         ~lost,
         "",
-        "the judge prefers the more expensive answer, and the prompt is not moved up",
+        "a prompt that stays although the judge prefers the more expensive answer",
         np.column_stack([usd[:, 0], np.where(risen, usd[:, 0], usd[:, 1]), usd[:, 1]]),
         notes=tuple(notes),
     )
@@ -204,7 +205,7 @@ def _of_labels(engine: Engine, classifier: Classifier, kept: pd.DataFrame) -> Ca
     moving = kept.assign(confidence=np.where(levels == top, math.nan, said))
     rows, above, usd = np.arange(len(levels)), np.minimum(levels + 1, top), _costs(engine, prompts)
     free = all(engine.parts.kind(tier) != "remote" for tier in engine.ladder.tiers)
-    notes = ["That a prompt is answered above the tier that it needs is no loss here."]
+    notes = ["A prompt that is answered above the tier that it needs is no loss here."]
     unbilled = "; nothing is billed" if free else ""
     notes.append(f"Costs are estimates, with {_ANSWER} tokens an answer{unbilled}.")
     if len(np.unique(needed)) == 1:
@@ -221,7 +222,7 @@ def _of_labels(engine: Engine, classifier: Classifier, kept: pd.DataFrame) -> Ca
         said,
         levels == needed,
         "",
-        "a prompt is answered below the tier that it needs",
+        "a prompt that is answered below the tier that it needs",
         np.column_stack([usd[levels, rows], usd[above, rows], usd[top]]),
         f"all on {tiers[top]}",
         notes=tuple(notes),
@@ -276,10 +277,8 @@ def of_answers(engine: Engine, source: Any, of: str, seed: int) -> Cases:
         scores = np.nan_to_num(10 * said)  # with no rating the check fails
     if missing:
         notes.append(f"Left out: {counted(missing, 'labelled answer')} whose texts were not kept.")
-    notes.append(
-        "What comes of an answer that fails is not in it: the next tier's may be bad, too."
-    )
-    loss, never = "a bad answer passes the check", np.zeros(len(bad), dtype=bool)
+    notes.append("Whether the next tier's answer is better, where one fails, is not looked at.")
+    loss, never = "a bad answer that passes the check", np.zeros(len(bad), dtype=bool)
     return Cases(
         KINDS[of], scores, bad, never, said, ~bad, "labelled answer", loss, notes=tuple(notes)
     )

@@ -81,7 +81,7 @@ def by_subjects(
 
 def runs(name: str, frame: pd.DataFrame, classifier: Remembered) -> Iterator[str]:
     """A line for each way of holding back, number of labels and limit."""
-    router = Router(profile="simulated", ladder=LADDER, classifier=classifier, ledger=":memory:")
+    router = router_of(classifier)
     ways = {"rows": by_rows, "subjects": by_subjects} if name == "mmlu" else {"rows": by_rows}
     for way, split in ways.items():
         for count in LABELS:
@@ -100,6 +100,20 @@ def runs(name: str, frame: pd.DataFrame, classifier: Remembered) -> Iterator[str
                 what = f"{name} {classifier.name}, {way}, {count} labels"
                 yield told(what, limit, found, at_random(frame, classifier))
     router.close()
+
+
+def router_of(classifier: Remembered) -> Router:
+    """One that goes by it, on the two models."""
+    return Router(profile="simulated", ladder=LADDER, classifier=classifier, ledger=":memory:")
+
+
+def saved_without(frame: pd.DataFrame, classifier: Remembered) -> float:
+    """What is saved with no threshold, against all on STRONG."""
+    router = router_of(classifier)
+    try:
+        return router.calibrate(frame, loss=0.5).steps[-1].saved
+    finally:
+        router.close()
 
 
 def at_random(frame: pd.DataFrame, classifier: Remembered) -> Callable[[float], float]:
@@ -146,6 +160,12 @@ if __name__ == "__main__":
         print(f"{name}: {len(other):,} prompts, of which {needs:.1%} need the strong model")
         for classifier in (fitted.classifier, NgramClassifier()):
             asked = Remembered(classifier)
-            print(f"  {classifier.name}: {loss(other, asked, 0):.1%} lost with no threshold")
+            made = [asked.classify(prompt, LADDER) for prompt in other["prompt"]]
+            sure = pd.Series([one.confidence for one in made if one.tier == "WEAK"])
+            lost, saved = loss(other, asked, 0), saved_without(other, asked)
+            print(
+                f"  {classifier.name}: with no threshold {lost:.1%} lost, {saved:.0%} saved; of "
+                f"those on WEAK {(sure == sure.mode()[0]).mean():.0%} have one confidence"
+            )
             for line in runs(name, other, asked):
                 print(f"  {line}", flush=True)

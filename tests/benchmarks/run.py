@@ -18,6 +18,7 @@ NAMES = (
         "checks",
         "agreement",
         "learned_check",
+        "calibration",
     ),
     *("workload", "ledger", "charts", "browser"),
 )
