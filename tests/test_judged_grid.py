@@ -130,7 +130,7 @@ def test_the_table_under_a_cell_says_what_the_judge_said(static):
 
     assert "as good as FRONTIER in 1 of 2" in data["text/plain"]
     page = data["text/html"]
-    assert ">worse than FRONTIER</span>" in page
+    assert " · worse than FRONTIER</span>" in page
     assert "answer A falls short of what was asked" in page
 
 

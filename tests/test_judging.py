@@ -35,6 +35,9 @@ VERDICTS = {
     "Overall, answer B is clearly better.": "b",
     "Answer A is better": "a",
     "I prefer answer A.": "a",
+    "The first answer is better than the second.": "a",
+    "So the second answer wins.": "b",
+    "Verdict: the second answer": "b",
     "Both answers are equally good.": "tie",
     "Verdict: neither": "tie",
     "# Verdict\n\n`B`": "b",
@@ -65,6 +68,7 @@ NONE = [
     "Answer A is better written, but answer B is correct",
     "Answer A is not better",
     "A good answer.",
+    "The first answer is better put, the second one is right.",
     "<think>Verdict: A",
 ]
 

@@ -20,6 +20,10 @@ from nbroute.errors import BudgetExceeded, ReplayMiss
 from nbroute.pricing import format_usd
 from nbroute.types import Attempt, Cost, CostSource, Decision, RouteResult
 
+#: Calls at once to a model on this machine: it answers one after the other, and what waits for
+#: its turn would run out of time.
+_LOCAL = 2
+
 
 class Purse:
     """What calls may cost together, in US dollars; None bounds nothing. Threads may share it.
@@ -109,14 +113,15 @@ class Asking:
     cancel: threading.Event | None = None
 
     def ask(self, prompts: Sequence[Any], options: Mapping[str, Any], store: Store) -> Batch:
-        """The answers, in order. A PromptError among the prompts is a row, and nothing is sent.
+        """The answers, in order; the options name the `tier`. A PromptError is a row, not sent.
 
         Raises SettingsError where the store's rows were made with other options, and
         Interrupted, whose `result` is the batch so far.
         """
         # The tier is named, so that no classifier is asked.
         store.begin({**described(self.router, options), "classifier": "not asked"})
-        count = checked_workers(self.workers, 16)
+        local = self.router.parts.kind(self.router.ladder.find(options["tier"])) == "local"
+        count = checked_workers(self.workers, _LOCAL if local else 16)
         job = _Bought(options, purse=self.purse)
         threads = ThreadWorkers(self.router, job, count)
         return run(prompts, threads, store, self.bar, self.cancel)

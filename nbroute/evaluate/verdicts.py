@@ -70,6 +70,11 @@ _MARKS = re.compile(r"[\"'*_`\[\](){}$#\\\u2018-\u201f\u300c-\u300f]+|\bboxed\b"
 #: Cyrillic letters that stand for A and B.
 _LETTER = re.compile(r"\b[\u0430\u0432\u0431]\b")
 
+#: "The first answer is better than the second."
+_PLACE = re.compile(
+    r"\b(?:the )?(?:first|second) (?:answer|response|one)\b|(?<=than )the (?:first|second)\b"
+)
+
 _WHAT = r"(?:(?:that |the |an )?(?:answers?|responses?|assistant|option|candidate) ?)?"
 _LABEL = (
     r"\b(?:verdict|winner|judge?ment|decision|preference|choice|better (?:answer|response)|urteil"
@@ -133,6 +138,7 @@ def _plain(text: str) -> list[str]:
     text = _BRACKETS.sub(r" verdict: \1. ", text)
     text = re.sub(r'"\s*,\s*"', "\n", text)  # the fields of an object in JSON
     text = re.sub(r"\((?=\w\w)", "- ", text)
+    text = _PLACE.sub(lambda place: " a " if "first" in place[0] else " b ", text)
     text = _LETTER.sub(lambda letter: "a" if letter[0] == "\u0430" else "b", text)
     lines = (" ".join(_MARKS.sub(" ", line).split()) for line in text.splitlines())
     return [re.sub(r" (?=[:.,;!])", "", line) for line in lines if line.strip(" .")]

@@ -6,7 +6,7 @@ import threading
 from dataclasses import replace
 from decimal import Decimal
 
-from nbroute.compare import Grid
+from nbroute.compare import Contender, Grid
 from nbroute.compare.matrix import (
     FILTERS,
     ROWS,
@@ -182,10 +182,6 @@ class Matrix:
         if row and row.error is None:
             facts = ["cached" if row.cached else format_usd(row.cost_usd, self._places)]
             facts += ["fail" if why else "pass"] if self.grid.checked and answered(row) else []
-        judged = self.grid.judged.get(who.name, {}).get(line.place)
-        if judged and judged.told and judged.against != who.name:
-            title = look.attribute(shortened(judged.why, _PARSED))
-            first += f'<span class="nbr-quiet" title="{title}">{look.text(judged.told)}</span> '
         voted = line.voted == who.name
         if live and facts:
             said = f"{columns.GOOD}: {who.name} for prompt {line.place + 1}"
@@ -194,8 +190,16 @@ class Matrix:
         elif voted:
             button = f"<b>✓ {columns.GOOD}</b>"
         tint = look.tinted(who.tier, self.grid.router.ladder.names)
-        told = f"<div>{look.quiet(DOT.join(facts))} {button}</div>"
+        told = f"<div>{look.quiet(DOT.join(facts))}{self._verdict(line, who)} {button}</div>"
         return f'<td class="nbr-cell" style="{tint}">{first}{begun}{told}</td>'
+
+    def _verdict(self, line: Line, who: Contender) -> str:
+        """What the judge said of the answer; its reasons are the tooltip."""
+        found = self.grid.judged.get(who.name, {}).get(line.place)
+        if not found or not found.told or found.against == who.name:
+            return ""
+        title = look.attribute(shortened(found.why, _PARSED))
+        return f'<span class="nbr-quiet" title="{title}">{DOT}{look.text(found.told)}</span>'
 
     def _bundle(self) -> Bundle:
         """The first rows whole, and how to see the rest; it needs no kernel."""
