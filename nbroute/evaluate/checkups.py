@@ -29,6 +29,7 @@ from nbroute.types import Ladder, Tier
 SEND, _AUDIT = "%route doctor --send", "%route audit --direction both"
 #: Megabytes of a ledger that are checked page by page in about a second.
 _CHECKED_MB = 200
+_OTHER_LEDGER = "~/nbroute-ledger.sqlite3"
 _LITTLE_ROOM = 50_000_000
 #: Answers, prompts and judged prompts below which a share of them says nothing.
 _ANSWERS, _PROMPTS, _JUDGED = 20, 10, 20
@@ -56,7 +57,7 @@ def _settings(patient: Patient) -> Iterator[Finding]:
     except SettingsError as error:
         if not str(error).startswith(f"there is no {trust.FILE_NAME}"):
             words = f"{error}; this session goes on with the settings that it has"
-            yield Finding("settings", "red", words, "%route init --force")
+            yield Finding("settings", "red", words, "%route trust  # once the file is corrected")
             return
     over = [name for name in _VARIABLES if ENVIRONMENT.get(name)]
     words = f"{settings.origin.partition(';')[0]}"
@@ -82,7 +83,8 @@ def _keys(patient: Patient) -> Iterator[Finding]:
         keys = [own.api_key or ""] if own and variable else [*getattr(provider, "secrets", list)()]
         problems = [patient.problem(key) for key in calls]
         refused = [one for one in problems if one.startswith("AuthError")]
-        where, cure = variable or f"the key of {name!r}", f"%route key {name}"
+        where = variable or f"the key of {name!r}"
+        cure = f"%route key {name}" if variable else "%route help key"
         if variable and not keys[0]:
             said = "is set but empty" if variable in ENVIRONMENT else "is not set"
             yield Finding("key", "red", f"{variable}, the key for {name}, {said}", cure)
@@ -269,7 +271,7 @@ def _wording(patient: Patient) -> Iterator[Finding]:
         )
         cure = f"%route teach {worst.before} {one_line(worst.changed)}"
     if classifier.name not in (DEFAULT, "hybrid"):  # which asks nobody here
-        cure = f'classifier = "{DEFAULT}"'
+        cure = f'classifier = "{DEFAULT}"  # under [nbroute]'
     if high <= _STEADY:
         yield Finding("wording", "green", words)
     else:
@@ -350,11 +352,13 @@ def _ledger(patient: Patient) -> Iterator[Finding]:
         return
     if path is None:
         words = "it is kept in memory, and gone with this kernel"
-        yield Finding("ledger", "amber", words, 'ledger = "ledger.sqlite3"')
+        yield Finding("ledger", "amber", words, 'ledger = "ledger.sqlite3"  # under [nbroute]')
         return
     size = path.stat().st_size if path.exists() else 0
     folder = next(one for one in path.absolute().parents if one.exists())
-    elsewhere = 'ledger = "/another/folder/ledger.sqlite3"'
+    elsewhere = f'ledger = "{_OTHER_LEDGER}"  # under [nbroute]'
+    if "NBROUTE_LEDGER" in ENVIRONMENT:  # goes before the file
+        elsewhere = f"%env NBROUTE_LEDGER={_OTHER_LEDGER}"
     try:
         found = ledger.health(thorough=size < _CHECKED_MB * 1_000_000)
     except RecordError as error:
@@ -363,7 +367,7 @@ def _ledger(patient: Patient) -> Iterator[Finding]:
     told = f"{path}: {counted(found.rows, 'row')}, {size / 1e6:,.1f} MB"
     if found.damage:
         words = f"{path} is damaged: {found.damage}"
-        yield Finding("ledger", "red", words, f"!mv {str(path)!r} {str(path) + '.damaged'!r}")
+        yield Finding("ledger", "red", words, elsewhere)
     elif found.waiting:
         words = f"{counted(found.waiting, 'row')} wait in memory, as {path} cannot be written"
         yield Finding("ledger", "red", words, elsewhere)

@@ -16,7 +16,7 @@ from nbroute.batch.run import Bar
 from nbroute.budgets import held
 from nbroute.engine.context import Spec
 from nbroute.engine.engine import Engine
-from nbroute.errors import Interrupted, NbrouteError, named
+from nbroute.errors import Interrupted, NbrouteError, RecordError, named
 from nbroute.evaluate.checkups import CHECKS, SEND
 from nbroute.evaluate.findings import Examination, Finding, Patient, unknown
 from nbroute.evaluate.purse import NOTHING, Purse, worst_cost_of
@@ -158,5 +158,7 @@ def _checked(
         yield from check(patient)
     except KeyboardInterrupt:
         raise
+    except RecordError:  # told of the ledger
+        yield unknown(name, "this takes the ledger, which cannot be read", cure)
     except Exception as error:  # noqa: BLE001 - anything of the user's own
         yield unknown(name, f"this could not be looked at: {named(error)}", cure)
