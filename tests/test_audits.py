@@ -11,6 +11,7 @@ import signal
 import threading
 from collections import Counter
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import pandas as pd
@@ -669,6 +670,18 @@ def test_a_session_budget_holds(router, answering):
     assert 0 < found.tally("up").n < 40
     assert "session budget" in found.stopped
     assert router.spend().usd <= router.limits.budget_usd
+
+
+def test_over_the_budget_no_cheaper_tier_answers_in_place_of_the_one_that_is_audited(
+    router, answering
+):
+    router.limits = replace(router.limits, budget_usd=Decimal("0.01"), on_limit="cheaper")
+
+    found = audited(router, 1, "down", frame=framed(40, "TOP"), judge="MID")
+
+    assert 0 < found.down.n < 40
+    assert {"MID"} == set(found.frame()["cheaper"])
+    assert {"medium"} == {seen.json["model"] for seen in answering.requests}
 
 
 def test_no_money_at_all_is_an_error_and_not_a_share(router, answering):

@@ -120,7 +120,8 @@ class Call:
     def __post_init__(self) -> None:
         options, parts, limits = self.options, self.parts, self.limits
         self.cache_mode: CacheMode = options.cache or parts.cache_mode
-        self.cheaper = limits.on_limit == "cheaper"
+        # What measures the router asks the tier that it names, or nobody.
+        self.cheaper = limits.on_limit == "cheaper" and options.purpose == "answer"
         template = Attempt(
             id="",
             ts=parts.clock(),

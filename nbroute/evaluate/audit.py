@@ -209,7 +209,8 @@ def make_plan(  # noqa: PLR0917 - as Router.audit
     beside = [place for place in plan.places if plan.besides([place])]
     if not beside:
         raise SettingsError(_at_the_end(plan))
-    often = min(len(beside), max(_FEWEST_AGAIN, round(repeated * len(beside)))) if repeated else 0
+    often = min(len(beside), max(_FEWEST_AGAIN, round(repeated * len(beside))))
+    often = often if repeated and engine.parts.replay is None else 0  # it has each answer once
     return replace(plan, twice=frozenset(beside[n * len(beside) // often] for n in range(often)))
 
 
@@ -289,7 +290,8 @@ class _Run:
     def work(self) -> None:
         """Ask and judge some prompts at a time, until all are or it must stop."""
         places, limits = self.plan.places, self.plan.engine.limits
-        bounded = self.asking.purse.limit is not None or limits.budget_usd is not None
+        budgets = (self.asking.purse.limit, limits.budget_usd, limits.budget_usd_per_day)
+        bounded = any(one is not None for one in budgets)
         step = _BOUNDED if bounded else max(_AT_ONCE, len(places) // _PARTS)
         for first in places[::step]:
             besides = self.plan.besides(places[first : first + step])
