@@ -394,6 +394,15 @@ def same_model(asked: str, answered: str) -> bool:
     return bare(asked) == bare(answered)
 
 
+def maker_of(model: str) -> str:
+    """Who made the model, as far as its name tells; "" where it does not."""
+    for word in reversed(model.split("/")[:-1]):
+        if word in _NAMES["closed"] or word not in _HOSTS:
+            return word
+    found = _at(None, model.rpartition("/")[2])
+    return found[0].id if found and found[0].id in _NAMES["closed"] else ""
+
+
 def _widths(text: str) -> tuple[int, int, int, int]:
     """How many characters UTF-8 writes in one, two, three and four bytes.
 

@@ -9,12 +9,13 @@ import time
 from dataclasses import replace
 
 import pytest
+from conftest import LADDER
 from loopback import Reply
 
 from nbroute.batch.run import Bar
 from nbroute.batch.store import Store
 from nbroute.errors import Interrupted, SettingsError
-from nbroute.evaluate.judging import SAME, Pair, judge_pairs, leaning, worst_cost
+from nbroute.evaluate.judging import SAME, Pair, judge_pairs, kin, leaning, worst_cost
 from nbroute.evaluate.purse import Asking, Purse
 from nbroute.evaluate.verdicts import question, read_verdict
 from nbroute.providers.simulated import known_prompts
@@ -393,3 +394,27 @@ def test_a_judge_without_a_price_is_refused_where_there_is_a_limit(router, serve
     assert worst_cost(router, pairs(1), "TOP:nobody-knows-this").cost.usd is None
     assert "expensive" == free.verdict
     assert free.usd is None
+
+
+def tiers_of(*models):
+    names = ("LOW", "MID", "TOP")
+    tiers = [replace(LADDER[name], model=model) for name, model in zip(names, models, strict=True)]
+    return replace(LADDER, tiers=tuple(tiers))
+
+
+@pytest.mark.parametrize(
+    ("models", "judge", "told"),
+    [
+        (("a/x", "b/y", "c/z"), None, "TOP is judged by its own model"),
+        (("a/x", "b/y", "c/z"), "TOP:anthropic/opus", ""),
+        (("openai/x", "b/y", "c/z"), "TOP:openrouter/openai/judge", "LOW and the judge are of one"),
+        (("gpt-5-mini", "openai/y", "c/z"), "TOP:openai/judge", "LOW and MID and the judge"),
+        (("openai/x", "openai/y", "openai/z"), "TOP:openai/judge", ""),
+        (("a/x", "b/y", "c/z"), lambda prompt, a, b: "a", ""),
+    ],
+)
+def test_a_judge_of_its_own_words_or_family_is_named(make_router, models, judge, told):
+    found = kin(make_router(ladder=tiers_of(*models)), judge, ["LOW", "MID", "TOP"])
+
+    assert found.startswith(told)
+    assert bool(told) == bool(found)

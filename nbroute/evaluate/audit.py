@@ -27,6 +27,7 @@ from nbroute.evaluate.judging import (
     Ruling,
     judge_options,
     judge_pairs,
+    kin,
     worst_cost,
 )
 from nbroute.evaluate.purse import NOTHING, Asking, Purse, Worst, worst_cost_of
@@ -400,6 +401,8 @@ class _Run:
         if cached:
             what = "came out of the cache: judged like any other, at the price of asking"
             told.append(f"{counted(len(cached), 'answer')} {what}")
+        tiers = [t for row in self.rows for t in (row.pair.cheaper_tier, row.pair.expensive_tier)]
+        told += filter(None, [kin(engine, plan.judge, tiers)])
         told += [f"left out: {counted(n, 'prompt')} {w}" for w, n in plan.whole.left_out.items()]
         return Audit(
             engine,

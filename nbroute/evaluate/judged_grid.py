@@ -22,6 +22,7 @@ from nbroute.evaluate.judging import (
     Word,
     judge_options,
     judge_pairs,
+    kin,
     leaning,
 )
 from nbroute.evaluate.purse import Asking, Purse
@@ -49,6 +50,7 @@ def judge_grid(
     if not others:
         raise SettingsError("a judge compares two contenders or more, and this grid has one")
     stores = {one.name: _store(router, grid, f"{one.name} judged", judge) for one in others}
+    related = kin(router, judge, [one.tier for one in grid.contenders])
     seen: dict[Pair, Ruling] = {}
     grid.judged.clear()
     grid.judged[top.name] = {
@@ -66,7 +68,8 @@ def judge_grid(
             grid.judging[name] = Batch(store)
             _keep(grid, one, top, rulings)
             seen.update(zip(pairs, rulings, strict=True))
-            grid.notes[:] = leaning([*seen], [*seen.values()]).notes
+            told = [*leaning([*seen], [*seen.values()]).notes, related]
+            grid.notes[:] = filter(None, told)
             if stopped:
                 stopped.result = grid
                 stopped.args = (f"{one.name}: {stopped}; the same call goes on",)

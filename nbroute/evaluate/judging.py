@@ -7,7 +7,7 @@ in both orders, and a verdict that flips with the order is a tie.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
@@ -20,6 +20,7 @@ from nbroute.engine.engine import Engine
 from nbroute.errors import Interrupted, PromptError, SettingsError
 from nbroute.evaluate.purse import Asking, Worst, worst_cost_of
 from nbroute.evaluate.verdicts import SYSTEM, Said, question, read_verdict
+from nbroute.pricing import maker_of, same_model
 from nbroute.providers.simulated_answers import NO_LESSON
 from nbroute.report.metrics import wilson
 from nbroute.report.table import shortened
@@ -330,4 +331,29 @@ def leaning(pairs: Sequence[Pair], rulings: Sequence[Ruling]) -> Leaning:
         judged=len(asked),
         longer=sum(longer),
         uneven=len(longer),
+    )
+
+
+def kin(router: Engine, judge: Judge | None, tiers: Iterable[str]) -> str:
+    """What to know of a judge that is one of those tiers' models, or some one's maker's; else "".
+
+    Judges favour their own words (Zheng et al. 2023, self-enhancement). Where all of the tiers are
+    of the judge's maker, they gain alike.
+    """
+    if callable(judge):
+        return ""
+    options = judge_options(router, judge)
+    models = {name: router.ladder[name].model for name in dict.fromkeys(tiers)}
+    model = options.get("model") or router.ladder[options["tier"]].model
+    other = "another judge can be named"
+    for name, one in models.items():
+        if same_model(one, model):
+            return f"{name} is judged by its own model, which may favour its own words: {other}"
+    maker = maker_of(model)
+    family = [name for name, one in models.items() if maker and maker_of(one) == maker]
+    if not 0 < len(family) < len(models):
+        return ""
+    return (
+        f"{' and '.join(family)} and the judge are of one maker, {maker}, and a judge may favour "
+        f"its own family: {other}"
     )

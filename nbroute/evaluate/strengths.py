@@ -79,7 +79,7 @@ def _check(met: Iterable[tuple[str, str]]) -> None:
             f"{' and '.join(tiers) or 'none'}"
         )
     if len(groups) > 1:
-        parts = [" and ".join(sorted(one)) for one in groups]
+        parts = sorted(" and ".join(sorted(one)) for one in groups)
         raise SettingsError(
             f"{'; '.join(parts)}: nobody of one group was judged against one of another, so their "
             "strengths cannot be compared"
