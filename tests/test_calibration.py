@@ -249,7 +249,7 @@ def test_the_learned_check_takes_the_threshold_that_was_found(simulated, make_ro
             {"loss": 0.1},
             r"every judged pair has the confidence 0\.4",
         ),
-        (judged().assign(confidence=math.nan), {}, r"the data has no confidence"),
+        (judged().assign(confidence=math.nan), {}, r"no number in the column confidence"),
         (
             judged().assign(confidence=70.5),
             {},
@@ -258,6 +258,7 @@ def test_the_learned_check_takes_the_threshold_that_was_found(simulated, make_ro
         (judged().assign(verdict=None), {}, r"there is no judged pair in it"),
         (judged().assign(verdict="left"), {}, r"a verdict is 'left'"),
         (judged().assign(direction="down"), {}, r"there is no judged pair in it"),
+        (judged().assign(group=[0, math.nan] * 200), {}, r"row 2 has no group; name one"),
         (judged().assign(prompt=""), {}, r"row 1 has the prompt ''"),
         (judged()[["prompt"]], {}, r"not one column 'tier' in 'prompt'"),
         (pd.DataFrame(), {}, r"not one column 'prompt' in no column"),
@@ -267,7 +268,7 @@ def test_the_learned_check_takes_the_threshold_that_was_found(simulated, make_ro
         (answered(), {"of": "logprob", "loss": "2"}, r"loss is '2'; give a share"),
         (answered(), {"of": ["rating"]}, r"of is \['rating'\]"),
         (answered(), {"of": "ratings"}, r"of is 'ratings': did you mean 'rating'"),
-        (answered().drop(columns="rating"), {"of": "rating"}, r"the data has no rating"),
+        (answered().drop(columns="rating"), {"of": "rating"}, r"no number in the column rating"),
         (
             answered().assign(rating=11),
             {"of": "rating"},
@@ -308,7 +309,7 @@ def test_near_duplicates_count_once_and_missing_verdicts_not_at_all(router):
     assert 400 == found.labels
     assert "800 judged pairs are 400, as rows of one group count once." in repr(found)
     assert "Left out: 400 pairs, not judged or not with the next tier up." in repr(found)
-    with pytest.raises(SettingsError, match=r"^1 judged pair is too few"):
+    with pytest.raises(SettingsError, match=r"^21,000 judged pairs \(1, as near-duplicates"):
         router.calibrate(judged(21_000, worst=0).drop(columns="group"))
 
 
@@ -318,6 +319,18 @@ def test_a_million_rows_are_a_random_part_of_them(router):
     assert 20_000 == found.labels
     assert "Of 1,000,000 judged pairs 20,000 were drawn at random." in repr(found)
     assert abs(true_loss(found.threshold) - 0.05) < 0.005
+
+
+def test_prompts_without_a_confidence_and_costs_that_are_not_known_are_told(router):
+    pairs = judged().assign(cheaper_usd=math.nan)
+    pairs.loc[:9, "confidence"] = math.nan
+
+    found = router.calibrate(pairs, loss=np.float64(0.08))
+
+    assert "10 prompts without a confidence cannot be moved." in repr(found)
+    assert "unknown" in repr(found)
+    assert math.isnan(found.chosen.usd)
+    assert found.frame()["moved"].max() == 390 / 400
 
 
 def test_all_ties_and_labels_of_one_tier_are_told(make_router):
@@ -334,7 +347,7 @@ def test_all_ties_and_labels_of_one_tier_are_told(make_router):
 
 
 def test_a_classifier_that_has_no_confidence_or_would_send_is_refused(make_router, server):
-    with pytest.raises(SettingsError, match="the classifier '<lambda>' has no confidence"):
+    with pytest.raises(SettingsError, match="the classifier '<lambda>' gives no confidence"):
         make_router().calibrate(labelled())
     with pytest.raises(SettingsError, match="puts every prompt on TOP: none can move up"):
         make_router(classifier=lambda _: "TOP").calibrate(labelled())

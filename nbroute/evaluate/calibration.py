@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nbroute.engine.engine import Engine
@@ -237,6 +238,7 @@ def calibrate(
     import numpy as np
 
     _check(loss, confidence, of, seed)
+    loss, confidence, seed = float(loss), float(confidence), int(seed)
     prompts = of == "classifier"
     cases = of_prompts(engine, source, seed) if prompts else of_answers(engine, source, of, seed)
     grid, places = _grid(cases)
@@ -262,11 +264,11 @@ def calibrate(
 def _check(loss: object, confidence: object, of: object, seed: object) -> None:
     """SettingsError for a setting that is none, and without mapie."""
     for name, value in (("loss", loss), ("confidence", confidence)):
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1:
+        if isinstance(value, bool) or not isinstance(value, Real) or not 0 < float(value) < 1:
             raise SettingsError(f"{name} is {value!r:.40}; give a share between 0 and 1, as 0.02.")
     if of not in tuple(KINDS):
         raise SettingsError(f"of is {of!r:.40}: {did_you_mean(str(of), KINDS)}")
-    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
+    if isinstance(seed, bool) or not isinstance(seed, Integral) or not 0 <= int(seed) < 2**32:
         raise SettingsError(f"seed is {seed!r:.40}; give a whole number from 0 on.")
     try:
         import mapie.risk_control  # noqa: F401 - only whether it is there
@@ -358,7 +360,9 @@ def _refusal(cases: Cases, losses: int, loss: float, confidence: float) -> str:
     from scipy.stats import binom
 
     count = len(cases.scores)
-    few = f"{counted(count, cases.noun)} {'is' if count == 1 else 'are'} too few"
+    alike = f" ({count:,}, as near-duplicates count once; a column group overrules that)"
+    few = f"{counted(cases.given, cases.noun)}{alike if count < cases.given else ''}"
+    few += f" {'is' if cases.given == 1 else 'are'} too few"
     limit = f"a loss of at most {percent(loss)} with {percent(confidence)} confidence"
     can = math.ceil(1000 * float(_bound(losses, count, confidence))) / 1000
     these = f"; these can promise {percent(can)} (loss={can:g})" if can < 1 else ""

@@ -61,7 +61,7 @@ class Cases:
     By `scores` (NaN: never) something is done to it; `left` and `done` say whether it is a loss
     if it is not and if it is. `said` is the chance (0 to 1) of being right that the score
     stands for, `right` whether it was. `usd` has what each costs if left, if done, and at the
-    most.
+    most. `given` are the rows before those that are alike were counted once.
     """
 
     kind: Kind
@@ -72,6 +72,7 @@ class Cases:
     right: np.ndarray
     noun: str
     loss: str
+    given: int
     usd: np.ndarray | None = None
     most: str = ""
     present: float | None = None
@@ -90,6 +91,9 @@ def _once(frame: pd.DataFrame, seed: int, noun: str) -> tuple[pd.DataFrame, list
             told = f"row {row + 1} has the prompt {prompt!r:.40}"
             raise SettingsError(f"{told}; give text or drop it.")
     own = "group" if "group" in frame.columns else "prompt"
+    if frame[own].isna().any():
+        row = frame.index[frame[own].isna()][0] + 1
+        raise SettingsError(f"row {row} has no group; name one, or leave the column out.")
     kept = frame.sample(frac=1, random_state=seed).drop_duplicates(own)
     drawn = f"Of {counted(len(kept), noun)} {MOST:,} were drawn at random."
     notes, kept = [drawn] if len(kept) > MOST else [], kept.head(MOST)
@@ -142,7 +146,10 @@ def of_prompts(engine: Engine, source: Any, seed: int) -> Cases:
     if isinstance(classifier, CautiousClassifier):
         present, classifier = classifier.threshold, classifier.classifier
     cases = _of_audit(kept, present) if judged else _of_labels(engine, classifier, kept)
-    return replace(cases, noun=noun, present=present, notes=(*notes, *told, *cases.notes))
+    notes += told
+    return replace(
+        cases, noun=noun, given=len(usable), present=present, notes=(*notes, *cases.notes)
+    )
 
 
 def _pairs(frame: pd.DataFrame) -> pd.DataFrame:
@@ -168,6 +175,8 @@ def _of_audit(kept: pd.DataFrame, present: float) -> Cases:
     risen, kind = scores < present, KINDS["classifier"]
     nothing = "No expensive answer was preferred: all ties, or the cheaper one."
     notes = [] if lost.any() else [nothing]
+    if unknown := int(np.isnan(scores).sum()):
+        notes.append(f"{counted(unknown, 'prompt')} without a confidence cannot be moved.")
     if present:
         kind = kind._replace(cheap=present)
         notes.append(
@@ -186,6 +195,7 @@ def _of_audit(kept: pd.DataFrame, present: float) -> Cases:
         ~lost,
         "",
         "a prompt that stays although the judge prefers the more expensive answer",
+        0,
         np.column_stack([usd[:, 0], np.where(risen, usd[:, 0], usd[:, 1]), usd[:, 1]]),
         notes=tuple(notes),
     )
@@ -223,6 +233,7 @@ def _of_labels(engine: Engine, classifier: Classifier, kept: pd.DataFrame) -> Ca
         levels == needed,
         "",
         "a prompt that is answered below the tier that it needs",
+        0,
         np.column_stack([usd[levels, rows], usd[above, rows], usd[top]]),
         f"all on {tiers[top]}",
         notes=tuple(notes),
@@ -280,12 +291,21 @@ def of_answers(engine: Engine, source: Any, of: str, seed: int) -> Cases:
     notes.append("Whether the next tier's answer is better, where one fails, is not looked at.")
     loss, never = "a bad answer that passes the check", np.zeros(len(bad), dtype=bool)
     return Cases(
-        KINDS[of], scores, bad, never, said, ~bad, "labelled answer", loss, notes=tuple(notes)
+        KINDS[of],
+        scores,
+        bad,
+        never,
+        said,
+        ~bad,
+        "labelled answer",
+        loss,
+        len(frame),
+        notes=tuple(notes),
     )
 
 
 def _scores(
-    frame: pd.DataFrame, name: str, least: float, most: float, what: str = "the data"
+    frame: pd.DataFrame, name: str, least: float, most: float, what: str = ""
 ) -> np.ndarray:
     """The column as numbers, NaN for none; SettingsError for what a threshold cannot go by."""
     import numpy as np
@@ -293,7 +313,8 @@ def _scores(
     scores = _numbers(frame, name)
     known = scores[~np.isnan(scores)]
     if not len(known):
-        raise SettingsError(f"{what} has no {name}, so a threshold would change nothing.")
+        none = f"{what} gives no {name}" if what else f"there is no number in the column {name}"
+        raise SettingsError(f"{none}, so there is nothing to set a threshold on.")
     odd = known[(known < least) | (known > most)]
     if len(odd):
         raise SettingsError(f"a {name} is {odd[0]:g}; it is a number from {least:g} to {most:g}.")
