@@ -67,7 +67,8 @@ class Ask:
     options: Mapping[str, Any] = field(compare=False, repr=False)
 
 
-def _ask(one: Subject, tier: str, **more: str) -> Ask:
+def ask_of(one: Subject, tier: str, **more: str) -> Ask:
+    """The subject's prompt for that tier, with what shaped its own request."""
     options = {**one.options, "tier": tier, "purpose": "audit", **more}
     return Ask(one.prompt, repr(sorted(options.items())), options)
 
@@ -122,17 +123,17 @@ class Plan:
         ladder, found = self.engine.ladder, list[Beside]()
         for place in places:
             one, pairs = self.subjects[place], list[Beside]()
-            own = None if one.text else _ask(one, one.tier)
+            own = None if one.text else ask_of(one, one.tier)
             above, at = ladder.above(one.tier), ladder.index(one.tier)
             if self.direction != "down" and above:
                 tiers = (one.tier, above.name)
-                pairs.append(Beside(one, "up", own, _ask(one, above.name), tiers))
+                pairs.append(Beside(one, "up", own, ask_of(one, above.name), tiers))
             if self.direction != "up" and at:
                 tiers = (ladder.names[at - 1], one.tier)
-                pairs.append(Beside(one, "down", _ask(one, tiers[0]), own, tiers))
+                pairs.append(Beside(one, "down", ask_of(one, tiers[0]), own, tiers))
             if pairs and place in self.twice:
                 first, tier = pairs[0].expensive, pairs[0].tiers[1]
-                again = _ask(one, tier, cache="off")
+                again = ask_of(one, tier, cache="off")
                 pairs.append(Beside(one, "again", first, again, (tier, tier)))
             found += pairs
         return found
@@ -328,8 +329,7 @@ class _Run:
         new = tuple(one for one in whole if one not in self.rulings)
         if not new:
             return
-        tier, judge = self.plan.judged_by
-        store, found = self.kept.store(judge, new), list[Ruling]()
+        store, found = self.kept.store(repr(self.plan.judge), new), list[Ruling]()
         try:
             found = judge_pairs(self.asking, new, self.plan.judge, store)
         except Interrupted as error:
@@ -337,7 +337,7 @@ class _Run:
             raise
         finally:
             self.rulings |= dict(zip(new, found, strict=False))
-            self._heed(store, tier, "judging")
+            self._heed(store, self.plan.judged_by[0], "judging")
 
     def _heed(self, store: Store, tier: str, what: str) -> None:
         """Take note of what the calls cost, and why some were not sent."""

@@ -351,7 +351,8 @@ class Audit:
                 marks.append(Mark(name, share, told, row, colour, said, faint=word == "tie"))
             ends[name] = f"{tally.share('expensive'):.0%} of {tally.n:,}"
         panel = Panel("share of the judged pairs", marks, ends, "share")
-        return Figure("audit", "What the judge preferred", "", [panel])
+        lead = f"{counted(len(self.judged), 'pair')} of two tiers, judged by {self.judge}"
+        return Figure("audit", "What the judge preferred", lead, [panel])
 
     def _bars(self) -> dict[str, Tally]:
         """The verdicts by what was compared: up the ladder, down, and the same model twice."""

@@ -15,6 +15,8 @@ from nbroute.notebook.commands.base import command, confirmed
 from nbroute.pricing import describe
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from nbroute.evaluate.findings import Examination
     from nbroute.notebook.desk import Desk
 
@@ -37,21 +39,21 @@ def audit(desk: Desk, rest: str) -> Any:
     if len(others) > 1:
         raise SettingsError(f"`%route audit` takes one frame, not {' and '.join(others):.80}")
     space, router, bound = desk.shell.user_ns, desk.router, said.get("--max-cost")
+    readers: dict[str, Callable[[str], Any]]
+    readers = {"--sample": _number, "--again": _number, "--seed": _whole, "--direction": str}
     given: dict[str, Any] = {
-        name[2:]: _number(said[name]) for name in ("--sample", "--again") if name in said
+        name[2:]: read(said[name]) for name, read in readers.items() if name in said
     }
-    given |= {"seed": _whole(said["--seed"])} if "--seed" in said else {}
-    given |= {"direction": said["--direction"]} if "--direction" in said else {}
-    judge = said.get("--judge")
-    if judge and not router.ladder.named(judge) and callable(space.get(judge)):
-        given["judge"] = space[judge]
-    elif judge:
-        given["judge"] = judge
+    if judge := said.get("--judge"):
+        own = not router.ladder.named(judge) and callable(space.get(judge))
+        given["judge"] = space[judge] if own else judge
     if others:
         given["frame"] = names.source(space, others[0])
     plan = make_plan(router, **given, max_cost=bound, everything="--all" in said)
     if "--yes" not in said:
-        display(_planned(plan))
+        stopped = router.audited is not None and router.audited.stopped
+        told = ["what the stopped audit has already is not asked again"] if stopped else []
+        display(_planned(plan, told))
         line = re.sub(r"\s+", " ", f"%route audit {rest} --yes")
         if not confirmed("Send them?", line):
             return f"nothing was sent; `{line}` sends without asking"
@@ -61,7 +63,7 @@ def audit(desk: Desk, rest: str) -> Any:
         desk.refresh()
 
 
-def _planned(plan: Plan) -> tables.Table:
+def _planned(plan: Plan, told: Sequence[str]) -> tables.Table:
     """How many calls an audit makes, and what they cost at most."""
     worst = plan.worst()
     rows = [
@@ -73,7 +75,7 @@ def _planned(plan: Plan) -> tables.Table:
     above = f"an audit of {count:,} of {plan.whole.size:,} prompts {plan.whole.source}; nothing is"
     below = f"together {calls:,} calls, at most {most}; each answer may use its whole token budget"
     head = ["tier", "what for", "calls", "at most"]
-    return tables.Table(head, rows, above=[f"{above} sent yet"], below=[below])
+    return tables.Table(head, rows, above=[f"{above} sent yet"], below=[below, *told])
 
 
 @command(
