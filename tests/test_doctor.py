@@ -387,7 +387,20 @@ def test_one_prompt_tells_nothing_of_wording(router):
     finding = only(router.doctor(), "wording")
 
     assert not finding.known
-    assert "this session has 1" in finding.words
+    assert "there are texts of 1" in finding.words
+
+
+def test_a_new_session_tries_the_prompts_that_the_ledger_keeps(configured, tmp_path):
+    file = tmp_path / "mine.toml"
+    file.write_text(file.read_text().replace("[nbroute]", "[nbroute]\nstore_text = true"))
+    earlier = configured(classifier="ngrams")
+    for number in range(12):
+        earlier.route(f"What is the capital of country {number}?")
+    earlier.close()
+
+    finding = only(configured(classifier="ngrams").doctor(), "wording")
+
+    assert "12 prompts" in finding.words
 
 
 def test_changes_leave_scripts_without_capitals_their_letters():

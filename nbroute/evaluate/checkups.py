@@ -248,7 +248,7 @@ def _better(ladder: Ladder, cheaper: str, expensive: str, verdicts: list[str]) -
 def _wording(patient: Patient) -> Iterator[Finding]:
     router, prompts, about = patient.router, patient.prompts, "how often a new wording flips a tier"
     if len(prompts) < _PROMPTS:
-        words = f"{about}: it takes {_PROMPTS} prompts, and this session has {len(prompts)}"
+        words = f"{about}: it takes {_PROMPTS} prompts, and there are texts of {len(prompts)}"
         yield unknown("wording", words, f"%route doctor  # after {_PROMPTS} prompts")
         return
     if not isinstance(patient.classifier, str) and not patient.sent:

@@ -170,8 +170,11 @@ class Patient:
 
     @cached_property
     def prompts(self) -> list[str]:
-        """The session's last prompts, each once, as far as their texts are known."""
+        """The session's last prompts, each once; of a new one those that the ledger has texts of."""
         past = collect(self.router, None, None, None, 1).past
+        kept = self.settings.store_text and not past
+        if kept and self.router.spend(everything=True).calls <= _MOST_ROWS:
+            past = collect(self.router, None, None, None, 1, everything=True).past
         return list(dict.fromkeys(one.prompt for one in past))[-_MOST_PROMPTS:]
 
     def problem(self, key: tuple[str, str]) -> str:
