@@ -170,7 +170,7 @@ class Patient:
 
     @cached_property
     def prompts(self) -> list[str]:
-        """The session's last prompts, each once; of a new one those that the ledger has texts of."""
+        """The session's last prompts, each once; of a new one those that the ledger keeps."""
         past = collect(self.router, None, None, None, 1).past
         kept = self.settings.store_text and not past
         if kept and self.router.spend(everything=True).calls <= _MOST_ROWS:
