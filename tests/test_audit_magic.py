@@ -40,7 +40,7 @@ def test_it_tells_what_it_will_cost_and_asks(asking, monkeypatch):
     before, _, after = text.partition("audit of 10 of 20 prompts of this session, judged by")
     assert "an audit of 10 of 20 prompts of this session; nothing is sent yet" in before
     assert "judging" in before
-    assert "each answer may use its whole token budget" in before
+    assert "usually far less, as few answers use up their token budget" in before
     assert "one tier up was preferred for" in after
     assert done.result is desk_of(asking).router.audited
     assert audits_of(asking)

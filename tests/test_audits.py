@@ -635,6 +635,28 @@ def test_ctrl_c_keeps_what_was_judged_and_the_same_call_goes_on(router, answerin
     assert "stopped" not in str(found)
 
 
+def test_what_was_stopped_does_not_go_on_with_the_verdicts_of_another_judge(router, answering):
+    def stopping(verdict):
+        heard = []
+
+        def judge(*_):
+            heard.append(verdict)
+            if len(heard) == 5:
+                raise KeyboardInterrupt
+            return verdict
+
+        return judge
+
+    with pytest.raises(Interrupted, match=r"2 of 6 pairs are judged"):
+        audited(router, 1, frame=framed(6), judge=stopping("a"))
+    with pytest.raises(Interrupted) as raised:
+        audited(router, 1, frame=framed(6), judge=stopping("tie"))
+
+    rows = raised.value.result.frame()
+    assert ["tie", "tie"] == list(rows["forward"]) == list(rows["backward"])
+    assert 6 == len(answering.requests)
+
+
 def test_an_audit_can_be_cancelled_from_another_thread(router, answering):
     cancel = threading.Event()
 

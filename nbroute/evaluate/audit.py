@@ -261,7 +261,8 @@ def run_audit(
             one.work()
         except KeyboardInterrupt:
             audit = one.audit("interrupted")
-            told = f"{len(audit.judged)} of {counted(len(every), 'pair')} are judged"
+            wanted = sum(beside.direction != "again" for beside in every)
+            told = f"{len(audit.judged):,} of {counted(wanted, 'pair')} are judged"
             error = Interrupted(f"stopped; {told}; the same call continues where it stopped")
             error.result = audit
             raise error from None

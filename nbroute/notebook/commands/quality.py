@@ -73,9 +73,11 @@ def _planned(plan: Plan, told: Sequence[str]) -> tables.Table:
     most = tables.together([one.cost for one in worst.values()])
     count = len(plan.subjects)
     above = f"an audit of {count:,} of {plan.whole.size:,} prompts {plan.whole.source}; nothing is"
-    below = f"together {calls:,} calls, at most {most}; each answer may use its whole token budget"
+    below = f"together {calls:,} calls, at most {most}: usually far less, as few answers use up"
     head = ["tier", "what for", "calls", "at most"]
-    return tables.Table(head, rows, above=[f"{above} sent yet"], below=[below, *told])
+    return tables.Table(
+        head, rows, above=[f"{above} sent yet"], below=[f"{below} their token budget", *told]
+    )
 
 
 @command(
