@@ -325,7 +325,7 @@ def test_prompts_without_a_confidence_and_costs_that_are_not_known_are_told(rout
     pairs = judged().assign(cheaper_usd=math.nan)
     pairs.loc[:9, "confidence"] = math.nan
 
-    found = router.calibrate(pairs, loss=np.float64(0.08))
+    found = router.calibrate(pairs.convert_dtypes(), loss=np.float64(0.08))
 
     assert "10 prompts without a confidence cannot be moved." in repr(found)
     assert "unknown" in repr(found)

@@ -44,7 +44,7 @@ class Kind(NamedTuple):
     ends: tuple[str, str]
 
 
-_FAILS = ("fails", ("none fails", "all fail"))
+_FAILS = ("fails", ("none fails", "all that can fail"))
 #: What can be calibrated. The thresholds are those that users write.
 KINDS = {
     "classifier": Kind(1.0, 0.0, "one tier up", ("none moved up", "all that can move")),
@@ -111,8 +111,9 @@ def _numbers(frame: pd.DataFrame, name: str) -> np.ndarray:
 
     if name not in frame.columns:
         return _numbers(frame.assign(**{name: math.nan}), name)
-    numbers: np.ndarray = pd.to_numeric(frame[name], errors="coerce").to_numpy(dtype=float)
-    return numbers
+    numbers = pd.to_numeric(frame[name], errors="coerce")
+    found: np.ndarray = numbers.to_numpy(dtype=float, na_value=math.nan)
+    return found
 
 
 def of_prompts(engine: Engine, source: Any, seed: int) -> Cases:
@@ -170,7 +171,7 @@ def _of_audit(kept: pd.DataFrame, present: float) -> Cases:
     import numpy as np
 
     scores = _scores(kept, "confidence", 0.0, 1.0)
-    lost = (kept["verdict"] == "expensive").to_numpy()
+    lost = (kept["verdict"] == "expensive").to_numpy(dtype=bool)
     usd = np.column_stack([_numbers(kept, name) for name in ("cheaper_usd", "expensive_usd")])
     risen, kind = scores < present, KINDS["classifier"]
     nothing = "No expensive answer was preferred: all ties, or the cheaper one."
