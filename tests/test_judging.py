@@ -418,3 +418,25 @@ def test_a_judge_of_its_own_words_or_family_is_named(make_router, models, judge,
 
     assert found.startswith(told)
     assert bool(told) == bool(found)
+
+
+def test_the_worst_cost_is_told_of_answers_that_are_not_there_yet(make_router):
+    long = replace(LADDER["LOW"], max_tokens=1_000_000)
+    ladder = replace(LADDER, tiers=(long, *LADDER.tiers[1:]))
+    router = make_router(ladder=ladder)
+    missing = Pair("Why?", None, None, "LOW", "MID")
+
+    there = worst_cost(router, [replace(missing, cheaper="x", expensive="y")])
+    unknown, both = worst_cost(router, [missing]), worst_cost(router, [missing, missing])
+
+    assert 2 == there.calls == unknown.calls
+    assert there.cost.usd < unknown.cost.usd
+    assert (4, 2 * unknown.cost.usd) == (both.calls, both.cost.usd)
+    too_long = replace(missing, cheaper="x" * 400_000, expensive="y")
+    assert (0, 0) == (worst_cost(router, [too_long]).calls, worst_cost(router, []).calls)
+    assert 0 == worst_cost(router, [missing], lambda prompt, a, b: "tie").calls
+
+
+def test_no_pairs_are_no_rulings(router):
+    assert [] == judged(router, []) == judged(router, [], lambda prompt, a, b: "tie")
+    assert not leaning([], []).notes

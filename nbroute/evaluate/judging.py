@@ -112,7 +112,8 @@ def worst_cost(
         return worst_cost_of(router, (), {})
 
     def text(answer: str | None, tier: str) -> str:
-        return "x" * (4 * router.ladder[tier].max_tokens) if answer is None else answer
+        longest = min(4 * router.ladder[tier].max_tokens, router.limits.max_prompt_chars // 4)
+        return "x" * longest if answer is None else answer
 
     asked = []
     for one in pairs:

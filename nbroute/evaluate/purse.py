@@ -16,7 +16,7 @@ from nbroute.batch.workers import ThreadWorkers, checked_workers
 from nbroute.budgets import held
 from nbroute.engine.engine import Engine
 from nbroute.engine.plan import read_options
-from nbroute.errors import BudgetExceeded, ReplayMiss
+from nbroute.errors import BudgetExceeded, PromptError, ReplayMiss
 from nbroute.pricing import format_usd
 from nbroute.types import Attempt, Cost, CostSource, Decision, RouteResult
 
@@ -73,7 +73,7 @@ class _Bought(Job):
     ) -> RouteResult | Decision:
         """The answer, as `Job`; BudgetExceeded where the purse does not cover it."""
         limit, options, worst = self.purse.limit, dict(self.options), Decimal(0)
-        if limit is not None:
+        if limit is not None and router.parts.replay is None:
             # Without a price the call itself is refused, unless nobody bills it.
             known = expected(router, prompt, options, sure=True).reserved_usd
             worst = known or worst
@@ -150,10 +150,16 @@ NOTHING = Worst(0, Cost(Decimal(0), "list"))
 
 
 def worst_cost_of(router: Engine, prompts: Iterable[str], options: Mapping[str, Any]) -> Worst:
-    """What the prompts cost at most with those options; nothing is sent."""
+    """What the prompts cost at most with those options; nothing is sent.
+
+    One that cannot be sent, as it is too long, costs nothing.
+    """
     total = NOTHING
     for prompt in prompts:
-        row = expected(router, prompt, options, sure=True)
+        try:
+            row = expected(router, prompt, options, sure=True)
+        except PromptError:
+            continue
         billed, usd = row.provider_kind == "remote", row.reserved_usd
         usd = Decimal(0) if usd is None and not billed else usd
         source: CostSource = "unknown" if usd is None else "estimated"

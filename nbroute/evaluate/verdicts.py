@@ -63,9 +63,11 @@ def question(prompt: str, a: str, b: str) -> str:
 
 _TAGS = ("request", "answer-a", "answer-b")
 
+#: Characters of an answer that are read, from its end.
+_READ = 20_000
 _THOUGHT = re.compile(r"<(think\w*|reasoning)>.*?(?:</\1>|\Z)|\A.*</think\w*>", re.DOTALL)
 _TAG = re.compile(r"<(/?)([a-z][\w-]*)>")
-_BRACKETS = re.compile(r"\[\[(.*?)\]\]")
+_BRACKETS = re.compile(r"\[\[([^\[\]\n]{,40})\]\]")
 _MARKS = re.compile(r"[\"'*_`\[\](){}$#\\\u2018-\u201f\u300c-\u300f]+|\bboxed\b")
 #: Cyrillic letters that stand for A and B.
 _LETTER = re.compile(r"\b[\u0430\u0432\u0431]\b")
@@ -132,7 +134,7 @@ def read_verdict(text: str) -> Said | None:
 
 def _plain(text: str) -> list[str]:
     """Its lines in lower case, without thoughts and without the marks around words."""
-    text = unicodedata.normalize("NFKC", text).casefold()
+    text = unicodedata.normalize("NFKC", text[-_READ:]).casefold()
     text = _THOUGHT.sub(" ", text)
     text = _TAG.sub(lambda tag: " " if tag[1] else f" {tag[2]}: ", text)
     text = _BRACKETS.sub(r" verdict: \1. ", text)
