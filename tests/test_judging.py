@@ -338,7 +338,8 @@ def test_an_answer_that_was_cut_off_is_no_verdict(router, server):
     (ruling,) = judged(router, pairs(1))
 
     assert ruling.verdict is None
-    assert "the judge's answer was cut off at 1,000 tokens, before its verdict" == ruling.error
+    told = "the judge's answer was cut off at 1,000 tokens, before its verdict"
+    assert f"{told}; one that thinks has more room with an effort, as in 'TOP:low'" == ruling.error
     assert ruling.usd > 0
 
 

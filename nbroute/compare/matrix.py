@@ -18,6 +18,7 @@ from nbroute.pricing import format_usd, places_of
 from nbroute.providers.simulated import unanswered
 from nbroute.providers.simulated_answers import find
 from nbroute.report import Spend, counted
+from nbroute.report.metrics import wilson
 from nbroute.report.table import shortened
 from nbroute.types import WRITTEN, RouteResult
 
@@ -35,8 +36,6 @@ _EXPENSIVE = 0.1
 _LABEL, ROWS = 200, 20
 #: How a cell ends that nothing was asked in, or that was stopped on its way.
 _UNASKED = ("not sent", "interrupted")
-#: A 95% interval.
-_Z = 1.96
 
 
 @dataclass(frozen=True)
@@ -191,13 +190,7 @@ class Share(NamedTuple):
 
 def share(hits: int, of: int) -> Share:
     """The share with its interval; of nothing, it may be anything."""
-    if not of:
-        return Share(hits, of, 0.0, 1.0)
-    mean, wide = hits / of, _Z**2 / of
-    middle = mean + wide / 2
-    spread = math.sqrt(wide * (mean * (1 - mean) + wide / 4))
-    low, high = ((middle + sign * spread) / (1 + wide) for sign in (-1, 1))
-    return Share(hits, of, max(low, 0.0), min(high, 1.0))
+    return Share(hits, of, *wilson(hits / of if of else 0.0, of))
 
 
 class Total(NamedTuple):

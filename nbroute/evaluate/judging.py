@@ -254,7 +254,9 @@ def _said(row: Row, room: int) -> tuple[Said | None, str]:
     if row.error is not None:
         return None, row.error
     if room and row.output_tokens >= room:
-        return None, f"the judge's answer was cut off at {room:,} tokens, before its verdict"
+        told = f"the judge's answer was cut off at {room:,} tokens, before its verdict"
+        cure = f"one that thinks has more room with an effort, as in '{row.tier}:low'"
+        return None, told if room >= _THOUGHT else f"{told}; {cure}"
     if word := read_verdict(row.text):
         return word, ""
     said = shortened(" ".join(row.text.split()), 120)
