@@ -7,6 +7,7 @@ import builtins
 import pytest
 from cells import desk_of, error_of, run
 from IPython.core.error import StdinNotImplementedError
+from IPython.utils.capture import capture_output
 
 from nbroute.providers.simulated import known_prompts
 
@@ -146,6 +147,20 @@ def test_an_audit_is_shown_as_words_and_a_chart_and_is_not_lost_by_a_click(askin
     assert desk_of(asking).router.audited is done.result
     again, _ = run(asking, "router = %route router\nrouter.audited")
     assert "one tier up was preferred for" in again
+
+
+def test_in_a_notebook_the_verdict_and_the_shares_stand_above_the_words(asking):
+    found = run(asking, "%route audit --sample 1 --judge mine --direction both --yes")[1].result
+
+    with capture_output() as shown:
+        asking.display_formatter.ipython_display_formatter(found)
+
+    html, plain = (shown.outputs[0].data[f"text/{kind}"] for kind in ("html", "plain"))
+    verdict, tiles, words = (html.index(one) for one in ("<b>", "nbr-tile", "judged by"))
+    assert verdict < tiles < words
+    assert "One tier up was preferred" in html
+    assert "One tier down would have done" in html
+    assert plain == str(found)
 
 
 def test_its_options_are_completed(asking):

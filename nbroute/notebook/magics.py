@@ -212,23 +212,26 @@ class RouteMagics(Magics):
 
     def display_audit(self, audit: Any) -> None:
         """Show an audit and what the judge preferred."""
-        self._show(audit, audit.blocks(), [audit.chart()], "%route audit")
+        from nbroute.notebook.report_view import audit_tiles
+
+        tiles = audit_tiles(audit)
+        self._show(audit, audit.blocks(), [audit.chart()], "%route audit", tiles=tiles)
 
     def display_calibration(self, found: Any) -> None:
         """Show a calibration, what to write to keep it, and how reliable the confidence is."""
         asked = "%route calibrate"
-        self._show(found, found.blocks(), [found.chart()], asked, found.setting)
+        self._show(found, found.blocks(), [found.chart()], asked, code=found.setting)
 
     def display_quality(self, found: Any) -> None:
         """Show quality against cost: the figures and the chart."""
         figures = [one for one in [found.chart()] if one.compares]
         self._show(found, found.blocks(), figures, "%route quality")
 
-    def _show(self, found: Any, blocks: Any, figures: Any, asked: str, code: str = "") -> None:
+    def _show(self, found: Any, blocks: Any, figures: Any, asked: str, **more: str) -> None:
         from nbroute.notebook.report_view import show
 
         static = self.settings.static
-        show(found, blocks, figures, self.shell, static=static, asked=asked, code=code)
+        show(found, blocks, figures, self.shell, static=static, asked=asked, **more)
 
     def display_comparison(self, compared: Any) -> None:
         """Show a comparison's table and its answers, or a grid's first ones and its totals."""

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from nbroute.evaluate.audited import Audit, Direction
+from nbroute.evaluate.judging import Word
+from nbroute.notebook import look
 from nbroute.notebook.answer import escape_markdown, safe_plain
 from nbroute.notebook.screens import is_live
 from nbroute.notebook.tables import Table
@@ -54,17 +57,45 @@ def show(
     static: bool,
     asked: str,
     code: str = "",
+    tiles: str = "",
 ) -> None:
     """Display what was found in this front end; a terminal has the words alone.
 
-    `blocks` are its words, `code` settings to copy below them; `asked` is as in `Gallery`.
+    `blocks` are its words, `code` settings to copy below them, `tiles` figures above them;
+    `asked` is as in `Gallery`.
     """
     from IPython.display import display
 
+    blocks = list(blocks)
     told = markdown(blocks) + (f"\n\n```toml\n{code}\n```" if code else "")
-    display({"text/plain": safe_plain(repr(found)), "text/markdown": told}, raw=True)
+    shown = {"text/plain": safe_plain(repr(found)), "text/markdown": told}
+    if tiles:
+        shown["text/html"] = look.page(tiles, *map(_html, blocks))
+    display(shown, raw=True)
     if figures and hasattr(shell, "kernel"):
         display(Gallery(figures, live=is_live(shell, static=static), asked=asked))
+
+
+def _html(block: Block) -> str:
+    if isinstance(block, str):
+        return f"<p>{look.text(block)}</p>" if block else ""
+    head, *rows = block
+    return look.table("details", head, [list(map(look.text, row)) for row in rows])
+
+
+def audit_tiles(audit: Audit) -> str:
+    """The verdict of an audit and its shares at a glance, each with its interval."""
+    titles: dict[Direction, tuple[str, Sequence[Word]]] = {
+        "up": ("One tier up was preferred", ["expensive"]),
+        "down": ("One tier down would have done", ["cheaper", "tie"]),
+        "again": ("Told apart, though of one model", ["cheaper", "expensive"]),
+    }
+    facts = {}
+    for way, (title, words) in titles.items():
+        if (tally := audit.tally(way)).n:
+            share = tally.share(*words)
+            facts[title] = [look.Fact(f"{share:.0%}", tally.told(*words), share)]
+    return f"<p><b>{look.text(audit.verdict)}</b></p>{look.tiles(facts) if facts else ''}"
 
 
 def markdown(blocks: Iterable[Block]) -> str:
