@@ -549,6 +549,15 @@ def test_a_million_prompts_are_counted_and_refused_with_the_size(instant):
         audited(instant, 0.05, frame=frame)
 
 
+def test_a_ledger_of_a_great_many_calls_is_refused_with_the_size(router, answering, monkeypatch):
+    monkeypatch.setattr("nbroute.evaluate.sampling._MOST_CALLS", 2)
+    for prompt in prompts_of(3):
+        router.route(prompt)
+
+    with pytest.raises(SettingsError, match="the ledger has 3 calls, more than the 2"):
+        audited(router, 1, everything=True)
+
+
 def test_no_tier_where_a_model_would_be_asked_for_it_is_refused(make_router, server):
     router = make_router(classifier="model")
 
@@ -680,6 +689,7 @@ def test_max_cost_ends_it_in_the_middle_with_figures_and_more_money_goes_on(rout
     sent = asked(answering)
     rest = audited(router, 1, max_cost=5, **given)
     assert 40 == rest.tally("up").n
+    assert rest.cost.usd == router.spend().usd > found.cost.usd
     assert {1} == set(asked(answering).values())
     assert sent == {key: n for key, n in asked(answering).items() if key in sent}
 
