@@ -450,11 +450,17 @@ def test_what_cannot_be_measured_on_says_why_in_a_line(sharp, frame, said):
     assert "\n" not in str(refused.value)
 
 
-def test_a_million_rows_are_refused_with_their_number(sharp):
-    frame = pd.DataFrame({"prompt": ["a"] * 1_000_000, "LOW": 0.0, "TOP": 1.0})
+def test_of_a_million_rows_some_are_drawn(sharp, monkeypatch):
+    monkeypatch.setattr("nbroute.evaluate.quality_data.MOST", 2_000)
+    draw = np.random.default_rng(0)
+    prompts = np.where(draw.random(1_000_000) < 0.5, "hard", "easy")
+    frame = pd.DataFrame({"prompt": prompts, "LOW": draw.random(1_000_000), "TOP": 1.0})
 
-    with pytest.raises(SettingsError, match=r"1,000,000 prompts .* frame\.sample\(100_000"):
-        sharp.quality(frame)
+    found = sharp.quality(frame)
+
+    assert 2_000 == found.n
+    assert "Of 1,000,000 prompts 2,000 were drawn at random." in repr(found)
+    assert pytest.approx(0.5, abs=0.05) == found.arms["LOW alone"].quality[0]
 
 
 def test_a_ladder_of_one_tier_routes_nothing(make_router, router):

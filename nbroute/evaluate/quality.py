@@ -218,7 +218,7 @@ class Quality:
 
 def measure(router: Engine, source: Any, seed: int) -> Quality:
     """As `Router.quality`; SettingsError for a source that cannot be measured on."""
-    found = read_outcomes(router, source)
+    found = read_outcomes(router, source, seed)
     arms, gap, best = arms_of(found, seed)
     return Quality(arms, found, gap, best)
 

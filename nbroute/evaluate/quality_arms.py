@@ -62,50 +62,57 @@ def arms_of(found: Outcomes, seed: int) -> tuple[dict[str, Arm], Figured, str]:
     import numpy as np
 
     n, tiers, generator = len(found.prompts), found.tiers, np.random.default_rng(seed)
-    samples = (generator.integers(0, n, n) for _ in range(_DRAWN))
-    once = _means(found, found.scores, np.ones(n))
-    drawn = np.array([_means(found, found.scores, np.bincount(s, minlength=n)) for s in samples])
-    usd, at, top = _means(found, found.usd, np.ones(n)), len(tiers), len(tiers) - 1
+    samples = (np.bincount(generator.integers(0, n, n), minlength=n) for _ in range(_DRAWN))
+    scores, once = _columns(found, found.scores), np.ones(n)
+    drawn = np.array([_means(found, scores, weights) for weights in samples])
+    usd, means = (_means(found, c, once) for c in (_columns(found, found.usd), scores))
+    at, top = len(tiers), len(tiers) - 1
     names = [*(f"{tier} alone" for tier in tiers), ROUTER, RANDOM, LENGTH, ORACLE]
     columns = dict(zip(names, range(len(names)), strict=True))
     affordable = [tier for tier in range(at) if usd[tier] <= usd[at] * (1 + 1e-9)]
     if affordable:
-        columns[BEST] = max(affordable, key=lambda tier: once[tier])
+        columns[BEST] = max(affordable, key=lambda tier: means[tier])
     if found.paired:
         at, columns = found.picks[0], dict(zip(tiers, range(2), strict=True))
-    best = int(once[: top + 1].argmax())
+    best = int(means[: top + 1].argmax())
     orders, arms = _orders(found, best, seed), {}
     for name, place in columns.items():
-        quality = _with_ends(once[place], drawn[:, place])
+        quality = _with_ends(means[place], drawn[:, place])
         if quality[1] == quality[2] and not (found.defined and place >= top):
             quality = (quality[0], *wilson(quality[0], n))  # no scores spread more than 0 and 1
-        ahead = _with_ends(once[at] - once[place], drawn[:, at] - drawn[:, place])
+        ahead = _with_ends(means[at] - means[place], drawn[:, at] - drawn[:, place])
         chosen = found.oracle if name == ORACLE else found.picks
         sizes = np.bincount(chosen if place > top else [place], minlength=top + 1)
         shares = dict(zip(tiers, (sizes / sizes.sum()).tolist(), strict=True))
         arms[name] = Arm(name, quality, float(usd[place]), shares, ahead, orders.get(name))
-    gap = _with_ends(once[top] - once[0], drawn[:, top] - drawn[:, 0])
+    gap = _with_ends(means[top] - means[0], drawn[:, top] - drawn[:, 0])
     return arms, gap, tiers[best]
 
 
-def _means(found: Outcomes, values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """The mean of values (prompts x tiers) of each tier, the router, chance, length, the oracle.
+def _columns(found: Outcomes, values: np.ndarray) -> np.ndarray:
+    """The values (prompts x tiers), and beside them what the router gets, and the oracle."""
+    import numpy as np
+
+    rows = np.arange(len(values))
+    return np.column_stack([values, values[rows, found.picks], values[rows, found.oracle]])
+
+
+def _means(found: Outcomes, columns: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """The means of the tiers, the router, chance, length and the oracle.
 
     Each prompt counts `weights` times; chance and length have the router's shares among those.
     """
     import numpy as np
 
-    total, rows, tiers = weights.sum(), np.arange(len(values)), values.shape[1]
-    of_tier = weights @ values / total
+    total, tiers = weights.sum(), len(found.tiers)
+    *of_tier, router, oracle = weights @ columns / total
     shares = np.bincount(found.picks, weights, tiers) / total
     sizes = np.bincount(found.lengths, weights) / total
     ends, cuts = sizes.cumsum()[:, None], np.concatenate([[0], shares.cumsum()])
     # Prompts of one length that are on both sides of a cut count in expectation over their order.
     got = np.minimum(ends, cuts[1:]) - np.maximum(ends - sizes[:, None], cuts[:-1])
-    sums = [np.bincount(found.lengths, weights * column) for column in values.T]
+    sums = [np.bincount(found.lengths, weights * column) for column in columns.T[:tiers]]
     by_length = np.column_stack(sums) / total / np.maximum(sizes, 1e-300)[:, None] * got.clip(0)
-    means = (weights @ values[rows, chosen] / total for chosen in (found.picks, found.oracle))
-    router, oracle = means
     return np.array([*of_tier, router, shares @ of_tier, by_length.sum(), oracle])
 
 

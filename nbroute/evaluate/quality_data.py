@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-#: More prompts would take minutes to classify, and settle nothing that these do not.
-MOST = 100_000
+#: Of more prompts so many are drawn: more take minutes to classify, and hardly say more.
+MOST = 20_000
 #: Tokens that an answer is taken to have where its cost is not given, as in a what-if.
 OUTPUT_TOKENS = 300
 _FORMS = (
@@ -92,10 +92,10 @@ class _Wide(NamedTuple):
     costs: str = MEASURED
 
 
-def read_outcomes(router: Engine, source: Any) -> Outcomes:
+def read_outcomes(router: Engine, source: Any, seed: int) -> Outcomes:
     """What the source says, with its prompts classified anew; SettingsError for a bad one.
 
-    Prompts for which a tier has no score are left out.
+    Prompts for which a tier has no score are left out, and of many `MOST` are drawn.
     """
     import numpy as np
 
@@ -109,15 +109,10 @@ def read_outcomes(router: Engine, source: Any) -> Outcomes:
         )
     wide = _wide(table, router)
     size, tiers = len(wide.frame), tuple(wide.columns)
-    if size > MOST:
-        raise SettingsError(
-            f"{size:,} prompts take minutes to classify and say no more than {MOST:,} do: give "
-            f"frame.sample({MOST:_}, random_state=0)."
-        )
     frame = wide.frame.set_axis(range(1, size + 1))
     scores = np.column_stack([_numbers(frame, name, 1) for name in wide.columns.values()])
-    kept = ~np.isnan(scores).any(axis=1)
-    if (count := int(kept.sum())) < 2:
+    kept = np.flatnonzero(~np.isnan(scores).any(axis=1))
+    if (count := len(kept)) < 2:
         known = ", ".join(
             f"{int(n):,} of {tier}"
             for tier, n in zip(tiers, (~np.isnan(scores)).sum(axis=0), strict=True)
@@ -126,21 +121,26 @@ def read_outcomes(router: Engine, source: Any) -> Outcomes:
             f"{counted(count, 'prompt')} with a score of every tier ({known}) cannot say anything; "
             "give some hundreds, two at least."
         )
-    wide = wide._replace(frame=frame[kept])
+    drawn = f"Of {count:,} prompts {MOST:,} were drawn at random."
+    if count > MOST:
+        kept = np.sort(np.random.default_rng(seed).choice(kept, MOST, replace=False))
+    wide, scores = wide._replace(frame=frame.iloc[kept]), scores[kept]
     prompts = wide.frame["prompt"].tolist()
     for row, prompt in zip(wide.frame.index, prompts, strict=True):
         if not isinstance(prompt, str) or not prompt.strip():
             raise SettingsError(f"row {row} has the prompt {prompt!r:.40}; give text or drop it.")
     missing = f"{size - count:,} of {size:,} prompts are left out, as a tier has no score there."
-    notes = [*filter(None, [wide.note]), *([missing] if count < size else [])]
+    notes = [wide.note] if wide.note else []
+    notes += [missing] if count < size else []
+    notes += [drawn] if count > MOST else []
     usd, costs, how = _measured(wide) or _estimated(router, prompts, wide)
     notes += how
     if wide.paired:
-        picks = np.full(count, tiers.index(ROUTED))
+        picks = np.full(len(kept), tiers.index(ROUTED))
         wants, told = picks, list[str]()
     else:
         picks, wants, told = _routed(router, prompts, wide)
-    found = (prompts, tiers, scores[kept], usd, costs, picks, wants, [*notes, *told])
+    found = (prompts, tiers, scores, usd, costs, picks, wants, [*notes, *told])
     return Outcomes(*found, wide.scope, wide.defined, wide.paired)
 
 

@@ -19,6 +19,7 @@ NAMES = (
         "agreement",
         "learned_check",
         "calibration",
+        "quality",
     ),
     *("workload", "ledger", "charts", "browser"),
 )
