@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -141,7 +143,9 @@ def test_a_few_prompts_prove_nothing_and_it_says_how_many_would(sharp):
 
     assert found.better is None
     assert found.verdict.startswith("nobody can tell yet: routing is ")
-    assert " prompts would tell" in found.verdict
+    assert found.verdict.endswith("; 20 prompts cannot, a hundred may")
+    more = sharp.quality(scores(rows=200, useful=0.55))
+    assert re.search(r"nobody can tell yet: .*; about [\d,]+ prompts would tell$", more.verdict)
 
 
 def test_what_has_nothing_to_do_with_the_prompts_is_seldom_said_to_be_better(sharp):
@@ -364,6 +368,41 @@ def test_a_tier_without_scores_counts_as_the_next_one_that_has_them(make_router)
     assert "MID has no scores: what it gets (2 prompts) counts as TOP." in repr(found)
 
 
+def test_a_prompt_that_is_there_many_times_counts_once(sharp):
+    found = sharp.quality(pd.concat([FOUR] * 25))
+
+    assert 4 == found.n
+    assert found.better is None
+    assert pytest.approx(0.125) == found.arms["random"].ahead[0]
+    assert "100 rows of 4 prompts" in repr(found)
+
+
+def test_where_no_order_reaches_the_best_tier_it_says_so(sharp):
+    frame = FOUR.assign(MID=[1, 1, 1, 1], MID_usd=0.002, LOW=[0, 0, 0, 0])
+
+    found = sharp.quality(frame)
+
+    assert "MID" == found.best
+    assert math.isnan(found.arms["router"].order["equal_cost"][0])
+    assert "cost at equal quality not reached not reached" in " ".join(repr(found).split())
+
+
+def test_costs_that_nobody_knows_are_unknown_and_the_rest_is_told(make_router, router):
+    tiers = [replace(tier, price=None) for tier in router.ladder.tiers]
+    unpriced = make_router(
+        ladder=replace(router.ladder, tiers=tuple(tiers)),
+        classifier=lambda prompt: "TOP" if "hard" in prompt else "LOW",
+    )
+
+    found = unpriced.quality(FOUR[["prompt", "LOW", "TOP"]])
+
+    assert math.isnan(found.arms["router"].usd)
+    assert "best single tier" not in found.arms
+    assert pytest.approx(0.75) == found.arms["router"].order["apgr"][0]
+    assert "unknown" in repr(found)
+    assert [] == found.chart().rows
+
+
 def test_rows_with_a_score_missing_are_left_out_and_counted(sharp):
     frame = pd.concat([FOUR.astype({"LOW": float}), FOUR[:1].assign(LOW=np.nan)])
 
@@ -452,8 +491,8 @@ def test_what_cannot_be_measured_on_says_why_in_a_line(sharp, frame, said):
 
 def test_of_a_million_rows_some_are_drawn(sharp, monkeypatch):
     monkeypatch.setattr("nbroute.evaluate.quality_data.MOST", 2_000)
-    draw = np.random.default_rng(0)
-    prompts = np.where(draw.random(1_000_000) < 0.5, "hard", "easy")
+    draw, numbers = np.random.default_rng(0), np.arange(1_000_000).astype(str)
+    prompts = np.char.add(np.where(draw.random(1_000_000) < 0.5, "hard ", "easy "), numbers)
     frame = pd.DataFrame({"prompt": prompts, "LOW": draw.random(1_000_000), "TOP": 1.0})
 
     found = sharp.quality(frame)
@@ -461,6 +500,12 @@ def test_of_a_million_rows_some_are_drawn(sharp, monkeypatch):
     assert 2_000 == found.n
     assert "Of 1,000,000 prompts 2,000 were drawn at random." in repr(found)
     assert pytest.approx(0.5, abs=0.05) == found.arms["LOW alone"].quality[0]
+
+
+@pytest.mark.parametrize("seed", [-1, "one", 0.5])
+def test_a_seed_is_a_whole_number(sharp, seed):
+    with pytest.raises(SettingsError, match="give a whole number from 0 on"):
+        sharp.quality(FOUR, seed=seed)
 
 
 def test_a_ladder_of_one_tier_routes_nothing(make_router, router):

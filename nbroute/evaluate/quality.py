@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from nbroute.engine.engine import Engine
+from nbroute.errors import SettingsError
 from nbroute.evaluate.quality_arms import (
     BEST,
     FIGURES,
@@ -58,8 +59,8 @@ class Quality:
 
     @property
     def n(self) -> int:
-        """How many prompts there are."""
-        return len(self.outcomes.prompts)
+        """How many prompts there are; those that are there several times count once."""
+        return int(self.outcomes.groups.max()) + 1
 
     @property
     def rival(self) -> str:
@@ -69,7 +70,7 @@ class Quality:
     @property
     def better(self) -> bool | None:
         """Whether routing is surely better than chance; None while nobody can tell."""
-        _, low, high = self.arms[self.rival].ahead
+        _, low, high = map(_hundredths, self.arms[self.rival].ahead)  # as it is shown
         return None if self.n < FEWEST or low <= 0 <= high else low > 0
 
     @property
@@ -99,11 +100,13 @@ class Quality:
             return f"routing {how} {rival} by {_points(ahead, 1 if value > 0 else -1)}"
         # Twice what would put zero on the border, so that four samples in five are beyond it.
         needed = 2 * self.n * ((high - low) / 2 / value) ** 2 if value else math.inf
-        if needed > _HOPELESS:
+        if self.n < FEWEST:
+            cure = f"{counted(self.n, 'prompt')} cannot, a hundred may"
+        elif needed > _HOPELESS:
             cure = f"a difference this small would take over {_HOPELESS:,} prompts"
         else:
             scale = 10 ** max(len(str(int(needed))) - 2, 0)
-            cure = f"about {max(math.ceil(needed / scale) * scale, FEWEST):,} prompts would tell"
+            cure = f"about {math.ceil(needed / scale) * scale:,} prompts would tell"
         where = f"routing is {'ahead of' if value >= 0 else 'behind'} {rival} by"
         return f"nobody can tell yet: {where} {_points(ahead, 1 if value >= 0 else -1)}; {cure}"
 
@@ -179,11 +182,12 @@ class Quality:
                 "there is nothing that routing could recover."
             )
             return
-        rows = []
+        known = sum(one.usd for one in self.arms.values())
+        rows, missing = [], "unknown" if math.isnan(known) else "not reached"
         for key, said in FIGURES.items():
             form = "{:.3f}" if key == "apgr" else "{:.0%}"
             found = [(self.arms[name].order or {})[key] for name in named]
-            rows.append((said, *(_figured(one, form) for one in found)))
+            rows.append((said, *(_figured(one, form, missing) for one in found)))
         yield [("", *(f"{name} [95%]" for name in named[:-1]), RANDOM), *rows]
         yield ""
         sure = (
@@ -208,7 +212,9 @@ class Quality:
                 f"best, in hindsight): {shares[ORACLE]}."
             )
         money = f"costs in US dollars per 1,000 prompts ({self.outcomes.costs})"
-        yield f"{counted(self.n, 'prompt')}; {money}."
+        rows = len(self.outcomes.prompts)
+        several = f"{rows:,} rows of " if rows > self.n else ""
+        yield f"{several}{counted(self.n, 'prompt')}; {money}."
         yield from self.outcomes.notes
 
     def __repr__(self) -> str:
@@ -218,6 +224,8 @@ class Quality:
 
 def measure(router: Engine, source: Any, seed: int) -> Quality:
     """As `Router.quality`; SettingsError for a source that cannot be measured on."""
+    if not isinstance(seed, int) or seed < 0:
+        raise SettingsError(f"seed is {seed!r:.40}; give a whole number from 0 on.")
     found = read_outcomes(router, source, seed)
     arms, gap, best = arms_of(found, seed)
     return Quality(arms, found, gap, best)
@@ -225,23 +233,30 @@ def measure(router: Engine, source: Any, seed: int) -> Quality:
 
 def _points(found: Figured, sign: int = 1) -> str:
     """`4.1 points [1.2, 7.0]`; with the sign -1 of the opposite."""
-    value, *ends = (100 * sign * one for one in found)
+    value, *ends = (_hundredths(sign * one) for one in found)
     low, high = sorted(ends)
     return f"{value:.1f} points [{low:.1f}, {high:.1f}]"
 
 
 def _lead(found: Figured) -> str:
-    return "{:+.1f} [{:.1f}, {:.1f}]".format(*(100 * one for one in found))
+    return "{:+.1f} [{:.1f}, {:.1f}]".format(*map(_hundredths, found))
 
 
 def _percent(found: Figured) -> str:
-    return "{:.1f}% [{:.1f}, {:.1f}]".format(*(100 * one for one in found))
+    return "{:.1f}% [{:.1f}, {:.1f}]".format(*map(_hundredths, found))
 
 
-def _figured(found: Figured, form: str) -> str:
-    """`0.608 [0.594, 0.622]`; one end where they are the same, as chance's are."""
-    value, low, high = ("unknown" if math.isnan(one) else form.format(one) for one in found)
-    return value if low == value == high else f"{value} [{low}, {high}]"
+def _hundredths(share: float) -> float:
+    return round(100 * share, 1) + 0.0  # and never -0.0
+
+
+def _figured(found: Figured, form: str, missing: str) -> str:
+    """`0.608 [0.594, 0.622]`; alone where its ends are the same, as chance's are, or missing."""
+    if math.isnan(found[0]):
+        return missing
+    value, low, high = map(form.format, found)
+    alone = low == value == high or math.isnan(found[1])
+    return value if alone else f"{value} [{low}, {high}]"
 
 
 def _most(shares: Mapping[str, float]) -> str:

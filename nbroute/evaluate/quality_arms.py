@@ -11,10 +11,18 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from nbroute.evaluate.quality_data import Outcomes
-from nbroute.evaluate.training import SAMPLES, area, bootstrap, gap_recovered, least_share
+from nbroute.evaluate.training import (
+    SAMPLES,
+    area,
+    bootstrap,
+    gap_recovered,
+    least_share,
+    resamples,
+)
 from nbroute.report.metrics import wilson
 
 if TYPE_CHECKING:
@@ -61,10 +69,10 @@ def arms_of(found: Outcomes, seed: int) -> tuple[dict[str, Arm], Figured, str]:
     """
     import numpy as np
 
-    n, tiers, generator = len(found.prompts), found.tiers, np.random.default_rng(seed)
-    samples = (np.bincount(generator.integers(0, n, n), minlength=n) for _ in range(_DRAWN))
-    scores, once = _columns(found, found.scores), np.ones(n)
-    drawn = np.array([_means(found, scores, weights) for weights in samples])
+    tiers, n = found.tiers, int(found.groups.max()) + 1
+    scores, once = _columns(found, found.scores), np.ones(len(found.prompts))
+    samples = resamples(found.groups, _DRAWN, seed)
+    drawn = np.array([_means(found, scores, times.astype(float)) for times in samples])
     usd, means = (_means(found, c, once) for c in (_columns(found, found.usd), scores))
     at, top = len(tiers), len(tiers) - 1
     names = [*(f"{tier} alone" for tier in tiers), ROUTER, RANDOM, LENGTH, ORACLE]
@@ -124,11 +132,11 @@ def _orders(found: Outcomes, best: int, seed: int) -> dict[str, dict[str, Figure
     if found.paired or strong.sum() <= weak.sum():
         return {}
     orders = {ROUTER: found.wants, RANDOM: 0 * weak, LENGTH: found.lengths, ORACLE: strong - weak}
-    told = {}
+    told, drawn = {}, partial(bootstrap, samples=SAMPLES, seed=seed, groups=found.groups)
     for name, order in orders.items():
         costs = found.usd[:, [0, -1, best]]
         columns = np.column_stack([order, costs, found.scores[:, best]])
-        ends = bootstrap(_of_order, columns, weak, strong, samples=SAMPLES, seed=seed)
+        ends = drawn(_of_order, columns, weak, strong)
         figures = zip(_of_order(columns, weak, strong), *ends, strict=True)
         told[name] = dict(zip(FIGURES, figures, strict=True))
     return told

@@ -73,6 +73,14 @@ class Outcomes:
         return np.unique([len(one.split()) for one in self.prompts], return_inverse=True)[1]
 
     @cached_property
+    def groups(self) -> np.ndarray:
+        """The prompts by number, the same for those that are there several times."""
+        import numpy as np
+
+        numbers: dict[str, int] = {}
+        return np.array([numbers.setdefault(one.strip(), len(numbers)) for one in self.prompts])
+
+    @cached_property
     def oracle(self) -> np.ndarray:
         """The place of the cheapest of the tiers that are best for each prompt."""
         best: np.ndarray = self.scores.argmax(axis=1)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import accumulate
@@ -113,24 +113,36 @@ def bootstrap(
     samples: int = 1000,
     level: float = 0.95,
     seed: int = 0,
+    groups: ArrayLike | None = None,
 ) -> tuple[Any, Any]:
     """The percentile interval of a metric over resampled prompts: two lists for one of several.
 
+    `groups` are numbers from 0; prompts of one group are drawn together, or not at all.
     A sample in which the strong model is no better has no value and is left out.
     """
     import numpy as np
 
     columns = [np.asarray(column, dtype=float) for column in (scores, weak, strong)]
-    generator = np.random.default_rng(seed)
-    values = []
-    for _ in range(samples):
-        drawn = generator.integers(0, len(columns[0]), len(columns[0]))
+    rows, values = np.arange(len(columns[0])), []
+    together = rows if groups is None else np.asarray(groups)
+    for times in resamples(together, samples, seed):
+        drawn = np.repeat(rows, times)
         sample = [column[drawn] for column in columns]
         if sample[2].sum() > sample[1].sum():
             values.append(metric(*sample))
     tail = (1 - level) / 2
     low, high = np.quantile(values, [tail, 1 - tail], axis=0).tolist()
     return low, high
+
+
+def resamples(groups: NDArray[Any], samples: int, seed: int) -> Iterator[NDArray[Any]]:
+    """How often each prompt is in each bootstrap sample: as often as its group is drawn."""
+    import numpy as np
+
+    count, generator = int(groups.max()) + 1, np.random.default_rng(seed)
+    for _ in range(samples):
+        drawn = generator.integers(0, count, count)
+        yield np.bincount(drawn, minlength=count)[groups]
 
 
 @dataclass(frozen=True, eq=False)
