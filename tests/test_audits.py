@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import math
 import os
@@ -19,8 +20,10 @@ import pytest
 from conftest import LADDER
 from loopback import Reply
 
+from nbroute import workshop
 from nbroute.errors import BudgetExceeded, Interrupted, ProviderError, SettingsError
 from nbroute.evaluate.audited import settled_by
+from nbroute.providers.simulated import known_prompts
 from nbroute.report.metrics import kappa, newcombe
 from nbroute.router import Router
 from nbroute.storage.ledger import SqliteLedger
@@ -746,3 +749,21 @@ def test_the_last_audit_is_still_there_on_a_router_that_goes_on(router, make_rou
     other.go_on(router)
 
     assert other.audited is found
+
+
+def test_on_the_simulated_ladder_the_audit_finds_what_is_true():
+    with contextlib.closing(Router(profile="simulated")) as router:
+        for prompt in known_prompts():
+            router.route(prompt)
+        truth = workshop.truth(known_prompts(), router.ladder).set_index("prompt")
+
+        found = audited(router, 1, "both", judge="FRONTIER")
+
+    worth = [
+        (truth.loc[row.pair.prompt, row.pair.cheaper_tier] or 0)
+        - (truth.loc[row.pair.prompt, row.pair.expensive_tier] or 0)
+        for row in found.rows
+    ]
+    said = ["tie" if not ahead else "cheaper" if ahead > 0 else "expensive" for ahead in worth]
+    assert said == [row.verdict for row in found.rows]
+    assert 0.1 < found.share < 0.4
