@@ -115,41 +115,46 @@ def read_outcomes(router: Engine, source: Any, seed: int) -> Outcomes:
         raise SettingsError(
             f"there is nothing to measure on yet: label answers, run an audit, or give {_FORMS}."
         )
-    wide = _wide(table, router)
-    size, tiers = len(wide.frame), tuple(wide.columns)
-    frame = wide.frame.set_axis(range(1, size + 1))
-    scores = np.column_stack([_numbers(frame, name, 1) for name in wide.columns.values()])
-    kept = np.flatnonzero(~np.isnan(scores).any(axis=1))
-    if (count := len(kept)) < 2:
-        known = ", ".join(
-            f"{int(n):,} of {tier}"
-            for tier, n in zip(tiers, (~np.isnan(scores)).sum(axis=0), strict=True)
-        )
-        raise SettingsError(
-            f"{counted(count, 'prompt')} with a score of every tier ({known}) cannot say anything; "
-            "give some hundreds, two at least."
-        )
-    drawn = f"Of {count:,} prompts {MOST:,} were drawn at random."
-    if count > MOST:
-        kept = np.sort(np.random.default_rng(seed).choice(kept, MOST, replace=False))
-    wide, scores = wide._replace(frame=frame.iloc[kept]), scores[kept]
-    prompts = wide.frame["prompt"].tolist()
+    wide, scores, notes = _complete(_wide(table, router), seed)
+    tiers, prompts = tuple(wide.columns), wide.frame["prompt"].tolist()
     for row, prompt in zip(wide.frame.index, prompts, strict=True):
         if not isinstance(prompt, str) or not prompt.strip():
             raise SettingsError(f"row {row} has the prompt {prompt!r:.40}; give text or drop it.")
-    missing = f"{size - count:,} of {size:,} prompts are left out, as a tier has no score there."
-    notes = [wide.note] if wide.note else []
-    notes += [missing] if count < size else []
-    notes += [drawn] if count > MOST else []
     usd, costs, how = _measured(wide) or _estimated(router, prompts, wide)
-    notes += how
     if wide.paired:
-        picks = np.full(len(kept), tiers.index(ROUTED))
-        wants, told = picks, list[str]()
+        picks = wants = np.full(len(prompts), tiers.index(ROUTED))
+        told = list[str]()
     else:
         picks, wants, told = _routed(router, prompts, wide)
-    found = (prompts, tiers, scores, usd, costs, picks, wants, [*notes, *told])
+    found = (prompts, tiers, scores, usd, costs, picks, wants, [*notes, *how, *told])
     return Outcomes(*found, wide.scope, wide.defined, wide.paired)
+
+
+def _complete(wide: _Wide, seed: int) -> tuple[_Wide, np.ndarray, list[str]]:
+    """The rows with a score of every tier, numbered from 1, the scores, and what is left out."""
+    import numpy as np
+
+    size, tiers = len(wide.frame), list(wide.columns)
+    frame = wide.frame.set_axis(range(1, size + 1))
+    scores = np.column_stack([_numbers(frame, name, 1) for name in wide.columns.values()])
+    known = ~np.isnan(scores)
+    kept = np.flatnonzero(known.all(axis=1))
+    count = len(kept)
+    if count < 2:
+        sizes = zip(known.sum(axis=0), tiers, strict=True)
+        told = ", ".join(f"{int(n):,} of {tier}" for n, tier in sizes)
+        raise SettingsError(
+            f"{counted(count, 'prompt')} with a score of every tier ({told}) cannot say anything; "
+            "give some hundreds, two at least."
+        )
+    notes = [wide.note] if wide.note else []
+    if count < size:
+        missing = "are left out, as a tier has no score there."
+        notes.append(f"{size - count:,} of {counted(size, 'prompt')} {missing}")
+    if count > MOST:
+        kept = np.sort(np.random.default_rng(seed).choice(kept, MOST, replace=False))
+        notes.append(f"Of {count:,} prompts {MOST:,} were drawn at random.")
+    return wide._replace(frame=frame.iloc[kept]), scores[kept], notes
 
 
 # Tables of every kind as one: a row for each prompt
