@@ -703,6 +703,8 @@ def test_a_session_budget_holds(router, answering):
     found = audited(router, 1, frame=framed(40), judge="LOW")
 
     assert 0 < found.tally("up").n < 40
+    assert {""} == set(found.frame()["error"])  # what was not come to is no failure
+    assert found.stopped.startswith("BudgetExceeded: a call could cost up to")
     assert "session budget" in found.stopped
     assert router.spend().usd <= router.limits.budget_usd
 
@@ -710,11 +712,12 @@ def test_a_session_budget_holds(router, answering):
 def test_over_the_budget_no_cheaper_tier_answers_in_place_of_the_one_that_is_audited(
     router, answering
 ):
-    router.limits = replace(router.limits, budget_usd=Decimal("0.01"), on_limit="cheaper")
+    router.limits = replace(router.limits, budget_usd=Decimal("0.04"), on_limit="cheaper")
 
     found = audited(router, 1, "down", frame=framed(40, "TOP"), judge="MID")
 
     assert 0 < found.down.n < 40
+    assert {""} == set(found.frame()["error"])
     assert {"MID"} == set(found.frame()["cheaper"])
     assert {"medium"} == {seen.json["model"] for seen in answering.requests}
 

@@ -54,8 +54,8 @@ _LOOKED_AT = 100
 #: Prompts that are asked and then judged together: few where a budget may end in the middle, else
 #: as many as are asked at once, or a part of the sample, so that Ctrl-C finds some judged.
 _BOUNDED, _AT_ONCE, _PARTS = 8, 16, 5
-#: In the error of a call that was never made, or that was stopped.
-_NOT_COME_TO = ("BudgetExceeded", "Interrupted")
+#: How the error of a call begins that was never made, or that was stopped.
+_NOT_COME_TO = ("BudgetExceeded", "Interrupted", "not sent")
 
 
 @dataclass(frozen=True)
@@ -347,7 +347,7 @@ class _Run:
         if spend.calls:
             self.spends[tier, what] = spend
         not_sent = (row.error for row in batch.failed() if row.status == "not sent")
-        self.stopped = self.stopped or next(filter(None, not_sent), "")
+        self.stopped = self.stopped or next(filter(None, not_sent), "").removeprefix("not sent: ")
 
     def _write_down(self, besides: Sequence[Beside]) -> None:
         """A row for each pair that was judged or failed; none where it was not come to."""
