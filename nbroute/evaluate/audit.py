@@ -303,8 +303,9 @@ class _Run:
                 self._judge(dict.fromkeys(one.pair(self.answers) for one in besides))
             finally:
                 self._write_down(besides)
-            if self.rows and not any(row.verdict for row in self.rows):
-                self.stopped = self.stopped or self.rows[0].error
+            tried = [row for row in self.rows if row.direction != "again"]
+            if tried and not any(row.verdict for row in tried):
+                self.stopped = self.stopped or tried[0].error
             if self.stopped:
                 return
 
