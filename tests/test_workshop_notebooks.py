@@ -12,7 +12,10 @@ from pathlib import Path
 import pytest
 
 FOLDER = Path(__file__).parent.parent / "notebooks"
-NAMES = ["01_quickstart", "02_classify", "03_strategies", "04_compare", "05_costs"]
+NAMES = [
+    *("01_quickstart", "02_classify", "03_strategies", "04_compare", "05_costs"),
+    "06_is_it_any_good",
+]
 
 
 def cells(path, tag=None):
@@ -48,7 +51,7 @@ def routed(path):
             yield from record.get("compared", [record] if record else [])
 
 
-def test_the_workshop_has_these_five_notebooks():
+def test_the_workshop_has_these_six_notebooks():
     assert [path.stem for path in sorted(FOLDER.glob("*.ipynb"))] == NAMES
 
 
@@ -106,7 +109,9 @@ def test_the_solutions_pass_the_checks_and_the_notebook_replays_from_what_they_r
     )
     assert 0 == replayed.returncode, replayed.stderr
     answers = list(routed(tmp_path / "replayed" / source.name))
-    assert all(answer["cached"] and answer["cost_usd"] == 0 for answer in answers)
+    played = all(answer["cached"] and answer["cost_usd"] == 0 for answer in answers)
+    # The sixth has the simulated models answer in any case: only of them is the truth known.
+    assert played or name == "06_is_it_any_good"
     assert answers or name == "05_costs"
 
 
