@@ -685,3 +685,36 @@ def test_the_second_articles_hybrid_trusts_its_rules_at_both_ends_alone(make_rou
     assert ("SIMPLE", "hybrid:four-tier", 0.9) == (sure.tier, sure.classifier, sure.confidence)
     assert ("COMPLEX", 1) == (asked.tier, len(asked.attempts))
     assert 1 == len(server.requests)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("", "\nThanks!"),
+        ("Hello!\n\n", ""),
+        ("Hi there,\n\n", "\n\nMany thanks in advance, Anna"),
+        ("Bonjour,\n\n", "\n\nMerci d'avance !"),
+        ("你好！\n", "\n谢谢"),
+    ],
+)
+def test_a_greeting_and_thanks_decide_nothing(router, before, after):
+    prompt = (
+        "Prove that there are infinitely many primes, and say which step fails for the composite "
+        "numbers.\n\nThen design a proof that goes without contradiction, compare both for a "
+        "reader who distrusts indirect proofs, and weigh which of the two a textbook should print."
+    )
+
+    plain = router.classify(prompt)
+
+    assert plain.tier == router.classify(before + prompt + after).tier
+    assert plain.confidence == pytest.approx(router.classify(before + prompt + after).confidence)
+
+
+@pytest.mark.parametrize("prompt", ["Thanks!", "Hello", "谢谢", "Hi!\n\nThanks!"])
+def test_a_greeting_alone_is_read(router, prompt):
+    assert router.classify(prompt).signals or router.classify(prompt).reason
+
+
+def test_what_is_shown_after_a_colon_is_no_thanks(router):
+    shown = "Translate into French, German and Italian:\n\nThanks to all"
+    assert router.classify(shown).tier == router.classify(shown.replace("\n\n", " ")).tier

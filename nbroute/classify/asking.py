@@ -1,4 +1,4 @@
-"""Prompt -> the parts of it that ask, by structure alone: no word of any language is looked up."""
+"""Prompt -> the parts of it that ask, by structure; the only words looked up are courtesies."""
 
 from __future__ import annotations
 
@@ -25,6 +25,24 @@ _DATA = re.compile(
        |(?:[^\s,;，]{0,40}[,;，]){2}|.*[;{}][ \t]*$)""",
     re.VERBOSE,
 )
+#: A greeting on the first line, or thanks on the last, and nothing else there. "Hello," with text
+#: on the very next line begins a letter, which may be what is shown.
+_HELLO = re.compile(
+    r"""\s*(?:hi|hello|hey|good[ ](?:morning|afternoon|evening)|dear|hallo|guten[ ]\w+|moin|bonjour
+    |salut|hola|buen[oa]s[ ]\w+|ol[áa]|ciao|buongiorno|नमस्ते|привет|здравствуйте|你好|您好|こんにちは
+    |안녕하세요)\b[^\n?.:;\d]{0,30}(?:[!.。！]+[ \t]*(?=\n)|[,，]?[ \t]*(?=\n[ \t]*\n))""",
+    re.VERBOSE | re.IGNORECASE,
+)
+_THANKS = re.compile(
+    r"""\n[ \t]*(?:(?:many|vielen|herzlichen|muchas|muito|mille|большое)[ ])?
+    (?:thanks?|thx|ty|cheers|please|danke|dank|bitte
+    |merci|gracias|por[ ]favor|obrigad[oa]|grazie|धन्यवाद|शुक्रिया|спасибо|谢谢|謝謝|感谢|ありがとう\w*
+    |お願いします|감사합니다)\b(?![ ]to\b)
+    [^\n?:;\d]{0,30}[!,.，。！]*(?:\n[^\W\d]{1,20}[.]?)?\s*\Z""",
+    re.VERBOSE | re.IGNORECASE,
+)
+#: Thanks and a name take no more characters than this.
+_SIGNED = 100
 _GAP = re.compile(r"\n[ \t]*\n|\n[-=*_]{3,}\n")
 _LINE_END = re.compile(r"\n")
 _LETTER = re.compile(r"[^\W_]")
@@ -37,7 +55,7 @@ def asking(prompt: str) -> tuple[Span, ...]:
     What is shown to be worked on does not ask, unless there is nothing else. Of a long prompt
     the first and the last paragraph ask, or else its first and last line, where they are short.
     """
-    text = _QUOTED.sub(lambda quoted: "\0" * len(quoted[0]), prompt)
+    text = _without_courtesies(_QUOTED.sub(_blank, prompt))
     if "\n" in text:
         lines = text.split("\n")
         text = "\n".join(["\0" * len(line) if _DATA.match(line) else line for line in lines])
@@ -50,6 +68,20 @@ def asking(prompt: str) -> tuple[Span, ...]:
         edges = [blocks[0], blocks[-1]] if len(blocks) > 1 else []
         blocks = [edge for edge in edges if edge[1] - edge[0] <= ASKS] or blocks
     return tuple(m.span() for block in blocks for m in _PIECE.finditer(text, *block))
+
+
+def _without_courtesies(text: str) -> str:
+    """Without a greeting at its head and thanks at its end, unless those are what is shown."""
+    if hello := _HELLO.match(text):
+        text = _blank(hello) + text[hello.end() :]
+    thanks = _THANKS.search(text, max(len(text.rstrip()) - _SIGNED, 0))
+    if thanks and not text[: thanks.start()].rstrip().endswith((":", "：")):
+        text = text[: thanks.start()] + _blank(thanks)
+    return text
+
+
+def _blank(found: re.Match[str]) -> str:
+    return "\0" * len(found[0])
 
 
 def _blocks(text: str, gap: re.Pattern[str]) -> list[Span]:
