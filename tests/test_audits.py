@@ -498,7 +498,7 @@ BAD = {
     "a judge": ({"judge": "MIDD"}, "'MIDD' is neither a tier"),
     "no judge": ({"judge": 3}, "judge is 3; give a tier, a model, or a function"),
     "a bound": ({"max_cost": "cheap"}, "max_cost is 'cheap'"),
-    "no column": ({"frame": pd.DataFrame({"text": ["a"]})}, "not one column 'prompt' in 'text'"),
+    "no column": ({"frame": pd.DataFrame({"text": ["a"]})}, "no column 'prompt' among 'text'"),
     "no frame": ({"frame": ["a"]}, "list is not a table"),
     "no rows": ({"frame": pd.DataFrame({"prompt": []})}, "the frame has no prompts: 0 rows"),
     "no texts": ({"frame": pd.DataFrame({"prompt": [1, None]})}, "no prompts: 2 rows, none a text"),

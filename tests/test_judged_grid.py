@@ -200,7 +200,7 @@ def test_strengths_of_a_grid_that_was_judged(simulated):
         (judged(("LOW", "TOP", 0.5)).assign(verdict=None), "here there is none"),
         (judged(("A", "B", 0.5), ("C", "D", 0.5)), "A and B; C and D: nobody of one group"),
         (judged(("A", "B", 0.5)).drop(columns="verdict"), "no column 'verdict'"),
-        ("x", "'x' is neither an audit nor a grid nor a DataFrame"),
+        ("x", "'x' cannot be read as CSV"),
     ],
 )
 def test_what_strengths_cannot_be_found_in_is_refused(router, frame, told):

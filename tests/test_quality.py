@@ -465,7 +465,7 @@ def test_one_that_asks_in_its_own_way_is_not_asked_either(make_router):
         (FOUR.assign(TOP_usd=-1.0), r"row 1 has TOP_usd = -1\.0; give US dollars"),
         (FOUR.assign(prompt=["a", "", "b", "c"]), "row 2 has the prompt ''"),
         (FOUR.assign(prompt=["a", 3, "b", "c"]), "row 2 has the prompt 3"),
-        (FOUR.drop(columns="prompt"), "no column 'prompt' among LOW, TOP"),
+        (FOUR.drop(columns="prompt"), "no column 'prompt' among 'LOW', 'TOP'"),
         (FOUR[["prompt", "LOW"]], "only LOW has a column among prompt, LOW"),
         (
             FOUR.rename(columns={"LOW": "CHEAP", "TOP": "DEAR"}),

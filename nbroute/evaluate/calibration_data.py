@@ -11,9 +11,14 @@ from nbroute.classify.registry import CautiousClassifier
 from nbroute.engine.engine import Engine, WouldAsk, would_ask
 from nbroute.engine.feedback import labels_frame
 from nbroute.errors import SettingsError
-from nbroute.evaluate.audited import Audit
 from nbroute.evaluate.check_training import judged_rows, votes
-from nbroute.evaluate.training_data import frame_of, levels_of, near_duplicates
+from nbroute.evaluate.training_data import (
+    check_columns,
+    frame_of,
+    levels_of,
+    near_duplicates,
+    texts_in,
+)
 from nbroute.evaluate.whatif import sends_alone
 from nbroute.pricing import estimate_tokens, price_of
 from nbroute.report.table import counted
@@ -86,10 +91,7 @@ def _once(frame: pd.DataFrame, seed: int, noun: str) -> tuple[pd.DataFrame, list
     """
     import numpy as np
 
-    for row, prompt in zip(frame.index, frame["prompt"].tolist(), strict=True):
-        if not isinstance(prompt, str) or not prompt.strip():
-            told = f"row {row + 1} has the prompt {prompt!r:.40}"
-            raise SettingsError(f"{told}; give text or drop it.")
+    texts_in(frame, "prompt")
     own = "group" if "group" in frame.columns else "prompt"
     if frame[own].isna().any():
         row = frame.index[frame[own].isna()][0] + 1
@@ -128,12 +130,9 @@ def of_prompts(engine: Engine, source: Any, seed: int) -> Cases:
             )
         notes.append("Labels given by hand are no random sample: this is for prompts like them.")
     source = audited if source is None else source
-    frame = frame_of(source.frame() if isinstance(source, Audit) else source, _FORMS)
-    frame, judged = frame.reset_index(drop=True), "verdict" in frame.columns
-    for needed in ("prompt", "confidence" if judged else "tier"):
-        if list(frame.columns).count(needed) != 1:
-            found = ", ".join(map(repr, frame.columns)) or "no column"
-            raise SettingsError(f"not one column {needed!r} in {found:.200}; give {_FORMS}.")
+    frame = frame_of(source, _FORMS)
+    judged = "verdict" in frame.columns
+    check_columns(frame, ("prompt", "confidence" if judged else "tier"), _FORMS)
     noun = "judged pair" if judged else "label"
     usable = _pairs(frame) if judged else frame
     if usable.empty:

@@ -17,7 +17,13 @@ from nbroute.engine.engine import Engine
 from nbroute.engine.feedback import labels_of
 from nbroute.errors import SettingsError
 from nbroute.evaluate.model_file import read, write
-from nbroute.evaluate.training_data import FEWEST, frame_of, near_duplicates
+from nbroute.evaluate.training_data import (
+    FEWEST,
+    check_columns,
+    frame_of,
+    near_duplicates,
+    texts_in,
+)
 from nbroute.report.table import text_table
 
 if TYPE_CHECKING:
@@ -94,26 +100,20 @@ def judged_rows(source: Any) -> tuple[pd.DataFrame, bool]:
     """
     import pandas as pd
 
-    frame = frame_of(source, _FORMS).reset_index(drop=True)
+    frame = frame_of(source, _FORMS)
     pairs = {"better", "worse"} <= set(frame.columns)
     other = {"answer": "text", "good": "label"}
     frame = frame.rename(columns={a: b for a, b in other.items() if b not in frame.columns})
-    for name in ("prompt",) if pairs else ("prompt", "text", "label"):
-        if list(frame.columns).count(name) != 1:
-            found = ", ".join(map(repr, frame.columns))
-            raise SettingsError(f"there is not one column {name!r} in {found:.200}; give {_FORMS}.")
+    check_columns(frame, ("prompt",) if pairs else ("prompt", "text", "label"), _FORMS)
     if pairs:
         sides = ("better", "worse")
         frame = pd.concat([frame.assign(text=frame[one], label=one) for one in sides])
     if "logprob" not in frame.columns:
         frame = frame.assign(logprob=math.nan)
-    columns = (frame.index, frame["prompt"], frame["text"], frame["label"])
+    for name in ("prompt", "text"):
+        texts_in(frame, name)
     bad: list[bool] = []
-    for row, prompt, text, label in zip(*columns, strict=True):
-        for what, given in (("prompt", prompt), ("answer", text)):
-            if not isinstance(given, str) or not given.strip():
-                cure = "give text or drop the row"
-                raise SettingsError(f"row {row + 1} has the {what} {given!r:.40}; {cure}.")
+    for row, label in zip(frame.index, frame["label"], strict=True):
         word = str(label).strip().casefold()
         if word not in _GOOD | _BAD:
             cure = "write good or bad, True or False"

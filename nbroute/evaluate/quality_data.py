@@ -15,7 +15,7 @@ from nbroute.classify.taught import TaughtClassifier
 from nbroute.classify.wording import listed
 from nbroute.engine.engine import Engine, WouldAsk, would_ask
 from nbroute.errors import SettingsError, did_you_mean
-from nbroute.evaluate.training_data import frame_of, read_levels
+from nbroute.evaluate.training_data import check_columns, frame_of, read_levels, texts_in
 from nbroute.evaluate.whatif import bare, sends_alone
 from nbroute.pricing import cost_of, estimate_tokens
 from nbroute.report.table import counted, shortened
@@ -109,17 +109,13 @@ def read_outcomes(router: Engine, source: Any, seed: int) -> Outcomes:
 
     if len(router.ladder.tiers) < 2:
         raise SettingsError(f"ladder {router.ladder.name!r} has one tier: nothing is routed.")
-    made = getattr(source, "frame", None)
-    table = frame_of(made() if callable(made) else source, _FORMS)
+    table = frame_of(source, _FORMS)
     if table.empty:
         raise SettingsError(
             f"there is nothing to measure on yet: label answers, run an audit, or give {_FORMS}."
         )
     wide, scores, notes = _complete(_wide(table, router), seed)
-    tiers, prompts = tuple(wide.columns), wide.frame["prompt"].tolist()
-    for row, prompt in zip(wide.frame.index, prompts, strict=True):
-        if not isinstance(prompt, str) or not prompt.strip():
-            raise SettingsError(f"row {row} has the prompt {prompt!r:.40}; give text or drop it.")
+    tiers, prompts = tuple(wide.columns), texts_in(wide.frame, "prompt")
     usd, costs, how = _measured(wide) or _estimated(router, prompts, wide)
     if wide.paired:
         picks = wants = np.full(len(prompts), tiers.index(ROUTED))
@@ -131,11 +127,11 @@ def read_outcomes(router: Engine, source: Any, seed: int) -> Outcomes:
 
 
 def _complete(wide: _Wide, seed: int) -> tuple[_Wide, np.ndarray, list[str]]:
-    """The rows with a score of every tier, numbered from 1, the scores, and what is left out."""
+    """The rows with a score of every tier, the scores, and what is left out."""
     import numpy as np
 
     size, tiers = len(wide.frame), list(wide.columns)
-    frame = wide.frame.set_axis(range(1, size + 1))
+    frame = wide.frame.reset_index(drop=True)
     scores = np.column_stack([_numbers(frame, name, 1) for name in wide.columns.values()])
     known = ~np.isnan(scores)
     kept = np.flatnonzero(known.all(axis=1))
@@ -169,9 +165,7 @@ def _wide(frame: pd.DataFrame, router: Engine) -> _Wide:
         raise SettingsError(
             f"there are several columns {listed(list(map(repr, twice)))}; leave one."
         )
-    among = f"among {shortened(', '.join(names), 120)}"
-    if "prompt" not in names:
-        raise SettingsError(f"no column 'prompt' {among}; give {_FORMS}.")
+    check_columns(frame, ["prompt"], _FORMS)
     if set(names) >= _AUDIT:
         return _of_audit(frame, router)
     if {"tier", "contender"} <= set(names) or {"tier", "judged"} <= set(names):
@@ -184,7 +178,10 @@ def _wide(frame: pd.DataFrame, router: Engine) -> _Wide:
     if "tier" in names:
         return _of_labels(frame, ladder)
     found = f"only {next(iter(columns))} has a column" if columns else "no tier has a column"
-    raise SettingsError(f"{found} {among}: give {_FORMS}. The tiers are {', '.join(ladder.names)}.")
+    among = shortened(", ".join(names), 120)
+    raise SettingsError(
+        f"{found} among {among}: give {_FORMS}. The tiers are {', '.join(ladder.names)}."
+    )
 
 
 def _of_labels(frame: pd.DataFrame, ladder: Ladder) -> _Wide:
@@ -325,7 +322,7 @@ def _place(picked: object, row: int, ladder: Ladder) -> int:
     tier = ladder.named(picked) if isinstance(picked, str) else None
     if tier is None:
         cure = did_you_mean(str(picked), ladder.names)
-        raise SettingsError(f"row {row} has picked = {picked!r:.40}: {cure}")
+        raise SettingsError(f"row {row + 1} has picked = {picked!r:.40}: {cure}")
     return ladder.index(tier)
 
 

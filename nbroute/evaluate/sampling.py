@@ -17,7 +17,7 @@ from nbroute.engine.conversations import KEPT
 from nbroute.engine.engine import Engine
 from nbroute.errors import SettingsError
 from nbroute.evaluate.past import Past, collect
-from nbroute.evaluate.training_data import frame_of
+from nbroute.evaluate.training_data import check_columns, frame_of
 from nbroute.evaluate.whatif_text import as_float
 from nbroute.providers.simulated import unanswered
 from nbroute.report.table import counted
@@ -155,10 +155,8 @@ def of_frame(engine: Engine, frame: Any) -> Population:
     import pandas as pd
 
     table = frame_of(frame, _FORMS)
+    check_columns(table, ["prompt"], _FORMS)
     names = list(table.columns)
-    if names.count("prompt") != 1:
-        there = ", ".join(map(repr, names)) or "none"
-        raise SettingsError(f"the frame has not one column 'prompt' in {there:.200}; give {_FORMS}")
     columns = {name: table[name] for name in names if names.count(name) == 1}
     nothing = pd.Series(math.nan, index=table.index)
     prompts, tiers = columns["prompt"].tolist(), columns.get("tier", nothing).tolist()

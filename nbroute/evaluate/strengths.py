@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from nbroute.compare import Grid
 from nbroute.errors import SettingsError
-from nbroute.evaluate.audited import Audit
 from nbroute.evaluate.judged_grid import most_expensive
+from nbroute.evaluate.training import resamples
+from nbroute.evaluate.training_data import check_columns, frame_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from nbroute.evaluate.audited import Audit
+
 _COLUMNS = ("prompt", "cheaper", "expensive", "verdict")
+_FORMS = f"the columns {', '.join(_COLUMNS)}; or give an audit, or a grid that was judged"
 _SAMPLES = 1_000
 
 
@@ -32,15 +36,8 @@ def strengths(judged: Audit | Grid | pd.DataFrame, *, seed: int = 0) -> pd.DataF
     """
     import pandas as pd
 
-    frame = _of_grid(judged) if isinstance(judged, Grid) else judged
-    frame = frame.frame() if isinstance(frame, Audit) else frame
-    if not isinstance(frame, pd.DataFrame):
-        raise SettingsError(f"{frame!r:.60} is neither an audit nor a grid nor a DataFrame")
-    if missing := [name for name in _COLUMNS if name not in frame.columns]:
-        raise SettingsError(
-            f"there is no column {missing[0]!r}; strengths takes an audit's frame, a grid that was "
-            f"judged, or {', '.join(_COLUMNS)}"
-        )
+    frame = frame_of(_of_grid(judged) if isinstance(judged, Grid) else judged, _FORMS)
+    check_columns(frame, _COLUMNS, _FORMS)
     words = ("cheaper", "expensive", "tie")
     frame = frame[frame["verdict"].isin(words) & (frame["cheaper"] != frame["expensive"])]
     _check(set(zip(frame["cheaper"], frame["expensive"], strict=True)))
@@ -111,7 +108,6 @@ def _fitted(frame: pd.DataFrame, seed: int) -> tuple[Any, pd.DataFrame]:
         odds = np.log(found.scores)
         return 1 / (1 + np.exp(odds.mean() - odds))
 
-    generator, size = np.random.default_rng(seed), len(table)
-    drawn = (generator.integers(0, size, size) for _ in range(_SAMPLES))
-    samples = [fit(np.bincount(one, minlength=size) @ table) for one in drawn]
+    drawn = resamples(np.arange(len(table)), _SAMPLES, seed)
+    samples = [fit(times @ table) for times in drawn]
     return fit(table.sum(axis=0)), pd.DataFrame(samples)

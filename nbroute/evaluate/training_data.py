@@ -74,35 +74,30 @@ def read_labels(source: pd.DataFrame | str | Path, ladder: Ladder) -> Labelled:
     if len(ladder.tiers) < 2:
         raise SettingsError(f"ladder {ladder.name!r} has one tier: there is nothing to learn.")
     frame = frame_of(source, _FORMS)
-    names = [str(name) for name in frame.columns]
-    by_tier = "tier" in names
-    for needed in ("prompt", "tier") if by_tier else ("prompt", "weak", "strong"):
-        if needed not in names:
-            found = _listed(names)
-            raise SettingsError(f"no column {needed!r} among {found}; it needs {_FORMS}.")
-        if names.count(needed) > 1:
-            raise SettingsError(f"there are several columns {needed!r}; leave one.")
+    by_tier = "tier" in frame.columns
+    check_columns(frame, ("prompt", "tier") if by_tier else ("prompt", "weak", "strong"), _FORMS)
     fewest = FEWEST_TIERS if by_tier else FEWEST
     if len(frame) < fewest:
         raise SettingsError(
             f"{len(frame)} rows are too few to train on and to measure; give {fewest} or more, "
             "better some hundreds."
         )
-    prompts = frame["prompt"].tolist()
-    for row, prompt in enumerate(prompts, 1):
-        if not isinstance(prompt, str) or not prompt.strip():
-            raise SettingsError(f"row {row} has the prompt {prompt!r:.40}; give text or drop it.")
+    prompts = texts_in(frame, "prompt")
     groups, grouped_by = _groups(frame, prompts)
     weak, strong, levels, tiers = (_tiers if by_tier else _scores)(frame, ladder)
     return Labelled(prompts, weak, strong, levels, groups, tiers, by_tier, grouped_by)
 
 
 def frame_of(source: Any, forms: str) -> pd.DataFrame:
-    """The DataFrame, or that of a CSV file; SettingsError says which columns it needs (`forms`)."""
+    """The DataFrame, that of an audit or a grid, or a CSV file's, with its rows numbered from 0.
+
+    SettingsError says which columns it needs (`forms`).
+    """
     import pandas as pd
 
-    if isinstance(source, pd.DataFrame):
-        return source
+    made = getattr(source, "frame", None)
+    if isinstance(source := made() if callable(made) else source, pd.DataFrame):
+        return source.reset_index(drop=True)
     if not isinstance(source, str | Path):
         kind = type(source).__name__
         raise SettingsError(f"{kind} is not a table; give a DataFrame or a CSV file with {forms}.")
@@ -113,6 +108,25 @@ def frame_of(source: Any, forms: str) -> pd.DataFrame:
         raise SettingsError(
             f"{str(source)!r} cannot be read as CSV ({_why(error)}); it needs {forms}."
         ) from error
+
+
+def check_columns(frame: pd.DataFrame, needed: Iterable[str], forms: str) -> None:
+    """SettingsError where a needed column is missing, or is there twice."""
+    names = [str(name) for name in frame.columns]
+    for name in needed:
+        if name not in names:
+            raise SettingsError(f"no column {name!r} among {_listed(names)}; give {forms}.")
+        if names.count(name) > 1:
+            raise SettingsError(f"there are several columns {name!r}; leave one.")
+
+
+def texts_in(frame: pd.DataFrame, name: str) -> list[str]:
+    """The texts in a column; SettingsError names the first row that has none, counted from 1."""
+    texts: list[str] = frame[name].tolist()
+    for row, text in zip(frame.index, texts, strict=True):
+        if not isinstance(text, str) or not text.strip():
+            raise SettingsError(f"row {row + 1} has the {name} {text!r:.40}; give text or drop it.")
+    return texts
 
 
 def _why(error: Exception) -> str:
