@@ -281,7 +281,7 @@ def test_the_learned_check_takes_the_threshold_that_was_found(simulated, make_ro
         (judged(), {"loss": 1}, r"loss is 1; give a share"),
         (judged(), {"loss": math.nan}, r"loss is nan; give a share"),
         (judged(), {"confidence": True}, r"confidence is True; give a share"),
-        (judged(), {"seed": -1}, r"seed is -1; give a whole number"),
+        (judged(), {"seed": -1}, r"seed=-1 is not a whole number"),
     ],
 )
 def test_what_cannot_be_used_or_promised_is_one_clear_line(make_router, frame, options, told):

@@ -504,7 +504,7 @@ def test_of_a_million_rows_some_are_drawn(sharp, monkeypatch):
 
 @pytest.mark.parametrize("seed", [-1, "one", 0.5])
 def test_a_seed_is_a_whole_number(sharp, seed):
-    with pytest.raises(SettingsError, match="give a whole number from 0 on"):
+    with pytest.raises(SettingsError, match="not a whole number from 0 on"):
         sharp.quality(FOUR, seed=seed)
 
 

@@ -39,6 +39,7 @@ from nbroute.evaluate.sampling import (
     read_share,
     worth,
 )
+from nbroute.evaluate.training_data import read_seed
 from nbroute.evaluate.whatif_text import as_float
 from nbroute.report import Spend
 from nbroute.report.table import counted, with_effort
@@ -189,8 +190,7 @@ def make_plan(  # noqa: PLR0917 - as Router.audit
 ) -> Plan:
     """What an audit would ask; nothing is sent. See `Router.audit`."""
     share, repeated = read_share("sample", sample), read_share("again", again, least=0)
-    if not isinstance(seed, int) or isinstance(seed, bool):
-        raise SettingsError(f"seed={seed!r:.40} is not a whole number; give one, such as 0")
+    seed = read_seed(seed)
     way = next((one for one in get_args(Way) if one == direction), None)
     if way is None:
         hint = did_you_mean(str(direction), get_args(Way))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import textwrap
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,8 +16,8 @@ from nbroute.report.charts import COLOURS
 from nbroute.report.drawing import Mark, Panel, in_usd
 from nbroute.report.figure import Figure
 from nbroute.report.metrics import Spend, kappa, newcombe, wilson
-from nbroute.report.table import counted, text_table, without_nothing
-from nbroute.report.text import Block, money
+from nbroute.report.table import counted, without_nothing
+from nbroute.report.text import Block, money, plain
 from nbroute.types import Label
 
 if TYPE_CHECKING:
@@ -32,7 +31,6 @@ WELL = 0.10
 TIGHTEN = 0.20
 #: More prompts than this nobody will have judged to settle a verdict.
 _REASONABLE = 10_000
-_WIDTH = 80
 #: Errors that are told one by one.
 _SHOWN = 3
 _COLUMNS = (
@@ -428,14 +426,7 @@ class Audit:
 
     def __repr__(self) -> str:
         """The same as plain text, no wider than 80 columns."""
-        lines = list[str]()
-        for block in self.blocks():
-            if isinstance(block, str):
-                indent = " " * (len(block) - len(block.lstrip()) + 2)
-                lines += textwrap.wrap(block, _WIDTH, subsequent_indent=indent) or [""]
-            else:
-                lines += text_table(block, "<<>", most=_WIDTH)
-        return "\n".join(lines)
+        return plain(self.blocks(), "<<>", hang=2)
 
 
 def _cell(row: Judged, name: str) -> Any:

@@ -15,16 +15,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from numbers import Integral, Real
+from numbers import Real
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nbroute.engine.engine import Engine
 from nbroute.errors import SettingsError, did_you_mean
 from nbroute.evaluate.calibration_data import KINDS, Cases, of_answers, of_prompts
+from nbroute.evaluate.training_data import read_seed
 from nbroute.report.charts import COLOURS
 from nbroute.report.drawing import Mark, Panel, in_usd
 from nbroute.report.figure import Figure
-from nbroute.report.metrics import wilson
+from nbroute.report.metrics import rounded_up, wilson
 from nbroute.report.table import counted
 from nbroute.report.text import Block, plain
 
@@ -237,8 +238,8 @@ def calibrate(
     """
     import numpy as np
 
-    _check(loss, confidence, of, seed)
-    loss, confidence, seed = float(loss), float(confidence), int(seed)
+    _check(loss, confidence, of)
+    loss, confidence, seed = float(loss), float(confidence), read_seed(seed)
     prompts = of == "classifier"
     cases = of_prompts(engine, source, seed) if prompts else of_answers(engine, source, of, seed)
     grid, places = _grid(cases)
@@ -261,15 +262,13 @@ def calibrate(
     return Calibration(of, loss, confidence, count, steps[held - 1], steps, halves, cases, most)
 
 
-def _check(loss: object, confidence: object, of: object, seed: object) -> None:
+def _check(loss: object, confidence: object, of: object) -> None:
     """SettingsError for a setting that is none, and without mapie."""
     for name, value in (("loss", loss), ("confidence", confidence)):
         if isinstance(value, bool) or not isinstance(value, Real) or not 0 < float(value) < 1:
             raise SettingsError(f"{name} is {value!r:.40}; give a share between 0 and 1, as 0.02.")
     if of not in tuple(KINDS):
         raise SettingsError(f"of is {of!r:.40}: {did_you_mean(str(of), KINDS)}")
-    if isinstance(seed, bool) or not isinstance(seed, Integral) or not 0 <= int(seed) < 2**32:
-        raise SettingsError(f"seed is {seed!r:.40}; give a whole number from 0 on.")
     try:
         import mapie.risk_control  # noqa: F401 - only whether it is there
     except ImportError as error:
@@ -375,7 +374,6 @@ def _refusal(cases: Cases, losses: int, loss: float, confidence: float) -> str:
         return f"no threshold keeps {limit} on these: {seen}{these}."
     sizes = np.unique(np.geomspace(count, 1e8, 4_000).astype(int))
     enough = binom.cdf(np.ceil(losses / count * sizes), sizes, loss) <= 1 - confidence
-    needed = int(sizes[enough.argmax()])
-    needed = math.ceil(needed / (step := 10 ** max(len(str(needed)) - 2, 0))) * step
+    needed = rounded_up(int(sizes[enough.argmax()]))
     told = f"about {needed:,} if that share stays" if enough.any() else "more than can be had"
     return f"{few} for {limit}: {seen}; it takes {told}{these}."

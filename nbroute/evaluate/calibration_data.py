@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nbroute.classify.registry import CautiousClassifier
-from nbroute.engine.engine import Engine, WouldAsk, would_ask
+from nbroute.engine.engine import Engine, would_ask
 from nbroute.engine.feedback import labels_frame
 from nbroute.errors import SettingsError
 from nbroute.evaluate.check_training import judged_rows, votes
+from nbroute.evaluate.judging import WORTH
+from nbroute.evaluate.quality_data import MOST, WOULD, decisions, estimated
 from nbroute.evaluate.training_data import (
     check_columns,
     frame_of,
@@ -19,19 +20,13 @@ from nbroute.evaluate.training_data import (
     near_duplicates,
     texts_in,
 )
-from nbroute.evaluate.whatif import sends_alone
-from nbroute.pricing import estimate_tokens, price_of
 from nbroute.report.table import counted
-from nbroute.types import Classifier, Decision
+from nbroute.types import Classifier
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-#: Prompts that are looked at; with more, a bound of 2% would be lower by less than a tenth.
-MOST = 20_000
-#: Tokens of an answer whose cost is estimated, as in `Router.what_if`.
-_ANSWER = 300
 _FORMS = (
     "columns prompt and tier (the one needed), or what an audit's frame() has; group is optional"
 )
@@ -156,7 +151,7 @@ def _pairs(frame: pd.DataFrame) -> pd.DataFrame:
     """The judged rows of an audit whose other answer is one tier up."""
     if "verdict" not in frame.columns:
         return frame.head(0)
-    known = frame["verdict"].isin(["cheaper", "expensive", "tie"])
+    known = frame["verdict"].isin(WORTH)
     odd = frame["verdict"][frame["verdict"].notna() & ~known]
     if len(odd):
         words = "'cheaper', 'expensive', 'tie' or None"
@@ -207,17 +202,22 @@ def _of_labels(engine: Engine, classifier: Classifier, kept: pd.DataFrame) -> Ca
 
     tiers, needed, prompts = engine.ladder.names, kept["level"].to_numpy(), kept["prompt"].tolist()
     what, top = f"the classifier {classifier.name!r}", len(tiers) - 1
-    made = _decided(engine, classifier, prompts)
+    decided = decisions(engine, classifier, prompts)
+    if not decided:
+        raise SettingsError(
+            f"{what} would have to send the prompts; calibrate on an audit's pairs "
+            "(router.audit), which have its confidence."
+        )
+    made = [decided[prompt] for prompt in prompts]
     levels = np.array([tiers.index(one.tier) for one in made])
     if (levels == top).all():
         raise SettingsError(f"{what} puts every prompt on {tiers[top]}: none can move up.")
     said = np.array([math.nan if m.confidence is None else m.confidence for m in made])
     moving = kept.assign(confidence=np.where(levels == top, math.nan, said))
-    rows, above, usd = np.arange(len(levels)), np.minimum(levels + 1, top), _costs(engine, prompts)
-    free = all(engine.parts.kind(tier) != "remote" for tier in engine.ladder.tiers)
-    notes = ["A prompt that is answered above the tier that it needs is no loss here."]
-    unbilled = "; nothing is billed" if free else ""
-    notes.append(f"Costs are estimates, with {_ANSWER} tokens an answer{unbilled}.")
+    rows, above = np.arange(len(levels)), np.minimum(levels + 1, top)
+    usd, costs, told = estimated(engine, prompts, tiers)
+    notes = ["A prompt that is answered above the tier that it needs is no loss here.", *told]
+    notes += ["None of it is billed."] * (costs == WOULD)
     if len(np.unique(needed)) == 1:
         notes.append(f"Every label says {tiers[needed[0]]}: nothing is known of the others.")
     if classifier.name == "learned":
@@ -234,34 +234,10 @@ def _of_labels(engine: Engine, classifier: Classifier, kept: pd.DataFrame) -> Ca
         "",
         "a prompt that is answered below the tier that it needs",
         0,
-        np.column_stack([usd[levels, rows], usd[above, rows], usd[top]]),
+        np.column_stack([usd[rows, levels], usd[rows, above], usd[:, top]]),
         f"all on {tiers[top]}",
         notes=tuple(notes),
     )
-
-
-def _decided(engine: Engine, classifier: Classifier, prompts: Sequence[str]) -> list[Decision]:
-    """What it says of each; SettingsError where it would have to send something."""
-    try:
-        if not sends_alone(classifier, engine.parts):
-            return [classifier.classify(prompt, engine.ladder) for prompt in prompts]
-    except WouldAsk:
-        pass
-    raise SettingsError(
-        f"the classifier {classifier.name!r} would have to send the prompts; calibrate on an "
-        "audit's pairs (router.audit), which have its confidence."
-    )
-
-
-def _costs(engine: Engine, prompts: Sequence[str]) -> np.ndarray:
-    """What each prompt would cost on each tier (tiers x prompts), NaN where it is not known."""
-    import numpy as np
-
-    tokens = np.array([estimate_tokens(prompt) for prompt in prompts])
-    tiers = engine.ladder.tiers
-    prices = [price_of(tier, tier.model, engine.parts.kind(tier)) for tier in tiers]
-    rates = [(float(p.input), float(p.output)) if p else (math.nan, math.nan) for p in prices]
-    return np.array([(tokens * given + _ANSWER * taken) / 1e6 for given, taken in rates])
 
 
 def of_answers(engine: Engine, source: Any, of: str, seed: int) -> Cases:

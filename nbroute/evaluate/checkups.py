@@ -19,7 +19,7 @@ from nbroute.evaluate.findings import Colour, Finding, Patient, unknown
 from nbroute.evaluate.quality_arms import RANDOM
 from nbroute.evaluate.rewording import flips_of
 from nbroute.providers import model_files
-from nbroute.report.metrics import newcombe, wilson
+from nbroute.report.metrics import enough, newcombe, wilson
 from nbroute.report.table import counted, one_line, shortened
 from nbroute.settings import trust
 from nbroute.settings.document import read_document
@@ -239,9 +239,9 @@ def _better(ladder: Ladder, cheaper: str, expensive: str, verdicts: list[str]) -
         model = ladder[cheaper].model
         return Finding(what, "red", f"{words}, surely worse", f"%route tiers {expensive}={model}")
     told = f"{words}, too close to tell"
-    if up != down:  # twice what would put zero on the border: four samples in five are beyond it
-        needed = 2 * n * ((high - low) / 2 / (up - down) * n) ** 2
-        told += f"; about {counted(max(math.ceil(needed) - n, 1), 'more pair')} would tell"
+    if up != down:
+        more = max(math.ceil(enough((up - down) / n, low, high, n)) - n, 1)
+        told += f"; about {counted(more, 'more pair')} would tell"
     return Finding(what, "amber", told, cure)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 
 from nbroute.batch.jobs import described, text_of
@@ -16,18 +16,16 @@ from nbroute.engine.attempts import hash_text
 from nbroute.engine.engine import Engine
 from nbroute.errors import Interrupted, SettingsError
 from nbroute.evaluate.judging import (
+    WORTH,
     Judge,
     Pair,
     Ruling,
-    Word,
     judge_options,
     judge_pairs,
     kin,
     leaning,
 )
 from nbroute.evaluate.purse import Asking, Purse
-
-_SHARES: Mapping[Word, float] = {"cheaper": 1.0, "tie": 0.5, "expensive": 0.0}
 
 
 def judge_grid(
@@ -112,7 +110,7 @@ def _pairs(grid: Grid, one: Contender, top: Contender) -> list[Pair]:
 def _keep(grid: Grid, one: Contender, top: Contender, rulings: Sequence[Ruling]) -> None:
     grid.judged[one.name] = {
         place: Judged(
-            ruling.verdict and _SHARES[ruling.verdict],
+            ruling.verdict and WORTH[ruling.verdict],
             top.name,
             ruling.error or "\n\n".join(ruling.reasons),
         )

@@ -18,7 +18,7 @@ from nbroute.batch.store import Store
 from nbroute.compare.contenders import find_contenders
 from nbroute.engine.engine import Engine
 from nbroute.errors import Interrupted, PromptError, SettingsError
-from nbroute.evaluate.purse import Asking, Worst, worst_cost_of
+from nbroute.evaluate.purse import NOTHING, Asking, Worst, worst_cost_of
 from nbroute.evaluate.verdicts import SYSTEM, Said, question, read_verdict
 from nbroute.pricing import maker_of, same_model
 from nbroute.providers.simulated_answers import NO_LESSON
@@ -27,6 +27,8 @@ from nbroute.report.table import shortened
 from nbroute.types import CostSource
 
 Word = Literal["cheaper", "expensive", "tie"]
+#: What a verdict is worth to the cheaper answer.
+WORTH: Mapping[Word, float] = {"cheaper": 1.0, "tie": 0.5, "expensive": 0.0}
 #: A tier, a model, or a function (prompt, a, b) -> "a", "b" or "tie"; None is the top tier.
 Judge = str | Callable[[str, str, str], str]
 
@@ -80,9 +82,7 @@ class Ruling:
         return None not in (self.forward, self.backward) and self.forward != self.backward
 
 
-def judge_options(
-    router: Engine, judge: str | None, max_tokens: int | None = None
-) -> dict[str, Any]:
+def judge_options(router: Engine, judge: str | None) -> dict[str, Any]:
     """What `router.route` is told to have that tier or model judge; SettingsError for no such.
 
     A judge is "TIER", "TIER:high" (with an effort), a model on the ladder, or "TIER:model".
@@ -96,20 +96,18 @@ def judge_options(
     if who.repeat:
         raise SettingsError(f"judge = {judge!r} asks several times; name a tier or a model")
     thinks = who.effort or router.ladder[who.tier].effort
-    room = max_tokens or (_THOUGHT if thinks else _ROOM)
+    room = _THOUGHT if thinks else _ROOM
     judging = {"system": SYSTEM, "max_tokens": room, "temperature": 0.0, "purpose": "judge"}
     return {**who.options, **judging}
 
 
-def worst_cost(
-    router: Engine, pairs: Sequence[Pair], judge: Judge | None = None, max_tokens: int | None = None
-) -> Worst:
+def worst_cost(router: Engine, pairs: Sequence[Pair], judge: Judge | None = None) -> Worst:
     """How many calls the judging takes and what they cost at most; nothing is sent.
 
     An answer that is not there yet counts with all of its tier's `max_tokens`.
     """
     if callable(judge):
-        return worst_cost_of(router, (), {})
+        return NOTHING
 
     def text(answer: str | None, tier: str) -> str:
         longest = min(4 * router.ladder[tier].max_tokens, router.limits.max_prompt_chars // 4)
@@ -120,16 +118,12 @@ def worst_cost(
         if None in (one.cheaper, one.expensive) or not _settled(one):
             answers = text(one.cheaper, one.cheaper_tier), text(one.expensive, one.expensive_tier)
             asked.append(question(one.prompt, *answers))
-    once = worst_cost_of(router, asked, judge_options(router, judge, max_tokens))
+    once = worst_cost_of(router, asked, judge_options(router, judge))
     return once + once
 
 
 def judge_pairs(
-    asking: Asking,
-    pairs: Sequence[Pair],
-    judge: Judge | None,
-    store: Store,
-    max_tokens: int | None = None,
+    asking: Asking, pairs: Sequence[Pair], judge: Judge | None, store: Store
 ) -> list[Ruling]:
     """What the judge says of each pair, in order: every pair in both orders.
 
@@ -146,8 +140,7 @@ def judge_pairs(
         if callable(judge):
             _call(asking, pairs, messages, judge, store)
         else:
-            options = judge_options(asking.router, judge, max_tokens)
-            asking.ask(messages, options, store)
+            asking.ask(messages, judge_options(asking.router, judge), store)
     except KeyboardInterrupt:
         rulings = _rulings(pairs, store)
         done = sum(one.verdict is not None for one in rulings)
@@ -281,20 +274,10 @@ class Leaning:
     uneven: int
 
     @property
-    def first_share(self) -> float:
-        """Of the decisive verdicts, those for the answer that stood first; 0.5 is no leaning."""
-        return self.first / self.decisive if self.decisive else 0.5
-
-    @property
-    def first_interval(self) -> tuple[float, float]:
-        """Where that share lies at 95%, by Wilson's interval."""
-        return wilson(self.first_share, self.decisive)
-
-    @property
     def notes(self) -> list[str]:
         """What there is to say of it, a sentence each; none of a judge that does not lean."""
         notes = []
-        low, high = self.first_interval
+        low, high = wilson(self.first / max(self.decisive, 1), self.decisive)
         for place, count, surely in (
             ("first", self.first, low),
             ("second", self.decisive - self.first, 1 - high),
@@ -304,7 +287,7 @@ class Leaning:
                 notes.append(f"{told} verdicts: its verdicts say nothing")
             elif surely > 0.5:
                 notes.append(f"{told} verdicts that named one: it leans to that place")
-        low, high = wilson(self.longer / self.uneven if self.uneven else 0.5, self.uneven)
+        low, _ = wilson(self.longer / max(self.uneven, 1), self.uneven)
         if low > 0.5 and self.uneven >= _ENOUGH:
             notes.append(
                 f"the longer answer won {self.longer} of the {self.uneven} pairs that were decided "

@@ -9,7 +9,6 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from nbroute.engine.engine import Engine
-from nbroute.errors import SettingsError
 from nbroute.evaluate.quality_arms import (
     BEST,
     FIGURES,
@@ -23,11 +22,13 @@ from nbroute.evaluate.quality_arms import (
     curve_of,
 )
 from nbroute.evaluate.quality_data import ROUTED, Outcomes, read_outcomes
+from nbroute.evaluate.training_data import read_seed
 from nbroute.evaluate.whatif_text import mix
 from nbroute.pricing import column_usd
 from nbroute.report.colours import tier_colour
 from nbroute.report.drawing import Mark, Panel, Row, in_usd
 from nbroute.report.figure import Figure
+from nbroute.report.metrics import enough, rounded_up
 from nbroute.report.table import counted
 from nbroute.report.text import Block, plain
 
@@ -98,15 +99,13 @@ class Quality:
         if self.better is not None:
             how = "beats" if value > 0 else "is worse than"
             return f"routing {how} {rival} by {_points(ahead, 1 if value > 0 else -1)}"
-        # Twice what would put zero on the border, so that four samples in five are beyond it.
-        needed = 2 * self.n * ((high - low) / 2 / value) ** 2 if value else math.inf
+        needed = enough(value, low, high, self.n)
         if self.n < FEWEST:
             cure = f"{counted(self.n, 'prompt')} cannot, a hundred may"
         elif needed > _HOPELESS:
             cure = f"a difference this small would take over {_HOPELESS:,} prompts"
         else:
-            scale = 10 ** max(len(str(int(needed))) - 2, 0)
-            cure = f"about {math.ceil(needed / scale) * scale:,} prompts would tell"
+            cure = f"about {rounded_up(needed):,} prompts would tell"
         where = f"routing is {'ahead of' if value >= 0 else 'behind'} {rival} by"
         return f"nobody can tell yet: {where} {_points(ahead, 1 if value >= 0 else -1)}; {cure}"
 
@@ -224,9 +223,7 @@ class Quality:
 
 def measure(router: Engine, source: Any, seed: int) -> Quality:
     """As `Router.quality`; SettingsError for a source that cannot be measured on."""
-    if not isinstance(seed, int) or seed < 0:
-        raise SettingsError(f"seed is {seed!r:.40}; give a whole number from 0 on.")
-    found = read_outcomes(router, source, seed)
+    found = read_outcomes(router, source, read_seed(seed))
     arms, gap, best = arms_of(found, seed)
     return Quality(arms, found, gap, best)
 

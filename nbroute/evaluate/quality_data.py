@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -15,6 +15,7 @@ from nbroute.classify.taught import TaughtClassifier
 from nbroute.classify.wording import listed
 from nbroute.engine.engine import Engine, WouldAsk, would_ask
 from nbroute.errors import SettingsError, did_you_mean
+from nbroute.evaluate.judging import WORTH
 from nbroute.evaluate.training_data import check_columns, frame_of, read_levels, texts_in
 from nbroute.evaluate.whatif import bare, sends_alone
 from nbroute.pricing import cost_of, estimate_tokens
@@ -34,7 +35,6 @@ _FORMS = (
     "the columns prompt, weak and strong; or prompt and tier; or a judged grid, or an audit"
 )
 _AUDIT = {"prompt", "direction", "picked", "cheaper", "expensive", "verdict"}
-_VERDICTS = {"cheaper": 1.0, "tie": 0.5, "expensive": 0.0}
 #: What the costs are.
 MEASURED, WOULD = "measured", "would have cost; nothing was billed"
 ROUTED = "as routed"
@@ -116,11 +116,12 @@ def read_outcomes(router: Engine, source: Any, seed: int) -> Outcomes:
         )
     wide, scores, notes = _complete(_wide(table, router), seed)
     tiers, prompts = tuple(wide.columns), texts_in(wide.frame, "prompt")
-    usd, costs, how = _measured(wide) or _estimated(router, prompts, wide)
     if wide.paired:
+        usd, costs, how = _measured(wide) or (np.full(scores.shape, math.nan), "unknown", [])
         picks = wants = np.full(len(prompts), tiers.index(ROUTED))
         told = list[str]()
     else:
+        usd, costs, how = _measured(wide) or estimated(router, prompts, tiers)
         picks, wants, told = _routed(router, prompts, wide)
     found = (prompts, tiers, scores, usd, costs, picks, wants, [*notes, *how, *told])
     return Outcomes(*found, wide.scope, wide.defined, wide.paired)
@@ -228,7 +229,7 @@ def _of_grid(frame: pd.DataFrame, ladder: Ladder) -> _Wide:
 
 def _of_audit(frame: pd.DataFrame, router: Engine) -> _Wide:
     """Two tiers of which each was picked, side by side; else as routed beside a tier further."""
-    judged = frame[frame["verdict"].isin(_VERDICTS) & frame["direction"].isin(_WAYS)]
+    judged = frame[frame["verdict"].isin(WORTH) & frame["direction"].isin(_WAYS)]
     if judged.empty:
         raise SettingsError(
             "no pair of this audit has a verdict, so it says nothing: audit again, perhaps with "
@@ -250,7 +251,7 @@ def _of_audit(frame: pd.DataFrame, router: Engine) -> _Wide:
         scope = f"between {low} and {high}, " if len(router.ladder.tiers) > 2 else ""
         note = f"Of the audit's {len(judged):,} pairs {len(left):,} are of {low} and {high}"
         note += ": what is preferred scores 1, a tie a half."
-    score = left["verdict"].map(_VERDICTS).astype(float)
+    score = left["verdict"].map(WORTH).astype(float)
     columns = {low: score, high: 1 - score}
     for name, of in ((low, "cheaper_usd"), (high, "expensive_usd")):
         columns |= {f"{name}_usd": left[of]} if of in left else {}
@@ -289,10 +290,7 @@ def _routed(
 
     ladder, parts = router.ladder, router.parts
     given = parts.classifier_for(None, would_ask(parts))
-    inner, decided = bare(given), dict[str, Decision]()
-    if not sends_alone(inner, parts):
-        with suppress(WouldAsk):
-            decided = {prompt: given.classify(prompt, ladder) for prompt in dict.fromkeys(prompts)}
+    inner, decided = bare(given), decisions(router, given, prompts)
     if wide.recorded or (not decided and "picked" in wide.frame):
         rows = zip(wide.frame.index, wide.frame["picked"], strict=True)
         places = np.array([_place(picked, row, ladder) for row, picked in rows])
@@ -316,6 +314,16 @@ def _routed(
         for prompt, made in decided.items()
     }
     return picks, np.array([wants[prompt] for prompt in prompts]), [*notes, *_seen(inner, decided)]
+
+
+def decisions(
+    router: Engine, classifier: Classifier, prompts: Sequence[str]
+) -> dict[str, Decision]:
+    """What the classifier says of each prompt; {} where it would have to send something."""
+    with suppress(WouldAsk):
+        if not sends_alone(bare(classifier), router.parts):
+            return {one: classifier.classify(one, router.ladder) for one in dict.fromkeys(prompts)}
+    return {}
 
 
 def _place(picked: object, row: int, ladder: Ladder) -> int:
@@ -375,16 +383,14 @@ def _measured(wide: _Wide) -> tuple[np.ndarray, str, list[str]] | None:
     return np.where(known, usd, means), wide.costs, [] if known.all() else [missing]
 
 
-def _estimated(
-    router: Engine, prompts: Sequence[str], wide: _Wide
+def estimated(
+    router: Engine, prompts: Sequence[str], tiers: Iterable[str]
 ) -> tuple[np.ndarray, str, list[str]]:
     """What each prompt would cost on each tier at today's prices; NaN where there is no price."""
     import numpy as np
 
-    if wide.paired:
-        return np.full((len(prompts), 2), math.nan), "unknown", []
     tokens, columns, sources = [estimate_tokens(prompt) for prompt in prompts], [], set[str]()
-    for tier in map(router.ladder.find, wide.columns):
+    for tier in map(router.ladder.find, tiers):
         usages = {n: Usage(n, OUTPUT_TOKENS, estimated=True) for n in set(tokens)}
         kind = router.parts.kind(tier)
         found = {n: cost_of(usage, tier, tier.model, kind) for n, usage in usages.items()}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from nbroute.compare import Grid
 from nbroute.errors import SettingsError
 from nbroute.evaluate.judged_grid import most_expensive
+from nbroute.evaluate.judging import WORTH
 from nbroute.evaluate.training import resamples
 from nbroute.evaluate.training_data import check_columns, frame_of
 
@@ -38,8 +39,7 @@ def strengths(judged: Audit | Grid | pd.DataFrame, *, seed: int = 0) -> pd.DataF
 
     frame = frame_of(_of_grid(judged) if isinstance(judged, Grid) else judged, _FORMS)
     check_columns(frame, _COLUMNS, _FORMS)
-    words = ("cheaper", "expensive", "tie")
-    frame = frame[frame["verdict"].isin(words) & (frame["cheaper"] != frame["expensive"])]
+    frame = frame[frame["verdict"].isin(WORTH) & (frame["cheaper"] != frame["expensive"])]
     _check(set(zip(frame["cheaper"], frame["expensive"], strict=True)))
     point, samples = _fitted(frame, seed)
     low, high = samples.quantile(0.025), samples.quantile(0.975)
@@ -53,7 +53,7 @@ def _of_grid(grid: Grid) -> pd.DataFrame:
     import pandas as pd
 
     top = most_expensive(grid).name
-    verdicts = {1.0: "cheaper", 0.5: "tie", 0.0: "expensive"}
+    verdicts = {share: word for word, share in WORTH.items()}
     rows = [
         (place, name, top, verdicts[one.share])
         for name, found in grid.judged.items()

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -108,6 +109,15 @@ def frame_of(source: Any, forms: str) -> pd.DataFrame:
         raise SettingsError(
             f"{str(source)!r} cannot be read as CSV ({_why(error)}); it needs {forms}."
         ) from error
+
+
+def read_seed(value: Any) -> int:
+    """A seed; SettingsError for what is no whole number from 0 to 2**32 - 1."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or not 0 <= int(value) < 2**32:
+        raise SettingsError(
+            f"seed={value!r:.40} is not a whole number from 0 on: give one, such as 0"
+        )
+    return int(value)
 
 
 def check_columns(frame: pd.DataFrame, needed: Iterable[str], forms: str) -> None:

@@ -174,6 +174,20 @@ def newcombe(counts: Mapping[tuple[bool, bool], int]) -> tuple[float, float]:
     return max(-1.0, low), min(1.0, high)
 
 
+def enough(value: float, low: float, high: float, n: int) -> float:
+    """How many would put a difference that was seen in `n` with that interval surely off zero.
+
+    Twice what would put zero on the border, so that four samples in five are beyond it.
+    """
+    return 2 * n * ((high - low) / 2 / value) ** 2 if value else math.inf
+
+
+def rounded_up(number: float) -> int:
+    """To two figures: a size that nobody takes for exact."""
+    step: int = 10 ** max(len(str(int(number))) - 2, 0)
+    return math.ceil(number / step) * step
+
+
 def kappa(pairs: Sequence[tuple[bool, bool]]) -> float:
     """Cohen's kappa of two judges who each say yes or no; NaN where both only ever say one thing.
 

@@ -41,14 +41,21 @@ def text_of(report: Metrics) -> str:
     return plain(blocks_of(report), wrapped=False)
 
 
-def plain(blocks: Iterable[Block], *, wrapped: bool = True) -> str:
-    """The parts below one another; the tables are no wider than a terminal, nor the lines."""
+def plain(
+    blocks: Iterable[Block], align: str = "<>", *, wrapped: bool = True, hang: int = 0
+) -> str:
+    """The parts below one another; the tables are no wider than a terminal, nor the lines.
+
+    What goes on in a further line is indented by `hang` more than its first.
+    """
     lines = list[str]()
     for block in blocks:
         if isinstance(block, str):
-            lines += (textwrap.wrap(block, WIDTH) or [""]) if wrapped else [block]
+            indent = " " * (len(block) - len(block.lstrip()) + hang)
+            told = textwrap.wrap(block, WIDTH, subsequent_indent=indent) or [""]
+            lines += told if wrapped else [block]
         else:
-            lines += text_table(block, "<>", most=WIDTH)
+            lines += text_table(block, align, most=WIDTH)
     return "\n".join(lines)
 
 
