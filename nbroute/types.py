@@ -147,8 +147,8 @@ class Ladder:
         return self[known]
 
     def index(self, name: str) -> int:
-        """The place of the tier, 0 for the cheapest; ValueError where there is none."""
-        return self.names.index(name)
+        """Its place, 0 for the cheapest, for a name in any case; ValueError where there is none."""
+        return self.names.index(self.named(name) or name)
 
     def __getitem__(self, name: str) -> Tier:
         """The tier of that name; ValueError where there is none."""

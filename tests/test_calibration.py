@@ -408,3 +408,41 @@ def test_an_audits_pairs_are_what_it_takes_first(shell):
     lost = set(up[up["verdict"] == "expensive"]["prompt"])
     stay = up[up["confidence"] >= done.result.threshold]["prompt"]
     assert 0 < done.result.risk * done.result.labels <= len(lost & set(stay))
+
+
+# What somebody else's table and classifier are like
+
+
+@pytest.mark.parametrize("name", ["group", "direction", "cheaper_usd", "confidence"])
+def test_two_columns_of_one_name_are_told(simulated, name):
+    pairs = judged()
+
+    with pytest.raises(SettingsError, match=f"several columns '{name}'; leave one"):
+        simulated.calibrate(pd.concat([pairs, pairs[[name]]], axis=1), loss=0.1)
+
+
+def test_a_cost_below_nothing_is_refused(simulated):
+    with pytest.raises(SettingsError, match="a cost is -1 US dollars"):
+        simulated.calibrate(judged().assign(cheaper_usd=-1.0), loss=0.1)
+
+
+def test_a_more_expensive_answer_that_cost_less_saves_a_readable_share(simulated):
+    found = simulated.calibrate(judged().assign(expensive_usd=0.0001), loss=0.1)
+
+    assert "-900%" in repr(found)
+
+
+@pytest.mark.parametrize(("tier", "known"), [("low", True), ("HUGE", False)])
+def test_a_classifier_may_write_a_tier_in_any_case_and_no_other(make_router, tier, known):
+    class Loose(Sure):
+        def classify(self, prompt, ladder):
+            return Decision(tier, self.name, "says so", float(prompt.split()[-1]))
+
+    router, scores = make_router(classifier=Loose()), labelled().assign(LOW=0.5, TOP=1)
+    if known:
+        assert 400 == router.calibrate(labelled(), loss=0.2).labels
+        assert {"LOW": 1.0, "TOP": 0.0} == router.quality(scores).arms["router"].shares
+        return
+    for ask in (router.calibrate, router.quality):
+        with pytest.raises(SettingsError, match="unknown tier 'HUGE'"):
+            ask(scores)

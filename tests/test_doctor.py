@@ -197,6 +197,16 @@ def test_a_name_that_another_model_answers_is_seen_in_the_sessions_own_calls(con
     assert sent == len(server.requests)
 
 
+@pytest.mark.parametrize("name", ["vendor/" + "x" * 90, "--evil x"])
+def test_a_name_in_a_cure_is_whole_and_a_name(configured, server, name):
+    server.handler = lambda sent: Reply(model=name if sent["model"] == "large" else None)
+
+    finding = only(configured().doctor(send=True), "model", colour="amber")
+
+    whole = f"%route tiers TOP={name}"
+    assert finding.cure == ("!nbroute check-endpoint mine large" if " " in name else whole)
+
+
 def test_a_model_that_hangs_is_a_finding_and_the_others_are_asked(configured, server, monkeypatch):
     monkeypatch.setattr(doctor, "_LONGEST_S", 0.3)
     server.handler = lambda sent: Reply(delay=2 if sent["model"] == "small" else 0)
@@ -284,6 +294,8 @@ class Audited:
         (["expensive"] * 4 + ["cheaper"] * 2 + ["tie"], "amber", "more pairs would tell"),
         (["tie"] * 30, "amber", "too close to tell"),
         (["expensive"], "amber", "1 of 1 pair"),
+        (["expensive"] * 3, "amber", "too few to tell: it takes 20 pairs"),
+        (["cheaper"] * 6, "amber", "too few to tell: it takes 20 pairs"),
         ([None, None], "amber", "nothing was judged"),
     ],
 )
@@ -321,7 +333,7 @@ def test_labels_tell_whether_routing_beats_chance_and_the_words_are_those_of_qua
 
 def test_an_audit_tells_of_the_tiers(make_router, server):
     router = make_router()
-    for number in range(12):
+    for number in range(20):
         router.route(f"prompt number {number}")
     server.handler = lambda sent: Reply(
         text="longer and longer" if sent["model"] != "small" else "x"
@@ -330,7 +342,7 @@ def test_an_audit_tells_of_the_tiers(make_router, server):
 
     finding = found(router.doctor(), "tiers")[0]
 
-    assert "MID is preferred to LOW in 12 of 12 pairs" in finding.words
+    assert "MID is preferred to LOW in 20 of 20 pairs" in finding.words
     assert "green" == finding.colour
 
 
@@ -663,3 +675,13 @@ def test_the_command_ends_with_1_where_something_is_red(downloaded, monkeypatch,
     monkeypatch.delenv("MINE_API_KEY")
     assert 1 == main(["doctor"])
     assert "MINE_API_KEY" in capsys.readouterr().out
+
+
+def test_a_settings_file_that_turns_bad_is_told_in_one_sentence(configured, tmp_path):
+    router = configured()
+    (tmp_path / "mine.toml").write_text("[nbroute]\nfoo = 1\n")
+
+    words = only(router.doctor(), "settings", colour="red").words
+
+    assert "no key 'foo'" in words
+    assert ".;" not in words

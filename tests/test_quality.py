@@ -541,3 +541,24 @@ def test_the_magic_says_what_is_wrong_in_a_line(shell):
     assert "'scroes' is not defined in this notebook" in error_of(shell, "%route quality scroes")
     assert "takes one name" in error_of(shell, "%route quality a b")
     assert "nothing to measure on yet" in error_of(shell, "%route quality")
+
+
+def test_an_infinite_cost_is_refused(sharp):
+    with pytest.raises(SettingsError, match="row 1 has TOP_usd = inf; give US dollars"):
+        sharp.quality(FOUR.assign(TOP_usd=math.inf))
+
+
+def test_one_missing_cost_is_one(sharp):
+    missing = FOUR.assign(TOP_usd=[math.nan, 0.01, 0.01, 0.01])
+
+    assert "1 missing cost: the tier's mean stands in." in repr(sharp.quality(missing))
+
+
+def test_scores_that_are_all_the_same_are_as_uncertain_by_length_as_by_any_other_way(make_router):
+    router = make_router(classifier=lambda prompt: "TOP" if len(prompt) % 3 else "LOW")
+    prompts = [" ".join(["word"] * (1 + place % 7)) + f" {place}" for place in range(70)]
+    found = router.quality(pd.DataFrame({"prompt": prompts, "LOW": 1, "TOP": 1}))
+
+    lows = {round(arm.quality[1], 9) for arm in found.arms.values()}
+    assert 1 == len(lows)
+    assert max(lows) < 1

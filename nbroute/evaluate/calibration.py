@@ -219,7 +219,7 @@ class Calibration:
 
 def percent(share: float) -> str:
     """`2%`, `2.5%`, `0.05%`, `67.4%`."""
-    return f"{100 * share:.2g}%" if share < 0.1 else f"{round(100 * share, 1):g}%"
+    return f"{100 * share:.2g}%" if abs(share) < 0.1 else f"{round(100 * share, 1):g}%"
 
 
 def calibrate(

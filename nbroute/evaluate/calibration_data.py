@@ -127,7 +127,8 @@ def of_prompts(engine: Engine, source: Any, seed: int) -> Cases:
     source = audited if source is None else source
     frame = frame_of(source, _FORMS)
     judged = "verdict" in frame.columns
-    check_columns(frame, ("prompt", "confidence" if judged else "tier"), _FORMS)
+    needed = ("prompt", "confidence" if judged else "tier")
+    check_columns(frame, (*needed, *map(str, frame.columns)), _FORMS)
     noun = "judged pair" if judged else "label"
     usable = _pairs(frame) if judged else frame
     if usable.empty:
@@ -167,6 +168,8 @@ def _of_audit(kept: pd.DataFrame, present: float) -> Cases:
     scores = _scores(kept, "confidence", 0.0, 1.0)
     lost = (kept["verdict"] == "expensive").to_numpy(dtype=bool)
     usd = np.column_stack([_numbers(kept, name) for name in ("cheaper_usd", "expensive_usd")])
+    if (usd < 0).any():
+        raise SettingsError(f"a cost is {usd[usd < 0][0]:g} US dollars; leave it empty if unknown.")
     risen, kind = scores < present, KINDS["classifier"]
     nothing = "No expensive answer was preferred: all ties, or the cheaper one."
     notes = [] if lost.any() else [nothing]
@@ -209,7 +212,7 @@ def _of_labels(engine: Engine, classifier: Classifier, kept: pd.DataFrame) -> Ca
             "(router.audit), which have its confidence."
         )
     made = [decided[prompt] for prompt in prompts]
-    levels = np.array([tiers.index(one.tier) for one in made])
+    levels = np.array([tiers.index(engine.ladder.find(one.tier).name) for one in made])
     if (levels == top).all():
         raise SettingsError(f"{what} puts every prompt on {tiers[top]}: none can move up.")
     said = np.array([math.nan if m.confidence is None else m.confidence for m in made])
@@ -248,6 +251,7 @@ def of_answers(engine: Engine, source: Any, of: str, seed: int) -> Cases:
     if source is None:
         source, missing = votes(engine)
     frame, _ = judged_rows(source)
+    check_columns(frame, map(str, frame.columns), _FORMS)
     kept, notes = _once(frame, seed, "labelled answer")
     bad = kept["bad"].to_numpy(dtype=bool)
     if of == "learned":

@@ -6,6 +6,7 @@ import contextlib
 import difflib
 import math
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
@@ -56,7 +57,8 @@ def _settings(patient: Patient) -> Iterator[Finding]:
             yield Finding("settings", "amber", words, "%route trust")
     except SettingsError as error:
         if not str(error).startswith(f"there is no {trust.FILE_NAME}"):
-            words = f"{error}; this session goes on with the settings that it has"
+            told = str(error).rstrip(".")
+            words = f"{told}; this session goes on with the settings that it has"
             yield Finding("settings", "red", words, "%route trust  # once the file is corrected")
             return
     over = [name for name in _VARIABLES if ENVIRONMENT.get(name)]
@@ -130,9 +132,12 @@ def _models(patient: Patient) -> Iterator[Finding]:
         elif row is None:
             silent.append(f"{tier.name}'s {tier.model}")
         elif row["answered_by"] and not pricing.same_model(tier.model, row["answered_by"]):
-            by = shortened(one_line(row["answered_by"]), 60)
-            words = f"asked for {tier.model}, {by} answers: the name is an alias, or was retired"
-            yield Finding("model", "amber", words, _renamed(patient, tier, by))
+            by = one_line(row["answered_by"])
+            words = f"asked for {tier.model}, {shortened(by, 60)} answers: the name is an alias, "
+            cure = f"!nbroute check-endpoint {tier.provider} {tier.model}"
+            if re.fullmatch(r"[\w./:@+-]{1,200}", by):  # else it is no name that could be pasted
+                cure = _renamed(patient, tier, by)
+            yield Finding("model", "amber", f"{words}or was retired", cure)
         else:
             answered += 1
     every = len(patient.alone)
@@ -233,6 +238,8 @@ def _better(ladder: Ladder, cheaper: str, expensive: str, verdicts: list[str]) -
         f"{expensive} is preferred to {cheaper} in {up} of {counted(n, 'pair')}, {cheaper} in "
         f"{down}: {(up - down) / n:+.0%} [{low:+.0%}, {high:+.0%}]"
     )
+    if n < _JUDGED and (low > 0 or high < 0):  # at the ends the interval is too sure of itself
+        return Finding(what, "amber", f"{words}, too few to tell: it takes {_JUDGED} pairs", cure)
     if low > 0:
         return Finding(what, "green", f"{words}, surely better")
     if high < 0:

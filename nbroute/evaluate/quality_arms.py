@@ -86,7 +86,7 @@ def arms_of(found: Outcomes, seed: int) -> tuple[dict[str, Arm], Figured, str]:
     orders, arms = _orders(found, best, seed), {}
     for name, place in columns.items():
         quality = _with_ends(means[place], drawn[:, place])
-        if quality[1] == quality[2] and not (found.defined and place >= top):
+        if math.isclose(*quality[1:], abs_tol=1e-9) and not (found.defined and place >= top):
             quality = (quality[0], *wilson(quality[0], n))  # no scores spread more than 0 and 1
         ahead = _with_ends(means[at] - means[place], drawn[:, at] - drawn[:, place])
         chosen = found.oracle if name == ORACLE else found.picks

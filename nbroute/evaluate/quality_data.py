@@ -268,7 +268,7 @@ def _numbers(frame: pd.DataFrame, name: str, most: float) -> np.ndarray:
         float, na_value=np.nan
     )
     wrong = np.isnan(values) & frame[name].notna().to_numpy()
-    wrong |= (values < 0) | (values > most)
+    wrong |= (values < 0) | (values > most) | np.isinf(values)
     if wrong.any():
         row = int(wrong.argmax())
         kind = "a score from 0 to 1 (of a scale from 1 to 10: (score - 1) / 9)"
@@ -295,7 +295,7 @@ def _routed(
         rows = zip(wide.frame.index, wide.frame["picked"], strict=True)
         places = np.array([_place(picked, row, ladder) for row, picked in rows])
     elif decided:
-        places = np.array([ladder.index(decided[prompt].tier) for prompt in prompts])
+        places = np.array([ladder.index(ladder.find(decided[one].tier).name) for one in prompts])
     else:
         raise SettingsError(
             f"the classifier {given.name!r} would have to ask a model, and measuring sends "
@@ -379,7 +379,7 @@ def _measured(wide: _Wide) -> tuple[np.ndarray, str, list[str]] | None:
     if not known.any(axis=0).all():
         return None
     means = np.where(known, usd, 0).sum(axis=0) / known.sum(axis=0)
-    missing = f"{int((~known).sum()):,} costs are missing; the tier's mean stands in."
+    missing = f"{counted(int((~known).sum()), 'missing cost')}: the tier's mean stands in."
     return np.where(known, usd, means), wide.costs, [] if known.all() else [missing]
 
 
