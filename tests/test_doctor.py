@@ -476,6 +476,7 @@ def test_a_ledger_with_a_damaged_page_is_told(make_router):
 
     assert "red" == finding.colour
     assert finding.cure.startswith("%env NBROUTE_LEDGER=")
+    assert "a new kernel takes another one" in finding.words
 
 
 def test_a_file_that_is_no_ledger_is_a_finding():
@@ -685,3 +686,16 @@ def test_a_settings_file_that_turns_bad_is_told_in_one_sentence(configured, tmp_
 
     assert "no key 'foo'" in words
     assert ".;" not in words
+
+
+def test_in_a_shell_a_cure_is_what_a_shell_takes(monkeypatch, capsys):
+    monkeypatch.setenv("NBROUTE_PROFILE", "simulated")
+    Path("ledger.sqlite").write_bytes(b"this is no database" * 100)
+
+    main(["doctor"])
+
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    assert "nbroute doctor --send" in lines
+    assert "export NBROUTE_LEDGER=~/nbroute-ledger.sqlite3" in lines
+    assert "in a notebook: %route audit --direction both" in lines
+    assert not [line for line in lines if line.startswith(("%route", "!"))]

@@ -11,6 +11,7 @@ import os
 import sys
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from importlib.util import find_spec
 from pathlib import Path
@@ -40,6 +41,14 @@ _NAME_WIDTH = 56
 _LONGEST_REASON = 200
 #: What a spreadsheet takes for a formula.
 _FORMULA = tuple("=+-@\t\r")
+#: How the beginning of a cure for a notebook is typed in a shell.
+_TYPED = {
+    "!": "",
+    "%env ": "export ",
+    "%route doctor --send": "nbroute doctor --send",
+    "%route trust": "nbroute trust",
+    "%": "in a notebook: %",
+}
 _ABOUT_COSTS = """\
 Reads the records that nbroute's cards leave in the outputs of saved notebooks. Nothing is run
 and nothing is sent. A cell that was run again or cleared keeps no trace of the call before;
@@ -222,8 +231,17 @@ def _doctor(options: argparse.Namespace) -> int:
                 print("nothing was sent")
                 return 1
         found = router.doctor(send=options.send)
-        print(found)
+        typed = tuple(replace(one, cure=_typed(one.cure)) for one in found.findings)
+        print(replace(found, findings=typed, note=_typed(found.note)))
     return int(found.worst == "red")
+
+
+def _typed(cure: str) -> str:
+    """A notebook's cure as it is typed in a shell; where there is no such word, it says so."""
+    for word, typed in _TYPED.items():
+        if cure.startswith(word):
+            return f"{typed}{cure.removeprefix(word)}"
+    return cure
 
 
 def _run(options: argparse.Namespace) -> int:

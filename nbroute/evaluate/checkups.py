@@ -31,6 +31,7 @@ SEND, _AUDIT = "%route doctor --send", "%route audit --direction both"
 #: Megabytes of a ledger that are checked page by page in about a second.
 _CHECKED_MB = 200
 _OTHER_LEDGER = "~/nbroute-ledger.sqlite3"
+_KEPT = "a new kernel takes another one, if it is named before %load_ext nbroute"
 _LITTLE_ROOM = 50_000_000
 #: Answers, prompts and judged prompts below which a share of them says nothing.
 _ANSWERS, _PROMPTS, _JUDGED = 20, 10, 20
@@ -366,24 +367,26 @@ def _ledger(patient: Patient) -> Iterator[Finding]:
     elsewhere = f'ledger = "{_OTHER_LEDGER}"  # under [nbroute]'
     if "NBROUTE_LEDGER" in ENVIRONMENT:  # goes before the file
         elsewhere = f"%env NBROUTE_LEDGER={_OTHER_LEDGER}"
+    words = ""
+    colour: Colour = "red"
     try:
         found = ledger.health(thorough=size < _CHECKED_MB * 1_000_000)
+        free = shutil.disk_usage(folder).free
+        if found.damage:
+            words = f"{path} is damaged: {found.damage}"
+        elif found.waiting:
+            words = f"{counted(found.waiting, 'row')} wait in memory, as {path} cannot be written"
+        elif not os.access(path if size else folder, os.W_OK):
+            words = f"{path} cannot be written"
+        elif free < _LITTLE_ROOM:
+            words = f"the disk of {path} has {free / 1e6:,.0f} MB left"
+            colour = "amber" if free else "red"
     except RecordError as error:
-        yield Finding("ledger", "red", str(error), elsewhere)
-        return
-    told = f"{path}: {counted(found.rows, 'row')}, {size / 1e6:,.1f} MB"
-    if found.damage:
-        words = f"{path} is damaged: {found.damage}"
-        yield Finding("ledger", "red", words, elsewhere)
-    elif found.waiting:
-        words = f"{counted(found.waiting, 'row')} wait in memory, as {path} cannot be written"
-        yield Finding("ledger", "red", words, elsewhere)
-    elif not os.access(path if size else folder, os.W_OK):
-        yield Finding("ledger", "red", f"{path} cannot be written", elsewhere)
-    elif (free := shutil.disk_usage(folder).free) < _LITTLE_ROOM:
-        words = f"the disk of {path} has {free / 1e6:,.0f} MB left"
-        yield Finding("ledger", "red" if not free else "amber", words, elsewhere)
+        words = str(error).rstrip(".")
+    if words:
+        yield Finding("ledger", colour, f"{words}; {_KEPT}", elsewhere)
     else:
+        told = f"{path}: {counted(found.rows, 'row')}, {size / 1e6:,.1f} MB"
         yield Finding("ledger", "green", told)
 
 
