@@ -160,6 +160,8 @@ def test_in_a_notebook_the_verdict_and_the_shares_stand_above_the_words(asking):
     assert verdict < tiles < words
     assert "One tier up was preferred" in html
     assert "One tier down would have done" in html
+    assert 1 == html.count(found.verdict)
+    assert "asked twice, the judge preferred" not in html
     assert plain == str(found)
 
 

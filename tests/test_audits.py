@@ -359,6 +359,7 @@ def test_a_judge_that_goes_by_place_is_told_and_prefers_nothing(instant):
     assert {"tie"} == set(found.frame()["verdict"])
     assert "the function first changed its mind with the order in 20 of 20 pairs" in told
     assert "its verdicts say nothing" in told
+    assert "nobody can tell: this judge goes by the place" in found.verdict
 
 
 def test_the_judge_is_measured_by_your_own_votes(router, answering):
@@ -384,6 +385,8 @@ def test_two_settings_are_compared_on_the_prompts_that_both_have(instant):
     assert (60, 10 / 60, 0.5) == (found.n, found.share, found.other)
     assert -1 <= found.interval[0] < found.difference < found.interval[1] < 0
     assert "surely fewer" in str(found)
+    assert "an answer of the top tier counts as well served (20 prompts)" in str(found)
+    assert "top tier" not in str(before.against(before))
     assert 0 == before.against(before).difference
     with pytest.raises(SettingsError, match="is not an audit"):
         before.against("before")

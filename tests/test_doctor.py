@@ -280,6 +280,8 @@ def test_a_budget_holds_for_the_doctor(router, server):
 @dataclass
 class Audited:
     verdicts: list
+    sampled: int = 10
+    population: int = 100
 
     def frame(self):
         rows = [{"cheaper": "LOW", "expensive": "MID", "verdict": one} for one in self.verdicts]
@@ -307,6 +309,18 @@ def test_a_tier_is_surely_better_surely_worse_or_too_close(router, verdicts, col
     assert colour == first.colour
     assert words in first.words
     assert "unknown" == second.state
+
+
+@pytest.mark.parametrize(
+    ("sampled", "cure"),
+    [(10, "--sample 0.4"), (60, "--sample 1"), (100, "--sample 1  # after more prompts")],
+)
+def test_an_audit_that_was_too_small_is_cured_by_a_larger_one(router, sampled, cure):
+    router.audited = Audited(["tie"] * 3, sampled)
+
+    finding = found(router.doctor(), "tiers")[0]
+
+    assert f"%route audit --direction both {cure}" == finding.cure
 
 
 # How routing behaves

@@ -533,7 +533,7 @@ def test_the_magic_measures_a_table_of_the_notebook(shell):
 
     assert done.success
     assert "quality [95%]" in text
-    assert "best single tier" in text
+    assert "best single tier: the best of those that cost no more than the router." in text
     assert 400 == done.result.n
 
 

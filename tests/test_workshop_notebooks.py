@@ -66,12 +66,10 @@ def test_a_notebook_says_its_goals_and_its_time(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_no_amount_of_dollars_in_the_text_turns_into_a_formula(name):
     texts = ["".join(c["source"]) for c in cells(FOLDER / f"{name}.ipynb") if "outputs" not in c]
-    bare = [
-        re.findall(r"(?<!\\)\$", re.sub(r"```.*?```|`[^`]*`", "", text, flags=re.DOTALL))
-        for text in texts
-    ]
+    bare = [re.sub(r"```.*?```|`[^`]*`", "", text, flags=re.DOTALL) for text in texts]
 
-    assert all(len(found) < 2 for found in bare)
+    # A backslash does not help: JupyterLab typesets what stands between two of them all the same.
+    assert all(text.count("$") < 2 for text in bare)
 
 
 @pytest.mark.parametrize("name", NAMES)

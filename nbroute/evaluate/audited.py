@@ -127,13 +127,15 @@ class Agreement(NamedTuple):
 class Difference:
     """Two audits on the prompts that both have: `difference` is `share` less `other`.
 
-    The 95% interval is Newcombe's for paired shares.
+    The 95% interval is Newcombe's for paired shares. `topmost` of the prompts had the top tier's
+    answer in one of them at least.
     """
 
     share: float
     other: float
     interval: tuple[float, float]
     n: int
+    topmost: int = 0
 
     @property
     def difference(self) -> float:
@@ -145,10 +147,12 @@ class Difference:
         sure = "" if self.interval[0] <= 0 <= self.interval[1] else "surely "
         better = "fewer" if self.difference < 0 else "more"
         told = f"{sure}{better}" if self.difference else "no difference"
+        count = counted(self.topmost, "prompt")
+        top = f"; an answer of the top tier counts as well served ({count})" if self.topmost else ""
         return (
             f"on {counted(self.n, 'prompt')} that both have, {self.share:.0%} against "
             f"{self.other:.0%} would have been better off one tier up: {told} "
-            f"({100 * self.difference:+.0f} points; 95% interval {low} to {high})"
+            f"({100 * self.difference:+.0f} points; 95% interval {low} to {high}){top}"
         )
 
 
@@ -237,6 +241,8 @@ class Audit:
             down = self.tally("down")
             told = f"one tier down would have done for {down.told('cheaper', 'tie')}"
             return told if down.n else "nothing was judged, so there is nothing to say"
+        if self.leaning.blind:
+            return "nobody can tell: this judge goes by the place of an answer, not by its words"
         if high < WELL:
             return f"your routing is working well: under {WELL:.0%} want a more expensive tier"
         if low > TIGHTEN:
@@ -336,7 +342,8 @@ class Audit:
             cure = "audit the same prompts (frame=...) with the same seed under both settings"
             raise SettingsError(f"the two audits have no judged prompt in common; {cure}")
         share, theirs = (sum(side) / len(both) for side in zip(*both, strict=True))
-        return Difference(share, theirs, newcombe(Counter(both)), len(both))
+        top = len({one for one in (*self.topmost, *other.topmost) if one in mine and one in yours})
+        return Difference(share, theirs, newcombe(Counter(both)), len(both), top)
 
     def chart(self) -> Figure:
         """What the judge preferred, for each two tiers and for the same model asked twice."""
@@ -364,19 +371,27 @@ class Audit:
                         found.setdefault(name, Counter())[row.verdict] += 1
         return {name: Tally(*(n[word] for word in Tally._fields)) for name, n in found.items()}
 
-    def blocks(self) -> Iterator[Block]:
-        """What it says in parts: a line of text, or a table with its head."""
+    def blocks(self, *, brief: bool = False) -> Iterator[Block]:
+        """What it says in parts: a line of text, or a table with its head.
+
+        `brief` leaves out the verdict and two of the shares, where those are shown already.
+        """
         of = f"{self.sampled:,} of {counted(self.population, 'prompt')} {self.source}"
         yield f"audit of {of}, judged by {self.judge}"
         if self.stopped:
             yield f"stopped: {self.stopped}; the same call continues it"
         up, down = self.tally("up"), self.tally("down")
-        if up.n:
+        if up.n and not brief:
             yield f"one tier up was preferred for {up.told('expensive')}"
             yield f"verdict: {self.verdict}"
         if down.n:
             yield f"one tier down would have done for {down.told('cheaper', 'tie')}"
             yield f"  {self._wasted()}"
+        again = self.tally("again")
+        if again.n and not brief:
+            model = "the same model's two answers"
+            told = again.told("cheaper", "expensive")
+            yield f"noise: asked twice, the judge preferred one of {model} in {told}"
         yield from self._doubts()
         yield ""
         yield self._costs()
@@ -397,11 +412,7 @@ class Audit:
 
     def _doubts(self) -> Iterator[str]:
         """How far the judge can be believed."""
-        again, leans, votes = self.tally("again"), self.leaning, self.agreement()
-        if again.n:
-            model = "the same model's two answers"
-            told = again.told("cheaper", "expensive")
-            yield f"noise: asked twice, the judge preferred one of {model} in {told}"
+        leans, votes = self.leaning, self.agreement()
         if leans.judged:
             yield (
                 f"position: {self.judge} changed its mind with the order in {leans.flipped:,} of "

@@ -359,7 +359,7 @@ def _refusal(cases: Cases, losses: int, loss: float, confidence: float) -> str:
     from scipy.stats import binom
 
     count = len(cases.scores)
-    alike = f" ({count:,}, as near-duplicates count once; a column group overrules that)"
+    alike = f" ({count:,}, as near-duplicates count once; a column `group` says what is alike)"
     few = f"{counted(cases.given, cases.noun)}{alike if count < cases.given else ''}"
     few += f" {'is' if cases.given == 1 else 'are'} too few"
     limit = f"a loss of at most {percent(loss)} with {percent(confidence)} confidence"

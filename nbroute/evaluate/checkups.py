@@ -25,7 +25,7 @@ from nbroute.report.table import counted, one_line, shortened
 from nbroute.settings import trust
 from nbroute.settings.document import read_document
 from nbroute.settings.model import ENVIRONMENT
-from nbroute.types import Ladder, Tier
+from nbroute.types import Tier
 
 SEND, _AUDIT = "%route doctor --send", "%route audit --direction both"
 #: Megabytes of a ledger that are checked page by page in about a second.
@@ -36,6 +36,8 @@ _LITTLE_ROOM = 50_000_000
 #: Answers, prompts and judged prompts below which a share of them says nothing.
 _ANSWERS, _PROMPTS, _JUDGED = 20, 10, 20
 _ONE_TIER = 0.8
+#: Times the sample of an audit that was too small.
+_LARGER = 4
 #: Of 1,349 small changes of 240 prompts by another author, `ngrams` flips 8%, and classifiers by
 #: examples 14%. About 30% of prompts go to the wrong tier anyway (docs/classifier.md).
 _STEADY, _SHAKY = 0.15, 0.30
@@ -209,7 +211,7 @@ def _prices(patient: Patient) -> Iterator[Finding]:
 
 
 def _tiers(patient: Patient) -> Iterator[Finding]:
-    audited, names = getattr(patient.router, "audited", None), patient.router.ladder.names
+    audited, names = patient.audited, patient.router.ladder.names
     if len({(one.provider, one.model) for one in patient.router.ladder.tiers}) < 2:
         model = patient.router.ladder.tiers[0].model
         if len(names) > 1:
@@ -224,15 +226,24 @@ def _tiers(patient: Patient) -> Iterator[Finding]:
     for cheaper, expensive in pairwise(names):
         pairs = frame[(frame["cheaper"] == cheaper) & (frame["expensive"] == expensive)]
         verdicts = [one for one in pairs["verdict"] if isinstance(one, str)]
-        yield _better(patient.router.ladder, cheaper, expensive, verdicts)
+        yield _better(patient, cheaper, expensive, verdicts)
 
 
-def _better(ladder: Ladder, cheaper: str, expensive: str, verdicts: list[str]) -> Finding:
+def _audit(patient: Patient, times: int = 1) -> str:
+    """The audit in both directions, of so many times the sample of the last one."""
+    if (last := patient.audited) is None:
+        return _AUDIT
+    share = last.sampled / last.population
+    later = "  # after more prompts" if times > 1 and share == 1 else ""
+    return f"{_AUDIT} --sample {min(times * share, 1):.2g}{later}"
+
+
+def _better(patient: Patient, cheaper: str, expensive: str, verdicts: list[str]) -> Finding:
     """Whether the more expensive of two tiers is preferred, and surely."""
-    what, cure, n = "tiers", _AUDIT, len(verdicts)
+    what, n = "tiers", len(verdicts)
     if not n:
         words = f"whether {expensive} is better than {cheaper}: nothing was judged"
-        return unknown(what, words, cure)
+        return unknown(what, words, _audit(patient))
     up, down = verdicts.count("expensive"), verdicts.count("cheaper")
     low, high = newcombe({(True, False): up, (False, True): down, (False, False): n - up - down})
     words = (
@@ -244,13 +255,13 @@ def _better(ladder: Ladder, cheaper: str, expensive: str, verdicts: list[str]) -
     if low > 0:
         return Finding(what, "green", f"{words}, surely better")
     if high < 0:
-        model = ladder[cheaper].model
+        model = patient.router.ladder[cheaper].model
         return Finding(what, "red", f"{words}, surely worse", f"%route tiers {expensive}={model}")
     told = f"{words}, too close to tell"
     if up != down:
         more = max(math.ceil(enough((up - down) / n, low, high, n)) - n, 1)
         told += f"; about {counted(more, 'more pair')} would tell"
-    return Finding(what, "amber", told, cure)
+    return Finding(what, "amber", told, _audit(patient, _LARGER))
 
 
 def _wording(patient: Patient) -> Iterator[Finding]:
@@ -343,9 +354,9 @@ def _routing(patient: Patient) -> Iterator[Finding]:
         yield unknown("routing", words, _AUDIT)
     elif found.rival != RANDOM:
         words = "whether routing beats its own share at random: an audit one way does not tell"
-        yield unknown("routing", words, _AUDIT)
+        yield unknown("routing", words, _audit(patient))
     elif found.better is None:
-        yield unknown("routing", found.verdict, _AUDIT)
+        yield unknown("routing", found.verdict, _audit(patient, _LARGER))
     else:
         cure = "" if found.better else "%route quality"
         yield Finding("routing", "green" if found.better else "red", found.verdict, cure)

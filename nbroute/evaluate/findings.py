@@ -129,6 +129,11 @@ class Patient:
     sent: bool = False
     crowded: bool = False
 
+    @property
+    def audited(self) -> Any:
+        """The session's last audit, None where there is none."""
+        return getattr(self.router, "audited", None)
+
     @cached_property
     def alone(self) -> dict[tuple[str, str], Tier]:
         """By provider and model, each model of the ladder and the classifier's as a tier."""

@@ -274,6 +274,12 @@ class Leaning:
     uneven: int
 
     @property
+    def blind(self) -> bool:
+        """Whether nearly all of its verdicts name the same place, so that they say nothing."""
+        most = max(self.first, self.decisive - self.first)
+        return self.decisive >= _ENOUGH and most >= 0.95 * self.decisive
+
+    @property
     def notes(self) -> list[str]:
         """What there is to say of it, a sentence each; none of a judge that does not lean."""
         notes = []
@@ -283,7 +289,7 @@ class Leaning:
             ("second", self.decisive - self.first, 1 - high),
         ):
             told = f"this judge chose the answer that stood {place} in {count} of {self.decisive}"
-            if self.decisive >= _ENOUGH and count >= 0.95 * self.decisive:
+            if self.blind and count > self.decisive / 2:
                 notes.append(f"{told} verdicts: its verdicts say nothing")
             elif surely > 0.5:
                 notes.append(f"{told} verdicts that named one: it leans to that place")

@@ -210,6 +210,8 @@ class Quality:
                 f"{ROUTER}, {RANDOM} and {LENGTH}: {shares[ROUTER]}; {ORACLE} (the cheapest of the "
                 f"best, in hindsight): {shares[ORACLE]}."
             )
+        if BEST in self.arms:
+            yield f"{BEST}: the best of those that cost no more than the {ROUTER}."
         money = f"costs in US dollars per 1,000 prompts ({self.outcomes.costs})"
         rows = len(self.outcomes.prompts)
         several = f"{rows:,} rows of " if rows > self.n else ""

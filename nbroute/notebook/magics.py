@@ -212,10 +212,10 @@ class RouteMagics(Magics):
 
     def display_audit(self, audit: Any) -> None:
         """Show an audit and what the judge preferred."""
-        from nbroute.notebook.report_view import audit_tiles
+        from nbroute.notebook.report_view import audit_page
 
-        tiles = audit_tiles(audit)
-        self._show(audit, audit.blocks(), [audit.chart()], "%route audit", tiles=tiles)
+        html = audit_page(audit)
+        self._show(audit, audit.blocks(), [audit.chart()], "%route audit", html=html)
 
     def display_calibration(self, found: Any) -> None:
         """Show a calibration, what to write to keep it, and how reliable the confidence is."""

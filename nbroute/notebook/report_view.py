@@ -57,20 +57,20 @@ def show(
     static: bool,
     asked: str,
     code: str = "",
-    tiles: str = "",
+    html: str = "",
 ) -> None:
     """Display what was found in this front end; a terminal has the words alone.
 
-    `blocks` are its words, `code` settings to copy below them, `tiles` figures above them;
-    `asked` is as in `Gallery`.
+    `blocks` are its words, `code` settings to copy below them, `html` the whole as a page
+    says it; `asked` is as in `Gallery`.
     """
     from IPython.display import display
 
     blocks = list(blocks)
     told = markdown(blocks) + (f"\n\n```toml\n{code}\n```" if code else "")
     shown = {"text/plain": safe_plain(repr(found)), "text/markdown": told}
-    if tiles:
-        shown["text/html"] = look.page(tiles, *map(_html, blocks))
+    if html:
+        shown["text/html"] = html
     display(shown, raw=True)
     if figures and hasattr(shell, "kernel"):
         display(Gallery(figures, live=is_live(shell, static=static), asked=asked))
@@ -83,19 +83,20 @@ def _html(block: Block) -> str:
     return look.table("details", head, [list(map(look.text, row)) for row in rows])
 
 
-def audit_tiles(audit: Audit) -> str:
-    """The verdict of an audit and its shares at a glance, each with its interval."""
+def audit_page(audit: Audit) -> str:
+    """An audit's verdict, its shares at a glance, each with its interval, and its other words."""
     titles: dict[Direction, tuple[str, Sequence[Word]]] = {
         "up": ("One tier up was preferred", ["expensive"]),
         "down": ("One tier down would have done", ["cheaper", "tie"]),
-        "again": ("Told apart, though of one model", ["cheaper", "expensive"]),
+        "again": ("Noise: the same model, asked twice", ["cheaper", "expensive"]),
     }
     facts = {}
     for way, (title, words) in titles.items():
         if (tally := audit.tally(way)).n:
             share = tally.share(*words)
             facts[title] = [look.Fact(f"{share:.0%}", tally.told(*words), share)]
-    return f"<p><b>{look.text(audit.verdict)}</b></p>{look.tiles(facts) if facts else ''}"
+    verdict = f"<p><b>{look.text(audit.verdict)}</b></p>{look.tiles(facts) if facts else ''}"
+    return look.page(verdict, *map(_html, audit.blocks(brief=True)))
 
 
 def markdown(blocks: Iterable[Block]) -> str:
