@@ -251,7 +251,8 @@ def _better(patient: Patient, cheaper: str, expensive: str, verdicts: list[str])
         f"{down}: {(up - down) / n:+.0%} [{low:+.0%}, {high:+.0%}]"
     )
     if n < _JUDGED and (low > 0 or high < 0):  # at the ends the interval is too sure of itself
-        return Finding(what, "amber", f"{words}, too few to tell: it takes {_JUDGED} pairs", cure)
+        told = f"{words}, too few to tell: it takes {_JUDGED} pairs"
+        return Finding(what, "amber", told, _audit(patient, _LARGER))
     if low > 0:
         return Finding(what, "green", f"{words}, surely better")
     if high < 0:
