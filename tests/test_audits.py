@@ -360,6 +360,8 @@ def test_a_judge_that_goes_by_place_is_told_and_prefers_nothing(instant):
     assert "the function first changed its mind with the order in 20 of 20 pairs" in told
     assert "its verdicts say nothing" in told
     assert "nobody can tell: this judge goes by the place" in found.verdict
+    lower = audited(instant, 1, "down", frame=framed(20, "TOP"), judge=first)
+    assert lower.verdict == found.verdict
 
 
 def test_the_judge_is_measured_by_your_own_votes(router, answering):

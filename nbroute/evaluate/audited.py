@@ -235,14 +235,14 @@ class Audit:
     @property
     def verdict(self) -> str:
         """What the article's borders say of the share, 10% and 20%; or that it is too early."""
+        if self.leaning.blind:
+            return "nobody can tell: this judge goes by the place of an answer, not by its words"
         tally = self.tally("up")
         low, high = self.interval
         if not tally.n:
             down = self.tally("down")
             told = f"one tier down would have done for {down.told('cheaper', 'tie')}"
             return told if down.n else "nothing was judged, so there is nothing to say"
-        if self.leaning.blind:
-            return "nobody can tell: this judge goes by the place of an answer, not by its words"
         if high < WELL:
             return f"your routing is working well: under {WELL:.0%} want a more expensive tier"
         if low > TIGHTEN:
@@ -389,9 +389,11 @@ class Audit:
             yield f"  {self._wasted()}"
         again = self.tally("again")
         if again.n and not brief:
-            model = "the same model's two answers"
-            told = again.told("cheaper", "expensive")
-            yield f"noise: asked twice, the judge preferred one of {model} in {told}"
+            noise = again.told("cheaper", "expensive")
+            yield (
+                "noise: asked twice, the judge preferred one of the same model's two answers in "
+                f"{noise}"
+            )
         yield from self._doubts()
         yield ""
         yield self._costs()
