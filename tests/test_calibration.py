@@ -446,3 +446,18 @@ def test_a_classifier_may_write_a_tier_in_any_case_and_no_other(make_router, tie
     for ask in (router.calibrate, router.quality):
         with pytest.raises(SettingsError, match="unknown tier 'HUGE'"):
             ask(scores)
+
+
+def test_answers_that_fail_at_every_threshold_are_no_merit_of_the_one_that_is_found(simulated):
+    frame = answered()
+    hopeless = np.arange(len(frame)) % 2 == 0
+    frame = frame.assign(logprob=np.where(hopeless, -math.inf, frame["logprob"]))
+
+    found = simulated.calibrate(frame, loss=0.3, of="logprob")
+
+    least = found.steps[-1]
+    assert least.moved >= 0.5
+    assert found.at_random == pytest.approx(least.risk)
+    assert "at the least" in repr(found)
+    assert "none fails" not in repr(found)
+    assert "as many at random" not in repr(found)

@@ -562,3 +562,8 @@ def test_scores_that_are_all_the_same_are_as_uncertain_by_length_as_by_any_other
     lows = {round(arm.quality[1], 9) for arm in found.arms.values()}
     assert 1 == len(lows)
     assert max(lows) < 1
+
+
+def test_an_audit_of_another_ladder_names_its_tier(sharp):
+    with pytest.raises(SettingsError, match="the audit's tier 'BASIC': there is 'LOW', "):
+        sharp.quality(pairs().assign(cheaper="BASIC"))

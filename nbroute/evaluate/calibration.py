@@ -99,8 +99,9 @@ class Calibration:
     @property
     def at_random(self) -> float:
         """The share of losses if as many were drawn at random from those that can be moved."""
-        none, every, part = self.steps[-1], self.steps[0], self.chosen.moved
-        return none.risk + (every.risk - none.risk) * part / (every.moved or 1.0)
+        none, every = self.steps[-1], self.steps[0]
+        part = (self.chosen.moved - none.moved) / ((every.moved - none.moved) or 1.0)
+        return none.risk + (every.risk - none.risk) * part
 
     @property
     def setting(self) -> str:
@@ -177,13 +178,18 @@ class Calibration:
         priced = cases.usd is not None
         most = f"at most ({percent(self.confidence)})"
         rows = [("", "threshold", cases.kind.done, "loss", most, *(("cost", "saved") * priced))]
-        lines = {none: self.steps[-1], "calibrated": self.chosen, every: self.steps[0]}
+        least = self.steps[-1].moved  # below the cheapest setting there may be some all the same
+        lines = {
+            "at the least" if least else none: self.steps[-1],
+            "calibrated": self.chosen,
+            every: self.steps[0],
+        }
         for name, one in lines.items():
             shares = (percent(share) for share in (one.moved, one.risk, one.bound))
             known = math.isfinite(one.usd)
             cost = (in_usd(one.usd), percent(one.saved)) if known else ("unknown", "")
             rows.append((name, f"{one.threshold:g}", *shares, *(cost * priced)))
-        if self.chosen.moved:
+        if self.chosen.moved > least:
             moved, random = percent(self.chosen.moved), percent(self.at_random)
             rows.insert(3, ("as many at random", "", moved, random, "", *(("", "") * priced)))
         if cases.most and math.isfinite(self.most_usd):

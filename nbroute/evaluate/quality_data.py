@@ -247,6 +247,9 @@ def _of_audit(frame: pd.DataFrame, router: Engine) -> _Wide:
         )
     else:
         low, high = both.index[int(both.to_numpy().argmax())]
+        for tier in {low, high} - set(router.ladder.names):
+            cure = did_you_mean(str(tier), router.ladder.names)
+            raise SettingsError(f"the audit's tier {tier!r:.40}: {cure}")
         left = judged[(judged["cheaper"] == low) & (judged["expensive"] == high)]
         scope = f"between {low} and {high}, " if len(router.ladder.tiers) > 2 else ""
         note = f"Of the audit's {len(judged):,} pairs {len(left):,} are of {low} and {high}"
