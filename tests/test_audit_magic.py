@@ -123,7 +123,7 @@ def test_the_judges_prompt_can_be_read(asking):
         ("--direction sideways", "direction='sideways' is not a direction"),
         ("--judge nobody --yes", "'nobody' is neither a tier"),
         ("nothing --yes", "'nothing' is not defined in this notebook"),
-        ("one two --yes", "takes one frame, not one and two"),
+        ("one two --yes", "takes one name, not one and two"),
         ("--max-cost 0 --sample 1 --yes", "nothing was judged: a call could cost up to"),
     ],
 )

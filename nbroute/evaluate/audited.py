@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -162,17 +163,12 @@ def settled_by(share: float) -> int | None:
     The fewest whose Wilson interval holds neither 10% nor 20%; None where not even 10,000 do.
     """
 
-    def open_at(n: int) -> bool:
+    def settled(n: int) -> bool:
         low, high = wilson(share, n)
-        return any(low <= border <= high for border in (WELL, TIGHTEN))
+        return not any(low <= border <= high for border in (WELL, TIGHTEN))
 
-    few, many = 0, _REASONABLE
-    if open_at(many):
-        return None
-    while many - few > 1:
-        middle = (few + many) // 2
-        few, many = (middle, many) if open_at(middle) else (few, middle)
-    return many
+    fewest = bisect_left(range(_REASONABLE + 1), True, key=settled)
+    return fewest if fewest <= _REASONABLE else None
 
 
 @dataclass(frozen=True, eq=False, repr=False)

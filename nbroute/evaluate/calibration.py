@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from nbroute.engine.engine import Engine
 from nbroute.errors import SettingsError, did_you_mean
 from nbroute.evaluate.calibration_data import KINDS, Cases, of_answers, of_prompts
-from nbroute.evaluate.training_data import read_seed
+from nbroute.evaluate.training_data import need, read_seed
 from nbroute.report.charts import COLOURS
 from nbroute.report.drawing import Mark, Panel, in_usd
 from nbroute.report.figure import Figure
@@ -229,13 +229,7 @@ def percent(share: float) -> str:
 
 
 def calibrate(
-    engine: Engine,
-    source: Any = None,
-    *,
-    loss: float = 0.02,
-    confidence: float = 0.9,
-    of: str = "classifier",
-    seed: int = 0,
+    engine: Engine, source: Any, *, loss: float, confidence: float, of: str, seed: int
 ) -> Calibration:
     """Find that threshold: see `Router.calibrate`.
 
@@ -275,12 +269,7 @@ def _check(loss: object, confidence: object, of: object) -> None:
             raise SettingsError(f"{name} is {value!r:.40}; give a share between 0 and 1, as 0.02.")
     if of not in tuple(KINDS):
         raise SettingsError(f"of is {of!r:.40}: {did_you_mean(str(of), KINDS)}")
-    try:
-        import mapie.risk_control  # noqa: F401 - only whether it is there
-    except ImportError as error:
-        raise SettingsError(
-            "calibrating needs mapie, which is not installed: pip install 'nbroute[learn]'"
-        ) from error
+    need("mapie.risk_control", "calibrating")
 
 
 def _holding(losses: np.ndarray, count: int, loss: float, confidence: float) -> list[int]:

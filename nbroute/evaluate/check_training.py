@@ -17,11 +17,13 @@ from nbroute.engine.engine import Engine
 from nbroute.engine.feedback import labels_of
 from nbroute.errors import SettingsError
 from nbroute.evaluate.model_file import read, write
+from nbroute.evaluate.training import with_ends
 from nbroute.evaluate.training_data import (
     FEWEST,
     check_columns,
     frame_of,
     near_duplicates,
+    need,
     texts_in,
 )
 from nbroute.report.table import text_table
@@ -226,13 +228,10 @@ def fit_check(source: Any, *, catch: float = 0.5, seed: int = 0) -> FittedCheck:
 
     if isinstance(catch, bool) or not isinstance(catch, int | float) or not 0 < catch < 1:
         raise SettingsError(f"catch is {catch!r:.40}; give the share of bad answers, such as 0.5.")
-    try:
-        from sklearn.linear_model import LogisticRegression
-        from sklearn.model_selection import StratifiedGroupKFold
-    except ImportError as error:
-        raise SettingsError(
-            "fitting needs scikit-learn, which is not installed: pip install 'nbroute[learn]'"
-        ) from error
+    need("sklearn", "fitting")
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import StratifiedGroupKFold
+
     judged = read_judged(source)
     bad, texts = judged.bad, (judged.prompts, judged.texts)
     rows = zip(*texts, judged.logprobs.tolist(), strict=True)
@@ -301,17 +300,13 @@ def compared(
     }
     own = next(iter(scores))
 
-    def told(value: float, samples: np.ndarray) -> tuple[float, float, float]:
-        low, high = np.nanquantile(samples, [0.025, 0.975])
-        return value, float(low), float(high)
-
     return tuple(
         Line(
             name,
-            told(auc(one, bad), areas[name]),
+            with_ends(auc(one, bad), areas[name]),
             None
             if name == own
-            else told(auc(scores[own], bad) - auc(one, bad), areas[own] - areas[name]),
+            else with_ends(auc(scores[own], bad) - auc(one, bad), areas[own] - areas[name]),
         )
         for name, one in scores.items()
     )

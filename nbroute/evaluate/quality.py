@@ -113,17 +113,17 @@ class Quality:
         """A row for each arm; figures have columns `_low` and `_high`, money is per prompt."""
         import pandas as pd
 
+        def ends(name: str, found: Figured) -> dict[str, float]:
+            return dict(zip((name, f"{name}_low", f"{name}_high"), found, strict=True))
+
         rows = []
         for one in self.arms.values():
-            figured = {"quality": one.quality, "ahead": one.ahead} | dict(one.order or {})
-            ends = {
-                n: dict(zip((n, f"{n}_low", f"{n}_high"), f, strict=True))
-                for n, f in figured.items()
-            }
-            row = {"arm": one.name, **ends.pop("quality"), "usd": one.usd}
+            row: Row = {"arm": one.name, **ends("quality", one.quality), "usd": one.usd}
             row |= {"costs": self.outcomes.costs, "n": self.n}
             row |= {f"share_{tier}": share for tier, share in one.shares.items()}
-            rows.append(row | {key: value for end in ends.values() for key, value in end.items()})
+            for name, found in {"ahead": one.ahead, **(one.order or {})}.items():
+                row |= ends(name, found)
+            rows.append(row)
         return pd.DataFrame(rows)
 
     def chart(self) -> Figure:

@@ -22,6 +22,7 @@ from nbroute.evaluate.training import (
     gap_recovered,
     least_share,
     resamples,
+    with_ends,
 )
 from nbroute.report.metrics import wilson
 
@@ -85,15 +86,15 @@ def arms_of(found: Outcomes, seed: int) -> tuple[dict[str, Arm], Figured, str]:
     best = int(means[: top + 1].argmax())
     orders, arms = _orders(found, best, seed), {}
     for name, place in columns.items():
-        quality = _with_ends(means[place], drawn[:, place])
+        quality = with_ends(means[place], drawn[:, place])
         if math.isclose(*quality[1:], abs_tol=1e-9) and not (found.defined and place >= top):
             quality = (quality[0], *wilson(quality[0], n))  # no scores spread more than 0 and 1
-        ahead = _with_ends(means[at] - means[place], drawn[:, at] - drawn[:, place])
+        ahead = with_ends(means[at] - means[place], drawn[:, at] - drawn[:, place])
         chosen = found.oracle if name == ORACLE else found.picks
         sizes = np.bincount(chosen if place > top else [place], minlength=top + 1)
         shares = dict(zip(tiers, (sizes / sizes.sum()).tolist(), strict=True))
         arms[name] = Arm(name, quality, float(usd[place]), shares, ahead, orders.get(name))
-    gap = _with_ends(means[top] - means[0], drawn[:, top] - drawn[:, 0])
+    gap = with_ends(means[top] - means[0], drawn[:, top] - drawn[:, 0])
     return arms, gap, tiers[best]
 
 
@@ -173,10 +174,3 @@ def curve_of(found: Outcomes) -> list[tuple[float, float]]:
         part = np.interp(cuts, *gap_recovered(found.wants, low, high))
         points.append((low.mean() + part * (high.mean() - low.mean())).tolist())
     return list(zip(*points, strict=True))
-
-
-def _with_ends(value: float, drawn: np.ndarray) -> Figured:
-    import numpy as np
-
-    low, high = np.quantile(drawn, [0.025, 0.975]).tolist()
-    return float(value), low, high

@@ -10,7 +10,7 @@ from nbroute.errors import SettingsError
 from nbroute.evaluate.judged_grid import most_expensive
 from nbroute.evaluate.judging import WORTH
 from nbroute.evaluate.training import resamples
-from nbroute.evaluate.training_data import check_columns, frame_of
+from nbroute.evaluate.training_data import check_columns, frame_of, need
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,12 +88,9 @@ def _fitted(frame: pd.DataFrame, seed: int) -> tuple[Any, pd.DataFrame]:
     import numpy as np
     import pandas as pd
 
-    try:
-        from evalica import Winner, bradley_terry
-    except ImportError:
-        raise SettingsError(
-            "strengths need evalica, which is not installed: pip install 'nbroute[learn]'"
-        ) from None
+    need("evalica", "comparing strengths")
+    from evalica import Winner, bradley_terry
+
     winners = {"cheaper": Winner.X, "expensive": Winner.Y, "tie": Winner.Draw}
     # How often each outcome came, prompt by prompt: there are few outcomes, and many prompts.
     counts = pd.crosstab(frame["prompt"], [frame[side] for side in _COLUMNS[1:]])

@@ -36,7 +36,7 @@ from nbroute.classify.learned import (
 )
 from nbroute.errors import SettingsError
 from nbroute.evaluate import adapting
-from nbroute.evaluate.training_data import Labelled, read_labels
+from nbroute.evaluate.training_data import Labelled, need, read_labels
 from nbroute.report.table import text_table
 from nbroute.types import Classifier, Embedder, Ladder
 
@@ -133,6 +133,14 @@ def bootstrap(
     tail = (1 - level) / 2
     low, high = np.quantile(values, [tail, 1 - tail], axis=0).tolist()
     return low, high
+
+
+def with_ends(value: float, drawn: NDArray[Any]) -> tuple[float, float, float]:
+    """A figure and the ends of its 95% interval, from samples; those that are NaN do not count."""
+    import numpy as np
+
+    low, high = np.nanquantile(drawn, [0.025, 0.975]).tolist()
+    return float(value), low, high
 
 
 def resamples(groups: NDArray[Any], samples: int, seed: int) -> Iterator[NDArray[Any]]:
@@ -322,12 +330,7 @@ def fit(
         )
     if not 0 < share < 1:
         raise SettingsError(f"share is {share!r}; give the part of strong calls, between 0 and 1.")
-    try:
-        import sklearn  # noqa: F401 - only whether it is there
-    except ImportError as error:
-        raise SettingsError(
-            "training needs scikit-learn, which is not installed: pip install 'nbroute[learn]'"
-        ) from error
+    need("sklearn", "training")
     labelled = read_labels(frame, ladder)
     notes = []
     if isinstance(present, LearnedClassifier | LearnedTiers):

@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib import import_module
 from itertools import chain
 from numbers import Integral
 from pathlib import Path
@@ -108,6 +109,17 @@ def frame_of(source: Any, forms: str) -> pd.DataFrame:
     except (OSError, ValueError, RuntimeError) as error:
         raise SettingsError(
             f"{str(source)!r} cannot be read as CSV ({_why(error)}); it needs {forms}."
+        ) from error
+
+
+def need(module: str, what: str) -> None:
+    """SettingsError where a package of the extra `learn` is missing; `what` is what needs it."""
+    try:
+        import_module(module)
+    except ImportError as error:
+        name = module.partition(".")[0].replace("sklearn", "scikit-learn")
+        raise SettingsError(
+            f"{what} needs {name}, which is not installed: pip install 'nbroute[learn]'"
         ) from error
 
 

@@ -101,17 +101,19 @@ def words(line: str) -> list[str]:
 
 
 def spoken(
-    command: str, line: str, takes: Sequence[str], flags: Sequence[str] = ()
-) -> tuple[dict[str, str], list[str]]:
-    """The options on a `%route` line by name, those that take a value with it, and other words.
+    command: str, line: str, takes: Sequence[str] = (), flags: Sequence[str] = ()
+) -> dict[str, str]:
+    """The options on a `%route` line, those in `takes` with their values, and one name as "".
 
-    SettingsError for one that there is not, twice or without its value.
+    SettingsError for an unknown option, one given twice or without its value, and two names.
     """
-    found, others, left = dict[str, str](), list[str](), iter(words(line))
+    found, left = dict[str, str](), iter(words(line))
     for word in left:
         name, equals, value = word.partition("=")
         if not name.startswith("-"):
-            others.append(word)
+            if "" in found:
+                raise SettingsError(f"`{command}` takes one name, not {found['']} and {word:.80}")
+            found[""] = word
             continue
         if name not in (*takes, *flags):
             hint = did_you_mean(name, (*takes, *flags))
@@ -123,7 +125,7 @@ def spoken(
             wrong = "has no value; give one after it" if name in takes else "takes no value"
             raise SettingsError(f"`{command}`: {name} {wrong}")
         found[name] = value
-    return found, others
+    return found
 
 
 def uncommented(line: str) -> str:

@@ -7,7 +7,6 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from nbroute.errors import SettingsError
 from nbroute.evaluate.audit import Plan, make_plan
 from nbroute.evaluate.verdicts import SYSTEM, question
 from nbroute.notebook import names, options, tables
@@ -15,7 +14,7 @@ from nbroute.notebook.commands.base import command, confirmed
 from nbroute.pricing import describe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from nbroute.evaluate.findings import Examination
     from nbroute.notebook.desk import Desk
@@ -32,23 +31,17 @@ def audit(desk: Desk, rest: str) -> Any:
     from IPython.display import display
 
     takes = ("--sample", "--direction", "--judge", "--max-cost", "--seed", "--again")
-    said, others = options.spoken("%route audit", rest, takes, ("--all", "--yes", "--prompt"))
+    said = options.spoken("%route audit", rest, takes, ("--all", "--yes", "--prompt"))
     if "--prompt" in said:
         asked = question("(the prompt)", "(one answer)", "(the other answer)")
         return tables.Told(f"{SYSTEM}\n\n{asked}")
-    if len(others) > 1:
-        raise SettingsError(f"`%route audit` takes one frame, not {' and '.join(others):.80}")
     space, router, bound = desk.shell.user_ns, desk.router, said.get("--max-cost")
-    readers: dict[str, Callable[[str], Any]]
-    readers = {"--sample": _number, "--again": _number, "--seed": _whole, "--direction": str}
-    given: dict[str, Any] = {
-        name[2:]: read(said[name]) for name, read in readers.items() if name in said
-    }
+    given = _given(said, sample=_number, again=_number, seed=_whole, direction=str)
     if judge := said.get("--judge"):
         own = not router.ladder.named(judge) and callable(space.get(judge))
         given["judge"] = space[judge] if own else judge
-    if others:
-        given["frame"] = names.source(space, others[0])
+    if "" in said:
+        given["frame"] = names.source(space, said[""])
     plan = make_plan(router, **given, max_cost=bound, everything="--all" in said)
     if "--yes" not in said:
         stopped = router.audited is not None and router.audited.stopped
@@ -88,25 +81,23 @@ def _planned(plan: Plan, told: Sequence[str]) -> tables.Table:
 def calibrate(desk: Desk, rest: str) -> Any:
     """The threshold that keeps the loss of quality under a limit."""
     takes = ("--loss", "--confidence", "--of")
-    said, others = options.spoken("%route calibrate", rest, takes)
-    if len(others) > 1:
-        raise SettingsError(f"`%route calibrate` takes one frame, not {' and '.join(others):.80}")
-    given: dict[str, Any] = {
-        name[2:]: _number(said[name]) for name in ("--loss", "--confidence") if name in said
-    }
-    given |= {"of": said["--of"]} if "--of" in said else {}
-    if others:
-        given["source"] = names.source(desk.shell.user_ns, others[0])
+    said = options.spoken("%route calibrate", rest, takes)
+    given = _given(said, loss=_number, confidence=_number, of=str)
+    if "" in said:
+        given["source"] = names.source(desk.shell.user_ns, said[""])
     return desk.router.calibrate(**given)
 
 
 @command("[NAME]", "scores", "router.quality(scores)")
 def quality(desk: Desk, rest: str) -> Any:
     """Quality against cost on a table's prompts, beside chance and each tier alone."""
-    words = options.words(rest)
-    if len(words) > 1:
-        raise SettingsError("`%route quality` takes one name, of a table, a grid or an audit")
-    return desk.router.quality(names.source(desk.shell.user_ns, words[0]) if words else None)
+    name = options.spoken("%route quality", rest).get("")
+    return desk.router.quality(names.source(desk.shell.user_ns, name) if name else None)
+
+
+def _given(said: Mapping[str, str], **readers: Callable[[str], Any]) -> dict[str, Any]:
+    """The options that were given, each by its name in Python and as its reader reads it."""
+    return {name: read(said[f"--{name}"]) for name, read in readers.items() if f"--{name}" in said}
 
 
 def _number(text: str) -> float | str:
@@ -126,8 +117,8 @@ def doctor(desk: Desk, rest: str) -> Examination | str:
     from nbroute.evaluate.doctor import foreseen
     from nbroute.notebook.doctor import here
 
-    router, send = desk.router, "--send" in rest.split()
-    if send and "--yes" not in rest.split():
+    router, said = desk.router, rest.split()
+    if (send := "--send" in said) and "--yes" not in said:
         told = foreseen(router, router.settings, router.classifier)
         if not confirmed(f"{told}. Send them?", "%route doctor --send --yes"):
             return "nothing was sent; without --send the doctor sends nothing"
