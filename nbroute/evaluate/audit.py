@@ -114,15 +114,10 @@ class Plan:
     judge: Judge | None = None
     twice: frozenset[int] = frozenset()
 
-    @property
-    def places(self) -> range:
-        """Those of the subjects."""
-        return range(len(self.subjects))
-
-    def besides(self, places: Iterable[int]) -> list[Beside]:
+    def besides(self, places: slice = slice(None)) -> list[Beside]:
         """The pairs of the subjects there; none of one that has no tier beside its own."""
         ladder, found = self.engine.ladder, list[Beside]()
-        for place in places:
+        for place in range(len(self.subjects))[places]:
             one, pairs = self.subjects[place], list[Beside]()
             own = None if one.text else ask_of(one, one.tier)
             above, at = ladder.above(one.tier), ladder.index(one.tier)
@@ -141,7 +136,7 @@ class Plan:
 
     def worst(self) -> dict[tuple[str, str], Worst]:
         """By tier and what for, how many calls there will be and what they cost at most."""
-        every, found = self.besides(self.places), dict[tuple[str, str], Worst]()
+        every, found = self.besides(), dict[tuple[str, str], Worst]()
         asks = dict.fromkeys(ask for one in every for ask in one.asks)
         for tier in self.engine.ladder.names:
             mine = [ask for ask in asks if ask.options["tier"] == tier]
@@ -208,7 +203,7 @@ def make_plan(  # noqa: PLR0917 - as Router.audit
             f"sample, such as {MOST_UNBOUNDED / whole.size / 2:.1g}"
         )
     plan = Plan(engine, whole.drawn(count, seed), whole, way, judge)
-    beside = [place for place in plan.places if plan.besides([place])]
+    beside = [at for at in range(count) if plan.besides(slice(at, at + 1))]
     if not beside:
         raise SettingsError(_at_the_end(plan))
     often = min(len(beside), max(_FEWEST_AGAIN, round(repeated * len(beside))))
@@ -231,9 +226,8 @@ def _at_the_end(plan: Plan) -> str:
 class Kept(dict[tuple[Any, ...], Store]):
     """The answers of an audit that was stopped, by what was asked; a pickle goes without."""
 
-    def store(self, *asked: Any) -> Store:
-        """Where the answers to that are."""
-        return self.setdefault(asked, Store()) if asked not in self else self[asked]
+    def __missing__(self, asked: tuple[Any, ...]) -> Store:
+        return self.setdefault(asked, Store())
 
     def __reduce__(self) -> Any:
         return Kept, ()
@@ -252,7 +246,7 @@ def run_audit(
 
     What `before`, an audit that was stopped, has already is not asked again.
     """
-    purse, every = Purse(max_cost), plan.besides(plan.places)
+    purse, every = Purse(max_cost), plan.besides()
     steps = len({ask for one in every for ask in one.asks}) + 2 * len({o.pair({}) for o in every})
     kept = Kept() if before is None or not before.stopped else before.kept
     with Bar(plan.engine, steps, shown=progress, unit="call") as bar:
@@ -292,12 +286,12 @@ class _Run:
 
     def work(self) -> None:
         """Ask and judge some prompts at a time, until all are or it must stop."""
-        places, limits = self.plan.places, self.plan.engine.limits
+        count, limits = len(self.plan.subjects), self.plan.engine.limits
         budgets = (self.asking.purse.limit, limits.budget_usd, limits.budget_usd_per_day)
         bounded = any(one is not None for one in budgets)
-        step = _BOUNDED if bounded else max(_AT_ONCE, len(places) // _PARTS)
-        for first in places[::step]:
-            besides = self.plan.besides(places[first : first + step])
+        step = _BOUNDED if bounded else max(_AT_ONCE, count // _PARTS)
+        for first in range(0, count, step):
+            besides = self.plan.besides(slice(first, first + step))
             try:
                 self._ask(dict.fromkeys(ask for one in besides for ask in one.asks))
                 self._judge(dict.fromkeys(one.pair(self.answers) for one in besides))
@@ -317,7 +311,7 @@ class _Run:
                 groups.setdefault(ask.shape, []).append(ask)
         for shape, group in groups.items():
             prompts = tuple(one.prompt for one in group)
-            store = self.kept.store(shape, prompts)
+            store = self.kept[shape, prompts]
             try:
                 batch = self.asking.ask(prompts, group[0].options, store)
                 self.stopped = self.stopped or batch.stopped
@@ -331,7 +325,7 @@ class _Run:
         new = tuple(one for one in whole if one not in self.rulings)
         if not new:
             return
-        store, found = self.kept.store(repr(self.plan.judge), new), list[Ruling]()
+        store, found = self.kept[repr(self.plan.judge), new], list[Ruling]()
         try:
             found = judge_pairs(self.asking, new, self.plan.judge, store)
         except Interrupted as error:
@@ -354,13 +348,13 @@ class _Run:
         """A row for each pair that was judged or failed; none where it was not come to."""
         for one in besides:
             pair, subject = one.pair(self.answers), one.subject
-            ruling = self.rulings.get(pair)
+            ruling = self.rulings.get(pair, Ruling(None, None, error=_NOT_COME_TO[0]))
             asked = (self.answers.get(ask) for ask in one.asks)
             failed = [answer.error for answer in asked if answer and answer.error]
-            error = next(iter(failed), ruling.error if ruling else _NOT_COME_TO[0])
+            error = next(iter(failed), ruling.error)
             if error.startswith(_NOT_COME_TO):
                 continue
-            judging = ruling.usd if ruling and pair not in self._paid_for else Decimal(0)
+            judging = Decimal(0) if pair in self._paid_for else ruling.usd
             self._paid_for.add(pair)
             row = Judged(
                 one.direction,

@@ -34,6 +34,7 @@ TIGHTEN = 0.20
 _REASONABLE = 10_000
 #: Errors that are told one by one.
 _SHOWN = 3
+_UNJUDGED = Ruling(None, None)
 _COLUMNS = (
     *("prompt", "direction", "picked", "confidence", "cheaper", "expensive", "cheaper_text"),
     *("expensive_text", "forward", "backward", "verdict", "forward_reasons", "backward_reasons"),
@@ -86,7 +87,7 @@ class Judged:
     direction: Direction
     picked: str
     pair: Pair
-    ruling: Ruling | None = None
+    ruling: Ruling = _UNJUDGED
     confidence: float = math.nan
     cheaper_usd: float = math.nan
     expensive_usd: float = math.nan
@@ -97,7 +98,18 @@ class Judged:
     @property
     def verdict(self) -> Word | None:
         """Which answer the judge prefers; None where it gave no verdict."""
-        return self.ruling.verdict if self.ruling else None
+        return self.ruling.verdict
+
+    @property
+    def cells(self) -> tuple[Any, ...]:
+        """Itself as a row of the frame."""
+        pair, ruling = self.pair, self.ruling
+        return (
+            *(pair.prompt, self.direction, self.picked, self.confidence),
+            *(pair.cheaper_tier, pair.expensive_tier, pair.cheaper, pair.expensive),
+            *(ruling.forward, ruling.backward, ruling.verdict, *ruling.reasons),
+            *(self.cheaper_usd, self.expensive_usd, self.judging_usd, self.error),
+        )
 
 
 @dataclass(frozen=True)
@@ -259,7 +271,7 @@ class Audit:
     @property
     def leaning(self) -> Leaning:
         """How the judge leans by place and by length, and how often it changed its mind."""
-        asked = {row.pair: row.ruling for row in self.rows if row.ruling}
+        asked = {row.pair: row.ruling for row in self.rows}
         return leaning([*asked], [*asked.values()])
 
     def agreement(self) -> Agreement:
@@ -285,7 +297,7 @@ class Audit:
         """
         import pandas as pd
 
-        rows = [[_cell(row, name) for name in _COLUMNS] for row in self.rows]
+        rows = [row.cells for row in self.rows]
         frame = pd.DataFrame(rows, columns=list(_COLUMNS), dtype=object)
         numbers = ("confidence", "cheaper_usd", "expensive_usd", "judging_usd")
         return frame.astype(dict.fromkeys(numbers, "float64"))
@@ -436,24 +448,6 @@ class Audit:
     def __repr__(self) -> str:
         """The same as plain text, no wider than 80 columns."""
         return plain(self.blocks(), "<<>", hang=2)
-
-
-def _cell(row: Judged, name: str) -> Any:
-    """What the frame has of the pair in the column of that name."""
-    pair, ruling = row.pair, row.ruling
-    reasons = ruling.reasons if ruling else ("", "")
-    found = {
-        "prompt": pair.prompt,
-        "cheaper": pair.cheaper_tier,
-        "expensive": pair.expensive_tier,
-        "cheaper_text": pair.cheaper,
-        "expensive_text": pair.expensive,
-        "forward": ruling and ruling.forward,
-        "backward": ruling and ruling.backward,
-        "forward_reasons": reasons[0],
-        "backward_reasons": reasons[1],
-    }
-    return found[name] if name in found else getattr(row, name)
 
 
 def _wants_more(label: Label, tier: str, tiers: Sequence[str]) -> bool | None:

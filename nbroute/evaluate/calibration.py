@@ -50,15 +50,11 @@ class Step(NamedTuple):
 
 
 class Held(NamedTuple):
-    """Random halves of `size` rows: in how many the promise was made, and broken by the other.
-
-    `loss` is the mean loss on the other half where it was made, NaN where it never was.
-    """
+    """Random halves of `size` rows: in how many the promise was made, and broken by the other."""
 
     size: int
     made: int
     broken: int
-    loss: float
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -302,8 +298,7 @@ def _halves(cells: np.ndarray, loss: float, confidence: float, seed: int) -> Hel
     held = _holding(_losses(halves), first, loss, confidence)
     others = zip(held, _losses(cells - halves), strict=True)
     shown = np.array([lost[place - 1] / (count - first) for place, lost in others if place])
-    mean = float(shown.mean()) if len(shown) else math.nan
-    return Held(first, len(shown), int((shown > loss).sum()), mean)
+    return Held(first, len(shown), int((shown > loss).sum()))
 
 
 def _grid(cases: Cases) -> tuple[np.ndarray, np.ndarray]:

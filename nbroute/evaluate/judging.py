@@ -24,7 +24,6 @@ from nbroute.pricing import maker_of, same_model
 from nbroute.providers.simulated_answers import NO_LESSON
 from nbroute.report.metrics import wilson
 from nbroute.report.table import shortened
-from nbroute.types import CostSource
 
 Word = Literal["cheaper", "expensive", "tie"]
 #: What a verdict is worth to the cheaper answer.
@@ -67,7 +66,6 @@ class Ruling:
     reasons: tuple[str, str] = ("", "")
     error: str = ""
     usd: Decimal | None = Decimal(0)
-    cost_source: CostSource = "list"
 
     @property
     def verdict(self) -> Word | None:
@@ -165,9 +163,8 @@ def _messages(pair: Pair) -> list[str | PromptError]:
     """What the judge is asked in either order, or why it is not."""
     if told := _settled(pair):
         return [PromptError(told)] * 2
-    cheaper, expensive = pair.cheaper or "", pair.expensive or ""
-    texts = [(cheaper, expensive), (expensive, cheaper)]
-    return [question(pair.prompt, first, second) for first, second in texts]
+    texts = pair.cheaper or "", pair.expensive or ""
+    return [question(pair.prompt, *both) for both in (texts, texts[::-1])]
 
 
 def _call(
@@ -186,8 +183,7 @@ def _call(
             asking.bar.count()
             continue
         pair = pairs[place // 2]
-        first, second = pair.cheaper or "", pair.expensive or ""
-        texts = (second, first) if place % 2 else (first, second)
+        texts = [pair.cheaper or "", pair.expensive or ""][:: -1 if place % 2 else 1]
         row = _called(judge, Task(place, message), pair.prompt, *texts)
         store.write([row])
         asking.bar.count(row)
@@ -227,14 +223,12 @@ def _rulings(pairs: Sequence[Pair], store: Store) -> list[Ruling]:
 def _ruling(forward: Row, backward: Row, room: int) -> Ruling:
     (first, no_first), (second, no_second) = _said(forward, room), _said(backward, room)
     costs = [row.cost_usd for row in (forward, backward) if row.cost_usd is not None]
-    dearest = max((forward, backward), key=lambda row: row.cost_usd or 0)
     return Ruling(
         first and _FORWARD[first],
         second and _BACKWARD[second],
         reasons=(forward.text, backward.text),
         error="; ".join(dict.fromkeys(filter(None, (no_first, no_second)))),
         usd=sum(costs, Decimal(0)) if len(costs) == 2 else None,
-        cost_source=dearest.cost_source,
     )
 
 

@@ -67,7 +67,6 @@ class Flip:
 class Flips:
     """How often each change was tried (`tried`), and those that flipped the tier."""
 
-    prompts: int
     tried: Mapping[str, int]
     flips: tuple[Flip, ...]
 
@@ -117,4 +116,4 @@ def flips_of(
             after = classifier.classify(changed, ladder).tier
             if after != before:
                 found.append(Flip(name, prompt, changed, before, after))
-    return Flips(len(prompts), tried, tuple(found))
+    return Flips(tried, tuple(found))
