@@ -356,19 +356,10 @@ class _Run:
                 continue
             judging = Decimal(0) if pair in self._paid_for else ruling.usd
             self._paid_for.add(pair)
-            row = Judged(
-                one.direction,
-                subject.tier,
-                pair,
-                ruling,
-                subject.confidence,
-                self._usd(one.cheaper, subject),
-                self._usd(one.expensive, subject),
-                as_float(judging),
-                error,
-                subject.result,
-            )
-            self.rows.append(row)
+            costs = [self._usd(ask, subject) for ask in (one.cheaper, one.expensive)]
+            found = (one.direction, subject.tier, pair, ruling, subject.confidence)
+            paid = (costs[0], costs[1], as_float(judging))
+            self.rows.append(Judged(*found, *paid, error, subject.result))
 
     def _usd(self, ask: Ask | None, subject: Subject) -> float:
         """The price of the answer; of one out of the cache, what it would cost."""
@@ -385,7 +376,7 @@ class _Run:
         plan, engine = self.plan, self.plan.engine
         low, top = engine.ladder.names[0], engine.ladder.names[-1]
         up, down = plan.direction != "down", plan.direction != "up"
-        topmost = [one.prompt for one in plan.subjects if up and one.tier == top]
+        topmost = tuple(one.prompt for one in plan.subjects if up and one.tier == top)
         lowest = [one for one in plan.subjects if down and one.tier == low]
         answers = (*plan.subjects, *self.answers.values())
         cached = [one for one in answers if getattr(one, "cached", False)]
@@ -400,16 +391,7 @@ class _Run:
         tiers = [t for row in self.rows for t in (row.pair.cheaper_tier, row.pair.expensive_tier)]
         told += filter(None, [kin(engine, plan.judge, tiers)])
         told += [f"left out: {counted(n, 'prompt')} {w}" for w, n in plan.whole.left_out.items()]
-        return Audit(
-            engine,
-            tuple(self.rows),
-            plan.judged_by[1],
-            plan.whole.source,
-            plan.whole.size,
-            len(plan.subjects),
-            tuple(topmost),
-            (*told, *filter(None, [plan.whole.note])),
-            dict(self.spends),
-            stopped,
-            self.kept if stopped else None,
-        )
+        told += filter(None, [plan.whole.note])
+        drawn = (plan.whole.source, plan.whole.size, len(plan.subjects), topmost, tuple(told))
+        found = (engine, tuple(self.rows), plan.judged_by[1], *drawn, dict(self.spends))
+        return Audit(*found, stopped, self.kept if stopped else None)

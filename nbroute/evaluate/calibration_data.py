@@ -70,10 +70,10 @@ class Cases:
     done: np.ndarray
     said: np.ndarray
     right: np.ndarray
-    noun: str
     loss: str
-    given: int
     usd: np.ndarray | None = None
+    noun: str = "labelled answer"
+    given: int = 0
     most: str = ""
     present: float | None = None
     notes: tuple[str, ...] = ()
@@ -184,19 +184,10 @@ def _of_audit(kept: pd.DataFrame, present: float) -> Cases:
         "Prompts that go to the top tier are not among the pairs. A more expensive answer that is "
         "worse is no loss here. Costs are those of the pairs."
     )
-    return Cases(
-        kind,
-        scores,
-        lost,
-        lost & risen,
-        scores,
-        ~lost,
-        "",
-        "a prompt that stays although the judge prefers the more expensive answer",
-        0,
-        np.column_stack([usd[:, 0], np.where(risen, usd[:, 0], usd[:, 1]), usd[:, 1]]),
-        notes=tuple(notes),
-    )
+    loss = "a prompt that stays although the judge prefers the more expensive answer"
+    costs = np.column_stack([usd[:, 0], np.where(risen, *usd.T), usd[:, 1]])
+    found = (kind, scores, lost, lost & risen, scores, ~lost, loss, costs)
+    return Cases(*found, notes=tuple(notes))
 
 
 def _of_labels(engine: Engine, classifier: Classifier, kept: pd.DataFrame) -> Cases:
@@ -218,29 +209,21 @@ def _of_labels(engine: Engine, classifier: Classifier, kept: pd.DataFrame) -> Ca
     said = np.array([math.nan if m.confidence is None else m.confidence for m in made])
     moving = kept.assign(confidence=np.where(levels == top, math.nan, said))
     rows, above = np.arange(len(levels)), np.minimum(levels + 1, top)
-    usd, costs, told = estimated(engine, prompts, tiers)
+    usd, source, told = estimated(engine, prompts, tiers)
     notes = ["A prompt that is answered above the tier that it needs is no loss here.", *told]
-    notes += ["None of it is billed."] * (costs == WOULD)
+    notes += ["None of it is billed."] * (source == WOULD)
     if len(np.unique(needed)) == 1:
         notes.append(f"Every label says {tiers[needed[0]]}: nothing is known of the others.")
     if classifier.name == "learned":
         notes.append(
             "If the classifier has learnt from these labels, the promise is worth nothing."
         )
-    return Cases(
-        KINDS["classifier"],
-        _scores(moving, "confidence", 0.0, 1.0, what),
-        levels < needed,
-        above < needed,
-        said,
-        levels == needed,
-        "",
-        "a prompt that is answered below the tier that it needs",
-        0,
-        np.column_stack([usd[rows, levels], usd[rows, above], usd[:, top]]),
-        f"all on {tiers[top]}",
-        notes=tuple(notes),
-    )
+    scores = _scores(moving, "confidence", 0.0, 1.0, what)
+    losses = (levels < needed, above < needed, said, levels == needed)
+    loss = "a prompt that is answered below the tier that it needs"
+    costs = np.column_stack([usd[rows, levels], usd[rows, above], usd[:, top]])
+    found = (KINDS["classifier"], scores, *losses, loss, costs)
+    return Cases(*found, most=f"all on {tiers[top]}", notes=tuple(notes))
 
 
 def of_answers(engine: Engine, source: Any, of: str, seed: int) -> Cases:
@@ -270,18 +253,8 @@ def of_answers(engine: Engine, source: Any, of: str, seed: int) -> Cases:
         notes.append(f"Left out: {counted(missing, 'labelled answer')} whose texts were not kept.")
     notes.append("Whether the next tier's answer is better, where one fails, is not looked at.")
     loss, never = "a bad answer that passes the check", np.zeros(len(bad), dtype=bool)
-    return Cases(
-        KINDS[of],
-        scores,
-        bad,
-        never,
-        said,
-        ~bad,
-        "labelled answer",
-        loss,
-        len(frame),
-        notes=tuple(notes),
-    )
+    found = (KINDS[of], scores, bad, never, said, ~bad, loss)
+    return Cases(*found, given=len(frame), notes=tuple(notes))
 
 
 def _scores(

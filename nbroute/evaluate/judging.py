@@ -223,13 +223,10 @@ def _rulings(pairs: Sequence[Pair], store: Store) -> list[Ruling]:
 def _ruling(forward: Row, backward: Row, room: int) -> Ruling:
     (first, no_first), (second, no_second) = _said(forward, room), _said(backward, room)
     costs = [row.cost_usd for row in (forward, backward) if row.cost_usd is not None]
-    return Ruling(
-        first and _FORWARD[first],
-        second and _BACKWARD[second],
-        reasons=(forward.text, backward.text),
-        error="; ".join(dict.fromkeys(filter(None, (no_first, no_second)))),
-        usd=sum(costs, Decimal(0)) if len(costs) == 2 else None,
-    )
+    words = (first and _FORWARD[first], second and _BACKWARD[second])
+    error = "; ".join(dict.fromkeys(filter(None, (no_first, no_second))))
+    usd = sum(costs, Decimal(0)) if len(costs) == 2 else None
+    return Ruling(*words, (forward.text, backward.text), error, usd)
 
 
 _FORWARD: Mapping[Said, Word] = {"a": "cheaper", "b": "expensive", "tie": "tie"}
@@ -309,15 +306,8 @@ def leaning(pairs: Sequence[Pair], rulings: Sequence[Ruling]) -> Leaning:
         if len(pair.cheaper or "") != len(pair.expensive or "")
     ]
     ties = sum(word == "tie" for one in asked for word in (one.forward, one.backward))
-    return Leaning(
-        first=sum(stood == word for stood, word in words),
-        decisive=len(words),
-        ties=ties,
-        flipped=sum(one.flipped for one in asked),
-        judged=len(asked),
-        longer=sum(longer),
-        uneven=len(longer),
-    )
+    first, flipped = sum(stood == word for stood, word in words), sum(one.flipped for one in asked)
+    return Leaning(first, len(words), ties, flipped, len(asked), sum(longer), len(longer))
 
 
 def kin(router: Engine, judge: Judge | None, tiers: Iterable[str]) -> str:

@@ -133,16 +133,10 @@ def _of_past(engine: Engine, past: Past) -> Subject:
     usd = answer.cost_usd
     if answer.cached:
         usd = worth(engine, engine.ladder[answer.tier], answer.model, answer.usage)
-    return Subject(
-        past.prompt,
-        answer.tier,
-        answer.text or "",
-        {name: value for name, value in asked.items() if value not in (None, False)},
-        as_float(made.confidence if made and made.tier == answer.tier else None),
-        as_float(usd),
-        answer.result,
-        answer.cached,
-    )
+    shaped = {name: value for name, value in asked.items() if value not in (None, False)}
+    sure = as_float(made.confidence if made and made.tier == answer.tier else None)
+    said = (past.prompt, answer.tier, answer.text or "", shaped, sure)
+    return Subject(*said, as_float(usd), answer.result, answer.cached)
 
 
 def worth(engine: Engine, tier: Tier, model: str, usage: Usage) -> Decimal | None:
