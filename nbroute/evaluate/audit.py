@@ -1,4 +1,4 @@
-"""An audit: a sample of answers beside those of the next tier, and a judge on each two of them."""
+"""An audit: a sample of answers, each judged against the next tier's answer."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ from nbroute.types import Usage
 Way = Literal["up", "down", "both"]
 #: More prompts than this are not audited without a bound on what they cost.
 MOST_UNBOUNDED = 2_000
-#: Pairs of the same model at least, where there are so many prompts.
+#: The fewest prompts for which the same model is asked twice, if the sample has as many.
 _FEWEST_AGAIN = 5
-#: Calls whose cost is looked at before anything is sent; the rest is taken for like them.
+#: Calls whose cost is worked out before anything is sent; the rest are taken to cost the same.
 _LOOKED_AT = 100
-#: Prompts that are asked and then judged together: few where a budget may end in the middle, else
-#: as many as are asked at once, or a part of the sample, so that Ctrl-C finds some judged.
+#: Prompts that are asked and then judged together: few where a budget may run out midway, else as
+#: many as are asked at once, or a fifth of the sample, so that Ctrl-C leaves some judged.
 _BOUNDED, _AT_ONCE, _PARTS = 8, 16, 5
-#: How the error of a call begins that was never made, or that was stopped.
+#: How the error of a call that was never made, or was stopped, begins.
 _NOT_COME_TO = ("BudgetExceeded", "Interrupted", "not sent")
 
 
@@ -69,14 +69,14 @@ class Ask:
 
 
 def ask_of(one: Subject, tier: str, **more: str) -> Ask:
-    """The subject's prompt for that tier, with what shaped its own request."""
+    """The subject's prompt for that tier, with the options of its own request."""
     options = {**one.options, "tier": tier, "purpose": "audit", **more}
     return Ask(one.prompt, repr(sorted(options.items())), options)
 
 
 @dataclass(frozen=True, eq=False)
 class Beside:
-    """Two answers to be judged, of two tiers or of one twice; None is the one that is there."""
+    """Two answers to judge, from two tiers or twice from one; None for the one we have already."""
 
     subject: Subject
     direction: Direction
@@ -86,11 +86,11 @@ class Beside:
 
     @property
     def asks(self) -> list[Ask]:
-        """What has to be asked for it."""
+        """The prompts to send for it."""
         return [one for one in (self.cheaper, self.expensive) if one]
 
     def pair(self, answers: Mapping[Ask, Row]) -> Pair:
-        """The two as far as they are known."""
+        """The two answers, as far as they have come."""
 
         def text(ask: Ask | None) -> str | None:
             row = answers.get(ask) if ask else None
@@ -104,7 +104,7 @@ class Beside:
 class Plan:
     """What an audit will ask; nothing is sent yet.
 
-    `twice` are the places of the subjects whose more expensive model is asked twice.
+    `twice` are the indices of the subjects whose more expensive model is asked twice.
     """
 
     engine: Engine
@@ -115,7 +115,7 @@ class Plan:
     twice: frozenset[int] = frozenset()
 
     def besides(self, places: slice = slice(None)) -> list[Beside]:
-        """The pairs of the subjects there; none of one that has no tier beside its own."""
+        """The pairs of those subjects; none for one at the end of the ladder."""
         ladder, found = self.engine.ladder, list[Beside]()
         for place in range(len(self.subjects))[places]:
             one, pairs = self.subjects[place], list[Beside]()
@@ -135,7 +135,7 @@ class Plan:
         return found
 
     def worst(self) -> dict[tuple[str, str], Worst]:
-        """By tier and what for, how many calls there will be and what they cost at most."""
+        """How many calls there will be and what they cost at most, by (tier, purpose)."""
         every, found = self.besides(), dict[tuple[str, str], Worst]()
         asks = dict.fromkeys(ask for one in every for ask in one.asks)
         for tier in self.engine.ladder.names:
@@ -150,7 +150,7 @@ class Plan:
 
     @property
     def judged_by(self) -> tuple[str, str]:
-        """The tier or the function that judges, and the same at length."""
+        """The name of the tier or function that judges, and the same with its model."""
         if callable(self.judge):
             name = str(getattr(self.judge, "__name__", type(self.judge).__name__))
             return name, f"the function {name}"
@@ -165,7 +165,7 @@ def _some(items: Sequence[Any]) -> Sequence[Any]:
 
 
 def _scaled(found: Worst, whole: int, looked: int) -> Worst:
-    """Of all, where some were looked at."""
+    """The worst case of all calls, extrapolated from those that were looked at."""
     factor = Decimal(whole) / max(looked, 1)
     usd = found.cost.usd and found.cost.usd * factor
     return Worst(round(found.calls * factor), replace(found.cost, usd=usd))
@@ -212,7 +212,7 @@ def make_plan(  # noqa: PLR0917 - as Router.audit
 
 
 def _at_the_end(plan: Plan) -> str:
-    """That no tier is beside those that answered, and where there is one."""
+    """Says that no tier is above (or below) those that answered, and which way there is one."""
     names, up = plan.engine.ladder.names, plan.direction == "up"
     if len(names) == 1:
         return f"the ladder has one tier, {names[0]}, so there is none to compare it with"
@@ -224,7 +224,7 @@ def _at_the_end(plan: Plan) -> str:
 
 
 class Kept(dict[tuple[Any, ...], Store]):
-    """The answers of an audit that was stopped, by what was asked; a pickle goes without."""
+    """The answers of a stopped audit, by what was asked; they are not pickled."""
 
     def __missing__(self, asked: tuple[Any, ...]) -> Store:
         return self.setdefault(asked, Store())
@@ -244,7 +244,7 @@ def run_audit(
 ) -> Audit:
     """Ask and judge what is planned, some prompts at a time. See `Router.audit`.
 
-    What `before`, an audit that was stopped, has already is not asked again.
+    What a stopped audit, `before`, has already is not asked again.
     """
     purse, every = Purse(max_cost), plan.besides()
     steps = len({ask for one in every for ask in one.asks}) + 2 * len({o.pair({}) for o in every})
@@ -272,7 +272,7 @@ def run_audit(
 
 @dataclass
 class _Run:
-    """One pass over a plan; rows are there as soon as they are judged."""
+    """One pass over a plan; each pair becomes a row as soon as it is judged."""
 
     plan: Plan
     asking: Asking
@@ -285,7 +285,7 @@ class _Run:
     _paid_for: set[Pair] = field(default_factory=set)
 
     def work(self) -> None:
-        """Ask and judge some prompts at a time, until all are or it must stop."""
+        """Ask and judge some prompts at a time, until all are done or it has to stop."""
         count, limits = len(self.plan.subjects), self.plan.engine.limits
         budgets = (self.asking.purse.limit, limits.budget_usd, limits.budget_usd_per_day)
         bounded = any(one is not None for one in budgets)
@@ -304,7 +304,7 @@ class _Run:
                 return
 
     def _ask(self, asks: Iterable[Ask]) -> None:
-        """The answers to what was not asked yet, those alike together."""
+        """Ask what has not been asked yet, prompts with the same options together."""
         groups: dict[str, list[Ask]] = {}
         for ask in asks:
             if ask not in self.answers:
@@ -320,7 +320,7 @@ class _Run:
                 self._heed(store, group[0].options["tier"], "asking")
 
     def _judge(self, pairs: Iterable[Pair]) -> None:
-        """The rulings on the pairs that have both answers and none yet."""
+        """Judge the pairs that have both answers and no ruling yet."""
         whole = [one for one in pairs if None not in (one.cheaper, one.expensive)]
         new = tuple(one for one in whole if one not in self.rulings)
         if not new:
@@ -336,7 +336,7 @@ class _Run:
             self._heed(store, self.plan.judged_by[0], "judging")
 
     def _heed(self, store: Store, tier: str, what: str) -> None:
-        """Take note of what the calls cost, and why some were not sent."""
+        """Note what the calls cost, and why some were not sent."""
         batch = Batch(store)
         spend = self.spends.get((tier, what), Spend()) + batch.cost
         if spend.calls:
@@ -345,7 +345,7 @@ class _Run:
         self.stopped = self.stopped or next(filter(None, not_sent), "").removeprefix("not sent: ")
 
     def _write_down(self, besides: Sequence[Beside]) -> None:
-        """A row for each pair that was judged or failed; none where it was not come to."""
+        """Add a row for each pair that was judged or failed, not for those never reached."""
         for one in besides:
             pair, subject = one.pair(self.answers), one.subject
             ruling = self.rulings.get(pair, Ruling(None, None, error=_NOT_COME_TO[0]))
@@ -362,7 +362,7 @@ class _Run:
             self.rows.append(Judged(*found, *paid, error, subject.result))
 
     def _usd(self, ask: Ask | None, subject: Subject) -> float:
-        """The price of the answer; of one out of the cache, what it would cost."""
+        """What the answer cost; for one from the cache, what it would have cost."""
         if ask is None:
             return subject.usd
         row, engine = self.answers.get(ask), self.plan.engine
@@ -372,7 +372,7 @@ class _Run:
         return as_float(worth(engine, engine.ladder[row.tier], row.model, usage))
 
     def audit(self, stopped: str) -> Audit:
-        """What there is so far."""
+        """The audit so far."""
         plan, engine = self.plan, self.plan.engine
         low, top = engine.ladder.names[0], engine.ladder.names[-1]
         up, down = plan.direction != "down", plan.direction != "up"

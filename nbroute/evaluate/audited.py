@@ -1,4 +1,4 @@
-"""What an audit found: the share better off one tier up, how sure that is, and in words."""
+"""What an audit found: the share better off one tier up, with its interval and in words."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ Direction = Literal["up", "down", "again"]
 WELL = 0.10
 #: "If it is high (over 20%), tighten your routing rules to send more to the expensive tier"
 TIGHTEN = 0.20
-#: More prompts than this nobody will have judged to settle a verdict.
+#: Nobody will have more prompts than this judged to settle a verdict.
 _REASONABLE = 10_000
-#: Errors that are told one by one.
+#: How many different errors are listed.
 _SHOWN = 3
 _UNJUDGED = Ruling(None, None)
 _COLUMNS = (
@@ -49,7 +49,7 @@ _SAID: Mapping[Word, tuple[str, str]] = {
 
 
 class Tally(NamedTuple):
-    """Of judged pairs, how many went which way."""
+    """Judged pairs, counted by verdict."""
 
     cheaper: int
     tie: int
@@ -77,7 +77,7 @@ class Tally(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """Two answers to one prompt and what the judge said of them: a row of the frame.
+    """Two answers to one prompt and what the judge said about them: a row of the frame.
 
     `direction` is "again" for two answers of the more expensive model. `picked` is the tier that
     routing used, `confidence` the classifier's, `result` the id of its answer in the ledger.
@@ -114,11 +114,11 @@ class Judged:
 
 @dataclass(frozen=True)
 class Down:
-    """What would have become of the same prompts one tier down.
+    """How the same prompts would have done one tier down.
 
-    `share` is that for which the cheaper answer would have done (preferred, or no difference),
-    `wasted` what that would have saved on these prompts, in US dollars, of `spent`: the price of
-    their answers. Both are NaN where a price is not known.
+    `share` is the share for which the cheaper answer would have done (preferred, or a tie),
+    `wasted` what that would have saved in US dollars, out of `spent`, the price of these answers.
+    Both are NaN where a price is not known.
     """
 
     share: float
@@ -129,7 +129,7 @@ class Down:
 
 
 class Agreement(NamedTuple):
-    """How far the judge agrees with your own votes: Cohen's kappa, NaN where all say one thing."""
+    """How far the judge agrees with your votes: Cohen's kappa, NaN if all say the same thing."""
 
     kappa: float
     n: int
@@ -138,7 +138,7 @@ class Agreement(NamedTuple):
 
 @dataclass(frozen=True)
 class Difference:
-    """Two audits on the prompts that both have: `difference` is `share` less `other`.
+    """Two audits compared on the prompts they share: `difference` is `share` minus `other`.
 
     The 95% interval is Newcombe's for paired shares. `topmost` of the prompts had the top tier's
     answer in one of them at least.
@@ -152,7 +152,7 @@ class Difference:
 
     @property
     def difference(self) -> float:
-        """Below 0 where the first is better: fewer prompts wanted the more expensive answer."""
+        """Below 0 where the first is better: fewer of its prompts needed a more expensive tier."""
         return self.share - self.other
 
     def __str__(self) -> str:
@@ -170,7 +170,7 @@ class Difference:
 
 
 def settled_by(share: float) -> int | None:
-    """How many judged prompts put such a share on one side of each border of the verdict.
+    """How many judged prompts put such a share clearly on one side of each of the two borders.
 
     The fewest whose Wilson interval holds neither 10% nor 20%; None where not even 10,000 do.
     """
@@ -185,12 +185,12 @@ def settled_by(share: float) -> int | None:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Audit:
-    """A sample of answers beside those of the next tier, judged: `print` it, or take its parts.
+    """A sample of answers judged against the next tier's: `print` it, or take its parts.
 
     `share` is the share of the judged prompts whose answer from one tier up was preferred, with
-    Wilson's 95% `interval` (NaN, and 0 to 1, in an audit that only went down); `down` is what
-    would have become of them one tier down. `rows` has each pair. `topmost` are prompts that the
-    top tier had answered already. `stopped` says why it is not whole; the same call continues it.
+    Wilson's 95% `interval` (NaN, and 0 to 1, in an audit that only went down); `down` is how they
+    would have done one tier down. `rows` has each pair. `topmost` are prompts that the top tier
+    had answered already. `stopped` says why it is incomplete; the same call continues it.
     """
 
     router: Engine
@@ -206,7 +206,7 @@ class Audit:
     kept: Any = None
 
     def tally(self, direction: Direction) -> Tally:
-        """The verdicts of the pairs of that direction."""
+        """The verdicts on the pairs in that direction."""
         found = Counter(row.verdict for row in self.rows if row.direction == direction)
         return Tally(found["cheaper"], found["tie"], found["expensive"])
 
@@ -217,7 +217,7 @@ class Audit:
 
     @property
     def share(self) -> float:
-        """Of the judged prompts, those whose answer from one tier up was preferred: 0 to 1."""
+        """The share of judged prompts whose answer from one tier up was preferred, 0 to 1."""
         return self.tally("up").share("expensive")
 
     @property
@@ -237,12 +237,12 @@ class Audit:
 
     @property
     def cost(self) -> Spend:
-        """What the audit cost, judging included; money that nobody billed stands apart."""
+        """What the audit cost, judging included; what was not billed is kept apart."""
         return sum(self.spends.values(), Spend())
 
     @property
     def verdict(self) -> str:
-        """What the article's borders say of the share, 10% and 20%; or that it is too early."""
+        """Where the share stands by the article's borders, 10% and 20%; or that it is too early."""
         if self.leaning.blind:
             return "nobody can tell: this judge goes by the place of an answer, not by its words"
         tally = self.tally("up")
@@ -270,15 +270,15 @@ class Audit:
 
     @property
     def leaning(self) -> Leaning:
-        """How the judge leans by place and by length, and how often it changed its mind."""
+        """How the judge leans by position and by length, and how often it changed its mind."""
         asked = {row.pair: row.ruling for row in self.rows}
         return leaning([*asked], [*asked.values()])
 
     def agreement(self) -> Agreement:
-        """Whether the judge wants a more expensive tier where your own votes do.
+        """Whether the judge prefers a more expensive tier where your own votes do.
 
-        A vote counts where it is on the same answer, or on the same prompt and says enough:
-        "too weak" and "bad" of that tier or a higher one, or any word that names the tier needed.
+        A vote counts if it is on the same answer, or on the same prompt and says enough: "too
+        weak" or "bad" of that tier or a higher one, or any label that names the tier needed.
         """
         said = labels_of(self.router, everything=True) if isinstance(self.router, Engine) else []
         votes = {one.prompt: one for one in said} | {one.result: one for one in said if one.result}
@@ -303,15 +303,15 @@ class Audit:
         return frame.astype(dict.fromkeys(numbers, "float64"))
 
     def labels(self) -> pd.DataFrame:
-        """Prompts and the cheapest tier known to do, as `router.fit` takes them.
+        """Prompts and the cheapest tier known to be good enough, as `router.fit` takes them.
 
         One tier up where its answer was preferred; one tier down where that would have done;
-        else the tier that routing used.
+        otherwise the tier that routing used.
         """
         import pandas as pd
 
         needed: dict[str, str] = {}
-        for direction in ("down", "up"):  # what a prompt wants counts before what it could do with
+        for direction in ("down", "up"):  # what a prompt needs overrules what would do
             for row in self.rows:
                 if row.direction != direction or row.verdict is None:
                     continue
@@ -337,10 +337,10 @@ class Audit:
         return pd.DataFrame(found, columns=["prompt", "better", "worse"])
 
     def against(self, other: Audit) -> Difference:
-        """This audit's share less the other's, on the prompts that both have.
+        """This audit's share minus the other's, on the prompts they have in common.
 
-        A prompt that one of them had on the top tier counts there as well served. SettingsError
-        where they share none.
+        A prompt that one of them sent to the top tier counts there as well served. SettingsError
+        if they have none in common.
         """
         if not isinstance(other, Audit):
             raise SettingsError(f"{other!r:.60} is not an audit; give one, as router.audited is")
@@ -354,7 +354,7 @@ class Audit:
         return Difference(share, theirs, newcombe(Counter(both)), len(both), top)
 
     def chart(self) -> Figure:
-        """What the judge preferred, for each two tiers and for the same model asked twice."""
+        """What the judge preferred, tier by tier and for the same model asked twice."""
         marks, ends = [], {}
         for name, tally in self._bars().items():
             for word, (said, colour) in _SAID.items():
@@ -380,7 +380,7 @@ class Audit:
         return {name: Tally(*(n[word] for word in Tally._fields)) for name, n in found.items()}
 
     def blocks(self, *, brief: bool = False) -> Iterator[Block]:
-        """What it says in parts: a line of text, or a table with its head.
+        """What it says in parts: a line of text, or a table with its heading.
 
         `brief` leaves out the verdict and two of the shares, where those are shown already.
         """
@@ -421,7 +421,7 @@ class Audit:
         return f"that would have saved {wasted} of the {spent} that these answers cost"
 
     def _doubts(self) -> Iterator[str]:
-        """How far the judge can be believed."""
+        """How far the judge can be trusted."""
         leans, votes = self.leaning, self.agreement()
         if leans.judged:
             yield (
@@ -451,7 +451,7 @@ class Audit:
 
 
 def _wants_more(label: Label, tier: str, tiers: Sequence[str]) -> bool | None:
-    """Whether the vote says that the tier was too weak; None where it says neither."""
+    """Whether the vote says that the tier was too weak; None if it does not tell."""
     said = label.feedback
     named = label.picked if said == "bad" else label.needed
     if named not in tiers or tier not in tiers:
@@ -463,7 +463,7 @@ def _wants_more(label: Label, tier: str, tiers: Sequence[str]) -> bool | None:
 
 
 def _wanting(audit: Audit) -> dict[str, bool]:
-    """Prompt -> whether its answer from one tier up was preferred; False where none is above."""
+    """Prompt -> whether its answer from one tier up was preferred; False at the top."""
     up = [row for row in audit.rows if row.direction == "up" and row.verdict]
     top = dict.fromkeys(audit.topmost, False)
     return top | {row.pair.prompt: row.verdict == "expensive" for row in up}

@@ -1,4 +1,4 @@
-"""A grid's answers under a judge: each contender's beside those of the most expensive one."""
+"""A judged grid: each contender's answers against those of the most expensive one."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ def judge_grid(
     progress: bool | Progress | None = None,
     cancel: threading.Event | None = None,
 ) -> Grid:
-    """Have a judge say of each answer how it compares; the grid, which has the verdicts now.
+    """Have a judge compare each answer; the same grid, now with the verdicts.
 
-    What a model said is kept with the grid, in its folder where it has one: the same call goes
-    on. A function is called again. SettingsError for a grid of one contender and for a judge that
-    does not exist, Interrupted (whose `result` is the grid) on Ctrl-C.
+    What a model said is kept with the grid, in its folder if it has one: the same call goes on
+    from there. A function is called again. SettingsError for a grid of one contender and for a
+    judge that does not exist, Interrupted (whose `result` is the grid) on Ctrl-C.
     """
     top = most_expensive(grid)
     others = [one for one in grid.contenders if one is not top]
@@ -76,7 +76,7 @@ def judge_grid(
 
 
 def most_expensive(grid: Grid) -> Contender:
-    """The contender that is highest on the ladder; of several, the one that cost most."""
+    """The contender highest on the ladder; of several there, the one that cost most."""
 
     def rank(one: Contender) -> tuple[int, Decimal]:
         cost = grid.batches[one.name].cost
@@ -86,7 +86,7 @@ def most_expensive(grid: Grid) -> Contender:
 
 
 def _store(router: Engine, grid: Grid, name: str, judge: Judge | None) -> tuple[str, Store]:
-    """The name and the store of that judge's verdicts, as its options and prompt make it."""
+    """The name and the store of that judge's verdicts, by its options and prompt."""
     if callable(judge):  # what it does may have changed since
         return name, Store()
     about = described(router, judge_options(router, judge))
@@ -96,7 +96,7 @@ def _store(router: Engine, grid: Grid, name: str, judge: Judge | None) -> tuple[
 
 
 def _pairs(grid: Grid, one: Contender, top: Contender) -> list[Pair]:
-    """Each prompt with both answers; "" for one that did not come."""
+    """Each prompt with both answers; "" for one that is missing."""
     mine, tops = (
         {row.place: row.text for row in grid.batches[who.name] if answered(row)}
         for who in (one, top)

@@ -1,8 +1,8 @@
 """Pairs of answers and what a judge says of them: in both orders, as rows, never a crash.
 
 LLM-as-a-judge: Zheng et al. 2023, "Judging LLM-as-a-Judge with MT-Bench and Chatbot Arena"
-(arXiv 2306.05685). Judges favour a place, long answers and their own words; so each pair is judged
-in both orders, and a verdict that flips with the order is a tie.
+(arXiv 2306.05685). Judges favour a position, long answers and their own words; so each pair is
+judged in both orders, and a verdict that flips with the order is a tie.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ Judge = str | Callable[[str, str, str], str]
 _ROOM, _THOUGHT = 1_000, 4_000
 _STOPPED = "Interrupted: stopped before it was sent"
 SAME = "the two answers are the same"
-#: From so many verdicts on, a judge that names one place in nearly all of them is worth a word.
+#: From this many verdicts on, a judge that nearly always picks the same position is pointed out.
 _ENOUGH = 8
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two answers to one prompt, by the names of the tiers that gave them.
+    """Two answers to one prompt, and the names of the tiers that gave them.
 
-    In `worst_cost`, None stands for an answer that is not there yet.
+    In `worst_cost`, None stands for an answer that has not come yet.
     """
 
     prompt: str
@@ -55,9 +55,9 @@ class Pair:
 
 @dataclass(frozen=True)
 class Ruling:
-    """What a judge says of a pair: `forward`, where the cheaper one's answer stood first.
+    """What a judge says about a pair: `forward` is its verdict with the cheaper answer first.
 
-    None is no verdict, and `error` says why; `reasons` are the judge's words in either order.
+    None is no verdict, and `error` says why; `reasons` are the judge's words in each order.
     `usd` is what judging cost, None where that is not known.
     """
 
@@ -69,7 +69,7 @@ class Ruling:
 
     @property
     def verdict(self) -> Word | None:
-        """The one of both orders: a tie where they disagree, None where either is missing."""
+        """The verdict over both orders: a tie if they disagree, None if either is missing."""
         if self.forward is None or self.backward is None:
             return None
         return self.forward if self.forward == self.backward else "tie"
@@ -81,7 +81,7 @@ class Ruling:
 
 
 def judge_options(router: Engine, judge: str | None) -> dict[str, Any]:
-    """What `router.route` is told to have that tier or model judge; SettingsError for no such.
+    """The options of `router.route` for that judge; SettingsError if there is none such.
 
     A judge is "TIER", "TIER:high" (with an effort), a model on the ladder, or "TIER:model".
     """
@@ -102,7 +102,7 @@ def judge_options(router: Engine, judge: str | None) -> dict[str, Any]:
 def worst_cost(router: Engine, pairs: Sequence[Pair], judge: Judge | None = None) -> Worst:
     """How many calls the judging takes and what they cost at most; nothing is sent.
 
-    An answer that is not there yet counts with all of its tier's `max_tokens`.
+    An answer that has not come yet counts as long as its tier's `max_tokens` allow.
     """
     if callable(judge):
         return NOTHING
@@ -123,9 +123,9 @@ def worst_cost(router: Engine, pairs: Sequence[Pair], judge: Judge | None = None
 def judge_pairs(
     asking: Asking, pairs: Sequence[Pair], judge: Judge | None, store: Store
 ) -> list[Ruling]:
-    """What the judge says of each pair, in order: every pair in both orders.
+    """What the judge says about each pair, shown to it in both orders.
 
-    A model is asked as many prompts are, with the purpose "judge"; a function is called on this
+    A model is asked in a batch, with the purpose "judge"; a function is called on this
     thread, one pair after the other. What fails, or gives no verdict, is a ruling with its
     `error`. Two answers that are the same are a tie without asking. `store` keeps two rows for
     each pair; handed in again, only those without an answer are asked for.
@@ -149,7 +149,7 @@ def judge_pairs(
 
 
 def _settled(pair: Pair) -> str:
-    """Why there is nothing to ask; "" where there is."""
+    """Why the judge need not be asked; "" if it has to be."""
     texts = [(pair.cheaper or "").strip(), (pair.expensive or "").strip()]
     for text, tier in zip(texts, (pair.cheaper_tier, pair.expensive_tier), strict=True):
         if not text:
@@ -160,7 +160,7 @@ def _settled(pair: Pair) -> str:
 
 
 def _messages(pair: Pair) -> list[str | PromptError]:
-    """What the judge is asked in either order, or why it is not."""
+    """What the judge is asked in each order, or why it is not asked."""
     if told := _settled(pair):
         return [PromptError(told)] * 2
     texts = pair.cheaper or "", pair.expensive or ""
@@ -174,7 +174,7 @@ def _call(
     judge: Callable[[str, str, str], str],
     store: Store,
 ) -> None:
-    """Have a function judge; each verdict is written down before the next is asked for."""
+    """Have a function judge; each verdict is stored before the next is asked for."""
     store.begin(described(asking.router, {"judge": judge}))
     for place, message in enumerate(messages):
         if asking.cancel is not None and asking.cancel.is_set():
@@ -234,7 +234,7 @@ _BACKWARD: Mapping[Said, Word] = {"a": "expensive", "b": "cheaper", "tie": "tie"
 
 
 def _said(row: Row, room: int) -> tuple[Said | None, str]:
-    """The verdict in the row, or why there is none."""
+    """The verdict in the row, or why it has none."""
     if row.error is not None:
         return None, row.error
     if room and row.output_tokens >= room:
@@ -251,9 +251,9 @@ def _said(row: Row, room: int) -> tuple[Said | None, str]:
 class Leaning:
     """How a judge leans, over verdicts in one order each (two a pair).
 
-    `first` of the `decisive` ones were for the answer that stood first; `ties` were neither.
-    `flipped` of the `judged` pairs changed with the order. Of the `uneven` pairs, which were
-    decided and whose answers differ in length, the longer one won `longer`.
+    `first` of the `decisive` ones were for the answer shown first; `ties` were for neither.
+    `flipped` of the `judged` pairs changed with the order. Of the `uneven` pairs (decided, and
+    with answers of different lengths) the longer answer won `longer`.
     """
 
     first: int
@@ -272,7 +272,7 @@ class Leaning:
 
     @property
     def notes(self) -> list[str]:
-        """What there is to say of it, a sentence each; none of a judge that does not lean."""
+        """How it leans, a sentence each; none if it does not."""
         notes = []
         low, high = wilson(self.first / max(self.decisive, 1), self.decisive)
         for place, count, surely in (
@@ -294,7 +294,7 @@ class Leaning:
 
 
 def leaning(pairs: Sequence[Pair], rulings: Sequence[Ruling]) -> Leaning:
-    """How the judge leans by place and by length: what it was asked, and what it said."""
+    """How the judge of these pairs leans by position and by length."""
     words = [("cheaper", one.forward) for one in rulings if one.forward]
     words += [("expensive", one.backward) for one in rulings if one.backward]
     asked = [one for one in rulings if one.verdict and one.reasons != (SAME, SAME)]
@@ -311,10 +311,10 @@ def leaning(pairs: Sequence[Pair], rulings: Sequence[Ruling]) -> Leaning:
 
 
 def kin(router: Engine, judge: Judge | None, tiers: Iterable[str]) -> str:
-    """What to know of a judge that is one of those tiers' models, or some one's maker's; else "".
+    """A warning if the judge is one of those tiers' models, or shares its maker; else "".
 
-    Judges favour their own words (Zheng et al. 2023, self-enhancement). Where all of the tiers are
-    of the judge's maker, they gain alike.
+    Judges favour their own words (Zheng et al. 2023, self-enhancement). Where the judge's maker
+    made all of the tiers, they gain alike.
     """
     if callable(judge):
         return ""

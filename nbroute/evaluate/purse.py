@@ -1,4 +1,4 @@
-"""Many calls that measure the router: in groups, out of one purse, on one progress bar."""
+"""Many calls that measure the router: in groups, paid from one purse, on one progress bar."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from nbroute.errors import BudgetExceeded, PromptError, ReplayMiss
 from nbroute.pricing import format_usd
 from nbroute.types import Attempt, Cost, CostSource, Decision, RouteResult
 
-#: Calls at once to a model on this machine: it answers one after the other, and what waits for
-#: its turn would run out of time.
+#: Calls at once to a model on this machine: it answers one at a time, and those that wait for
+#: their turn would time out.
 _LOCAL = 2
 
 
 class Purse:
     """What calls may cost together, in US dollars; None bounds nothing. Threads may share it.
 
-    What nobody bills counts with what it would have cost, as in the budgets. SettingsError for
+    Unbilled calls count with what they would have cost, as in the budgets. SettingsError for
     what is not an amount from 0 up.
     """
 
@@ -39,9 +39,9 @@ class Purse:
         self._changed = threading.Condition()
 
     def hold(self, worst: Decimal) -> None:
-        """Set the worst case of a call aside, waiting for calls that run where it may fit then.
+        """Set the worst case of a call aside; wait for running calls if it may fit after them.
 
-        BudgetExceeded where it does not fit.
+        BudgetExceeded if it does not fit.
         """
         with self._changed:
             while self.limit is not None and self.spent + self._held + worst > self.limit:
@@ -64,7 +64,7 @@ class Purse:
 
 @dataclass(frozen=True)
 class _Bought(Job):
-    """A job that pays out of a purse; answers out of the cache are free, however little is left."""
+    """A job that pays from a purse; answers from the cache are free, however little is left."""
 
     purse: Purse = field(default_factory=Purse)
 
@@ -74,7 +74,7 @@ class _Bought(Job):
         """The answer, as `Job`; BudgetExceeded where the purse does not cover it."""
         limit, options, worst = self.purse.limit, dict(self.options), Decimal(0)
         if limit is not None and router.parts.replay is None:
-            # Without a price the call itself is refused, unless nobody bills it.
+            # Without a price the call itself is refused, unless it is not billed.
             known = expected(router, prompt, options, sure=True).reserved_usd
             worst = known or worst
             options["max_cost"] = limit if known is None else worst
@@ -128,13 +128,13 @@ class Asking:
 
 
 class Worst(NamedTuple):
-    """How many calls, and what they cost together at most; unknown where one has no price."""
+    """How many calls, and what they cost together at most; unknown if one has no price."""
 
     calls: int
     cost: Cost
 
     def __add__(self, other: object) -> Worst:
-        """Of both; money that is billed tells where the sum comes from."""
+        """Both together; if either is billed, the sum counts as billed."""
         if not isinstance(other, Worst):
             return NotImplemented
         if not (self.calls and other.calls):
@@ -152,7 +152,7 @@ NOTHING = Worst(0, Cost(Decimal(0), "list"))
 def worst_cost_of(router: Engine, prompts: Iterable[str], options: Mapping[str, Any]) -> Worst:
     """What the prompts cost at most with those options; nothing is sent.
 
-    One that cannot be sent, as it is too long, costs nothing.
+    A prompt that is too long to be sent costs nothing.
     """
     total = NOTHING
     for prompt in prompts:

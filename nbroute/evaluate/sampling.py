@@ -23,12 +23,12 @@ from nbroute.providers.simulated import unanswered
 from nbroute.report.table import counted
 from nbroute.types import Options, Tier, Usage
 
-#: What shapes a request, and so is asked of the other tier, too.
+#: The options that shape a request, and so go to the other tier too.
 _SHAPING = ("system", "max_tokens", "temperature", "effort", "json", "schema")
 _FORMS = "a column prompt, and maybe answer and tier"
 _TEXTLESS = "whose text was not kept"
 _PLAIN = "the ledger keeps no system prompts and no options, so the prompts were asked without"
-#: Calls of a ledger that are read at once.
+#: The most calls that are read from a ledger at once.
 _MOST_CALLS = 200_000
 
 
@@ -43,7 +43,7 @@ def read_share(name: str, value: Any, *, least: float = math.ulp(0)) -> float:
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """A prompt of the sample and its answer, "" where it has to be asked for.
+    """A prompt of the sample and its answer, "" if it still has to be asked for.
 
     `options` are those that shape the request. `usd` is the price of the answer and `result` its
     id in the ledger, where they are known.
@@ -61,9 +61,9 @@ class Subject:
 
 @dataclass(frozen=True, eq=False)
 class Population:
-    """What there is to draw from: so many prompts, and the one at a place.
+    """What a sample is drawn from: its size, and the prompt at an index.
 
-    `source` says where they are from, `left_out` how many are not among them, by why.
+    `source` says where the prompts are from, `left_out` how many were left out and why.
     """
 
     size: int
@@ -73,13 +73,13 @@ class Population:
     note: str = ""
 
     def drawn(self, count: int, seed: int) -> list[Subject]:
-        """So many of them at random; the first of these are a random sample, too."""
+        """`count` prompts at random; any first part of them is a random sample too."""
         places = random.Random(seed).sample(range(self.size), count)  # noqa: S311 - a sample
         return [self.at(place) for place in places]
 
 
 def of_session(engine: Engine, *, everything: bool) -> Population:
-    """What the session answered, else its rows in the ledger; SettingsError where that is none."""
+    """What the session answered, or else its rows in the ledger; SettingsError if none."""
     calls = engine.spend(everything=True).calls if everything else 0
     if calls > _MOST_CALLS:
         raise SettingsError(
@@ -102,7 +102,7 @@ def of_session(engine: Engine, *, everything: bool) -> Population:
 
 
 def _unfit(past: Past, engine: Engine) -> str:
-    """Why it cannot be asked again alone, or not on this ladder; "" where it can."""
+    """Why it cannot be asked again on its own, or on this ladder; "" if it can."""
     answer, options = past.answer, past.options
     if answer is None or unanswered(answer.model, answer.text or ""):
         return "without an answer"
@@ -114,7 +114,7 @@ def _unfit(past: Past, engine: Engine) -> str:
 
 
 def _nothing(left_out: Mapping[str, int], whose: str) -> str:
-    """That there is nothing to audit, why, and the cure."""
+    """Says that there is nothing to audit, why, and what to do about it."""
     cure = f"give a frame with {_FORMS}"
     if _TEXTLESS in left_out:
         cure = f"store_text = true in nbroute.toml keeps texts from now on, or {cure}"
@@ -140,12 +140,12 @@ def _of_past(engine: Engine, past: Past) -> Subject:
 
 
 def worth(engine: Engine, tier: Tier, model: str, usage: Usage) -> Decimal | None:
-    """What an answer out of the cache would have cost."""
+    """What an answer from the cache would have cost."""
     return pricing.cost_of(usage, tier, model, engine.parts.kind(tier)).usd
 
 
 def of_frame(engine: Engine, frame: Any) -> Population:
-    """One's own prompts, with the answers and tiers that the frame has."""
+    """The prompts of a frame, with their answers and tiers where it has them."""
     import pandas as pd
 
     table = frame_of(frame, _FORMS)

@@ -1,4 +1,4 @@
-"""How strong tiers are, from pairs of their answers that were judged."""
+"""How strong tiers are, from judged pairs of their answers."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ _SAMPLES = 1_000
 
 
 def strengths(judged: Audit | Grid | pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
-    """How often each tier would be preferred to an average one of them: the strongest first.
+    """How often each tier would be preferred to an average one, the strongest first.
 
     `judged` is an audit, its frame, or one with `prompt`, `cheaper`, `expensive` and `verdict`
     ("cheaper", "expensive" or "tie"), or a grid that was judged. The columns are `tier`,
     `strength` (0 to 1; 0.5 is the average) and the 95% interval `low` to `high`, by 1,000 samples
-    of the prompts. Of two tiers the odds are the ratio of their odds.
+    of the prompts. The odds that one tier beats another are the ratio of their odds.
 
-    The model is Bradley and Terry's (1952), fitted by evalica; a tie is half a win for each. Every
-    two tiers that met count one tie more than they had, so that one which always wins is not
-    infinitely strong. SettingsError for fewer than three tiers, for tiers that never met, not even
-    by way of others, and where evalica is missing.
+    The model is Bradley and Terry's (1952), fitted by evalica; a tie is half a win for each. Any
+    two tiers that met are given one more tie, so that a tier which always wins is not infinitely
+    strong. SettingsError for fewer than three tiers, for tiers that never met, not even through
+    others, and where evalica is missing.
     """
     import pandas as pd
 
@@ -84,7 +84,7 @@ def _check(met: Iterable[tuple[str, str]]) -> None:
 
 
 def _fitted(frame: pd.DataFrame, seed: int) -> tuple[Any, pd.DataFrame]:
-    """The strengths, and those of each sample of the prompts, a column for each tier."""
+    """The strengths, and those in each sample of the prompts, with a column for each tier."""
     import numpy as np
     import pandas as pd
 

@@ -1,4 +1,4 @@
-"""The words of a judge: what it is asked, and which verdict it gave."""
+"""What a judge is asked, and how its verdict is read."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Verdict: A
 Verdict: B
 Verdict: tie"""
 
-# Asked again after the texts: the last word is what models follow, small ones above all.
+# Repeated after the texts: models, small ones above all, follow what comes last.
 _USER = """\
 <request{n}>
 {prompt}
@@ -53,7 +53,7 @@ Verdict: B or Verdict: tie"""
 
 
 def question(prompt: str, a: str, b: str) -> str:
-    """The message that a model judges by; the texts stand in tags that do not occur in them."""
+    """The message to the judge; the texts are put in tags that do not occur in them."""
     number, n = 1, ""
     while any(f"{tag}{n}>" in text for tag in _TAGS for text in (prompt, a, b)):
         number += 1
@@ -63,7 +63,7 @@ def question(prompt: str, a: str, b: str) -> str:
 
 _TAGS = ("request", "answer-a", "answer-b")
 
-#: Characters of an answer that are read, from its end.
+#: How many characters are read, from the end of the answer.
 _READ = 20_000
 _THOUGHT = re.compile(r"<(think\w*|reasoning)>.*?(?:</\1>|\Z)|\A.*</think\w*>", re.DOTALL)
 _TAG = re.compile(r"<(/?)([a-z][\w-]*)>")
@@ -95,11 +95,11 @@ _BETTER = (
     r"|preferable|preferred|winner)\b(?: (?:answer|response|one|overall|choice))?"
 )
 _NAMED = re.compile(_LABEL + _WHAT + _CHOSEN)
-#: What may follow, so that "Verdict: A or B" and "Verdict: a close call" are none.
+#: What may follow, so that "Verdict: A or B" and "Verdict: a close call" do not count.
 _END = re.compile(
     rf" ?(?:[.!](?: |$)|[.,;:! ]*(?:$|[-\u2013\u2014]|because\b|since\b|wins?\b|{_BETTER}))"
 )
-#: The last line of a judge that keeps to no form: "B", "Overall, answer A is clearly better."
+#: The last line of a judge that ignores the form: "B", "Overall, answer A is clearly better."
 _LAST = [
     re.compile(rf"^{_WHAT}{_CHOSEN}[ .,!]*$"),
     re.compile(
@@ -115,11 +115,11 @@ _LAST = [
 
 
 def read_verdict(text: str) -> Said | None:
-    """Which of the two a judge calls better, in whatever form it says so; None where it does not.
+    """Which of the two a judge calls better, in whatever form; None if it does not say.
 
     The last line that names a verdict counts, as reasons and quoted answers come before it:
-    what goes by the first can be led by an answer that says "[[A]]". A line that names several
-    is none.
+    a reader of the first could be misled by an answer that says "[[A]]". A line that names
+    several counts as none.
     """
     lines = _plain(text)
     for line in reversed(lines):
@@ -133,7 +133,7 @@ def read_verdict(text: str) -> Said | None:
 
 
 def _plain(text: str) -> list[str]:
-    """Its lines in lower case, without thoughts and without the marks around words."""
+    """Its lines in lower case, without thoughts or the marks around words."""
     text = unicodedata.normalize("NFKC", text[-_READ:]).casefold()
     text = _THOUGHT.sub(" ", text)
     text = _TAG.sub(lambda tag: " " if tag[1] else f" {tag[2]}: ", text)
