@@ -142,10 +142,10 @@ def test_a_few_prompts_prove_nothing_and_it_says_how_many_would(sharp):
     found = sharp.quality(scores(rows=20))
 
     assert found.better is None
-    assert found.verdict.startswith("nobody can tell yet: routing is ")
-    assert found.verdict.endswith("; 20 prompts cannot, a hundred may")
+    assert found.verdict.startswith("too early to tell: routing is ")
+    assert found.verdict.endswith("; 20 prompts are too few, a hundred may do")
     more = sharp.quality(scores(rows=200, useful=0.55))
-    assert re.search(r"nobody can tell yet: .*; about [\d,]+ prompts would tell$", more.verdict)
+    assert re.search(r"too early to tell: .*; about [\d,]+ prompts would tell$", more.verdict)
 
 
 def test_what_has_nothing_to_do_with_the_prompts_is_seldom_said_to_be_better(sharp):

@@ -33,12 +33,12 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-#: Random halves on which it is tried.
+#: How many random halves it is tried on.
 SPLITS = 200
 
 
 class Step(NamedTuple):
-    """A setting: its loss in the data, the bound on it, what it does and costs, if it holds."""
+    """A setting: its loss in the data, the bound on that, what it does, costs, and if it holds."""
 
     threshold: float
     risk: float
@@ -50,7 +50,7 @@ class Step(NamedTuple):
 
 
 class Held(NamedTuple):
-    """Random halves of `size` rows: in how many the promise was made, and broken by the other."""
+    """Random halves of `size` rows: how often a promise was made, and broken on the other half."""
 
     size: int
     made: int
@@ -62,9 +62,9 @@ class Calibration:
     """The cheapest threshold that keeps the loss at `loss` or less with that confidence.
 
     Printed, it is the tables of its figures. `risk` is the share of losses in the data, `bound`
-    what it is at most with that confidence; `moved` the share that the threshold acts on,
-    `saved` what is saved of the cost at the most (NaN where costs are not known). `held` is
-    what came of random halves.
+    the most it is with that confidence; `moved` the share that the threshold acts on, `saved` the
+    saving in parts of the highest cost (NaN where costs are not known). `held` is how the promise
+    did on random halves.
     """
 
     of: str
@@ -79,7 +79,7 @@ class Calibration:
 
     @property
     def threshold(self) -> float:
-        """As it is written in nbroute.toml or after `--check`."""
+        """The number for nbroute.toml, or for `--check`."""
         return self.chosen.threshold
 
     @property
@@ -89,7 +89,7 @@ class Calibration:
 
     @property
     def bound(self) -> float:
-        """What the share of losses is at most, with the confidence asked for."""
+        """The most that the share of losses is, with the confidence asked for."""
         return self.chosen.bound
 
     @property
@@ -101,7 +101,7 @@ class Calibration:
 
     @property
     def setting(self) -> str:
-        """The lines for nbroute.toml; a check has none there, and is named where it is used."""
+        """The lines for nbroute.toml; for a check, how to name it where it is used."""
         number = f"{self.threshold:g}"
         if self.of != "classifier":
             return (
@@ -116,14 +116,14 @@ class Calibration:
     def frame(self) -> pd.DataFrame:
         """A row a threshold, the safest first: risk, bound, moved, usd, saved, holds.
 
-        All but the last are floats; shares are 0 to 1. What holds is what may be chosen.
+        All but the last are floats; shares are 0 to 1. Only thresholds that hold may be chosen.
         """
         import pandas as pd
 
         return pd.DataFrame(self.steps, columns=Step._fields)
 
     def chart(self) -> Figure:
-        """How often it was right against how often it said so, in tenths, with 95% intervals."""
+        """How often it was right against how sure it was, in tenths, with 95% intervals."""
         import numpy as np
 
         known = ~np.isnan(self.cases.said)
@@ -149,7 +149,7 @@ class Calibration:
         return Figure("reliability", f"Reliability of the {what}", lead, [panel])
 
     def blocks(self) -> Iterator[Block]:
-        """What it says, in parts: a line of text, or a table with its head."""
+        """What it says in parts: a line of text, or a table with its heading."""
         limit, sure, cases = percent(self.loss), percent(self.confidence), self.cases
         written = "step_up_below = " if self.of == "classifier" else f"{self.of}="
         nothing = "" if self.chosen.moved else f" ({cases.kind.ends[0]})"
@@ -259,7 +259,7 @@ def calibrate(
 
 
 def _check(loss: object, confidence: object, of: object) -> None:
-    """SettingsError for a setting that is none, and without mapie."""
+    """SettingsError for a bad setting, and without mapie."""
     for name, value in (("loss", loss), ("confidence", confidence)):
         if isinstance(value, bool) or not isinstance(value, Real) or not 0 < float(value) < 1:
             raise SettingsError(f"{name} is {value!r:.40}; give a share between 0 and 1, as 0.02.")
@@ -269,7 +269,7 @@ def _check(loss: object, confidence: object, of: object) -> None:
 
 
 def _holding(losses: np.ndarray, count: int, loss: float, confidence: float) -> list[int]:
-    """For each row of losses among `count`, how many settings hold from the safe end on."""
+    """How many settings hold, counted from the safe end, for each row of losses among `count`."""
     from mapie.risk_control import control_fwer
     from scipy.stats import binom
 
@@ -278,7 +278,7 @@ def _holding(losses: np.ndarray, count: int, loss: float, confidence: float) -> 
 
 
 def _bound(losses: Any, count: int, confidence: float) -> Any:
-    """The largest loss under which so few are seen with more than 1 - `confidence`.
+    """The largest loss at which so few are still seen with a chance over 1 - `confidence`.
 
     Clopper and Pearson 1934, "The use of confidence or fiducial limits", one-sided.
     """
@@ -289,7 +289,7 @@ def _bound(losses: Any, count: int, confidence: float) -> Any:
 
 
 def _halves(cells: np.ndarray, loss: float, confidence: float, seed: int) -> Held:
-    """Calibrate on random halves, cell by cell: what else is in a row makes no difference."""
+    """Calibrate on random halves, by cells: nothing else in a row makes a difference."""
     import numpy as np
 
     first, count = int(cells.sum()) // 2, int(cells.sum())
@@ -302,7 +302,7 @@ def _halves(cells: np.ndarray, loss: float, confidence: float, seed: int) -> Hel
 
 
 def _grid(cases: Cases) -> tuple[np.ndarray, np.ndarray]:
-    """The settings from the safe end to the cheap one, and at how many something is done to each.
+    """The settings from the safe end to the cheap one, and how many of them act on each row.
 
     A hundred of them, a hundredth of the rows apart.
     """
@@ -321,7 +321,7 @@ def _grid(cases: Cases) -> tuple[np.ndarray, np.ndarray]:
 def _losses(cells: np.ndarray) -> np.ndarray:
     """How many are lost at each setting: ... x places x left x done -> ... x settings.
 
-    At a setting something is done to those with a higher place than its own.
+    A setting acts on the rows with a higher place than its own.
     """
     left, done = cells[..., 1, :].sum(-1), cells[..., :, 1].sum(-1)
     lost: np.ndarray = left.cumsum(-1) + done.sum(-1)[..., None] - done.cumsum(-1)
@@ -329,7 +329,7 @@ def _losses(cells: np.ndarray) -> np.ndarray:
 
 
 def _costs(cases: Cases, places: np.ndarray, settings: int) -> tuple[np.ndarray, float]:
-    """US dollars at each setting, and at the most, of the rows whose costs are known; else NaN."""
+    """US dollars at each setting, and at most, for the rows with known costs; NaN if none are."""
     import numpy as np
 
     nothing = np.full(settings, math.nan), math.nan
@@ -344,7 +344,7 @@ def _costs(cases: Cases, places: np.ndarray, settings: int) -> tuple[np.ndarray,
 
 
 def _refusal(cases: Cases, losses: int, loss: float, confidence: float) -> str:
-    """Why nothing can be promised at the safest setting, how many labels it takes, and what can."""
+    """Why nothing can be promised, how many labels that would take, and what can be promised."""
     import numpy as np
     from scipy.stats import binom
 

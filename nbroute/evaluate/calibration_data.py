@@ -35,7 +35,7 @@ _FORMS = (
 class Kind(NamedTuple):
     """A threshold: its `safe` and its `cheap` end, and what it does to a prompt or an answer.
 
-    Where `safe` is above `cheap` it is done below the threshold, else from the threshold on.
+    If `safe` is above `cheap` it acts below the threshold, else from the threshold up.
     """
 
     safe: float
@@ -45,7 +45,7 @@ class Kind(NamedTuple):
 
 
 _FAILS = ("fails", ("none fails", "all that can fail"))
-#: What can be calibrated. The thresholds are those that users write.
+#: What can be calibrated. The thresholds are as users write them.
 KINDS = {
     "classifier": Kind(1.0, 0.0, "one tier up", ("none moved up", "all that can move")),
     "learned": Kind(0.0, 1.0, *_FAILS),
@@ -58,10 +58,10 @@ KINDS = {
 class Cases:
     """What a threshold decides on, a row each; rows are independent of each other.
 
-    By `scores` (NaN: never) something is done to it; `left` and `done` say whether it is a loss
-    if it is not and if it is. `said` is the chance (0 to 1) of being right that the score
-    stands for, `right` whether it was. `usd` has what each costs if left, if done, and at the
-    most. `given` are the rows before those that are alike were counted once.
+    The threshold acts on a row by its score (NaN: never); `left` and `done` say whether the row is
+    a loss if left alone and if acted on. `said` is how likely the score makes it to be right (0 to
+    1), `right` whether it was. `usd` is what each costs if left, if acted on, and at most. `given`
+    is how many rows there were before duplicates were counted once.
     """
 
     kind: Kind
@@ -80,9 +80,9 @@ class Cases:
 
 
 def _once(frame: pd.DataFrame, seed: int, noun: str) -> tuple[pd.DataFrame, list[str]]:
-    """A row of each group of near-duplicates, for they tell one thing; and what is left out.
+    """One random row of each group of near-duplicates, and what was left out.
 
-    Which one is drawn, and of many prompts `MOST`. A column group says what belongs together.
+    At most `MOST` are kept. A column group says what belongs together.
     """
     import numpy as np
 
@@ -114,7 +114,7 @@ def _numbers(frame: pd.DataFrame, name: str) -> np.ndarray:
 
 
 def of_prompts(engine: Engine, source: Any, seed: int) -> Cases:
-    """The cases of the classifier's threshold, of labels or of an audit's pairs."""
+    """The cases for the classifier's threshold, from labels or from an audit's pairs."""
     notes, audited = list[str](), getattr(engine, "audited", None)
     if source is None and (audited is None or not len(_pairs(audited.frame()))):
         source = labels_frame(engine, everything=True)
@@ -162,7 +162,7 @@ def _pairs(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _of_audit(kept: pd.DataFrame, present: float) -> Cases:
-    """A loss is an expensive answer that is preferred, of a prompt that stays where it is."""
+    """A loss is a prompt that stays put although the expensive answer is preferred."""
     import numpy as np
 
     scores = _scores(kept, "confidence", 0.0, 1.0)
@@ -227,7 +227,7 @@ def _of_labels(engine: Engine, classifier: Classifier, kept: pd.DataFrame) -> Ca
 
 
 def of_answers(engine: Engine, source: Any, of: str, seed: int) -> Cases:
-    """The cases of a check's threshold: a loss is a bad answer that it lets pass."""
+    """The cases for a check's threshold: a loss is a bad answer that passes."""
     import numpy as np
 
     missing = 0
@@ -248,7 +248,7 @@ def of_answers(engine: Engine, source: Any, of: str, seed: int) -> Cases:
         scores = said = np.exp(np.minimum(_scores(kept, of, -math.inf, math.inf), 0))
     else:
         said = _scores(kept, of, 1.0, 10.0) / 10
-        scores = np.nan_to_num(10 * said)  # with no rating the check fails
+        scores = np.nan_to_num(10 * said)  # an answer with no rating fails the check
     if missing:
         notes.append(f"Left out: {counted(missing, 'labelled answer')} whose texts were not kept.")
     notes.append("Whether the next tier's answer is better, where one fails, is not looked at.")
@@ -260,7 +260,7 @@ def of_answers(engine: Engine, source: Any, of: str, seed: int) -> Cases:
 def _scores(
     frame: pd.DataFrame, name: str, least: float, most: float, what: str = ""
 ) -> np.ndarray:
-    """The column as numbers, NaN for none; SettingsError for what a threshold cannot go by."""
+    """The column as numbers, NaN for none; SettingsError if no threshold can be set on it."""
     import numpy as np
 
     scores = _numbers(frame, name)

@@ -1,4 +1,4 @@
-"""Whether routing is any good on one's own prompts: quality against cost, beside plainer ways."""
+"""Whether routing is any good on your own prompts: quality against cost, beside simpler ways."""
 
 from __future__ import annotations
 
@@ -35,21 +35,21 @@ from nbroute.report.text import Block, plain
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Below so many prompts a bootstrap is too sure of itself for a verdict.
+#: With fewer prompts a bootstrap is too sure of itself for a verdict.
 FEWEST = 30
-#: What more prompts could never tell anybody who has to judge them.
+#: Nobody will judge more prompts than this.
 _HOPELESS = 100_000
 _COLOURS = {ROUTER: "#009E73", RANDOM: "#7F7F7F", LENGTH: "#7A6A00", ORACLE: "#B5658F"}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Quality:
-    """Quality against cost on one's own prompts: `print` it, or take its parts.
+    """Quality against cost on your own prompts: `print` it, or take its parts.
 
-    `arms` are the tiers alone, the router, chance and prompt length with its shares, the best
-    single tier that costs no more than the router, and the oracle, which takes the cheapest of
-    the tiers that are best for a prompt. Of an audit in one direction they are the routed answer
-    and that of a tier further. `gap` is what the most expensive tier adds to the cheapest, and
+    `arms` are each tier alone, the router, chance and prompt length with the router's shares, the
+    best single tier that costs no more than the router, and the oracle, which takes the cheapest
+    of the tiers that are best for a prompt. For an audit in one direction they are the routed
+    answer and the next tier's. `gap` is what the most expensive tier adds to the cheapest, and
     `best` the tier that is best whatever it costs.
     """
 
@@ -60,23 +60,23 @@ class Quality:
 
     @property
     def n(self) -> int:
-        """How many prompts there are; those that are there several times count once."""
+        """How many different prompts there are."""
         return int(self.outcomes.groups.max()) + 1
 
     @property
     def rival(self) -> str:
-        """What the verdict is about: chance, or a tier further."""
+        """What routing is compared with in the verdict: chance, or the next tier."""
         return next(name for name in self.arms if name == RANDOM or name.startswith("one tier"))
 
     @property
     def better(self) -> bool | None:
-        """Whether routing is surely better than chance; None while nobody can tell."""
+        """Whether routing is surely better than chance; None while it is too early to tell."""
         _, low, high = map(_hundredths, self.arms[self.rival].ahead)  # as it is shown
         return None if self.n < FEWEST or low <= 0 <= high else low > 0
 
     @property
     def verdict(self) -> str:
-        """What it comes to, in a line."""
+        """The result in a line."""
         gains = self.outcomes.scores - self.outcomes.scores[:, :1]
         router, best = self.arms.get(ROUTER), self.arms.get(BEST)
         if not gains.any():
@@ -101,16 +101,16 @@ class Quality:
             return f"routing {how} {rival} by {_points(ahead, 1 if value > 0 else -1)}"
         needed = enough(value, low, high, self.n)
         if self.n < FEWEST:
-            cure = f"{counted(self.n, 'prompt')} cannot, a hundred may"
+            cure = f"{counted(self.n, 'prompt')} are too few, a hundred may do"
         elif needed > _HOPELESS:
             cure = f"a difference this small would take over {_HOPELESS:,} prompts"
         else:
             cure = f"about {rounded_up(needed):,} prompts would tell"
         where = f"routing is {'ahead of' if value >= 0 else 'behind'} {rival} by"
-        return f"nobody can tell yet: {where} {_points(ahead, 1 if value >= 0 else -1)}; {cure}"
+        return f"too early to tell: {where} {_points(ahead, 1 if value >= 0 else -1)}; {cure}"
 
     def frame(self) -> pd.DataFrame:
-        """A row for each arm; figures have columns `_low` and `_high`, money is per prompt."""
+        """A row for each arm; figures have `_low` and `_high` columns, money is per prompt."""
         import pandas as pd
 
         def ends(name: str, found: Figured) -> dict[str, float]:
@@ -127,7 +127,7 @@ class Quality:
         return pd.DataFrame(rows)
 
     def chart(self) -> Figure:
-        """Quality against cost: a point with its interval for each arm, and the router's curve."""
+        """Quality against cost: a point and its interval for each arm, and the router's curve."""
         shown = [one for name, one in self.arms.items() if name != BEST and one.usd == one.usd]
         marks, ends = [], {}
         for one in shown:
@@ -148,7 +148,7 @@ class Quality:
         return Figure("quality", "Quality against cost", lead, [panel])
 
     def blocks(self) -> Iterator[Block]:
-        """What is printed, in parts: lines, and tables with their heads."""
+        """What it says in parts: a line of text, or a table with its heading."""
         arms = self.arms.values()
         yield self.verdict
         yield ""
@@ -172,7 +172,7 @@ class Quality:
         yield from self._notes()
 
     def _orders(self) -> Iterator[Block]:
-        """What the router's order is worth, beside length's and chance's, and what that means."""
+        """What the router's order of the prompts is worth, beside length's and chance's."""
         low, high = self.outcomes.tiers[0], self.outcomes.tiers[-1]
         named = (ROUTER, LENGTH, RANDOM)
         if not self.arms[ROUTER].order:
@@ -219,19 +219,19 @@ class Quality:
         yield from self.outcomes.notes
 
     def __repr__(self) -> str:
-        """The verdict, the tables, what they mean and what to know of them."""
+        """The verdict, the tables, and what they mean."""
         return plain(self.blocks())
 
 
 def measure(router: Engine, source: Any, seed: int) -> Quality:
-    """As `Router.quality`; SettingsError for a source that cannot be measured on."""
+    """See `Router.quality`; SettingsError for a source that cannot be measured on."""
     found = read_outcomes(router, source, read_seed(seed))
     arms, gap, best = arms_of(found, seed)
     return Quality(arms, found, gap, best)
 
 
 def _points(found: Figured, sign: int = 1) -> str:
-    """`4.1 points [1.2, 7.0]`; with the sign -1 of the opposite."""
+    """`4.1 points [1.2, 7.0]`; with the sign -1, the opposite."""
     value, *ends = (_hundredths(sign * one) for one in found)
     low, high = sorted(ends)
     return f"{value:.1f} points [{low:.1f}, {high:.1f}]"
@@ -250,7 +250,7 @@ def _hundredths(share: float) -> float:
 
 
 def _figured(found: Figured, form: str, missing: str) -> str:
-    """`0.608 [0.594, 0.622]`; alone where its ends are the same, as chance's are, or missing."""
+    """`0.608 [0.594, 0.622]`; no interval if its ends coincide, as chance's do, or are unknown."""
     if math.isnan(found[0]):
         return missing
     value, low, high = map(form.format, found)

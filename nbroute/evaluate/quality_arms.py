@@ -1,7 +1,7 @@
-"""Ways to choose the tier of each prompt, measured: quality, cost, and what an order is worth.
+"""Ways to choose each prompt's tier, measured: quality, cost, and what an order is worth.
 
 An arm is a way to choose: always the same tier, the router's, chance or prompt length with the
-router's own share of each tier, or hindsight. What an order of the prompts is worth (APGR, CPT) is
+router's share of each tier, or hindsight. What an order of the prompts is worth (APGR, CPT) is
 measured after "RouteLLM: Learning to Route LLMs with Preference Data", arXiv 2406.18665, section 2,
 with the cheapest tier that has scores as the weak model and the most expensive one as the strong.
 """
@@ -52,7 +52,7 @@ class Arm:
 
     `quality` is the mean score, `usd` the mean cost of a prompt (NaN where not known), `shares`
     what each tier gets. `ahead` is how far the router's quality is above it, paired by prompt.
-    Where it puts the prompts in an order, `order` has its apgr, cpt50, cpt80 and equal_cost.
+    If it puts the prompts in an order, `order` has its apgr, cpt50, cpt80 and equal_cost.
     """
 
     name: str
@@ -64,7 +64,7 @@ class Arm:
 
 
 def arms_of(found: Outcomes, seed: int) -> tuple[dict[str, Arm], Figured, str]:
-    """The arms by name, what the top tier adds to the lowest, and the tier that is best by itself.
+    """The arms by name, what the top tier adds to the lowest, and the best tier by itself.
 
     Intervals are percentiles over resampled prompts, the same ones for all arms.
     """
@@ -99,7 +99,7 @@ def arms_of(found: Outcomes, seed: int) -> tuple[dict[str, Arm], Figured, str]:
 
 
 def _columns(found: Outcomes, values: np.ndarray) -> np.ndarray:
-    """The values (prompts x tiers), and beside them what the router gets, and the oracle."""
+    """The values (prompts x tiers), then the router's and the oracle's."""
     import numpy as np
 
     rows = np.arange(len(values))
@@ -118,7 +118,7 @@ def _means(found: Outcomes, columns: np.ndarray, weights: np.ndarray) -> np.ndar
     shares = np.bincount(found.picks, weights, tiers) / total
     sizes = np.bincount(found.lengths, weights) / total
     ends, cuts = sizes.cumsum()[:, None], np.concatenate([[0], shares.cumsum()])
-    # Prompts of one length that are on both sides of a cut count in expectation over their order.
+    # Prompts of one length on both sides of a cut count by their expectation over all orders.
     got = np.minimum(ends, cuts[1:]) - np.maximum(ends - sizes[:, None], cuts[:-1])
     sums = [np.bincount(found.lengths, weights * column) for column in columns.T[:tiers]]
     by_length = np.column_stack(sums) / total / np.maximum(sizes, 1e-300)[:, None] * got.clip(0)
@@ -126,7 +126,7 @@ def _means(found: Outcomes, columns: np.ndarray, weights: np.ndarray) -> np.ndar
 
 
 def _orders(found: Outcomes, best: int, seed: int) -> dict[str, dict[str, Figured]]:
-    """The figures of each order of the prompts; none where the top tier adds nothing."""
+    """The figures of each order of the prompts; none if the top tier adds nothing."""
     import numpy as np
 
     weak, strong = found.scores[:, 0], found.scores[:, -1]
@@ -144,7 +144,7 @@ def _orders(found: Outcomes, best: int, seed: int) -> dict[str, dict[str, Figure
 
 
 def _of_order(columns: Any, weak: Any, strong: Any) -> list[float]:
-    """APGR, CPT(50%), CPT(80%), and the cost at the best tier's quality in parts of its own.
+    """APGR, CPT(50%), CPT(80%), and the cost at the best tier's quality as a part of its own.
 
     The columns: the order, the cost of weak, strong and best, and best's score.
     """
@@ -162,7 +162,7 @@ def _of_order(columns: Any, weak: Any, strong: Any) -> list[float]:
 
 
 def curve_of(found: Outcomes) -> list[tuple[float, float]]:
-    """US dollars a prompt and quality, where the router's order is cut elsewhere; maybe none."""
+    """US dollars a prompt and quality with the router's order cut elsewhere; maybe none."""
     import numpy as np
 
     weak, strong = found.scores[:, 0], found.scores[:, -1]

@@ -1,4 +1,4 @@
-"""How well each tier does on one's own prompts: read from tables of scores, labels, judgements."""
+"""How well each tier does on your own prompts, from tables of scores, labels or verdicts."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-#: Of more prompts so many are drawn: more take minutes to classify, and hardly say more.
+#: The most prompts that are used: more take minutes to classify, and hardly say more.
 MOST = 20_000
-#: Tokens that an answer is taken to have where its cost is not given, as in a what-if.
+#: Tokens an answer is assumed to have if its cost is not given, as in a what-if.
 OUTPUT_TOKENS = 300
 _FORMS = (
     "a prompt and a score from 0 to 1 for two tiers or more, in columns named as the tiers; or "
@@ -38,7 +38,7 @@ _AUDIT = {"prompt", "direction", "picked", "cheaper", "expensive", "verdict"}
 #: What the costs are.
 MEASURED, WOULD = "measured", "would have cost; nothing was billed"
 ROUTED = "as routed"
-#: The two answers of an audit that went one way.
+#: The two answers of an audit in one direction.
 _WAYS = {"up": (ROUTED, "one tier up"), "down": ("one tier down", ROUTED)}
 
 
@@ -47,10 +47,10 @@ class Outcomes:
     """Scores and costs of the tiers on the same prompts, and what the router does with each.
 
     `scores` and `usd` (NaN where not known) are prompts x tiers, the cheapest tier first. `picks`
-    are the places in `tiers` that routing picks, `wants` how much a prompt wants the top. Where
-    they are `paired`, the `tiers` are two answers of an audit: as routed, and a tier further. What
-    the most expensive tier scores may be `defined`, and not seen: 1 by labels, say. `scope` says
-    what it is about, where that is not all of routing.
+    are the places in `tiers` that routing picks, `wants` how much a prompt needs the top tier. If
+    `paired`, the `tiers` are two answers of an audit: as routed, and the next tier's. What the
+    most expensive tier scores may be `defined` rather than seen: 1 by labels, say. `scope` says
+    what part of routing it is about, "" for all.
     """
 
     prompts: Sequence[str]
@@ -67,14 +67,14 @@ class Outcomes:
 
     @cached_property
     def lengths(self) -> np.ndarray:
-        """The prompts by their number of words: 0 for the shortest, the same for equal ones."""
+        """The rank of each prompt by its number of words, 0 for the shortest; ties share a rank."""
         import numpy as np
 
         return np.unique([len(one.split()) for one in self.prompts], return_inverse=True)[1]
 
     @cached_property
     def groups(self) -> np.ndarray:
-        """The prompts by number, the same for those that are there several times."""
+        """A number for each prompt, the same wherever it is repeated."""
         import numpy as np
 
         numbers: dict[str, int] = {}
@@ -82,13 +82,13 @@ class Outcomes:
 
     @cached_property
     def oracle(self) -> np.ndarray:
-        """The place of the cheapest of the tiers that are best for each prompt."""
+        """The place of the cheapest tier that is best for each prompt."""
         best: np.ndarray = self.scores.argmax(axis=1)
         return best
 
 
 class _Wide(NamedTuple):
-    """A table with a row for each prompt; `columns` are those of the scores, by tier."""
+    """A table with a row for each prompt; `columns` has the column of scores by tier."""
 
     frame: pd.DataFrame
     columns: Mapping[str, str]
@@ -103,7 +103,7 @@ class _Wide(NamedTuple):
 def read_outcomes(router: Engine, source: Any, seed: int) -> Outcomes:
     """What the source says, with its prompts classified anew; SettingsError for a bad one.
 
-    Prompts for which a tier has no score are left out, and of many `MOST` are drawn.
+    Prompts without a score for every tier are left out, and at most `MOST` are kept.
     """
     import numpy as np
 
@@ -154,7 +154,7 @@ def _complete(wide: _Wide, seed: int) -> tuple[_Wide, np.ndarray, list[str]]:
     return wide._replace(frame=frame.iloc[kept]), scores[kept], notes
 
 
-# Tables of every kind as one: a row for each prompt
+# Every kind of table becomes one with a row for each prompt
 
 
 def _wide(frame: pd.DataFrame, router: Engine) -> _Wide:
@@ -194,7 +194,7 @@ def _of_labels(frame: pd.DataFrame, ladder: Ladder) -> _Wide:
 
 
 def _of_grid(frame: pd.DataFrame, ladder: Ladder) -> _Wide:
-    """Of answers in rows, those of the tiers' own models side by side."""
+    """A row for each answer -> the answers of the tiers' own models side by side."""
     import pandas as pd
 
     if "judged" not in frame or frame["judged"].isna().all():
@@ -228,7 +228,7 @@ def _of_grid(frame: pd.DataFrame, ladder: Ladder) -> _Wide:
 
 
 def _of_audit(frame: pd.DataFrame, router: Engine) -> _Wide:
-    """Two tiers of which each was picked, side by side; else as routed beside a tier further."""
+    """Two tiers that were both picked at times, side by side; else the routed and the next tier."""
     judged = frame[frame["verdict"].isin(WORTH) & frame["direction"].isin(_WAYS)]
     if judged.empty:
         raise SettingsError(
@@ -263,7 +263,7 @@ def _of_audit(frame: pd.DataFrame, router: Engine) -> _Wide:
 
 
 def _numbers(frame: pd.DataFrame, name: str, most: float) -> np.ndarray:
-    """The column as floats, NaN where there is nothing; SettingsError for what is no score."""
+    """The column as floats, NaN where it is empty; SettingsError for what is not a score."""
     import numpy as np
     import pandas as pd
 
@@ -288,7 +288,7 @@ def _numbers(frame: pd.DataFrame, name: str, most: float) -> np.ndarray:
 def _routed(
     router: Engine, prompts: Sequence[str], wide: _Wide
 ) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    """Where routing sends each prompt, how much it wants the top tier, and what to know of both."""
+    """Where routing sends each prompt, how much each needs the top tier, and notes on both."""
     import numpy as np
 
     ladder, parts = router.ladder, router.parts
@@ -340,7 +340,7 @@ def _place(picked: object, row: int, ladder: Ladder) -> int:
 def _scored_only(
     places: np.ndarray, tiers: tuple[str, ...], ladder: Ladder
 ) -> tuple[np.ndarray, list[str]]:
-    """The places among the tiers that have scores: of another the next one up, else the last."""
+    """The places among the tiers with scores: for one without, the next one up, else the last."""
     import numpy as np
 
     scored = np.array([ladder.index(tier) for tier in tiers])
@@ -354,7 +354,7 @@ def _scored_only(
 
 
 def _seen(classifier: Classifier, decided: Mapping[str, Decision]) -> list[str]:
-    """What flatters it: prompts that it learnt from."""
+    """A note if the classifier learnt from these prompts, which flatters it."""
     if isinstance(classifier, LearnedClassifier | LearnedTiers):
         return ["If the learned classifier learnt from these prompts, this flatters it."]
     if not isinstance(classifier, TaughtClassifier):
@@ -371,7 +371,7 @@ def _seen(classifier: Classifier, decided: Mapping[str, Decision]) -> list[str]:
 
 
 def _measured(wide: _Wide) -> tuple[np.ndarray, str, list[str]] | None:
-    """The costs in the table, where it has them for every tier; the mean where one is missing."""
+    """The costs in the table, if it has them for every tier; the mean where one is missing."""
     import numpy as np
 
     names = [f"{name}_usd" for name in wide.columns.values()]
@@ -389,7 +389,7 @@ def _measured(wide: _Wide) -> tuple[np.ndarray, str, list[str]] | None:
 def estimated(
     router: Engine, prompts: Sequence[str], tiers: Iterable[str]
 ) -> tuple[np.ndarray, str, list[str]]:
-    """What each prompt would cost on each tier at today's prices; NaN where there is no price."""
+    """What each prompt would cost on each tier at today's prices; NaN if there is no price."""
     import numpy as np
 
     tokens, columns, sources = [estimate_tokens(prompt) for prompt in prompts], [], set[str]()
@@ -402,6 +402,6 @@ def estimated(
     told = {frozenset({"equivalent"}): WOULD, frozenset({"unknown"}): "unknown"}
     costs = told.get(frozenset(sources), "estimated")
     note = f"Costs are estimated at today's prices, for answers of {OUTPUT_TOKENS} tokens."
-    part = "Some of it nobody bills: it is what it would have cost."
+    part = "Some of it is not billed: that part is what it would have cost."
     mixed = [part] if "equivalent" in sources and costs != WOULD else []
     return np.array(columns).T, costs, [note, *mixed]

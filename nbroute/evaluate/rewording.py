@@ -1,4 +1,4 @@
-"""Small changes of a prompt that leave what it asks as it is, and how often they flip its tier."""
+"""Small changes that leave a prompt's meaning alone, and how often they flip its tier."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CLUSTERED = 1.7
 
 
 def _typo(prompt: str, chance: random.Random) -> str:
-    """Two letters that stand side by side within a word, swapped."""
+    """Two neighbouring letters of a word, swapped."""
     pairs = enumerate(pairwise(prompt))
     places = [at for at, (one, two) in pairs if _cased(one) and _cased(two) and one != two]
     if not places:
@@ -41,7 +41,7 @@ def _end(prompt: str, chance: random.Random) -> str:
     return prompt.rstrip(" .") + chance.choice([".", "  \n", " ."])
 
 
-#: How each is called, and what makes it.
+#: The name of each change, and what makes it.
 CHANGES: Mapping[str, Callable[[str, random.Random], str]] = {
     "a typo": _typo,
     "changed case": _case,
@@ -54,7 +54,7 @@ CHANGES: Mapping[str, Callable[[str, random.Random], str]] = {
 
 @dataclass(frozen=True)
 class Flip:
-    """A change that flipped the tier: what was done, the prompt as it was and as it became."""
+    """A change that flipped the tier: what was done, and the prompt before and after."""
 
     change: str
     prompt: str
@@ -72,7 +72,7 @@ class Flips:
 
     @property
     def share(self) -> float:
-        """Of all changes, those that flipped the tier; 0 where none was tried."""
+        """The share of all changes that flipped the tier; 0 if none was tried."""
         return len(self.flips) / max(sum(self.tried.values()), 1)
 
     @property
@@ -87,7 +87,7 @@ class Flips:
         return dict(sorted(shares.items(), key=lambda one: -one[1]))
 
     def worst(self, ladder: Ladder) -> Flip | None:
-        """The flip over the most tiers; the shortest prompt of several."""
+        """The flip over the most tiers; of several, the one with the shortest prompt."""
 
         def height(one: Flip) -> tuple[int, int]:
             return abs(ladder.index(one.after) - ladder.index(one.before)), -len(one.prompt)
@@ -100,8 +100,8 @@ def flips_of(
 ) -> Flips:
     """Try each change on each prompt once; one that changes nothing is left out.
 
-    A script without capitals has neither typos nor case. Nothing is sent but what the classifier
-    sends by itself.
+    A script without capitals has neither typos nor case. Only the classifier itself may send
+    something.
     """
     chance = random.Random(seed)  # noqa: S311 - nothing secret
     tried = dict.fromkeys(CHANGES, 0)

@@ -18,7 +18,7 @@ from nbroute.notebook.answer import safe_plain
 from nbroute.notebook.screens import front_end
 from nbroute.settings.model import ENVIRONMENT
 
-#: What widgets need, and from which version on.
+#: The packages that widgets need, and the least version of each.
 _NEEDS = {"ipywidgets": (8, 1), "anywidget": (0, 9)}
 _CODE = '<code style="white-space:pre-wrap">'
 #: At the edge of a badge, whose word says the same.
@@ -26,7 +26,7 @@ _TINTS = {"green": "#2e8540", "amber": "#a8690a", "red": "#d13438"}
 
 
 def here(shell: Any, *, static: bool) -> Iterator[Finding]:
-    """What is found out of the front end, the widgets and the kernel."""
+    """What can be found out about the front end, the widgets and the kernel."""
     yield _front_end(shell, static=static)
     yield from _widgets(shell)
     yield from _kernel()
@@ -39,7 +39,7 @@ def _front_end(shell: Any, *, static: bool) -> Finding:
         "terminal": "a terminal: answers are printed as they come; for each button there is a "
         "command, and charts are tables (`%route help all`)",
         "once": "nobody can type here, as in a notebook that is run as a whole: answers are shown "
-        "once they are complete, without controls, and --send wants --yes",
+        "once they are complete, without controls, and --send needs --yes",
     }
     if static:
         words["once"] = "static (NBROUTE_STATIC, or static = true): plain answers, no controls"
@@ -47,7 +47,7 @@ def _front_end(shell: Any, *, static: bool) -> Finding:
 
 
 def _name() -> str:
-    """Which front end it is, as far as a kernel can tell."""
+    """The name of the front end, as far as a kernel can tell."""
     if "google.colab" in sys.modules:
         return "Colab"
     if "VSCODE_PID" in ENVIRONMENT:
@@ -106,7 +106,7 @@ def _server() -> str:
 
 
 def bundle(found: Examination) -> dict[str, str]:
-    """The findings as a table, worst colour in words and at the edge; and as plain text."""
+    """The findings as a table, each with its colour as a word and an edge; and as plain text."""
     rows = []
     for one in found.findings:
         tint = "" if not one.known else f";border-left:4px solid {_TINTS[one.colour]}"

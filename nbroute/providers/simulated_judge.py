@@ -1,8 +1,8 @@
-"""A simulated model as the judge of two answers to a lesson's prompt, and what is true of them.
+"""A simulated model as the judge of two answers to a lesson's prompt, and the truth about them.
 
 An answer of level L is worth min(L, the level that is enough), however it was cut short. A judge
-whose skill is well above the prompt's difficulty is always right; one below it says now and then
-that the answer which stands first is better. That is an invention for lessons.
+whose skill is well above the prompt's difficulty is always right; one below it now and then
+prefers the answer shown first. That is an invention for lessons.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _VERDICTS = {1: "A", -1: "B", 0: "tie"}
 
 
 def judgement(request: Request, skill: float) -> str:
-    """Reasons and a verdict, where the request is one of nbroute's judge; "" where it is not."""
+    """Reasons and a verdict, if the request is from nbroute's judge; "" if not."""
     if not pattern("judging").match(last_of(request, "system")):
         return ""
     pair = pattern("pair").search(last_of(request, "user"))
@@ -53,7 +53,7 @@ def judgement(request: Request, skill: float) -> str:
 
 
 def errs(prompt: str, skill: float) -> float:
-    """How often such a judge goes by the place of an answer: 0 to 0.9."""
+    """How often such a judge just prefers the answer shown first, 0 to 0.9."""
     return min(max(0.15 + 1.2 * (difficulty(prompt) - skill), 0.0), 0.9)
 
 
@@ -64,7 +64,7 @@ def worth(prompt: str, skill: float) -> int | None:
 
 
 def _worth(lesson: Lesson, text: str) -> int:
-    """What an answer is worth by its words; -1 for words of nobody's."""
+    """What an answer is worth by its words; -1 for words that no lesson has."""
     text = text.strip()
     forms = []
     for level, answer in enumerate(lesson.answers):

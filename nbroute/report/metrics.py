@@ -175,15 +175,15 @@ def newcombe(counts: Mapping[tuple[bool, bool], int]) -> tuple[float, float]:
 
 
 def enough(value: float, low: float, high: float, n: int) -> float:
-    """How many would put a difference that was seen in `n` with that interval surely off zero.
+    """How many cases would show that a difference seen in `n`, with that interval, is not zero.
 
-    Twice what would put zero on the border, so that four samples in five are beyond it.
+    Twice what would put zero on the border, so that four samples in five are past it.
     """
     return 2 * n * ((high - low) / 2 / value) ** 2 if value else math.inf
 
 
 def rounded_up(number: float) -> int:
-    """To two figures: a size that nobody takes for exact."""
+    """Rounded up to two figures, so that nobody takes it for exact."""
     step: int = 10 ** max(len(str(int(number))) - 2, 0)
     return math.ceil(number / step) * step
 

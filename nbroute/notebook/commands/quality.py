@@ -96,12 +96,12 @@ def quality(desk: Desk, rest: str) -> Any:
 
 
 def _given(said: Mapping[str, str], **readers: Callable[[str], Any]) -> dict[str, Any]:
-    """The options that were given, each by its name in Python and as its reader reads it."""
+    """The options that were given, by their names in Python, each through its reader."""
     return {name: read(said[f"--{name}"]) for name, read in readers.items() if f"--{name}" in said}
 
 
 def _number(text: str) -> float | str:
-    """`0.05` and `5%` as a number; what is none stays as it is, and is refused where it is read."""
+    """`0.05` and `5%` as a number; anything else stays as it is, for its reader to refuse."""
     with suppress(ValueError):
         return float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
     return text
