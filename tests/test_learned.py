@@ -468,7 +468,7 @@ def test_one_tier_leaves_nothing_to_learn():
 
 @pytest.mark.parametrize("share", [0, 1, -0.5, float("nan")])
 def test_a_share_is_between_none_and_all(share):
-    with pytest.raises(SettingsError, match="give the part of strong calls"):
+    with pytest.raises(SettingsError, match="is not a share"):
         fit(outcomes(), LADDER, share=share)
 
 

@@ -241,7 +241,7 @@ def test_labels_that_cannot_be_used_are_one_line(simulated, frame, says):
 
 @pytest.mark.parametrize("catch", [0, 1, -1, "half", True, None])
 def test_a_share_to_catch_that_is_none_is_one_line(simulated, catch):
-    with pytest.raises(SettingsError, match="catch is"):
+    with pytest.raises(SettingsError, match="is not a share"):
         simulated.fit_check(labelled(), catch=catch)
 
 

@@ -36,10 +36,9 @@ from nbroute.evaluate.sampling import (
     Subject,
     of_frame,
     of_session,
-    read_share,
     worth,
 )
-from nbroute.evaluate.training_data import read_seed
+from nbroute.evaluate.training_data import read_seed, read_share
 from nbroute.evaluate.whatif_text import as_float
 from nbroute.report import Spend
 from nbroute.report.table import counted, with_effort

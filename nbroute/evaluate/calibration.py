@@ -15,13 +15,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from numbers import Real
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nbroute.engine.engine import Engine
 from nbroute.errors import SettingsError, did_you_mean
 from nbroute.evaluate.calibration_data import KINDS, Cases, of_answers, of_prompts
-from nbroute.evaluate.training_data import need, read_seed
+from nbroute.evaluate.training_data import NOT_ALL, need, read_seed, read_share
 from nbroute.report.charts import COLOURS
 from nbroute.report.drawing import Mark, Panel, in_usd
 from nbroute.report.figure import Figure
@@ -234,8 +233,12 @@ def calibrate(
     """
     import numpy as np
 
-    _check(loss, confidence, of)
-    loss, confidence, seed = float(loss), float(confidence), read_seed(seed)
+    loss = read_share("loss", loss, most=NOT_ALL, like=0.02)
+    confidence = read_share("confidence", confidence, most=NOT_ALL, like=0.9)
+    if of not in tuple(KINDS):
+        raise SettingsError(f"of is {of!r:.40}: {did_you_mean(str(of), KINDS)}")
+    seed = read_seed(seed)
+    need("mapie.risk_control", "calibrating")
     prompts = of == "classifier"
     cases = of_prompts(engine, source, seed) if prompts else of_answers(engine, source, of, seed)
     grid, places = _grid(cases)
@@ -256,16 +259,6 @@ def calibrate(
     steps = tuple(Step(*row) for row in zip(*(one.tolist() for one in columns), strict=True))
     halves = _halves(cells, loss, confidence, seed)
     return Calibration(of, loss, confidence, count, steps[held - 1], steps, halves, cases, most)
-
-
-def _check(loss: object, confidence: object, of: object) -> None:
-    """SettingsError for a bad setting, and without mapie."""
-    for name, value in (("loss", loss), ("confidence", confidence)):
-        if isinstance(value, bool) or not isinstance(value, Real) or not 0 < float(value) < 1:
-            raise SettingsError(f"{name} is {value!r:.40}; give a share between 0 and 1, as 0.02.")
-    if of not in tuple(KINDS):
-        raise SettingsError(f"of is {of!r:.40}: {did_you_mean(str(of), KINDS)}")
-    need("mapie.risk_control", "calibrating")
 
 
 def _holding(losses: np.ndarray, count: int, loss: float, confidence: float) -> list[int]:

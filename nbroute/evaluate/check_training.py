@@ -20,10 +20,12 @@ from nbroute.evaluate.model_file import read, write
 from nbroute.evaluate.training import with_ends
 from nbroute.evaluate.training_data import (
     FEWEST,
+    NOT_ALL,
     check_columns,
     frame_of,
     near_duplicates,
     need,
+    read_share,
     texts_in,
 )
 from nbroute.report.table import text_table
@@ -226,8 +228,7 @@ def fit_check(source: Any, *, catch: float = 0.5, seed: int = 0) -> FittedCheck:
     """
     import numpy as np
 
-    if isinstance(catch, bool) or not isinstance(catch, int | float) or not 0 < catch < 1:
-        raise SettingsError(f"catch is {catch!r:.40}; give the share of bad answers, such as 0.5.")
+    catch = read_share("catch", catch, most=NOT_ALL, like=0.5)
     need("sklearn", "fitting")
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import StratifiedGroupKFold

@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from numbers import Real
 from typing import Any
 
 from nbroute import pricing
@@ -30,15 +29,6 @@ _TEXTLESS = "whose text was not kept"
 _PLAIN = "the ledger keeps no system prompts and no options, so the prompts were asked without"
 #: The most calls that are read from a ledger at once.
 _MOST_CALLS = 200_000
-
-
-def read_share(name: str, value: Any, *, least: float = math.ulp(0)) -> float:
-    """A share from the `least` up to 1; SettingsError otherwise."""
-    real = isinstance(value, Real) and not isinstance(value, bool)
-    if real and least <= value <= 1:
-        return float(value)
-    msg = f"{name}={value!r:.40} is not a share: give a number over 0 and up to 1, such as 0.05"
-    raise SettingsError(msg)
 
 
 @dataclass(frozen=True, eq=False)

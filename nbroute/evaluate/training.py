@@ -36,7 +36,7 @@ from nbroute.classify.learned import (
 )
 from nbroute.errors import SettingsError
 from nbroute.evaluate import adapting
-from nbroute.evaluate.training_data import Labelled, need, read_labels
+from nbroute.evaluate.training_data import NOT_ALL, Labelled, need, read_labels, read_share
 from nbroute.report.table import text_table
 from nbroute.types import Classifier, Embedder, Ladder
 
@@ -328,8 +328,7 @@ def fit(
             f"the embedder {embedder.name!r} costs money for every prompt; the learned classifier "
             "takes static vectors: give an offline embedder or none."
         )
-    if not 0 < share < 1:
-        raise SettingsError(f"share is {share!r}; give the part of strong calls, between 0 and 1.")
+    share = read_share("share", share, most=NOT_ALL, like=0.5)
     need("sklearn", "training")
     labelled = read_labels(frame, ladder)
     notes = []

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from itertools import chain
-from numbers import Integral
+from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -121,6 +121,22 @@ def need(module: str, what: str) -> None:
         raise SettingsError(
             f"{what} needs {name}, which is not installed: pip install 'nbroute[learn]'"
         ) from error
+
+
+#: The largest share that is not all.
+NOT_ALL = math.nextafter(1, 0)
+
+
+def read_share(
+    name: str, value: Any, *, least: float = math.ulp(0), most: float = 1, like: float = 0.05
+) -> float:
+    """A share from `least` to `most`; SettingsError otherwise."""
+    real = isinstance(value, Real) and not isinstance(value, bool)
+    if real and least <= value <= most:
+        return float(value)
+    end = "up to" if most == 1 else "below"
+    msg = f"{name}={value!r:.40} is not a share: give a number over 0 and {end} 1, such as {like}"
+    raise SettingsError(msg)
 
 
 def read_seed(value: Any) -> int:
