@@ -319,13 +319,22 @@ def test_too_few_prompts_name_the_number_that_would_settle_it(instant):
     assert f"if it stays at 30%, {settled_by(0.3)} judged prompts would settle it" in more.verdict
 
 
+@pytest.mark.parametrize("count", [1, 3, 6])
+def test_a_handful_of_prompts_is_no_verdict_whatever_the_judge_says(instant, count):
+    found = audited(instant, 1, frame=framed(count), judge=preferring(1.0, count))
+
+    assert 1.0 == found.share
+    assert found.verdict.startswith("too few to tell: it takes 7 judged prompts at least")
+    assert "take a larger sample" in " ".join(str(found).split())
+
+
 @pytest.mark.parametrize("share", [0.0, 0.05, 0.15, 0.3, 1.0])
 def test_so_many_prompts_settle_it_and_one_fewer_does_not(share):
     from nbroute.report.metrics import wilson
 
     def unsettled(n):
         low, high = wilson(share, n)
-        return low <= 0.1 <= high or low <= 0.2 <= high
+        return n < 7 or low <= 0.1 <= high or low <= 0.2 <= high
 
     n = settled_by(share)
 

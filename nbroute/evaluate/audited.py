@@ -30,6 +30,9 @@ Direction = Literal["up", "down", "again"]
 WELL = 0.10
 #: "If it is high (over 20%), tighten your routing rules to send more to the expensive tier"
 TIGHTEN = 0.20
+#: Of fewer judged prompts there is no verdict. Wilson's interval is too narrow for them: where 20%
+#: want more, two of three are "over 20%" in every tenth audit, and one of one in every fifth.
+_FEWEST = 7
 #: Nobody will have more prompts than this judged to settle a verdict.
 _REASONABLE = 10_000
 #: How many different errors are listed.
@@ -172,12 +175,13 @@ class Difference:
 def settled_by(share: float) -> int | None:
     """How many judged prompts put such a share clearly on one side of each of the two borders.
 
-    The fewest whose Wilson interval holds neither 10% nor 20%; None where not even 10,000 do.
+    The fewest, and seven at least, whose Wilson interval holds neither 10% nor 20%; None where not
+    even 10,000 do.
     """
 
     def settled(n: int) -> bool:
         low, high = wilson(share, n)
-        return not any(low <= border <= high for border in (WELL, TIGHTEN))
+        return n >= _FEWEST and not any(low <= border <= high for border in (WELL, TIGHTEN))
 
     fewest = bisect_left(range(_REASONABLE + 1), True, key=settled)
     return fewest if fewest <= _REASONABLE else None
@@ -246,7 +250,7 @@ class Audit:
         if self.leaning.blind:
             return "nobody can tell: this judge goes by the place of an answer, not by its words"
         tally = self.tally("up")
-        low, high = self.interval
+        low, high = self.interval if tally.n >= _FEWEST else (0.0, 1.0)
         if not tally.n:
             down = self.tally("down")
             told = f"one tier down would have done for {down.told('cheaper', 'tie')}"
@@ -260,6 +264,16 @@ class Audit:
             )
         if low > WELL and high < TIGHTEN:
             return f"fair: between {WELL:.0%} and {TIGHTEN:.0%} want a more expensive tier"
+        return self._unsettled()
+
+    def _unsettled(self) -> str:
+        """Which borders the interval holds, and how many prompts would settle it."""
+        if self.tally("up").n < _FEWEST:
+            return (
+                f"too few to tell: it takes {_FEWEST} judged prompts at least, and mostly many "
+                "more; take a larger sample"
+            )
+        low, high = self.interval
         borders = [f"{one:.0%}" for one in (WELL, TIGHTEN) if low <= one <= high]
         more = settled_by(self.share)
         cure = f"if it stays at {self.share:.0%}, {more or 0:,} judged prompts would settle it"

@@ -52,7 +52,8 @@ def plain(
     for block in blocks:
         if isinstance(block, str):
             indent = " " * (len(block) - len(block.lstrip()) + hang)
-            told = textwrap.wrap(block, WIDTH, subsequent_indent=indent) or [""]
+            wrapper = textwrap.TextWrapper(WIDTH, subsequent_indent=indent, break_on_hyphens=False)
+            told = wrapper.wrap(block) or [""]
             lines += told if wrapped else [block]
         else:
             lines += text_table(block, align, most=WIDTH)
