@@ -1,4 +1,4 @@
-"""What the doctor looks at: each check is a function that says what it found, a line each."""
+"""What the doctor looks at: each check is a function that yields its findings."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _CHECKED_MB = 200
 _OTHER_LEDGER = "~/nbroute-ledger.sqlite3"
 _KEPT = "a new kernel takes another one, if it is named before %load_ext nbroute"
 _LITTLE_ROOM = 50_000_000
-#: Answers, prompts and judged prompts below which a share of them says nothing.
+#: With fewer answers, prompts or judged prompts a share of them says nothing.
 _ANSWERS, _PROMPTS, _JUDGED = 20, 10, 20
 _ONE_TIER = 0.8
 #: Times the sample of an audit that was too small.
@@ -41,7 +41,7 @@ _LARGER = 4
 #: Of 1,349 small changes of 240 prompts by another author, `ngrams` flips 8%, and classifiers by
 #: examples 14%. About 30% of prompts go to the wrong tier anyway (docs/classifier.md).
 _STEADY, _SHAKY = 0.15, 0.30
-#: Variables that go before the settings file.
+#: Variables that override the settings file.
 _VARIABLES = tuple(
     f"NBROUTE_{name}"
     for name in ("CONFIG", "PROFILE", "LEDGER", "CACHE", "RECORD", "REPLAY", "STATIC", "GGUF")
@@ -56,18 +56,18 @@ def _settings(patient: Patient) -> Iterator[Finding]:
         nearest = read_document(file) if file else trust.review()
         aside = str(nearest.file) in settings.set_aside
         if nearest.file != file and not aside and settings.replay is None:
-            words = f"{nearest.file} is there and is not in use yet"
+            words = f"{nearest.file} exists but is not in use yet"
             yield Finding("settings", "amber", words, "%route trust")
     except SettingsError as error:
         if not str(error).startswith(f"there is no {trust.FILE_NAME}"):
             told = str(error).rstrip(".")
-            words = f"{told}; this session goes on with the settings that it has"
+            words = f"{told}; this session keeps the settings it has"
             yield Finding("settings", "red", words, "%route trust  # once the file is corrected")
             return
     over = [name for name in _VARIABLES if ENVIRONMENT.get(name)]
     words = f"{settings.origin.partition(';')[0]}"
     words += "" if file else "; no settings file is used"
-    first = " (goes before the file)" if file else ""
+    first = " (they override the file)" if file else ""
     words += f"; set in the environment{first}: {', '.join(over)}" if over else ""
     yield Finding("settings", "green", words)
     kinds = {patient.router.parts.kind(tier) for tier in patient.router.ladder.tiers}
@@ -112,7 +112,7 @@ def _keys(patient: Patient) -> Iterator[Finding]:
 
 
 def _malformed(key: str) -> str:
-    """What is wrong with a key by its looks, in words that show nothing of it."""
+    """What is wrong with how a key looks, in words that show nothing of it."""
     if len(key) > 1 and key[0] == key[-1] and key[0] in "\"'`":
         return "has quotes around it: leave them out"
     if any(character.isspace() for character in key):
@@ -156,15 +156,15 @@ def _models(patient: Patient) -> Iterator[Finding]:
 
 
 def _has_file(patient: Patient, tier: Tier) -> bool:
-    """Whether a model that runs here has its file; of others nothing is to be said."""
+    """Whether a model that runs here has its file; True for all others."""
     own = [one for one in patient.settings.providers if one.name == tier.provider]
     return all(one.kind != "local" or model_files.ready(one.gguf) for one in own)
 
 
 def _broken(patient: Patient, tier: Tier, told: str) -> Iterator[Finding]:
-    """A model that did not answer; where it is a fallback, its tier still can."""
+    """A model that did not answer; if it is a fallback, its tier still can."""
     kind, _, words = told.partition(": ")
-    if kind == "AuthError":  # which is told of the key
+    if kind == "AuthError":  # the key's check reports it
         return
     colour: Colour = "red" if _is_first(patient, tier) else "amber"
     cure = f"!nbroute check-endpoint {tier.provider} {tier.model}"
@@ -182,7 +182,7 @@ def _broken(patient: Patient, tier: Tier, told: str) -> Iterator[Finding]:
 
 
 def _is_first(patient: Patient, tier: Tier) -> bool:
-    """Whether it is the model that a tier asks first."""
+    """Whether a tier asks this model first."""
     firsts = [(one.provider, one.model) for one in patient.router.ladder.tiers]
     return (tier.provider, tier.model) in firsts
 
@@ -268,7 +268,7 @@ def _better(patient: Patient, cheaper: str, expensive: str, verdicts: list[str])
 def _wording(patient: Patient) -> Iterator[Finding]:
     router, prompts, about = patient.router, patient.prompts, "how often a new wording flips a tier"
     if len(prompts) < _PROMPTS:
-        words = f"{about}: it takes {_PROMPTS} prompts, and there are texts of {len(prompts)}"
+        words = f"{about}: it takes {_PROMPTS} prompts, and {len(prompts)} are known"
         yield unknown("wording", words, f"%route doctor  # after {_PROMPTS} prompts")
         return
     if not isinstance(patient.classifier, str) and not patient.sent:
@@ -290,7 +290,7 @@ def _wording(patient: Patient) -> Iterator[Finding]:
             f"{worst.after}, not {worst.before}: {worst.change}"
         )
         cure = f"%route teach {worst.before} {one_line(worst.changed)}"
-    if classifier.name not in (DEFAULT, "hybrid"):  # which asks nobody here
+    if classifier.name not in (DEFAULT, "hybrid"):  # hybrid asks no model here
         cure = f'classifier = "{DEFAULT}"  # under [nbroute]'
     if high <= _STEADY:
         yield Finding("wording", "green", words)
@@ -351,7 +351,7 @@ def _routing(patient: Patient) -> Iterator[Finding]:
         with contextlib.suppress(SettingsError):
             found = found or router.quality(source)
     if found is None:
-        words = "whether routing beats its own share at random: nobody knows, as nothing is judged"
+        words = "whether routing beats its own share at random: unknown, as nothing was judged"
         yield unknown("routing", words, _AUDIT)
     elif found.rival != RANDOM:
         words = "whether routing beats its own share at random: an audit one way does not tell"
@@ -368,7 +368,7 @@ def _ledger(patient: Patient) -> Iterator[Finding]:
     path: Path | None = getattr(ledger, "path", None)
     if not hasattr(ledger, "health"):
         ledger.rows(session=patient.router.session)
-        yield Finding("ledger", "green", "a ledger of your own, which can be read")
+        yield Finding("ledger", "green", "your own ledger, which can be read")
         return
     if path is None:
         words = "it is kept in memory, and gone with this kernel"
@@ -377,7 +377,7 @@ def _ledger(patient: Patient) -> Iterator[Finding]:
     size = path.stat().st_size if path.exists() else 0
     folder = next(one for one in path.absolute().parents if one.exists())
     elsewhere = f'ledger = "{_OTHER_LEDGER}"  # under [nbroute]'
-    if "NBROUTE_LEDGER" in ENVIRONMENT:  # goes before the file
+    if "NBROUTE_LEDGER" in ENVIRONMENT:  # it overrides the file
         elsewhere = f"%env NBROUTE_LEDGER={_OTHER_LEDGER}"
     words = ""
     colour: Colour = "red"
@@ -412,7 +412,7 @@ def _texts(patient: Patient) -> Iterator[Finding]:
     yield Finding("texts", "green", words)
 
 
-#: By what each is about, in the order in which they are told.
+#: The checks by what they are about, in the order of the findings.
 CHECKS: Mapping[str, Callable[[Patient], Iterator[Finding]]] = {
     "settings": _settings,
     "key": _keys,

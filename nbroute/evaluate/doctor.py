@@ -1,6 +1,6 @@
 """Examining a router: what is wrong with its set-up, and what cures it.
 
-Nothing is sent but by `ask`: one tiny call a model and a few translations, in the ledger as audits.
+Only `ask` sends: one tiny call a model and a few translations, in the ledger as audits.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ from nbroute.settings.profiles import known_keys
 from nbroute.types import Ladder, RouteResult, Tier, total_cost
 
 _PROMPT = "What is the capital of France? Answer with its name alone."
-_TRANSLATE = "Translate into French, or what is French into English. Give nothing else:\n\n"
+_TRANSLATE = "Translate into French, or from French into English. Give nothing else:\n\n"
 _HOW: dict[str, Any] = {"cache": "off", "purpose": "audit", "feature": "doctor"}
 #: How many of the session's prompts are translated, and how long each and its translation may be.
 _TRANSLATIONS, _LONGEST, _TRANSLATED = 25, 1000, 512
-#: Seconds after which a model that has not answered is taken to hang.
+#: Seconds without an answer after which a model counts as hanging.
 _LONGEST_S = 30.0
 
 
 def _calls(patient: Patient) -> list[tuple[Tier, str]]:
-    """Each call that is made: one a model, and translations by the cheapest one that is real."""
+    """The calls to make: one a model, and translations by the cheapest real one."""
     tiers = list(patient.alone.values())
     made = [(tier, _PROMPT) for tier in tiers]
     able = [tier for tier in tiers if patient.router.parts.kind(tier) != "simulated"]
@@ -75,7 +75,7 @@ def _options(tier: Tier) -> dict[str, Any]:
 
 
 def ask(patient: Patient, purse: Purse) -> None:
-    """Make the calls; a provider whose key was refused is asked nothing more."""
+    """Make the calls; a provider that refused its key is asked nothing more."""
     refused: set[str] = set()
     calls = _calls(patient)
     with Bar(patient.router, len(calls), unit="call") as bar:
@@ -96,7 +96,7 @@ def ask(patient: Patient, purse: Purse) -> None:
 def _asked(
     patient: Patient, purse: Purse, tier: Tier, prompt: str
 ) -> tuple[RouteResult | None, str]:
-    """The answer, or what went wrong; an interrupt is passed on."""
+    """The answer, or what went wrong; an interrupt is raised."""
     hangs = threading.Event()
     clock = threading.Timer(_LONGEST_S, hangs.set)
     clock.daemon = True
@@ -124,11 +124,11 @@ def _asked(
 def examine(
     router: Engine, settings: Settings, classifier: Spec, *, send: bool, max_cost: object = None
 ) -> Examination:
-    """All that can be found out; see `Router.doctor`."""
+    """Everything that can be found out; see `Router.doctor`."""
     purse = Purse(max_cost)
     patient = Patient(router, settings, classifier, sent=send and settings.replay is None)
     found: list[Finding] = []
-    stopped = "you stopped it; what had been found out is here"
+    stopped = "you stopped it; this is what was found before"
     try:
         if patient.sent:
             ask(patient, purse)
@@ -152,13 +152,13 @@ def examine(
 def _checked(
     name: str, check: Callable[[Patient], Iterator[Finding]], patient: Patient
 ) -> Iterator[Finding]:
-    """What the check finds, or how it failed: ledger, provider and classifier may be yours."""
+    """What the check finds, or how it failed: ledger, provider and classifier may be your own."""
     cure = "%route help doctor"
     try:
         yield from check(patient)
     except KeyboardInterrupt:
         raise
-    except RecordError:  # told of the ledger
-        yield unknown(name, "this takes the ledger, which cannot be read", cure)
+    except RecordError:  # the ledger's check reports it
+        yield unknown(name, "this needs the ledger, which cannot be read", cure)
     except Exception as error:  # noqa: BLE001 - anything of the user's own
-        yield unknown(name, f"this could not be looked at: {named(error)}", cure)
+        yield unknown(name, f"this could not be checked: {named(error)}", cure)

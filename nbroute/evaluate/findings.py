@@ -1,4 +1,4 @@
-"""What a doctor's examination is made of: findings, and the patient that the checks look at."""
+"""The parts of a doctor's examination: findings, and the patient that the checks look at."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ _WIDTH, _STATE, _WHAT = 80, 8, 12
 
 #: Tokens of an answer to the doctor: the least that some reasoning models take is 16.
 _TOKENS = 64
-#: Beyond so many calls the session's rows are too many to look through.
+#: With more calls the session's rows are too many to look through.
 _MOST_ROWS = 20_000
 _MOST_PROMPTS = 100
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What was looked at, how it is, in words, and what cures it: a line to paste.
+    """What was looked at, how it is, and the cure: a line to paste.
 
-    `known` is false where it could not be found out; the colour is then amber.
+    `known` is false if it could not be found out; the colour is then amber.
     """
 
     what: str
@@ -52,11 +52,11 @@ class Finding:
         return _WORDS[self.colour] if self.known else "unknown"
 
     def __str__(self) -> str:
-        """All of it in one line."""
+        """The finding in one line."""
         return f"{self.state}: {self.what}: {self.words}{self.cure and f': {self.cure}'}"
 
     def lines(self) -> list[str]:
-        """The same in 80 columns; the cure is a line of its own, to be copied."""
+        """The same in 80 columns; the cure has its own line, to copy."""
         room, blank = _WIDTH - _STATE - _WHAT - 2, " " * (_STATE + _WHAT + 2)
         wide = room if columns(self.words) == len(self.words) else room // 2
         first, *more = textwrap.wrap(self.words, wide) or [""]
@@ -66,7 +66,7 @@ class Finding:
 
 
 def unknown(what: str, words: str, cure: str) -> Finding:
-    """A finding that says that nothing is known."""
+    """A finding that something is not known."""
     return Finding(what, "amber", words, cure, known=False)
 
 
@@ -74,7 +74,7 @@ def unknown(what: str, words: str, cure: str) -> Finding:
 class Examination:
     """The findings; printed, a line each with its cure.
 
-    `cost` is what asking the models cost; None where nothing was sent. `note` is said last.
+    `cost` is what asking the models cost, None if nothing was sent. `note` comes last.
     """
 
     findings: tuple[Finding, ...]
@@ -95,7 +95,7 @@ class Examination:
 
     @property
     def told(self) -> str:
-        """How many there are of each state, and what sending cost."""
+        """How many findings there are of each state, and what sending cost."""
         states = [one.state for one in self.findings]
         kinds = dict.fromkeys([*reversed(_WORDS.values()), "unknown"])
         counts = ", ".join(f"{states.count(kind)} {kind}" for kind in kinds if kind in states)
@@ -115,7 +115,7 @@ class Examination:
 
 @dataclass(eq=False)
 class Patient:
-    """What the checks look at: the router, its settings, and what asking its models came to.
+    """What the checks look at: the router, its settings, and what its models answered.
 
     `failed` has what went wrong by provider and model, `translated` a translation by its prompt.
     """
@@ -137,32 +137,25 @@ class Patient:
     @cached_property
     def alone(self) -> dict[tuple[str, str], Tier]:
         """By provider and model, each model of the ladder and the classifier's as a tier."""
-        found: dict[tuple[str, str], Tier] = {}
-        parts = self.router.parts
+        found, parts = dict[tuple[str, str], Tier](), self.router.parts
+        plain: dict[str, Any] = {"system": "", "effort": None, "max_tokens": _TOKENS}
         for tier in (*parts.ladder.tiers, parts.classifier_tier):
             for target in tier.targets:
                 # Where nothing is billed, all models of a tier are valued alike.
                 alike = parts.providers[target.provider].kind != "remote"
-                one = replace(
-                    tier,
-                    provider=target.provider,
-                    model=target.model,
-                    price=tier.price if alike else target.price,
-                    fallbacks=(),
-                    system="",
-                    effort=None,
-                    max_tokens=_TOKENS,
-                )
+                price = tier.price if alike else target.price
+                named = {"provider": target.provider, "model": target.model, "price": price}
+                one = replace(tier, fallbacks=(), **plain | named)
                 found.setdefault((target.provider, target.model), one)
         return found
 
     @cached_property
     def heard(self) -> dict[tuple[str, str], Mapping[str, Any]]:
-        """The session's last call of each model; none where there are too many to look through."""
+        """The session's last call of each model; empty if there are too many to look through."""
         try:
             self.crowded = self.router.spend().calls > _MOST_ROWS
             rows = [] if self.crowded else self.router.ledger.rows(session=self.router.session)
-        except RecordError:  # told of the ledger
+        except RecordError:  # the ledger's check reports it
             return {}
         done = ("ok", "rejected", "unused", "error")
         return {
@@ -175,7 +168,7 @@ class Patient:
 
     @cached_property
     def prompts(self) -> list[str]:
-        """The session's last prompts, each once; of a new one those that the ledger keeps."""
+        """The session's last prompts, each once; in a new session, those that the ledger keeps."""
         past = collect(self.router, None, None, None, 1).past
         kept = self.settings.store_text and not past
         if kept and self.router.spend(everything=True).calls <= _MOST_ROWS:
@@ -188,4 +181,4 @@ class Patient:
         told = row["error"] if row and row["status"] == "error" else ""
         told = self.failed.get(key, "") or told or ""
         thinks = told.startswith("BadReply") and "raise max_tokens" in told
-        return "" if thinks else told  # it answers, and only thought for too long
+        return "" if thinks else told  # it does answer, and only thought for too long

@@ -200,7 +200,7 @@ def _called(
         return row_of_error(task, error)
     if isinstance(said, str) and said in ("a", "b", "tie"):
         return Row(*task, text=f"Verdict: {said}", cost_usd=Decimal(0), cost_source="list")
-    told = f"the judge returned {said!r:.60}; it takes 'a', 'b' or 'tie'"
+    told = f"the judge returned {said!r:.60}; it has to be 'a', 'b' or 'tie'"
     return without_answer(task, "error", told)
 
 
