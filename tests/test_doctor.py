@@ -330,7 +330,7 @@ def test_nobody_knows_whether_routing_beats_chance_until_something_is_judged(rou
     finding = only(router.doctor(), "routing")
 
     assert not finding.known
-    assert "nobody knows" in finding.words
+    assert "unknown, as nothing was judged" in finding.words
 
 
 def test_labels_tell_whether_routing_beats_chance_and_the_words_are_those_of_quality(make_router):
@@ -413,7 +413,7 @@ def test_one_prompt_tells_nothing_of_wording(router):
     finding = only(router.doctor(), "wording")
 
     assert not finding.known
-    assert "there are texts of 1" in finding.words
+    assert "it takes 10 prompts, not 1" in finding.words
 
 
 def test_a_new_session_tries_the_prompts_that_the_ledger_keeps(configured, tmp_path):

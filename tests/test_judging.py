@@ -164,7 +164,7 @@ def test_a_function_judges_and_may_fail(router, server):
 
     assert "expensive" == first.verdict
     assert "ValueError: no idea" == second.error
-    assert "the judge returned 'B'; it takes 'a', 'b' or 'tie'" == third.error
+    assert "the judge returned 'B'; it has to be 'a', 'b' or 'tie'" == third.error
     assert not server.requests
 
 

@@ -268,7 +268,7 @@ def _better(patient: Patient, cheaper: str, expensive: str, verdicts: list[str])
 def _wording(patient: Patient) -> Iterator[Finding]:
     router, prompts, about = patient.router, patient.prompts, "how often a new wording flips a tier"
     if len(prompts) < _PROMPTS:
-        words = f"{about}: it takes {_PROMPTS} prompts, and {len(prompts)} are known"
+        words = f"{about}: it takes {_PROMPTS} prompts, not {len(prompts)}"
         yield unknown("wording", words, f"%route doctor  # after {_PROMPTS} prompts")
         return
     if not isinstance(patient.classifier, str) and not patient.sent:
