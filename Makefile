@@ -64,8 +64,10 @@ bench: .venv/test .venv-peers/ready
 	@touch $@
 
 notebooks: .venv/test
-	NBROUTE_PROFILE=simulated NBROUTE_LEDGER=$$(mktemp -d)/ledger.sqlite $(BIN)/python -m jupyter nbconvert \
-		--to notebook --execute --inplace --ExecutePreprocessor.record_timing=False notebooks/*.ipynb
+	for one in notebooks/*.ipynb; do \
+		NBROUTE_PROFILE=simulated NBROUTE_LEDGER=$$(mktemp -d)/ledger.sqlite \
+		$(BIN)/python -m jupyter nbconvert --to notebook --execute --inplace \
+		--ExecutePreprocessor.record_timing=False "$$one" || exit 1; done
 
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "nbroute needs Python 3.11 or newer; call make PYTHON=/path/to/python3.11")'
