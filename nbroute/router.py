@@ -139,6 +139,7 @@ class Router(Engine):
         self.settings = settings
         #: The last audit, also one that was stopped.
         self.audited: Audit | None = None
+        self._stopped: Audit | None = None
         asked = classifier_tier(settings, steps, providers)
         file = settings.ledger_file
         if ledger is None or isinstance(ledger, str | Path):
@@ -467,17 +468,25 @@ class Router(Engine):
     def carry_out(self, plan: Plan, **how: Any) -> Audit:
         """Do what `make_plan` planned; see `audit`."""
         try:
-            self.audited = run_audit(plan, before=self.audited, **how)
+            audit = run_audit(plan, before=self._stopped, **how)
         except NbrouteError as error:
             if isinstance(error.result, Audit):
-                self.audited = error.result
+                self._note(error.result)
             raise
-        return self.audited
+        self._note(audit)
+        return audit
+
+    def _note(self, audit: Audit) -> None:
+        """It is the last audit, unless its judge told nothing and an earlier one did."""
+        self._stopped = audit if audit.stopped else None
+        if audit.telling or self.audited is None:
+            self.audited = audit
 
     def go_on(self, other: Engine) -> None:
         """Take over what the other was told in this session, and its last audit."""
         super().go_on(other)
         self.audited = getattr(other, "audited", None)
+        self._stopped = getattr(other, "_stopped", None)
 
     def doctor(self, *, send: bool = False, max_cost: object = None) -> Examination:
         """What is wrong with the set-up, a finding a line, each with its cure.

@@ -784,3 +784,36 @@ def test_on_the_simulated_ladder_the_audit_finds_what_is_true():
     said = ["tie" if not ahead else "cheaper" if ahead > 0 else "expensive" for ahead in worth]
     assert said == [row.verdict for row in found.rows]
     assert 0.1 < found.share < 0.4
+
+
+def test_more_than_can_be_looked_at_is_refused_with_a_bound_too(instant):
+    frame = pd.DataFrame({"prompt": [f"Question {n}?" for n in range(60_000)]})
+
+    with pytest.raises(SettingsError, match=r"is 60,000, .* give a smaller sample, such as"):
+        instant.audit(1.0, frame=frame, max_cost=1)
+
+
+def test_a_column_that_is_there_twice_is_refused(instant):
+    frame = pd.DataFrame([["a", "x", "y"]], columns=["prompt", "answer", "answer"])
+
+    with pytest.raises(SettingsError, match="several columns 'answer'; leave one"):
+        instant.audit(1.0, frame=frame)
+
+
+def test_again_may_be_nothing_and_its_refusal_says_so(instant):
+    with pytest.raises(SettingsError, match="give a number from 0 to 1"):
+        instant.audit(1.0, again=-1)
+
+
+def test_a_judge_that_failed_wherever_answers_differ_tells_nothing(router, server):
+    server.handler = lambda sent: Reply(text="short" if "1" in str(sent["messages"]) else "long")
+    good = audited(router, 1, frame=framed(4))
+    assert good is router.audited
+
+    bad = audited(router, 1, frame=framed(4), judge=lambda *_: "who knows")
+
+    assert 1 == len(bad.judged)  # the two answers to "prompt 1" are the same
+    assert bad.verdict == (
+        "nobody can tell: the judge gave no verdict on the 3 pairs whose answers differ"
+    )
+    assert good is router.audited

@@ -61,7 +61,7 @@ def test_an_answer_that_is_missing_has_no_verdict(simulated):
     grid = simulated.judge(simulated.compare(["What do zebras dream?"], progress=False))
 
     assert grid.frame()["judged"].isna().all()
-    assert "so nothing was judged" in grid.judged["SIMPLE"][0].why
+    assert "gave no answer" in grid.judged["SIMPLE"][0].why
 
 
 def test_verdicts_stay_with_a_grid_in_a_folder_and_in_a_copy(router, server):

@@ -47,6 +47,8 @@ from nbroute.types import Usage
 Way = Literal["up", "down", "both"]
 #: More prompts than this are not audited without a bound on what they cost.
 MOST_UNBOUNDED = 2_000
+#: Nor are more than this with one: all are looked at before the first is sent.
+_MOST = 50_000
 #: The fewest prompts for which the same model is asked twice, if the sample has as many.
 _FEWEST_AGAIN = 5
 #: Calls whose cost is worked out before anything is sent; the rest are taken to cost the same.
@@ -195,11 +197,12 @@ def make_plan(  # noqa: PLR0917 - as Router.audit
     session = frame is None
     whole = of_session(engine, everything=everything) if session else of_frame(engine, frame)
     count = max(1, round(share * whole.size))
-    if count > MOST_UNBOUNDED and max_cost is None:
+    if count > (MOST_UNBOUNDED if max_cost is None else _MOST):
+        bound = "give max_cost (--max-cost) to bound what they cost together, or "
         raise SettingsError(
             f"sample={sample!r:.20} of {whole.size:,} prompts is {count:,}, each for several "
-            "calls: give max_cost (--max-cost) to bound what they cost together, or a smaller "
-            f"sample, such as {MOST_UNBOUNDED / whole.size / 2:.1g}"
+            f"calls: {bound if count <= _MOST else 'give '}a smaller sample, such as "
+            f"{MOST_UNBOUNDED / whole.size / 2:.1g}"
         )
     plan = Plan(engine, whole.drawn(count, seed), whole, way, judge)
     beside = [at for at in range(count) if plan.besides(slice(at, at + 1))]

@@ -220,6 +220,22 @@ class Audit:
         return [row for row in self.rows if row.verdict and row.direction != "again"]
 
     @property
+    def telling(self) -> bool:
+        """Whether the judge ruled, and by what the answers say."""
+        return bool(self.judged) and not self._distrust
+
+    @property
+    def unheard(self) -> int:
+        """The pairs whose answers differ, if the judge gave a verdict on none of them; else 0."""
+        differ = {
+            row.pair: row.verdict
+            for row in self.rows
+            if row.direction != "again" and row.pair.cheaper and row.pair.expensive
+            if row.pair.cheaper.strip() != row.pair.expensive.strip()
+        }
+        return len(differ) if self.judged and not any(differ.values()) else 0
+
+    @property
     def share(self) -> float:
         """The share of judged prompts whose answer from one tier up was preferred, 0 to 1."""
         return self.tally("up").share("expensive")
@@ -247,8 +263,8 @@ class Audit:
     @property
     def verdict(self) -> str:
         """Where the share stands by the article's borders, 10% and 20%; or that it is too early."""
-        if self.leaning.blind:
-            return "nobody can tell: this judge goes by the place of an answer, not by its words"
+        if distrust := self._distrust:
+            return f"nobody can tell: {distrust}"
         tally = self.tally("up")
         low, high = self.interval if tally.n >= _FEWEST else (0.0, 1.0)
         if not tally.n:
@@ -260,11 +276,20 @@ class Audit:
         if low > TIGHTEN:
             return (
                 f"tighten your routing: over {TIGHTEN:.0%} want a more expensive tier, so send "
-                "more prompts there (a higher step_up_below does)"
+                "more prompts there (%route calibrate finds the threshold)"
             )
         if low > WELL and high < TIGHTEN:
             return f"fair: between {WELL:.0%} and {TIGHTEN:.0%} want a more expensive tier"
         return self._unsettled()
+
+    @property
+    def _distrust(self) -> str:
+        """Why the judge tells nothing; "" where it does."""
+        if self.unheard:
+            pairs = counted(self.unheard, "pair")
+            return f"the judge gave no verdict on the {pairs} whose answers differ"
+        blind = self.leaning.blind
+        return "this judge goes by the place of an answer, not by its words" if blind else ""
 
     def _unsettled(self) -> str:
         """Which borders the interval holds, and how many prompts would settle it."""

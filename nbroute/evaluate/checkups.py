@@ -57,7 +57,8 @@ def _settings(patient: Patient) -> Iterator[Finding]:
         aside = str(nearest.file) in settings.set_aside
         if nearest.file != file and not aside and settings.replay is None:
             words = f"{nearest.file} exists but is not in use yet"
-            yield Finding("settings", "amber", words, "%route trust")
+            cure = "%route trust" if trust.asks(nearest) else "restart the kernel, which reads it"
+            yield Finding("settings", "amber", words, cure)
     except SettingsError as error:
         if not str(error).startswith(f"there is no {trust.FILE_NAME}"):
             told = str(error).rstrip(".")

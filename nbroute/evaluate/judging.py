@@ -153,9 +153,9 @@ def _settled(pair: Pair) -> str:
     texts = [(pair.cheaper or "").strip(), (pair.expensive or "").strip()]
     for text, tier in zip(texts, (pair.cheaper_tier, pair.expensive_tier), strict=True):
         if not text:
-            return f"{tier} gave no answer, so nothing was judged"
+            return f"{tier} gave no answer"
         if NO_LESSON in text:
-            return f"{tier} is simulated and has no answer to this prompt, so nothing was judged"
+            return f"{tier} is simulated and has no answer to this prompt"
     return SAME if texts[0] == texts[1] else ""
 
 

@@ -25,6 +25,8 @@ from nbroute.types import Options, Tier, Usage
 #: The options that shape a request, and so go to the other tier too.
 _SHAPING = ("system", "max_tokens", "temperature", "effort", "json", "schema")
 _FORMS = "a column prompt, and maybe answer and tier"
+#: The other columns that are read.
+_READ = ("answer", "text", "tier", "confidence", "cost_usd")
 _TEXTLESS = "whose text was not kept"
 _PLAIN = "the ledger keeps no system prompts and no options, so the prompts were asked without"
 #: The most calls that are read from a ledger at once.
@@ -94,8 +96,10 @@ def of_session(engine: Engine, *, everything: bool) -> Population:
 def _unfit(past: Past, engine: Engine) -> str:
     """Why it cannot be asked again on its own, or on this ladder; "" if it can."""
     answer, options = past.answer, past.options
-    if answer is None or unanswered(answer.model, answer.text or ""):
+    if answer is None:
         return "without an answer"
+    if unanswered(answer.model, answer.text or ""):
+        return "that the simulated models have no answer to"
     if past.earlier or (answer.thread and options is None):
         return "in the middle of a conversation"
     if options and options.model:
@@ -139,9 +143,9 @@ def of_frame(engine: Engine, frame: Any) -> Population:
     import pandas as pd
 
     table = frame_of(frame, _FORMS)
-    check_columns(table, ["prompt"], _FORMS)
-    names = list(table.columns)
-    columns = {name: table[name] for name in names if names.count(name) == 1}
+    read = [one for one in _READ if one in table.columns]
+    check_columns(table, ["prompt", *read], _FORMS)
+    columns = {name: table[name] for name in ("prompt", *read)}
     nothing = pd.Series(math.nan, index=table.index)
     prompts, tiers = columns["prompt"].tolist(), columns.get("tier", nothing).tolist()
     texts = columns.get("answer", columns.get("text", nothing)).tolist()

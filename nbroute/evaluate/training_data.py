@@ -134,8 +134,8 @@ def read_share(
     real = isinstance(value, Real) and not isinstance(value, bool)
     if real and least <= value <= most:
         return float(value)
-    end = "up to" if most == 1 else "below"
-    msg = f"{name}={value!r:.40} is not a share: give a number over 0 and {end} 1, such as {like}"
+    span = f"over 0 and {'up to' if most == 1 else 'below'} 1" if least else "from 0 to 1"
+    msg = f"{name}={value!r:.40} is not a share: give a number {span}, such as {like}"
     raise SettingsError(msg)
 
 
