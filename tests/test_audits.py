@@ -9,6 +9,7 @@ import os
 import pickle
 import random
 import signal
+import sys
 import threading
 from collections import Counter
 from dataclasses import replace
@@ -604,6 +605,7 @@ def test_answers_that_fail_are_rows_with_the_providers_own_words(router, server)
     [
         (lambda *_: "nobody", "the judge returned 'nobody'"),
         (lambda *_: 1 / 0, "ZeroDivisionError"),
+        (lambda *_: sys.exit("enough"), "SystemExit: enough"),
     ],
 )
 def test_a_judge_that_never_judges_ends_it_early_with_the_money_in_the_error(

@@ -196,7 +196,7 @@ def _called(
         said = judge(prompt, first, second)
     except KeyboardInterrupt:
         raise
-    except Exception as error:  # noqa: BLE001 - a user's function can raise anything: a row
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a row
         return row_of_error(task, error)
     if isinstance(said, str) and said in ("a", "b", "tie"):
         return Row(*task, text=f"Verdict: {said}", cost_usd=Decimal(0), cost_source="list")
