@@ -114,3 +114,8 @@ def test_route_why_shows_that_it_moved_up(shell, tmp_path):
         shell.run_cell_magic("route", "-c careful", "hello")
 
     assert "unsure, one up from  SIMPLE" in repr(shell.run_line_magic("route", "why"))
+
+
+def test_a_name_is_not_a_classifier_to_be_put_round():
+    with pytest.raises(SettingsError, match=r"'ngrams' is not a classifier; .* step_up_below"):
+        CautiousClassifier("ngrams", 0.9)

@@ -150,6 +150,11 @@ class CautiousClassifier:
     """
 
     def __init__(self, classifier: Classifier, threshold: float) -> None:
+        if not hasattr(classifier, "classify"):
+            raise SettingsError(
+                f"{classifier!r:.60} is not a classifier; give an object that has classify, or "
+                "write step_up_below in nbroute.toml, which is put round every classifier"
+            )
         self.classifier = classifier
         self.threshold = read_threshold(threshold)
         self.name = classifier.name
