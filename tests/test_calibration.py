@@ -461,3 +461,12 @@ def test_answers_that_fail_at_every_threshold_are_no_merit_of_the_one_that_is_fo
     assert "at the least" in repr(found)
     assert "none fails" not in repr(found)
     assert "as many at random" not in repr(found)
+
+
+def test_answers_are_no_labels_though_they_have_tiers(simulated):
+    prompts = ["What is the capital of France?", "What is 7 times 8?", "Is a whale a fish?"]
+    grid = simulated.compare(prompts, progress=False)
+
+    for answers in (grid, grid.frame(), simulated.map(prompts, progress=False).frame()):
+        with pytest.raises(SettingsError, match="which tier answered, not which one"):
+            simulated.calibrate(answers)

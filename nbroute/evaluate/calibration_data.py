@@ -136,7 +136,7 @@ def of_prompts(engine: Engine, source: Any, seed: int) -> Cases:
     if left := len(frame) - len(usable):
         notes.append(f"Left out: {counted(left, 'pair')}, not judged or not with the next tier up.")
     if not judged:
-        usable = usable.assign(level=levels_of(usable["tier"].tolist(), engine.ladder))
+        usable = usable.assign(level=levels_of(usable, engine.ladder))
     kept, told = _once(usable, seed, noun)
     classifier, present = engine.parts.classifier_for(None, would_ask(engine.parts)), 0.0
     if isinstance(classifier, CautiousClassifier):

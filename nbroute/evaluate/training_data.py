@@ -203,7 +203,7 @@ def read_levels(frame: pd.DataFrame, ladder: Ladder) -> np.ndarray:
     """The places of the tiers in the column tier; SettingsError for no tier and where all agree."""
     import numpy as np
 
-    levels = levels_of(frame["tier"].tolist(), ladder)
+    levels = levels_of(frame, ladder)
     if len(np.unique(levels)) < 2:
         raise SettingsError(
             f"every row has the tier {ladder.names[levels[0]]!r}: there is nothing to tell apart; "
@@ -212,12 +212,20 @@ def read_levels(frame: pd.DataFrame, ladder: Ladder) -> np.ndarray:
     return levels
 
 
-def levels_of(labels: Iterable[Any], ladder: Ladder) -> np.ndarray:
-    """The place on the ladder of each label; SettingsError names the row of an unknown tier."""
+def levels_of(frame: pd.DataFrame, ladder: Ladder) -> np.ndarray:
+    """The place on the ladder of each label in the column tier; SettingsError as `read_levels`.
+
+    What a batch or a grid answered is refused: its tier is the one that answered.
+    """
     import numpy as np
 
+    if {"status", "cost_source"} <= set(frame.columns):
+        raise SettingsError(
+            "these are answers, and their column tier says which tier answered, not which one the "
+            "prompt needs; give labels (router.labels(), grid.labels()) or an audit of them."
+        )
     found = []
-    for row, label in enumerate(labels, 1):
+    for row, label in enumerate(frame["tier"].tolist(), 1):
         known = isinstance(label, str) and (ladder.named(label.strip()) or tier_of(label, ladder))
         if not known:
             cure = did_you_mean(str(label), ladder.names)
