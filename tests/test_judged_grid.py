@@ -206,3 +206,9 @@ def test_strengths_of_a_grid_that_was_judged(simulated):
 def test_what_strengths_cannot_be_found_in_is_refused(router, frame, told):
     with pytest.raises(SettingsError, match=told):
         router.strengths(frame)
+
+
+@pytest.mark.parametrize("given", ["x", None, ["a prompt"]])
+def test_what_is_no_grid_is_refused(simulated, given):
+    with pytest.raises(SettingsError, match="is not a grid; give what router"):
+        simulated.judge(given)

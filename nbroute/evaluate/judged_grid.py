@@ -43,6 +43,10 @@ def judge_grid(
     from there. A function is called again. SettingsError for a grid of one contender and for a
     judge that does not exist, Interrupted (whose `result` is the grid) on Ctrl-C.
     """
+    if not isinstance(grid, Grid):
+        raise SettingsError(
+            f"{grid!r:.60} is not a grid; give what router.compare says of a list of prompts"
+        )
     top = most_expensive(grid)
     others = [one for one in grid.contenders if one is not top]
     if not others:

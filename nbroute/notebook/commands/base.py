@@ -112,16 +112,21 @@ def run(desk: Desk, line: str) -> Any:
     return _one(found) if rest in ("-h", "--help") else found(desk, rest)
 
 
+def cannot_type() -> tuple[type[Exception], ...]:
+    """What is raised where nobody can type: by a kernel without a front end, by a closed stdin."""
+    from IPython.core.error import StdinNotImplementedError
+
+    return StdinNotImplementedError, EOFError, OSError
+
+
 def confirmed(question: str, again: str) -> bool:
     """Whether a person says yes to it; SettingsError where nobody can type an answer.
 
     `again` is the line that does it without asking.
     """
-    from IPython.core.error import StdinNotImplementedError
-
     try:
         return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
-    except (StdinNotImplementedError, EOFError, OSError):
+    except cannot_type():
         cure = f"`{again}` sends without asking"
         msg = f"nothing was sent, as nobody can type an answer here: {cure}"
         raise SettingsError(msg) from None

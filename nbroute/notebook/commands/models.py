@@ -14,7 +14,7 @@ from nbroute import pricing
 from nbroute.errors import SettingsError, did_you_mean
 from nbroute.ladders import SIMULATED_PRICES
 from nbroute.notebook import options, tables
-from nbroute.notebook.commands.base import command
+from nbroute.notebook.commands.base import cannot_type, command
 from nbroute.notebook.lines import DOT
 from nbroute.report.table import with_effort
 from nbroute.settings import trust as trusted
@@ -202,13 +202,12 @@ def key(desk: Desk, rest: str) -> str:
 
 def _asked(prompt: str, variable: str) -> str:
     """What is typed; SettingsError where this front end cannot ask without showing it."""
-    from IPython.core.error import StdinNotImplementedError
-
+    shown: tuple[type[Exception], ...] = (getpass.GetPassWarning, *cannot_type())
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", getpass.GetPassWarning)
             typed = getpass.getpass(prompt).strip()
-    except (StdinNotImplementedError, getpass.GetPassWarning, EOFError, OSError):
+    except shown:
         raise SettingsError(
             "this front end cannot ask for a key without showing it; set the environment variable "
             f"{variable} before you start Jupyter"
