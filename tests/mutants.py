@@ -1,0 +1,234 @@
+"""Do the tests notice when the code is wrong?
+
+Changes places of the code at random, one at a time, and runs the tests on each change:
+
+    python tests/mutants.py                      # 100 places, the seed that CONTRIBUTING.md names
+    python tests/mutants.py engine --places 20   # one room
+    python tests/mutants.py --show               # lists the places and runs nothing
+
+The tests of the changed module run first, then those of its room, then all that need no browser.
+A change is noticed when a test fails, or when the tests hang. The wording of errors, annotations
+and docstrings are left alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from queue import Queue
+
+ROOT = Path(__file__).parent.parent
+ROOMS = ("engine", "pricing.py", "budgets.py", "checks", "providers", "storage")
+AIM = 0.92
+HANGS_AFTER_S = 900
+SWAPPED = {
+    ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt,
+    ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.In: ast.NotIn, ast.NotIn: ast.In,
+    ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.And: ast.Or, ast.Or: ast.And,
+    ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult,
+}  # fmt: skip
+
+# What no test can notice, by "path: before -> after", and why.
+HARMLESS: dict[str, str] = {}
+
+
+@dataclass(frozen=True)
+class Place:
+    """One change: the bytes of `path` from `start` to `end` become `after`."""
+
+    path: str
+    line: int
+    start: int
+    end: int
+    before: str
+    after: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.path}: {self.before} -> {self.after}"
+
+
+def changed(node: ast.AST) -> ast.AST | None:  # noqa: C901, PLR0911, a table of cases
+    """The node that stands for `node` in the changed code; None where it is left alone."""
+    match node:
+        case ast.Compare(left, [op], right) if type(op) in SWAPPED:
+            return ast.Compare(left, [SWAPPED[type(op)]()], right)
+        case ast.BoolOp(op, values):
+            return ast.BoolOp(SWAPPED[type(op)](), values)
+        case ast.BinOp(left, op, right) if type(op) in SWAPPED:
+            return ast.BinOp(left, SWAPPED[type(op)](), right)
+        case ast.UnaryOp(ast.Not(), operand):
+            return operand
+        case ast.Constant(bool(value)):
+            return ast.Constant(not value)
+        case ast.Constant(int(value) | float(value)):
+            return ast.Constant(value + 1)
+        case ast.Constant(str(value)) if value:
+            return ast.Constant(value + "!")
+        case ast.IfExp(test, body, orelse):
+            return ast.IfExp(test, orelse, body)
+        case ast.Return(value) if value is not None and not isinstance(value, ast.Constant):
+            return ast.Return(ast.Constant(None))
+        case ast.Expr(ast.Call()):
+            return ast.Pass()
+        case ast.Continue():
+            return ast.Break()
+    return None
+
+
+def nodes_of(node: ast.AST):
+    """The nodes whose change is a change of behaviour, from the top down."""
+    for name, field in ast.iter_fields(node):
+        if name in {"annotation", "returns", "decorator_list", "exc"}:
+            continue
+        for child in field if isinstance(field, list) else [field]:
+            match child:
+                case ast.Expr(ast.Constant()) | ast.JoinedStr() | ast.Import() | ast.ImportFrom():
+                    pass
+                case ast.If(ast.Name("TYPE_CHECKING")):
+                    pass
+                case ast.AST():
+                    yield child
+                    yield from nodes_of(child)
+
+
+def places_of(path: Path) -> list[Place]:
+    source = path.read_bytes()
+    starts = [0]
+    for line in source.splitlines(keepends=True):
+        starts.append(starts[-1] + len(line))
+    found = []
+    for node in nodes_of(ast.parse(source)):
+        if (after := changed(node)) is None:
+            continue
+        start = starts[node.lineno - 1] + node.col_offset
+        end = starts[node.end_lineno - 1] + node.end_col_offset
+        text = ast.unparse(after)
+        text = text if isinstance(after, ast.stmt) else f"({text})"
+        found.append(
+            Place(
+                path.relative_to(ROOT / "nbroute").as_posix(),
+                node.lineno,
+                start,
+                end,
+                ast.unparse(node),
+                text,
+            )
+        )
+    return found
+
+
+def chosen(rooms: list[str], number: int, seed: int) -> list[Place]:
+    files = [
+        file
+        for room in rooms
+        for file in sorted((ROOT / "nbroute" / room).rglob("*.py")) or [ROOT / "nbroute" / room]
+    ]
+    found = [place for file in files for place in places_of(file)]
+    return random.Random(seed).sample(found, min(number, len(found)))  # noqa: S311
+
+
+def stages(place: Place, copy: Path) -> list[list[str]]:
+    """The tests to run on a change, nearest first."""
+    room, module = Path(place.path).parent, Path(place.path).stem
+    near = copy / "tests" / room / f"test_{module.strip('_')}.py"
+    folder = copy / "tests" / room
+    listed = [[str(near)]] if near.exists() else []
+    if room.name and folder.is_dir():
+        listed.append([str(folder)])
+    return [*listed, [str(copy / "tests")]]
+
+
+def failing_test(place: Place, copy: Path) -> str | None:
+    """What fails with the change in `copy`: a test's name, `hangs`, or None if nothing does."""
+    file = copy / "nbroute" / place.path
+    source = file.read_bytes()
+    file.write_bytes(source[: place.start] + place.after.encode() + source[place.end :])
+    try:
+        for tests in stages(place, copy):
+            done = run_tests(copy, tests)
+            if done is None:
+                return "hangs"
+            if done.returncode not in {0, 5}:  # 5: no test was chosen
+                failed = [x for x in done.stdout.splitlines() if x.startswith(("FAILED", "ERROR"))]
+                return failed[0][:110] if failed else (done.stdout + done.stderr)[-200:]
+    finally:
+        file.write_bytes(source)
+    return None
+
+
+def run_tests(copy: Path, tests: list[str]) -> subprocess.CompletedProcess[str] | None:
+    """pytest's end, or None where it does not come to one."""
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"]
+    paths = f"{copy}{os.pathsep}{copy / 'tests'}"
+    try:
+        return subprocess.run(
+            [*command, "-m", "not browser and not model", *tests],
+            cwd=copy,
+            env=os.environ | {"PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1"},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=HANGS_AFTER_S,
+        )
+    except subprocess.TimeoutExpired:
+        return None
+
+
+def copies(number: int, folder: str) -> Queue[Path]:
+    """Copies of the project that changes can be made to."""
+    made: Queue[Path] = Queue()
+    for index in range(number):
+        copy = Path(folder) / str(index)
+        ignored = shutil.ignore_patterns(".venv*", ".git", "__pycache__", "out", "site", ".*_cache")
+        shutil.copytree(ROOT, copy, ignore=ignored)
+        made.put(copy)
+    return made
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("rooms", nargs="*", default=ROOMS, help="rooms or modules of nbroute/")
+    parser.add_argument("--places", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=2)
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--show", action="store_true", help="list the places, run nothing")
+    options = parser.parse_args()
+    places = chosen(options.rooms, options.places, options.seed)
+    if options.show:
+        print(*(f"{place.path}:{place.line} {place.name}" for place in places), sep="\n")
+        return 0
+    number = count(1)
+
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(options.jobs) as pool:
+        free = copies(options.jobs, folder)
+
+        def tried(place: Place) -> bool:
+            copy = free.get()
+            try:
+                failed = failing_test(place, copy)
+            finally:
+                free.put(copy)
+            said = failed or f"NOT NOTICED {HARMLESS.get(place.name, '')}"
+            print(f"{next(number)}  {place.path}:{place.line}  {place.before} -> {place.after}")
+            print(f"     {said}", flush=True)
+            return failed is not None
+
+        noticed = sum(pool.map(tried, places))
+    share = noticed / len(places)
+    print(f"{noticed} of {len(places)} changes noticed ({share:.0%}); aim {AIM:.0%}")
+    return share < AIM
+
+
+if __name__ == "__main__":
+    sys.exit(main())
