@@ -12,7 +12,7 @@ from statistics import median
 OURS = """
 from nbroute.report.charts import telling
 from nbroute.report import bars
-from test_charts import labelled
+from reports import labelled
 made = labelled()
 import time
 start = time.perf_counter()

@@ -6,41 +6,11 @@ from dataclasses import asdict, replace
 from decimal import Decimal
 
 import pytest
+from reports import DAY, NOON, PRICE, TIERS, report, row
 
 from nbroute.errors import SettingsError
-from nbroute.report import ReportRow, Spend, record, summarise
-from nbroute.types import Attempt, Decision, Options, Plan, Price, RouteResult
-
-TIERS = ("SIMPLE", "MEDIUM", "FRONTIER")
-PRICE = Price(Decimal(10), Decimal(20))
-NOON = 1_795_262_400.0  # 2026-11-21 12:00 UTC
-DAY = 86_400.0
-
-
-def row(result="r1", **changes):
-    """A call on SIMPLE of $0.01; its tokens would cost $0.20 on the baseline."""
-    plain = ReportRow(
-        ts=NOON,
-        result=result,
-        parent=None,
-        tier="SIMPLE",
-        model="mini",
-        feature=None,
-        purpose="answer",
-        status="ok",
-        input_tokens=10_000,
-        output_tokens=5_000,
-        cost_usd=0.01,
-        cost_source="list",
-        latency_ms=100.0,
-        escalated=False,
-        cached=False,
-    )
-    return plain._replace(**changes)
-
-
-def report(*rows, price=PRICE):
-    return summarise(rows, tiers=TIERS, baseline="FRONTIER", price=price)
+from nbroute.report import Spend, record, summarise
+from nbroute.types import Attempt, Decision, Options, Plan, RouteResult
 
 
 def usd(groups):

@@ -19,7 +19,7 @@ from nbroute.errors import RecordError
 from nbroute.storage.ledger import SqliteLedger
 from nbroute.types import Attempt, Cap
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 NOON = 1_795_262_400.0  # 2026-11-21 12:00 UTC
 DAY = 86_400.0
 

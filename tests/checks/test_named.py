@@ -24,7 +24,7 @@ from nbroute.checks.text import without_fence
 from nbroute.errors import SettingsError
 from nbroute.types import Options, Reply, Usage, Verdict
 
-DATA = Path(__file__).parent / "data"
+DATA = Path(__file__).parents[1] / "data"
 LONG_PROMPT = "Explain the causes of the war and what followed from them. " * 4
 PASS = Verdict(True, "any")
 FAIL = Verdict(False, "any", "no good")

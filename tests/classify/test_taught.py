@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
+import dataset
 import pytest
 
 from nbroute import Router
@@ -14,12 +12,7 @@ from nbroute.classify.taught import TaughtClassifier
 from nbroute.types import Ladder, Tier
 
 TIERS = ("SIMPLE", "MEDIUM", "COMPLEX", "FRONTIER")
-OTHERS = [
-    json.loads(line)["prompt"]
-    for line in (Path(__file__).parent / "data" / "blind_prompts.jsonl")
-    .read_text(encoding="utf-8")
-    .splitlines()
-]
+OTHERS = [row["prompt"] for row in dataset.rows("blind_prompts")]
 SUBJECTS = "rain snow trains silence bread summer moss tea lanterns glass harbours"
 HAIKU = [f"Write a haiku about {subject}" for subject in SUBJECTS.split()]
 FIELDS = "invoices tenants shipments lessons tickets meters crates flights refunds doses rooms"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import itertools
-import json
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import dataset
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -219,8 +219,7 @@ def test_any_text_gets_a_tier_and_places_that_hold(prompt):
 
 
 def test_what_the_weights_were_trained_on_is_known_by_its_hash_with_its_held_out_chances():
-    lines = (Path(__file__).parent / "data" / "tier_prompts.jsonl").read_text("utf-8").splitlines()
-    rows = [json.loads(line) for line in lines]
+    rows = dataset.rows("tier_prompts")
 
     held = held_out([row["prompt"] for row in rows])
 
@@ -232,7 +231,7 @@ def test_what_the_weights_were_trained_on_is_known_by_its_hash_with_its_held_out
 
 def test_the_shipped_weights_were_trained_on_todays_prompts_as_they_are_read_today():
     pytest.importorskip("sklearn")
-    script = Path(__file__).parent.parent / "tools" / "train_ngrams.py"
+    script = Path(__file__).parents[2] / "tools" / "train_ngrams.py"
     spec = importlib.util.spec_from_file_location("train_ngrams", script)
     training = importlib.util.module_from_spec(spec)
     sys.modules["train_ngrams"] = training
@@ -248,8 +247,7 @@ def test_the_shipped_weights_were_trained_on_todays_prompts_as_they_are_read_tod
 
 
 def test_two_thirds_of_the_blind_prompts_go_where_they_should_and_nearly_all_near_it():
-    lines = (Path(__file__).parent / "data" / "blind_prompts.jsonl").read_text("utf-8").splitlines()
-    rows = [json.loads(line) for line in lines]
+    rows = dataset.rows("blind_prompts")
 
     got = [TIERS.index(NGRAMS.classify(row["prompt"], FOUR).tier) for row in rows]
 

@@ -30,7 +30,7 @@ from nbroute.errors import AuthError, RateLimited, SettingsError
 from nbroute.evaluate.training_data import read_examples
 from nbroute.types import Attempt, Ladder, Tier
 
-DATA = Path(__file__).parent / "data"
+DATA = Path(__file__).parents[1] / "data"
 needs_wordllama = pytest.mark.skipif(not available(), reason="wordllama is not installed")
 
 
