@@ -16,7 +16,7 @@ from nbroute.notebook.controls import Shelf
 from nbroute.notebook.lines import session_text
 from nbroute.router import Router
 
-PROMPTS = Path(__file__).parent / "data" / "tier_prompts.jsonl"
+PROMPTS = Path(__file__).parents[1] / "data" / "tier_prompts.jsonl"
 
 
 def tier_prompts(each=60):

@@ -30,7 +30,7 @@ from nbroute.errors import Interrupted, PromptError, SettingsError
 from nbroute.router import Router
 from nbroute.types import Verdict
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 #: Tiers on the loopback server, as a worker in another process can read them.
 TOML = """

@@ -23,7 +23,7 @@ from nbroute.errors import AuthError, BudgetExceeded, Interrupted, PromptError, 
 from nbroute.evaluate.training_data import read_labels
 from nbroute.router import Router
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 TOML = """
 [nbroute]
