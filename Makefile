@@ -6,7 +6,7 @@ NEWEST ?= $(or $(shell ls -d $(HOME)/.pyenv/versions/3.1[2-9]*/bin/python 2>/dev
 BIN := .venv/bin
 QUICKSTART := notebooks/01_quickstart.ipynb
 
-.PHONY: help demo lab test test-newest test-proxy check figures bench notebooks pictures clean
+.PHONY: help demo lab test test-newest test-proxy check figures bench notebooks pictures docs clean
 
 help:
 	@echo "make demo       install, route the quickstart on a local model, print what it cost"
@@ -18,6 +18,7 @@ help:
 	@echo "make bench      the figures of the README, each a ratio within one run"
 	@echo "make pictures   take the documents' pictures in a real JupyterLab"
 	@echo "make notebooks  execute the notebooks again on the simulated ladder"
+	@echo "make docs       build the pages of docs/ as a site, site/index.html"
 	@echo "make clean      remove what the others made"
 
 demo: .venv/demo
@@ -86,5 +87,14 @@ notebooks: .venv/test
 pictures: .venv/test
 	$(BIN)/python tests/picture.py docs/pictures
 
+docs: .venv-docs/ready
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --quiet
+	@echo "site/index.html"
+
+.venv-docs/ready:
+	$(PYTHON) -m venv .venv-docs
+	.venv-docs/bin/pip install --quiet --disable-pip-version-check 'mkdocs-material>=9.6,<10'
+	@touch $@
+
 clean:
-	rm -rf .venv .venv-newest .venv-peers .venv-litellm out .pytest_cache .ruff_cache .mypy_cache
+	rm -rf .venv .venv-newest .venv-peers .venv-litellm .venv-docs out site .pytest_cache .ruff_cache .mypy_cache
