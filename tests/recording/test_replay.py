@@ -15,7 +15,7 @@ import nbroute
 from nbroute.errors import RecordError, ReplayMiss, SettingsError
 from nbroute.recording.replay import Recording
 
-GOLDEN = Path(__file__).parent / "data" / "recording_v1.rec"
+GOLDEN = Path(__file__).parents[1] / "data" / "recording_v1.rec"
 FRANCE = "What is the capital of France?"
 HAIKU = "Write a haiku about rain."
 

@@ -26,7 +26,7 @@ from nbroute.recording.replay import Recording
 from nbroute.recording.scrub import REMOVED, Scrubber
 from nbroute.types import Chunk, Usage
 
-GOLDEN = Path(__file__).parent / "data" / "recording_v1.rec"
+GOLDEN = Path(__file__).parents[1] / "data" / "recording_v1.rec"
 
 
 def documents(path):

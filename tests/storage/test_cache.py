@@ -19,7 +19,7 @@ from nbroute.errors import RecordError, SettingsError
 from nbroute.storage.cache import FileCache, MemoryCache, request_key
 from nbroute.types import Message, Reply, Request, Usage
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 REQUEST = Request("openai", "gpt", (Message("system", "Be brief."), Message("user", "Hi")), 256)
 REPLY = Reply(
     text="Hello \U0001f44b \u05e9\u05dc\u05d5\u05dd \x00 \ud83d",

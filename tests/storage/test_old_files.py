@@ -13,7 +13,7 @@ import pytest
 
 import nbroute
 
-WRITTEN = Path(__file__).parent / "data" / "v0_1_0"
+WRITTEN = Path(__file__).parents[1] / "data" / "v0_1_0"
 FRANCE = "What is the capital of France?"
 SUM = "What is 2 + 2?"
 

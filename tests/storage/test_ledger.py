@@ -31,7 +31,7 @@ from nbroute.storage.ledger import SqliteLedger
 from nbroute.storage.schema import m005_sums
 from nbroute.types import Attempt, Cap, Label, Price
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 NOON = 1_795_262_400.0  # 2026-11-21 12:00 UTC
 DAY = 86_400.0
 
