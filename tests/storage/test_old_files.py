@@ -25,37 +25,37 @@ def old(tmp_path):
 
 
 @pytest.fixture
-def router(old):
+def opened():
+    """Makes routers, and closes them."""
+    made = []
+
+    def make(*arguments, **options):
+        made.append(nbroute.Router(*arguments, **options))
+        return made[-1]
+
+    yield make
+    for router in made:
+        router.close()
+
+
+@pytest.fixture
+def router(old, opened):
     """The session that wrote them, continued."""
-    made = nbroute.Router(profile="simulated", ledger=old / "ledger.sqlite", session="sample-0.1.0")
-    yield made
-    made.close()
+    return opened(profile="simulated", ledger=old / "ledger.sqlite", session="sample-0.1.0")
 
 
-def test_a_ledger_tells_what_was_spent(router):
-    frame = router.ledger.frame()
-
-    assert (16, Decimal("0.0173")) == (
-        len(frame),
-        router.spend().equivalent_usd.quantize(Decimal("0.0001")),
-    )
+def test_a_ledger_has_what_was_spent_and_said_and_is_written_on(router):
+    assert Decimal("0.0173") == router.spend().equivalent_usd.quantize(Decimal("0.0001"))
     assert {"SIMPLE", "COMPLEX", "FRONTIER"} <= set(router.spend("tier"))
     assert "geo" in router.spend("feature")
-
-
-def test_a_ledger_is_written_on(router):
-    before = len(router.ledger.rows())
+    labels = router.labels(feedback=True)
+    assert ["good", "good", "overkill", "cheapest acceptable"] == list(labels["feedback"])
+    assert ["SIMPLE", "FRONTIER", "MEDIUM", "SIMPLE"] == list(labels["tier"])
+    assert 16 == len(router.ledger.frame())
 
     router.route(FRANCE)
 
-    assert before + 1 == len(router.ledger.rows())
-
-
-def test_labels_keep_their_words(router):
-    labels = router.labels(feedback=True)
-
-    assert ["good", "good", "overkill", "cheapest acceptable"] == list(labels["feedback"])
-    assert ["SIMPLE", "FRONTIER", "MEDIUM", "SIMPLE"] == list(labels["tier"])
+    assert 17 == len(router.ledger.rows())
 
 
 def test_taught_examples_decide(router):
@@ -64,88 +64,57 @@ def test_taught_examples_decide(router):
     assert ("SIMPLE", 1.0) == (decision.tier, decision.confidence)
 
 
-def test_a_recording_answers(old):
-    with_text = nbroute.Router(replay=old / "talk.rec")
+def test_a_recording_answers_and_is_continued(old, opened):
+    live = opened(profile="simulated")
+    live.record(old / "talk.rec")
+    live.route("Name a colour.")
+    live.close()
+    replay = opened(replay=old / "talk.rec")
 
-    result = with_text.route(FRANCE)
+    result = replay.route(FRANCE)
 
     assert FRANCE in result.text
     assert (Decimal(0), True) == (result.cost_usd, result.cached)
-    assert (
-        "FRONTIER"
-        == with_text.route(
-            "Write a Python function that merges two sorted lists.",
-            strategy="cascade",
-            start="SIMPLE",
-            checks=["length=2000"],
-        ).tier
-    )
-    with_text.close()
+    cascade = {"strategy": "cascade", "start": "SIMPLE", "checks": ["length=2000"]}
+    written = replay.route("Write a Python function that merges two sorted lists.", **cascade)
+    assert "FRONTIER" == written.tier
+    assert replay.route("Name a colour.").text
 
 
-def test_a_recording_is_continued(old):
-    router = nbroute.Router(profile="simulated")
-    router.record(old / "talk.rec")
-    router.route("Name a colour.")
-    router.close()
-
-    replayed = nbroute.Router(replay=old / "talk.rec")
-
-    assert replayed.route("Name a colour.").text
-    assert replayed.route(FRANCE).text
-    replayed.close()
-
-
-def test_a_cache_answers(old):
+def test_a_cache_answers_and_a_learned_classifier_decides(old, opened):
     settings = old / "nbroute.toml"
-    settings.write_text('[nbroute]\nprofile = "simulated"\ncache_file = "cache.sqlite"\n')
-    router = nbroute.Router(settings)
+    settings.write_text(
+        '[nbroute]\nprofile = "simulated"\ncache_file = "cache.sqlite"\n'
+        'classifier = "learned"\nclassifier_file = "learned.npz"\n'
+    )
+    router = opened(settings)
 
-    assert FRANCE in router.route(FRANCE, cache="only").text
-    router.close()
+    assert FRANCE in router.route(FRANCE, tier="SIMPLE", cache="only").text
+    assert "FRONTIER" == router.classify("six seven one zork").tier
+    assert "SIMPLE" == router.classify("six seven one blib").tier
 
 
-def test_a_batch_is_resumed_with_nothing_sent(old):
-    router = nbroute.Router(profile="simulated")
+@pytest.mark.parametrize(
+    ("name", "prompts", "failed"),
+    [
+        ("batch.sqlite", [SUM, "Name a colour.", ""], 1),
+        ("batch.parquet", [SUM, "Name a colour."], 0),
+    ],
+)
+def test_a_batch_is_resumed_with_nothing_sent(old, opened, name, prompts, failed):
+    router = opened(profile="simulated")
 
-    batch = router.map([SUM, "Name a colour.", ""], to=old / "batch.sqlite", progress=False)
+    batch = router.map(prompts, to=old / name, progress=False)
 
-    assert (3, 1, 0) == (len(batch), len(batch.failed()), router.spend().calls)
+    assert (len(prompts), failed, 0) == (len(batch), len(batch.failed()), router.spend().calls)
     assert SUM in batch[0].text
-    router.close()
-
-
-def test_a_batch_in_parquet_is_resumed_with_nothing_sent(old):
-    router = nbroute.Router(profile="simulated")
-
-    batch = router.map([SUM, "Name a colour."], to=old / "batch.parquet", progress=False)
-
-    assert (2, 0) == (len(batch), router.spend().calls)
-    router.close()
 
 
 def test_a_grid_is_resumed_with_nothing_sent(router, old):
     before = router.spend().calls
+    asked = {"tiers": ["SIMPLE", "COMPLEX"], "to": old / "grid", "progress": False}
 
-    grid = router.compare(
-        [SUM, "Explain photosynthesis."],
-        tiers=["SIMPLE", "COMPLEX"],
-        to=old / "grid",
-        progress=False,
-    )
+    grid = router.compare([SUM, "Explain photosynthesis."], **asked)
 
     assert before == router.spend().calls
     assert ["SIMPLE"] == list(grid.labels()["tier"])
-
-
-def test_a_learned_classifier_decides(old):
-    settings = old / "nbroute.toml"
-    settings.write_text(
-        '[nbroute]\nprofile = "simulated"\n'
-        'classifier = "learned"\nclassifier_file = "learned.npz"\n'
-    )
-    router = nbroute.Router(settings)
-
-    assert "FRONTIER" == router.classify("six seven one zork").tier
-    assert "SIMPLE" == router.classify("six seven one blib").tier
-    router.close()
