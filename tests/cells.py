@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 from IPython.utils.capture import capture_output
 
 from nbroute.notebook.card import Card
+from nbroute.notebook.comparing.shown import Output
 from nbroute.notebook.controls import Controls
 from nbroute.notebook.screens import Screen
 
@@ -36,6 +37,28 @@ def error_of(shell, source):
     lines = [line for line in text.split("\n") if line.strip()]
     assert 1 == len(lines), text
     return lines[0]
+
+
+def outputs(shell, source):
+    """What a cell displays, each as (data, metadata), without what follows a terminal's `Out:`."""
+    with capture_output() as shown:
+        assert shell.run_cell(source, store_history=True).success
+    shown = [(output.data, output.metadata or {}) for output in shown.outputs]
+    return [one for one in shown if not one[0]["text/plain"].startswith("<Comparison of")]
+
+
+class Shown(Output):
+    """A live output that keeps what it would send to a front end."""
+
+    def __init__(self):
+        super().__init__("live")
+        self.pages = []
+
+    def running(self, page, *, now=False):
+        self.pages.append(page()[0]["text/html"])
+
+    def show(self, made):
+        self.pages.append(made[0]["text/html"])
 
 
 class Row:

@@ -145,3 +145,13 @@ def shell(monkeypatch):
     made.history_manager.db.close()
     atexit.unregister(made.atexit_operations)
     InteractiveShell.clear_instance()
+
+
+@pytest.fixture
+def static(shell, monkeypatch):
+    """The same shell, with one plain output at the end of a cell."""
+    monkeypatch.setenv("NBROUTE_STATIC", "1")
+    with capture_output():
+        shell.run_line_magic("unload_ext", "nbroute")
+        shell.run_line_magic("load_ext", "nbroute")
+    return shell

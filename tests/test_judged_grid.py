@@ -8,16 +8,14 @@ import signal
 
 import pandas as pd
 import pytest
+from cells import outputs
 from loopback import Reply
-from test_compare_magic import outputs, static
 from test_judging import Gate
 
 from nbroute.errors import Interrupted, SettingsError
 from nbroute.providers.simulated import known_prompts
 from nbroute.router import Router
 from nbroute.workshop import truth
-
-__all__ = ["static"]
 
 
 @pytest.fixture(scope="module")

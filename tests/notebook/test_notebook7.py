@@ -9,7 +9,7 @@ from pathlib import Path
 import lab
 import pytest
 
-QUICKSTART = Path(__file__).parent.parent / "notebooks" / "01_quickstart.ipynb"
+QUICKSTART = Path(__file__).parents[2] / "notebooks" / "01_quickstart.ipynb"
 #: A line for each text that the answer has shown, so that a test sees that it grew.
 WATCH = """() => {
   window.lengths = new Set();

@@ -10,7 +10,7 @@ from pathlib import Path
 import lab
 import pytest
 
-QUICKSTART = Path(__file__).parent.parent / "notebooks" / "01_quickstart.ipynb"
+QUICKSTART = Path(__file__).parents[2] / "notebooks" / "01_quickstart.ipynb"
 
 pytestmark = lab.in_browser()
 

@@ -12,39 +12,21 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from cells import error_of, run
+from cells import Shown, error_of, outputs, run
 from IPython.utils.capture import capture_output
-from test_answer import ATTACKS, Rendered
+from markup import ATTACKS, NAMES, Rendered
 
 from nbroute.compare import Column, Comparison, Contender
 from nbroute.errors import Interrupted, Unavailable
 from nbroute.notebook.comparing import columns
 from nbroute.notebook.comparing.card import Card
-from nbroute.notebook.comparing.shown import Output, Twin
+from nbroute.notebook.comparing.shown import Twin
 from nbroute.notebook.comparing.view import Running, State, letter_of, view_of
 from nbroute.router import Router
 from nbroute.types import Attempt, Decision, Options, Plan, RouteResult, Sent, Text
 
 COMPARE = "%%route_compare\nExplain recursion."
 TIERS = ["SIMPLE", "MEDIUM", "COMPLEX", "FRONTIER"]
-
-
-@pytest.fixture
-def static(shell, monkeypatch):
-    """The same shell, with one plain output at the end of a cell."""
-    monkeypatch.setenv("NBROUTE_STATIC", "1")
-    with capture_output():
-        shell.run_line_magic("unload_ext", "nbroute")
-        shell.run_line_magic("load_ext", "nbroute")
-    return shell
-
-
-def outputs(shell, source):
-    """What a cell displays, each as (data, metadata), without what follows a terminal's `Out:`."""
-    with capture_output() as shown:
-        assert shell.run_cell(source, store_history=True).success
-    shown = [(output.data, output.metadata or {}) for output in shown.outputs]
-    return [one for one in shown if not one[0]["text/plain"].startswith("<Comparison of")]
 
 
 def answer(tier, text, **changes):
@@ -484,9 +466,6 @@ def test_costs_are_to_scale_and_the_cheapest_and_the_fastest_are_named(static):
     assert ["100.0%"] == re.findall(r"width:(100.0%)", data["text/html"])
 
 
-NAMES = ["<b>x</b>", "a|b", "two\nlines", "🙂 שלום", "\u202eevil", "$x$"]
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_a_name_of_any_kind_is_harmless_and_readable(name):
     compared = comparison_of(LOW="yes", TOP="no")
@@ -535,20 +514,6 @@ def test_what_broke_off_is_shown_with_its_error_and_counted_in_the_record():
 
 
 # the card and the widget that stands in for it
-
-
-class Shown(Output):
-    """A live output that keeps what it would send to a front end."""
-
-    def __init__(self):
-        super().__init__("live")
-        self.pages = []
-
-    def running(self, page, *, now=False):
-        self.pages.append(page()[0]["text/html"])
-
-    def show(self, made):
-        self.pages.append(made[0]["text/html"])
 
 
 @pytest.fixture

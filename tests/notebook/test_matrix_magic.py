@@ -11,17 +11,15 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from cells import error_of, run
+from cells import Shown, error_of, outputs, run
 from IPython.utils.capture import capture_output
-from test_compare_magic import NAMES, Shown, outputs, static
+from markup import NAMES
 
 from nbroute.compare import Grid
 from nbroute.errors import Interrupted
 from nbroute.notebook.comparing.matrix import Matrix
 from nbroute.notebook.comparing.shown import Twin
 from nbroute.router import Router
-
-__all__ = ["static"]
 
 WORDS = ["cat", "dog", "newt"]
 CELL = "%%route_compare SIMPLE MEDIUM --over words\nDefine {{words}}."

@@ -11,7 +11,7 @@ pytestmark = lab.in_browser()
 
 PROMPTS = f"""router = %route router
 import sys
-sys.path.insert(0, {str(Path(__file__).parent)!r})
+sys.path.insert(0, {str(Path(__file__).parents[1])!r})
 from benchmarks.workload import development_prompts
 for one in development_prompts(60):
     _ = router.route(one.text)"""
