@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 
 import genai_prices
@@ -14,18 +15,20 @@ from nbroute.types import Cost, Price, Tier, Usage
 
 MINI = Tier("SIMPLE", "openrouter", "openai/gpt-4o-mini", 256, fallbacks=("openai/gpt-4o",))
 OWN_PRICE = Price(Decimal(1), Decimal(2), "configured")
-LISTED = [
-    ("openai", "gpt-4o-mini"),
-    ("openai", "gpt-5.4"),
-    ("openai", "gpt-3.5-turbo"),
-    ("anthropic", "claude-haiku-5-5"),
-    ("openrouter", "anthropic/claude-sonnet-4.5"),
-    ("openrouter", "google/gemini-2.5-pro"),
-]
+OWN = replace(MINI, price=OWN_PRICE)
+MILLION = Usage(1_000_000, 0)
 
 
 def list_price(provider, model):
     return pricing.price_of(Tier("ANY", provider, model, 256), model, "remote")
+
+
+def rows(table):
+    return [line.split() for line in table.strip().splitlines()]
+
+
+def cost(usage, tier=MINI, model=None, kind="remote"):
+    return pricing.cost_of(usage, tier, model or tier.model, kind)
 
 
 def test_the_list_has_the_first_articles_prices():
@@ -33,325 +36,233 @@ def test_the_list_has_the_first_articles_prices():
     assert Price(Decimal("2.5"), Decimal(10)) == list_price("openrouter", "openai/gpt-4o")
 
 
-@pytest.mark.parametrize(
-    "model",
-    [
-        "SmolLM2-135M-Instruct",
-        "deepseek-r1-distill-qwen-1.5b.Q4_K_M.gguf",
-        "deepseek-r1:8b",
-        "gpt-4o-mini.gguf",
-        "gpt-4o-mini-mine",
-        "claude-haiku-4-5-distilled",
-        "gpt-oss-20b",
-        "kimi-k2",
-        "llama3.2:1b",
-        "auto",
-        "",
-        "openai/gpt-oss-20b",
-        "google/gemma-3-27b-it",
-        "gemma-3-27b-it",
-        "grok-2",
-        "deepseek-chat",
-        "deepseek-ai/DeepSeek-V3",
-        "mistral-large-latest",
-        "meta-llama/Llama-3.1-8B-Instruct",
-        "my-gpt-4o",
-        "gpt-4o-large",
-        "gpt-4o:free",
-        "gemini-2.5-flash-mine",
-        "azure/my-deployment",
-        "bedrock/my-model",
-        "my.model-v1:0",
-        "groq/my-finetune",
-        "sonar",
-    ],
-)
-def test_a_model_served_by_anybody_is_not_given_some_vendors_price(model):
+ANYBODYS = """
+    SmolLM2-135M-Instruct deepseek-r1-distill-qwen-1.5b.Q4_K_M.gguf deepseek-r1:8b
+    gpt-4o-mini.gguf gpt-4o-mini-mine claude-haiku-4-5-distilled gpt-oss-20b kimi-k2 llama3.2:1b
+    auto openai/gpt-oss-20b google/gemma-3-27b-it gemma-3-27b-it grok-2 deepseek-chat
+    deepseek-ai/DeepSeek-V3 mistral-large-latest meta-llama/Llama-3.1-8B-Instruct my-gpt-4o
+    gpt-4o-large gpt-4o:free gemini-2.5-flash-mine azure/my-deployment bedrock/my-model
+    my.model-v1:0 groq/my-finetune sonar"""
+
+
+@pytest.mark.parametrize("model", ["", *ANYBODYS.split()])
+def test_a_model_that_anybody_may_serve_does_not_get_a_vendors_price(model):
     assert None is list_price("my-box", model)
 
 
-def test_a_vendors_own_model_has_its_list_price_behind_a_proxy():
-    assert list_price("openai", "gpt-4o") == list_price("my-proxy", "gpt-4o")
+SONNET = "claude-3-5-sonnet"
+NAMES = {
+    ("openai", "gpt-4o"): "gpt-4o gpt-4o-2024-08-06 openai/gpt-4o gpt-4o-latest",
+    ("openai", "gpt-4o-mini"): """
+        gpt-4o-mini-2024-07-18 gpt-4o-mini-2031-01-01 azure/gpt-4o-mini azure_ai/gpt-4o-mini""",
+    ("openai", "gpt-4o-2024-05-13"): "gpt-4o-2024-05-13 azure/gpt-4o-2024-05-13",
+    ("anthropic", f"{SONNET}-20240620"): f"""
+        {SONNET}-latest {SONNET}@20240620 vertex_ai/{SONNET}@20240620 anthropic/{SONNET}-20241022
+        bedrock/us.anthropic.{SONNET}-20241022-v2:0
+        bedrock/us-east-1/anthropic.{SONNET}-20240620-v1:0 anthropic.{SONNET}-20240620-v1:0
+        arn:aws:bedrock:us-east-1:1:inference-profile/us.anthropic.{SONNET}-20240620-v1:0""",
+    ("openrouter", "google/gemini-2.5-flash"): """
+        gemini/gemini-2.5-flash models/gemini-2.5-flash google/gemini-2.5-flash
+        vertex_ai/gemini-2.5-flash google-ai-studio/gemini-2.5-flash
+        google-vertex-ai/google/gemini-2.5-flash openrouter/google/gemini-2.5-flash""",
+    ("openrouter", "x-ai/grok-4.5"): "xai/grok-4.5 grok/grok-4.5 x-ai/grok-4.5 grok-4.5",
+}
 
 
-@pytest.mark.parametrize(
-    ("host", "names"),
-    [
-        (("openai", "gpt-4o"), ["gpt-4o-2024-08-06", "openai/gpt-4o", "gpt-4o-latest"]),
-        (
-            ("openai", "gpt-4o-mini"),
-            [
-                "gpt-4o-mini-2024-07-18",
-                "gpt-4o-mini-2031-01-01",
-                "azure/gpt-4o-mini",
-                "azure_ai/gpt-4o-mini",
-            ],
-        ),
-        (("openai", "gpt-4o-2024-05-13"), ["gpt-4o-2024-05-13", "azure/gpt-4o-2024-05-13"]),
-        (
-            ("anthropic", "claude-3-5-sonnet-20240620"),
-            [
-                "claude-3-5-sonnet-latest",
-                "claude-3-5-sonnet@20240620",
-                "vertex_ai/claude-3-5-sonnet@20240620",
-                "anthropic/claude-3-5-sonnet-20241022",
-                "bedrock/us.anthropic.claude-3-5-sonnet-20241022-v2:0",
-                "bedrock/us-east-1/anthropic.claude-3-5-sonnet-20240620-v1:0",
-                "anthropic.claude-3-5-sonnet-20240620-v1:0",
-                "arn:aws:bedrock:us-east-1:1:inference-profile/us.anthropic.claude-3-5-sonnet-20240620-v1:0",
-            ],
-        ),
-        (
-            ("openrouter", "google/gemini-2.5-flash"),
-            [
-                "gemini/gemini-2.5-flash",
-                "models/gemini-2.5-flash",
-                "google/gemini-2.5-flash",
-                "vertex_ai/gemini-2.5-flash",
-                "google-ai-studio/gemini-2.5-flash",
-                "google-vertex-ai/google/gemini-2.5-flash",
-                "openrouter/google/gemini-2.5-flash",
-            ],
-        ),
-        (
-            ("openrouter", "x-ai/grok-4.5"),
-            ["xai/grok-4.5", "grok/grok-4.5", "x-ai/grok-4.5", "grok-4.5"],
-        ),
-    ],
-)
-def test_a_model_has_its_price_under_the_names_that_gateways_give_it(host, names):
-    expected = list_price(*host)
+@pytest.mark.parametrize("host", NAMES)
+def test_a_model_has_its_price_under_the_names_that_gateways_give_it(host):
+    prices = {name: list_price("proxy", name) for name in NAMES[host].split()}
 
-    assert expected.output > 0
-    assert [expected] * len(names) == [list_price("proxy", name) for name in names]
+    assert list_price(*host).output > 0
+    assert dict.fromkeys(prices, list_price(*host)) == prices
 
 
-@pytest.mark.parametrize(
-    "model",
-    [
-        "mistral/mistral-large-latest",
-        "groq/llama-3.1-8b-instant",
-        "groq/openai/gpt-oss-20b",
-        "deepseek/deepseek-chat",
-        "accounts/fireworks/models/deepseek-v3p2",
-        "fireworks_ai/accounts/fireworks/models/deepseek-v3p2",
-        "together_ai/meta-llama/Llama-3.3-70B-Instruct-Turbo",
-        "perplexity/sonar",
-    ],
-)
+HOSTED = """
+    mistral/mistral-large-latest groq/llama-3.1-8b-instant groq/openai/gpt-oss-20b
+    deepseek/deepseek-chat accounts/fireworks/models/deepseek-v3p2
+    fireworks_ai/accounts/fireworks/models/deepseek-v3p2 perplexity/sonar
+    together_ai/meta-llama/Llama-3.3-70B-Instruct-Turbo"""
+
+
+@pytest.mark.parametrize("model", HOSTED.split())
 def test_open_weights_have_a_price_where_the_name_says_who_serves_them(model):
     assert list_price("proxy", model).output > 0
 
 
-@pytest.mark.parametrize(
-    ("model", "usd", "source"),
-    [
-        ("openai/gpt-4o", "2.5", "list"),
-        ("openai/gpt-4o-2024-08-06", "2.5", "list"),
-        # https://openrouter.ai/docs/features/web-search: $4 per 1,000 results, at most five
-        ("openai/gpt-4o:online", "2.52", "estimated"),
-        ("openai/gpt-4o:nitro", "2.5", "estimated"),
-        ("openai/gpt-4o:floor", "2.5", "estimated"),
-        ("openai/gpt-4o:extended", "6", "list"),
-        ("anthropic/claude-3.7-sonnet:thinking", "3", "list"),
-        ("some/model-of-tomorrow:free", "0", "list"),
-        ("some/model-of-tomorrow:free:online", "0.02", "estimated"),
-        ("openai/gpt-4o:of-tomorrow", None, "unknown"),
-        ("openrouter/auto", None, "unknown"),
-    ],
-)
+# https://openrouter.ai/docs/features/web-search: $4 per 1,000 results, at most five
+VARIANTS = """
+    openai/gpt-4o                         2.5   list
+    openai/gpt-4o-2024-08-06              2.5   list
+    openai/gpt-4o:online                  2.52  estimated
+    openai/gpt-4o:nitro                   2.5   estimated
+    openai/gpt-4o:floor                   2.5   estimated
+    openai/gpt-4o:extended                6     list
+    anthropic/claude-3.7-sonnet:thinking  3     list
+    some/model-of-tomorrow:free           0     list
+    some/model-of-tomorrow:free:online    0.02  estimated
+    openai/gpt-4o:of-tomorrow             -     unknown
+    openrouter/auto                       -     unknown
+    anthropic/claude-haiku-3-5            -     unknown"""
+
+
+@pytest.mark.parametrize(("model", "usd", "source"), rows(VARIANTS))
 def test_openrouters_variants_cost_what_it_asks_for_them(model, usd, source):
-    tier = Tier("t", "openrouter", model, 100)
+    found = cost(MILLION, Tier("t", "openrouter", model, 100))
 
-    cost = pricing.cost_of(Usage(1_000_000, 0), tier, model, "remote")
-
-    assert (usd and Decimal(usd), source) == (cost.usd, cost.source)
+    assert (None if usd == "-" else Decimal(usd), source) == (found.usd, found.source)
 
 
-def test_cached_input_has_a_price_of_its_own_where_it_is_given():
-    tier = replace(MINI, price=replace(OWN_PRICE, cached_input=Decimal("0.1")))
-    usage = Usage(1_000_000, 1_000_000, 500_000)
-
-    cost = pricing.cost_of(usage, tier, MINI.model, "remote")
-
-    assert Cost(Decimal("2.55"), "configured", tier.price) == cost
-
-
-@pytest.mark.parametrize(
-    ("asked", "answered", "same"),
-    [
-        ("gpt-4o-mini", "gpt-4o-mini-2024-07-18", True),
-        ("openai/gpt-4o-mini:online", "gpt-4o-mini-2024-07-18", True),
-        ("anthropic/claude-sonnet-4.5", "claude-sonnet-4-5-20250929", True),
-        ("bedrock/us.anthropic.claude-3-5-sonnet-20241022-v2:0", "claude-3-5-sonnet", True),
-        ("models/gemini-2.5-flash", "gemini-2.5-flash", True),
-        ("llama3.2", "llama3.2:latest", True),
-        ("gpt-4o", "gpt-4o-mini", False),
-        ("llama3.2:1b", "llama3.2:3b", False),
-        ("openrouter/auto", "openai/gpt-4o", False),
-        ("my-deployment", "gpt-4o-2024-08-06", False),
-    ],
-)
-def test_a_date_and_a_vendor_make_no_other_model(asked, answered, same):
-    assert same == pricing.same_model(asked, answered)
+SAME = """
+    gpt-4o-mini                  gpt-4o-mini-2024-07-18      yes
+    openai/gpt-4o-mini:online    gpt-4o-mini-2024-07-18      yes
+    anthropic/claude-sonnet-4.5  claude-sonnet-4-5-20250929  yes
+    models/gemini-2.5-flash      gemini-2.5-flash            yes
+    llama3.2                     llama3.2:latest             yes
+    bedrock/us.anthropic.claude-3-5-sonnet-20241022-v2:0 claude-3-5-sonnet yes
+    gpt-4o                       gpt-4o-mini                 no
+    llama3.2:1b                  llama3.2:3b                 no
+    openrouter/auto              openai/gpt-4o               no
+    my-deployment                gpt-4o-2024-08-06           no"""
 
 
-def test_a_slug_that_the_endpoint_does_not_have_has_no_price():
-    assert None is list_price("openrouter", "anthropic/claude-haiku-3-5")
+@pytest.mark.parametrize(("asked", "answered", "same"), rows(SAME))
+def test_a_date_or_a_vendor_does_not_make_another_model(asked, answered, same):
+    assert (same == "yes") is pricing.same_model(asked, answered)
 
 
-@pytest.mark.parametrize(("provider", "model"), LISTED)
+MAKERS = {"openai/gpt-4o": "openai", "meta-llama/Llama-3.3": "meta-llama", "llama3.2:1b": ""}
+MAKERS |= {"groq/meta-llama/llama-4": "meta-llama", "claude-sonnet-4-5": "anthropic"}
+
+
+@pytest.mark.parametrize("model", MAKERS)
+def test_the_maker_of_a_model_is_read_from_its_name(model):
+    assert MAKERS[model] == pricing.maker_of(model)
+
+
+def test_an_alias_has_the_price_of_the_model_that_answered():
+    auto = Tier("t", "openrouter", "openrouter/auto", 100)
+
+    found = pricing.cost_of(MILLION, auto, auto.model, "remote", "openai/gpt-4o")
+
+    assert (Decimal("2.5"), "list") == (found.usd, found.source)
+
+
+def test_the_newest_price_is_of_no_later_day_than_today():
+    assert date(2024, 1, 1) < pricing.newest_price(date.today()) <= date.today()  # noqa: DTZ011
+    assert pricing.newest_price(date(1999, 1, 1)) is None
+
+
+def test_the_context_window_is_the_models_or_else_the_references():
+    local = Tier("t", "local", "x.gguf", 9)
+
+    assert 128_000 == pricing.context_of(MINI)
+    assert 128_000 == pricing.context_of(replace(local, reference="openai:gpt-4o"))
+    assert pricing.context_of(local) is None
+
+
+LISTED = """openai/gpt-4o-mini openai/gpt-5.4 openai/gpt-3.5-turbo anthropic/claude-haiku-5-5
+    openrouter/anthropic/claude-sonnet-4.5 openrouter/google/gemini-2.5-pro"""
+
+
+@pytest.mark.parametrize("listed", LISTED.split())
 @given(
     given_tokens=st.one_of(st.integers(0, 2_000_000), st.sampled_from([100_000, 272_000, 272_001])),
     taken=st.integers(0, 200_000),
     share=st.floats(0, 1),
 )
-def test_a_cost_is_the_one_that_the_price_list_works_out(
-    provider, model, given_tokens, taken, share
-):
+def test_a_cost_is_the_one_that_the_price_list_works_out(listed, given_tokens, taken, share):
+    provider, _, model = listed.partition("/")
     cached = int(given_tokens * share)
-    listed = genai_prices.calc_price(
-        genai_prices.Usage(
-            input_tokens=given_tokens, output_tokens=taken, cache_read_tokens=cached
-        ),
-        model,
-        provider_id=provider,
+    usage = genai_prices.Usage(
+        input_tokens=given_tokens, output_tokens=taken, cache_read_tokens=cached
     )
-    tier = Tier("t", provider, model, 100)
+    expected = genai_prices.calc_price(usage, model, provider_id=provider).total_price
 
-    cost = pricing.cost_of(Usage(given_tokens, taken, cached), tier, model, "remote")
+    found = cost(Usage(given_tokens, taken, cached), Tier("t", provider, model, 100))
 
-    assert listed.total_price == cost.usd
-    assert "list" == cost.source
+    assert (expected, "list") == (found.usd, found.source)
 
 
 def test_a_prompt_in_the_long_context_bracket_is_recorded_with_the_brackets_price():
     tier = Tier("power", "openai", "gpt-5.4", 8192)
 
     assert Decimal("2.5") == pricing.price_of(tier, "gpt-5.4", "remote").input
-    cost = pricing.cost_of(Usage(272_001, 1), tier, "gpt-5.4", "remote")
-    assert Price(Decimal(5), Decimal("22.5")) == cost.price
+    assert Price(Decimal(5), Decimal("22.5")) == cost(Usage(272_001, 1), tier).price
 
 
-def test_an_unknown_price_is_none_and_not_zero():
-    tier = replace(MINI, model="openai/gpt-99")
-
-    cost = pricing.cost_of(Usage(10, 10), tier, tier.model, "remote")
-
-    assert Cost(None, "unknown") == cost
-    assert "unknown (no price for this model)" == pricing.describe(cost)
+HALF_CACHED = Usage(1_000_000, 1_000_000, 500_000)
+CACHED = replace(MINI, price=replace(OWN_PRICE, cached_input=Decimal("0.1")))
+LOCAL = Tier("SIMPLE", "local", "gpt-4o-mini.gguf", 256)
+UNKNOWN = replace(MINI, model="openai/gpt-99")
 
 
-def test_what_the_endpoint_billed_comes_before_any_price():
-    usage = Usage(1_000_000, 0, billed_usd=Decimal("0.07"))
-
-    cost = pricing.cost_of(usage, replace(MINI, price=OWN_PRICE), MINI.model, "remote")
-
-    assert Cost(Decimal("0.07"), "billed") == cost
-
-
-@pytest.mark.parametrize("billed", ["-1", "NaN", "Infinity"])
-def test_a_bill_that_is_no_amount_is_passed_over(billed):
-    usage = Usage(1_000_000, 0, billed_usd=Decimal(billed))
-
-    assert "list" == pricing.cost_of(usage, MINI, MINI.model, "remote").source
-
-
-def test_a_price_of_ones_own_comes_before_the_list():
-    cost = pricing.cost_of(
-        Usage(1_000_000, 1_000_000, 500_000), replace(MINI, price=OWN_PRICE), MINI.model, "remote"
-    )
-
-    assert Cost(Decimal(3), "configured", OWN_PRICE) == cost
-
-
-def test_a_fallback_has_the_lists_price_and_not_the_one_of_the_tiers_model():
-    cost = pricing.cost_of(
-        Usage(1_000_000, 0), replace(MINI, price=OWN_PRICE), "openai/gpt-4o", "remote"
-    )
-
-    assert (Decimal("2.5"), "list") == (cost.usd, cost.source)
-
-
-def test_a_count_that_was_estimated_makes_the_cost_an_estimate():
-    cost = pricing.cost_of(Usage(1_000_000, 0, estimated=True), MINI, MINI.model, "remote")
-
-    assert (Decimal("0.15"), "estimated") == (cost.usd, cost.source)
+def billed(usd):
+    return replace(MILLION, billed_usd=Decimal(usd))
 
 
 @pytest.mark.parametrize(
-    "usage",
+    ("usage", "tier", "model", "usd", "source"),
     [
-        Usage(-1, 5),
-        Usage(5, -1),
-        Usage(5, 5, -1),
-        Usage(True, 5),
-        Usage(float("nan"), 5),
-        Usage(None, 5),
+        (billed("0.07"), OWN, None, "0.07", "billed"),
+        *[(billed(usd), MINI, None, "0.15", "list") for usd in ("-1", "NaN", "Infinity")],
+        (HALF_CACHED, OWN, None, "3", "configured"),
+        (HALF_CACHED, CACHED, None, "2.55", "configured"),
+        (MILLION, OWN, "openai/gpt-4o", "2.5", "list"),  # a fallback is not the tier's model
+        (replace(MILLION, estimated=True), MINI, None, "0.15", "estimated"),
+        (MILLION, UNKNOWN, None, None, "unknown"),
     ],
 )
-def test_a_token_count_that_is_none_makes_the_cost_unknown(usage):
-    cost = pricing.cost_of(usage, MINI, MINI.model, "remote")
+def test_a_bill_comes_before_ones_own_price_and_that_before_the_list(
+    usage, tier, model, usd, source
+):
+    found = cost(usage, tier, model)
 
-    assert (None, "unknown") == (cost.usd, cost.source)
-    assert "unknown (no usable token count)" == pricing.describe(cost)
+    assert (None if usd is None else Decimal(usd), source) == (found.usd, found.source)
+
+
+@pytest.mark.parametrize(
+    "tokens", [(-1, 5), (5, -1), (5, 5, -1), (True, 5), (float("nan"), 5), (None, 5)]
+)
+def test_what_is_not_a_token_count_makes_the_cost_unknown(tokens):
+    found = cost(Usage(*tokens))
+
+    assert (None, "unknown") == (found.usd, found.source)
+    assert "unknown (no usable token count)" == pricing.describe(found)
 
 
 def test_more_cached_tokens_than_tokens_count_as_all_of_them():
-    all_cached = pricing.cost_of(Usage(10, 0, 10), MINI, MINI.model, "remote")
-
-    assert all_cached == pricing.cost_of(Usage(10, 0, 99), MINI, MINI.model, "remote")
+    assert cost(Usage(10, 0, 10)) == cost(Usage(10, 0, 99))
 
 
-def test_a_local_answer_is_worth_what_the_reference_would_have_cost():
-    tier = preset("four-tier", "local")["SIMPLE"]
+@pytest.mark.parametrize(
+    ("tier", "said"),
+    [
+        (preset("four-tier", "local")["SIMPLE"], "$0.15 (would have cost)"),
+        (LOCAL, "unknown (nothing billed, no reference price)"),
+        (preset("four-tier", "simulated")["MEDIUM"], "$0.80 (would have cost)"),
+    ],
+    ids=["the reference's price", "no reference", "a simulated fallback as the tier's model"],
+)
+def test_what_nobody_bills_is_worth_what_it_would_have_cost(tier, said):
+    for model in tier.models:
+        found = cost(replace(MILLION, estimated=True), tier, model, tier.provider)
 
-    cost = pricing.cost_of(Usage(1_000_000, 0, estimated=True), tier, tier.model, "local")
-
-    assert (Decimal("0.15"), "equivalent") == (cost.usd, cost.source)
-    assert "$0.15 (would have cost)" == pricing.describe(cost)
-
-
-def test_a_local_answer_without_a_reference_is_unknown_but_surely_not_billed():
-    tier = Tier("SIMPLE", "local", "gpt-4o-mini.gguf", 256)
-
-    cost = pricing.cost_of(Usage(10, 10), tier, tier.model, "local")
-
-    assert Cost(None, "equivalent") == cost
-    assert "unknown (nothing billed, no reference price)" == pricing.describe(cost)
-
-
-def test_a_simulated_fallback_is_valued_as_the_tiers_model():
-    tier = preset("four-tier", "simulated")["MEDIUM"]
-
-    cost = pricing.cost_of(Usage(1_000_000, 0), tier, tier.fallbacks[0], "simulated")
-
-    assert (Decimal("0.80"), "equivalent") == (cost.usd, cost.source)
+        assert ("equivalent", said) == (found.source, pricing.describe(found))
 
 
 def test_a_range_goes_from_one_token_to_the_whole_budget():
     low, high = pricing.cost_range(100, MINI, MINI.model, "remote")
 
-    assert Decimal("0.0000156") == low.usd
-    assert Decimal("0.0001686") == high.usd
+    assert (Decimal("0.0000156"), Decimal("0.0001686")) == (low.usd, high.usd)
 
 
-@pytest.mark.parametrize(
-    ("text", "tokens"),
-    [
-        ("", 0),
-        ("a", 1),
-        ("What is the capital of France?", 8),
-        ("法国的首都是哪里", 8),
-        ("Größe", 2),
-        ("привет", 3),
-        ("😀", 2),
-        ("\ud800", 1),
-        ("\x00" * 8, 2),
-    ],
-)
-def test_tokens_are_estimated_from_characters_and_their_script(text, tokens):
-    assert tokens == pricing.estimate_tokens(text)
+TOKENS = {"": 0, "a": 1, "What is the capital of France?": 8, "法国的首都是哪里": 8}
+TOKENS |= {"Größe": 2, "привет": 3, "😀": 2, "\ud800": 1, "\x00" * 8: 2}
+
+
+@pytest.mark.parametrize("text", TOKENS, ids=ascii)
+def test_tokens_are_estimated_from_characters_and_their_script(text):
+    assert TOKENS[text] == pricing.estimate_tokens(text)
 
 
 @pytest.mark.parametrize(
@@ -369,6 +280,7 @@ def test_tokens_are_estimated_from_characters_and_their_script(text, tokens):
 )
 def test_the_fewest_tokens_of_a_text_are_close_to_what_it_has_and_never_more(text, tokens):
     assert tokens / 2 < pricing.fewest_tokens(text) <= tokens
+    assert pricing.least_tokens(text) <= tokens
 
 
 @given(st.text(), st.text())
@@ -383,46 +295,47 @@ def test_characters_are_told_apart_by_their_width_in_utf_8(text):
     assert tuple(lengths.count(n) for n in (1, 2, 3, 4)) == pricing._widths(text)
 
 
-@pytest.mark.parametrize(
-    ("amount", "shown"),
-    [
-        (None, "unknown"),
-        ("NaN", "unknown"),
-        ("0", "$0"),
-        ("0.00", "$0"),
-        ("0.000012", "$0.000012"),
-        ("0.00001185", "$0.000012"),
-        ("0.000000004", "$0.000000004"),
-        ("0.0021", "$0.0021"),
-        ("0.0210", "$0.021"),
-        ("0.5", "$0.50"),
-        ("0.99996", "$1.00"),
-        ("1.234", "$1.23"),
-        ("1E+1", "$10.00"),
-        ("1234.5", "$1,234.50"),
-        ("-0.02", "-$0.02"),
-    ],
-)
+SHOWN = """
+    NaN unknown | 0 $0 | 0.00 $0 | 0.000012 $0.000012 | 0.00001185 $0.000012
+    0.000000004 $0.000000004 | 0.0021 $0.0021 | 0.0210 $0.021 | 0.5 $0.50 | 0.99996 $1.00
+    1.234 $1.23 | 1E+1 $10.00 | 1234.5 $1,234.50 | -0.02 -$0.02"""
+
+
+@pytest.mark.parametrize(("amount", "shown"), rows(SHOWN.replace("|", "\n")))
 def test_an_amount_shows_enough_digits_to_be_seen(amount, shown):
-    assert shown == pricing.format_usd(None if amount is None else Decimal(amount))
+    assert shown == pricing.format_usd(Decimal(amount))
 
 
 @given(st.decimals(min_value=Decimal("1e-12"), max_value=1, allow_nan=False))
-def test_no_amount_that_is_something_is_shown_as_nothing(amount):
-    shown = pricing.format_usd(amount)
+def test_an_amount_that_is_something_is_not_shown_as_nothing(amount):
+    assert Decimal(pricing.format_usd(amount).removeprefix("$")) > 0
 
-    assert Decimal(shown.removeprefix("$")) > 0
+
+def test_amounts_in_a_column_have_one_number_of_places_and_a_tiny_call_is_told_by_100_000():
+    amounts = [Decimal("0.0063"), Decimal("0.000012"), None]
+
+    assert ["$0.006300", "$0.000012", "unknown"] == pricing.column_usd(amounts)
+    assert "$4.30 per 100k calls" == pricing.call_usd(Decimal("0.000043"))
+    assert "$0.0001" == pricing.call_usd(Decimal("0.0001"))
+    assert ["unknown", "$0"] == [pricing.call_usd(None), pricing.call_usd(Decimal(0))]
+
+
+SOURCES = {"billed": "billed", "list": "list price", "configured": "your price"}
+SOURCES |= {"estimated": "estimate", "equivalent": "would have cost"}
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_a_cost_says_where_it_comes_from(source):
+    said = pricing.describe(Cost(Decimal("0.0021"), source))
+
+    assert f"$0.0021 ({SOURCES[source]})" == said
+    assert "unknown (no price for this model)" == pricing.describe(Cost(None, "unknown"))
 
 
 @pytest.mark.parametrize(
-    ("source", "said"),
-    [
-        ("billed", "$0.0021 (billed)"),
-        ("list", "$0.0021 (list price)"),
-        ("configured", "$0.0021 (your price)"),
-        ("estimated", "$0.0021 (estimate)"),
-        ("equivalent", "$0.0021 (would have cost)"),
-    ],
+    ("said", "usd"),
+    [("0.05", "0.05"), (" $1.5 ", "1.5"), (2, "2"), (0.1, "0.1"), (0, "0")]
+    + [(one, None) for one in ("-1", "NaN", "inf", "much", "", None, "€3")],
 )
-def test_a_cost_says_where_it_comes_from(source, said):
-    assert said == pricing.describe(Cost(Decimal("0.0021"), source))
+def test_dollars_are_read_from_a_number_or_a_text(said, usd):
+    assert (None if usd is None else Decimal(usd)) == pricing.read_usd(said)
