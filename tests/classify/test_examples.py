@@ -1,19 +1,126 @@
-"""Examples of one's own, through the Router; bills that are settled later."""
+"""Examples of one's own: read, compared with and learnt from."""
 
 from __future__ import annotations
 
 import os
 import random
-from decimal import Decimal
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from rungs import TWO
 
+from nbroute.classify.examples import Example
 from nbroute.errors import PromptError, SettingsError
 from nbroute.evaluate import model_file
+from nbroute.evaluate.training_data import read_examples
 from nbroute.router import Router
 from nbroute.settings.document import read_document
+
+FRAME = pd.DataFrame(
+    {"Prompt": ["count to ten", "prove it"], "note": ["", ""], "Tier": ["CHEAP", "expensive"]}
+)
+PAIRS = (Example("count to ten", "cheap"), Example("prove it", "expensive"))
+CSV = [
+    "prompt,tier\ncount to ten,cheap\nprove it,expensive\n",
+    "\ufeffprompt;tier\r\ncount to ten;cheap\r\n\r\nprove it;expensive\r\n",
+    'tier\tid\tprompt\ncheap\t1\tcount to ten\nexpensive\t2\t"prove it"\n',
+]
+SOURCES = [
+    FRAME,
+    {"count to ten": "cheap", "prove it": "expensive"},
+    {"cheap": ["count to ten"], "expensive": ["prove it"]},
+    [("count to ten", "cheap"), ["prove it", "Expensive"]],
+    PAIRS,
+    iter([("count to ten", "cheap"), ("prove it", "expensive"), ("prove it", "expensive")]),
+]
+
+
+@pytest.mark.parametrize("source", [*SOURCES, *CSV])
+def test_examples_are_read_from_tables_dicts_pairs_and_spreadsheets_csv(source):
+    if isinstance(source, str):
+        Path("own.csv").write_text(source, encoding="utf-8")
+        assert PAIRS == read_examples(Path("own.csv"), TWO)
+        source = "own.csv"
+
+    assert PAIRS == read_examples(source, TWO)
+
+
+def test_a_prompt_in_a_csv_may_have_line_breaks_and_commas():
+    FRAME.assign(Prompt=["one,\ntwo", 'say "hi"']).to_csv("own.csv", index=False)
+
+    assert ["one,\ntwo", 'say "hi"'] == [one.prompt for one in read_examples("own.csv", TWO)]
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ([("a", "cheap"), ("b", "expensiv")], "pair 2 has the tier 'expensiv', .*'expensive'"),
+        ([("a", "cheap"), ("b", None)], "pair 2 has the tier None"),
+        ([("a", "cheap")], "no example for the tier 'expensive'"),
+        ([], "no examples in it: give at least one prompt for each of 'cheap', 'expensive'"),
+        ([("a", "cheap"), ("a ", "expensive")], "pair 2 labels 'a' expensive, but pair 1 .*cheap"),
+        ([("  ", "cheap")], "pair 1 has the prompt '  '"),
+        ([("a", "cheap", 3)], "example 1 is .* give a pair"),
+        (["ab"], "example 1 is 'ab': give a pair"),
+        ({"a": "cheap", "b": ["cheap"]}, "entry 2 of the dict has the tier 'b'"),
+        (FRAME.drop(columns="Tier"), "the table has no column 'tier', but 'Prompt', 'note'"),
+        (FRAME.assign(Prompt=["a", float("nan")]), "row 1 of the table has the prompt nan"),
+        (FRAME.iloc[:0], "no examples in it"),
+        (7, "cannot be read from int"),
+        (b"prompt,tier", "cannot be read from bytes"),
+        ("nowhere.csv", "cannot read the examples in 'nowhere.csv': No such file"),
+    ],
+)
+def test_bad_examples_are_settings_errors_that_say_where(source, message):
+    with pytest.raises(SettingsError, match=message):
+        read_examples(source, TWO)
+
+
+BAD_FILES = {
+    b"": "is empty",
+    b"prompt,tier\n": "no examples in it",
+    b"text,label\na,cheap\n": "has no column 'prompt', but 'text', 'label'",
+    b"prompt,tier\nonly a prompt\n": "line 2 of own.csv has the tier ''",
+    b"prompt,tier\n\xff\xfe\x00,cheap\n": "not a CSV in UTF-8",
+    b"prompt,tier\n" + b"x" * 200_000 + b",cheap\n": "field larger than field limit",
+    **dict.fromkeys([b"\xff\xfe", b"\0", b"prompt,tier\n\xed\xa0\x80,SIMPLE"], r"own\.csv"),
+    **dict.fromkeys([b"x" * 200_000, b"prompt,prompt\na,b"], r"own\.csv|column"),
+    b"prompt,tier\na," + b"9" * 5_000: "row|line",
+    b'prompt,tier\n"a\n' * 9_000: "row|line",
+}
+
+
+@pytest.mark.parametrize("content", BAD_FILES, ids=lambda content: f"{content[:20]}")
+def test_a_bad_file_is_a_settings_error_of_one_line_that_says_where(content):
+    Path("own.csv").write_bytes(content)
+    router = Router(profile="simulated")
+    uses = [
+        lambda: Router(profile="simulated", examples="own.csv"),
+        lambda: router.fit("own.csv"),
+        lambda: read_examples("own.csv", TWO),
+    ]
+
+    for use in uses:
+        with pytest.raises(SettingsError, match=r"own\.csv|column|row|in it") as caught:
+            use()
+        assert "\n" not in str(caught.value)
+        assert len(str(caught.value)) < 400
+    caught.match(BAD_FILES[content])
+
+
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo], ids=["folder", "pipe"])
+def test_what_is_not_a_file_is_never_waited_for(make):
+    make("odd")
+    router = Router(profile="simulated")
+    uses = [lambda: Router(profile="simulated", examples="odd"), lambda: router.fit("odd")]
+    uses += [lambda: model_file.load("odd"), lambda: router.map(["a"], to="odd")]
+    uses += [lambda: read_document(Path("odd")), lambda: read_examples("odd", TWO)]
+
+    for use in uses:
+        with pytest.raises(SettingsError, match=r"odd.*a (folder|device or a pipe)"):
+            use()
+
 
 OWN = [
     ("zork the blib", "SIMPLE"),
@@ -23,166 +130,74 @@ OWN = [
 ]
 
 
-@pytest.mark.parametrize("kind", ["frame", "csv", "pairs"])
-def test_examples_of_ones_own_take_the_place_of_the_shipped_ones(kind):
+@pytest.mark.parametrize("kind", ["frame", "csv", "pairs", "setting"])
+def test_examples_of_ones_own_replace_the_shipped_ones(kind):
     frame = pd.DataFrame(OWN, columns=["prompt", "tier"])
     frame.to_csv("labels.csv", index=False)
-    source = {"frame": frame, "csv": "labels.csv", "pairs": OWN}[kind]
+    if kind == "setting":
+        settings = 'profile = "simulated"\nclassifier = "embedding"\nexamples_file = "labels.csv"\n'
+        Path("nbroute.toml").write_text(f"[nbroute]\n{settings}")
+        router = Router()
+    else:
+        source = {"frame": frame, "csv": "labels.csv", "pairs": OWN}[kind]
+        router = Router(profile="simulated", examples=source, classifier="embedding")
 
-    decision = Router(profile="simulated", examples=source).classify("quux the narf", "embedding")
-
-    assert "COMPLEX" == decision.tier
-
-
-def test_a_file_of_examples_can_be_named_in_the_settings():
-    pd.DataFrame(OWN, columns=["prompt", "tier"]).to_csv("labels.csv", index=False)
-    Path("nbroute.toml").write_text(
-        '[nbroute]\nprofile = "simulated"\nclassifier = "embedding"\nexamples_file = "labels.csv"\n'
-    )
-
-    assert "FRONTIER" == Router().classify("flim the flam").tier
+    assert [tier for _, tier in OWN] == [router.classify(prompt).tier for prompt, _ in OWN]
 
 
 @pytest.mark.parametrize(
     ("examples", "says"),
-    [
-        ([("a prompt", "SIMPEL")], "SIMPLE"),
-        (OWN[:3], "no example for the tier 'FRONTIER'"),
-        ([], "no examples"),
-        ("gone.csv", "gone.csv"),
-        (3, "cannot be read"),
-    ],
+    [([("a prompt", "SIMPEL")], "SIMPLE"), (OWN[:3], "no example for the tier 'FRONTIER'")],
 )
-def test_examples_that_cannot_be_used_are_refused(examples, says):
+def test_examples_that_do_not_fit_the_ladder_are_refused(examples, says):
     with pytest.raises(SettingsError, match=says):
         Router(profile="simulated", examples=examples)
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        *(b"", b"\xff\xfe", b"\0", b"prompt,tier\n\xed\xa0\x80,SIMPLE", b"x" * 200_000),
-        *(b"prompt,tier\na," + b"9" * 5_000, b'prompt,tier\n"a\n' * 90_000, b"prompt,prompt\na,b"),
-    ],
-    ids=len,
-)
-def test_a_damaged_file_of_examples_is_refused_in_a_line(text):
-    Path("odd.csv").write_bytes(text)
+def test_what_was_taught_is_known_to_the_next_session_and_an_empty_prompt_is_not_taught():
     router = Router(profile="simulated")
-    use = [lambda: Router(profile="simulated", examples="odd.csv"), lambda: router.fit("odd.csv")]
-
-    for attempt in use:
-        with pytest.raises(SettingsError, match=r"odd\.csv|column|row") as caught:
-            attempt()
-        assert "\n" not in str(caught.value)
-        assert len(str(caught.value)) < 400
-
-
-@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo], ids=["folder", "pipe"])
-def test_what_is_no_file_is_never_waited_for(make):
-    make("odd")
-    router = Router(profile="simulated")
-    use = [lambda: Router(profile="simulated", examples="odd"), lambda: router.fit("odd")]
-    use += [lambda: model_file.load("odd"), lambda: router.map(["a"], to="odd")]
-    use += [lambda: read_document(Path("odd"))]
-
-    for attempt in use:
-        with pytest.raises(SettingsError, match=r"odd.*a (folder|device or a pipe)"):
-            attempt()
-
-
-def test_what_was_taught_is_known_to_the_next_session():
-    Router(profile="simulated").teach("zork the blib", "frontier")
+    router.teach("zork the blib", "frontier")
+    with pytest.raises(PromptError):
+        router.teach(" ", "SIMPLE")
 
     decision = Router(profile="simulated").classify("zork the blib", "embedding")
 
     assert "FRONTIER" == decision.tier
 
 
-def test_an_empty_prompt_is_not_taught():
-    with pytest.raises(PromptError):
-        Router(profile="simulated").teach(" ", "SIMPLE")
-
-
-# Settling
-
-
-def test_a_call_without_a_bill_is_settled_later(router, server):
-    server.generations["gen-1"] = {"total_cost": 0.00042, "native_tokens_prompt": 7}
-    server.reply(text="A whole answer.", id="gen-1")
-    router.route("hello")
-    before = router.spend().usd
-
-    settled = router.settle()
-
-    assert (1, 1) == (settled.asked, settled.settled)
-    assert Decimal("0.00042") == router.spend().usd != before
-    assert "billed" == router.ledger.rows(session=router.session)[0]["cost_source"]
-    assert "nothing to settle" in router.settle().told
-
-
-def test_an_endpoint_without_a_bill_leaves_the_cost_as_it_was(router, server):
-    server.reply(text="A whole answer.", id="gen-2")
-    router.route("hello")
-    before = router.spend().usd
-
-    settled = router.settle()
-
-    assert (1, 0) == (settled.asked, settled.settled)
-    assert before == router.spend().usd
-
-
-def test_an_interrupted_stream_can_be_settled(router, server):
-    from nbroute.errors import ProviderError
-
-    server.generations["gen-3"] = {"total_cost": 0.001}
-    server.reply(text="one two three four", id="gen-3", cut_after=2)
-    with pytest.raises(ProviderError):
-        router.route("hello", model="small")
-
-    assert "estimated" == router.ledger.rows(session=router.session)[0]["cost_source"]
-    assert 1 == router.settle().settled
-    assert Decimal("0.001") == router.spend().usd
-
-
 # Learning
 
 
-def test_what_is_better_is_switched_on_saved_and_found_again():
+def labelled(prompts):
+    return pd.DataFrame(prompts, columns=["prompt", "tier", "group"])
+
+
+def test_a_classifier_that_is_better_is_switched_on_saved_and_found_again():
     pytest.importorskip("sklearn")
     words = {"SIMPLE": "apple", "MEDIUM": "banana", "COMPLEX": "cherry", "FRONTIER": "damson"}
+    kinds = ("big", "old", "new")
     rows = [
-        (
-            f"{word} matter number {n * 37 % 101} of the {('big', 'old', 'new')[n % 3]} heap",
-            tier,
-            n % 8,
-        )
+        (f"{word} matter number {n * 37 % 101} of the {kinds[n % 3]} heap", tier, n % 8)
         for tier, word in words.items()
         for n in range(40)
     ]
     router = Router(profile="simulated")
 
-    fitted = router.fit(pd.DataFrame(rows, columns=["prompt", "tier", "group"]))
+    fitted = router.fit(labelled(rows))
 
     assert fitted.better
     assert "switched on for this router" in repr(fitted)
-    assert ("COMPLEX", "learned") == (
-        (made := router.classify("cherry matter number 7 of the old heap")).tier,
-        made.classifier,
-    )
+    made = router.classify("cherry matter number 7 of the old heap")
+    assert ("COMPLEX", "learned") == (made.tier, made.classifier)
     later = Router(profile="simulated", classifier="learned")
     assert "FRONTIER" == later.classify("damson matter number 9 of the new heap").tier
 
 
-def test_what_is_not_better_leaves_the_classifier_as_it_is():
+def test_one_that_is_not_better_leaves_the_classifier_as_it_is():
     pytest.importorskip("sklearn")
-    tiers = ("SIMPLE", "FRONTIER")
     chance = random.Random(3)  # noqa: S311 - labels that nothing in the prompt tells
-    rows = [(f"note {n} on item {n * 7}", chance.choice(tiers), n // 10) for n in range(80)]
+    rows = [(f"note {n}", chance.choice(("SIMPLE", "FRONTIER")), n // 10) for n in range(80)]
     router = Router(profile="simulated", ladder="two-tier")
-    frame = pd.DataFrame(rows, columns=["prompt", "tier", "group"])
 
-    fitted = router.fit(frame)
-
-    assert not fitted.better
+    assert not router.fit(labelled(rows)).better
     assert "ngrams" == router.classify("hello there").classifier

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import itertools
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -14,15 +12,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rungs import FOUR, THREE, TIERS, TWO, ladder
 
-import nbroute
+from nbroute.classify import ngrams
 from nbroute.classify.asking import asking
 from nbroute.classify.ngrams import PLACES, NgramClassifier, held_out, rarity
-from nbroute.classify.ngrams import shipped as weights
-from nbroute.types import Ladder, Tier
+from nbroute.errors import SettingsError
 
 NGRAMS = NgramClassifier()
-TIERS = ("SIMPLE", "MEDIUM", "COMPLEX", "FRONTIER")
 PASTE = (
     "The committee met in the old school and heard three reports. The first was about research "
     "into the town's water, the second an analysis of the budget, the third a security audit. "
@@ -31,72 +28,77 @@ PASTE = (
     "fourteenth. Tea was served by the pupils of the second form, who had also made the cakes. "
     "Before they parted the members thanked the caretaker, who had kept the stove going all day."
 )
+PLAIN = {
+    "What is the capital of Peru?": "SIMPLE",
+    "Hello there!": "SIMPLE",
+    "Summarise the plot of Emma in three sentences.": "MEDIUM",
+    "Write a short email to my landlord to say that the lift is broken.": "MEDIUM",
+    "Compare gas and induction cooking for a school kitchen and recommend one.": "COMPLEX",
+    "Show that every bounded entire function is constant without Cauchy's formula.": "FRONTIER",
+}
+ONE_EACH = [*PLAIN][::2][:2] + [*PLAIN][4:]
 
 
-def ladder(*names: str) -> Ladder:
-    return Ladder("test", tuple(Tier(name, "none", name, 1) for name in names), names[0])
-
-
-FOUR = ladder(*TIERS)
-
-
-def asked(prompt: str) -> str:
+def asked(prompt):
     return " ".join(prompt[start:end] for start, end in asking(prompt))
 
 
-@pytest.mark.parametrize(
-    ("expected", "prompt"),
-    [
-        ("SIMPLE", "What is the capital of Peru?"),
-        ("SIMPLE", "Hello there!"),
-        ("MEDIUM", "Summarise the plot of Emma in three sentences."),
-        ("MEDIUM", "Write a short email to my landlord to say that the lift is broken."),
-        ("COMPLEX", "Compare gas and induction cooking for a school kitchen and recommend one."),
-        (
-            "FRONTIER",
-            "Show that every bounded entire function is constant without Cauchy's formula.",
-        ),
-    ],
-)
-def test_each_tier_gets_its_plain_cases(expected, prompt):
-    assert expected == NGRAMS.classify(prompt, FOUR).tier
+@pytest.mark.parametrize("prompt", PLAIN)
+def test_each_tier_gets_its_plain_cases(prompt):
+    assert PLAIN[prompt] == NGRAMS.classify(prompt, FOUR).tier
+
+
+CHAIR = "Who was in the chair?"
 
 
 @pytest.mark.parametrize(
-    "prompt",
+    "shown",
     [
-        f"Who was in the chair?\n\n{PASTE}",
-        f"{PASTE}\n\nWho was in the chair?",
-        f"Who was in the chair?\n---\n{PASTE}\n---\n",
-        f'Who was in the chair? "{PASTE}"',
-        f"Who was in the chair?\n```\n{PASTE}\n```",
-        f"Who was in the chair?\n```\n{PASTE}",
-        "Who was in the chair?\n\n| day | chair |\n|---|---|\n| Monday | Oduya |",
-        "Who was in the chair?\n\nday,chair,hours\nMonday,Oduya,3\nTuesday,Lind,2",
+        *[f"\n\n{PASTE}", f"\n---\n{PASTE}\n---\n", f' "{PASTE}"', f"\n```\n{PASTE}\n```"],
+        *[f"\n```\n{PASTE}", "\n\n| day | chair |\n|---|---|\n| Monday | Oduya |"],
+        "\n\nday,chair,hours\nMonday,Oduya,3\nTuesday,Lind,2",
     ],
 )
-def test_what_is_pasted_or_shown_does_not_ask(prompt):
-    assert "Who was in the chair?" == asked(prompt).strip("- \n")
+def test_what_is_pasted_or_shown_does_not_ask(shown):
+    assert CHAIR == asked(f"{CHAIR}{shown}").strip("- \n")
+    assert CHAIR == asked(f"{PASTE}\n\n{CHAIR}")
 
 
-@pytest.mark.parametrize(
-    "prompt",
-    [
-        "What does 'architect' mean?",
-        'How is "necessary" spelt?',
-        "```\nprint(1)\n```",
-        f'"{PASTE}"',
-        "谁写了《红楼梦》?",
-        "🙂",
-    ],
-)
+WHOLE = ["What does 'architect' mean?", 'How is "necessary" spelt?', "```\nprint(1)\n```"]
+WHOLE += [f'"{PASTE}"', "谁写了《红楼梦》?", "🙂", "Thanks!", "谢谢", "Hello"]
+WHOLE += ["We lend tools as well as books, and the cards we use no longer work. " * 4]
+
+
+@pytest.mark.parametrize("prompt", WHOLE)
 def test_a_short_prompt_and_one_that_only_shows_are_read_whole(prompt):
-    assert prompt == asked(prompt)
+    assert ((0, len(prompt)),) == asking(prompt)
 
 
 @pytest.mark.parametrize("prompt", ["", " \n\t "])
 def test_nothing_asks_where_there_is_nothing(prompt):
     assert () == asking(prompt)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        *[("", "\nThanks!"), ("Hello!\n\n", ""), ("你好！\n", "\n谢谢")],
+        *[("Hi there,\n\n", "\n\nMany thanks in advance, Anna")],
+        *[("Bonjour,\n\n", "\n\nMerci d'avance !")],
+    ],
+)
+def test_a_greeting_and_thanks_decide_nothing(before, after):
+    prompt = (
+        "Prove that there are infinitely many primes, and say which step fails for the composite "
+        "numbers.\n\nThen design a proof that goes without contradiction, compare both for a "
+        "reader who distrusts indirect proofs, and weigh which of the two a textbook should print."
+    )
+    plain, polite = (NGRAMS.classify(one, FOUR) for one in (prompt, before + prompt + after))
+
+    assert (plain.tier, plain.reason) == (polite.tier, polite.reason)
+    assert plain.confidence == polite.confidence
+    # what is shown after a colon is not thanks
+    assert asked("Translate into French:\n\nThanks to all").endswith("Thanks to all")
 
 
 @pytest.mark.parametrize(
@@ -113,11 +115,9 @@ def test_nothing_asks_where_there_is_nothing(prompt):
 def test_signals_are_words_at_their_places_and_the_strongest_stand_first(prompt):
     decision = NGRAMS.classify(prompt, FOUR)
 
-    assert decision.signals
-    for signal in decision.signals:
-        assert prompt[signal.start : signal.end] == signal.text
     weights = [abs(signal.weight) for signal in decision.signals]
-    assert sorted(weights, reverse=True) == weights
+    assert sorted(weights, reverse=True) == weights != []
+    assert all(prompt[one.start : one.end] == one.text for one in decision.signals)
 
 
 def test_the_reason_quotes_the_words_that_spoke_for_the_tier():
@@ -130,77 +130,45 @@ def test_the_reason_quotes_the_words_that_spoke_for_the_tier():
 
 
 @pytest.mark.parametrize(
-    ("names", "expected"),
+    ("where", "expected"),
     [
-        (("low", "high"), ["low", "low", "high", "high"]),
-        (("low", "mid", "high"), ["low", "mid", "mid", "high"]),
-        (("a", "b", "c", "d"), ["a", "b", "c", "d"]),
-        (("a", "b", "c", "d", "e"), ["a", "b", "d", "e"]),
-        (("only",), ["only"] * 4),
+        (TWO, ["cheap", "cheap", "expensive", "expensive"]),
+        (THREE, ["fast", "mid", "mid", "power"]),
+        (ladder(*"abcd"), [*"abcd"]),
+        (ladder(*"abcde"), [*"abde"]),
+        (ladder("only"), ["only"] * 4),
     ],
 )
-def test_another_ladder_gets_the_tier_at_the_same_height(names, expected):
-    prompts = (
-        "What is the capital of Peru?",
-        "Summarise the plot of Emma in three sentences.",
-        "Compare gas and induction cooking for a school kitchen and recommend one.",
-        "Show that every bounded entire function is constant without Cauchy's formula.",
-    )
-
-    decisions = [NGRAMS.classify(prompt, ladder(*names)) for prompt in prompts]
+def test_another_ladder_gets_the_tier_at_the_same_height(where, expected):
+    decisions = [NGRAMS.classify(prompt, where) for prompt in ONE_EACH]
 
     assert expected == [decision.tier for decision in decisions]
-    four = [NGRAMS.classify(prompt, FOUR).confidence for prompt in prompts]
+    four = [NGRAMS.classify(prompt, FOUR).confidence for prompt in ONE_EACH]
     assert all(a.confidence >= b for a, b in zip(decisions, four, strict=True))
 
 
 def test_scores_rise_from_tier_to_tier():
-    prompts = ("Capital of Peru?", "Prove that there are infinitely many primes.")
-
-    low, high = map(NGRAMS.score, prompts)
+    low, high = map(NGRAMS.score, ("Capital of Peru?", "Prove that primes are infinitely many."))
 
     assert 0 <= low < high <= 1
 
 
 @pytest.mark.parametrize("prompt", ["", "   ", "🙂🙂🙂", "?!...", "\0\0", "\ud800"])
 def test_a_prompt_without_a_word_gets_the_default_and_says_so(prompt):
-    decision = NGRAMS.classify(prompt, Ladder("test", FOUR.tiers, "MEDIUM"))
+    decision = NGRAMS.classify(prompt, FOUR)
 
     assert ("MEDIUM", True) == (decision.tier, decision.defaulted)
     assert decision.confidence < 0.5
     assert decision.reason == "there are no words to go by, so the default MEDIUM"
 
 
-@pytest.mark.parametrize(
-    "prompt",
-    [
-        "x" * 1_000_000,
-        "a " * 500_000,
-        '"' * 1_000_000,
-        "“" * 1_000_000,
-        "`" * 1_000_000,
-        "a,b,c\n" * 150_000,
-        "\n" * 1_000_000,
-        "\n \t" * 300_000,
-        "|" * 1_000_000,
-        "a|" * 500_000,
-        "字" * 300_000,
-        "a\0b\ud800c \udfff 12 " * 1000,
-        '"«„「' * 100_000,
-    ],
-    ids=lambda prompt: repr(prompt[:8]),
-)
-def test_a_huge_or_broken_prompt_takes_no_more_than_a_moment(prompt):
-    decision = NGRAMS.classify(prompt, FOUR)
-
-    assert decision.tier in TIERS
-    assert decision == NGRAMS.classify(prompt, FOUR)
+HUGE = {"x": 300, "a ": 150, '"': 300, "“": 300, "`": 300, "a,b,c\n": 50, "\n": 300, "\n \t": 100}
+HUGE |= {"|": 300, "a|": 150, "字": 100, "a\0b\ud800c \udfff 12 ": 1, '"«„「': 30}
 
 
-def test_a_long_prompt_of_one_paragraph_is_read_once():
-    prompt = "We lend tools as well as books, and the cards we use no longer work. " * 4
-
-    assert ((0, len(prompt)),) == asking(prompt)
+@pytest.mark.parametrize("piece", HUGE, ids=ascii)
+def test_a_huge_or_broken_prompt_takes_no_more_than_a_moment(piece):
+    assert NGRAMS.classify(piece * HUGE[piece] * 1000, FOUR).tier in TIERS
 
 
 @given(
@@ -209,13 +177,25 @@ def test_a_long_prompt_of_one_paragraph_is_read_once():
     )
 )
 @settings(max_examples=200, deadline=None)
-def test_any_text_gets_a_tier_and_places_that_hold(prompt):
+def test_any_text_gets_a_tier_and_places_that_hold_each_time_the_same(prompt):
     decision = NGRAMS.classify(prompt, FOUR)
 
+    assert decision == NGRAMS.classify(prompt, FOUR)
     assert decision.tier in TIERS
     assert all(prompt[s.start : s.end] == s.text for s in decision.signals)
     spans = asking(prompt)
     assert all(a < b <= c < d for (a, b), (c, d) in itertools.pairwise(spans))
+
+
+def test_two_thirds_of_the_blind_prompts_go_where_they_should_and_nearly_all_near_it():
+    rows = dataset.rows("blind_prompts")
+
+    got = [TIERS.index(NGRAMS.classify(row["prompt"], FOUR).tier) for row in rows]
+
+    off = [abs(place - TIERS.index(row["tier"])) for place, row in zip(got, rows, strict=True)]
+    assert off.count(0) / len(rows) > 2 / 3
+    assert off.count(0) + off.count(1) > 0.87 * len(rows)
+    assert held_out([row["prompt"] for row in rows]) == [None] * len(rows)
 
 
 def test_what_the_weights_were_trained_on_is_known_by_its_hash_with_its_held_out_chances():
@@ -241,48 +221,60 @@ def test_the_shipped_weights_were_trained_on_todays_prompts_as_they_are_read_tod
     counts = training.counted(row.prompt for row in rows)
 
     documents = np.bincount(counts.indices, minlength=PLACES)
-    assert np.array_equal(rarity(documents, len(rows)), weights().rarities)
+    assert np.array_equal(rarity(documents, len(rows)), ngrams.shipped().rarities)
     assert {"blind_prompts", "examples"} & {row.file for row in rows} == {"examples"}
     assert all(held_out([row.prompt for row in rows]))
 
 
-def test_two_thirds_of_the_blind_prompts_go_where_they_should_and_nearly_all_near_it():
-    rows = dataset.rows("blind_prompts")
+@pytest.fixture
+def installed(tmp_path, monkeypatch):
+    """The folder of weights of another installation, which this one reads; nothing is kept."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    for name in ("ngrams.npz", "ngrams_rows.npz"):
+        data = (Path(ngrams.__file__).parent / "data" / name).read_bytes()
+        (folder / name).write_bytes(data)
+    monkeypatch.setattr(ngrams.resources, "files", lambda _: tmp_path)
+    for kept in (ngrams.shipped, ngrams._held_out):
+        kept.cache_clear()
+    yield folder
+    for kept in (ngrams.shipped, ngrams._held_out):
+        kept.cache_clear()
 
-    got = [TIERS.index(NGRAMS.classify(row["prompt"], FOUR).tier) for row in rows]
 
-    off = [abs(place - TIERS.index(row["tier"])) for place, row in zip(got, rows, strict=True)]
-    assert off.count(0) / len(rows) > 2 / 3
-    assert off.count(0) + off.count(1) > 0.87 * len(rows)
-    assert held_out([row["prompt"] for row in rows]) == [None] * len(rows)
-
-
+@pytest.mark.parametrize("name", ["ngrams.npz", "ngrams_rows.npz"])
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
         (lambda file: file.unlink(), "cannot be read"),
         (lambda file: file.write_bytes(b""), "are damaged"),
-        (lambda file: file.write_bytes(file.read_bytes()[:50_000]), "are damaged"),
+        (lambda file: file.write_bytes(file.read_bytes()[:5_000]), "are damaged"),
         (lambda file: file.write_bytes(b"x" * 1000), "are damaged"),
     ],
     ids=["missing", "empty", "cut", "other"],
 )
-def test_weights_that_cannot_be_read_are_one_line_with_the_cure(tmp_path, spoil, said):
-    copy = tmp_path / "installed" / "nbroute"
-    shutil.copytree(Path(nbroute.__file__).parent, copy)
-    spoil(copy / "classify" / "data" / "ngrams.npz")
-    code = (
-        "from nbroute.classify.ngrams import NgramClassifier\n"
-        "from nbroute.errors import SettingsError\n"
-        "try:\n    NgramClassifier().score('hello')\n"
-        "except SettingsError as error:\n    print(error)"
-    )
+def test_weights_that_cannot_be_read_are_one_line_with_the_cure(installed, name, spoil, said):
+    spoil(installed / name)
+    use = NGRAMS.score if name == "ngrams.npz" else lambda prompt: held_out([prompt])
 
-    command = [sys.executable, "-c", f"import sys; sys.path.insert(0, '.')\n{code}"]
-    done = subprocess.run(
-        command, cwd=copy.parent, capture_output=True, text=True, check=True, timeout=60
-    )
+    with pytest.raises(SettingsError, match=rf"{said}.*pip install --force-reinstall") as caught:
+        use("hello")
+    assert "\n" not in str(caught.value)
 
-    assert said in done.stdout
-    assert "pip install --force-reinstall" in done.stdout
-    assert 1 == done.stdout.count("\n")
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"version": 2}, "are of version 2, and this nbroute reads 1"),
+        ({"weights": np.zeros((3, 3))}, "another number of features"),
+        ({"bias": np.zeros(9)}, "are not numbers"),
+        ({"weights": np.full((PLACES, 3), np.nan)}, "are not numbers"),
+    ],
+)
+def test_weights_of_another_kind_are_refused(installed, changes, said):
+    file = installed / "ngrams.npz"
+    with np.load(file) as found:
+        np.savez(file, **(dict(found) | changes))
+
+    with pytest.raises(SettingsError, match=said):
+        NGRAMS.score("hello")

@@ -1,43 +1,269 @@
-"""One tier up where the classifier is not sure enough."""
+"""Classifiers by name; forced tiers, functions, hybrids, and one tier up where unsure."""
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+
 import pytest
+from cells import run
 from hypothesis import given
 from hypothesis import strategies as st
 from IPython.utils.capture import capture_output
+from loopback import Reply
+from rungs import FOUR
 
-from nbroute import Router
+from nbroute.classify.articles import FourTierRules, ThreeTierRules
+from nbroute.classify.model import CLEAN_ANSWER
 from nbroute.classify.ngrams import NgramClassifier
-from nbroute.classify.registry import CautiousClassifier, before_step, stepped
-from nbroute.errors import SettingsError
-from nbroute.ladders import preset
+from nbroute.classify.registry import (
+    NAMES,
+    CautiousClassifier,
+    FunctionClassifier,
+    HybridClassifier,
+    before_step,
+    forced,
+    resolve,
+    stepped,
+)
+from nbroute.errors import AuthError, SettingsError
+from nbroute.router import Router
 from nbroute.settings import load
-from nbroute.types import Decision
-
-LADDER = preset("four-tier", "simulated")
+from nbroute.types import Attempt, Decision, Signal
 
 
 class Says:
-    name = "says"
+    """A classifier that always says the same; `spent` is what asking it cost."""
 
-    def __init__(self, tier, confidence):
-        self._decision = Decision(tier, self.name, "says: so", confidence)
+    def __init__(self, tier, confidence, reason="says: so", name="says", **more):
+        self.name, self.spent = name, Attempt("a", 0, "s", "r", tier, "p", "remote", "m")
+        self._decision = Decision(tier, name, reason, confidence, **more)
 
     def classify(self, prompt, ladder):
         return self._decision
 
 
+def model(tier, **more):
+    """As a model says it."""
+    said = Says(tier, CLEAN_ANSWER, f"sim says {tier}", "model", **more)
+    said._decision = Decision(tier, "model", f"sim says {tier}", CLEAN_ANSWER, (), (said.spent,))
+    return said
+
+
+BANANA = "sim said 'banana'"
+LOST = Says("MEDIUM", None, f"{BANANA}, so the default MEDIUM", "model", defaulted=True)
+
+
+class Unreachable:
+    def classify(self, prompt, ladder):
+        raise AuthError("asked after all")
+
+
+def hybrid(prompt, second, threshold=0.8, first=None):
+    return HybridClassifier(first or FourTierRules(), second, threshold).classify(prompt, FOUR)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "tier"), [("what is rain?", "SIMPLE"), ("research rain", "FRONTIER")]
+)
+def test_where_the_rules_are_sure_no_model_is_asked(prompt, tier):
+    made = hybrid(prompt, Unreachable(), 0.9)
+
+    assert (tier, "hybrid", ()) == (made.tier, made.classifier, made.attempts)
+    assert FourTierRules().classify(prompt, FOUR).reason == made.reason
+
+
+@pytest.mark.parametrize(
+    ("prompt", "second", "first", "tier", "reason"),
+    [
+        (
+            "rain",
+            model("COMPLEX"),
+            None,
+            "COMPLEX",
+            "rules:four-tier is only 50% confident (one word); sim says COMPLEX",
+        ),
+        (
+            "word " * 201,
+            LOST,
+            None,
+            "COMPLEX",
+            f"rules:four-tier is only 70% confident (201 words); {BANANA}, so COMPLEX after all",
+        ),
+        (
+            "rain",
+            model("COMPLEX"),
+            FunctionClassifier(lambda _: "SIMPLE", "mine"),
+            "COMPLEX",
+            "mine is not sure (mine: says SIMPLE); sim says COMPLEX",
+        ),
+    ],
+    ids=["the model decides", "the model gives no tier", "no confidence is unsure"],
+)
+def test_where_the_first_is_unsure_the_reason_tells_both(prompt, second, first, tier, reason):
+    made = hybrid(prompt, second, 0.0 if first else 0.8, first)
+
+    assert (tier, reason, second is LOST) == (made.tier, made.reason, made.defaulted)
+    assert (0.7 if second is LOST else CLEAN_ANSWER) == made.confidence
+    assert len(made.attempts) == (0 if second is LOST else 1)
+    assert made.signals or first
+
+
+def test_the_second_articles_hybrid_trusts_its_rules_at_both_ends_alone(make_router, server):
+    router = make_router(ladder=FOUR, classifier="hybrid:four-tier")
+    server.handler = lambda _: Reply(text="COMPLEX")
+
+    sure, asked = router.classify("what is rain?"), router.classify("list the rivers")
+
+    assert ("SIMPLE", "hybrid:four-tier", 0.9) == (sure.tier, sure.classifier, sure.confidence)
+    assert ("COMPLEX", 1) == (asked.tier, len(asked.attempts))
+    assert 1 == len(server.requests)
+
+
+# A forced tier, and a function of one's own
+
+
+@pytest.mark.parametrize("name", ["COMPLEX", "complex"])
+def test_a_forced_tier_is_taken_and_says_so(name):
+    assert Decision("COMPLEX", "forced", "you chose COMPLEX") == forced(name, FOUR)
+
+
+def test_a_forced_tier_that_does_not_exist_is_refused_with_the_close_matches():
+    with pytest.raises(SettingsError, match=r"'COMPLX' on ladder 'test': did you mean 'COMPLEX'\?"):
+        forced("COMPLX", FOUR)
+
+
+def by_length(prompt):
+    return "SIMPLE" if len(prompt) < 10 else "FRONTIER"
+
+
+WHOLE = Decision("complex", "mine", "because", 0.3)
+
+
+@pytest.mark.parametrize(
+    ("function", "expected"),
+    [
+        (by_length, Decision("SIMPLE", "by_length", "by_length: says SIMPLE")),
+        (lambda _: ("complex", "two\nlines"), Decision("COMPLEX", "mine", "mine: two lines")),
+        (lambda _: WHOLE, Decision("COMPLEX", "mine", "because", 0.3)),
+    ],
+    ids=["a tier", "a tier and a reason", "a decision"],
+)
+def test_a_function_decides_with_a_tier_a_reason_or_a_whole_decision(function, expected):
+    named = FunctionClassifier(function, None if function is by_length else "mine")
+
+    assert expected == named.classify("hello", FOUR)
+
+
+CLOSE = "did you mean 'COMPLEX'?"
+ONE_OF = "it should return one of 'SIMPLE', 'MEDIUM', 'COMPLEX', 'FRONTIER'."
+
+
+@pytest.mark.parametrize(
+    ("value", "cure"),
+    [
+        *[("COMPLX", CLOSE), (("COMPLX", "why"), CLOSE), (Decision("COMPLX", "m", "why"), CLOSE)],
+        *[(None, ONE_OF), (3, ONE_OF), (("SIMPLE", "a", "b"), ONE_OF), ([], ONE_OF)],
+    ],
+)
+def test_a_function_that_does_not_return_a_tier_is_named_with_the_value_and_the_cure(value, cure):
+    with pytest.raises(SettingsError) as caught:
+        FunctionClassifier(lambda prompt: value, "mine").classify("", FOUR)
+
+    assert all(part in str(caught.value) for part in ("'mine'", repr(value), cure))
+
+
+def test_a_function_that_fails_is_named_with_its_error_and_our_errors_are_passed_on():
+    def broken(prompt):
+        return {}["tier"]
+
+    with pytest.raises(SettingsError, match=r"'broken' failed with KeyError: 'tier'; it") as e:
+        FunctionClassifier(broken).classify("", FOUR)
+    assert isinstance(e.value.__cause__, KeyError)
+    with pytest.raises(AuthError):
+        FunctionClassifier(lambda _: Unreachable().classify("", FOUR)).classify("", FOUR)
+
+
+# Names
+
+
+def resolved(spec):
+    return resolve(spec, usual=ThreeTierRules(), model=model("FRONTIER"), threshold=0.8)
+
+
+@pytest.mark.parametrize(
+    ("spec", "tier"),
+    [
+        *[("ngrams", "SIMPLE"), ("rules:two-tier", "SIMPLE"), ("rules:four-tier", "MEDIUM")],
+        *[("model", "FRONTIER"), ("hybrid", "FRONTIER"), ("hybrid:four-tier", "FRONTIER")],
+        *[(lambda prompt: "COMPLEX", "COMPLEX"), (FourTierRules(), "MEDIUM")],
+    ],
+)
+def test_a_name_a_classifier_and_a_function_all_stand_for_a_classifier(spec, tier):
+    assert tier == resolved(spec).classify("list the rivers", FOUR).tier
+
+
+def test_every_name_is_a_classifier():
+    router = Router(profile="simulated")
+    made = [name for name in NAMES if name != "learned"]
+
+    assert all(router.classify("hello", name).tier in router.ladder.names for name in made)
+
+
+@pytest.mark.parametrize("name", ["hybird", "rules:twotier", "modell", 3])
+def test_what_is_not_a_classifier_is_refused_with_the_close_matches(name):
+    said = f"unknown classifier '{name}': did you mean"
+    with pytest.raises(SettingsError, match=said if isinstance(name, str) else "3 is not a class"):
+        resolved(name).classify("", FOUR)
+
+
+def test_the_former_name_of_the_default_stands_for_it_with_one_notice(tmp_path):
+    with pytest.warns(UserWarning, match="'rules' is now 'ngrams'"):
+        router = Router(profile="simulated", classifier="rules")
+    decisions = [router.classify("hello", "rules") for _ in range(2)]
+    assert ["ngrams"] * 2 == [one.classifier for one in decisions]
+    assert ("ngrams", "ngrams") == (router.classifier, router.settings.classifier.name)
+
+    file, said = settings(tmp_path, 'classifier = "rules"'), []
+    router = Router(file, announce=said.append)
+    assert "ngrams" == router.route("hello").decision.classifier
+    assert ["nbroute: the classifier 'rules' is now 'ngrams'"] == [
+        one.partition(",")[0] for one in said
+    ]
+
+
+def test_a_cell_with_the_former_name_is_routed_with_one_notice(shell):
+    text = "".join(run(shell, "%%route -c rules\nhello")[0] for _ in range(2))
+
+    assert 1 == text.count("'rules' is now 'ngrams'")
+
+
+def test_a_batch_that_the_rules_began_goes_on(tmp_path):
+    file = tmp_path / "batch.sqlite"
+    Router(profile="simulated").map(["hello"], to=file)
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute("UPDATE about SET value = replace(value, 'ngrams', 'rules')")
+
+    batch = Router(profile="simulated").map(["hello", "good morning"], to=file)
+
+    assert ["ok", "ok"] == [row.status for row in batch]
+
+
+# One tier up where the classifier is not sure enough
+
+
 def cautious(tier, confidence, threshold):
-    return CautiousClassifier(Says(tier, confidence), threshold).classify("hello", LADDER)
+    return CautiousClassifier(Says(tier, confidence), threshold).classify("hello", FOUR)
 
 
 def test_a_decision_less_sure_than_the_threshold_goes_one_tier_up_and_says_so():
     made = cautious("SIMPLE", 0.4, 0.6)
 
-    assert "MEDIUM" == made.tier
+    assert ("MEDIUM", 0.4) == (made.tier, made.confidence)
     assert "says: so; only 40% confident, under 60%, so one up from SIMPLE" == made.reason
-    assert 0.4 == made.confidence
+    assert (Signal("unsure, one up from", "SIMPLE", weight=1.0),) == made.signals
+    before = before_step(made)
+    assert ("SIMPLE", ()) == (before.tier, before.signals)
 
 
 @pytest.mark.parametrize(
@@ -49,28 +275,30 @@ def test_a_decision_stays_where(tier, confidence, threshold):
     made = cautious(tier, confidence, threshold)
 
     assert (tier, "says: so", ()) == (made.tier, made.reason, made.signals)
-
-
-def test_what_it_was_before_can_be_had_again():
-    made = before_step(cautious("MEDIUM", 0.3, 0.5))
-
-    assert ("MEDIUM", ()) == (made.tier, made.signals)
+    assert made is before_step(made)
 
 
 @given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1))
 def test_a_higher_threshold_never_sends_a_prompt_lower(confidence, low, high):
-    low, high = sorted((low, high))
     lower, higher = (
-        LADDER.index(stepped("MEDIUM", confidence, threshold, LADDER)) for threshold in (low, high)
+        FOUR.index(stepped("MEDIUM", confidence, one, FOUR)) for one in sorted((low, high))
     )
 
     assert lower <= higher
 
 
 @pytest.mark.parametrize("threshold", [-0.1, 1.01, "much", None, True, float("nan")])
-def test_a_threshold_that_is_none_is_refused_with_the_cure(threshold):
+@pytest.mark.parametrize(
+    "make", [lambda n: CautiousClassifier(NgramClassifier(), n), lambda n: hybrid("a", LOST, n)]
+)
+def test_what_is_not_a_threshold_is_refused_with_the_cure(make, threshold):
     with pytest.raises(SettingsError, match="give a number from 0 to 1"):
-        CautiousClassifier(NgramClassifier(), threshold)
+        make(threshold)
+
+
+def test_a_name_is_not_a_classifier_to_be_put_round():
+    with pytest.raises(SettingsError, match=r"'ngrams' is not a classifier; .* step_up_below"):
+        CautiousClassifier("ngrams", 0.9)
 
 
 def settings(tmp_path, line):
@@ -79,8 +307,10 @@ def settings(tmp_path, line):
     return file
 
 
-def test_the_setting_puts_it_round_every_classifier(tmp_path):
-    router = Router(settings(tmp_path, "step_up_below = 1.0"))
+def test_the_setting_puts_it_round_every_classifier_and_no_forced_tier(tmp_path):
+    file = settings(tmp_path, "step_up_below = 1.0")
+    router = Router(file)
+    mine = CautiousClassifier(Says("SIMPLE", 0.5), 0.6)
 
     ruled = router.route("What is the capital of France?")
     told = router.route("hello", classifier=lambda _: Decision("SIMPLE", "mine", "so", 0.9))
@@ -88,19 +318,9 @@ def test_the_setting_puts_it_round_every_classifier(tmp_path):
     assert ("MEDIUM", "MEDIUM") == (ruled.tier, told.tier)
     assert "so one up from SIMPLE" in ruled.decision.reason
     assert "MEDIUM" == router.explain("What is the capital of France?").decision.tier
-
-
-def test_a_forced_tier_stays(tmp_path):
-    router = Router(settings(tmp_path, "step_up_below = 1.0"))
-
     assert "SIMPLE" == router.route("hello", tier="SIMPLE").tier
-
-
-def test_the_cautious_classifier_of_the_caller_is_not_put_in_another(tmp_path):
-    mine = CautiousClassifier(Says("SIMPLE", 0.5), 0.6)
-    router = Router(settings(tmp_path, "step_up_below = 1.0"), classifier=mine)
-
-    assert "MEDIUM" == router.route("hello").tier
+    # one that is cautious by itself is not put into another
+    assert "MEDIUM" == Router(file, classifier=mine).route("hello").tier
 
 
 def test_a_setting_out_of_range_names_the_key_and_the_range(tmp_path):
@@ -108,14 +328,9 @@ def test_a_setting_out_of_range_names_the_key_and_the_range(tmp_path):
         load(settings(tmp_path, "step_up_below = 60"))
 
 
-def test_route_why_shows_that_it_moved_up(shell, tmp_path):
+def test_route_why_shows_that_it_moved_up(shell):
     shell.user_ns["careful"] = CautiousClassifier(Says("SIMPLE", 0.4), 0.6)
     with capture_output():
         shell.run_cell_magic("route", "-c careful", "hello")
 
     assert "unsure, one up from  SIMPLE" in repr(shell.run_line_magic("route", "why"))
-
-
-def test_a_name_is_not_a_classifier_to_be_put_round():
-    with pytest.raises(SettingsError, match=r"'ngrams' is not a classifier; .* step_up_below"):
-        CautiousClassifier("ngrams", 0.9)

@@ -4,29 +4,21 @@ from __future__ import annotations
 
 import dataset
 import pytest
+from rungs import FOUR, ladder
 
 from nbroute import Router
 from nbroute.classify.examples import Example
 from nbroute.classify.ngrams import NgramClassifier
 from nbroute.classify.taught import TaughtClassifier
-from nbroute.types import Ladder, Tier
 
-TIERS = ("SIMPLE", "MEDIUM", "COMPLEX", "FRONTIER")
-OTHERS = [row["prompt"] for row in dataset.rows("blind_prompts")]
+BEFORE = NgramClassifier()
 SUBJECTS = "rain snow trains silence bread summer moss tea lanterns glass harbours"
 HAIKU = [f"Write a haiku about {subject}" for subject in SUBJECTS.split()]
 FIELDS = "invoices tenants shipments lessons tickets meters crates flights refunds doses rooms"
 QUERIES = [f"Write an SQL query that lists all {field} of May" for field in FIELDS.split()]
 
 
-def ladder(*names: str) -> Ladder:
-    return Ladder("test", tuple(Tier(name, "none", name, 1) for name in names), names[0])
-
-
-FOUR = ladder(*TIERS)
-
-
-def taught(prompts: list[str], tier: str) -> TaughtClassifier:
+def taught(prompts, tier):
     return TaughtClassifier(Example(prompt, tier) for prompt in prompts)
 
 
@@ -35,14 +27,14 @@ def taught(prompts: list[str], tier: str) -> TaughtClassifier:
 )
 def test_ten_prompts_of_a_kind_move_the_eleventh_and_hardly_any_other(prompts, tier):
     *ten, eleventh = prompts
-    before, after = NgramClassifier(), taught(ten, tier)
+    others = [row["prompt"] for row in dataset.rows("blind_prompts")][::3]
+    after = taught(ten, tier)
 
-    assert tier != before.classify(eleventh, FOUR).tier
-    assert tier == after.classify(eleventh, FOUR).tier
+    assert BEFORE.classify(eleventh, FOUR).tier != tier == after.classify(eleventh, FOUR).tier
     moved = [
-        one for one in OTHERS if before.classify(one, FOUR).tier != after.classify(one, FOUR).tier
+        one for one in others if BEFORE.classify(one, FOUR).tier != after.classify(one, FOUR).tier
     ]
-    assert len(moved) < 0.05 * len(OTHERS)
+    assert len(moved) < 0.05 * len(others)
 
 
 def test_a_taught_prompt_gets_its_tier_and_the_reason_says_so():
@@ -53,11 +45,9 @@ def test_a_taught_prompt_gets_its_tier_and_the_reason_says_so():
 
 
 def test_a_near_prompt_leans_the_way_it_was_taught_with_its_words_as_signals():
-    before = NgramClassifier().classify(HAIKU[1], FOUR)
-
     after = taught(HAIKU[2:8], "COMPLEX").classify(HAIKU[1], FOUR)
 
-    assert ("MEDIUM", "COMPLEX") == (before.tier, after.tier)
+    assert ("MEDIUM", "COMPLEX") == (BEFORE.classify(HAIKU[1], FOUR).tier, after.tier)
     assert "haiku" in after.reason
     assert all(HAIKU[1][s.start : s.end] == s.text for s in after.signals)
 
@@ -74,46 +64,42 @@ def test_on_another_ladder_its_own_tiers_are_taught(names):
 
 
 def test_a_tier_that_the_ladder_does_not_have_teaches_nothing():
-    made = taught(HAIKU, "GONE")
-
-    assert NgramClassifier().classify(HAIKU[0], FOUR) == made.classify(HAIKU[0], FOUR)
+    assert BEFORE.classify(HAIKU[0], FOUR) == taught(HAIKU, "GONE").classify(HAIKU[0], FOUR)
 
 
-def test_what_has_no_words_can_be_taught_by_itself():
+def test_a_prompt_without_words_can_be_taught_by_itself():
     made = taught(["🙂", "?!"], "FRONTIER")
 
     assert "FRONTIER" == made.classify("🙂", FOUR).tier
-    assert NgramClassifier().classify("hello", FOUR) == made.classify("hello", FOUR)
+    assert BEFORE.classify("hello", FOUR) == made.classify("hello", FOUR)
 
 
 def test_the_last_word_on_a_prompt_counts_and_the_order_is_that_of_the_file():
-    step = taught(HAIKU[:3], "COMPLEX").taught(Example(HAIKU[0], "SIMPLE"))
-    at_once = TaughtClassifier(
-        [*(Example(one, "COMPLEX") for one in HAIKU[1:3]), Example(HAIKU[0], "SIMPLE")]
-    )
+    last = Example(HAIKU[0], "SIMPLE")
+    step = taught(HAIKU[:3], "COMPLEX").taught(last)
+    at_once = TaughtClassifier([*(Example(one, "COMPLEX") for one in HAIKU[1:3]), last])
 
     assert "SIMPLE" == step.classify(HAIKU[0], FOUR).tier
     assert step.classify(HAIKU[5], FOUR) == at_once.classify(HAIKU[5], FOUR)
 
 
 def test_a_router_that_is_taught_decides_so_at_once_and_next_time(tmp_path):
-    router = Router(profile="simulated", ledger=tmp_path / "ledger.sqlite3")
+    ledger = tmp_path / "ledger.sqlite3"
+    router = Router(profile="simulated", ledger=ledger)
     assert "MEDIUM" == router.classify(HAIKU[10]).tier
     assert not (tmp_path / "examples.sqlite3").exists()
 
     for prompt in HAIKU[:10]:
         router.teach(prompt, "complex")
 
-    again = Router(profile="simulated", ledger=tmp_path / "ledger.sqlite3")
-    for one in (router, again):
+    for one in (router, Router(profile="simulated", ledger=ledger)):
         assert ["COMPLEX"] * 2 == [one.classify(HAIKU[i]).tier for i in (0, 10)]
         assert "COMPLEX" == one.explain(HAIKU[10]).decision.tier
         assert "MEDIUM" == one.classify("Summarise the plot of Emma in three sentences.").tier
 
 
 def test_a_taught_prompt_moves_in_the_order_of_prompts():
-    prompt = "Tell me about the reactor."
-    classifier = TaughtClassifier()
+    prompt, classifier = "Tell me about the reactor.", TaughtClassifier()
 
     raised = classifier.taught(Example(prompt, "FRONTIER"))
 
