@@ -41,7 +41,7 @@ else
 endif
 
 test-proxy: .venv/test .venv-litellm/ready
-	$(BIN)/python -m pytest tests/test_litellm_proxy.py
+	$(BIN)/python -m pytest tests/providers/test_litellm_proxy.py
 
 .venv-litellm/ready:
 	$(PYTHON) -m venv .venv-litellm

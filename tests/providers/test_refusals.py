@@ -15,7 +15,7 @@ from nbroute.providers.openai_compatible import OpenAICompatible
 from nbroute.types import Ladder, Message, Request, Tier
 
 #: `source` is where a row's words are from; those without one are alike, from memory.
-DATA = json.loads((Path(__file__).parent / "data" / "refusals.json").read_text())
+DATA = json.loads((Path(__file__).parents[1] / "data" / "refusals.json").read_text())
 MESSAGES = (Message("system", "Be brief."), Message("user", "What is the capital of France?"))
 REQUEST = Request("test", "some/model", MESSAGES, max_tokens=2000, temperature=0.5)
 

@@ -609,4 +609,4 @@ def test_no_variable_of_a_call_that_failed_shows_the_key(make_router, server, re
     frames = [frame for frame, _ in traceback.walk_tb(caught.tb)][1:]
     shown = [repr(value) for frame in frames for value in frame.f_locals.values()]
     assert len(frames) > 5
-    assert not [one for one in shown if KEY[:12] in one and "test_refusals" not in one]
+    assert not [one for one in shown if KEY[:12] in one and "test_openai_errors" not in one]

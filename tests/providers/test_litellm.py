@@ -343,7 +343,7 @@ def test_an_answer_that_is_none_is_a_provider_error(server, provider, body, stre
 
 
 def run(code, folder):
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[2]
     return subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from decimal import Decimal
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -517,7 +518,9 @@ def test_processes_on_one_file_end_with_every_vector_kept(path):
         "for n in range(30):\n"
         "    embedder.embed([f'{sys.argv[2]} {n}'])\n"
     )
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    }
     running = [
         subprocess.Popen([sys.executable, "-c", code, str(path), name], env=environment)
         for name in ("one", "two")

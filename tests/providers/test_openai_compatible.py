@@ -172,7 +172,7 @@ def test_an_endpoint_without_a_key_gets_none_of_ours(server, connect):
 def test_importing_the_provider_does_not_import_the_sdk():
     code = "import sys, nbroute.providers.openai_compatible; sys.exit('openai' in sys.modules)"
 
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[2]
     assert 0 == subprocess.run([sys.executable, "-c", code], check=False, cwd=root).returncode
 
 

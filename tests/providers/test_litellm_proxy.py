@@ -15,7 +15,7 @@ from loopback import Loopback
 from nbroute.errors import AuthError, UnknownModel
 from nbroute.types import Ladder, Tier
 
-PROXY = Path(__file__).parents[1] / ".venv-litellm" / "bin" / "litellm"
+PROXY = Path(__file__).parents[2] / ".venv-litellm" / "bin" / "litellm"
 KEY = "sk-proxy-0123456789"
 CONFIG = """
 model_list:

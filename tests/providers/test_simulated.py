@@ -554,7 +554,7 @@ def test_no_wording_stands_twice():
 
 
 def test_every_prompt_of_the_notebooks_and_the_readme_is_known():
-    root = Path(__file__).parent.parent
+    root = Path(__file__).parents[2]
     texts = [(root / "README.md").read_text("utf-8").split("```")]
     for path in sorted((root / "notebooks").glob("0*.ipynb")):
         cells = json.loads(path.read_text("utf-8"))["cells"]
