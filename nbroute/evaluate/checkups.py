@@ -39,7 +39,7 @@ _ONE_TIER = 0.8
 #: Times the sample of an audit that was too small.
 _LARGER = 4
 #: Of 1,349 small changes of 240 prompts by another author, `ngrams` flips 8%, and classifiers by
-#: examples 14%. About 30% of prompts go to the wrong tier anyway (docs/classifier.md).
+#: examples 14%. About 30% of prompts go to the wrong tier anyway (docs/classifiers.md).
 _STEADY, _SHAKY = 0.15, 0.30
 #: Variables that override the settings file.
 _VARIABLES = tuple(

@@ -1,7 +1,7 @@
 """What `hybrid` asks and keeps at each threshold: python tests/benchmarks/hybrid.py
 
 The shipped classifier's out-of-fold predictions on its own training prompts: each by the weights
-of the folds that had not seen it. Prints the table of `docs/classifier.md`.
+of the folds that had not seen it. Prints the table of `docs/classifiers.md`.
 """
 
 from __future__ import annotations
