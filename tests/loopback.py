@@ -9,7 +9,8 @@ Replies are served in the order in which they were queued. With none left it ask
 a function of the request's JSON, and without one it answers "ok" with its usage, or the least
 JSON that has the schema asked for. `server.refuse("json_schema", "logprobs")` makes it refuse
 those as OpenAI words it. GET /generation tells what `server.generations` holds, POST /embeddings
-makes vectors of words (see `Loopback`).
+makes vectors of words (see `Loopback`). `server.answer("ok", large="Paris.")` has each model
+give its own text or `Reply`; `server.prompts` and `server.asked` are what models were asked.
 From a shell: `python tests/loopback.py --port 8000`.
 """
 
@@ -128,6 +129,28 @@ class Loopback(ThreadingHTTPServer):
     def embedding_reply(self, **parts: Any) -> None:
         """Queue a `Reply` to a request for embeddings: an `error`, a `body` or `html`."""
         self._embedding_queue.append(Reply(**parts))
+
+    def answer(self, other: str | Reply = "ok", **models: str | Reply) -> None:
+        """Have each of these models give its own text or `Reply` from now on, the rest `other`."""
+
+        def handler(sent: Any) -> Reply:
+            said = models.get(sent["model"], other)
+            return Reply(text=said) if isinstance(said, str) else said
+
+        self.handler = handler
+
+    @property
+    def prompts(self) -> list[str]:
+        """The last message of each request for an answer, in the order of their arrival."""
+        return [prompt_of(seen.json) for seen in self._chats()]
+
+    @property
+    def asked(self) -> list[str]:
+        """The models that were asked for answers, in the order of their arrival."""
+        return [seen.json["model"] for seen in self._chats()]
+
+    def _chats(self) -> list[Seen]:
+        return [seen for seen in self.requests if seen.path.endswith("/chat/completions")]
 
     def refuse(self, *names: str) -> None:
         """Refuse from now on: json_schema, json_object, or a parameter of that name."""
@@ -294,6 +317,11 @@ class _Handler(BaseHTTPRequestHandler):
             self.connection.recv(1)  # comes back when the client leaves or the server stops
             self.request_seen.left.set()
         self.close_connection = True
+
+
+def prompt_of(sent: Any) -> str:
+    """The last message of a request."""
+    return sent["messages"][-1]["content"]
 
 
 def _fixed_body(reply: Reply) -> Any:

@@ -1,0 +1,136 @@
+"""What the ledger has of a call: as it runs, when it is stopped, when the file breaks."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from decimal import Decimal
+
+import pytest
+from loopback import Reply
+
+from nbroute import errors
+from nbroute.types import Text
+
+
+def test_a_running_attempt_is_in_the_ledger_before_it_has_ended(router, server):
+    server.reply(text="one two", chunks=["one ", "two"])
+    during = []
+
+    def look(event):
+        if isinstance(event, Text):
+            during.append(router.ledger.rows()[0]["status"])
+
+    router.route("hello", observe=look)
+
+    assert "running" == during[0]
+    assert ["ok"] == [row["status"] for row in router.ledger.rows()]
+
+
+def test_the_ledger_keeps_no_prompt_and_no_answer_unless_asked(router):
+    router.route("a secret prompt")
+
+    (row,) = router.ledger.rows()
+    assert (None, None, 12) == (row["prompt"], row["text"], len(row["msg_hash"]))
+
+
+def test_a_stop_from_another_thread_keeps_what_had_arrived(router, server):
+    server.reply(text="one two three", stall_after=2)
+    cancel, seen = threading.Event(), []
+
+    def watch(event):
+        seen.append(event)
+        if sum(isinstance(e, Text) for e in seen) == 2:
+            cancel.set()
+
+    with pytest.raises(errors.Interrupted) as caught:
+        router.route("hello", observe=watch, cancel=cancel)
+
+    assert "one two" == caught.value.result.text.strip()
+    (row,) = router.ledger.rows()
+    assert ("interrupted", "estimated") == (row["status"], row["cost_source"])
+    assert row["cost_usd"] > 0
+
+
+@pytest.mark.parametrize("strategy", ["direct", "cascade", "parallel", "consensus"])
+def test_a_stop_works_while_the_server_is_silent(make_router, server, strategy):
+    cancel = threading.Event()
+
+    def silent(sent):
+        cancel.set()
+        return Reply(delay=30)
+
+    server.handler = silent
+    router = make_router(timeout_s=60)
+
+    with pytest.raises(errors.Interrupted):
+        router.route("hello", strategy=strategy, cancel=cancel)
+
+    assert {"interrupted"} == {row["status"] for row in router.ledger.rows()}
+
+
+def test_an_interrupt_in_a_check_keeps_the_answer_that_was_paid_for(router, server):
+    def interrupted(reply):
+        raise KeyboardInterrupt
+
+    server.reply(text="paid")
+
+    with pytest.raises(errors.Interrupted) as caught:
+        router.route("hello", checks=[interrupted])
+
+    assert "paid" == caught.value.result.text
+
+
+def test_a_ledger_that_cannot_be_written_costs_a_notice_and_still_holds_the_budget(
+    make_router, server, tmp_path
+):
+    (tmp_path / "file").write_text("not a folder")
+    router = make_router(ledger=tmp_path / "file" / "ledger.sqlite")
+    router.set_budget("0.0004")
+    server.handler = lambda _: Reply(usage={"prompt_tokens": 10, "completion_tokens": 60})
+
+    first, second = router.route("hello"), router.route("hello again")
+
+    assert ["ok", "ok"] == [first.text, second.text]
+    assert any("could not be recorded" in notice for notice in first.notices)
+    assert () == second.notices
+    assert 2 == router.spend().calls
+    with pytest.raises(errors.BudgetExceeded):
+        [router.route(f"hello {number}") for number in range(6)]
+    assert router.spend().usd <= Decimal("0.0004")
+
+
+def test_a_ledger_that_fails_again_is_told_again(make_router, tmp_path):
+    blocked = tmp_path / "folder"
+    router = make_router(ledger=blocked / "ledger.sqlite")
+    told = []
+    for blocks in (True, True, False, False, True, True):
+        router.ledger.close()
+        shutil.rmtree(blocked, ignore_errors=True)
+        blocked.unlink(missing_ok=True)
+        if blocks:
+            blocked.write_text("not a folder")
+        told.append(len(router.route("hello").notices))
+
+    assert [1, 0, 0, 0, 1, 0] == told
+
+
+def test_a_bill_that_comes_later_replaces_the_price_and_a_failure_keeps_the_rest(router, server):
+    for number in range(3):
+        server.reply(text="fine", id=f"gen-{number}")
+        router.route(f"hello {number}", tier="MID")
+    bill = {"total_cost": 0.5, "native_tokens_prompt": 7, "native_tokens_completion": 9}
+    server.reply(body={"data": {"id": "gen-0", **bill}})
+    server.reply(status=503, error="books are closed")
+
+    told = router.settle()
+
+    settled = {row["generation"]: row for row in router.ledger.rows()}
+    assert ("billed", Decimal("0.5")) == tuple(
+        settled["gen-0"][name] for name in ("cost_source", "cost_usd")
+    )
+    assert ["configured"] * 2 == [settled[f"gen-{n}"]["cost_source"] for n in (1, 2)]
+    assert (3, 1, 3) == (told.asked, told.settled, len(settled))
+    assert "1 of 3" in told.told
+    assert "books are closed" in told.told
+    assert "\n" not in told.told

@@ -1,0 +1,353 @@
+"""A tier's models in turn: fallbacks, the cache, broken replies, time-outs and what they cost."""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from conftest import LADDER
+from loopback import Reply
+
+from nbroute import errors
+from nbroute.router import Router
+from nbroute.types import Attempted, Sent, Text
+
+USAGE = {"prompt_tokens": 1000, "completion_tokens": 500, "total_tokens": 1500}
+PAID = Decimal("0.002")  # USAGE on LOW
+
+
+def failed_as(router, kind, prompt="hello", **options):
+    """The result in the error of that class, which such a call ends with."""
+    with pytest.raises(errors.NbrouteError) as caught:
+        router.route(prompt, **options)
+    assert kind is type(caught.value)
+    return caught.value
+
+
+def only_row(router):
+    (row,) = router.ledger.rows()
+    return row
+
+
+# Fallback
+
+
+@pytest.mark.parametrize("status", [404, 429, 500, 503])
+def test_a_fallback_model_answers_an_error_and_both_are_recorded(router, server, status):
+    server.reply(status=status, error="not now")
+    server.reply(text="from the second", usage=USAGE, cost=0.001)
+
+    result = router.route("hello")
+
+    assert ("small-2", "from the second") == (result.model, result.text)
+    assert (Decimal("0.001"), "billed") == (result.cost_usd, result.cost_source)
+    first, second = router.ledger.rows()
+    assert ("error", 0, "ok") == (first["status"], first["cost_usd"], second["status"])
+    assert "not now" in first["error"]
+    assert "from the second" == router.route("hello", cache="only").text
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "cure"),
+    [
+        (400, errors.RequestRejected, "Change the prompt or the option"),
+        (401, errors.AuthError, "LOOP_API_KEY"),
+        (404, errors.UnknownModel, "Check the model's name"),
+        (429, errors.RateLimited, "Wait a little, or name a fallback model"),
+        (500, errors.Unavailable, "try again later"),
+        (503, errors.Unavailable, "try again later"),
+    ],
+)
+def test_an_error_is_one_line_with_its_cure_and_a_row_at_no_cost(
+    router, server, status, kind, cure
+):
+    server.reply(status=status, error="the server's words")
+
+    line = str(failed_as(router, kind, tier="MID"))
+
+    assert all(one in line for one in ("'medium'", str(status), "the server's words", cure))
+    assert "\n" not in line
+    assert ["medium"] == server.asked
+    row = only_row(router)
+    assert ("error", 0) == (row["status"], row["cost_usd"])
+    assert "the server's words" in row["error"]
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"), [(401, errors.AuthError), (400, errors.RequestRejected)]
+)
+def test_a_bad_key_or_a_bad_request_asks_no_fallback(router, server, status, kind):
+    server.reply(status=status, error="no")
+
+    failed_as(router, kind)
+
+    assert ["small"] == server.asked
+
+
+@pytest.mark.parametrize("status", [200, 400, 401, 403])
+def test_a_key_that_the_server_repeats_is_in_no_line_repr_or_row(router, server, status):
+    key = "sk-test-0123456789"
+    server.reply(status=status, error=f"Incorrect API key provided: {key}, or Bearer {key}")
+
+    with pytest.raises(errors.ProviderError, match=r"\[key\]") as caught:
+        router.route("hello", tier="MID")
+
+    told = f"{router!r} {router.parts!r} {caught.value} {router.ledger.rows()!r}"
+    assert key not in told
+    assert "[key]" in only_row(router)["error"]
+
+
+def test_when_all_models_fail_the_error_names_each(make_router, server):
+    names = [f"model-{number}" for number in range(10)]
+    low = replace(LADDER.tiers[0], fallbacks=tuple(names))
+    router = make_router(ladder=replace(LADDER, tiers=(low, *LADDER.tiers[1:])))
+    server.reply(status=429, error="full")
+    server.handler = lambda _: Reply(status=404, error="the model does not exist")
+
+    line = str(failed_as(router, errors.AllModelsFailed))
+
+    assert "each of the 11 models of tier LOW failed" in line
+    assert "small: RateLimited" in line
+    assert all(f"{name}: UnknownModel" in line for name in names)
+    assert ["small", *names] == [row["model"] for row in router.ledger.rows()]
+
+
+def test_a_prompt_that_is_too_long_asks_those_fallbacks_that_read_more(make_router, server):
+    fallbacks = ("gpt-4", "unheard-of", "gpt-4.1")  # 8,192 tokens, nobody knows, a million
+    low = replace(LADDER.tiers[0], model="tiny", context=16_000, fallbacks=fallbacks)
+    router = make_router(ladder=replace(LADDER, tiers=(low, *LADDER.tiers[1:])))
+    too_long = Reply(status=400, error="This model's maximum context length is 16000 tokens")
+    server.answer(too_long, **{"gpt-4.1": "ok"})
+
+    assert "ok" == router.route("hello", tier="LOW").text
+    assert ["tiny", "unheard-of", "gpt-4.1"] == server.asked
+
+
+CHAIN = """
+[nbroute]
+profile = "away"
+classifier = "ngrams"
+[providers.away]
+base_url = "{away}"
+api_key_env = "AWAY_API_KEY"
+[providers.loop]
+base_url = "{loop}"
+api_key_env = "LOOP_API_KEY"
+[tiers.LOW]
+provider = "away"
+model = "big"
+fallbacks = [
+  "big-2",
+  {{ provider = "loop", model = "small", price = {{ input = 1.0, output = 2.0 }} }},
+]
+price = {{ input = 10.0, output = 20.0 }}
+"""
+
+
+@pytest.mark.parametrize(
+    ("reached", "asked", "error"),
+    [(False, ["big", "big-2", "small"], "Unavailable"), (True, ["big", "small"], "AuthError")],
+)
+def test_a_tier_falls_back_to_another_provider(monkeypatch, server, reached, asked, error):
+    """Its second model is skipped where the key is refused, and tried where nobody answers."""
+    monkeypatch.setenv("AWAY_API_KEY", "sk-away")
+    monkeypatch.setenv("LOOP_API_KEY", "sk-loop")
+    away = server.url if reached else "http://127.0.0.1:9"
+    Path("nbroute.toml").write_text(CHAIN.format(away=away, loop=server.url))
+    server.answer(Reply(status=401, error="no such key"), small=Reply(usage=USAGE))
+
+    with closing(Router(settings="nbroute.toml")) as router:
+        result = router.route("hello")
+
+    assert ("loop", "small", "ok") == (result.answer.provider, result.model, result.text)
+    assert asked == [attempt.model for attempt in result.attempts]
+    assert all(error in attempt.error for attempt in result.attempts[:-1])
+    assert PAID == result.cost_usd
+    assert "sk-loop" in server.requests[-1].headers["authorization"]
+
+
+# Replies that are not an answer, or only part of one
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize(
+    ("reply", "says", "paid"),
+    [
+        ({"html": True}, "a web page", 0),
+        ({"body": {"choices": []}}, "no choices", 0),
+        ({"body": b"{half"}, "cut off or damaged", 0),
+        ({"error": "overloaded"}, "overloaded", 0),
+        ({"text": "", "usage": USAGE}, "empty answer", PAID),
+        ({"text": " \n ", "usage": USAGE}, "empty answer", PAID),
+        (
+            {"text": "", "usage": USAGE, "finish_reason": "length"},
+            "budget of 64 tokens.*raise max_tokens",
+            PAID,
+        ),
+    ],
+)
+def test_a_reply_that_is_no_answer_falls_back_and_what_it_cost_is_kept(
+    router, server, reply, *, says, paid, stream
+):
+    server.reply(**reply)
+
+    result = router.route("hello", stream=stream)
+
+    assert ("small-2", "ok") == (result.model, result.text)
+    first = result.attempts[0]
+    assert ("error", paid) == (first.status, first.cost_usd)
+    with pytest.raises(AssertionError, match=says):
+        raise AssertionError(first.error)
+
+
+@pytest.mark.parametrize(
+    ("broken", "kind", "says"),
+    [
+        ({"cut_after": 2}, errors.Unavailable, "broke off half-way"),
+        ({"stall_after": 2}, errors.TimedOut, "within 0.3 s"),
+        ({"finish_reason": None}, errors.Unavailable, "broke off half-way"),
+    ],
+)
+def test_half_an_answer_that_was_shown_is_kept_and_no_other_model_asked(
+    make_router, server, broken, kind, says
+):
+    server.reply(text="one two", usage=None, **broken)
+    router = make_router(timeout_s=0.3)
+
+    error = failed_as(router, kind)
+
+    assert says in str(error)
+    assert "one two" in error.result.text
+    assert ["small"] == server.asked
+    row = only_row(router)
+    assert ("error", "estimated") == (row["status"], row["cost_source"])
+    assert row["cost_usd"] > 0
+
+
+def test_what_an_endpoint_takes_back_is_no_part_of_the_next_models_answer(router, server):
+    error = {"code": 502, "message": "provider went away"}
+    whole = {"choices": [{"delta": {"content": "Half an"}}]}
+    body = f"data: {json.dumps(whole)}\n\ndata: {json.dumps({'error': error})}\n\n"
+    server.reply(body=body, content_type="text/event-stream")
+    seen = []
+
+    result = router.route("hello", observe=seen.append)
+
+    assert ("small-2", "ok") == (result.model, result.text)
+    kinds = [event.text if isinstance(event, Text) else type(event) for event in seen]
+    assert [Sent, "Half an", Attempted, Sent, "ok", Attempted] == kinds[1:7]
+    server.reply(body=body, content_type="text/event-stream")
+    with pytest.raises(errors.BadReply):  # what was read from a stream cannot be taken back
+        list(router.stream("hello again"))
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_silent_server_times_out_may_have_cost_and_the_next_model_is_asked(
+    make_router, server, stream
+):
+    server.reply(delay=30)
+    server.reply(text="quick")
+
+    result = make_router(timeout_s=0.3).route("hello", stream=stream)
+
+    silent = result.attempts[0]
+    assert "quick" == result.text
+    assert ("error", "estimated") == (silent.status, silent.cost_source)
+    assert silent.cost_usd > 0
+    assert "within 0.3 s" in silent.error
+    assert "raise timeout_s" in silent.error
+
+
+def test_no_server_is_said_with_its_address_and_costs_nothing(make_router):
+    router = make_router(url="http://127.0.0.1:9/v1")
+
+    line = str(failed_as(router, errors.Unavailable, tier="TOP"))
+
+    assert "no connection to 127.0.0.1:9" in line
+    assert "is there a network?" in line
+    assert 0 == only_row(router)["cost_usd"]
+
+
+# What an endpoint counts
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        None,
+        "none",
+        [1],
+        {"prompt_tokens": "ten", "completion_tokens": [3]},
+        {"prompt_tokens": None, "completion_tokens": None},
+        {"prompt_tokens": None, "completion_tokens": 3},
+        {"prompt_tokens": 1.5, "completion_tokens": 2.5},
+        {"prompt_tokens": -5, "completion_tokens": -7},
+        {"prompt_tokens": True, "completion_tokens": True},
+        {"prompt_tokens": 10**30, "completion_tokens": 3},
+        *(
+            {"prompt_tokens": 10, "completion_tokens": 3, **wrong}
+            for wrong in (
+                *({"cost": cost} for cost in ("NaN", float("nan"), float("inf"), "1e400")),
+                *({"cost": cost} for cost in (-1, 10**30, {"usd": 1})),
+                *({"prompt_tokens_details": {"cached_tokens": n}} for n in ("many", 10**30)),
+            )
+        ),
+    ],
+    ids=str,
+)
+def test_usage_that_cannot_be_true_costs_no_answer_and_no_sum(router, server, usage):
+    choice = {"message": {"content": "Paris."}, "finish_reason": "stop"}
+    server.reply(body={"choices": [choice], "usage": usage})
+
+    assert "Paris." == router.route("hello", stream=False).text
+
+    row = only_row(router)
+    assert "ok" == row["status"]
+    assert 0 < row["input_tokens"] < 100
+    assert 0 < row["cost_usd"] < Decimal("0.001")
+
+
+def test_an_unknown_price_cannot_keep_a_limit_and_costs_unknown(make_router):
+    bare = replace(LADDER, tiers=tuple(replace(t, price=None) for t in LADDER.tiers))
+    router = make_router(ladder=bare)
+
+    result = router.route("hello")
+
+    assert (None, "unknown") == (result.cost_usd, result.cost_source)
+    with pytest.raises(errors.BudgetExceeded, match="price is not known"):
+        router.route("hello again", max_cost=1)
+
+
+# The cache
+
+
+def test_the_same_request_is_answered_from_the_cache_at_no_cost(router, server):
+    server.reply(text="Paris.", usage=USAGE)
+    router.route("Where?")
+
+    again = router.route("Where?")
+
+    assert 1 == len(server.requests)
+    assert (True, "Paris.", 0) == (again.cached, again.text, again.cost_usd)
+    assert 1000 == again.usage.input_tokens
+
+
+def test_cache_modes_off_and_refresh_send_again(router, server):
+    router.route("Where?")
+    router.route("Where?", cache="off")
+    server.reply(text="newer")
+    router.route("Where?", cache="refresh")
+
+    assert 3 == len(server.requests)
+    assert "newer" == router.route("Where?").text
+
+
+def test_cache_mode_only_sends_nothing(router, server):
+    with pytest.raises(errors.ReplayMiss, match="cache mode 'only'"):
+        router.route("never asked", cache="only")
+
+    assert [] == server.requests

@@ -1,0 +1,95 @@
+"""Checks that a user wrote: whatever they do is a verdict, and none runs for ever."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+import time
+from dataclasses import replace
+
+import pytest
+
+from nbroute import errors
+from nbroute.checks import own
+
+
+class SilentError(Exception):
+    def __str__(self):
+        raise ValueError
+
+
+@pytest.mark.parametrize(
+    ("raised", "says"),
+    [
+        (ZeroDivisionError("by nothing"), "the check raised ZeroDivisionError: by nothing"),
+        (KeyError("total"), "KeyError"),
+        (SystemExit(1), "SystemExit"),
+        (GeneratorExit(), "GeneratorExit"),
+        (RecursionError("deep"), "RecursionError"),
+        (MemoryError(), "MemoryError"),
+        (StopIteration(), "StopIteration"),
+        (SilentError(), "SilentError"),
+        (ValueError("first\nsecond\n" + "x" * 10_000), "ValueError: first"),
+    ],
+)
+def test_whatever_a_check_raises_is_a_verdict_of_one_line(router, raised, says):
+    def broken(reply):
+        raise raised
+
+    verdict = router.route("hello", checks=[broken]).verdicts[0]
+
+    assert not verdict.passed
+    assert says in verdict.reason
+    assert "\n" not in verdict.reason
+    assert len(verdict.reason) < 1000
+
+
+def test_a_check_may_return_a_bool(router):
+    assert router.route("hello", checks=[lambda reply: True]).verdicts[0].passed
+
+
+def loop(_):
+    while True:
+        time.sleep(0.001)
+
+
+def stubborn(_):
+    for _ in range(300):
+        with contextlib.suppress(BaseException):
+            time.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    "check", [loop, own(loop), own(stubborn), lambda _: threading.Event().wait(1)]
+)
+def test_a_check_that_never_ends_is_given_up_and_its_thread_ends(router, check):
+    router.parts = replace(router.parts, check_timeout_s=0.2)
+    router.route("hello")  # the server keeps a thread for the connection
+    before = {*threading.enumerate()}
+
+    result = router.route("hello", checks=[check])
+
+    assert "did not end within 0.2 s" in result.verdicts[-1].reason
+    for thread in {*threading.enumerate()} - before:
+        thread.join(10)
+        assert not thread.is_alive()
+
+
+def test_ctrl_c_in_a_check_that_never_ends_keeps_what_was_paid_for(router):
+    ended = threading.Event()
+
+    def endless(text):
+        os.kill(os.getpid(), signal.SIGINT)
+        try:
+            loop(text)
+        finally:
+            ended.set()
+
+    with pytest.raises(errors.Interrupted):
+        router.route("hello", checks=[own(endless)])
+
+    assert ["ok"] == [row["status"] for row in router.ledger.rows()]
+    assert ended.wait(10)
+    assert "ok" == router.route("hello again").text

@@ -1,0 +1,109 @@
+"""Options that cannot be used are named in one line, before anything is sent."""
+
+from __future__ import annotations
+
+import pytest
+
+from nbroute.errors import SettingsError
+
+DEEP: dict = {"type": "string"}
+for _ in range(5000):
+    DEEP = {"type": "array", "items": DEEP}
+
+CASCADE, PARALLEL, CONSENSUS = ({"strategy": s} for s in ("cascade", "parallel", "consensus"))
+REFUSED = [
+    # what is misspelt
+    ({"tires": "LOW"}, "unknown option 'tires': did you mean 'tiers'"),
+    ({"nonsense": 1}, "unknown option 'nonsense'"),
+    ({"tier": "MIDDLE"}, "did you mean 'MID'"),
+    ({"strategy": "cascde"}, "did you mean 'cascade'"),
+    ({"strategy": None}, "unknown strategy None"),
+    ({"classifier": "ngramz"}, "did you mean 'ngrams'"),
+    ({"cache": "on"}, "unknown cache mode 'on'"),
+    ({"cache": 5}, "unknown cache mode 5"),
+    ({"by": "vibes"}, "unknown way to compare two answers 'vibes'"),
+    ({"checks": ["lenght=20"]}, "length"),
+    ({"checks": ["latency"]}, "latency"),
+    ({"checks": ["length=many"]}, "many"),
+    # what is of a wrong kind, or out of bounds
+    ({"tier": 5}, "tier is 5"),
+    ({"thread": 5}, "thread is 5"),
+    ({"thread": " "}, "it takes a name"),
+    ({"feature": 5}, "feature is 5"),
+    ({"classifier": 5}, "classifier"),
+    ({"checks": 3}, "checks is 3"),
+    ({"checks": [None]}, "checks is"),
+    ({"checks": [5]}, "checks is"),
+    ({"checks": [""]}, "''"),
+    ({"max_tokens": 0}, "max_tokens is 0"),
+    ({"max_tokens": "5"}, "max_tokens is '5'"),
+    ({"max_tokens": False}, "max_tokens is False"),
+    ({"max_cost": -1}, "max_cost is -1"),
+    ({"max_cost": "nan"}, "max_cost is 'nan'"),
+    ({"max_cost": "much"}, "max_cost is 'much'"),
+    ({"max_cost": False}, "max_cost is False"),
+    ({"temperature": "hot"}, "temperature is 'hot'"),
+    ({"temperature": False}, "temperature is False; it takes a number"),
+    ({"temperature": float("nan")}, "temperature is nan"),
+    ({"temperature": float("inf")}, "temperature is inf"),
+    ({"temperature": 10**400}, "temperature is 1000"),
+    ({"agreement": False}, "agreement is False"),
+    (PARALLEL | {"agreement": "much"}, "agreement is 'much'"),
+    (PARALLEL | {"agreement": 2}, "from 0 to 1"),
+    (PARALLEL | {"agreement": float("nan")}, "from 0 to 1"),
+    ({"schema": 5}, "5"),
+    ({"schema": lambda: None}, "schema"),
+    ({"schema": {"type": "strng"}}, "strng"),
+    ({"schema": {"$defs": {"a": {"$ref": "#/$defs/a"}}, "$ref": "#/$defs/a"}}, "without end"),
+    ({"schema": {"$ref": "https://example.org/huge.json"}}, "nothing is fetched"),
+    ({"schema": DEEP}, "deep"),
+    # what does not go together
+    ({"start": "LOW"}, "is for a cascade"),
+    ({"tiers": ["LOW", "TOP"]}, "cascade, parallel or consensus"),
+    (CASCADE | {"start": "LOW", "tier": "MID"}, "is for a cascade"),
+    (CASCADE | {"start": "LOW", "tiers": ["LOW", "TOP"]}, "exclude each other"),
+    (CASCADE | {"tiers": [1]}, "tiers is"),
+    (CASCADE | {"tiers": [None, "LOW"]}, "tiers is"),
+    (CASCADE | {"tiers": ["LOW", "HIGH"]}, "unknown tier 'HIGH'"),
+    (CASCADE | {"start": "HIGH"}, "unknown tier 'HIGH'"),
+    (PARALLEL | {"tiers": ["LOW"]}, "takes two"),
+    (PARALLEL | {"tiers": ["LOW", "MID", "TOP"]}, "takes two"),
+    (PARALLEL | {"tiers": ["LOW", "low"]}, "twice"),
+    (CONSENSUS | {"tiers": ["LOW", "TOP"]}, "consensus takes three"),
+    (CONSENSUS | {"tier": "LOW"}, "'LOW' is one tier and consensus takes three"),
+    (CONSENSUS | {"model": "small"}, "every tier of consensus"),
+    ({"repeat": 1}, "repeat is 1; it takes a whole number from 2 to 20"),
+    ({"repeat": 21}, "repeat is 21"),
+    ({"repeat": 2.5}, "repeat is 2.5"),
+    ({"repeat": True}, "repeat is True"),
+    (CASCADE | {"repeat": 3}, "asks one tier several times and strategy"),
+    (PARALLEL | {"repeat": 3}, "asks one tier several times and strategy"),
+    ({"repeat": 3, "cache": "use"}, "asks each time afresh; leave out cache = 'use'"),
+]
+
+
+@pytest.mark.parametrize(("options", "says"), REFUSED)
+def test_a_wrong_option_is_named_before_anything_is_sent(router, server, options, says):
+    with pytest.raises(SettingsError, match=says) as caught:
+        router.route("hello", **options)
+
+    assert "\n" not in str(caught.value)
+    assert [] == server.requests == router.ledger.rows()
+
+
+def test_a_ladder_of_two_tiers_has_no_consensus(make_router, server):
+    from dataclasses import replace
+
+    from conftest import LADDER
+
+    router = make_router(ladder=replace(LADDER, tiers=LADDER.tiers[:2]))
+
+    with pytest.raises(SettingsError, match="has 2 tiers, consensus takes three"):
+        router.route("hello", strategy="consensus")
+
+
+def test_a_value_of_ten_thousand_characters_is_not_repeated_whole(router):
+    for option in ("tier", "strategy", "classifier", "cache", "by"):
+        with pytest.raises(SettingsError) as caught:
+            router.route("hello", **{option: "9" * 10_000})
+        assert len(str(caught.value)) < 1_000
