@@ -1,0 +1,302 @@
+"""Many prompts on executors: one ledger, one budget, and nothing lost where a worker dies."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import closing, suppress
+from dataclasses import replace
+from decimal import Decimal
+from multiprocessing import get_context
+from pathlib import Path
+
+import pytest
+from loopback import Reply, prompt_of
+
+from nbroute.batch import map_prompts
+from nbroute.engine.attempts import hash_text
+from nbroute.errors import SettingsError
+from nbroute.types import Verdict
+
+ROOT = Path(__file__).parents[2]
+#: A call of these costs $0.0001, and up to $0.001 is held back for it.
+TEN = Reply(text="x", usage={"prompt_tokens": 2, "completion_tokens": 10, "total_tokens": 12})
+
+
+def prompts_of(count):
+    return [f"question {number}" for number in range(count)]
+
+
+def echo(sent):
+    return Reply(text=f"about {prompt_of(sent)}")
+
+
+@pytest.fixture(scope="module")
+def processes():
+    """Two workers, started with a key in their environment."""
+    with pytest.MonkeyPatch.context() as patch, pool_of(2) as pool:
+        patch.setenv("LOOP_API_KEY", "sk-test-0123456789")
+        pool.submit(int).result()
+        yield pool
+
+
+def pool_of(count):
+    return ProcessPoolExecutor(count, mp_context=get_context("spawn"))
+
+
+def test_a_thread_pool_shares_the_router(router):
+    names = set()
+
+    def look(prompt):
+        names.add(threading.current_thread().name.split("-")[0])
+        return "LOW"
+
+    with ThreadPoolExecutor(3, "mine") as pool:
+        batch = map_prompts(router, prompts_of(30), executor=pool, classifier=look)
+
+    assert [] == batch.failed()
+    assert {"mine_0", "mine_1", "mine_2"} >= names
+
+
+class OneByOne:
+    """A ledger of a user's own, which has no `append_all`."""
+
+    def __init__(self, ledger):
+        self._ledger = ledger
+
+    def __getattr__(self, name):
+        if name == "append_all":
+            raise AttributeError(name)
+        return getattr(self._ledger, name)
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_processes_answer_in_order_into_one_ledger(file_router, server, processes, own):
+    server.handler = echo
+    router = file_router()
+    if own:
+        router.parts = replace(router.parts, ledger=OneByOne(router.ledger))
+
+    batch = map_prompts(router, prompts_of(40), executor=processes)
+
+    assert [f"about {one}" for one in prompts_of(40)] == [row.text for row in batch]
+    rows = router.ledger.rows(session=router.session)
+    assert 40 == len({row["id"] for row in rows}) == len(rows)
+    assert router.spend() == batch.cost
+    assert {row.result for row in batch} == {row["result"] for row in rows}
+
+
+def test_no_key_travels_and_a_worker_without_one_says_so(file_router, server, monkeypatch):
+    router = file_router()
+    monkeypatch.delenv("LOOP_API_KEY")  # the worker is started with this environment
+
+    with pool_of(1) as pool:
+        batch = map_prompts(router, prompts_of(3), executor=pool)
+
+    assert [] == server.requests
+    assert all("has no LOOP_API_KEY)" in row.error for row in batch)
+
+
+def test_processes_do_not_overspend_together(file_router, server, processes):
+    server.answer(TEN)
+    router = file_router(budget="0.005")
+
+    batch = map_prompts(router, prompts_of(100), executor=processes)
+
+    assert {"ok": 41, "not sent": 59} == dict(Counter(row.status for row in batch))
+    assert Decimal("0.0041") == router.spend().usd
+    assert "BudgetExceeded" in batch.stopped
+
+
+@pytest.mark.parametrize("pooled", [False, True])
+def test_a_map_waits_for_what_another_holds_back(file_router, server, processes, pooled):
+    server.answer(replace(TEN, delay=0.05))
+    budget = "100.0\nbudget_usd_per_day = 0.0016"  # one call at a time, seven of them
+    routers = [file_router(budget) for _ in range(2)]
+
+    def mapped(router, executor):
+        return map_prompts(router, prompts_of(3), executor=executor)
+
+    with ThreadPoolExecutor(2) as pool:
+        batches = list(pool.map(mapped, routers, [processes if pooled else None, None]))
+
+    assert ["", ""] == [batch.stopped for batch in batches]
+    assert {"ok": 6} == dict(Counter(row.status for batch in batches for row in batch))
+
+
+def test_a_worker_that_dies_leaves_rows_that_say_so(file_router, server):
+    with pool_of(1) as pool:
+
+        def handler(sent):
+            if prompt_of(sent) == "question 20":
+                for process in pool._processes:
+                    os.kill(process, signal.SIGKILL)
+            return echo(sent)
+
+        server.handler = handler
+        batch = map_prompts(file_router(), prompts_of(60), executor=pool)
+
+    assert 60 == len(batch)
+    assert [None] * 8 == [row.error for row in batch[:8]]
+    assert batch[20].error.startswith("the worker died: BrokenProcessPool: ")
+    assert batch[59].error.startswith("not sent: the worker died: ")
+
+
+def never_passes(reply):
+    return Verdict(False, "never", "it will not do")
+
+
+@pytest.mark.parametrize("options", [{}, {"strategy": "cascade", "checks": (never_passes,)}])
+def test_no_thread_sends_before_the_file_has_its_row(router, server, options):
+    missing = []
+
+    def handler(sent):
+        with closing(sqlite3.connect(router.ledger.path, timeout=10)) as file:
+            hashed = hash_text(prompt_of(sent).partition("\n")[0])
+            told = "SELECT count(*) FROM attempts WHERE msg_hash = ? AND model = ?"
+            (found,) = file.execute(told, (hashed, sent["model"])).fetchone()
+        missing.extend([prompt_of(sent)] * (not found))
+        return Reply(text="x")
+
+    server.handler = handler
+    map_prompts(router, prompts_of(64), **options)
+
+    assert len(server.requests) >= 64
+    assert [] == missing
+
+
+POOLED = """
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from nbroute.router import Router
+
+if __name__ == "__main__":
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        prompts = [f"question {number}" for number in range(int(sys.argv[2]))]
+        Router(sys.argv[1]).map(prompts, executor=pool, progress=False)
+"""
+
+
+def pooled(count, tmp_path):
+    """A process of its own group that maps so many prompts on a process pool."""
+    (tmp_path / "pooled.py").write_text(POOLED)
+    command = [sys.executable, tmp_path / "pooled.py", tmp_path / "nbroute.toml", count]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(list(map(str, command)), env=environment, start_new_session=True)
+
+
+@pytest.mark.parametrize("killed", ["worker", "parent"])
+def test_what_a_killed_process_was_paid_for_stays_on_the_books(
+    file_router, server, tmp_path, killed
+):
+    server.answer(replace(TEN, delay=0.05))
+    router = file_router()
+    process = pooled(60, tmp_path)
+    while len(server.requests) < 20:
+        server.stopping.wait(0.01)
+    workers = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    os.kill(process.pid if killed == "parent" else int(workers[-1]), signal.SIGKILL)
+    process.wait(60)
+    server.stopping.wait(0.5)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+    rows = router.ledger.rows()
+    open_ones = [row for row in rows if row["status"] in ("running", "error")]
+    spend = router.spend(everything=True)
+    assert len(server.requests) <= len(rows) == spend.calls
+    assert Decimal("0.0001") * len(server.requests) <= spend.usd
+    assert {"estimated"} == {row["cost_source"] for row in open_ones}
+    assert all("estimate" in (row["error"] or row["reason"]) for row in open_ones)
+
+
+def test_two_pools_share_a_days_budget(file_router, server, tmp_path):
+    server.answer(TEN)
+    router = file_router("100.0\nbudget_usd_per_day = 0.01")
+
+    for process in [pooled(80, tmp_path) for _ in range(2)]:
+        process.wait(60)
+
+    spend = router.spend(everything=True)
+    assert Decimal("0.005") < spend.usd <= Decimal("0.01")
+    assert len(server.requests) == spend.calls
+
+
+def test_a_prompt_that_was_not_sent_after_all_leaves_no_call_behind(file_router):
+    with ProcessPoolExecutor(1) as pool:
+        pool.shutdown()
+        router = file_router()
+        batch = map_prompts(router, prompts_of(4), executor=pool)
+
+    assert all("cannot schedule new futures" in row.error for row in batch)
+    assert [] == router.ledger.rows()
+    assert 0 == router.spend().calls == router.report().calls
+
+
+def test_an_object_that_cannot_travel_is_refused_before_anything_is_sent(router, server, processes):
+    with pytest.raises(SettingsError, match=r"cannot travel to another process"):
+        map_prompts(router, ["a"], executor=processes)
+
+    assert [] == server.requests
+
+
+def choose_top(_prompt):
+    return "TOP"
+
+
+def test_a_function_of_a_module_travels(file_router, processes):
+    batch = map_prompts(file_router(), ["a"], executor=processes, classifier=choose_top)
+
+    assert "TOP" == batch[0].tier
+
+
+@pytest.fixture(scope="module")
+def dask_client():
+    distributed = pytest.importorskip("distributed")
+    options = {"n_workers": 2, "threads_per_worker": 1, "processes": True}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LOOP_API_KEY", "sk-test-0123456789")
+        with (
+            distributed.LocalCluster(dashboard_address=None, silence_logs=50, **options) as cluster,
+            distributed.Client(cluster) as client,
+        ):
+            yield client
+
+
+def test_a_dask_client_is_told_apart_from_its_executor(router, dask_client):
+    with pytest.raises(SettingsError, match=r"client.get_executor\(\)"):
+        map_prompts(router, ["a"], executor=dask_client)
+
+
+def test_a_dask_cluster_answers_and_survives_the_death_of_a_worker(
+    file_router, server, dask_client
+):
+    killed, paid = [], []
+
+    def handler(sent):
+        if prompt_of(sent) == "question 30" and not killed:
+            busy, nannies = dask_client.processing(), dask_client.cluster.workers.values()
+            killed.extend(one.pid for one in nannies if busy.get(one.worker_address))
+            os.kill(killed[0], signal.SIGKILL)
+        paid.append(Decimal(len(prompt_of(sent).split()) + 1) / 100_000)
+        return echo(sent)
+
+    server.handler = handler
+    router = file_router()
+
+    batch = map_prompts(router, prompts_of(64), executor=dask_client.get_executor())
+
+    assert [f"about {one}" for one in prompts_of(64)] == [row.text for row in batch]
+    lost = [row for row in router.ledger.rows() if row["status"] == "error"]
+    assert killed
+    assert len(server.requests) <= 64 + len(lost) == router.spend().calls
+    assert sum(paid) <= router.spend().usd
+    assert all("worst case" in row["error"] for row in lost)
+    assert {"estimated"} == {row["cost_source"] for row in lost}
