@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import pickle
-import signal
 
 import pandas as pd
 import pytest
-from cells import outputs
+from IPython.utils.capture import capture_output
 from loopback import Reply
-from test_judging import Gate
 
 from nbroute.errors import Interrupted, SettingsError
 from nbroute.providers.simulated import known_prompts
@@ -92,13 +89,19 @@ def test_another_judge_has_the_last_word_and_a_blind_one_is_named(router, server
 def test_ctrl_c_leaves_a_grid_that_the_same_call_goes_on_with(router, server):
     server.handler = answers
     grid = router.compare(["one", "two", "three"], ["LOW", "TOP"])
-    gate = Gate(3, lambda: os.kill(os.getpid(), signal.SIGINT))
-    server.handler = lambda sent: gate(sent) and answers(sent)
+    said = []
+
+    def judge(prompt, a, b):
+        said.append(prompt)
+        if len(said) == 3:
+            raise KeyboardInterrupt
+        return "tie"
+
     with pytest.raises(Interrupted, match=r"LOW: .* the same call goes on") as caught:
-        router.judge(grid, progress=False)
+        router.judge(grid, judge, progress=False)
     assert caught.value.result is grid
 
-    router.judge(grid, progress=False)
+    router.judge(grid, judge, progress=False)
 
     assert 3 == grid.frame().query("contender == 'LOW'")["judged"].notna().sum()
 
@@ -116,15 +119,16 @@ def test_one_contender_and_an_unknown_judge_are_refused_before_anything_is_sent(
     assert not server.requests
 
 
-def test_the_table_under_a_cell_says_what_the_judge_said(static):
-    static.user_ns["words"] = ["What is the capital of Australia?", "What is 7 times 8?"]
-    static.run_cell(
-        "import nbroute\nrouter = nbroute.Router(profile='simulated')\n"
-        "grid = router.compare(words, ['SIMPLE', 'FRONTIER'], progress=False)",
-        silent=True,
-    )
+def test_the_table_under_a_cell_says_what_the_judge_said(shell, simulated, monkeypatch):
+    monkeypatch.setenv("NBROUTE_STATIC", "1")
+    words = ["What is the capital of Australia?", "What is 7 times 8?"]
+    grid = simulated.compare(words, ["SIMPLE", "FRONTIER"], progress=False)
+    simulated.judge(grid, progress=False)
 
-    ((data, _),) = outputs(static, "router.judge(grid, progress=False)")
+    with capture_output() as shown:
+        shell.display_formatter.ipython_display_formatter(grid)
+
+    data = shown.outputs[0].data
 
     assert "as good as FRONTIER in 1 of 2" in data["text/plain"]
     page = data["text/html"]

@@ -19,7 +19,7 @@ from nbroute.types import Decision
 
 pytest.importorskip("mapie")
 
-DATA = Path(__file__).parent / "data"
+DATA = Path(__file__).parents[1] / "data"
 RUNS = 200
 
 

@@ -450,7 +450,7 @@ def test_the_same_prompts_are_changed_in_the_same_way():
 
 
 def test_the_default_classifier_is_steady_by_its_own_measure():
-    file = Path(__file__).parent / "data" / "blind_prompts.jsonl"
+    file = Path(__file__).parents[1] / "data" / "blind_prompts.jsonl"
     prompts = [json.loads(line)["prompt"] for line in file.read_text("utf-8").splitlines()]
     with closing(Router(profile="simulated")) as router:
         flips = flips_of(prompts, router.parts.classifier_for(None, None), router.ladder)
