@@ -19,7 +19,6 @@ from nbroute.checks import parse_json
 from nbroute.checks.form import valid_json
 from nbroute.checks.structured import read_schema, schema_check, schema_instruction
 from nbroute.errors import SettingsError
-from nbroute.types import Reply, Usage
 
 
 class Item(BaseModel):
@@ -37,6 +36,28 @@ class Node(BaseModel):
     next: Node | None
 
 
+class Day(BaseModel):
+    model_config = ConfigDict(strict=True)
+    when: dt.date
+
+
+class Rated(BaseModel):
+    stars: int = Field(ge=1, le=5)
+
+
+class Even(BaseModel):
+    n: int
+
+    @field_validator("n")
+    @classmethod
+    def even(cls, n):
+        if n == 0:
+            raise KeyError("zero")
+        if n % 2:
+            raise ValueError("odd numbers are out")
+        return n
+
+
 @dataclasses.dataclass
 class Point:
     x: int
@@ -51,39 +72,17 @@ class Mood(enum.Enum):
     GOOD = "good"
 
 
+PRICE = {"type": "object", "properties": {"price": {"type": "number"}}, "required": ["price"]}
 ITEMS = {
     "title": "order",
     "type": "object",
-    "properties": {
-        "items": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "properties": {"price": {"type": "number"}},
-                "required": ["price"],
-            },
-        }
-    },
+    "properties": {"items": {"type": "array", "items": PRICE}},
     "required": ["items"],
     "additionalProperties": False,
 }
-TREE = {
-    "$ref": "#/$defs/Node",
-    "$defs": {
-        "Node": {
-            "type": "object",
-            "properties": {
-                "n": {"type": "integer"},
-                "kids": {"type": "array", "items": {"$ref": "#/$defs/Node"}},
-            },
-            "required": ["n", "kids"],
-        }
-    },
-}
-
-
-def reply(text):
-    return Reply(text, "m", Usage(1, 1), "stop", 1.0, None)
+KIDS = {"type": "array", "items": {"$ref": "#/$defs/Node"}}
+NODE = {"type": "object", "properties": {"n": {"type": "integer"}, "kids": KIDS}}
+TREE = {"$ref": "#/$defs/Node", "$defs": {"Node": {**NODE, "required": ["n", "kids"]}}}
 
 
 def wrong(spec, text):
@@ -100,54 +99,39 @@ def refused(spec, name=None):
     return str(caught.value)
 
 
-# What an answer is parsed into
+TREES = {"n": 1, "kids": [{"n": 2, "kids": []}]}
+EXAMPLE = {"$ref": "https://example.com"}
 
 
 @pytest.mark.parametrize(
     ("spec", "text", "parsed"),
     [
         (ITEMS, '{"items": [{"price": 1}]}', {"items": [{"price": 1}]}),
-        (
-            TREE,
-            '{"n": 1, "kids": [{"n": 2, "kids": []}]}',
-            {"n": 1, "kids": [{"n": 2, "kids": []}]},
-        ),
+        (TREE, json.dumps(TREES), TREES),
         (Item, '{"name": "a", "price": 2}', Item(name="a", price=2)),
         (Point, '{"x": 1}', Point(1, 2)),
         (Pair, '{"left": 1}', {"left": 1}),
         (list[int], "[1, 2]", [1, 2]),
+        (list[int], "```json\n[1]\n```", [1]),
         (list[Point], '[{"x": 1}]', [Point(1)]),
         (typing.Literal["yes", "no"], '"yes"', "yes"),
         (int | None, "null", None),
         (Mood, '"good"', Mood.GOOD),
+        (Day, '{"when": "2026-01-02"}', Day(when=dt.date(2026, 1, 2))),
         ({"type": "array"}, "[]", []),
         ({"enum": ["a", "b"]}, '"b"', "b"),
+        ({"const": EXAMPLE}, json.dumps(EXAMPLE), EXAMPLE),  # data, and not a reference
+        # what is not to be an object may stand under "value"
+        (list[int], '{"value": [1]}', [1]),
+        ({"type": "array"}, '{"value": [1]}', [1]),
+        ({"$ref": "#/$defs/a", "$defs": {"a": {"type": "array"}}}, '{"value": [1]}', [1]),
+        ({"enum": ["a"]}, '{"value": "a"}', "a"),
+        ({"type": "object"}, '{"value": 1}', {"value": 1}),
+        (dict[str, int] | int, '{"value": 1}', {"value": 1}),
     ],
 )
 def test_an_answer_that_fits_becomes_the_object(spec, text, parsed):
     assert parsed == read_schema(spec).parse(text)
-
-
-def test_a_code_fence_around_the_answer_is_forgiven():
-    assert [1] == read_schema(list[int]).parse("```json\n[1]\n```")
-
-
-def test_a_strict_model_takes_a_date_as_json_has_it():
-    class Day(BaseModel):
-        model_config = ConfigDict(strict=True)
-        when: dt.date
-
-    assert Day(when=dt.date(2026, 1, 2)) == read_schema(Day).parse('{"when": "2026-01-02"}')
-
-
-def test_a_root_that_is_no_object_may_stand_under_value():
-    assert [1] == read_schema(list[int]).parse('{"value": [1]}')
-    assert [1] == read_schema({"type": "array"}).parse('{"value": [1]}')
-
-
-def test_an_object_with_the_key_value_is_left_as_it_is():
-    assert {"value": 1} == read_schema({"type": "object"}).parse('{"value": 1}')
-    assert {"value": 1} == read_schema(dict[str, int] | int).parse('{"value": 1}')
 
 
 def test_a_schema_is_taken_as_it_was_when_it_was_read():
@@ -159,24 +143,19 @@ def test_a_schema_is_taken_as_it_was_when_it_was_read():
     assert schema is read_schema(schema)
 
 
-# What is said of an answer that does not fit
+PRICES = '{"items": [{"price": 1}, {"price": 2}, {"price": "free"}]}'
+EXTRA = "{'items': [], 'x': 1} has a key that is not in the schema: 'x'"
+WORDS = {"properties": {"two words": {"type": "string"}}}
+DATE = {"type": "string", "format": "date"}
 
 
 @pytest.mark.parametrize(
     ("spec", "text", "says"),
     [
-        (
-            ITEMS,
-            '{"items": [{"price": 1}, {"price": 2}, {"price": "free"}]}',
-            "items[2].price: 'free' is not a number",
-        ),
+        (ITEMS, PRICES, "items[2].price: 'free' is not a number"),
         (ITEMS, "[1]", "the answer: [1] is not an object"),
         (ITEMS, "{}", "the answer: {} has no 'items'"),
-        (
-            ITEMS,
-            '{"items": [], "x": 1}',
-            "the answer: {'items': [], 'x': 1} has a key that is not in the schema: 'x'",
-        ),
+        (ITEMS, '{"items": [], "x": 1}', f"the answer: {EXTRA}"),
         (
             TREE,
             '{"n": 1, "kids": [{"n": 2.5, "kids": []}]}',
@@ -185,92 +164,52 @@ def test_a_schema_is_taken_as_it_was_when_it_was_read():
         ({"enum": ["a", "b"]}, '"c"', "the answer: 'c' is not one of 'a', 'b'"),
         ({"type": "integer", "maximum": 5}, "9", "the answer: 9 is more than 5"),
         ({"type": "array", "minItems": 2}, "[]", "the answer: [] has fewer than 2 items"),
+        ({"uniqueItems": True}, "[1, 1]", "the answer: [1, 1] has the same item twice"),
         ({"type": ["string", "null"]}, "1", "the answer: 1 is not a string or null"),
-        (
-            {"type": "string", "format": "date"},
-            '"2026-13-01"',
-            "the answer: '2026-13-01' does not have the format 'date'",
-        ),
-        (
-            {"properties": {"two words": {"type": "string"}}},
-            '{"two words": 1}',
-            "['two words']: 1 is not a string",
-        ),
-        (
-            Order,
-            '{"items": [{"name": "a", "price": "free"}], "when": "2026-01-01"}',
-            "items[0].price: 'free' is not a number",
-        ),
-        (
-            Order,
-            '{"items": [{"name": "a"}], "when": "2026-01-01"}',
-            "items[0]: {'name': 'a'} has no 'price'",
-        ),
+        (DATE, '"2026-13-01"', "the answer: '2026-13-01' does not have the format 'date'"),
+        (WORDS, '{"two words": 1}', "['two words']: 1 is not a string"),
+        (list[Item], '[{"name": "a", "price": "free"}]', "[0].price: 'free' is not a number"),
+        (list[Item], '[{"name": "a"}]', "[0]: {'name': 'a'} has no 'price'"),
         (Point, '{"x": "a"}', "x: 'a' is not a whole number"),
+        (Item, "{}", "the answer: {} has no 'name' (and 1 more)"),
         (list[int], '[1, "x"]', "[1]: 'x' is not a whole number"),
         (list[int], '{"value": ["x"]}', "[0]: 'x' is not a whole number"),
         (typing.Literal["a", "b"], '"c"', "the answer: 'c' is not 'a' or 'b'"),
+        (Rated, '{"stars": 9}', "stars: 9 should be less than or equal to 5"),
+        (Even, '{"n": 3}', "n: 3 is refused: odd numbers are out"),
+        (Even, '{"n": 0}', "KeyError in the schema: 'zero'"),
     ],
 )
 def test_an_answer_that_does_not_fit_is_told_by_path_and_value(spec, text, says):
     assert says == wrong(spec, text)
 
 
-def test_the_number_of_further_faults_is_told():
-    assert "y: [] is not a number" in wrong(Point, '{"x": 1, "y": []}')
-    assert wrong(Item, "{}").endswith("(and 1 more)")
-
-
-def test_a_validator_of_ones_own_is_heard_and_its_crash_is_no_crash():
-    class Even(BaseModel):
-        n: int
-
-        @field_validator("n")
-        @classmethod
-        def even(cls, n):
-            if n == 0:
-                raise KeyError("zero")
-            if n % 2:
-                raise ValueError("odd numbers are out")
-            return n
-
-    assert "n: 3 is refused: odd numbers are out" == wrong(Even, '{"n": 3}')
-    assert "KeyError in the schema: 'zero'" == wrong(Even, '{"n": 0}')
-
-
 def test_a_very_long_value_is_shortened():
     assert 150 > len(wrong({"type": "integer"}, json.dumps("long " * 10_000)))
 
 
-# JSON itself
+NOT_JSON = {
+    "": "the answer is empty",
+    "Here you are: {}": "line 1, column 1, near 'Here you are: {}'",
+    "{'a': 1}": "not JSON",
+    '{"a": 1} and more': "Extra data",
+    '{"a": NaN}': "NaN is not a JSON number",
+    "-Infinity": "-Infinity is not a JSON number",
+    "1e999": "the number '1e999' is too large",
+    "9" * 5000: "digits",
+    '{"a": 1, "b": 2, "a": 3}': "the key 'a' occurs twice in one object",
+    r'"\ud800"': "half of a surrogate pair",
+    "[" * 100_000: "nested too deep",
+    '{"a":' * 100_000: "nested too deep",
+}
 
 
-@pytest.mark.parametrize(
-    ("text", "says"),
-    [
-        ("", "the answer is empty"),
-        ("Here you are: {}", "line 1, column 1, near 'Here you are: {}'"),
-        ("{'a': 1}", "not JSON"),
-        ('{"a": 1} and more', "Extra data"),
-        ('{"a": NaN}', "NaN is not a JSON number"),
-        ("-Infinity", "-Infinity is not a JSON number"),
-        ("1e999", "the number '1e999' is too large"),
-        ("9" * 5000, "digits"),
-        ('{"a": 1, "b": 2, "a": 3}', "the key 'a' occurs twice in one object"),
-        (r'"\ud800"', "half of a surrogate pair"),
-        ("[" * 100_000, "nested too deep"),
-        ('{"a":' * 100_000, "nested too deep"),
-    ],
-)
-def test_what_is_no_json_is_said_to_be_none(text, says):
+@pytest.mark.parametrize("text", NOT_JSON, ids=lambda text: text[:20])
+def test_what_is_not_json_is_said_to_be_none(reply, text):
     with pytest.raises(ValueError, match=r".") as caught:
         parse_json(text)
-    assert says in str(caught.value)
-    assert says in valid_json(reply(text)).reason
-
-
-def test_a_whole_surrogate_pair_is_a_character():
-    assert "\U0001f600" == parse_json(r'"\ud83d\ude00"')
+    assert NOT_JSON[text] in str(caught.value)
+    assert NOT_JSON[text] in valid_json(reply(text)).reason
 
 
 _VALUES = st.recursive(
@@ -284,10 +223,11 @@ _VALUES = st.recursive(
 @given(_VALUES)
 def test_every_json_value_is_read_back(value):
     assert value == parse_json(json.dumps(value))
+    assert "\U0001f600" == parse_json(r'"\ud83d\ude00"')
 
 
 @given(st.text())
-def test_a_text_that_is_no_such_json_is_a_value_error_and_nothing_else(text):
+def test_a_text_that_is_not_such_json_is_a_value_error_and_nothing_else(text):
     for schema in (read_schema(ITEMS), read_schema(Order)):
         with pytest.raises(ValueError, match=r"."):
             schema.parse(text)
@@ -298,16 +238,13 @@ def tree(levels):
 
 
 def test_a_recursive_schema_takes_trees_up_to_a_depth_that_python_can_hold():
-    assert 1 == read_schema(TREE).parse(tree(30))["n"]
+    assert 1 == read_schema(TREE).parse(tree(32))["n"]
     assert "the answer is nested over 64 levels deep" == wrong(TREE, tree(33))
     assert "nested" in wrong(TREE, tree(300))
     assert wrong(Node, '{"value": 1, "next": ' * 900 + "null" + "}" * 900)
 
 
-# The check
-
-
-def test_the_check_says_what_was_wrong_for_the_next_tier():
+def test_the_check_says_what_was_wrong_for_the_next_tier(reply):
     check = schema_check(read_schema(ITEMS))
     verdict = check(reply('{"items": [{"price": "free"}]}'))
 
@@ -317,7 +254,10 @@ def test_the_check_says_what_was_wrong_for_the_next_tier():
     assert check(reply('{"items": []}')).passed
 
 
-# What is not a schema
+ENDLESS = {
+    "properties": {"default": {"$ref": "#/$defs/A"}},
+    "$defs": {"A": {"not": {"$ref": "#/$defs/B"}}, "B": {"allOf": [{"$ref": "#/$defs/A"}]}},
+}
 
 
 @pytest.mark.parametrize(
@@ -331,34 +271,19 @@ def test_the_check_says_what_was_wrong_for_the_next_tier():
         ({"default": object()}, "not JSON serializable"),
         ({"$ref": "#"}, "refers to itself without end"),
         ({"anyOf": [{"type": "null"}, {"$ref": "#"}]}, "refers to itself without end"),
-        (
-            {
-                "properties": {"default": {"$ref": "#/$defs/A"}},
-                "$defs": {
-                    "A": {"not": {"$ref": "#/$defs/B"}},
-                    "B": {"allOf": [{"$ref": "#/$defs/A"}]},
-                },
-            },
-            "refers to itself without end",
-        ),
+        (ENDLESS, "refers to itself without end"),
         (json.loads('{"not":' * 150 + "{}" + "}" * 150), "over 100 levels deep"),
         ({"properties": {"const": {"$ref": "other.json"}}}, "refers to 'other.json'"),
         ({"type": "string", "pattern": "a{99999999999}"}, "not a JSON schema"),
         ({"$ref": "#/$defs/Itm", "$defs": {"Item": {}}}, "did you mean '#/$defs/Item'?"),
         (Item(name="a", price=1), "an instance of Item; give the class itself"),
         (Point(1), "an instance of Point; give the class itself"),
-        (refused, "is a function"),
-        (len, "is a function"),
-        (None, "None"),
-        (3, "3"),
-        (True, "True"),
-        ([int], "[<class 'int'>]"),
-        ('{"type": "object"}', "json.loads"),
-        (json, "module"),
-        (type("Plain", (), {}), "Plain"),
+        *[(refused, "is a function"), (len, "is a function"), (None, "None"), (3, "3")],
+        *[(True, "True"), ([int], "[<class 'int'>]"), ('{"type": "object"}', "json.loads")],
+        *[(json, "module"), (type("Plain", (), {}), "Plain")],
     ],
 )
-def test_a_schema_that_is_none_is_a_settings_error_that_names_it(spec, says):
+def test_what_is_not_a_schema_is_a_settings_error_that_names_it(spec, says):
     message = refused(spec, "mine")
 
     assert message.startswith("'mine' ")
@@ -385,31 +310,15 @@ def test_a_remote_reference_is_refused_and_never_fetched(spec):
     with socket.create_server(("127.0.0.1", 0)) as server:
         url = f"http://127.0.0.1:{server.getsockname()[1]}/schema.json"
         message = refused(json.loads(json.dumps(spec).replace("{url}", url)))
-        server.settimeout(0.2)
+        server.setblocking(False)
 
         assert "put that part under '$defs'" in message
-        with pytest.raises(TimeoutError):
+        with pytest.raises(BlockingIOError):
             server.accept()
 
 
-def test_a_reference_in_the_data_is_no_reference():
-    spec = {"const": {"$ref": "https://example.com"}}
-
-    assert spec["const"] == read_schema(spec).parse(json.dumps(spec["const"]))
-
-
-# How it is asked for
-
-
 def test_the_instruction_carries_the_schema_without_spaces():
-    assert schema_instruction(read_schema(ITEMS)) == schema_instruction(ITEMS)
     text = schema_instruction(read_schema({"type": "object", "title": "größe"}))
 
+    assert schema_instruction(read_schema(ITEMS)) == schema_instruction(ITEMS)
     assert text.endswith('{"type":"object","title":"größe"}')
-
-
-def test_numbers_keep_their_limits_in_a_class():
-    class Rated(BaseModel):
-        stars: int = Field(ge=1, le=5)
-
-    assert "stars: 9 should be less than or equal to 5" == wrong(Rated, '{"stars": 9}')

@@ -36,7 +36,6 @@ VALUES = {
     "42": "42",
     "It takes 15 minutes.": "15",
     "<think>the answer is 5</think>The answer is 6.": "6",
-    "": None,
     r"\boxed{1\frac{1}{2}}": "1.5",
     r"\boxed{x = -4}": "-4",
     r"\boxed{\text{(B)}}": "B",
@@ -58,31 +57,34 @@ VALUES = {
     "The temperature is -5 degrees.": "-5",
     "**Paris**": "Paris",
     '{"name": "Bob", "age": 5}': "{'name': 'Bob', 'age': 5}",
-    "<think>the answer is 5": None,
-    "The Eiffel Tower was built for the fair of 1889, and stands in Paris today.": None,
-    "In 1789 the revolution began.": None,
-    "It opens at 3:20 pm.": None,
-    "There are many reasons. It is 3 times larger, and 20% slower.": None,
-    "The solution is to restart the server.": None,
-    "A good answer is hard to give.": None,
-    "The best answer is often the simplest one.": None,
-    "A. First point\nB. Second point": None,
-    "No. 91 = 7 x 13.": None,
     "17 times 24 is 398.": "398",
     "2 et 3 font 5": "5",
-    "Our office is open from 9 to 17.": None,
-    'If it prints "cannot access", the path does not exist.': None,
     "So f(2) returns ['a', 'b'], which is a list of two.": "['a', 'b']",
-    "```python\ndef f(x):\n    return 0\n```": None,
-    "```python\ndef f(x):\n    return x\n\nassert f(1) == 1\n```": None,
-    "I would rather not say.": None,
-    "The answer is that it depends on what you want to do with it in the end": None,
 }
+NONE = [
+    "",
+    "<think>the answer is 5",
+    "The Eiffel Tower was built for the fair of 1889, and stands in Paris today.",
+    "In 1789 the revolution began.",
+    "It opens at 3:20 pm.",
+    "There are many reasons. It is 3 times larger, and 20% slower.",
+    "The solution is to restart the server.",
+    "A good answer is hard to give.",
+    "The best answer is often the simplest one.",
+    "A. First point\nB. Second point",
+    "No. 91 = 7 x 13.",
+    "Our office is open from 9 to 17.",
+    'If it prints "cannot access", the path does not exist.',
+    "```python\ndef f(x):\n    return 0\n```",
+    "```python\ndef f(x):\n    return x\n\nassert f(1) == 1\n```",
+    "I would rather not say.",
+    "The answer is that it depends on what you want to do with it in the end",
+]
 
 
-@pytest.mark.parametrize("text", VALUES, ids=lambda text: text[-30:])
+@pytest.mark.parametrize("text", [*VALUES, *NONE], ids=lambda text: text[-30:])
 def test_the_value_that_an_answer_ends_in(text):
-    assert VALUES[text] == final_value(text)
+    assert VALUES.get(text) == final_value(text)
 
 
 @pytest.mark.parametrize(
@@ -120,33 +122,14 @@ def test_without_values_the_cosine_decides_and_else_the_text():
     assert agree(a, f"**{a.upper()}**\n").agrees
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "7 " * 500_000,
-        "\\boxed{" * 150_000,
-        "[" * 1_000_000,
-        '"answer": ' * 100_000,
-        "the answer is " * 70_000,
-        '{"answer": "' + "\\" * 1_000_000,
-        "1" * 1_000_000,
-        "`" * 1_000_000,
-        "= 3" * 300_000,
-        "\\frac{" * 100_000,
-        "assert f(" * 100_000,
-        "```x\n" * 200_000,
-        "<think>" * 100_000,
-        "7 = " + " " * 1_000_000,
-        "A) " * 300_000,
-        "returns " + "(" * 1_000_000,
-        "returns [" + "1)" * 500_000,
-        '{"answer": 1e999}',
-        "The answer is 10^999999",
-        "The answer is 1/0",
-        "\ud800 \0 ",
-    ],
-    ids=lambda text: text[:12],
-)
+PIECES = ["7 ", "\\boxed{", "[", '"answer": ', "the answer is ", "1", "`", "= 3", "\\frac{", "A) "]
+PIECES += ["assert f(", "```x\n", "<think>"]
+ENDLESS = ['{"answer": "' + "\\" * 300_000, "7 = " + " " * 300_000, "returns " + "(" * 300_000]
+ENDLESS += ["returns [" + "1)" * 150_000, '{"answer": 1e999}', "The answer is 10^999999"]
+ENDLESS += ["The answer is 1/0", "\ud800 \0 ", *(piece * 50_000 for piece in PIECES)]
+
+
+@pytest.mark.parametrize("text", ENDLESS, ids=lambda text: ascii(text[:12]))
 def test_any_text_has_a_value_or_none(text):
     value = final_value(text)
 

@@ -1,0 +1,118 @@
+"""The confidence that the model states, how it is taken out of the answer, and the measured one."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nbroute.checks.confidence import RATING_INSTRUCTION, RatingFilter, take_rating
+from nbroute.checks.named import judge, wanted
+from nbroute.types import Options
+
+
+@pytest.mark.parametrize(
+    ("check", "measured", "reason"),
+    [
+        ("rating", {"rating": 8}, None),
+        ("rating", {"rating": 7}, "rates itself 7 of 10, wanted 8"),
+        ("rating=9", {"rating": 8}, "rates itself 8 of 10, wanted 9"),
+        ("rating", {}, "no rating in the answer"),
+        ("logprob", {"logprob": math.log(0.81)}, None),
+        (
+            "logprob",
+            {"logprob": math.log(0.79)},
+            "its tokens had a mean probability of 0.79, wanted 0.8",
+        ),
+        ("logprob=0.9", {}, None),
+        ("logprob", {"logprob": math.nan}, None),
+    ],
+)
+def test_a_confidence_is_held_against_the_threshold(failing, check, measured, reason):
+    verdict = failing("A complete answer to it.", checks=(check,), **measured)
+
+    assert reason == (verdict and verdict.reason)
+
+
+def test_an_endpoint_without_log_probabilities_passes_and_the_verdict_says_so(reply):
+    (verdict,) = judge(reply(), wanted(Options(checks=("logprob=0.9",))))
+
+    assert (True, "the endpoint gives no log-probabilities") == (verdict.passed, verdict.reason)
+
+
+RATED = [
+    ("Paris.\nConfidence: 8", "Paris.", 8),
+    ("Paris.\n\n**Confidence:** 8/10\n", "Paris.", 8),
+    ("Paris.\nConfidence (1-10): 8", "Paris.", 8),
+    ("Paris. I'd rate my confidence 8 out of 10.", "Paris.", 8),
+    ("Paris. I’d rate my confidence in this answer as a 9.", "Paris.", 9),
+    ("Paris. Confidence: 8.", "Paris.", 8),
+    ("Paris.\n- **Confidence level**: 7.5 (I know it well.)", "Paris.", 7.5),
+    ("Paris.\nConfidence: 90%", "Paris.", 9),
+    ("Paris.\nConfidence: 4/5", "Paris.", 8),
+    ("Paris.\nConfidence: 8/0", "Paris.", None),
+    ("Paris.\nKonfidenz: 8 von 10", "Paris.", 8),
+    ("Paris.\nNiveau de confiance : 8 sur 10", "Paris.", 8),
+    ("巴黎。置信度：８", "巴黎。", 8),
+    ("巴黎。\n置信度：八分", "巴黎。", 8),
+    ("पेरिस\nआत्मविश्वास: ८", "पेरिस", 8),
+    ("Paris.\nConfidence: 11", "Paris.", None),
+    ("Paris.\nConfidence: 0", "Paris.", None),
+]
+UNRATED = [
+    "Confidence: 8\nis what the model wrote first.",
+    "Confidence intervals are often misread.",
+    "The study reports a level.\nConfidence: 8 of the 12 patients felt it.",
+    "Paris.\nConfidence: high",
+    "Paris.\nConfidence: 1-10",
+    "Be sure of yourself. Confidence",
+    "Line one.\nConfidence: 8\n\nLine two.  \n",
+    "",
+    RATING_INSTRUCTION,
+]
+
+
+@pytest.mark.parametrize(
+    ("text", "answer", "rating"), [*RATED, *((one, one, None) for one in UNRATED)]
+)
+def test_a_rating_is_taken_out_of_the_answer_and_no_letter_of_it_is_shown_in_a_stream(
+    text, answer, rating
+):
+    sieve = RatingFilter()
+    shown = "".join(sieve.feed(letter) for letter in text)
+    last, found = sieve.end()
+
+    assert (answer, rating) == take_rating(text) == (shown + last, found)
+    if answer != text:
+        assert (answer, "") == (shown, last)
+
+
+PIECES = st.sampled_from(
+    ["Confidence", "confidence", ": ", " ", "\n", "8", "/10", ".", "**", "(1-10)", " out of 10",
+     "%", "I'd rate my ", "level", "is", "Paris", "。", "置信度", "：", "八", " - sure", "(", ")",
+     "1", "to", "\t", '"', "」", "!"]
+)  # fmt: skip
+
+
+@given(st.lists(PIECES, max_size=14).map("".join), st.lists(st.integers(1, 6), min_size=1))
+def test_a_stream_shows_what_the_whole_answer_would(text, sizes):
+    sieve = RatingFilter()
+    shown, rest, turn = "", text, 0
+    while rest:
+        size = sizes[turn % len(sizes)]
+        shown += sieve.feed(rest[:size])
+        rest, turn = rest[size:], turn + 1
+    last, rating = sieve.end()
+
+    assert take_rating(text) == (shown + last, rating)
+
+
+def test_a_stream_is_held_back_only_where_a_line_begins_like_a_rating():
+    sieve = RatingFilter()
+    words = ("The capital", " is Paris", ".\n", "Confidence", " grows")
+
+    assert ["The capital", " is Paris", ".", "", "\nConfidence grows"] == [
+        sieve.feed(word) for word in words
+    ]
