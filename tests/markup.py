@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from html.parser import HTMLParser
 
@@ -107,58 +108,67 @@ ATTACKS = [
     '```"onclick=alert(1)\n<script>alert(1)</script>\n```',
     'https://a.example/"onmouseover=alert(1) https://a.example/<script>',
     "[https://a.example](https://b.example)[![a](https://evil.example)](https://c.example)",
+    "1. `<b>`\n   ```html\n   <script>\n   ```\n\n![x](http://e/x.png) $a<b$ [x](javascript:y)",
 ]
 
 NAMES = ["<b>x</b>", "a|b", "two\nlines", "🙂 שלום", "\u202eevil", "$x$"]
 
+#: What a card is made of; a renderer of Markdown may write a few more.
+TEXT = "a blockquote br code div em hr li mark ol p pre s span strong"
+TAGS = {*re.findall(r"\w+", f"{TEXT} table tbody td th thead tr ul")}
+IN_MARKDOWN = TAGS | {"dd", "dl", "dt", "del", *(f"h{level}" for level in range(1, 7))}
+ATTRIBUTES = {"aria-level", "class", "href", "rel", "role", "start", "style", "tabindex", "title"}
 FORBIDDEN = (
     r"\\(href|url|html|class|style|cssId|data|require|include|unicode|bbox|[egx]?def\b|let\b|newc)"
 )
-TAGS = set(
-    re.findall(
-        r"\w+",
-        "a blockquote br code div em hr li mark ol p pre s span strong"
-        " table tbody td th thead tr ul",
-    )
-)
-ATTRIBUTES = {"aria-level", "class", "href", "rel", "role", "start", "style", "tabindex", "title"}
-VOID = {"br", "hr"}
 
 
 class Rendered(HTMLParser):
-    """What a browser would make of a card: tags, text, formulas; an error for a tag left open."""
+    """What a browser would make of it: the tags, the harm in them, the text, code and formulas."""
 
     def __init__(self, source):
-        super().__init__(convert_charrefs=True)
+        super().__init__()
         self.tags, self.attributes, self.addresses, self.styles = set(), set(), [], set()
-        self.open, self.shown, self.maths, self.formulas = [], [], [], []
+        self.open, self.harm, self.shown, self.maths = [], [], [], [""]
+        self.codes, self.formulas = [], []
         self.feed(source)
         self.close()
-        assert [] == self.open
 
     def handle_starttag(self, tag, attrs):
         self.tags.add(tag)
-        self.attributes |= {name for name, _ in attrs}
-        self.addresses += [value for name, value in attrs if name == "href"]
-        self.styles |= {value for name, value in attrs if name == "style"}
+        if tag not in IN_MARKDOWN and ("type", "checkbox") not in attrs:
+            self.harm.append(tag)
+        for name, value in attrs:
+            self.attributes.add(name)
+            self.addresses += [value] if name == "href" else []
+            self.styles |= {value} if name == "style" else set()
+            harmful = name.startswith(("on", "src")) or (name == "href" and _is_harmful(value))
+            self.harm += [f"{tag} {name}={value}"] if harmful else []
+        self.codes += [""] if tag in ("code", "pre") and not self._in_code else []
         self.maths.append("")
-        if tag not in VOID:
+        if tag not in ("br", "hr", "input"):
             self.open.append("formula" if ("class", "nbr-formula") in attrs else tag)
 
     def handle_endtag(self, tag):
         self.maths.append("")
-        if tag not in VOID:
-            assert tag == self.open.pop().replace("formula", "span")
+        if not self.open or tag != self.open.pop().replace("formula", "span"):
+            self.open.append(f"</{tag}>")
+
+    @property
+    def _in_code(self):
+        return {"code", "pre"} & set(self.open)
 
     def handle_data(self, data):
         self.shown.append(data)
-        if "formula" in self.open:
+        if self._in_code:
+            self.codes[-1] += data
+        elif "formula" in self.open:
             self.formulas.append(data)
-        elif not {"pre", "code"} & set(self.open):
-            self.maths[-1:] = [(self.maths or [""])[-1] + data]
+        else:
+            self.maths[-1] += data
 
     def handle_comment(self, data):
-        raise AssertionError(data)
+        self.harm.append(f"comment {data}")
 
     handle_decl = handle_pi = unknown_decl = handle_comment
 
@@ -167,9 +177,16 @@ class Rendered(HTMLParser):
         return " ".join("".join(self.shown).split())
 
 
+def _is_harmful(address):
+    address = re.sub(r"[\x00-\x20]", "", html.unescape(address or "")).lower()
+    scheme = re.match(r"([a-z][a-z0-9+.-]*):", address)
+    return bool(scheme) and scheme[1] not in ("http", "https", "mailto")
+
+
 def page(source):
-    """The page, looked at: allowed tags, attributes, styles and addresses, and no formula."""
+    """The page, looked at: allowed tags, attributes, styles and addresses, no stray formula."""
     made = Rendered(source)
+    assert ([], []) == (made.open, made.harm)
     assert set() == made.tags - TAGS
     assert set() == made.attributes - ATTRIBUTES
     assert [] == [a for a in made.addresses if not re.match("https?://|mailto:", a, re.IGNORECASE)]
