@@ -1,8 +1,12 @@
-"""A recording answers in the models' place: nothing is sent, and a miss says what was asked."""
+"""A recording answers instead of the models: nothing is sent, and a miss says what was asked."""
 
 from __future__ import annotations
 
-import shutil
+import json
+import os
+import subprocess
+import sys
+import textwrap
 import threading
 from collections import Counter
 from decimal import Decimal
@@ -12,21 +16,11 @@ import pytest
 from cells import error_of, run
 
 import nbroute
-from nbroute.errors import RecordError, ReplayMiss, SettingsError
-from nbroute.recording.replay import Recording
+from nbroute.errors import AllModelsFailed, RecordError, ReplayMiss, SettingsError
 
-GOLDEN = Path(__file__).parents[1] / "data" / "recording_v1.rec"
 FRANCE = "What is the capital of France?"
 HAIKU = "Write a haiku about rain."
-
-
-@pytest.fixture
-def talk(tmp_path):
-    return tmp_path / "talk.rec"
-
-
-def simulated(**options):
-    return nbroute.Router(profile="simulated", **options)
+SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}}
 
 
 def strategies(router):
@@ -34,102 +28,134 @@ def strategies(router):
     first = router.route(FRANCE)
     stream = router.stream("Say it in pieces.")
     assert "".join(stream) == stream.result.text
+    cascade = {"strategy": "cascade", "start": "SIMPLE", "checks": ("rating=7",)}
     return [
         first,
         router.escalate(first),
-        router.route(
-            "Explain quicksort.", strategy="cascade", start="SIMPLE", checks=("rating=7",)
-        ),
+        router.route("Explain quicksort.", **cascade),
         router.route(HAIKU, strategy="parallel"),
         router.route("What is 17 times 24?", strategy="consensus"),
         router.route("And now?", thread="trip"),
         router.route("And then?", thread="trip"),
-        router.route(
-            "Name it.", schema={"type": "object", "properties": {"n": {"type": "integer"}}}
-        ),
+        router.route("Name it.", schema=SCHEMA),
         router.route("Sure?", checks=("rating=3", "logprob=0.5")),
         router.route(HAIKU, tier="FRONTIER", cache="off", stream=False),
         stream.result,
+        *(column.result for column in router.compare(HAIKU, tiers=("SIMPLE", "FRONTIER")).columns),
+        *router.map([f"prompt {number} of many" for number in range(12)], progress=False),
     ]
 
 
 def outcome(result):
-    return (
-        result.text,
-        result.tier,
-        result.model,
-        [(rung.tier, rung.verdicts) for rung in result.rungs],
-        result.data,
-        result.usage.output_tokens,
-        sorted((one.status, round(one.latency_ms)) for one in result.attempts),
-    )
+    found = [result.text, result.tier, result.model]
+    if isinstance(result, nbroute.RouteResult):
+        found += [(rung.tier, rung.verdicts) for rung in result.rungs]
+        found += [result.data, result.usage.output_tokens]
+        found += sorted((one.status, round(one.latency_ms)) for one in result.attempts)
+    return found
 
 
-# the round trip
+def test_every_strategy_comes_out_of_the_file_as_it_went_in(recorded, opened, talk):
+    live = [outcome(one) for one in strategies(recorded)]
+    recorded.close()
 
-
-def test_every_strategy_comes_out_of_the_file_as_it_went_in(talk):
-    router = simulated()
-    router.record(talk)
-    live = [outcome(one) for one in strategies(router)]
-    router.close()
-
-    again = strategies(nbroute.Router(replay=talk))
+    again = strategies(opened(replay=talk))
 
     assert live == [outcome(one) for one in again]
-    assert all(one.cached and one.cost_usd == 0 for result in again for one in result.attempts)
+    assert all(one.cached for one in again)
+    results = [one for one in again if isinstance(one, nbroute.RouteResult)]
+    assert all(one.cached and one.cost_usd == 0 for each in results for one in each.attempts)
 
 
-def test_a_replay_sends_nothing_with_the_server_gone_and_no_key(make_router, server, talk):
+def test_a_replay_sends_nothing_with_the_server_gone_and_no_key(make_router, opened, server, talk):
     router = make_router(classifier="model")
     router.record(talk)
-    server.reply(text="MID")
-    live = router.route("Plan a trip.")
-    parallel = router.route("Both?", strategy="parallel", tiers=("LOW", "TOP"))
+    both = {"strategy": "parallel", "tiers": ("LOW", "TOP")}
+    for text in ("MID", "planned"):
+        server.reply(text=text)
+    router.route("Plan a trip.")
+    router.route("Both?", **both)
     router.close()
     sent = len(server.requests)
     server.shutdown()
+    replay = opened(replay=talk)
 
-    replay = nbroute.Router(replay=talk)
-    again = replay.route("Plan a trip.", cache="off")
-
-    assert live.text == again.text
-    assert ["classify", "answer"] == [one.purpose for one in again.attempts]
-    assert parallel.text == replay.route("Both?", strategy="parallel", tiers=("LOW", "TOP")).text
+    for mode in ("use", "off", "refresh", "only"):
+        again = replay.route("Plan a trip.", cache=mode)
+        assert "planned" == again.text
+        assert ["classify", "answer"] == [one.purpose for one in again.attempts]
+        assert "ok" == replay.route("Both?", cache=mode, **both).text
+        with pytest.raises(ReplayMiss):
+            replay.route("Good night", cache=mode, tier="LOW")
     assert sent == len(server.requests)
 
 
-@pytest.mark.parametrize("mode", ["use", "off", "refresh", "only"])
-def test_no_cache_mode_makes_a_replay_send(make_router, server, talk, mode):
+_CHILD = """
+import concurrent.futures, os, socket, sys
+
+def refuse(self, address, *rest):
+    if self.family != socket.AF_UNIX:
+        os.write(2, f"CONNECT {address}".encode())
+    raise OSError("refused")
+
+socket.socket.connect = socket.socket.connect_ex = refuse
+import nbroute
+
+if __name__ == "__main__":
+    router = nbroute.Router(replay=sys.argv[1])
+    first = router.route("What is the capital of France?", cache="refresh")
+    router.escalate(first)
+    router.compare("Compare.")
+    router.compare(["one", "two"], progress=False)
+    with concurrent.futures.ProcessPoolExecutor(1) as pool:
+        rows = router.map(["map 1", "map 2"], executor=pool, progress=False).frame()
+    print(len(rows), rows["text"].notna().all(), router.spend().usd)
+"""
+
+
+def test_a_replay_opens_no_connection_in_any_process_whatever_keys_are_set(
+    server, make_router, talk, tmp_path
+):
     router = make_router()
     router.record(talk)
-    router.route("Hello")
-    sent = len(server.requests)
+    router.escalate(router.route(FRANCE))
+    router.compare("Compare.")
+    router.compare(["one", "two"], progress=False)
+    router.map(["map 1", "map 2"], progress=False)
+    router.close()
+    (tmp_path / "child.py").write_text(textwrap.dedent(_CHILD))
+    environ = os.environ | {
+        "OPENAI_API_KEY": "sk-0123456789abcdef0123",
+        "OPENROUTER_API_KEY": "sk-or-0123456789abcdef",
+        "OPENAI_BASE_URL": server.url,
+        "NBROUTE_PROFILE": "openai",
+        "PYTHONPATH": os.pathsep.join(sys.path),
+    }
 
-    replay = nbroute.Router(replay=talk, classifier=lambda _: "LOW")
+    command = [sys.executable, tmp_path / "child.py", talk]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
 
-    assert replay.route("Hello", cache=mode).cached
-    with pytest.raises(ReplayMiss):
-        replay.route("Good night", cache=mode)
-    assert sent == len(server.requests)
+    assert "2 True 0.0" == done.stdout.strip(), done.stderr
+    assert "CONNECT" not in done.stderr
 
 
-def test_vectors_of_an_endpoint_are_replayed(make_router, server, talk):
+def test_vectors_of_an_endpoint_are_replayed(make_router, opened, server, talk):
     Path("nbroute.toml").write_text(
         f'[profiles.simulated]\nembedder = "loop"\n[providers.loop]\nbase_url = "{server.url}"\n'
     )
     examples = [("fix the code", "TOP"), ("say hello", "LOW"), ("plan a trip", "MID")]
+    both = {"strategy": "parallel", "tiers": ("LOW", "TOP")}
     router = make_router(examples=examples, classifier="embedding")
     router.route("hello again")  # before recording: what it embedded must be recorded all the same
     router.record(talk)
-    live = router.route("hello again", strategy="parallel", tiers=("LOW", "TOP"))
+    live = router.route("hello again", **both)
     decided = router.route("fix my code")
     router.close()
     sent = len(server.requests)
     server.shutdown()
 
-    replay = nbroute.Router(replay=talk, examples=examples)
-    again = replay.route("hello again", strategy="parallel", tiers=("LOW", "TOP"))
+    replay = opened(replay=talk, examples=examples)
+    again = replay.route("hello again", **both)
 
     assert live.rungs[0].verdicts == again.rungs[0].verdicts
     assert decided.decision.tier == replay.route("fix my code").decision.tier
@@ -138,68 +164,30 @@ def test_vectors_of_an_endpoint_are_replayed(make_router, server, talk):
     assert sent == len(server.requests)
 
 
-def test_a_fallback_is_replayed_with_the_failure_before_it(make_router, server, talk):
+def test_failures_are_replayed_as_a_fallback_or_as_the_end(make_router, opened, server, talk):
     router = make_router()
     router.record(talk)
     server.reply(status=429, error="slow down")
-    live = router.route("Hello", tier="LOW")
-    router.close()
-
-    again = nbroute.Router(replay=talk).route("Hello", tier="LOW")
-
-    assert ["error", "ok"] == [one.status for one in again.attempts]
-    assert ["small", "small-2"] == [one.model for one in again.attempts]
-    assert live.text == again.text
-    assert server.host not in again.attempts[0].error
-
-
-def test_all_models_failing_is_replayed(make_router, server, talk):
-    router = make_router()
-    router.record(talk)
+    router.route("Hello", tier="LOW")
     for _ in range(2):
         server.reply(status=429, error="slow down")
-    with pytest.raises(nbroute.errors.AllModelsFailed):
-        router.route("Hello", tier="LOW")
+    with pytest.raises(AllModelsFailed):
+        router.route("Goodbye", tier="LOW")
+    replay = opened(replay=talk)
 
-    with pytest.raises(
-        nbroute.errors.AllModelsFailed, match="each of the 2 models of tier LOW failed"
-    ):
-        nbroute.Router(replay=talk).route("Hello", tier="LOW")
+    again = replay.route("Hello", tier="LOW")
 
-
-def test_a_map_is_replayed(talk):
-    prompts = [f"prompt {number} of many" for number in range(12)]
-    router = simulated()
-    router.record(talk)
-    live = [row.text for row in router.map(prompts, progress=False)]
-    router.close()
-
-    rows = list(nbroute.Router(replay=talk).map(prompts, progress=False))
-
-    assert live == [row.text for row in rows]
-    assert all(row.cached for row in rows)
+    assert [("error", "small"), ("ok", "small-2")] == [(o.status, o.model) for o in again.attempts]
+    assert "ok" == again.text
+    assert server.host not in again.attempts[0].error
+    with pytest.raises(AllModelsFailed, match="each of the 2 models of tier LOW failed"):
+        replay.route("Goodbye", tier="LOW")
 
 
-def test_a_comparison_is_replayed(talk):
-    router = simulated()
-    router.record(talk)
-    live = router.compare(HAIKU, tiers=("SIMPLE", "FRONTIER"))
-    router.close()
-
-    again = nbroute.Router(replay=talk).compare(HAIKU, tiers=("SIMPLE", "FRONTIER"))
-
-    assert [column.result.text for column in live.columns] == [
-        column.result.text for column in again.columns
-    ]
-    assert all(column.result.cached for column in again.columns)
-
-
-def test_threads_replay_at_once(talk):
+def test_threads_replay_at_once(recorded, opened, talk):
     prompts = [f"prompt {number} of many" for number in range(20)]
-    router = simulated()
-    router.record(talk)
-    live = {prompt: router.route(prompt).text for prompt in prompts}
-    replay = nbroute.Router(replay=talk)
+    live = {prompt: recorded.route(prompt).text for prompt in prompts}
+    replay = opened(replay=talk)
     found: list[tuple[str, str]] = []
 
     def ask():
@@ -214,53 +202,33 @@ def test_threads_replay_at_once(talk):
     assert Counter([*live.items()] * 2) == Counter(found)
 
 
-def test_a_key_in_a_prompt_is_found_again_on_both_machines(make_router, talk, monkeypatch):
+def test_a_key_in_a_prompt_is_found_again_on_each_machine_and_a_word_that_is_one_only_here(
+    make_router, opened, talk, monkeypatch
+):
     router = make_router(api_key="a-key-with-no-shape-42")
     router.record(talk)
-    shaped = "Check sk-proj-Ab12Cd34Ef56Gh78Ij90Kl12Mn34"
-    router.route(shaped)
-    router.route("Check a-key-with-no-shape-42")
+    shaped, known = "Check sk-proj-Ab12Cd34Ef56Gh78Ij90Kl12Mn34", "Check a-key-with-no-shape-42"
+    for prompt in (shaped, known, "What is a password?"):
+        router.route(prompt)
     router.close()
 
-    classifier = {"classifier": lambda _: "LOW"}
-    elsewhere = nbroute.Router(replay=talk, **classifier)
+    elsewhere = opened(replay=talk, classifier=lambda _: "LOW")
     monkeypatch.setenv("LOOP_API_KEY", "a-key-with-no-shape-42")
-    at_home = nbroute.Router(replay=talk, **classifier)
+    monkeypatch.setenv("SILLY_API_KEY", "password")
+    at_home = opened(replay=talk, classifier=lambda _: "LOW")
 
     assert elsewhere.route(shaped).cached
-    assert at_home.route(shaped).cached
-    assert at_home.route("Check a-key-with-no-shape-42").cached
+    assert all(at_home.route(one).cached for one in (shaped, known, "What is a password?"))
 
 
-def test_a_word_that_is_a_key_on_this_machine_alone_is_no_miss(talk, monkeypatch):
-    router = simulated()
-    router.record(talk)
-    router.route("What is a password?")
-    monkeypatch.setenv("SILLY_API_KEY", "password")
-
-    assert nbroute.Router(replay=talk).route("What is a password?").cached
+# What is shown
 
 
-def test_an_answer_that_was_edited_by_hand_is_what_is_replayed(talk):
-    router = simulated()
-    router.record(talk)
-    router.route(FRANCE)
-    text = talk.read_text("utf-8").replace("The capital of", "Edited: a\\tb")
-    talk.write_bytes(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode())
+def test_money_and_time_of_a_replay(recorded, opened, talk):
+    live = recorded.route(FRANCE)
+    recorded.close()
 
-    assert nbroute.Router(replay=talk).route(FRANCE).text.startswith("Edited: a\tb")
-
-
-# what is shown
-
-
-def test_money_and_time_of_a_replay(talk):
-    router = simulated()
-    router.record(talk)
-    live = router.route(FRANCE)
-    router.close()
-
-    replay = nbroute.Router(replay=talk)
+    replay = opened(replay=talk)
     again = replay.route(FRANCE)
     report = replay.report()
 
@@ -268,73 +236,77 @@ def test_money_and_time_of_a_replay(talk):
     assert (round(live.latency_ms), round(live.ttft_ms)) == (again.latency_ms, again.ttft_ms)
     assert (1, 1, 0) == (report.spend.calls, report.spend.cached_calls, report.spend.usd)
     assert {} == report.latency
-    assert Decimal(0) == (report.equivalent_saving.usd or 0)
-    assert Decimal(0) == (report.saving.usd or 0)
+    assert [0, 0] == [one.usd or 0 for one in (report.equivalent_saving, report.saving)]
     assert "replayed from talk.rec" in again.notices[0]
+    assert repr(replay.replaying) == f"<Recording {str(talk)!r}: 1 answers>"
 
 
-def test_the_ladder_is_the_recorded_one_whatever_is_configured_here(talk, monkeypatch):
-    simulated(ladder="two-tier").record(talk)
+def test_the_ladder_is_the_recorded_one_whatever_is_configured_here(opened, talk, monkeypatch):
+    opened(ladder="two-tier").record(talk)
     monkeypatch.setenv("OPENROUTER_API_KEY", "sk-or-v1-0123456789abcdef0123456789abcdef")
     Path("nbroute.toml").write_text('[nbroute]\nladder = "three-tier"\nbudget_usd = 0.5\n')
 
-    router = nbroute.Router(replay=talk)
+    router = opened(replay=talk)
 
-    assert "two-tier" == router.ladder.name
-    assert Decimal("0.5") == router.limits.budget_usd
+    assert ("two-tier", Decimal("0.5")) == (router.ladder.name, router.limits.budget_usd)
     assert {"simulated"} == {one.kind for one in router.parts.providers.values()}
     assert "replaying talk.rec, recorded on profile simulated" in router.settings.origin
 
 
-def test_the_environment_and_the_settings_file_name_a_replay(tmp_path, monkeypatch, talk):
-    simulated(ladder="two-tier").record(talk)
+def test_a_threshold_of_nought_is_replayed_as_nought(opened, talk):
+    Path("nbroute.toml").write_text(
+        '[nbroute]\nprofile = "simulated"\nclassifier = "hybrid"\nclassifier_threshold = 0\n'
+    )
+    opened("nbroute.toml").record(talk)
+
+    assert 0 == opened(replay=talk).settings.classifier.threshold
+
+
+def test_the_environment_and_the_settings_file_name_a_replay(opened, monkeypatch, talk):
+    opened(ladder="two-tier").record(talk)
 
     monkeypatch.setenv("NBROUTE_REPLAY", str(talk))
-    named = [nbroute.Router(), nbroute.Router(profile="simulated")]
+    named = [opened(profile=None), opened()]
     monkeypatch.delenv("NBROUTE_REPLAY")
     Path("nbroute.toml").write_text(f'[nbroute]\nreplay = "{talk}"\n')
-    named += [nbroute.Router(), nbroute.Router(provider=nbroute.Simulated())]
+    named += [opened(profile=None), opened(provider=nbroute.Simulated())]
 
     assert [True, False, True, False] == [one.replaying is not None for one in named]
 
 
-def test_a_provider_beside_a_replay_is_refused(talk):
-    simulated().record(talk)
+def test_a_provider_with_a_replay_and_recording_one_are_refused(opened, talk, tmp_path):
+    opened().record(talk)
 
     with pytest.raises(SettingsError, match=r"would not be asked while talk\.rec is replayed"):
-        nbroute.Router(replay=talk, provider=nbroute.Simulated())
-
-
-def test_a_replay_cannot_be_recorded(talk, tmp_path):
-    simulated().record(talk)
-
+        opened(replay=talk, provider=nbroute.Simulated())
     with pytest.raises(SettingsError, match="is recorded already"):
-        nbroute.Router(replay=talk).record(tmp_path / "other.rec")
+        opened(replay=talk).record(tmp_path / "other.rec")
 
 
-def test_a_classifier_of_ones_own_is_missed_out_loud(talk):
-    simulated(classifier=lambda _: "COMPLEX").record(talk)
+def test_a_classifier_of_ones_own_is_missed_out_loud(opened, talk):
+    opened(classifier=lambda _: "COMPLEX").record(talk)
     said: list[str] = []
 
-    router = nbroute.Router(replay=talk, announce=said.append)
-    nbroute.Router(replay=talk, announce=said.append, classifier=lambda _: "COMPLEX")
+    router = opened(replay=talk, announce=said.append)
+    opened(replay=talk, announce=said.append, classifier=lambda _: "COMPLEX")
 
     assert 1 == len(said)
     assert "classifier of the recorder's own" in said[0]
     assert "ngrams" == router.settings.classifier.name
 
 
-# a miss
+# A miss
 
 
 @pytest.fixture
-def replay(talk):
-    router = simulated()
-    router.record(talk)
-    router.route(FRANCE)
-    router.route("Where am I?", tier="MEDIUM", thread="trip")
-    router.close()
-    return nbroute.Router(replay=talk)
+def replay(recorded, opened, talk):
+    recorded.route(FRANCE)
+    recorded.route("Where am I?", tier="MEDIUM", thread="trip")
+    recorded.close()
+    return opened(replay=talk)
+
+
+LONG = "a long\nprompt " * 100
 
 
 @pytest.mark.parametrize(
@@ -344,176 +316,62 @@ def replay(talk):
         (FRANCE, {"temperature": 0.5}, "with temperature None, asked with 0.5"),
         (FRANCE, {"tier": "COMPLEX"}, r"recorded for it on SIMPLE \(simulated/gpt-4o-mini\)"),
         (FRANCE, {"system": "Sing."}, "with another system prompt"),
+        (FRANCE, {"schema": SCHEMA, "json": True}, "with another schema"),
         (FRANCE, {"model": "simulated/gpt-4o"}, "with model 'simulated/gpt-4o-mini'"),
         (FRANCE, {"checks": ("logprob=0.5",)}, "with logprobs False, asked with True"),
         ("What is the capital of Francs?", {}, "the closest recorded prompt, on SIMPLE, is 'What"),
         ("zzz", {"tier": "SIMPLE"}, "it has 2 other prompts"),
+        (
+            LONG,
+            {},
+            r"to the prompt 'a long prompt a long prompt a long prompt a long prompt a\.\.\.'",
+        ),
+        (
+            "Where am I?",
+            {"tier": "MEDIUM", "thread": "other", "history": 1},
+            "after other turns of the conversation",
+        ),
     ],
 )
 def test_a_miss_names_the_request_what_is_near_and_the_cure(replay, prompt, options, says):
+    if options.pop("history", 0):
+        replay.route(prompt, **options)
     with pytest.raises(ReplayMiss, match=says) as caught:
         replay.route(prompt, **options)
 
     told = str(caught.value)
     assert "\n" not in told
-    assert f"{prompt!r}" in told
+    assert f"{prompt!r}" in told or prompt is LONG
     assert "Nothing was sent. To record it, say `%route record talk.rec`" in told
 
 
-def test_a_miss_in_a_conversation_says_that_other_turns_came_before(talk):
-    router = simulated()
-    router.record(talk)
-    router.route("And now?", tier="SIMPLE")
-    replay = nbroute.Router(replay=talk)
-    replay.route("And now?", tier="SIMPLE", thread="trip")
-
-    with pytest.raises(ReplayMiss, match="after other turns of the conversation"):
-        replay.route("And now?", tier="SIMPLE", thread="trip")
-
-
-def test_a_miss_shows_the_beginning_of_a_long_prompt_in_one_line(replay):
-    with pytest.raises(ReplayMiss) as caught:
-        replay.route("a long\nprompt " * 100)
-
-    assert "'a long prompt a long prompt a long prompt a long prompt a..." in str(caught.value)
-
-
-def test_a_miss_half_way_up_a_cascade_keeps_what_was_answered(talk):
-    router = simulated()
-    router.record(talk)
-    router.route("Explain quicksort.", tier="SIMPLE")
+def test_a_miss_half_way_up_a_cascade_keeps_what_was_answered(recorded, opened, talk):
+    recorded.route("Explain quicksort.", tier="SIMPLE")
+    cascade = {"strategy": "cascade", "start": "SIMPLE", "checks": (lambda reply: False,)}
 
     with pytest.raises(ReplayMiss) as caught:
-        nbroute.Router(replay=talk).route(
-            "Explain quicksort.", strategy="cascade", start="SIMPLE", checks=(lambda reply: False,)
-        )
+        opened(replay=talk).route("Explain quicksort.", **cascade)
 
     assert caught.value.result.text
 
 
-# broken files
+def test_a_miss_in_a_large_recording_still_names_the_closest_prompt(
+    recorded, opened, talk, documents
+):
+    recorded.route(FRANCE)
+    header, entry = documents()
+    with talk.open("w") as file:
+        file.write(json.dumps(header))
+        for number in range(1000):
+            turn = {"user": f"Question {number} about topic {number * 7}"}
+            entry["request"]["messages"][-1] = turn
+            file.write(f"\n\n{json.dumps(entry)}")
+
+    with pytest.raises(ReplayMiss, match="'Question 724 about topic 5068'"):
+        opened(replay=talk).route("Question 724 about subject 5068")
 
 
-def broken(tmp_path, name, change):
-    file = tmp_path / name
-    file.write_text(change(GOLDEN.read_text("utf-8")), "utf-8")
-    return file
-
-
-@pytest.mark.parametrize(
-    ("change", "says"),
-    [
-        (lambda text: "", "is empty; make a recording with `%route record"),
-        (lambda text: " \n\n", "is empty"),
-        (
-            lambda text: text[:-60],
-            r"breaks off: .* begins on line 166 .* delete the file from line",
-        ),
-        (lambda text: text[:900], "breaks off: what begins on line 1 "),
-        (lambda text: "{}", "is not a recording of nbroute"),
-        (lambda text: '["a list"]', "is not a recording of nbroute"),
-        (lambda text: "plain text", "is not a recording of nbroute"),
-        (lambda text: f"{text}\nsome notes\n", r"line \d+: 'some notes' is not an entry"),
-        (lambda text: f"{text}\n[1]\n", r"line \d+: '\[1\]' is not an entry"),
-        (
-            lambda text: text.replace('"schema": 1', '"schema": 2'),
-            r"schema 2, .* nbroute 0\.1\.0.*up",
-        ),
-        (
-            lambda text: text.replace("1,", "2,", 1).replace('"nbroute ', '"\\u001b[2J\\n', 1),
-            r"written by \[2J 0\.1\.0",
-        ),
-        (lambda text: text.replace('"schema": 1', '"schema": "x"'), "is of schema 'x'"),
-        (lambda text: text.replace('"tiers"', '"steps"'), "header is damaged .it lacks 'tiers'"),
-        (
-            lambda text: text.replace('"lab": "remote"', '"lab": "moon"'),
-            "providers: there is no 'moon'",
-        ),
-        (lambda text: text.replace('"lab": "remote",', ""), "providers lacks 'lab'"),
-        (lambda text: text.replace('"output": 9,', '"output": -9,'), r"line 96: .*output is -9"),
-        (lambda text: text.replace('"output": 9,', ""), r"line 96: .*it lacks 'output'"),
-        (lambda text: text.replace('"latency_ms": 412', '"latency_ms": "x"'), "latency_ms is 'x'"),
-        (lambda text: text.replace('"RateLimited"', '"Tired"'), "there is no error 'Tired'"),
-        (lambda text: text.replace('"RateLimited"', '"SettingsError"'), "no error 'SettingsErr"),
-        (
-            lambda text: text.replace('"Paris.",', "7,"),
-            r"reply.text is \[7, '.*: expected text or a list of lines",
-        ),
-        (
-            lambda text: text.replace('"user"', '"stranger"'),
-            r"request.messages\[\d\]: there is no 'stranger'",
-        ),
-        (lambda text: text.replace('"purpose": "answer"', '"purpose" "answer"', 1), "not JSON"),
-        (
-            lambda text: text.replace('  "rating"', '<<<<<<< HEAD\n"rating"'),
-            "line 161: a merge conflict",
-        ),
-        (lambda text: f"{text}<<<<<<< HEAD\n", "a merge conflict stands there"),
-    ],
-)
-def test_a_broken_file_says_where_and_what_to_do(tmp_path, change, says):
-    file = broken(tmp_path, "talk.rec", change)
-
-    with pytest.raises(RecordError, match=says) as caught:
-        nbroute.Router(replay=file)
-
-    assert "talk.rec" in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
-def test_the_cure_for_a_file_that_breaks_off_keeps_what_is_before(tmp_path):
-    file = broken(tmp_path, "talk.rec", lambda text: text[:-60])
-    with pytest.raises(RecordError, match="delete the file from line 166 on, which keeps all be"):
-        Recording(file)
-
-    lines = file.read_text("utf-8").split("\n")
-    file.write_text("\n".join(lines[:165]), "utf-8")
-
-    assert 3 == len(Recording(file))
-
-
-def test_a_missing_file_a_folder_and_another_encoding(tmp_path):
-    with pytest.raises(RecordError, match=r"there is no recording .*correct the path, or make one"):
-        nbroute.Router(replay=tmp_path / "talk.rec")
-    with pytest.raises(RecordError, match="it is a folder; name a file"):
-        nbroute.Router(replay=tmp_path)
-    (tmp_path / "talk.rec").write_text(GOLDEN.read_text("utf-8"), "utf-16")
-    with pytest.raises(RecordError, match="is not UTF-8 text; save it as UTF-8"):
-        nbroute.Router(replay=tmp_path / "talk.rec")
-
-
-def test_a_damaged_vector_is_named(tmp_path):
-    file = broken(tmp_path, "talk.rec", lambda text: text.replace("AACAPwAAAAAAAAA/", "AAC!"))
-
-    embedder = nbroute.Router(replay=file).parts.embedder()
-
-    with pytest.raises(RecordError, match="damaged vector of 'text-embedding-3-small'"):
-        embedder.embed(["a text"])
-
-
-def test_of_an_entry_that_stands_twice_the_last_one_counts(talk):
-    router = simulated()
-    router.record(talk)
-    router.route(FRANCE)
-    entry = talk.read_text("utf-8").split("\n\n")[1]
-    with talk.open("a", encoding="utf-8") as file:
-        file.write(f"\n{entry.replace('The capital', 'Later: the capital')}")
-
-    assert nbroute.Router(replay=talk).route(FRANCE).text.startswith("Later: the capital")
-
-
-def test_a_recording_in_a_folder_that_cannot_be_written_is_replayed(tmp_path):
-    folder = tmp_path / "shared"
-    folder.mkdir()
-    shutil.copy(GOLDEN, folder / "talk.rec")
-    folder.chmod(0o500)
-
-    result = nbroute.Router(replay=folder / "talk.rec").route(FRANCE)
-
-    assert result.cached
-
-
-# in a notebook
+# In a notebook
 
 
 def test_a_session_is_recorded_and_replayed_with_the_same_cells(shell):
@@ -524,70 +382,45 @@ def test_a_session_is_recorded_and_replayed_with_the_same_cells(shell):
         "%%route --thread trip\nWhere to?",
         "%%route --thread trip\nAnd then?",
     ]
+    assert "not recording" in run(shell, "%route record")[0]
+    assert "nothing was being recorded" in run(shell, "%route record off")[0]
+    assert "recording to" not in run(shell, "%route spend")[0]
     assert "recording to talk.rec" in run(shell, "%route record talk.rec")[0]
     live = [run(shell, cell)[1].result for cell in cells]
-    told = run(shell, "%route record")[0]
-    ended = run(shell, "%route record off")[0]
+    assert "recording to talk.rec" in run(shell, "%route spend")[0]
+    assert "written since it began" in run(shell, "%route record")[0]
+    assert "%route replay talk.rec answers from it" in run(shell, "%route record off")[0]
 
-    said = run(shell, "%route replay talk.rec")[0]
+    assert "not replaying" in run(shell, "%route replay")[0]
+    assert "nothing is sent" in run(shell, "%route replay talk.rec")[0]
     run(shell, "%route threads forget trip")
     again = [run(shell, cell) for cell in cells]
 
-    assert "written since it began" in told
-    assert "%route replay talk.rec answers from it" in ended
-    assert "nothing is sent" in said
     assert [one.text for one in live] == [done.result.text for _, done in again]
     for text, _ in again:
-        assert "replayed from talk.rec" in text
-        assert "$0 (replayed)" in text
-        assert "as recorded" in text
-        assert "simulated/" in text
+        for told in ("replayed from talk.rec", "$0 (replayed)", "as recorded", "simulated/"):
+            assert told in text
         assert "(cached)" not in text
-
-
-def test_a_miss_in_a_cell_is_one_line(shell):
-    run(shell, "%route record talk.rec")
-    run(shell, f"%%route\n{FRANCE}")
-    run(shell, "%route replay talk.rec")
-
+        assert "less than all on" not in text.partition("session")[2]
     line = error_of(shell, "%%route --no-cache\nWhat is the capital of Francs?")
-
     assert line.startswith("ReplayMiss: talk.rec has no answer of SIMPLE")
     assert FRANCE in line
 
 
-def test_the_session_line_says_what_is_going_on(shell):
-    assert "recording to" not in run(shell, "%route spend")[0]
-    run(shell, "%route record talk.rec")
-    run(shell, f"%%route\n{FRANCE}")
-    assert "recording to talk.rec" in run(shell, "%route spend")[0]
-    run(shell, "%route replay talk.rec")
-    text = run(shell, f"%%route\n{FRANCE}")[0]
-    assert "replaying talk.rec" in text
-    assert "less than all on" not in text.partition("session")[2]
-
-
-def test_another_profile_ends_a_replay_and_a_recording(shell):
+def test_another_profile_ends_a_replay_and_a_recording_and_off_ends_where_it_began(shell):
     run(shell, "%route record talk.rec")
     run(shell, f"%%route\n{FRANCE}")
     assert "recording to talk.rec has ended" in run(shell, "%route use simulated")[0]
     run(shell, "%route replay talk.rec")
     run(shell, "%route use simulated")
-
     text, done = run(shell, "%%route\nSomething new")
+    assert (True, False) == (done.success, "replay" in text)
 
-    assert done.success
-    assert "replay" not in text
-
-
-def test_a_replay_ends_where_it_began(shell):
-    run(shell, "%route record talk.rec")
     run(shell, "%route replay talk.rec")
     run(shell, "%route replay 'talk.rec'")
 
     assert "profile simulated" in run(shell, "%route replay off")[0]
     assert run(shell, "%%route\nSomething new")[1].success
-    assert "nothing is being replayed" in error_of(shell, "%route replay off")
 
 
 @pytest.mark.parametrize(
@@ -605,23 +438,11 @@ def test_a_wrong_line_changes_nothing_and_says_the_cure(shell, line, says):
     assert run(shell, "%%route\nSomething new")[1].success
 
 
-def test_the_state_is_told(shell):
-    assert "not recording" in run(shell, "%route record")[0]
-    assert "not replaying" in run(shell, "%route replay")[0]
-    assert "nothing was being recorded" in run(shell, "%route record off")[0]
-
-
-def test_a_replay_file_of_the_environment_that_is_not_there_is_one_line(shell, monkeypatch):
+def test_a_session_may_begin_as_a_replay(recorded, talk, monkeypatch, shell):
+    recorded.route(FRANCE)
+    recorded.close()
     monkeypatch.setenv("NBROUTE_REPLAY", "nowhere.rec")
-
-    assert error_of(shell, "%reload_ext nbroute").startswith("RecordError: there is no recording")
-
-
-def test_a_session_may_begin_as_a_replay(tmp_path, talk, monkeypatch, shell):
-    router = simulated()
-    router.record(talk)
-    router.route(FRANCE)
-    router.close()
+    assert error_of(shell, "%reload_ext nbroute").startswith(f"{RecordError.__name__}: there is no")
     monkeypatch.delenv("NBROUTE_PROFILE")
     monkeypatch.setenv("NBROUTE_REPLAY", str(talk))
 

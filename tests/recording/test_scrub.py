@@ -1,0 +1,76 @@
+"""Keys are taken out of what is handed on, however they are written; ordinary words stay."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from nbroute.recording.scrub import REMOVED, Scrubber
+
+KEYS = {
+    "openai": "sk-proj-Ab12Cd34Ef56Gh78Ij90Kl12Mn34",
+    "openrouter": "sk-or-v1-0123456789abcdef0123456789abcdef",
+    "anthropic": "sk-ant-api03-AbCdEfGhIjKlMnOp0123456789-_AA",
+    "google": "AIzaSyA1234567890abcdefghijklmnopqrstuv",
+    "github": "ghp_0123456789abcdefghijABCDEFGHIJ012345",
+    "hugging face": "hf_abcdefghijKLMNOPQRSTuvwxyz01234567",
+    "aws": "AKIAIOSFODNN7EXAMPLE",
+    "aws for a session": "ASIAIOSFODNN7EXAMPLE",
+    "perplexity": "pplx-0123456789abcdef0123456789abcdef",
+    "nvidia": "nvapi-Ab12Cd34Ef56Gh78-Ij90Kl12_Mn34",
+    "google for a session": "ya29.a0AfH6SMBx-0123456789_abcdef",
+    "jwt": "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.dBjftJeZ4CVP-mB92K27uhbUJU1p1r",
+    "gitlab": "glpat-0123456789abcdefghij",
+    "slack": "xoxb-012345678901-abcdefabcdef",
+    "stripe": "sk_live_0123456789abcdef",
+}
+
+
+@pytest.mark.parametrize("key", KEYS.values(), ids=KEYS)
+def test_keys_of_well_known_shapes_are_removed(key):
+    told = Scrubber().text(f"use {key}, please; Authorization: Bearer {key}\n'{key}'")
+
+    assert f"use {REMOVED}, please; Authorization: Bearer {REMOVED}\n'{REMOVED}'" == told
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("https://me:pass@example.com/x", f"https://{REMOVED}@example.com/x"),
+        ("postgres://u:p@db/x", f"postgres://{REMOVED}@db/x"),
+        ("https://host/v1?api-key=0123456789abcdef0123", f"https://host/v1?{REMOVED}"),
+        ("-----BEGIN RSA PRIVATE KEY-----\nMII0123\n-----END RSA PRIVATE KEY-----", REMOVED),
+        *((text, text) for text in ("sk-" * 70_000, "-eyJaaaaaaaa" * 17_000)),
+        *((text, text) for text in ("bearer " + "a" * 200_000, "://a:" * 40_000)),
+        ("risk-assessment-of-the-year-2024-report", "risk-assessment-of-the-year-2024-report"),
+        ("the bearer of responsibilities", "the bearer of responsibilities"),
+        ("class sk-toggleable-control", "class sk-toggleable-control"),
+        ("https://e.com/a?b=c, me@e.com", "https://e.com/a?b=c, me@e.com"),
+        ("task-1234567890123456789", "task-1234567890123456789"),
+        ("ask ollama or lm-studio", "ask ollama or lm-studio"),
+        ("", ""),
+    ],
+    ids=lambda text: text[:30],
+)
+def test_what_else_is_a_key_goes_and_ordinary_words_stay(text, expected):
+    scrubber = Scrubber(["ollama", "lm-studio", "none", "key", " ", "another-key-1"])
+
+    assert expected == scrubber.text(text)
+
+
+SPECIAL = 'Zq9-odd+key/with=signs&<"x">\''
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        "Zq9-odd%2Bkey%2Fwith%3Dsigns%26%3C%22x%22%3E%27",
+        json.dumps(SPECIAL),
+        "Zq9-odd+key/with=signs&amp;&lt;&quot;x&quot;&gt;&#x27;",
+        'Zq9-odd+key/\\\n    with=signs&<"x">\'',
+        'Zq9-odd+ key/with=signs&<"x">\'',
+    ],
+)
+def test_a_key_is_removed_however_it_is_written(shown):
+    assert "Zq9" not in Scrubber([SPECIAL]).text(f"the key is {shown}.")
