@@ -130,7 +130,7 @@ def test_the_blocks_of_a_page_do_what_it_says(page, shell, capfd):
             cell = None
         elif block.kind == "toml":
             Path("page.toml").write_text(block.text, "utf-8")
-            load("page.toml")
+            load("page.toml", environ={})
         elif block.kind == "sh":
             shown, cell = "".join(commands(block.text, capfd)), None
     assert cell is None or cell[1].success, f"{cell[0]} failed:\n{shown}"
@@ -138,6 +138,7 @@ def test_the_blocks_of_a_page_do_what_it_says(page, shell, capfd):
 
 def alike(wanted: str, shown: str) -> bool:
     flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+    shown = re.sub(r"^(Out\[\d+\]: |.*prompt/s.*)", "", shown, flags=re.MULTILINE)
     return doctest.OutputChecker().check_output(wanted.strip(), shown.strip(), flags)
 
 
