@@ -5,7 +5,7 @@ fresh Python in an empty temporary folder, with an environment of its own (no ke
 input, no network and no other process, where nothing can be read but Python and its libraries.
 Time, memory, files and output are limited even where there is no box, which needs the user's
 consent. What neither holds: an attack on the kernel, threads (save by their memory and the time),
-memory on macOS, and an answer that forges the tests' outcome. More is in docs/sandbox.md.
+memory on macOS, and an answer that forges the tests' outcome. More is in docs/security.md.
 """
 
 from __future__ import annotations
