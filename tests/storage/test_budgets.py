@@ -7,7 +7,6 @@ import sys
 import textwrap
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -25,35 +24,25 @@ DAY = 86_400.0
 
 
 def running(name="a1", usd="0.1", **changes):
-    plain = Attempt(
-        id=name,
-        ts=NOON,
-        session="s1",
-        result="r1",
-        tier="SIMPLE",
-        provider="openai",
-        provider_kind="remote",
-        model="gpt-4o-mini",
-        status="running",
-        cost_usd=Decimal(0),
-        cost_source="estimated",
-        reserved_usd=None if usd is None else Decimal(usd),
-    )
-    return replace(plain, **changes)
+    usual = {"session": "s1", "result": "r1", "tier": "SIMPLE", "provider": "openai", "ts": NOON}
+    usual |= {"provider_kind": "remote", "model": "gpt-4o-mini", "status": "running"}
+    usual |= {"cost_usd": Decimal(0), "cost_source": "estimated"}
+    reserved = None if usd is None else Decimal(usd)
+    return Attempt(id=name, reserved_usd=reserved, **(usual | changes))
 
 
 def ended(name="a1", usd="0.1", **changes):
-    plain = running(name, None, status="ok", cost_source="list", cost_usd=Decimal(usd))
-    return replace(plain, **changes)
+    paid = {"status": "ok", "cost_source": "list", "cost_usd": Decimal(usd)}
+    return running(name, None, **(paid | changes))
 
 
-def of_session(usd, key="s1"):
-    return [Cap(Decimal(usd), "session", key)]
+def cap(scope="session", key="s1", usd=1):
+    return Cap(Decimal(usd), scope, key)
 
 
-def left(ledger, cap, **changes):
+def left(ledger, of, **changes):
     """What the ledger says is left of a budget."""
-    return ledger.reserve(running("more", "100000", **changes), [cap]).left_usd
+    return ledger.reserve(running("more", "100000", **changes), [of]).left_usd
 
 
 @pytest.fixture
@@ -68,8 +57,8 @@ def ledger(path):
 
 
 def test_what_fits_is_written_and_what_does_not_is_not(ledger):
-    assert ledger.reserve(running("a1", "0.6"), of_session(1)) is None
-    refusal = ledger.reserve(running("a2", "0.5"), of_session(1))
+    assert ledger.reserve(running("a1", "0.6"), [cap()]) is None
+    refusal = ledger.reserve(running("a2", "0.5"), [cap()])
 
     assert (Decimal("0.4"), Decimal(1)) == (refusal.left_usd, refusal.cap.usd)
     assert ["a1"] == [row["id"] for row in ledger.rows()]
@@ -78,99 +67,75 @@ def test_what_fits_is_written_and_what_does_not_is_not(ledger):
 
 def test_a_budget_can_be_spent_to_its_last_cent_and_no_further(ledger):
     for number in range(10):
-        assert ledger.reserve(running(f"a{number}", "0.1"), of_session(1)) is None
+        assert ledger.reserve(running(f"a{number}", "0.1"), [cap()]) is None
 
-    assert Decimal(0) == ledger.reserve(running("over", "0.000000001"), of_session(1)).left_usd
-    assert ledger.reserve(running("free", "0"), of_session(1)) is None
+    assert Decimal(0) == ledger.reserve(running("over", "0.000000001"), [cap()]).left_usd
+    assert ledger.reserve(running("free", "0"), [cap()]) is None
 
 
 def test_what_was_reserved_and_not_spent_is_free_again(ledger):
-    ledger.reserve(running("a1", "0.9"), of_session(1))
-    assert ledger.reserve(running("a2", "0.9"), of_session(1)) is not None
+    ledger.reserve(running("a1", "0.9"), [cap()])
+    assert ledger.reserve(running("a2", "0.9"), [cap()]) is not None
 
     ledger.append(ended("a1", "0.05"))
 
-    assert ledger.reserve(running("a2", "0.9"), of_session(1)) is None
+    assert ledger.reserve(running("a2", "0.9"), [cap()]) is None
 
 
-def test_a_session_has_its_own_budget_and_a_day_is_that_of_all_sessions(ledger):
-    ledger.append(ended("a1", "0.25"))
-    ledger.append(ended("a2", "0.5", session="s2"))
-    ledger.append(ended("a3", "0.125", ts=NOON - DAY))
-
-    assert Decimal("0.625") == left(ledger, Cap(Decimal(1), "session", "s1"))
-    assert Decimal("0.25") == left(ledger, Cap(Decimal(1), "day", "2026-11-21"))
-    assert Decimal("0.875") == left(ledger, Cap(Decimal(1), "day", "2026-11-20"))
-    assert Decimal(1) == left(ledger, Cap(Decimal(1), "day", "2026-11-22"))
+SIMULATED = {"provider_kind": "simulated", "cost_source": "equivalent"}
 
 
-def test_a_features_budget_is_for_all_its_calls_and_no_others(ledger):
-    ledger.append(ended("a1", "0.25", feature="chat"))
-    ledger.append(ended("a2", "0.5", feature="chat", session="s2", ts=NOON - 40 * DAY))
-    ledger.append(ended("a3", "0.125", feature="search"))
-    ledger.append(ended("a4", "0.125"))
+SESSIONS = [("0.25", {}), ("0.5", {"session": "s2"}), ("0.125", {"ts": NOON - DAY})]
+FEATURES = [("0.25", {"feature": "chat"}), ("0.125", {"feature": "search"}), ("0.125", {})]
+FEATURES += [("0.5", {"feature": "chat", "session": "s2", "ts": NOON - 40 * DAY})]
+KINDS = [("0.75", SIMULATED), ("0.25", {})]
+KINDS += [("0.125", {"provider_kind": "local", "cost_source": "billed"})]
+NOTHING = [("0.5", {"cached": True}), ("0", {"cost_usd": None, "cost_source": "unknown"})]
+NOT_KEPT = [("0.125", {"status": one}) for one in ("rejected", "unused", "error", "interrupted")]
 
-    assert Decimal("0.25") == left(ledger, Cap(Decimal(1), "feature", "chat"))
-    assert Decimal("0.875") == left(ledger, Cap(Decimal(1), "feature", "search"))
+
+@pytest.mark.parametrize(
+    ("spent", "of", "call", "remains"),
+    [
+        (SESSIONS, cap(), {}, "0.625"),
+        (SESSIONS, cap("day", "2026-11-21"), {}, "0.25"),
+        (SESSIONS, cap("day", "2026-11-20"), {}, "0.875"),
+        (SESSIONS, cap("day", "2026-11-22"), {}, "1"),
+        (FEATURES, cap("feature", "chat"), {}, "0.25"),
+        (FEATURES, cap("feature", "search"), {}, "0.875"),
+        (KINDS, cap(), SIMULATED, "0.25"),
+        (KINDS, cap(), {}, "0.625"),
+        (NOTHING, cap(), {}, "1"),
+        (NOT_KEPT, cap(), {}, "0.5"),
+    ],
+)
+def test_a_budget_is_taken_from_by_what_it_is_for(ledger, spent, of, call, remains):
+    for number, (usd, changes) in enumerate(spent):
+        ledger.append(ended(f"a{number}", usd, **changes))
+
+    assert Decimal(remains) == left(ledger, of, **call)
 
 
 def test_the_budget_that_a_call_does_not_fit_in_is_named(ledger):
     ledger.append(ended("a1", "0.5", feature="chat"))
-    caps = [
-        Cap(Decimal(1), "session", "s1"),
-        Cap(Decimal("0.6"), "day", "2026-11-21"),
-        Cap(Decimal("0.55"), "feature", "chat"),
-    ]
+    caps = [cap(), cap("day", "2026-11-21", "0.6"), cap("feature", "chat", "0.55")]
 
     refusal = ledger.reserve(running("a2", "0.3", feature="chat"), caps)
 
     assert ("day", Decimal("0.1")) == (refusal.cap.scope, refusal.left_usd)
 
 
-def test_money_that_nobody_bills_has_a_budget_of_its_own(ledger):
-    simulated = {"provider_kind": "simulated", "cost_source": "equivalent"}
-    cap = Cap(Decimal(1), "session", "s1")
-    ledger.append(ended("a1", "0.75", **simulated))
-    ledger.append(ended("a2", "0.25"))
-    ledger.append(ended("a3", "0.125", provider_kind="local", cost_source="billed"))
-
-    assert Decimal("0.25") == left(ledger, cap, **simulated)
-    assert Decimal("0.625") == left(ledger, cap)
-
-
-def test_answers_out_of_the_cache_and_unknown_costs_take_nothing_of_a_budget(ledger):
-    ledger.append(ended("a1", "0.5", cached=True))
-    ledger.append(replace(ended("a2"), cost_usd=None, cost_source="unknown"))
-
-    assert Decimal(1) == left(ledger, Cap(Decimal(1), "session", "s1"))
-
-
-def test_answers_that_were_not_kept_take_of_a_budget(ledger):
-    for name in ("rejected", "unused", "error", "interrupted"):
-        ledger.append(ended(name, "0.125", status=name))
-
-    assert Decimal("0.5") == left(ledger, Cap(Decimal(1), "session", "s1"))
-
-
+AMOUNT = st.decimals(0, 10, places=9) | st.none()
 rows = st.builds(
-    lambda name, usd, reserved, status, session, feature, days, kind: running(
-        name,
-        reserved,
-        cost_usd=usd,
-        status=status,
-        session=session,
-        feature=feature,
-        ts=NOON + days * DAY,
-        provider_kind=kind,
-    ),
+    running,
     st.sampled_from("abc"),
-    st.decimals(0, 10, places=9) | st.none(),
-    st.decimals(0, 10, places=9) | st.none(),
-    st.sampled_from(["running", "ok", "error"]),
-    st.sampled_from(["s1", "s2"]),
-    st.sampled_from([None, "chat"]),
-    st.integers(0, 1),
-    st.sampled_from(["remote", "local"]),
+    AMOUNT,
+    cost_usd=AMOUNT,
+    status=st.sampled_from(["running", "ok", "error"]),
+    session=st.sampled_from(["s1", "s2"]),
+    feature=st.sampled_from([None, "chat"]),
+    ts=st.sampled_from([NOON, NOON + DAY]),
+    provider_kind=st.sampled_from(["remote", "local"]),
 )
 
 
@@ -179,16 +144,16 @@ def test_what_is_used_is_the_sum_over_the_last_row_of_each_attempt(written, kind
     last = {(row.session, row.id): row for row in written}
     alike = [row for row in last.values() if row.provider_kind == kind]
     caps = {
-        Cap(Decimal(1000), "session", "s1"): [r for r in alike if r.session == "s1"],
-        Cap(Decimal(1000), "day", "2026-11-22"): [r for r in alike if r.ts > NOON],
-        Cap(Decimal(1000), "feature", "chat"): [r for r in alike if r.feature],
+        cap(usd=1000): [r for r in alike if r.session == "s1"],
+        cap("day", "2026-11-22", 1000): [r for r in alike if r.ts > NOON],
+        cap("feature", "chat", 1000): [r for r in alike if r.feature],
     }
     with SqliteLedger(None) as ledger:
         for row in written:
             ledger.append(row)
-        told = {cap: left(ledger, cap, provider_kind=kind) for cap in caps}
+        told = {of: left(ledger, of, provider_kind=kind) for of in caps}
 
-    assert {cap: 1000 - sum(map(counted, of_cap)) for cap, of_cap in caps.items()} == told
+    assert {of: 1000 - sum(map(counted, its)) for of, its in caps.items()} == told
 
 
 def counted(row):
@@ -204,7 +169,7 @@ def test_threads_cannot_overspend_together(path):
         start.wait()
         names = [f"{worker}-{number}" for number in range(25)]
         ledger = ledgers[worker % 2]
-        return sum(ledger.reserve(running(name, "0.01"), of_session(1)) is None for name in names)
+        return sum(ledger.reserve(running(name, "0.01"), [cap()]) is None for name in names)
 
     with ThreadPoolExecutor(8) as pool:
         passed = sum(pool.map(spend, range(8)))
@@ -215,6 +180,7 @@ def test_threads_cannot_overspend_together(path):
         ledger.close()
 
 
+PIPES = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
 KERNEL = """
     import sys
     from dataclasses import replace
@@ -243,8 +209,7 @@ KERNEL = """
 
 def kernel(path, name, count, settle=""):
     command = [sys.executable, "-c", textwrap.dedent(KERNEL), path, name, count, settle]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    return subprocess.Popen(list(map(str, command)), cwd=ROOT, text=True, **pipes)
+    return subprocess.Popen(list(map(str, command)), cwd=ROOT, text=True, **PIPES)
 
 
 def run_together(kernels):
@@ -301,32 +266,27 @@ def killed(path):
     """A kernel that was killed while its call of up to $1 had cost $0.40 so far."""
     held = running("killed", "1", session="dead", cost_usd=Decimal("0.4"), feature="chat")
     code = f"""
-        import time
         from decimal import Decimal
         from pathlib import Path
         from nbroute.storage.ledger import SqliteLedger
         from nbroute.types import Attempt
         SqliteLedger(Path({str(path)!r})).append({held!r})
         print("written", flush=True)
-        time.sleep(60)
+        input()
     """
     command = [sys.executable, "-c", textwrap.dedent(code)]
-    with subprocess.Popen(command, cwd=ROOT, text=True, stdout=subprocess.PIPE) as process:
+    with subprocess.Popen(command, cwd=ROOT, text=True, **PIPES) as process:
         assert "written\n" == process.stdout.readline()
         process.kill()
         assert -signal.SIGKILL == process.wait(10)
 
 
-DAY_CAP = Cap(Decimal("1.2"), "day", "2026-11-21")
+DAY_CAP = cap("day", "2026-11-21", "1.2")
 
 
-def test_a_killed_kernels_reservation_holds_for_a_while(ledger, killed):
-    refusal = ledger.reserve(running("a1", "0.5"), [DAY_CAP])
+def test_a_killed_kernels_reservation_holds_for_a_while_and_not_for_ever(ledger, path, killed):
+    assert Decimal("0.2") == ledger.reserve(running("a1", "0.5"), [DAY_CAP]).left_usd
 
-    assert Decimal("0.2") == refusal.left_usd
-
-
-def test_a_killed_kernels_reservation_does_not_lock_the_budget_for_ever(path, killed):
     with SqliteLedger(path, stale_after_s=0) as later:
         assert later.reserve(running("a1", "0.9"), [DAY_CAP]) is not None
         assert later.reserve(running("a1", "0.8"), [DAY_CAP]) is None
@@ -340,34 +300,30 @@ def test_a_call_that_ends_after_all_is_counted_at_what_it_cost(path, killed):
         assert Decimal("0.7") == left(later, DAY_CAP)
 
 
-def unwritable(folder):
-    (folder / "file").write_text("a file where the ledger wants a folder")
-    return folder / "file" / "ledger.sqlite"
-
-
 def test_what_cannot_be_written_counts_in_the_budget_all_the_same(tmp_path):
-    with SqliteLedger(unwritable(tmp_path)) as ledger:
-        assert ledger.reserve(running("a1", "0.6"), of_session(1)) is None
-        assert ledger.reserve(running("a2", "0.6"), of_session(1)) is not None
+    (tmp_path / "file").write_text("a file where the ledger wants a folder")
+    with SqliteLedger(tmp_path / "file" / "ledger.sqlite") as ledger:
+        assert ledger.reserve(running("a1", "0.6"), [cap()]) is None
+        assert ledger.reserve(running("a2", "0.6"), [cap()]) is not None
         with pytest.raises(RecordError, match="kept in memory"):
             ledger.append(ended("a1", "0.3"))
-        assert ledger.reserve(running("a2", "0.6"), of_session(1)) is None
+        assert ledger.reserve(running("a2", "0.6"), [cap()]) is None
 
 
 def test_a_file_that_another_process_keeps_locked_still_counts(path):
     with SqliteLedger(path, wait_s=0.05) as ledger:
-        ledger.reserve(running("a1", "0.4"), of_session(1))
+        ledger.reserve(running("a1", "0.4"), [cap()])
         other = sqlite3.connect(path, isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
 
         with pytest.raises(RecordError, match="locked"):
             ledger.append(ended("a1", "0.3"))
-        assert Decimal("0.7") == left(ledger, of_session(1)[0])
-        assert ledger.reserve(running("a2", "0.7"), of_session(1)) is None
+        assert Decimal("0.7") == left(ledger, cap())
+        assert ledger.reserve(running("a2", "0.7"), [cap()]) is None
 
         other.execute("COMMIT")
         other.close()
-        assert ledger.reserve(running("a3", "0.1"), of_session(1)) is not None
+        assert ledger.reserve(running("a3", "0.1"), [cap()]) is not None
         with sqlite3.connect(path) as connection:
             (count,) = connection.execute("SELECT count(*) FROM attempts").fetchone()
         connection.close()
@@ -381,12 +337,12 @@ def test_a_budget_that_cannot_be_read_any_more_is_an_error(ledger, path):
     path.write_bytes(b"overwritten by something else" * 1000)
 
     with pytest.raises(RecordError, match="cannot read the ledger"):
-        ledger.reserve(running("a2"), of_session(1))
+        ledger.reserve(running("a2"), [cap()])
 
 
 @pytest.mark.parametrize("ts", [1e20, -86_400.0, 2.5e11, float("inf")])
 def test_a_time_that_no_calendar_has_is_recorded_and_can_be_read(ledger, ts):
     ledger.append(ended(ts=ts))
 
-    assert Decimal("0.9") == left(ledger, Cap(Decimal(1), "session", "s1"), ts=ts)
+    assert Decimal("0.9") == left(ledger, cap(), ts=ts)
     assert [1, 1, 1] == [len(ledger.rows()), len(ledger.frame()), len([*ledger.report_rows()])]
