@@ -67,13 +67,19 @@ def test_reasoning_is_paid_for_once(told, stream, model, event, expected):
 
 COUNTS = openai(20, 5, 25)["usage"]
 GEMINI = {
-    "promptTokenCount": 20, "cachedContentTokenCount": 16, "candidatesTokenCount": 5,
-    "thoughtsTokenCount": 30, "totalTokenCount": 55,
+    "promptTokenCount": 20,
+    "cachedContentTokenCount": 16,
+    "candidatesTokenCount": 5,
+    "thoughtsTokenCount": 30,
+    "totalTokenCount": 55,
 }
 ANTHROPIC = {"input_tokens": 4, "cache_read_input_tokens": 16, "output_tokens": 5}
 BEDROCK = {
-    "inputTokens": 4, "cacheReadInputTokens": 16, "cacheWriteInputTokens": 0,
-    "outputTokens": 5, "totalTokens": 25,
+    "inputTokens": 4,
+    "cacheReadInputTokens": 16,
+    "cacheWriteInputTokens": 0,
+    "outputTokens": 5,
+    "totalTokens": 25,
 }
 COHERE = {
     "billed_units": {"input_tokens": 20, "output_tokens": 5},
