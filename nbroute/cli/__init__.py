@@ -44,6 +44,7 @@ _FORMULA = tuple("=+-@\t\r")
 #: How the beginning of a cure for a notebook is typed in a shell.
 _TYPED = {
     "!": "",
+    "%pip ": "pip ",
     "%env ": "export ",
     "%route doctor --send": "nbroute doctor --send",
     "%route trust": "nbroute trust",

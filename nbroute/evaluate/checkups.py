@@ -131,8 +131,9 @@ def _models(patient: Patient) -> Iterator[Finding]:
         row, told = patient.heard.get(key), patient.problem(key)
         if told:
             yield from _broken(patient, tier, told)
-        elif row is None and not _has_file(patient, tier):
-            yield Finding("model", "red", f"{tier.model} has no model file here", "!nbroute pull")
+        elif row is None and (command := _missing(patient, tier)):
+            lacks = "has no model file here" if "pull" in command else "needs llama.cpp"
+            yield Finding("model", "red", f"{tier.model} {lacks}", command)
         elif row is None:
             silent.append(f"{tier.name}'s {tier.model}")
         elif row["answered_by"] and not pricing.same_model(tier.model, row["answered_by"]):
@@ -156,10 +157,11 @@ def _models(patient: Patient) -> Iterator[Finding]:
         yield unknown("model", short if len(silent) == every else words, SEND)
 
 
-def _has_file(patient: Patient, tier: Tier) -> bool:
-    """Whether a model that runs here has its file; True for all others."""
+def _missing(patient: Patient, tier: Tier) -> str:
+    """The command that brings what a model that runs here lacks; "" for all others."""
     own = [one for one in patient.settings.providers if one.name == tier.provider]
-    return all(one.kind != "local" or model_files.ready(one.gguf) for one in own)
+    lacks = (model_files.missing(one.gguf) for one in own if one.kind == "local")
+    return next(filter(None, lacks), "")
 
 
 def _broken(patient: Patient, tier: Tier, told: str) -> Iterator[Finding]:
@@ -170,7 +172,7 @@ def _broken(patient: Patient, tier: Tier, told: str) -> Iterator[Finding]:
     colour: Colour = "red" if _is_first(patient, tier) else "amber"
     cure = f"!nbroute check-endpoint {tier.provider} {tier.model}"
     if "nbroute pull" in words:
-        cure = "!nbroute pull"
+        cure = _missing(patient, tier) or "!nbroute pull"
     if kind in ("RateLimited", "BudgetExceeded"):
         colour, cure = "amber", SEND
     elif kind == "UnknownModel" and patient.sent:

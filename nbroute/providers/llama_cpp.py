@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
@@ -92,8 +93,10 @@ class LlamaCpp:
         the model's and not the disk's.
         """
         if not self._files:
+            install = "" if find_spec("xllamacpp") else "pip install 'nbroute[local]', then "
             raise SettingsError(
-                "there is no model file: get one with `nbroute pull`, or name one in NBROUTE_GGUF"
+                f"there is no model file: {install}get one with `nbroute pull`, or name one in "
+                "NBROUTE_GGUF"
             )
         if request.model not in self._files:
             raise UnknownModel(

@@ -45,10 +45,16 @@ def package_models() -> list[Path]:
     return [file for place in places for file in _models_in(Path(place))]
 
 
+def missing(gguf: Iterable[Path] = (), folder: Path | None = None) -> str:
+    """The line of a notebook that brings what a local model lacks; "" where it can be used."""
+    if find_spec("xllamacpp") is None:
+        return "%pip install 'nbroute[local]'"
+    return "" if any(file.is_file() for file in find_models(gguf, folder)) else "!nbroute pull"
+
+
 def ready(gguf: Iterable[Path] = (), folder: Path | None = None) -> bool:
     """Whether a local model can be used: llama.cpp is installed and a model file is there."""
-    installed = find_spec("xllamacpp") is not None
-    return installed and any(file.is_file() for file in find_models(gguf, folder))
+    return not missing(gguf, folder)
 
 
 def model_name(path: Path) -> str:

@@ -108,5 +108,6 @@ def imported(name: str) -> Any:
     try:
         return import_module(name)
     except ImportError as error:
-        cure = "`pip install nbroute` brings it back"
-        raise SettingsError(f"charts need {name}, which is missing: {cure}") from error
+        raise SettingsError(
+            f"this needs {name}, which is not installed: pip install 'nbroute[charts]'"
+        ) from error

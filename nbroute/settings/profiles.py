@@ -196,6 +196,8 @@ def describe_choice(
         if choice.provider in BY_KEY:
             keys = [key for key in keys[: BY_KEY.index(choice.provider)] if key in environ]
         notes = _absent(keys, environ)
+        if choice.provider == "simulated":
+            notes.append("for a real model with no key: pip install 'nbroute[local]', nbroute pull")
     return one_line(f"{line} ({'; '.join(notes)})" if notes else line)
 
 

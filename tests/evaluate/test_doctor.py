@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -713,3 +714,13 @@ def test_in_a_shell_a_cure_is_what_a_shell_takes(monkeypatch, capsys):
     assert "export NBROUTE_LEDGER=~/nbroute-ledger.sqlite3" in lines
     assert "in a notebook: %route audit --direction both" in lines
     assert not [line for line in lines if line.startswith(("%route", "!"))]
+
+
+def test_a_local_profile_without_llama_cpp_is_told_the_pip_line(monkeypatch, capsys):
+    monkeypatch.setenv("NBROUTE_PROFILE", "local")
+    monkeypatch.setitem(sys.modules, "xllamacpp", None)
+
+    assert 1 == main(["doctor"])
+
+    said = " ".join(capsys.readouterr().out.split())
+    assert "needs llama.cpp pip install 'nbroute[local]'" in said

@@ -150,8 +150,10 @@ def test_without_llama_cpp_the_cure_is_the_pip_line(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "xllamacpp", None)
 
     said = refused(LlamaCpp(files=(gguf(tmp_path / "m.gguf"),)), request("hi", "m"))
+    alone = refused(LlamaCpp(files=()), request("hi"))
 
     assert "pip install 'nbroute[local]'" in said
+    assert "pip install 'nbroute[local]', then get one with `nbroute pull`" in alone
 
 
 # The real model

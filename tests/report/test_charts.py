@@ -267,7 +267,7 @@ def test_without_a_library_the_rest_works_and_the_error_says_the_cure(
     figure = busy().chart("tiers")
 
     assert works(figure)
-    with pytest.raises(SettingsError, match=f"charts need {module}.*`pip install nbroute` brings"):
+    with pytest.raises(SettingsError, match=rf"needs {module}.*: pip install 'nbroute\[charts\]'"):
         missing(figure)
 
 

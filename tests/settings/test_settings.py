@@ -22,6 +22,7 @@ from nbroute.settings.trust import trust
 from nbroute.types import Price, Target
 
 KEY = "sk-or-v1-not-a-real-key"
+LOCAL = "for a real model with no key: pip install 'nbroute[local]', nbroute pull"
 OFFLINE = "OPENROUTER_API_KEY, OPENAI_API_KEY and ANTHROPIC_API_KEY are not set"
 CURE = "set it before the first call"
 EMPTY = "OPENROUTER_API_KEY is set but empty"
@@ -69,7 +70,11 @@ def the_provider(settings, name):
         ("OPENAI ANTHROPIC", True, "openai: OpenAI, key from OPENAI_API_KEY"),
         ("ANTHROPIC", True, "anthropic: Anthropic, key from ANTHROPIC_API_KEY"),
         ("", True, f"local: SmolLM2 on this machine, no key needed ({OFFLINE})"),
-        ("", False, f"simulated: simulated models, no key needed, nothing is sent ({OFFLINE})"),
+        (
+            "",
+            False,
+            f"simulated: simulated models, no key needed, nothing is sent ({OFFLINE}; {LOCAL})",
+        ),
         (
             {"OPENROUTER_API_KEY": " ", "OPENAI_API_KEY": KEY},
             True,
