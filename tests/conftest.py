@@ -131,20 +131,27 @@ def router(make_router):
 
 
 @pytest.fixture
-def shell(monkeypatch):
-    """A shell on the simulated profile, with nbroute loaded."""
-    monkeypatch.setenv("NBROUTE_PROFILE", "simulated")
+def plain_shell():
+    """A shell in which nbroute is not loaded yet."""
     InteractiveShell.clear_instance()
     made = InteractiveShell.instance()
-    with capture_output():
-        made.run_line_magic("load_ext", "nbroute")
     yield made
-    made.run_line_magic("unload_ext", "nbroute")
+    if "nbroute" in made.extension_manager.loaded:
+        made.run_line_magic("unload_ext", "nbroute")
     made.history_manager.end_session()
     made.history_manager.save_thread.stop()
     made.history_manager.db.close()
     atexit.unregister(made.atexit_operations)
     InteractiveShell.clear_instance()
+
+
+@pytest.fixture
+def shell(plain_shell, monkeypatch):
+    """A shell on the simulated profile, with nbroute loaded."""
+    monkeypatch.setenv("NBROUTE_PROFILE", "simulated")
+    with capture_output():
+        plain_shell.run_line_magic("load_ext", "nbroute")
+    return plain_shell
 
 
 @pytest.fixture

@@ -126,16 +126,11 @@ class Loopback(ThreadingHTTPServer):
         """Queue a `Reply` made of these parts."""
         self._queue.append(Reply(**parts))
 
-    def forget(self) -> None:
-        """Take out what is queued and what was asked."""
-        self._queue.clear()
-        self.requests.clear()
-
     def embedding_reply(self, **parts: Any) -> None:
         """Queue a `Reply` to a request for embeddings: an `error`, a `body` or `html`."""
         self._embedding_queue.append(Reply(**parts))
 
-    def answer(self, other: str | Reply = "ok", **models: str | Reply) -> None:
+    def answer(self, other: str | Reply = "ok", /, **models: str | Reply) -> None:
         """Have each of these models give its own text or `Reply` from now on, the rest `other`."""
 
         def handler(sent: Any) -> Reply:

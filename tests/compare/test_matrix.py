@@ -9,53 +9,41 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from loopback import Reply
+from loopback import Reply, prompt_of
 
 from nbroute.checks import own
-from nbroute.compare.matrix import chosen, lines_of, share, totals_of
+from nbroute.compare.matrix import chosen, headlines, lines_of, overview, share, totals_of
 from nbroute.errors import PromptError, SettingsError
 
 TABLE = {"word": ["cat", "dog"], "lang": ["French", "German"]}
 TEMPLATE = "Say {{word}} in {{lang}}."
+SAID = ["Say cat in French.", "Say dog in German."]
 
 
-def asked(sent):
-    return sent["messages"][-1]["content"]
-
-
-def system_of(sent):
-    return next((m["content"] for m in sent["messages"] if m["role"] == "system"), "")
+# Over a table
 
 
 @pytest.mark.parametrize(
-    "over",
+    ("template", "over", "prompts", "index"),
     [
-        TABLE,
-        pd.DataFrame(TABLE),
-        [{"word": "cat", "lang": "French"}, {"word": "dog", "lang": "German", "more": 1}],
+        (TEMPLATE, TABLE, SAID, [0, 1]),
+        (TEMPLATE, pd.DataFrame(TABLE), SAID, [0, 1]),
+        (TEMPLATE, pd.DataFrame(TABLE).to_dict("records"), SAID, [0, 1]),
+        ("{{word}}", pd.Series(["a", "b"], ["x", "y"], name="word"), ["a", "b"], ["x", "y"]),
+        (
+            "{{n}} times {{x}}",
+            pd.DataFrame({"n": [3, 4], "x": [0.5, np.float64(2)], "🙂 name": ["a", "b"]}),
+            ["3 times 0.5", "4 times 2.0"],
+            [0, 1],
+        ),
+        ("{{a}}", {"a": ["{{b}}"], "b": ["x"]}, ["{{b}}"], [0]),
     ],
 )
-def test_a_template_is_filled_for_each_row_of_a_table(router, over):
-    grid = router.compare(TEMPLATE, ["LOW"], over=over)
+def test_a_template_is_filled_once_for_each_row_of_a_table(router, template, over, prompts, index):
+    grid = router.compare(template, ["LOW"], over=over)
 
-    assert ["Say cat in French.", "Say dog in German."] == [one.prompt for one in grid]
-    assert [{"word": "cat", "lang": "French"}] == list(grid.rows[:1])
-
-
-def test_a_series_is_a_table_of_one_column_and_keeps_its_index(router):
-    words = pd.Series(["cat", "dog"], index=["x", "y"], name="word")
-
-    grid = router.compare("Say {{word}}", ["LOW"], over=words)
-
-    assert ["x", "y"] == list(grid.costs().index)
-
-
-def test_cells_that_are_no_text_are_written_as_text(router):
-    over = pd.DataFrame({"n": [3, 4], "x": [0.5, np.float64(2)], "🙂 name": ["a", "b"]})
-
-    grid = router.compare("{{n}} times {{x}}", ["LOW"], over=over)
-
-    assert ["3 times 0.5", "4 times 2.0"] == [one.prompt for one in grid]
+    assert prompts == [one.prompt for one in grid]
+    assert index == list(grid.costs().index)
 
 
 @pytest.mark.parametrize("nothing", [None, float("nan"), np.float32("nan"), pd.NA, pd.NaT])
@@ -65,45 +53,53 @@ def test_a_row_with_a_missing_value_is_not_sent_and_says_which(router, server, n
     grid = router.compare("Say {{word}}", ["LOW", "TOP"], over=over)
 
     assert 2 == len(server.requests)
+    assert [{"word": "cat"}] == list(grid.rows[:1])
     assert "PromptError: word missing in this row" in grid.frame()["error"].iloc[-1]
     assert "word missing in this row" == lines_of(grid)[1].error
 
 
-def test_what_a_cell_holds_is_not_filled_again(router):
-    grid = router.compare("Say {{a}}", ["LOW"], over={"a": ["{{b}}"], "b": ["x"]})
-
-    assert "Say {{b}}" == grid[0].prompt
-
-
 @pytest.mark.parametrize(
-    ("template", "over", "said"),
+    ("template", "options", "said"),
     [
-        ("{{wrod}}", TABLE, "no such column; did you mean 'word'"),
-        ("hello", TABLE, "each of 2 rows would ask the same"),
-        ("{{word}}", {"word": []}, "over has no rows"),
-        ("{{word}}", pd.DataFrame({"word": []}), "over has no rows"),
-        ("{{word}}", {"word": ["a"], "lang": []}, "not equally long: word has 1, lang has 0"),
-        ("{{word}}", ["cat", "dog"], "give each list a name"),
-        ("{{word}}", "cat", "over is 'cat'"),
-        ("{{word}}", {"word": "cat"}, "give a list"),
-        ("{{a}}", pd.DataFrame([[1, 2]], columns=["a", "a"]), "two columns that are called 'a'"),
-        (["a"], TABLE, "the prompt is one text"),
+        ("{{wrod}}", {"over": TABLE}, "no such column; did you mean 'word'"),
+        ("hello", {"over": TABLE}, "each of 2 rows would ask the same"),
+        ("{{word}}", {"over": {"word": []}}, "over has no rows"),
+        ("{{word}}", {"over": pd.DataFrame({"word": []})}, "over has no rows"),
+        ("{{a}}", {"over": {"a": ["a"], "b": []}}, "not equally long: a has 1, b has 0"),
+        ("{{word}}", {"over": ["cat", "dog"]}, "give each list a name"),
+        ("{{word}}", {"over": "cat"}, "over is 'cat'"),
+        ("{{word}}", {"over": {"word": "cat"}}, "give a list"),
+        (
+            "{{a}}",
+            {"over": pd.DataFrame([[1, 2]], columns=["a", "a"])},
+            "two columns that are called 'a'",
+        ),
+        (["a"], {"over": TABLE}, "the prompt is one text"),
+        ("one", {"systems": {}}, "systems is empty"),
+        ("one", {"systems": "Be terse."}, "give texts by name"),
+        ("one", {"systems": {"a": 3}}, "give texts by name"),
+        ("one", {"systems": {"a": "x"}, "system": "y"}, "both given"),
     ],
 )
-def test_a_table_that_cannot_be_used_is_told_before_anything_is_sent(
-    router, server, template, over, said
+def test_what_cannot_be_used_is_told_before_anything_is_sent(
+    router, server, template, options, said
 ):
     with pytest.raises((SettingsError, PromptError), match=said):
-        router.compare(template, over=over)
+        router.compare(template, **options)
 
     assert [] == server.requests
 
 
-def test_system_prompts_are_columns(router, server):
-    server.handler = lambda sent: Reply(text=system_of(sent))
+# System prompts
+
+
+def test_system_prompts_are_columns_and_kept_with_the_grid(router, server):
+    server.handler = lambda sent: Reply(
+        text=next(m["content"] for m in sent["messages"] if m["role"] == "system")
+    )
     prompts = {"@terse": "Be terse.", "@long": "Explain."}
 
-    grid = router.compare(["one", "two"], ["LOW"], systems=prompts)
+    grid = router.compare(["one", "two"], ["LOW"], systems=prompts, to="grid")
     both = router.compare("one", ["LOW", "TOP"], systems=list(prompts.values()))
 
     assert ["@terse", "@long"] * 2 == list(grid.frame()["contender"])
@@ -112,30 +108,11 @@ def test_system_prompts_are_columns(router, server):
         column.contender.name for column in both.columns
     ]
     assert ["Be terse.", "Explain."] * 2 == [column.text for column in both.columns]
+    with pytest.raises(SettingsError, match=r"system was 'Be terse\.' and is 'Sing\.'"):
+        router.compare(["one"], ["LOW"], systems={"@terse": "Sing."}, to="grid")
 
 
-@pytest.mark.parametrize(
-    ("options", "said"),
-    [
-        ({"systems": {}}, "systems is empty"),
-        ({"systems": "Be terse."}, "give texts by name"),
-        ({"systems": {"a": 3}}, "give texts by name"),
-        ({"systems": {"a": "x"}, "system": "y"}, "both given"),
-    ],
-)
-def test_system_prompts_that_cannot_be_used_are_told(router, server, options, said):
-    with pytest.raises(SettingsError, match=said):
-        router.compare("one", ["LOW"], **options)
-
-    assert [] == server.requests
-
-
-def test_system_prompts_that_changed_are_not_mixed_with_what_a_folder_has(make_router):
-    make_router().compare(["one"], ["LOW"], systems={"a": "x"}, to="grid")
-
-    with pytest.raises(SettingsError, match="system was 'x' and is 'y'"):
-        make_router().compare(["one"], ["LOW"], systems={"a": "y"}, to="grid")
-
+# A grid as one looks at it
 
 ANSWERS = {
     ("small", "capital"): "Paris",
@@ -147,28 +124,35 @@ ANSWERS = {
 }
 
 
-@pytest.fixture
-def grid(router, server):
-    server.handler = lambda sent: Reply(text=ANSWERS[sent["model"], asked(sent)])
-    return router.compare(["capital", "sum", "moon"], ["LOW", "TOP"])
-
-
 def places(lines):
     return [one.place for one in lines]
 
 
-def test_answers_that_say_another_thing_disagree(grid):
+def is_short(text):
+    return len(text) < 15
+
+
+def test_answers_that_say_another_thing_disagree_and_votes_are_shares(router, server):
+    server.handler = lambda sent: Reply(text=ANSWERS[sent["model"], prompt_of(sent)])
+    grid = router.compare(["capital", "sum", "moon"], ["LOW", "TOP"])
     lines = lines_of(grid)
 
     assert [1, 2] == places(chosen(lines, "disagree"))
     assert 0 == places(chosen(lines, "all", "most different first"))[-1]
+    grid.vote(0, "LOW")
+    grid.vote(1, "TOP")
+    low, top = totals_of(grid, lines_of(grid))
+    assert (1, 2) == low.votes[:2] == top.votes[:2]
+    assert "1 of 2 (9% to 91%)" == str(low.votes)
+    assert "cheapest good enough in 1 of 2 (9% to 91%)" in low.told
+    assert "LOW" == lines_of(grid)[0].voted
 
 
 def test_lines_are_filtered_by_failures_and_cost(router, server):
     server.handler = lambda sent: (
         Reply(status=500, error="down")
-        if (asked(sent), sent["model"]) == ("b", "large")
-        else Reply(text="word " * (40 if asked(sent) == "c" else 1))
+        if (prompt_of(sent), sent["model"]) == ("b", "large")
+        else Reply(text="word " * (40 if prompt_of(sent) == "c" else 1))
     )
     grid = router.compare(["a", "b", "c", None], ["LOW", "TOP"])
     lines = lines_of(grid)
@@ -176,14 +160,16 @@ def test_lines_are_filtered_by_failures_and_cost(router, server):
     assert [1, 3] == places(chosen(lines, "failed"))
     assert [2] == places(chosen(lines, "most expensive"))
     assert 2 == places(chosen(lines, "all", "most expensive first"))[0]
-    assert [2, 1] == [total.failed for total in reversed(totals_of(grid, lines))]
+    low, top = totals_of(grid, lines)
+    assert (1, 2) == (low.failed, top.failed)
+    assert "2 not answered" in top.told
+    told = headlines(grid, lines, [low, top])
+    assert told[0].startswith("4 prompts × 2 columns · $0.0")
+    assert "an answer is missing for 2 prompts" in told[1]
 
 
-def test_checks_are_counted_and_a_row_where_only_some_pass_disagrees(router, server):
-    server.handler = lambda sent: Reply(text=ANSWERS[sent["model"], asked(sent)])
-
-    def is_short(text):
-        return len(text) < 15
+def test_checks_are_counted_and_the_cheapest_that_passes_them_is_named(router, server):
+    server.handler = lambda sent: Reply(text=ANSWERS[sent["model"], prompt_of(sent)])
 
     grid = router.compare(["capital", "sum"], ["LOW", "TOP"], checks=[own(is_short, "is_short")])
     lines = lines_of(grid)
@@ -193,17 +179,24 @@ def test_checks_are_counted_and_a_row_where_only_some_pass_disagrees(router, ser
     assert [True, False] * 2 == list(grid.frame()["passed"])
     assert [0, 1] == places(chosen(lines, "disagree"))
     assert ("", True) == (lines[0].why[0], lines[0].why[1].startswith("is_short: "))
+    shown = overview(grid, lines)
+    assert "a check failed for 2 prompts" in shown.above[1]
+    assert "LOW is the cheapest that passes every check" in shown.above
+    assert ["prompt", "LOW", "TOP"] == shown.head
+    assert ["1. capital", "Paris"] == shown.rows[0][:2]
+    assert shown.rows[0][2].startswith("✗ The capital")
+    assert shown.below[0].startswith("LOW: $0.0")
+    assert "passes 2 of 2" in shown.below[0]
 
 
-def test_votes_are_shares_with_an_interval(grid):
-    grid.vote(0, "LOW")
-    grid.vote(1, "TOP")
+def test_where_none_passes_every_check_the_closest_is_named(router, server):
+    server.handler = lambda sent: Reply(text=ANSWERS[sent["model"], prompt_of(sent)])
 
-    low, top = totals_of(grid, lines_of(grid))
+    grid = router.compare(["capital", "moon"], ["LOW", "TOP"], checks=[own(is_short, "is_short")])
+    lines = lines_of(grid)
 
-    assert (1, 2) == low.votes[:2] == top.votes[:2]
-    assert "1 of 2 (9% to 91%)" == str(low.votes)
-    assert "LOW" == lines_of(grid)[0].voted
+    told = headlines(grid, lines, totals_of(grid, lines))
+    assert any("none passes every check; LOW comes closest: 1 of 2" in one for one in told)
 
 
 @pytest.mark.parametrize(
@@ -214,9 +207,10 @@ def test_the_interval_is_wilsons(hits, of, low, high):
     assert (low, high) == pytest.approx(share(hits, of)[2:], abs=0.0005)
 
 
-def test_a_grid_is_written_as_csv_and_json_lines(router, server):
+def test_a_grid_is_written_as_csv_and_json_lines_and_no_cell_is_run(router, server):
     server.handler = lambda sent: Reply(text='=HYPERLINK("x")\n"a", שלום 🙂')
-    grid = router.compare("Say {{text}}", ["LOW", "TOP"], over={"text": ["cat", "dog"]})
+    cells = ["cat", "  =1+1", "\uff1d1", "a\r\nb", "x\0y", "1 = 1"]
+    grid = router.compare("Say {{text}}", ["LOW"], over={"text": cells})
 
     grid.export("grid.csv")
     path = grid.export("grid.jsonl")
@@ -224,29 +218,14 @@ def test_a_grid_is_written_as_csv_and_json_lines(router, server):
     with Path("grid.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     told = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
-    assert ["cat", "cat", "dog", "dog"] == [row["over_text"] for row in rows]
+    written = ["cat", "'  =1+1", "'\uff1d1", "a\r\nb", "x\ufffdy", "1 = 1"]
+    assert written == [row["over_text"] for row in rows]
+    assert written == list(pd.read_csv("grid.csv")["over_text"])
     assert {'\'=HYPERLINK("x")\n"a", שלום 🙂'} == {row["text"] for row in rows}
     assert {'=HYPERLINK("x")\n"a", שלום 🙂'} == {row["text"] for row in told}
-    with pytest.raises(SettingsError, match=r"neither \.csv nor \.jsonl"):
-        grid.export("grid.xlsx")
-    with pytest.raises(SettingsError, match="cannot be written"):
-        grid.export("nowhere/grid.csv")
-
-
-def test_a_csv_has_no_cell_that_a_spreadsheet_would_run_and_none_that_ends_it(router):
-    cells = ["  =1+1", "\uff1d1", "a\r\nb", "x\0y", "1 = 1"]
-    grid = router.compare("{{text}}", ["LOW"], over={"text": cells})
-
-    read = pd.read_csv(grid.export("grid.csv"))
-
-    assert ["'  =1+1", "'\uff1d1", "a\r\nb", "x\ufffdy", "1 = 1"] == list(read["over_text"])
-
-
-def test_progress_can_be_a_function(router):
-    seen = []
-
-    router.compare(["a", "b"], ["LOW", "TOP"], progress=lambda *told: seen.append(told))
-
-    assert (6, 6) == seen[-1][:2]
-    assert [1, 2, 3, 4, 5, 6] == [done for done, _, _ in seen]
-    assert seen[-1][2].usd > 0
+    for name, says in (
+        ("grid.xlsx", r"neither \.csv nor \.jsonl"),
+        ("nowhere/grid.csv", "cannot be written"),
+    ):
+        with pytest.raises(SettingsError, match=says):
+            grid.export(name)

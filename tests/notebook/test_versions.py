@@ -1,4 +1,4 @@
-"""A cell that is run again with another prompt: its versions beside one another."""
+"""A cell that is run again with another prompt: its versions side by side."""
 
 from __future__ import annotations
 
@@ -7,21 +7,20 @@ from cells import desk_of, run
 LEAVES = "Explain why leaves change their colour in autumn."
 
 
-def two_versions(shell):
-    """One on MEDIUM, then a changed prompt on SIMPLE, which costs under a hundredth of a cent."""
+def test_versions_are_listed_and_shown_with_their_costs_in_one_unit(shell):
     run(shell, f"%%route -t MEDIUM\n{LEAVES}")
-    run(shell, f"%%route -t SIMPLE\n{LEAVES} Be brief.")
-
-
-def test_versions_are_listed_with_their_costs_in_one_unit(shell):
-    two_versions(shell)
+    run(shell, f"%%route -t SIMPLE\n{LEAVES} Be brief.")  # under a hundredth of a cent
 
     table = run(shell, "%route versions")[1].result
+    page = desk_of(shell).panel("versions", desk_of(shell).card(2))
 
-    assert ["v1", "v2"] == [row[0] for row in table.rows]
-    assert ["MEDIUM", "SIMPLE"] == [row[2] for row in table.rows]
+    assert [("v1", "MEDIUM"), ("v2", "SIMPLE")] == [(row[0], row[2]) for row in table.rows]
     costs = [row[3] for row in table.rows]
     assert all(cost.startswith("$0.00") and "calls" not in cost for cost in costs), costs
+    first, _, second = page.partition(">v2<")
+    assert "<mark" in second
+    assert "<mark" not in first
+    assert "per 100k calls" not in page
 
 
 def test_a_change_at_the_end_of_a_long_prompt_is_in_sight(shell):
@@ -35,14 +34,3 @@ def test_a_change_at_the_end_of_a_long_prompt_is_in_sight(shell):
     assert prompts[1].startswith("... ")
     assert prompts[1].endswith("Cy? Give one name.")
     assert prompts[2].startswith("Who needs help first")
-
-
-def test_side_by_side_marks_what_is_new_in_the_prompt_and_keeps_one_unit(shell):
-    two_versions(shell)
-    desk = desk_of(shell)
-
-    page = desk.panel("versions", desk.card(2))
-
-    assert "<mark" in page.partition(">v2<")[2]
-    assert "<mark" not in page.partition(">v2<")[0]
-    assert "per 100k calls" not in page

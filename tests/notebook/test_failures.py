@@ -1,0 +1,452 @@
+"""Whatever goes wrong in a cell: one clear line, nothing paid for is lost, no key anywhere."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from cells import error_of, run
+from IPython.utils.capture import capture_output
+from loopback import Reply
+from markdown_it import MarkdownIt
+
+from nbroute.storage.ledger import SqliteLedger
+
+KEY = "sk-test-0123456789abcdef"
+SETTINGS = """
+[nbroute]
+classifier = "ngrams"
+static = true
+{options}
+[providers.loop]
+base_url = "{url}"
+api_key_env = "LOOP_KEY"
+timeout_s = {timeout_s}
+[tiers.LOW]
+provider = "loop"
+model = "small"
+max_tokens = 64
+price = {{ input = 1000, output = 2000 }}
+{low}
+[tiers.TOP]
+provider = "loop"
+model = "large"
+max_tokens = 128
+price = {{ input = 10000, output = 30000 }}
+"""
+PAID = {"prompt_tokens": 10, "completion_tokens": 3}  # $0.016 on LOW
+
+
+@pytest.fixture
+def load(plain_shell, server, monkeypatch):
+    """Write nbroute.toml into the working folder and load the extension; the shell, what it said.
+
+    No key may be in a file afterwards.
+    """
+    monkeypatch.setenv("LOOP_KEY", KEY)
+
+    def load_with(options="", *, low="", timeout_s=5.0, url=None):
+        text = SETTINGS.format(options=options, low=low, timeout_s=timeout_s, url=url or server.url)
+        Path("nbroute.toml").write_text(text, encoding="utf-8")
+        return plain_shell, run(plain_shell, "%load_ext nbroute")[0]
+
+    yield load_with
+    for file in Path.cwd().rglob("*"):
+        assert file.is_dir() or KEY.encode() not in file.read_bytes()
+
+
+@pytest.fixture
+def cell(load):
+    return load()[0]
+
+
+def rows():
+    """The ledger's rows as another kernel reads them."""
+    with SqliteLedger(Path("ledger.sqlite")) as ledger:
+        return ledger.rows()
+
+
+# What is typed
+
+DEEP: dict = {"type": "string"}
+for _ in range(5000):
+    DEEP = {"type": "array", "items": DEEP}
+
+LINES = [
+    ("%%route\n\x00", "empty"),
+    ("%%route\n \t\x1b\n\x07", "empty"),
+    ("%%route\n{{long}}", "1,048,576 characters"),
+    ("%%route -n\n{{long}}", "raise max_prompt_chars in nbroute.toml"),
+    ("%%route\nof {{nubmer}}", "did you mean 'number'"),
+    ("%%route --max-tokns 5\nx", "did you mean '--max-tokens'"),
+    ("%%route --max-tokens 0\nx", "token"),
+    ("%%route --max-tokens 1e3\nx", "'1e3'"),
+    ("%%route --max-cost nan\nx", "dollars"),
+    ("%%route --max-cost -1\nx", "-1"),
+    ("%%route -t\nx", "-t"),
+    ("%%route -t ''\nx", "unknown tier ''"),
+    ("%%route -t LOWW\nx", "did you mean 'LOW'"),
+    ("%%route -t 'LOW\x00'\nx", "LOW"),
+    ("%%route LOW\nx", "LOW"),
+    ("%%route -t {many}\nx", "unknown tier"),
+    ("%%route --zz{many}\nx", "unknown option"),
+    ("%%route -c {many}\nx", "unknown classifier"),
+    ("%%route -c leanred\nx", "did you mean 'learned'"),
+    ("%%route -c learned\nx", "no learned classifier"),
+    ("%%route -c leaves\nx", "SystemExit"),
+    ("%%route -S paralel\nx", "did you mean 'parallel'"),
+    ("%%route -S cascade --tiers ,\nx", "tiers"),
+    ("%%route -S cascade --start ''\nx", "unknown tier ''"),
+    ("%%route -S parallel --agreement nan\nx", "from 0 to 1"),
+    ("%%route --repeat 1\nx", "it takes a number from 2 to 20"),
+    ("%%route --repeat 3 -S cascade\nx", "asks one tier several times"),
+    ("%%route --check ''\nx", "''"),
+    ("%%route --check rating=\nx", "from 1 to 10"),
+    ("%%route --check latency\nx", "latency=2000"),
+    ("%%route --check tests=\nx", "not defined"),
+    ("%%route --check tests=number\nx", "number"),
+    ("%%route --check tests=asserted\nx", "%route allow code"),
+    ("%%route --check number\nx", "not a function"),
+    ("%%route --check print\nx", "print"),
+    ("%%route --schema number\nx", "is 5, not a schema"),
+    ("%%route --schema instance\nx", "not a schema"),
+    ("%%route --schema deep\nx", "deep"),
+    ("%%route --thread ' '\nx", "thread"),
+    *((f"%%route -o {name}\nx", name) for name in ("class", "None", "get_ipython")),
+    ("%%route -o __builtins__\nx", "__builtins__"),
+    ("%route teach NOPE hello", "NOPE"),
+    ("%route budget inf", "above 0"),
+    ("%route threads forget", "forget NAME"),
+    ("%route spend colour", "colour"),
+    ('%route spend "', "does not know"),
+    ("%route use", "use"),
+    ("%route use lop", "did you mean 'loop'"),
+    ("%route label good", "nothing has been routed yet; run a %%route cell first"),
+    ("%route label", "%route label takes good, bad, too weak or overkill"),
+    ("%route label godo", "no feedback is called 'godo': did you mean 'good'?"),
+    ("%route labels every", "%route labels does not know 'every'"),
+]
+
+
+@pytest.mark.parametrize(("source", "says"), LINES)
+def test_what_cannot_be_is_one_line_before_anything_is_sent(cell, server, source, says):
+    cell.user_ns |= {
+        "number": 5,
+        "long": "x" * 2**20,
+        "instance": datetime(2026, 11, 21, tzinfo=UTC),
+        "deep": DEEP,
+        "asserted": "assert True",
+        "leaves": lambda prompt: sys.exit(3),
+    }
+
+    line = error_of(cell, source.replace("{many}", "9" * 10_000))
+
+    assert says in line
+    assert len(line) < 1_000
+    assert [] == server.requests == rows()
+
+
+def test_threads_and_features_may_have_any_name_on_the_line(cell, server):
+    for name in ("поездка 🧳", "a\u202eb", "<b>x</b>", "it's"):
+        quoted = shlex.quote(name)
+        run(cell, f"%%route --thread {quoted} --feature {quoted}\nhello")
+        run(cell, f"%%route --thread {quoted}\nand now?")
+
+        assert ["hello", "ok", "and now?"] == [
+            one["content"] for one in server.requests[-1].json["messages"]
+        ][-3:]
+        for source in ("%route threads", "%route spend feature", f"%route threads forget {name}"):
+            assert run(cell, source)[1].success
+
+
+def test_control_characters_are_told_of_a_prompt_and_not_shown_of_an_answer(cell, server):
+    server.reply(text="a\x00b \x1b[31mred\x1b[0m \x1b]0;title\x07 \u202eright\x9b2J end")
+
+    with capture_output() as shown:
+        cell.run_cell("%%route\na\x00b\x1b[31m c")
+
+    (card,) = (output.data for output in shown.outputs)
+    assert "note: 2 control characters were taken out of the prompt" in card["text/plain"]
+    assert "2 control characters" in card["text/markdown"]
+    shown = card["text/plain"] + card["text/markdown"] + shown.stdout
+    assert "end" in shown
+    assert set() == {c for c in shown if c != "\n" and not c.isprintable()}
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        *("report", "report text", "report all", "charts", "dashboard", "whatif", "labels"),
+        *("labels all", "spend", "whatif cache=on", "playground", "export page.html"),
+    ],
+)
+def test_a_session_with_no_calls_is_told_as_one(shell, command):
+    text, done = run(shell, f"%route {command}")
+
+    assert done.success, text
+    assert "Traceback" not in text
+
+
+# Settings and keys
+
+
+@pytest.mark.parametrize("text", ["[nbroute\n", '[nbroute]\nclasifier = "rules"\n', None])
+def test_settings_that_do_not_do_leave_the_old_ones_in_force(cell, server, text):
+    if text is None:
+        server.reply(status=403, error="no", headers={"Connection": "close"})
+    dead = f"[providers.dead]\nbase_url = '{server.url}'"
+    file = Path("nbroute.toml")
+    file.write_text(file.read_text() + dead if text is None else text, encoding="utf-8")
+
+    line = error_of(cell, "%route use dead")
+
+    assert ("AuthError" if text is None else "nbroute.toml") in line
+    assert "small" == run(cell, "%%route -t LOW\nhello")[1].result.model
+
+
+@pytest.mark.parametrize(
+    ("key", "loading", "line"),
+    [
+        (None, "LOOP_KEY is not set", "set the environment variable LOOP_KEY"),
+        (" \n", "LOOP_KEY is set but empty", "set the environment variable LOOP_KEY"),
+        (f"{KEY} schlüssel", "", "LOOP_KEY again"),
+    ],
+)
+def test_a_key_that_cannot_be_sent_is_told_and_sends_nothing(
+    load, server, monkeypatch, *, key, loading, line
+):
+    monkeypatch.delenv("LOOP_KEY")
+    if key is not None:
+        monkeypatch.setenv("LOOP_KEY", key)
+
+    cell, told = load()
+
+    assert loading in told
+    assert line in error_of(cell, "%%route -t LOW\nhello")
+    assert [] == server.requests
+    assert [("error", 0)] == [(row["status"], row["cost_usd"]) for row in rows()]
+
+
+def test_a_key_that_is_set_before_the_first_call_is_used(load, monkeypatch):
+    monkeypatch.delenv("LOOP_KEY")
+    cell, told = load()
+    assert "set it before the first call" in told
+
+    monkeypatch.setenv("LOOP_KEY", KEY)
+
+    assert run(cell, "%%route -t LOW\nhello")[1].success
+
+
+def test_an_unknown_profile_or_a_key_in_an_address_at_loading_is_one_safe_line(
+    load, plain_shell, server, monkeypatch
+):
+    assert "sk-in-the-query" not in load(url=f"{server.url}?api_key=sk-in-the-query")[1]
+    Path("nbroute.toml").unlink()
+    monkeypatch.setenv("NBROUTE_PROFILE", "opnai")
+
+    line = error_of(plain_shell, "%load_ext nbroute")
+
+    assert "NBROUTE_PROFILE = 'opnai'" in line
+    assert "did you mean 'openai'" in line
+
+
+# What endpoints do
+
+
+@pytest.mark.parametrize(
+    ("reply", "kept", "says"),
+    [
+        ({"text": "Paris.", "usage": None}, "Paris.", "estimate"),
+        ({"text": "and then", "finish_reason": "length"}, "and then", "cut off by the token"),
+        ({"text": "one two", "cut_after": 2}, "one two", "broke off: a partial answer"),
+        ({"text": "one two", "stall_after": 2}, "one two", "broke off: a partial answer"),
+        ({"delay": 30}, "", "estimate"),
+    ],
+)
+def test_what_came_of_an_answer_is_shown_and_kept_and_says_so(load, reply, server, kept, says):
+    cell, _ = load(timeout_s=0.3)
+    server.reply(**reply)
+
+    text, _ = run(cell, "%%route -t LOW -o half\nhello")
+
+    assert kept in text
+    assert says in text
+    assert kept == (cell.user_ns["half"].text.strip() if kept else "")
+    assert 1 == len(server.requests) == len(rows())
+    assert rows()[0]["cost_usd"] > 0
+
+
+def test_an_escalation_that_failed_leaves_the_answer_and_can_be_tried_again(cell, server):
+    run(cell, "%%route -t LOW -o answer\nthe first")
+    server.reply(status=400, error="not today")
+
+    text, done = run(cell, "%route escalate")
+
+    assert not done.success
+    assert "not today" in text
+    assert "ok" == cell.user_ns["answer"].text
+    assert ["ok", "error"] == [row["status"] for row in rows()]
+    assert "large" == run(cell, "%route escalate")[1].result.model
+    server.reply(status=400, error="no")
+    run(cell, "%%route -t LOW\nthe second")
+    run(cell, "%route escalate")
+    assert "the second" == server.prompts[-1]
+
+
+def test_tiers_that_could_not_answer_are_steps_told_once(load, server):
+    cell, _ = load(low='fallbacks = ["other"]')
+    empty = Reply(text="", usage=PAID)
+    server.answer("Heat moves.", small=Reply(status=404, error="small is ill"), other=empty)
+
+    text, done = run(cell, "%%route -S cascade --start LOW --check no-length\nhow?")
+    server.answer(empty)
+    none, failed = run(cell, "%%route -S cascade --start LOW\nand why?")
+
+    assert ("Heat moves.", "TOP") == (done.result.text, done.result.tier)
+    assert "2 steps: LOW could not answer, TOP used" in text
+    assert 1 == text.count("small is ill")
+    assert 1 == text.count("empty answer from 'other'")
+    assert "unknown (what other cost is not known)" in text
+    assert not failed.success
+    assert "LOW: small: BadReply: empty answer" in none
+
+
+# Files
+
+
+@pytest.mark.parametrize("file", ["/dev/full", "/proc/nbroute/file.sqlite", "folder", "corrupt"])
+@pytest.mark.parametrize("kind", ["ledger", "cache"])
+def test_a_file_that_cannot_be_used_is_a_note_and_costs_no_answer(load, monkeypatch, kind, file):
+    Path("folder").mkdir()
+    Path("corrupt").write_bytes(b"this is no database, though it is long enough" * 100)
+    path = Path(file).absolute()
+    if kind == "ledger":
+        monkeypatch.setenv("NBROUTE_LEDGER", str(path))
+    cell, _ = load(f'cache_file = "{path}"' if kind == "cache" else "")
+
+    text, done = run(cell, "%%route -t LOW\nhello")
+
+    assert done.success
+    assert "ok" in text
+    if kind == "cache":
+        assert "cannot write the cache" in text
+        assert "cache_file in nbroute.toml" in text
+        assert not run(cell, "%%route -t LOW\nhello")[1].result.cached
+        assert ["ok", "ok"] == [row["status"] for row in rows()]
+        return
+    assert 1 == text.count("could not be recorded")
+    assert str(path) in text
+    assert "session $0.003 · 1 call" in text
+    for source in ("%route spend", "%route log", "%route why", "%route report"):
+        assert run(cell, source)[1].success
+
+
+def test_a_ledger_that_breaks_while_in_use_hides_neither_an_answer_nor_an_error(cell, server):
+    run(cell, "%%route -t LOW\nhello")
+    for file in Path.cwd().glob("ledger.sqlite*"):
+        file.write_bytes(b"this is no database, though it is long enough" * 100)
+    server.reply(text="Paris.")
+
+    text, _ = run(cell, "%%route -t LOW -o answer\nWhere?")
+
+    assert "Paris." in text
+    assert "could not be recorded" in text
+    assert "Paris." == cell.user_ns["answer"].text
+    server.reply(status=401, error="wrong key")
+    assert "AuthError" in run(cell, "%%route -t LOW\nWhen?")[0]
+
+
+def test_a_cache_that_was_damaged_is_asked_anew_and_in_a_replay_told(load, server):
+    Path("cache.sqlite").write_bytes(b"no database" * 100)
+    cell, _ = load('cache_file = "cache.sqlite"\ncache = "only"')
+
+    assert "cache.sqlite" in run(cell, "%%route -t LOW\nhello")[0]
+    assert [] == server.requests
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 no zip", b"\x00" * 100])
+def test_what_was_learned_or_taught_in_a_corrupt_file_is_one_line(cell, server, content):
+    Path("learned.npz").write_bytes(content)
+    assert "learned.npz" in error_of(cell, "%%route -c learned\nhello")
+    Path("examples.sqlite3").write_bytes(b"no database" * 100)
+
+    assert "examples.sqlite3" in error_of(cell, "%route teach LOW hello there")
+    assert [] == server.requests
+    text, done = run(cell, "%%route -c embedding\nhello")
+    assert "ok" == done.result.text
+    assert "without the examples you taught" in text
+
+
+# Markup
+
+
+class Harm(HTMLParser):
+    """What in a page runs, loads or leads astray."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.found = []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        if tag in ("script", "img", "iframe", "svg", "link", "object", "embed"):
+            self.found.append(tag)
+        for name, value in attrs:
+            if name.startswith("on") or "javascript:" in (value or ""):
+                self.found.append(f"{tag} {name}={value}")
+
+
+HOSTILE = "<script>alert(1)</script> <img src=x onerror=alert(1)> ![x](http://evil.example/x.png)"
+
+
+def harm_of(cell, source):
+    with capture_output() as shown:
+        done = cell.run_cell(source, store_history=True)
+    made = [output.data for output in shown.outputs]
+    if done.result is not None:
+        made.append(cell.display_formatter.format(done.result)[0])
+    pages = [data.get("text/html", "") for data in made]
+    pages += [MarkdownIt().render(data.get("text/markdown", "")) for data in made]
+    return Harm("".join(pages)).found
+
+
+def test_markup_in_an_error_is_words_and_this_files_eye_sees_harm(load, server):
+    assert ["script", "img", "img onerror=y", "a href=javascript:z"] == Harm(
+        "<script></script><img src=x onerror=y><a href='javascript:z'>a</a>"
+    ).found
+    cell, _ = load(low='fallbacks = ["second"]')
+    server.reply(status=404, error=f"{HOSTILE} a model")
+    assert [] == harm_of(cell, "%%route -t LOW\nhello")
+    server.reply(status=400, error=HOSTILE)
+    assert [] == harm_of(cell, "%%route -t LOW\nhello again")
+    assert [] == harm_of(cell, "%route why")
+
+
+def test_markup_in_the_names_of_the_settings_is_words_wherever_they_are_shown(plain_shell, server):
+    name = "<img src=x onerror=alert(1)>|`$x$`"
+    Path("nbroute.toml").write_text(
+        f"""
+        [nbroute]
+        static = true
+        [providers.loop]
+        base_url = "{server.url}"
+        [tiers.'{name}']
+        provider = "loop"
+        model = "a\\nb<script>alert(1)</script>|c"
+        system = "<script>alert(1)</script>"
+        """,
+        encoding="utf-8",
+    )
+    run(plain_shell, "%load_ext nbroute")
+
+    for source in (
+        "%%route --feature '<script>x</script>'\nhello",
+        "%%route -n\nhello",
+        *(f"%route {word}" for word in ("tiers", "spend", "spend feature", "spend model")),
+        *(f"%route {word}" for word in ("log", "why", "report", "classify <script>x</script>")),
+    ):
+        assert [] == harm_of(plain_shell, source), source

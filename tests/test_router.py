@@ -1,0 +1,132 @@
+"""What `nbroute.Router` puts together: providers, classifiers, what is taught and learned."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from conftest import LADDER
+
+from nbroute.errors import NbrouteError, PromptError, SettingsError
+from nbroute.providers.openai_compatible import OpenAICompatible
+from nbroute.router import Router
+
+
+def test_a_provider_of_ones_own_classifies_too_whatever_the_environment(monkeypatch, server):
+    monkeypatch.setenv("OPENROUTER_API_KEY", "sk-elsewhere")
+    mine = OpenAICompatible("mine", server.url, "sk-mine")
+
+    with closing(Router(provider=mine, classifier="model")) as router:
+        assert "ok" == router.route("hello").text
+
+    assert 2 == len(server.requests)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "tier"),
+    [("", "LOW"), (" \n", "LOW"), ("x", "NOPE"), ("x", ""), (None, "LOW"), (5, "LOW"), ("x", None)],
+)
+def test_what_cannot_be_taught_is_an_error_and_not_kept(router, prompt, tier):
+    with pytest.raises(NbrouteError):
+        router.teach(prompt, tier)
+
+    assert not Path("examples.sqlite3").exists()
+
+
+def test_what_was_taught_decides_and_is_left_out_on_a_ladder_without_its_tier(make_router):
+    make_router(classifier="embedding").teach("What is the capital of Peru?", "TOP")
+    two = replace(LADDER, tiers=LADDER.tiers[:2])
+
+    whole, less = (
+        make_router(classifier="embedding"),
+        make_router(classifier="embedding", ladder=two),
+    )
+
+    assert "TOP" == whole.classify("What is the capital of Peru?").tier
+    assert less.classify("What is the capital of Peru?").tier in ("LOW", "MID")
+
+
+def labels():
+    """Three tasks of much the same length, each about things of its own."""
+    asked = {
+        "LOW": "name a town where {0} {1} and {2} {3} {4} are to be had",
+        "MID": "summarise notes on {0} and {1}, {2}, {3} and {4} for us",
+        "TOP": "prove that {0} {1} holds, and derive {2} {3} {4} fully",
+    }
+    letters = "bcdfghjklmnpqrstvwxz"
+    lines = []
+    for one in letters:
+        for other in letters[:5]:
+            things = [f"{one}{vowel}{other}{vowel}{one}" for vowel in "aeiou"]
+            tier = ("LOW", "MID", "TOP")[len(lines) % 3]
+            lines.append({"prompt": asked[tier].format(*things), "tier": tier})
+    return pd.DataFrame(lines)
+
+
+def test_labels_that_cannot_be_learnt_from_or_kept_are_one_line(make_router, server):
+    Path("file").write_text("")
+    labels().to_csv("labels.csv", index=False, encoding="utf-8-sig")
+    router = make_router(classifier=lambda _: "TOP")
+
+    for frame, to, says in (
+        (labels().assign(tier="LOW"), None, "every row has the tier 'LOW'"),
+        (labels().assign(tier="NOPE"), None, "NOPE"),
+        (labels()[:3], None, "too few"),
+        ("labels.csv", "file/learned.npz", r"learned\.npz"),
+    ):
+        with pytest.raises(NbrouteError, match=says) as caught:
+            router.fit(frame, to=to)
+        assert "\n" not in str(caught.value)
+
+    assert [] == server.requests
+
+
+TOML = """
+[nbroute]
+embedder = "loop"
+classifier = "embedding"
+[providers.loop]
+base_url = "{url}"
+api_key_env = "LOOP_API_KEY"
+[tiers.LOW]
+provider = "loop"
+model = "small"
+[tiers.TOP]
+provider = "loop"
+model = "large"
+"""
+
+
+def test_an_endpoint_that_embeds_in_another_dimension_than_yesterday_is_asked_anew(
+    server, monkeypatch
+):
+    monkeypatch.setenv("LOOP_API_KEY", "sk-test-0123456789")
+    Path("nbroute.toml").write_text(TOML.format(url=server.url))
+    told = []
+    with closing(Router("nbroute.toml", announce=told.append)) as router:
+        router.route("hello you", cache="off")
+        before = len(server.requests)
+        server.dimension = 24
+
+        result = router.route("another prompt altogether", cache="off")
+
+        embedded = [row for row in router.ledger.rows() if row["purpose"] == "embed"]
+    assert "ok" == result.text
+    assert any("of 24 dimensions, and gave 16 before" in one for one in told)
+    assert before < len(server.requests)
+    asked = [seen for seen in server.requests if seen.path.endswith("/embeddings")]
+    words = sum(len(text.split()) for seen in asked for text in seen.json["input"])
+    assert words == sum(row["input_tokens"] for row in embedded)
+
+
+def test_what_if_takes_a_list(router):
+    with pytest.raises(PromptError, match="list of texts"):
+        router.what_if(prompts=5)
+
+
+def test_a_learned_classifier_that_is_not_there_is_told(router):
+    with pytest.raises(SettingsError, match="no learned classifier"):
+        router.classify("hello", "learned")
