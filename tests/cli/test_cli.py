@@ -1,4 +1,4 @@
-"""The command line, as a process of its own."""
+"""The command line: a notebook run and its table of costs, and errors in one line."""
 
 from __future__ import annotations
 
@@ -36,19 +36,10 @@ def record(*others, **fields):
         "schema": 1,
         "id": "r1",
         "parent": None,
-        "session": "s1",
         "ts": 1.0,
-        "msg_hash": "abc",
-        "feature": None,
-        "provider": "openrouter",
         "provider_kind": "remote",
-        "strategy": "direct",
-        "classifier": "rules",
-        "confidence": 0.93,
         "reason": 'rules: "What is" at 0, 7 words, no code',
-        "ttft_ms": 90.0,
         "escalated": False,
-        "cached": False,
         "attempts": [*others, own],
     }
     return made | fields
@@ -59,8 +50,8 @@ def cell(source, *records):
     return new_code_cell(source, outputs=outputs)
 
 
-def shown(*cells):
-    return cost_table(new_notebook(cells=list(cells)))
+def shown(*cells, cached="cached"):
+    return cost_table(new_notebook(cells=list(cells)), cached)
 
 
 FRANCE = "%%route -t SIMPLE\nWhat is the capital of France?"
@@ -83,7 +74,7 @@ def test_an_answer_takes_two_lines_with_all_that_matters():
     assert "openai/gpt-4o-mini" == second[49:].strip()
 
 
-def test_no_line_is_wider_than_120_columns():
+def test_no_line_is_wider_than_120_columns_and_none_has_control_characters():
     long = record(
         model="vendor/" + "m" * 200,
         reason="r" * 300,
@@ -96,41 +87,42 @@ def test_no_line_is_wider_than_120_columns():
     rows = shown(
         cell("%%route\n" + "長い質問です。" * 30, long),
         cell("%%route\n\U0001f600" * 90, record(id="2")),
+        cell("%%route\nred \x1b[31m alert\nsecond\tline", record(id="3")),
+        cell('router.route("hi")', record(id="4")),
     )
 
     assert WIDTH == 120
     for row in rows[:-4]:
         assert len(row) + sum("一" <= letter <= "龥" for letter in row) <= WIDTH
     assert any("$0.000012 (would have cost)" in row for row in rows)
+    assert rows[7].startswith("red [31m alert second line")
+    assert rows[9].startswith('router.route("hi")')
 
 
-def test_control_characters_of_a_prompt_do_not_reach_the_terminal():
-    rows = shown(cell("%%route\nred \x1b[31m alert\nsecond\tline", record()))
+@pytest.mark.parametrize(
+    ("fields", "ends", "told"),
+    [
+        ({"provider_kind": "simulated"}, "openai/gpt-4o-mini (simulated)", "spent       $0.000012"),
+        ({"status": "interrupted"}, "(interrupted)", "1 answer from 1 call"),
+        ({"cached": True, "cost_usd": 0.0}, "0.4 s    $0 (cached)", "from 1 call, 1 cached"),
+        (
+            {"cost_usd": None, "cost_source": "unknown", "model": "me/mine"},
+            "unknown (no price for this model)",
+            "unknown     what 1 call cost: no price for me/mine",
+        ),
+    ],
+)
+def test_what_is_unusual_about_an_answer_is_said(fields, ends, told):
+    rows = shown(cell(FRANCE, record(**fields)))
 
-    assert rows[3].startswith("red [31m alert second line")
-
-
-def test_a_simulated_answer_says_so():
-    rows = shown(cell(FRANCE, record(provider_kind="simulated", cost_source="equivalent")))
-
-    assert rows[4].endswith("openai/gpt-4o-mini (simulated)")
-
-
-def test_an_interrupted_answer_says_so():
-    assert shown(cell(FRANCE, record(status="interrupted")))[4].endswith("(interrupted)")
-
-
-def test_a_cached_answer_costs_nothing_and_says_so():
-    rows = shown(cell(FRANCE, record(cached=True, cost_usd=0.0, latency_ms=0.4)))
-
-    assert rows[3].endswith("0 ms     $0 (cached)")
-    assert "shown       1 answer from 1 call, 1 cached" in rows
+    assert any(row.endswith(ends) for row in rows[3:5])
+    assert told in "\n".join(rows)
 
 
 def test_a_replayed_answer_says_that_it_is_one():
-    notebook = new_notebook(cells=[cell(FRANCE, record(cached=True, cost_usd=0.0, latency_ms=400))])
+    answer = record(cached=True, cost_usd=0.0)
 
-    table = "\n".join(cost_table(notebook, "replayed"))
+    table = "\n".join(shown(cell(FRANCE, answer), cached="replayed"))
 
     assert "$0 (replayed)" in table
     assert "1 answer from 1 call, 1 replayed" in table
@@ -145,10 +137,6 @@ def test_an_escalated_answer_stands_under_the_one_below_it_with_its_prompt():
     assert rows[5].startswith("What is the capital of France?")
     assert rows[6].endswith("(escalated)")
     assert "shown       2 answers from 2 calls" in rows
-
-
-def test_a_call_from_python_is_shown_by_its_code():
-    assert shown(cell('router.route("hi")', record()))[3].startswith('router.route("hi")')
 
 
 def test_a_record_of_another_schema_and_other_metadata_are_passed_over():
@@ -168,41 +156,23 @@ def test_a_forged_record_does_no_harm_to_the_others(value):
     assert any("$0.000012 (list price)" in row for row in rows)
 
 
-# The totals
-
-
-def test_real_money_and_what_was_not_billed_are_summed_apart():
+def test_real_money_and_what_was_not_billed_are_summed_apart_with_every_call():
+    classify, failed = (
+        attempt(purpose="classify", cost_usd=0.1),
+        attempt(status="error", cost_usd=0),
+    )
     rows = shown(
-        cell(FRANCE, record(cost_usd=0.25)),
+        cell(FRANCE, record(classify, failed, cost_usd=0.15)),
         cell(FRANCE, record(id="r2", cost_usd=0.5, cost_source="billed")),
         cell(FRANCE, record(id="r3", cost_usd=4.0, **FREE)),
     )
 
-    assert "shown       3 answers from 3 calls" in rows
+    assert "shown       3 answers from 5 calls" in rows
     assert "spent       $0.75 = $0.25 (list price) + $0.50 (billed)" in rows
     assert any(row.startswith("not billed  $4.00 (what the tiers") for row in rows)
 
 
-def test_the_calls_that_classify_and_fail_are_in_the_sum():
-    classify = attempt(purpose="classify", cost_usd=0.1)
-    failed = attempt(status="error", cost_usd=0.0)
-    rows = shown(cell(FRANCE, record(classify, failed, cost_usd=0.2)))
-
-    assert "shown       1 answer from 3 calls" in rows
-    assert "spent       $0.30 (list price)" in rows
-
-
-def test_an_unknown_cost_is_named_and_never_zero():
-    rows = shown(cell(FRANCE, record(cost_usd=None, cost_source="unknown", model="me/mine")))
-
-    assert rows[3].endswith("unknown (no price for this model)")
-    assert "unknown     what 1 call cost: no price for me/mine" in rows
-
-
 # nbroute run
-
-DISPLAY = """%%route
-What is the capital of France?"""
 
 SETUP = f"""
 import json, os
@@ -216,92 +186,10 @@ def route(line, cell):
 """
 
 
-def nbroute_(*words, **options):
-    return subprocess.run(
-        [sys.executable, "-m", "nbroute", *map(str, words)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-        **options,
-    )
-
-
 def written(path, *sources):
     cells = [new_markdown_cell("# A lesson"), *map(new_code_cell, sources)]
     nbformat.write(new_notebook(cells=cells), path)
     return path
-
-
-@pytest.fixture(scope="module")
-def executed(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("run")
-    lesson = written(folder / "lesson.ipynb", SETUP, DISPLAY, "")
-    done = nbroute_("run", lesson, "--profile", "simulated", "--out", folder / "made")
-    return folder, done
-
-
-def test_run_prints_the_table_and_where_the_files_are(executed):
-    folder, done = executed
-
-    assert 0 == done.returncode, done.stderr
-    lines = done.stdout.splitlines()
-    assert any("$0.000012 (would have cost)" in line for line in lines)
-    assert f"notebook    {folder / 'made' / 'lesson.ipynb'}" == lines[-2]
-    assert f"page        {folder / 'made' / 'lesson.html'}" == lines[-1]
-
-
-def test_run_writes_the_executed_notebook_and_its_page(executed):
-    folder, _ = executed
-    notebook = nbformat.read(folder / "made" / "lesson.ipynb", as_version=4)
-
-    assert "r1" == notebook.cells[2].outputs[0].metadata.nbroute.id
-    assert "What is the capital of France?" in (folder / "made" / "lesson.html").read_text()
-
-
-def test_run_leaves_the_notebook_itself_as_it_was(executed):
-    folder, _ = executed
-    notebook = nbformat.read(folder / "lesson.ipynb", as_version=4)
-
-    assert [] == [output for cell in notebook.cells[1:] for output in cell.outputs]
-
-
-def test_run_tells_the_kernel_the_profile_and_to_be_static(executed):
-    folder, _ = executed
-    notebook = nbformat.read(folder / "made" / "lesson.ipynb", as_version=4)
-
-    assert f"simulated 1 {folder}" == notebook.cells[2].outputs[0].data["text/plain"]
-
-
-def test_run_shows_how_far_it_is(executed):
-    _, done = executed
-
-    assert "cell 2 of 2" in done.stderr
-    assert "WARNING" not in done.stderr
-
-
-def test_a_failing_cell_is_one_line_and_the_files_are_written(tmp_path):
-    lesson = written(tmp_path / "lesson.ipynb", "1 + 1", "raise ValueError('no\\nway')", "2")
-
-    done = nbroute_("run", lesson, cwd=tmp_path)
-
-    assert 1 == done.returncode
-    assert "nbroute: cell 2 of 3 failed: ValueError: no way" == done.stderr.splitlines()[-1]
-    assert "ValueError" not in "".join(done.stderr.splitlines()[:-1])  # told once, in one line
-    assert ["lesson.html", "lesson.ipynb"] == sorted(p.name for p in (tmp_path / "out").iterdir())
-
-
-def test_a_kernel_that_dies_is_one_line_and_the_files_are_written(tmp_path):
-    lesson = written(tmp_path / "lesson.ipynb", "import os; os._exit(3)")
-
-    done = nbroute_("run", lesson, cwd=tmp_path)
-
-    assert 1 == done.returncode
-    assert "nbroute: cell 1 of 1 failed: the kernel died" == done.stderr.splitlines()[-1]
-    assert (tmp_path / "out" / "lesson.html").is_file()
-
-
-# Errors of the command line
 
 
 def said_by(capsys, *words):
@@ -309,28 +197,57 @@ def said_by(capsys, *words):
     return code, capsys.readouterr().err
 
 
-def test_a_missing_notebook_is_one_line(tmp_path, capsys):
-    path = tmp_path / "none.ipynb"
+def test_run_executes_a_copy_and_prints_the_table_and_where_the_files_are(tmp_path, capsys):
+    lesson = written(tmp_path / "lesson.ipynb", SETUP, FRANCE, "")
+    before = lesson.read_bytes()
 
-    assert (
-        1,
-        f"nbroute: cannot read the notebook '{path}': No such file or directory\n",
-    ) == said_by(capsys, "run", path)
+    code = main(["run", str(lesson), "--profile", "simulated", "--out", str(tmp_path / "made")])
 
+    told = capsys.readouterr()
+    lines = told.out.splitlines()
+    made, page = tmp_path / "made" / "lesson.ipynb", tmp_path / "made" / "lesson.html"
+    assert any("$0.000012 (would have cost)" in line for line in lines)
+    assert [f"notebook    {made}", f"page        {page}"] == lines[-2:]
+    assert (0, True, False) == (code, "cell 2 of 2" in told.err, "WARNING" in told.err)
+    output = nbformat.read(made, as_version=4).cells[2].outputs[0]
+    assert "r1" == output.metadata.nbroute.id
+    assert f"simulated 1 {tmp_path}" == output.data["text/plain"]
+    assert "What is the capital of France?" in page.read_text()
+    assert before == lesson.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("sources", "said"),
+    [
+        (["1 + 1", "raise ValueError('no\\nway')", "2"], "cell 2 of 3 failed: ValueError: no way"),
+        (["import os; os._exit(3)"], "cell 1 of 1 failed: the kernel died"),
+    ],
+)
+def test_a_cell_that_fails_is_one_line_and_the_files_are_written(tmp_path, capsys, sources, said):
+    lesson = written(tmp_path / "lesson.ipynb", *sources)
+
+    code, told = said_by(capsys, "run", lesson, "--out", tmp_path / "out")
+
+    assert (1, f"nbroute: {said}") == (code, told.splitlines()[-1])
+    assert "ValueError" not in "".join(told.splitlines()[:-1])  # said once
+    assert ["lesson.html", "lesson.ipynb"] == sorted(p.name for p in (tmp_path / "out").iterdir())
+
+
+# Errors of the command line
 
 _CELL = '{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [%s]}'
+_TAGS = '{"cell_type": "markdown", "id": "a", "source": "", "metadata": {"tags": 3}}'
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        *("", "{", "[]", '{"cells": 3}', "\x00", "[" * 100_000, "9" * 5_000),
+        *("", "{", "[]", '{"cells": 3}', "\x00", "[" * 100_000, "9" * 5_000, _CELL % _TAGS),
         *(_CELL % value for value in ("3", "null", "{}", '{"cell_type": "code", "source": 3}')),
-        _CELL % '{"cell_type": "markdown", "id": "a", "source": "", "metadata": {"tags": 3}}',
     ],
     ids=lambda text: text[-40:],
 )
-def test_a_file_that_is_no_notebook_is_one_line(tmp_path, capsys, text):
+def test_a_file_that_is_not_a_notebook_is_one_line(tmp_path, capsys, text):
     path = tmp_path / "odd.ipynb"
     path.write_text(text)
 
@@ -341,37 +258,24 @@ def test_a_file_that_is_no_notebook_is_one_line(tmp_path, capsys, text):
     assert 1 == said.count("\n")
 
 
-def test_the_notebook_itself_is_never_overwritten(tmp_path, capsys):
-    path = written(tmp_path / "lesson.ipynb", "1")
-    before = path.read_bytes()
-
-    code, said = said_by(capsys, "run", path, "--out", tmp_path)
-
-    assert 1 == code
-    assert "name another folder with --out" in said
-    assert before == path.read_bytes()
-
-
-def test_without_nbclient_the_cure_is_the_pip_line(tmp_path, capsys, monkeypatch):
-    monkeypatch.setitem(sys.modules, "nbclient", None)
-
-    code, said = said_by(capsys, "run", written(tmp_path / "lesson.ipynb", "1"))
-
-    assert 1 == code
-    assert "pip install 'nbroute[lab]'" in said
-
-
-def test_an_out_folder_that_cannot_be_made_is_said_before_anything_runs(tmp_path, capsys):
+def test_what_cannot_be_read_or_written_is_said_before_anything_runs(tmp_path, capsys, monkeypatch):
+    missing, lesson = tmp_path / "none.ipynb", written(tmp_path / "lesson.ipynb", "1")
+    before = lesson.read_bytes()
     (tmp_path / "file").write_text("")
-    lesson = written(tmp_path / "lesson.ipynb", "1")
 
-    code, said = said_by(capsys, "run", lesson, "--out", tmp_path / "file")
+    told = [said_by(capsys, "run", missing), said_by(capsys, "run", lesson, "--out", tmp_path)]
+    told += [said_by(capsys, "run", lesson, "--out", tmp_path / "file")]
+    monkeypatch.setitem(sys.modules, "nbclient", None)
+    told += [said_by(capsys, "run", lesson)]
 
-    assert 1 == code
-    assert (
-        f"nbroute: cannot write to '{tmp_path / 'file'}': File exists; "
-        "name another folder with --out\n"
-    ) == said
+    assert [1] * 4 == [code for code, _ in told]
+    unread, same, unwritten, lacking = (said.removeprefix("nbroute: ") for _, said in told)
+    assert f"cannot read the notebook '{missing}': No such file or directory\n" == unread
+    assert f"would overwrite '{lesson}': name another folder with --out" in same
+    cure = "File exists; name another folder with --out\n"
+    assert f"cannot write to '{tmp_path / 'file'}': {cure}" == unwritten
+    assert "pip install 'nbroute[lab]'" in lacking
+    assert before == lesson.read_bytes()
 
 
 def test_an_error_of_pull_is_one_line(tmp_path, capsys):
@@ -383,25 +287,28 @@ def test_an_error_of_pull_is_one_line(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    "words", [[], ["fly"], ["run"], ["pull", "--sha", "--x"], ["run", "a", "b"]]
+    ("words", "said"),
+    [
+        ("", "required"),
+        ("fly", "invalid choice"),
+        ("run", "required"),
+        ("pull --sha --x", "unrecognized|expected"),
+        ("run a b", "unrecognized"),
+        ("run a --record b --replay c", "not allowed with"),
+        ("run a --out ~nobody9/x", "there is no such user"),
+    ],
 )
-def test_wrong_usage_ends_with_2(capsys, words):
+def test_wrong_usage_ends_with_2(capsys, words, said):
     with pytest.raises(SystemExit) as caught:
-        main(words)
+        main(words.split())
 
+    told = capsys.readouterr().err
     assert 2 == caught.value.code
-    assert "usage: nbroute" in capsys.readouterr().err
+    assert "usage: nbroute" in told
+    assert any(one in told for one in said.split("|"))
 
 
-def test_help_names_the_commands():
-    done = nbroute_("--help")
-
-    assert 0 == done.returncode
-    assert "pull" in done.stdout
-    assert "run" in done.stdout
-
-
-def test_help_imports_nothing_heavy():
+def test_help_names_the_commands_and_imports_nothing_heavy():
     code = (
         "import sys, contextlib\n"
         "from nbroute.cli import main\n"
@@ -411,6 +318,8 @@ def test_help_imports_nothing_heavy():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert "set()" == done.stdout.splitlines()[-1]
+    for command in ("pull", "run", "costs", "doctor", "trust", "check-endpoint"):
+        assert f"\n    {command}" in done.stdout
 
 
 @pytest.mark.parametrize("command", ["trust", "check-endpoint simulated", "trust --list"])

@@ -6,6 +6,7 @@ import os
 import re
 import stat
 import sys
+import threading
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -27,7 +28,7 @@ ALLOWED = (
 
 
 class Tags(HTMLParser):
-    """The elements and attributes of a page."""
+    """The elements and attributes of a page, and its words."""
 
     def __init__(self, text):
         super().__init__()
@@ -42,6 +43,10 @@ class Tags(HTMLParser):
         self.text.append(data)
 
 
+def words(text):
+    return " ".join(" ".join(Tags(text).text).split())
+
+
 @pytest.fixture
 def simulated():
     with_texts = Router(profile="simulated")
@@ -49,13 +54,16 @@ def simulated():
     with_texts.close()
 
 
-def words(text):
-    return " ".join(" ".join(Tags(text).text).split())
+# What is on the page
 
 
-def test_the_page_has_the_report_the_charts_and_every_answer(simulated):
+def test_the_page_has_the_report_the_charts_with_their_figures_and_every_answer(
+    simulated, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, "vl_convert", None)  # charts need nothing more
     results = [simulated.route(f"What is {n} + {n}?", feature="sums") for n in range(2)]
     results.append(simulated.route("Prove it.", tier="FRONTIER"))
+    simulated.label(results[0], "too weak")
 
     text = page(simulated)
 
@@ -63,205 +71,133 @@ def test_the_page_has_the_report_the_charts_and_every_answer(simulated):
     assert "profile simulated" in told
     assert "all on FRONTIER (savings are estimates against it)" in told
     assert "3 results from 3 calls" in told
-    assert 5 == text.count("<figure ")
+    assert (5, 3) == (text.count("<figure "), text.count("<article>"))
+    assert "Answers by tier: the figures" in text
     for result in results:
-        assert result.prompt in told
-        assert result.tier in told
-        assert "would have cost" in told
-    assert 3 == text.count("<article>")
+        for part in (result.prompt, f"why {result.tier}", "would have cost"):
+            assert part in told
+    colour = tier_colour("FRONTIER", simulated.ladder.names)
+    assert f"border-left:4px solid {colour}" in text
+    assert "× SIMPLE" in told
     assert "no model was asked" in told
+    assert "label: too weak (needed MEDIUM)" in told
 
 
-def test_it_has_no_script_loads_nothing_and_says_so_to_the_browser(simulated):
-    simulated.route("hello")
+def test_it_has_no_script_loads_nothing_and_what_was_written_to_it_is_text(simulated):
+    attack = "<script>alert(1)</script><img src=x onerror=alert(2)> ![x](https://evil.example/x)"
+    simulated.route(attack, feature="<b>feature</b>", system="<i>be brief</i>")
 
     text = page(simulated)
 
     assert "default-src 'none'; img-src data:; style-src 'unsafe-inline'" in text
     found = Tags(text)
     assert set() == found.names - set(ALLOWED.split())
-    assert [] == [name for name, _ in found.attributes if name.startswith("on")]
-    assert [] == [value for name, value in found.attributes if name in ("src", "xlink:href")]
-    assert "@import" not in text
-    assert "url(" not in text
-
-
-def test_what_a_prompt_or_an_answer_writes_is_text(simulated):
-    attack = "<script>alert(1)</script><img src=x onerror=alert(2)> ![x](https://evil.example/x)"
-    simulated.route(attack, feature="<b>feature</b>", system="<i>be brief</i>")
-
-    text = page(simulated)
-
-    found = Tags(text)
-    assert set() == found.names & {"script", "img"}
+    outside = [name for name, _ in found.attributes if name.startswith("on")]
+    outside += [name for name, _ in found.attributes if name in ("src", "xlink:href")]
+    outside += [word for word in ("@import", "url(", "<b>feature", "<i>be") if word in text]
+    assert [] == outside
     assert "<script>alert(1)</script>" in words(text)
     assert "<b>feature</b>" in words(text)
-    assert "<b>feature" not in text
-    assert "<i>be" not in text
-
-
-def test_an_escalation_is_one_exchange_with_the_earlier_answer_folded(simulated):
-    first = simulated.route("What is the capital of France?", tier="SIMPLE")
-    simulated.escalate(first)
-
-    text = page(simulated)
-
-    assert 1 == text.count("<article>")
-    told = words(text)
-    assert told.index("MEDIUM · simulated/") < told.index("before: SIMPLE")
-    assert "2 answers together" in told
-
-
-def test_a_cascade_shows_its_ladder_of_attempts(simulated):
-    simulated.allow_code()
-    simulated.route("Name a colour.", strategy="cascade", start="SIMPLE", checks=[_never])
-
-    told = words(page(simulated))
-
-    assert "steps: SIMPLE rejected by _never" in told
-    assert "FRONTIER" in told
 
 
 def _never(_reply):
     return False
 
 
-def test_compared_answers_stand_beside_one_another(simulated):
-    for tier in ("SIMPLE", "COMPLEX"):
-        simulated.route("Which is best?", tier=tier, comparison="c1")
+def test_an_escalation_is_one_exchange_and_a_cascade_shows_its_steps(simulated):
+    first = simulated.route("What is the capital of France?", tier="SIMPLE")
+    simulated.escalate(first)
+    assert 1 == page(simulated).count("<article>")
+    simulated.allow_code()
+    simulated.route("Name a colour.", strategy="cascade", start="SIMPLE", checks=[_never])
+
+    told = words(page(simulated))
+
+    assert told.index("MEDIUM · simulated/") < told.index("before: SIMPLE")
+    assert "2 answers together" in told
+    assert "steps: SIMPLE rejected by _never" in told
+
+
+def test_compared_answers_stand_next_to_one_another_under_their_prompt(simulated):
+    simulated.compare(["Name a river.", "Name a hill."], tiers=["SIMPLE", "MEDIUM"], progress=False)
 
     text = page(simulated)
 
-    assert 1 == text.count("<article>")
-    assert "Prompt 1 (compared)" in text
-    assert 1 == text.count('<div class="columns">')
+    assert (2, 2) == (text.count("<article>"), text.count('<div class="columns">'))
     assert "per 100k calls" not in words(text)
-
-
-def test_each_prompt_of_a_grid_has_its_own_answers_under_it(simulated):
-    simulated.compare(["Name a river.", "Name a hill."], tiers=["SIMPLE", "MEDIUM"], progress=False)
-
-    text = words(page(simulated))
-
-    assert "Prompt 2 (compared)" in text
-    first, second = text.split("Prompt 1 (compared)")[1].split("Prompt 2 (compared)")
-    assert {"hill", "river"} == {
-        word for part in (first, second) for word in ("hill", "river") if word in part
-    }
-    assert ("hill" in first) != ("river" in first)
-    assert ("hill" in second) != ("river" in second)
+    first, second = words(text).split("Prompt 1 (compared)")[1].split("Prompt 2 (compared)")
+    assert ("river" in first, "hill" in first) == (True, False)
+    assert ("river" in second, "hill" in second) == (False, True)
 
 
 @pytest.mark.parametrize("many", ["compare", "map"])
-def test_many_prompts_are_in_the_order_given_and_not_as_they_finished(make_router, server, many):
+def test_prompts_and_compared_answers_are_in_the_order_given_and_not_as_they_finished(
+    make_router, server, many
+):
     names = ["river", "hill", "lake", "wood"]
     router = make_router()
     router.route("Name a star.")
-    server.handler = lambda sent: Reply(
-        text="x", delay=0.1 * (4 - next(n for n in range(4) if names[n] in str(sent["messages"])))
-    )
+    ended = {name: threading.Event() for name in [*names, "star"]}
 
-    getattr(router, many)([f"Name a {name}." for name in names], progress=False)
+    def last_first(sent):
+        """Answer each prompt after the next one, and the lower tier after the higher."""
+        name = next(one for one in names if one in str(sent["messages"]))
+        after = ended[[*names[1:], "star"][names.index(name)]]
+        if sent["model"] == "small" and name != "wood":
+            after.wait(5)
+        ended[name].set()
+        return Reply(text=f"{sent['model']} says {name}", delay=0.05 * (sent["model"] == "small"))
+
+    server.handler = last_first
+    options = {"tiers": ["LOW", "TOP"]} if many == "compare" else {}
+    getattr(router, many)([f"Name a {name}." for name in names], progress=False, **options)
 
     text = words(page(router))
     places = [text.index(f"Name a {name}.") for name in ["star", *names]]
+    places += [text.index("large says wood")] if many == "compare" else []
     assert sorted(places) == places
+    if many == "compare":
+        assert text.index("small says river") < text.index("large says river")
 
 
-def test_compared_answers_are_in_the_order_asked_for(make_router, server):
-    router = make_router()
-    server.handler = lambda sent: Reply(
-        text=f"{sent['model']} says", delay=0.2 * (sent["model"] == "small")
-    )
-
-    router.compare("Which is best?", ["LOW", "TOP"])
-
-    text = words(page(router))
-    assert text.index("small says") < text.index("large says")
-
-
-def test_the_answers_are_the_cards_of_the_notebook_in_their_tiers_colours(simulated):
-    result = simulated.route("What is the capital of France?", tier="COMPLEX")
-
-    text = page(simulated)
-
-    colour = tier_colour("COMPLEX", simulated.ladder.names)
-    assert f"border-left:4px solid {colour}" in text
-    assert "× SIMPLE" in words(text)
-    assert f"why {result.tier}" in words(text)
-
-
-def test_a_key_that_markdown_would_cut_in_pieces_is_taken_out(make_router, server):
-    key = "sk-proj-ab_cd_ef0123456789_ab_cd"
-    router = make_router()
-    server.reply(text=f"**Use** {key} or `{key}` or *{key}*")
-    router.route("hello", feature=key)
+def test_no_key_is_on_the_page_nor_in_a_name_that_is_shortened_or_marked_up(make_router, server):
+    given, shaped = "given-key-0815-abcdef", "sk-proj-ab_cd_ef0123456789_ab_cd"
+    router = make_router(api_key=given)
+    server.reply(text=f"You said {given}. **Use** {shaped} or `{shaped}` or *{shaped}*")
+    router.route(f"{given}: is it safe?", feature=f"for {given}")
+    router.route("Hi", feature=f"for {shaped}")
 
     text = page(router)
 
-    assert "0123456789" not in words(text)
+    assert not [one for one in ("given-key", "sk-proj", "0123456789") if one in words(text) + text]
     assert "[key removed]" in words(text)
 
 
-def test_a_label_stands_with_its_answer(simulated):
-    result = simulated.route("What is the capital of France?", tier="SIMPLE")
-    simulated.label(result, "too weak")
-
-    assert "label: too weak (needed MEDIUM)" in words(page(simulated))
-
-
-def test_a_key_in_a_prompt_is_taken_out(simulated, monkeypatch):
-    simulated.route("my key is sk-proj-abcdef0123456789abcdef, is that safe?")
-
-    assert "sk-proj" not in page(simulated)
-    assert "[key removed]" in page(simulated)
-
-
-def test_a_session_with_no_calls_is_a_page_that_says_so(simulated, tmp_path):
-    text = export(simulated, tmp_path / "empty.html").read_text()
-
-    assert "no calls recorded yet" in words(text)
-    assert "<figure>" not in text
-
-
-def test_a_very_long_answer_is_folded_and_whole(make_router, server, tmp_path):
+def test_sessions_with_no_calls_or_with_failed_ones_are_pages_that_say_so(make_router, server):
     router = make_router()
-    server.reply(text="long " * 40_000 + "end")
-    router.route("Go on.", max_tokens=100_000)
-
-    path = export(router, tmp_path / "long.html")
-
-    text = path.read_text()
-    assert "the answer, 200,003 characters" in text
-    assert "long end" in text
-    assert path.stat().st_size < 400_000
-
-
-def test_an_unknown_cost_is_unknown_and_never_zero(make_router, tmp_path):
-    router = make_router()
-    router.route("hi", model="no-such-model")
-
-    told = words(page(router))
-
-    assert "unknown · no price for this model" in told
-
-
-def test_letters_of_all_scripts_and_broken_ones_are_written(simulated, tmp_path):
-    simulated.route("日本語 العربية 🚀 \u202egnp.exe", feature="naïve")
-
-    text = export(simulated, tmp_path / "日本語 export.html").read_text("utf-8")
-
-    assert "日本語 العربية 🚀 gnp.exe" in words(text)
-
-
-def test_a_session_that_failed_is_exported_too(make_router, server, tmp_path):
-    router = make_router()
+    empty = page(router)
     for _ in range(2):
         server.reply(status=500, error="out of order")
     with pytest.raises(NbrouteError):
         router.route("hello")
+    router.route("hi", model="no-such-model")
 
-    assert "failed" in words(export(router, tmp_path / "failed.html").read_text())
+    assert "no calls recorded yet" in words(empty)
+    assert "<figure>" not in empty
+    assert "failed" in words(page(router))
+    assert "unknown · no price for this model" in words(page(router))
+
+
+def test_a_very_long_answer_is_folded_and_whole(make_router, server):
+    router = make_router()
+    server.reply(text="long " * 10_000 + "end")
+    router.route("Go on.", max_tokens=100_000)
+
+    text = page(router)
+
+    assert "the answer, 50,003 characters" in text
+    assert "long end" in text
+    assert len(text) < 250_000
 
 
 def test_calls_of_an_earlier_process_are_listed_without_their_text(tmp_path):
@@ -279,20 +215,30 @@ def test_calls_of_an_earlier_process_are_listed_without_their_text(tmp_path):
     assert "(simulated)" in told
 
 
-def test_without_vl_convert_the_page_has_its_charts(simulated, monkeypatch):
-    simulated.route("hello", tier="SIMPLE")
-    simulated.route("hello", tier="COMPLEX")
-    monkeypatch.setitem(sys.modules, "vl_convert", None)
+def test_the_page_tells_no_address_and_no_folder_of_the_machine(tmp_path):
+    settings = tmp_path / "nbroute.toml"
+    settings.write_text(
+        '[nbroute]\nprofile = "inside"\n'
+        '[providers.inside]\nbase_url = "https://gateway.corp.example/v1"\n'
+        '[tiers.ONE]\nprovider = "inside"\nmodel = "m"\n'
+    )
 
-    assert "Answers by tier" in words(page(simulated))
+    with_address = page(Router(settings=settings, ledger=tmp_path / "l.sqlite"))
+
+    assert "inside" in with_address
+    assert "corp.example" not in with_address
+    assert str(tmp_path) not in with_address
+
+
+# The file
 
 
 def test_an_export_is_written_over_and_another_file_is_not(simulated, tmp_path):
-    mine = tmp_path / "session.html"
+    mine = tmp_path / "日本語 session.html"
     export(simulated, mine)
-    simulated.route("hello")
+    simulated.route("日本語 العربية 🚀 \u202egnp.exe", feature="naïve")
     export(simulated, mine)
-    assert "hello" in mine.read_text()
+    assert "日本語 العربية 🚀 gnp.exe" in words(mine.read_text("utf-8"))
     other = tmp_path / "thesis.html"
     other.write_text("<p>three years of work</p>")
 
@@ -337,67 +283,30 @@ def test_a_write_that_fails_leaves_the_file_as_it_was(simulated, tmp_path, monke
     assert ["nbroute", "session.html"] == sorted(one.name for one in tmp_path.iterdir())
 
 
-def test_others_may_read_the_page_as_any_new_file(simulated, tmp_path):
-    (tmp_path / "usual.txt").touch()
-
-    mode = stat.S_IMODE(export(simulated, tmp_path / "session.html").stat().st_mode)
-
-    assert stat.S_IMODE((tmp_path / "usual.txt").stat().st_mode) == mode
-
-
-def test_the_page_is_written_without_touching_the_umask_of_other_threads(
+def test_the_pages_permissions_are_what_the_umask_leaves_which_is_not_touched(
     simulated, tmp_path, monkeypatch
 ):
+    set_umask, modes = os.umask, {}
     monkeypatch.setattr(os, "umask", lambda _: pytest.fail("the umask is the whole process's"))
-
-    assert export(simulated, tmp_path / "session.html").is_file()
-
-
-@pytest.mark.parametrize("mask", [0o022, 0o077, 0o002])
-def test_the_pages_permissions_are_what_the_umask_leaves(simulated, tmp_path, mask):
-    before = os.umask(mask)
+    before = set_umask(0o022)
     try:
-        path = export(simulated, tmp_path / "session.html")
+        for mask in (0o022, 0o077, 0o002):
+            set_umask(mask)
+            path = export(simulated, tmp_path / f"{mask}.html")
+            modes[mask] = stat.S_IMODE(path.stat().st_mode)
     finally:
-        os.umask(before)
+        set_umask(before)
 
-    assert 0o666 & ~mask == stat.S_IMODE(path.stat().st_mode)
+    assert {mask: 0o666 & ~mask for mask in modes} == modes
 
 
-def test_the_magic_writes_the_page_and_says_where(shell, tmp_path):
+def test_the_magic_writes_the_page_and_says_where_or_refuses_what_it_cannot_read(shell, tmp_path):
     run(shell, "%%route -q\nhello")
 
-    shown, done = run(shell, f"%route export {tmp_path / 'session.html'}")
+    told, done = run(shell, f"%route export {tmp_path / 'session.html'}")
 
     assert done.success
-    assert "opens with no network" in shown
+    assert "opens with no network" in told
     assert "hello" in (tmp_path / "session.html").read_text()
-
-
-@pytest.mark.parametrize("rest", ["", "a.html b.html", "--fore a.html"])
-def test_the_magic_refuses_what_it_cannot_read(shell, rest):
-    assert "%route export" in error_of(shell, f"%route export {rest}")
-
-
-def test_the_data_of_the_charts_is_there_as_tables(simulated):
-    simulated.route("hello", tier="SIMPLE")
-    simulated.route("hello", tier="COMPLEX")
-
-    text = page(simulated)
-
-    assert "Answers by tier: the figures" in text
-
-
-def test_the_page_tells_no_address_and_no_folder_of_the_machine(tmp_path):
-    settings = tmp_path / "nbroute.toml"
-    settings.write_text(
-        '[nbroute]\nprofile = "inside"\n'
-        '[providers.inside]\nbase_url = "https://gateway.corp.example/v1"\n'
-        '[tiers.ONE]\nprovider = "inside"\nmodel = "m"\n'
-    )
-
-    with_address = page(Router(settings=settings, ledger=tmp_path / "l.sqlite"))
-
-    assert "inside" in with_address
-    assert "corp.example" not in with_address
-    assert str(tmp_path) not in with_address
+    for rest in ("", "a.html b.html", "--fore a.html"):
+        assert "%route export" in error_of(shell, f"%route export {rest}")
