@@ -126,6 +126,11 @@ class Loopback(ThreadingHTTPServer):
         """Queue a `Reply` made of these parts."""
         self._queue.append(Reply(**parts))
 
+    def forget(self) -> None:
+        """Take out what is queued and what was asked."""
+        self._queue.clear()
+        self.requests.clear()
+
     def embedding_reply(self, **parts: Any) -> None:
         """Queue a `Reply` to a request for embeddings: an `error`, a `body` or `html`."""
         self._embedding_queue.append(Reply(**parts))

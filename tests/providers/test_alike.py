@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 import signal
@@ -12,20 +11,26 @@ from decimal import Decimal
 from importlib.util import find_spec
 
 import pytest
+from calls import KEY, STREAMING, events, failure, said, text_of, whole
+from calls import asking as asking_any
+from loopback import Reply
 
 from nbroute.errors import (
+    AuthError,
     BadReply,
+    ContextTooLong,
     ProviderError,
+    QuotaUsedUp,
+    RateLimited,
     RequestRejected,
     TimedOut,
     Unavailable,
+    UnknownModel,
 )
 from nbroute.providers.litellm import LiteLLM
 from nbroute.providers.openai_compatible import OpenAICompatible
-from nbroute.types import Message, Request, Usage
+from nbroute.types import Chunk, Usage
 
-KEY = "sk-test-0123456789abcdef"
-STREAMING = pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
 pytestmark = pytest.mark.usefixtures("event_loop")
 no_litellm = pytest.mark.skipif(find_spec("litellm") is None, reason="litellm is not installed")
 
@@ -35,7 +40,7 @@ def connect(server, request):
     made = []
 
     def make(url=None, **options):
-        options = {"max_retries": 0, "timeout_s": 5.0} | options
+        options = {"max_retries": 0, "timeout_s": 5.0, "api_key_env": "TEST_KEY"} | options
         if request.param == "openai":
             made.append(OpenAICompatible("test", url or server.url, KEY, **options))
         else:
@@ -53,52 +58,75 @@ def provider(connect):
 
 
 def asking(prompt="What is the capital of France?", **parts):
-    messages = (Message("user", prompt),)
-    return Request("test", "openai/some-model", messages, **{"max_tokens": 64} | parts)
+    return asking_any(prompt, **{"model": "openai/some-model"} | parts)
+
+
+def failing(provider, kind=ProviderError, **parts):
+    return failure(provider, kind, asking(**parts))
+
+
+# Answers
+
+
+def test_a_stream_comes_in_pieces_and_the_rest_at_the_end(server, provider):
+    server.reply(text="Paris, of course.", model="some-model-2026", id="gen-1")
+    server.reply(text="Paris.", model="some-model-2026", id="gen-1")
+
+    *pieces, last = provider.send(asking())
+
+    assert ["Paris, ", "of ", "course."] == [piece.text for piece in pieces]
+    assert Chunk("", Usage(8, 3), "stop", last.model, id="gen-1") == last
+    assert last.model in ("some-model", "some-model-2026")  # LiteLLM tells what was asked for
+    assert [Chunk("Paris.", Usage(8, 1), "stop", "some-model-2026", id="gen-1")] == list(
+        provider.send(asking(stream=False))
+    )
+
+
+def test_what_is_sent_is_the_request(server, provider):
+    list(provider.send(asking(temperature=0.5, json=True)))
+
+    sent = server.requests[0].json
+    assert "some-model" == sent.pop("model").removeprefix("openai/")
+    assert {
+        "messages": [
+            {"role": "system", "content": "Be brief."},
+            {"role": "user", "content": "What is the capital of France?"},
+        ],
+        "max_tokens": 64,
+        "temperature": 0.5,
+        "response_format": {"type": "json_object"},
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    } == sent
+    assert f"Bearer {KEY}" == server.requests[0].headers["authorization"]
 
 
 @STREAMING
-def test_an_answer_cut_by_the_budget_is_an_answer(server, provider, stream):
-    server.reply(text="Paris is", finish_reason="length")
+def test_an_answer_cut_by_the_budget_is_an_answer_and_its_bill_is_read(server, provider, stream):
+    details = {"prompt_tokens_details": {"cached_tokens": 16}}
+    usage = {"prompt_tokens": 20, "completion_tokens": 5} | details
+    server.reply(text="Paris is", finish_reason="length", usage=usage, cost=1.2e-05)
 
     chunks = list(provider.send(asking(stream=stream)))
 
-    text = "".join(chunk.text for chunk in chunks)
-    assert ("Paris is", "length") == (text, chunks[-1].finish_reason)
+    assert ("Paris is", "length") == (text_of(chunks), chunks[-1].finish_reason)
+    assert Usage(20, 5, 16, Decimal("0.000012")) == chunks[-1].usage
 
 
 @STREAMING
-def test_the_billed_cost_and_cached_tokens_are_read(server, provider, stream):
-    details = {"prompt_tokens_details": {"cached_tokens": 16}}
-    server.reply(usage={"prompt_tokens": 20, "completion_tokens": 5} | details, cost=1.2e-05)
+def test_log_probabilities_are_read(server, provider, stream):
+    server.reply(text="Paris, yes.", chunks=["Paris, ", "yes."], logprobs=[-0.5, -2])
 
-    last = list(provider.send(asking(stream=stream)))[-1]
+    chunks = list(provider.send(asking(stream=stream, logprobs=True)))
 
-    assert Usage(20, 5, 16, Decimal("0.000012")) == last.usage
-
-
-def test_closing_the_iterator_closes_the_connection(server, provider):
-    server.reply(text="one two three", stall_after=1)
-    pieces = provider.send(asking())
-
-    assert "one " == next(pieces).text
-    pieces.close()
-
-    assert server.requests[0].left.wait(5)
+    assert server.requests[0].json["logprobs"] is True
+    assert [-0.5, -2.0] == [value for chunk in chunks for value in chunk.logprobs]
 
 
-def test_ctrl_c_passes_through_and_closes_the_connection(server, provider):
-    server.reply(text="one two three", stall_after=1)
-    main = threading.get_ident()
-    press = threading.Timer(0.2, signal.pthread_kill, (main, signal.SIGINT))
-    pieces = provider.send(asking())
-    next(pieces)
-    press.start()
+def test_a_usage_that_did_not_arrive_is_none_and_not_zero(server, provider):
+    server.reply(usage=None)
 
-    with pytest.raises(KeyboardInterrupt):
-        next(pieces)
-
-    assert server.requests[0].left.wait(5)
+    assert list(provider.send(asking(stream=False)))[-1].usage is None
 
 
 def test_closing_twice_does_nothing_and_sending_again_connects_again(provider):
@@ -106,7 +134,43 @@ def test_closing_twice_does_nothing_and_sending_again_connects_again(provider):
     provider.close()
     provider.close()
 
-    assert "ok" == "".join(chunk.text for chunk in provider.send(asking()))
+    assert "ok" == text_of(provider.send(asking()))
+
+
+def test_what_may_pass_is_tried_again_when_the_server_says_and_what_does_not_is_not(
+    server, connect
+):
+    server.reply(status=429, error="slow down", headers={"Retry-After": "0.01"})
+    server.reply(status=503, error="busy", headers={"Retry-After": "0.01"})
+
+    assert "ok" == text_of(connect(max_retries=2).send(asking()))
+    assert 3 == len(server.requests)
+
+    server.handler = lambda _: Reply(status=400, error="no")
+    failing(connect(max_retries=2), RequestRejected)
+    assert 4 == len(server.requests)
+
+
+# Stopped, or too late
+
+
+def press_ctrl_c(pieces):
+    main = threading.get_ident()
+    press = threading.Timer(0.2, signal.pthread_kill, (main, signal.SIGINT))
+    press.start()
+    with pytest.raises(KeyboardInterrupt):
+        next(pieces)
+
+
+@pytest.mark.parametrize("stop", [lambda pieces: pieces.close(), press_ctrl_c])
+def test_closing_the_iterator_and_ctrl_c_close_the_connection(server, provider, stop):
+    server.reply(text="one two three", stall_after=1)
+    pieces = provider.send(asking())
+
+    assert "one " == next(pieces).text
+    stop(pieces)
+
+    assert server.requests[0].left.wait(5)
 
 
 @STREAMING
@@ -114,133 +178,144 @@ def test_no_server_is_said_with_the_host_and_a_cure(connect, stream):
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
-    provider = connect(f"http://127.0.0.1:{port}/v1")
 
-    with pytest.raises(Unavailable, match=f"no connection to 127.0.0.1:{port} .*is it running"):
-        list(provider.send(asking(stream=stream)))
+    message = failing(connect(f"http://127.0.0.1:{port}/v1"), Unavailable, stream=stream)
+    assert re.search(f"no connection to 127.0.0.1:{port} .*is it running", message)
 
 
+TOO_LATE = {
+    "a server that never answers": ({"delay": 30}, "timeout_s", "within 0.2 s"),
+    "a stream that stalls": (
+        {"text": "one two three", "stall_after": 2},
+        "timeout_s",
+        r"nothing more of the answer came .* within 0\.2 s",
+    ),
+    "a word at a time": (
+        {"text": "one two three", "pause": 0.15},
+        "deadline_s",
+        r"had not finished .* after 0\.2 s: raise deadline_s",
+    ),
+    "silence until the deadline": ({"delay": 30}, "deadline_s", "after 0.2 s: raise deadline_s"),
+}
+
+
+@pytest.mark.parametrize("case", TOO_LATE.values(), ids=TOO_LATE)
 @STREAMING
-def test_a_server_that_never_answers_is_asked_once_and_times_out(server, connect, stream):
-    server.reply(delay=30)
-
-    with pytest.raises(TimedOut, match=r"within 0\.2 s"):
-        list(connect(timeout_s=0.2, max_retries=2).send(asking(stream=stream)))
-
-    assert 1 == len(server.requests)
-
-
-def test_a_stream_that_stalls_times_out(server, connect):
-    server.reply(text="one two three", stall_after=2)
-    pieces = connect(timeout_s=0.2).send(asking())
-
-    assert "one two " == next(pieces).text + next(pieces).text
-    with pytest.raises(TimedOut, match=r"nothing more of the answer came .* within 0\.2 s"):
-        next(pieces)
-
-
-@pytest.mark.parametrize(
-    ("stream", "reply"),
-    [
-        (True, {"text": "one two three", "pause": 0.2}),
-        (True, {"text": "one two three", "stall_after": 1}),
-        (True, {"delay": 30}),
-        (False, {"delay": 30}),
-    ],
-    ids=["a word at a time", "silence after a word", "streamed", "whole"],
-)
-def test_an_answer_that_takes_longer_than_the_deadline_is_not_waited_for(
-    server, connect, stream, reply
+def test_an_answer_that_takes_too_long_is_not_waited_for_and_asked_for_once(
+    server, connect, stream, case
 ):
+    reply, limit, told = case
+    if not stream and "text" in reply:
+        reply = {"delay": 30}
+        told = told.replace("nothing more of the answer came .* ", "")
     server.reply(**reply)
 
-    with pytest.raises(TimedOut, match=r"had not finished .* after 0\.3 s: raise deadline_s"):
-        list(connect(deadline_s=0.3, max_retries=2).send(asking(stream=stream)))
+    message = failing(connect(**{limit: 0.2}, max_retries=2), TimedOut, stream=stream)
 
+    assert re.search(told, message)
     assert 1 == len(server.requests)
 
 
 @pytest.mark.parametrize("seconds", [1e12, math.inf])
 def test_more_time_than_a_clock_can_count_is_no_error(connect, seconds):
-    provider = connect(timeout_s=seconds)
-
-    assert "ok" == "".join(chunk.text for chunk in provider.send(asking()))
+    assert "ok" == text_of(connect(timeout_s=seconds).send(asking()))
 
 
-def whole(finish_reason):
-    message = {"role": "assistant", "content": "Paris"}
-    return {"choices": [{"index": 0, "message": message, "finish_reason": finish_reason}]}
+# Errors
 
 
-def events(*values):
-    return "".join(f"data: {json.dumps(value)}\n\n" for value in values).encode()
+@STREAMING
+@pytest.mark.parametrize(
+    "told",
+    [
+        (400, RequestRejected, "400"),
+        (401, AuthError, "TEST_KEY"),
+        (402, QuotaUsedUp, "credit"),
+        (403, AuthError, "TEST_KEY"),
+        (404, UnknownModel, "'openai/some-model'"),
+        (408, TimedOut, "fallback"),
+        (409, Unavailable, "Try again"),
+        (413, ContextTooLong, "Shorten"),
+        (418, RequestRejected, "418"),
+        (429, RateLimited, "fallback"),
+        (500, Unavailable, "fallback"),
+        (503, Unavailable, "fallback"),
+    ],
+)
+def test_a_status_becomes_an_error_with_the_servers_words_and_a_cure(
+    server, provider, stream, told
+):
+    status, kind, says = told
+    server.reply(status=status, error=f"the server's own words to {KEY}, or {KEY[:10]}*****")
+
+    message = failing(provider, kind, stream=stream)
+
+    assert says in message
+    assert server.host in message
+    assert KEY[:9] not in message
+    if (status, provider.__class__) != (408, LiteLLM):
+        assert "the server's own words to [key], or" in message
 
 
-def said(text, finish_reason=None):
-    delta = {"content": text} if text else {}
-    return {"choices": [{"index": 0, "delta": delta, "finish_reason": finish_reason}]}
+@STREAMING
+@pytest.mark.parametrize("status", [200, 401])
+def test_an_error_that_had_the_key_in_it_has_no_cause_to_show_it(server, provider, stream, status):
+    server.reply(status=status, error=f"Incorrect API key provided: {KEY}. 'Bearer {KEY}'")
+
+    with pytest.raises(ProviderError) as caught:
+        list(provider.send(asking(stream=stream)))
+
+    assert KEY[:9] not in str(caught.value)
+    assert caught.value.__cause__ is None
+    assert caught.value.__context__ is None or caught.value.__suppress_context__
+    assert KEY not in f"{provider!r} {vars(provider)}"
 
 
 LOST = {"error": {"code": 502, "message": "Provider disconnected"}}
 QUOTA = {"error": {"message": "You exceeded your current quota", "code": "insufficient_quota"}}
+STREAMS = [
+    (events(said("Par"), said(None, "error") | LOST), "BadReply: .*Provider disconnected"),
+    (events(said("Par"), said(None, "error")), "BadReply: .*finish_reason 'error'"),
+    (events(said("Par"), LOST), "BadReply: .*Provider disconnected"),
+    (events(said("Par"), {"error": "out of memory"}), "BadReply: .*out of memory"),
+    (events(QUOTA), "QuotaUsedUp: .*your current quota"),
+    (events(), "BadReply: .*answered with"),
+    (
+        {"text": "one two", "finish_reason": None, "usage": None},
+        "Unavailable: .*broke off half-way",
+    ),
+    ({"text": "one two", "finish_reason": None, "done": False}, "Unavailable: .*broke off half"),
+    ({"text": "one two three", "cut_after": 2}, "Unavailable: .*broke off half-way"),
+]
+WHOLE = [
+    ({"body": LOST}, "Provider disconnected"),
+    (whole("Paris", "error"), "finish_reason 'error'"),
+    (whole("Paris", "MALFORMED_RESPONSE"), "finish_reason 'MALFORMED_RESPONSE'"),
+    ({"body": b"[" * 100_000}, "in place of an answer"),
+    ({"body": b'{"choices": %b}' % (b"9" * 5_000)}, "in place of an answer|no choices"),
+    ({"body": {"detail": "no"}}, "in place of an answer"),
+    ({"body": "<html><title>Sign in</title>"}, "called 'Sign in' in place of an answer"),
+    *[({"body": one}, "") for one in ({}, [], {"choices": []}, b"{half", b"", {"error": {}})],
+]
 
 
 @pytest.mark.parametrize(
-    ("body", "told"),
-    [
-        (events(said("Par"), said("", "error") | LOST), "BadReply: .*Provider disconnected"),
-        (events(said("Par"), said("", "error")), "BadReply: .*finish_reason 'error'"),
-        (events(said("Par"), LOST), "BadReply: .*Provider disconnected"),
-        (events(said("Par"), {"error": "out of memory"}), "BadReply: .*out of memory"),
-        (events(QUOTA), "QuotaUsedUp: .*your current quota"),
-        (events(), "BadReply: .*answered with"),
-    ],
+    ("stream", "reply", "told"),
+    [*((True, *case) for case in STREAMS), *((False, *case) for case in WHOLE)],
 )
-def test_an_error_in_a_stream_is_told_in_its_words(server, provider, body, told):
-    server.reply(body=body, content_type="text/event-stream")
+def test_what_is_no_answer_is_an_error_in_the_words_that_came(
+    server, provider, stream, reply, told
+):
+    server.reply(**reply)
 
-    with pytest.raises(ProviderError) as caught:
-        list(provider.send(asking()))
+    message = failing(provider, ProviderError if stream else BadReply, stream=stream)
 
-    assert re.match(told, f"{type(caught.value).__name__}: {caught.value}")
-
-
-@pytest.mark.parametrize(
-    ("body", "told"),
-    [
-        (LOST, "Provider disconnected"),
-        (whole("error"), "finish_reason 'error'"),
-        (whole("MALFORMED_RESPONSE"), "finish_reason 'MALFORMED_RESPONSE'"),
-        (b"[" * 100_000, "in place of an answer"),
-        (b'{"choices": %b}' % (b"9" * 5_000), "in place of an answer|no choices"),
-        ({"detail": "no"}, "in place of an answer"),
-        ("<html><title>Sign in</title>", "called 'Sign in' in place of an answer"),
-    ],
-    ids=["error", "finish_reason", "unknown", "nested", "digits", "detail", "page"],
-)
-def test_what_is_no_answer_is_a_bad_reply(server, provider, body, told):
-    server.reply(body=body)
-
-    with pytest.raises(BadReply, match=told):
-        list(provider.send(asking(stream=False)))
-
-
-def test_neither_the_repr_nor_the_variables_of_a_provider_show_the_key(provider):
-    assert KEY not in f"{provider!r} {vars(provider)}"
-
-
-def test_a_stream_that_is_cut_says_that_it_broke_off(server, provider):
-    server.reply(text="one two three", cut_after=2)
-    pieces = provider.send(asking())
-
-    assert "one two " == next(pieces).text + next(pieces).text
-    with pytest.raises(Unavailable, match="broke off half-way"):
-        list(pieces)
+    assert re.search(told, message)
 
 
 @STREAMING
 def test_a_prompt_that_is_no_text_is_rejected_before_it_is_sent(server, connect, stream):
-    with pytest.raises(RequestRejected, match="cannot be sent"):
-        list(connect(max_retries=2).send(asking("half an emoji \ud83d", stream=stream)))
+    request = asking("half an emoji \ud83d", stream=stream)
 
+    assert "cannot be sent" in failure(connect(max_retries=2), RequestRejected, request)
     assert [] == server.requests

@@ -1,39 +1,31 @@
-"""What an answer took, as endpoints tell it, through a real HTTP server on loopback."""
+"""What an answer took, as endpoints tell it."""
 
 from __future__ import annotations
 
-import contextlib
-import json
 from decimal import Decimal
 
 import pytest
+from calls import STREAMING, asking, events, said, whole
 
 from nbroute.errors import BadReply
 from nbroute.notebook.render import View, written
-from nbroute.providers.openai_compatible import OpenAICompatible
-from nbroute.types import Ladder, Message, Request, Tier, Usage
-
-STREAMING = pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
+from nbroute.types import Ladder, Tier, Usage
 
 
-def told(server, stream, *events, model="some-model", headers=None):
-    """The usage of an answer whose events, or whose whole, tell these things beside the text."""
-    choice = {"index": 0, "finish_reason": "stop", "message": {"content": "Paris."}}
-    delta = {"index": 0, "finish_reason": "stop", "delta": {"content": "Paris."}}
-    if stream:
-        bodies = [{"choices": [delta]}, *events]
-        text = "".join(f"data: {json.dumps(body)}\n\n" for body in bodies)
-        server.reply(
-            body=f"{text}data: [DONE]\n\n", content_type="text/event-stream", headers=headers or {}
-        )
-    else:
-        whole = {"choices": [choice]} | {k: v for e in events for k, v in e.items()}
-        server.reply(body=whole, headers=headers or {})
-    provider = OpenAICompatible("loop", server.url, None, max_retries=0)
-    request = Request("loop", model, (Message("user", "Capital?"),), 64, stream=stream)
-    with contextlib.closing(provider):
-        usages = [chunk.usage for chunk in provider.send(request) if chunk.usage]
-    return usages[-1] if usages else None
+@pytest.fixture
+def told(server, connect):
+    """Gives the usage of an answer whose events, or whose whole, tell these things besides text."""
+
+    def ask(stream, *more, model="some-model", headers=None):
+        reply = whole("Paris.")
+        for one in more:
+            reply["body"] |= one
+        reply = events(said("Paris.", "stop"), *more, "[DONE]") if stream else reply
+        server.reply(**reply, headers=headers or {})
+        chunks = connect().send(asking(model=model, stream=stream))
+        return [None, *(chunk.usage for chunk in chunks if chunk.usage)][-1]
+
+    return ask
 
 
 def openai(given, taken, total=None, reasoning=None, **more):
@@ -66,8 +58,8 @@ def openai(given, taken, total=None, reasoning=None, **more):
         ("some-model", openai(10, 5, 15, 256), (261, True)),
     ],
 )
-def test_reasoning_is_paid_for_once(server, stream, model, event, expected):
-    usage = told(server, stream, event, model=model)
+def test_reasoning_is_paid_for_once(told, stream, model, event, expected):
+    usage = told(stream, event, model=model)
 
     assert event["usage"]["prompt_tokens"] == usage.input_tokens
     assert expected == (usage.output_tokens, usage.estimated)
@@ -82,6 +74,13 @@ GEMINI = {
     "totalTokenCount": 55,
 }
 ANTHROPIC = {"input_tokens": 4, "cache_read_input_tokens": 16, "output_tokens": 5}
+BEDROCK = {
+    "inputTokens": 4,
+    "cacheReadInputTokens": 16,
+    "cacheWriteInputTokens": 0,
+    "outputTokens": 5,
+    "totalTokens": 25,
+}
 COHERE = {
     "billed_units": {"input_tokens": 20, "output_tokens": 5},
     "tokens": {"input_tokens": 90, "output_tokens": 7},
@@ -107,20 +106,7 @@ COHERE = {
             Usage(30, 5, 16, estimated=True),
         ),
         # https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_TokenUsage.html
-        (
-            [
-                {
-                    "usage": {
-                        "inputTokens": 4,
-                        "cacheReadInputTokens": 16,
-                        "cacheWriteInputTokens": 0,
-                        "outputTokens": 5,
-                        "totalTokens": 25,
-                    }
-                }
-            ],
-            Usage(20, 5, 16),
-        ),
+        ([{"usage": BEDROCK}], Usage(20, 5, 16)),
         # A total that has what was cached, or is written there, beside the prompt.
         ([{"usage": openai(4, 5, 25, cache_read_input_tokens=16)["usage"]}], Usage(20, 5, 16)),
         (
@@ -152,8 +138,8 @@ COHERE = {
         ([{"usage": {"cost": 0.002}}], Usage(billed_usd=Decimal("0.002"), estimated=True)),
     ],
 )
-def test_a_usage_is_found_where_and_as_the_endpoint_tells_it(server, stream, events, usage):
-    assert usage == told(server, stream, *events)
+def test_a_usage_is_found_where_and_as_the_endpoint_tells_it(told, stream, events, usage):
+    assert usage == told(stream, *events)
 
 
 @pytest.mark.parametrize(
@@ -180,8 +166,8 @@ def test_a_usage_is_found_where_and_as_the_endpoint_tells_it(server, stream, eve
         ([{"delta": {"usage": COHERE}}], Usage(20, 5)),
     ],
 )
-def test_what_the_chunks_of_a_stream_tell_is_put_together(server, events, usage):
-    assert usage == told(server, True, *events)
+def test_what_the_chunks_of_a_stream_tell_is_put_together(told, events, usage):
+    assert usage == told(True, *events)
 
 
 @STREAMING
@@ -213,8 +199,8 @@ def test_what_the_chunks_of_a_stream_tell_is_put_together(server, events, usage)
         ({"cost_in_usd_ticks": -1}, None),
     ],
 )
-def test_a_bill_is_read_as_the_endpoint_writes_it(server, stream, bill, usd):
-    usage = told(server, stream, {"usage": COUNTS | bill})
+def test_a_bill_is_read_as_the_endpoint_writes_it(told, stream, bill, usd):
+    usage = told(stream, {"usage": COUNTS | bill})
 
     assert Usage(20, 5, 0, usd and Decimal(usd)) == usage
 
@@ -228,15 +214,13 @@ def test_a_bill_is_read_as_the_endpoint_writes_it(server, stream, bill, usd):
         *[(one, None) for one in ("1e10", "1e999", "\u0663", "0x1", "")],
     ],
 )
-def test_a_litellm_proxy_tells_the_cost_of_a_whole_answer_in_a_header(server, cost, usd):
+def test_a_litellm_proxy_tells_the_cost_of_a_whole_answer_in_a_header(told, cost, usd):
     # https://docs.litellm.ai/docs/proxy/response_headers
     heading = {"x-litellm-response-cost": cost.encode().decode("latin-1")}
 
-    assert Usage(20, 5, 0, usd and Decimal(usd)) == told(
-        server, False, {"usage": COUNTS}, headers=heading
-    )
-    assert Usage(20, 5) == told(server, True, {"usage": COUNTS}, headers=heading)
-    both = told(server, False, {"usage": COUNTS | {"cost": 0.5}}, headers=heading)
+    assert Usage(20, 5, 0, usd and Decimal(usd)) == told(False, {"usage": COUNTS}, headers=heading)
+    assert Usage(20, 5) == told(True, {"usage": COUNTS}, headers=heading)
+    both = told(False, {"usage": COUNTS | {"cost": 0.5}}, headers=heading)
     assert Decimal("0.5") == both.billed_usd
 
 
@@ -274,14 +258,14 @@ RULES = "=" * 3000 + "\n" + " " * 3000
     ],
 )
 def test_a_count_far_below_our_own_is_not_believed(server, router, stream, case):
-    (prompt, text), told, expected, notice = case
-    server.reply(text=text, usage=openai(*told)["usage"])
+    (prompt, text), counted, expected, notice = case
+    server.reply(text=text, usage=openai(*counted)["usage"])
 
     result = router.route(prompt, stream=stream, max_tokens=4000)
 
     usage, notices = result.usage, " ".join(result.notices)
     assert expected == (usage.input_tokens, usage.output_tokens)
-    assert (expected != told) == (result.cost_source == "estimated")
+    assert (expected != counted) == (result.cost_source == "estimated")
     assert notice in notices
     assert bool(notice) == bool(notices)
 
@@ -317,10 +301,9 @@ def test_an_empty_answer_is_paid_for_where_the_endpoint_says_so(server, router, 
 
 
 def test_reasoning_that_was_sent_is_paid_for(server, router):
-    delta = {"content": "Yes.", "reasoning_content": PROSE}
-    choice = {"index": 0, "delta": delta, "finish_reason": "stop"}
-    event = f"data: {json.dumps({'choices': [choice], 'usage': openai(9, 2)['usage']})}"
-    server.reply(body=f"{event}\n\ndata: [DONE]\n\n", content_type="text/event-stream")
+    event = said("Yes.", "stop", usage=openai(9, 2)["usage"])
+    event["choices"][0]["delta"]["reasoning_content"] = PROSE
+    server.reply(**events(event))
 
     assert 791 == router.route("Hi").usage.output_tokens
 

@@ -1,0 +1,56 @@
+"""A folder whose tiers are on a loopback server, for kernels and terminals of its own."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import lab
+import pytest
+from loopback import Loopback
+
+#: No cache, so that tests that share a kernel may ask the same prompt.
+SETTINGS = """
+[nbroute]
+classifier = "ngrams"
+cache = "off"
+
+[providers.loop]
+kind = "openai"
+base_url = "{url}"
+
+[providers.ollama]
+base_url = "http://127.0.0.1:{closed}/v1"
+
+[tiers.LOW]
+provider = "loop"
+model = "small"
+max_tokens = 64
+price = {{ input = 1.00, output = 2.00 }}
+
+[tiers.TOP]
+provider = "loop"
+model = "large"
+max_tokens = 1024
+price = {{ input = 10.00, output = 30.00 }}
+"""
+
+
+@pytest.fixture(scope="module")
+def looped(tmp_path_factory):
+    """The folder, its server, and the environment that has nothing of the machine's user in it."""
+    home = tmp_path_factory.mktemp("looped")
+    folder = home / "nbroute"  # the user's configuration folder, so that its settings are trusted
+    folder.mkdir()
+    ledger = folder / "ledger.sqlite"
+    env = lab.environment(home, XDG_CONFIG_HOME=str(home), NBROUTE_LEDGER=str(ledger))
+    with Loopback() as server:
+        settings = SETTINGS.format(url=server.url, closed=lab.free_port())
+        (folder / "nbroute.toml").write_text(settings)
+        yield SimpleNamespace(folder=folder, server=server, env=env, ledger=ledger)
+
+
+@pytest.fixture
+def asked(looped):
+    """The server, which has seen nothing yet and has nothing queued."""
+    looped.server.forget()
+    return looped.server
