@@ -1,4 +1,4 @@
-"""Makes the pictures of the documents: six scenes in a real JupyterLab, on the simulated ladder.
+"""Makes the pictures of the documents: five scenes in a real JupyterLab, on the simulated ladder.
 
 python tests/picture.py docs/pictures [--dark] [--width 1180] [SCENE ...]
 """
@@ -31,7 +31,6 @@ OVER = "%%route_compare SIMPLE MEDIUM COMPLEX --over tickets\n{{ticket}}"
 #: Scene -> its cells, and what is clicked in the last one before the picture is taken.
 SCENES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "first": ((SKY,), ()),
-    "escalated": ((SKY,), ("Escalate to",)),
     "cascade": ((CLIMB,), ("3 steps",)),
     "comparison": ((LEAVES,), ()),
     "report": ((SKY, MERGE, "%%route\nHello!", "%route report"), ()),
