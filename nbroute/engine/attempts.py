@@ -2,7 +2,7 @@
 
 Each attempt is appended to the ledger before it is sent (`running`, its worst case reserved),
 every few seconds while its answer streams in, and once more when it has ended; the last row of
-an attempt counts. So a killed kernel leaves at most those seconds unaccounted.
+an attempt counts. So a killed kernel leaves at most those seconds unaccounted for.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from nbroute.types import (
     Verdict,
 )
 
-#: The context windows that local servers have by default, and what a prompt is then cut to.
+#: Context windows that local servers have by default, and cut a longer prompt to.
 _WINDOWS = tuple(2**power for power in range(11, 18))
 _SMALLEST = 512
 _CUT = (
@@ -66,19 +66,19 @@ class AttemptLog:
     _warned: bool = False
 
     def spent(self) -> Decimal:
-        """US dollars so far, known ones, with what is reserved for attempts that still run."""
+        """The US dollars known to be spent so far, with what is reserved for running attempts."""
         with self._lock:
             return sum(map(held, self.attempts.values()), Decimal(0))
 
     def share(self, **fields: Any) -> None:
-        """From here on, attempts have these fields."""
+        """Give all attempts from here on these fields."""
         self.template = replace(self.template, **fields)
 
     def open(self, request: Request, tier: Tier, kind: ProviderKind, purpose: Purpose) -> Attempt:
         """Write the attempt down as running, with its worst case reserved, and return it.
 
-        Checking and writing are one step. BudgetExceeded where the worst case is over a limit
-        of the guard's, RecordError where the ledger cannot tell; then nothing is written.
+        Checking and writing are one step. BudgetExceeded if the worst case is over one of the
+        guard's limits, RecordError if the ledger cannot tell; nothing is written then.
         """
         attempt = self.planned(request, tier, kind, purpose)
         with self._lock:
@@ -92,9 +92,9 @@ class AttemptLog:
         return attempt
 
     def afford(self, attempt: Attempt, times: int) -> None:
-        """BudgetExceeded where the limits have no room for `times` such attempts.
+        """Raise BudgetExceeded if the limits have no room for `times` such attempts.
 
-        Nothing stays held back: each is still to be opened.
+        Nothing stays reserved: each attempt is still to be opened.
         """
         worst = attempt.reserved_usd
         whole = replace(attempt, reserved_usd=None if worst is None else worst * times)
@@ -150,9 +150,9 @@ class AttemptLog:
         *,
         timed: bool = False,
     ) -> Attempt:
-        """Write down an answer, or a recorded failure, that was not sent for: at no cost.
+        """Write down, at no cost, an answer or a recorded failure that was not sent for.
 
-        A `timed` one, which is replayed, has the time that it took when it was recorded.
+        A `timed` one, from a replay, took as long as when it was recorded.
         """
         made = self._drafted(request, tier, kind, purpose)
         if isinstance(found, ProviderError):
@@ -164,18 +164,18 @@ class AttemptLog:
         return self._settle(made, cost_usd=Decimal(0), cached=True, generation=None)
 
     def judged(self, attempt: Attempt, verdicts: Sequence[Verdict]) -> Rung:
-        """Note what the checks say of that answer."""
+        """Note what the checks say about that answer."""
         rung = Rung(attempt.tier, attempt.id, tuple(verdicts))
         self.rungs.append(rung)
         return rung
 
     def reject(self, attempt: str, verdict: Verdict) -> Attempt:
-        """That answer failed a check: it stays paid for, and is not the one that counts."""
+        """That answer failed a check: it was paid for, but is not the one that counts."""
         told = " ".join(f"{verdict.check}: {verdict.reason}".split())
         return self.mark(attempt, status="rejected", error=told)
 
     def mark(self, attempt: str, **changes: Any) -> Attempt:
-        """Write down that something else holds of that attempt by now."""
+        """Write that attempt down again, with these changes."""
         with self._lock:
             return self._keep(replace(self.attempts[attempt], **changes))
 
@@ -216,7 +216,7 @@ class AttemptLog:
 
 
 def new_id() -> str:
-    """Twelve hexadecimal digits at random."""
+    """Twelve random hexadecimal digits."""
     return uuid.uuid4().hex[:12]
 
 
@@ -226,15 +226,15 @@ def hash_text(text: str) -> str:
 
 
 def estimate(request: Request, text: str = "") -> Usage:
-    """The usage as we would count it ourselves."""
+    """The usage by our own count."""
     return Usage(pricing.prompt_tokens(request.messages), estimate_tokens(text), estimated=True)
 
 
 def believed(told: Usage | None, request: Request, text: str) -> tuple[Usage, str]:
-    """The usage to go by, and what the user should know of it.
+    """The usage to go by, and what the user should know about it.
 
-    Where the endpoint gives no count, or one below what any tokenizer makes of the texts, ours
-    is used, as an estimate; its bill holds nevertheless.
+    If the endpoint gives no count, or one below that of any tokenizer, ours is used as an
+    estimate; the endpoint's bill counts all the same.
     """
     ours = estimate(request, text)
     if told is None:
@@ -264,7 +264,7 @@ def believed(told: Usage | None, request: Request, text: str) -> tuple[Usage, st
 def priced(attempt: Attempt, usage: Usage, tier: Tier) -> Attempt:
     """The attempt with that usage and what it cost.
 
-    Vectors that nobody bills cost 0, as no sum must be unknown for them.
+    Vectors that nobody bills cost 0, so that they make no sum unknown.
     """
     kind = attempt.provider_kind
     cost = pricing.cost_of(usage, tier, attempt.model, kind, attempt.answered_by)
@@ -303,7 +303,7 @@ def _answered(attempt: Attempt, reply: Reply, tier: Tier) -> Attempt:
 
 @dataclass(frozen=True)
 class Settled:
-    """How many calls had no bill yet, and of how many there is one now; `usd` is what it adds."""
+    """How many calls had no bill yet, and how many have one now; `usd` is what that adds."""
 
     asked: int
     settled: int
@@ -323,7 +323,7 @@ class Settled:
 
 
 def settle(ledger: Ledger, session: str, providers: Mapping[str, Provider]) -> Settled:
-    """Write down what the session's calls were charged where their answers did not say.
+    """Write down what the session's calls were charged, where their answers did not say.
 
     Each call's last row counts, so a row with the bill is added. An endpoint that fails ends
     the settling of its calls; the rest can be settled later.

@@ -62,10 +62,10 @@ class Resources:
 class Parts:
     """What an engine is given once: its ladder, what it talks to, and the defaults of options.
 
-    `classifier_for` makes the classifier that is named; with no `Resources` it is one that
-    sends nothing. `learned_check` is the one that was fitted; SettingsError where there is
-    none. `recorder` is what keeps the answers at the moment; with a `replay` the
-    cache alone answers, in the recorded time, whatever a call's cache mode is.
+    `classifier_for` makes the named classifier; without `Resources`, one that sends nothing.
+    `learned_check` is the check that was fitted; SettingsError if there is none. `recorder` is
+    what records answers at the moment; with a `replay` only the cache answers, in the recorded
+    time, whatever a call's cache mode.
     """
 
     ladder: Ladder
@@ -97,8 +97,8 @@ class Call:
     """The context of one call: what was asked, of which parts, and the log of its attempts.
 
     `earlier` are the turns of the conversation before this one, `parent` is the result that
-    is escalated; `cancel`, once set, stops the call from another thread. One whose text is not
-    shown does not have `shows`, and one that is `final` cannot take back what it has shown.
+    is escalated; `cancel`, once set, stops the call from another thread. A call that does not
+    `shows` keeps its text to itself, and a `final` one cannot take back what it has shown.
     """
 
     prompt: str
@@ -120,7 +120,7 @@ class Call:
     def __post_init__(self) -> None:
         options, parts, limits = self.options, self.parts, self.limits
         self.cache_mode: CacheMode = options.cache or parts.cache_mode
-        # What measures the router asks the tier that it names, or nobody.
+        # An audit or a judge asks the tier that it names, or none.
         self.cheaper = limits.on_limit == "cheaper" and options.purpose == "answer"
         template = Attempt(
             id="",
@@ -143,9 +143,9 @@ class Call:
         self.log = AttemptLog(template, parts.ledger, parts.clock, self.tell, guard)
 
     def tell(self, event: Event) -> None:
-        """Pass the event on, on the call's own thread; what other threads tell waits until then.
+        """Pass the event on, on the call's own thread; events of other threads wait for it.
 
-        An observer that breaks is logged and breaks nothing; a notice is told once.
+        An observer that fails is logged and breaks nothing; a notice is passed on once.
         """
         if not self.shows and isinstance(event, Text | Thinking | Sent):
             return
@@ -154,7 +154,7 @@ class Call:
             self.flush()
 
     def flush(self) -> None:
-        """Pass on what was told meanwhile."""
+        """Pass on the events that are waiting."""
         while self._later:
             event = self._later.popleft()
             if isinstance(event, Notice) and not event.waits:
@@ -164,13 +164,13 @@ class Call:
             try:
                 if self.observe is not None:
                     self.observe(event)
-            except Exception:  # noqa: BLE001 - observers look on, they do not steer
+            except Exception:  # noqa: BLE001 - observers watch, they do not steer
                 _log.exception("an observer failed on %s", type(event).__name__)
 
     def result(
         self, decision: Decision, plan: Plan, chosen: str = "", data: Any = None
     ) -> RouteResult:
-        """What came of it; with no attempt `chosen`, the last answer that has any text."""
+        """The result; with no attempt `chosen`, its text is that of the last answer with any."""
         attempts = tuple(self.log.attempts.values())
         answers = [one for one in attempts if one.text and one.answers]
         texts = [one.text for one in answers if chosen in ("", one.id)]

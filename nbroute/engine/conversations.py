@@ -15,7 +15,7 @@ from nbroute.types import Classifier, Decision, Ladder, RouteResult
 
 
 class Threads:
-    """The conversations of a session by name, a result each turn; safe to share."""
+    """The conversations of a session by name, one result for each turn; thread-safe."""
 
     def __init__(self) -> None:
         self._turns: dict[str, tuple[RouteResult, ...]] = {}
@@ -53,7 +53,7 @@ def _place(turns: tuple[RouteResult, ...], result: RouteResult | None) -> int | 
     return next((place for place, turn in enumerate(turns) if turn.id in ids), None)
 
 
-#: Longer prompts stand for themselves, whatever they begin with.
+#: Longer prompts stand alone, whatever they begin with.
 FOLLOW_UP_WORDS = 12
 #: How a follow-up begins, and what in it refers to what was said before.
 _BEGINS = re.compile(
@@ -74,7 +74,7 @@ _REFERS = re.compile(
 
 
 def _is_follow_up(prompt: str) -> bool:
-    """Whether a short prompt leans on what was said before it."""
+    """Whether a short prompt refers to what was said before."""
     text = prompt.strip()
     if len(text.split()) > FOLLOW_UP_WORDS:
         return False
@@ -88,11 +88,11 @@ def classify_turn(
 
     A follow-up is classified together with the prompts that it goes back to, and is not
     asked of a lower tier than the one a person chose for the turn before. Any other prompt
-    stands for itself, so that a conversation may come down again.
+    stands alone, so that a conversation may come down again.
     """
     if not earlier or not _is_follow_up(prompt):
         return classifier.classify(prompt, ladder)
-    # The prompts back to the last that stands for itself, oldest first.
+    # The prompts back to the last one that stands alone, oldest first.
     subject: list[str] = []
     for turn in reversed(earlier):
         subject.insert(0, turn.prompt)
@@ -118,7 +118,7 @@ _log = logging.getLogger("nbroute")
 
 
 class History:
-    """What was routed since the kernel started, and who watches; safe to share between threads."""
+    """What was routed since the kernel started, and who watches it; thread-safe."""
 
     def __init__(self, kept: int = KEPT) -> None:
         self._results: deque[RouteResult] = deque(maxlen=kept)
@@ -126,7 +126,7 @@ class History:
         self._lock = Lock()
 
     def add(self, result: RouteResult) -> None:
-        """Keep the result, the oldest giving way, and tell those who watch."""
+        """Keep the result, dropping the oldest if need be, and tell the watchers."""
         with self._lock:
             self._results.append(result)
         self.changed()
@@ -146,7 +146,7 @@ class History:
             return tuple(self._results)
 
     def watch(self, watcher: Changed) -> Callable[[], None]:
-        """Call `watcher` after each routed prompt, on its thread, until the returned is called.
+        """Call `watcher` after each prompt, on its thread, until the returned function is called.
 
         A watcher must be quick: the prompt's caller waits for it.
         """
@@ -160,11 +160,11 @@ class History:
         return forget
 
     def changed(self) -> None:
-        """Tell those who watch; one that breaks is logged and breaks nothing."""
+        """Tell the watchers; one that fails is logged and breaks nothing."""
         with self._lock:
             watchers = tuple(self._watchers)
         for watcher in watchers:
             try:
                 watcher()
-            except Exception:  # noqa: BLE001 - who watches does not steer
+            except Exception:  # noqa: BLE001 - watchers do not steer
                 _log.exception("a watcher of the session failed")

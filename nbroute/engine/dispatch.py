@@ -1,10 +1,10 @@
 """One Step: its requests, the cache, then the tier's models until one answers.
 
-Fallback answers an error: same tier, next model. An error that no other model can cure (a
-bad key, a bad request) leaves the other providers of the tier, if it has any, and an answer
-that broke off after text was shown stops at once: half of it is better than a model that is
-switched under the reader's eyes. Where the endpoint itself says that it failed, the text is
-taken back.
+Fallback answers an error: same tier, next model. After an error that no other model can cure
+(a bad key, a bad request) only the tier's other providers are tried, if it has any. An answer
+that breaks off after text was shown ends the call: half an answer is better than a model that
+changes under the reader's eyes. If the endpoint itself says that it failed, the text is taken
+back.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ from nbroute.types import (
 if TYPE_CHECKING:
     import numpy as np
 
-#: Ours: what asks for JSON in words, for endpoints that want the word in the messages too.
+#: Asks for JSON in words, for endpoints that want the word in the messages, too.
 JSON_INSTRUCTION = "Reply with one JSON value and nothing else: no prose, no code fence."
 #: Seconds between two rows of a running attempt.
 PROGRESS_EVERY = 2.0
@@ -63,9 +63,9 @@ _STOPPED = "stopped; what had arrived is kept and its cost is an estimate"
 def requests_for(call: Call, step: Step, feedback: str = "") -> tuple[Request, ...]:
     """One request for each model of the step, in the order in which they are tried.
 
-    `feedback` is what a check said of the answer of the tier below. The answer has what the
-    prompt leaves of the tier's own context; in a conversation, at most half of what the model
-    reads and writes.
+    `feedback` is what a check said about the answer of the tier below. The answer may take what
+    the prompt leaves of the tier's own context; in a conversation, at most half of what the
+    model reads and writes.
     """
     options, tier, schema = call.options, step.tier, call.schema
     told = tier.system if options.system is None else options.system
@@ -90,7 +90,7 @@ def requests_for(call: Call, step: Step, feedback: str = "") -> tuple[Request, .
     asked = _paragraphs(call.prompt, feedback, RATING_INSTRUCTION if rated else "")
     if tier.context and not call.earlier:
         room = tier.context - pricing.estimate_tokens(system) - pricing.estimate_tokens(asked)
-        # With none by our count, the endpoint is left to say so.
+        # If none is left by our count, the endpoint may say so.
         max_tokens = min(max_tokens, room) if room > 0 else max_tokens
     return tuple(
         Request(
@@ -119,7 +119,7 @@ def _paragraphs(*parts: str) -> str:
 
 
 def _history(call: Call, model: str, context: int | None, room: int | None) -> tuple[Message, ...]:
-    """The last turns that fit in `room` tokens, if it is known; a notice says what is left out."""
+    """The last turns that fit in `room` tokens, if known; a notice says what is left out."""
     turns = [
         (Message("user", turn.prompt), Message("assistant", turn.text)) for turn in call.earlier
     ]
@@ -141,7 +141,7 @@ def _history(call: Call, model: str, context: int | None, room: int | None) -> t
 
 
 class Answered(NamedTuple):
-    """A reply and the attempt that it is in the log."""
+    """A reply and its attempt in the log."""
 
     reply: Reply
     attempt: Attempt
@@ -157,8 +157,8 @@ def dispatch(
 ) -> Answered:
     """The first answer of the step's models; every attempt is in the call's log.
 
-    `above` says that another tier stands ready. Raises the model's own error where one was
-    asked, AllModelsFailed where several failed, Interrupted, ReplayMiss or BudgetExceeded.
+    `above` says that another tier can be asked. Raises the model's own error if only one was
+    asked, AllModelsFailed if several failed, Interrupted, ReplayMiss or BudgetExceeded.
     """
     purpose = purpose or call.options.purpose
     causes: list[tuple[str, ProviderError]] = []
@@ -195,7 +195,7 @@ def dispatch(
 
 
 def check_together(call: Call, steps: Iterable[Step]) -> None:
-    """BudgetExceeded where `max_cost` does not cover all the steps: before any of them is sent."""
+    """Raise BudgetExceeded if `max_cost` does not cover all the steps, before any is sent."""
     if call.log.guard.max_cost is None or call.parts.replay is not None:
         return
     planned = []
@@ -237,7 +237,7 @@ def may_read_more(tier: Tier, at: Target | Request, than: int | None) -> bool:
 
 
 def embed(call: Call, texts: Sequence[str]) -> tuple[np.ndarray, tuple[Attempt, ...]]:
-    """The texts' vectors; where an endpoint made them, what that cost is in the log."""
+    """The texts' vectors; if an endpoint made them, what they cost is in the log."""
     embedder = call.parts.embedder()
     missing = embedder.missing(texts)
     if not missing:
@@ -261,7 +261,7 @@ def embed(call: Call, texts: Sequence[str]) -> tuple[np.ndarray, tuple[Attempt, 
 
 
 def embedding(embedder: Embedder, at: Tier, texts: Sequence[str]) -> tuple[Request, Tier]:
-    """What would be sent for the texts' vectors, and the tier that it is counted on."""
+    """The request for the texts' vectors, and the tier under which it is recorded."""
     provider, model = embedder.provider, embedder.model
     tier = replace(at, provider=provider, model=model, price=None, reference=None)
     messages = tuple(Message("user", text) for text in texts)
@@ -269,7 +269,7 @@ def embedding(embedder: Embedder, at: Tier, texts: Sequence[str]) -> tuple[Reque
 
 
 def _one(call: Call, step: Step, building: ReplyBuilder, purpose: Purpose) -> Answered | None:
-    """One model's answer: out of the cache, else sent for; None where nothing may be sent."""
+    """One model's answer, from the cache or sent for; None where nothing may be sent."""
     request, replay = building.request, call.parts.replay
     tier = step.tier.on(request.provider, request.model)
     kind = call.parts.providers[request.provider].kind
@@ -311,7 +311,7 @@ def _send(call: Call, tier: Tier, building: ReplyBuilder, purpose: Purpose) -> A
     try:
         if answers:
             call.tell(Sent(tier.name, request.model, request.effort))
-        # Closed here and not by the collector: a traceback would keep the connection open.
+        # Closed here, not by the garbage collector: a traceback would keep the connection open.
         with contextlib.closing(until(call.cancel, provider.send(request))) as chunks:
             for chunk in chunks:
                 _take_in(call, building, chunk, shows=answers)
@@ -364,7 +364,7 @@ def _record(
 
 
 def _try_to(call: Call, keep: Callable[..., None], *what: Any, **how: Any) -> None:
-    """Write it; a file that cannot be written is told, and the answer is given all the same."""
+    """Write it; if the file cannot be written, a notice says so and the answer still comes."""
     try:
         keep(*what, **how)
     except RecordError as error:

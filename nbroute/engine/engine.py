@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 
 
 class Engine:
-    """Routes prompts over a ladder; safe to share between threads.
+    """Routes prompts over a ladder; thread-safe.
 
     Its calls share a ladder, a ledger, the limits, the conversations and the results so far.
     """
@@ -99,11 +99,11 @@ class Engine:
         `checks` (functions and names such as "rating=8"), `feature`, `thread`, `repeat`
         (2 to 20), `cache` ("use", "off", "refresh", "only"), `stream` and `purpose` ("audit" and
         "judge" measure the router: the session's results are without them, and its spend tells
-        them apart). `observe` is told each `Event` as it happens, on this thread; `cancel`, once
-        set, stops the call from another. `notices` are told first, and kept in the result.
+        them apart). `observe` gets each `Event` as it happens, on this thread; `cancel`, once
+        set, stops the call from another. `notices` come first, and are kept in the result.
 
         Raises PromptError, SettingsError, BudgetExceeded, ReplayMiss, ProviderError or
-        Interrupted; where something was paid for, the error's `result` holds it.
+        Interrupted; if anything was paid for, the error's `result` has it.
         """
         call = self._call(prompt, read_options(options), observe, cancel)
         for text in notices:
@@ -157,7 +157,7 @@ class Engine:
         """The tier that an escalation asks: the next of the result's plan, else of the ladder."""
         names = [step.tier.name for step in result.plan.steps]
         later = names[names.index(result.tier) + 1 :] if result.tier in names else []
-        if result.plan.strategy == "consensus":  # what the other of the two says is known
+        if result.plan.strategy == "consensus":  # the other one's answer is known
             later = [name for name in later if name == names[-1]]
         for name in later:
             if name in self.ladder.names:
@@ -188,9 +188,9 @@ class Engine:
         cancel: threading.Event | None = None,
         **options: Any,
     ) -> Decision:
-        """Which tier and why; nothing is sent but what the classifier itself may ask a model.
+        """Which tier and why; nothing is sent except what the classifier itself asks a model.
 
-        Of route's options, those on how it is asked hold: `cache`, `feature`, `max_cost`.
+        Of route's options it takes `cache`, `feature` and `max_cost`.
         """
         asked = read_options({**options, "classifier": classifier})
         call = self._call(prompt, asked, None, cancel, answers=False)
@@ -199,8 +199,8 @@ class Engine:
     def explain(self, prompt: str, **options: Any) -> Explanation:
         """A dry run: the messages, the tier and why, and the cost range on every tier.
 
-        Sends nothing: where a model or an endpoint would be asked for the tier, what that costs
-        is told, and what the words alone say is taken as a guess.
+        Sends nothing: if choosing the tier would take a model or an endpoint, it says what that
+        would cost, and guesses the tier from the words alone.
         """
         return self._explain(self._call(prompt, read_options(options)))
 
@@ -232,9 +232,9 @@ class Engine:
         return self.ledger.spend(by, session=None if everything else self.session)
 
     def report(self, *, everything: bool = False, baseline: str | None = None) -> Report:
-        """What the session did and what it saved, net, against all on the `baseline` tier.
+        """What the session did, and what it saved, net, against asking the `baseline` tier alone.
 
-        It is worked out once for each state of the ledger, however many cards show it.
+        It is computed once for each state of the ledger, however many cards show it.
         """
         tier = self.ladder.find(baseline or self.parts.baseline)
         version = getattr(self.ledger, "version", None)  # a ledger of a user's own may have none
@@ -256,18 +256,18 @@ class Engine:
                     )
                 finally:
                     if isinstance(rows, Generator):
-                        rows.close()  # until then it has the file
+                        rows.close()  # until then it holds the file
                 self._reported = asked, report
             return report
 
     def set_budget(self, usd: Decimal | float | str | None) -> None:
-        """Hold the session to that many US dollars from here on; None lifts the budget."""
+        """Limit the session to that many US dollars; None lifts the budget."""
         self.limits = with_budget(self.limits, usd)
 
     def allow_code(self, *, unconfined: bool = False) -> str:
-        """Let checks run code that a model wrote, for this session; the name of its box.
+        """Let checks run code that a model wrote, for this session; the name of the sandbox.
 
-        SettingsError where the kernel makes no box, unless `unconfined` lets it run without one,
+        SettingsError if the kernel offers none, unless `unconfined` lets the code run without,
         with your rights (the name is then empty).
         """
         box = require_box(unconfined=unconfined)
@@ -275,18 +275,18 @@ class Engine:
         return box.name if box else ""
 
     def go_on(self, other: Engine) -> None:
-        """Take over what the other was told in this session: budget, conversations, permission."""
+        """Take over the other's session: its budget, conversations, results and permission."""
         if other.limits.budget_usd != other.parts.limits.budget_usd:
             self.limits = replace(self.limits, budget_usd=other.limits.budget_usd)
         self.threads, self.history = other.threads, other.history
         self.code_allowed = other.code_allowed
 
     def settle(self) -> Settled:
-        """Ask endpoints that keep a bill what this session's calls cost, where not yet known."""
+        """Ask endpoints that keep bills what this session's calls cost, where that is not known."""
         return settle(self.ledger, self.session, self.parts.providers)
 
     def __reduce__(self) -> Any:
-        """A pickled comparison, or a copied one, has this in the router's place."""
+        """What takes the router's place in a comparison that is pickled or copied."""
         kinds = {name: provider.kind for name, provider in self.parts.providers.items()}
         return Detached, (self.ladder, self.session, kinds)
 
@@ -307,7 +307,7 @@ class Engine:
         answers: bool = True,
         final: bool = False,
     ) -> Call:
-        """The call's context; what can be refused is refused before anything is sent."""
+        """The call's context; what cannot be done is refused before anything is sent."""
         prompt, told = checked_prompt(prompt, self.limits, self._price_of_tokens)
         if answers:
             check_options(options, self.ladder)
@@ -318,7 +318,7 @@ class Engine:
                     label = getattr(check, "__name__", "a check")
                     raise SettingsError(
                         f"{label} would run code that a model writes; to allow it for this "
-                        "session say `%route allow code` (in Python: router.allow_code())"
+                        "session, run `%route allow code` (in Python: router.allow_code())"
                     )
                 require_box(unconfined=self.code_allowed == "unconfined")
             if options.by == "cosine" and options.strategy in ("parallel", "consensus"):
@@ -341,7 +341,7 @@ class Engine:
         return call
 
     def _route(self, call: Call, decision: Decision | None = None) -> RouteResult:
-        """Decide, plan, ask and check; an error holds what was answered and paid for before it."""
+        """Decide, plan, ask and check; an error has what was answered and paid for before it."""
         made, plan, chosen, data = decision, Plan("", ()), "", None
         try:
             made = decision or self._decide(call, self._resources(call), cheaper=call.cheaper)
@@ -368,7 +368,7 @@ class Engine:
                 error.result = call.result(made or unknown, plan, chosen)
                 if call.options.purpose == "answer":
                     self.history.add(error.result)
-            # What a library raised has the key in its request and in the frames it came through.
+            # A library's exception has the key in its request and its frames.
             error.__context__ = None
             if error is not raised:
                 raised.__traceback__ = None
@@ -394,9 +394,9 @@ class Engine:
     def _decide(
         self, call: Call, resources: Resources | None, *, cheaper: bool = False
     ) -> Decision:
-        """Which tier: what was forced, or the classifier says; none is asked without `resources`.
+        """The forced tier, or the classifier's; without `resources` no model is asked.
 
-        With `cheaper` the words alone decide where the budget has no room for asking.
+        With `cheaper`, the words alone decide if the budget has no room for asking one.
         """
         options, ladder = call.options, self.ladder
         if options.tier:
@@ -458,7 +458,7 @@ def would_ask(parts: Parts) -> Resources:
 
 
 def _estimate(request: Request, tier: Tier, kind: ProviderKind) -> TierEstimate:
-    """What the request costs on that tier, from an answer of one token to one of them all."""
+    """What the request costs on that tier, from an answer of one token to the longest."""
     tokens, most = pricing.prompt_tokens(request.messages), request.max_tokens
     full = replace(tier, max_tokens=most)
     low, high = pricing.cost_range(tokens, full, request.model, kind)
@@ -469,7 +469,7 @@ def _estimate(request: Request, tier: Tier, kind: ProviderKind) -> TierEstimate:
 class Detached:
     """What is left of a router in a pickle or a copy.
 
-    All else, which needs its keys, files and connections, is a SettingsError.
+    All else needs its keys, files and connections, and is a SettingsError.
     """
 
     ladder: Ladder
@@ -478,7 +478,7 @@ class Detached:
 
     @property
     def parts(self) -> Detached:
-        """What a router's parts would say of a tier's `kind`."""
+        """Stands for the router's parts, of which it has `kind`."""
         return self
 
     def kind(self, tier: Tier) -> ProviderKind:

@@ -1,4 +1,4 @@
-"""What people say about answers: kept as labels, told as a table, handed to `router.fit`."""
+"""What people say about answers: kept as labels, shown as a table, used by `router.fit`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FEEDBACK: tuple[Feedback, ...] = tuple(w for w in get_args(Feedback) if w != "taken back")
-#: The same by how it may be written: also as earlier versions called it.
+#: The same by how they may be written, also by their earlier names.
 WORDS: dict[str, Feedback] = dict(zip(FEEDBACK, FEEDBACK, strict=True)) | OLD_FEEDBACK
 #: The columns of `labels_frame`, and the fields of a label that are in them.
 _COLUMNS = {"prompt": "prompt", "tier": "needed", "picked": "picked", "feedback": "feedback"}
@@ -32,10 +32,10 @@ def keep_label(
     *,
     picked: str | None = None,
 ) -> Label:
-    """Keep a person's word on an answer in the router's ledger: see `Router.label`.
+    """Keep a person's feedback on an answer in the router's ledger: see `Router.label`.
 
-    SettingsError also for a tier that contradicts the word and a result without an answer.
-    Where the label cannot be written, it counts until the kernel ends.
+    SettingsError also for a tier that contradicts the word, and a result without an answer.
+    A label that cannot be written counts until the kernel ends.
     """
     word, ladder = read_feedback(feedback), router.ladder
     if not isinstance(result, RouteResult):
@@ -49,9 +49,9 @@ def keep_label(
         )
     if result.tier not in ladder.names:
         raise SettingsError(
-            f"the answer is of tier {result.tier!r}, which ladder {ladder.name!r} does not have; "
-            "go back to the profile that it was routed with (`%route use PROFILE`), or route it "
-            "again"
+            f"the answer comes from tier {result.tier!r}, which ladder {ladder.name!r} does not "
+            "have; go back to the profile that it was routed with (`%route use PROFILE`), or "
+            "route it again"
         )
     first = result.chain[-1].tier if picked is None else ladder.find(picked).name
     label = Label(
@@ -73,7 +73,7 @@ def keep_label(
 
 
 def take_back(router: Engine, result: RouteResult) -> None:
-    """Take back what was said of that answer; nothing happens where nothing was."""
+    """Take back what was said about that answer, if anything was."""
     said = [label for label in labels_of(router) if label.result == result.id]
     if said:
         gone = replace(said[-1], id=new_id(), ts=router.parts.clock(), feedback="taken back")
@@ -81,7 +81,7 @@ def take_back(router: Engine, result: RouteResult) -> None:
 
 
 def labels_of(router: Engine, *, everything: bool = False) -> list[Label]:
-    """The labels that stand, oldest first: a word that was taken back is not among them."""
+    """The labels, oldest first, without those that were taken back."""
     standing: list[Label] = []
     for label in router.ledger.labels(session=None if everything else router.session):
         if label.feedback == "taken back":
@@ -92,7 +92,7 @@ def labels_of(router: Engine, *, everything: bool = False) -> list[Label]:
 
 
 def read_feedback(text: str) -> Feedback:
-    """The word in any case and with any hyphens; SettingsError with the close ones otherwise."""
+    """The word, whatever its case and hyphens; SettingsError with close matches if unknown."""
     plain = spelt(text)
     if plain in WORDS:
         return WORDS[plain]
@@ -100,15 +100,15 @@ def read_feedback(text: str) -> Feedback:
 
 
 def spelt(text: str) -> str:
-    """The text as the words of feedback are spelt: small, with single spaces."""
+    """The text as feedback is spelt: lower case, single spaces."""
     return " ".join(str(text).replace("-", " ").replace("_", " ").casefold().split())
 
 
 def _needed(asked: str | None, feedback: Feedback, answered: str, ladder: Ladder) -> str | None:
-    """The tier that a person names, if it goes with the word; else what the word says.
+    """The tier that a person names, if it fits the word; else the tier that the word implies.
 
-    One tier further is what the words say; the prompt may want more, which only the next
-    answer shows. None for "bad": no other tier need have done better.
+    That is one tier up or down: the prompt may need more, which only the next answer shows.
+    None for "bad": no other tier need have done better.
     """
     place, top = ladder.index(answered), len(ladder.tiers) - 1
     if not asked:
@@ -169,7 +169,7 @@ class PickedAgainstNeeded:
 
     @property
     def named(self) -> int:
-        """The prompts that the table has."""
+        """The prompts in the table."""
         return sum(self.counts.values())
 
     @property
@@ -189,7 +189,7 @@ class PickedAgainstNeeded:
 
     @property
     def too_expensive(self) -> int:
-        """Prompts that a cheaper tier than was picked would have done for."""
+        """Prompts for which a cheaper tier would have done."""
         return self.named - self.right - self.too_weak
 
 

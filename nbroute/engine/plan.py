@@ -25,11 +25,11 @@ STRATEGIES = ("direct", "cascade", "parallel", "consensus")
 #: Two ways to tell whether two answers agree: by what they end in, or by their vectors alone.
 AGREE_BY = ("value", "cosine")
 CACHE_MODES: tuple[str, ...] = get_args(CacheMode)
-#: How often one tier may be asked the same at most.
+#: The most times that one tier may be asked the same.
 MOST_REPEATS = 20
 
 
-#: The options whose values can be wrong: the types that fit, and what they take.
+#: Options whose values can be wrong: the types that they take, and the same in words.
 _TAKES: dict[str, tuple[type | tuple[type, ...], str]] = {
     **dict.fromkeys(("tier", "start", "model", "system", "feature", "comparison"), (str, "text")),
     "thread": (str, "a name such as 'trip'"),
@@ -41,7 +41,7 @@ _TAKES: dict[str, tuple[type | tuple[type, ...], str]] = {
     "checks": ((list, tuple), "a list of functions and names of checks"),
     "tiers": ((list, tuple), "a list of tiers' names"),
 }
-#: Which values of those types fit.
+#: Which values of those types are valid.
 _FITS: dict[str, Callable[[Any], object]] = {
     "thread": str.strip,
     "max_tokens": lambda number: number >= 1,
@@ -87,7 +87,7 @@ def read_options(options: dict[str, Any]) -> Options:
 
 
 def check_options(options: Options, ladder: Ladder) -> None:
-    """Refuse what can be refused before anything is sent or paid for."""
+    """Refuse options that do not go together, before anything is sent or paid for."""
     if options.repeat and options.strategy != "direct":
         raise SettingsError(
             f"repeat = {options.repeat} asks one tier several times and strategy = "
@@ -134,7 +134,7 @@ def check_options(options: Options, ladder: Ladder) -> None:
 
 
 def first_named(options: Options, ladder: Ladder) -> Decision:
-    """Where the strategy's tiers are named there is nothing to classify."""
+    """The decision where the strategy's tiers are named: there is nothing to classify."""
     if options.strategy == "consensus":
         first, second, third = (tier.name for tier in _of_consensus(options, ladder))
         told = f"you asked for a consensus of {first} and {second}, with {third} behind them"

@@ -1,4 +1,4 @@
-"""Plan -> answer: which tiers are asked, which of their answers is used.
+"""Plan -> answer: which tiers are asked, and whose answer is used.
 
 Escalation answers a verdict, or a tier that could not answer: the next tier is asked.
 """
@@ -61,9 +61,9 @@ if TYPE_CHECKING:
     import numpy as np
 
 
-#: The check that two answers at once fail where they differ.
+#: The check that two answers fail if they differ.
 AGREEMENT = "agreement"
-#: Characters of a value that a verdict tells.
+#: Characters of a value that a verdict shows.
 SAID = 40
 
 
@@ -150,10 +150,10 @@ def _ask(call: Call, step: Step, feedback: str = "", *, above: bool = False) -> 
 
 
 def _ask_or_cheaper(call: Call, step: Step, feedback: str = "", *, above: bool = False) -> Answered:
-    """The step's answer; where the budget refuses the first, one of a tier below.
+    """The step's answer; if the budget refuses the first step, that of a tier below.
 
-    That is the most expensive one that the budget still has room for; an escalation never
-    comes down to the tier that it escalates.
+    It is the most expensive one that the budget has room for; an escalation never comes down
+    to the tier that it escalates.
     """
     try:
         return _ask(call, step, feedback, above=above)
@@ -167,14 +167,14 @@ def _ask_or_cheaper(call: Call, step: Step, feedback: str = "", *, above: bool =
     for tier in reversed(ladder.tiers[floor : ladder.index(step.tier.name)]):
         with contextlib.suppress(BudgetExceeded):
             answered = _ask(call, Step(tier, tier.targets))
-            what = f"over the budget, so {tier.name} was asked and not {step.tier.name}"
+            what = f"over the budget, so {tier.name} was asked instead of {step.tier.name}"
             call.tell(Notice(f"{what}: {str(refused).partition(';')[0]}"))
             return answered
     raise refused
 
 
 def _judge(call: Call, step: Step, answered: Answered) -> tuple[Verdict, ...]:
-    """What the checks that were asked for say; those that a user wrote have a time limit."""
+    """The verdicts of the checks that were asked for; those of a user's own have a time limit."""
     checks = wanted(
         call.options,
         prompt=call.prompt,
@@ -186,7 +186,7 @@ def _judge(call: Call, step: Step, answered: Answered) -> tuple[Verdict, ...]:
     limited: list[Check] = []
     for check in checks:
         written = getattr(check, "own", False) or id(check) in theirs
-        # What runs code in a process has a limit of its own.
+        # A check that runs code in a process has a limit already.
         may_not_end = written and not getattr(check, "runs_code", False)
         limited.append(within(check, limit) if may_not_end else check)
     return judge(answered.reply, tuple(limited))
@@ -246,7 +246,7 @@ def consensus(call: Call, plan: Plan) -> str:
 
 
 def _decided(call: Call, third: Step, rungs: list[Rung]) -> str:
-    """The third tier's answer; where it has none that will do, the cheapest of the others'."""
+    """The third tier's answer; if it will not do, the cheapest of the other two."""
     for rung in rungs:
         if rung.failed:
             call.log.reject(rung.attempt, rung.failed)
@@ -272,7 +272,7 @@ def _decided(call: Call, third: Step, rungs: list[Rung]) -> str:
 
 
 def _at_once(call: Call, plan: Plan) -> tuple[Answered | None, Answered | None, list[NbrouteError]]:
-    """The answers of the plan's first two tiers, and what those that have none failed with."""
+    """The answers of the plan's first two tiers, and the errors of those that failed."""
     lower, upper = plan.at_once
     if not call.cheaper:
         check_together(call, plan.steps)
@@ -295,7 +295,7 @@ def _at_once(call: Call, plan: Plan) -> tuple[Answered | None, Answered | None, 
             failures.append(error)
     except BaseException:
         cancel.set()
-        if not asking.cancel():  # it has begun, and is waited for to write down what it cost
+        if not asking.cancel():  # it has begun: wait until its cost is written down
             asking.exception()
         raise
     return low, high, failures
@@ -308,9 +308,9 @@ def _agreed(
     high: Answered,
     checked: Sequence[Sequence[Verdict]],
 ) -> Verdict:
-    """Whether two answers come to the same, and what that is told by.
+    """Whether two answers agree, and how that is known.
 
-    Where their code was run, `checked` (the verdicts on both) tells. Vectors are made only where
+    If their code was run, `checked` (the verdicts on both) decides. Vectors are made only if
     one of the answers has no value, or the cosine alone was asked for.
     """
     texts, least = (low.reply.text, high.reply.text), plan.agreement or 0.0
@@ -339,13 +339,13 @@ def _agreed(
 
 
 def _set_aside(call: Call, attempt: str, agreed: Verdict, kept: str) -> None:
-    call.log.mark(attempt, status="unused", error=f"{agreed.reason}: {kept}'s is kept")
+    call.log.mark(attempt, status="unused", error=f"{agreed.reason}: {kept}'s is used")
 
 
 def _choose(call: Call, plan: Plan, low: Answered, high: Answered) -> str:
-    """The lower tier's answer where both agree and it passes its checks, else the better's.
+    """The lower tier's answer if both agree and it passes its checks, else the upper tier's.
 
-    Where they differ and only the lower one's passes its own checks, that one is used.
+    If they differ and only the lower tier's passes its own checks, that one is used.
     """
     lower, upper = plan.steps
     checked = [_judge(call, lower, low), _judge(call, upper, high)]
@@ -367,13 +367,13 @@ def _choose(call: Call, plan: Plan, low: Answered, high: Answered) -> str:
 
 
 def _show(call: Call, step: Step, answered: Answered) -> None:
-    """Tell an answer that came in unseen, while another one was shown."""
+    """Show an answer that came in unseen while another one was shown."""
     call.tell(Sent(step.tier.name, answered.attempt.model, answered.reply.effort))
     call.tell(Text(answered.reply.text))
 
 
 def similarity(one: np.ndarray, other: np.ndarray) -> float:
-    """The cosine of the angle between two vectors; 0 where it is below, or one is nothing.
+    """The cosine of the angle between two vectors; 0 if it is negative, or one vector is zero.
 
     After the second article's parallel routing.
     """
@@ -419,7 +419,7 @@ def repeat(call: Call, plan: Plan) -> str:
 
 
 def _affordable(call: Call, step: Step, times: int) -> Step:
-    """The step, or one below it where a budget has no room for that many and allows it.
+    """The step, or a cheaper one if the budget has no room for that many and allows it.
 
     BudgetExceeded before anything is sent.
     """
@@ -437,14 +437,14 @@ def _affordable(call: Call, step: Step, times: int) -> Step:
             refusals.append(error)
             continue
         if refusals:
-            what = f"over the budget, so {tier.name} is asked and not {step.tier.name}"
+            what = f"over the budget, so {tier.name} is asked instead of {step.tier.name}"
             call.tell(Notice(f"{what}: {str(refusals[0]).partition(';')[0]}"))
         return one
     raise refusals[0]
 
 
 def _asked_often(call: Call, step: Step, times: int) -> tuple[list[Answered], list[NbrouteError]]:
-    """The answers that came, in the order in which they were asked for, and what failed."""
+    """The answers that came, in the order in which they were asked for, and the errors."""
     cancel, unseen = _LinkedEvent(call.cancel), copy.copy(call)
     unseen.cancel, unseen.shows = cancel, False
     requests = requests_for(call, step)
@@ -465,7 +465,7 @@ def _asked_often(call: Call, step: Step, times: int) -> tuple[list[Answered], li
     except BaseException:
         cancel.set()
         for outcome, _ in asked:
-            if not outcome.cancel():  # it has begun, and is waited for to write down what it cost
+            if not outcome.cancel():  # it has begun: wait until its cost is written down
                 outcome.exception()
         raise
     return answers, failures
@@ -486,7 +486,7 @@ def _pairs(call: Call, texts: Sequence[str]) -> list[list[Agreement]]:
 
 
 def _cosines(call: Call, texts: Sequence[str]) -> list[list[float]] | None:
-    """Between each two of them; None where their values tell, or they cannot be embedded."""
+    """The cosine of each two; None if their values decide, or they cannot be embedded."""
     if len({*texts}) == 1 or all(final_value(text) is not None for text in texts):
         return None
     try:
@@ -494,13 +494,13 @@ def _cosines(call: Call, texts: Sequence[str]) -> list[list[float]] | None:
     except Interrupted:
         raise
     except NbrouteError as error:
-        call.tell(Notice(f"only answers that are word for word alike agree: {error}"))
+        call.tell(Notice(f"only answers that are alike word for word count as agreeing: {error}"))
         return None
     return [[similarity(one, other) for other in vectors] for one in vectors]
 
 
 class _LinkedEvent(threading.Event):
-    """An event that is set too where the caller's is; to set it leaves that one alone."""
+    """An event that is set once the caller's is, too; setting it leaves that one alone."""
 
     def __init__(self, other: threading.Event | None) -> None:
         super().__init__()
@@ -536,7 +536,7 @@ def within(check: Check, seconds: float) -> Check:
     return timed
 
 
-#: By its name: the strategy, which returns the id of the attempt whose text is the answer.
+#: The strategies by name; each returns the id of the attempt whose text is the answer.
 STRATEGIES: Mapping[str, Callable[[Call, Plan], str]] = {
     "direct": climb,
     "cascade": climb,

@@ -21,8 +21,8 @@ from nbroute.types import Chunk, Done, Observer, Reply, Request, RouteResult, Te
 Item = TypeVar("Item")
 
 
-#: What begins a thought at the head of an answer, and what ends it: local servers hand on a
-#: reasoning model's output as it is. After the reasoning parsers of vLLM and SGLang and the list
+#: What begins a thought at the head of an answer, and what ends it: local servers pass a
+#: reasoning model's output on as it is. After the reasoning parsers of vLLM and SGLang and the list
 #: of Open WebUI (https://docs.openwebui.com/features/chat-features/reasoning-models).
 _MARKS = {
     **{
@@ -48,8 +48,8 @@ class ReplyBuilder:
     """A reply as its pieces come in.
 
     A thought at the head of its text goes to the reasoning, and a rating that was asked for is
-    taken out. `began` is when the request was sent (`time.perf_counter`), `shown` whether any of
-    the text was given to be shown, `doubt` what the user should know of the endpoint's count.
+    taken out. `began` is when the request was sent (`time.perf_counter`), `shown` whether any text
+    was handed out to be shown, `doubt` what the user should know about the endpoint's count.
     """
 
     def __init__(self, request: Request) -> None:
@@ -91,7 +91,7 @@ class ReplyBuilder:
         return bool(self.reasoning.strip()) and not self.text.strip()
 
     def add(self, chunk: Chunk) -> str:
-        """Take the piece in; the text that can be shown now, where the request streams."""
+        """Take the piece in; the text that can be shown now, if the request streams."""
         received = chunk.text or chunk.reasoning
         self._clock_ms = chunk.clock_ms if chunk.clock_ms is not None else self._clock_ms
         if received and self._ttft_ms is None:
@@ -118,11 +118,11 @@ class ReplyBuilder:
         return text if self.shown else ""
 
     def overrun(self, *, reserved: bool) -> str:
-        """Why the rest of the answer is not read; empty where it may continue.
+        """Why the rest of the answer is not read; empty if it may continue.
 
-        Its tokens are counted low, as a stop in vain costs an answer. Some endpoints let a model
+        Its tokens are counted low, as a needless stop costs an answer. Some endpoints let a model
         think outside its budget (Alibaba's `thinking_budget`,
-        https://www.alibabacloud.com/help/en/model-studio/deep-thinking): that is allowed where
+        https://www.alibabacloud.com/help/en/model-studio/deep-thinking): that is allowed if
         no money was `reserved` for the budget's tokens alone.
         """
         budget = self.request.max_tokens
@@ -133,7 +133,7 @@ class ReplyBuilder:
         beyond = max(0, len(thought.encode()) / _DENSE - _THINKING)
         counted = fewest_tokens(text) + (fewest_tokens(thought) if reserved else beyond)
         if counted <= most:
-            # A token has a character at least.
+            # A token has at least one character.
             self._look_at = self._received + max(most - counted, most / 16)
             return ""
         self._finish = "length"
@@ -144,7 +144,7 @@ class ReplyBuilder:
         )
 
     def end(self) -> str:
-        """Nothing more comes; the text that was not shown yet."""
+        """Nothing more comes; the text that has not been shown yet."""
         self._reasoning.append(self._halves_thought.end())
         text, thought = self._thoughts.feed(self._halves.end())
         rest, more = self._thoughts.end()
@@ -161,9 +161,9 @@ class ReplyBuilder:
         return rest if self.request.stream else self.text
 
     def whole(self) -> str:
-        """The answer has ended; the text that was not shown yet.
+        """The answer has ended; the text that has not been shown yet.
 
-        BadReply where the model only reasoned, or wrote nothing but white space to its limit.
+        BadReply if the model only reasoned, or wrote nothing but white space up to its limit.
         """
         rest = self.end()
         said = f"{self.request.model!r} gave no answer"
@@ -179,7 +179,7 @@ class ReplyBuilder:
         return rest
 
     def reply(self) -> Reply:
-        """What has come in; where the endpoint did not count the tokens, we did."""
+        """What has come in; if the endpoint did not count the tokens, we did."""
         text, reasoning = self.text, self.reasoning.strip()
         usage, self.doubt = believed(self._usage, self.request, reasoning + text)
         known = self._logprobs
@@ -206,7 +206,7 @@ class ReplyBuilder:
 class _ThoughtFilter:
     """Takes the thoughts out of the head of an answer that comes in pieces.
 
-    It holds back what may yet turn out to be a mark, no more.
+    It holds back only what may yet turn out to be a mark.
     """
 
     def __init__(self) -> None:
@@ -216,7 +216,7 @@ class _ThoughtFilter:
         self._answering = False
 
     def feed(self, piece: str) -> tuple[str, str]:
-        """The answer's text and the thought's that are known by now."""
+        """What is known by now of the answer's text and of the thought's."""
         self._held += piece
         thought = ""
         while not self._answering:
@@ -258,10 +258,10 @@ class _ThoughtFilter:
 
 
 def _thought_before(text: str) -> tuple[str, str]:
-    """The answer, and the thought before it that ends and never began.
+    """The answer, and the thought before it whose beginning is missing.
 
     The chat templates of DeepSeek-R1 and Qwen begin the thought themselves, in the prompt. Its
-    end has a line of its own.
+    end is on a line of its own.
     """
     thought, ended, answer = text.partition("</think>")
     alone = thought.rstrip(" \t")[-1:] in ("", "\n") and answer.lstrip(" \t")[:1] in ("", "\n")
@@ -273,9 +273,9 @@ def _thought_before(text: str) -> tuple[str, str]:
 def _handed_on(
     produce: Callable[[Callable[[Item], None]], object], cancel: threading.Event | None = None
 ) -> Generator[Item, None, None]:
-    """What `produce` is handing on in a thread of its own, and what it raises.
+    """What `produce` hands on from a thread of its own; raises what it raises.
 
-    KeyboardInterrupt once `cancel` is set, also while nothing comes.
+    KeyboardInterrupt once `cancel` is set, even while nothing comes.
     """
     inbox: queue.SimpleQueue[Item | Future[Any]] = queue.SimpleQueue()
     outcome, thread = thread_for(lambda: produce(inbox.put))
@@ -294,7 +294,7 @@ def _handed_on(
 
 
 def until(cancel: threading.Event | None, chunks: Iterator[Chunk]) -> Generator[Chunk, None, None]:
-    """The chunks until `cancel` is set, also while none arrives; then KeyboardInterrupt.
+    """The chunks until `cancel` is set, even while none arrives; then KeyboardInterrupt.
 
     Only a cancellable call pays for the second thread: in the main thread Ctrl-C interrupts
     the wait by itself.

@@ -99,7 +99,7 @@ def test_an_answer_of_a_tier_that_is_gone_or_did_not_come_is_a_clear_error(route
     result = router.route("hello")
     with (
         closing(Router(profile="simulated", ledger=router.ledger)) as other,
-        pytest.raises(SettingsError, match=r"of tier 'LOW', which ladder 'four-tier' does not"),
+        pytest.raises(SettingsError, match=r"from tier 'LOW', which ladder 'four-tier' does not"),
     ):
         other.label(result, "good")
     server.answer(Reply(status=500))

@@ -134,7 +134,7 @@ def test_over_a_budget_a_cheaper_tier_may_be_asked(router, server):
     result = router.route(PROMPT, tier="TOP", repeat=3)
 
     assert ("MID", 3) == (result.tier, len(server.requests))
-    assert any("is asked and not TOP: 3 calls could cost" in one for one in result.notices)
+    assert any("is asked instead of TOP: 3 calls could cost" in one for one in result.notices)
 
 
 def test_ctrl_c_keeps_what_was_paid(router, server):
