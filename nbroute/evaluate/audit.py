@@ -38,7 +38,7 @@ from nbroute.evaluate.sampling import (
     of_session,
     worth,
 )
-from nbroute.evaluate.training_data import read_seed, read_share
+from nbroute.evaluate.training_data import near_duplicates, read_seed, read_share
 from nbroute.evaluate.whatif_text import as_float
 from nbroute.report import Spend
 from nbroute.report.table import counted, with_effort
@@ -376,6 +376,7 @@ class _Run:
     def audit(self, stopped: str) -> Audit:
         """The audit so far."""
         plan, engine = self.plan, self.plan.engine
+        prompts = [one.prompt for one in plan.subjects]
         low, top = engine.ladder.names[0], engine.ladder.names[-1]
         up, down = plan.direction != "down", plan.direction != "up"
         topmost = tuple(one.prompt for one in plan.subjects if up and one.tier == top)
@@ -393,6 +394,11 @@ class _Run:
         tiers = [t for row in self.rows for t in (row.pair.cheaper_tier, row.pair.expensive_tier)]
         told += filter(None, [kin(engine, plan.judge, tiers)])
         told += [f"left out: {counted(n, 'prompt')} {w}" for w, n in plan.whole.left_out.items()]
+        if alike := len(prompts) - len(set(near_duplicates(prompts).tolist())):
+            told.append(
+                f"near-duplicates: {counted(alike, 'prompt')}; each counts here, but calibrate "
+                "counts them once"
+            )
         told += filter(None, [plan.whole.note])
         drawn = (plan.whole.source, plan.whole.size, len(plan.subjects), topmost, tuple(told))
         found = (engine, tuple(self.rows), plan.judged_by[1], *drawn, dict(self.spends))

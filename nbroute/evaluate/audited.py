@@ -31,7 +31,7 @@ WELL = 0.10
 #: "If it is high (over 20%), tighten your routing rules to send more to the expensive tier"
 TIGHTEN = 0.20
 #: Of fewer judged prompts there is no verdict. Wilson's interval is too narrow for them: where 20%
-#: want more, two of three are "over 20%" in every tenth audit, and one of one in every fifth.
+#: need more, two of three are "over 20%" in every tenth audit, and one of one in every fifth.
 _FEWEST = 7
 #: Nobody will have more prompts than this judged to settle a verdict.
 _REASONABLE = 10_000
@@ -264,7 +264,7 @@ class Audit:
     def verdict(self) -> str:
         """Where the share stands by the article's borders, 10% and 20%; or that it is too early."""
         if distrust := self._distrust:
-            return f"nobody can tell: {distrust}"
+            return f"no verdict: {distrust}"
         tally = self.tally("up")
         low, high = self.interval if tally.n >= _FEWEST else (0.0, 1.0)
         if not tally.n:
@@ -272,30 +272,30 @@ class Audit:
             told = f"one tier down would have done for {down.told('cheaper', 'tie')}"
             return told if down.n else "nothing was judged, so there is nothing to say"
         if high < WELL:
-            return f"your routing is working well: under {WELL:.0%} want a more expensive tier"
+            return f"your routing is working well: under {WELL:.0%} need a more expensive tier"
         if low > TIGHTEN:
             return (
-                f"tighten your routing: over {TIGHTEN:.0%} want a more expensive tier, so send "
+                f"tighten your routing: over {TIGHTEN:.0%} need a more expensive tier, so send "
                 "more prompts there (%route calibrate finds the threshold)"
             )
         if low > WELL and high < TIGHTEN:
-            return f"fair: between {WELL:.0%} and {TIGHTEN:.0%} want a more expensive tier"
+            return f"fair: between {WELL:.0%} and {TIGHTEN:.0%} need a more expensive tier"
         return self._unsettled()
 
     @property
     def _distrust(self) -> str:
-        """Why the judge tells nothing; "" where it does."""
+        """Why the verdicts mean nothing; "" if they mean something."""
         if self.unheard:
             pairs = counted(self.unheard, "pair")
-            return f"the judge gave no verdict on the {pairs} whose answers differ"
+            return f"the judge decided none of the {pairs} whose answers differ"
         blind = self.leaning.blind
-        return "this judge goes by the place of an answer, not by its words" if blind else ""
+        return "this judge goes by the position of an answer, not by what it says" if blind else ""
 
     def _unsettled(self) -> str:
         """Which borders the interval holds, and how many prompts would settle it."""
         if self.tally("up").n < _FEWEST:
             return (
-                f"too few to tell: it takes {_FEWEST} judged prompts at least, and mostly many "
+                f"too few to tell: it takes at least {_FEWEST} judged prompts, and usually many "
                 "more; take a larger sample"
             )
         low, high = self.interval
@@ -309,7 +309,7 @@ class Audit:
 
     @property
     def leaning(self) -> Leaning:
-        """How the judge leans by position and by length, and how often it changed its mind."""
+        """How the judge leans by position and length, and how often the order decided."""
         asked = {row.pair: row.ruling for row in self.rows}
         return leaning([*asked], [*asked.values()])
 
@@ -464,10 +464,10 @@ class Audit:
         leans, votes = self.leaning, self.agreement()
         if leans.judged:
             yield (
-                f"position: {self.judge} changed its mind with the order in {leans.flipped:,} of "
-                f"{counted(leans.judged, 'pair')} (counted as no difference); of its "
+                f"position: swapping the answers changed the verdict on {leans.flipped:,} of "
+                f"{counted(leans.judged, 'pair')} (counted as no difference); of the "
                 f"{counted(leans.decisive, 'verdict')} for one answer, {leans.first:,} went to the "
-                f"one shown first; {leans.ties:,} were ties"
+                f"one shown first; {leans.ties:,} more were ties"
             )
             yield from (f"  {note}" for note in leans.notes)
         if votes.n:

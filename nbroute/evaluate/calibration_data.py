@@ -16,6 +16,7 @@ from nbroute.evaluate.quality_data import MOST, WOULD, decisions, estimated
 from nbroute.evaluate.training_data import (
     check_columns,
     frame_of,
+    judged_by,
     levels_of,
     near_duplicates,
     texts_in,
@@ -125,6 +126,7 @@ def of_prompts(engine: Engine, source: Any, seed: int) -> Cases:
             )
         notes.append("Labels given by hand are no random sample: this is for prompts like them.")
     source = audited if source is None else source
+    notes += judged_by(source)
     frame = frame_of(source, _FORMS)
     judged = "verdict" in frame.columns
     needed = ("prompt", "confidence" if judged else "tier")

@@ -248,9 +248,10 @@ def _better(patient: Patient, cheaper: str, expensive: str, verdicts: list[str])
         words = f"whether {expensive} is better than {cheaper}: nothing was judged"
         return unknown(what, words, _audit(patient))
     up, down = verdicts.count("expensive"), verdicts.count("cheaper")
+    judge = getattr(patient.audited, "judge", "the judge")
     low, high = newcombe({(True, False): up, (False, True): down, (False, False): n - up - down})
     words = (
-        f"{expensive} is preferred to {cheaper} in {up} of {counted(n, 'pair')}, {cheaper} in "
+        f"{judge} preferred {expensive} to {cheaper} in {up} of {counted(n, 'pair')}, {cheaper} in "
         f"{down}: {(up - down) / n:+.0%} [{low:+.0%}, {high:+.0%}]"
     )
     if n < _JUDGED and (low > 0 or high < 0):  # at the ends the interval is too sure of itself
@@ -269,7 +270,7 @@ def _better(patient: Patient, cheaper: str, expensive: str, verdicts: list[str])
 
 
 def _wording(patient: Patient) -> Iterator[Finding]:
-    router, prompts, about = patient.router, patient.prompts, "how often a new wording flips a tier"
+    router, prompts, about = patient.router, patient.prompts, "how often rewording changes a tier"
     if len(prompts) < _PROMPTS:
         words = f"{about}: it takes {_PROMPTS} prompts, not {len(prompts)}"
         yield unknown("wording", words, f"%route doctor  # after {_PROMPTS} prompts")
@@ -283,7 +284,7 @@ def _wording(patient: Patient) -> Iterator[Finding]:
     low, high = found.interval
     words = (
         f"{len(found.flips)} of {sum(found.tried.values())} small changes to {len(prompts)} "
-        f"prompts flip the tier: {found.share:.0%} [{low:.0%}, {high:.0%}]"
+        f"prompts change the tier: {found.share:.0%} [{low:.0%}, {high:.0%}]"
     )
     cure = "%route whatif threshold=0.6"
     if worst := found.worst(router.ladder):

@@ -266,7 +266,7 @@ class Leaning:
 
     @property
     def blind(self) -> bool:
-        """Whether nearly all of its verdicts name the same place, so that they say nothing."""
+        """Whether nearly all of its verdicts name the same position, and so mean nothing."""
         most = max(self.first, self.decisive - self.first)
         return self.decisive >= _ENOUGH and most >= 0.95 * self.decisive
 
@@ -279,11 +279,11 @@ class Leaning:
             ("first", self.first, low),
             ("second", self.decisive - self.first, 1 - high),
         ):
-            told = f"this judge chose the answer that stood {place} in {count} of {self.decisive}"
+            told = f"this judge chose the answer shown {place} in {count} of {self.decisive}"
             if self.blind and count > self.decisive / 2:
-                notes.append(f"{told} verdicts: its verdicts say nothing")
+                notes.append(f"{told} verdicts, so they mean nothing")
             elif surely > 0.5:
-                notes.append(f"{told} verdicts that named one: it leans to that place")
+                notes.append(f"{told} verdicts that named one: it favours that position")
         low, _ = wilson(self.longer / max(self.uneven, 1), self.uneven)
         if low > 0.5 and self.uneven >= _ENOUGH:
             notes.append(
@@ -321,7 +321,7 @@ def kin(router: Engine, judge: Judge | None, tiers: Iterable[str]) -> str:
     options = judge_options(router, judge)
     models = {name: router.ladder[name].model for name in dict.fromkeys(tiers)}
     model = options.get("model") or router.ladder[options["tier"]].model
-    other = "another judge can be named"
+    other = "you can name another judge"
     for name, one in models.items():
         if same_model(one, model):
             return f"{name} is judged by its own model, which may favour its own words: {other}"
@@ -330,6 +330,6 @@ def kin(router: Engine, judge: Judge | None, tiers: Iterable[str]) -> str:
     if not 0 < len(family) < len(models):
         return ""
     return (
-        f"{' and '.join(family)} and the judge are of one maker, {maker}, and a judge may favour "
+        f"{' and '.join(family)} and the judge are from one maker, {maker}, and a judge may favour "
         f"its own family: {other}"
     )

@@ -89,25 +89,25 @@ class Quality:
         else:
             told = self.outcomes.scope + self._against(self.rival)
         if best and self.n >= FEWEST and best.ahead[2] < 0:
-            worse = _points(best.ahead, -1)
-            told += f"; {_most(best.shares)} alone is better by {worse} and costs no more"
+            told += f"; {_most(best.shares)} alone is better and costs no more: "
+            told += f"routing's lead over it is {_points(best.ahead)}"
         return told
 
     def _against(self, name: str) -> str:
         value, low, high = ahead = self.arms[name].ahead
         rival = "its own share at random" if name == RANDOM else name
         if self.better is not None:
-            how = "beats" if value > 0 else "is worse than"
-            return f"routing {how} {rival} by {_points(ahead, 1 if value > 0 else -1)}"
+            points = _points(ahead)
+            beats = f"routing beats {rival} by {points}"
+            return beats if value > 0 else f"routing is worse than {rival}: its lead is {points}"
         needed = enough(value, low, high, self.n)
         if self.n < FEWEST:
-            cure = f"{counted(self.n, 'prompt')} are too few, a hundred may do"
+            cure = f"{counted(self.n, 'prompt')} are too few, a hundred may be enough"
         elif needed > _HOPELESS:
             cure = f"a difference this small would take over {_HOPELESS:,} prompts"
         else:
             cure = f"about {rounded_up(needed):,} prompts would tell"
-        where = f"routing is {'ahead of' if value >= 0 else 'behind'} {rival} by"
-        return f"too early to tell: {where} {_points(ahead, 1 if value >= 0 else -1)}; {cure}"
+        return f"too early to tell: routing's lead over {rival} is {_points(ahead)}; {cure}"
 
     def frame(self) -> pd.DataFrame:
         """A row for each arm; figures have `_low` and `_high` columns, money is per prompt."""
@@ -194,13 +194,14 @@ class Quality:
         )
         yield f"{high} is better than {low} by {_points(self.gap)}{sure}."
         yield (
-            f"APGR: how much of that is recovered by sending {high} the prompts that want it most, "
+            f"APGR: how much of that is recovered by sending {high} the prompts that need it most, "
             "on average over all shares that may go there; chance recovers half."
         )
         yield f"CPT(50%), CPT(80%): the least share sent to {high} that recovers 50% or 80% of it."
         yield (
-            f"Cost at equal quality: the least at which that order does as well as {self.best} "
-            f"alone, in percent of {self.best}'s cost. (RouteLLM, arXiv 2406.18665)"
+            f"Cost to match the best: what that order has to spend to do as well as {self.best} "
+            f"alone; 100% is what {self.best} alone costs, so above that it is cheaper to send "
+            "everything there. (RouteLLM, arXiv 2406.18665)"
         )
 
     def _notes(self) -> Iterator[Block]:
@@ -230,10 +231,9 @@ def measure(router: Engine, source: Any, seed: int) -> Quality:
     return Quality(arms, found, gap, best)
 
 
-def _points(found: Figured, sign: int = 1) -> str:
-    """`4.1 points [1.2, 7.0]`; with the sign -1, the opposite."""
-    value, *ends = (_hundredths(sign * one) for one in found)
-    low, high = sorted(ends)
+def _points(found: Figured) -> str:
+    """`4.1 points [1.2, 7.0]`."""
+    value, low, high = map(_hundredths, found)
     return f"{value:.1f} points [{low:.1f}, {high:.1f}]"
 
 

@@ -38,7 +38,7 @@ FIGURES = {
     "apgr": "APGR",
     "cpt50": "CPT(50%)",
     "cpt80": "CPT(80%)",
-    "equal_cost": "cost at equal quality",
+    "equal_cost": "cost to match the best",
 }
 #: Samples behind the arms' intervals; those of the orders are as many as in training.
 _DRAWN = 1_000

@@ -16,7 +16,7 @@ from nbroute.classify.wording import listed
 from nbroute.engine.engine import Engine, WouldAsk, would_ask
 from nbroute.errors import SettingsError, did_you_mean
 from nbroute.evaluate.judging import WORTH
-from nbroute.evaluate.training_data import check_columns, frame_of, read_levels, texts_in
+from nbroute.evaluate.training_data import check_columns, frame_of, judged_by, read_levels, texts_in
 from nbroute.evaluate.whatif import bare, sends_alone
 from nbroute.pricing import cost_of, estimate_tokens
 from nbroute.report.table import counted, shortened
@@ -123,7 +123,16 @@ def read_outcomes(router: Engine, source: Any, seed: int) -> Outcomes:
     else:
         usd, costs, how = _measured(wide) or estimated(router, prompts, tiers)
         picks, wants, told = _routed(router, prompts, wide)
-    found = (prompts, tiers, scores, usd, costs, picks, wants, [*notes, *how, *told])
+    found = (
+        prompts,
+        tiers,
+        scores,
+        usd,
+        costs,
+        picks,
+        wants,
+        [*judged_by(source), *notes, *how, *told],
+    )
     return Outcomes(*found, wide.scope, wide.defined, wide.paired)
 
 

@@ -112,6 +112,12 @@ def frame_of(source: Any, forms: str) -> pd.DataFrame:
         ) from error
 
 
+def judged_by(source: Any) -> list[str]:
+    """A note that says who judged the pairs of an audit; none for other tables."""
+    judge = getattr(source, "judge", None)
+    return [f"Judged by {judge}."] if isinstance(judge, str) else []
+
+
 def need(module: str, what: str) -> None:
     """SettingsError where a package of the extra `learn` is missing; `what` is what needs it."""
     try:

@@ -1,4 +1,4 @@
-"""`%route audit` in a real shell: what it tells before it sends, and what it shows."""
+"""`%route audit` in a real shell: what it says before it sends, and what it shows."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from cells import desk_of, error_of, run
 from IPython.core.error import StdinNotImplementedError
 from IPython.utils.capture import capture_output
 
+from nbroute.notebook.complete import complete
 from nbroute.providers.simulated import known_prompts
 
 
@@ -27,14 +28,9 @@ def audits_of(shell):
     return [row for row in ledger.rows() if row["purpose"] in ("audit", "judge")]
 
 
-def test_it_tells_what_it_will_cost_and_asks(asking, monkeypatch):
+def test_it_says_what_it_will_cost_and_asks(asking, monkeypatch):
     questions = []
-
-    def typed(question):
-        questions.append(question)
-        return "y"
-
-    monkeypatch.setattr(builtins, "input", typed)
+    monkeypatch.setattr(builtins, "input", lambda question: questions.append(question) or "y")
     text, done = run(asking, "%route audit --sample 50%")
 
     assert ["Send them? [y/N] "] == questions
@@ -47,29 +43,25 @@ def test_it_tells_what_it_will_cost_and_asks(asking, monkeypatch):
     assert audits_of(asking)
 
 
-@pytest.mark.parametrize("typed", ["", "n", "what?"])
+NO_ANSWER = "nobody can type an answer here: %route audit --sample 0.5 --yes sends"
+NOTHING_SENT = "nbroute: nothing was sent; `%route audit --sample 0.5 --yes`"
+
+
+@pytest.mark.parametrize("typed", ["", "n", "what?", StdinNotImplementedError("no"), EOFError()])
 def test_anything_but_a_yes_sends_nothing_and_names_the_line_that_does_not_ask(
     asking, monkeypatch, typed
 ):
-    monkeypatch.setattr(builtins, "input", lambda _: typed)
+    def answer(_):
+        if isinstance(typed, Exception):
+            raise typed
+        return typed
+
+    monkeypatch.setattr(builtins, "input", answer)
 
     text, done = run(asking, "%route audit --sample 0.5")
 
-    assert "nbroute: nothing was sent; `%route audit --sample 0.5 --yes`" in text
-    assert done.success
-    assert [] == audits_of(asking)
-
-
-@pytest.mark.parametrize("problem", [StdinNotImplementedError("no"), EOFError(), OSError()])
-def test_where_nothing_can_be_typed_it_is_an_error_with_the_cure(asking, monkeypatch, problem):
-    def typed(_):
-        raise problem
-
-    monkeypatch.setattr(builtins, "input", typed)
-    text, done = run(asking, "%route audit --sample 0.5")
-
-    assert "nobody can type an answer here: %route audit --sample 0.5 --yes sends" in text
-    assert not done.success
+    assert done.success == isinstance(typed, str)
+    assert (NOTHING_SENT if done.success else NO_ANSWER) in text
     assert [] == audits_of(asking)
 
 
@@ -90,15 +82,10 @@ def test_every_option_is_read_and_yes_asks_nothing(asking, monkeypatch):
     again = run(asking, "%route audit --sample 0.5 --seed 7 --again 0 --judge mine --yes")[1].result
     ups = found.frame().query("direction == 'up'")
     assert list(ups["prompt"]) == list(again.frame()["prompt"])
-
-
-def test_a_tier_may_judge_and_a_frame_may_be_named(asking):
     run(asking, "import pandas as pd\nmy = pd.DataFrame({'prompt': ['What is 7 times 8?']})")
-
-    found = run(asking, "%route audit --judge medium --yes my")[1].result
-
-    assert found.judge.startswith("MEDIUM (")
-    assert {"What is 7 times 8?"} == set(found.frame()["prompt"])
+    named = run(asking, "%route audit --judge medium --yes my")[1].result
+    assert named.judge.startswith("MEDIUM (")
+    assert {"What is 7 times 8?"} == set(named.frame()["prompt"])
 
 
 def test_the_judges_prompt_can_be_read(asking):
@@ -139,22 +126,15 @@ def test_an_empty_session_says_so_in_a_line(shell):
     assert "there is no prompt of this session to audit" in error_of(shell, "%route audit --yes")
 
 
-def test_an_audit_is_shown_as_words_and_a_chart_and_is_not_lost_by_a_click(asking, monkeypatch):
-    text, done = run(asking, "%route audit --sample 1 --judge mine --yes\n")
+def test_the_result_is_words_a_verdict_and_tiles_and_is_not_lost_by_a_click(asking):
+    text, done = run(asking, "%route audit --sample 1 --judge mine --direction both --yes\n")
+    found = done.result
     desk_of(asking).climb(None)
-
-    assert "what for" in text
-    assert desk_of(asking).router.audited is done.result
-    again, _ = run(asking, "router = %route router\nrouter.audited")
-    assert "one tier up was preferred for" in again
-
-
-def test_in_a_notebook_the_verdict_and_the_shares_stand_above_the_words(asking):
-    found = run(asking, "%route audit --sample 1 --judge mine --direction both --yes")[1].result
-
     with capture_output() as shown:
         asking.display_formatter.ipython_display_formatter(found)
 
+    assert "what for" in text
+    assert desk_of(asking).router.audited is found
     html, plain = (shown.outputs[0].data[f"text/{kind}"] for kind in ("html", "plain"))
     verdict, tiles, words = (html.index(one) for one in ("<b>", "nbr-tile", "judged by"))
     assert verdict < tiles < words
@@ -166,8 +146,6 @@ def test_in_a_notebook_the_verdict_and_the_shares_stand_above_the_words(asking):
 
 
 def test_its_options_are_completed(asking):
-    from nbroute.notebook.complete import complete
-
     vocabulary = asking.magics_manager.registry["RouteMagics"]._vocabulary
 
     def offered(line):

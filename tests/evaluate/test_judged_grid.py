@@ -22,6 +22,19 @@ def simulated(tmp_path_factory):
     made.close()
 
 
+@pytest.fixture(scope="module")
+def judged_grid(simulated):
+    grid = simulated.compare(known_prompts()[:30], progress=False)
+    assert grid.frame()["judged"].isna().all()
+    assert simulated.judge(grid, progress=False) is grid
+    return grid
+
+
+@pytest.fixture
+def few_samples(monkeypatch):
+    monkeypatch.setattr("nbroute.evaluate.strengths._SAMPLES", 100)
+
+
 def by_tier(grid, column="judged"):
     return grid.frame().pivot_table(index="row", columns="contender", values=column, dropna=False)
 
@@ -34,14 +47,9 @@ def answers(sent) -> Reply:
     return Reply(text=f"Verdict: {'A' if asked.index('large') < asked.index('-b>') else 'B'}")
 
 
-def test_each_answer_is_judged_against_the_most_expensive_contenders(simulated):
-    prompts = known_prompts()[:30]
-    grid = simulated.compare(prompts, progress=False)
-    assert grid.frame()["judged"].isna().all()
+def test_each_answer_is_judged_against_the_most_expensive_contenders(simulated, judged_grid):
+    known, said = truth(known_prompts()[:30], simulated.ladder), by_tier(judged_grid)
 
-    assert simulated.judge(grid, progress=False) is grid
-
-    known, said = truth(prompts, simulated.ladder), by_tier(grid)
     for tier in ("SIMPLE", "MEDIUM", "COMPLEX"):
         worse = known[tier] < known["FRONTIER"]
         assert list(worse) == list(said[tier] == 0.0)
@@ -49,7 +57,7 @@ def test_each_answer_is_judged_against_the_most_expensive_contenders(simulated):
     assert {0.5} == {*said["FRONTIER"]}
     rows = simulated.ledger.frame()
     spent = rows[rows["purpose"] == "judge"]["cost_usd"].sum()
-    assert 0 < spent < float(grid.cost.equivalent_usd)
+    assert 0 < spent < float(judged_grid.cost.equivalent_usd)
 
 
 def test_an_answer_that_is_missing_has_no_verdict(simulated):
@@ -81,7 +89,7 @@ def test_another_judge_has_the_last_word_and_a_blind_one_is_named(router, server
     router.judge(grid, lambda prompt, a, b: "a")
 
     assert [0.5] * 5 == list(by_tier(grid)["LOW"])
-    assert "stood first in 10 of 10 verdicts: its verdicts say nothing" in grid.notes[0]
+    assert "shown first in 10 of 10 verdicts, so they mean nothing" in grid.notes[0]
     router.judge(grid, lambda prompt, a, b: "a" if a == "small" else "b")
     assert [1.0] * 5 == list(by_tier(grid)["LOW"])
 
@@ -151,7 +159,7 @@ def judged(*met, count=40):
     return pd.DataFrame(rows)
 
 
-def test_strengths_are_those_that_the_pairs_were_drawn_from(router):
+def test_strengths_are_those_that_the_pairs_were_drawn_from(router, few_samples):
     odds = {"LOW": 1.0, "MID": 3.0, "TOP": 9.0}
     met = [
         (low, high, odds[high] / (odds[low] + odds[high]))
@@ -159,37 +167,33 @@ def test_strengths_are_those_that_the_pairs_were_drawn_from(router):
     ]
 
     found = router.strengths(judged(*met, count=4_000)).set_index("tier")
+    again, few = (router.strengths(judged(*met, count=20)) for _ in range(2))
 
     assert ["TOP", "MID", "LOW"] == list(found.index)
     for tier, strength in found["strength"].items():
         assert odds[tier] / (odds[tier] + 3.0) == pytest.approx(strength, abs=0.01)
     assert (found["low"] < found["strength"]).all()
     assert (found["strength"] < found["high"]).all()
+    assert again.equals(few)
+    few = few.set_index("tier")
+    assert ((found["high"] - found["low"]) < (few["high"] - few["low"])).all()
 
 
-def test_more_prompts_make_strengths_surer_and_ties_make_them_alike(router):
-    met = [("LOW", "MID", 0.8), ("MID", "TOP", 0.6)]
-    few, many = (router.strengths(judged(*met, count=n)) for n in (10, 200))
-
-    assert ((many["high"] - many["low"]) < (few["high"] - few["low"])).all()
-    assert few.equals(router.strengths(judged(*met, count=10)))
-    ties = judged(*met).assign(verdict="tie")
-    assert [0.5] * 3 == pytest.approx(list(router.strengths(ties)["strength"]))
-
-
-def test_a_tier_that_always_wins_is_strong_and_not_infinitely(router):
-    found = router.strengths(judged(("LOW", "MID", 1.0), ("MID", "TOP", 1.0)))
+def test_a_tier_that_always_wins_is_strong_and_not_infinitely_and_ties_make_tiers_alike(
+    router, few_samples
+):
+    always = judged(("LOW", "MID", 1.0), ("MID", "TOP", 1.0))
+    found, ties = router.strengths(always), router.strengths(always.assign(verdict="tie"))
 
     assert ["TOP", "MID", "LOW"] == list(found["tier"])
     assert (found[["low", "strength", "high"]] > 0).all(axis=None)
     assert (found[["low", "strength", "high"]] < 1).all(axis=None)
     assert 0.98 < found["strength"][0]
+    assert [0.5] * 3 == pytest.approx(list(ties["strength"]))
 
 
-def test_strengths_of_a_grid_that_was_judged(simulated):
-    grid = simulated.judge(simulated.compare(known_prompts()[:40], progress=False), progress=False)
-
-    found = simulated.strengths(grid)
+def test_strengths_of_a_grid_that_was_judged(simulated, judged_grid, few_samples):
+    found = simulated.strengths(judged_grid)
 
     assert "SIMPLE" == list(found["tier"])[-1]
     assert {*simulated.ladder.names} == {*found["tier"]}

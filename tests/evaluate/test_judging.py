@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import threading
-import time
 from dataclasses import replace
 
 import pytest
@@ -58,7 +57,7 @@ VERDICTS = {
     "Gründe.\nUrteil: Unentschieden": "tie",
     "\u0412\u0435\u0440\u0434\u0438\u043a\u0442: \u0410": "a",
 }
-NONE = [
+NO_VERDICT = [
     "",
     "I'm sorry, but I cannot help with that.",
     "Both have merit, and a case can be made for either.",
@@ -74,14 +73,11 @@ NONE = [
 ]
 
 
-@pytest.mark.parametrize(("said", "verdict"), VERDICTS.items())
-def test_a_verdict_is_read_however_it_is_written(said, verdict):
+@pytest.mark.parametrize(
+    ("said", "verdict"), [*VERDICTS.items(), *((prose, None) for prose in NO_VERDICT)]
+)
+def test_a_verdict_is_read_however_it_is_written_and_prose_is_none(said, verdict):
     assert verdict == read_verdict(said)
-
-
-@pytest.mark.parametrize("said", NONE)
-def test_prose_without_a_verdict_is_none(said):
-    assert read_verdict(said) is None
 
 
 def test_an_answer_cannot_break_out_of_its_fence():
@@ -126,17 +122,12 @@ def test_a_model_judges_each_pair_in_both_orders_and_unmarked(router, server):
     assert rows["cost_usd"].sum() == pytest.approx(float(sum(one.usd for one in rulings)))
 
 
-def test_what_flips_with_the_order_is_a_tie_and_a_blind_judge_is_named(router, server):
-    server.handler = lambda _: Reply(text="Verdict: A")
+def test_what_changes_with_the_order_is_a_tie_and_a_blind_judge_is_pointed_out(router):
+    rulings = judged(router, pairs(10), lambda *_: "a")
 
-    rulings = judged(router, pairs(10))
-
-    assert {"tie"} == {one.verdict for one in rulings}
-    assert all(one.flipped for one in rulings)
+    assert {("tie", True)} == {(one.verdict, one.flipped) for one in rulings}
     (note,) = leaning(pairs(10), rulings).notes
-    assert (
-        "chose the answer that stood first in 20 of 20 verdicts: its verdicts say nothing" in note
-    )
+    assert "chose the answer shown first in 20 of 20 verdicts, so they mean nothing" in note
 
 
 def test_a_judge_that_fails_or_babbles_is_rows(router, server):
@@ -169,18 +160,14 @@ def test_a_function_judges_and_may_fail(router, server):
 
 
 def test_same_answers_are_a_tie_and_missing_ones_cannot_be_judged(router, server):
-    asked = [
-        Pair("x", "same", "same ", "LOW", "TOP"),
-        Pair("x", "", "good", "LOW", "TOP"),
-    ]
+    pair = Pair("x", "same", "same ", "LOW", "TOP")
 
-    same, missing = judged(router, asked)
+    same, missing = judged(router, [pair, replace(pair, cheaper="")])
 
-    assert "tie" == same.verdict
-    assert not same.flipped
-    assert missing.verdict is None
-    assert "LOW gave no answer" == missing.error
-    assert not server.requests
+    assert ("tie", False) == (same.verdict, same.flipped)
+    assert (None, "LOW gave no answer") == (missing.verdict, missing.error)
+    assert [] == server.requests == judged(router, [])
+    assert not leaning([], []).notes
 
 
 def test_a_purse_holds_for_all_calls_together_and_what_is_left_goes_on(router, server):
@@ -198,6 +185,13 @@ def test_a_purse_holds_for_all_calls_together_and_what_is_left_goes_on(router, s
     again = judged(router, asked, store=store)
     assert ["expensive"] * 20 == [one.verdict for one in again]
     assert 40 == len(server.requests)
+    cached = judged(router, pairs(21), max_cost=0)
+    assert ["expensive"] * 20 == [one.verdict for one in cached[:20]]
+    assert 0 == sum(one.usd for one in cached)
+    assert "raise max_cost" in cached[20].error
+    router.set_budget(router.spend().usd)
+    (refused,) = judged(router, [replace(pairs(1)[0], prompt="Another?")])
+    assert "session budget" in refused.error
 
 
 @pytest.mark.parametrize("judge", ["TOPP", 5, "LOW:x3", ""])
@@ -224,7 +218,9 @@ def lessons(tmp_path_factory):
 @pytest.mark.parametrize(
     "tiers", [("SIMPLE", "MEDIUM"), ("MEDIUM", "COMPLEX"), ("COMPLEX", "FRONTIER")]
 )
-def test_a_skilled_simulated_judge_says_what_is_true_and_a_weak_one_flips(lessons, tiers):
+def test_a_skilled_simulated_judge_says_what_is_true_and_a_weak_one_goes_by_position(
+    lessons, tiers
+):
     router, prompts, answers, known = lessons
     cheaper, expensive = tiers
     asked = [
@@ -238,62 +234,45 @@ def test_a_skilled_simulated_judge_says_what_is_true_and_a_weak_one_flips(lesson
     assert list(better) == [one.verdict == "expensive" for one in top]
     assert not any(one.flipped for one in top)
     assert 20 < sum(one.flipped for one in weak)
-    assert leaning(asked, weak).notes[0].startswith("this judge chose the answer that stood first")
+    assert leaning(asked, weak).notes[0].startswith("this judge chose the answer shown first")
     assert all("[simulated]" in one.reasons[0] for one in top if one.reasons[0] != SAME)
 
 
-def test_an_answer_that_was_cut_short_is_judged_as_the_whole(lessons):
-    router, prompts, answers, known = lessons
-    place = next(at for at, one in enumerate(known["needed"]) if one == "COMPLEX")
+def test_the_truth_is_known_of_the_simulated_answers_alone(lessons, router):
+    simulated, prompts, answers, known = lessons
+    needed = dict(zip(prompts, known["needed"], strict=True))
+
+    assert (123, 81) == (len(prompts), len({*known_prompts()}))
+    assert "SIMPLE" == needed["What is the capital of France?"]
+    assert "MEDIUM" == needed["What is the capital of Australia?"]
+    assert {*simulated.ladder.names} == {*known["needed"]}
+    assert truth(["What is unknown?"], simulated.ladder)["needed"].isna().all()
+    with pytest.raises(SettingsError, match="not of 'small'"):
+        truth(["x"], router.ladder)
+    # An answer that was cut short is judged as the whole.
+    place = list(known["needed"]).index("COMPLEX")
     texts = answers["MEDIUM"][place][:60], answers["COMPLEX"][place][:60]
-
-    (ruling,) = judged(router, [Pair(prompts[place], *texts, "MEDIUM", "COMPLEX")])
-
+    (ruling,) = judged(simulated, [Pair(prompts[place], *texts, "MEDIUM", "COMPLEX")])
     assert "expensive" == ruling.verdict
 
 
-def test_the_truth_of_a_ladder_names_the_cheapest_tier_that_is_enough(lessons):
-    router, prompts, _, known = lessons
+def test_ctrl_c_keeps_what_was_judged_and_the_same_call_continues(router, server):
+    asked, store, heard, released = pairs(8), Store(), [], threading.Event()
 
-    assert 123 == len(prompts)
-    assert len(known_prompts()) == len({*known_prompts()}) == 81
-    needed = dict(zip(prompts, known["needed"], strict=True))
-    assert "SIMPLE" == needed["What is the capital of France?"]
-    assert "MEDIUM" == needed["What is the capital of Australia?"]
-    assert {*router.ladder.names} == {*known["needed"]}
-    assert truth(["What is unknown?"], router.ladder)["needed"].isna().all()
-
-
-def test_the_truth_is_known_of_simulated_models_alone(router):
-    with pytest.raises(SettingsError, match="not of 'small'"):
-        truth(["x"], router.ladder)
-
-
-class Gate:
-    """A judge that has something done at its n-th call, and answers the others."""
-
-    def __init__(self, at, do):
-        self.at, self.do, self.count, self.lock = at, do, 0, threading.Lock()
-
-    def __call__(self, sent) -> Reply:
-        with self.lock:
-            self.count += 1
-            now = self.count == self.at
-        if now:
-            self.do()
-            time.sleep(0.3)
+    def handler(sent):
+        heard.append(sent)
+        if len(heard) == 5:
+            os.kill(os.getpid(), signal.SIGINT)
+            released.wait(5)
         return likes_good(sent)
 
-
-def test_ctrl_c_keeps_what_was_judged_and_the_same_call_goes_on(router, server):
-    server.handler = Gate(5, lambda: os.kill(os.getpid(), signal.SIGINT))
-    store, asked = Store(), pairs(8)
-
+    server.handler = handler
     with (
         pytest.raises(Interrupted, match="of 8 pairs are judged") as caught,
         Bar(router, 16, shown=False) as bar,
     ):
         judge_pairs(Asking(router, bar, workers=1), asked, None, store)
+    released.set()
 
     before = [one.verdict for one in caught.value.result]
     assert ["expensive"] * 2 == before[:2]
@@ -321,16 +300,7 @@ def test_ctrl_c_in_a_function_stops_it_and_what_it_said_is_kept(router):
     assert 3 + 1 + 3 == len(said)
 
 
-def test_a_judge_that_refuses_a_temperature_judges_without(router, server):
-    server.refuse("temperature")
-    server.handler = likes_good
-
-    rulings = judged(router, pairs(2))
-
-    assert ["expensive"] * 2 == [one.verdict for one in rulings]
-
-
-def test_an_answer_that_was_cut_off_is_no_verdict(router, server):
+def test_an_answer_that_was_cut_off_is_no_verdict_and_a_temperature_is_optional(router, server):
     usage = {"prompt_tokens": 90, "completion_tokens": 1000, "total_tokens": 1090}
     for _ in range(2):
         server.reply(text="Answer A is better", finish_reason="length", usage=usage)
@@ -341,6 +311,9 @@ def test_an_answer_that_was_cut_off_is_no_verdict(router, server):
     told = "the judge's answer was cut off at 1,000 tokens, before its verdict"
     assert f"{told}; one that thinks has more room with an effort, as in 'TOP:low'" == ruling.error
     assert ruling.usd > 0
+    server.refuse("temperature")
+    server.handler = likes_good
+    assert ["expensive"] * 2 == [one.verdict for one in judged(router, pairs(2), "MID")]
 
 
 def test_two_threads_share_a_purse(router, server):
@@ -362,27 +335,6 @@ def test_two_threads_share_a_purse(router, server):
     everything = [*found["one"], *found["two"]]
     assert sum(one.usd for one in everything) == purse.spent <= purse.limit
     assert 0 < sum(one.verdict is None for one in everything) < 60
-
-
-def test_an_answer_out_of_the_cache_is_free_however_empty_the_purse(router, server):
-    server.handler = likes_good
-    judged(router, pairs(3))
-
-    again = judged(router, pairs(4), max_cost=0)
-
-    assert ["expensive"] * 3 == [one.verdict for one in again[:3]]
-    assert 0 == sum(one.usd for one in again)
-    assert "raise max_cost" in again[3].error
-
-
-def test_a_budget_holds_for_judging(router, server):
-    server.handler = likes_good
-    router.set_budget("0.05")
-
-    rulings = judged(router, pairs(40))
-
-    assert float(router.spend().usd) <= 0.05
-    assert "session budget" in rulings[-1].error
 
 
 def test_a_judge_without_a_price_is_refused_where_there_is_a_limit(router, server):
@@ -408,7 +360,11 @@ def tiers_of(*models):
     [
         (("a/x", "b/y", "c/z"), None, "TOP is judged by its own model"),
         (("a/x", "b/y", "c/z"), "TOP:anthropic/opus", ""),
-        (("openai/x", "b/y", "c/z"), "TOP:openrouter/openai/judge", "LOW and the judge are of one"),
+        (
+            ("openai/x", "b/y", "c/z"),
+            "TOP:openrouter/openai/judge",
+            "LOW and the judge are from one",
+        ),
         (("gpt-5-mini", "openai/y", "c/z"), "TOP:openai/judge", "LOW and MID and the judge"),
         (("openai/x", "openai/y", "openai/z"), "TOP:openai/judge", ""),
         (("a/x", "b/y", "c/z"), lambda prompt, a, b: "a", ""),
@@ -436,8 +392,3 @@ def test_the_worst_cost_is_told_of_answers_that_are_not_there_yet(make_router):
     too_long = replace(missing, cheaper="x" * 400_000, expensive="y")
     assert (0, 0) == (worst_cost(router, [too_long]).calls, worst_cost(router, []).calls)
     assert 0 == worst_cost(router, [missing], lambda prompt, a, b: "tie").calls
-
-
-def test_no_pairs_are_no_rulings(router):
-    assert [] == judged(router, []) == judged(router, [], lambda prompt, a, b: "tie")
-    assert not leaning([], []).notes

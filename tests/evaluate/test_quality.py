@@ -13,7 +13,6 @@ from cells import error_of, run
 
 from nbroute.classify.model import ModelClassifier
 from nbroute.errors import SettingsError
-from nbroute.router import Router
 
 #: Prompts of 3, 1, 4 and 2 words; the router below sends the hard ones to the top.
 FOUR = pd.DataFrame(
@@ -48,50 +47,34 @@ def figures(found, name):
     return {key: pytest.approx(value[0]) for key, value in found.arms[name].order.items()}
 
 
+def qualities(found):
+    return pytest.approx({name: arm.quality[0] for name, arm in found.arms.items()})
+
+
+def words_of(found):
+    return " ".join(repr(found).split())
+
+
 def test_each_figure_is_what_is_worked_out_by_hand(sharp, server):
     found = sharp.quality(FOUR)
 
-    quality = {name: arm.quality[0] for name, arm in found.arms.items()}
-    assert quality == pytest.approx(
-        {
-            "LOW alone": 0.5,
-            "TOP alone": 0.75,
-            "router": 0.75,
-            "random": 0.625,
-            "prompt length": 1.0,
-            "best single tier": 0.5,
-            "oracle": 1.0,
-        }
-    )
+    alone = {"LOW alone": 0.5, "TOP alone": 0.75, "best single tier": 0.5}
+    chosen = {"router": 0.75, "random": 0.625, "prompt length": 1.0, "oracle": 1.0}
+    assert alone | chosen == qualities(found)
+    half = dict.fromkeys(chosen, 0.0055)
     usd = {name: arm.usd for name, arm in found.arms.items() if "alone" not in name}
-    half = 0.0055
-    assert usd == pytest.approx(
-        {
-            "router": half,
-            "random": half,
-            "prompt length": half,
-            "best single tier": 0.001,
-            "oracle": half,
-        }
-    )
+    assert half | {"best single tier": 0.001} == pytest.approx(usd)
     assert {"LOW": 0.5, "TOP": 0.5} == found.arms["router"].shares
     assert {"LOW": 1.0, "TOP": 0.0} == found.arms["best single tier"].shares
-    assert pytest.approx(0.125) == found.arms["random"].ahead[0]
-    assert pytest.approx(-0.25) == found.arms["prompt length"].ahead[0]
-    assert pytest.approx(0.25) == found.gap[0]
-    assert figures(found, "router") == {
-        "apgr": 0.75,
-        "cpt50": 0.25,
-        "cpt80": 0.4,
-        "equal_cost": 0.55,
-    }
-    assert figures(found, "prompt length") == {
-        "apgr": 1.125,
-        "cpt50": 0.125,
-        "cpt80": 0.2,
-        "equal_cost": 0.325,
-    }
-    assert figures(found, "random") == {"apgr": 0.5, "cpt50": 0.5, "cpt80": 0.8, "equal_cost": 1}
+    ahead = [found.arms[name].ahead[0] for name in ("random", "prompt length")]
+    assert [0.125, -0.25, 0.25] == pytest.approx([*ahead, found.gap[0]])
+    keys = ("apgr", "cpt50", "cpt80", "equal_cost")
+    for name, values in {
+        "router": (0.75, 0.25, 0.4, 0.55),
+        "prompt length": (1.125, 0.125, 0.2, 0.325),
+        "random": (0.5, 0.5, 0.8, 1),
+    }.items():
+        assert dict(zip(keys, values, strict=True)) == figures(found, name)
     assert [] == server.requests
 
 
@@ -111,18 +94,21 @@ def test_routing_that_knows_what_is_hard_beats_its_own_share_at_random(sharp):
     value, low, high = found.arms["random"].ahead
     assert found.better
     assert 0 < low < value < high
-    assert found.verdict.startswith("routing beats its own share at random by ")
+    points = f"{100 * value:.1f} points [{100 * low:.1f}, {100 * high:.1f}]"
+    assert f"routing beats its own share at random by {points}" == found.verdict
     assert found.arms["router"].order["apgr"][1] > 0.5
     assert found.arms["router"].order["equal_cost"][0] < 1
-    low, high = found.arms["router"].quality[1:]
-    assert low < found.arms["router"].quality[0] < high
 
 
-def test_routing_that_takes_the_wrong_ones_is_said_to_be_worse(sharp):
+def test_routing_that_takes_the_wrong_ones_is_worse_by_the_same_figures_as_in_the_table(sharp):
     found = sharp.quality(scores(useful=0.1))
 
     assert found.better is False
-    assert found.verdict.startswith("routing is worse than its own share at random by ")
+    points = "{:.1f} points [{:.1f}, {:.1f}]".format(*(100 * x for x in found.arms["random"].ahead))
+    assert points.startswith("-")
+    told = f"routing is worse than its own share at random: its lead is {points}"
+    assert found.verdict.startswith(told)
+    assert points.replace(" points", "") in repr(found)
 
 
 def test_a_single_tier_that_is_better_and_costs_no_more_is_named(sharp):
@@ -131,9 +117,9 @@ def test_a_single_tier_that_is_better_and_costs_no_more_is_named(sharp):
 
     found = sharp.quality(frame)
 
-    assert "; LOW alone is better by " in found.verdict
+    assert "; LOW alone is better and costs no more: routing's lead over it is -" in found.verdict
     assert "TOP is no better than LOW on these prompts" in repr(found)
-    assert "nothing that routing could recover" in " ".join(repr(found).split())
+    assert "nothing that routing could recover" in words_of(found)
     assert found.arms["router"].order is None
     assert "APGR" not in repr(found)
 
@@ -142,42 +128,36 @@ def test_a_few_prompts_prove_nothing_and_it_says_how_many_would(sharp):
     found = sharp.quality(scores(rows=20))
 
     assert found.better is None
-    assert found.verdict.startswith("too early to tell: routing is ")
-    assert found.verdict.endswith("; 20 prompts are too few, a hundred may do")
+    told = "too early to tell: routing's lead over its own share at random is "
+    assert found.verdict.startswith(told)
+    assert found.verdict.endswith("; 20 prompts are too few, a hundred may be enough")
     more = sharp.quality(scores(rows=200, useful=0.55))
     assert re.search(r"too early to tell: .*; about [\d,]+ prompts would tell$", more.verdict)
 
 
 def test_what_has_nothing_to_do_with_the_prompts_is_seldom_said_to_be_better(sharp):
-    verdicts = [sharp.quality(scores(rows=60, seed=at, useful=0.5)).better for at in range(20)]
+    verdicts = [sharp.quality(scores(rows=60, seed=at, useful=0.5)).better for at in range(8)]
 
-    assert verdicts.count(None) >= 17
+    assert verdicts.count(None) >= 7
 
 
-@pytest.mark.parametrize(
-    ("columns", "said"),
-    [
-        ({"LOW": 1, "TOP": 1}, "all tiers do equally well on each prompt, so LOW would do"),
-        ({"LOW": 0, "TOP": 1}, "each tier adds the same on every prompt"),
-    ],
-)
-def test_scores_that_leave_no_choice_are_told_in_words(sharp, columns, said):
-    found = sharp.quality(scores(rows=50).assign(**columns))
+NO_CHOICE = [
+    ({"LOW": 1, "TOP": 1}, "all tiers do equally well on each prompt, so LOW would do"),
+    ({"LOW": 0, "TOP": 1}, "each tier adds the same on every prompt"),
+    ({}, "every prompt goes to LOW, so there is no choice to judge"),
+]
+
+
+@pytest.mark.parametrize(("columns", "said"), NO_CHOICE)
+def test_scores_and_routers_that_leave_no_choice_are_told_in_words(sharp, router, columns, said):
+    found = (sharp if columns else router).quality(scores(rows=50).assign(**columns))
 
     assert said in found.verdict
-    assert found.better is None
-
-
-def test_a_router_that_sends_all_to_one_tier_is_not_compared_with_chance(router):
-    found = router.quality(scores(rows=50))
-
-    assert "every prompt goes to LOW, so there is no choice to judge" in found.verdict
+    assert not (columns and found.better)
 
 
 def test_ten_of_ten_is_not_taken_for_certain(sharp):
-    frame = scores(rows=10).assign(TOP=1)
-
-    value, low, high = sharp.quality(frame).arms["TOP alone"].quality
+    value, low, high = sharp.quality(scores(rows=10).assign(TOP=1)).arms["TOP alone"].quality
 
     assert (1.0, 1.0) == (value, high)
     assert 0.6 < low < 0.8
@@ -199,22 +179,17 @@ def test_the_same_seed_gives_the_same_figures_and_all_are_in_the_frame(sharp):
     assert math.isnan(one.set_index("arm").loc["LOW alone", "apgr"])
 
 
-def test_it_fits_a_terminal_and_says_what_it_means(sharp):
-    shown = repr(sharp.quality(scores()))
+def test_it_fits_a_terminal_says_what_it_means_and_draws_every_arm(sharp):
+    found = sharp.quality(scores())
 
-    assert max(map(len, shown.splitlines())) <= 80
-    words = " ".join(shown.split())
-    for said in ("CPT(50%)", "CPT(80%)", "APGR", "cost at equal quality", "arXiv 2406.18665"):
-        assert said in words
-    assert "400 prompts; costs in US dollars per 1,000 prompts (estimated)" in words
-    assert "for answers of 300 tokens" in words
-
-
-def test_the_chart_has_every_arm_and_the_curve_through_both_tiers(sharp):
-    found = sharp.quality(FOUR)
-
-    figure = found.chart()
-
+    assert max(map(len, repr(found).splitlines())) <= 80
+    for said in (
+        *("CPT(50%)", "CPT(80%)", "APGR", "cost to match the best", "arXiv 2406.18665"),
+        "400 prompts; costs in US dollars per 1,000 prompts (estimated)",
+        "for answers of 300 tokens",
+    ):
+        assert said in words_of(found)
+    figure = sharp.quality(FOUR).chart()
     (panel,) = figure.panels
     assert {"LOW", "TOP", "router", "random", "prompt length", "oracle"} == set(panel.ends)
     assert (1.0, 0.5) == pytest.approx(panel.curve[0])
@@ -237,14 +212,11 @@ def test_weak_and_strong_are_the_ends_of_the_ladder(sharp):
 
 
 def test_labels_say_that_the_tier_needed_and_those_above_do(sharp):
-    frame = FOUR[["prompt"]].assign(tier=["TOP", "MID", "LOW", "MID"])
-
-    found = sharp.quality(frame)
+    found = sharp.quality(FOUR[["prompt"]].assign(tier=["TOP", "MID", "LOW", "MID"]))
 
     quality = {name: arm.quality[0] for name, arm in found.arms.items()}
     assert (0.25, 0.75, 1.0) == tuple(quality[f"{tier} alone"] for tier in ("LOW", "MID", "TOP"))
-    assert 0.75 == quality["router"]  # TOP, TOP, LOW, LOW
-    assert 1.0 == quality["oracle"]
+    assert (0.75, 1.0) == (quality["router"], quality["oracle"])  # routed TOP, TOP, LOW, LOW
     assert {"LOW": 0.25, "MID": 0.5, "TOP": 0.25} == found.arms["oracle"].shares
 
 
@@ -338,34 +310,21 @@ def test_an_audit_one_way_compares_with_a_tier_further_alone(sharp):
     assert pytest.approx(preferred + ties / 2) == found.arms["one tier up"].quality[0]
     assert pytest.approx(0.01) == found.arms["one tier up"].usd
     assert found.verdict.startswith("routing beats one tier up by ")
-    assert "audited in both" in " ".join(repr(found).split())
+    assert "audited in both" in words_of(found)
     assert 2 == len(found.chart().rows)
 
 
-def test_an_audit_whose_judge_said_nothing_is_refused(sharp):
-    frame = pairs().assign(verdict=None)
-
-    with pytest.raises(SettingsError, match="no pair of this audit has a verdict"):
-        sharp.quality(frame)
-
-
-def test_the_last_audit_is_taken_before_the_labels(sharp):
+def test_the_last_audit_is_taken_before_the_labels_and_its_judge_named(sharp):
     class Audited:
+        judge = "the function mine"
+
         def frame(self):
             return pairs()
 
     sharp.audited = Audited()
 
     assert 80 == sharp.quality().n
-
-
-def test_a_tier_without_scores_counts_as_the_next_one_that_has_them(make_router):
-    steps = make_router(classifier=lambda prompt: "MID" if "hard" in prompt else "LOW")
-
-    found = steps.quality(FOUR)
-
-    assert {"LOW": 0.5, "TOP": 0.5} == found.arms["router"].shares
-    assert "MID has no scores: what it gets (2 prompts) counts as TOP." in repr(found)
+    assert "Judged by the function mine." in repr(sharp.quality())
 
 
 def test_a_prompt_that_is_there_many_times_counts_once(sharp):
@@ -377,14 +336,22 @@ def test_a_prompt_that_is_there_many_times_counts_once(sharp):
     assert "100 rows of 4 prompts" in repr(found)
 
 
-def test_where_no_order_reaches_the_best_tier_it_says_so(sharp):
-    frame = FOUR.assign(MID=[1, 1, 1, 1], MID_usd=0.002, LOW=[0, 0, 0, 0])
+def test_what_is_missing_is_counted_and_said(sharp, make_router):
+    steps = make_router(classifier=lambda prompt: "MID" if "hard" in prompt else "LOW")
+    unscored = steps.quality(FOUR)
+    assert {"LOW": 0.5, "TOP": 0.5} == unscored.arms["router"].shares
+    assert "MID has no scores: what it gets (2 prompts) counts as TOP." in repr(unscored)
 
-    found = sharp.quality(frame)
+    frame = pd.concat([FOUR.astype({"LOW": float}), FOUR[:1].assign(LOW=np.nan)])
+    found = sharp.quality(frame.assign(TOP_usd=[math.nan, *[0.01] * 4]))
+    assert 4 == found.n
+    assert "1 of 5 prompts are left out" in repr(found)
+    assert "1 missing cost: the tier's mean stands in." in repr(found)
 
-    assert "MID" == found.best
-    assert math.isnan(found.arms["router"].order["equal_cost"][0])
-    assert "cost at equal quality not reached not reached" in " ".join(repr(found).split())
+    best = sharp.quality(FOUR.assign(MID=[1, 1, 1, 1], MID_usd=0.002, LOW=[0, 0, 0, 0]))
+    assert "MID" == best.best
+    assert math.isnan(best.arms["router"].order["equal_cost"][0])
+    assert "cost to match the best not reached not reached" in words_of(best)
 
 
 def test_costs_that_nobody_knows_are_unknown_and_the_rest_is_told(make_router, router):
@@ -403,15 +370,6 @@ def test_costs_that_nobody_knows_are_unknown_and_the_rest_is_told(make_router, r
     assert [] == found.chart().rows
 
 
-def test_rows_with_a_score_missing_are_left_out_and_counted(sharp):
-    frame = pd.concat([FOUR.astype({"LOW": float}), FOUR[:1].assign(LOW=np.nan)])
-
-    found = sharp.quality(frame)
-
-    assert 4 == found.n
-    assert "1 of 5 prompts are left out" in repr(found)
-
-
 def test_the_default_classifier_orders_by_its_score_and_what_it_learnt_from_is_said(simulated):
     prompts = ["What is the capital of France?", "Prove that the square root of 2 is irrational."]
     frame = pd.DataFrame({"prompt": prompts * 10, "weak": [1.0, 0] * 10, "strong": [1.0, 1] * 10})
@@ -420,7 +378,7 @@ def test_the_default_classifier_orders_by_its_score_and_what_it_learnt_from_is_s
     found = simulated.quality(frame)
 
     assert pytest.approx(0.75) == found.arms["router"].order["apgr"][0]
-    assert "of the 2 prompts, which flatters it" in " ".join(repr(found).split())
+    assert "of the 2 prompts, which flatters it" in words_of(found)
 
 
 # A classifier that would send
@@ -435,19 +393,12 @@ def test_a_classifier_that_would_ask_a_model_is_not_asked(make_router, server):
 
     assert [] == server.requests
     assert pytest.approx(0.75) == found.arms["router"].quality[0]
-    assert "routing is as the column picked has it" in " ".join(repr(found).split())
+    assert "routing is as the column picked has it" in words_of(found)
     with pytest.raises(SettingsError, match="row 2 has picked = 'HIGH'"):
         asking.quality(FOUR.assign(picked=["TOP", "HIGH", "LOW", "LOW"]))
-
-
-def test_one_that_asks_in_its_own_way_is_not_asked_either(make_router):
-    def ask(_request):
-        raise AssertionError("asked")
-
-    asking = make_router(classifier=ModelClassifier(ask, "loop", "small", set()))
-
+    own = make_router(classifier=ModelClassifier(pytest.fail, "loop", "small", set()))
     with pytest.raises(SettingsError, match="would have to ask a model"):
-        asking.quality(FOUR)
+        own.quality(FOUR)
 
 
 # Bad input
@@ -478,6 +429,9 @@ def test_one_that_asks_in_its_own_way_is_not_asked_either(make_router):
         (long_grid().assign(tier="HUGE"), "the tier 'HUGE'"),
         (pd.concat([long_grid()] * 2), "'hard p q' has several answers of TOP"),
         (long_grid()[::2], "only TOP was judged"),
+        (pairs().assign(verdict=None), "no pair of this audit has a verdict"),
+        (pairs().assign(cheaper="BASIC"), "the audit's tier 'BASIC': there is 'LOW', "),
+        (FOUR.assign(TOP_usd=math.inf), "row 1 has TOP_usd = inf; give US dollars"),
         (42, "int is not a table"),
         ("nowhere.csv", r"'nowhere\.csv' cannot be read as CSV"),
     ],
@@ -487,25 +441,21 @@ def test_what_cannot_be_measured_on_says_why_in_a_line(sharp, frame, said):
         sharp.quality(frame)
 
     assert "\n" not in str(refused.value)
+    with pytest.raises(SettingsError, match="not a whole number from 0 on"):
+        sharp.quality(frame, seed=-1)
 
 
-def test_of_a_million_rows_some_are_drawn(sharp, monkeypatch):
-    monkeypatch.setattr("nbroute.evaluate.quality_data.MOST", 2_000)
-    draw, numbers = np.random.default_rng(0), np.arange(1_000_000).astype(str)
-    prompts = np.char.add(np.where(draw.random(1_000_000) < 0.5, "hard ", "easy "), numbers)
-    frame = pd.DataFrame({"prompt": prompts, "LOW": draw.random(1_000_000), "TOP": 1.0})
+def test_of_many_rows_some_are_drawn(sharp, monkeypatch):
+    monkeypatch.setattr("nbroute.evaluate.quality_data.MOST", 500)
+    draw = np.random.default_rng(0)
+    prompts = [f"{'hard' if at % 2 else 'easy'} {at}" for at in range(20_000)]
+    frame = pd.DataFrame({"prompt": prompts, "LOW": draw.random(20_000), "TOP": 1.0})
 
     found = sharp.quality(frame)
 
-    assert 2_000 == found.n
-    assert "Of 1,000,000 prompts 2,000 were drawn at random." in repr(found)
+    assert 500 == found.n
+    assert "Of 20,000 prompts 500 were drawn at random." in repr(found)
     assert pytest.approx(0.5, abs=0.05) == found.arms["LOW alone"].quality[0]
-
-
-@pytest.mark.parametrize("seed", [-1, "one", 0.5])
-def test_a_seed_is_a_whole_number(sharp, seed):
-    with pytest.raises(SettingsError, match="not a whole number from 0 on"):
-        sharp.quality(FOUR, seed=seed)
 
 
 def test_a_ladder_of_one_tier_routes_nothing(make_router, router):
@@ -517,13 +467,6 @@ def test_a_ladder_of_one_tier_routes_nothing(make_router, router):
 
 
 # In a notebook
-
-
-@pytest.fixture
-def simulated():
-    router = Router(profile="simulated")
-    yield router
-    router.close()
 
 
 def test_the_magic_measures_a_table_of_the_notebook(shell):
@@ -543,17 +486,6 @@ def test_the_magic_says_what_is_wrong_in_a_line(shell):
     assert "nothing to measure on yet" in error_of(shell, "%route quality")
 
 
-def test_an_infinite_cost_is_refused(sharp):
-    with pytest.raises(SettingsError, match="row 1 has TOP_usd = inf; give US dollars"):
-        sharp.quality(FOUR.assign(TOP_usd=math.inf))
-
-
-def test_one_missing_cost_is_one(sharp):
-    missing = FOUR.assign(TOP_usd=[math.nan, 0.01, 0.01, 0.01])
-
-    assert "1 missing cost: the tier's mean stands in." in repr(sharp.quality(missing))
-
-
 def test_scores_that_are_all_the_same_are_as_uncertain_by_length_as_by_any_other_way(make_router):
     router = make_router(classifier=lambda prompt: "TOP" if len(prompt) % 3 else "LOW")
     prompts = [" ".join(["word"] * (1 + place % 7)) + f" {place}" for place in range(70)]
@@ -562,8 +494,3 @@ def test_scores_that_are_all_the_same_are_as_uncertain_by_length_as_by_any_other
     lows = {round(arm.quality[1], 9) for arm in found.arms.values()}
     assert 1 == len(lows)
     assert max(lows) < 1
-
-
-def test_an_audit_of_another_ladder_names_its_tier(sharp):
-    with pytest.raises(SettingsError, match="the audit's tier 'BASIC': there is 'LOW', "):
-        sharp.quality(pairs().assign(cheaper="BASIC"))

@@ -1,0 +1,701 @@
+"""A sample of answers next to the neighbouring tier's, judged: what is asked, said and spent."""
+
+from __future__ import annotations
+
+import copy
+import math
+import os
+import pickle
+import random
+import re
+import signal
+import sys
+import threading
+from collections import Counter
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from conftest import LADDER
+from loopback import Reply
+
+from nbroute import workshop
+from nbroute.errors import BudgetExceeded, Interrupted, ProviderError, SettingsError
+from nbroute.evaluate.audited import settled_by
+from nbroute.providers.simulated import known_prompts
+from nbroute.report.metrics import kappa, newcombe, wilson
+from nbroute.router import Router
+from nbroute.storage.ledger import SqliteLedger
+from nbroute.types import Chunk, Usage
+
+
+def longer(_prompt, a, b):
+    """A judge that likes length."""
+    return "tie" if len(a) == len(b) else "a" if len(a) > len(b) else "b"
+
+
+def tie(_prompt, _a, _b):
+    return "tie"
+
+
+def first(_prompt, _a, _b):
+    return "a"
+
+
+def preferring(share, of):
+    """A judge that prefers the longer answer to so many of the prompts."""
+    chosen = {f"prompt {place}" for place in range(round(share * of))}
+    return lambda prompt, a, b: longer(prompt, a, b) if prompt in chosen else "tie"
+
+
+def framed(count, tier="LOW"):
+    prompts = [f"prompt {place}" for place in range(count)]
+    return pd.DataFrame({"prompt": prompts, "answer": "short", "tier": tier})
+
+
+def audited(router, *given, **options):
+    return router.audit(*given, **{"progress": False, "judge": tie, "again": 0} | options)
+
+
+def words_of(found):
+    return " ".join(str(found).split())
+
+
+@pytest.fixture
+def answering(server):
+    """Models that say their names and what they were asked; as a judge, that B is better."""
+
+    def echo(sent):
+        asked = sent["messages"][-1]["content"]
+        judges = "Verdict:" in asked
+        return Reply(text="The facts.\nVerdict: B" if judges else f"{sent['model']} says {asked}")
+
+    server.handler = echo
+    return server
+
+
+def asked(server):
+    """How often each model was asked what; a judge by its verdict alone."""
+    return Counter(
+        (seen.json["model"], seen.json["messages"][-1]["content"]) for seen in server.requests
+    )
+
+
+class Instant:
+    """A provider that answers at once, with no network: more words on a higher tier."""
+
+    name, kind = "instant", "local"
+
+    def send(self, request):
+        words = {"small": 1, "medium": 2, "large": 3}[request.model]
+        yield Chunk("word " * words, Usage(1, words), "stop", request.model)
+
+    def models(self):
+        return []
+
+    def secrets(self):
+        return ()
+
+    def close(self):
+        pass
+
+
+@pytest.fixture(scope="module")
+def instant():
+    options = {"ladder": LADDER, "classifier": lambda _: "LOW", "ledger": SqliteLedger(None)}
+    router = Router(profile="simulated", provider=Instant(), **options)
+    yield router
+    router.close()
+
+
+# What is drawn and asked
+
+
+@pytest.mark.parametrize(("share", "drawn"), [(0.05, 2), (0.001, 1), (0.5, 20), (1, 40)])
+def test_the_sample_is_exactly_that_share_at_random_and_the_same_again(instant, share, drawn):
+    one, again, other = (
+        audited(instant, share, seed=seed, frame=framed(40)).frame()["prompt"] for seed in (3, 3, 4)
+    )
+
+    assert drawn == len(one) == one.nunique()
+    assert set(one) == set(again)
+    assert share in (0.001, 1) or set(one) != set(other)
+
+
+def test_a_session_is_audited_by_what_it_answered(router, answering):
+    for place in range(3):
+        router.route(f"prompt {place}", system="Rhyme.", max_tokens=50, temperature=0.5)
+    router.route("talk", thread="t")
+    router.route("and then?", thread="t")
+    router.compare("compared", ["LOW", "TOP"])
+    router.escalate(router.route("climbed"))
+    router.route("by name", model="small-2")
+    answering.requests.clear()
+
+    found = audited(router, 1)
+
+    sent = [one.json for one in answering.requests]
+    rows = found.frame().set_index("prompt")
+    assert {"prompt 0", "prompt 1", "prompt 2", "talk", "climbed"} == set(rows.index)
+    assert ("MID", "TOP") == (rows["picked"]["climbed"], rows["expensive"]["climbed"])
+    assert {"medium": 4, "large": 1} == Counter(one["model"] for one in sent)
+    shaped = next(one for one in sent if one["messages"][-1]["content"] == "prompt 0")
+    assert ("Rhyme.", 0.5) == (shaped["messages"][0]["content"], shaped["temperature"])
+    assert 50 in shaped.values()
+    told = words_of(found)
+    for why in ("compared", "in the middle of a conversation", "for a model that was chosen by"):
+        assert f"left out: 1 prompt {'that were ' * (why == 'compared')}{why}" in told
+    assert "near-duplicates: 2 prompts; each counts here, but calibrate counts them once" in told
+
+
+def test_down_asks_the_tier_below_and_says_what_the_more_expensive_one_wasted(router, answering):
+    for prompt in ("one", "two"):
+        router.route(prompt, tier="TOP")
+
+    found = audited(router, 1, "down")
+
+    rows = found.frame()
+    assert [{"MID"}, {"TOP"}, {"TOP"}] == [set(rows[x]) for x in ("cheaper", "expensive", "picked")]
+    assert (1.0, 2) == (found.down.share, found.down.n)
+    wasted = (rows["expensive_usd"] - rows["cheaper_usd"]).sum()
+    assert pytest.approx(wasted) == found.down.wasted > 0
+    assert math.isnan(found.share)
+    assert (0.0, 1.0) == found.interval
+    assert "one tier down would have done for 2 of 2 (100%" in str(found)
+
+
+def test_both_ways_at_once_with_the_ends_of_the_ladder_named_and_a_bar_for_each(router, answering):
+    for tier in LADDER.names:
+        router.route(f"on {tier}", tier=tier)
+
+    found = audited(router, 1, "both", judge=longer, again=1)
+
+    rows = found.frame().query("direction != 'again'")
+    pairs = set(zip(rows["direction"], rows["picked"], strict=True))
+    assert {("up", "LOW"), ("up", "MID"), ("down", "MID"), ("down", "TOP")} == pairs
+    assert ("on TOP",) == found.topmost
+    assert "1 prompt with TOP's answer: no tier is above it" in str(found)
+    assert "1 prompt with LOW's answer: no tier is below it" in str(found)
+    bars = found.chart().frame()
+    assert {"LOW, up", "MID, up", "MID, down", "TOP, down"} < set(bars["pair"])
+    assert bars.groupby("pair")["share"].sum().round(6).eq(1).all()
+    assert "prefers the more expensive" in found.chart()._repr_html_()
+
+
+def test_a_frame_of_prompts_alone_is_classified_and_answered_first(router, answering):
+    found = audited(router, 1, frame=pd.DataFrame({"prompt": ["one", math.nan, "two", " "]}))
+
+    assert {(m, p) for m in ("small", "medium") for p in ("one", "two")} == set(asked(answering))
+    assert {"LOW"} == set(found.frame()["picked"])
+    assert "left out: 2 prompts that are empty" in str(found)
+    assert {"audit": 4} == Counter(row["purpose"] for row in router.ledger.rows())
+
+
+def test_a_prompt_that_was_asked_twice_counts_twice_and_is_asked_and_judged_once(router, answering):
+    heard = []
+
+    def judge(prompt, a, b):
+        heard.append((prompt, a))
+        return "tie"
+
+    found = audited(router, 1, frame=pd.concat([framed(2)] * 3), judge=judge)
+
+    assert 6 == found.tally("up").n
+    assert {1} == set(asked(answering).values())
+    assert 4 == len(heard) == len(set(heard))
+
+
+def test_earlier_sessions_are_audited_where_the_ledger_keeps_their_texts(make_router, answering):
+    def ledger():
+        return SqliteLedger(Path("kept.sqlite"), store_text=True)
+
+    before = make_router(ledger=ledger())
+    before.route("one")
+    before.route("talk", thread="t")
+    before.close()
+    router = make_router(ledger=ledger())
+    with pytest.raises(SettingsError, match=r"no prompt of this session to audit: .*everything"):
+        audited(router, 1)
+
+    found, again = (audited(router, 1, everything=True) for _ in range(2))
+
+    assert ["one"] == list(found.frame()["prompt"]) == list(again.frame()["prompt"])
+    assert "the ledger keeps no system prompts" in str(found)
+    assert "in the middle of a conversation" in str(found)
+    bare = make_router(ledger="bare.sqlite")
+    bare.route("one")
+    with pytest.raises(SettingsError, match="1 whose text was not kept; store_text = true"):
+        audited(make_router(ledger="bare.sqlite", session=bare.session), 1)
+
+
+def test_audits_are_in_the_ledger_with_their_purpose_and_are_no_results(
+    router, make_router, answering
+):
+    router.route("prompt")
+
+    found = router.audit(1, judge="MID", progress=False, again=0)
+
+    purposes = Counter(row["purpose"] for row in router.ledger.rows(session=router.session))
+    assert {"answer": 1, "audit": 1, "judge": 2} == purposes
+    assert 1 == router.report().results == len(router.history.results())
+    assert router.report().by_use["auditing"].usd == found.cost.usd > 0
+    calls = {key: spend.calls for key, spend in found.spends.items()}
+    assert {("MID", "asking"): 1, ("MID", "judging"): 2} == calls
+    other = make_router()
+    other.go_on(router)
+    assert other.audited is router.audited is found
+
+
+def test_a_cached_answer_is_judged_like_any_other_and_said_to_be_cached(router, answering):
+    router.route("one")
+    router.route("one")
+
+    found = audited(router, 1)
+
+    assert 2 == found.tally("up").n
+    assert "1 answer came out of the cache" in str(found)
+    one, two = found.frame()["cheaper_usd"]
+    assert one == two > 0
+
+
+def test_the_noise_is_the_same_model_asked_twice(router, server):
+    server.handler = lambda sent: Reply(text="x" * len(server.requests))
+
+    found = audited(router, 1, frame=framed(30), judge=longer, again=0.2)
+
+    again = found.frame().query("direction == 'again'")
+    assert 6 == len(again) == found.tally("again").n
+    assert {"MID"} == set(again["cheaper"]) == set(again["expensive"])
+    assert 36 == len(server.requests)
+    told = "noise: asked twice, the judge preferred one of the same model's two answers in 6 of 6"
+    assert told in words_of(found)
+    few = audited(router, 1, frame=framed(8), judge=longer, again=0.1)
+    assert 5 == few.tally("again").n
+
+
+# What it says
+
+
+@pytest.mark.parametrize(
+    ("count", "share", "verdict"),
+    [
+        (100, 0.02, "your routing is working well: under 10% need a more expensive tier"),
+        (100, 0.5, "tighten your routing: over 20% need a more expensive tier"),
+        (600, 0.15, "fair: between 10% and 20% need a more expensive tier"),
+        (6, 1, "too few to tell: it takes at least 7 judged prompts"),
+        (1, 1, "too few to tell: it takes at least 7 judged prompts"),
+        (10, 0.1, "too few to tell: the share may be above or below 10% and 20%; a share of 10% "),
+        (10, 0.3, f"too few to tell: .*; if it stays at 30%, {settled_by(0.3)} judged prompts "),
+    ],
+)
+def test_the_verdict_goes_by_where_the_interval_lies(instant, count, share, verdict):
+    found = audited(instant, 1, frame=framed(count), judge=preferring(share, count))
+
+    assert share == found.share
+    assert pytest.approx(wilson(share, count)) == found.interval
+    assert re.match(verdict, found.verdict), found.verdict
+    assert f"verdict: {found.verdict}" in words_of(found)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.05, 0.15, 0.3, 1.0])
+def test_so_many_prompts_settle_it_and_one_fewer_does_not(share):
+    def unsettled(n):
+        low, high = wilson(share, n)
+        return n < 7 or low <= 0.1 <= high or low <= 0.2 <= high
+
+    n = settled_by(share)
+
+    assert (False, True) == (unsettled(n), unsettled(n - 1))
+
+
+def test_over_many_audits_the_interval_has_the_true_share_as_often_as_it_says(instant):
+    draw = random.Random(0)  # noqa: S311 - a simulation
+    truth = {f"prompt {place}": draw.random() < 0.2 for place in range(800)}
+    frame, true = framed(len(truth)), sum(truth.values()) / len(truth)
+
+    def judge(prompt, a, b):
+        return longer(prompt, a, b) if truth[prompt] else "tie"
+
+    audits = (
+        audited(instant, 32 / len(truth), frame=frame, judge=judge, seed=seed, workers=1)
+        for seed in range(100)
+    )
+
+    assert 90 <= sum(low <= true <= high for low, high in (one.interval for one in audits)) < 100
+
+
+def test_a_judge_that_goes_by_position_is_pointed_out_and_prefers_nothing(instant):
+    found = audited(instant, 1, frame=framed(20), judge=first)
+
+    told = words_of(found)
+    assert 0 == found.share
+    assert {"tie"} == set(found.frame()["verdict"])
+    assert "position: swapping the answers changed the verdict on 20 of 20 pairs" in told
+    assert "shown first in 40 of 40 verdicts, so they mean nothing" in told
+    assert found.verdict.startswith("no verdict: this judge goes by the position of an answer")
+    lower = audited(instant, 1, "down", frame=framed(20, "TOP"), judge=first)
+    assert lower.verdict == found.verdict
+
+
+def test_the_judge_is_measured_by_your_own_votes(router, answering):
+    for place, word in enumerate(["too weak", "good", "bad", "overkill"]):
+        router.label(router.route(f"prompt {place}"), word)
+
+    found = audited(router, 1, judge=preferring(0.25, 4))
+
+    assert (4, 3) == found.agreement()[1:]
+    assert pytest.approx(0.5) == found.agreement().kappa
+    assert "your own votes: the judge agrees on 3 of 4 (kappa 0.50)" in str(found)
+
+
+def test_two_settings_are_compared_on_the_prompts_that_both_have(instant):
+    before = audited(instant, 1, frame=framed(60), judge=preferring(0.5, 60))
+    higher = framed(60)
+    higher.loc[:19, "tier"] = "TOP"  # the first third goes to the top now
+    after = audited(instant, 1, frame=higher, judge=preferring(0.5, 60))
+
+    found = after.against(before)
+
+    assert (60, 10 / 60, 0.5) == (found.n, found.share, found.other)
+    assert -1 <= found.interval[0] < found.difference < found.interval[1] < 0
+    assert "surely fewer" in str(found)
+    assert "an answer of the top tier counts as well served (20 prompts)" in str(found)
+    assert "no difference (+0 points" in str(before.against(before))
+    assert "top tier" not in str(before.against(before))
+    with pytest.raises(SettingsError, match="is not an audit"):
+        before.against("before")
+    alone = audited(instant, 1, frame=pd.DataFrame({"prompt": ["other"], "tier": "LOW"}))
+    with pytest.raises(SettingsError, match="no judged prompt in common"):
+        alone.against(before)
+
+
+#: Table III of "Improved confidence intervals for the difference between binomial proportions
+#: based on paired data" (Newcombe 1998), method 10: cases of both, the first, the second, neither.
+NEWCOMBE = {
+    (36, 12, 2, 0): (0.0569, 0.3404),
+    (20, 12, 2, 16): (0.0562, 0.3292),
+    (35, 14, 0, 1): (0.1461, 0.4175),
+    (1, 97, 1, 1): (0.8736, 0.9850),
+    (54, 0, 0, 0): (-0.0664, 0.0664),
+}
+
+
+@pytest.mark.parametrize(("cases", "limits"), NEWCOMBE.items())
+def test_a_difference_of_paired_shares_is_newcombes(cases, limits):
+    whom = ((True, True), (True, False), (False, True), (False, False))
+
+    assert pytest.approx(limits, abs=1e-4) == newcombe(dict(zip(whom, cases, strict=True)))
+
+
+def test_kappa_is_what_is_above_chance():
+    # Cohen's own definition by hand: 35 of 50 alike, 0.5 by chance.
+    pairs = [(True, True)] * 20 + [(True, False)] * 5 + [(False, True)] * 10
+    pairs += [(False, False)] * 15
+
+    assert pytest.approx(0.4) == kappa(pairs)
+    assert math.isnan(kappa([(True, True)] * 3))
+
+
+def test_judged_pairs_are_labels_and_answers_that_can_be_learnt_from(instant):
+    pytest.importorskip("sklearn")
+    things = ["harbour", "bakery", "violin", "glacier", "printer", "orchard", "compass", "lantern"]
+    draw = random.Random(0)  # noqa: S311 - a simulation
+    hard = [draw.random() < 0.5 for _ in range(120)]
+    rows = [
+        " ".join([("prove that" if it else "what is"), *draw.sample(things, 5), str(place)])
+        for place, it in enumerate(hard)
+    ]
+    frame = pd.DataFrame({"prompt": rows, "answer": "short", "tier": "LOW"})
+
+    def judge(prompt, a, b):
+        return longer(prompt, a, b) if prompt.startswith("prove") else "tie"
+
+    found = audited(instant, 1, frame=frame, judge=judge)
+
+    labels, pairs = found.labels(), found.pairs()
+    assert {"LOW", "MID"} == set(labels["tier"])
+    assert all((labels["tier"] == "MID") == labels["prompt"].str.startswith("prove"))
+    assert "120" in repr(instant.fit(labels))
+    assert (sum(hard), {"word word "}) == (len(pairs), set(pairs["better"]))
+    assert f"{2 * len(pairs)} labels" in repr(instant.fit_check(pairs))
+
+
+def test_what_needs_more_counts_before_what_could_do_with_less(router, answering):
+    router.route("one", tier="MID")
+    router.route("two", tier="MID")
+
+    def judge(prompt, a, b):
+        up = "large" in a + b
+        return "tie" if prompt == "one" or not up else "a" if "large" in a else "b"
+
+    labels = audited(router, 1, "both", judge=judge).labels()
+
+    assert {"one": "LOW", "two": "TOP"} == dict(zip(labels["prompt"], labels["tier"], strict=True))
+
+
+def test_it_prints_in_80_columns_and_survives_a_copy(router, answering):
+    for prompt in ("日本語のプロンプト", "prompt " * 40):
+        router.route(prompt)
+
+    found = audited(router, 1, judge=longer, again=1)
+
+    assert max(map(len, str(found).splitlines())) <= 80
+    for one in (pickle.loads(pickle.dumps(found)), copy.deepcopy(found)):  # noqa: S301
+        assert str(found) == str(one)
+        assert found.frame().equals(one.frame())
+        assert found.labels().equals(one.labels())
+
+
+def test_on_the_simulated_ladder_the_audit_finds_what_is_true(simulated):
+    for prompt in known_prompts():
+        simulated.route(prompt)
+    truth = workshop.truth(known_prompts(), simulated.ladder).set_index("prompt")
+
+    found = audited(simulated, 1, "both", judge="FRONTIER")
+
+    worth = [
+        (truth.loc[row.pair.prompt, row.pair.cheaper_tier] or 0)
+        - (truth.loc[row.pair.prompt, row.pair.expensive_tier] or 0)
+        for row in found.rows
+    ]
+    said = ["tie" if not ahead else "cheaper" if ahead > 0 else "expensive" for ahead in worth]
+    assert said == [row.verdict for row in found.rows]
+    assert 0.1 < found.share < 0.4
+
+
+# What goes wrong
+
+TWICE = pd.DataFrame([["a", "x", "y"]], columns=["prompt", "answer", "answer"])
+SAME = pd.DataFrame({"prompt": "the same"}, index=range(1_000_000))
+BAD = [
+    *(
+        ({"sample": bad}, f"sample={bad!r} is not a share")
+        for bad in (0, -0.1, 5, math.nan, True, "5")
+    ),
+    ({"again": 2}, "again=2 is not a share: give a number from 0 to 1"),
+    ({"seed": 1.5}, "seed=1.5 is not a whole number"),
+    ({"direction": "upp"}, "direction='upp' is not a direction: did you mean 'up'"),
+    ({"judge": "MIDD"}, "'MIDD' is neither a tier"),
+    ({"judge": 3}, "judge is 3; give a tier, a model, or a function"),
+    ({"max_cost": "cheap"}, "max_cost is 'cheap'"),
+    ({"frame": None}, "no prompt of this session to audit: route some first"),
+    ({"frame": pd.DataFrame({"text": ["a"]})}, "no column 'prompt' among 'text'"),
+    ({"frame": TWICE}, "several columns 'answer'; leave one"),
+    ({"frame": ["a"]}, "list is not a table"),
+    ({"frame": pd.DataFrame({"prompt": []})}, "the frame has no prompts: 0 rows"),
+    ({"frame": pd.DataFrame({"prompt": [1, None]})}, "no prompts: 2 rows, none a text"),
+    ({"frame": framed(1, "LOWW")}, "unknown tier 'LOWW' on ladder 'test': did you mean 'LOW'"),
+    (
+        {"frame": framed(3, "TOP")},
+        r"TOP answered all of the sample \(3 prompts\), and no tier is above it; direction='down'",
+    ),
+    (
+        {"frame": framed(3), "direction": "down"},
+        r"LOW answered all of the sample \(3 prompts\), and no tier is below it; direction='up'",
+    ),
+    (
+        {"frame": framed(2_001)},
+        "sample=1 of 2,001 prompts is 2,001, each for several calls: give max_cost",
+    ),
+    ({"frame": SAME, "sample": 0.05}, "of 1,000,000 prompts is 50,000"),
+    ({"frame": framed(60_000), "max_cost": 1}, "is 60,000, .* give a smaller sample, such as"),
+]
+
+
+@pytest.mark.parametrize(("options", "told"), BAD)
+def test_bad_input_is_one_line_before_anything_is_sent(router, server, options, told):
+    with pytest.raises(SettingsError, match=told) as raised:
+        audited(router, **{"sample": 1} | options)
+
+    assert "\n" not in str(raised.value)
+    assert [] == server.requests
+
+
+def test_what_cannot_be_audited_here_is_refused(make_router, answering, monkeypatch):
+    one_tier = make_router(ladder=replace(LADDER, tiers=LADDER.tiers[:1]))
+    with pytest.raises(SettingsError, match="the ladder has one tier, LOW"):
+        audited(one_tier, 1, "both", frame=framed(2))
+    asking = make_router(classifier="model")
+    with pytest.raises(SettingsError, match=r"no tier for 'one', and small would be asked"):
+        audited(asking, 1, frame=pd.DataFrame({"prompt": ["one"]}))
+    assert [] == answering.requests
+    monkeypatch.setattr("nbroute.evaluate.sampling._MOST_CALLS", 0)
+    full = make_router()
+    full.route("one")
+    with pytest.raises(SettingsError, match="the ledger has 1 calls, more than the 0"):
+        audited(full, 1, everything=True)
+
+
+def test_answers_and_verdicts_that_fail_are_rows_with_their_reasons(router, server):
+    def handler(sent):
+        text = str(sent["messages"])
+        if "Verdict:" in text:
+            prose = "Well, both have merit, and who am I to say?"
+            return Reply(text=prose if "prompt 1" in text else "The facts.\nVerdict: B")
+        bad = "prompt 3" in text
+        return Reply(status=400, error="no such luck") if bad else Reply(text="ok")
+
+    server.handler = handler
+
+    found = audited(router, 1, frame=framed(6), judge=None)
+
+    failed = found.frame().query("error != ''").set_index("prompt")
+    assert {"prompt 1", "prompt 3"} == set(failed.index)
+    assert failed["verdict"].isna().all()
+    assert "gave no verdict" in failed["error"]["prompt 1"]
+    assert 4 == found.tally("up").n
+    assert "no such luck" in words_of(found)
+
+
+@pytest.mark.parametrize(
+    ("judge", "told"),
+    [
+        (lambda *_: "nobody", "the judge returned 'nobody'"),
+        (lambda *_: 1 / 0, "ZeroDivisionError"),
+        (lambda *_: sys.exit("enough"), "SystemExit: enough"),
+    ],
+)
+def test_a_judge_that_never_judges_ends_it_early_with_the_money_in_the_error(
+    router, answering, judge, told
+):
+    with pytest.raises(ProviderError, match=told) as raised:
+        audited(router, 1, frame=framed(60), judge=judge, again=0.2)
+
+    so_far = raised.value.result
+    assert so_far is router.audited
+    assert len(answering.requests) < 30
+    assert so_far.cost.usd > 0
+    assert "nothing was judged" in so_far.verdict
+    assert "failed" in str(so_far)
+
+
+def test_a_judge_that_fails_wherever_answers_differ_gives_no_verdict(router, server):
+    server.handler = lambda sent: Reply(text="short" if "1" in str(sent["messages"]) else "long")
+    good = audited(router, 1, frame=framed(4))
+    assert good is router.audited
+
+    bad = audited(router, 1, frame=framed(4), judge=lambda *_: "who knows")
+
+    assert 1 == len(bad.judged)  # the two answers to "prompt 1" are the same
+    told = "no verdict: the judge decided none of the 3 pairs whose answers differ"
+    assert told == bad.verdict
+    assert good is router.audited
+
+
+def test_ctrl_c_keeps_what_was_judged_and_the_same_call_continues(router, answering):
+    heard = []
+
+    def judge(prompt, a, b):
+        if len(heard) == 41:
+            heard.append("stopped")
+            os.kill(os.getpid(), signal.SIGINT)
+        heard.append((prompt, a))
+        return longer(prompt, a, b)
+
+    given = {"frame": framed(60), "judge": judge, "again": 0.1}
+    with pytest.raises(Interrupted, match="the same call continues") as raised:
+        audited(router, 1, **given)
+    so_far = raised.value.result
+    sent = len(answering.requests)
+    found = audited(router, 1, **given)
+
+    assert 0 < len(so_far.judged) < 60
+    assert "stopped: interrupted; the same call continues it" in str(so_far)
+    assert 60 == found.tally("up").n
+    assert 66 == len(answering.requests) > sent
+    assert 120 == len(heard) - heard.count("stopped")  # two answers alike are not judged
+    assert set(so_far.frame()["prompt"]) <= set(found.frame()["prompt"])
+    assert "stopped" not in str(found)
+
+
+def test_what_was_stopped_does_not_continue_with_the_verdicts_of_another_judge(router, answering):
+    def stopping(verdict):
+        heard = []
+
+        def judge(*_):
+            heard.append(verdict)
+            if len(heard) == 5:
+                raise KeyboardInterrupt
+            return verdict
+
+        return judge
+
+    with pytest.raises(Interrupted, match=r"2 of 6 pairs are judged"):
+        audited(router, 1, frame=framed(6), judge=stopping("a"))
+    with pytest.raises(Interrupted) as raised:
+        audited(router, 1, frame=framed(6), judge=stopping("tie"))
+
+    rows = raised.value.result.frame()
+    assert ["tie", "tie"] == list(rows["forward"]) == list(rows["backward"])
+    assert 6 == len(answering.requests)
+
+
+def test_an_audit_can_be_cancelled_from_another_thread(router, answering):
+    cancel = threading.Event()
+
+    with pytest.raises(Interrupted):
+        audited(router, 1, frame=framed(40), judge=lambda *_: cancel.set() or "tie", cancel=cancel)
+
+
+def test_max_cost_ends_it_in_the_middle_with_figures_and_more_money_continues(router, answering):
+    given = {"frame": framed(40), "judge": "LOW"}
+
+    found = audited(router, 1, max_cost=0.01, **given)
+
+    assert 0 < found.tally("up").n < 40
+    assert float(found.cost.usd) <= 0.01
+    assert "of max_cost $0.01; it was not sent" in found.stopped
+    assert "stopped: " in str(found)
+    sent = asked(answering)
+    rest = audited(router, 1, max_cost=5, **given)
+    assert 40 == rest.tally("up").n
+    assert rest.cost.usd == router.spend().usd > found.cost.usd
+    assert {1} == set(asked(answering).values())
+    assert sent == {key: n for key, n in asked(answering).items() if key in sent}
+    answering.requests.clear()
+    with pytest.raises(BudgetExceeded, match=r"nothing was judged: a call could cost up to"):
+        audited(router, 1, frame=framed(3).assign(prompt="new"), max_cost=0)
+    assert [] == answering.requests
+
+
+@pytest.mark.parametrize(
+    ("way", "tier", "limits"),
+    [
+        ("up", "LOW", {"budget_usd": Decimal("0.03")}),
+        # No cheaper tier answers instead of the one that is audited.
+        ("down", "TOP", {"budget_usd": Decimal("0.04"), "on_limit": "cheaper"}),
+    ],
+)
+def test_a_session_budget_holds_and_what_was_not_reached_is_no_failure(
+    router, answering, way, tier, limits
+):
+    router.limits = replace(router.limits, **limits)
+
+    found = audited(router, 1, way, frame=framed(40, tier), judge="MID")
+
+    assert 0 < found.tally(way).n < 40
+    assert {""} == set(found.frame()["error"])
+    assert found.stopped.startswith("BudgetExceeded: a call could cost up to")
+    assert "session budget" in found.stopped
+    assert router.spend().usd <= router.limits.budget_usd
+    assert {"MID"} == set(found.frame()["expensive" if way == "up" else "cheaper"])
+    assert {"medium"} == {seen.json["model"] for seen in answering.requests}
+
+
+def test_two_threads_may_audit_at_once(router, answering):
+    found = {}
+
+    def work(seed):
+        found[seed] = audited(router, 0.5, seed=seed, frame=framed(40), judge=longer)
+
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(2)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+
+    assert [20, 20] == [found[seed].tally("up").n for seed in range(2)]
+    assert set(found[0].frame()["prompt"]) != set(found[1].frame()["prompt"])
+    assert router.audited in found.values()
