@@ -24,7 +24,7 @@ help:
 demo: .venv/demo
 	$(BIN)/nbroute run $(QUICKSTART) --profile local --out out
 
-lab: .venv/demo
+lab: .venv/lab
 	$(BIN)/jupyter lab $(QUICKSTART)
 
 test: .venv/test check
@@ -71,13 +71,21 @@ notebooks: .venv/test
 		--ExecutePreprocessor.record_timing=False "$$one" || exit 1; done
 
 .venv/bin/python:
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "nbroute needs Python 3.11 or newer; call make PYTHON=/path/to/python3.11")'
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "nbroute needs Python 3.11 or newer; call make PYTHON=/path/to/python3.11")'
+	@echo "Making a virtual environment in .venv ..."
 	$(PYTHON) -m venv .venv
 
+# Modules are compiled when they are first imported: most never are.
 .venv/demo: .venv/bin/python pyproject.toml
-	@echo "Installing nbroute with its local model (about 300 MB, once) ..."
-	$(BIN)/python -m pip install --disable-pip-version-check -e '.[local,lab,embeddings,learn]'
+	@echo "Installing nbroute, llama.cpp and JupyterLab (120 MB to download, once) ..."
+	$(BIN)/python -m pip install --disable-pip-version-check --no-compile -e '.[local,lab]'
+	@echo "Getting the model SmolLM2 (93 MB, once) ..."
 	$(BIN)/nbroute pull
+	@touch $@
+
+.venv/lab: .venv/demo
+	@echo "Installing what the other notebooks need (about 90 MB to download, once) ..."
+	$(BIN)/python -m pip install --disable-pip-version-check --no-compile -e '.[embeddings,learn,charts]'
 	@touch $@
 
 .venv/test: .venv/demo
