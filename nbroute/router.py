@@ -89,13 +89,13 @@ class Router(Engine):
     works offline. `settings` is a path or a `Settings`, `profile` a built-in or configured
     name, `ladder` a `Ladder` or a preset's name, `provider` one `Provider` for every tier,
     `classifier` a name, a `Classifier` or a function prompt -> tier, `ledger` a file.
-    `examples` are labelled prompts (a DataFrame or CSV of `prompt` and `tier`, pairs) that the
-    embedding classifiers go by, in place of the shipped ones. `replay` is a recording, which
-    brings its own ladder and answers in the models' place: nothing is sent. Where a profile
-    or a provider is named, no recording of the environment or the settings file is used. Warns
-    where a settings file was found and is not used, as it is not trusted.
+    `examples` are labelled prompts (a DataFrame or CSV of `prompt` and `tier`, or pairs) that the
+    embedding classifiers use instead of the shipped ones. `replay` is a recording, which has its
+    own ladder and answers instead of the models: nothing is sent. If a profile or a provider is
+    named, recordings named in the environment or the settings file are not used. Warns if a
+    settings file was found and is not used, as it is not trusted.
 
-    Thread-safe. Raises SettingsError where something named does not exist, RecordError for a
+    Thread-safe. Raises SettingsError if something named does not exist, RecordError for a
     recording that cannot be used.
     """
 
@@ -137,7 +137,7 @@ class Router(Engine):
             told = found_models(settings.ladder, steps)
             settings = replace(settings, origin="; ".join([settings.origin, *told]))
         self.settings = settings
-        #: The last audit, also one that was stopped.
+        #: The last audit, even if it was stopped.
         self.audited: Audit | None = None
         self._stopped: Audit | None = None
         asked = classifier_tier(settings, steps, providers)
@@ -183,12 +183,12 @@ class Router(Engine):
 
     @property
     def recorder(self) -> Recorder | None:
-        """What `record` has begun; None where nothing is recorded."""
+        """What is recording; None if nothing is."""
         return self._classifiers.recorder
 
     @property
     def replaying(self) -> Recording | None:
-        """The recording that answers; None where models do."""
+        """The recording that answers; None if models do."""
         return self._recording
 
     @overload
@@ -196,12 +196,12 @@ class Router(Engine):
     @overload
     def record(self, path: None) -> None: ...
     def record(self, path: str | Path | None) -> Recorder | None:
-        """Keep each answer from here on in that text file, for `replay`; None ends it.
+        """Keep each answer from now on in that text file, for `replay`; None ends it.
 
-        Also those of the classifying model and those out of the cache. A recording that
-        exists already is continued, any other file is refused. No key is written. Answers
-        that other processes fetch for `map` are not in it. RecordError where the file cannot be
-        used, SettingsError in a replay.
+        It keeps those of the classifying model and of the cache, too. An existing recording is
+        continued, any other file is refused. No key is written. Answers that other processes
+        fetch for `map` are not in it. RecordError if the file cannot be used, SettingsError in a
+        replay.
         """
         made = None if path is None else recorder_of(self, path, self._classifiers)
         if (old := self._classifiers.keep_with(made)) is not None:
@@ -227,7 +227,7 @@ class Router(Engine):
     def compare(
         self, prompt: str | Iterable[str], tiers: Sequence[str] | None = None, **options: Any
     ) -> Comparison | Grid:
-        """Ask several tiers or models the same, at the same time: a `Comparison`, a table first.
+        """Ask several tiers or models the same thing at the same time: a `Comparison`.
 
         `tiers` names tiers, models on the ladder, or others as "TIER:model"; None is every
         tier. Many prompts make a `Grid`, prompts x contenders. For a text it takes `observe`,
@@ -254,11 +254,11 @@ class Router(Engine):
         and `grid.frame()` has them as `judged`: 1.0 for better, 0.5 for as good, 0.0 for worse,
         NaN where there is no verdict. `judge` is a tier, a model ("TIER:model"), or a function
         (prompt, a, b) -> "a", "b" or "tie"; None is the top tier. Each pair is judged in both
-        orders, and what flips with the order counts as good. `max_cost` (US dollars) bounds all
-        of it. What fails is NaN, and the same call asks for that again.
+        orders, and a verdict that flips with the order counts as good. `max_cost` (US dollars)
+        limits all of it. What fails is NaN, and the same call asks for that again.
 
-        SettingsError for one contender and for a judge that does not exist, Interrupted on
-        Ctrl-C; its `result` is the grid.
+        SettingsError for a single contender and for an unknown judge, Interrupted on Ctrl-C; its
+        `result` is the grid.
         """
         from nbroute.evaluate.judged_grid import judge_grid
 
@@ -267,17 +267,17 @@ class Router(Engine):
     def strengths(self, judged: Audit | Grid | pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
         """How strong each tier is by what was judged, the strongest first: `tier`, `strength`.
 
-        The strength is how often it would be preferred to an average one of these tiers, `low` to
+        The strength is how often a tier would be preferred to an average one of them, `low` to
         `high` at 95%: see `nbroute.evaluate.strengths`. It takes an audit or its frame, or a grid
-        after `judge`. SettingsError for fewer than three tiers, for tiers that nothing connects,
-        and where evalica is missing.
+        after `judge`. SettingsError for fewer than three tiers, for tiers that no verdict
+        connects, and if evalica is missing.
         """
         from nbroute.evaluate.strengths import strengths
 
         return strengths(judged, seed=seed)
 
     def map(self, prompts: Iterable[str], **options: Any) -> Batch:
-        """Route many prompts at once: a `Batch` with a row each, in order; a failure is a row.
+        """Route many prompts at once: a `Batch` with a row for each, in order; a failure is a row.
 
         Takes `executor`, `workers`, `to`, `resume`, `fresh`, `progress`, `cancel` and what
         `route` takes: see `nbroute.batch.map_prompts`.
@@ -299,7 +299,7 @@ class Router(Engine):
         return await aroute(self, prompt, **options)
 
     def teach(self, prompt: str, tier: str) -> str:
-        """Keep the prompt as an example of the tier, which moves ngrams and those by examples.
+        """Keep the prompt as an example of the tier, for ngrams and the embedding classifiers.
 
         The tier's name. PromptError for an empty prompt, SettingsError for an unknown tier.
         """
@@ -313,50 +313,49 @@ class Router(Engine):
         *,
         picked: str | None = None,
     ) -> Label:
-        """Keep your word on an answer: "good", "bad", "too weak" or "overkill".
+        """Keep your feedback on an answer: "good", "bad", "too weak" or "overkill".
 
-        "cheapest acceptable" is the word on one of several compared answers. The prompt is
-        kept with it. `needed` names the tier that would have done, else it follows from the
-        word; `picked` the one that routing picked, where that is not the first that answered.
-        SettingsError for an unknown word or tier, RecordError where the ledger fails.
+        "cheapest acceptable" is the word for one of several compared answers. The prompt is kept
+        with it. `needed` names the tier that would have done, otherwise the word implies it;
+        `picked` is the tier that routing picked, if that is not the first that answered.
+        SettingsError for an unknown word or tier, RecordError if the ledger fails.
         """
         return keep_label(self, result, feedback, needed, picked=picked)
 
     def take_back(self, result: RouteResult) -> None:
-        """Take back what you said of that answer; RecordError where the ledger fails."""
+        """Take back your feedback on that answer; RecordError if the ledger fails."""
         take_back(self, result)
 
     def labels(self, *, everything: bool = False, feedback: bool = False) -> pd.DataFrame:
         """The session's labels as `fit` takes them: the last word on each prompt, as its tier.
 
-        `everything` takes all sessions in the ledger. Words that name no tier of this ladder
-        are left out; `feedback` gives every word as it was said, `tier` maybe None.
+        `everything` takes all sessions in the ledger. Labels with no tier of this ladder are
+        left out; `feedback` gives all labels as they were given, some with no `tier`.
         """
         return labels_frame(self, everything=everything, feedback=feedback)
 
     def fit(self, frame: Any, *, to: str | Path | None = None, seed: int = 0) -> Fitted:
-        """Learn a classifier from labelled prompts; it is used from here on if it is better.
+        """Learn a classifier from labelled prompts; it is used from now on if it is better.
 
         `frame` is a DataFrame or a CSV file with `prompt` and `tier` (or `weak` and `strong`,
-        scores of answers), and maybe `group`, which cross-validation keeps together. Better
-        is better than chance, than the prompt's length and than the present classifier. It
-        is kept in the file `to`, for `classifier = "learned"`. SettingsError for labels that
-        cannot be learnt from, and where scikit-learn is missing.
+        scores of answers), and maybe `group`, which cross-validation keeps together. It must
+        be better than chance, the prompt's length and the present classifier, and is then kept
+        in the file `to`, for `classifier = "learned"`. SettingsError for labels that it cannot
+        learn from, and if scikit-learn is missing.
         """
         return self._classifiers.fit(frame, Path(to) if to else None, seed)
 
     def fit_check(self, frame: Any = None, *, catch: float = 0.5, seed: int = 0) -> FittedCheck:
-        """Learn from labels which answers are bad; the check "learned" from here on, if better.
+        """Learn from labels which answers are bad; from now on the check "learned", if better.
 
         `frame` is a DataFrame or a CSV file with `prompt`, `text` and `good` (True or False, or
         good and bad in a column `label`), or with `prompt`, `better` and `worse`; and maybe
-        `logprob`. With none, the labels in the ledger are taken whose answers' texts it keeps.
-        Fit it on answers of the tier that it is to check; that one is bad does not say that the
-        next tier's is good (docs/checks.md has figures). It fails an answer from the chance on
-        at which the share `catch` of the bad ones is caught. Better is surely better, on prompts
-        held back, than the prompt alone, the answer's length and chance: it is then kept beside
-        the ledger. SettingsError for labels that cannot be learnt from, and where scikit-learn
-        is missing.
+        `logprob`. Without a frame it takes the labels in the ledger whose answers' texts are kept.
+        Fit it on answers of the tier that it will check; a bad answer does not mean that the
+        next tier's is good (docs/checks.md has figures). The threshold is set so that the share
+        `catch` of the bad answers fails. It must be clearly better, on prompts held back, than
+        the prompt alone, the answer's length and chance, and is then kept next to the ledger.
+        SettingsError for labels that it cannot learn from, and if scikit-learn is missing.
         """
         missing = 0
         if frame is None:
@@ -378,24 +377,24 @@ class Router(Engine):
     ) -> Calibration:
         """The cheapest threshold that keeps the loss of quality at `loss` or less; sends nothing.
 
-        So it does with the probability `confidence`, for prompts like those of `source`: an
-        `Audit`, its frame, or a DataFrame or CSV file with `prompt` and `tier`, the one needed;
-        with none, the last audit's pairs, else the labels in the ledger. It is the threshold of
-        the classifier, `step_up_below`, or `of` a check, "learned", "rating" or "logprob": then
-        `source` is as in `fit_check`, with a column of that name for the last two. Near-duplicate
-        prompts (or those of one `group`) count once. SettingsError for what cannot be used, and
-        where nothing can be promised; it then says how many labels it would take.
+        This holds with the probability `confidence`, for prompts like those of `source`: an
+        `Audit`, its frame, or a DataFrame or CSV file with `prompt` and the `tier` needed;
+        without it, the last audit's pairs, else the labels in the ledger. The threshold is the
+        classifier's, `step_up_below`, or that `of` a check, "learned", "rating" or "logprob":
+        then `source` is as in `fit_check`, with a column of that name for the last two.
+        Near-duplicate prompts (or those of one `group`) count once. SettingsError for what cannot
+        be used, and if nothing can be promised; it then says how many labels it would take.
         """
         return calibrate(self, source, loss=loss, confidence=confidence, of=of, seed=seed)
 
     def quality(self, source: Any = None, *, seed: int = 0) -> Quality:
-        """Quality against cost on your own prompts, beside chance, length and each tier alone.
+        """Quality against cost on your own prompts, next to chance, length and each tier alone.
 
         `source` is a DataFrame or a CSV file with `prompt` and a score from 0 to 1 of two tiers or
         more, in columns named as the tiers (costs in `TIER_usd`), with `prompt`, `weak` and
-        `strong`, or with `prompt` and the `tier` needed; or a judged grid, or an audit. With none
-        it is the last audit, else the session's labels. Nothing is sent: where the classifier
-        would, a column `picked` has the tiers. SettingsError where it says nothing.
+        `strong`, or with `prompt` and the `tier` needed; or a judged grid, or an audit. Without
+        it, the last audit, else the session's labels. Nothing is sent: for a classifier that
+        would send, a column `picked` has the tiers. SettingsError if `source` says nothing.
         """
         if source is None:
             source = self.labels() if self.audited is None else self.audited
@@ -403,7 +402,7 @@ class Router(Engine):
 
     @property
     def classifier(self) -> Spec:
-        """What decides where nothing else is said: a name, a classifier or a function."""
+        """What decides by default: a name, a classifier or a function."""
         return self._classifiers.default
 
     def what_if(
@@ -445,18 +444,18 @@ class Router(Engine):
         cancel: threading.Event | None = None,
         workers: int | None = None,
     ) -> Audit:
-        """Have a random `sample` of the answers judged beside those of the next tier: an `Audit`.
+        """Have a random `sample` of the answers judged against those of the next tier: an `Audit`.
 
         `sample` is a share (0 to 1) of what this session answered, else of its rows in the ledger
         with texts (`everything`: of every session), or of `frame`, a DataFrame or a CSV file with
         `prompt` and maybe `answer` and `tier`. Their prompts are asked one tier "up", one tier
-        "down" or "both", and for the part `again` the more expensive model is asked twice. The
+        "down" or "both", and for the share `again` the more expensive model is asked twice. The
         `judge` is a tier (the top one), a model, or a function (prompt, a, b) -> "a", "b" or
         "tie"; it sees each pair in both orders. `seed` draws the same prompts again.
 
-        `max_cost` bounds what it costs in US dollars; without it no more than 2,000 prompts are
-        taken. `progress` and `workers` are as in `compare`. Raises SettingsError before anything
-        is sent, BudgetExceeded or ProviderError where nothing could be judged, and Interrupted on
+        `max_cost` limits the cost in US dollars; without it, at most 2,000 prompts are taken.
+        `progress` and `workers` are as in `compare`. Raises SettingsError before anything is
+        sent, BudgetExceeded or ProviderError if nothing could be judged, and Interrupted on
         Ctrl-C or once `cancel` is set: their `result` is the audit so far. The same call then
         does only what is missing.
         """
@@ -466,7 +465,7 @@ class Router(Engine):
         return self.carry_out(plan, max_cost=max_cost, **how)
 
     def carry_out(self, plan: Plan, **how: Any) -> Audit:
-        """Do what `make_plan` planned; see `audit`."""
+        """Carry out what `make_plan` planned; see `audit`."""
         try:
             audit = run_audit(plan, before=self._stopped, **how)
         except NbrouteError as error:
@@ -477,23 +476,23 @@ class Router(Engine):
         return audit
 
     def _note(self, audit: Audit) -> None:
-        """It is the last audit, unless its judge told nothing and an earlier one did."""
+        """Make it the last audit, unless its judge said nothing and an earlier one did."""
         self._stopped = audit if audit.stopped else None
         if audit.telling or self.audited is None:
             self.audited = audit
 
     def go_on(self, other: Engine) -> None:
-        """Take over what the other was told in this session, and its last audit."""
+        """Take over the other's session and its last audit."""
         super().go_on(other)
         self.audited = getattr(other, "audited", None)
         self._stopped = getattr(other, "_stopped", None)
 
     def doctor(self, *, send: bool = False, max_cost: object = None) -> Examination:
-        """What is wrong with the set-up, a finding a line, each with its cure.
+        """What is wrong with the set-up, one finding a line, each with its cure.
 
-        With `send` each model is asked for a word, for at most `max_cost` (US dollars) together;
-        else nothing is sent. The calls are in the ledger as audits. Nothing raises but a
-        `max_cost` that is no amount (SettingsError): what fails is a finding.
+        With `send`, each model is asked for one word, for at most `max_cost` (US dollars) in
+        all; otherwise nothing is sent. The calls are in the ledger as audits. Whatever fails is
+        a finding; only a `max_cost` that is not an amount raises SettingsError.
         """
         from nbroute.evaluate.doctor import examine
 
@@ -544,7 +543,7 @@ def ladder_of(
     given: Provider | None,
     providers: Mapping[str, Provider],
 ) -> Ladder:
-    """The ladder that was asked for, else the settings'; SettingsError where it cannot be used."""
+    """The ladder that was asked for, else the settings'; SettingsError if it cannot be used."""
     ladder = asked if isinstance(asked, Ladder) else settings.ladder
     if isinstance(asked, str):
         home = ladder.tiers[0].provider
@@ -566,9 +565,9 @@ def ladder_of(
 
 
 def with_found_models(ladder: Ladder, provider: Provider) -> Ladder:
-    """The models that the endpoint has, on its tiers where the settings leave them open.
+    """The ladder with the endpoint's own models on those of its tiers that are open.
 
-    llama.cpp's tiers are open where they name the preset's model and other files are there.
+    llama.cpp's tiers are open if they name the preset's model, and only other files are there.
     """
     open_models = {AUTO, LOCAL_MODEL} if isinstance(provider, LlamaCpp) else {AUTO}
     mine = [t for t in ladder.tiers if t.provider == provider.name and t.model in open_models]
@@ -590,7 +589,7 @@ def with_found_models(ladder: Ladder, provider: Provider) -> Ladder:
 
 
 def found_models(before: Ladder, after: Ladder) -> list[str]:
-    """In words, which of the models that an endpoint has answers which tiers; [] for none."""
+    """In words, which of an endpoint's models answers which tiers; [] for none."""
     tiers: dict[str, list[str]] = {}
     for asked, tier in zip(before.tiers, after.tiers, strict=True):
         if asked.model == AUTO != tier.model:
@@ -605,13 +604,13 @@ SpecT = TypeVar("SpecT", bound=Spec)
 
 @dataclass(eq=False)
 class Renaming:
-    """Takes a classifier's former name for the present one, and says so once."""
+    """Replaces a classifier's former name by the present one, and says so once."""
 
     announce: Callable[[str], object]
     told: bool = False
 
     def __call__(self, asked: SpecT) -> SpecT | str:
-        """What was asked for, by the name that it has now."""
+        """What was asked for, by its present name."""
         if asked != FORMER:
             return asked
         if not self.told:
@@ -622,9 +621,9 @@ class Renaming:
 
 @dataclass(eq=False)
 class Classifiers:
-    """Classifiers by name for one router; what they are made of is made when it is needed.
+    """Classifiers by name for one router; their parts are made when they are needed.
 
-    `default` decides where nothing else is said. What is taught and learnt is kept in files
+    `default` decides if no other is asked for. What is taught and learnt is kept in files
     `beside` the ledger's.
     """
 
@@ -654,9 +653,9 @@ class Classifiers:
         self._lock = Lock()
 
     def find(self, asked: Spec | None, resources: Resources | None) -> Classifier:
-        """The classifier asked for; with no `resources` ngrams stands in for what would send.
+        """The classifier asked for; without `resources`, ngrams replaces one that would send.
 
-        `step_up_below` of the settings is put round it, unless it is a cautious one already.
+        `step_up_below` of the settings is applied to it, unless it is cautious already.
         """
         found = self._bare(asked, resources)
         threshold = self.settings.classifier.step_up_below
@@ -683,7 +682,7 @@ class Classifiers:
         )
 
     def _by_examples(self, method: Method, resources: Resources | None) -> Classifier:
-        """The classifier by examples; where nothing may be sent, with vectors made here."""
+        """The classifier by examples; if nothing may be sent, with vectors made here."""
         if resources is None and self.embedder().kind == "remote":
             return self._leaning()
         embed = (
@@ -722,14 +721,14 @@ class Classifiers:
             return self._learned
 
     def keep_with(self, recorder: Recorder | None) -> Recorder | None:
-        """Have `recorder` keep answers and vectors from here on; the one that did before."""
+        """Have `recorder` keep answers and vectors from now on; the one that did before."""
         with self._lock:
             before, self.recorder = self.recorder, recorder
             self._examples = None  # their vectors are asked for again, and so recorded
         return before
 
     def teach(self, prompt: str, tier: str) -> str:
-        """Keep the prompt as an example of the tier, and use it from here on; the tier's name."""
+        """Keep the prompt as an example of the tier, and use it from now on; the tier's name."""
         example = self._taught.teach(prompt, tier, self.ladder)
         with self._lock:
             if self._examples is not None:
@@ -739,7 +738,7 @@ class Classifiers:
         return example.tier
 
     def fit(self, frame: Any, to: Path | None, seed: int) -> Fitted:
-        """Learn from the labels; what is better than the present classifier takes its place."""
+        """Learn from the labels; if better than the present classifier, it takes its place."""
         present = self._bare(None, None)
         embedder = self._free_embedder()
         fitted = fit(frame, self.ladder, embedder=embedder, present=present, seed=seed)
@@ -753,7 +752,7 @@ class Classifiers:
         return fitted
 
     def learned_check(self) -> LearnedCheck:
-        """The check that was fitted here or before; SettingsError where there is none."""
+        """The check that was fitted here or before; SettingsError if there is none."""
         with self._lock:
             if self._check is None:
                 self._check = load_check(self._check_file)
@@ -770,7 +769,7 @@ class Classifiers:
         return replace(fitted, note=told)
 
     def embedder_name(self) -> str | None:
-        """The provider that embeds, or "wordllama", also where `auto` chooses; None for neither."""
+        """The provider that embeds, or "wordllama", after `auto` has chosen; None for neither."""
         name = self.settings.embedder.name
         if name != "auto":
             return name
@@ -782,7 +781,7 @@ class Classifiers:
         return None
 
     def embedder(self) -> Embedder:
-        """The embedder, made once; SettingsError where there is none."""
+        """The embedder, made once; SettingsError if there is none."""
         with self._lock:
             if self._embedder is None:
                 self._embedder = self._made_embedder()
@@ -813,7 +812,7 @@ class Classifiers:
         return self._remembered
 
     def _record(self, embedder: Embedder, texts: Sequence[str], vectors: np.ndarray) -> None:
-        """Keep the vectors in the recording, if there is one; what it cannot write is announced."""
+        """Keep the vectors in the recording, if there is one; announce it if that fails."""
         try:
             if self.recorder is not None:
                 self.recorder.keep_vectors(embedder.provider, embedder.model, texts, vectors)
@@ -823,7 +822,7 @@ class Classifiers:
             self._announced = str(error)
 
     def _free_embedder(self) -> Embedder | None:
-        """An embedder that is not paid for, as learning takes a vector of every prompt."""
+        """An embedder that costs nothing, as learning takes a vector of every prompt."""
         if not wordllama.available():
             return None
         embedder = self.embedder()
@@ -837,9 +836,9 @@ class Classifiers:
 
 
 def classifier_tier(settings: Settings, ladder: Ladder, providers: Mapping[str, Provider]) -> Tier:
-    """The lowest tier, with the classifying model in its place where one is configured.
+    """The lowest tier, with the classifying model if one is configured.
 
-    A provider handed to the Router stands for those of the settings, the classifier's too.
+    A provider handed to the Router replaces those of the settings, the classifier's, too.
     """
     tier = ladder.tiers[0]
     provider = settings.classifier.provider or tier.provider

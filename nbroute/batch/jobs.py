@@ -1,4 +1,4 @@
-"""The unit of work: what is done with each prompt of a list, and what came of one of them."""
+"""The unit of work: what is done with each prompt of a list, and what came of it."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ from nbroute.errors import (
 from nbroute.types import Attempt, Classified, Decision, Escalated, RouteResult, Text
 from nbroute.types import Event as Told
 
-#: Options that change what may be sent, and not what an answer is.
+#: Options that change what may be sent, but not the answer.
 _ASIDE = {"cache", "comparison", "feature", "max_cost", "over_budget", "stream"}
 
 _ELSEWHERE = (
     "handed to another process; until it comes back, its cost is an estimate: the worst case"
 )
 
-#: `refused` is over the budget with nothing paid, `early` only until calls elsewhere have ended;
-#: `hopeless` would hit every prompt alike.
+#: `refused`: over the budget, with nothing paid; `early`: only until calls elsewhere have ended;
+#: `hopeless`: every other prompt would fail the same way.
 Fate = Literal["done", "refused", "early", "hopeless"]
 
 
@@ -50,11 +50,11 @@ class Job:
     classify_only: bool = False
 
     def __call__(self, router: Engine, prompt: str, stop: Event) -> RouteResult | Decision:
-        """The answer. Once `stop` is set no call is begun.
+        """The answer. Once `stop` is set, no call is begun.
 
-        An answer that is on its way is awaited, as most of it is paid for either way, except with
-        the option `stream`, where it ends at its next piece. (Route's own `cancel` would take a
-        second thread for each call, a fifth of all the work here.)
+        An answer on its way is awaited, as most of it is paid for either way; with the option
+        `stream` it ends at its next piece. (Route's own `cancel` would take a second thread for
+        each call, a fifth of all the work here.)
         """
         if self.classify_only:
             return router.classify(prompt, **self.options)
@@ -76,16 +76,16 @@ class Outcome(NamedTuple):
 
 
 def done(job: Job, router: Engine, task: Task, stop: Event) -> Outcome:
-    """What becomes of the task; an error is an outcome, too."""
+    """The outcome of the task, which may be an error."""
     try:
         result = job(router, task.prompt, stop)
-    except BaseException as error:  # noqa: BLE001 - a row, and not the end of the others
+    except BaseException as error:  # noqa: BLE001 - a row, not the end of the others
         fate: Fate = "done"
         status: RowStatus = "interrupted" if isinstance(error, Interrupted) else "error"
         attempts = getattr(getattr(error, "result", None), "attempts", ())
         tried = [one for _, one in error.causes] if isinstance(error, AllModelsFailed) else [error]
         if isinstance(error, BudgetExceeded) and not attempts:
-            # A price that is not known, or `max_cost`, says nothing of the other prompts.
+            # An unknown price or `max_cost` says nothing about the other prompts.
             status, fate = "not sent", fate_of(error)
         elif isinstance(error, SettingsError) or (
             tried and all(isinstance(one, AuthError) for one in tried)
@@ -96,22 +96,22 @@ def done(job: Job, router: Engine, task: Task, stop: Event) -> Outcome:
 
 
 def fate_of(error: BudgetExceeded) -> Fate:
-    """What it means for the other prompts; an error of `max_cost` nothing."""
+    """What it means for the other prompts; an error of `max_cost` means nothing."""
     if error.refusal is None:
         return "done"
     return "early" if error.refusal.may_fit else "refused"
 
 
 def expected(router: Engine, prompt: str, options: Mapping[str, Any], *, sure: bool) -> Attempt:
-    """The row of a prompt that another process is to answer: until then, its worst case.
+    """The row of a prompt that another process will answer: until then, its worst case.
 
-    That is of the tier that the classifier says, if it is `sure` to say the same there and asks
-    no model; otherwise of the most expensive tier. Raises as `explain`.
+    It is that of the classifier's tier, if the classifier asks no model and is `sure` to say the
+    same there; otherwise that of the most expensive tier. Raises what `explain` raises.
     """
     given: list[dict[str, Any]] = [{"tier": name} for name in router.ladder.names]
     if sure or any(options.get(name) for name in ("tier", "start", "tiers")):
         given = [{}]
-    return _dearest([_worst(router, prompt, {**options, **one}) for one in given])
+    return _most_expensive([_worst(router, prompt, {**options, **one}) for one in given])
 
 
 def _worst(router: Engine, prompt: str, options: Mapping[str, Any]) -> Attempt:
@@ -143,22 +143,22 @@ def _worst(router: Engine, prompt: str, options: Mapping[str, Any]) -> Attempt:
             row = replace(plain, tier=tier.name, provider=target.provider, model=target.model)
             row = priced(replace(row, provider_kind=kind), estimate(request), tier)
             models.append(replace(row, reserved_usd=worst_case(request, tier, kind)))
-        steps.append(_dearest(models))
+        steps.append(_most_expensive(models))
     known = [one.reserved_usd for one in steps if one.reserved_usd is not None]
-    usd, row = sum(known, Decimal(0)) if known else None, _dearest(steps)
+    usd, row = sum(known, Decimal(0)) if known else None, _most_expensive(steps)
     billed = known and row.provider_kind == "remote"
     source = "estimated" if billed else row.cost_source
     return replace(row, cost_usd=usd, cost_source=source, reserved_usd=usd)
 
 
-def _dearest(rows: Iterable[Attempt]) -> Attempt:
+def _most_expensive(rows: Iterable[Attempt]) -> Attempt:
     return max(rows, key=lambda one: one.reserved_usd or 0)
 
 
 def read_prompts(prompts: Iterable[Any], call: str = "router.map") -> Iterable[Any]:
-    """The prompts as they came; SettingsError where they are not an iterable of them.
+    """The prompts as they came; SettingsError unless they are an iterable of prompts.
 
-    `call` is what they were given to.
+    `call` is the method that they were given to.
     """
     columns = getattr(prompts, "columns", None)
     wrong = ""
@@ -179,20 +179,20 @@ def read_prompts(prompts: Iterable[Any], call: str = "router.map") -> Iterable[A
 
 
 def text_of(item: Any) -> str:
-    """The prompt as a row shows it; of anything but text a short form, of nothing ("") none."""
+    """The prompt as a row shows it: a short form of anything but text, "" for a missing value."""
     if isinstance(item, PromptError) or is_missing(item):
         return ""
     return item if isinstance(item, str) else f"{item!r:.200}"
 
 
 def is_missing(item: Any) -> bool:
-    """Whether it stands for no value: None, NaN, pandas' NA and NaT."""
+    """Whether it is a missing value: None, NaN, pandas' NA and NaT."""
     nan = isinstance(item, Real) and math.isnan(item)
     return item is None or nan or type(item).__name__ in ("NAType", "NaTType")
 
 
 def unfit(item: Any) -> PromptError | None:
-    """What is wrong with an item that is not text; None where it is."""
+    """What is wrong with an item that is not text; None for text."""
     if isinstance(item, str):
         return None
     if isinstance(item, PromptError):
@@ -203,9 +203,9 @@ def unfit(item: Any) -> PromptError | None:
 
 
 def described(router: Engine, options: Mapping[str, Any]) -> dict[str, str]:
-    """What a job's rows are made with, a short text each: a file is only resumed by the same.
+    """What a job's rows are made with, in short texts: a file is only resumed with the same.
 
-    That is the ladder, the endpoints, the classifier, and the job's options.
+    That is the ladder, the endpoints, the classifier and the job's options.
     """
     endpoints = []
     for one in router.parts.providers.values():
@@ -213,7 +213,7 @@ def described(router: Engine, options: Mapping[str, Any]) -> dict[str, str]:
         endpoints.append(f"{one.name} at {url}" if url else one.name)
     settings = getattr(router, "settings", None)
     given = getattr(router, "given", {}).get("classifier")
-    # As it was written before a price could have one for cached input, and a tier an effort.
+    # As in files from before prices had one for cached input, and tiers an effort.
     ladder = re.sub(", (?:cached_input|effort)=None", "", repr(router.ladder))
     about = {
         "ladder": f"{router.ladder.name} {_digest(ladder)}",
@@ -224,7 +224,7 @@ def described(router: Engine, options: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _told(value: Any) -> str:
-    """A short text; a function by its name, as what it does cannot be compared."""
+    """A short text; of a function its name, as what it does cannot be compared."""
     if isinstance(value, list | tuple):
         return ", ".join(map(_told, value)) or "none"
     if callable(value):

@@ -1,4 +1,4 @@
-"""A row of a batch: what became of one prompt, light enough to keep a hundred thousand of."""
+"""A row of a batch: what became of one prompt, light enough to keep a hundred thousand."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Row:
 
     `place` counts from 0. `status` is "ok", "rejected" (the best of a cascade that failed its
     checks), "error", "interrupted" or "not sent"; the last three have an `error`, its class
-    and message. Cost and tokens are of all that was paid for, an error's too. `data` is the
+    and message. Cost and tokens are of all that was paid for, even for an error. `data` is the
     parsed answer where JSON or a schema was asked for, as plain lists and dicts; `result` the
     id of the `RouteResult` in the ledger, `answered_by` the model that the endpoint says
     answered ("" in a row of 0.1.0). Where prompts are only classified, `tier` is the one picked
@@ -89,21 +89,21 @@ def row_of(task: Task, result: RouteResult | Decision) -> Row:
 
 
 def row_of_error(task: Task, error: BaseException, status: RowStatus = "error") -> Row:
-    """The row of a prompt that failed, with what was paid for it all the same."""
+    """The row of a prompt that failed, with what was paid for it."""
     paid = error.result if isinstance(error, NbrouteError) else None
     row = without_answer(task, status, "") if paid is None else row_of(task, paid)
     return dataclasses.replace(row, status=status, error=named(error), passed=False)
 
 
 def without_answer(task: Task, status: RowStatus, error: str, *, sent: bool = False) -> Row:
-    """The row of a prompt that never came back (its cost is not known) or never went out."""
+    """The row of a prompt that never came back (at an unknown cost) or never went out."""
     cost = Cost(None, "unknown") if sent else Cost(Decimal(0), "list")
     money: dict[str, Any] = {"cost_usd": cost.usd, "cost_source": cost.source}
     return Row(*task, status=status, error=error, passed=False, **money)
 
 
 def attempt_of(row: Row, **known: Any) -> Attempt:
-    """What the row keeps of the attempt that answered; the rest as it is known."""
+    """What the row keeps of the attempt that answered; the rest is given as `known`."""
     kept = {*_OF_ANSWER, "error", "cost_usd", "cost_source", "latency_ms", "prompt", "text"}
     found = {name: getattr(row, name) for name in kept - {"status"}}
     found["answered_by"] = row.answered_by if row.answered_by != row.model else None
@@ -127,7 +127,7 @@ def as_values(row: Row) -> tuple[Any, ...]:
 
 
 def as_row(values: Sequence[Any]) -> Row:
-    """The row of those values out of a file; ValueError says which of them cannot be."""
+    """The row of these values from a file; ValueError says which of them is wrong."""
     try:
         found = dict(zip(KINDS, values, strict=True))
         decode(found, _stored())

@@ -26,18 +26,18 @@ from nbroute.report import Spend
 from nbroute.types import Observer, RouteResult
 
 _Found = TypeVar("_Found")
-#: Is told how many calls are done, of how many, and what they cost so far.
+#: Called with how many calls are done, of how many, and what they have cost so far.
 Progress = Callable[[int, int | None, Spend], object]
 
 #: Seconds between two looks at what has landed; a killed process loses what came in between.
 _LOOK_EVERY = 0.1
 #: Rows that are written at once.
 _BLOCK = 500
-#: Seconds that calls which run are waited for after Ctrl-C.
+#: Seconds to wait for running calls after Ctrl-C.
 _PATIENCE_S = 1.0
-#: So many failures in a row that would hit every prompt alike end the sending.
+#: This many failures in a row that every prompt would have end the sending.
 _HOPELESS = 20
-#: Async calls at once over all tasks of the process; more of them wait.
+#: Async calls at once, over all tasks of the process; further ones wait.
 _ASYNC_THREADS = ThreadPoolExecutor(64, "nbroute-async")
 
 
@@ -59,30 +59,30 @@ def map_prompts(
     `prompts` is any iterable of texts, also a generator or a DataFrame's column; it is read as
     it is needed. The options are those of `route`, the same for all, without `thread`.
 
-    A prompt that fails is a row with its error. Sending stops where it cannot help any more:
-    with the first prompt that alone does not fit in the budget (what calls elsewhere hold back
-    is waited for), and after 20 calls in a row that ended with a refused key or a setting. The
-    rows left then say "not sent", and `Batch.stopped` why.
+    A prompt that fails is a row with its error. Sending stops when it is no use any more: at the
+    first prompt that does not fit in the budget even alone (after waiting for what calls
+    elsewhere hold back), and after 20 calls in a row that ended with a refused key or a setting.
+    The rows left then say "not sent", and `Batch.stopped` says why.
 
     Rows go into a file as they come: `to` (a .sqlite or .parquet file), or a temporary one. The
-    same call on the same `to` does only what has no answer yet, after Ctrl-C, after a crash, or
-    for the rows that failed; a prompt that has changed is asked anew, other options are a
-    SettingsError, and `fresh` begins anew. Without `to`, `resume` takes the interrupted batch.
+    same call with the same `to` does only what has no answer yet, after Ctrl-C, after a crash, or
+    for the rows that failed; a prompt that has changed is asked again, other options are a
+    SettingsError, and `fresh` starts over. Without `to`, `resume` takes the interrupted batch.
 
     `executor` is any of `concurrent.futures`. A thread pool shares this router. Others (a
     process pool, Dask's `client.get_executor()`) make it again in each worker, with the keys of
     the worker's own environment; what they cost comes back into this ledger, except what a
-    worker paid that died in the middle.
+    worker that died had paid.
 
     Raises SettingsError before anything is sent, and Interrupted, whose `result` is the batch
-    so far, on Ctrl-C or once `cancel` is set. Nothing more is sent then; a whole answer that is
-    on its way is paid for, so it is let come, and takes the place of its interrupted row.
+    so far, on Ctrl-C or once `cancel` is set. Nothing more is sent then; a whole answer on
+    its way is paid for, so it may still come, and replaces its interrupted row.
     """
     items = read_prompts(prompts)
     if options.get("thread") is not None:
-        raise SettingsError("thread is for one conversation; many prompts have none in common")
+        raise SettingsError("thread is for one conversation, and many prompts are not one")
     if options.get("repeat") is not None:
-        raise SettingsError("repeat is for one prompt; of many, list each as often as it is asked")
+        raise SettingsError("repeat is for one prompt; list each as often as it should be asked")
     check_options(read_options(options), router.ladder)
     job = Job(options)
     threads = find_workers(router, job, workers, executor)
@@ -102,8 +102,8 @@ def run(
 ) -> Batch:
     """Have the workers do their job with every prompt; the rows are in the store, and returned.
 
-    Raises Interrupted where it was stopped (its `result` is the batch so far), and what the
-    prompts' own iterator raises; in either case the rows so far are written.
+    Raises Interrupted if it was stopped (its `result` is the batch so far), and what the prompts'
+    own iterator raises; either way the rows so far are written.
     """
     one = _Run(prompts, workers, store, bar, cancel)
     router = workers.router
@@ -115,7 +115,7 @@ def run(
             raise interrupted(f"stopped after {one.read:,} prompts", batch.to, batch) from None
         finally:
             router.history.arrange(store.results())
-    del workers.land  # the store goes with the last batch on it, and not with a later collection
+    del workers.land  # so that the store goes with the last batch on it, not at a later collection
     store.finish(one.read)
     return Batch(store, one.read, stopped=one.stopped)
 
@@ -124,10 +124,10 @@ def run(
 class _Run:
     """One pass over the prompts; all but the calls themselves happens on the caller's thread.
 
-    `read` is how many prompts were read, `stopped` why no more are sent. A call holds its worst
-    case back from the budget while it runs, so a prompt that is refused may well fit once the
-    others have settled: fewer are sent at once (`workers.limit`), and it is tried again. Refused
-    alone, it is the end.
+    `read` is how many prompts were read, `stopped` why no more are sent. A running call holds
+    its worst case back from the budget, so a prompt that is refused may well fit once the others
+    have settled: it is tried again, with fewer at once (`workers.limit`). If it is refused
+    alone, that is the end.
     """
 
     prompts: Iterable[Any]
@@ -154,7 +154,7 @@ class _Run:
         self.workers.land = self._land
 
     def work(self) -> None:
-        """Do them all; once stopped, the rest are rows, too: of a generator, what was read."""
+        """Do them all; once stopped, the rest become rows, too (of a generator, what was read)."""
         try:
             self._hand_out()
             while self._out:
@@ -189,7 +189,7 @@ class _Run:
                 self._take_in()
 
     def _next(self) -> Task | None:
-        """The next prompt that has to be sent; None where there is none."""
+        """The next prompt to send; None if there is none."""
         return self._held.popleft() if self._held else next(self._tasks, None)
 
     def _read(self) -> Iterator[Task]:
@@ -236,7 +236,7 @@ class _Run:
         self._looked = time.monotonic()
 
     def _heed(self, outcome: Outcome) -> bool:
-        """Take note of what it means for others; False where its prompt is to be tried again."""
+        """Note what it means for other prompts; False if its own is to be tried again."""
         if self.stopped:
             return True
         refused = outcome.fate in ("refused", "early")
@@ -284,16 +284,16 @@ class _Run:
         self._keep_late()
 
     def _keep_late(self) -> None:
-        """A file that cannot be written any more has nobody to tell."""
+        """If the file cannot be written any more, there is nobody left to tell."""
         with suppress(IndexError, RecordError):
             while True:
                 self.store.complete(self._landed.popleft().row)
 
 
 class Bar:
-    """A tqdm bar with the running cost: plain text where the router's settings ask for it.
+    """A tqdm bar with the running cost: plain text if the router's settings ask for it.
 
-    With nothing said it is not `shown` for one call; a function is told instead.
+    By default it is not shown for a single call. If `shown` is a function, it is called instead.
     """
 
     def __init__(
@@ -316,7 +316,7 @@ class Bar:
         self._bar: Any = tqdm(total=total, unit=unit, disable=not shown)
 
     def count(self, row: Row | None = None) -> None:
-        """One more row; with nothing said, one that was there already."""
+        """Count one more row; None is one that was there already."""
         if row is not None and not (self._bar.disable and self._told is None):
             unknown = row.cost_usd is None
             usd = 0.0 if row.cached else float(row.cost_usd or 0)
@@ -328,7 +328,7 @@ class Bar:
             self._told(self._done, self._total, self._spend)
 
     def tell(self, told: str) -> None:
-        """Show that in place of the cost, until the next row."""
+        """Show that instead of the cost, until the next row."""
         self._bar.set_postfix_str(told)
 
     def __enter__(self) -> Self:
@@ -351,8 +351,8 @@ async def aroute(
 ) -> RouteResult:
     """`route` for an event loop: in a thread, at most 64 at once, cancelled with its task.
 
-    `observe` is told on the loop's thread. A cancelled call is in the ledger by the time the
-    cancellation goes on.
+    `observe` is called on the loop's thread. A cancelled call is in the ledger before the
+    cancellation continues.
     """
     soon: Callable[..., object] = asyncio.get_running_loop().call_soon_threadsafe
     told = observe and partial(soon, observe)
@@ -370,13 +370,12 @@ async def amap(router: Engine, prompts: Iterable[str], **options: Any) -> Batch:
 async def _in_thread(call: Callable[..., _Found], *values: Any, **options: Any) -> _Found:
     """What `call` returns or raises, done in a thread.
 
-    Where the task is cancelled, the `cancel` that `call` was given is set, its end is waited
-    for (what was paid is written down by then), and the cancellation goes on.
+    If the task is cancelled, the `cancel` that `call` was given is set, its end is awaited (what
+    was paid is written down by then), and the cancellation continues.
     """
     if "cancel" in options:
         raise SettingsError("cancel is for threads; cancel the task instead: task.cancel()")
     cancel = threading.Event()
-
     asked = partial(contextvars.copy_context().run, call, *values, cancel=cancel, **options)
     waiting = asyncio.get_running_loop().run_in_executor(_ASYNC_THREADS, asked)
     try:

@@ -1,4 +1,4 @@
-"""The rows of a batch in a file, so that memory stays flat: SQLite, or Parquet once it is whole."""
+"""The rows of a batch in a file, so that memory stays flat: SQLite, or Parquet when complete."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-#: A killed process and a power cut cost the last rows, never the file; 0.1.0 used WAL.
+#: A killed process or a power cut costs the last rows, never the file; 0.1.0 used WAL.
 _PRAGMAS = ("journal_mode = DELETE", "synchronous = NORMAL")
 #: Nobody reads a temporary file after a crash.
 _TEMPORARY_PRAGMAS = ("journal_mode = MEMORY", "synchronous = OFF")
@@ -86,8 +86,8 @@ class Store:
     """The rows of a batch as they come, and the file `to` in which the user wants them.
 
     They are in the SQLite file `path`: `to` itself, one next to a Parquet file that is not
-    whole yet, or (None) a temporary one that goes with the last batch on it. RecordError where
-    it cannot be used. `finished` is a whole Parquet file whose rows `begin` takes in.
+    complete yet, or (None) a temporary one that goes with the last batch on it. RecordError if
+    it cannot be used. `finished` is a complete Parquet file whose rows `begin` takes in.
     """
 
     def __init__(self, path: Path | None = None, to: Path | None = None) -> None:
@@ -96,7 +96,7 @@ class Store:
         self._open(path)
 
     def about(self) -> dict[str, Any]:
-        """What the rows are made with, as `begin` noted it down; empty in a new file."""
+        """What the rows are made with, as `begin` wrote it down; empty in a new file."""
         if self.finished:
             with _parquet_file(self.finished) as file:
                 return decode(parse(file.schema_arrow.metadata[_ABOUT]), dict[str, Any])
@@ -107,7 +107,7 @@ class Store:
         return dict(self.fetch("SELECT name, value FROM about", made=made))
 
     def begin(self, about: Mapping[str, str]) -> None:
-        """Note down what the rows are made with; SettingsError where it was something else."""
+        """Write down what the rows are made with; SettingsError if it was something else before."""
         known = self.about()
         if known.get("classifier") == repr(FORMER) and about.get("classifier") == repr(DEFAULT):
             known["classifier"] = repr(DEFAULT)
@@ -129,10 +129,10 @@ class Store:
         self.finished = None
 
     def finish(self, count: int) -> None:
-        """Write so many rows into the Parquet file, where one is wanted; it is there when whole.
+        """Write that many rows into the Parquet file, if one is wanted, in one step.
 
-        `data` is JSON text and `cost_usd` a double (null where it is not known). SettingsError
-        where it cannot be written.
+        `data` is JSON text and `cost_usd` a double (null if unknown). SettingsError if the file
+        cannot be written.
         """
         if self.to is None or not _is_parquet(self.to):
             return
@@ -152,7 +152,7 @@ class Store:
             unfinished.unlink(missing_ok=True)
             raise SettingsError(
                 f"to={str(self.to)!r} cannot be written: {error}; the rows are in "
-                f"{str(self.path)!r}, so the same call writes them once that is mended"
+                f"{str(self.path)!r}, so the same call writes them once that is fixed"
             ) from error
         self._file.close()
         moved = Path(shutil.move(self.path, _temporary_file()))
@@ -160,11 +160,11 @@ class Store:
         self._open(moved, temporary=True)
 
     def write(self, rows: Iterable[Row]) -> None:
-        """Keep the rows, each in place of an earlier one of its place."""
+        """Keep the rows; each replaces an earlier one at its place."""
         self._write(map(as_values, rows))
 
     def complete(self, row: Row) -> None:
-        """Keep the row if the one in its place is of the same prompt, interrupted."""
+        """Keep the row if the one at its place is of the same prompt and interrupted."""
         with self._using():
             if self._holds("status = 'interrupted'", row.place, row.prompt):
                 self.write([row])
@@ -203,12 +203,12 @@ class Store:
         values: Sequence[Any] = (),
         made: Callable[[tuple[Any, ...]], Any] = tuple,
     ) -> list[Any]:
-        """What is made of each row that the file answers; RecordError where one is damaged."""
+        """What `made` makes of each row of the answer; RecordError if one is damaged."""
         with self._file.connection("cannot read the batch in") as connection:
             return list(map(made, connection.execute(asked, values)))
 
     def look_through(self) -> None:
-        """RecordError where any of the file is damaged: before it costs calls, or a byte of it."""
+        """Raise RecordError if any of the file is damaged, before that costs a call or a byte."""
         with self._file.connection("cannot continue the batch in") as connection:
             (told,) = connection.execute("PRAGMA quick_check(1)").fetchone()
             made = set(connection.execute(_MADE))
@@ -246,8 +246,8 @@ class Store:
 class Batch(Sequence[Row]):
     """What became of many prompts, a `Row` each, in the order of the prompts.
 
-    The rows stay in a file and are read when they are looked at. `stopped` says why prompts
-    were left out (the budget, a refused key, Ctrl-C), and is empty otherwise.
+    The rows stay in a file and are read when they are needed. `stopped` says why prompts were
+    left out (the budget, a refused key, Ctrl-C), and is empty otherwise.
     """
 
     def __init__(self, store: Store, count: int = _ALL, *, stopped: str = "") -> None:
@@ -261,7 +261,7 @@ class Batch(Sequence[Row]):
         self._gapless = last == self._count - 1
 
     def __reduce__(self) -> Any:
-        """A copy, or what comes out of a pickle, has its rows in a temporary file of its own."""
+        """A copied or unpickled batch has its rows in a temporary file of its own."""
         return _batch_of, (list(self), self.stopped, self.to)
 
     def __len__(self) -> int:
@@ -294,7 +294,7 @@ class Batch(Sequence[Row]):
 
     @property
     def cost(self) -> Spend:
-        """What the rows cost together; what an earlier try of a row cost is in the ledger alone."""
+        """What the rows cost together; what earlier tries cost is only in the ledger."""
         parts = self.store.fetch(_SPEND, (self._below,))
         spends = (Spend.of_source(source, usd, *map(int, n)) for source, usd, *n in parts)
         return sum(spends, Spend())
@@ -304,12 +304,12 @@ class Batch(Sequence[Row]):
         return list(self.store.rows(self._below, failed=True))
 
     def frame(self) -> pd.DataFrame:
-        """One line a row; money as floats (NaN where it is not known)."""
+        """One line for each row; money as floats (NaN if unknown)."""
         return typed_frame(list(map(operator.attrgetter(*KINDS), self)), KINDS)
 
 
 def open_store(to: str | Path | None, resume: Batch | None, *, fresh: bool) -> Store:
-    """The store that the caller names, new or resumed; SettingsError where it cannot be one."""
+    """The store that the caller names, new or resumed; SettingsError if it cannot be one."""
     if resume is not None:
         check_resume(resume, Batch, to, fresh=fresh)
         return resume.store
@@ -338,7 +338,7 @@ def open_store(to: str | Path | None, resume: Batch | None, *, fresh: bool) -> S
 
 
 def check_resume(resume: object, kind: type, to: object, *, fresh: bool) -> None:
-    """SettingsError where it is not a batch (a grid) that can be continued in its own place."""
+    """Raise SettingsError unless it is a batch (or grid) that can be continued where it is."""
     name = kind.__name__.lower()
     if to is not None or fresh:
         raise SettingsError(f"resume continues where its {name} is kept; leave to and fresh out")
@@ -411,7 +411,7 @@ def _is_parquet(path: Path) -> bool:
 
 @contextlib.contextmanager
 def _parquet_file(path: Path) -> Iterator[pq.ParquetFile]:
-    """The file; SettingsError where it does not hold a batch, or something in it is damaged."""
+    """The file; SettingsError if it does not hold a batch, or is damaged."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -1,7 +1,7 @@
 """Who does the tasks: threads that share the router, or an executor of other processes.
 
-A process pool, Dask, ipyparallel and loky are all given one function, `work`, which makes the
-router again from its settings, with the keys of that process's own environment.
+A process pool, Dask, ipyparallel and loky all get one function, `work`, which makes the router
+again from its settings, with the keys of that process's own environment.
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ from nbroute.types import Attempt, Cap, Refusal
 
 _log = logging.getLogger("nbroute")
 
-#: Tasks for each thread that wait besides the one that it has, so that none is idle while
-#: the main thread writes rows.
+#: Tasks that wait for each thread, besides the one it has, so that none is idle while the main
+#: thread writes rows.
 _WAITING = 3
-#: Tasks that go to another process at once: enough that packing costs little, few enough that
-#: a death loses little.
+#: Tasks that go to another process at once: enough that packing costs little, few enough that a
+#: dead worker loses little.
 _STEP = 8
 #: What executors call the death of a worker, besides `BrokenExecutor`.
 _DEATHS = ("KilledWorker", "EngineError", "TerminatedWorkerError")
@@ -60,10 +60,10 @@ _AGAIN = "the worker died, and another one started over"
 class ThreadWorkers:
     """Threads that share the router, take tasks from a queue and hand each outcome to `land`.
 
-    At most `limit` tasks may be out at this time; `step` are best sent at once. A thread takes
-    tasks until there are no more: a future for each would cost as much as half a call's own
-    work here. Without a pool they are daemons, so that after Ctrl-C a script ends and does not
-    wait for the calls that run.
+    At most `limit` tasks may be out at a time; `step` are best sent at once. A thread takes tasks
+    until there are no more: a future for each would cost half as much as a call's own work here.
+    Without a pool they are daemons, so that after Ctrl-C a script ends without waiting for the
+    calls that run.
     """
 
     step = 1
@@ -82,7 +82,7 @@ class ThreadWorkers:
         self._stop = threading.Event()
 
     def send(self, tasks: Sequence[Task]) -> None:
-        """Queue the tasks; another thread is begun until there are enough."""
+        """Queue the tasks, and start another thread until there are enough."""
         for task in tasks:
             self._inbox.put(task)
         if self._to_begin:
@@ -93,7 +93,7 @@ class ThreadWorkers:
                 threading.Thread(target=self._work, daemon=True).start()
 
     def close(self, *, cancel: bool = False) -> None:
-        """No more tasks come; to cancel is to drop what has not begun. What runs ends by itself."""
+        """No more tasks come. To cancel drops what has not begun; what runs ends by itself."""
         if cancel:
             self._stop.set()
             with suppress(Empty):
@@ -110,10 +110,10 @@ class ThreadWorkers:
 class ExecutorWorkers:
     """An executor of other processes, used like `ThreadWorkers`.
 
-    `broken` says why it takes no more. At most twice `count` tasks are out. Before tasks are
-    submitted each has a row in the caller's ledger, with its worst case held back from the
-    budgets; together they may spend that much. What they did spend takes its place as they
-    come back, even after Ctrl-C; of a worker that died the worst case stays, as an estimate.
+    `broken` says why it takes no more. At most twice `count` tasks are out. Before a task is
+    submitted it has a row in the caller's ledger, with its worst case held back from the
+    budgets; together they may spend that much. What they did spend replaces it as they come
+    back, even after Ctrl-C; if a worker died, the worst case stays as an estimate.
     """
 
     broken = ""
@@ -136,7 +136,7 @@ class ExecutorWorkers:
             dask.subscribe_topic(self._run, lambda event: self._begun.update([event[1]]))
 
     def send(self, tasks: Sequence[Task]) -> None:
-        """Write the tasks down and submit them; what the budgets refuse lands at once."""
+        """Write the tasks down and submit them; those that the budgets refuse land at once."""
         now, options = self.router.parts.clock(), self._options
         budgets = caps(self.router.limits, self.router.session, now, options.get("feature"))
         budgets = () if options.get("over_budget") else budgets
@@ -164,7 +164,7 @@ class ExecutorWorkers:
         future.add_done_callback(partial(self._come_back, tasks, rows, name))
 
     def close(self, *, cancel: bool = False) -> None:
-        """To cancel is to take back what has not begun, where the executor can tell."""
+        """To cancel takes back what has not begun, if the executor can tell."""
         if cancel and isinstance(self._executor, ProcessPoolExecutor):
             for future in tuple(self._futures):
                 future.cancel()
@@ -172,10 +172,10 @@ class ExecutorWorkers:
     def _open(
         self, tasks: Sequence[Task], budgets: Sequence[Cap]
     ) -> dict[int, Attempt | BudgetExceeded]:
-        """Each task's row as it was written, or why it was not; what cannot be sent has none.
+        """Each task's row as it was written, or why it was not; none for what cannot be sent.
 
-        Where the worst case is only a bound, what is left of the budgets will do; and a prompt
-        that is tried by itself has all of that.
+        If the worst case is only a bound, what is left of the budgets will do; a prompt that is
+        tried alone may have all of that.
         """
         bound = not self._sure or self._options.get("strategy", "direct") != "direct"
         drafts: dict[int, Attempt] = {}
@@ -214,7 +214,7 @@ class ExecutorWorkers:
         self._settle(rows, outcomes)
 
     def _settle(self, rows: Mapping[int, Attempt], outcomes: Sequence[Outcome]) -> None:
-        """Have what became of the tasks take the place of their rows, and land them."""
+        """Replace the tasks' rows by what became of them, and land the outcomes."""
         settled: list[Attempt] = []
         for outcome in outcomes:
             attempts = [*outcome.attempts]
@@ -229,9 +229,9 @@ class ExecutorWorkers:
     def _write_down(
         self, attempts: Sequence[Attempt], caps: Sequence[Cap] = (), *, cut: bool = False
     ) -> list[Attempt | Refusal]:
-        """Write them in one step; a ledger of a user's own may have to do it one by one.
+        """Write them in one step, or one by one into a user's own ledger that cannot.
 
-        RecordError where there are caps that cannot be looked at.
+        RecordError if there are caps and the ledger cannot be read.
         """
         ledger = self.router.ledger
         try:
@@ -250,7 +250,7 @@ Workers = ThreadWorkers | ExecutorWorkers
 
 
 def find_workers(router: Engine, job: Job, count: int, executor: Any) -> Workers:
-    """Those that the caller names; SettingsError where there are no such."""
+    """The workers that the caller asks for; SettingsError if there are none of that kind."""
     count = checked_workers(count, 16)
     if executor is None or isinstance(executor, ThreadPoolExecutor):
         return ThreadWorkers(router, job, count, executor)
@@ -263,7 +263,7 @@ def find_workers(router: Engine, job: Job, count: int, executor: Any) -> Workers
 
 
 def checked_workers(count: Any, default: int) -> int:
-    """How many work at once, `default` for None; SettingsError where it is not such a number."""
+    """How many work at once, `default` for None; SettingsError if that is not a number."""
     if count is None:
         return default
     if not isinstance(count, int) or isinstance(count, bool) or count < 1:
@@ -306,11 +306,11 @@ def work(
     run: str,
     name: str,
 ) -> list[Outcome]:
-    """Do the tasks, all at once, in this process; they may cost so much together.
+    """Do the tasks, all at once, in this process; together they may cost `allowance_usd`.
 
     Their attempts come back with the outcomes, for the caller's ledger; here they are kept in
     memory. Ctrl-C, which a terminal sends to workers, too, stops the calls and loses none.
-    Dask has another worker do what one that died was doing, so each start is reported to it.
+    Dask gives the work of a dead worker to another one, so each start is reported to it.
     """
     if "distributed" in sys.modules:
         with suppress(ValueError):  # not on a Dask worker
@@ -343,7 +343,7 @@ def work(
 
 @lru_cache(maxsize=4)
 def _made(recipe: bytes) -> tuple[Engine, Settings, Job]:
-    """The router again, one a process, as its connections are worth keeping; and the job."""
+    """The router, one for each process, as its connections are worth keeping; and the job."""
     make, allowed, job = pickle.loads(recipe)  # noqa: S301 - the caller's own, over the executor's pickle
     (settings,) = make.args  # with the keys of this process
     router = make.func(settings, **make.keywords, ledger=SqliteLedger(None))
@@ -356,7 +356,7 @@ def _lost(tasks: Sequence[Task], status: RowStatus, told: str) -> list[Outcome]:
 
 
 def _gone(task: Task, opened: Attempt | None, why: str) -> Outcome:
-    """What becomes of a task whose worker died: it may have been paid for, which stays written."""
+    """The outcome of a task whose worker died: it may have been paid for, so its row stays."""
     row = without_answer(task, "error", why, sent=True)
     if opened is None:
         return Outcome(row)

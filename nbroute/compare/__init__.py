@@ -1,4 +1,4 @@
-"""Answers next to one another: one prompt on several tiers or models, or many prompts."""
+"""Answers side by side: one prompt on several tiers or models, or many prompts."""
 
 from __future__ import annotations
 

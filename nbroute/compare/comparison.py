@@ -1,4 +1,4 @@
-"""Answers to one prompt, next to one another."""
+"""Answers to one prompt, side by side."""
 
 from __future__ import annotations
 
@@ -70,9 +70,9 @@ class NotSent(Interrupted):
 class Column:
     """What one contender answered, or the error that it ended in.
 
-    `picked` says that routing would have asked it, `note` why, or why not. With an error,
-    `result` is what had arrived and was paid for, if anything. Neither is there while the
-    answer is on its way.
+    `picked` says whether routing would have asked it, `note` why or why not. With an error,
+    `result` is what had arrived and was paid for, if anything. While the answer is on its way
+    there is neither.
     """
 
     contender: Contender
@@ -108,7 +108,7 @@ class Column:
 
 
 def unpicked(why: str) -> Decision:
-    """The decision where routing's pick is not known."""
+    """The decision if routing's pick is not known."""
     return Decision("", "", why)
 
 
@@ -144,8 +144,8 @@ def column_of(contender: Contender, decision: Decision, ladder: Ladder) -> Colum
 class Comparison:
     """One prompt on several tiers or models; the columns are in the order asked for.
 
-    `decision` is what routing says of the prompt; where that is not known, its tier is empty
-    and its reason says why. Votes go into the `router`'s ledger.
+    `decision` is what routing says about the prompt; if that is not known, its tier is empty and
+    its reason says why. Votes go into the `router`'s ledger.
     """
 
     id: str
@@ -164,27 +164,27 @@ class Comparison:
 
     @property
     def picked(self) -> str | None:
-        """The tier that routing picks, compared or not; None where that is not known."""
+        """The tier that routing picks, compared or not; None if unknown."""
         return self.decision.tier or None
 
     @property
     def attempts(self) -> tuple[Attempt, ...]:
-        """Every call that was made for it, those that picked the tier first."""
+        """Every call made for it; those that picked the tier come first."""
         results = [column.result for column in self.columns if column.result]
         return sum((result.attempts for result in results), self.decision.attempts)
 
     @property
     def cost(self) -> Cost:
-        """What all of it cost; where some was billed and some not, the real money alone."""
+        """What all of it cost; if only some of it was billed, that part alone."""
         return total_cost(self.attempts)
 
     @property
     def equivalent(self) -> Cost:
-        """What the calls that nothing was billed for would have cost; never added to `cost`."""
+        """What the calls that were not billed would have cost; never added to `cost`."""
         return equivalent_cost(self.attempts)
 
     def frame(self) -> pd.DataFrame:
-        """One row for each column; money as floats (NaN where it is not known)."""
+        """One row for each column; money as floats (NaN if unknown)."""
         rows, task = [], Task(0, self.prompt)
         for one in self.columns:
             result, open_ = one.result, one.status in ("running", "interrupted")
@@ -226,11 +226,11 @@ class Comparison:
 
     @property
     def differences(self) -> tuple[tuple[Piece, ...], ...]:
-        """Each column's text in pieces, marked where no other answer has the words."""
+        """Each column's text in pieces, marked where no other answer has the same words."""
         return each_against_others([column.text for column in self.columns])
 
     def difference(self, name: str, reference: str) -> tuple[Piece, ...]:
-        """That contender's text in pieces, marked where the reference's has not the words."""
+        """That contender's text in pieces, marked where the reference's lacks the words."""
         return difference(self.column(name).text, self.column(reference).text)
 
     def __repr__(self) -> str:

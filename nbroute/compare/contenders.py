@@ -1,8 +1,8 @@
 """Who is compared: tiers, models on the ladder, any other model as "TIER:model", with prompts.
 
-Each may have an effort behind it, as in "COMPLEX:high", and how often it is asked, as in
-"SIMPLE:x5". Behind "=" all is a model's name, so one that is called "high" is "COMPLEX=high"; one
-on the ladder is found by either.
+Each may be followed by an effort, as in "COMPLEX:high", or by how often it is asked, as in
+"SIMPLE:x5". After "=" everything is a model's name, so a model called "high" is "COMPLEX=high"; a
+model on the ladder is found either way.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ Systems = Mapping[str, str] | Sequence[str]
 class Contender:
     """A tier that is asked, by its first model or by the one named.
 
-    `name` is the tier's own, or the model's, or "TIER:model" as it was asked for, and `effort`
-    the one that stands in place of the tier's; where system prompts are compared, `system` is
-    the text of one and its name is part of `name`.
+    `name` is the tier's, or the model's, or "TIER:model", as it was asked for. `effort` replaces
+    the tier's own. If system prompts are compared, `system` is the text of one, and its name is
+    part of `name`.
     """
 
     name: str
     tier: str
     model: str
     system: str | None = None
-    #: A model was named, so no other of the tier steps in.
+    #: A model was named, so there is no fallback to the tier's others.
     pinned: bool = field(default=False, compare=False)
     effort: Effort | None = None
     repeat: int | None = None
 
     @property
     def options(self) -> dict[str, Any]:
-        """What `router.route` is told."""
+        """The options for `router.route`."""
         asked: dict[str, Any] = {"tier": self.tier} | ({"model": self.model} if self.pinned else {})
         asked |= {"effort": self.effort} if self.effort else {}
         asked |= {"repeat": self.repeat} if self.repeat else {}
@@ -50,10 +50,10 @@ class Contender:
 def find_contenders(
     ladder: Ladder, words: Sequence[str] | None, systems: Systems | None = None
 ) -> tuple[Contender, ...]:
-    """Who is asked, in that order; every tier of the ladder where nobody is named.
+    """Who is asked, in that order; every tier of the ladder if nobody is named.
 
-    With `systems` each of them with each system prompt. SettingsError for no words, a word that
-    names nobody or several, and one that is there twice.
+    With `systems`, each of them with each system prompt. SettingsError for no words, for a word
+    that names nobody or several, and for one that occurs twice.
     """
     found = _find_all(ladder, words)
     if systems is None:
@@ -67,7 +67,7 @@ def find_contenders(
 
 
 def _named(systems: Systems) -> dict[str, str]:
-    """The system prompts by name; those that have none are numbered."""
+    """The system prompts by name; those without one are numbered."""
     example = 'as in systems={"short": "Answer in one line.", "long": "Explain each step."}'
     if isinstance(systems, str) or not isinstance(systems, Mapping | Sequence):
         raise SettingsError(f"systems is {systems!r:.60}; give texts by name, {example}")
@@ -109,18 +109,18 @@ def _find_all(ladder: Ladder, words: Sequence[str] | None) -> tuple[Contender, .
 def _find(word: str, ladder: Ladder) -> Contender:
     """The tier of that name, the model on a tier, or any model on the tier before the colon.
 
-    What has an effort behind it is one of these, with that effort.
+    Followed by an effort, it is one of these with that effort.
     """
     tier = ladder.named(word.strip())
     if tier is not None:
         return Contender(tier, tier, ladder[tier].model)
     alike = word.casefold()
-    # The tiers whose first model it is; where there is none, those that fall back on it.
+    # The tiers whose first model it is; if there are none, those that fall back on it.
     holders = [tier for tier in ladder.tiers if tier.model.casefold() == alike]
     holders = holders or [t for t in ladder.tiers if alike in map(str.casefold, t.models)]
     if len(holders) > 1:
         ways = " or ".join(repr(f"{one.name}:{word}") for one in holders)
-        raise SettingsError(f"{word!r} stands on {len(holders)} tiers; say which: {ways}")
+        raise SettingsError(f"{word!r} is on {len(holders)} tiers; say which: {ways}")
     if holders:
         model = _model_on(holders[0], word)
         return Contender(model, holders[0].name, model, pinned=True)
@@ -133,7 +133,7 @@ def _find(word: str, ladder: Ladder) -> Contender:
         found = _find(head, ladder)
         named = replace(found, name=f"{found.name}:{last}")
         return replace(named, repeat=int(times[1])) if times else replace(named, effort=effort)
-    # Models' own names may have colons in them: the first one ends the tier's.
+    # Models' names may have colons in them: the first one ends the tier's name.
     name, mark, model = (part.strip() for part in re.split(r"([:=]|$)", word, maxsplit=1))
     tier = ladder.named(name) if mark else None
     if tier is not None and model:
@@ -154,6 +154,6 @@ def _find(word: str, ladder: Ladder) -> Contender:
 
 
 def _model_on(tier: Tier, model: str) -> str:
-    """The model as the tier spells it, where it has it."""
+    """The model as the tier spells it, if it has it."""
     alike = (one for one in tier.models if one.casefold() == model.casefold())
     return model if model in tier.models else next(alike, model)

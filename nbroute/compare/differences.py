@@ -1,4 +1,4 @@
-"""What one text says and another does not, word by word; pure."""
+"""What one text says and another does not, word by word."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ from collections.abc import Sequence
 from itertools import accumulate, takewhile
 from typing import NamedTuple
 
-#: Letters of writing without spaces stand alone; other letters make words, signs are by themselves.
+#: Letters of scripts without spaces stand alone; other letters make words, signs stand alone.
 _ALONE = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
 _WORD = re.compile(rf"[{_ALONE}]|(?:(?![{_ALONE}])\w)+|[^\w\s]")
 _SENTENCE = re.compile(r"\S(?:[^\n.!?。！？]*[^\s.!?。！？])?[.!?。！？]*")
-#: Equal pairs of tokens that `difflib` may be given: its time goes with them, not with the words.
+#: Equal pairs of tokens that `difflib` may get: its time depends on them, not on the words.
 _MOST_PAIRS = 500_000
 _SAME = 1
 
 
 class Piece(NamedTuple):
-    """A part of a text; the parts in order are the whole of it."""
+    """A part of a text; in order, the parts are the whole text."""
 
     text: str
     only_here: bool
 
 
 def difference(text: str, reference: str) -> tuple[Piece, ...]:
-    """The text in pieces: those that the reference has too, in that order, and those it has not.
+    """The text in pieces: those that the reference has, too, in that order, and the others.
 
-    Words are compared; sentences where the texts are too long for that, and where those are
-    too many alike, everything between the common beginning and end counts as different.
+    Words are compared, or sentences if the texts are too long for that. If too many of those
+    are alike, everything between the common beginning and end counts as different.
     """
     return _pieces(text, _shared(text, reference))
 
 
 def each_against_others(texts: Sequence[str]) -> tuple[tuple[Piece, ...], ...]:
-    """Each text in pieces: what none of the others that are not empty has is `only_here`."""
+    """Each text in pieces: `only_here` is what no other text has; empty texts do not count."""
     found = []
     for place, text in enumerate(texts):
         others = list(filter(None, [*texts[:place], *texts[place + 1 :]]))
@@ -62,7 +62,7 @@ class Apart(NamedTuple):
 
 
 def each_apart(texts: Sequence[str]) -> list[Apart]:
-    """For each text what none of the others says."""
+    """For each text, what none of the others says."""
     found = []
     for pieces in each_against_others(texts):
         ends = list(accumulate(len(piece.text) for piece in pieces))
@@ -82,7 +82,7 @@ def words_of(text: str) -> list[str]:
 
 @functools.lru_cache(maxsize=32)
 def _shared(text: str, reference: str) -> bytes:
-    """One byte a character of the text, 1 where the reference has the word, too."""
+    """One byte for each character of the text: 1 where the reference has the word, too."""
     for token in (_WORD, _SENTENCE):
         here, there = list(token.finditer(text)), token.findall(reference)
         alike = _alike([one.group() for one in here], there)
@@ -97,7 +97,7 @@ def _shared(text: str, reference: str) -> bytes:
 
 
 def _alike(here: Sequence[str], there: Sequence[str]) -> list[tuple[int, int]] | None:
-    """Runs of `here` that are not in `there`; None where finding them would take too long."""
+    """Runs of `here` that are not in `there`; None if finding them would take too long."""
     head = _common(here, there)
     tail = _common(here[head:][::-1], there[head:][::-1])
     ours, theirs = here[head : len(here) - tail], there[head : len(there) - tail]

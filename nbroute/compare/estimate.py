@@ -11,7 +11,7 @@ from nbroute.compare.contenders import Contender, Systems, find_contenders
 from nbroute.engine.engine import Engine
 from nbroute.types import Cost, Effort, TierEstimate
 
-#: Prompts that are looked at; of more, the rest is taken for like them.
+#: Prompts that are looked at; if there are more, the rest are taken to be like them.
 _SAMPLE = 100
 
 
@@ -24,7 +24,7 @@ class Estimate(NamedTuple):
     max_tokens: int
     low: Cost
     high: Cost
-    #: That `max_cost` does not cover a call; empty where it covers all.
+    #: Says that `max_cost` does not cover a call; empty if it covers all.
     refusal: str = ""
     effort: Effort | None = None
 
@@ -56,7 +56,7 @@ def estimates(
 def asking(
     router: Engine, prompts: Sequence[str], options: Mapping[str, Any]
 ) -> TierEstimate | None:
-    """What a model would cost that is asked for each prompt's tier; None where none is."""
+    """The cost of asking a model for each prompt's tier; None if none is asked."""
     sample = prompts[:: len(prompts) // _SAMPLE + 1]
     explained = (router.explain(prompt, **options).asking for prompt in sample)
     found = [one for one in explained if one is not None]

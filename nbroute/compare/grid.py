@@ -45,9 +45,9 @@ if TYPE_CHECKING:
 
 #: The file of routing's picks.
 ROUTING = "_routing"
-#: Calls that are out at once, if nothing else is said.
+#: Calls out at once by default.
 _AT_ONCE = 16
-#: Stands for the prompts where the options are tried, with nothing sent.
+#: Stands for the prompts when the options are tried, with nothing sent.
 _ANY = "Hello"
 #: Characters of a file's name: file systems take 255 bytes, of which a character may be four.
 _LONGEST = 50
@@ -58,15 +58,15 @@ _FIELDS = [
     *("output_tokens", "cost_usd", "cost_source", "latency_ms", "cached", "picked", "voted"),
     *("answered_by", "passed", "judged"),
 ]
-#: What a spreadsheet takes for a formula where a cell begins with it, some after blanks, too.
+#: What a spreadsheet takes for a formula at the beginning of a cell, some even after blanks.
 _FORMULA = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n]")
 
 
 class Judged(NamedTuple):
-    """What a judge says of an answer beside that of the contender `against`.
+    """What a judge says about an answer next to that of the contender `against`.
 
-    `share` is 1.0 where it is preferred, 0.5 for a tie, 0.0 where the other one is, and None
-    where there is no verdict; `why` has the judge's reasons, or why there is none.
+    `share` is 1.0 if it is preferred, 0.5 for a tie, 0.0 if the other one is, and None without
+    a verdict; `why` has the judge's reasons, or why there is none.
     """
 
     share: float | None
@@ -75,7 +75,7 @@ class Judged(NamedTuple):
 
     @property
     def told(self) -> str:
-        """`as good as FRONTIER`; "" where there is no verdict."""
+        """`as good as FRONTIER`; "" without a verdict."""
         words = {1.0: "better than", 0.5: "as good as", 0.0: "worse than"}
         return "" if self.share is None else f"{words[self.share]} {self.against}"
 
@@ -84,10 +84,10 @@ class Judged(NamedTuple):
 class Grid(Sequence[Comparison]):
     """Prompts x contenders; `grid[i]` is the `Comparison` of the prompt at place i.
 
-    The answers stay in files (in the folder `to`, or temporary ones) and are read when they
-    are looked at: what a row does not keep (the time to first token, rejected attempts) is in
-    the ledger. `batches` has the rows by contender, `routing` those of the picks, if any. All
-    its comparisons have the grid's `id`. Votes are in the ledger, also of earlier kernels.
+    The answers stay in files (in the folder `to`, or temporary ones) and are read when they are
+    needed: what a row does not keep (the time to first token, rejected attempts) is in the
+    ledger. `batches` has the rows by contender, `routing` those of the picks, if any. All its
+    comparisons have the grid's `id`. Votes are in the ledger, those of earlier kernels, too.
     """
 
     id: str
@@ -99,13 +99,13 @@ class Grid(Sequence[Comparison]):
     options: Mapping[str, Any] = field(repr=False)
     index: Any = field(default=None, repr=False)
     to: Path | None = None
-    #: What a template was filled with, a row each; empty for prompts that were given whole.
+    #: What a template was filled with, one for each row; empty if there was no template.
     rows: Sequence[Mapping[str, Any]] = field(default=(), repr=False)
-    #: Contender -> place -> what a judge says of that answer: see `router.judge`.
+    #: Contender -> place -> what a judge says about that answer: see `router.judge`.
     judged: dict[str, dict[int, Judged]] = field(default_factory=dict, repr=False)
     #: The rows of judging, two for each pair.
     judging: dict[str, Batch] = field(default_factory=dict, repr=False)
-    #: What there is to say of the judge.
+    #: Remarks about the judge.
     notes: list[str] = field(default_factory=list, repr=False)
 
     def __len__(self) -> int:
@@ -130,7 +130,7 @@ class Grid(Sequence[Comparison]):
 
     @property
     def cost(self) -> Spend:
-        """What all of it cost, classifying and judging too; real and equivalent money apart."""
+        """What all of it cost, with classifying and judging; real and equivalent money apart."""
         batches = [*self.batches.values(), *self.judging.values()]
         batches += [self.routing] if self.routing else []
         return sum((batch.cost for batch in batches), Spend())
@@ -147,10 +147,10 @@ class Grid(Sequence[Comparison]):
     def frame(self) -> pd.DataFrame:
         """One line for each answer, by prompt and contender, with the prompts' own index.
 
-        Money is in floats, NaN where it is not known; `picked` is NA where routing's pick is
-        not, `voted` whether the answer has the vote of its prompt (None in a copy or a pickle,
-        which has no ledger). `judged` is 1.0 where `router.judge` found the answer better than
-        that of the most expensive contender, 0.5 as good (as its own is), 0.0 worse; else NaN.
+        Money is in floats, NaN if unknown; `picked` is NA if routing's pick is unknown; `voted`
+        says whether the answer has its prompt's vote (None in a copy or a pickle, which has no
+        ledger). `judged` is 1.0 if `router.judge` found the answer better than that of the most
+        expensive contender, 0.5 if as good (as its own is), 0.0 if worse; else NaN.
         """
         import pandas as pd
 
@@ -179,8 +179,8 @@ class Grid(Sequence[Comparison]):
     def export(self, path: str | Path) -> Path:
         """Write `frame`, with what the template was filled with, as `.csv` or `.jsonl`; its path.
 
-        In CSV a text that a spreadsheet would take for a formula begins with an apostrophe.
-        SettingsError for any other name, and where it cannot be written.
+        In CSV, a text that a spreadsheet would take for a formula begins with an apostrophe.
+        SettingsError for any other name, and if it cannot be written.
         """
         target = Path(path).expanduser()
         kind = target.suffix.lower()
@@ -204,9 +204,9 @@ class Grid(Sequence[Comparison]):
         return target
 
     def costs(self) -> pd.DataFrame:
-        """Prompts x contenders: US dollars each, NaN where unknown or never asked.
+        """Prompts x contenders: US dollars each, NaN if unknown or never asked.
 
-        `totals` adds them up, with what was billed apart from what was not.
+        `totals` adds them up, and keeps what was billed apart from what was not.
         """
         import pandas as pd
 
@@ -234,7 +234,7 @@ class Grid(Sequence[Comparison]):
     def votes(self) -> pd.DataFrame:
         """One line for each prompt: the tier that routing picks, the contender voted for, its tier.
 
-        None where the pick is not known, or nobody has voted.
+        None if the pick is unknown, or nobody has voted.
         """
         import pandas as pd
 
@@ -361,12 +361,12 @@ def compare_prompts(
     `tiers`, `systems` and the options are as in `compare_prompt`, prompts and failures as in
     `router.map`: a prompt that fails is a row with its error. The contenders are asked one
     after the other, `workers` prompts at once. Before them every prompt is classified, which
-    costs what the classifier costs; `picks` false leaves that out. In place of a bar,
-    `progress(done, total, cost)` may be a function that is told after each call.
+    costs what the classifier costs; `picks` false leaves that out. Instead of a bar,
+    `progress(done, total, cost)` may be a function that is called after each call.
 
     `to` is a folder, with a file for each contender. The same call continues where it stopped,
-    after Ctrl-C or a crash, for rows that failed, and with contenders that are new: what it has
-    is not asked again. `fresh` begins anew. Without `to`, `resume` takes the interrupted grid.
+    after Ctrl-C or a crash, for rows that failed, and with new contenders: what it has is not
+    asked again. `fresh` starts over. Without `to`, `resume` takes the interrupted grid.
 
     Raises SettingsError before anything is sent, and Interrupted on Ctrl-C or once `cancel` is
     set, whose `result` is the grid so far.
@@ -393,7 +393,7 @@ def compare_prompts(
     jobs |= {one.name: Job({**anew, **one.options}) for one in contenders}
     for key, job in jobs.items():
         about = {**described(router, job.options), "comparison": name}
-        # What the classifier is makes no difference to the contenders.
+        # The classifier makes no difference to the contenders.
         stores[key].begin(about if key == ROUTING else {**about, "classifier": "not asked"})
     batches: dict[str, Batch] = {}
     total = len(items) * len(jobs)
@@ -415,7 +415,7 @@ def _find_stores(
 ) -> tuple[Path | None, dict[str, Store]]:
     """Where each is kept: in a file of the folder `to`, in an earlier grid, in a temporary file.
 
-    The folder comes first. SettingsError where it cannot be one, and for a file that is another's.
+    The folder comes first. SettingsError if it cannot be one, and for a file of something else.
     """
     held: Mapping[str, Batch | None] = {}
     if resume is not None:
@@ -431,7 +431,7 @@ def _find_stores(
 
 
 def file_in(folder: Path | None, name: str) -> Path | None:
-    """The file of that name, as every file system takes it; None where there is no folder."""
+    """The file of that name, as every file system takes it; None if there is no folder."""
     plain = re.sub(r"[^\w.-]+", "-", name)[:_LONGEST]
     if plain != name:  # told apart where it had to be changed
         digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()

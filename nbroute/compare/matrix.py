@@ -1,4 +1,4 @@
-"""A grid as one looks at it: a line a prompt, which to look at, and how each column did."""
+"""A grid as one looks at it: a line for each prompt, filters, and how each column did."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ _ALIKE = 0.5
 _NUMBER = re.compile(r"-?\d+(?:[.,]\d+)*")
 #: Characters of an answer that are compared.
 _COMPARED = 4_000
-#: The most expensive prompts are so many of all.
+#: The share of the prompts that count as the most expensive.
 _EXPENSIVE = 0.1
-#: Characters of a prompt that tell it from others; rows that are shown where all are too many.
+#: Characters of a prompt that tell it from others; rows shown if all are too many.
 _LABEL, ROWS = 200, 20
-#: How a cell ends that nothing was asked in, or that was stopped on its way.
+#: The status of a cell that was never asked, or stopped on its way.
 _UNASKED = ("not sent", "interrupted")
 
 
 @dataclass(frozen=True)
 class Line:
-    """One prompt and its cells, a `Row` for each contender, None where it was never asked.
+    """One prompt and its cells: a `Row` for each contender, None if it was never asked.
 
-    `values` are what a template was filled with, `error` says why the prompt is none, `why` why
-    each cell has no answer or did not pass, as far as this kernel knows, `picked` is the tier
-    that routing picks and `voted` the contender with the prompt's vote.
+    `values` are what a template was filled with, `error` says what is wrong with the prompt,
+    `why` says why each cell has no answer or did not pass, as far as this kernel knows, `picked`
+    is the tier that routing picks and `voted` the contender with the prompt's vote.
     """
 
     place: int
@@ -79,15 +79,15 @@ class Line:
 
     @property
     def disagree(self) -> bool:
-        """Whether the answers differ in what they say, as far as words tell."""
+        """Whether the answers differ in what they say, as far as words show."""
         return self.alike < _ALIKE
 
     @cached_property
     def alike(self) -> float:
-        """How alike its two most different answers are, 0 to 1; under 0 where only some pass.
+        """How alike its two most different answers are, 0 to 1; below 0 if only some pass.
 
-        Answers that end in different numbers are not alike at all; others as far as the shorter
-        one's words are in the longer one.
+        Answers that end in different numbers are not alike at all; others are to the extent that
+        the shorter one's words are in the longer one.
         """
         answers = [one for one in self.cells if one and answered(one)]
         if len({one.passed for one in answers}) > 1:
@@ -132,7 +132,7 @@ def lines_of(grid: Grid) -> list[Line]:
 
 
 def answered(row: Row | None) -> bool:
-    """Whether there is an answer: a simulated model's word that it has none is no answer."""
+    """Whether there is an answer; a simulated model that says it has none gave none."""
     return row is not None and row.error is None and not unanswered(row.model, row.text)
 
 
@@ -150,7 +150,7 @@ def _why(row: Row | None, checked: Mapping[str, RouteResult]) -> str:
     return f"{failed.check}: {failed.reason}" if failed else "did not pass its check"
 
 
-#: What may be looked at, and in which order.
+#: Which lines may be shown, and in which order.
 FILTERS = ("all", "failed", "disagree", "most expensive")
 SORTS = ("as given", "most expensive first", "most different first")
 
@@ -175,7 +175,7 @@ def _by_cost(lines: Sequence[Line]) -> list[Line]:
 
 
 class Share(NamedTuple):
-    """So many of so many, and the 95% interval of the share (Wilson's)."""
+    """A count out of a total, and the 95% interval of the share (Wilson's)."""
 
     hits: int
     of: int
@@ -189,15 +189,15 @@ class Share(NamedTuple):
 
 
 def share(hits: int, of: int) -> Share:
-    """The share with its interval; of nothing, it may be anything."""
+    """The share with its interval, which is 0 to 1 for a total of 0."""
     return Share(hits, of, *wilson(hits / of if of else 0.0, of))
 
 
 class Total(NamedTuple):
     """A column's summary: what was answered, cost, passed its checks and was voted for.
 
-    `passed` is of the prompts that were asked: what was never sent, or stopped on its way, says
-    nothing about the contender.
+    `passed` counts prompts that were asked: one that was never sent, or stopped on its way,
+    says nothing about the contender.
     """
 
     name: str
@@ -207,10 +207,10 @@ class Total(NamedTuple):
     spend: Spend
     passed: Share | None
     votes: Share
-    #: Of the answers that were judged, those that are as good as `against`'s, or better.
+    #: Of the judged answers, those that are as good as `against`'s, or better.
     judged: Share
     against: str
-    #: Decimal places of its cost and its neighbours', so that they can be compared.
+    #: Decimal places of its cost and its neighbours', so that they compare well.
     places: int
 
     @property
@@ -220,7 +220,7 @@ class Total(NamedTuple):
 
     @property
     def cost(self) -> str:
-        """The money in words, its kinds named apart where there are two."""
+        """The money in words; if there are two kinds, each is named."""
         if (self.spend.usd and self.spend.equivalent_usd) or self.spend.unknown_calls:
             return self.spend.told
         return format_usd(self.usd, self.places)
@@ -240,7 +240,7 @@ def _all_usd(spend: Spend) -> Decimal:
 
 
 def totals_of(grid: Grid, lines: Sequence[Line]) -> list[Total]:
-    """A summary for each contender; votes are of the prompts that were voted on."""
+    """A summary for each contender; votes count the prompts that were voted on."""
     voted = [one.voted for one in lines if one.voted]
     spends = [grid.batches[one.name].cost for one in grid.contenders]
     places = places_of(map(_all_usd, spends))
@@ -262,7 +262,7 @@ def totals_of(grid: Grid, lines: Sequence[Line]) -> list[Total]:
 
 
 def cheapest_passing(totals: Sequence[Total]) -> Total | None:
-    """The cheapest contender that passes every check; None where there is none, or none is known.
+    """The cheapest contender that passes every check, if there is one.
 
     A contender with calls of unknown cost cannot be called cheap.
     """
@@ -277,7 +277,7 @@ def cheapest_passing(totals: Sequence[Total]) -> Total | None:
 
 
 def closest_passing(totals: Sequence[Total]) -> Total | None:
-    """Where none passes every check, the contender that passes most; of two, the cheaper one."""
+    """If none passes every check, the contender that passes most; of two, the cheaper one."""
     hits = [(one.passed.hits, -one.usd, one) for one in totals if one.passed and one.passed.hits]
     *_, best = max(hits, key=lambda found: found[:2], default=(None,))
     return best if best and best.passed and best.passed.hits < best.passed.of else None
@@ -295,7 +295,7 @@ class Overview(NamedTuple):
 def overview(
     grid: Grid, lines: Sequence[Line], *, prompt: int = 20, cell: int | None = None
 ) -> Overview:
-    """The grid in so many characters of each prompt and answer; by default 80 columns take it."""
+    """The grid, with each prompt and answer cut to a width; by default it fits 80 columns."""
     width = cell or max(54 // max(len(grid.contenders), 1) - 2, 8)
     totals = totals_of(grid, lines)
     rows = []
@@ -314,7 +314,7 @@ def overview(
 
 
 def headlines(grid: Grid, lines: Sequence[Line], totals: Sequence[Total]) -> list[str]:
-    """What it is, what is wrong with it, and which contender is the cheapest that passes."""
+    """What it is, what is wrong with it, and the cheapest contender that passes."""
     size = f"{counted(len(grid), 'prompt')} × {counted(len(grid.contenders), 'column')}"
     parts = [size, grid.cost.told, counted(grid.cost.calls, "call")]
     without = sum(not all(map(answered, line.cells)) for line in lines)

@@ -31,12 +31,12 @@ from nbroute.errors import (
 )
 from nbroute.types import Decision, Event
 
-#: Is told the place of a contender and an event of its call.
+#: Called with the place of a contender and an event of its call.
 Watcher = Callable[[int, Event], object]
 
-#: Options that say how a classifier is asked, too.
+#: Options that also say how a classifier is asked.
 CLASSIFYING = ("feature", "cache", "max_cost", "over_budget", "comparison")
-#: Contenders that are asked at once, if nothing else is said.
+#: Contenders asked at once by default.
 _AT_ONCE = 8
 #: Seconds between two looks at the caller's `cancel`, and that stopped calls have to end.
 _LOOK_EVERY, _PATIENCE_S = 0.05, 2.0
@@ -70,15 +70,15 @@ def compare_prompt(
 ) -> Comparison:
     """The answers of several contenders to one prompt, asked at the same time.
 
-    `tiers` names them: tiers, models that stand on the ladder, and any other model as
-    "TIER:model", with that tier's prompt and budget; None is every tier. `systems` are system
-    prompts, by name or in a list: each of the tiers is asked with each of them. The options are
-    those of `route` and hold for each (`max_cost`, too), without `strategy` and `thread`. Each
-    is asked afresh, and so paid for, unless `cache="use"` is given here.
+    `tiers` names them: tiers, models on the ladder, and any other model as "TIER:model", with
+    that tier's prompt and budget; None is every tier. `systems` are system prompts, by name or
+    in a list: each tier is asked with each of them. The options are those of `route`, without
+    `strategy` and `thread`, and apply to each contender (`max_cost`, too). Each is asked afresh,
+    and so paid for, unless `cache="use"` is given here.
 
     The prompt is classified first, so that each column says whether routing would have picked
-    it. A contender that fails is a column with its `error`; it is raised where all fail alike
-    before anything was sent. `observe(place, event)` is told each contender's events, one at a
+    it. A contender that fails is a column with its `error`, which is raised if all fail the same
+    way before anything is sent. `observe(place, event)` gets each contender's events, one at a
     time and on this thread; if it has a `start(contenders, decision)`, that comes first.
 
     Raises SettingsError, PromptError and BudgetExceeded, and Interrupted on Ctrl-C or once
@@ -113,12 +113,12 @@ def compare_prompt(
     unsent = [column.error for column in comparison.columns if column.result is None]
     alike = len(unsent) == len(contenders) and len(set(map(type, unsent))) == 1
     if alike and isinstance(unsent[0], _BEFORE_SENDING):
-        raise unsent[0]  # it hit all alike, and nothing was sent
+        raise unsent[0]  # all failed the same way, and nothing was sent
     return comparison
 
 
 def checked_options(options: Mapping[str, Any], systems: Systems | None) -> dict[str, Any]:
-    """The options that hold for each contender; SettingsError for one that makes no sense here."""
+    """The options for every contender; SettingsError for one that makes no sense here."""
     if systems is not None and options.get("system") is not None:
         raise SettingsError("system and systems are both given; put them all into systems")
     for name, why in _REFUSED.items():
@@ -128,9 +128,9 @@ def checked_options(options: Mapping[str, Any], systems: Systems | None) -> dict
 
 
 def fresh_answers(router: Engine, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options, with each answer asked for afresh where nothing is said about the cache.
+    """The options, with each answer asked for afresh unless they say something else.
 
-    One out of the cache costs nothing and takes no time: beside a fresh one it misleads.
+    An answer from the cache costs nothing and takes no time: next to a fresh one it misleads.
     """
     mode = router.parts.cache_mode
     return {**options, "cache": options.get("cache") or ("refresh" if mode == "use" else mode)}
@@ -140,7 +140,7 @@ def fresh_answers(router: Engine, options: Mapping[str, Any]) -> dict[str, Any]:
 class _Answers:
     """The columns of one comparison, which fill as the answers end.
 
-    Each contender is asked on a thread of its own; all is told on the caller's.
+    Each contender is asked on its own thread; events are passed on, on the caller's.
     """
 
     router: Engine
@@ -156,7 +156,7 @@ class _Answers:
         self._inbox: SimpleQueue[tuple[int, Event | None]] = SimpleQueue()
 
     def collect(self, workers: int) -> Comparison:
-        """Ask all, `workers` at once. Interrupted, whose `result` is the comparison so far."""
+        """Ask all, `workers` at once. Interrupted has the comparison so far as its `result`."""
         try:
             for _ in range(min(workers, len(self._columns))):
                 threading.Thread(target=self._work, daemon=True).start()
@@ -178,7 +178,7 @@ class _Answers:
         with suppress(IndexError):
             while not self._stop.is_set():
                 place = self._waiting.popleft()
-                # Kept here and not by the listener, which Ctrl-C may hit at any moment.
+                # Kept here, not by the listener, which Ctrl-C may hit at any moment.
                 self._columns[place] = self._asked(place)
                 self._inbox.put((place, None))
 
@@ -194,7 +194,7 @@ class _Answers:
             return replace(column, result=result)
         except NbrouteError as error:
             return replace(column, result=error.result, error=error)
-        except BaseException as error:  # noqa: BLE001 - a column, and not the end of the others
+        except BaseException as error:  # noqa: BLE001 - a column, not the end of the others
             wrapped = NbrouteError(named(error))
             wrapped.__cause__ = error
             return replace(column, error=wrapped)
@@ -212,7 +212,7 @@ class _Answers:
                     _tell(self.observe, place, event)
 
     def _wind_up(self) -> None:
-        """Stop what runs, wait a little for it, and say of the rest that it was stopped."""
+        """Stop what runs, wait a little for it, and mark the rest as stopped."""
         self._stop.set()
         ends = time.monotonic() + _PATIENCE_S
         with suppress(KeyboardInterrupt):
@@ -229,10 +229,10 @@ class _Answers:
 
 
 def _tell(watch: Callable[..., object] | None, *told: object) -> None:
-    """Tell who watches, if anyone; one that breaks is logged and breaks nothing."""
+    """Call the watcher, if there is one; if it fails, that is logged and breaks nothing."""
     if watch is None:
         return
     try:
         watch(*told)
-    except Exception:  # noqa: BLE001 - who watches does not steer
+    except Exception:  # noqa: BLE001 - watchers do not steer
         _log.exception("an observer of a comparison failed")

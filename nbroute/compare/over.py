@@ -16,9 +16,9 @@ _EXAMPLE = 'as in over={"word": ["cat", "dog"]} for {{word}}'
 
 @dataclass(frozen=True)
 class Filled(Sequence[Any]):
-    """The prompts that a template makes of a table's rows; a row that cannot be one is its error.
+    """The prompts that a template makes of a table's rows, with an error for a row that has none.
 
-    `rows` has the columns that the template names, `index` the table's own labels, if it has any.
+    `rows` has the columns that the template names, `index` the table's own labels, if any.
     """
 
     prompts: Sequence[str | PromptError]
@@ -40,8 +40,8 @@ def filled(template: Any, over: Any, space: dict[str, Any] | None = None) -> Fil
     """The template filled for each row of `over`.
 
     That is a DataFrame (pandas, Polars), a named Series, dicts in a list, or lists in a dict.
-    A name that is no column is looked up in `space`, the notebook's variables. SettingsError for
-    a table that cannot be one, PromptError for a name that is in neither, with close matches.
+    A name that is not a column is looked up in `space`, the notebook's variables. SettingsError
+    for what is not a table, PromptError, with close matches, for a name that is in neither.
     """
     if not isinstance(template, str):
         raise SettingsError(
@@ -80,14 +80,14 @@ def _prompt(template: str, row: dict[str, Any], space: dict[str, Any]) -> str | 
 
 
 def _table(over: Any) -> tuple[list[str], list[dict[str, Any]]]:
-    """The table's columns and its rows; SettingsError where it is none."""
+    """The table's columns and its rows; SettingsError if it is not a table."""
     if isinstance(over, Mapping):
         return _of_lists(over)
     if hasattr(over, "columns"):
         columns = [str(name) for name in over.columns]
         twice = next((name for name in columns if columns.count(name) > 1), None)
         if twice is not None:
-            raise SettingsError(f"over has two columns that are called {twice!r}; rename one")
+            raise SettingsError(f"over has two columns called {twice!r}; rename one")
         cells = (
             over.iter_rows()
             if hasattr(over, "iter_rows")

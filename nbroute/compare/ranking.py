@@ -1,4 +1,4 @@
-"""Compared answers against one another: what each costs to scale, the cheapest, the fastest."""
+"""How compared answers rank: what each costs to scale, the cheapest, the fastest."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from nbroute.compare.comparison import Column
 
 @dataclass(frozen=True, slots=True)
 class Rank:
-    """Where an answer stands: `ratio` to the cheapest one's cost, `share` of the highest.
+    """The rank of an answer: `ratio` of its cost to the lowest, `share` of the highest.
 
-    Both are 0 where a cost is not known.
+    Both are 0 if a cost is not known.
     """
 
     ratio: Decimal = Decimal(0)
@@ -24,7 +24,7 @@ class Rank:
 
 
 def rank(columns: Sequence[Column]) -> list[Rank]:
-    """The rank of each; where several are the least, or one is not known, none is the best."""
+    """The rank of each; if several are equal, or one is unknown, none is the best."""
     there = {at: one.result for at, one in enumerate(columns) if one.result and not one.error}
     costs = {at: one.cost_usd or Decimal(0) for at, one in there.items()}
     times = {at: 0 if one.cached else one.latency_ms for at, one in there.items()}
@@ -39,7 +39,7 @@ def rank(columns: Sequence[Column]) -> list[Rank]:
 
 
 def _least(sizes: Mapping[int, Any]) -> int | None:
-    """The place of the one that is less than all others; None where one is 0, as not known."""
+    """The place of the one that is less than all others; None if one is 0, that is unknown."""
     ordered = sorted((size, place) for place, size in sizes.items())
     alone = len(ordered) > 1 and 0 < ordered[0][0] < ordered[1][0]
     return ordered[0][1] if alone else None

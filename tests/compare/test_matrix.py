@@ -72,7 +72,7 @@ def test_a_row_with_a_missing_value_is_not_sent_and_says_which(router, server, n
         (
             "{{a}}",
             {"over": pd.DataFrame([[1, 2]], columns=["a", "a"])},
-            "two columns that are called 'a'",
+            "two columns called 'a'",
         ),
         (["a"], {"over": TABLE}, "the prompt is one text"),
         ("one", {"systems": {}}, "systems is empty"),
