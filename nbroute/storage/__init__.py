@@ -1,4 +1,4 @@
-"""What is kept in SQLite files (the ledger, the cache), and how a file that is named is read."""
+"""SQLite files (the ledger, the cache), and reading a file that the user named."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from pathlib import Path
 
 
 def content(path: Path, most_megabytes: int = 0) -> bytes:
-    """What is in the file; OSError in words for a folder, a pipe, or a name that none can have.
+    """The file's bytes; OSError in plain words for a folder, a pipe or an impossible name.
 
-    A file of more than `most_megabytes` (0: of any size) is not read, either.
+    A file larger than `most_megabytes` is refused, too; 0 allows any size.
     """
     try:
         if path.is_dir():
@@ -22,4 +22,4 @@ def content(path: Path, most_megabytes: int = 0) -> bytes:
     except ValueError:
         raise OSError(errno.EINVAL, "there is a NUL character in its name") from None
     except MemoryError:
-        raise OSError(errno.ENOMEM, "it is too large for the memory") from None
+        raise OSError(errno.ENOMEM, "it does not fit in memory") from None

@@ -1,4 +1,4 @@
-"""Request -> the reply that it once got: in memory, or in a file that can be handed on."""
+"""Request -> the reply it got before: in memory, or in a file that can be shared."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from nbroute.types import Reply, Request
 
 
 def request_key(request: Request, endpoint: str = "") -> str:
-    """A SHA-256 over all that shapes the answer; `stream` does not, nor does any key.
+    """A SHA-256 of everything that shapes the answer, so without `stream` and without any key.
 
     `endpoint` is the address behind the provider's name, which settings can change.
     """
@@ -30,7 +30,7 @@ def request_key(request: Request, endpoint: str = "") -> str:
         "temperature": None if temperature is None else float(temperature),
         "json": request.json,
     }
-    # Only where asked for, so that answers which were kept before these existed stay found.
+    # Only if set, so that answers cached before these existed are still found.
     later = ("schema", "logprobs", "rated", "effort")
     shape |= {name: told for name in later if (told := getattr(request, name))}
     canonical = json.dumps(shape, sort_keys=True, separators=(",", ":"))
@@ -38,7 +38,7 @@ def request_key(request: Request, endpoint: str = "") -> str:
 
 
 class MemoryCache:
-    """Keeps the `entries` replies used last, until the kernel ends."""
+    """Keeps the `entries` most recently used replies until the kernel ends."""
 
     def __init__(self, entries: int = 1024) -> None:
         if entries < 1:
@@ -48,14 +48,14 @@ class MemoryCache:
         self._lock = Lock()
 
     def get(self, key: str) -> Reply | None:
-        """The stored reply; None where there is none (any more)."""
+        """The stored reply, or None."""
         with self._lock:
             if key in self._replies:
                 self._replies.move_to_end(key)
             return self._replies.get(key)
 
     def put(self, key: str, reply: Reply) -> None:
-        """Keep the reply, and drop the one that was not used for longest where there is no room."""
+        """Keep the reply; if there is no room, drop the least recently used one."""
         with self._lock:
             self._replies[key] = reply
             self._replies.move_to_end(key)
@@ -72,11 +72,11 @@ MIGRATIONS: list[Migration] = [m001_replies]
 
 
 class FileCache:
-    """Keeps replies in a SQLite file, for other kernels, for replay, for a repository.
+    """Keeps replies in a SQLite file, for other kernels or for a repository.
 
-    There is no journal file beside it between writes, so that the one file can be copied,
-    committed and read from a folder that cannot be written. The file is made at the first
-    `put`. Both methods raise RecordError where it cannot be used.
+    Between writes there is no journal file next to it: the one file can be copied, committed,
+    and read from a read-only folder. The first `put` creates it. Both methods raise RecordError
+    if it cannot be used.
     """
 
     def __init__(self, path: Path, *, wait_s: float = 5.0) -> None:
@@ -85,7 +85,7 @@ class FileCache:
         self._file = SqliteFile(path, MIGRATIONS, setting=setting, wait_s=wait_s)
 
     def get(self, key: str) -> Reply | None:
-        """The stored reply; None where there is none, or no file yet."""
+        """The stored reply; None if there is none, or no file yet."""
         if not self._file.exists:
             return None
         with self._file.connection("cannot read the cache") as connection:
@@ -102,11 +102,11 @@ class FileCache:
             return reply
 
     def put(self, key: str, reply: Reply) -> None:
-        """Keep the reply, in place of an older one under that key."""
+        """Keep the reply, replacing an older one under that key."""
         row = (key, json.dumps(asdict(reply), default=str))
         with self._file.connection("cannot write the cache") as connection:
             connection.execute("INSERT OR REPLACE INTO replies VALUES (?, ?)", row)
 
     def close(self) -> None:
-        """Give the file back; a second call does nothing, and a later use opens it again."""
+        """Close the file; a second call does nothing, and a later use opens it again."""
         self._file.close()

@@ -1,4 +1,4 @@
-"""A SQLite file that threads and processes share: opened late, versioned, kept apart by a lock."""
+"""A SQLite file that threads and processes share: opened on first use, versioned, locked."""
 
 from __future__ import annotations
 
@@ -22,31 +22,31 @@ if TYPE_CHECKING:
 
 Migration = Callable[[sqlite3.Connection], None]
 
-#: What a file that cannot be used, or what is damaged in it, raises.
+#: What an unusable or damaged file raises.
 _FAILURES = (sqlite3.Error, OSError, ArithmeticError, ValueError, TypeError, RecursionError)
-#: Of them, what SQLite says of a place rather than of what is in the file.
+#: SQLite's codes for trouble with the file's place rather than its content.
 _UNWRITABLE = {
     *(sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_LOCKED),
     *(sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY),
 }
-#: Characters of a reason, which may quote what is in the file.
+#: Characters of a reason, which may quote the file's content.
 _LONGEST = 200
-#: Rows in a statement; SQLite takes 32,766 values.
+#: Rows per statement; SQLite takes at most 32,766 values.
 _AT_ONCE = 100
-#: Rows that are looked at together as they are read.
+#: Rows that are checked together as they are read.
 _PAGE = 5_000
 
-#: The last time that pandas can take, in seconds since 1970; the first is 1970.
+#: The latest time that we keep, in seconds since 1970: pandas cannot hold much later ones.
 LATEST = 9e9
 
 _FRAME_TYPES = {"float": "float64", "Decimal": "float64", "int": "int64", "bool": "bool"}
-#: The kinds of a dataclass's fields as SQLite's types; all others are TEXT.
+#: SQLite's types for a dataclass's fields; all others are TEXT.
 SQL_TYPES = {"float": "REAL", "Decimal": "REAL", "int": "INTEGER", "bool": "INTEGER"}
 
 
 @functools.cache
 def row_kind(cls: type, names: tuple[str, ...]) -> Any:
-    """A row with those fields of a dataclass: of their types, and in bounds that all can take."""
+    """The type of a row with those fields of a dataclass, in bounds that every reader can hold."""
     from msgspec import Meta
 
     bounds = {"float": 1e12, "Decimal": 1e9, "int": 2**53}
@@ -63,7 +63,7 @@ def row_kind(cls: type, names: tuple[str, ...]) -> Any:
     return tuple[tuple(kinds)]  # type: ignore[misc]
 
 
-#: What each of our files is, by the first of its migrations.
+#: Our kinds of files, by their first migration.
 _KINDS = {
     "m001_attempts": "an nbroute ledger",
     "m001_replies": "an nbroute cache",
@@ -75,19 +75,18 @@ _TABLES = """SELECT name FROM sqlite_master WHERE type IN ('table', 'view')
 
 
 class NotOursError(sqlite3.DatabaseError):
-    """A newer nbroute or another program wrote the file; `cure` may come before our usual one."""
+    """A newer nbroute or another program wrote the file; `cure` goes before the usual one."""
 
     cure = ""
 
 
 class SqliteFile:
-    """One connection under a lock, opened on first use; `path` None lives in memory.
+    """One connection under a lock, opened on first use; with `path` None it lives in memory.
 
-    One is enough, as SQLite lets a single writer in at a time, and a database in memory has
-    no more. `migrations` are applied once each, by name and in order. `setting` is what the
-    user changes to have another file; `wait_s` is how long another process's lock is waited for:
-    once, and after that not at all until something could be written again. A file that is only
-    dropped is closed, too.
+    One is enough: SQLite lets in one writer at a time, and a database in memory has only one.
+    `migrations` are applied once each, by name and in order. `setting` is what the user changes
+    to choose another file. `wait_s` is how long to wait for another process's lock: once, then
+    not at all until a write succeeds again. A file that is garbage-collected is closed, too.
     """
 
     def __init__(
@@ -114,19 +113,19 @@ class SqliteFile:
 
     @property
     def exists(self) -> bool:
-        """Whether there is anything to read; looking does not make the file."""
+        """Whether there is anything to read; asking does not create the file."""
         return self._connection is not None or (self.path is not None and self.path.exists())
 
     @contextlib.contextmanager
     def connection(self, lead: str, note: str = "") -> Iterator[sqlite3.Connection]:
         """The connection, for this thread alone; an unfinished transaction is rolled back.
 
-        Where the file cannot be used, a RecordError: `lead`, the file, why, `note`, the cure.
+        RecordError if the file cannot be used: `lead`, the file, why, `note`, the cure.
         """
         with self._lock, unforked:
             try:
                 if self._connection is None or self._identity != self._identify():
-                    # Another process, which must not close its parent's, or the file was replaced.
+                    # A forked child must not close its parent's; or the file was replaced.
                     self.close()
                     self._connection = self._open()
                     self._identity = self._identify()
@@ -137,16 +136,16 @@ class SqliteFile:
                     if connection.in_transaction:
                         connection.rollback()
                 if not self._patient and connection.total_changes > before:
-                    self._be_patient(connection, True)
+                    self.be_patient(True)
             except _FAILURES as error:
                 if _code(error) == sqlite3.SQLITE_BUSY:
-                    self._be_patient(self._connection, False)
+                    self.be_patient(False)
                 raise self._record_error(lead, error, note) from error
 
     def fetch(
         self, asked: str, values: Sequence[Any] = (), *, lead: str = "cannot read"
     ) -> list[tuple[Any, ...]]:
-        """What the file answers; nothing where there is no file."""
+        """The rows of the query; none if there is no file."""
         if not self.exists:
             return []
         with self.connection(lead) as connection:
@@ -155,10 +154,10 @@ class SqliteFile:
     def pages(
         self, asked: str, values: Sequence[Any], *, lead: str, kind: Callable[[], Any]
     ) -> Iterator[list[tuple[Any, ...]]]:
-        """The same, some thousand rows at a time, each as `kind` says (`row_kind`).
+        """The same, a few thousand rows at a time, each checked against `kind` (`row_kind`).
 
-        Anybody may have written to the file. No other thread has it until the last page, or
-        until this generator is closed.
+        Anybody may have written to the file. Other threads wait until the last page, or until
+        this generator is closed.
         """
         if not self.exists:
             return
@@ -171,7 +170,7 @@ class SqliteFile:
                 yield decode(part, page)
 
     def version(self) -> tuple[object, ...]:
-        """Another value as soon as anybody, another process too, has written to the file."""
+        """A value that changes when anybody, another process included, writes to the file."""
         if not self.exists:
             return ()
         with self.connection("cannot read") as connection:
@@ -179,10 +178,16 @@ class SqliteFile:
             return self._identity, self._openings, connection.total_changes, others
 
     def close(self) -> None:
-        """Give the file back; a second call does nothing, and a later use opens it again."""
+        """Close the file; a second call does nothing, and a later use opens it again."""
         with self._lock, unforked:
             self._connection = None
             _close_own(self._opened)
+
+    def be_patient(self, patient: bool) -> None:
+        """Choose whether to wait for another process's lock."""
+        self._patient = patient
+        if self._connection is not None:
+            self._connection.execute(self._busy_timeout)
 
     def _record_error(self, lead: str, error: Exception, note: str) -> RecordError:
         reason = one_line(str((isinstance(error, OSError) and error.strerror) or error))[:_LONGEST]
@@ -192,15 +197,14 @@ class SqliteFile:
         elif _code(error) == sqlite3.SQLITE_FULL:
             cure = f"make room on the disk, or set {self._setting} to a file on another one"
         elif _code(error) == sqlite3.SQLITE_BUSY:
-            cure = f"end the program that holds it, or set {self._setting} to another file"
+            cure = f"close the program that locks it, or set {self._setting} to another file"
         elif isinstance(error, OSError) or _code(error) in _UNWRITABLE:
             cure = f"set {self._setting} to a writable file"
         return RecordError(f"{lead} {str(self.path)!r}: {reason}{note}; {cure}.")
 
-    def _be_patient(self, connection: sqlite3.Connection | None, patient: bool) -> None:
-        self._patient = patient
-        if connection is not None:
-            connection.execute(f"PRAGMA busy_timeout = {round(1000 * self._wait_s * patient)}")
+    @property
+    def _busy_timeout(self) -> str:
+        return f"PRAGMA busy_timeout = {round(1000 * self._wait_s * self._patient)}"
 
     def _identify(self) -> tuple[int, ...]:
         try:
@@ -222,14 +226,14 @@ class SqliteFile:
         self._openings += 1
         try:
             applied = self._applied(connection)  # before anything of the file is changed
-            # Whoever switches the journal at this moment is not waited for.
+            # Do not wait for a process that is switching the journal.
             connection.execute("PRAGMA busy_timeout = 0")
             for pragma in self._pragmas:
-                # Busy while another process switches the journal, or not to be had on this file
-                # system: the file is as safe without, only slower.
+                # Busy while another process switches the journal, or not supported by the file
+                # system: the file is just as safe without, only slower.
                 with contextlib.suppress(sqlite3.OperationalError):
                     connection.execute(f"PRAGMA {pragma}")
-            self._be_patient(connection, self._patient)
+            connection.execute(self._busy_timeout)
             if not self._migrations.keys() <= applied:
                 connection.execute("BEGIN IMMEDIATE")
                 connection.execute("CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY)")
@@ -245,7 +249,7 @@ class SqliteFile:
         return connection
 
     def _applied(self, connection: sqlite3.Connection) -> set[str]:
-        """The names of the migrations that were applied; NotOursError where others were."""
+        """The names of the migrations that were applied; NotOursError if there are others."""
         tables = [name for (name,) in connection.execute(_TABLES)]
         columns = [column for _, column, *_ in connection.execute("PRAGMA table_info(migrations)")]
         applied: set[str] = set()
@@ -256,7 +260,7 @@ class SqliteFile:
         if not empty and not applied & known:
             has = f"{', '.join(tables[:4])}{', ...' if len(tables) > 4 else ''}"
             whose = [kind for name, kind in _KINDS.items() if name in applied]
-            told = whose[0] if whose else f"another program's file (it holds {has:.100})"
+            told = whose[0] if whose else f"another program's file (it contains {has:.100})"
             raise NotOursError(f"it seems to be {told}")
         if newer := applied - known:
             error = NotOursError(f"a newer nbroute wrote it (it has {newer.pop()!r:.40})")
@@ -266,12 +270,12 @@ class SqliteFile:
 
 
 def encodable(value: Any) -> Any:
-    """The value as it can be stored: half a surrogate pair, out of a cut stream, has no bytes."""
+    """The value as it can be stored: half a surrogate pair, from a cut stream, has no bytes."""
     return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
 
 
 def insert(connection: sqlite3.Connection, into: str, rows: Iterable[Sequence[Any]]) -> None:
-    """Write the rows, many in a statement: each costs the other threads of a process a turn.
+    """Write the rows, many per statement: each statement costs the other threads a turn.
 
     `into` is the statement up to its values.
     """

@@ -1,6 +1,6 @@
-"""The append-only record of every attempt, in SQLite; budgets are kept by it.
+"""The append-only record of every attempt, in SQLite; it also enforces budgets.
 
-An attempt is written before it is sent (`running`), maybe while it streams, and at its end;
+An attempt is written before it is sent (`running`), sometimes while it streams, and at its end;
 its last row counts. A kernel that is killed loses nothing that was written.
 """
 
@@ -57,17 +57,17 @@ _TS = FIELDS.index("ts")
 _PRIVATE = tuple(FIELDS.index(name) for name in ("prompt", "text", "reasoning"))
 _values = attrgetter(*FIELDS)
 
-#: NORMAL leaves syncing to the checkpoints: safe from a killed process, and a power cut
-#: costs the last rows, never the file. Rarer checkpoints made appends a fifth faster.
+#: NORMAL leaves syncing to the checkpoints: a killed process loses nothing, a power cut the
+#: last rows but never the file. Rarer checkpoints made appends a fifth faster.
 _PRAGMAS = ("journal_mode = WAL", "synchronous = NORMAL", "wal_autocheckpoint = 4000")
-_KEPT = "; kept in memory, and written once that is possible"
-#: Late rows that may wait (beyond that whoever adds one waits with it), and the seconds in
-#: which they gather; a killed process loses how those calls ended.
+_KEPT = "; kept in memory until it can be written"
+#: How many late rows may wait (whoever adds one more waits with it), and the seconds for which
+#: they gather; a killed process loses how those calls ended.
 _MOST_WAITING, _GATHERED_FOR = 500, 0.002
-#: Seconds until a file that did not take a row is tried again.
+#: Seconds before a failed write is tried again.
 _TRY_EVERY = 1.0
 
-#: What `spend` adds up by, and what it is in a row; days are UTC.
+#: What `spend` can group by, as an expression on a row; days are UTC.
 _GROUPS = {
     "session": "session",
     "day": DAY,
@@ -81,11 +81,11 @@ _SPEND = """cost_source, total(CASE WHEN cached THEN 0 ELSE cost_usd END), count
 
 _PICO = 12
 _SCOPES = {"session": "session = ?", "day": f"{DAY} = ?", "feature": "feature = ?"}
-#: The sum of the rows that a cap counts: exact, and slow where there are many.
+#: The sum of the rows that a cap counts: exact, but slow if there are many.
 _SUM = f"coalesce(sum({COUNTED}), 0)"
 _TOTAL = "SELECT picodollars FROM totals WHERE scope = ? AND key = ? AND equivalent = ?"
-#: What running attempts hold back: of those whose last row is too old to be believed what is
-#: beyond their cost so far, and of the others.
+#: What running attempts hold back: of those whose last row is too old to be believed, the part
+#: beyond their cost so far; of the others, everything.
 _HELD = f"""SELECT coalesce(sum(iif({HELD_FOR} > ?1, counted - spent, 0)), 0),
     coalesce(sum(iif({HELD_FOR} > ?1, 0, counted)), 0)
     FROM held JOIN shares ON shares.row = held.row
@@ -95,7 +95,7 @@ Since = float | datetime | None
 
 
 class Health(NamedTuple):
-    """Rows in the file and rows that wait in memory until it takes them, and what is damaged."""
+    """How many rows are in the file and how many wait in memory, and what is damaged."""
 
     rows: int
     waiting: int
@@ -105,11 +105,11 @@ class Health(NamedTuple):
 class SqliteLedger:
     """The record in the file `path`; None keeps it in memory.
 
-    Threads and processes may share a file. The file and its folder are made at the first
-    `append`. A row that cannot be written is kept in memory, counts in all that is read, and
-    goes into the file with a later row that can, else within a second of when it can. Prompts
-    and answers are written only with `store_text`. Reading raises RecordError where the file
-    cannot be read; a session that wrote nothing to it is read from memory alone.
+    Threads and processes may share a file. The first `append` creates it and its folder. A row
+    that cannot be written is kept in memory, counts in everything that is read, and goes into
+    the file with a later row, or at most a second after the file is writable again. Prompts and
+    answers are written only with `store_text`. Reading raises RecordError if the file cannot be
+    read; a session that wrote nothing to it is read from memory alone.
     """
 
     def __init__(
@@ -134,9 +134,9 @@ class SqliteLedger:
         self._failure = ""
 
     def append(self, attempt: Attempt) -> None:
-        """Write a row; RecordError where that fails, with the row kept in memory.
+        """Write a row; RecordError if that fails, with the row kept in memory.
 
-        It is in the file when this returns, but for the end of a call while `gathering`.
+        It is in the file when this returns, except for the end of a call while `gathering`.
         """
         late = self._late
         if late is None or not late.put(attempt):
@@ -149,7 +149,7 @@ class SqliteLedger:
     ) -> list[Attempt | Refusal]:
         """Append them (with caps: reserve) in one transaction; each as written, or its refusal.
 
-        With `cut` a reservation that is over what is left of a cap is cut to that, as long as
+        With `cut`, a reservation larger than what is left of a cap is cut to that, as long as
         anything is left.
         """
         if caps:
@@ -161,11 +161,11 @@ class SqliteLedger:
 
     @contextlib.contextmanager
     def gathering(self) -> Iterator[None]:
-        """While this lasts, rows are written by one thread, many at once.
+        """Within this context one thread writes the rows, many at once.
 
-        With sixteen threads that share one lock on a file, each write costs the others their
-        turn: it took a quarter of all requests a second. A call is in the file before it is
-        sent, its end some milliseconds later; what is read has all of them in it.
+        With sixteen threads sharing one lock on a file, each write costs the others their turn,
+        and a quarter of the requests per second were lost. A call is in the file before it is
+        sent, its end a few milliseconds later; whatever is read includes all of them.
         """
         if self._late is not None:
             yield
@@ -178,14 +178,14 @@ class SqliteLedger:
             self._late = None
 
     def reserve(self, attempt: Attempt, caps: Sequence[Cap]) -> Refusal | None:
-        """Append the running attempt if its `reserved_usd` fits in every cap; else say which not.
+        """Append the running attempt if its `reserved_usd` fits every cap; else return the refusal.
 
-        One transaction, so that no two threads or processes can both have what is left. What
-        counts is the money of the attempt's kind: billed, or equivalent. An attempt that still
-        runs counts with its reservation until 15 minutes after its last row. A day is UTC; a
-        feature's cap is for all its calls, of every session and day. Where the file cannot be
-        written the row is kept in memory without a word, as the attempt's end will tell, and
-        other processes cannot see it. RecordError where what is used cannot be read.
+        It is one transaction, so two threads or processes cannot both take what is left. Only
+        money of the attempt's kind counts: billed, or equivalent. A running attempt counts with
+        its reservation until 15 minutes after its last row. A day is UTC; a feature's cap covers
+        all its calls, in every session and on every day. If the file cannot be written, the row
+        is kept in memory silently (the attempt's end will say so), and other processes cannot
+        see it. RecordError if the money already used cannot be read.
         """
         (held,) = self._hold([attempt], caps)
         if isinstance(held, Refusal) and self._late is not None:
@@ -195,7 +195,7 @@ class SqliteLedger:
         return held if isinstance(held, Refusal) else None
 
     def rows(self, *, session: str | None = None) -> list[Mapping[str, Any]]:
-        """One mapping an attempt, oldest first, with the fields of `Attempt`; money is Decimal."""
+        """One mapping per attempt, oldest first, with the fields of `Attempt`; money is Decimal."""
         found = self._read(_NAMES, session=session, kind=_ROW)
         found.sort(key=itemgetter(_TS))
         rows = [dict(zip(FIELDS, row, strict=True)) for row in found]
@@ -209,7 +209,7 @@ class SqliteLedger:
     def report_rows(self, *, session: str | None = None) -> Iterator[ReportRow]:
         """What `nbroute.report.summarise` needs of each attempt, oldest first.
 
-        They are read as they are taken, and no other thread can write until the last one, or
+        They are read as they are consumed; no other thread can write until the last one, or
         until this generator is closed.
         """
         kind = partial(row_kind, Attempt, ReportRow._fields)
@@ -219,7 +219,7 @@ class SqliteLedger:
         yield from map(ReportRow._make, heapq.merge(in_memory, in_file, key=itemgetter(0)))
 
     def frame(self, *, session: str | None = None, since: Since = None) -> pd.DataFrame:
-        """One line an attempt, oldest first; money as floats, and `ts` also as UTC `time`.
+        """One line per attempt, oldest first; money as floats, and `ts` also as UTC `time`.
 
         `since` is seconds since 1970 or a datetime (a naive one is local time).
         """
@@ -233,13 +233,13 @@ class SqliteLedger:
     def spend(
         self, by: str | None = None, *, session: str | None = None, since: Since = None
     ) -> Any:
-        """What the calls cost together: a `Spend`, or a dict of them by day, tier and so on.
+        """The total cost of the calls: a `Spend`, or a dict of them by day, tier and so on.
 
         Days are UTC ("2026-11-21"); calls without a feature are under ""; a model is the one
-        that answered. SettingsError for a `by` that does not exist.
+        that answered. SettingsError for an unknown `by`.
         """
         if by is not None and by not in _GROUPS:
-            raise SettingsError(f"spend cannot be added up by {by!r}; {did_you_mean(by, _GROUPS)}")
+            raise SettingsError(f"spend cannot be grouped by {by!r}; {did_you_mean(by, _GROUPS)}")
         group = _GROUPS[by] if by else "''"
         rows = None
         if since is None and by != "model":
@@ -248,7 +248,7 @@ class SqliteLedger:
             tail = f"GROUP BY {group}, cost_source"
             where, columns = _since(since), f"{group}, {_SPEND}"
             rows = self._read(columns, tail, session=session, where=where, kind=_spent_kind)
-        if by == "model":  # asked and answering, a line each
+        if by == "model":  # effort, the model asked and the model that answered, a line each
             names = (name.split("\n", 2) for name, *_ in rows)
             known = [model_to_name(asked, by, effort) for effort, asked, by in names]
             rows = [(name, *row[1:]) for name, row in zip(known, rows, strict=True)]
@@ -256,9 +256,9 @@ class SqliteLedger:
         return dict(sorted(found.items())) if by else found.get("", Spend())
 
     def meter(self, *, session: str) -> tuple[Spend, dict[bool, tuple[int, int]]] | None:
-        """What comparing cost, and the tokens, read and written, of the answers that stand.
+        """What comparing cost, and the input and output tokens of the final answers.
 
-        Those by whether the money is equivalent. None while rows are kept in memory alone.
+        The tokens are by whether the money is equivalent. None while rows wait in memory.
         """
         rows = self._summed("compared", session=session)
         if rows is None:
@@ -269,7 +269,7 @@ class SqliteLedger:
         return comparing, {bool(kind): (given, taken) for kind, given, taken in finals}
 
     def label(self, label: Label) -> None:
-        """Keep a person's word; RecordError where it cannot be written, with it kept in memory.
+        """Keep a label; RecordError if it cannot be written, with the label kept in memory.
 
         Its prompt is written with or without `store_text`, as a classifier learns from it.
         """
@@ -277,9 +277,9 @@ class SqliteLedger:
         self._write(_INTO_LABELS, [row], "the label", [label.session])
 
     def labels(self, *, session: str | None = None) -> list[Label]:
-        """All that was said of answers, oldest first; the last word on an answer is the newest.
+        """All labels, oldest first; the newest label of an answer counts.
 
-        RecordError where the file cannot be read, unless the session wrote nothing to it.
+        RecordError if the file cannot be read, unless the session wrote nothing to it.
         """
         where, values = ("", []) if session is None else ("WHERE session = ?", [session])
         asked = f"SELECT {_LABEL_NAMES} FROM labels {where} ORDER BY rowid"  # noqa: S608 - as above
@@ -290,9 +290,9 @@ class SqliteLedger:
         return sorted((Label(*row) for row in found), key=attrgetter("ts"))
 
     def health(self, *, thorough: bool = True) -> Health:
-        """How many rows there are, and what SQLite says of the file, which is read for that.
+        """How many rows there are, and what SQLite finds wrong with the file.
 
-        RecordError where it cannot be read.
+        With `thorough` the whole file is read. RecordError if it cannot be read.
         """
         if self._late is not None:
             self._late.flush()
@@ -308,7 +308,7 @@ class SqliteLedger:
         return Health(rows, waiting, damage)
 
     def version(self) -> object:
-        """Another value as soon as anybody has written; None where that cannot be told."""
+        """A value that changes when anybody writes; None if that is unknown."""
         if self._late is not None:
             self._late.flush()
         with self._lock, contextlib.suppress(RecordError):
@@ -316,9 +316,9 @@ class SqliteLedger:
         return None
 
     def close(self) -> None:
-        """Give the file back; a second call does nothing, and a later use opens it again.
+        """Close the file; a second call does nothing, and a later use opens it again.
 
-        What was kept in memory is written if it can be by now.
+        What waits in memory is written if that is possible by now.
         """
         if self._late is not None:
             self._late.flush()
@@ -338,7 +338,7 @@ class SqliteLedger:
     def _write(
         self, into: str, rows: Sequence[Sequence[Any]], what: str, sessions: Iterable[str]
     ) -> None:
-        """Write the rows to the file; RecordError where that fails, with them kept in memory."""
+        """Write the rows to the file; RecordError if that fails, with them kept in memory."""
         lead = f"{what} could not be recorded in"
         with self._lock:
             alone = len(rows) == 1 and not self._kept.exists
@@ -357,15 +357,15 @@ class SqliteLedger:
 
     @contextlib.contextmanager
     def _keeping(self) -> Iterator[sqlite3.Connection]:
-        """Memory, for what the file does not take; the file is tried again, also at the end."""
+        """Memory, for what could not be written; the file is tried again later and at exit."""
         with self._kept.connection("cannot keep in memory") as kept:
             yield kept
         if self._again is None:
-            atexit.register(_call, weakref.WeakMethod(self._write_kept))
+            atexit.register(_call, weakref.WeakMethod(self._write_kept), patiently=True)
             self._try_again()
 
     def _try_again(self) -> None:
-        """Try the file again in a while, and until it takes what is kept in memory."""
+        """Try the file every now and then until what waits in memory is written."""
         with self._lock:
             self._write_kept()
             if self._kept.exists:
@@ -376,16 +376,18 @@ class SqliteLedger:
             else:
                 self._again = None
 
-    def _write_kept(self) -> None:
+    def _write_kept(self, *, patiently: bool = False) -> None:
         with self._lock, contextlib.suppress(RecordError):
             if self._kept.exists:
+                if patiently:  # nothing is tried again after the kernel's end
+                    self._file.be_patient(True)
                 with self._transaction("cannot write"):
                     pass
 
     def _hold(
         self, attempts: Sequence[Attempt], caps: Sequence[Cap], *, cut: bool = False
     ) -> list[Attempt | Refusal]:
-        """Write each that fits in every cap, or with `cut` as much of it as does."""
+        """Write each that fits every cap, or with `cut` as much of it as fits."""
 
         def held(
             connection: sqlite3.Connection, refusal: Callable[[Attempt], Refusal | None]
@@ -426,9 +428,10 @@ class SqliteLedger:
     def _refusal_by_totals(
         self, connection: sqlite3.Connection, caps: Sequence[Cap], cut: bool, attempt: Attempt
     ) -> Refusal | None:
-        """As `_refusal`, by the totals alone; what they refuse is looked at more closely.
+        """Like `_refusal`, but by the totals; a refusal is looked at more closely.
 
-        Then a reservation whose last row is older than `_stale_after_s` is let go: its kernel died.
+        Then reservations whose last row is older than `_stale_after_s` are released, as their
+        kernel must have died.
         """
         equivalent = _is_equivalent(attempt)
 
@@ -452,7 +455,7 @@ class SqliteLedger:
 
     @contextlib.contextmanager
     def _transaction(self, lead: str) -> Iterator[sqlite3.Connection]:
-        """The file, to write to; what was kept in memory meanwhile goes first."""
+        """The file, to write to; what waits in memory goes first."""
         with self._file.connection(lead, _KEPT) as connection:
             connection.execute("BEGIN IMMEDIATE")
             if self._kept.exists:
@@ -478,10 +481,10 @@ class SqliteLedger:
         asks: str | None = None,
         kind: Callable[[], Any],
     ) -> Iterator[list[Any]]:
-        """Of the last row of each attempt that was made, what memory says and then what the file.
+        """The columns of each attempt's last row: those in memory, then those in the file.
 
         `where` has conditions on rows, each with one `?`, and their values.
-        `asks` is the session of a call that has the lock, which late rows would wait for.
+        `asks` is the session of a caller that has the lock, which late rows would wait for.
         """
         if self._late is not None and asks is None:
             self._late.flush()
@@ -502,7 +505,7 @@ class SqliteLedger:
             yield from self._file_pages(asked, values, reader=session or asks, kind=kind)
 
     def _summed(self, by: str, *, session: str | None) -> list[tuple[Any, ...]] | None:
-        """The sums that triggers keep; None while there are rows that the file does not have."""
+        """The sums that triggers keep; None while rows wait in memory."""
         if self._late is not None:
             self._late.flush()
         of_session = "WHERE session = ?" if session is not None else ""
@@ -520,7 +523,7 @@ class SqliteLedger:
     def _file_pages(
         self, asked: str, values: Sequence[Any], *, reader: str | None, kind: Callable[[], Any]
     ) -> Iterator[list[Any]]:
-        """What the file says; of a session that wrote nothing to it nothing, if that fails."""
+        """The file's rows; if it cannot be read, none for a session that wrote nothing to it."""
         try:
             yield from self._file.pages(asked, values, lead="cannot read the ledger", kind=kind)
         except RecordError:
@@ -529,7 +532,7 @@ class SqliteLedger:
 
 
 class _LateWriter:
-    """Writes rows some milliseconds late, on a thread of its own, until it is closed."""
+    """Writes rows a few milliseconds late, on its own thread, until it is closed."""
 
     def __init__(self, write: Callable[[Sequence[Attempt]], object]) -> None:
         self._write = write
@@ -541,7 +544,7 @@ class _LateWriter:
         self._thread.start()
 
     def put(self, one: Attempt | threading.Event) -> bool:
-        """Have the row written; False in a forked child, and once all that came before is."""
+        """Queue the row; False in a forked child or, with all before it written, when closed."""
         if self._owner != os.getpid():
             return False
         with self._lock:
@@ -555,13 +558,13 @@ class _LateWriter:
         return taken
 
     def flush(self) -> None:
-        """Return when all that waits is written."""
+        """Return when everything in the queue is written."""
         written = threading.Event()
         if self.put(written):
             written.wait()
 
     def close(self) -> None:
-        """Write all that waits, and take no more."""
+        """Write everything in the queue, and take no more."""
         with self._lock:
             self._closed = True
             self._waiting.put(None)
@@ -580,7 +583,7 @@ class _LateWriter:
             except RecordError as error:  # the ledger keeps the rows in memory
                 if not error.told:
                     _log.warning("%s", error)
-            except Exception:  # noqa: BLE001 - the thread must live on
+            except Exception:  # noqa: BLE001 - the thread must survive
                 _log.exception("calls could not be recorded")
             for one in gathered:
                 if isinstance(one, threading.Event):
@@ -591,7 +594,7 @@ _ROW = partial(row_kind, Attempt, FIELDS)
 
 
 def _spent_kind() -> Any:
-    """A group, its source, US dollars and three counts."""
+    """A group, its cost source, US dollars and three counts."""
     from msgspec import Meta
 
     bounded = Annotated[float, Meta(ge=-1e12, le=1e12)]
@@ -606,7 +609,7 @@ def _finals_kind() -> Any:
 
 
 def _added_up(rows: Iterable[Sequence[Any]]) -> dict[Any, Spend]:
-    """The sums of each group: rows as `_spent_kind` says."""
+    """The sums of each group; the rows are those of `_spent_kind`."""
     found: dict[Any, Spend] = {}
     for name, source, usd, *counts in rows:
         part = Spend.of_source(source, usd, *map(int, counts))
@@ -614,15 +617,15 @@ def _added_up(rows: Iterable[Sequence[Any]]) -> dict[Any, Spend]:
     return found
 
 
-def _call(method: weakref.WeakMethod[Callable[[], None]]) -> None:
+def _call(method: weakref.WeakMethod[Callable[..., None]], **how: Any) -> None:
     if (found := method()) is not None:
-        found()
+        found(**how)
 
 
 def as_row(attempt: Attempt, *, store_text: bool) -> list[Any]:
-    """The attempt's values as SQLite takes them, prompt and answer only with `store_text`.
+    """The attempt's values as SQLite takes them; prompt and answer only with `store_text`.
 
-    A verdict may quote the answer: without it, the check's name alone is kept.
+    A verdict may quote the answer, so without `store_text` only the check's name is kept.
     """
     if not store_text and attempt.status == "rejected" and attempt.error:
         attempt = replace(attempt, error=attempt.error.partition(":")[0])
@@ -638,17 +641,17 @@ def as_row(attempt: Attempt, *, store_text: bool) -> list[Any]:
 
 
 def _readable(ts: float) -> float:
-    """The time, or, of a clock that is off by centuries, the nearest that can be read again."""
+    """The time, limited to what can be read again: a clock may be off by centuries."""
     return min(max(0.0, ts), LATEST)
 
 
 def _is_equivalent(attempt: Attempt) -> bool:
-    """Whether nobody bills the attempt, so that a budget of equivalent money is for it."""
+    """Whether nobody bills the attempt, so that it counts towards a budget of equivalent money."""
     return attempt.provider_kind != "remote" and attempt.cost_source != "billed"
 
 
 def _refusal(attempt: Attempt, caps: Sequence[Cap], used: Callable[[Cap], int]) -> Refusal | None:
-    """The first cap that the attempt does not fit in; `used` says picodollars."""
+    """The first cap that the attempt does not fit; `used` returns picodollars."""
     wanted = _picodollars(attempt.reserved_usd)
     for cap in caps:
         left = _picodollars(cap.usd) - used(cap)

@@ -21,8 +21,8 @@ _SIXTH = ("effort", "reasoning_tokens")
 #: The columns of the labels' table.
 LABEL_FIELDS = tuple(f.name for f in fields(Label))
 
-#: US dollars as whole picodollars, which add up without the dust of floats; a picodollar is
-#: far below the price of a token, and $9 million fit.
+#: US dollars as whole picodollars, which add up without rounding errors; a picodollar is far
+#: below the price of a token, and $9 million fit.
 _PICODOLLARS = "CAST(round(1e12 * ({})) AS INTEGER)"
 _COST = "CASE WHEN cached THEN 0 ELSE coalesce(cost_usd, 0) END"
 _SPENT = _PICODOLLARS.format(_COST)
@@ -30,12 +30,12 @@ _SPENT = _PICODOLLARS.format(_COST)
 COUNTED = _PICODOLLARS.format(
     f"max({_COST}, CASE WHEN status = 'running' THEN coalesce(reserved_usd, 0) ELSE 0 END)"
 )
-#: Money that nobody billed; `ledger._is_equivalent` says the same of an attempt.
+#: Money that nobody billed; as `ledger._is_equivalent`.
 EQUIVALENT = "(provider_kind <> 'remote' AND cost_source <> 'billed')"
 DAY = "date(ts, 'unixepoch')"
 
-#: Each row once for each scope of a budget: `counted` has what a running attempt holds back,
-#: `spent` its cost so far. A join and no UNION, so that SQLite finds a row by its rowid.
+#: Each row once for each scope of a budget: `counted` includes what a running attempt holds
+#: back, `spent` is its cost so far. A join, as with UNION SQLite does not find a row by its rowid.
 _SHARES = f"""SELECT attempts.rowid AS row, scope, {EQUIVALENT} AS equivalent,
     CASE scope WHEN 'session' THEN session WHEN 'day' THEN {DAY} ELSE feature END AS key,
     {COUNTED} AS counted, {_SPENT} AS spent FROM attempts CROSS JOIN scopes"""  # noqa: S608 - words of our own
@@ -58,7 +58,7 @@ def m001_attempts(connection: sqlite3.Connection) -> None:
 
 
 def m002_budgets(connection: sqlite3.Connection) -> None:
-    """What budgets need: reservations, and totals that a trigger keeps, so that none is scanned.
+    """What budgets need: reservations, and totals kept by a trigger instead of scans.
 
     `held` has the attempts that are still running, with the time of their last row.
     """
@@ -89,23 +89,23 @@ def m002_budgets(connection: sqlite3.Connection) -> None:
     )
 
 
-#: Seconds since the last row of what is held.
+#: Seconds since a held attempt's last row.
 HELD_FOR = f"{_NOW} - seen"
 
 
 def m003_labels(connection: sqlite3.Connection) -> None:
-    """What people say of answers, and which answers were compared with one another."""
+    """Labels of answers, and which answers were compared with one another."""
     _add_columns(connection, _THIRD)
     connection.execute(f"CREATE TABLE labels ({', '.join(map(_column, fields(Label)))})")
     _append_only(connection, "labels")
 
 
 def m004_answered(connection: sqlite3.Connection) -> None:
-    """Which model answered, and what it thought beforehand."""
+    """Which model answered, and its reasoning."""
     _add_columns(connection, _FOURTH)
 
 
-#: Each call that was made, with what it adds to the sums of its kind.
+#: Each call, with what it adds to the sums of its kind.
 _PARTS = f"""SELECT rowid AS row, session, coalesce({DAY}, '') AS day, coalesce(tier, '') AS tier,
     coalesce(model, '') AS model, coalesce(feature, '') AS feature,
     coalesce(provider, '') AS provider, coalesce(cost_source, '') AS cost_source,
@@ -132,11 +132,11 @@ _FINAL = """INSERT INTO finals SELECT session, equivalent, {sign} input, {sign} 
 
 
 def m005_sums(connection: sqlite3.Connection) -> None:
-    """What a session's line tells, kept by triggers: its cost, and the tokens of its answers.
+    """What a session's line shows, kept by triggers: its cost, and the tokens of its answers.
 
-    `sums` are those of all calls, by kind. `answers` are those that may stand at the end of
-    their chain (`report.summarise` says which does: the last whole one, else the last), `finals`
-    the tokens of those that do, and `roots` leads from an escalated result to its chain.
+    `sums` has all calls, by kind. `answers` has those that may end their chain (as in
+    `report.summarise`, the last complete one does, else the last), `finals` the tokens of those
+    that do, and `roots` leads from an escalated result to its chain.
     """
     kinds = ", ".join(f"{name} NOT NULL" for name in (*_KINDS.split(", "), *_COUNTS))
     connection.execute(f"CREATE TABLE sums ({kinds}, PRIMARY KEY ({_KINDS})) WITHOUT ROWID")
@@ -160,7 +160,7 @@ def m005_sums(connection: sqlite3.Connection) -> None:
     )
     climb = """UPDATE roots SET root = above.root FROM roots AS above
         WHERE above.session = roots.session AND above.result = roots.root"""
-    for _ in range(64):  # each time twice as far up, and no longer where a forged chain is a circle
+    for _ in range(64):  # twice as far up each time; a forged chain may be a circle
         if not connection.execute(climb).rowcount:
             break
     root, candidate = (one.format(row="attempts") for one in (_ROOT, _CANDIDATE))
@@ -197,7 +197,7 @@ def m005_sums(connection: sqlite3.Connection) -> None:
 
 
 def m006_effort(connection: sqlite3.Connection) -> None:
-    """How hard a model was asked to think, and the tokens that it took for it."""
+    """How hard a model was asked to think, and the tokens it spent thinking."""
     _add_columns(connection, _SIXTH)
 
 

@@ -438,8 +438,7 @@ def test_a_corrupt_file_is_left_alone_and_an_error_for_all_that_asks_for_what_is
     assert before == garbage.read_bytes()
     assert str(caught.value) == (
         f"the call could not be recorded in {str(garbage)!r}: file is not a database; kept in "
-        "memory, and written once that is possible; move the file away, or set NBROUTE_LEDGER to "
-        "another one."
+        "memory until it can be written; move the file away, or set NBROUTE_LEDGER to another one."
     )
 
 
@@ -492,7 +491,7 @@ def locked(path):
 
 def refused(ledger, name):
     began = time.perf_counter()
-    with pytest.raises(RecordError, match=r"is locked; kept in memory.*end the program"):
+    with pytest.raises(RecordError, match=r"is locked; kept in memory.*close the program"):
         ledger.append(attempt(name))
     return time.perf_counter() - began
 
@@ -525,21 +524,23 @@ def test_what_waits_is_written_by_itself_when_the_lock_ends(locked, path, monkey
     assert ["a1", "b"] == stored(path)
 
 
-def test_what_is_kept_in_memory_is_written_as_the_process_ends(path):
+def test_what_is_kept_in_memory_is_written_as_the_process_ends_which_waits_for_a_lock(path):
     with SqliteLedger(path) as ledger:
         ledger.append(attempt())
     code = """
-        import contextlib, sqlite3, sys
+        import contextlib, sqlite3, sys, threading
         from pathlib import Path
         from nbroute.errors import RecordError
         from nbroute.storage.ledger import SqliteLedger
         from nbroute.types import Attempt
-        other = sqlite3.connect(sys.argv[1], isolation_level=None)
+        other = sqlite3.connect(sys.argv[1], isolation_level=None, check_same_thread=False)
         other.execute("BEGIN IMMEDIATE")
-        ledger = SqliteLedger(Path(sys.argv[1]), wait_s=0)
+        ledger = SqliteLedger(Path(sys.argv[1]), wait_s=0.5)
         with contextlib.suppress(RecordError):
             ledger.append(Attempt("late", 1.0, "s", "r", "T", "p", "remote", "m"))
-        other.close()
+        unlock = threading.Timer(0.1, other.execute, ["COMMIT"])
+        unlock.daemon = True
+        unlock.start()
     """
     python(code, path).wait(30)
 
@@ -571,11 +572,11 @@ def migrated(migration):
 @pytest.mark.parametrize(
     ("made", "whose"),
     [
-        ("CREATE TABLE sessions (a); CREATE TABLE history (a)", r"it holds history, sessions"),
-        ("CREATE TABLE migrations (id, migration, batch)", "it holds migrations"),
-        ("CREATE TABLE migrations (name); CREATE TABLE users (a)", "it holds migrations, users"),
-        ("PRAGMA journal_mode = WAL; CREATE TABLE attempts (id, ts)", "it holds attempts"),
-        ("CREATE VIEW v AS SELECT 1", r"it holds v\)"),
+        ("CREATE TABLE sessions (a); CREATE TABLE history (a)", r"it contains history, sessions"),
+        ("CREATE TABLE migrations (id, migration, batch)", "it contains migrations"),
+        ("CREATE TABLE migrations (name); CREATE TABLE users (a)", "it contains migrations, users"),
+        ("PRAGMA journal_mode = WAL; CREATE TABLE attempts (id, ts)", "it contains attempts"),
+        ("CREATE VIEW v AS SELECT 1", r"it contains v\)"),
         (migrated(m001_batch), "seems to be an nbroute batch;"),
         (migrated(m001_replies), "seems to be an nbroute cache;"),
     ],
