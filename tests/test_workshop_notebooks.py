@@ -1,4 +1,4 @@
-"""The workshop: each exercise can be solved, and all of it runs from a recording alone."""
+"""The notebooks: readable with no kernel, the same when run again, solvable, and replayable."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from nbroute.cli import main
 
 FOLDER = Path(__file__).parent.parent / "notebooks"
 NAMES = [
@@ -30,25 +32,27 @@ def shown(cell):
     )
 
 
-def run(*arguments, folder, **extra):
-    """`nbroute run` in an environment that has no key and no file of this machine's user."""
-    environ = os.environ | {"NBROUTE_LEDGER": str(folder / "ledger.sqlite"), **extra}
-    return subprocess.run(
-        [sys.executable, "-m", "nbroute", "run", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        env=environ,
-        check=False,
+def run(*command, **extra):
+    """Run a module; what it prints."""
+    environ = os.environ | {"PYDEVD_DISABLE_FILE_VALIDATION": "1", **extra}
+    words = [sys.executable, "-m", *map(str, command)]
+    done = subprocess.run(
+        words, env=environ, capture_output=True, text=True, timeout=300, check=False
     )
+    assert 0 == done.returncode, done.stdout[-4000:] + done.stderr[-4000:]
+    return done.stdout
 
 
-def routed(path):
-    """The records of all answers in the notebook."""
+def nbroute_run(*words):
+    return main(["run", *map(str, words)])
+
+
+def records(path):
+    """The records of all outputs in the notebook, with their data."""
     for cell in cells(path):
         for output in cell.get("outputs", ()):
-            record = output.get("metadata", {}).get("nbroute", {})
-            yield from record.get("compared", [record] if record else [])
+            if record := output.get("metadata", {}).get("nbroute"):
+                yield record, output["data"]
 
 
 def test_the_workshop_has_these_six_notebooks():
@@ -56,20 +60,35 @@ def test_the_workshop_has_these_six_notebooks():
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_notebook_says_its_goals_and_its_time(name):
-    first = "".join(cells(FOLDER / f"{name}.ipynb")[0]["source"])
+def test_a_notebook_says_its_goals_and_was_executed_in_order_without_error_key_or_widget(name):
+    path = FOLDER / f"{name}.ipynb"
+    code = [cell for cell in cells(path) if cell["cell_type"] == "code"]
+    texts = ["".join(cell["source"]) for cell in cells(path) if cell["cell_type"] == "markdown"]
+    bare = [re.sub(r"```.*?```|`[^`]*`", "", text, flags=re.DOTALL) for text in texts]
 
-    assert "**Time:**" in first
-    assert "**Goals:**" in first
+    assert "**Time:**" in texts[0]
+    assert "**Goals:**" in texts[0]
+    assert list(range(1, len(code) + 1)) == [cell["execution_count"] for cell in code]
+    assert "error" not in {one["output_type"] for cell in code for one in cell["outputs"]}
+    assert "sk-" not in path.read_text()
+    assert "widgets" not in json.loads(path.read_text())["metadata"]
+    # A backslash does not help: JupyterLab typesets what stands between two of them all the same.
+    assert all(text.count("$") < 2 for text in bare)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_no_amount_of_dollars_in_the_text_turns_into_a_formula(name):
-    texts = ["".join(c["source"]) for c in cells(FOLDER / f"{name}.ipynb") if "outputs" not in c]
-    bare = [re.sub(r"```.*?```|`[^`]*`", "", text, flags=re.DOTALL) for text in texts]
+def test_every_routed_cell_holds_its_answer_and_its_record(name):
+    found = list(records(FOLDER / f"{name}.ipynb"))
 
-    # A backslash does not help: JupyterLab typesets what stands between two of them all the same.
-    assert all(text.count("$") < 2 for text in bare)
+    assert found
+    for record, data in found:
+        assert 1 == record["schema"]
+        blind = "".join(data["text/plain"]).startswith("blind")
+        for answer in record.get("compared", [record]):
+            assert "simulated" == answer["provider_kind"]
+            for kind in ("text/plain", "text/markdown"):
+                assert blind != (answer["tier"] in "".join(data[kind]))
+                assert "simulated" in "".join(data[kind])
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -82,54 +101,70 @@ def test_each_exercise_has_a_hidden_hint_a_hidden_solution_and_a_check_not_yet_p
     assert all("not yet" in told for told in checks), checks
     assert not any("Error" in told or "`" in told for told in checks), checks
     for cell in cells(path, "solution"):
-        hint, solution = re.findall("<summary>(.*)</summary>", "".join(cell["source"]))
-        assert (hint, solution) == ("Hint", "Solution")
+        assert ["Hint", "Solution"] == re.findall(
+            "<summary>(.*)</summary>", "".join(cell["source"])
+        )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_notebook_gives_the_same_outputs_again_under_strict_nbval(name, tmp_path):
+    path = FOLDER / f"{name}.ipynb"
+
+    told = run(
+        *("pytest", "--nbval", "--nbval-current-env", "-p", "no:cacheprovider", "-q"),
+        *("-W", "ignore", "-c", os.devnull, path),
+        NBROUTE_PROFILE="simulated",
+        NBROUTE_LEDGER=str(tmp_path / "ledger.sqlite"),
+    )
+
+    assert f"{len([c for c in cells(path) if c['cell_type'] == 'code'])} passed" in told
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_solutions_pass_the_checks_and_the_notebook_replays_from_what_they_recorded(
     name, tmp_path
 ):
-    recording = tmp_path / "workshop.json"
-    source = FOLDER / f"{name}.ipynb"
+    recording, source = tmp_path / "workshop.json", FOLDER / f"{name}.ipynb"
+    solved, replayed = (tmp_path / one for one in ("solved", "replayed"))
 
-    solved = run(
-        *(source, "--solved", "--profile", "simulated"),
-        *("--record", recording, "--out", tmp_path / "solved"),
-        folder=tmp_path,
-    )
-    assert 0 == solved.returncode, solved.stderr
-    checks = [shown(cell) for cell in cells(tmp_path / "solved" / source.name, "check")]
+    solving = ("--solved", "--profile", "simulated", "--record", recording)
+    assert 0 == nbroute_run(source, *solving, "--out", solved)
+    checks = [shown(cell) for cell in cells(solved / source.name, "check")]
     assert all(told.endswith("well done") for told in checks), checks
 
-    replayed = run(
-        *(source, "--replay", recording, "--out", tmp_path / "replayed"), folder=tmp_path
-    )
-    assert 0 == replayed.returncode, replayed.stderr
-    answers = list(routed(tmp_path / "replayed" / source.name))
+    assert 0 == nbroute_run(source, "--replay", recording, "--out", replayed)
+    found = [record for record, _ in records(replayed / source.name)]
+    answers = [answer for record in found for answer in record.get("compared", [record])]
     played = all(answer["cached"] and answer["cost_usd"] == 0 for answer in answers)
     # The sixth has the simulated models answer in any case: only of them is the truth known.
     assert played or name == "06_is_it_any_good"
     assert answers or name == "05_costs"
 
 
-def test_notebook_3_runs_where_no_box_can_be_made_for_code_and_says_so(tmp_path):
+def test_notebook_3_runs_where_no_box_can_be_made_for_code_and_says_so(tmp_path, monkeypatch):
     """The kernel finds a `sitecustomize` that takes the boxes away."""
     (tmp_path / "sitecustomize.py").write_text(
         "from nbroute.sandbox import boxes\nboxes.candidates = list\n"
     )
     source = FOLDER / "03_strategies.ipynb"
+    road = os.pathsep.join([str(tmp_path), *sys.path])
 
-    done = run(
-        *(source, "--profile", "simulated", "--out", tmp_path / "out"),
-        folder=tmp_path,
-        PYTHONPATH=os.pathsep.join([str(tmp_path), *sys.path]),
-    )
+    monkeypatch.setenv("PYTHONPATH", road)
+    assert 0 == nbroute_run(source, "--profile", "simulated", "--out", tmp_path)
 
-    assert 0 == done.returncode, done.stderr
     allow, asked = (
         "".join(output.get("evalue", "") for output in cell["outputs"])
-        for cell in cells(tmp_path / "out" / source.name, "raises-exception")
+        for cell in cells(tmp_path / source.name, "raises-exception")
     )
     assert "There is no box here for code that a model wrote" in allow
     assert "%route allow code" in asked
+
+
+def test_a_saved_notebook_converts_with_every_answer_readable(tmp_path):
+    quickstart = FOLDER / "01_quickstart.ipynb"
+    for to, suffix in (("html", "html"), ("markdown", "md")):
+        run("jupyter", "nbconvert", "--to", to, "--output-dir", tmp_path, quickstart)
+        page = (tmp_path / f"01_quickstart.{suffix}").read_text()
+        assert page.count(">simulated</span>") >= 5
+        for told in ("SIMPLE", "COMPLEX", "The capital of France is Paris.", "would have cost"):
+            assert told in page

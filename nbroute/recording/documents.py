@@ -1,6 +1,6 @@
 """The format of a recording: JSON documents in a text file, with an empty line between two.
 
-The first is the header: what it takes to classify and to climb the ladder as it was recorded.
+The first is the header: what it takes to classify and to climb the ladder as in the recording.
 Each of the others is a request with its answer, or a text with its vector.
 """
 
@@ -28,9 +28,9 @@ from nbroute.storage import content
 from nbroute.types import Effort, Ladder, Price, ProviderKind, Request, Tier
 
 SCHEMA = 1
-#: No number in a file is above it; beyond, sums and SQLite's integers break.
+#: The largest number in a file; larger ones would break sums and SQLite's integers.
 MOST = 2**53
-#: What may stand in a reply's place.
+#: The errors that may be recorded instead of a reply.
 ERRORS = {
     name: kind
     for name, kind in vars(errors).items()
@@ -45,7 +45,7 @@ T = TypeVar("T")
 
 
 class Lines(str):
-    """A text that is a list of lines in the file, so that a diff shows the one that changed."""
+    """A text that is a list of lines in the file, so that a diff shows which one changed."""
 
     __slots__ = ()
 
@@ -56,11 +56,11 @@ Turn = Annotated[dict[Role, Lines], Meta(min_length=1, max_length=1)]
 
 
 class Part(msgspec.Struct, omit_defaults=True):
-    """A document or a part of one: its fields in the file's order, usual values left out."""
+    """A document or a part of one: its fields in the file's order, without default values."""
 
 
 def like(value: object, kind: type[T]) -> T:
-    """The `kind` whose fields are the value's, from a value of ours to what is recorded or back."""
+    """The `kind` with the value's fields: from one of our values to what is recorded, or back."""
     return msgspec.convert(value, kind, from_attributes=True, dec_hook=_from_lines)
 
 
@@ -75,12 +75,12 @@ def plain(part: Part) -> dict[str, Any]:
 
 
 def digest(value: Any) -> str:
-    """The SHA-256 of plain JSON, whatever the order of its keys."""
+    """The SHA-256 of plain JSON, regardless of the order of its keys."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode("ascii")).hexdigest()
 
 
 class RecordedClassifier(Part, kw_only=True, forbid_unknown_fields=True):
-    """What classified, and what it went by; `provider` and `model` are whom it asked."""
+    """The classifier and its settings; `provider` and `model` are the ones it asked."""
 
     name: str
     provider: str | None = None
@@ -90,14 +90,14 @@ class RecordedClassifier(Part, kw_only=True, forbid_unknown_fields=True):
 
 
 class RecordedEmbedder(Part):
-    """A provider and its model; or "wordllama", or "auto" where there was none."""
+    """A provider and its model; or "wordllama", or "auto" if there was none."""
 
     name: str
     model: str
 
 
 class RecordedTarget(Part):
-    """A fallback at another provider or at a price of its own."""
+    """A fallback at another provider, or with its own price."""
 
     provider: str
     model: str
@@ -121,7 +121,7 @@ class RecordedTier(Part):
 
 
 class Header(Part, tag_field="nbroute", tag="recording"):
-    """What was recorded with; `providers` are those asked, with no address and no key."""
+    """How the recording was made; `providers` are those asked, with no address and no key."""
 
     schema: int
     written_by: str
@@ -146,7 +146,7 @@ class Header(Part, tag_field="nbroute", tag="recording"):
 
     @classmethod
     def of(cls, ladder: Ladder, **others: Any) -> Self:
-        """The header of that ladder and the `others` of its fields, as this version writes it."""
+        """The header for that ladder with the `others` of its fields, as this version writes it."""
         return cls(
             schema=SCHEMA,
             written_by=f"nbroute {_version()}",
@@ -167,7 +167,7 @@ class Header(Part, tag_field="nbroute", tag="recording"):
 
 
 class Asked(Part):
-    """What was asked for; its `key` depends on all that shapes the answer, and on no address."""
+    """What was asked; its `key` depends on everything that shapes the answer, but no address."""
 
     @property
     def key(self) -> str:
@@ -176,7 +176,7 @@ class Asked(Part):
 
 
 class RecordedRequest(Asked, kw_only=True):
-    """A `Request`, whether it was streamed or not."""
+    """A `Request`, streamed or not."""
 
     provider: str
     model: str
@@ -192,7 +192,7 @@ class RecordedRequest(Asked, kw_only=True):
 
     @classmethod
     def of(cls, request: Request) -> Self:
-        """What is recorded of that request."""
+        """What is recorded of the request."""
         told = {name: getattr(request, name) for name in cls.__struct_fields__}
         told["temperature"] = None if request.temperature is None else float(request.temperature)
         told["schema"] = request.schema or None
@@ -201,7 +201,7 @@ class RecordedRequest(Asked, kw_only=True):
 
     @property
     def prompt(self) -> str:
-        """What the last message says."""
+        """The text of the last message."""
         return next(iter(self.messages[-1].values()))
 
 
@@ -217,7 +217,7 @@ class RecordedUsage(Part):
 
 
 class RecordedReply(Part):
-    """A `Reply`; its times are whole milliseconds where we write them."""
+    """A `Reply`; we write its times as whole milliseconds."""
 
     text: Lines
     model: str
@@ -232,7 +232,7 @@ class RecordedReply(Part):
 
 
 class RecordedError(Part):
-    """The error in the place of a reply: its class, one of `ERRORS`, and its message."""
+    """The error instead of a reply: its class, one of `ERRORS`, and its message."""
 
     kind: str = field(name="class")
     message: Lines
@@ -243,7 +243,7 @@ class RecordedError(Part):
 
 
 class Entry(Part):
-    """A request with its reply or the error in its place; the tier is for the reader's eye."""
+    """A request with its reply or the error instead; the tier is only for readers."""
 
     purpose: str
     tier: str
@@ -257,7 +257,7 @@ class Entry(Part):
 
 
 class RecordedText(Asked):
-    """A text, and what embeds it."""
+    """A text and the model that embeds it."""
 
     provider: str
     model: str
@@ -272,7 +272,7 @@ class VectorEntry(Part, tag_field="purpose", tag="embed"):
 
 
 class Document(NamedTuple):
-    """A JSON object, the line of the file (from 1) that it begins on, and its text there."""
+    """A JSON object, the line of the file (from 1) on which it begins, and its text."""
 
     line: int
     fields: dict[str, Any]
@@ -282,9 +282,9 @@ class Document(NamedTuple):
 def opened(
     file: Path, path: Path
 ) -> tuple[Document, Header, Iterator[tuple[Document, Entry | VectorEntry]]]:
-    """The header as it stands in the file and what it says, and each entry likewise.
+    """The header, as a document and decoded, and each entry likewise.
 
-    `path` is what the user calls the file. RecordError for one that is missing, of another
+    `path` is what the user calls the file. RecordError for a file that is missing, of another
     schema, not ours, or damaged: with the line and the field.
     """
     found = documents(read_text(file, path), path)
@@ -300,15 +300,15 @@ def opened(
         cure = "upgrade nbroute (pip install -U nbroute)" if newer else "correct it"
         raise RecordError(
             f"{path} is of schema {schema!r:.40}, written by {writer:.40}, and nbroute "
-            f"{_version()} reads schema {SCHEMA}; {cure}, or record again in another file"
+            f"{_version()} reads schema {SCHEMA}; {cure}, or record to another file"
         )
-    what, cure = "the recording's header is", "correct it, or record again in another file"
+    what, cure = "the recording's header is", "correct it, or record to another file"
 
     def entry(document: Document) -> tuple[Document, Entry | VectorEntry]:
         embeds = document.fields.get("purpose") == "embed"
         kind: type[Entry | VectorEntry] = VectorEntry if embeds else Entry
         cure = "correct or delete it, or record that cell again"
-        return document, _decoded(document, kind, path, "the entry that begins here is", cure)
+        return document, _decoded(document, kind, path, "the entry beginning here is", cure)
 
     return first, _decoded(first, Header, path, what, cure), map(entry, found)
 
@@ -325,17 +325,17 @@ def _decoded(document: Document, kind: type[T], path: Path, what: str, cure: str
 _AWKWARD = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff]")
 _NOT_BLANK = re.compile(r"[^ \t\r\n]")
 _NOT_OURS = "is not a recording of nbroute; name another file"
-_CURE = "correct or delete it, or record again in another file"
+_CURE = "correct or delete it, or record to another file"
 
 
 def dump(fields: Mapping[str, Any]) -> str:
-    """The object as it stands in the file, with a line end."""
+    """The object as text for the file, with a line end."""
     text = json.dumps(fields, indent=1, ensure_ascii=False)
     return _AWKWARD.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n"
 
 
 def read_text(file: Path, path: Path) -> str:
-    """The file's text, without a byte-order mark; RecordError where there is none to read."""
+    """The file's text, without a byte-order mark; RecordError if it cannot be read."""
     try:
         return content(file).decode("utf-8-sig").replace("\r\n", "\n")
     except FileNotFoundError:
@@ -369,12 +369,12 @@ def documents(text: str, path: Path) -> Iterator[Document]:
 def _broken(
     text: str, start: int, line: int, path: Path, error: Exception | None = None
 ) -> RecordError:
-    """What is wrong with what begins there, and what to do; with no error it is not an object."""
+    """What is wrong there, and what to do; without `error` it is not a JSON object."""
     at = line + text.count("\n", start, getattr(error, "pos", start))
     said = getattr(error, "msg", str(error).partition(";")[0])
     first = not text[:start].strip()
     if text.split("\n")[at - 1].startswith(("<<<<<<<", "|||||||", "=======", ">>>>>>>")):
-        problem = f", line {at}: a merge conflict stands there; resolve it"
+        problem = f", line {at}: there is a merge conflict; resolve it"
     elif error is None and first:
         problem = f" {_NOT_OURS}"
     elif error is None:
@@ -384,9 +384,9 @@ def _broken(
         problem = f", line {at}: this is not JSON ({said}); {_CURE}"
     else:
         problem = (
-            f" breaks off: what begins on line {line} is not whole (line {at}: {said}); delete the "
-            f"file from line {line} on{'' if first else ', which keeps all before it'}, or record "
-            "again in another file"
+            f" breaks off: what begins on line {line} is incomplete (line {at}: {said}); delete "
+            f"the file from line {line} on{'' if first else ', keeping all before it'}, or record "
+            "to another file"
         )
     return RecordError(f"{path}{problem}")
 

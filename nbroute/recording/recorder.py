@@ -25,21 +25,20 @@ if TYPE_CHECKING:
     import numpy as np
 
 _ADDRESS = re.compile(r"https?://[^\s'\"]+|\b(?:127\.0\.0\.1|localhost):\d+")
-#: Entries in a file for each one that may stand there twice before it is written anew.
+#: The file is rewritten when one in so many entries is in it twice.
 _SHARE = 64
 
 
 class Recorder:
     """Keeps requests and their answers in the file at `path`, each as soon as it is known.
 
-    A recording that is there already is continued; a request that is answered otherwise than
-    before replaces its entry in place, and one that is answered alike leaves the file as it is.
-    An error is kept where there is no answer. Threads may share it. Recorders of several
-    processes on one file take in each other's entries (on Windows, where a folder cannot be
-    locked, only as long as none of them replaces one). In error messages the `providers`'
-    names stand in place of their addresses.
+    An existing recording is continued. A request with a new answer replaces its entry in place;
+    one with the same answer leaves the file as it is. An error is kept only if there is no
+    answer. Threads may share a recorder. Recorders of several processes on one file take in each
+    other's entries (on Windows, where a folder cannot be locked, only as long as none of them
+    replaces one). Error messages have the `providers`' names instead of their addresses.
 
-    Its methods raise RecordError where the file is not a recording or cannot be written.
+    Its methods raise RecordError if the file is not a recording or cannot be written.
     """
 
     def __init__(
@@ -74,7 +73,7 @@ class Recorder:
             elif {**self._read()[0].fields, "written_by": ""} != {**self._header, "written_by": ""}:
                 self.note = (
                     f"{self.path} was recorded with another ladder or classifier; a replay follows "
-                    "the present one from here on, and may not ask for what was recorded before"
+                    "the present one from now on, and may not ask for what was recorded before"
                 )
                 self._write_anew(self._header)
         atexit.register(self.close)
@@ -88,7 +87,7 @@ class Recorder:
     def keep(
         self, request: Request, outcome: Reply | ProviderError, *, tier: str, purpose: str
     ) -> None:
-        """Keep the answer, or that the model failed; a refused key is this machine's matter."""
+        """Keep the answer or the failure; a refused key concerns only this machine."""
         if isinstance(outcome, AuthError):
             return
         self._scrub.look_again()
@@ -111,7 +110,7 @@ class Recorder:
     def keep_vectors(
         self, provider: str, model: str, texts: Sequence[str], vectors: np.ndarray
     ) -> None:
-        """Keep the vectors of texts that an endpoint embedded."""
+        """Keep the vectors that an endpoint made of texts."""
         self._scrub.look_again()
         for text, vector in zip(texts, vectors, strict=True):
             asked = docs.RecordedText(provider, model, docs.Lines(self._scrub.text(text)))
@@ -121,7 +120,7 @@ class Recorder:
                     self._keep(docs.VectorEntry(asked, packed))
 
     def close(self) -> None:
-        """Put replaced entries in their places; a second call does nothing."""
+        """Put replaced entries in their place; a second call does nothing."""
         atexit.unregister(self.close)
         with contextlib.suppress(RecordError), self._writing():
             if self._twice:
@@ -129,9 +128,9 @@ class Recorder:
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
-        """One thread and, where the folder can be locked, one process at a time.
+        """One thread and, if the folder can be locked, one process at a time.
 
-        A process that is forked meanwhile would share the folder's lock and keep it.
+        No fork meanwhile: the child would share the folder's lock and keep it.
         """
         with self._lock, unforked, contextlib.ExitStack() as held:
             with contextlib.suppress(ImportError, OSError):  # Windows; a folder without locks
@@ -150,7 +149,7 @@ class Recorder:
                 ) from None
 
     def _error(self, error: ProviderError) -> docs.RecordedError:
-        """The error with no address; one of a user's own class is of the class that it extends."""
+        """The error with no address; a user's own class is recorded as the class it extends."""
         told = str(error)
         for address in sorted(self._names, key=len, reverse=True):
             told = told.replace(address, self._names[address])
@@ -183,7 +182,7 @@ class Recorder:
         self._replace(docs.dump(self._header))
 
     def _read(self) -> tuple[docs.Document, dict[str, str]]:
-        """Take in what the file holds; its header, and the latest text of each entry."""
+        """Take in the file; its header, and the latest text of each entry."""
         first, _, entries = docs.opened(self._file, self.path)
         self._known, self._twice = {}, 0
         latest: dict[str, str] = {}
@@ -202,7 +201,7 @@ class Recorder:
         return found.st_ino, found.st_size, found.st_mtime_ns
 
     def _append(self, text: str) -> None:
-        """One write, so that a killed process leaves whole entries; a part of one is taken back."""
+        """One write, so that a killed process leaves whole entries; a partial one is removed."""
         data = f"\n{text}".encode()
         with self._file.open("ab", buffering=0) as file:
             before = file.tell()
@@ -212,7 +211,7 @@ class Recorder:
         self._seen = self._stat()
 
     def _write_anew(self, header: Mapping[str, Any] | None = None) -> None:
-        """Each entry once, the last in the place of the first."""
+        """Each entry once, the last version in the place of the first."""
         first, latest = self._read()
         begin = docs.dump(header) if header else first.text
         self._replace("\n".join([begin, *latest.values()]))
@@ -231,7 +230,7 @@ class Recorder:
 
 
 def _words(entry: docs.Entry | docs.VectorEntry) -> str:
-    """What the answer says: how long it took, and another vector as long, is not worth a diff."""
+    """The answer in brief: a new latency, or another vector of that length, is not worth a diff."""
     if isinstance(entry, docs.VectorEntry):
         return f"vector {len(entry.vector)}"
     if entry.error is not None:

@@ -1,4 +1,4 @@
-"""A recording that answers in the models' place, and the words where it cannot."""
+"""A recording that answers instead of the models, and what is said when it cannot."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from nbroute.types import Chunk, Embedded, ProviderKind, Reply, Request
 if TYPE_CHECKING:
     import numpy as np
 
-#: Characters of a prompt that a miss shows, and that prompts are compared by.
+#: Characters of a prompt that a miss shows, and by which prompts are compared.
 _SHOWN, _COMPARED = 60, 300
 _ALIKE = 0.6
-#: Prompts that are compared letter by letter, which takes time: those with most words in common.
+#: Prompts compared letter by letter, which takes time: those with the most words in common.
 _CANDIDATES = 100
 _FIELDS = (
     "model",
@@ -40,11 +40,11 @@ _FIELDS = (
 
 
 class Recording:
-    """A file's answers by their requests; a `Cache` that never learns and sends nothing.
+    """A file's answers by their requests: a read-only `Cache`; nothing is sent.
 
-    Where the same request stands in it twice the last one counts. Keys are taken out of
-    requests as they were when it was written. RecordError for a file that is missing, broken,
-    of another schema or not ours.
+    If the same request is in it twice, the last one counts. Keys are removed from requests as
+    they were when it was written. RecordError for a file that is missing, broken, of another
+    schema or not ours.
     """
 
     def __init__(self, path: str | Path, scrubber: Scrubber | None = None) -> None:
@@ -67,23 +67,23 @@ class Recording:
 
     @property
     def told(self) -> str:
-        """What each card says of its answer."""
+        """What each card says about its answer."""
         return f"replayed from {self.path.name}: nothing was sent; times are as recorded"
 
     def key(self, request: Request) -> str:
-        """The request's key; a key that is known on this machine alone may stand in its text."""
+        """The request's key; its text may contain a secret that only this machine knows."""
         shapes, known = (RecordedRequest.of(one.request(request)).key for one in self._scrubbers)
         return shapes if shapes in self._answers else known
 
     def get(self, key: str) -> Reply | None:
-        """The recorded reply, None where there is none; raises a recorded ProviderError."""
+        """The recorded reply, or None; raises a recorded ProviderError."""
         found = self._answers.get(key)
         if found is None:
             return None
         if found.error is not None:
             raise docs.ERRORS[found.error.kind](str(found.error.message))
         reply = docs.like(found.reply, Reply)
-        # A millisecond at least: an answer that took no time is one out of the cache.
+        # At least a millisecond: an answer that took no time is one from the cache.
         text, reasoning = str(reply.text), str(reply.reasoning)
         waited = max(1.0, reply.latency_ms)
         return replace(reply, text=text, reasoning=reasoning, latency_ms=waited)
@@ -92,7 +92,7 @@ class Recording:
         """Do nothing."""
 
     def vectors(self, provider: str, model: str, texts: Sequence[str]) -> np.ndarray:
-        """A row a text; ReplayMiss where one was not recorded, RecordError where it is damaged."""
+        """A row per text; ReplayMiss if one was not recorded, RecordError if it is damaged."""
         import numpy as np
 
         packed, whole = [], False
@@ -120,7 +120,7 @@ class Recording:
         return vectors
 
     def miss(self, tier: str, requests: Sequence[Request], purpose: str) -> str:
-        """What was asked for and is not there, what is near it, and how to record it."""
+        """What was asked for and is missing, what comes closest, and how to record it."""
         asked = [RecordedRequest.of(self._scrubbers[1].request(one)) for one in requests]
         known = [one for one in self._answers.values() if one.purpose == purpose]
         differences = [
@@ -155,13 +155,13 @@ class Recording:
     @property
     def _cure(self) -> str:
         return (
-            f"Nothing was sent. To record it, say `%route record {self.path.name}` where the model "
-            "can be asked (with a key and no replay), and run the cell"
+            f"Nothing was sent. To record it, run `%route record {self.path.name}` where the model "
+            "can be asked (with a key and no replay), then the cell"
         )
 
 
 class ReplayProvider:
-    """A provider of that recorded name and kind; asked to send, it refuses."""
+    """A provider with the recorded name and kind; it refuses to send."""
 
     def __init__(self, name: str, kind: ProviderKind, recording: Recording) -> None:
         self.name = name
@@ -176,7 +176,7 @@ class ReplayProvider:
         raise ReplayMiss(self._recording.miss("this tier", [request], "answer"))
 
     def embedder(self, model: str) -> ReplayEmbedder:
-        """The vectors that this provider's model gave."""
+        """The vectors that this provider's model made."""
         return ReplayEmbedder(self.name, self.kind, model, self._recording)
 
     def secrets(self) -> tuple[str, ...]:
@@ -184,11 +184,11 @@ class ReplayProvider:
         return ()
 
     def close(self) -> None:
-        """Do nothing: it holds nothing."""
+        """Do nothing."""
 
 
 class ReplayEmbedder:
-    """The vectors of a recording; ReplayMiss for a text that has none."""
+    """The vectors of a recording; ReplayMiss for a text without one."""
 
     def __init__(self, provider: str, kind: ProviderKind, model: str, recording: Recording) -> None:
         self.name = f"{provider}:{model}"
@@ -198,7 +198,7 @@ class ReplayEmbedder:
         self._recording = recording
 
     def missing(self, texts: Sequence[str]) -> list[str]:
-        """None; ReplayMiss where a text was not recorded."""
+        """None; ReplayMiss if a text was not recorded."""
         self.embed(texts)
         return []
 
@@ -208,7 +208,7 @@ class ReplayEmbedder:
 
 
 def _differences(tier: str, asked: RecordedRequest, known: Entry) -> list[str]:
-    """In words, what the recorded request of the same prompt has otherwise."""
+    """In words, how the recorded request of the same prompt differs."""
     was = known.request
     if known.tier != tier:
         return [f"on {known.tier} ({was.model}), not on {tier}"]

@@ -1,4 +1,4 @@
-"""Takes keys out of what is written to a file that is handed on."""
+"""Removes keys from what is written to a file that is shared."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ from nbroute.types import Message, Provider, Request
 
 REMOVED = "[key removed]"
 
-#: What stands in a key's place for endpoints that want none.
+#: What is given as a key to endpoints that want none.
 _PLACEHOLDER = re.compile(
     "anything|changeme|default|lm-?studio|no-key|not-needed|nothing|ollama|placeholder"
     "|sk-no-key-required|testing|unused",
     re.IGNORECASE,
 )
-#: A shorter value is not a key, and would be found inside ordinary words.
+#: A shorter value is not a key, and may be part of ordinary words.
 _SHORTEST = 6
-#: Where a provider that was written for version 0.1.0 keeps its key, and its address.
+#: Where a provider written for version 0.1.0 keeps its key and its address.
 _KEY_NAMES = ("api_key", "_api_key", "key", "_key", "token", "_token")
 _ADDRESS_NAMES = ("base_url", "_base_url", "api_base", "url", "host")
-#: The least that each part of a web token has.
+#: The shortest part of a web token.
 _PART = 8
-#: Between two characters of a key that goes on in the next line, maybe made one line since.
+#: Between two characters of a key that is broken over two lines, or was and is one line again.
 _LINE_END = r"(?:\\?\r?\n[ \t]*| )?"
 
 
 class _Shape(NamedTuple):
-    """Keys of one kind: one of `hints` stands in a text that has such a key."""
+    """Keys of one kind; a text with one also has one of the `hints`."""
 
     hints: tuple[str, ...]
     pattern: str
     is_key: Callable[[str], bool] = bool
 
     def put(self, found: re.Match[str]) -> str:
-        """What stands in the place of a match."""
+        """What replaces a match."""
         return REMOVED if self.is_key(found[0]) else found[0]
 
 
@@ -63,9 +63,9 @@ _SHAPES = tuple(
 
 
 class Scrubber:
-    """Puts "[key removed]" in the place of the keys it is told of, and of well-known shapes.
+    """Replaces the given keys, and those of well-known shapes, with "[key removed]".
 
-    `later` is asked for further keys by each `look_again`: one may be set half-way.
+    Each `look_again` asks `later` for further keys, as one may be set half-way.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Scrubber:
         self.look_again()
 
     def look_again(self) -> None:
-        """Take in the keys that are set by now, as texts, addresses, JSON and HTML write them."""
+        """Take in the keys set by now, as texts, addresses, JSON and HTML write them."""
         found = set(self._known)
         for key in map(str.strip, (*self._keys, *self._later())):
             if len(key) >= _SHORTEST and not _PLACEHOLDER.fullmatch(key):
@@ -86,7 +86,7 @@ class Scrubber:
         self._known = tuple(sorted(found, key=len, reverse=True))
 
     def text(self, text: str) -> str:
-        """The text without keys, also where one is escaped or goes on in the next line."""
+        """The text without keys, even if one is escaped or continues on the next line."""
         for key in self._known:
             if key[:_SHORTEST] in text:
                 text = re.sub(_LINE_END.join(map(re.escape, key)), REMOVED, text)
@@ -96,7 +96,7 @@ class Scrubber:
         return text
 
     def deep(self, value: Any) -> Any:
-        """The same value of plain JSON with no key in any of its texts."""
+        """The same plain JSON with no key in any of its texts."""
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, dict):
@@ -113,7 +113,7 @@ class Scrubber:
 
 
 def secrets_of(provider: Provider) -> list[str]:
-    """What the provider calls secret; of one written for version 0.1.0, the usual places."""
+    """What the provider calls secret; for one written for 0.1.0, what is in the usual places."""
     told = getattr(provider, "secrets", None)
     if callable(told):
         return list(told())

@@ -74,7 +74,7 @@ def swap(old, new, count=-1):
 BROKEN = [
     ("", "is empty; make a recording with `%route record"),
     (" \n\n", "is empty"),
-    (TEXT[:-60], r"breaks off: .* begins on line 166 .* from line 166 on, which keeps all before"),
+    (TEXT[:-60], r"breaks off: .* begins on line 166 .* from line 166 on, keeping all before"),
     (TEXT[:900], "breaks off: what begins on line 1 "),
     ("{}", "is not a recording of nbroute"),
     ('["a list"]', "is not a recording of nbroute"),
@@ -99,8 +99,8 @@ BROKEN = [
     (swap('"user"', '"stranger"'), r"request.messages\[\d\]: there is no 'stranger'"),
     (swap('"purpose": "answer"', '"purpose" "answer"', 1), "not JSON"),
     (swap('"max_tokens": ', f'"max_tokens": {"9" * 5000}', 1), "this is not JSON"),
-    (swap('  "rating"', '<<<<<<< HEAD\n"rating"'), "line 161: a merge conflict"),
-    (f"{TEXT}<<<<<<< HEAD\n", "a merge conflict stands there"),
+    (swap('  "rating"', '<<<<<<< HEAD\n"rating"'), "line 161: there is a merge conflict"),
+    (f"{TEXT}<<<<<<< HEAD\n", "there is a merge conflict"),
 ]
 
 
@@ -192,7 +192,7 @@ def entries(recorded, documents):
 @pytest.mark.parametrize(("place", "values"), IMPOSSIBLE.items(), ids=IMPOSSIBLE)
 def test_a_value_that_cannot_be_is_one_line_with_its_place(entries, opened, talk, place, values):
     *outer, last = (int(name) if name.isdigit() else name for name in place.split("."))
-    what = "line 1: the recording's header" if outer[0] == 0 else "the entry that begins here"
+    what = "line 1: the recording's header" if outer[0] == 0 else "the entry beginning here"
     for value in values:
         whole = inside = entries()
         for name in outer:

@@ -342,7 +342,7 @@ def test_a_miss_names_the_request_what_is_near_and_the_cure(replay, prompt, opti
     told = str(caught.value)
     assert "\n" not in told
     assert f"{prompt!r}" in told or prompt is LONG
-    assert "Nothing was sent. To record it, say `%route record talk.rec`" in told
+    assert "Nothing was sent. To record it, run `%route record talk.rec`" in told
 
 
 def test_a_miss_half_way_up_a_cascade_keeps_what_was_answered(recorded, opened, talk):
