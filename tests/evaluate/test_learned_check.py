@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 
@@ -37,16 +38,14 @@ def labelled(rows=120):
     return pd.DataFrame(made, columns=["prompt", "text", "good"])
 
 
+@pytest.fixture(autouse=True)
+def few_samples(monkeypatch):
+    monkeypatch.setattr("nbroute.evaluate.check_training.SAMPLES", 200)
+
+
 @pytest.fixture(scope="module")
 def check():
     return fit_check(labelled()).check
-
-
-@pytest.fixture
-def simulated():
-    router = Router(profile="simulated")
-    yield router
-    router.close()
 
 
 def test_a_check_that_tells_bad_answers_is_switched_on_and_sends_them_on(router, server):
@@ -98,12 +97,10 @@ def test_one_that_knows_the_prompt_alone_is_refused_but_can_be_used(router, serv
 
 
 def test_longer_is_better_is_no_reason_to_switch_it_on(simulated):
-    frame = labelled()
-    times = np.random.default_rng(1).integers(1, 40, len(frame))
-    frame["text"] = ["so it is " * count for count in times]
-    frame["good"] = frame["text"].str.len() > frame["text"].str.len().median()
+    times = np.random.default_rng(1).integers(1, 40, 120)
+    texts = ["so it is " * count for count in times]
 
-    fitted = simulated.fit_check(frame)
+    fitted = simulated.fit_check(labelled().assign(text=texts, good=times > np.median(times)))
 
     assert not fitted.better
     assert "the answer's length" in repr(fitted).splitlines()[-1]
@@ -123,23 +120,29 @@ def test_a_later_router_and_a_cell_find_it_beside_the_ledger(simulated, shell):
     assert f"likely to be wrong, by your {len(frame)} labels" in text + run(shell, "%route why")[0]
 
 
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 no zip", b"\x00" * 100])
-def test_a_damaged_file_is_one_line_and_sends_nothing(shell, content):
-    Path("learned_check.npz").write_bytes(content)
-
-    told = error_of(shell, "%%route --check learned\nIs a whale a fish?")
-
-    assert "learned_check.npz" in told
-    assert "fit it again" in told
-
-
-def test_another_kind_of_file_and_another_version_are_told(simulated):
+def test_a_damaged_or_foreign_file_is_one_line_and_sends_nothing(simulated, shell):
+    for content in (b"", b"PK\x03\x04 no zip", b"\x00" * 100):
+        Path("learned_check.npz").write_bytes(content)
+        told = error_of(shell, "%%route --check learned\nIs a whale a fish?")
+        assert "learned_check.npz" in told
+        assert "fit it again" in told
     simulated.fit_check(labelled())
     with np.load("learned_check.npz") as found:
         arrays = dict(found)
-    for changed in ({"weights": arrays["weights"][:-1]}, {"line": np.full(2, math.nan)}):
+    header = json.loads(arrays["header"].tobytes())
+
+    def headed(**changed):
+        return {"header": np.frombuffer(json.dumps(header | changed).encode(), dtype=np.uint8)}
+
+    for changed, told in (
+        ({"weights": arrays["weights"][:-1]}, r"damaged one .* is not \d+ numbers"),
+        ({"line": np.full(2, math.nan)}, r"damaged one .* is not \d+ numbers"),
+        (headed(kind="a cake"), "it says that it is a 'a cake'"),
+        (headed(schema=99), "saved by another version of nbroute"),
+        (headed(bad="odd"), "it calls a bad answer 'odd'"),
+    ):
         np.savez("learned_check.npz", **(arrays | changed))
-        with pytest.raises(SettingsError, match=r"damaged one .* is not \d+ numbers"):
+        with pytest.raises(SettingsError, match=told):
             Router(profile="simulated").route("hello", checks=["learned"])
 
 
@@ -157,30 +160,24 @@ def test_judged_pairs_give_a_check_that_speaks_of_the_worse(simulated):
     assert "likely to be the worse of two" in result.rungs[0].verdicts[0].reason
 
 
-def test_labels_in_the_ledger_will_do_where_the_texts_are_kept(router, server):
-    for row in labelled().itertuples():
-        server.reply(text=row.text)
-        router.label(router.route(row.prompt, tier="LOW"), "good" if row.good else "too weak")
+def test_labels_of_this_session_and_of_earlier_ones_with_texts_will_do(make_router, server):
+    rows = [*labelled().itertuples()]
+    for store_text, some in ((True, rows[:60]), (False, rows[60:70]), (True, rows[70:])):
+        router = make_router(ledger=SqliteLedger(Path("kept.sqlite"), store_text=store_text))
+        for row in some:
+            server.reply(text=row.text)
+            word = "good" if row.good else "too weak"
+            router.label(router.route(row.prompt, tier="LOW", cache="off"), word)
+        if some[-1] is not rows[-1]:
+            router.close()
 
     fitted = router.fit_check()
 
     assert fitted.better
-    assert 120 == fitted.check.labels
-
-
-def test_labels_of_an_earlier_session_will_do_where_the_ledger_keeps_texts(make_router, server):
-    rows = [*labelled().itertuples()]
-    for store_text, some in ((True, rows[:100]), (False, rows[100:])):
-        before = make_router(ledger=SqliteLedger(Path("kept.sqlite"), store_text=store_text))
-        for row in some:
-            server.reply(text=row.text)
-            before.label(before.route(row.prompt, tier="LOW"), "good" if row.good else "bad")
-        before.close()
-
-    fitted = make_router(ledger="kept.sqlite").fit_check()
-
-    assert 100 == fitted.check.labels
-    assert "20 labelled answers were left out, as their texts were not kept." in repr(fitted)
+    assert 110 == fitted.check.labels
+    later = make_router(ledger="kept.sqlite").fit_check()
+    assert 110 == later.check.labels
+    assert "10 labelled answers were left out, as their texts were not kept." in repr(later)
 
 
 def test_labels_without_texts_are_told(router, make_router):
@@ -239,10 +236,10 @@ def test_labels_that_cannot_be_used_are_one_line(simulated, frame, says):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("catch", [0, 1, -1, "half", True, None])
-def test_a_share_to_catch_that_is_none_is_one_line(simulated, catch):
-    with pytest.raises(SettingsError, match="is not a share"):
-        simulated.fit_check(labelled(), catch=catch)
+def test_a_share_to_catch_that_is_none_is_one_line(simulated):
+    for catch in (0, 1, -1, "half", True, None):
+        with pytest.raises(SettingsError, match="is not a share"):
+            simulated.fit_check(labelled(), catch=catch)
 
 
 def test_words_and_numbers_of_a_spreadsheet_are_read_as_labels(simulated):
