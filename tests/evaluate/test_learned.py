@@ -112,6 +112,8 @@ def test_it_learns_which_prompts_need_an_expensive_tier(fitted):
     assert ("SIMPLE", "COMPLEX") == (easy.tier, hard.tier)
     assert "learned" == hard.classifier
     assert 0 < hard.confidence <= 1
+    score = fitted.classifier.score
+    assert score("spell otter") < score("derive the load of a bridge")
 
 
 def test_the_reason_names_words_where_they_stand_in_the_prompt(fitted):
@@ -126,20 +128,11 @@ def test_the_reason_names_words_where_they_stand_in_the_prompt(fitted):
     assert sorted(decision.signals, key=lambda s: -abs(s.weight)) == list(decision.signals)
 
 
-def test_a_score_is_higher_for_a_more_expensive_prompt(fitted):
-    easy, hard = ("spell otter", "derive the load of a bridge")
-
-    assert fitted.classifier.score(easy) < fitted.classifier.score(hard)
-
-
-@pytest.mark.parametrize(
-    "prompt", ["", " ", "\ud800", "\0", "是什么" * 50, "9" * 500, "a " * 300_000, "🙂\n" * 1000]
-)
-def test_any_text_gets_a_tier(fitted, prompt):
-    decision = fitted.classifier.classify(prompt, LADDER)
-
-    assert decision.tier in NAMES
-    assert 0 <= decision.confidence <= 1
+def test_any_text_gets_a_tier(fitted):
+    texts = ("", " ", "\ud800", "\0", "是什么" * 50, "9" * 500, "a " * 100_000, "🙂\n" * 1000)
+    for decision in (fitted.classifier.classify(text, LADDER) for text in texts):
+        assert decision.tier in NAMES
+        assert 0 <= decision.confidence <= 1
 
 
 def test_words_at_both_ends_of_a_huge_prompt_are_found():
@@ -231,23 +224,21 @@ def test_rows_that_the_shipped_classifier_knows_are_judged_without_them():
     assert line(fitted, "as shipped").value < np.mean(seen) - 0.1
 
 
-def test_it_is_better_than_a_classifier_that_guesses():
-    guess = FunctionClassifier(lambda prompt: NAMES[len(prompt) % 3], "guess")
-
-    fitted = fit(labelled(), LADDER, present=guess)
-
-    assert line(fitted, "present: guess").ahead[0] > 0
-    assert fitted.better
-    assert "better: it beats" in repr(fitted)
-
-
-def test_it_is_not_better_than_a_classifier_that_knows():
+def test_it_is_better_than_a_guess_and_not_than_a_classifier_that_knows_or_labels_by_lot():
     known = dict(labelled()[["prompt", "tier"]].to_numpy().tolist())
+    guess, knows = (
+        fit(labelled(), LADDER, present=FunctionClassifier(*one))
+        for one in ((lambda prompt: NAMES[len(prompt) % 3], "guess"), (known.get, "knows"))
+    )
+    lot = labelled()
+    lot["tier"] = np.random.default_rng(1).permutation(lot["tier"])
 
-    fitted = fit(labelled(), LADDER, present=FunctionClassifier(known.get, "knows"))
-
-    assert not fitted.better
-    assert "not better: it is not surely ahead of present: knows" in repr(fitted)
+    assert line(guess, "present: guess").ahead[0] > 0
+    assert guess.better
+    assert "better: it beats" in repr(guess)
+    assert not knows.better
+    assert "not better: it is not surely ahead of present: knows" in repr(knows)
+    assert not fit(lot, LADDER).better
 
 
 def test_a_learned_classifier_that_may_have_seen_the_rows_is_no_yardstick(fitted):
@@ -257,36 +248,22 @@ def test_a_learned_classifier_that_may_have_seen_the_rows_is_no_yardstick(fitted
     assert "may have seen these rows: left out" in repr(again)
 
 
-def test_labels_drawn_by_lot_teach_nothing():
-    frame = labelled()
-    frame["tier"] = np.random.default_rng(1).permutation(frame["tier"])
-
-    fitted = fit(frame, LADDER)
-
-    assert not fitted.better
-
-
-def test_scores_of_two_models_train_for_the_bottom_and_the_top_tier():
-    fitted = fit(outcomes(), LADDER, share=0.25)
-
-    chosen = {fitted.classifier.classify(p, LADDER).tier for p in outcomes()["prompt"]}
-    assert {"SIMPLE", "COMPLEX"} == chosen
-    assert line(fitted, "learned").near is None
-    assert fitted.better
-
-
-def test_the_share_of_strong_calls_is_the_one_asked_for():
-    prompts = outcomes()["prompt"]
-    tops = []
-    for share in (0.1, 0.6):
-        classifier = fit(outcomes(), LADDER, share=share).classifier
-        tops.append(np.mean([classifier.classify(p, LADDER).tier == "COMPLEX" for p in prompts]))
+def test_scores_train_for_the_bottom_and_the_top_tier_with_the_share_asked_for(of_scores):
+    prompts, tops = outcomes()["prompt"], []
+    for fitted in (fit(outcomes(), LADDER, share=0.1), fit(outcomes(), LADDER, share=0.6)):
+        chosen = [fitted.classifier.classify(p, LADDER).tier for p in prompts]
+        assert {"SIMPLE", "COMPLEX"} == set(chosen)
+        tops.append(np.mean([tier == "COMPLEX" for tier in chosen]))
 
     assert [0.1, 0.6] == pytest.approx(tops, abs=0.1)
+    assert line(of_scores, "learned").near is None
+    assert of_scores.better
 
 
-def test_the_same_rows_give_the_same_classifier(of_tiers):
-    again = fit(labelled(), LADDER)
+def test_the_same_rows_give_the_same_classifier_from_a_csv_file_too(of_tiers, tmp_path):
+    labelled().to_csv(tmp_path / "labels.csv", index=False)
+
+    again = fit(tmp_path / "labels.csv", LADDER)
 
     assert repr(of_tiers) == repr(again)
     assert of_tiers.classifier.score("spell otter") == again.classifier.score("spell otter")
@@ -309,12 +286,6 @@ def test_prompts_that_differ_in_their_numbers_are_near_duplicates():
 
     assert first == third
     assert first != other
-
-
-def test_a_path_to_a_csv_file_will_do(of_tiers, tmp_path):
-    labelled().to_csv(tmp_path / "labels.csv", index=False)
-
-    assert repr(of_tiers) == repr(fit(tmp_path / "labels.csv", LADDER))
 
 
 def test_the_shipped_labels_train_for_any_ladder():
@@ -358,7 +329,7 @@ def test_deciding_needs_no_scikit_learn(fitted, tmp_path):
     assert "set()" == done.stdout.strip()
 
 
-def test_an_embedder_is_used_and_remembered(by_letters, tmp_path):
+def test_an_embedder_is_used_and_made_only_where_it_is_needed(by_letters, of_tiers, tmp_path):
     path = saved(by_letters, tmp_path)
 
     loaded = load(path, LetterCounts())
@@ -366,22 +337,12 @@ def test_an_embedder_is_used_and_remembered(by_letters, tmp_path):
     prompt = "derive the load of a bridge"
     assert by_letters.classify(prompt, LADDER) == loaded.classify(prompt, LADDER)
     assert "meaning" in {signal.name for signal in loaded.classify("aaaa", LADDER).signals}
-
-
-def test_an_embedder_is_not_made_where_none_is_needed(fitted, tmp_path):
-    path = saved(fitted.classifier, tmp_path)
-    made = []
-
-    loaded = load(path, lambda: made.append(1))
-
-    assert "SIMPLE" == loaded.classify("spell otter", LADDER).tier
-    assert [] == made
-
-
-def test_a_function_that_makes_the_embedder_will_do(by_letters, tmp_path):
-    path = saved(by_letters, tmp_path)
-
-    assert load(path, LetterCounts).score("aaaa") == load(path, LetterCounts()).score("aaaa")
+    assert load(path, LetterCounts).score("aaaa") == loaded.score("aaaa")
+    other = LearnedClassifier(by_letters.model, LetterCounts(letters="aeiou"))
+    with pytest.raises(SettingsError, match=r"vectors of 5 numbers.*trained with 4"):
+        other.classify("hello", LADDER)
+    bare = load(saved(of_tiers.classifier, tmp_path), lambda: pytest.fail("made"))
+    assert "SIMPLE" == bare.classify("spell otter", LADDER).tier
 
 
 @pytest.mark.parametrize("embedder", [None, LetterCounts("other")])
@@ -390,18 +351,6 @@ def test_another_embedder_is_noticed_when_loading(by_letters, tmp_path, embedder
 
     with pytest.raises(SettingsError, match=r"trained with the embedder 'letters'.*fit it again"):
         load(path, embedder)
-
-
-def test_an_embedder_of_another_size_is_noticed(by_letters):
-    other = LearnedClassifier(by_letters.model, LetterCounts(letters="aeiou"))
-
-    with pytest.raises(SettingsError, match=r"vectors of 5 numbers.*trained with 4"):
-        other.classify("hello", LADDER)
-
-
-def test_an_embedder_that_costs_money_is_refused():
-    with pytest.raises(SettingsError, match="costs money for every prompt"):
-        fit(labelled(), LADDER, embedder=LetterCounts(kind="remote"))
 
 
 def test_another_ladder_is_noticed(fitted):
@@ -413,36 +362,56 @@ def changed(**columns):
     return labelled().assign(**columns)
 
 
-@pytest.mark.parametrize(
-    ("frame", "said"),
-    [
-        (changed(tier=["MEDUM", *labelled()["tier"][1:]]), "row 1 has the tier 'MEDUM': did you"),
-        (changed(tier=[None, *labelled()["tier"][1:]]), "row 1 has the tier (None|nan)"),
-        (changed(tier=3), "row 1 has the tier 3"),
-        (changed(tier="SIMPLE"), "every row has the tier 'SIMPLE'"),
-        (changed(prompt=float("nan")), "row 1 has the prompt nan; give text"),
-        (changed(prompt=[*labelled()["prompt"][:-1], "  "]), "row 180 has the prompt '  '"),
-        (changed(group=[None, *labelled()["group"][1:]]), "row 1 has no group"),
-        (changed(group="one"), "all rows are of one group.*leave the column out"),
-        (labelled().drop(columns="tier"), "no column 'weak' among 'prompt', 'group'"),
-        (labelled().drop(columns="prompt"), "no column 'prompt'"),
-        (labelled()[:0], "0 rows are too few"),
-        (labelled()[:9], "9 rows are too few.*10 or more"),
-        (outcomes()[:49], "49 rows are too few.*50 or more"),
-        (pd.DataFrame(), "among none"),
-        (labelled()[["prompt", "prompt", "tier"]], "several columns 'prompt'"),
-        (outcomes().assign(weak=float("nan")), "row 1 has weak = nan"),
-        (outcomes().assign(strong="good"), "row 1 has strong = 'good'"),
-        (outcomes().assign(strong=float("inf")), "row 1 has strong = inf"),
-        (outcomes().assign(strong=0.0), "not above the weak one's.*swapped"),
-        (outcomes().assign(weak=0.0), "better in every row"),
-        ([("hello", "SIMPLE")], "list is not a table; give a DataFrame or a CSV file"),
-        ("nowhere.csv", "'nowhere.csv' cannot be read as CSV"),
-    ],
-)
+BAD = [
+    (changed(tier=["MEDUM", *labelled()["tier"][1:]]), "row 1 has the tier 'MEDUM': did you"),
+    (changed(tier=[None, *labelled()["tier"][1:]]), "row 1 has the tier (None|nan)"),
+    (changed(tier=3), "row 1 has the tier 3"),
+    (changed(tier="SIMPLE"), "every row has the tier 'SIMPLE'"),
+    (changed(prompt=float("nan")), "row 1 has the prompt nan; give text"),
+    (changed(prompt=[*labelled()["prompt"][:-1], "  "]), "row 180 has the prompt '  '"),
+    (changed(group=[None, *labelled()["group"][1:]]), "row 1 has no group"),
+    (changed(group="one"), "all rows are of one group.*leave the column out"),
+    (labelled().drop(columns="tier"), "no column 'weak' among 'prompt', 'group'"),
+    (labelled().drop(columns="prompt"), "no column 'prompt'"),
+    (labelled()[:0], "0 rows are too few"),
+    (labelled()[:9], "9 rows are too few.*10 or more"),
+    (outcomes()[:49], "49 rows are too few.*50 or more"),
+    (pd.DataFrame(), "among none"),
+    (labelled()[["prompt", "prompt", "tier"]], "several columns 'prompt'"),
+    (outcomes().assign(weak=float("nan")), "row 1 has weak = nan"),
+    (outcomes().assign(strong="good"), "row 1 has strong = 'good'"),
+    (outcomes().assign(strong=float("inf")), "row 1 has strong = inf"),
+    (outcomes().assign(strong=0.0), "not above the weak one's.*swapped"),
+    (outcomes().assign(weak=0.0), "better in every row"),
+    ([("hello", "SIMPLE")], "list is not a table; give a DataFrame or a CSV file"),
+    ("nowhere.csv", "'nowhere.csv' cannot be read as CSV"),
+]
+
+
+@pytest.mark.parametrize(("frame", "said"), BAD)
 def test_a_table_that_cannot_be_used_says_why(frame, said):
     with pytest.raises(SettingsError, match=said):
         fit(frame, LADDER)
+
+
+def test_what_cannot_be_learnt_saved_or_loaded_says_why(fitted, tmp_path):
+    by_score = outcomes().assign(group=outcomes()["weak"])
+    np.save(tmp_path / "array.npy", np.zeros(3))
+    pd.DataFrame({"a": [1]}).to_pickle(tmp_path / "frame.pkl")
+    for ask, told in (
+        (lambda: fit(by_score, LADDER), "all other rows have the same label"),
+        (lambda: fit(labelled(), ladder("SIMPLE")), "one tier: there is nothing to learn"),
+        (
+            lambda: fit(labelled(), LADDER, embedder=LetterCounts(kind="remote")),
+            "costs money for every prompt",
+        ),
+        (lambda: load(tmp_path / "none.npz"), "there is no learned classifier at .*fit one"),
+        (lambda: save(fitted.classifier, tmp_path / "none" / "x.npz"), "cannot be saved"),
+        (lambda: load(tmp_path / "array.npy"), "not a learned classifier"),
+        (lambda: load(tmp_path / "frame.pkl"), "not a learned classifier"),
+    ):
+        with pytest.raises(SettingsError, match=told):
+            ask()
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe\0", b'prompt,tier\n"open'])
@@ -451,19 +420,6 @@ def test_a_file_that_is_no_csv_says_so(tmp_path, content):
 
     with pytest.raises(SettingsError, match=r"labels\.csv|too few"):
         fit(tmp_path / "labels.csv", LADDER)
-
-
-def test_groups_of_one_label_each_cannot_be_held_back():
-    frame = outcomes()
-    frame = frame.assign(group=frame["weak"])
-
-    with pytest.raises(SettingsError, match="all other rows have the same label"):
-        fit(frame, LADDER)
-
-
-def test_one_tier_leaves_nothing_to_learn():
-    with pytest.raises(SettingsError, match="one tier: there is nothing to learn"):
-        fit(labelled(), ladder("SIMPLE"))
 
 
 @pytest.mark.parametrize("share", [0, 1, -0.5, float("nan")])
@@ -481,26 +437,13 @@ def test_prompts_without_a_common_word_can_be_trained_on(frame):
     assert fitted.classifier.classify("???", LADDER).tier in NAMES
 
 
-def test_an_absent_file_says_what_to_do(tmp_path):
-    with pytest.raises(SettingsError, match=r"there is no learned classifier at .*fit one"):
-        load(tmp_path / "none.npz")
-
-
-def test_a_folder_that_is_not_there_cannot_be_saved_into(fitted, tmp_path):
-    with pytest.raises(SettingsError, match="cannot be saved"):
-        save(fitted.classifier, tmp_path / "none" / "model.npz")
-
-
-@pytest.mark.parametrize("part", [0.0, 0.01, 0.5, 0.99])
-def test_a_truncated_file_is_noticed(fitted, tmp_path, part):
+def test_a_truncated_file_is_noticed(fitted, tmp_path):
     path = saved(fitted.classifier, tmp_path)
     whole = path.read_bytes()
-    path.write_bytes(whole[: int(len(whole) * part)])
-
-    with pytest.raises(
-        SettingsError, match=r"not a learned classifier, or a damaged one.*fit it again"
-    ):
-        load(path)
+    for part in (0.0, 0.01, 0.5, 0.99):
+        path.write_bytes(whole[: int(len(whole) * part)])
+        with pytest.raises(SettingsError, match=r"or a damaged one.*fit it again"):
+            load(path)
 
 
 def test_a_flipped_byte_is_noticed_or_harmless(fitted, tmp_path):
@@ -530,16 +473,6 @@ def header_with(path, **fields):
     altered(path, header=np.frombuffer(json.dumps(header).encode(), dtype=np.uint8))
 
 
-def test_a_file_of_tiers_that_does_not_fit_is_noticed(of_tiers, tmp_path):
-    path = saved(of_tiers.classifier, tmp_path)
-    altered(path, line=np.array([np.nan] * 4))
-    with pytest.raises(SettingsError, match="damaged one"):
-        load(path)
-    header_with(path, features=99)
-    with pytest.raises(SettingsError, match=r"another version of nbroute .*fit it again"):
-        load(path)
-
-
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -547,10 +480,11 @@ def test_a_file_of_tiers_that_does_not_fit_is_noticed(of_tiers, tmp_path):
         ("weights", np.array(["a"])),
         ("weights", None),
         ("line", np.array([np.nan, 1.0])),
-        ("header", np.frombuffer(b"[]", dtype=np.uint8)),
-        ("header", np.frombuffer(b"{nothing", dtype=np.uint8)),
         ("header", None),
-        *(("header", np.frombuffer(one, dtype=np.uint8)) for one in (b"[" * 99_999, b"\xff")),
+        *(
+            ("header", np.frombuffer(one, dtype=np.uint8))
+            for one in (b"[]", b"{nothing", b"[" * 99_999, b"\xff")
+        ),
         ("weights", np.zeros(9_000_000)),
         ("cuts", np.array([{}], dtype=object)),
     ],
@@ -560,6 +494,16 @@ def test_an_array_that_does_not_fit_is_noticed(of_scores, tmp_path, name, value)
     altered(path, **{name: value})
 
     with pytest.raises(SettingsError, match="damaged one"):
+        load(path)
+
+
+def test_a_file_of_tiers_that_does_not_fit_is_noticed(of_tiers, tmp_path):
+    path = saved(of_tiers.classifier, tmp_path)
+    altered(path, line=np.array([np.nan] * 4))
+    with pytest.raises(SettingsError, match="damaged one"):
+        load(path)
+    header_with(path, features=99)
+    with pytest.raises(SettingsError, match=r"another version of nbroute .*fit it again"):
         load(path)
 
 
@@ -580,15 +524,6 @@ def test_a_foreign_header_is_noticed(of_scores, tmp_path, fields, said):
 
     with pytest.raises(SettingsError, match=said):
         load(path)
-
-
-def test_a_file_that_is_something_else_is_noticed(tmp_path):
-    np.save(tmp_path / "array.npy", np.zeros(3))
-    pd.DataFrame({"a": [1]}).to_pickle(tmp_path / "frame.pkl")
-
-    for name in ("array.npy", "frame.pkl"):
-        with pytest.raises(SettingsError, match="not a learned classifier"):
-            load(tmp_path / name)
 
 
 def test_without_scikit_learn_the_cure_is_named():
