@@ -1,4 +1,4 @@
-"""What a call may be and may cost, decided before anything is sent."""
+"""What may be sent and what it may cost, decided before anything is sent."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ OnLimit = Literal["refuse", "cheaper"]
 class Limits:
     """What calls may cost together, and how long a prompt may be.
 
-    `budget_usd` holds for a session, `budget_usd_per_day` for a day (UTC) of all sessions, and
-    `budget_usd_per_feature` for all calls of a feature, of every session and day: one amount
-    for each feature, or amounts by name. `on_limit` is what the engine does with a call that
-    a budget refuses: nothing, or a cheaper tier.
+    `budget_usd` applies to a session, `budget_usd_per_day` to a day (UTC) of all sessions, and
+    `budget_usd_per_feature` to all calls of a feature, in every session and on every day: one
+    amount for each feature, or amounts by name. `on_limit` is what the engine does with a call
+    that a budget refuses: nothing, or ask a cheaper tier.
     """
 
     budget_usd: Decimal | None = None
@@ -42,9 +42,9 @@ class Limits:
 
 @dataclass(frozen=True)
 class Guard:
-    """What one routed call may cost: `max_cost` for all that it sends, beside the budgets.
+    """What one routed call may cost: `max_cost` for all that it sends, besides the budgets.
 
-    `over_budget` lets it pass the budgets; it is recorded all the same.
+    `over_budget` lets it exceed the budgets; it is still recorded.
     """
 
     limits: Limits = Limits()
@@ -84,7 +84,7 @@ class Guard:
 
 
 def too_little(max_cost: Decimal, steps: Iterable[tuple[str, Decimal]]) -> str:
-    """What the limit does not cover: each step that costs something and the sum; "" if it does."""
+    """What the limit does not cover: each step with a cost, and the sum; "" where it covers all."""
     costs = [(name, usd) for name, usd in steps if usd]
     total = sum((usd for _, usd in costs), Decimal(0))
     if total <= max_cost:
@@ -101,7 +101,7 @@ def too_little(max_cost: Decimal, steps: Iterable[tuple[str, Decimal]]) -> str:
 
 
 def step_name(attempt: Attempt) -> str:
-    """What the attempt is for: `asking gpt-4o-mini for the tier`, `SIMPLE`."""
+    """What the attempt is for, such as `asking gpt-4o-mini for the tier` or `SIMPLE`."""
     if attempt.answers:
         return f"judging on {attempt.tier}" if attempt.purpose == "judge" else attempt.tier
     what = "the tier" if attempt.purpose == "classify" else "vectors"
@@ -109,12 +109,12 @@ def step_name(attempt: Attempt) -> str:
 
 
 def held(attempt: Attempt) -> Decimal:
-    """What the attempt has cost, or is reserved for it while it runs."""
+    """What the attempt has cost, or what is reserved for it while it runs."""
     return max(attempt.cost_usd or Decimal(0), attempt.reserved_usd or Decimal(0))
 
 
 def caps(limits: Limits, session: str, ts: float, feature: str | None) -> tuple[Cap, ...]:
-    """The budgets that hold for a call of that session, moment (and its day, UTC) and feature."""
+    """The budgets for a call of that session, at that time (its day, UTC), of that feature."""
     day = datetime.fromtimestamp(ts, UTC).date().isoformat()
     each = limits.budget_usd_per_feature
     of_feature = each.get(feature or "") if isinstance(each, Mapping) else each
@@ -162,7 +162,7 @@ _RAISE = {
 
 
 def _go_on(attempt: Attempt) -> str:
-    """How to ask all the same: an escalation takes no options, so in a cell of its own."""
+    """How to ask anyway: an escalation takes no options, so in a cell of its own."""
     if attempt.parent:
         return f"ask in a cell: %%route -t {attempt.tier} --over-budget"
     return "ask with %%route --over-budget (Python: over_budget=True)"
@@ -178,7 +178,7 @@ def _named(cap: Cap) -> str:
 
 
 def clean(prompt: str) -> tuple[str, int]:
-    """The prompt without control characters and half surrogate pairs, and how many went.
+    """The prompt without control characters and half surrogate pairs, and how many were removed.
 
     Endpoints refuse them or store them wrongly; tabs and line ends stay.
     """
@@ -186,7 +186,7 @@ def clean(prompt: str) -> tuple[str, int]:
 
 
 def checked_prompt(prompt: object, limits: Limits, price: Callable[[int], str]) -> tuple[str, str]:
-    """The prompt as it can be sent, and what should be told of that, if anything.
+    """The prompt as it can be sent, and what to tell the user about that, if anything.
 
     PromptError where it is empty, too long or not text; `price` says what a number of tokens
     costs.
@@ -204,8 +204,8 @@ def checked_prompt(prompt: object, limits: Limits, price: Callable[[int], str]) 
             f"over the limit of {limits.max_prompt_chars:,}; shorten it, or raise "
             "max_prompt_chars in nbroute.toml"
         )
-    told = f"{removed} control characters were taken out of the prompt" if removed else ""
-    return text, told
+    characters = f"{removed} control character{'' if removed == 1 else 's'}"
+    return text, f"{characters} removed from the prompt" if removed else ""
 
 
 def worst_case(request: Request, tier: Tier, kind: ProviderKind) -> Decimal | None:

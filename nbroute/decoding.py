@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: Levels of lists and objects within each other; what is written for us has about ten.
+#: Levels of lists and objects within each other; our own files have about ten.
 _DEEPEST = 100
-#: Python reads no longer whole number than 4,300 digits, and no value of ours has a hundred.
+#: Python reads whole numbers of up to 4,300 digits, and none of our values has a hundred.
 _LONGEST_NUMBER = 1000
 
 _WORDS = {"str": "text", "int": "a whole number", "float": "a number", "bool": "true or false"}
@@ -33,9 +33,9 @@ _WORDS |= {"array": "a list", "object": "an object"}
 def parse(text: bytes | str, *, bounded: bool = True) -> Any:
     """The JSON value that the text is; ValueError in plain words where it is not one.
 
-    It has Python's leniency, as endpoints do send NaN and half a surrogate pair: msgspec takes
-    neither. A whole number of more digits than anything is counted in is an infinite float, and
-    of a key that stands twice the last value counts.
+    As lenient as Python, because endpoints do send NaN and half a surrogate pair, and msgspec
+    takes neither. A whole number of far too many digits becomes an infinite float, and where a
+    key occurs twice, the last value counts.
     """
     try:
         text = text.decode("utf-8-sig") if isinstance(text, bytes) else text
@@ -53,7 +53,7 @@ def parse(text: bytes | str, *, bounded: bool = True) -> Any:
 
 @cache
 def packaged(package: str, *path: str) -> dict[str, Any]:
-    """The TOML file of that path that comes with a package of ours."""
+    """The TOML file at that path in one of our packages."""
     return tomllib.loads(files(package).joinpath(*path).read_text("utf-8"))
 
 
@@ -66,9 +66,9 @@ DAMAGED = (
 
 
 def arrays(data: bytes, most: int) -> dict[str, np.ndarray]:
-    """The arrays of an .npz that unpacks to no more than so many bytes, none of them pickled.
+    """The arrays of an .npz that unpacks to at most `most` bytes, none of them pickled.
 
-    One of DAMAGED is raised where it is none.
+    Raises one of DAMAGED for anything else.
     """
     import numpy as np
 
@@ -95,7 +95,7 @@ def _is_deep(value: Any) -> bool:
 #: Half a surrogate pair, or a byte that is not UTF-8 by itself (PEP 383).
 _HALF = re.compile("[\ud800-\udfff]")
 _BYTES = re.compile("[\udc80-\udcff]+")
-#: The beginning of a character whose rest may come.
+#: The beginning of a character whose rest may still come.
 _BEGUN = re.compile(
     "(?:[\ud800-\udbff]|[\udcc2-\udcdf]|[\udce0-\udcef][\udc80-\udcbf]?"
     "|[\udcf0-\udcf4][\udc80-\udcbf]{0,2})\\Z"
@@ -109,7 +109,7 @@ class Halves:
         self._begun = ""
 
     def feed(self, text: str) -> str:
-        """The text with what was held back before it, and without what is to be held back."""
+        """The text, with what was held back before it and without what is held back now."""
         text, self._begun = self._begun + text, ""
         if text.isascii() or not _HALF.search(text):
             return text
@@ -119,7 +119,7 @@ class Halves:
         return _repaired(text)
 
     def end(self) -> str:
-        """Nothing more comes; what is left of what was held back."""
+        """What is left at the end of what was held back."""
         begun, self._begun = self._begun, ""
         return _repaired(begun)
 
@@ -138,7 +138,7 @@ def decode(
     *,
     strict: bool = True,
 ) -> T:
-    """The value as that kind; ValueError says where it is not one, and what stands there."""
+    """The value as that kind; ValueError says where it does not fit, and what it is there."""
     import msgspec  # 30 ms, which only readers of such values should wait for
 
     try:

@@ -24,7 +24,7 @@ class NbrouteError(Exception):
     result: Any = None
 
     def _render_traceback_(self) -> list[str]:
-        """What IPython shows in place of a traceback."""
+        """What IPython shows instead of a traceback."""
         return [shown(self)]
 
 
@@ -46,7 +46,7 @@ class BudgetExceeded(NbrouteError):
 
 
 class ReplayMiss(NbrouteError):
-    """The cache was told to answer alone (mode `only`) and does not have this request."""
+    """Only the cache was to answer (mode `only`), and it does not have this request."""
 
 
 class RecordError(NbrouteError):
@@ -88,7 +88,7 @@ class RequestRejected(ProviderError):
 
 
 class ContextTooLong(RequestRejected):
-    """The prompt is longer than what the model reads; one with a larger window may take it."""
+    """The prompt is longer than the model can read; one with a larger window may take it."""
 
 
 class Moderated(RequestRejected):
@@ -118,7 +118,7 @@ class TimedOut(ProviderError):
 
 
 class BadReply(ProviderError):
-    """The endpoint answered with something that is no answer: HTML, no choices, no text."""
+    """The endpoint answered with something that is not an answer: HTML, no choices, no text."""
 
 
 class AllModelsFailed(ProviderError):
@@ -152,4 +152,5 @@ def did_you_mean(value: str, allowed: Iterable[str]) -> str:
     close = difflib.get_close_matches(str(value).lower(), lowered, n=3, cutoff=0.6)
     if close:
         return f"did you mean {' or '.join(repr(lowered[name]) for name in close)}?"
-    return f"there is {', '.join(repr(name) for name in names) or 'none'}."
+    *others, last = map(repr, names or ["nothing"])
+    return f"use {', '.join(others)} or {last}." if others else f"use {last}."

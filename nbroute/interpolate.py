@@ -1,9 +1,9 @@
 r"""`{{name}}` in a prompt is replaced by the notebook variable of that name.
 
 A look-up is a name with attributes and indexes: `{{df.shape[0]}}`, `{{d["key"]}}`,
-`{{items[-1]}}`. It is never evaluated. What begins with a name and is no look-up
-(`{{f(x)}}`, `{{ x | upper }}`, `{{first name}}`) is taken for an attempt at one, and an error;
-`\{{` gives a literal `{{` there. All else stays as it is, so that code can be pasted: single
+`{{items[-1]}}`. It is never evaluated. What begins with a name but is not a look-up
+(`{{f(x)}}`, `{{ x | upper }}`, `{{first name}}`) was probably meant as one, so it is an error;
+there `\{{` gives a literal `{{`. All else stays as it is, so that code can be pasted: single
 braces, `{{}}`, `{{"a": 1}}`, `{{color: 'red'}}`, `{{#if x}}`.
 """
 
@@ -22,16 +22,16 @@ from nbroute.errors import PromptError, did_you_mean, named
 
 _Found = TypeVar("_Found")
 
-#: A long table costs more than it tells; the prompt says how many rows it leaves out.
+#: A long table costs more than it is worth; the prompt says how many rows it leaves out.
 MOST_ROWS = 50
-#: What IPython puts among a user's variables.
+#: The names that IPython puts among a user's variables.
 _IPYTHONS = ("In", "Out", "exit", "get_ipython", "open", "quit")
 _FIELD = re.compile(
     r"""(?P<literal>\\?)\{\{(?P<inner>(?:[^{}"'\n]|"[^"\n]{0,200}"|'[^'\n]{0,200}'){0,200}+)\}\}"""
 )
 #: What follows a name in an f-string: `:.2f`, `:>10`, `:,`, `:.1%`.
 _FORMAT = r":[-+,<>^\d.]*[.,<>^%]\d*[a-z%]?"
-#: A look-up in single braces, as in an f-string, where it is prose that is around it.
+#: A look-up in single braces, as in an f-string, surrounded by prose.
 _SINGLE = re.compile(
     rf"""(?<![\w{{}}\\$^=/\])@#&%~-])\{{(?P<name>(?![^\W\d]_\w\b)[^\W\d]\w*)
     (?P<steps>(?:\.[^\W\d]\w*|\[[^][{{}}\n]{{1,40}}\])*)
@@ -62,7 +62,7 @@ _LOOKED_AT = 20_000
 
 
 def looked(look: Callable[[], _Found], otherwise: _Found) -> _Found:
-    """What looking at a user's object gives; proxies and lazy objects may fail at it in any way."""
+    """What looking at a user's object gives; a proxy or a lazy object may fail in any way."""
     try:
         return look()
     except Exception:  # noqa: BLE001 - then it is done without
@@ -70,7 +70,7 @@ def looked(look: Callable[[], _Found], otherwise: _Found) -> _Found:
 
 
 def users(namespace: Mapping[str, Any]) -> list[str]:
-    """The names of the user's values: none of IPython's or with `_` before it, and no modules."""
+    """The names of the user's values: not IPython's, not those that begin with `_`, no modules."""
     return [
         name
         for name, value in list(namespace.items())
@@ -86,7 +86,7 @@ def prompt_of(cell: str, namespace: Mapping[str, Any], magic: str) -> str:
 
 
 def body_of(cell: str, magic: str) -> str:
-    """The prompt as it is written, without nbval's marker comments; PromptError for none."""
+    """The prompt as written, without nbval's marker comments; PromptError where there is none."""
     lines = (line for line in cell.split("\n") if not _NBVAL.match(line))
     return _there("\n".join(lines).strip(), magic)
 
@@ -115,7 +115,7 @@ def interpolate(text: str, namespace: Mapping[str, Any]) -> str:
 
 
 def hints(text: str, namespace: Mapping[str, Any]) -> tuple[str, ...]:
-    """What to say of variables in single braces, which stay as they are; nothing of code."""
+    """What to say about variables in single braces, which stay as they are; nothing about code."""
     lines = _QUOTED.sub(" ", text[:_LOOKED_AT]).split("\n") if "{" in text else ()
     found = [one for line in lines if not _CODE.search(line) for one in _SINGLE.finditer(line)]
     known = set(users({one["name"]: namespace.get(one["name"], sys) for one in found}))
@@ -134,7 +134,7 @@ def names(text: str) -> list[str]:
 
 
 def _meant(field: re.Match[str]) -> str:
-    """What stands in the braces, where it begins as a look-up does; else nothing."""
+    """What is in the braces, where it begins like a look-up; else nothing."""
     inner = _UNSEEN.sub("", field["inner"]).strip()
     return inner if _NAME.match(inner) and not _OBJECT.match(inner) else ""
 
@@ -185,13 +185,13 @@ def _missing(value: Any, attribute: str | None, key: int | str, error: Exception
 
 
 def _names_in(found: Callable[[], Iterable[Any]]) -> list[str]:
-    """What an object lists as its own; it may never end."""
+    """The names that an object lists, which may never end."""
     nothing: list[str] = []
     return looked(lambda: [str(one) for one in islice(found(), _MOST_NAMES)], nothing)
 
 
 def raised(error: Exception) -> str:
-    """The error of a user's object in a line, its class alone where it cannot be told."""
+    """A user's object's error in one line; the class alone where the error cannot be shown."""
     return looked(lambda: named(error)[:200], type(error).__name__)
 
 
@@ -200,7 +200,7 @@ def _hint(name: str, known: list[str]) -> str:
     known = [one for one in known if not one.startswith("_")]
     hint = did_you_mean(name, known)
     if len(known) > _FEW and not hint.startswith("did you mean"):
-        hint = f"none of the {len(known)} that there are is like it"
+        hint = f"none of the {len(known)} names is like it"
     return f"; {hint}" if known else ""
 
 
@@ -218,7 +218,7 @@ def _text(value: Any, field: str) -> str:
 
 
 def _table(value: Any) -> str:
-    pandas = sys.modules.get("pandas")  # of which a Series would cut long texts short
+    pandas = sys.modules.get("pandas")  # whose Series would cut long texts short
     whole = ("display.max_colwidth", None, "display.max_seq_items", None)
     with pandas.option_context(*whole) if pandas else nullcontext():
         shown = value.head(MOST_ROWS).to_string()
@@ -231,7 +231,7 @@ _STRINGS = re.compile(r"""'[^'\n]*'|"[^"\n]*\"""")
 
 
 def _left_out(value: Any, text: str) -> str:
-    """What arrays and frames put dots for: said, as nobody would see it."""
+    """A note on what arrays and frames replace with dots, which is easily missed."""
     if not _ELIDED.search(_STRINGS.sub("", text)):
         return ""
     arrow = hasattr(type(value), "to_pylist")

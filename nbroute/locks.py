@@ -18,11 +18,11 @@ Outcome = TypeVar("Outcome")
 
 
 def thread_for(work: Callable[[], Outcome]) -> tuple[Future[Outcome], threading.Thread]:
-    """The outcome to come, and a thread that is to be started and does not outlive the process.
+    """The future outcome, and a thread that the caller starts; it does not outlive the process.
 
-    One waits for the outcome and never in `join`: a Ctrl-C in that makes Python 3.11 take the
-    thread for ended. Start it inside the `try` that stops it: Ctrl-C may come as it starts,
-    and an outcome that can still be cancelled is one that nobody works at.
+    Wait for the outcome, never in `join`: Ctrl-C in there makes Python 3.11 believe that the
+    thread has ended. Start it inside the `try` that stops it: Ctrl-C may come as it starts,
+    and nobody is working on an outcome that can still be cancelled.
     """
     outcome: Future[Outcome] = Future()
 
@@ -38,7 +38,7 @@ def thread_for(work: Callable[[], Outcome]) -> tuple[Future[Outcome], threading.
 
 
 class Lock:
-    """A lock that its thread can take again."""
+    """A lock that the thread holding it can take again."""
 
     def __init__(self) -> None:
         self._renew()
@@ -66,8 +66,8 @@ _locks: weakref.WeakSet[Lock] = weakref.WeakSet()
 class _Unforked:
     """While a thread is in here, a fork on another thread waits.
 
-    For what has locks of its own that no fork renews: SQLite, a lock on a file, and an import (in
-    Python 3.11 the lock on a module would stay taken in the child for ever).
+    For locks that are not ours and that no fork renews: SQLite's, one on a file, and an import's
+    (in Python 3.11 a module's lock would stay taken in the child for ever).
     """
 
     def __init__(self) -> None:

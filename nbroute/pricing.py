@@ -1,6 +1,6 @@
 """Usage x price -> cost; a price that is not known is None, never 0.
 
-List prices come from genai-prices, offline, as they stand when first asked for.
+List prices come from genai-prices, offline, as they are when first asked for.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from genai_prices.types import Provider as ListProvider
 
 _MILLION = 1_000_000
-#: Of a text of fewer tokens a single long word decides how many they are.
+#: In a text of fewer tokens, a single long word decides how many there are.
 _SHORT = 32
 _RUN = re.compile(r"(.)\1{8,}", re.DOTALL)
-#: What no tokenizer puts into one token with what stands beside it: a word with the sign or the
-#: space before it, signs, and what has its own measure.
+#: What no tokenizer joins into one token with its neighbours: a word with the sign or the space
+#: before it, signs, and what has its own measure.
 _UNIT = re.compile(
     r"(?P<run>\s\s+|(\S)\2{8,})"
     r"|(?P<code>(?=[A-Za-z+/]{0,24}\d)[A-Za-z0-9+/]{40,})"
@@ -34,13 +34,13 @@ _UNIT = re.compile(
     r"|[\U00010000-\U0010ffff]"
     r"|\s?[^\w\s]?[A-Za-z\u00aa-\u2fff\ua000-\ufeff]+|_?[A-Za-z]+|\S[^\w\s]{0,7}"
 )
-#: How many characters its first token may have more than the others, and those.
+#: How many more characters the first token may have than the others, and how many those have.
 _UNITS = {"run": (128, 4), "code": (0, 2), "cjk": (0, 2), "digits": (0, 3)}
 _WORD = (24, 4)
 _NAMES = packaged("nbroute.ladders", "hosts.toml")
 _OPEN = re.compile(_NAMES["open"])
 _BEDROCK, _TAIL = (re.compile("".join(_NAMES[name])) for name in ("bedrock", "tail"))
-#: What is written before a model that a host serves, and the host's name on the list.
+#: What is written before a model's name -> the name on the list of the host that serves it.
 _HOSTS = {word: host for host, words in _NAMES["hosts"].items() for word in words}
 _VARIANTS = {name: Decimal(usd) for name, usd in _NAMES["variants"].items()}
 
@@ -58,7 +58,7 @@ class _Rates(NamedTuple):
 
     @property
     def price(self) -> Price:
-        """The rates without what is special about them."""
+        """The rates as a price."""
         own = self.source == "configured" and self.cached != self.input
         return Price(self.input, self.output, self.source, self.cached if own else None)
 
@@ -66,8 +66,8 @@ class _Rates(NamedTuple):
 def price_of(tier: Tier, model: str, kind: ProviderKind) -> Price | None:
     """The price per token of a call on that tier; None where it is not known.
 
-    `tier.price` is for `tier.model`, a fallback has the list's. Where nothing is billed, all
-    models of the tier are valued alike, at `tier.price` or at the price of the reference.
+    `tier.price` is for `tier.model`; a fallback has the list's. Where nothing is billed, all
+    models of the tier are valued alike, at `tier.price` or at the reference's price.
     """
     rates = _rates(tier, model, kind)
     return rates[0].price if rates else None
@@ -76,12 +76,11 @@ def price_of(tier: Tier, model: str, kind: ProviderKind) -> Price | None:
 def cost_of(
     usage: Usage, tier: Tier, model: str, kind: ProviderKind, answered_by: str | None = None
 ) -> Cost:
-    """What the call cost, the most certain source first.
+    """What the call cost, from the most certain source.
 
-    A model without a price (an alias, `openrouter/auto`) has that of the one that answered.
-
+    A model without a price (an alias, `openrouter/auto`) has that of the model that answered.
     Prompts in the long-context bracket and tokens from the endpoint's prompt cache have their
-    own rates on the list; a configured price without `cached_input` has one for all input.
+    own rates on the list; a configured price without `cached_input` has one rate for all input.
     What is not a token count (negative, NaN, a truth value) makes the cost unknown.
     """
     billed = usage.billed_usd
@@ -103,7 +102,7 @@ def cost_of(
 
 
 def newest_price(today: date) -> date | None:
-    """The day from which the newest price on the list holds; later ones are there already."""
+    """The start of the newest price on the list; it may have later ones, which are left out."""
     from genai_prices.data_snapshot import get_snapshot
     from genai_prices.types import ConditionalPrice, StartDateConstraint
 
@@ -140,11 +139,11 @@ def cost_range(input_tokens: int, tier: Tier, model: str, kind: ProviderKind) ->
 def estimate_tokens(text: str) -> int:
     """About how many tokens the text has; no tokenizer is needed.
 
-    A character of ASCII counts a quarter (OpenAI's rule of thumb for English), one that UTF-8
-    writes in two bytes a half (accents, Greek, Cyrillic, Hebrew, Arabic), in three bytes one
-    (Chinese, Japanese, Korean, the scripts of India), in four bytes two (emoji). Rounded up,
-    and high rather than low: after Petrov et al. 2023, "Language Model Tokenizers Introduce
-    Unfairness Between Languages".
+    A character of ASCII counts as a quarter (OpenAI's rule of thumb for English), one of two
+    bytes in UTF-8 as a half (accents, Greek, Cyrillic, Hebrew, Arabic), one of three bytes as
+    one (Chinese, Japanese, Korean, the scripts of India), one of four bytes as two (emoji).
+    Rounded up, and high rather than low: after Petrov et al. 2023, "Language Model Tokenizers
+    Introduce Unfairness Between Languages".
     """
     one, two, three, four = _widths(text)
     return -(-(one + 2 * two + 4 * three + 8 * four) // 4)
@@ -158,10 +157,11 @@ def prompt_tokens(messages: Iterable[Message]) -> int:
 def least_tokens(text: str) -> int:
     """The fewest tokens that a tokenizer makes of the text; 0 for a short one.
 
-    Of what `estimate_tokens` says, half for ASCII and a quarter for the rest, a long run of one
-    character counting as eight. OpenAI's tokenizers o200k and cl100k and Anthropic's old one
-    made at least 0.60 of it of 4,000 prompts of MMLU, GSM8K and MT-Bench, 0.84 of 238 Python
-    files, and, in the languages of India with o200k, 0.33 of the first article of human rights.
+    Half of what `estimate_tokens` says for ASCII and a quarter for the rest; a long run of one
+    character counts as eight. Measured with OpenAI's o200k and cl100k and Anthropic's old
+    tokenizer, as a share of the estimate: at least 0.60 on 4,000 prompts of MMLU, GSM8K and
+    MT-Bench, 0.84 on 238 Python files, and (o200k) 0.33 on the first article of the declaration
+    of human rights in the languages of India.
     """
     one, two, three, four = _widths(_RUN.sub(lambda run: run[1] * 8, text))
     estimated = (one + 2 * two + 4 * three + 8 * four) // 4
@@ -169,12 +169,12 @@ def least_tokens(text: str) -> int:
 
 
 def fewest_tokens(text: str) -> float:
-    """The fewest tokens that a tokenizer makes of the text, close to what it does make.
+    """The fewest tokens that a tokenizer makes of the text: a close lower bound.
 
-    Tokenizers cut text into words, runs of signs and runs of white space first, so each is one
-    token at least. OpenAI's o200k made 1.0 to 1.3 times as many of prose in English, French and
-    German and of 126 Python files, up to 1.6 times of Chinese, Japanese, Korean, Hindi and
-    base64; cl100k and Anthropic's old one as many or more, and never fewer.
+    Tokenizers first cut text into words, runs of signs and runs of white space, so each is at
+    least one token. OpenAI's o200k made 1.0 to 1.3 times as many from prose in English, French
+    and German and from 126 Python files, and up to 1.6 times as many from Chinese, Japanese,
+    Korean, Hindi and base64; cl100k and Anthropic's old one made as many or more.
     """
     found = 0.0
     for unit in _UNIT.finditer(text):
@@ -195,7 +195,7 @@ def read_usd(value: object) -> Decimal | None:
 def format_usd(amount: Decimal | None, at_least: int = 2) -> str:
     """The amount to the cent, a small one to two significant digits: $0.000012, $1,234.50.
 
-    `at_least` so many decimal places are written.
+    It has `at_least` that many decimal places.
     """
     if amount is None or not amount.is_finite():
         return "unknown"
@@ -216,7 +216,7 @@ def column_usd(amounts: Iterable[Decimal | None]) -> list[str]:
 
 
 def places_of(amounts: Iterable[Decimal | None]) -> int:
-    """How many decimal places the amounts take together."""
+    """How many decimal places a column of the amounts needs."""
     return max([2, *(len(format_usd(one).partition(".")[2]) for one in amounts)])
 
 
@@ -268,7 +268,7 @@ def _rates(tier: Tier, model: str, kind: ProviderKind) -> tuple[_Rates, ...]:
 
 @cache
 def _list_rates(provider: str, model: str) -> tuple[_Rates, ...]:
-    """The brackets of the list for the model, and for what OpenRouter makes of it."""
+    """The list's brackets for the model, and for OpenRouter's variants of it."""
     rates = _listed_rates(provider, model)
     name, *variants = model.split(":")
     if rates or "openrouter" not in (provider, model.partition("/")[0]):
@@ -284,10 +284,10 @@ def _list_rates(provider: str, model: str) -> tuple[_Rates, ...]:
 
 
 def _listed_rates(provider: str, model: str) -> tuple[_Rates, ...]:
-    """The brackets of the list, the one for ordinary prompts first; empty where there is none.
+    """The list's brackets, the one for ordinary prompts first; empty where there is none.
 
-    Taking a price takes genai-prices 90 microseconds, so each bracket's rates are found with
-    its own calculation once: it is linear in the tokens between two brackets.
+    genai-prices takes 90 microseconds to work out a price, so it is asked once for each
+    bracket: between two brackets a price is linear in the tokens.
     """
     from genai_prices import Usage as ListUsage
     from genai_prices.types import TieredPrices
@@ -302,7 +302,7 @@ def _listed_rates(provider: str, model: str) -> tuple[_Rates, ...]:
         return info.calc_price(usage, vendor).total_price
 
     prices = info.calc_price(ListUsage(), vendor).model_price
-    # An embedding has no output to pay for; of a chat model its price is missing.
+    # An embedding has no output to pay for; a chat model without that price is incomplete.
     no_output = prices.output_mtok is None and "embed" not in info.id
     if prices.input_mtok is None or no_output:
         return ()
@@ -326,8 +326,8 @@ def _listed_rates(provider: str, model: str) -> tuple[_Rates, ...]:
 def _find(provider: str, model: str) -> tuple[ListProvider, ModelInfo] | None:
     """The model on the list, under the names that gateways give it.
 
-    Where the host is not known, the name must be that of a model that only its vendor runs:
-    open weights cost what the host asks, and a user's own file may be called anything.
+    Where the host is unknown, it must be a model that only its vendor runs: open weights cost
+    whatever the host asks, and a user's own file may be called anything.
     """
     host, _, rest = model.partition("/")
     if provider in _NAMES["listed"] and (found := _at(provider, model)):
@@ -335,7 +335,7 @@ def _find(provider: str, model: str) -> tuple[ListProvider, ModelInfo] | None:
     if provider == "openrouter":
         return None
     if rest and host in _HOSTS:
-        # A region, or a word of LiteLLM's, may stand between.
+        # A region, or a word of LiteLLM's, may come in between.
         between = host in ("bedrock", "vertex_ai", "google-vertex-ai")
         return _at(_HOSTS[host], rest.rpartition("/")[2] if between else rest)
     if _BEDROCK.fullmatch(model):
@@ -348,7 +348,7 @@ def _find(provider: str, model: str) -> tuple[ListProvider, ModelInfo] | None:
 
 
 def _at(host: str | None, model: str) -> tuple[ListProvider, ModelInfo] | None:
-    """The model on the list of that host, or of its vendor: by its name, else without its date."""
+    """The model on the list of that host, or of its vendor; by its name, else without the date."""
     from genai_prices.data_snapshot import get_snapshot
 
     if host == "fireworks" and "/" not in model:
@@ -356,14 +356,14 @@ def _at(host: str | None, model: str) -> tuple[ListProvider, ModelInfo] | None:
     for name in dict.fromkeys((model, undated(model))):
         with contextlib.suppress(LookupError):
             vendor, info = get_snapshot().find_provider_model(name, None, host, None)
-            # Bedrock's ids are matched by their middle, and nobody else has the like.
+            # Bedrock's ids are matched by their middle, and nobody else has ids like them.
             if host == "aws" or _names(info.match, name.lower()):
                 return vendor, info
     return None
 
 
 def _names(clause: Any, name: str) -> bool:
-    """Whether the list's clause means that very model: only a date may follow its name."""
+    """Whether the list's clause means exactly that model: only a date may follow its name."""
     if hasattr(clause, "or_"):
         return any(_names(one, name) for one in clause.or_)
     if hasattr(clause, "and_"):
@@ -383,7 +383,7 @@ def undated(model: str) -> str:
 
 
 def same_model(asked: str, answered: str) -> bool:
-    """Whether the two names mean one model, but for a vendor before it and a date behind."""
+    """Whether the names mean the same model, apart from a vendor before and a date after."""
 
     def bare(name: str) -> str:
         last = name.lower().rpartition("/")[2].rpartition("anthropic.")[2]
@@ -395,7 +395,7 @@ def same_model(asked: str, answered: str) -> bool:
 
 
 def maker_of(model: str) -> str:
-    """Who made the model, as far as its name tells; "" where it does not."""
+    """Who made the model, according to its name; "" where that does not say."""
     for word in reversed(model.split("/")[:-1]):
         if word in _NAMES["closed"] or word not in _HOSTS:
             return word

@@ -25,13 +25,13 @@ ProviderKind = Literal["remote", "local", "simulated"]
 #: How hard a model is asked to think before it answers.
 Effort = Literal["low", "medium", "high"]
 EFFORTS: tuple[Effort, ...] = get_args(Effort)
-#: What is said of a simulated answer, the same whichever tier it is of.
-WRITTEN = "simulated: written for a lesson, no model's words"
+#: What is said of every simulated answer.
+WRITTEN = "simulated: written for a lesson, not by a model"
 
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """US dollars per million tokens; `cached_input` is for those of the endpoint's prompt cache."""
+    """US dollars per million tokens; `cached_input` is for those in the endpoint's cache."""
 
     input: Decimal
     output: Decimal
@@ -44,8 +44,8 @@ class Usage:
     """Tokens as the endpoint counted them, or our estimate where it did not say.
 
     `input_tokens` includes `cached_tokens` (those the endpoint read from its own prompt
-    cache), `output_tokens` the `reasoning_tokens` (those the model thought before it answered,
-    where the endpoint tells). `billed_usd` is what the endpoint says it charged (OpenRouter's
+    cache), `output_tokens` includes `reasoning_tokens` (those the model spent on thinking, where
+    the endpoint says). `billed_usd` is what the endpoint says it charged (OpenRouter's
     `usage.cost`).
     """
 
@@ -59,7 +59,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """An amount and where it comes from; `price` is the one it was worked out with."""
+    """An amount and where it comes from; `price` is the price used to work it out."""
 
     usd: Decimal | None
     source: CostSource
@@ -79,12 +79,12 @@ class Target:
 class Tier:
     """One rung of a ladder: a model with the system prompt and the token budget that suit it.
 
-    `reference` is the model, as `provider:model`, whose list price stands in where nothing
+    `reference` is the model, as `provider:model`, whose list price is used where nothing
     is billed (a local or a simulated model). `description` is what the tier is for, in the
-    words that a model-as-classifier is given. A fallback is a model of the same provider or a
-    `Target` at another. `context` is how many tokens the model reads and writes in one call;
-    None is as the price list says. `effort` is how hard the model thinks before it answers, and
-    None as hard as it does by itself; what it thinks is paid for, and taken from `max_tokens`.
+    words that a model used as classifier is given. A fallback is a model of the same provider or
+    a `Target` at another. `context` is how many tokens the model reads and writes in one call;
+    None means as the price list says. `effort` is how hard the model thinks before it answers;
+    None leaves that to the model. Thinking is paid for, and counts towards `max_tokens`.
     """
 
     name: str
@@ -113,7 +113,7 @@ class Tier:
         return tuple(target.model for target in self.targets)
 
     def on(self, provider: str, model: str) -> Tier:
-        """The tier as that target answers it: with its model and its price."""
+        """The tier with that target's model and price."""
         for target in self.targets[1:]:
             elsewhere = target.provider != self.provider or target.price is not None
             if elsewhere and (target.provider, target.model) == (provider, model):
@@ -123,7 +123,7 @@ class Tier:
 
 @dataclass(frozen=True, slots=True)
 class Ladder:
-    """The tiers, cheapest first; `default` is taken where nothing decides."""
+    """The tiers, cheapest first; `default` is used where nothing decides."""
 
     name: str
     tiers: tuple[Tier, ...]
@@ -181,9 +181,9 @@ class Request:
 
     `schema` is the JSON schema that the answer must have, `logprobs` asks for the tokens'
     log-probabilities, and `rated` says that the messages ask the model to rate its answer.
-    `effort` is how hard the model is to think, `sample` which of several that are asked alike it
-    is, from 0. A `patient` one is asked again where the endpoint
-    is busy; one beside which another model stands ready is not.
+    `effort` is how hard the model should think; `sample` numbers requests that are otherwise the
+    same, from 0. A `patient` request is sent again where the endpoint is busy; one for which
+    another model is standing by is not.
     """
 
     provider: str
@@ -208,8 +208,8 @@ class Chunk:
     `clock_ms` is the time since sending by the provider's own clock, where it keeps one,
     `logprobs` the natural logarithms of the probabilities of the piece's tokens, `id` what
     the endpoint calls this answer. `reasoning` is what the model thought before it answered,
-    which is no part of the text; `notice` is something that the user should know, and `waits`
-    says that the call waits for it. `effortless` says that the effort was not taken.
+    which is not part of the text; `notice` is something the user should know, and `waits`
+    says that the call is waiting for it. `effortless` says that the endpoint takes no effort.
     """
 
     text: str = ""
@@ -232,7 +232,7 @@ class Reply:
     `rating` is the model's own word on how sure it is (1 to 10, taken out of `text`), and
     `logprob` the mean natural logarithm of its tokens' probabilities; None where not known.
     `model` is the one that the endpoint says answered, `reasoning` what it thought beforehand,
-    `effort` how hard it was asked to think, None too where the endpoint does not take that.
+    `effort` how hard it was asked to think (None, too, where the endpoint takes no effort).
     """
 
     text: str
@@ -252,7 +252,7 @@ class Reply:
 class Verdict:
     """What a check says of a reply; `feedback` goes up with the prompt to the next tier.
 
-    `score` is how good the reply is by a check that measures, on a scale of the check's own.
+    `score` is how good the reply is, from a check that measures, on that check's own scale.
     """
 
     passed: bool
@@ -269,7 +269,7 @@ class Attempt:
     `result` is the id of the `RouteResult` that it belongs to, `parent` that of the one that it
     escalates. `error` is the class and message of what went wrong, or the verdict that rejected
     the answer. `ts` is seconds since 1970. `status` is `unused` for an answer that was paid for
-    but not kept, and `not sent` for a call that was written down and then not made, which the
+    but not used, and `not sent` for a call that was recorded and then not made, which the
     ledger no longer shows. `reserved_usd` is the worst case that a budget holds back while the
     attempt runs, `generation` what the endpoint calls the answer; `rating`, `logprob`,
     `reasoning` and `effort` are as in `Reply`. `answered_by` is the model that the endpoint says
@@ -322,7 +322,7 @@ class Attempt:
 
     @property
     def answers(self) -> bool:
-        """Whether it was asked the prompt, and not for its tier or its vector."""
+        """Whether the prompt was asked, and not its tier or its vector."""
         return self.purpose in get_args(Asking)
 
     @property
@@ -352,7 +352,7 @@ def total_cost(attempts: tuple[Attempt, ...]) -> Cost:
 
 
 def equivalent_cost(attempts: tuple[Attempt, ...]) -> Cost:
-    """What the attempts that nothing was billed for would have cost; of none, as `total_cost`."""
+    """What the unbilled attempts would have cost; where there are none, as `total_cost`."""
     return _sum(tuple(a for a in attempts if a.cost_source == "equivalent") or attempts)
 
 
@@ -375,11 +375,11 @@ OLD_FEEDBACK: dict[str, Feedback] = {"more than needed": "overkill"}
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A person's word on one answer: a row of the ledger's labels.
+    """A person's judgement of one answer: a row of the ledger's labels.
 
-    `picked` is the tier that routing picked (of an escalated answer, the one that answered
-    first), `needed` the one that the prompt needs by that word; None where it names none (`bad`
-    does not say what would have done). It keeps the prompt, which a classifier learns from.
+    `picked` is the tier that routing picked (for an escalated answer, the one that answered
+    first), `needed` the tier that the prompt needs according to the label; None where it names
+    none (`bad` does not say what would have done). A classifier learns from the `prompt`.
     `result` and `comparison` are the ids of what was judged, `ladder` the name of the ladder,
     `ts` seconds since 1970.
     """
@@ -412,9 +412,9 @@ class Cap:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """The budget that a call does not fit in any more, and what is left of it.
+    """The budget that a call no longer fits in, and what is left of it.
 
-    It `may_fit` once calls that run have ended, if they cost less than is held back for them.
+    It `may_fit` once running calls have ended, if they cost less than is held back for them.
     """
 
     cap: Cap
@@ -424,7 +424,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Embedded:
-    """Vectors, one row a text (n x d, float32), and what the endpoint counted and charged."""
+    """Vectors, one row per text (n x d, float32), and what the endpoint counted and charged."""
 
     vectors: np.ndarray
     usage: Usage | None = None
@@ -466,8 +466,8 @@ class Decision:
 class Provider(Protocol):
     """An endpoint. `kind` says whether money changes hands and whether its words are real.
 
-    One that is at an address has it as `base_url`, and maybe its `host`: answers of another
-    address are not taken from the cache, and in a recording its name stands in their place.
+    A provider with an address has a `base_url`, and perhaps a `host`: the cache keeps the
+    answers of two addresses apart, and a recording has the provider's name instead of them.
     """
 
     name: str
@@ -483,7 +483,7 @@ class Provider(Protocol):
         """What must never be written down: its keys, the user and the password in its address."""
 
     def close(self) -> None:
-        """Give back what it holds; a second call does nothing."""
+        """Release what it holds; a second call does nothing."""
 
 
 class Classifier(Protocol):
@@ -500,7 +500,7 @@ Check = Callable[[Reply], Verdict]
 
 
 class Embedder(Protocol):
-    """Texts -> vectors. `name` tells its vectors from those of others, `kind` as a provider's."""
+    """Texts -> vectors. `name` tells its vectors from others'; `kind` is as for a provider."""
 
     name: str
     kind: ProviderKind
@@ -511,7 +511,7 @@ class Embedder(Protocol):
         """Those of the texts, once each, that would be sent to an endpoint."""
 
     def embed(self, texts: Sequence[str]) -> Embedded:
-        """One vector a text; raises ProviderError, or SettingsError where it cannot be used."""
+        """One vector per text; raises ProviderError, or SettingsError where it cannot be used."""
 
 
 class Cache(Protocol):
@@ -539,13 +539,13 @@ class Ledger(Protocol):
         """
 
     def reserve(self, attempt: Attempt, caps: Sequence[Cap]) -> Refusal | None:
-        """Append the running attempt if its `reserved_usd` fits in every cap; else say which not.
+        """Append the running attempt if its `reserved_usd` fits in every cap, else say which not.
 
-        One step, that two threads or two processes on one ledger cannot both pass.
+        One step: two threads or two processes on one ledger cannot both pass it.
         """
 
     def rows(self, *, session: str | None = None) -> list[Mapping[str, Any]]:
-        """One mapping an attempt, oldest first, with the fields of `Attempt`."""
+        """One mapping per attempt, oldest first, with the fields of `Attempt`."""
 
     def frame(self, *, session: str | None = None) -> pd.DataFrame:
         """The same as a table, with `ts` also as UTC `time` and money as floats."""
@@ -557,13 +557,13 @@ class Ledger(Protocol):
         """The `Spend` of all, or a dict of them by tier, model, day, feature or session."""
 
     def version(self) -> object:
-        """Another value as soon as anybody has written; None where that cannot be told."""
+        """A value that changes as soon as anybody has written; None where that is not known."""
 
     def label(self, label: Label) -> None:
-        """Keep a person's word on an answer; RecordError where it cannot be written."""
+        """Keep a person's label; RecordError where it cannot be written."""
 
     def labels(self, *, session: str | None = None) -> list[Label]:
-        """All that was said of answers, oldest first."""
+        """All labels, oldest first."""
 
     def close(self) -> None:
         """Close the file; a second call does nothing."""
@@ -583,15 +583,15 @@ class Replay(Protocol):
 
     @property
     def told(self) -> str:
-        """What a result says of where it comes from."""
+        """What a result says about where it comes from."""
 
     def miss(self, tier: str, requests: Sequence[Request], purpose: str) -> str:
-        """That none of the requests is recorded, what is near, and the cure."""
+        """A message: none of the requests is recorded, which ones are close, and the cure."""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the caller asked for beside the prompt; None means "as the settings say"."""
+    """What the caller asked for besides the prompt; None means "as the settings say"."""
 
     tier: str | None = None
     model: str | None = None
@@ -661,10 +661,10 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Repeats:
-    """What came of asking one tier the same several times: ids of attempts, in order.
+    """What came of asking one tier the same thing several times: ids of attempts, in order.
 
     `agreeing` are those of the `answered` that agree with the answer that is used, itself
-    included; `by` is what says so, and `value` what they agree on, where they end in one.
+    included; `by` says how they were compared, and `value` is what they agree on, if any.
     """
 
     asked: int
@@ -679,7 +679,7 @@ class Repeats:
         return len(self.agreeing) / len(self.answered)
 
 
-#: The check, so to speak, that a tier fails if it could not answer.
+#: The check that a tier fails, so to speak, if it could not answer.
 NO_ANSWER = "no answer"
 
 
@@ -687,7 +687,7 @@ NO_ANSWER = "no answer"
 class Rung:
     """A tier's answer on the way (an attempt's id) and what the checks said of it.
 
-    Of a tier that could not answer it is the last attempt, with one verdict, `NO_ANSWER`.
+    For a tier that could not answer it is the last attempt, with one verdict, `NO_ANSWER`.
     """
 
     tier: str
@@ -708,7 +708,7 @@ class RouteResult:
     `cost_usd` is what they cost together. `parent` is the result that this one escalates.
     `rungs` are the answers on the way with their verdicts, `chosen` the id of the attempt whose
     text is the answer, `data` the parsed answer where JSON or a schema was asked for. `repeats`
-    is there where the tier was asked several times.
+    is set where the tier was asked several times.
     """
 
     id: str
@@ -751,12 +751,12 @@ class RouteResult:
 
     @property
     def answered_by(self) -> str:
-        """The model that answered, as the endpoint says: an alias has another name."""
+        """The model that answered, according to the endpoint: an alias has another name."""
         return self.answer.answered_by or self.answer.model
 
     @property
     def reasoning(self) -> str:
-        """What the model thought before it answered, where the endpoint tells."""
+        """What the model thought before it answered, where the endpoint shows it."""
         return self.answer.reasoning or ""
 
     @property
@@ -799,9 +799,9 @@ class RouteResult:
 
     @property
     def passed(self) -> bool:
-        """Whether there is an answer, and it passed every check.
+        """Whether there is an answer that passed every check.
 
-        That another one differs is no check of it.
+        That another answer differs does not count against it.
         """
         checked = (verdict.passed for verdict in self.verdicts if verdict.check != "agreement")
         return self.status == "ok" and all(checked)
@@ -818,7 +818,7 @@ class RouteResult:
 
     @property
     def cached(self) -> bool:
-        """Whether the answer came out of the cache."""
+        """Whether the answer came from the cache."""
         return self.answer.cached
 
     @property
@@ -837,7 +837,7 @@ class RouteResult:
 
 @dataclass(frozen=True, slots=True)
 class Classified:
-    """The tier is known; nothing of the answer was sent yet."""
+    """The tier is known; nothing has been sent for the answer yet."""
 
     decision: Decision
     plan: Plan
@@ -845,9 +845,9 @@ class Classified:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A request goes out, and what was shown so far is no part of its answer.
+    """A request goes out; what was shown so far is not part of its answer.
 
-    An answer out of the cache has no such event.
+    An answer from the cache has no such event.
     """
 
     tier: str
@@ -857,7 +857,7 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Thinking:
-    """The model reasons; nothing of the answer is there yet."""
+    """The model is thinking; none of the answer has arrived yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -885,9 +885,9 @@ class Escalated:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something the user should know that is no error.
+    """Something the user should know that is not an error.
 
-    One that `waits` says what the call waits for now, and is no part of the result.
+    One that `waits` says what the call is waiting for, and is not part of the result.
     """
 
     text: str
@@ -919,8 +919,8 @@ class Explanation:
     """A dry run: what would be sent, where and why, and its cost range on every tier.
 
     `requests` are the first model's at each of the plan's steps. Where a model or an endpoint
-    would be asked for the tier, `asking` is what that costs, and the decision is a guess: that of
-    the classifier which needs none. `refusal` says what `max_cost` does not cover.
+    would be asked for the tier, `asking` is what that costs, and the decision is the guess of
+    the classifier that asks nobody. `refusal` says what `max_cost` does not cover.
     """
 
     decision: Decision

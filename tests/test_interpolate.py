@@ -86,7 +86,7 @@ def test_what_cannot_be_looked_up_is_an_error_that_says_why_and_what_can(prompt)
 
 def test_a_name_unlike_all_others_does_not_list_a_hundred():
     many = {f"variable_{number}": number for number in range(100)}
-    with pytest.raises(PromptError, match="none of the 100 that there are is like it"):
+    with pytest.raises(PromptError, match="none of the 100 names is like it"):
         interpolate("{{zz}}", many)
 
 

@@ -1,4 +1,4 @@
-"""The confidence that the model states, how it is taken out of the answer, and the measured one.
+"""The confidence that the model states, how it is removed from the answer, and the measured one.
 
 The first article asks the cheap model to "also rate your confidence 1-10" and keeps an answer
 that rates itself 8 or more.
@@ -15,16 +15,16 @@ from functools import cache
 from nbroute.checks.text import held, languages, listed, small
 from nbroute.types import Reply, Verdict
 
-#: After the first article. A letter stands for the number, as a figure would be copied.
+#: After the first article. A letter stands for the number: models would copy a figure.
 RATING_INSTRUCTION = (
     "Also rate your confidence that the answer is right, from 1 to 10, "
     "on a last line of its own: Confidence: N"
 )
 #: The first article's threshold, of 1 to 10.
 RATING = 8.0
-#: Of 0 to 1. With SmolLM2 (135M) and 50 questions of fact, 26 answered rightly, the measure told
-#: right from wrong with an AUC of .74; the 11 answers at .8 or more were all right, and of the 24
-#: at .7 or more 15. Models differ: measure yours.
+#: From 0 to 1. With SmolLM2 (135M) and 50 questions of fact, of which it got 26 right, the measure
+#: told right from wrong with an AUC of .74; all 11 answers at .8 or more were right, and 15 of the
+#: 24 at .7 or more. Models differ: measure yours.
 PROBABILITY = 0.8
 
 #: No rating is longer than this, with the reason that some models add in brackets.
@@ -39,7 +39,7 @@ _POINTS = set("!。．！*_:=()（）[]：~≈～-–—/／.,%％分点")
 
 
 def rated(reply: Reply, least: float) -> Verdict:
-    """Fails an answer whose model rates it lower, or does not rate it."""
+    """Fails an answer that its model rates lower, or does not rate."""
     if reply.rating is None:
         return Verdict(False, "rating", "no rating in the answer")
     reason = f"rates itself {reply.rating:g} of 10, wanted {least:g}"
@@ -49,8 +49,8 @@ def rated(reply: Reply, least: float) -> Verdict:
 def likely(reply: Reply, least: float) -> Verdict:
     """Fails an answer whose tokens were less probable to the model that wrote it.
 
-    Measured is the geometric mean of the tokens' probabilities, exp(mean log-probability).
-    Where the endpoint gives none the answer passes, and the verdict says so.
+    The measure is the geometric mean of the tokens' probabilities, exp(mean log-probability).
+    Where the endpoint gives none, the answer passes, and the verdict says so.
     """
     if reply.logprob is None or math.isnan(reply.logprob):
         return Verdict(True, "logprob", "the endpoint gives no log-probabilities")
@@ -62,8 +62,8 @@ def likely(reply: Reply, least: float) -> Verdict:
 def take_rating(text: str) -> tuple[str, float | None]:
     """The answer without the rating at its end, and the rating from 1 to 10.
 
-    The rating is None where there is none, or one that is not from 1 to 10 (which is taken
-    out all the same). "4/5" counts as 8 and "90%" as 9.
+    The rating is None where there is none, and where it is not from 1 to 10 (it is still
+    removed then). "4/5" counts as 8 and "90%" as 9.
     """
     body = text.rstrip()
     for begin in _BEGINNING.finditer(body, body.rfind("\n") + 1):
@@ -78,10 +78,10 @@ def take_rating(text: str) -> tuple[str, float | None]:
 
 
 class RatingFilter:
-    """Takes the rating out of an answer that comes in pieces.
+    """Removes the rating from an answer that comes in pieces.
 
     What it lets through and what `end` gives are together what `take_rating` makes of the
-    whole. It holds back white space and what may yet turn out to be the rating, no more.
+    whole. It holds back only white space and what may turn out to be the rating.
     """
 
     def __init__(self) -> None:
@@ -89,7 +89,7 @@ class RatingFilter:
         self._held = ""
 
     def feed(self, piece: str) -> str:
-        """The text that can be shown by now."""
+        """The text that can be shown now."""
         self._held += piece
         if not self._held or self._held.isspace():
             return ""
@@ -112,7 +112,7 @@ class RatingFilter:
 
 @dataclass(frozen=True, slots=True)
 class _Wording:
-    """How ratings are worded, in all languages; `between` may stand before the figure's end."""
+    """How ratings are worded, in all languages; `between` may come before the figure's end."""
 
     leads: tuple[str, ...]
     figures: dict[str, int]

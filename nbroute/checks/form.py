@@ -1,16 +1,16 @@
 """Reply -> Verdict: whether it is whole, JSON, in time, long enough, and no refusal or doubt.
 
-Under 20 characters is the second article's rule, under 50 from the lowest tier for a prompt of
-over 30 words the third's. Both send "Paris" back; so here a short answer passes where a short
-one was asked for.
+The second article rejects answers under 20 characters, the third those under 50 from the lowest
+tier to a prompt of over 30 words. Both reject "Paris", so here a short answer passes where a
+short one was asked for.
 
 For refusal and doubt the second article looks for six phrases anywhere. Here a phrase counts where
 the answer says it of itself: in the first person, at the head of a clause, and neither quoted nor
-reported nor in code. The phrases, in `languages/`, were set on the answers marked `tuned` in
+reported nor in code. The phrases, in `languages/`, were tuned on the answers marked `tuned` in
 `tests/data/answers_ok.jsonl` and `answers_unsure.jsonl`; those marked `held` were written, by the
-same hand, each time the phrases had been frozen. At first sight 53 of the 64 unsure ones were
-found (recall .83) and 6 of the 75 good ones were taken for unsure (precision .90). What was missed
-was mended afterwards; expect as much of a stranger's answers, or less.
+same author, each time the phrases had been frozen. At first sight 53 of the 64 unsure ones were
+found (recall .83) and 6 of the 75 good ones were mistaken for unsure (precision .90). The misses
+were fixed afterwards; on other people's answers expect as much, or less.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ SHORTEST_TO_LONG = 50
 LONG_PROMPT = 30
 
 _WIDE = re.compile(r"[぀-ヿ㐀-鿿가-힯]")
-#: The options of a question, which `spoken` leaves out as it does any list.
+#: The options of a question, which `spoken` leaves out like any list.
 _OPTIONS = re.compile(r"^[ \t]*\(?A[).:][ \t]+\S[^\n]*\n\s*\(?B[).:][ \t]", re.MULTILINE)
-#: What short answers are asked for, in the order in which they are looked for.
+#: The kinds of short answer, in the order in which they are looked for.
 _KINDS = (
     "one word",
     "yes or no",
@@ -46,8 +46,8 @@ _KINDS = (
 def long_enough(reply: Reply, *, prompt: str, lowest: bool, options: Options) -> Verdict:
     """Fails an answer too short for its prompt, and always an empty one.
 
-    A Chinese, Japanese or Korean character counts as three. Where the prompt asks for a short
-    answer, JSON or a schema the length does not matter.
+    A Chinese, Japanese or Korean character counts as three. The length does not matter where
+    the prompt asks for a short answer, JSON or a schema.
     """
     length = len(reply.text.strip()) + 2 * len(_WIDE.findall(reply.text))
     if not length:
@@ -127,7 +127,7 @@ def _phrases(key: str) -> tuple[re.Pattern[str], ...]:
 
 @cache
 def _around() -> dict[str, re.Pattern[str]]:
-    """What around a phrase, or in the prompt, tells whose word it is: see `english.toml`."""
+    """What shows, around a phrase or in the prompt, who says it: see `english.toml`."""
     keys = ("that", "admitted", "reported", "own_word", "sorry", "voice_verbs", "voice_texts")
     words = {key: f"(?:{'|'.join(listed(key))})" for key in keys}
     that = rf"{words['that']}[\s*_]*\Z"
@@ -156,14 +156,14 @@ def not_refused(reply: Reply, prompt: str) -> Verdict:
 def not_unsure(reply: Reply, prompt: str) -> Verdict:
     """Fails an answer that says it does not know or is not sure.
 
-    Where the prompt asks for words in another voice (a story, a letter, a translation), here as
-    in `not_refused`, it counts only where the answer begins so and speaks of the task.
+    Where the prompt asks for words in another voice (a story, a letter, a translation), it counts
+    only where the answer begins with it and mentions the task; so it does in `not_refused`.
     """
     return _verdict("unsure", reply.text, prompt)
 
 
 def _verdict(check: str, text: str, prompt: str) -> Verdict:
-    """Fails where one of the phrases is said, by the model and not in another's voice."""
+    """Fails where the model says one of the phrases in its own voice."""
     said = spoken(text)
     opening = _around()["other_voice"].search(spoken(prompt)) is not None
     places = (
@@ -179,7 +179,7 @@ def _verdict(check: str, text: str, prompt: str) -> Verdict:
 
 
 def _meant(said: str, start: int, end: int, opening: bool) -> bool:
-    """Whether the phrase is the answer's own word on what it was asked to do."""
+    """Whether the phrase is what the answer itself says about its task."""
     around = _around()
     before = said[max(start - 80, 0) : start]
     if around["that"].search(before) and not around["admitted"].search(before):

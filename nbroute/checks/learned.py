@@ -1,4 +1,4 @@
-"""Prompt and answer -> how likely the answer is bad, by one's own labels.
+"""Prompt and answer -> how likely the answer is to be bad, according to the user's labels.
 
 Logistic regression on the words of the prompt, the words of the answer (the hashing trick:
 Weinberger et al. 2009, "Feature Hashing for Large Scale Multitask Learning") and a few measures of
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 PLACES = 1_024
 #: The characters at each end of a text in which words and marks are looked for.
 ENDS = 1_200
-#: What the columns before the words measure, each once for every answer.
+#: What the columns before the words measure.
 MEASURES = (
     *("length", "prompt's length", "value", "value's length", "repeats", "ends"),
     *("digits", "words of the prompt", "new words", "unsure", "refused", "probability"),
 )
-#: A measure further from the mean than so many standard deviations counts as that.
+#: A measure counts as at most this many standard deviations from the mean.
 _FURTHEST = 3.0
 
 _CJK = r"\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
@@ -61,7 +61,7 @@ def words(text: str) -> np.ndarray:
 def measured(prompt: str, answer: str, logprob: float | None = None) -> list[float]:
     """One value for each of MEASURES, NaN where it is not known.
 
-    Lengths are logarithms, of which a linear model sees the ratio, too.
+    Lengths are logarithms, so that a linear model sees their ratios.
     """
     seen, value = ends_of(answer), final_value(answer)
     asked, said = (set(_WORD.findall(ends_of(text).lower())) for text in (prompt, answer))
@@ -91,7 +91,7 @@ def columns(
     centre: np.ndarray,
     spread: np.ndarray,
 ) -> np.ndarray:
-    """A row an answer: its `measured` in standard deviations, then the words of both texts.
+    """A row per answer: its `measured` in standard deviations, then the words of both texts.
 
     What is not known counts as the mean.
     """
@@ -105,11 +105,11 @@ def columns(
 
 @dataclass(frozen=True, eq=False)
 class LearnedCheck:
-    """A check that was fitted on labels: fails an answer that is likely enough to be bad.
+    """A check fitted on labels: fails an answer that is too likely to be bad.
 
-    `centre` and `spread` are of the measures; `weights` (measures, words of the prompt, words
-    of the answer) and `bias` make the calibrated log-odds of a bad answer. `threshold` is the
-    chance from which the answer fails, `labels` the number of rows it learnt from, and `bad`
+    `centre` and `spread` are those of the measures; `weights` (measures, words of the prompt,
+    words of the answer) and `bias` make the calibrated log-odds of a bad answer. `threshold` is
+    the chance from which the answer fails, `labels` the number of rows it learnt from, and `bad`
     what they call an answer that is not good.
     """
 
@@ -129,11 +129,11 @@ class LearnedCheck:
 
     @property
     def reads_logprob(self) -> bool:
-        """Whether it has learnt from log-probabilities, so that answers should come with them."""
+        """Whether it learnt from log-probabilities, so that answers should come with them."""
         return bool(self.weights[MEASURES.index("probability")])
 
     def chance(self, prompt: str, answer: str, logprob: float | None = None) -> float:
-        """How likely (0 to 1) the answer is bad; `logprob` is as in `Reply`."""
+        """How likely (0 to 1) the answer is to be bad; `logprob` is as in `Reply`."""
         import numpy as np
 
         measures = np.array([measured(prompt, answer, logprob)], dtype=float)
@@ -142,7 +142,7 @@ class LearnedCheck:
         return 1 / (1 + math.exp(-max(min(odds, 60.0), -60.0)))
 
     def __call__(self, reply: Reply) -> Verdict:
-        """Its word on the answer to `prompt`."""
+        """Its verdict on the answer to `prompt`."""
         chance = self.chance(self.prompt, reply.text, reply.logprob)
         told = f"{min(chance, 0.99):.0%} likely to be {self.bad}, by your {self.labels:,} labels"
         return Verdict(chance < self.threshold, "learned", told, score=1 - chance)

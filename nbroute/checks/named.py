@@ -1,4 +1,4 @@
-"""The checks by name ("length=20", "no-unsure"), one's own, and what they say together."""
+"""Checks by name ("length=20", "no-unsure"), the user's own, and what they say together."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ NAMES = (
     "logprob",
     "learned",
 )
-#: Those that a cascade makes without being asked.
+#: The checks that a cascade makes by default.
 DEFAULTS = ("truncation", "length", "refusal", "unsure")
 
 #: The checks that take a value: what it is, and whether a number will do.
@@ -55,7 +55,7 @@ _REASON_CHARACTERS = 500
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A built-in check by its name: with a value, as it is by default, or switched off."""
+    """A built-in check by its name: with a value, with its default, or switched off."""
 
     name: str
     value: float | None = None
@@ -65,7 +65,7 @@ class Asked:
 def parse_check(text: str) -> Asked:
     """The built-in check that "length=20", "refusal" or "no-unsure" asks for.
 
-    SettingsError for an unknown name, and for a value that is missing, wrong or too much.
+    SettingsError for an unknown name, and for a value that is missing, wrong or not allowed.
     """
     said, equals, value = (part.strip() for part in text.partition("="))
     said = said.lower().replace("_", "-")
@@ -102,8 +102,8 @@ def wanted(
 ) -> tuple[Check, ...]:
     """The checks that the options ask for, in the order in which they are made.
 
-    `lowest` says that the lowest tier answers; `structured` is the check of the schema, made in
-    the place of the one for JSON; `learned` gives the fitted one where it is asked for.
+    `lowest` says that the lowest tier answers; `structured` is the schema's check, which replaces
+    the one for JSON; `learned` gives the fitted check where it is asked for.
     SettingsError for a name that is not built in, and where nothing was fitted.
     """
     asked = asked_for(options)
@@ -125,7 +125,7 @@ def wanted(
     }
     if "learned" in asked:
         if learned is None:
-            raise SettingsError("no check was fitted here: router.fit_check(frame) does that.")
+            raise SettingsError("no check has been fitted: router.fit_check(frame) fits one.")
         fitted, least = learned(), values["learned"]
         built_in["learned"] = fitted if least is None else replace(fitted, threshold=least)
     named = [built_in[name] for name in NAMES if name in asked]
@@ -137,7 +137,7 @@ def wanted(
 
 
 def asked_for(options: Options) -> dict[str, Asked]:
-    """The built-in checks that are made, by name; the last word on one counts."""
+    """The built-in checks that are made, by name; the last mention of a check counts."""
     found = {name: Asked(name) for name in DEFAULTS} if options.strategy == "cascade" else {}
     if options.json:
         found["json"] = Asked("json")
@@ -150,7 +150,7 @@ def asked_for(options: Options) -> dict[str, Asked]:
 
 @dataclass(frozen=True)
 class Own:
-    """A check out of a function of the answer's text, or of the text and the prompt."""
+    """A check made from a function of the answer's text, or of the text and the prompt."""
 
     own: ClassVar[bool] = True
     function: Callable[..., Any]
@@ -169,16 +169,16 @@ class Own:
         return bool(getattr(self.function, "runs_code", False))
 
     def __call__(self, reply: Reply) -> Verdict:
-        """The function's word on the answer; an error is one too."""
+        """The function's verdict on the answer; an error is one too."""
         extra = (self.prompt,) if self.takes_prompt else ()
         return _outcome(self.label, self.function, reply.text, *extra)
 
 
 def own(function: Callable[..., Any], name: str | None = None) -> Own:
-    """A check out of the user's function of the answer's text, or of the text and the prompt.
+    """A check made from the user's function of the answer's text, or of the text and the prompt.
 
     It may return a bool, a `Verdict`, a string that says what is wrong (empty: nothing), or
-    None where it has only asserted. SettingsError where it cannot be called so.
+    None where it only asserts. SettingsError where it cannot be called like that.
     """
     label: str = name or getattr(function, "__name__", None) or type(function).__name__
     if not callable(function):
@@ -227,9 +227,8 @@ def judge(reply: Reply, checks: tuple[Check, ...]) -> tuple[Verdict, ...]:
 def best(candidates: Sequence[Sequence[Verdict]]) -> int:
     """Which of the attempts, in ladder order, came furthest.
 
-    One that passed everything comes furthest of all; among equals the check that failed them
-    says which is better, if it measures, and else the higher tier's is. ValueError where
-    there are none.
+    One that passed everything comes first. Among equals, the better score from the check that
+    failed them decides, if it measures; else the higher tier. ValueError where there are none.
     """
 
     def distance(place: int) -> tuple[bool, int, float, int]:

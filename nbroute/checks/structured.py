@@ -1,4 +1,4 @@
-"""Structured output: a schema read, asked for, and held against the answer.
+"""Structured output: reading a schema, asking for it, and checking the answer against it.
 
 A JSON schema, a pydantic model, a dataclass, a TypedDict or any type that pydantic takes; the
 answer is always validated here, whatever the endpoint promised.
@@ -26,12 +26,12 @@ _PYDANTIC = {name: kind for kind, names in _WORDS["pydantic"].items() for name i
 _REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
 _DATA = ("const", "enum", "default", "examples")
 _NAMED = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
-#: What holds for the same value as the schema that it stands in.
+#: What applies to the same value as the schema it is in.
 _SAME_VALUE = ("allOf", "anyOf", "oneOf", "not", "if", "then", "else")
 _NOT_OBJECT = {"enum", "const", "anyOf", "oneOf", "allOf", "not", "if", "$ref"}
 _TOLD = {"$schema", "$id", "$defs", "definitions", "title", "description", "default", "examples"}
-#: jsonschema takes up to 6 Python frames for a level of a schema and up to 10 for one of a
-#: value; where they run out inside its Rust parts it cannot be caught.
+#: jsonschema takes up to 6 Python frames per level of a schema and up to 10 per level of a value;
+#: where they run out inside its Rust parts, that cannot be caught.
 _DEEPEST_SCHEMA = 100
 _DEEPEST_VALUE = 64
 _LONGEST_CHAIN = 20
@@ -52,12 +52,12 @@ class Schema:
 
 
 def read_schema(spec: Any, name: str | None = None) -> Schema:
-    """The schema that `spec` stands for; `name` is what it is called in messages.
+    """The schema that `spec` stands for; `name` is its name in messages.
 
-    A reference within the schema may recurse; one to elsewhere is refused, and never fetched.
-    A class is asked by what it takes (pydantic's "validation" schema), and how strictly it
-    takes values is its own affair. Formats are asserted, as far as jsonschema knows them.
-    SettingsError for what is not a schema.
+    A reference within the schema may recurse; one to elsewhere is refused and never fetched.
+    A class is read by what it accepts (pydantic's "validation" schema), as strictly as it says
+    itself. Formats are checked, as far as jsonschema knows them. SettingsError for what is not
+    a schema.
     """
     if isinstance(spec, Schema):
         return spec
@@ -93,7 +93,7 @@ def schema_check(schema: Schema) -> Check:
 
 
 def _of_json_schema(spec: Mapping[str, Any], name: str) -> Schema:
-    # A copy as JSON holds it: what the user does to the dict later changes nothing.
+    # A copy by way of JSON: what the user does to the dict later changes nothing.
     try:
         data: dict[str, Any] = json.loads(json.dumps(dict(spec), allow_nan=False))
         too_deep = _nesting(data) > _DEEPEST_SCHEMA
@@ -152,8 +152,8 @@ def _validator(data: dict[str, Any], name: str) -> Any:
     if data and not data.keys() & (kind.VALIDATORS.keys() | _TOLD):
         word = next(iter(data))
         cure = did_you_mean(word, ("type", "properties", "items", "enum", "anyOf", "$ref"))
-        raise SettingsError(f"{name!r} has no word of a JSON schema; for {word!r} {cure}")
-    # With a registry of its own: the one that it has by default fetches remote references.
+        raise SettingsError(f"{name!r} has no keyword of a JSON schema; for {word!r} {cure}")
+    # With our own registry: the default one fetches remote references.
     validator = kind(data, registry=Registry(), format_checker=kind.FORMAT_CHECKER)
     _check_references(data, validator, name)
     return validator
@@ -204,7 +204,7 @@ def _target(reference: str, resolver: Any, data: dict[str, Any], name: str) -> A
 
 
 def _schemas(node: Any) -> Iterator[dict[str, Any]]:
-    """Walk through the schema and the schemas in it, not through the data that it holds."""
+    """Walk through the schema and the schemas in it, but not through its data."""
     if isinstance(node, dict):
         yield node
         for word, part in node.items():
@@ -226,7 +226,7 @@ def _of_type(spec: Any, name: str) -> Schema:
 
     def parse(text: str) -> Any:
         value = parse_json(text)
-        # Validated as JSON and not as Python: a date is a string there, even to a strict model.
+        # Validated as JSON, not as Python: there a date is a string, even to a strict model.
         try:
             try:
                 return adapter.validate_json(json.dumps(value))
@@ -240,14 +240,14 @@ def _of_type(spec: Any, name: str) -> Schema:
             place = first["loc"][:-1] if first["type"] == "missing" else first["loc"]
             says = _said_by_pydantic(first)
             raise ValueError(_misfit(place, first["input"], says, others=len(errors) - 1)) from None
-        except Exception as error:  # noqa: BLE001 - a validator of the user's may raise anything
+        except Exception as error:  # noqa: BLE001 - the user's validator may raise anything
             raise ValueError(f"{type(error).__name__} in the schema: {_one_line(error)}") from None
 
     return Schema(name, data, parse)
 
 
 def _refuse(spec: Any, name: str) -> None:
-    """Say it of what pydantic would take, or would refuse in words about itself."""
+    """Refuse what pydantic would accept, or would refuse in words about itself."""
     kind = type(spec)
     if inspect.isroutine(spec):
         raise SettingsError(f"{name!r} is a function, not a schema; {_CURE}")
@@ -262,9 +262,9 @@ def _refuse(spec: Any, name: str) -> None:
 
 
 def _is_wrapped(value: Any, schema: Mapping[str, Any]) -> bool:
-    """Whether a value that is not to be an object stands under the one key "value".
+    """Whether a value that should not be an object is under the single key "value".
 
-    Models put it there, since some endpoints take schemas of objects only.
+    Models put it there because some endpoints accept only schemas of objects.
     """
     if not isinstance(value, dict) or value.keys() != {"value"}:
         return False
@@ -299,7 +299,7 @@ def _misfit(parts: Iterable[str | int], value: Any, says: str, *, others: int = 
 
 
 def _path(parts: Iterable[str | int]) -> str:
-    """`items[2].price`; a key that is not a word stands in brackets and quotes."""
+    """`items[2].price`; a key that is not a word is in brackets and quotes."""
     path = ""
     for part in parts:
         if isinstance(part, int):

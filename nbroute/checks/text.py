@@ -1,4 +1,4 @@
-"""What the checks read: the part of a text that its author says, the JSON in it, the languages."""
+"""What the checks read: the part of a text that its author says, its JSON, the languages."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ def without_fence(text: str) -> str:
 
 
 def parse_json(text: str) -> Any:
-    """The JSON value in the text; a code fence around it is forgiven.
+    """The JSON value in the text, with or without a code fence around it.
 
     Stricter than `json.loads`: ValueError for NaN, an infinity, a key that occurs twice (one
-    of its values would be lost) and half a surrogate pair; also for nesting too deep to read.
+    of its values would be lost), half a surrogate pair, and nesting too deep to read.
     """
     bare = without_fence(text)
     if not bare:
@@ -92,7 +92,7 @@ _QUOTE = re.compile(
     r"|「[^」]{0,2000}」|『[^』]{0,2000}』|《[^》]{0,500}》|〈[^〉]{0,500}〉"
     r"|(?<![\w'])'(?=\S)(?:[^'\n]|'(?=\w)){0,500}'(?!\w)"
 )
-#: In fiction a speech of several paragraphs is opened again in each and closed once.
+#: In fiction, a speech of several paragraphs is opened again in each and closed once.
 _OPEN_SPEECH = re.compile(r'^[ \t]*["“«„][^"”»\n]*$', re.MULTILINE)
 _ITALICS = re.compile(
     r"(?<![*\w])\*(?=[^\s*])[^*\n]{1,100}\*(?![*\w])|(?<!\w)_[^_\n]{1,100}_(?!\w)"
@@ -108,13 +108,13 @@ _LABELS = {"answer", "response", "note", "summary", "conclusion", "explanation",
 def spoken(text: str) -> str:
     """What the text's author says, without quotations, code, lists, tables and the lines of a play.
 
-    It is in small letters, with plain apostrophes. What is left out is blanked and never cut
-    out, so that a place in the result is a place in the text.
+    It is in lower case, with plain apostrophes. What is left out is blanked, not removed, so
+    that a place in the result is a place in the text.
     """
     seen = small(text).replace("\r", " ").translate(dict.fromkeys(map(ord, "ʼ＇´"), "'"))
     for pattern in _NOT_SAID:
         seen = pattern.sub(_blank, seen)
-    # Two items or more are a list of things to say, not a thing said; so are two speakers.
+    # Two items or more are a list of things to say, not something said; so are two speakers.
     if len(_ITEM.findall(seen)) > 1:
         seen = _ITEM.sub(_blank, seen)
     lines = [found for found in _SPEAKER.finditer(text) if found[1].lower() not in _LABELS]
@@ -126,7 +126,7 @@ def spoken(text: str) -> str:
 
 
 def small(text: str) -> str:
-    """The text in small letters, as long as before: "İ" stays, as it would become two."""
+    """The text in lower case, as long as before: "İ" stays, since it would become two."""
     return "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
 
 
@@ -136,7 +136,7 @@ def _blank(found: re.Match[str]) -> str:
 
 @cache
 def languages() -> tuple[Mapping[str, Any], ...]:
-    """What is known of each language; `languages/english.toml` says how it is written."""
+    """What we know of each language; `languages/english.toml` explains the format."""
     folder = resources.files(__package__).joinpath("languages")
     names = sorted(file.name for file in folder.iterdir())
     return tuple(packaged(__package__, "languages", name) for name in names)
@@ -154,9 +154,9 @@ def listed(*path: str) -> list[str]:
 
 
 def patterns(key: str, before: str = "", after: str = "") -> list[str]:
-    """One pattern a language, for any of its entries under the key.
+    """One pattern per language, for any of its entries under the key.
 
-    `before` and `after` are put around it where the language has word boundaries.
+    `before` and `after` go around it where the language has word boundaries.
     """
     found = []
     for language in languages():

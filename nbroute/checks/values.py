@@ -1,4 +1,4 @@
-"""What an answer ends in, and whether two answers come to the same."""
+"""The value that an answer ends in, and whether two answers agree."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from typing import Any, Literal
 
 from nbroute.checks.text import languages, listed, without_fence
 
-#: The cosine from which the second article takes two answers as one.
+#: The cosine from which the second article takes two answers to be the same.
 COSINE = 0.92
-#: Characters at the end of an answer in which its value is looked for, and of the longest value.
+#: How many characters at the end of an answer are searched, and how many a value may have.
 _TAIL, _LONGEST = 20_000, 500
-#: What is stated in prose has no more words than this.
+#: A value stated in prose has at most this many words.
 _WORDS = 6
-#: In an answer of no more characters than this any number that it ends with is its value.
+#: In an answer of at most this many characters, any number that it ends with is its value.
 _BRIEF = 60
-#: A phrase is the answer only with no more characters than this behind it.
+#: A phrase is the answer only with at most this many characters after it.
 _NEAR = 200
 
 _THINKING = re.compile(r"<(/?)(?:think|thinking|thought|reasoning)>", re.IGNORECASE)
@@ -69,7 +69,7 @@ _EXACT = re.compile(r"[\d=^\\'\"\[{(]")
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """Whether two answers come to the same, what says so, and the value that each ends in."""
+    """Whether two answers agree, by which comparison, and the value that each ends in."""
 
     agrees: bool
     by: Literal["value", "cosine", "text"]
@@ -77,11 +77,11 @@ class Agreement:
 
 
 def agree(a: str, b: str, cosine: float | None = None, *, least: float = COSINE) -> Agreement:
-    """Whether two answers come to the same.
+    """Whether two answers agree.
 
     By their values where both have one, numbers as numbers; else by the `cosine` of their
-    vectors (-1 to 1), where it is given, which has to be `least` or more; else only texts that
-    are equal but for case, spaces and Markdown agree.
+    vectors (-1 to 1), if given, which must be `least` or more; else only texts that are equal
+    apart from case, spaces and Markdown agree.
     """
     one, other = values = final_value(a), final_value(b)
     if one is not None and other is not None:
@@ -94,13 +94,13 @@ def agree(a: str, b: str, cosine: float | None = None, *, least: float = COSINE)
 def final_value(text: str) -> str | None:
     r"""The value that an answer ends in; None where it ends in none, as most prose does.
 
-    The first of these that there is: a JSON `answer`, a \boxed value, what "the answer is" (in
-    six languages) is followed by, the letter of an option, the result of a call, an answer that
-    is nothing but a number, a literal or a word, the last number of an answer that computes,
-    and the only one of a short answer. Numbers are written alike ("1,000" and "1000.0" are
-    "1000", "1/2" is "0.5", "2 million" is "2000000"), without currency and unit, and literals
-    as Python prints them: a text in quotes keeps them, for '5' is no number. Thinking does not
-    count, and only the last 20,000 characters are read.
+    The first of these that it has: a JSON `answer`, a \boxed value, what follows "the answer is"
+    (in six languages), the letter of an option, the result of a call, a whole answer that is a
+    number, a literal or a word, the last number of an answer that computes, and the only number
+    of a short answer. Numbers are normalised ("1,000" and "1000.0" are "1000", "1/2" is "0.5",
+    "2 million" is "2000000"), without currency and unit, and literals are as Python prints them:
+    a text keeps its quotes, because '5' is not a number. Thinking does not count, and only the
+    last 20,000 characters are read.
     """
     said = _spoken(text)[-_TAIL:].strip()
     readers = (_in_json, _boxed, _stated, _chosen, _returned, _whole, _computed)
@@ -108,7 +108,7 @@ def final_value(text: str) -> str | None:
 
 
 def _spoken(text: str) -> str:
-    """What comes after the thinking; nothing of a text that ends while it still thinks."""
+    """What comes after the thinking; nothing where the text ends before the thinking does."""
     *_, last = (None, *_THINKING.finditer(text))
     if last is None:
         return text
@@ -116,7 +116,7 @@ def _spoken(text: str) -> str:
 
 
 def _equal(one: str, other: str) -> bool:
-    """Numbers as numbers, 50% as 50 or as 0.5, literals by value, all else but for case."""
+    """Compare numbers as numbers, 50% as 50 or 0.5, literals by value, all else without case."""
     if one.casefold() == other.casefold() and one[:1] not in "'\"[({":
         return True
     numbers, others = _readings(one), _readings(other)
@@ -160,7 +160,7 @@ def _last(pattern: re.Pattern[str], said: str) -> str | None:
 
 
 def _in_json(said: str) -> str | None:
-    """Also in JSON that is cut off or wrongly escaped, as formulas are."""
+    """The JSON `answer`, also in JSON that is cut off or wrongly escaped, as formulas are."""
     rest = _last(_JSON_ANSWER, said)
     if rest is None:
         return None
@@ -195,7 +195,7 @@ def _any(words: list[str]) -> str:
 
 @cache
 def _statement() -> re.Pattern[str]:
-    """Up to the value; a group has matched where an answer is named, and not a result."""
+    """Matches up to the value; a group matches where it names an answer, not a result."""
     told = []
     for value in filter(None, (language.get("value") for language in languages())):
         names, results, verbs = (_any(value[key]) for key in ("names", "results", "verbs"))
@@ -207,7 +207,7 @@ def _statement() -> re.Pattern[str]:
 
 @cache
 def _short_answer() -> tuple[re.Pattern[str], ...]:
-    """One number and no other, or one behind "is"; no more than two words follow either."""
+    """One number and no other, or one after "is"; at most two words follow either."""
     verbs = _any(listed("value", "plain_verbs"))
     amount = rf"({_AMOUNT}(?:[^\S\n][^\W\d]+){{0,2}})[\W_]*"
     is_one = rf"[^\n]*(?:{verbs}|=|≈)(?:[^\S\n][^\W\d]+){{0,2}}[^\w.]*?{amount}"
@@ -222,7 +222,7 @@ def _option() -> re.Pattern[str]:
 
 @cache
 def _scale() -> tuple[re.Pattern[str], dict[str, int]]:
-    """Words such as "million", and the powers of ten that they are."""
+    """Words such as "million", and their powers of ten."""
     tables = (language.get("value", {}).get("scales", {}) for language in languages())
     powers = {word: power for table in tables for word, power in table.items()}
     longest = sorted(powers, key=len, reverse=True)
@@ -264,7 +264,7 @@ def _exact(value: str) -> str | None:
 
 
 def _chosen(said: str) -> str | None:
-    """An option's letter that the answer begins with, is, or has as its last line."""
+    """The letter of an option that the answer begins with, is, or has as its last line."""
     first = _FIRST.match(said)
     if first and len(set(_LABELS.findall(said))) < 2:
         return first[1] or first[2]
@@ -273,7 +273,7 @@ def _chosen(said: str) -> str | None:
 
 
 def _returned(said: str) -> str | None:
-    """What a call is said to return; what a program says in its own lines does not count."""
+    """What a call is said to return; what is said inside a program does not count."""
     found = list(_RESULT.finditer(_prose(said)))
     if not found:
         return None
@@ -282,14 +282,14 @@ def _returned(said: str) -> str | None:
 
 
 def _begins_with_literal(text: str) -> str | None:
-    """The longest one that the text begins with; it ends in a bracket, a quote or a word."""
+    """The longest literal that the text begins with; it ends in a bracket, a quote or a word."""
     ends = [end.end() for end in re.finditer(r"[\])}'\"]|\w+", text[:_LONGEST])]
     starts = (text[:end] for end in reversed(ends))
     return next((_written(one) for one in starts if _literal(one)), None)
 
 
 def _prose(said: str) -> str:
-    """What is said outside of programs: a fence with one line in it is none."""
+    """What is said outside programs; a fence with only one line in it is not a program."""
     return _FENCED.sub(lambda found: found[1] if found[1].count("\n") < 2 else "", said)
 
 
@@ -319,11 +319,11 @@ def _computed(said: str) -> str | None:
 
 
 def _written(value: str) -> str | None:
-    """The value as it is compared; None where nothing is left of it, or too much."""
+    """The value in the form that is compared; None where it is empty or too long."""
     if not value.strip() or len(value) > _LONGEST:
         return None
     value = value.strip().strip("`").strip()
-    if re.fullmatch(rf"\s*{_NUMBER}\s*", value):  # "1,000" is no pair
+    if re.fullmatch(rf"\s*{_NUMBER}\s*", value):  # "1,000" is not a pair
         return _quantity(value)
     literal = _literal(value)
     if literal is None:
@@ -343,7 +343,7 @@ def _formula(value: str) -> str | None:
 
 
 def _quantity(text: str) -> str | None:
-    """A number, without its currency and unit, in its shortest form; a share keeps its %."""
+    """A number in its shortest form, without currency and unit; a percentage keeps its %."""
     found = _QUANTITY.fullmatch(text.strip())
     if not found:
         return None

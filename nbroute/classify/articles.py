@@ -1,8 +1,8 @@
-"""The rules of three published articles, kept as they are, to compare with and to teach.
+"""The rules of three published articles, kept as they are for comparison and for teaching.
 
 Their quirks are kept too: they match substrings ("error" in "terror", "count" in "country",
-"format" in "information"), know English only, and take length for difficulty. On the
-benchmarks that come with RouteLLM they route about as well as a coin.
+"format" in "information"), know only English, and mistake length for difficulty. On the
+benchmarks that come with RouteLLM they route about as well as tossing a coin.
 
 The confidences are priors, not measurements: 0.9 where the second article calls its own
 patterns "high-confidence", 0.7 where a substring or a length decided, 0.5 where nothing
@@ -26,7 +26,7 @@ PATTERN, LOOSE, NOTHING = 0.9, 0.7, 0.5
 _BLANK_LINE = re.compile(r"\n[^\S\n]*\n")
 
 
-#: The article's tier, how sure that is, why, and what speaks for it.
+#: The article's tier, how sure it is, why, and the signals for it.
 _Finding = tuple[str, float, str, tuple[Signal, ...]]
 
 
@@ -39,7 +39,7 @@ class _Phrases:
     patterns: tuple[re.Pattern[str], ...]
 
     def find(self, prompt: str, text: str) -> tuple[Signal, ...]:
-        """The first place of each phrase; `text` is the prompt or its lower-case twin."""
+        """The first place of each phrase; `text` is the prompt or its lower-case version."""
         signals = []
         for pattern in self.patterns:
             match = pattern.search(text)
@@ -55,13 +55,13 @@ def _substrings(name: str, weight: float, *phrases: str) -> _Phrases:
 
 
 def _words(name: str, weight: float, *phrases: str) -> _Phrases:
-    # The literal comes first so that `re` can leap to it; `\b` first is 15 times as slow.
+    # The literal comes first so that `re` can jump to it; `\b` first is 15 times as slow.
     literals = [re.escape(phrase) for phrase in phrases]
     return _Phrases(name, weight, tuple(re.compile(rf"{p}\b(?<=\b{p})") for p in literals))
 
 
 def _origin(prompt: str, lowered: str, place: int) -> int:
-    """The place in the prompt of a place in its lower-case twin, which "İ" makes longer."""
+    """The place in the prompt of a place in its lower-case version, which "İ" makes longer."""
     if len(prompt) == len(lowered):
         return place
     return bisect_right(list(accumulate(len(char.lower()) for char in prompt[: place + 1])), place)
@@ -91,11 +91,10 @@ class _ArticleRules(ABC):
 class TwoTierRules(_ArticleRules):
     """Cheap or expensive, by 200 characters, marks of code and seven words.
 
-    The article's function takes a query and, apart from it, a context. Here the whole prompt
-    is the query, as with a caller who has one string, and what comes before its last
-    paragraph is the context as well, so that the rule on long context can be met. As in the
-    article, a short prompt with the word "debug" is still cheap. Lengths are in UTF-16 units,
-    as in its TypeScript: an emoji counts as two.
+    The article's function takes a query and a separate context. Here the whole prompt is the
+    query, and what comes before its last paragraph is the context as well, so that the rule on
+    long context can apply. As in the article, a short prompt with the word "debug" is still
+    cheap. Lengths are in UTF-16 units, as in its TypeScript: an emoji counts as two.
     """
 
     name = "rules:two-tier"
@@ -170,8 +169,8 @@ class FourTierRules(_ArticleRules):
 class ThreeTierRules(_ArticleRules):
     """Power, fast or mid, by two lists of substrings and by 500 words; else mid.
 
-    The power list is looked for first. The article's step at 100 words gives mid on both
-    sides of it, so there is none here.
+    The power list is looked for first. The article also has a step at 100 words, with mid on
+    both sides of it, so it is left out here.
     """
 
     name = "rules:three-tier"
@@ -204,7 +203,6 @@ class ThreeTierRules(_ArticleRules):
         return "mid", NOTHING, size.text, (size,)
 
 
-#: By name.
 ARTICLES: dict[str, Classifier] = {
     rules.name: rules for rules in (TwoTierRules(), ThreeTierRules(), FourTierRules())
 }

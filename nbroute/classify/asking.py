@@ -1,17 +1,17 @@
-"""Prompt -> the parts of it that ask, by structure; the only words looked up are courtesies."""
+"""Prompt -> the parts of it that ask, by structure; the only words it knows are courtesies."""
 
 from __future__ import annotations
 
 import re
 
 Span = tuple[int, int]
-#: A prompt of no more characters than this, without what it shows, asks from end to end.
+#: A prompt of at most this many characters, without what it shows, asks from end to end.
 LONG = 200
-#: The paragraph that says what to do with a pasted text has no more characters than this.
+#: The paragraph that says what to do with a pasted text has at most this many characters.
 ASKS = 300
 
-#: Fences, and quotations of over 25 characters. No opening mark may stand within its own
-#: quotation: that keeps the search linear on any text.
+#: Fences, and quotations of over 25 characters. No opening mark may occur within its own
+#: quotation, which keeps the search linear on any text.
 _QUOTED = re.compile(
     r"""```.*?(?:```|\Z)|`[^`\n]{26,}`
     |"[^"]{26,}"|“[^“”]{26,}”|„[^„“”]{26,}[“”]|«[^«»]{26,}»|「[^「」]{26,}」|『[^『』]{26,}』
@@ -25,8 +25,8 @@ _DATA = re.compile(
        |(?:[^\s,;，]{0,40}[,;，]){2}|.*[;{}][ \t]*$)""",
     re.VERBOSE,
 )
-#: A greeting on the first line, or thanks on the last, and nothing else there. "Hello," with text
-#: on the very next line begins a letter, which may be what is shown.
+#: A greeting alone on the first line, or thanks alone on the last. "Hello," with text on the very
+#: next line begins a letter, which may be what is shown.
 _HELLO = re.compile(
     r"""\s*(?:hi|hello|hey|good[ ](?:morning|afternoon|evening)|dear|hallo|guten[ ]\w+|moin|bonjour
     |salut|hola|buen[oa]s[ ]\w+|ol[áa]|ciao|buongiorno|नमस्ते|привет|здравствуйте|你好|您好|こんにちは
@@ -41,7 +41,7 @@ _THANKS = re.compile(
     [^\n?:;\d]{0,30}[!,.，。！]*(?:\n[^\W\d]{1,20}[.]?)?\s*\Z""",
     re.VERBOSE | re.IGNORECASE,
 )
-#: Thanks and a name take no more characters than this.
+#: Thanks and a name take at most this many characters.
 _SIGNED = 100
 _GAP = re.compile(r"\n[ \t]*\n|\n[-=*_]{3,}\n")
 _LINE_END = re.compile(r"\n")
@@ -50,10 +50,10 @@ _PIECE = re.compile(r"[^\s\0][^\0]*")
 
 
 def asking(prompt: str) -> tuple[Span, ...]:
-    """Where the prompt asks, in order; nothing only where it is nothing but white space.
+    """Where the prompt asks, in order; nothing for white space only.
 
-    What is shown to be worked on does not ask, unless there is nothing else. Of a long prompt
-    the first and the last paragraph ask, or else its first and last line, where they are short.
+    Material to be worked on does not ask, unless there is nothing else. In a long prompt the
+    first and the last paragraph ask, or else its first and last line, where they are short.
     """
     text = _without_courtesies(_QUOTED.sub(_blank, prompt))
     if "\n" in text:
@@ -85,7 +85,7 @@ def _blank(found: re.Match[str]) -> str:
 
 
 def _blocks(text: str, gap: re.Pattern[str]) -> list[Span]:
-    """The stretches between the gaps that hold more than white space and what is shown."""
+    """The stretches between the gaps that have more in them than white space and material."""
     found, start = [], 0
     for end, after in (*(m.span() for m in gap.finditer(text)), (len(text), 0)):
         if _PIECE.search(text, start, end):

@@ -1,9 +1,9 @@
 """Labelled examples as the classifier: the prompt goes where prompts like it belong.
 
-What is compared is the part of a prompt that asks. With the shipped examples and wordllama,
-nearest neighbours were right for 50% of 1,500 prompts of `tests/data` and nearest centroids
-for 46% (each within 3 points either way); chance is 25%. Other numbers of neighbours, from 9
-to 100, make no difference beyond chance.
+It compares the part of a prompt that asks. With the shipped examples and wordllama, nearest
+neighbours were right for 50% of 1,500 prompts of `tests/data`, and nearest centroids for 46%
+(each within 3 points either way); chance is 25%. Other numbers of neighbours, from 9 to 100,
+make no significant difference.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
 
 Method = Literal["neighbours", "centroid"]
 NEIGHBOURS = 15
-#: How far the share of hits is from chance to 1 at no margin, and how much a margin of 1 adds:
-#: measured on 1,500 prompts of `tests/data` on four tiers, where it mostly holds within 6 points.
+#: How far from chance to 1 the share of hits is at no margin, and how much a margin of 1 adds:
+#: measured on 1,500 prompts of `tests/data` on four tiers, mostly within 6 points.
 _AT_NONE, _AT_ONE = 0.13, 0.8
 
 
 @dataclass(frozen=True, slots=True)
 class _Scored:
-    """How like each tier the prompt is (shares of 1), and the examples, nearest first."""
+    """How similar the prompt is to each tier (shares of 1), and the examples, nearest first."""
 
     shares: np.ndarray
     nearest: tuple[tuple[Example, int, float], ...]
@@ -53,8 +53,8 @@ class EmbeddingClassifier:
     share of hits was measured to. A prompt that is itself an example has its tier, and nothing
     is embedded.
 
-    `embed` may raise: a bad key or a refused request is raised on, other ProviderErrors mean
-    the ladder's default tier. The four labels of the shipped examples fit any ladder; other
+    Where `embed` raises for a bad key or a refused request, so does this; other ProviderErrors
+    mean the ladder's default tier. The four labels of the shipped examples fit any ladder; other
     labels count where the ladder has that tier. SettingsError where no example does.
     """
 
@@ -66,7 +66,7 @@ class EmbeddingClassifier:
         self.name = "embedding" if self.method == "neighbours" else f"embedding:{self.method}"
 
     def classify(self, prompt: str, ladder: Ladder) -> Decision:
-        """The tier of the prompts that are most like this one."""
+        """The tier of the most similar prompts."""
         known = self.examples.known(prompt)
         tier = tier_of(known.tier, ladder) if known else None
         if tier is not None:
@@ -134,7 +134,7 @@ class EmbeddingClassifier:
             return _Scored(shares, nearest)
         voting = order[:NEIGHBOURS]
         votes = np.bincount(at[voting], np.exp((likeness[voting] - likeness.max()) / spread), tiers)
-        # A tier with no example is not one that could have been chosen: it is not in the margin.
+        # A tier without an example could not have been chosen: it does not count in the margin.
         present = np.bincount(at, minlength=tiers) > 0
         return _Scored(np.where(present, votes / votes.sum(), -np.inf), nearest)
 

@@ -1,6 +1,6 @@
-"""Labelled example prompts with their vectors, and what of a prompt is made a vector of.
+"""Labelled example prompts with their vectors, and the part of a prompt that is embedded.
 
-The shipped examples were written for nbroute, apart from the prompts that it is measured on.
+The shipped examples were written for nbroute, separately from the prompts it is measured on.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ def shipped() -> tuple[Example, ...]:
 
 
 def tier_of(label: str, ladder: Ladder) -> str | None:
-    """The tier of that name, else the one at the place of a shipped label; None for any other.
+    """The tier of that name, else the one at the height of a shipped label; None for any other.
 
-    A label stands for a quarter of the ladder's height, and its middle decides: on two tiers
-    SIMPLE and MEDIUM are the lower one.
+    A label stands for a quarter of the ladder, and the middle of the quarter decides: on two
+    tiers, SIMPLE and MEDIUM are the lower one.
     """
     if label in ladder.names:
         return label
@@ -63,24 +63,24 @@ HEAD, TAIL = 700, 300
 
 
 def compared_text(prompt: str) -> str:
-    """What of the prompt is embedded: the part that asks, its head and tail where that is long."""
+    """The text that is embedded: the part that asks, or its head and tail where that is long."""
     text = "\n".join(prompt[start:end] for start, end in asking(prompt)).strip() or prompt
     return text if len(text) <= HEAD + TAIL else f"{text[:HEAD]}\n{text[-TAIL:]}"
 
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """Examples and their vectors, a row of length 1 each."""
+    """Examples and their vectors, each row of length 1."""
 
     examples: tuple[Example, ...]
     vectors: np.ndarray
 
 
 class ExampleVectors:
-    """Examples that are embedded once each, when first compared with; thread-safe.
+    """Examples, each embedded once, when it is first needed; thread-safe.
 
     It outlives the classifiers that share it. A later example for the same prompt replaces
-    the earlier one. Vectors of two embedders are not to be mixed: use one of these for each.
+    the earlier one. Do not mix the vectors of two embedders: use one of these for each.
     """
 
     def __init__(self, examples: Iterable[Example] = ()) -> None:
@@ -93,19 +93,19 @@ class ExampleVectors:
         return len(self._examples)
 
     def add(self, example: Example) -> None:
-        """Teach one more; it alone is embedded, and not before it is needed."""
+        """Teach one more; only it is embedded, when it is needed."""
         with self._lock:
             self._examples[example.prompt.strip()] = example
             self._filled = None
 
     def known(self, prompt: str) -> Example | None:
-        """The example of that very prompt."""
+        """The example with exactly that prompt."""
         return self._examples.get(prompt.strip())
 
     def filled(self, embed: Embed, width: int) -> tuple[Filled, tuple[Attempt, ...]]:
         """All examples with vectors of that width, and what embedding the missing ones cost.
 
-        Vectors of another width are of what the embedder was before: they are embedded anew.
+        Vectors of another width come from an earlier embedder: they are embedded again.
         """
         import numpy as np
 
@@ -114,7 +114,7 @@ class ExampleVectors:
                 return self._filled, ()
             if not self._examples:
                 raise SettingsError(
-                    "the embedding classifier has no examples: leave the shipped ones in, or give "
+                    "the embedding classifier has no examples: keep the shipped ones, or give "
                     "your own with a prompt for each tier."
                 )
             kept = {text: vector for text, vector in self._vectors.items() if len(vector) == width}

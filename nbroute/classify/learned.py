@@ -1,10 +1,10 @@
-"""The classifiers that `router.fit` makes; `nbroute.evaluate.model_file` keeps them.
+"""The classifiers that `router.fit` makes; `nbroute.evaluate.model_file` saves them.
 
-Of tiers as labels it makes a `LearnedTiers`, which is the shipped classifier with other weights.
-Of the scores of two models it makes a `LearnedClassifier`, after the first article's: a ridge
-regression on words in ones and twos, on the prompt's shape and, if wanted, on static vectors.
-Trees, stacked on top, gained nothing on whole subjects unseen (RouteLLM's MMLU outcomes), and a
-sum can be told in a reason.
+From tiers as labels it makes a `LearnedTiers`: the shipped classifier with other weights. From
+the scores of two models it makes a `LearnedClassifier`, after the first article: a ridge
+regression on words, pairs of words, the prompt's shape and, if wanted, static vectors. Trees
+stacked on top gained nothing on unseen subjects (RouteLLM's MMLU outcomes), and a sum can be
+explained in a reason.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _CJK = r"\u3040-\u30ff\u3400-\u9fff"
 #: The characters at each end of a prompt in which words are looked for.
 ENDS = 20_000
-#: Two letters at least, or one sign of a script that puts no spaces.
+#: At least two letters, or one sign of a script without spaces.
 _WORD = re.compile(rf"[{_CJK}]|[^\W{_CJK}]{{2,}}")
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _SENTENCE_END = re.compile(r"[.!?。？！](?=\s|$)|[。？！]")
@@ -49,7 +49,7 @@ _CONDITIONS = _words(
 
 
 class Gram(NamedTuple):
-    """One or two neighbouring words in lower case, and where they stand in the prompt."""
+    """One or two neighbouring words in lower case, and where they are in the prompt."""
 
     text: str
     start: int
@@ -57,7 +57,7 @@ class Gram(NamedTuple):
 
 
 def grams(prompt: str) -> Iterator[Gram]:
-    """Every word, each followed by the pair that it ends; of a huge prompt, head and tail."""
+    """Every word, each followed by the pair that it ends; only head and tail of a huge prompt."""
     for start, end in ((0, ENDS), (max(ENDS, len(prompt) - ENDS), len(prompt))):
         last = None
         for found in _WORD.finditer(prompt, start, end):
@@ -96,11 +96,11 @@ class Vocabulary:
 
 
 class Shape:
-    """The measures of a prompt that do not name a word of it."""
+    """The measures of a prompt that name none of its words."""
 
     def __init__(self, prompt: str) -> None:
         self.prompt = prompt
-        #: What stands between white space, in lower case.
+        #: What is between white space, in lower case.
         self.words = prompt.lower().split()
         self.counted = Counter(self.words)
         #: The length of each line.
@@ -110,7 +110,7 @@ class Shape:
         self.characters = Counter(prompt)
         #: Which of the words that shape a question occur.
         self.asking = [word for word in _ASKING if word in self.counted]
-        #: Letters a word.
+        #: Letters per word.
         self.mean_word = sum(map(len, self.words)) / max(len(self.words), 1)
 
     def marks(self, wanted: str) -> int:
@@ -118,7 +118,7 @@ class Shape:
         return sum(self.characters[mark] for mark in wanted)
 
     def share(self, kind: Callable[[str], bool]) -> float:
-        """The part of the characters of that kind."""
+        """The share of the characters that are of that kind."""
         of_kind = sum(count for mark, count in self.characters.items() if kind(mark))
         return of_kind / max(len(self.prompt), 1)
 
@@ -127,11 +127,11 @@ class Shape:
         return sum(self.counted[word] for word in wanted)
 
     def largest(self) -> float:
-        """The largest number, those of more than 12 characters left out."""
+        """The largest number, without those of more than 12 characters."""
         return max((float(number) for number in self.numbers if len(number) <= 12), default=0.0)
 
 
-#: The measures: the family that a reason speaks of, and how each is taken.
+#: The measures: the family that a reason names, and how each is taken.
 MEASURES: tuple[tuple[str, Callable[[Shape], float]], ...] = (
     ("length", lambda s: len(s.words)),
     ("length", lambda s: len(s.lines)),
@@ -157,19 +157,19 @@ MEASURES: tuple[tuple[str, Callable[[Shape], float]], ...] = (
 )
 #: The family of each column that `measure` makes.
 FAMILIES = (*(family for family, _ in MEASURES), *("question" for _ in _ASKING))
-#: How a reason tells a family.
+#: How a reason describes a family.
 TOLD: Mapping[str, Callable[[Shape], str]] = {
     "length": lambda s: counted(len(s.words), "word"),
     "numbers": lambda s: counted(len(s.numbers), "number"),
     "marks": lambda s: counted(s.marks(_MARKS), "punctuation mark"),
-    "wording": lambda s: f"{s.mean_word:.1f} letters a word",
+    "wording": lambda s: f"{s.mean_word:.1f} letters per word",
     "question": lambda s: f"asks with {', '.join(map(repr, s.asking)) or 'no usual word'}",
     "conditions": lambda s: counted(s.among(_NEGATIONS + _CONDITIONS), "condition"),
 }
 
 
 def measure(shape: Shape) -> np.ndarray:
-    """One row: counts in logarithm, for the tenth word says more than the hundredth."""
+    """One row: logarithms of counts, since the tenth word says more than the hundredth."""
     import numpy as np
 
     asked = [word in shape.counted for word in _ASKING]
@@ -180,16 +180,16 @@ def measure(shape: Shape) -> np.ndarray:
 
 #: How much the terms of a prompt count together, and its vector, besides its shape.
 TERMS_PART, VECTOR_PART = 0.7, 0.7
-#: A measure further from the mean than so many standard deviations counts as that.
+#: A measure counts as at most this many standard deviations from the mean.
 FURTHEST = 3.0
 
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    """What is taken from the training prompts before any label is looked at.
+    """What is learnt from the training prompts before looking at any label.
 
-    `centre` and `spread` are of the measures, `middle` is the mean of the unit vectors (None
-    without an embedder).
+    `centre` and `spread` are those of the measures, `middle` is the mean of the unit vectors
+    (None without an embedder).
     """
 
     vocabulary: Vocabulary
@@ -210,14 +210,14 @@ class Reading:
         return {place: TERMS_PART * w for place, w in self.vocabulary.weigh(counts).items()}
 
     def vectors(self, rows: np.ndarray) -> np.ndarray:
-        """Rows of length 1, as seen from the training prompts' mean."""
+        """Rows of length 1, relative to the training prompts' mean."""
         moved: np.ndarray = VECTOR_PART * (rows - self.middle)
         return moved
 
 
 @dataclass(frozen=True, eq=False)
 class Scale:
-    """What a score means: a level for each stretch between `cuts`, and how likely it is.
+    """What a score means: a level for each interval between `cuts`, and how likely it is.
 
     The chance of a level above the k-th is the logistic of `slope` times the score plus
     `intercepts[k]` (proportional odds: McCullagh 1980, "Regression models for ordinal data").
@@ -269,7 +269,7 @@ class _Said:
 
 
 class LearnedTiers(NgramClassifier):
-    """The shipped classifier, moved by labelled prompts; for a ladder of those `tiers` alone."""
+    """The shipped classifier, moved by labelled prompts; only for a ladder of those `tiers`."""
 
     name = "learned"
 
@@ -285,12 +285,12 @@ class LearnedTiers(NgramClassifier):
 
 @dataclass(eq=False)
 class LearnedClassifier:
-    """Which of two models, by their scores: numpy alone, no call, and always the same tier.
+    """Picks one of two models by their scores: with numpy alone, no call, always the same tier.
 
-    `embedder` must be the one that it was trained with, else there is a SettingsError; where
-    it was trained without, none is used. The confidence is the chance, as cross-validated in
-    training, that the tier is the right one. Trained on the scores of a weak and a strong
-    model, that is how likely the strong one does better (for the top tier), or does not.
+    `embedder` must be the one that it was trained with, else it raises SettingsError; where it
+    was trained without one, none is used. The confidence is the chance, cross-validated in
+    training, that the tier is right. Trained on the scores of a weak and a strong model, that
+    is how likely the strong one is to do better (for the top tier) or not to.
     """
 
     model: Model
@@ -322,7 +322,7 @@ class LearnedClassifier:
         why = [
             f"{side}: {', '.join(list(dict.fromkeys(told))[:3])}" for side, told in sides if told
         ]
-        reason = "; ".join(why) or "nothing in it speaks for any tier"
+        reason = "; ".join(why) or "nothing in it points to any tier"
         return Decision(tier, self.name, reason, confidence, signals)
 
     def score(self, prompt: str) -> float:

@@ -2,7 +2,7 @@
 
 Multinomial logistic regression on hashed n-grams (the hashing trick: Weinberger et al. 2009,
 "Feature Hashing for Large Scale Multitask Learning"), trained by `tools/train_ngrams.py`. Every
-word's share in a decision can be read off the weights, and is its reason.
+word's share in a decision can be read off the weights; the reason quotes the largest.
 """
 
 from __future__ import annotations
@@ -33,11 +33,14 @@ VERSION = 1
 PLACES = 32_768
 #: Characters of the asking part that are read.
 HEAD = 1_200
-#: Letters in a gram, within a word and the blanks around it; and where a letter is a syllable
-#: or a word, in scripts that put no spaces between words.
+#: Letters in a gram, within a word and the blanks around it; and in scripts without spaces
+#: between words, where a letter is a syllable or a word.
 SIZES, SIZES_UNSPACED = range(2, 6), range(1, 4)
-#: Signals that a decision has at most.
+#: The most signals that a decision has.
 TOLD = 8
+#: A word with a lower inverse document frequency, such as "the", is in one prompt of eight or
+#: more: the reason quotes it only where no other word speaks.
+COMMON = 3.0
 
 #: Thai, Lao, Japanese and Chinese.
 _UNSPACED = r"\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff"
@@ -46,7 +49,7 @@ _WORD = re.compile(
     rf"[{_UNSPACED}]{{1,40}}|(?:[^\W{_UNSPACED}]|[\u0300-\u036f\u0900-\u0963\u0966-\u0dff]){{1,40}}"
 )
 _IS_UNSPACED = re.compile(f"[{_UNSPACED}]")
-#: Words, pairs of words and grams that are spelt alike go to different places.
+#: Words, pairs of words and grams that are spelt the same go to different places.
 _GRAM, _WHOLE, _PAIR = 0, 1, 2
 
 
@@ -60,7 +63,7 @@ def _sizes(word: str) -> range:
 
 @lru_cache(maxsize=8_192)
 def _places(word: str) -> np.ndarray:
-    """Of a word in lower case and of its grams."""
+    """The places of a word in lower case and of its grams."""
     import numpy as np
 
     padded = f" {word} "
@@ -73,10 +76,10 @@ def _places(word: str) -> np.ndarray:
 
 
 class Reading(NamedTuple):
-    """The words of a prompt that are read, and the places of all that is in them.
+    """The words read from a prompt, and the places of all their features.
 
-    `places` is one list, with repetitions: first the words' own, word by word, in stretches of
-    `sizes`, then one for each pair of neighbours.
+    `places` is one list, with repetitions: first those of each word, in stretches of `sizes`,
+    then one for each pair of neighbours.
     """
 
     words: list[Span]
@@ -85,7 +88,7 @@ class Reading(NamedTuple):
 
 
 def read(prompt: str) -> Reading:
-    """The words in the first HEAD characters of what asks, and their places."""
+    """The words in the first HEAD characters of the part that asks, and their places."""
     import numpy as np
 
     words: list[Span] = []
@@ -103,7 +106,7 @@ def read(prompt: str) -> Reading:
 
 
 class Features(NamedTuple):
-    """Each place of a prompt once, its weight (TF-IDF, of length 1) and how often it is there."""
+    """Each place of a prompt once, its weight (TF-IDF, of length 1) and how often it occurs."""
 
     places: np.ndarray
     weights: np.ndarray
@@ -166,7 +169,7 @@ _CURE = "install nbroute again: pip install --force-reinstall --no-deps nbroute"
 
 
 def rarity(documents: np.ndarray, prompts: int) -> np.ndarray:
-    """The inverse document frequency of what is in so many of the prompts, smoothed."""
+    """The smoothed inverse document frequency of what occurs in that many of the prompts."""
     import numpy as np
 
     found: np.ndarray = np.log((1 + prompts) / (1 + documents.astype(float))) + 1
@@ -174,7 +177,7 @@ def rarity(documents: np.ndarray, prompts: int) -> np.ndarray:
 
 
 def _data(file: str) -> tuple[bytes, str]:
-    """What is in a file that comes with nbroute, and its name."""
+    """The bytes of a file that comes with nbroute, and its name."""
     name = f"nbroute/classify/data/{file}"
     try:
         return resources.files(__package__).joinpath("data", file).read_bytes(), name
@@ -204,23 +207,23 @@ def _held_out() -> dict[int, tuple[float, ...]]:
 
 
 def key(prompt: str) -> int:
-    """What a training prompt is known by: 64 bits of its BLAKE2b hash."""
+    """What identifies a training prompt: 64 bits of its BLAKE2b hash."""
     text = prompt.strip().encode("utf-8", "surrogatepass")
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big")
 
 
 def held_out(prompts: Sequence[str]) -> list[tuple[float, ...] | None]:
-    """For each prompt that the shipped weights were trained on: each label's chance without it.
+    """For each prompt that the shipped weights were trained on, each label's chance without it.
 
-    The chances are those of the fold that the prompt was left out of, calibrated and rounded
-    to 1/255; None where the prompt was not trained on.
+    The chances come from the fold that the prompt was left out of, calibrated and rounded to
+    1/255; None where the weights were not trained on the prompt.
     """
     known = _held_out()
     return [known.get(key(prompt)) for prompt in prompts]
 
 
 def weighed(places: np.ndarray, rarities: np.ndarray) -> Features:
-    """The features of what has those places, with repetitions."""
+    """The features of those places, which may repeat."""
     import numpy as np
 
     if not len(places):
@@ -234,7 +237,7 @@ def weighed(places: np.ndarray, rarities: np.ndarray) -> Features:
 
 
 def features(prompt: str, rarities: np.ndarray) -> Features:
-    """The prompt's features; they are empty where it has no word."""
+    """The prompt's features; empty where it has no word."""
     return weighed(read(prompt).places, rarities)
 
 
@@ -242,8 +245,8 @@ class NgramClassifier:
     """The default classifier: no call and no state, and the same prompt always gets the same tier.
 
     The confidence is calibrated: of the decisions that say 80%, about 80% are right. Signals
-    are the words (in scripts without spaces, the stretches) that spoke loudest for or against
-    the tier, weighed against the next likely one. Raises SettingsError where the weights that
+    are the words (in scripts without spaces, the stretches) that count most for or against
+    the tier, compared with the next likely one. Raises SettingsError where the weights that
     come with nbroute cannot be read.
     """
 
@@ -254,7 +257,7 @@ class NgramClassifier:
         self._labels = labels
 
     def classify(self, prompt: str, ladder: Ladder) -> Decision:
-        """The likeliest tier; on a ladder of another length the one at its relative place."""
+        """The likeliest tier; on a ladder of another length, the one at the same height."""
         import numpy as np
 
         known = self._weights or shipped()
@@ -266,7 +269,7 @@ class NgramClassifier:
         picked = order[0]
         tier = tiers[picked] if reading.words else ladder.default
         of_tier = [float(c) for c, at in zip(chances, tiers, strict=True) if at == tier]
-        confidence = min(round(sum(of_tier), 3), 0.999)  # words alone are never certain
+        confidence = min(round(sum(of_tier), 3), 0.999)  # it is never certain
         if not reading.words:
             reason = f"there are no words to go by, so the default {tier}"
             return Decision(tier, self.name, reason, confidence, defaulted=True)
@@ -281,15 +284,20 @@ class NgramClassifier:
             Signal("words", prompt[start:end], start, end, round(sign * share, 3))
             for (start, end), share in shares
         )
-        least = max((share for _, share in shares), default=0.0) / 2
-        spoke = [prompt[start:end] for (start, end), share in shares if share >= least > 0]
-        return Decision(tier, self.name, _reason(tier, tiers[other], spoke), confidence, signals)
+        spoke = [(prompt[start:end], share) for (start, end), share in shares if share > 0]
+        rare = [one for one in spoke if _rarity(one[0], known.rarities) >= COMMON] or spoke
+        quoted = [text for text, share in rare if share >= rare[0][1] / 2]
+        return Decision(tier, self.name, _reason(tier, tiers[other], quoted), confidence, signals)
 
     def score(self, prompt: str) -> float:
         """How far up the ladder the prompt belongs, from 0 to 1; only the order means anything."""
         known = self._weights or shipped()
         chances = known.chances(features(prompt, known.rarities))
         return float(chances @ range(len(chances))) / (len(chances) - 1)
+
+
+def _rarity(text: str, rarities: np.ndarray) -> float:
+    return float(rarities[_place(text.lower(), _WHOLE)])
 
 
 def _reason(tier: str, other: str, spoke: list[str]) -> str:
@@ -301,7 +309,7 @@ def _reason(tier: str, other: str, spoke: list[str]) -> str:
 
 
 def _shares(prompt: str, reading: Reading, of_each: np.ndarray) -> Iterator[tuple[Span, float]]:
-    """Each word's share, by that of each of the places; a pair's goes to its words by halves."""
+    """Each word's share, from the places' shares; a pair's is split between its two words."""
     import numpy as np
 
     starts = np.cumsum([0, *reading.sizes])
@@ -318,7 +326,7 @@ def _shares(prompt: str, reading: Reading, of_each: np.ndarray) -> Iterator[tupl
 
 
 def _stretches(start: int, length: int, of_grams: np.ndarray) -> Iterator[tuple[Span, float]]:
-    """The neighbours among `length` characters that speak the same way, by the grams they are in.
+    """The runs of characters, of `length` in all, that point the same way, by their grams.
 
     `of_grams` are the shares of a word's grams, the shortest first, each in its order.
     """

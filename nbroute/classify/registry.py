@@ -1,4 +1,4 @@
-"""A tier that is forced, a function of one's own, what the unsure are put in, and all by name."""
+"""Classifiers by name; a forced tier, a user's function, and what to do where one is unsure."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ NAMES = (
     "learned",
 )
 
-#: What decides where nothing else is said, and what that was called before.
+#: What decides by default, and what that was called before.
 DEFAULT, FORMER = "ngrams", "rules"
-#: What is said where the former name is used.
+#: The notice where the former name is used.
 RENAMED = (
     f"the classifier {FORMER!r} is now {DEFAULT!r}, which learnt from examples; change the name"
 )
@@ -42,11 +42,11 @@ def forced(tier: str, ladder: Ladder) -> Decision:
 
 
 class FunctionClassifier:
-    """A function of one's own: prompt -> tier name, or (tier name, reason), or a Decision.
+    """A user's function: prompt -> tier name, or (tier name, reason), or a Decision.
 
-    Tier names in any case will do. An error in the function, and a value that is not a tier, is
-    a SettingsError that names the function; an NbrouteError (a provider's, say) passes as it
-    is.
+    The case of tier names does not matter. An error in the function, and a value that is not a
+    tier, become a SettingsError that names the function; an NbrouteError (a provider's, say) is
+    passed on.
     """
 
     def __init__(self, function: Callable[[str], Choice], name: str | None = None) -> None:
@@ -82,11 +82,11 @@ class FunctionClassifier:
 
 
 class HybridClassifier:
-    """Trusts the classifier `first` from a confidence of `threshold` (0 to 1) on, else the model.
+    """Trusts `first` where its confidence is at least `threshold` (0 to 1), else the model.
 
-    Where the model gives no usable answer, what `first` said is taken after all, and the
-    decision stays marked as defaulted. "hybrid:four-tier" is the second article's own: its
-    rules where they say SIMPLE or FRONTIER, their only confident answers, else the model.
+    Where the model gives no usable answer, the tier of `first` is used after all, and the
+    decision is still marked as defaulted. "hybrid:four-tier" is the second article's: its rules
+    where they say SIMPLE or FRONTIER, their only confident answers, else the model.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class HybridClassifier:
         self.name = name
 
     def classify(self, prompt: str, ladder: Ladder) -> Decision:
-        """What the first or the model says; raises what the model raises."""
+        """What `first` or the model says; raises what the model raises."""
         first = self._first.classify(prompt, ladder)
         if first.confidence is not None and first.confidence >= self._threshold:
             return replace(first, classifier=self.name)
@@ -118,7 +118,7 @@ class HybridClassifier:
         )
 
 
-#: The signal that a decision was moved; its text is the tier that the classifier named.
+#: The signal of a decision that was moved; its text is the tier that the classifier named.
 STEPPED_UP = "unsure, one up from"
 
 
@@ -129,7 +129,7 @@ def read_threshold(value: object) -> float:
         with contextlib.suppress(ValueError):
             number = float(value)
     if not 0 <= number <= 1:
-        raise SettingsError(f"the threshold is {value!r:.80}; give a number from 0 to 1, as 0.6")
+        raise SettingsError(f"the threshold is {value!r:.80}; give a number from 0 to 1, like 0.6")
     return number
 
 
@@ -141,19 +141,18 @@ def stepped(tier: str, confidence: float | None, threshold: float, ladder: Ladde
 
 
 class CautiousClassifier:
-    """Takes another classifier's tier, or the next one up where it is not sure enough.
+    """Takes another classifier's tier, or the next one up where its confidence is too low.
 
-    Not sure enough is a confidence below `threshold` (0 to 1): at 0 nothing moves. The top
-    tier stays, and so does a decision with no confidence, as its classifier cannot tell.
-    `step_up_below` in nbroute.toml puts it round every classifier. SettingsError for what
-    is not a threshold.
+    Too low is below `threshold` (0 to 1): at 0 nothing moves. The top tier stays, and so does
+    a decision without a confidence. `step_up_below` in nbroute.toml wraps every classifier in
+    this one. SettingsError for what is not a threshold.
     """
 
     def __init__(self, classifier: Classifier, threshold: float) -> None:
         if not hasattr(classifier, "classify"):
             raise SettingsError(
                 f"{classifier!r:.60} is not a classifier; give an object that has classify, or "
-                "write step_up_below in nbroute.toml, which is put round every classifier"
+                "write step_up_below in nbroute.toml, which applies to every classifier"
             )
         self.classifier = classifier
         self.threshold = read_threshold(threshold)
@@ -172,7 +171,7 @@ class CautiousClassifier:
 
 
 def before_step(decision: Decision) -> Decision:
-    """The decision as it was before it was moved up for caution, if it was."""
+    """The decision as it was before it was moved up, if it was."""
     moved = [signal for signal in decision.signals if signal.name == STEPPED_UP]
     if not moved:
         return decision
@@ -190,9 +189,9 @@ def resolve(
 ) -> Classifier:
     """The classifier that a name, a classifier or a function stands for.
 
-    `usual`, `model` and `threshold` are what "ngrams", "model" and "hybrid" are made of;
-    `others` make the ones of their names when they are asked for.
-    SettingsError for an unknown name and for what is none of the three.
+    "ngrams", "model" and "hybrid" are made of `usual`, `model` and `threshold`; `others` make
+    the classifiers of those names when they are asked for. SettingsError for an unknown name
+    and for what is none of the three.
     """
     if isinstance(spec, str):
         if others and spec in others:

@@ -1,9 +1,9 @@
-"""The default classifier with what was taught: single prompts, each with the tier it is for.
+"""The default classifier plus what it was taught: single prompts, each with the tier it is for.
 
 A kernel machine on top of the shipped weights: each taught prompt pulls the log-odds of a prompt
-by the square of their cosine, so that what hardly resembles it stays as it was. The pulls are
-found by a few steps up the gradient of the taught prompts' own likelihood (kernel logistic
-regression by stochastic gradient descent: Kivinen et al. 2004, "Online Learning with Kernels").
+by the square of their cosine, so that what hardly resembles it stays as it was. The pulls come
+from a few steps up the gradient of the taught prompts' likelihood (kernel logistic regression
+by stochastic gradient descent: Kivinen et al. 2004, "Online Learning with Kernels").
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from nbroute.types import Decision, Ladder
 if TYPE_CHECKING:
     import numpy as np
 
-#: Passes over what was taught, and how far a step goes. Ten prompts of one kind move an eleventh,
-#: and of 240 others under 2% change their tier.
+#: Passes over the taught prompts, and the size of a step. Ten prompts of one kind move an
+#: eleventh, and under 2% of 240 others change their tier.
 PASSES, STEP = 10, 4.0
 
 
 class TaughtClassifier:
-    """ngrams, as it decides with the prompts that were taught; thread-safe.
+    """ngrams plus taught prompts; thread-safe.
 
-    A taught prompt gets the tier that it was taught, one that is much like it leans that way,
-    and others stay as they were. The same prompts, taught in the same order, always make the
-    same classifier. Those whose tier the ladder does not have count for nothing.
+    A taught prompt gets its tier, very similar ones lean that way, and others stay as they
+    were. The same prompts, taught in the same order, always make the same classifier. Prompts
+    whose tier is not on the ladder count for nothing.
     """
 
     name = NgramClassifier.name
@@ -46,13 +46,13 @@ class TaughtClassifier:
         self._lessons: dict[tuple[str, ...], Lessons] = {}
 
     def taught(self, example: Example) -> TaughtClassifier:
-        """One that was taught that example, too."""
+        """A classifier that was taught that example, too."""
         others = self._examples.keys() - {example.prompt.strip()}
         kept = (one for prompt, one in self._examples.items() if prompt in others)
         return TaughtClassifier([*kept, example])
 
     def classify(self, prompt: str, ladder: Ladder) -> Decision:
-        """The tier that was taught, else the likeliest, as `NgramClassifier` has it."""
+        """The tier that was taught, else the likeliest one, as in `NgramClassifier`."""
         if not self._examples:
             return NgramClassifier().classify(prompt, ladder)
         known = self._examples.get(prompt.strip())
@@ -70,14 +70,14 @@ class TaughtClassifier:
         return self._leaning(prompt, ladder).score(prompt)
 
     def _leaning(self, prompt: str, ladder: Ladder) -> NgramClassifier:
-        """The shipped classifier as what was taught makes it for that prompt."""
+        """The shipped classifier, moved by the lessons, for that prompt."""
         if ladder.names not in self._lessons:
             self._lessons[ladder.names] = _lessons(self._examples.values(), ladder)
         return NgramClassifier(self._lessons[ladder.names].weights_for(prompt))
 
 
 def _lessons(examples: Iterable[Example], ladder: Ladder) -> Lessons:
-    """Each example with the labels that stand for its tier, else those nearest to it."""
+    """Each example with the labels that stand for its tier, or else with the nearest ones."""
     import numpy as np
 
     places = np.array([ladder.index(tier_of(label, ladder) or "") for label in LABELS])
@@ -90,7 +90,7 @@ def _lessons(examples: Iterable[Example], ladder: Ladder) -> Lessons:
 
 
 class Lessons:
-    """Prompts, each with the labels that may be right for it, and how they pull at others."""
+    """Prompts, each with the labels that may be right for it, and how they pull others."""
 
     def __init__(self, weights: Weights, rows: Sequence[tuple[str, np.ndarray]]) -> None:
         import numpy as np
@@ -117,7 +117,7 @@ class Lessons:
                 self._pulls[row] += STEP * (wanted / wanted.sum() - chances)
 
     def _shared(self, asked: Features) -> np.ndarray:
-        """The prompt's weight in each place of what was taught."""
+        """The prompt's weight in each place of the taught prompts."""
         import numpy as np
 
         row = np.zeros(PLACES)
@@ -126,13 +126,13 @@ class Lessons:
         return found
 
     def _likeness(self, shared: np.ndarray) -> np.ndarray:
-        """The cosine of each taught prompt to that one."""
+        """The cosine of each taught prompt with that one."""
         import numpy as np
 
         return np.bincount(self._owners, self._strengths * shared, len(self._pulls))
 
     def weights_for(self, prompt: str) -> Weights:
-        """The weights as they are for that prompt: its log-odds follow from them as ever."""
+        """The weights for that prompt: its log-odds follow from them as usual."""
         import numpy as np
 
         shared = self._shared(features(prompt, self._weights.rarities))

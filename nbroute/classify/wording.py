@@ -1,4 +1,4 @@
-"""How a reason says what it goes by, in everyday words."""
+"""How a reason names what it is based on, in everyday words."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from nbroute.types import Signal
 
-#: The rest of a word whose stem was found; scripts that put no spaces have none.
+#: The rest of a word whose stem was found; scripts without spaces have none.
 _REST = re.compile(r"[^\W\d_\u3040-\u9fff]*")
 
 
@@ -39,7 +39,7 @@ def counted(number: int, noun: str) -> str:
 
 
 def confident(confidence: float | None) -> str:
-    """`85% confident`, and 100% only where it is certain; empty where nobody says."""
+    """`85% confident`, with 100% only where it is certain; empty for None."""
     if confidence is None:
         return ""
     return f"{min(round(confidence * 100), 100 if confidence >= 1 else 99)}% confident"

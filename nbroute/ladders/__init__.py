@@ -1,6 +1,6 @@
 """The preset ladders: tiers, their system prompts and token budgets, models and fallbacks.
 
-They stand in `presets.toml`, which is the place to look at, and to bring up to date.
+They are in `presets.toml`: look there, and update them there.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ SIMULATED_PRICES = {
 def preset(name: str, provider: str) -> Ladder:
     """The ladder of that name, on that provider's models.
 
-    On `local` each tier has the local model and a token budget for an old laptop, valued at the
-    price of OpenRouter's for that tier. SettingsError for a name that is not in `LADDERS` or a
-    provider not in `PROVIDERS`.
+    On `local` each tier has the local model and a token budget for an old laptop, and is valued
+    at the price of OpenRouter's model for that tier. SettingsError for a name that is not in
+    `LADDERS` or a provider not in `PROVIDERS`.
     """
     if name not in LADDERS:
         raise SettingsError(f"there is no ladder {name!r}; {did_you_mean(name, LADDERS)}")
@@ -62,8 +62,8 @@ def preset(name: str, provider: str) -> Ladder:
 def spread(models: Sequence[str], ladder: Ladder) -> Ladder:
     """The ladder on these models, smallest first: the larger ones on the higher tiers.
 
-    Models that are fewer than the tiers serve several of them, the smaller ones first; of
-    more models the ends and an even choice between are taken. There are no fallbacks left.
+    Fewer models than tiers serve several tiers each; of more models, the first, the last and
+    an even choice in between are used. No fallbacks are left.
     """
     if not models:
         raise SettingsError("there is no model to put on the ladder; load or name one")
@@ -76,7 +76,7 @@ def spread(models: Sequence[str], ladder: Ladder) -> Ladder:
 
 
 def validate(ladder: Ladder) -> None:
-    """Raise SettingsError for a ladder that cannot be used; tier names differ in any case."""
+    """Raise SettingsError for a ladder that cannot be used; case does not tell names apart."""
     if not ladder.tiers:
         raise SettingsError(f"ladder {ladder.name!r} has no tiers; give it at least one")
     seen: set[str] = set()
@@ -104,7 +104,8 @@ def _check_tier(tier: Tier) -> None:
     for price in filter(None, (target.price for target in tier.targets)):
         amounts = (price.input, price.output, price.cached_input or 0)
         if not all(Decimal(one).is_finite() and one >= 0 for one in amounts):
+            cached = "" if price.cached_input is None else f", {price.cached_input} cached"
             raise SettingsError(
-                f"tier {tier.name!r} has the price {price.input} in, {price.output} out; "
+                f"tier {tier.name!r} has the price {price.input} in, {price.output} out{cached}; "
                 "give US dollars per million tokens, 0 or more"
             )

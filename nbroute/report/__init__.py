@@ -2,7 +2,7 @@
 
 The metrics are those of the articles that nbroute grew from: cost by tier, by feature and
 by feature and day, the share of each tier, the lowest tier's escalation rate, latency p50
-and p95. Percentiles are by nearest rank, so that each is a latency that was measured.
+and p95. Percentiles use the nearest rank, so each is a latency that was measured.
 """
 
 from __future__ import annotations

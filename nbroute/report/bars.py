@@ -1,8 +1,8 @@
 """Charts as HTML for a page, with no picture.
 
-They are there at once, take the page's colours, light or dark, and leave a table where styles
-are stripped. Each element has its own style: many a viewer drops a stylesheet, while JupyterLab
-leaves these even in a notebook that it does not trust.
+They appear at once, take the page's colours, light or dark, and leave a table where styles are
+stripped. Each element has its own style: many viewers drop a stylesheet, while JupyterLab keeps
+inline styles even in a notebook that it does not trust.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _STYLES = {
 
 
 def page(drawings: Iterable[Drawing], *, place: str = "") -> str:
-    """The charts as HTML, two in a row where there is room; `place` is a class of theirs."""
+    """The charts as HTML, two in a row where there is room; `place` is their CSS class."""
     drawn = _element("div", "charts", "".join(map(_figure, drawings)))
     return f'<div class="{place}">{drawn}</div>' if place else drawn
 
@@ -99,9 +99,9 @@ def _paint(mark: Mark) -> str:
 
 
 def _points(panel: Panel) -> str:
-    """Points up by their share, each on the line of its interval.
+    """Points at the height of their share, each on the line of its interval.
 
-    The table says the same, and names those whose names have no room here.
+    The table says the same, and also names the points whose names have no room here.
     """
     low, high = panel.span
     drawn = [
@@ -136,7 +136,7 @@ def _told(mark: Mark) -> str:
 
 
 def _text(words: str) -> str:
-    """The words as HTML that shows just that; a dollar in it begins no formula."""
+    """The words as HTML that shows just them; a dollar sign does not begin a formula."""
     return _plain(words).replace("$", "<span>$</span>").replace("\\", "<span>&#92;</span>")
 
 

@@ -1,7 +1,7 @@
 """The charts of a report, each a `Figure`: its rows, and how they become bars.
 
-What was spent, what would have been and what is not known have panels with axes of their own,
-so that amounts of two kinds are neither added nor compared.
+What was spent, what it would have cost and what is not known have separate panels and axes, so
+that amounts of two kinds are neither added nor compared.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from nbroute.report.metrics import Metrics
 
 MOST_DAYS, MOST_NAMES, MOST_FEATURES = 31, 15, 6
-#: Told apart with any colour vision, and from white and from black (contrast 3 to 1 or more).
+#: Distinct with any colour vision, and from white and black (contrast of 3 to 1 or more).
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#B5658F", "#7A6A00", "#7F7F7F", "#6A5ACD", "#A0522D")
 
 SPENT, WOULD, UNKNOWN = "spent", "would have cost", "cost unknown"
@@ -29,7 +29,7 @@ _AXES = {
     WOULD: "US dollars that it would have cost (nothing was billed)",
     UNKNOWN: "calls whose cost is unknown",
 }
-#: What the report calls a use -> what the chart does; in the order of the bar's parts.
+#: The report's name of a use -> the chart's, in the order of the bar's parts.
 _USES = {
     "answering": "answering, rejected answers too",
     "classifying": "classifying",
@@ -53,7 +53,7 @@ def savings(report: Metrics) -> Figure:
             if usd:
                 told = f"{word}: {_amount(usd, kind)}"
                 marks.append(Mark("as routed", usd, told, row, colour, word))
-        if saving.baseline_usd is not None:  # grey: an estimate, and nothing that was spent
+        if saving.baseline_usd is not None:  # grey: an estimate, not money spent
             usd = float(saving.baseline_usd)
             row = {"money": kind, "bar": "baseline (estimate)", "use": baseline, "usd": usd}
             said = f"{baseline}: {in_usd(usd)} (estimate)"
@@ -100,7 +100,7 @@ def escalation(report: Metrics) -> Figure:
 
 
 def latency(report: Metrics) -> Figure:
-    """How long each tier takes: half of the calls (p50), and all but one in twenty (p95)."""
+    """How long each tier takes: half of the calls (p50) and 19 of 20 (p95)."""
     marks, ends = [], {}
     for name, times in report.latency.items():
         tier, colour = name or "(none)", tier_colour(name, report.tiers)
@@ -193,8 +193,8 @@ def _costs(
 ) -> Figure:
     """What each group cost: a bar for its first name, in parts by the second, if it has one.
 
-    Each kind of money has a panel and a sum of its own; of a cost that is not known, calls are
-    drawn and no amount. `colours` are by a group's last name.
+    Each kind of money has its own panel and sum; where the cost is not known, calls are drawn
+    instead of an amount. `colours` are by a group's last name.
     """
     fields = ("day", "feature") if name == "cost_by_day" else (name.removeprefix("cost_by_"),)
     found: dict[str, list[Mark]] = {}
@@ -223,7 +223,7 @@ def _costs(
 
 
 def cache(report: Metrics) -> Figure:
-    """Calls a day, those that a model answered and those that the cache did."""
+    """Calls per day, those answered by a model and those from the cache."""
     marks = []
     for day, spend in sorted(report.by_day.items())[-MOST_DAYS:]:
         asked = spend.calls - spend.cached_calls
@@ -253,13 +253,13 @@ CHARTS: dict[str, Callable[[Metrics], Figure]] = {
 
 
 def telling(report: Metrics) -> list[Figure]:
-    """The charts that compare something: one bar is a sentence, which the report has."""
+    """The charts that compare something: a single bar is a sentence, which the report has."""
     names = [name for name in CHARTS if name != "cache" or report.cache_hits]
     return [figure for figure in (CHARTS[name](report) for name in names) if figure.compares]
 
 
 def _most_expensive(groups: Mapping[str, Spend], most: int) -> dict[str, Spend]:
-    """So many groups, and the others as one."""
+    """The `most` expensive groups, and the others as one."""
     size = attrgetter("usd", "equivalent_usd", "calls")
     ordered = sorted(groups.items(), key=lambda group: size(group[1]), reverse=True)
     kept = dict(ordered[:most])

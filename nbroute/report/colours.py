@@ -8,12 +8,12 @@ from collections.abc import Sequence
 #: 3.2 or more against #111, and any two differ by 27 or more (CIE76) with every kind of colour
 #: vision (simulated after Machado et al., 2009).
 SCALE = ("#246cb4", "#7c3aed", "#9c4868", "#c0500c")
-#: What is on no ladder.
+#: What is not on the ladder.
 GREY = "#6b6b6b"
 
 
 def tier_colour(tier: str, tiers: Sequence[str]) -> str:
-    """The colour of that tier, as `#rrggbb`; a ladder of any length runs over the whole scale."""
+    """The colour of that tier, as `#rrggbb`; a ladder of any length covers the whole scale."""
     if tier not in tiers:
         return GREY
     place = tiers.index(tier) / max(len(tiers) - 1, 1) * (len(SCALE) - 1)

@@ -16,7 +16,7 @@ Row = dict[str, Any]
 class Mark:
     """A bar, a part of one, or a point: `told` says it in words, `row` is its line of the table.
 
-    `part` is its name in the legend. A point stands `up` by a share, between `low` and `high`.
+    `part` is its name in the legend. A point is `up` at a share, between `low` and `high`.
     """
 
     name: str
@@ -64,7 +64,7 @@ class Panel:
 
     @property
     def named(self) -> list[Mark]:
-        """The points whose names have room, the last first; tooltip and table name all."""
+        """The points whose names have room, the last first; tooltips and the table name all."""
         found: list[Mark] = []
         for mark in reversed(self.marks):
             ahead = (one for one in self.marks if one.size - mark.size > 0.02 * self.longest)
@@ -106,18 +106,18 @@ class Drawing:
 
     @property
     def alt(self) -> str:
-        """In words what is to be seen."""
+        """What there is to see, in words."""
         told = "; ".join(mark.told for panel in self.panels for mark in panel.marks)
         return ". ".join(filter(None, [f"{self.title}: {self.lead}", told])) + "."
 
     @property
     def compares(self) -> bool:
-        """Whether there are two bars to compare; one is a sentence, and no chart."""
+        """Whether there are two bars to compare; one is a sentence, not a chart."""
         return any(sum(panel.length(name) > 0 for name in panel.ends) > 1 for panel in self.panels)
 
 
 def in_usd(amount: float) -> str:
-    """The amount in words; a sum of floats has dust below a picodollar."""
+    """The amount in words; below a picodollar a sum of floats is only rounding error."""
     return format_usd(Decimal(repr(round(amount, 12))))
 
 

@@ -29,13 +29,12 @@ _NAMED_MARK = re.compile(r'<(path|line)\b([^>]*\baria-label="([^"]*)"[^>]*?)/>')
 class Figure(Drawing):
     """One chart of a report: shown as a picture, `print`ed as a table.
 
-    `save` is the one thing in this room that touches a file: the one that the user names, as
-    `to_csv` does.
+    Only `save` touches a file: the one that the user names.
     """
 
     @property
     def spec(self) -> vega.Spec:
-        """In Vega-Lite, without a look."""
+        """In Vega-Lite, unstyled."""
         return vega.spec(self)
 
     @property
@@ -66,7 +65,7 @@ class Figure(Drawing):
         return picture
 
     def save(self, path: str | Path) -> Path:
-        """Write the chart; .svg, .png, .html (interactive, needs no network) or .json (Vega-Lite).
+        """Write the chart as .svg, .png, .html (interactive, offline) or .json (Vega-Lite).
 
         SettingsError for another suffix, and where the file cannot be written.
         """
@@ -98,7 +97,7 @@ class Figure(Drawing):
 
 
 def grid(rows: Sequence[Row]) -> list[list[str]]:
-    """The names of the columns, then the rows in words; nothing of no rows."""
+    """The names of the columns, then the rows in words; empty without rows."""
     head = [list(row) for row in rows[:1]]
     return head + [[in_words(*one) for one in row.items()] for row in rows]
 

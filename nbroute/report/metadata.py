@@ -8,8 +8,8 @@ from typing import Any
 from nbroute.types import Repeats, RouteResult
 
 SCHEMA = 1
-#: What a record has of the result, of the attempt that answered, of its decision, its usage, and
-#: of each attempt.
+#: What a record takes from the result, the attempt that answered, its decision, its usage, and
+#: each attempt.
 _OF_RESULT = (
     *("id", "tier", "model", "status", "cost_usd", "cost_source", "latency_ms", "ttft_ms"),
     *("escalated", "cached", "passed"),
@@ -55,7 +55,7 @@ def record(result: RouteResult) -> dict[str, Any]:
 
 
 def _repeats(one: Repeats) -> dict[str, Any]:
-    """No value: it is a part of the answer."""
+    """Without the value, which is a part of the answer."""
     return {"asked": one.asked, "answered": len(one.answered), "agree": len(one.agreeing)}
 
 

@@ -72,7 +72,7 @@ class Spend:
     @classmethod
     def of_source(cls, source: str, usd: float, calls: int, cached: int, unknown: int) -> Spend:
         """The spend of calls whose costs come from one source; `usd` is a sum of floats."""
-        # A picodollar is far below any price; what lies under it is the floats' own dust.
+        # A picodollar is far below any price; anything smaller is rounding error.
         amount = Decimal(repr(round(usd, 12)))
         sources = {source: amount} if amount else {}
         if source == "equivalent":
@@ -84,7 +84,7 @@ class Spend:
         return self.equivalent_usd if unbilled else self.usd
 
     def unknown(self, unbilled: bool) -> int:
-        """Of the same kind of money, the calls whose cost is not known."""
+        """The calls, of the same kind of money, whose cost is not known."""
         return self.unknown_unbilled if unbilled else self.unknown_calls - self.unknown_unbilled
 
     def __add__(self, other: Spend) -> Spend:
@@ -111,7 +111,7 @@ class Spend:
 
     @property
     def _unbilled(self) -> str:
-        """What nobody billed; beside money that somebody did, it is no "would have cost"."""
+        """What was not billed; next to money that was, it is not called "would have cost"."""
         told = format_usd(self.equivalent_usd)
         return f"{told} not billed" if self.usd else f"would have cost {told}"
 
@@ -177,19 +177,19 @@ def newcombe(counts: Mapping[tuple[bool, bool], int]) -> tuple[float, float]:
 def enough(value: float, low: float, high: float, n: int) -> float:
     """How many cases would show that a difference seen in `n`, with that interval, is not zero.
 
-    Twice what would put zero on the border, so that four samples in five are past it.
+    Twice as many as put zero on the border of the interval, so that four samples in five do.
     """
     return 2 * n * ((high - low) / 2 / value) ** 2 if value else math.inf
 
 
 def rounded_up(number: float) -> int:
-    """Rounded up to two figures, so that nobody takes it for exact."""
+    """Rounded up to two figures, so that it does not look exact."""
     step: int = 10 ** max(len(str(int(number))) - 2, 0)
     return math.ceil(number / step) * step
 
 
 def kappa(pairs: Sequence[tuple[bool, bool]]) -> float:
-    """Cohen's kappa of two judges who each say yes or no; NaN where both only ever say one thing.
+    """Cohen's kappa of two judges who each say yes or no; NaN where both always say the same.
 
     Cohen 1960, "A coefficient of agreement for nominal scales".
     """
@@ -203,7 +203,7 @@ def kappa(pairs: Sequence[tuple[bool, bool]]) -> float:
 
 
 class Votes(NamedTuple):
-    """Of the prompts that were judged, how many a tier is good enough for."""
+    """How many of the judged prompts a tier is good enough for."""
 
     good: int
     judged: int
@@ -220,9 +220,9 @@ class Votes(NamedTuple):
 
 
 def votes_of(labels: Iterable[Label], tiers: Sequence[str]) -> dict[str, Votes]:
-    """Tier -> its votes, by the last word on each prompt; nothing of a tier without any.
+    """Tier -> its votes, from the last label of each prompt; tiers without votes are left out.
 
-    What is good enough is so on a higher tier too, and what is not is not on a lower one.
+    What is good enough on a tier is so on higher ones too; what is not, is not on lower ones.
     """
     last = {label.prompt: label for label in labels}
     found = dict.fromkeys(tiers, Votes(0, 0))
@@ -245,12 +245,12 @@ def votes_of(labels: Iterable[Label], tiers: Sequence[str]) -> dict[str, Votes]:
 class Saving:
     """Spent against what the same answers would have cost on the baseline tier: an estimate.
 
-    The baseline is each chain's final answer (a result and those that escalate it are one
-    chain), its tokens at the baseline's full price, also those that an endpoint had in its
-    prompt cache; an answer out of our cache counts for neither side, as the baseline would have
-    had it too. `spent_usd` is everything: classifying, embedding, comparing, failed, rejected
-    and unused calls too. `usd` is the difference, None where the price or the cost of one of
-    `unknown_calls` is not known.
+    The baseline is the tokens of each chain's final answer (a result and those that escalate it
+    are one chain) at the baseline's full price, including those from an endpoint's prompt
+    cache; an answer from our cache counts for neither side, since the baseline would have had it
+    too. `spent_usd` is everything: also classifying, embedding, comparing, auditing, and failed,
+    rejected and unused calls. `usd` is the difference; None where the price is not known, and
+    where there are `unknown_calls`.
     """
 
     baseline_usd: Decimal | None
@@ -285,7 +285,7 @@ def both_savings(
 ) -> tuple[Saving, Saving]:
     """Of real money, and of what was not billed.
 
-    `finals` are the tokens of the answers that stand, read and written, of either kind.
+    `finals` are the tokens read and written by the final answers, of each kind.
     """
 
     def saving(unbilled: bool) -> Saving:
@@ -297,7 +297,7 @@ def both_savings(
 
 
 class Meter(NamedTuple):
-    """What a session's line tells, as `Metrics` has it."""
+    """What the session's line shows; the fields are those of `Metrics`."""
 
     baseline: str
     spend: Spend
@@ -310,13 +310,13 @@ class Meter(NamedTuple):
 class Metrics:
     """What a set of calls did.
 
-    `results` were asked for, `answered` counts them by the tier whose answer stands. A
-    feature of "" is that of calls with none; days are UTC. In `by_use`, "beside" is for answers
-    that were paid for in parallel with the one that was kept: neither rejected nor escalated;
-    "comparing" is for answers that were compared, and "auditing" for those that measure the
-    router, with what judging them cost: neither are results. `saving` is of real money,
-    `equivalent_saving` of what was not billed; they are never added. Both are against the
-    `baseline` tier's `baseline_model` at `price`.
+    `results` were asked for; `answered` counts them by the tier of the final answer. Calls with
+    no feature have the feature ""; days are UTC. In `by_use`, "beside" is for answers that were
+    paid for in parallel with the one that was used: neither rejected nor escalated; "comparing"
+    is for answers that were compared, and "auditing" for those that measure the router, and for
+    judging them: none of these are results. `saving` is of real money, `equivalent_saving` of
+    what was not billed; they are never added. Both are against the `baseline` tier's
+    `baseline_model` at `price`.
     """
 
     tiers: tuple[str, ...]
@@ -349,7 +349,7 @@ class Metrics:
 
     @property
     def calls(self) -> int:
-        """All attempts, those out of the cache included."""
+        """All attempts, including those answered from the cache."""
         return self.spend.calls
 
     @property
@@ -359,7 +359,7 @@ class Metrics:
 
     @property
     def savings(self) -> dict[bool, Saving]:
-        """Those of the two that there is something to say of; True: what was not billed."""
+        """The savings that are not empty, by whether the money was not billed."""
         both = {False: self.saving, True: self.equivalent_saving}
         return {k: s for k, s in both.items() if s.baseline_usd or s.spent_usd or s.unknown_calls}
 
@@ -371,17 +371,17 @@ class Metrics:
 
     @property
     def escalation_rate(self) -> float | None:
-        """Of the chains that the lowest tier answered, how many went on to a more expensive one."""
+        """The share of the chains answered by the lowest tier that went on to a higher one."""
         return self.lowest_escalated / self.lowest_answered if self.lowest_answered else None
 
     @property
     def escalation_verdict(self) -> str | None:
-        """What the articles' thresholds say of the escalation rate; None where there is none."""
+        """What the articles' thresholds say about the escalation rate; None without a rate."""
         rate = self.escalation_rate
         if rate is None:
             return None
         if rate > ESCALATION_PROBLEM:
-            return f"over {ESCALATION_PROBLEM:.0%}, look at the classifier"
+            return f"over {ESCALATION_PROBLEM:.0%}, look at the classifier or the checks"
         if rate < ESCALATION_GOOD:
             return f"good, under {ESCALATION_GOOD:.0%}"
         return f"fair, {ESCALATION_GOOD:.0%} to {ESCALATION_PROBLEM:.0%}"

@@ -1,7 +1,7 @@
 """Rows of the ledger -> Report, in one pass; the report as text, frames and charts.
 
-In frames money is in US dollars, as floats: `usd` was billed, `equivalent_usd` was not. What is
-not known at all is NaN, and `unknown_calls` counts the calls whose cost is in neither.
+In frames, money is in US dollars, as floats: `usd` was billed, `equivalent_usd` was not. A sum of
+which nothing is known is NaN, and `unknown_calls` counts the calls whose cost is in neither.
 """
 
 from __future__ import annotations
@@ -75,11 +75,9 @@ class Report(Metrics):
         return text_of(self)
 
     def frame(self, by: str = "tier") -> pd.DataFrame:
-        """One row a tier: results, share, calls, spend, latency; or another of `frames()`.
+        """One row per tier: results, share, calls, spend, latency; or another of `frames()`.
 
-        `usd` and `equivalent_usd` are US dollars as floats, NaN where nothing of the sum is
-        known; the calls whose cost is in neither are `unknown_calls`. SettingsError for
-        another name.
+        SettingsError for another name.
         """
         import pandas as pd
 
@@ -94,7 +92,7 @@ class Report(Metrics):
     def frames(self) -> dict[str, pd.DataFrame]:
         """All frames: tier, model, feature, feature_day, day, daily (day x tier), use, status.
 
-        Days are UTC, and each frame has its columns also where nothing was called.
+        Days are UTC, and a frame without rows has its columns too.
         """
         return {name: self.frame(name) for name in _FRAMES}
 
@@ -114,7 +112,7 @@ class Report(Metrics):
 
 
 def _row(report: Metrics, key: Any, found: Spend | int, columns: Sequence[str]) -> dict[str, Any]:
-    """A line of a frame; a sum of which nothing is known is NaN."""
+    """A row of a frame."""
     row = dict(zip(columns, key if isinstance(key, tuple) else (key,), strict=False))
     if isinstance(found, int):
         return row | {"calls": found}
@@ -143,8 +141,8 @@ def summarise(
     """The report of these rows, oldest first, each attempt once.
 
     `tiers` are the ladder's, cheapest first; `price` is that of the `baseline` tier's model,
-    None where it is not known. The saving assumes that it would have answered in as many
-    tokens. `labels` are oldest first.
+    None where it is not known. The saving assumes that this model would have answered in as
+    many tokens. `labels` are oldest first.
     """
     tally = _Tally(tiers[0] if tiers else "")
     for row in map(_light, rows):
@@ -187,7 +185,7 @@ def summarise(
 
 
 class _Group(NamedTuple):
-    """What rows share whose costs can be added before anything is known of the report.
+    """What rows have in common whose costs can be added up right away.
 
     `use` is their purpose, `unused` or `compared`.
     """
@@ -200,8 +198,8 @@ class _Group(NamedTuple):
     source: str
 
 
-#: What is kept of a result's answer, of which there may be a million: whether it is whole, its
-#: tier, whether nobody billed it, and the tokens that it read and wrote.
+#: A result's answer, of which there may be a million: whether it is whole, its tier, whether it
+#: was not billed, and the tokens that it read and wrote.
 _Answer = tuple[bool, str, bool, int, int]
 
 
@@ -256,7 +254,7 @@ class _Tally:
             self._add_answer(row, compared=compared)
 
     def _add_answer(self, row: ReportRow, *, compared: bool) -> None:
-        """What was compared took its time, and belongs to no result that was routed."""
+        """Compared answers count for the latency, but not for the results."""
         ended = row.status not in ("error", "running")
         if ended and not row.cached and row.status != "interrupted":
             self.latencies[row.tier].append(row.latency_ms)
@@ -278,7 +276,7 @@ class _Tally:
             _keep_better(self.answers, row.result, answer)
 
     def last(self) -> Iterable[_Answer]:
-        """The answer that stands at the end of each chain."""
+        """The final answer of each chain."""
         last: dict[str, _Answer] = {}
         for result, answer in self.answers.items():
             _keep_better(last, self.roots[result], answer)
@@ -298,7 +296,7 @@ def _light(row: ReportRow | Attempt | Mapping[str, Any]) -> ReportRow:
 
 
 def _keep_better(answers: dict[str, _Answer], key: str, answer: _Answer) -> None:
-    """A later answer stands in place of an earlier one, unless only the earlier one is whole."""
+    """A later answer replaces an earlier one, unless only the earlier one is whole."""
     if answer[0] or key not in answers or not answers[key][0]:
         answers.pop(key, None)  # the answers stay in the order in which they came
         answers[key] = answer

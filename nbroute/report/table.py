@@ -1,4 +1,4 @@
-"""Text for a screen: the package's one writer of tables, and the wording that all share."""
+"""Text for a screen: the package's only writer of tables, and shared wording."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from itertools import zip_longest
 
 GAP = "  "
-#: Columns that a cell keeps, however little room there is.
+#: The columns that a cell keeps, however little room there is.
 _NARROWEST = 8
 
 
@@ -18,8 +18,8 @@ def text_table(
     """The rows, heading first, as lines of aligned columns.
 
     `align` has `<` or `>` for each column; its last sign is for all that remain. With `widths`
-    the columns are that wide and what is longer is cut, else they are as wide as their cells;
-    where they are together wider than `most`, the widest go over several lines.
+    the columns are that wide and longer cells are cut; else they are as wide as their cells, and
+    where they are together wider than `most`, the widest are wrapped.
     """
     wide = [*widths] or [max(map(columns, column)) for column in zip(*rows, strict=True)]
     if most:
@@ -47,9 +47,9 @@ def _wrapped(text: str, width: int) -> list[str]:
 
 
 def without_nothing(rows: Sequence[Sequence[str]], *names: str) -> list[tuple[str, ...]]:
-    """The rows, heading first, without those of the named columns that hold nothing but $0 or 0.
+    """The rows, heading first, without those named columns that contain only $0 or 0.
 
-    The first of the names stays where there would be none of them.
+    The first of the names stays where none of them would.
     """
     head, *lines = rows
     empty = {
@@ -85,13 +85,13 @@ def one_line(text: str) -> str:
 
 
 def shortened(text: str, most: int) -> str:
-    """The text as one line of at most so many characters."""
+    """The text as one line of at most that many characters."""
     line = " ".join(text[: 4 * most].split())
     return line if len(line) <= most else f"{line[: most - 3]}..."
 
 
 def ends(text: str, first: int, last: int) -> str:
-    """So many characters of its beginning and its end, and how many are left out between."""
+    """The first and last characters of the text, and how many are left out between them."""
     left_out = len(text) - first - last
     if left_out < first // 2:  # not worth it
         return text

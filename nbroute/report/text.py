@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 #: A line, or the rows of a table.
 Block = str | Sequence[tuple[str, ...]]
 
-#: Columns of a terminal, which a table keeps to.
+#: The width of a terminal, in columns.
 WIDTH = 80
 _SHOWN_DAYS = 14
 _MONEY = ("spent", "would have cost")
@@ -44,9 +44,9 @@ def text_of(report: Metrics) -> str:
 def plain(
     blocks: Iterable[Block], align: str = "<>", *, wrapped: bool = True, hang: int = 0
 ) -> str:
-    """The parts below one another; the tables are no wider than a terminal, nor the lines.
+    """The parts below one another, tables and wrapped lines no wider than a terminal.
 
-    What goes on in a further line is indented by `hang` more than its first.
+    Wrapped lines are indented by `hang` more than the first.
     """
     lines = list[str]()
     for block in blocks:
@@ -100,10 +100,11 @@ def blocks_of(report: Metrics) -> Iterator[Block]:
 
 def _savings(report: Metrics) -> Iterator[str]:
     """Real money and what was not billed, each with its own saving."""
-    known = report.savings
+    known, auditing = report.savings, report.by_use.get("auditing", Spend())
     for unbilled, saving in (known or {False: report.saving}).items():
         name = "saving, had it been billed" if unbilled else "saving"
-        net = "" if saving.usd is None else " (estimate, net)"
+        counts = ", auditing included" if auditing.of(unbilled) else ""
+        net = "" if saving.usd is None else f" (estimate, net{counts})"
         yield f"{name}: {saving.against(report.baseline)}{net}"
     price, model = report.price, report.baseline_model
     if price is not None and (known or report.results):
@@ -113,7 +114,7 @@ def _savings(report: Metrics) -> Iterator[str]:
 
 
 def tier_table(report: Metrics) -> list[tuple[str, ...]]:
-    """A row a tier, cheapest first, and one for all of them together; the heading first."""
+    """The heading, a row per tier, cheapest first, and one for all of them together."""
     groups = {name or "(none)": spend for name, spend in report.by_tier.items()}
     shares, times = report.tier_share, dict(report.latency)
     facts = [
@@ -144,7 +145,7 @@ def _spends(name: str, groups: Mapping[str, Spend]) -> Iterator[Block]:
 
 
 def _days(report: Metrics) -> Iterator[Block]:
-    """A line a day; both kinds of money in a tier's cell."""
+    """A row per day; both kinds of money in a tier's cell."""
     days = sorted(report.by_day)[-_SHOWN_DAYS:]
     tiers = {
         tier: money(report.by_day_tier.get((day, tier), Spend()) for day in days)
@@ -164,7 +165,7 @@ def _days(report: Metrics) -> Iterator[Block]:
 
 
 def money(spends: Iterable[Spend]) -> list[tuple[str, str]]:
-    """Of each what was spent, and what was not billed; what is not known is not $0."""
+    """What each spent, and what was not billed; what is not known is not $0."""
     found, columns = list(spends), []
     for unbilled in (False, True):
         amounts = column_usd(spend.of(unbilled) for spend in found)

@@ -1,4 +1,4 @@
-"""A chart in Vega-Lite: for files, for altair, and for what a person points at."""
+"""A chart in Vega-Lite: for files, for altair, and for exploring."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 
 from nbroute.report.drawing import Drawing, Panel, in_words
 
-#: Vega-Lite, as its JSON says it.
+#: Vega-Lite, as JSON.
 Spec = dict[str, Any]
 
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 WIDTH, HEIGHT, STEP = 300, 190, 22
-#: Room for the names on the left, the same in all charts, so that they stand in one line.
+#: Room for the names on the left, the same in all charts, so that they line up.
 NAMES = 118
 _OF_MARK = ("name", "size", "part", "told", "colour", "up", "low", "high")
 _AXES: dict[str, Spec] = {
@@ -24,7 +24,7 @@ _AXES: dict[str, Spec] = {
 
 
 def spec(drawing: Drawing) -> Spec:
-    """Its panels below one another; a click on a mark or in the legend picks, two pick all."""
+    """Its panels below one another; a click on a mark or in the legend selects, two select all."""
     name, panels = drawing.name, drawing.panels
     parts = {m.part: m.colour for panel in panels for m in panel.parts.values()}
     select = {"type": "point", "fields": ["_part" if parts else "_name"]}
@@ -139,7 +139,7 @@ def _along(panel: Panel) -> Spec:
 
 
 def _colours(panel: Panel, parts: dict[str, str]) -> Spec:
-    """Those of the legend, one for all panels; where a part has several, each mark's own."""
+    """The legend's colours, the same in all panels; where a part has several, each mark's own."""
     if not panel.coloured:
         return {"field": "_colour", "type": "nominal", "scale": None}
     scale = {"domain": list(parts), "range": list(parts.values())}

@@ -79,7 +79,7 @@ def test_a_check_is_asked_for_in_a_word(text, asked):
 WRONG = {
     "unshure": "did you mean 'unsure'?",
     "lenght=3": "did you mean 'length'?",
-    "": "there is 'truncation'",
+    "": "use 'truncation', 'json'",
     "latency": "latency=2000",
     **dict.fromkeys(["latency=0", "latency=inf", "latency="], "more than 0"),
     **dict.fromkeys(["length=-1", "length=2.5", "length=many"], "a number of characters"),

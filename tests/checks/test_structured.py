@@ -266,7 +266,7 @@ ENDLESS = {
         ({"type": "strin"}, "type: 'strin' is not a type; did you mean 'string'?"),
         ({"properties": {"a": 3}}, "properties.a: 3 is not an object"),
         ({"type": "string", "pattern": "("}, "pattern: '('"),
-        ({"name": "string"}, "no word of a JSON schema"),
+        ({"name": "string"}, "no keyword of a JSON schema"),
         ({"minimum": float("nan")}, "JSON compliant"),
         ({"default": object()}, "not JSON serializable"),
         ({"$ref": "#"}, "refers to itself without end"),

@@ -430,7 +430,7 @@ def test_a_classifier_that_would_ask_a_model_is_not_asked(make_router, server):
         (pd.concat([long_grid()] * 2), "'hard p q' has several answers of TOP"),
         (long_grid()[::2], "only TOP was judged"),
         (pairs().assign(verdict=None), "no pair of this audit has a verdict"),
-        (pairs().assign(cheaper="BASIC"), "the audit's tier 'BASIC': there is 'LOW', "),
+        (pairs().assign(cheaper="BASIC"), "the audit's tier 'BASIC': use 'LOW', "),
         (FOUR.assign(TOP_usd=math.inf), "row 1 has TOP_usd = inf; give US dollars"),
         (42, "int is not a table"),
         ("nowhere.csv", r"'nowhere\.csv' cannot be read as CSV"),

@@ -284,7 +284,7 @@ def test_a_vote_from_python_shows_in_a_later_cell(static):
         ("%route vote", "takes one of the answers compared: SIMPLE, MEDIUM"),
         ("%route vote SIMPEL", "did you mean 'SIMPLE'?"),
         ("%route vote A", "'A' is none of the answers compared"),
-        ("%route differences maybe", "does not know 'maybe': there is 'on', 'off'"),
+        ("%route differences maybe", "does not know 'maybe': use 'on' or 'off'"),
     ],
 )
 def test_a_wrong_vote_is_one_line(shell, line, said):

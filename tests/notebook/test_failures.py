@@ -170,7 +170,7 @@ def test_control_characters_are_told_of_a_prompt_and_not_shown_of_an_answer(cell
         cell.run_cell("%%route\na\x00b\x1b[31m c")
 
     (card,) = (output.data for output in shown.outputs)
-    assert "note: 2 control characters were taken out of the prompt" in card["text/plain"]
+    assert "note: 2 control characters removed from the prompt" in card["text/plain"]
     assert "2 control characters" in card["text/markdown"]
     shown = card["text/plain"] + card["text/markdown"] + shown.stdout
     assert "end" in shown

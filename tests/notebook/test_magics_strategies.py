@@ -219,7 +219,7 @@ def test_a_dry_run_of_a_strategy_says_what_it_may_ask(shell):
         ("%route teach", "takes a tier"),
         ("%route teach SIMPLE", "nothing has been routed yet"),
         ("%route teach SIMPEL hello", "did you mean 'SIMPLE'"),
-        ("%route allow everything", "there is 'code'"),
+        ("%route allow everything", "use 'code'"),
         ("%route allow", "one word, code"),
         ("%route threads forget x", "there is no thread 'x'"),
         ("%route threads drop", "%route threads forget NAME"),

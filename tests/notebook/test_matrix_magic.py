@@ -167,7 +167,7 @@ def test_json_that_is_made_up_for_a_schema_passes_for_nothing(static):
         static, "%%route_compare FRONTIER --over prompts --schema shape\n{{prompts}}"
     )
 
-    assert "simulated: written for a lesson, no model's words" in data["text/plain"]
+    assert "simulated: written for a lesson, not by a model" in data["text/plain"]
     assert "no lesson answers 1 prompt: a pass there means nothing" in data["text/html"]
 
 

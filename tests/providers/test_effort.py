@@ -149,7 +149,7 @@ def test_an_answer_with_no_room_for_thought_says_so(server, router):
 
 @pytest.mark.parametrize("effort", ["hihg", "HIGH", "max", ""])
 def test_a_wrong_effort_is_an_error_with_its_cure(server, make_router, effort):
-    with pytest.raises(SettingsError, match=r"did you mean 'high'|there is 'low'"):
+    with pytest.raises(SettingsError, match=r"did you mean 'high'|use 'low'"):
         make_router(ladder=on_effort(effort))
     with pytest.raises(SettingsError, match=r"unknown effort .*(?:did you mean|there is)"):
         make_router().route(PROMPT, effort=effort)
