@@ -8,7 +8,6 @@ import os
 import signal
 from decimal import Decimal
 
-import lab
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
@@ -66,21 +65,6 @@ def connect(server):
     yield make
     for provider in made:
         provider.close()
-
-
-@pytest.fixture(scope="module")
-def url(folder):
-    """JupyterLab over the module's own `folder`; its address."""
-    with lab.jupyterlab(folder) as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-def page(url):
-    """A page of headless Chromium."""
-    with lab.chromium() as opened:
-        opened.set_default_timeout(30_000)
-        yield opened
 
 
 LADDER = Ladder(

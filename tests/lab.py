@@ -7,12 +7,14 @@ import json
 import os
 import shutil
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +39,12 @@ KERNEL_READY = """async () => {
   await panel.context.ready;
   await panel.sessionContext.ready;
   await panel.sessionContext.session.kernel.info;
+}"""
+CLOSE_ALL = """async () => {
+  const app = window.jupyterapp;
+  await app.restored;
+  [...app.shell.widgets('main')].forEach(one => one.dispose());
+  await app.serviceManager.sessions.shutdownAll();
 }"""
 
 #: An element's colour as red, green and blue, however it is written.
@@ -178,6 +186,17 @@ def _open(page: Any, address: str) -> None:
     page.evaluate(KERNEL_READY)
 
 
+def open_next(page: Any, url: str, name: str) -> None:
+    """Open the notebook instead of the one before, with no reload of the page."""
+    if not page.url.startswith(f"{url}/lab"):
+        page.goto(f"{url}/lab?reset")
+        page.wait_for_function("() => window.jupyterapp?.restored")
+    page.evaluate(CLOSE_ALL)
+    command(page, "docmanager:open", {"path": name, "factory": "Notebook"})
+    page.wait_for_selector(".jp-NotebookPanel-notebook .jp-Cell", timeout=60_000)
+    page.evaluate(KERNEL_READY)
+
+
 def command(page: Any, name: str, arguments: dict[str, Any] | None = None) -> None:
     """Run one of JupyterLab's own commands, and wait for it."""
     page.evaluate(
@@ -190,12 +209,81 @@ def run_all(page: Any) -> None:
     command(page, "notebook:run-all-cells")
 
 
-def dark(page: Any) -> None:
+def dark(page: Any, *, name: str = "Dark") -> None:
     """Switch to the dark theme."""
-    command(page, "apputils:change-theme", {"theme": "JupyterLab Dark"})
-    page.wait_for_selector('body[data-jp-theme-light="false"]', state="attached")
+    command(page, "apputils:change-theme", {"theme": f"JupyterLab {name}"})
+    light = str(name != "Dark").lower()
+    page.wait_for_selector(f'body[data-jp-theme-light="{light}"]', state="attached")
+
+
+@contextlib.contextmanager
+def in_the_dark(page: Any) -> Iterator[None]:
+    """The dark theme for a while."""
+    dark(page)
+    try:
+        yield
+    finally:
+        dark(page, name="Light")
 
 
 def save(page: Any) -> None:
     """Save the notebook."""
     command(page, "docmanager:save")
+
+
+@dataclass
+class Notebooks:
+    """Notebooks in one page, one after another, each with a kernel and a ledger of its own."""
+
+    page: Any
+    url: str
+    root: Path
+    folder: Path
+    open: Any = open_next
+    number: int = 0
+    paces: dict[float, Notebooks] = field(default_factory=dict)
+
+    @property
+    def path(self) -> Path:
+        return self.folder / f"{self.number}.ipynb"
+
+    @property
+    def ledger(self) -> Path:
+        return self.path.with_suffix(".sqlite")
+
+    def run(self, *cells: str, waiting: bool = True, **environment: str) -> Any:
+        """Run a notebook that loads nbroute and then has these cells; the first of them."""
+        self.number += 1
+        environment = {"NBROUTE_LEDGER": str(self.ledger)} | environment
+        load = f"import os\nos.environ |= {environment}\n%load_ext nbroute"
+        write(self.folder, self.path.name, load, *cells)
+        self.open(self.page, self.url, str(self.path.relative_to(self.root)))
+        if waiting:
+            run_all(self.page)
+        else:
+            self.page.evaluate(
+                "() => { window.jupyterapp.commands.execute('notebook:run-all-cells') }"
+            )
+        return self.cell(1)
+
+    def cell(self, number: int) -> Any:
+        return self.page.locator(".jp-Cell").nth(number)
+
+    def saved(self, cell: int = 1) -> list[Any]:
+        """Save the notebook; the outputs of that cell in its file."""
+        save(self.page)
+        return json.loads(self.path.read_text())["cells"][cell]["outputs"]
+
+    def rows(self, query: str) -> list[Any]:
+        """What the ledger answers."""
+        with closing(sqlite3.connect(self.ledger)) as file:
+            return file.execute(query).fetchall()
+
+    def slow(self, pace: float) -> Notebooks:
+        """The same with simulated models that take their time."""
+        if pace not in self.paces:
+            folder = self.folder / f"pace_{pace}"
+            folder.mkdir()
+            simulated(folder, pace)
+            self.paces[pace] = replace(self, folder=folder, number=0)
+        return self.paces[pace]

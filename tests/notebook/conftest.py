@@ -1,4 +1,4 @@
-"""A folder whose tiers are on a loopback server, for kernels and terminals of its own."""
+"""What is shared here: one JupyterLab, and a folder whose tiers are on a loopback server."""
 
 from __future__ import annotations
 
@@ -54,3 +54,33 @@ def asked(looped):
     """The server, which has seen nothing yet and has nothing queued."""
     looped.server.forget()
     return looped.server
+
+
+@pytest.fixture(scope="session")
+def root(tmp_path_factory):
+    """The folder of JupyterLab; each module has one in it."""
+    return tmp_path_factory.mktemp("lab")
+
+
+@pytest.fixture(scope="session")
+def url(root):
+    """One JupyterLab for every module; its address."""
+    with lab.jupyterlab(root) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def page():
+    """A page of headless Chromium; its event loop must not outlive the module."""
+    with lab.chromium() as opened:
+        opened.set_default_timeout(30_000)
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def notebooks(request, page, url, root):
+    """Notebooks of this module, on simulated models of its `PACE`."""
+    folder = root / request.module.__name__.split(".")[-1]
+    folder.mkdir(exist_ok=True)
+    lab.simulated(folder, getattr(request.module, "PACE", 0.0))
+    return lab.Notebooks(page, url, root, folder)

@@ -9,7 +9,7 @@ from axe_playwright_python.sync_playwright import Axe
 from nbroute.notebook.look import CSS
 
 CALLS = (
-    "%load_ext nbroute\nwords = ['fox', 'hen']",
+    "words = ['fox', 'hen']",
     "%%route -t SIMPLE --feature faq\nName three uses of a paper clip.",
     "%%route -S cascade\nhello",
 )
@@ -39,28 +39,22 @@ LOOK = """e => { const s = getComputedStyle(e);
 REACHED = """() => { const e = document.activeElement;
   return e.closest('.jp-Cell:last-child .jp-OutputArea-output') ? e.outerHTML : null }"""
 
+#: A fade is not yet the colour that is looked at.
+STILL = """() => Promise.all(document.getAnimations().map(one => one.finished.catch(() => 0)))"""
+
 pytestmark = lab.in_browser()
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    made = tmp_path_factory.mktemp("axe")
-    lab.simulated(made)
-    return made
-
-
 @pytest.fixture
-def show(page, url, folder):
+def show(page, notebooks):
     """Runs a notebook that ends in the cell; that cell."""
 
     def shown(name):
         source, ready = OURS[name]
-        lab.write(folder, f"{name}.ipynb", *CALLS, source)
-        lab.open_notebook(page, url, f"{name}.ipynb")
-        lab.run_all(page)
+        notebooks.run(*CALLS, source)
         cell = page.locator(".jp-Cell").last
         cell.locator(ready).first.wait_for()
-        page.wait_for_timeout(500)  # a fade is not yet the colour that is looked at
+        page.evaluate(STILL)
         return cell
 
     yield shown
@@ -81,14 +75,9 @@ def findings(page, where=".jp-OutputArea-output"):
 def in_both_themes(page):
     """The findings in the light theme, then in the dark one."""
     light = findings(page)
-    lab.dark(page)
-    page.wait_for_timeout(500)
-    try:
-        dark = findings(page)
-    finally:
-        lab.command(page, "apputils:change-theme", {"theme": "JupyterLab Light"})
-        page.wait_for_selector('body[data-jp-theme-light="true"]', state="attached")
-    return light, dark
+    with lab.in_the_dark(page):
+        page.evaluate(STILL)
+        return light, findings(page)
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -107,25 +96,19 @@ def test_an_open_menu_and_an_opened_row_bar_nobody(page, show):
     assert ([], []) == in_both_themes(page)
 
 
-def test_what_runs_bars_nobody_nor_what_was_interrupted(page, url, folder):
-    slow = folder / "slow"
-    slow.mkdir()
-    lab.simulated(slow, pace=10)
-    asked = {"running": "%%route -t FRONTIER", "comparing": "%%route_compare SIMPLE FRONTIER"}
-    for name, line in asked.items():
-        cell = f"{line}\nExplain recursion with an example."
-        lab.write(slow, f"{name}.ipynb", "%load_ext nbroute", cell)
-        lab.open_notebook(page, url, f"slow/{name}.ipynb")
-        page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells') }")
-        page.get_by_text("answering ...").first.wait_for(timeout=60_000)
+@pytest.mark.parametrize(
+    ("line", "kept"), [("%%route -t FRONTIER", "good"), ("%%route_compare SIMPLE FRONTIER", "Diff")]
+)
+def test_what_runs_bars_nobody_nor_what_was_interrupted(page, notebooks, line, kept):
+    notebooks.slow(10).run(f"{line}\nExplain recursion with an example.", waiting=False)
+    page.get_by_text("answering ...").first.wait_for(timeout=60_000)
 
-        assert ([], []) == in_both_themes(page), name
+    assert ([], []) == in_both_themes(page)
 
-        lab.command(page, "notebook:interrupt-kernel")
-        page.get_by_text("Interrupted: stopped").last.wait_for()
-        kept = "good" if name == "running" else "Differences"
-        page.get_by_role("button", name=kept).first.wait_for()
-        assert ([], []) == in_both_themes(page), name
+    lab.command(page, "notebook:interrupt-kernel")
+    page.get_by_text("Interrupted: stopped").last.wait_for()
+    page.get_by_role("button", name=kept).first.wait_for()
+    assert ([], []) == in_both_themes(page)
 
 
 #: VS Code and Colab define the light variables of JupyterLab once a widget is there, whatever
@@ -152,12 +135,9 @@ def test_words_stay_readable_on_a_dark_page_with_jupyterlabs_light_variables(pag
     assert [] == findings(page, "body")
 
 
-def test_the_exported_page_bars_nobody_from_it(page, url, folder):
-    lab.write(folder, "export.ipynb", *CALLS, "%route export page.html --force")
-    lab.open_notebook(page, url, "export.ipynb")
-    lab.run_all(page)
-
-    page.goto((folder / "page.html").as_uri())
+def test_the_exported_page_bars_nobody_from_it(page, notebooks):
+    notebooks.run(*CALLS, "%route export page.html --force")
+    page.goto((notebooks.folder / "page.html").as_uri())
     page.locator("h1, h2").first.wait_for()
 
     light = findings(page, "body")
@@ -179,11 +159,11 @@ def test_every_control_is_reached_by_tab_and_shows_that_it_is(page, show, name):
         page.keyboard.press("Tab")
         if page.evaluate(REACHED):
             focused = page.evaluate_handle("document.activeElement")
-            page.wait_for_timeout(50)
+            page.evaluate(STILL)
             with_focus = focused.evaluate(LOOK)
             reached.add(focused.evaluate("e => e.outerHTML"))
             focused.evaluate("e => e.blur()")
-            page.wait_for_timeout(50)
+            page.evaluate(STILL)
             assert with_focus != focused.evaluate(LOOK), focused.evaluate("e => e.outerHTML")
             focused.evaluate("e => e.focus()")
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import lab
 import pytest
+from waiting import until
 
 from nbroute.notebook.explorer import CLOSE, EXPLORE
 from nbroute.notebook.exporting import export
@@ -19,7 +20,6 @@ pytestmark = lab.in_browser()
 
 SHOTS = os.environ.get("NBROUTE_SCREENSHOTS")
 CELLS = (
-    "%load_ext nbroute",
     "%%route -q\nWhat is the capital of France?",
     "%%route -q --feature bot\nDesign a rate limiter for a public API, step by step.",
     "%%route -q --feature search -t FRONTIER\nhello",
@@ -29,23 +29,14 @@ CELLS = (
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    made = tmp_path_factory.mktemp("lab")
-    lab.simulated(made)
-    lab.write(made, "charts.ipynb", *CELLS)
-    return made
-
-
-@pytest.fixture(scope="module")
-def page(url):
-    with lab.chromium() as opened:
-        opened.set_default_timeout(60_000)
-        cut_off(opened)
-        lab.open_notebook(opened, url, "charts.ipynb")
-        lab.command(opened, "application:toggle-left-area")
-        lab.run_all(opened)
-        opened.locator(".jp-Cell").nth(5).get_by_role("button", name=EXPLORE).wait_for()
-        yield opened
+def charts(page, notebooks):
+    """The page, with the notebook's charts on it."""
+    page.set_default_timeout(60_000)
+    cut_off(page)
+    notebooks.run(*CELLS)
+    lab.command(page, "application:toggle-left-area")
+    page.locator(".jp-Cell").nth(5).get_by_role("button", name=EXPLORE).wait_for()
+    return page
 
 
 def cut_off(page):
@@ -88,49 +79,46 @@ def static(cell):
     return cell.locator("figure:has(table)")
 
 
-def test_a_report_is_words_charts_and_a_button(page):
-    cell = page.locator(".jp-Cell").nth(4)
+def test_a_report_is_words_charts_and_a_button(charts):
+    cell = charts.locator(".jp-Cell").nth(4)
 
     assert static(cell).first.get_by_text("Saving against all on FRONTIER").is_visible()
-    assert 0 == page.locator(".jp-Cell img").count()
+    assert 0 == charts.locator(".jp-Cell img").count()
     assert "saving" in cell.locator(".jp-RenderedMarkdown").inner_text()
     assert cell.get_by_role("button", name=EXPLORE).is_visible()
     cell.scroll_into_view_if_needed()
-    shot(page, "report_light")
+    shot(charts, "report_light")
 
 
 @pytest.mark.parametrize(("width", "columns"), [(1400, 2), (1000, 2), (700, 1)])
-def test_charts_stand_in_two_columns_where_there_is_room(page, width, columns):
-    page.set_viewport_size({"width": width, "height": 1000})
-    page.wait_for_timeout(500)  # JupyterLab lays out its panels a moment later
-    places = static(page.locator(".jp-Cell").nth(4))
-    lefts = places.evaluate_all("all => all.map(one => one.getBoundingClientRect().left)")
+def test_charts_stand_in_two_columns_where_there_is_room(charts, width, columns):
+    charts.set_viewport_size({"width": width, "height": 1000})
+    places = static(charts.locator(".jp-Cell").nth(4))
+    lefts = "all => new Set(all.map(one => one.getBoundingClientRect().left)).size"
+    until(lambda: places.evaluate_all(lefts) == columns)
     wide = "all => all.some(one => one.scrollWidth > one.clientWidth + 1)"
     overflows = places.evaluate_all(wide)
-    page.set_viewport_size({"width": 1400, "height": 1000})
+    charts.set_viewport_size({"width": 1400, "height": 1000})
 
-    assert columns == len(set(lefts))
     assert not overflows
 
 
-def test_charts_take_the_pages_ink(page):
-    name = static(page.locator(".jp-Cell").nth(4)).locator("th").first
+def test_charts_take_the_pages_ink(charts):
+    name = static(charts.locator(".jp-Cell").nth(4)).locator("th").first
     ink = (
         "name => [getComputedStyle(name), getComputedStyle(name.closest('.jp-OutputArea-output'))]"
     )
     light = name.evaluate(f"name => ({ink})(name).map(style => style.color)")
-    lab.dark(page)
-    dark = name.evaluate(f"name => ({ink})(name).map(style => style.color)")
-    lab.command(page, "apputils:change-theme", {"theme": "JupyterLab Light"})
-    page.wait_for_selector('body[data-jp-theme-light="true"]', state="attached")
+    with lab.in_the_dark(charts):
+        dark = name.evaluate(f"name => ({ink})(name).map(style => style.color)")
 
     assert light[0] == light[1]
     assert dark[0] == dark[1]
     assert light[0] != dark[0]
 
 
-def test_the_button_opens_live_charts_with_tooltips_and_no_network(page):
-    cell = page.locator(".jp-Cell").nth(4)
+def test_the_button_opens_live_charts_with_tooltips_and_no_network(charts):
+    cell = charts.locator(".jp-Cell").nth(4)
     cell.get_by_role("button", name=EXPLORE).click()
     cell.get_by_role("button", name=CLOSE).wait_for()
     bars(cell).first.wait_for()
@@ -138,18 +126,18 @@ def test_the_button_opens_live_charts_with_tooltips_and_no_network(page):
     bar = cell.locator('.vega-embed svg path[aria-label^="FRONTIER: "]').first
     bar.scroll_into_view_if_needed()
     bar.hover()
-    tooltip = page.locator("#vg-tooltip-element")
+    tooltip = charts.locator("#vg-tooltip-element")
     tooltip.wait_for(state="visible")
 
     assert "FRONTIER" in tooltip.inner_text()
     assert "share" in tooltip.inner_text()
-    assert [] == page.asked
+    assert [] == charts.asked
     assert 0 == cell.locator("figure:has(table):visible").count()
-    shot(page, "report_explored")
+    shot(charts, "report_explored")
 
 
-def test_a_click_on_a_bar_picks_it_and_the_others_fade(page):
-    cell = page.locator(".jp-Cell").nth(4)
+def test_a_click_on_a_bar_picks_it_and_the_others_fade(charts):
+    cell = charts.locator(".jp-Cell").nth(4)
     bar = cell.locator('.vega-embed svg path[aria-label^="FRONTIER: "]').first
     faded = '.vega-embed svg path[aria-label^="COMPLEX: "][opacity="0.25"]'
 
@@ -161,19 +149,19 @@ def test_a_click_on_a_bar_picks_it_and_the_others_fade(page):
     cell.locator(faded).first.wait_for(state="detached")
 
 
-def test_a_name_in_the_legend_picks_its_bars(page):
-    cell = page.locator(".jp-Cell").nth(5)
+def test_a_name_in_the_legend_picks_its_bars(charts):
+    cell = charts.locator(".jp-Cell").nth(5)
     cell.get_by_role("button", name=EXPLORE).click()
     bars(cell).first.wait_for()
 
     cell.locator(".vega-embed svg .role-legend-label text", has_text="estimate").click()
 
     cell.locator('.vega-embed svg path[opacity="0.25"]').first.wait_for(state="attached")
-    assert [] == page.asked
+    assert [] == charts.asked
 
 
-def test_the_button_closes_what_it_opened_and_the_charts_are_back(page):
-    cell = page.locator(".jp-Cell").nth(5)
+def test_the_button_closes_what_it_opened_and_the_charts_are_back(charts):
+    cell = charts.locator(".jp-Cell").nth(5)
 
     cell.get_by_role("button", name=CLOSE).click()
     cell.locator(".vega-embed").first.wait_for(state="detached")
@@ -183,15 +171,15 @@ def test_the_button_closes_what_it_opened_and_the_charts_are_back(page):
 
 
 @pytest.mark.parametrize("trusted", [True, False])
-def test_saved_and_opened_with_no_kernel_the_charts_are_there(page, url, folder, trusted):
-    lab.save(page)
-    saved = folder / f"saved_{trusted}.ipynb"
-    text = (folder / "charts.ipynb").read_text()
+def test_saved_and_opened_with_no_kernel_the_charts_are_there(charts, notebooks, trusted):
+    notebooks.saved()
+    saved = notebooks.folder / f"saved_{trusted}.ipynb"
+    text = notebooks.path.read_text()
     # what nobody has signed is not trusted
     saved.write_text(text if trusted else text.replace("all on FRONTIER", "all on Frontier"))
-    with another(page, 700) as other:
+    with another(charts, 700) as other:
         cut_off(other)
-        other.goto(f"{url}/lab/tree/{saved.name}?reset")
+        other.goto(f"{notebooks.url}/lab/tree/{saved.relative_to(notebooks.root)}?reset")
         charts = static(other)
         charts.first.wait_for()
 
@@ -225,8 +213,8 @@ def exported(tmp_path_factory):
 @pytest.mark.parametrize(
     ("scheme", "width"), [("light", 1400), ("dark", 1400), ("light", 700), ("dark", 700)]
 )
-def test_the_exported_page_opens_with_no_network_and_fits(page, exported, scheme, width):
-    with another(page, width) as opened:
+def test_the_exported_page_opens_with_no_network_and_fits(charts, exported, scheme, width):
+    with another(charts, width) as opened:
         asked, said = cut_off(opened), []
         opened.on("console", lambda message: said.append(message.text))
         opened.on("pageerror", lambda error: said.append(str(error)))
@@ -249,8 +237,8 @@ def test_the_exported_page_opens_with_no_network_and_fits(page, exported, scheme
     assert shown
 
 
-def test_on_paper_what_is_folded_is_there(page, exported):
-    with another(page, 800) as opened:
+def test_on_paper_what_is_folded_is_there(charts, exported):
+    with another(charts, 800) as opened:
         opened.goto(exported.as_uri())
         opened.emulate_media(media="print")
         folded = opened.locator("details .nbr-body").first

@@ -5,13 +5,14 @@ from __future__ import annotations
 import html
 import re
 import threading
-import time
+from contextlib import closing
 from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 from cells import run
 from conftest import LADDER
+from waiting import PATIENCE, until
 
 from nbroute.notebook.dashboard import Dashboard, snapshot
 from nbroute.notebook.paced import Paced
@@ -34,18 +35,9 @@ def show():
         one.close()
 
 
-def eventually(condition):
-    """True once the condition holds, False where it does not within twenty seconds."""
-    ends = time.monotonic() + 20
-    while not condition() and time.monotonic() < ends:
-        time.sleep(0.02)
-    return condition()
-
-
 def shown(router):
-    board = Dashboard(router)
-    board.close()
-    return board.html
+    with closing(Dashboard(router)) as board:
+        return board.html
 
 
 def told(router):
@@ -65,7 +57,7 @@ def rows(router, name):
     ]
 
 
-# --- what it shows
+# What it shows
 
 
 def test_an_empty_session_says_how_to_begin(router):
@@ -78,18 +70,15 @@ def test_an_empty_session_says_how_to_begin(router):
     assert "<table" not in page
 
 
-def test_real_money_and_what_was_not_billed_stand_apart(make_router, server):
-    router = make_router()
+def test_real_money_and_what_was_not_billed_stand_apart(router):
     router.route("hello")
     assert "really spent" in told(router)
     assert "nothing billed" not in told(router)
     attempt = router.history.results()[0].answer
-    router.ledger.append(
-        replace(attempt, id="b", result="b", cost_usd=Decimal("0.5"), cost_source="equivalent")
-    )
-    router.ledger.append(
-        replace(attempt, id="c", result="c", cost_usd=None, cost_source="unknown", price_input=None)
-    )
+    for name, usd, source in (("b", Decimal("0.5"), "equivalent"), ("c", None, "unknown")):
+        more = {} if usd else {"price_input": None}
+        made = replace(attempt, id=name, result=name, cost_usd=usd, cost_source=source, **more)
+        router.ledger.append(made)
 
     words = told(router)
     assert "really spent $ 0.50 it would have cost; nothing billed" in words
@@ -97,30 +86,21 @@ def test_real_money_and_what_was_not_billed_stand_apart(make_router, server):
     assert "Saved unknown 1 call of unknown cost" in words
 
 
-def test_the_budget_left_is_a_bar_with_words(make_router):
-    router = make_router()
+def test_the_budget_left_is_a_bar_with_words_and_an_overspent_one_says_by_how_much(router):
     router.route("hello")
     router.set_budget(Decimal(1))
     used = router.report().spend.usd
 
     assert "left" in told(router)
     assert "of $ 1.00 used, 0%" in told(router)
-    assert f'class="nbr-bar" aria-hidden="true"><i class="nbr-filled" style="width:{used:.1%}' in (
-        shown(router)
-    )
-
-
-def test_a_budget_that_was_overspent_says_by_how_much(make_router):
-    router = make_router()
-    router.route("hello")
+    bar = f'class="nbr-bar" aria-hidden="true"><i class="nbr-filled" style="width:{used:.1%}'
+    assert bar in shown(router)
     router.set_budget("0.000001")
-
     assert re.search(r"Budget of the session \$ [\d.]+ over ", told(router))
     assert "width:100.0%" in shown(router)
 
 
-def test_tiers_stand_with_their_share_spend_and_latency_in_words(make_router):
-    router = make_router()
+def test_tiers_have_their_colour_share_spend_and_latency(router):
     for tier in ("LOW", "LOW", "LOW", "TOP"):
         router.route("hello", tier=tier, cache="off")
 
@@ -132,38 +112,23 @@ def test_tiers_stand_with_their_share_spend_and_latency_in_words(make_router):
     assert ["0", "0%", "0", "$0", "-", "-"] == tiers["MID"]
     assert tiers["TOP"][-1].endswith(" s")
     assert "4" == tiers["together"][0]
+    for name, width in (("LOW", "75.0%"), ("TOP", "25.0%")):
+        colour = tier_colour(name, router.ladder.names)
+        assert f"background-color:{colour}" in shown(router)
+        assert f"width:{width};background-color:{colour}" in shown(router)
 
 
-def test_tiers_have_their_colours_in_the_pill_and_in_the_bar(make_router):
-    router = make_router()
-    router.route("hello", tier="TOP")
-
-    page = shown(router)
-
-    colour = tier_colour("TOP", router.ladder.names)
-    assert f"background-color:{colour}" in page
-    assert f"width:100.0%;background-color:{colour}" in page
-
-
-def test_escalation_is_told_in_the_articles_words(make_router):
-    router = make_router()
+def test_escalation_and_the_saving_are_told_in_words(router):
     first = router.route("hello")
     assert "good, under 10%" in shown(router)
+    assert re.search(r"Saved \$ [\d.]+ less than all on TOP \(estimate, net\)", told(router))
 
     router.escalate(first)
 
     assert "of what LOW answers escalates: over 20%, look at the classifier" in shown(router)
 
 
-def test_the_saving_names_its_baseline_and_is_an_estimate(make_router):
-    router = make_router()
-    router.route("hello")
-
-    assert re.search(r"Saved \$ [\d.]+ less than all on TOP \(estimate, net\)", told(router))
-
-
-def test_cache_hits_and_failures_are_counted(make_router, server):
-    router = make_router()
+def test_cache_hits_and_failures_are_counted(router, server):
     router.route("hello")
     router.route("hello", cache="use")
     server.reply(status=400, error="no")
@@ -173,19 +138,18 @@ def test_cache_hits_and_failures_are_counted(make_router, server):
     assert "2 answers 3 calls · 1 from the cache · 1 failed" in told(router)
 
 
-def test_the_last_calls_are_the_newest_first_and_not_more_than_six(make_router):
-    router = make_router()
+def test_the_last_six_calls_are_the_newest_first_with_notes_where_there_are_any(router):
+    router.route("hello")
+    assert ">notes</th>" not in shown(router)
     for number in range(8):
         router.route(f"hello {number}", feature=f"f{number}")
 
-    calls = rows(router, "last calls")[1:]
-
+    assert ">notes</th>" in shown(router)
     expected = [(f"hello {n}", f"feature f{n}") for n in (7, 6, 5, 4, 3, 2)]
-    assert expected == [(row[0], row[-1]) for row in calls]
+    assert expected == [(row[0], row[-1]) for row in rows(router, "last calls")[1:]]
 
 
-def test_costs_of_the_last_calls_are_to_the_same_place_and_say_once_whose_they_are(make_router):
-    router = make_router()
+def test_costs_of_the_last_calls_are_to_the_same_place_and_say_once_whose_they_are(router):
     for tier in ("LOW", "TOP"):
         router.route("hello", tier=tier)
     router.route("hello", tier="TOP", cache="use")
@@ -199,73 +163,33 @@ def test_costs_of_the_last_calls_are_to_the_same_place_and_say_once_whose_they_a
     assert "your price" not in shown(router).split("</thead>")[-1]
 
 
-def test_a_calls_first_words_are_shown_and_no_key_and_no_tag_in_them(make_router):
-    router = make_router()
+def test_a_calls_first_words_are_shown_and_no_key_tag_or_answer(make_router, server, show):
+    evil = "<img src=x onerror=alert(1)>"
+    tiers = (replace(LADDER.tiers[0], model=evil, name="<i>LOW"), *LADDER.tiers[1:])
+    router = make_router(ladder=Ladder("evil", tiers, "<i>LOW"), classifier=lambda _: "<i>LOW")
+    server.reply(text="a secret answer")
     key = "sk-proj-abcdef0123456789abcdef"
-    router.route(f"is\n<b>{key}</b> safe? " + "and then more words " * 50)
+    router.route(f"is\n<b>{key}</b> safe? " + "and then more words " * 50, feature=evil)
 
     page = shown(router)
 
     assert "is &lt;b&gt;[key removed]" in page
-    assert "sk-proj" not in page
-    assert "<b>[key" not in page
+    for hidden in ("sk-proj", "<b>[key", "<img", "<i>"):
+        assert hidden not in page
     assert page.count("and then more words") < 4
-
-
-def test_notes_are_a_column_where_there_are_any(make_router):
-    router = make_router()
-    router.route("hello")
-    assert ">notes</th>" not in shown(router)
-
-    router.route("hello", feature="faq")
-
-    assert ">notes</th>" in shown(router)
-
-
-def test_what_users_name_is_escaped(make_router):
-    evil = "<img src=x onerror=alert(1)>"
-    tiers = (replace(LADDER.tiers[0], model=evil, name="<i>LOW"), *LADDER.tiers[1:])
-    router = make_router(ladder=Ladder("evil", tiers, "<i>LOW"), classifier=lambda _: "<i>LOW")
-    router.route("hello", feature=evil)
-
-    page = shown(router)
-
-    assert "<img" not in page
-    assert "<i>" not in page
     assert "feature &lt;img src=x" in page
+    assert "secret" not in str(show(router).get_state())
 
 
-def test_no_answer_is_in_the_widgets_state(make_router, show, server):
-    router = make_router()
-    server.reply(text="a secret answer")
-    router.route("hello")
-
-    dashboard = show(router)
-
-    assert "secret" not in str(dashboard.get_state())
-
-
-def test_a_screen_reader_is_told_the_session_in_a_line_after_a_while(make_router, show):
-    router = make_router()
-    dashboard = show(router)
-    assert 'role="status" class="nbr-heard"></span>' in dashboard.html
-
-    router.route("hello")
-
-    assert eventually(lambda: 'class="nbr-heard">session ' in dashboard.html)
-
-
-def test_a_ledger_that_cannot_be_read_is_told_in_words(tmp_path, make_router, show):
+def test_a_ledger_that_cannot_be_read_is_told_in_words(tmp_path, make_router):
     ledger = SqliteLedger(tmp_path / "broken.sqlite")
     router = make_router(ledger=ledger)
     router.route("hello")
     ledger.close()
     ledger.path.write_bytes(b"overwritten by something else" * 1000)
 
-    dashboard = show(router)
-
-    assert "The session cannot be shown" in dashboard.html
-    assert "cannot read the ledger" in dashboard.html
+    assert "The session cannot be shown" in shown(router)
+    assert "cannot read the ledger" in shown(router)
     assert "cannot read the ledger" in repr(snapshot(router))
 
 
@@ -275,51 +199,25 @@ def test_a_price_that_is_not_known_is_unknown_and_not_nothing(make_router):
     router.route("hello")
 
     assert "1 call of unknown cost, in no sum" in told(router)
-    assert ["unknown", "no price for this model"] == [
-        rows(router, "last calls")[1][place] for place in (2, -1)
-    ]
+    call = rows(router, "last calls")[1]
+    assert ("unknown", "no price for this model") == (call[2], call[-1])
 
 
-# --- when it is redrawn
+# When it is redrawn
 
 
-def test_it_follows_what_is_routed(make_router, show):
-    router = make_router()
-    dashboard = show(router)
-    assert "0 answers" in dashboard.html
-
-    router.route("hello")
-
-    assert eventually(lambda: "1 answer<" in dashboard.html)
-
-
-def test_it_follows_a_map_to_its_end(make_router, show):
-    router = make_router()
-    dashboard = show(router)
-
-    router.map([f"hello {n}" for n in range(60)], progress=False)
-
-    assert eventually(lambda: "60 answers" in dashboard.html)
-
-
-def test_several_are_live_at_once(make_router, show):
-    router = make_router()
-    dashboards = [show(router) for _ in range(5)]
-
-    router.route("hello")
-
-    assert eventually(lambda: all("1 answer<" in one.html for one in dashboards))
-
-
-def test_one_that_is_closed_is_not_redrawn(make_router, show):
-    router = make_router()
-    closed, other = show(router), show(router)
+def test_those_that_are_open_follow_a_map_and_what_is_routed_to_the_end(router, show):
+    boards, closed = [show(router) for _ in range(5)], show(router)
     closed.close()
+    assert "0 answers" in boards[0].html
+    assert 'role="status" class="nbr-heard"></span>' in boards[0].html
 
-    router.route("hello")
+    router.map([f"hello {n}" for n in range(20)], progress=False)
 
-    assert eventually(lambda: "1 answer<" in other.html)
+    until(lambda: all("20 answers" in one.html for one in boards))
+    until(lambda: 'class="nbr-heard">session ' in boards[0].html)  # a screen reader hears it
     assert "0 answers" in closed.html
+    assert "%route dashboard" in repr(closed)
 
 
 def test_it_goes_on_with_another_router_of_the_session(make_router, show):
@@ -331,7 +229,7 @@ def test_it_goes_on_with_another_router_of_the_session(make_router, show):
     dashboard.refresh(second)
     second.route("hello")
 
-    assert eventually(lambda: "1 answer<" in dashboard.html)
+    until(lambda: "1 answer<" in dashboard.html)
 
 
 def test_a_thousand_askings_are_a_few_acts_and_the_last_sees_all():
@@ -341,28 +239,24 @@ def test_a_thousand_askings_are_a_few_acts_and_the_last_sees_all():
         asked[0] = number
         paced.ask()
 
-    assert eventually(lambda: 1000 in seen)
+    until(lambda: 1000 in seen)
     assert len(seen) < 100
 
 
 def test_an_act_that_fails_is_logged_and_the_next_one_is_done(caplog):
-    tried = threading.Event()
-    again = threading.Event()
+    tried, again = threading.Event(), threading.Event()
 
     def act():
-        if tried.is_set():
-            again.set()
-        tried.set()
+        (again if tried.is_set() else tried).set()
         raise ValueError("broken")
 
-    paced = Paced(act, every_s=0.01)
-    paced.ask()
-    assert tried.wait(20)
-    paced.ask()
+    with closing(Paced(act, every_s=0.01)) as paced:
+        paced.ask()
+        assert tried.wait(PATIENCE)
+        paced.ask()
 
-    assert again.wait(20)
-    assert "a widget could not be redrawn" in caplog.text
-    paced.close()
+        assert again.wait(PATIENCE)
+        assert "a widget could not be redrawn" in caplog.text
 
 
 def test_nothing_is_done_once_it_is_closed():
@@ -372,12 +266,13 @@ def test_nothing_is_done_once_it_is_closed():
     paced.close()
     paced.ask()
 
-    assert not any(isinstance(one, threading.Timer) and one.function == paced._run
-                   and not one.finished.is_set() for one in threading.enumerate())  # fmt: skip
+    ours = [one for one in threading.enumerate() if getattr(one, "function", None) == paced._run]
+    for timer in ours:
+        timer.join(PATIENCE)
     assert [] == acts
 
 
-# --- in words
+# In words
 
 
 def test_in_a_terminal_the_magic_prints_the_session_once(shell):
@@ -393,29 +288,14 @@ def test_in_a_terminal_the_magic_prints_the_session_once(shell):
     assert "`" not in text
 
 
-def test_in_words_too_costs_are_said_to_be_what_they_are(make_router, shell):
-    router = make_router()
+def test_in_words_too_costs_are_said_to_be_what_they_are(router):
     assert "answers: 0 answers · 0 calls" in repr(snapshot(router))
 
-    router.route("hello")
-    assert "costs: your price" in repr(snapshot(router))
-
-    router.route("hello", model="no-such-model")
-    assert " · unknown · " in repr(snapshot(router))
-    text, done = run(shell, "%route dashboard")
-    assert done.success
-    assert "0 answers" in text
-
-
-def test_the_words_are_a_markdown_table_in_a_static_notebook(make_router):
-    router = make_router()
     router.route("hello", feature="<b>")
-
+    assert "costs: your price" in repr(snapshot(router))
     markdown = snapshot(router)._repr_markdown_()
-
     assert "| tier | results | share |" in markdown
     assert "<b>" not in markdown
 
-
-def test_its_repr_names_the_magic(make_router, show):
-    assert "%route dashboard" in repr(show(make_router()))
+    router.route("hello", model="no-such-model")
+    assert " · unknown · " in repr(snapshot(router))

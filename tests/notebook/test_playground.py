@@ -15,6 +15,7 @@ from conftest import LADDER
 from hypothesis import given
 from hypothesis import strategies as st
 from IPython.utils.capture import capture_output
+from waiting import PATIENCE
 
 from nbroute.embedders.endpoint import OpenAIEmbedder
 from nbroute.notebook.marked import LONG, MOST, marked, signal_rows
@@ -22,6 +23,8 @@ from nbroute.notebook.playground import Playground
 from nbroute.providers.openai_compatible import OpenAICompatible
 from nbroute.router import Router
 from nbroute.types import Chunk, Decision, Ladder, Signal, Usage
+
+PRIMES = "Prove that there are infinitely many primes."
 
 
 def signal(start, end, name="word", weight=1.0, text="x"):
@@ -33,30 +36,40 @@ def without_tags(made):
     return html.unescape(re.sub(r"<[^>]*>", "", re.sub(r"<sup>.*?</sup>", "", made)))
 
 
-# --- signals marked
+def marks(made):
+    return re.findall(r"<mark[^>]*>(.*?)</mark>", made)
 
 
-def test_a_signal_is_marked_where_it_stands():
-    made = marked("please prove it", [signal(7, 12)])
-
-    assert ">prove<sup>1</sup></mark>" in made
-    assert "please prove it" == without_tags(made)
+# Signals marked
 
 
-def test_signals_that_overlap_share_a_mark_and_each_is_numbered_where_it_ends():
-    made = marked("abcdef", [signal(0, 4, "one"), signal(2, 6, "two")])
+@pytest.mark.parametrize(
+    ("prompt", "signals", "shown", "title"),
+    [
+        ("please prove it", [signal(7, 12)], ["prove<sup>1</sup>"], "1 word: a more expensive"),
+        (
+            "abcdef",
+            [signal(0, 4, "one"), signal(2, 6, "two")],
+            ["ab", "cd<sup>1</sup>", "ef<sup>2</sup>"],
+            "1 one: a more expensive tier (+1); 2 two: a more expensive tier (+1)",
+        ),
+        (
+            "irrational",
+            [signal(0, 10, "maths"), signal(0, 10, "deep")],
+            ["irrational<sup>1</sup>"],
+            "1 maths, deep: a more expensive tier (+2)",
+        ),
+    ],
+    ids=["one", "overlapping", "on the same words"],
+)
+def test_signals_are_marked_where_they_stand_and_numbered_where_they_end(
+    prompt, signals, shown, title
+):
+    made = marked(prompt, signals)
 
-    assert ["ab", "cd<sup>1</sup>", "ef<sup>2</sup>"] == re.findall(
-        r"<mark[^>]*>(.*?)</mark>", made
-    )
-    assert 'title="1 one: a more expensive tier (+1); 2 two: a more expensive tier (+1)"' in made
-
-
-def test_two_signals_on_the_same_words_are_one_mark():
-    made = marked("irrational", [signal(0, 10, "maths"), signal(0, 10, "deep")])
-
-    assert ["irrational<sup>1</sup>"] == re.findall(r"<mark[^>]*>(.*?)</mark>", made)
-    assert 'title="1 maths, deep: a more expensive tier (+2)"' in made
+    assert shown == marks(made)
+    assert f'title="{title}' in made
+    assert prompt == without_tags(made)
 
 
 @given(
@@ -64,9 +77,7 @@ def test_two_signals_on_the_same_words_are_one_mark():
     st.lists(st.tuples(st.integers(-3, 90), st.integers(-3, 90)), max_size=8),
 )
 def test_marking_loses_and_adds_no_word(prompt, spans):
-    made = marked(prompt, [signal(start, end) for start, end in spans])
-
-    assert prompt == without_tags(made)
+    assert prompt == without_tags(marked(prompt, [signal(*span) for span in spans]))
 
 
 @pytest.mark.parametrize("span", [(None, None), (-1, 2), (3, 3), (4, 2), (0, 99)])
@@ -85,47 +96,23 @@ def test_a_signals_weight_says_which_way_it_pulls():
     assert ["a more expensive tier (+0.5)", "a cheaper tier (-0.5)", "neither side"] == sides
     sides = re.findall(r'class="nbr-(\w+)" title', marked("abc", signals))
     assert ["raises", "cheaper", "neither"] == sides
+    for prompt, way in (("Prove that pi is irrational", "more expensive"), ("Hi", "cheaper")):
+        made = Router(profile="simulated").explain(prompt).decision
+        assert signal_rows(prompt, made.signals)[0][-1].startswith(f"a {way} tier (")
 
 
-@pytest.mark.parametrize(
-    ("prompt", "way"), [("Prove that pi is irrational", "more expensive"), ("Hi", "cheaper")]
-)
-def test_the_words_that_decided_say_which_way_they_pulled(prompt, way):
-    made = Router(profile="simulated").explain(prompt).decision
-
-    assert signal_rows(prompt, made.signals)[0][-1].startswith(f"a {way} tier (")
-    assert f"nbr-{'raises' if way != 'cheaper' else way}" in marked(prompt, made.signals)
-
-
-def test_script_in_the_prompt_and_in_a_signal_is_shown_and_not_run():
-    evil = "<script>alert(1)</script>"
-
-    made = marked(evil, [signal(1, 7, evil, text=evil)])
-
-    assert "<script" not in made
-    assert "alert(1)" in made
-
-
-def test_of_a_long_prompt_the_stretches_with_no_signal_show_their_ends():
-    prompt = "a" * 10_000 + "prove" + "b" * 10_000
-
-    made = marked(prompt, [signal(10_000, 10_005)])
+def test_of_a_long_prompt_and_of_a_thousand_signals_a_part_is_shown_and_the_rest_counted():
+    made = marked("a" * 10_000 + "prove" + "b" * 10_000, [signal(10_000, 10_005)])
+    shown = signal_rows("a" * 1000, [signal(n, n + 1) for n in range(1000)])
 
     assert "prove<sup>1</sup>" in made
     assert "[… 9,400 characters …]" in made
     assert len(made) < LONG
+    assert MOST + 1 == len(shown)
+    assert "and 960 more" == shown[-1][1]
 
 
-def test_of_a_thousand_signals_the_first_are_shown_and_the_rest_counted():
-    signals = [signal(n, n + 1) for n in range(1000)]
-
-    rows = signal_rows("a" * 1000, signals)
-
-    assert MOST + 1 == len(rows)
-    assert "and 960 more" == rows[-1][1]
-
-
-# --- as one types
+# As one types
 
 
 class Counting:
@@ -152,10 +139,8 @@ def provider():
 
 @pytest.fixture
 def router(provider):
-    with_prices = [replace(tier, provider="simulated") for tier in LADDER.tiers]
-    made = Router(
-        profile="simulated", provider=provider, ladder=Ladder("test", tuple(with_prices), "LOW")
-    )
+    tiers = tuple(replace(tier, provider="simulated") for tier in LADDER.tiers)
+    made = Router(profile="simulated", provider=provider, ladder=Ladder("test", tiers, "LOW"))
     yield made
     made.close()
 
@@ -165,6 +150,20 @@ def play(shell, router):
     """Makes playgrounds in a shell; what they display is kept out of the tests' output."""
     with capture_output():
         yield lambda *args, **options: Playground(router, *args, **options)
+
+
+@pytest.fixture
+def sent():
+    """The results and cards of what was sent."""
+    return []
+
+
+@pytest.fixture
+def sending(play, sent):
+    """Makes playgrounds that tell what was sent."""
+    return lambda text, **options: play(
+        text, sent=lambda result, card: sent.append((result, card)), **options
+    )
 
 
 def type_in(playground, text):
@@ -182,35 +181,25 @@ def wait(playground):
     """Until the answer that is on its way is there."""
     for thread in threading.enumerate():
         if thread.name == "nbroute-playground":
-            thread.join(20)
+            thread.join(PATIENCE)
 
 
 def test_typing_shows_tier_signals_confidence_and_costs_and_sends_nothing(play, provider, router):
-    playground = play()
-    type_in(playground, "Prove that there are infinitely many primes.")
+    playground = play("Hi")
+    assert button(playground, "Send to LOW")
+    type_in(playground, PRIMES)
 
     words = " ".join(without_tags(playground.html).split())
     assert re.search(r"TOP · \d\d% confident · [^.]*\"Prove\"", words)
     assert "<mark" in playground.html
     assert "costs: your price" in words
     assert "TOP ◂ routing picks this" in words
-    assert [] == provider.sent
-    assert () == router.history.results()
-    assert [] == router.ledger.rows()
-
-
-def test_another_text_has_another_tier(play):
-    playground = play("Hi")
-    assert button(playground, "Send to LOW")
-
-    playground.act("prompt", value="Prove that there are infinitely many primes.")
-
     assert button(playground, "Send to TOP")
+    assert ([], (), []) == (provider.sent, router.history.results(), router.ledger.rows())
 
 
 def test_what_a_screen_reader_is_told_changes_with_the_tier_alone(play):
-    playground = play()
-    said = []
+    playground, said = play(), []
 
     def hear(change):
         said.extend(re.findall(r'<span role="status"[^>]*>(.*?)</span>', change["new"]))
@@ -219,8 +208,8 @@ def test_what_a_screen_reader_is_told_changes_with_the_tier_alone(play):
     type_in(playground, "What is the capital of France?")
 
     told = [one for one, _ in itertools.groupby(one for one in said if one)]
-    assert ["would go to" in one for one in told] == [True] * len(told)
-    assert len(told) < 8
+    assert all("would go to" in one for one in told)
+    assert 0 < len(told) < 8
 
 
 @pytest.mark.parametrize("empty", ["", "   ", "\n\n\t", "\u00a0"])
@@ -244,18 +233,30 @@ def test_a_text_over_the_limit_is_told_and_the_widget_lives_on(play, router):
     assert "This cannot be routed" in playground.html
     assert "PromptError" in playground.html
     assert 'aria-disabled="true"' in button(playground, "Send")
-
     playground.act("prompt", value="Hi")
     assert button(playground, "Send to LOW")
 
 
-def test_a_classifier_of_ones_own_that_fails_is_told(play):
-    def broken(_):
-        raise ValueError("<b>no</b>")
+def broken(_):
+    raise ValueError("<b>no</b>")
 
-    playground = play("hello", classifier=broken)
 
-    assert "ValueError: &lt;b&gt;no" in playground.html
+@pytest.mark.parametrize(
+    ("classifier", "says"),
+    [
+        (broken, "ValueError: &lt;b&gt;no"),
+        (
+            lambda _: Decision("MID", "mine", "mine: because"),
+            "mine does not say how confident it is",
+        ),
+        ("model", "this goes by the words alone"),
+        ("hybrid", "this goes by the words alone"),
+    ],
+    ids=["broken", "not sure", "model", "hybrid"],
+)
+def test_a_classifier_that_cannot_tell_or_would_cost_says_so(play, provider, classifier, says):
+    assert says in play("hello", classifier=classifier).html
+    assert [] == provider.sent
 
 
 def test_another_classifier_can_be_chosen_and_its_signals_are_of_the_whole_prompt(play):
@@ -266,20 +267,6 @@ def test_another_classifier_can_be_chosen_and_its_signals_are_of_the_whole_promp
     assert "30 characters, no code" in playground.html
     assert "whole prompt" in playground.html
     assert '<option value="rules:two-tier" selected>' in playground.html
-
-
-def test_a_classifier_that_cannot_tell_how_sure_it_is_says_so(play):
-    playground = play("hello", classifier=lambda _: Decision("MID", "mine", "mine: because"))
-
-    assert "mine does not say how confident it is" in playground.html
-
-
-@pytest.mark.parametrize("name", ["model", "hybrid"])
-def test_where_a_model_would_be_asked_the_words_alone_decide_and_it_says_so(play, provider, name):
-    playground = play("hello", classifier=name)
-
-    assert "this goes by the words alone" in playground.html
-    assert [] == provider.sent
 
 
 def test_no_embedding_is_sent_even_to_an_endpoint_that_bills_nothing(play, router, server):
@@ -295,62 +282,35 @@ def test_no_embedding_is_sent_even_to_an_endpoint_that_bills_nothing(play, route
     with_endpoint.close()
 
 
-def test_a_prompt_of_twenty_thousand_characters_makes_a_short_panel(play):
-    prompt = "Explain the following text. " + "word " * 4_000
-
-    playground = play(prompt)
-
-    assert len(playground.html) < len(prompt) + 10_000
-    assert "characters …]" in playground.html
-
-
-def test_control_characters_do_not_move_the_marks(play):
-    playground = play("\x00\x07Prove it")
-
-    assert ">Prove<sup>1</sup>" in playground.html
-
-
-def test_the_field_holds_the_text_as_it_is(play):
+def test_a_prompt_of_any_length_and_signs_is_shown_and_kept_out_of_the_repr(play):
+    long = play("Explain the following text. " + "word " * 4_000)
+    assert len(long.html) < 30_000
+    assert "characters …]" in long.html
+    assert ">Prove<sup>1</sup>" in play("\x00\x07Prove it").html
     prompt = "\n</textarea><script>alert(1)</script> $x$ \\frac & é 日本 🚀\n"
-
-    html_of = play(prompt).html
-
-    (inside,) = re.findall(r"<textarea[^>]*>\n(.*?)</textarea>", html_of, re.DOTALL)
+    page = play(prompt).html
+    (inside,) = re.findall(r"<textarea[^>]*>\n(.*?)</textarea>", page, re.DOTALL)
     assert prompt == html.unescape(inside)
-    assert "<script" not in html_of
+    assert "<script" not in page + marked(prompt, [signal(3, 9, prompt, text=prompt)])
+    assert "secret" not in repr(play("a secret"))
 
 
-# --- sending
+# Sending
 
 
-def test_send_asks_the_tier_that_is_shown_with_the_decision_that_is_shown(play, provider, router):
-    results = []
-    playground = play(
-        "Prove that there are infinitely many primes.",
-        sent=lambda result, _: results.append(result),
-    )
+def test_send_asks_the_tier_and_the_decision_that_are_shown(sending, sent, provider, router):
+    playground = sending("hello")
 
-    playground.act("send")
+    playground.act("send", value=PRIMES)  # with Ctrl+Enter, what the field has now
     wait(playground)
 
-    (result,) = results
-    assert "TOP" == result.tier
+    ((result, _),) = sent
+    assert ("TOP", "fine", PRIMES) == (result.tier, result.text, result.prompt)
     assert '"Prove"' in result.decision.reason
     assert 0.5 < result.decision.confidence < 1
-    assert "fine" == result.text
     assert 1 == len(provider.sent)
     assert (result,) == router.history.results()
     assert ["TOP"] == [row["tier"] for row in router.ledger.rows()]
-
-
-def test_send_at_tier_asks_the_tier_chosen(play, router):
-    results = []
-    playground = play("hello", sent=lambda result, _: results.append(result))
-
-    playground.act("run", "MID")
-    wait(playground)
-
-    assert ["MID"] == [result.tier for result in results]
 
 
 def test_the_options_hold_for_what_is_explained_and_what_is_sent(play, provider, router):
@@ -380,13 +340,13 @@ def test_a_second_click_sends_nothing_while_an_answer_is_on_its_way(play, provid
 
     def slow(request):
         going.set()
-        go.wait(20)
+        go.wait(PATIENCE)
         yield from Counting.send(provider, request)
 
     provider.send = slow
     playground = play("hello")
     playground.act("send")
-    assert going.wait(20)
+    assert going.wait(PATIENCE)
 
     playground.act("send")
     assert 'aria-disabled="true"' in button(playground, "Send to LOW")
@@ -396,37 +356,29 @@ def test_a_second_click_sends_nothing_while_an_answer_is_on_its_way(play, provid
     assert 1 == len(provider.sent)
 
 
-def test_stop_keeps_the_partial_answer(play, provider):
-    results, begun = [], threading.Event()
+def test_stop_keeps_the_partial_answer(sending, sent, provider):
+    begun = threading.Event()
 
     def endless(request):
         for number in itertools.count():
             yield Chunk("word ")
-            time.sleep(0.005)
+            time.sleep(0.005)  # a model takes its time
             if number == 20:  # the first pieces have been taken in
                 begun.set()
 
     provider.send = endless
-    playground = play("hello", sent=lambda result, _: results.append(result))
+    playground = sending("hello")
     thread = playground.start()
-    assert begun.wait(20)
+    assert begun.wait(PATIENCE)
 
     playground.act("stop")
-    thread.join(20)
+    thread.join(PATIENCE)
 
     assert not thread.is_alive()
-    assert "interrupted" == results[0].status
-    assert results[0].text.startswith("word")
+    ((result, _),) = sent
+    assert "interrupted" == result.status
+    assert result.text.startswith("word")
     assert "Interrupted" in playground.html
-
-
-def test_ctrl_enter_sends_what_the_field_holds(play, provider):
-    playground = play("hello")
-
-    playground.act("send", value="goodbye")
-    wait(playground)
-
-    assert ["goodbye"] == [request.messages[-1].content for request in provider.sent]
 
 
 def test_copy_as_cell_copies_a_cell_that_asks_the_same(play, monkeypatch):
@@ -459,8 +411,7 @@ def test_an_answer_has_a_number_and_commands_reach_it(shell):
 
 def test_the_answer_is_a_card_with_its_prompt_that_needs_no_kernel(shell, router):
     with capture_output() as shown:
-        playground = Playground(router, "What is\n<b>this</b>?")
-        playground.start("MID").join()
+        Playground(router, "What is\n<b>this</b>?").start("MID").join()
 
     data = shown.outputs[-1].data
     assert "What is &lt;b&gt;this&lt;/b&gt;?" in data["text/html"]
@@ -468,35 +419,35 @@ def test_the_answer_is_a_card_with_its_prompt_that_needs_no_kernel(shell, router
     assert "fine" in data["text/html"]
 
 
-def test_answers_to_the_same_prompt_fold_and_those_to_another_do_not(play):
-    cards = []
-    playground = play("hello", sent=lambda _, card: cards.append(card))
-    for tier in ("LOW", "TOP"):
-        playground.start(tier).join()
-    playground.act("prompt", value="another")
+def test_answers_to_the_same_prompt_fold_and_those_to_another_do_not(sending, sent):
+    playground = sending("hello")
+    playground.start("LOW").join()
+    playground.act("run", "TOP")
+    wait(playground)
+    playground.act("prompt", value="a" * 5_000 + "end")
     playground.start("MID").join()
 
+    cards = [card for _, card in sent]
     assert [["LOW"], ["TOP", "LOW"], ["MID"]] == [
         [one.tier for one in card.view.results] for card in cards
     ]
+    quoted = cards[-1].view.asked
+    assert len(quoted) < 2_100
+    assert "[… 3,003 characters …]" in quoted
+    assert quoted.endswith("end")
 
 
-def test_it_goes_on_with_another_router(play, provider):
-    playground = play("Hi")
-    other = Router(profile="simulated")
+def test_it_goes_on_with_another_router(play):
+    playground, other = play("Hi"), Router(profile="simulated")
 
     playground.refresh(other)
 
     assert button(playground, "Send to SIMPLE")
-    assert [button(playground, name) for name in other.ladder.names]
+    assert all(button(playground, name) for name in other.ladder.names)
     other.close()
 
 
-def test_its_repr_holds_no_prompt(play):
-    assert "secret" not in repr(play("a secret"))
-
-
-# --- in words
+# In words
 
 
 def test_in_a_terminal_it_is_printed_once(shell):
@@ -506,35 +457,5 @@ def test_in_a_terminal_it_is_printed_once(shell):
     assert "nothing was sent · would go to" in text
     assert 'signal words: "Prove", 0 to 5, speaks for a more expensive tier' in text
     assert "> FRONTIER" in text
-
-
-def test_with_no_text_it_says_what_to_give(shell):
-    text, _ = run(shell, "%route playground")
-
-    assert "%route playground What is a monad?" in text
-
-
-def test_a_text_over_the_limit_is_one_line(shell):
+    assert "%route playground What is a monad?" in run(shell, "%route playground")[0]
     assert "PromptError" in error_of(shell, f"%route playground {'word ' * 90_000}")
-
-
-def test_a_static_playground_shows_the_words(shell, router):
-    text, _ = run(
-        shell,
-        "import nbroute\nfrom nbroute.notebook.playground import Playground\n"
-        "Playground(nbroute.Router(profile='simulated'), 'Hi')",
-    )
-
-    assert "would go to SIMPLE" in text
-
-
-def test_a_long_prompt_is_quoted_by_its_ends(play):
-    cards = []
-    playground = play("a" * 5_000 + "end", sent=lambda _, card: cards.append(card))
-
-    playground.start("LOW").join()
-
-    quoted = cards[0].view.asked
-    assert len(quoted) < 2_100
-    assert "[… 3,003 characters …]" in quoted
-    assert quoted.endswith("end")

@@ -1,0 +1,348 @@
+"""Playground, dashboard and what-if in a real JupyterLab: typed and clicked in Chromium."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import lab
+import pytest
+from waiting import until
+
+pytestmark = lab.in_browser()
+
+PACE = 0.1
+PROOF = "Prove that the root of 2 is irrational, briefly.\nSay why it matters."
+CARD = ".nbr-card"
+
+
+@pytest.fixture
+def playground(page, notebooks):
+    """Opens a playground; its prompt's box."""
+
+    def opened(text="", *, pace=PACE):
+        notebooks.slow(pace).run(f"%route playground {text}", waiting=False)
+        box = page.get_by_role("textbox", name="Prompt")
+        box.wait_for()
+        return box
+
+    return opened
+
+
+def answer(page, words):
+    return page.locator(CARD, has_text=words)
+
+
+def send_at(page, tier):
+    """Send to that tier."""
+    page.locator("summary", has_text="Send to another tier").click()
+    page.get_by_role("button", name=tier, exact=True).click()
+
+
+def send(page, tier):
+    return page.get_by_role("button", name=f"Send to {tier}")
+
+
+def stop(page):
+    return page.get_by_role("button", name="Stop", exact=True)
+
+
+def idle(page):
+    """Wait until nothing is on its way."""
+    stop(page).wait_for(state="detached")
+
+
+# Playground
+
+
+def test_typing_changes_the_tier_and_the_marks_and_sends_nothing(page, notebooks, playground):
+    box = playground()
+    page.get_by_text("No prompt yet").wait_for()
+
+    box.press_sequentially("What is the capital of France?")
+    send(page, "SIMPLE").wait_for()
+    page.locator("mark", has_text="capital").wait_for()
+
+    box.fill("")
+    box.press_sequentially(PROOF)
+    send(page, "FRONTIER").wait_for()
+
+    page.locator("mark", has_text="matters").wait_for()
+    marks = {text.rstrip("0123456789") for text in page.locator("mark").all_inner_texts()}
+    assert {"Prove", "matters"} <= marks
+    shown = page.get_by_role("group", name="the prompt, signals marked")
+    assert "irrational, briefly.\n" in shown.inner_text()
+    page.locator("summary", has_text="Cost on every tier").click()
+    assert "$1.2" in page.locator("tr", has_text="◂ routing picks this").inner_text()
+    assert PROOF == box.input_value()
+    assert 0 == page.locator(CARD).count()
+
+
+def test_send_streams_the_answer_below_saves_it_and_the_magics_go_on_from_it(
+    page, notebooks, playground
+):
+    box = playground()
+    box.press_sequentially(PROOF)
+
+    send(page, "FRONTIER").click()
+    answer(page, "why FRONTIER").wait_for()
+    idle(page)
+
+    widget, shown = notebooks.slow(PACE).saved()
+    assert "application/vnd.jupyter.widget-view+json" in widget["data"]
+    assert "FRONTIER" == shown["metadata"]["nbroute"]["tier"]
+    told = "".join(shown["data"]["text/plain"])
+    assert told.startswith("prompt: Prove that the root of 2")
+    assert "FRONTIER · simulated/" in told
+    lab.command(page, "notebook:insert-cell-below")
+    page.keyboard.press("Enter")
+    page.keyboard.type("%route escalate SIMPLE")
+    lab.command(page, "notebook:run-cell")
+    page.locator("summary", has_text="before: FRONTIER").wait_for()
+
+
+def test_what_is_typed_stays_while_answers_stream_and_the_cursor_with_it(page, playground):
+    box = playground("hello", pace=1.0)
+    send_at(page, "FRONTIER")
+    stop(page).wait_for()
+
+    box.press("Home")
+    box.press_sequentially("Please say ", delay=30)
+    answer(page, "why FRONTIER").wait_for()
+
+    assert "Please say hello" == box.input_value()
+    assert "11" == box.evaluate("e => String(e.selectionStart)")
+    assert box.evaluate("e => e === document.activeElement")
+
+
+def test_ctrl_enter_sends_the_last_letters_and_another_tier_folds_the_answer_before(
+    page, playground
+):
+    box = playground()
+
+    box.press_sequentially("Name a colour, please")
+    box.press("Control+Enter")
+    answer(page, "Name a colour, please").wait_for()
+    assert "Name a colour, please" == box.input_value()
+    idle(page)
+    send_at(page, "COMPLEX")
+
+    page.locator("summary", has_text="before: ").wait_for()
+
+
+def test_what_an_input_method_composes_is_told_once_it_is_whole(page, playground):
+    box = playground()
+    box.focus()
+    session = page.context.new_cdp_session(page)
+
+    for part in ("に", "にほ", "にほん"):
+        session.send(
+            "Input.imeSetComposition", {"text": part, "selectionStart": 3, "selectionEnd": 3}
+        )
+    until(lambda: box.input_value() == "にほん")
+    assert 1 == page.get_by_text("No prompt yet").count()
+    session.send("Input.insertText", {"text": "日本"})
+
+    page.locator(".nbr-text, .nbr-head").first.wait_for()
+    assert "日本" == box.input_value()
+
+
+def test_typing_at_the_end_of_twenty_thousand_characters_loses_none(page, playground):
+    box = playground()
+    box.fill("Prove that there are infinitely many primes.\n\n" + "word " * 4_000)
+    send(page, "FRONTIER").wait_for()
+
+    box.press_sequentially(" more words at its end, and briefly", delay=20)
+    page.locator(".nbr-text", has_text="and briefly").wait_for()
+
+    assert box.input_value().endswith("word  more words at its end, and briefly")
+
+
+def test_copy_as_cell_puts_a_cell_on_the_clipboard(page, playground):
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    playground("hello")
+
+    page.get_by_role("button", name="Copy as cell").click()
+
+    page.get_by_text("copied: paste it into a cell").wait_for()
+    assert "%%route\nhello" == page.evaluate("navigator.clipboard.readText()")
+
+
+def test_stop_ends_the_answer_that_is_on_its_way(page, playground):
+    playground("Prove that the square root of 2 is irrational.", pace=1.0)
+    send_at(page, "FRONTIER")
+    answer(page, "answering ...").wait_for()
+    stop(page).click()
+
+    answer(page, "interrupted: a partial answer").wait_for()
+    idle(page)
+
+
+def test_what_was_typed_while_a_cell_ran_is_sent_whole(page, notebooks):
+    busy = "import os, time\nwhile not os.path.exists('typed'): time.sleep(0.05)\nprint('sl' 'ept')"
+    notebooks.run("%route playground hello", busy, waiting=False)
+    box = page.get_by_role("textbox", name="Prompt")
+    box.wait_for()
+    box.fill("")
+    box.press_sequentially(PROOF)
+
+    send(page, "SIMPLE").click()
+    assert 0 == page.get_by_text("slept", exact=True).count()  # the kernel was busy all along
+    (notebooks.folder / "typed").touch()
+
+    answer(page, "Say why it matters.").wait_for()
+    answer(page, "why FRONTIER").wait_for()
+
+
+def test_the_playground_works_by_keyboard(page, playground):
+    box = playground("hello")
+    button = send(page, "SIMPLE")
+    button.wait_for()
+    box.focus()
+    for _ in range(10):
+        page.keyboard.press("Tab")
+        if button.evaluate("e => e === document.activeElement"):
+            break
+
+    page.keyboard.press("Enter")
+
+    answer(page, "why SIMPLE").wait_for()
+
+
+# Dashboard
+
+
+@pytest.fixture
+def board(page):
+    return page.get_by_role("region", name="session dashboard")
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "router.map([f'hello {n}' for n in range(20)], workers=2, progress=False)",
+        "for n in range(20): router.route(f'hello {n}')",
+    ],
+    ids=["map", "loop"],
+)
+def test_the_dashboard_is_live_while_a_cell_runs(page, notebooks, board, cell):
+    last = f"router = %route router\n{cell}\nprint('all', 'done')"
+    notebooks.slow(1.0).run("%route dashboard", last, waiting=False)
+
+    board.get_by_text("answers", exact=False).first.wait_for()
+    page.wait_for_function(
+        "() => { const shown = document.querySelector('[aria-label=\"session dashboard\"]');"
+        " return /[1-9][0-9]* answers?/.test(shown.innerText) }"
+    )
+    assert 0 == page.get_by_text("all done", exact=True).count()
+
+    board.get_by_text("20 answers", exact=True).wait_for()
+    assert "SIMPLE" in board.get_by_role("region", name="tiers").inner_text()
+
+
+def test_the_dashboard_goes_on_under_another_profile_and_shows_tags_as_they_are(
+    page, notebooks, board
+):
+    evil = "%%route --feature '<img src=x onerror=window.hit=1>'\nhello"
+    notebooks.run("%route dashboard", evil, "%route use simulated", "%%route\nhello again")
+
+    board.get_by_text("2 answers", exact=True).wait_for()
+    page.get_by_text("feature <img src=x onerror=window.hit=1>").wait_for()
+
+    assert page.evaluate("window.hit") is None
+
+
+def test_neither_widget_is_wider_than_a_narrow_page(page, notebooks, board):
+    page.set_viewport_size({"width": 700, "height": 1000})
+    notebooks.run(
+        "%route dashboard",
+        f"%%route --feature {'a_long_feature_' * 3} -t COMPLEX\nSee https://example.org/{'x' * 60}",
+        "%route escalate",
+        "%%route\nمرحبا بالعالم 🚀🚀 " + "日本語" * 20,
+        f"%route playground {PROOF.replace(chr(10), ' ')}",
+    )
+    send(page, "FRONTIER").wait_for()
+    board.get_by_text("3 answers").wait_for()
+
+    wide = page.evaluate(
+        "() => [...document.querySelectorAll('.nbr, .nbr-scroll')]"
+        ".filter(e => e.scrollWidth > e.clientWidth + 1).length"
+    )
+
+    page.set_viewport_size({"width": 1400, "height": 1000})
+    assert 0 == wide
+
+
+# What if
+
+
+PROMPTS = f"""router = %route router
+import sys
+sys.path.insert(0, {str(Path(__file__).parents[1])!r})
+from benchmarks.workload import development_prompts
+for one in development_prompts(60):
+    _ = router.route(one.text)"""
+
+
+@pytest.fixture(scope="module")
+def panel(notebooks):
+    """One what-if panel, which each test leaves at what is in force now."""
+    notebooks.slow(0.0).run(PROMPTS, "%route whatif")
+    return notebooks.cell(2)
+
+
+def at(panel, slider, key, words):
+    slider.press(key)
+    panel.get_by_text(words).wait_for()
+
+
+IN_FORCE = "This is what is in force now."
+
+
+def test_the_slider_moved_by_keyboard_redraws_cost_and_tiers(page, panel):
+    shown = panel.get_by_role("region", name="where the prompts would go")
+    slider = panel.get_by_role("slider")
+    shown.wait_for()
+    before = shown.inner_text()
+
+    slider.press("End")
+    panel.get_by_role("button", name="Copy for nbroute.toml").wait_for()
+
+    assert "SIMPLE\t0% (0)" in shown.inner_text()
+    assert "SIMPLE\t0% (0)" not in before
+    assert "100" == panel.get_by_role("spinbutton").input_value()
+    at(panel, slider, "Home", IN_FORCE)
+    assert before == shown.inner_text()
+
+    for _ in range(60):  # as a key that is held down
+        page.keyboard.press("ArrowRight")
+
+    panel.locator("input[type=number][value='60']").wait_for()
+    assert "60" == slider.input_value()
+    ticks = panel.locator(".nbr-tick")
+    assert 3 < ticks.count()
+    assert 0 < panel.locator(".nbr-moves").count() < ticks.count()
+    at(panel, slider, "Home", IN_FORCE)
+
+
+def test_apply_this_has_the_session_go_on_with_it(panel):
+    for key in ("End", "Home"):
+        panel.get_by_role("slider").press(key)
+        panel.get_by_role("button", name="Apply this").click()
+        panel.get_by_text("applied for this session").wait_for()
+
+
+def test_ladder_classifier_and_cache_are_labelled_and_an_error_goes_again(panel):
+    panel.locator("summary", has_text="For nbroute.toml").click()
+
+    panel.get_by_label("Ladder").select_option("two-tier")
+    panel.get_by_text('ladder = "two-tier"').wait_for()
+    panel.get_by_label("Classifier").select_option("rules:two-tier")
+    panel.get_by_text('classifier = "rules:two-tier"').wait_for()
+    panel.get_by_label("Cache").uncheck()
+    panel.get_by_text('cache = "off"').wait_for()
+    panel.get_by_text("against all on expensive, comparing left out", exact=True).wait_for()
+
+    panel.get_by_label("Classifier").select_option("learned")
+    panel.get_by_text("there is no learned classifier").last.wait_for()
+    panel.get_by_label("Classifier").select_option(index=0)
+    panel.get_by_role("region", name="where the prompts would go").wait_for()
