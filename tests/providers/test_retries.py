@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -17,11 +16,8 @@ from nbroute import errors
 from nbroute.notebook.card import Card
 from nbroute.notebook.screens import Screen
 from nbroute.providers import retries
-from nbroute.providers.openai_compatible import OpenAICompatible
 from nbroute.router import Router
 from nbroute.types import Notice
-
-BUSY = Reply(status=429, error="slow down")
 
 
 def date(seconds):
@@ -38,9 +34,14 @@ def slept(monkeypatch):
 
 
 @pytest.fixture
-def router(server):
-    provider = OpenAICompatible("loop", server.url, "sk-test-0123456789", max_retries=2)
-    made = Router(profile="simulated", provider=provider, ladder=LADDER, classifier=lambda _: "MID")
+def provider(connect):
+    return connect(max_retries=2)
+
+
+@pytest.fixture
+def router(provider):
+    ladder = replace(LADDER, tiers=tuple(replace(t, provider="test") for t in LADDER.tiers))
+    made = Router(profile="simulated", provider=provider, ladder=ladder, classifier=lambda _: "MID")
     yield made
     made.close()
 
@@ -48,17 +49,12 @@ def router(server):
 @pytest.mark.parametrize(
     ("headers", "waits"),
     [
-        ({}, (0.3, 0.6)),
+        *(({"Retry-After": one}, (0.3, 0.6)) for one in ("-5", -60, "nan", "soon", None)),
         ({"Retry-After": "20"}, (20, 20)),
         ({"Retry-After": "0.5"}, (0.5, 0.5)),
         ({"Retry-After": 100}, (10, 101)),
         ({"retry-after-ms": "1500"}, (1.5, 1.5)),
-        ({"Retry-After": "-5"}, (0.3, 0.6)),
-        ({"Retry-After": -60}, (0.3, 0.6)),
-        ({"Retry-After": "nan"}, (0.3, 0.6)),
-        ({"Retry-After": "soon"}, (0.3, 0.6)),
-        ({"Retry-After": "3600"}, None),
-        ({"Retry-After": "9" * 400}, None),
+        *(({"Retry-After": one}, None) for one in ("3600", "9" * 400)),
         ({"x-should-retry": "false"}, None),
     ],
 )
@@ -67,7 +63,9 @@ def test_how_long_is_waited_is_the_servers_word_within_reason(
 ):
     # Seconds from now, as a date.
     dated = {
-        name: date(value) if isinstance(value, int) else value for name, value in headers.items()
+        name: date(value) if isinstance(value, int) else value
+        for name, value in headers.items()
+        if value is not None
     }
     server.reply(status=429, error="slow down", headers=dated)
     if waits is None:
@@ -134,8 +132,7 @@ def test_where_another_model_stands_ready_a_long_wait_is_not_kept(router, server
     assert "Wait 60 s" in result.attempts[0].error
 
 
-def test_what_nobody_is_told_of_is_not_waited_for_long(server, slept):
-    provider = OpenAICompatible("loop", server.url, "sk-test-0123456789", max_retries=2)
+def test_what_nobody_is_told_of_is_not_waited_for_long(server, provider, slept):
     busy = {"status": 429, "error": "slow down", "headers": {"Retry-After": "5"}}
     server.embedding_reply(**busy)
     assert provider.post("/embeddings", {"model": "e", "input": ["a"]})["data"]
@@ -146,12 +143,11 @@ def test_what_nobody_is_told_of_is_not_waited_for_long(server, slept):
     with pytest.raises(errors.RateLimited):
         provider.models()
     assert slept[0] <= 10.01
-    provider.close()
 
 
 def test_a_wait_is_seen_while_it_lasts_and_can_be_stopped(router, server):
-    server.handler = lambda _: replace(BUSY, headers={"Retry-After": "60"})
-    cancel, began = threading.Event(), time.monotonic()
+    server.handler = lambda _: Reply(status=429, error="slow", headers={"Retry-After": "60"})
+    cancel = threading.Event()
 
     def stop(event):
         if isinstance(event, Notice) and "waiting 60 s" in event.text:
@@ -160,9 +156,7 @@ def test_a_wait_is_seen_while_it_lasts_and_can_be_stopped(router, server):
     with pytest.raises(errors.Interrupted):
         router.route("hello", observe=stop, cancel=cancel)
 
-    assert time.monotonic() - began < 10
-    time.sleep(2 * retries._STEP)
-    assert 1 == len(server.requests)
+    assert 1 == len(server.requests)  # not stopped, it would ask again after a minute
 
 
 def test_a_wait_is_drawn_at_once_on_a_card_that_was_drawn_just_now(
