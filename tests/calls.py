@@ -13,9 +13,11 @@ KEY = "sk-test-0123456789abcdef"
 STREAMING = pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
 
 
-def asking(prompt="What is the capital of France?", *, model="some/model", **parts):
+def asking(
+    prompt="What is the capital of France?", *, model="some/model", system="Be brief.", **parts
+):
     """A request with a system prompt and a budget of 64 tokens."""
-    messages = (Message("system", "Be brief."), Message("user", prompt))
+    messages = (Message("system", system), Message("user", prompt))
     return Request("test", model, messages, **{"max_tokens": 64} | parts)
 
 

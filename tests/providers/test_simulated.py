@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import pytest
+from calls import asking as asking_any
+from calls import text_of
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field
@@ -39,7 +41,7 @@ from nbroute.errors import (
     UnknownModel,
 )
 from nbroute.ladders import preset
-from nbroute.providers.simulated import FAILURES, MODELS, Simulated, known_prompts
+from nbroute.providers.simulated import MODELS, Simulated, known_prompts
 from nbroute.providers.simulated_answers import find, instance
 from nbroute.sandbox import Outcome, feedback
 from nbroute.types import Ladder, Message, Reply, Request, Tier, Usage
@@ -48,9 +50,8 @@ SMALL, LARGE = "simulated/gpt-4o-mini", "simulated/claude-opus-4"
 ALL_MODELS = pytest.mark.parametrize("model", MODELS)
 
 
-def asking(prompt="What is the capital of France?", *, model=SMALL, system="Be brief.", **parts):
-    messages = (Message("system", system), Message("user", prompt))
-    return Request("simulated", model, messages, **{"max_tokens": 400} | parts)
+def asking(prompt="What is the capital of France?", *, model=SMALL, **parts):
+    return asking_any(prompt, model=model, **{"max_tokens": 400} | parts)
 
 
 EASY = (
@@ -91,10 +92,6 @@ def on_tier(prompt, tier, **parts):
     return asking(prompt, model=tier.model, system=tier.system, max_tokens=tier.max_tokens, **parts)
 
 
-def text_of(chunks):
-    return "".join(chunk.text for chunk in chunks)
-
-
 def answer(request, **options):
     return list(Simulated(**options).send(request))
 
@@ -106,6 +103,11 @@ KNOWN = "What is the capital of Australia?"
 UNKNOWN = "What does the purple teapot on my desk dream of?"
 
 
+def answers_of(prompt, **parts):
+    """The four answers, as the preset ladder's tiers give them."""
+    return [text_of(answer(on_tier(prompt, tier, **parts))) for tier in RUNGS]
+
+
 @pytest.mark.parametrize(
     "prompt",
     [
@@ -113,12 +115,13 @@ UNKNOWN = "What does the purple teapot on my desk dream of?"
         "what is the capital of  australia",
         "  What is the capital\nof Australia ?!",
         "WHAT IS THE CAPITAL OF AUSTRALIA.",
+        f"{KNOWN}\n\n{RATING_INSTRUCTION}",
     ],
 )
 def test_a_known_prompt_is_answered_as_models_of_four_strengths_might(prompt):
-    answers = [text_of(answer(on_tier(prompt, tier))) for tier in RUNGS]
+    answers = answers_of(prompt, rated=RATING_INSTRUCTION in prompt)
 
-    assert "Sydney." in answers[0]
+    assert answers[0].startswith("The capital of Australia is Sydney.")
     assert all("Canberra" in one for one in answers[1:])
     assert 4 == len(set(answers))
 
@@ -127,8 +130,14 @@ def test_typographic_quotes_and_backticks_make_no_other_prompt():
     plain = "Translate 'good morning' into Spanish."
     code = "Write a Python function `median(numbers)`."
 
-    assert text_of(answer(asking(plain))) == text_of(answer(asking(plain.replace("'", "\u2019"))))
-    assert text_of(answer(asking(code))) == text_of(answer(asking(code.replace("`", ""))))
+    assert answers_of(plain) == answers_of(plain.replace("'", "\u2019"))
+    assert answers_of(code) == answers_of(code.replace("`", ""))
+
+
+def test_a_later_turn_of_a_conversation_is_answered():
+    turns = [Message("user", UNKNOWN), Message("assistant", "Hi"), Message("user", KNOWN)]
+
+    assert "Canberra" in text_of(answer(Request("simulated", LARGE, tuple(turns), 400)))
 
 
 def test_the_known_prompts_that_are_told_do_not_depend_on_how_python_hashes_words():
@@ -140,28 +149,27 @@ def test_the_known_prompts_that_are_told_do_not_depend_on_how_python_hashes_word
     )
     code = f"from nbroute.providers.simulated_answers import near; print(near({asked!r}))"
 
-    told = {
-        subprocess.run(
-            [sys.executable, "-c", code],
-            capture_output=True,
-            check=True,
-            env={**os.environ, "PYTHONHASHSEED": seed},
-        ).stdout
-        for seed in ("0", "1", "2")
-    }
+    def told(seed):
+        env = {**os.environ, "PYTHONHASHSEED": seed}
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, check=True, env=env
+        )
+        return done.stdout
 
-    assert 1 == len(told)
+    assert told("0") == told("2")
 
 
-@ALL_MODELS
-def test_an_unknown_prompt_is_told_to_be_unknown_with_prompts_that_are_known(model):
-    text = text_of(answer(asking(UNKNOWN, model=model)))
+STRANGE_TEXTS = (UNKNOWN, "", " ", "?", "日本語", "\u200b", '"', "{", "a" * 100_000, "x\ny")
 
-    assert "This ladder is simulated: it has no answer to this prompt." in text
-    assert "%route use local" in text
-    named = re.findall('"(.+?)"', text)
-    assert 3 == len(set(named))
-    assert set(named) <= set(known_prompts())
+
+@pytest.mark.parametrize("prompt", STRANGE_TEXTS, ids=range(10))
+def test_an_unknown_prompt_is_told_so_briefly_with_prompts_that_are_known(prompt):
+    for model in MODELS:
+        text = text_of(answer(asking(prompt, model=model)))
+        assert "This ladder is simulated: it has no answer to this prompt." in text
+        assert "%route use local" in text
+        assert 3 == len(set(re.findall('"(.+?)"', text)) & set(known_prompts()))
+        assert len(text) < 500
 
 
 @pytest.mark.parametrize(
@@ -176,28 +184,23 @@ def test_the_prompts_that_are_named_are_near_by_their_words(prompt, nearest):
     assert nearest in text_of(answer(asking(prompt))).partition(" and ")[0]
 
 
-@pytest.mark.parametrize(
-    "prompt", ["", " ", "?", "日本語", "\u200b", '"', "{", "a" * 100_000, "x\ny"]
-)
-def test_any_unknown_prompt_is_told_so_briefly(prompt):
-    assert "no answer to this prompt" in text_of(answer(asking(prompt)))
-    assert len(text_of(answer(asking(prompt)))) < 500
-
-
 @ALL_MODELS
-def test_the_same_request_gets_the_same_answer_tokens_and_times(model):
-    assert answer(asking(model=model)) == answer(asking(model=model))
+def test_the_same_request_gets_the_same_answer_tokens_and_times_as_in_the_second_articles_table(
+    model,
+):
+    chunks, other = answer(asking(model=model)), answer(asking("Is a whale a fish?", model=model))
+    clock = [chunk.clock_ms for chunk in chunks]
 
-
-def test_another_prompt_gets_another_answer_and_another_time():
-    one, two = answer(asking(KNOWN)), answer(asking("Is a whale a fish?"))
-
-    assert text_of(one) != text_of(two)
-    assert one[0].clock_ms != two[0].clock_ms
+    assert chunks == answer(asking(model=model)) == answer(asking(model=model), pace=0.001)
+    assert (text_of(chunks), clock[0]) != (text_of(other), other[0].clock_ms)
+    per_token = (clock[-1] - clock[0]) / chunks[-1].usage.output_tokens
+    assert pytest.approx(MODELS[model].ttft_ms, rel=0.11) == clock[0]
+    assert pytest.approx(1000 / MODELS[model].tokens_per_second, rel=0.12) == per_token
+    assert sorted(clock) == clock
 
 
 def test_a_stronger_model_says_more_of_what_is_hard():
-    words = [len(text_of(answer(on_tier(HARD[0], tier))).split()) for tier in RUNGS]
+    words = [len(text.split()) for text in answers_of(HARD[0])]
 
     assert sorted(words) == words
     assert 3 * words[0] < words[-1]
@@ -209,18 +212,13 @@ def test_a_model_that_does_not_exist_names_the_closest():
 
 
 @ALL_MODELS
-def test_json_is_valid_and_marked(model):
-    record = json.loads(text_of(answer(asking('say "hi"\n', model=model, json=True))))
+def test_json_is_the_answer_or_valid_and_marked(model):
+    known = json.loads(text_of(answer(asking(model=model, json=True))))
+    unknown = json.loads(text_of(answer(asking('say "hi"\n', model=model, json=True))))
 
-    assert record["simulated"] is True
-    assert "no answer to this prompt" in record["note"]
-
-
-@ALL_MODELS
-def test_json_of_a_known_prompt_is_the_answer(model):
-    record = json.loads(text_of(answer(asking(model=model, json=True))))
-
-    assert "Paris" == record["capital"]
+    assert "Paris" == known["capital"]
+    assert unknown["simulated"] is True
+    assert "no answer to this prompt" in unknown["note"]
 
 
 @given(prompt=st.text(), max_tokens=st.integers(1, 80), stream=st.booleans())
@@ -232,29 +230,12 @@ def test_the_usage_is_exact_and_the_budget_kept(prompt, max_tokens, stream):
     assert text_of(whole) == text_of(chunks)
 
 
-def test_an_answer_over_the_budget_is_cut_and_says_so():
-    chunks = answer(asking(max_tokens=5))
+def test_an_answer_comes_in_one_chunk_or_is_cut_by_the_budget_and_says_so():
+    cut, (whole,) = answer(asking(max_tokens=5)), answer(asking(stream=False))
 
-    assert ("length", 5) == (chunks[-1].finish_reason, chunks[-1].usage.output_tokens)
-    assert "stop" == answer(asking())[-1].finish_reason
-
-
-def test_input_tokens_are_words_and_punctuation_of_all_messages():
-    assert 3 + 7 == answer(asking())[-1].usage.input_tokens
-
-
-def test_without_streaming_all_comes_in_one_chunk():
-    (chunk,) = answer(asking(stream=False))
-
-    assert text_of(answer(asking())) == chunk.text
-    assert chunk.usage is not None
-
-
-def test_a_later_turn_of_a_conversation_is_answered():
-    turns = [Message("user", UNKNOWN), Message("assistant", "Hi"), Message("user", KNOWN)]
-    request = Request("simulated", LARGE, tuple(turns), 400)
-
-    assert "Canberra" in text_of(answer(request))
+    assert ("length", 5) == (cut[-1].finish_reason, cut[-1].usage.output_tokens)
+    assert ("stop", text_of(answer(asking()))) == (whole.finish_reason, whole.text)
+    assert 3 + 7 == whole.usage.input_tokens  # words and punctuation of all messages
 
 
 # Agreeing, doubting, rating
@@ -290,12 +271,8 @@ def test_low_tiers_doubt_many_hard_prompts_of_ones_own_and_nobody_doubts_an_easy
     assert doubts[0] >= doubts[1] > doubts[2] == doubts[3] == 0
     assert all(checked(prompt, tier)[0] for prompt in EASY for tier in RUNGS)
 
-
-def test_the_lower_two_tiers_doubt_the_limit_cycle_so_that_a_cascade_climbs():
+    # so that a cascade climbs where the tour says that it does
     assert [False, False, True, True] == [checked(HARD[0], tier)[0] for tier in RUNGS]
-
-
-def test_no_answer_looks_like_a_refusal():
     assert all(checked(prompt, tier)[1] for prompt in EASY + HARD + STRANGE for tier in RUNGS)
 
 
@@ -305,23 +282,11 @@ def rated(prompt, tier):
     return take_rating(text)[1]
 
 
-def test_every_tier_rates_itself_8_or_more_on_easy_prompts():
+def test_tiers_rate_themselves_by_how_hard_the_prompt_is_for_them_and_only_when_asked():
     assert 8 <= min(rated(prompt, tier) for prompt in EASY for tier in RUNGS)
-
-
-def test_on_hard_prompts_low_tiers_rate_themselves_below_8_and_the_top_does_not():
     assert 8 > max(rated(prompt, tier) for prompt in HARD for tier in RUNGS[:2])
     assert 8 <= min(rated(prompt, RUNGS[-1]) for prompt in HARD)
-
-
-def test_nothing_is_rated_that_was_not_asked_to_be():
     assert "Confidence" not in text_of(answer(asking(RATING_INSTRUCTION)))
-
-
-def test_a_prompt_is_known_with_and_without_the_paragraph_that_asks_for_a_rating():
-    text = text_of(answer(asking(f"{KNOWN}\n\n{RATING_INSTRUCTION}", rated=True)))
-
-    assert text.startswith("The capital of Australia is Sydney.")
 
 
 def probability(prompt, tier):
@@ -332,16 +297,13 @@ def probability(prompt, tier):
     return math.exp(sum(found) / len(found))
 
 
-def test_log_probabilities_are_high_where_a_model_is_up_to_the_prompt_and_low_where_not():
+def test_log_probabilities_are_high_where_a_model_is_up_to_the_prompt_and_come_when_asked_for():
     assert 0.9 < min(probability(prompt, tier) for prompt in EASY for tier in RUNGS)
     assert 0.75 > max(probability(prompt, RUNGS[0]) for prompt in HARD)
     assert 0.9 < min(probability(prompt, RUNGS[-1]) for prompt in HARD)
 
-
-def test_log_probabilities_come_only_when_asked_for_and_all_at_once_without_streaming():
     streamed = [one for chunk in answer(asking(logprobs=True)) for one in chunk.logprobs]
     (whole,) = answer(asking(logprobs=True, stream=False))
-
     assert tuple(streamed) == whole.logprobs
     assert not any(chunk.logprobs for chunk in answer(asking()))
 
@@ -408,6 +370,7 @@ SCHEMAS = (
     {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 0.01},
     {"type": "string", "minLength": 200},
 )
+DRAFT_4 = "http://json-schema.org/draft-04/schema#"
 LETTER = {
     "type": "object",
     "properties": {"title": {"type": "string"}, "pages": {"type": "integer", "minimum": 1}},
@@ -433,12 +396,11 @@ def test_a_number_keeps_to_its_limits(low, width, step):
     assert pytest.approx(0, abs=1e-9) == (value / step) - round(value / step)
 
 
-@pytest.mark.parametrize("prompt", EASY + HARD + STRANGE)
 @pytest.mark.parametrize("tier", RUNGS[2:], ids=lambda tier: tier.name)
-def test_models_of_enough_skill_always_fit_the_schema_and_say_that_they_are_simulated(prompt, tier):
-    text = text_of(answer(on_tier(prompt, tier, schema=LETTER, json=True)))
-
-    assert "simulated" in read_schema(LETTER).parse(text)["title"]
+def test_models_of_enough_skill_always_fit_the_schema_and_say_that_they_are_simulated(tier):
+    for prompt in EASY + HARD + STRANGE:
+        text = text_of(answer(on_tier(prompt, tier, schema=LETTER, json=True)))
+        assert "simulated" in read_schema(LETTER).parse(text)["title"]
 
 
 @pytest.mark.parametrize(
@@ -447,18 +409,13 @@ def test_models_of_enough_skill_always_fit_the_schema_and_say_that_they_are_simu
         {"type": "number", "multipleOf": 0.01, "minimum": 0, "maximum": 1},
         {"enum": [1, 2, 3], "minimum": 2},
         {"type": "array", "minItems": 3.0, "items": {"type": "string", "minLength": 2.0}},
-        {
-            "$schema": "http://json-schema.org/draft-04/schema#",
-            "type": "integer",
-            "minimum": 4,
-            "exclusiveMinimum": True,
-        },
+        {"$schema": DRAFT_4, "type": "integer", "minimum": 4, "exclusiveMinimum": True},
         {"type": "array", "uniqueItems": True, "minItems": 4, "items": {"enum": [1, 2, 3, 4]}},
     ],
 )
-@pytest.mark.parametrize("prompt", EASY)
-def test_a_value_that_does_not_fit_is_drawn_again(prompt, schema):
-    read_schema(schema).parse(text_of(answer(asking(prompt, model=LARGE, schema=schema))))
+def test_a_value_that_does_not_fit_is_drawn_again(schema):
+    for prompt in EASY:
+        read_schema(schema).parse(text_of(answer(asking(prompt, model=LARGE, schema=schema))))
 
 
 @pytest.mark.parametrize(
@@ -495,7 +452,7 @@ def test_a_known_prompt_is_answered_with_its_own_json_where_the_schema_has_room_
         "required": ["name"],
     }
     prompt = "Describe the largest city of Portugal."
-    texts = [text_of(answer(on_tier(prompt, tier, schema=city, json=True))) for tier in RUNGS]
+    texts = answers_of(prompt, schema=city, json=True)
 
     with pytest.raises(ValueError, match="not JSON"):
         read_schema(city).parse(texts[0])
@@ -506,44 +463,23 @@ def test_a_known_prompt_is_answered_with_its_own_json_where_the_schema_has_room_
 # The lessons
 
 
-def lesson_answers(prompt):
-    """The four answers, as the preset ladder's tiers give them."""
-    return [text_of(answer(on_tier(prompt, tier))) for tier in RUNGS]
-
-
 LESSONS = packaged("nbroute.providers", "lessons.toml")["lesson"]
-EACH_LESSON = pytest.mark.parametrize("lesson", LESSONS, ids=lambda one: one["prompts"][0][:40])
+#: What an answer says of itself only where the prompt asks for it.
+TELLING = ("simulat", "as an ai", "language model", "simple tier", "frontier", "gpt", "claude")
 
 
-@EACH_LESSON
-def test_a_lesson_has_four_answers_that_are_whole_and_fit_the_tiers_budget(lesson):
-    assert 4 == len(lesson["answers"])
-    assert lesson["enough"] in range(4)
-    for text, tier in zip(lesson["answers"], RUNGS, strict=True):
-        chunks = answer(on_tier(lesson["prompts"][0], tier))
-        assert text == text_of(chunks)
-        assert "stop" == chunks[-1].finish_reason
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda one: one["prompts"][0][:40])
+def test_a_lesson_has_four_answers_that_are_whole_and_a_rating_of_8_says_good_enough(lesson):
+    prompt = lesson["prompts"][0]
+    chunks = [answer(on_tier(prompt, tier)) for tier in RUNGS]
+    ratings = [rated(prompt, tier) for tier in RUNGS]
 
-
-@EACH_LESSON
-def test_no_answer_talks_of_models_tiers_or_simulation(lesson):
-    prompt = " ".join(lesson["prompts"]).lower()
-    for word in (
-        "simulat",
-        "as an ai",
-        "language model",
-        "simple tier",
-        "frontier",
-        "gpt",
-        "claude",
-    ):
-        assert all(word not in text.lower() for text in lesson["answers"]) or word in prompt
-
-
-def test_a_rating_of_8_says_that_the_answer_is_good_enough():
-    for lesson in LESSONS:
-        ratings = [rated(lesson["prompts"][0], tier) for tier in RUNGS]
-        assert [place >= lesson["enough"] for place in range(4)] == [one >= 8 for one in ratings]
+    assert lesson["answers"] == [text_of(one) for one in chunks]
+    assert ["stop"] * 4 == [one[-1].finish_reason for one in chunks]
+    assert [place >= lesson["enough"] for place in range(4)] == [one >= 8 for one in ratings]
+    told = " ".join(lesson["answers"]).lower()
+    asked = " ".join(lesson["prompts"]).lower()
+    assert [] == [word for word in TELLING if word in told and word not in asked]
 
 
 def test_no_wording_stands_twice():
@@ -576,9 +512,7 @@ PLAIN_TESTS = {
     "median": "median([3, 1, 2]) == 2 and median([4, 1, 3, 2]) == 2.5",
     "merges two sorted": "merge_sorted([1, 4], [2, 3, 5]) == [1, 2, 3, 4, 5]",
     "is_palindrome": "is_palindrome('Never odd or even') and not is_palindrome('lever')",
-    "is_leap_year": (
-        "[is_leap_year(y) for y in (1900, 2000, 2024, 2023)] == [False, True, True, False]"
-    ),
+    "is_leap_year": "[y for y in (1900, 2000, 2024, 2023) if is_leap_year(y)] == [2000, 2024]",
     "fizzbuzz": "fizzbuzz(15)[-1] == 'FizzBuzz' and fizzbuzz(5)[2:] == ['Fizz', '4', 'Buzz']",
     "to_roman": "[to_roman(n) for n in (4, 9, 1994)] == ['IV', 'IX', 'MCMXCIV']",
     "flatten": "flatten([1, [2, [3, []]]]) == [1, 2, 3]",
@@ -605,7 +539,7 @@ def holds(assertion, text):
 def test_the_weakest_models_function_fails_the_plain_test_and_a_strong_ones_passes(
     prompt, assertion
 ):
-    passed = [holds(assertion, text) for text in lesson_answers(prompt)]
+    passed = [holds(assertion, text) for text in answers_of(prompt)]
 
     assert not passed[0]
     assert passed[2:] == [True, True]
@@ -616,7 +550,7 @@ def test_whoever_is_given_the_traceback_does_as_the_next_stronger_would(prompt, 
     failed = feedback("def f(): ...", Outcome(False, "AssertionError", "Traceback", ""))
     helped = text_of(answer(on_tier(f"{prompt}\n\n{failed}", RUNGS[1])))
 
-    assert lesson_answers(prompt)[2] == helped
+    assert answers_of(prompt)[2] == helped
     assert holds(assertion, helped)
 
 
@@ -625,17 +559,17 @@ def test_an_answer_that_was_no_json_is_told_so_and_the_prompt_is_known_all_the_s
     failed = valid_json(Reply("Ganymede", "a model", Usage(1, 1), "stop", 1.0, None)).feedback
     helped = text_of(answer(on_tier(f"{prompt}\n\n{failed}", RUNGS[0])))
 
-    assert lesson_answers(prompt)[1] == helped
+    assert answers_of(prompt)[1] == helped
 
 
 def test_strong_models_treat_the_edges_of_median_and_merge_with_care():
     median, merge = list(CODE)[:2]
 
-    for text in lesson_answers(median)[2:]:
+    for text in answers_of(median)[2:]:
         with pytest.raises(ValueError, match="no numbers"):
             holds("median([])", text)
     stable = "[id(x) for x in merge_sorted([p], [q])] == [id(p), id(q)]"
-    for text in lesson_answers(merge)[2:]:
+    for text in answers_of(merge)[2:]:
         assert holds(f"[p := 1.0, q := 1] and {stable} and merge_sorted([], [1]) == [1]", text)
 
 
@@ -651,14 +585,14 @@ def queried(text):
 def test_the_query_for_the_latest_order_of_each_customer_forgets_less_from_model_to_model():
     (prompt,) = (one for one in known_prompts() if "SQL" in one)
 
-    assert [[2], [2, 3, 4], [2, 4], [2, 4]] == list(map(queried, lesson_answers(prompt)))
+    assert [[2], [2, 3, 4], [2, 4], [2, 4]] == list(map(queried, answers_of(prompt)))
 
 
 def test_the_pattern_for_a_date_lets_less_through_from_model_to_model():
     (prompt,) = (one for one in known_prompts() if "regular expression" in one)
     dates = ("2026-11-28", "2026-99-99", "2026-12-39", "2026-02-30", "2024-02-29")
     found = []
-    for text in lesson_answers(prompt):
+    for text in answers_of(prompt):
         pattern = re.findall(r"```\n(.*?)\n```", text, re.DOTALL)[0]
         found.append(sum(re.fullmatch(pattern, date) is not None for date in dates))
 
@@ -666,27 +600,10 @@ def test_the_pattern_for_a_date_lets_less_through_from_model_to_model():
 
 
 def test_the_last_digit_of_the_power_is_what_the_strong_models_say():
-    texts = lesson_answers("What is the last digit of 7 to the power of 222?")
+    texts = answers_of("What is the last digit of 7 to the power of 222?")
     digit = str(pow(7, 222, 10))
 
     assert [False, False, True, True] == [f"**{digit}" in text for text in texts]
-
-
-# The clock
-
-
-@ALL_MODELS
-def test_the_clock_follows_the_second_articles_table(model):
-    chunks = answer(asking(model=model))
-    per_token = (chunks[-1].clock_ms - chunks[0].clock_ms) / chunks[-1].usage.output_tokens
-
-    assert pytest.approx(MODELS[model].ttft_ms, rel=0.11) == chunks[0].clock_ms
-    assert pytest.approx(1000 / MODELS[model].tokens_per_second, rel=0.12) == per_token
-    assert sorted(chunk.clock_ms for chunk in chunks) == [chunk.clock_ms for chunk in chunks]
-
-
-def test_a_pace_changes_no_figure():
-    assert answer(asking()) == answer(asking(), pace=0.001)
 
 
 # Classifying
@@ -762,9 +679,14 @@ def test_a_short_budget_alone_makes_no_classifier():
     ],
 )
 @pytest.mark.parametrize("stream", [True, False])
-def test_a_failure_of_an_endpoint_is_the_same_error_as_the_real_ones(kind, error, stream):
+def test_a_failure_of_an_endpoint_is_the_same_error_as_the_real_ones_and_passes(
+    kind, error, stream
+):
+    provider = Simulated(fail=[kind])
+
     with pytest.raises(error, match=r"\[simulated\]"):
-        answer(asking(stream=stream), fail=kind)
+        list(provider.send(asking(stream=stream)))
+    assert "Paris" in text_of(provider.send(asking(stream=stream)))
 
 
 def test_a_cut_stream_breaks_after_some_text():
@@ -777,41 +699,18 @@ def test_a_cut_stream_breaks_after_some_text():
     assert whole.startswith("".join(arrived))
 
 
-def test_a_refusal_refuses():
+def test_a_failure_may_be_an_answer_that_is_refused_slow_cut_or_not_json():
+    quick, slow, cut = (answer(asking(), fail=fail) for fail in (None, "slow", "length"))
+
     assert "I cannot help" in text_of(answer(asking(), fail="refusal"))
-
-
-def test_bad_json_does_not_parse_and_is_marked():
-    text = text_of(answer(asking(json=True), fail="bad_json"))
-
-    with pytest.raises(json.JSONDecodeError):
-        json.loads(text)
-    assert "[simulated]" in text
-
-
-def test_slow_takes_ten_times_as_long():
-    slow, quick = answer(asking(), fail="slow"), answer(asking())
-
     assert text_of(quick) == text_of(slow)
     assert pytest.approx(10 * quick[-1].clock_ms) == slow[-1].clock_ms
-
-
-def test_length_stops_half_way():
-    cut, whole = answer(asking(), fail="length"), answer(asking())
-
     assert "length" == cut[-1].finish_reason
-    assert whole[-1].usage.output_tokens // 2 == cut[-1].usage.output_tokens
-
-
-def test_a_list_of_failures_is_used_up_call_by_call():
-    provider = Simulated(fail=["rate_limit", None, "unavailable"])
-
-    with pytest.raises(RateLimited):
-        list(provider.send(asking()))
-    assert text_of(provider.send(asking()))
-    with pytest.raises(Unavailable):
-        list(provider.send(asking()))
-    assert text_of(provider.send(asking()))
+    assert quick[-1].usage.output_tokens // 2 == cut[-1].usage.output_tokens
+    text = text_of(answer(asking(json=True), fail="bad_json"))
+    assert "[simulated]" in text
+    with pytest.raises(json.JSONDecodeError):
+        json.loads(text)
 
 
 def test_one_model_can_fail_while_the_others_answer():
@@ -826,8 +725,8 @@ def test_one_model_can_fail_while_the_others_answer():
     assert text_of(provider.send(asking(model="simulated/gpt-4o")))
 
 
-def test_a_list_of_failures_is_used_once_in_all_threads():
-    provider = Simulated(fail=["rate_limit"] * 10)
+def test_a_list_of_failures_is_used_up_call_by_call_in_all_threads():
+    provider = Simulated(fail=["rate_limit", None] * 10)
 
     def failed(_):
         try:
@@ -835,27 +734,21 @@ def test_a_list_of_failures_is_used_once_in_all_threads():
         except RateLimited:
             return True
 
+    assert [True, False] == [failed(0), failed(1)]
     with ThreadPoolExecutor(8) as pool:
-        assert 10 == sum(pool.map(failed, range(50)))
+        assert 9 == sum(pool.map(failed, range(50)))
 
 
-@pytest.mark.parametrize("fail", ["rate_limits", ["rate_limits"], {SMALL: "rate_limits"}])
-def test_an_unknown_failure_is_a_settings_error_with_the_closest(fail):
-    with pytest.raises(SettingsError, match="'rate_limits': did you mean 'rate_limit'"):
+@pytest.mark.parametrize(
+    ("fail", "told"),
+    [
+        *(
+            (fail, "'rate_limits': did you mean 'rate_limit'")
+            for fail in ("rate_limits", ["rate_limits"], {SMALL: "rate_limits"})
+        ),
+        ({"gpt-4o-mini": "timeout"}, "'gpt-4o-mini', did you mean 'simulated/gpt-4o-mini'"),
+    ],
+)
+def test_an_unknown_failure_or_model_is_a_settings_error_with_the_closest(fail, told):
+    with pytest.raises(SettingsError, match=told):
         Simulated(fail=fail)
-
-
-def test_a_failure_for_an_unknown_model_is_a_settings_error_with_the_closest():
-    with pytest.raises(SettingsError, match="'gpt-4o-mini', did you mean 'simulated/gpt-4o-mini'"):
-        Simulated(fail={"gpt-4o-mini": "timeout"})
-
-
-@pytest.mark.parametrize("kind", FAILURES)
-def test_every_failure_is_marked_as_simulated_and_passes(kind):
-    provider = Simulated(fail=[kind])
-
-    try:
-        text_of(provider.send(asking()))
-    except (RateLimited, TimedOut, Unavailable, AuthError, BadReply) as error:
-        assert "[simulated]" in str(error)  # noqa: PT017 - some kinds raise and some answer
-    assert "Paris" in text_of(provider.send(asking()))
