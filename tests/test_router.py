@@ -115,7 +115,7 @@ def test_an_endpoint_that_embeds_in_another_dimension_than_yesterday_is_asked_an
 
         embedded = [row for row in router.ledger.rows() if row["purpose"] == "embed"]
     assert "ok" == result.text
-    assert any("of 24 dimensions, and gave 16 before" in one for one in told)
+    assert any("of 24 dimensions and gave 16 before" in one for one in told)
     assert before < len(server.requests)
     asked = [seen for seen in server.requests if seen.path.endswith("/embeddings")]
     words = sum(len(text.split()) for seen in asked for text in seen.json["input"])

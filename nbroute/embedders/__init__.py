@@ -1,4 +1,4 @@
-"""Texts -> vectors, and what is kept of them; here: texts as an embedder takes them."""
+"""Texts -> vectors, and what is kept of them; this file prepares texts for an embedder."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def sendable(text: str) -> str:
 
 
 def within(text: str, tokens: int) -> str:
-    """The text, or its first three quarters and its last where it is longer than that limit."""
+    """The text, or, if it is over the limit, its beginning and end (three parts to one)."""
     count = estimate_tokens(text)
     if count <= tokens:
         return text
@@ -27,12 +27,12 @@ def within(text: str, tokens: int) -> str:
 
 
 def content_key(text: str) -> bytes:
-    """The SHA-256 of the text: the text itself is not kept beside its vector."""
+    """The SHA-256 of the text, under which its vector is kept without the text."""
     return hashlib.sha256(sendable(text).encode()).digest()
 
 
 def summed(usages: Iterable[Usage | None]) -> Usage | None:
-    """The known ones of several requests in one; billed where each was, estimated where one is."""
+    """The known usages added up: billed if all are, estimated if any is."""
     known = [usage for usage in usages if usage is not None]
     billed = [usage.billed_usd for usage in known if usage.billed_usd is not None]
     if not known:
@@ -46,7 +46,7 @@ def summed(usages: Iterable[Usage | None]) -> Usage | None:
 
 @contextlib.contextmanager
 def telling(counted: Callable[[], Usage | None]) -> Iterator[None]:
-    """Add what was counted so far to the usage of a ProviderError on its way out."""
+    """Add what was counted so far to the usage of a ProviderError that passes through."""
     try:
         yield
     except ProviderError as error:

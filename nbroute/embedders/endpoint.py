@@ -1,4 +1,4 @@
-"""Endpoints with the OpenAI embeddings API, over the client of a chat provider."""
+"""Endpoints with the OpenAI embeddings API, through a chat provider's client."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ from nbroute.types import Embedded, ProviderKind, Usage
 if TYPE_CHECKING:
     import numpy as np
 
-#: Texts in one request, and OpenAI's limits for one text and for all of them, in tokens.
+#: Texts per request, and OpenAI's limits in tokens for one text and for a request.
 BATCH, TEXT_TOKENS, BATCH_TOKENS = 256, 8000, 250_000
 
 
 class OpenAIEmbedder:
-    """Vectors from POST /embeddings of that provider's endpoint, many texts a request.
+    """Vectors from POST /embeddings at the provider's endpoint, many texts per request.
 
-    A text over 8,000 tokens is embedded by its head and its tail. The usage is the sum over
-    the requests, estimated where the endpoint does not say. Thread-safe.
+    A text of over 8,000 tokens is embedded by its beginning and its end. The usage is the sum over
+    the requests, estimated if the endpoint does not say. Thread-safe.
     """
 
     def __init__(self, provider: OpenAICompatible, model: str = "text-embedding-3-small") -> None:
         self.kind: ProviderKind = provider.kind
         self.provider = provider.name
         self.model = model
-        # The address too: another endpoint behind the same name has vectors of its own.
+        # With the address: another endpoint under the same name has other vectors.
         self.name = f"{provider.host}:{model}"
         self._endpoint = provider
 
     def missing(self, texts: Sequence[str]) -> list[str]:
-        """All of the texts, once each: nothing is kept here."""
+        """All of the texts, each once: nothing is kept here."""
         return list(dict.fromkeys(texts))
 
     def embed(self, texts: Sequence[str]) -> Embedded:
-        """One vector a text; ProviderError, BadReply where the answer holds no such vectors."""
+        """One vector per text. Raises ProviderErrors; BadReply if the answer does not have them."""
         import numpy as np
 
         started = time.perf_counter()
@@ -75,18 +75,18 @@ class OpenAIEmbedder:
         if not isinstance(data, list) or len(data) != count:
             found = f"{len(data)} of them" if isinstance(data, list) else "none"
             raise self._bad(f"{found} for {count} texts")
-        # By `index`, where those are what they should be; else as they came.
+        # By `index` if those are complete, else in the order in which they came.
         places = [field(item, "index") for item in data]
         if all(type(place) is int for place in places) and sorted(places) == list(range(count)):
             data = sorted(data, key=lambda item: item["index"])
         rows = [field(item, "embedding") for item in data]
         if not all(isinstance(row, list) and row for row in rows):
-            raise self._bad("something else in their place")
+            raise self._bad("something else instead")
         try:
             with np.errstate(over="ignore"):
                 vectors = np.asarray(rows, dtype=np.float32)
         except (TypeError, ValueError, OverflowError):
-            raise self._bad("rows of different lengths, or of no numbers") from None
+            raise self._bad("rows of different lengths or of things that are not numbers") from None
         if vectors.ndim != 2 or not np.isfinite(vectors).all():
             raise self._bad("values that are not finite numbers")
         told = field(answer, "usage")

@@ -33,7 +33,7 @@ def m001_vectors(connection: sqlite3.Connection) -> None:
 
 
 def m002_taught(connection: sqlite3.Connection) -> None:
-    """Every word of the user's on a prompt, oldest first; without a tier it is forgotten."""
+    """Everything the user taught about a prompt, oldest first; a row without a tier forgets it."""
     connection.execute(
         "CREATE TABLE taught (id INTEGER PRIMARY KEY, ts REAL NOT NULL, prompt TEXT NOT NULL, "
         "tier TEXT, ladder TEXT NOT NULL)"
@@ -42,20 +42,20 @@ def m002_taught(connection: sqlite3.Connection) -> None:
 
 MIGRATIONS: list[Migration] = [m001_vectors, m002_taught]
 
-#: Texts sent on at once: what an earlier request brought is kept when a later one fails.
+#: Texts per request: the vectors of earlier requests are kept if a later one fails.
 CHUNK = 256
 #: About 120 MB at 1,536 dimensions.
 ENTRIES = 20_000
 
 
 class RememberedEmbedder:
-    """Sends no text to its embedder twice, whichever thread or process on the file asks.
+    """Sends no text to its embedder twice, for all threads and processes that share the file.
 
-    Vectors are kept under the embedder's name, so that another one has its own. Where the
-    same name brings another dimension than before, what was kept under it is forgotten, the
-    texts are embedded anew and `announce` is told; BadReply where it changes within a call.
-    A file that cannot be used is announced once, and all works on without it. The oldest of
-    more than `entries` vectors go. `embedded` is told the texts of each call and their vectors.
+    Vectors are kept by the embedder's name. If that name returns another dimension than before,
+    its old vectors are forgotten, the texts are embedded again and `announce` says so; BadReply
+    if it changes within a call. A file that cannot be used is announced once, and everything
+    works without it. Beyond `entries` vectors the oldest are deleted. `embedded` gets the texts
+    of each call and their vectors.
     """
 
     def __init__(
@@ -80,12 +80,12 @@ class RememberedEmbedder:
         self._warned = False
 
     def missing(self, texts: Sequence[str]) -> list[str]:
-        """Those of the texts, once each, that would have to be sent."""
+        """The texts that would have to be sent, each once."""
         known = self._kept(texts)
         return [text for text in dict.fromkeys(texts) if text not in known]
 
     def embed(self, texts: Sequence[str]) -> Embedded:
-        """One vector a text; usage is of the texts that were sent, None where none was."""
+        """One vector per text; the usage is that of the texts sent, None if none was."""
         import numpy as np
 
         known = self._kept(texts)
@@ -113,11 +113,11 @@ class RememberedEmbedder:
         )
 
     def close(self) -> None:
-        """Give the file back; a later use opens it again."""
+        """Close the file; a later use opens it again."""
         self._file.close()
 
     def _kept(self, texts: Sequence[str]) -> dict[str, np.ndarray]:
-        """The vectors that are there, all of one dimension."""
+        """The vectors that are kept, all of one dimension."""
         if not self._file.exists:
             return {}
         import numpy as np
@@ -160,8 +160,8 @@ class RememberedEmbedder:
             return
         if before not in (None, width):
             self._announce(
-                f"{self.name} gives vectors of {width} dimensions, and gave {before} before: "
-                "its kept vectors are forgotten, and texts are embedded anew as needed."
+                f"{self.name} gives vectors of {width} dimensions and gave {before} before: "
+                "its kept vectors are forgotten, and texts are embedded again as needed."
             )
 
     def _dimensions(self, connection: sqlite3.Connection) -> int | None:
@@ -183,11 +183,10 @@ _PRUNE = "DELETE FROM vectors WHERE id <= (SELECT max(id) FROM vectors) - ?"
 
 
 class TaughtExamples:
-    """An append-only file of taught prompts; `path` None is in memory.
+    """An append-only file of taught prompts; in memory if `path` is None.
 
-    Prompts are the same where they differ in nothing but the space around them. Thread-safe,
-    and several processes may share the file. Its methods raise RecordError where it cannot
-    be used.
+    Space around a prompt does not matter. Thread-safe, and several processes may share the file.
+    Methods raise RecordError if it cannot be used.
     """
 
     def __init__(self, path: Path | None, *, clock: Callable[[], float] = time.time) -> None:
@@ -195,7 +194,7 @@ class TaughtExamples:
         self._clock = clock
 
     def teach(self, prompt: str, tier: str, ladder: Ladder) -> Example:
-        """Keep that the tier, named in any case, should answer prompts like this one.
+        """Record that the tier (in any case) should answer prompts like this one.
 
         PromptError for an empty prompt, SettingsError for a tier that the ladder does not have.
         """
@@ -210,7 +209,7 @@ class TaughtExamples:
         return example
 
     def examples(self, ladder: Ladder) -> tuple[Example, ...]:
-        """The last word on each prompt among those that fit the ladder, the newest at the end."""
+        """The latest tier taught for each prompt that fits the ladder, newest last."""
         words: dict[str, Example] = {}
         query = "SELECT prompt, tier FROM taught ORDER BY id"
         for prompt, tier in self._file.fetch(query, lead="cannot read the taught examples"):
@@ -222,5 +221,5 @@ class TaughtExamples:
         return tuple(words.values())
 
     def close(self) -> None:
-        """Give the file back; a later use opens it again."""
+        """Close the file; a later use opens it again."""
         self._file.close()

@@ -33,7 +33,7 @@ class _Model(NamedTuple):
 
 
 def available() -> bool:
-    """Whether wordllama and its files are there; nothing is imported."""
+    """Whether wordllama and its files are installed; imports nothing."""
     libraries = all(_found(name) for name in ("tokenizers", "safetensors"))
     return libraries and _folder() is not None
 
@@ -41,8 +41,8 @@ def available() -> bool:
 class WordLlamaEmbedder:
     """The mean of the vectors of a text's tokens (256 dimensions, English above all).
 
-    Nothing is billed, and word order plays no part. Loaded at the first use (16 MB);
-    thread-safe. SettingsError where it is not installed or its files cannot be read.
+    Nothing is billed, and word order does not matter. Loaded on first use (16 MB); thread-safe.
+    SettingsError if it is not installed or its files cannot be read.
     """
 
     name = f"wordllama:{DIMENSIONS}"
@@ -59,7 +59,7 @@ class WordLlamaEmbedder:
         return []
 
     def embed(self, texts: Sequence[str]) -> Embedded:
-        """One vector a text, zeros for a text without tokens; no usage, as nothing was sent."""
+        """One vector per text, zeros for a text without tokens; no usage, as nothing is sent."""
         import numpy as np
 
         started = time.perf_counter()
@@ -67,7 +67,7 @@ class WordLlamaEmbedder:
             model = self._model = self._model or _load()
         vectors = np.zeros((len(texts), DIMENSIONS), dtype=np.float32)
         for row, text in enumerate(texts):
-            # One by one: a batch runs in threads, about which tokenizers warns at a later fork.
+            # One by one: batches run in threads, and tokenizers would warn at a later fork.
             ids = model.tokenizer.encode(sendable(text), add_special_tokens=False).ids
             if ids:
                 vectors[row] = model.table[ids].mean(axis=0, dtype=np.float32)
@@ -77,7 +77,7 @@ class WordLlamaEmbedder:
 def _found(name: str) -> ModuleSpec | None:
     try:
         return importlib.util.find_spec(name)
-    except (ImportError, ValueError):  # blocked by a finder, or half taken out of sys.modules
+    except (ImportError, ValueError):  # blocked by a finder, or half removed from sys.modules
         return None
 
 
@@ -99,7 +99,7 @@ def _load() -> _Model:
 
         tokenizer = Tokenizer.from_file(str(folder / _TOKENIZER))
         table = load_file(folder / _WEIGHTS)["embedding.weight"]
-    except Exception as error:  # both raise what their Rust code raises, bare Exceptions too
+    except Exception as error:  # their Rust code raises bare Exceptions too
         again = "pip install --force-reinstall --no-deps wordllama"
         raise SettingsError(
             f"wordllama's files in {str(folder)!r} cannot be read ({type(error).__name__}: "

@@ -1,6 +1,6 @@
-"""The SDK's HTTP client, held to its deadline and its host, with its faults in plain words.
+"""The SDK's HTTP client, kept to its deadline and its host, with its errors in plain words.
 
-The SDK's 2.x is built on httpx and its 3.x on httpx2; what is used of them is alike in both.
+SDK 2.x is built on httpx and 3.x on httpx2; what we use is the same in both.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from nbroute.providers.openai_errors import Call, Final, is_a, no_connection, ti
 _MOST_REDIRECTS = 5
 _PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
 _CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
-#: The exceptions of a proxy that does not answer, or does not let through.
+#: The exceptions of a proxy that does not answer or refuses.
 _UNREACHED = ("ConnectError", "ConnectTimeout", "ProxyError")
 
 
 def http_client(base_url: str, timeout: Any) -> Any:
-    """The client for the SDK. SettingsError where what the environment says cannot be used."""
+    """The client for the SDK; SettingsError if a proxy or certificate variable is wrong."""
     import openai
 
     class Client(openai.DefaultHttpxClient):
@@ -59,12 +59,12 @@ def http_client(base_url: str, timeout: Any) -> Any:
             )
 
     host = urlsplit(base_url).hostname or ""
-    # A proxy of the environment cannot reach a server on this machine.
+    # A proxy cannot reach a server on this machine.
     trust_env = not stays_here(base_url)
     options = {"base_url": base_url, "timeout": timeout, "trust_env": trust_env}
     try:
         if not trust_env and _set(*_CERTIFICATES):
-            # Without TLS a wrong file does not matter.
+            # Without TLS, a wrong file does not matter.
             with contextlib.suppress(*() if base_url.startswith("https:") else (OSError,)):
                 options["verify"] = ssl.create_default_context(
                     cafile=os.environ.get("SSL_CERT_FILE"), capath=os.environ.get("SSL_CERT_DIR")
@@ -74,8 +74,8 @@ def http_client(base_url: str, timeout: Any) -> Any:
         )
     except Exception as error:  # noqa: BLE001 - what a wrong variable raises is of any class
         raise SettingsError(f"no connection to {host} can be made: {fault(error)}") from None
-    # So that a wait ends with the call, and not with the next byte. Neither httpx 0.28 nor httpx2
-    # 2.16 passes a backend on to httpcore's pool, which takes one, or bounds a whole answer.
+    # So that a wait ends at the deadline and not at the next byte. Neither httpx 0.28 nor httpx2
+    # 2.16 can limit a whole answer, or pass a backend on to httpcore's pool, which takes one.
     for transport in (client._transport, *filter(None, client._mounts.values())):  # noqa: SLF001
         pool = _pool(transport)
         pool._network_backend = _Timed(pool._network_backend)  # noqa: SLF001
@@ -87,7 +87,7 @@ def _pool(transport: Any) -> Any:
 
 
 def raw_response() -> Any:
-    """The class by which the SDK is asked for an answer that it has not read."""
+    """The class that makes the SDK return an answer without reading it."""
     import openai
 
     library = openai.DefaultHttpxClient.__base__.__module__.partition(".")[0]
@@ -95,7 +95,7 @@ def raw_response() -> Any:
 
 
 class _Timed:
-    """A connection, or what makes one: no wait in it outlasts the call that the thread is at."""
+    """A connection, or its maker, in which no wait outlasts the thread's current call."""
 
     def __init__(self, inner: Any) -> None:
         self._inner = inner
@@ -126,7 +126,7 @@ def _left(timeout: float | None) -> float:
 
 @contextlib.contextmanager
 def _in_words(call: Call, proxy: Any) -> Iterator[None]:
-    """Make an error final where asking again would not help."""
+    """Make an error final if asking again would not help."""
     try:
         yield
     except Exception as error:
@@ -141,12 +141,12 @@ def _in_words(call: Call, proxy: Any) -> Iterator[None]:
 
 
 def _set(*names: str) -> list[str]:
-    """Those of the variables that are set, as they are written there."""
+    """The variables that are set, in upper or lower case."""
     return [one for name in names for one in (name.lower(), name) if os.environ.get(one)]
 
 
 def fault(error: BaseException | None) -> str:
-    """What is wrong with which variable; a user name and a password in it are not shown."""
+    """Which variable is wrong, and why; user names and passwords in it are not shown."""
     for name in _set(*_PROXIES):
         value = os.environ[name]
         shown = value.rpartition("@")[2].partition("?")[0]
@@ -177,7 +177,7 @@ def _is_proxy(value: str) -> bool:
 
 
 def _followed(asked: Any, location: str, call: Call) -> Any:
-    """Where a redirect leads, if it is to the same server, or the same host by https."""
+    """Where a redirect leads, if that is the same server, or the same host by https."""
     where = "something that is not an address"
     with contextlib.suppress(Exception):  # httpx's InvalidURL has no base of its own
         url = asked.join(location)
@@ -194,7 +194,7 @@ def _followed(asked: Any, location: str, call: Call) -> Any:
 
 
 def _short(response: Any, call: Call) -> Any:
-    """The same answer with no more of its body than an error needs, unpacked."""
+    """The same answer, unpacked, with only as much of its body as an error needs."""
     with contextlib.closing(response):
         body = wire.words(response, call)
     packing = ("content-encoding", "content-length", "content-type", "transfer-encoding")

@@ -1,4 +1,4 @@
-"""Keys: where they may go unencrypted, and how they are taken out of the texts of errors."""
+"""Keys: where they may go unencrypted, and how they are removed from error messages."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from urllib.parse import quote, urlsplit
 
 REMOVED = "[key]"
 
-#: So many characters of a key in a row are not shown; a shorter key is only looked for in what
-#: a server says, where it stands alone: "x" is in our own words as well.
+#: This many characters of a key in a row are not shown; a shorter key is removed only from a
+#: server's words, and only as a whole word: "x" is in our own words as well.
 _RUN = 8
-#: Of a key that is masked in the middle, what may be seen of both its ends together.
+#: How many characters may be seen of a key that is masked in the middle, at both ends together.
 _ENDS = 3
-#: Keys that are not known here, as litellm may have found them in the environment.
+#: The shapes of keys that we were not given: litellm may have found them in the environment.
 _SHAPES = re.compile(
     r"\b(?:(?:sk|gsk|xai|pk)[-_]|AIza)[-_A-Za-z0-9]{12,}"
     r"|(?<=[Bb]earer )(?=\S*\d)[-\w.~+/=]{8,}|(?<=[Bb]asic )(?=\S*\d)[-\w+/=]{8,}"
 )
 #: The user and the password in an address.
 _USER = re.compile(r"(?<=://)[^/\s@'\"]+@")
-#: What stands in the place of a key's middle.
+#: What replaces the middle of a key.
 _MASK = re.compile(
     r"\*{2,}|•+|…+|\.{2,}|x{4,}|#{2,}|-{3,}|_{3,}|[\[<(](?:\W{0,5}|redacted|masked|hidden)[\])>]",
     re.IGNORECASE,
@@ -30,9 +30,9 @@ _MASK = re.compile(
 
 
 def stays_here(url: str) -> bool:
-    """Whether the address is this machine's own, whatever the network.
+    """Whether the address is this machine's own on any network.
 
-    That is 127.0.0.0/8, ::1 and, by RFC 6761 (6.3), localhost and the names that end in it.
+    These are 127.0.0.0/8, ::1 and, by RFC 6761 (6.3), localhost and the names under it.
     """
     host = urlsplit(url).hostname or ""
     try:
@@ -43,7 +43,7 @@ def stays_here(url: str) -> bool:
 
 
 class Key(str):
-    """A key. What shows variables, or `asdict(settings)`, shows that there is one."""
+    """A key. Debuggers and `asdict(settings)` show only that there is one."""
 
     __slots__ = ()
 
@@ -52,7 +52,7 @@ class Key(str):
 
 
 def scrubbed(text: str, keys: Sequence[str], *, ours: bool = False) -> str:
-    """The text without the keys; `ours` says that words of our own are in it."""
+    """The text without the keys; `ours` says that it contains words of our own."""
     text = _USER.sub("", text)
     for key in keys:
         if len(key) >= _RUN:
@@ -63,7 +63,7 @@ def scrubbed(text: str, keys: Sequence[str], *, ours: bool = False) -> str:
 
 
 def _unmasked(text: str, key: str) -> str:
-    """The text with one mark in the place of a key of which the ends are shown; other dots stay."""
+    """The text with one mark for each key whose ends are shown; other dots stay."""
     kept, done, longest = [], 0, range(min(len(key), 64) + 1)
     for mask in _MASK.finditer(text):
         at, end = mask.span()
@@ -76,10 +76,10 @@ def _unmasked(text: str, key: str) -> str:
 
 
 def _runs_of(key: str) -> set[str]:
-    """Each run of eight characters of the key, as it is and in what a server may make of it.
+    """Every eight characters in a row of the key, plain and as a server may encode it.
 
-    In base64 it may begin at any of three places, and letters at its ends depend on what is
-    before and after it.
+    In base64 a key may begin at three offsets, and the letters at its ends depend on its
+    neighbours.
     """
     forms = [key, key[::-1], key.lower(), key.upper(), quote(key, safe="")]
     forms += [key.encode().hex(), key.encode().hex().upper()]
@@ -93,7 +93,7 @@ def _runs_of(key: str) -> set[str]:
 
 
 def _without(text: str, runs: set[str]) -> str:
-    """The text with one mark in the place of each stretch that is made of such runs."""
+    """The text with one mark for each stretch that consists of these runs."""
     kept, end = [], 0
     for at in range(len(text) - _RUN + 1):
         if text[at : at + _RUN] in runs:

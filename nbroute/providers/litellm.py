@@ -1,8 +1,8 @@
 """LiteLLM as a library: the endpoints that do not speak the OpenAI chat API.
 
-A LiteLLM proxy needs none of this: it is an OpenAI-compatible endpoint. litellm's exceptions
-are the openai SDK's by name, but a lost connection, a missing key and a page in place of an
-answer may each be a server error of status 500: there only its words and its cause tell.
+A LiteLLM proxy does not need this: it is an OpenAI-compatible endpoint. litellm's exceptions
+have the openai SDK's names, but a lost connection, a missing key and a page instead of an answer
+may all be server errors of status 500, which only their words and their cause tell apart.
 """
 
 from __future__ import annotations
@@ -46,11 +46,11 @@ from nbroute.providers.retries import retried, seconds_asked
 from nbroute.providers.usage import Tally
 from nbroute.types import Chunk, ProviderKind, Request
 
-#: While it is imported, litellm fetches a price list from the network and sets the environment
-#: from a file `.env`, unless its environment says otherwise.
+#: On import, litellm would fetch a price list from the network and read a `.env` file into the
+#: environment.
 _WHILE_IMPORTED = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_MODE": "PRODUCTION"}
 
-#: litellm puts its own class, the SDK's and the vendor's before what the endpoint said.
+#: litellm puts its own class, the SDK's and the vendor's before the endpoint's words.
 _PREFIX = re.compile(
     r"(?:litellm\.\w+: |\w+ ?(?:Error|Exception)(?::| -) )+(?:Error code: \d+ - )?"
 )
@@ -64,10 +64,9 @@ class LiteLLM:
     """A provider over `litellm.completion`; a model's name is litellm's (`openai/gpt-4o-mini`).
 
     Without `api_key`, litellm takes the vendor's own variable from the environment. Retries,
-    the time-out and the deadline are as in `OpenAICompatible`, but litellm itself reads the
-    answer, whose size is not limited. What litellm thinks a call cost is not used, but what a
-    LiteLLM proxy charged is; where litellm counts a stream's tokens itself, `Usage.estimated` is
-    set.
+    the time-out and the deadline are as in `OpenAICompatible`, but litellm reads the answer, whose
+    size is not limited. litellm's estimate of a cost is not used, a LiteLLM proxy's charge is;
+    where litellm counts a stream's tokens itself, `Usage.estimated` is set.
 
     `send` raises SettingsError where litellm is not installed.
     """
@@ -111,7 +110,7 @@ class LiteLLM:
 
     def _answer(self, body: Body, request: Request, call: Call) -> Generator[Chunk, None, None]:
         model = request.model
-        if "reasoning_effort" in body and not _takes_effort(model):  # litellm drops it, untold
+        if "reasoning_effort" in body and not _takes_effort(model):  # litellm drops it silently
             body = {name: value for name, value in body.items() if name != "reasoning_effort"}
             untaken = no_effort(model, "LiteLLM says it does not take one")
             yield replace(untaken, notice="" if model in self._effortless else untaken.notice)
@@ -123,13 +122,13 @@ class LiteLLM:
             lambda error: None if lasting(error) else _translation(error, call),
         )
         if not body["stream"]:
-            # Those of a LiteLLM proxy behind it, as the proxy wrote them.
+            # The headers of a LiteLLM proxy behind it.
             hidden = getattr(answer, "_hidden_params", None) or {}
             told = (hidden.get("additional_headers") or {}).items()
             call.headers = {name.removeprefix("llm_provider-"): str(one) for name, one in told}
             plain: dict[str, Any] = answer.model_dump()
             for choice in plain.get("choices") or []:
-                # To litellm, an ending that it does not know is a good one.
+                # litellm treats an ending that it does not know as a good one.
                 own = choice.get("provider_specific_fields") or {}
                 choice["finish_reason"] = own.get("native_finish_reason") or choice["finish_reason"]
             yield from pieces([plain], request, call)
@@ -140,7 +139,7 @@ class LiteLLM:
                 if chunk.usage is None:
                     yield chunk
                     continue
-                # As the stream's events told it; estimated where none did.
+                # From the stream's events; estimated if none had it.
                 tally = Tally(f"{call.host} {call.model}")
                 for event in getattr(answer, "chunks", ()):
                     tally.add(event.model_dump())
@@ -160,7 +159,7 @@ class LiteLLM:
         """Do nothing: the connections are litellm's own."""
 
     def _completion(self, body: Body, call: Call) -> Any:
-        """Call once: of litellm's own retries, some ask a silent endpoint again."""
+        """Call once: some of litellm's own retries ask a silent endpoint again."""
         ask = partial(
             _litellm().completion,
             **body,
@@ -175,7 +174,7 @@ class LiteLLM:
 
 
 def _in_time(work: Callable[[], Value], call: Call) -> Value:
-    """What `work` returns; a wait of litellm's that outlasts the call is left behind."""
+    """What `work` returns; a wait in litellm that outlasts the call is abandoned."""
     outcome, thread = thread_for(work)
     thread.start()
     try:
@@ -187,9 +186,9 @@ def _in_time(work: Callable[[], Value], call: Call) -> Value:
 
 
 def _events(stream: Any, call: Call) -> Iterator[dict[str, Any]]:
-    """The events as plain JSON, with the endpoint's own words for why it ended.
+    """The events as plain JSON, with the endpoint's own reason for the end.
 
-    litellm adds an ending to a stream that has none, and events with nothing in them.
+    litellm adds an end to a stream that has none, and empty events.
     """
     events = iter(stream)
     while event := _in_time(lambda: next(events, None), call):
@@ -207,7 +206,7 @@ def _events(stream: Any, call: Call) -> Iterator[dict[str, Any]]:
 
 
 def _takes_effort(model: str) -> bool:
-    with contextlib.suppress(Exception):  # whose model it is, the call itself tells
+    with contextlib.suppress(Exception):  # a wrong name is reported by the call itself
         return "reasoning_effort" in (_litellm().get_supported_openai_params(model=model) or ())
     return True
 
@@ -216,7 +215,7 @@ _importing = Lock()
 
 
 def _litellm() -> Any:
-    """The package, imported without a network and told to be quiet."""
+    """The package, imported without network access and made quiet."""
     with _importing, unforked:
         fresh = "litellm" not in sys.modules
         added = {n: v for n, v in _WHILE_IMPORTED.items() if fresh and n not in os.environ}
@@ -260,24 +259,24 @@ def _translation(error: BaseException, call: Call) -> ProviderError | None:
     if isinstance(status, int) and not is_a(error, "APIConnectionError"):
         return of_status(status, words, call, seconds_asked(error))
     return Unavailable(
-        f"litellm could not get an answer of {call.model!r} ({type(error).__name__}: "
+        f"litellm could not get an answer from {call.model!r} ({type(error).__name__}: "
         f"{server_words(words, call) or 'no message'}): check the model's name and its "
         "settings, or name a fallback model"
     )
 
 
 def _inside(error: BaseException) -> Any:
-    """What the exception knows of an error in place of an answer; None where it was none."""
+    """The error that came instead of an answer, if that is what the exception is about."""
     status, told = getattr(error, "status_code", None), getattr(error, "message", None)
     if is_a(error, "APIError") and status is None:
         return getattr(error, "body", None)
     if "finish_reason: error" in str(error):
-        return "it failed on the way (finish_reason 'error')"
+        return "it failed half-way (finish_reason 'error')"
     return {"message": told, "code": status} if type(error) is Exception and told else None
 
 
 def _by_its_words(words: str, causes: Causes, call: Call) -> ProviderError | None:  # noqa: PLR0911 - one for each fault
-    """What litellm's own words mean, whatever status it gives them."""
+    """The error that litellm's own words mean, whatever its status."""
 
     def say(pattern: str) -> bool:
         return re.search(pattern, words, re.IGNORECASE) is not None
@@ -303,14 +302,14 @@ def _by_its_words(words: str, causes: Causes, call: Call) -> ProviderError | Non
         told = words.removeprefix("error - ").partition(", Received response")[0]
         told = "no choices in it" if "Traceback" in told else server_words(told, call)
         return BadReply(
-            f"litellm cannot read what {call.host} sent in place of an answer of {call.model!r} "
+            f"litellm cannot read what {call.host} sent instead of an answer from {call.model!r} "
             f"({told}): check base_url {call.base_url!r}, ask again, or name a fallback model"
         )
     if say("surrogates not allowed"):
         return unsendable(words)
     if say("repeating the same chunk"):
         return BadReply(
-            f"litellm stopped the answer of {call.model!r} from {call.host}, which said the same "
-            "over and over: ask again, or name a fallback model"
+            f"litellm stopped the answer of {call.model!r} from {call.host}, which kept repeating "
+            "itself: ask again, or name a fallback model"
         )
     return None

@@ -1,4 +1,4 @@
-"""llama.cpp in this process: a model file served on loopback, asked like any other endpoint."""
+"""llama.cpp in this process: it serves a model file on loopback, like any other endpoint."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ from nbroute.types import Chunk, ProviderKind, Request
 
 Announce = Callable[[str], None]
 
-#: How many requests a model works on at once; each has a whole context, the others wait.
+#: How many requests a model answers at once, each with a whole context; the others wait.
 SLOTS = 2
 
-#: Temperature and top_p are what the makers of SmolLM2 advise for it. DRY makes a run of more than
-#: six tokens that stood before the less likely the longer it is, and starts anew at each line.
+#: Temperature and top_p are those that the makers of SmolLM2 recommend. DRY penalises repeated runs
+#: of over six tokens, more with each token, and starts afresh on each line.
 #: https://github.com/oobabooga/text-generation-webui/pull/5677
-#: Measured on the four of ten prompts for FRONTIER whose answers went in circles without it: 75% of
-#: 356 sentences were repeats, with it 1 of 111. From ten tokens on 2 answers of 4 still did; from
-#: four on none, but the model no longer counted from 1 to 20.
+#: Measured on the four of ten FRONTIER prompts whose answers repeated themselves without it: 75% of
+#: 356 sentences were repeats, with it 1 of 111. With ten tokens, 2 of the 4 answers still did; with
+#: four, none did, but the model no longer counted from 1 to 20.
 SAMPLING = {
     "temp": 0.2,
     "top_p": 0.9,
@@ -52,13 +52,12 @@ _TOO_LONG = re.compile(r"\((\d+) tokens\) exceeds the available context size \((
 class LlamaCpp:
     """A provider that runs model files on this machine; nothing is billed.
 
-    A model is loaded when it is first asked, once a process however many providers name it,
-    and stays until the last of them is closed or the process ends. A model's name is its
-    file's, shortened (`model_files.model_name`). `context` is in tokens, at most what the model was
-    trained for.
+    A model is loaded for its first prompt, once per process for all providers, and stays until
+    the last of them is closed or the process ends. Its name is its file's, shortened
+    (`model_files.model_name`). `context` is in tokens, at most what the model was trained for.
 
-    Besides ProviderErrors, `send` raises SettingsError where llama.cpp or the file is missing
-    or cannot be used.
+    Besides ProviderErrors, `send` raises SettingsError if llama.cpp or the file is missing or
+    cannot be used.
     """
 
     kind: ProviderKind = "local"
@@ -89,8 +88,8 @@ class LlamaCpp:
     def send(self, request: Request) -> Iterator[Chunk]:
         """Send, and yield the reply's pieces; see `Provider.send`.
 
-        `clock_ms` counts from when the model is loaded, so that the first answer's latency is
-        the model's and not the disk's.
+        `clock_ms` starts once the model is loaded, so that the first answer's latency is the
+        model's and not the disk's.
         """
         if not self._files:
             install = "" if find_spec("xllamacpp") else "pip install 'nbroute[local]', then "
@@ -109,13 +108,13 @@ class LlamaCpp:
         )
         client = self._clients.setdefault(server, fresh)
         if request.effort:
-            yield no_effort(request.model, "a model on this machine takes none")
+            yield no_effort(request.model, "a local model does not take one")
         began = time.perf_counter()
         try:
             for chunk in client.send(replace(request, effort=None)):
                 yield replace(chunk, clock_ms=(time.perf_counter() - began) * 1000)
         except ContextTooLong as error:
-            # In llama.cpp's own words a too long prompt is cured by options of its command line.
+            # llama.cpp's own words advise options of its command line.
             found = _TOO_LONG.search(str(error))
             if not found:
                 raise
@@ -127,7 +126,7 @@ class LlamaCpp:
             ) from None
 
     def secrets(self) -> tuple[str, ...]:
-        """None: nothing here wants a key."""
+        """None: nothing here needs a key."""
         return ()
 
     def close(self) -> None:
@@ -147,7 +146,7 @@ class _Server:
 
 
 class _Pool:
-    """The servers of this process, by model file and context; who asks one keeps it alive."""
+    """The servers of this process by model file and context, alive while somebody uses them."""
 
     def __init__(self) -> None:
         self._forked = False
@@ -155,7 +154,7 @@ class _Pool:
         self._servers: WeakValueDictionary[tuple[Path, int], _Server] = WeakValueDictionary()
 
     def take(self, model: str, file: Path, context: int, announce: Announce) -> _Server:
-        """The server of that file, started where there is none."""
+        """The server of that file, started if there is none."""
         key = (file.absolute(), context)
         with self._lock:
             server = self._servers.get(key)
@@ -180,8 +179,8 @@ class _Pool:
 def _never_clean_up(*handles: Any) -> None:
     """Keep llama.cpp from cleaning up in a forked process, now and when it ends.
 
-    It would wait for ever for threads that stayed in the parent, or abort. Only glibc lets
-    the end of a process be cut short with its exit status kept.
+    It would wait for ever for threads that stayed in the parent, or abort. Only glibc can cut the
+    end of a process short and keep its exit status.
     """
     for handle in handles:
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(handle))
@@ -197,7 +196,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def _start(model: str, file: Path, context: int, announce: Announce) -> _Server:
-    """Load the model; SettingsError where that cannot be done."""
+    """Load the model; SettingsError if that fails."""
     check_model(file)
     try:
         import xllamacpp
@@ -223,7 +222,7 @@ def _start(model: str, file: Path, context: int, announce: Announce) -> _Server:
         handle = xllamacpp.Server(params)
     except RuntimeError:
         raise SettingsError(
-            f"llama.cpp cannot load {str(file)!r}: the file is damaged or cut short (run "
+            f"llama.cpp cannot load {str(file)!r}: the file is damaged or incomplete (run "
             "`nbroute pull` again), memory is short, or the model is newer than llama.cpp here "
             "(pip install -U xllamacpp)"
         ) from None

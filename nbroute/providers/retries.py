@@ -16,14 +16,14 @@ from nbroute.types import Chunk, Request
 
 T = TypeVar("T")
 
-#: Seconds. Without a word from the server, half a second and double that each time, as in the
-#: openai SDK; a server that asks for more than two minutes is not waited for.
+#: Seconds: half a second, doubled each time, as in the openai SDK, if the server does not say; if
+#: it asks for more than two minutes, we do not wait.
 _FIRST, _MOST, _LONGEST = 0.5, 8.0, 120.0
-#: Seconds for all waits together where another model stands ready, or where nobody is told.
+#: Seconds for all waits together if there is a fallback, or if nobody sees the wait.
 _BESIDE_ANOTHER, _UNTOLD = 2.0, 8.0
-#: What httpcore says where a kept connection turns out to be closed, at which nobody need wait.
+#: What httpcore says of a kept connection that was closed: no need to wait.
 _HUNG_UP = "disconnected without sending a response"
-#: Seconds from which a wait is shown, and within which it notices that it was stopped.
+#: Seconds: the shortest wait that is shown, and how often it checks for Stop.
 _TOLD, _STEP = 1.0, 0.2
 
 
@@ -33,10 +33,10 @@ def retried(
     retries: int,
     make: Callable[[Exception], ProviderError | None],
 ) -> Generator[Chunk, None, T]:
-    """What `ask` returns in the end; the chunks say what is being waited for.
+    """What `ask` returns in the end; the chunks say what we are waiting for.
 
-    `make` says what an error is: one that waiting cannot cure is raised at once. Without a
-    `request` nobody reads the chunks.
+    `make` classifies an error: one that waiting cannot cure is raised at once. Without a `request`
+    nobody reads the chunks.
     """
     budget = _UNTOLD if request is None else math.inf if request.patient else _BESIDE_ANOTHER
     count = 0
@@ -60,15 +60,15 @@ def retried(
         end = time.monotonic() + wait
         while (left := end - time.monotonic()) > 0:
             time.sleep(min(left, _STEP))
-            yield Chunk()  # a call that was stopped goes no further than this
+            yield Chunk()  # a stopped call ends here
         if told:
             yield Chunk(notice=f"waited {told}")
 
 
 def seconds_asked(error: BaseException) -> float | None:
-    """How long the endpoint asks to wait; None where it does not, or not in the future.
+    """How long the endpoint asks us to wait; None if it does not.
 
-    `Retry-After` has seconds or a date (RFC 9110), `retry-after-ms` is OpenAI's, and Gemini says
+    `Retry-After` has seconds or a date (RFC 9110), `retry-after-ms` is OpenAI's, and Gemini puts
     it in the body: https://ai.google.dev/gemini-api/docs/troubleshooting
     """
     headers, seconds = _headers(error), math.nan
@@ -86,7 +86,7 @@ def seconds_asked(error: BaseException) -> float | None:
 
 
 def _wait(error: Exception, kind: ProviderError | None, count: int) -> float | None:
-    """How many seconds to wait; None where it would not help."""
+    """How many seconds to wait; None if waiting would not help."""
     may_pass = isinstance(kind, RateLimited | Unavailable)
     told = str(_headers(error).get("x-should-retry"))
     may_pass = {"true": True, "false": False}.get(told, may_pass)
@@ -95,7 +95,7 @@ def _wait(error: Exception, kind: ProviderError | None, count: int) -> float | N
         return None
     if count == 0 and _HUNG_UP in str(error.__cause__):
         return 0
-    # The jitter keeps threads apart; it need not be secret.
+    # The jitter keeps threads apart.
     return asked or min(_FIRST * 2.0**count, _MOST) * random.uniform(0.75, 1)  # noqa: S311
 
 

@@ -1,7 +1,7 @@
-"""What an endpoint serves: which of its models chat, and which is larger.
+"""The models that an endpoint serves: which of them chat, and which are larger.
 
-A local server says more of its models than OpenAI's list does, each in a list of its own:
-- Ollama, `/api/tags`: `details.parameter_size` ("4.3B"), `details.family`, `remote_host` of a
+Local servers say more about their models than OpenAI's list does, each in a list of its own:
+- Ollama, `/api/tags`: `details.parameter_size` ("4.3B"), `details.family`, and `remote_host` for a
   model that runs elsewhere. https://docs.ollama.com/api/tags
 - LM Studio, `/api/v1/models`: `key`, `type`, `params_string`, and before 0.4 `/api/v0/models`:
   `id`, `type` ("llm", "vlm", "embeddings"), `arch`. https://lmstudio.ai/docs/developer/rest
@@ -18,7 +18,7 @@ from typing import Any
 
 from nbroute.decoding import packaged
 
-#: Where those lists are, beside /v1.
+#: Where those lists are, next to /v1.
 LISTS = ("/api/tags", "/api/v1/models", "/api/v0/models")
 
 _SIZE = re.compile(
@@ -30,10 +30,9 @@ _NO_CHAT = re.compile("".join(_DATA["no_chat"]), re.IGNORECASE)
 
 
 def chat_models(listed: Any, *more: Any) -> list[str]:
-    """The names in the OpenAI list of those that chat here, smallest first.
+    """The names of the models in the OpenAI list that chat, smallest first.
 
-    One whose size nothing tells stands among the others in the middle. `more` are the
-    server's own lists, whatever it answered there.
+    A model of unknown size goes in the middle. `more` are the server's answers to `LISTS`.
     """
     told = {name: one for page in more for one in entries(page) for name in _names(one)}
     sizes: dict[str, float | None] = {}
@@ -48,7 +47,7 @@ def chat_models(listed: Any, *more: Any) -> list[str]:
 
 
 def entries(page: Any) -> Iterator[Mapping[str, Any]]:
-    """The models in such a list, each a table."""
+    """The models in a list, each a table."""
     lists = (page.get("data"), page.get("models")) if isinstance(page, dict) else ()
     for part in lists:
         if isinstance(part, list):
@@ -62,7 +61,7 @@ def _names(one: Mapping[str, Any]) -> Sequence[str]:
 
 
 def _chats(one: Mapping[str, Any]) -> bool:
-    """Whether nothing says that it does something else, or that it runs elsewhere."""
+    """Whether nothing says that it does not chat, or that it runs elsewhere."""
     family = _part(one, "details").get("family")
     words = [*_names(one), one.get("type"), one.get("arch"), one.get("architecture"), family]
     can = one.get("capabilities")
@@ -78,7 +77,7 @@ def _part(one: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 
 def _size(one: Mapping[str, Any]) -> float | None:
-    """How many parameters the model has: as told, else by its names."""
+    """How many parameters the model has: as the server says, else by its names."""
     size, count = _part(one, "details").get("parameter_size"), _part(one, "meta").get("n_params")
     if isinstance(count, int) and count > 0:
         return float(count)

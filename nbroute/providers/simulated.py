@@ -1,7 +1,7 @@
 """A provider without models, the same in every run: for lessons, tests and demos.
 
-To prompts of its lessons (`known_prompts`) it gives answers that were written for them, as models
-of four strengths might give them; of any other it says that it has no answer.
+The prompts of its lessons (`known_prompts`) get answers that were written for them, as models of
+four strengths might answer; to any other it says that it has no answer.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ Failures = str | Sequence[str | None] | Mapping[str, "str | Sequence[str | None]
 class SimulatedModel:
     """How a simulated model behaves.
 
-    Time to first token and tokens a second are those of the table "Latency vs Cost" in the
-    second article. `skill` (0 to 1) is an invention for lessons: it measures nothing, and says
-    which of a lesson's four answers the model gives.
+    Time to first token and tokens per second are from the table "Latency vs Cost" in the second
+    article. `skill` (0 to 1) is invented for lessons: it measures nothing, and decides which of a
+    lesson's four answers the model gives.
     """
 
     ttft_ms: float
@@ -68,7 +68,7 @@ _RAISED: Mapping[str, tuple[type[ProviderError], str]] = {
     "rate_limit": (RateLimited, "too many requests: wait a little, or name a fallback model"),
     "timeout": (TimedOut, "no answer in time: try again, or name a fallback model"),
     "unavailable": (Unavailable, "a server error: try again later, or name a fallback model"),
-    "auth": (AuthError, "the key was refused: set it anew"),
+    "auth": (AuthError, "the key was refused: set it again"),
 }
 _TOLD: Mapping[str, str] = {
     "refusal": f"{MARK} I'm sorry, but I cannot help with that request.",
@@ -82,11 +82,11 @@ FAILURES = (*_RAISED, *_TOLD, "cut", "slow", "length")
 class Simulated:
     """A provider without a network whose answers, tokens and times follow from the request.
 
-    `fail` makes it fail: a kind of `FAILURES` for every call, a list of kinds (None: none)
-    used up call by call, or a mapping from models to either. It keeps a clock of its own
-    (`Chunk.clock_ms`) and waits only by `pace`: 1.0 is as long as that clock says. A token is
-    a word of up to 12 letters or a punctuation mark, with the white space before it.
-    SettingsError for a kind or a model that does not exist.
+    `fail` makes it fail: a kind of `FAILURES` for every call, a list of kinds (None: answer) used
+    up call by call, or a mapping from models to either. It has its own clock (`Chunk.clock_ms`)
+    and really waits only by `pace`: 1.0 is as long as that clock says. A token is a word of up to
+    12 letters or a punctuation mark, with the white space before it. SettingsError for a kind or
+    a model that does not exist.
     """
 
     kind: ProviderKind = "simulated"
@@ -132,15 +132,15 @@ class Simulated:
         return list(MODELS)
 
     def secrets(self) -> tuple[str, ...]:
-        """None: nothing here wants a key."""
+        """None: nothing here needs a key."""
         return ()
 
     def close(self) -> None:
-        """Do nothing: it holds nothing."""
+        """Do nothing: there is nothing to close."""
 
 
 def unanswered(model: str, text: str) -> bool:
-    """Whether the text is a simulated model's word that it has no answer to the prompt."""
+    """Whether the text is a simulated model's admission that it has no answer to the prompt."""
     return model in MODELS and NO_LESSON in text
 
 
@@ -156,7 +156,7 @@ def _kinds(kinds: str | Sequence[str | None] | None) -> Iterator[str | None]:
 
 
 def _answer(request: Request, model: SimulatedModel, kind: str) -> Iterator[Chunk]:
-    # The speed varies by up to a tenth, as the request's hash says.
+    # The speed varies by up to a tenth, by the request's hash.
     factor = (1 + 0.1 * noise(request, "speed")) * (10 if kind == "slow" else 1)
 
     def clock_ms(tokens: int) -> float:

@@ -1,4 +1,4 @@
-"""The words of a simulated model: a lesson's answer where the prompt is known, else that it is not.
+"""The words of a simulated model: a lesson's answer, or that it does not know the prompt.
 
 Lessons (`lessons.toml`) are answers that were written by hand, no model's words.
 
@@ -27,12 +27,12 @@ from nbroute.decoding import decode, packaged
 from nbroute.types import Request
 
 MARK = "[simulated]"
-#: What a model says to a prompt that no lesson has.
+#: What a model says to a prompt that is in no lesson.
 NO_LESSON = "This ladder is simulated: it has no answer to this prompt."
 
-#: The skills from which on a model gives the second, the third and the fourth answer of a lesson.
+#: The skills at which a model gives a lesson's second, third and fourth answer.
 LEVELS = (0.45, 0.6, 0.8)
-#: How what a check says of the answer before begins.
+#: How a check's feedback on the previous answer begins.
 _AFTER_A_FAILURE = re.compile(r"\n\n(?:An earlier answer|The answer before) ")
 _TOKEN = re.compile(r"\s*(?:\w{1,12}|[^\w\s])|\s+")
 _STRAIGHT = str.maketrans("\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb", '\'\'\'"""""', "`")
@@ -80,7 +80,7 @@ def near(prompt: str, count: int = 3) -> list[str]:
     common = Counter(word for one in short for word in words[one])
 
     def weight(one: str) -> float:
-        # Rounded once: a set's order, which Python draws anew for each process, does not count.
+        # Rounded once, so that the order of a set, which differs by process, does not matter.
         return math.fsum(1 / common[word] for word in words[one] & words[prompt])
 
     return sorted(short, key=weight, reverse=True)[:count]
@@ -93,7 +93,7 @@ def _wording(prompt: str) -> str:
 
 @cache
 def pattern(name: str) -> re.Pattern[str]:
-    """What a prompt is known by, of those in `simulated.toml`."""
+    """The pattern of that name in `simulated.toml`."""
     return re.compile("".join(packaged("nbroute.providers", "simulated.toml")["patterns"][name]))
 
 
@@ -122,7 +122,7 @@ def last_of(request: Request, role: str) -> str:
 
 
 def _prompt(request: Request) -> str:
-    """The last user message, less what a check said and a closing paragraph asking for a rating."""
+    """The last user message without a check's feedback and the paragraph that asks for a rating."""
     prompt, *failed = _AFTER_A_FAILURE.split(last_of(request, "user"), maxsplit=1)
     if request.rated and not failed:
         head, _, closing = prompt.rpartition("\n\n")
@@ -131,7 +131,7 @@ def _prompt(request: Request) -> str:
 
 
 def difficulty(prompt: str) -> float:
-    """From 0 to 1: what a lesson says, else by the words, the length and a little by the hash."""
+    """From 0 to 1: the lesson's, else by the words, the length and, a little, the hash."""
     if lesson := find(prompt):
         return (0.15, *LEVELS)[lesson.enough]
     short = len(prompt.split()) <= 14
@@ -174,7 +174,7 @@ def simulated_text(request: Request, skill: float) -> str:
 
 
 def _level(request: Request, skill: float) -> int:
-    """Which of a lesson's four answers; one higher where an earlier one is told to have failed."""
+    """Which of a lesson's four answers; one higher if the prompt says that one failed before."""
     helped = _AFTER_A_FAILURE.search(last_of(request, "user")) is not None
     return min(bisect(LEVELS, skill) + helped, len(LEVELS))
 
@@ -190,7 +190,7 @@ def _no_answer(request: Request, skill: float) -> str:
 
 
 def _structured(request: Request, lesson: Lesson | None, skill: float) -> str:
-    """JSON: the lesson's, where it has some that the schema allows, else made up."""
+    """JSON: the lesson's if the schema allows it, else made up."""
     if request.schema is None:
         if lesson is None:
             made_up = {"simulated": True, "note": _no_answer(request, skill)}
@@ -216,7 +216,7 @@ def _misfit(schema: Mapping[str, Any], text: str) -> str:
 
 
 def _class_name(request: Request, skill: float) -> str | None:
-    """Choose one of the names that the request lists; None where it asks for none of several.
+    """Choose one of the names that the request lists; None if it does not ask for one.
 
     The prompt's length alone decides; the less the skill, the more the hash sways it.
     """
@@ -259,7 +259,7 @@ def structured_answer(request: Request, schema: Mapping[str, Any], skill: float)
     `instance` knows is answered in words.
     """
     seed = draw("schema", request.model, request.messages, request.temperature)
-    # Another draw may fit, where many of the same are not allowed or a step is not exact.
+    # Another draw may fit where repeats are not allowed or a step is not exact.
     for number in range(_TRIES):
         value = instance(schema, draw(seed, number) if number else seed)
         text = json.dumps(value, ensure_ascii=False)
@@ -357,7 +357,7 @@ class _Instances:
 
 
 def _branch(branches: list[Any], depth: int) -> Any:
-    """Take the first that is not null; deep down one that does not go deeper, if any."""
+    """Take the first that is not null; deep down, one that goes no deeper, if there is one."""
 
     def rank(branch: Any) -> tuple[bool, bool]:
         deep = "$ref" in branch or _kind(branch) in ("object", "array")
@@ -367,7 +367,7 @@ def _branch(branches: list[Any], depth: int) -> Any:
 
 
 def _resolved(schema: Mapping[str, Any], root: Mapping[str, Any]) -> dict[str, Any]:
-    """Put the local references and the parts of `allOf` in place."""
+    """Resolve local references and merge the parts of `allOf`."""
     found = dict(schema)
     for _ in range(_STOP_AT):
         if "$ref" in found:
@@ -384,7 +384,7 @@ def _resolved(schema: Mapping[str, Any], root: Mapping[str, Any]) -> dict[str, A
 
 
 def _merged(*schemas: Any) -> dict[str, Any]:
-    """One schema of several; properties and required names are added up, else the last counts."""
+    """Merge several schemas: properties and required names add up, otherwise the last counts."""
     both: dict[str, Any] = {}
     for schema in schemas:
         if isinstance(schema, Mapping):
@@ -405,7 +405,7 @@ def _kind(schema: Mapping[str, Any]) -> str:
 
 
 def _number(schema: Mapping[str, Any], kind: str, drawn: float) -> float:
-    """Draw a multiple of the step between the limits; the middle where there is none."""
+    """Draw a multiple of the step between the limits; the middle if there is none."""
     step = Fraction(str(schema.get("multipleOf", 1 if kind == "integer" else 0.5)))
 
     def limits(word: str, inwards: Fraction) -> list[Fraction]:
@@ -437,7 +437,7 @@ _TRIED = "s1A -_.@/:+#,;=!'\"()"
 
 
 def _string(schema: Mapping[str, Any], name: str) -> str:
-    """Make a text that says it is simulated, as far as the schema leaves room for that."""
+    """Make a text that says it is simulated, if the schema leaves room for that."""
     ready: dict[str, str] = packaged("nbroute.providers", "simulated.toml")["formats"]
     if schema.get("format") in ready:
         return ready[schema["format"]]
@@ -455,7 +455,7 @@ def _string(schema: Mapping[str, Any], name: str) -> str:
 
 
 def _written(pattern: str, times: int) -> str:
-    """Write out the first alternative; what repeats without end does so `times` times."""
+    """Write out the first alternative; an unlimited repeat is written `times` times."""
     depth = 0
     for place, char in enumerate(pattern):
         depth += (char in "([") - (char in ")]")

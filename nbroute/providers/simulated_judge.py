@@ -1,8 +1,8 @@
 """A simulated model as the judge of two answers to a lesson's prompt, and the truth about them.
 
-An answer of level L is worth min(L, the level that is enough), however it was cut short. A judge
-whose skill is well above the prompt's difficulty is always right; one below it now and then
-prefers the answer shown first. That is an invention for lessons.
+An answer of level L is worth min(L, the level that is enough), even if it was cut short. A judge
+whose skill is well above the prompt's difficulty is always right; one below it sometimes prefers
+the answer shown first. This is invented for lessons.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from nbroute.providers.simulated_answers import (
 from nbroute.types import Request
 
 _REASONS: Mapping[tuple[int, bool], str] = {
-    (1, True): "Answer A would do as it stands; answer B falls short of what was asked.",
-    (1, False): "Neither would do as it stands, but answer A comes closer.",
-    (-1, True): "Answer B would do as it stands; answer A falls short of what was asked.",
-    (-1, False): "Neither would do as it stands, but answer B comes closer.",
-    (0, True): "Both would do as they stand.",
-    (0, False): "Both fall short of what was asked, and by as much.",
+    (1, True): "Answer A is good enough as it is; answer B falls short of what was asked.",
+    (1, False): "Neither is good enough as it is, but answer A comes closer.",
+    (-1, True): "Answer B is good enough as it is; answer A falls short of what was asked.",
+    (-1, False): "Neither is good enough as it is, but answer B comes closer.",
+    (0, True): "Both are good enough as they are.",
+    (0, False): "Both fall short of what was asked, by the same amount.",
 }
 _ERRS = "Answer A reads well and comes to the point first."
 _VERDICTS = {1: "A", -1: "B", 0: "tie"}
 
 
 def judgement(request: Request, skill: float) -> str:
-    """Reasons and a verdict, if the request is from nbroute's judge; "" if not."""
+    """A reason and a verdict if the request is from nbroute's judge, else ""."""
     if not pattern("judging").match(last_of(request, "system")):
         return ""
     pair = pattern("pair").search(last_of(request, "user"))
@@ -53,7 +53,7 @@ def judgement(request: Request, skill: float) -> str:
 
 
 def errs(prompt: str, skill: float) -> float:
-    """How often such a judge just prefers the answer shown first, 0 to 0.9."""
+    """How often a judge of this skill prefers the answer shown first, 0 to 0.9."""
     return min(max(0.15 + 1.2 * (difficulty(prompt) - skill), 0.0), 0.9)
 
 
@@ -64,7 +64,7 @@ def worth(prompt: str, skill: float) -> int | None:
 
 
 def _worth(lesson: Lesson, text: str) -> int:
-    """What an answer is worth by its words; -1 for words that no lesson has."""
+    """What an answer is worth by its words; -1 if no lesson has them."""
     text = text.strip()
     forms = []
     for level, answer in enumerate(lesson.answers):

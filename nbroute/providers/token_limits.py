@@ -1,4 +1,4 @@
-"""How many tokens a model reads and writes, as its endpoint tells when it refuses or when asked.
+"""How many tokens a model reads and writes, from its endpoint's refusals or its list of models.
 
 The words (`refusals.toml`) are those of OpenAI, Azure, Anthropic, Gemini, Groq, Mistral, DeepSeek,
 Qwen, Moonshot, OpenRouter, Ollama, vLLM, SGLang, TGI and llama.cpp as their users report them; the
@@ -24,9 +24,9 @@ _ABOUT_SIZE, _OF_BUDGET, _MOST, _BELOW, _OTHER_NUMBERS = (
 
 @dataclass(frozen=True)
 class Limits:
-    """What is known of a model: the longest answer, and the window of prompt and answer.
+    """What we know of a model: its longest answer, and its window for prompt and answer.
 
-    `beyond` is how many tokens more than by our count the endpoint found in a prompt.
+    `beyond` is how many more tokens than we did the endpoint counted in a prompt.
     """
 
     most: int | None = None
@@ -34,17 +34,17 @@ class Limits:
     beyond: int = 0
 
     def budget(self, asked: int, given: int) -> int:
-        """The token budget that fits, of those `asked` for, after a prompt of `given` tokens."""
+        """How many of the `asked` tokens fit after a prompt of `given` tokens."""
         budget = min(asked, self.most or asked)
         room = self.window - given - self.beyond if self.window else budget
-        # With no room by this count the endpoint may still see some.
+        # Where we see no room, the endpoint may still see some.
         return min(budget, room) if room > 0 else budget
 
 
 def learnt_from(words: str, limits: Limits, budget: int, given: int) -> Limits | None:
-    """The limits, with what the words of a refusal say; None where no smaller budget would help.
+    """The limits, updated from a refusal; None where no smaller budget would help.
 
-    `budget` is what was asked for, `given` the prompt's tokens by our count.
+    `budget` is what was asked for, `given` our count of the prompt's tokens.
     """
     words = re.sub(r"(?<=\d)[,_](?=\d{3}\b)", "", _OTHER_NUMBERS.sub("", words))
     if not (_ABOUT_SIZE.search(words) and _OF_BUDGET.search(words)):
@@ -55,7 +55,7 @@ def learnt_from(words: str, limits: Limits, budget: int, given: int) -> Limits |
         if prompt is not None and prompt >= window:
             return None
         beyond = given // 8 + 16 if prompt is None else prompt - given
-        if prompt is not None and "at least" in words:  # vLLM stops counting where it is too much
+        if prompt is not None and "at least" in words:  # vLLM stops counting once it is too much
             beyond = max(beyond, given // 8 + 16)
         found = replace(limits, window=window, beyond=beyond)
     else:
@@ -69,13 +69,13 @@ def learnt_from(words: str, limits: Limits, budget: int, given: int) -> Limits |
 
 
 def lacks_numbers(words: str) -> bool:
-    """Whether a refusal says that prompt and budget are too long together, and not for what."""
+    """Whether a refusal says that prompt and budget are too long together, but not the limit."""
     about = re.search(r"(?:messages|prompt|input)\b.{0,20}\bor\b.{0,20}completion", words)
     return bool(about) and _first(_WORDS["windows"], words) is None
 
 
 def listed_in(page: Any, model: str) -> Limits | None:
-    """The limits that a list of models has for the model; None where it has none."""
+    """The model's limits in a list of models; None if there are none."""
     for row in entries(page):
         if row.get("id") == model:
             inner = [row, row.get("meta"), row.get("top_provider")]
@@ -90,7 +90,7 @@ def listed_in(page: Any, model: str) -> Limits | None:
 
 
 def _prompt_in(words: str, window: int, budget: int, given: int) -> int | None:
-    """How long the prompt is by the endpoint's count."""
+    """The endpoint's count of the prompt."""
     told = _first(_WORDS["prompts"], words)
     if told is not None:
         return told

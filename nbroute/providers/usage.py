@@ -1,7 +1,7 @@
-"""What an endpoint says an answer took: tokens and money, in the many ways of saying so.
+"""The tokens and the money that an endpoint says an answer took, in its vendor's own format.
 
-What is not a count (a text, a fraction, less than 0) is passed over, and so are zeros beside
-an answer: what is not told is counted by us. Where each vendor tells it is in genai-prices'
+Anything that is not a count (text, a fraction, a negative number) is skipped, and so are zeros
+next to an answer: we count what is missing ourselves. Each vendor's fields are in genai-prices'
 extractors (https://github.com/pydantic/genai-prices) and, for local servers, in
 https://github.com/ollama/ollama/blob/main/docs/api.md and
 https://github.com/ggml-org/llama.cpp/blob/master/tools/server/README.md (`timings`);
@@ -19,23 +19,23 @@ from nbroute.decoding import packaged
 from nbroute.pricing import read_usd
 from nbroute.types import Usage
 
-#: No call has as many tokens or costs as many dollars; SQLite holds it exactly.
+#: No call has this many tokens or costs this many dollars; SQLite stores it exactly.
 MOST = 10**9
 #: https://docs.x.ai/developers/cost-tracking
 _TICKS = 10**10
 
 _TOLD = packaged("nbroute.providers", "replies.toml")["usage"]
-#: Whose `completion_tokens` include the reasoning, as documented, and whose do not.
+#: Vendors whose `completion_tokens` include the reasoning, as documented, and those whose do not.
 _INSIDE = re.compile(r"openrouter\.ai|openai|litellm|anthropic|deepseek|groq|mistral|\bgpt-|\bo\d")
 _OUTSIDE = re.compile(r"\bx\.ai\b|\bgrok|googleapis|\bgemini|perplexity|\bsonar")
 _PLAIN = re.compile(r"[0-9]+(?:\.[0-9]+)?(?:[eE]-?[0-9]{1,3})?")
 
 
 class Tally:
-    """What the events of one answer told so far; each count only grows in a stream.
+    """The counts from the events of one answer so far; in a stream each count only grows.
 
-    `whose` is the host and the model: they tell where the reasoning is counted. A LiteLLM proxy
-    tells what a whole answer cost in a header alone, as 0 where it has no price:
+    `whose` is the host and the model, which decide where reasoning is counted. A LiteLLM proxy
+    sends the cost of a whole answer only in a header, as 0 where it has no price:
     https://docs.litellm.ai/docs/proxy/response_headers
     """
 
@@ -48,9 +48,9 @@ class Tally:
         self._billed = (_read_bill(cost) or None) if told else None
 
     def add(self, event: Any) -> None:
-        """Take in what an event, or a whole answer, tells."""
+        """Take in the counts of an event, or of a whole answer."""
         places = [_at(event, name) for name in _TOLD["places"]]
-        # Ollama's own API tells it in the event itself.
+        # Ollama's own API has the counts in the event itself.
         for place in (*places, event if field(event, "eval_count") else None):
             if not isinstance(place, Mapping):
                 continue
@@ -71,7 +71,7 @@ class Tally:
 
     @property
     def usage(self) -> Usage | None:
-        """The tokens and the bill; what is not told of them is estimated, at 0 for now."""
+        """The tokens and the bill; missing counts are 0 for now, and marked as estimated."""
         given, taken = self._told.get("input", 0), self._told.get("output", 0)
         if not (given or taken):
             return Usage(billed_usd=self._billed, estimated=True) if self._billed else None
@@ -81,7 +81,7 @@ class Tally:
         if self._told.get("total") == given + taken + cached + written:
             given += cached + written
         taken, sure = self._output(given, taken)
-        # What is written into the endpoint's cache has a price of its own.
+        # Tokens written into the endpoint's cache have a different price.
         estimated = not whole or (self._billed is None and (written > 0 or not sure))
         thought = min(self._told.get("reasoning", 0), taken)
         return Usage(
@@ -94,9 +94,9 @@ class Tally:
         )
 
     def _output(self, given: int, taken: int) -> tuple[int, bool]:
-        """The tokens of answer and reasoning, and whether that is sure; the total tells.
+        """The tokens of answer and reasoning, and whether the total confirms them.
 
-        Without it, and with no word of the vendor's, reasoning counts on top.
+        Without a total, and where the vendor documents nothing, reasoning is added on top.
         """
         reasoning, total = self._told.get("reasoning", 0), self._told.get("total", 0)
         beyond = total - given - taken
@@ -110,7 +110,7 @@ class Tally:
 def generation_usage(answer: Any) -> Usage | None:
     """Read an answer to GET /generation; None where it names no cost.
 
-    The model's own counts go before OpenRouter's, which are by one tokenizer for all models.
+    The model's own counts are preferred to OpenRouter's, which use one tokenizer for all models.
     """
     data = field(answer, "data")
     billed = _with_own_key(data, "total_cost", field(data, "upstream_inference_cost"))
@@ -124,10 +124,10 @@ def generation_usage(answer: Any) -> Usage | None:
 
 
 def _with_own_key(bill: Any, name: str, upstream: Any) -> Decimal | None:
-    """Read what was charged; with the user's own key at the vendor, the vendor charges, too.
+    """Read what was charged; with the user's own key, the vendor charges as well.
 
-    OpenRouter takes a fee of it then; an answer that does not say whose key it was is known by
-    that. Source: https://openrouter.ai/docs/use-cases/usage-accounting
+    OpenRouter then takes a fee, by which we recognise an answer that does not say whose key it
+    used. Source: https://openrouter.ai/docs/use-cases/usage-accounting
     """
     amount, vendors = _read_bill(field(bill, name)), _read_bill(upstream) or Decimal(0)
     if amount is None:
@@ -144,7 +144,7 @@ def _read_bill(value: Any) -> Decimal | None:
 
 
 def _first(place: Any, names: Sequence[str]) -> int | None:
-    """The first of the counts that is more than 0, else 0 where one is told."""
+    """The first of the counts above 0, else 0 if any was sent."""
     told = None
     for name in names:
         main, *apart = (_count(_at(place, part)) for part in name.split("+"))
@@ -155,12 +155,12 @@ def _first(place: Any, names: Sequence[str]) -> int | None:
 
 
 def _count(value: Any, most: int = MOST) -> int | None:
-    """Read a number of tokens; what is not one is counted by us instead."""
+    """Read a number of tokens; None where it is not one."""
     return value if type(value) is int and 0 <= value < most else None
 
 
 def _at(value: Any, path: str) -> Any:
-    """What lies there; of a list its first."""
+    """The value at that path; the first item of a list."""
     for name in filter(None, path.split(".")):
         value = field(value, name)
         value = value[0] if isinstance(value, list) and value else value
@@ -168,5 +168,5 @@ def _at(value: Any, path: str) -> Any:
 
 
 def field(value: Any, name: str) -> Any:
-    """A field of plain JSON; None where there is none."""
+    """A field of plain JSON, or None."""
     return value.get(name) if isinstance(value, Mapping) else None

@@ -1,9 +1,9 @@
-"""The bytes of an answer -> the JSON values in it, bounded in time and size.
+"""The bytes of an answer -> the JSON values in it, limited in time and size.
 
-What a body is is read from its first bytes, as servers send events as JSON, JSON as events and
-pages as either. Events are read as https://html.spec.whatwg.org/multipage/server-sent-events.html
-says, and more leniently where that loses an answer: the last event needs no blank line, one
-JSON value a line (NDJSON) is a stream, too.
+The first bytes decide what a body is, as servers label events as JSON, JSON as events and pages
+as either. Events are read by https://html.spec.whatwg.org/multipage/server-sent-events.html, more
+leniently where that would lose an answer: the last event needs no blank line, and one JSON value
+per line (NDJSON) is a stream too.
 """
 
 from __future__ import annotations
@@ -21,35 +21,35 @@ from nbroute.decoding import parse
 from nbroute.errors import BadReply
 from nbroute.providers.openai_errors import Call, Final, no_json, timed_out
 
-#: What stands at the end of a stream, in place of another value.
+#: What a stream sends last.
 DONE = "[DONE]"
-#: What is asked for: how much a piece of the others unpacks to cannot be bounded everywhere.
+#: What we ask for: the size that other packings unpack to cannot be limited everywhere.
 ACCEPTED = "gzip, deflate"
 
 #: Bytes of one line, event or whole body: 256 vectors of 4,096 numbers fit in.
 _MOST = 32 * 2**20
-#: Bytes that a part of a value counts for, and a line: they take more in memory than on the wire.
+#: Bytes that we count for a part of a value or a line: in memory they are larger.
 _PART = 16
-#: Bytes of a stream, of which nothing is kept.
+#: Bytes of a whole stream, none of which is kept.
 _MOST_STREAMED = 8 * _MOST
 #: Bytes of a body that is not an answer: an error, a page.
 _MOST_WORDS = 64 * 2**10
 #: Bytes that are unpacked at once.
 _STEP = 64 * 2**10
-#: Seconds for the end of the connection to come after the end of the stream.
+#: Seconds that we wait for the connection to end after the stream.
 _FAREWELL_S = 0.2
-#: What the first byte is in gzip, and its low half in zlib, where there is a header.
+#: The first byte of gzip, and its lower half in zlib with a header.
 _GZIP, _ZLIB = 0x1F, 8
 _FIELD = re.compile(rb"(?:data|event|id|retry|error)?:|(?:data|event|id|retry)\Z")
 
-#: `call` is the one that the thread is at: its deadline bounds every wait for the network.
+#: `call` is the thread's current call, whose deadline limits every wait for the network.
 reading = threading.local()
 
 
 def values(response: Any, call: Call) -> Iterator[Any]:
-    """Yield the events of a stream, DONE where it says that it ended, or the one whole answer.
+    """Yield the events of a stream, DONE if it announces its end, or the one whole answer.
 
-    An error that comes as an event has the shape `{"error": ...}`. Raises BadReply.
+    An event that is an error comes as `{"error": ...}`. Raises BadReply.
     """
     lines = _lines(_unpacked(response, call), call)
     first = next((line for line in lines if line.strip(b" \t\xef\xbb\xbf")), b"")
@@ -63,7 +63,7 @@ def values(response: Any, call: Call) -> Iterator[Any]:
 
 
 def words(response: Any, call: Call) -> bytes:
-    """The beginning of the body of an error; what came of it, where it breaks off."""
+    """The beginning of an error's body, or as much as came."""
     read = bytearray()
     with contextlib.suppress(Exception, Final):
         for piece in _unpacked(response, call):
@@ -74,7 +74,7 @@ def words(response: Any, call: Call) -> bytes:
 
 
 def said(data: bytes) -> Any:
-    """The JSON value that the bytes are, else their text."""
+    """The bytes as JSON, else as text."""
     try:
         return parse(_text(data))
     except ValueError:
@@ -82,7 +82,7 @@ def said(data: bytes) -> Any:
 
 
 def _objects(first: bytes, lines: Iterator[bytes], call: Call) -> Iterator[Any]:
-    """One value over many lines, or one a line."""
+    """One value over many lines, or one per line."""
     try:
         value = _read(first, call)
     except ValueError:
@@ -140,13 +140,13 @@ def _of_event(kind: bytes, data: list[bytes], call: Call) -> Iterator[Any]:
     else:
         try:
             yield _read(whole, call)
-        except ValueError:  # the blank lines between events were left out
+        except ValueError:  # the blank lines between events are missing
             for line in data:
                 yield from _of_event(b"", [line], call)
 
 
 def _hear_out(lines: Iterable[bytes], call: Call) -> None:
-    """Let the connection come to its end, so that it can be used again."""
+    """Read the connection to its end, so that it can be used again."""
     call.due = min(call.due, time.monotonic() + _FAREWELL_S)
     with contextlib.suppress(Exception, Final):
         for _ in lines:
@@ -160,14 +160,14 @@ def _read(data: bytes, call: Call) -> Any:
 
 
 def _value(data: bytes, call: Call) -> Any:
-    try:  # https://github.com/decolua/9router/issues/3492 has an end stuck to a whole answer
+    try:  # https://github.com/decolua/9router/issues/3492 has an end attached to a whole answer
         return _read(data.rstrip().removesuffix(b"data: [DONE]"), call)
     except ValueError:
         raise no_json(call, _text(data[:_MOST_WORDS])) from None
 
 
 def _text(data: bytes) -> str:
-    """The bytes as text; what is not UTF-8 may be one half of a character, and is kept."""
+    """The bytes as text; what is not UTF-8 is kept, as it may be half a character."""
     return data.decode("utf-8", "surrogateescape")
 
 
@@ -180,7 +180,7 @@ def _first(most: int, lines: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _lines(pieces: Iterable[bytes], call: Call) -> Iterator[bytes]:
-    """Split at CR, LF and CRLF; the end of a line is seen with its last byte."""
+    """Split at CR, LF and CRLF, without waiting for the byte after a line."""
     rest, after_cr = bytearray(), False
     for piece in filter(None, pieces):
         ends = piece.removeprefix(b"\n") if after_cr else piece
@@ -201,7 +201,7 @@ def _bounded(pieces: Iterable[bytes], most: int, call: Call) -> Iterator[bytes]:
     for piece in pieces:
         size += len(piece)
         _check(size, most, call)
-        if time.monotonic() > call.due:  # a packed piece may be long to read
+        if time.monotonic() > call.due:  # a packed piece may take long to read
             raise Final(timed_out(call))
         yield piece
 
@@ -209,13 +209,13 @@ def _bounded(pieces: Iterable[bytes], most: int, call: Call) -> Iterator[bytes]:
 def _check(size: int, most: int, call: Call) -> None:
     if size > most:
         raise BadReply(
-            f"{call.host} sent what takes over {most // 2**20} MB in place of an answer of "
+            f"{call.host} sent over {most // 2**20} MB instead of an answer from "
             f"{call.model!r}: the rest was not read; ask again, or name a fallback model"
         )
 
 
 def _unpacked(response: Any, call: Call) -> Iterator[bytes]:
-    """The body's bytes as they come, at most `_STEP` at once."""
+    """The body's bytes as they come, at most `_STEP` at a time."""
     pieces = _bounded(_in_time(response, call), _MOST_STREAMED, call)
     packed = response.headers.get("content-encoding", "").lower().replace(",", " ").split()
     packed = [how.removeprefix("x-") for how in reversed(packed) if how != "identity"]
@@ -233,7 +233,7 @@ def _in_time(response: Any, call: Call) -> Iterator[bytes]:
     reading.call = call
     for piece in response.iter_raw():
         yield piece
-        reading.call = call  # by now the thread may have read of another
+        reading.call = call  # by now the thread may have read from another
 
 
 def _inflated(pieces: Iterable[bytes], call: Call) -> Iterator[bytes]:

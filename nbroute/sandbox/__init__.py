@@ -1,11 +1,11 @@
 """Code that a model wrote, run against the notebook's own assertions in a separate process.
 
 It runs in a box that the kernel makes (bubblewrap, else Landlock; `sandbox-exec` on macOS): a
-fresh Python in an empty temporary folder, with an environment of its own (no keys), no standard
-input, no network and no other process, where nothing can be read but Python and its libraries.
-Time, memory, files and output are limited even where there is no box, which needs the user's
-consent. What neither holds: an attack on the kernel, threads (save by their memory and the time),
-memory on macOS, and an answer that forges the tests' outcome. More is in docs/security.md.
+fresh Python in an empty temporary folder, with its own environment (no keys), no standard input,
+no network and no other process, and nothing to read but Python and its libraries. Running without
+a box needs the user's consent; time, memory, files and output are limited even then. Neither stops
+an attack on the kernel, threads (except by their memory and time), memory use on macOS, or an
+answer that forges the tests' outcome. More is in docs/security.md.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ _TRACEBACK_CHARACTERS = 2_000
 class TestsCheck:
     """The check `tests NAME`; `assertions` is what `assertions_of` returns.
 
-    It runs code that a model wrote: its attribute `runs_code` is True, so that whoever calls
-    it can ask for the user's consent first. Where there is no box, a call raises SettingsError
-    unless that word was given to `require_box`.
+    It runs code that a model wrote: `runs_code` is True, so that callers can ask for the user's
+    consent first. Without a box, a call raises SettingsError unless `require_box` was told to do
+    without.
     """
 
     assertions: str
@@ -57,7 +57,7 @@ class TestsCheck:
         return f"tests {self.name}"
 
     def __call__(self, reply: Reply) -> Verdict:
-        """Whether the answer's code passes; if not, what the next model is told of it."""
+        """Whether the answer's code passes; if not, with feedback for the next model."""
         code = code_of(reply.text)
         if not code:
             return Verdict(False, self.__name__, "no Python code in the answer", _NO_CODE)
@@ -67,7 +67,7 @@ class TestsCheck:
 
 
 def feedback(code: str, outcome: Outcome) -> str:
-    """What goes up with the prompt: the code that failed and its traceback, as material."""
+    """What is sent on with the prompt: the code that failed and its traceback, as material."""
     parts = [
         _LEAD,
         f"Why it failed:\n{_fenced(outcome.reason, 500)}",
@@ -79,7 +79,7 @@ def feedback(code: str, outcome: Outcome) -> str:
 
 
 def _fenced(text: str, most: int, label: str = "text") -> str:
-    """The text, shortened in the middle, in a fence that it cannot close itself."""
+    """The text, shortened in the middle, in a fence that it cannot close."""
     text = text.strip("\n")
     if len(text) > most:
         text = f"{text[: most // 2]}\n[... shortened ...]\n{text[-(most // 2) :]}"

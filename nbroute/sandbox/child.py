@@ -24,7 +24,7 @@ import types
 from pathlib import Path
 from typing import NoReturn
 
-# The answer may change the builtins; the functions below keep those of the start.
+# The answer may change the builtins; the functions below keep the original ones.
 globals()["__builtins__"] = dict(vars(builtins))
 
 HERE = Path(__file__).parent
@@ -33,7 +33,7 @@ TRACEBACK = 8_000  # characters, the end of it
 
 
 def limit(seconds: float, memory_mb: float, file_mb: float) -> None:
-    """Resource limits, each as far as the system has it, and an alarm if the parent dies."""
+    """Set the resource limits that the system has, and an alarm in case the parent dies."""
     wanted = {
         # Linux counts threads as processes: there the kernel's filter refuses to start one.
         **({} if sys.platform == "linux" else {"RLIMIT_NPROC": 1}),
@@ -53,7 +53,7 @@ class Values(ast.NodeTransformer):
     """`assert a == b` with no message gets the two values as its message."""
 
     def visit_Assert(self, node: ast.Assert) -> ast.Assert:
-        """The assertion with both sides kept on the way; evaluated once, in the same order."""
+        """The assertion with both sides remembered; each is evaluated once, in the same order."""
         if node.msg or not isinstance(node.test, ast.Compare) or len(node.test.ops) > 1:
             return node
         compare = node.test
@@ -75,7 +75,7 @@ class Values(ast.NodeTransformer):
 
 
 def run(answer: str, tests: types.CodeType) -> BaseException | None:
-    """What the answer or the tests raised; None where all went through."""
+    """What the answer or the tests raised; None if nothing."""
     module = types.ModuleType("answer")
     sys.modules["answer"] = module
     space = module.__dict__
@@ -91,7 +91,7 @@ def run(answer: str, tests: types.CodeType) -> BaseException | None:
 
 
 def told(error: BaseException, roots: tuple[str, ...]) -> dict[str, str]:
-    """The error as a line and as a traceback without the machine's paths and addresses."""
+    """The error as a line and as a traceback, without this machine's paths and addresses."""
     report = traceback.TracebackException.from_exception(error, limit=-1200)
     shorten(report)
     places = [(f.filename, f.lineno) for f in report.stack if f.filename in {ANSWER, TESTS}]
@@ -107,7 +107,7 @@ def told(error: BaseException, roots: tuple[str, ...]) -> dict[str, str]:
 
 
 def shorten(report: traceback.TracebackException | None) -> None:
-    """Leave out this file's frames, down the chain of causes."""
+    """Leave out this file's frames, along the chain of causes."""
     seen: set[int] = set()
     while report is not None and id(report) not in seen:
         seen.add(id(report))
@@ -133,7 +133,7 @@ def main() -> NoReturn:
         os.dup2(nothing.fileno(), 0)
     for name, source in ((ANSWER, job["answer"]), (TESTS, job["assertions"])):
         # Here tracebacks find the lines.
-        lines = io.StringIO(source, newline=None).readlines()  # at the ends that Python knows
+        lines = io.StringIO(source, newline=None).readlines()  # at the line ends that Python knows
         linecache.cache[name] = (len(source), None, lines, name)
     tree = ast.fix_missing_locations(Values().visit(ast.parse(job["assertions"], TESTS)))
     tests = compile(tree, TESTS, "exec", dont_inherit=True)

@@ -1,4 +1,4 @@
-"""A job for a child process that is watched, bounded and ended whole, and what its end means."""
+"""Runs a job in a child process with limits, ends all of it, and says what the end means."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from nbroute.sandbox.boxes import Box
 _CHILD = Path(__file__).with_name("child.py")
 _CLEARING_S = 5.0
 _LARGEST_LIMIT = 10**9
-#: The box that works here, once it was tried; None where the user lets code run without.
+#: The box that works here, once tried; None if the user lets code run without one.
 _KNOWN: list[Box | None] = []
-#: What every box must refuse; `../job` is beside the folder that it opens.
+#: What every box must refuse; `../job` is next to the folder that the box opens.
 _TRIAL = """
 import os, socket
 held = {}
@@ -47,7 +47,7 @@ for name, attempt in {
     held[name] = "let through"
 """
 
-#: All that the child has besides its folder: one thread, one arena, as address space is limited.
+#: The child's environment: one thread and one arena, as address space is limited.
 _ENVIRONMENT = {
     "PATH": "/usr/bin:/bin",
     "LANG": "C.UTF-8",
@@ -61,10 +61,10 @@ _ENVIRONMENT = {
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What tested code may use; `files` is how many files and folders there may be at a time.
+    """What tested code may use; `files` is the most files and folders at any time.
 
-    `seconds` are of wall clock, `file_mb` is for each file, `output_kb` is what is kept of
-    what it prints. There is one process; its threads share the memory.
+    `seconds` is wall-clock time, `file_mb` is per file, and `output_kb` is how much of what it
+    prints is kept. There is one process; its threads share the memory.
     """
 
     seconds: float = 10.0
@@ -85,10 +85,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How the tests went; `reason` is one line (empty where they passed).
+    """How the tests went; `reason` is one line (empty if they passed).
 
-    `traceback` names lines of "<answer>" and "<tests>", and like `reason` is the same in every
-    run of the same code. `output` is what the code printed.
+    `traceback` refers to "<answer>" and "<tests>". It and `reason` are the same in every run of
+    the same code. `output` is what the code printed.
     """
 
     passed: bool
@@ -98,20 +98,20 @@ class Outcome:
 
 
 def run_tests(code: str, assertions: str, limits: Limits | None = None) -> Outcome:
-    """Run the code, then the assertions in the same module, in a box that is then emptied.
+    """Run the code, then the assertions in the same module, in a box that is emptied afterwards.
 
-    Passed means that the last assertion was reached: code that exits or kills itself before
-    that has failed. Nothing that the code does raises here; SettingsError where there is no box,
-    unless an earlier word to `require_box` lets it run without.
+    Passed means that the last assertion was reached: code that exits or kills itself before that
+    has failed. Nothing that the code does raises here. SettingsError if there is no box, unless
+    `require_box` was told to do without.
     """
     return _run(require_box(), code, assertions, limits or Limits())
 
 
 def require_box(*, unconfined: bool = False) -> Box | None:
-    """The box that works here; SettingsError where none does.
+    """The box that works here; SettingsError if none does.
 
-    A trial decides, once a process. With `unconfined`, this process may do without from then on,
-    and None is returned where there is no box.
+    A trial decides, once per process. With `unconfined`, this process may do without from then on,
+    and None is returned if there is no box.
     """
     if sys.platform in {"win32", "emscripten", "wasi"} or not sys.executable:
         raise SettingsError(
@@ -124,7 +124,7 @@ def require_box(*, unconfined: bool = False) -> Box | None:
         if tried.passed:
             _KNOWN.append(box)
             break
-        # Its own words, of a program that could not make the box.
+        # The words of a program that could not make the box.
         why = " ".join(tried.output.strip().splitlines()[-1:] or [tried.reason])[:200]
         failed.append(f"{box.name}: {why}")
     if not _KNOWN and unconfined:
@@ -142,12 +142,12 @@ def require_box(*, unconfined: bool = False) -> Box | None:
 
 def _run(box: Box | None, code: str, assertions: str, limits: Limits) -> Outcome:
     token = secrets.token_hex(24)
-    # As -I, but with a hash seed in the environment: sets are always in the same order.
+    # Like -I, but with a hash seed in the environment, so that sets keep their order.
     command = [boxes.python(), "-s", "-P", "-S", "-B", "-u", "-X", "utf8", str(_CHILD)]
     try:
         closed = Path(tempfile.mkdtemp(prefix="nbroute-")).resolve()
         try:
-            # Whatever the code makes of its own folder, other users get no further than this one.
+            # Whatever the code does to its own folder, other users cannot enter this one.
             folder = closed / "answer"
             folder.mkdir(0o700)
             job = asdict(limits) | {
@@ -185,7 +185,7 @@ def _outcome(ended: Ended, token: str, folder: str) -> Outcome:
         reason = " ".join(reason.split())[:400]
     except (ValueError, TypeError, KeyError):
         how = f"exit status {ended.status}"
-        # Bubblewrap tells a signal as a shell does.
+        # Bubblewrap reports a signal as a shell does.
         number = ended.status - 128 if ended.status > 128 else -ended.status
         if number > 0:
             known = (one.name for one in signal.Signals if one == number)
@@ -196,9 +196,9 @@ def _outcome(ended: Ended, token: str, folder: str) -> Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """What is left of a process: its report, its output (each bounded), its exit status.
+    """What is left of a process: its report, its output (both limited), its exit status.
 
-    `stopped` says which limit it was ended at; `status` is negative for a signal.
+    `stopped` says which limit ended it; `status` is negative for a signal.
     """
 
     report: bytes
@@ -216,7 +216,7 @@ class _Kept:
         self.data = bytearray()
 
     def read(self) -> bool:
-        """Take what is there; False at the end of the stream."""
+        """Read what is available; False at the end of the stream."""
         piece = os.read(self.stream.fileno(), 65_536)
         self.data += piece[: self.most - len(self.data)]
         return bool(piece)
@@ -225,9 +225,9 @@ class _Kept:
 def run_bounded(command: list[str], folder: Path, limits: Limits) -> Ended:
     """Run until the report's pipe is closed or a limit is reached, then end the whole group.
 
-    Standard input is the file `job` beside the folder. The command gets one more argument, the
-    number of the pipe that takes the report. Nothing of the environment is inherited. Whatever
-    ends the wait, a Ctrl-C too, ends the group.
+    Standard input is the file `job` next to the folder. The command gets one more argument, the
+    number of the pipe for the report, and none of our environment. However the wait ends, even by
+    Ctrl-C, the group ends too.
     """
     with contextlib.ExitStack() as opened:
         told, report_end = _pipe(opened)
@@ -249,13 +249,13 @@ def run_bounded(command: list[str], folder: Path, limits: Limits) -> Ended:
             stopped = _watch(report, output, folder, limits)
             if not (stopped or report.data):
                 with contextlib.suppress(subprocess.TimeoutExpired):
-                    child.wait(1)  # bubblewrap tells how it ended
+                    child.wait(1)  # bubblewrap passes on how it ended
         finally:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(child.pid, signal.SIGKILL)
             child.wait()
         stopped = stopped or crowded(folder, limits.files)
-        # What it left in the pipe; something that got away may still be writing.
+        # What it left in the pipe; an escaped process may still be writing.
         os.set_blocking(printed.fileno(), False)
         with contextlib.suppress(BlockingIOError):
             for _ in range(32):
@@ -272,7 +272,7 @@ def _pipe(opened: contextlib.ExitStack) -> tuple[IO[bytes], IO[bytes]]:
 
 
 def _watch(report: _Kept, output: _Kept, folder: Path, limits: Limits) -> str:
-    """Read both until the report is at its end; else the limit that was reached before."""
+    """Read both until the report ends; return the limit that was reached first, if any."""
     until = time.monotonic() + limits.seconds
     with selectors.DefaultSelector() as ready:
         for kept in (report, output):
@@ -283,7 +283,7 @@ def _watch(report: _Kept, output: _Kept, folder: Path, limits: Limits) -> str:
                 if too_many := crowded(folder, limits.files):
                     return too_many
                 counted = now
-            # Short waits: an exception sent to this thread is raised between two of them.
+            # Short waits: an exception sent to this thread is raised between them.
             for key, _ in ready.select(min(until - now, 0.1)):
                 if key.data.read():
                     continue
@@ -293,12 +293,12 @@ def _watch(report: _Kept, output: _Kept, folder: Path, limits: Limits) -> str:
     return f"did not end within {limits.seconds:g} s"
 
 
-# The folder that the code may write to: nothing follows a link, goes down by recursion or builds
-# a long path.
+# The folder that the code may write to: nothing here follows a link, recurses or builds a long
+# path.
 
 
 def crowded(folder: Path, most: float) -> str:
-    """Why there is too much in it; empty while there is not."""
+    """Why it is too full; empty if it is not."""
     waiting, count = [str(folder)], 0
     while waiting:
         try:
@@ -310,14 +310,14 @@ def crowded(folder: Path, most: float) -> str:
                     if entry.is_dir(follow_symlinks=False):
                         waiting.append(entry.path)
         except (FileNotFoundError, NotADirectoryError):
-            continue  # taken away meanwhile
+            continue  # removed meanwhile
         except OSError as error:
             return f"made a folder whose files cannot be counted ({error.strerror})"
     return ""
 
 
 def clear(folder: Path, until: float) -> None:
-    """Take the folder away; what is left when the time is up stays."""
+    """Remove the folder; what is left when the time is up stays."""
     with contextlib.suppress(OSError):
         folder.chmod(0o700)
         top = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
@@ -335,7 +335,7 @@ def clear(folder: Path, until: float) -> None:
 
 
 def _take_away(top: int, entry: os.DirEntry[str], until: float) -> None:
-    """One entry of the folder; the folders in it are moved up, for the next round."""
+    """Remove one entry; the folders in it are moved up for the next round."""
     if not entry.is_dir(follow_symlinks=False):
         os.unlink(entry.name, dir_fd=top)
         return

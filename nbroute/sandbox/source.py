@@ -1,4 +1,4 @@
-"""Python out of what people and models write: the code in an answer, a notebook's assertions."""
+"""The Python in what people and models write: an answer's code, a notebook's assertions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 from nbroute.errors import SettingsError
 from nbroute.locks import Lock
 
-#: A code fence: its mark, its label, what it holds. One that is never closed ends the text.
+#: A code fence: its mark, its label, its content. An unclosed one goes on to the end.
 _BLOCK = re.compile(
     r"^[ \t]*(`{3,}|~{3,})([^`\n]*)$\n?(.*?)(?:^[ \t]*\1[`~]*[ \t\r]*$|\Z)",
     re.DOTALL | re.MULTILINE,
@@ -26,7 +26,7 @@ _MAY_USE = (
     "and what they import or define themselves"
 )
 _UNREADABLE = (SyntaxError, ValueError, RecursionError, MemoryError)
-#: What can fail in tests: of calls, those of what they do not define themselves.
+#: What can fail in tests: a call only if the tests do not define the function themselves.
 _CAN_FAIL = (ast.Assert, ast.Raise, ast.Call)
 _WARNINGS = Lock()
 
@@ -34,9 +34,9 @@ _WARNINGS = Lock()
 def code_of(text: str) -> str:
     """The Python code in an answer; empty where there is none.
 
-    Blocks labelled as Python count, joined in order; where there are none, unlabelled ones
-    that parse; and where there is no block at all, the whole text if it parses. A word alone
-    parses too, but does nothing: that is not code.
+    Blocks labelled as Python are joined in order; if there are none, unlabelled ones that parse;
+    and if there is no block at all, the whole text if it parses. A lone word parses too, but
+    does nothing and is not code.
     """
     blocks = [
         (re.split(r"[^\w+-]", said.strip("{. \t"))[0].lower(), textwrap.dedent(code).strip("\n"))
@@ -65,7 +65,7 @@ def _parsed(code: str) -> ast.Module:
 
 
 def _compiled(code: str, flags: int = 0) -> Any:
-    """Without Python's warnings about escapes; one thread at a time, as filters are global."""
+    """Compile without warnings about escapes; one thread at a time, as filters are global."""
     with _WARNINGS, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return compile(code, "<tests>", "exec", flags, dont_inherit=True)
@@ -74,9 +74,9 @@ def _compiled(code: str, flags: int = 0) -> Any:
 def assertions_of(value: Any, name: str) -> str:
     """The notebook's assertions as Python: a string, a list of strings, or a function's source.
 
-    A function is called after its definition, and so are the `test...` functions of a string
-    that nothing calls. Raises SettingsError for anything else, for what does not parse, and
-    for assertions that could not fail.
+    A function is called after its definition, and so are a string's `test...` functions if
+    nothing calls them. Raises SettingsError for anything else, for what does not parse, and for
+    assertions that cannot fail.
     """
     parts = [value] if isinstance(value, str) else value
     if isinstance(parts, list | tuple) and all(isinstance(one, str) for one in parts):
@@ -105,7 +105,7 @@ def _function_source(function: types.FunctionType, name: str) -> str:
     try:
         source = textwrap.dedent(inspect.getsource(function)).strip("\n")
         definition = _parsed(source).body[0]
-        # Python 3.13 takes what `python -c` runs for the source of any function made by exec.
+        # Python 3.13 mistakes the code of `python -c` for the source of a function made by exec.
         found = getattr(definition, "name", "<lambda>") == function.__name__
     except (OSError, TypeError, SyntaxError, IndexError):
         found = False
@@ -122,7 +122,7 @@ def _function_source(function: types.FunctionType, name: str) -> str:
 
 
 def _refuse_captured(function: types.FunctionType, code: types.CodeType, name: str) -> None:
-    """Callables are let through: the answer may define them."""
+    """Refuse names from outside the function; callables pass, as the answer may define them."""
     captured = list(function.__code__.co_freevars)
     if captured:
         _reject(name, f"use {captured[0]!r} of the function around them: {_MAY_USE}")
@@ -154,7 +154,7 @@ def _required(definition: ast.FunctionDef) -> bool:
 
 
 def _uncalled(tree: ast.Module) -> list[str]:
-    """The test functions that would be defined and never run."""
+    """The test functions that nothing calls."""
     called = {
         node.func.id
         for node in ast.walk(tree)
@@ -175,7 +175,7 @@ def _require_effect(tree: ast.Module, name: str) -> None:
     for node in ast.walk(tree):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Compare):
             better = f"write 'assert {ast.unparse(node)}'"
-            _reject(name, f"compare on line {node.lineno} and drop the outcome; {better}")
+            _reject(name, f"compare on line {node.lineno} and ignore the outcome; {better}")
         if isinstance(node, ast.Assert) and isinstance(node.test, ast.Tuple):
             why = f"assert a tuple on line {node.lineno}, which is always true"
             _reject(name, f"{why}; drop the parentheses")
@@ -188,7 +188,7 @@ def _require_effect(tree: ast.Module, name: str) -> None:
 
 
 def _run_at_once(tree: ast.AST) -> Iterator[ast.AST]:
-    """Every node that runs when the module does: not the bodies of its functions."""
+    """The nodes that run with the module, without the bodies of its functions."""
     for node in ast.iter_child_nodes(tree):
         if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
             yield node

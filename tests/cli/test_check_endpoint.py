@@ -130,7 +130,7 @@ def thoughtful(sent):
             thoughtful,
             (1, 2),
             {
-                "streamed": ("fails", "by reasoning perhaps: try --max-tokens 1000"),
+                "streamed": ("fails", "perhaps by reasoning: try --max-tokens 1000"),
                 "the rest": ("fails", "not tried"),
             },
         ),

@@ -191,7 +191,7 @@ def test_a_proxy_that_cannot_be_used_is_told_by_its_variable(connect, monkeypatc
 def test_an_answer_that_goes_in_circles_is_said_to(server, provider):
     server.reply(text="word " * 200)
 
-    assert "the same over and over" in failure(provider, BadReply, asking())
+    assert "kept repeating itself" in failure(provider, BadReply, asking())
 
 
 def test_the_repr_shows_no_key(connect):

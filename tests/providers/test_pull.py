@@ -158,7 +158,7 @@ def test_a_web_page_in_place_of_a_model_is_refused(hub, tmp_path):
     ("status", "error", "cure"),
     [
         (404, SettingsError, "there is no file at http.*check the address"),
-        (401, SettingsError, "wants a log-in .*NBROUTE_GGUF"),
+        (401, SettingsError, "needs a log-in .*NBROUTE_GGUF"),
         (503, Unavailable, "answered 503: try again later"),
     ],
 )
