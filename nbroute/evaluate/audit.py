@@ -214,7 +214,7 @@ def make_plan(  # noqa: PLR0917 - as Router.audit
 
 
 def _at_the_end(plan: Plan) -> str:
-    """Says that no tier is above (or below) those that answered, and which way there is one."""
+    """The error where no tier is above (or below) those that answered, with the way to look."""
     names, up = plan.engine.ladder.names, plan.direction == "up"
     if len(names) == 1:
         return f"the ladder has one tier, {names[0]}, so there is none to compare it with"

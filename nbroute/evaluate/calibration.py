@@ -88,7 +88,7 @@ class Calibration:
 
     @property
     def bound(self) -> float:
-        """The most that the share of losses is, with the confidence asked for."""
+        """The most that the share of losses can be, at that confidence."""
         return self.chosen.bound
 
     @property
@@ -209,7 +209,7 @@ class Calibration:
         yield [("", "halves", "share"), *lines]
         yield (
             f"In the long run at most {percent(1 - self.confidence)} may end in the last row. Here "
-            "it can be more, for a half is small and has the losses that the other lacks. As the "
+            "it can be more, as a half is small and has the losses that the other lacks. As the "
             f"halves overlap, these are not {SPLITS} independent trials."
         )
 
@@ -358,5 +358,5 @@ def _refusal(cases: Cases, losses: int, loss: float, confidence: float) -> str:
     sizes = np.unique(np.geomspace(count, 1e8, 4_000).astype(int))
     enough = binom.cdf(np.ceil(losses / count * sizes), sizes, loss) <= 1 - confidence
     needed = rounded_up(int(sizes[enough.argmax()]))
-    told = f"about {needed:,} if that share stays" if enough.any() else "more than can be had"
+    told = f"about {needed:,} if that share stays" if enough.any() else "more than anybody has"
     return f"{few} for {limit}: {seen}; it takes {told}{these}."

@@ -1,4 +1,4 @@
-"""Fitting a check on one's own labels of answers, and whether it is worth switching on.
+"""Fitting a check on your own labels of answers, and whether it is worth switching on.
 
 Needs the extra `learn` (scikit-learn).
 """
@@ -16,7 +16,7 @@ from nbroute.checks.learned import MEASURES, PLACES, LearnedCheck, columns, meas
 from nbroute.engine.engine import Engine
 from nbroute.engine.feedback import labels_of
 from nbroute.errors import SettingsError
-from nbroute.evaluate.model_file import read, write
+from nbroute.evaluate.model_file import check_arrays, read, write
 from nbroute.evaluate.training import with_ends
 from nbroute.evaluate.training_data import (
     FEWEST,
@@ -85,7 +85,7 @@ def read_judged(source: Any) -> Judged:
     if count < FEWEST or min(sum(said), count - sum(said)) < _FEWEST_EACH:
         raise SettingsError(
             f"{count - sum(said)} good and {sum(said)} bad answers are too few; give {FEWEST} or "
-            f"more, {_FEWEST_EACH} of each kind at least, and better some hundreds."
+            f"more, {_FEWEST_EACH} of each kind at least, and preferably hundreds."
         )
     if len(np.unique(groups)) < FOLDS:
         raise SettingsError(
@@ -100,7 +100,7 @@ def read_judged(source: Any) -> Judged:
 def judged_rows(source: Any) -> tuple[pd.DataFrame, bool]:
     """An answer a row: prompt, text, logprob, bad (True or False); and whether they were pairs.
 
-    Columns beside these stay. SettingsError names the row that cannot be used.
+    Other columns stay. SettingsError names the row that cannot be used.
     """
     import pandas as pd
 
@@ -146,8 +146,8 @@ def votes(engine: Engine) -> tuple[pd.DataFrame, int]:
     rows = [(one.prompt, *kept[name], one.feedback) for name, one in said.items() if name in kept]
     if not rows:
         raise SettingsError(
-            f"of {len(said)} labelled answers the text was not kept; store_text = true in "
-            "nbroute.toml keeps it, or give a frame."
+            f"the texts of {len(said)} labelled answers were not kept; store_text = true in "
+            "nbroute.toml keeps them, or give a frame."
             if said
             else "no answer has been labelled yet: use the thumbs under a card, `%route label`, "
             f"or give a frame with {_FORMS}."
@@ -272,7 +272,7 @@ def fit_check(source: Any, *, catch: float = 0.5, seed: int = 0) -> FittedCheck:
 def auc(scores: ArrayLike, bad: ArrayLike, counts: ArrayLike | None = None) -> float:
     """The area under the ROC curve: how likely a bad answer has the higher score; ties are half.
 
-    Each row counts so often as `counts` says; NaN where no row that counts is bad, or all are.
+    Each row counts as often as `counts` says; NaN where no row that counts is bad, or all are.
     """
     import numpy as np
 
@@ -347,17 +347,13 @@ def load_check(path: Path) -> LearnedCheck:
 
 
 def _made(header: Mapping[str, Any], found: Mapping[str, np.ndarray]) -> LearnedCheck:
-    import numpy as np
-
     if header["kind"] != _KIND:
         raise ValueError(f"it says that it is a {header['kind']!r:.60}")
     if (header["schema"], header["measures"]) != (_SCHEMA, list(MEASURES)):
         raise ValueError("it was saved by another version of nbroute")
     first = len(MEASURES)
     sizes = {"centre": first, "spread": first, "weights": first + 2 * PLACES, "line": 2}
-    for name, size in sizes.items():
-        if found[name].shape != (size,) or not np.isfinite(found[name]).all():
-            raise ValueError(f"the array {name!r} is not {size} numbers")
+    check_arrays(found, sizes)
     if header["bad"] not in ("wrong", "the worse of two"):
         raise ValueError(f"it calls a bad answer {header['bad']!r:.60}")
     bias, threshold = found["line"].tolist()

@@ -76,7 +76,7 @@ def _settings(patient: Patient) -> Iterator[Finding]:
         words = "a recording answers: no model is asked, whatever is sent"
         yield Finding("answers", "amber", words, "%route replay off")
     elif "simulated" in kinds:
-        words = "the models are simulated: their answers are written for lessons, no model's words"
+        words = "the models are simulated: their answers were written for lessons, by no model"
         yield Finding("answers", "amber", words, "%route key openrouter")
 
 
@@ -104,9 +104,7 @@ def _keys(patient: Patient) -> Iterator[Finding]:
             accepted = any(
                 key in patient.heard for key, one in zip(calls, problems, strict=True) if not one
             )
-            told = (
-                "was accepted" if accepted else "looks well formed; --send tells if it is accepted"
-            )
+            told = "was accepted" if accepted else "looks well formed; --send tries it"
             yield Finding("key", "green", f"{where} is set and {told}")
         else:
             yield Finding("key", "green", f"{name} needs no key")
@@ -117,9 +115,9 @@ def _malformed(key: str) -> str:
     if len(key) > 1 and key[0] == key[-1] and key[0] in "\"'`":
         return "has quotes around it: leave them out"
     if any(character.isspace() for character in key):
-        return "has a blank or a line break in it: copy it once more"
+        return "has a space or a line break in it: copy it again"
     if not (key.isascii() and key.isprintable()):
-        return "has a character in it that no key has: copy it once more"
+        return "has a character that no key contains: copy it again"
     if "..." in key or key.startswith("<"):
         return "is the example of a key, not a key"
     return ""
@@ -152,7 +150,7 @@ def _models(patient: Patient) -> Iterator[Finding]:
     if silent:
         words = f"not asked in this session: {', '.join(silent)}"
         none = f"none of {counted(every, 'model')} was asked in this session"
-        many = "more calls in this session than are looked through here"
+        many = "this session has too many calls to look through"
         short = many if patient.crowded else none
         yield unknown("model", short if len(silent) == every else words, SEND)
 
@@ -191,7 +189,7 @@ def _is_first(patient: Patient, tier: Tier) -> bool:
 
 
 def _renamed(patient: Patient, tier: Tier, model: str) -> str:
-    """The line that puts that model in the place of the tier's, or of its fallback."""
+    """The line that makes that model the tier's, or its fallback."""
     if _is_first(patient, tier):
         return f"%route tiers {tier.name}={model}"
     return f'fallbacks = ["{model}"]  # under [tiers.{tier.name}]'
@@ -205,7 +203,7 @@ def _prices(patient: Patient) -> Iterator[Finding]:
         count = counted(len(patient.alone), "model")
         yield Finding("price", "green", f"the price of each is known: {count}")
     for tier in unpriced:
-        words = f"no price is known for {tier.model}: its calls are in no sum, a budget refuses it"
+        words = f"no price is known for {tier.model}: no sum includes it, and a budget refuses it"
         cure = f"price = {{ input = ..., output = ... }}  # under [tiers.{tier.name}]"
         if not _is_first(patient, tier):
             at = f'provider = "{tier.provider}", model = "{tier.model}"'
@@ -343,7 +341,7 @@ def _shares(patient: Patient) -> Iterator[Finding]:
         yield Finding("shares", "green", words)
         return
     way = "up" if tier == ladder.names[0] else "down"
-    told = f"{words}, over {_ONE_TIER:.0%}: are your prompts all alike, or is the routing off?"
+    told = f"{words}, over {_ONE_TIER:.0%}: are your prompts all alike, or is routing wrong?"
     yield Finding("shares", "amber", told, f"%route audit --direction {way}")
 
 

@@ -145,7 +145,7 @@ def examine(
     cost, note = total_cost(tuple(patient.spent)) if patient.sent else None, ""
     if cost is None and settings.replay is None:
         with contextlib.suppress(NbrouteError):
-            note = f"{SEND} asks each model, too: {foreseen(router, settings, classifier)}"
+            note = f"{SEND} also asks each model: {foreseen(router, settings, classifier)}"
     return Examination(tuple(clean), cost, note)
 
 

@@ -176,7 +176,7 @@ class Patient:
         return list(dict.fromkeys(one.prompt for one in past))[-_MOST_PROMPTS:]
 
     def problem(self, key: tuple[str, str]) -> str:
-        """What went wrong with the last call of a model, as `AuthError: words`; "" for nothing."""
+        """What went wrong in the last call of a model, as `AuthError: words`; "" for nothing."""
         row = self.heard.get(key)
         told = row["error"] if row and row["status"] == "error" else ""
         told = self.failed.get(key, "") or told or ""

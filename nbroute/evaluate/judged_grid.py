@@ -45,7 +45,7 @@ def judge_grid(
     """
     if not isinstance(grid, Grid):
         raise SettingsError(
-            f"{grid!r:.60} is not a grid; give what router.compare says of a list of prompts"
+            f"{grid!r:.60} is not a grid; give what router.compare(prompts) returns"
         )
     top = most_expensive(grid)
     others = [one for one in grid.contenders if one is not top]
@@ -74,7 +74,7 @@ def judge_grid(
             grid.notes[:] = filter(None, told)
             if stopped:
                 stopped.result = grid
-                stopped.args = (f"{one.name}: {stopped}; the same call goes on",)
+                stopped.args = (f"{one.name}: {stopped}; the same call continues",)
                 raise stopped
     return grid
 

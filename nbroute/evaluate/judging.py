@@ -81,7 +81,7 @@ class Ruling:
 
 
 def judge_options(router: Engine, judge: str | None) -> dict[str, Any]:
-    """The options of `router.route` for that judge; SettingsError if there is none such.
+    """The options of `router.route` for that judge; SettingsError if there is no such judge.
 
     A judge is "TIER", "TIER:high" (with an effort), a model on the ladder, or "TIER:model".
     """

@@ -164,6 +164,16 @@ def _model(
     )
 
 
+def check_arrays(found: Mapping[str, Any], sizes: Mapping[str, int | tuple[int, ...]]) -> None:
+    """ValueError for an array that is not so many finite numbers."""
+    import numpy as np
+
+    for name, size in sizes.items():
+        array, shape = found[name], size if isinstance(size, tuple) else (size,)
+        if array.shape != shape or array.dtype.kind != "f" or not np.isfinite(array).all():
+            raise ValueError(f"the array {name!r} is not {' x '.join(map(str, shape))} numbers")
+
+
 def _tiers_of(tiers: tuple[str, ...], found: Mapping[str, np.ndarray]) -> LearnedTiers:
     import numpy as np
 
@@ -172,18 +182,13 @@ def _tiers_of(tiers: tuple[str, ...], found: Mapping[str, np.ndarray]) -> Learne
         "weights": (ngrams.PLACES, len(tiers)),
         "line": (len(tiers) + 1,),
     }
-    for name, size in sizes.items():
-        array = found[name]
-        if array.shape != size or array.dtype.kind != "f" or not np.isfinite(array).all():
-            raise ValueError(f"the array {name!r} is not {' x '.join(map(str, size))} numbers")
+    check_arrays(found, sizes)
     *bias, sharpness = found["line"].tolist()
     rarities, weights = (found[name].astype(np.float32) for name in ("rarities", "weights"))
     return LearnedTiers(ngrams.Weights(rarities, weights, np.array(bias), sharpness), tiers)
 
 
 def _model_of(header: dict[str, Any], found: Mapping[str, np.ndarray]) -> Model:
-    import numpy as np
-
     terms, tiers, levels = header["terms"], tuple(header["tiers"]), tuple(header["levels"])
     middle = found["middle"]
     sizes = {
@@ -195,10 +200,7 @@ def _model_of(header: dict[str, Any], found: Mapping[str, np.ndarray]) -> Model:
         "intercepts": len(levels) - 1,
         "line": 2,
     }
-    for name, size in sizes.items():
-        array = found[name]
-        if array.shape != (size,) or array.dtype != float or np.isnan(array).any():
-            raise ValueError(f"the array {name!r} is not {size} numbers")
+    check_arrays(found, sizes)
     if not set(levels) <= set(tiers) or (header["embedder"] is None) != (len(middle) == 0):
         raise ValueError("its tiers or its embedder do not fit together")
     places = {str(term): place for place, term in enumerate(terms)}

@@ -1,4 +1,4 @@
-"""Prompts to ask "what if" about: of the session, of the ledger, or one's own."""
+"""Prompts to ask "what if" about: the session's, the ledger's, or your own."""
 
 from __future__ import annotations
 
@@ -187,7 +187,7 @@ def _of_ledger(rows: Iterable[Mapping[str, Any]]) -> Collected:
 
 
 def _of_prompts(prompts: Any, output_tokens: int) -> Collected:
-    """One's own prompts: texts, or a DataFrame with `prompt` and maybe the tokens of each.
+    """Your own prompts: texts, or a DataFrame with `prompt` and maybe the tokens of each.
 
     Tokens that are not there are estimated: those of the prompt by its characters, those of
     the answer as `output_tokens`. PromptError where there is no text.

@@ -55,7 +55,7 @@ class Purse:
             self._held += worst
 
     def settle(self, worst: Decimal, spent: Decimal) -> None:
-        """What the call cost takes the place of what was set aside for it."""
+        """Replace what was set aside for the call with what it cost."""
         with self._changed:
             self._held -= worst
             self.spent += spent

@@ -1,4 +1,4 @@
-"""Whether routing is any good on your own prompts: quality against cost, beside simpler ways."""
+"""Whether routing is any good on your own prompts: quality against cost, next to simpler ways."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ class Quality:
         yield from self._notes()
 
     def _orders(self) -> Iterator[Block]:
-        """What the router's order of the prompts is worth, beside length's and chance's."""
+        """What the router's order of the prompts is worth, next to length's and chance's."""
         low, high = self.outcomes.tiers[0], self.outcomes.tiers[-1]
         named = (ROUTER, LENGTH, RANDOM)
         if not self.arms[ROUTER].order:

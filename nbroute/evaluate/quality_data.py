@@ -151,7 +151,7 @@ def _complete(wide: _Wide, seed: int) -> tuple[_Wide, np.ndarray, list[str]]:
         told = ", ".join(f"{int(n):,} of {tier}" for n, tier in sizes)
         raise SettingsError(
             f"{counted(count, 'prompt')} with a score of every tier ({told}) cannot say anything; "
-            "give some hundreds, two at least."
+            "give at least two, preferably hundreds."
         )
     notes = [wide.note] if wide.note else []
     if count < size:
@@ -391,7 +391,7 @@ def _measured(wide: _Wide) -> tuple[np.ndarray, str, list[str]] | None:
     if not known.any(axis=0).all():
         return None
     means = np.where(known, usd, 0).sum(axis=0) / known.sum(axis=0)
-    missing = f"{counted(int((~known).sum()), 'missing cost')}: the tier's mean stands in."
+    missing = f"{counted(int((~known).sum()), 'missing cost')}: the tier's mean is used."
     return np.where(known, usd, means), wide.costs, [] if known.all() else [missing]
 
 

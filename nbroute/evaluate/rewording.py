@@ -1,4 +1,4 @@
-"""Small changes that leave a prompt's meaning alone, and how often they flip its tier."""
+"""Small changes that keep a prompt's meaning, and how often they change its tier."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ CHANGES: Mapping[str, Callable[[str, random.Random], str]] = {
 
 @dataclass(frozen=True)
 class Flip:
-    """A change that flipped the tier: what was done, and the prompt before and after."""
+    """A change that changed the tier: what was changed, and the prompt before and after."""
 
     change: str
     prompt: str
@@ -65,14 +65,14 @@ class Flip:
 
 @dataclass(frozen=True)
 class Flips:
-    """How often each change was tried (`tried`), and those that flipped the tier."""
+    """How often each change was tried (`tried`), and those that changed the tier."""
 
     tried: Mapping[str, int]
     flips: tuple[Flip, ...]
 
     @property
     def share(self) -> float:
-        """The share of all changes that flipped the tier; 0 if none was tried."""
+        """The share of all changes that changed the tier; 0 if none was tried."""
         return len(self.flips) / max(sum(self.tried.values()), 1)
 
     @property
@@ -87,7 +87,7 @@ class Flips:
         return dict(sorted(shares.items(), key=lambda one: -one[1]))
 
     def worst(self, ladder: Ladder) -> Flip | None:
-        """The flip over the most tiers; of several, the one with the shortest prompt."""
+        """The one over the most tiers; of several, the one with the shortest prompt."""
 
         def height(one: Flip) -> tuple[int, int]:
             return abs(ladder.index(one.after) - ladder.index(one.before)), -len(one.prompt)

@@ -108,7 +108,7 @@ def _unfit(past: Past, engine: Engine) -> str:
 
 
 def _nothing(left_out: Mapping[str, int], whose: str) -> str:
-    """Says that there is nothing to audit, why, and what to do about it."""
+    """The error where there is nothing to audit: why, and what to do about it."""
     cure = f"give a frame with {_FORMS}"
     if _TEXTLESS in left_out:
         cure = f"store_text = true in nbroute.toml keeps texts from now on, or {cure}"

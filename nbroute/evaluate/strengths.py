@@ -78,7 +78,7 @@ def _check(met: Iterable[tuple[str, str]]) -> None:
     if len(groups) > 1:
         parts = sorted(" and ".join(sorted(one)) for one in groups)
         raise SettingsError(
-            f"{'; '.join(parts)}: nobody of one group was judged against one of another, so their "
+            f"{'; '.join(parts)}: no tier of one was judged against one of another, so their "
             "strengths cannot be compared"
         )
 

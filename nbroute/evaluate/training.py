@@ -260,9 +260,7 @@ def table(lines: Sequence[Figure]) -> str:
         rows.append((line.name, own, ahead if line.ahead else "", near))
     means = "Measured on prompts held back."
     if not by_tier:
-        means = (
-            "APGR: how well prompts are ordered; .5 is chance, the oracle the best there could be."
-        )
+        means = "APGR: how well prompts are ordered; .5 is chance, the oracle is the best possible."
     left = unbeaten(lines)
     verdict = f"better: it beats all of these{'' if by_tier else ' but the oracle'}."
     if left:

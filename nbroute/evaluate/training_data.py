@@ -82,7 +82,7 @@ def read_labels(source: pd.DataFrame | str | Path, ladder: Ladder) -> Labelled:
     if len(frame) < fewest:
         raise SettingsError(
             f"{len(frame)} rows are too few to train on and to measure; give {fewest} or more, "
-            "better some hundreds."
+            "preferably hundreds."
         )
     prompts = texts_in(frame, "prompt")
     groups, grouped_by = _groups(frame, prompts)
@@ -301,7 +301,7 @@ def near_duplicates(prompts: Sequence[str]) -> np.ndarray:
 
 
 class _Row(NamedTuple):
-    """What stands in a source of examples, unchecked, and where."""
+    """An entry of a source of examples, unchecked, and where it is."""
 
     place: str
     prompt: Any
@@ -309,7 +309,7 @@ class _Row(NamedTuple):
 
 
 def read_examples(source: Any, ladder: Ladder) -> tuple[Example, ...]:
-    """One's own examples for that ladder; they stand in for the shipped ones.
+    """Your own examples for that ladder, instead of the shipped ones.
 
     `source` is a DataFrame or the path of a CSV with the columns prompt and tier, a dict
     prompt -> tier or tier -> prompts, or pairs (prompt, tier). Tiers in any case will do.

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 #: A provider that is not configured here is taken to bill, except for these.
 _KINDS: Mapping[str, ProviderKind] = {"simulated": "simulated", "local": "local"}
-#: Where the figures come from that stand in for a measurement.
+#: Where the times come from that were not measured.
 _PUBLISHED = "published speeds, of the model or of one at the same place on a ladder"
 SENDING = (ModelClassifier, HybridClassifier, EmbeddingClassifier)
 

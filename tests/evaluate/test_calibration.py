@@ -23,7 +23,7 @@ RUNS = 200
 
 
 class Sure:
-    """Puts every prompt on LOW, with the confidence that stands in it."""
+    """Puts every prompt on LOW, with the confidence that is its last word."""
 
     name = "sure"
 

@@ -105,7 +105,7 @@ def test_ctrl_c_leaves_a_grid_that_the_same_call_goes_on_with(router, server):
             raise KeyboardInterrupt
         return "tie"
 
-    with pytest.raises(Interrupted, match=r"LOW: .* the same call goes on") as caught:
+    with pytest.raises(Interrupted, match=r"LOW: .* the same call continues") as caught:
         router.judge(grid, judge, progress=False)
     assert caught.value.result is grid
 
@@ -204,7 +204,7 @@ def test_strengths_of_a_grid_that_was_judged(simulated, judged_grid, few_samples
     [
         (judged(("LOW", "TOP", 0.5)), "three tiers or more .* there is LOW and TOP"),
         (judged(("LOW", "TOP", 0.5)).assign(verdict=None), "here there is none"),
-        (judged(("A", "B", 0.5), ("C", "D", 0.5)), "A and B; C and D: nobody of one group"),
+        (judged(("A", "B", 0.5), ("C", "D", 0.5)), "A and B; C and D: no tier of one was"),
         (judged(("A", "B", 0.5)).drop(columns="verdict"), "no column 'verdict'"),
         ("x", "'x' cannot be read as CSV"),
     ],

@@ -144,7 +144,7 @@ def test_words_at_both_ends_of_a_huge_prompt_are_found():
     assert "it cannot" == found["it cannot"]
 
 
-def test_the_figures_stand_beside_random_length_and_the_oracle(of_scores):
+def test_the_figures_are_printed_with_those_of_random_length_and_the_oracle(of_scores):
     random, oracle = line(of_scores, "random"), line(of_scores, "oracle")
 
     assert 0.5 == random.value
@@ -157,7 +157,7 @@ def test_the_figures_stand_beside_random_length_and_the_oracle(of_scores):
     assert all(name in printed for name in names)
 
 
-def test_the_share_of_right_tiers_stands_beside_what_it_has_to_beat(of_tiers):
+def test_the_share_of_right_tiers_is_printed_with_what_it_has_to_beat(of_tiers):
     names = ["learned", "always SIMPLE", "prompt length", "as shipped"]
 
     assert names == [figure.name for figure in of_tiers.figures]

@@ -1,4 +1,4 @@
-"""A check that is fitted on one's own labels of answers: measured, refused, kept, used."""
+"""A check that is fitted on your own labels of answers: measured, refused, kept, used."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_a_check_that_tells_bad_answers_is_switched_on_and_sends_them_on(router,
     assert "logprobs" not in server.requests[0].json
 
 
-def test_the_figures_are_printed_beside_those_of_the_prompt_the_length_and_chance(simulated):
+def test_the_figures_are_printed_next_to_those_of_the_prompt_the_length_and_chance(simulated):
     fitted = simulated.fit_check(labelled(), catch=0.8)
 
     printed = repr(fitted)
@@ -106,7 +106,7 @@ def test_longer_is_better_is_no_reason_to_switch_it_on(simulated):
     assert "the answer's length" in repr(fitted).splitlines()[-1]
 
 
-def test_a_later_router_and_a_cell_find_it_beside_the_ledger(simulated, shell):
+def test_a_later_router_and_a_cell_find_it_next_to_the_ledger(simulated, shell):
     frame = pd.concat(
         simulated.map(known_prompts(), tier=tier, progress=False).frame()
         for tier in simulated.ladder.names
@@ -185,7 +185,9 @@ def test_labels_without_texts_are_told(router, make_router):
         router.fit_check()
     router.label(router.route("hello"), "good")
     router.ledger.close()
-    with pytest.raises(SettingsError, match="1 labelled answers the text was not kept; store_text"):
+    with pytest.raises(
+        SettingsError, match="texts of 1 labelled answers were not kept; store_text"
+    ):
         make_router().fit_check()
 
 

@@ -1,4 +1,4 @@
-"""Quality against cost on one's own prompts: figures by hand, every source, every bad input."""
+"""Quality against cost on your own prompts: figures by hand, every source, every bad input."""
 
 from __future__ import annotations
 
@@ -346,7 +346,7 @@ def test_what_is_missing_is_counted_and_said(sharp, make_router):
     found = sharp.quality(frame.assign(TOP_usd=[math.nan, *[0.01] * 4]))
     assert 4 == found.n
     assert "1 of 5 prompts are left out" in repr(found)
-    assert "1 missing cost: the tier's mean stands in." in repr(found)
+    assert "1 missing cost: the tier's mean is used." in repr(found)
 
     best = sharp.quality(FOUR.assign(MID=[1, 1, 1, 1], MID_usd=0.002, LOW=[0, 0, 0, 0]))
     assert "MID" == best.best
