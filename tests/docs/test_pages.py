@@ -30,7 +30,7 @@ from nbroute.settings import load
 
 ROOT = Path(__file__).parents[2]
 NAVIGATION = re.findall(r"(\S+\.md)$", (ROOT / "mkdocs.yml").read_text("utf-8"), re.MULTILINE)
-PAGES = [ROOT / "docs" / name for name in NAVIGATION]
+PAGES = [ROOT / "README.md", *(ROOT / "docs" / name for name in NAVIGATION)]
 LINKING = [*PAGES, *ROOT.glob("C*.md"), ROOT / "notebooks" / "README.md"]
 RUN = {"python", "ipython"}
 KNOWN = RUN | {"output", "toml", "sh", "text"}
@@ -114,6 +114,10 @@ def test_each_page_and_picture_can_be_reached():
     assert shown == {path.name for path in (ROOT / "docs" / "pictures").iterdir()}
 
 
+def test_the_readme_is_read_in_three_minutes():
+    assert len((ROOT / "README.md").read_text("utf-8")) <= 9_000
+
+
 def test_few_blocks_are_left_out():
     all_of_them = [block for page in PAGES for block in blocks(page) if block.kind in RUN]
 
@@ -146,7 +150,7 @@ def test_the_blocks_of_a_page_do_what_it_says(page, shell, capfd):
 
 def alike(wanted: str, shown: str) -> bool:
     flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-    shown = re.sub(r"^(Out\[\d+\]: |.*prompt/s.*)", "", shown, flags=re.MULTILINE)
+    shown = re.sub(r"^(Out\[\d+\]: |.*(?:prompt|call)/s.*)", "", shown, flags=re.MULTILINE)
     return doctest.OutputChecker().check_output(wanted.strip(), shown.strip(), flags)
 
 
