@@ -24,7 +24,7 @@ from nbroute.report.table import text_table
 
 LEAST = 0.92
 DRAWS = 4_000
-#: The cheap model whose answer is kept, the one beside it, and the one behind them.
+#: The cheap model whose answer is kept, its partner, and the one that both go up to.
 MINI, HAIKU = "gpt-4o-mini-2024-07-18", "claude-3-haiku-20240307"
 SONNET, GPT4O = "claude-3-5-sonnet-20240620", "gpt-4o-2024-05-13"
 LLAMA, GEMMA = "Meta-Llama-3.1-8B-Instruct", "gemma-2-9b-it"
@@ -81,7 +81,7 @@ def auc(flags: np.ndarray, wrong: np.ndarray) -> float:
 
 def consensus(every: Sequence[Row]) -> Iterator[tuple[str, ...]]:
     """A line for each three models: what goes up, what that recovers, and what beyond chance."""
-    yield "set", "kept, beside, behind", "accuracy", "goes up", "recovered", "above random"
+    yield "set", "kept, partner, above", "accuracy", "goes up", "recovered", "above random"
     for name, one, other, third in TRIOS:
         rows = [row for row in every if row["set"] == name]
         cheap, top = of(rows, one), of(rows, third)

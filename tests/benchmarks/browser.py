@@ -1,8 +1,8 @@
 """What a page has to bear, in JupyterLab in headless Chromium: opening, streaming, a long answer.
 
-Each figure stands beside the same page with plain Markdown in place of cards, in the same run;
+Each figure is printed with that of the same page with plain Markdown instead of cards, same run;
 opening is in turns, so that what else the machine does hits all alike. A long task is one that
-holds the page up for 50 ms and more, as the browser's PerformanceObserver tells.
+blocks the page for 50 ms or more, by the PerformanceObserver of the browser.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import nbformat
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 
-import lab  # noqa: E402 - lies beside this folder
+import lab  # noqa: E402 - in the folder above
 from loopback import Loopback, Reply  # noqa: E402 - as above
 
 CARDS, ROUNDS, LONG = 100, 5, 200_000

@@ -63,7 +63,7 @@ def speed() -> None:
 
 
 def routing(name: str, rows: list[Outcome]) -> None:
-    """APGR and CPT of the classifier beside random, prompt length and the oracle."""
+    """APGR and CPT of the classifier, of chance, of prompt length and of the oracle."""
     weak = [row["weak"] for row in rows]
     strong = [row["strong"] for row in rows]
     routers = {
@@ -87,7 +87,7 @@ def shares(rows: list[Outcome]) -> None:
 
 
 def blind() -> None:
-    """Right decisions on the blind prompts, beside the articles' rules and word quartiles."""
+    """Right decisions on blind prompts: ours, the rules of the articles, word quartiles."""
     rows: list[dict[str, Any]] = [
         json.loads(line) for line in BLIND.read_text("utf-8").splitlines()
     ]

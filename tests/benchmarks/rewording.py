@@ -1,4 +1,4 @@
-"""How often a small change of wording flips the tier: python tests/benchmarks/rewording.py
+"""How often a small change of wording changes the tier: python tests/benchmarks/rewording.py
 
 On the 240 prompts of tests/data/blind_prompts.jsonl, whose author had not seen a training prompt.
 Prints the table of `docs/classifiers.md`.

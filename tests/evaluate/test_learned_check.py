@@ -12,7 +12,7 @@ import pytest
 from cells import error_of, run
 
 from nbroute.errors import SettingsError
-from nbroute.evaluate.check_training import auc, fit_check
+from nbroute.evaluate.check_training import auc, fit_check, judged_rows
 from nbroute.providers.simulated import known_prompts
 from nbroute.router import Router
 from nbroute.storage.ledger import SqliteLedger
@@ -108,8 +108,8 @@ def test_longer_is_better_is_no_reason_to_switch_it_on(simulated):
 
 def test_a_later_router_and_a_cell_find_it_next_to_the_ledger(simulated, shell):
     frame = pd.concat(
-        simulated.map(known_prompts(), tier=tier, progress=False).frame()
-        for tier in simulated.ladder.names
+        simulated.map(known_prompts()[:50], tier=tier, progress=False).frame()
+        for tier in ("SIMPLE", "FRONTIER")
     )[["prompt", "text"]].drop_duplicates()
     frame["good"] = frame["text"].str.contains(r"\d")
 
@@ -244,15 +244,15 @@ def test_a_share_to_catch_that_is_none_is_one_line(simulated):
             simulated.fit_check(labelled(), catch=catch)
 
 
-def test_words_and_numbers_of_a_spreadsheet_are_read_as_labels(simulated):
+def test_words_and_numbers_of_a_spreadsheet_are_read_as_labels():
     frame = labelled()
-    frame["label"] = np.where(frame.pop("good"), "Good", "too weak")
-    frame.to_csv("labels.csv", index=False, encoding="utf-8-sig")
+    words = frame.assign(label=np.where(frame["good"], "Good", "too weak")).drop(columns="good")
+    words.to_csv("labels.csv", index=False, encoding="utf-8-sig")
+    numbers = frame.assign(good=frame["good"].astype(int))
 
-    by_words = simulated.fit_check("labels.csv")
-    by_numbers = simulated.fit_check(labelled().assign(good=labelled()["good"].astype(int)))
+    read = [judged_rows(one)[0]["bad"].tolist() for one in ("labels.csv", numbers)]
 
-    assert by_words.lines == by_numbers.lines
+    assert [(~frame["good"]).tolist()] * 2 == read
 
 
 def test_the_area_counts_ties_by_halves_and_rows_by_their_counts():

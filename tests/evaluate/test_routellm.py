@@ -43,9 +43,6 @@ def test_cpt_is_the_least_share_that_recovers_so_much():
     assert cpt([2, 2, 1, 1], WEAK, STRONG, 1.0) == pytest.approx(0.5)
     assert cpt([1, 1, 2, 2], WEAK, STRONG, 0.5) == pytest.approx(0.75)
     assert cpt([1, 1, 1, 1], WEAK, STRONG, 0.8) == pytest.approx(0.8)
-
-
-def test_a_share_of_nothing_recovers_nothing():
     assert cpt([1, 2, 3, 4], WEAK, STRONG, 0.0) == 0.0
 
 
@@ -62,11 +59,7 @@ def test_the_bootstrap_interval_holds_the_figure_and_is_the_same_every_time():
 
     assert low < apgr(scores, weak, strong) < high
     assert (low, high) == bootstrap(apgr, scores, weak, strong, samples=200)
-
-
-def test_samples_without_a_gap_are_left_out_of_the_bootstrap():
-    low, high = bootstrap(apgr, [1, 2, 3], [0, 1, 1], [1, 1, 1], samples=50)
-
+    low, high = bootstrap(apgr, [1, 2, 3], [0, 1, 1], [1, 1, 1], samples=50)  # some have no gap
     assert 0 <= low <= high <= 1
 
 
@@ -74,11 +67,7 @@ def test_tier_shares_add_up_and_begin_with_the_largest():
     assert {"B": 0.75, "A": 0.25} == tier_shares(["A", "B", "B", "B"])
     assert next(iter(tier_shares(["A", "B", "B"]))) == "B"
     assert tier_shares([]) == {}
-
-
-def test_accuracy_is_counted_by_group():
     found = accuracy_by(["x", "x", "y"], ["A", "B", "A"], ["A", "A", "A"])
-
     assert {"x": (1, 2), "y": (1, 1)} == found
 
 
@@ -87,28 +76,11 @@ def test_a_file_is_read_with_its_numbers(tmp_path):
     expected = {"prompt": "Hi,\nyou", "group": "writing", "weak": 8.5, "strong": 10.0}
 
     assert [expected] == load("mt_bench", folder)
-
-
-def test_an_absent_file_names_itself_and_the_variable(tmp_path):
-    with pytest.raises(SettingsError, match=r"routellm_mmlu\.csv\.gz.*NBROUTE_DATA"):
-        load("mmlu", tmp_path / "nowhere")
-
-
-def test_an_unknown_benchmark_offers_its_neighbours(tmp_path):
-    with pytest.raises(SettingsError, match=r"'mtbench'.*did you mean 'mt_bench'"):
-        load("mtbench", tmp_path)
-
-
-@pytest.mark.parametrize(
-    "text", ["prompt,group,weak\na,b,1\n", "prompt,group,weak,strong\na,b,one,2\n"]
-)
-def test_a_file_with_other_columns_is_an_error_that_says_which_it_needs(tmp_path, text):
-    with pytest.raises(SettingsError, match="prompt, group, weak and strong"):
-        load("mt_bench", written(tmp_path, text))
-
-
-def test_a_file_that_is_no_gzip_is_an_error(tmp_path):
-    (tmp_path / FILES["gsm8k"]).write_text("prompt,group,weak,strong\n")
-
-    with pytest.raises(SettingsError, match="cannot be read"):
-        load("gsm8k", tmp_path)
+    written(tmp_path, "prompt,group,weak,strong\na,b,one,2\n")
+    for name, told in (
+        ("mt_bench", "prompt, group, weak and strong"),
+        ("mmlu", r"routellm_mmlu\.csv\.gz.*NBROUTE_DATA"),
+        ("mtbench", r"'mtbench'.*did you mean 'mt_bench'"),
+    ):
+        with pytest.raises(SettingsError, match=told):
+            load(name, tmp_path)
