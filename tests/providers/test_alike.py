@@ -279,7 +279,7 @@ STREAMS = [
     (events(said("Par"), LOST), "BadReply: .*Provider disconnected"),
     (events(said("Par"), {"error": "out of memory"}), "BadReply: .*out of memory"),
     (events(QUOTA), "QuotaUsedUp: .*your current quota"),
-    (events(), "BadReply: .*answered with"),
+    (events(), "BadReply: .*(answered with|sent no answer)"),
     (
         {"text": "one two", "finish_reason": None, "usage": None},
         "Unavailable: .*broke off half-way",

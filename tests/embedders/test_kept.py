@@ -1,4 +1,4 @@
-"""Embedders, and what is kept of their vectors and of what the user taught."""
+"""What is kept of texts: their vectors, and what the user taught."""
 
 from __future__ import annotations
 
@@ -9,258 +9,18 @@ import sqlite3
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
 import pytest
-from calls import KEY
 
 from nbroute.classify.examples import Example
-from nbroute.embedders import wordllama
 from nbroute.embedders.endpoint import OpenAIEmbedder
 from nbroute.embedders.kept import RememberedEmbedder, TaughtExamples
-from nbroute.embedders.wordllama import WordLlamaEmbedder, available
-from nbroute.errors import (
-    AuthError,
-    BadReply,
-    PromptError,
-    RateLimited,
-    RecordError,
-    SettingsError,
-    UnknownModel,
-)
+from nbroute.errors import BadReply, PromptError, RateLimited, RecordError, SettingsError
 from nbroute.types import Embedded, Ladder, Tier, Usage
 
-needs_wordllama = pytest.mark.skipif(not available(), reason="wordllama is not installed")
-
-
-def ladder(*names):
-    return Ladder("test", tuple(Tier(n, "p", "m", 10) for n in names), names[0])
-
-
-FOUR = ladder("SIMPLE", "MEDIUM", "COMPLEX", "FRONTIER")
-
-
-@pytest.fixture
-def embedder(connect):
-    return OpenAIEmbedder(connect())
-
-
-def asked(server):
-    return [seen.json["input"] for seen in server.requests]
-
-
-# --- an endpoint
-
-
-def test_an_endpoint_gives_one_vector_a_text_and_counts_the_tokens(server, embedder):
-    embedded = embedder.embed(["red apple", "blue sky above", "red apple"])
-
-    assert (3, 16) == embedded.vectors.shape
-    assert np.float32 == embedded.vectors.dtype
-    assert embedded.vectors[0].tolist() == embedded.vectors[2].tolist()
-    assert Usage(7) == embedded.usage
-    assert embedded.latency_ms > 0
-    assert "text-embedding-3-small" == server.requests[0].json["model"] == embedder.model
-    assert f"{server.host}:text-embedding-3-small" == embedder.name
-    assert ("test", "remote") == (embedder.provider, embedder.kind)
-
-
-def test_many_texts_go_out_in_batches_and_their_usage_is_summed(server, embedder, monkeypatch):
-    monkeypatch.setattr("nbroute.embedders.endpoint.BATCH", 2)
-
-    embedded = embedder.embed(["a", "b c", "d", "e", "f"])
-
-    assert [["a", "b c"], ["d", "e"], ["f"]] == asked(server)
-    assert (5, 6) == (len(embedded.vectors), embedded.usage.input_tokens)
-
-
-@pytest.mark.parametrize(
-    ("texts", "sizes"), [(["a text"] * 300, [256, 44]), (["word " * 6000] * 40, [33, 7])]
-)
-def test_no_request_has_more_than_256_texts_or_too_many_tokens(server, embedder, texts, sizes):
-    embedder.embed(texts)
-
-    assert sizes == [len(texts) for texts in asked(server)]
-
-
-def test_a_text_that_is_too_long_is_sent_by_head_and_tail(server, embedder, monkeypatch):
-    monkeypatch.setattr("nbroute.embedders.endpoint.TEXT_TOKENS", 100)
-
-    embedder.embed(["first " + "x" * 5000 + " last"])
-
-    (sent,) = asked(server)[0]
-    assert sent.startswith("first x")
-    assert sent.endswith("x last")
-    assert 400 <= len(sent) <= 402
-
-
-def test_texts_that_no_endpoint_takes_are_made_sendable_and_no_text_is_not_sent(server, embedder):
-    embedder.embed(["", "half \ud83d of a pair"])
-    nothing = embedder.embed([])
-
-    assert [[" ", "half ? of a pair"]] == asked(server)
-    assert (0, None) == (len(nothing.vectors), nothing.usage)
-
-
-def test_vectors_are_put_in_the_order_of_their_index(server, embedder):
-    rows = [{"index": 1, "embedding": [0, 1]}, {"index": 0, "embedding": [1, 0]}]
-    server.embedding_reply(body={"data": rows, "usage": {"total_tokens": 4}})
-
-    embedded = embedder.embed(["a", "b"])
-
-    assert [[1, 0], [0, 1]] == embedded.vectors.tolist()
-    assert Usage(4) == embedded.usage
-
-
-@pytest.mark.parametrize("usage", [None, {}, {"prompt_tokens": -3}, {"prompt_tokens": "9"}, [1]])
-def test_usage_that_does_not_arrive_is_estimated(server, embedder, usage):
-    body = {"data": [{"index": 0, "embedding": [1.0]}], "usage": usage}
-    server.embedding_reply(body=body)
-
-    assert Usage(3, estimated=True) == embedder.embed(["twelve chars"]).usage
-
-
-def test_what_the_endpoint_says_it_charged_is_kept(server, embedder, monkeypatch):
-    monkeypatch.setattr("nbroute.embedders.endpoint.BATCH", 1)
-    for cost in (0.0003, 0.0004):
-        usage = {"prompt_tokens": 5, "cost": cost}
-        server.embedding_reply(body={"data": [{"index": 0, "embedding": [1.0]}], "usage": usage})
-
-    usage = embedder.embed(["a", "b"]).usage
-    assert Usage(10, billed_usd=Decimal("0.0007")) == usage
-
-
-ROW = {"index": 0, "embedding": [1.0, 2.0]}
-
-
-@pytest.mark.parametrize(
-    ("body", "message"),
-    [
-        ("<html>", "HTML"),
-        ({}, "with none for 2 texts"),
-        ({"data": None}, "with none for 2 texts"),
-        ({"data": [ROW]}, "with 1 of them for 2 texts"),
-        ({"data": [ROW, 7]}, "something else instead"),
-        ({"data": [ROW, {"index": 1, "embedding": []}]}, "something else instead"),
-        ({"data": [ROW, {"index": 1, "embedding": "AAAA"}]}, "something else instead"),
-        ({"data": [ROW, {"index": 1, "embedding": [1.0]}]}, "rows of different lengths"),
-        ({"data": [ROW, {"index": 1, "embedding": ["x", "y"]}]}, "no numbers"),
-        ({"data": [ROW, {"index": 1, "embedding": [1.0, None]}]}, "no"),
-        ({"data": [ROW, {"index": 1, "embedding": [1.0, 1e300]}]}, "finite"),
-        ([ROW, ROW], "with none for 2 texts"),
-        ({"error": {"message": "overloaded"}}, "overloaded"),
-    ],
-)
-def test_an_answer_without_vectors_is_a_bad_reply_that_says_so(server, embedder, body, message):
-    server.embedding_reply(body=body)
-
-    with pytest.raises(BadReply, match=message):
-        embedder.embed(["a", "b"])
-
-
-def test_batches_of_two_dimensions_are_a_bad_reply_that_names_both(server, embedder, monkeypatch):
-    monkeypatch.setattr("nbroute.embedders.endpoint.BATCH", 1)
-    server.embedding_reply(body={"data": [{"index": 0, "embedding": [1.0] * 8}]})
-
-    with pytest.raises(BadReply, match="vectors of 8 and 16 dimensions"):
-        embedder.embed(["a", "b"])
-
-
-@pytest.mark.parametrize(
-    ("status", "error"), [(401, AuthError), (404, UnknownModel), (429, RateLimited)]
-)
-def test_what_the_endpoint_refuses_is_the_error_of_any_other_call(server, embedder, status, error):
-    server.embedding_reply(status=status, error=f"no, and your key is {KEY}")
-
-    with pytest.raises(error, match=r"your key is \[key\]"):
-        embedder.embed(["a"])
-
-
-# --- word vectors
-
-
-@needs_wordllama
-def test_word_vectors_know_which_texts_are_alike_and_bill_nothing():
-    embedder = WordLlamaEmbedder()
-
-    embedded = embedder.embed(["a cat on the sofa", "the kitten sat on a couch", "tax return 2023"])
-
-    unit = embedded.vectors / np.linalg.norm(embedded.vectors, axis=1, keepdims=True)
-    assert unit[0] @ unit[1] > unit[0] @ unit[2] + 0.2
-    assert ((3, 256), None, "local") == (embedded.vectors.shape, embedded.usage, embedder.kind)
-
-
-@needs_wordllama
-@pytest.mark.parametrize("text", ["", "\ud800", "🦄", "\x00", "数学", "word " * 20_000])
-def test_word_vectors_take_any_text(text):
-    assert np.isfinite(WordLlamaEmbedder().embed([text]).vectors).all()
-
-
-@needs_wordllama
-def test_a_text_has_the_same_vector_alone_and_among_longer_ones():
-    embedder = WordLlamaEmbedder()
-
-    alone = embedder.embed(["two words"]).vectors[0]
-    among = embedder.embed(["a much longer text than the other one", "two words"]).vectors[1]
-
-    assert alone.tolist() == among.tolist()
-
-
-@needs_wordllama
-def test_word_vectors_load_once_for_many_threads():
-    embedder = WordLlamaEmbedder()
-    with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda _: embedder.embed(["same"]).vectors.tobytes(), range(8)))
-
-    assert 1 == len(set(found))
-
-
-@needs_wordllama
-def test_word_vectors_leave_logging_and_forks_alone():
-    code = (
-        "import logging, os, sys\n"
-        "from nbroute.embedders.wordllama import WordLlamaEmbedder, available\n"
-        "assert available()\n"
-        "assert not {'tokenizers', 'safetensors', 'numpy'} & set(sys.modules)\n"
-        "WordLlamaEmbedder().embed(['a text'] * 50)\n"
-        "if os.fork() == 0: os._exit(0)\n"
-        "os.wait()\n"
-        "assert not logging.getLogger().handlers\n"
-        "assert not {'wordllama', 'requests'} & set(sys.modules)\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code],
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-
-    assert (0, "", "") == (done.returncode, done.stdout, done.stderr)
-
-
-@pytest.mark.parametrize("damaged", [False, pytest.param(True, marks=needs_wordllama)])
-def test_word_vectors_that_are_missing_or_damaged_are_a_settings_error_with_the_command(
-    monkeypatch, tmp_path, damaged
-):
-    package = tmp_path / "wordllama"
-    for name in (wordllama._TOKENIZER, wordllama._WEIGHTS) if damaged else ():
-        (package / name).parent.mkdir(parents=True)
-        (package / name).write_bytes(b"\x00damaged")
-    package.mkdir(exist_ok=True)
-    (package / "__init__.py").touch()
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(sys.modules, "wordllama", raising=False)
-
-    assert damaged == wordllama.available()
-    cure = "--force-reinstall" if damaged else r"'nbroute\[embeddings\]'"
-    with pytest.raises(SettingsError, match=f"pip install {cure}"):
-        WordLlamaEmbedder().embed(["a"])
-
-
-# --- remembered
+# vectors
 
 
 class Counting:
@@ -432,7 +192,7 @@ def test_threads_on_one_file_end_with_every_vector_kept(path):
 
 def test_processes_on_one_file_end_with_every_vector_kept(path):
     code = (
-        "import sys\nfrom pathlib import Path\nfrom test_embedders import Counting\n"
+        "import sys\nfrom pathlib import Path\nfrom test_kept import Counting\n"
         "from nbroute.embedders.kept import RememberedEmbedder\n"
         "embedder = RememberedEmbedder(Counting(), Path(sys.argv[1]))\n"
         "for n in range(30):\n"
@@ -451,20 +211,30 @@ def test_processes_on_one_file_end_with_every_vector_kept(path):
     assert [] == RememberedEmbedder(Counting(), path).missing(texts)
 
 
-def test_an_endpoint_remembered_sends_each_text_once(server, embedder, path):
-    embedder = RememberedEmbedder(embedder, path)
+def test_an_endpoint_remembered_sends_each_text_once(server, connect, path):
+    embedder = RememberedEmbedder(OpenAIEmbedder(connect()), path)
     embedder.embed(["a", "b"])
     embedder.embed(["b", "c"])
     server.dimension = 24
 
     assert (2, 24) == embedder.embed(["a", "d"]).vectors.shape
-    assert [["a", "b"], ["c"], ["d"], ["a"]] == asked(server)
+    assert [["a", "b"], ["c"], ["d"], ["a"]] == [seen.json["input"] for seen in server.requests]
 
 
-# --- taught
+# taught
+
+
+def ladder(*names):
+    return Ladder("test", tuple(Tier(n, "p", "m", 10) for n in names), names[0])
+
+
+FOUR = ladder("SIMPLE", "MEDIUM", "COMPLEX", "FRONTIER")
 
 
 def test_what_is_taught_is_there_in_the_next_session(path):
+    assert () == TaughtExamples(path).examples(FOUR)
+    assert not path.exists()
+
     TaughtExamples(path, clock=lambda: 7.0).teach(" sort my mail\n", "medium", FOUR)
 
     with contextlib.closing(sqlite3.connect(path)) as connection:
@@ -473,23 +243,17 @@ def test_what_is_taught_is_there_in_the_next_session(path):
     assert (Example("sort my mail", "MEDIUM"),) == TaughtExamples(path).examples(FOUR)
 
 
-def test_the_later_word_on_a_prompt_wins(path):
+def test_the_later_word_on_a_prompt_wins_and_one_without_a_tier_takes_it_back(path):
     taught = TaughtExamples(path)
     for prompt, tier in (("a", "SIMPLE"), ("b", "SIMPLE"), (" a ", "COMPLEX")):
         taught.teach(prompt, tier, FOUR)
-
     assert (Example("b", "SIMPLE"), Example("a", "COMPLEX")) == taught.examples(FOUR)
 
-
-def test_a_row_without_a_tier_takes_back_what_was_taught_before_it(path):
-    taught = TaughtExamples(path)
-    taught.teach("a", "SIMPLE", FOUR)
     with contextlib.closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("INSERT INTO taught (ts, prompt, ladder) VALUES (8, 'a', '')")
-
-    assert () == taught.examples(FOUR)
+    assert (Example("b", "SIMPLE"),) == taught.examples(FOUR)
     taught.teach("a", "FRONTIER", FOUR)
-    assert (Example("a", "FRONTIER"),) == taught.examples(FOUR)
+    assert (Example("b", "SIMPLE"), Example("a", "FRONTIER")) == taught.examples(FOUR)
 
 
 def test_what_was_taught_for_another_ladder_does_not_hide_what_fits(path):
@@ -499,11 +263,6 @@ def test_what_was_taught_for_another_ladder_does_not_hide_what_fits(path):
 
     assert (Example("a", "SIMPLE"),) == taught.examples(FOUR)
     assert (Example("a", "HIGH"),) == taught.examples(ladder("LOW", "HIGH"))
-
-
-def test_nothing_taught_makes_no_file(path):
-    assert () == TaughtExamples(path).examples(FOUR)
-    assert not path.exists()
 
 
 @pytest.mark.parametrize(

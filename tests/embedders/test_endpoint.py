@@ -1,0 +1,146 @@
+"""Vectors from an endpoint with the OpenAI embeddings API."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import numpy as np
+import pytest
+from calls import KEY
+
+from nbroute.embedders.endpoint import OpenAIEmbedder
+from nbroute.errors import AuthError, BadReply, RateLimited, UnknownModel
+from nbroute.types import Usage
+
+
+@pytest.fixture
+def embedder(connect):
+    return OpenAIEmbedder(connect())
+
+
+def asked(server):
+    return [seen.json["input"] for seen in server.requests]
+
+
+def test_an_endpoint_gives_one_vector_a_text_and_counts_the_tokens(server, embedder):
+    embedded = embedder.embed(["red apple", "blue sky above", "red apple"])
+
+    assert (3, 16) == embedded.vectors.shape
+    assert np.float32 == embedded.vectors.dtype
+    assert embedded.vectors[0].tolist() == embedded.vectors[2].tolist()
+    assert Usage(7) == embedded.usage
+    assert embedded.latency_ms > 0
+    assert "text-embedding-3-small" == server.requests[0].json["model"] == embedder.model
+    assert f"{server.host}:text-embedding-3-small" == embedder.name
+    assert ("test", "remote") == (embedder.provider, embedder.kind)
+
+
+def test_many_texts_go_out_in_batches_and_their_usage_is_summed(server, embedder, monkeypatch):
+    monkeypatch.setattr("nbroute.embedders.endpoint.BATCH", 2)
+
+    embedded = embedder.embed(["a", "b c", "d", "e", "f"])
+
+    assert [["a", "b c"], ["d", "e"], ["f"]] == asked(server)
+    assert (5, 6) == (len(embedded.vectors), embedded.usage.input_tokens)
+
+
+@pytest.mark.parametrize(
+    ("texts", "sizes"), [(["a text"] * 300, [256, 44]), (["word " * 6000] * 40, [33, 7])]
+)
+def test_no_request_has_more_than_256_texts_or_too_many_tokens(server, embedder, texts, sizes):
+    embedder.embed(texts)
+
+    assert sizes == [len(texts) for texts in asked(server)]
+
+
+def test_a_text_that_is_too_long_is_sent_by_head_and_tail(server, embedder, monkeypatch):
+    monkeypatch.setattr("nbroute.embedders.endpoint.TEXT_TOKENS", 100)
+
+    embedder.embed(["first " + "x" * 5000 + " last"])
+
+    (sent,) = asked(server)[0]
+    assert sent.startswith("first x")
+    assert sent.endswith("x last")
+    assert 400 <= len(sent) <= 402
+
+
+def test_texts_that_no_endpoint_takes_are_made_sendable_and_no_text_is_not_sent(server, embedder):
+    embedder.embed(["", "half \ud83d of a pair"])
+    nothing = embedder.embed([])
+
+    assert [[" ", "half ? of a pair"]] == asked(server)
+    assert (0, None) == (len(nothing.vectors), nothing.usage)
+
+
+def test_vectors_are_put_in_the_order_of_their_index(server, embedder):
+    rows = [{"index": 1, "embedding": [0, 1]}, {"index": 0, "embedding": [1, 0]}]
+    server.embedding_reply(body={"data": rows, "usage": {"total_tokens": 4}})
+
+    embedded = embedder.embed(["a", "b"])
+
+    assert [[1, 0], [0, 1]] == embedded.vectors.tolist()
+    assert Usage(4) == embedded.usage
+
+
+@pytest.mark.parametrize("usage", [None, {}, {"prompt_tokens": -3}, {"prompt_tokens": "9"}, [1]])
+def test_usage_that_does_not_arrive_is_estimated(server, embedder, usage):
+    body = {"data": [{"index": 0, "embedding": [1.0]}], "usage": usage}
+    server.embedding_reply(body=body)
+
+    assert Usage(3, estimated=True) == embedder.embed(["twelve chars"]).usage
+
+
+def test_what_the_endpoint_says_it_charged_is_kept(server, embedder, monkeypatch):
+    monkeypatch.setattr("nbroute.embedders.endpoint.BATCH", 1)
+    for cost in (0.0003, 0.0004):
+        usage = {"prompt_tokens": 5, "cost": cost}
+        server.embedding_reply(body={"data": [{"index": 0, "embedding": [1.0]}], "usage": usage})
+
+    usage = embedder.embed(["a", "b"]).usage
+    assert Usage(10, billed_usd=Decimal("0.0007")) == usage
+
+
+ROW = {"index": 0, "embedding": [1.0, 2.0]}
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("<html>", "HTML"),
+        ({}, "with none for 2 texts"),
+        ({"data": None}, "with none for 2 texts"),
+        ({"data": [ROW]}, "with 1 of them for 2 texts"),
+        ({"data": [ROW, 7]}, "something else instead"),
+        ({"data": [ROW, {"index": 1, "embedding": []}]}, "something else instead"),
+        ({"data": [ROW, {"index": 1, "embedding": "AAAA"}]}, "something else instead"),
+        ({"data": [ROW, {"index": 1, "embedding": [1.0]}]}, "rows of different lengths"),
+        ({"data": [ROW, {"index": 1, "embedding": ["x", "y"]}]}, "not numbers"),
+        ({"data": [ROW, {"index": 1, "embedding": [1.0, None]}]}, "no"),
+        ({"data": [ROW, {"index": 1, "embedding": [1.0, 1e300]}]}, "finite"),
+        ([ROW, ROW], "with none for 2 texts"),
+        ({"error": {"message": "overloaded"}}, "overloaded"),
+    ],
+)
+def test_an_answer_without_vectors_is_a_bad_reply_that_says_so(server, embedder, body, message):
+    server.embedding_reply(body=body)
+
+    with pytest.raises(BadReply, match=message):
+        embedder.embed(["a", "b"])
+
+
+def test_batches_of_two_dimensions_are_a_bad_reply_that_names_both(server, embedder, monkeypatch):
+    monkeypatch.setattr("nbroute.embedders.endpoint.BATCH", 1)
+    server.embedding_reply(body={"data": [{"index": 0, "embedding": [1.0] * 8}]})
+
+    with pytest.raises(BadReply, match="vectors of 8 and 16 dimensions"):
+        embedder.embed(["a", "b"])
+
+
+@pytest.mark.parametrize(
+    ("status", "error"), [(401, AuthError), (404, UnknownModel), (429, RateLimited)]
+)
+def test_what_the_endpoint_refuses_is_the_error_of_any_other_call(server, embedder, status, error):
+    server.embedding_reply(status=status, error=f"no, and your key is {KEY}")
+
+    with pytest.raises(error, match=r"your key is \[key\]"):
+        embedder.embed(["a"])

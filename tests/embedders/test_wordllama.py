@@ -1,0 +1,95 @@
+"""Word vectors of this machine."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from nbroute.embedders import wordllama
+from nbroute.embedders.wordllama import WordLlamaEmbedder, available
+from nbroute.errors import SettingsError
+
+needs_wordllama = pytest.mark.skipif(not available(), reason="wordllama is not installed")
+
+
+@needs_wordllama
+def test_word_vectors_know_which_texts_are_alike_and_bill_nothing():
+    embedder = WordLlamaEmbedder()
+
+    embedded = embedder.embed(["a cat on the sofa", "the kitten sat on a couch", "tax return 2023"])
+
+    unit = embedded.vectors / np.linalg.norm(embedded.vectors, axis=1, keepdims=True)
+    assert unit[0] @ unit[1] > unit[0] @ unit[2] + 0.2
+    assert ((3, 256), None, "local") == (embedded.vectors.shape, embedded.usage, embedder.kind)
+
+
+@needs_wordllama
+@pytest.mark.parametrize("text", ["", "\ud800", "🦄", "\x00", "数学", "word " * 20_000])
+def test_word_vectors_take_any_text(text):
+    assert np.isfinite(WordLlamaEmbedder().embed([text]).vectors).all()
+
+
+@needs_wordllama
+def test_a_text_has_the_same_vector_alone_and_among_longer_ones():
+    embedder = WordLlamaEmbedder()
+
+    alone = embedder.embed(["two words"]).vectors[0]
+    among = embedder.embed(["a much longer text than the other one", "two words"]).vectors[1]
+
+    assert alone.tolist() == among.tolist()
+
+
+@needs_wordllama
+def test_word_vectors_load_once_for_many_threads():
+    embedder = WordLlamaEmbedder()
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: embedder.embed(["same"]).vectors.tobytes(), range(8)))
+
+    assert 1 == len(set(found))
+
+
+@needs_wordllama
+def test_word_vectors_leave_logging_and_forks_alone():
+    code = (
+        "import logging, os, sys\n"
+        "from nbroute.embedders.wordllama import WordLlamaEmbedder, available\n"
+        "assert available()\n"
+        "assert not {'tokenizers', 'safetensors', 'numpy'} & set(sys.modules)\n"
+        "WordLlamaEmbedder().embed(['a text'] * 50)\n"
+        "if os.fork() == 0: os._exit(0)\n"
+        "os.wait()\n"
+        "assert not logging.getLogger().handlers\n"
+        "assert not {'wordllama', 'requests'} & set(sys.modules)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert (0, "", "") == (done.returncode, done.stdout, done.stderr)
+
+
+@pytest.mark.parametrize("damaged", [False, pytest.param(True, marks=needs_wordllama)])
+def test_word_vectors_that_are_missing_or_damaged_are_a_settings_error_with_the_command(
+    monkeypatch, tmp_path, damaged
+):
+    package = tmp_path / "wordllama"
+    for name in (wordllama._TOKENIZER, wordllama._WEIGHTS) if damaged else ():
+        (package / name).parent.mkdir(parents=True)
+        (package / name).write_bytes(b"\x00damaged")
+    package.mkdir(exist_ok=True)
+    (package / "__init__.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "wordllama", raising=False)
+
+    assert damaged == wordllama.available()
+    cure = "--force-reinstall" if damaged else r"'nbroute\[embeddings\]'"
+    with pytest.raises(SettingsError, match=f"pip install {cure}"):
+        WordLlamaEmbedder().embed(["a"])
