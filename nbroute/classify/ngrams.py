@@ -57,10 +57,6 @@ def _place(text: str, kind: int) -> int:
     return crc32(text.encode("utf-8", "surrogatepass"), kind) % PLACES
 
 
-def _sizes(word: str) -> range:
-    return SIZES_UNSPACED if _IS_UNSPACED.match(word) else SIZES
-
-
 @lru_cache(maxsize=8_192)
 def _places(word: str) -> np.ndarray:
     """The places of a word in lower case and of its grams."""
@@ -69,7 +65,7 @@ def _places(word: str) -> np.ndarray:
     padded = f" {word} "
     grams = [
         padded[start : start + size]
-        for size in _sizes(word)
+        for size in (SIZES_UNSPACED if _IS_UNSPACED.match(word) else SIZES)
         for start in range(len(padded) - size + 1)
     ]
     return np.array([_place(word, _WHOLE), *(_place(gram, _GRAM) for gram in grams)], np.uint16)
@@ -285,7 +281,11 @@ class NgramClassifier:
             for (start, end), share in shares
         )
         spoke = [(prompt[start:end], share) for (start, end), share in shares if share > 0]
-        rare = [one for one in spoke if _rarity(one[0], known.rarities) >= COMMON] or spoke
+        rare = [
+            (text, share)
+            for text, share in spoke
+            if known.rarities[_place(text.lower(), _WHOLE)] >= COMMON
+        ] or spoke
         quoted = [text for text, share in rare if share >= rare[0][1] / 2]
         return Decision(tier, self.name, _reason(tier, tiers[other], quoted), confidence, signals)
 
@@ -294,10 +294,6 @@ class NgramClassifier:
         known = self._weights or shipped()
         chances = known.chances(features(prompt, known.rarities))
         return float(chances @ range(len(chances))) / (len(chances) - 1)
-
-
-def _rarity(text: str, rarities: np.ndarray) -> float:
-    return float(rarities[_place(text.lower(), _WHOLE)])
 
 
 def _reason(tier: str, other: str, spoke: list[str]) -> str:

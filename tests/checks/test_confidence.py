@@ -26,7 +26,11 @@ from nbroute.types import Options
             {"logprob": math.log(0.79)},
             "its tokens had a mean probability of 0.79, wanted 0.8",
         ),
-        ("logprob=0.9", {}, None),
+        (
+            "logprob=0.9",
+            {"logprob": math.log(0.89)},
+            "its tokens had a mean probability of 0.89, wanted 0.9",
+        ),
         ("logprob", {"logprob": math.nan}, None),
     ],
 )

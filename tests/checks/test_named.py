@@ -238,7 +238,7 @@ def test_a_check_of_ones_own_is_marked_and_keeps_what_its_function_says_of_itsel
 
     runs.runs_code = True
 
-    assert (True, True) == (own(runs).own, own(runs).runs_code)
+    assert (True, True, "runs") == (own(runs).own, own(runs).runs_code, own(runs).__name__)
     assert not own(mine).runs_code
 
 

@@ -127,6 +127,9 @@ def test_the_reason_quotes_the_words_that_spoke_for_the_tier():
     assert '"Prove"' in decision.reason
     assert 0.5 < decision.confidence <= 1
     assert all(s.weight > 0 for s in decision.signals if f'"{s.text}"' in decision.reason)
+    for prompt, said in (("In one word, what is the sky?", '"word" and "one"'), ("the", '"the"')):
+        reason = NGRAMS.classify(prompt, FOUR).reason  # common words only where no other speaks
+        assert reason.partition(" point")[0] == said
 
 
 @pytest.mark.parametrize(

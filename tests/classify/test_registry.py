@@ -123,12 +123,9 @@ def test_the_second_articles_hybrid_trusts_its_rules_at_both_ends_alone(make_rou
 # A forced tier, and a function of one's own
 
 
-@pytest.mark.parametrize("name", ["COMPLEX", "complex"])
-def test_a_forced_tier_is_taken_and_says_so(name):
-    assert Decision("COMPLEX", "forced", "you chose COMPLEX") == forced(name, FOUR)
-
-
-def test_a_forced_tier_that_does_not_exist_is_refused_with_the_close_matches():
+def test_a_forced_tier_is_taken_in_any_case_and_an_unknown_one_is_refused():
+    for name in ("COMPLEX", "complex"):
+        assert Decision("COMPLEX", "forced", "you chose COMPLEX") == forced(name, FOUR)
     with pytest.raises(SettingsError, match=r"'COMPLX' on ladder 'test': did you mean 'COMPLEX'\?"):
         forced("COMPLX", FOUR)
 

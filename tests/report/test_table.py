@@ -1,0 +1,81 @@
+"""Text for a screen, and the figures that several reports share."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from nbroute.report import metrics, table
+
+
+@pytest.mark.parametrize(
+    ("rows", "options", "lines"),
+    [
+        (["a bb", "ccc d"], {"align": "<>"}, ["a    bb", "ccc   d"]),
+        (
+            ["tier what", "SIMPLE one_two_three_four_five_six"],
+            {"most": 24},
+            ["tier    what", "SIMPLE  one two three", "        four five six"],
+        ),
+        (
+            ["tier 日本", "SIMPLE 日本語日本語日本語日本語"],
+            {"most": 24},
+            ["tier    日本", "SIMPLE  日本語日本語日本", "        語日本語"],
+        ),
+        (["tier what", "SIMPLE one_two"], {"widths": (4, 5)}, ["tier  what", "SIM…  one…"]),
+    ],
+)
+def test_a_table_is_aligned_and_wrapped_or_cut_to_its_room(rows, options, lines):
+    cells = [[cell.replace("_", " ") for cell in row.split()] for row in rows]
+
+    assert lines == table.text_table(cells, **options)
+
+
+def test_columns_of_nothing_are_left_out_but_not_all_of_them():
+    rows = [("a", "x", "y"), ("1", "$0", "0"), ("2", "$0", "3")]
+
+    assert [("a", "y"), ("1", "0"), ("2", "3")] == table.without_nothing(rows, "x", "y")
+    assert [("a", "x"), ("1", "$0")] == table.without_nothing(rows[:2], "x", "y")
+
+
+TOLD = [
+    *[(table.seconds(ms), said) for ms, said in ((94.9, "95 ms"), (95, "0.1 s"), (9950, "10 s"))],
+    (table.ends("a" * 3 + "b" * 9 + "c", 3, 1), "aaa [… 9 characters …] c"),
+    (table.ends("abcdefgh", 6, 1), "abcdefgh"),
+    (table.shortened("a  b\nc", 10), "a b c"),
+    (table.shortened("x" * 20, 10), "xxxxxxx..."),
+    (table.fit("abc", 5, ">"), "  abc"),
+    (table.fit("日本語", 4), "日… "),
+    (table.one_line("a\x1b[1m\n b"), "a [1m b"),
+    (table.counted(1, "call"), "1 call"),
+    (table.counted(1234, "call"), "1,234 calls"),
+    (table.with_effort("m", "high"), "m, high effort"),
+    (table.with_effort("m", None), "m"),
+    (metrics.model_to_name("a", "b\nc"), "b c"),
+    (metrics.model_to_name("gpt-4o", "gpt-4o-2024-08-06", "low"), "gpt-4o, low effort"),
+]
+
+
+@pytest.mark.parametrize(("shown", "said"), TOLD)
+def test_figures_and_texts_are_told_shortly(shown, said):
+    assert said == shown
+
+
+YES_NO = {(True, True): 20, (True, False): 5, (False, True): 10, (False, False): 15}
+
+
+def test_intervals_and_agreement_are_the_published_ones():
+    pairs = [pair for pair, count in YES_NO.items() for _ in range(count)]
+
+    assert (0.490, 0.943) == pytest.approx(metrics.wilson(0.8, 10), abs=5e-4)
+    assert (0.0, 1.0) == metrics.wilson(0, 0)
+    assert 0.4 == pytest.approx(metrics.kappa(pairs))
+    assert all(math.isnan(metrics.kappa([(True, True)] * n)) for n in (0, 3))
+    low, high = metrics.newcombe(YES_NO)
+    assert low < -0.1 < high
+    swapped = {(b, a): n for (a, b), n in YES_NO.items()}
+    assert (-high, -low) == pytest.approx(metrics.newcombe(swapped))
+    assert 100 == pytest.approx(metrics.enough(0.1, 0.0, 0.2, 50))
+    assert math.inf == metrics.enough(0, 0, 1, 5)
+    assert [7, 99, 110, 1300] == [metrics.rounded_up(n) for n in (7, 99, 101, 1234.5)]
