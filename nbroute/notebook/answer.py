@@ -32,7 +32,7 @@ from nbroute.report.table import shortened
 #: Characters; a longer answer is shown as plain text, since parsing it could take seconds.
 LONGEST_MARKDOWN = 300_000
 #: The code of a longer answer has no colours: Pygments takes longer than all the rest. It stops
-#: after so many seconds, since some of its lexers take quadratic time where code is no code.
+#: after so many seconds, since some of its lexers take quadratic time on what is not code.
 LONGEST_COLOURED, _MOST_SECONDS = 40_000, 0.3
 
 _ANSI = re.compile(

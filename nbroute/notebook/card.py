@@ -34,7 +34,7 @@ from nbroute.types import (
     Usage,
 )
 
-#: Seconds between two drawings while nothing arrives, so that the clock goes on.
+#: Seconds between two drawings while nothing arrives, so that the clock keeps running.
 TICK_S = 0.5
 
 
@@ -52,7 +52,7 @@ Took = Callable[[RouteResult, "Card"], None]
 class Card:
     """One cell's answers, drawn as they come; an observer of the calls that it makes.
 
-    `took` is told of each answer that it comes to; a failed escalation leaves the one before it
+    `took` is given each answer that it gets; a failed escalation leaves the one before it
     in place. A lock keeps a button's thread and the kernel's from drawing over one another.
     """
 
@@ -164,7 +164,7 @@ class Card:
         return result
 
     def _tick(self, ended: threading.Event) -> None:
-        """Have the clock go on while nothing arrives."""
+        """Keep the clock running while nothing arrives."""
         while not ended.wait(TICK_S):
             with self._lock:
                 if not ended.is_set():

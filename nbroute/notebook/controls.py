@@ -262,7 +262,7 @@ class Controls(Row):
         """What was last said of the answer, here or by `%route label`."""
         try:
             said = [one.feedback for one in labels_of(self._desk.router) if one.result == result.id]
-        except RecordError:  # the session's line tells
+        except RecordError:  # the session's line says so
             return None
         return said[-1] if said else None
 
@@ -270,7 +270,7 @@ class Controls(Row):
         self._below = self._desk.panel(asked, self._card, self._cancel)
 
     def _work(self, work: Callable[[], object]) -> threading.Thread | None:
-        """Do what asks a model in a thread of its own; one at a time."""
+        """Do what asks a model, in its own thread; one at a time."""
         if not self._busy.acquire(blocking=False):
             return None
         self._cancel = threading.Event()

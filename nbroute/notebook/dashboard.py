@@ -144,7 +144,7 @@ def _facts(router: Router, report: Report) -> dict[str, list[Fact]]:
     kinds = {"really spent": spend.usd, "it would have cost; nothing billed": spend.equivalent_usd}
     spent = [Fact(format_usd(usd), about) for about, usd in kinds.items() if usd]
     if spend.unknown_calls:
-        spent.append(Fact(counted(spend.unknown_calls, "call"), "of unknown cost, in no sum"))
+        spent.append(Fact(counted(spend.unknown_calls, "call"), "of unknown cost, not counted"))
     budget = [Fact("none", "%route budget 1.00 sets one")]
     if limit := limits.budget_usd:
         budget = []

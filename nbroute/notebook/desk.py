@@ -70,9 +70,9 @@ class Desk:
     # The router, and those that take its place
 
     def go_on(self, **chosen: Any) -> str:
-        """Go on with another router in the same session and ledger; what is chosen now.
+        """Continue with another router in the same session and ledger; what is chosen now.
 
-        What is on the screen goes on with it, too.
+        What is on the screen continues with it, too.
         """
         old = self.router
         chosen = {"ledger": old.ledger, **chosen}
@@ -90,12 +90,12 @@ class Desk:
         return f"{self.router.settings.origin}{ended}"
 
     def climb(self, ladder: Ladder | None) -> None:
-        """Go on with another ladder, or with that of the settings."""
+        """Continue with another ladder, or with that of the settings."""
         self._not_replaying("a recording has its own ladder")
         self.go_on(settings=self.router.settings, ladder=ladder, classifier=self.router.classifier)
 
     def apply(self, found: WhatIf) -> str:
-        """Go on with what a what-if asked about; that it is so."""
+        """Continue with what a what-if asked about; a sentence that says so."""
         self._not_replaying("a recording answers as it is")
         settings, asked = self.router.settings, found.asked
         classifier = replace(settings.classifier, step_up_below=asked.threshold)
@@ -108,7 +108,7 @@ class Desk:
             raise SettingsError(f"{why}; %route replay off ends it")
 
     def with_keys(self, provider: str | None) -> str:
-        """Go on with the keys as they are now; on that provider, if the ladder has it nowhere."""
+        """Continue with the keys as they are now; on that provider if the ladder lacks it."""
         used = {target.provider for tier in self.router.ladder.tiers for target in tier.targets}
         settings = self.router.settings
         mine = provider is None or provider in {*used, settings.classifier.provider}
@@ -125,7 +125,7 @@ class Desk:
         return self.go_on(**({} if sent else {"ledger": None}))
 
     def end_replay(self) -> str:
-        """Go on with what was there before the replay; what is chosen now."""
+        """Return to what there was before the replay; what is chosen now."""
         if self.router.replaying is None:
             raise SettingsError("nothing is being replayed; `%route replay FILE` begins it")
         if self._before is None:
@@ -135,13 +135,13 @@ class Desk:
         return self.go_on(settings=self._before)
 
     def close(self) -> None:
-        """Give files and connections back; `reopen` goes on with the same session."""
+        """Give files and connections back; `reopen` continues the same session."""
         recorder = self.router.recorder
         self._recorded_in = None if recorder is None else recorder.path
         self.router.close()
 
     def reopen(self, *, anew: bool) -> None:
-        """Go on after `close`, `anew` with the settings as they are now."""
+        """Continue after `close`, `anew` with the settings as they are now."""
         if anew and self.router.replaying is None:
             self.read_again()
         if self._recorded_in is not None:
@@ -155,12 +155,12 @@ class Desk:
             widget.refresh(self.router)
 
     def follow(self, widget: Room) -> Room:
-        """Have the widget go on with the router."""
+        """Have the widget follow the router."""
         self.followers.append(widget)
         return widget
 
     def _announce(self, text: str) -> None:
-        """What a provider does before it can answer: in the card, else printed."""
+        """Say what a provider does before it can answer: in the card, else printed."""
         if self._running is not None and self._running.screen.live:
             self._running.say(text)
         elif not any(widget.announced(text) for widget in self.followers):
@@ -210,7 +210,7 @@ class Desk:
         if tier is None and self.router.above(last) is None:
             return self.router.escalate(last)  # it says why there is nowhere to go
         if tier is not None:
-            self.router.ladder.find(tier)  # an unknown one is told before a card is drawn
+            self.router.ladder.find(tier)  # an unknown tier is an error before a card is drawn
         card = self._new_card(earlier=last.chain)
         return self._show(card, lambda: card.escalate(self.router, tier))
 

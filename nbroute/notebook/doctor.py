@@ -1,4 +1,4 @@
-"""The doctor in a notebook: what this front end can show, and an examination in our look."""
+"""The doctor in a notebook: what this front end can show, and the findings as a table."""
 
 from __future__ import annotations
 

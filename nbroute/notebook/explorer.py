@@ -67,7 +67,7 @@ class Explorer(widgets.VBox):
 
 @cache
 def _vega() -> Any:
-    """A widget with Vega inside, so that it needs no network, and nothing that altair is told."""
+    """A widget with Vega inside, so that it needs no network and nothing from altair."""
     source = Path(__file__).with_name("vega.js").read_text("utf-8")
 
     class Vega(anywidget.AnyWidget):

@@ -45,7 +45,7 @@ QUOTED = 160
 #: What can be said of one answer, in the order in which it is offered, and what that means.
 MEANS: dict[Feedback, str] = {
     "good": "this tier is what the prompt needs",
-    "bad": "the answer is no good, whatever the tier",
+    "bad": "the answer is bad, whatever the tier",
     "too weak": "the prompt needs the next tier up",
     "overkill": "the next tier down would have done",
 }
@@ -367,7 +367,7 @@ def session_text(router: Router) -> str:
 
 
 def _meter(router: Router) -> Report | Meter:
-    """What the session's line tells, from the sums that the ledger keeps, where it has such."""
+    """What the session's line says, from the sums that the ledger keeps, if it keeps any."""
     ask = getattr(router.ledger, "meter", None)
     found = ask(session=router.session) if ask else None
     if found is None:

@@ -1,4 +1,4 @@
-// Server-made HTML that a person can act on: what is clicked or changed is told to Python.
+// Server-made HTML that a person can act on: what is clicked or changed is sent to Python.
 const same = (a, b) =>
   a.nodeName === b.nodeName && a.dataset?.key === b.dataset?.key;
 const SILENT =
@@ -65,7 +65,7 @@ function drop(node) {
   return after;
 }
 
-// Formulas that the front end typeset in the output that this stands in for.
+// Formulas that the front end typeset in the output that this replaces.
 function typeset(page) {
   for (const place of page.querySelectorAll("[data-twin]")) {
     const twin = document.querySelector(place.dataset.twin);
@@ -146,7 +146,7 @@ function render({ model, el }) {
     if (waiting && waiting !== from) flush();
     const first = !waiting;
     waiting = from;
-    if (flying) return; // it is told when the one before was heard
+    if (flying) return; // it is sent once the one before was heard
     if (done) flush();
     else if (first) soon();
   };
@@ -169,7 +169,7 @@ function render({ model, el }) {
     for (const menu of page.querySelectorAll("details[data-menu][open]"))
       if (!menu.contains(event.target)) menu.open = false;
   };
-  // A letter pressed on a button is no shortcut of JupyterLab's; it asks the button itself.
+  // A letter pressed on a button is not a shortcut of JupyterLab's; it goes to the button itself.
   const letters = (event) =>
     page.contains(event.target) &&
     event.target.toggleAttribute(

@@ -67,7 +67,7 @@ class Live(anywidget.AnyWidget):
 
 
 class Room(Live):
-    """A widget that goes on with the notebook's router, from any thread, until it is closed.
+    """A widget that follows the notebook's router, from any thread, until it is closed.
 
     Where nothing can be redrawn it shows itself once, in `words`.
     """
@@ -79,15 +79,15 @@ class Room(Live):
         super().__init__(instead=instead)
 
     def refresh(self, router: Router) -> None:
-        """Something was done; go on with that router."""
+        """Something was done; use that router from now on."""
         self.router = router
 
     def announced(self, _words: str) -> bool:
-        """Show what a provider says that it is doing; False where that is told elsewhere."""
+        """Show what a provider says that it is doing; False where that is shown elsewhere."""
         return False
 
     def close(self) -> None:
-        """Go out of sight."""
+        """Disappear from the screen."""
         self.closed = True
         super().close()
 

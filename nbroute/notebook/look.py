@@ -93,7 +93,7 @@ def folded(summary: str, inside: str, *, opened: bool = False, key: str = "") ->
 
 
 def bar(share: float, tint: str = "") -> str:
-    """A bar filled so far, 0 to 1; the words beside it say the same, so it is not read out."""
+    """A bar filled so far, 0 to 1; the words next to it say the same, so it is not read out."""
     colour = tint.replace("--tier", ";background-color")  # many a viewer takes a variable out
     style = f"width:{min(max(share, 0.0), 1.0):.1%}{colour}"
     inside = f'<i class="nbr-filled" style="{style}"></i>'
@@ -154,7 +154,7 @@ def button(
 
 
 def choice(words: str, do: str, options: Mapping[str, str], chosen: str) -> str:
-    """A menu to choose one of, with its label; `options` are what is shown by what is told."""
+    """A menu to choose one of, with its label; `options` map what is sent to what is shown."""
     inside = "".join(
         f'<option value="{attribute(name)}"{" selected" if name == chosen else ""}>{text(shown)}'
         "</option>"

@@ -115,7 +115,7 @@ def keep_texts(lines: list[str]) -> list[str]:
 
 
 def give_body(lines: list[str]) -> list[str]:
-    """Have it said our way that a `%%route` alone in its cell has no prompt."""
+    """Give a `%%route` that is alone in its cell a body, so that the error is ours."""
     alone = len(lines) == 1 and lines[0].startswith("%%") and _OURS.match(lines[0])
     return [*lines, "\n"] if alone else lines
 
@@ -158,7 +158,7 @@ class Kept:
 
 @magics_class
 class RouteMagics(Magics):
-    """`%%route` sends a cell's prompt; `%route` tells and steers."""
+    """`%%route` sends a cell's prompt; `%route` runs a command."""
 
     def __init__(self, shell: Any, settings: Settings) -> None:
         super().__init__(shell)
@@ -271,7 +271,7 @@ class RouteMagics(Magics):
 def load(shell: Any) -> None:
     """Register the magics, the display of results and completion; say which profile is used.
 
-    What was loaded before in this kernel goes on.
+    A session that this kernel had before continues.
     """
     settings = load_settings(local_ready=ready)
     before = shell.magics_manager.registry.get(RouteMagics.__name__)
@@ -289,7 +289,7 @@ def load(shell: Any) -> None:
 
 
 def unload(shell: Any) -> None:
-    """Take all of that out again, but the session, with which a later load goes on."""
+    """Undo all of that, except for the session: a later load continues it."""
     magics = shell.magics_manager.registry.get(RouteMagics.__name__)
     for kind in ("line", "cell"):
         for name in ("route", "route_compare"):

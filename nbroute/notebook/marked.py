@@ -10,7 +10,7 @@ from nbroute.notebook import look
 from nbroute.report.table import ends, shortened
 from nbroute.types import Signal
 
-#: Stretches that are shown; a classifier of one's own may give any number of signals.
+#: Stretches that are shown; a user's own classifier may give any number of signals.
 MOST = 40
 #: A stretch with no signal is shown whole in a prompt of so many characters, else its ends.
 LONG = 3_000

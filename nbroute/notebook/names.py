@@ -147,7 +147,7 @@ def _check(space: Space, name: str) -> str | Check:
         with used(value, "tests"):
             return TestsCheck(assertions_of(_defined(space, value, users(space)), value), value)
     if not callable(space.get(name)) and (kind.removeprefix("no-") in CHECKS or name != kind):
-        return name  # a wrong name or value is told where checks are read
+        return name  # a wrong name or value is an error where checks are read
     with used(name, "a check"):
         return own(_function(space, name, "check", CHECKS), name)
 

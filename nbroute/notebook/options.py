@@ -184,22 +184,22 @@ def _dollars(text: str) -> Decimal:
 
 ROUTE = Parser("%%route", "Send the prompt to the cheapest tier that should do.")
 _add = ROUTE.add_argument
-_add("-t", "--tier", help="take this tier; nothing is classified")
-_add("-m", "--model", help="take this model of the tier's provider; no fallbacks")
+_add("-t", "--tier", help="use this tier; nothing is classified")
+_add("-m", "--model", help="use this model of the tier's provider; no fallbacks")
 _add("-S", "--strategy", default="direct", help=", ".join(STRATEGIES))
 _add("--start", metavar="TIER", help="where a cascade begins; nothing is classified")
 _add(
     "--tiers",
     metavar="A,B",
     type=_names,
-    help="the tiers of a cascade, parallel's two, consensus' three",
+    help="the tiers of a cascade, two for parallel, three for consensus",
 )
-_alike = "similarity from which two answers agree, 0 to 1"
+_alike = "how similar two answers must be to agree, 0 to 1"
 _add("--agreement", type=_number(1, "similarity"), help=_alike)
 _add("--by", metavar="WAY", help=f"{', '.join(AGREE_BY)}: how two answers are compared")
-_add("-s", "--system", help="system prompt in place of the tier's")
-_add("--thread", metavar="NAME", help="go on with the conversation of that name")
-_add("--no-stream", action="store_true", help="show the answer when it is complete")
+_add("-s", "--system", help="system prompt instead of the tier's")
+_add("--thread", metavar="NAME", help="continue the conversation of that name")
+_add("--no-stream", action="store_true", help="show the answer only when it is complete")
 
 _told = "Send the prompt to several tiers or models at once, and show their answers side by side."
 COMPARE = Parser("%%route_compare", _told, " [TIER ...]")
@@ -210,25 +210,43 @@ _add("--blind", action="store_true", help="hide tiers, costs and times until you
 _add("--diff", action="store_true", help="highlight what no other answer says")
 _add("--table", action="store_true", help="show the figures as a table, too")
 _add("--over", metavar="TABLE", help="a prompt for each row of a DataFrame, or of lists A,B")
-_add("--to", metavar="FOLDER", help="keep the answers there; the same cell goes on with them")
-_add("--resume", action="store_true", help="go on with what was stopped")
+_add(
+    "--to",
+    metavar="FOLDER",
+    help="keep the answers there; run again, the cell continues",
+)
+_add("--resume", action="store_true", help="continue what was stopped")
 _add("-s", "--system", action="append", help="system prompt; several, or @A,@B, are compared")
 
 for _add in (ROUTE.add_argument, COMPARE.add_argument):
     _add("-c", "--classifier", help=", ".join(CLASSIFIERS) + ", or a function's name")
-    _add("--max-tokens", type=_whole, help="token budget of an answer in place of the tier's")
-    _add("--max-cost", type=_dollars, help="refuse to send what could cost more US dollars")
-    _add("--over-budget", action="store_true", help="send even where a budget is used up")
+    _add("--max-tokens", type=_whole, help="token budget of an answer, instead of the tier's")
+    _add(
+        "--max-cost",
+        type=_dollars,
+        help="send nothing that could cost more US dollars than this",
+    )
+    _add("--over-budget", action="store_true", help="send even if a budget is used up")
     _add("--temperature", type=_number(2, "temperature"), help="0 repeats itself, 2 is wild")
     _add("--effort", metavar="LEVEL", help=", ".join(EFFORTS) + ": how hard a model thinks first")
-    _add("--repeat", metavar="N", type=_times, help="ask N times; how often the answers agree")
-    _add("--json", action="store_true", help="ask for JSON and check that it is")
+    _add(
+        "--repeat",
+        metavar="N",
+        type=_times,
+        help="ask N times; show how often the answers agree",
+    )
+    _add("--json", action="store_true", help="ask for JSON and check that the answer is")
     _add("--schema", metavar="NAME", help="JSON schema, pydantic model or dataclass to answer in")
     _add("--check", action="append", default=[], metavar="NAME", help=_CHECK_HELP)
     _add("--feature", help="what this is for; spend can be summed by it")
     _add("--cache", metavar="MODE", help=", ".join(CACHE_MODES) + " (only: sends nothing)")
-    _add("--no-cache", action="store_true", help="as --cache off")
-    _add("-n", "--dry-run", action="store_true", help="show what would be sent and cost; send none")
+    _add("--no-cache", action="store_true", help="the same as --cache off")
+    _add(
+        "-n",
+        "--dry-run",
+        action="store_true",
+        help="show what would be sent and cost; send none",
+    )
     _add("-o", "--output", metavar="NAME", help="keep the result in this variable (also NAME <<)")
     _add("-q", "--quiet", action="store_true", help="show nothing; keep the result")
     _add("-h", "--help", action="store_true", help="show this and send nothing")

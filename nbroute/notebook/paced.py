@@ -1,4 +1,4 @@
-"""How a widget is redrawn while prompts are routed: asked to often, and done seldom."""
+"""How a widget is redrawn while prompts are routed: asked often, done seldom."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Paced:
                 self._begin()
 
     def close(self) -> None:
-        """Do nothing any more."""
+        """Do nothing from now on."""
         with self._lock:
             self._closed = True
             if self._timer is not None:

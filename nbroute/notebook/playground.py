@@ -31,7 +31,7 @@ _STANDS_IN = (
 )
 _INVITATION = (
     "<p><b>No prompt yet.</b> Type one above: its tier, the words that decide it and its cost on "
-    "every tier will stand here.</p>"
+    "every tier will appear here.</p>"
 )
 
 
@@ -39,7 +39,7 @@ class Playground(Room):
     """A prompt's tier, signals and costs as it is typed, with nothing sent; then Send.
 
     Send asks the tier that is shown, with the decision that is shown. The answer is a card
-    below, an output of its own with a `number`, and `sent` is told of its result. `options`
+    below, an output of its own with a `number`, and `sent` is given its result. `options`
     are those of `router.route`, for all that is explained and sent. `%route playground TEXT` and
     `router.explain` say the same in words.
     """
@@ -159,7 +159,7 @@ class Playground(Room):
                 asked = {**self._options, "classifier": DEFAULT if sending else chosen}
                 explained = router.explain(prompt, **asked)
                 told = _told(explained, prompt, router.ladder.names, _STANDS_IN * sending)
-            except Exception as error:  # noqa: BLE001 - a classifier of one's own may fail in any way
+            except Exception as error:  # noqa: BLE001 - a user's own classifier may fail in any way
                 explained = None
                 told = f"<p><b>This cannot be routed.</b> {look.text(named(error))}</p>"
         with self.lock:

@@ -96,7 +96,7 @@ def _changed(before: str, prompt: str) -> str:
 
 
 def side_by_side(before: Version, after: Version, place: int, scale: Scale) -> str:
-    """Two versions beside one another as HTML; what is new in the prompt is marked."""
+    """Two versions side by side as HTML; what is new in the prompt is marked."""
     older, newer, panes = before.result, after.result, ""
     places = places_of([older.cost_usd, newer.cost_usd])
     for name, result, other in ((place - 1, older, newer), (place, newer, older)):

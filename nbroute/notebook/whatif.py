@@ -69,7 +69,7 @@ class WhatIfPanel(Room):
         self.redraw()
 
     def found(self) -> WhatIf:
-        """The what-if that is chosen; SettingsError where there is no such one."""
+        """The what-if that is chosen; SettingsError where there is none."""
         threshold, cache = float(self.chosen["threshold"]), self.chosen["cache"] == "true"
         return self._bare()[0].at(threshold=threshold, cache=cache)
 

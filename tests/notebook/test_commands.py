@@ -299,7 +299,7 @@ def test_what_cannot_be_a_key_is_not_repeated(shell, typed, answer):
 
     told = error_of(shell, "%route key OpenAI")
 
-    assert "copy it once more" in told
+    assert "copy it again" in told
     assert answer not in told
 
 

@@ -283,7 +283,7 @@ def test_a_vote_from_python_shows_in_a_later_cell(static):
     [
         ("%route vote", "takes one of the answers compared: SIMPLE, MEDIUM"),
         ("%route vote SIMPEL", "did you mean 'SIMPLE'?"),
-        ("%route vote A", "'A' is none of the answers compared"),
+        ("%route vote A", "'A' is not one of the answers compared"),
         ("%route differences maybe", "does not know 'maybe': use 'on' or 'off'"),
     ],
 )
@@ -391,13 +391,13 @@ def test_a_blind_vote_reveals_what_it_was_for(static):
 def test_a_blind_error_does_not_tell_which_tier_it_was(static):
     ((data, _),) = outputs(static, "%%route_compare --blind SIMPLE:no/model FRONTIER\nhello")
     plain = data["text/plain"]
-    letter = re.search(r"--- (\w) ---\nno answer; why is told after the vote", plain)[1]
+    letter = re.search(r"--- (\w) ---\nno answer; the reason is shown after the vote", plain)[1]
 
     assert "no/model" not in plain
     assert f"'{letter}' has no answer to vote for; vote for another" == error_of(
         static, f"%route vote {letter}"
     ).removeprefix("SettingsError: ")
-    assert "'SIMPLE' is none of the answers" in error_of(static, "%route vote SIMPLE")
+    assert "'SIMPLE' is not one of the answers" in error_of(static, "%route vote SIMPLE")
 
 
 def test_the_order_of_blind_answers_is_not_that_of_the_tiers_and_a_rerun_shows_the_same(static):
@@ -557,7 +557,7 @@ def test_a_blind_card_shows_no_text_before_all_answers_are_there(routed):
     card_on(board, routed, blind=True)
 
     assert all("How can I help" not in page for page in board.pages[:-1])
-    assert "blind: 0 of 2 answers are there" in board.pages[0]
+    assert "blind: 0 of 2 answers have arrived" in board.pages[0]
 
 
 def test_a_stream_shows_only_what_the_last_model_said():

@@ -82,7 +82,7 @@ def test_real_money_and_what_was_not_billed_stand_apart(router):
 
     words = told(router)
     assert "really spent $ 0.50 it would have cost; nothing billed" in words
-    assert "1 call of unknown cost, in no sum" in words
+    assert "1 call of unknown cost, not counted" in words
     assert "Saved unknown 1 call of unknown cost" in words
 
 
@@ -198,7 +198,7 @@ def test_a_price_that_is_not_known_is_unknown_and_not_nothing(make_router):
     router = make_router(ladder=Ladder("one", (tier,), "LOW"))
     router.route("hello")
 
-    assert "1 call of unknown cost, in no sum" in told(router)
+    assert "1 call of unknown cost, not counted" in told(router)
     call = rows(router, "last calls")[1]
     assert ("unknown", "no price for this model") == (call[2], call[-1])
 

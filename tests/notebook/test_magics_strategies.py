@@ -178,7 +178,7 @@ def test_a_thread_comes_down_and_says_so(shell):
     assert "thread 't' came down" in text
     assert "t       2" in run(shell, "%route threads")[0]
     run(shell, "%route threads forget t")
-    assert "no thread yet" in run(shell, "%route threads")[0]
+    assert "no threads yet" in run(shell, "%route threads")[0]
 
 
 def test_a_budget_is_set_shown_kept_and_lifted(shell):

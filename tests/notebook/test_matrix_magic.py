@@ -105,7 +105,7 @@ def test_system_prompts_are_columns_of_the_table(shell):
             "%%route_compare --over words -s @nobody\n{{words}}",
             "no system prompt is called '@nobody'",
         ),
-        ("%route matrix", "many prompts were not compared yet"),
+        ("%route matrix", "no table of prompts has been compared yet"),
     ],
 )
 def test_a_wrong_word_is_one_line_with_its_cure(shell, cell, said):

@@ -1,4 +1,4 @@
-"""What is asked and said of answers that are there."""
+"""Commands about answers: why, escalate, label, compare."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def label(desk: Desk, rest: str, number: int | None) -> str:
     """Say how good an answer is; off takes it back."""
     words = options.words(rest)
     if not words:
-        raise SettingsError(f"`%route label` takes {_SAYS}, and maybe the tier needed")
+        raise SettingsError(f"`%route label` takes {_SAYS}, and optionally the tier needed")
     tier = words.pop() if spelt(" ".join(words[:-1])) in WORDS else None
     if words == ["off"]:
         desk.router.take_back(desk.answer(number))
@@ -57,7 +57,7 @@ def label(desk: Desk, rest: str, number: int | None) -> str:
 
 @command("[all]", "all", "router.labels(everything=True)")
 def labels(desk: Desk, rest: str) -> tables.Table:
-    """The tiers picked against those needed, by your labels."""
+    """How the tiers picked compare with those needed, by your labels."""
     everything = bool(rest)
     found = picked_against_needed(desk.router, everything=everything)
     tiers = found.tiers
@@ -151,5 +151,5 @@ def threads(desk: Desk, rest: str) -> Any:
         turns = desk.router.threads.turns(name)
         tiers = " > ".join(turn.tier for turn in turns)
         rows.append([name, str(len(turns)), tiers, shortened(turns[-1].prompt, 60)])
-    below = [] if rows else ["no thread yet: %%route --thread NAME starts one"]
+    below = [] if rows else ["no threads yet: %%route --thread NAME starts one"]
     return tables.Table(["thread", "turns", "tiers", "last prompt"], rows, below=below)

@@ -22,7 +22,7 @@ _CELLS = {
 }
 #: By the file that a command is in.
 _THEMES = {
-    "answers": "answers (NUMBER is that of a card; without it, the last one)",
+    "answers": "answers (NUMBER is a card's number; without it, the last card)",
     "quality": "whether the routing is any good",
     "models": "models, prices and keys",
     "session": "this session",
@@ -34,8 +34,8 @@ _THEMES = {
 class Command(NamedTuple):
     """A word after `%route`: what may follow it, an example, and the same in Python.
 
-    `run` is given the desk and what follows, and a number that stands first apart. In one that
-    `takes_text`, `#` begins no comment. A string that comes of it is said with our name before it.
+    `run` is given the desk, what follows, and a leading number separately. Where it `takes_text`,
+    `#` does not begin a comment. A string that it returns is shown with our name before it.
     """
 
     name: str
@@ -175,7 +175,7 @@ def _one(found: Command) -> tables.Told:
 
 
 def _listed(rows: Mapping[str, str]) -> list[str]:
-    """Each with its meaning, below it where there is no room beside it."""
+    """Each with its meaning, below it where there is no room next to it."""
     lines = []
     for said, about in rows.items():
         lines += [f"  {said:<28} {about}"] if len(said) <= 28 else [f"  {said}", f"{'':31}{about}"]

@@ -36,7 +36,7 @@ _OLD_DAYS = 90
 
 @command("[TIER=MODEL ...|TIER:high ...|reset]", "SIMPLE=openai/gpt-4.1-nano", "router.ladder")
 def tiers(desk: Desk, rest: str) -> tables.Table:
-    """The ladder, or a change of its models and efforts for this session."""
+    """Show the ladder, or change its models and efforts for this session."""
     if not rest:
         return _ladder(desk.router)
     before = desk.router
@@ -112,7 +112,7 @@ def _costs(router: Router, name: str) -> list[str]:
 
 
 def _ladder(router: Router, told: Sequence[str] = ()) -> tables.Table:
-    """The ladder, cheapest tier first; above it what is told of it."""
+    """The ladder, cheapest tier first, with `told` above it."""
     rows, below = [], []
     several = len({target.provider for tier in router.ladder.tiers for target in tier.targets}) > 1
     for tier in router.ladder.tiers:
@@ -187,7 +187,7 @@ def key(desk: Desk, rest: str) -> str:
     if name not in wanting:  # what was typed may be a key, so it is not repeated
         raise SettingsError(
             f"`%route key` takes one of {', '.join(wanting)}, and asks for the key itself. If you "
-            "typed a key there, delete it from the cell and have a new one made: it is in the "
+            "typed a key there, delete it from the cell and create a new one: it is in the "
             "history of this notebook"
         )
     typed = _asked(f"key for {name} (not shown): ", str(wanting[name]))
@@ -216,7 +216,7 @@ def _asked(prompt: str, variable: str) -> str:
         return ""
     if not (typed.isascii() and typed.isprintable()) or set(typed) & set(" \"'"):
         raise SettingsError(
-            "a key has no spaces, quotes, accents or control characters in it; copy it once more"
+            "a key has no spaces, quotes, accents or control characters in it; copy it again"
         )
     return typed
 

@@ -45,7 +45,7 @@ def audit(desk: Desk, rest: str) -> Any:
     plan = make_plan(router, **given, max_cost=bound, everything="--all" in said)
     if "--yes" not in said:
         stopped = router.audited is not None and router.audited.stopped
-        told = ["what the stopped audit has already is not asked again"] if stopped else []
+        told = ["what the stopped audit already has is not asked again"] if stopped else []
         display(_planned(plan, told))
         line = re.sub(r"\s+", " ", f"%route audit {rest} --yes")
         if not confirmed("Send them?", line):
@@ -79,7 +79,7 @@ def _planned(plan: Plan, told: Sequence[str]) -> tables.Table:
     "router.calibrate(frame, loss=0.02, confidence=0.9)",
 )
 def calibrate(desk: Desk, rest: str) -> Any:
-    """The threshold that keeps the loss of quality under a limit."""
+    """Find the threshold that keeps the loss of quality under a limit."""
     takes = ("--loss", "--confidence", "--of")
     said = options.spoken("%route calibrate", rest, takes)
     given = _given(said, loss=_number, confidence=_number, of=str)
@@ -90,7 +90,7 @@ def calibrate(desk: Desk, rest: str) -> Any:
 
 @command("[NAME]", "scores", "router.quality(scores)")
 def quality(desk: Desk, rest: str) -> Any:
-    """Quality against cost on a table's prompts, beside chance and each tier alone."""
+    """Quality against cost on a table's prompts, next to chance and each tier alone."""
     name = options.spoken("%route quality", rest).get("")
     return desk.router.quality(names.source(desk.shell.user_ns, name) if name else None)
 
@@ -113,7 +113,7 @@ def _whole(text: str) -> int | str:
 
 @command("[--send] [--yes]", "--send", "router.doctor(send=True)")
 def doctor(desk: Desk, rest: str) -> Examination | str:
-    """What is wrong with the set-up, and what cures it."""
+    """What is wrong with the set-up, and how to fix it."""
     from nbroute.evaluate.doctor import foreseen
     from nbroute.notebook.doctor import here
 

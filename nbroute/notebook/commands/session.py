@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 #: The calls that the log shows.
 _LOGGED = 100
-#: What a call that is no answer was for.
+#: What a call that is not an answer was for.
 _ASIDE = {
     "classify": "asked for the tier",
     "embed": "vectors",
@@ -58,7 +58,7 @@ def spend(desk: Desk, rest: str) -> tables.Table:
 
 @command(python="router.ledger.frame()")
 def log(desk: Desk, _rest: str) -> tables.Table:
-    """Every call of this session, the newest last."""
+    """Every call of this session, newest last."""
     rows = desk.router.ledger.rows(session=desk.router.session)
     whole = "every call with every column: router.ledger.frame() (router = %route router)"
     if not rows:
@@ -111,7 +111,7 @@ def report(desk: Desk, rest: str) -> Any:
 
 @command("[NAME...]", "spend", "router.report().charts()")
 def charts(desk: Desk, rest: str) -> Any:
-    """The charts of the report, or those named."""
+    """The report's charts, or those you name."""
     made = desk.router.report()
     words = options.words(rest)
     figures = [made.chart(name) for name in words] if words else telling(made)
@@ -136,7 +136,7 @@ def dashboard(desk: Desk, _rest: str) -> Any:
 
 @command("FILE.html [--force]", "session.html")
 def export(desk: Desk, rest: str) -> str:
-    """The session as one page that opens with no network."""
+    """Write the session as one page that opens with no network."""
     words = options.words(rest)
     files = [word for word in words if word != "--force"]
     if len(files) != 1 or files[0].startswith("-"):
@@ -148,7 +148,7 @@ def export(desk: Desk, rest: str) -> str:
 
 @command("[USD|off]", "0.50", "router.set_budget(0.50)")
 def budget(desk: Desk, rest: str) -> tables.Said:
-    """The budget of this session, or another one from here on."""
+    """Show this session's budget, or set another."""
     if rest:
         desk.router.set_budget(None if rest.lower() in ("off", "none") else rest)
         desk.refresh()
@@ -180,7 +180,7 @@ def settle(desk: Desk, _rest: str) -> str:
     "router.what_if(threshold=0.6)",
 )
 def whatif(desk: Desk, rest: str) -> Any:
-    """This session under other settings: costs, tiers; nothing is sent."""
+    """This session under other settings: costs and tiers; nothing is sent."""
     asked = dict[str, Any]()
     for word in options.words(rest):
         name, _, value = word.partition("=")

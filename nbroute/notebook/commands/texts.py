@@ -1,4 +1,4 @@
-"""What is tried, taught and recorded of prompts and answers."""
+"""Commands about prompts and answers: try, teach, record, replay."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def playground(desk: Desk, rest: str) -> Any:
     takes_text=True,
 )
 def teach(desk: Desk, rest: str) -> str:
-    """Teach which tier a text, or the last prompt, is for."""
+    """Teach which tier a text, or the last prompt, needs."""
     tier, text = (*rest.split(None, 1), "", "")[:2]
     if not tier:
         raise SettingsError("`%route teach` takes a tier, and a text or the last prompt")
@@ -73,7 +73,7 @@ def allow(desk: Desk, rest: str) -> str:
     if word != "code":
         raise SettingsError(
             "`%route allow` takes one word, `code`, to run code in answers, and `--unconfined` "
-            "after it where there is no box for that code"
+            "after it where there is no sandbox for that code"
         )
     box = desk.router.allow_code(unconfined=bool(option))
     where = f"in a box that the kernel makes ({box}): without your files, keys and network"
@@ -87,7 +87,7 @@ def allow(desk: Desk, rest: str) -> str:
 
 @command("[FILE|off]", "talk.rec", "router.record('talk.rec')")
 def record(desk: Desk, rest: str) -> str:
-    """Keep each answer in a text file, to be replayed with no key."""
+    """Keep each answer in a text file, to replay with no key."""
     ends = rest.lower() in ("off", "stop")
     begins = bool(rest) and not ends
     recorder = desk.router.record(_file(rest)) if begins else desk.router.recorder
@@ -101,9 +101,9 @@ def record(desk: Desk, rest: str) -> str:
         desk.refresh()
     if begins:
         return (
-            f"{to}{f' (which has {has})' if len(recorder) else ''}: each answer from here on, also "
-            "those out of the cache; keys are left out, prompts and answers are not. %route record "
-            f"off ends it.\n{recorder.note}"
+            f"{to}{f' (which has {has})' if len(recorder) else ''}: each answer from here on, "
+            "including those from the cache; keys are left out, prompts and answers are not. "
+            f"%route record off ends it.\n{recorder.note}"
         ).rstrip()
     if ends:
         return (

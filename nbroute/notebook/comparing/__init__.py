@@ -1,1 +1,1 @@
-"""`%%route_compare`: one prompt on several tiers or models, beside one another."""
+"""`%%route_compare`: one prompt on several tiers or models, side by side."""

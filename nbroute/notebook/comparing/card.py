@@ -40,7 +40,7 @@ class Card:
     def comparison(self) -> Comparison:
         """The finished comparison; SettingsError where it never came to that."""
         if self._comparison is None:
-            raise SettingsError("the comparison did not come to an end; run its cell again")
+            raise SettingsError("the comparison did not finish; run its cell again")
         return self._comparison
 
     def start(self, contenders: Sequence[Contender], decision: Decision) -> None:
@@ -133,7 +133,7 @@ class Card:
         known = {name.casefold(): name for name in names}
         if self.state.hidden or said.casefold() not in known:
             hint = did_you_mean(said, self.choices)
-            raise SettingsError(f"{said!r:.80} is none of the answers compared: {hint}")
+            raise SettingsError(f"{said!r:.80} is not one of the answers compared: {hint}")
         return known[said.casefold()]
 
     def _draw(self, running: Running, *, now: bool) -> None:

@@ -136,7 +136,7 @@ def _foot(pane: Pane, *, live: bool, at: str, own: bool) -> str:
 
 
 def _table(view: View) -> Table:
-    """The figures beside one another, for who asks for them."""
+    """The figures side by side, for those who ask for them."""
     rows = [
         (pane.says, _short(pane), pane.price.amount if pane.price else "", *pane.facts, pane.best)
         for pane in view.panes

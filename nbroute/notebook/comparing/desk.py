@@ -86,7 +86,7 @@ class Comparing:
         """The newest comparison of many prompts; SettingsError where this session has none."""
         if self._matrix is None:
             raise SettingsError(
-                f"many prompts were not compared yet; {_MAGIC} --over TABLE does it for a table"
+                f"no table of prompts has been compared yet; {_MAGIC} --over TABLE does that"
             )
         return self._matrix
 
@@ -180,7 +180,7 @@ class Comparing:
     def _compare_many(self, prompts: Filled, wanted: Any, asked: dict[str, Any]) -> Grid | None:
         for name in ("blind", "diff"):
             if getattr(wanted, name):
-                raise SettingsError(f"--{name} is for one prompt; leave it or --over out")
+                raise SettingsError(f"--{name} is for one prompt; leave out --{name} or --over")
         router, output, began = self._notebook.router, self._output(wanted), time.monotonic()
         self._check_size(len(prompts), wanted, asked)
 
@@ -225,7 +225,7 @@ class Comparing:
             raise SettingsError(
                 f"{count:,} rows × {counted(len(who), 'column')} are {calls:,} calls; set a budget "
                 "first (%route budget 5.00), or take fewer rows, as in sample = table.head(200); "
-                "-n tells what all would cost"
+                "-n shows what all of them would cost"
             )
 
     def _show_matrix(self, grid: Grid, output: Output) -> None:

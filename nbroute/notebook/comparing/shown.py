@@ -1,4 +1,4 @@
-"""Where a comparison or a matrix is shown, and the widget that stands in for it."""
+"""Where a comparison or a matrix is shown, and the widget that replaces it."""
 
 from __future__ import annotations
 

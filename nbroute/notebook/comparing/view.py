@@ -32,7 +32,7 @@ from nbroute.types import WRITTEN, Decision, Done, Event, RouteResult
 
 #: Where more of an answer than this differs, nothing is marked: all of it would be.
 _APART = 0.6
-_HIDDEN_ERROR = "no answer; why is told after the vote"
+_HIDDEN_ERROR = "no answer; the reason is shown after the vote"
 
 
 @dataclass(frozen=True)
@@ -217,9 +217,9 @@ def too_different(pane: Pane) -> str:
 
 
 def _covered(pane: Pane, comparison: Comparison) -> Pane:
-    """The pane with nothing of ours that tells which tier it is, nor a model's name in its text.
+    """The pane without anything of ours that gives its tier away, or a model's name in its text.
 
-    An error's words would tell it, too.
+    An error's words would give it away, too.
     """
     models = {name for one in comparison.columns for name in (one.contender.model, one.model)}
     known = sorted((re.escape(name) for name in models if name), key=len, reverse=True)
@@ -258,6 +258,6 @@ class Running:
         """All of it as it is shown now; of a blind one, how many have ended."""
         if blind:
             count = f"{len(self._results)} of {len(self._who)}"
-            return View(above=(f"blind: {count} answers are there; shown when all are",))
+            return View(above=(f"blind: {count} answers have arrived; all are shown at the end",))
         panes = tuple(self.pane(place) for place in range(len(self._who)))
         return View(panes, tiers, self._decision)
