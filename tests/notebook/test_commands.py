@@ -11,7 +11,7 @@ from decimal import localcontext
 from pathlib import Path
 
 import pytest
-from cells import error_of, run
+from cells import desk_of, error_of, run
 from IPython.core.error import StdinNotImplementedError
 
 from nbroute.notebook.commands.base import COMMANDS
@@ -23,10 +23,6 @@ from nbroute.types import Ladder, Tier
 
 MODEL = "simulated/gpt-4o-mini"
 KEY = "sk-or-v1-0123456789abcdef"
-
-
-def desk_of(shell):
-    return shell.find_line_magic("route").__self__.desk
 
 
 @pytest.fixture(autouse=True)
@@ -185,9 +181,6 @@ def test_a_tier_has_another_model_for_the_session_and_gets_its_own_back(shell):
     assert "$1.00" in run(shell, "%route budget")[0]
     assert "are back" in run(shell, "%route tiers reset")[0]
     assert before == desk_of(shell).router.ladder
-
-
-def test_a_model_with_no_price_is_warned_of(shell):
     assert "its price is not known" in run(shell, "%route tiers SIMPLE=nobody/knows")[0]
 
 
@@ -248,25 +241,18 @@ def test_a_key_is_kept_in_this_kernel_alone(shell, typed):
     assert KEY == Router(profile="openrouter").settings.providers[0].api_key
 
 
-def test_a_kept_key_is_forgotten(shell, typed):
+def test_the_session_goes_on_with_a_key_which_is_forgotten_when_asked(shell, typed):
+    run(shell, "%%route\nhello")
+    session = desk_of(shell).router.session
     typed(KEY)
     run(shell, "%route key openrouter")
+    assert session == desk_of(shell).router.session
+    assert "1 call" in run(shell, "%route spend")[0]
 
     text, _ = run(shell, "%route key off")
 
     assert "OPENROUTER_API_KEY is not set" in text
     assert desk_of(shell).router.settings.providers[0].api_key is None
-
-
-def test_the_session_goes_on_with_a_key(shell, typed):
-    run(shell, "%%route\nhello")
-    session = desk_of(shell).router.session
-    typed(KEY)
-
-    run(shell, "%route key anthropic")
-
-    assert session == desk_of(shell).router.session
-    assert "1 call" in run(shell, "%route spend")[0]
 
 
 def test_a_key_typed_on_the_line_is_not_repeated(shell):
@@ -377,11 +363,7 @@ def test_init_writes_todays_ladder_and_never_over_a_file(shell):
     ["help", "help all", "budget", "threads", "labels", "record", "replay", "settle", "prices"],
 )
 def test_no_backticks_stand_where_nothing_renders_them(shell, line):
-    assert "`" not in run(shell, f"%route {line}")[0]
-
-
-def test_an_error_has_no_backticks_either(shell):
-    assert "`" not in error_of(shell, "%route label")
+    assert "`" not in run(shell, f"%route {line}")[0] + error_of(shell, "%route label")
 
 
 def test_a_cell_that_got_no_answer_takes_no_number(shell):

@@ -81,24 +81,19 @@ def view(comparison, **state):
 # the magic
 
 
-def test_every_tier_answers_beside_the_others(shell):
+def test_a_terminal_prints_each_answer_once_and_figures_to_compare_below_them(shell):
     text, done = run(shell, COMPARE)
 
     assert TIERS == [column.contender.name for column in done.result.columns]
-    for tier in TIERS:
-        assert f"--- {tier} · simulated/" in text
+    for column in done.result.columns:
+        assert f"--- {column.contender.name} · simulated/" in text
+        assert 1 == text.count(column.result.text.strip())
     assert re.search(r"Routing would pick [A-Z]+ \(\d\d% confident\)", text)
     assert "(would have cost)" in text
-
-
-def test_a_terminal_prints_each_answer_once_and_figures_to_compare_below_them(shell):
-    text, done = run(shell, "%%route_compare SIMPLE FRONTIER\nhello")
-
-    for column in done.result.columns:
-        assert 1 == text.count(column.result.text.strip())
     figures = text.partition("Routing would pick")[2].splitlines()
-    assert ["answer", "SIMPLE", "FRONTIER"] == [line.split()[0] for line in figures[2:5]]
-    assert max(map(len, figures[2:5])) <= 80
+    rows = [line.split()[0] for line in figures if line and not line.startswith(" ")]
+    assert ["answer", *TIERS] == [name for name in rows if name in ("answer", *TIERS)]
+    assert max(map(len, figures[2:])) <= 80
 
 
 def test_static_output_is_shown_once_with_no_second_table(static):
@@ -135,32 +130,27 @@ def test_quiet_shows_nothing_and_keeps_the_comparison(shell):
     assert isinstance(shell.user_ns["kept"], Comparison)
 
 
-def test_tiers_may_be_parted_by_commas_and_stand_among_the_options(shell):
-    _, done = run(shell, "%%route_compare SIMPLE,COMPLEX --max-tokens 50 FRONTIER\nhello")
+def test_tiers_stand_among_the_options_and_the_cell_is_read_as_a_routed_one(shell):
+    shell.user_ns |= {"city": "Paris", "x": "gone"}
+    options = '--max-tokens 50 FRONTIER --system "cost $x {x}"'
 
+    prompt = "# NBVAL_IGNORE_OUTPUT\nIs {{city}} {x} $x?"
+
+    _, done = run(shell, f"%%route_compare SIMPLE,COMPLEX {options}\n{prompt}")
+
+    assert "Is Paris {x} $x?" == done.result.prompt
     assert ["SIMPLE", "COMPLEX", "FRONTIER"] == [c.contender.name for c in done.result.columns]
-    assert {50} == {c.result.options.max_tokens for c in done.result.columns}
+    asked = {(c.result.options.max_tokens, c.result.options.system) for c in done.result.columns}
+    assert {(50, "cost $x {x}")} == asked
 
 
-def test_variables_and_nbval_comments_are_read_as_in_a_routed_cell(shell):
-    shell.user_ns["city"] = "Paris"
-
-    _, done = run(shell, "%%route_compare SIMPLE\n# NBVAL_IGNORE_OUTPUT\nIs {{city}} {x} $x big?")
-
-    assert "Is Paris {x} $x big?" == done.result.prompt
-
-
-def test_the_option_line_is_not_expanded(shell):
-    shell.user_ns["x"] = "gone"
-    _, done = run(shell, '%%route_compare SIMPLE --system "cost $x {x}"\nhello')
-    assert "cost $x {x}" == done.result.columns[0].result.options.system
-
-
-def test_a_dry_run_sends_nothing_and_says_what_it_would_cost(shell):
-    text, _ = run(shell, "%%route_compare -n SIMPLE FRONTIER\nhello")
+def test_a_dry_run_sends_nothing_and_says_what_it_would_cost_and_refuse(shell):
+    text, _ = run(shell, "%%route_compare -n SIMPLE FRONTIER --max-cost 0.001\nhello")
 
     assert "nothing was sent; 1 prompt × 2 columns: 2 calls" in text
     assert "together at most $" in text
+    assert "FRONTIER could come to $1.23" in text
+    assert "SIMPLE could come to" not in text
     assert [] == shell.run_line_magic("route", "router").ledger.rows()
 
 
@@ -185,19 +175,6 @@ def test_costs_beside_one_another_have_the_same_decimal_places(static):
         page = data["text/html"].replace("<span>&#36;</span>", "$")
         costs = re.findall(r"(?<!cost )\$0\.(\d+)", page)
         assert 1 == len(set(map(len, costs)))
-
-
-def test_a_dry_run_says_what_max_cost_would_refuse(shell):
-    text, _ = run(shell, "%%route_compare -n SIMPLE FRONTIER --max-cost 0.001\nhello")
-
-    assert "FRONTIER could come to $1.23" in text
-    assert "SIMPLE could come to" not in text
-
-
-def test_help_lists_the_options(shell):
-    text, _ = run(shell, "%route_compare -h")
-    assert "--blind" in text
-    assert "--max-cost" in text
 
 
 @pytest.mark.parametrize(
@@ -245,15 +222,6 @@ def test_ctrl_c_keeps_the_answers_that_had_arrived(static):
     assert "Interrupted" in shown.outputs[0].data["text/plain"]
 
 
-def test_the_extension_takes_its_magics_and_displays_out_again(shell):
-    shell.run_line_magic("unload_ext", "nbroute")
-
-    assert "route_compare" not in shell.magics_manager.magics["cell"]
-    displays = shell.display_formatter.ipython_display_formatter
-    assert [] == [name for name in displays.deferred_printers if "nbroute" in str(name)]
-    shell.run_line_magic("load_ext", "nbroute")
-
-
 # votes
 
 
@@ -290,15 +258,15 @@ def test_a_vote_from_python_shows_in_a_later_cell(static):
 def test_a_wrong_vote_is_one_line(shell, line, said):
     run(shell, "%%route_compare SIMPLE MEDIUM\nhello")
     assert said in error_of(shell, line)
-
-
-def test_an_answer_that_did_not_come_cannot_be_voted_for(shell):
     run(shell, "%%route_compare SIMPLE:no/model MEDIUM\nhello")
     assert "has no answer to vote for" in error_of(shell, "%route vote SIMPLE:no/model")
 
 
 def test_differences_are_marked_and_unmarked(static):
-    outputs(static, "%%route_compare COMPLEX FRONTIER\nhello")
+    ((data, _),) = outputs(static, "%%route_compare --diff --table COMPLEX FRONTIER\nhello")
+    assert "highlighted: what no other answer says" in data["text/plain"]
+    assert '<mark class="nbr-diff"' in data["text/html"]
+    assert all("ratio" in text for text in data.values())
 
     (marked,) = outputs(static, "%route differences")
     (plain,) = outputs(static, "%route differences off")
@@ -306,13 +274,6 @@ def test_differences_are_marked_and_unmarked(static):
     assert "<mark" in marked[0]["text/html"]
     assert "[only here:" in marked[0]["text/plain"]
     assert "<mark" not in plain[0]["text/html"]
-
-
-def test_differences_can_be_marked_from_the_start(static):
-    ((data, _),) = outputs(static, "%%route_compare --diff COMPLEX FRONTIER\nhello")
-
-    assert "highlighted: what no other answer says" in data["text/plain"]
-    assert '<mark class="nbr-diff"' in data["text/html"]
 
 
 def test_answers_that_differ_in_most_words_say_so_and_are_not_marked():
@@ -341,34 +302,20 @@ def test_differences_that_mark_nothing_say_why_above_the_answers(texts, said):
         assert "highlighted: what" not in text
 
 
-def test_the_figures_come_as_a_table_where_they_are_asked_for(static):
-    ((data, _),) = outputs(static, "%%route_compare --table SIMPLE FRONTIER\nhello")
-
-    for text in data.values():
-        assert "ratio" in text
-
-
 # blind
 
 
 HIDING = ["SIMPLE", "FRONTIER", "gpt-4o", "opus", "nothing billed", "latency", "first token"]
 
 
-def test_blind_answers_are_told_by_letters_alone(static):
-    ((data, _),) = outputs(static, "%%route_compare --blind SIMPLE FRONTIER\nhello")
+def test_blind_answers_are_told_by_letters_alone_also_later_and_with_differences(static):
+    ((data, _),) = outputs(static, "%%route_compare --blind -o kept SIMPLE FRONTIER\nhello")
+    ((later, _),) = outputs(static, "kept")
+    ((marked, _),) = outputs(static, "%%route_compare --blind --diff SIMPLE FRONTIER\nhello")
 
-    for text in data.values():
+    for text in (*data.values(), *later.values(), *marked.values()):
         assert [] == [word for word in HIDING if word in text]
     assert re.findall(r"^--- (\w+) ---$", data["text/plain"], re.MULTILINE) == ["A", "B"]
-
-
-def test_blind_answers_stay_hidden_in_a_later_cell_and_with_their_differences(static):
-    outputs(static, "%%route_compare --blind --diff -o kept SIMPLE FRONTIER\nhello")
-
-    ((data, _),) = outputs(static, "kept")
-
-    for text in data.values():
-        assert [] == [word for word in HIDING if word in text]
 
 
 def test_a_terminal_shows_blind_answers_only_when_all_are_there(shell):
@@ -413,9 +360,8 @@ def test_the_order_of_blind_answers_is_not_that_of_the_tiers_and_a_rerun_shows_t
     assert first == [order(prompt) for prompt in prompts]
 
 
-@pytest.mark.parametrize(("place", "letter"), [(0, "A"), (25, "Z"), (26, "A1"), (53, "B2")])
-def test_letters_go_on_after_z(place, letter):
-    assert letter == letter_of(place)
+def test_letters_go_on_after_z():
+    assert ["A", "Z", "A1", "B2"] == [letter_of(place) for place in (0, 25, 26, 53)]
 
 
 # the page
@@ -429,24 +375,18 @@ def test_the_page_has_columns_beside_one_another_where_there_is_room():
     assert {"div", "p", "b", "i", "section", "span"} == Rendered(page).tags
 
 
-@pytest.mark.parametrize("attack", ATTACKS)
-@pytest.mark.parametrize("state", [{}, {"marked": True}, {"blind": True}])
-def test_nothing_in_an_answer_a_name_or_an_error_runs_or_loads(attack, state):
-    compared = comparison_of(LOW=attack, TOP=Unavailable(attack))
-    page = Rendered(columns.page(view(compared, **state)))
+BARRED = {"script", "img", "iframe", "svg", "style", "object", "form", "button"}
 
-    assert set() == page.tags & {
-        "script",
-        "img",
-        "iframe",
-        "svg",
-        "style",
-        "object",
-        "form",
-        "button",
-    }
-    assert not [name for name in page.attributes if name.startswith(("on", "src"))]
-    assert [] == [a for a in page.addresses if not re.match("https?://|mailto:", a, re.IGNORECASE)]
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_nothing_in_an_answer_a_name_or_an_error_runs_or_loads(attack):
+    compared = comparison_of(LOW=attack, TOP=Unavailable(attack))
+    for state in ({}, {"marked": True}, {"blind": True}):
+        page = Rendered(columns.page(view(compared, **state)))
+
+        assert set() == page.tags & BARRED
+        assert not [name for name in page.attributes if name.startswith(("on", "src"))]
+        assert all(re.match("https?://|mailto:", a, re.IGNORECASE) for a in page.addresses)
 
 
 def test_a_column_says_what_was_asked_of_it():
@@ -614,15 +554,6 @@ def test_the_toggle_marks_and_unmarks_differences(routed):
     assert ("<mark" in marked, "<mark" in board.pages[-1]) == (True, False)
 
 
-def test_a_vote_by_the_magic_shows_in_the_widget(routed):
-    card = card_on(Shown(), routed)
-    twin = twin_of(card)
-
-    card.vote("simple")
-
-    assert [("✓ good enough", True), ("good enough", False)] == votes(twin)
-
-
 def test_a_vote_that_cannot_be_written_is_shown_with_the_error_in_words(routed):
     board = Shown()
     twin = twin_of(card_on(board, routed))
@@ -635,9 +566,12 @@ def test_a_vote_that_cannot_be_written_is_shown_with_the_error_in_words(routed):
     assert "your vote: SIMPLE" in board.pages[-1]
 
 
-def test_the_widget_has_a_short_repr_and_hides_the_output_that_it_stands_in_for(routed):
+def test_the_widget_hides_its_output_has_a_short_repr_and_shows_a_vote_by_the_magic(routed):
     card = card_on(Shown(), routed)
     twin = twin_of(card)
 
+    card.vote("simple")
+
+    assert [("✓ good enough", True), ("good enough", False)] == votes(twin)
     assert "<nbroute: %route vote NAME>" == repr(twin)
     assert f"<style>#{card.output.name}," in twin.html

@@ -40,31 +40,17 @@ def test_a_result_can_be_kept_in_a_variable(shell, line):
     assert isinstance(shell.user_ns["answer"], RouteResult)
 
 
-def test_variables_are_put_in_and_single_braces_are_left(shell):
-    shell.user_ns["city"] = "Paris"
+def test_variables_are_put_in_and_the_option_line_and_single_braces_are_left(shell):
+    shell.user_ns |= {"city": "Paris", "x": "gone"}
 
-    _, done = run(shell, '%%route\nIs {{city}} in {"a": 1} {city} $city?')
+    _, done = run(
+        shell,
+        '%%route -t complex --system "cost $x {x}"\n# NBVAL_IGNORE_OUTPUT\n'
+        'Is {{city}} in {"a": 1} {city} $city? # not this',
+    )
 
-    assert 'Is Paris in {"a": 1} {city} $city?' == done.result.prompt
-
-
-def test_the_option_line_is_not_expanded(shell):
-    shell.user_ns["x"] = "gone"
-
-    _, done = run(shell, '%%route --system "cost $x {x}"\nhello')
-
+    assert 'Is Paris in {"a": 1} {city} $city? # not this' == done.result.prompt
     assert "cost $x {x}" == done.result.options.system
-
-
-def test_nbval_comments_are_no_part_of_the_prompt(shell):
-    _, done = run(shell, "%%route\n# NBVAL_IGNORE_OUTPUT\nhello # not this")
-
-    assert "hello # not this" == done.result.prompt
-
-
-def test_a_forced_tier_in_any_case(shell):
-    _, done = run(shell, "%%route -t complex\nhello")
-
     assert "COMPLEX" == done.result.tier
 
 
@@ -84,14 +70,6 @@ def test_quiet_shows_nothing(shell):
 
     assert "" == text.strip()
     assert "answer" in shell.user_ns
-
-
-def test_help_lists_options_and_commands(shell):
-    text, _ = run(shell, "%route help")
-
-    for word in ("%%route", "%route spend", "%route escalate", "%route help all"):
-        assert word in text
-    assert "--tier" in run(shell, "%%route -h\nx")[0]
 
 
 def test_escalate_answers_on_the_next_tier_with_the_first_below(shell):
@@ -147,52 +125,25 @@ def test_a_temperature_is_sent(shell):
     assert {1.0} == {one.result.options.temperature for one in done.result.columns}
 
 
-def test_log_has_a_row_for_each_attempt(shell):
-    run(shell, "%%route\nhello")
-    run(shell, "%%route\nhello")
-
-    _, done = run(shell, "%route log")
-
-    assert ["", "cached"] == [row[-1] for row in done.result.rows]
-
-
-def test_tiers_shows_models_prices_and_budgets(shell):
-    text, _ = run(shell, "%route tiers")
-
-    assert "256" in text
-    assert "16384" in text
-    assert "simulated/claude-opus-4" in text
-
-
-def test_spend_by_feature(shell):
+def test_spend_by_feature_goes_on_in_the_same_session_after_use(shell):
     run(shell, "%%route --feature reviews\nhello")
-
-    assert "reviews" in run(shell, "%route spend feature")[0]
-
-
-def test_use_goes_on_in_the_same_session(shell):
-    run(shell, "%%route\nhello")
-
     run(shell, "%route use simulated")
 
+    assert "reviews" in run(shell, "%route spend feature")[0]
     assert "1 call " in run(shell, "%route spend")[0]
+    tiers, _ = run(shell, "%route tiers")
+    assert all(word in tiers for word in ("256", "16384", "simulated/claude-opus-4"))
 
 
-def test_a_check_of_the_notebook_makes_a_cascade_climb(shell):
-    run(shell, "def never(answer):\n    return 'no good'")
+def test_functions_of_the_notebook_check_and_classify(shell):
+    run(
+        shell,
+        "def never(answer):\n    return 'no good'\ndef mine(prompt):\n    return 'COMPLEX'",
+    )
 
     _, done = run(shell, "%%route -S cascade -t SIMPLE --check never\nhello")
-
-    assert "FRONTIER" == done.result.tier
-    assert 4 == len(done.result.attempts)
-
-
-def test_a_function_of_the_notebook_classifies(shell):
-    run(shell, "def mine(prompt):\n    return 'COMPLEX'")
-
-    _, done = run(shell, "%%route -c mine\nhello")
-
-    assert "COMPLEX" == done.result.tier
+    assert ("FRONTIER", 4) == (done.result.tier, len(done.result.attempts))
+    assert "COMPLEX" == run(shell, "%%route -c mine\nhello")[1].result.tier
 
 
 @pytest.mark.parametrize(
@@ -224,10 +175,6 @@ def test_a_mistake_is_one_line_and_an_error(shell, source, message):
     import re
 
     assert re.search(message, error_of(shell, source))
-
-
-def test_a_failing_cell_stops_run_all(shell):
-    assert not shell.run_cell("%%route -t NOPE\nhello", silent=True).success
 
 
 def test_markup_in_a_models_answer_is_escaped_in_markdown(shell):

@@ -58,7 +58,7 @@ def test_a_cell_begins_with_the_words_of_the_answer_and_no_marks_of_markdown(sta
     assert not any("```" in cell for row in bodies(data["text/html"]) for cell in row)
 
 
-def test_columns_of_a_frame_fill_the_template_and_variables_fill_the_rest(shell):
+def test_columns_of_a_frame_or_lists_fill_the_template_and_variables_the_rest(shell):
     shell.user_ns["frame"] = pd.DataFrame({"word": WORDS, "n": [1, 2, 3]})
     shell.user_ns["lang"] = "French"
 
@@ -68,13 +68,8 @@ def test_columns_of_a_frame_fill_the_template_and_variables_fill_the_rest(shell)
 
     assert "cat x 1 in French" == done.result[0].prompt
     assert shell.user_ns["kept"] is done.result
-
-
-def test_lists_of_variables_are_columns(shell):
     shell.user_ns |= {"a": ["x", "y"], "b": [1, 2]}
-
     _, done = run(shell, "%%route_compare SIMPLE --over a,b\n{{a}}{{b}}")
-
     assert ["x1", "y2"] == [one.prompt for one in done.result]
 
 
@@ -334,16 +329,12 @@ def test_a_row_opens_with_its_whole_answers_and_takes_votes(live, router):
     assert "<section" not in live.html
 
 
-def test_the_table_is_exported_by_a_button(live):
+def test_a_click_exports_the_table_and_an_error_of_one_is_told(live):
     live.act("export", "jsonl", "")
-
     assert "written to matrix.jsonl" in live.html
     assert 90 == len(Path("matrix.jsonl").read_text("utf-8").splitlines())
 
-
-def test_an_error_of_a_click_is_told(live):
     live.act("vote", "1 NOBODY", "")
-
     assert "no contender is called" in live.html
 
 
