@@ -41,7 +41,7 @@ __all__ = ["AUTO", "ProviderSettings", "Settings", "base_ladder", "load", "repla
 #: The model's name on tiers whose models are only known when the endpoint is asked.
 AUTO = "auto"
 
-#: Of a tier that names none: the second article's default.
+#: For a tier that sets none: the second article's default.
 _MAX_TOKENS = 2048
 #: Keys that may send a prompt elsewhere than to the profile's own models.
 _OF_OTHERS = ("classifier_provider", "classifier_model", "embedder", "embedder_model")
@@ -59,14 +59,14 @@ def load(
     local_ready: Ready = lambda: False,
     replay: str | Path | Literal[False] | None = None,
 ) -> Settings:
-    """The settings in force: of the file at `path`, else of the nearest one, else of none.
+    """The settings in force: from the file at `path`, else the nearest one, else the defaults.
 
-    `folder` is where the search begins (default: the working folder); a file that is found and
+    The search begins in `folder` (default: the working folder). A file that is found there and
     asks for more than what is built in is set aside until the user trusts it. `local_ready`
-    says whether llama.cpp and a model are here; it is only asked where that decides. A missing
-    key is not an error here: `origin` says so, and the provider refuses when it is used.
-    `replay` is a recording that answers; where a profile is asked for, or with False, the
-    recordings of the environment and the file are set aside. SettingsError for anything that
+    says whether llama.cpp and a model are installed; it is called only if that decides. A
+    missing key is not an error here: `origin` says so, and the provider refuses when it is used.
+    `replay` is a recording that answers. With False, or if a profile is asked for, the
+    recordings named in the environment and the file are ignored. SettingsError for anything that
     does not exist or cannot be used, RecordError for a recording.
     """
     environ = environ if isinstance(environ, Environment) else Environment(environ)
@@ -138,9 +138,9 @@ def load(
 def replayed(settings: Settings, path: Path) -> Settings:
     """The settings with the ladder, the classifier and the embedder of that recording.
 
-    Where the classifier was a function or an object of the user's own, the default one decides.
-    Budgets, the ledger and how answers are shown stay this machine's. RecordError for a file
-    that is not a recording.
+    If the classifier was the user's own function or object, the default one decides. Budgets,
+    the ledger and how answers are shown stay as on this machine. RecordError for a file that is
+    not a recording.
     """
     from nbroute.recording.documents import opened
 
@@ -196,8 +196,8 @@ def _from_environment(environ: Environment) -> Table:
 def base_ladder(name: str, provider: ProviderSettings) -> Ladder:
     """The preset ladder of that name on the provider; SettingsError for an unknown name.
 
-    An endpoint with no preset of its own has the model `AUTO` on every tier, to be replaced
-    by what it serves, with the OpenRouter preset's model as the reference.
+    An endpoint without a preset has the model `AUTO` on every tier, to be replaced by what it
+    serves, with the OpenRouter preset's model as the reference.
     """
     if provider.kind == "openai" and provider.name in BY_KEY:
         return ladders.preset(name, provider.name)
@@ -215,8 +215,8 @@ def base_ladder(name: str, provider: ProviderSettings) -> Ladder:
 def _build_ladder(document: Document, table: Table, provider: str, providers: Providers) -> Ladder:
     """The ladder of `table` on `provider`, with the document's tiers.
 
-    They change the preset's tiers of their names or, where none is the preset's, make a
-    ladder of one's own, in the order of the file.
+    They change the preset's tiers of the same names or, if none has a preset's name, make up
+    the user's own ladder, in the order of the file.
     """
     for name, values in document.tiers.items():
         document.check_provider(f"[tiers.{name}] provider", values.get("provider"), providers)
@@ -238,7 +238,7 @@ def _build_ladder(document: Document, table: Table, provider: str, providers: Pr
     for tier in ladder.tiers:
         if tier.model == AUTO and providers[tier.provider].kind == "litellm":
             raise document.error(
-                f"[tiers.{tier.name}] has no model, and LiteLLM cannot be asked which it has; "
+                f"[tiers.{tier.name}] has no model, and LiteLLM cannot list its models; "
                 'name one, such as model = "openai/gpt-4o-mini"'
             )
     return ladder
@@ -277,7 +277,7 @@ def _with_tiers(document: Document, base: Ladder, provider: str, providers: Prov
 def _build_classifier(
     document: Document, table: Table, ladder: Ladder, providers: Providers
 ) -> ClassifierSettings:
-    """The table's classifier; what is not said depends on what the ladder's lowest tier is."""
+    """The table's classifier; the defaults depend on the ladder's lowest tier."""
     lowest = ladder.tiers[0]
     usual = "hybrid" if providers[lowest.provider].billed else DEFAULT
     chosen = ClassifierSettings(**{"name": usual, **given(ClassifierSettings, table)})

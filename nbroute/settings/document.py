@@ -1,4 +1,4 @@
-"""nbroute.toml -> checked tables; what cannot be used is named with its file and its key."""
+"""nbroute.toml -> checked tables; an error names the file and the key."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from nbroute.storage import content
 
 @dataclass(frozen=True)
 class Document:
-    """A settings file, read and checked key by key; an empty one where there is no file."""
+    """A settings file, read and checked key by key; empty if there is no file."""
 
     file: Path | None = None
     raw: bytes = field(default=b"", repr=False)
@@ -28,22 +28,22 @@ class Document:
     prompts: Mapping[str, str] = field(default_factory=dict)
 
     def error(self, problem: str) -> SettingsError:
-        """The problem, with the file in front, as one line that any screen can show."""
+        """The problem after the file's name, in one line that any screen can show."""
         return SettingsError(one_line(f"{self.file}: {problem}" if self.file else problem))
 
     def check(self, key: str, value: str | None, allowed: Collection[str], problem: str) -> None:
-        """Raise SettingsError with the problem and the cure where the value is not allowed."""
+        """Raise SettingsError with the problem and the cure if the value is not allowed."""
         if value is not None and value not in allowed:
             cure = did_you_mean(value, allowed)
             raise self.error(f"{key} = {value!r:.80} {problem}; {cure}")
 
     def check_provider(self, key: str, name: str | None, providers: Collection[str]) -> None:
-        """Raise SettingsError where a key names an endpoint that is not there."""
+        """Raise SettingsError if a key names an endpoint that is not configured."""
         self.check(key, name, providers, f"is not configured; add [providers.{name!s:.80}]")
 
 
 def read_document(file: Path) -> Document:
-    """The file's tables; SettingsError for the first thing in it that cannot be used."""
+    """The file's tables; SettingsError for the first thing that cannot be used."""
     try:
         raw = content(file, most_megabytes=1)
         tables = tomllib.loads(raw.decode("utf-8-sig"), parse_float=Decimal)
@@ -86,11 +86,11 @@ def _table(document: Document, where: str, raw: Any, hints: Mapping[str, Any]) -
     for key, value in _checked(document, where, raw).items():
         if key == "api_key" and key not in hints:
             raise document.error(
-                f"[{where}] api_key: a key does not belong in a file; put it into an environment "
+                f"[{where}] api_key: a key does not belong in a file; put it in an environment "
                 "variable and name that in api_key_env"
             )
         if key not in hints:
-            # A text may be a key that was pasted into the wrong place.
+            # A text may be an API key, pasted into the wrong place.
             said = key if isinstance(value, str | dict | list) else f"{key} = {_shown(value)}"
             cure = did_you_mean(key, hints)
             raise document.error(f"[{where}] {said}: there is no key {key!r}; {cure}")
@@ -125,12 +125,12 @@ def _value(document: Document, where: str, key: str, value: Any, hint: Any) -> A
         raise document.error(problem) from None
     if isinstance(read, Path) and document.file is not None:
         read = document.file.parent / read
-    # One by itself stands for a list of one.
+    # A single value is a list of one.
     return (read,) if takes.part else read
 
 
 def _shown(value: object) -> str:
-    """The value as it stands in TOML, near enough."""
+    """The value roughly as TOML writes it."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int) and value.bit_length() > 999:  # Python writes out no such number

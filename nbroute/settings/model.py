@@ -1,7 +1,7 @@
-"""The keys of nbroute.toml with what they take and their defaults, and the settings they give.
+"""The keys of nbroute.toml with what they take and their defaults, and the resulting settings.
 
-A field is a key of the file where its type says what it takes: a `Literal`, or one of the kinds
-below. The key is called as the field, unless its metadata name it.
+A field is a key of the file if its type says what it takes: a `Literal`, or one of the kinds
+below. The key has the field's name, unless its metadata give another.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from nbroute.types import CacheMode, Effort, Ladder, Price, Target
 
 ProviderChoice = Literal["openai", "local", "simulated", "litellm"]
 
-#: A table of the file: its values as they were read, by key.
+#: A table of the file: its values as read, by key.
 Table = Mapping[str, Any]
 
 
@@ -35,9 +35,9 @@ Table = Mapping[str, Any]
 class Takes:
     """What a key takes, in words, and as limits on its type or as `read`, which raises ValueError.
 
-    `limits` are those of `msgspec.Meta`, which is not imported before there is a file to read.
-    The parts of a list are of the kind `part`, the values of a table of the kind `each`, or the
-    table has the keys of `table`. `secret` values are not repeated in an error.
+    `limits` are those of `msgspec.Meta`, which is not imported until there is a file to read.
+    The parts of a list are of the kind `part` and the values of a table of the kind `each`, or
+    the table has the keys of `table`. `secret` values are not repeated in an error.
     """
 
     words: str
@@ -50,7 +50,7 @@ class Takes:
 
 
 class Unusable(ValueError):
-    """A value that cannot be used; it says why in words that show nothing of it."""
+    """A value that cannot be used; the message says why without showing the value."""
 
 
 def read_url(value: object) -> str:
@@ -85,7 +85,7 @@ def _text(value: object) -> str:
 
 
 def read_path(value: object) -> Path:
-    """A path with the user's home written out; ValueError for what cannot be one."""
+    """A path with `~` expanded; ValueError for what cannot be one."""
     text = _text(value)
     if "\0" in text:
         raise Unusable("there is a NUL character in it")
@@ -96,7 +96,7 @@ def read_path(value: object) -> Path:
 
 
 def named_path(name: str, value: object) -> Path:
-    """The path that was given by that name; SettingsError for what cannot be one."""
+    """The path given under that name; SettingsError for what cannot be one."""
     try:
         return read_path(str(value))
     except ValueError as error:
@@ -125,7 +125,7 @@ def _price(value: object) -> Price:
 
 
 def _fallback(value: object) -> str | Target:
-    """A model's name, or a target; one without a provider (`""`) is at the tier's own."""
+    """A model's name, or a target; without a provider (`""`) it is at the tier's own."""
     if isinstance(value, dict) and "model" in value:
         return Target(**{"provider": "", **value})
     return _text(value)
@@ -133,11 +133,11 @@ def _fallback(value: object) -> str | Target:
 
 _BUDGET = "US dollars above 0, or leave it out for no budget"
 _PRICE = (
-    "{ input = 0.15, output = 0.60 }, in US dollars per million tokens, 0 or more, and maybe "
-    "cached_input = 0.075"
+    "{ input = 0.15, output = 0.60 }, in US dollars per million tokens, 0 or more, optionally "
+    "with cached_input = 0.075"
 )
 _MODEL = (
-    'a model, such as "openai/gpt-4o-mini", or a model elsewhere: '
+    'a model, such as "openai/gpt-4o-mini", or one elsewhere: '
     '{ provider = "openai", model = "gpt-4o-mini" }'
 )
 _URL = "an http or https address with no user name in it"
@@ -172,7 +172,7 @@ Models = Annotated[
 
 
 class TierTable(TypedDict, total=False):
-    """[tiers.NAME]: what is given goes over the preset's tier, or makes one."""
+    """[tiers.NAME]: overrides the preset's tier, or makes a new one."""
 
     provider: Text
     model: Text
@@ -187,9 +187,9 @@ class TierTable(TypedDict, total=False):
 
 
 class Environment:
-    """Variables to look up, kept from debuggers, which show the locals of a call that failed.
+    """Environment variables, hidden from debuggers, which show the locals of a failed call.
 
-    A key that is kept here, in this process alone, goes before a variable of that name.
+    A key that is kept here, only in this process, takes precedence over a variable of that name.
     """
 
     def __init__(self, variables: Mapping[str, str]) -> None:
@@ -204,15 +204,15 @@ class Environment:
         return self._kept.get(name) or self._variables.get(name, default)
 
     def keep(self, name: str, key: str) -> None:
-        """Have that key in place of the variable, which stays as it is."""
+        """Use that key instead of the variable, which stays as it is."""
         self._kept[name] = Key(key)
 
     def forget(self) -> None:
-        """Have the variables' own values again."""
+        """Use the variables' own values again."""
         self._kept.clear()
 
     def kept(self) -> tuple[str, ...]:
-        """The names of the variables that a key is kept for."""
+        """The names of the variables for which a key is kept."""
         return tuple(self._kept)
 
 
@@ -221,19 +221,19 @@ ENVIRONMENT = Environment(os.environ)
 
 @dataclass(frozen=True, slots=True)
 class ProviderSettings:
-    """An endpoint. `kind` is what speaks to it: the OpenAI chat API, llama.cpp, a simulation.
+    """An endpoint. `kind` is how it is reached: the OpenAI chat API, llama.cpp, a simulation.
 
-    A pickle has no key in it: where it is loaded, the key is that of the environment there.
-    `litellm` is LiteLLM as a library, which knows addresses and keys by itself.
+    `litellm` is LiteLLM as a library, which finds addresses and keys itself.
     `api_key` is the value of the variable `api_key_env`; None for both is an endpoint that
-    wants no key. `billed` false: calls cost nothing, what they would have cost is shown.
-    `timeout_s` is the longest silence, `deadline_s` the longest that an answer may take: ten
-    times as long where it is None.
-    `token_parameter` names the parameter of the token limit where the usual one is wrong.
+    needs no key. A pickle contains no key: it is read from the environment where it is loaded.
+    `billed` false: calls cost nothing, and what they would have cost is shown.
+    `timeout_s` is the longest silence, `deadline_s` the longest time for an answer (None: ten
+    times `timeout_s`).
+    `token_parameter` names the parameter of the token limit if the usual one is wrong.
     `allow_http` allows plain http to another machine, `allow_any_variable` a key variable whose
     name ends in neither KEY nor TOKEN.
     `pace` and `fail` are for simulated models: real seconds per simulated second, and a
-    failure to act out. `gguf` are model files of one's own for llama.cpp.
+    failure to act out. `gguf` are the user's own model files for llama.cpp.
     """
 
     name: str
@@ -252,7 +252,7 @@ class ProviderSettings:
     gguf: FilePaths = ()
 
     def with_key(self, environ: Environment) -> ProviderSettings:
-        """The same, with the key that the environment has; None where that is empty."""
+        """The same with the key from the environment; None if that is empty."""
         key = environ.get(self.api_key_env or "").strip()
         return replace(self, api_key=Key(key) if key else None)
 
@@ -275,9 +275,9 @@ def _unpickled(values: Table) -> ProviderSettings:
 class ClassifierSettings:
     """The classifier's name and, for `model` and `hybrid`, the model that is asked.
 
-    `provider` and `model` are None where they are those of the lowest tier. From a confidence
-    of `threshold` (0 to 1) on `hybrid` asks no model. `file` is what `learned` was saved in.
-    A decision less sure than `step_up_below` (0 to 1) goes one tier up.
+    With `provider` and `model` None, that is the lowest tier's. From a confidence of `threshold`
+    (0 to 1) up, `hybrid` asks no model. `file` is the one that `learned` was saved to. A
+    decision with less confidence than `step_up_below` (0 to 1) goes one tier up.
     """
 
     name: Text = field(default=DEFAULT, metadata={"key": "classifier"})
@@ -293,7 +293,7 @@ class ClassifierSettings:
 class EmbedderSettings:
     """What turns texts into vectors: `auto`, `wordllama`, or a provider's `model`.
 
-    `provider` is None for the first two.
+    For the first two `provider` is None.
     """
 
     name: Text = field(default="auto", metadata={"key": "embedder"})
@@ -303,16 +303,15 @@ class EmbedderSettings:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """All that is configured, and in `origin`, one line, where it comes from.
+    """Everything that is configured; `origin` says in one line where it comes from.
 
     `baseline` is the tier that savings are measured against. Budgets are as in `Limits`,
     `agreement` (0 to 1) is how alike two answers must be, and a check may take
-    `check_timeout_s` seconds. `static` is one plain output and no widgets.
-    `max_prompt_chars` is 400,000 by default: about 100,000 tokens of English, which the
-    smallest context window of the presets holds. `record` is the file that answers are kept
-    in, `replay` the one that answers in the models' place. `set_aside` says which settings
-    files were found and are not used, as they are not trusted. `prompts` are system prompts
-    by name.
+    `check_timeout_s` seconds. `static` means one plain output and no widgets.
+    `max_prompt_chars` is 400,000 by default: about 100,000 tokens of English, which fit the
+    smallest context window of the presets. `record` is the file for recording answers, `replay`
+    the one that answers instead of the models. `set_aside` says which settings files were found
+    but not used, as they are not trusted. `prompts` are system prompts by name.
     """
 
     profile: Text
@@ -347,7 +346,7 @@ class Settings:
 
 
 def _hints(*models: type) -> dict[str, Any]:
-    """The keys that the models' fields are, each with the type that says what it takes."""
+    """The keys of the models' fields, each with the type that says what it takes."""
     return {
         _key_names(model).get(name, name): part
         for model in models
@@ -358,13 +357,13 @@ def _hints(*models: type) -> dict[str, Any]:
 
 
 def _key_names(model: type) -> dict[str, str]:
-    """The keys of the file by the names of the dataclass's fields; none for any other class."""
+    """The file's keys by the names of the dataclass's fields; none for other classes."""
     own = fields(model) if is_dataclass(model) else ()
     return {one.name: one.metadata.get("key", one.name) for one in own}
 
 
 def given(model: type, table: Table) -> dict[str, Any]:
-    """Of a table of the file, the fields of the dataclass `model` that it gives."""
+    """The fields of the dataclass `model` that a table of the file sets."""
     return {name: table[key] for name, key in _key_names(model).items() if key in table}
 
 
@@ -372,7 +371,7 @@ def given(model: type, table: Table) -> dict[str, Any]:
 def sections() -> Mapping[str, Mapping[str, Any]]:
     """The tables of the file, each with its keys and the types that say what they take.
 
-    Those of the others have names of their own. Worked out once there is a file to read.
+    All but [nbroute] and [prompts] hold named tables. Worked out when there is a file to read.
     """
     nbroute = _hints(ClassifierSettings, EmbedderSettings, Settings)
     nbroute |= {"ladder": Text, "default_tier": Text}

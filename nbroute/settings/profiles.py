@@ -1,4 +1,4 @@
-"""The endpoints with their keys, the profile in force, and the line that says why."""
+"""The endpoints with their keys, the chosen profile, and the line that says why."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from nbroute.settings.model import (
 Providers = Mapping[str, ProviderSettings]
 Ready = Callable[[], bool]
 
-#: The vendors, in the order in which their keys are looked for.
+#: The vendors, in the order in which we look for their keys.
 _VENDORS = {
     "openrouter": ("OpenRouter", "https://openrouter.ai/api/v1"),
     "openai": ("OpenAI", "https://api.openai.com/v1"),
@@ -56,7 +56,7 @@ _KEY_LENGTH = 12
 
 
 def configured(document: Document, environ: Environment) -> Providers:
-    """All endpoints that can be named: the built-in ones and the file's, with their keys."""
+    """All known endpoints: the built-in ones and the file's, with their keys."""
     found = dict(BUILT_IN)
     try:
         url = read_url(environ.get("OPENAI_BASE_URL") or found["openai"].base_url)
@@ -80,13 +80,13 @@ def configured(document: Document, environ: Environment) -> Providers:
 
 
 def check_sending(document: Document, provider: ProviderSettings) -> None:
-    """Refuse plain http to another machine, and what may not be a key, unless it is allowed."""
+    """Refuse plain http to another machine, or what may not be a key, unless it is allowed."""
     where = f"[providers.{provider.name}]"
     plain = urlsplit(provider.base_url).scheme == "http" and not stays_here(provider.base_url)
     if plain and not provider.allow_http:
         raise document.error(
-            f"{where} base_url = {provider.base_url!r}: with plain http, anybody on the way can "
-            "read the prompts and the key; use https, or add allow_http = true"
+            f"{where} base_url = {provider.base_url!r}: with plain http, anybody on the network "
+            "can read the prompts and the key; use https, or add allow_http = true"
         )
     named = (provider.api_key_env or "KEY").upper().endswith(("KEY", "TOKEN"))
     if not named and not provider.allow_any_variable:
@@ -97,14 +97,14 @@ def check_sending(document: Document, provider: ProviderSettings) -> None:
 
 
 def missing_keys(providers: Iterable[ProviderSettings]) -> tuple[str, ...]:
-    """The names of the variables that hold no key here."""
+    """The names of the variables with no key in them."""
     return tuple(one.api_key_env for one in providers if one.api_key_env and not one.api_key)
 
 
 def known_keys(settings: Settings) -> tuple[str, ...]:
-    """All that is known to be a key here: of the endpoints, and what the environment calls one.
+    """All known keys: those of the endpoints, and what the environment calls one.
 
-    Of names like HF_TOKEN, what looks like a key: it could be a path, or an ordinary word.
+    For names like HF_TOKEN only if it looks like a key: it could be a path or an ordinary word.
     """
     found = [one.api_key or "" for one in settings.providers]
     found += map(ENVIRONMENT.get, ENVIRONMENT.kept())
@@ -118,9 +118,10 @@ def known_keys(settings: Settings) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Choice:
-    """The profile, its provider, whether the file's tiers hold, and whether nobody chose it.
+    """The profile, its provider, and whether the file's tiers apply.
 
-    `offline`: it was asked for by name, costs nothing, and is not the file's own.
+    `automatic`: nobody chose it. `offline`: it was asked for by name, costs nothing, and is not
+    the file's own.
     """
 
     profile: str
@@ -140,7 +141,7 @@ def choose(
     """The profile that is asked for, else the file's, else what the keys allow, else offline.
 
     A profile that is asked for and is not the file's own answers with its own models: the
-    file's tiers are set aside where they name providers or models.
+    file's tiers are set aside if they name providers or models.
     """
     first = next((t["provider"] for t in document.tiers.values() if "provider" in t), None)
     own = document.nbroute.get("profile") or (FILE if first else None)
@@ -183,7 +184,7 @@ def describe_choice(
     providers: Providers,
     environ: Environment,
 ) -> str:
-    """One line: the profile, what answers, the file, and the keys that are missing."""
+    """One line: the profile, what answers, the file, and the missing keys."""
     line = f"profile {choice.profile}: {' and '.join(map(_described, used))}"
     if document.file is not None:
         aside = ", its tiers set aside" if document.tiers and not choice.with_tiers else ""
@@ -202,7 +203,7 @@ def describe_choice(
 
 
 def _described(provider: ProviderSettings) -> str:
-    """The endpoint in a few words, with its address where that is not the usual one."""
+    """The endpoint in a few words, with its address if that is not the usual one."""
     title, usual = _VENDORS.get(provider.name, (provider.name, None))
     if provider.kind == "simulated":
         said = "simulated models, no key needed, nothing is sent"
@@ -222,7 +223,7 @@ def _described(provider: ProviderSettings) -> str:
 
 
 def _absent(names: Sequence[str], environ: Environment) -> list[str]:
-    """Of variables with no key in them, which are not set and which are empty."""
+    """Which of the variables are set but empty, and which are not set."""
     notes = []
     for state in ("set but empty", "not set"):
         found = [name for name in names if (name in environ) == (state != "not set")]

@@ -2,8 +2,8 @@
 
 A file that comes with a cloned folder could send any key anywhere. So one that asks for an
 address, a key or a file beyond the built-in ones is set aside until the user trusts that path
-with that content. As in direnv, each trust is a private file of its own, named by the hash:
-nothing is lost where two processes write, and what is damaged is merely not trusted.
+with that content. As in direnv, each trust is a private file named by the hash: nothing is lost
+if two processes write, and a damaged one is merely not trusted.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from nbroute.types import Target, Tier
 
 FILE_NAME = "nbroute.toml"
 
-#: What is done with the files that the keys name.
+#: What happens to the files that the keys name.
 _PATHS = {
     "ledger": "writes the ledger",
     "cache_file": "reads and writes the cache",
@@ -37,18 +37,18 @@ _PATHS = {
     "replay": "answers from",
     "examples_file": "reads the examples",
 }
-#: Those that are only read, and as text: nothing to ask about where they come with the file.
+#: Those that are only read, and as text: harmless if they come with the settings file.
 _READ = ("replay", "examples_file")
-#: Keys of a user's own file that a found one does not override unasked.
+#: Keys of a user's own file that a found one may not override unasked.
 _OWN = ("profile", "budget_usd", "budget_usd_per_day", "budget_usd_per_feature", "on_limit")
 _MOST_SAID, _LONGEST = 4, 500
 
-#: Whether a file is there; unlike `Path.is_file` it takes names that are too long.
+#: Whether a file exists; unlike `Path.is_file` it accepts names that are too long.
 is_file = os.path.isfile
 
 
 def user_folder(kind: str, environ: Environment) -> Path:
-    """The user's folder for `config` or `data`, of nbroute."""
+    """The user's folder of nbroute for `config` or `data`."""
     if (folder := Path(environ.get(f"XDG_{kind.upper()}_HOME"))).is_absolute():
         return folder / "nbroute"
     import platformdirs
@@ -58,10 +58,10 @@ def user_folder(kind: str, environ: Environment) -> Path:
 
 
 def find(folder: Path | None, environ: Environment) -> tuple[Document, str]:
-    """The nearest settings file that may be used, and a line on those that were set aside.
+    """The nearest settings file that may be used, and a line about those that were set aside.
 
-    One in the folder or above it counts where it asks for nothing or is trusted; the user's
-    own, in the configuration folder, always does.
+    One in the folder or above it may be used if it asks for nothing or is trusted; the user's
+    own, in the configuration folder, always may.
     """
     own = user_folder("config", environ) / FILE_NAME
     aside: list[str] = []
@@ -81,7 +81,7 @@ def find(folder: Path | None, environ: Environment) -> tuple[Document, str]:
 
 
 def review(path: str | Path | None = None) -> Document:
-    """The settings file at that path, else the nearest here or above, to be looked at."""
+    """The settings file at that path, else the nearest here or above, for inspection."""
     if path is not None:
         return read_document(_named(path))
     if (nearest := next(_found(None), None)) is None:
@@ -90,7 +90,7 @@ def review(path: str | Path | None = None) -> Document:
 
 
 def asks(document: Document, environ: Environment = ENVIRONMENT) -> list[str]:
-    """What the file does beyond what is built in, each as words that follow "it"."""
+    """What the file does beyond what is built in, in words that follow "it"."""
     own = user_folder("config", environ) / FILE_NAME
     users = Document()
     with contextlib.suppress(SettingsError):
@@ -99,27 +99,27 @@ def asks(document: Document, environ: Environment = ENVIRONMENT) -> list[str]:
     found = [*_sends(document, environ), *_opens(document), *counts]
     user = getattr(os, "getuid", lambda: 0)()  # Windows has none; root works in others' folders
     with contextlib.suppress(OSError):
-        # Where another user put it there, as anybody can do in /tmp.
+        # Another user put it there, as anybody can in /tmp.
         if user and document.file and document.file.stat().st_uid not in (user, 0):
             found.insert(0, "belongs to another user")
     return list(dict.fromkeys(shortened(one_line(one), _LONGEST) for one in found))
 
 
 def described(document: Document) -> str:
-    """What the file asks for, a line each."""
+    """What the file asks for, one per line."""
     wants = asks(document)
     what = "this:" if wants else "nothing beyond what is built in: it needs no trust"
     return "\n  - ".join([f"{one_line(str(document.file))} asks for {what}", *wants])
 
 
 def _sends(document: Document, environ: Environment) -> Iterator[str]:
-    """Where prompts and keys would go; an address with its own key is built in, as a pair."""
+    """Where prompts and keys would go; built in are addresses with their own keys."""
     built_in = configured(Document(), environ)
     for name, table in document.providers.items():
         usual = built_in.get(name)
         own = replace(usual or ProviderSettings(name, "openai"), **table)
         reaches = own.kind == "litellm" or (own.kind == "openai" and own.base_url)
-        # A built-in name stands for its own endpoint alone: `ollama` is not OpenAI.
+        # A built-in name means only its own endpoint: `ollama` is not OpenAI.
         known = map(_endpoint, [usual] if usual else built_in.values())
         if not reaches or _endpoint(own) in known:
             continue
@@ -136,7 +136,7 @@ def _endpoint(one: ProviderSettings) -> tuple[object, ...]:
 
 
 def _opens(document: Document) -> Iterator[str]:
-    """The files that would be written, loaded, or read from outside the file's own folder."""
+    """The files that it would write or load, or read from outside its own folder."""
     home = _place(document).parent
     for table in (document.nbroute, *document.profiles.values(), *document.providers.values()):
         for key, value in table.items():
@@ -148,7 +148,7 @@ def _opens(document: Document) -> Iterator[str]:
 
 
 def _overrides(document: Document, users: Document) -> Iterator[str]:
-    """What the user's own file says of profiles, budgets and endpoints, and this one does not."""
+    """The profiles, budgets and endpoints of the user's own file that this one would override."""
     usual = users.profiles.get(users.nbroute.get("profile", ""), {})
     for key, value in {**users.nbroute, **usual}.items():
         profiles = (table[key] for table in document.profiles.values() if key in table)
@@ -164,7 +164,7 @@ def _overrides(document: Document, users: Document) -> Iterator[str]:
 
 
 def _bills(document: Document, users: Document) -> Iterator[str]:
-    """Who is paid under a name that stands for no costs, or that the user's own file chose."""
+    """Who is paid under a name that means no costs, or that the user's own file chose."""
     free = {name for name, one in BUILT_IN.items() if not one.billed}
     said, chosen = (str(one.nbroute.get("profile", "")) for one in (document, users))
     promised = free & {said, *document.profiles} | {said} & {chosen} - {""}
@@ -173,7 +173,7 @@ def _bills(document: Document, users: Document) -> Iterator[str]:
 
 
 def _discounts(document: Document) -> Iterator[str]:
-    """Prices below a vendor's list, under which a budget would let more through than it says."""
+    """Prices below a vendor's list, with which a budget would allow more than it says."""
     for one in _targets(document):
         vendors = [name for name in BY_KEY if one.provider in ("", name)]
         if (own := one.price) and vendors:
@@ -185,7 +185,7 @@ def _discounts(document: Document) -> Iterator[str]:
 
 
 def _reached(document: Document) -> set[str]:
-    """The providers that the file names anywhere."""
+    """All providers that the file names."""
     tables = [document.nbroute, *document.profiles.values()]
     named = [t.get(key) for t in tables for key in ("provider", "classifier_provider", "embedder")]
     named += [one.provider for one in _targets(document)]
@@ -193,7 +193,7 @@ def _reached(document: Document) -> set[str]:
 
 
 def _targets(document: Document) -> Iterator[Target]:
-    """The models of the tiers and their fallbacks, as far as the file names them."""
+    """The models that the file names for its tiers and their fallbacks."""
     for tier in document.tiers.values():
         first = Target(tier.get("provider", ""), tier.get("model", ""), tier.get("price"))
         yield first
@@ -210,7 +210,7 @@ def is_trusted(document: Document, environ: Environment = ENVIRONMENT) -> bool:
 
 
 def trust(document: Document, environ: Environment = ENVIRONMENT) -> str:
-    """Trust the file until it changes; says so."""
+    """Trust the file until it changes; returns what was done."""
     record = _record(document, environ)
     try:
         record.parent.mkdir(parents=True, exist_ok=True)
@@ -225,7 +225,7 @@ def trust(document: Document, environ: Environment = ENVIRONMENT) -> str:
 
 
 def revoke(path: str | Path | None = None) -> str:
-    """End the trust in the file, whatever its content was and is; says what was done."""
+    """Stop trusting the file, whatever its content; returns what was done."""
     place = _place(Document(_named(path)) if path else review())
     found = [record for record, trusted in _records() if trusted == place]
     for record in found:
@@ -234,7 +234,7 @@ def revoke(path: str | Path | None = None) -> str:
 
 
 def listed() -> str:
-    """The files that were trusted, a line each, and which of them have changed since."""
+    """The trusted files, one per line, and which of them have changed since."""
     lines = []
     for record, place in _records():
         now = " (changed or gone since: not trusted)"
@@ -246,7 +246,7 @@ def listed() -> str:
 
 
 def _records() -> Iterator[tuple[Path, Path]]:
-    """Each record with the path that stands in it; one that cannot be read is left out."""
+    """Each record with its path; one that cannot be read is left out."""
     for record in sorted(_folder(ENVIRONMENT).glob("[0-9a-f]*")):
         with contextlib.suppress(OSError):
             yield record, Path(os.fsdecode(record.read_bytes()))
@@ -262,7 +262,7 @@ def _record(document: Document, environ: Environment) -> Path:
 
 
 def _place(document: Document) -> Path:
-    """Where the file is, as paths in it are taken from there; a link to a file stays one."""
+    """Where the file is: its paths are relative to that; a link to a file stays one."""
     file = document.file or Path(FILE_NAME)
     return Path(os.path.realpath(file.parent)) / file.name
 

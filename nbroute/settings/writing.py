@@ -1,4 +1,4 @@
-"""Settings in force -> a commented nbroute.toml that loads to the same ladder."""
+"""The settings in force -> a commented nbroute.toml that gives the same ladder."""
 
 from __future__ import annotations
 
@@ -15,36 +15,36 @@ from nbroute.settings.profiles import BUILT_IN
 from nbroute.types import Ladder, Price, Target
 
 _HEAD = """\
-# How nbroute routes in this folder and those below it. Keys do not belong here: they come from
-# environment variables, or from %route key.
+# How nbroute routes in this folder and its subfolders. API keys do not belong here: they come
+# from environment variables, or from %route key.
 """
-#: What can be set beside what is in force, commented out.
+#: What else can be set, commented out.
 _MORE = """\
 # budget_usd = 1.00               # what a session may cost; also budget_usd_per_day
-# on_limit = "cheaper"            # over a budget: ask a cheaper tier; otherwise refuse
-# step_up_below = 0.6             # less confident than this, a prompt goes one tier up
+# on_limit = "cheaper"            # over budget, ask a cheaper tier instead of refusing
+# step_up_below = 0.6             # with less confidence than this, go one tier up
 # cache_file = "cache.sqlite3"    # keep answers beyond this kernel
 # store_text = true               # keep prompts and answers in the ledger
 """
 _TIERS = """\
-# The tiers, cheapest first. max_tokens is the longest answer; fallbacks are asked, in order,
-# where the model fails; description is what a classifying model reads. effort = "low", "medium" or
-# "high" is how hard a model that reasons thinks first, out of max_tokens.
-# price = { input = 0.15, output = 0.60 }, in US dollars per million tokens, where no list has it.
+# The tiers, cheapest first. max_tokens limits the answer; fallbacks are asked, in order, if the
+# model fails; a classifying model reads the description. effort = "low", "medium" or "high" is
+# how hard a reasoning model thinks first, within max_tokens. If no list has the model:
+# price = { input = 0.15, output = 0.60 }, in US dollars per million tokens.
 """
 _TIER = (
     *("provider", "model", "fallbacks", "max_tokens", "context", "system", "description"),
     *("price", "reference", "effort"),
 )
 _PROMPTS = """\
-# System prompts by name, as in %%route -s @reviewer; a change counts at once.
+# System prompts by name, as in %%route -s @reviewer; a change takes effect at once.
 # [prompts]
-# reviewer = "You review code: name each fault, then its cure."
+# reviewer = "You review code: name each fault, then its fix."
 """
 
 
 def text_of(settings: Settings, ladder: Ladder) -> str:
-    """The file's text; its settings are `settings`, with that ladder."""
+    """The file's text, for `settings` with that ladder."""
     asked, usual = settings.classifier, ladder.tiers[0]
     of_its_own = (asked.provider, asked.model) != (usual.provider, usual.model)
     here = {
@@ -78,12 +78,12 @@ def text_of(settings: Settings, ladder: Ladder) -> str:
 
 
 def write(path: Path, text: str, *, force: bool) -> None:
-    """Write the file; SettingsError where one is there already, unless `force` is given."""
+    """Write the file; SettingsError if there is one already, unless `force` is given."""
     try:
         with path.open("w" if force else "x", encoding="utf-8", newline="\n") as file:
             file.write(text)
     except FileExistsError:
-        msg = f"{str(path)!r} is there already; `%route init --force` writes over it"
+        msg = f"{str(path)!r} exists already; `%route init --force` overwrites it"
         raise SettingsError(msg) from None
     except OSError as error:
         raise SettingsError(f"cannot write {str(path)!r}: {error.strerror}") from None

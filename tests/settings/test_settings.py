@@ -473,7 +473,7 @@ REFUSED = {
         ("[tiers]\nSIMPLE = 3", r"write \[tiers.SIMPLE\]"),
         (
             '[nbroute]\nprofile = "lite"\n[providers.lite]\nkind = "litellm"',
-            r"\[tiers.SIMPLE\] has no model, and LiteLLM cannot be asked",
+            r"\[tiers.SIMPLE\] has no model, and LiteLLM cannot list its models",
         ),
         (
             '[nbroute]\nprofile = "x"\n[profiles.x]\nprovider = "boks"',
