@@ -1,8 +1,7 @@
 """What saved notebooks say they spent: the records in their outputs' metadata, with no kernel.
 
-A notebook holds what its outputs show: a cell that was run again or cleared keeps no trace of
-the call before. The ledger has every call; here is what a file can prove. Anybody can write a
-notebook, so every field is checked.
+A cell that was run again or cleared has no trace of its earlier calls. The ledger has every
+call; this is what a file alone can show. Anybody can write a notebook, so every field is checked.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ Row = dict[str, Any]
 
 
 class Place(NamedTuple):
-    """A cell of a notebook: its number from 1, of all cells, and `[n]`, its execution count."""
+    """A cell of a notebook: its number among all cells, from 1, and `[n]`, its execution count."""
 
     notebook: str
     cell: int
@@ -46,7 +45,7 @@ class Place(NamedTuple):
         return f"{self.notebook}, cell {self.cell}{count}"
 
 
-# Far above any real call, and far below what breaks a sum.
+# Far above any real call, and far below what would break a sum.
 _Usd = Annotated[float, Meta(ge=0, le=1e6)]
 _Tokens = Annotated[int, Meta(ge=0, le=10**12)]
 _Name = Annotated[str, Meta(max_length=200)]
@@ -55,7 +54,7 @@ _Name = Annotated[str, Meta(max_length=200)]
 class RecordedAttempt(msgspec.Struct, frozen=True):
     """An attempt of a recorded answer; `result` is the answer's id.
 
-    `usd` is None where it is not known. With `cost_source` "equivalent" nothing was billed.
+    `usd` is None if the cost is unknown. With `cost_source` "equivalent" nothing was billed.
     """
 
     place: Place
@@ -72,7 +71,7 @@ class RecordedAttempt(msgspec.Struct, frozen=True):
     cached: bool
 
     def __post_init__(self) -> None:
-        f"{self.result}{self.tier}{self.model}".encode()  # half a character fits in no table
+        f"{self.result}{self.tier}{self.model}".encode()  # half a character cannot be shown
         if self.cost_source == "unknown" and self.usd:
             raise ValueError(f"cost_usd is {self.usd}, and its source is 'unknown'")
 
@@ -83,7 +82,7 @@ class RecordedAttempt(msgspec.Struct, frozen=True):
 
     @property
     def spend(self) -> Spend:
-        """What it cost by where that comes from; out of a cache it cost nothing."""
+        """The cost by its source; from a cache it is nothing."""
         usd = 0 if self.cached else self.usd
         return Spend.of_source(self.cost_source, usd or 0, 1, self.cached, usd is None)
 
@@ -124,7 +123,7 @@ class Line(NamedTuple):
 
     @property
     def row(self) -> Row:
-        """As one flat row; the two amounts are never to be added."""
+        """As one flat row; never add the two amounts."""
         spend = self.spend
         return self.key | {
             "calls": spend.calls,
@@ -137,7 +136,7 @@ class Line(NamedTuple):
         }
 
 
-#: What can be totalled by, and the columns that tell one from another.
+#: The groups to total by, and the columns that identify each.
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "tier": ("tier",),
     "model": ("model",),
@@ -151,8 +150,8 @@ class Costs:
     """What saved notebooks say they spent.
 
     `notebooks` are the files that were read, `calls` all recorded attempts. `repeated` has the
-    places that show an answer again that was counted elsewhere; `skipped` the records that
-    cannot be true, `unread` the files that are not notebooks.
+    places that show an answer already counted elsewhere, `skipped` the records that cannot be
+    true, `unread` the files that could not be read.
     """
 
     notebooks: tuple[str, ...]
@@ -163,7 +162,7 @@ class Costs:
 
     @property
     def spend(self) -> Spend:
-        """All calls together: real money, what was not billed, and what is not known."""
+        """All calls together: real money, what was not billed, and what is unknown."""
         return self.total.spend
 
     @property
@@ -196,7 +195,7 @@ class Costs:
         return tuple(lines)
 
     def frame(self, by: str | None = None) -> pd.DataFrame:
-        """One row for each call; with `by`, for each tier, model, notebook or cell."""
+        """One row for each call or, with `by`, for each tier, model, notebook or cell."""
         import pandas as pd
 
         return pd.DataFrame(self.rows(by), columns=self.columns(by))
@@ -206,7 +205,7 @@ class Costs:
         return [one.row for one in (self.calls if by is None else self.by(by))]
 
     def columns(self, by: str | None = None) -> list[str]:
-        """The columns of `frame`, also where there is no row."""
+        """The columns of `frame`, even if there are no rows."""
         if by is None:
             return [*Place._fields, *_FIELDS]
         return [*GROUPS[by], *Line.of({}, ()).row]
@@ -215,8 +214,8 @@ class Costs:
 def costs(paths: Paths = ".") -> Costs:
     """What the notebooks say they spent: files, folders (walked) or patterns like `*.ipynb`.
 
-    An answer that several cells or notebooks show is counted once, where it is read first.
-    What cannot be read raises nothing: it is in `unread` and `skipped`.
+    An answer in several cells or notebooks is counted once, where it is read first. What cannot
+    be read or used raises nothing: it is in `unread` or `skipped`.
     """
     read: list[str] = []
     calls: list[RecordedAttempt] = []
@@ -247,12 +246,12 @@ def costs(paths: Paths = ".") -> Costs:
 def _notebooks(
     paths: Iterable[str | os.PathLike[str]], refuse: Callable[[str], None]
 ) -> Iterator[Path]:
-    """The notebooks that are meant, each file once; `refuse` is told of what is not there."""
+    """The named notebooks, each file once; `refuse` gets a line about what does not exist."""
     seen: set[str] = set()
     for path in map(Path, paths):
         named = [path]
         if not os.path.lexists(path) and set("*?[") & set(str(path)):
-            named = [Path(one) for one in sorted(glob.glob(str(path), recursive=True))]  # noqa: PTH207 - also absolute ones
+            named = [Path(one) for one in sorted(glob.glob(str(path), recursive=True))]  # noqa: PTH207 - absolute ones, too
             if not named:
                 refuse(f"no file matches {str(path)!r}")
         for one in named:
@@ -264,7 +263,7 @@ def _notebooks(
 
 
 def _within(folder: Path, refuse: Callable[[str], None]) -> Iterator[Path]:
-    """Walks without the hidden folders, and without following links to folders."""
+    """The notebooks in it, but not in hidden folders or behind links to folders."""
 
     def refused(error: OSError) -> None:
         refuse(f"cannot read the folder {str(error.filename)!r}: {error.strerror}")
@@ -275,13 +274,13 @@ def _within(folder: Path, refuse: Callable[[str], None]) -> Iterator[Path]:
 
 
 def _outputs(path: Path) -> list[tuple[Place, Any]]:
-    """What each output says under the key "nbroute", unchecked.
+    """What each output has under the key "nbroute", unchecked.
 
-    Without nbformat, which validates slowly. SettingsError where the file is not a notebook.
+    nbformat is not used, as it validates slowly. SettingsError if the file is not a notebook.
     """
     try:
         raw = content(path)
-        notebook = parse(raw, bounded=False)  # in somebody's output there may be anything
+        notebook = parse(raw, bounded=False)  # an output may contain anything
     except OSError as error:
         why = error.strerror or str(error)
         raise SettingsError(f"cannot read the notebook {str(path)!r}: {why}") from None
@@ -314,12 +313,12 @@ def _listed(value: Any, key: str) -> list[Any]:
 
 class _Record(msgspec.Struct):
     id: Annotated[str, Meta(min_length=1, max_length=200)]
-    ts: Annotated[float, Meta(ge=0, le=253_402_300_800)]  # until the year 10000
+    ts: Annotated[float, Meta(ge=0, le=253_402_300_800)]  # the year 10000
     attempts: Annotated[list[dict[str, Any]], Meta(min_length=1)]
 
 
 class _Others(msgspec.Struct):
-    """What hangs on a record: the answers that it escalates, or those that were compared."""
+    """What a record contains: the answers that it escalates, or those that were compared."""
 
     schema: Any = None
     earlier: list[Any] = []
@@ -332,7 +331,7 @@ class _Others(msgspec.Struct):
 
 
 def _records(place: Place, said: Any) -> list[list[RecordedAttempt] | Skipped]:
-    """The attempts of every record in it, oldest first; for one that cannot be true, why."""
+    """The attempts of every record in it, oldest first, or why a record cannot be true."""
     found: list[list[RecordedAttempt] | Skipped] = []
     waiting = deque([said])
     while waiting:

@@ -1,4 +1,4 @@
-"""Exercises in a workshop's notebooks: whether a learner has got it, and the solved notebook."""
+"""Exercises in a workshop's notebooks: whether one is done, and the solved notebook."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _FENCE = re.compile(r"^```[a-z]*\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What came of a check; true where the exercise is done."""
+    """The result of a check; true if the exercise is done."""
 
     exercise: str
     hint: str = ""
@@ -46,16 +46,16 @@ class Checked:
 
 
 def check(exercise: str, *steps: Step) -> Checked:
-    """Whether the steps hold, in order; the first that does not gives its hint (Markdown).
+    """Check the steps in order; the first that is not true gives its hint (Markdown).
 
-    A step is a function of nothing and a hint. One that raises does not hold: an answer was left
-    at None. Where a function of the learner's raised it, the hint says which and with what.
+    A step is a function without arguments and a hint. One that raises is not true: an answer was
+    left at None. If the learner's own function raised the error, the hint names both.
     """
-    for holds, hint in steps:
+    for is_true, hint in steps:
         try:
-            done = bool(holds())
+            done = bool(is_true())
         except Exception as error:  # noqa: BLE001 - a learner's half-done work can raise anything
-            # Which function of the learner's raised it, if one did.
+            # The learner's own function that raised it, if one did.
             _, *frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
             own = [
                 frame.f_code.co_name
@@ -73,7 +73,7 @@ def solved(notebook: dict[str, Any]) -> dict[str, Any]:
     """The notebook with the solution in each exercise's cell.
 
     A code cell tagged `exercise` is solved by the code in the next Markdown cell tagged
-    `solution`: one cell for each block of code. SettingsError for an exercise that has none.
+    `solution`: one cell for each block of code. SettingsError for an exercise without one.
     """
     done = copy.deepcopy(notebook)
     instead: dict[int, list[dict[str, Any]]] = {}
@@ -87,7 +87,7 @@ def solved(notebook: dict[str, Any]) -> dict[str, Any]:
         text = (source if isinstance(source, str) else "".join(source)).replace("\r\n", "\n")
         new = instead[id(exercise)] = []
         for place, block in enumerate(_FENCE.findall(text), start=1):
-            cell = copy.deepcopy(exercise)  # a notebook's own kind of dict stays one
+            cell = copy.deepcopy(exercise)  # keeps nbformat's kind of dict
             cell.update({"source": block.rstrip("\n"), "outputs": [], "execution_count": None})
             if place > 1 and "id" in cell:
                 cell["id"] = f"{cell['id']}-{place}"
@@ -99,17 +99,17 @@ def solved(notebook: dict[str, Any]) -> dict[str, Any]:
 
 
 def truth(prompts: Iterable[str], ladder: Ladder) -> pd.DataFrame:
-    """What is true of a simulated ladder: `prompt`, `needed`, and a column for each tier.
+    """The truth about a simulated ladder: `prompt`, `needed`, and a column for each tier.
 
-    The models' answers were written beforehand, so it is known what each is worth, from 0 to 3,
-    counting nothing above what is enough: of two tiers the better one has the larger number.
-    `needed` is the cheapest tier whose answer is enough, None where none is. Prompts that no
-    lesson has are NaN. SettingsError for a ladder of other models.
+    The models' answers were written beforehand, so the worth of each is known, from 0 to 3, where
+    nothing counts beyond what is enough: of two tiers, the better has the larger number.
+    `needed` is the cheapest tier whose answer is enough, or None. Prompts that are in no lesson
+    are NaN. SettingsError for a ladder of other models.
     """
     import pandas as pd
 
     if other := [tier.model for tier in ladder.tiers if tier.model not in MODELS]:
-        raise SettingsError(f"only of simulated models is the truth known, not of {other[0]!r}")
+        raise SettingsError(f"the truth is known only for simulated models, not for {other[0]!r}")
     rows = []
     for prompt in prompts:
         values = {tier.name: worth(prompt, MODELS[tier.model].skill) for tier in ladder.tiers}

@@ -467,7 +467,7 @@ def test_more_real_money_than_max_usd_ends_with_3_and_what_is_unknown_is_said(
 
     assert code == ended
     assert bool(code) == ("$0.25 spent, more than --max-usd" in err)
-    assert err.startswith("nbroute: 1 call of unknown cost: not in the sum\n")
+    assert err.startswith("nbroute: 1 call of unknown cost: not included\n")
 
 
 @pytest.mark.parametrize(

@@ -37,11 +37,11 @@ _INTERRUPTED, _PIPE_CLOSED, _OVER_BUDGET = 130, 141, 3
 _COLUMNS = {"prompt": 38, "tier": 9, "tokens": 18, "latency": 7, "cost": 40}
 _MOST_WARNINGS = 20
 _NAME_WIDTH = 56
-#: Characters of what is wrong with a notebook.
+#: Characters of the reason why a file is not a notebook.
 _LONGEST_REASON = 200
-#: What a spreadsheet takes for a formula.
+#: The first characters of what a spreadsheet takes for a formula.
 _FORMULA = tuple("=+-@\t\r")
-#: How the beginning of a cure for a notebook is typed in a shell.
+#: How the beginning of a notebook's cure is typed in a shell.
 _TYPED = {
     "!": "",
     "%pip ": "pip ",
@@ -52,7 +52,7 @@ _TYPED = {
 }
 _ABOUT_COSTS = """\
 Reads the records that nbroute's cards leave in the outputs of saved notebooks. Nothing is run
-and nothing is sent. A cell that was run again or cleared keeps no trace of the call before;
+and nothing is sent. A cell that was run again or cleared has no trace of its earlier calls;
 the ledger has every call.
 
 exit codes: 0 done, 1 a file could not be read (the others are counted), 2 wrong usage,
@@ -62,12 +62,12 @@ exit codes: 0 done, 1 a file could not be read (the others are counted), 2 wrong
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; the exit code is 0, 1 for an error, 2 for wrong usage (as SystemExit).
 
-    `costs --max-usd` has one more: 3.
+    `costs --max-usd` adds 3.
     """
-    if isinstance(sys.stdout, io.TextIOWrapper):  # a file's name may be in any script, or none
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a file's name may be no text at all
         sys.stdout.reconfigure(errors="backslashreplace")
     words = list(sys.argv[1:] if argv is None else argv)
-    if words[:1] == ["audit"]:  # its old name
+    if words[:1] == ["audit"]:  # the old name
         words[0] = "costs"
         _say("`nbroute audit` is now called `nbroute costs`")
     options = _parser().parse_args(words)
@@ -81,7 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _say("stopped")
         return _INTERRUPTED
     except BrokenPipeError:
-        # Else the interpreter flushes into the closed pipe again at its exit, and complains.
+        # Otherwise the interpreter flushes into the closed pipe at exit, and complains.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _PIPE_CLOSED
     return code
@@ -95,13 +95,13 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="nbroute", description="Model routing in notebooks.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    words = commands.add_parser("pull", help="get a model file for the local profile")
+    words = commands.add_parser("pull", help="download a model file for the local profile")
     words.add_argument("source", nargs="?", help="address of a GGUF file (default: SmolLM2)")
-    words.add_argument("--sha256", metavar="HEX", help="the checksum that the file must have")
+    words.add_argument("--sha256", metavar="HEX", help="the checksum of the file")
     words.add_argument("--folder", metavar="DIR", type=_path, help="where to keep the file")
     words.set_defaults(command=_pull)
 
-    words = commands.add_parser("run", help="execute a notebook and show what its prompts cost")
+    words = commands.add_parser("run", help="run a notebook and show what its prompts cost")
     words.add_argument("notebook", type=Path, help="the .ipynb file; it is not changed")
     words.add_argument("--out", metavar="DIR", type=_path, default="out", help="default: out")
     words.add_argument("--profile", metavar="NAME", help="the profile to run it on")
@@ -113,7 +113,7 @@ def _parser() -> argparse.ArgumentParser:
 
     words = commands.add_parser(
         "costs",
-        help="total what saved notebooks spent, with no kernel",
+        help="total what saved notebooks spent, without a kernel",
         description=_ABOUT_COSTS,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -123,19 +123,19 @@ def _parser() -> argparse.ArgumentParser:
     form = words.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="everything, as JSON")
     form.add_argument("--csv", action="store_true", help="a row for each call, or as --by says")
-    words.add_argument("--max-usd", type=_usd, metavar="X", help="exit with 3 if it was more")
+    words.add_argument("--max-usd", type=_usd, metavar="X", help="exit with 3 if more was spent")
     words.set_defaults(command=_costs)
 
-    words = commands.add_parser("doctor", help="what is wrong with the set-up, and its cure")
-    words.add_argument("--send", action="store_true", help="also ask each model for a word")
+    words = commands.add_parser("doctor", help="what is wrong with the set-up, and how to fix it")
+    words.add_argument("--send", action="store_true", help="also ask each model for one word")
     words.add_argument("--yes", action="store_true", help="do not ask before sending")
     words.set_defaults(command=_doctor)
 
     words = commands.add_parser(
         "trust",
         help="use a settings file that came with a folder",
-        description="Shows what a nbroute.toml asks for beyond what is built in, and trusts it "
-        "until it changes. It asks first.",
+        description="Shows what an nbroute.toml asks for beyond what is built in and, if you "
+        "agree, trusts it until it changes.",
     )
     words.add_argument("path", nargs="?", metavar="PATH", help="the file (default: the nearest)")
     act = words.add_mutually_exclusive_group()
@@ -146,12 +146,12 @@ def _parser() -> argparse.ArgumentParser:
 
     words = commands.add_parser(
         "check-endpoint",
-        help="try an endpoint with a few tiny calls",
-        description="Sends a few tiny prompts to one model, after saying what they may cost and "
-        "asking, and shows what the endpoint accepts and reports: whole and streamed answers, a "
-        "schema, a system prompt, a wrong model's name, token counts and costs.",
+        help="try out an endpoint with a few tiny calls",
+        description="Says what a few tiny prompts to one model may cost and, if you agree, sends "
+        "them. Shows what the endpoint accepts and reports: whole and streamed answers, a schema, "
+        "a system prompt, an unknown model, token counts and costs.",
     )
-    words.add_argument("provider", metavar="PROVIDER", help="one of nbroute.toml, or built in")
+    words.add_argument("provider", metavar="PROVIDER", help="from nbroute.toml, or built in")
     words.add_argument("model", nargs="?", metavar="MODEL", help="default: its lowest tier's")
     words.add_argument("--cached", action="store_true", help="also try cached input (2 long calls)")
     words.add_argument("--max-tokens", type=int, default=64, metavar="N", help="default: 64")
@@ -189,7 +189,7 @@ def _trust(options: argparse.Namespace) -> int:
     print(trust.described(document))
     if trust.asks(document):
         if not options.yes and not _agreed("Trust it? [y/N] "):
-            print("not trusted; with --yes nothing is asked")
+            print("not trusted; with --yes, nothing is asked")
             return 1
         print(trust.trust(document))
     return 0
@@ -198,7 +198,7 @@ def _trust(options: argparse.Namespace) -> int:
 def _agreed(question: str) -> bool:
     try:
         return input(question).strip().lower() in ("y", "yes")
-    except (EOFError, RuntimeError):  # nobody answers; there is no input at all
+    except (EOFError, RuntimeError):  # nobody answers, or there is no input at all
         print()
         return False
 
@@ -238,7 +238,7 @@ def _doctor(options: argparse.Namespace) -> int:
 
 
 def _typed(cure: str) -> str:
-    """A notebook's cure as it is typed in a shell; where there is no such word, it says so."""
+    """A notebook's cure as typed in a shell; a magic with no such command says where to run it."""
     for word, typed in _TYPED.items():
         if cure.startswith(word):
             return f"{typed}{cure.removeprefix(word)}"
@@ -305,7 +305,7 @@ def _writing(folder: Path) -> Iterator[None]:
 
 
 def _execute(notebook: Any, folder: Path, environment: dict[str, str]) -> str | None:
-    """Run all cells; the first failure as one line, None where there is none."""
+    """Run all cells; the first failure as one line, or None."""
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, DeadKernelError
     from tqdm import tqdm
@@ -328,7 +328,7 @@ def _execute(notebook: Any, folder: Path, environment: dict[str, str]) -> str | 
         ended = threading.Event()
 
         def tick() -> None:
-            """Keep the bar's seconds going while a cell takes its time."""
+            """Keep the bar's clock going while a cell runs."""
             while not ended.wait(1):
                 bar.refresh()
 
@@ -346,7 +346,7 @@ def _execute(notebook: Any, folder: Path, environment: dict[str, str]) -> str | 
 
 
 def _write(notebook: Any, target: Path) -> Path:
-    """Write the notebook first, as the page may fail, then the page next to it; its path."""
+    """Write the notebook first, as the page may fail, then the page; returns the page's path."""
     import nbformat
     from nbconvert import HTMLExporter
 
@@ -362,7 +362,7 @@ def _write(notebook: Any, target: Path) -> Path:
 def cost_table(notebook: Any, cached: str = "cached") -> list[str]:
     """What the notebook's prompts cost, from the records in its outputs' metadata.
 
-    `cached` is the word for answers that were not sent for.
+    `cached` is the word for answers for which nothing was sent.
     """
     found = list(_found(notebook))
     calls = [call for _, answer in found for call in answer.attempts]
@@ -395,7 +395,7 @@ def cost_table(notebook: Any, cached: str = "cached") -> list[str]:
 def _found(notebook: Any) -> Iterator[tuple[str, _Answer]]:
     """Each recorded answer once, with its prompt, oldest first in each cell.
 
-    An escalated answer's prompt is that of the answer below it.
+    An escalated answer has the prompt of the answer below it.
     """
     prompts: dict[str, str] = {}
     for cell in notebook.cells:
@@ -406,7 +406,7 @@ def _found(notebook: Any) -> Iterator[tuple[str, _Answer]]:
                 others = (told.get(name) for name in ("earlier", "compared"))
                 more = (one for each in others if isinstance(each, list) for one in each)
                 for record in (told, *more):
-                    with contextlib.suppress(ValueError):  # it is another's, or damaged
+                    with contextlib.suppress(ValueError):  # another program's, or damaged
                         found.append(decode(record, _Answer))
         first, *rest = cell.source.strip().splitlines() or [""]
         own = "\n".join(rest if first.startswith("%%route") else [first, *rest])
@@ -417,7 +417,7 @@ def _found(notebook: Any) -> Iterator[tuple[str, _Answer]]:
 
 
 class _Call(msgspec.Struct):
-    """What the table has of a call; anybody can have written it."""
+    """What the table shows of a call; anybody can have written it."""
 
     model: str
     cost_usd: Annotated[float, Meta(ge=0, le=1e6)] | None
@@ -448,7 +448,7 @@ class _Answer(_Call, kw_only=True):
 
 
 def _two_lines(cells: Sequence[str], why: str, model: str) -> list[str]:
-    """An answer: below its figures why under prompt and tier, the model under the rest."""
+    """An answer: its figures, then the reason below prompt and tier, the model below the rest."""
     left = _COLUMNS["prompt"] + len(GAP) + _COLUMNS["tier"]
     below = [f"  {one_line(why)}", one_line(model)]
     return [
@@ -458,7 +458,7 @@ def _two_lines(cells: Sequence[str], why: str, model: str) -> list[str]:
 
 
 def _sums(spend: Spend, unpriced: Iterable[str]) -> Iterator[str]:
-    """Real money, what was not billed, and the models that have no known price."""
+    """Real money, what was not billed, and the models without a known price."""
     real = {source: usd for source, usd in spend.by_source.items() if source != "equivalent"}
     parts = " + ".join(_money(usd, cast("CostSource", source)) for source, usd in real.items())
     total = f"{format_usd(spend.usd)}{' = ' if real else ''}{parts}"
@@ -505,7 +505,7 @@ def _costs(options: argparse.Namespace) -> int:
 
 
 def _warn(found: Costs, most: Decimal | None) -> int:
-    """Say what was not read or counted, and what was overspent; the exit code."""
+    """Say what was not read or counted, or overspent; returns the exit code."""
     warnings = list(found.unread)
     if not found.notebooks and not found.unread:
         warnings.append("no notebook found")
@@ -514,7 +514,7 @@ def _warn(found: Costs, most: Decimal | None) -> int:
         warnings.append(f"{more:,} more records are not counted")
     spend = found.spend
     if most is not None and spend.unknown_calls:
-        warnings.append(f"{counted(spend.unknown_calls, 'call')} of unknown cost: not in the sum")
+        warnings.append(f"{counted(spend.unknown_calls, 'call')} of unknown cost: not included")
     over = most is not None and spend.usd > most
     if over:
         spent, limit = format_usd(spend.usd), format_usd(most)
@@ -525,7 +525,7 @@ def _warn(found: Costs, most: Decimal | None) -> int:
 
 
 def _group_table(found: Costs, group: str) -> list[str]:
-    """Aligned columns, the total last; the two amounts stand apart."""
+    """Aligned columns, the total last; the two amounts are never added."""
     heads = [group, "calls", "cached", "tokens in", "tokens out", "spent", "not billed", "unknown"]
     rows = [heads]
     for line in (*found.by(group), found.total):
@@ -543,7 +543,7 @@ def _group_table(found: Costs, group: str) -> list[str]:
 
 
 def _summary(found: Costs) -> Iterator[str]:
-    """What the tables add up to, in words."""
+    """The totals in words."""
     spend = found.spend
     read = counted(len(found.notebooks), "notebook")
     cached = f" ({spend.cached_calls:,} cached)" if spend.cached_calls else ""

@@ -24,9 +24,9 @@ from nbroute.settings import load
 from nbroute.types import Event, Ladder, RouteResult, Text, Tier
 
 _PROMPT = "What is the capital of France? Answer with its name alone."
-#: A name may be one token, which comes in one piece wherever it streams.
+#: A bare name may be one token, which comes in one piece even when it is streamed.
 _STREAMED = "What is the capital of France? Answer in one short sentence."
-#: Hosted endpoints keep prompts of 1,024 tokens and more.
+#: Hosted endpoints cache prompts of 1,024 tokens and more.
 _LONG = f"{'Paris is the capital of France. ' * 220}\n{_PROMPT}"
 _SYSTEM = "Whatever you are asked, answer with the one word banana."
 _SCHEMA = {
@@ -36,12 +36,12 @@ _SCHEMA = {
     "additionalProperties": False,
 }
 _CALLS = 5
-#: After one of these the other calls would end the same way.
+#: After one of these, the other calls would end the same way.
 _ENDS_IT = (AuthError, RateLimited, TimedOut, Unavailable, UnknownModel)
 
 
 class Finding(NamedTuple):
-    """What was tried, how it went (`ok`, `note` or `fails`), and what was found, or what to do."""
+    """What was tried, how it went (`ok`, `note` or `fails`), and the finding or the cure."""
 
     check: str
     verdict: str
@@ -52,16 +52,16 @@ _THE_REST = Finding("the rest", "fails", "not tried: it would end the same way")
 
 
 def router_for(provider: str, model: str | None, max_tokens: int) -> Router:
-    """A router with one tier, CHECK: that model, else the first that the settings have there.
+    """A router with one tier, CHECK: that model, else the first one in the settings.
 
-    SettingsError for an unknown provider, and where it has no tier and no model is named.
+    SettingsError for an unknown provider, or if it has no tier and no model is named.
     """
     settings = load(local_ready=model_files.ready, replay=False)
     if provider not in [one.name for one in settings.providers]:
         settings = load(profile=provider, local_ready=model_files.ready, replay=False)
     tiers = [tier for tier in settings.ladder.tiers if tier.provider == provider]
     if not tiers and model is None:
-        raise SettingsError(f"no tier uses {provider!r}: name one of its models as well")
+        raise SettingsError(f"no tier uses {provider!r}: also name one of its models")
     tiers.append(Tier("CHECK", provider, model or "", 1))
     tier = next(tier for tier in tiers if model in (None, tier.model))
     tier = replace(tier, name="CHECK", max_tokens=max_tokens, system="", fallbacks=())
@@ -69,7 +69,7 @@ def router_for(provider: str, model: str | None, max_tokens: int) -> Router:
 
 
 def plan(router: Router, *, cached: bool) -> str:
-    """How many calls to whom, and what they may cost at most."""
+    """How many calls to which endpoint, and their worst case."""
     tier = router.ladder.tiers[0]
     prompts = [_STREAMED] * _CALLS + [_LONG, _LONG] * cached
     worst = [router.explain(prompt, tier="CHECK").estimates[0].high.usd for prompt in prompts]
@@ -81,7 +81,7 @@ def plan(router: Router, *, cached: bool) -> str:
 
 
 def findings(router: Router, *, cached: bool) -> Iterator[Finding]:
-    """Make the calls, one after another, and say what each shows; they are in the ledger."""
+    """Make the calls one after another, recorded in the ledger; yields what each shows."""
     whole = _ask(router, stream=False)
     yield _answered("whole", whole)
     if isinstance(whole, _ENDS_IT):
@@ -119,7 +119,7 @@ def _answered(check: str, result: RouteResult | ProviderError, pieces: int = 0) 
     if result.answered_by != result.model:
         told.append(f"answered by {result.answered_by!r}")
     if result.reasoning:
-        told.append("thinks first: give its tiers a large max_tokens")
+        told.append("it thinks first: give its tiers a large max_tokens")
     unusual = pieces == 1 and not result.notices
     if unusual:
         told.append("came in one piece: it, or a proxy in between, does not stream")
@@ -131,7 +131,7 @@ def _failed(check: str, error: ProviderError) -> Finding:
 
 
 def _found(check: str, verdict: str, says: str, result: RouteResult) -> Finding:
-    """With what the request had to be changed in to be accepted, which is not as usual."""
+    """The finding with what had to be changed in the request, which makes it a note."""
     return Finding(check, "note" if result.notices else verdict, "; ".join([says, *result.notices]))
 
 
@@ -175,7 +175,7 @@ def _of_money(way: str, result: RouteResult) -> Iterator[Finding]:
     if unknown:
         says += ": give its tiers price = { input = ..., output = ... } in nbroute.toml"
     elif result.cost_source in ("list", "configured"):
-        says += ": the endpoint does not report it, so compare it with your bill"
+        says += ": the endpoint does not report costs, so compare this with your bill"
     yield Finding(f"cost, {way}", "note" if unknown else "ok", says)
 
 

@@ -1,4 +1,4 @@
-"""A session as one HTML page: no script, nothing loaded, readable for as long as HTML is."""
+"""A session as one HTML page: no script, nothing loaded, readable as long as HTML is."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from string import Template
 
 from nbroute.errors import SettingsError
 
-#: By this an export knows its own files, so that it may write over them.
+#: Marks our own files, which may be overwritten.
 MARK = '<meta name="generator" content="nbroute export">'
 SUFFIXES = (".html", ".htm")
 
 
 def page_of(facts: Mapping[str, str], body: str, style: str) -> str:
-    """The whole page: the facts, plain text, in its head, then the body as it is."""
+    """The whole page: the facts as plain text at the top, then the body as it is."""
     head = "".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in facts.items())
     frame = Template(Path(__file__).with_name("page.html").read_text("utf-8"))
     return frame.substitute(mark=MARK, style=style, facts=head, body=body)
 
 
 def write_page(path: str | Path, page: str, *, force: bool = False) -> Path:
-    """Write the page, whole or not at all; over an export, and with `force` over another file.
+    """Write the page, whole or not at all; overwrites an export, with `force` any file.
 
-    SettingsError for a name that does not end in .html, and where it cannot be written.
+    SettingsError for a name that does not end in .html, or if it cannot be written.
     """
     target = Path(path).expanduser()
     if target.suffix.lower() not in SUFFIXES:
@@ -40,8 +40,8 @@ def write_page(path: str | Path, page: str, *, force: bool = False) -> Path:
         raise SettingsError(f"{str(target)!r} is a folder; name a file in it")
     if target.exists() and not force and not _is_export(target):
         raise SettingsError(
-            f"{str(target)!r} is there already and is not an export of nbroute; "
-            "another name, or `--force` (in Python: force=True) to write over it"
+            f"{str(target)!r} exists already and is not an export of nbroute; "
+            "choose another name, or `--force` (in Python: force=True) to overwrite it"
         )
     part = target.with_name(f".nbroute-{secrets.token_hex(8)}.html")
     try:
