@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import contextlib
 import os
 import signal
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
@@ -112,6 +114,42 @@ def make_router(server):
 @pytest.fixture
 def router(make_router):
     return make_router()
+
+
+#: Settings that a worker in another process can read, too.
+SETTINGS = """
+[nbroute]
+classifier = "ngrams"
+{options}
+[providers.loop]
+base_url = "{url}"
+api_key_env = "LOOP_API_KEY"
+timeout_s = 30
+[tiers.LOW]
+provider = "loop"
+model = "small"
+max_tokens = 100
+price = {{ input = 0.0, output = 10.0 }}
+[tiers.TOP]
+provider = "loop"
+model = "large"
+max_tokens = 100
+price = {{ input = 0.0, output = 10.0 }}
+"""
+
+
+@pytest.fixture
+def file_router(server, monkeypatch):
+    """A router over the loopback server that is all in nbroute.toml, with its key set."""
+    monkeypatch.setenv("LOOP_API_KEY", "sk-test-0123456789")
+    with contextlib.ExitStack() as made:
+
+        def make(options="", **given):
+            file = Path("nbroute.toml")
+            file.write_text(SETTINGS.format(url=server.url, options=options), encoding="utf-8")
+            return made.enter_context(contextlib.closing(Router(file, **given)))
+
+        yield make
 
 
 @pytest.fixture

@@ -81,39 +81,24 @@ def test_labels_that_cannot_be_learnt_from_or_kept_are_one_line(make_router, ser
             router.fit(frame, to=to)
         assert "\n" not in str(caught.value)
 
+    fitted = router.fit("labels.csv", to="mine.npz")
+    assert "saved as mine.npz" in fitted.note
+    assert "learned" == router.classify("prove that bacab holds").classifier
     assert [] == server.requests
 
 
-TOML = """
-[nbroute]
-embedder = "loop"
-classifier = "embedding"
-[providers.loop]
-base_url = "{url}"
-api_key_env = "LOOP_API_KEY"
-[tiers.LOW]
-provider = "loop"
-model = "small"
-[tiers.TOP]
-provider = "loop"
-model = "large"
-"""
-
-
 def test_an_endpoint_that_embeds_in_another_dimension_than_yesterday_is_asked_anew(
-    server, monkeypatch
+    server, file_router
 ):
-    monkeypatch.setenv("LOOP_API_KEY", "sk-test-0123456789")
-    Path("nbroute.toml").write_text(TOML.format(url=server.url))
     told = []
-    with closing(Router("nbroute.toml", announce=told.append)) as router:
-        router.route("hello you", cache="off")
-        before = len(server.requests)
-        server.dimension = 24
+    router = file_router('embedder = "loop"', classifier="embedding", announce=told.append)
+    router.route("hello you", cache="off")
+    before = len(server.requests)
+    server.dimension = 24
 
-        result = router.route("another prompt altogether", cache="off")
+    result = router.route("another prompt altogether", cache="off")
 
-        embedded = [row for row in router.ledger.rows() if row["purpose"] == "embed"]
+    embedded = [row for row in router.ledger.rows() if row["purpose"] == "embed"]
     assert "ok" == result.text
     assert any("of 24 dimensions and gave 16 before" in one for one in told)
     assert before < len(server.requests)

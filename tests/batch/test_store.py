@@ -134,7 +134,7 @@ print(json.dumps(str(router.spend().usd)))
 
 
 @pytest.fixture
-def start(server, tmp_path, file_router):
+def start(server, file_router):
     """Start a process that maps 200 prompts; 40 of them have been answered when it comes back."""
     file_router()
     answered = threading.Semaphore(0)
@@ -142,7 +142,7 @@ def start(server, tmp_path, file_router):
 
     def started(to=""):
         process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, str(tmp_path / "nbroute.toml"), str(to)],
+            [sys.executable, "-c", PROGRAM, "nbroute.toml", str(to)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -105,7 +105,7 @@ def test_no_key_travels_and_a_worker_without_one_says_so(file_router, server, mo
 
 def test_processes_do_not_overspend_together(file_router, server, processes):
     server.answer(TEN)
-    router = file_router(budget="0.005")
+    router = file_router("budget_usd = 0.005")
 
     batch = map_prompts(router, prompts_of(100), executor=processes)
 
@@ -117,7 +117,7 @@ def test_processes_do_not_overspend_together(file_router, server, processes):
 @pytest.mark.parametrize("pooled", [False, True])
 def test_a_map_waits_for_what_another_holds_back(file_router, server, processes, pooled):
     server.answer(replace(TEN, delay=0.05))
-    budget = "100.0\nbudget_usd_per_day = 0.0016"  # one call at a time, seven of them
+    budget = "budget_usd_per_day = 0.0016"  # one call at a time, seven of them
     routers = [file_router(budget) for _ in range(2)]
 
     def mapped(router, executor):
@@ -187,7 +187,7 @@ if __name__ == "__main__":
 def pooled(count, tmp_path):
     """A process of its own group that maps so many prompts on a process pool."""
     (tmp_path / "pooled.py").write_text(POOLED)
-    command = [sys.executable, tmp_path / "pooled.py", tmp_path / "nbroute.toml", count]
+    command = [sys.executable, tmp_path / "pooled.py", Path("nbroute.toml").absolute(), count]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.Popen(list(map(str, command)), env=environment, start_new_session=True)
 
@@ -219,7 +219,7 @@ def test_what_a_killed_process_was_paid_for_stays_on_the_books(
 
 def test_two_pools_share_a_days_budget(file_router, server, tmp_path):
     server.answer(TEN)
-    router = file_router("100.0\nbudget_usd_per_day = 0.01")
+    router = file_router("budget_usd_per_day = 0.01")
 
     for process in [pooled(80, tmp_path) for _ in range(2)]:
         process.wait(60)

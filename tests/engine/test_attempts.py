@@ -13,17 +13,19 @@ from nbroute import errors
 from nbroute.types import Text
 
 
-def test_a_running_attempt_is_in_the_ledger_before_it_has_ended(router, server):
-    server.reply(text="one two", chunks=["one ", "two"])
+def test_a_running_attempt_is_in_the_ledger_as_far_as_it_is(router, server, monkeypatch):
+    monkeypatch.setattr("nbroute.engine.dispatch.PROGRESS_EVERY", 0)
+    server.reply(text="one two three", chunks=["one ", "two ", "three"])
     during = []
 
     def look(event):
         if isinstance(event, Text):
-            during.append(router.ledger.rows()[0]["status"])
+            (row,) = router.ledger.rows()
+            during.append((row["status"], row["output_tokens"] > 0))
 
     router.route("hello", observe=look)
 
-    assert "running" == during[0]
+    assert [("running", False), ("running", True), ("running", True)] == during
     assert ["ok"] == [row["status"] for row in router.ledger.rows()]
 
 

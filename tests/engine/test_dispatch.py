@@ -245,6 +245,15 @@ def test_what_an_endpoint_takes_back_is_no_part_of_the_next_models_answer(router
         list(router.stream("hello again"))
 
 
+def test_an_answer_that_runs_past_its_budget_is_stopped_and_kept(router, server):
+    server.reply(text="word " * 2000, chunks=["word "] * 2000)
+
+    result = router.route("hello", max_tokens=10)
+
+    assert 10 < len(result.text.split()) < 1000
+    assert any("past its budget of 10 tokens" in notice for notice in result.notices)
+
+
 @pytest.mark.parametrize("stream", [True, False])
 def test_a_silent_server_times_out_may_have_cost_and_the_next_model_is_asked(
     make_router, server, stream

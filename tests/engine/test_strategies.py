@@ -386,28 +386,10 @@ def test_parallel_takes_as_long_as_the_slower_tier_with_its_fallbacks(router, se
     assert result.latency_ms >= sum(low)
 
 
-EMBEDS = """
-[nbroute]
-embedder = "loop"
-[providers.loop]
-base_url = "{url}"
-api_key_env = "LOOP_API_KEY"
-[tiers.LOW]
-provider = "loop"
-model = "small"
-[tiers.TOP]
-provider = "loop"
-model = "large"
-"""
-
-
 @pytest.fixture
-def embedding_router(server, monkeypatch):
+def embedding_router(file_router):
     """A router whose vectors come from an endpoint."""
-    monkeypatch.setenv("LOOP_API_KEY", "sk-test-0123456789")
-    Path("nbroute.toml").write_text(EMBEDS.format(url=server.url))
-    with closing(Router("nbroute.toml")) as router:
-        yield router
+    return file_router('embedder = "loop"')
 
 
 def test_answers_that_cannot_be_compared_leave_the_better_one_and_say_why(embedding_router, server):
