@@ -247,7 +247,7 @@ def test_the_truth_is_known_of_the_simulated_answers_alone(lessons, router):
     assert "MEDIUM" == needed["What is the capital of Australia?"]
     assert {*simulated.ladder.names} == {*known["needed"]}
     assert truth(["What is unknown?"], simulated.ladder)["needed"].isna().all()
-    with pytest.raises(SettingsError, match="not of 'small'"):
+    with pytest.raises(SettingsError, match="not for 'small'"):
         truth(["x"], router.ladder)
     # An answer that was cut short is judged as the whole.
     place = list(known["needed"]).index("COMPLEX")
