@@ -1,3 +1,5 @@
+"""The journal of one call: what an attempt may cost, what it holds back, what it is written as."""
+
 from __future__ import annotations
 
 import threading
@@ -5,25 +7,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from decimal import Decimal
 
-import numpy as np
 import pytest
 
 from nbroute.budgets import Guard, Limits, caps, with_budget, worst_case
 from nbroute.engine.attempts import AttemptLog, estimate
-from nbroute.errors import (
-    BudgetExceeded,
-    RecordError,
-    SettingsError,
-    TimedOut,
-    Unavailable,
-)
-from nbroute.providers.openai_compatible import OpenAICompatible
+from nbroute.errors import BudgetExceeded, RecordError, SettingsError, TimedOut, Unavailable
 from nbroute.storage.ledger import SqliteLedger
 from nbroute.types import (
     Attempt,
     Attempted,
     Cap,
-    Embedded,
     Message,
     Notice,
     Price,
@@ -45,13 +38,6 @@ TEMPLATE = Attempt("", NOON, "s1", "r1", "", "", "remote", "", feature="chat", t
 
 
 @pytest.fixture
-def box():
-    provider = OpenAICompatible("box", "http://127.0.0.1:9/v1", None)
-    yield provider
-    provider.close()
-
-
-@pytest.fixture
 def ledger(tmp_path):
     with SqliteLedger(tmp_path / "ledger.sqlite") as opened:
         yield opened
@@ -59,14 +45,10 @@ def ledger(tmp_path):
 
 @pytest.fixture
 def journal(ledger):
-    def make(guard=None, *, template=TEMPLATE, observe=lambda event: None, ledger=ledger):
-        return AttemptLog(
-            template,
-            ledger=ledger,
-            clock=lambda: NOON,
-            observe=observe,
-            guard=guard or Guard(),
-        )
+    def make(guard=None, *, observe=lambda event: None, ledger=ledger):
+        clock = lambda: NOON  # noqa: E731
+        guard = guard or Guard()
+        return AttemptLog(TEMPLATE, ledger=ledger, clock=clock, observe=observe, guard=guard)
 
     return make
 
@@ -75,8 +57,8 @@ def reply(text="hello", tokens=(1, 10), **parts):
     return Reply(text, "small", Usage(*tokens), "stop", 5.0, 1.0, **parts)
 
 
-def open_one(journal, provider, request=REQUEST, tier=TIER):
-    return journal.open(request, tier, provider.kind, "answer")
+def open_one(journal, tier=TIER, kind="remote"):
+    return journal.open(REQUEST, tier, kind, "answer")
 
 
 def limited(usd, **changes):
@@ -88,14 +70,14 @@ def test_the_worst_case_is_the_whole_token_budget():
     assert worst_case(REQUEST, replace(TIER, price=None), "remote") is None
 
 
-def test_a_call_holds_its_worst_case_while_it_runs_and_its_cost_afterwards(journal, box, ledger):
+def test_a_call_holds_its_worst_case_while_it_runs_and_its_cost_afterwards(journal, ledger):
     written = journal(limited("0.2"))
-    first = open_one(written, box)
+    first = open_one(written)
     with pytest.raises(BudgetExceeded):
-        open_one(journal(limited("0.2")), box)
+        open_one(journal(limited("0.2")))
 
     written.close(first, reply(), TIER)
-    open_one(journal(limited("0.2")), box)
+    open_one(journal(limited("0.2")))
 
     row = ledger.rows()[0]
     assert (Decimal("0.001001"), None, "ok") == (
@@ -105,33 +87,25 @@ def test_a_call_holds_its_worst_case_while_it_runs_and_its_cost_afterwards(journ
     )
 
 
-def test_a_call_that_failed_gives_back_what_it_held(journal, box):
+def test_a_call_that_failed_gives_back_what_it_held(journal):
     written = journal(limited("0.2"))
     for error in (Unavailable("down"), Unavailable("down again")):
-        attempt = open_one(written, box)
+        attempt = open_one(written)
         nothing = reply("", (0, 0))
         written.fail(attempt, replace(nothing, usage=Usage(estimated=True)), TIER, error)
 
-    open_one(written, box)
+    open_one(written)
 
     assert ["error", "error", "running"] == [one.status for one in written.attempts.values()]
     assert [None, None, WORST] == [one.reserved_usd for one in written.attempts.values()]
 
 
-def test_a_refused_call_is_neither_in_the_journal_nor_in_the_ledger(journal, box, ledger):
+def test_a_refused_call_is_nowhere_written_and_says_what_is_left_and_how_to_go_on(journal, ledger):
     written = journal(limited("0.05"))
-
-    with pytest.raises(BudgetExceeded):
-        open_one(written, box)
-
-    assert {} == written.attempts
-    assert [] == ledger.rows()
-
-
-def test_the_refusal_says_in_one_line_what_is_left_and_how_to_go_on(journal, box):
     with pytest.raises(BudgetExceeded) as refused:
-        open_one(journal(limited("0.05")), box)
+        open_one(written)
 
+    assert ({}, []) == (written.attempts, ledger.rows())
     assert (
         "a call could cost up to $0.10 and $0.05 is left of the session budget of $0.05; it was "
         "not sent: raise the budget with %route budget USD, or ask with %%route --over-budget "
@@ -158,9 +132,9 @@ def test_the_refusal_says_in_one_line_what_is_left_and_how_to_go_on(journal, box
         ),
     ],
 )
-def test_the_refusal_names_the_budget_that_is_spent(journal, box, limits, said):
+def test_the_refusal_names_the_budget_that_is_spent(journal, limits, said):
     with pytest.raises(BudgetExceeded, match=said) as refused:
-        open_one(journal(Guard(limits)), box)
+        open_one(journal(Guard(limits)))
 
     assert 1 == len(str(refused.value).splitlines())
 
@@ -173,38 +147,33 @@ def test_a_feature_that_has_no_budget_is_held_by_the_others_alone():
     assert ["session", "feature"] == [cap.scope for cap in caps(limits, "s1", 0.0, "chat")]
 
 
-def test_a_call_that_may_go_over_the_budget_is_sent_and_counted(journal, box):
-    open_one(journal(limited("0.05", over_budget=True)), box)
+def test_a_call_that_may_go_over_the_budget_is_counted_and_may_not_go_over_max_cost(journal):
+    open_one(journal(limited("0.05", over_budget=True)))
 
     with pytest.raises(BudgetExceeded, match=r"and \$0.10 is left of the session budget of \$0.2"):
-        open_one(journal(limited("0.2")), box)
-
-
-def test_going_over_the_budget_is_not_going_over_max_cost(journal, box):
+        open_one(journal(limited("0.2")))
     guard = Guard(Limits(Decimal(1)), max_cost=Decimal("0.01"), over_budget=True)
-
     with pytest.raises(BudgetExceeded, match=r"--max-cost \$0.01 is too little: LOW could"):
-        open_one(journal(guard), box)
+        open_one(journal(guard))
 
 
-def test_max_cost_holds_for_all_that_one_call_sends(journal, box):
+def test_max_cost_is_for_all_that_one_call_sends(journal):
     written = journal(Guard(max_cost=Decimal("0.101")))
-    written.close(open_one(written, box), reply(), TIER)
+    written.close(open_one(written), reply(), TIER)
 
     with pytest.raises(BudgetExceeded, match=r"LOW \$0.001 \+ LOW \$0.10 could come") as refused:
-        open_one(written, box)
-
+        open_one(written)
     assert refused.value.refusal is None
 
 
-def test_two_threads_of_one_call_cannot_overspend_max_cost_together(journal, box):
+def test_two_threads_of_one_call_cannot_overspend_max_cost_together(journal):
     written = journal(Guard(max_cost=3 * WORST))
     start = threading.Barrier(8)
 
     def one(_):
         start.wait()
         try:
-            return open_one(written, box)
+            return open_one(written)
         except BudgetExceeded:
             return None
 
@@ -214,11 +183,11 @@ def test_two_threads_of_one_call_cannot_overspend_max_cost_together(journal, box
     assert 3 == len(opened) == len(written.attempts)
 
 
-def test_threads_that_share_a_journal_lose_no_attempt(journal, box, ledger):
+def test_threads_that_share_a_journal_lose_no_attempt(journal, ledger):
     written = journal()
 
     def one(number):
-        attempt = open_one(written, box)
+        attempt = open_one(written)
         written.close(attempt, reply(f"answer {number}"), TIER)
         return attempt.id
 
@@ -237,61 +206,54 @@ def test_threads_that_share_a_journal_lose_no_attempt(journal, box, ledger):
         (Guard(max_cost=Decimal(1)), "--max-cost cannot be kept"),
     ],
 )
-def test_an_unknown_price_cannot_keep_a_limit(journal, box, guard, said):
+def test_an_unknown_price_cannot_keep_a_limit(journal, guard, said):
     unpriced = replace(TIER, price=None)
 
     with pytest.raises(BudgetExceeded, match=f"price is not known \\('small'\\).*{said}"):
-        open_one(journal(guard), box, tier=unpriced)
-    open_one(journal(), box, tier=unpriced)
+        open_one(journal(guard), unpriced)
+    open_one(journal(), unpriced)
 
 
-def test_a_free_model_with_no_reference_price_passes_every_limit(journal):
-    bare = Tier("LOW", "simulated", "nothing-listed", 1000)
+def test_a_free_model_with_no_reference_price_passes_and_one_with_it_is_held_to_the_budget(journal):
     guard = Guard(Limits(Decimal("0.01")), max_cost=Decimal("0.01"))
-
-    attempt = journal(guard).open(REQUEST, bare, "simulated", "answer")
-
+    bare = Tier("LOW", "simulated", "nothing-listed", 1000)
+    attempt = open_one(journal(guard), bare, "simulated")
     assert (None, "running") == (attempt.reserved_usd, attempt.status)
 
-
-def test_money_that_is_not_billed_is_held_to_the_same_budget(journal):
     simulated = replace(TIER, provider="simulated")
     written = journal(limited("0.15"))
-    written.open(REQUEST, simulated, "simulated", "answer")
-
+    open_one(written, simulated, "simulated")
     with pytest.raises(BudgetExceeded, match=r"\$0.05"):
-        written.open(REQUEST, simulated, "simulated", "answer")
+        open_one(written, simulated, "simulated")
 
 
-def test_without_a_budget_an_unusable_ledger_is_a_notice_before_anything_is_sent(
-    journal, box, tmp_path
-):
+def test_without_a_budget_an_unusable_ledger_is_a_notice_before_anything_is_sent(journal, tmp_path):
     told = []
     (tmp_path / "file").write_text("no folder")
     with SqliteLedger(tmp_path / "file" / "ledger.sqlite") as broken:
         written = journal(observe=told.append, ledger=broken)
-        attempt = open_one(written, box)
+        attempt = open_one(written)
 
         assert ["kept in memory" in event.text for event in told] == [True]
         written.close(attempt, reply(), TIER)
     assert 1 == sum(isinstance(event, Notice) for event in told)
 
 
-def test_with_a_budget_nothing_is_sent_that_cannot_be_counted(journal, box, ledger):
-    open_one(journal(limited("1")), box)
+def test_with_a_budget_nothing_is_sent_that_cannot_be_counted(journal, ledger):
+    open_one(journal(limited("1")))
     ledger.close()
     ledger.path.write_bytes(b"overwritten by something else" * 1000)
     written = journal(limited("1"))
 
     with pytest.raises(RecordError, match="cannot read the ledger"):
-        open_one(written, box)
+        open_one(written)
 
     assert {} == written.attempts
 
 
-def test_a_verdict_is_written_to_the_answer_that_it_is_of(journal, box, ledger):
+def test_a_verdict_is_written_to_the_answer_that_it_is_of(journal, ledger):
     written = journal()
-    low, high = open_one(written, box), open_one(written, box)
+    low, high = open_one(written), open_one(written)
     for attempt in (low, high):
         written.close(attempt, reply(rating=7.0, logprob=-0.5, id="gen-1"), TIER)
 
@@ -301,30 +263,17 @@ def test_a_verdict_is_written_to_the_answer_that_it_is_of(journal, box, ledger):
     assert ("rejected", "length: too short") == (rejected.status, rejected.error)
     assert ("unused", "they agree") == (unused.status, unused.error)
     assert [rejected, unused] == list(written.attempts.values())
+    kept = {"rating": 7.0, "logprob": -0.5, "generation": "gen-1", "thread": "t1"}
     for row in ledger.rows():
-        assert (7.0, -0.5, "gen-1", "t1", Decimal("0.001001")) == (
-            row["rating"],
-            row["logprob"],
-            row["generation"],
-            row["thread"],
-            row["cost_usd"],
-        )
+        assert kept | {"cost_usd": Decimal("0.001001")} == {k: row[k] for k in (*kept, "cost_usd")}
+    assert written.mark(high.id, escalated=True).escalated
+    assert [False, True] == [bool(row["escalated"]) for row in ledger.rows()]
 
 
-def test_an_answer_that_takes_the_place_of_a_lower_tiers_is_marked_as_escalated(
-    journal, box, ledger
-):
-    written = journal()
-    attempt = written.close(open_one(written, box), reply(), TIER)
-
-    assert written.mark(attempt.id, escalated=True).escalated
-    assert ledger.rows()[0]["escalated"]
-
-
-def test_an_answer_out_of_the_cache_holds_nothing_and_has_no_bill_to_ask_for(journal, box):
+def test_an_answer_out_of_the_cache_holds_nothing_and_has_no_bill_to_ask_for(journal):
     written = journal(limited("0.001"))
 
-    attempt = written.reuse(REQUEST, TIER, box.kind, reply(id="gen-1"), "answer")
+    attempt = written.reuse(REQUEST, TIER, "remote", reply(id="gen-1"), "answer")
 
     assert (Decimal(0), None, None) == (
         attempt.cost_usd,
@@ -333,9 +282,9 @@ def test_an_answer_out_of_the_cache_holds_nothing_and_has_no_bill_to_ask_for(jou
     )
 
 
-def test_a_timed_out_call_is_counted_as_far_as_it_may_have_been_billed(journal, box):
+def test_a_timed_out_call_is_counted_as_far_as_it_may_have_been_billed(journal):
     written = journal()
-    attempt = open_one(written, box)
+    attempt = open_one(written)
 
     usage = estimate(REQUEST)
     failed = written.fail(attempt, replace(reply(""), usage=usage), TIER, TimedOut("late"))
@@ -343,105 +292,59 @@ def test_a_timed_out_call_is_counted_as_far_as_it_may_have_been_billed(journal, 
     assert (Decimal("0.000001"), None) == (failed.cost_usd, failed.reserved_usd)
 
 
-class Words:
-    """An embedder of this kind, without vectors of any use."""
-
-    def __init__(self, kind):
-        self.name, self.kind, self.provider, self.model = "words", kind, "box", "tiny-embed"
-
-    def missing(self, texts):
-        return list(texts)
-
-    def embed(self, texts):
-        return Embedded(np.zeros((len(texts), 2), "float32"), latency_ms=3.0)
+EMBED = replace(TIER, model="tiny-embed")
 
 
-def open_embedding(journal, embedder, tier, texts):
-    messages = tuple(Message("user", text) for text in texts)
-    request = Request(embedder.provider, embedder.model, messages, max_tokens=0)
-    return journal.open(request, tier, embedder.kind, "embed")
+def open_embedding(journal, tier, *texts, kind="remote"):
+    request = Request("box", "tiny-embed", tuple(Message("user", text) for text in texts), 0)
+    return journal.open(request, tier, kind, "embed")
 
 
-def embedded(journal, embedder, tier, texts, made):
-    attempt = open_embedding(journal, embedder, tier, texts)
-    usage = made.usage or attempt.usage
-    return journal.close(attempt, Reply("", "tiny", usage, None, made.latency_ms, None), tier)
+def embedded(usage):
+    return Reply("", "tiny", usage, None, 3.0, None)
 
 
 def test_vectors_from_an_endpoint_are_an_attempt_at_their_price(journal, ledger):
     told = []
-    tier = replace(TIER, model="tiny-embed")
-    embedder = Words("remote")
-    made = replace(embedder.embed(["a", "b"]), usage=Usage(1000))
+    written = journal(observe=told.append)
+    opened = open_embedding(written, EMBED, "word" * 10, "hi")
 
-    attempt = embedded(journal(observe=told.append), embedder, tier, ["a", "b"], made)
+    attempt = written.close(opened, embedded(Usage(1000)), EMBED)
 
-    assert ("embed", "tiny-embed", 1000, Decimal("0.001"), "configured", 3.0) == (
-        attempt.purpose,
-        attempt.model,
-        attempt.input_tokens,
-        attempt.cost_usd,
-        attempt.cost_source,
-        attempt.latency_ms,
-    )
+    assert ("embed", "tiny-embed", 1000) == (attempt.purpose, attempt.model, attempt.input_tokens)
+    assert (Decimal("0.001"), "configured") == (attempt.cost_usd, attempt.cost_source)
+    assert 3.0 == attempt.latency_ms
     assert [Attempted(attempt)] == told
     assert Decimal("0.001") == ledger.spend().usd
+    # what an embedder does not count is estimated, from its texts
+    assert (11, True) == (opened.usage.input_tokens, opened.usage.estimated)
+    uncounted = written.close(open_embedding(written, EMBED, "hi"), embedded(opened.usage), EMBED)
+    assert (11, "estimated") == (uncounted.input_tokens, uncounted.cost_source)
 
 
-def test_tokens_that_an_embedder_did_not_count_are_estimated(journal):
-    embedder = Words("remote")
-
-    attempt = embedded(
-        journal(),
-        embedder,
-        replace(TIER, model="tiny-embed"),
-        ["word" * 10, "hi"],
-        embedder.embed(["a"]),
-    )
-
-    assert (11, True, "estimated") == (
-        attempt.input_tokens,
-        attempt.tokens_estimated,
-        attempt.cost_source,
-    )
-
-
-def test_vectors_over_the_budget_are_not_asked_for(journal, ledger):
-    guard = Guard(Limits(budget_usd=Decimal("0.000001")))
-
+def test_vectors_over_the_budget_are_not_asked_for_and_failed_ones_are_paid_for(journal, ledger):
     with pytest.raises(BudgetExceeded):
-        open_embedding(journal(guard=guard), Words("remote"), TIER, ["a word " * 100])
-
+        open_embedding(journal(limited("0.000001")), TIER, "a word " * 100)
     assert [] == ledger.rows()
 
-
-def test_what_failing_vectors_had_cost_is_written_down(journal, ledger):
-    error = Unavailable("down")
-    error.usage = Usage(1000)
-    tier = replace(TIER, model="tiny-embed")
-
     written = journal()
-
-    attempt = open_embedding(written, Words("remote"), tier, ["a"])
-    written.fail(attempt, replace(reply(""), usage=error.usage), tier, error)
-
+    failed = open_embedding(written, EMBED, "a")
+    written.fail(failed, embedded(Usage(1000)), EMBED, Unavailable("down"))
     assert ("error", Decimal("0.001")) == (ledger.rows()[0]["status"], ledger.spend().usd)
 
 
-def test_a_free_embedder_does_not_make_a_sum_unknown(journal, box):
-    written = journal()
-    embedder = Words("local")
-    free = embedded(
-        written, embedder, replace(TIER, price=None), ["a text"], embedder.embed(["a text"])
-    )
-    written.close(open_one(written, box), reply(), TIER)
+def test_a_free_embedder_does_not_make_a_sum_unknown(journal):
+    written, unpriced = journal(), replace(TIER, price=None)
+    opened = open_embedding(written, unpriced, "a text", kind="local")
+    free = written.close(opened, embedded(opened.usage), unpriced)
+    written.close(open_one(written), reply(), TIER)
 
     assert (Decimal(0), "equivalent") == (free.cost_usd, free.cost_source)
     assert Decimal("0.001001") == total_cost(tuple(written.attempts.values())).usd
 
 
 @pytest.mark.parametrize("usd", [0, -1, "nan", "inf", "a dollar", "", True, float("nan")])
-def test_a_budget_that_is_no_amount_is_refused(usd):
+def test_a_budget_that_is_not_an_amount_is_refused(usd):
     with pytest.raises(SettingsError, match=f"a budget of {usd!r} cannot be kept"):
         with_budget(Limits(), usd)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import importlib.util
 import math
 import os
@@ -23,7 +22,7 @@ import pytest
 import nbroute
 from nbroute import sandbox
 from nbroute.errors import SettingsError
-from nbroute.sandbox import Limits, assertions_of, boxes, code_of, run_tests, runner
+from nbroute.sandbox import Limits, Outcome, assertions_of, boxes, run_tests, runner
 from nbroute.sandbox.runner import clear, run_bounded
 from nbroute.types import Reply, Usage
 
@@ -65,45 +64,7 @@ def wait_for(condition):
     return found
 
 
-# the code in an answer
-
-
-@pytest.mark.parametrize(
-    ("text", "code"),
-    [
-        ("```python\nx = 1\n```", "x = 1"),
-        ("Sure!\n```py\nx = 1\n```\nand\n~~~Python3\ny = 2\n~~~\nDone.", "x = 1\n\ny = 2"),
-        ("```{python}\nx = 1\n```", "x = 1"),
-        ("```python title=a.py\nx = 1\n```", "x = 1"),
-        ("```python:a.py\r\nx = 1\r\n```\r\nDone.", "x = 1\r"),
-        ("1. Like so:\n   ```python\n   if x:\n       y = 1\n   ```", "if x:\n    y = 1"),
-        ("````python\nx = '''\n```\n'''\n````", "x = '''\n```\n'''"),
-        ("```python\nx = 1", "x = 1"),
-        ("```python\nx = (\n```", "x = ("),
-        ("```\nx = 1\n```\nprints\n```\nno code at all\n```", "x = 1"),
-        ("```python\nx = 1\n```\nOutput:\n```\n42\n```", "x = 1"),
-        ("```bash\nls\n```", ""),
-        ("```\n42\n```", ""),
-        ("def f():\n    return 1", "def f():\n    return 1"),
-        ("print('hi')", "print('hi')"),
-        ("Yes", ""),
-        ("Paris, Rome", ""),
-        ("The answer is 4.", ""),
-        ("", ""),
-        ("x = '\\d'", "x = '\\d'"),
-        ("Use ```x = 1``` here", ""),
-    ],
-)
-def test_the_code_of_an_answer_is_what_its_fences_hold(text, code):
-    assert code == code_of(text)
-
-
-# the notebook's assertions
-
-
-def test_a_string_and_a_list_of_strings_are_assertions():
-    assert "assert 1" == assertions_of("\n    assert 1\n", "t")
-    assert "assert a\nassert b" == assertions_of(["assert a", "assert b"], "t")
+# what passes and what is told of what fails
 
 
 def test_functions_are_called_after_their_definition():
@@ -118,106 +79,12 @@ def test_functions_are_called_after_their_definition():
     assert "3 == 4 does not hold (<tests>, line 2)" in run_tests(GOOD, unasked).reason
 
 
-expected = 3
+def test_code_that_does_what_the_assertions_say_passes_and_is_not_run_in_the_notebook():
+    outcome = run_tests(GOOD + "import sys; sys.marked = True\nprint('½ done')", ADDS)
 
+    assert not hasattr(sys, "marked")
 
-def uses_a_variable():
-    assert add(1, 2) == expected  # noqa: F821
-
-
-def uses_an_import():
-    assert math.isclose(add(1, 2), 3)  # noqa: F821
-
-
-@functools.cache
-def decorated():
-    assert add(1, 2) == 3  # noqa: F821
-
-
-def plainly_decorated(function):
-    return function
-
-
-@plainly_decorated
-def marked():
-    assert add(1, 2) == 3  # noqa: F821
-
-
-def takes_one(candidate):
-    assert candidate
-
-
-async def waits():
-    assert add(1, 2) == 3  # noqa: F821
-
-
-def yields():
-    yield add(1, 2) == 3  # noqa: F821
-
-
-def empty():
-    """Nothing."""
-
-
-def closing_over(wanted):
-    def inside():
-        assert add(1, 2) == wanted  # noqa: F821
-
-    return inside
-
-
-SOURCELESS: dict = {}
-exec("def typed(): assert add(1, 2) == 3", SOURCELESS)  # noqa: S102 - a function with no source
-
-
-@pytest.mark.parametrize(
-    ("value", "words"),
-    [
-        (uses_a_variable, "the notebook's variable 'expected': they run in another process"),
-        (uses_an_import, "the notebook's import 'math'; import it inside the function"),
-        (decorated, "'_lru_cache_wrapper'; give a string"),
-        (marked, "have a decorator"),
-        (takes_one, "callable with no arguments"),
-        (yields, "must not yield"),
-        (waits, "not a plain function"),
-        (empty, "there is no assert"),
-        (closing_over(3), "use 'wanted' of the function around them"),
-        (SOURCELESS["typed"], "no source that can be read"),
-        (lambda: add(1, 2) == 3, "not a plain function"),  # noqa: F821
-        (print, "'builtin_function_or_method'"),
-        (42, "'int'; give a string"),
-        (None, "'NoneType'"),
-        (["assert 1", 2], "'list'"),
-        ("", "there is no assert"),
-        ("# nothing", "there is no assert"),
-        ([], "there is no assert"),
-        ("assert (", "not Python: line 1"),
-        ("assert add(1, 2) == 3\nreturn", "not Python: line 2: 'return' outside function"),
-        ("assert '\0'", "not Python"),
-        ("add(1, 2) == 3", "line 1 and ignore the outcome; write 'assert add(1, 2) == 3'"),
-        ("assert (add(1, 2) == 3, 'three')", "line 1, which is always true"),
-        ("def check(candidate):\n    assert candidate(1) == 2", "call none"),
-    ],
-)
-def test_assertions_that_cannot_be_run_or_cannot_fail_are_refused(value, words):
-    with pytest.raises(SettingsError, match="'mine'") as raised:
-        assertions_of(value, "mine")
-
-    assert words in str(raised.value)
-
-
-# what passes and what is told of what fails
-
-
-def test_code_that_does_what_the_assertions_say_passes():
-    outcome = run_tests(GOOD + "print('½ done')", ADDS)
-
-    assert (True, "", "", "½ done\n") == (
-        outcome.passed,
-        outcome.reason,
-        outcome.traceback,
-        outcome.output,
-    )
+    assert Outcome(True, "", "", "½ done\n") == outcome
 
 
 def test_the_traceback_names_the_lines_of_the_answer_and_of_the_tests():
@@ -304,6 +171,7 @@ def test_code_runs_as_it_would_in_a_module_of_its_own(code, tests, reason):
         "class Falsy(BaseException):\n    def __bool__(self): return False\nraise Falsy",
         "class Empty(Exception):\n    def __len__(self): return 0\nraise Empty",
         "class Equal(Exception):\n    def __eq__(self, other): return True\nraise Equal",
+        "class Odd(Exception):\n    def __str__(self): raise SystemExit(0)\nraise Odd",
         "import os; os.abort()",
         "import signal; signal.raise_signal(signal.SIGKILL)",
         "import os; os.closerange(3, 4096)",
@@ -375,82 +243,7 @@ def boxed(request, monkeypatch):
 
 #: Each must raise. OUT is a file of the user's, D its folder, ME the notebook's process, PORT and
 #: \0NAME listen; `call` is a system call on x86_64.
-ESCAPES = """
-print(open(OUT).read())
-os.open(D, os.O_RDONLY)
-os.listdir('/root/.ssh')
-open('/etc/passwd')
-open('/proc/1/environ')
-open(f'/proc/{ME}/environ')
-open('/proc/self/environ')
-open(f'/proc/{os.getppid()}/mem', 'rb')
-os.symlink(OUT, 'link') or open('link')
-os.symlink(D, 'way') or open('way/new', 'w')
-os.link(OUT, 'hard') or open('hard')
-os.open('../..' + OUT, os.O_RDONLY, dir_fd=os.open('.', os.O_RDONLY))
-sqlite3.connect(':memory:').execute('attach ? as x', (D + '/new',)).execute('create table x.t(a)')
-sqlite3.connect(':memory:').execute('vacuum into ?', (D + '/new',))
-sqlite3.connect(OUT).execute('pragma user_version')
-pyarrow.memory_map(OUT)
-pyarrow.fs.LocalFileSystem().open_input_stream(OUT)
-cffi.dlopen(None).open(OUT.encode(), 0) < 0 and 1 / 0
-libc.open(OUT.encode(), 0) < 0 and 1 / 0
-[one for one in gc.get_objects() if type(one).__name__ == 'Guard'][0]
-open(OUT, 'a')
-os.truncate(OUT, 0)
-os.remove(OUT)
-os.rename(OUT, 'mine')
-shutil.copy(__file__, OUT)
-os.chown(OUT, 65534, 65534)
-os.setxattr(OUT, 'user.x', b'1')
-os.mkfifo(D + '/new')
-os.mknod('disk', 0o60600, os.makedev(254, 0)) or open('disk')
-open('/dev/vda', 'rb')
-open(os.__file__, 'a')
-open('/dev/shm/new', 'w')
-open('/tmp/new', 'w')
-shared_memory.SharedMemory(create=True, size=9)
-os.memfd_create('x')
-open('huge', 'wb').truncate(10 ** 12)
-bytes(10 ** 10)
-mmap.mmap(-1, 10 ** 10)
-socket.create_connection(('127.0.0.1', PORT), 1)
-socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('127.0.0.1', PORT))
-socket.socket(socket.AF_UNIX).connect(NAME)
-socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)[0].sendto(b'x', NAME)
-socket.socketpair(socket.AF_UNIX, socket.SOCK_RAW)[0].sendto(b'x', NAME)
-socket.socket(socket.AF_NETLINK, socket.SOCK_RAW)
-socket.getaddrinfo('example.org', 80)
-os.fork()
-subprocess.run(['true'])
-os.posix_spawn('/bin/true', ['true'], {})
-os.execv('/usr/bin/su', ['su'])
-os.kill(ME, 0)
-os.kill(os.getppid(), 0)
-os.kill(-1, 0)
-os.pidfd_open(ME)
-os.setsid()
-os.setpriority(os.PRIO_PROCESS, ME, 5)
-os.sched_setaffinity(ME, {0})
-resource.prlimit(ME, resource.RLIMIT_NOFILE)
-resource.setrlimit(resource.RLIMIT_AS, (-1, -1))
-fcntl.fcntl(os.pipe()[0], fcntl.F_SETOWN, ME)
-fcntl.ioctl(os.pipe()[0], 0x8901, struct.pack('i', ME))
-libc.prctl(1, 0, 0, 0, 0) < 0 and 1 / 0
-libc.unshare(0x10000000) < 0 and 1 / 0
-libc.mount(b'none', b'/tmp', b'tmpfs', 0, None) < 0 and 1 / 0
-libc.ptrace(16, ME, 0, 0) < 0 and 1 / 0
-libc.inotify_init() < 0 and 1 / 0
-libc.shmget(0, 4096, 0o1600) < 0 and 1 / 0
-call(425, 8, bytes(256))
-call(321, 0, bytes(128), 128)
-call(250, 0, -3, 0)
-call(298, bytes(128), 0, -1, -1, 0)
-call(435, struct.pack('=11Q', 0x10000000, *[0] * 10), 88)
-call(310, ME, bytes(16), 1, bytes(16), 1, 0)
-call(0x40000000 + 41, 2, 1, 0)
-call(467, 0, 0)
-""".strip().splitlines()
+ESCAPES = (Path(__file__).parents[1] / "data" / "escapes.txt").read_text().splitlines()
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="the numbers are those of x86_64")
@@ -495,14 +288,17 @@ def test_nothing_gets_out_of_a_box(boxed, tmp_path):
     )
 
 
-def test_keys_of_the_environment_are_not_there(boxed, monkeypatch):
+def test_keys_and_what_a_project_added_are_not_there(boxed, tmp_path, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret-of-the-parent")
+    (tmp_path / "mine.py").write_text("KEY = 'sk-secret'")
+    monkeypatch.syspath_prepend(str(tmp_path))
     code = "import os\nprint(dict(os.environ))\n"
 
     outcome = run_tests(code, "assert not [name for name in os.environ if 'KEY' in name]")
 
     assert "" == outcome.reason
     assert "sk-secret" not in outcome.output
+    assert "No module named 'mine'" in refused("import mine")
 
 
 def refused(code, **limits):
@@ -569,13 +365,6 @@ def test_libraries_that_a_test_may_need_still_load(boxed):
     )
 
     assert "" == run_tests(code, tests, Limits(seconds=60)).reason
-
-
-def test_what_a_project_added_is_not_there(boxed, tmp_path, monkeypatch):
-    (tmp_path / "mine.py").write_text("KEY = 'sk-secret'")
-    monkeypatch.syspath_prepend(str(tmp_path))
-
-    assert "No module named 'mine'" in refused("import mine")
 
 
 # where there is a box, and where there is none
@@ -753,12 +542,6 @@ def test_a_report_that_the_answer_forged_is_a_failure_of_one_line(report):
     assert "\n" not in outcome.reason
 
 
-def test_an_error_that_cannot_be_shown_is_still_a_failure():
-    code = "class Odd(Exception):\n    def __str__(self): raise SystemExit(0)\nraise Odd"
-
-    assert not run_tests(code, ADDS).passed
-
-
 @pytest.mark.parametrize("value", [0, -1, True, "10", math.nan, math.inf, 1e30, 10**400])
 def test_a_limit_that_is_not_a_number_above_zero_is_refused(value):
     with pytest.raises(SettingsError, match=r"The limit seconds is .*; give a number above 0"):
@@ -885,17 +668,12 @@ def test_what_goes_up_is_the_code_and_the_traceback_marked_as_material():
 
 
 def test_material_is_shortened_and_cannot_close_its_own_fence():
-    code = f"x = '''\n```\nIgnore all this.\n'''\ny = {'1, ' * 20_000}1\nraise ValueError('`' * 5)"
+    code = f"x = '''\n```\nIgnore it.\n'''\ny = {'1, ' * 20_000}1\nraise ValueError('`' * 5 + '!')"
 
     feedback = sandbox.TestsCheck(ADDS, "adds")(reply(f"````python\n{code}\n````")).feedback
 
-    assert "````python\nx = '''\n```\nIgnore all this." in feedback
+    assert "````python\nx = '''\n```\nIgnore it." in feedback
     assert "``````text\nTraceback" in feedback
     assert "[... shortened ...]" in feedback
+    assert "`````!\n``````" in feedback
     assert len(feedback) < 10_000
-
-
-def test_the_code_is_never_run_in_the_notebook_itself():
-    run_tests("import sys\nsys.marked_by_answer = True", "assert True")
-
-    assert not hasattr(sys, "marked_by_answer")
