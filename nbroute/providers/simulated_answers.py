@@ -1,9 +1,9 @@
 """The words of a simulated model: a lesson's answer, or that it does not know the prompt.
 
-Lessons (`lessons.toml`) are answers that were written by hand, no model's words.
+Lessons (`lessons.toml`) are answers that were written by hand, not by a model.
 
-How hard a prompt is to a model and how sure the model is of its answer are inventions for
-lessons: they measure nothing. A model whose `skill` is below the prompt's difficulty is unsure,
+How hard a prompt is for a model and how sure the model is of its answer are invented for lessons:
+they measure nothing. A model whose `skill` is below the prompt's difficulty is unsure,
 rates itself below 8 and gives its tokens lower probabilities.
 """
 
@@ -44,7 +44,7 @@ class Lesson:
     """A prompt in one or more wordings, answered as models of four strengths might.
 
     `answers` begin with the weakest; `enough` is the first that a careful reader would accept.
-    `json` are the same where JSON is asked for.
+    `json` are the same as JSON.
     """
 
     prompts: tuple[str, ...]
