@@ -1,4 +1,4 @@
-"""The recorded replies, broken in a few thousand ways: out comes a ProviderError or text."""
+"""The recorded replies, broken in many ways: out comes a ProviderError or text."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from nbroute.types import Message, Request
 
 HTTPX = import_module(openai.DefaultHttpxClient.__mro__[1].__module__)
 KEY = "sk-test-0123456789abcdef"
-SEED, IN_PROCESS, LOOPBACK = 20261128, 3_000, 150
+SEED, IN_PROCESS, LOOPBACK = 20261128, 1_500, 80
 SHAPES = list(shapes())
 HOLE = '"@hole@"'
 #: JSON, or nearly, that stands where something else should.

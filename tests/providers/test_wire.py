@@ -257,20 +257,22 @@ def test_what_came_before_the_deadline_is_passed_on(dripping):
 # Other servers, and the environment
 
 
-@pytest.mark.parametrize(
-    "location",
-    [
-        "http://localhost:{port}/v1/chat/completions",
-        "http://127.0.0.1:1/v1/chat/completions",
-        "//example.com/login",
-        "https://127.0.0.2:{port}/",
-        "file:///etc/passwd",
-        "http://[::1",
-        "http://user:secret@example.com/",
-        "/v1/chat/completions",
-    ],
+LOCATIONS = (
+    "http://localhost:{port}/v1/chat/completions",
+    "http://127.0.0.1:1/v1/chat/completions",
+    "//example.com/login",
+    "https://127.0.0.2:{port}/",
+    "file:///etc/passwd",
+    "http://[::1",
+    "http://user:secret@example.com/",
+    "/v1/chat/completions",
 )
-@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+
+
+@pytest.mark.parametrize(
+    ("location", "status"),
+    [*zip(LOCATIONS, (301, 302, 303, 307, 308, 302, 307, 308), strict=True)],
+)
 def test_a_redirect_is_not_followed_to_another_host_or_in_a_circle(
     server, connect, location, status
 ):
@@ -369,6 +371,15 @@ def test_what_is_openais_goes_to_openai_alone(server, connect, monkeypatch):
     sent = server.requests[0].headers
     assert not {"openai-organization", "openai-project", "x-mine"} & set(sent)
     assert "org-1" == connect("https://api.openai.com/v1")._client().organization
+
+
+@pytest.mark.parametrize("cloud", ["azure.com", "azure.us", "azure.cn"])
+@pytest.mark.parametrize(("key", "apart"), [(KEY, True), ("eyJ0-a-token-of-Entra", False)])
+def test_azure_gets_a_key_in_its_own_header_and_a_token_as_usual(connect, cloud, key, apart):
+    provider = connect(f"https://mine.openai.{cloud}/openai/v1", key)
+    provider._client()  # far away: nothing is sent
+
+    assert apart == ("api-key" in provider._headers)
 
 
 def test_azures_address_and_key_are_sent_as_azure_wants_them(server, connect):
