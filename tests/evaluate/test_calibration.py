@@ -347,6 +347,9 @@ def test_the_session_has_no_labels_yet_and_then_it_has(shell):
     run(shell, "%%route\nWhat is the capital of France?")
     run(shell, "%route label good")
     assert "1 label is too few" in error_of(shell, "%route calibrate --loss 5%")
+    assert (
+        "Labels given by hand are no random sample" in run(shell, "%route calibrate --loss 95%")[0]
+    )
 
 
 def test_the_magic_takes_a_variable_and_the_result_is_shown(shell):

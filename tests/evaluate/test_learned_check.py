@@ -219,6 +219,7 @@ def changed(**columns):
         (labelled(0), "'prompt'|too few"),
         (labelled(30), "30 or more|too few; give 50"),
         (changed(good=True), "120 good and 0 bad answers are too few"),
+        (changed(good=False), "0 good and 120 bad answers are too few"),
         (changed(good=["perhaps", *["good"] * 119]), "row 1 has the label 'perhaps'"),
         (changed(good=[math.nan] * 120), "row 1 has the label nan"),
         (changed(text=""), "row 1 has the text ''"),

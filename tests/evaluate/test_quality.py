@@ -189,6 +189,8 @@ def test_it_fits_a_terminal_says_what_it_means_and_draws_every_arm(sharp):
         "for answers of 300 tokens",
     ):
         assert said in words_of(found)
+    assert "perhaps by nothing" not in words_of(found)
+    assert "and perhaps by nothing" in words_of(sharp.quality(FOUR))
     figure = sharp.quality(FOUR).chart()
     (panel,) = figure.panels
     assert {"LOW", "TOP", "router", "random", "prompt length", "oracle"} == set(panel.ends)
@@ -254,7 +256,9 @@ def long_grid():
 def test_a_judged_grid_is_read_by_its_tiers(sharp):
     named = sharp.quality(FOUR).frame()
 
-    found = sharp.quality(long_grid())
+    grid = long_grid()
+    other_model = grid.assign(contender="TOP:huge", judged=0.0)[grid["tier"] == "TOP"]
+    found = sharp.quality(pd.concat([grid, other_model]))
 
     numbers = named.select_dtypes("number").columns.difference(["quality_low", "quality_high"])
     pd.testing.assert_frame_equal(named[numbers], found.frame()[numbers])
