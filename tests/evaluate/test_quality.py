@@ -156,6 +156,22 @@ def test_scores_and_routers_that_leave_no_choice_are_told_in_words(sharp, router
     assert not (columns and found.better)
 
 
+@pytest.mark.parametrize(
+    ("ahead", "better"),
+    [
+        ((0.02, 0.005, 0.03), True),
+        ((-0.02, -0.03, -0.005), False),
+        ((0.02, 0.0004, 0.03), None),  # which is shown as 0.0
+        ((0.0, -0.005, 0.005), None),
+    ],
+)
+def test_a_lead_is_sure_where_the_interval_that_is_shown_is_without_zero(sharp, ahead, better):
+    found = sharp.quality(scores(rows=50))
+    random = replace(found.arms["random"], ahead=ahead)
+
+    assert better is replace(found, arms={"random": random}).better
+
+
 def test_ten_of_ten_is_not_taken_for_certain(sharp):
     value, low, high = sharp.quality(scores(rows=10).assign(TOP=1)).arms["TOP alone"].quality
 
