@@ -13,6 +13,7 @@ from decimal import Decimal
 import pandas as pd
 import pytest
 from loopback import Reply, prompt_of
+from pydantic import BaseModel
 
 from nbroute.batch import amap, aroute, map_prompts
 from nbroute.errors import Interrupted, PromptError, SettingsError
@@ -80,6 +81,18 @@ def test_one_that_fails_or_is_no_prompt_is_a_row_that_says_so(router, server):
     assert (7, "error", "") == (wrong[-1].place, wrong[-1].status, wrong[-1].text)
     assert wrong[-1].error.startswith("RequestRejected: ")
     assert 4 == len(server.requests)
+
+
+class Town(BaseModel):
+    name: str
+
+
+def test_an_object_of_a_schema_is_kept_as_what_json_says(router, server):
+    server.reply(text='{"name": "Lima"}')
+
+    (row,) = map_prompts(router, ["a town"], schema=Town)
+
+    assert {"name": "Lima"} == row.data
 
 
 def test_a_generator_is_read_as_it_is_needed(router, server):
