@@ -26,7 +26,10 @@ from cells import run
 from markdown_it import MarkdownIt
 
 from nbroute.cli import main
+from nbroute.notebook.commands import COMMANDS
+from nbroute.notebook.options import COMPARE, ROUTE
 from nbroute.settings import load
+from nbroute.settings.model import sections
 
 ROOT = Path(__file__).parents[2]
 NAVIGATION = re.findall(r"(\S+\.md)$", (ROOT / "mkdocs.yml").read_text("utf-8"), re.MULTILINE)
@@ -116,6 +119,18 @@ def test_each_page_and_picture_can_be_reached():
 
 def test_the_readme_is_read_in_three_minutes():
     assert len((ROOT / "README.md").read_text("utf-8")) <= 9_000
+
+
+def test_each_option_command_and_setting_is_on_its_page():
+    cell, compare, models = (
+        (ROOT / "docs" / f"{name}.md").read_text("utf-8") for name in ("cell", "compare", "models")
+    )
+    parsers = ((ROUTE, cell), (COMPARE, cell + compare))
+    options = [(one, text) for parser, text in parsers for one in parser._option_string_actions]
+    words = [(word, cell) for word in COMMANDS]
+    keys = [(f"`{key}`", models) for table in sections().values() for key in table]
+
+    assert [name for name, text in (*options, *words, *keys) if name not in text] == []
 
 
 def test_few_blocks_are_left_out():
