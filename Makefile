@@ -6,7 +6,7 @@ NEWEST ?= $(or $(shell ls -d $(HOME)/.pyenv/versions/3.1[2-9]*/bin/python 2>/dev
 BIN := .venv/bin
 QUICKSTART := notebooks/01_quickstart.ipynb
 
-.PHONY: help demo lab test test-newest test-proxy check figures bench notebooks pictures docs clean
+.PHONY: help demo lab test test-newest test-proxy check figures bench notebooks pictures docs release-check clean
 
 help:
 	@echo "make demo       install, route the quickstart on a local model, print what it cost"
@@ -19,6 +19,7 @@ help:
 	@echo "make pictures   take the documents' pictures in a real JupyterLab"
 	@echo "make notebooks  execute the notebooks again on the simulated ladder"
 	@echo "make docs       build the pages of docs/ as a site, site/index.html"
+	@echo "make release-check  build the release, install it on 3.11 and 3.13, use it there"
 	@echo "make clean      remove what the others made"
 
 demo: .venv/demo
@@ -104,5 +105,8 @@ docs: .venv-docs/ready
 	.venv-docs/bin/pip install --quiet --disable-pip-version-check 'mkdocs-material>=9.6,<10'
 	@touch $@
 
+release-check:
+	$(PYTHON) tools/release_check.py
+
 clean:
-	rm -rf .venv .venv-newest .venv-peers .venv-litellm .venv-docs out site .pytest_cache .ruff_cache .mypy_cache
+	rm -rf dist .venv .venv-newest .venv-peers .venv-litellm .venv-docs out site .pytest_cache .ruff_cache .mypy_cache

@@ -13,7 +13,10 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from functools import cache
+from importlib import import_module
 from importlib.resources import files
+from pkgutil import iter_modules
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -55,6 +58,12 @@ def parse(text: bytes | str, *, bounded: bool = True) -> Any:
 def packaged(package: str, *path: str) -> dict[str, Any]:
     """The TOML file at that path in one of our packages."""
     return tomllib.loads(files(package).joinpath(*path).read_text("utf-8"))
+
+
+def modules_of(package: str) -> dict[str, ModuleType]:
+    """The modules in a package's folder by name, imported: to put a file there is to add it."""
+    found = iter_modules(import_module(package).__path__)
+    return {one.name: import_module(f"{package}.{one.name}") for one in found}
 
 
 #: What NumPy and zipfile raise on bytes that are not what they seem.

@@ -55,7 +55,7 @@ from nbroute.recording.replay import Recording, ReplayProvider
 from nbroute.recording.scrub import Scrubber, secrets_of
 from nbroute.report.table import one_line
 from nbroute.settings import AUTO, ProviderSettings, Settings, base_ladder, load, replayed
-from nbroute.settings.model import named_path
+from nbroute.settings.model import MORE_PROVIDERS, named_path
 from nbroute.settings.profiles import known_keys
 from nbroute.storage.cache import FileCache, MemoryCache, request_key
 from nbroute.storage.ledger import SqliteLedger
@@ -533,6 +533,9 @@ def _provider(settings: ProviderSettings, announce: Announce) -> Provider:
     }
     if settings.kind == "litellm":
         return LiteLLM(settings.name, api_base=settings.base_url or None, **common)
+    if more := MORE_PROVIDERS.get(settings.kind):
+        made: Provider = more.provider(settings.name, settings.base_url, **common)
+        return made
     common["token_parameter"] = settings.token_parameter
     return OpenAICompatible(settings.name, settings.base_url, **common)
 

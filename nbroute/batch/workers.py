@@ -33,8 +33,7 @@ from typing import Any
 from nbroute.batch.jobs import Job, Outcome, done, expected, fate_of
 from nbroute.batch.rows import RowStatus, Task, row_of_error, without_answer
 from nbroute.budgets import caps, over_budget
-from nbroute.classify.articles import ARTICLES
-from nbroute.classify.registry import DEFAULT, FORMER
+from nbroute.classify.registry import DEFAULT, FORMER, READY
 from nbroute.engine.attempts import new_id
 from nbroute.engine.engine import Engine
 from nbroute.errors import BudgetExceeded, NbrouteError, RecordError, SettingsError, named
@@ -125,7 +124,7 @@ class ExecutorWorkers:
         self.router = router
         self._options = job.options
         classifier = str(job.options.get("classifier") or getattr(router, "classifier", ""))
-        self._sure = classifier in (DEFAULT, FORMER, "learned", *ARTICLES)
+        self._sure = classifier in (DEFAULT, FORMER, "learned", *READY)
         self._recipe = packed(router, job)
         self._executor = executor
         self._futures: set[Future[list[Outcome]]] = set()

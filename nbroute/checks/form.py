@@ -102,12 +102,6 @@ def valid_json(reply: Reply) -> Verdict:
     return Verdict(True, "json")
 
 
-def in_time(reply: Reply, target_ms: float) -> Verdict:
-    """Fails an answer that took longer than the target, in milliseconds."""
-    reason = f"took {reply.latency_ms:.0f} ms, the target is {target_ms:g} ms"
-    return held(reply.latency_ms <= target_ms, "latency", reason)
-
-
 # Refusal and doubt
 
 _SENTENCE_END = re.compile(r"[.!?।。！？\n]")

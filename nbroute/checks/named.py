@@ -12,7 +12,6 @@ from typing import Any, ClassVar
 from nbroute.checks.confidence import PROBABILITY, RATING, likely, rated
 from nbroute.checks.form import (
     at_least,
-    in_time,
     long_enough,
     not_refused,
     not_truncated,
@@ -20,9 +19,11 @@ from nbroute.checks.form import (
     valid_json,
 )
 from nbroute.checks.learned import LearnedCheck
+from nbroute.decoding import modules_of
 from nbroute.errors import SettingsError, did_you_mean
 from nbroute.types import Check, Options, Reply, Verdict
 
+_MORE = modules_of("nbroute.checks.more")
 #: The built-in checks in the order in which they are made.
 NAMES = (
     "truncation",
@@ -30,7 +31,7 @@ NAMES = (
     "length",
     "refusal",
     "unsure",
-    "latency",
+    *_MORE,
     "rating",
     "logprob",
     "learned",
@@ -44,10 +45,10 @@ _VALUES: Mapping[str, tuple[str, Callable[[float], bool]]] = {
         "a number of characters, 0 for no such check",
         lambda value: value >= 0 and value.is_integer(),
     ),
-    "latency": ("milliseconds, more than 0", lambda value: 0 < value < math.inf),
     "rating": ("a rating from 1 to 10", lambda value: 1 <= value <= 10),
     "logprob": ("a probability, more than 0 and at most 1", lambda value: 0 < value <= 1),
     "learned": ("a chance from 0 to 1", lambda value: 0 <= value <= 1),
+    **{name: (more.TAKES, more.fits) for name, more in _MORE.items()},
 }
 #: A reason is one line of a card.
 _REASON_CHARACTERS = 500
@@ -73,10 +74,8 @@ def parse_check(text: str) -> Asked:
     if name not in NAMES:
         raise SettingsError(f"unknown check {text!r:.80}: {did_you_mean(name, NAMES)}")
     if not equals:
-        if name == "latency" and not off:
-            raise SettingsError(
-                "the check 'latency' needs a target: 'latency=2000' (milliseconds)."
-            )
+        if name in _MORE and not off:
+            raise SettingsError(f"the check {name!r} needs a value: {_VALUES[name][0]}.")
         return Asked(name, off=off)
     if off:
         raise SettingsError(f"{text!r:.80} takes no value: write 'no-{name}'.")
@@ -119,7 +118,7 @@ def wanted(
         else partial(at_least, characters=length),
         "refusal": partial(not_refused, prompt=prompt),
         "unsure": partial(not_unsure, prompt=prompt),
-        "latency": partial(in_time, target_ms=values.get("latency") or 0),
+        **{name: partial(_MORE[name].check, value=values.get(name)) for name in _MORE},
         "rating": partial(rated, least=values.get("rating") or RATING),
         "logprob": partial(likely, least=values.get("logprob") or PROBABILITY),
     }

@@ -10,13 +10,17 @@ from typing import cast
 
 from nbroute.classify.articles import ARTICLES, PATTERN, FourTierRules
 from nbroute.classify.wording import confident
+from nbroute.decoding import modules_of
 from nbroute.errors import NbrouteError, SettingsError, did_you_mean, named
 from nbroute.types import Classifier, Decision, Ladder, Signal
 
+_MORE = [more.CLASSIFIER for more in modules_of("nbroute.classify.more").values()]
+#: Those that are the same wherever they are named, and send nothing.
+READY: dict[str, Classifier] = {**ARTICLES, **{one.name: one for one in _MORE}}
 #: The classifiers that can be named in nbroute.toml and after `--classifier`.
 NAMES = (
     "ngrams",
-    *ARTICLES,
+    *READY,
     "model",
     "hybrid",
     "hybrid:four-tier",
@@ -203,7 +207,7 @@ def resolve(
         if spec == "hybrid:four-tier":
             sure = min(threshold, PATTERN)  # 0 asks nobody
             return HybridClassifier(FourTierRules(), model, sure, spec)
-        return {DEFAULT: usual, "model": model}.get(spec) or ARTICLES[spec]
+        return {DEFAULT: usual, "model": model}.get(spec) or READY[spec]
     if hasattr(spec, "classify") and not isinstance(spec, type):
         return cast("Classifier", spec)
     if callable(spec):

@@ -9,8 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from nbroute.budgets import clean
-from nbroute.classify.articles import ARTICLES
-from nbroute.classify.registry import DEFAULT, NAMES
+from nbroute.classify.registry import DEFAULT, NAMES, READY
 from nbroute.classify.wording import confident
 from nbroute.errors import SettingsError, named
 from nbroute.notebook import look, marked, tables
@@ -206,7 +205,7 @@ class Playground(Room):
 
 def _would_send(router: Router, chosen: Any, prompt: str) -> bool:
     """Whether classifying the prompt might send something; of a function nothing is known."""
-    if not isinstance(chosen, str) or chosen == DEFAULT or chosen in ARTICLES:
+    if not isinstance(chosen, str) or chosen == DEFAULT or chosen in READY:
         return False
     if chosen in _ASKING:
         return True

@@ -203,7 +203,7 @@ def base_ladder(name: str, provider: ProviderSettings) -> Ladder:
         return ladders.preset(name, provider.name)
     ladder = ladders.preset(name, "simulated" if provider.kind == "simulated" else "local")
     tiers = [replace(tier, provider=provider.name) for tier in ladder.tiers]
-    if provider.kind in ("openai", "litellm"):
+    if provider.kind not in ("local", "simulated"):
         budgets = [tier.max_tokens for tier in ladders.preset(name, "openrouter").tiers]
         tiers = [
             replace(tier, model=AUTO, max_tokens=most)

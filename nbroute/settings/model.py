@@ -15,17 +15,32 @@ from decimal import Decimal
 from functools import cache
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypedDict, get_args, get_origin, get_type_hints
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Literal,
+    TypedDict,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 from urllib.parse import urlsplit
 
 from nbroute.budgets import Limits, OnLimit
 from nbroute.classify.registry import DEFAULT
+from nbroute.decoding import modules_of
 from nbroute.errors import SettingsError
 from nbroute.pricing import read_usd
 from nbroute.providers.keys import Key
 from nbroute.types import CacheMode, Effort, Ladder, Price, Target
 
-ProviderChoice = Literal["openai", "local", "simulated", "litellm"]
+#: What speaks to an endpoint, by its `kind`, where it is none of those built in.
+MORE_PROVIDERS = modules_of("nbroute.providers.more")
+if TYPE_CHECKING:
+    ProviderChoice = str
+else:
+    ProviderChoice = Literal[("openai", "local", "simulated", "litellm", *MORE_PROVIDERS)]
 
 #: A table of the file: its values as read, by key.
 Table = Mapping[str, Any]

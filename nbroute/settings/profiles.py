@@ -71,7 +71,7 @@ def configured(document: Document, environ: Environment) -> Providers:
         own = replace(found.get(name) or ProviderSettings(name, "openai"), **table)
         if own.kind == "openai" and not own.base_url:
             raise document.error(f"[providers.{name}] has no base_url; give the endpoint's address")
-        found[name] = replace(own, billed=own.billed and own.kind in ("openai", "litellm"))
+        found[name] = replace(own, billed=own.billed and own.kind not in ("local", "simulated"))
     named = [part.strip() for part in environ.get("NBROUTE_GGUF", "").split(os.pathsep)]
     if files := tuple(named_path("NBROUTE_GGUF", part) for part in named if part):
         local = {name: one for name, one in found.items() if one.kind == "local"}
@@ -215,7 +215,7 @@ def _described(provider: ProviderSettings) -> str:
     elif provider.base_url == usual:
         said = title
     else:
-        said = f"{title} at {provider.base_url}"
+        said = f"{title} at {provider.base_url}" if provider.base_url else title
         said += "" if provider.api_key_env else ", no key needed"
     kept = provider.api_key_env in ENVIRONMENT.kept()
     source = "key kept in this kernel" if kept else f"key from {provider.api_key_env}"

@@ -118,7 +118,7 @@ def _sends(document: Document, environ: Environment) -> Iterator[str]:
     for name, table in document.providers.items():
         usual = built_in.get(name)
         own = replace(usual or ProviderSettings(name, "openai"), **table)
-        reaches = own.kind == "litellm" or (own.kind == "openai" and own.base_url)
+        reaches = own.kind not in ("local", "simulated") and (own.kind != "openai" or own.base_url)
         # A built-in name means only its own endpoint: `ollama` is not OpenAI.
         known = map(_endpoint, [usual] if usual else built_in.values())
         if not reaches or _endpoint(own) in known:

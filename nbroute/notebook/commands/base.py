@@ -20,7 +20,7 @@ _CELLS = {
     "%%route": "sends the prompt below it to the cheapest tier that should do",
     "%%route_compare": "sends the prompt below it to several tiers at once",
 }
-#: By the file that a command is in.
+#: By the file that a command is in; another file has its docstring for a theme.
 _THEMES = {
     "answers": "answers (NUMBER is a card's number; without it, the last card)",
     "quality": "whether the routing is any good",
@@ -153,7 +153,7 @@ def help(_desk: Desk, rest: str) -> tables.Told:  # noqa: A001 - a command has i
         return _one(_find(rest.removeprefix("%route ").strip()))
     lines = _listed(_CELLS)
     if rest:
-        for file, theme in _THEMES.items():
+        for file, theme in (_THEMES | _docstrings() | _THEMES).items():
             here = [one for one in COMMANDS.values() if one.run.__module__.endswith(f".{file}")]
             lines += ["", theme, *_listed({one.usage: one.about for one in here})]
         return tables.Told("\n".join(lines))
@@ -164,6 +164,12 @@ def help(_desk: Desk, rest: str) -> tables.Told:  # noqa: A001 - a command has i
         "%%route -h": "the options of a routed cell",
     }
     return tables.Told("\n".join([*lines, "", *_listed(first), "", *_listed(more)]))
+
+
+def _docstrings() -> dict[str, str]:
+    """The first line of each file that has commands, by the file's name."""
+    homes = {one.run.__module__: one.run.__globals__["__doc__"] for one in COMMANDS.values()}
+    return {home.rpartition(".")[2]: about.partition("\n")[0] for home, about in homes.items()}
 
 
 def _one(found: Command) -> tables.Told:
