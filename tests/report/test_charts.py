@@ -132,6 +132,8 @@ def test_tiers_stand_in_the_order_of_the_ladder_each_in_its_colour():
         assert tier_colour(tier, busy().tiers) in figure.svg()
         assert tier_colour(tier, busy().tiers) in figure._repr_html_()
     assert "over 50% is usual for support and Q&A" in figure.alt
+    along = figure.spec["vconcat"][0]["layer"][0]["encoding"]["x"]
+    assert {"domain": [0, 1.25], "nice": False} == along["scale"]  # with room for the words
     assert "63% (29)" in Told(figure._repr_html_())
 
 
@@ -180,6 +182,11 @@ def test_a_saving_is_net_names_its_baseline_and_is_called_an_estimate():
     assert "$0.16 less than all on FRONTIER" in figure.alt
     assert "(estimate)" in figure.title
     assert "all on FRONTIER: $0.20 (estimate)" in figure.alt
+    others = [row(purpose="embed"), row(status="unused"), row("c", comparison="x")]
+    figure = report(row(), *others, row("a", purpose="audit")).chart("savings")
+    words = ["answering, rejected answers too", "embedding", "answers that were not used"]
+    words += ["comparing", "auditing and judging", "all on FRONTIER"]
+    assert words == [r["use"] for r in figure.rows]
 
 
 def test_a_saving_that_is_not_known_says_why():

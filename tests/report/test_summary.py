@@ -115,6 +115,7 @@ def test_the_escalation_rate_is_judged_by_the_articles_thresholds(climbing, verd
 SENT = [row(f"r{n}", latency_ms=float(n)) for n in range(1, 21)]
 NOT_TIMED = [row("r30", **CACHED), row("r31", status="error"), row("r32", status="interrupted")]
 NOT_TIMED += [row("r1", purpose="classify"), compared("c9", status="error")]
+NOT_TIMED += [row("r33", status="running")]
 
 
 @pytest.mark.parametrize(
@@ -147,6 +148,8 @@ def test_cache_hits_and_failures_are_counted():
 
     assert (5, 1) == (told.calls, told.cache_hits)
     assert {"ok": 2, "error": 1, "interrupted": 1, "running": 1} == told.statuses
+    said = "4 results from 5 calls, 1 cached, 1 failed, 1 interrupted, 1 never ended"
+    assert said == str(told).partition("\n")[0]
 
 
 FAILED_LATER = escalated(ts=NOON + 1, status="error")
