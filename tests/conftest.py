@@ -7,9 +7,11 @@ import atexit
 import contextlib
 import os
 import signal
+import sys
 from decimal import Decimal
 from pathlib import Path
 
+import elsewhere
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
@@ -21,6 +23,15 @@ from nbroute.types import Ladder, Price, Tier
 
 # A shell that starts the tests in the background has them ignore Ctrl-C, and their children too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        why = hasattr(item, "function") and elsewhere.missing(
+            item.nodeid, item.function, item.module
+        )
+        if why:
+            item.add_marker(pytest.mark.skip(reason=f"not on {sys.platform}: {why}"))
 
 
 @pytest.fixture(autouse=True)
