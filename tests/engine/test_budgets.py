@@ -26,10 +26,13 @@ def or_cheaper(router, **limits):
     router.limits = replace(router.limits, on_limit="cheaper", **limits)
 
 
-@pytest.mark.parametrize("amount", [0, -1, "much", float("nan")])
-def test_a_budget_that_is_none_is_refused(router, amount):
-    with pytest.raises(SettingsError, match="budget"):
-        router.set_budget(amount)
+@pytest.mark.parametrize("usd", [0, -1, "nan", "inf", "a dollar", "", True, float("nan")])
+def test_a_budget_is_an_amount_that_can_be_lifted_and_nothing_else(router, usd):
+    with pytest.raises(SettingsError, match=f"a budget of {usd!r} cannot be kept"):
+        router.set_budget(usd)
+    for given, kept in (("$0.50", Decimal("0.50")), (0.1, Decimal("0.1")), (None, None)):
+        router.set_budget(given)
+        assert kept == router.limits.budget_usd
 
 
 def test_the_refusal_names_the_flag_and_the_flag_goes_on(router, server):

@@ -58,34 +58,25 @@ def test_a_fallback_model_answers_an_error_and_both_are_recorded(router, server,
         (401, errors.AuthError, "LOOP_API_KEY"),
         (404, errors.UnknownModel, "Check the model's name"),
         (429, errors.RateLimited, "Wait a little, or name a fallback model"),
-        (500, errors.Unavailable, "try again later"),
         (503, errors.Unavailable, "try again later"),
     ],
 )
 def test_an_error_is_one_line_with_its_cure_and_a_row_at_no_cost(
     router, server, status, kind, cure
 ):
+    """A bad key or a bad request asks no fallback."""
     server.reply(status=status, error="the server's words")
+    alone = status in (400, 401)
 
-    line = str(failed_as(router, kind, tier="MID"))
+    line = str(failed_as(router, kind, tier="LOW" if alone else "MID"))
 
-    assert all(one in line for one in ("'medium'", str(status), "the server's words", cure))
+    model = "small" if alone else "medium"
+    assert all(one in line for one in (repr(model), str(status), "the server's words", cure))
     assert "\n" not in line
-    assert ["medium"] == server.asked
+    assert [model] == server.asked
     row = only_row(router)
     assert ("error", 0) == (row["status"], row["cost_usd"])
     assert "the server's words" in row["error"]
-
-
-@pytest.mark.parametrize(
-    ("status", "kind"), [(401, errors.AuthError), (400, errors.RequestRejected)]
-)
-def test_a_bad_key_or_a_bad_request_asks_no_fallback(router, server, status, kind):
-    server.reply(status=status, error="no")
-
-    failed_as(router, kind)
-
-    assert ["small"] == server.asked
 
 
 @pytest.mark.parametrize("status", [200, 400, 401, 403])
@@ -266,7 +257,7 @@ def test_a_silent_server_times_out_may_have_cost_and_the_next_model_is_asked(
     silent = result.attempts[0]
     assert "quick" == result.text
     assert ("error", "estimated") == (silent.status, silent.cost_source)
-    assert silent.cost_usd > 0
+    assert 0 < silent.cost_usd < Decimal("0.0001")  # what was read, not what could be written
     assert "within 0.3 s" in silent.error
     assert "raise timeout_s" in silent.error
 
@@ -327,15 +318,20 @@ def test_an_unknown_price_cannot_keep_a_limit_and_costs_unknown(make_router):
     result = router.route("hello")
 
     assert (None, "unknown") == (result.cost_usd, result.cost_source)
-    with pytest.raises(errors.BudgetExceeded, match="price is not known"):
+    unknown = r"price is not known \('small'\)"
+    with pytest.raises(errors.BudgetExceeded, match=f"{unknown}.*--max-cost cannot be kept"):
         router.route("hello again", max_cost=1)
+    router.set_budget(1)
+    with pytest.raises(errors.BudgetExceeded, match=f"{unknown}.*session budget .*cannot be kept"):
+        router.route("hello again")
+    assert "ok" == router.route("hello again", over_budget=True).text
 
 
 # The cache
 
 
-def test_the_same_request_is_answered_from_the_cache_at_no_cost(router, server):
-    server.reply(text="Paris.", usage=USAGE)
+def test_the_cache_answers_the_same_request_at_no_cost_as_far_as_its_mode_says(router, server):
+    server.reply(text="Paris.", usage=USAGE, id="gen-1")
     router.route("Where?")
 
     again = router.route("Where?")
@@ -343,20 +339,12 @@ def test_the_same_request_is_answered_from_the_cache_at_no_cost(router, server):
     assert 1 == len(server.requests)
     assert (True, "Paris.", 0) == (again.cached, again.text, again.cost_usd)
     assert 1000 == again.usage.input_tokens
-
-
-def test_cache_modes_off_and_refresh_send_again(router, server):
-    router.route("Where?")
+    assert (None, None) == (again.answer.reserved_usd, again.answer.generation)
     router.route("Where?", cache="off")
     server.reply(text="newer")
     router.route("Where?", cache="refresh")
-
     assert 3 == len(server.requests)
     assert "newer" == router.route("Where?").text
-
-
-def test_cache_mode_only_sends_nothing(router, server):
     with pytest.raises(errors.ReplayMiss, match="cache mode 'only'"):
         router.route("never asked", cache="only")
-
-    assert [] == server.requests
+    assert 3 == len(server.requests)
