@@ -269,7 +269,7 @@ class Audited:
         (["expensive"] * 4 + ["cheaper"] * 2 + ["tie"], "amber", "more pairs would tell"),
         (["tie"] * 30, "amber", "too close to tell"),
         (["expensive"], "amber", "the judge preferred MID to LOW in 1 of 1 pair, LOW in 0"),
-        (["cheaper"] * 6, "amber", "too few to tell: it takes 20 pairs"),
+        *(([one] * 6, "amber", "too few to tell: it takes 20") for one in ("expensive", "cheaper")),
         ([None, None], "amber", "nothing was judged"),
     ],
 )
