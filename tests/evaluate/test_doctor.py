@@ -209,8 +209,8 @@ THOUGHT = {"choices": [THINKING], "usage": {"prompt_tokens": 9, "completion_toke
 
 @pytest.mark.parametrize("slow", [True, False])
 def test_a_model_that_is_slow_or_only_thinks_is_there(configured, server, monkeypatch, slow):
-    monkeypatch.setattr(doctor, "_LONGEST_S", 0.3 if slow else 9)
-    late = Reply(chunks=["a", "b", "c"] * 3, pause=0.1)
+    monkeypatch.setattr(doctor, "_LONGEST_S", 1.5 if slow else 9)
+    late = Reply(chunks=["a"] * 5, pause=0.5)
     server.handler = lambda _: late if slow else Reply(body=THOUGHT)
 
     assert "green" == only(configured().doctor(send=True), "model").colour
