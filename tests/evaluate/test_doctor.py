@@ -194,8 +194,8 @@ def test_a_name_in_a_cure_is_whole_and_a_name(configured, server, name):
 
 
 def test_a_model_that_hangs_is_a_finding_and_the_others_are_asked(configured, server, monkeypatch):
-    monkeypatch.setattr(doctor, "_LONGEST_S", 0.3)
-    server.handler = lambda sent: Reply(delay=2 if sent["model"] == "small" else 0)
+    monkeypatch.setattr(doctor, "_LONGEST_S", 1.5)
+    server.handler = lambda sent: Reply(delay=3 if sent["model"] == "small" else 0)
 
     examination = configured().doctor(send=True)
 
