@@ -161,42 +161,6 @@ def test_every_classifier_can_be_named(read, name):
 # What a file says
 
 
-def test_the_designs_example_is_understood(read):
-    settings = read(
-        """
-        [nbroute]
-        ladder = "four-tier"
-        classifier = "hybrid"
-        budget_usd = 1.00
-
-        [providers.openrouter]
-        kind = "openai"
-        base_url = "https://openrouter.ai/api/v1"
-        api_key_env = "OPENROUTER_API_KEY"
-
-        [tiers.SIMPLE]
-        provider = "openrouter"
-        model = "openai/gpt-4o-mini"
-        fallbacks = ["anthropic/claude-3.5-haiku"]
-        max_tokens = 256
-        system = "Answer directly."
-        price = { input = 0.15, output = 0.60, cached_input = 0.075 }
-        """,
-        OPENROUTER_API_KEY=KEY,
-    )
-    simple = settings.ladder["SIMPLE"]
-
-    assert ("file", Decimal("1.00")) == (settings.profile, settings.budget_usd)
-    assert (("anthropic/claude-3.5-haiku",), "Answer directly.") == (
-        simple.fallbacks,
-        simple.system,
-    )
-    price = Price(Decimal("0.15"), Decimal("0.60"), "configured", Decimal("0.075"))
-    assert price == simple.price
-    assert ["openrouter"] * 4 == of_tiers(settings, "provider")
-    assert KEY == the_provider(settings, "openrouter").api_key
-
-
 def test_all_keys_are_read(read, here):
     settings = read(
         """
@@ -227,9 +191,27 @@ def test_all_keys_are_read(read, here):
         [providers.openrouter]
         timeout_s = 5
         token_parameter = "max_completion_tokens"
+
+        [tiers.fast]
+        model = "openai/gpt-4o-mini"
+        fallbacks = ["anthropic/claude-3.5-haiku"]
+        max_tokens = 99
+        system = "Answer directly."
+        description = "Quick."
+        effort = "low"
+        price = { input = 0.15, output = 0.60, cached_input = 0.075 }
         """
     )
-    openrouter = the_provider(settings, "openrouter")
+    openrouter, fast = the_provider(settings, "openrouter"), settings.ladder["fast"]
+
+    assert (("anthropic/claude-3.5-haiku",), 99, "low") == (
+        fast.fallbacks,
+        fast.max_tokens,
+        fast.effort,
+    )
+    assert ("Answer directly.", "Quick.") == (fast.system, fast.description)
+    cents = Price(Decimal("0.15"), Decimal("0.60"), "configured", Decimal("0.075"))
+    assert cents == fast.price
 
     assert ("fast", "mid") == (settings.ladder.default, settings.baseline)
     asked = ClassifierSettings("model", "openai", "gpt-4.1-nano", 0.5, here / "learned.npz")
