@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
-from nbroute.recording.scrub import REMOVED, Scrubber
+from nbroute.recording.scrub import REMOVED, Scrubber, secrets_of
 
 KEYS = {
     "openai": "sk-proj-Ab12Cd34Ef56Gh78Ij90Kl12Mn34",
@@ -74,3 +75,11 @@ SPECIAL = 'Zq9-odd+key/with=signs&<"x">\''
 )
 def test_a_key_is_removed_however_it_is_written(shown):
     assert "Zq9" not in Scrubber([SPECIAL]).text(f"the key is {shown}.")
+
+
+@pytest.mark.parametrize("key", ["api_key", "_api_key", "key", "_key", "token", "_token"])
+@pytest.mark.parametrize("address", ["base_url", "_base_url", "api_base", "url", "host"])
+def test_a_provider_that_does_not_name_its_secrets_is_searched_for_them(key, address):
+    provider = SimpleNamespace(**{key: "own-key", address: "https://me:word@lab.example/v1"})
+
+    assert ["own-key", "me", "word"] == secrets_of(provider)
