@@ -498,6 +498,7 @@ ADDRESSES = {
     "https://me:pa/ss@box": PORT,
     "https://[::1]8000/": PORT,
     "https://me:pass@box": "a user name, a password",
+    "https://box/v1?api-version=1&key=2": "a query",
     "https://my box/v1": "a space",
     "https://box\\n/v1": "a space or a control character",
     "https://[::1": "IPv6",
@@ -540,6 +541,7 @@ HERE = (
 @pytest.mark.parametrize(
     "lines",
     [
+        'base_url = "https://box/v1?api-version=2024-10-21"',
         'base_url = "http://box.example"\nallow_http = true',
         'base_url = "https://box"\napi_key_env = "SECRET"\nallow_any_variable = true',
         'base_url = "https://box:8443/v1"\napi_key_env = "hf_token"',
