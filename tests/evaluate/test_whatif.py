@@ -69,7 +69,10 @@ def test_a_session_without_prompts_says_so_in_words(simulated):
 
     assert "there are no prompts to work with yet" in repr(found)
     assert (0, {}, None) == (len(found), found.mix(), found.chosen)
-    assert ["strategy", "prompts", "usd"] == list(found.frame().columns)[:3]
+    assert [
+        *("strategy", "prompts", "usd", "equivalent_usd", "unknown", "kind", "latency_s"),
+        *("saved_usd", "saved_equivalent_usd", "saved_share", *simulated.ladder.names),
+    ] == list(found.frame().columns)
     assert (0, 0, 0) == (len(found.frame()), len(found.curve()), len(found.prompts()))
 
 
