@@ -10,6 +10,23 @@ from nbroute.errors import ProviderError
 from nbroute.types import Message, Request
 
 KEY = "sk-test-0123456789abcdef"
+#: A settings file with two models at one endpoint, whose `url` is to be filled in.
+SETTINGS = """
+[nbroute]
+profile = "mine"
+[providers.mine]
+base_url = "{url}"
+api_key_env = "MINE_API_KEY"
+timeout_s = 5
+[tiers.LOW]
+provider = "mine"
+model = "small"
+max_tokens = 900
+[tiers.TOP]
+provider = "mine"
+model = "large"
+max_tokens = 900
+"""
 STREAMING = pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
 
 

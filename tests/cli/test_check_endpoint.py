@@ -3,25 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from calls import SETTINGS
 from loopback import Reply
 
 from nbroute.cli import main
 
-SETTINGS = """
-[nbroute]
-profile = "mine"
-[providers.mine]
-base_url = "{url}"
-api_key_env = "MINE_API_KEY"
-timeout_s = 5
-[tiers.LOW]
-provider = "mine"
-model = "small"
-max_tokens = 900
-{price}
-"""
 VERDICTS = ("ok", "note", "fails")
-PRICE = "price = { input = 1, output = 2 }"
+PRICE = "[tiers.LOW.price]\ninput = 1\noutput = 2\n"
 
 
 @pytest.fixture
@@ -32,7 +20,7 @@ def check(server, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("MINE_API_KEY", "sk-test-0123456789")
 
     def run(*arguments, price=PRICE):
-        file.write_text(SETTINGS.format(url=server.url, price=price))
+        file.write_text(SETTINGS.format(url=server.url) + price)
         code = main(["check-endpoint", "mine", *arguments])
         first, *lines = capsys.readouterr().out.splitlines()
         found = [(line[:5].strip(), line[7:22].strip(), line[24:]) for line in lines]

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from calls import SETTINGS
 from IPython.utils.capture import capture_output
 from loopback import Reply
 
@@ -22,22 +23,6 @@ from nbroute.evaluate.rewording import CHANGES, flips_of
 from nbroute.router import Router
 
 KEY = "sk-test-0123456789"
-SETTINGS = """
-[nbroute]
-profile = "mine"
-[providers.mine]
-base_url = "{url}"
-api_key_env = "MINE_API_KEY"
-timeout_s = 5
-[tiers.LOW]
-provider = "mine"
-model = "small"
-max_tokens = 900
-[tiers.TOP]
-provider = "mine"
-model = "large"
-max_tokens = 900
-"""
 
 
 def found(examination, what, *, colour=None):

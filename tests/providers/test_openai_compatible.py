@@ -613,7 +613,7 @@ ANY_JSON = st.recursive(
 
 
 @settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
     told=st.lists(ANY_JSON, min_size=1, max_size=3),
