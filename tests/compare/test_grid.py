@@ -18,7 +18,6 @@ import pytest
 from conftest import LADDER
 from loopback import Reply, prompt_of
 
-from nbroute.compare import Comparison, Grid
 from nbroute.errors import AuthError, BudgetExceeded, Interrupted, PromptError, SettingsError
 from nbroute.evaluate.training_data import read_labels
 from nbroute.router import Router
@@ -42,19 +41,18 @@ def prompts():
 
 
 def test_every_prompt_is_asked_of_every_contender_and_a_row_is_a_comparison(
-    router, server, prompts
+    router, server, prompts, capsys, monkeypatch
 ):
-    server.handler = echo
+    monkeypatch.setenv("NBROUTE_STATIC", "1")
+    server.handler, told = echo, []
 
-    grid = router.compare(prompts, ["LOW", "TOP"])
+    grid = router.compare(prompts, ["LOW", "TOP"], progress=lambda *seen: told.append(seen))
     frame = grid.frame()
 
-    assert isinstance(grid, Grid)
     assert ["a", "a", "b", "b", "c", "c"] == list(frame.index)
     assert ["LOW", "TOP"] * 3 == list(frame["contender"])
     assert ["small on one", "large on three"] == [frame["text"].iloc[0], frame["text"].iloc[-1]]
     assert {1} == set(sent_to(server).values())
-    assert isinstance(grid[1], Comparison)
     assert ["small on two", "large on two"] == [column.text for column in grid[1].columns]
     assert grid[-1].prompt == "three" == grid[2].prompt
     assert ["one", "two"] == [one.prompt for one in grid[:2]]
@@ -62,33 +60,36 @@ def test_every_prompt_is_asked_of_every_contender_and_a_row_is_a_comparison(
     assert grid[0].column("TOP").note.endswith("this is two tiers more expensive")
     with pytest.raises(IndexError, match="row 3 of a grid of 3"):
         grid[3]
+    # one bar counts all answers, or a function is told
+    assert list(range(1, 10)) == [done for done, _, _ in told]
+    assert (9, True) == (told[-1][1], told[-1][2].usd > 0)
+    assert "" == capsys.readouterr().err
+    router.compare(prompts, ["LOW", "TOP"], progress=True)
+    drawn = capsys.readouterr().err
+    assert "9/9" in drawn
+    assert "step" in drawn
 
 
-def test_each_prompt_is_classified_once_and_picks_can_be_left_out(make_router, prompts):
-    seen = []
-    router = make_router(classifier=lambda prompt: seen.append(prompt) or "TOP")
+def test_each_prompt_is_classified_once_and_told_apart_unless_picks_are_left_out(
+    make_router, server, prompts
+):
+    server.handler = lambda sent: Reply(text="TOP")
+    router = make_router(classifier="model")
 
-    frame = router.compare(prompts).frame()
+    whole = router.compare(prompts)
+    rows = router.ledger.rows()
     grid = router.compare(prompts, ["LOW"], picks=False)
 
-    assert ["one", "three", "two"] == sorted(seen)
-    assert [False, False, True] * 3 == list(frame["picked"])
+    assert {"classify": 3, "answer": 9} == Counter(row["purpose"] for row in rows)
+    assert {whole.id} == {row["comparison"] for row in rows} == {one.id for one in whole}
+    assert [False, False, True] * 3 == list(whole.frame()["picked"])
+    assert ["LOW", "MID", "TOP", "(routing)"] == list(whole.totals().index)
+    assert whole.totals().loc["(routing)", "usd"] > 0
+    assert router.spend().usd == whole.cost.usd + grid.cost.usd
     assert grid.frame()["picked"].isna().all()
     assert grid[0].picked is None
     assert "not asked for" in grid[0].columns[0].note
     assert ["LOW"] == list(grid.totals().index)
-
-
-def test_all_calls_of_a_grid_share_an_id_and_what_picking_cost_is_told_apart(make_router, prompts):
-    router = make_router(classifier="model")
-
-    grid = router.compare(prompts, ["TOP"])
-
-    assert {grid.id} == {row["comparison"] for row in router.ledger.rows()}
-    assert {grid.id} == {one.id for one in grid}
-    assert ["TOP", "(routing)"] == list(grid.totals().index)
-    assert grid.totals().loc["(routing)", "usd"] > 0
-    assert router.spend().usd == grid.cost.usd
 
 
 def test_a_prompt_that_fails_or_is_none_is_a_row_with_its_error(router, server):
@@ -164,7 +165,9 @@ def test_costs_are_prompts_by_contenders(router, prompts):
     assert totals.loc["SIMPLE", "equivalent_usd"] > 0
 
 
-def test_a_budget_that_is_used_up_leaves_rows_that_were_not_sent(router, prompts):
+def test_a_budget_that_is_used_up_leaves_rows_not_sent_and_a_refused_key_its_error(
+    router, server, prompts
+):
     router.set_budget("0.01")
 
     grid = router.compare(prompts, ["LOW", "TOP"])
@@ -172,48 +175,35 @@ def test_a_budget_that_is_used_up_leaves_rows_that_were_not_sent(router, prompts
     assert ["ok", "not sent"] * 3 == list(grid.frame()["status"])
     assert grid.stopped.startswith("TOP: BudgetExceeded")
     column = grid[0].column("TOP")
-    assert "not sent" == column.status
-    assert isinstance(column.error, BudgetExceeded)
-
-
-def test_a_refused_key_is_the_error_that_it_was(router, server, prompts):
+    assert ("not sent", True) == (column.status, isinstance(column.error, BudgetExceeded))
     server.answer(Reply(status=401, error="wrong key"))
-
     column = router.compare(prompts, ["LOW"])[0].columns[0]
-
     assert isinstance(column.error, AuthError)
     assert column.result is not None
-
-
-def test_one_bar_counts_all_answers_or_a_function_is_told(router, prompts, capsys, monkeypatch):
-    monkeypatch.setenv("NBROUTE_STATIC", "1")
-    seen = []
-
-    router.compare(prompts, ["LOW", "TOP"], progress=lambda *told: seen.append(told))
-    router.compare(prompts, ["LOW", "TOP"], progress=True)
-
-    drawn = capsys.readouterr().err
-    assert "9/9" in drawn
-    assert "step" in drawn
-    assert list(range(1, 10)) == [done for done, _, _ in seen]
-    assert (9, True) == (seen[-1][1], seen[-1][2].usd > 0)
 
 
 # Votes
 
 
-def test_votes_are_kept_by_row(router, prompts):
-    grid = router.compare(prompts, ["LOW", "TOP"])
+def test_votes_are_kept_by_row_and_outlive_the_kernel(make_router, prompts, tmp_path):
+    def compared():
+        return make_router(ledger=tmp_path / "votes.sqlite").compare(
+            prompts, ["LOW", "TOP"], to="grid"
+        )
 
+    grid = compared()
     grid.vote(1, "LOW")
     label = grid.vote(1, "TOP")
     grid[2].vote("LOW")
 
-    votes, frame = grid.votes(), grid.frame()
     assert ("LOW", "TOP", grid.id) == (label.picked, label.needed, label.comparison)
-    assert [None, "TOP", "LOW"] == list(votes["voted"]) == [one.voted for one in grid]
-    assert ["LOW"] * 3 == list(votes["picked"])
-    assert [("b", "TOP"), ("c", "LOW")] == list(frame[frame["voted"]]["contender"].items())
+    for again in (grid, compared()):
+        votes, frame = again.votes(), again.frame()
+        assert [None, "TOP", "LOW"] == list(votes["voted"]) == [one.voted for one in again]
+        assert ["LOW"] * 3 == list(votes["picked"])
+        assert [("b", "TOP"), ("c", "LOW")] == list(frame[frame["voted"]]["contender"].items())
+    again.vote(1, "LOW")
+    assert "LOW" == again[1].voted
 
 
 def test_votes_make_labels_as_fit_reads_them(make_router):
@@ -230,16 +220,6 @@ def test_votes_make_labels_as_fit_reads_them(make_router):
     assert prompts == list(labels["prompt"])
     assert ["LOW", "TOP"] == sorted(set(router.labels()["tier"]))
     assert 60 == len(read_labels(labels, router.ladder).prompts)
-
-
-def test_votes_outlive_the_kernel(make_router, prompts, tmp_path):
-    make_router(ledger=tmp_path / "votes.sqlite").compare(prompts, to="grid").vote(1, "TOP")
-
-    grid = make_router(ledger=tmp_path / "votes.sqlite").compare(prompts, to="grid")
-
-    assert [None, "TOP", None] == list(grid.votes()["voted"])
-    grid.vote(1, "MID")
-    assert "MID" == grid[1].voted
 
 
 # Continued
