@@ -56,22 +56,20 @@ def answer(tier, text, **changes):
 
 
 def comparison_of(**texts):
-    """A comparison of hand-made answers; an error in place of a text is one that failed."""
-    found = [
-        Column(
-            Contender(tier, tier, f"model-{tier.lower()}"), tier == "LOW", f"note on {tier}", text
-        )
-        if text is None
-        else Column(
+    """A comparison of hand-made answers; an error instead of a text is one that failed."""
+
+    def column(tier, text):
+        failed = isinstance(text, Exception)
+        return Column(
             Contender(tier, tier, f"model-{tier.lower()}"),
             tier == "LOW",
             f"note on {tier}",
-            None if isinstance(text, Exception) else answer(tier, text),
-            text if isinstance(text, Exception) else None,
+            None if failed else answer(tier, text),
+            text if failed else None,
         )
-        for tier, text in texts.items()
-    ]
-    return Comparison("c1", "the prompt", Decision("LOW", "rules", "7 words", 0.9), tuple(found))
+
+    columns = tuple(column(tier, text) for tier, text in texts.items())
+    return Comparison("c1", "the prompt", Decision("LOW", "rules", "7 words", 0.9), columns)
 
 
 def view(comparison, **state):
@@ -110,24 +108,26 @@ def test_static_output_is_shown_once_with_no_second_table(static):
     assert metadata["nbroute"]["comparison"] == static.user_ns["_"].id
 
 
-def test_a_later_cell_shows_the_whole_thing_again(static):
+def test_a_later_cell_shows_it_all_again_with_the_cheapest_and_the_fastest_named(static):
     first = outputs(static, "%%route_compare -o kept\nhello")
-    assert first == outputs(static, "kept")
-    assert first == outputs(static, "_")
+    assert first == outputs(static, "kept") == outputs(static, "_")
+
+    data, _ = first[0]
+
+    assert "cheapest, fastest" in data["text/plain"].partition("--- MEDIUM")[0]
+    assert 1 == data["text/html"].count("cheapest")
+    assert ["100.0%"] == re.findall(r"width:(100.0%)", data["text/html"])
 
 
-@pytest.mark.parametrize("line", ["kept <<", "-o kept", "kept << SIMPLE"])
-def test_a_comparison_can_be_kept_in_a_variable(shell, line):
-    _, done = run(shell, f"%%route_compare {line}\nhello")
-    assert shell.user_ns["kept"] is done.result
+def test_a_comparison_can_be_kept_in_a_variable_and_be_shown_nowhere(shell):
+    for line in ("kept <<", "-o kept", "kept << SIMPLE"):
+        _, done = run(shell, f"%%route_compare {line}\nhello")
+        assert shell.user_ns["kept"] is done.result
 
-
-def test_quiet_shows_nothing_and_keeps_the_comparison(shell):
     text, done = run(shell, "%%route_compare -q -o kept SIMPLE MEDIUM\nhello")
 
-    assert "" == text.strip()
-    assert done.result is None
-    assert isinstance(shell.user_ns["kept"], Comparison)
+    assert ("", None) == (text.strip(), done.result)
+    assert 2 == len(shell.user_ns["kept"].columns)
 
 
 def test_tiers_stand_among_the_options_and_the_cell_is_read_as_a_routed_one(shell):
@@ -226,7 +226,7 @@ def test_ctrl_c_keeps_the_answers_that_had_arrived(static):
 
 
 def test_a_vote_is_kept_as_a_label_and_a_second_one_counts_instead(shell):
-    _, done = run(shell, COMPARE)
+    _, done = run(shell, "%%route_compare SIMPLE MEDIUM -o kept\nhello")
     text, _ = run(shell, "%route vote simple")
     run(shell, "%route vote MEDIUM")
 
@@ -235,15 +235,8 @@ def test_a_vote_is_kept_as_a_label_and_a_second_one_counts_instead(shell):
     assert ["SIMPLE", "MEDIUM"] == [label.needed for label in labels]
     assert {"cheapest acceptable"} == {label.feedback for label in labels}
     assert "MEDIUM" == done.result.voted
-
-
-def test_a_vote_from_python_shows_in_a_later_cell(static):
-    outputs(static, "%%route_compare -o kept\nhello")
-    static.run_cell("_ = kept.vote('MEDIUM')")
-
-    ((data, _),) = outputs(static, "kept")
-
-    assert "your vote: MEDIUM is good enough" in data["text/plain"]
+    run(shell, "_ = kept.vote('SIMPLE')")
+    assert "your vote: SIMPLE is good enough" in run(shell, "kept")[0]
 
 
 @pytest.mark.parametrize(
@@ -276,10 +269,15 @@ def test_differences_are_marked_and_unmarked(static):
     assert "<mark" not in plain[0]["text/html"]
 
 
+def difference(**texts):
+    """What is shown of hand-made answers with their differences marked."""
+    compared = comparison_of(**texts)
+    return columns.bundle(view(compared, marked=True), compared)[0]
+
+
 def test_answers_that_differ_in_most_words_say_so_and_are_not_marked():
     shared = "the sky is blue because air scatters blue light"
-    compared = comparison_of(LOW=shared, MID=f"**{shared}** always", TOP="a wholly other text")
-    data, _ = columns.bundle(view(compared, marked=True), compared)
+    data = difference(LOW=shared, MID=f"**{shared}** always", TOP="a wholly other text")
 
     assert "100% of this is in no other answer: too much to highlight" in data["text/plain"]
     assert "[only here: always]" in data["text/plain"]
@@ -287,17 +285,14 @@ def test_answers_that_differ_in_most_words_say_so_and_are_not_marked():
 
 
 @pytest.mark.parametrize(
-    ("texts", "said"),
+    ("other", "said"),
     [
-        (("one text", "a wholly other thing"), "nothing is highlighted: over 60% of it is in no"),
-        (("one text", "one text"), "no differences: every word is in another answer, too"),
+        ("a wholly other thing", "nothing is highlighted: over 60% of it is in no"),
+        ("one text", "no differences: every word is in another answer, too"),
     ],
 )
-def test_differences_that_mark_nothing_say_why_above_the_answers(texts, said):
-    compared = comparison_of(**dict(zip(("LOW", "TOP"), texts, strict=True)))
-    data, _ = columns.bundle(view(compared, marked=True), compared)
-
-    for text in data.values():
+def test_differences_that_mark_nothing_say_why_above_the_answers(other, said):
+    for text in difference(LOW="one text", TOP=other).values():
         assert said in text.replace("\\", "")
         assert "highlighted: what" not in text
 
@@ -308,14 +303,17 @@ def test_differences_that_mark_nothing_say_why_above_the_answers(texts, said):
 HIDING = ["SIMPLE", "FRONTIER", "gpt-4o", "opus", "nothing billed", "latency", "first token"]
 
 
-def test_blind_answers_are_told_by_letters_alone_also_later_and_with_differences(static):
+def test_blind_answers_are_told_by_letters_alone_until_a_vote_reveals_them(static):
     ((data, _),) = outputs(static, "%%route_compare --blind -o kept SIMPLE FRONTIER\nhello")
     ((later, _),) = outputs(static, "kept")
     ((marked, _),) = outputs(static, "%%route_compare --blind --diff SIMPLE FRONTIER\nhello")
+    ((shown, _),) = outputs(static, "%route vote b")
 
     for text in (*data.values(), *later.values(), *marked.values()):
         assert [] == [word for word in HIDING if word in text]
     assert re.findall(r"^--- (\w+) ---$", data["text/plain"], re.MULTILINE) == ["A", "B"]
+    voted = re.search(r"B: (\w+) · simulated/", shown["text/plain"])[1]
+    assert f"your vote: {voted} is good enough" in shown["text/html"]
 
 
 def test_a_terminal_shows_blind_answers_only_when_all_are_there(shell):
@@ -323,16 +321,6 @@ def test_a_terminal_shows_blind_answers_only_when_all_are_there(shell):
 
     assert [] == [word for word in HIDING if word in text]
     assert "--- A ---" in text
-
-
-def test_a_blind_vote_reveals_what_it_was_for(static):
-    _, done = run(static, "%%route_compare --blind SIMPLE FRONTIER\nhello")
-
-    ((data, _),) = outputs(static, "%route vote b")
-
-    voted = done.result.voted
-    assert f"B: {voted} · simulated/" in data["text/plain"]
-    assert f"your vote: {voted} is good enough" in data["text/html"]
 
 
 def test_a_blind_error_does_not_tell_which_tier_it_was(static):
@@ -367,12 +355,16 @@ def test_letters_go_on_after_z():
 # the page
 
 
-def test_the_page_has_columns_beside_one_another_where_there_is_room():
+def test_the_page_has_columns_that_say_what_was_asked_and_stand_side_by_side():
     page = columns.page(view(comparison_of(LOW="yes", TOP="no")))
+    text = Rendered(page.replace("</p>", " </p>")).text
 
     assert "grid-template-columns:repeat(auto-fit,minmax(min(100%,17rem),1fr))" in page
     assert 2 == page.count("<section")
     assert {"div", "p", "b", "i", "section", "span"} == Rendered(page).tags
+    assert "Routing would pick LOW (90% confident): 7 words · list price" in text
+    assert "LOW · $0.001 · model-low" in text
+    assert "0.4 s · 20 tokens" in text
 
 
 BARRED = {"script", "img", "iframe", "svg", "style", "object", "form", "button"}
@@ -387,23 +379,6 @@ def test_nothing_in_an_answer_a_name_or_an_error_runs_or_loads(attack):
         assert set() == page.tags & BARRED
         assert not [name for name in page.attributes if name.startswith(("on", "src"))]
         assert all(re.match("https?://|mailto:", a, re.IGNORECASE) for a in page.addresses)
-
-
-def test_a_column_says_what_was_asked_of_it():
-    page = columns.page(view(comparison_of(LOW="yes", TOP="no")))
-    text = Rendered(page.replace("</p>", " </p>")).text
-
-    assert "Routing would pick LOW (90% confident): 7 words · list price" in text
-    assert "LOW · $0.001 · model-low" in text
-    assert "0.4 s · 20 tokens" in text
-
-
-def test_costs_are_to_scale_and_the_cheapest_and_the_fastest_are_named(static):
-    ((data, _),) = outputs(static, "%%route_compare\nhello")
-
-    assert re.search(r"cheapest, fastest", data["text/plain"].partition("--- MEDIUM")[0])
-    assert 1 == data["text/html"].count("cheapest")
-    assert ["100.0%"] == re.findall(r"width:(100.0%)", data["text/html"])
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -434,18 +409,10 @@ def test_an_answer_of_any_length_and_script_is_shown_whole():
 
 
 def test_what_broke_off_is_shown_with_its_error_and_counted_in_the_record():
-    broken = Unavailable("gone")
-    compared = comparison_of(LOW="half an ans")
-    (column,) = compared.columns
-    compared = Comparison(
-        "c2",
-        "the prompt",
-        compared.decision,
-        (
-            Column(column.contender, True, "", column.result, broken),
-            *comparison_of(TOP=broken).columns,
-        ),
-    )
+    gone = Unavailable("gone")
+    compared = comparison_of(LOW="half an ans", TOP=gone)
+    broken = replace(compared.columns[0], error=gone)
+    compared = Comparison("c2", "p", compared.decision, (broken, compared.columns[1]))
     data, metadata = columns.bundle(view(compared), compared)
 
     assert "Unavailable: gone" in data["text/plain"]
@@ -459,9 +426,13 @@ def test_what_broke_off_is_shown_with_its_error_and_counted_in_the_record():
 @pytest.fixture
 def routed():
     """A router on a simulated model with a ledger of its own."""
-    router = Router(profile="simulated")
-    yield router
-    router.close()
+    with closing(Router(profile="simulated")) as router:
+        yield router
+
+
+@pytest.fixture
+def board():
+    return Shown()
 
 
 def card_on(board, router, tiers=("SIMPLE", "MEDIUM"), **state):
@@ -483,21 +454,17 @@ def votes(twin):
     return [(words, pressed == "true") for pressed, words in found]
 
 
-def test_answers_stream_side_by_side_in_one_output(routed):
-    board = Shown()
+def test_answers_stream_side_by_side_and_blind_ones_are_hidden_until_all_are_there(routed, board):
     card_on(board, routed)
-
     assert "waiting for the first token ..." in board.pages[0]
     assert any("answering ..." in page for page in board.pages)
     assert "answering ..." not in board.pages[-1]
 
+    blind = Shown()
+    card_on(blind, routed, blind=True)
 
-def test_a_blind_card_shows_no_text_before_all_answers_are_there(routed):
-    board = Shown()
-    card_on(board, routed, blind=True)
-
-    assert all("How can I help" not in page for page in board.pages[:-1])
-    assert "blind: 0 of 2 answers have arrived" in board.pages[0]
+    assert all("How can I help" not in page for page in blind.pages[:-1])
+    assert "blind: 0 of 2 answers have arrived" in blind.pages[0]
 
 
 def test_a_stream_shows_only_what_the_last_model_said():
@@ -509,8 +476,7 @@ def test_a_stream_shows_only_what_the_last_model_said():
     assert ("right", "LOW · two") == (pane.text, pane.title)
 
 
-def test_a_click_votes_another_one_changes_the_vote_and_the_same_takes_it_back(routed):
-    board = Shown()
+def test_a_click_votes_another_one_changes_the_vote_and_the_same_takes_it_back(routed, board):
     twin = twin_of(card_on(board, routed))
 
     twin.act("vote", "SIMPLE", "")
@@ -520,17 +486,14 @@ def test_a_click_votes_another_one_changes_the_vote_and_the_same_takes_it_back(r
     assert [("good enough", False), ("✓ good enough", True)] == votes(twin)
     assert '<span role="status">your vote: MEDIUM is good enough</span>' in twin.html
     assert "your vote: MEDIUM" in board.pages[-1]
-
     twin.act("vote", "MEDIUM", "")
-
     assert [("good enough", False)] * 2 == votes(twin)
     assert "vote removed" in twin.html
     assert "your vote" not in board.pages[-1]
     assert routed.labels().empty
 
 
-def test_a_click_on_a_letter_reveals_the_tiers(routed):
-    board = Shown()
+def test_a_click_on_a_letter_reveals_the_tiers(routed, board):
     twin = twin_of(card_on(board, routed, blind=True))
     assert "MEDIUM" not in twin.html
     assert 2 == twin.html.count("--tier:#6b6b6b") - twin.html.count("nbr-pill")
@@ -542,20 +505,15 @@ def test_a_click_on_a_letter_reveals_the_tiers(routed):
     assert "A: claude-haiku-3.5" in board.pages[-1]
 
 
-def test_the_toggle_marks_and_unmarks_differences(routed):
-    board = Shown()
+def test_the_toggle_marks_and_unmarks_differences(routed, board):
     twin = twin_of(card_on(board, routed, ("COMPLEX", "FRONTIER")))
 
-    twin.act("differences", "", "")
-    marked = board.pages[-1]
-    assert "<mark" in twin.html
-    twin.act("differences", "", "")
-
-    assert ("<mark" in marked, "<mark" in board.pages[-1]) == (True, False)
+    for marked in (True, False):
+        twin.act("differences", "", "")
+        assert [marked, marked] == ["<mark" in page for page in (twin.html, board.pages[-1])]
 
 
-def test_a_vote_that_cannot_be_written_is_shown_with_the_error_in_words(routed):
-    board = Shown()
+def test_a_vote_that_cannot_be_written_is_shown_with_the_error_in_words(routed, board):
     twin = twin_of(card_on(board, routed))
     with closing(sqlite3.connect(os.environ["NBROUTE_LEDGER"])) as file:
         file.execute("DROP TABLE labels")
