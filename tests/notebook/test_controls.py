@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-import time
 
 import pytest
 from cells import Row, desk_of, run
 from loopback import Reply
+from waiting import until
 
 from nbroute.notebook.controls import Controls
 from nbroute.router import Router
@@ -20,13 +20,6 @@ def row(router):
 
 def answered(row):
     return [one.tier for one in row.card.view.results]
-
-
-def until(condition):
-    give_up = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < give_up, "waited in vain"
-        time.sleep(0.01)
 
 
 def test_two_cards_that_are_escalated_at_the_same_time_keep_their_own_answers(shell):
@@ -63,21 +56,6 @@ def test_escalate_that_is_clicked_twice_asks_once_and_the_second_click_climbs_no
 
     assert ["MID", "LOW"] == answered(row)
     assert 2 == len(server.requests)
-
-
-def test_stop_before_the_first_token_leaves_the_answer_and_its_controls(row, server):
-    server.handler = lambda _: Reply(delay=20)
-    row.click("Escalate")
-    until(lambda: len(server.requests) == 2)
-
-    row.click("Stop")
-
-    until(lambda: not row.is_off("good"))
-    assert [] == row.kept
-    assert "LOW" == answered(row)[-1]
-    server.handler = lambda _: Reply()
-    row.controls.start("TOP").join()
-    assert ["TOP"] == [one.tier for one in row.kept]
 
 
 def test_a_click_asks_the_router_that_the_notebook_has_now(row, router):

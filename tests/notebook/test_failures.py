@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 import sys
 from datetime import UTC, datetime
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ from cells import error_of, run
 from IPython.utils.capture import capture_output
 from loopback import Reply
 from markdown_it import MarkdownIt
+from markup import Rendered
 
 from nbroute.storage.ledger import SqliteLedger
 
@@ -38,6 +38,7 @@ model = "large"
 max_tokens = 128
 price = {{ input = 10000, output = 30000 }}
 """
+DAMAGED = b"not a database, though it is long enough" * 100
 PAID = {"prompt_tokens": 10, "completion_tokens": 3}  # $0.016 on LOW
 
 
@@ -235,9 +236,7 @@ def test_a_key_that_is_set_before_the_first_call_is_used(load, monkeypatch):
     monkeypatch.delenv("LOOP_KEY")
     cell, told = load()
     assert "set it before the first call" in told
-
     monkeypatch.setenv("LOOP_KEY", KEY)
-
     assert run(cell, "%%route -t LOW\nhello")[1].success
 
 
@@ -322,7 +321,7 @@ def test_tiers_that_could_not_answer_are_steps_told_once(load, server):
 @pytest.mark.parametrize("kind", ["ledger", "cache"])
 def test_a_file_that_cannot_be_used_is_a_note_and_costs_no_answer(load, monkeypatch, kind, file):
     Path("folder").mkdir()
-    Path("corrupt").write_bytes(b"this is no database, though it is long enough" * 100)
+    Path("corrupt").write_bytes(DAMAGED)
     path = Path(file).absolute()
     if kind == "ledger":
         monkeypatch.setenv("NBROUTE_LEDGER", str(path))
@@ -348,7 +347,7 @@ def test_a_file_that_cannot_be_used_is_a_note_and_costs_no_answer(load, monkeypa
 def test_a_ledger_that_breaks_while_in_use_hides_neither_an_answer_nor_an_error(cell, server):
     run(cell, "%%route -t LOW\nhello")
     for file in Path.cwd().glob("ledger.sqlite*"):
-        file.write_bytes(b"this is no database, though it is long enough" * 100)
+        file.write_bytes(DAMAGED)
     server.reply(text="Paris.")
 
     text, _ = run(cell, "%%route -t LOW -o answer\nWhere?")
@@ -360,8 +359,8 @@ def test_a_ledger_that_breaks_while_in_use_hides_neither_an_answer_nor_an_error(
     assert "AuthError" in run(cell, "%%route -t LOW\nWhen?")[0]
 
 
-def test_a_cache_that_was_damaged_is_asked_anew_and_in_a_replay_told(load, server):
-    Path("cache.sqlite").write_bytes(b"no database" * 100)
+def test_a_damaged_cache_that_alone_may_answer_is_named_and_nothing_is_sent(load, server):
+    Path("cache.sqlite").write_bytes(DAMAGED)
     cell, _ = load('cache_file = "cache.sqlite"\ncache = "only"')
 
     assert "cache.sqlite" in run(cell, "%%route -t LOW\nhello")[0]
@@ -372,7 +371,7 @@ def test_a_cache_that_was_damaged_is_asked_anew_and_in_a_replay_told(load, serve
 def test_what_was_learned_or_taught_in_a_corrupt_file_is_one_line(cell, server, content):
     Path("learned.npz").write_bytes(content)
     assert "learned.npz" in error_of(cell, "%%route -c learned\nhello")
-    Path("examples.sqlite3").write_bytes(b"no database" * 100)
+    Path("examples.sqlite3").write_bytes(DAMAGED)
 
     assert "examples.sqlite3" in error_of(cell, "%route teach LOW hello there")
     assert [] == server.requests
@@ -382,22 +381,6 @@ def test_what_was_learned_or_taught_in_a_corrupt_file_is_one_line(cell, server, 
 
 
 # Markup
-
-
-class Harm(HTMLParser):
-    """What in a page runs, loads or leads astray."""
-
-    def __init__(self, page):
-        super().__init__()
-        self.found = []
-        self.feed(page)
-
-    def handle_starttag(self, tag, attrs):
-        if tag in ("script", "img", "iframe", "svg", "link", "object", "embed"):
-            self.found.append(tag)
-        for name, value in attrs:
-            if name.startswith("on") or "javascript:" in (value or ""):
-                self.found.append(f"{tag} {name}={value}")
 
 
 HOSTILE = "<script>alert(1)</script> <img src=x onerror=alert(1)> ![x](http://evil.example/x.png)"
@@ -411,19 +394,18 @@ def harm_of(cell, source):
         made.append(cell.display_formatter.format(done.result)[0])
     pages = [data.get("text/html", "") for data in made]
     pages += [MarkdownIt().render(data.get("text/markdown", "")) for data in made]
-    return Harm("".join(pages)).found
+    found = Rendered("".join(pages))
+    attributes = {name for name in found.attributes if name.startswith(("on", "src"))}
+    barred = {"script", "img", "iframe", "svg", "link", "object", "embed"} & found.tags
+    return attributes | barred | {one for one in found.harm if "javascript:" in one}
 
 
-def test_markup_in_an_error_is_words_and_this_files_eye_sees_harm(load, server):
-    assert ["script", "img", "img onerror=y", "a href=javascript:z"] == Harm(
-        "<script></script><img src=x onerror=y><a href='javascript:z'>a</a>"
-    ).found
+def test_markup_in_an_error_is_words(load, server):
     cell, _ = load(low='fallbacks = ["second"]')
     server.reply(status=404, error=f"{HOSTILE} a model")
-    assert [] == harm_of(cell, "%%route -t LOW\nhello")
+    assert set() == harm_of(cell, "%%route -t LOW\nhello")
     server.reply(status=400, error=HOSTILE)
-    assert [] == harm_of(cell, "%%route -t LOW\nhello again")
-    assert [] == harm_of(cell, "%route why")
+    assert set() == harm_of(cell, "%%route -t LOW\nhello again") | harm_of(cell, "%route why")
 
 
 def test_markup_in_the_names_of_the_settings_is_words_wherever_they_are_shown(plain_shell, server):
@@ -449,4 +431,4 @@ def test_markup_in_the_names_of_the_settings_is_words_wherever_they_are_shown(pl
         *(f"%route {word}" for word in ("tiers", "spend", "spend feature", "spend model")),
         *(f"%route {word}" for word in ("log", "why", "report", "classify <script>x</script>")),
     ):
-        assert [] == harm_of(plain_shell, source), source
+        assert set() == harm_of(plain_shell, source), source
