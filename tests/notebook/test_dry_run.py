@@ -48,41 +48,32 @@ def test_the_estimate_is_of_what_is_sent(make_router, server):
     assert prompt_tokens(messages) == asking.input_tokens
 
 
-def test_a_hybrid_that_is_sure_asks_nobody(make_router):
+def test_a_hybrid_that_is_sure_and_a_tier_that_is_forced_ask_nobody(make_router):
     explained = make_router(classifier="hybrid").explain(PLAIN)
 
     assert explained.asking is None
     assert "would go to" in repr(tables.dry_run(explained))
-
-
-def test_a_forced_tier_asks_nobody(make_router):
     assert make_router(classifier="model").explain(VAGUE, tier="MID").asking is None
 
 
-def test_max_cost_is_held_against_the_sum(make_router, server):
+def test_max_cost_is_held_against_the_sum_and_a_refusal_names_what_would_be_enough(
+    make_router, server
+):
     router = make_router(classifier="model")
     steps = router.explain(VAGUE).steps
     total = sum(cost.usd for cost in steps.values())
 
     short = router.explain(VAGUE, max_cost=total - Decimal("0.000001"))
-
-    assert all(name in short.refusal for name in steps)
-    assert short.refusal in repr(tables.dry_run(short))
-    assert "" == router.explain(VAGUE, max_cost=total).refusal
-    assert [] == server.requests
-
-
-def test_a_refusal_names_each_step_and_what_would_be_enough(make_router, server):
-    router = make_router(classifier="model")
-
     with pytest.raises(BudgetExceeded) as caught:
         router.route(VAGUE, max_cost="0.00001")
 
+    assert all(name in short.refusal for name in steps)
+    assert short.refusal in repr(tables.dry_run(short))
     told = str(caught.value)
     assert "asking small for the tier $" in told
     assert " + MID $" in told
     enough = told.partition("raise --max-cost to $")[2].partition(",")[0]
-    assert "" == router.explain(VAGUE, max_cost=enough).refusal
+    assert ["", ""] == [router.explain(VAGUE, max_cost=it).refusal for it in (total, enough)]
     assert [] == server.requests
 
 

@@ -348,11 +348,7 @@ def test_the_answer_and_the_controls_are_two_outputs_and_the_result_shows_again_
         (shown,) = kernel.good(later).of("display_data")
         assert "\n\nok" in shown["data"]["text/plain"]
         assert "LOW" == shown["metadata"]["nbroute"]["tier"]
-
-
-def test_the_result_shows_again_where_the_client_keeps_no_history_of_its_cells(kernel):
-    kernel.good("%%route -o answer\nhello", history=False)
-
+    kernel.good("%%route -o answer\nhello", history=False)  # a client that keeps no history
     assert kernel.good("answer", history=False).of("display_data")
 
 
@@ -382,24 +378,21 @@ def test_a_failed_use_is_one_line_and_the_old_profile_stays(kernel, rows):
     assert ["loop"] == [row["provider"] for row in rows()]
 
 
-def test_an_endpoint_that_fails_is_one_line_with_no_half_drawn_card(kernel, asked):
+def test_what_fails_is_one_line_with_no_half_drawn_card_and_keeps_what_had_arrived(
+    kernel, asked, rows
+):
     asked.reply(status=401, error="bad key")
-
     ran = kernel.run("%%route\nhello")
-
     assert "AuthError" == ran.error
     assert "" == ran.of("update_display_data")[-1]["data"]["text/plain"]
 
-
-def test_a_stream_that_breaks_off_keeps_what_had_arrived(kernel, asked, rows):
     asked.reply(text=WORDS * 10, cut_after=4)
-
     ran = kernel.run("%%route\nhello")
 
     assert "Unavailable" == ran.error
     assert "broke off: a partial answer" in ran.words
     assert "one two three four" in ran.words
-    assert ["error"] == [row["status"] for row in rows()]
+    assert ["error", "error"] == [row["status"] for row in rows()]
 
 
 # Front ends that are not known to draw an output again
@@ -410,27 +403,23 @@ def test_a_stream_that_breaks_off_keeps_what_had_arrived(kernel, asked, rows):
     [
         ({"text": WORDS}, None, "one two three four"),
         ({"text": WORDS, "cut_after": 2}, "Unavailable", "broke off: a partial answer"),
+        ({"text": WORDS * 250}, "Interrupted", "interrupted: a partial answer"),
     ],
-    ids=["whole", "broken"],
+    ids=["whole", "broken", "interrupted"],
 )
 def test_a_console_gets_the_final_card_as_an_output_of_its_own(kernel, asked, reply, error, told):
     asked.reply(**reply, pause=0.02)
-
-    ran = kernel.run("%%route\nhello", cell="")
+    kernel.begin("%%route\nhello", cell="")
+    if error == "Interrupted":
+        kernel.until_shown("one two")
+        ran = kernel.interrupt()
+    else:
+        ran = kernel.finish()
+        assert "LOW · small" in ran.displayed
 
     assert error == ran.reply.get("ename")
-    card = ran.of("display_data")[1]["data"]["text/plain"]
-    assert told in card
-    assert "LOW · small" in card
+    assert told in ran.displayed
     assert "TOP · large" in kernel.run("%route escalate", cell="").displayed
-
-
-def test_a_console_gets_an_interrupted_answer_as_an_output_of_its_own(kernel, asked):
-    asked.reply(text=WORDS * 250, pause=0.02)
-    kernel.begin("%%route\nhello", cell="")
-    kernel.until_shown("one two")
-
-    assert "interrupted: a partial answer" in kernel.interrupt().displayed
 
 
 def test_an_output_widget_takes_the_final_card_in(kernel):

@@ -7,6 +7,7 @@ import html
 import os
 import re
 import signal
+from contextlib import closing
 from pathlib import Path
 
 import pandas as pd
@@ -32,10 +33,10 @@ def bodies(page):
     return [[html.unescape(re.sub("<[^>]*>", "", cell)) for cell in row] for row in cells]
 
 
-def test_a_template_over_a_list_is_a_table_of_prompts_and_answers(static):
+def test_a_template_over_a_list_is_a_table_that_is_exported_and_shown_again(static):
     static.user_ns["words"] = WORDS
 
-    ((data, _),) = outputs(static, f"{CELL}")
+    ((data, _),) = first = outputs(static, CELL)
     rows = bodies(data["text/html"])
 
     assert {"text/plain", "text/markdown", "text/html"} == set(data)
@@ -44,44 +45,28 @@ def test_a_template_over_a_list_is_a_table_of_prompts_and_answers(static):
     assert "3 prompts × 2 columns · would have cost $" in data["text/plain"]
     assert max(map(len, data["text/plain"].splitlines())) <= 80
     assert isinstance(static.user_ns["_"], Grid)
-
-
-def test_a_cell_begins_with_the_words_of_the_answer_and_no_marks_of_markdown(static):
-    static.user_ns["lists"] = ["merges two sorted lists, and explain why it is correct."]
-
-    ((data, _),) = outputs(
-        static,
-        "%%route_compare SIMPLE COMPLEX --over lists\nWrite a Python function that {{lists}}",
-    )
-
-    assert "def merge_sorted" in data["text/html"]
-    assert not any("```" in cell for row in bodies(data["text/html"]) for cell in row)
+    assert "written to out.csv" in run(static, "%route matrix out.csv")[0]
+    with Path("out.csv").open(newline="", encoding="utf-8") as file:
+        assert ["cat", "cat", "dog"] == [row["words"] for row in csv.DictReader(file)][:3]
+    assert first == outputs(static, "%route matrix")
 
 
 def test_columns_of_a_frame_or_lists_fill_the_template_and_variables_the_rest(shell):
-    shell.user_ns["frame"] = pd.DataFrame({"word": WORDS, "n": [1, 2, 3]})
-    shell.user_ns["lang"] = "French"
+    frame = pd.DataFrame({"word": WORDS, "n": [1, 2, 3]})
+    shell.user_ns |= {"frame": frame, "lang": "French", "a": ["x", "y"], "b": [1, 2]}
 
-    _, done = run(
-        shell, "%%route_compare SIMPLE --over frame -o kept\n{{word}} x {{n}} in {{lang}}"
-    )
-
-    assert "cat x 1 in French" == done.result[0].prompt
-    assert shell.user_ns["kept"] is done.result
-    shell.user_ns |= {"a": ["x", "y"], "b": [1, 2]}
+    systems = '-s "Be terse." -s "Explain."'
     _, done = run(shell, "%%route_compare SIMPLE --over a,b\n{{a}}{{b}}")
-    assert ["x1", "y2"] == [one.prompt for one in done.result]
-
-
-def test_system_prompts_are_columns_of_the_table(shell):
-    shell.user_ns["words"] = WORDS
-
-    text, done = run(
+    text, two = run(
         shell,
-        '%%route_compare SIMPLE --over words -s "Be terse." -s "Explain."\n{{words}}',
+        f"%%route_compare SIMPLE --over frame {systems} -o kept\n"
+        "{{word}} x {{n}} in {{lang}}",
     )
 
-    assert ["1: Be terse.", "2: Explain."] == [one.name for one in done.result.contenders]
+    assert ["x1", "y2"] == [one.prompt for one in done.result]
+    assert "cat x 1 in French" == two.result[0].prompt
+    assert shell.user_ns["kept"] is two.result
+    assert ["1: Be terse.", "2: Explain."] == [one.name for one in two.result.contenders]
     assert "1: Be ters" in text
 
 
@@ -118,40 +103,57 @@ def test_a_missing_value_is_a_row_that_says_so(static):
     assert "an answer is missing for 2 prompts" in data["text/html"]
 
 
-def test_a_dry_run_counts_the_calls_and_sends_none(shell):
-    shell.user_ns["words"] = WORDS
+def test_the_first_rows_are_saved_whole_without_markdown_and_the_rest_is_counted(static):
+    task = "Write a Python function that merges two sorted lists, and explain why it is correct."
+    static.user_ns["words"] = [task] * 23
 
-    text, _ = run(shell, "%%route_compare -n SIMPLE MEDIUM --over words\n{{words}}")
+    ((data, _),) = outputs(static, "%%route_compare SIMPLE COMPLEX --over words -o kept\n{{words}}")
 
-    assert "3 prompts × 2 columns: 6 calls" in text
-    assert [] == shell.run_line_magic("route", "router").ledger.rows()
-
-
-def test_the_first_rows_are_saved_whole_and_the_rest_is_counted(static):
-    static.user_ns["words"] = ["Explain recursion."] * 23
-    cell = "%%route_compare SIMPLE FRONTIER --over words -o kept\n{{words}}"
-
-    ((data, _),) = outputs(static, cell)
-
-    assert 20 == len(bodies(data["text/html"]))
+    shown = bodies(data["text/html"])
+    assert 20 == len(shown)
     whole = static.user_ns["kept"][0].columns[1].text.split()
     assert " ".join(whole[-3:]) in re.sub("<[^>]*>", "", data["text/html"])
+    assert "def merge_sorted" in data["text/html"]
+    assert not any("```" in cell for row in shown for cell in row)
     for text in data.values():
         assert "3 more rows" in text
 
 
-def test_checks_tell_the_cheapest_that_passes(static):
-    prompts = ["Explain recursion.", "Explain recursion to a child."]
+TOLD = [
+    (
+        ["Explain recursion.", "Explain recursion to a child."],
+        [
+            "COMPLEX is the cheapest that passes every check",
+            "passes 0 of 2 (0% to 66%)",
+            "passes 2 of 2 (34% to 100%)",
+        ],
+    ),
+    (
+        ["Explain recursion.", "Hello!"],
+        ["none passes every check; COMPLEX comes closest: 1 of 2 (9% to 91%)"],
+    ),
+    (
+        ["Explain recursion.", "Explain recursion to a child.", None],
+        [
+            "a check failed for 2 prompts · an answer is missing for 1 prompt",
+            "passes 2 of 3",
+        ],
+    ),
+]
+
+
+@pytest.mark.parametrize(("prompts", "told"), TOLD, ids=["cheapest", "closest", "missing"])
+def test_checks_say_who_is_the_cheapest_that_passes_or_comes_closest(static, prompts, told):
     static.user_ns |= {"prompts": prompts, "long": lambda text: len(text) > 300}
 
     ((data, _),) = outputs(
         static, "%%route_compare SIMPLE COMPLEX FRONTIER --over prompts --check long\n{{prompts}}"
     )
 
-    assert "COMPLEX is the cheapest that passes every check" in data["text/plain"]
     assert "SIMPLE: $" in data["text/plain"]
-    assert "passes 0 of 2 (0% to 66%)" in data["text/plain"]
-    assert "passes 2 of 2 (34% to 100%)" in data["text/html"]
+    page = html.unescape(re.sub("<[^>]*>", "", data["text/html"]))
+    for shown in (" ".join(data["text/plain"].split()), page):
+        assert [] == [one for one in told if one not in shown]
 
 
 def test_json_that_is_made_up_for_a_schema_passes_for_nothing(static):
@@ -164,19 +166,6 @@ def test_json_that_is_made_up_for_a_schema_passes_for_nothing(static):
 
     assert "simulated: written for a lesson, not by a model" in data["text/plain"]
     assert "no lesson answers 1 prompt: a pass there means nothing" in data["text/html"]
-
-
-def test_where_none_passes_every_check_the_closest_is_told_the_cheaper_of_two(static):
-    prompts = ["Explain recursion.", "Hello!"]
-    static.user_ns |= {"prompts": prompts, "long": lambda text: len(text) > 300}
-
-    ((data, _),) = outputs(
-        static, "%%route_compare SIMPLE COMPLEX FRONTIER --over prompts --check long\n{{prompts}}"
-    )
-
-    told = "none passes every check; COMPLEX comes closest: 1 of 2 (9% to 91%)"
-    assert told in " ".join(data["text/plain"].split())
-    assert told in data["text/html"]
 
 
 @pytest.mark.parametrize("option", ["--check long", "--json"])
@@ -196,40 +185,17 @@ def test_a_simulated_model_that_says_it_has_no_answer_does_not_pass(static, opti
     assert [True, False] == list(static.user_ns["kept"].frame()["passed"])
 
 
-def test_failed_checks_and_missing_answers_are_told_apart(static):
-    prompts = ["Explain recursion.", "Explain recursion to a child.", None]
-    static.user_ns |= {"prompts": prompts, "long": lambda text: len(text) > 300}
-
-    ((data, _),) = outputs(
-        static, "%%route_compare SIMPLE COMPLEX --over prompts --check long\n{{prompts}}"
-    )
-
-    told = " ".join(data["text/plain"].split())
-    assert "a check failed for 2 prompts · an answer is missing for 1 prompt" in told
-    assert "passes 2 of 3" in told
-
-
-def test_a_table_is_exported_and_shown_again(static):
-    static.user_ns["words"] = WORDS
-    first = outputs(static, CELL)
-
-    text, _ = run(static, "%route matrix out.csv")
-    again = outputs(static, "%route matrix")
-
-    assert "written to out.csv" in text
-    with Path("out.csv").open(newline="", encoding="utf-8") as file:
-        assert ["cat", "cat", "dog"] == [row["words"] for row in csv.DictReader(file)][:3]
-    assert first == again
-
-
-def test_a_lot_of_calls_that_cost_money_need_a_budget(shell, monkeypatch):
-    shell.user_ns["words"] = [f"word {n}" for n in range(10_000)]
+def test_a_dry_run_counts_the_calls_and_a_lot_that_cost_money_need_a_budget(shell, monkeypatch):
+    shell.user_ns |= {"few": WORDS, "words": [f"word {n}" for n in range(10_000)]}
     router = shell.run_line_magic("route", "router")
+    text, _ = run(shell, "%%route_compare -n SIMPLE MEDIUM --over few\n{{few}}")
     monkeypatch.setattr(type(router.parts), "kind", lambda *_: "remote")
 
     said = error_of(shell, "%%route_compare --over words\n{{words}}")
 
+    assert "3 prompts × 2 columns: 6 calls" in text
     assert "10,000 rows × 4 columns are 40,000 calls; set a budget first" in said
+    assert [] == router.ledger.rows()
 
 
 def test_ctrl_c_keeps_what_was_paid_for_and_resume_asks_the_rest(static):
@@ -267,9 +233,8 @@ def test_ctrl_c_keeps_what_was_paid_for_and_resume_asks_the_rest(static):
 
 @pytest.fixture
 def router():
-    router = Router(profile="simulated")
-    yield router
-    router.close()
+    with closing(Router(profile="simulated")) as router:
+        yield router
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import itertools
 import re
 import threading
 import time
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -20,7 +21,6 @@ from waiting import PATIENCE
 from nbroute.embedders.endpoint import OpenAIEmbedder
 from nbroute.notebook.marked import LONG, MOST, marked, signal_rows
 from nbroute.notebook.playground import Playground
-from nbroute.providers.openai_compatible import OpenAICompatible
 from nbroute.router import Router
 from nbroute.types import Chunk, Decision, Ladder, Signal, Usage
 
@@ -140,9 +140,9 @@ def provider():
 @pytest.fixture
 def router(provider):
     tiers = tuple(replace(tier, provider="simulated") for tier in LADDER.tiers)
-    made = Router(profile="simulated", provider=provider, ladder=Ladder("test", tiers, "LOW"))
-    yield made
-    made.close()
+    ladder = Ladder("test", tiers, "LOW")
+    with closing(Router(profile="simulated", provider=provider, ladder=ladder)) as made:
+        yield made
 
 
 @pytest.fixture
@@ -160,16 +160,8 @@ def sent():
 
 @pytest.fixture
 def sending(play, sent):
-    """Makes playgrounds that tell what was sent."""
-    return lambda text, **options: play(
-        text, sent=lambda result, card: sent.append((result, card)), **options
-    )
-
-
-def type_in(playground, text):
-    """Each key's state, as a front end sends it."""
-    for end in range(1, len(text) + 1):
-        playground.act("prompt", value=text[:end])
+    """Makes playgrounds that keep what was sent."""
+    return lambda text: play(text, sent=lambda result, card: sent.append((result, card)))
 
 
 def button(playground, words):
@@ -185,9 +177,17 @@ def wait(playground):
 
 
 def test_typing_shows_tier_signals_confidence_and_costs_and_sends_nothing(play, provider, router):
-    playground = play("Hi")
+    playground, said = play("Hi"), []
     assert button(playground, "Send to LOW")
-    type_in(playground, PRIMES)
+    playground.observe(
+        lambda change: said.extend(
+            re.findall('<span role="status"[^>]*>(.+?)</span>', change["new"])
+        ),
+        "html",
+    )
+
+    for end in range(1, len(PRIMES) + 1):
+        playground.act("prompt", value=PRIMES[:end])
 
     words = " ".join(without_tags(playground.html).split())
     assert re.search(r"TOP · \d\d% confident · [^.]*\"Prove\"", words)
@@ -195,44 +195,31 @@ def test_typing_shows_tier_signals_confidence_and_costs_and_sends_nothing(play, 
     assert "costs: your price" in words
     assert "TOP ◂ routing picks this" in words
     assert button(playground, "Send to TOP")
+    # A screen reader is told when the tier changes, not with each key.
+    told = [one for one, _ in itertools.groupby(said)]
+    assert all("would go to" in one for one in told)
+    assert 0 < len(told) < 8
     assert ([], (), []) == (provider.sent, router.history.results(), router.ledger.rows())
 
 
-def test_what_a_screen_reader_is_told_changes_with_the_tier_alone(play):
-    playground, said = play(), []
-
-    def hear(change):
-        said.extend(re.findall(r'<span role="status"[^>]*>(.*?)</span>', change["new"]))
-
-    playground.observe(hear, "html")
-    type_in(playground, "What is the capital of France?")
-
-    told = [one for one, _ in itertools.groupby(one for one in said if one)]
-    assert all("would go to" in one for one in told)
-    assert 0 < len(told) < 8
-
-
-@pytest.mark.parametrize("empty", ["", "   ", "\n\n\t", "\u00a0"])
-def test_an_empty_text_is_an_invitation(play, empty):
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        *((empty, "No prompt yet") for empty in ("", "   ", "\n\n\t", "\u00a0")),
+        ("much too long for this", "This cannot be routed"),
+    ],
+)
+def test_what_cannot_be_sent_is_said_and_the_next_key_is_taken(play, router, text, says):
+    router.limits = replace(router.limits, max_prompt_chars=10)
+    router.parts = replace(router.parts, limits=router.limits)
     playground = play("Hi")
-    playground.act("prompt", value=empty)
+    playground.act("prompt", value=text)
 
-    assert "No prompt yet" in playground.html
+    assert says in playground.html
+    assert ("PromptError" in playground.html) == bool(text.strip())
     assert 'aria-disabled="true"' in button(playground, "Send")
     assert "nbr-rows" not in playground.html
     assert playground.start() is None
-
-
-def test_a_text_over_the_limit_is_told_and_the_widget_lives_on(play, router):
-    router.limits = replace(router.limits, max_prompt_chars=10)
-    router.parts = replace(router.parts, limits=router.limits)
-    playground = play()
-
-    playground.act("prompt", value="much too long for this")
-
-    assert "This cannot be routed" in playground.html
-    assert "PromptError" in playground.html
-    assert 'aria-disabled="true"' in button(playground, "Send")
     playground.act("prompt", value="Hi")
     assert button(playground, "Send to LOW")
 
@@ -259,19 +246,8 @@ def test_a_classifier_that_cannot_tell_or_would_cost_says_so(play, provider, cla
     assert [] == provider.sent
 
 
-def test_another_classifier_can_be_chosen_and_its_signals_are_of_the_whole_prompt(play):
-    playground = play("Prove it. " * 3)
-
-    playground.act("classifier", value="rules:two-tier")
-
-    assert "30 characters, no code" in playground.html
-    assert "whole prompt" in playground.html
-    assert '<option value="rules:two-tier" selected>' in playground.html
-
-
-def test_no_embedding_is_sent_even_to_an_endpoint_that_bills_nothing(play, router, server):
-    with_endpoint = OpenAICompatible("loop", server.url, "sk-test-0123456789", kind="local")
-    embedder = OpenAIEmbedder(with_endpoint)
+def test_no_embedding_is_sent_even_to_an_endpoint_that_bills_nothing(play, router, connect, server):
+    embedder = OpenAIEmbedder(connect(kind="local"))
     router.parts = replace(router.parts, embedder=lambda: embedder)
 
     playground = play("hello", classifier="embedding")
@@ -279,7 +255,6 @@ def test_no_embedding_is_sent_even_to_an_endpoint_that_bills_nothing(play, route
 
     assert "this goes by the words alone" in playground.html
     assert [] == server.requests
-    with_endpoint.close()
 
 
 def test_a_prompt_of_any_length_and_signs_is_shown_and_kept_out_of_the_repr(play):
@@ -313,15 +288,22 @@ def test_send_asks_the_tier_and_the_decision_that_are_shown(sending, sent, provi
     assert ["TOP"] == [row["tier"] for row in router.ledger.rows()]
 
 
-def test_the_options_hold_for_what_is_explained_and_what_is_sent(play, provider, router):
-    playground = play("hello", system="Say it in Welsh.", max_tokens=7, feature="draft")
-    assert ">7</td>" in playground.html
-
-    playground.start().join()
+def test_options_hold_for_what_is_sent_and_the_card_with_the_prompt_needs_no_kernel(
+    shell, provider, router
+):
+    options = {"system": "Say it in Welsh.", "max_tokens": 7, "feature": "draft"}
+    with capture_output() as shown:
+        playground = Playground(router, "What is\n<b>this</b>?", **options)
+        assert ">7</td>" in playground.html
+        playground.start("MID").join()
 
     (request,) = provider.sent
     assert ("Say it in Welsh.", 7) == (request.messages[0].content, request.max_tokens)
     assert "draft" == router.history.results()[0].answer.feature
+    data = shown.outputs[-1].data
+    assert "What is &lt;b&gt;this&lt;/b&gt;?" in data["text/html"]
+    assert data["text/plain"].startswith("prompt: What is <b>this</b>?\n\nMID · ")
+    assert "fine" in data["text/html"]
 
 
 def test_an_error_is_told_in_words_and_the_buttons_come_back(play, router):
@@ -381,19 +363,20 @@ def test_stop_keeps_the_partial_answer(sending, sent, provider):
     assert "Interrupted" in playground.html
 
 
-def test_copy_as_cell_copies_a_cell_that_asks_the_same(play, monkeypatch):
+def test_another_classifier_can_be_chosen_and_the_cell_that_is_copied_asks_it(play, monkeypatch):
     copied = []
-    monkeypatch.setattr(Playground, "send", lambda _, said: copied.append(said))
+    monkeypatch.setattr(Playground, "send", lambda _, said: copied.append(said["copy"]))
     playground = play("Prove it.\nNow.")
     playground.act("copy")
     playground.act("classifier", value="rules:two-tier")
+    assert "14 characters, no code" in playground.html
+    assert "whole prompt" in playground.html
+    assert '<option value="rules:two-tier" selected>' in playground.html
 
     playground.act("copy")
 
-    assert [
-        {"copy": "%%route\nProve it.\nNow."},
-        {"copy": "%%route -c rules:two-tier\nProve it.\nNow."},
-    ] == copied
+    cells = ["%%route\nProve it.\nNow.", "%%route -c rules:two-tier\nProve it.\nNow."]
+    assert cells == copied
     assert "paste it into a cell" in playground.html
 
 
@@ -407,16 +390,6 @@ def test_an_answer_has_a_number_and_commands_reach_it(shell):
 
     assert ("hello", "SIMPLE") == (desk.card(1).result.prompt, desk.last.tier)
     assert ["hello"] == list(desk.router.labels(feedback=True)["prompt"])
-
-
-def test_the_answer_is_a_card_with_its_prompt_that_needs_no_kernel(shell, router):
-    with capture_output() as shown:
-        Playground(router, "What is\n<b>this</b>?").start("MID").join()
-
-    data = shown.outputs[-1].data
-    assert "What is &lt;b&gt;this&lt;/b&gt;?" in data["text/html"]
-    assert data["text/plain"].startswith("prompt: What is <b>this</b>?\n\nMID · ")
-    assert "fine" in data["text/html"]
 
 
 def test_answers_to_the_same_prompt_fold_and_those_to_another_do_not(sending, sent):
@@ -438,13 +411,12 @@ def test_answers_to_the_same_prompt_fold_and_those_to_another_do_not(sending, se
 
 
 def test_it_goes_on_with_another_router(play):
-    playground, other = play("Hi"), Router(profile="simulated")
+    playground = play("Hi")
+    with closing(Router(profile="simulated")) as other:
+        playground.refresh(other)
 
-    playground.refresh(other)
-
-    assert button(playground, "Send to SIMPLE")
-    assert all(button(playground, name) for name in other.ladder.names)
-    other.close()
+        assert button(playground, "Send to SIMPLE")
+        assert all(button(playground, name) for name in other.ladder.names)
 
 
 # In words
