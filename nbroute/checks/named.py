@@ -256,9 +256,10 @@ def _outcome(label: str, function: Callable[..., Any], *values: Any) -> Verdict:
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001 - a broken check is a verdict, sys.exit() too
-        return Verdict(
-            False, label, _line(f"the check raised {type(error).__name__}: {_said(error)}")
-        )
+        msg = f"the check raised {type(error).__name__}: {_said(error)}"
+        if isinstance(error, TypeError | AttributeError) and isinstance(values[0], Reply):
+            msg += "; it is given a Reply: nbroute.checks.own(f) makes a check of a text function"
+        return Verdict(False, label, _line(msg))
 
 
 def _said(error: BaseException) -> str:

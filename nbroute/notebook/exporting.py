@@ -31,9 +31,7 @@ MOST_CALLS = 500
 #: Characters; what is longer is folded.
 LONG_PROMPT, LONG_ANSWER = 2_000, 8_000
 _EARLIER = ("when", "what for", "tier", "model", "status", "cost", "time")
-_SIMULATED = (
-    "Answers marked “simulated” were written for lessons, no model's words: no model was asked."
-)
+_SIMULATED = "Answers marked “simulated” were written for lessons; no model was asked."
 
 
 def export(router: Router, path: str | Path, *, force: bool = False) -> Path:

@@ -272,3 +272,11 @@ def scored(score):
 )
 def test_the_best_attempt_passed_most_and_the_higher_tier_wins_a_tie(candidates, expected):
     assert expected == best(candidates)
+
+
+def test_a_function_of_the_text_among_checks_of_replies_is_told_what_it_is_given(reply):
+    (verdict,) = judge(reply("Paris."), (lambda text: "Paris" in text,))
+
+    assert verdict.reason.endswith(
+        "it is given a Reply: nbroute.checks.own(f) makes a check of a text function"
+    )
