@@ -19,6 +19,10 @@ from nbroute.batch import amap, aroute, map_prompts
 from nbroute.errors import Interrupted, PromptError, SettingsError
 
 
+class Town(BaseModel):
+    name: str
+
+
 def echo(sent):
     return Reply(text=f"about {prompt_of(sent)}")
 
@@ -35,27 +39,36 @@ def arrive(server, count):
 # Rows
 
 
-def test_rows_come_in_the_order_of_the_prompts(router, server):
+def test_rows_come_in_the_order_of_the_prompts_and_are_a_sequence(router, server):
     server.handler = lambda sent: Reply(
         text=prompt_of(sent), delay=0.02 * (int(prompt_of(sent).split()[1]) % 3)
     )
+    frame = pd.DataFrame({"prompt": prompts_of(40)}, index=range(40, 0, -1))
 
-    batch = map_prompts(router, prompts_of(40))
+    batch = map_prompts(router, frame["prompt"])
 
     assert prompts_of(40) == [row.text for row in batch]
     assert list(range(40)) == [row.place for row in batch]
     assert router.spend() == batch.cost
     assert "40 rows: 40 answered, 0 failed; $0.0" in repr(batch)
     assert "question" not in repr(batch) + repr(batch[0])
+    assert ("question 7", "question 7") == (batch[7].prompt, str(batch[7]))
+    assert batch[39] == batch[-1]
+    assert [5, 7, 9] == [row.place for row in batch[5:11:2]]
+    assert [39, 38] == [row.place for row in batch[:37:-1]]
+    with pytest.raises(IndexError, match="row 40 of a batch of 40"):
+        batch[40]
 
 
-def test_a_row_says_what_the_result_says(router, server):
-    server.reply(text="Paris.", model="vendor/medium-2")
+def test_a_row_says_what_the_result_says_and_an_object_as_json_says_it(router, server):
+    usage = {"prompt_tokens": 90, "completion_tokens": 9}
+    server.reply(text='{"name": "Lima"}', model="vendor/medium-2", usage=usage)
 
-    (row,) = map_prompts(router, ["Capital of France?"], tier="MID")
+    (row,) = map_prompts(router, ["Capital of Peru?"], tier="MID", schema=Town)
 
     (attempt,) = router.ledger.rows(session=router.session)
-    assert ("Capital of France?", "Paris.", "MID") == (row.prompt, row.text, row.tier)
+    assert ("Capital of Peru?", '{"name": "Lima"}', "MID") == (row.prompt, row.text, row.tier)
+    assert {"name": "Lima"} == row.data
     assert ("medium", "vendor/medium-2") == (row.model, row.answered_by)
     assert ("ok", None, True, False) == (row.status, row.error, row.passed, row.cached)
     assert (attempt["cost_usd"], "configured") == (row.cost_usd, row.cost_source)
@@ -81,18 +94,6 @@ def test_one_that_fails_or_is_no_prompt_is_a_row_that_says_so(router, server):
     assert (7, "error", "") == (wrong[-1].place, wrong[-1].status, wrong[-1].text)
     assert wrong[-1].error.startswith("RequestRejected: ")
     assert 4 == len(server.requests)
-
-
-class Town(BaseModel):
-    name: str
-
-
-def test_an_object_of_a_schema_is_kept_as_what_json_says(router, server):
-    server.reply(text='{"name": "Lima"}')
-
-    (row,) = map_prompts(router, ["a town"], schema=Town)
-
-    assert {"name": "Lima"} == row.data
 
 
 def test_a_generator_is_read_as_it_is_needed(router, server):
@@ -124,31 +125,14 @@ def test_prompts_whose_iterator_breaks_leave_what_came_before(router, tmp_path):
         yield "one"
         raise OSError("the disk is gone")
 
+    to = tmp_path / "batch.sqlite"
     with pytest.raises(OSError, match="the disk is gone"):
-        map_prompts(router, prompts(), to=tmp_path / "batch.sqlite")
+        map_prompts(router, prompts(), to=to)
 
-    (row,) = map_prompts(router, ["one"], to=tmp_path / "batch.sqlite")
+    (row,) = map_prompts(router, ["one"], to=to)
     assert ("ok", 1) == (row.text, router.spend().calls)
-
-
-def test_a_batch_is_a_sequence_also_of_a_frames_column(router):
-    frame = pd.DataFrame({"prompt": prompts_of(600)}, index=range(600, 0, -1))
-
-    batch = map_prompts(router, frame["prompt"])
-
-    assert 600 == len(batch)
-    assert ("question 7", "ok") == (batch[7].prompt, str(batch[7]))
-    assert batch[599] == batch[-1]
-    assert [5, 7, 9] == [row.place for row in batch[5:11:2]]
-    assert [599, 598] == [row.place for row in batch[:597:-1]]
-    with pytest.raises(IndexError, match="row 600 of a batch of 600"):
-        batch[600]
-
-
-def test_no_prompts_make_an_empty_batch(router):
-    batch = map_prompts(router, [])
-
-    assert ([], 0, Decimal(0)) == (list(batch), len(batch.frame()), batch.cost.usd)
+    empty = map_prompts(router, [])
+    assert ([], 0, Decimal(0)) == (list(empty), len(empty.frame()), empty.cost.usd)
 
 
 @pytest.mark.parametrize(
@@ -198,7 +182,9 @@ def test_a_key_that_is_refused_ends_the_sending_and_the_reading(router, server, 
     assert endless or batch[-1].error.startswith("not sent: 20 calls in a row")
 
 
-def test_a_budget_is_used_up_and_not_overspent_unless_that_is_asked_for(router, server):
+def test_a_budget_ends_a_batch_and_is_not_overspent_and_a_limit_for_each_call_is_a_row(
+    router, server
+):
     server.handler = lambda _: Reply(usage={"prompt_tokens": 3, "completion_tokens": 9})
     router.set_budget("0.01")  # a call is $0.0003 at TOP, and up to about $0.003 is held back
 
@@ -210,15 +196,11 @@ def test_a_budget_is_used_up_and_not_overspent_unless_that_is_asked_for(router, 
     assert 24 == len(server.requests)
     router.set_budget("0.000001")
     assert [] == map_prompts(router, prompts_of(5), over_budget=True).failed()
-
-
-def test_a_limit_for_each_call_is_a_row_and_not_the_end(router):
+    router.set_budget(None)
     prompts = ["short", "word " * 2000, "short again"]
-
-    batch = map_prompts(router, prompts, tier="LOW", max_cost="0.001")
-
-    assert ["ok", "not sent", "ok"] == [row.status for row in batch]
-    assert "" == batch.stopped
+    limited = map_prompts(router, prompts, tier="LOW", max_cost="0.001")
+    assert ["ok", "not sent", "ok"] == [row.status for row in limited]
+    assert "" == limited.stopped
 
 
 def test_an_event_stops_a_batch_and_what_was_paid_is_not_lost(router, server):
@@ -314,7 +296,7 @@ def test_the_bar_shows_the_running_cost_where_there_is_one(router, server, capsy
 # Event loops
 
 
-def test_aroute_answers_and_tells_on_the_loops_thread(router, server):
+def test_aroute_answers_tells_and_raises_on_the_loops_thread(router, server):
     threads = set()
 
     def look(event):
@@ -327,6 +309,10 @@ def test_aroute_answers_and_tells_on_the_loops_thread(router, server):
 
     assert ["about q0", "about q1"] == [one.text for one in asyncio.run(both())]
     assert {threading.get_ident()} == threads
+    with pytest.raises(PromptError, match="empty"):
+        asyncio.run(aroute(router, ""))
+    with pytest.raises(SettingsError, match=r"task.cancel\(\)"):
+        asyncio.run(aroute(router, "a", cancel=threading.Event()))
 
 
 def test_a_cancelled_aroute_is_in_the_ledger_when_the_cancellation_goes_on(router, server):
@@ -361,15 +347,3 @@ def test_amap_makes_a_batch_and_stops_with_its_task(router, server, tmp_path):
     assert sent < 500
     assert [] == batch.failed()
     assert len(server.requests) < sent + 50
-
-
-@pytest.mark.parametrize(
-    ("prompt", "options", "error", "says"),
-    [
-        ("", {}, PromptError, "empty"),
-        ("a", {"cancel": threading.Event()}, SettingsError, r"task.cancel\(\)"),
-    ],
-)
-def test_an_error_of_aroute_is_raised(router, prompt, options, error, says):
-    with pytest.raises(error, match=says):
-        asyncio.run(aroute(router, prompt, **options))

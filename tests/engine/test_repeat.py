@@ -20,6 +20,7 @@ from nbroute.notebook.lines import repeated
 from nbroute.types import Sent, Text
 
 PROMPT = "What is 6 times 7?"
+CATS = "cats purr a lot"
 USAGE = {"prompt_tokens": 10, "completion_tokens": 20, "total_tokens": 30}
 
 
@@ -68,35 +69,46 @@ def test_the_answer_that_most_agree_on_is_used_and_all_are_paid_for(router, serv
     assert 1 == sum(isinstance(one, Sent) for one in events)
 
 
-def test_answers_without_a_value_agree_by_their_vectors(router, answers):
-    answers("cats purr a lot", "the budget was voted down", "cats purr a lot today")
+@pytest.mark.parametrize(
+    ("texts", "by", "agreeing", "says"),
+    [
+        (("1", "2", "3"), "value", 1, "3 answers: no two agree, $"),
+        (
+            (CATS, "a budget fell", f"{CATS} today"),
+            "cosine",
+            2,
+            "3 answers: 2 agree, $",
+        ),
+    ],
+)
+def test_answers_agree_by_their_value_or_by_their_vectors(
+    router, answers, texts, by, *, agreeing, says
+):
+    answers(*texts)
 
     result = router.route("Say something.", repeat=3, agreement=0.8)
 
     found = result.repeats
-    assert ("cosine", None, 2) == (found.by, found.value, len(found.agreeing))
-    assert result.text.startswith("cats")
-    assert "3 answers: 2 agree, $" in repeated(result)
+    assert (by, agreeing) == (found.by, len(found.agreeing))
+    assert found.agreeing[0] == result.answer.id
+    assert result.answer.id in found.answered[: None if agreeing > 1 else 1]
+    assert "budget" not in result.text
+    assert says in repeated(result)
 
 
-def test_where_no_two_agree_the_first_is_used(router, answers):
-    answers("1", "2", "3")
-
-    result = router.route(PROMPT, repeat=3)
-
-    assert result.repeats.answered[0] == result.answer.id
-    assert "3 answers: no two agree, $" in repeated(result)
-
-
-def test_each_is_asked_afresh_and_none_is_kept(router, server, answers):
-    answers(*map(str, range(7)))
+def test_each_is_asked_afresh_none_is_kept_and_an_escalation_asks_once(router, server, answers):
+    answers(*map(str, range(8)))
 
     router.route(PROMPT, repeat=2)
-    router.route(PROMPT, repeat=2)
+    twice = router.route(PROMPT, repeat=2)
     router.route(PROMPT)
     again = router.route(PROMPT)
 
     assert (5, True) == (len(server.requests), again.cached)
+    assert (None, 6) == (router.escalate(twice).repeats, len(server.requests))
+    with pytest.raises(SettingsError, match="cache"):
+        router.route(PROMPT, repeat=2, cache="only")
+    assert 6 == len(server.requests)
 
 
 def test_one_that_fails_leaves_the_others_and_all_that_fail_are_an_error(one_tier, server, answers):
@@ -154,21 +166,6 @@ def test_ctrl_c_keeps_what_was_paid(router, server):
     assert {"ok", "interrupted"} >= {row["status"] for row in rows}
     assert 3 == len(rows) == len(caught.value.result.attempts)
     assert caught.value.result.cost_usd > 0
-
-
-def test_a_session_that_sends_nothing_repeats_nothing(router, server):
-    with pytest.raises(SettingsError, match="cache"):
-        router.route(PROMPT, repeat=2, cache="only")
-
-    assert [] == server.requests
-
-
-def test_an_escalation_asks_once(router, server, answers):
-    answers("42", "42", "43")
-
-    above = router.escalate(router.route(PROMPT, repeat=2))
-
-    assert (3, None) == (len(server.requests), above.repeats)
 
 
 def test_a_recording_has_each_of_them(make_router, answers, tmp_path):
