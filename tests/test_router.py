@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from conftest import LADDER
 
-from nbroute.errors import NbrouteError, PromptError, SettingsError
+from nbroute.errors import NbrouteError
 from nbroute.providers.openai_compatible import OpenAICompatible
 from nbroute.router import Router
 
@@ -105,13 +105,3 @@ def test_an_endpoint_that_embeds_in_another_dimension_than_yesterday_is_asked_an
     asked = [seen for seen in server.requests if seen.path.endswith("/embeddings")]
     words = sum(len(text.split()) for seen in asked for text in seen.json["input"])
     assert words == sum(row["input_tokens"] for row in embedded)
-
-
-def test_what_if_takes_a_list(router):
-    with pytest.raises(PromptError, match="list of texts"):
-        router.what_if(prompts=5)
-
-
-def test_a_learned_classifier_that_is_not_there_is_told(router):
-    with pytest.raises(SettingsError, match="no learned classifier"):
-        router.classify("hello", "learned")
