@@ -52,36 +52,26 @@ def test_what_was_taught_decides_and_is_left_out_on_a_ladder_without_its_tier(ma
 def labels():
     """Three tasks of much the same length, each about things of its own."""
     asked = {
-        "LOW": "name a town where {0} {1} and {2} {3} {4} are to be had",
-        "MID": "summarise notes on {0} and {1}, {2}, {3} and {4} for us",
-        "TOP": "prove that {0} {1} holds, and derive {2} {3} {4} fully",
+        "LOW": "name a town where {} are to be had",
+        "MID": "summarise notes on {} for us",
+        "TOP": "prove that {} holds, derive it fully",
     }
-    letters = "bcdfghjklmnpqrstvwxz"
-    lines = []
-    for one in letters:
-        for other in letters[:5]:
-            things = [f"{one}{vowel}{other}{vowel}{one}" for vowel in "aeiou"]
-            tier = ("LOW", "MID", "TOP")[len(lines) % 3]
-            lines.append({"prompt": asked[tier].format(*things), "tier": tier})
-    return pd.DataFrame(lines)
+    things = [f"{a}a{b}a{a} {a}e{b}e{a} {a}i{b}i{a}" for a in "bcdfghjklmnpqrst" for b in "bcdf"]
+    tiers = [[*asked][place % 3] for place in range(len(things))]
+    prompts = [asked[tier].format(thing) for tier, thing in zip(tiers, things, strict=True)]
+    return pd.DataFrame({"prompt": prompts, "tier": tiers})
 
 
-def test_labels_that_cannot_be_learnt_from_or_kept_are_one_line(make_router, server):
+def test_labels_of_a_file_make_a_classifier_that_decides_and_that_must_be_kept(make_router, server):
     Path("file").write_text("")
     labels().to_csv("labels.csv", index=False, encoding="utf-8-sig")
     router = make_router(classifier=lambda _: "TOP")
 
-    for frame, to, says in (
-        (labels().assign(tier="LOW"), None, "every row has the tier 'LOW'"),
-        (labels().assign(tier="NOPE"), None, "NOPE"),
-        (labels()[:3], None, "too few"),
-        ("labels.csv", "file/learned.npz", r"learned\.npz"),
-    ):
-        with pytest.raises(NbrouteError, match=says) as caught:
-            router.fit(frame, to=to)
-        assert "\n" not in str(caught.value)
-
+    with pytest.raises(NbrouteError, match=r"learned\.npz") as caught:
+        router.fit("labels.csv", to="file/learned.npz")
+    assert "\n" not in str(caught.value)
     fitted = router.fit("labels.csv", to="mine.npz")
+
     assert "saved as mine.npz" in fitted.note
     assert "learned" == router.classify("prove that bacab holds").classifier
     assert [] == server.requests
