@@ -400,8 +400,10 @@ def harm_of(cell, source):
     return attributes | barred | {one for one in found.harm if "javascript:" in one}
 
 
-def test_markup_in_an_error_is_words(load, server):
+def test_markup_in_an_answer_or_an_error_is_words(load, server):
     cell, _ = load(low='fallbacks = ["second"]')
+    server.reply(text=HOSTILE)
+    assert set() == harm_of(cell, "%%route -t LOW\nsay it")
     server.reply(status=404, error=f"{HOSTILE} a model")
     assert set() == harm_of(cell, "%%route -t LOW\nhello")
     server.reply(status=400, error=HOSTILE)

@@ -74,6 +74,7 @@ def test_unloading_gives_the_files_and_the_completion_back_and_a_later_load_goes
 
     assert closed
     assert [] == shell.Completer.custom_matchers
+    assert shell.find_cell_magic("route") is None
     assert "session goes on" in run(shell, "%load_ext nbroute")[0]
     assert "1 call " in run(shell, "%route spend")[0]
 

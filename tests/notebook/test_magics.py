@@ -2,35 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
 from cells import error_of, run
-from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 
 from nbroute.types import Ledger, RouteResult
 
 
-def test_a_cell_shows_the_answer_the_tier_the_cost_and_the_session(shell):
+def test_a_cell_shows_the_answer_once_with_tier_cost_session_and_keeps_the_result(shell):
     text, done = run(shell, "%%route\nWhat is the capital of France?")
 
     assert "SIMPLE · simulated/gpt-4o-mini ·" in text
     assert "(would have cost)" in text
     assert 'why SIMPLE: "capital" points to SIMPLE' in text
     assert "session would have cost $" in text
-    assert "The capital of France is Paris." in text
-    assert isinstance(done.result, RouteResult)
-
-
-def test_the_answer_is_shown_once_and_the_result_is_kept(shell):
-    text, done = run(shell, "%%route\nWhat is the capital of France?")
-
+    assert "steps:" not in text
+    assert "The capital of France is Paris." == done.result.text.strip()
     assert 1 == text.count(done.result.text)
     for later in ("_", "Out[1]", "_1"):
         with capture_output() as shown:
             shell.run_cell(later, store_history=True)
         assert [1] == [str(o.data["text/plain"]).count(done.result.text) for o in shown.outputs]
+    why, _ = run(shell, "%route why")
+    assert "capital" in why
+    assert "simulated/gpt-4o-mini" in why
 
 
 @pytest.mark.parametrize("line", ["%%route answer <<", "%%route -o answer", "%%route answer<<"])
@@ -65,15 +63,9 @@ def test_a_dry_run_shows_all_and_sends_nothing(shell):
     assert "session $0 · 0 calls" in spent
 
 
-def test_quiet_shows_nothing(shell):
-    text, _ = run(shell, "%%route -q -o answer\nhello")
-
-    assert "" == text.strip()
-    assert "answer" in shell.user_ns
-
-
 def test_escalate_answers_on_the_next_tier_with_the_first_below(shell):
     _, first = run(shell, "%%route -t SIMPLE\nName three uses of a paper clip.")
+    assert "unknown tier 'abc'" in error_of(shell, "%route escalate abc")
 
     text, second = run(shell, "%route escalate")
 
@@ -83,21 +75,6 @@ def test_escalate_answers_on_the_next_tier_with_the_first_below(shell):
     assert "for this step" in text
     later, _ = run(shell, "_")
     assert "\n\nbefore: SIMPLE" in later
-
-
-def test_an_unknown_tier_to_escalate_to_is_told_in_one_line_and_no_card_is_drawn(shell):
-    run(shell, "%%route -t SIMPLE\nName three uses of a paper clip.")
-
-    assert "unknown tier 'abc'" in error_of(shell, "%route escalate abc")
-
-
-def test_why_tells_the_signals_and_each_call(shell):
-    run(shell, "%%route\nWhat is the capital of France?")
-
-    text, _ = run(shell, "%route why")
-
-    assert "capital" in text
-    assert "simulated/gpt-4o-mini" in text
 
 
 def test_classify_sends_nothing(shell):
@@ -149,62 +126,22 @@ def test_functions_of_the_notebook_check_and_classify(shell):
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("%%route\n\n  \n", "PromptError: the cell has no prompt"),
-        ("%%route --teir SIMPLE\nx", "did you mean '--tier'"),
-        ("%%route -t SIMPEL\nx", "did you mean 'SIMPLE'"),
         ("%%route -m simulated/gpt-4o-mni\nx", "UnknownModel"),
-        ("%%route --max-tokens many\nx", "'many' is not a token budget"),
         ("%%route --temperature hot\nx", "'hot' is not a temperature: .* from 0 to 2"),
         ("%%route --temperature 2.5\nx", "'2.5' is not a temperature"),
         ("%%route --temperature nan\nx", "'nan' is not a temperature"),
         ("%%route_compare --temperature -1\nx", "'-1' is not a temperature"),
         ("%%route --max-cost free\nx", "'free' is not an amount"),
-        ("%%route -c ngrasm\nx", "did you mean 'ngrams'"),
         ("%%route --check nope\nx", "'nope' is not defined"),
         ("%%route -o 'not a name'\nx", "is not a variable name"),
-        ("%%route -s 'open\nx", "close the quote"),
-        ("%%route\nhello {{undefined_name}}", "PromptError: .*undefined_name"),
         ("%%route --max-cost 0.0000001\nx", "BudgetExceeded"),
         ("%route spnd", "did you mean 'spend'"),
-        ("%route use nowhere", "nowhere"),
         ("%route escalate", "nothing has been routed yet"),
         ("%route classify", "takes a text"),
     ],
 )
 def test_a_mistake_is_one_line_and_an_error(shell, source, message):
-    import re
-
     assert re.search(message, error_of(shell, source))
-
-
-def test_markup_in_a_models_answer_is_escaped_in_markdown(shell):
-    run(shell, "%%route -o answer\nsay <script>alert(1)</script> ![x](http://evil/x.png)")
-    from nbroute.notebook import render
-
-    shown = render.written(render.View((shell.user_ns["answer"],)), marked=True)
-
-    assert "<script" not in shown
-    assert "](http://evil/x.png)" not in shown or "![" not in shown
-
-
-def test_unloading_takes_the_magic_away(shell):
-    shell.run_line_magic("unload_ext", "nbroute")
-
-    assert shell.find_cell_magic("route") is None
-    shell.run_line_magic("load_ext", "nbroute")
-    assert shell.find_cell_magic("route") is not None
-
-
-def test_a_broken_settings_file_is_one_line(tmp_path, monkeypatch):
-    (tmp_path / "nbroute" / "nbroute.toml").write_text("[nbroute\n")
-    made = InteractiveShell()
-    with capture_output() as shown:
-        done = made.run_cell("%load_ext nbroute")
-    made.history_manager.end_session()
-
-    assert not done.success
-    assert "nbroute.toml" in shown.stdout
-    assert 1 == len(shown.stdout.strip().split("\n"))
 
 
 class Delegating:
