@@ -18,9 +18,6 @@ cache = "off"
 kind = "openai"
 base_url = "{url}"
 
-[providers.ollama]
-base_url = "http://127.0.0.1:{closed}/v1"
-
 [tiers.LOW]
 provider = "loop"
 model = "small"
@@ -44,8 +41,7 @@ def looped(tmp_path_factory):
     ledger = folder / "ledger.sqlite"
     env = lab.environment(home, XDG_CONFIG_HOME=str(home), NBROUTE_LEDGER=str(ledger))
     with Loopback() as server:
-        settings = SETTINGS.format(url=server.url, closed=lab.free_port())
-        (folder / "nbroute.toml").write_text(settings)
+        (folder / "nbroute.toml").write_text(SETTINGS.format(url=server.url))
         yield SimpleNamespace(folder=folder, server=server, env=env, ledger=ledger)
 
 

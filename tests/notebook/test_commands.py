@@ -337,14 +337,6 @@ def test_init_writes_todays_ladder_and_never_over_a_file(shell):
 # Plain words
 
 
-@pytest.mark.parametrize(
-    "line",
-    ["help", "help all", "budget", "threads", "labels", "record", "replay", "settle", "prices"],
-)
-def test_no_backticks_stand_where_nothing_renders_them(shell, line):
-    assert "`" not in run(shell, f"%route {line}")[0] + error_of(shell, "%route label")
-
-
 def test_a_cell_that_got_no_answer_takes_no_number(shell):
     run(shell, "%%route\nhello")
     run(shell, "%%route -t SIMPEL\nhello")

@@ -476,10 +476,14 @@ def test_a_stream_shows_only_what_the_last_model_said():
     assert ("right", "LOW · two") == (pane.text, pane.title)
 
 
-def test_a_click_votes_another_one_changes_the_vote_and_the_same_takes_it_back(routed, board):
-    twin = twin_of(card_on(board, routed))
+def test_a_vote_by_the_magic_is_shown_a_click_changes_it_and_another_takes_it_back(routed, board):
+    card = card_on(board, routed)
+    twin = twin_of(card)
+    assert "<nbroute: %route vote NAME>" == repr(twin)
+    assert f"<style>#{card.output.name}," in twin.html  # hides the output
 
-    twin.act("vote", "SIMPLE", "")
+    card.vote("simple")
+    assert [("✓ good enough", True), ("good enough", False)] == votes(twin)
     twin.act("vote", "MEDIUM", "")
 
     assert ["SIMPLE", "MEDIUM"] == [label.needed for label in routed.ledger.labels()]
@@ -522,14 +526,3 @@ def test_a_vote_that_cannot_be_written_is_shown_with_the_error_in_words(routed, 
 
     assert "RecordError: " in twin.html
     assert "your vote: SIMPLE" in board.pages[-1]
-
-
-def test_the_widget_hides_its_output_has_a_short_repr_and_shows_a_vote_by_the_magic(routed):
-    card = card_on(Shown(), routed)
-    twin = twin_of(card)
-
-    card.vote("simple")
-
-    assert [("✓ good enough", True), ("good enough", False)] == votes(twin)
-    assert "<nbroute: %route vote NAME>" == repr(twin)
-    assert f"<style>#{card.output.name}," in twin.html

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import closing
 
 import pytest
 from cells import Row, desk_of, run
@@ -59,17 +60,16 @@ def test_escalate_that_is_clicked_twice_asks_once_and_the_second_click_climbs_no
 
 
 def test_a_click_asks_the_router_that_the_notebook_has_now(row, router):
-    other = Router(profile="simulated", ledger=router.ledger, session=router.session)
-    row.router = other
-    row.controls.redraw()
-
-    assert not any(name.startswith(("Escalate", "Top")) for name in row.buttons)
-    row.controls.start("FRONTIER").join()
+    session = {"ledger": router.ledger, "session": router.session}
+    with closing(Router(profile="simulated", **session)) as other:
+        row.router = other
+        row.controls.redraw()
+        assert not any(name.startswith(("Escalate", "Top")) for name in row.buttons)
+        row.controls.start("FRONTIER").join()
 
     assert ["FRONTIER", "LOW"] == answered(row)
     assert "simulated/claude-opus-4" == row.card.result.model
     assert any(name == "Top tier" for name in row.buttons)
-    other.close()
 
 
 def test_a_changed_ladder_holds_on_an_older_card(shell):

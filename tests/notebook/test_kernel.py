@@ -369,15 +369,6 @@ def test_where_nobody_watches_or_static_is_asked_for_there_is_one_output(kernel,
     assert "one two three" in ran.words
 
 
-def test_a_failed_use_is_one_line_and_the_old_profile_stays(kernel, rows):
-    ran = kernel.run("%route use ollama")
-
-    assert ran.error
-    assert "127.0.0.1" in ran.reply["traceback"][0]
-    assert "LOW · small" in kernel.good("%%route\nhello").words
-    assert ["loop"] == [row["provider"] for row in rows()]
-
-
 def test_what_fails_is_one_line_with_no_half_drawn_card_and_keeps_what_had_arrived(
     kernel, asked, rows
 ):

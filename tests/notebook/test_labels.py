@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,9 @@ from nbroute.router import Router
 
 
 def test_a_cell_is_labelled_and_counted(shell):
+    text, _ = run(shell, "%route labels")
+    assert "no labels yet in this session" in text
+    assert "%route label WORD, which is good, bad, too weak or overkill" in text
     for number, word in enumerate(["good", "too weak", "too weak frontier", "bad"]):
         run(shell, f"%%route -q -t MEDIUM\nprompt {number}")
         assert "labelled " in run(shell, f"%route label {word}")[0]
@@ -30,19 +34,18 @@ def test_a_cell_is_labelled_and_counted(shell):
 
     rows = [line.split() for line in text.splitlines() if line.startswith(("MEDIUM", "COMPLEX"))]
     assert [["MEDIUM", "0", "1", "1", "1"], ["COMPLEX", "0", "1", "0", "0"]] == rows
-    assert "of 4 labels, 1 picked what was needed, 1 too expensive, 2 too weak" in text
-    assert "left out: 1 label with no tier named" in text
-    assert "it takes 6 more labels" in text
+    for line in (
+        "of 4 labels, 1 picked what was needed, 1 too expensive, 2 too weak",
+        "left out: 1 label with no tier named",
+        "it takes 6 more labels",
+    ):
+        assert line in text
     assert "| MEDIUM | 0 | 1 | 1 | 1 |" in done.result._repr_markdown_()
 
 
-def test_labels_with_none_say_how_to_give_them_or_those_of_every_session(shell):
-    text, _ = run(shell, "%route labels")
-    assert "no labels yet in this session" in text
-    assert "%route label WORD, which is good, bad, too weak or overkill" in text
-    earlier = Router(profile="simulated")
-    earlier.label(earlier.route("hello"), "good")
-    earlier.close()
+def test_labels_of_every_session_are_counted_together(shell):
+    with closing(Router(profile="simulated")) as earlier:
+        earlier.label(earlier.route("hello"), "good")
 
     text, _ = run(shell, "%route labels all")
 
@@ -129,22 +132,17 @@ def test_a_click_keeps_the_word_the_last_one_counts_and_a_second_takes_it_back(r
     assert [] == row.pressed
 
 
-def test_too_weak_on_the_top_tier_does_not_name_a_better_one(router):
-    row = Row(router, tier="TOP")
-    row.click("too weak")
-    assert row.words.count("labelled too weak") == 1
-    assert "needs TOP" not in row.words
-
-
 def test_after_an_escalation_the_row_is_about_the_new_answer(row, router):
     row.click("too weak")
-
-    row.controls.start(None).join()
-    assert [] == row.pressed
-    row.click("good")
+    for tier, word in (("MID", "good"), ("TOP", "too weak")):
+        row.controls.start(tier).join()
+        assert [] == row.pressed
+        row.click(word)
 
     found = [(label.feedback, label.picked, label.needed) for label in router.ledger.labels()]
-    assert [("too weak", "LOW", "MID"), ("good", "LOW", "MID")] == found
+    assert [("too weak", "LOW", "MID"), ("good", "LOW", "MID")] == found[:2]
+    assert row.words.count("labelled too weak") == 1
+    assert "needs TOP" not in row.words  # no tier is better than the top one
 
 
 def test_an_answer_on_its_way_rests_the_labels_and_can_be_stopped_and_tried_again(
@@ -227,9 +225,8 @@ def test_the_row_says_what_is_kept_and_which_magic_does_the_same(row):
 
 @pytest.fixture
 def shelf(router):
-    made = Shelf(router)
-    yield made
-    made.close()
+    with closing(Shelf(router)) as made:
+        yield made
 
 
 def test_the_meter_follows_what_python_routes_until_the_shelf_is_closed(router, shelf, row):

@@ -163,27 +163,23 @@ def test_ctrl_c_keeps_the_partial_answer_and_the_prompt(terminal, asked):
     terminal.begin("%%route -o answer\nhello")
     terminal.until("one two three")  # printed as it comes
 
-    printed = terminal.interrupt()
-
-    assert "interrupted: a partial answer" in printed
-    assert "(estimate)" in printed
-    assert "Traceback" not in printed
-    *_, last = printed.strip().split("\n")
-    assert last.startswith("Interrupted: stopped; what had arrived is kept")
-    assert "interrupted one two" in terminal.run("print(answer.status, answer.text)")
-    assert terminal.run("%%route\nhello").startswith("ok\n\nLOW · small")
-
-
-def test_ctrl_c_before_the_first_token_says_what_it_may_cost(terminal, asked):
+    partial = terminal.interrupt()
+    kept = terminal.run("print(answer.status, answer.text)")
+    asked.forget()
     asked.reply(stall_after=0)
     terminal.begin("%%route\nhello")
     until(lambda: asked.requests)
+    nothing = terminal.interrupt()
 
-    printed = terminal.interrupt()
-
-    assert "interrupted before any text" in printed
-    assert "Traceback" not in printed
-    assert printed.strip().split("\n")[-1].startswith("Interrupted: stopped;")
+    assert "interrupted: a partial answer" in partial
+    assert "(estimate)" in partial
+    assert "interrupted one two" in kept
+    assert "interrupted before any text" in nothing
+    for printed in (partial, nothing):
+        assert "Traceback" not in printed
+        assert printed.strip().split("\n")[-1].startswith("Interrupted: stopped;")
+    assert "what had arrived is kept" in partial
+    assert terminal.run("%%route\nhello").startswith("ok\n\nLOW · small")
 
 
 def test_ctrl_c_stops_a_slow_simulated_model(terminal, looped):
