@@ -95,16 +95,10 @@ def test_each_answer_is_reached_by_its_number(shell):
     assert "of 1 label" in run(shell, "%route labels")[0]
     _, done = run(shell, "%route escalate 1 COMPLEX")
     assert ("hello", "COMPLEX") == (done.result.prompt, done.result.tier)
-
-
-@pytest.mark.parametrize("line", ["why 9", "label 9 good", "escalate 9", "controls 9"])
-def test_a_number_that_does_not_exist_names_those_that_do(shell, line):
-    run(shell, "%%route\nhello")
-
-    told = error_of(shell, f"%route {line}")
-
-    assert "no answer has the number 9" in told
-    assert "1" in told.partition("9")[2]
+    for line in ("why 9", "label 9 good", "escalate 9", "controls 9"):
+        said = error_of(shell, f"%route {line}")
+        assert "no answer has the number 9" in said
+        assert "1" in said.partition("9")[2]  # those that there are
 
 
 # The log

@@ -197,7 +197,6 @@ def test_a_wrong_word_is_one_line_with_its_cure(shell, cell, said):
 
 
 def test_a_tier_that_fails_shows_its_error_in_its_column(static):
-    static.user_ns["router"] = static.run_line_magic("route", "router")
     ((data, metadata),) = outputs(static, "%%route_compare SIMPLE:no/model MEDIUM\nhello")
 
     assert "UnknownModel: [simulated] no model" in data["text/plain"]
@@ -239,20 +238,16 @@ def test_a_vote_is_kept_as_a_label_and_a_second_one_counts_instead(shell):
     assert "your vote: SIMPLE is good enough" in run(shell, "kept")[0]
 
 
-@pytest.mark.parametrize(
-    ("line", "said"),
-    [
-        ("%route vote", "takes one of the answers compared: SIMPLE, MEDIUM"),
-        ("%route vote SIMPEL", "did you mean 'SIMPLE'?"),
-        ("%route vote A", "'A' is not one of the answers compared"),
-        ("%route differences maybe", "does not know 'maybe': use 'on' or 'off'"),
-    ],
-)
-def test_a_wrong_vote_is_one_line(shell, line, said):
-    run(shell, "%%route_compare SIMPLE MEDIUM\nhello")
-    assert said in error_of(shell, line)
-    run(shell, "%%route_compare SIMPLE:no/model MEDIUM\nhello")
-    assert "has no answer to vote for" in error_of(shell, "%route vote SIMPLE:no/model")
+def test_a_wrong_vote_is_one_line(shell):
+    run(shell, "%%route_compare SIMPLE:no/model MEDIUM COMPLEX\nhello")
+    for line, said in (
+        ("vote", "takes one of the answers compared: SIMPLE:no/model, MEDIUM"),
+        ("vote MEDUIM", "did you mean 'MEDIUM'?"),
+        ("vote A", "'A' is not one of the answers compared"),
+        ("vote SIMPLE:no/model", "has no answer to vote for"),
+        ("differences maybe", "does not know 'maybe': use 'on' or 'off'"),
+    ):
+        assert said in error_of(shell, f"%route {line}")
 
 
 def test_differences_are_marked_and_unmarked(static):

@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 
 import pytest
-from cells import error_of, run
+from cells import desk_of, error_of, run
 from IPython.utils.capture import capture_output
 
 from nbroute.types import Ledger, RouteResult
@@ -144,45 +144,27 @@ def test_a_mistake_is_one_line_and_an_error(shell, source, message):
     assert re.search(message, error_of(shell, source))
 
 
-class Delegating:
-    """A ledger that has what the Protocol names, and nothing else."""
+class Bare:
+    """A ledger that has what the Protocol names, without what it `lacks`, and nothing else."""
 
-    def __init__(self, kept):
-        self._kept = kept
+    def __init__(self, kept, lacks):
+        self._kept, self._lacks = kept, lacks
 
     def __getattr__(self, name):
-        if name not in vars(Ledger):
+        if name in self._lacks or name not in vars(Ledger):
             raise AttributeError(name)
         return getattr(self._kept, name)
 
 
-class Older(Delegating):
-    """One of before `frame` and `version` were in the Protocol."""
-
-    def __getattr__(self, name):
-        if name in ("frame", "version"):
-            raise AttributeError(name)
-        return super().__getattr__(name)
-
-
-def test_a_ledger_that_meets_the_protocol_serves_every_table(shell):
-    router = shell.find_line_magic("route").__self__.desk.router
-    router.parts = replace(router.parts, ledger=Delegating(router.ledger))
-    run(shell, "%%route\nhello")
-    run(shell, "%route good")
-
-    for command in ("log", "spend", "report text", "labels", "tiers"):
-        _, done = run(shell, f"%route {command}")
-        assert done.success, (command, done.error_in_exec)
-
-
-def test_the_log_of_a_ledger_without_frames_is_made_of_its_rows(shell):
-    router = shell.find_line_magic("route").__self__.desk.router
-    whole = router.ledger
-    router.parts = replace(router.parts, ledger=Older(whole))
+@pytest.mark.parametrize("lacks", [(), ("frame", "version")], ids=["today's", "older"])
+def test_a_ledger_that_meets_the_protocol_of_today_or_before_serves_every_table(shell, lacks):
+    router = desk_of(shell).router
+    router.parts = replace(router.parts, ledger=Bare(router.ledger, lacks))
     assert "no calls yet" in run(shell, "%route log")[0]
     run(shell, "%%route\nhello")
+    run(shell, "%route label good")
 
-    log = run(shell, "%route log")[1].result
-
-    assert ["SIMPLE"] == [row[1] for row in log.rows]
+    for command in ("spend", "report text", "labels", "tiers", "log"):
+        _, done = run(shell, f"%route {command}")
+        assert done.success, (command, done.error_in_exec)
+    assert ["SIMPLE"] == [row[1] for row in done.result.rows]

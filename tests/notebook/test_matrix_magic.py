@@ -256,22 +256,15 @@ def numbers(twin):
     return [int(row[0].split()[1].rstrip(".")) for row in bodies(twin.html) if len(row) > 1]
 
 
-def test_rows_come_in_pages(live):
+def test_rows_come_in_pages_and_are_filtered_and_sorted(live):
     assert list(range(1, 21)) == numbers(live)
-
-    live.act("page", "next", "")
-    live.act("page", "next", "")
-
+    for _ in range(3):  # the third click has no page to go to
+        live.act("page", "next", "")
     assert list(range(41, 46)) == numbers(live)
     assert "41 to 45 of 45" in live.html
-    live.act("page", "next", "")
-    assert list(range(41, 46)) == numbers(live)
 
-
-def test_rows_are_filtered_and_sorted(live):
     live.act("sort", "", "most expensive first")
     assert 3 == numbers(live)[0]
-
     live.act("filter", "", "most expensive")
     assert 5 == len(numbers(live))
     live.act("filter", "", "no such filter")
