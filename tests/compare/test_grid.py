@@ -264,18 +264,6 @@ def test_a_grid_keeps_models_whose_names_no_file_could_have(router, server, mode
     assert sent == len(server.requests)
 
 
-@pytest.mark.parametrize("name", ["LOW.sqlite", "_routing.sqlite"])
-def test_a_damaged_file_of_a_grid_is_named_and_nothing_is_sent(router, server, name):
-    router.compare(["one", "two"], ["LOW"], to="grid")
-    sent = len(server.requests)
-    (Path("grid") / name).write_bytes(b"not a database")
-
-    with pytest.raises(SettingsError, match=name):
-        router.compare(["one", "two"], ["LOW"], to="grid")
-
-    assert sent == len(server.requests)
-
-
 class Gate:
     """A handler that lets so many answers through, calls `act`, and holds the rest a while."""
 

@@ -122,19 +122,15 @@ def test_a_history_that_does_not_fit_is_trimmed_with_a_notice(make_router, serve
     assert "ok" == router.route("and why is that?", thread="huge").text
 
 
-def test_a_failed_turn_is_no_part_of_the_thread(router, server):
-    server.reply(status=400, error="no")
-    with pytest.raises(errors.ProviderError):
-        router.route("hello", thread="t")
-
-    assert () == router.threads.turns("t")
-
-
-def test_threads_are_listed_and_forgotten_and_their_turns_can_be_escalated(router):
+def test_threads_are_listed_and_forgotten_and_have_no_turn_that_failed(router, server):
     router.route("hello", thread="a")
     turn = router.route("and another?", thread="a")
+    server.reply(status=400, error="no")
+    with pytest.raises(errors.ProviderError):
+        router.route("it fails", thread="a")
     router.route("hello", thread="b")
 
+    assert ["hello", "and another?"] == [one.prompt for one in router.threads.turns("a")]
     router.threads.forget("a")
 
     assert ("b",) == router.threads.names()

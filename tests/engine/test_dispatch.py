@@ -17,6 +17,7 @@ from nbroute.router import Router
 from nbroute.types import Attempted, Sent, Text
 
 USAGE = {"prompt_tokens": 1000, "completion_tokens": 500, "total_tokens": 1500}
+COUNTED = {"prompt_tokens": 10, "completion_tokens": 3}
 PAID = Decimal("0.002")  # USAGE on LOW
 
 
@@ -280,22 +281,11 @@ def test_no_server_is_said_with_its_address_and_costs_nothing(make_router):
     [
         None,
         "none",
-        [1],
         {"prompt_tokens": "ten", "completion_tokens": [3]},
-        {"prompt_tokens": None, "completion_tokens": None},
-        {"prompt_tokens": None, "completion_tokens": 3},
-        {"prompt_tokens": 1.5, "completion_tokens": 2.5},
-        {"prompt_tokens": -5, "completion_tokens": -7},
-        {"prompt_tokens": True, "completion_tokens": True},
+        {"prompt_tokens": -5, "completion_tokens": True},
         {"prompt_tokens": 10**30, "completion_tokens": 3},
-        *(
-            {"prompt_tokens": 10, "completion_tokens": 3, **wrong}
-            for wrong in (
-                *({"cost": cost} for cost in ("NaN", float("nan"), float("inf"), "1e400")),
-                *({"cost": cost} for cost in (-1, 10**30, {"usd": 1})),
-                *({"prompt_tokens_details": {"cached_tokens": n}} for n in ("many", 10**30)),
-            )
-        ),
+        *(COUNTED | {"cost": cost} for cost in ("NaN", float("inf"), "1e400", -1, 10**30)),
+        COUNTED | {"prompt_tokens_details": {"cached_tokens": 10**30}},
     ],
     ids=str,
 )
