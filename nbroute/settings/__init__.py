@@ -101,6 +101,8 @@ def load(
     tiers = document if choice.with_tiers else Document(document.file)
     ladder = _build_ladder(tiers, table, choice.provider, providers)
     baseline = table.get("baseline", ladder.names[-1])
+    own = set() if choice.with_tiers else document.tiers.keys() - set(ladder.names)
+    baseline = ladder.names[-1] if baseline in own else baseline
     document.check("baseline", baseline, ladder.names, f"is not a tier of {ladder.name!r}")
     classifier = _build_classifier(document, table, ladder, providers)
     embedder = _build_embedder(document, table, providers)

@@ -360,6 +360,12 @@ reference = "openai:gpt-4o"
 """
 
 
+def test_a_profile_that_sets_the_tiers_aside_does_so_with_their_baseline(read):
+    settings = read('[nbroute]\nbaseline = "small"\n' + OWN, NBROUTE_PROFILE="simulated")
+
+    assert ("FRONTIER", "FRONTIER") == (settings.baseline, settings.ladder.names[-1])
+
+
 def test_tiers_of_other_names_make_a_ladder_of_ones_own_in_the_order_of_the_file(read):
     settings = read(OWN)
 
