@@ -15,7 +15,7 @@ from decimal import Decimal
 from typing import Any
 
 from nbroute import pricing
-from nbroute.budgets import Guard, held, over_budget, worst_case
+from nbroute.budgets import Guard, over_budget, worst_case
 from nbroute.errors import ProviderError, RecordError, TimedOut, named
 from nbroute.locks import Lock
 from nbroute.pricing import estimate_tokens, format_usd, least_tokens
@@ -64,11 +64,6 @@ class AttemptLog:
     rungs: list[Rung] = field(default_factory=list)
     _lock: Lock = field(default_factory=Lock)
     _warned: bool = False
-
-    def spent(self) -> Decimal:
-        """The US dollars known to be spent so far, with what is reserved for running attempts."""
-        with self._lock:
-            return sum(map(held, self.attempts.values()), Decimal(0))
 
     def share(self, **fields: Any) -> None:
         """Give all attempts from here on these fields."""

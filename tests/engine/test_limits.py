@@ -65,14 +65,18 @@ def limited(usd, **changes):
     return Guard(Limits(budget_usd=Decimal(usd)), **changes)
 
 
-def test_a_call_holds_its_worst_case_while_it_runs_and_its_cost_afterwards(journal, ledger):
+def test_a_call_holds_its_worst_case_while_it_runs_and_then_its_cost_or_nothing(journal, ledger):
     written = journal(limited("0.2"))
     first = open_one(written)
     with pytest.raises(BudgetExceeded):
         open_one(journal(limited("0.2")))
 
     written.close(first, reply(), TIER)
-    open_one(journal(limited("0.2")))
+    nothing = replace(reply("", (0, 0)), usage=Usage(estimated=True))
+    for _ in range(2):
+        failed = written.fail(open_one(written), nothing, TIER, Unavailable("down"))
+        assert ("error", None) == (failed.status, failed.reserved_usd)
+    assert WORST == open_one(written).reserved_usd
 
     row = ledger.rows()[0]
     assert (Decimal("0.001001"), None, "ok") == (
@@ -80,19 +84,6 @@ def test_a_call_holds_its_worst_case_while_it_runs_and_its_cost_afterwards(journ
         row["reserved_usd"],
         row["status"],
     )
-
-
-def test_a_call_that_failed_gives_back_what_it_held(journal):
-    written = journal(limited("0.2"))
-    for error in (Unavailable("down"), Unavailable("down again")):
-        attempt = open_one(written)
-        nothing = reply("", (0, 0))
-        written.fail(attempt, replace(nothing, usage=Usage(estimated=True)), TIER, error)
-
-    open_one(written)
-
-    assert ["error", "error", "running"] == [one.status for one in written.attempts.values()]
-    assert [None, None, WORST] == [one.reserved_usd for one in written.attempts.values()]
 
 
 def test_a_refused_call_is_nowhere_written_and_says_what_is_left_and_how_to_go_on(journal, ledger):
