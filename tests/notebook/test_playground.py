@@ -44,32 +44,28 @@ def marks(made):
 
 
 @pytest.mark.parametrize(
-    ("prompt", "signals", "shown", "title"),
+    ("signals", "shown", "title"),
     [
-        ("please prove it", [signal(7, 12)], ["prove<sup>1</sup>"], "1 word: a more expensive"),
+        ([(7, 12, "a")], ["prove<sup>1</sup>"], "1 a: a more expensive tier (+1)"),
         (
-            "abcdef",
-            [signal(0, 4, "one"), signal(2, 6, "two")],
-            ["ab", "cd<sup>1</sup>", "ef<sup>2</sup>"],
-            "1 one: a more expensive tier (+1); 2 two: a more expensive tier (+1)",
+            [(0, 4, "a"), (2, 6, "b")],
+            ["pl", "ea<sup>1</sup>", "se<sup>2</sup>"],
+            "1 a: a more expensive tier (+1); 2 b: a more expensive tier (+1)",
         ),
         (
-            "irrational",
-            [signal(0, 10, "maths"), signal(0, 10, "deep")],
-            ["irrational<sup>1</sup>"],
-            "1 maths, deep: a more expensive tier (+2)",
+            [(0, 6, "a"), (0, 6, "b")],
+            ["please<sup>1</sup>"],
+            "1 a, b: a more expensive tier (+2)",
         ),
     ],
     ids=["one", "overlapping", "on the same words"],
 )
-def test_signals_are_marked_where_they_stand_and_numbered_where_they_end(
-    prompt, signals, shown, title
-):
-    made = marked(prompt, signals)
+def test_signals_are_marked_where_they_stand_and_numbered_where_they_end(signals, shown, title):
+    made = marked("please prove it", [signal(*one) for one in signals])
 
     assert shown == marks(made)
     assert f'title="{title}' in made
-    assert prompt == without_tags(made)
+    assert "please prove it" == without_tags(made)
 
 
 @given(
@@ -400,11 +396,11 @@ def test_answers_to_the_same_prompt_fold_and_those_to_another_do_not(sending, se
     playground.act("prompt", value="a" * 5_000 + "end")
     playground.start("MID").join()
 
-    cards = [card for _, card in sent]
-    assert [["LOW"], ["TOP", "LOW"], ["MID"]] == [
-        [one.tier for one in card.view.results] for card in cards
+    shown = [card.view for _, card in sent]
+    assert ["LOW", "TOP LOW", "MID"] == [
+        " ".join(one.tier for one in view.results) for view in shown
     ]
-    quoted = cards[-1].view.asked
+    quoted = shown[-1].asked
     assert len(quoted) < 2_100
     assert "[… 3,003 characters …]" in quoted
     assert quoted.endswith("end")
