@@ -9,7 +9,6 @@ import pytest
 from cells import error_of, run
 from IPython.core.completer import provisionalcompleter
 
-from nbroute.errors import SettingsError
 from nbroute.notebook import magics
 from nbroute.notebook.options import words
 
@@ -223,9 +222,8 @@ def test_a_line_is_split_as_it_is_meant(line, expected):
         ('-s "half and half”', 'the quote " is not closed; write a plain " at both ends'),
     ],
 )
-def test_a_quote_that_is_not_closed_is_named(line, cure):
-    with pytest.raises(SettingsError, match=cure):
-        words(line)
+def test_a_quote_that_is_not_closed_is_named(shell, line, cure):
+    assert cure in error_of(shell, f"%%route {line}\nhello")
 
 
 def test_a_comment_after_a_command_is_one_and_a_windows_path_is_kept(shell):
@@ -244,16 +242,15 @@ def test_a_comment_after_a_command_is_one_and_a_windows_path_is_kept(shell):
 
 def test_single_braces_get_a_hint_and_are_sent_as_they_are(shell):
     shell.user_ns["city"] = "Rome"
+    hint = "did you mean {{city}}?"
 
     text, done = run(shell, "%%route\nIs {city} in {{city}}?")
 
     assert "Is {city} in Rome?" == done.result.prompt
-    assert "did you mean {{city}}?" in text
-    assert ("did you mean {{city}}? Single braces are sent as they are",) == done.result.notices
-    assert "did you mean {{city}}?" in run(shell, "%%route -n\nIs {city} big?")[0]
-    assert (
-        "did you mean {{city}}?" in run(shell, "%%route_compare SIMPLE MEDIUM\nIs {city} big?")[0]
-    )
+    assert hint in text
+    assert (f"{hint} Single braces are sent as they are",) == done.result.notices
+    for magic in ("%%route -n", "%%route_compare SIMPLE MEDIUM"):
+        assert hint in run(shell, f"{magic}\nIs {{city}} big?")[0]
     assert "did you mean" not in run(shell, "%%route\nIs {town} big?")[0]
 
 
@@ -293,13 +290,11 @@ def test_system_prompts_are_compared_by_name(shell, prompts):
 
 def test_an_unknown_system_prompt_is_told_with_where_to_define_it(shell, prompts):
     said = error_of(shell, "%%route -s @revewer\nx")
-    assert "did you mean '@reviewer'?" in said
-    assert "[prompts]" in said
-    assert str(prompts) in said
+    for part in ("did you mean '@reviewer'?", "[prompts]", str(prompts.absolute())):
+        assert part in said
 
     prompts.write_text("[prompts]\nreviewer = 3\n")
     assert "[prompts] reviewer = 3 cannot be used" in error_of(shell, "%%route -s @reviewer\nx")
-
     prompts.unlink()
     assert 'reviewer = "You are ..."' in error_of(shell, "%%route_compare -s @reviewer\nx")
 
