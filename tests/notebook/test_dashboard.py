@@ -259,6 +259,17 @@ def test_an_act_that_fails_is_logged_and_the_next_one_is_done(caplog):
         assert "a widget could not be redrawn" in caplog.text
 
 
+def test_nothing_is_done_once_it_is_closed():
+    acts = []
+    paced = Paced(lambda: acts.append(1), every_s=0.01)
+    paced.ask()
+    paced.close()
+    paced.ask()
+
+    until(lambda: not any(isinstance(one, threading.Timer) for one in threading.enumerate()))
+    assert [] == acts
+
+
 # In words
 
 
