@@ -127,6 +127,15 @@ def router(make_router):
     return make_router()
 
 
+@pytest.fixture
+def opened():
+    """Makes routers, and closes them."""
+    with contextlib.ExitStack() as made:
+        yield lambda *arguments, **options: made.enter_context(
+            contextlib.closing(Router(*arguments, **options))
+        )
+
+
 #: Settings that a worker in another process can read, too.
 SETTINGS = """
 [nbroute]

@@ -287,3 +287,12 @@ class Notebooks:
             simulated(folder, pace)
             self.paces[pace] = replace(self, folder=folder, number=0)
         return self.paces[pace]
+
+
+def kinds_of_outputs(page: Any, path: Path) -> set[str]:
+    """Run the open notebook that routes something, save it, and read what its cells put out."""
+    run_all(page)
+    page.get_by_role("button", name="Escalate to").first.wait_for()
+    save(page)
+    cells = json.loads(path.read_text("utf-8"))["cells"]
+    return {output["output_type"] for cell in cells for output in cell.get("outputs", [])}

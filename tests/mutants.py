@@ -204,6 +204,11 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--show", action="store_true", help="list the places, run nothing")
     options = parser.parse_args()
+    for room in options.rooms:
+        if not (ROOT / "nbroute" / room).exists():
+            parser.error(f"nbroute/ has no {room!r}: name a room (engine) or a module (pricing.py)")
+    if min(options.places, options.jobs) < 1:
+        parser.error("--places and --jobs are 1 or more")
     places = chosen(options.rooms, options.places, options.seed)
     if options.show:
         print(*(f"{place.path}:{place.line} {place.name}" for place in places), sep="\n")

@@ -95,6 +95,7 @@ _WRITTEN |= {"<": "&lt;", "&": "&amp;"} | _APART
 _ENTITIES = {ord(sign): f"&#{ord(sign)};" for sign in "!$*:@[\\]_`|~\n<>&"}
 #: In code that stands in a line, a list or a quote, where parsers differ on where it ends.
 _RISKY = re.compile(r"<[A-Za-z/!?]|!\[|\][(:]|`|~{3}|\$|\\begin|\\\\[\[(]|\|")
+_CONTAINERS = ("blockquote_open", "list_item_open")
 _UNCOLOURED = ("n", "p", "w")
 _LANGUAGE = re.compile(r"(?!mermaid)[\w+#.-]{1,40}", re.IGNORECASE)
 
@@ -127,7 +128,7 @@ def words_html(words: object) -> str:
 
 
 def answer_html(text: str, *, below: int = 2, marks: Iterable[tuple[int, int]] = ()) -> str:
-    """The answer, whole or as far as it came, rendered; a very long one as plain text.
+    """The answer, whole or as far as it came, rendered; a very long or deep one as plain text.
 
     Its headings are below the level of the heading above it: 3 is that of its first. `marks` are
     stretches (start, end) of `visible_text(text)`, in order.
@@ -158,12 +159,19 @@ def safe_markdown(text: str, *, below: int = 2) -> str:
 
 @lru_cache(maxsize=4)
 def _parsed(text: str) -> tuple[list[Any], str] | None:
-    """The tokens and the text that they show; None for a text that is too long."""
+    """The tokens and the text that they show; None for a text that is shown as plain text.
+
+    That is one that is too long, or nested so deep that the parser drops what is inside.
+    """
     text = safe_plain(text)
     if len(text) > LONGEST_MARKDOWN:
         return None
     env: dict[str, str] = {}
-    return _PARSER.parse(text, env), env["shown"]
+    tokens = _PARSER.parse(text, env)
+    deepest = _PARSER.options["maxNesting"] - 1
+    if any(token.type in _CONTAINERS and token.level >= deepest for token in tokens):
+        return None
+    return tokens, env["shown"]
 
 
 def _formula_in_line(state: Any, silent: bool) -> bool:

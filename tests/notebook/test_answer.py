@@ -412,8 +412,12 @@ def test_a_link_to_another_host_says_which_protocol_and_not_where_from():
     "bomb",
     [">", "- ", "[", "![", "**a", "*a_b", "`a``b```", "((", "\\(", "$a_", "|", "1. ", "[a]("],
 )
-def test_deep_nesting_ends_and_does_no_harm(bomb):
-    page(answer_html(bomb * 3_000))
+def test_what_is_nested_deep_is_shown_and_does_no_harm(bomb):
+    for depth in (9, 10, 19, 20, 21, 3_000):
+        text = f"{bomb * depth} inside\n\nafter"
+
+        assert page(answer_html(text)).text.endswith("inside after"), depth
+        assert [] == Rendered(COMMONMARK.render(safe_markdown(text))).harm
 
 
 def test_a_very_long_answer_is_shown_whole_as_plain_text():

@@ -4,8 +4,6 @@ import json
 
 import pytest
 
-import nbroute
-
 
 @pytest.fixture
 def talk(tmp_path):
@@ -14,20 +12,14 @@ def talk(tmp_path):
 
 
 @pytest.fixture
-def opened():
-    """Makes routers, simulated unless another profile or a replay is named, and closes them."""
-    made = []
+def opened(opened):
+    """Makes routers, simulated unless settings, a provider or a replay are named."""
 
     def make(settings=None, **options):
-        usual = (
-            {} if settings or {"replay", "provider"} & set(options) else {"profile": "simulated"}
-        )
-        made.append(nbroute.Router(settings, **usual | options))
-        return made[-1]
+        named = settings or {"replay", "provider"} & set(options)
+        return opened(settings, **({} if named else {"profile": "simulated"}) | options)
 
-    yield make
-    for router in made:
-        router.close()
+    return make
 
 
 @pytest.fixture

@@ -11,8 +11,6 @@ from pathlib import Path
 
 import pytest
 
-import nbroute
-
 WRITTEN = Path(__file__).parents[1] / "data" / "v0_1_0"
 FRANCE = "What is the capital of France?"
 SUM = "What is 2 + 2?"
@@ -22,20 +20,6 @@ SUM = "What is 2 + 2?"
 def old(tmp_path):
     """A copy of the files, so that a migration may change them."""
     return Path(shutil.copytree(WRITTEN, tmp_path / "old"))
-
-
-@pytest.fixture
-def opened():
-    """Makes routers, and closes them."""
-    made = []
-
-    def make(*arguments, **options):
-        made.append(nbroute.Router(*arguments, **options))
-        return made[-1]
-
-    yield make
-    for router in made:
-        router.close()
 
 
 @pytest.fixture
