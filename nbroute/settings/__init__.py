@@ -119,7 +119,9 @@ def load(
             )
     table |= {
         "profile": choice.profile,
-        "origin": describe_choice(choice, document, used, providers, environ),
+        "origin": describe_choice(
+            choice, document, used, providers, environ, local_ready=local_ready
+        ),
         "ladder": ladder,
         "providers": reached,
         "classifier": classifier,

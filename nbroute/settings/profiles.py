@@ -116,6 +116,10 @@ def known_keys(settings: Settings) -> tuple[str, ...]:
     return tuple(found)
 
 
+#: What a local model takes.
+_LOCAL = "pip install 'nbroute[local]', nbroute pull"
+
+
 @dataclass(frozen=True)
 class Choice:
     """The profile, its provider, and whether the file's tiers apply.
@@ -183,8 +187,10 @@ def describe_choice(
     used: Sequence[ProviderSettings],
     providers: Providers,
     environ: Environment,
+    *,
+    local_ready: Ready,
 ) -> str:
-    """One line: the profile, what answers, the file, and the missing keys."""
+    """One line: the profile, what answers, the file, and what is missing."""
     line = f"profile {choice.profile}: {' and '.join(map(_described, used))}"
     if document.file is not None:
         aside = ", its tiers set aside" if document.tiers and not choice.with_tiers else ""
@@ -192,13 +198,15 @@ def describe_choice(
     notes = []
     if missing := missing_keys(used):
         notes = [f"{note}: set it before the first call" for note in _absent(missing, environ)]
+    elif any(one.kind == "local" and not one.gguf for one in used) and not local_ready():
+        notes = [f"not here yet: {_LOCAL}"]
     elif choice.automatic:
         keys = [providers[name].api_key_env or "" for name in BY_KEY]
         if choice.provider in BY_KEY:
             keys = [key for key in keys[: BY_KEY.index(choice.provider)] if key in environ]
         notes = _absent(keys, environ)
         if choice.provider == "simulated":
-            notes.append("for a real model with no key: pip install 'nbroute[local]', nbroute pull")
+            notes.append(f"for a real model with no key: {_LOCAL}")
     return one_line(f"{line} ({'; '.join(notes)})" if notes else line)
 
 

@@ -360,6 +360,13 @@ reference = "openai:gpt-4o"
 """
 
 
+@pytest.mark.parametrize("ready", [True, False])
+def test_the_local_profile_says_what_is_not_here_yet(read, ready):
+    origin = read(profile="local", local_ready=lambda: ready).origin
+
+    assert ready != origin.endswith("(not here yet: pip install 'nbroute[local]', nbroute pull)")
+
+
 def test_a_profile_that_sets_the_tiers_aside_does_so_with_their_baseline(read):
     settings = read('[nbroute]\nbaseline = "small"\n' + OWN, NBROUTE_PROFILE="simulated")
 
