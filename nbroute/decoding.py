@@ -60,10 +60,19 @@ def packaged(package: str, *path: str) -> dict[str, Any]:
     return tomllib.loads(files(package).joinpath(*path).read_text("utf-8"))
 
 
-def modules_of(package: str) -> dict[str, ModuleType]:
-    """The modules in a package's folder by name, imported: to put a file there is to add it."""
-    found = iter_modules(import_module(package).__path__)
-    return {one.name: import_module(f"{package}.{one.name}") for one in found}
+def modules_of(package: str, *needs: str) -> dict[str, ModuleType]:
+    """The modules in a package's folder by name, imported: to put a file there is to add it.
+
+    RuntimeError for a file that lacks a name which it needs.
+    """
+    found = {
+        one.name: import_module(f"{package}.{one.name}")
+        for one in iter_modules(import_module(package).__path__)
+    }
+    for module in found.values():
+        if missing := [name for name in needs if not hasattr(module, name)]:
+            raise RuntimeError(f"{module.__file__} has no {' and no '.join(missing)}")
+    return found
 
 
 #: What NumPy and zipfile raise on bytes that are not what they seem.

@@ -534,7 +534,7 @@ def _provider(settings: ProviderSettings, announce: Announce) -> Provider:
     if settings.kind == "litellm":
         return LiteLLM(settings.name, api_base=settings.base_url or None, **common)
     if more := MORE_PROVIDERS.get(settings.kind):
-        made: Provider = more.provider(settings.name, settings.base_url, **common)
+        made: Provider = more.provider(settings.name, base_url=settings.base_url, **common)
         return made
     common["token_parameter"] = settings.token_parameter
     return OpenAICompatible(settings.name, settings.base_url, **common)

@@ -23,7 +23,8 @@ from nbroute.decoding import modules_of
 from nbroute.errors import SettingsError, did_you_mean
 from nbroute.types import Check, Options, Reply, Verdict
 
-_MORE = modules_of("nbroute.checks.more")
+_FOUND = modules_of("nbroute.checks.more", "TAKES", "fits", "check")
+_MORE = {name.replace("_", "-"): more for name, more in _FOUND.items()}
 #: The built-in checks in the order in which they are made.
 NAMES = (
     "truncation",

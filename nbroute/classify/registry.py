@@ -14,7 +14,7 @@ from nbroute.decoding import modules_of
 from nbroute.errors import NbrouteError, SettingsError, did_you_mean, named
 from nbroute.types import Classifier, Decision, Ladder, Signal
 
-_MORE = [more.CLASSIFIER for more in modules_of("nbroute.classify.more").values()]
+_MORE = [more.CLASSIFIER for more in modules_of("nbroute.classify.more", "CLASSIFIER").values()]
 #: Those that are the same wherever they are named, and send nothing.
 READY: dict[str, Classifier] = {**ARTICLES, **{one.name: one for one in _MORE}}
 #: The classifiers that can be named in nbroute.toml and after `--classifier`.

@@ -36,7 +36,7 @@ from nbroute.providers.keys import Key
 from nbroute.types import CacheMode, Effort, Ladder, Price, Target
 
 #: What speaks to an endpoint, by its `kind`, where it is none of those built in.
-MORE_PROVIDERS = modules_of("nbroute.providers.more")
+MORE_PROVIDERS = modules_of("nbroute.providers.more", "provider")
 if TYPE_CHECKING:
     ProviderChoice = str
 else:

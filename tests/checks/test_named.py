@@ -14,6 +14,7 @@ from nbroute.checks.named import (
     parse_check,
     wanted,
 )
+from nbroute.decoding import modules_of
 from nbroute.errors import SettingsError
 from nbroute.types import Options, Verdict
 
@@ -29,7 +30,9 @@ def schema(reply):
 
 
 CASCADE = ["truncation", "length", "refusal", "unsure"]
-ALL = (own(mine), "logprob", "rating", "latency=5", "unsure", "refusal", "length", "json")
+MORE = [name.replace("_", "-") for name in modules_of("nbroute.checks.more")]
+VALUED = [f"{name}=1" for name in MORE]
+ALL = (own(mine), "logprob", "rating", *VALUED, "unsure", "refusal", "length", "json")
 
 
 @pytest.mark.parametrize(
@@ -102,7 +105,7 @@ def test_a_wrongly_written_check_is_an_error_with_the_cure(text):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_name_that_completion_offers_can_be_asked_for_and_switched_off(name):
-    assert name == parse_check(f"{name}=1" if name == "latency" else name).name
+    assert name == parse_check(f"{name}=1" if name in MORE else name).name
     assert parse_check(f"no-{name}").off
 
 

@@ -90,6 +90,8 @@ def command(
     def add(run: Run) -> Run:
         name, about = run.__name__, (run.__doc__ or "").removesuffix(".")
         about = about[:1].lower() + about[1:]
+        if name in COMMANDS:
+            raise RuntimeError(f"{run.__module__}: there is a command {name!r} already")
         COMMANDS[name] = Command(name, run, about, follows, example, python, takes_text)
         return run
 
@@ -169,7 +171,12 @@ def help(_desk: Desk, rest: str) -> tables.Told:  # noqa: A001 - a command has i
 def _docstrings() -> dict[str, str]:
     """The first line of each file that has commands, by the file's name."""
     homes = {one.run.__module__: one.run.__globals__["__doc__"] for one in COMMANDS.values()}
-    return {home.rpartition(".")[2]: about.partition("\n")[0] for home, about in homes.items()}
+    return {home.rpartition(".")[2]: _heading(about) for home, about in homes.items()}
+
+
+def _heading(docstring: str) -> str:
+    first = docstring.partition("\n")[0].removesuffix(".")
+    return first[:1].lower() + first[1:]
 
 
 def _one(found: Command) -> tables.Told:
