@@ -63,6 +63,13 @@ def test_the_verdict_says_what_was_seen_and_where(failing, text, more, check, re
     assert (check, reason) == (verdict.check, verdict.reason)
 
 
+@pytest.mark.parametrize("apostrophe", "'’ʼ＇´")
+def test_an_apostrophe_is_one_however_it_is_written(failing, apostrophe):
+    verdict = failing(f"It was built in 1890, but I{apostrophe}m not sure when exactly.")
+
+    assert f"says {f'I{apostrophe}m not sure'!r} at character 26" == verdict.reason
+
+
 @pytest.mark.parametrize("mark", ['"{}"', "“{}”", "„{}“", "«{}»", "‘{}’", "'{}'", "「{}」", "`{}`"])
 def test_a_quoted_phrase_is_not_the_answers_own(failing, mark):
     quoted = mark.format("I don't know." if mark != "'{}'" else "I do not know.")
