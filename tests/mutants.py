@@ -4,6 +4,7 @@ Changes places of the code at random, one at a time, and runs the tests on each 
 
     python tests/mutants.py                      # 100 places, the seed that CONTRIBUTING.md names
     python tests/mutants.py engine --places 20   # one room
+    python tests/mutants.py engine --near        # with the tests of the module and its room alone
     python tests/mutants.py --show               # lists the places and runs nothing
 
 The tests of the changed module run first, then those of its room, then all that need no browser.
@@ -138,24 +139,24 @@ def chosen(rooms: list[str], number: int, seed: int) -> list[Place]:
     return random.Random(seed).sample(found, min(number, len(found)))  # noqa: S311
 
 
-def stages(place: Place, copy: Path) -> list[list[str]]:
+def stages(place: Place, copy: Path, near: bool) -> list[list[str]]:
     """The tests to run on a change, nearest first."""
     room, module = Path(place.path).parent, Path(place.path).stem
-    near = copy / "tests" / room / f"test_{module.strip('_')}.py"
+    nearest = copy / "tests" / room / f"test_{module.strip('_')}.py"
     folder = copy / "tests" / room
-    listed = [[str(near)]] if near.exists() else []
+    listed = [[str(nearest)]] if nearest.exists() else []
     if room.name and folder.is_dir():
         listed.append([str(folder)])
-    return [*listed, [str(copy / "tests")]]
+    return listed if near else [*listed, [str(copy / "tests")]]
 
 
-def failing_test(place: Place, copy: Path) -> str | None:
+def failing_test(place: Place, copy: Path, near: bool) -> str | None:
     """What fails with the change in `copy`: a test's name, `hangs`, or None if nothing does."""
     file = copy / "nbroute" / place.path
     source = file.read_bytes()
     file.write_bytes(source[: place.start] + place.after.encode() + source[place.end :])
     try:
-        for tests in stages(place, copy):
+        for tests in stages(place, copy, near):
             done = run_tests(copy, tests)
             if done is None:
                 return "hangs"
@@ -202,6 +203,7 @@ def main() -> int:
     parser.add_argument("--places", type=int, default=100)
     parser.add_argument("--seed", type=int, default=2)
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--near", action="store_true", help="leave out the tests of other rooms")
     parser.add_argument("--show", action="store_true", help="list the places, run nothing")
     options = parser.parse_args()
     for room in options.rooms:
@@ -221,7 +223,7 @@ def main() -> int:
         def tried(place: Place) -> bool:
             copy = free.get()
             try:
-                failed = failing_test(place, copy)
+                failed = failing_test(place, copy, options.near)
             finally:
                 free.put(copy)
             said = failed or f"NOT NOTICED {HARMLESS.get(place.name, '')}"
