@@ -75,6 +75,13 @@ def modules_of(package: str, *needs: str) -> dict[str, ModuleType]:
     return found
 
 
+def distinct(*names: str) -> tuple[str, ...]:
+    """The names; RuntimeError where two are the same, as when a file in `more/` takes another's."""
+    if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+        raise RuntimeError(f"two things are called {twice[0]!r}: rename the one in a more/ folder")
+    return names
+
+
 #: What NumPy and zipfile raise on bytes that are not what they seem.
 DAMAGED = (
     *(OSError, EOFError, ValueError, KeyError, TypeError, RuntimeError, MemoryError),

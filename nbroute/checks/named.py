@@ -19,14 +19,14 @@ from nbroute.checks.form import (
     valid_json,
 )
 from nbroute.checks.learned import LearnedCheck
-from nbroute.decoding import modules_of
+from nbroute.decoding import distinct, modules_of
 from nbroute.errors import SettingsError, did_you_mean
 from nbroute.types import Check, Options, Reply, Verdict
 
 _FOUND = modules_of("nbroute.checks.more", "TAKES", "fits", "check")
 _MORE = {name.replace("_", "-"): more for name, more in _FOUND.items()}
 #: The built-in checks in the order in which they are made.
-NAMES = (
+NAMES = distinct(
     "truncation",
     "json",
     "length",
@@ -119,7 +119,7 @@ def wanted(
         else partial(at_least, characters=length),
         "refusal": partial(not_refused, prompt=prompt),
         "unsure": partial(not_unsure, prompt=prompt),
-        **{name: partial(_MORE[name].check, value=values.get(name)) for name in _MORE},
+        **{name: _added(name, values.get(name)) for name in _MORE},
         "rating": partial(rated, least=values.get("rating") or RATING),
         "logprob": partial(likely, least=values.get("logprob") or PROBABILITY),
     }
@@ -134,6 +134,17 @@ def wanted(
         replace(one, prompt=prompt) if isinstance(one, Own | LearnedCheck) else one
         for one in (*named, *others)
     )
+
+
+def _added(name: str, value: float | None) -> Check:
+    """The check of a file in `more/`, under the file's name."""
+
+    def check(reply: Reply) -> Verdict:
+        verdict: Verdict = _MORE[name].check(reply, value=value)
+        return verdict
+
+    check.__name__ = name
+    return check
 
 
 def asked_for(options: Options) -> dict[str, Asked]:

@@ -10,7 +10,7 @@ from typing import cast
 
 from nbroute.classify.articles import ARTICLES, PATTERN, FourTierRules
 from nbroute.classify.wording import confident
-from nbroute.decoding import modules_of
+from nbroute.decoding import distinct, modules_of
 from nbroute.errors import NbrouteError, SettingsError, did_you_mean, named
 from nbroute.types import Classifier, Decision, Ladder, Signal
 
@@ -18,9 +18,10 @@ _MORE = [more.CLASSIFIER for more in modules_of("nbroute.classify.more", "CLASSI
 #: Those that are the same wherever they are named, and send nothing.
 READY: dict[str, Classifier] = {**ARTICLES, **{one.name: one for one in _MORE}}
 #: The classifiers that can be named in nbroute.toml and after `--classifier`.
-NAMES = (
+NAMES = distinct(
     "ngrams",
-    *READY,
+    *ARTICLES,
+    *(one.name for one in _MORE),
     "model",
     "hybrid",
     "hybrid:four-tier",

@@ -66,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     if isinstance(sys.stdout, io.TextIOWrapper):  # a file's name may be no text at all
         sys.stdout.reconfigure(errors="backslashreplace")
-    words = list(sys.argv[1:] if argv is None else argv)
+    words = list(sys.argv[1:] if argv is None else argv) or ["--help"]
     if words[:1] == ["audit"]:  # the old name
         words[0] = "costs"
         _say("`nbroute audit` is now called `nbroute costs`")

@@ -190,7 +190,8 @@ class RouteMagics(Magics):
         changed, self.settings = settings != self.settings, settings
         if "desk" in vars(self):
             self.desk.reopen(anew=changed)
-            print("nbroute: your session goes on where it was")  # noqa: T201 - as at %load_ext
+            settings = self.desk.router.settings
+        print(f"nbroute: your session continues; {settings.origin}")  # noqa: T201 - as at %load_ext
         if _written() != _LOADED:
             print("nbroute was updated meanwhile: restart the kernel to use it")  # noqa: T201
 
@@ -283,9 +284,10 @@ def load(shell: Any) -> None:
     shell.Completer.custom_matchers.append(magics.matcher)
     magics.hook = Kept(shell, magics.was_shown)
     shell.input_transformers_cleanup.extend([keep_texts, give_body])
-    print(f"nbroute: {settings.origin}")  # noqa: T201 - the one line of %load_ext
     if before:
         magics.go_on(settings)
+    else:
+        print(f"nbroute: {settings.origin}")  # noqa: T201 - the one line of %load_ext
 
 
 def unload(shell: Any) -> None:

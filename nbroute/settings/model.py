@@ -29,7 +29,7 @@ from urllib.parse import urlsplit
 
 from nbroute.budgets import Limits, OnLimit
 from nbroute.classify.registry import DEFAULT
-from nbroute.decoding import modules_of
+from nbroute.decoding import distinct, modules_of
 from nbroute.errors import SettingsError
 from nbroute.pricing import read_usd
 from nbroute.providers.keys import Key
@@ -40,7 +40,7 @@ MORE_PROVIDERS = modules_of("nbroute.providers.more", "provider")
 if TYPE_CHECKING:
     ProviderChoice = str
 else:
-    ProviderChoice = Literal[("openai", "local", "simulated", "litellm", *MORE_PROVIDERS)]
+    ProviderChoice = Literal[distinct("openai", "local", "simulated", "litellm", *MORE_PROVIDERS)]
 
 #: A table of the file: its values as read, by key.
 Table = Mapping[str, Any]

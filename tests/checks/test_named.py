@@ -258,6 +258,15 @@ def test_judging_stops_at_the_first_that_fails(reply):
     assert "the check raised RuntimeError: hm" == verdicts[1].reason
 
 
+@pytest.mark.parametrize("name", MORE)
+def test_a_check_of_a_file_that_raises_is_called_by_its_name(name, reply, monkeypatch):
+    monkeypatch.setattr(modules_of("nbroute.checks.more")[name.replace("-", "_")], "check", None)
+
+    verdicts = judge(reply("hm"), wanted(Options(checks=(f"{name}=1",))))
+
+    assert (False, name) == (verdicts[0].passed, verdicts[0].check)
+
+
 def scored(score):
     return Verdict(False, "rating", "", score=score)
 

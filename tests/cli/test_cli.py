@@ -286,10 +286,17 @@ def test_an_error_of_pull_is_one_line(tmp_path, capsys):
     assert 1 == said.count("\n")
 
 
+def test_alone_it_lists_its_commands(capsys):
+    with pytest.raises(SystemExit) as caught:
+        main([])
+
+    assert 0 == caught.value.code
+    assert "check-endpoint" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ("", "required"),
         ("fly", "invalid choice"),
         ("run", "required"),
         ("pull --sha --x", "unrecognized|expected"),

@@ -172,7 +172,9 @@ def test_a_tier_has_another_model_for_the_session_and_gets_its_own_back(shell):
     assert "$1.00" in run(shell, "%route budget")[0]
     assert "are back" in run(shell, "%route tiers reset")[0]
     assert before == desk_of(shell).router.ladder
-    assert "its price is not known" in run(shell, "%route tiers SIMPLE=nobody/knows")[0]
+    told, _ = run(shell, "%route tiers SIMPLE=simulated/gpt4o")
+    assert "there is no such simulated model" in told
+    assert "did you mean 'simulated/gpt-4o'" in told
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ def test_reloading_goes_on_with_the_session(shell):
 
     told, _ = run(shell, "%reload_ext nbroute")
 
-    assert "your session goes on" in told
+    assert "your session continues; profile simulated" in told
     assert router is router_of(shell)
     for command, said in (
         ("budget", "$2.5"),
@@ -74,7 +74,7 @@ def test_unloading_gives_the_files_and_the_completion_back_and_a_later_load_goes
     assert closed
     assert [] == shell.Completer.custom_matchers
     assert shell.find_cell_magic("route") is None
-    assert "session goes on" in run(shell, "%load_ext nbroute")[0]
+    assert "session continues" in run(shell, "%load_ext nbroute")[0]
     assert "1 call " in run(shell, "%route spend")[0]
 
 
@@ -89,6 +89,17 @@ def test_reloading_takes_settings_that_changed_and_broken_ones_lose_nothing(shel
 
     assert "budget: $3 this session" in run(shell, "%route budget")[0]
     assert "1 call " in run(shell, "%route spend")[0]
+
+
+def test_reloading_keeps_the_profile_in_use_and_says_which_it_is(shell, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-nobodys")
+    run(shell, "%route use openai")
+
+    told, _ = run(shell, "%reload_ext nbroute")
+
+    assert "profile openai" in told
+    assert "simulated" not in told
+    assert "profile openai" in run(shell, "%route tiers")[0]
 
 
 def test_reloading_after_an_update_asks_for_a_restart(shell, monkeypatch):

@@ -137,8 +137,8 @@ def confirmed(question: str, again: str) -> bool:
 def _find(name: str) -> Command:
     if name not in COMMANDS:
         hint = did_you_mean(name, COMMANDS)
-        if hint.startswith("there is"):  # dozens of them
-            hint = "`%route help all` lists what there is"
+        if not hint.startswith("did you mean"):  # it names dozens
+            hint = "`%route help all` lists the commands"
         msg = f"unknown command '%route {name:.80}': {hint} (a prompt goes below `%%route`)"
         raise SettingsError(msg)
     return COMMANDS[name]

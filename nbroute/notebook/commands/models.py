@@ -92,6 +92,12 @@ def _told(before: Router, after: Router, name: str) -> str:
     told = f"{name} now uses {with_effort(tier.model, tier.effort)}"
     if tier.model == before.ladder[name].model:
         return told
+    if after.parts.kind(tier) == "simulated" and tier.model not in SIMULATED_PRICES:
+        hint = did_you_mean(tier.model, SIMULATED_PRICES)
+        return (
+            f"{told}: careful, there is no such simulated model, so a prompt for {name} fails: "
+            f"{hint} `%route tiers reset` returns to the models of your settings"
+        )
     if not (new := _costs(after, name)):
         return (
             f"{told}: careful, its price is not known, so what it costs is not counted and a "
