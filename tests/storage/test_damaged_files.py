@@ -18,15 +18,12 @@ from nbroute.storage.cache import FileCache
 from nbroute.storage.ledger import SqliteLedger
 from nbroute.types import Attempt, Reply, Usage
 
-FORGED = ["X'ff00'", "CAST(X'ff41' AS TEXT)", "'text'", "1e999", "-1", "NULL", "1e300", "1 << 62"]
+FORGED = ["X'ff00'", "CAST(X'ff41' AS TEXT)", "'text'", "1e999", "-1", "NULL", "1 << 62"]
 PLAIN = Attempt("a", 1.79e9, "s1", "r", "SIMPLE", "p", "remote", "m", cost_source="list")
 COLUMNS = {
-    "attempts": (
-        *("ts", "tier", "status", "input_tokens", "cost_usd", "cost_source", "latency_ms"),
-        *("cached", "prompt", "session"),
-    ),
-    "sums": ("tier", "picodollars", "calls"),
-    "finals": ("input",),
+    "attempts": "ts tier status input_tokens cost_usd cost_source cached prompt session",
+    "sums": "tier picodollars calls",
+    "finals": "input",
 }
 
 
@@ -73,7 +70,7 @@ def test_a_ledger_with_changed_bytes_stops_no_call(tmp_path, ledger):
 @pytest.mark.parametrize("forged", FORGED)
 def test_a_ledger_with_forged_rows_stops_no_call(tmp_path, ledger, forged):
     found = set()
-    for table, column in ((one, name) for one, names in COLUMNS.items() for name in names):
+    for table, column in ((one, name) for one, names in COLUMNS.items() for name in names.split()):
         path = tmp_path / f"{table}-{column}.sqlite"
         path.write_bytes(ledger)
         with contextlib.closing(sqlite3.connect(path)) as file:

@@ -28,24 +28,20 @@ def router(old, opened):
     return opened(profile="simulated", ledger=old / "ledger.sqlite", session="sample-0.1.0")
 
 
-def test_a_ledger_has_what_was_spent_and_said_and_is_written_on(router):
+def test_a_ledger_has_what_was_spent_and_said_and_taught_and_is_written_on(router):
     assert Decimal("0.0173") == router.spend().equivalent_usd.quantize(Decimal("0.0001"))
     assert {"SIMPLE", "COMPLEX", "FRONTIER"} <= set(router.spend("tier"))
     assert "geo" in router.spend("feature")
     labels = router.labels(feedback=True)
     assert ["good", "good", "overkill", "cheapest acceptable"] == list(labels["feedback"])
     assert ["SIMPLE", "FRONTIER", "MEDIUM", "SIMPLE"] == list(labels["tier"])
+    decision = router.classify("What is the boiling point of water?", "embedding")
+    assert ("SIMPLE", 1.0) == (decision.tier, decision.confidence)
     assert 16 == len(router.ledger.frame())
 
     router.route(FRANCE)
 
     assert 17 == len(router.ledger.rows())
-
-
-def test_taught_examples_decide(router):
-    decision = router.classify("What is the boiling point of water?", "embedding")
-
-    assert ("SIMPLE", 1.0) == (decision.tier, decision.confidence)
 
 
 def test_a_recording_answers_and_is_continued(old, opened):
@@ -78,27 +74,18 @@ def test_a_cache_answers_and_a_learned_classifier_decides(old, opened):
     assert "SIMPLE" == router.classify("six seven one blib").tier
 
 
-@pytest.mark.parametrize(
-    ("name", "prompts", "failed"),
-    [
-        ("batch.sqlite", [SUM, "Name a colour.", ""], 1),
-        ("batch.parquet", [SUM, "Name a colour."], 0),
-    ],
-)
-def test_a_batch_is_resumed_with_nothing_sent(old, opened, name, prompts, failed):
-    router = opened(profile="simulated")
-
-    batch = router.map(prompts, to=old / name, progress=False)
-
-    assert (len(prompts), failed, 0) == (len(batch), len(batch.failed()), router.spend().calls)
-    assert SUM in batch[0].text
-
-
-def test_a_grid_is_resumed_with_nothing_sent(router, old):
+def test_a_batch_and_a_grid_are_resumed_with_nothing_sent(router, old):
     before = router.spend().calls
+    for name, prompts in (
+        ("batch.sqlite", [SUM, "Name a colour.", ""]),
+        ("batch.parquet", [SUM, "Name a colour."]),
+    ):
+        batch = router.map(prompts, to=old / name, progress=False)
+        assert (len(prompts), prompts.count("")) == (len(batch), len(batch.failed()))
+        assert SUM in batch[0].text
     asked = {"tiers": ["SIMPLE", "COMPLEX"], "to": old / "grid", "progress": False}
 
     grid = router.compare([SUM, "Explain photosynthesis."], **asked)
 
-    assert before == router.spend().calls
     assert ["SIMPLE"] == list(grid.labels()["tier"])
+    assert before == router.spend().calls
