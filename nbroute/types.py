@@ -436,7 +436,7 @@ class Signal:
     """Something in the prompt that spoke for a decision.
 
     `start` and `end` are character offsets in the prompt, None for a property of the whole
-    prompt (its length, say). A positive `weight` speaks for a more expensive tier.
+    prompt (its length, say). A positive `weight` points to a more expensive tier.
     """
 
     name: str

@@ -1,14 +1,14 @@
 r"""A model's answer, parsed once: as HTML, Markdown and plain text that cannot run or load.
 
 markdown-it-py reads CommonMark with tables and strikethrough, and no HTML. Its tokens are written
-as HTML, and as Markdown in one plain form that JupyterLab, nbconvert and GitHub read alike. An
-image is named and not loaded; a link goes to http, https (which `//host` means, too) or mailto,
-any other is shown in words.
+as HTML, and as Markdown in one plain form that JupyterLab, nbconvert and GitHub read alike. Images
+are named, not loaded; links may go to http, https (`//host` too) or mailto, and any other link is
+shown as text.
 
-A formula is left to MathJax, which JupyterLab and nbconvert run over the finished page, unless it
-holds a command that could make a link, a style or a new command: that one is shown as its source.
-MathJax does not look across the border of an element, so that a dollar or a backslash in a
-`<span>` of its own begins no formula.
+Formulas are left to MathJax, which JupyterLab and nbconvert run over the finished page. One with a
+command that could make a link, a style or a new command is shown as its source. MathJax does not
+look across the border of an element, so a dollar or a backslash in its own `<span>` does not begin
+a formula.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from nbroute.report.table import shortened
 
 #: Characters; a longer answer is shown as plain text, since parsing it could take seconds.
 LONGEST_MARKDOWN = 300_000
-#: The code of a longer answer has no colours: Pygments takes longer than all the rest. It stops
-#: after so many seconds, since some of its lexers take quadratic time on what is not code.
+#: Code in a longer answer is not coloured: Pygments takes longer than everything else. It is
+#: stopped after this many seconds, as some lexers take quadratic time on text that is not code.
 LONGEST_COLOURED, _MOST_SECONDS = 40_000, 0.3
 
 _ANSI = re.compile(
@@ -61,7 +61,7 @@ _ENVIRONMENT = (
     r"(?:align(?:ed|at|edat)?|array|[bBpvV]?matrix|smallmatrix|[dr]?cases|equation|eqnarray"
     r"|gather(?:ed)?|multline|split|flalign|subarray|CD)\*?"
 )
-# after the second dollar of two prices comes a figure
+# the second dollar of two prices is followed by a digit
 _FORMULA = re.compile(
     rf"""\$\$(?P<dollars>{_TEX})\$\$(?!\$)
     |(?<![$A-Za-z])\$(?![\s$])(?P<dollar>{_TEX})(?<!\s)\$(?![\d$]|(?!(?:th|st|nd|rd|s|d)\b)[A-Za-z])
@@ -81,9 +81,8 @@ _DANGEROUS = re.compile(
 )
 _READ_AS_MARKDOWN = re.compile(r"<(?=[A-Za-z/!?])|!(?=\[)|\](?=[(:])|~(?=~)")
 
-#: In an element of its own a dollar or a backslash begins no formula.
 _APART = {"$": "<span>&#36;</span>", "\\": "<span>&#92;</span>"}
-#: No label of a reference is ever defined, so that brackets alone make no link.
+#: No reference label is ever defined, so brackets alone do not make a link.
 _MARKDOWN = re.compile(
     r"[`<&$\\*|~]|!(?=\[|\Z)|\](?=[(\[:]|\Z)|\[(?=[ xX]\])|(?<![^\W_])_|_(?![^\W_])|(?<!\S)#"
     r"|(?<=\w):(?=//)|(?<=\bwww)\.|@(?=[\w@])"
@@ -93,7 +92,7 @@ _LINE_START = re.compile(r"^(\d{1,9}(?=[.)])|(?=[-+=>:]))", re.MULTILINE)
 _WRITTEN = {sign: f"&#{ord(sign)};" for sign in "`!]:"}
 _WRITTEN |= {"<": "&lt;", "&": "&amp;"} | _APART
 _ENTITIES = {ord(sign): f"&#{ord(sign)};" for sign in "!$*:@[\\]_`|~\n<>&"}
-#: In code that stands in a line, a list or a quote, where parsers differ on where it ends.
+#: What parsers disagree about in code that is in a line, a list or a quote.
 _RISKY = re.compile(r"<[A-Za-z/!?]|!\[|\][(:]|`|~{3}|\$|\\begin|\\\\[\[(]|\|")
 _CONTAINERS = ("blockquote_open", "list_item_open")
 _UNCOLOURED = ("n", "p", "w")
@@ -103,35 +102,35 @@ _LANGUAGE = re.compile(r"(?!mermaid)[\w+#.-]{1,40}", re.IGNORECASE)
 def safe_plain(text: str) -> str:
     """The text for a terminal: no escape sequences, no control characters but tab and newline.
 
-    What remains of a control character is U+FFFD. Characters that override the direction of
-    writing are taken out, so that all is shown in its logical order; those that only join
-    (emoji) or hint (U+200E, U+200F) stay.
+    Any other control character becomes U+FFFD. Characters that override the writing direction are
+    removed, so that the text is shown in its logical order; those that only join (emoji) or hint
+    (U+200E, U+200F) stay.
     """
     text = _ANSI.sub("", _BREAK.sub("\n", text))
     return _CONTROL.sub("\ufffd", _BIDI.sub("", text))
 
 
 def escape_markdown(text: str) -> str:
-    """The text as one line of Markdown that shows just that: a model's name, a prompt."""
+    """The text as one line of Markdown that shows exactly that: a model's name, a prompt."""
     return _line_starts(_markdown(" ".join(safe_plain(text).split())))
 
 
 def plain_html(text: str) -> str:
-    """The answer's source, with its line breaks: cheap enough for one that still streams."""
+    """The answer's source, with its line breaks: cheap enough to redraw while it streams."""
     return f'<pre style="{_PLAIN}">{html.escape(safe_plain(text))}</pre>'
 
 
 def words_html(words: object) -> str:
-    """The words as HTML that shows just that; a dollar in them begins no formula."""
+    """The words as HTML that shows exactly that; a dollar in them does not begin a formula."""
     escaped = html.escape(safe_plain(str(words)))
     return escaped.replace("\\", _APART["\\"]).replace("$", _APART["$"])
 
 
 def answer_html(text: str, *, below: int = 2, marks: Iterable[tuple[int, int]] = ()) -> str:
-    """The answer, whole or as far as it came, rendered; a very long or deep one as plain text.
+    """The answer, complete or partial, as HTML; a very long or deeply nested one as plain text.
 
-    Its headings are below the level of the heading above it: 3 is that of its first. `marks` are
-    stretches (start, end) of `visible_text(text)`, in order.
+    `below` is added to the level of each heading, up to 6. `marks` are stretches (start, end) of
+    `visible_text(text)`, in order.
     """
     parsed = _parsed(text)
     if parsed is None:
@@ -143,13 +142,13 @@ def answer_html(text: str, *, below: int = 2, marks: Iterable[tuple[int, int]] =
 
 
 def visible_text(text: str) -> str:
-    """The words of the rendered answer, a block a line, without what Markdown writes around."""
+    """The words of the rendered answer, one line for each block, without Markdown's signs."""
     parsed = _parsed(text)
     return safe_plain(text) if parsed is None else parsed[1]
 
 
 def safe_markdown(text: str, *, below: int = 2) -> str:
-    """The answer, whole or as far as it came, as Markdown that is safe to display."""
+    """The answer, complete or partial, as Markdown that is safe to display."""
     parsed = _parsed(text)
     tokens, shown = parsed or ([], safe_plain(text))
     # longer than any run of backticks in the answer's code
@@ -159,9 +158,9 @@ def safe_markdown(text: str, *, below: int = 2) -> str:
 
 @lru_cache(maxsize=4)
 def _parsed(text: str) -> tuple[list[Any], str] | None:
-    """The tokens and the text that they show; None for a text that is shown as plain text.
+    """The tokens and the text that they show; None if it has to be shown as plain text.
 
-    That is one that is too long, or nested so deep that the parser drops what is inside.
+    It is then too long, or nested so deeply that the parser drops what is inside.
     """
     text = safe_plain(text)
     if len(text) > LONGEST_MARKDOWN:
@@ -186,7 +185,7 @@ def _formula_in_line(state: Any, silent: bool) -> bool:
 
 
 def _formula_of_lines(state: Any, start: int, stop: int, silent: bool) -> bool:
-    """A formula on lines of its own, where a line `- x` begins no list."""
+    """A formula on lines of its own, where a line `- x` does not begin a list."""
     at = state.bMarks[start] + state.tShift[start]
     found = _FORMULA.match(state.src, at, at + _LONGEST_FORMULA)
     if not found or state.is_code_block(start):
@@ -205,12 +204,12 @@ def _formula_of_lines(state: Any, start: int, stop: int, silent: bool) -> bool:
 
 
 def _put_formula(state: Any, found: re.Match[str], code: str, *, silent: bool) -> bool:
-    """Add the formula, its TeX on one line; False if it reads as prose or would not end by itself.
+    """Add the formula, its TeX on one line; False if it reads as prose or is not closed.
 
-    One that could do harm is added as `code`.
+    A formula that could do harm is added as `code`.
     """
     kind = found.lastgroup or ""
-    # `%` begins a comment in TeX, and a model that writes `100%` means none
+    # `%` begins a comment in TeX, but a model that writes `100%` does not mean one
     tex = re.sub(r"(?<=\d)%", r"\%", found[kind].replace("&amp;", "&"))
     body = " ".join(re.sub(r"(?<!\\)%[^\n]*", "", tex).split())
     prose = not _TEX_SIGN.search(body) and _WORDS.search(body)
@@ -236,7 +235,7 @@ def _put_formula(state: Any, found: re.Match[str], code: str, *, silent: bool) -
 
 
 def _in_words(state: Any) -> None:
-    """Have what would load or lead astray said in words, and note where the words stand."""
+    """Put what would load or mislead into words, and note where each text begins."""
     shown, at = [], 0
     for token in state.tokens:
         if token.type == "inline":
@@ -296,7 +295,7 @@ def _text(content: str) -> Token:
 def _words(
     text: str, at: int, marks: Sequence[tuple[int, int]], write: Callable[[str], str] = html.escape
 ) -> str:
-    """The text, which begins at the place `at`, as HTML with what is marked of it."""
+    """The text, which begins at `at` in the visible text, as HTML with its marks."""
     written, place = "", 0
     for start, end in marks and marks[bisect_right(marks, at, key=lambda mark: mark[1]) :]:
         if start - at >= len(text):
@@ -316,13 +315,13 @@ def _level(heading: Any, below: int) -> int:
 
 
 def _language(info: str) -> str:
-    """The first word; a diagram is shown as its source, since it would load images and links."""
+    """The first word; a diagram has none and is shown as its source, as it would load images."""
     found = _LANGUAGE.match(info)
     return found[0] if found else ""
 
 
 class _Renderer(RendererHTML):
-    """The tokens as HTML, each by the method of its type; a part that scrolls takes the focus."""
+    """The tokens as HTML, each by the method of its type; parts that scroll can take the focus."""
 
     def text(self, tokens: Any, idx: int, _: Any, env: Any) -> str:
         return _words(tokens[idx].content, tokens[idx].meta["at"], env["marks"], words_html)
@@ -351,7 +350,7 @@ class _Renderer(RendererHTML):
     code_block = fence  # type: ignore[assignment]  # the base class names its arguments
 
     def heading_open(self, tokens: Any, idx: int, _: Any, env: Any) -> str:
-        """A heading to a screen reader, but none to the notebook's table of contents."""
+        """A heading to a screen reader, but not to the notebook's table of contents."""
         return f'<p role="heading" aria-level="{_level(tokens[idx], env["below"])}"><strong>'
 
     def heading_close(self, *_: Any) -> str:
@@ -412,7 +411,7 @@ def _line_starts(text: str) -> str:
 
 
 def _fenced(code: str, language: str, fence: str) -> str:
-    """The code; a first line with a word on it can never end another fence."""
+    """The code in a fence; as its first line has a word on it, it can never end another fence."""
     return f"{fence}{language or 'text'}\n{code.removesuffix(chr(10))}\n{fence}"
 
 
@@ -449,7 +448,7 @@ def _blocks(node: Any, fence: str, below: int) -> str:
                 text = "___"
             case _ if node.is_root or not _RISKY.search(content):
                 text = _fenced(content, _language(block.info), fence)
-            case _:  # in a list or a quote one line of HTML, where parsers could differ
+            case _:  # parsers could disagree on it: one line of HTML
                 text = f"<pre><code>{content.translate(_ENTITIES)}</code></pre>"
         nested = before and before.hidden and block.type.endswith("_list")
         written += text if not before else f"\n{text}" if tight or nested else f"\n\n{text}"
@@ -462,7 +461,7 @@ _RULERS = {"text-align:left": ":-", "text-align:right": "-:", "text-align:center
 
 
 def _line(node: Any, *, in_table: bool = False, in_link: bool = False) -> str:
-    """What stands in a line, or in an emphasis or a link on it, as Markdown."""
+    """The content of a line, or of an emphasis or a link in it, as Markdown."""
     written = ""
     for part in node.children:
         inside = _line(part, in_table=in_table, in_link=in_link or part.type == "link")

@@ -39,7 +39,7 @@ TICK_S = 0.5
 
 
 class Origin(NamedTuple):
-    """What a card comes of: a cell, that cell's source, the variable that keeps the result."""
+    """Where a card comes from: a cell, its source, the variable that keeps the result."""
 
     cell: str = ""
     source: str = ""
@@ -50,10 +50,10 @@ Took = Callable[[RouteResult, "Card"], None]
 
 
 class Card:
-    """One cell's answers, drawn as they come; an observer of the calls that it makes.
+    """One cell's answers, drawn as they arrive; an observer of the calls that it makes.
 
-    `took` is given each answer that it gets; a failed escalation leaves the one before it
-    in place. A lock keeps a button's thread and the kernel's from drawing over one another.
+    `took` is given each answer; a failed escalation leaves the previous one in place. A lock keeps
+    a button's thread and the kernel's from drawing over each other.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class Card:
 
     @property
     def cell(self) -> str:
-        """The cell that asks the same again."""
+        """The source of a cell that asks the same again."""
         return self.origin.source or f"%%route\n{self.result.prompt}"
 
     def route(self, prompt: str, **options: Any) -> RouteResult:
@@ -92,7 +92,7 @@ class Card:
     def escalate(
         self, router: Router, tier: str | None = None, cancel: threading.Event | None = None
     ) -> RouteResult:
-        """Answer again on that router's next tier, or on that one, above the answers so far."""
+        """Answer again on the router's next tier, or on `tier`, above the answers so far."""
         last, self._router = self.result, router
         self.view = replace(self.view, scale=Scale.of(router))
         return self._shown(
@@ -100,7 +100,7 @@ class Card:
         )
 
     def say(self, doing: str) -> None:
-        """Show what the answer waits for: a model that is being loaded."""
+        """Show what the answer is waiting for, such as a model that is being loaded."""
         with self._lock:
             running = replace(self.view.running or Running(), doing=doing)
             self.view = replace(self.view, running=running)
@@ -133,7 +133,7 @@ class Card:
             self.screen.running(lambda: bundle(self._view_now()), now=now)
 
     def _view_now(self) -> View:
-        """The view with how long it has taken, and what it comes to so far."""
+        """The view with the time taken and the cost so far."""
         running, ladder = self.view.running or Running(), self._router.ladder
         tokens = estimate_tokens(running.text) if running.text else 0
         cost = None
@@ -171,7 +171,7 @@ class Card:
                     self._draw()
 
     def _end(self, result: RouteResult | None, raised: BaseException | None) -> None:
-        """Show the last state. With no answer at all, the error speaks for itself."""
+        """Show the last state. If there is no answer at all, the error speaks for itself."""
         with self._lock:
             earlier = self.view.results
             told = result and (result.text.strip() or result.cost_usd or result.notices)
@@ -200,9 +200,9 @@ class Card:
 
 @contextlib.contextmanager
 def unbroken() -> Iterator[None]:
-    """Have what is drawn here be drawn whole: a first Ctrl-C counts when it is, a second at once.
+    """Let a drawing be finished: a first Ctrl-C is raised after it, a second one at once.
 
-    Where something is being raised already, the first adds nothing.
+    If something is being raised already, the first adds nothing.
     """
     before = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or not callable(before):
@@ -235,7 +235,7 @@ def _between(event: Escalated) -> str:
 
 
 def after(view: View, event: Event) -> View:
-    """The view once that has come."""
+    """The view after the event."""
     running = view.running or Running()
     match event:
         case Classified(decision, plan):

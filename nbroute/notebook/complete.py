@@ -1,4 +1,4 @@
-"""Completion of what stands on a `%%route` or `%route` line, and of `{{name}}` below it."""
+"""Completion on a `%%route` or `%route` line, and of `{{name}}` below it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ _LINE = re.compile(r"\s*(?:[\w.,\s]+=\s*)?%route(?:\s+(.*))?$", re.DOTALL)
 _WORD = re.compile(r"(?:^|(?<=[\s=]))[^\s=]*$")
 _FIELD = re.compile(r"\{\{\s*(\w*)$")
 
-
-#: The words that there are to choose from, by their kind, as they are now.
+#: The words to choose from at the moment, by kind.
 Vocabulary = Mapping[str, Sequence[str]]
 
-#: What the value of an option is taken from, a kind of word; nothing for free values.
+#: The kind of word that the value of each option is; "" for free values.
 _VALUES = {
     option: kind
     for kind, options in {
@@ -51,7 +50,7 @@ _ARGUMENTS = {
 
 
 class _Nothing(tuple[Any, ...]):
-    """No completion, and none of Python's: IPython lets only a matcher that has some suppress."""
+    """No completion of ours nor of Python's: only a matcher that has some may suppress others."""
 
     __slots__ = ()
 
@@ -65,7 +64,7 @@ class _Nothing(tuple[Any, ...]):
 def make_matcher(vocabulary: Callable[[], Vocabulary]) -> Callable[[Any], dict[str, Any]]:
     """An IPython matcher (API 2) that asks for the vocabulary each time it is needed.
 
-    In a routed cell it silences Python's completions, in the prose of the prompt, too.
+    In a routed cell it suppresses Python's completions, even within the prompt.
     """
     from IPython.core.completer import SimpleCompletion, context_matcher
 
@@ -91,7 +90,7 @@ def make_matcher(vocabulary: Callable[[], Vocabulary]) -> Callable[[Any], dict[s
 def complete(
     cell: str, row: int, before: str, vocabulary: Callable[[], Vocabulary]
 ) -> tuple[str, Sequence[str]] | None:
-    """What the word before the cursor is and could become; None where it is none of ours."""
+    """The word before the cursor and what could complete it; None if it is not ours to complete."""
     lines = cell.split("\n")
     first = next((place for place, line in enumerate(lines) if line.strip()), 0)
     magic = _CELL.match(lines[first])

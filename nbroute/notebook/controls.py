@@ -1,4 +1,4 @@
-"""What stands under a card: its row of controls, and the shelf that keeps the newest three."""
+"""What is under a card: its row of controls, and the shelf that keeps the newest three."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from nbroute.router import Router
     from nbroute.types import RouteResult, Tier
 
-#: Cards that have controls at one time.
+#: How many cards have controls at a time.
 MOST = 3
 _REDRAWN_EVERY_S = 0.25
 
@@ -29,10 +29,10 @@ Answer = Callable[[str, str, str], str | None]
 
 
 class Row(Live):
-    """The controls of a card or a comparison: a `page` that is drawn again after each click.
+    """The controls of a card or a comparison: a `page` that is redrawn after each click.
 
-    `answer` does what was clicked and says what came of it, which is `said`. `meter` is the
-    session's line, empty on all but the newest, `where` the cell that shows it and its run.
+    `answer` does what was clicked and returns what to say, which is then `said`. `meter` is the
+    session's line, empty on all but the newest; `where` is the cell that shows it and its run.
     """
 
     def __init__(self, instead: str, page: Callable[[], str], answer: Answer) -> None:
@@ -52,24 +52,24 @@ class Row(Live):
         self.redraw()
 
     def redraw(self, meter: str | None = None) -> None:
-        """Draw it as things are now, from any thread: what is older never comes later."""
+        """Draw the current state, from any thread: an older one never comes later."""
         with self._drawing:
             self.meter = self.meter if meter is None else meter
             if (page := self._page()) != self.html:
                 self.html = page
 
     def told(self) -> str:
-        """The end of the row: what came of the click, and the session."""
+        """The end of the row: what to say about the click, and the session."""
         line = f'<span class="nbr-quiet nbr-meter">{look.text(self.meter)}</span>'
         return look.heard(self.said) + line
 
 
 class Shelf:
-    """The controls on the screen: those of the newest three cards, the meter under the newest.
+    """The controls on the screen: those of the newest three cards, with the meter on the newest.
 
-    An older card's are taken away, so that a notebook that is opened again is not full of
-    widgets whose kernel is gone. The meter follows whatever this kernel routes, `router.map`
-    and other threads too, at most four times a second.
+    Those of older cards are removed, so that a reopened notebook is not full of widgets whose
+    kernel is gone. The meter follows whatever this kernel routes, including `router.map` and
+    other threads, at most four times a second.
     """
 
     def __init__(self, router: Router) -> None:
@@ -80,9 +80,9 @@ class Shelf:
         self._following = Following(router, self._pace.ask)
 
     def put(self, number: int, row: Row) -> None:
-        """Show these controls, here and now, and take away the oldest.
+        """Show these controls here, and remove the oldest.
 
-        Those that the same cell showed when it last ran are off the screen, and make room first.
+        Those of the same cell's last run are off the screen already, so they go first.
         """
         from IPython import get_ipython
         from IPython.display import display
@@ -103,24 +103,24 @@ class Shelf:
             self._rows[number] = row, display(row.bundle(), raw=True, display_id=True)
 
     def row(self, number: int) -> Row | None:
-        """The controls of that card, where they are on the screen."""
+        """The controls of that card, if they are on the screen."""
         return self._rows.get(number, (None, None))[0]
 
     def refresh(self, router: Router) -> None:
-        """Read the session again, and follow that router from here on."""
+        """Read the session again, and follow that router from now on."""
         self._router = router
         self._following.follow(router)
         self.redraw()
 
     def redraw(self) -> None:
-        """Have each show what was said of its answer, and the newest the session, as it is now."""
+        """Redraw each with the latest word on its answer, and the newest with the session."""
         with self._lock:
             rows = [row for row, _ in self._rows.values()]
             for row in rows:
                 row.redraw(session_text(self._router) if row is rows[-1] else "")
 
     def close(self) -> None:
-        """Take all of them away and follow no more."""
+        """Remove all of them and stop following."""
         self._following.close()
         self._pace.close()
         with self._lock:
@@ -141,14 +141,14 @@ class Desk(Protocol):
     router: Router
 
     def panel(self, asked: str, card: Card, cancel: threading.Event) -> str:
-        """Why, the version before, or the prompt on all tiers, which asks models; as HTML."""
+        """Why, the previous version, or the prompt on all tiers (which asks models), as HTML."""
 
 
 class Controls(Row):
     """Escalate, run at a tier, say how good the answer is; more in a menu.
 
-    A button that asks a model starts a thread, so that the kernel stays free. It asks the
-    notebook's router of that moment. Each has a magic that does the same: `%route escalate 7`,
+    A button that asks a model does so in a thread, to keep the kernel free, and asks the router
+    that the notebook has at that moment. Each has a magic that does the same: `%route escalate 7`,
     `%route label 7 good`, `%route why 7`.
     """
 
@@ -164,7 +164,7 @@ class Controls(Row):
         self._pressed: str | None = None
 
     def answer(self, do: str, at: str, _value: str) -> None:
-        """Do what was clicked; a click that comes late names the tier that stood there then."""
+        """Do what was clicked; a late click names the tier that the button showed then."""
         match do:
             case "up":
                 above = self._desk.router.above(self._card.result)
@@ -187,7 +187,7 @@ class Controls(Row):
                 self._open(do)
 
     def start(self, tier: str | None) -> threading.Thread | None:
-        """Answer again in a thread; None where an answer is on its way."""
+        """Answer again in a thread; None if an answer is already on its way."""
         return self._work(lambda: self._ask(tier))
 
     def page(self) -> str:
@@ -242,7 +242,7 @@ class Controls(Row):
         return f'<div class="nbr"><div class="nbr-row">{"".join(pieces)}</div>{under}</div>'
 
     def _about(self, tier: Tier, result: RouteResult) -> str:
-        """What the same tokens would cost there."""
+        """What the same tokens would cost on that tier."""
         kind = self._desk.router.parts.kind(tier)
         cost = cost_of(result.usage, tier, tier.model, kind).usd
         return f"  ~{call_usd(cost)}" if cost else ""
@@ -255,11 +255,11 @@ class Controls(Row):
                 self.said = "label removed"
             else:
                 self.said = labelled(router.label(result, word))
-        finally:  # what is said now is about this word, also where it cannot be written
+        finally:  # what is said now is about this word, even if it cannot be written
             self._pressed = self._word_on(result)
 
     def _word_on(self, result: RouteResult) -> str | None:
-        """What was last said of the answer, here or by `%route label`."""
+        """The answer's last label, given here or by `%route label`."""
         try:
             said = [one.feedback for one in labels_of(self._desk.router) if one.result == result.id]
         except RecordError:  # the session's line says so
@@ -270,7 +270,7 @@ class Controls(Row):
         self._below = self._desk.panel(asked, self._card, self._cancel)
 
     def _work(self, work: Callable[[], object]) -> threading.Thread | None:
-        """Do what asks a model, in its own thread; one at a time."""
+        """Do what asks a model in its own thread; one at a time."""
         if not self._busy.acquire(blocking=False):
             return None
         self._cancel = threading.Event()

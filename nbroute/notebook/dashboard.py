@@ -27,23 +27,23 @@ from nbroute.router import Router, scrubber_of
 
 _REDRAWN_EVERY_S = 0.35
 _SAID_EVERY_S = 5.0
-#: Calls that are shown of those that were made.
+#: How many of the last calls are shown.
 _RECENT = 6
-#: Characters of a prompt that are shown, and those that are searched for keys.
+#: How many characters of a prompt are shown, and how many are searched for keys.
 _WORDS, _LOOKED_AT = 60, 2_000
 _EMPTY = (
-    "<p>Nothing was routed yet. Run a cell that begins with <code>%%route</code>: the tiers, "
-    "how long they take and the last calls will stand here.</p>"
+    "<p>Nothing has been routed yet. Run a cell that begins with <code>%%route</code>: the tiers, "
+    "how long they take and the last calls will appear here.</p>"
 )
 _FAILURES = {"error": "failed", "rejected": "rejected", "interrupted": "interrupted"}
 
 
 class Dashboard(Room):
-    """Spend, budget, tiers, times, savings and the last calls, live; reads, sends nothing.
+    """Spend, budget, tiers, times, savings and the last calls, live; nothing is sent.
 
-    It is redrawn about three times a second while there is something new, from any thread;
-    with a long session less often. `close` ends that. Of a prompt it shows the first words, and
-    of a key in them nothing. `%route dashboard` does the same.
+    It is redrawn about three times a second while there is something new, from any thread, and
+    less often in a long session, until `close`. It shows the first words of each prompt, without
+    any key in them. `%route dashboard` does the same.
     """
 
     def __init__(self, router: Router) -> None:
@@ -61,14 +61,14 @@ class Dashboard(Room):
             self.html = _page(self.router, self._said)
 
     def refresh(self, router: Router) -> None:
-        """Read again, and show that router's session from here on."""
+        """Read again, and show that router's session from now on."""
         if not self.closed:
             self.router = router
             self._following.follow(router)
             self._changed()
 
     def close(self) -> None:
-        """Watch no more, and go out of sight."""
+        """Stop watching, and disappear."""
         if not self.closed:  # a widget that is collected is closed again
             self._following.close()
             self._redraw.close()
@@ -85,7 +85,7 @@ class Dashboard(Room):
 
 
 def snapshot(router: Router) -> Table | Said:
-    """The session as a plain table, where nothing can be redrawn."""
+    """The session as a plain table, for where nothing can be redrawn."""
     try:
         report = router.report()
     except RecordError as error:
@@ -105,7 +105,7 @@ def snapshot(router: Router) -> Table | Said:
 
 
 def _page(router: Router, said: str) -> str:
-    """The dashboard as HTML; `said` is what a screen reader says when it changes."""
+    """The dashboard as HTML; a screen reader says `said` whenever it changes."""
     heard, tiers = look.heard(said, seen=False), router.ladder.names
     try:
         report = router.report()
@@ -138,7 +138,7 @@ def _page(router: Router, said: str) -> str:
 
 
 def _facts(router: Router, report: Report) -> dict[str, list[Fact]]:
-    """What the tiles say; money that is billed and money that is not are never added."""
+    """What the tiles say; billed and unbilled money are never added together."""
     spend, limits, baseline = report.spend, router.limits, report.baseline
     free = ", in money that was not billed"
     kinds = {"really spent": spend.usd, "it would have cost; nothing billed": spend.equivalent_usd}
@@ -164,7 +164,7 @@ def _facts(router: Router, report: Report) -> dict[str, list[Fact]]:
     parts += [f"{report.statuses[k]:,} {v}" for k, v in _FAILURES.items() if k in report.statuses]
     answers = counted(sum(report.answered.values()), "answer")
     lowest, rate = next(iter(report.tiers), "the lowest tier"), report.escalation_rate
-    escalation = Fact("none yet", f"{lowest} has answered nothing")
+    escalation = Fact("none yet", f"{lowest} has not answered anything")
     if rate is not None:
         about = f"of what {lowest} answers escalates: {report.escalation_verdict}"
         escalation = Fact(f"{rate:.0%}", about)
@@ -178,7 +178,7 @@ def _facts(router: Router, report: Report) -> dict[str, list[Fact]]:
 
 
 def _last_calls(router: Router) -> tuple[list[str], list[list[str]]]:
-    """The columns, and the last calls, the newest first; a prompt has no key in it."""
+    """The columns, and the last calls, newest first; the prompts have no keys in them."""
     results = router.history.results()[: -_RECENT - 1 : -1]
     scrubber, prices = scrubber_of(router), [result_price(one) for one in results]
     sources = {price.source for price in prices if price.amount[0] == "$"} - {"cached", "replayed"}

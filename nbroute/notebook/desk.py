@@ -1,4 +1,4 @@
-"""What stands behind the magics: the router, the last result, and the cards it makes."""
+"""The work behind the magics: the router, the last result, and the cards."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Desk:
 
     @cached_property
     def comparing(self) -> Comparing:
-        """What stands behind `%%route_compare`."""
+        """The work behind `%%route_compare`."""
         return Comparing(self)
 
     @cached_property
@@ -67,12 +67,12 @@ class Desk:
         """Whether somebody may be looking at a front end that can be redrawn."""
         return is_live(self.shell, static=self.router.settings.static)
 
-    # The router, and those that take its place
+    # The router, and its successors
 
     def go_on(self, **chosen: Any) -> str:
-        """Continue with another router in the same session and ledger; what is chosen now.
+        """Continue with another router in the same session and ledger; returns what is chosen now.
 
-        What is on the screen continues with it, too.
+        What is on the screen continues with it.
         """
         old = self.router
         chosen = {"ledger": old.ledger, **chosen}
@@ -90,12 +90,12 @@ class Desk:
         return f"{self.router.settings.origin}{ended}"
 
     def climb(self, ladder: Ladder | None) -> None:
-        """Continue with another ladder, or with that of the settings."""
+        """Continue with another ladder, or with the settings' own."""
         self._not_replaying("a recording has its own ladder")
         self.go_on(settings=self.router.settings, ladder=ladder, classifier=self.router.classifier)
 
     def apply(self, found: WhatIf) -> str:
-        """Continue with what a what-if asked about; a sentence that says so."""
+        """Continue with the settings of a what-if; returns a sentence that says so."""
         self._not_replaying("a recording answers as it is")
         settings, asked = self.router.settings, found.asked
         classifier = replace(settings.classifier, step_up_below=asked.threshold)
@@ -108,7 +108,7 @@ class Desk:
             raise SettingsError(f"{why}; %route replay off ends it")
 
     def with_keys(self, provider: str | None) -> str:
-        """Continue with the keys as they are now; on that provider if the ladder lacks it."""
+        """Continue with the keys as they are now; on that provider if it is not in the ladder."""
         used = {target.provider for tier in self.router.ladder.tiers for target in tier.targets}
         settings = self.router.settings
         mine = provider is None or provider in {*used, settings.classifier.provider}
@@ -117,15 +117,15 @@ class Desk:
         return self.go_on(profile=settings.profile if mine else provider)
 
     def read_again(self) -> str:
-        """Use the settings as they are now; what they choose.
+        """Use the settings as they are now; returns what they choose.
 
-        Their ledger is taken where nothing was sent so far.
+        Their ledger is used if nothing has been sent yet.
         """
         sent = self.router.ledger.rows(session=self.router.session)
         return self.go_on(**({} if sent else {"ledger": None}))
 
     def end_replay(self) -> str:
-        """Return to what there was before the replay; what is chosen now."""
+        """Go back to the router before the replay; returns what is chosen now."""
         if self.router.replaying is None:
             raise SettingsError("nothing is being replayed; `%route replay FILE` begins it")
         if self._before is None:
@@ -135,7 +135,7 @@ class Desk:
         return self.go_on(settings=self._before)
 
     def close(self) -> None:
-        """Give files and connections back; `reopen` continues the same session."""
+        """Release files and connections; `reopen` continues the same session."""
         recorder = self.router.recorder
         self._recorded_in = None if recorder is None else recorder.path
         self.router.close()
@@ -148,19 +148,19 @@ class Desk:
             self.router.record(self._recorded_in)
 
     def refresh(self) -> None:
-        """Have what shows the session read the ledger again."""
+        """Make what shows the session read the ledger again."""
         if "shelf" in vars(self):
             self.shelf.refresh(self.router)
         for widget in self.followers:
             widget.refresh(self.router)
 
     def follow(self, widget: Room) -> Room:
-        """Have the widget follow the router."""
+        """Make the widget follow the router."""
         self.followers.append(widget)
         return widget
 
     def _announce(self, text: str) -> None:
-        """Say what a provider does before it can answer: in the card, else printed."""
+        """Say what a provider is doing before it can answer: in the card, or else printed."""
         if self._running is not None and self._running.screen.live:
             self._running.say(text)
         elif not any(widget.announced(text) for widget in self.followers):
@@ -202,9 +202,9 @@ class Desk:
         return None if wanted.quiet else result
 
     def escalate(self, tier: str | None, number: int | None = None) -> RouteResult:
-        """Answer a prompt again on the next tier, or on that one, in a card of its own.
+        """Answer the last prompt, or that of the card `number`, again in a new card.
 
-        The last prompt, or the one of the card with that number.
+        It goes to `tier`, or to the next one up.
         """
         last = self.answer(number)
         if tier is None and self.router.above(last) is None:
@@ -215,7 +215,7 @@ class Desk:
         return self._show(card, lambda: card.escalate(self.router, tier))
 
     def answer(self, number: int | None = None) -> RouteResult:
-        """The last result, or that of the card with the number; SettingsError for none."""
+        """The last result, or that of the card with the number; SettingsError if there is none."""
         if number is not None:
             return self.card(number).result
         if self.last is None:
@@ -223,7 +223,7 @@ class Desk:
         return self.last
 
     def card(self, number: int) -> Card:
-        """The card of that number; SettingsError where there is none with an answer."""
+        """The card of that number; SettingsError if there is none with an answer."""
         if number not in self._cards:
             known = [f"#{one}" for one in sorted(self._cards)[-9:]]
             told = "nothing has been routed yet; run a %%route cell first"
@@ -246,7 +246,7 @@ class Desk:
         self.refresh()
 
     def show_controls(self, card: Card) -> None:
-        """Show the controls of the card, here, where someone is watching."""
+        """Show the card's controls here; SettingsError if this front end cannot."""
         from nbroute.notebook.controls import Controls
 
         if not self.is_live:
@@ -254,7 +254,7 @@ class Desk:
         self.shelf.put(card.view.number, Controls(card, self))
 
     def panel(self, asked: str, card: Card, cancel: threading.Event | None = None) -> str:
-        """Why, the version before, or the prompt on all tiers, which asks models; as HTML."""
+        """Why, the previous version, or the prompt on all tiers (which asks models), as HTML."""
         if asked == "compare":
             compared = self.router.compare(card.result.prompt, cancel=cancel)
             return self.comparing.page_of(compared)
@@ -265,13 +265,13 @@ class Desk:
         return side_by_side(found[place - 1], found[place], place + 1, card.view.scale)
 
     def versions_table(self, number: int | None) -> tables.Table:
-        """The versions of the cell of that card, or of the newest one."""
+        """The versions of that card's cell, or of the newest one."""
         if number is not None:
             self.card(number)
         return versions_table(self._versions.of(number))
 
     def vocabulary(self, commands: tuple[str, ...]) -> dict[str, Sequence[str]]:
-        """What completion offers here and now; `commands` are the words after `%route`."""
+        """What completion offers at the moment; `commands` are the words after `%route`."""
         tiers, space = self.router.ladder.tiers, self.shell.user_ns
         own = names.functions(space)
         return {
@@ -296,17 +296,17 @@ class Desk:
         }
 
     def was_shown(self, result: object) -> bool:
-        """Whether the cell that runs has shown this; nothing is asked of a user's own object."""
+        """Whether the running cell has shown this; a user's own object is not asked anything."""
         if type(result) not in (RouteResult, Comparison, Grid):
             return False
         return (getattr(result, "id", ""), run_of(self.shell)) == self._just_shown
 
     def showed(self, result: RouteResult | Comparison | Grid) -> None:
-        """The cell that runs has shown this."""
+        """Note that the running cell has shown this."""
         self._just_shown = (result.id, run_of(self.shell))
 
     def display_result(self, result: RouteResult) -> None:
-        """Show a result as a card that stays as it is."""
+        """Show a result as a static card."""
         from IPython.display import display
 
         data, metadata = render.bundle(render.View(result.chain, scale=Scale.of(self.router)))
@@ -318,9 +318,9 @@ class Desk:
         return Card(self.router, screen, number=self.new_number(), took=self.took, **facts)
 
     def _show(self, card: Card, call: Callable[[], RouteResult]) -> RouteResult:
-        """Have the card show an answer; one that was interrupted has controls, too.
+        """Show an answer in the card, with controls even if it was interrupted.
 
-        Where there is none, the prompt is kept, so that it can be escalated or explained.
+        Without any answer the prompt is kept, so that it can be escalated or explained.
         """
         self._running, number = card, card.view.number
         try:

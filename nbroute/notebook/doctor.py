@@ -18,10 +18,10 @@ from nbroute.notebook.answer import safe_plain
 from nbroute.notebook.screens import front_end
 from nbroute.settings.model import ENVIRONMENT
 
-#: The packages that widgets need, and the least version of each.
+#: The packages that widgets need, and the oldest version of each that will do.
 _NEEDS = {"ipywidgets": (8, 1), "anywidget": (0, 9)}
 _CODE = '<code style="white-space:pre-wrap">'
-#: At the edge of a badge, whose word says the same.
+#: For the edge of a badge, whose word says the same.
 _TINTS = {"green": "#2e8540", "amber": "#a8690a", "red": "#d13438"}
 
 
@@ -33,30 +33,23 @@ def here(shell: Any, *, static: bool) -> Iterator[Finding]:
 
 
 def _front_end(shell: Any, *, static: bool) -> Finding:
-    kind = front_end(shell, static=static)
+    kind, name = front_end(shell, static=static), "a notebook"
+    if "google.colab" in sys.modules or "VSCODE_PID" in ENVIRONMENT:
+        name = "Colab" if "google.colab" in sys.modules else "VS Code"
     words = {
-        "live": f"{_name()}: answers as they come, controls, charts",
-        "terminal": "a terminal: answers are printed as they come; for each button there is a "
-        "command, and charts are tables (`%route help all`)",
-        "once": "nobody can type here, as in a notebook that is run as a whole: answers are shown "
-        "once they are complete, without controls, and --send needs --yes",
+        "live": f"{name}: answers as they come, controls, charts",
+        "terminal": "a terminal: answers are printed as they come; each button has a command "
+        "(`%route help all`), and charts are tables",
+        "once": "nobody can type here, as when a whole notebook is run: answers are shown once "
+        "they are complete, without controls, and --send needs --yes",
     }
     if static:
         words["once"] = "static (NBROUTE_STATIC, or static = true): plain answers, no controls"
     return Finding("front end", "green", words[kind])
 
 
-def _name() -> str:
-    """The name of the front end, as far as a kernel can tell."""
-    if "google.colab" in sys.modules:
-        return "Colab"
-    if "VSCODE_PID" in ENVIRONMENT:
-        return "VS Code"
-    return "a notebook"
-
-
 def _widgets(shell: Any) -> Iterator[Finding]:
-    """Whether the widgets' packages are there, and new enough."""
+    """Whether the widgets' packages are installed, and new enough."""
     if not hasattr(shell, "kernel"):
         return
     found = {name: _version(name) for name in _NEEDS}
@@ -85,7 +78,7 @@ def _numbers(number: str) -> tuple[int, ...]:
 
 
 def _kernel() -> Iterator[Finding]:
-    """The kernel's Python, and the one that its notebook server runs in."""
+    """The kernel's Python, and that of its notebook server."""
     words = f"Python {platform.python_version()}, IPython {version('ipython')}"
     server = _server()
     if server and Path(server).parent.resolve() != Path(sys.executable).parent.resolve():
@@ -97,7 +90,7 @@ def _kernel() -> Iterator[Finding]:
 
 
 def _server() -> str:
-    """The Python of the Jupyter server that started this kernel; "" where that cannot be told."""
+    """The Python of the Jupyter server that started this kernel; "" if it cannot be found out."""
     with contextlib.suppress(Exception):  # psutil comes with ipykernel, and may refuse to say
         python, *rest = import_module("psutil").Process(os.getppid()).cmdline()
         if Path(python).is_absolute() and any("jupyter" in Path(one).name for one in rest):
@@ -106,7 +99,7 @@ def _server() -> str:
 
 
 def bundle(found: Examination) -> dict[str, str]:
-    """The findings as a table, each with its colour as a word and an edge; and as plain text."""
+    """The findings as plain text and as a table, the colour of each as a word and an edge."""
     rows = []
     for one in found.findings:
         tint = "" if not one.known else f";border-left:4px solid {_TINTS[one.colour]}"
@@ -118,6 +111,6 @@ def bundle(found: Examination) -> dict[str, str]:
         for line in (found.told, *found.note.split("\n"))
         if line
     )
-    heads = ("state", "of", "found, and its cure")
+    heads = ("state", "about", "finding and cure")
     page = look.page(look.table("what the doctor found", heads, rows), below)
     return {"text/plain": safe_plain(repr(found)), "text/html": page}

@@ -1,4 +1,4 @@
-"""The button below charts that makes them live, in their place."""
+"""The button below charts that replaces them with live ones."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _HINT = (
 
 
 class Explorer(widgets.VBox):
-    """The button, and what it opens; Vega is sent to the page at the click, not before.
+    """The button, and what it opens; Vega is sent to the page only at the click.
 
-    `place` is the class of what it takes the place of; `asked` is the magic that shows the same.
+    `place` is the class of what it replaces; `asked` is the magic that shows the same.
     """
 
     def __init__(self, figures: Sequence[Figure], asked: str) -> None:
@@ -39,7 +39,7 @@ class Explorer(widgets.VBox):
         self._say(EXPLORE, "")
 
     def toggle(self) -> None:
-        """Open the live charts where the others stand, or close them."""
+        """Open the live charts in place of the others, or close them."""
         *opened, below = self.children
         if opened:
             self.children = (below,)
@@ -67,7 +67,7 @@ class Explorer(widgets.VBox):
 
 @cache
 def _vega() -> Any:
-    """A widget with Vega inside, so that it needs no network and nothing from altair."""
+    """A widget with Vega built in, so that it needs neither the network nor altair."""
     source = Path(__file__).with_name("vega.js").read_text("utf-8")
 
     class Vega(anywidget.AnyWidget):

@@ -26,25 +26,25 @@ from nbroute.report.text import blocks_of
 from nbroute.router import Router, scrubber_of
 from nbroute.types import Cost, RouteResult
 
-#: Calls that are listed of those whose answers this process does not have.
+#: How many calls are listed whose answers this process does not have.
 MOST_CALLS = 500
-#: Characters; what is longer is folded.
+#: Characters; anything longer is folded.
 LONG_PROMPT, LONG_ANSWER = 2_000, 8_000
 _EARLIER = ("when", "what for", "tier", "model", "status", "cost", "time")
 _SIMULATED = "Answers marked “simulated” were written for lessons; no model was asked."
 
 
 def export(router: Router, path: str | Path, *, force: bool = False) -> Path:
-    """Write the router's session as one HTML page that opens with no network; its path.
+    """Write the router's session as one HTML page that opens with no network; returns its path.
 
-    An export that is there already is written over; any other file only with `force`.
-    SettingsError for a name that does not end in .html, and where it cannot be written.
+    An earlier export is overwritten; any other file only with `force`. SettingsError for a name
+    that does not end in .html, and if it cannot be written.
     """
     return write_page(path, page(router), force=force)
 
 
 def page(router: Router) -> str:
-    """The page, with no key in it that nbroute knows of or that looks like one."""
+    """The page, without any key that nbroute knows, or anything that looks like one."""
     scrubber, budget = scrubber_of(router), router.limits.budget_usd
     results, report = router.history.results(), router.report()
     kinds = {attempt.provider_kind for result in results for attempt in result.attempts}
@@ -99,7 +99,7 @@ def _when(timestamp: float) -> str:
 
 
 def _exchanges(router: Router, results: Sequence[RouteResult], scrubber: Scrubber) -> Iterator[str]:
-    """Each prompt with its answers: results that are compared are one, and those of one chain."""
+    """Each prompt with its answers, those of a comparison or of a chain of escalations together."""
     labels = defaultdict(list)
     for label in labels_of(router):
         needed = f" (needed {label.needed})" if label.needed else ""
@@ -136,7 +136,7 @@ def _exchanges(router: Router, results: Sequence[RouteResult], scrubber: Scrubbe
 
 
 def _clean(value: Any, scrubber: Scrubber) -> Any:
-    """The same with no key in any of its texts: before it is HTML, which may cut one in pieces."""
+    """The same without keys in its texts; HTML, which may cut a key in pieces, comes later."""
     if isinstance(value, str):
         return scrubber.text(value)
     if type(value) is tuple:
@@ -154,7 +154,7 @@ def _clean(value: Any, scrubber: Scrubber) -> Any:
 
 
 def _calls(router: Router, results: Sequence[RouteResult]) -> str:
-    """The last calls of the session that are in the ledger and not among the results."""
+    """The session's last calls that are in the ledger but not among the results."""
     known = {result.id for result in results}
     rows = [row for row in router.ledger.rows(session=router.session) if row["result"] not in known]
     if not rows:
@@ -170,5 +170,5 @@ def _calls(router: Router, results: Sequence[RouteResult]) -> str:
                 *("$0 (cached)" if row["cached"] else cost, seconds(row["latency_ms"])),
             )
         )
-    why = "<p>Calls that the ledger has; their prompts and answers are not kept.</p>"
+    why = "<p>Calls in the ledger; their prompts and answers were not kept.</p>"
     return why + _table(lines)

@@ -1,4 +1,4 @@
-"""In words: a result, its figures, why it went there, the steps on the way; the session."""
+"""In words: a result, its figures, why it went there, the steps on the way, and the session."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ if TYPE_CHECKING:
     from nbroute.router import Router
 
 DOT = " · "
-#: Characters that are shown of an answer that was sent back.
+#: How many characters of a rejected answer are shown.
 QUOTED = 160
 
-#: What can be said of one answer, in the order in which it is offered, and what that means.
+#: The labels for an answer, in the order in which they are offered, and what each means.
 MEANS: dict[Feedback, str] = {
     "good": "this tier is what the prompt needs",
     "bad": "the answer is bad, whatever the tier",
@@ -58,15 +58,15 @@ _MEANING: dict[CostSource, str] = {
     "equivalent": "nothing was billed; what a model of this tier would have cost",
     "unknown": "",
 }
-_UNCOUNTED = "not counted in any sum"
+_UNCOUNTED = "not included in any total"
 
-#: Said of all costs in a table, where they come from one source.
+#: What is said about all costs in a table if they come from one source.
 COSTS = SOURCES | {"equivalent": "what it would have cost; nothing is billed"}
 
 
 @dataclass(frozen=True)
 class Scale:
-    """The ladder that answers are seen against: its tiers, and what the lowest one costs."""
+    """The ladder that answers are compared with: its tiers, and the cost of the lowest one."""
 
     tiers: tuple[str, ...] = ()
     lowest: Tier | None = None
@@ -74,12 +74,12 @@ class Scale:
 
     @classmethod
     def of(cls, router: Router) -> Scale:
-        """That of a router."""
+        """A router's own."""
         lowest = router.ladder.tiers[0]
         return cls(router.ladder.names, lowest, router.parts.kind(lowest))
 
     def ratio(self, result: RouteResult) -> str:
-        """`3× SIMPLE`: the cost against that of the same tokens on the lowest tier."""
+        """`3× SIMPLE`: the cost relative to the same tokens on the lowest tier."""
         lowest, cost = self.lowest, result.cost_usd
         if lowest is None or not cost or result.tier == lowest.name or result.cached:
             return ""
@@ -95,7 +95,7 @@ def times(ratio: Decimal) -> str:
 def headline(result: RouteResult, scale: Scale | None = None) -> str:
     """`SIMPLE · openai/gpt-4o-mini · $0.000012 (list price) · 0.4 s · 21 → 9 tokens`.
 
-    Of an escalation the cost is `+$0.0021 (list price) for this step`.
+    The cost of an escalation is `+$0.0021 (list price) for this step`.
     """
     answer, cost = result.answer, str(result_price(result))
     cost = f"+{cost} for this step" if result.parent and cost[0] == "$" else cost
@@ -121,7 +121,7 @@ def notes(result: RouteResult) -> list[str]:
 
 
 def why_title(result: RouteResult) -> str:
-    """`why SIMPLE`, or `why it started with SIMPLE` where a cascade went on from there."""
+    """`why SIMPLE`, or `why it started with SIMPLE` if a cascade went on from there."""
     tier = result.decision.tier or result.tier
     started = "it started with " if tier != result.tier and len(result.rungs) > 1 else ""
     return f"why {started}{tier}"
@@ -170,7 +170,7 @@ def price(cost: Cost) -> Price:
 
 
 def attempt_price(attempt: Attempt) -> Price:
-    """What one call cost; of one that was not sent, or that failed at no charge, that it did."""
+    """What one call cost, or that it was not sent, or failed at no charge."""
     if attempt.cached:
         return Price("$0", "replayed" if replayed(attempt) else "cached", "not sent")
     if attempt.cost_usd == 0 and attempt.status == "error":
@@ -192,9 +192,9 @@ def result_price(result: RouteResult) -> Price:
 
 
 def exact_price(result: RouteResult, places: int = 2) -> Price:
-    """The price with the amount of one call, so that all that stand side by side have one unit.
+    """The price with its amount in US dollars at any size, for costs that are shown side by side.
 
-    It is written to at least so many decimal places.
+    It has at least so many decimal places.
     """
     told, usd = result_price(result), result.cost_usd
     exact = told._replace(amount=format_usd(usd, places))
@@ -202,7 +202,7 @@ def exact_price(result: RouteResult, places: int = 2) -> Price:
 
 
 def beside(result: RouteResult) -> str:
-    """`$0.0004 of it for 2 other answers`; empty where the one answer cost it all."""
+    """`$0.0004 of it for 2 other answers`; empty if there was only one answer to pay for."""
     other = [one for one in result.attempts if one.id != result.answer.id and one.cost_usd]
     if not other:
         return ""
@@ -212,12 +212,12 @@ def beside(result: RouteResult) -> str:
 
 
 def replayed(attempt: Attempt) -> bool:
-    """Whether the answer is a recording's: it has a time, and one out of the cache has none."""
+    """Whether the answer is from a recording: it has a time, and one from the cache has none."""
     return attempt.cached and attempt.latency_ms > 0
 
 
 def took(result: RouteResult) -> str:
-    """`1.2 s`; nothing for what came out of the cache."""
+    """`1.2 s`; nothing for an answer from the cache."""
     if result.cached and not result.latency_ms:
         return ""
     return f"{seconds(result.latency_ms)}{' as recorded' if replayed(result.answer) else ''}"
@@ -230,13 +230,13 @@ def tokens(attempt: Attempt) -> str:
 
 
 def thinking(attempt: Attempt) -> str:
-    """`1,024 of 1,100 tokens were reasoning`; empty where the endpoint counted none."""
+    """`1,024 of 1,100 tokens were reasoning`; empty if the endpoint counted none."""
     thought, taken = attempt.reasoning_tokens, attempt.output_tokens
     return f"{thought:,} of {taken:,} tokens were reasoning" if thought else ""
 
 
 def marks(result: RouteResult) -> list[str]:
-    """How the answer ended where that was not well, and whether part of it is cached."""
+    """How the answer ended, if not normally, and whether it came from the cache."""
     answer = result.answer
     marks = ["cached"] if answer.cached and result.cost_usd else []
     ended = answer.status in ("ok", "rejected")
@@ -259,7 +259,7 @@ def marks(result: RouteResult) -> list[str]:
 def steps(result: RouteResult) -> list[tuple[str, ...]]:
     """The tiers that were asked, in order, and those that were not; empty for a plain answer.
 
-    Each with its model, what came of it, its cost and time.
+    Each has its model, what came of it, its cost and time.
     """
     rungs = {rung.attempt: rung for rung in result.rungs}
     unused = {one.id: one for one in result.attempts if one.status == "unused"}
@@ -290,7 +290,7 @@ def steps(result: RouteResult) -> list[tuple[str, ...]]:
 
 
 def steps_title(result: RouteResult) -> str:
-    """`2 steps: SIMPLE rejected by unsure, MEDIUM used`, or whether two at once agree."""
+    """`2 steps: SIMPLE rejected by unsure, MEDIUM used`, or whether two asked at once agree."""
     if result.repeats:
         return repeated(result)
     if len(result.plan.at_once) > 1:
@@ -308,7 +308,7 @@ def steps_title(result: RouteResult) -> str:
 
 
 def repeated(result: RouteResult) -> str:
-    """`5 answers: 4 agree on 42, $0.0021 in all`; empty where it was asked once."""
+    """`5 answers: 4 agree on 42, $0.0021 in all`; empty if it was asked once."""
     found = result.repeats
     if found is None:
         return ""
@@ -321,7 +321,7 @@ def repeated(result: RouteResult) -> str:
 
 
 def step_lines(result: RouteResult) -> list[str]:
-    """The steps for a reader of plain text, the title first."""
+    """The steps as plain text, the title first."""
     found = [f"- {DOT.join(filter(None, step))}" for step in steps(result)]
     return [safe_plain(line) for line in ([steps_title(result), *found] if found else [])]
 
@@ -343,7 +343,7 @@ def labelled(label: Label) -> str:
 def session_text(router: Router) -> str:
     """`session $0.0013 of $1.00 · 6 calls · 1 cached · $0.0210 less than all on FRONTIER ...`.
 
-    Also the file that answers or is written. Where the ledger cannot be read, that it cannot.
+    It also names a file that is replayed or recorded to, and says if the ledger cannot be read.
     """
     try:
         found = _meter(router)
@@ -352,7 +352,7 @@ def session_text(router: Router) -> str:
     spend, budget = found.spend, router.limits.budget_usd
     free, of = format_usd(spend.equivalent_usd), f" of ${budget:f}" if budget is not None else ""
     spent = f"{format_usd(spend.usd)}{of}"
-    if spend.equivalent_usd:  # what was not billed is named apart
+    if spend.equivalent_usd:  # what was not billed is shown separately
         spent = f"{spent} and {free} not billed" if spend.usd else f"would have cost {free}{of}"
     replaying, recorder = router.replaying, router.recorder
     parts = [
@@ -367,7 +367,7 @@ def session_text(router: Router) -> str:
 
 
 def _meter(router: Router) -> Report | Meter:
-    """What the session's line says, from the sums that the ledger keeps, if it keeps any."""
+    """What the session's line says, from the ledger's own sums if it keeps any."""
     ask = getattr(router.ledger, "meter", None)
     found = ask(session=router.session) if ask else None
     if found is None:
@@ -380,7 +380,7 @@ def _meter(router: Router) -> Report | Meter:
 
 
 def _saved(report: Report | Meter) -> str:
-    """What was saved, net of comparing; nothing where nothing but that was paid for."""
+    """What was saved, net of comparing; nothing if only comparing was paid for."""
     saving, compared, how = report.saving, report.comparing.usd, ""
     if report.spend.equivalent_usd and not report.spend.usd:
         saving, compared = report.equivalent_saving, report.comparing.equivalent_usd
@@ -395,5 +395,5 @@ def _saved(report: Report | Meter) -> str:
 
 
 def estimate(compared: Decimal) -> str:
-    """What a saving is, where so much was spent on comparing: `estimate, net`."""
+    """What kind of figure a saving is: `estimate, net of $0.0021 for comparing`."""
     return "estimate, net" + (f" of {format_usd(compared)} for comparing" if compared else "")

@@ -1,4 +1,4 @@
-// Server-made HTML that a person can act on: what is clicked or changed is sent to Python.
+// HTML from Python that a person can act on: what is clicked or changed is sent back.
 const same = (a, b) =>
   a.nodeName === b.nodeName && a.dataset?.key === b.dataset?.key;
 const SILENT =
@@ -6,14 +6,14 @@ const SILENT =
 const FIELDS = "textarea, input, select";
 const shown = (field) => (field.type === "checkbox" ? String(field.checked) : field.value);
 
-// What the HTML says that a field holds, whatever was typed in it since.
+// The value of a field in the HTML, whatever was typed in it since.
 function written(field) {
   if (field.type === "checkbox") return String(field.defaultChecked);
   if (field.tagName !== "SELECT") return field.defaultValue;
   return ([...field.options].find((one) => one.defaultSelected) ?? field.options[0])?.value;
 }
 
-// What a person typed or chose stays, until Python says something that is not an echo of it.
+// What a person typed or chose stays until Python sends something that is not an echo of it.
 function renew(old, fresh) {
   const [before, now, typed] = [written(old), written(fresh), shown(old)];
   const echo = (old.told ?? []).indexOf(now);
@@ -65,7 +65,7 @@ function drop(node) {
   return after;
 }
 
-// Formulas that the front end typeset in the output that this replaces.
+// Copies formulas that the front end has typeset in the output that this replaces.
 function typeset(page) {
   for (const place of page.querySelectorAll("[data-twin]")) {
     const twin = document.querySelector(place.dataset.twin);
@@ -142,11 +142,11 @@ function render({ model, el }) {
     const from = event.target;
     const done = event.type !== "input";
     if (!from.matches?.(FIELDS) || !from.dataset.do || event.isComposing) return;
-    if (from.type === "number" && !done) return; // half a number is none
+    if (from.type === "number" && !done) return; // half a number is not a number
     if (waiting && waiting !== from) flush();
     const first = !waiting;
     waiting = from;
-    if (flying) return; // it is sent once the one before was heard
+    if (flying) return; // it is sent once the previous one was heard
     if (done) flush();
     else if (first) soon();
   };
@@ -157,7 +157,7 @@ function render({ model, el }) {
       menu.open = false;
       menu.querySelector("summary").focus();
     }
-    if (event.target.matches(FIELDS)) event.stopPropagation(); // JupyterLab takes arrows for its own
+    if (event.target.matches(FIELDS)) event.stopPropagation(); // else JupyterLab uses the arrows
     const from = event.target.closest("[data-enter]");
     if (!from || event.isComposing || event.key !== "Enter" || !(event.ctrlKey || event.metaKey))
       return;
@@ -169,7 +169,7 @@ function render({ model, el }) {
     for (const menu of page.querySelectorAll("details[data-menu][open]"))
       if (!menu.contains(event.target)) menu.open = false;
   };
-  // A letter pressed on a button is not a shortcut of JupyterLab's; it goes to the button itself.
+  // A letter pressed on a button is not one of JupyterLab's shortcuts; it goes to the button.
   const letters = (event) =>
     page.contains(event.target) &&
     event.target.toggleAttribute(

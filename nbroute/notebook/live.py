@@ -1,4 +1,4 @@
-"""The one widget: HTML that a person can act on, and the rooms that are made of it."""
+"""The one widget: HTML that a person can act on, and the rooms made from it."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("nbroute")
 
-#: What was done, to what, and what was typed or chosen there.
+#: Called with what was done, to what, and what was typed or chosen there.
 Act = Callable[[str, str, str], None]
 
 
 class Live(anywidget.AnyWidget):
     """Shows `html`, made here and safe, and calls `act(do, at, value)` for what is done in it.
 
-    A `<button data-do="vote" data-at="SIMPLE">` that is pressed gives `act("vote", "SIMPLE", "")`;
-    an `<input>`, `<select>` or `<textarea>` with `data-do` gives its value as it changes, and one
-    with `data-enter` gives its own on Ctrl+Enter. Redrawing keeps the focus, what was folded out,
-    and what was typed since: HTML that says again what a field gave is an echo, HTML that says
-    something else is shown. Elements with the same `data-key` are the same. `instead` is what a
-    front end without widgets shows: the command that does the same.
+    Pressing a `<button data-do="vote" data-at="SIMPLE">` calls `act("vote", "SIMPLE", "")`; an
+    `<input>`, `<select>` or `<textarea>` with `data-do` sends its value as it changes, and one
+    with `data-enter` also on Ctrl+Enter. Redrawing keeps the focus, what was opened, and what was
+    typed meanwhile: HTML that repeats what a field has sent is an echo; anything else is shown.
+    Elements with the same `data-key` are the same. `instead` is what a front end without widgets
+    shows: the command that does the same.
     """
 
     _esm = (Path(__file__).parent / "live.js").read_text("utf-8")
@@ -57,7 +57,7 @@ class Live(anywidget.AnyWidget):
             self.send({"heard": True})  # the next value may come
 
     def bundle(self, instead: str = "") -> dict[str, Any]:
-        """What displays it; `instead` is for a page made of the notebook, which has no widgets."""
+        """What displays it; `instead` is for a page made from the notebook, without widgets."""
         made: Any = self._repr_mimebundle_()
         return {**(made[0] if isinstance(made, tuple) else made), "text/plain": instead}
 
@@ -69,7 +69,7 @@ class Live(anywidget.AnyWidget):
 class Room(Live):
     """A widget that follows the notebook's router, from any thread, until it is closed.
 
-    Where nothing can be redrawn it shows itself once, in `words`.
+    If nothing can be redrawn, it shows itself once, in `words`.
     """
 
     def __init__(self, router: Router, instead: str, words: Callable[[], object]) -> None:
@@ -79,11 +79,11 @@ class Room(Live):
         super().__init__(instead=instead)
 
     def refresh(self, router: Router) -> None:
-        """Something was done; use that router from now on."""
+        """Something has happened; use that router from now on."""
         self.router = router
 
     def announced(self, _words: str) -> bool:
-        """Show what a provider says that it is doing; False where that is shown elsewhere."""
+        """Show what a provider says it is doing; False if that is shown elsewhere."""
         return False
 
     def close(self) -> None:

@@ -1,7 +1,7 @@
 """The look of everything we draw: one stylesheet, and the pieces of HTML that use it.
 
 The pieces read well with every style stripped, as a repository's viewer does; colours are the
-front end's own. What is not a tag here is escaped here.
+front end's own. Whatever is not a tag is escaped here.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from nbroute.report.colours import tier_colour
 CSS = (Path(__file__).parent / "look.css").read_text("utf-8")
 _RULES = dict(re.findall(r"^\.(nbr[\w-]*)\{([^}]*)\}", CSS, re.MULTILINE))
 _CLASSES = re.compile(r'class="(nbr[^"]*)"(?: style="([^"]*)")?')
-#: Between the facts of a line where no stylesheet spaces them.
+#: Separates the facts of a line where no stylesheet spaces them.
 SEPARATOR = '<i class="nbr-sep"> · </i>'
 text = words_html
 
 
 def page(*pieces: str) -> str:
-    """The pieces as one output, each with its own style: many a viewer drops a stylesheet."""
+    """The pieces as one output, each with its own style: many viewers drop a stylesheet."""
     return _CLASSES.sub(_styled, f'<div class="nbr">{"".join(pieces)}</div>')
 
 
@@ -40,13 +40,13 @@ def attribute(words: object) -> str:
 
 
 def _facts(**facts: str) -> str:
-    """Attributes by name; those that are empty are left out."""
+    """Attributes by name; empty ones are left out."""
     told = ((name.strip("_").replace("_", "-"), value) for name, value in facts.items() if value)
     return "".join(f' {name}="{attribute(value)}"' for name, value in told)
 
 
 def tinted(tier: str, tiers: Sequence[str]) -> str:
-    """The style that sets the colour of a tier for what is inside."""
+    """The style that sets a tier's colour for everything inside."""
     return f"--tier:{tier_colour(tier, tiers)}"
 
 
@@ -70,7 +70,7 @@ def head(pieces: Iterable[str], *, tag: str = "p") -> str:
 
 
 def quiet(words: object, *, title: str = "") -> str:
-    """Words that step back."""
+    """Words in a fainter colour."""
     return _span("nbr-quiet", words, title)
 
 
@@ -93,8 +93,8 @@ def folded(summary: str, inside: str, *, opened: bool = False, key: str = "") ->
 
 
 def bar(share: float, tint: str = "") -> str:
-    """A bar filled so far, 0 to 1; the words next to it say the same, so it is not read out."""
-    colour = tint.replace("--tier", ";background-color")  # many a viewer takes a variable out
+    """A bar filled to a share of 0 to 1; not read out, as the words next to it say the same."""
+    colour = tint.replace("--tier", ";background-color")  # many viewers remove variables
     style = f"width:{min(max(share, 0.0), 1.0):.1%}{colour}"
     inside = f'<i class="nbr-filled" style="{style}"></i>'
     return f'<span class="nbr-bar" aria-hidden="true">{inside}</span>'
@@ -106,7 +106,7 @@ def share(words: object, part: float, tier: str, tiers: Sequence[str]) -> str:
 
 
 class Fact(NamedTuple):
-    """A figure, what it is, and how far it fills its bar (None: it has none)."""
+    """A figure, what it is, and how far it fills its bar (None for no bar)."""
 
     figure: str
     about: str
@@ -114,7 +114,7 @@ class Fact(NamedTuple):
 
 
 def tiles(facts: Mapping[str, Sequence[Fact]]) -> str:
-    """A tile for each title, with what there is to say."""
+    """A tile for each title, with its facts."""
     shown = ""
     for title, told in facts.items():
         inside = "".join(
@@ -122,7 +122,7 @@ def tiles(facts: Mapping[str, Sequence[Fact]]) -> str:
             f"{'' if fact.part is None else bar(fact.part)}<p>{text(fact.about)}</p>"
             for fact in told
         )
-        least = 760 // len(facts)  # pixels: none stands alone on a narrow page
+        least = 760 // len(facts)  # pixels: no tile is alone in a row on a narrow page
         shown += (
             f'<div class="nbr-tile" style="flex:1 1 {least}px"><p>{text(title)}</p>{inside}</div>'
         )
@@ -154,7 +154,7 @@ def button(
 
 
 def choice(words: str, do: str, options: Mapping[str, str], chosen: str) -> str:
-    """A menu to choose one of, with its label; `options` map what is sent to what is shown."""
+    """A drop-down menu with its label; `options` map what is sent to what is shown."""
     inside = "".join(
         f'<option value="{attribute(name)}"{" selected" if name == chosen else ""}>{text(shown)}'
         "</option>"
@@ -176,7 +176,7 @@ def heard(words: str, *, seen: bool = True) -> str:
 
 
 def room(name: str, *pieces: str) -> str:
-    """A widget that stands for itself, with its name."""
+    """A widget on its own, with its name."""
     inside = "".join(pieces)
     return f'<div class="nbr nbr-room" role="region" aria-label="{attribute(name)}">{inside}</div>'
 
@@ -191,8 +191,8 @@ def table(
 ) -> str:
     """A table of pieces of HTML; the first cell of a row is its heading.
 
-    The columns in `numbers` stand right. Those that are `hidden` are left out where there is no
-    room: what says "least" on a narrow page, what says "less" on a very narrow one.
+    The columns in `numbers` are aligned right. Those in `hidden` are left out if there is no room:
+    "least" on a narrow page, "less" only on a very narrow one.
     """
     hide = {name: f" nbr-{how}" for name, how in hidden.items()}
     kinds = [

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from nbroute.notebook.desk import Desk
     from nbroute.settings import Settings
 
-#: What is shown our way, by name, so that loading imports none of it -> the method that shows it.
+#: What we display, by name, so that loading imports none of it -> the method that displays it.
 DISPLAYS = {
     ("nbroute.types", "RouteResult"): "display_result",
     ("nbroute.report.summary", "Report"): "display_report",
@@ -45,7 +45,7 @@ _NO_WIDTH = "\u200b\u2060\ufeff\xa0 \t"
 
 
 def _written() -> int:
-    """When this file was written, which `pip install -U` does anew."""
+    """When this file was written: `pip install -U` writes it again."""
     with contextlib.suppress(OSError):
         return Path(__file__).stat().st_mtime_ns
     return 0
@@ -55,17 +55,17 @@ _LOADED = _written()
 
 
 class RouteLine(EscapedCommand):
-    """A `%route` line as the call that it is, before IPython takes its `?` for a question."""
+    """A `%route` line as a call, before IPython takes its `?` for a request for help."""
 
     priority = 0
 
     def __init__(self, start: tuple[int, int]) -> None:
         super().__init__(start)  # type: ignore[no-untyped-call]
-        self.column, self.start_col = self.start_col, -1  # the help's turn comes by its column
+        self.column, self.start_col = self.start_col, -1  # so that it comes before IPython's help
 
     @classmethod
     def find(cls, tokens_by_line: Any) -> RouteLine | None:
-        """The first one, also where its result is assigned or another magic times it."""
+        """The first one, even if its result is assigned or another magic times it."""
         for tokens in tokens_by_line:
             found = MagicAssign.find([tokens]) or EscapedCommand.find([tokens])
             for token in tokens if found else ():
@@ -76,7 +76,7 @@ class RouteLine(EscapedCommand):
         return None
 
     def transform(self, lines: list[str]) -> list[str]:
-        """The lines with that one as a call; `%route?` asks for our own help."""
+        """The lines, with that one as a call; `%route?` asks for our own help."""
         last = find_end_of_continued_line(lines, self.start_line)
         text = assemble_continued_line(lines, (self.start_line, self.column), last)
         magic = _OURS.match(text)
@@ -94,16 +94,16 @@ class RouteLine(EscapedCommand):
 
 
 def keep_texts(lines: list[str]) -> list[str]:
-    """Have `%%route -h` need no cell body, and a text after `%route WORD` keep its `?`.
+    """Let `%%route -h` do without a cell body, and a text after `%route WORD` keep its `?`.
 
-    An input transformer; it changes cells that have such lines alone.
+    An input transformer; it changes only cells that have such lines.
     """
     first = lines[0].lstrip(_NO_WIDTH) if lines else ""
     magic = _OURS.match(first)
     if magic and first.startswith("%%"):
         said = first[magic.end() :].strip()
         said = "-h" if said == "?" else said
-        # without a body a prompt is waited for: a terminal asks for its lines
+        # without a body a terminal would wait for the lines of a prompt
         helps = {"-h", "--help"} & set(said.split())
         return [f"%%{magic[1]} {said}\n", *(lines[1:] or (["\n"] if helps else []))]
     if first.startswith("%%") or not any("%route" in line for line in lines):
@@ -115,20 +115,20 @@ def keep_texts(lines: list[str]) -> list[str]:
 
 
 def give_body(lines: list[str]) -> list[str]:
-    """Give a `%%route` that is alone in its cell a body, so that the error is ours."""
+    """Give a `%%route` that is alone in its cell a body, so that our error is shown."""
     alone = len(lines) == 1 and lines[0].startswith("%%") and _OURS.match(lines[0])
     return [*lines, "\n"] if alone else lines
 
 
-# IPython leaves it out where it asks whether a cell is complete: a terminal waits for the prompt
+# so IPython skips it when it asks whether a cell is complete: a terminal waits for the prompt
 give_body.has_side_effects = True  # type: ignore[attr-defined]
 
 
 @contextlib.contextmanager
 def _in_a_line() -> Iterator[None]:
-    """Have an interrupt that nothing else took be told in a line, not in a traceback.
+    """Report an interrupt that nothing else handled in one line, without a traceback.
 
-    Money is counted in full, however few digits the user's own decimals are set to.
+    Money is counted exactly, whatever precision the user has set for decimals.
     """
     try:
         with localcontext(Context()):
@@ -136,11 +136,11 @@ def _in_a_line() -> Iterator[None]:
     except Interrupted:
         raise
     except KeyboardInterrupt:
-        raise Interrupted("stopped; what was answered and spent is kept") from None
+        raise Interrupted("stopped; the answers and the spend so far are kept") from None
 
 
 class Kept:
-    """The shell's display hook, which keeps what its cell has shown and prints no `Out[n]:`."""
+    """The display hook: a result that its cell has shown is kept, but not printed as `Out[n]:`."""
 
     def __init__(self, shell: Any, was_shown: Callable[[Any], bool]) -> None:
         self._hook, self._was_shown = shell.displayhook, was_shown
@@ -170,8 +170,8 @@ class RouteMagics(Magics):
     def desk(self) -> Desk:
         """What does the work; imported and made when it is first needed.
 
-        The settings are read again, as a key may have been set since `%load_ext`; a file that
-        was broken since then leaves the old ones in force, one that is to be trusted anew is told.
+        The settings are read again, as a key may have been set since `%load_ext`. If the file is
+        broken now, the old ones stay in force; if it has to be trusted again, that is said.
         """
         from nbroute.notebook.desk import Desk
 
@@ -186,22 +186,22 @@ class RouteMagics(Magics):
         return desk
 
     def go_on(self, settings: Settings) -> None:
-        """Be loaded again: the same session, on settings that may have changed meanwhile."""
+        """Be loaded again: the same session, with settings that may have changed."""
         changed, self.settings = settings != self.settings, settings
         if "desk" in vars(self):
             self.desk.reopen(anew=changed)
             settings = self.desk.router.settings
         print(f"nbroute: your session continues; {settings.origin}")  # noqa: T201 - as at %load_ext
         if _written() != _LOADED:
-            print("nbroute was updated meanwhile: restart the kernel to use it")  # noqa: T201
+            print("nbroute has been updated: restart the kernel to use it")  # noqa: T201
 
     def display_result(self, result: Any) -> None:
-        """Show a result as a card; in its own cell, which has just done so, no second time."""
+        """Show a result as a card, but not twice in its own cell."""
         if not self.was_shown(result):
             self.desk.display_result(result)
 
     def was_shown(self, result: Any) -> bool:
-        """Whether the cell that runs has shown this result as its card."""
+        """Whether the running cell has shown this result as its card."""
         return "desk" in vars(self) and self.desk.was_shown(result)
 
     def display_report(self, report: Any) -> None:
@@ -219,7 +219,7 @@ class RouteMagics(Magics):
         self._show(audit, audit.blocks(), [audit.chart()], "%route audit", html=html)
 
     def display_calibration(self, found: Any) -> None:
-        """Show a calibration, what to write to keep it, and how reliable the confidence is."""
+        """Show a calibration, the setting to keep, and how reliable the confidence is."""
         asked = "%route calibrate"
         self._show(found, found.blocks(), [found.chart()], asked, code=found.setting)
 

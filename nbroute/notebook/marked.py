@@ -1,4 +1,4 @@
-"""The signals of a decision: marked in its prompt, and in words."""
+"""The signals of a decision, marked in its prompt and in words."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from nbroute.notebook import look
 from nbroute.report.table import ends, shortened
 from nbroute.types import Signal
 
-#: Stretches that are shown; a user's own classifier may give any number of signals.
+#: How many stretches are shown; a user's own classifier may give any number of signals.
 MOST = 40
-#: A stretch with no signal is shown whole in a prompt of so many characters, else its ends.
+#: In a prompt of more characters, only the ends of a stretch without signals are shown.
 LONG = 3_000
 _ENDS = 300
-HEAD = ("mark", "signal", "text", "where", "speaks for")
+HEAD = ("mark", "signal", "text", "where", "points to")
 #: It may scroll, so it can be reached by keyboard.
 _FRAME = '<div class="nbr-text" tabindex="0" role="group" aria-label="the prompt, signals marked">'
 
 
 class Stretch(NamedTuple):
-    """What the signals say of one stretch of a prompt.
+    """What the signals say about one stretch of a prompt.
 
-    `number` is that of its mark, 0 for what is said of the whole prompt; `pull` is above 0 where
-    it speaks for a more expensive tier.
+    `number` is that of its mark, 0 for the whole prompt; `pull` is above 0 if it points to a more
+    expensive tier.
     """
 
     number: int
@@ -32,12 +32,12 @@ class Stretch(NamedTuple):
     end: int
     text: str
     name: str
-    speaks_for: str
+    points_to: str
     pull: float
 
 
 def stretches(prompt: str, signals: Sequence[Signal]) -> list[Stretch]:
-    """Those that have a place in the text in its order, numbered, and then the others."""
+    """Those with a place in the text, in order and numbered, and then the others."""
     found = dict[tuple[int, int, str], list[Signal]]()
     for one in signals:
         start, end = one.start, one.end
@@ -50,13 +50,13 @@ def stretches(prompt: str, signals: Sequence[Signal]) -> list[Stretch]:
             number if end else 0,
             *(start, end, same[0].text),
             ", ".join(one.name.replace("_", " ") for one in same),
-            *_speaks_for(same),
+            *_points_to(same),
         )
         for number, ((start, end, _), same) in enumerate(ordered, 1)
     ]
 
 
-def _speaks_for(signals: Sequence[Signal]) -> tuple[str, float]:
+def _points_to(signals: Sequence[Signal]) -> tuple[str, float]:
     """Which way they pull together, in words and as a number."""
     pull = sum(one.weight for one in signals)
     side = "more expensive" if pull > 0 else "cheaper"
@@ -72,7 +72,7 @@ def signal_rows(prompt: str, signals: Sequence[Signal]) -> list[list[str]]:
             one.name,
             shortened(one.text, 80),
             f"{one.start:,} to {one.end:,}" if one.number else "whole prompt",
-            one.speaks_for,
+            one.points_to,
         ]
         for one in found[:MOST]
     ]
@@ -80,10 +80,9 @@ def signal_rows(prompt: str, signals: Sequence[Signal]) -> list[list[str]]:
 
 
 def marked(prompt: str, signals: Sequence[Signal]) -> str:
-    """The prompt as HTML, a `<mark>` on each stretch that signals speak of.
+    """The prompt as HTML, with a `<mark>` on each stretch that has signals.
 
-    Where stretches overlap, what they share is one mark. A stretch's number stands where it
-    ends. Of a long prompt, what has no signal shows its ends.
+    Where stretches overlap, what they share is one mark. A stretch's number is at its end.
     """
     inside = [one for one in stretches(prompt, signals)[:MOST] if one.number]
     edges = sorted({0, len(prompt), *(e for one in inside for e in (one.start, one.end))})
@@ -95,7 +94,7 @@ def marked(prompt: str, signals: Sequence[Signal]) -> str:
         if here:
             pull = sum(one.pull for one in here)
             side = "raises" if pull > 0 else "cheaper" if pull < 0 else "neither"
-            said = "; ".join(f"{one.number} {one.name}: {one.speaks_for}" for one in here)
+            said = "; ".join(f"{one.number} {one.name}: {one.points_to}" for one in here)
             ending = " ".join(str(one.number) for one in here if one.end == end)
             number = f"<sup>{ending}</sup>" if ending else ""
             title = look.attribute(said)

@@ -26,7 +26,7 @@ Space = Mapping[str, Any]
 
 @contextmanager
 def used(name: str, kind: str) -> Iterator[None]:
-    """Have it said in a line which of the user's objects cannot even be looked at, and for what."""
+    """Say in one line which of the user's objects cannot even be looked at, and for what."""
     try:
         yield
     except NbrouteError:
@@ -36,7 +36,7 @@ def used(name: str, kind: str) -> Iterator[None]:
 
 
 def answering(space: Space, wanted: Any) -> dict[str, Any]:
-    """The options of every answer as `Router.route` takes them."""
+    """The options that any answer can have, as `Router.route` takes them."""
     alike = "system max_tokens temperature effort repeat max_cost over_budget json feature"
     return {
         **{name: getattr(wanted, name) for name in alike.split()},
@@ -48,9 +48,9 @@ def answering(space: Space, wanted: Any) -> dict[str, Any]:
 
 
 def systems(space: Space, wanted: Any) -> dict[str, str] | None:
-    """The system prompts that are compared, by name; None where there is one at most.
+    """The system prompts to compare, by name; None if there is at most one.
 
-    That one is left in `wanted.system`, as its text.
+    That one's text is left in `wanted.system`.
     """
     words = [
         word.strip()
@@ -68,7 +68,7 @@ def systems(space: Space, wanted: Any) -> dict[str, str] | None:
 def system(space: Space, word: str) -> str:
     """A system prompt: the text with its placeholders filled, or that of `@NAME` in the settings.
 
-    These are read each time, as they are what is changed most.
+    The settings are read each time, as these prompts change most often.
     """
     if not re.fullmatch(r"@\S*", word):
         return interpolate(word, space)
@@ -86,7 +86,7 @@ def system(space: Space, word: str) -> str:
 
 
 def prompts() -> tuple[str, ...]:
-    """What `@NAME` can be; none where the settings cannot be read."""
+    """What `@NAME` can be; none if the settings cannot be read."""
     return looked(lambda: tuple(f"@{name}" for name in load(replay=False).prompts), ())
 
 
@@ -102,7 +102,7 @@ def table(space: Space, asked: str) -> Any:
 
 
 def source(space: Space, name: str) -> Any:
-    """What is measured on: a CSV file, else the notebook's table, grid or audit of that name."""
+    """What to measure on: a CSV file, or the notebook's table, grid or audit of that name."""
     if name.endswith(".csv"):
         return name
     found = _defined(space, name, users(space))
@@ -110,7 +110,7 @@ def source(space: Space, name: str) -> Any:
 
 
 def classifier(space: Space, name: str | None) -> Any:
-    """The name of a built-in classifier as it is, else the notebook's function or object."""
+    """The name of a built-in classifier unchanged, or the notebook's function or object."""
     if name is None or name in (*CLASSIFIERS, FORMER):
         return name
     if looked(lambda: hasattr(space.get(name), "classify"), otherwise=False):
@@ -128,7 +128,7 @@ def schema(space: Space, name: str | None) -> Schema | None:
 
 
 def functions(space: Space) -> list[str]:
-    """The user's own functions and callable objects, none of a library's."""
+    """The user's own functions and callable objects, not those of a library."""
     return [name for name in users(space) if looked(partial(_is_function, space[name]), False)]
 
 

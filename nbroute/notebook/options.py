@@ -18,7 +18,7 @@ from nbroute.pricing import read_usd
 from nbroute.types import EFFORTS
 
 _ASSIGNED = re.compile(r"^\s*([^\W\d]\w*)\s*<<(?:\s+|$)")
-#: What is quoted, plainly or by a word processor; an escaped sign; signs of no width.
+#: What is quoted, plainly or by a word processor; an escaped character; characters of no width.
 _PIECES = r"""
     "(?P<double>(?:\\"|[^"])*)"
     |'(?P<single>[^']*)'
@@ -43,7 +43,7 @@ _CHECK_HELP = (
 
 
 class Parser(argparse.ArgumentParser):
-    """The options of a magic's line, with our one-line errors; it never exits the kernel."""
+    """The options on a magic's line, with our one-line errors; it never exits the kernel."""
 
     def __init__(self, magic: str, description: str, words: str = "") -> None:
         usage = f"%(prog)s [NAME <<]{words} [options]\nprompt, with {{{{name}}}} for a variable"
@@ -69,7 +69,7 @@ class Parser(argparse.ArgumentParser):
                 hint = f"the prompt goes on the lines below {self.prog}"
             raise SettingsError(f"unknown option {unknown[0]!r:.80}: {hint}")
         name = found.output = assigned[1] if assigned else found.output
-        # not even one that would take IPython's or Python's own away
+        # nor one that would replace IPython's or Python's own
         reserved = name and (keyword.iskeyword(name) or name.startswith("__") or name in _RESERVED)
         if name and (reserved or not name.isidentifier()):
             msg = f"{name!r:.80} is not a variable name; `-o` takes one such as `answer`"
@@ -82,14 +82,14 @@ class Parser(argparse.ArgumentParser):
 def words(line: str) -> list[str]:
     r"""The words of a line up to a `# comment`; SettingsError for a quote that is not closed.
 
-    As in a shell, but a backslash is one (`C:\Users`), unless a quote or white space follows.
+    As in a shell, but a backslash stays (`C:\Users`) unless a quote or white space follows.
     """
     found = []
     for part in _WORDS.finditer(line):
         if part["comment"]:
             break
         word = part["path"] or _PIECE.sub(_plain, part[0])
-        if (name := _DASHES.sub("", word)) != word:  # a word processor made one dash of two
+        if (name := _DASHES.sub("", word)) != word:  # a word processor turned two dashes into one
             word = f"{'-' if len(name.partition('=')[0]) == 1 else '--'}{name}"
         quote = part[0][0]
         if part["wrong"] or quote == word[:1] in tuple(_CURLY):
@@ -103,7 +103,7 @@ def words(line: str) -> list[str]:
 def spoken(
     command: str, line: str, takes: Sequence[str] = (), flags: Sequence[str] = ()
 ) -> dict[str, str]:
-    """The options on a `%route` line, those in `takes` with their values, and one name as "".
+    """The options on a `%route` line, those in `takes` with their values; a name is under "".
 
     SettingsError for an unknown option, one given twice or without its value, and two names.
     """
@@ -149,7 +149,7 @@ def _whole(text: str) -> int:
 
 def _times(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and 2 <= int(text[:9]) <= MOST_REPEATS):
-        msg = f"{text!r:.40} is not how often to ask: it takes a number from 2 to {MOST_REPEATS}"
+        msg = f"{text!r:.40} is not a number of times to ask: give one from 2 to {MOST_REPEATS}"
         raise argparse.ArgumentTypeError(msg)
     return int(text)
 
@@ -157,7 +157,7 @@ def _times(text: str) -> int:
 def _names(text: str) -> tuple[str, ...]:
     names = tuple(name.strip() for name in text.split(",") if name.strip())
     if not names:
-        raise argparse.ArgumentTypeError(f"{text!r:.40} names no tier: it takes names such as A,B")
+        raise argparse.ArgumentTypeError(f"{text!r:.40} names no tiers; give them as in A,B")
     return names
 
 
@@ -213,7 +213,7 @@ _add("--over", metavar="TABLE", help="a prompt for each row of a DataFrame, or o
 _add(
     "--to",
     metavar="FOLDER",
-    help="keep the answers there; run again, the cell continues",
+    help="keep the answers there; run the cell again to continue",
 )
 _add("--resume", action="store_true", help="continue what was stopped")
 _add("-s", "--system", action="append", help="system prompt; several, or @A,@B, are compared")
@@ -224,7 +224,7 @@ for _add in (ROUTE.add_argument, COMPARE.add_argument):
     _add(
         "--max-cost",
         type=_dollars,
-        help="send nothing that could cost more US dollars than this",
+        help="send nothing that could cost more than this, in US dollars",
     )
     _add("--over-budget", action="store_true", help="send even if a budget is used up")
     _add("--temperature", type=_number(2, "temperature"), help="0 repeats itself, 2 is wild")
@@ -235,17 +235,17 @@ for _add in (ROUTE.add_argument, COMPARE.add_argument):
         type=_times,
         help="ask N times; show how often the answers agree",
     )
-    _add("--json", action="store_true", help="ask for JSON and check that the answer is")
+    _add("--json", action="store_true", help="ask for JSON and check that it is")
     _add("--schema", metavar="NAME", help="JSON schema, pydantic model or dataclass to answer in")
     _add("--check", action="append", default=[], metavar="NAME", help=_CHECK_HELP)
-    _add("--feature", help="what this is for; spend can be summed by it")
+    _add("--feature", help="what this is for; spend can be grouped by it")
     _add("--cache", metavar="MODE", help=", ".join(CACHE_MODES) + " (only: sends nothing)")
     _add("--no-cache", action="store_true", help="the same as --cache off")
     _add(
         "-n",
         "--dry-run",
         action="store_true",
-        help="show what would be sent and cost; send none",
+        help="show what would be sent and what it would cost",
     )
     _add("-o", "--output", metavar="NAME", help="keep the result in this variable (also NAME <<)")
     _add("-q", "--quiet", action="store_true", help="show nothing; keep the result")

@@ -1,4 +1,4 @@
-"""How a widget is redrawn while prompts are routed: asked often, done seldom."""
+"""How a widget is redrawn while prompts are routed: asked for often, done rarely."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("nbroute")
 
-#: What has just been routed is in the ledger some milliseconds later.
+#: A result reaches the ledger some milliseconds after it was routed.
 SETTLE_S = 0.15
 
 
@@ -26,7 +26,7 @@ class Following:
         self.close = self._history.watch(changed)
 
     def follow(self, router: Router) -> None:
-        """Follow that router's session from here on."""
+        """Follow that router's session from now on."""
         if router.history is not self._history:
             self.close()
             self._history = router.history
@@ -34,10 +34,11 @@ class Following:
 
 
 class Paced:
-    """Does `act` on a thread of its own, at most once in `every_s` seconds.
+    """Does `act` on its own thread, at most once in `every_s` seconds.
 
-    An act that is slow is done less often, in a tenth of the time. The last asking is always
-    followed by an act that begins after it has settled; between acts there is no thread.
+    A slow act is done less often, so that it takes a tenth of the time at most. After the last
+    `ask` there is always an act that begins once things have settled; between acts there is no
+    thread.
     """
 
     def __init__(self, act: Callable[[], None], every_s: float) -> None:
@@ -48,7 +49,7 @@ class Paced:
         self._closed = False
 
     def ask(self) -> None:
-        """Have it done soon; returns at once."""
+        """Ask for it to be done soon; returns at once."""
         with self._lock:
             self._asked = time.monotonic()
             if self._timer is None:

@@ -1,4 +1,4 @@
-"""The playground: a prompt is explained while it is typed, and sent when a button says so."""
+"""The playground: a prompt is explained while it is typed, and sent at the press of a button."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from nbroute.report.table import counted, ends
 from nbroute.router import Router
 from nbroute.types import Explanation, RouteResult
 
-#: These ask a model, or may.
+#: These ask a model, or may do so.
 _ASKING = ("model", "hybrid", "hybrid:four-tier")
 _CLASSIFIERS = {"": "as the settings say"} | {n: n for n in NAMES if n not in _ASKING}
 _HINT = "Nothing is sent before you press Send or Ctrl+Enter."
 _STANDS_IN = (
     "<p>With %%route the classifier may ask a model or an endpoint. Nothing is sent while you "
-    "type, so this goes by the words alone, and so does Send.</p>"
+    "type, so this is based on the words alone, and so is Send.</p>"
 )
 _INVITATION = (
     "<p><b>No prompt yet.</b> Type one above: its tier, the words that decide it and its cost on "
@@ -37,9 +37,9 @@ _INVITATION = (
 class Playground(Room):
     """A prompt's tier, signals and costs as it is typed, with nothing sent; then Send.
 
-    Send asks the tier that is shown, with the decision that is shown. The answer is a card
-    below, an output of its own with a `number`, and `sent` is given its result. `options`
-    are those of `router.route`, for all that is explained and sent. `%route playground TEXT` and
+    Send asks the tier that is shown, with the decision that is shown. The answer is a card in its
+    own output below, with a `number`, and `sent` is given its result. `options` are those of
+    `router.route`, for everything explained and sent. `%route playground TEXT` and
     `router.explain` say the same in words.
     """
 
@@ -65,7 +65,7 @@ class Playground(Room):
         self._explain()
 
     def act(self, do: str, at: str = "", value: str = "") -> None:
-        """Answer what was typed or pressed."""
+        """Respond to what was typed or pressed."""
         self._said = ""
         if do == "prompt" or (do == "send" and value):
             self.prompt = value
@@ -84,7 +84,7 @@ class Playground(Room):
         self.redraw()
 
     def start(self, tier: str | None = None) -> threading.Thread | None:
-        """Send the text to that tier, or to the one shown; None where nothing can be sent now."""
+        """Send the text to that tier, or to the one shown; None if nothing can be sent now."""
         if self._explained is None or not self._busy.acquire(blocking=False):
             return None
         self._cancel.clear()
@@ -95,24 +95,24 @@ class Playground(Room):
         return thread
 
     def announced(self, words: str) -> bool:
-        """Show what the answer waits for, a model's loading say; False where none is awaited."""
+        """Show what the answer is waiting for; False if no answer is on its way."""
         if self._card is None or not self._busy.locked():
             return False
         self._card.say(words)
         return True
 
     def refresh(self, router: Router) -> None:
-        """Explain and send with that router from here on."""
+        """Explain and send with that router from now on."""
         if router is not self.router:
             self.router = router
             self._explain()
 
     def words(self) -> object:
-        """What is said of the text."""
+        """The same in words."""
         return tables.tried(self.router, self.prompt, **self._options)
 
     def redraw(self) -> None:
-        """Draw it as things are now."""
+        """Draw the current state."""
         with self.lock:
             shown, busy = self._explained, self._busy.locked()
             tiers = self.router.ladder.names
@@ -135,7 +135,7 @@ class Playground(Room):
                 look.heard(self._said),
             ]
             facts = f'data-do="prompt" data-key="prompt" data-enter="send" title="{_HINT}"'
-            field = (  # HTML drops a line end that it begins with
+            field = (  # HTML drops a first line break
                 f'<label class="nbr-field">Prompt<textarea rows=8 spellcheck=false {facts} '
                 f'placeholder="Type a prompt ... {_HINT}">\n{html.escape(self.prompt)}</textarea>'
             )
@@ -204,7 +204,7 @@ class Playground(Room):
 
 
 def _would_send(router: Router, chosen: Any, prompt: str) -> bool:
-    """Whether classifying the prompt might send something; of a function nothing is known."""
+    """Whether classifying the prompt might send something; a function is taken not to."""
     if not isinstance(chosen, str) or chosen == DEFAULT or chosen in READY:
         return False
     if chosen in _ASKING:
@@ -213,7 +213,7 @@ def _would_send(router: Router, chosen: Any, prompt: str) -> bool:
         embedder = router.parts.embedder()
     except SettingsError:  # explaining says so
         return False
-    free = chosen == "learned" and embedder.kind == "remote"  # it does without that one
+    free = chosen == "learned" and embedder.kind == "remote"  # which it does not use
     return not free and bool(embedder.missing([prompt]))
 
 

@@ -26,9 +26,9 @@ NO_ANSWER = "(no answer)"
 
 @dataclass(frozen=True)
 class Running:
-    """An answer on its way; `doing` is what else it waits for, such as a model's loading.
+    """An answer on its way; `doing` is what it is waiting for, such as a model that is loading.
 
-    `asked` is the model with its effort, `cost` what it comes to so far, an estimate.
+    `asked` is the model with its effort, `cost` an estimate of the cost so far.
     """
 
     tier: str = ""
@@ -43,7 +43,7 @@ class Running:
 
     @property
     def facts(self) -> list[str]:
-        """What it does, for how long, how far it is and what that costs."""
+        """What it is doing, for how long, how far it has got and what that costs."""
         doing = self.doing or ("answering ..." if self.text else "waiting for the first token ...")
         if not self.tier:
             doing = self.doing or "classifying ..."
@@ -55,27 +55,27 @@ class Running:
 
 @dataclass(frozen=True)
 class View:
-    """All that a card shows: results with the newest first, what is on its way, what failed.
+    """Everything that a card shows: results, newest first, what is on its way, what failed.
 
-    `number` is the one by which commands reach the card, `version` how often its cell has been
-    answered; 0 where it has none. `asked` is the prompt, where no cell above the card has it.
+    Commands use `number` to refer to the card; `version` is how often its cell has been answered;
+    both are 0 for none. `asked` is the prompt, if no cell above the card has it.
     """
 
     results: tuple[RouteResult, ...] = ()
     running: Running | None = None
     error: str = ""
     session: str = ""
-    notices: tuple[str, ...] = field(default=())
+    notices: tuple[str, ...] = ()
     number: int = 0
     version: int = 0
     scale: Scale = field(default_factory=Scale)
     asked: str = ""
-    #: Whether the cost is an amount at any size, as it stands beside others.
+    #: Whether the cost is an exact amount, as it is shown next to others.
     exact: bool = False
 
 
 def bundle(view: View) -> tuple[dict[str, str], dict[str, Any]]:
-    """The card as a display bundle and its metadata, where the structured record lies."""
+    """The card as a display bundle, and its metadata with the structured record."""
     data = {"text/plain": written(view), "text/html": page(view)}
     if view.running is None:
         data["text/markdown"] = written(view, marked=True)
@@ -114,7 +114,7 @@ def page(view: View) -> str:
 
 
 def card(tier: str, tiers: tuple[str, ...], *blocks: str) -> str:
-    """A frame in the tier's colour; styles that must survive without a stylesheet are its own."""
+    """A frame in the tier's colour; it has the styles that must survive without a stylesheet."""
     tint = look.tinted(tier, tiers)
     style = f"{tint};border-left:4px solid {tint.partition(':')[2]}"
     return f'<div class="nbr-card" style="{style}">{"".join(blocks)}</div>'
@@ -147,14 +147,14 @@ def _head(result: RouteResult, view: View) -> str:
 
 
 def _facts(pieces: Iterable[str]) -> str:
-    """The right end of a head, whose first stays in the first line where they do not fit in it."""
+    """The right end of a head; the first stays in the first line even if not all fit."""
     return f'<span class="nbr-facts">{look.SEPARATOR.join(filter(None, pieces))}</span>'
 
 
 def _answer(result: RouteResult, tiers: Sequence[str]) -> str:
     """The answer, how it ended, and what folds away: reasoning, why this tier, the steps.
 
-    Why is open where the tier is not the one that the classifier names.
+    "Why" is open if the tier is not the one that the classifier names.
     """
     thought = look.folded(look.text(_thought(result)), answer_html(result.reasoning))
     body = answer_html(result.text) if result.text.strip() else f"<p>{NO_ANSWER}</p>"
@@ -186,9 +186,9 @@ def _note(line: str, *, strong: bool = False) -> str:
 
 
 def written(view: View, *, marked: bool = False, printed: bool = False) -> str:
-    """The card as plain text, or `marked` as Markdown; what HTML folds away stands in lines.
+    """The card as plain text, or `marked` as Markdown; what HTML folds away is in lines.
 
-    What is `printed` already, the answer itself, is left out.
+    If the answer has been `printed` already, it is left out.
     """
     say = escape_markdown if marked else safe_plain
     bold, line_end = ("**", "  \n") if marked else ("", "\n")
@@ -223,7 +223,7 @@ def _thought(result: RouteResult) -> str:
 
 
 def _together(chain: tuple[RouteResult, ...]) -> list[str]:
-    """What an escalated answer and those before it cost in all."""
+    """What an escalated answer and the ones before it cost in all."""
     attempts = tuple(attempt for result in chain for attempt in result.attempts)
     if len(chain) < 2:
         return []

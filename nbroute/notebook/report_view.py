@@ -1,4 +1,4 @@
-"""How a report is displayed: its words and tables, and below them its charts."""
+"""How a report is displayed: its words and tables, with its charts below."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from nbroute.report.text import Block
 
 
 class Gallery:
-    """Charts for the end of a cell: HTML that stays, and below it a button that makes them live.
+    """Charts at the end of a cell: static HTML, and below it a button that makes them live.
 
-    `print` gives the tables. `asked` is the magic that shows the same.
+    `print` shows tables. `asked` is the magic that shows the same.
     """
 
     def __init__(self, figures: Sequence[Figure], *, live: bool, asked: str) -> None:
@@ -59,10 +59,10 @@ def show(
     code: str = "",
     html: str = "",
 ) -> None:
-    """Display what was found in this front end; a terminal has the words alone.
+    """Display what was found; a terminal shows only the words.
 
-    `blocks` are its words, `code` settings to copy below them, `html` the whole as a page
-    says it; `asked` is as in `Gallery`.
+    `blocks` are the words, `code` settings to copy below them, `html` all of it as a page;
+    `asked` is as in `Gallery`.
     """
     from IPython.display import display
 
@@ -84,7 +84,7 @@ def _html(block: Block) -> str:
 
 
 def audit_page(audit: Audit) -> str:
-    """An audit's verdict, its shares at a glance, each with its interval, and its other words."""
+    """An audit's verdict, its shares at a glance with their intervals, and the rest in words."""
     titles: dict[Direction, tuple[str, Sequence[Word]]] = {
         "up": ("One tier up was preferred", ["expensive"]),
         "down": ("One tier down would have done", ["cheaper", "tie"]),
@@ -100,7 +100,7 @@ def audit_page(audit: Audit) -> str:
 
 
 def markdown(blocks: Iterable[Block]) -> str:
-    """The words, a line each, and Markdown tables."""
+    """The words as lines, and the tables, in Markdown."""
     told, before = "", ""
     for block in blocks:
         if isinstance(block, str):

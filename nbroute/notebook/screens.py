@@ -10,15 +10,15 @@ from typing import Any, Literal
 Kind = Literal["live", "terminal", "once", "quiet"]
 Bundle = tuple[dict[str, str], dict[str, Any]]
 
-#: Seconds between two drawings; one more for so many letters, as each drawing sends all of them.
+#: Seconds between two drawings, and one more for so many letters: each drawing sends them all.
 _PAUSE_S, _LETTERS_PER_S = 0.125, 400_000
 
 
 class Screen:
-    """One output of a cell, for what is on its way and for what came of it.
+    """One output of a cell, for what is on its way and then for what came of it.
 
     "live" redraws it in place, "terminal" prints, "once" (nbval, nbclient, NBROUTE_STATIC=1)
-    shows it at the end alone, "quiet" never.
+    shows it only at the end, "quiet" never.
     """
 
     def __init__(self, kind: Kind = "quiet") -> None:
@@ -33,20 +33,20 @@ class Screen:
         return self.kind == "live"
 
     def running(self, made: Callable[[], Bundle], *, now: bool = False) -> None:
-        """Something arrived: `now`, or at most about eight times a second, that is drawn."""
+        """Draw what has arrived, `now` or at most about eight times a second."""
         if self.live and (now or time.monotonic() >= self._next):
             self._draw(made())
 
     def put(self, text: str) -> None:
-        """Print the text, in a terminal alone."""
+        """Print the text, but only in a terminal."""
         if self.kind == "terminal":
             put(text)
 
     def show(self, made: Bundle) -> None:
-        """Show what is final, or what it has become since.
+        """Show the final state, or an update of it.
 
-        It is an output of its own, unless updates are known to arrive; what a button redraws
-        later is on a front end that draws them.
+        It is a new output unless updates are known to arrive; only a front end that draws updates
+        has buttons that redraw it later.
         """
         if self.live:
             if not self._stays and not updates_arrive():
@@ -78,9 +78,9 @@ class Screen:
 
 
 def updates_arrive() -> bool:
-    """Whether this front end is known to draw an output again: it names the cell that it runs.
+    """Whether this front end is known to redraw an output: it names the cell that it runs.
 
-    A console does not, and an `Output` widget takes in what is displayed but no update of it.
+    A console does not, and an `Output` widget captures what is displayed but not its updates.
     """
     from IPython import get_ipython
 
@@ -95,7 +95,7 @@ def updates_arrive() -> bool:
 
 
 def message_of(shell: Any) -> dict[str, Any]:
-    """The request that the kernel is answering; empty where there is none."""
+    """The request that the kernel is answering; empty if there is none."""
     try:
         return dict(shell.kernel.get_parent("shell"))
     except (AttributeError, LookupError, TypeError):
@@ -103,13 +103,13 @@ def message_of(shell: Any) -> dict[str, Any]:
 
 
 def run_of(shell: Any) -> tuple[str, int]:
-    """Which run of a cell this is; where no history is kept, the count alone stands still."""
+    """Which run of a cell this is; the count alone does not change if no history is kept."""
     header = message_of(shell).get("header", {})
     return str(header.get("msg_id", "")), shell.execution_count
 
 
 def put(text: str) -> None:
-    """Print the text; what the screen cannot encode is lost, and nothing else."""
+    """Print the text; only what the screen cannot encode is lost."""
     try:
         sys.stdout.write(text)
     except UnicodeEncodeError:
@@ -120,10 +120,10 @@ def put(text: str) -> None:
 
 
 def front_end(shell: Any, *, static: bool) -> Kind:
-    """How this front end shows what changes: again in place, in pieces, or at the end alone.
+    """How this front end shows what changes: redrawn in place, in pieces, or only at the end.
 
-    One that cannot type an answer to `input()` (nbclient, nbval, papermill) says so in its
-    request, and has nobody to watch a stream or to press a button either.
+    One in which nobody can answer `input()` (nbclient, nbval, papermill) says so in its request,
+    and has nobody to watch a stream or press a button either.
     """
     if static:
         return "once"

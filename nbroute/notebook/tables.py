@@ -95,7 +95,7 @@ def explanation(result: RouteResult) -> Table:
 
 
 def what_if(found: WhatIf) -> Table:
-    """The what-if as a table, and below it what to write to have it."""
+    """The what-if as a table, and below it the settings to keep it."""
     if not found.strategies:
         return Table(whatif_text.HEAD, (), above=[whatif_text.EMPTY, *found.notes])
     rows, setting = whatif_text.table(found.strategies), found.setting
@@ -126,13 +126,13 @@ def dry_run(explained: Explanation) -> Table:
 
 
 def tried(router: Router, prompt: str, **options: Any) -> Table | Said:
-    """What the playground says of a prompt, once and in words."""
+    """What the playground says about a prompt, once and in words."""
     if not prompt.strip():
         return Said("playground: give a text, such as %route playground What is a monad?")
     explained = router.explain(prompt, **options)
     signals = marked.signal_rows(clean(prompt)[0], explained.decision.signals)
     told = [
-        f'signal {name}: "{text}", {where}, speaks for {side}'
+        f'signal {name}: "{text}", {where}, points to {side}'
         for _, name, text, where, side in signals
     ]
     shown = dry_run(explained)
@@ -140,7 +140,7 @@ def tried(router: Router, prompt: str, **options: Any) -> Table | Said:
 
 
 def estimates(found: Mapping[str, Any], of: str = "tier") -> Table:
-    """What each may cost, by name: from an answer of one token to a whole token budget."""
+    """What each may cost, by name: from an answer of one token to one of the whole token budget."""
     low, high = ([getattr(e, end) for e in found.values()] for end in ("low", "high"))
     amounts = [column_usd(cost.usd for cost in costs) for costs in (low, high)]
     rows = [
@@ -161,7 +161,7 @@ def estimates(found: Mapping[str, Any], of: str = "tier") -> Table:
 
 
 def _climb(explained: Explanation) -> list[str]:
-    """What else may be asked, and the most that all of it could cost."""
+    """What else may be asked, and what all of it could cost at most."""
     plan, names = explained.plan, [step.tier.name for step in explained.plan.steps]
     steps = explained.steps
     if len(steps) < 2 and plan.times == 1:
@@ -177,7 +177,7 @@ def _climb(explained: Explanation) -> list[str]:
 
 
 def together(costs: Sequence[Cost]) -> str:
-    """What they come to; money that is billed and money that is not are never added."""
+    """The total; billed and unbilled money are never added together."""
     told = []
     for unbilled in dict.fromkeys(cost.source == "equivalent" for cost in costs):
         group = [one for one in costs if (one.source == "equivalent") is unbilled]

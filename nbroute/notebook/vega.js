@@ -1,5 +1,5 @@
-// Live charts in the place of those that stand above; vegaEmbed is bundled from vl-convert.
-// The menu has nothing that would open a page on the network.
+// Live charts that replace those above; vegaEmbed is bundled from vl-convert. The menu has nothing
+// that would open a page on the network.
 const options = {
   renderer: "svg",
   actions: { export: true, source: false, compiled: false, editor: false },

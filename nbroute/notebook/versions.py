@@ -1,4 +1,4 @@
-"""The answers that one cell has had: prototyping is running it again with another prompt."""
+"""The answers of one cell, run by run: prototyping is running it again with another prompt."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from nbroute.pricing import places_of
 from nbroute.report.table import shortened
 from nbroute.types import RouteResult
 
-#: From this share of equal letters on, a prompt is taken for a version of the one before it,
-#: where the front end does not name its cells.
+#: With this share of equal letters or more, a prompt counts as a version of an earlier one, if the
+#: front end does not name its cells.
 ALIKE = 0.6
-#: Up to here, a change is in sight in a table that shows how a prompt begins.
+#: A change up to here is visible in a table that shows how a prompt begins.
 _IN_SIGHT = 40
 
 
 @dataclass(frozen=True)
 class Version:
-    """One answer of a cell: the number of its card, the result."""
+    """One answer of a cell: the number of its card, and the result."""
 
     number: int
     result: RouteResult
@@ -43,7 +43,7 @@ class Versions:
         return cell, len(self._cells.get(cell, ())) + 1
 
     def keep(self, cell: str, version: Version) -> None:
-        """Keep an answer; a later one of the same card takes its place."""
+        """Keep an answer; a later one of the same card replaces it."""
         kept = self._cells.setdefault(cell, [])
         if kept and kept[-1].number == version.number:
             kept.pop()
@@ -67,7 +67,7 @@ class Versions:
 
 
 def versions_table(versions: list[Version]) -> Table:
-    """A line a version, oldest first."""
+    """A line for each version, oldest first."""
     places = places_of(one.result.cost_usd for one in versions)
     prompts = [one.result.prompt for one in versions]
     rows = [
@@ -87,7 +87,7 @@ def versions_table(versions: list[Version]) -> Table:
 
 
 def _changed(before: str, prompt: str) -> str:
-    """The prompt from a few words before the place where it first differs from that before."""
+    """The prompt from a few words before where it first differs from the previous one."""
     pairs = zip(before, prompt, strict=False)
     same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
     if before == prompt or same < _IN_SIGHT:

@@ -17,18 +17,18 @@ from nbroute.notebook.live import Room
 from nbroute.report import counted
 from nbroute.router import Router
 
-#: Pixels of a tick for one prompt, and of the highest.
+#: The height in pixels of a tick for one prompt, and of the highest one.
 _TICK, _HIGHEST = 6, 28
 
 
 class WhatIfPanel(Room):
     """A confidence to slide, a classifier, a ladder and the cache: costs and tiers at once.
 
-    Each prompt is a tick over the slider, at the confidence of its decision. It works on the
-    prompts that the session had when it was made or read again; classifying is done once for a
-    classifier and a ladder. Sends nothing, and no prompt is in it. `apply` has the session go on
-    with what is chosen, and says so. The same in words: `%route whatif threshold=0.6`, and in
-    Python `router.what_if(threshold=0.6)`.
+    Each prompt is a tick over the slider, at the confidence of its decision. It uses the prompts
+    that the session had when it was made or read again, and classifies them once for each
+    classifier and ladder. Nothing is sent, and the page has no prompt in it. `apply` makes the
+    session continue with what is chosen, and says so. `%route whatif threshold=0.6` and
+    `router.what_if(threshold=0.6)` say the same in words.
     """
 
     def __init__(self, router: Router, apply: Callable[[WhatIf], str] | None = None) -> None:
@@ -47,7 +47,7 @@ class WhatIfPanel(Room):
         self.redraw()
 
     def act(self, do: str, at: str = "", value: str = "") -> None:  # noqa: ARG002
-        """Answer what was moved, chosen or pressed."""
+        """Respond to what was moved, chosen or pressed."""
         self._said = ""
         if do == "percent":
             with suppress(ValueError):  # a field that was emptied
@@ -69,7 +69,7 @@ class WhatIfPanel(Room):
         self.redraw()
 
     def found(self) -> WhatIf:
-        """The what-if that is chosen; SettingsError where there is none."""
+        """The what-if that is chosen; SettingsError if there is none."""
         threshold, cache = float(self.chosen["threshold"]), self.chosen["cache"] == "true"
         return self._bare()[0].at(threshold=threshold, cache=cache)
 
@@ -78,14 +78,14 @@ class WhatIfPanel(Room):
         return tables.what_if(self.found())
 
     def refresh(self, router: Router) -> None:
-        """Say that there is something new; it is read when somebody asks for it."""
+        """Say that there is something new; it is read only on request."""
         if not self.closed:
             self.router = router
             self._newer += 1
             self.redraw()
 
     def redraw(self) -> None:
-        """Show what is chosen; an error takes the figures' place."""
+        """Show what is chosen, or an error instead of the figures."""
         with self.lock:
             below = ""
             try:
@@ -99,7 +99,7 @@ class WhatIfPanel(Room):
             self.html = look.room("what if", heard, self._controls(), f"<div>{shown}</div>", below)
 
     def _bare(self) -> tuple[WhatIf, list[Rerouted]]:
-        """What is worked out for a ladder and a classifier, where none goes a tier up."""
+        """What is worked out for a ladder and a classifier, with no prompt moved up."""
         key = (self.chosen["ladder"], self.chosen["classifier"])
         if key not in self._worked:
             ladder, classifier = (name or None for name in key)
@@ -119,7 +119,7 @@ class WhatIfPanel(Room):
         percent = f"{100 * float(self.chosen['threshold']):g}"
         ticked = " checked" if self.chosen["cache"] == "true" else ""
         new = f"{counted(self._newer, 'cell')} ran since."
-        again = look.button("Read the session again", "again", title="take in what is new")
+        again = look.button("Read the session again", "again", title="include what is new")
         row = [
             look.choice("Classifier", "classifier", classifiers, self.chosen["classifier"]),
             look.choice("Ladder", "ladder", ladders, self.chosen["ladder"]),
@@ -136,7 +136,7 @@ class WhatIfPanel(Room):
         )
 
     def _ticks(self) -> str:
-        """A tick where prompts are: the tier's colour, higher for more of them."""
+        """A tick at each confidence that prompts have, in the tier's colour, higher for more."""
         try:
             bare, rows = self._bare()
         except NbrouteError:
@@ -158,7 +158,7 @@ class WhatIfPanel(Room):
         return f'<span class="nbr-track" aria-hidden="true" title="{title}">{"".join(ticks)}</span>'
 
     def _below(self, found: WhatIf) -> str:
-        """The buttons, and what can be folded out."""
+        """The buttons, and what can be opened below."""
         new = replace(found.asked, ladder_name="") != found.in_force
         hint = "from here on, in this session"
         apply = look.button("Apply this", "apply", title=hint, kind="nbr-go")
@@ -177,7 +177,7 @@ class WhatIfPanel(Room):
 
 
 def _figures(found: WhatIf) -> tuple[str, str]:
-    """What it comes to: in a sentence, and as tiles and a table of the tiers."""
+    """The result: in a sentence, and as tiles and a table of the tiers."""
     chosen, tiers = found.chosen, found.ladder.names
     if chosen is None:
         return whatif_text.EMPTY, f"<p>{look.text(whatif_text.EMPTY)}</p>"

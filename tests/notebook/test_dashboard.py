@@ -63,7 +63,7 @@ def rows(router, name):
 def test_an_empty_session_says_how_to_begin(router):
     page = shown(router)
 
-    assert "Nothing was routed yet" in page
+    assert "Nothing has been routed yet" in page
     assert "<code>%%route</code>" in page
     assert "%route budget 1.00 sets one" in page
     assert "nothing yet" in page

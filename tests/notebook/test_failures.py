@@ -104,7 +104,7 @@ LINES = [
     ("%%route -S cascade --tiers ,\nx", "tiers"),
     ("%%route -S cascade --start ''\nx", "unknown tier ''"),
     ("%%route -S parallel --agreement nan\nx", "from 0 to 1"),
-    ("%%route --repeat 1\nx", "it takes a number from 2 to 20"),
+    ("%%route --repeat 1\nx", "give one from 2 to 20"),
     ("%%route --repeat 3 -S cascade\nx", "asks one tier several times"),
     ("%%route --check ''\nx", "''"),
     ("%%route --check rating=\nx", "from 1 to 10"),

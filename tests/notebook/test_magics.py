@@ -80,7 +80,7 @@ def test_escalate_answers_on_the_next_tier_with_the_first_below(shell):
 def test_classify_sends_nothing(shell):
     text, _ = run(shell, "%route classify Prove that the square root of 2 is irrational.")
 
-    assert "speaks for" in text
+    assert "points to" in text
     assert "Prove" in text
     assert "session $0 · 0 calls" in run(shell, "%route spend")[0]
 

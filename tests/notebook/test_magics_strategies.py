@@ -93,7 +93,7 @@ def test_with_no_box_the_magic_says_what_is_open_and_wants_a_word_more(shell, mo
     assert "your files, your keys and your network" in line
     assert "%route allow code --unconfined" in line
     assert "%route allow code" in error_of(shell, f"%%route --check tests=works\n{MEDIAN}")
-    assert "no box around it" in run(shell, "%route allow code --unconfined")[0]
+    assert "no sandbox" in run(shell, "%route allow code --unconfined")[0]
     text, _ = run(shell, f"%%route -S cascade --start SIMPLE --check tests=works\n{MEDIAN}")
     assert "rejected by tests works" in text
 
@@ -191,7 +191,7 @@ def test_a_dry_run_of_a_strategy_says_what_it_may_ask(shell):
         ("%%route --check rating=eleven\nhello", "rating"),
         ("%%route -S parallel --tiers SIMPLE\nhello", "takes two"),
         ("%route tiers SIMPLE=a simple=b", "has SIMPLE twice"),
-        ("%route tiers SIMPLE=simulated:", "names no model"),
+        ("%route tiers SIMPLE=simulated:", "does not name a model"),
         ("%%route -n -s @\nhello", "no system prompt is called '@'"),
         ("%%route -n -s @a,@b\nhello", "no system prompt is called '@a,@b'"),
         ("%%route -n\n{{x:.2f}}", "{{x:.2f}} is not a look-up"),

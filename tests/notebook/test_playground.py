@@ -232,8 +232,8 @@ def broken(_):
             lambda _: Decision("MID", "mine", "mine: because"),
             "mine does not say how confident it is",
         ),
-        ("model", "this goes by the words alone"),
-        ("hybrid", "this goes by the words alone"),
+        ("model", "this is based on the words alone"),
+        ("hybrid", "this is based on the words alone"),
     ],
     ids=["broken", "not sure", "model", "hybrid"],
 )
@@ -249,7 +249,7 @@ def test_no_embedding_is_sent_even_to_an_endpoint_that_bills_nothing(play, route
     playground = play("hello", classifier="embedding")
     playground.act("prompt", value="hello again")
 
-    assert "this goes by the words alone" in playground.html
+    assert "this is based on the words alone" in playground.html
     assert [] == server.requests
 
 
@@ -423,7 +423,7 @@ def test_in_a_terminal_it_is_printed_once(shell):
 
     assert done.success
     assert "nothing was sent · would go to" in text
-    assert 'signal words: "Prove", 0 to 5, speaks for a more expensive tier' in text
+    assert 'signal words: "Prove", 0 to 5, points to a more expensive tier' in text
     assert "> FRONTIER" in text
     assert "%route playground What is a monad?" in run(shell, "%route playground")[0]
     assert "PromptError" in error_of(shell, f"%route playground {'word ' * 90_000}")

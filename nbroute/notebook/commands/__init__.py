@@ -1,4 +1,4 @@
-"""The words after `%route`; each file has those of one theme, and makes them known."""
+"""The words after `%route`; each file has those of one theme, and registers them."""
 
 from nbroute.decoding import modules_of
 from nbroute.notebook.commands.base import COMMANDS, run

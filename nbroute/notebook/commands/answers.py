@@ -76,7 +76,7 @@ def labels(desk: Desk, rest: str) -> tables.Table:
 
 
 def _meaning(found: PickedAgainstNeeded, *, everything: bool) -> list[str]:
-    """What the table says, and what the labels are good for or lack for it."""
+    """What the table says, and what the labels can be used for or still lack."""
     lines = []
     if found.named:
         lines.append(

@@ -1,4 +1,4 @@
-"""What a command is, how a line is read, and the help."""
+"""What a command is, how a line is read, and `%route help`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _CELLS = {
     "%%route": "sends the prompt below it to the cheapest tier that should do",
     "%%route_compare": "sends the prompt below it to several tiers at once",
 }
-#: By the file that a command is in; another file has its docstring for a theme.
+#: By the file that a command is in; the theme of any other file is its docstring.
 _THEMES = {
     "answers": "answers (NUMBER is a card's number; without it, the last card)",
     "quality": "whether the routing is any good",
@@ -34,8 +34,8 @@ _THEMES = {
 class Command(NamedTuple):
     """A word after `%route`: what may follow it, an example, and the same in Python.
 
-    `run` is given the desk, what follows, and a leading number separately. Where it `takes_text`,
-    `#` does not begin a comment. A string that it returns is shown with our name before it.
+    `run` is given the desk, what follows, and a leading number separately. If it `takes_text`, `#`
+    does not begin a comment. A string that it returns is shown with our name in front.
     """
 
     name: str
@@ -53,7 +53,7 @@ class Command(NamedTuple):
 
     @property
     def choices(self) -> list[str]:
-        """`good`, `too weak`, `--force`: what the usage has word by word."""
+        """`good`, `too weak`, `--force`: the literal words in the usage."""
         usage = "" if "=" in self.follows else re.sub(r"--[a-z-]+ [^]]*", "", self.follows)
         words = [word.strip() for word in re.split(r"[][|]", usage)]
         own = [word for word in words if re.fullmatch(r"[a-z][a-z ]*", word)]
@@ -65,7 +65,7 @@ class Command(NamedTuple):
         return f"%route {self.name} {self.example}".rstrip()
 
     def __call__(self, desk: Desk, rest: str) -> Any:
-        """Do it; SettingsError for a word that the usage does not have, if it names them all."""
+        """Run it; SettingsError for a word that the usage does not have, if it lists them all."""
         numbered = self.follows.startswith(_NUMBER)
         number, rest = number_of(rest) if numbered else (None, rest)
         usage = self.follows.removeprefix(_NUMBER)
@@ -82,14 +82,19 @@ class Command(NamedTuple):
 COMMANDS: dict[str, Command] = {}
 
 
+def _sentence(docstring: str | None) -> str:
+    """The first line of a docstring, as it reads in a list."""
+    first = (docstring or "").partition("\n")[0].removesuffix(".")
+    return first[:1].lower() + first[1:]
+
+
 def command(
     follows: str = "", example: str = "", python: str = "", *, takes_text: bool = False
 ) -> Callable[[Run], Run]:
-    """Make a function the command of its name; the help says its docstring."""
+    """Make a function the command of its name; its docstring is the help."""
 
     def add(run: Run) -> Run:
-        name, about = run.__name__, (run.__doc__ or "").removesuffix(".")
-        about = about[:1].lower() + about[1:]
+        name, about = run.__name__, _sentence(run.__doc__)
         if name in COMMANDS:
             raise RuntimeError(f"{run.__module__}: there is a command {name!r} already")
         COMMANDS[name] = Command(name, run, about, follows, example, python, takes_text)
@@ -99,7 +104,7 @@ def command(
 
 
 def number_of(rest: str) -> tuple[int | None, str]:
-    """The number that the line begins with (`7` or `#7`), if it does, and what follows."""
+    """The number that the line begins with (`7` or `#7`), if any, and what follows."""
     first, _, left = rest.partition(" ")
     digits = first.removeprefix("#")
     is_number = digits.isascii() and digits.isdecimal() and len(digits) < 10
@@ -115,14 +120,14 @@ def run(desk: Desk, line: str) -> Any:
 
 
 def cannot_type() -> tuple[type[Exception], ...]:
-    """What is raised where nobody can type: by a kernel without a front end, by a closed stdin."""
+    """What is raised if nobody can type: by a kernel without a front end, by a closed stdin."""
     from IPython.core.error import StdinNotImplementedError
 
     return StdinNotImplementedError, EOFError, OSError
 
 
 def confirmed(question: str, again: str) -> bool:
-    """Whether a person says yes to it; SettingsError where nobody can type an answer.
+    """Whether a person says yes; SettingsError if nobody can type an answer.
 
     `again` is the line that does it without asking.
     """
@@ -155,7 +160,9 @@ def help(_desk: Desk, rest: str) -> tables.Told:  # noqa: A001 - a command has i
         return _one(_find(rest.removeprefix("%route ").strip()))
     lines = _listed(_CELLS)
     if rest:
-        for file, theme in (_THEMES | _docstrings() | _THEMES).items():
+        homes = {one.run.__module__: one.run.__globals__["__doc__"] for one in COMMANDS.values()}
+        own = {home.rpartition(".")[2]: _sentence(doc) for home, doc in homes.items()}
+        for file, theme in (_THEMES | own | _THEMES).items():
             here = [one for one in COMMANDS.values() if one.run.__module__.endswith(f".{file}")]
             lines += ["", theme, *_listed({one.usage: one.about for one in here})]
         return tables.Told("\n".join(lines))
@@ -168,17 +175,6 @@ def help(_desk: Desk, rest: str) -> tables.Told:  # noqa: A001 - a command has i
     return tables.Told("\n".join([*lines, "", *_listed(first), "", *_listed(more)]))
 
 
-def _docstrings() -> dict[str, str]:
-    """The first line of each file that has commands, by the file's name."""
-    homes = {one.run.__module__: one.run.__globals__["__doc__"] for one in COMMANDS.values()}
-    return {home.rpartition(".")[2]: _heading(about) for home, about in homes.items()}
-
-
-def _heading(docstring: str) -> str:
-    first = docstring.partition("\n")[0].removesuffix(".")
-    return first[:1].lower() + first[1:]
-
-
 def _one(found: Command) -> tables.Told:
     lines = [f"{found.name}: {found.about}", "", f"usage:   {found.usage}"]
     lines += [f"example: {found.shown}"] if found.example else []
@@ -188,7 +184,7 @@ def _one(found: Command) -> tables.Told:
 
 
 def _listed(rows: Mapping[str, str]) -> list[str]:
-    """Each with its meaning, below it where there is no room next to it."""
+    """Each with its meaning next to it, or below it if there is no room."""
     lines = []
     for said, about in rows.items():
         lines += [f"  {said:<28} {about}"] if len(said) <= 28 else [f"  {said}", f"{'':31}{about}"]

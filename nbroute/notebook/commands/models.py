@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from nbroute.notebook.desk import Desk
     from nbroute.router import Router
 
-#: A call to compare tiers by.
+#: The call by which tiers are compared.
 _TYPICAL = Usage(500, 300)
 _OLD_DAYS = 90
 
@@ -69,7 +69,7 @@ def _with_model(router: Router, tier: Tier, model: str) -> Tier:
     if not colon or provider not in router.parts.providers:
         provider, name = tier.provider, model
     if not name:
-        raise SettingsError(f"{model!r:.80} names no model; write {provider}:MODEL")
+        raise SettingsError(f"{model!r:.80} does not name a model; write {provider}:MODEL")
     if (provider, name) == (tier.provider, tier.model):
         return tier
     price = SIMULATED_PRICES.get(name)
@@ -87,7 +87,7 @@ def _with_effort(tier: Tier, effort: str) -> Tier:
 
 
 def _told(before: Router, after: Router, name: str) -> str:
-    """What the tier's new model costs, and what its old one did."""
+    """What the tier's new model costs, and what the old one did."""
     tier = after.ladder[name]
     told = f"{name} now uses {with_effort(tier.model, tier.effort)}"
     if tier.model == before.ladder[name].model:
@@ -100,8 +100,8 @@ def _told(before: Router, after: Router, name: str) -> str:
         )
     if not (new := _costs(after, name)):
         return (
-            f"{told}: careful, its price is not known, so what it costs is not counted and a "
-            "budget refuses it; a tier's price can be given in nbroute.toml (%route init)"
+            f"{told}: careful, its price is not known, so its cost is not counted and a budget "
+            "refuses it; you can set a tier's price in nbroute.toml (%route init)"
         )
     was = [f" (was {words})" for words in _costs(before, name)] or ["", ""]
     call = f"a call of {_TYPICAL.input_tokens} tokens in and {_TYPICAL.output_tokens} out"
@@ -109,7 +109,7 @@ def _told(before: Router, after: Router, name: str) -> str:
 
 
 def _costs(router: Router, name: str) -> list[str]:
-    """`$0.15 in, $0.60 out`, and what a typical call costs; neither where it is not known."""
+    """`$0.15 in, $0.60 out`, and what a typical call costs; empty if the price is not known."""
     tier = router.ladder[name]
     kind = router.parts.kind(tier)
     price = pricing.price_of(tier, tier.model, kind)
@@ -201,13 +201,13 @@ def key(desk: Desk, rest: str) -> str:
         return "no key was given; nothing has changed"
     ENVIRONMENT.keep(str(wanting[name]), typed)
     return (
-        "this kernel keeps the key until it ends, or until %route key off; it is written nowhere. "
+        "this kernel keeps the key until it ends, or until %route key off; the key is not stored. "
         f"{desk.with_keys(name)}"
     )
 
 
 def _asked(prompt: str, variable: str) -> str:
-    """What is typed; SettingsError where this front end cannot ask without showing it."""
+    """What is typed; SettingsError if this front end cannot ask without showing it."""
     shown: tuple[type[Exception], ...] = (getpass.GetPassWarning, *cannot_type())
     try:
         with warnings.catch_warnings():

@@ -45,7 +45,7 @@ def audit(desk: Desk, rest: str) -> Any:
     plan = make_plan(router, **given, max_cost=bound, everything="--all" in said)
     if "--yes" not in said:
         stopped = router.audited is not None and router.audited.stopped
-        told = ["what the stopped audit already has is not asked again"] if stopped else []
+        told = ["what the stopped audit has already asked is not asked again"] if stopped else []
         display(_planned(plan, told))
         line = re.sub(r"\s+", " ", f"%route audit {rest} --yes")
         if not confirmed("Send them?", line):
@@ -101,7 +101,7 @@ def _given(said: Mapping[str, str], **readers: Callable[[str], Any]) -> dict[str
 
 
 def _number(text: str) -> float | str:
-    """`0.05` and `5%` as a number; anything else stays as it is, for its reader to refuse."""
+    """`0.05` and `5%` as a number; anything else as it is, for its reader to refuse."""
     with suppress(ValueError):
         return float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
     return text

@@ -21,7 +21,7 @@ from nbroute.report.text import money
 if TYPE_CHECKING:
     from nbroute.notebook.desk import Desk
 
-#: The calls that the log shows.
+#: How many calls the log shows.
 _LOGGED = 100
 #: What a call that is not an answer was for.
 _ASIDE = {
@@ -87,7 +87,7 @@ def log(desk: Desk, _rest: str) -> tables.Table:
 
 
 def _log_notes(row: Mapping[str, Any], sources: Collection[str]) -> Iterator[str]:
-    """What is special about a call, the words of its error last."""
+    """What is special about a call, with its error last."""
     if row.get("purpose", "answer") != "answer":
         yield _ASIDE.get(row["purpose"], "")
     if row.get("cached"):

@@ -78,7 +78,7 @@ def allow(desk: Desk, rest: str) -> str:
     box = desk.router.allow_code(unconfined=bool(option))
     where = f"in a box that the kernel makes ({box}): without your files, keys and network"
     if not box:
-        where = "with no box around it: it can read and change your files, and with them your keys"
+        where = "with no sandbox: it can read and change your files, and so your keys"
     return (
         f"for this session, --check tests=NAME runs code that a model wrote, {where}; its time "
         "and memory are limited."
@@ -130,7 +130,7 @@ def replay(desk: Desk, rest: str) -> str:
 
 
 def _file(rest: str) -> str:
-    """The file's name, which may stand in quotes."""
+    """The file's name, which may be in quotes."""
     quoted = len(rest) > 1 and rest[0] == rest[-1] and rest[0] in "\"'"
     name = rest[1:-1] if quoted else rest
     if not name.strip():

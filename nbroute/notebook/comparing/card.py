@@ -22,7 +22,7 @@ class Card:
     """One comparison, drawn on its output; an observer of the calls that it is made of.
 
     `watchers` are called after a vote and when the marks change. A lock keeps two threads
-    from drawing over one another.
+    from drawing over each other.
     """
 
     def __init__(
@@ -38,13 +38,13 @@ class Card:
 
     @property
     def comparison(self) -> Comparison:
-        """The finished comparison; SettingsError where it never came to that."""
+        """The finished comparison; SettingsError if it never finished."""
         if self._comparison is None:
             raise SettingsError("the comparison did not finish; run its cell again")
         return self._comparison
 
     def start(self, contenders: Sequence[Contender], decision: Decision) -> None:
-        """Learn who is asked, and show it."""
+        """Show who is asked."""
         with self._lock:
             self._running = running = Running(contenders, decision)
             self._draw(running, now=True)
@@ -63,14 +63,14 @@ class Card:
             self._draw(self._running, now=ended)
 
     def finish(self, comparison: Comparison) -> None:
-        """Show the whole; the order of a blind one is left to chance."""
+        """Show all of it; a blind one in random order."""
         order = list(range(len(comparison.columns)))
         if self.state.blind:
             self._shuffle(order)
         self.resume(comparison, replace(self.state, order=tuple(order)))
 
     def resume(self, comparison: Comparison, state: State) -> None:
-        """Show a comparison that has ended, in that state."""
+        """Show a finished comparison in that state."""
         with self._lock:
             self._comparison, self.state = comparison, state
             self._show()
@@ -82,24 +82,24 @@ class Card:
         return page, look.button("Differences", "differences", pressed=self.state.marked)
 
     def act(self, do: str, at: str, _value: str) -> str:
-        """Answer a click; what to say of it."""
+        """Answer a click; returns what to say about it."""
         if do == "differences":
             self.mark(not self.state.marked)
             return ""
         return self.vote(at, again=True)
 
     def vote(self, said: str, *, again: bool = False) -> str:
-        """Keep that this answer is good enough, and show which it was; what to say of it.
+        """Record that this answer is good enough, and show whose it was; returns what to say.
 
-        `said` is a contender's name, or its letter where the comparison was blind. A vote that
-        is given `again` is taken back. One that cannot be written (RecordError) counts until
-        the kernel ends, and so is shown, too.
+        `said` is a contender's name, or its letter if the comparison was blind. A vote that is
+        given `again` is taken back. One that cannot be written (RecordError) counts until the
+        kernel ends, and so is shown as well.
         """
         with self._lock:
             name = self._named(said)
             column = self.comparison.column(name)
             if column.result is None or column.error is not None:
-                if self.state.hidden:  # its error must not tell which it is
+                if self.state.hidden:  # its error must not reveal which it is
                     raise SettingsError(f"{said!r:.80} has no answer to vote for; vote for another")
                 self.comparison.vote(name)  # it says why
             back = again and name == self.state.voted
@@ -114,7 +114,7 @@ class Card:
             return "vote removed" if back else f"your vote: {name} is {columns.GOOD}"
 
     def mark(self, marked: bool) -> None:
-        """Highlight what no other answer says, or no longer."""
+        """Highlight what no other answer says, or stop doing so."""
         with self._lock:
             self._change(replace(self.state, marked=marked), tell=True)
 
@@ -152,7 +152,7 @@ class Card:
         self.output.show((data, metadata))
 
     def _change(self, state: State, *, tell: bool) -> None:
-        """Redraw in place; where that cannot be, show it again if there is something to `tell`."""
+        """Redraw in place; if that is impossible, show it again if there is something to `tell`."""
         self.state = state
         if tell or self.output.live:
             self._show()

@@ -1,7 +1,7 @@
 """A comparison as text, Markdown and HTML; pure.
 
-The HTML is complete with no kernel and with every style stripped. With a kernel the same is drawn
-with a button in each column.
+The HTML is complete with no kernel and with every style stripped. With a kernel, each column also
+has a button.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ _MEANS = "the cheapest answer that you would accept; kept with the prompt"
 
 
 def bundle(view: View, comparison: Comparison) -> tuple[dict[str, str], dict[str, Any]]:
-    """The view as a display bundle and its metadata, where the structured records lie.
+    """The view as a display bundle, and its metadata with the structured records.
 
-    The records are also those of answers that broke off: what was paid for is in them.
+    Partial answers have records too, as they were paid for.
     """
     results = (column.result for column in comparison.columns)
     told = [record(result) for result in results if result is not None and result.attempts]
@@ -53,7 +53,7 @@ def page(view: View) -> str:
 def inside(view: View, *, live: bool = False, at: str = "", twin: str = "") -> str:
     """The comparison's HTML; `live` with its buttons, whose `data-at` begins with `at`.
 
-    `twin` is the id of the output that shows the same: what is typeset there is taken over.
+    `twin` is the id of the output that shows the same: what is typeset there is copied.
     """
     source = view.source
     lines = [f'<p class="nbr-quiet">{look.text(line)}</p>' for line in view.above]
@@ -70,7 +70,7 @@ def inside(view: View, *, live: bool = False, at: str = "", twin: str = "") -> s
 
 
 def _beside(panes: Sequence[str]) -> str:
-    """As many as there is room for; four are never three and one."""
+    """As many in a row as there is room for; four are never three and one."""
     if len(panes) != 4:
         kind = "nbr-columns nbr-thirds" if len(panes) in (5, 6) else "nbr-columns"
         return f'<div class="{kind}">{"".join(panes)}</div>' if panes else ""
@@ -118,7 +118,7 @@ def _body(pane: Pane) -> str:
 
 
 def _foot(pane: Pane, *, live: bool, at: str, own: bool) -> str:
-    """The best, the figures, and the vote; where each cost comes from if that is its `own`."""
+    """The best, the figures and the vote; the cost's source if this pane has its `own`."""
     price = pane.price
     facts = [price.amount] if price and not pane.answered else filter(None, pane.facts)
     pieces = [
@@ -157,7 +157,7 @@ def plain(view: View) -> str:
 
 
 def rest_plain(view: View, printed: Container[str]) -> str:
-    """What is left to print where those answers were printed as they came: figures to compare."""
+    """What is left to print after answers that were printed as they came: figures to compare."""
     rest = [pane_plain(pane) for pane in view.panes if pane.says not in printed]
     return safe_plain("\n\n".join([*rest, *_above(view), repr(_table(view)), *view.below]))
 

@@ -1,4 +1,4 @@
-"""What stands behind `%%route_compare` and the commands that follow it."""
+"""The work behind `%%route_compare` and the commands that follow it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from nbroute.report import Spend
 
 _MAGIC = "%%route_compare"
-#: Calls from which a matrix needs a budget, where they cost money.
+#: With more calls than this a matrix needs a budget, if they cost money.
 _MANY = 2_000
 
 
@@ -52,17 +52,17 @@ class Notebook(Protocol):
         """The number of the next card."""
 
     def showed(self, result: Comparison | Grid) -> None:
-        """The cell that runs has shown this."""
+        """Note that the running cell has shown this."""
 
     def was_shown(self, result: object) -> bool:
-        """Whether the cell that runs has shown this."""
+        """Whether the running cell has shown this."""
 
     def refresh(self) -> None:
-        """Something was asked: have what shows the session read it again."""
+        """Something was asked: update what shows the session."""
 
 
 class Comparing:
-    """The comparisons of one notebook: the last can be voted on, each be shown again."""
+    """The comparisons of one notebook: the last can be voted on, any can be shown again."""
 
     def __init__(self, notebook: Notebook) -> None:
         self._notebook = notebook
@@ -73,7 +73,7 @@ class Comparing:
 
     @property
     def last(self) -> Card:
-        """The newest comparison; SettingsError where this session has none."""
+        """The newest comparison; SettingsError if this session has none."""
         if self._last is None:
             raise SettingsError(
                 "there is no comparison in this session (a restart of the kernel forgets them): "
@@ -83,7 +83,7 @@ class Comparing:
 
     @property
     def matrix(self) -> Matrix:
-        """The newest comparison of many prompts; SettingsError where this session has none."""
+        """The newest comparison of many prompts; SettingsError if this session has none."""
         if self._matrix is None:
             raise SettingsError(
                 f"no table of prompts has been compared yet; {_MAGIC} --over TABLE does that"
@@ -92,7 +92,7 @@ class Comparing:
 
     @property
     def choices(self) -> tuple[str, ...]:
-        """What `%route vote` can say now."""
+        """What `%route vote` takes now."""
         return tuple(self._last.choices) if self._last else ()
 
     def run_cell(self, line: str, cell: str) -> Any:
@@ -123,7 +123,7 @@ class Comparing:
         return self._compare(prompts, wanted, asked)
 
     def display(self, shown: Comparison | Grid) -> None:
-        """Show a comparison; in its own cell, which has just done so, no second time."""
+        """Show a comparison, but not twice in its own cell."""
         if self._notebook.was_shown(shown):
             return
         output = Output("live" if self._notebook.is_live else "once")
@@ -135,7 +135,7 @@ class Comparing:
             self._follow(card)
 
     def page_of(self, comparison: Comparison) -> str:
-        """A comparison that a card asked for as HTML; `%route vote` means it from here on."""
+        """A comparison that a card asked for, as HTML; `%route vote` means it from now on."""
         card = self._card(Output("quiet"), State())
         card.resume(comparison, self._state(comparison))
         self._follow(card)
@@ -167,7 +167,7 @@ class Comparing:
         self._follow(card)
 
     def _follow(self, card: Card) -> None:
-        """Have `%route vote` mean this one, and remember how it is shown."""
+        """Make this the one that `%route vote` means, and remember how it is shown."""
 
         def remember() -> None:
             self._states[card.comparison.id] = card.state
@@ -215,7 +215,7 @@ class Comparing:
         return None if wanted.quiet else grid
 
     def _check_size(self, count: int, wanted: Any, asked: dict[str, Any]) -> None:
-        """SettingsError for a lot of calls that cost money and that nothing bounds."""
+        """SettingsError for many calls that cost money with no bound on it."""
         router = self._notebook.router
         who = find_contenders(router.ladder, wanted.tiers, asked["systems"])
         calls, limits = count * len(who), router.limits
@@ -243,7 +243,7 @@ class Comparing:
         return twin
 
     def _state(self, comparison: Comparison) -> State:
-        """How it was last shown; a vote that came from Python counts, too."""
+        """How it was last shown; a vote from Python counts too."""
         order = tuple(range(len(comparison.columns)))
         state = self._states.get(comparison.id) or State(order)
         with suppress(RecordError):
@@ -267,7 +267,7 @@ class Comparing:
 def _estimated(
     prompts: list[str], found: list[Estimate], asks: TierEstimate | None
 ) -> tables.Table:
-    """What it would cost, a model that is asked for the tiers included; nothing was sent."""
+    """What it would cost, including a model that is asked for the tiers; nothing was sent."""
     table = tables.estimates({one.contender.name: one for one in found}, "contender")
     size, calls = counted(len(prompts), "prompt"), counted(len(prompts) * len(found), "call")
     asked = f"{size} × {counted(len(found), 'column')}: {calls}"

@@ -1,4 +1,4 @@
-"""A grid as a table under a cell: prompts x contenders, to look through, vote on and export."""
+"""A grid as a table under a cell: prompts x contenders, to browse, vote on and export."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from nbroute.pricing import format_usd, places_of
 from nbroute.report import Spend, counted
 from nbroute.report.table import shortened
 
-#: More lines than this are compared with one another only where that is asked for.
+#: With more lines than this, the filters do not say how many lines each would show.
 _COUNTED = 1_000
 _LIGHT = 'class="nbr-cell nbr-light"'
 #: Characters of an answer in its cell.
@@ -42,7 +42,7 @@ _PARSED = 600
 
 
 class Matrix:
-    """One grid, drawn on its output; what is chosen, opened and voted on is its state."""
+    """One grid, drawn on its output; its state is what was chosen, opened and voted on."""
 
     def __init__(self, grid: Grid, output: Output) -> None:
         self.grid, self.output = grid, output
@@ -55,11 +55,11 @@ class Matrix:
         self._places = places_of(costs)
 
     def show(self) -> None:
-        """Show it, or what it has become."""
+        """Show it as it is now."""
         self.output.show(self._bundle())
 
     def act(self, do: str, at: str, value: str) -> str:
-        """Answer a click; what to say of it."""
+        """Answer a click; returns what to say about it."""
         with self._lock:
             if do in ("filter", "sort"):
                 options = FILTERS if do == "filter" else SORTS
@@ -77,7 +77,7 @@ class Matrix:
             return ""
 
     def _vote(self, place: int, name: str) -> str:
-        """Keep that this answer is good enough, or take it back; what to say of it."""
+        """Record that this answer is good enough, or take it back; returns what to say."""
         comparison, back = self.grid[place], self.lines[place].voted == name
         comparison.take_back() if back else comparison.vote(name)
         voted = "" if back else comparison.column(name).contender.name
@@ -87,7 +87,7 @@ class Matrix:
         return f"prompt {place + 1}: {f'{voted} is {columns.GOOD}' if voted else 'vote removed'}"
 
     def inside(self) -> tuple[str, str]:
-        """The page of it that is looked at, with its buttons; nothing is below."""
+        """The current page with its buttons, and nothing below."""
         with self._lock:
             last = max((len(self._chosen) - 1) // ROWS, 0)
             self._page = min(max(self._page, 0), last)
@@ -194,7 +194,7 @@ class Matrix:
         return f'<td class="nbr-cell" style="{tint}">{first}{begun}{told}</td>'
 
     def _verdict(self, line: Line, who: Contender) -> str:
-        """What the judge said of the answer; its reasons are the tooltip."""
+        """What the judge said about the answer; its reasons are the tooltip."""
         found = self.grid.judged.get(who.name, {}).get(line.place)
         if not found or not found.told or found.against == who.name:
             return ""
@@ -202,7 +202,7 @@ class Matrix:
         return f'<span class="nbr-quiet" title="{title}">{DOT}{look.text(found.told)}</span>'
 
     def _bundle(self) -> Bundle:
-        """The first rows whole, and how to see the rest; it needs no kernel."""
+        """The first rows in full, and how to see the rest; it needs no kernel."""
         rows = "".join(self._row(line, live=False) for line in self.lines[:ROWS])
         short = overview(self.grid, self.lines)
         wide = overview(self.grid, self.lines, prompt=_SHOWN, cell=_SHOWN)
@@ -216,7 +216,7 @@ class Matrix:
 
 
 def progress_page(done: int, total: int, cost: Spend, elapsed_s: float) -> str:
-    """How far it is, what it has cost, and how long it may yet take."""
+    """How far it has got, what it has cost, and how much longer it may take."""
     left = elapsed_s / done * (total - done) if done else 0.0
     about = f"about {left:,.0f} s left" if elapsed_s > 2 and left >= 1 else ""
     told = (f"{done:,} of {counted(total, 'step')}", f"{cost.told} so far", about)

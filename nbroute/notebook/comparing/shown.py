@@ -11,14 +11,14 @@ from nbroute.notebook.screens import Bundle, Kind, Screen
 
 
 class Output(Screen):
-    """A screen with a name, by which a twin hides what is drawn there."""
+    """A screen with a name, so that a twin can hide what is drawn there."""
 
     def __init__(self, kind: Kind) -> None:
         super().__init__(kind)
         self.name = f"nbr-{new_id()}"
 
     def show(self, made: Bundle) -> None:
-        """Show what is final, or what it has become since."""
+        """Show the final state, or an update of it."""
         data, metadata = made
         page = (
             f'<div id="{self.name}">{data["text/html"]}</div>' if self.live else data["text/html"]
@@ -27,10 +27,10 @@ class Output(Screen):
 
 
 class Twin(Row):
-    """The widget that shows what an output shows, with buttons, and hides it meanwhile.
+    """The widget that shows what an output shows, with buttons, and hides the output.
 
-    What is saved is the output alone: it needs no kernel, and comes to sight again where the
-    widget cannot be drawn any more or is taken away.
+    Only the output is saved: it needs no kernel, and reappears once the widget cannot be drawn or
+    is taken away.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Twin(Row):
     def page(self) -> str:
         """What the output shows, with buttons, and what hides the output."""
         place = f"#{self._name}"
-        # a front end that shows each output in a frame of its own has both on the screen
+        # a front end that shows each output in its own frame shows both
         seen = f"{place},.jp-OutputArea-child:has({place}),body:has({place}) .nbr-again"
         hide = f"<style>{seen}{{display:none}}</style>"
         again = f'<p class="nbr-again">{look.quiet("The same, with buttons:")}</p>'

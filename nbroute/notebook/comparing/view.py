@@ -1,4 +1,4 @@
-"""What is shown of a comparison: a pane a contender, in words; pure."""
+"""What is shown of a comparison: a pane for each contender, in words; pure."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ from nbroute.pricing import places_of
 from nbroute.report.table import with_effort
 from nbroute.types import WRITTEN, Decision, Done, Event, RouteResult
 
-#: Where more of an answer than this differs, nothing is marked: all of it would be.
+#: If more of an answer than this differs, nothing is marked: nearly all of it would be.
 _APART = 0.6
 _HIDDEN_ERROR = "no answer; the reason is shown after the vote"
 
 
 @dataclass(frozen=True)
 class State:
-    """How a comparison is shown: the order of its columns, and what was done to it since."""
+    """How a comparison is shown: the order of its columns, and what was done since."""
 
     order: tuple[int, ...] = ()
     blind: bool = False
@@ -48,11 +48,11 @@ class State:
 
     @property
     def hidden(self) -> bool:
-        """Whether tiers, models, costs and times are still kept from sight."""
+        """Whether tiers, models, costs and times are still hidden."""
         return self.blind and not self.revealed
 
     def column(self, letter: str) -> int | None:
-        """The place of the column that is called so; None where there is none."""
+        """The place of the column with that letter; None if there is none."""
         letters = [letter_of(place) for place in range(len(self.order))]
         asked = letter.strip().upper()
         return self.order[letters.index(asked)] if self.blind and asked in letters else None
@@ -62,9 +62,9 @@ class State:
 class Pane:
     """One contender in words.
 
-    `says` is what a vote for it says, `marks` are stretches of the answer's `visible_text` that
-    no other has, `apart` the share of it that they are. A pane whose contender is hidden has no
-    tier, no price and no facts.
+    `says` is what a vote for it says, `marks` are the stretches of its `visible_text` that no other
+    answer has, and `apart` is their share of it. A pane whose contender is hidden has no tier, no
+    price and no facts.
     """
 
     says: str
@@ -86,14 +86,14 @@ class Pane:
 
     @property
     def best(self) -> str:
-        """`cheapest, fastest`, as far as it is."""
+        """`cheapest, fastest`, or whichever it is."""
         facts = {"cheapest": self.rank.cheapest, "fastest": self.rank.fastest}
         return ", ".join(word for word, is_so in facts.items() if is_so)
 
 
 @dataclass(frozen=True)
 class View:
-    """The panes and lines above and below; `decision` is what routing says, where it is told.
+    """The panes and the lines above and below; `decision` is what routing says, if it is shown.
 
     `tiers` are the ladder's, for colours.
     """
@@ -107,14 +107,14 @@ class View:
 
     @property
     def source(self) -> Price | None:
-        """Where all the costs come from, if that is the same."""
+        """Where all the costs come from, if they share a source."""
         prices = [pane.price for pane in self.panes if pane.price and pane.price.source]
         same = len({one.source for one in prices}) == 1
         return prices[0] if same else None
 
 
 def view_of(comparison: Comparison, state: State) -> View:
-    """The finished comparison, as the state has it shown."""
+    """The finished comparison, shown as the state says."""
     ranks, panes = rank(comparison.columns), []
     places = places_of(one.result.cost_usd for one in comparison.columns if one.result)
     for place, index in enumerate(state.order):
@@ -147,7 +147,7 @@ def letter_of(place: int) -> str:
 
 
 def routed(decision: Decision) -> tuple[str, str]:
-    """`MEDIUM`, and `(79% confident): starts with "Explain"`; where it is not known, why."""
+    """`MEDIUM`, and `(79% confident): starts with "Explain"`; if it is not known, why."""
     if not decision.tier:
         return "", f"Where routing would send this is {decision.reason}"
     sure = confident(decision.confidence)
@@ -187,7 +187,7 @@ def _pane(column: Column, letter: str, state: State, rank: Rank, places: int) ->
 
 
 def titled(who: Contender, model: str, letter: str = "") -> Pane:
-    """The contender's pane with nothing in it; its name is the model's, or the system prompt's."""
+    """The contender's empty pane; its name is the model's, or the system prompt's."""
     label = who.name.removeprefix(f"{who.tier} ") if who.system is not None else ""
     title = DOT.join(filter(None, (who.tier, model, label)))
     title = f"{letter}: {title}" if letter else title
@@ -202,7 +202,7 @@ def measured(pane: Pane, result: RouteResult, places: int = 2) -> Pane:
 
 
 def _marked(panes: Sequence[Pane]) -> list[Pane]:
-    """The panes with those words of each that no other has, unless that is most of it."""
+    """The panes, with the words that no other has marked, unless they are most of it."""
     apart = each_apart([visible_text(pane.text) for pane in panes])
     return [
         replace(pane, apart=one.share, marks=one.stretches if one.share <= _APART else ())
@@ -211,16 +211,13 @@ def _marked(panes: Sequence[Pane]) -> list[Pane]:
 
 
 def too_different(pane: Pane) -> str:
-    """What is said where most of an answer differs; empty otherwise."""
+    """What is said if most of an answer differs; empty otherwise."""
     told = f"{pane.apart:.0%} of this is in no other answer: too much to highlight"
     return told if pane.apart > _APART else ""
 
 
 def _covered(pane: Pane, comparison: Comparison) -> Pane:
-    """The pane without anything of ours that gives its tier away, or a model's name in its text.
-
-    An error's words would give it away, too.
-    """
+    """The pane without anything that would reveal its tier: figures, an error, a model's name."""
     models = {name for one in comparison.columns for name in (one.contender.model, one.model)}
     known = sorted((re.escape(name) for name in models if name), key=len, reverse=True)
     hide = re.compile("|".join(known) or r"(?!)", re.IGNORECASE)
@@ -255,7 +252,7 @@ class Running:
         return replace(pane, text=running.text, doing=running.facts[0])
 
     def view(self, tiers: tuple[str, ...], *, blind: bool) -> View:
-        """All of it as it is shown now; of a blind one, how many have ended."""
+        """All of it as it is shown now; for a blind one, how many have ended."""
         if blind:
             count = f"{len(self._results)} of {len(self._who)}"
             return View(above=(f"blind: {count} answers have arrived; all are shown at the end",))
