@@ -40,6 +40,8 @@ KERNEL_READY = """async () => {
   await panel.sessionContext.ready;
   await panel.sessionContext.session.kernel.info;
 }"""
+#: What a command gives, such as a notebook with all that belongs to it, is not passed on.
+COMMAND = "async ([name, args]) => { await window.jupyterapp.commands.execute(name, args) }"
 CLOSE_ALL = """async () => {
   const app = window.jupyterapp;
   await app.restored;
@@ -199,9 +201,7 @@ def open_next(page: Any, url: str, name: str) -> None:
 
 def command(page: Any, name: str, arguments: dict[str, Any] | None = None) -> None:
     """Run one of JupyterLab's own commands, and wait for it."""
-    page.evaluate(
-        "([name, args]) => window.jupyterapp.commands.execute(name, args)", [name, arguments or {}]
-    )
+    page.evaluate(COMMAND, [name, arguments or {}])
 
 
 def run_all(page: Any) -> None:
