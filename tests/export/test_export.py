@@ -18,7 +18,6 @@ from nbroute.errors import NbrouteError, SettingsError
 from nbroute.export import MARK
 from nbroute.notebook.exporting import export, page
 from nbroute.report.colours import tier_colour
-from nbroute.router import Router
 
 ALLOWED = (
     "a article b blockquote body br caption code dd del details div dl dt em figcaption figure "
@@ -48,10 +47,8 @@ def words(text):
 
 
 @pytest.fixture
-def simulated():
-    with_texts = Router(profile="simulated")
-    yield with_texts
-    with_texts.close()
+def simulated(opened):
+    return opened(profile="simulated")
 
 
 # What is on the page
@@ -160,20 +157,26 @@ def test_prompts_and_compared_answers_are_in_the_order_given_and_not_as_they_fin
         assert text.index("small says river") < text.index("large says river")
 
 
-def test_no_key_is_on_the_page_nor_in_a_name_that_is_shortened_or_marked_up(make_router, server):
+def test_no_key_no_address_and_no_folder_is_on_the_page_whatever_is_marked_up(
+    file_router, server, monkeypatch
+):
     given, shaped = "given-key-0815-abcdef", "sk-proj-ab_cd_ef0123456789_ab_cd"
-    router = make_router(api_key=given)
+    monkeypatch.setenv("LOOP_API_KEY", given)
+    router = file_router()
     server.reply(text=f"You said {given}. **Use** {shaped} or `{shaped}` or *{shaped}*")
     router.route(f"{given}: is it safe?", feature=f"for {given}")
     router.route("Hi", feature=f"for {shaped}")
 
     text = page(router)
 
-    assert not [one for one in ("given-key", "sk-proj", "0123456789") if one in words(text) + text]
+    hidden = ("given-key", "sk-proj", "0123456789", server.host, str(Path.cwd()))
+    assert not [one for one in hidden if one in words(text) + text]
     assert "[key removed]" in words(text)
 
 
-def test_sessions_with_no_calls_or_with_failed_ones_are_pages_that_say_so(make_router, server):
+def test_a_session_with_no_calls_or_failed_ones_says_so_and_a_long_answer_is_folded_and_whole(
+    make_router, server
+):
     router = make_router()
     empty = page(router)
     for _ in range(2):
@@ -181,53 +184,29 @@ def test_sessions_with_no_calls_or_with_failed_ones_are_pages_that_say_so(make_r
     with pytest.raises(NbrouteError):
         router.route("hello")
     router.route("hi", model="no-such-model")
-
-    assert "no calls recorded yet" in words(empty)
-    assert "<figure>" not in empty
-    assert "failed" in words(page(router))
-    assert "unknown · no price for this model" in words(page(router))
-
-
-def test_a_very_long_answer_is_folded_and_whole(make_router, server):
-    router = make_router()
     server.reply(text="long " * 10_000 + "end")
     router.route("Go on.", max_tokens=100_000)
 
     text = page(router)
 
+    assert "no calls recorded yet" in words(empty)
+    assert "<figure>" not in empty
+    assert "failed" in words(text)
+    assert "unknown · no price for this model" in words(text)
     assert "the answer, 50,003 characters" in text
     assert "long end" in text
     assert len(text) < 250_000
 
 
-def test_calls_of_an_earlier_process_are_listed_without_their_text(tmp_path):
-    ledger = tmp_path / "ledger.sqlite"
-    first = Router(profile="simulated", ledger=ledger, session="s1")
-    first.route("a prompt that is not kept")
-    first.close()
-    second = Router(profile="simulated", ledger=ledger, session="s1")
+def test_calls_of_an_earlier_process_are_listed_without_their_text(opened, tmp_path):
+    session = {"profile": "simulated", "ledger": tmp_path / "ledger.sqlite", "session": "s1"}
+    opened(**session).route("a prompt that is not kept")
 
-    told = words(page(second))
-    second.close()
+    told = words(page(opened(**session)))
 
     assert "Earlier calls of this session" in told
     assert "a prompt that is not kept" not in told
     assert "(simulated)" in told
-
-
-def test_the_page_tells_no_address_and_no_folder_of_the_machine(tmp_path):
-    settings = tmp_path / "nbroute.toml"
-    settings.write_text(
-        '[nbroute]\nprofile = "inside"\n'
-        '[providers.inside]\nbase_url = "https://gateway.corp.example/v1"\n'
-        '[tiers.ONE]\nprovider = "inside"\nmodel = "m"\n'
-    )
-
-    with_address = page(Router(settings=settings, ledger=tmp_path / "l.sqlite"))
-
-    assert "inside" in with_address
-    assert "corp.example" not in with_address
-    assert str(tmp_path) not in with_address
 
 
 # The file
@@ -250,27 +229,21 @@ def test_an_export_is_written_over_and_another_file_is_not(simulated, tmp_path):
     assert MARK in other.read_text()
 
 
-@pytest.mark.parametrize(
-    ("name", "said"),
-    [
-        ("session.pdf", "does not end in .html: say 'session.html'"),
-        ("session", "does not end in .html"),
-        ("nowhere/session.html", "there is no folder"),
-        ("folder.html", "is a folder"),
-    ],
-)
-def test_a_path_that_cannot_be_is_refused_in_a_line(simulated, tmp_path, name, said):
-    (tmp_path / "folder.html").mkdir()
-
-    with pytest.raises(SettingsError, match=re.escape(said)):
-        export(simulated, tmp_path / name)
-
-    assert ["folder.html", "nbroute"] == sorted(one.name for one in tmp_path.iterdir())
-
-
-def test_a_write_that_fails_leaves_the_file_as_it_was(simulated, tmp_path, monkeypatch):
+def test_a_path_that_cannot_be_or_a_write_that_fails_is_one_line_and_leaves_all_as_it_was(
+    simulated, tmp_path, monkeypatch
+):
     mine = export(simulated, tmp_path / "session.html")
     before = mine.read_text()
+    (tmp_path / "folder.html").mkdir()
+    refused = {
+        "session.pdf": "does not end in .html: say 'session.html'",
+        "session": "does not end in .html",
+        "nowhere/session.html": "there is no folder",
+        "folder.html": "is a folder",
+    }
+    for name, said in refused.items():
+        with pytest.raises(SettingsError, match=re.escape(said)):
+            export(simulated, tmp_path / name)
 
     def full(*_):
         raise OSError(28, "No space left on device")
@@ -280,7 +253,7 @@ def test_a_write_that_fails_leaves_the_file_as_it_was(simulated, tmp_path, monke
         export(simulated, mine)
 
     assert before == mine.read_text()
-    assert ["nbroute", "session.html"] == sorted(one.name for one in tmp_path.iterdir())
+    assert ["folder.html", "nbroute", "session.html"] == sorted(x.name for x in tmp_path.iterdir())
 
 
 def test_the_pages_permissions_are_what_the_umask_leaves_which_is_not_touched(

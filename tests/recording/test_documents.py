@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from decimal import Decimal
 from pathlib import Path
 
@@ -19,7 +18,7 @@ TEXT = GOLDEN.read_text("utf-8")
 FRANCE = "What is the capital of France?"
 
 
-def test_a_file_of_the_first_schema_stays_readable(opened):
+def test_a_file_of_the_first_schema_stays_readable_and_is_the_same_when_it_is_written_again(opened):
     router = opened(replay=GOLDEN)
 
     easy = router.route(FRANCE)
@@ -32,35 +31,24 @@ def test_a_file_of_the_first_schema_stays_readable(opened):
     assert "RateLimited: slow down" == easy.attempts[0].error
     assert 9.0 == hard.answer.rating
     assert Decimal("0.15") == router.ladder["LOW"].price.input
-
-
-def test_a_file_that_is_read_and_written_again_is_the_same():
     assert TEXT == "\n".join(docs.dump(one.fields) for one in docs.documents(TEXT, GOLDEN))
 
 
-def test_what_an_editor_makes_of_a_file_and_a_folder_that_is_read_only_are_no_obstacle(
+def test_an_editors_file_in_a_folder_that_is_read_only_is_read_and_the_last_answer_counts(
     opened, tmp_path
 ):
     folder = tmp_path / "shared"
     folder.mkdir()
-    edited = TEXT.replace("Paris.", "Edited: a\\tb").replace("\n", "\r\n")
+    entry = next(one for one in TEXT.split("\n\n") if "Paris." in one)
+    edited = f"{TEXT}\n{entry}\n".replace("\n", "\r\n")
+    edited = "Edited: a\\tb".join(edited.rsplit("Paris.", 1))
     (folder / "talk.rec").write_bytes(b"\xef\xbb\xbf" + edited.encode())
-    shutil.copymode(GOLDEN, folder / "talk.rec")
     folder.chmod(0o500)
 
     result = opened(replay=folder / "talk.rec").route(FRANCE)
 
     assert result.cached
     assert result.text.startswith("Edited: a\tb")
-
-
-def test_of_an_entry_that_stands_twice_the_last_one_counts(recorded, opened, talk):
-    recorded.route(FRANCE)
-    entry = talk.read_text("utf-8").split("\n\n")[1]
-    with talk.open("a", encoding="utf-8") as file:
-        file.write(f"\n{entry.replace('The capital', 'Later: the capital')}")
-
-    assert opened(replay=talk).route(FRANCE).text.startswith("Later: the capital")
 
 
 # Broken files
@@ -73,14 +61,10 @@ def swap(old, new, count=-1):
 
 BROKEN = [
     ("", "is empty; make a recording with `%route record"),
-    (" \n\n", "is empty"),
     (TEXT[:-60], r"breaks off: .* begins on line 166 .* from line 166 on, keeping all before"),
     (TEXT[:900], "breaks off: what begins on line 1 "),
-    ("{}", "is not a recording of nbroute"),
-    ('["a list"]', "is not a recording of nbroute"),
     ("plain text", "is not a recording of nbroute"),
     (f"{TEXT}\nsome notes\n", r"line \d+: 'some notes' is not an entry"),
-    (f"{TEXT}\n[1]\n", r"line \d+: '\[1\]' is not an entry"),
     (swap('"schema": 1', '"schema": 2'), r"schema 2, .* nbroute 0\.1\.0.*up"),
     (
         swap("1,", "2,", 1).replace('"nbroute ', '"\\u001b[2J\\n', 1),
@@ -97,7 +81,6 @@ BROKEN = [
     (swap('"RateLimited"', '"SettingsError"'), "no error 'SettingsErr"),
     (swap('"Paris.",', "7,"), r"reply.text is \[7, '.*: expected text or a list of lines"),
     (swap('"user"', '"stranger"'), r"request.messages\[\d\]: there is no 'stranger'"),
-    (swap('"purpose": "answer"', '"purpose" "answer"', 1), "not JSON"),
     (swap('"max_tokens": ', f'"max_tokens": {"9" * 5000}', 1), "this is not JSON"),
     (swap('  "rating"', '<<<<<<< HEAD\n"rating"'), "line 161: there is a merge conflict"),
     (f"{TEXT}<<<<<<< HEAD\n", "there is a merge conflict"),
@@ -115,43 +98,38 @@ def test_a_broken_file_says_where_and_what_to_do(opened, talk, text, says):
     assert "\n" not in str(caught.value)
 
 
-def test_a_missing_file_and_another_encoding(opened, talk):
+def test_a_missing_file_another_encoding_and_a_damaged_vector_are_named(opened, talk):
     with pytest.raises(RecordError, match=r"there is no recording .*correct the path, or make one"):
         opened(replay=talk)
     talk.write_text(TEXT, "utf-16")
     with pytest.raises(RecordError, match="is not UTF-8 text; save it as UTF-8"):
         opened(replay=talk)
 
-
-@pytest.mark.parametrize("vector", ["AAC!", "AACAfwAAAAAAAAA/"])
-def test_a_damaged_vector_is_named(opened, talk, vector):
-    talk.write_text(swap("AACAPwAAAAAAAAA/", vector), "utf-8")
-
-    embedder = opened(replay=talk).parts.embedder()
-
-    with pytest.raises(RecordError, match="damaged vector of 'text-embedding-3-small'"):
-        embedder.embed(["a text"])
-
-
-def problem(file):
-    try:
-        Recording(file)
-    except RecordError as error:
-        return str(error)
-    return ""
+    for vector in ("AAC!", "AACAfwAAAAAAAAA/"):
+        talk.write_text(swap("AACAPwAAAAAAAAA/", vector), "utf-8")
+        embedder = opened(replay=talk).parts.embedder()
+        with pytest.raises(RecordError, match="damaged vector of 'text-embedding-3-small'"):
+            embedder.embed(["a text"])
 
 
 def test_a_file_cut_off_anywhere_is_whole_or_has_a_cure_that_works(recorded, talk):
+    def problem():
+        try:
+            Recording(talk)
+        except RecordError as error:
+            return str(error)
+        return ""
+
     recorded.route(FRANCE)
     whole = talk.read_bytes()
     seen = set()
-    for end in range(0, len(whole), 13):
+    for end in range(0, len(whole), 29):
         talk.write_bytes(whole[:end])
-        said = problem(talk)
+        said = problem()
         cut = re.search("delete the file from line ([0-9]+) on", said)
         if cut:
             talk.write_bytes(b"\n".join(whole[:end].split(b"\n")[: int(cut[1]) - 1]))
-            said = problem(talk)
+            said = problem()
         seen.add((bool(cut), said.replace(str(talk), "FILE").partition(";")[0]))
 
     assert {(True, ""), (True, "FILE is empty"), (False, "FILE is empty"), (False, "")} >= seen
@@ -163,38 +141,28 @@ IMPOSSIBLE = {
     "0.providers": [None, ["simulated"]],
     "0.default": ["NOWHERE"],
     "0.agreement": ["high", 3],
-    "0.classifier": [
-        *({"name": 7}, {"name": "rules", "provider": ["a"]}),
-        *({"name": "hybrid", "threshold": "x"}, {"name": "hybrid", "step_up_below": float("nan")}),
-    ],
+    "0.classifier": [{"name": 7}, {"name": "hybrid", "step_up_below": float("nan")}],
     "0.tiers": [[]],
     "0.tiers.0.max_tokens": [0, 10**30],
     "0.tiers.0.name": [" "],
-    "0.tiers.0.reference": [3],
     "0.tiers.0.context": ["long"],
     "0.tiers.0.price": [PRICE | {"input": usd} for usd in ("1e999999", "NaN", "-1")],
     "1.request.messages": [[], ""],
-    "1.reply.tokens.input": [10**30],
     "1.tier": [3],
-    "1.purpose": [{}],
     "1.reply": [None],
 }
 SAYS = {"1.reply": "it lacks 'reply'", "1.tier": "tier is 3: expected text"}
 
 
-@pytest.fixture
-def entries(recorded, documents):
-    """The documents of a recording of one answer."""
-    recorded.route(FRANCE)
-    return documents
-
-
 @pytest.mark.parametrize(("place", "values"), IMPOSSIBLE.items(), ids=IMPOSSIBLE)
-def test_a_value_that_cannot_be_is_one_line_with_its_place(entries, opened, talk, place, values):
+def test_a_value_that_cannot_be_is_one_line_with_its_place(opened, talk, documents, place, values):
+    router = opened()
+    router.record(talk)
+    router.route(FRANCE)
     *outer, last = (int(name) if name.isdigit() else name for name in place.split("."))
     what = "line 1: the recording's header" if outer[0] == 0 else "the entry beginning here"
     for value in values:
-        whole = inside = entries()
+        whole = inside = documents()
         for name in outer:
             inside = inside[name]
         inside[last] = value

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import pickle
+import sys
 from decimal import Decimal
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 
 from nbroute import ladders
 from nbroute.budgets import Limits
-from nbroute.classify.registry import DEFAULT, NAMES
+from nbroute.classify.registry import DEFAULT
 from nbroute.errors import SettingsError
 from nbroute.settings import load
 from nbroute.settings.document import read_document
@@ -22,7 +23,7 @@ from nbroute.settings.trust import trust
 from nbroute.types import Price, Target
 
 KEY = "sk-or-v1-not-a-real-key"
-LOCAL = "for a real model with no key: pip install 'nbroute[local]', nbroute pull"
+LOCAL = "pip install 'nbroute[local]', nbroute pull"
 OFFLINE = "OPENROUTER_API_KEY, OPENAI_API_KEY and ANTHROPIC_API_KEY are not set"
 CURE = "set it before the first call"
 EMPTY = "OPENROUTER_API_KEY is set but empty"
@@ -62,66 +63,44 @@ def the_provider(settings, name):
 
 # Which profile
 
+AT_OLLAMA = "ollama: ollama at http://localhost:11434/v1, no key needed"
+SIMULATED = "simulated: simulated models, no key needed, nothing is sent"
+ON_THIS_MACHINE = "local: SmolLM2 on this machine, no key needed"
+
 
 @pytest.mark.parametrize(
     ("environ", "ready", "origin"),
     [
-        ("OPENROUTER OPENAI", True, "openrouter: OpenRouter, key from OPENROUTER_API_KEY"),
-        ("OPENAI ANTHROPIC", True, "openai: OpenAI, key from OPENAI_API_KEY"),
-        ("ANTHROPIC", True, "anthropic: Anthropic, key from ANTHROPIC_API_KEY"),
-        ("", True, f"local: SmolLM2 on this machine, no key needed ({OFFLINE})"),
-        (
-            "",
-            False,
-            f"simulated: simulated models, no key needed, nothing is sent ({OFFLINE}; {LOCAL})",
-        ),
+        ("OPENROUTER OPENAI", None, "openrouter: OpenRouter, key from OPENROUTER_API_KEY"),
+        ("ANTHROPIC", None, "anthropic: Anthropic, key from ANTHROPIC_API_KEY"),
+        ("", True, f"{ON_THIS_MACHINE} ({OFFLINE})"),
+        ("", False, f"{SIMULATED} ({OFFLINE}; for a real model with no key: {LOCAL})"),
+        ({"NBROUTE_PROFILE": "local"}, False, f"{ON_THIS_MACHINE} (not here yet: {LOCAL})"),
+        ({"OPENROUTER_API_KEY": ""}, True, f"{ON_THIS_MACHINE} ({EMPTY}; {OTHERS})"),
         (
             {"OPENROUTER_API_KEY": " ", "OPENAI_API_KEY": KEY},
-            True,
-            "openai: OpenAI, key from OPENAI_API_KEY (OPENROUTER_API_KEY is set but empty)",
-        ),
-        (
-            {"OPENROUTER_API_KEY": ""},
-            True,
-            f"local: SmolLM2 on this machine, no key needed ({EMPTY}; {OTHERS})",
-        ),
-        (
-            {"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": "https://proxy:4000/v1"},
-            False,
-            "openai: OpenAI at https://proxy:4000/v1, key from OPENAI_API_KEY",
+            None,
+            f"openai: OpenAI, key from OPENAI_API_KEY ({EMPTY})",
         ),
         (
             {"OPENAI_API_KEY": KEY, "NBROUTE_PROFILE": "openrouter"},
-            False,
+            None,
             f"openrouter: OpenRouter (OPENROUTER_API_KEY is not set: {CURE})",
         ),
-        (
-            {"OPENAI_API_KEY": KEY, "NBROUTE_PROFILE": "simulated"},
-            True,
-            "simulated: simulated models, no key needed, nothing is sent",
-        ),
-        (
-            {"NBROUTE_PROFILE": "ollama"},
-            True,
-            "ollama: ollama at http://localhost:11434/v1, no key needed",
-        ),
+        ({"OPENAI_API_KEY": KEY, "NBROUTE_PROFILE": "simulated"}, None, SIMULATED),
+        ({"NBROUTE_PROFILE": "ollama"}, True, AT_OLLAMA),
     ],
 )
 def test_the_environment_chooses_the_profile_and_the_origin_says_why(read, environ, ready, origin):
+    """A `ready` of None: whether there is a local model decides nothing, and is not asked."""
     if isinstance(environ, str):
         environ = {f"{name}_API_KEY": KEY for name in environ.split()}
-    settings = read(local_ready=lambda: ready, **environ)
+
+    settings = read(local_ready=lambda: pytest.fail("asked") if ready is None else ready, **environ)
 
     assert f"profile {origin}" == settings.origin
     assert settings.profile == origin.partition(":")[0]
     assert KEY not in repr(settings)
-
-
-def test_whether_the_local_model_is_ready_is_only_asked_where_that_decides(read):
-    asked = []
-
-    assert "openai" == read(local_ready=lambda: asked.append(1), OPENAI_API_KEY=KEY).profile
-    assert [] == asked
 
 
 def test_an_argument_comes_before_the_environment_and_that_before_the_file(read):
@@ -151,11 +130,6 @@ def test_every_built_in_profile_gives_a_valid_ladder_on_one_configured_provider(
         assert "openrouter:openai/gpt-4o-mini" == settings.ladder["SIMPLE"].reference
         assert (False, None, None) == (provider.billed, provider.api_key, provider.api_key_env)
         assert [256, 1024, 4096, 16384] == of_tiers(settings, "max_tokens")
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_every_classifier_can_be_named(read, name):
-    assert name == read(f'[nbroute]\nclassifier = "{name}"').classifier.name
 
 
 # What a file says
@@ -204,15 +178,10 @@ def test_all_keys_are_read(read, here):
     )
     openrouter, fast = the_provider(settings, "openrouter"), settings.ladder["fast"]
 
-    assert (("anthropic/claude-3.5-haiku",), 99, "low") == (
-        fast.fallbacks,
-        fast.max_tokens,
-        fast.effort,
-    )
-    assert ("Answer directly.", "Quick.") == (fast.system, fast.description)
     cents = Price(Decimal("0.15"), Decimal("0.60"), "configured", Decimal("0.075"))
-    assert cents == fast.price
-
+    told = ("Answer directly.", "Quick.", "low", cents)
+    assert (("anthropic/claude-3.5-haiku",), 99) == (fast.fallbacks, fast.max_tokens)
+    assert told == (fast.system, fast.description, fast.effort, fast.price)
     assert ("fast", "mid") == (settings.ladder.default, settings.baseline)
     asked = ClassifierSettings("model", "openai", "gpt-4.1-nano", 0.5, here / "learned.npz")
     assert asked == settings.classifier
@@ -229,26 +198,23 @@ def test_all_keys_are_read(read, here):
     assert here / "nbroute.toml" == settings.source_file
 
 
-def test_without_a_file_texts_are_compared_by_whatever_can(read):
-    settings = read()
-
-    assert EmbedderSettings("auto", None, "text-embedding-3-small") == settings.embedder
-    assert (0.92, 10.0) == (settings.agreement, settings.check_timeout_s)
-    assert "wordllama" == read('[nbroute]\nembedder = "wordllama"').embedder.name
-
-
-def test_a_feature_can_have_a_budget_of_its_own(read):
-    limits = read(
-        '[nbroute]\nprofile = "simulated"\nbudget_usd = 10\n'
-        '[nbroute.budget_usd_per_feature]\nchat = 2.50\n"the search" = 1\n'
-    ).limits
-
-    assert {"chat": Decimal("2.50"), "the search": Decimal(1)} == limits.budget_usd_per_feature
-    assert (Decimal(10), None, "refuse") == (
-        limits.budget_usd,
-        limits.budget_usd_per_day,
-        limits.on_limit,
+def test_what_a_file_does_not_say_is_as_usual_and_a_feature_can_have_a_budget_of_its_own(read):
+    usual = read()
+    assert EmbedderSettings("auto", None, "text-embedding-3-small") == usual.embedder
+    assert (0.92, 10.0, 400_000) == (
+        usual.agreement,
+        usual.check_timeout_s,
+        usual.limits.max_prompt_chars,
     )
+
+    settings = read(
+        '[nbroute]\nembedder = "wordllama"\nbudget_usd = 10\n'
+        '[nbroute.budget_usd_per_feature]\nchat = 2.50\n"the search" = 1\n'
+    )
+
+    each = {"chat": Decimal("2.50"), "the search": Decimal(1)}
+    assert Limits(Decimal(10), None, each, "refuse") == settings.limits
+    assert "wordllama" == settings.embedder.name
 
 
 def test_a_tiers_fallbacks_can_be_models_of_other_endpoints(read):
@@ -283,27 +249,20 @@ def test_a_tiers_fallbacks_can_be_models_of_other_endpoints(read):
     assert f"OPENAI_API_KEY is not set: {CURE}" in settings.origin
 
 
-@pytest.mark.parametrize(
-    ("lines", "expected", "origin"),
-    [
-        ("timeout_s = 9", ("", None, 9.0), "lite through LiteLLM; settings from"),
-        (
-            'base_url = "https://proxy:4000"\napi_key_env = "LITE_KEY"',
-            ("https://proxy:4000", KEY, 60.0),
-            "lite through LiteLLM, key from LITE_KEY",
-        ),
-    ],
-)
-def test_litellm_as_a_library_needs_models_and_takes_a_key_and_an_address(
-    read, lines, expected, origin
-):
+def test_litellm_takes_an_address_and_a_key_or_finds_them_itself(read):
     tier = '[tiers.fast]\nprovider = "lite"\nmodel = "openai/gpt-4o-mini"'
-    settings = read(f'[providers.lite]\nkind = "litellm"\n{lines}\n{tier}', LITE_KEY=KEY)
-    lite = the_provider(settings, "lite")
+    given = 'base_url = "https://proxy:4000"\napi_key_env = "LITE_KEY"'
+    found = []
+    for lines in ("timeout_s = 9", given):
+        settings = read(f'[providers.lite]\nkind = "litellm"\n{lines}\n{tier}', LITE_KEY=KEY)
+        lite = the_provider(settings, "lite")
+        found.append((lite.kind, lite.billed, lite.base_url, lite.api_key, lite.timeout_s))
+        assert settings.origin.startswith("profile file: lite through LiteLLM")
 
-    assert ("litellm", True, "hybrid") == (lite.kind, lite.billed, settings.classifier.name)
-    assert expected == (lite.base_url, lite.api_key, lite.timeout_s)
-    assert settings.origin.startswith(f"profile file: {origin}")
+    none, key = ("litellm", True, "", None, 9.0), ("litellm", True, "https://proxy:4000", KEY, 60.0)
+    assert [none, key] == found
+    assert "through LiteLLM, key from LITE_KEY;" in settings.origin
+    assert "hybrid" == settings.classifier.name
 
 
 # Which file
@@ -330,21 +289,18 @@ def test_a_named_file_comes_before_the_nearest_and_that_before_the_users_own(rea
 def test_a_tier_of_the_file_changes_the_preset_and_leaves_the_rest(read):
     text = '[tiers.COMPLEX]\nmodel = "openai/gpt-5.2"\nmax_tokens = 99\nsystem = ""'
     settings = read(text, OPENROUTER_API_KEY=KEY)
-    preset = ladders.preset("four-tier", "openrouter")
-    new = settings.ladder["COMPLEX"]
+    preset, new = ladders.preset("four-tier", "openrouter"), settings.ladder["COMPLEX"]
 
     assert ("openai/gpt-5.2", (), 99, "") == (new.model, new.fallbacks, new.max_tokens, new.system)
     assert preset["COMPLEX"].description == new.description
     assert preset["FRONTIER"] == settings.ladder["FRONTIER"]
 
+    moved = read('[nbroute]\nprofile = "local"\n[tiers.FRONTIER]\nprovider = "openai"')
 
-def test_a_tier_moved_to_another_provider_gets_that_providers_model(read):
-    settings = read('[nbroute]\nprofile = "local"\n[tiers.FRONTIER]\nprovider = "openai"')
-
-    assert ["local", "local", "local", "openai"] == of_tiers(settings, "provider")
-    assert ladders.preset("four-tier", "openai")["FRONTIER"] == settings.ladder["FRONTIER"]
-    assert {"local", "openai"} == {provider.name for provider in settings.providers}
-    assert settings.origin.endswith("(OPENAI_API_KEY is not set: set it before the first call)")
+    assert ["local", "local", "local", "openai"] == of_tiers(moved, "provider")
+    assert ladders.preset("four-tier", "openai")["FRONTIER"] == moved.ladder["FRONTIER"]
+    assert {"local", "openai"} == {provider.name for provider in moved.providers}
+    assert moved.origin.endswith(f"(OPENAI_API_KEY is not set: {CURE})")
 
 
 BOX = '[providers.box]\nbase_url = "https://box:9000/v1"\n'
@@ -360,19 +316,6 @@ reference = "openai:gpt-4o"
 """
 
 
-@pytest.mark.parametrize("ready", [True, False])
-def test_the_local_profile_says_what_is_not_here_yet(read, ready):
-    origin = read(profile="local", local_ready=lambda: ready).origin
-
-    assert ready != origin.endswith("(not here yet: pip install 'nbroute[local]', nbroute pull)")
-
-
-def test_a_profile_that_sets_the_tiers_aside_does_so_with_their_baseline(read):
-    settings = read('[nbroute]\nbaseline = "small"\n' + OWN, NBROUTE_PROFILE="simulated")
-
-    assert ("FRONTIER", "FRONTIER") == (settings.baseline, settings.ladder.names[-1])
-
-
 def test_tiers_of_other_names_make_a_ladder_of_ones_own_in_the_order_of_the_file(read):
     settings = read(OWN)
 
@@ -384,9 +327,11 @@ def test_tiers_of_other_names_make_a_ladder_of_ones_own_in_the_order_of_the_file
 
 
 def test_a_profile_that_is_asked_for_answers_with_its_own_models(read):
-    settings, box = read(OWN, profile="simulated"), read(BOX, profile="box")
+    box = read(BOX, profile="box")
+    settings = read('[nbroute]\nbaseline = "small"\n' + OWN, profile="simulated")
 
     assert ladders.preset("four-tier", "simulated") == settings.ladder
+    assert "FRONTIER" == settings.baseline
     assert settings.origin.endswith("its tiers set aside")
     assert "file" == read(OWN, profile="file").profile
     assert ["auto"] * 4 == of_tiers(box, "model")
@@ -413,32 +358,39 @@ def test_a_profile_of_the_file_changes_the_files_settings_and_may_name_a_provide
 # The environment
 
 
-@pytest.mark.parametrize(
-    ("said", "static"), [("1", True), ("true", True), ("0", False), ("", False)]
-)
-def test_static_output_is_set_by_the_environment(read, said, static):
-    assert static == read("[nbroute]\nstatic = true", NBROUTE_STATIC=said).static
+def test_the_environment_comes_before_the_file(read, tmp_path):
+    text = '[nbroute]\nstatic = true\nledger = "l.db"'
+    found = [read(text, NBROUTE_STATIC=said).static for said in ("1", "True ", "0", "")]
+    settings = read(text, NBROUTE_LEDGER="/data/l.db", NBROUTE_CACHE="c.db")
 
-
-def test_the_environment_names_the_ledger_and_the_cache(read, tmp_path):
-    settings = read('[nbroute]\nledger = "l.db"', NBROUTE_LEDGER="/data/l.db", NBROUTE_CACHE="c.db")
-
+    assert [True, True, False, False] == found
     assert (Path("/data/l.db"), Path("c.db")) == (settings.ledger_file, settings.cache_file)
     settings.source_file.unlink()
     assert tmp_path / "d" / "nbroute" / "ledger.sqlite3" == read().ledger_file
 
-
-def test_model_files_of_ones_own_choose_the_local_profile(read, tmp_path):
     files = (tmp_path / "small.gguf", tmp_path / "large.gguf")
     for file in files:
         file.write_bytes(b"GGUF")
-
     settings = read(NBROUTE_GGUF=os.pathsep.join(map(str, files)))
-
     assert ("local", files) == (settings.profile, the_provider(settings, "local").gguf)
     assert "small.gguf, large.gguf on this machine" in settings.origin
     # A missing one matters only where it would be loaded.
     assert "openai" == read(NBROUTE_GGUF="/no/such.gguf", OPENAI_API_KEY=KEY).profile
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the folders of Linux")
+def test_without_xdg_variables_the_users_folders_are_the_usual_ones(here, tmp_path, monkeypatch):
+    for kind in ("CONFIG", "DATA"):
+        monkeypatch.delenv(f"XDG_{kind}_HOME", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    own = tmp_path / ".config" / "nbroute" / "nbroute.toml"
+    own.parent.mkdir(parents=True)
+    own.write_text('[nbroute]\nprofile = "vllm"')
+
+    for environ in ({}, {"XDG_CONFIG_HOME": "not absolute"}):
+        settings = load(folder=here, environ=environ)
+        assert "vllm" == settings.profile
+        assert tmp_path / ".local/share/nbroute/ledger.sqlite3" == settings.ledger_file
 
 
 def test_a_key_is_never_shown_or_pickled_and_comes_back_from_the_environment(read, monkeypatch):
@@ -458,14 +410,27 @@ def test_a_key_is_never_shown_or_pickled_and_comes_back_from_the_environment(rea
 
 # What is refused
 
+WHOLE, WORDLAMA = "whole number above 0", "'wordlama' is not configured; did you mean 'wordllama'"
+FOR_EACH = "[nbroute.budget_usd_per_feature]\nchat = 1\nsearch = -0.5"
+ELSEWHERE = 'fallbacks = [{ provider = "opanai", model = "gpt-4o" }]'
 REFUSED = {
     "": [
+        (f'[providers.openrouter]\napi_key = "{KEY}"', "name that in api_key_env"),
+        (f'[providers.openrouter]\napi_key_env = "{KEY}"', "the name of an environment variable"),
+        (f'[nbroute]\nopenrouter = "{KEY}"', r"\[nbroute\] openrouter: there is no key"),
+        (f'[providers.box]\nbase_url = "https://me:{KEY}@box/v1"', "the value cannot be used"),
+        (f"[nbroute]\nprofile = {KEY}", "is not TOML"),
         ("[nbroute\n", "is not TOML: .* line 1, column 9"),
-        ("[nbroute]\nladder = four", "is not TOML: .* line 2, column 10"),
         ("[tier.SIMPLE]", r"unknown table \[tier\]; did you mean 'tiers'"),
-        ('ladder = "two-tier"', r"put it under \[nbroute\]"),
+        ('ladder = "two-tier"', r"'ladder' is above all tables; put it under \[nbroute\]"),
         ("tiers = 3", r"write \[tiers\]"),
         ("[tiers]\nSIMPLE = 3", r"write \[tiers.SIMPLE\]"),
+        ("[providers.box]", "has no base_url"),
+        ('[providers.box]\nbase_url = "box:9000"', "an http or https address"),
+        ("[providers.simulated]\npace = 1e300", "from 0 to 1000"),
+        ("[providers.openai]\ntimeout_s = 0", "seconds above 0"),
+        ("[tiers.SIMPEL]\nmax_tokens = 1", "did you mean 'SIMPLE'"),
+        ('[tiers.a]\nmodel = "m"\n[tiers.A]\nmodel = "m"', "two tiers are called 'A'"),
         (
             '[nbroute]\nprofile = "lite"\n[providers.lite]\nkind = "litellm"',
             r"\[tiers.SIMPLE\] has no model, and LiteLLM cannot list its models",
@@ -474,75 +439,38 @@ REFUSED = {
             '[nbroute]\nprofile = "x"\n[profiles.x]\nprovider = "boks"',
             r"\[profiles.x\] provider = 'boks' is not configured",
         ),
-        ("[providers.box]", "has no base_url"),
-        ('[providers.box]\nbase_url = "box:9000"', "an http or https address"),
-        ("[providers.simulated]\npace = 1e300", "from 0 to 1000"),
-        ("[providers.openai]\ntimeout_s = 0", "seconds above 0"),
-        ("[tiers.SIMPEL]\nmax_tokens = 1", "did you mean 'SIMPLE'"),
-        (
-            '[tiers.a]\nmodel = "m"\n[tiers.A]\nmodel = "m"',
-            "two tiers are called 'A'",
-        ),
     ],
     "[nbroute]\n": [
         ("budget_us = 3", "budget_us = 3: there is no key 'budget_us'; did you mean 'budget_usd'"),
-        ('ladder = "for-tier"', "'for-tier'; did you mean 'four-tier'"),
-        ('classifier = "ngram"', "'ngram'.*did you mean 'ngrams'"),
-        ('profile = "lokal"', "'lokal'.*did you mean 'local'"),
-        ('baseline = "FRONTEER"', "did you mean 'FRONTIER'"),
+        ('ladder = "for-tier"', "ladder: .*'for-tier'; did you mean 'four-tier'"),
+        ('classifier = "ngram"', "'ngram' is not a classifier.*did you mean 'ngrams'"),
+        ('profile = "lokal"', r"\[nbroute\] profile = 'lokal' is not a .*did you mean 'local'"),
+        ('baseline = "FRONTEER"', "is not a tier of 'four-tier'.*did you mean 'FRONTIER'"),
         ('default_tier = "MEDUM"', "'MEDUM'.*did you mean 'MEDIUM'"),
-        ('cache = "always"', "give one of use, off, refresh, only"),
-        ("budget_usd = -1", "budget_usd = -1 cannot be used"),
-        ("budget_usd = 0", "leave it out for no budget"),
+        ('cache = "onyl"', "give one of use, off, refresh, only; did you mean 'only'"),
+        ("budget_usd = 0", "budget_usd = 0 cannot be used; .*leave it out for no budget"),
         ("budget_usd = nan", "budget_usd = NaN cannot"),
         ('budget_usd = "1"', "budget_usd = '1' cannot be used"),
-        ("budget_usd_per_day = 0", "budget_usd_per_day = 0"),
-        ("budget_usd_per_feature = 0", r"\[nbroute\] budget_usd_per_feature = 0 cannot be used"),
-        (
-            "[nbroute.budget_usd_per_feature]\nchat = 1\nsearch = -0.5",
-            r"\[nbroute.budget_usd_per_feature\] search = -0.5 cannot .*; give US dollars above 0",
-        ),
+        (FOR_EACH, r"\[nbroute.budget_usd_per_feature\] search = -0.5 .*give US dollars above 0"),
         ("max_prompt_chars = true", "= true cannot be used"),
         ('store_text = "no"', "give true or false"),
-        ('on_limit = "stop"', "give one of refuse, cheaper"),
         ("agreement = 92", "agreement = 92 cannot.*from 0 to 1"),
-        ("classifier_threshold = 70", "from 0 to 1"),
-        ("check_timeout_s = 0", "seconds above 0"),
-        (
-            'embedder = "wordlama"',
-            "embedder = 'wordlama' is not configured; did you mean 'wordllama'",
-        ),
+        ('embedder = "wordlama"', WORDLAMA),
         ('embedder = "simulated"', "embedder = 'simulated' has no embeddings"),
         ('classifier_provider = "boks"', "classifier_provider = 'boks' is not configured"),
         ('classifier_provider = "openai"', "name it in classifier_model"),
     ],
     "[tiers.SIMPLE]\n": [
         ("max_token = 3", r"\[tiers.SIMPLE\] max_token = 3: .*did you mean 'max_tokens'"),
-        ("max_tokens = 0", "max_tokens = 0 cannot be used"),
-        ("max_tokens = 1.5", "whole number above 0"),
-        ("context = 0.5", "whole number above 0"),
-        (
-            "max_tokens = 1\n[tiers.COMPLEKS]\nmax_tokens = 1",
-            "'COMPLEKS'; did you mean 'COMPLEX'",
-        ),
+        ("max_tokens = 0", WHOLE),
+        ("max_tokens = 1.5", WHOLE),
+        ("max_tokens = 1\n[tiers.COMPLEKS]\nmax_tokens = 1", "did you mean 'COMPLEX'"),
         ('fallbacks = "gpt-4o"', "a list of models"),
         ("fallbacks = [3]", r"\[tiers.SIMPLE\] fallbacks = 3 cannot be used; give a model"),
-        (
-            'fallbacks = [{ provider = "openai" }]',
-            "fallbacks = .*openai.* cannot be used; give a model",
-        ),
-        (
-            'fallbacks = [{ modle = "gpt-4o" }]',
-            r"\[tiers.SIMPLE.fallbacks\] modle: .*did you mean 'model'",
-        ),
-        (
-            'fallbacks = [{ provider = "opanai", model = "gpt-4o" }]',
-            r"fallbacks: provider = 'opanai' is not configured; add \[providers.opanai\]; did you",
-        ),
-        (
-            'provider = "openruter"',
-            r"'openruter' is not configured; add \[providers.openruter\]; did .*'openrouter'",
-        ),
+        ('fallbacks = [{ provider = "openai" }]', "fallbacks = .*cannot be used; give a model"),
+        ('fallbacks = [{ modle = "x" }]', r"\[tiers.SIMPLE.fallbacks\] modle: .*mean 'model'"),
+        (ELSEWHERE, r"fallbacks: provider = 'opanai' .*; add \[providers.opanai\]; did you"),
+        ('provider = "openruter"', r"'openruter' .*add \[providers.openruter\]; .*'openrouter'"),
         ('reference = "gpt-4o"', "provider:model"),
         ("price = { input = -1, output = 1 }", "US dollars per million tokens, 0 or more"),
         ("price = { input = 1, output = 1, cached = 1 }", "cached_input = 0.075"),
@@ -562,23 +490,6 @@ def test_a_file_that_cannot_be_used_is_named_with_what_is_wrong_in_it(read, here
 
     assert str(refused.value).startswith(str(here / "nbroute.toml"))
     assert 1 == len(str(refused.value).splitlines())
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        f'[providers.openrouter]\napi_key = "{KEY}"',
-        f'[providers.openrouter]\napi_key_env = "{KEY}"',
-        f'[providers.openrouter]\napikey = "{KEY}"',
-        f'[nbroute]\nopenrouter = "{KEY}"',
-        f'[providers.box]\nbase_url = "https://me:{KEY}@box/v1"',
-        f"[nbroute]\nprofile = {KEY}",
-    ],
-)
-def test_a_key_that_was_written_into_the_file_is_not_repeated_in_the_error(read, text):
-    with pytest.raises(SettingsError) as refused:
-        read(text)
-
     assert KEY not in str(refused.value)
 
 
@@ -592,15 +503,11 @@ def test_a_key_that_was_written_into_the_file_is_not_repeated_in_the_error(read,
         ({"OPENAI_BASE_URL": "proxy:4000"}, "OPENAI_BASE_URL cannot be used"),
         ({"profile": "opnai"}, "profile = 'opnai'.*did you mean 'openai'"),
         ({"path": "mine.toml"}, r"no settings file 'mine\.toml'"),
+        ({"path": "latin.toml"}, "latin.toml is not UTF-8"),
     ],
 )
 def test_a_variable_or_an_argument_that_cannot_be_used_is_named(read, given, said):
+    Path("latin.toml").write_bytes(b"\xff\xfe[nbroute]")
+
     with pytest.raises(SettingsError, match=said):
         read(**given)
-
-
-def test_a_file_that_is_not_text_is_refused(read, here):
-    (here / "nbroute.toml").write_bytes(b"\xff\xfe[nbroute]")
-
-    with pytest.raises(SettingsError, match="not UTF-8"):
-        read()

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from cells import error_of, run
+from damage import mutated
 
 from nbroute import Router
 from nbroute.cli import main
@@ -68,14 +69,6 @@ def own(tmp_path, monkeypatch):
     return file
 
 
-def test_no_key_is_shown_by_what_prints_settings_or_looks_into_a_provider(write):
-    settings = load(write(EVIL))
-
-    (corp,) = settings.providers
-    assert corp.api_key == "sk-corp-0123456789"
-    assert "sk-corp" not in f"{asdict(settings)} {settings} {[corp.api_key]}"
-
-
 @pytest.mark.filterwarnings("error:nbroute")
 def test_a_found_file_sends_nothing_until_it_is_trusted_and_again_once_it_changed(
     write, server, opened, capsys
@@ -110,61 +103,51 @@ def test_a_found_file_sends_nothing_until_it_is_trusted_and_again_once_it_change
 
 
 OPENAI = "sends prompts and the key in OPENAI_API_KEY to https://api.openai.com/v1"
+OTHER_KEY = "sends prompts and the key in OPENAI_API_KEY to https://openrouter.ai/api/v1"
+FREE_KEY = (
+    "sends prompts and the key in GITHUB_TOKEN, counted as free, to http://localhost:11434/v1"
+)
+AS_OLLAMA = """[providers.ollama]
+kind = "openai"
+base_url = "https://api.openai.com/v1"
+api_key_env = "OPENAI_API_KEY"
+billed = true"""
+FALLBACK = """[tiers.SIMPLE]
+fallbacks = [{ provider = "openai", model = "gpt-5.5", price = { input = 0.01, output = 99 } }]"""
+FILES = '[nbroute]\nledger = "../../.bashrc"\ncache_file = "c"\nrecord = "r"\nclassifier_file = "n"'
+WRITES = "writes the ledger '|reads and writes the cache '|records prompts and answers in '"
 ASKS = [
     (
         '[providers.x]\nbase_url = "https://openrouter.ai/api/v1"\napi_key_env = "OPENAI_API_KEY"',
-        "sends prompts and the key in OPENAI_API_KEY to https://openrouter.ai/api/v1",
+        OTHER_KEY,
     ),
     (
         '[providers.openai]\nbase_url = "https://evil.example"',
         "sends prompts and the key in OPENAI_API_KEY to https://evil.example",
     ),
-    (
-        '[providers.ollama]\napi_key_env = "GITHUB_TOKEN"',
-        "sends prompts and the key in GITHUB_TOKEN, counted as free, to http://localhost:11434/v1",
-    ),
-    (
-        '[providers.x]\nbase_url = "http://localhost:9999"',
-        "sends prompts to http://localhost:9999",
-    ),
+    ('[providers.ollama]\napi_key_env = "GITHUB_TOKEN"', FREE_KEY),
+    ('[providers.x]\nbase_url = "http://localhost:9"', "sends prompts to http://localhost:9"),
     (
         '[providers.simulated]\nkind = "openai"\nbase_url = "https://evil.example"',
         "sends prompts, counted as free, to https://evil.example",
     ),
     ("[providers.openai]\nbilled = false", "counted as free"),
-    *(
-        (
-            (
-                f'[providers.{name}]\nkind = "openai"\nbase_url = "https://api.openai.com/v1"\n'
-                'api_key_env = "OPENAI_API_KEY"\nbilled = true'
-            ),
-            OPENAI,
-        )
-        for name in ("simulated", "local", "ollama")
-    ),
+    (AS_OLLAMA, OPENAI),
     (
         '[tiers.SIMPLE]\nmodel = "gpt-5.5"\nprice = { input = 0, output = 0 }',
         "counts gpt-5.5 at $0 in, $0 out per million tokens",
     ),
-    (
-        (
-            '[tiers.SIMPLE]\nfallbacks = [{ provider = "openai", model = "gpt-5.5", '
-            "price = { input = 0.01, output = 99 } }]"
-        ),
-        "counts gpt-5.5 at $0.01 in, $99.00 out per million tokens",
-    ),
+    (FALLBACK, "counts gpt-5.5 at $0.01 in, $99.00 out per million tokens"),
     ("[providers.openai]\nallow_http = true", OPENAI),
     (
         '[providers.x]\nkind = "litellm"\n[tiers.A]\nprovider = "x"\nmodel = "huggingface/https://x"',
         "sends prompts to wherever its models are through LiteLLM",
     ),
-    ('[nbroute]\nledger = "../../.bashrc"', "writes the ledger '"),
-    ('[nbroute]\ncache_file = "c"', "reads and writes the cache '"),
-    ('[nbroute]\nrecord = "r"', "records prompts and answers in '"),
-    ('[nbroute]\nclassifier_file = "c.npz"', "reads and writes the classifier '"),
+    (FILES, f"{WRITES}|reads and writes the classifier '"),
+    (f'{FILES}\nreplay = "../x"', f"{WRITES}|; 1 more such thing"),
     ('[profiles.p]\nledger = "l"', "writes the ledger '"),
     ('[providers.local]\ngguf = ["a.gguf"]', "loads the model '"),
-    ('[nbroute]\nexamples_file = "/etc/passwd"', "'/etc/passwd'"),
+    ('[nbroute]\nexamples_file = "/etc/passwd"', "reads the examples '/etc/passwd'"),
     ('[nbroute]\nreplay = "link/x"', "answers from '"),
     ('[nbroute]\nledger = "\\u001b[2J\\n\\u202e"', r"\x1b[2J\n\u202e'"),
 ]
@@ -182,8 +165,10 @@ def test_what_a_found_file_asks_for_is_told_in_one_line_and_not_done(
 
     assert ("simulated", None) == (settings.profile, settings.source_file)
     assert settings.origin.isprintable()
-    assert said in settings.origin
-    assert said in capsys.readouterr().out
+    told = capsys.readouterr().out
+    for one in said.split("|"):
+        assert one in settings.origin
+        assert one in told or "more such" in one
 
 
 @pytest.mark.parametrize(
@@ -210,11 +195,14 @@ def test_a_found_file_of_what_is_built_in_needs_no_trust(write, opened, capsys, 
     assert "it needs no trust" in capsys.readouterr().out
 
 
-def test_a_file_that_is_named_or_in_the_configuration_folder_is_trusted(
+def test_a_file_that_is_named_or_in_the_configuration_folder_is_trusted_and_shows_no_key(
     write, own, opened, monkeypatch
 ):
     file = write(EVIL)
-    assert "file" == opened(file).profile
+    settings = opened(file)
+    assert ("file", "sk-corp-0123456789") == (settings.profile, settings.providers[0].api_key)
+    told = f"{asdict(settings)} {settings} {[settings.providers[0].api_key]}"
+    assert "sk-corp" not in told
     own.write_text(EVIL)
     monkeypatch.chdir(own.parent)
     assert "file" == opened().profile
@@ -352,23 +340,17 @@ def test_trust_is_asked_for_listed_and_revoked_on_the_command_line(
     assert "simulated" == opened().profile
 
 
-@pytest.mark.parametrize("content", [b"", b"\0", b"/elsewhere", b"\xff" * 99])
-def test_a_damaged_record_of_trust_is_no_trust(write, opened, data, content):
-    write(EVIL)
-    main(["trust", "--yes"])
-    (record,) = (data / "trusted").iterdir()
-    record.write_bytes(content)
-
-    assert "simulated" == opened().profile
-    assert 0 == main(["trust", "--list"])
-    main(["trust", "--yes"])
-    assert "file" == opened().profile
-
-
-def test_a_copy_of_a_trusted_file_and_a_link_to_it_are_not_trusted(
-    write, opened, tmp_path, monkeypatch
+def test_a_damaged_record_a_copy_of_a_trusted_file_and_a_link_to_it_are_not_trusted(
+    write, opened, data, tmp_path, monkeypatch
 ):
     file = write(EVIL)
+    for content in (b"", b"\0", b"/elsewhere", b"\xff" * 99):
+        main(["trust", "--yes"])
+        assert "file" == opened().profile
+        (record,) = (data / "trusted").iterdir()
+        record.write_bytes(content)
+        assert "simulated" == opened().profile
+        assert 0 == main(["trust", "--list"])
     main(["trust", "--yes"])
     for name in ("copy", "link"):
         (tmp_path / name).mkdir()
@@ -384,63 +366,56 @@ def test_a_copy_of_a_trusted_file_and_a_link_to_it_are_not_trusted(
     assert ["simulated", "simulated", "file"] == profiles
 
 
-def test_trust_where_nothing_can_be_kept_or_found_is_one_line(clone, write, data, capsys):
+def test_trust_where_nothing_can_be_kept_or_found_is_one_line(
+    write, opened, data, capsys, monkeypatch
+):
     assert 1 == main(["trust"])
-    write(EVIL)
+    gone = write(EVIL).with_name("gone")
     data.parent.mkdir(parents=True)
     data.write_text("a file")
     assert 1 == main(["trust", "--yes"])
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert "simulated" == opened().profile  # no folder, no file in it
 
     first, second = capsys.readouterr().err.splitlines()
     assert "there is no nbroute.toml here" in first
     assert "cannot write to" in second
 
 
-def test_in_a_working_folder_that_was_deleted_there_is_no_file_to_find(
-    opened, tmp_path, monkeypatch
-):
-    (tmp_path / "gone").mkdir()
-    monkeypatch.chdir(tmp_path / "gone")
-    (tmp_path / "gone").rmdir()
-
-    assert "simulated" == opened().profile
-
-
-def test_a_notebook_says_what_the_file_wants_and_how_to_trust_it(shell, clone, monkeypatch, server):
+@pytest.fixture
+def wanting(shell, clone, monkeypatch, server):
+    """A shell in a folder whose file asks for a ledger, and to send prompts to the server."""
     for name in ("NBROUTE_PROFILE", "NBROUTE_LEDGER"):
         monkeypatch.delenv(name)
     Path("nbroute.toml").write_text(ENDPOINT.format(url=server.url) + '[nbroute]\nledger = "l"')
-    run(shell, "%unload_ext nbroute")
+    return shell
 
+
+def test_a_notebook_says_what_the_file_wants_and_how_to_trust_it(wanting, server):
+    run(wanting, "%unload_ext nbroute")
     main(["trust", "--yes"])
-    assert "profile file" in run(shell, "%load_ext nbroute")[0]
+    assert "profile file" in run(wanting, "%load_ext nbroute")[0]
     with Path("nbroute.toml").open("a") as file:
         file.write("# changed\n")
-    loaded, _ = run(shell, "%%route\nhello")
+    loaded, _ = run(wanting, "%%route\nhello")
     assert "profile simulated" in loaded
     assert f"sends prompts and the key in CORP_KEY to {server.url}" in loaded
     assert "`%route trust`" in loaded
     assert [] == server.requests
 
-    trusted, _ = run(shell, "%route trust")
-    assert "profile file: corp" in trusted
-    run(shell, "%%route -t ONLY\nhello")
+    assert "profile file: corp" in run(wanting, "%route trust")[0]
+    run(wanting, "%%route -t ONLY\nhello")
     assert 1 == len(server.requests)
+    assert str(Path("nbroute.toml").absolute()) in run(wanting, "%route trust list")[0]
+    assert "profile simulated" in run(wanting, "%route trust revoke")[0]
+    assert "%route trust does not know 'me'" in error_of(wanting, "%route trust me")
 
-    assert str(Path("nbroute.toml").absolute()) in run(shell, "%route trust list")[0]
-    assert "profile simulated" in run(shell, "%route trust revoke")[0]
-    assert "%route trust does not know 'me'" in error_of(shell, "%route trust me")
 
-
-def test_the_ledger_of_a_file_trusted_before_anything_was_sent_is_used(
-    shell, clone, monkeypatch, server
-):
-    for name in ("NBROUTE_PROFILE", "NBROUTE_LEDGER"):
-        monkeypatch.delenv(name)
-    Path("nbroute.toml").write_text(ENDPOINT.format(url=server.url) + '[nbroute]\nledger = "l"')
-
-    run(shell, "%route trust")
-    run(shell, "%%route -t ONLY\nhello")
+def test_the_ledger_of_a_file_trusted_before_anything_was_sent_is_used(wanting):
+    run(wanting, "%route trust")
+    run(wanting, "%%route -t ONLY\nhello")
 
     assert Path("l").is_file()
 
@@ -448,61 +423,48 @@ def test_the_ledger_of_a_file_trusted_before_anything_was_sent_is_used(
 # Marks on the screen, and values that cannot be
 
 
-def test_a_folder_with_marks_in_its_name_brings_none_to_the_screen(tmp_path, monkeypatch, capsys):
-    odd = tmp_path / "a\x1b[2J\u202e\nb"
-    odd.mkdir()
-    monkeypatch.chdir(odd)
-    (odd / "nbroute.toml").write_text(EVIL)
+def test_no_folder_and_no_name_in_a_found_file_brings_marks_to_the_screen(
+    write, tmp_path, monkeypatch, capsys
+):
+    odd = ('["{}"]', '[nbroute]\n"{}" = 1', '[providers."{}"]', '[tiers."{}"]\nmax_tokens = 0')
+    odd += ('[tiers."{}"]', '[profiles."{}"]\nprovider = "openai"\n[nbroute]\nprofile = "{}"')
+    for lines in odd:
+        write(lines.replace("{}", r"\u001b[2J\u202e\nx"))
+        try:
+            said = load().origin
+        except SettingsError as error:
+            said = str(error)
+        assert said.isprintable()
+        assert "[2J x" in said
 
+    folder = tmp_path / "a\x1b[2J\u202e\nb"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    (folder / "nbroute.toml").write_text(EVIL)
     said = [load().origin]
     main(["trust", "--yes"])
     said += [load().origin, *capsys.readouterr().out.splitlines()]
-    (odd / "nbroute.toml").write_text("[x")
+    (folder / "nbroute.toml").write_text("[x")
     main(["trust"])
     said += capsys.readouterr().err.splitlines()
-
     assert 6 == len(said)
     assert all(map(str.isprintable, said))
 
 
-@pytest.mark.parametrize(
-    "lines",
-    [
-        *('["{}"]', '[nbroute]\n"{}" = 1', '[providers."{}"]'),
-        *('[tiers."{}"]\nmax_tokens = 0', '[tiers."{}"]'),
-        '[profiles."{}"]\nprovider = "openai"\n[nbroute]\nprofile = "{}"',
-    ],
-)
-def test_no_name_in_a_found_file_brings_marks_to_the_screen(write, lines):
-    write(lines.replace("{}", r"\u001b[2J\u202e\nx"))
-
-    try:
-        said = load().origin
-    except SettingsError as error:
-        said = str(error)
-
-    assert said.isprintable()
-    assert "[2J x" in said
-
-
-PLAIN_HTTP, PORT, HOST = "plain http.*allow_http", "port is not", "host is not made"
+PLAIN_HTTP, PORT, HOST = "plain http.*allow_http", "port is not a number from 1", "host is not made"
 ADDRESSES = {
     "http://box.example/v1": PLAIN_HTTP,
     "http://192.168.0.7:8000/v1": PLAIN_HTTP,
     "http://127.0.0.1.example/": PLAIN_HTTP,
-    "http://127.0.0.1./": PLAIN_HTTP,
     "http://2130706433/": PLAIN_HTTP,
-    "https://box:99999": "port is not a number from 1 to 65535",
+    "https://box:99999": PORT,
     "https://box:0": PORT,
-    "https://box:http": PORT,
     "https://me:pa/ss@box": PORT,
     "https://[::1]8000/": PORT,
     "https://me:pass@box": "a user name, a password",
     "https://box/v1?api-version=1&key=2": "a query",
-    "https://my box/v1": "a space",
     "https://box\\n/v1": "a space or a control character",
     "https://[::1": "IPv6",
-    "https://[::zz]/": "IPv6",
     "https://a..b/": HOST,
     "https://openr\u043euter.ai": HOST,
     r"https://box.example\\.openai.com": HOST,
@@ -588,7 +550,6 @@ chat = 2.5
 [providers.box]
 base_url = "https://box.example:8443/v1"
 api_key_env = "BOX_KEY"
-timeout_s = 5
 [tiers.SIMPLE]
 provider = "box"
 fallbacks = ["n", { provider = "openai", model = "m", price = { input = 1, output = 2 } }]
@@ -605,21 +566,17 @@ ODD = [
 ]
 
 
-def test_whatever_stands_in_the_file_it_is_settings_or_an_error_of_one_line(tmp_path):
-    """Each odd value instead of each other one, and 300 seeded mutations of the bytes."""
+def test_whatever_is_in_the_file_it_is_settings_or_an_error_of_one_line(tmp_path):
+    """Each odd value instead of each other one, and 100 seeded mutations of the bytes."""
     file, chance = tmp_path / "my.toml", random.Random(18)  # noqa: S311 - the same each time
-    lines = WHOLE.splitlines()
-    texts = [
-        "\n".join([*lines[:at], f"{lines[at].split('=')[0]}= {value}", *lines[at + 1 :]]).encode()
-        for at in range(len(lines))
-        if " = " in lines[at]
+    found = [
+        (line, f"{line.partition('=')[0]}= {value}")
+        for line in WHOLE.splitlines()
+        if " = " in line
         for value in ODD
     ]
-    for _ in range(300):
-        text, at = bytearray(WHOLE.encode()), chance.randrange(len(WHOLE))
-        text[at : at + chance.randrange(20)] = chance.randbytes(chance.randrange(3))
-        texts.append(bytes(text))
-
+    texts = [WHOLE.replace(line, odd).encode() for line, odd in found]
+    texts += [mutated(WHOLE.encode(), chance) for _ in range(100)]
     said = []
     for text in texts:
         file.write_bytes(text)
@@ -628,5 +585,5 @@ def test_whatever_stands_in_the_file_it_is_settings_or_an_error_of_one_line(tmp_
         except SettingsError as error:
             said.append(str(error))
 
-    assert len(said) > 500
+    assert len(said) > 350
     assert all(len(one.splitlines()) == 1 and len(one) < 1000 for one in said)

@@ -366,8 +366,10 @@ def test_a_lock_held_elsewhere_is_waited_for_once_and_what_waits_is_written_when
 
         assert [True, False, False, False, False] == waited
         assert 6 == ledger.spend().calls
+        assert ledger.reserve(running("c", 8), [cap(usd="9.5")]) is None
+        assert 0 == ledger.reserve(running("d", 1), [cap(usd="9.5")]).left_usd
         other.execute("COMMIT")
-        until(lambda: ["a1", *(f"b{number}" for number in range(5))] == stored(path))
+        until(lambda: ["a1", "b0", "b1", "b2", "b3", "b4", "c"] == stored(path))
 
 
 def test_what_is_kept_in_memory_is_written_as_the_process_ends_which_waits_for_a_lock(path):
