@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from math import log, nan
 
 import pytest
 from hypothesis import given
@@ -14,57 +14,26 @@ from nbroute.types import Options
 
 
 @pytest.mark.parametrize(
-    ("check", "measured", "reason"),
+    ("check", "value", "passed", "reason"),
     [
-        ("rating", {"rating": 8}, None),
-        ("rating", {"rating": 7}, "rates itself 7 of 10, wanted 8"),
-        ("rating=9", {"rating": 8}, "rates itself 8 of 10, wanted 9"),
-        ("rating", {}, "no rating in the answer"),
-        ("logprob", {"logprob": math.log(0.81)}, None),
-        (
-            "logprob",
-            {"logprob": math.log(0.79)},
-            "its tokens had a mean probability of 0.79, wanted 0.8",
-        ),
-        (
-            "logprob=0.9",
-            {"logprob": math.log(0.89)},
-            "its tokens had a mean probability of 0.89, wanted 0.9",
-        ),
-        ("logprob", {"logprob": math.nan}, None),
+        ("rating", 8, True, ""),
+        ("rating", 7, False, "rates itself 7 of 10, wanted 8"),
+        ("rating=9", 8, False, "rates itself 8 of 10, wanted 9"),
+        ("rating", None, False, "no rating in the answer"),
+        ("logprob", log(0.81), True, ""),
+        ("logprob", log(0.79), False, "its tokens had a mean probability of 0.79, wanted 0.8"),
+        ("logprob=0.9", log(0.89), False, "its tokens had a mean probability of 0.89, wanted 0.9"),
+        ("logprob", nan, True, "the endpoint gives no log-probabilities"),
+        ("logprob=0.9", None, True, "the endpoint gives no log-probabilities"),
     ],
 )
-def test_a_confidence_is_held_against_the_threshold(failing, check, measured, reason):
-    verdict = failing("A complete answer to it.", checks=(check,), **measured)
+def test_a_confidence_is_held_against_the_threshold(reply, check, value, passed, reason):
+    answer = reply(**{check.partition("=")[0]: value})
+    (verdict,) = judge(answer, wanted(Options(checks=(check,))))
 
-    assert reason == (verdict and verdict.reason)
-
-
-def test_an_endpoint_without_log_probabilities_passes_and_the_verdict_says_so(reply):
-    (verdict,) = judge(reply(), wanted(Options(checks=("logprob=0.9",))))
-
-    assert (True, "the endpoint gives no log-probabilities") == (verdict.passed, verdict.reason)
+    assert (passed, reason) == (verdict.passed, verdict.reason)
 
 
-RATED = [
-    ("Paris.\nConfidence: 8", "Paris.", 8),
-    ("Paris.\n\n**Confidence:** 8/10\n", "Paris.", 8),
-    ("Paris.\nConfidence (1-10): 8", "Paris.", 8),
-    ("Paris. I'd rate my confidence 8 out of 10.", "Paris.", 8),
-    ("Paris. I’d rate my confidence in this answer as a 9.", "Paris.", 9),
-    ("Paris. Confidence: 8.", "Paris.", 8),
-    ("Paris.\n- **Confidence level**: 7.5 (I know it well.)", "Paris.", 7.5),
-    ("Paris.\nConfidence: 90%", "Paris.", 9),
-    ("Paris.\nConfidence: 4/5", "Paris.", 8),
-    ("Paris.\nConfidence: 8/0", "Paris.", None),
-    ("Paris.\nKonfidenz: 8 von 10", "Paris.", 8),
-    ("Paris.\nNiveau de confiance : 8 sur 10", "Paris.", 8),
-    ("巴黎。置信度：８", "巴黎。", 8),
-    ("巴黎。\n置信度：八分", "巴黎。", 8),
-    ("पेरिस\nआत्मविश्वास: ८", "पेरिस", 8),
-    ("Paris.\nConfidence: 11", "Paris.", None),
-    ("Paris.\nConfidence: 0", "Paris.", None),
-]
 UNRATED = [
     "Confidence: 8\nis what the model wrote first.",
     "Confidence intervals are often misread.",
@@ -79,7 +48,26 @@ UNRATED = [
 
 
 @pytest.mark.parametrize(
-    ("text", "answer", "rating"), [*RATED, *((one, one, None) for one in UNRATED)]
+    ("text", "answer", "rating"),
+    [
+        ("Paris.\nConfidence: 8", "Paris.", 8),
+        ("Paris.\n\n**Confidence:** 8/10\n", "Paris.", 8),
+        ("Paris.\nConfidence (1-10): 8", "Paris.", 8),
+        ("Paris. I'd rate my confidence 8 out of 10.", "Paris.", 8),
+        ("Paris. I’d rate my confidence in this answer as a 9.", "Paris.", 9),
+        ("Paris.\n- **Confidence level**: 7.5 (I know it well.)", "Paris.", 7.5),
+        ("Paris.\nConfidence: 90%", "Paris.", 9),
+        ("Paris.\nConfidence: 4/5", "Paris.", 8),
+        ("Paris.\nConfidence: 8/0", "Paris.", None),
+        ("Paris.\nKonfidenz: 8 von 10", "Paris.", 8),
+        ("Paris.\nNiveau de confiance : 8 sur 10", "Paris.", 8),
+        ("巴黎。置信度：８", "巴黎。", 8),
+        ("巴黎。\n置信度：八分", "巴黎。", 8),
+        ("पेरिस\nआत्मविश्वास: ८", "पेरिस", 8),
+        ("Paris.\nConfidence: 11", "Paris.", None),
+        ("Paris.\nConfidence: 0", "Paris.", None),
+        *((text, text, None) for text in UNRATED),
+    ],
 )
 def test_a_rating_is_taken_out_of_the_answer_and_no_letter_of_it_is_shown_in_a_stream(
     text, answer, rating
@@ -114,9 +102,7 @@ def test_a_stream_shows_what_the_whole_answer_would(text, sizes):
 
 
 def test_a_stream_is_held_back_only_where_a_line_begins_like_a_rating():
-    sieve = RatingFilter()
+    feed = RatingFilter().feed
     words = ("The capital", " is Paris", ".\n", "Confidence", " grows")
 
-    assert ["The capital", " is Paris", ".", "", "\nConfidence grows"] == [
-        sieve.feed(word) for word in words
-    ]
+    assert ["The capital", " is Paris", ".", "", "\nConfidence grows"] == [*map(feed, words)]

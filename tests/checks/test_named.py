@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from nbroute.checks.named import (
-    NAMES,
-    Asked,
-    asked_for,
-    best,
-    judge,
-    own,
-    parse_check,
-    wanted,
-)
+from nbroute.checks.named import NAMES, Asked, asked_for, best, judge, own, parse_check, wanted
 from nbroute.decoding import modules_of
 from nbroute.errors import SettingsError
 from nbroute.types import Options, Verdict
 
 PASS, FAIL = Verdict(True, "any"), Verdict(False, "any", "no good")
+CASCADE = ["truncation", "length", "refusal", "unsure"]
+MORE = [name.replace("_", "-") for name in modules_of("nbroute.checks.more")]
+VALUED = [f"{name}=1" for name in MORE]
 
 
 def mine(text):
@@ -29,9 +23,6 @@ def schema(reply):
     return Verdict(True, "schema")
 
 
-CASCADE = ["truncation", "length", "refusal", "unsure"]
-MORE = [name.replace("_", "-") for name in modules_of("nbroute.checks.more")]
-VALUED = [f"{name}=1" for name in MORE]
 ALL = (own(mine), "logprob", "rating", *VALUED, "unsure", "refusal", "length", "json")
 
 
@@ -41,17 +32,13 @@ ALL = (own(mine), "logprob", "rating", *VALUED, "unsure", "refusal", "length", "
         ({"strategy": "cascade"}, None, CASCADE),
         ({"strategy": "direct"}, None, []),
         ({"strategy": "parallel", "json": True}, None, ["json"]),
-        ({"checks": ("unsure",)}, None, ["unsure"]),
         ({"checks": (*ALL, "truncation")}, None, [*NAMES[:-1], "mine"]),
         ({"strategy": "cascade", "json": True}, schema, ["truncation", "schema", *CASCADE[1:]]),
         ({"schema": {}}, schema, ["schema"]),
         # the last word on a check counts
         ({"checks": ("no-length", "length=5")}, None, ["length"]),
         ({"checks": ("rating=9", "no-rating")}, None, []),
-        *[
-            ({"strategy": "cascade", "checks": (off, "length=0")}, None, ["truncation", "refusal"])
-            for off in ("no-unsure", "NO-unsure", " no-Unsure ")
-        ],
+        ({"strategy": "cascade", "checks": (" NO-Unsure", "length=0")}, None, CASCADE[::2]),
     ],
 )
 def test_the_checks_are_those_asked_for_in_one_order(reply, options, structured, names):
@@ -72,9 +59,12 @@ def test_the_checks_are_those_asked_for_in_one_order(reply, options, structured,
         ("rating=1", Asked("rating", 1)),
         ("logprob=1", Asked("logprob", 1)),
         ("learned=0", Asked("learned", 0)),
-        ("no-latency", Asked("latency", off=True)),
+        ("No_latency", Asked("latency", off=True)),
+        *[(f"{name}=1" if name in MORE else name, Asked(name, *[1] * (name in MORE)))
+          for name in NAMES],
+        *[(f"no-{name}", Asked(name, off=True)) for name in NAMES],
     ],
-)
+)  # fmt: skip
 def test_a_check_is_asked_for_in_a_word(text, asked):
     assert asked == parse_check(text)
 
@@ -87,7 +77,7 @@ WRONG = {
     **dict.fromkeys(["latency=0", "latency=inf", "latency="], "more than 0"),
     **dict.fromkeys(["length=-1", "length=2.5", "length=many"], "a number of characters"),
     **dict.fromkeys(["rating=11", "rating=0.9", "rating=nan"], "from 1 to 10"),
-    **dict.fromkeys(["logprob=0", "logprob=-0.3", "logprob=1.1"], "at most 1"),
+    **dict.fromkeys(["logprob=0", "logprob=1.1"], "at most 1"),
     **dict.fromkeys(["learned=1.1", "learned=-0.1"], "a chance from 0 to 1"),
     "refusal=3": "takes no value",
     "no-length=3": "'no-length'",
@@ -97,22 +87,10 @@ WRONG = {
 @pytest.mark.parametrize("text", WRONG)
 def test_a_wrongly_written_check_is_an_error_with_the_cure(text):
     with pytest.raises(SettingsError) as raised:
-        parse_check(text)
+        wanted(Options(checks=(text,)))
 
     assert WRONG[text] in str(raised.value)
     assert len(str(raised.value)) < 250
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_every_name_that_completion_offers_can_be_asked_for_and_switched_off(name):
-    assert name == parse_check(f"{name}=1" if name in MORE else name).name
-    assert parse_check(f"no-{name}").off
-
-
-@pytest.mark.parametrize("needs", [wanted, asked_for])
-def test_a_name_that_is_not_built_in_is_an_error(needs):
-    with pytest.raises(SettingsError, match="unknown check 'mine'"):
-        needs(Options(checks=("mine",)))
 
 
 def test_a_learned_check_that_was_never_fitted_is_an_error_with_the_cure():
@@ -128,27 +106,9 @@ def test_only_the_checks_that_need_them_ask_for_a_rating_or_for_probabilities():
 # Checks of one's own
 
 
-@pytest.mark.parametrize(
-    ("outcome", "reason"),
-    [
-        *[(True, ""), (None, ""), ("", "")],
-        *[(False, "mine said no"), (0, "mine said no"), ("no\nsource", "no source")],
-        (Verdict(False, "theirs", "bad", "try again"), "bad"),
-    ],
-)
-def test_a_check_of_ones_own_may_return_many_things(reply, outcome, reason):
-    verdict = own(lambda text: outcome, "mine")(reply())
-
-    assert (not reason, reason) == (verdict.passed, verdict.reason)
-
-
 def cites(text, *message):
     if "[1]" not in text:
         raise AssertionError(*message)
-
-
-def silent(text):
-    cites(text)
 
 
 class Unsayable(Exception):
@@ -165,21 +125,27 @@ async def coroutine(text):
 
 
 @pytest.mark.parametrize(
-    ("function", "reason"),
+    ("function", "passed", "reason"),
     [
-        (lambda text: cites(text, "no citation"), "no citation"),
-        (silent, "an assertion of silent failed"),
-        (lambda text: text.index("?"), "the check raised ValueError: substring not found"),
-        (raises, "the check raised Unsayable: its message cannot be shown"),
-        (lambda text: exit(3), "the check raised SystemExit: 3"),  # noqa: PLR1722 - as a user may
-        (lambda text: coroutine(text), "the check returned a coroutine, not an answer"),  # noqa: PLW0108 - hides that it is one
+        *[(lambda text, outcome=outcome: outcome, True, "") for outcome in (True, None, "")],
+        *[(lambda text, outcome=outcome: outcome, False, "mine said no") for outcome in (False, 0)],
+        (lambda text: "no\nsource", False, "no source"),
+        (lambda text: Verdict(False, "mine", "bad", "try again"), False, "bad"),
+        (lambda text: cites(text, "no citation"), False, "no citation"),
+        (cites, False, "an assertion of mine failed"),
+        (lambda text: cites("[1]"), True, ""),
+        (lambda text: text.index("?"), False, "the check raised ValueError: substring not found"),
+        (raises, False, "the check raised Unsayable: its message cannot be shown"),
+        (lambda text: exit(3), False, "the check raised SystemExit: 3"),  # noqa: PLR1722 - as a user may
+        (lambda text: coroutine(text), False, "the check returned a coroutine, not an answer"),  # noqa: PLW0108 - hides that it is one
     ],
 )
-def test_a_check_that_raises_fails_the_answer_and_says_with_what(reply, function, reason):
-    verdict = own(function)(reply())
+def test_a_check_of_ones_own_may_return_many_things_or_raise_what_is_wrong(
+    reply, function, passed, reason
+):
+    verdict = own(function, "mine")(reply())
 
-    assert (False, function.__name__, reason) == (verdict.passed, verdict.check, verdict.reason)
-    assert own(silent)(reply("So it is [1].")).passed
+    assert (passed, "mine", reason) == (verdict.passed, verdict.check, verdict.reason)
 
 
 def test_ctrl_c_in_a_check_stops(reply):
@@ -190,30 +156,20 @@ def test_ctrl_c_in_a_check_stops(reply):
         judge(reply(), (own(stops),))
 
 
-def on_topic(text, prompt):
-    return prompt.split()[-1].strip("?") in text
-
-
-def long(text, least=3):
-    return len(text) >= least
-
-
 @pytest.mark.parametrize(
-    ("check", "prompt", "passed"),
+    ("check", "passed"),
     [
-        (on_topic, "How big is Oslo?", True),
-        (on_topic, "How big is Rome?", False),
-        (lambda text, prompt="": prompt == "How?", "How?", True),
-        (lambda *texts: len(texts) == 1, "How?", True),
-        (long, "Is it?", True),
+        (lambda text, question: question == "How?", True),
+        (lambda text, question: question != "How?", False),
+        (lambda text, prompt="": prompt == "How?", True),
+        (lambda *texts: len(texts) == 1, True),
+        (lambda text, least=3: len(text) >= least, True),
     ],
 )
 def test_a_check_is_given_the_prompt_where_it_wants_it_and_no_default_is_taken_for_it(
-    reply, check, prompt, passed
+    reply, check, passed
 ):
-    (verdict,) = judge(
-        reply("Oslo is small."), wanted(Options(checks=(own(check),)), prompt=prompt)
-    )
+    (verdict,) = judge(reply("Oslo."), wanted(Options(checks=(own(check),)), prompt="How?"))
 
     assert passed == verdict.passed
 
@@ -248,14 +204,14 @@ def test_a_check_of_ones_own_is_marked_and_keeps_what_its_function_says_of_itsel
 # Together
 
 
-def test_judging_stops_at_the_first_that_fails(reply):
-    def explodes(reply):
-        raise RuntimeError(reply.text)
-
-    verdicts = judge(reply("hm"), (lambda _: True, explodes, lambda _: True))
+def test_judging_stops_at_the_first_that_fails_and_says_how_a_check_of_replies_is_called(reply):
+    verdicts = judge(reply("hm"), (lambda _: True, lambda text: "?" in text, lambda _: True))
 
     assert [True, False] == [verdict.passed for verdict in verdicts]
-    assert "the check raised RuntimeError: hm" == verdicts[1].reason
+    assert verdicts[1].reason.startswith("the check raised TypeError: ")
+    assert verdicts[1].reason.endswith(
+        "it is given a Reply: nbroute.checks.own(f) makes a check of a text function"
+    )
 
 
 @pytest.mark.parametrize("name", MORE)
@@ -276,7 +232,6 @@ def scored(score):
     [
         ([(PASS, FAIL), (PASS, PASS, FAIL), (FAIL,)], 1),
         ([(PASS, FAIL), (PASS, FAIL), (FAIL,)], 1),
-        ([(FAIL,), (FAIL,)], 1),
         ([(PASS,), (PASS, PASS, FAIL)], 0),
         ([(scored(0.5),), (scored(0.4),), (FAIL,)], 0),
         ([()], 0),
@@ -284,11 +239,3 @@ def scored(score):
 )
 def test_the_best_attempt_passed_most_and_the_higher_tier_wins_a_tie(candidates, expected):
     assert expected == best(candidates)
-
-
-def test_a_function_of_the_text_among_checks_of_replies_is_told_what_it_is_given(reply):
-    (verdict,) = judge(reply("Paris."), (lambda text: "Paris" in text,))
-
-    assert verdict.reason.endswith(
-        "it is given a Reply: nbroute.checks.own(f) makes a check of a text function"
-    )

@@ -6,6 +6,7 @@ import dataclasses
 import datetime as dt
 import enum
 import json
+import re
 import socket
 import typing
 
@@ -85,6 +86,10 @@ NODE = {"type": "object", "properties": {"n": {"type": "integer"}, "kids": KIDS}
 TREE = {"$ref": "#/$defs/Node", "$defs": {"Node": {**NODE, "required": ["n", "kids"]}}}
 
 
+def tree(levels):
+    return '{"n": 1, "kids": [' * levels + "]}" * levels
+
+
 def wrong(spec, text):
     with pytest.raises(ValueError, match=r".") as caught:
         read_schema(spec).parse(text)
@@ -100,6 +105,7 @@ def refused(spec, name=None):
 
 
 TREES = {"n": 1, "kids": [{"n": 2, "kids": []}]}
+LIST = {"type": "array"}
 EXAMPLE = {"$ref": "https://example.com"}
 
 
@@ -114,17 +120,15 @@ EXAMPLE = {"$ref": "https://example.com"}
         (list[int], "[1, 2]", [1, 2]),
         (list[int], "```json\n[1]\n```", [1]),
         (list[Point], '[{"x": 1}]', [Point(1)]),
-        (typing.Literal["yes", "no"], '"yes"', "yes"),
         (int | None, "null", None),
         (Mood, '"good"', Mood.GOOD),
         (Day, '{"when": "2026-01-02"}', Day(when=dt.date(2026, 1, 2))),
-        ({"type": "array"}, "[]", []),
         ({"enum": ["a", "b"]}, '"b"', "b"),
         ({"const": EXAMPLE}, json.dumps(EXAMPLE), EXAMPLE),  # data, and not a reference
-        # what is not to be an object may stand under "value"
+        # models may put what should not be an object under "value"
         (list[int], '{"value": [1]}', [1]),
-        ({"type": "array"}, '{"value": [1]}', [1]),
-        ({"$ref": "#/$defs/a", "$defs": {"a": {"type": "array"}}}, '{"value": [1]}', [1]),
+        (LIST, '{"value": [1]}', [1]),
+        ({"$ref": "#/$defs/a", "$defs": {"a": LIST}}, '{"value": [1]}', [1]),
         ({"enum": ["a"]}, '{"value": "a"}', "a"),
         ({"type": "object"}, '{"value": 1}', {"value": 1}),
         (dict[str, int] | int, '{"value": 1}', {"value": 1}),
@@ -139,8 +143,7 @@ def test_a_schema_is_taken_as_it_was_when_it_was_read():
     schema = read_schema(spec)
     spec["properties"]["a"]["type"] = "integer"
 
-    assert {"a": "x"} == schema.parse('{"a": "x"}')
-    assert schema is read_schema(schema)
+    assert {"a": "x"} == read_schema(schema).parse('{"a": "x"}')
 
 
 PRICES = '{"items": [{"price": 1}, {"price": 2}, {"price": "free"}]}'
@@ -156,11 +159,7 @@ DATE = {"type": "string", "format": "date"}
         (ITEMS, "[1]", "the answer: [1] is not an object"),
         (ITEMS, "{}", "the answer: {} has no 'items'"),
         (ITEMS, '{"items": [], "x": 1}', f"the answer: {EXTRA}"),
-        (
-            TREE,
-            '{"n": 1, "kids": [{"n": 2.5, "kids": []}]}',
-            "kids[0].n: 2.5 is not a whole number",
-        ),
+        (TREE, json.dumps(TREES | {"n": 2.5}), "n: 2.5 is not a whole number"),
         ({"enum": ["a", "b"]}, '"c"', "the answer: 'c' is not one of 'a', 'b'"),
         ({"type": "integer", "maximum": 5}, "9", "the answer: 9 is more than 5"),
         ({"type": "array", "minItems": 2}, "[]", "the answer: [] has fewer than 2 items"),
@@ -178,14 +177,18 @@ DATE = {"type": "string", "format": "date"}
         (Rated, '{"stars": 9}', "stars: 9 should be less than or equal to 5"),
         (Even, '{"n": 3}', "n: 3 is refused: odd numbers are out"),
         (Even, '{"n": 0}', "KeyError in the schema: 'zero'"),
+        (TREE, tree(33), "the answer is nested over 64 levels deep"),
     ],
 )
 def test_an_answer_that_does_not_fit_is_told_by_path_and_value(spec, text, says):
     assert says == wrong(spec, text)
 
 
-def test_a_very_long_value_is_shortened():
+def test_a_value_or_a_tree_may_be_very_large():
     assert 150 > len(wrong({"type": "integer"}, json.dumps("long " * 10_000)))
+    assert 1 == read_schema(TREE).parse(tree(32))["n"]
+    assert "nested" in wrong(TREE, tree(300))
+    assert wrong(Node, '{"value": 1, "next": ' * 900 + "null" + "}" * 900)
 
 
 NOT_JSON = {
@@ -206,23 +209,27 @@ NOT_JSON = {
 
 @pytest.mark.parametrize("text", NOT_JSON, ids=lambda text: text[:20])
 def test_what_is_not_json_is_said_to_be_none(reply, text):
-    with pytest.raises(ValueError, match=r".") as caught:
+    verdict = valid_json(reply(text))
+
+    assert NOT_JSON[text] in verdict.reason
+    assert f"The answer before could not be read as JSON: {verdict.reason}." == verdict.feedback
+    with pytest.raises(ValueError, match=re.escape(verdict.reason)):
         parse_json(text)
-    assert NOT_JSON[text] in str(caught.value)
-    assert NOT_JSON[text] in valid_json(reply(text)).reason
 
 
 _VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-    max_leaves=10,
+    max_leaves=5,
 )  # fmt: skip
 
 
 @given(_VALUES)
 def test_every_json_value_is_read_back(value):
-    assert value == parse_json(json.dumps(value))
+    text = json.dumps(value)
+
+    assert value == parse_json(text) == parse_json(f"```json\n{text}\n```\n")
     assert "\U0001f600" == parse_json(r'"\ud83d\ude00"')
 
 
@@ -233,24 +240,12 @@ def test_a_text_that_is_not_such_json_is_a_value_error_and_nothing_else(text):
             schema.parse(text)
 
 
-def tree(levels):
-    return '{"n": 1, "kids": [' * levels + "]}" * levels
-
-
-def test_a_recursive_schema_takes_trees_up_to_a_depth_that_python_can_hold():
-    assert 1 == read_schema(TREE).parse(tree(32))["n"]
-    assert "the answer is nested over 64 levels deep" == wrong(TREE, tree(33))
-    assert "nested" in wrong(TREE, tree(300))
-    assert wrong(Node, '{"value": 1, "next": ' * 900 + "null" + "}" * 900)
-
-
 def test_the_check_says_what_was_wrong_for_the_next_tier(reply):
     check = schema_check(read_schema(ITEMS))
     verdict = check(reply('{"items": [{"price": "free"}]}'))
 
     assert (False, "schema") == (verdict.passed, verdict.check)
-    assert "items[0].price: 'free' is not a number" == verdict.reason
-    assert verdict.reason in verdict.feedback
+    assert "items[0].price: 'free' is not a number" == verdict.reason in verdict.feedback
     assert check(reply('{"items": []}')).passed
 
 
@@ -278,8 +273,8 @@ ENDLESS = {
         ({"$ref": "#/$defs/Itm", "$defs": {"Item": {}}}, "did you mean '#/$defs/Item'?"),
         (Item(name="a", price=1), "an instance of Item; give the class itself"),
         (Point(1), "an instance of Point; give the class itself"),
-        *[(refused, "is a function"), (len, "is a function"), (None, "None"), (3, "3")],
-        *[(True, "True"), ([int], "[<class 'int'>]"), ('{"type": "object"}', "json.loads")],
+        *[(refused, "is a function"), (len, "is a function"), (None, "None"), (True, "True")],
+        *[([int], "[<class 'int'>]"), ('{"type": "object"}', "json.loads")],
         *[(json, "module"), (type("Plain", (), {}), "Plain")],
     ],
 )
@@ -288,14 +283,6 @@ def test_what_is_not_a_schema_is_a_settings_error_that_names_it(spec, says):
 
     assert message.startswith("'mine' ")
     assert says in message
-
-
-def test_pydantics_own_cure_is_passed_on():
-    class Old(typing.TypedDict):
-        a: int
-
-    if not hasattr(typing, "override"):  # Python 3.11
-        assert "typing_extensions.TypedDict" in refused(Old)
 
 
 @pytest.mark.parametrize(

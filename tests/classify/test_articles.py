@@ -23,21 +23,17 @@ FIRST = {
     "x" * 200: "cheap",
     "They classify " + "x" * 200: "expensive",
     "🐣" * 99 + " ERROR": "expensive",
-    "word " * 1700 + "\n\nIs that so?": "expensive",
     "word " * 1700 + "\r\n \r\nIs that so?": "expensive",
     "word " * 1700 + "Is that so?": "cheap",
     "": "cheap",
 }
 #: By phrases and by 15 and 200 words.
 SECOND = {
-    "What is the capital of France?": "SIMPLE",
     "What's the capital of France?": "MEDIUM",
     "what is " + "so " * 12: "SIMPLE",
     "what is " + "so " * 13: "MEDIUM",
     "word " * 200: "MEDIUM",
-    "word " * 201: "COMPLEX",
     "what is " + "word " * 200: "COMPLEX",
-    "what is research?": "FRONTIER",
     "what is a researcher?": "SIMPLE",
     "compare all " + "word " * 300: "FRONTIER",
     "Explain IN depth": "FRONTIER",
@@ -47,12 +43,9 @@ SECOND = {
 }
 #: By substrings and by 500 words.
 THIRD = {
-    "Convert this list to JSON: name=Alice, age=30, role=dev": "fast",
     "Architect a microservices migration plan for our Django monolith": "power",
     "Convert the architecture diagram": "power",
     "Give me some information on this country": "fast",
-    "Why?": "mid",
-    "word " * 101: "mid",
     "word " * 500: "mid",
     "word " * 501: "power",
     "what is " + "word " * 600: "fast",
@@ -61,67 +54,46 @@ THIRD = {
 CASES = [(TWO_RULES, TWO, *case) for case in FIRST.items()]
 CASES += [(FOUR_RULES, FOUR, *case) for case in SECOND.items()]
 CASES += [(THREE_RULES, THREE, *case) for case in THIRD.items()]
+ELSEWHERE = [  # the tier of that name, or else of that height
+    (FOUR_RULES, TWO, "rain", "cheap"),
+    (FOUR_RULES, TWO, "word " * 201, "expensive"),
+    (FOUR_RULES, THREE, "rain", "mid"),
+    (FOUR_RULES, THREE, "word " * 201, "mid"),
+    (FOUR_RULES, ladder("SIMPLE", "COMPLEX", "HUGE"), "word " * 201, "COMPLEX"),
+    (THREE_RULES, TWO, "rain", "cheap"),
+    (THREE_RULES, FOUR, "rain", "MEDIUM"),
+    (TWO_RULES, FOUR, "def rain", "FRONTIER"),
+    (TWO_RULES, ladder("only"), "def rain", "only"),
+]
 
 
-@pytest.mark.parametrize(("rules", "where", "prompt", "tier"), CASES)
-def test_an_articles_rules_decide_as_the_article_has_it(rules, where, prompt, tier):
+@pytest.mark.parametrize(("rules", "where", "prompt", "tier"), [*CASES, *ELSEWHERE])
+def test_an_articles_rules_decide_as_the_article_has_it_on_any_ladder(rules, where, prompt, tier):
     assert tier == rules.classify(prompt, where).tier
 
 
+POWER = 'starts with "research"; FRONTIER is power on this ladder'
+FAST = 'starts with "list", contains "formats" and "count"'
+
+
 @pytest.mark.parametrize(
-    ("rules", "prompt", "where", "tier"),
+    ("rules", "where", "prompt", "confidence", "reason"),
     [
-        (FOUR_RULES, "what is rain?", TWO, "cheap"),
-        (FOUR_RULES, "rain", TWO, "cheap"),
-        (FOUR_RULES, "word " * 201, TWO, "expensive"),
-        (FOUR_RULES, "research rain", TWO, "expensive"),
-        (FOUR_RULES, "rain", THREE, "mid"),
-        (FOUR_RULES, "word " * 201, THREE, "mid"),
-        (FOUR_RULES, "word " * 201, ladder("SIMPLE", "COMPLEX", "HUGE"), "COMPLEX"),
-        (THREE_RULES, "rain", TWO, "cheap"),
-        (THREE_RULES, "rain", FOUR, "MEDIUM"),
-        (THREE_RULES, "architect rain", FOUR, "FRONTIER"),
-        (TWO_RULES, "def rain", FOUR, "FRONTIER"),
-        (TWO_RULES, "def rain", ladder("only"), "only"),
+        (FOUR_RULES, FOUR, "So, What is the capital?", 0.9, 'contains "What is", 5 words'),
+        (FOUR_RULES, FOUR, "what is " + "so " * 20, 0.5, 'starts with "what is", 22 words'),
+        (FOUR_RULES, THREE, "research rain", 0.9, POWER),
+        (FOUR_RULES, FOUR, "word " * 201, 0.7, "201 words"),
+        (FOUR_RULES, FOUR, "rain", 0.5, "one word"),
+        (THREE_RULES, THREE, "list and count the formats", 0.7, FAST),
+        (TWO_RULES, TWO, "", 0.7, "no characters, no code"),
     ],
 )
-def test_another_ladder_gets_the_tier_of_that_name_or_else_of_that_height(
-    rules, prompt, where, tier
+def test_the_reason_quotes_whole_words_and_says_the_length(
+    rules, where, prompt, confidence, reason
 ):
-    assert tier == rules.classify(prompt, where).tier
+    decision = rules.classify(prompt, where)
 
-
-@pytest.mark.parametrize(
-    ("rules", "where", "prompt", "reason"),
-    [
-        (FOUR_RULES, FOUR, "So, What is the capital?", 'contains "What is", 5 words'),
-        (FOUR_RULES, FOUR, "what is " + "so " * 20, 'starts with "what is", 22 words'),
-        (
-            FOUR_RULES,
-            THREE,
-            "research rain",
-            'starts with "research"; FRONTIER is power on this ladder',
-        ),
-        (
-            THREE_RULES,
-            THREE,
-            "list and count the formats",
-            'starts with "list", contains "formats" and "count"',
-        ),
-        (TWO_RULES, TWO, "", "no characters, no code"),
-        (FOUR_RULES, FOUR, "rain", "one word"),
-    ],
-)
-def test_the_reason_quotes_whole_words_and_tells_the_length(rules, where, prompt, reason):
-    assert reason == rules.classify(prompt, where).reason
-
-
-@pytest.mark.parametrize(
-    ("prompt", "confidence"),
-    [("what is rain?", 0.9), ("research rain", 0.9), ("word " * 201, 0.7), ("rain", 0.5)],
-)
-def test_the_second_articles_extremes_are_the_sure_ones(prompt, confidence):
-    assert confidence == FOUR_RULES.classify(prompt, FOUR).confidence
+    assert (confidence, reason) == (decision.confidence, decision.reason)
 
 
 @pytest.mark.parametrize("name", ARTICLES)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import dataset
 import numpy as np
@@ -37,8 +37,8 @@ FIVE = ladder("a", "b", "c", "d", "e")
 class BagOfWords:
     """An `embed` that counts words by their hash, and what it was asked for."""
 
-    def __init__(self, width=64, attempts=False):
-        self.width, self.asked, self.attempts = width, [], attempts
+    def __init__(self):
+        self.width, self.asked = 64, []
 
     def __call__(self, texts):
         self.asked.append(list(texts))
@@ -47,7 +47,7 @@ class BagOfWords:
             for word in text.lower().split():
                 row[zlib.crc32(word.encode("utf-8", "replace")) % self.width] += 1
         spent = Attempt(f"a{len(self.asked)}", 0.0, "s", "r", "", "p", "remote", "m")
-        return rows, (spent,) if self.attempts else ()
+        return rows, (spent,)
 
     @property
     def sizes(self):
@@ -60,17 +60,15 @@ def embedding(examples=OWN, embed=None, **options):
     return EmbeddingClassifier(embed or BagOfWords(), examples, **options)
 
 
-@pytest.mark.parametrize("method", ["neighbours", "centroid"])
-def test_a_prompt_goes_where_prompts_like_it_go(method):
+@pytest.mark.parametrize(
+    ("method", "name"), [("neighbours", "embedding"), ("centroid", "embedding:centroid")]
+)
+def test_a_prompt_goes_where_prompts_like_it_go_and_the_reason_quotes_the_nearest(method, name):
     classifier = embedding(method=method)
+    decision = classifier.classify("prove the theorem at every step", TWO)
 
     assert "cheap" == classifier.classify("how many eggs has a week", TWO).tier
-    assert "expensive" == classifier.classify("prove the claim with every step", TWO).tier
-
-
-def test_the_reason_quotes_the_nearest_examples_which_are_signals():
-    decision = embedding().classify("prove the theorem at every step", TWO)
-
+    assert ("expensive", name) == (decision.tier, decision.classifier)
     assert decision.reason.startswith(
         'most like "prove the theorem with every step" (expensive) and '
         '"prove the lemma with every step" (expensive)'
@@ -97,13 +95,14 @@ def test_a_taught_prompt_has_its_tier_without_embedding_anything():
     assert ("FRONTIER", 1.0, []) == (decision.tier, decision.confidence, embed.asked)
 
 
-def test_examples_are_embedded_once_and_anew_only_for_another_dimension():
+def test_examples_are_embedded_and_paid_once_and_anew_only_for_another_dimension():
     embed, examples = BagOfWords(), ExampleVectors(OWN)
-    embedding(examples, embed).classify("how many", TWO)
+    first = embedding(examples, embed).classify("how many", TWO)
     examples.add(Example("draw a cat", "cheap"))
-    embedding(examples, embed).classify("how few", TWO)
+    second = embedding(examples, embed).classify("how few", TWO)
     assert [1, 4, 1, 1] == embed.sizes
     assert ["draw a cat"] == embed.asked[3]
+    assert [["a1", "a2"], ["a3", "a4"]] == [[a.id for a in one.attempts] for one in (first, second)]
 
     embed.width = 32
     decision = embedding(examples, embed).classify("prove every step", TWO)
@@ -113,26 +112,13 @@ def test_examples_are_embedded_once_and_anew_only_for_another_dimension():
 
 def test_many_threads_embed_the_examples_once():
     embed = BagOfWords()
-    classifier, tiers = embedding(embed=embed), []
-    threads = [
-        threading.Thread(target=lambda: tiers.append(classifier.classify("how many", TWO).tier))
-        for _ in range(8)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    classifier = embedding(embed=embed)
 
-    assert ["cheap"] * 8 == tiers
+    with ThreadPoolExecutor(8) as pool:
+        made = pool.map(lambda _: classifier.classify("how many", TWO).tier, range(8))
+
+    assert ["cheap"] * 8 == list(made)
     assert 1 == embed.sizes.count(len(OWN))
-
-
-def test_the_decision_carries_the_calls_that_it_cost():
-    classifier = embedding(embed=BagOfWords(attempts=True))
-
-    made = [classifier.classify("how many eggs", TWO).attempts for _ in range(2)]
-
-    assert [["a1", "a2"], ["a3"]] == [[one.id for one in attempts] for attempts in made]
 
 
 @pytest.mark.parametrize("prompt", ["", "   \n", "\ud800", "🦄" * 50_000, "x" * 300_000])
@@ -209,9 +195,8 @@ def test_a_label_stands_for_a_quarter_of_the_ladder():
     assert tier_of("mid", TWO) is None
 
 
-def test_the_shipped_examples_are_many_short_and_long_and_in_many_scripts():
+def test_the_shipped_examples_are_many_of_all_kinds_and_none_is_among_the_measured_prompts():
     assert set(LABELS) == {one.tier for one in shipped()}
-    assert len(shipped()) == len({one.prompt.casefold() for one in shipped()})
     for label in LABELS:
         prompts = [one.prompt for one in shipped() if one.tier == label]
         assert len(prompts) >= 65
@@ -219,12 +204,11 @@ def test_the_shipped_examples_are_many_short_and_long_and_in_many_scripts():
         assert max(len(prompt) for prompt in prompts) > 250
         assert sum(not prompt.isascii() for prompt in prompts) >= 10
 
-
-@pytest.mark.parametrize("file", ["tier_prompts", "blind_prompts"])
-def test_no_shipped_example_is_among_the_prompts_that_it_is_measured_on(file):
-    measured = {" ".join(row["prompt"].casefold().split()) for row in dataset.rows(file)}
-
-    assert set() == measured & {" ".join(one.prompt.casefold().split()) for one in shipped()}
+    known = {" ".join(one.prompt.casefold().split()) for one in shipped()}
+    assert len(shipped()) == len(known)
+    for file in ("tier_prompts", "blind_prompts"):
+        measured = {" ".join(row["prompt"].casefold().split()) for row in dataset.rows(file)}
+        assert set() == measured & known
 
 
 @pytest.mark.skipif(not available(), reason="wordllama is not installed")

@@ -21,22 +21,23 @@ FRAME = pd.DataFrame(
     {"Prompt": ["count to ten", "prove it"], "note": ["", ""], "Tier": ["CHEAP", "expensive"]}
 )
 PAIRS = (Example("count to ten", "cheap"), Example("prove it", "expensive"))
-CSV = [
-    "prompt,tier\ncount to ten,cheap\nprove it,expensive\n",
-    "\ufeffprompt;tier\r\ncount to ten;cheap\r\n\r\nprove it;expensive\r\n",
-    'tier\tid\tprompt\ncheap\t1\tcount to ten\nexpensive\t2\t"prove it"\n',
-]
-SOURCES = [
-    FRAME,
-    {"count to ten": "cheap", "prove it": "expensive"},
-    {"cheap": ["count to ten"], "expensive": ["prove it"]},
-    [("count to ten", "cheap"), ["prove it", "Expensive"]],
-    PAIRS,
-    iter([("count to ten", "cheap"), ("prove it", "expensive"), ("prove it", "expensive")]),
-]
+BOTH = [("count to ten", "cheap"), ("prove it", "expensive")]
 
 
-@pytest.mark.parametrize("source", [*SOURCES, *CSV])
+@pytest.mark.parametrize(
+    "source",
+    [
+        FRAME,
+        dict(BOTH),
+        {"cheap": ["count to ten"], "expensive": ["prove it"]},
+        [BOTH[0], ["prove it", "Expensive"]],
+        PAIRS,
+        iter([*BOTH, BOTH[1]]),
+        "prompt,tier\ncount to ten,cheap\nprove it,expensive\n",
+        "\ufeffprompt;tier\r\ncount to ten;cheap\r\n\r\nprove it;expensive\r\n",
+        'tier\tid\tprompt\ncheap\t1\tcount to ten\nexpensive\t2\t"prove it"\n',
+    ],
+)
 def test_examples_are_read_from_tables_dicts_pairs_and_spreadsheets_csv(source):
     if isinstance(source, str):
         Path("own.csv").write_text(source, encoding="utf-8")
@@ -95,18 +96,17 @@ BAD_FILES = {
 def test_a_bad_file_is_a_settings_error_of_one_line_that_says_where(content):
     Path("own.csv").write_bytes(content)
     router = Router(profile="simulated")
-    uses = [
+
+    for use in (
         lambda: Router(profile="simulated", examples="own.csv"),
         lambda: router.fit("own.csv"),
-        lambda: read_examples("own.csv", TWO),
-    ]
-
-    for use in uses:
+    ):
         with pytest.raises(SettingsError, match=r"own\.csv|column|row|in it") as caught:
             use()
         assert "\n" not in str(caught.value)
         assert len(str(caught.value)) < 400
-    caught.match(BAD_FILES[content])
+    with pytest.raises(SettingsError, match=BAD_FILES[content]):
+        read_examples("own.csv", TWO)
 
 
 @pytest.mark.parametrize("make", [os.mkdir, os.mkfifo], ids=["folder", "pipe"])
@@ -122,36 +122,21 @@ def test_what_is_not_a_file_is_never_waited_for(make):
             use()
 
 
-OWN = [
-    ("zork the blib", "SIMPLE"),
-    ("zork the blob", "MEDIUM"),
-    ("quux the narf", "COMPLEX"),
-    ("flim the flam", "FRONTIER"),
-]
+OWN = [("zork the blib", "SIMPLE"), ("zork the blob", "MEDIUM")]
+OWN += [("quux the narf", "COMPLEX"), ("flim the flam", "FRONTIER")]
 
 
-@pytest.mark.parametrize("kind", ["frame", "csv", "pairs", "setting"])
+@pytest.mark.parametrize("kind", ["pairs", "setting"])
 def test_examples_of_ones_own_replace_the_shipped_ones(kind):
-    frame = pd.DataFrame(OWN, columns=["prompt", "tier"])
-    frame.to_csv("labels.csv", index=False)
     if kind == "setting":
+        pd.DataFrame(OWN, columns=["prompt", "tier"]).to_csv("labels.csv", index=False)
         settings = 'profile = "simulated"\nclassifier = "embedding"\nexamples_file = "labels.csv"\n'
         Path("nbroute.toml").write_text(f"[nbroute]\n{settings}")
         router = Router()
     else:
-        source = {"frame": frame, "csv": "labels.csv", "pairs": OWN}[kind]
-        router = Router(profile="simulated", examples=source, classifier="embedding")
+        router = Router(profile="simulated", examples=OWN, classifier="embedding")
 
     assert [tier for _, tier in OWN] == [router.classify(prompt).tier for prompt, _ in OWN]
-
-
-@pytest.mark.parametrize(
-    ("examples", "says"),
-    [([("a prompt", "SIMPEL")], "SIMPLE"), (OWN[:3], "no example for the tier 'FRONTIER'")],
-)
-def test_examples_that_do_not_fit_the_ladder_are_refused(examples, says):
-    with pytest.raises(SettingsError, match=says):
-        Router(profile="simulated", examples=examples)
 
 
 def test_what_was_taught_is_known_to_the_next_session_and_an_empty_prompt_is_not_taught():
