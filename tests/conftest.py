@@ -80,6 +80,11 @@ def connect(server):
         provider.close()
 
 
+@pytest.fixture
+def provider(connect):
+    return connect()
+
+
 LADDER = Ladder(
     "test",
     (

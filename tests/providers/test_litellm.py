@@ -1,4 +1,4 @@
-"""What LiteLLM as a library adds to, and takes from, what test_alike.py shows."""
+"""Where LiteLLM as a library differs from what test_alike.py shows."""
 
 from __future__ import annotations
 
@@ -40,11 +40,6 @@ def connect(server):
     return make
 
 
-@pytest.fixture
-def provider(connect):
-    return connect()
-
-
 def asking(**parts):
     return asking_any(**{"model": "openai/some-model"} | parts)
 
@@ -56,49 +51,32 @@ def last_of(provider, **parts):
 # What is sent
 
 
-def test_an_effort_is_sent_where_litellm_says_that_the_model_takes_one(server, provider):
+def test_an_effort_is_sent_where_litellm_takes_one_or_its_absence_noted(server, provider):
     first, *_ = provider.send(asking(model="openai/o3-mini", effort="high"))
-
-    assert "high" == server.requests[0].json["reasoning_effort"]
-    assert (False, "") == (first.effortless, first.notice)
-
-
-def test_an_effort_that_litellm_would_drop_is_told_once(server, provider):
-    told = [list(provider.send(asking(model="openai/gpt-4o", effort="low"))) for _ in range(2)]
+    without = [list(provider.send(asking(model="openai/gpt-4o", effort="low"))) for _ in range(2)]
 
     said = "openai/gpt-4o is asked without a reasoning effort: LiteLLM says it does not take one"
-    assert [[said], []] == [[one.notice for one in chunks if one.notice] for chunks in told]
-    assert [True, True] == [any(one.effortless for one in chunks) for chunks in told]
-    assert [None, None] == [seen.json.get("reasoning_effort") for seen in server.requests]
+    assert ["high", None, None] == [seen.json.get("reasoning_effort") for seen in server.requests]
+    assert (False, "") == (first.effortless, first.notice)
+    assert [[said], []] == [[one.notice for one in chunks if one.notice] for chunks in without]
+    assert [True, True] == [any(one.effortless for one in chunks) for chunks in without]
 
 
 def test_what_litellm_knows_that_a_model_does_not_take_is_left_out(server, provider):
     list(provider.send(asking(model="openai/o3-mini", temperature=0.5, logprobs=True)))
-
-    assert {"model", "messages", "max_completion_tokens", "stream", "stream_options"} == set(
-        server.requests[0].json
-    )
+    usual = {"model", "messages", "max_completion_tokens", "stream", "stream_options"}
+    assert usual == set(server.requests[0].json)
 
 
 def test_what_it_does_not_know_is_learnt_from_the_refusal_and_remembered(server, provider):
     server.refuse("json_schema", "logprobs")
     schema = {"type": "object", "properties": {"a": {"type": "integer"}}}
-
     for _ in range(2):
         list(provider.send(asking(schema=schema, logprobs=True)))
 
     last = server.requests[-1].json
     assert ({"type": "json_object"}, False) == (last["response_format"], "logprobs" in last)
     assert 4 == len(server.requests)
-
-
-def test_a_litellm_proxy_is_reached_under_its_own_model_names(server, provider):
-    server.reply(model="gpt-4o-mini-2024", headers={"x-litellm-response-cost": "0.5"})
-
-    last = last_of(provider, model="litellm_proxy/cheap")
-
-    assert "cheap" == server.requests[0].json["model"]
-    assert last.usage.billed_usd is None
 
 
 # What it took
@@ -109,19 +87,21 @@ def test_a_litellm_proxy_is_reached_under_its_own_model_names(server, provider):
 def test_reasoning_that_is_counted_apart_is_paid_for(server, provider, stream, model):
     usage = {"prompt_tokens": 10120, "completion_tokens": 1499, "total_tokens": 14428}
     server.reply(usage=usage | {"completion_tokens_details": {"reasoning_tokens": 2809}})
-
     usage = last_of(provider, stream=stream, model=model).usage
     assert Usage(10120, 4308, reasoning_tokens=2809) == usage
 
 
 @pytest.mark.parametrize(("cost", "usd"), [("1.5e-06", "0.0000015"), ("0.0", None), ("1, 2", None)])
-def test_what_a_litellm_proxy_charged_for_a_whole_answer_is_in_its_headers(
+def test_a_proxys_own_names_are_used_and_its_charge_read_of_a_whole_answer(
     server, provider, cost, usd
 ):
     server.reply(headers={"x-litellm-response-cost": cost})
+    server.reply(headers={"x-litellm-response-cost": "0.5"})
+    whole, streamed = (last_of(provider, model="litellm_proxy/a", stream=s) for s in (False, True))
 
-    usage = last_of(provider, model="litellm_proxy/cheap", stream=False).usage
-    assert (usd and Decimal(usd)) == usage.billed_usd
+    assert ["a", "a"] == server.asked
+    assert (usd and Decimal(usd)) == whole.usage.billed_usd
+    assert streamed.usage.billed_usd is None
 
 
 @STREAMING
@@ -131,9 +111,7 @@ def test_what_litellm_thinks_that_a_known_model_costs_is_not_a_bill(server, prov
 
 def test_a_streams_usage_that_litellm_counted_itself_is_an_estimate(server, provider):
     server.reply(text="Paris, of course.", usage=None)
-
     usage = last_of(provider).usage
-
     assert usage.estimated
     assert usage.output_tokens > 0
 
@@ -141,33 +119,32 @@ def test_a_streams_usage_that_litellm_counted_itself_is_an_estimate(server, prov
 # Errors
 
 
-def test_a_prompt_that_is_too_long_is_rejected(server, provider):
+def test_a_long_prompt_circles_and_a_model_without_its_vendor_are_errors(server, provider):
     server.reply(status=400, error="This model's maximum context length is 10 tokens")
+    server.reply(text="word " * 200)
 
     assert "maximum context length" in failure(provider, ContextTooLong, asking())
-
-
-def test_a_model_without_its_vendor_says_how_to_write_it(server, provider):
+    assert "kept repeating itself" in failure(provider, BadReply, asking())
     assert "'openai/small'" in failure(provider, UnknownModel, asking(model="small"))
-    assert [] == server.requests
+    assert 2 == len(server.requests)
 
 
 @pytest.mark.parametrize("model", ["openai/gpt-4o-mini", "anthropic/claude-3-5-haiku"])
-def test_a_missing_key_is_told_and_sends_nothing(server, connect, model):
+def test_without_a_key_nothing_is_sent(server, connect, model):
     provider = connect(api_key=None, max_retries=2)
-
     assert "TEST_KEY" in failure(provider, AuthError, asking(model=model))
     assert [] == server.requests
 
 
-def test_a_key_of_the_environment_that_the_server_echoes_is_not_shown(server, connect, monkeypatch):
+def test_neither_the_repr_nor_an_error_shows_a_key(server, connect, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     server.reply(status=401, error=f"Incorrect API key provided: {KEY}.")
-
     message = failure(connect(api_key=None), AuthError, asking())
 
     assert "[key]" in message
     assert KEY[:9] not in message
+    assert "<LiteLLM 'lite' at host>" == repr(connect("https://user:secret@host/v1"))
+    assert "<LiteLLM 'litellm' at litellm>" == repr(LiteLLM())
 
 
 @pytest.mark.parametrize(
@@ -177,10 +154,9 @@ def test_a_key_of_the_environment_that_the_server_echoes_is_not_shown(server, co
         ("socks4://me:secret@127.0.0.1:1", "ALL_PROXY is not the address of a proxy"),
     ],
 )
-def test_a_proxy_that_cannot_be_used_is_told_by_its_variable(connect, monkeypatch, proxy, says):
+def test_a_proxy_that_cannot_be_used_is_named_by_its_variable(connect, monkeypatch, proxy, says):
     monkeypatch.setenv("ALL_PROXY", proxy)
     monkeypatch.setitem(sys.modules, "socksio", None)
-
     provider = connect("https://a.invalid/v1", api_key=f"{KEY}2")
     message = failure(provider, SettingsError, asking())
 
@@ -188,32 +164,12 @@ def test_a_proxy_that_cannot_be_used_is_told_by_its_variable(connect, monkeypatc
     assert "secret" not in message
 
 
-def test_an_answer_that_goes_in_circles_is_said_to(server, provider):
-    server.reply(text="word " * 200)
-
-    assert "kept repeating itself" in failure(provider, BadReply, asking())
-
-
-def test_the_repr_shows_no_key(connect):
-    assert "<LiteLLM 'lite' at host>" == repr(connect("https://user:secret@host/v1"))
-    assert "<LiteLLM 'litellm' at litellm>" == repr(LiteLLM())
-
-
 def test_the_deadline_of_the_settings_is_kept(server, tmp_path, monkeypatch):
     server.reply(delay=30)
     file = tmp_path / "settings.toml"
     file.write_text(
-        f"""
-        [providers.lite]
-        kind = "litellm"
-        deadline_s = 0.3
-        base_url = "{server.url}"
-        api_key_env = "LITE_KEY"
-
-        [tiers.fast]
-        provider = "lite"
-        model = "openai/m"
-        """
+        '[providers.lite]\nkind = "litellm"\ndeadline_s = 0.3\napi_key_env = "LITE_KEY"\n'
+        f'base_url = "{server.url}"\n[tiers.fast]\nprovider = "lite"\nmodel = "openai/m"\n'
     )
     monkeypatch.setenv("LITE_KEY", KEY)
 
@@ -226,14 +182,10 @@ def test_the_deadline_of_the_settings_is_kept(server, tmp_path, monkeypatch):
 
 def run(code, folder):
     root = Path(__file__).parents[2]
+    env = {"PYTHONPATH": f"{root}{os.pathsep}{root / 'tests'}", "PATH": os.environ["PATH"]}
+    command = [sys.executable, "-c", code]
     return subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=folder,
-        env={"PYTHONPATH": f"{root}{os.pathsep}{root / 'tests'}", "PATH": os.environ["PATH"]},
-        timeout=60,
+        command, capture_output=True, text=True, check=False, cwd=folder, env=env, timeout=60
     )
 
 
@@ -248,16 +200,12 @@ asked = Request('litellm', 'openai/m', (Message('user', 'hi'),), 9)
 
 def test_without_the_package_the_cure_is_its_extra(tmp_path):
     code = "import sys; sys.modules['litellm'] = None" + ASK.format(url="http://127.0.0.1:9")
-
     done = run(f"{code}\nlist(provider.send(asked))", tmp_path)
-
     assert "SettingsError: LiteLLM is not installed" in done.stderr
     assert "pip install 'nbroute[litellm]'" in done.stderr
 
 
-def test_it_is_imported_with_the_first_call_takes_no_settings_from_a_file_and_prints_nothing(
-    server, tmp_path
-):
+def test_it_is_imported_with_the_first_call_reads_no_file_and_prints_nothing(server, tmp_path):
     server.reply(status=500, error="down")
     (tmp_path / ".env").write_text("FROM_A_FILE=1\n")
     code = (

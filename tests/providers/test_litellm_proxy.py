@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
+from calls import STREAMING
 from loopback import Loopback
 
 from nbroute.errors import AuthError, UnknownModel
@@ -72,26 +73,18 @@ def ask(make_router, proxy, model="cheap", key=KEY, **options):
     return router.route("What is the capital of France?", cache="off", **options)
 
 
-@pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
+@STREAMING
 def test_what_the_proxy_charges_is_the_cost(behind, proxy, make_router, stream):
     behind.reply(text="Paris.", usage={"prompt_tokens": 20, "completion_tokens": 2})
-
     result = ask(make_router, proxy, stream=stream)
 
-    assert ("Paris.", "billed", 20, 2) == (
-        result.text,
-        result.cost_source,
-        result.usage.input_tokens,
-        result.usage.output_tokens,
-    )
+    assert ("Paris.", "billed") == (result.text, result.cost_source)
+    assert (20, 2) == (result.usage.input_tokens, result.usage.output_tokens)
     assert pytest.approx(0.0000042) == float(result.cost_usd)
 
 
-def test_its_word_for_a_key_that_it_does_not_know_is_one_for_a_bad_key(proxy, make_router):
+def test_a_key_and_a_model_that_the_proxy_does_not_know_are_errors_of_their_own(proxy, make_router):
     with pytest.raises(AuthError, match="No connected db"):
         ask(make_router, proxy, key="sk-wrong-0123456789")
-
-
-def test_a_model_that_is_not_in_its_list_is_an_unknown_model(proxy, make_router):
     with pytest.raises(UnknownModel, match="Invalid model name"):
-        ask(make_router, proxy, model="dear")
+        ask(make_router, proxy, model="expensive")

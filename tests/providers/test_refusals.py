@@ -1,4 +1,4 @@
-"""What endpoints refuse, in the words that their users report: changed, asked once more, told."""
+"""What endpoints refuse, in the words that their users report: changed, asked once more, noted."""
 
 from __future__ import annotations
 
@@ -20,11 +20,6 @@ DATA = json.loads((Path(__file__).parents[1] / "data" / "refusals.json").read_te
 REQUEST = asking(max_tokens=2000, temperature=0.5)
 
 
-@pytest.fixture
-def provider(connect):
-    return connect()
-
-
 def ask(provider, request):
     """The answer's text and the notices."""
     chunks = list(provider.send(request))
@@ -32,19 +27,14 @@ def ask(provider, request):
 
 
 @pytest.mark.parametrize("case", DATA["refused"], ids=itemgetter("case"))
-def test_what_is_refused_is_changed_once_remembered_and_told(server, provider, case):
+def test_what_is_refused_is_changed_once_remembered_and_noted(server, provider, case):
     request = replace(REQUEST, **case["request"])
     server.reply(status=case["status"], body=case["body"])
-
     (text, notices), again = ask(provider, request), ask(provider, request)
 
     refused, changed, remembered = (seen.json for seen in server.requests)
-    differences = {
-        name: changed.get(name)
-        for name in refused.keys() | changed.keys()
-        if refused.get(name) != changed.get(name)
-    }
-    assert differences == case["sent"]
+    names = refused.keys() | changed.keys()
+    assert case["sent"] == {n: changed.get(n) for n in names if refused.get(n) != changed.get(n)}
     assert changed == remembered
     assert (text, []) == again
     assert text
@@ -62,14 +52,11 @@ SHAPES = (
 
 @pytest.mark.parametrize(
     ("case", "shape"),
-    [
-        pytest.param(case, shape, id=case["case"])
-        for case, shape in zip(DATA["budget of 2000 tokens"], itertools.cycle(SHAPES), strict=False)
-    ],
+    [*zip(DATA["budget of 2000 tokens"], itertools.cycle(SHAPES), strict=False)],
+    ids=lambda value: value["case"] if isinstance(value, dict) else "",
 )
 def test_a_token_budget_that_is_too_large_is_lowered_to_what_fits(server, provider, case, shape):
     server.reply(status=400, body=shape(case["words"]))
-
     (_, notices), (_, again) = ask(provider, REQUEST), ask(provider, REQUEST)
 
     fits = case["fits"]
@@ -81,7 +68,6 @@ def test_a_token_budget_that_is_too_large_is_lowered_to_what_fits(server, provid
 @pytest.mark.parametrize("words", DATA["prompt too long"])
 def test_a_prompt_that_alone_is_too_long_is_not_asked_again(server, provider, words):
     server.reply(status=400, error=words)
-
     assert words[:60] in failure(provider, ContextTooLong, REQUEST)
     assert 1 == len(server.requests)
 
@@ -95,13 +81,11 @@ def test_a_prompt_that_alone_is_too_long_is_not_asked_again(server, provider, wo
         {"max_context_length": 1000},
         {"meta": {"n_ctx_train": 1000}},
     ],
-    ids=["vLLM", "OpenRouter", "Groq", "Mistral", "llama.cpp"],
 )
 def test_a_window_that_the_refusal_leaves_out_is_looked_up_once(server, provider, fields):
     row = {"id": "some/model", "object": "model"} | fields
     server.reply(status=400, error="Please reduce the length of the messages or completion.")
     server.reply(body={"object": "list", "data": [{"id": "other"}, row]})
-
     notices = [ask(provider, REQUEST)[1], ask(provider, REQUEST)[1]]
 
     budgets = [seen.json["max_tokens"] for seen in server.requests if seen.json]
@@ -143,31 +127,25 @@ def test_each_prompt_gets_the_budget_that_fits_it(server, provider):
 def test_words_of_the_prompt_that_a_server_shows_teach_nothing(server, provider, prompt, status):
     request = asking(prompt, max_tokens=2000, temperature=0.5)
     server.reply(status=status, error=f"cannot answer {prompt!r} now")
-
     failure(provider, ProviderError, request)
     ask(provider, request)
 
-    first, second = (seen.json for seen in server.requests)
-    assert first == second
+    assert server.requests[0].json == server.requests[1].json
 
 
 def test_a_range_that_a_temperature_is_out_of_says_nothing_of_others(server, provider):
     server.reply(status=400, error="temperature: range: 0..1")
-
     for temperature in (1.5, 0.5, 1.5):
         ask(provider, replace(REQUEST, temperature=temperature))
-
-    sent = [seen.json.get("temperature") for seen in server.requests]
-    assert [1.5, None, 0.5, None] == sent
+    assert [1.5, None, 0.5, None] == [seen.json.get("temperature") for seen in server.requests]
 
 
-@pytest.mark.parametrize("status", [400, 404, 422, 500, 501])
+@pytest.mark.parametrize("status", [400, 501])
 def test_a_server_that_refuses_whatever_comes_has_the_last_word(server, provider, status):
     server.handler = lambda sent: Reply(
         status=status,
         error=f"Unsupported parameter: {', '.join(sent)}; the system role is not supported",
     )
-
     told = failure(provider, ProviderError, replace(REQUEST, json=True, logprobs=True))
 
     assert "Unsupported parameter" in told
@@ -176,26 +154,18 @@ def test_a_server_that_refuses_whatever_comes_has_the_last_word(server, provider
     assert len(sent) == len({*sent})
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        "Your prompt is rude.",
-        "Invalid 'max_tokens': Expected a value >= 16, but got 10 instead.",
-    ],
-)
-def test_what_cannot_be_learnt_is_the_servers_error(server, provider, words):
-    server.reply(status=400, error=words)
-
-    assert words in failure(provider, RequestRejected, replace(REQUEST, max_tokens=10))
-    assert 1 == len(server.requests)
+def test_what_cannot_be_learnt_is_the_servers_error(server, provider):
+    wanted = "Invalid 'max_tokens': Expected a value >= 16, but got 10 instead."
+    for count, words in enumerate(("Your prompt is rude.", wanted), start=1):
+        server.reply(status=400, error=words)
+        assert words in failure(provider, RequestRejected, replace(REQUEST, max_tokens=10))
+        assert count == len(server.requests)
 
 
 def test_a_cell_shows_a_whole_answer_where_the_model_may_not_stream(server, make_router):
-    tier = Tier("SIMPLE", "loop", "some/model", 64)
-    ladder = Ladder("mine", (tier,), "SIMPLE")
+    ladder = Ladder("mine", (Tier("SIMPLE", "loop", "some/model", 64),), "SIMPLE")
     case = DATA["refused"][0]
     server.reply(status=case["status"], body=case["body"])
-
     result = make_router(ladder=ladder).route("Hi", tier="SIMPLE")
 
     assert "ok" == result.text
