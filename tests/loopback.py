@@ -8,7 +8,7 @@
 Replies are served in the order in which they were queued. With none left it asks `handler`,
 a function of the request's JSON, and without one it answers "ok" with its usage, or the least
 JSON that has the schema asked for. `server.refuse("json_schema", "logprobs")` makes it refuse
-those as OpenAI words it. GET /generation tells what `server.generations` holds, POST /embeddings
+those as OpenAI words it. GET /generation answers from `server.generations`, POST /embeddings
 makes vectors of words (see `Loopback`). `server.answer("ok", large="Paris.")` has each model
 give its own text or `Reply`; `server.prompts` and `server.asked` are what models were asked.
 From a shell: `python tests/loopback.py --port 8000`.
@@ -87,7 +87,7 @@ class Loopback(ThreadingHTTPServer):
 
     `url` is the base URL for a client. `models` is what GET /models lists (names, or
     tables; None is JSON's null), `lists` what GET answers at other paths. `generations` maps ids
-    to what GET /generation?id= tells of them (OpenRouter's `data`), after `generation_misses`
+    to what GET /generation?id= says of them (OpenRouter's `data`), after `generation_misses`
     answers of 404. Embeddings have `dimension` numbers: a text's words, counted by their hash;
     replies to them have a queue of their own (`embedding_reply`).
     """

@@ -163,7 +163,7 @@ def fault(error: BaseException | None) -> str:
     for name in _set(*_CERTIFICATES):
         place = Path(os.environ[name])
         if isinstance(error, OSError):
-            lacks = "holds no certificates" if place.exists() else "does not exist"
+            lacks = "contains no certificates" if place.exists() else "does not exist"
             return f"{name} names {str(place)!r}, which {lacks}: correct it, or unset it"
     return f"{type(error).__name__} while proxies and certificates were set up: check NO_PROXY"
 

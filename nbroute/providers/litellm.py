@@ -2,7 +2,7 @@
 
 A LiteLLM proxy does not need this: it is an OpenAI-compatible endpoint. litellm's exceptions
 have the openai SDK's names, but a lost connection, a missing key and a page instead of an answer
-may all be server errors of status 500, which only their words and their cause tell apart.
+may all be server errors of status 500, and only their words and their cause show which is which.
 """
 
 from __future__ import annotations

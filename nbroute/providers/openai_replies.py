@@ -174,7 +174,7 @@ def _content(message: Any) -> str:
 
 
 def _reasoning(message: Any) -> str:
-    """Take what the model thought, wherever the endpoint tells it.
+    """Take what the model thought, wherever the endpoint puts it.
 
     `reasoning_content`: https://api-docs.deepseek.com/guides/reasoning_model (also vLLM, SGLang,
     llama.cpp, xAI, Moonshot); `reasoning`: https://openrouter.ai/docs/use-cases/reasoning-tokens

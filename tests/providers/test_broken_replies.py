@@ -11,33 +11,28 @@ from importlib import import_module
 
 import openai
 import pytest
+from calls import KEY, asking
 from shapes import shapes
 
 from nbroute.errors import ProviderError
 from nbroute.providers.openai_compatible import OpenAICompatible
-from nbroute.types import Message, Request
 
 HTTPX = import_module(openai.DefaultHttpxClient.__mro__[1].__module__)
-KEY = "sk-test-0123456789abcdef"
-SEED, IN_PROCESS, LOOPBACK = 20261128, 1_500, 80
+SEED, IN_PROCESS, LOOPBACK = 20261128, 800, 40
 SHAPES = list(shapes())
-HOLE = '"@hole@"'
-#: JSON, or nearly, that stands where something else should.
+#: JSON, or nearly, where something else should be.
 VALUES = [
     *("null", "true", "-1", "0", "1e999", "NaN", "-Infinity", "9" * 5_000, "0.1", '""', "[]", "{}"),
     *('"\\ud83d"', '"\\udc00\\ud800"', '"\\u0000"', '"<think>"', '"</think>"', '"error"', '"stop"'),
     *("[" * 100_000, "[" * 100_000 + "]" * 100_000, '{"a":' * 100_000 + "1" + "}" * 100_000),
-    *(
-        f'"too long limit {one * 9_000}"'
-        for one in ("input + ", "max_", "system ", "9", "no ", "*x")
-    ),
+    *(f'"too long limit {one * 9_000}"' for one in ("input + ", "max_", "system ", "9", "*x")),
     *(f'"{KEY}"', f'"{"x" * 50_000}"', '{"message":null}', '[{"text":1},7,null]', '"é\U0001f600"'),
 ]
 BYTES = [
     *(b"\xff", b"\xc3", b"\xed\xa0\x80", b"\xf0\x9f\x98", b"\x00", b"\r", b"\r\n", b"\n\n", b"\n"),
     *(b"\xef\xbb\xbf", b"data:", b"data: [DONE]\n\n", b"event: error\n", b"event: ping\n\n"),
-    *(b"retry: 10\n\n", b"id: \n", b": hi\n\n", b"error: {}\n\n", b"data: {}\n\n", b"data: 7\n\n"),
-    *(b"<html>", b'{"error":', b"}", b"]", b'"', b"\xe2\x80\xa8", KEY.encode()),
+    *(b"retry: 10\n\n", b": hi\n\n", b"error: {}\n\n", b"data: {}\n\n", b"data: 7\n\n", b"<html>"),
+    *(b'{"error":', b"}", b"]", b'"', b"\xe2\x80\xa8", KEY.encode()),
 ]
 STATUSES = [200] * 12 + [204, 302, 400, 401, 403, 404, 405, 413, 418, 422, 429, 500, 503, 529]
 TYPES = ["", "text/plain; charset=utf-16", "application/json; charset=none", "text/html"]
@@ -46,13 +41,13 @@ TYPES += ["text/event-stream", "application/json"]
 
 @pytest.fixture(autouse=True)
 def no_hang():
-    """A test that waits for ever fails after a minute."""
+    """A test that waits for ever fails after two minutes."""
 
     def stop(*_):
         raise AssertionError("hangs")
 
     before = signal.signal(signal.SIGALRM, stop)
-    signal.alarm(60)
+    signal.alarm(120)
     yield
     signal.alarm(0)
     signal.signal(signal.SIGALRM, before)
@@ -76,20 +71,21 @@ def json_broken(rng, text):
     if rng.random() < 0.2:
         del at[last]
     else:
-        at[last] = HOLE[1:-1]
-    return json.dumps(value, ensure_ascii=rng.random() < 0.5).replace(HOLE, rng.choice(VALUES))
+        at[last] = "@hole@"
+    whole = json.dumps(value, ensure_ascii=rng.random() < 0.5)
+    return whole.replace('"@hole@"', rng.choice(VALUES))
 
 
 def values_broken(rng, body):
     """The body with a value of its JSON, or of one of its events, replaced or left out."""
     lines = body.decode().split("\n")
-    at = [place for place, line in enumerate(lines) if line.rstrip().endswith("}")]
-    events = [place for place in at if lines[place].startswith(("data: {", "error: {"))]
+    ends = [place for place, line in enumerate(lines) if line.rstrip().endswith("}")]
+    events = [place for place in ends if lines[place].startswith(("data: {", "error: {"))]
     if not events:
         return json_broken(rng, body).encode()
-    for place in rng.sample(events, min(len(events), rng.choice((1, 1, 2)))):
-        name, _, text = lines[place].partition(" ")
-        lines[place] = f"{name} {json_broken(rng, text)}"
+    place = rng.choice(events)
+    name, _, text = lines[place].partition(" ")
+    lines[place] = f"{name} {json_broken(rng, text)}"
     return "\n".join(lines).encode()
 
 
@@ -98,29 +94,26 @@ def bytes_broken(rng, body):
     start, end = sorted(rng.randrange(len(body) + 1) for _ in range(2))
     return rng.choice(
         [
-            lambda: body[:start],
-            lambda: body[start:],
-            lambda: body[:start] + body[end:],
-            lambda: body[:end] + body[start:],
-            lambda: body[:start] + rng.choice(BYTES) + body[start:],
-            lambda: rng.choice(BYTES) + body,
-            lambda: body[:start] + rng.randbytes(1) + body[start + 1 :],
-            lambda: body.replace(b"\n", rng.choice((b"\r\n", b"\r", b"\n\n", b""))),
-            lambda: body[:start].replace(b"data:", rng.choice(BYTES)) + body[start:],
+            body[:start],
+            body[start:],
+            body[:start] + body[end:],
+            body[:end] + body[start:],
+            body[:start] + rng.choice(BYTES) + body[start:],
+            rng.choice(BYTES) + body,
+            body[:start] + rng.randbytes(1) + body[start + 1 :],
+            body.replace(b"\n", rng.choice((b"\r\n", b"\r", b"\n\n", b""))),
+            body[:start].replace(b"data:", rng.choice(BYTES)) + body[start:],
         ]
-    )()
+    )
 
 
 def broken(rng):
     """A shape and what is left of its reply: status, headers and body."""
     shape = rng.choice(SHAPES)
-    reply = shape.reply
-    body = shape.body
-    readable = body.lstrip()[:1] in b"[{de"
+    reply, body = shape.reply, shape.body
     for _ in range(rng.choice((1, 1, 1, 2, 4))):
         try:
-            how = values_broken if readable and rng.random() < 0.6 else bytes_broken
-            body = how(rng, body)
+            body = (values_broken if rng.random() < 0.6 else bytes_broken)(rng, body)
         except (ValueError, RecursionError, IndexError):  # no longer JSON with values in it
             body = bytes_broken(rng, body)
     status, kind, headers = reply["status"], reply["content_type"], dict(reply["headers"])
@@ -148,44 +141,32 @@ def outcome(ask):
     return type(error).__name__
 
 
-class Bytes(HTTPX.SyncByteStream):
-    """A body in pieces of so many bytes."""
-
-    def __init__(self, body, each):
-        self.body, self.each = body, each
-
-    def __iter__(self):
-        for start in range(0, len(self.body), self.each):
-            yield self.body[start : start + self.each]
-
-
-def test_whatever_a_broken_reply_holds_only_provider_errors_or_text_come_out(monkeypatch):
+def test_whatever_a_broken_reply_says_only_provider_errors_or_text_come_out(monkeypatch):
     rng, playing, outcomes = random.Random(SEED), [], Counter()  # noqa: S311 - the same each run
 
     def play(_transport, request):
-        status, headers, body, each = playing[0]
-        return HTTPX.Response(status, headers=headers, stream=Bytes(body, each), request=request)
+        status, headers, body, each = playing.pop()
+        pieces = (body[start : start + each] for start in range(0, len(body), each))
+        return HTTPX.Response(status, headers=headers, content=pieces, request=request)
 
     monkeypatch.setattr(HTTPX.HTTPTransport, "handle_request", play)
     provider = OpenAICompatible("loop", "http://127.0.0.1:9/v1", KEY, max_retries=0)
-    messages = (Message("system", "Be brief."), Message("user", "What is the capital of France?"))
 
     def ask(shape):
-        request = Request("loop", shape.asked, messages, 64, stream=shape.stream)
+        request = asking(model=shape.asked, stream=shape.stream)
         return "".join(one.text + one.reasoning for one in provider.send(request))
 
     for number in range(IN_PROCESS):
-        shape, status, headers, body = broken(rng)
+        shape, *reply, body = broken(rng)
         each = rng.choice((1, 7, 65_536)) if len(body) < 9_999 else 65_536
-        playing[:] = [(status, headers, body, each)]
+        playing[:] = [(*reply, body, each)] * 20
         try:
             outcomes[outcome(partial(ask, shape))] += 1
         except Exception as error:
-            error.add_note(f"reply {number}, of {shape}: {status} {headers} {body[:400]!r}")
+            error.add_note(f"reply {number}, of {shape}: {reply} {body[:400]!r}")
             raise
     provider.close()
 
-    assert IN_PROCESS == outcomes.total()
     assert {"text", "BadReply", "RequestRejected", "Unavailable"} < set(outcomes)
 
 
@@ -198,6 +179,6 @@ def test_so_it_is_over_a_connection_and_through_a_router(server, make_router):
         server.reply(status=status, headers=headers, body=body, content_type=kind, bytes_each=each)
         options = {"tier": "LOW", "model": shape.asked, "stream": shape.stream, "cache": "off"}
         outcome(lambda options=options: router.route("Why?", **options).text)
-        server._queue.clear()
+        server.forget()
 
     assert len(router.ledger.rows()) >= LOOPBACK
