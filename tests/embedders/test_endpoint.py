@@ -9,7 +9,7 @@ import pytest
 from calls import KEY
 
 from nbroute.embedders.endpoint import OpenAIEmbedder
-from nbroute.errors import AuthError, BadReply, RateLimited, UnknownModel
+from nbroute.errors import AuthError, BadReply, RequestRejected, Unavailable, UnknownModel
 from nbroute.types import Usage
 
 
@@ -35,27 +35,20 @@ def test_an_endpoint_gives_one_vector_a_text_and_counts_the_tokens(server, embed
     assert ("test", "remote") == (embedder.provider, embedder.kind)
 
 
-def test_many_texts_go_out_in_batches_and_their_usage_is_summed(server, embedder, monkeypatch):
-    monkeypatch.setattr("nbroute.embedders.endpoint.BATCH", 2)
-
-    embedded = embedder.embed(["a", "b c", "d", "e", "f"])
-
-    assert [["a", "b c"], ["d", "e"], ["f"]] == asked(server)
-    assert (5, 6) == (len(embedded.vectors), embedded.usage.input_tokens)
-
-
 @pytest.mark.parametrize(
     ("texts", "sizes"), [(["a text"] * 300, [256, 44]), (["word " * 6000] * 40, [33, 7])]
 )
-def test_no_request_has_more_than_256_texts_or_too_many_tokens(server, embedder, texts, sizes):
-    embedder.embed(texts)
-
+def test_no_request_has_too_many_texts_or_tokens_and_usage_is_summed(
+    server, embedder, texts, sizes
+):
+    embedded = embedder.embed(texts)
     assert sizes == [len(texts) for texts in asked(server)]
+    assert len(texts) == len(embedded.vectors)
+    assert sum(len(text.split()) for text in texts) == embedded.usage.input_tokens
 
 
 def test_a_text_that_is_too_long_is_sent_by_head_and_tail(server, embedder, monkeypatch):
     monkeypatch.setattr("nbroute.embedders.endpoint.TEXT_TOKENS", 100)
-
     embedder.embed(["first " + "x" * 5000 + " last"])
 
     (sent,) = asked(server)[0]
@@ -67,7 +60,6 @@ def test_a_text_that_is_too_long_is_sent_by_head_and_tail(server, embedder, monk
 def test_texts_that_no_endpoint_takes_are_made_sendable_and_no_text_is_not_sent(server, embedder):
     embedder.embed(["", "half \ud83d of a pair"])
     nothing = embedder.embed([])
-
     assert [[" ", "half ? of a pair"]] == asked(server)
     assert (0, None) == (len(nothing.vectors), nothing.usage)
 
@@ -75,18 +67,13 @@ def test_texts_that_no_endpoint_takes_are_made_sendable_and_no_text_is_not_sent(
 def test_vectors_are_put_in_the_order_of_their_index(server, embedder):
     rows = [{"index": 1, "embedding": [0, 1]}, {"index": 0, "embedding": [1, 0]}]
     server.embedding_reply(body={"data": rows, "usage": {"total_tokens": 4}})
-
     embedded = embedder.embed(["a", "b"])
-
-    assert [[1, 0], [0, 1]] == embedded.vectors.tolist()
-    assert Usage(4) == embedded.usage
+    assert ([[1, 0], [0, 1]], Usage(4)) == (embedded.vectors.tolist(), embedded.usage)
 
 
 @pytest.mark.parametrize("usage", [None, {}, {"prompt_tokens": -3}, {"prompt_tokens": "9"}, [1]])
 def test_usage_that_does_not_arrive_is_estimated(server, embedder, usage):
-    body = {"data": [{"index": 0, "embedding": [1.0]}], "usage": usage}
-    server.embedding_reply(body=body)
-
+    server.embedding_reply(body={"data": [{"index": 0, "embedding": [1.0]}], "usage": usage})
     assert Usage(3, estimated=True) == embedder.embed(["twelve chars"]).usage
 
 
@@ -96,8 +83,7 @@ def test_what_the_endpoint_says_it_charged_is_kept(server, embedder, monkeypatch
         usage = {"prompt_tokens": 5, "cost": cost}
         server.embedding_reply(body={"data": [{"index": 0, "embedding": [1.0]}], "usage": usage})
 
-    usage = embedder.embed(["a", "b"]).usage
-    assert Usage(10, billed_usd=Decimal("0.0007")) == usage
+    assert Usage(10, billed_usd=Decimal("0.0007")) == embedder.embed(["a", "b"]).usage
 
 
 ROW = {"index": 0, "embedding": [1.0, 2.0]}
@@ -107,7 +93,6 @@ ROW = {"index": 0, "embedding": [1.0, 2.0]}
     ("body", "message"),
     [
         ("<html>", "HTML"),
-        ({}, "with none for 2 texts"),
         ({"data": None}, "with none for 2 texts"),
         ({"data": [ROW]}, "with 1 of them for 2 texts"),
         ({"data": [ROW, 7]}, "something else instead"),
@@ -123,7 +108,6 @@ ROW = {"index": 0, "embedding": [1.0, 2.0]}
 )
 def test_an_answer_without_vectors_is_a_bad_reply_that_says_so(server, embedder, body, message):
     server.embedding_reply(body=body)
-
     with pytest.raises(BadReply, match=message):
         embedder.embed(["a", "b"])
 
@@ -131,16 +115,15 @@ def test_an_answer_without_vectors_is_a_bad_reply_that_says_so(server, embedder,
 def test_batches_of_two_dimensions_are_a_bad_reply_that_names_both(server, embedder, monkeypatch):
     monkeypatch.setattr("nbroute.embedders.endpoint.BATCH", 1)
     server.embedding_reply(body={"data": [{"index": 0, "embedding": [1.0] * 8}]})
-
     with pytest.raises(BadReply, match="vectors of 8 and 16 dimensions"):
         embedder.embed(["a", "b"])
 
 
 @pytest.mark.parametrize(
-    ("status", "error"), [(401, AuthError), (404, UnknownModel), (429, RateLimited)]
+    ("status", "error"),
+    [(400, RequestRejected), (401, AuthError), (404, UnknownModel), (503, Unavailable)],
 )
 def test_what_the_endpoint_refuses_is_the_error_of_any_other_call(server, embedder, status, error):
     server.embedding_reply(status=status, error=f"no, and your key is {KEY}")
-
     with pytest.raises(error, match=r"your key is \[key\]"):
         embedder.embed(["a"])

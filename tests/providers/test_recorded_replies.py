@@ -67,7 +67,5 @@ def test_a_recorded_reply_is_read_right(server, make_router, shape):
 
 def test_every_family_is_in_the_docs():
     docs = (FOLDER.parents[1] / "docs" / "endpoints.md").read_text(encoding="utf-8")
-
     families = {shape.family.partition("'")[0] for shape in shapes()}
-
     assert set() == {family for family in families if family not in docs}

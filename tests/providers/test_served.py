@@ -43,7 +43,7 @@ def ollama(name, size, family="llama", **more):
     return {"name": name, "model": name, "size": 1, "details": details, **more}
 
 
-def test_ollama_tells_sizes_families_and_what_runs_elsewhere(serve):
+def test_ollamas_sizes_families_and_what_runs_elsewhere_decide(serve):
     tags = [
         ollama("nomic-embed-text:latest", "137M", "nomic-bert"),
         ollama("big:latest", "70.6B"),
@@ -62,7 +62,7 @@ def test_ollama_tells_sizes_families_and_what_runs_elsewhere(serve):
 
 
 @pytest.mark.parametrize("version", ["v0", "v1"])
-def test_lm_studio_tells_types(serve, version):
+def test_lm_studios_types_decide(serve, version):
     """As in https://lmstudio.ai/docs/developer/rest, of both versions."""
     rows = [
         ("mystery", "llm", "32B"),
@@ -83,17 +83,20 @@ def test_lm_studio_tells_types(serve, version):
     assert chosen == models_of(router)
 
 
-BY_NAME = {
-    "sizes": (["m:32b", "m:1b", "m:0.5b", "m:8b"], ["m:0.5b", "m:1b", "m:8b", "m:32b"]),
-    "units and experts": (
+BY_NAME = [
+    (["m:32b", "m:1b", "m:0.5b", "m:8b"], ["m:0.5b", "m:1b", "m:8b", "m:32b"]),
+    # units and experts
+    (
         ["mixtral:8x7b", "kimi-1t", "gemma-3n-E4B-it", "SmolLM2-135M-Instruct"],
         ["SmolLM2-135M-Instruct", "gemma-3n-E4B-it", "mixtral:8x7b", "kimi-1t"],
     ),
-    "numbers that are no size": (
+    # numbers that are not a size
+    (
         ["Qwen2.5-14B-Instruct-1M", "qwen3-30b-a3b", "llama-3.1-8b-4bit", "phi-2b-128k"],
         ["phi-2b-128k", "llama-3.1-8b-4bit", "Qwen2.5-14B-Instruct-1M", "qwen3-30b-a3b"],
     ),
-    "no chat": (
+    # no chat
+    (
         [
             *("nomic-embed-text", "bge-m3", "mxbai-embed-large", "e5-mistral-7b", "all-minilm:22m"),
             *("Qwen3-Reranker-8B", "whisper-large-v3", "outetts-1b", "llama-guard3:8b", "flux.1"),
@@ -103,13 +106,15 @@ BY_NAME = {
         ],
         ["hf/a-1b", "hf/a-1b", "hf/b-3b", "hf/b-3b"],
     ),
-    "no size at all": (["second", "first"], ["second", "second", "first", "first"]),
-    "one": (["only"], ["only"] * 4),
-    "what the server knows it as": (
+    (["second", "first"], ["second", "second", "first", "first"]),
+    (["only"], ["only"] * 4),
+    # what the server knows it as
+    (
         [{"id": "b", "root": "Qwen/Qwen2.5-72B"}, {"id": "a", "meta": {"n_params": 10**9}}],
         ["a", "a", "b", "b"],
     ),
-    "what is not a model": (
+    # what is not a model
+    (
         [
             {"id": None},
             {"id": 7, "details": "x", "capabilities": 3},
@@ -120,21 +125,20 @@ BY_NAME = {
         ],
         ["7", "7", "m", "m"],
     ),
-}
+]
 
 
-@pytest.mark.parametrize(("served", "chosen"), BY_NAME.values(), ids=BY_NAME)
+@pytest.mark.parametrize(("served", "chosen"), BY_NAME)
 def test_larger_models_answer_higher_tiers_and_only_those_that_chat(serve, served, chosen):
     router = serve(*served)
-
     assert chosen == models_of(router)
     lone = "only, the only model there, answers every tier" in router.settings.origin
     assert lone == (["only"] == served)
 
 
-@pytest.mark.parametrize("page", ["<html>", [], {"models": {}}, {"models": [1, None]}, None])
-def test_a_list_of_another_form_is_passed_over(serve, page):
-    assert ["m:1b", "m:1b", "m:8b", "m:8b"] == models_of(serve("m:8b", "m:1b", tags=page))
+def test_a_list_of_another_form_is_passed_over(serve):
+    for page in ("<html>", [], {"models": {}}, {"models": [1, None]}, None):
+        assert ["m:1b", "m:1b", "m:8b", "m:8b"] == models_of(serve("m:8b", "m:1b", tags=page))
 
 
 def test_a_server_with_nothing_that_chats_says_so(serve):
@@ -148,7 +152,6 @@ def test_a_notebook_says_which_model_answers_which_tier(shell, server, monkeypat
     Path("nbroute.toml").write_text(SETTINGS.format(url=server.url))
     server.models = ("m:8b", "m:1b")
     run(shell, "%unload_ext nbroute\n%load_ext nbroute")
-
     first, _ = run(shell, "%%route -t SIMPLE\nhello")
     second, _ = run(shell, "%%route -t SIMPLE\nhello again")
 
@@ -158,7 +161,5 @@ def test_a_notebook_says_which_model_answers_which_tier(shell, server, monkeypat
 
 def test_a_tier_left_open_gets_a_model_of_its_height(serve):
     named = "".join(f'[tiers.{name}]\nmodel = "own"\n' for name in ("SIMPLE", "MEDIUM"))
-
     router = serve("m:1b", "m:70b", "m:8b", more=named)
-
     assert ["own", "own", "m:8b", "m:70b"] == models_of(router)
