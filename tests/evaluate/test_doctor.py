@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
@@ -10,10 +9,11 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+import dataset
 import pandas as pd
 import pytest
-from calls import SETTINGS
-from IPython.utils.capture import capture_output
+from calls import KEY, SETTINGS
+from cells import error_of, outputs, run
 from loopback import Reply
 
 from nbroute.cli import main
@@ -21,8 +21,6 @@ from nbroute.errors import SettingsError
 from nbroute.evaluate import doctor
 from nbroute.evaluate.rewording import CHANGES, flips_of
 from nbroute.router import Router
-
-KEY = "sk-test-0123456789"
 
 
 def found(examination, what, *, colour=None):
@@ -37,27 +35,28 @@ def only(examination, what, **how):
 
 
 @pytest.fixture
-def configured(server, tmp_path, monkeypatch):
-    """A router of a settings file with two models at the server; `key` is in the environment."""
-    made = []
+def settings(server, tmp_path, monkeypatch):
+    """A settings file with two models at the server; their key is in the environment."""
+    monkeypatch.setenv("MINE_API_KEY", KEY)
     file = tmp_path / "mine.toml"
     file.write_text(SETTINGS.format(url=server.url))
-
-    def make(key=KEY, **options):
-        if key is not None:
-            monkeypatch.setenv("MINE_API_KEY", key)
-        made.append(Router(settings=file, **options))
-        return made[-1]
-
-    yield make
-    for router in made:
-        router.close()
+    return file
 
 
-# What an examination is
+@pytest.fixture
+def configured(opened, settings):
+    return lambda **options: opened(settings, **options)
 
 
-def test_a_new_session_knows_little_and_says_so(simulated):
+def answering(make_router, count, **options):
+    """A router that has answered so many prompts."""
+    router = make_router(**options)
+    for number in range(count):
+        router.route(f"What is the capital of country {number}?")
+    return router
+
+
+def test_a_new_session_knows_little_and_says_so_in_80_columns_with_whole_cures(simulated):
     examination = simulated.doctor()
 
     states = {one.what: one.state for one in examination.findings}
@@ -65,17 +64,12 @@ def test_a_new_session_knows_little_and_says_so(simulated):
     assert {"model": "unknown", "tiers": "unknown", "shares": "unknown"}.items() <= states.items()
     assert all(one.colour == "amber" for one in examination.findings if not one.known)
     assert "written for lessons" in only(examination, "answers").words
-    finding = only(examination, "routing")
-    assert (False, True) == (finding.known, "unknown, as nothing was judged" in finding.words)
+    assert "unknown, as nothing was judged" in only(examination, "routing").words
+    assert not only(examination, "routing").known
     assert not Path("ledger.sqlite").exists()
     frame = examination.frame()
     assert ["what", "colour", "words", "cure", "known"] == list(frame.columns)
     assert [one.words for one in examination.findings] == frame["words"].tolist()
-
-
-def test_printed_it_is_80_columns_with_a_word_for_each_colour_and_whole_cures(simulated):
-    examination = simulated.doctor()
-
     lines = repr(examination).splitlines()
     assert max(map(len, lines)) <= 80
     for one in examination.findings:
@@ -84,14 +78,10 @@ def test_printed_it_is_80_columns_with_a_word_for_each_colour_and_whole_cures(si
     assert all(one.cure for one in examination.findings if one.colour != "green")
 
 
-# Keys
-
-
 @pytest.mark.parametrize(
     ("key", "colour", "words"),
     [
         (None, "red", "MINE_API_KEY, the key for mine, is not set"),
-        ("", "red", "is set but empty"),
         (" \n", "red", "is set but empty"),
         (f'"{KEY}"', "red", "has quotes around it"),
         ("sk-test 0123", "red", "a space or a line break"),
@@ -102,19 +92,20 @@ def test_printed_it_is_80_columns_with_a_word_for_each_colour_and_whole_cures(si
     ],
 )
 def test_a_key_is_looked_at_and_never_shown(configured, server, key, colour, words):
-    examination = configured(key).doctor()
+    os.environ.pop("MINE_API_KEY")
+    os.environ.update({"MINE_API_KEY": key} if key else {})
+    examination = configured().doctor()
 
     finding = only(examination, "key")
-    assert (colour, [] if colour == "green" else ["%route key mine"]) == (
-        finding.colour,
-        [finding.cure] * bool(finding.cure),
-    )
+    assert (colour, colour == "red") == (finding.colour, finding.cure == "%route key mine")
     assert words in finding.words
-    assert "unknown" == only(examination, "model").state
-    assert "%route doctor --send" == only(examination, "model").cure
+    assert ("unknown", "%route doctor --send") == (
+        only(examination, "model").state,
+        only(examination, "model").cure,
+    )
     assert "2 calls" in examination.note
     assert [] == server.requests
-    assert not key or key.strip(' "\n') not in f"{examination!r}{finding}" or not key.strip()
+    assert not key or not key.strip() or key.strip(' "\n') not in f"{examination!r}{finding}"
 
 
 def test_a_refused_key_is_told_in_the_providers_words_and_asked_once(configured, server):
@@ -122,32 +113,32 @@ def test_a_refused_key_is_told_in_the_providers_words_and_asked_once(configured,
 
     examination = configured().doctor(send=True)
 
-    assert "red" == only(examination, "key").colour
-    assert "Incorrect API key" in only(examination, "key").words
+    assert "Incorrect API key" in only(examination, "key", colour="red").words
     assert KEY not in repr(examination)
     assert 1 == len(server.requests)
 
 
-# Models
-
-
-def test_with_send_each_model_is_asked_once_and_the_session_has_no_results(configured, server):
+def test_with_send_each_model_is_asked_once_and_one_without_a_price_is_named(configured, server):
     router = configured()
 
     examination = router.doctor(send=True)
 
-    assert ["small", "large"] == [one.json["model"] for one in server.requests]
+    assert ["small", "large"] == server.asked
     assert "ok" == only(examination, "model").state
     assert "was accepted" in only(examination, "key").words
     assert ["audit", "audit"] == [row["purpose"] for row in router.ledger.rows()]
     assert [] == list(router.history.results())
     assert examination.cost is not None
+    one, two = found(examination, "price")
+    assert "no price is known for small" in one.words
+    assert one.cure.startswith("price = { input = ")
+    assert "[tiers.TOP]" in two.cure
 
 
-def test_a_model_that_is_gone_is_named_with_the_nearest_that_is_there(configured, server):
+def test_a_model_that_is_gone_is_named_with_the_nearest_that_the_provider_has(configured, server):
     server.models = ("small", "large-2")
     gone = Reply(status=404, body={"error": {"code": "model_not_found", "message": "gone"}})
-    server.handler = lambda sent: gone if sent["model"] == "large" else Reply()
+    server.answer(large=gone)
 
     finding = only(configured().doctor(send=True), "model", colour="red")
 
@@ -155,32 +146,27 @@ def test_a_model_that_is_gone_is_named_with_the_nearest_that_is_there(configured
     assert "%route tiers TOP=large-2" == finding.cure
 
 
-def test_a_name_that_another_model_answers_is_seen_in_the_sessions_own_calls(configured, server):
-    server.handler = lambda sent: Reply(model="huge-9" if sent["model"] == "large" else None)
+@pytest.mark.parametrize("name", ["vendor/" + "x" * 90, "--evil x"])
+def test_a_name_that_another_model_answers_is_seen_in_the_sessions_own_calls(
+    configured, server, name
+):
+    server.handler = lambda sent: Reply(model=name if sent["model"] == "large" else None)
     router = configured()
     router.route("hello", tier="TOP")
-    sent = len(server.requests)
 
     finding = next(one for one in found(router.doctor(), "model") if one.known)
 
-    assert "asked for large, huge-9 answers" in finding.words
-    assert ("amber", "%route tiers TOP=huge-9") == (finding.colour, finding.cure)
-    assert sent == len(server.requests)
-
-
-@pytest.mark.parametrize("name", ["vendor/" + "x" * 90, "--evil x"])
-def test_a_name_in_a_cure_is_whole_and_a_name(configured, server, name):
-    server.handler = lambda sent: Reply(model=name if sent["model"] == "large" else None)
-
-    finding = only(configured().doctor(send=True), "model", colour="amber")
-
+    assert f"asked for large, {name[:8]}" in finding.words
+    assert "answers: the name is an alias" in finding.words
+    assert 1 == len(server.requests)
+    assert "amber" == finding.colour
     whole = f"%route tiers TOP={name}"
     assert finding.cure == ("!nbroute check-endpoint mine large" if " " in name else whole)
 
 
 def test_a_model_that_hangs_is_a_finding_and_the_others_are_asked(configured, server, monkeypatch):
     monkeypatch.setattr(doctor, "_LONGEST_S", 1.5)
-    server.handler = lambda sent: Reply(delay=3 if sent["model"] == "small" else 0)
+    server.answer(small=Reply(delay=3))
 
     examination = configured().doctor(send=True)
 
@@ -192,32 +178,22 @@ THINKING = {"message": {"content": ""}, "finish_reason": "length"}
 THOUGHT = {"choices": [THINKING], "usage": {"prompt_tokens": 9, "completion_tokens": 64}}
 
 
-@pytest.mark.parametrize("slow", [True, False])
-def test_a_model_that_is_slow_or_only_thinks_is_there(configured, server, monkeypatch, slow):
-    monkeypatch.setattr(doctor, "_LONGEST_S", 1.5 if slow else 9)
-    late = Reply(chunks=["a"] * 5, pause=0.5)
-    server.handler = lambda _: late if slow else Reply(body=THOUGHT)
+@pytest.mark.parametrize("reply", [Reply(chunks=["a"] * 5, pause=0.5), Reply(body=THOUGHT)])
+def test_a_model_that_is_slow_or_only_thinks_is_there(configured, server, monkeypatch, reply):
+    monkeypatch.setattr(doctor, "_LONGEST_S", 1.5 if reply.pause else 9)
+    server.answer(reply)
 
     assert "green" == only(configured().doctor(send=True), "model").colour
 
 
 def test_a_model_that_fails_is_a_finding_in_words_that_are_safe_in_a_terminal(configured, server):
-    server.handler = lambda _: Reply(status=500, error="\x1b[2J\x07 the disk is on fire")
+    server.answer(Reply(status=500, error="\x1b[2J\x07 the disk is on fire"))
 
     examination = configured().doctor(send=True)
 
     words = [one.words for one in found(examination, "model")]
-    assert 2 == len(words)
-    assert all("the disk is on fire" in one for one in words)
+    assert [True, True] == ["the disk is on fire" in one for one in words]
     assert "\x1b" not in repr(examination)
-
-
-def test_models_without_a_price_are_named(configured):
-    one, two = found(configured().doctor(), "price")
-
-    assert "no price is known for small" in one.words
-    assert one.cure.startswith("price = { input = ")
-    assert "[tiers.TOP]" in two.cure
 
 
 def test_max_cost_and_a_budget_bound_what_is_sent(router, server):
@@ -230,9 +206,6 @@ def test_max_cost_and_a_budget_bound_what_is_sent(router, server):
     assert all("budget" in one.words for one in found(bounded, "model"))
     with pytest.raises(SettingsError, match="max_cost"):
         router.doctor(send=True, max_cost="much")
-
-
-# The tiers, on judged pairs
 
 
 @dataclass
@@ -275,49 +248,34 @@ def test_a_tier_is_surely_better_surely_worse_or_too_close(router, verdicts, col
 def test_an_audit_that_was_too_small_is_cured_by_a_larger_one(router, sampled, cure):
     router.audited = Audited(["tie"] * 3, sampled)
 
-    finding = found(router.doctor(), "tiers")[0]
-
-    assert f"%route audit --direction both {cure}" == finding.cure
+    assert f"%route audit --direction both {cure}" == found(router.doctor(), "tiers")[0].cure
 
 
-# How routing behaves
-
-
-def test_labels_tell_whether_routing_beats_chance_and_the_words_are_those_of_quality(make_router):
+def test_labels_say_whether_routing_beats_chance_and_the_words_are_those_of_quality(make_router):
     router = make_router(classifier=lambda prompt: "LOW" if len(prompt) % 2 else "TOP")
-    for number in range(60):
-        result = router.route("x" * (number + 1))
-        router.label(result, "good")
+    for number in range(40):
+        router.label(router.route("x" * (number + 1)), "good")
 
     finding = only(router.doctor(), "routing")
 
-    assert "green" == finding.colour
-    assert router.quality().verdict == finding.words
+    assert ("green", router.quality().verdict) == (finding.colour, finding.words)
 
 
-def test_an_audit_tells_of_the_tiers(make_router, server):
-    router = make_router()
-    for number in range(20):
-        router.route(f"prompt number {number}")
-    server.handler = lambda sent: Reply(
-        text="longer and longer" if sent["model"] != "small" else "x"
-    )
+def test_an_audit_says_whether_a_tier_is_worth_its_price(make_router, server):
+    router = answering(make_router, 20)
+    server.answer("longer and longer", small="x")
 
     def longer(_, a, b):
         return "a" if len(a) > len(b) else "b"
 
     router.audit(1.0, "up", longer, progress=False)
 
-    finding = found(router.doctor(), "tiers")[0]
-
+    finding = found(router.doctor(), "tiers", colour="green")[0]
     assert "the function longer preferred MID to LOW in 20 of 20 pairs" in finding.words
-    assert "green" == finding.colour
 
 
 def test_one_tier_that_takes_nearly_all_is_told_from_twenty_answers_on(make_router):
-    router = make_router()
-    for number in range(19):
-        router.route(f"prompt {number}")
+    router = answering(make_router, 19)
     assert not only(router.doctor(), "shares").known
     router.route("the last")
 
@@ -343,38 +301,29 @@ def test_a_classifier_of_ones_own_is_tried_with_send_alone_and_may_be_shaky_or_f
         broken.route(f"prompt {number}")
 
     assert "may send something" in only(shaky.doctor(), "wording").words
-    finding = found(shaky.doctor(send=True), "wording")[0]
-    assert "amber" == finding.colour
+    finding = found(shaky.doctor(send=True), "wording", colour="amber")[0]
     assert "change the tier" in finding.words
     assert finding.cure.startswith('classifier = "ngrams"')
     assert "no Please here" in only(broken.doctor(send=True), "wording").words
 
 
-def test_one_prompt_tells_nothing_of_wording(router):
-    router.route("alone")
-
-    finding = only(router.doctor(), "wording")
-
-    assert not finding.known
-    assert "it takes 10 prompts, not 1" in finding.words
-
-
-def test_a_new_session_tries_the_prompts_that_the_ledger_keeps(configured, tmp_path):
-    file = tmp_path / "mine.toml"
-    file.write_text(file.read_text().replace("[nbroute]", "[nbroute]\nstore_text = true"))
+def test_a_new_session_tries_the_prompts_that_the_ledger_keeps_if_they_are_enough(
+    configured, settings
+):
+    settings.write_text(settings.read_text().replace("[nbroute]", "[nbroute]\nstore_text = true"))
     earlier = configured(classifier="ngrams")
-    for number in range(12):
-        earlier.route(f"What is the capital of country {number}?")
+    earlier.route("alone")
+    few = only(earlier.doctor(), "wording")
+    answering(lambda: earlier, 11)
     earlier.close()
 
-    finding = only(configured(classifier="ngrams").doctor(), "wording")
-
-    assert "12 prompts" in finding.words
+    assert "12 prompts" in only(configured(classifier="ngrams").doctor(), "wording").words
+    assert not few.known
+    assert "it takes 10 prompts, not 1" in few.words
 
 
 def test_the_default_classifier_is_steady_and_changes_are_the_same_again(simulated):
-    file = Path(__file__).parents[1] / "data" / "blind_prompts.jsonl"
-    prompts = [json.loads(line)["prompt"] for line in file.read_text("utf-8").splitlines()]
+    prompts = [row["prompt"] for row in dataset.rows("blind_prompts")]
     classifier, ladder = simulated.parts.classifier_for(None, None), simulated.ladder
 
     flips = flips_of(prompts, classifier, ladder)
@@ -389,35 +338,13 @@ def test_the_default_classifier_is_steady_and_changes_are_the_same_again(simulat
 
 
 def test_translations_are_asked_for_with_send_alone(make_router, server):
-    router = make_router(classifier="ngrams")
-    for number in range(12):
-        router.route(f"What is the capital of country {number}?")
-    before = len(server.requests)
-    server.handler = lambda _: Reply(text="Quelle est la capitale ?")
+    router = answering(make_router, 12, classifier="ngrams")
+    server.answer("Quelle est la capitale ?")
 
     examination = router.doctor(send=True)
 
-    asked = [one.json["messages"][-1]["content"] for one in server.requests[before:]]
-    assert 12 == sum(text.startswith("Translate") for text in asked)
+    assert 12 == sum(text.startswith("Translate") for text in server.prompts[12:])
     assert "in another language" in found(examination, "wording")[1].words
-
-
-# The ledger and the settings file
-
-
-def blocked():
-    Path("a file").write_text("")
-    return Path("a file") / "ledger.sqlite"
-
-
-def damaged(router):
-    for number in range(60):
-        router.route(f"prompt {number}")
-    router.close()
-    file = Path("ledger.sqlite")
-    raw = bytearray(file.read_bytes())
-    raw[len(raw) // 2 :] = b"\xff" * (len(raw) - len(raw) // 2)
-    file.write_bytes(raw)
 
 
 def test_what_is_wrong_with_a_ledger_is_red_with_another_one_as_the_cure(make_router):
@@ -425,128 +352,100 @@ def test_what_is_wrong_with_a_ledger_is_red_with_another_one_as_the_cure(make_ro
     healthy.route("hello")
     assert "2 rows" in only(healthy.doctor(), "ledger").words
 
-    damaged(healthy)
-    finding = only(make_router().doctor(), "ledger")
-    assert "red" == finding.colour
+    answering(lambda: healthy, 60).close()
+    file = Path("ledger.sqlite")
+    raw = file.read_bytes()
+    file.write_bytes(raw[: len(raw) // 2] + b"\xff" * (len(raw) - len(raw) // 2))
+    finding = only(make_router().doctor(), "ledger", colour="red")
     assert finding.cure.startswith("%env NBROUTE_LEDGER=")
     assert "malformed" in finding.words
     assert "a new kernel takes another one" in finding.words
 
-    waiting = make_router(ledger=blocked())
-    waiting.route("hello")
+    Path("a file").write_text("")
+    waiting = answering(make_router, 1, ledger=Path("a file") / "ledger.sqlite")
     assert "wait in memory" in only(waiting.doctor(), "ledger", colour="red").words
 
-    Path("ledger.sqlite").write_bytes(b"this is no database" * 100)
+    file.write_bytes(b"this is no database" * 100)
     examination = make_router().doctor()
     assert "red" == examination.worst
     assert "file is not a database" in only(examination, "ledger", colour="red").words
 
 
 @pytest.fixture
-def downloaded(tmp_path, monkeypatch, server):
-    """A folder that came with a settings file, as the working folder."""
+def downloaded(settings, tmp_path, monkeypatch):
+    """A settings file that came with a folder, which is the working folder."""
     folder = tmp_path / "cloned"
     folder.mkdir()
     monkeypatch.chdir(folder)
-    monkeypatch.setenv("MINE_API_KEY", KEY)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
-    file = folder / "nbroute.toml"
-    file.write_text(SETTINGS.format(url=server.url))
-    return file
+    return settings.rename(folder / "nbroute.toml")
 
 
 def test_an_untrusted_settings_file_is_told_with_what_it_asks_for(downloaded, server):
     with closing(Router(announce=lambda _: None)) as router:
-        examination = router.doctor()
+        finding = only(router.doctor(), "settings", colour="amber")
 
-    finding = only(examination, "settings", colour="amber")
     assert str(downloaded) in finding.words
     assert server.url in finding.words
     assert "%route trust" == finding.cure
 
 
-@pytest.mark.parametrize(
-    ("text", "told"),
-    [
-        ("[nbroute]\nprofil = 'x'\n", "did you mean 'profile'"),
-        ("[nbroute]\nfoo = 1\n", "key 'foo'"),
-    ],
-)
-def test_a_settings_file_that_was_broken_since_is_told(configured, tmp_path, text, told):
+def test_a_settings_file_that_was_broken_since_is_told(configured, settings):
     router = configured()
-    (tmp_path / "mine.toml").write_text(text)
+    for text, told in (("profil = 'x'", "did you mean 'profile'"), ("foo = 1", "key 'foo'")):
+        settings.write_text(f"[nbroute]\n{text}\n")
+        words = only(router.doctor(), "settings", colour="red").words
+        assert told in words
+        assert ".;" not in words
 
-    words = only(router.doctor(), "settings", colour="red").words
 
-    assert told in words
-    assert ".;" not in words
-
-
-def test_variables_that_come_first_are_named(monkeypatch):
+def test_variables_that_come_first_are_named(monkeypatch, opened):
     monkeypatch.setenv("NBROUTE_PROFILE", "simulated")
-    with closing(Router()) as router:
-        assert (
-            "set in the environment: NBROUTE_PROFILE, NBROUTE_LEDGER"
-            in only(router.doctor(), "settings").words
-        )
+
+    told = only(opened().doctor(), "settings").words
+
+    assert "set in the environment: NBROUTE_PROFILE, NBROUTE_LEDGER" in told
 
 
-# Interrupts
-
-
-def test_ctrl_c_while_sending_keeps_what_was_found(configured, server):
+def test_ctrl_c_keeps_what_was_found(configured, server, make_router):
     def stopped(sent):
         if sent["model"] == "large":
             os.kill(os.getpid(), signal.SIGINT)
             return Reply(delay=3)
         return Reply()
 
-    server.handler = stopped
-
-    examination = configured().doctor(send=True)
-
-    assert "you stopped it" in only(examination, "stopped").words
-    assert "1 model answered" in only(examination, "model", colour="green").words
-    assert found(examination, "ledger")
-
-
-def test_ctrl_c_in_a_check_keeps_what_was_found(make_router):
-    def slow(prompt):
+    def pressed(prompt):
         if prompt.startswith("Please"):
             raise KeyboardInterrupt
         return "LOW"
 
-    router = make_router(classifier=slow)
-    for number in range(12):
-        router.route(f"prompt {number}")
+    router = answering(make_router, 12, classifier=pressed)
+    server.handler = stopped
+    sending = configured().doctor(send=True)
+    server.handler = None
+    trying = router.doctor(send=True)
 
-    examination = router.doctor(send=True)
-
-    assert found(examination, "key")
-    assert "you stopped it" in only(examination, "stopped").words
-    assert not found(examination, "ledger")
-
-
-# In a notebook, and on a command line
-
-
-def run(shell, line):
-    with capture_output() as captured:
-        result = shell.run_cell(line)
-    return result, captured
+    assert "you stopped it" in only(sending, "stopped").words
+    assert "1 model answered" in only(sending, "model", colour="green").words
+    assert found(sending, "ledger")
+    assert found(trying, "key")
+    assert "you stopped it" in only(trying, "stopped").words
+    assert not found(trying, "ledger")
 
 
-def test_in_a_shell_the_front_end_and_the_kernel_are_looked_at_too(shell):
-    result, captured = run(shell, "%route doctor")
+def test_in_a_shell_the_front_end_and_the_kernel_are_looked_at_too(shell, monkeypatch):
+    ((shown, _),) = outputs(shell, "%route doctor")
+    assert "nothing was sent" in shown["text/plain"]
+    assert "<table" in shown["text/html"]
+    assert "did you mean '--send'" in error_of(shell, "%route doctor --sent")
+    monkeypatch.setattr("nbroute.notebook.doctor._server", lambda: "/opt/other/bin/python3")
 
-    examination = result.result
-    assert {"front end", "kernel"} <= {one.what for one in examination.findings}
+    examination = run(shell, "%route doctor")[1].result
+
     assert "a terminal" in only(examination, "front end").words
-    (shown,) = captured.outputs
-    assert "nothing was sent" in shown.data["text/plain"]
-    assert "<table" in shown.data["text/html"]
-    wrong, _ = run(shell, "%route doctor --sent")
-    assert "did you mean '--send'" in str(wrong.error_in_exec)
+    finding = only(examination, "kernel")
+    assert "the notebook's server runs in /opt/other/bin/python3" in finding.words
+    assert finding.cure.startswith("!/opt/other/bin/python3 -m pip install")
 
 
 @pytest.mark.parametrize("typed", ["n", "y", EOFError()])
@@ -561,12 +460,12 @@ def test_it_asks_before_it_sends(shell, monkeypatch, typed):
 
     monkeypatch.setattr("builtins.input", answer)
 
-    result, captured = run(shell, "%route doctor --send")
+    text, done = run(shell, "%route doctor --send")
 
     assert "6 calls, at most $0.01" in asked[0]
-    assert (typed == "y") == ("answered" in captured.stdout + repr(result.result))
+    assert (typed == "y") == ("answered" in text)
     if isinstance(typed, EOFError):
-        assert "`%route doctor --send --yes` sends without asking" in str(result.error_in_exec)
+        assert "`%route doctor --send --yes` sends without asking" in str(done.error_in_exec)
 
 
 def test_old_widgets_are_told_with_the_line_that_renews_them(shell, monkeypatch):
@@ -582,22 +481,13 @@ def test_old_widgets_are_told_with_the_line_that_renews_them(shell, monkeypatch)
     assert "anywidget is not installed" in missing.words
 
 
-def test_a_server_in_another_python_is_told_with_the_line_for_its_packages(shell, monkeypatch):
-    monkeypatch.setattr("nbroute.notebook.doctor._server", lambda: "/opt/other/bin/python3")
-
-    finding = only(run(shell, "%route doctor")[0].result, "kernel")
-
-    assert "the notebook's server runs in /opt/other/bin/python3" in finding.words
-    assert finding.cure.startswith("!/opt/other/bin/python3 -m pip install")
-
-
-def test_a_replay_asks_no_model(shell, tmp_path, server):
-    run(shell, "%route record talk.rec")
-    run(shell, "%%route\nWhat is the capital of France?")
+def test_a_replay_asks_no_model(shell):
+    for cell in ("%route record talk.rec", "%%route\nWhat is the capital of France?"):
+        run(shell, cell)
     run(shell, "%route record off")
     run(shell, "%route replay talk.rec")
 
-    examination = run(shell, "%route doctor --send --yes")[0].result
+    examination = run(shell, "%route doctor --send --yes")[1].result
 
     assert "%route replay off" == only(examination, "answers").cure
     assert "nothing was sent" in repr(examination)
@@ -613,6 +503,12 @@ def test_the_command_ends_with_1_where_something_is_red(downloaded, monkeypatch,
     monkeypatch.delenv("MINE_API_KEY")
     assert 1 == main(["doctor"])
     assert "MINE_API_KEY" in capsys.readouterr().out
+    monkeypatch.delenv("NBROUTE_CONFIG")
+    monkeypatch.setenv("NBROUTE_PROFILE", "local")
+    monkeypatch.setitem(sys.modules, "xllamacpp", None)
+    assert 1 == main(["doctor"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert "needs llama.cpp pip install 'nbroute[local]'" in said
 
 
 def test_in_a_shell_a_cure_is_what_a_shell_takes(monkeypatch, capsys):
@@ -626,13 +522,3 @@ def test_in_a_shell_a_cure_is_what_a_shell_takes(monkeypatch, capsys):
     assert "export NBROUTE_LEDGER=~/nbroute-ledger.sqlite3" in lines
     assert "in a notebook: %route audit --direction both" in lines
     assert not [line for line in lines if line.startswith(("%route", "!"))]
-
-
-def test_a_local_profile_without_llama_cpp_is_told_the_pip_line(monkeypatch, capsys):
-    monkeypatch.setenv("NBROUTE_PROFILE", "local")
-    monkeypatch.setitem(sys.modules, "xllamacpp", None)
-
-    assert 1 == main(["doctor"])
-
-    said = " ".join(capsys.readouterr().out.split())
-    assert "needs llama.cpp pip install 'nbroute[local]'" in said
