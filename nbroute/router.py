@@ -1,4 +1,7 @@
-"""Settings -> Router: the one place that names concrete classes."""
+"""Settings -> Router: the one place that names concrete classes.
+
+What measures and learns (`evaluate`, with numpy and pandas) is imported by the method that uses it.
+"""
 
 from __future__ import annotations
 
@@ -31,17 +34,6 @@ from nbroute.engine.context import Parts, Resources, Spec
 from nbroute.engine.engine import Engine
 from nbroute.engine.feedback import keep_label, labels_frame, take_back
 from nbroute.errors import NbrouteError, RecordError, SettingsError, did_you_mean
-from nbroute.evaluate import model_file
-from nbroute.evaluate.audit import Plan, make_plan, run_audit
-from nbroute.evaluate.audited import Audit
-from nbroute.evaluate.calibration import Calibration, calibrate
-from nbroute.evaluate.check_training import FittedCheck, fit_check, load_check, save_check, votes
-from nbroute.evaluate.judging import Judge
-from nbroute.evaluate.past import collect
-from nbroute.evaluate.quality import Quality, measure
-from nbroute.evaluate.training import Fitted, fit
-from nbroute.evaluate.training_data import read_examples
-from nbroute.evaluate.whatif import WhatIf, what_if
 from nbroute.ladders import LOCAL_MODEL, spread, validate
 from nbroute.locks import Lock
 from nbroute.providers import model_files
@@ -79,7 +71,15 @@ if TYPE_CHECKING:
     from nbroute.batch import Batch
     from nbroute.batch.run import Progress
     from nbroute.compare import Comparison, Grid
+    from nbroute.evaluate.audit import Plan
+    from nbroute.evaluate.audited import Audit
+    from nbroute.evaluate.calibration import Calibration
+    from nbroute.evaluate.check_training import FittedCheck
     from nbroute.evaluate.findings import Examination
+    from nbroute.evaluate.judging import Judge
+    from nbroute.evaluate.quality import Quality
+    from nbroute.evaluate.training import Fitted
+    from nbroute.evaluate.whatif import WhatIf
 
 
 class Router(Engine):
@@ -148,7 +148,7 @@ class Router(Engine):
         chosen = classifier or settings.classifier.name
         made = Classifiers(settings, steps, asked, providers, announce, file, chosen, rename)
         if examples is not None:
-            made.own_examples = read_examples(examples, steps)
+            made.own_examples = made.read(examples)
         self._classifiers = made
         places = {name: getattr(one, "base_url", "") for name, one in providers.items()}
         cache = FileCache(settings.cache_file) if settings.cache_file else MemoryCache()
@@ -357,6 +357,8 @@ class Router(Engine):
         the prompt alone, the answer's length and chance, and is then kept next to the ledger.
         SettingsError for labels that it cannot learn from, and if scikit-learn is missing.
         """
+        from nbroute.evaluate.check_training import votes
+
         missing = 0
         if frame is None:
             frame, missing = votes(self)
@@ -385,6 +387,8 @@ class Router(Engine):
         Near-duplicate prompts (or those of one `group`) count once. SettingsError for what cannot
         be used, and if nothing can be promised; it then says how many labels it would take.
         """
+        from nbroute.evaluate.calibration import calibrate
+
         return calibrate(self, source, loss=loss, confidence=confidence, of=of, seed=seed)
 
     def quality(self, source: Any = None, *, seed: int = 0) -> Quality:
@@ -396,6 +400,8 @@ class Router(Engine):
         it, the last audit, else the session's labels. Nothing is sent: for a classifier that
         would send, a column `picked` has the tiers. SettingsError if `source` says nothing.
         """
+        from nbroute.evaluate.quality import measure
+
         if source is None:
             source = self.labels() if self.audited is None else self.audited
         return measure(self, source, seed)
@@ -425,6 +431,9 @@ class Router(Engine):
         `results`, or another `session` of the ledger. SettingsError for an unknown ladder or
         classifier.
         """
+        from nbroute.evaluate.past import collect
+        from nbroute.evaluate.whatif import what_if
+
         found = collect(self, prompts, results, session, output_tokens)
         given = (self, self.settings, self.classifier, found)
         return what_if(*given, ladder=ladder, asked=classifier, threshold=threshold, cache=cache)
@@ -459,6 +468,8 @@ class Router(Engine):
         Ctrl-C or once `cancel` is set: their `result` is the audit so far. The same call then
         does only what is missing.
         """
+        from nbroute.evaluate.audit import make_plan
+
         given = (sample, direction, judge, seed, frame, max_cost)
         plan = make_plan(self, *given, everything=everything, again=again)
         how = {"progress": progress, "cancel": cancel, "workers": workers}
@@ -466,6 +477,9 @@ class Router(Engine):
 
     def carry_out(self, plan: Plan, **how: Any) -> Audit:
         """Carry out what `make_plan` planned; see `audit`."""
+        from nbroute.evaluate.audit import run_audit
+        from nbroute.evaluate.audited import Audit
+
         try:
             audit = run_audit(plan, before=self._stopped, **how)
         except NbrouteError as error:
@@ -696,10 +710,16 @@ class Classifiers:
         with self._lock:
             if self._examples is None:
                 file = self.settings.classifier.examples_file
-                own = self.own_examples or (read_examples(file, self.ladder) if file else shipped())
+                own = self.own_examples or (self.read(file) if file else shipped())
                 self._examples = ExampleVectors([*own, *self._taught_examples()])
             examples = self._examples
         return EmbeddingClassifier(embed, examples, method)
+
+    def read(self, examples: Any) -> tuple[Example, ...]:
+        """The user's own examples for this ladder."""
+        from nbroute.evaluate.training_data import read_examples
+
+        return read_examples(examples, self.ladder)
 
     def _leaning(self) -> TaughtClassifier:
         """Ngrams with what was taught."""
@@ -718,6 +738,8 @@ class Classifiers:
             return ()
 
     def _by_learning(self) -> Classifier:
+        from nbroute.evaluate import model_file
+
         with self._lock:
             if self._learned is None:
                 self._learned = model_file.load(self._learned_file, self._free_embedder)
@@ -742,6 +764,9 @@ class Classifiers:
 
     def fit(self, frame: Any, to: Path | None, seed: int) -> Fitted:
         """Learn from the labels; if better than the present classifier, it takes its place."""
+        from nbroute.evaluate import model_file
+        from nbroute.evaluate.training import fit
+
         present = self._bare(None, None)
         embedder = self._free_embedder()
         fitted = fit(frame, self.ladder, embedder=embedder, present=present, seed=seed)
@@ -756,6 +781,8 @@ class Classifiers:
 
     def learned_check(self) -> LearnedCheck:
         """The check that was fitted here or before; SettingsError if there is none."""
+        from nbroute.evaluate.model_file import load_check
+
         with self._lock:
             if self._check is None:
                 self._check = load_check(self._check_file)
@@ -763,6 +790,9 @@ class Classifiers:
 
     def fit_check(self, frame: Any, catch: float, seed: int) -> FittedCheck:
         """Learn from the labels; a check that is better than nothing becomes the learned one."""
+        from nbroute.evaluate.check_training import fit_check
+        from nbroute.evaluate.model_file import save_check
+
         fitted = fit_check(frame, catch=catch, seed=seed)
         if not fitted.better:
             return fitted

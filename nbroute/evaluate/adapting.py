@@ -10,16 +10,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
 
 from nbroute.classify import ngrams
 from nbroute.classify.examples import LABELS, tier_of
 from nbroute.classify.ngrams import Weights
 from nbroute.evaluate.training_data import Labelled
 from nbroute.types import Ladder
-
-if TYPE_CHECKING:
-    import numpy as np
 
 #: The shipped weights were trained with it, too. From 0.02 to 0.1 the figures are the same.
 PENALTY = 0.05
@@ -48,7 +47,6 @@ class Rows:
 
     def moved(self, rows: np.ndarray) -> np.ndarray:
         """What those rows add to the prior's weights: (PLACES + 1) x tiers."""
-        import numpy as np
         from scipy.optimize import minimize
         from threadpoolctl import threadpool_limits
 
@@ -86,8 +84,6 @@ class Rows:
 
 def log_chances(odds: np.ndarray) -> np.ndarray:
     """The logarithm of the softmax, row by row."""
-    import numpy as np
-
     from_best: np.ndarray = odds - odds.max(axis=1, keepdims=True)
     logs: np.ndarray = from_best - np.log(np.exp(from_best).sum(axis=1, keepdims=True))
     return logs
@@ -107,8 +103,6 @@ def shipped_levels(prompts: Sequence[str], ladder: Ladder) -> tuple[np.ndarray, 
 
     One that it was trained on is judged by the fold that it was left out of.
     """
-    import numpy as np
-
     logs = log_chances(_shipped_odds(prompts))
     tiers = [ladder.index(tier_of(label, ladder) or ladder.default) for label in LABELS]
     return np.exp(logs) @ np.arange(len(LABELS)), np.array(tiers)[logs.argmax(axis=1)]
@@ -116,8 +110,6 @@ def shipped_levels(prompts: Sequence[str], ladder: Ladder) -> tuple[np.ndarray, 
 
 def adapted(rows: Rows, ladder: Ladder, held_out: np.ndarray) -> Weights:
     """The shipped weights moved by all rows, as sharp as the rows' held-out odds should be."""
-    import numpy as np
-
     known, added, to = ngrams.shipped(), rows.moved(np.arange(len(rows.levels))), places(ladder)
     return replace(
         known,
@@ -133,8 +125,6 @@ def places(ladder: Ladder) -> np.ndarray:
 
     It is the mean of the labels that stand for the tier, else of the two on either side.
     """
-    import numpy as np
-
     tiers = len(ladder.tiers)
     to = np.zeros((len(LABELS), tiers))
     for place, label in enumerate(LABELS):
@@ -149,8 +139,6 @@ def places(ladder: Ladder) -> np.ndarray:
 
 def _shipped_odds(prompts: Sequence[str]) -> np.ndarray:
     """The shipped classifier's log-odds, held out where it was trained on the prompt."""
-    import numpy as np
-
     known = ngrams.shipped()
     chances = np.array(
         [
@@ -164,7 +152,6 @@ def _shipped_odds(prompts: Sequence[str]) -> np.ndarray:
 
 
 def _columns(prompts: Sequence[str], known: Weights) -> Any:
-    import numpy as np
     from scipy import sparse
 
     found = [ngrams.features(prompt, known.rarities) for prompt in prompts]
@@ -180,7 +167,6 @@ def _sharpness(odds: np.ndarray, levels: np.ndarray) -> float:
 
     Temperature scaling: Guo et al. 2017, "On Calibration of Modern Neural Networks".
     """
-    import numpy as np
     from scipy.optimize import minimize_scalar
 
     def surprise(log: float) -> float:
@@ -191,7 +177,5 @@ def _sharpness(odds: np.ndarray, levels: np.ndarray) -> float:
 
 
 def _in_two_bytes(weights: np.ndarray) -> np.ndarray:
-    import numpy as np
-
     kept: np.ndarray = weights.astype(np.float16).astype(np.float32)
     return kept

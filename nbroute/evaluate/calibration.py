@@ -15,7 +15,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
 
 from nbroute.engine.engine import Engine
 from nbroute.errors import SettingsError, did_you_mean
@@ -27,10 +30,6 @@ from nbroute.report.figure import Figure
 from nbroute.report.metrics import rounded_up, wilson
 from nbroute.report.table import counted
 from nbroute.report.text import Block, plain
-
-if TYPE_CHECKING:
-    import numpy as np
-    import pandas as pd
 
 #: How many random halves it is tried on.
 SPLITS = 200
@@ -117,14 +116,10 @@ class Calibration:
 
         All but the last are floats; shares are 0 to 1. Only thresholds that hold may be chosen.
         """
-        import pandas as pd
-
         return pd.DataFrame(self.steps, columns=Step._fields)
 
     def chart(self) -> Figure:
         """How often it was right against how sure it was, in tenths, with 95% intervals."""
-        import numpy as np
-
         known = ~np.isnan(self.cases.said)
         said, right = self.cases.said[known], self.cases.right[known]
         tenths, marks = np.minimum((said * 10 + 1e-9).astype(int), 9), []
@@ -231,8 +226,6 @@ def calibrate(
     SettingsError for data that cannot be used, where no threshold can be promised (it says how
     many labels it would take), and without mapie.
     """
-    import numpy as np
-
     loss = read_share("loss", loss, most=NOT_ALL, like=0.02)
     confidence = read_share("confidence", confidence, most=NOT_ALL, like=0.9)
     if of not in tuple(KINDS):
@@ -275,7 +268,6 @@ def _bound(losses: Any, count: int, confidence: float) -> Any:
 
     Clopper and Pearson 1934, "The use of confidence or fiducial limits", one-sided.
     """
-    import numpy as np
     from scipy.stats import beta
 
     return np.where(losses < count, beta.ppf(confidence, losses + 1, count - losses), 1.0)
@@ -283,8 +275,6 @@ def _bound(losses: Any, count: int, confidence: float) -> Any:
 
 def _halves(cells: np.ndarray, loss: float, confidence: float, seed: int) -> Held:
     """Calibrate on random halves, by cells: nothing else in a row makes a difference."""
-    import numpy as np
-
     first, count = int(cells.sum()) // 2, int(cells.sum())
     draw = np.random.default_rng(seed).multivariate_hypergeometric(cells.ravel(), first, SPLITS)
     halves = draw.reshape(SPLITS, *cells.shape)
@@ -299,8 +289,6 @@ def _grid(cases: Cases) -> tuple[np.ndarray, np.ndarray]:
 
     A hundred of them, a hundredth of the rows apart.
     """
-    import numpy as np
-
     ends = sorted((cases.kind.safe, cases.kind.cheap))
     known = cases.scores[~np.isnan(cases.scores)]
     inner = np.round(np.quantile(known, np.linspace(0, 1, 101)), 3)
@@ -323,8 +311,6 @@ def _losses(cells: np.ndarray) -> np.ndarray:
 
 def _costs(cases: Cases, places: np.ndarray, settings: int) -> tuple[np.ndarray, float]:
     """US dollars at each setting, and at most, for the rows with known costs; NaN if none are."""
-    import numpy as np
-
     nothing = np.full(settings, math.nan), math.nan
     if cases.usd is None:
         return nothing
@@ -338,7 +324,6 @@ def _costs(cases: Cases, places: np.ndarray, settings: int) -> tuple[np.ndarray,
 
 def _refusal(cases: Cases, losses: int, loss: float, confidence: float) -> str:
     """Why nothing can be promised, how many labels that would take, and what can be promised."""
-    import numpy as np
     from scipy.stats import binom
 
     count = len(cases.scores)

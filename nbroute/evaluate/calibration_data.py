@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
 
 from nbroute.classify.registry import CautiousClassifier
 from nbroute.engine.engine import Engine, would_ask
@@ -23,10 +26,6 @@ from nbroute.evaluate.training_data import (
 )
 from nbroute.report.table import counted
 from nbroute.types import Classifier
-
-if TYPE_CHECKING:
-    import numpy as np
-    import pandas as pd
 
 _FORMS = (
     "columns prompt and tier (the one needed), or what an audit's frame() has; group is optional"
@@ -85,8 +84,6 @@ def _once(frame: pd.DataFrame, seed: int, noun: str) -> tuple[pd.DataFrame, list
 
     At most `MOST` are kept. A column group says what belongs together.
     """
-    import numpy as np
-
     texts_in(frame, "prompt")
     own = "group" if "group" in frame.columns else "prompt"
     if frame[own].isna().any():
@@ -105,8 +102,6 @@ def _once(frame: pd.DataFrame, seed: int, noun: str) -> tuple[pd.DataFrame, list
 
 
 def _numbers(frame: pd.DataFrame, name: str) -> np.ndarray:
-    import pandas as pd
-
     if name not in frame.columns:
         return _numbers(frame.assign(**{name: math.nan}), name)
     numbers = pd.to_numeric(frame[name], errors="coerce")
@@ -165,8 +160,6 @@ def _pairs(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _of_audit(kept: pd.DataFrame, present: float) -> Cases:
     """A loss is a prompt that stays put although the expensive answer is preferred."""
-    import numpy as np
-
     scores = _scores(kept, "confidence", 0.0, 1.0)
     lost = (kept["verdict"] == "expensive").to_numpy(dtype=bool)
     usd = np.column_stack([_numbers(kept, name) for name in ("cheaper_usd", "expensive_usd")])
@@ -194,8 +187,6 @@ def _of_audit(kept: pd.DataFrame, present: float) -> Cases:
 
 def _of_labels(engine: Engine, classifier: Classifier, kept: pd.DataFrame) -> Cases:
     """A loss is a prompt that is answered below the tier that it needs."""
-    import numpy as np
-
     tiers, needed, prompts = engine.ladder.names, kept["level"].to_numpy(), kept["prompt"].tolist()
     what, top = f"the classifier {classifier.name!r}", len(tiers) - 1
     decided = decisions(engine, classifier, prompts)
@@ -230,8 +221,6 @@ def _of_labels(engine: Engine, classifier: Classifier, kept: pd.DataFrame) -> Ca
 
 def of_answers(engine: Engine, source: Any, of: str, seed: int) -> Cases:
     """The cases for a check's threshold: a loss is a bad answer that passes."""
-    import numpy as np
-
     missing = 0
     if source is None:
         source, missing = votes(engine)
@@ -263,8 +252,6 @@ def _scores(
     frame: pd.DataFrame, name: str, least: float, most: float, what: str = ""
 ) -> np.ndarray:
     """The column as numbers, NaN for none; SettingsError if no threshold can be set on it."""
-    import numpy as np
-
     scores = _numbers(frame, name)
     known = scores[~np.isnan(scores)]
     if not len(known):

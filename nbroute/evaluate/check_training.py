@@ -9,16 +9,19 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
 
 from nbroute.checks.learned import MEASURES, PLACES, LearnedCheck, columns, measured
 from nbroute.engine.engine import Engine
 from nbroute.engine.feedback import labels_of
 from nbroute.errors import SettingsError
-from nbroute.evaluate.model_file import check_arrays, read, write
 from nbroute.evaluate.training import with_ends
 from nbroute.evaluate.training_data import (
+    ANSWER_FORMS,
     FEWEST,
     NOT_ALL,
     check_columns,
@@ -30,12 +33,6 @@ from nbroute.evaluate.training_data import (
 )
 from nbroute.report.table import text_table
 
-if TYPE_CHECKING:
-    import numpy as np
-    import pandas as pd
-    from numpy.typing import ArrayLike
-
-_FORMS = "columns prompt, text and good (or label: good, bad), or prompt, better and worse"
 _GOOD = frozenset(("good", "better", "1", "1.0", "true", "overkill", "cheapest acceptable"))
 _BAD = frozenset(("bad", "worse", "0", "0.0", "false", "too weak"))
 #: Fewer good or bad answers than this say nothing of what sets them apart.
@@ -54,8 +51,6 @@ _RIVALS: Mapping[str, Any] = {
     "the answer's length": [0],
     "chance": [],
 }
-
-_KIND, _SCHEMA = "nbroute learned check", 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,9 +71,6 @@ class Judged:
 
 def read_judged(source: Any) -> Judged:
     """The answers in a DataFrame or a CSV file; SettingsError says what cannot be used."""
-    import numpy as np
-    import pandas as pd
-
     frame, pairs = judged_rows(source)
     said = frame["bad"].tolist()
     groups, count = near_duplicates(frame["prompt"].tolist()), len(said)
@@ -102,13 +94,11 @@ def judged_rows(source: Any) -> tuple[pd.DataFrame, bool]:
 
     Other columns stay. SettingsError names the row that cannot be used.
     """
-    import pandas as pd
-
-    frame = frame_of(source, _FORMS)
+    frame = frame_of(source, ANSWER_FORMS)
     pairs = {"better", "worse"} <= set(frame.columns)
     other = {"answer": "text", "good": "label"}
     frame = frame.rename(columns={a: b for a, b in other.items() if b not in frame.columns})
-    check_columns(frame, ("prompt",) if pairs else ("prompt", "text", "label"), _FORMS)
+    check_columns(frame, ("prompt",) if pairs else ("prompt", "text", "label"), ANSWER_FORMS)
     if pairs:
         sides = ("better", "worse")
         frame = pd.concat([frame.assign(text=frame[one], label=one) for one in sides])
@@ -131,8 +121,6 @@ def votes(engine: Engine) -> tuple[pd.DataFrame, int]:
 
     SettingsError where no judged answer's text was kept.
     """
-    import pandas as pd
-
     said = {one.result: one for one in labels_of(engine, everything=True)}
     kept: dict[str, tuple[Any, Any]] = {}
     for row in engine.ledger.rows():
@@ -150,7 +138,7 @@ def votes(engine: Engine) -> tuple[pd.DataFrame, int]:
             "nbroute.toml keeps them, or give a frame."
             if said
             else "no answer has been labelled yet: use the thumbs under a card, `%route label`, "
-            f"or give a frame with {_FORMS}."
+            f"or give a frame with {ANSWER_FORMS}."
         )
     return pd.DataFrame(rows, columns=["prompt", "text", "logprob", "label"]), len(said) - len(rows)
 
@@ -226,8 +214,6 @@ def fit_check(source: Any, *, catch: float = 0.5, seed: int = 0) -> FittedCheck:
     calibrated on the prompts held back (Platt 1999, "Probabilistic outputs for support vector
     machines"). SettingsError for labels that cannot be used and without scikit-learn.
     """
-    import numpy as np
-
     catch = read_share("catch", catch, most=NOT_ALL, like=0.5)
     need("sklearn", "fitting")
     from sklearn.linear_model import LogisticRegression
@@ -274,8 +260,6 @@ def auc(scores: ArrayLike, bad: ArrayLike, counts: ArrayLike | None = None) -> f
 
     Each row counts as often as `counts` says; NaN where no row that counts is bad, or all are.
     """
-    import numpy as np
-
     bad = np.asarray(bad, dtype=float)
     weights = np.ones(len(bad)) if counts is None else np.asarray(counts, dtype=float)
     _, place = np.unique(scores, return_inverse=True)
@@ -290,8 +274,6 @@ def compared(
     scores: Mapping[str, np.ndarray], bad: np.ndarray, groups: np.ndarray, seed: int = 0
 ) -> tuple[Line, ...]:
     """A line for each of the scores, the first of which is compared with the others."""
-    import numpy as np
-
     _, group = np.unique(groups, return_inverse=True)
     count = int(group.max()) + 1
     drawn = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), SAMPLES)
@@ -317,52 +299,3 @@ def _catch(cut: float, chances: np.ndarray, bad: np.ndarray) -> Catch:
     fires = chances >= cut
     hits = float((fires * bad).sum())
     return Catch(cut, float(fires.mean()), hits / max(fires.sum(), 1), hits / float(bad.sum()))
-
-
-def save_check(check: LearnedCheck, path: Path) -> Path:
-    """Write it to a file (no prompt and no answer is in it); SettingsError where that fails."""
-    import numpy as np
-
-    header = {
-        "kind": _KIND,
-        "schema": _SCHEMA,
-        "measures": MEASURES,
-        "labels": check.labels,
-        "bad": check.bad,
-    }
-    line = np.array([check.bias, check.threshold])
-    parts = {"centre": check.centre, "spread": check.spread, "weights": check.weights, "line": line}
-    return write(path, header, parts, "the learned check")
-
-
-def load_check(path: Path) -> LearnedCheck:
-    """The check in that file; SettingsError for none, a damaged one and another version's."""
-    try:
-        return read(path, _made, "a learned check")
-    except FileNotFoundError as error:
-        raise SettingsError(
-            "there is no learned check yet: fit one with router.fit_check(frame), where frame has "
-            f"{_FORMS}."
-        ) from error
-
-
-def _made(header: Mapping[str, Any], found: Mapping[str, np.ndarray]) -> LearnedCheck:
-    if header["kind"] != _KIND:
-        raise ValueError(f"it says that it is a {header['kind']!r:.60}")
-    if (header["schema"], header["measures"]) != (_SCHEMA, list(MEASURES)):
-        raise ValueError("it was saved by another version of nbroute")
-    first = len(MEASURES)
-    sizes = {"centre": first, "spread": first, "weights": first + 2 * PLACES, "line": 2}
-    check_arrays(found, sizes)
-    if header["bad"] not in ("wrong", "the worse of two"):
-        raise ValueError(f"it calls a bad answer {header['bad']!r:.60}")
-    bias, threshold = found["line"].tolist()
-    return LearnedCheck(
-        found["centre"],
-        found["spread"],
-        found["weights"],
-        bias,
-        threshold,
-        labels=int(header["labels"]),
-        bad=header["bad"],
-    )

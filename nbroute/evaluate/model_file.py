@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
+import numpy as np
+
+from nbroute.checks.learned import MEASURES, PLACES, LearnedCheck
 from nbroute.classify import ngrams
 from nbroute.classify.learned import (
     FAMILIES,
@@ -20,36 +22,39 @@ from nbroute.classify.learned import (
 )
 from nbroute.decoding import DAMAGED, arrays, decode, parse
 from nbroute.errors import SettingsError, named
+from nbroute.evaluate.training_data import ANSWER_FORMS
 from nbroute.storage import content
 from nbroute.types import Embedder
 
-if TYPE_CHECKING:
-    import numpy as np
-
 T = TypeVar("T")
+Arrays = Mapping[str, np.ndarray]
 
-#: Change with what the file holds or with what a column means. What was learnt of tiers was
-#: in the first one, too, in older versions of nbroute; it is still read.
-SCHEMA, TIERS_SCHEMA = 1, 2
-#: Bytes of all arrays together; 50,000 words and an embedding are a tenth of it.
+_CLASSIFIER, _CHECK = "learned classifier", "learned check"
+#: To change with what a file holds or what a column means. Older versions of nbroute kept what was
+#: learnt from tiers in the first schema too, and it is still read.
+SCHEMA, TIERS_SCHEMA, _CHECK_SCHEMA = 1, 2, 1
+#: Bytes of all arrays together; 50,000 words and an embedding take a tenth of it.
 _LARGEST = 64_000_000
-_KIND = "nbroute learned classifier"
 
 
 def save(classifier: LearnedClassifier | LearnedTiers, path: str | Path) -> Path:
-    """Write it to a file (no prompt is in it), in place of an older one at once; the path.
+    """Write it to a file (with no prompt in it), which replaces an older one; returns the path.
 
-    Of tiers there are weights alone, and of scores the words found in three training prompts
-    or more. SettingsError where the file cannot be written.
+    For tiers the file has only weights, for scores also the words that three training prompts or
+    more have in common. SettingsError if it cannot be written.
     """
-    import numpy as np
-
     if isinstance(classifier, LearnedTiers):
-        return _save_tiers(classifier, Path(path))
+        known = classifier.weights
+        header = {"schema": TIERS_SCHEMA, "tiers": classifier.tiers, "features": ngrams.VERSION}
+        parts = {
+            "rarities": known.rarities,
+            "weights": known.weights.astype(np.float16),
+            "line": np.array([*known.bias, known.sharpness]),
+        }
+        return _write(Path(path), _CLASSIFIER, header, parts)
     model = classifier.model
     middle = model.reading.middle
     header = {
-        "kind": _KIND,
         "schema": SCHEMA,
         "tiers": model.tiers,
         "levels": model.levels,
@@ -57,7 +62,7 @@ def save(classifier: LearnedClassifier | LearnedTiers, path: str | Path) -> Path
         "measures": FAMILIES,
         "terms": list(model.reading.vocabulary.places),
     }
-    parts: dict[str, Any] = {
+    parts = {
         "rarities": np.array(model.reading.vocabulary.rarities, dtype=float),
         "centre": model.reading.centre,
         "spread": model.reading.spread,
@@ -67,63 +72,33 @@ def save(classifier: LearnedClassifier | LearnedTiers, path: str | Path) -> Path
         "intercepts": model.scale.intercepts,
         "line": np.array([model.bias, model.scale.slope]),
     }
-    return write(Path(path), header, parts, "the learned classifier")
+    return _write(Path(path), _CLASSIFIER, header, parts)
 
 
-def _save_tiers(classifier: LearnedTiers, path: Path) -> Path:
-    import numpy as np
-
-    weights = classifier.weights
-    header = {
-        "kind": _KIND,
-        "schema": TIERS_SCHEMA,
-        "tiers": classifier.tiers,
-        "features": ngrams.VERSION,
-    }
-    parts = {
-        "rarities": weights.rarities,
-        "weights": weights.weights.astype(np.float16),
-        "line": np.array([*weights.bias, weights.sharpness]),
-    }
-    return write(path, header, parts, "the learned classifier")
+def save_check(check: LearnedCheck, path: Path) -> Path:
+    """Write it to a file (with no prompt and no answer in it); SettingsError if that fails."""
+    header = {"schema": _CHECK_SCHEMA, "measures": MEASURES}
+    header |= {"labels": check.labels, "bad": check.bad}
+    line = np.array([check.bias, check.threshold])
+    parts = {"centre": check.centre, "spread": check.spread, "weights": check.weights, "line": line}
+    return _write(path, _CHECK, header, parts)
 
 
-def write(target: Path, header: dict[str, Any], parts: dict[str, Any], what: str) -> Path:
-    """Write header and arrays to the file, in place of an older one at once; the file.
-
-    SettingsError names `what` could not be saved.
-    """
-    import numpy as np
-
-    told = np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)
+def _write(target: Path, kind: str, header: dict[str, Any], parts: Arrays) -> Path:
+    told = json.dumps({"kind": f"nbroute {kind}", **header}).encode()
     part = target.with_name(f".{target.name}.part")
     try:
         with part.open("wb") as file:
-            np.savez_compressed(file, allow_pickle=False, header=told, **parts)
+            np.savez_compressed(
+                file, allow_pickle=False, header=np.frombuffer(told, dtype=np.uint8), **parts
+            )
         part.replace(target)
     except OSError as error:
         raise SettingsError(
-            f"{what} cannot be saved as {str(target)!r} ({error}); "
+            f"the {kind} cannot be saved as {str(target)!r} ({error}); "
             "name a file in a folder that can be written."
         ) from error
     return target
-
-
-def read(path: Path, make: Callable[[dict[str, Any], Mapping[str, Any]], T], what: str) -> T:
-    """What `make` makes of the header and the arrays of the file.
-
-    It raises one of `DAMAGED` where they do not fit together. SettingsError for such a file,
-    and one that is another's; FileNotFoundError for none.
-    """
-    try:
-        found = arrays(content(path), _LARGEST)
-        return make(decode(parse(found["header"].tobytes()), dict[str, Any]), found)
-    except FileNotFoundError:
-        raise
-    except DAMAGED as error:
-        raise SettingsError(
-            f"{str(path)!r} is not {what}, or a damaged one ({named(error):.200}); fit it again."
-        ) from error
 
 
 def load(
@@ -131,16 +106,23 @@ def load(
 ) -> LearnedClassifier | LearnedTiers:
     """The classifier that was saved there, with the embedder that it was trained with.
 
-    A function that makes the embedder is called only where one is needed. SettingsError for
-    a file that is absent, damaged, another's or of another version, and for another embedder.
+    A function that makes the embedder is called only if one is needed. SettingsError for a file
+    that is missing, damaged, something else or from another version, and for another embedder.
     """
-    try:
-        model = read(Path(path), partial(_model, str(path)), "a learned classifier")
-    except FileNotFoundError as error:
+
+    def made(header: dict[str, Any], found: Arrays) -> Model | LearnedTiers:
+        if header["schema"] == TIERS_SCHEMA and header["features"] == ngrams.VERSION:
+            return _tiers_of(tuple(header["tiers"]), found)
+        if header["schema"] == SCHEMA and header["measures"] == list(FAMILIES):
+            return _model_of(header, found)
         raise SettingsError(
-            f"there is no learned classifier at {str(path)!r}; "
-            "fit one with router.fit(frame), or name its file."
-        ) from error
+            f"{str(path)!r} was saved by another version of nbroute (schema "
+            f"{header['schema']!r}, this one reads {SCHEMA} and {TIERS_SCHEMA}); fit it again and "
+            "save it."
+        )
+
+    none = f"there is no learned classifier at {str(path)!r}; fit one with router.fit(frame), or "
+    model = _read(Path(path), _CLASSIFIER, made, f"{none}name its file.")
     if isinstance(model, LearnedTiers):
         return model
     if model.embedder is None:
@@ -148,47 +130,63 @@ def load(
     return LearnedClassifier(model, embedder() if callable(embedder) else embedder)
 
 
-def _model(
-    file: str, header: dict[str, Any], found: Mapping[str, np.ndarray]
-) -> Model | LearnedTiers:
-    """What those arrays make; one of `DAMAGED` is raised where they do not fit together."""
-    if header["kind"] != _KIND:
-        raise ValueError(f"it says that it is a {header['kind']!r:.60}")
-    if header["schema"] == TIERS_SCHEMA and header["features"] == ngrams.VERSION:
-        return _tiers_of(tuple(header["tiers"]), found)
-    if header["schema"] == SCHEMA and header["measures"] == list(FAMILIES):
-        return _model_of(header, found)
-    raise SettingsError(
-        f"{file!r} was saved by another version of nbroute (schema {header['schema']!r}, this "
-        f"one reads {SCHEMA} and {TIERS_SCHEMA}); fit it again and save it."
-    )
+def load_check(path: Path) -> LearnedCheck:
+    """The check in that file; SettingsError if it is missing, damaged or from another version."""
+
+    def made(header: dict[str, Any], found: Arrays) -> LearnedCheck:
+        if (header["schema"], header["measures"]) != (_CHECK_SCHEMA, list(MEASURES)):
+            raise ValueError("it was saved by another version of nbroute")
+        first = len(MEASURES)
+        sizes = {"centre": first, "spread": first, "weights": first + 2 * PLACES, "line": 2}
+        _check_arrays(found, sizes)
+        labels, bad = int(header["labels"]), header["bad"]
+        if bad not in ("wrong", "the worse of two"):
+            raise ValueError(f"it calls a bad answer {bad!r:.60}")
+        centre, spread, weights = (found[name] for name in ("centre", "spread", "weights"))
+        bias, threshold = found["line"].tolist()
+        return LearnedCheck(centre, spread, weights, bias, threshold, labels, bad)
+
+    none = "there is no learned check yet: fit one with router.fit_check(frame), where frame has "
+    return _read(path, _CHECK, made, f"{none}{ANSWER_FORMS}.")
 
 
-def check_arrays(found: Mapping[str, Any], sizes: Mapping[str, int | tuple[int, ...]]) -> None:
-    """ValueError for an array that is not so many finite numbers."""
-    import numpy as np
+def _read(path: Path, kind: str, make: Callable[[dict[str, Any], Arrays], T], none: str) -> T:
+    """What `make` makes of the header and the arrays in the file.
 
+    It raises one of `DAMAGED` if they do not fit together. SettingsError for such a file and for
+    one of another kind, and with `none` if there is no file.
+    """
+    try:
+        found = arrays(content(path), _LARGEST)
+        header = decode(parse(found["header"].tobytes()), dict[str, Any])
+        if header["kind"] != f"nbroute {kind}":
+            raise ValueError(f"it says that it is a {header['kind']!r:.60}")
+        return make(header, found)
+    except FileNotFoundError as error:
+        raise SettingsError(none) from error
+    except DAMAGED as error:
+        raise SettingsError(
+            f"{str(path)!r} is not a {kind}, or a damaged one ({named(error):.200}); fit it again."
+        ) from error
+
+
+def _check_arrays(found: Arrays, sizes: Mapping[str, int | tuple[int, ...]]) -> None:
+    """ValueError for an array that is not that many finite numbers."""
     for name, size in sizes.items():
         array, shape = found[name], size if isinstance(size, tuple) else (size,)
         if array.shape != shape or array.dtype.kind != "f" or not np.isfinite(array).all():
             raise ValueError(f"the array {name!r} is not {' x '.join(map(str, shape))} numbers")
 
 
-def _tiers_of(tiers: tuple[str, ...], found: Mapping[str, np.ndarray]) -> LearnedTiers:
-    import numpy as np
-
-    sizes = {
-        "rarities": (ngrams.PLACES,),
-        "weights": (ngrams.PLACES, len(tiers)),
-        "line": (len(tiers) + 1,),
-    }
-    check_arrays(found, sizes)
+def _tiers_of(tiers: tuple[str, ...], found: Arrays) -> LearnedTiers:
+    size = ngrams.PLACES
+    _check_arrays(found, {"rarities": size, "weights": (size, len(tiers)), "line": len(tiers) + 1})
     *bias, sharpness = found["line"].tolist()
     rarities, weights = (found[name].astype(np.float32) for name in ("rarities", "weights"))
     return LearnedTiers(ngrams.Weights(rarities, weights, np.array(bias), sharpness), tiers)
 
 
-def _model_of(header: dict[str, Any], found: Mapping[str, np.ndarray]) -> Model:
+def _model_of(header: dict[str, Any], found: Arrays) -> Model:
     terms, tiers, levels = header["terms"], tuple(header["tiers"]), tuple(header["levels"])
     middle = found["middle"]
     sizes = {
@@ -200,7 +198,7 @@ def _model_of(header: dict[str, Any], found: Mapping[str, np.ndarray]) -> Model:
         "intercepts": len(levels) - 1,
         "line": 2,
     }
-    check_arrays(found, sizes)
+    _check_arrays(found, sizes)
     if not set(levels) <= set(tiers) or (header["embedder"] is None) != (len(middle) == 0):
         raise ValueError("its tiers or its embedder do not fit together")
     places = {str(term): place for place, term in enumerate(terms)}

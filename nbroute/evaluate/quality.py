@@ -6,7 +6,9 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from nbroute.engine.engine import Engine
 from nbroute.evaluate.quality_arms import (
@@ -31,9 +33,6 @@ from nbroute.report.figure import Figure
 from nbroute.report.metrics import enough, rounded_up
 from nbroute.report.table import counted
 from nbroute.report.text import Block, plain
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 #: With fewer prompts a bootstrap is too sure of itself for a verdict.
 FEWEST = 30
@@ -111,7 +110,6 @@ class Quality:
 
     def frame(self) -> pd.DataFrame:
         """A row for each arm; figures have `_low` and `_high` columns, money is per prompt."""
-        import pandas as pd
 
         def ends(name: str, found: Figured) -> dict[str, float]:
             return dict(zip((name, f"{name}_low", f"{name}_high"), found, strict=True))

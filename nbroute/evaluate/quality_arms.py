@@ -12,7 +12,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
 
 from nbroute.evaluate.quality_data import Outcomes
 from nbroute.evaluate.training import (
@@ -25,9 +27,6 @@ from nbroute.evaluate.training import (
     with_ends,
 )
 from nbroute.report.metrics import wilson
-
-if TYPE_CHECKING:
-    import numpy as np
 
 #: A figure and the ends of its 95% interval.
 Figured = tuple[float, float, float]
@@ -68,8 +67,6 @@ def arms_of(found: Outcomes, seed: int) -> tuple[dict[str, Arm], Figured, str]:
 
     Intervals are percentiles over resampled prompts, the same ones for all arms.
     """
-    import numpy as np
-
     tiers, n = found.tiers, int(found.groups.max()) + 1
     scores, once = _columns(found, found.scores), np.ones(len(found.prompts))
     samples = resamples(found.groups, _DRAWN, seed)
@@ -100,8 +97,6 @@ def arms_of(found: Outcomes, seed: int) -> tuple[dict[str, Arm], Figured, str]:
 
 def _columns(found: Outcomes, values: np.ndarray) -> np.ndarray:
     """The values (prompts x tiers), then the router's and the oracle's."""
-    import numpy as np
-
     rows = np.arange(len(values))
     return np.column_stack([values, values[rows, found.picks], values[rows, found.oracle]])
 
@@ -111,8 +106,6 @@ def _means(found: Outcomes, columns: np.ndarray, weights: np.ndarray) -> np.ndar
 
     Each prompt counts `weights` times; chance and length have the router's shares among those.
     """
-    import numpy as np
-
     total, tiers = weights.sum(), len(found.tiers)
     *of_tier, router, oracle = weights @ columns / total
     shares = np.bincount(found.picks, weights, tiers) / total
@@ -127,8 +120,6 @@ def _means(found: Outcomes, columns: np.ndarray, weights: np.ndarray) -> np.ndar
 
 def _orders(found: Outcomes, best: int, seed: int) -> dict[str, dict[str, Figured]]:
     """The figures of each order of the prompts; none if the top tier adds nothing."""
-    import numpy as np
-
     weak, strong = found.scores[:, 0], found.scores[:, -1]
     if found.paired or strong.sum() <= weak.sum():
         return {}
@@ -148,8 +139,6 @@ def _of_order(columns: Any, weak: Any, strong: Any) -> list[float]:
 
     The columns: the order, the cost of weak, strong and best, and best's score.
     """
-    import numpy as np
-
     order, cheap, dear, usd, best = columns.T
     share, recovered = gap_recovered(order, weak, strong)
     wanted = (best.mean() - weak.mean()) / (strong.mean() - weak.mean())
@@ -163,8 +152,6 @@ def _of_order(columns: Any, weak: Any, strong: Any) -> list[float]:
 
 def curve_of(found: Outcomes) -> list[tuple[float, float]]:
     """US dollars a prompt and quality with the router's order cut elsewhere; maybe none."""
-    import numpy as np
-
     weak, strong = found.scores[:, 0], found.scores[:, -1]
     cheap, dear = found.usd[:, 0], found.usd[:, -1]
     if found.paired or not (dear.sum() > cheap.sum() and strong.sum() > weak.sum()):

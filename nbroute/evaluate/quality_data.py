@@ -7,7 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
 
 from nbroute.classify import ngrams
 from nbroute.classify.learned import LearnedClassifier, LearnedTiers
@@ -21,10 +24,6 @@ from nbroute.evaluate.whatif import bare, sends_alone
 from nbroute.pricing import cost_of, estimate_tokens
 from nbroute.report.table import counted, shortened
 from nbroute.types import Classifier, Decision, Ladder, Usage
-
-if TYPE_CHECKING:
-    import numpy as np
-    import pandas as pd
 
 #: The most prompts that are used: more take minutes to classify, and hardly say more.
 MOST = 20_000
@@ -68,15 +67,11 @@ class Outcomes:
     @cached_property
     def lengths(self) -> np.ndarray:
         """The rank of each prompt by its number of words, 0 for the shortest; ties share a rank."""
-        import numpy as np
-
         return np.unique([len(one.split()) for one in self.prompts], return_inverse=True)[1]
 
     @cached_property
     def groups(self) -> np.ndarray:
         """A number for each prompt, the same wherever it is repeated."""
-        import numpy as np
-
         numbers: dict[str, int] = {}
         return np.array([numbers.setdefault(one.strip(), len(numbers)) for one in self.prompts])
 
@@ -105,8 +100,6 @@ def read_outcomes(router: Engine, source: Any, seed: int) -> Outcomes:
 
     Prompts without a score for every tier are left out, and at most `MOST` are kept.
     """
-    import numpy as np
-
     if len(router.ladder.tiers) < 2:
         raise SettingsError(f"ladder {router.ladder.name!r} has one tier: nothing is routed.")
     table = frame_of(source, _FORMS)
@@ -138,8 +131,6 @@ def read_outcomes(router: Engine, source: Any, seed: int) -> Outcomes:
 
 def _complete(wide: _Wide, seed: int) -> tuple[_Wide, np.ndarray, list[str]]:
     """The rows with a score of every tier, the scores, and what is left out."""
-    import numpy as np
-
     size, tiers = len(wide.frame), list(wide.columns)
     frame = wide.frame.reset_index(drop=True)
     scores = np.column_stack([_numbers(frame, name, 1) for name in wide.columns.values()])
@@ -204,8 +195,6 @@ def _of_labels(frame: pd.DataFrame, ladder: Ladder) -> _Wide:
 
 def _of_grid(frame: pd.DataFrame, ladder: Ladder) -> _Wide:
     """A row for each answer -> the answers of the tiers' own models side by side."""
-    import pandas as pd
-
     if "judged" not in frame or frame["judged"].isna().all():
         raise SettingsError(
             "this grid is not judged yet: router.judge(grid) does it, then measure again."
@@ -273,9 +262,6 @@ def _of_audit(frame: pd.DataFrame, router: Engine) -> _Wide:
 
 def _numbers(frame: pd.DataFrame, name: str, most: float) -> np.ndarray:
     """The column as floats, NaN where it is empty; SettingsError for what is not a score."""
-    import numpy as np
-    import pandas as pd
-
     values: np.ndarray = pd.to_numeric(frame[name], errors="coerce").to_numpy(
         float, na_value=np.nan
     )
@@ -298,8 +284,6 @@ def _routed(
     router: Engine, prompts: Sequence[str], wide: _Wide
 ) -> tuple[np.ndarray, np.ndarray, list[str]]:
     """Where routing sends each prompt, how much each needs the top tier, and notes on both."""
-    import numpy as np
-
     ladder, parts = router.ladder, router.parts
     given = parts.classifier_for(None, would_ask(parts))
     inner, decided = bare(given), decisions(router, given, prompts)
@@ -350,8 +334,6 @@ def _scored_only(
     places: np.ndarray, tiers: tuple[str, ...], ladder: Ladder
 ) -> tuple[np.ndarray, list[str]]:
     """The places among the tiers with scores: for one without, the next one up, else the last."""
-    import numpy as np
-
     scored = np.array([ladder.index(tier) for tier in tiers])
     picks = np.minimum(np.searchsorted(scored, places), len(tiers) - 1)
     notes = []
@@ -381,8 +363,6 @@ def _seen(classifier: Classifier, decided: Mapping[str, Decision]) -> list[str]:
 
 def _measured(wide: _Wide) -> tuple[np.ndarray, str, list[str]] | None:
     """The costs in the table, if it has them for every tier; the mean where one is missing."""
-    import numpy as np
-
     names = [f"{name}_usd" for name in wide.columns.values()]
     if not set(names) <= set(wide.frame.columns):
         return None
@@ -399,8 +379,6 @@ def estimated(
     router: Engine, prompts: Sequence[str], tiers: Iterable[str]
 ) -> tuple[np.ndarray, str, list[str]]:
     """What each prompt would cost on each tier at today's prices; NaN if there is no price."""
-    import numpy as np
-
     tokens, columns, sources = [estimate_tokens(prompt) for prompt in prompts], [], set[str]()
     for tier in map(router.ladder.find, tiers):
         usages = {n: Usage(n, OUTPUT_TOKENS, estimated=True) for n in set(tokens)}

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import pandas as pd
+
 from nbroute.compare import Grid
 from nbroute.errors import SettingsError
 from nbroute.evaluate.judged_grid import most_expensive
@@ -13,8 +16,6 @@ from nbroute.evaluate.training import resamples
 from nbroute.evaluate.training_data import check_columns, frame_of, need
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from nbroute.evaluate.audited import Audit
 
 _COLUMNS = ("prompt", "cheaper", "expensive", "verdict")
@@ -35,8 +36,6 @@ def strengths(judged: Audit | Grid | pd.DataFrame, *, seed: int = 0) -> pd.DataF
     strong. SettingsError for fewer than three tiers, for tiers that never met, not even through
     others, and where evalica is missing.
     """
-    import pandas as pd
-
     frame = frame_of(_of_grid(judged) if isinstance(judged, Grid) else judged, _FORMS)
     check_columns(frame, _COLUMNS, _FORMS)
     frame = frame[frame["verdict"].isin(WORTH) & (frame["cheaper"] != frame["expensive"])]
@@ -50,8 +49,6 @@ def strengths(judged: Audit | Grid | pd.DataFrame, *, seed: int = 0) -> pd.DataF
 
 def _of_grid(grid: Grid) -> pd.DataFrame:
     """A row for each answer that was judged."""
-    import pandas as pd
-
     top = most_expensive(grid).name
     verdicts = {share: word for word, share in WORTH.items()}
     rows = [
@@ -85,9 +82,6 @@ def _check(met: Iterable[tuple[str, str]]) -> None:
 
 def _fitted(frame: pd.DataFrame, seed: int) -> tuple[Any, pd.DataFrame]:
     """The strengths, and those in each sample of the prompts, with a column for each tier."""
-    import numpy as np
-    import pandas as pd
-
     need("evalica", "comparing strengths")
     from evalica import Winner, bradley_terry
 

@@ -20,7 +20,11 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
 
 from nbroute.classify.learned import (
     LearnedClassifier,
@@ -39,11 +43,6 @@ from nbroute.evaluate import adapting
 from nbroute.evaluate.training_data import NOT_ALL, Labelled, need, read_labels, read_share
 from nbroute.report.table import text_table
 from nbroute.types import Classifier, Embedder, Ladder
-
-if TYPE_CHECKING:
-    import numpy as np
-    import pandas as pd
-    from numpy.typing import ArrayLike, NDArray
 
 #: The ridge penalty, where each block of a prompt's columns has a length of about 1.
 PENALTY = 20.0
@@ -92,8 +91,6 @@ def gap_recovered(
 
     Raises ValueError as `apgr` does.
     """
-    import numpy as np
-
     gains = np.asarray(strong, dtype=float) - np.asarray(weak, dtype=float)
     if gains.sum() <= 0:
         raise ValueError("the strong model is no better than the weak one: there is no gap.")
@@ -120,8 +117,6 @@ def bootstrap(
     `groups` are numbers from 0; prompts of one group are drawn together, or not at all.
     A sample in which the strong model is no better has no value and is left out.
     """
-    import numpy as np
-
     columns = [np.asarray(column, dtype=float) for column in (scores, weak, strong)]
     rows, values = np.arange(len(columns[0])), []
     together = rows if groups is None else np.asarray(groups)
@@ -137,16 +132,12 @@ def bootstrap(
 
 def with_ends(value: float, drawn: NDArray[Any]) -> tuple[float, float, float]:
     """A figure and the ends of its 95% interval, from samples; those that are NaN do not count."""
-    import numpy as np
-
     low, high = np.nanquantile(drawn, [0.025, 0.975]).tolist()
     return float(value), low, high
 
 
 def resamples(groups: NDArray[Any], samples: int, seed: int) -> Iterator[NDArray[Any]]:
     """How often each prompt is in each bootstrap sample: as often as its group is drawn."""
-    import numpy as np
-
     count, generator = int(groups.max()) + 1, np.random.default_rng(seed)
     for _ in range(samples):
         drawn = generator.integers(0, count, count)
@@ -188,8 +179,6 @@ def figures(
     that those were left out of. The present one is judged by its own scores where it has a
     method `score`, else by its tiers.
     """
-    import numpy as np
-
     prompts, count = labelled.prompts, len(labelled.prompts)
     words = np.array([float(len(prompt.split())) for prompt in prompts])
     sizes = np.bincount(labelled.levels, minlength=len(labelled.tiers))
@@ -218,8 +207,6 @@ def figures(
 def _figure(
     labelled: Labelled, seed: int, name: str, router: Scored, learned: Scored | None
 ) -> Figure:
-    import numpy as np
-
     weak, strong, right = labelled.weak, labelled.strong, labelled.levels
     drawn = partial(bootstrap, weak=weak, strong=strong, samples=SAMPLES, seed=seed)
 
@@ -360,8 +347,6 @@ def _fit_tiers(labelled: Labelled, ladder: Ladder, seed: int) -> tuple[Scored, L
 def _fit_scores(
     labelled: Labelled, ladder: Ladder, embedder: Embedder | None, share: float, seed: int
 ) -> tuple[Scored, LearnedClassifier, int]:
-    import numpy as np
-
     columns = _Columns.of(labelled.prompts, embedder)
     folds = _folds(labelled, FOLDS, seed)
     scored = _cross_validate(labelled, columns, folds, share)
@@ -385,7 +370,6 @@ Folds = list[tuple["np.ndarray", "np.ndarray"]]
 
 def _folds(labelled: Labelled, most: int, seed: int) -> Folds:
     """The rows kept and held back, in turn; whole groups are held back together."""
-    import numpy as np
     from sklearn.model_selection import GroupKFold
 
     count = min(most, len(np.unique(labelled.groups)))
@@ -407,8 +391,6 @@ class _Columns:
     @classmethod
     def of(cls, prompts: list[str], embedder: Embedder | None) -> _Columns:
         """The prompts' own. Read twice, so that the many rare terms are never all in memory."""
-        import numpy as np
-
         seen: Counter[str] = Counter()
         for prompt in prompts:
             seen.update({gram.text for gram in grams(prompt)})
@@ -458,8 +440,6 @@ def _ridge(columns: _Columns, reading: Reading, rows: np.ndarray, gains: np.ndar
 
 def _cross_validate(labelled: Labelled, columns: _Columns, folds: Folds, share: float) -> Scored:
     """Scores and levels of each prompt by models that have seen nothing of its group."""
-    import numpy as np
-
     if any(len(np.unique(labelled.levels[train])) < 2 for train, _ in folds):
         raise SettingsError(
             "with some groups held back all other rows have the same label; make more groups, "
@@ -479,7 +459,6 @@ def _cross_validate(labelled: Labelled, columns: _Columns, folds: Folds, share: 
 
 def _scale(scores: np.ndarray, levels: np.ndarray, share: float) -> Scale:
     """What scores mean, from those of prompts held back: the part `share` goes to the top."""
-    import numpy as np
     from sklearn.linear_model import LogisticRegression
 
     spread = float(scores.std()) or 1.0

@@ -17,6 +17,8 @@ from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 from nbroute.classify.examples import Example, tier_of
 from nbroute.errors import SettingsError, did_you_mean
 from nbroute.report.table import one_line, shortened
@@ -25,7 +27,6 @@ from nbroute.storage import content
 from nbroute.types import Ladder
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
 
 #: Below so many rows a cross-validated figure says nothing.
@@ -33,6 +34,8 @@ FEWEST = 50
 #: Of tiers as labels, for there the shipped classifier is what they begin with.
 FEWEST_TIERS = 10
 _FORMS = "columns prompt and tier, or prompt, weak and strong; group is optional"
+#: What labelled answers are given as.
+ANSWER_FORMS = "columns prompt, text and good (or label: good, bad), or prompt, better and worse"
 
 #: Eight bands of three: seven shingles in ten shared are found 19 times in 20, three in ten 1 in 5.
 _BANDS, _ROWS = 8, 3
@@ -180,8 +183,6 @@ def _why(error: Exception) -> str:
 
 
 def _groups(frame: pd.DataFrame, prompts: Sequence[str]) -> tuple[np.ndarray, str]:
-    import numpy as np
-
     if "group" not in frame.columns:
         groups, grouped_by = near_duplicates(prompts), "near-duplicates kept together"
     else:
@@ -199,16 +200,12 @@ def _groups(frame: pd.DataFrame, prompts: Sequence[str]) -> tuple[np.ndarray, st
 
 def _tiers(frame: pd.DataFrame, ladder: Ladder) -> tuple[Any, Any, Any, tuple[str, ...]]:
     """Labels that are tiers -> weak and strong scores, levels, and the tiers of the levels."""
-    import numpy as np
-
     levels = read_levels(frame, ladder)
     return np.zeros(len(levels)), np.ones(len(levels)), levels, ladder.names
 
 
 def read_levels(frame: pd.DataFrame, ladder: Ladder) -> np.ndarray:
     """The places of the tiers in the column tier; SettingsError for no tier and where all agree."""
-    import numpy as np
-
     levels = levels_of(frame, ladder)
     if len(np.unique(levels)) < 2:
         raise SettingsError(
@@ -223,8 +220,6 @@ def levels_of(frame: pd.DataFrame, ladder: Ladder) -> np.ndarray:
 
     What a batch or a grid answered is refused: its tier is the one that answered.
     """
-    import numpy as np
-
     if {"status", "cost_source"} <= set(frame.columns):
         raise SettingsError(
             "these are answers, and their column tier says which tier answered, not which one the "
@@ -255,8 +250,6 @@ def _scores(frame: pd.DataFrame, ladder: Ladder) -> tuple[Any, Any, Any, tuple[s
 
 
 def _numbers(frame: pd.DataFrame, name: str) -> np.ndarray:
-    import numpy as np
-
     values = []
     for row, value in enumerate(frame[name].tolist(), 1):
         number = math.nan
@@ -274,8 +267,6 @@ def near_duplicates(prompts: Sequence[str]) -> np.ndarray:
     MinHash with banding: Broder 1997, "On the resemblance and containment of documents", and
     Leskovec, Rajaraman and Ullman, "Mining of Massive Datasets", section 3.4.
     """
-    import numpy as np
-
     generator = np.random.default_rng(0)
     factors = generator.integers(1, _PRIME, (_BANDS * _ROWS, 1))
     offsets = generator.integers(0, _PRIME, (_BANDS * _ROWS, 1))
