@@ -141,11 +141,11 @@ def chosen(rooms: list[str], number: int, seed: int) -> list[Place]:
 
 def stages(place: Place, copy: Path, near: bool) -> list[list[str]]:
     """The tests to run on a change, nearest first."""
-    room, module = Path(place.path).parent, Path(place.path).stem
-    nearest = copy / "tests" / room / f"test_{module.strip('_')}.py"
+    room, module = Path(place.path).parts[0], Path(place.path).stem
     folder = copy / "tests" / room
+    nearest = copy / "tests" / Path(place.path).parent / f"test_{module.strip('_')}.py"
     listed = [[str(nearest)]] if nearest.exists() else []
-    if room.name and folder.is_dir():
+    if folder.is_dir():
         listed.append([str(folder)])
     return listed if near else [*listed, [str(copy / "tests")]]
 

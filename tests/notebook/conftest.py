@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import lab
 import pytest
+from cells import run
 from loopback import Loopback
 
 #: No cache, so that tests that share a kernel may ask the same prompt.
@@ -50,6 +52,20 @@ def asked(looped):
     """The server, which has seen nothing yet and has nothing queued."""
     looped.server.forget()
     return looped.server
+
+
+@pytest.fixture
+def routed(opened):
+    """A router on the simulated models."""
+    return opened(profile="simulated")
+
+
+@pytest.fixture
+def slow(static):
+    """A shell on simulated models that take as long as real ones."""
+    Path("nbroute.toml").write_text('[providers.simulated]\nkind = "simulated"\npace = 1.0\n')
+    run(static, "%reload_ext nbroute")
+    return static
 
 
 @pytest.fixture(scope="session")

@@ -5,13 +5,11 @@ from __future__ import annotations
 import html
 import re
 
-import nbformat
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markup import ATTACKS, Rendered, page
-from nbconvert import HTMLExporter
 from nbconvert.filters.markdown_mistune import markdown2html_mistune
 
 from nbroute.notebook import look
@@ -51,8 +49,7 @@ MARKUP = r"""<script> <img§src=x§onerror=alert(1)> </b> <!-- --> <?x ?> <![CDA
 <https://x.y> <a@b.c> " ' javascript: < \< \! \` \$ ** _ ~~ é 🙂 ![a][x] ![x] [![ ¶```¶ ¶~~~¶
 [x]:§<javascript:x>¶ <pre> <code> </code> </pre> @@0@@ \href{javascript:x}{y} $x^2$ \[x=1\]
 \(a{ }\) \begin{cases} \end{cases} $$a=b$$ ```python¶ &#10; &#x202e; &#33; https://x.y/a_b"""
-PIECES = MARKUP.split()
-PIECES = [p.replace("§", " ").replace("¶", "\n").replace("→", "\t") for p in PIECES]
+PIECES = [piece.translate(str.maketrans("§¶→", " \n\t")) for piece in MARKUP.split()]
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
@@ -64,7 +61,7 @@ def test_no_attack_does_harm_wherever_it_stands_or_is_cut(attack):
         assert [] == rendered(attack[:length])[0].harm
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.lists(st.sampled_from(PIECES), max_size=25).map("".join), st.data())
 def test_no_mixture_of_markup_does_harm_and_any_stretches_of_it_can_be_marked(text, data):
     shown = harmless(text).text
@@ -74,52 +71,37 @@ def test_no_mixture_of_markup_does_harm_and_any_stretches_of_it_can_be_marked(te
     assert shown == page(answer_html(text, marks=marks)).text
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.text(max_size=100))
 def test_any_text_at_all_is_shown_without_harm_or_control_characters(text):
     assert not re.search(CONTROL, harmless(text).text + safe_markdown(text))
 
 
-def test_the_checks_of_this_file_see_harm():
-    source = "<script>x</script><p onclick=x><a href='java&#10;script:x'>x</a><!-- x -->"
-    assert 4 == len(Rendered(source).harm)
-    for harm in ("<img src=x>", "<p onclick=x>a</p>", "<a href='javascript:x'>a</a>", "<p>$a$</p>"):
-        with pytest.raises(AssertionError):
-            page(harm)
-
-
-def test_a_notebook_exported_to_html_has_no_element_of_the_answer():
-    outputs = [
-        nbformat.v4.new_output("display_data", data={"text/markdown": safe_markdown(attack)})
-        for attack in ATTACKS
-    ]
-    cell = nbformat.v4.new_code_cell("1", execution_count=1, outputs=outputs)
-    body, _ = HTMLExporter().from_notebook_node(nbformat.v4.new_notebook(cells=[cell]))
-
-    shown = body[body.index('data-mime-type="text/markdown"') :]
-
-    assert "image not loaded" in shown
-    assert [] == Rendered(shown).harm
+@pytest.mark.parametrize(
+    "harm",
+    [
+        *("<img src=x>", "<p onclick=x>a</p>", "<a href='java&#10;script:x'>a</a>", "<p>$a$</p>"),
+        *("<script>x</script>", "<!-- x -->"),
+    ],
+)
+def test_the_checks_of_this_file_see_harm(harm):
+    with pytest.raises(AssertionError):
+        page(harm)
 
 
 CODE = [
     ("`List<String>` and `a < b`", ["List<String>", "a < b"]),
     ("```c\n#include <stdio.h>\nint x[1] = {0};\n```", ["#include <stdio.h>\nint x[1] = {0};\n"]),
-    ("```html\n<div>&amp;</div>\n```", ["<div>&amp;</div>\n"]),
-    ("~~~\n```\n<b>\n```\n~~~", ["```\n<b>\n```\n"]),
     ("````md\n```html\n<b>\n```\n````", ["```html\n<b>\n```\n"]),
     ("```sh\necho $HOME $PATH *x* _y_ ![a](b)\n```", ["echo $HOME $PATH *x* _y_ ![a](b)\n"]),
-    ("text\n```js\nif (a<b) {}\n```\ntext", ["if (a<b) {}\n"]),
     ("1. a\n   ```html\n   <p>\n     $x *y*\n   ```\n2. b", ["<p>\n  $x *y*\n"]),
     ("- a\n  - b\n    ```py\n    x: list[int] = []\n    ```", ["x: list[int] = []\n"]),
     ("> ```html\n> <p>\n>\n> <b>\n> ```", ["<p>\n\n<b>\n"]),
     ("a\n\n    <b>\n\n    <i>\n\nc", ["<b>\n\n<i>\n"]),
-    ("- a\n\n      <b>", ["<b>\n"]),
     ("|a|\n|-|\n|`x<y>\\|z`|", ["x<y>|z"]),
     ("`` `<b>` `` and ```x```", ["`<b>`", "x"]),
     ("`a\n<b>`", ["a <b>"]),
     ("`![a](b)` `[a](javascript:b)` `\\(` `$$`", ["![a](b)", "[a](javascript:b)", "\\(", "$$"]),
-    ("`$HOME` and `$PATH`", ["$HOME", "$PATH"]),
     ("```makefile\nall:\n\techo <x>\n```", ["all:\n\techo <x>\n"]),
     ("```\n<mermaid>\n```\n```mermaid\ngraph TD\n```", ["<mermaid>\n", "graph TD\n"]),
 ]
@@ -137,8 +119,6 @@ HARMLESS_ANSWERS = [
     "7) a\n8) b\n\n* c\n\n  d\n* - e",
     "|a|b|\n|:-|-:|\n|1|`x`|",
     "> quoted\n> text\n\n---\n\nSetext\n======",
-    "> - a\n>\n>   > b\n> - c",
-    "```python\nfor x in a[1:]:\n    print(x)\n```",
     "1. Run\n   ```python\n   for x in a[1:]:\n       d[k](x)\n   ```\n2. Then",
     "AT&T &amp; 1 < 2 > 0, a <- b, x[1]: y, f(x) -> y, wow!",
     "\\*not emphasis\\* \\# \\_ \\[note\\] snake_case \\_\\_init\\_\\_ 2\\*3 C# #1 1\\. x\\\\\n- y",
@@ -161,48 +141,11 @@ def test_a_harmless_answer_reads_the_same_everywhere_and_keeps_its_structure(tex
     assert [tag for tag in first if tag] == [tag for tag in second if tag]
 
 
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("Use <b> or </b> & more", "Use <b> or </b> & more"),
-        ("![A cat](x.png)", "[image not loaded: A cat (x.png)]"),
-        ("![](x.png)", "[image not loaded (x.png)]"),
-        ("[![CI](x.svg)](https://x.example)", "[image not loaded: CI (x.svg)]"),
-        ("![logo]\n\n[logo]: x.png", "[image not loaded: logo (x.png)]"),
-        ("Great![1] vec![a]", "Great![1] vec![a]"),
-        ("[click](javascript:alert)", "[click](javascript:alert)"),
-        ("see <https://x.example/a_b_c>!", "see https://x.example/a_b_c!"),
-        ("- `<a>`\n- text ` tick\n- `<b>`", "<a> text ` tick <b>"),
-    ],
-)
-def test_what_is_made_safe_still_reads_well(text, shown):
-    assert [shown, shown] == [made.text for made in rendered(text)]
-
-
-def test_the_data_of_an_image_is_not_spilled_over_the_page():
-    text = f"![chart](data:image/png;base64,{'iVBOR' * 4000})"
-    for made in (*rendered(text), page(answer_html(text))):
-        assert made.text.startswith("[image not loaded: chart (data:image/png;base64,iVBOR")
-        assert len(made.text) < 130
-
-
 PRICES = [
-    "costs $5 and $10",
-    "$0.10-$0.20",
-    "from $5-$10, $1,000/month or $2k",
-    "$100 per user and 20 for US$",
-    "saves $3/call, i.e. 10$/day",
-    "set $HOME/bin:$PATH",
-    "$AAPL and $TSLA rose",
-    "it is $5. Then $x$ is maths",
-    "- $5\n- $6",
-    "$5\nand 6$",
-    "|a|b|\n|-|-|\n|$5|$6|",
-    "a $ b $ c",
-    "$$ and $$$",
-    "\\$5 and \\$6",
-    "R$5,00 e R$6,00 (R$)",
-    "see \\[1\\] and \\(the docs\\)",
+    *("costs $5 and $10", "from $5-$10, $1,000/month or $2k", "$100 per user and 20 for US$"),
+    *("set $HOME/bin:$PATH", "$AAPL and $TSLA rose", "it is $5. Then $x$ is maths"),
+    *("- $5\n- $6", "$5\nand 6$", "|a|b|\n|-|-|\n|$5|$6|", "a $ b $ c", "$$ and $$$"),
+    *("\\$5 and \\$6", "R$5,00 e R$6,00 (R$)", "see \\[1\\] and \\(the docs\\)"),
 ]
 
 
@@ -217,13 +160,11 @@ def test_dollars_that_are_not_maths_are_kept_apart_from_each_other(text):
 
 FORMULAS = [
     (r"so \(x^2\) is", "$x^2$"),
-    (r"so \( a \) is", "$a$"),
     (r"so $x_1 + \frac{a}{b}_{2}$ is", r"$x_1 + \frac{a}{b}_{2}$"),
     ("其中$x$是", "$x$"),
     ("the $n$th one", "$n$"),
     (r"\(a *b* c\) d", "$a *b* c$"),
     (r"\[ a = b \]", "$$a = b$$"),
-    ("so $$a = b$$ holds", "$$a = b$$"),
     ("\\[\n- a\n+ b\n= c\n\\]", "$$- a + b = c$$"),
     ("so:\n$$\nx = 1 % one\n$$\nholds", "$$x = 1$$"),
     ("- a\n  \\[\n  x = 1\n  \\]\n- b", "$$x = 1$$"),
@@ -238,7 +179,6 @@ FORMULAS = [
     ),
     ("\\begin{align*}\na &= b\n\\end{align*}", r"$$\begin{align*} a &= b \end{align*}$$"),
     ("$a<b$ and", "$a< b$"),
-    (r"**So** $|x| \le 1$.", r"$|x| \le 1$"),
     (r"\[x = 1 \label{eq:a}\]", "$$x = 1$$"),
     (r"\(9 \times 100% = 9\)", r"$9 \times 100\% = 9$"),
 ]
@@ -250,18 +190,17 @@ def test_a_formula_is_left_to_mathjax(text, formula):
     assert formula in rendered(text)[0].text
 
 
-COMMANDS = r"""\href{javascript:alert(1)}{x} \url{x} \require{html} \class{a}{x} \style{x}{y}
+DANGEROUS = r"""\href{javascript:alert(1)}{x} \url{x} \require{html} \class{a}{x} \style{x}{y}
 \cssId{a}{x} \data{a=b}{x} \htmlData{a=b}{x} \includegraphics{x} \unicode{x41} \def\a{x}
 \gdef\a{x} \let\a=\b \newcommand{\a}{x} \renewcommand\a{x} \newenvironment{a}{x}{y}
 \bbox[background:url(x)]{y} \mmlToken{mi}[href=x]{y} \csname§href\endcsname{x}{y} \texttip{x}{y}
 \DeclareMathOperator{\a}{x}"""
-DANGEROUS = [command.replace("§", " ") for command in COMMANDS.split()]
 
 
-@pytest.mark.parametrize("command", DANGEROUS)
+@pytest.mark.parametrize("command", DANGEROUS.split())
 def test_a_formula_that_could_do_harm_is_shown_as_its_source(command):
     for around in ("$?$", "$$?$$", r"\(?\)", "\\[\n?\n\\]", r"\begin{matrix}?\end{matrix}"):
-        text = around.replace("?", command + " + 1")
+        text = around.replace("?", command.replace("§", " ") + " + 1")
         made, bare = page(answer_html(text)), "".join(text.split())
         assert ([], bare) == (made.formulas, "".join(made.text.split()))
         assert bare in "".join(rendered(text)[0].codes).replace(" ", "")
@@ -278,6 +217,10 @@ def test_what_has_not_ended_yet_or_is_code_is_not_a_formula(text):
     assert [] == page(answer_html(text)).formulas
 
 
+def test_a_line_end_in_a_formula_opens_no_other():
+    assert r"x $a \\ [2pt] b$ y" == safe_markdown(r"x $a \\[2pt] b$ y")
+
+
 @pytest.mark.parametrize("make_safe", [safe_plain, safe_markdown])
 @pytest.mark.parametrize(
     ("text", "expected"),
@@ -289,14 +232,12 @@ def test_what_has_not_ended_yet_or_is_code_is_not_a_formula(text):
         ("a\0b\x08c\x7f\x85", "a\ufffdb\ufffdc\ufffd\ufffd"),
         ("a\r\nb\rc\u2028d", "a\nb\nc\nd"),
         ("a\tb", "a\tb"),
-        ("\ud800", "\ufffd"),
+        ("a\ud800b", "a\ufffdb"),
         ("user\u202e \u2066// admin\u2066", "user // admin"),
         ("عربي \u200f👩\u200d🚀", "عربي \u200f👩\u200d🚀"),
     ],
 )
-def test_control_characters_and_overrides_are_gone_and_scripts_are_intact(
-    make_safe, text, expected
-):
+def test_control_characters_are_gone_and_scripts_are_intact(make_safe, text, expected):
     assert expected == make_safe(text)
 
 
@@ -306,21 +247,10 @@ def test_plain_text_keeps_its_markup_and_a_name_begins_no_formula():
 
 
 LINES = [
-    "openai/gpt-4o-mini",
-    "1. not a list",
-    "- not a list",
-    "# not a heading",
-    "> not a quote",
-    "=== ---",
-    "+ a",
-    "*a* _b_ ~~c~~ `d` $e$ $f$ $$g$$",
-    "<b>&lt;</b> [a](http://x) ![b](c) | d |",
-    "back\\slash \\(x\\) \\[y\\] \\\\",
-    "http://x.y www.x.y a@b.c <https://x.y>",
-    "meta-llama/llama-3:free",
-    "[x]: javascript:y",
-    "```py",
-    "    indented",
+    *("openai/gpt-4o-mini", "meta-llama/llama-3:free", "http://x.y www.x.y a@b.c <https://x.y>"),
+    *("1. not a list", "- not a list", "+ a", "# not a heading", "> not a quote", "=== ---"),
+    *("*a* _b_ ~~c~~ `d` $e$ $f$ $$g$$", "<b>&lt;</b> [a](http://x) ![b](c) | d |"),
+    *("back\\slash \\(x\\) \\[y\\] \\\\", "[x]: javascript:y", "```py", "    indented"),
 ]
 
 
@@ -336,20 +266,18 @@ def test_an_escaped_line_shows_as_it_is_and_nothing_else(line):
         assert_shows_as_it_is(line, render)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.text(alphabet="ab1 \\`*_{}[]<>()#+-.!|~$&:/@=\n\x1b\0", max_size=30))
 def test_any_line_is_escaped_to_plain_words(line):
     assert_shows_as_it_is(line, COMMONMARK.render)
 
 
 def test_markdown_is_rendered_and_headings_are_below_that_of_the_card():
-    made = page(
-        answer_html(
-            "# Title\n\n**bold** `code` ~~old~~\n\n3. third\n\n|a|\n|-|\n|1|\n\n> said\n\n---"
-        )
-    )
+    text = "# Title\n\n**bold** `code` ~~old~~\n\n3. third\n\n|a|\n|-|\n|1|\n\n> said\n\n---"
+    made = page(answer_html(text))
     assert {"p", "strong", "code", "s", "ol", "table", "blockquote", "hr"} <= made.tags
     assert "Title bold code old third a 1 said" == made.text
+    assert "| :- | -: | :-: |" in safe_markdown("|a|b|c|\n|:-|-:|:-:|\n|1|2|3|")
     # a screen reader is told of headings, a table of contents is not
     source = answer_html("# a\n## b\n### c", below=4)
     assert {"p", "strong"} == page(source).tags
@@ -357,40 +285,38 @@ def test_markdown_is_rendered_and_headings_are_below_that_of_the_card():
 
 
 EMOJI = "Ünïcode 🙂👩‍👩‍👧 שלום مرحبا 漢字"
+WEB = "http://a/b_c?d=1&e=2"
 
 
 @pytest.mark.parametrize(
     ("text", "shown", "addresses"),
     [
-        ("<b onclick=x>hi</b> <!-- x -->", "<b onclick=x>hi</b> <!-- x -->", []),
-        (
-            "see ![a *cat*](https://evil.example/x.png) here",
-            "see [image not loaded: a *cat* (https://evil.example/x.png)] here",
-            [],
-        ),
-        (
-            "[![badge](https://evil.example/x.png)](https://a.example)",
-            "[image not loaded: badge (https://evil.example/x.png)]",
-            ["https://a.example"],
-        ),
+        ("Use <b onclick=x>b</b> & <!-- x -->", "Use <b onclick=x>b</b> & <!-- x -->", []),
+        ("a ![a *cat*](http://e/x) b", "a [image not loaded: a *cat* (http://e/x)] b", []),
+        ("![](x.png)", "[image not loaded (x.png)]", []),
+        ("[![a](http://e/x)](http://b)", "[image not loaded: a (http://e/x)]", ["http://b"]),
+        ("![logo]\n\n[logo]: x.png", "[image not loaded: logo (x.png)]", []),
+        ("Great![1] vec![a]", "Great![1] vec![a]", []),
         ("from $5 to $7, not \\$", "from $5 to $7, not $", []),
         (EMOJI, EMOJI, []),
         ("abc\u202edef\u2066", "abcdef", []),
-        (
-            "see https://a.example/b_c?d=1&e=2. (http://x.example)",
-            "see https://a.example/b_c?d=1&e=2. (http://x.example)",
-            ["https://a.example/b_c?d=1&e=2", "http://x.example"],
-        ),
-        *(
-            (f"[here]({address}) there", f"here ({address}) there", [])
-            for address in ("ftp://a.example/x", "tel:112", "notes.ipynb", "#top", "/a.b")
-        ),
+        (f"see {WEB}. (http://x.y)", f"see {WEB}. (http://x.y)", [WEB, "http://x.y"]),
+        ("see <https://x.y/a_b_c>!", "see https://x.y/a_b_c!", ["https://x.y/a_b_c"]),
+        ("[click](javascript:alert)", "[click](javascript:alert)", []),
     ],
 )
-def test_a_card_says_it_in_words_and_links_to_nothing_but_the_web(text, shown, addresses):
+def test_what_is_made_safe_reads_well_and_links_to_nothing_but_the_web(text, shown, addresses):
     made = page(answer_html(text))
 
     assert (shown, addresses) == (made.text, made.addresses)
+    assert [shown, shown] == [one.text for one in rendered(text)]
+
+
+@pytest.mark.parametrize("address", ["ftp://a/x", "tel:112", "notes.ipynb", "#top", "/a.b"])
+def test_a_card_links_to_no_place_but_the_web(address):
+    made = page(answer_html(f"[here]({address}) there"))
+
+    assert (f"here ({address}) there", []) == (made.text, made.addresses)
 
 
 def test_a_link_to_another_host_says_which_protocol_and_not_where_from():
@@ -409,11 +335,10 @@ def test_a_link_to_another_host_says_which_protocol_and_not_where_from():
 
 
 @pytest.mark.parametrize(
-    "bomb",
-    [">", "- ", "[", "![", "**a", "*a_b", "`a``b```", "((", "\\(", "$a_", "|", "1. ", "[a]("],
+    "bomb", [">", "- ", "![", "**a", "*a_b", "`a``b```", "\\(", "$a_", "|", "1. ", "[a]("]
 )
 def test_what_is_nested_deep_is_shown_and_does_no_harm(bomb):
-    for depth in (9, 10, 19, 20, 21, 3_000):
+    for depth in (9, 10, 20, 21, 3_000):
         text = f"{bomb * depth} inside\n\nafter"
 
         assert page(answer_html(text)).text.endswith("inside after"), depth
@@ -440,41 +365,30 @@ def test_what_is_marked_is_marked_in_the_rendered_answer():
     assert ["words", " and"] == marked[:2]
 
 
-@pytest.mark.parametrize(
-    ("language", "kinds"),
-    [("python", {"k", "nf", "mi"}), ("PY", {"k", "nf", "mi"}), ("nonsense", set()), ("", set())],
-)
-def test_code_of_a_known_language_has_colours(language, kinds):
-    made = answer_html(f"```{language}\ndef f():\n    return 1\n```")
-
-    assert kinds <= set(re.findall(r'<span class="(\w+)">', made))
-    assert bool(kinds) == ("<span" in made)
-
-
-def test_code_is_shown_as_it_is_whatever_language_it_claims():
+def test_code_of_a_known_language_has_colours_and_any_is_shown_as_it_is():
+    for language, kinds in {"python": "k nf mi", "PY": "k nf mi", "nonsense": "", "": ""}.items():
+        made = answer_html(f"```{language}\ndef f():\n    return 1\n```")
+        assert set(kinds.split()) <= set(re.findall(r'<span class="(\w+)">', made))
+        assert bool(kinds) == ("<span" in made)
     code = "x = '<b>' # $y$\n\t\n\n  {% if a %} ''' \"\"\" /* \\ \n"
     for language in ("python", "html+jinja", "pycon", "console", "md", "diff", "js", "sql", "tex"):
         made = answer_html(f"```{language}\n{code}```")
         assert code == html.unescape(re.sub(r"<[^>]+>", "", made))[:-1]
 
 
-def test_code_that_pygments_would_take_minutes_for_is_shown_without_colours():
-    made = answer_html(f"```java\n{'a ' * 15_000}\n```")
+def test_long_code_is_shown_without_colours_and_scrolls_as_wide_tables_do():
+    made = answer_html(f"```java\n{'a ' * 15_000}\n```\n\n|a|\n|-|\n|b|")  # minutes for Pygments
     assert "<span" not in made
     assert 15_000 == made.count("a ")
-
-
-def test_long_lines_of_code_and_wide_tables_scroll_and_are_reached_by_keyboard():
-    made = answer_html("```\n" + "x" * 500 + "\n```\n\n|a|\n|-|\n|b|")
-    assert 2 == made.count('tabindex="0"')
+    assert 2 == made.count('tabindex="0"')  # reached by keyboard
     assert "overflow-x:auto" in made
     assert "white-space:pre;" in made
 
 
-@pytest.mark.parametrize("text", ["a\ud800b", "`\udfff` c", "```\n\ud83d\n```"])
-def test_a_character_that_cannot_be_encoded_costs_that_character_only(text):
-    for made in (answer_html(text), safe_markdown(text), visible_text(text), safe_plain(text)):
-        assert 1 == made.encode().decode().count("\ufffd")
+def test_a_character_that_cannot_be_encoded_costs_that_character_only():
+    for text in ("a\ud800b", "`\udfff` c", "```\n\ud83d\n```"):
+        for made in (answer_html(text), safe_markdown(text), visible_text(text)):
+            assert 1 == made.encode().decode().count("\ufffd")
 
 
 def test_a_static_card_gets_all_that_the_stylesheet_says_of_a_class():

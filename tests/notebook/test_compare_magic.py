@@ -9,7 +9,6 @@ import sqlite3
 from contextlib import closing
 from dataclasses import replace
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 from cells import Shown, error_of, outputs, run
@@ -22,37 +21,20 @@ from nbroute.notebook.comparing import columns
 from nbroute.notebook.comparing.card import Card
 from nbroute.notebook.comparing.shown import Twin
 from nbroute.notebook.comparing.view import Running, State, letter_of, view_of
-from nbroute.router import Router
 from nbroute.types import Attempt, Decision, Options, Plan, RouteResult, Sent, Text
 
-COMPARE = "%%route_compare\nExplain recursion."
 TIERS = ["SIMPLE", "MEDIUM", "COMPLEX", "FRONTIER"]
 
 
-def answer(tier, text, **changes):
+def answer(tier, text):
     """A result made by hand."""
-    attempt = Attempt(
-        id=f"a-{tier}",
-        ts=0.0,
-        session="s",
-        result=f"r-{tier}",
-        tier=tier,
-        provider="p",
-        provider_kind="remote",
-        model=f"model-{tier.lower()}",
-        input_tokens=10,
-        output_tokens=20,
-        cost_usd=Decimal("0.001"),
-        cost_source="list",
-        latency_ms=400.0,
-        ttft_ms=100.0,
-        text=text,
-        **changes,
-    )
-    decision = Decision(tier, "rules", "7 words", 0.9)
-    return RouteResult(
-        f"r-{tier}", "the prompt", text, decision, Plan("direct", ()), Options(), (attempt,)
-    )
+    who = {"id": f"a-{tier}", "ts": 0.0, "session": "s", "result": f"r-{tier}", "tier": tier}
+    asked = {"provider": "p", "provider_kind": "remote", "model": f"model-{tier.lower()}"}
+    tokens = {"input_tokens": 10, "output_tokens": 20, "latency_ms": 400.0, "ttft_ms": 100.0}
+    cost = {"cost_usd": Decimal("0.001"), "cost_source": "list"}
+    attempts = (Attempt(**who, **asked, **tokens, **cost, text=text),)
+    decision, plan = Decision(tier, "rules", "7 words", 0.9), Plan("direct", ())
+    return RouteResult(f"r-{tier}", "the prompt", text, decision, plan, Options(), attempts)
 
 
 def comparison_of(**texts):
@@ -60,27 +42,28 @@ def comparison_of(**texts):
 
     def column(tier, text):
         failed = isinstance(text, Exception)
-        return Column(
-            Contender(tier, tier, f"model-{tier.lower()}"),
-            tier == "LOW",
-            f"note on {tier}",
-            None if failed else answer(tier, text),
-            text if failed else None,
-        )
+        answers = (None, text) if failed else (answer(tier, text), None)
+        contender = Contender(tier, tier, f"model-{tier.lower()}")
+        return Column(contender, tier == "LOW", f"note on {tier}", *answers)
 
-    columns = tuple(column(tier, text) for tier, text in texts.items())
-    return Comparison("c1", "the prompt", Decision("LOW", "rules", "7 words", 0.9), columns)
+    compared = tuple(column(tier, text) for tier, text in texts.items())
+    return Comparison("c1", "the prompt", Decision("LOW", "rules", "7 words", 0.9), compared)
 
 
 def view(comparison, **state):
     return view_of(comparison, State(tuple(range(len(comparison.columns))), **state))
 
 
-# the magic
+def bundle(comparison, **state):
+    """What is shown of it in each form, and its record."""
+    return columns.bundle(view(comparison, **state), comparison)
+
+
+# The magic
 
 
 def test_a_terminal_prints_each_answer_once_and_figures_to_compare_below_them(shell):
-    text, done = run(shell, COMPARE)
+    text, done = run(shell, "%%route_compare\nExplain recursion.")
 
     assert TIERS == [column.contender.name for column in done.result.columns]
     for column in done.result.columns:
@@ -94,46 +77,29 @@ def test_a_terminal_prints_each_answer_once_and_figures_to_compare_below_them(sh
     assert max(map(len, figures[2:])) <= 80
 
 
-def test_static_output_is_shown_once_with_no_second_table(static):
-    (shown,) = outputs(static, COMPARE)
-    data, metadata = shown
+def test_a_static_comparison_is_one_output_which_later_cells_show_again(static):
+    (first,) = outputs(static, "%%route_compare -o kept\nhello")
+    data, metadata = first
 
+    assert [first] == outputs(static, "kept") == outputs(static, "_")
     assert {"text/plain", "text/markdown", "text/html"} == set(data)
     for text in data.values():
-        assert text.index("Routing would pick") < text.index("Recursion is when")
+        assert text.index("Routing would pick") < text.index("How can I help")
         assert 3 == text.count("×")
         assert all(tier in text for tier in TIERS)
-    assert TIERS == [one["tier"] for one in metadata["nbroute"]["compared"]]
-    assert 1 == metadata["nbroute"]["schema"]
-    assert metadata["nbroute"]["comparison"] == static.user_ns["_"].id
-
-
-def test_a_later_cell_shows_it_all_again_with_the_cheapest_and_the_fastest_named(static):
-    first = outputs(static, "%%route_compare -o kept\nhello")
-    assert first == outputs(static, "kept") == outputs(static, "_")
-
-    data, _ = first[0]
-
     assert "cheapest, fastest" in data["text/plain"].partition("--- MEDIUM")[0]
     assert 1 == data["text/html"].count("cheapest")
     assert ["100.0%"] == re.findall(r"width:(100.0%)", data["text/html"])
+    costs = data["text/html"].replace("<span>&#36;</span>", "$")
+    assert 1 == len(set(map(len, re.findall(r"(?<!cost )\$0\.(\d+)", costs))))
+    record = metadata["nbroute"]
+    assert TIERS == [one["tier"] for one in record["compared"]]
+    assert (1, static.user_ns["kept"].id) == (record["schema"], record["comparison"])
 
 
-def test_a_comparison_can_be_kept_in_a_variable_and_be_shown_nowhere(shell):
-    for line in ("kept <<", "-o kept", "kept << SIMPLE"):
-        _, done = run(shell, f"%%route_compare {line}\nhello")
-        assert shell.user_ns["kept"] is done.result
-
-    text, done = run(shell, "%%route_compare -q -o kept SIMPLE MEDIUM\nhello")
-
-    assert ("", None) == (text.strip(), done.result)
-    assert 2 == len(shell.user_ns["kept"].columns)
-
-
-def test_tiers_stand_among_the_options_and_the_cell_is_read_as_a_routed_one(shell):
+def test_tiers_come_among_the_options_and_the_rest_is_read_as_of_a_routed_cell(shell):
     shell.user_ns |= {"city": "Paris", "x": "gone"}
     options = '--max-tokens 50 FRONTIER --system "cost $x {x}"'
-
     prompt = "# NBVAL_IGNORE_OUTPUT\nIs {{city}} {x} $x?"
 
     _, done = run(shell, f"%%route_compare SIMPLE,COMPLEX {options}\n{prompt}")
@@ -142,6 +108,11 @@ def test_tiers_stand_among_the_options_and_the_cell_is_read_as_a_routed_one(shel
     assert ["SIMPLE", "COMPLEX", "FRONTIER"] == [c.contender.name for c in done.result.columns]
     asked = {(c.result.options.max_tokens, c.result.options.system) for c in done.result.columns}
     assert {(50, "cost $x {x}")} == asked
+    _, done = run(shell, "%%route_compare kept << SIMPLE\nhello")
+    assert shell.user_ns["kept"] is done.result
+    text, done = run(shell, "%%route_compare -q -o kept SIMPLE MEDIUM\nhello")
+    assert ("", None) == (text.strip(), done.result)
+    assert 2 == len(shell.user_ns["kept"].columns)
 
 
 def test_a_dry_run_sends_nothing_and_says_what_it_would_cost_and_refuse(shell):
@@ -151,43 +122,22 @@ def test_a_dry_run_sends_nothing_and_says_what_it_would_cost_and_refuse(shell):
     assert "together at most $" in text
     assert "FRONTIER could come to $1.23" in text
     assert "SIMPLE could come to" not in text
-    assert [] == shell.run_line_magic("route", "router").ledger.rows()
-
-
-@pytest.mark.parametrize("over", ["", "--over words"])
-def test_a_dry_run_prices_the_model_that_is_asked_for_the_tier(shell, over):
+    assert "is asked for the tier" not in text
     shell.user_ns["words"] = ["hello", "Prove that there is no largest prime."]
-    prompt = "{{words}}" if over else "hello"
-
-    plain, _ = run(shell, f"%%route_compare -n {over} SIMPLE FRONTIER\n{prompt}")
-    asks, _ = run(shell, f"%%route_compare -n -c model {over} SIMPLE FRONTIER\n{prompt}")
-
-    assert "is asked for the tier" not in plain
-    assert "first simulated/gpt-4o-mini is asked for the tier, for $" in asks
-
-
-def test_costs_beside_one_another_have_the_same_decimal_places(static):
-    static.user_ns["prompts"] = ["Explain recursion."]
-    ((one, _),) = outputs(static, "%%route_compare SIMPLE FRONTIER\nExplain recursion.")
-    ((many, _),) = outputs(static, "%%route_compare SIMPLE FRONTIER --over prompts\n{{prompts}}")
-
-    for data in (one, many):
-        page = data["text/html"].replace("<span>&#36;</span>", "$")
-        costs = re.findall(r"(?<!cost )\$0\.(\d+)", page)
-        assert 1 == len(set(map(len, costs)))
+    for asked in ("-c model\nhello", "-c model --over words\n{{words}}"):
+        text, _ = run(shell, f"%%route_compare -n SIMPLE FRONTIER {asked}")
+        assert "first simulated/gpt-4o-mini is asked for the tier, for $" in text
+    assert [] == shell.run_line_magic("route", "router").ledger.rows()
 
 
 @pytest.mark.parametrize(
     ("cell", "said"),
     [
-        ("%%route_compare\n \n", "the cell has no prompt"),
         ("%%route_compare --blnd\nhello", "unknown option '--blnd': did you mean '--blind' or"),
         ("%%route_compare SIMPEL\nhello", "did you mean 'SIMPLE'?"),
         ("%%route_compare SIMPLE simple\nhello", "asks 'simulated/gpt-4o-mini' on SIMPLE twice"),
         ("%%route_compare ,\nhello", "names no tier"),
-        ("%%route_compare -s 'x\nhello", "close the quote"),
         ("%%route_compare --max-tokens many\nhello", "%%route_compare -h"),
-        ("%%route_compare -o a-b\nhello", "'a-b' is not a variable name"),
         ("%route vote SIMPLE", "there is no comparison in this session"),
         ("%route differences", "run the %%route_compare cell again"),
     ],
@@ -196,36 +146,22 @@ def test_a_wrong_word_is_one_line_with_its_cure(shell, cell, said):
     assert said in error_of(shell, cell)
 
 
-def test_a_tier_that_fails_shows_its_error_in_its_column(static):
-    ((data, metadata),) = outputs(static, "%%route_compare SIMPLE:no/model MEDIUM\nhello")
-
-    assert "UnknownModel: [simulated] no model" in data["text/plain"]
-    assert "1 of 2 did not answer" in data["text/plain"]
-    assert "<b>no answer</b>: UnknownModel" in data["text/html"]
-    assert "How can I help you today?" in data["text/html"]
-    assert ["error", "ok"] == [one["status"] for one in metadata["nbroute"]["compared"]]
-
-
-def test_ctrl_c_keeps_the_answers_that_had_arrived(static):
-    with capture_output():
-        static.run_line_magic("unload_ext", "nbroute")
-        Path("nbroute.toml").write_text('[providers.simulated]\nkind = "simulated"\npace = 1.0\n')
-        static.run_line_magic("load_ext", "nbroute")
-    run(static, "import os, signal\ndef stop(text):\n    os.kill(os.getpid(), signal.SIGINT)")
+def test_ctrl_c_keeps_the_answers_that_had_arrived(slow):
+    run(slow, "import os, signal\ndef stop(text):\n    os.kill(os.getpid(), signal.SIGINT)")
 
     with capture_output() as shown:
-        done = static.run_cell("%%route_compare SIMPLE FRONTIER -o kept --check stop\nhello")
+        done = slow.run_cell("%%route_compare SIMPLE FRONTIER -o kept --check stop\nhello")
 
     assert isinstance(done.error_in_exec, Interrupted)
-    assert "interrupted" == static.user_ns["kept"].column("FRONTIER").status
+    assert "interrupted" == slow.user_ns["kept"].column("FRONTIER").status
     assert "Interrupted" in shown.outputs[0].data["text/plain"]
 
 
-# votes
+# Votes
 
 
 def test_a_vote_is_kept_as_a_label_and_a_second_one_counts_instead(shell):
-    _, done = run(shell, "%%route_compare SIMPLE MEDIUM -o kept\nhello")
+    _, done = run(shell, "%%route_compare SIMPLE:no/model SIMPLE MEDIUM -o kept\nhello")
     text, _ = run(shell, "%route vote simple")
     run(shell, "%route vote MEDIUM")
 
@@ -236,12 +172,8 @@ def test_a_vote_is_kept_as_a_label_and_a_second_one_counts_instead(shell):
     assert "MEDIUM" == done.result.voted
     run(shell, "_ = kept.vote('SIMPLE')")
     assert "your vote: SIMPLE is good enough" in run(shell, "kept")[0]
-
-
-def test_a_wrong_vote_is_one_line(shell):
-    run(shell, "%%route_compare SIMPLE:no/model MEDIUM COMPLEX\nhello")
     for line, said in (
-        ("vote", "takes one of the answers compared: SIMPLE:no/model, MEDIUM"),
+        ("vote", "takes one of the answers compared: SIMPLE:no/model, SIMPLE, MEDIUM"),
         ("vote MEDUIM", "did you mean 'MEDIUM'?"),
         ("vote A", "'A' is not one of the answers compared"),
         ("vote SIMPLE:no/model", "has no answer to vote for"),
@@ -264,41 +196,30 @@ def test_differences_are_marked_and_unmarked(static):
     assert "<mark" not in plain[0]["text/html"]
 
 
-def difference(**texts):
-    """What is shown of hand-made answers with their differences marked."""
-    compared = comparison_of(**texts)
-    return columns.bundle(view(compared, marked=True), compared)[0]
-
-
-def test_answers_that_differ_in_most_words_say_so_and_are_not_marked():
+def test_differences_that_cannot_be_marked_are_explained():
     shared = "the sky is blue because air scatters blue light"
-    data = difference(LOW=shared, MID=f"**{shared}** always", TOP="a wholly other text")
-
+    texts = {"LOW": shared, "MID": f"**{shared}** always", "TOP": "a wholly other text"}
+    data, _ = bundle(comparison_of(**texts), marked=True)
     assert "100% of this is in no other answer: too much to highlight" in data["text/plain"]
     assert "[only here: always]" in data["text/plain"]
     assert 1 == data["text/html"].count("<mark")
 
-
-@pytest.mark.parametrize(
-    ("other", "said"),
-    [
+    for other, said in (
         ("a wholly other thing", "nothing is highlighted: over 60% of it is in no"),
         ("one text", "no differences: every word is in another answer, too"),
-    ],
-)
-def test_differences_that_mark_nothing_say_why_above_the_answers(other, said):
-    for text in difference(LOW="one text", TOP=other).values():
-        assert said in text.replace("\\", "")
-        assert "highlighted: what" not in text
+    ):
+        for text in bundle(comparison_of(LOW="one text", TOP=other), marked=True)[0].values():
+            assert said in text.replace("\\", "")
+            assert "highlighted: what" not in text
 
 
-# blind
+# Blind
 
 
 HIDING = ["SIMPLE", "FRONTIER", "gpt-4o", "opus", "nothing billed", "latency", "first token"]
 
 
-def test_blind_answers_are_told_by_letters_alone_until_a_vote_reveals_them(static):
+def test_blind_answers_have_letters_alone_until_a_vote_reveals_them(static):
     ((data, _),) = outputs(static, "%%route_compare --blind -o kept SIMPLE FRONTIER\nhello")
     ((later, _),) = outputs(static, "kept")
     ((marked, _),) = outputs(static, "%%route_compare --blind --diff SIMPLE FRONTIER\nhello")
@@ -306,7 +227,7 @@ def test_blind_answers_are_told_by_letters_alone_until_a_vote_reveals_them(stati
 
     for text in (*data.values(), *later.values(), *marked.values()):
         assert [] == [word for word in HIDING if word in text]
-    assert re.findall(r"^--- (\w+) ---$", data["text/plain"], re.MULTILINE) == ["A", "B"]
+    assert ["A", "B"] == re.findall(r"^--- (\w+) ---$", data["text/plain"], re.MULTILINE)
     voted = re.search(r"B: (\w+) · simulated/", shown["text/plain"])[1]
     assert f"your vote: {voted} is good enough" in shown["text/html"]
 
@@ -318,15 +239,20 @@ def test_a_terminal_shows_blind_answers_by_letter(shell):
     assert "--- A ---" in text
 
 
-def test_a_blind_error_does_not_tell_which_tier_it_was(static):
+def test_a_tier_that_fails_shows_its_error_in_its_column_a_blind_one_after_the_vote(static):
+    ((data, metadata),) = outputs(static, "%%route_compare SIMPLE:no/model MEDIUM\nhello")
+    assert "UnknownModel: [simulated] no model" in data["text/plain"]
+    assert "1 of 2 did not answer" in data["text/plain"]
+    assert "<b>no answer</b>: UnknownModel" in data["text/html"]
+    assert "How can I help you today?" in data["text/html"]
+    assert ["error", "ok"] == [one["status"] for one in metadata["nbroute"]["compared"]]
+
     ((data, _),) = outputs(static, "%%route_compare --blind SIMPLE:no/model FRONTIER\nhello")
     plain = data["text/plain"]
     letter = re.search(r"--- (\w) ---\nno answer; the reason is shown after the vote", plain)[1]
-
     assert "no/model" not in plain
-    assert f"'{letter}' has no answer to vote for; vote for another" == error_of(
-        static, f"%route vote {letter}"
-    ).removeprefix("SettingsError: ")
+    said = error_of(static, f"%route vote {letter}")
+    assert f"SettingsError: '{letter}' has no answer to vote for; vote for another" == said
     assert "'SIMPLE' is not one of the answers" in error_of(static, "%route vote SIMPLE")
 
 
@@ -341,13 +267,10 @@ def test_the_order_of_blind_answers_is_not_that_of_the_tiers_and_a_rerun_shows_t
     first = [order(prompt) for prompt in prompts]
     assert {"SIMPLE", "FRONTIER"} == set(first)
     assert first == [order(prompt) for prompt in prompts]
-
-
-def test_letters_go_on_after_z():
     assert ["A", "Z", "A1", "B2"] == [letter_of(place) for place in (0, 25, 26, 53)]
 
 
-# the page
+# The page
 
 
 def test_the_page_has_columns_that_say_what_was_asked_and_stand_side_by_side():
@@ -366,11 +289,10 @@ BARRED = {"script", "img", "iframe", "svg", "style", "object", "form", "button"}
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
-def test_nothing_in_an_answer_a_name_or_an_error_runs_or_loads(attack):
+def test_nothing_in_an_answer_or_an_error_runs_or_loads(attack):
     compared = comparison_of(LOW=attack, TOP=Unavailable(attack))
     for state in ({}, {"marked": True}, {"blind": True}):
         page = Rendered(columns.page(view(compared, **state)))
-
         assert set() == page.tags & BARRED
         assert not [name for name in page.attributes if name.startswith(("on", "src"))]
         assert all(re.match("https?://|mailto:", a, re.IGNORECASE) for a in page.addresses)
@@ -378,51 +300,32 @@ def test_nothing_in_an_answer_a_name_or_an_error_runs_or_loads(attack):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_name_of_any_kind_is_harmless_and_readable(name):
-    compared = comparison_of(LOW="yes", TOP="no")
-    column = compared.columns[0]
+    compared = comparison_of(LOW="yes")
     who = Contender(f"LOW {name}", "LOW", name, system="Be terse.")
-    compared = Comparison("c", "p", compared.decision, (replace(column, contender=who),))
-    data, _ = columns.bundle(view(compared, table=True), compared)
+    compared = replace(compared, columns=(replace(compared.columns[0], contender=who),))
+
+    data, _ = bundle(compared, table=True)
 
     seen = html.unescape(re.sub("<[^>]*>", "", data["text/html"]))
-
     assert "<b>x" not in data["text/html"]
     assert name.removeprefix("\u202e").split()[0] in seen
     assert "\u202e" not in data["text/html"]
-    rows = [line for line in data["text/markdown"].split("\n") if line.startswith("|")]
-    assert 3 == len(rows)
-
-
-def test_an_answer_of_any_length_and_script_is_shown_whole():
-    long = "слово שלום 🙂 $5 " * 13_000
-    compared = comparison_of(LOW=long, TOP="short")
-    data, _ = columns.bundle(view(compared), compared)
-
-    assert 200_000 < len(long)
-    for text in data.values():
-        assert 13_000 == text.count("слово")
+    assert 3 == sum(line.startswith("|") for line in data["text/markdown"].split("\n"))
 
 
 def test_what_broke_off_is_shown_with_its_error_and_counted_in_the_record():
     gone = Unavailable("gone")
     compared = comparison_of(LOW="half an ans", TOP=gone)
     broken, failed = replace(compared.columns[0], error=gone), compared.columns[1]
-    compared = replace(compared, columns=(broken, failed))
-    data, metadata = columns.bundle(view(compared), compared)
+
+    data, metadata = bundle(replace(compared, columns=(broken, failed)))
 
     assert "Unavailable: gone" in data["text/plain"]
     assert "half an ans" in data["text/html"]
     assert ["r-LOW"] == [one["id"] for one in metadata["nbroute"]["compared"]]
 
 
-# the card and the widget that stands in for it
-
-
-@pytest.fixture
-def routed():
-    """A router on a simulated model with a ledger of its own."""
-    with closing(Router(profile="simulated")) as router:
-        yield router
+# The card and the widget that stands in for it
 
 
 @pytest.fixture
@@ -449,7 +352,7 @@ def votes(twin):
     return [(words, pressed == "true") for pressed, words in found]
 
 
-def test_answers_stream_side_by_side_and_blind_ones_are_hidden_until_all_are_there(routed, board):
+def test_answers_stream_side_by_side_and_blind_ones_are_hidden_until_all_have_come(routed, board):
     card_on(board, routed)
     assert "waiting for the first token ..." in board.pages[0]
     assert any("answering ..." in page for page in board.pages)
@@ -476,9 +379,9 @@ def test_a_vote_by_the_magic_is_shown_a_click_changes_it_and_another_takes_it_ba
     twin = twin_of(card)
     assert "<nbroute: %route vote NAME>" == repr(twin)
     assert f"<style>#{card.output.name}," in twin.html  # hides the output
-
     card.vote("simple")
     assert [("✓ good enough", True), ("good enough", False)] == votes(twin)
+
     twin.act("vote", "MEDIUM", "")
 
     assert ["SIMPLE", "MEDIUM"] == [label.needed for label in routed.ledger.labels()]
@@ -492,24 +395,20 @@ def test_a_vote_by_the_magic_is_shown_a_click_changes_it_and_another_takes_it_ba
     assert routed.labels().empty
 
 
-def test_a_click_on_a_letter_reveals_the_tiers(routed, board):
-    twin = twin_of(card_on(board, routed, blind=True))
-    assert "MEDIUM" not in twin.html
+def test_a_click_marks_differences_and_one_on_a_letter_reveals_the_tiers(routed, board):
+    twin = twin_of(card_on(board, routed, ("COMPLEX", "FRONTIER"), blind=True))
+    assert ">Differences<" in twin.html
+    assert "FRONTIER" not in twin.html
     assert 2 == twin.html.count("--tier:#6b6b6b") - twin.html.count("nbr-pill")
-
-    twin.act("vote", "A", "")
-
-    assert "MEDIUM" == routed.ledger.labels()[-1].needed
-    assert "MEDIUM" in twin.html
-    assert "A: claude-haiku-3.5" in board.pages[-1]
-
-
-def test_the_toggle_marks_and_unmarks_differences(routed, board):
-    twin = twin_of(card_on(board, routed, ("COMPLEX", "FRONTIER")))
-
     for marked in (True, False):
         twin.act("differences", "", "")
         assert [marked, marked] == ["<mark" in page for page in (twin.html, board.pages[-1])]
+
+    twin.act("vote", "A", "")
+
+    assert "FRONTIER" == routed.ledger.labels()[-1].needed
+    assert "FRONTIER" in twin.html
+    assert "A: claude-opus-4" in board.pages[-1]
 
 
 def test_a_vote_that_cannot_be_written_is_shown_with_the_error_in_words(routed, board):

@@ -1,3 +1,5 @@
+"""Completion of magic lines, of commands and of the names in a template."""
+
 from __future__ import annotations
 
 import re
@@ -57,37 +59,31 @@ def completed(ip, text):
     [
         ("%%route -t si", ["%%route -t SIMPLE"]),
         ("%%route -t ", [f"%%route -t {tier}" for tier in WORDS["tiers"]]),
-        ("%%route --tier CO", ["%%route --tier COMPLEX"]),
         ("%%route --tier=CO", ["%%route --tier=COMPLEX"]),
         ("%%route --max", ["%%route --max-tokens", "%%route --max-cost"]),
         ("%%route -t SIMPLE --mo", ["%%route -t SIMPLE --model"]),
         ("%%route -", [f"%%route {option}" for option in WORDS["options"]]),
         ("%%route ", [f"%%route {option}" for option in WORDS["options"]]),
         ("%%route answer << -t f", ["%%route answer << -t FRONTIER"]),
-        ("%%route ans", ["%%route answer"]),
         ("%%route -S ca", ["%%route -S cascade"]),
         ("%%route --classifier hy", ["%%route --classifier hybrid"]),
         ("%%route --check is", ["%%route --check is_short"]),
         ("%%route -o ar", ["%%route -o article"]),
         ("%%route_compare si", ["%%route_compare SIMPLE"]),
-        ("%%route_compare SIMPLE --bl", ["%%route_compare SIMPLE --blind"]),
         ("%%route_compare SIMPLE gpt-4.", ["%%route_compare SIMPLE openai/gpt-4.1"]),
         ("%%route_compare --over ar", ["%%route_compare --over article"]),
         ("%route vote b", ["%route vote B"]),
         ("\n%%route -t si", ["\n%%route -t SIMPLE"]),
         ("%%route -t si^ -q\nHello", ["%%route -t SIMPLE -q\nHello"]),
-        ("%route u", ["%route use"]),
         ("%route use o", ["%route use openrouter", "%route use ollama"]),
         ("%route escalate m", ["%route escalate MEDIUM"]),
         ("x = 1\nspent = %route sp", ["x = 1\nspent = %route spend"]),
         ("%%route\nSum up {{ar", ["%%route\nSum up {{article"]),
         ("%%route\nSum up {{ an^ }} now", ["%%route\nSum up {{ answer }} now"]),
         ("%%route\nplease impo", []),
-        ("%%route -t SIMPLE\nWhat is in art", []),
         ("%%route\n", []),
         ("%%route -s imp", []),
         ("%%route -t xyzzy", []),
-        ("%%route\na.b", []),
         ("%route classify imp", []),
     ],
 )
@@ -98,12 +94,10 @@ def test_what_fits_the_place_is_offered_and_no_python_in_prose(ip, typed, expect
 @pytest.mark.parametrize(
     ("typed", "expected"),
     [
-        ("openai/gpt-4o", ["openai/gpt-4o-mini"]),
         ("openai/gpt-", ["openai/gpt-4o-mini", "openai/gpt-4.1"]),
         ("openai/gpt-4.", ["openai/gpt-4.1"]),
         ("meta-llama/llama-3:f", ["meta-llama/llama-3:free"]),
         ("gemma3:", ["gemma3:1b"]),
-        ("gemma3:1", ["gemma3:1b"]),
         ("llama", ["meta-llama/llama-3:free"]),
     ],
 )
@@ -122,27 +116,20 @@ def test_the_name_of_the_magic_itself_is_left_to_ipython(ip):
     ip.register_magic_function(lambda _line, _cell=None: None, "line_cell", "route")
     assert "%%route" in completed(ip, "%%rou")
     assert "%%route" in completed(ip, "%%route")
-
-
-def test_the_older_call_of_terminals_completes_too(ip):
-    with pytest.warns(PendingDeprecationWarning):
+    with pytest.warns(PendingDeprecationWarning):  # the older call, of terminals
         assert ("si", ["SIMPLE"]) == ip.complete(None, "%%route -t si", 13)
 
 
-def test_the_vocabulary_is_asked_for_each_time(shell):
-    tiers = ["fast"]
-    matcher = make_matcher(lambda: {"tiers": tuple(tiers)})
-    shell.Completer.custom_matchers.append(matcher)
-    tiers.append("power")
-    assert ["%%route -t fast", "%%route -t power"] == completed(shell, "%%route -t ")
-    shell.Completer.custom_matchers.remove(matcher)
+def test_the_vocabulary_is_asked_for_each_time(ip, monkeypatch):
+    monkeypatch.setitem(WORDS, "tiers", ("fast", "power"))
+    assert ["%%route -t fast", "%%route -t power"] == completed(ip, "%%route -t ")
 
 
 @pytest.mark.parametrize(
     ("typed", "expected"),
     [
         ("%route label ", ["good", "bad", "too weak", "overkill", "off"]),
-        ("%route label 3 o", ["overkill", "off"]),
+        ("%route label #3 o", ["overkill", "off"]),
         ("%route spend d", ["day"]),
         ("%route init -", ["--force"]),
         ("%route key open", ["openrouter", "openai"]),

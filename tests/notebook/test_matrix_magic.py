@@ -7,7 +7,6 @@ import html
 import os
 import re
 import signal
-from contextlib import closing
 from pathlib import Path
 
 import pandas as pd
@@ -16,11 +15,11 @@ from cells import Shown, error_of, outputs, run
 from IPython.utils.capture import capture_output
 from markup import NAMES
 
+from nbroute.checks import own
 from nbroute.compare import Grid
 from nbroute.errors import Interrupted
 from nbroute.notebook.comparing.matrix import Matrix
 from nbroute.notebook.comparing.shown import Twin
-from nbroute.router import Router
 
 WORDS = ["cat", "dog", "newt"]
 CELL = "%%route_compare SIMPLE MEDIUM --over words\nDefine {{words}}."
@@ -44,6 +43,8 @@ def test_a_template_over_a_list_is_a_table_that_is_exported_and_shown_again(stat
     assert all(3 == len(row) and "simulated" in row[1] for row in rows)
     assert "3 prompts × 2 columns · would have cost $" in data["text/plain"]
     assert max(map(len, data["text/plain"].splitlines())) <= 80
+    costs = data["text/html"].replace("<span>&#36;</span>", "$").partition("<tbody>")[2]
+    assert 1 == len(set(map(len, re.findall(r"(?<!cost )\$0\.(\d+)", costs))))
     assert isinstance(static.user_ns["_"], Grid)
     assert "written to out.csv" in run(static, "%route matrix out.csv")[0]
     with Path("out.csv").open(newline="", encoding="utf-8") as file:
@@ -54,14 +55,10 @@ def test_a_template_over_a_list_is_a_table_that_is_exported_and_shown_again(stat
 def test_columns_of_a_frame_or_lists_fill_the_template_and_variables_the_rest(shell):
     frame = pd.DataFrame({"word": WORDS, "n": [1, 2, 3]})
     shell.user_ns |= {"frame": frame, "lang": "French", "a": ["x", "y"], "b": [1, 2]}
+    line = '%%route_compare SIMPLE --over frame -s "Be terse." -s "Explain." -o kept'
 
-    systems = '-s "Be terse." -s "Explain."'
     _, done = run(shell, "%%route_compare SIMPLE --over a,b\n{{a}}{{b}}")
-    text, two = run(
-        shell,
-        f"%%route_compare SIMPLE --over frame {systems} -o kept\n"
-        "{{word}} x {{n}} in {{lang}}",
-    )
+    text, two = run(shell, f"{line}\n{{{{word}}}} x {{{{n}}}} in {{{{lang}}}}")
 
     assert ["x1", "y2"] == [one.prompt for one in done.result]
     assert "cat x 1 in French" == two.result[0].prompt
@@ -78,13 +75,8 @@ def test_columns_of_a_frame_or_lists_fill_the_template_and_variables_the_rest(sh
         ("%%route_compare --over words\nhello", "each of 3 rows would ask the same"),
         ("%%route_compare --over empty\n{{a}}", "over has no rows"),
         ("%%route_compare --over number\n{{number}}", "give a list"),
-        ("%%route_compare --over words\n \n", "the cell has no prompt"),
         ("%%route_compare --over words --blind\n{{words}}", "--blind is for one prompt"),
         ("%%route_compare --over words --resume\n{{words}}", "there is nothing to resume"),
-        (
-            "%%route_compare --over words -s @nobody\n{{words}}",
-            "no system prompt is called '@nobody'",
-        ),
         ("%route matrix", "no table of prompts has been compared yet"),
     ],
 )
@@ -119,32 +111,22 @@ def test_the_first_rows_are_saved_whole_without_markdown_and_the_rest_is_counted
         assert "3 more rows" in text
 
 
-TOLD = [
-    (
-        ["Explain recursion.", "Explain recursion to a child."],
-        [
-            "COMPLEX is the cheapest that passes every check",
-            "passes 0 of 2 (0% to 66%)",
-            "passes 2 of 2 (34% to 100%)",
-        ],
-    ),
-    (
-        ["Explain recursion.", "Hello!"],
-        ["none passes every check; COMPLEX comes closest: 1 of 2 (9% to 91%)"],
-    ),
-    (
-        ["Explain recursion.", "Explain recursion to a child.", None],
-        [
-            "a check failed for 2 prompts · an answer is missing for 1 prompt",
-            "passes 2 of 3",
-        ],
-    ),
-]
+BEST = "COMPLEX is the cheapest that passes every check"
+CLOSEST = "none passes every check; COMPLEX comes closest: 1 of 2 (9% to 91%)"
+FAILED = "a check failed for 2 prompts · an answer is missing for 1 prompt"
 
 
-@pytest.mark.parametrize(("prompts", "told"), TOLD, ids=["cheapest", "closest", "missing"])
-def test_checks_say_who_is_the_cheapest_that_passes_or_comes_closest(static, prompts, told):
-    static.user_ns |= {"prompts": prompts, "long": lambda text: len(text) > 300}
+@pytest.mark.parametrize(
+    ("last", "told"),
+    [
+        (["Explain recursion to a child."], [BEST, "passes 0 of 2 (0% to 66%)", "passes 2 of 2"]),
+        (["Hello!"], [CLOSEST]),
+        (["Explain recursion to a child.", None], [FAILED, "passes 2 of 3"]),
+    ],
+    ids=["cheapest", "closest", "missing"],
+)
+def test_checks_say_who_is_the_cheapest_that_passes_or_comes_closest(static, last, told):
+    static.user_ns |= {"prompts": ["Explain recursion.", *last], "long": lambda x: len(x) > 300}
 
     ((data, _),) = outputs(
         static, "%%route_compare SIMPLE COMPLEX FRONTIER --over prompts --check long\n{{prompts}}"
@@ -159,10 +141,9 @@ def test_checks_say_who_is_the_cheapest_that_passes_or_comes_closest(static, pro
 def test_json_that_is_made_up_for_a_schema_passes_for_nothing(static):
     shape = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
     static.user_ns |= {"prompts": ["Fix my bike.", "Explain recursion."], "shape": shape}
+    line = "%%route_compare FRONTIER --over prompts --schema shape"
 
-    ((data, _),) = outputs(
-        static, "%%route_compare FRONTIER --over prompts --schema shape\n{{prompts}}"
-    )
+    ((data, _),) = outputs(static, f"{line}\n{{{{prompts}}}}")
 
     assert "simulated: written for a lesson, not by a model" in data["text/plain"]
     assert "no lesson answers 1 prompt: a pass there means nothing" in data["text/html"]
@@ -198,12 +179,7 @@ def test_a_dry_run_counts_the_calls_and_a_lot_that_cost_money_need_a_budget(shel
     assert [] == router.ledger.rows()
 
 
-def test_ctrl_c_keeps_what_was_paid_for_and_resume_asks_the_rest(static):
-    with capture_output():
-        static.run_line_magic("unload_ext", "nbroute")
-        Path("nbroute.toml").write_text('[providers.simulated]\nkind = "simulated"\npace = 1.0\n')
-        static.run_line_magic("load_ext", "nbroute")
-    static.user_ns["words"] = WORDS
+def test_ctrl_c_keeps_what_was_paid_for_and_resume_asks_the_rest(slow):
     calls = []
 
     def stop(_text):
@@ -212,14 +188,14 @@ def test_ctrl_c_keeps_what_was_paid_for_and_resume_asks_the_rest(static):
             os.kill(os.getpid(), signal.SIGINT)
         return True
 
-    static.user_ns["stop"] = stop
-    cell = f"{CELL.replace('--over', '--check stop -o kept --over')}"
+    slow.user_ns |= {"words": WORDS, "stop": stop}
+    cell = CELL.replace("--over", "--check stop -o kept --over")
 
     with capture_output():
-        done = static.run_cell(cell)
-    partial = static.user_ns["kept"]
+        done = slow.run_cell(cell)
+    partial = slow.user_ns["kept"]
     with capture_output():
-        again = static.run_cell(cell.replace("--over", "--resume --over"))
+        again = slow.run_cell(cell.replace("--over", "--resume --over"))
 
     assert isinstance(done.error_in_exec, Interrupted)
     assert "the same cell with --resume asks only what is missing" in str(done.error_in_exec)
@@ -228,24 +204,16 @@ def test_ctrl_c_keeps_what_was_paid_for_and_resume_asks_the_rest(static):
     assert {"ok"} == set(again.result.frame()["status"])
 
 
-# live
+# Live
 
 
 @pytest.fixture
-def router():
-    with closing(Router(profile="simulated")) as router:
-        yield router
-
-
-@pytest.fixture
-def live(router):
+def live(routed):
     """A table of 45 prompts in a widget; row 3 has an answer that does not pass."""
-    from nbroute.checks import own
-
     prompts = [f"Define word {n}." for n in range(45)]
     prompts[2] = "Define " + "word " * 300
     checks = [own(lambda text: len(text) < 460, "brief")]
-    grid = router.compare(prompts, ["SIMPLE", "MEDIUM"], checks=checks, progress=False)
+    grid = routed.compare(prompts, ["SIMPLE", "MEDIUM"], checks=checks, progress=False)
     matrix = Matrix(grid, Shown())
     twin = Twin(matrix.output, matrix.inside, matrix.act, "%route matrix FILE")
     twin.redraw("")
@@ -271,40 +239,32 @@ def test_rows_come_in_pages_and_are_filtered_and_sorted(live):
     assert 20 == len(numbers(live))
 
 
-def test_a_row_opens_with_its_whole_answers_and_takes_votes(live, router):
+def test_a_row_opens_with_its_whole_answers_takes_votes_and_a_click_exports_the_table(live, routed):
     live.act("open", "1", "")
     assert 2 == live.html.count("<section")
+    assert 'nbr-plain"' in live.html
     assert 'data-at="1 MEDIUM"' in live.html
 
     live.act("vote", "1 MEDIUM", "")
 
-    assert "MEDIUM" == router.ledger.labels()[-1].needed
+    assert "MEDIUM" == routed.ledger.labels()[-1].needed
     assert "prompt 2: MEDIUM is good enough" in live.html
     assert "good enough in 1 of 1" in live.html
     live.act("vote", "1 MEDIUM", "")
     assert "prompt 2: vote removed" in live.html
     live.act("open", "1", "")
     assert "<section" not in live.html
-
-
-def test_a_click_exports_the_table_and_an_error_of_one_is_told(live):
+    live.act("vote", "1 NOBODY", "")
+    assert "no contender is called" in live.html
     live.act("export", "jsonl", "")
     assert "written to matrix.jsonl" in live.html
     assert 90 == len(Path("matrix.jsonl").read_text("utf-8").splitlines())
 
-    live.act("vote", "1 NOBODY", "")
-    assert "no contender is called" in live.html
-
 
 @pytest.mark.parametrize("name", [*NAMES, "<img src=x onerror=alert(1)>"])
-def test_prompts_and_columns_of_any_kind_are_harmless_and_readable(router, name):
-    grid = router.compare(
-        "{{a}} {{b}}",
-        ["SIMPLE"],
-        over={"a": [name], "b": ["x"]},
-        systems={name: "one", f"{name}2": "two"},
-        progress=False,
-    )
+def test_prompts_and_columns_of_any_kind_are_harmless_and_readable(routed, name):
+    rows, systems = {"a": [name], "b": ["x"]}, {name: "one", f"{name}2": "two"}
+    grid = routed.compare("{{a}} {{b}}", ["SIMPLE"], over=rows, systems=systems, progress=False)
     matrix = Matrix(grid, Shown())
     matrix.show()
     (page,) = matrix.output.pages
