@@ -1,17 +1,17 @@
-"""The row under a card, pressed in every order: at once, twice, too early and too late."""
+"""The row under a card, pressed in every order, and the shelf that keeps the newest rows."""
 
 from __future__ import annotations
 
 import threading
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from cells import Row, desk_of, run
 from loopback import Reply
 from waiting import until
 
-from nbroute.notebook.controls import Controls
-from nbroute.router import Router
+from nbroute.notebook.controls import Controls, Shelf
 
 
 @pytest.fixture
@@ -19,117 +19,265 @@ def row(router):
     return Row(router)
 
 
-def answered(row):
-    return [one.tier for one in row.card.view.results]
-
-
-def test_two_cards_that_are_escalated_at_the_same_time_keep_their_own_answers(shell):
-    prompts = ["What is the capital of France?", "What is the capital of Australia?"]
-    for prompt in prompts:
-        run(shell, f"%%route -t SIMPLE\n{prompt}")
-    desk = desk_of(shell)
-    rows = [Controls(desk.card(number), desk) for number in (1, 2)]
-    running = [row.start(None) for row in rows for _ in range(3)]
-
-    for thread in filter(None, running):
-        thread.join()
-
-    for number, prompt in enumerate(prompts, 1):
-        assert [(prompt, "MEDIUM"), (prompt, "SIMPLE")] == [
-            (one.prompt, one.tier) for one in desk.card(number).view.results
-        ]
-    assert desk.last in [desk.card(number).result for number in (1, 2)]
-    assert "4 calls" in run(shell, "%route spend")[0]
-    assert all("Stop" not in row.html for row in rows)
-
-
-def test_escalate_that_is_clicked_twice_asks_once_and_the_second_click_climbs_no_further(
-    row, server
-):
-    gate = threading.Event()
-    server.handler = lambda _: Reply() if gate.wait(30) else Reply(status=500)
-
-    row.click("Escalate to MID")
-    row.controls.act("up", "MID")
-    gate.set()
-    until(lambda: not any(name.startswith("Stop") for name in row.buttons))
-    row.controls.act("up", "MID")  # drawn before the answer came
-
-    assert ["MID", "LOW"] == answered(row)
-    assert 2 == len(server.requests)
-
-
-def test_a_click_asks_the_router_that_the_notebook_has_now(row, router):
-    session = {"ledger": router.ledger, "session": router.session}
-    with closing(Router(profile="simulated", **session)) as other:
-        row.router = other
-        row.controls.redraw()
-        assert not any(name.startswith(("Escalate", "Top")) for name in row.buttons)
-        row.controls.start("FRONTIER").join()
-
-    assert ["FRONTIER", "LOW"] == answered(row)
-    assert "simulated/claude-opus-4" == row.card.result.model
-    assert any(name == "Top tier" for name in row.buttons)
-
-
-def test_a_changed_ladder_holds_on_an_older_card(shell):
+@pytest.fixture
+def france(shell):
+    """The desk of a shell in which a capital was asked for on SIMPLE."""
     run(shell, "%%route -t SIMPLE\nWhat is the capital of France?")
-    desk = desk_of(shell)
-    row = Controls(desk.card(1), desk)
-
-    run(shell, "%route tiers MEDIUM=simulated/gpt-4o")
-    row.start(None).join()
-
-    assert "simulated/gpt-4o" == desk.card(1).result.model
-    run(shell, "%route use simulated")
-    row.start(None).join()
-    assert ["COMPLEX", "MEDIUM", "SIMPLE"] == [one.tier for one in desk.card(1).view.results]
+    return desk_of(shell)
 
 
-def test_an_answer_with_no_text_can_be_escalated_and_labelled(row, server):
+def answered(card):
+    return [one.tier for one in card.view.results]
+
+
+# Labels
+
+
+def test_a_click_keeps_the_word_the_last_one_counts_and_a_second_takes_it_back(row, router):
+    for word, needed in (("good", "LOW"), ("too weak", "MID")):
+        row.click(word)
+        assert f"labelled {word} (the prompt needs {needed})" in row.words
+        assert [word] == row.pressed
+    assert ["MID"] == router.labels()["tier"].tolist()
+
+    row.click("too weak")
+    assert "label removed" in row.words
+    assert [] == row.pressed
+    assert router.labels().empty
+
+    router.label(row.card.result, "bad")  # as the command does
+    row.controls.redraw()
+    assert ["bad"] == row.pressed
+    assert "labelled" not in row.words
+    router.take_back(row.card.result)
+    row.controls.redraw()
+    assert [] == row.pressed
+
+
+def test_the_row_says_what_is_kept_and_which_magic_does_the_same(row):
+    labels = {n: it for n, it in row.buttons.items() if it["data-do"] == "label"}
+
+    assert ["good", "bad", "too weak", "overkill"] == list(labels)
+    assert all("kept with the prompt" in it["title"] for it in labels.values())
+    assert "%route label 1 WORD" in repr(row.controls)
+    assert "hello" not in str(row.controls.get_state())
+
+
+def test_after_an_escalation_the_row_is_about_the_new_answer(row, router):
+    row.click("too weak")
+    for tier, word in (("MID", "good"), ("TOP", "too weak")):
+        row.controls.start(tier).join()
+        assert [] == row.pressed
+        row.click(word)
+
+    found = [(label.feedback, label.picked, label.needed) for label in router.ledger.labels()]
+    assert [("too weak", "LOW", "MID"), ("good", "LOW", "MID")] == found[:2]
+    assert row.words.count("labelled too weak") == 1
+    assert "needs TOP" not in row.words  # no tier is better than the top one
+
+
+def test_after_an_answer_with_no_text_the_row_can_still_be_used(row, server):
     server.handler = lambda _: Reply(text="")
 
     row.controls.start("MID").join()
 
     assert not row.is_off("good")
-    server.handler = lambda _: Reply()
+    server.handler = None
     row.controls.start("TOP").join()
     assert "TOP" == row.card.result.tier
     row.click("good")
     assert "labelled good" in row.words
 
 
-def test_a_budget_that_refuses_a_click_names_what_can_be_done_there(shell):
-    run(shell, "%%route -t SIMPLE\nWhat is the capital of France?")
+def test_a_ledger_that_breaks_leaves_the_row_usable(row, router):
+    router.ledger.close()
+    held = {file: file.read_bytes() for file in Path.cwd().glob("ledger.sqlite*")}
+    for file in held:
+        file.write_bytes(b"not a database at all" * 500)
+
+    row.click("good")
+    assert "RecordError: the label could not be recorded" in row.words
+    assert [] == row.pressed
+    row.controls.start(None).join()
+    assert "MID" == row.kept[-1].tier
+    assert not row.is_off("Escalate to TOP")
+    router.ledger.close()
+    for file, content in held.items():
+        file.write_bytes(content)
+
+    row.click("good")
+    assert "labelled good" in row.words
+
+
+# Answers
+
+
+def test_an_answer_on_its_way_rests_the_labels_and_can_be_stopped_and_tried_again(
+    row, router, server
+):
+    server.handler = lambda _: Reply(delay=20)
+    answering = row.controls.start(None)
+    until(lambda: 2 == len(server.requests))
+
+    row.controls.redraw()
+    row.click("good")
+    assert all(row.is_off(name) for name in ("Escalate", "LOW", "good", "bad", "overkill"))
+    row.click("Stop")
+    answering.join()
+
+    assert [] == router.ledger.labels()
+    assert not row.is_off("good")
+    assert not any(name.startswith("Stop") for name in row.buttons)
+    server.handler = None
+    row.controls.start("MID").join()
+    assert ["ok", "interrupted", "ok"] == [one["status"] for one in router.ledger.rows()]
+    assert ["MID"] == [result.tier for result in row.kept]
+
+
+def test_a_hundred_clicks_at_once_and_a_late_one_are_one_answer(row, router, server):
+    held, started = threading.Event(), []
+    server.handler = lambda _: held.wait(30) and Reply()
+
+    def click():
+        started.extend(row.controls.start(None) for _ in range(10))
+
+    threads = [threading.Thread(target=click) for _ in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    held.set()
+    (answering,) = filter(None, started)
+    answering.join()
+    row.controls.act("up", "MID")  # drawn before the answer came
+
+    assert (1, 2) == (len(row.kept), len(server.requests))
+    assert ["LOW", "MID"] == [one["tier"] for one in router.ledger.rows()]
+    assert not row.is_off("Escalate to TOP")
+    assert "Stop" not in row.buttons
+    row.controls.start(None).join()
+    assert "TOP" == row.kept[-1].tier
+
+
+def test_two_cards_that_are_escalated_at_the_same_time_keep_their_own_answers(shell, france):
+    prompts = ["What is the capital of France?", "What is the capital of Australia?"]
+    run(shell, f"%%route -t SIMPLE\n{prompts[1]}")
+    rows = [Controls(france.card(number), france) for number in (1, 2)]
+
+    for thread in [row.start(None) for row in rows]:
+        thread.join()
+
+    for number, prompt in enumerate(prompts, 1):
+        assert [(prompt, "MEDIUM"), (prompt, "SIMPLE")] == [
+            (one.prompt, one.tier) for one in france.card(number).view.results
+        ]
+    assert france.last in [france.card(number).result for number in (1, 2)]
+    assert "4 calls" in run(shell, "%route spend")[0]
+
+
+def test_a_click_asks_the_router_that_the_notebook_has_now(row, opened, router):
+    row.router = opened(profile="simulated", ledger=router.ledger, session=router.session)
+    row.controls.redraw()
+    assert not any(name.startswith(("Escalate", "Top")) for name in row.buttons)
+
+    row.controls.start("FRONTIER").join()
+
+    assert ["FRONTIER", "LOW"] == answered(row.card)
+    assert "simulated/claude-opus-4" == row.card.result.model
+    assert any(name == "Top tier" for name in row.buttons)
+
+
+def test_a_changed_ladder_applies_to_an_older_card(shell, france):
+    row = Controls(france.card(1), france)
+
+    run(shell, "%route tiers MEDIUM=simulated/gpt-4o")
+    row.start(None).join()
+
+    assert "simulated/gpt-4o" == france.card(1).result.model
+    run(shell, "%route use simulated")
+    row.start(None).join()
+    assert ["COMPLEX", "MEDIUM", "SIMPLE"] == answered(france.card(1))
+
+
+def test_a_budget_that_refuses_a_click_names_what_can_be_done_there(shell, france):
     run(shell, "%route budget 0.0001")
-    desk = desk_of(shell)
 
-    Controls(desk.card(1), desk).start("FRONTIER").join()
+    Controls(france.card(1), france).start("FRONTIER").join()
 
-    told = desk.card(1).view.error
+    told = france.card(1).view.error
     assert "raise the budget with %route budget USD" in told
     assert "%%route -t FRONTIER --over-budget" in told
     run(shell, "%route budget off")
     run(shell, "%%route -t SIMPLE --max-cost 0.01\nhello")
-    Controls(desk.card(2), desk).start("FRONTIER").join()
-    assert "in a cell with %%route -t FRONTIER" in desk.card(2).view.error
+    Controls(france.card(2), france).start("FRONTIER").join()
+    assert "in a cell with %%route -t FRONTIER" in france.card(2).view.error
 
 
-def test_stop_ends_a_comparison_that_a_click_began(shell):
-    run(shell, "%%route -t SIMPLE\nWhat is the capital of France?")
-    desk, began = desk_of(shell), threading.Event()
-    row = Controls(desk.card(1), desk)
-    compare = desk.router.compare
+def test_stop_ends_a_comparison_that_a_click_began(france):
+    began, row = threading.Event(), Controls(france.card(1), france)
+    compare = france.router.compare
 
     def slow(prompt, **options):
         began.set()
         assert options["cancel"].wait(30)
         return compare(prompt, **options)
 
-    desk.router.compare = slow
+    france.router.compare = slow
     row.act("compare")
     assert began.wait(30)
     row.act("stop")
 
     until(lambda: "Stop" not in row.html)
     assert "Interrupted" in row.html
+
+
+def test_while_a_replay_is_on_the_buttons_of_an_earlier_card_send_nothing(router, opened, server):
+    recorder = router.record("talk.json")
+    row = Row(router)
+    router.record(None)
+    row.router = opened(replay=recorder.path, ledger=router.ledger)
+
+    row.click("Escalate")
+
+    until(lambda: "Nothing was sent" in row.card.view.error)
+    assert 1 == len(server.requests)
+
+
+# The shelf and the session's line on it
+
+
+@pytest.fixture
+def shelf(router):
+    with closing(Shelf(router)) as made:
+        yield made
+
+
+def test_the_meter_follows_what_python_routes_until_the_shelf_is_closed(router, shelf, row):
+    shelf.put(1, row.controls)
+
+    router.map([f"prompt {number}" for number in range(30)], progress=False)
+
+    until(lambda: "31 calls" in row.words)
+    shelf.close()
+    router.route("hello")
+    until(lambda: not any(isinstance(t, threading.Timer) for t in threading.enumerate()))
+    assert "31 calls" in row.words
+
+
+def test_the_newest_three_cards_have_controls_and_a_cell_that_runs_again_takes_no_room(
+    router, shelf, monkeypatch
+):
+    """Its old controls are off the screen: what other cells have keeps its buttons."""
+    request, rows = {}, [Row(router) for _ in range(7)]
+    monkeypatch.setattr("nbroute.notebook.controls.message_of", lambda _: request)
+    for number, cell in enumerate(["table", "prompt", "prompt", "prompt", "prompt"], 1):
+        request = {"metadata": {"cellId": cell}, "header": {"msg_id": f"run {number}"}}
+        shelf.put(number, rows[number - 1].controls)
+    assert [1, 5] == [n for n in range(1, 6) if shelf.row(n) is not None]
+
+    shelf.put(6, rows[5].controls)  # a second card of the same run is next to the first
+    assert [1, 5, 6] == [n for n in range(1, 7) if shelf.row(n) is not None]
+    request = {"metadata": {"cellId": "other"}, "header": {"msg_id": "run 7"}}
+    shelf.put(7, rows[6].controls)
+    assert [5, 6, 7] == [n for n in range(1, 8) if shelf.row(n) is not None]
+    assert [False, False, True] == ["session" in row.words for row in rows[4:]]

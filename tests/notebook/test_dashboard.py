@@ -18,7 +18,7 @@ from nbroute.notebook.dashboard import Dashboard, snapshot
 from nbroute.notebook.paced import Paced
 from nbroute.report.colours import tier_colour
 from nbroute.storage.ledger import SqliteLedger
-from nbroute.types import Ladder, Tier
+from nbroute.types import Ladder
 
 
 @pytest.fixture
@@ -48,13 +48,9 @@ def told(router):
 def rows(router, name):
     """The cells of one of its tables, a row a list."""
     table = re.search(rf'aria-label="{name}">(.*?)</table>', shown(router))[1]
-    return [
-        [
-            html.unescape(re.sub("<[^>]+>", "", cell))
-            for cell in re.findall(r"<t[hd].*?(?=</t[hd]>)", row)
-        ]
-        for row in re.findall(r"<tr>(.*?)</tr>", table)
-    ]
+    lines = re.findall(r"<tr>(.*?)</tr>", table)
+    cells = (re.findall(r"<t[hd].*?(?=</t[hd]>)", line) for line in lines)
+    return [[html.unescape(re.sub("<[^>]+>", "", cell)) for cell in line] for line in cells]
 
 
 # What it shows
@@ -63,11 +59,13 @@ def rows(router, name):
 def test_an_empty_session_says_how_to_begin(router):
     page = shown(router)
 
-    assert "Nothing has been routed yet" in page
-    assert "<code>%%route</code>" in page
-    assert "%route budget 1.00 sets one" in page
-    assert "nothing yet" in page
+    for told in (
+        *("Nothing has been routed yet", "<code>%%route</code>", "nothing yet"),
+        "%route budget 1.00 sets one",
+    ):
+        assert told in page
     assert "<table" not in page
+    assert "answers: 0 answers · 0 calls" in repr(snapshot(router))
 
 
 def test_real_money_and_what_was_not_billed_stand_apart(router):
@@ -100,6 +98,21 @@ def test_the_budget_left_is_a_bar_with_words_and_an_overspent_one_says_by_how_mu
     assert "width:100.0%" in shown(router)
 
 
+def test_answers_escalation_saving_cache_hits_and_failures_are_told_in_words(router, server):
+    first = router.route("hello")
+    assert "good, under 10%" in shown(router)
+    assert re.search(r"Saved \$ [\d.]+ less than all on TOP \(estimate, net\)", told(router))
+
+    router.route("hello", cache="use")
+    server.reply(status=400, error="no")
+    with pytest.raises(Exception, match="no"):
+        router.route("other", cache="off")
+    router.escalate(first)
+
+    assert "3 answers 4 calls · 1 from the cache · 1 failed" in told(router)
+    assert "of what LOW answers escalates: over 20%, look at the classifier" in shown(router)
+
+
 def test_tiers_have_their_colour_share_spend_and_latency(router):
     for tier in ("LOW", "LOW", "LOW", "TOP"):
         router.route("hello", tier=tier, cache="off")
@@ -118,49 +131,22 @@ def test_tiers_have_their_colour_share_spend_and_latency(router):
         assert f"width:{width};background-color:{colour}" in shown(router)
 
 
-def test_escalation_and_the_saving_are_told_in_words(router):
-    first = router.route("hello")
-    assert "good, under 10%" in shown(router)
-    assert re.search(r"Saved \$ [\d.]+ less than all on TOP \(estimate, net\)", told(router))
-
-    router.escalate(first)
-
-    assert "of what LOW answers escalates: over 20%, look at the classifier" in shown(router)
-
-
-def test_cache_hits_and_failures_are_counted(router, server):
-    router.route("hello")
-    router.route("hello", cache="use")
-    server.reply(status=400, error="no")
-    with pytest.raises(Exception, match="no"):
-        router.route("other", cache="off")
-
-    assert "2 answers 3 calls · 1 from the cache · 1 failed" in told(router)
-
-
-def test_the_last_six_calls_are_the_newest_first_with_notes_where_there_are_any(router):
-    router.route("hello")
+def test_the_last_six_calls_are_the_newest_first_with_costs_to_the_same_place(router):
+    for number in range(6):
+        router.route(f"hello {number}", tier="TOP" if number % 2 else "LOW")
     assert ">notes</th>" not in shown(router)
-    for number in range(8):
-        router.route(f"hello {number}", feature=f"f{number}")
-
-    assert ">notes</th>" in shown(router)
-    expected = [(f"hello {n}", f"feature f{n}") for n in (7, 6, 5, 4, 3, 2)]
-    assert expected == [(row[0], row[-1]) for row in rows(router, "last calls")[1:]]
-
-
-def test_costs_of_the_last_calls_are_to_the_same_place_and_say_once_whose_they_are(router):
-    for tier in ("LOW", "TOP"):
-        router.route("hello", tier=tier)
-    router.route("hello", tier="TOP", cache="use")
+    router.route("hello 5", tier="TOP", cache="use", feature="lessons")
 
     head, *calls = rows(router, "last calls")
 
-    costs = [call[2] for call in calls]
-    assert ["your price", "$0"] == [head[2], costs[0]]
-    assert 1 == len({len(cost.partition(".")[2]) for cost in costs[1:]})
-    assert Decimal(costs[1][1:]) > Decimal(costs[2][1:]) > 0
+    assert [f"hello {number}" for number in (5, 5, 4, 3, 2, 1)] == [call[0] for call in calls]
+    assert ["your price", "$0"] == [head[2], calls[0][2]]
+    assert "feature lessons" in calls[0][-1]
+    costs = [call[2] for call in calls[1:]]
+    assert 1 == len({len(cost.partition(".")[2]) for cost in costs})
+    assert Decimal(costs[0][1:]) > Decimal(costs[1][1:]) > 0
     assert "your price" not in shown(router).split("</thead>")[-1]
+    assert "costs: your price" in repr(snapshot(router))
 
 
 def test_a_calls_first_words_are_shown_and_no_key_tag_or_answer(make_router, server, show):
@@ -193,14 +179,17 @@ def test_a_ledger_that_cannot_be_read_is_told_in_words(tmp_path, make_router):
     assert "cannot read the ledger" in repr(snapshot(router))
 
 
-def test_a_price_that_is_not_known_is_unknown_and_not_nothing(make_router):
-    tier = Tier("LOW", "loop", "no-such-model", 64)
-    router = make_router(ladder=Ladder("one", (tier,), "LOW"))
-    router.route("hello")
+def test_a_price_that_is_not_known_is_unknown_and_not_nothing(router):
+    router.route("hello", model="no-such-model", feature="<b>")
 
     assert "1 call of unknown cost, not counted" in told(router)
     call = rows(router, "last calls")[1]
-    assert ("unknown", "no price for this model") == (call[2], call[-1])
+    assert "unknown" == call[2]
+    assert "no price for this model" in call[-1]
+    assert " · unknown · " in repr(snapshot(router))
+    markdown = snapshot(router)._repr_markdown_()
+    assert "| tier | results | share |" in markdown
+    assert "<b>" not in markdown
 
 
 # When it is redrawn
@@ -232,15 +221,22 @@ def test_it_goes_on_with_another_router_of_the_session(make_router, show):
     until(lambda: "1 answer<" in dashboard.html)
 
 
-def test_a_thousand_askings_are_a_few_acts_and_the_last_sees_all():
+def test_a_thousand_askings_are_a_few_acts_the_last_sees_all_and_none_is_done_once_closed():
     asked, seen = [0], []
     paced = Paced(lambda: seen.append(asked[0]), every_s=0.05)
     for number in range(1, 1001):
         asked[0] = number
         paced.ask()
-
     until(lambda: 1000 in seen)
     assert len(seen) < 100
+
+    paced = Paced(lambda: seen.append(2000), every_s=0.01)
+    paced.ask()
+    paced.close()
+    paced.ask()
+
+    until(lambda: not any(isinstance(one, threading.Timer) for one in threading.enumerate()))
+    assert 2000 not in seen
 
 
 def test_an_act_that_fails_is_logged_and_the_next_one_is_done(caplog):
@@ -259,20 +255,6 @@ def test_an_act_that_fails_is_logged_and_the_next_one_is_done(caplog):
         assert "a widget could not be redrawn" in caplog.text
 
 
-def test_nothing_is_done_once_it_is_closed():
-    acts = []
-    paced = Paced(lambda: acts.append(1), every_s=0.01)
-    paced.ask()
-    paced.close()
-    paced.ask()
-
-    until(lambda: not any(isinstance(one, threading.Timer) for one in threading.enumerate()))
-    assert [] == acts
-
-
-# In words
-
-
 def test_in_a_terminal_the_magic_prints_the_session_once(shell):
     run(shell, "%%route\nhello")
 
@@ -286,16 +268,3 @@ def test_in_a_terminal_the_magic_prints_the_session_once(shell):
         assert line in text
     assert 1 == text.count("session would have cost $")
     assert "`" not in text
-
-
-def test_in_words_too_costs_are_said_to_be_what_they_are(router):
-    assert "answers: 0 answers · 0 calls" in repr(snapshot(router))
-
-    router.route("hello", feature="<b>")
-    assert "costs: your price" in repr(snapshot(router))
-    markdown = snapshot(router)._repr_markdown_()
-    assert "| tier | results | share |" in markdown
-    assert "<b>" not in markdown
-
-    router.route("hello", model="no-such-model")
-    assert " · unknown · " in repr(snapshot(router))

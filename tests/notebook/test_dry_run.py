@@ -6,24 +6,19 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from cells import run
 from loopback import Reply
 
 from nbroute.errors import BudgetExceeded
 from nbroute.notebook import tables
 from nbroute.pricing import prompt_tokens
-from nbroute.router import Router
 from nbroute.types import Message
 
 VAGUE = "The plan, and what speaks against it."
-PLAIN = "What is the capital of France?"
 
 
 @pytest.mark.parametrize("classifier", ["model", "hybrid"])
 def test_a_model_that_is_asked_for_the_tier_is_named_and_priced(make_router, server, classifier):
-    router = make_router(classifier=classifier)
-
-    explained = router.explain(VAGUE)
+    explained = make_router(classifier=classifier).explain(VAGUE)
     shown = repr(tables.dry_run(explained))
 
     assert [] == server.requests
@@ -49,7 +44,7 @@ def test_the_estimate_is_of_what_is_sent(make_router, server):
 
 
 def test_a_hybrid_that_is_sure_and_a_tier_that_is_forced_ask_nobody(make_router):
-    explained = make_router(classifier="hybrid").explain(PLAIN)
+    explained = make_router(classifier="hybrid").explain("What is the capital of France?")
 
     assert explained.asking is None
     assert "would go to" in repr(tables.dry_run(explained))
@@ -103,22 +98,11 @@ price = {{ input = 1, output = 2 }}
 """
 
 
-def test_an_endpoint_that_embeds_is_told_with_the_examples_that_have_no_vectors_yet(server):
-    path = Path("corp.toml")
-    path.write_text(ENDPOINT.format(url=server.url))
-    router = Router(path)
-    try:
-        explained = router.explain("How is the weather?")
-    finally:
-        router.close()
+def test_an_endpoint_that_embeds_is_told_with_the_examples_that_have_no_vectors_yet(opened, server):
+    Path("corp.toml").write_text(ENDPOINT.format(url=server.url))
+
+    explained = opened("corp.toml").explain("How is the weather?")
 
     assert "text-embedding-3-small" == explained.asking.model
     assert explained.asking.input_tokens > 1000
     assert {"/v1/models"} == {one.path for one in server.requests}
-
-
-def test_in_a_cell_the_dry_run_of_the_rules_is_as_before(shell):
-    text, _ = run(shell, f"%%route -n --max-cost 0.00000001\n{PLAIN}")
-
-    assert "would go to SIMPLE" in text
-    assert "--max-cost $0.00000001 is too little: SIMPLE could come to $" in text

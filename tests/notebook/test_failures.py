@@ -79,34 +79,37 @@ for _ in range(5000):
     DEEP = {"type": "array", "items": DEEP}
 
 LINES = [
-    ("%%route\n\x00", "empty"),
     ("%%route\n \t\x1b\n\x07", "empty"),
-    ("%%route\n{{long}}", "1,048,576 characters"),
-    ("%%route -n\n{{long}}", "raise max_prompt_chars in nbroute.toml"),
+    ("%%route\n{{long}}", "raise max_prompt_chars in nbroute.toml"),
     ("%%route\nof {{nubmer}}", "did you mean 'number'"),
+    ("%%route -n\n{{x:.2f}}", "{{x:.2f}} is not a look-up"),
     ("%%route --max-tokns 5\nx", "did you mean '--max-tokens'"),
     ("%%route --max-tokens 0\nx", "token"),
     ("%%route --max-tokens 1e3\nx", "'1e3'"),
     ("%%route --max-cost nan\nx", "dollars"),
     ("%%route --max-cost -1\nx", "-1"),
+    ("%%route --max-cost free\nx", "'free' is not an amount"),
+    ("%%route --max-cost 0.0000001\nx", "BudgetExceeded"),
+    ("%%route --temperature hot\nx", "'hot' is not a temperature"),
+    ("%%route --temperature 2.5\nx", "from 0 to 2"),
+    ("%%route_compare --temperature -1\nx", "'-1' is not a temperature"),
     ("%%route -t\nx", "-t"),
-    ("%%route -t ''\nx", "unknown tier ''"),
     ("%%route -t LOWW\nx", "did you mean 'LOW'"),
     ("%%route -t 'LOW\x00'\nx", "LOW"),
     ("%%route LOW\nx", "LOW"),
     ("%%route -t {many}\nx", "unknown tier"),
     ("%%route --zz{many}\nx", "unknown option"),
-    ("%%route -c {many}\nx", "unknown classifier"),
     ("%%route -c leanred\nx", "did you mean 'learned'"),
     ("%%route -c learned\nx", "no learned classifier"),
     ("%%route -c leaves\nx", "SystemExit"),
     ("%%route -S paralel\nx", "did you mean 'parallel'"),
     ("%%route -S cascade --tiers ,\nx", "tiers"),
-    ("%%route -S cascade --start ''\nx", "unknown tier ''"),
+    ("%%route -S parallel --tiers LOW\nx", "takes two"),
     ("%%route -S parallel --agreement nan\nx", "from 0 to 1"),
     ("%%route --repeat 1\nx", "give one from 2 to 20"),
     ("%%route --repeat 3 -S cascade\nx", "asks one tier several times"),
     ("%%route --check ''\nx", "''"),
+    ("%%route --check ratting\nx", "did you mean 'rating'"),
     ("%%route --check rating=\nx", "from 1 to 10"),
     ("%%route --check latency\nx", "latency=2000"),
     ("%%route --check tests=\nx", "not defined"),
@@ -114,17 +117,32 @@ LINES = [
     ("%%route --check tests=asserted\nx", "%route allow code"),
     ("%%route --check number\nx", "not a function"),
     ("%%route --check print\nx", "print"),
+    ("%%route --schema Wxyz\nx", "'Wxyz' is not defined in this notebook"),
     ("%%route --schema number\nx", "is 5, not a schema"),
     ("%%route --schema instance\nx", "not a schema"),
     ("%%route --schema deep\nx", "deep"),
     ("%%route --thread ' '\nx", "thread"),
-    *((f"%%route -o {name}\nx", name) for name in ("class", "None", "get_ipython")),
-    ("%%route -o __builtins__\nx", "__builtins__"),
+    ("%%route -s @a,@b\nx", "no system prompt is called '@a,@b'"),
+    ("%%route -o 'not a name'\nx", "is not a variable name"),
+    *((f"%%route -o {name}\nx", name) for name in ("class", "get_ipython", "__builtins__")),
+    ("%route spnd", "did you mean 'spend'"),
+    ("%route help spned", "did you mean 'spend'"),
+    ("%route escalate", "nothing has been routed yet"),
+    ("%route classify", "takes a text"),
+    ("%route teach", "takes a tier"),
+    ("%route teach LOW", "nothing has been routed yet"),
     ("%route teach NOPE hello", "NOPE"),
+    ("%route allow everything", "use 'code'"),
+    ("%route allow", "one word, code"),
     ("%route budget inf", "above 0"),
     ("%route threads forget", "forget NAME"),
+    ("%route threads forget x", "there is no thread 'x'"),
     ("%route spend colour", "colour"),
     ('%route spend "', "does not know"),
+    ("%route tiers LOWW=x", "did you mean 'LOW'"),
+    ("%route tiers LOW=a low=b", "has LOW twice"),
+    ("%route tiers LOW=loop:", "does not name a model"),
+    *((f"%route tiers {change}", "write TIER=MODEL") for change in ("LOW", "LOW=", "restet")),
     ("%route use", "use"),
     ("%route use lop", "did you mean 'loop'"),
     ("%route label good", "nothing has been routed yet; run a %%route cell first"),
@@ -135,7 +153,7 @@ LINES = [
 
 
 @pytest.mark.parametrize(("source", "says"), LINES)
-def test_what_cannot_be_is_one_line_before_anything_is_sent(cell, server, source, says):
+def test_a_mistake_is_one_line_with_its_cure_before_anything_is_sent(cell, server, source, says):
     cell.user_ns |= {
         "number": 5,
         "long": "x" * 2**20,
@@ -180,22 +198,22 @@ def test_control_characters_are_told_of_a_prompt_and_not_shown_of_an_answer(cell
     assert set() == {c for c in shown if c != "\n" and not c.isprintable()}
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
+def test_a_session_with_no_calls_is_described_in_plain_words(shell):
+    for command in (
         *("report", "report text", "report all", "charts", "dashboard", "whatif", "labels"),
         *("labels all", "spend", "whatif cache=on", "playground", "export page.html", "help"),
         *("help all", "budget", "threads", "record", "replay", "settle", "prices"),
-    ],
-)
-def test_a_session_with_no_calls_is_described_in_plain_words(shell, command):
-    text, done = run(shell, f"%route {command}")
-
-    assert done.success, text
-    assert not re.search("Traceback|`", text)
+    ):
+        text, done = run(shell, f"%route {command}")
+        assert done.success, text
+        assert not re.search("Traceback|`", text), command
 
 
 # Settings and keys
+
+
+def test_a_price_of_the_settings_is_called_so(cell):
+    assert re.search(r"small .*your settings *\n", run(cell, "%route prices")[0])
 
 
 @pytest.mark.parametrize("text", ["[nbroute\n", '[nbroute]\nclasifier = "rules"\n', None])
@@ -238,8 +256,9 @@ def test_a_key_that_cannot_be_sent_is_told_and_sends_nothing(
 def test_a_key_that_is_set_before_the_first_call_is_used(load, monkeypatch):
     monkeypatch.delenv("LOOP_KEY")
     cell, told = load()
-    assert "set it before the first call" in told
     monkeypatch.setenv("LOOP_KEY", KEY)
+
+    assert "set it before the first call" in told
     assert run(cell, "%%route -t LOW\nhello")[1].success
 
 
@@ -264,7 +283,6 @@ def test_an_unknown_profile_or_a_key_in_an_address_at_loading_is_one_safe_line(
     [
         ({"text": "Paris.", "usage": None}, "Paris.", "estimate"),
         ({"text": "and then", "finish_reason": "length"}, "and then", "cut off by the token"),
-        ({"text": "one two", "cut_after": 2}, "one two", "broke off: a partial answer"),
         ({"text": "one two", "stall_after": 2}, "one two", "broke off: a partial answer"),
         ({"delay": 30}, "", "estimate"),
     ],
@@ -320,31 +338,32 @@ def test_tiers_that_could_not_answer_are_steps_told_once(load, server):
 # Files
 
 
-@pytest.mark.parametrize("file", ["/dev/full", "/proc/nbroute/file.sqlite", "folder", "corrupt"])
-@pytest.mark.parametrize("kind", ["ledger", "cache"])
-def test_a_file_that_cannot_be_used_is_a_note_and_costs_no_answer(load, monkeypatch, kind, file):
-    Path("folder").mkdir()
-    Path("corrupt").write_bytes(DAMAGED)
-    path = Path(file).absolute()
-    if kind == "ledger":
-        monkeypatch.setenv("NBROUTE_LEDGER", str(path))
-    cell, _ = load(f'cache_file = "{path}"' if kind == "cache" else "")
+def test_a_ledger_that_cannot_be_used_is_a_note_and_costs_no_answer(load, monkeypatch):
+    monkeypatch.setenv("NBROUTE_LEDGER", "/dev/full")
+    cell, _ = load()
 
     text, done = run(cell, "%%route -t LOW\nhello")
 
-    assert done.success
-    assert "ok" in text
-    if kind == "cache":
-        assert "cannot write the cache" in text
-        assert "cache_file in nbroute.toml" in text
-        assert not run(cell, "%%route -t LOW\nhello")[1].result.cached
-        assert ["ok", "ok"] == [row["status"] for row in rows()]
-        return
+    assert "ok" == done.result.text
     assert 1 == text.count("could not be recorded")
-    assert str(path) in text
+    assert "/dev/full" in text
     assert "session $0.003 · 1 call" in text
     for source in ("%route spend", "%route log", "%route why", "%route report"):
         assert run(cell, source)[1].success
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, lambda path: path.write_bytes(DAMAGED)])
+def test_a_cache_that_cannot_be_used_is_a_note_and_costs_no_answer(load, make):
+    make(Path("cache.sqlite"))
+    cell, _ = load('cache_file = "cache.sqlite"')
+
+    text, done = run(cell, "%%route -t LOW\nhello")
+
+    assert "ok" == done.result.text
+    assert "cannot write the cache" in text
+    assert "cache_file in nbroute.toml" in text
+    assert not run(cell, "%%route -t LOW\nhello")[1].result.cached
+    assert ["ok", "ok"] == [row["status"] for row in rows()]
 
 
 def test_a_ledger_that_breaks_while_in_use_hides_neither_an_answer_nor_an_error(cell, server):
@@ -370,9 +389,8 @@ def test_a_damaged_cache_that_alone_may_answer_is_named_and_nothing_is_sent(load
     assert [] == server.requests
 
 
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 no zip", b"\x00" * 100])
-def test_what_was_learned_or_taught_in_a_corrupt_file_is_one_line(cell, server, content):
-    Path("learned.npz").write_bytes(content)
+def test_what_was_learned_or_taught_in_a_corrupt_file_is_one_line(cell, server):
+    Path("learned.npz").write_bytes(b"PK\x03\x04 not a zip file")
     assert "learned.npz" in error_of(cell, "%%route -c learned\nhello")
     Path("examples.sqlite3").write_bytes(DAMAGED)
 

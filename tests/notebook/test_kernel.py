@@ -205,9 +205,8 @@ def test_an_interrupt_keeps_the_partial_answer_its_cost_and_the_kernel(kernel, a
     assert ["interrupted", "ok"] == [row["status"] for row in rows()]
 
 
-@pytest.mark.parametrize("silence", [{"stall_after": 0}, {"delay": PATIENCE}], ids=str)
-def test_an_interrupt_before_the_first_token_is_one_line(kernel, asked, rows, silence):
-    asked.reply(**silence)
+def test_an_interrupt_before_the_first_token_is_one_line(kernel, asked, rows):
+    asked.reply(stall_after=0)
     kernel.begin("%%route\nhello")
     until(lambda: asked.requests)
 
@@ -216,40 +215,38 @@ def test_an_interrupt_before_the_first_token_is_one_line(kernel, asked, rows, si
     assert "Interrupted" == ran.error
     assert "interrupted before any text" in ran.words
     assert "(estimate)" in ran.words
-    if "stall_after" in silence:
-        assert asked.requests[0].left.wait(PATIENCE)  # so that no more is generated
+    assert asked.requests[0].left.wait(PATIENCE)  # so that no more is generated
     (row,) = rows()
-    assert ("interrupted", "estimated") == (row["status"], row["cost_source"])
-    assert 0 == row["output_tokens"]
+    assert ("interrupted", "estimated", 0) == tuple(
+        row[name] for name in ("status", "cost_source", "output_tokens")
+    )
     assert float(row["cost_usd"]) == cost(row)
     assert kernel.good("%%route\nhello").words.endswith("\n\nok")
 
 
-THINKING = "def thinking(*_):\n    print('thinking', flush=True)\n    import time; time.sleep(60)\n"
-INTERRUPTED = {
-    "a classifier of the notebook": (
-        "import time\ndef thinking(prompt):\n    print('thinking', flush=True)\n    time.sleep(60)",
-        "%%route -c thinking\nhello",
-        "",
-    ),
-    "a command": (
-        f"{THINKING}from nbroute.notebook.desk import Desk\ncard, Desk.card = Desk.card, thinking",
-        "%route why 7",
-        "Desk.card = card",
-    ),
-}
+THINKING = """
+import time
+from nbroute.notebook.desk import Desk
+def thinking(*_):
+    print("thinking", flush=True)
+    time.sleep(60)
+card = Desk.card
+"""
 
 
-@pytest.mark.parametrize("name", INTERRUPTED)
-def test_whatever_else_is_interrupted_is_one_line_and_sends_nothing(kernel, asked, rows, name):
-    before, cell, after = INTERRUPTED[name]
-    kernel.good(before)
+@pytest.mark.parametrize(
+    "cell", ["%%route -c thinking\nhello", "Desk.card = thinking\n%route why 7"]
+)
+def test_a_classifier_or_a_command_that_is_interrupted_is_one_line_and_sends_nothing(
+    kernel, asked, rows, cell
+):
+    kernel.good(THINKING)
     kernel.begin(cell)
     kernel.until_shown("thinking")
 
     ran = kernel.interrupt()
 
-    kernel.good(after)
+    kernel.good("Desk.card = card")
     assert "Interrupted" == ran.error
     assert ([], []) == (asked.requests, rows())
 
@@ -314,12 +311,12 @@ def test_two_kernels_share_a_ledger(own, kernel, rows):
     assert [10, 10] == [sessions.count(session) for session in set(sessions)]
 
 
-def test_a_live_answer_is_redrawn_in_one_place_until_it_is_complete(kernel, asked):
+def test_a_live_answer_is_redrawn_in_one_place_and_the_controls_are_a_second_output(kernel, asked):
     text = (WORDS * 15).strip()  # 60 tokens, of 64
     asked.reply(text=text, pause=0.01)
     began = time.monotonic()
 
-    ran = kernel.good("%%route\nWhat is the capital of France?")
+    ran = kernel.good("%%route -o answer\nWhat is the capital of France?")
 
     seconds = time.monotonic() - began
     first, *updates = drawn = [one for one in ran.shown if "text/html" in one["data"]]
@@ -333,35 +330,33 @@ def test_a_live_answer_is_redrawn_in_one_place_until_it_is_complete(kernel, aske
         record[name] for name in ("schema", "tier", "model", "status")
     ]
     assert all("nbroute" not in card["metadata"] for card in drawn[:-1])
-
-
-def test_the_answer_and_the_controls_are_two_outputs_and_the_result_shows_again_later(kernel):
-    ran = kernel.good("%%route -o answer\nhello")
-
     answer, controls = ran.of("display_data")
     assert ["text/html", "text/plain"] == sorted(answer["data"])
     assert ["text/html", "text/markdown", "text/plain"] == sorted(ran.last["data"])
     assert WIDGET in controls["data"]
-    assert [] == ran.of("execute_result")
-    assert "" == ran.printed
+    assert ([], "") == (ran.of("execute_result"), ran.printed)
     for later in (f"Out[{ran.reply['execution_count']}]", "answer", "_"):
         (shown,) = kernel.good(later).of("display_data")
-        assert "\n\nok" in shown["data"]["text/plain"]
+        assert text in shown["data"]["text/plain"]
         assert "LOW" == shown["metadata"]["nbroute"]["tier"]
-    kernel.good("%%route -o answer\nhello", history=False)  # a client that keeps no history
+
+
+def test_answers_on_their_way_are_counted_and_a_client_that_keeps_no_history_is_served(
+    kernel, asked
+):
+    for _ in range(2):
+        asked.reply(delay=0.3)
+    ran = kernel.good("%%route --repeat 2\nhello")
+    assert "asking LOW 2 times ..." in str([one["data"].get("text/plain") for one in ran.shown])
+    kernel.good("%%route -o answer\nhello", history=False)
     assert kernel.good("answer", history=False).of("display_data")
 
 
-@pytest.mark.parametrize("static", [False, True], ids=["nobody watches", "NBROUTE_STATIC"])
-def test_where_nobody_watches_or_static_is_asked_for_there_is_one_output(kernel, asked, static):
-    if static:
-        kernel.good("import os\nos.environ['NBROUTE_STATIC'] = '1'\n%reload_ext nbroute")
+def test_where_nobody_watches_there_is_one_output(kernel, asked):
     asked.reply(text=WORDS * 10, pause=0.02)
 
-    ran = kernel.good("%%route\nhello", stdin=static)
+    ran = kernel.good("%%route\nhello", stdin=False)
 
-    if static:
-        kernel.good("del os.environ['NBROUTE_STATIC']\n%reload_ext nbroute")
     assert ["display_data"] == [kind for kind in ran.kinds if kind != "comm_msg"]
     assert not ran.last.get("transient")
     assert 1 == ran.last["metadata"]["nbroute"]["schema"]
@@ -389,36 +384,23 @@ def test_what_fails_is_one_line_with_no_half_drawn_card_and_keeps_what_had_arriv
 # Front ends that are not known to draw an output again
 
 
-@pytest.mark.parametrize(
-    ("reply", "error", "told"),
-    [
-        ({"text": WORDS}, None, "one two three four"),
-        ({"text": WORDS, "cut_after": 2}, "Unavailable", "broke off: a partial answer"),
-        ({"text": WORDS * 250}, "Interrupted", "interrupted: a partial answer"),
-    ],
-    ids=["whole", "broken", "interrupted"],
-)
-def test_a_console_gets_the_final_card_as_an_output_of_its_own(kernel, asked, reply, error, told):
-    asked.reply(**reply, pause=0.02)
-    kernel.begin("%%route\nhello", cell="")
-    if error == "Interrupted":
-        kernel.until_shown("one two")
-        ran = kernel.interrupt()
-    else:
-        ran = kernel.finish()
-        assert "LOW · small" in ran.displayed
-
-    assert error == ran.reply.get("ename")
-    assert told in ran.displayed
+def test_a_console_gets_the_final_card_as_an_output_of_its_own(kernel, asked):
+    shown = kernel.good("%%route\nhello", cell="").displayed
+    assert "LOW · small" in shown
+    assert "\n\nok" in shown
     assert "TOP · large" in kernel.run("%route escalate", cell="").displayed
+
+    asked.reply(text=WORDS * 250, pause=0.02)
+    kernel.begin("%%route\nhello", cell="")
+    kernel.until_shown("one two")
+    assert "interrupted: a partial answer" in kernel.interrupt().displayed
 
 
 def test_an_output_widget_takes_the_final_card_in(kernel):
     kernel.good("import ipywidgets\nout = ipywidgets.Output()")
 
-    shown = kernel.good(
-        "with out:\n    get_ipython().run_cell_magic('route', '', 'hello')"
-    ).displayed
+    ran = kernel.good("with out:\n    get_ipython().run_cell_magic('route', '', 'hello')")
 
+    shown = ran.displayed
     assert "1 tokens · #" in shown
     assert "\n\nok" in shown

@@ -8,7 +8,7 @@ import signal
 import sys
 
 import pytest
-from waiting import PATIENCE, until
+from waiting import PATIENCE
 
 pexpect = pytest.importorskip("pexpect", reason="no pseudo-terminals on this system")
 
@@ -102,8 +102,8 @@ def simulated(terminal):
     terminal.run("%route use file")
 
 
-def test_the_answer_is_printed_once_and_then_the_figures(simulated):
-    printed = simulated.run("%%route\nWhat is the capital of France?")
+def test_the_answer_is_printed_once_then_the_figures_and_later_cells_show_it_whole(simulated):
+    printed = simulated.run("%%route -o answer\nWhat is the capital of France?")
 
     answer, figures = printed.split("\n\nSIMPLE · ")
     assert "The capital of France is Paris." == answer
@@ -114,6 +114,10 @@ def test_the_answer_is_printed_once_and_then_the_figures(simulated):
     assert re.match(r"session .*\$0\.\d+ .*\d+ calls? · ", session)
     for word in ("widget", "controls", "Meter", "VBox", "\x1b", "Out["):
         assert word not in printed
+    for later in ("_", "Out[max(Out)]", "answer"):
+        printed = simulated.run(later)
+        assert re.match(r"Out\[\d+\]: SIMPLE · simulated/gpt-4o-mini", printed)
+        assert 1 == printed.count("The capital of France is Paris")
 
 
 def test_escalate_prints_the_next_tiers_answer_alone_and_an_assigned_one_has_no_repr(simulated):
@@ -126,25 +130,9 @@ def test_escalate_prints_the_next_tiers_answer_alone_and_an_assigned_one_has_no_
     assert first.split("\n")[0] not in printed
     assert "Out[" not in printed
     assert re.match(r"Out\[\d+\]: 'MEDIUM'", simulated.run("higher.tier"))
-
-
-@pytest.mark.parametrize("later", ["_", "Out[max(Out)]", "answer"])
-def test_a_later_cell_shows_the_whole_result_once(simulated, later):
-    simulated.run("%%route -o answer\nWhat is the capital of France?")
-
-    printed = simulated.run(later)
-
-    assert re.match(r"Out\[\d+\]: SIMPLE · simulated/gpt-4o-mini", printed)
-    assert 1 == printed.count("The capital of France is Paris")
-    assert "<RouteResult" not in printed
-
-
-def test_a_quiet_cell_prints_nothing_and_a_mistake_one_line(simulated):
-    assert "" == simulated.run("%%route -q -o answer\nhello").strip()
-    assert "hello" in simulated.run("answer")
-    printed = simulated.run("%%route --teir SIMPLE\nhello")
-    assert "unknown option '--teir': did you mean '--tier'" in printed
-    assert 1 == len(printed.strip().split("\n"))
+    mistake = simulated.run("%%route --teir SIMPLE\nhello")
+    assert "unknown option '--teir': did you mean '--tier'" in mistake
+    assert 1 == len(mistake.strip().split("\n"))
 
 
 def test_tab_completes_commands_and_tiers(simulated):
@@ -163,52 +151,30 @@ def test_ctrl_c_keeps_the_partial_answer_and_the_prompt(terminal, asked):
     terminal.begin("%%route -o answer\nhello")
     terminal.until("one two three")  # printed as it comes
 
-    partial = terminal.interrupt()
-    kept = terminal.run("print(answer.status, answer.text)")
-    asked.forget()
-    asked.reply(stall_after=0)
-    terminal.begin("%%route\nhello")
-    until(lambda: asked.requests)
-    nothing = terminal.interrupt()
+    printed = terminal.interrupt()
 
-    assert "interrupted: a partial answer" in partial
-    assert "(estimate)" in partial
-    assert "interrupted one two" in kept
-    assert "interrupted before any text" in nothing
-    for printed in (partial, nothing):
-        assert "Traceback" not in printed
-        assert printed.strip().split("\n")[-1].startswith("Interrupted: stopped;")
-    assert "what had arrived is kept" in partial
+    assert "interrupted: a partial answer" in printed
+    assert "(estimate)" in printed
+    assert "Traceback" not in printed
+    assert "what had arrived is kept" in printed
+    assert printed.strip().split("\n")[-1].startswith("Interrupted: stopped;")
+    assert "interrupted one two" in terminal.run("print(answer.status, answer.text)")
     assert terminal.run("%%route\nhello").startswith("ok\n\nLOW · small")
 
 
-def test_ctrl_c_stops_a_slow_simulated_model(terminal, looped):
-    (looped.folder / "slow.toml").write_text(
-        '[nbroute]\nprofile = "simulated"\n[providers.simulated]\nkind = "simulated"\npace = 4.0\n'
-    )
-    terminal.run("import nbroute; slow = nbroute.Router('slow.toml')")
-    terminal.begin("slow.route('hello', tier='SIMPLE', observe=print)")
-    terminal.until("Text(")
-
-    assert "Interrupted: stopped;" in terminal.interrupt()
-
-
-def test_a_models_escape_sequences_do_not_reach_the_terminal(terminal, asked):
+def test_an_answer_is_printed_without_a_models_escape_sequences_and_whole_if_not_streamed(
+    terminal, asked
+):
     evil = "\x1b[31mred\x1b[0m \x1b]0;title\x07 bell\x07 \x1b[2J\x9b5mback\x08\x08 done"
     asked.reply(chunks=[evil, " and on"])
+    asked.reply(text="first line\nsecond line")
 
     printed = terminal.run("%%route\nhello")
 
     assert "red" in printed
     assert "done and on" in printed
     assert re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f]", printed) is None
-
-
-def test_an_answer_that_does_not_stream_is_printed_whole(terminal, asked):
-    asked.reply(text="first line\nsecond line")
-
     printed = terminal.run("%%route --no-stream\nhello")
-
     assert printed.startswith("first line\nsecond line\n\nLOW · small")
 
 
