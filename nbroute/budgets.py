@@ -133,7 +133,7 @@ def with_budget(limits: Limits, usd: Decimal | float | str | None) -> Limits:
     """
     amount = None if usd is None else pricing.read_usd(usd)
     if usd is not None and not amount:
-        msg = f"a budget of {usd!r:.40} cannot be kept; give US dollars above 0, such as 0.50"
+        msg = f"{usd!r:.40} is not a budget; give US dollars above 0, such as 0.50"
         raise SettingsError(msg)
     return replace(limits, budget_usd=amount)
 

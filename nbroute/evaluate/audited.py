@@ -295,7 +295,7 @@ class Audit:
         """Which borders the interval holds, and how many prompts would settle it."""
         if self.tally("up").n < _FEWEST:
             return (
-                f"too few to tell: it takes at least {_FEWEST} judged prompts, and usually many "
+                f"too few to tell: this needs at least {_FEWEST} judged prompts, and usually many "
                 "more; take a larger sample"
             )
         low, high = self.interval

@@ -337,11 +337,11 @@ def _refusal(cases: Cases, losses: int, loss: float, confidence: float) -> str:
     safest = f"even at the threshold {cases.kind.safe:g} ({cases.kind.ends[1]})"
     seen = f"{safest} {losses:,} of {count:,} are lost ({percent(losses / count)})"
     if not losses:
-        return f"{few} for {limit}: with no loss seen it takes {least:,}{these}."
+        return f"{few} for {limit}: with no loss seen it would need {least:,}{these}."
     if losses / count >= loss:
         return f"no threshold keeps {limit} on these: {seen}{these}."
     sizes = np.unique(np.geomspace(count, 1e8, 4_000).astype(int))
     enough = binom.cdf(np.ceil(losses / count * sizes), sizes, loss) <= 1 - confidence
     needed = rounded_up(int(sizes[enough.argmax()]))
     told = f"about {needed:,} if that share stays" if enough.any() else "more than anybody has"
-    return f"{few} for {limit}: {seen}; it takes {told}{these}."
+    return f"{few} for {limit}: {seen}; it would need {told}{these}."

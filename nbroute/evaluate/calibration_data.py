@@ -28,7 +28,7 @@ from nbroute.report.table import counted
 from nbroute.types import Classifier
 
 _FORMS = (
-    "columns prompt and tier (the one needed), or what an audit's frame() has; group is optional"
+    "columns prompt and tier (the tier needed), or what an audit's frame() has; group is optional"
 )
 
 

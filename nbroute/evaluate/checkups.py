@@ -253,7 +253,7 @@ def _better(patient: Patient, cheaper: str, expensive: str, verdicts: list[str])
         f"{down}: {(up - down) / n:+.0%} [{low:+.0%}, {high:+.0%}]"
     )
     if n < _JUDGED and (low > 0 or high < 0):  # at the ends the interval is too sure of itself
-        told = f"{words}, too few to tell: it takes {_JUDGED} pairs"
+        told = f"{words}, too few to tell: this needs {_JUDGED} pairs"
         return Finding(what, "amber", told, _audit(patient, _LARGER))
     if low > 0:
         return Finding(what, "green", f"{words}, surely better")
@@ -270,7 +270,7 @@ def _better(patient: Patient, cheaper: str, expensive: str, verdicts: list[str])
 def _wording(patient: Patient) -> Iterator[Finding]:
     router, prompts, about = patient.router, patient.prompts, "how often rewording changes a tier"
     if len(prompts) < _PROMPTS:
-        words = f"{about}: it takes {_PROMPTS} prompts, not {len(prompts)}"
+        words = f"{about}: this needs {_PROMPTS} prompts; this session has {len(prompts)}"
         yield unknown("wording", words, f"%route doctor  # after {_PROMPTS} prompts")
         return
     if not isinstance(patient.classifier, str) and not patient.sent:
@@ -331,8 +331,8 @@ def _shares(patient: Patient) -> Iterator[Finding]:
     answered = patient.router.report().answered
     total, ladder = sum(answered.values()), patient.router.ladder
     if total < _ANSWERS:
-        words = "whether one tier takes nearly all answers: it takes "
-        words += f"{_ANSWERS} answers, and this session has {total}"
+        words = "whether one tier takes nearly all answers: this "
+        words += f"needs {_ANSWERS} answers; this session has {total}"
         yield unknown("shares", words, f"%route doctor  # after {_ANSWERS} answers")
         return
     tier, most = max(answered.items(), key=lambda one: one[1])

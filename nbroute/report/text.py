@@ -102,7 +102,8 @@ def _savings(report: Metrics) -> Iterator[str]:
     """Real money and what was not billed, each with its own saving."""
     known, auditing = report.savings, report.by_use.get("auditing", Spend())
     for unbilled, saving in (known or {False: report.saving}).items():
-        name = "saving, had it been billed" if unbilled else "saving"
+        name = "no saving" if saving.usd is not None and saving.usd < 0 else "saving"
+        name += ", had it been billed" if unbilled else ""
         counts = ", auditing included" if auditing.of(unbilled) else ""
         net = "" if saving.usd is None else f" (estimate, net{counts})"
         yield f"{name}: {saving.against(report.baseline)}{net}"

@@ -260,7 +260,7 @@ def test_the_noise_is_the_same_model_asked_twice(router, server):
         (100, 0.02, "your routing is working well: under 10% need a more expensive tier"),
         (100, 0.5, "tighten your routing: over 20% need a more expensive tier"),
         (600, 0.15, "fair: between 10% and 20% need a more expensive tier"),
-        (6, 1, "too few to tell: it takes at least 7 judged prompts"),
+        (6, 1, "too few to tell: this needs at least 7 judged prompts"),
         (10, 0.1, "too few to tell: the share may be above or below 10% and 20%; a share of 10% "),
         (10, 0.3, f"too few to tell: .*; if it stays at 30%, {settled_by(0.3)} judged prompts "),
     ],

@@ -227,7 +227,7 @@ class Audited:
         (["expensive"] * 4 + ["cheaper"] * 2 + ["tie"], "amber", "more pairs would tell"),
         (["tie"] * 30, "amber", "too close to tell"),
         (["expensive"], "amber", "the judge preferred MID to LOW in 1 of 1 pair, LOW in 0"),
-        *(([one] * 6, "amber", "too few to tell: it takes 20") for one in ("expensive", "cheaper")),
+        *(([one] * 6, "amber", "too few to tell: this needs") for one in ("expensive", "cheaper")),
         ([None, None], "amber", "nothing was judged"),
     ],
 )
@@ -319,7 +319,7 @@ def test_a_new_session_tries_the_prompts_that_the_ledger_keeps_if_they_are_enoug
 
     assert "12 prompts" in only(configured(classifier="ngrams").doctor(), "wording").words
     assert not few.known
-    assert "it takes 10 prompts, not 1" in few.words
+    assert "this needs 10 prompts; this session has 1" in few.words
 
 
 def test_the_default_classifier_is_steady_and_changes_are_the_same_again(simulated):

@@ -256,7 +256,7 @@ def test_each_use_of_money_is_told_apart():
         "  of which beside the answer that was used: $0.05, 1 call",
         "  of which comparing: $0.52, 2 calls",
         "  of which auditing and judging: $0.40, 2 calls",
-        "saving: $0.78 more than all on FRONTIER (estimate, net, auditing included)",
+        "no saving: $0.78 more than all on FRONTIER (estimate, net, auditing included)",
     ):
         assert f"{said}\n" in str(told) or f"{said}," in str(told)
 
@@ -328,7 +328,7 @@ def test_the_text_of_a_report_says_what_happened():
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"cost_usd": 0.5}, "saving: $0.30 more than all on FRONTIER (estimate, net)"),
+        ({"cost_usd": 0.5}, "no saving: $0.30 more than all on FRONTIER (estimate, net)"),
         (UNBILLED, "spent: $0, 1 call, would have cost $0.04"),
         (UNBILLED, "saving, had it been billed: $0.16 less than all on FRONTIER (estimate, net)"),
         (UNKNOWN, "spent: $0, 1 call, 1 of unknown cost"),
