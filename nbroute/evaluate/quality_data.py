@@ -357,9 +357,7 @@ def _seen(classifier: Classifier, decided: Mapping[str, Decision]) -> list[str]:
     )
     of = counted(len(decided), "prompt")
     return (
-        [f"{classifier.name} learnt from {seen:,} of the {of}, which flatters it."]
-        if seen
-        else []
+        [f"{classifier.name} learnt from {seen:,} of the {of}, which flatters it."] if seen else []
     )
 
 

@@ -231,9 +231,9 @@ def test_the_learned_check_takes_the_threshold_that_was_found(simulated, make_ro
 @pytest.mark.parametrize(
     ("frame", "options", "told"),
     [
-        (judged(25, worst=0), {}, r"25 judged pairs are too few .* with no loss seen it would need 114"),
-        (judged(25, worst=0), {"loss": 0.05, "confidence": 0.95}, r"with no loss seen it would need 59"),
-        (judged(1).assign(confidence=0.4), {}, r"1 judged pair is too few .* would need 114; these"),
+        (judged(25, worst=0), {}, r"25 judged pairs are too few .* it would need 114"),
+        (judged(25, worst=0), {"loss": 0.05, "confidence": 0.95}, r"it would need 59"),
+        (judged(1).assign(confidence=0.4), {}, r"1 judged pair .* would need 114; these"),
         (judged().assign(confidence=0.4), {"loss": 0.1}, r"pair has the confidence 0\.4"),
         (judged().assign(confidence=math.nan), {}, r"no number in the column confidence"),
         (judged().assign(confidence=70.5), {}, r"confidence is 70\.5; it is a number from 0 to 1"),
