@@ -209,14 +209,11 @@ def test_a_key_is_kept_in_this_kernel_alone_until_it_is_forgotten(shell, typed):
     assert desk_of(shell).router.settings.providers[0].api_key is None
 
 
-def test_a_key_typed_on_the_line_is_not_repeated(shell):
+def test_a_key_typed_on_the_line_is_not_repeated_and_no_key_changes_nothing(shell, typed):
     told = error_of(shell, f"%route key {KEY}")
-
     assert KEY not in told
     assert "openrouter, openai, anthropic" in told
 
-
-def test_no_key_changes_nothing(shell, typed):
     for answer in ("", "  ", KeyboardInterrupt()):
         typed(answer)
         assert "nothing has changed" in run(shell, "%route key openai")[0]

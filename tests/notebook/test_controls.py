@@ -26,10 +26,6 @@ def france(shell):
     return desk_of(shell)
 
 
-def answered(card):
-    return [one.tier for one in card.view.results]
-
-
 # Labels
 
 
@@ -52,11 +48,7 @@ def test_a_click_keeps_the_word_the_last_one_counts_and_a_second_takes_it_back(r
     router.take_back(row.card.result)
     row.controls.redraw()
     assert [] == row.pressed
-
-
-def test_the_row_says_what_is_kept_and_which_magic_does_the_same(row):
     labels = {n: it for n, it in row.buttons.items() if it["data-do"] == "label"}
-
     assert ["good", "bad", "too weak", "overkill"] == list(labels)
     assert all("kept with the prompt" in it["title"] for it in labels.values())
     assert "%route label 1 WORD" in repr(row.controls)
@@ -175,19 +167,7 @@ def test_two_cards_that_are_escalated_at_the_same_time_keep_their_own_answers(sh
     assert "4 calls" in run(shell, "%route spend")[0]
 
 
-def test_a_click_asks_the_router_that_the_notebook_has_now(row, opened, router):
-    row.router = opened(profile="simulated", ledger=router.ledger, session=router.session)
-    row.controls.redraw()
-    assert not any(name.startswith(("Escalate", "Top")) for name in row.buttons)
-
-    row.controls.start("FRONTIER").join()
-
-    assert ["FRONTIER", "LOW"] == answered(row.card)
-    assert "simulated/claude-opus-4" == row.card.result.model
-    assert any(name == "Top tier" for name in row.buttons)
-
-
-def test_a_changed_ladder_applies_to_an_older_card(shell, france):
+def test_a_click_asks_the_ladder_that_the_notebook_has_now_up_to_its_top(shell, france):
     row = Controls(france.card(1), france)
 
     run(shell, "%route tiers MEDIUM=simulated/gpt-4o")
@@ -196,7 +176,11 @@ def test_a_changed_ladder_applies_to_an_older_card(shell, france):
     assert "simulated/gpt-4o" == france.card(1).result.model
     run(shell, "%route use simulated")
     row.start(None).join()
-    assert ["COMPLEX", "MEDIUM", "SIMPLE"] == answered(france.card(1))
+    assert ["COMPLEX", "MEDIUM", "SIMPLE"] == [one.tier for one in france.card(1).view.results]
+    row.start(None).join()
+    assert "FRONTIER" == france.last.tier
+    assert "Top tier" in row.html
+    assert "Escalate" not in row.html
 
 
 def test_a_budget_that_refuses_a_click_names_what_can_be_done_there(shell, france):

@@ -195,7 +195,9 @@ def test_a_price_that_is_not_known_is_unknown_and_not_nothing(router):
 # When it is redrawn
 
 
-def test_those_that_are_open_follow_a_map_and_what_is_routed_to_the_end(router, show):
+def test_those_that_are_open_follow_a_map_and_another_router_of_the_session(
+    router, make_router, show
+):
     boards, closed = [show(router) for _ in range(5)], show(router)
     closed.close()
     assert "0 answers" in boards[0].html
@@ -207,18 +209,11 @@ def test_those_that_are_open_follow_a_map_and_what_is_routed_to_the_end(router, 
     until(lambda: 'class="nbr-heard">session ' in boards[0].html)  # a screen reader hears it
     assert "0 answers" in closed.html
     assert "%route dashboard" in repr(closed)
-
-
-def test_it_goes_on_with_another_router_of_the_session(make_router, show):
-    first = make_router()
-    dashboard = show(first)
-    second = make_router(ledger=first.ledger, session=first.session)
-    second.go_on(first)
-
-    dashboard.refresh(second)
+    second = make_router(ledger=router.ledger, session=router.session)
+    second.go_on(router)
+    boards[0].refresh(second)
     second.route("hello")
-
-    until(lambda: "1 answer<" in dashboard.html)
+    until(lambda: "21 answers" in boards[0].html)
 
 
 def test_a_thousand_askings_are_a_few_acts_the_last_sees_all_and_none_is_done_once_closed():

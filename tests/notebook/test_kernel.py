@@ -352,7 +352,7 @@ def test_answers_on_their_way_are_counted_and_a_client_that_keeps_no_history_is_
     assert kernel.good("answer", history=False).of("display_data")
 
 
-def test_where_nobody_watches_there_is_one_output(kernel, asked):
+def test_where_nobody_watches_or_a_widget_takes_it_in_there_is_one_output(kernel, asked):
     asked.reply(text=WORDS * 10, pause=0.02)
 
     ran = kernel.good("%%route\nhello", stdin=False)
@@ -362,6 +362,10 @@ def test_where_nobody_watches_there_is_one_output(kernel, asked):
     assert 1 == ran.last["metadata"]["nbroute"]["schema"]
     assert "session $" in ran.words
     assert "one two three" in ran.words
+    kernel.good("import ipywidgets\nout = ipywidgets.Output()")
+    ran = kernel.good("with out:\n    get_ipython().run_cell_magic('route', '', 'hello')")
+    assert "1 tokens · #" in ran.displayed
+    assert "\n\nok" in ran.displayed
 
 
 def test_what_fails_is_one_line_with_no_half_drawn_card_and_keeps_what_had_arrived(
@@ -394,13 +398,3 @@ def test_a_console_gets_the_final_card_as_an_output_of_its_own(kernel, asked):
     kernel.begin("%%route\nhello", cell="")
     kernel.until_shown("one two")
     assert "interrupted: a partial answer" in kernel.interrupt().displayed
-
-
-def test_an_output_widget_takes_the_final_card_in(kernel):
-    kernel.good("import ipywidgets\nout = ipywidgets.Output()")
-
-    ran = kernel.good("with out:\n    get_ipython().run_cell_magic('route', '', 'hello')")
-
-    shown = ran.displayed
-    assert "1 tokens · #" in shown
-    assert "\n\nok" in shown
