@@ -147,7 +147,7 @@ IMPOSSIBLE = {
     "0.tiers.0.name": [" "],
     "0.tiers.0.context": ["long"],
     "0.tiers.0.price": [PRICE | {"input": usd} for usd in ("1e999999", "NaN", "-1")],
-    "1.request.messages": [[], ""],
+    "1.request.messages": [[], "", [{"user": "a", "assistant": "b"}]],
     "1.tier": [3],
     "1.reply": [None],
 }

@@ -34,7 +34,8 @@ def test_a_file_is_json_documents_with_texts_as_lists_of_lines(recorded, talk, d
     result = recorded.route(f"Sum this up:\n\na first line\nä {awkward}")
 
     header, entry = documents()
-    assert "recording" == header["nbroute"]
+    written_by = f"nbroute {nbroute.__version__}"
+    assert ("recording", written_by) == (header["nbroute"], header["written_by"])
     assert list(recorded.ladder.names) == [one["name"] for one in header["tiers"]]
     assert "answer" == entry["purpose"]
     asked = {"user": ["Sum this up:", "", "a first line", f"ä {awkward}"]}
@@ -87,6 +88,9 @@ def test_another_answer_replaces_the_first_in_place_and_the_same_one_nothing(
     assert [(["first"], ["ONE"]), (["second"], ["two"])] == answers(documents)
     assert before == talk.read_bytes()
     assert repr(recorder) == f"<Recorder {str(talk)!r}: 2 recorded>"
+    server.reply(text="two", finish_reason="length")
+    router.route("second", cache="refresh")
+    assert ["stop", "length"] == [one["reply"]["finish_reason"] for one in documents()[1:]]
 
 
 def test_many_replaced_answers_are_in_place_when_recording_ends(

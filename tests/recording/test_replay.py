@@ -157,6 +157,7 @@ def test_vectors_of_an_endpoint_are_replayed(make_router, opened, server, talk):
 
     assert live.rungs[0].verdicts == again.rungs[0].verdicts
     assert decided.decision.tier == replay.route("fix my code").decision.tier
+    assert [] == replay.parts.embedder().missing(["say hello"])
     with pytest.raises(ReplayMiss, match="no vector of 'text-embedding-3-small' for the text 'new"):
         replay.route("new words")
     assert sent == len(server.requests)
