@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 import subprocess
 import sys
 import textwrap
 from dataclasses import replace
 from decimal import Decimal
-from pathlib import Path
 
 from reports import NOON
 
 from nbroute.types import Attempt, Cap, Label
 
-ROOT = Path(__file__).parents[1]
 MADE = ("a1", NOON, "s1", "r1", "SIMPLE", "openrouter", "remote", "openai/gpt-4o-mini")
 PLAIN = Attempt(*MADE, cost_usd=Decimal("0.25"), cost_source="list")
 SAID = Label("l1", NOON, "s1", "good", "SIMPLE", "SIMPLE", "four-tier", "hello")
@@ -57,7 +56,8 @@ def stored(path, query="SELECT id FROM attempts ORDER BY rowid"):
 
 
 def python(code, *arguments):
-    """A process that runs the code, with pipes to and from it."""
+    """A process that runs the code and finds this module, with pipes to and from it."""
     command = [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)]
     pipes = dict.fromkeys(("stdin", "stdout"), subprocess.PIPE)
-    return subprocess.Popen(command, cwd=ROOT, text=True, **pipes)
+    environ = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    return subprocess.Popen(command, env=environ, text=True, **pipes)

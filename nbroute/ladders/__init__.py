@@ -33,7 +33,7 @@ def preset(name: str, provider: str) -> Ladder:
     `LADDERS` or a provider not in `PROVIDERS`.
     """
     if name not in LADDERS:
-        raise SettingsError(f"there is no ladder {name!r}; {did_you_mean(name, LADDERS)}")
+        raise SettingsError(f"there is no ladder {name!r:.80}; {did_you_mean(name, LADDERS)}")
     if provider not in PROVIDERS:
         cure = did_you_mean(provider, PROVIDERS)
         raise SettingsError(f"there is no preset ladder for provider {provider!r}; {cure}")
@@ -87,7 +87,7 @@ def validate(ladder: Ladder) -> None:
         seen.add(tier.name.casefold())
     if ladder.default not in ladder.names:
         cure = did_you_mean(ladder.default, ladder.names)
-        raise SettingsError(f"the default tier {ladder.default!r} is not on the ladder; {cure}")
+        raise SettingsError(f"the default tier {ladder.default!r:.80} is not on the ladder; {cure}")
 
 
 def _check_tier(tier: Tier) -> None:

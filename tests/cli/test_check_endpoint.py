@@ -63,6 +63,7 @@ def test_a_good_endpoint_is_all_ok(server, check):
     assert ["ok"] * 10 == [verdict for verdict, _ in found.values()]
     assert "1,024 of 1,600 tokens" in found["cached input"][1]
     assert "billed" in found["cost, streamed"][1]
+    assert "What is the capital of France? Answer with its name alone." == server.prompts[0]
 
 
 def bad(sent):

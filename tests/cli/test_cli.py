@@ -13,6 +13,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from nbroute.cli import WIDTH, cost_table, main
 
 CALL = {
+    "purpose": "answer", "provider": "openrouter", "error": None,
     "tier": "SIMPLE", "model": "openai/gpt-4o-mini", "status": "ok", "cached": False,
     "input_tokens": 21, "output_tokens": 9, "latency_ms": 412.0,
     "cost_usd": 0.000012, "cost_source": "list",
@@ -137,6 +138,19 @@ def test_real_money_and_what_was_not_billed_are_summed_apart_with_every_call():
     assert any(row.startswith("not billed  $4.00 (what the tiers") for row in rows)
 
 
+def test_costs_are_a_table_with_heads_or_json(tmp_path, capsys):
+    nbformat.write(new_notebook(cells=[cell(FRANCE, record())]), tmp_path / "lesson.ipynb")
+
+    assert 0 == main(["costs", str(tmp_path), "--by", "tier"])
+    heads, _, row, *_ = capsys.readouterr().out.splitlines()
+    expected = "tier calls cached tokens in tokens out spent not billed unknown"
+    assert expected.split() == heads.split()
+    assert ["SIMPLE", "1", "0", "21", "9", "$0.000012", "$0", "0"] == row.split()
+    assert 0 == main(["costs", str(tmp_path), "--json"])
+    told = json.loads(capsys.readouterr().out)
+    assert (1, 1) == (told["schema"], told["answers"])
+
+
 # nbroute run
 
 SETUP = f"""
@@ -246,7 +260,6 @@ def test_what_cannot_be_read_written_or_pulled_is_one_line_before_anything_runs(
     [
         ("fly", "invalid choice"),
         ("run", "required"),
-        ("costs --max-usd much", "'much' is not an amount of US dollars"),
         ("run a --record b --replay c", "not allowed with"),
         ("run a --out ~nobody9/x", "there is no such user"),
     ],

@@ -9,27 +9,18 @@ import pytest
 
 from nbroute.recording.scrub import REMOVED, Scrubber, secrets_of
 
+KEYS = """
+    sk-proj-Ab12Cd34Ef56Gh78Ij90Kl12Mn34 sk-or-v1-0123456789abcdef0123456789abcdef
+    sk-ant-api03-AbCdEfGhIjKlMnOp0123456789-_AA AIzaSyA1234567890abcdefghijklmnopqrstuv
+    ghp_0123456789abcdefghijABCDEFGHIJ012345 hf_abcdefghijKLMNOPQRSTuvwxyz01234567
+    AKIAIOSFODNN7EXAMPLE ASIAIOSFODNN7EXAMPLE pplx-0123456789abcdef0123456789abcdef
+    nvapi-Ab12Cd34Ef56Gh78-Ij90Kl12_Mn34 ya29.a0AfH6SMBx-0123456789_abcdef
+    eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.dBjftJeZ4CVP-mB92K27uhbUJU1p1r
+    glpat-0123456789abcdefghij xoxb-012345678901-abcdefabcdef sk_live_0123456789abcdef
+"""
 
-@pytest.mark.parametrize(
-    "key",
-    [
-        "sk-proj-Ab12Cd34Ef56Gh78Ij90Kl12Mn34",
-        "sk-or-v1-0123456789abcdef0123456789abcdef",
-        "sk-ant-api03-AbCdEfGhIjKlMnOp0123456789-_AA",
-        "AIzaSyA1234567890abcdefghijklmnopqrstuv",
-        "ghp_0123456789abcdefghijABCDEFGHIJ012345",
-        "hf_abcdefghijKLMNOPQRSTuvwxyz01234567",
-        "AKIAIOSFODNN7EXAMPLE",
-        "ASIAIOSFODNN7EXAMPLE",
-        "pplx-0123456789abcdef0123456789abcdef",
-        "nvapi-Ab12Cd34Ef56Gh78-Ij90Kl12_Mn34",
-        "ya29.a0AfH6SMBx-0123456789_abcdef",
-        "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.dBjftJeZ4CVP-mB92K27uhbUJU1p1r",
-        "glpat-0123456789abcdefghij",
-        "xoxb-012345678901-abcdefabcdef",
-        "sk_live_0123456789abcdef",
-    ],
-)
+
+@pytest.mark.parametrize("key", KEYS.split())
 def test_keys_of_well_known_shapes_are_removed(key):
     told = Scrubber().text(f"use {key}, please; Authorization: Bearer {key}\n'{key}'")
 
@@ -43,22 +34,18 @@ def test_keys_of_well_known_shapes_are_removed(key):
         ("postgres://u:p@db/x", f"postgres://{REMOVED}@db/x"),
         ("https://host/v1?api-key=0123456789abcdef0123", f"https://host/v1?{REMOVED}"),
         ("-----BEGIN RSA PRIVATE KEY-----\nMII0123\n-----END RSA PRIVATE KEY-----", REMOVED),
-        *((text, text) for text in ("sk-" * 70_000, "-eyJaaaaaaaa" * 17_000)),
-        *((text, text) for text in ("bearer " + "a" * 200_000, "://a:" * 40_000)),
-        ("risk-assessment-of-the-year-2024-report", "risk-assessment-of-the-year-2024-report"),
-        ("the bearer of responsibilities", "the bearer of responsibilities"),
-        ("class sk-toggleable-control", "class sk-toggleable-control"),
-        ("https://e.com/a?b=c, me@e.com", "https://e.com/a?b=c, me@e.com"),
-        ("task-1234567890123456789", "task-1234567890123456789"),
-        ("ask ollama or lm-studio", "ask ollama or lm-studio"),
-        ("", ""),
+        *((text, None) for text in ("sk-" * 70_000, "-eyJaaaaaaaa" * 17_000)),
+        *((text, None) for text in ("bearer " + "a" * 200_000, "://a:" * 40_000)),
+        *(("risk-assessment-of-the-year-2024-report", None), ("the bearer of it", None)),
+        *(("class sk-toggleable-control", None), ("https://e.com/a?b=c, me@e.com", None)),
+        *(("task-1234567890123456789", None), ("ask ollama or lm-studio", None), ("", None)),
     ],
-    ids=lambda text: text[:30],
+    ids=lambda text: text and text[:30],
 )
 def test_what_else_is_a_key_goes_and_ordinary_words_stay(text, expected):
     scrubber = Scrubber(["ollama", "lm-studio", "none", "key", " ", "another-key-1"])
 
-    assert expected == scrubber.text(text)
+    assert (text if expected is None else expected) == scrubber.text(text)
 
 
 SPECIAL = 'Zq9-odd+key/with=signs&<"x">\''

@@ -5,11 +5,13 @@ from __future__ import annotations
 import copy
 import os
 import pickle
+import random
 import sys
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from damage import mutated
 
 from nbroute import ladders
 from nbroute.budgets import Limits
@@ -135,47 +137,51 @@ def test_every_built_in_profile_gives_a_valid_ladder_on_one_configured_provider(
 # What a file says
 
 
+ALL_KEYS = """
+[nbroute]
+profile = "openrouter"
+ladder = "three-tier"
+default_tier = "fast"
+baseline = "mid"
+classifier = "model"
+classifier_provider = "openai"
+classifier_model = "gpt-4.1-nano"
+classifier_threshold = 0.5
+classifier_file = "learned.npz"
+embedder = "openrouter"
+embedder_model = "openai/text-embedding-3-large"
+agreement = 0.8
+check_timeout_s = 2.5
+budget_usd_per_day = 5
+budget_usd_per_feature = 2.50
+on_limit = "cheaper"
+cache = "only"
+cache_file = "lesson.db"
+ledger = "records/ledger.db"
+store_text = true
+static = true
+max_prompt_chars = 5000
+[providers.openrouter]
+timeout_s = 5
+token_parameter = "max_completion_tokens"
+[providers.box]
+base_url = "https://box.example:8443/v1"
+api_key_env = "BOX_KEY"
+[profiles.lesson]
+provider = "box"
+[tiers.fast]
+model = "openai/gpt-4o-mini"
+fallbacks = ["anthropic/claude-3.5-haiku"]
+max_tokens = 99
+system = "Answer directly."
+description = "Quick."
+effort = "low"
+price = { input = 0.15, output = 0.60, cached_input = 0.075 }
+"""
+
+
 def test_all_keys_are_read(read, here):
-    settings = read(
-        """
-        [nbroute]
-        profile = "openrouter"
-        ladder = "three-tier"
-        default_tier = "fast"
-        baseline = "mid"
-        classifier = "model"
-        classifier_provider = "openai"
-        classifier_model = "gpt-4.1-nano"
-        classifier_threshold = 0.5
-        classifier_file = "learned.npz"
-        embedder = "openrouter"
-        embedder_model = "openai/text-embedding-3-large"
-        agreement = 0.8
-        check_timeout_s = 2.5
-        budget_usd_per_day = 5
-        budget_usd_per_feature = 2.50
-        on_limit = "cheaper"
-        cache = "only"
-        cache_file = "lesson.db"
-        ledger = "records/ledger.db"
-        store_text = true
-        static = true
-        max_prompt_chars = 5000
-
-        [providers.openrouter]
-        timeout_s = 5
-        token_parameter = "max_completion_tokens"
-
-        [tiers.fast]
-        model = "openai/gpt-4o-mini"
-        fallbacks = ["anthropic/claude-3.5-haiku"]
-        max_tokens = 99
-        system = "Answer directly."
-        description = "Quick."
-        effort = "low"
-        price = { input = 0.15, output = 0.60, cached_input = 0.075 }
-        """
-    )
+    settings = read(ALL_KEYS)
     openrouter, fast = the_provider(settings, "openrouter"), settings.ladder["fast"]
 
     cents = Price(Decimal("0.15"), Decimal("0.60"), "configured", Decimal("0.075"))
@@ -192,7 +198,7 @@ def test_all_keys_are_read(read, here):
     assert ("only", here / "lesson.db") == (settings.cache, settings.cache_file)
     assert here / "records" / "ledger.db" == settings.ledger_file
     assert (True, True) == (settings.store_text, settings.static)
-    assert {"openrouter", "openai"} == {provider.name for provider in settings.providers}
+    assert {"openrouter", "openai", "box"} == {one.name for one in settings.providers}
     assert (5.0, "max_completion_tokens") == (openrouter.timeout_s, openrouter.token_parameter)
     assert "https://openrouter.ai/api/v1" == openrouter.base_url
     assert here / "nbroute.toml" == settings.source_file
@@ -511,3 +517,35 @@ def test_a_variable_or_an_argument_that_cannot_be_used_is_named(read, given, sai
 
     with pytest.raises(SettingsError, match=said):
         read(**given)
+
+
+ODD = [
+    *("1e999999999", "1e99999999999999999999", "-0.0", "nan", "inf", "0x7fffffffffffffffffff"),
+    *("[[[]]]", "{}", "{ a = 1 }", '""', r'"\u0000"', "07:32:00", "[1, {}]", '"~nobody9/x"'),
+    *('["~nobody9/x"]', '"http://[v1.x]"', r'"https://a\u2100b"', "{ provider = 1 }"),
+    *('{ model = {}, provider = "" }', "{ input = 1e999999, output = nan }"),
+    *("9" * 5000, "[" * 2000, '"' + "a" * 9999 + '"'),
+]
+
+
+def test_whatever_is_in_the_file_it_is_settings_or_an_error_of_one_line(here):
+    """Each odd value instead of each other one, and 100 seeded mutations of the bytes."""
+    file, chance = here / "my.toml", random.Random(18)  # noqa: S311 - the same each time
+    found = [
+        (line, f"{line.partition('=')[0]}= {value}")
+        for line in ALL_KEYS.splitlines()
+        if " = " in line
+        for value in ODD
+    ]
+    texts = [ALL_KEYS.replace(line, odd).encode() for line, odd in found]
+    texts += [mutated(ALL_KEYS.encode(), chance) for _ in range(100)]
+    said = []
+    for text in texts:
+        file.write_bytes(text)
+        try:
+            load(file)
+        except SettingsError as error:
+            said.append(str(error))
+
+    assert len(said) > 350
+    assert all(len(one.splitlines()) == 1 and len(one) < 1000 for one in said)

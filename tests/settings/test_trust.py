@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import random
 import stat
 import sys
 import traceback
@@ -13,7 +12,6 @@ from pathlib import Path
 
 import pytest
 from cells import error_of, run
-from damage import mutated
 
 from nbroute import Router
 from nbroute.cli import main
@@ -494,26 +492,18 @@ def test_an_address_a_key_or_a_path_that_cannot_be_used_is_one_line(tmp_path, li
     assert "sk-corp-" not in "".join(repr(v) for one in frames for v in one.f_locals.values())
 
 
-HERE = (
-    *("localhost", "LOCALHOST:80", "a.localhost", "localhost.", "127.1.2.3:8000"),
-    *("[::1]", "[::1]:8000", "[::ffff:127.0.0.1]"),
-)
-
-
-@pytest.mark.parametrize(
-    "lines",
-    [
+def test_what_stays_here_or_is_allowed_in_so_many_words_is_taken(opened, tmp_path):
+    here = ("localhost", "LOCALHOST:80", "a.localhost", "localhost.", "127.1.2.3:8000", "[::1]")
+    allowed = [f'base_url = "http://{host}/v1"' for host in (*here, "[::ffff:127.0.0.1]:8000")]
+    allowed += [
         'base_url = "https://box/v1?api-version=2024-10-21"',
         'base_url = "http://box.example"\nallow_http = true',
         'base_url = "https://box"\napi_key_env = "SECRET"\nallow_any_variable = true',
         'base_url = "https://box:8443/v1"\napi_key_env = "hf_token"',
-        *(f'base_url = "http://{host}/v1"' for host in HERE),
-    ],
-)
-def test_what_stays_here_or_is_allowed_in_so_many_words_is_taken(opened, tmp_path, lines):
-    (tmp_path / "my.toml").write_text(f"[providers.box]\n{lines}\n")
-
-    assert "box" == opened(tmp_path / "my.toml").providers[-1].name
+    ]
+    for lines in allowed:
+        (tmp_path / "my.toml").write_text(f"[providers.box]\n{lines}\n")
+        assert "box" == opened(tmp_path / "my.toml").providers[-1].name
 
 
 @pytest.mark.parametrize("path", ["a\0b", "~nobody9/x"])
@@ -536,54 +526,3 @@ def test_an_address_of_the_environment_is_the_users_own_but_not_plain_http(opene
         Router(profile="openai")
     monkeypatch.setenv("OPENAI_BASE_URL", "https://gateway.example/v1")
     assert "OpenAI at https://gateway.example/v1" in opened(profile="openai").origin
-
-
-WHOLE = """
-[nbroute]
-profile = "x"
-budget_usd = 1.00
-agreement = 0.8
-max_prompt_chars = 5000
-ledger = "records/ledger.db"
-[nbroute.budget_usd_per_feature]
-chat = 2.5
-[providers.box]
-base_url = "https://box.example:8443/v1"
-api_key_env = "BOX_KEY"
-[tiers.SIMPLE]
-provider = "box"
-fallbacks = ["n", { provider = "openai", model = "m", price = { input = 1, output = 2 } }]
-price = { input = 0.15, output = 0.60 }
-[profiles.x]
-provider = "box"
-"""
-ODD = [
-    *("1e999999999", "1e99999999999999999999", "-0.0", "nan", "inf", "0x7fffffffffffffffffff"),
-    *("[[[]]]", "{}", "{ a = 1 }", '""', r'"\u0000"', "07:32:00", "[1, {}]", '"~nobody9/x"'),
-    *('["~nobody9/x"]', '"http://[v1.x]"', r'"https://a\u2100b"', "{ provider = 1 }"),
-    *('{ model = {}, provider = "" }', "{ input = 1e999999, output = nan }"),
-    *("9" * 5000, "[" * 2000, '"' + "a" * 9999 + '"'),
-]
-
-
-def test_whatever_is_in_the_file_it_is_settings_or_an_error_of_one_line(tmp_path):
-    """Each odd value instead of each other one, and 100 seeded mutations of the bytes."""
-    file, chance = tmp_path / "my.toml", random.Random(18)  # noqa: S311 - the same each time
-    found = [
-        (line, f"{line.partition('=')[0]}= {value}")
-        for line in WHOLE.splitlines()
-        if " = " in line
-        for value in ODD
-    ]
-    texts = [WHOLE.replace(line, odd).encode() for line, odd in found]
-    texts += [mutated(WHOLE.encode(), chance) for _ in range(100)]
-    said = []
-    for text in texts:
-        file.write_bytes(text)
-        try:
-            load(file)
-        except SettingsError as error:
-            said.append(str(error))
-
-    assert len(said) > 350
-    assert all(len(one.splitlines()) == 1 and len(one) < 1000 for one in said)

@@ -132,24 +132,18 @@ def test_threads_that_share_a_file_lose_nothing_and_cannot_overspend_together(pa
 
 KERNEL = """
     import sys
-    from dataclasses import replace
-    from decimal import Decimal
     from pathlib import Path
+    from ledgers import cap, ended, running
     from nbroute.storage.ledger import SqliteLedger
-    from nbroute.types import Attempt, Cap
     path, name = sys.argv[1:]
-    ledger = SqliteLedger(Path(path), wait_s=60)
-    caps = [Cap(Decimal("1"), "day", "2026-11-21")]
+    ledger, passed = SqliteLedger(Path(path), wait_s=60), 0
     print("ready", flush=True)
     sys.stdin.readline()
-    passed = 0
     for number in range(130):
-        made = (f"{name}-{number}", 1795262400.0, name, "r", "T", "p", "remote", "m")
-        attempt = Attempt(*made, status="running", reserved_usd=Decimal("0.01"))
-        if ledger.reserve(attempt, caps) is None:
+        call = f"{name}-{number}"
+        if ledger.reserve(running(call, "0.01"), [cap("day", "2026-11-21")]) is None:
             passed += 1
-            paid = {"cost_usd": Decimal("0.004"), "cost_source": "list"}
-            ledger.append(replace(attempt, status="ok", reserved_usd=None, **paid))
+            ledger.append(ended(call, "0.004"))
     print(passed, flush=True)
 """
 
@@ -176,20 +170,18 @@ def test_kernels_that_start_on_one_new_file_at_once_never_hold_more_than_the_bud
 
 
 def test_a_killed_kernel_loses_nothing_and_its_reservation_counts_for_a_while(ledger, path):
-    held = running("killed", "1", session="dead", cost_usd=Decimal("0.4"), feature="chat")
-    ok = ended("over", "0", session="dead")
-    code = f"""
-        from decimal import Decimal
+    code = """
+        import sys
         from pathlib import Path
+        from ledgers import ended, running
         from nbroute.storage.ledger import SqliteLedger
-        from nbroute.types import Attempt
-        ledger = SqliteLedger(Path({str(path)!r}))
-        for attempt in ({ok!r}, {held!r}):
-            ledger.append(attempt)
+        ledger, call = SqliteLedger(Path(sys.argv[1])), {"session": "dead", "feature": "chat"}
+        ledger.append(ended("over", "0", **call))
+        ledger.append(running("killed", "1", cost_usd=ended(usd="0.4").cost_usd, **call))
         print("written", flush=True)
         input()
     """
-    with python(code) as process:
+    with python(code, path) as process:
         assert "written\n" == process.stdout.readline()
         process.kill()
     of_day = cap("day", "2026-11-21", "1.2")

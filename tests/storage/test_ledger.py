@@ -378,14 +378,14 @@ def test_what_is_kept_in_memory_is_written_as_the_process_ends_which_waits_for_a
     code = """
         import contextlib, sqlite3, sys, threading
         from pathlib import Path
+        from ledgers import attempt
         from nbroute.errors import RecordError
         from nbroute.storage.ledger import SqliteLedger
-        from nbroute.types import Attempt
         other = sqlite3.connect(sys.argv[1], isolation_level=None, check_same_thread=False)
         other.execute("BEGIN IMMEDIATE")
         ledger = SqliteLedger(Path(sys.argv[1]), wait_s=0.5)
         with contextlib.suppress(RecordError):
-            ledger.append(Attempt("late", 1.0, "s", "r", "T", "p", "remote", "m"))
+            ledger.append(attempt("late"))
         unlock = threading.Timer(0.1, other.execute, ["COMMIT"])
         unlock.daemon = True
         unlock.start()
