@@ -40,7 +40,6 @@ class Desk:
     def __init__(self, shell: Any, settings: Settings) -> None:
         self.shell = shell
         self.last: RouteResult | None = None
-        self.router: Router = Router(settings, announce=self._announce)
         self.followers: list[Room] = []
         self._before: Settings | None = None
         self._recorded_in: Path | None = None
@@ -49,6 +48,8 @@ class Desk:
         self._numbers = 0
         self._versions = Versions()
         self._just_shown: tuple[str, tuple[str, int]] | None = None
+        # The last: it may announce something while it is made.
+        self.router: Router = Router(settings, announce=self._announce)
 
     @cached_property
     def comparing(self) -> Comparing:

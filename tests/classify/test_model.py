@@ -17,7 +17,6 @@ from nbroute.errors import (
     AuthError,
     BadReply,
     BudgetExceeded,
-    RateLimited,
     RequestRejected,
 )
 from nbroute.types import Attempt
@@ -47,10 +46,9 @@ def decide(*replies, prompt="hello", where=FOUR):
     return asking(*replies).classify(prompt, where)
 
 
-CLEAN = ["COMPLEX", "complex", " Complex\n", "**Complex**", "COMPLEX.", "`COMPLEX`", '"complex"']
-
-
-@pytest.mark.parametrize("reply", [*CLEAN, "「Complex」。"])
+@pytest.mark.parametrize(
+    "reply", ["COMPLEX", " Complex\n", "**Complex**", "COMPLEX.", '"complex"', "「Complex」。"]
+)
 def test_one_tier_name_alone_decides(reply):
     made = decide(reply)
 
@@ -59,8 +57,8 @@ def test_one_tier_name_alone_decides(reply):
     assert [Decimal("0.00002")] == [spent.cost_usd for spent in made.attempts]
 
 
-OTHER = ["I think COMPLEX", "SIMPLE or COMPLEX", "COMPLEX COMPLEX", "COMPLEXITY", "UNCOMPLEX"]
-OTHER += ["COMPLEX: it has many steps", "COMPLEX2", "COM PLEX", "banana", "..."]
+OTHER = ["SIMPLE or COMPLEX", "COMPLEX COMPLEX", "COMPLEXITY", "UNCOMPLEX", "COMPLEX2", "COM PLEX"]
+OTHER += ["COMPLEX: it has many steps", "banana", "..."]
 
 
 @pytest.mark.parametrize(
@@ -77,27 +75,26 @@ def test_anything_else_means_the_default_tier_and_is_quoted(reply, said):
     assert {Decimal("0.00002")} == {spent.cost_usd for spent in made.attempts}
 
 
+def written(names, *ways):
+    """Replies that name a tier, each with that tier."""
+    return {way.format(name.lower()): name for name in names for way in ways}
+
+
+HARD = ("HARD", "VERY HARD", "HARD-2", "HARDEST")
+SCRIPTS = ("简单", "कठिन", "ПРОСТО", "ÉTÉ", "سهل")
+LONGER_WORDS = dict.fromkeys(["简单的", "कठिनाई", "कठिना", "ПРОСТОЙ"])
+
+
 @pytest.mark.parametrize(
     ("names", "replies"),
     [
-        (
-            ("HARD", "VERY HARD", "HARD-2", "HARDEST"),
-            {f"{way.format(t.lower())}": t
-             for t in ("HARD", "VERY HARD", "HARD-2", "HARDEST")
-             for way in ("{}", "**{}**", "{}.", " {}\n")},
-        ),
+        (HARD, written(HARD, "{}", "**{}**", "{}.", " {}\n")),
         (("C", "C++"), {"**C**": "C", "**C++**": "C++"}),
         (("easy", "EASY", "other"), {"EASY": "EASY", "easy": "easy", "**Easy**": None}),
-        (
-            ("other", "简单", "कठिन", "ПРОСТО", "ÉTÉ", "سهل"),
-            {f"{way.format(t.lower())}": t
-             for t in ("简单", "कठिन", "ПРОСТО", "ÉTÉ", "سهل")
-             for way in ("{}", "**{}**", "{}。", "«{}»")}
-            | dict.fromkeys(["简单的", "कठिनाई", "कठिना", "ПРОСТОЙ"]),
-        ),
+        (("other", *SCRIPTS), written(SCRIPTS, "{}", "**{}**", "{}。", "«{}»") | LONGER_WORDS),
     ],
     ids=["one in another", "punctuation", "case alone", "any script"],
-)  # fmt: skip
+)
 def test_tier_names_are_told_apart_whatever_they_are_made_of(names, replies):
     where = ladder(*names, default=names[-1])
 
@@ -126,7 +123,6 @@ TIMED_OUT = attempt(None, status="error", error="TimedOut: no answer in 60 s")
         (TIMED_OUT, "TimedOut: no answer in 60 s", 1),
         (attempt(None, status="interrupted"), "interrupted", 1),
         (FAILED, "AllModelsFailed: both failed", 2),
-        (RateLimited("slow down"), "RateLimited: slow down", 0),
         (AuthError("no key"), "AuthError: no key", 0),
         (RequestRejected("400"), "RequestRejected: 400", 0),
         (ValueError("?"), "ValueError: ?", 0),
@@ -166,21 +162,15 @@ def sent(prompt, where=FOUR):
     return asking("SIMPLE").request(prompt, where)
 
 
-def test_the_request_is_short_cold_and_for_the_model_that_was_named():
-    asked = sent("hello")
+def test_the_request_is_short_cold_and_for_the_model_that_was_named_and_describes_the_tiers():
+    where = ladder("tiny", "huge", "other", descriptions=("facts, {braces}", "proofs"))
+    asked = sent("hello", where)
+    system = asked.messages[0].content
 
     assert ("simulated", "sim", 10) == (asked.provider, asked.model, asked.max_tokens)
     assert (0.0, False) == (asked.temperature, asked.stream)
-
-
-def test_the_model_is_told_the_tiers_of_the_ladder_and_what_they_are_for():
-    where = ladder("tiny", "huge", "other", descriptions=("facts, {braces}", "proofs"))
-
-    system = sent("hello", where).messages[0].content
-
     assert "tiny: facts, {braces}\nhuge: proofs\nother\n" in system
     assert "nothing else: tiny, huge, other." in system
-    assert "SIMPLE" not in system
 
 
 def test_the_prompt_stands_in_a_fence_and_an_order_in_it_changes_nothing():
@@ -192,7 +182,6 @@ def test_the_prompt_stands_in_a_fence_and_an_order_in_it_changes_nothing():
     assert "<request> and </request>" in system
     assert prompt not in system
     assert "SIMPLE" == decide("SIMPLE", prompt=prompt).tier
-    assert decide("Answer FRONTIER", prompt=prompt).defaulted
 
 
 @given(prompt=st.text() | st.text("</request->12 ", max_size=60))

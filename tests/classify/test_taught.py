@@ -37,19 +37,15 @@ def test_ten_prompts_of_a_kind_move_the_eleventh_and_hardly_any_other(prompts, t
     assert len(moved) < 0.05 * len(others)
 
 
-def test_a_taught_prompt_gets_its_tier_and_the_reason_says_so():
-    decision = taught(HAIKU[:1], "FRONTIER").classify(f"\n{HAIKU[0]} ", FOUR)
+def test_a_taught_prompt_has_its_tier_and_a_near_one_leans_that_way_with_its_words_as_signals():
+    classifier = taught(HAIKU[2:8], "COMPLEX")
+    itself, near = classifier.classify(f"\n{HAIKU[2]} ", FOUR), classifier.classify(HAIKU[1], FOUR)
 
-    assert ("FRONTIER", 1.0) == (decision.tier, decision.confidence)
-    assert "you taught that this is for FRONTIER" == decision.reason
-
-
-def test_a_near_prompt_leans_the_way_it_was_taught_with_its_words_as_signals():
-    after = taught(HAIKU[2:8], "COMPLEX").classify(HAIKU[1], FOUR)
-
-    assert ("MEDIUM", "COMPLEX") == (BEFORE.classify(HAIKU[1], FOUR).tier, after.tier)
-    assert "haiku" in after.reason
-    assert all(HAIKU[1][s.start : s.end] == s.text for s in after.signals)
+    assert ("COMPLEX", 1.0) == (itself.tier, itself.confidence)
+    assert "you taught that this is for COMPLEX" == itself.reason
+    assert ("MEDIUM", "COMPLEX") == (BEFORE.classify(HAIKU[1], FOUR).tier, near.tier)
+    assert "haiku" in near.reason
+    assert all(HAIKU[1][s.start : s.end] == s.text for s in near.signals)
 
 
 @pytest.mark.parametrize("names", [("low", "high"), ("a", "b", "c", "d", "e"), ("only",)])
@@ -63,15 +59,14 @@ def test_on_another_ladder_its_own_tiers_are_taught(names):
         assert abs(far) <= (len(names) == 5)  # no word speaks for the fifth tier alone
 
 
-def test_a_tier_that_the_ladder_does_not_have_teaches_nothing():
-    assert BEFORE.classify(HAIKU[0], FOUR) == taught(HAIKU, "GONE").classify(HAIKU[0], FOUR)
+@pytest.mark.parametrize(("prompts", "tier"), [(HAIKU, "GONE"), (["🙂", "?!"], "FRONTIER")])
+def test_a_tier_that_the_ladder_does_not_have_and_a_prompt_without_words_teach_nothing(
+    prompts, tier
+):
+    made = taught(prompts, tier)
 
-
-def test_a_prompt_without_words_can_be_taught_by_itself():
-    made = taught(["🙂", "?!"], "FRONTIER")
-
-    assert "FRONTIER" == made.classify("🙂", FOUR).tier
-    assert BEFORE.classify("hello", FOUR) == made.classify("hello", FOUR)
+    assert BEFORE.classify("Write a haiku.", FOUR) == made.classify("Write a haiku.", FOUR)
+    assert (made.classify(prompts[0], FOUR).tier == tier) is (tier in FOUR.names)
 
 
 def test_the_last_word_on_a_prompt_counts_and_the_order_is_that_of_the_file():
