@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import html
 import re
-from html.parser import HTMLParser
 
 from IPython.utils.capture import capture_output
 
@@ -26,7 +26,7 @@ def run(shell, source):
 
 
 def desk_of(shell):
-    """What stands behind the magics of that shell."""
+    """What is behind the magics of that shell."""
     return shell.magics_manager.registry["RouteMagics"].desk
 
 
@@ -91,9 +91,13 @@ class Row:
     @property
     def buttons(self):
         """The buttons by name, each with its attributes."""
-        reader = _Buttons()
-        reader.feed(self.html)
-        return reader.found
+        found = re.findall("<button (.*?)>(.*?)</button>", self.html)
+        return {
+            html.unescape(re.sub("<[^>]+>", "", name)).strip(): {
+                key: html.unescape(value) for key, value in re.findall('([\\w-]+)="(.*?)"', facts)
+            }
+            for facts, name in found
+        }
 
     def click(self, name):
         """Press the button whose name begins so; nothing where it is off."""
@@ -109,22 +113,3 @@ class Row:
     def pressed(self):
         """The labels that are down."""
         return [name for name, it in self.buttons.items() if it.get("aria-pressed") == "true"]
-
-
-class _Buttons(HTMLParser):
-    def __init__(self):
-        super().__init__()
-        self.found, self._open = {}, None
-
-    def handle_starttag(self, tag, attrs):
-        if tag == "button":
-            self._open = dict(attrs)
-
-    def handle_data(self, data):
-        if self._open is not None:
-            self._open["name"] = self._open.get("name", "") + data
-
-    def handle_endtag(self, tag):
-        if tag == "button":
-            self.found[self._open.pop("name").strip()] = self._open
-            self._open = None

@@ -9,7 +9,7 @@ from IPython.core.completer import provisionalcompleter
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
-from nbroute.notebook.complete import make_matcher
+from nbroute.notebook.complete import complete, make_matcher
 
 WORDS = {
     "options": ("-t", "--tier", "-m", "--model", "--max-tokens", "--max-cost", "-h", "--help"),
@@ -110,6 +110,7 @@ def test_a_model_name_is_replaced_as_a_whole(ip, typed, expected):
 @pytest.mark.parametrize("typed", ["artic", "x = 1\nartic", "%%time\nartic", "%%routes\nartic"])
 def test_elsewhere_python_completes_as_ever(ip, typed):
     assert f"{typed}le_frame" in completed(ip, typed)
+    assert complete("", 0, "", dict) is None
 
 
 def test_the_name_of_the_magic_itself_is_left_to_ipython(ip):

@@ -16,6 +16,7 @@ from waiting import PATIENCE, until
 
 from nbroute.notebook.dashboard import Dashboard, snapshot
 from nbroute.notebook.paced import Paced
+from nbroute.notebook.whatif import WhatIfPanel
 from nbroute.report.colours import tier_colour
 from nbroute.storage.ledger import SqliteLedger
 from nbroute.types import Ladder
@@ -192,6 +193,14 @@ def test_a_price_that_is_not_known_is_unknown_and_not_nothing(router):
     assert "<b>" not in markdown
 
 
+def test_the_panel_of_what_if_has_its_figures_in_tiles(router):
+    router.route("hello")
+    panel = WhatIfPanel(router)
+
+    for words in ("Would have cost", "Saved", "Average time", "One tier up", "an estimate"):
+        assert f">{words}<" in panel.html
+
+
 # When it is redrawn
 
 
@@ -208,7 +217,7 @@ def test_those_that_are_open_follow_a_map_and_another_router_of_the_session(
     until(lambda: all("20 answers" in one.html for one in boards))
     until(lambda: 'class="nbr-heard">session ' in boards[0].html)  # a screen reader hears it
     assert "0 answers" in closed.html
-    assert "%route dashboard" in repr(closed)
+    assert "<nbroute: session dashboard; %route dashboard shows it>" == repr(closed)
     second = make_router(ledger=router.ledger, session=router.session)
     second.go_on(router)
     boards[0].refresh(second)

@@ -352,20 +352,6 @@ def test_a_ledger_that_cannot_be_used_is_a_note_and_costs_no_answer(load, monkey
         assert run(cell, source)[1].success
 
 
-@pytest.mark.parametrize("make", [Path.mkdir, lambda path: path.write_bytes(DAMAGED)])
-def test_a_cache_that_cannot_be_used_is_a_note_and_costs_no_answer(load, make):
-    make(Path("cache.sqlite"))
-    cell, _ = load('cache_file = "cache.sqlite"')
-
-    text, done = run(cell, "%%route -t LOW\nhello")
-
-    assert "ok" == done.result.text
-    assert "cannot write the cache" in text
-    assert "cache_file in nbroute.toml" in text
-    assert not run(cell, "%%route -t LOW\nhello")[1].result.cached
-    assert ["ok", "ok"] == [row["status"] for row in rows()]
-
-
 def test_a_ledger_that_breaks_while_in_use_hides_neither_an_answer_nor_an_error(cell, server):
     run(cell, "%%route -t LOW\nhello")
     for file in Path.cwd().glob("ledger.sqlite*"):
@@ -381,12 +367,19 @@ def test_a_ledger_that_breaks_while_in_use_hides_neither_an_answer_nor_an_error(
     assert "AuthError" in run(cell, "%%route -t LOW\nWhen?")[0]
 
 
-def test_a_damaged_cache_that_alone_may_answer_is_named_and_nothing_is_sent(load, server):
+def test_a_damaged_cache_is_a_note_unless_it_alone_may_answer(load, server):
     Path("cache.sqlite").write_bytes(DAMAGED)
-    cell, _ = load('cache_file = "cache.sqlite"\ncache = "only"')
+    cell, _ = load('cache_file = "cache.sqlite"')
 
-    assert "cache.sqlite" in run(cell, "%%route -t LOW\nhello")[0]
-    assert [] == server.requests
+    text, done = run(cell, "%%route -t LOW\nhello")
+
+    assert "ok" == done.result.text
+    assert "cannot write the cache" in text
+    assert "cache_file in nbroute.toml" in text
+    assert not run(cell, "%%route -t LOW\nhello")[1].result.cached
+    assert ["ok", "ok"] == [row["status"] for row in rows()]
+    assert "cache.sqlite" in run(cell, "%%route -t LOW --cache only\nhello")[0]
+    assert 2 == len(server.requests)
 
 
 def test_what_was_learned_or_taught_in_a_corrupt_file_is_one_line(cell, server):

@@ -29,10 +29,6 @@ class Ran:
         return [output["content"] for output in self.outputs if output["msg_type"] in kinds]
 
     @property
-    def kinds(self):
-        return [output["msg_type"] for output in self.outputs]
-
-    @property
     def shown(self):
         """What was displayed and what was drawn in its place, as it came."""
         return self.of("display_data", "update_display_data")
@@ -277,38 +273,17 @@ def test_an_interrupt_while_the_controls_are_drawn_is_one_line_and_they_are_draw
     assert "ok\n" == kernel.good("print(answer.text)").printed
 
 
-@pytest.mark.parametrize("streams", [False, True], ids=["silent", "streaming"])
-def test_a_killed_kernel_leaves_what_it_sent_and_what_had_arrived_in_the_ledger(
-    own, asked, rows, streams
-):
-    asked.reply(**({"text": WORDS * 5000, "pause": 0.02} if streams else {"stall_after": 0}))
+def test_a_killed_kernel_leaves_what_it_sent_and_what_had_arrived_in_the_ledger(own, asked, rows):
+    asked.reply(text=WORDS * 5000, pause=0.02)
     own.begin("%%route\nWhat is the capital of France?")
-    until(lambda: asked.requests and (not streams or rows()[0]["output_tokens"]))
+    until(lambda: asked.requests and rows()[0]["output_tokens"])
 
     own.manager.signal_kernel(signal.SIGKILL)
 
     (row,) = rows()
     assert ("running", "estimated") == (row["status"], row["cost_source"])
     assert row["input_tokens"] > 0
-    assert streams == (row["output_tokens"] > 0)
     assert float(row["cost_usd"]) == cost(row)
-
-
-def test_two_kernels_share_a_ledger(own, kernel, rows):
-    magics = "get_ipython().run_cell_magic('route', '-q -o answer', f'question {n} of {who}')"
-    for who, one in enumerate((own, kernel)):
-        one.begin(
-            f"who, notices = {who}, []\n"
-            f"for n in range(10):\n    {magics}\n    notices += answer.notices\n"
-            "print(notices)"
-        )
-
-    ran = [one.finish() for one in (own, kernel)]
-
-    assert ["[]\n", "[]\n"] == [one.printed for one in ran]
-    assert {"ok"} == {row["status"] for row in rows()}
-    sessions = [row["session"] for row in rows()]
-    assert [10, 10] == [sessions.count(session) for session in set(sessions)]
 
 
 def test_a_live_answer_is_redrawn_in_one_place_and_the_controls_are_a_second_output(kernel, asked):
@@ -357,7 +332,8 @@ def test_where_nobody_watches_or_a_widget_takes_it_in_there_is_one_output(kernel
 
     ran = kernel.good("%%route\nhello", stdin=False)
 
-    assert ["display_data"] == [kind for kind in ran.kinds if kind != "comm_msg"]
+    assert {"display_data", "comm_msg"} >= {output["msg_type"] for output in ran.outputs}
+    assert 1 == len(ran.of("display_data"))
     assert not ran.last.get("transient")
     assert 1 == ran.last["metadata"]["nbroute"]["schema"]
     assert "session $" in ran.words

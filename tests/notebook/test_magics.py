@@ -115,16 +115,6 @@ def test_placeholders_are_filled_in_every_command_that_takes_a_text_and_sends_no
     assert "session $0 · 0 calls" in run(shell, "%route spend")[0]
 
 
-def test_spend_by_feature_goes_on_in_the_same_session_after_use(shell):
-    run(shell, "%%route --feature reviews\nhello")
-    run(shell, "%route use simulated")
-
-    assert "reviews" in run(shell, "%route spend feature")[0]
-    assert "1 call " in run(shell, "%route spend")[0]
-    tiers, _ = run(shell, "%route tiers")
-    assert all(word in tiers for word in ("256", "16384", "simulated/claude-opus-4"))
-
-
 def test_functions_of_the_notebook_check_and_classify(shell):
     run(
         shell,
@@ -283,14 +273,20 @@ def test_a_thread_comes_down_and_says_so(shell):
     assert "no threads yet" in run(shell, "%route threads")[0]
 
 
-def test_a_budget_is_set_shown_kept_and_lifted(shell):
+def test_the_session_with_its_budget_and_features_goes_on_after_use(shell):
     assert "budget: $0.0001 this session" in run(shell, "%route budget 0.0001")[0]
+    run(shell, "%route use simulated")
 
     line = error_of(shell, f"%%route -t FRONTIER\n{FACT}")
 
     assert "--over-budget" in line
-    assert run(shell, f"%%route -t FRONTIER --over-budget\n{FACT}")[1].success
+    assert run(shell, f"%%route -t FRONTIER --over-budget --feature reviews\n{FACT}")[1].success
     assert "none" in run(shell, "%route budget off")[0]
+    run(shell, "%route use simulated")
+    assert "reviews" in run(shell, "%route spend feature")[0]
+    assert "1 call " in run(shell, "%route spend")[0]
+    tiers, _ = run(shell, "%route tiers")
+    assert all(word in tiers for word in ("256", "16384", "simulated/claude-opus-4"))
 
 
 def test_a_prompt_is_taught_and_found_again_the_last_one_where_none_is_given(shell):

@@ -274,6 +274,7 @@ def test_a_second_click_sends_nothing_and_stop_keeps_the_partial_answer(sending,
 
     playground.act("send")
     assert 'aria-disabled="true"' in button(playground, "Send to LOW")
+    assert 'nbr-go"' in button(playground, "Stop")
     playground.act("stop")
     wait(playground)
 
