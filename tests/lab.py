@@ -42,12 +42,28 @@ KERNEL_READY = """async () => {
 }"""
 #: What a command gives, such as a notebook with all that belongs to it, is not passed on.
 COMMAND = "async ([name, args]) => { await window.jupyterapp.commands.execute(name, args) }"
-CLOSE_ALL = """async () => {
+#: The notebook replaces those before it and goes on with their kernel.
+OPEN_NEXT = """async path => {
   const app = window.jupyterapp;
   await app.restored;
   [...app.shell.widgets('main')].forEach(one => one.dispose());
-  await app.serviceManager.sessions.shutdownAll();
+  await app.serviceManager.kernels.refreshRunning();
+  const [kernel] = app.serviceManager.kernels.running();
+  if (kernel?.execution_state === 'busy')
+    await fetch(`/api/kernels/${kernel.id}/interrupt`, {method: 'POST'});
+  await app.commands.execute('docmanager:open', {path, factory: 'Notebook', kernel});
 }"""
+#: Leaves nothing of the notebook before in the kernel.
+FRESH = """%reset -f
+import os, ipywidgets
+shell = get_ipython()
+if "nbroute" in shell.extension_manager.loaded:
+    shell.run_line_magic("unload_ext", "nbroute")
+    del shell.magics_manager.registry["RouteMagics"]  # the session
+ipywidgets.Widget.close_all()
+os.chdir({folder!r})
+os.environ |= {environment}
+%load_ext nbroute"""
 
 #: An element's colour as red, green and blue, however it is written.
 COLOUR = """e => {
@@ -172,6 +188,17 @@ def chromium(width: int = 1400, height: int = 1000) -> Iterator[Any]:
             browser.close()
 
 
+@contextlib.contextmanager
+def another(page: Any, width: int = 1400, height: int = 1000) -> Iterator[Any]:
+    """A page of the same browser, of its own size."""
+    opened = page.context.browser.new_page(viewport={"width": width, "height": height})
+    opened.set_default_timeout(60_000)
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
 def open_notebook(page: Any, url: str, name: str) -> None:
     """Open the notebook and wait until its kernel is connected."""
     _open(page, f"{url}/lab/tree/{name}?reset")
@@ -189,12 +216,11 @@ def _open(page: Any, address: str) -> None:
 
 
 def open_next(page: Any, url: str, name: str) -> None:
-    """Open the notebook instead of the one before, with no reload of the page."""
+    """Open the notebook instead of the one before, in the same page and kernel."""
     if not page.url.startswith(f"{url}/lab"):
         page.goto(f"{url}/lab?reset")
         page.wait_for_function("() => window.jupyterapp?.restored")
-    page.evaluate(CLOSE_ALL)
-    command(page, "docmanager:open", {"path": name, "factory": "Notebook"})
+    page.evaluate(OPEN_NEXT, name)
     page.wait_for_selector(".jp-NotebookPanel-notebook .jp-Cell", timeout=60_000)
     page.evaluate(KERNEL_READY)
 
@@ -233,7 +259,7 @@ def save(page: Any) -> None:
 
 @dataclass
 class Notebooks:
-    """Notebooks in one page, one after another, each with a kernel and a ledger of its own."""
+    """Notebooks in one page, one after another, each with a session and a ledger of its own."""
 
     page: Any
     url: str
@@ -255,7 +281,7 @@ class Notebooks:
         """Run a notebook that loads nbroute and then has these cells; the first of them."""
         self.number += 1
         environment = {"NBROUTE_LEDGER": str(self.ledger)} | environment
-        load = f"import os\nos.environ |= {environment}\n%load_ext nbroute"
+        load = FRESH.format(folder=str(self.folder), environment=environment)
         write(self.folder, self.path.name, load, *cells)
         self.open(self.page, self.url, str(self.path.relative_to(self.root)))
         if waiting:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from pathlib import Path
 
@@ -53,17 +52,6 @@ def cut_off(page):
     page.route("**/*", decide)
     page.asked = asked
     return asked
-
-
-@contextlib.contextmanager
-def another(page, width, height=1000):
-    """A page of the same browser, of its own size."""
-    opened = page.context.browser.new_page(viewport={"width": width, "height": height})
-    opened.set_default_timeout(60_000)
-    try:
-        yield opened
-    finally:
-        opened.close()
 
 
 def shot(page, name):
@@ -177,7 +165,7 @@ def test_saved_and_opened_with_no_kernel_the_charts_are_there(charts, notebooks,
     text = notebooks.path.read_text()
     # what nobody has signed is not trusted
     saved.write_text(text if trusted else text.replace("all on FRONTIER", "all on Frontier"))
-    with another(charts, 700) as other:
+    with lab.another(charts, 700) as other:
         cut_off(other)
         other.goto(f"{notebooks.url}/lab/tree/{saved.relative_to(notebooks.root)}?reset")
         charts = static(other)
@@ -214,7 +202,7 @@ def exported(tmp_path_factory):
     ("scheme", "width"), [("light", 1400), ("dark", 1400), ("light", 700), ("dark", 700)]
 )
 def test_the_exported_page_opens_with_no_network_and_fits(charts, exported, scheme, width):
-    with another(charts, width) as opened:
+    with lab.another(charts, width) as opened:
         asked, said = cut_off(opened), []
         opened.on("console", lambda message: said.append(message.text))
         opened.on("pageerror", lambda error: said.append(str(error)))
@@ -238,7 +226,7 @@ def test_the_exported_page_opens_with_no_network_and_fits(charts, exported, sche
 
 
 def test_on_paper_what_is_folded_is_there(charts, exported):
-    with another(charts, 800) as opened:
+    with lab.another(charts, 800) as opened:
         opened.goto(exported.as_uri())
         opened.emulate_media(media="print")
         folded = opened.locator("details .nbr-body").first
