@@ -53,7 +53,7 @@ PIECES = [piece.translate(str.maketrans("§¶→", " \n\t")) for piece in MARKUP
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
-def test_no_attack_does_harm_wherever_it_stands_or_is_cut(attack):
+def test_no_attack_does_harm_wherever_it_is_put_or_cut(attack):
     for around in ("{}", "before {} after", "- {}\n- b", "```py\nx\n```\n{}\n"):
         harmless(around.replace("{}", attack))
     for length in range(1, len(attack)):
@@ -151,7 +151,7 @@ PRICES = [
 
 @pytest.mark.parametrize("text", PRICES)
 def test_dollars_that_are_not_maths_are_kept_apart_from_each_other(text):
-    """MathJax pairs the dollars that stand in one run of text, whatever Markdown made of them."""
+    """MathJax pairs the dollars in one run of text, whatever Markdown made of them."""
     for source in (COMMONMARK.render(safe_markdown(text)), answer_html(text)):
         runs = re.split(r"<[^>]+>", re.sub(r"\$x\$", "", source))
         assert all(run.count("$") < 2 for run in runs)
@@ -278,7 +278,7 @@ def test_markdown_is_rendered_and_headings_are_below_that_of_the_card():
     assert {"p", "strong", "code", "s", "ol", "table", "blockquote", "hr"} <= made.tags
     assert "Title bold code old third a 1 said" == made.text
     assert "| :- | -: | :-: |" in safe_markdown("|a|b|c|\n|:-|-:|:-:|\n|1|2|3|")
-    # a screen reader is told of headings, a table of contents is not
+    # for a screen reader they are headings, for a table of contents they are not
     source = answer_html("# a\n## b\n### c", below=4)
     assert {"p", "strong"} == page(source).tags
     assert ["5", "6", "6"] == re.findall(r'role="heading" aria-level="(\d)"', source)

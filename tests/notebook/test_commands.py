@@ -34,7 +34,7 @@ def no_keys():
 # Help
 
 
-def test_the_first_help_is_short_and_help_all_tells_each_command_once(shell):
+def test_the_first_help_is_short_and_help_all_lists_each_command_once(shell):
     text, _ = run(shell, "%route help")
     assert len(text.splitlines()) < 25
     for line in ("%route why 1", "%route escalate", "%route help all", "%route help WORD"):
@@ -119,8 +119,8 @@ def test_a_table_is_no_wider_than_a_terminal_and_loses_no_letter(shell):
 
     for words in TABLES:
         table = run(shell, f"%route {words}")[1].result
-        beside = {*table.above, *table.below, *table.code.splitlines()}
-        lines = [line for line in repr(table).splitlines() if line not in beside]
+        around = {*table.above, *table.below, *table.code.splitlines()}
+        lines = [line for line in repr(table).splitlines() if line not in around]
         assert max(map(columns, lines), default=0) <= 80, words
         cells = "".join(map("".join, [table.head, *table.rows] if table.rows else []))
         assert sorted("".join(cells.split())) == sorted("".join("".join(lines).split())), words
@@ -304,7 +304,7 @@ class Typeless:
         "%route whatif ladder=lazy",
     ],
 )
-def test_an_object_that_cannot_be_looked_at_is_told_in_a_line(shell, line):
+def test_an_object_that_cannot_be_looked_at_is_named_in_one_line(shell, line):
     shell.user_ns |= {"lazy": Lazy(), "typeless": Typeless()}
 
     assert re.search("lazy|typeless", error_of(shell, line))

@@ -311,7 +311,7 @@ def test_columns_say_what_was_asked_and_show_what_broke_off_with_its_error():
     assert ["r-LOW", "r-MID"] == [one["id"] for one in metadata["nbroute"]["compared"]]
 
 
-# The card and the widget that stands in for it
+# The card and the widget that replaces it
 
 
 @pytest.fixture

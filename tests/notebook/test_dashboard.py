@@ -69,7 +69,7 @@ def test_an_empty_session_says_how_to_begin(router):
     assert "answers: 0 answers · 0 calls" in repr(snapshot(router))
 
 
-def test_real_money_and_what_was_not_billed_stand_apart(router):
+def test_real_money_and_what_was_not_billed_are_shown_apart(router):
     router.route("hello")
     assert "really spent" in told(router)
     assert "nothing billed" not in told(router)
@@ -99,7 +99,7 @@ def test_the_budget_left_is_a_bar_with_words_and_an_overspent_one_says_by_how_mu
     assert "width:100.0%" in shown(router)
 
 
-def test_answers_escalation_saving_cache_hits_and_failures_are_told_in_words(router, server):
+def test_answers_escalation_saving_cache_hits_and_failures_are_shown_in_words(router, server):
     first = router.route("hello")
     assert "good, under 10%" in shown(router)
     assert re.search(r"Saved \$ [\d.]+ less than all on TOP \(estimate, net\)", told(router))
@@ -168,7 +168,7 @@ def test_a_calls_first_words_are_shown_and_no_key_tag_or_answer(make_router, ser
     assert "secret" not in str(show(router).get_state())
 
 
-def test_a_ledger_that_cannot_be_read_is_told_in_words(tmp_path, make_router):
+def test_a_ledger_that_cannot_be_read_is_an_error_in_words(tmp_path, make_router):
     ledger = SqliteLedger(tmp_path / "broken.sqlite")
     router = make_router(ledger=ledger)
     router.route("hello")

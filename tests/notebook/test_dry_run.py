@@ -88,7 +88,9 @@ price = {{ input = 1, output = 2 }}
 """
 
 
-def test_an_endpoint_that_embeds_is_told_with_the_examples_that_have_no_vectors_yet(opened, server):
+def test_an_endpoint_that_embeds_is_named_with_the_examples_that_have_no_vectors_yet(
+    opened, server
+):
     Path("corp.toml").write_text(ENDPOINT.format(url=server.url))
 
     explained = opened("corp.toml").explain("How is the weather?")

@@ -78,8 +78,14 @@ DEEP: dict = {"type": "string"}
 for _ in range(5000):
     DEEP = {"type": "array", "items": DEEP}
 
+NO_PROMPT = "the cell has no prompt; write it below the %%route"
 LINES = [
+    *((cell, NO_PROMPT) for cell in ("%%route", "\n%%route -t LOW\n", "%%route kept <<\n\n")),
+    ("%%route_compare", NO_PROMPT),
     ("%%route\n \t\x1b\n\x07", "empty"),
+    ("%%route -s 'open\nx", "the quote ' is not closed; close the quote"),
+    ("%%route -s “the door\nx", 'the quote “ is not closed; write a plain " at both ends'),
+    ('%%route -s "half”\nx', 'the quote " is not closed; write a plain " at both ends'),
     ("%%route\n{{long}}", "raise max_prompt_chars in nbroute.toml"),
     ("%%route\nof {{nubmer}}", "did you mean 'number'"),
     ("%%route -n\n{{x:.2f}}", "{{x:.2f}} is not a look-up"),
@@ -184,7 +190,7 @@ def test_threads_and_features_may_have_any_name_on_the_line(cell, server):
             assert run(cell, source)[1].success
 
 
-def test_control_characters_are_told_of_a_prompt_and_not_shown_of_an_answer(cell, server):
+def test_control_characters_are_counted_in_a_prompt_and_left_out_of_an_answer(cell, server):
     server.reply(text="a\x00b \x1b[31mred\x1b[0m \x1b]0;title\x07 \u202eright\x9b2J end")
 
     with capture_output() as shown:
@@ -238,7 +244,7 @@ def test_settings_that_do_not_do_leave_the_old_ones_in_force(cell, server, text)
         (f"{KEY} schlüssel", "", "LOOP_KEY again"),
     ],
 )
-def test_a_key_that_cannot_be_sent_is_told_and_sends_nothing(
+def test_a_key_that_cannot_be_sent_is_named_and_sends_nothing(
     load, server, monkeypatch, *, key, loading, line
 ):
     monkeypatch.delenv("LOOP_KEY")
@@ -317,7 +323,7 @@ def test_an_escalation_that_failed_leaves_the_answer_and_can_be_tried_again(cell
     assert "the second" == server.prompts[-1]
 
 
-def test_tiers_that_could_not_answer_are_steps_told_once(load, server):
+def test_tiers_that_could_not_answer_are_steps_shown_once(load, server):
     cell, _ = load(low='fallbacks = ["other"]')
     empty = Reply(text="", usage=PAID)
     server.answer("Heat moves.", small=Reply(status=404, error="small is ill"), other=empty)

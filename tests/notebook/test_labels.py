@@ -9,7 +9,7 @@ from IPython.utils.capture import capture_output
 from nbroute.notebook.lines import session_text
 
 
-def test_a_cell_is_labelled_and_counted(shell):
+def test_cells_are_labelled_and_counted_in_this_session_and_in_all(shell, routed):
     text, _ = run(shell, "%route labels")
     assert "no labels yet in this session" in text
     assert "%route label WORD, which is good, bad, too weak or overkill" in text
@@ -31,14 +31,9 @@ def test_a_cell_is_labelled_and_counted(shell):
     ):
         assert line in text
     assert "| MEDIUM | 0 | 1 | 1 | 1 |" in done.result._repr_markdown_()
-
-
-def test_labels_of_every_session_are_counted_together(shell, routed):
     routed.label(routed.route("hello"), "good")
-
     text, _ = run(shell, "%route labels all")
-
-    assert "of 1 label, 1 picked what was needed" in text
+    assert "of 5 labels, 2 picked what was needed" in text
     assert "router.labels(everything=True)" in text
 
 
@@ -76,7 +71,7 @@ def test_half_a_surrogate_pair_is_compared_and_the_blind_order_stays(static, opt
     assert first.partition("]: ")[2] == again.partition("]: ")[2]
 
 
-def test_the_sessions_line_tells_no_saving_where_all_was_spent_on_comparing(router):
+def test_the_sessions_line_has_no_saving_where_all_was_spent_on_comparing(router):
     router.compare("hello", tiers=["LOW", "TOP"])
     assert "than all on" not in session_text(router)
 

@@ -49,15 +49,12 @@ def test_a_cell_shows_the_answer_once_with_tier_cost_session_and_keeps_the_resul
     assert "simulated/gpt-4o-mini" in why
 
 
-def test_a_result_can_be_kept_in_a_variable_and_be_shown_nowhere(shell):
+def test_variables_keep_results_and_are_put_in_but_not_on_the_option_line(shell):
     for line in ("%%route answer <<", "%%route -o answer", "%%route answer<<"):
         shell.user_ns.pop("answer", None)
         run(shell, f"{line}\nhello there")
         assert isinstance(shell.user_ns["answer"], RouteResult)
     assert "" == run(shell, "%%route -q\nhello")[0].strip()
-
-
-def test_variables_are_put_in_and_the_option_line_and_single_braces_are_left(shell):
     shell.user_ns |= {"city": "Paris", "x": "gone"}
 
     _, done = run(
@@ -273,7 +270,7 @@ def test_a_thread_comes_down_and_says_so(shell):
     assert "no threads yet" in run(shell, "%route threads")[0]
 
 
-def test_the_session_with_its_budget_and_features_goes_on_after_use(shell):
+def test_the_session_with_its_budget_and_features_continues_after_use(shell):
     assert "budget: $0.0001 this session" in run(shell, "%route budget 0.0001")[0]
     run(shell, "%route use simulated")
 

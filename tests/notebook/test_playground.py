@@ -49,7 +49,7 @@ UP = "a more expensive tier (+1)"
         ([(0, 6, "a"), (0, 6, "b")], ["please<sup>1</sup>"], f"1 a, b: {UP[:-2]}2)"),
     ],
 )
-def test_signals_are_marked_where_they_stand_and_numbered_where_they_end(signals, shown, title):
+def test_signals_are_marked_where_they_are_and_numbered_where_they_end(signals, shown, title):
     made = marked("please prove it", [signal(*one) for one in signals])
 
     assert shown == re.findall(r"<mark[^>]*>(.*?)</mark>", made)
@@ -254,7 +254,7 @@ def test_options_apply_to_what_is_sent_and_the_card_with_the_prompt_needs_no_ker
     assert data["text/plain"].startswith("prompt: What is <b>this</b>?\n\nMID · ")
 
 
-def test_an_error_is_told_in_words_and_the_buttons_come_back(play, router):
+def test_an_error_is_shown_in_words_and_the_buttons_come_back(play, router):
     router.set_budget("0.0000001")
     playground = play("hello")
 
@@ -324,7 +324,7 @@ def test_answers_to_the_same_prompt_fold_and_commands_reach_each_by_its_number(s
     assert ["hello"] == list(desk.router.labels(feedback=True)["prompt"])
 
 
-def test_it_goes_on_with_another_router(play, routed):
+def test_it_continues_with_another_router(play, routed):
     playground = play("Hi")
 
     playground.refresh(routed)
