@@ -123,7 +123,7 @@ EXAMPLE = {"$ref": "https://example.com"}
         (int | None, "null", None),
         (Mood, '"good"', Mood.GOOD),
         (Day, '{"when": "2026-01-02"}', Day(when=dt.date(2026, 1, 2))),
-        ({"enum": ["a", "b"]}, '"b"', "b"),
+        ({"definitions": {"a": LIST}}, '"b"', "b"),
         ({"const": EXAMPLE}, json.dumps(EXAMPLE), EXAMPLE),  # data, and not a reference
         # models may put what should not be an object under "value"
         (list[int], '{"value": [1]}', [1]),

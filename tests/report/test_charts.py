@@ -70,7 +70,7 @@ def pixels(png):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_each_chart_is_drawn_offline_told_in_words_and_can_be_explored(name):
-    figure = labelled().chart(name)
+    figure, empty = labelled().chart(name), report().chart(name)
     svg, spec = figure.svg(), figure.chart.to_dict()
 
     assert figure.title in texts(svg)
@@ -82,18 +82,11 @@ def test_each_chart_is_drawn_offline_told_in_words_and_can_be_explored(name):
     assert '"tooltip"' in json.dumps(spec)
     assert [] != [one["name"] for one in spec["params"] if "select" in one]
     assert all(one["name"].startswith(name) for one in spec["params"])
-    report(row()).chart("cost_by_tier").svg()
+    assert NO_CALLS in texts(empty.svg())
+    assert empty.alt.endswith(f"{NO_CALLS}.")
+    assert [] == empty.rows
+    assert NO_CALLS in repr(empty)
     assert svg == labelled().chart(name).svg()  # whatever was drawn before
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_a_session_with_no_calls_has_charts_that_say_so(name):
-    figure = report().chart(name)
-
-    assert NO_CALLS in texts(figure.svg())
-    assert figure.alt.endswith(f"{NO_CALLS}.")
-    assert [] == figure.rows
-    assert NO_CALLS in repr(figure)
 
 
 def test_three_kinds_of_money_have_three_axes_and_are_never_added():
@@ -170,6 +163,7 @@ def test_cached_calls_are_counted_apart_by_day():
         ("2026-11-21", "from the cache", 1),
         ("2026-11-22", "sent to a model", 1),
     ] == [tuple(r.values()) for r in figure.rows]
+    assert ["day", "answered", "calls"] == list(figure.frame())
     assert "1 of 3 calls from the cache (33%)" in figure.alt
 
 
@@ -182,6 +176,7 @@ def test_a_saving_is_net_names_its_baseline_and_is_called_an_estimate():
     assert "$0.16 less than all on FRONTIER" in figure.alt
     assert "(estimate)" in figure.title
     assert "all on FRONTIER: $0.20 (estimate)" in figure.alt
+
     others = [row(purpose="embed"), row(status="unused"), row("c", comparison="x")]
     figure = report(row(), *others, row("a", purpose="audit")).chart("savings")
     words = ["answering, rejected answers too", "embedding", "answers that were not used"]
@@ -224,14 +219,17 @@ def test_names_with_markup_are_shown_as_they_are():
     assert figure.png()
 
 
-def test_a_picture_has_words_and_tooltips_and_takes_the_pages_colours_in_a_page():
+def test_a_picture_has_words_and_tooltips_and_a_page_needs_no_colour_style_or_script_of_ours():
     figure = busy().chart("tiers")
-    bare = figure.svg(card=False)
+    bare, page = figure.svg(card=False), Told(bars.page(telling(labelled())))
 
     assert "<title>MEDIUM: " in figure.svg()
     assert 'role="img" aria-label="Answers by tier' in figure.svg()
     assert 'fill="currentColor"' in bare
     assert 'fill="white"' not in bare
+    assert {"table", "caption", "th", "figure"} <= page.tags
+    assert set() == page.tags & {"style", "script", "img", "svg", "a"}
+    assert not re.search(r"(?<![-\w])color:(?!inherit)", ";".join(page.styles))
 
 
 @pytest.mark.parametrize(
@@ -277,14 +275,6 @@ def test_without_a_library_the_rest_works_and_the_error_says_the_cure(
         missing(figure)
 
 
-def test_a_chart_in_a_page_needs_no_stylesheet_no_script_and_no_colour_of_its_own():
-    page = Told(bars.page(telling(labelled())))
-
-    assert {"table", "caption", "th", "figure"} <= page.tags
-    assert set() == page.tags & {"style", "script", "img", "svg", "a"}
-    assert not re.search(r"(?<![-\w])color:(?!inherit)", ";".join(page.styles))
-
-
 def test_bars_are_as_long_as_their_amounts_and_two_prices_are_not_a_formula():
     figure = report(row("a", cost_usd=1.0), row("b", tier="MEDIUM", cost_usd=0.25))
     page = figure.chart("cost_by_tier")._repr_html_()
@@ -300,6 +290,8 @@ def test_labels_are_points_of_quality_against_cost_with_their_intervals():
     rows = {r["tier"]: (r["good"], r["judged"]) for r in figure.rows if r["money"] == "spent"}
     assert {"SIMPLE": (5, 14), "MEDIUM": (8, 10), "FRONTIER": (15, 15)} == rows
     assert "MEDIUM: 8 of 10 (49% to 94%), a call: $0.0012 spent" in figure.alt
+    assert [] == telling(report())
+    assert ["savings"] == [one.name for one in telling(report(row()))]  # no chart of one bar
     assert "quality" in [one.name for one in telling(labelled())]
     assert "quality" not in [one.name for one in telling(busy())]
     assert "nothing labelled yet" in busy().chart("quality").alt
@@ -326,41 +318,32 @@ def test_a_word_taken_back_and_a_prompt_judged_again_count_once():
     assert {"SIMPLE": (1, 2), "MEDIUM": (1, 1)} == votes
 
 
-@pytest.mark.parametrize("name", ["tiers", "quality"])
-def test_what_a_user_sets_in_altair_changes_no_chart_of_ours(name):
+def test_what_a_user_sets_in_altair_changes_no_chart_of_ours():
     import altair as alt
 
-    plain = labelled().chart(name)
+    plain = labelled().chart("quality")
     before = plain.svg(), plain._repr_html_(), plain.chart.to_dict()["vconcat"]
     with (
         alt.theme.enable("dark"),
         alt.renderers.enable("png"),
         alt.data_transformers.enable("default", max_rows=1),
     ):
-        after = labelled().chart(name)
+        after = labelled().chart("quality")
         kept = after.chart.to_dict()
 
     assert before == (after.svg(), after._repr_html_(), kept["vconcat"])
     assert "white" == kept["config"]["background"]
 
 
-def test_a_report_shows_no_chart_of_one_bar_or_of_nothing():
-    assert ["savings"] == [figure.name for figure in telling(report(row()))]
-    assert [] == telling(report())
-
-
 # In a notebook
 
 
-@pytest.mark.parametrize("line", ["%route report", "%route charts", "%route report text"])
-def test_a_session_with_no_calls_says_so_and_nothing_else(shell, line):
-    shown, done = run(shell, line)
-
-    assert done.success
-    assert NO_CALLS == shown.strip().removeprefix("Out[1]: ").strip()
-
-
 def test_a_report_shows_its_words_and_a_chart_by_name_in_a_terminal(shell):
+    for line in ("%route report", "%route charts", "%route report text"):
+        shown, done = run(shell, line)
+        assert done.success
+        assert NO_CALLS == re.sub(r"^Out\[\d+\]: ", "", shown.strip()).strip()
+
     run(shell, "%%route -q\nhello")
 
     shown, done = run(shell, "%route report")
@@ -384,19 +367,18 @@ NOTEBOOK = (
 )
 
 
-@pytest.fixture(scope="module")
-def executed(tmp_path_factory):
-    path = tmp_path_factory.mktemp("notebook") / "report.ipynb"
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_report_is_words_tables_and_charts_that_stay_in_the_notebook_and_convert(tmp_path):
+    import nbconvert
+
+    path = tmp_path / "report.ipynb"
     made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(one) for one in NOTEBOOK])
     made.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
     nbformat.write(made, path)
-    ledger = {"NBROUTE_LEDGER": str(path.with_name("ledger.sqlite"))}
+    command = [sys.executable, "-m", "jupyter", "nbconvert", "--to", "notebook", "--execute"]
     done = subprocess.run(
-        [
-            *(sys.executable, "-m", "jupyter", "nbconvert", "--to", "notebook", "--execute"),
-            *("--inplace", str(path)),
-        ],
-        env=os.environ | {"NBROUTE_PROFILE": "simulated", "PYTHONWARNINGS": "ignore", **ledger},
+        [*command, "--inplace", str(path)],
+        env=os.environ | {"NBROUTE_PROFILE": "simulated", "PYTHONWARNINGS": "ignore"},
         cwd=path.parent,
         capture_output=True,
         text=True,
@@ -404,11 +386,7 @@ def executed(tmp_path_factory):
         check=False,
     )
     assert 0 == done.returncode, done.stderr
-    return path
-
-
-def test_a_report_is_words_tables_and_charts_that_stay_in_the_notebook(executed):
-    cells = json.loads(executed.read_text())["cells"]
+    cells = json.loads(path.read_text())["cells"]
 
     for cell in (3, 6):
         words, charts = (one["data"] for one in cells[cell]["outputs"])
@@ -416,16 +394,8 @@ def test_a_report_is_words_tables_and_charts_that_stay_in_the_notebook(executed)
         assert "saving" in "".join(words["text/plain"])
         assert "Saving against all on FRONTIER (estimate)" in Told("".join(charts["text/html"]))
         assert "Answers by tier\ntier" in "".join(charts["text/plain"])
-    assert "widget-view" not in executed.read_text()  # nobody is watching
-
-
-@pytest.mark.parametrize("form", ["HTMLExporter", "MarkdownExporter"])
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_a_saved_notebook_converts_with_its_charts(executed, form):
-    import nbconvert
-
-    page, _ = getattr(nbconvert, form)().from_filename(str(executed))
-
-    assert 3 == page.count("<strong>Answers by tier</strong>")
-    assert '<img src="data:' not in page
-    assert "Answers by tier" in Told(page)
+    assert "widget-view" not in path.read_text()  # nobody is watching
+    for form in (nbconvert.HTMLExporter, nbconvert.MarkdownExporter):
+        page, _ = form().from_filename(str(path))
+        assert 3 == page.count("<strong>Answers by tier</strong>")
+        assert '<img src="data:' not in page

@@ -9,7 +9,7 @@ import pytest
 from reports import DAY, NOON, PRICE, TIERS, report, row
 
 from nbroute.errors import SettingsError
-from nbroute.report import Spend, record, summarise
+from nbroute.report import Spend, record
 from nbroute.types import Attempt, Decision, Options, Plan, Repeats, RouteResult, Rung, Verdict
 
 
@@ -30,15 +30,6 @@ UNKNOWN = {"cost_usd": None, "cost_source": "unknown"}
 UNBILLED = {"cost_usd": 0.04, "cost_source": "equivalent"}
 NO_REFERENCE = {"cost_usd": None, "cost_source": "equivalent"}
 CACHED = {"cached": True, "cost_usd": 0.0}
-
-
-def test_a_report_of_nothing_has_no_rates_and_can_be_shown():
-    empty = report()
-
-    assert (0, {}, None) == (empty.calls, empty.tier_share, empty.escalation_rate)
-    assert Decimal(0) == empty.saving.usd
-    assert "no calls recorded yet" == str(empty)
-    assert list(TIERS) == list(empty.frame()["tier"])
 
 
 def test_the_share_of_a_tier_counts_the_answers_that_stand():
@@ -99,9 +90,7 @@ def test_the_escalation_rate_is_of_what_the_lowest_tier_answered(rows, rate):
 @pytest.mark.parametrize(
     ("climbing", "verdict"),
     [
-        (0, "good, under 10%"),
-        (1, "fair, 10% to 20%"),
-        (2, "fair, 10% to 20%"),
+        *[(0, "good, under 10%"), (1, "fair, 10% to 20%"), (2, "fair, 10% to 20%")],
         (3, "over 20%, look at the classifier or the checks"),
     ],
 )
@@ -152,46 +141,33 @@ def test_cache_hits_and_failures_are_counted():
     assert said == str(told).partition("\n")[0]
 
 
-FAILED_LATER = escalated(ts=NOON + 1, status="error")
+LATER = {"ts": NOON + 1}
 TOP = row("r3", parent="r2", tier="FRONTIER", escalated=True, ts=NOON + 2, cost_usd=0.25)
 SPENDS_TOO = [row(purpose="classify", cost_usd=0.001), row(purpose="embed", cost_usd=0.002)]
+REJECTED_BOTH = [row(status="rejected", output_tokens=0), row(status="rejected", tier="MEDIUM")]
+ELSEWHERE = [escalated("elsewhere", "r2"), escalated("elsewhere", "r3")]
 
 
 @pytest.mark.parametrize(
     ("rows", "baseline", "saved"),
     [
         ([*SPENDS_TOO, row(status="error", cost_usd=0.002), row()], "0.2", "0.185"),
-        ([row(output_tokens=1), escalated(ts=NOON + 1, output_tokens=2), TOP], "0.2", "-0.11"),
+        # a chain of escalations is one answer
+        ([row(output_tokens=1), escalated(**LATER, output_tokens=2), TOP], "0.2", "-0.11"),
+        # a rejected answer costs money and is not the answer, unless all were rejected
         ([row(status="rejected", output_tokens=900_000), UPPER], "0.2", "0.18"),
-        (
-            [row(status="rejected", output_tokens=0), row(status="rejected", tier="MEDIUM")],
-            "0.2",
-            "0.18",
-        ),
-        ([row(), FAILED_LATER], "0.2", "0.14"),
-        (
-            [row(), escalated(ts=NOON + 1, status="interrupted", output_tokens=1)],
-            "0.2",
-            "0.14",
-        ),
+        (REJECTED_BOTH, "0.2", "0.18"),
+        # an attempt that fails later or is stopped undoes nothing
+        ([row(), escalated(**LATER, status="error")], "0.2", "0.14"),
+        ([row(), escalated(**LATER, status="interrupted", output_tokens=1)], "0.2", "0.14"),
         ([row(**CACHED)], "0", "0"),
-        ([escalated("elsewhere", "r2"), escalated("elsewhere", "r3")], "0.2", "0.1"),
+        # the parent is in another session
+        (ELSEWHERE, "0.2", "0.1"),
+        # the last answer of a chain counts
         ([row(), escalated(), row("r1", ts=NOON + 1, input_tokens=20_000)], "0.3", "0.23"),
+        # answers that are unused or compared are paid for
         ([row(), row(tier="FRONTIER", status="unused", cost_usd=0.05)], "0.2", "0.14"),
         ([row(), compared("c1", cost_usd=0.5)], "0.2", "-0.31"),
-    ],
-    ids=[
-        "all that was spent",
-        "a chain is one answer",
-        "a rejected answer costs and does not stand",
-        "the best there is stands where all were rejected",
-        "a later failure undoes nothing",
-        "nor does a stopped answer",
-        "a cached answer saves nothing",
-        "a parent in another session",
-        "the last answer of a chain stands",
-        "an unused answer is paid for",
-        "so are compared ones",
     ],
 )
 def test_the_saving_is_the_baseline_less_all_that_was_spent(rows, baseline, saved):
@@ -269,7 +245,7 @@ def made(name, result, **changes):
     return Attempt(id=name, result=result, **(usual | changes))
 
 
-def test_a_report_reads_the_same_from_rows_attempts_and_mappings():
+def test_a_report_reads_the_same_from_rows_attempts_and_mappings_and_spends_add_up():
     attempts = [made("a1", "r1"), made("a2", "r2", **UNKNOWN)]
 
     told = report(*attempts)
@@ -277,11 +253,7 @@ def test_a_report_reads_the_same_from_rows_attempts_and_mappings():
     assert told == report(*map(asdict, attempts))
     quarter = Decimal("0.25")
     assert Spend(quarter, unknown_calls=1, calls=2, by_source={"list": quarter}) == told.spend
-
-
-def test_spends_add_up():
     one = Spend(Decimal(1), Decimal(2), 3, 4, 5, {"list": Decimal(1)}, 2)
-
     assert Spend(Decimal(2), Decimal(4), 6, 8, 10, {"list": Decimal(2)}, 4) == one + one
     assert one == one + Spend()
 
@@ -341,11 +313,9 @@ def test_the_text_says_which_money_and_which_way(changes, said):
     assert changes is not UNBILLED or not any(line.startswith("saving:") for line in lines)
 
 
-def test_the_text_names_the_model_of_the_baseline_and_an_unknown_cost_of_either_money():
-    named = summarise([row()], tiers=TIERS, baseline="FRONTIER", price=PRICE, baseline_model="opus")
-    assert "FRONTIER (opus) is priced on the recorded tokens" in str(named)
-
+def test_a_tier_whose_only_cost_is_unknown_says_so():
     told = str(report(row("r1", **NO_REFERENCE)))
+
     (line,) = [line for line in told.splitlines() if line.startswith("SIMPLE  ")]
     assert ["1", "unknown"] == line.split()[4:6]
 
@@ -451,7 +421,7 @@ REJECTED = {
 }  # fmt: skip
 
 
-def test_a_record_holds_the_result_in_json_without_prompt_and_answer():
+def test_a_record_has_the_result_in_json_without_prompt_and_answer_and_null_for_what_is_unknown():
     result = routed(
         made("a0", "r1", ts=NOON - 1, purpose="classify", cost_usd=Decimal("0.01")),
         made("a1", "r1", status="rejected", error="length: too short", ttft_ms=5.0),
@@ -470,10 +440,7 @@ def test_a_record_holds_the_result_in_json_without_prompt_and_answer():
     assert REJECTED == attempts[1]
     assert ["classify", "answer", "answer"] == [attempt["purpose"] for attempt in attempts]
 
-
-def test_an_unknown_cost_is_null_in_a_record_and_not_zero():
     told = record(routed(made("a1", "r1", **UNKNOWN)))
-
     assert [None, None] == [told["cost_usd"], told["attempts"][0]["cost_usd"]]
     assert "unknown" == told["cost_source"]
     assert "repeats" not in told
@@ -483,8 +450,11 @@ def test_an_unknown_cost_is_null_in_a_record_and_not_zero():
 
 
 def test_the_router_reports_over_no_calls_and_with_the_models_name(router):
-    assert "no calls recorded yet" == str(router.report())
-    assert ["LOW", "MID", "TOP"] == router.report().frame()["tier"].tolist()
+    empty = router.report()
+    assert (0, {}, None) == (empty.calls, empty.tier_share, empty.escalation_rate)
+    assert Decimal(0) == empty.saving.usd
+    assert "no calls recorded yet" == str(empty)
+    assert ["LOW", "MID", "TOP"] == empty.frame()["tier"].tolist()
 
     router.route("hello")
     router.route("hello", tier="MID", cache="off", comparison="c1")
