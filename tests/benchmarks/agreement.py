@@ -1,4 +1,4 @@
-"""Do two models agree, and what does a third then gain: python tests/benchmarks/agreement.py
+"""Whether two models agree, and what a third then gains: python tests/benchmarks/agreement.py
 
 Real answers whose correctness is known, from `agreement.jsonl.gz` in NBROUTE_DATA (default
 ../shared/data). Recovered is (accuracy of the strategy - of the cheap model) / (of the
@@ -45,7 +45,7 @@ Row = dict[str, Any]
 
 
 def of(rows: Sequence[Row], name: str) -> np.ndarray:
-    """Whether that model is right, one 0 or 1 for each prompt."""
+    """A 1 for each prompt where that model is right, else a 0."""
     return np.array([row["models"][name]["correct"] for row in rows])
 
 
@@ -63,7 +63,7 @@ def interval(size: int, measure: Callable[[np.ndarray], float]) -> str:
 
 
 def recovered(cheap: np.ndarray, top: np.ndarray, asked: np.ndarray) -> Callable[..., float]:
-    """The share of the gap that asking there recovers, on the rows that are drawn."""
+    """The share of the gap that asking there recovers, on the rows drawn."""
 
     def measure(at: np.ndarray) -> float:
         gap = float(top[at].mean() - cheap[at].mean())
@@ -80,7 +80,7 @@ def auc(flags: np.ndarray, wrong: np.ndarray) -> float:
 
 
 def consensus(every: Sequence[Row]) -> Iterator[tuple[str, ...]]:
-    """A line for each three models: what goes up, what that recovers, and what beyond chance."""
+    """A line for each three models: what goes up, what that recovers, and how much beats chance."""
     yield "set", "kept, partner, above", "accuracy", "goes up", "recovered", "above random"
     for name, one, other, third in TRIOS:
         rows = [row for row in every if row["set"] == name]
@@ -99,7 +99,7 @@ def consensus(every: Sequence[Row]) -> Iterator[tuple[str, ...]]:
 
 
 def parallel(every: Sequence[Row]) -> Iterator[tuple[str, ...]]:
-    """A line for each pair: how often they agree, and what a difference says of the cheap one."""
+    """A line for each pair: how often they agree, and what differing says about the cheap one."""
     embedder = WordLlamaEmbedder()
     yield "set", "pair", "agree by value", "AUC, value", "agree by cosine", "AUC, cosine"
     for name, one, other in dict.fromkeys(trio[:3] for trio in TRIOS):
@@ -123,7 +123,7 @@ def parallel(every: Sequence[Row]) -> Iterator[tuple[str, ...]]:
 
 
 def readers(every: Sequence[Row]) -> Iterator[tuple[str, ...]]:
-    """A line for each set: how well the values tell what the set's own verdicts imply."""
+    """A line for each set: how well the values match the set's own verdicts."""
     yield "set", "answers with a value", "two right ones agree", "a right and a wrong one agree"
     for name in dict.fromkeys(row["set"] for row in every):
         rows = [row["models"] for row in every if row["set"] == name]

@@ -1,8 +1,8 @@
 """What a page has to bear, in JupyterLab in headless Chromium: opening, streaming, a long answer.
 
-Each figure is printed with that of the same page with plain Markdown instead of cards, same run;
-opening is in turns, so that what else the machine does hits all alike. A long task is one that
-blocks the page for 50 ms or more, by the PerformanceObserver of the browser.
+Each figure is printed next to that of the same page with plain Markdown instead of cards, in the
+same run; pages are opened in turns, so that the machine's other work affects all alike. A long task
+blocks the page for 50 ms or more, according to the browser's PerformanceObserver.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def part_{0}(x: int) -> int:
 | part | {0} |
 
 """
-#: Keeps what holds the page up, and when the notebook was last changed, from the first moment on.
+#: Records what blocks the page, and when the notebook last changed, from the first moment.
 WATCH = """
 window.tasks = []; window.changed = window.shown = 0;
 new PerformanceObserver(list => window.tasks.push(...list.getEntries()
@@ -92,7 +92,7 @@ def prose(length: int) -> str:
 
 
 def answer(sent: Any) -> Reply:
-    """The reply to a prompt that says how long it is to be, and in how many seconds."""
+    """The reply to a prompt that says how long it should be, and how many seconds it may take."""
     wanted = json.loads(sent["messages"][-1]["content"].splitlines()[-1])
     text = prose(wanted["length"])
     size = max(1, len(text) // wanted["pieces"])
@@ -131,7 +131,7 @@ def settings(folder: Path, url: str) -> None:
 
 
 def make_notebooks(page: Any, url: str, folder: Path) -> dict[str, str]:
-    """A hundred cards, really run and saved; then the same text as plain Markdown."""
+    """A hundred cards, actually run and saved; then the same text as plain Markdown."""
     cells = [f"%%route -t {TIERS[n % 4]}\n{prompt(400 + 20 * n, 0, 1)}" for n in range(CARDS)]
     write(folder / "live.ipynb", "%load_ext nbroute", *cells, ANY_WIDGET)
     lab.open_notebook(page, url, "live.ipynb")
@@ -157,7 +157,7 @@ def make_notebooks(page: Any, url: str, folder: Path) -> dict[str, str]:
 
 
 def trust(folder: Path, *names: str) -> None:
-    """Sign the notebooks, as those are that were made here: others show no widgets at all."""
+    """Sign the notebooks, as if they had been made here: others show no widgets at all."""
     command = [sys.executable, "-m", "nbformat.sign", "--log-level=ERROR", *names]
     subprocess.run(
         command,
@@ -176,7 +176,7 @@ def _plain(cell: Any) -> Any:
 
 
 def seconds_to_open(page: Any, url: str, name: str) -> tuple[float, float, float]:
-    """Seconds until all answers are there, and until all stands still; its longest task in ms."""
+    """Seconds until all answers are there, and until nothing moves; the longest task in ms."""
     page.goto("about:blank")
     page.goto(f"{url}/lab/tree/{name}?reset", wait_until="commit")
     page.wait_for_function(SETTLED)
@@ -191,7 +191,7 @@ def opening(page: Any, url: str, folder: Path) -> None:
         seconds_to_open(page, url, name)  # starts its kernel
     found = [[seconds_to_open(page, url, name) for name in names] for _ in range(ROUNDS)]
     print(f"a notebook with {CARDS} of them, opened {ROUNDS} times: median, and median difference")
-    print(f"  {'':<38} {'answers shown':<19} {'all stands still':<19} longest task")
+    print(f"  {'':<38} {'answers shown':<19} {'nothing moves':<19} longest task")
     for what, measured in zip(notebooks, zip(*found, strict=True), strict=True):
         took = [statistics.median(part) for part in zip(*measured, strict=True)]
         more = [

@@ -1,10 +1,10 @@
 """Whether a calibrated threshold keeps its promise: python tests/benchmarks/calibration.py
 
 On RouteLLM's outcomes in NBROUTE_DATA (default ../shared/data). A prompt needs the strong model
-where that one's score is higher. The learned classifier is fitted on half of the data (MMLU: half
-of the subjects) and calibrated on labels drawn from the other half; the loss is measured on what
-is then left of it. For MMLU also where the labels are of other subjects than what is measured:
-there the rows are not exchangeable, and nothing is promised.
+where that model's score is higher. The learned classifier is fitted on half of the data (MMLU: half
+of the subjects) and calibrated on labels drawn from the other half; the loss is measured on the
+rest of it. For MMLU this is also done with labels of other subjects than those measured: there the
+rows are not exchangeable, and nothing is promised.
 """
 
 from __future__ import annotations
@@ -103,12 +103,12 @@ def runs(name: str, frame: pd.DataFrame, classifier: Remembered) -> Iterator[str
 
 
 def router_of(classifier: Remembered) -> Router:
-    """One that goes by it, on the two models."""
+    """A router that goes by the classifier, on the two models."""
     return Router(profile="simulated", ladder=LADDER, classifier=classifier, ledger=":memory:")
 
 
 def saved_without(frame: pd.DataFrame, classifier: Remembered) -> float:
-    """What is saved with no threshold, against all on STRONG."""
+    """What is saved with no threshold, compared with all on STRONG."""
     router = router_of(classifier)
     try:
         return router.calibrate(frame, loss=0.5).steps[-1].saved
@@ -117,7 +117,7 @@ def saved_without(frame: pd.DataFrame, classifier: Remembered) -> float:
 
 
 def at_random(frame: pd.DataFrame, classifier: Remembered) -> Callable[[float], float]:
-    """The share of prompts that move up -> the loss, were they drawn from all that can."""
+    """The share of prompts that move up -> the loss if they were drawn at random."""
     most = np.mean([classifier.classify(one, LADDER).tier == "WEAK" for one in frame["prompt"]])
     start = loss(frame, classifier, 0)
     return lambda moved: start * (1 - moved / most)
@@ -126,7 +126,7 @@ def at_random(frame: pd.DataFrame, classifier: Remembered) -> Callable[[float], 
 def told(
     what: str, limit: float, found: list[tuple[float, ...]], chance: Callable[[float], float]
 ) -> str:
-    """What came of the runs, in a line."""
+    """The outcome of the runs, in one line."""
     line = f"{what}, at most {limit:.0%}: promised {len(found)} of {RUNS}"
     if not found:
         return line

@@ -1,8 +1,8 @@
 """What the default checks of a cascade catch: python tests/benchmarks/checks.py
 
 Real answers whose correctness is known, from `agreement.jsonl.gz` in NBROUTE_DATA (default
-../shared/data). They carry no finish reason and are cut at 2,500 characters, so `truncation`
-cannot be measured on them, and an admission of doubt after that is not seen.
+../shared/data). They have no finish reason and are cut at 2,500 characters, so `truncation`
+cannot be measured on them, and doubts admitted later are not seen.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def fired(answer: Answer) -> dict[str, bool]:
 
 
 def wilson(hits: int, of: int) -> tuple[float, float]:
-    """The 95% interval of a share (Wilson 1927, "Probable inference"); (0, 1) of nothing."""
+    """The 95% interval of a share (Wilson 1927, "Probable inference"); (0, 1) for nothing."""
     if not of:
         return 0.0, 1.0
     share = hits / of

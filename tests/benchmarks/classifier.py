@@ -23,7 +23,7 @@ from nbroute.evaluate.training import apgr, bootstrap
 from nbroute.types import Ladder, Tier
 
 HERE = Path(__file__).parent
-#: By somebody who had seen neither the code nor another prompt; never trained on.
+#: Written by somebody who had seen neither the code nor any other prompt; never trained on.
 BLIND = HERE.parent / "data" / "blind_prompts.jsonl"
 LADDER = Ladder("four", tuple(Tier(name, "none", name, 1) for name in LABELS), "MEDIUM")
 BOOTSTRAPS = 300
@@ -43,7 +43,7 @@ use a telephone for this. At the end, give a short list of what to do first.""".
 
 
 def microseconds(prompt: str, number: int = 5) -> tuple[float, float]:
-    """The best of 200 short rounds: of a decision, and of `len(prompt.split())`."""
+    """The best of 200 short rounds, for a decision and for `len(prompt.split())`."""
     rounds = [
         min(timeit.repeat(call, number=number, repeat=200)) / number * 1e6
         for call in (lambda: NGRAMS.classify(prompt, LADDER), lambda: len(prompt.split()))

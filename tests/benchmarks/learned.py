@@ -28,7 +28,7 @@ BOOTSTRAPS = 300
 
 
 def own_domain(name: str, frame: pd.DataFrame) -> Fitted:
-    """Cross-validated: the first partition in full, the others by the learned line alone."""
+    """Cross-validated: the first partition in full, of the others only the learned line."""
     grouped = frame if len(set(frame["group"])) > 1 else frame.drop(columns="group")
     first = None
     for seed in SEEDS[name]:

@@ -17,7 +17,7 @@ from nbroute.evaluate.check_training import FittedCheck, Line, compared, fit_che
 from nbroute.evaluate.training_data import near_duplicates
 from nbroute.report.table import text_table
 
-#: Labels that a person may have.
+#: As many labels as a person may have.
 FEW = 240
 #: Set, cheap model, and the model that is asked where the check fails.
 CASCADES = (
@@ -97,7 +97,7 @@ def across(every: Sequence[Answer]) -> Iterator[tuple[str, ...]]:
 
 
 def area(found: Sequence[Answer], scores: Sequence[float]) -> str:
-    """How well the scores tell the wrong answers."""
+    """How well the scores single out the wrong answers."""
     bad = np.array([not one.good for one in found], dtype=float)
     groups = near_duplicates([one.prompt for one in found])
     return told(compared({"": np.array(scores, dtype=float)}, bad, groups)[0])

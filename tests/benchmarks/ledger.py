@@ -1,6 +1,6 @@
 """The ledger's figures: python tests/benchmarks/ledger.py [ATTEMPTS].
 
-Each attempt is written twice, as the engine does (`running`, then its end). Ratios are to a
+Each attempt is written twice, as the engine does it (`running`, then how it ended). Ratios are to a
 bare `SELECT *` of the same file and to a bare INSERT, in the same run.
 """
 
@@ -72,7 +72,7 @@ def timed(work: Callable[[], Any]) -> float:
 
 
 def peak_mb(work: Callable[[], Any]) -> float:
-    """The most memory that Python held at once, in megabytes (a run of its own: it is slow)."""
+    """The most memory that Python used at once, in megabytes (in a separate run, which is slow)."""
     tracemalloc.start()
     work()
     peak = tracemalloc.get_traced_memory()[1]
@@ -155,7 +155,7 @@ def reserve_figures(path: Path, count: int) -> None:
 
 
 def report_figures(path: Path, count: int) -> None:
-    """Read and summarise all rows against a bare fetch of them."""
+    """Reading and summarising all rows, against just fetching them."""
     bare = sqlite3.connect(path)
     with SqliteLedger(path) as ledger:
 

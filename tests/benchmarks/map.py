@@ -1,9 +1,9 @@
 """Requests a second of `router.map`, the bare openai SDK and LiteLLM's Router at 16 workers.
 
-One loopback server in a process of its own; the classifier ngrams, a cache miss at every call, a
-ledger on disk. The three take turns, so that what else the machine does hits them alike. Then
-the memory of 1,000 and of 100,000 prompts on the simulated provider. `--peer` is how LiteLLM's
-side runs, in its own virtual environment.
+One loopback server in its own process; the classifier ngrams, a cache miss at every call, a
+ledger on disk. The three take turns, so that the machine's other work affects them alike. Then
+the memory for 1,000 and for 100,000 prompts on the simulated provider. LiteLLM's side runs with
+`--peer`, in its own virtual environment.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Peers in processes of their own: told where to begin, they answer with a figure."""
+"""Peers in their own processes: told to begin, they answer with a figure."""
 
 from __future__ import annotations
 

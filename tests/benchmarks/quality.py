@@ -1,7 +1,7 @@
 """Quality against cost of the shipped router on real outcomes: python tests/benchmarks/quality.py
 
 Reads RouteLLM's benchmark files and `agreement.jsonl.gz` from NBROUTE_DATA (default
-../shared/data) and prints what `router.quality` says of each. The ladders have the models whose
+../shared/data) and prints what `router.quality` says about each. The ladders have the models whose
 outcomes these are, at today's list prices; nothing is sent.
 """
 
@@ -28,7 +28,7 @@ from nbroute.providers.openai_compatible import OpenAICompatible
 from nbroute.report.metrics import wilson
 from nbroute.types import Ladder, Tier, Usage
 
-#: The models by the names that the price list has.
+#: The models, under their names in the price list.
 LISTED = {
     LLAMA: "meta-llama/llama-3.1-8b-instruct",
     LLAMA_PRO: "meta-llama/llama-3.1-8b-instruct",
@@ -57,7 +57,7 @@ def router(classifier: Spec | None = None, **models: str) -> Router:
 
 
 def pairs(folder: str) -> Iterator[tuple[str, Router, pd.DataFrame]]:
-    """RouteLLM's benchmarks: of a ladder of two tiers, weak and strong."""
+    """RouteLLM's benchmarks, on a ladder of two tiers, weak and strong."""
     for name in FILES:
         frame = pd.DataFrame(load(name, folder))
         if name == "mt_bench":  # from 1 to 10
@@ -87,7 +87,7 @@ def outcome(row: dict[str, Any], models: tuple[str, ...], ladder: Ladder) -> dic
 
 
 def by_chance(prompts: int, tables: int = 300) -> str:
-    """How often it says that routing is better or worse where it is neither, by simulation."""
+    """How often it calls routing better or worse where it is neither, by simulation."""
     draw = np.random.default_rng(prompts)
     routing = router(lambda prompt: prompt.split()[0], cheap=WEAK, expensive=STRONG)
     said = 0

@@ -18,7 +18,7 @@ FILE = Path(__file__).parent.parent / "data" / "blind_prompts.jsonl"
 
 
 def main() -> None:
-    """Print a row a change, and a column a classifier."""
+    """Print a row for each change and a column for each classifier."""
     prompts = [json.loads(line)["prompt"] for line in FILE.read_text("utf-8").splitlines()]
     found = {}
     for name in ("ngrams", "embedding", "embedding:centroid", "rules:four-tier"):

@@ -1,8 +1,8 @@
 """Time of `router.route` against the bare openai SDK, and LiteLLM's Router, on one server.
 
-Rules classifier, a cache miss at every call, a ledger on disk. The three take turns, so that
-what else the machine does hits them alike. `--peer` is how LiteLLM's side runs, in its own
-virtual environment.
+The classifier ngrams, a cache miss at every call, a ledger on disk. The three take turns, so that
+the machine's other work affects them alike. LiteLLM's side runs with `--peer`, in its own virtual
+environment.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The third article's table: python tests/benchmarks/workload.py
 
-The prompts are seeded, a mixed workload as a developer's day has it; the templates are in
+The prompts are seeded, a mixed workload like that of a developer's day; the templates are in
 workload.toml. They go over the article's own ladder, simulated, in each of its four ways, with
 nbroute's default classifier and with the article's rules.
 """
@@ -39,7 +39,7 @@ TEMPLATES: Mapping[str, Kinds] = tomllib.loads(
 SHARES = {"fast": 0.80, "mid": 0.15, "power": 0.05}
 #: Exact repeats: the article's cache takes a third off its router's cost ($8.40 to $5.60).
 REPEATED = 0.30
-#: How unequal the prompts are in how often they come again (Pareto's exponent; lower is more).
+#: How unequally often prompts are repeated (Pareto's exponent; lower is more unequal).
 _SKEW = 1.1
 _TRIES = 1_000
 
@@ -174,7 +174,7 @@ SLOTS: Mapping[str, Fill] = {
 class DevelopmentPrompt:
     """A prompt, what it asks for, and the tier that it was written for (fast, mid or power).
 
-    The tier is our intention, for comparing with; no classifier is shown it.
+    The tier is what we intended, to compare with; no classifier sees it.
     """
 
     text: str
@@ -183,10 +183,10 @@ class DevelopmentPrompt:
 
 
 def development_prompts(n: int = 1000, seed: int = 0) -> tuple[DevelopmentPrompt, ...]:
-    """`n` prompts as a developer's day has them, the same for the same seed.
+    """`n` prompts like those of a developer's day, the same for the same seed.
 
-    Of the distinct ones 80% are simple, 15% everyday work and 5% hard; 30% of all are exact
-    repeats of an earlier one, a few of them very often. SettingsError for n below 1.
+    Of the distinct ones 80% are simple, 15% everyday work and 5% hard; 30% of all prompts repeat an
+    earlier one exactly, a few of them very often. SettingsError for n below 1.
     """
     if isinstance(n, bool) or not isinstance(n, int) or n < 1:
         raise SettingsError(f"a workload of {n!r:.80} prompts cannot be made; give 1 or more")
@@ -215,7 +215,7 @@ def _tiers(count: int, rng: random.Random) -> list[str]:
 
 
 def _new(tier: str, known: dict[str, DevelopmentPrompt], rng: random.Random) -> DevelopmentPrompt:
-    """One that was not asked yet; where the templates give no other, a numbered one."""
+    """A prompt that was not asked yet; a numbered one where the templates have run out."""
     for _ in range(_TRIES):
         kind, text = _filled(TEMPLATES[tier], rng)
         if text not in known:
@@ -247,7 +247,7 @@ def article_ladder() -> Ladder:
 
 @dataclass(frozen=True)
 class Measured:
-    """What the strategies came to on a workload, and what the router picked.
+    """What the strategies cost on a workload, and what the router picked.
 
     `picked` are (the tier it was written for, the tier picked) of each prompt.
     """
@@ -257,7 +257,7 @@ class Measured:
     ladder: Ladder
 
     def frame(self) -> pd.DataFrame:
-        """One row a strategy, with the columns of `WhatIf.frame`."""
+        """One row for each strategy, with the columns of `WhatIf.frame`."""
         names = self.ladder.names
         records = [whatif_text.strategy_record(one, names) for one in self.strategies]
         return pd.DataFrame(records, columns=[*whatif_text.STRATEGY, *names])
@@ -287,8 +287,8 @@ def measure(
 ) -> Measured:
     """Send the workload over the router's ladder in each of the article's four ways.
 
-    All on the dearest tier, all on the middle one, the router, and the router with its cache,
-    which must be empty. Four times as many calls as prompts: SettingsError on tiers that are
+    All on the most expensive tier, all on the middle one, the router, and the router with its
+    cache, which must be empty. Four times as many calls as prompts: SettingsError on tiers that are
     billed, unless `billed`.
     """
     _refuse_bills(router, billed=billed)
