@@ -15,6 +15,7 @@ from cells import desk_of, error_of, run
 from IPython.core.error import StdinNotImplementedError
 
 from nbroute.notebook.commands.base import COMMANDS
+from nbroute.notebook.exporting import export
 from nbroute.report.table import columns
 from nbroute.router import Router
 from nbroute.settings import load
@@ -169,6 +170,16 @@ def test_prices_say_how_old_they_are_and_how_to_renew_them(shell):
     assert re.search(r"^SIMPLE +simulated/gpt-4o-mini .* invented", text, re.MULTILINE)
     assert re.search(r"genai-prices [\d.]+, the newest from \d+ \w+ 20\d\d \(\d+ days", text)
     assert "pip install -U genai-prices" in text
+
+
+def test_an_export_lists_the_calls_of_an_earlier_kernel(opened, router):
+    router.route("hello")
+    later = opened(profile="simulated", ledger=router.ledger, session=router.session)
+
+    export(later, "page.html")
+
+    words = re.sub("<[^>]+>", " ", Path("page.html").read_text("utf-8")).split()
+    assert "when what for tier model status cost time" in " ".join(words)
 
 
 # Keys

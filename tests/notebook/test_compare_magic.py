@@ -17,6 +17,7 @@ from markup import ATTACKS, NAMES, Rendered
 
 from nbroute.compare import Column, Comparison, Contender
 from nbroute.errors import Interrupted, Unavailable
+from nbroute.notebook import render
 from nbroute.notebook.comparing import columns
 from nbroute.notebook.comparing.card import Card
 from nbroute.notebook.comparing.shown import Twin
@@ -358,6 +359,7 @@ def test_a_stream_shows_only_what_the_last_model_said():
 
     (pane,) = running.view(("LOW",), blind=False).panes
     assert ("right", "LOW · two") == (pane.text, pane.title)
+    assert "classifying ..." == render.Running().facts[0]
 
 
 def test_a_vote_by_the_magic_is_shown_a_click_changes_it_and_another_takes_it_back(routed, board):

@@ -65,6 +65,7 @@ def completed(ip, text):
         ("%%route -", [f"%%route {option}" for option in WORDS["options"]]),
         ("%%route ", [f"%%route {option}" for option in WORDS["options"]]),
         ("%%route answer << -t f", ["%%route answer << -t FRONTIER"]),
+        ("%%route ans", ["%%route answer"]),
         ("%%route -S ca", ["%%route -S cascade"]),
         ("%%route --classifier hy", ["%%route --classifier hybrid"]),
         ("%%route --check is", ["%%route --check is_short"]),
