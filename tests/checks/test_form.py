@@ -38,12 +38,16 @@ def test_good_answers_about_doubt_pass_and_refusals_and_doubts_in_ten_languages_
          "stopped by the endpoint's content filter"),
         ("I don't", {"finish_reason": "length"}, "truncation", "cut off by the token budget"),
         ("  \n", {}, "length", "the answer is empty"),
+        ("It is Paris, in the north.", {"latency_ms": 2310.4}, "latency",
+         "took 2310 ms, the target is 2000 ms"),
     ],
 )  # fmt: skip
 def test_the_verdict_says_what_was_seen_and_where(failing, text, more, check, reason):
-    verdict = failing(text, "What is the capital of France?", **more)
+    prompt, checks = "What is the capital of France?", ("latency=2000",)
+    verdict = failing(text, prompt, checks, **more)
 
     assert (check, reason) == (verdict.check, verdict.reason)
+    assert failing("It is Paris, in the north.", prompt, checks, latency_ms=2000) is None
 
 
 MARKS = ['"{}"', "“{}”", "„{}“", "«{}»", "‘{}’", "「{}」", "`{}`"]
@@ -142,11 +146,3 @@ def test_the_verdict_says_why_a_short_answer_is_enough(reply, text, prompt, opti
     said = f"{len(text)} characters, where the prompt asks for {asked}"
     assert said in [verdict.reason for verdict in verdicts]
     assert all(verdict.passed for verdict in verdicts)
-
-
-def test_a_missed_latency_target_fails(failing):
-    text, checks = "A complete answer to it.", ("latency=2000",)
-    late = failing(text, checks=checks, latency_ms=2310.4)
-
-    assert ("latency", "took 2310 ms, the target is 2000 ms") == (late.check, late.reason)
-    assert failing(text, checks=checks, latency_ms=2000) is None

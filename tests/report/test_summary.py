@@ -102,21 +102,18 @@ def test_the_escalation_rate_is_judged_by_the_articles_thresholds(climbing, verd
 
 
 SENT = [row(f"r{n}", latency_ms=float(n)) for n in range(1, 21)]
+SLOW = row("r11", tier="FRONTIER", latency_ms=1_000.0)
 NOT_TIMED = [row("r30", **CACHED), row("r31", status="error"), row("r32", status="interrupted")]
 NOT_TIMED += [row("r1", purpose="classify"), compared("c9", status="error")]
 NOT_TIMED += [row("r33", status="running")]
+TEN, TOP_ONE, TWENTY = (10, 5.0, 10.0), (1, 1_000.0, 1_000.0), (20, 10.0, 19.0)
 
 
 @pytest.mark.parametrize(
     ("rows", "by_tier", "overall"),
     [
-        ([*SENT, *NOT_TIMED], {"SIMPLE": (20, 10.0, 19.0)}, (20, 10.0, 19.0)),
-        ([row()], {"SIMPLE": (1, 100.0, 100.0)}, (1, 100.0, 100.0)),
-        (
-            [*SENT[:10], row("r11", tier="FRONTIER", latency_ms=1_000.0)],
-            {"SIMPLE": (10, 5.0, 10.0), "FRONTIER": (1, 1_000.0, 1_000.0)},
-            (11, 6.0, 1_000.0),
-        ),
+        ([*SENT, *NOT_TIMED], {"SIMPLE": TWENTY}, TWENTY),
+        ([*SENT[:10], SLOW], {"SIMPLE": TEN, "FRONTIER": TOP_ONE}, (11, 6.0, 1_000.0)),
         (NOT_TIMED, {}, None),
     ],
 )
