@@ -95,18 +95,11 @@ BAD_FILES = {
 @pytest.mark.parametrize("content", BAD_FILES, ids=lambda content: f"{content[:20]}")
 def test_a_bad_file_is_a_settings_error_of_one_line_that_says_where(content):
     Path("own.csv").write_bytes(content)
-    router = Router(profile="simulated")
 
-    for use in (
-        lambda: Router(profile="simulated", examples="own.csv"),
-        lambda: router.fit("own.csv"),
-    ):
-        with pytest.raises(SettingsError, match=r"own\.csv|column|row|in it") as caught:
-            use()
-        assert "\n" not in str(caught.value)
-        assert len(str(caught.value)) < 400
-    with pytest.raises(SettingsError, match=BAD_FILES[content]):
-        read_examples("own.csv", TWO)
+    with pytest.raises(SettingsError, match=BAD_FILES[content]) as caught:
+        Router(profile="simulated", examples="own.csv")
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 400
 
 
 @pytest.mark.parametrize("make", [os.mkdir, os.mkfifo], ids=["folder", "pipe"])

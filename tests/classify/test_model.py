@@ -135,11 +135,6 @@ def test_whatever_fails_means_the_default_tier_and_says_why(failure, said, attem
     assert f"sim gave no answer ({said}), so the default MEDIUM" == made.reason
 
 
-def test_an_error_that_is_not_the_models_is_raised():
-    with pytest.raises(BudgetExceeded):
-        decide(BudgetExceeded("spent"))
-
-
 @pytest.mark.parametrize("wordless", ["", BadReply("only its reasoning")])
 def test_a_model_that_thinks_first_is_given_room_and_from_then_on_at_once(wordless):
     seen = []
@@ -152,10 +147,12 @@ def test_a_model_that_thinks_first_is_given_room_and_from_then_on_at_once(wordle
     assert len(first.attempts) == (2 if wordless == "" else 1)
 
 
-def test_where_the_room_to_think_is_over_budget_the_first_word_counts():
+def test_over_budget_not_even_one_word_is_asked_and_without_room_to_think_the_first_counts():
     made = decide("", BudgetExceeded("spent"))
 
     assert ("MEDIUM", 1) == (made.tier, len(made.attempts))
+    with pytest.raises(BudgetExceeded):
+        decide(BudgetExceeded("spent"))
 
 
 def sent(prompt, where=FOUR):

@@ -64,15 +64,8 @@ def test_what_is_pasted_or_shown_does_not_ask(shown):
     assert CHAIR == asked(f"{PASTE}\n\n{CHAIR}")
 
 
-WHOLE = [
-    "What does 'architect' mean?",
-    "```\nprint(1)\n```",
-    f'"{PASTE}"',
-    "谁写了《红楼梦》?",
-    "🙂",
-]
-WHOLE += ["Thanks!", "Hello"]
-WHOLE += ["We lend tools as well as books, and the cards we use no longer work. " * 4]
+WHOLE = ["What does 'architect' mean?", "```\nprint(1)\n```", f'"{PASTE}"', "谁写了《红楼梦》?"]
+WHOLE += ["🙂", "Thanks!", "We lend tools as well as books, and the cards no longer work. " * 4]
 
 
 @pytest.mark.parametrize("prompt", [*WHOLE, "", " \n\t "])

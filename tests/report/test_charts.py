@@ -145,29 +145,25 @@ def test_the_escalation_rate_is_a_sentence_and_not_a_bar(escalated, word):
     assert "table" not in page.tags
 
 
-def test_latency_is_in_seconds_and_leaves_the_cache_out():
-    figure = report(row("r1", latency_ms=1500.0), row("r2", cached=True)).chart("latency")
+def test_what_the_cache_answered_has_no_latency_and_is_counted_apart_by_day():
+    rows = row("r1", latency_ms=1500.0), row("r2", cached=True)
+    latency = report(*rows).chart("latency")
+    cache = report(*rows, row("r3", ts=NOON + DAY)).chart("cache")
 
     assert [("p50", 1.5, 1), ("p95", 1.5, 1)] == [
-        (r["percentile"], r["seconds"], r["calls"]) for r in figure.rows
+        (r["percentile"], r["seconds"], r["calls"]) for r in latency.rows
     ]
-    assert "seconds" in texts(figure.svg())
-    assert "no call of a model recorded yet" in report(row(cached=True)).chart("latency").alt
-
-
-def test_cached_calls_are_counted_apart_by_day():
-    figure = report(row("r1"), row("r2", cached=True), row("r3", ts=NOON + DAY)).chart("cache")
-
+    assert "seconds" in texts(latency.svg())
+    assert "no call of a model recorded yet" in report(rows[1]).chart("latency").alt
     assert [
-        ("2026-11-21", "sent to a model", 1),
-        ("2026-11-21", "from the cache", 1),
-        ("2026-11-22", "sent to a model", 1),
-    ] == [tuple(r.values()) for r in figure.rows]
-    assert ["day", "answered", "calls"] == list(figure.frame())
-    assert "1 of 3 calls from the cache (33%)" in figure.alt
+        {"day": "2026-11-21", "answered": "sent to a model", "calls": 1},
+        {"day": "2026-11-21", "answered": "from the cache", "calls": 1},
+        {"day": "2026-11-22", "answered": "sent to a model", "calls": 1},
+    ] == list(cache.rows)
+    assert "1 of 3 calls from the cache (33%)" in cache.alt
 
 
-def test_a_saving_is_net_names_its_baseline_and_is_called_an_estimate():
+def test_a_saving_is_net_names_its_baseline_is_called_an_estimate_or_says_why_it_is_not_known():
     figure = report(row(), row(purpose="classify", cost_usd=0.03)).chart("savings")
 
     uses = {r["use"]: r["usd"] for r in figure.rows}
@@ -183,11 +179,8 @@ def test_a_saving_is_net_names_its_baseline_and_is_called_an_estimate():
     words += ["comparing", "auditing and judging", "all on FRONTIER"]
     assert words == [r["use"] for r in figure.rows]
 
-
-def test_a_saving_that_is_not_known_says_why():
     costs = report(row("r1"), row("r2", **UNKNOWN)).chart("savings")
     price = report(row(), price=None).chart("savings")
-
     assert "unknown, 1 call of unknown cost" in costs.alt
     assert "unknown, FRONTIER has no known price" in price.alt
     assert ["as routed"] == [r["bar"] for r in price.rows]
@@ -232,29 +225,21 @@ def test_a_picture_has_words_and_tooltips_and_a_page_needs_no_colour_style_or_sc
     assert not re.search(r"(?<![-\w])color:(?!inherit)", ";".join(page.styles))
 
 
-@pytest.mark.parametrize(
-    ("suffix", "begin"),
-    [(".svg", b"<svg "), (".png", b"\x89PNG"), (".html", b"<!DOCTYPE html>"), (".json", b"{")],
-)
-def test_a_chart_is_saved_by_its_suffix_and_loads_nothing(tmp_path, suffix, begin):
-    page = busy().chart("tiers").save(tmp_path / f"tiers{suffix}").read_bytes()
+def test_a_chart_is_saved_by_its_suffix_and_loads_nothing_and_another_is_refused(tmp_path):
+    figure = busy().chart("tiers")
+    begins = {".svg": b"<svg ", ".png": b"\x89PNG", ".html": b"<!DOCTYPE html>", ".json": b"{"}
+    for suffix, begin in begins.items():
+        page = figure.save(tmp_path / f"tiers{suffix}").read_bytes()
+        assert page.strip().startswith(begin)
+        assert b"<script src=" not in page
+        assert b'type="text/css" href=' not in page
 
-    assert page.strip().startswith(begin)
-    assert b"<script src=" not in page
-    assert b'type="text/css" href=' not in page
-
-
-@pytest.mark.parametrize(
-    ("use", "said"),
-    [
-        (lambda figure: figure.save("tiers.gif"), "cannot be saved as 'tiers.gif'"),
-        (lambda figure: figure.save("nowhere/tiers.svg"), "No such file or directory"),
-        (lambda _: report().chart("latncy"), r"'latncy' is not a chart: did you mean 'latency'\?"),
-    ],
-)
-def test_a_chart_that_does_not_exist_or_cannot_be_saved_is_refused(use, said):
-    with pytest.raises(SettingsError, match=said):
-        use(report().chart("tiers"))
+    with pytest.raises(SettingsError, match=r"cannot be saved as 'tiers\.gif'"):
+        figure.save("tiers.gif")
+    with pytest.raises(SettingsError, match="No such file or directory"):
+        figure.save("nowhere/tiers.svg")
+    with pytest.raises(SettingsError, match=r"'latncy' is not a chart: did you mean 'latency'\?"):
+        report().chart("latncy")
 
 
 @pytest.mark.parametrize(

@@ -195,10 +195,12 @@ def test_real_money_and_equivalents_are_two_savings():
     assert (Decimal("0.189"), Decimal("0.16")) == (told.saving.usd, told.equivalent_saving.usd)
     assert (Decimal("0.011"), Decimal("0.04")) == (told.spend.usd, told.spend.equivalent_usd)
 
-    told = report(row("r1", **NO_REFERENCE), row("r2"))
+    told = report(row("r1", tier="MEDIUM", **NO_REFERENCE), row("r2"))
 
     assert (Decimal("0.19"), None) == (told.saving.usd, told.equivalent_saving.usd)
     assert 1 == told.spend.unknown_calls
+    (line,) = [line for line in str(told).splitlines() if line.startswith("MEDIUM  ")]
+    assert ["1", "unknown"] == line.split()[4:6]
 
 
 def test_each_use_of_money_is_told_apart():
@@ -308,13 +310,6 @@ def test_the_text_says_which_money_and_which_way(changes, said):
 
     assert said in lines
     assert changes is not UNBILLED or not any(line.startswith("saving:") for line in lines)
-
-
-def test_a_tier_whose_only_cost_is_unknown_says_so():
-    told = str(report(row("r1", **NO_REFERENCE)))
-
-    (line,) = [line for line in told.splitlines() if line.startswith("SIMPLE  ")]
-    assert ["1", "unknown"] == line.split()[4:6]
 
 
 def test_days_are_told_with_their_tiers_once_there_are_several():
