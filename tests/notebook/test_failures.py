@@ -154,6 +154,7 @@ LINES = [
     ("%route label good", "nothing has been routed yet; run a %%route cell first"),
     ("%route label", "%route label takes good, bad, too weak or overkill"),
     ("%route label godo", "no feedback is called 'godo': did you mean 'good'?"),
+    ("%route audit --max-cost lots", "'lots'"),
     ("%route labels every", "%route labels does not know 'every'"),
 ]
 
