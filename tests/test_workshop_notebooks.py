@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import nbconvert
 import pytest
 
 from nbroute.cli import main
@@ -106,18 +107,20 @@ def test_each_exercise_has_a_hidden_hint_a_hidden_solution_and_a_check_not_yet_p
         )
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_a_notebook_gives_the_same_outputs_again_under_strict_nbval(name, tmp_path):
-    path = FOLDER / f"{name}.ipynb"
+# The sixth counts the votes of the session's ledger, so it has one of its own.
+@pytest.mark.parametrize("names", [NAMES[:-1], NAMES[-1:]])
+def test_every_notebook_gives_the_same_outputs_again_under_strict_nbval(names, tmp_path):
+    paths = [FOLDER / f"{name}.ipynb" for name in names]
 
     told = run(
         *("pytest", "--nbval", "--nbval-current-env", "-p", "no:cacheprovider", "-q"),
-        *("-W", "ignore", "-c", os.devnull, path),
+        *("-W", "ignore", "-c", os.devnull, *paths),
         NBROUTE_PROFILE="simulated",
         NBROUTE_LEDGER=str(tmp_path / "ledger.sqlite"),
     )
 
-    assert f"{len([c for c in cells(path) if c['cell_type'] == 'code'])} passed" in told
+    code = [cell for path in paths for cell in cells(path) if cell["cell_type"] == "code"]
+    assert f"{len(code)} passed" in told
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -160,11 +163,9 @@ def test_notebook_3_runs_where_no_box_can_be_made_for_code_and_says_so(tmp_path,
     assert "%route allow code" in asked
 
 
-def test_a_saved_notebook_converts_with_every_answer_readable(tmp_path):
-    quickstart = FOLDER / "01_quickstart.ipynb"
-    for to, suffix in (("html", "html"), ("markdown", "md")):
-        run("jupyter", "nbconvert", "--to", to, "--output-dir", tmp_path, quickstart)
-        page = (tmp_path / f"01_quickstart.{suffix}").read_text()
+def test_a_saved_notebook_converts_with_every_answer_readable():
+    for exporter in (nbconvert.HTMLExporter(), nbconvert.MarkdownExporter()):
+        page, _ = exporter.from_filename(FOLDER / "01_quickstart.ipynb")
         assert page.count(">simulated</span>") >= 5
         for told in ("SIMPLE", "COMPLEX", "The capital of France is Paris.", "would have cost"):
             assert told in page
