@@ -200,7 +200,7 @@ def test_real_money_and_equivalents_are_two_savings():
     assert (Decimal("0.19"), None) == (told.saving.usd, told.equivalent_saving.usd)
     assert 1 == told.spend.unknown_calls
     (line,) = [line for line in str(told).splitlines() if line.startswith("MEDIUM  ")]
-    assert ["1", "unknown"] == line.split()[4:6]
+    assert ["1", "unknown"] == line.split()[5:7]
 
 
 def test_each_use_of_money_is_told_apart():
