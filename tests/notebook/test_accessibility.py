@@ -32,6 +32,9 @@ FOCUSABLE = """cell => [...cell.querySelectorAll(
   .filter(e => !e.closest('details:not([open])') || e.matches('summary')).length"""
 #: A fade is not yet the colour that is looked at.
 STILL = "() => Promise.all(document.getAnimations().map(one => one.finished.catch(() => 0)))"
+#: axe-core skips what is outside a clipped box, and the body of JupyterLab has no height.
+UNCLIPPED = "body, .jp-LabShell { overflow: visible !important }"
+PALE = ".jp-OutputArea-output * { color: #bbb !important; background: white !important }"
 #: Which element of the cell has the focus, and whether the eye sees it: some of its look changes.
 FOCUSED = f"""async cell => {{
   const e = document.activeElement, still = {STILL};
@@ -62,6 +65,7 @@ def cells(page, notebooks):
 
 def findings(page, where=".jp-OutputArea-output"):
     """What axe-core finds serious or critical there: rule, impact, count, the first element."""
+    page.add_style_tag(content=UNCLIPPED)
     page.evaluate(STILL)
     found = Axe().run(page, context={"include": [[where]]}).response
     assert found["passes"], "axe-core has looked at nothing"
@@ -77,6 +81,15 @@ def in_both_themes(page):
     light = findings(page)
     with lab.in_the_dark(page):
         return light, findings(page)
+
+
+def test_words_that_are_too_pale_would_be_found(page, cells):
+    pale = page.add_style_tag(content=PALE)
+    (rule, _, count, _), *_ = findings(page)
+    pale.evaluate("style => style.remove()")
+
+    assert "color-contrast" == rule
+    assert count > 100
 
 
 def test_nothing_that_we_show_bars_anybody_closed_or_open(page, cells):
