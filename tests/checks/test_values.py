@@ -92,6 +92,7 @@ def test_the_value_that_an_answer_ends_in(text):
         ("The answer is 50%", "The answer is 0.5", True),
         ("The answer is 50%", "The answer is 50", True),
         ("The answer is 50%", "The answer is 0.5%", False),
+        ("The answer is 0.5%", "The answer is 50%", False),
         ("It is $2 million.", "It is $2 billion.", False),
         ('{"a": 1, "b": true}', '{"b": true, "a": 1}', True),
     ],
