@@ -27,9 +27,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 def pytest_collection_modifyitems(items):
     for item in items:
-        why = hasattr(item, "function") and elsewhere.missing(
-            item.nodeid, item.function, item.module
-        )
+        function = getattr(item, "function", None)
+        why = function and elsewhere.missing(item.nodeid, function, item.module)
         if why:
             item.add_marker(pytest.mark.skip(reason=f"not on {sys.platform}: {why}"))
 
@@ -85,23 +84,20 @@ def provider(connect):
     return connect()
 
 
-LADDER = Ladder(
-    "test",
-    (
-        Tier(
-            "LOW",
-            "loop",
-            "small",
-            64,
-            system="Be brief.",
-            fallbacks=("small-2",),
-            price=Price(Decimal(1), Decimal(2), "configured"),
-        ),
-        Tier("MID", "loop", "medium", 256, price=Price(Decimal(3), Decimal(6), "configured")),
-        Tier("TOP", "loop", "large", 1024, price=Price(Decimal(10), Decimal(30), "configured")),
-    ),
-    default="LOW",
-)
+def priced(name, model, max_tokens, *usd, **more):
+    price = Price(*map(Decimal, usd), "configured")
+    return Tier(name, "loop", model, max_tokens, price=price, **more)
+
+
+LOW = priced("LOW", "small", 64, 1, 2, system="Be brief.", fallbacks=("small-2",))
+TIERS = (LOW, priced("MID", "medium", 256, 3, 6), priced("TOP", "large", 1024, 10, 30))
+LADDER = Ladder("test", TIERS, default="LOW")
+#: Two answers that pass every check and do not agree, and one that is too short.
+GOOD = "Water boils at 100 degrees Celsius at sea level, and lower up a mountain."
+OTHER = "Bananas are rich in potassium, and monkeys like them very much."
+SHORT = "At a hundred."
+HARD = "Explain, step by step, how heat moves through the walls of an old house in winter."
+TWO = {"strategy": "parallel", "tiers": ("LOW", "TOP")}
 
 
 @pytest.fixture
@@ -110,14 +106,8 @@ def make_router(server):
     made = []
 
     def make(*, timeout_s=5.0, url=None, api_key="sk-test-0123456789", **options):
-        provider = OpenAICompatible(
-            "loop",
-            url or server.url,
-            api_key,
-            timeout_s=timeout_s,
-            max_retries=0,
-            api_key_env="LOOP_API_KEY",
-        )
+        reached = {"timeout_s": timeout_s, "max_retries": 0, "api_key_env": "LOOP_API_KEY"}
+        provider = OpenAICompatible("loop", url or server.url, api_key, **reached)
         options = {"ladder": LADDER, "classifier": lambda _: "LOW"} | options
         made.append(Router(profile="simulated", provider=provider, **options))
         return made[-1]

@@ -39,14 +39,6 @@ def test_a_local_ladder_has_one_model_references_and_budgets_for_an_old_laptop(n
     assert all(one.max_tokens <= other.max_tokens for one, other in zip(local, hosted, strict=True))
 
 
-@pytest.mark.parametrize("name", ladders.LADDERS)
-def test_the_models_of_a_simulated_ladder_all_have_the_second_articles_price(name):
-    tiers = ladders.preset(name, "simulated").tiers
-
-    assert {model for t in tiers for model in t.models} <= set(ladders.SIMULATED_PRICES)
-    assert [ladders.SIMULATED_PRICES[tier.model] for tier in tiers] == [t.price for t in tiers]
-
-
 @pytest.mark.parametrize(
     ("name", "tiers", "default", "budgets"),
     [
@@ -55,28 +47,25 @@ def test_the_models_of_a_simulated_ladder_all_have_the_second_articles_price(nam
         ("four-tier", "SIMPLE MEDIUM COMPLEX FRONTIER", "MEDIUM", (256, 1024, 4096, 16384)),
     ],
 )
-def test_a_preset_has_the_articles_tiers_and_token_budgets(name, tiers, default, budgets):
-    ladder = ladders.preset(name, "openai")
+def test_a_preset_has_the_articles_tiers_token_budgets_and_simulated_prices(
+    name, tiers, default, budgets
+):
+    ladder, simulated = ladders.preset(name, "openai"), ladders.preset(name, "simulated").tiers
 
     assert (tuple(tiers.split()), default) == (ladder.names, ladder.default)
     assert budgets == tuple(tier.max_tokens for tier in ladder.tiers)
-
-
-@pytest.mark.parametrize(
-    ("name", "provider", "said"),
-    [
-        ("for-tier", "openai", r"'for-tier'.*did you mean 'four-tier'"),
-        ("four-tier", "openruter", r"'openruter'.*did you mean 'openrouter'"),
-    ],
-)
-def test_a_misspelt_ladder_or_provider_is_refused_with_the_close_match(name, provider, said):
-    with pytest.raises(SettingsError, match=said):
-        ladders.preset(name, provider)
+    prices = ladders.SIMULATED_PRICES
+    assert {model for tier in simulated for model in tier.models} <= set(prices)
+    assert [prices[tier.model] for tier in simulated] == [tier.price for tier in simulated]
+    with pytest.raises(SettingsError, match=r"'for-tier'.*did you mean 'four-tier'"):
+        ladders.preset("for-tier", "openai")
+    with pytest.raises(SettingsError, match=r"'openruter'.*did you mean 'openrouter'"):
+        ladders.preset(name, "openruter")
 
 
 @pytest.mark.parametrize(
     ("models", "expected"),
-    [("a", "aaaa"), ("ab", "aabb"), ("abc", "abbc"), ("abcd", "abcd"), ("abcdefgh", "acfh")],
+    [("a", "aaaa"), ("ab", "aabb"), ("abc", "abbc"), ("abcdefgh", "acfh")],
 )
 def test_larger_models_go_to_higher_tiers_without_fallbacks(models, expected):
     before = ladders.preset("four-tier", "openrouter")
@@ -85,11 +74,8 @@ def test_larger_models_go_to_higher_tiers_without_fallbacks(models, expected):
     assert list(expected) == [tier.model for tier in after.tiers]
     assert [()] * 4 == [tier.fallbacks for tier in after.tiers]
     assert [t.system for t in before.tiers] == [t.system for t in after.tiers]
-
-
-def test_there_is_nothing_to_spread_without_a_model():
     with pytest.raises(SettingsError, match="no model"):
-        ladders.spread([], ladders.preset("two-tier", "local"))
+        ladders.spread([], before)
 
 
 SMALL = Tier("small", "box", "m", 10)

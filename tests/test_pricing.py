@@ -42,9 +42,16 @@ ANYBODYS = """
     bedrock/my-model my.model-v1:0 groq/my-finetune sonar"""
 
 
-@pytest.mark.parametrize("model", ["", *ANYBODYS.split()])
-def test_a_model_that_anybody_may_serve_does_not_get_a_vendors_price(model):
-    assert None is list_price("my-box", model)
+HOSTED = """
+    mistral/mistral-large-latest groq/llama-3.1-8b-instant groq/openai/gpt-oss-20b
+    deepseek/deepseek-chat accounts/fireworks/models/deepseek-v3p2 perplexity/sonar
+    fireworks_ai/accounts/fireworks/models/deepseek-v3p2
+    together_ai/meta-llama/Llama-3.3-70B-Instruct-Turbo"""
+
+
+def test_a_model_that_anybody_may_serve_has_a_price_where_its_name_says_who_serves_it():
+    assert [] == [model for model in ("", *ANYBODYS.split()) if list_price("my-box", model)]
+    assert [] == [model for model in HOSTED.split() if not list_price("proxy", model).output]
 
 
 SONNET = "claude-3-5-sonnet"
@@ -71,18 +78,6 @@ def test_a_model_has_its_price_under_the_names_that_gateways_give_it(host):
 
     assert list_price(*host).output > 0
     assert dict.fromkeys(prices, list_price(*host)) == prices
-
-
-HOSTED = """
-    mistral/mistral-large-latest groq/llama-3.1-8b-instant groq/openai/gpt-oss-20b
-    deepseek/deepseek-chat accounts/fireworks/models/deepseek-v3p2
-    fireworks_ai/accounts/fireworks/models/deepseek-v3p2 perplexity/sonar
-    together_ai/meta-llama/Llama-3.3-70B-Instruct-Turbo"""
-
-
-@pytest.mark.parametrize("model", HOSTED.split())
-def test_open_weights_have_a_price_where_the_name_says_who_serves_them(model):
-    assert list_price("proxy", model).output > 0
 
 
 # https://openrouter.ai/docs/features/web-search: $4 per 1,000 results, at most five
@@ -120,18 +115,17 @@ SAME = """
     my-deployment                gpt-4o-2024-08-06           no"""
 
 
-@pytest.mark.parametrize(("asked", "answered", "same"), rows(SAME))
-def test_a_date_or_a_vendor_does_not_make_another_model(asked, answered, same):
-    assert (same == "yes") is pricing.same_model(asked, answered)
+def test_a_date_or_a_vendor_does_not_make_another_model():
+    for asked, answered, same in rows(SAME):
+        assert (same == "yes") is pricing.same_model(asked, answered), asked
 
 
 MAKERS = {"openai/gpt-4o": "openai", "meta-llama/Llama-3.3": "meta-llama", "llama3.2:1b": ""}
 MAKERS |= {"groq/meta-llama/llama-4": "meta-llama", "claude-sonnet-4-5": "anthropic"}
 
 
-@pytest.mark.parametrize("model", MAKERS)
-def test_the_maker_of_a_model_is_read_from_its_name(model):
-    assert MAKERS[model] == pricing.maker_of(model)
+def test_the_maker_of_a_model_is_read_from_its_name():
+    assert MAKERS == {model: pricing.maker_of(model) for model in MAKERS}
 
 
 def test_the_list_has_a_date_prices_and_context_windows():
@@ -164,7 +158,6 @@ def test_a_cost_is_the_one_that_the_price_list_works_out(listed, given_tokens, t
         input_tokens=given_tokens, output_tokens=taken, cache_read_tokens=cached
     )
     expected = genai_prices.calc_price(usage, model, provider_id=provider).total_price
-
     found = cost(Usage(given_tokens, taken, cached), Tier("t", provider, model, 100))
 
     assert (expected, "list") == (found.usd, found.source)
@@ -217,21 +210,17 @@ def test_what_is_not_a_token_count_makes_the_cost_unknown(tokens):
     assert "unknown (no usable token count)" == pricing.describe(found)
 
 
-NO_REFERENCE = Tier("SIMPLE", "local", "gpt-4o-mini.gguf", 256)
-
-
 @pytest.mark.parametrize(
     ("tier", "said"),
     [
         (preset("four-tier", "local")["SIMPLE"], "$0.15 (would have cost)"),
-        (NO_REFERENCE, "unknown (nothing billed, no reference price)"),
+        (Tier("A", "local", "gpt-4o.gguf", 256), "unknown (nothing billed, no reference price)"),
         (preset("four-tier", "simulated")["MEDIUM"], "$0.80 (would have cost)"),
     ],
 )
 def test_what_nobody_bills_is_worth_what_it_would_have_cost(tier, said):
     for model in tier.models:
         found = cost(replace(MILLION, estimated=True), tier, model, tier.provider)
-
         assert ("equivalent", said) == (found.source, pricing.describe(found))
 
 
@@ -244,21 +233,15 @@ def test_a_range_goes_from_one_token_to_the_whole_budget():
 # Tokens
 
 
-TOKENS = {"": 0, "a": 1, "What is the capital of France?": 8, "法国的首都是哪里": 8}
-TOKENS |= {"Größe": 2, "привет": 3, "😀": 2, "\ud800": 1, "\x00" * 8: 2}
-
-
-@pytest.mark.parametrize("text", TOKENS, ids=ascii)
-def test_tokens_are_estimated_from_characters_and_their_script(text):
-    assert TOKENS[text] == pricing.estimate_tokens(text)
-
-
 @given(st.text(st.characters(exclude_categories=[])))
-def test_a_character_counts_by_its_width_in_utf_8(text):
+def test_tokens_are_estimated_by_the_width_of_characters_in_utf_8(text):
     quarters = {1: 1, 2: 2, 3: 4, 4: 8}
     widths = [len(character.encode("utf-8", "surrogatepass")) for character in text]
 
     assert -(-sum(quarters[width] for width in widths) // 4) == pricing.estimate_tokens(text)
+    assert [8, 8] == list(
+        map(pricing.estimate_tokens, ("What is the capital of France?", "法国的首都是哪里"))
+    )
 
 
 @pytest.mark.parametrize(
@@ -290,11 +273,6 @@ SHOWN = """
 @pytest.mark.parametrize(("amount", "shown"), rows(SHOWN.replace("|", "\n")))
 def test_an_amount_shows_enough_digits_to_be_seen(amount, shown):
     assert shown == pricing.format_usd(Decimal(amount))
-
-
-@given(st.decimals(min_value=Decimal("1e-12"), max_value=1, allow_nan=False))
-def test_an_amount_that_is_something_is_not_shown_as_nothing(amount):
-    assert Decimal(pricing.format_usd(amount).removeprefix("$")) > 0
 
 
 def test_amounts_in_a_column_have_the_same_places_and_a_tiny_call_is_given_by_100_000():

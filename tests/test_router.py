@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,22 +11,21 @@ from conftest import LADDER
 
 from nbroute.errors import NbrouteError
 from nbroute.providers.openai_compatible import OpenAICompatible
-from nbroute.router import Router
 
 
-def test_a_provider_of_ones_own_classifies_too_whatever_the_environment(monkeypatch, server):
+def test_a_provider_of_ones_own_classifies_too_whatever_the_environment(
+    monkeypatch, server, opened
+):
     monkeypatch.setenv("OPENROUTER_API_KEY", "sk-elsewhere")
     mine = OpenAICompatible("mine", server.url, "sk-mine")
 
-    with closing(Router(provider=mine, classifier="model")) as router:
-        assert "ok" == router.route("hello").text
-
+    assert "ok" == opened(provider=mine, classifier="model").route("hello").text
     assert 2 == len(server.requests)
 
 
 @pytest.mark.parametrize(
     ("prompt", "tier"),
-    [("", "LOW"), (" \n", "LOW"), ("x", "NOPE"), ("x", ""), (None, "LOW"), (5, "LOW"), ("x", None)],
+    [(" \n", "LOW"), ("x", "NOPE"), ("x", ""), (None, "LOW"), ("x", None)],
 )
 def test_what_cannot_be_taught_is_an_error_and_not_kept(router, prompt, tier):
     with pytest.raises(NbrouteError):
@@ -37,13 +35,10 @@ def test_what_cannot_be_taught_is_an_error_and_not_kept(router, prompt, tier):
 
 
 def test_what_was_taught_decides_and_is_left_out_on_a_ladder_without_its_tier(make_router):
-    make_router(classifier="embedding").teach("What is the capital of Peru?", "TOP")
-    two = replace(LADDER, tiers=LADDER.tiers[:2])
-
-    whole, less = (
-        make_router(classifier="embedding"),
-        make_router(classifier="embedding", ladder=two),
-    )
+    embedding = {"classifier": "embedding"}
+    make_router(**embedding).teach("What is the capital of Peru?", "TOP")
+    whole = make_router(**embedding)
+    less = make_router(**embedding, ladder=replace(LADDER, tiers=LADDER.tiers[:2]))
 
     assert "TOP" == whole.classify("What is the capital of Peru?").tier
     assert less.classify("What is the capital of Peru?").tier in ("LOW", "MID")
@@ -71,7 +66,6 @@ def test_labels_of_a_file_make_a_classifier_that_decides_and_that_must_be_kept(m
         router.fit("labels.csv", to="file/learned.npz")
     assert "\n" not in str(caught.value)
     fitted = router.fit("labels.csv", to="mine.npz")
-
     assert "saved as mine.npz" in fitted.note
     assert "learned" == router.classify("prove that bacab holds").classifier
     assert [] == server.requests
@@ -85,7 +79,6 @@ def test_an_endpoint_that_embeds_in_another_dimension_than_yesterday_is_asked_an
     router.route("hello you", cache="off")
     before = len(server.requests)
     server.dimension = 24
-
     result = router.route("another prompt altogether", cache="off")
 
     embedded = [row for row in router.ledger.rows() if row["purpose"] == "embed"]

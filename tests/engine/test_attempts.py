@@ -26,14 +26,9 @@ def test_a_running_attempt_is_in_the_ledger_as_far_as_it_is(router, server, monk
     router.route("hello", observe=look)
 
     assert [("running", False), ("running", True), ("running", True)] == during
-    assert ["ok"] == [row["status"] for row in router.ledger.rows()]
-
-
-def test_the_ledger_keeps_no_prompt_and_no_answer_unless_asked(router):
-    router.route("a secret prompt")
-
     (row,) = router.ledger.rows()
-    assert (None, None, 12) == (row["prompt"], row["text"], len(row["msg_hash"]))
+    assert ("ok", None, None) == (row["status"], row["prompt"], row["text"])  # unless asked
+    assert 12 == len(row["msg_hash"])
 
 
 def test_a_stop_from_another_thread_keeps_what_had_arrived(router, server):
@@ -47,7 +42,6 @@ def test_a_stop_from_another_thread_keeps_what_had_arrived(router, server):
 
     with pytest.raises(errors.Interrupted) as caught:
         router.route("hello", observe=watch, cancel=cancel)
-
     assert "one two" == caught.value.result.text.strip()
     (row,) = router.ledger.rows()
     assert ("interrupted", "estimated") == (row["status"], row["cost_source"])
@@ -67,7 +61,6 @@ def test_a_stop_works_while_the_server_is_silent(make_router, server, strategy):
 
     with pytest.raises(errors.Interrupted):
         router.route("hello", strategy=strategy, cancel=cancel)
-
     assert {"interrupted"} == {row["status"] for row in router.ledger.rows()}
 
 
@@ -79,7 +72,6 @@ def test_an_interrupt_in_a_check_keeps_the_answer_that_was_paid_for(router, serv
 
     with pytest.raises(errors.Interrupted) as caught:
         router.route("hello", checks=[interrupted])
-
     assert "paid" == caught.value.result.text
 
 
@@ -90,7 +82,6 @@ def test_a_ledger_that_cannot_be_written_costs_a_notice_and_still_holds_the_budg
     router = make_router(ledger=tmp_path / "file" / "ledger.sqlite")
     router.set_budget("0.0004")
     server.handler = lambda _: Reply(usage={"prompt_tokens": 10, "completion_tokens": 60})
-
     first, second = router.route("hello"), router.route("hello again")
 
     assert ["ok", "ok"] == [first.text, second.text]
@@ -117,22 +108,44 @@ def test_a_ledger_that_fails_again_is_told_again(make_router, tmp_path):
     assert [1, 0, 0, 0, 1, 0] == told
 
 
+def source(router):
+    return router.ledger.rows(session=router.session)[-1]["cost_source"]
+
+
 def test_a_bill_that_comes_later_replaces_the_price_and_a_failure_keeps_the_rest(router, server):
     for number in range(3):
         server.reply(text="fine", id=f"gen-{number}")
         router.route(f"hello {number}", tier="MID")
     bill = {"total_cost": 0.5, "native_tokens_prompt": 7, "native_tokens_completion": 9}
+    bill |= {"native_tokens_reasoning": 4}
     server.reply(body={"data": {"id": "gen-0", **bill}})
     server.reply(status=503, error="books are closed")
-
     told = router.settle()
 
-    settled = {row["generation"]: row for row in router.ledger.rows()}
-    assert ("billed", Decimal("0.5")) == tuple(
-        settled["gen-0"][name] for name in ("cost_source", "cost_usd")
-    )
-    assert ["configured"] * 2 == [settled[f"gen-{n}"]["cost_source"] for n in (1, 2)]
-    assert (3, 1, 3) == (told.asked, told.settled, len(settled))
-    assert "1 of 3" in told.told
+    first, *rest = router.ledger.rows()
+    assert ("billed", Decimal("0.5")) == (first["cost_source"], first["cost_usd"])
+    assert (7, 9) == (first["input_tokens"], first["output_tokens"])
+    assert [("configured", 1)] * 2 == [(row["cost_source"], row["output_tokens"]) for row in rest]
+    assert (3, 1) == (told.asked, told.settled)
+    assert "1 of 3 calls settled, together $0.50 more than was written down" in told.told
     assert "books are closed" in told.told
     assert "\n" not in told.told
+
+
+def test_a_call_without_a_bill_is_settled_where_the_endpoint_has_one(router, server):
+    server.reply(text="A whole answer.", id="gen-1")
+    router.route("hello")
+    unbilled = router.settle()
+    assert (1, 0, "configured") == (unbilled.asked, unbilled.settled, source(router))
+
+    server.generations["gen-1"] = {"total_cost": 0.00042, "native_tokens_prompt": 7}
+    assert (1, 1) == (router.settle().settled, router.spend().calls)
+    assert (Decimal("0.00042"), "billed") == (router.spend().usd, source(router))
+    assert "nothing to settle" in router.settle().told
+    server.generations["gen-3"] = {"total_cost": 0.001}
+    server.reply(text="one two three four", id="gen-3", cut_after=2)
+    with pytest.raises(errors.ProviderError):
+        router.route("hello", model="small", cache="off")
+    assert "estimated" == source(router)
+    assert 1 == router.settle().settled
+    assert Decimal("0.00142") == router.spend().usd

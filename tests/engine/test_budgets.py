@@ -10,23 +10,28 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from conftest import GOOD, HARD, OTHER, SHORT, TWO
 from loopback import Reply
 
-from nbroute.errors import BudgetExceeded, SettingsError
+from nbroute.budgets import Guard
+from nbroute.engine.attempts import AttemptLog
+from nbroute.errors import BudgetExceeded, ProviderError, RecordError, SettingsError, Unavailable
+from nbroute.types import Attempt, Cap, Message, Price, Request, Tier, Usage
+from nbroute.types import Reply as Answer
 
-GOOD = "Water boils at 100 degrees Celsius at sea level, and lower up a mountain."
-OTHER = "Bananas are rich in potassium, and monkeys like them very much."
-SHORT = "At a hundred."
-HARD = "Explain, step by step, how heat moves through the walls of an old house in winter."
-TWO = {"strategy": "parallel", "tiers": ("LOW", "TOP")}
 SIXTY = {"prompt_tokens": 10, "completion_tokens": 60}
 
 
-def or_cheaper(router, **limits):
-    router.limits = replace(router.limits, on_limit="cheaper", **limits)
+def limit(router, **limits):
+    amounts = {n: Decimal(one) if isinstance(one, str) else one for n, one in limits.items()}
+    router.limits = replace(router.limits, **amounts)
 
 
-@pytest.mark.parametrize("usd", [0, -1, "nan", "inf", "a dollar", "", True, float("nan")])
+def or_cheaper(router, usd):
+    router.limits = replace(router.limits, on_limit="cheaper", budget_usd=Decimal(usd))
+
+
+@pytest.mark.parametrize("usd", [0, -1, "nan", "inf", "a dollar", "", True])
 def test_a_budget_is_an_amount_that_can_be_lifted_and_nothing_else(router, usd):
     with pytest.raises(SettingsError, match=f"{usd!r} is not a budget"):
         router.set_budget(usd)
@@ -35,44 +40,70 @@ def test_a_budget_is_an_amount_that_can_be_lifted_and_nothing_else(router, usd):
         assert kept == router.limits.budget_usd
 
 
-def test_the_refusal_names_the_flag_and_the_flag_goes_on(router, server):
-    router.set_budget("0.000001")
-
-    with pytest.raises(BudgetExceeded, match="--over-budget") as caught:
+def test_a_refused_call_is_nowhere_and_says_what_is_left_and_how_to_go_on(router, server):
+    router.set_budget("0.00013")
+    with pytest.raises(BudgetExceeded) as refused:
         router.route("hello")
 
-    assert "\n" not in str(caught.value)
-    assert [] == server.requests
+    assert [] == server.requests == router.ledger.rows()
+    assert (
+        "a call could cost up to $0.00013 and $0.00013 is left of the session budget of $0.00013; "
+        "it was not sent: raise the budget with %route budget USD, or ask with %%route "
+        "--over-budget (Python: over_budget=True)"
+    ) == str(refused.value)
+    budget = Decimal("0.00013")
+    assert Cap(budget, "session", router.session) == refused.value.refusal.cap
+    assert budget == refused.value.refusal.left_usd
+    server.reply(text="ok", usage=SIXTY)
     assert "ok" == router.route("hello", over_budget=True).text
+    # It is counted, may not go over max_cost, and an escalation takes no options.
+    with pytest.raises(BudgetExceeded, match=r"and \$0 is left of the session budget"):
+        router.route("hello", cache="off")
+    with pytest.raises(BudgetExceeded, match=r"--max-cost \$0.0001 is too little: LOW could"):
+        router.route("hello", cache="off", max_cost="0.0001", over_budget=True)
+    with pytest.raises(BudgetExceeded, match=r"in a cell: %%route -t MID --over-budget$"):
+        router.escalate(router.route("hello"))
 
 
-def test_the_budget_of_the_settings_counts_what_was_spent(make_router, server):
-    Path("nbroute.toml").write_text("[nbroute]\nbudget_usd = 0.004\n")
-    router = make_router()
-    server.reply(text="x", usage={"prompt_tokens": 1000, "completion_tokens": 1400})
-    router.route("hello")
+@pytest.mark.parametrize(
+    ("limits", "said"),
+    [
+        ({"budget_usd_per_day": "0.0001"}, r"the day 2\d{3}-.* \(UTC\) of \$0.0001;.*_per_day"),
+        ({"budget_usd_per_feature": "0.0001"}, r"the feature 'chat' of \$0.0001;.*_per_feature"),
+        ({"budget_usd_per_feature": {"chat": Decimal("0.0001")}}, "the feature 'chat'"),
+    ],
+)
+def test_the_refusal_names_the_budget_that_is_spent(router, limits, said):
+    limit(router, **limits)
+    if "budget_usd_per_feature" in limits:
+        router.route("hello")
+    if isinstance(limits.get("budget_usd_per_feature"), dict):
+        router.route("hello", feature="other")
+    with pytest.raises(BudgetExceeded, match=f"the budget for {said}") as refused:
+        router.route("hello there", feature="chat")
 
-    with pytest.raises(BudgetExceeded, match="budget"):
-        router.route("and now a longer one", max_tokens=400)
-
-    assert 1 == len(server.requests)
-
-
-def test_a_feature_budget_holds_for_its_feature_alone(make_router):
-    Path("nbroute.toml").write_text("[nbroute.budget_usd_per_feature]\nsearch = 0.0000001")
-    router = make_router()
-
-    router.route("hello")
-    router.route("hello you", feature="other")
-    with pytest.raises(BudgetExceeded, match="search"):
-        router.route("hello there", feature="search")
+    assert 1 == len(str(refused.value).splitlines())
 
 
-def test_a_days_budget_begins_anew_at_midnight_utc(make_router, server):
-    router = make_router()
+def test_the_budget_of_the_settings_counts_what_was_paid_and_no_failure(make_router, server):
+    Path("nbroute.toml").write_text("[nbroute]\nbudget_usd = 0.0032")
+    router = make_router(classifier=lambda _: "MID")  # a call of up to $0.001542
+    server.answer(Reply(status=503, error="down"))
+    for _ in range(3):
+        with pytest.raises(ProviderError):
+            router.route("hello")
+    server.answer(Reply(usage={"prompt_tokens": 10, "completion_tokens": 250}))
+
+    assert [Decimal("0.00153")] * 2 == [router.route(f"hello {n}").cost_usd for n in range(2)]
+    with pytest.raises(BudgetExceeded, match=r"and \$0.00014 is left of the session budget"):
+        router.route("hello 2")
+    assert not [row for row in router.ledger.rows() if row["reserved_usd"] is not None]
+
+
+def test_a_days_budget_begins_anew_at_midnight_utc(router, server):
     now = [datetime(2026, 11, 21, 23, 59, 59, tzinfo=UTC).timestamp()]
     router.parts = replace(router.parts, clock=lambda: now[0])
-    router.limits = replace(router.limits, budget_usd_per_day=Decimal("0.00016"))
+    limit(router, budget_usd_per_day="0.00016")
 
     def after_midnight(body):
         now[0] += 2
@@ -113,89 +144,134 @@ def test_threads_that_route_at_once_cannot_overspend_the_budget(
     assert "running" not in {row["status"] for row in rows}
 
 
+def test_with_a_budget_nothing_is_sent_that_cannot_be_counted(router, server):
+    router.route("hello")
+    router.set_budget(1)
+    router.ledger.close()
+    router.ledger.path.write_bytes(b"overwritten by something else" * 1000)
+
+    with pytest.raises(RecordError, match="cannot read the ledger"):
+        router.route("hello again")
+    assert 1 == len(server.requests)
+
+
+def test_what_nobody_bills_has_a_budget_of_its_reference_price_or_none(opened):
+    priced, free = (opened(profile="simulated") for _ in range(2))
+    tiers = tuple(replace(tier, price=None, model="unlisted") for tier in free.ladder.tiers)
+    free.parts = replace(free.parts, ladder=replace(free.ladder, tiers=tiers))
+    for router in (priced, free):
+        router.set_budget("0.000001")
+
+    assert free.route("hello", tier="SIMPLE", max_cost="0.000001").text
+    with pytest.raises(BudgetExceeded, match="session budget"):
+        priced.route("hello", tier="SIMPLE")
+
+
 # One call
 
 
-def test_what_could_cost_more_than_max_cost_is_not_sent(router, server):
-    with pytest.raises(BudgetExceeded, match="--max-cost"):
-        router.route("hello", tier="TOP", max_cost="0.0001")
-
-    assert [] == server.requests
-
-
-@pytest.mark.parametrize("most", ["0.0003", "0.0021"])
-def test_a_climb_stops_at_max_cost_with_what_was_paid(router, server, most):
+@pytest.mark.parametrize(("most", "above"), [("0.0003", "MID"), ("0.0021", "TOP")])
+def test_a_climb_stops_at_max_cost_with_what_was_paid(router, server, most, above):
     server.answer(SHORT)
-
-    with pytest.raises(BudgetExceeded, match=r"it was not sent.*max-cost") as caught:
+    too_much = rf"LOW \$.* \+ {above} \$.* could come to .*it was not sent"
+    with pytest.raises(BudgetExceeded, match=too_much) as caught:
         router.route(HARD, strategy="cascade", start="LOW", max_cost=most)
 
     result = caught.value.result
     assert SHORT == result.text
     assert result.cost_usd == router.spend().usd <= Decimal(most)
+    assert caught.value.refusal is None
 
 
-@pytest.mark.parametrize("most", ["0", "0.0001", "0.031"])
+@pytest.mark.parametrize("most", ["0", "0.031"])
 @pytest.mark.parametrize("asked", [TWO, {"strategy": "consensus"}])
 def test_with_room_for_less_than_all_of_them_none_is_sent_as_the_dry_run_says(
     router, server, asked, most
 ):
     asked = {**asked, "max_cost": most}
-
     with pytest.raises(BudgetExceeded) as caught:
         router.route(HARD, **asked)
 
     assert router.explain(HARD, **asked).refusal == str(caught.value)
     assert [] == server.requests == router.ledger.rows()
-
-
-def test_parallel_with_one_answer_in_the_cache_needs_room_for_the_other_alone(router):
+    # With TOP's answer in the cache only the others need room.
     router.route(HARD, tier="TOP")
-
-    result = router.route(HARD, **TWO, max_cost="0.031")
-
-    assert {"LOW", "TOP"} == {one.tier for one in result.attempts}
+    if most == "0.031" and asked["strategy"] == "parallel":
+        assert {"LOW", "TOP"} == {one.tier for one in router.route(HARD, **asked).attempts}
 
 
 # A cheaper tier instead
 
 
-def test_over_the_budget_a_cheaper_tier_is_asked_where_that_is_wanted(make_router):
+def test_over_the_budget_a_cheaper_tier_is_asked_or_the_words_decide_where_that_is_wanted(
+    make_router,
+):
     router = make_router(classifier=lambda _: "TOP")
-    or_cheaper(router, budget_usd=Decimal("0.005"))
-
+    or_cheaper(router, "0.005")
     result = router.route("hello")
 
     assert "MID" == result.tier
-    assert any("over the budget, so MID" in notice for notice in result.notices)
-
-
-def test_parallel_over_the_budget_with_cheaper_keeps_the_one_that_fits(router, server):
-    server.answer(GOOD)
-    or_cheaper(router, budget_usd=Decimal("0.001"))
-
-    result = router.route(HARD, **TWO)
-
-    assert ("LOW", GOOD) == (result.tier, result.text)
-    assert any("only LOW answered" in notice for notice in result.notices)
-
-
-def test_a_cascade_over_the_budget_with_cheaper_ends_with_what_it_has(router, server):
-    server.answer(GOOD, medium=SHORT)
-    or_cheaper(router, budget_usd=Decimal("0.004"))
-
-    result = router.route(HARD, strategy="cascade", start="MID")
-
-    assert ("MID", SHORT, False) == (result.tier, result.text, result.passed)
-    assert any("TOP" in notice and "session budget" in notice for notice in result.notices)
-    assert result.cost_usd == router.spend().usd
-
-
-def test_a_classifier_that_the_budget_has_no_room_for_leaves_the_words_to_decide(make_router):
+    told = "over the budget, so MID was asked instead of TOP: a call could cost up to"
+    assert any(told in notice and ";" not in notice for notice in result.notices)
     router = make_router(classifier="model")
-    or_cheaper(router, budget_usd=Decimal("0.00005"))
-
+    or_cheaper(router, "0.00005")
     result = router.route("hello", max_tokens=1)
-
     assert ("ok", "LOW") == (result.text, result.tier)
     assert any("classified without asking a model" in notice for notice in result.notices)
+
+
+def test_parallel_and_a_cascade_over_the_budget_end_with_what_fits(make_router, server):
+    server.answer(GOOD, medium=SHORT)
+    two, up = make_router(), make_router()
+    or_cheaper(two, "0.001")
+    or_cheaper(up, "0.004")
+    parallel = two.route(HARD, **TWO)
+    cascade = up.route(HARD, strategy="cascade", start="MID", cache="off")
+
+    assert ("LOW", GOOD) == (parallel.tier, parallel.text)
+    assert any("only LOW answered" in notice for notice in parallel.notices)
+    assert ("MID", SHORT, False) == (cascade.tier, cascade.text, cascade.passed)
+    assert any("TOP" in told and "session budget" in told for told in cascade.notices)
+    assert cascade.cost_usd == up.ledger.spend(session=up.session).usd
+
+
+# Vectors
+
+
+CHEAP = Price(Decimal(1), Decimal(0), "configured")
+
+
+def vectors(router, texts, usage=None, *, price=CHEAP, **how):
+    """An attempt to embed those texts, as it is opened and as it ends."""
+    tier = Tier("LOW", "box", "tiny-embed", 1000, price=price)
+    request = Request("box", "tiny-embed", tuple(Message("user", text) for text in texts), 0)
+    log = AttemptLog(
+        Attempt("", 0.0, router.session, "r1", "", "", "remote", ""),
+        ledger=router.ledger,
+        clock=lambda: 1_795_262_400.0,
+        observe=lambda event: None,
+        guard=Guard(router.limits),
+    )
+    opened = log.open(request, tier, how.get("kind", "remote"), "embed")
+    reply = Answer("", "tiny", usage or opened.usage, None, 3.0, None)
+    if "error" in how:
+        return log.fail(opened, reply, tier, how["error"])
+    return log.close(opened, reply, tier)
+
+
+def test_vectors_are_an_attempt_at_their_price_and_those_that_nobody_bills_cost_nothing(router):
+    counted = vectors(router, ["a text"], Usage(1000))
+    uncounted = vectors(router, ["word" * 10, "hi"])
+    failed = vectors(router, ["a"], Usage(2000), error=Unavailable("down"))
+    free = vectors(router, ["a text"], price=None, kind="local")
+
+    assert ("embed", 1000, 3.0) == (counted.purpose, counted.input_tokens, counted.latency_ms)
+    assert (Decimal("0.001"), "configured") == (counted.cost_usd, counted.cost_source)
+    assert (11, "estimated") == (uncounted.input_tokens, uncounted.cost_source)
+    assert ("error", Decimal("0.002")) == (failed.status, failed.cost_usd)
+    assert (Decimal(0), "equivalent") == (free.cost_usd, free.cost_source)
+    assert Decimal("0.003011") == router.spend().usd
+    router.set_budget("0.003012")
+    with pytest.raises(BudgetExceeded):
+        vectors(router, ["a word " * 100])
+    assert 4 == router.spend().calls

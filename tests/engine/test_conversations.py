@@ -6,13 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import pytest
-from conftest import LADDER
+from conftest import GOOD, HARD, LADDER, SHORT
 from loopback import Reply
 
 from nbroute import errors
 from nbroute.types import Decision
-
-HARD = "Explain, step by step, how heat moves through the walls of an old house in winter."
 
 
 @dataclass
@@ -31,30 +29,27 @@ def levels(make_router):
     return make_router(classifier=Levels())
 
 
-def test_a_thread_sends_its_turns_along(router, server):
+def test_a_thread_sends_its_turns_along_and_an_escalation_replaces_one(router, server):
     server.reply(text="Lisbon.")
-
-    router.route("What is the capital of Portugal?", thread="trip")
-    router.route("And of Spain?", thread="trip")
+    first = router.route("What is the capital of Portugal?", thread="trip")
+    server.reply(text="Lisbon, of course.")
+    router.escalate(first)
+    router.route("And of Spain?", thread="trip", tier="LOW")
     router.route("And of Italy?")
 
+    *_, follow, alone = (one.json["messages"] for one in server.requests)
     assert [
         ("system", "Be brief."),
         ("user", "What is the capital of Portugal?"),
-        ("assistant", "Lisbon."),
+        ("assistant", "Lisbon, of course."),
         ("user", "And of Spain?"),
-    ] == [(m["role"], m["content"]) for m in server.requests[1].json["messages"]]
-    assert 2 == len(server.requests[2].json["messages"])
+    ] == [(m["role"], m["content"]) for m in follow]
+    assert 2 == len(alone)
 
 
 def test_a_follow_up_is_classified_with_what_it_follows_and_a_new_question_comes_down(levels):
-    prompts = [
-        "Give a proof that there are infinitely many primes.",
-        "Why does that work?",
-        "And is it short?",
-        "What is the German word for apple?",
-    ]
-
+    prompts = ["Give a proof that there are infinitely many primes.", "Why does that work?"]
+    prompts += ["And is it short?", "What is the German word for apple?"]
     results = [levels.route(prompt, thread="maths") for prompt in prompts]
 
     assert ["TOP", "TOP", "TOP", "LOW"] == [result.tier for result in results]
@@ -66,7 +61,6 @@ def test_a_follow_up_is_classified_with_what_it_follows_and_a_new_question_comes
 
 def test_a_tier_chosen_by_hand_holds_for_a_follow_up_and_no_longer(levels):
     first = levels.route("Name a fruit.", thread="t")
-
     raised = levels.escalate(first, "MID")
     follow = levels.route("And another one?", thread="t")
     new = levels.route("Name the tallest mountain of Africa, please.", thread="t")
@@ -76,33 +70,17 @@ def test_a_tier_chosen_by_hand_holds_for_a_follow_up_and_no_longer(levels):
     assert "stays on MID, which you chose" in follow.decision.reason
 
 
-def test_a_start_is_no_choice_by_hand(levels):
-    levels.route("Name a fruit.", thread="t", strategy="cascade", start="TOP")
-
-    assert "LOW" == levels.route("And another one?", thread="t").tier
-
-
-def test_a_cascade_that_climbs_again_in_a_thread_did_not_come_down(router, server):
-    server.answer("Water boils at 100 degrees Celsius at sea level.", small="At a hundred.")
-
+def test_a_cascade_that_climbs_in_a_thread_is_no_choice_by_hand_and_did_not_come_down(
+    router, server
+):
+    server.answer(GOOD, small=SHORT)
     router.route(HARD, thread="t", strategy="cascade")
     second = router.route(HARD, thread="t", strategy="cascade", cache="off")
+    router.route(HARD, thread="t", strategy="cascade", start="TOP")
 
     assert "MID" == second.tier
     assert not any("came down" in notice for notice in second.notices)
-
-
-def test_an_escalated_turn_replaces_its_answer_in_the_thread(router, server):
-    server.reply(text="Weak.")
-    server.reply(text="Strong.")
-    first = router.route("hello", thread="t")
-    router.escalate(first)
-
-    router.route("and now?", thread="t")
-
-    said = [m["content"] for m in server.requests[2].json["messages"]]
-    assert "Strong." in said
-    assert "Weak." not in said
+    assert "LOW" == router.route("And another one?", thread="t").tier
 
 
 def test_a_history_that_does_not_fit_is_trimmed_with_a_notice(make_router, server):
@@ -110,7 +88,6 @@ def test_a_history_that_does_not_fit_is_trimmed_with_a_notice(make_router, serve
     router = make_router(ladder=replace(LADDER, tiers=tiers))
     for number in range(6):
         router.route(f"Question {number}: {'tell me more ' * 12}", thread="long")
-
     last = router.route("and what was the first question?", thread="long")
 
     assert any("were left out" in notice for notice in last.notices)
@@ -122,40 +99,34 @@ def test_a_history_that_does_not_fit_is_trimmed_with_a_notice(make_router, serve
     assert "ok" == router.route("and why is that?", thread="huge").text
 
 
-def test_threads_are_listed_and_forgotten_and_have_no_turn_that_failed(router, server):
-    router.route("hello", thread="a")
-    turn = router.route("and another?", thread="a")
+@pytest.mark.parametrize("name", ["поездка 🧳", "a\u202eb", "<b>it's</b>", "n" * 5000])
+def test_threads_of_any_name_are_listed_and_forgotten_and_have_no_turn_that_failed(
+    router, server, name
+):
+    router.route("hello", thread=name, feature=name)
+    turn = router.route("and now?", thread=name)
+    said = [one["content"] for one in server.requests[1].json["messages"]]
+    assert ["hello", "ok", "and now?"] == said[-3:]
     server.reply(status=400, error="no")
     with pytest.raises(errors.ProviderError):
-        router.route("it fails", thread="a")
+        router.route("it fails", thread=name)
     router.route("hello", thread="b")
 
-    assert ["hello", "and another?"] == [one.prompt for one in router.threads.turns("a")]
-    router.threads.forget("a")
-
+    assert {name, "b"} == {row["thread"] for row in router.ledger.rows()}
+    assert name in router.spend("feature")
+    assert ["hello", "and now?"] == [one.prompt for one in router.threads.turns(name)]
+    router.threads.forget(name)
     assert ("b",) == router.threads.names()
     with pytest.raises(errors.SettingsError, match="'b'"):
-        router.threads.forget("a")
+        router.threads.forget(name)
     assert "MID" == router.escalate(turn).tier
 
 
-@pytest.mark.parametrize("name", ["поездка 🧳", "日本", "a\u202eb", "<b>x</b>", "it's", "n" * 5000])
-def test_threads_and_features_may_have_any_name(router, server, name):
-    router.route("hello", thread=name, feature=name)
-    router.route("and now?", thread=name)
-
-    said = [one["content"] for one in server.requests[1].json["messages"]]
-    assert ["hello", "ok", "and now?"] == said[-3:]
-    assert {name} == {row["thread"] for row in router.ledger.rows()}
-    assert name in router.spend("feature")
-    router.threads.forget(name)
-    assert () == router.threads.names()
-
-
-def test_two_threads_on_one_conversation_lose_no_turn(router, server):
+def test_many_threads_of_one_router_lose_no_call_and_no_turn(router, server):
     server.handler = lambda _: Reply(delay=0.01)
-
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda n: router.route(f"hello {n}", thread="shared"), range(8)))
+        results = list(pool.map(lambda n: router.route(f"hello {n}", thread="shared"), range(16)))
 
-    assert {f"hello {n}" for n in range(8)} == {t.prompt for t in router.threads.turns("shared")}
+    assert {f"hello {n}" for n in range(16)} == {t.prompt for t in router.threads.turns("shared")}
+    assert 16 == len({result.id for result in results}) == len(server.requests)
+    assert 16 == router.spend().calls

@@ -30,7 +30,6 @@ def test_a_result_keeps_all_but_functions_that_cannot_travel(router, copied):
         strategy="cascade",
         checks=["truncation", lambda reply: Verdict(reply.text != "", "own")],
     )
-
     again = copied(found)
 
     assert (again.text, again.attempts, again.cost) == (found.text, found.attempts, found.cost)
@@ -39,40 +38,25 @@ def test_a_result_keeps_all_but_functions_that_cannot_travel(router, copied):
         router.escalate(again)
 
 
-def test_a_comparison_keeps_its_answers_and_cannot_be_voted_in(router, copied):
-    found = router.compare("Hi", tiers=["LOW", "TOP"])
-    found.vote("TOP")
+def test_comparisons_batches_and_reports_keep_their_rows_and_cannot_be_voted_in(router, copied):
+    one = router.compare("Hi", tiers=["LOW", "TOP"])
+    grid = router.compare(["Hi", "Ho"], tiers=["LOW", "TOP"])
+    batch, report = router.map(["Hi", "Ho"]), router.report()
+    one.vote("TOP")
+    grid.vote(0, "TOP")
+    one_again, grid_again, rows = copied(one), copied(grid), copied(batch)
 
-    again = copied(found)
-
-    assert str(again) == str(found)
-    assert again.cost == found.cost
-    assert (found.voted, again.voted) == ("TOP", None)
+    assert (str(one), one.cost) == (str(one_again), one_again.cost)
+    assert ("TOP", None) == (one.voted, one_again.voted)
     with pytest.raises(SettingsError, match=r"no ledger for votes; use router\.compare"):
-        again.vote("LOW")
-
-
-def test_a_grid_keeps_its_answers(router, copied):
-    found = router.compare(["Hi", "Ho"], tiers=["LOW", "TOP"])
-    found.vote(0, "TOP")
-
-    again = copied(found)
-
-    assert str(again[0]) == str(found[0])
-    assert again.costs().equals(found.costs())
-    assert again.frame().drop(columns="voted").equals(found.frame().drop(columns="voted"))
-    assert again.frame()["voted"].isna().all()
+        one_again.vote("LOW")
+    assert str(grid_again[0]) == str(grid[0])
+    assert grid_again.costs().equals(grid.costs())
+    assert grid_again.frame().drop(columns="voted").equals(grid.frame().drop(columns="voted"))
+    assert grid_again.frame()["voted"].isna().all()
     with pytest.raises(SettingsError, match="has no router to ask for its ledger: make a Router"):
-        again.votes()
-
-
-def test_a_batch_and_a_report_keep_their_rows(router, copied):
-    found = router.map(["Hi", "Ho"])
-    report = router.report()
-
-    again = copied(found)
-
-    assert (list(again), again.cost, len(again)) == (list(found), found.cost, 2)
+        grid_again.votes()
+    assert (list(rows), rows.cost, len(rows)) == (list(batch), batch.cost, 2)
     assert copied(report) == report
 
 

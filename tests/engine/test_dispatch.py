@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
+import re
 from contextlib import closing
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from calls import events, said
 from conftest import LADDER
 from loopback import Reply
 
@@ -37,11 +38,10 @@ def only_row(router):
 # Fallback
 
 
-@pytest.mark.parametrize("status", [404, 429, 500, 503])
+@pytest.mark.parametrize("status", [404, 429, 500])
 def test_a_fallback_model_answers_an_error_and_both_are_recorded(router, server, status):
     server.reply(status=status, error="not now")
     server.reply(text="from the second", usage=USAGE, cost=0.001)
-
     result = router.route("hello")
 
     assert ("small-2", "from the second") == (result.model, result.text)
@@ -68,7 +68,6 @@ def test_an_error_is_one_line_with_its_cure_and_a_row_at_no_cost(
     """A bad key or a bad request asks no fallback."""
     server.reply(status=status, error="the server's words")
     alone = status in (400, 401)
-
     line = str(failed_as(router, kind, tier="LOW" if alone else "MID"))
 
     model = "small" if alone else "medium"
@@ -80,14 +79,13 @@ def test_an_error_is_one_line_with_its_cure_and_a_row_at_no_cost(
     assert "the server's words" in row["error"]
 
 
-@pytest.mark.parametrize("status", [200, 400, 401, 403])
+@pytest.mark.parametrize("status", [200, 401])
 def test_a_key_that_the_server_repeats_is_in_no_line_repr_or_row(router, server, status):
     key = "sk-test-0123456789"
     server.reply(status=status, error=f"Incorrect API key provided: {key}, or Bearer {key}")
 
     with pytest.raises(errors.ProviderError, match=r"\[key\]") as caught:
         router.route("hello", tier="MID")
-
     told = f"{router!r} {router.parts!r} {caught.value} {router.ledger.rows()!r}"
     assert key not in told
     assert "[key]" in only_row(router)["error"]
@@ -99,7 +97,6 @@ def test_when_all_models_fail_the_error_names_each(make_router, server):
     router = make_router(ladder=replace(LADDER, tiers=(low, *LADDER.tiers[1:])))
     server.reply(status=429, error="full")
     server.handler = lambda _: Reply(status=404, error="the model does not exist")
-
     line = str(failed_as(router, errors.AllModelsFailed))
 
     assert "each of the 11 models of tier LOW failed" in line
@@ -151,7 +148,6 @@ def test_a_tier_falls_back_to_another_provider(monkeypatch, server, reached, ask
     away = server.url if reached else "http://127.0.0.1:9"
     Path("nbroute.toml").write_text(CHAIN.format(away=away, loop=server.url))
     server.answer(Reply(status=401, error="no such key"), small=Reply(usage=USAGE))
-
     with closing(Router(settings="nbroute.toml")) as router:
         result = router.route("hello")
 
@@ -173,27 +169,20 @@ def test_a_tier_falls_back_to_another_provider(monkeypatch, server, reached, ask
         ({"body": {"choices": []}}, "no choices", 0),
         ({"body": b"{half"}, "cut off or damaged", 0),
         ({"error": "overloaded"}, "overloaded", 0),
-        ({"text": "", "usage": USAGE}, "empty answer", PAID),
         ({"text": " \n ", "usage": USAGE}, "empty answer", PAID),
-        (
-            {"text": "", "usage": USAGE, "finish_reason": "length"},
-            "budget of 64 tokens.*raise max_tokens",
-            PAID,
-        ),
+        ({"text": "", "usage": USAGE, "finish_reason": "length"}, "64 tokens.*max_tokens", PAID),
     ],
 )
 def test_a_reply_that_is_no_answer_falls_back_and_what_it_cost_is_kept(
     router, server, reply, *, says, paid, stream
 ):
     server.reply(**reply)
-
     result = router.route("hello", stream=stream)
 
     assert ("small-2", "ok") == (result.model, result.text)
     first = result.attempts[0]
     assert ("error", paid) == (first.status, first.cost_usd)
-    with pytest.raises(AssertionError, match=says):
-        raise AssertionError(first.error)
+    assert re.search(says, first.error)
 
 
 @pytest.mark.parametrize(
@@ -209,7 +198,6 @@ def test_half_an_answer_that_was_shown_is_kept_and_no_other_model_asked(
 ):
     server.reply(text="one two", usage=None, **broken)
     router = make_router(timeout_s=0.3)
-
     error = failed_as(router, kind)
 
     assert says in str(error)
@@ -221,29 +209,17 @@ def test_half_an_answer_that_was_shown_is_kept_and_no_other_model_asked(
 
 
 def test_what_an_endpoint_takes_back_is_no_part_of_the_next_models_answer(router, server):
-    error = {"code": 502, "message": "provider went away"}
-    whole = {"choices": [{"delta": {"content": "Half an"}}]}
-    body = f"data: {json.dumps(whole)}\n\ndata: {json.dumps({'error': error})}\n\n"
-    server.reply(body=body, content_type="text/event-stream")
+    broken = events(said("Half an"), {"error": {"code": 502, "message": "provider went away"}})
+    server.reply(**broken)
     seen = []
-
     result = router.route("hello", observe=seen.append)
 
     assert ("small-2", "ok") == (result.model, result.text)
     kinds = [event.text if isinstance(event, Text) else type(event) for event in seen]
     assert [Sent, "Half an", Attempted, Sent, "ok", Attempted] == kinds[1:7]
-    server.reply(body=body, content_type="text/event-stream")
+    server.reply(**broken)
     with pytest.raises(errors.BadReply):  # what was read from a stream cannot be taken back
         list(router.stream("hello again"))
-
-
-def test_an_answer_that_runs_past_its_budget_is_stopped_and_kept(router, server):
-    server.reply(text="word " * 2000, chunks=["word "] * 2000)
-
-    result = router.route("hello", max_tokens=10)
-
-    assert 10 < len(result.text.split()) < 1000
-    assert any("past its budget of 10 tokens" in notice for notice in result.notices)
 
 
 @pytest.mark.parametrize("stream", [True, False])
@@ -252,7 +228,6 @@ def test_a_silent_server_times_out_may_have_cost_and_the_next_model_is_asked(
 ):
     server.reply(delay=30)
     server.reply(text="quick")
-
     result = make_router(timeout_s=0.3).route("hello", stream=stream)
 
     silent = result.attempts[0]
@@ -263,38 +238,25 @@ def test_a_silent_server_times_out_may_have_cost_and_the_next_model_is_asked(
     assert "raise timeout_s" in silent.error
 
 
-def test_no_server_is_said_with_its_address_and_costs_nothing(make_router):
-    router = make_router(url="http://127.0.0.1:9/v1")
-
-    line = str(failed_as(router, errors.Unavailable, tier="TOP"))
-
-    assert "no connection to 127.0.0.1:9" in line
-    assert "is there a network?" in line
-    assert 0 == only_row(router)["cost_usd"]
-
-
 # What an endpoint counts
 
 
 @pytest.mark.parametrize(
     "usage",
     [
-        None,
         "none",
         {"prompt_tokens": "ten", "completion_tokens": [3]},
         {"prompt_tokens": -5, "completion_tokens": True},
         {"prompt_tokens": 10**30, "completion_tokens": 3},
-        *(COUNTED | {"cost": cost} for cost in ("NaN", float("inf"), "1e400", -1, 10**30)),
+        *(COUNTED | {"cost": cost} for cost in ("NaN", float("inf"), -1, 10**30)),
         COUNTED | {"prompt_tokens_details": {"cached_tokens": 10**30}},
     ],
-    ids=str,
 )
 def test_usage_that_cannot_be_true_costs_no_answer_and_no_sum(router, server, usage):
     choice = {"message": {"content": "Paris."}, "finish_reason": "stop"}
     server.reply(body={"choices": [choice], "usage": usage})
 
     assert "Paris." == router.route("hello", stream=False).text
-
     row = only_row(router)
     assert "ok" == row["status"]
     assert 0 < row["input_tokens"] < 100
@@ -304,7 +266,6 @@ def test_usage_that_cannot_be_true_costs_no_answer_and_no_sum(router, server, us
 def test_an_unknown_price_cannot_keep_a_limit_and_costs_unknown(make_router):
     bare = replace(LADDER, tiers=tuple(replace(t, price=None) for t in LADDER.tiers))
     router = make_router(ladder=bare)
-
     result = router.route("hello")
 
     assert (None, "unknown") == (result.cost_usd, result.cost_source)
@@ -323,7 +284,6 @@ def test_an_unknown_price_cannot_keep_a_limit_and_costs_unknown(make_router):
 def test_the_cache_answers_the_same_request_at_no_cost_as_far_as_its_mode_says(router, server):
     server.reply(text="Paris.", usage=USAGE, id="gen-1")
     router.route("Where?")
-
     again = router.route("Where?")
 
     assert 1 == len(server.requests)

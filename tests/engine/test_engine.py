@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -21,9 +20,11 @@ MEGABYTE = "x" * 2**20
 
 def test_an_answer_comes_with_tier_model_tokens_and_cost(router, server):
     server.reply(text="Paris.", usage=USAGE)
+    seen = []
+    result = router.route("What is the capital of France?", observe=seen.append)
 
-    result = router.route("What is the capital of France?")
-
+    assert [Classified, Sent, Text, Attempted, Done] == [type(event) for event in seen]
+    assert result == seen[-1].result
     assert ("Paris.", "LOW", "small") == (result.text, result.tier, result.model)
     assert (1000, 500) == (result.usage.input_tokens, result.usage.output_tokens)
     assert (Decimal("0.002"), "configured") == (result.cost_usd, result.cost_source)
@@ -36,23 +37,16 @@ def test_an_answer_comes_with_tier_model_tokens_and_cost(router, server):
 def test_a_request_is_the_tiers_but_for_what_the_caller_says(router, server):
     router.route("hello there")
     router.route("hi", tier="top", system="Sing.", max_tokens=7, temperature=0.5, stream=False)
+    asked = router.route("give me json", json=True)
 
-    tiers, callers = (seen.json for seen in server.requests)
+    tiers, callers, object_ = (seen.json for seen in server.requests)
     assert ("small", 64, True) == (tiers["model"], tiers["max_tokens"], tiers["stream"])
     assert ("large", 7, 0.5) == tuple(callers[k] for k in ("model", "max_tokens", "temperature"))
     assert not callers.get("stream")
     systems = [one["messages"][0]["content"] for one in (tiers, callers)]
     assert ["Be brief.", "Sing."] == systems
-
-
-def test_the_events_come_in_the_order_of_the_sentence(router, server):
-    server.reply(text="Paris it is.", chunks=["Paris ", "it is."])
-    seen = []
-
-    result = router.route("Where?", observe=seen.append)
-
-    assert [Classified, Sent, Text, Text, Attempted, Done] == [type(event) for event in seen]
-    assert result == seen[-1].result
+    assert {"type": "json_object"} == object_["response_format"]
+    assert ({"answer": "ok"}, True) == (asked.data, asked.passed)
 
 
 def test_an_observer_that_breaks_does_not_break_the_call(router, caplog):
@@ -61,14 +55,6 @@ def test_an_observer_that_breaks_does_not_break_the_call(router, caplog):
 
     assert "ok" == router.route("hello", observe=broken).text
     assert "observer failed" in caplog.text
-
-
-def test_many_threads_share_a_router(router, server):
-    with ThreadPoolExecutor(8) as pool:
-        results = list(pool.map(lambda n: router.route(f"hello {n}"), range(40)))
-
-    assert 40 == len({result.id for result in results}) == len(server.requests)
-    assert 40 == router.spend().calls
 
 
 # The prompt
@@ -98,37 +84,22 @@ def test_a_prompt_that_cannot_be_sent_is_refused(make_router, server, prompt, sa
         assert [prompt] == server.prompts
 
 
-@pytest.mark.parametrize(
-    "prompt",
-    ["🧮👩‍🔬 π ≈ 3", "مرحبا بالعالم", "שלום 123", "नमस्ते", "日本語", "e\u0301tude", "a\u202eb"],
-)
-def test_any_script_goes_there_and_comes_back_as_it_was_written(router, server, prompt):
+def test_any_script_is_sent_as_it_is_and_control_characters_are_taken_out(router, server):
     server.handler = lambda sent: Reply(text=sent["messages"][-1]["content"])
+    prompts = ["🧮👩‍🔬 π ≈ 3", "مرحبا بالعالم", "日本語", "e\u0301tude", "a\u202eb"]
+    assert prompts == [router.route(prompt).text for prompt in prompts] == server.prompts
 
-    assert prompt == router.route(prompt).text
-    assert [prompt] == server.prompts
-
-
-def test_control_characters_are_taken_out_and_the_user_is_told_once(router, server):
-    seen = []
-
-    result = router.route("a\x00b\x1b[31m \ud83d c", observe=seen.append)
-
-    assert ["ab[31m  c"] == server.prompts
+    seen, named = [], {"feature": "a\ud800", "thread": "b\ud800"}
+    result = router.route("a\x00b\x1b[31m \ud83d c", observe=seen.append, **named)
+    assert "ab[31m  c" == server.prompts[-1]
     assert any("3 control characters" in notice for notice in result.notices)
     assert 1 == sum(isinstance(event, Notice) for event in seen)
-
-
-def test_half_a_surrogate_pair_in_a_name_costs_no_answer(router):
-    assert "ok" == router.route("hello", feature="a\ud800", thread="b\ud800").text
-    assert 1 == len(router.ledger.rows())
 
 
 def test_tiers_may_have_unicode_names_in_any_case(make_router, server):
     named = zip(LADDER.tiers, ("Größe", "日本", "🚀"), strict=True)
     tiers = tuple(replace(tier, name=name) for tier, name in named)
     router = make_router(ladder=replace(LADDER, tiers=tiers, default="Größe"), classifier="ngrams")
-
     result = router.route("hello", strategy="cascade", start="GRÖSSE")
 
     assert ("Größe", "日本") == (result.tier, router.escalate(result).tier)
@@ -138,20 +109,10 @@ def test_tiers_may_have_unicode_names_in_any_case(make_router, server):
 def test_an_answer_has_what_the_prompt_leaves_of_the_tiers_own_context(make_router, server):
     tier = Tier("LOW", "loop", "small", 64, context=100)
     router = make_router(ladder=Ladder("one", (tier,), "LOW"))
-
     for words in (4, 60, 400):
         router.route("word " * words)
 
     assert [64, 25, 64] == [seen.json["max_tokens"] for seen in server.requests]
-
-
-def test_json_is_asked_for_and_checked(router, server):
-    server.reply(text='{"a": 1}')
-
-    result = router.route("give me json", json=True)
-
-    assert {"type": "json_object"} == server.requests[0].json["response_format"]
-    assert ({"a": 1}, True) == (result.data, result.passed)
 
 
 # Which tier
@@ -166,7 +127,6 @@ def test_a_classifier_that_exits_is_an_error_and_a_forced_tier_is_not_classified
         router.route("hello")
     assert [] == server.requests
     result = router.route("hello", tier="MID")
-
     assert ("MID", "forced") == (result.tier, result.decision.classifier)
 
 
@@ -175,7 +135,6 @@ def test_a_model_classifier_is_paid_for_decides_and_is_never_the_answer(make_rou
     server.reply(text="deep thought", usage=USAGE)
     server.reply(text="TOP", usage=USAGE)
     router = make_router(classifier="model")
-
     result = router.route("hello")
     with pytest.raises(errors.BudgetExceeded) as caught:
         router.route("good morning", max_cost="0.003")
@@ -189,16 +148,14 @@ def test_a_model_classifier_is_paid_for_decides_and_is_never_the_answer(make_rou
 @pytest.mark.parametrize(
     "failure",
     [
-        *({"status": status, "error": "no"} for status in (401, 403, 404, 503)),
+        *({"status": status, "error": "no"} for status in (401, 404, 503)),
         {"html": True},
-        {"body": {}},
         {"text": "I think this is rather TOP"},
     ],
 )
 def test_a_classifier_out_of_order_does_not_stop_the_answer(make_router, server, failure):
     """Nor does one that talks."""
     server.handler = lambda sent: Reply(**({} if sent["stream"] else failure))
-
     result = make_router(classifier="model").route("hello")
 
     assert ("ok", "LOW", True) == (result.text, result.tier, result.decision.defaulted)
@@ -219,7 +176,6 @@ def reasoning(sent):
 def test_a_classifier_that_thinks_before_it_answers_gets_room_and_keeps_it(make_router, server):
     server.handler = reasoning
     router = make_router(classifier="model")
-
     results = [router.route(prompt) for prompt in ("hello", "good morning")]
 
     assert ["TOP", "TOP"] == [result.tier for result in results]
@@ -244,9 +200,8 @@ def test_classify_and_a_dry_run_send_nothing(make_router, server):
 # Escalation
 
 
-def test_an_escalation_asks_the_next_tier_and_is_linked(router):
+def test_an_escalation_asks_the_next_tier_and_is_linked(router, make_router):
     first = router.route("hello")
-
     second = router.escalate(first)
 
     assert ("MID", first, True) == (second.tier, second.parent, second.escalated)
@@ -256,25 +211,15 @@ def test_an_escalation_asks_the_next_tier_and_is_linked(router):
     with pytest.raises(errors.SettingsError, match="TOP is the top tier"):
         router.escalate(top)
     assert not router.escalate(top, "LOW").escalated  # a rerun below
-
-
-def test_a_result_of_another_ladder_is_escalated_by_naming_a_tier(make_router, router):
-    foreign = router.route("hello")
+    # What a parallel plan has asked already comes from the cache.
+    above = router.escalate(router.route("hi", strategy="parallel", tiers=("LOW", "MID")))
+    assert ("MID", True, 0) == (above.tier, above.cached, above.cost_usd)
+    assert "TOP" == router.escalate(above).tier
     renamed = tuple(replace(t, name=f"{t.name}2") for t in LADDER.tiers)
     other = make_router(ladder=replace(LADDER, tiers=renamed, default="LOW2"))
-
     with pytest.raises(errors.SettingsError, match="'LOW' is not a tier of ladder"):
-        other.escalate(foreign)
-    assert "TOP2" == other.escalate(foreign, "TOP2").tier
-
-
-def test_a_parallel_result_is_escalated_along_its_plan_from_the_cache(router):
-    result = router.route("hello", strategy="parallel", tiers=("LOW", "MID"))
-
-    above = router.escalate(result)
-
-    assert ["LOW", "MID", "TOP"] == [result.tier, above.tier, router.escalate(above).tier]
-    assert (True, 0) == (above.cached, above.cost_usd)
+        other.escalate(first)
+    assert "TOP2" == other.escalate(first, "TOP2").tier
 
 
 # Streams
@@ -283,7 +228,6 @@ def test_a_parallel_result_is_escalated_along_its_plan_from_the_cache(router):
 def test_a_stream_yields_pieces_has_the_result_at_the_end_and_is_read_once(router, server):
     server.reply(text="one two", chunks=["one ", "two"])
     server.reply(status=401, error="no")
-
     stream = router.stream("hello")
 
     assert ["one ", "two"] == list(stream)

@@ -24,11 +24,8 @@ class SilentError(Exception):
     ("raised", "says"),
     [
         (ZeroDivisionError("by nothing"), "the check raised ZeroDivisionError: by nothing"),
-        (KeyError("total"), "KeyError"),
         (SystemExit(1), "SystemExit"),
         (GeneratorExit(), "GeneratorExit"),
-        (RecursionError("deep"), "RecursionError"),
-        (MemoryError(), "MemoryError"),
         (StopIteration(), "StopIteration"),
         (SilentError(), "SilentError"),
         (ValueError("first\nsecond\n" + "x" * 10_000), "ValueError: first"),
@@ -46,17 +43,13 @@ def test_whatever_a_check_raises_is_a_verdict_of_one_line(router, raised, says):
     assert len(verdict.reason) < 1000
 
 
-def test_a_check_may_return_a_bool(router):
-    assert router.route("hello", checks=[lambda reply: True]).verdicts[0].passed
-
-
 def loop(_):
     while True:
         time.sleep(0.001)
 
 
 def stubborn(_):
-    for _ in range(300):
+    for _ in range(60):
         with contextlib.suppress(BaseException):
             time.sleep(0.01)
 
@@ -66,9 +59,9 @@ def stubborn(_):
 )
 def test_a_check_that_never_ends_is_given_up_and_its_thread_ends(router, check):
     router.parts = replace(router.parts, check_timeout_s=0.2)
-    router.route("hello")  # the server keeps a thread for the connection
+    # The server keeps a thread for the connection; a check may return a bool.
+    assert router.route("hello", checks=[lambda reply: True]).verdicts[0].passed
     before = {*threading.enumerate()}
-
     result = router.route("hello", checks=[check])
 
     assert "did not end within 0.2 s" in result.verdicts[-1].reason
@@ -89,7 +82,6 @@ def test_ctrl_c_in_a_check_that_never_ends_keeps_what_was_paid_for(router):
 
     with pytest.raises(errors.Interrupted):
         router.route("hello", checks=[own(endless)])
-
     assert ["ok"] == [row["status"] for row in router.ledger.rows()]
     assert ended.wait(10)
     assert "ok" == router.route("hello again").text

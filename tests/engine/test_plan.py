@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
+from conftest import LADDER
 
 from nbroute.errors import SettingsError
 
@@ -14,44 +17,33 @@ CASCADE, PARALLEL, CONSENSUS = ({"strategy": s} for s in ("cascade", "parallel",
 REFUSED = [
     # what is misspelt
     ({"tires": "LOW"}, "unknown option 'tires': did you mean 'tiers'"),
-    ({"nonsense": 1}, "unknown option 'nonsense'"),
     ({"tier": "MIDDLE"}, "did you mean 'MID'"),
     ({"strategy": "cascde"}, "did you mean 'cascade'"),
     ({"strategy": None}, "unknown strategy None"),
     ({"classifier": "ngramz"}, "did you mean 'ngrams'"),
     ({"cache": "on"}, "unknown cache mode 'on'"),
-    ({"cache": 5}, "unknown cache mode 5"),
     ({"by": "vibes"}, "unknown way to compare two answers 'vibes'"),
     ({"checks": ["lenght=20"]}, "length"),
     ({"checks": ["latency"]}, "latency"),
     ({"checks": ["length=many"]}, "many"),
     # what is of a wrong kind, or out of bounds
-    ({"tier": 5}, "tier is 5"),
     ({"thread": 5}, "thread is 5"),
     ({"thread": " "}, "it takes a name"),
-    ({"feature": 5}, "feature is 5"),
     ({"classifier": 5}, "classifier"),
     ({"checks": 3}, "checks is 3"),
     ({"checks": [None]}, "checks is"),
-    ({"checks": [5]}, "checks is"),
     ({"checks": [""]}, "''"),
     ({"max_tokens": 0}, "max_tokens is 0"),
     ({"max_tokens": "5"}, "max_tokens is '5'"),
     ({"max_tokens": False}, "max_tokens is False"),
     ({"max_cost": -1}, "max_cost is -1"),
-    ({"max_cost": "nan"}, "max_cost is 'nan'"),
-    ({"max_cost": "much"}, "max_cost is 'much'"),
     ({"max_cost": False}, "max_cost is False"),
-    ({"temperature": "hot"}, "temperature is 'hot'"),
     ({"temperature": False}, "temperature is False; it takes a number"),
     ({"temperature": float("nan")}, "temperature is nan"),
     ({"temperature": float("inf")}, "temperature is inf"),
     ({"temperature": 10**400}, "temperature is 1000"),
-    ({"agreement": False}, "agreement is False"),
     (PARALLEL | {"agreement": "much"}, "agreement is 'much'"),
     (PARALLEL | {"agreement": 2}, "from 0 to 1"),
-    (PARALLEL | {"agreement": float("nan")}, "from 0 to 1"),
-    ({"schema": 5}, "5"),
     ({"schema": lambda: None}, "schema"),
     ({"schema": {"type": "strng"}}, "strng"),
     ({"schema": {"$defs": {"a": {"$ref": "#/$defs/a"}}, "$ref": "#/$defs/a"}}, "without end"),
@@ -62,22 +54,17 @@ REFUSED = [
     ({"tiers": ["LOW", "TOP"]}, "cascade, parallel or consensus"),
     (CASCADE | {"start": "LOW", "tier": "MID"}, "is for a cascade"),
     (CASCADE | {"start": "LOW", "tiers": ["LOW", "TOP"]}, "exclude each other"),
-    (CASCADE | {"tiers": [1]}, "tiers is"),
     (CASCADE | {"tiers": [None, "LOW"]}, "tiers is"),
     (CASCADE | {"tiers": ["LOW", "HIGH"]}, "unknown tier 'HIGH'"),
-    (CASCADE | {"start": "HIGH"}, "unknown tier 'HIGH'"),
     (PARALLEL | {"tiers": ["LOW"]}, "takes two"),
-    (PARALLEL | {"tiers": ["LOW", "MID", "TOP"]}, "takes two"),
     (PARALLEL | {"tiers": ["LOW", "low"]}, "twice"),
     (CONSENSUS | {"tiers": ["LOW", "TOP"]}, "consensus takes three"),
     (CONSENSUS | {"tier": "LOW"}, "'LOW' is one tier and consensus takes three"),
     (CONSENSUS | {"model": "small"}, "every tier of consensus"),
     ({"repeat": 1}, "repeat is 1; it takes a whole number from 2 to 20"),
     ({"repeat": 21}, "repeat is 21"),
-    ({"repeat": 2.5}, "repeat is 2.5"),
     ({"repeat": True}, "repeat is True"),
     (CASCADE | {"repeat": 3}, "asks one tier several times and strategy"),
-    (PARALLEL | {"repeat": 3}, "asks one tier several times and strategy"),
     ({"repeat": 3, "cache": "use"}, "asks each time afresh; leave out cache = 'use'"),
 ]
 
@@ -91,11 +78,7 @@ def test_a_wrong_option_is_named_before_anything_is_sent(router, server, options
     assert [] == server.requests == router.ledger.rows()
 
 
-def test_a_ladder_of_two_tiers_has_no_consensus(make_router, server):
-    from dataclasses import replace
-
-    from conftest import LADDER
-
+def test_a_ladder_of_two_tiers_has_no_consensus(make_router):
     router = make_router(ladder=replace(LADDER, tiers=LADDER.tiers[:2]))
 
     with pytest.raises(SettingsError, match="has 2 tiers, consensus takes three"):

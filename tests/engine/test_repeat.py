@@ -41,11 +41,6 @@ def answers(server):
     return give
 
 
-@pytest.fixture
-def one_tier(make_router):
-    return make_router(ladder=nbroute.Ladder("one", LADDER.tiers[2:], "TOP"))
-
-
 def test_the_answer_that_most_agree_on_is_used_and_all_are_paid_for(router, server, answers):
     answers("It is 41.", "It is 42.", "The answer is 42", "42", "The answer is **42**.")
     events = []
@@ -73,19 +68,13 @@ def test_the_answer_that_most_agree_on_is_used_and_all_are_paid_for(router, serv
     ("texts", "by", "agreeing", "says"),
     [
         (("1", "2", "3"), "value", 1, "3 answers: no two agree, $"),
-        (
-            (CATS, "a budget fell", f"{CATS} today"),
-            "cosine",
-            2,
-            "3 answers: 2 agree, $",
-        ),
+        ((CATS, "a budget fell", f"{CATS} today"), "cosine", 2, "3 answers: 2 agree, $"),
     ],
 )
 def test_answers_agree_by_their_value_or_by_their_vectors(
     router, answers, texts, by, *, agreeing, says
 ):
     answers(*texts)
-
     result = router.route("Say something.", repeat=3, agreement=0.8)
 
     found = result.repeats
@@ -98,7 +87,6 @@ def test_answers_agree_by_their_value_or_by_their_vectors(
 
 def test_each_is_asked_afresh_none_is_kept_and_an_escalation_asks_once(router, server, answers):
     answers(*map(str, range(8)))
-
     router.route(PROMPT, repeat=2)
     twice = router.route(PROMPT, repeat=2)
     router.route(PROMPT)
@@ -111,16 +99,18 @@ def test_each_is_asked_afresh_none_is_kept_and_an_escalation_asks_once(router, s
     assert 6 == len(server.requests)
 
 
-def test_one_that_fails_leaves_the_others_and_all_that_fail_are_an_error(one_tier, server, answers):
+def test_one_that_fails_leaves_the_others_and_all_that_fail_are_an_error(
+    make_router, server, answers
+):
+    router = make_router(ladder=nbroute.Ladder("one", LADDER.tiers[2:], "TOP"))
     answers("42", Reply(status=503, error="no"), "42")
-
-    result = one_tier.route(PROMPT, tier="TOP", repeat=3)
+    result = router.route(PROMPT, tier="TOP", repeat=3)
 
     assert "2 answers of 3: all agree on 42, $" in repeated(result)
     assert any(one.startswith("1 of 3 answers did not come: ") for one in result.notices)
     server.answer(Reply(status=503, error="no"))
     with pytest.raises(Unavailable):
-        one_tier.route(PROMPT, tier="TOP", repeat=2)
+        router.route(PROMPT, tier="TOP", repeat=2)
 
 
 @pytest.mark.parametrize("limit", ["max_cost", "budget_usd", "budget_usd_per_day"])
@@ -134,7 +124,6 @@ def test_what_does_not_fit_n_times_is_refused_before_the_first(router, server, l
         router.route(PROMPT, repeat=4, **options)
     assert [] == server.requests
     assert Decimal(0) == router.spend().usd
-
     router.route(PROMPT, repeat=3, **options)
     assert 3 == len(server.requests)
 
@@ -142,7 +131,6 @@ def test_what_does_not_fit_n_times_is_refused_before_the_first(router, server, l
 def test_over_a_budget_a_cheaper_tier_may_be_asked(router, server):
     top = router.explain(PROMPT, tier="TOP").estimates[2].high.usd
     router.limits = replace(router.limits, budget_usd=2 * top, on_limit="cheaper")
-
     result = router.route(PROMPT, tier="TOP", repeat=3)
 
     assert ("MID", 3) == (result.tier, len(server.requests))
@@ -175,7 +163,6 @@ def test_a_recording_has_each_of_them(make_router, answers, tmp_path):
     answers("41", "42", "42", "42", "40")
     before = router.route(PROMPT, repeat=5)
     router.close()
-
     with closing(nbroute.Router(replay=file, classifier=lambda _: "LOW")) as replayed:
         after = replayed.route(PROMPT, repeat=5)
 
@@ -183,9 +170,9 @@ def test_a_recording_has_each_of_them(make_router, answers, tmp_path):
     assert before.text == after.text
 
 
-def test_a_simulated_model_says_that_it_answers_alike():
-    with closing(nbroute.Router(profile="simulated")) as router:
-        result = router.route("What is the capital of France?", repeat=3, tier="SIMPLE")
+def test_a_simulated_model_says_that_it_answers_alike(opened):
+    asked = {"repeat": 3, "tier": "SIMPLE"}
+    result = opened(profile="simulated").route("What is the capital of France?", **asked)
 
     assert "3 answers: all agree" in repeated(result)
     assert "a simulated model gives the same answer each time" in result.notices

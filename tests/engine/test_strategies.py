@@ -5,33 +5,25 @@ from __future__ import annotations
 import os
 import re
 import signal
-import subprocess
-import sys
 import threading
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import LADDER
+from conftest import GOOD, HARD, LADDER, OTHER, SHORT, TWO
 from loopback import Reply, prompt_of
 
 from nbroute import errors
 from nbroute.checks import own
-from nbroute.providers.simulated import Simulated
 from nbroute.router import Router
 from nbroute.types import Attempted, Escalated, Sent, Text, Verdict
 
-GOOD = "Water boils at 100 degrees Celsius at sea level, and lower up a mountain."
-OTHER = "Bananas are rich in potassium, and monkeys like them very much."
-SHORT = "At a hundred."
-HARD = "Explain, step by step, how heat moves through the walls of an old house in winter."
 DOWN = Reply(status=500, error="down")
 UNSURE = "I'm not sure about any of that, to be quite honest."
 NO_KEY = Reply(status=401, error="no such key")
 TIRED = Reply(status=400, error="too tired")
 FIVE, SIX = "The answer is 5.", "The answer is 6."
-TWO = {"strategy": "parallel", "tiers": ("LOW", "TOP")}
 THREE = {"strategy": "consensus", "checks": ["length=10"]}
 
 
@@ -49,7 +41,6 @@ def texts(seen):
 def test_an_answer_that_is_too_short_is_asked_of_the_next_tier_once(router, server):
     server.answer(GOOD, small=SHORT)
     seen = []
-
     result = router.route(HARD, strategy="cascade", observe=seen.append)
 
     assert [("LOW", "rejected"), ("MID", "ok")] == statuses(result)
@@ -75,13 +66,11 @@ def test_an_answer_that_is_too_short_is_asked_of_the_next_tier_once(router, serv
         (Reply(text=GOOD, finish_reason="length"), {}, "cut off"),
         ('{"a": 1, "a": 2}', {"json": True}, "occurs twice"),
         (Reply(text=GOOD, chunks=[GOOD], logprobs=[-1.2]), {"checks": ["logprob=0.7"]}, ""),
-        (f"{GOOD}\n\nConfidence: 5", {"checks": ["rating"]}, "5"),
     ],
 )
 def test_an_answer_that_will_not_do_climbs_with_its_reason(router, server, answer, options, says):
-    good = '{"a": 3}' if "json" in options else f"{GOOD}\n\nConfidence: 9"
+    good = '{"a": 3}' if "json" in options else GOOD
     server.answer(Reply(text=good, chunks=[good], logprobs=[-0.01]), small=answer)
-
     result = router.route(HARD, strategy="cascade", **options)
 
     assert ("MID", True) == (result.tier, result.passed)
@@ -113,7 +102,6 @@ def test_a_cascade_begins_and_goes_where_it_is_told(router, server):
 )
 def test_when_no_answer_passes_the_best_one_comes_back_marked(router, server, answers, tier, says):
     server.answer(**dict(zip(("small", "medium", "large"), answers, strict=True)))
-
     result = router.route(HARD, strategy="cascade")
 
     assert (tier, False, 3) == (result.tier, result.passed, len(result.rungs))
@@ -130,7 +118,6 @@ def test_a_self_rating_and_logprobs_are_asked_for_kept_and_not_shown(router, ser
     )
     seen = []
     asked = {"strategy": "cascade", "checks": ["rating", "logprob=0.7"]}
-
     results = [router.route(HARD, **asked, observe=seen.append) for _ in range(2)]
 
     for result in results:
@@ -157,27 +144,22 @@ def test_the_feedback_of_a_check_goes_up_with_the_prompt(router, server):
     assert "It was wrong in line 3." in second
 
 
-FAILURES = [
-    ({"status": 500, "error": "down"}, "Unavailable"),
-    ({"status": 429, "error": "slow down"}, "RateLimited"),
-    ({"status": 402, "error": "empty"}, "QuotaUsedUp"),
-    ({"status": 400, "error": "prompt is too long"}, "ContextTooLong"),
-    ({"status": 403, "error": "your input was flagged"}, "Moderated"),
-    ({"status": 404, "error": "no such model"}, "UnknownModel"),
-    ({"text": ""}, "empty answer"),
-    ({"html": True}, "web page"),
-    ({"text": "one two three", "cut_after": 2}, "broke off"),
-    ({"text": "one two three", "finish_reason": None, "done": False}, "broke off"),
-    ({"delay": 30}, "TimedOut"),
-]
-
-
-@pytest.mark.parametrize(("reply", "says"), FAILURES)
+@pytest.mark.parametrize(
+    ("reply", "says"),
+    [
+        ({"status": 500, "error": "down"}, "Unavailable"),
+        ({"status": 402, "error": "empty"}, "QuotaUsedUp"),
+        ({"status": 400, "error": "prompt is too long"}, "ContextTooLong"),
+        ({"status": 403, "error": "your input was flagged"}, "Moderated"),
+        ({"text": ""}, "empty answer"),
+        ({"text": "one two three", "cut_after": 2}, "broke off"),
+        ({"delay": 30}, "TimedOut"),
+    ],
+)
 def test_a_cascade_climbs_past_a_tier_that_cannot_answer(make_router, server, reply, says):
     router = make_router(timeout_s=0.3)
     server.answer(GOOD, **dict.fromkeys(("small", "small-2"), Reply(**reply)))
     seen = []
-
     result = router.route(HARD, strategy="cascade", observe=seen.append)
 
     assert (GOOD, "MID", True) == (result.text, result.tier, result.escalated)
@@ -200,7 +182,6 @@ def test_where_no_tier_answers_the_error_names_each_that_could_be_asked(router, 
     server.handler = lambda _: NO_KEY
     with pytest.raises(errors.AuthError):
         router.route(HARD, strategy="cascade")
-
     assert sent + 1 == len(server.requests)
     assert all(f"{model} is down" in str(caught.value) for model in ("small-2", "medium", "large"))
     assert ["LOW", "MID", "TOP"] == [rung.tier for rung in caught.value.result.rungs]
@@ -234,7 +215,6 @@ model = "far"
     ("status", "error", "asked"),
     [
         (401, "no such key", ["near", "far"]),
-        (400, "'messages' must alternate", ["near", "far"]),
         (400, "maximum context length is 1000 tokens", ["near", "far"]),
         (404, "no such model", ["near", "near-2", "far"]),
     ],
@@ -244,7 +224,6 @@ def test_a_cascade_skips_what_would_fail_the_same_way(monkeypatch, server, statu
     monkeypatch.setenv("FAR_API_KEY", "sk-far-0123")
     Path("nbroute.toml").write_text(NEAR_AND_FAR.format(url=server.url))
     server.answer(Reply(status=status, error=error), far=GOOD)
-
     with closing(Router(settings="nbroute.toml")) as router:
         result = router.route(HARD, strategy="cascade", start="LOW")
 
@@ -252,31 +231,11 @@ def test_a_cascade_skips_what_would_fail_the_same_way(monkeypatch, server, statu
     assert ("TOP", GOOD) == (result.tier, result.text)
 
 
-def test_on_the_simulated_ladder_easy_prompts_stay_and_hard_ones_climb():
-    asked = {"strategy": "cascade", "start": "SIMPLE"}
-    with closing(Router(profile="simulated", provider=Simulated())) as router:
-        easy = router.route("What is the capital of France?", checks=["rating"], **asked)
-        late = router.route("What is the capital of France?", checks=["latency=1"], **asked)
-        hard = router.route(
-            "Design a consensus protocol for a ledger over three continents, prove that it is "
-            "safe under partitions, and compare it with Raft, Paxos and HotStuff in detail.",
-            checks=["rating"],
-            **asked,
-        )
-
-    assert "SIMPLE" == easy.tier
-    assert 4 == len(late.rungs)
-    assert all("ms" in rung.failed.reason for rung in late.rungs)
-    assert hard.escalated
-    assert hard.answer.rating >= 8 or not hard.passed
-
-
 # Parallel
 
 
 def test_two_answers_that_agree_keep_the_cheaper_one_and_both_are_paid_for_once(router, server):
     server.answer(GOOD)
-
     result = router.route(HARD, **TWO)
 
     assert ("LOW", GOOD, False) == (result.tier, result.text, result.escalated)
@@ -294,7 +253,6 @@ def test_two_answers_that_agree_keep_the_cheaper_one_and_both_are_paid_for_once(
 def test_two_answers_that_differ_keep_the_better_one(router, server):
     server.answer(GOOD, small=OTHER)
     seen = []
-
     result = router.route(HARD, **TWO, observe=seen.append)
 
     assert ("TOP", GOOD, True) == (result.tier, result.text, result.escalated)
@@ -317,11 +275,8 @@ def test_the_two_tiers_are_the_decided_one_and_the_next_both_asked_at_once(make_
         assert {"MID", "TOP"} == {attempt.tier for attempt in result.attempts}
 
 
-def test_one_of_two_that_fails_leaves_the_others_answer_and_takes_as_long_as_the_slower(
-    router, server
-):
+def test_one_of_two_that_fails_leaves_the_others_answer_and_both_that_fail_an_error(router, server):
     server.answer(replace(DOWN, delay=0.05), large=GOOD)
-
     result = router.route(HARD, **TWO)
 
     assert ("TOP", GOOD) == (result.tier, result.text)
@@ -329,18 +284,13 @@ def test_one_of_two_that_fails_leaves_the_others_answer_and_takes_as_long_as_the
     low = [attempt.latency_ms for attempt in result.attempts if attempt.tier == "LOW"]
     assert 2 == len(low)  # with its fallback
     assert result.latency_ms >= sum(low)
-
-
-def test_a_failure_of_both_reaches_the_observer_the_error_and_the_ledger(router, server):
     server.answer(DOWN)
     seen = []
-
     with pytest.raises(errors.ProviderError) as caught:
-        router.route(HARD, strategy="parallel", tiers=("MID", "TOP"), observe=seen.append)
-
+        router.route("Again", strategy="parallel", tiers=("MID", "TOP"), observe=seen.append)
     assert 2 == len(caught.value.result.attempts)
     assert 2 == sum(isinstance(event, Attempted) for event in seen)
-    assert ["error", "error"] == [row["status"] for row in router.ledger.rows()]
+    assert ["error", "error"] == [row["status"] for row in router.ledger.rows()][-2:]
 
 
 @pytest.mark.parametrize(
@@ -356,7 +306,6 @@ def test_a_failure_of_both_reaches_the_observer_the_error_and_the_ledger(router,
 )
 def test_which_answer_is_used_and_why(router, server, options, answers, *, tier, says):
     server.answer(**dict(zip(("small", "medium", "large"), answers, strict=True)))
-
     result = router.route(HARD, **options)
 
     assert (tier, "ok") == (result.tier, result.answer.status)
@@ -374,56 +323,33 @@ def embedding_router(file_router):
     return file_router('embedder = "loop"')
 
 
-def test_answers_that_cannot_be_compared_leave_the_better_one_and_say_why(embedding_router, server):
-    server.answer(GOOD)
+def test_answers_that_cannot_be_compared_leave_the_better_one_and_a_replay_sends_nothing(
+    embedding_router, server
+):
+    server.answer(GOOD, small=OTHER)
     server.embedding_reply(status=404, error="no such model")
-
     result = embedding_router.route(HARD, **TWO, by="cosine")
 
     assert ("TOP", GOOD) == (result.tier, result.text)
     assert "could not be compared" in result.rungs[0].failed.reason
     answers = [row for row in embedding_router.ledger.rows() if row["purpose"] == "answer"]
     assert ["ok", "rejected"] == sorted(row["status"] for row in answers)
-
-
-def test_a_replay_with_an_embedder_at_an_endpoint_sends_nothing(embedding_router, server):
-    server.answer(GOOD, small=OTHER)
-    first = embedding_router.route(HARD, **TWO)
+    embedding_router.route(HARD, **TWO)
     before = len(server.requests)
-
-    again = embedding_router.route(HARD, **TWO, cache="only")
+    assert GOOD == embedding_router.route(HARD, **TWO, cache="only").text
     with pytest.raises(errors.ReplayMiss, match="no vectors"):
         embedding_router.classify("never seen", "embedding", cache="only")
-
-    assert (first.text, before) == (again.text, len(server.requests))
-
-
-NO_WORDLLAMA = """
-import sys
-class Blocked:
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] == "wordllama":
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-sys.meta_path.insert(0, Blocked())
-import nbroute
-router = nbroute.Router(profile="simulated")
-for options in ({"strategy": "parallel", "by": "cosine"}, {"classifier": "embedding"}):
-    try:
-        router.route("hello", **options)
-    except nbroute.errors.SettingsError as error:
-        print(error)
-print(len(router.ledger.rows()))
-"""
+    assert before == len(server.requests)
 
 
-def test_with_no_embedder_nothing_is_sent_and_the_line_says_what_to_install():
-    command = [sys.executable, "-c", NO_WORDLLAMA]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+def test_with_no_embedder_nothing_is_sent_and_the_line_says_what_to_install(opened, monkeypatch):
+    monkeypatch.setattr("nbroute.embedders.wordllama.available", lambda: False)
+    router = opened(profile="simulated")
+    for options in ({"strategy": "parallel", "by": "cosine"}, {"classifier": "embedding"}):
+        with pytest.raises(errors.SettingsError, match=r"nbroute\[embeddings\]"):
+            router.route("hello", **options)
 
-    first, second, count = done.stdout.splitlines()
-    assert ("", "0") == (done.stderr, count)
-    assert "nbroute[embeddings]" in first
-    assert "nbroute[embeddings]" in second
+    assert [] == router.ledger.rows()
 
 
 # Consensus
@@ -431,7 +357,6 @@ def test_with_no_embedder_nothing_is_sent_and_the_line_says_what_to_install():
 
 def test_where_two_agree_the_third_is_not_asked_but_by_an_escalation(router, server):
     server.answer(GOOD, small="1 + 41 = 42", medium="So the answer is 42.0")
-
     result = router.route(HARD, strategy="consensus", tiers=("TOP", "LOW", "MID"))
 
     assert ("LOW", "1 + 41 = 42", False) == (result.tier, result.text, result.escalated)
@@ -442,26 +367,21 @@ def test_where_two_agree_the_third_is_not_asked_but_by_an_escalation(router, ser
     assert "TOP" == router.escalate(result).tier
 
 
-def test_where_two_differ_the_third_decides(router, server):
-    server.answer(GOOD, small="The answer is 41.", medium="The answer is 42.")
+def test_where_two_differ_the_third_decides(make_router, server):
+    tiers = tuple(replace(tier, model="same") for tier in LADDER.tiers[:2])
+    router = make_router(ladder=replace(LADDER, tiers=(*tiers, LADDER.tiers[2])))
+    given = iter(["The answer is 41.", "The answer is 42."])
+    server.handler = lambda sent: Reply(text=next(given) if sent["model"] == "same" else GOOD)
     seen = []
-
     result = router.route(HARD, strategy="consensus", observe=seen.append)
 
     assert ("TOP", GOOD, True) == (result.tier, result.text, result.escalated)
     assert [("LOW", "rejected"), ("MID", "rejected"), ("TOP", "ok")] == sorted(statuses(result))
-    assert {"LOW says 41, MID 42"} == {rung.failed.reason for rung in result.rungs[:2]}
+    (said,) = {rung.failed.reason for rung in result.rungs[:2]}
+    assert said in ("LOW says 41, MID 42", "LOW says 42, MID 41")
+    assert any("LOW and MID are both same" in told for told in result.notices)
     assert ["TOP"] == [event.tier for event in seen if isinstance(event, Escalated)]
     assert sum(one.cost_usd for one in result.attempts) == result.cost_usd
-
-
-def test_two_tiers_of_one_model_are_told(make_router, server):
-    tiers = tuple(replace(tier, model="same") for tier in LADDER.tiers)
-    server.answer("42")
-
-    result = make_router(ladder=replace(LADDER, tiers=tiers)).route(HARD, strategy="consensus")
-
-    assert any("LOW and MID are both same" in told for told in result.notices)
 
 
 def test_code_agrees_where_both_pass_the_same_tests(router, server):
@@ -557,7 +477,6 @@ def test_ctrl_c_while_answers_are_compared_keeps_both(embedding_router, server, 
 
     with pytest.raises(errors.Interrupted) as caught:
         embedding_router.route(HARD, **TWO, by="cosine")
-
     answers = [row for row in embedding_router.ledger.rows() if row["purpose"] == "answer"]
     assert ["ok", "ok"] == [row["status"] for row in answers]
     assert GOOD == caught.value.result.text
