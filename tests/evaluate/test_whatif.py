@@ -9,9 +9,7 @@ from decimal import Decimal
 import pandas as pd
 import pytest
 from cells import desk_of, run
-from IPython.utils.capture import capture_output
 
-from nbroute import Router
 from nbroute.classify.model import ModelClassifier
 from nbroute.classify.registry import CautiousClassifier
 from nbroute.errors import PromptError, SettingsError
@@ -29,6 +27,10 @@ def dollars(price, given, taken):
 
 def route_all(router, *prompts, **options):
     return [router.route(prompt, **options) for prompt in prompts]
+
+
+def tiers_of(found):
+    return [row.would_be for row in found.rows()]
 
 
 def test_recorded_tokens_are_priced_on_every_tier(router, server):
@@ -49,16 +51,13 @@ def test_recorded_tokens_are_priced_on_every_tier(router, server):
 def test_a_model_that_was_never_asked_is_stood_in_for_and_nothing_is_sent(router, server):
     asked = []
     router.route("What is the capital of France?")
-    before = len(server.requests)
 
     found = router.what_if(classifier="model", threshold=0.9)
     found.frame(), found.curve(), found.prompts()
     own = router.what_if(classifier=ModelClassifier(asked.append, provider="loop", model="small"))
 
-    assert before == len(server.requests)
-    assert [["LOW"], ["LOW"]] == [
-        [row.would_be for row in x.at(threshold=0).rows()] for x in (found, own)
-    ]
+    assert 1 == len(server.requests)
+    assert [["LOW"], ["LOW"]] == [tiers_of(x.at(threshold=0)) for x in (found, own)]
     assert all(any("so ngrams decides there" in one for one in x.notes) for x in (found, own))
     assert "so ngrams decides there" in repr(found)
     assert [] == asked
@@ -76,20 +75,21 @@ def test_a_session_without_prompts_says_so_in_words(simulated):
     assert (0, 0, 0) == (len(found.frame()), len(found.curve()), len(found.prompts()))
 
 
-def test_what_if_under_the_settings_in_force_is_what_the_session_did(simulated):
-    route_all(simulated, "What is 2+2?", "fix typo: teh", "Design a system for 5", "What is 2+2?")
+def test_under_the_settings_in_force_it_is_what_the_session_or_a_batch_did(simulated):
+    route_all(simulated, "What is 2+2?", "fix typo: teh", "Design a system", "What is 2+2?")
+    session = simulated.what_if()
+    batch = simulated.map(["What is 3+3?", "fix typo: hte", "What is 3+3?"], workers=1)
 
-    found = simulated.what_if()
-    *_, cached, was = found.strategies
+    for found, count in ((session, 4), (simulated.what_if(results=batch), 3)):
+        assert count == len(found)
+        *_, cached, was = found.strategies
+        assert was.spend.equivalent_usd == cached.spend.equivalent_usd
+        assert was.mix == {tier: share for tier, share in cached.mix.items() if share}
+        assert was.latency_ms == pytest.approx(cached.latency_ms)
+        assert "nothing to write" in found.setting
 
-    assert was.spend.equivalent_usd == cached.spend.equivalent_usd
-    assert was.mix == {tier: share for tier, share in cached.mix.items() if share}
-    assert was.latency_ms == pytest.approx(cached.latency_ms)
-    assert "nothing to write" in found.setting
 
-
-def test_an_identical_request_costs_nothing_the_second_time_with_the_cache(make_router):
-    router = make_router()
+def test_an_identical_request_costs_nothing_the_second_time_with_the_cache(router):
     route_all(router, *["hello"] * 3, cache="off")
 
     with_cache, without = router.what_if(cache=True), router.what_if(cache=False)
@@ -102,47 +102,36 @@ def test_an_identical_request_costs_nothing_the_second_time_with_the_cache(make_
     assert 2 == router.what_if(cache=True).chosen.spend.cached_calls
 
 
-def test_an_escalation_is_one_prompt_and_all_of_it_is_in_as_it_was(router):
+def test_an_escalation_is_one_prompt_and_what_was_compared_or_not_answered_is_left_out(
+    router, server
+):
+    for tier in ("LOW", "TOP"):
+        router.route("hello", tier=tier, comparison="c1")
+    server.reply(status=400, error="no")
+    with pytest.raises(Exception, match="no"):
+        router.route("what?")
     first = router.route("hello")
     second = router.escalate(first)
 
     found = router.what_if()
     was = found.strategies[-1]
 
-    assert 1 == len(found)
+    assert ["hello"] == [row.prompt for row in found.rows()]
     assert ("MID", "LOW") == (found.rows()[0].was, found.rows()[0].would_be)
     assert first.cost_usd + second.cost_usd == was.spend.usd
     assert {"MID": 1.0} == was.mix
-
-
-def test_what_was_compared_or_not_answered_is_left_out(router, server):
-    router.route("hello", tier="LOW", comparison="c1")
-    router.route("hello", tier="TOP", comparison="c1")
-    server.reply(status=400, error="no")
-    with pytest.raises(Exception, match="no"):
-        router.route("what?")
-    router.route("what is http 404")
-
-    found = router.what_if()
-
-    assert ["what is http 404"] == [row.prompt for row in found.rows()]
     assert "left out: 1 prompt without an answer." in found.notes
 
 
-def sure(confidence):
-    return lambda _: Decision("LOW", "mine", "mine: so", confidence)
-
-
 def test_the_threshold_moves_the_unsure_one_tier_up(router):
-    for prompt, confidence in [("a", 0.3), ("b", 0.8)]:
-        router.route(prompt, classifier=sure(confidence))
-    by_prompt = {"a": 0.3, "b": 0.8}
+    sure = {"a": 0.3, "b": 0.8}
+    route_all(router, *sure)
 
     found = router.what_if(
-        classifier=lambda prompt: Decision("LOW", "mine", "so", by_prompt[prompt]), threshold=0.5
+        classifier=lambda prompt: Decision("LOW", "mine", "so", sure[prompt]), threshold=0.5
     )
 
-    assert ["MID", "LOW"] == [row.would_be for row in found.rows()]
+    assert ["MID", "LOW"] == tiers_of(found)
     assert {"LOW": 0.5, "MID": 0.5, "TOP": 0.0} == found.mix()
     assert {"LOW": 0.0, "MID": 1.0, "TOP": 0.0} == found.at(threshold=1).mix()
 
@@ -158,59 +147,51 @@ def test_the_curve_has_the_mix_and_a_cost_that_only_rises_on_this_ladder(simulat
     assert curve["SIMPLE"].iloc[0] > curve["SIMPLE"].iloc[-1]
 
 
-def test_what_the_slider_shows_is_what_the_setting_does(tmp_path):
+def test_what_the_slider_shows_is_what_the_setting_does(simulated, opened, tmp_path):
     prompts = ["What is 2+2?", "format this json: {}", "Write a test for parse()", "hm", "plan it"]
-    before = Router(profile="simulated", ledger=tmp_path / "a.sqlite")
-    for prompt in prompts:
-        before.route(prompt)
-    found = before.what_if(threshold=0.82)
+    route_all(simulated, *prompts)
+    found = simulated.what_if(threshold=0.82)
     file = tmp_path / "nbroute.toml"
     file.write_text(f'{found.setting}\nprofile = "simulated"\n')
 
-    after = Router(file, ledger=tmp_path / "b.sqlite")
+    after = opened(file, ledger=tmp_path / "b.sqlite")
 
-    expected = [row.would_be for row in found.rows()]
-    assert expected == [after.route(prompt).tier for prompt in prompts]
-    assert expected != [row.was for row in found.rows()]
+    assert tiers_of(found) == [after.route(prompt).tier for prompt in prompts]
+    assert tiers_of(found) != [row.was for row in found.rows()]
     assert "nothing to write" in after.what_if().setting
-
-
-def test_a_cautious_classifier_brings_its_threshold_and_is_not_stepped_twice(router):
-    mine = CautiousClassifier(_Says(0.4), 0.6)
-    router.route("hello", classifier=mine)
-
-    found = router.what_if(classifier=mine)
-
-    assert (0.6, ["MID"]) == (found.threshold, [row.would_be for row in found.rows()])
 
 
 class _Says:
     name = "says"
 
-    def __init__(self, confidence):
-        self._confidence = confidence
-
     def classify(self, prompt, ladder):
-        return Decision("LOW", self.name, "so", self._confidence)
+        return Decision("LOW", self.name, "so", 0.4)
+
+
+def test_a_cautious_classifier_brings_its_threshold_and_is_not_stepped_twice(router):
+    mine = CautiousClassifier(_Says(), 0.6)
+    router.route("hello", classifier=mine)
+
+    found = router.what_if(classifier=mine)
+
+    assert (0.6, ["MID"]) == (found.threshold, tiers_of(found))
 
 
 def test_a_model_that_was_asked_is_taken_at_its_recorded_word_and_cost(make_router, server):
     router = make_router(classifier="model")
     server.reply(text="TOP")
-    router.route("hello")
-    asked = router.history.results()[0]
+    asked = router.route("hello")
 
     found = router.what_if(cache=False)
 
-    assert ["TOP"] == [row.would_be for row in found.rows()]
+    assert ["TOP"] == tiers_of(found)
     assert asked.cost_usd == found.chosen.spend.usd
     assert any("the session's own decision and its cost are used" in one for one in found.notes)
 
 
 def test_classifiers_that_send_nothing_are_asked_again_with_the_turns_before(simulated):
     hard = "Design the architecture and a migration plan for a monolith of 200k lines, with risks"
-    simulated.route(hard, thread="t")
-    simulated.route("and why?", thread="t")
+    route_all(simulated, hard, "and why?", thread="t")
 
     first, second = simulated.what_if().rows()
     by_meaning = simulated.what_if(classifier="embedding").rows()[0]
@@ -245,8 +226,10 @@ def test_a_ladder_of_one_tier_and_of_two_has_the_rows_that_make_sense(simulated)
     simulated.route("hello")
     one = Ladder("one", simulated.ladder.tiers[:1], "SIMPLE")
 
-    names = [s.name for s in simulated.what_if(ladder=one).strategies]
-    two = [s.name for s in simulated.what_if(ladder="two-tier").strategies]
+    names, two = (
+        [s.name for s in simulated.what_if(ladder=ladder).strategies]
+        for ladder in (one, "two-tier")
+    )
 
     assert ["all on SIMPLE", "router", "router + cache", "as it was"] == names
     assert ["all on expensive", "all on cheap"] == two[:2]
@@ -258,27 +241,21 @@ def test_a_tier_that_was_not_seen_takes_the_articles_time_and_says_so(simulated)
     found = simulated.what_if()
 
     opus = 2000 + answer.usage.output_tokens * 1000 / 40
-    assert opus == found.strategies[0].latency_ms
-    assert answer.latency_ms == found.strategies[-1].latency_ms
-    assert any(
-        "MEDIUM, COMPLEX and FRONTIER are estimates from published" in n for n in found.notes
-    )
+    assert (opus, answer.latency_ms) == tuple(found.strategies[at].latency_ms for at in (0, -1))
+    told = "MEDIUM, COMPLEX and FRONTIER are estimates from published"
+    assert any(told in note for note in found.notes)
 
 
 def test_the_setting_to_write_is_toml_for_what_has_a_name(simulated):
     simulated.route("hello")
 
     found = simulated.what_if("two-tier", "rules:two-tier", 0.6, cache=False)
-
-    assert [
-        "# nbroute.toml",
-        "[nbroute]",
-        'ladder = "two-tier"',
-        'classifier = "rules:two-tier"',
-        "step_up_below = 0.6",
-        'cache = "off"',
-    ] == found.setting.split("\n")
     mine = simulated.what_if(classifier=lambda _: "SIMPLE")
+
+    assert (
+        '# nbroute.toml\n[nbroute]\nladder = "two-tier"\nclassifier = "rules:two-tier"\n'
+        'step_up_below = 0.6\ncache = "off"'
+    ) == found.setting
     assert "# in Python: nbroute.Router(classifier=...)" == mine.setting
 
 
@@ -287,9 +264,8 @@ def test_prompts_of_ones_own_have_the_tokens_of_their_frame_or_estimated_ones(si
     tokens = {"prompt": ["a", "b"], "input_tokens": [10, math.nan], "output_tokens": [5, 7]}
     frame = simulated.what_if(prompts=pd.DataFrame(tokens))
 
-    assert ["all on FRONTIER", "all on MEDIUM", "router", "router + cache"] == [
-        one.name for one in found.strategies
-    ]
+    names = [one.name for one in found.strategies]
+    assert ["all on FRONTIER", "all on MEDIUM", "router", "router + cache"] == names
     assert "Tokens are estimated for 2 prompts, as none were counted." in found.notes
     assert "Tokens are estimated for 1 prompt, as none were counted." in frame.notes
     assert [None, None] == [row.was for row in found.rows()]
@@ -298,24 +274,14 @@ def test_prompts_of_ones_own_have_the_tokens_of_their_frame_or_estimated_ones(si
     assert estimate == found.chosen.spend.equivalent_usd
 
 
-def test_a_batch_can_be_asked_about(simulated):
-    batch = simulated.map(["What is 2+2?", "fix typo: teh", "What is 2+2?"], workers=1)
-
-    found = simulated.what_if(results=batch)
-    cached, was = found.strategies[-2:]
-
-    assert 3 == len(found)
-    assert was.spend.equivalent_usd == cached.spend.equivalent_usd
-
-
 @pytest.mark.parametrize("store_text", [True, False])
-def test_a_session_of_the_ledger_is_read_where_it_keeps_texts(tmp_path, store_text):
+def test_a_session_of_the_ledger_is_read_where_it_keeps_texts(opened, tmp_path, store_text):
     ledger = SqliteLedger(tmp_path / "l.sqlite", store_text=store_text)
-    first = Router(profile="simulated", ledger=ledger, session="monday")
+    first = opened(profile="simulated", ledger=ledger, session="monday")
     first.escalate(first.route("What is 2+2?"))
     first.route("fix typo: teh")
 
-    found = Router(profile="simulated", ledger=ledger).what_if(session="monday")
+    found = opened(profile="simulated", ledger=ledger).what_if(session="monday")
 
     assert store_text or (len(found) == 0 and "store_text = true" in repr(found))
     if store_text:
@@ -324,59 +290,53 @@ def test_a_session_of_the_ledger_is_read_where_it_keeps_texts(tmp_path, store_te
         assert "MEDIUM" == found.rows()[0].was
 
 
-BAD = [
-    ({"threshold": 1.5}, "from 0 to 1"),
-    ({"threshold": "high"}, "'high'; give a number"),
-    ({"ladder": "two-teir"}, "did you mean 'two-tier'"),
-    ({"ladder": 7}, "is not a ladder"),
-    ({"classifier": "ngarms"}, "did you mean 'ngrams'"),
-    ({"classifier": "learned"}, "there is no learned classifier"),
-    ({"prompts": ["x"], "session": "y"}, "not several"),
-    ({"prompts": pd.DataFrame({"text": ["x"]})}, "no column 'prompt'"),
-    ({"prompts": 7}, "prompts is 7; give a list of texts"),
-    ({"results": ["hello"]}, "for texts there is prompts="),
-    *(({"prompts": [bad]}, "prompt 0 is") for bad in ("", None, 3)),
-]
-
-
-@pytest.mark.parametrize(("asked", "told"), BAD)
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ({"threshold": 1.5}, "from 0 to 1"),
+        ({"threshold": "high"}, "'high'; give a number"),
+        ({"ladder": "two-teir"}, "did you mean 'two-tier'"),
+        ({"ladder": 7}, "is not a ladder"),
+        ({"classifier": "ngarms"}, "did you mean 'ngrams'"),
+        ({"classifier": "learned"}, "there is no learned classifier"),
+        ({"prompts": ["x"], "session": "y"}, "not several"),
+        ({"prompts": pd.DataFrame({"text": ["x"]})}, "no column 'prompt'"),
+        ({"prompts": 7}, "prompts is 7; give a list of texts"),
+        ({"results": ["hello"]}, "for texts there is prompts="),
+        *(({"prompts": [bad]}, "prompt 0 is") for bad in ("", None)),
+    ],
+)
 def test_bad_input_names_the_cure(simulated, asked, told):
     with pytest.raises((SettingsError, PromptError), match=told):
         simulated.what_if(**asked)
 
 
 def said(shell, line):
-    return shell.run_line_magic("route", line)
+    return shell.run_line_magic("route", f"whatif {line}")
 
 
 def test_the_magic_prints_the_table_where_there_is_no_widget(shell):
-    assert "Route some first" in repr(said(shell, "whatif"))
-    with capture_output():
-        shell.run_cell_magic("route", "", "What is 2+2?")
+    assert "Route some first" in repr(said(shell, ""))
+    run(shell, "%%route -q\nWhat is 2+2?")
 
-    found = said(shell, "whatif threshold=0.95 ladder=two-tier cache=off")
+    found = said(shell, "threshold=0.95 ladder=two-tier cache=off")
 
     assert "all on expensive" in repr(found)
     assert "step_up_below = 0.95" in repr(found)
     assert "```toml\n# nbroute.toml\n[nbroute]" in found._repr_markdown_()
-    assert "there is no prompt" not in repr(said(shell, "whatif"))
-
-
-@pytest.mark.parametrize(
-    ("line", "told"),
-    [
+    assert "there is no prompt" not in repr(said(shell, ""))
+    for line, told in (
         ("treshold=0.5", "did you mean 'threshold'"),
         ("threshold", "has no value"),
         ("threshold=much", "from 0 to 1"),
         ("cache=maybe", "cache=on or cache=off"),
-        ("ladder=two-teir", "did you mean 'two-tier'"),
-        ("classifier=ruels", "unknown classifier"),
         ("cache=on cache=off", "twice"),
-    ],
-)
-def test_a_wrong_word_after_the_magic_is_a_line_with_the_cure(shell, line, told):
-    with pytest.raises(SettingsError, match=told):
-        said(shell, f"whatif {line}")
+    ):
+        with pytest.raises(SettingsError, match=told):
+            said(shell, line)
+    # Where nothing is live, the panel is the table too.
+    made = "from nbroute.notebook.whatif import WhatIfPanel\nrouter = %route router\n"
+    assert "as it was" in run(shell, f"{made}WhatIfPanel(router)")[0]
 
 
 @pytest.fixture
@@ -404,13 +364,12 @@ def test_the_panel_redraws_what_the_controls_say(simulated, panel):
 def test_each_prompt_is_a_tick_at_its_confidence_and_those_that_move_stand_out(simulated, panel):
     sure = sorted({round(one.decision.confidence, 2) for one in simulated.history.results()})
     ticks = re.findall(r'class="nbr-tick( nbr-moves)?" style="left:(\d+)%', panel.html)
-    assert [f"{one:.0%}" for one in sure] == [f"{left}%" for _, left in ticks]
-    assert {""} == {moves for moves, _ in ticks}
+    assert [("", f"{100 * one:.0f}") for one in sure] == ticks
 
     panel.act("percent", value=f"{100 * sure[0] + 1:.0f}")
 
     moved = re.findall(r'nbr-moves" style="left:(\d+)%', panel.html)
-    assert [f"{sure[0]:.0%}"] == [f"{left}%" for left in moved]
+    assert [f"{100 * sure[0]:.0f}"] == moved
     assert 1 < len(sure)
 
 
@@ -446,11 +405,10 @@ def test_with_nothing_to_apply_it_to_the_lines_of_the_settings_are_copied(panel,
     assert "Apply this" not in panel.html
 
 
-def test_a_replay_cannot_be_changed_and_the_panel_says_so(shell, tmp_path):
-    run(shell, f"%route record {tmp_path / 'r.txt'}")
-    run(shell, "%%route -q\nhello")
-    run(shell, "%route record off")
-    run(shell, f"%route replay {tmp_path / 'r.txt'}")
+def test_a_replay_cannot_be_changed_and_the_panel_says_so(shell):
+    for cell in ("record r.txt", "record off", "replay r.txt"):
+        run(shell, f"%route {cell}")
+        run(shell, "%%route -q\nhello")
     desk = desk_of(shell)
     panel = WhatIfPanel(desk.router, desk.apply)
     panel.act("percent", value="50")
@@ -472,11 +430,9 @@ def test_the_panel_says_that_there_is_something_new_and_takes_it_in_when_asked(s
     assert "1 prompt" in panel.html
 
 
-def test_the_panels_html_is_escaped_and_holds_no_prompt(simulated):
+def test_the_panels_html_is_escaped_and_has_no_prompt_in_it(opened):
     tiers = (Tier("<b>LOW", "simulated", "simulated/gpt-4o-mini", 64),)
-    router = Router(
-        profile="simulated", ledger=SqliteLedger(None), ladder=Ladder("<i>", tiers, "<b>LOW")
-    )
+    router = opened(profile="simulated", ladder=Ladder("<i>", tiers, "<b>LOW"))
     router.route("secret words")
 
     panel = WhatIfPanel(router)
@@ -485,15 +441,3 @@ def test_the_panels_html_is_escaped_and_holds_no_prompt(simulated):
     assert "<b>LOW" not in panel.html
     assert "secret" not in panel.html
     assert "%route whatif" in repr(panel)
-
-
-def test_where_nothing_is_live_the_panel_is_the_table_in_words(shell):
-    run(shell, "%%route -q\nhello")
-
-    text, _ = run(
-        shell,
-        "from nbroute.notebook.whatif import WhatIfPanel\n"
-        "router = %route router\nWhatIfPanel(router)",
-    )
-
-    assert "as it was" in text
