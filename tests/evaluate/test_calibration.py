@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 from pathlib import Path
 
+import dataset
 import numpy as np
 import pandas as pd
 import pytest
@@ -18,17 +18,17 @@ from nbroute.types import Decision
 
 pytest.importorskip("mapie")
 
-DATA = Path(__file__).parents[1] / "data"
-RUNS = 200
-
 
 class Sure:
-    """Puts every prompt on LOW, with the confidence that is its last word."""
+    """Puts every prompt on one tier, with the confidence that is its last word."""
 
     name = "sure"
 
+    def __init__(self, tier="LOW"):
+        self.tier = tier
+
     def classify(self, prompt, ladder):
-        return Decision("LOW", self.name, "says so", float(prompt.split()[-1]))
+        return Decision(self.tier, self.name, "says so", float(prompt.split()[-1]))
 
 
 def judged(rows=400, seed=0, worst=0.6):
@@ -83,12 +83,10 @@ def test_the_promise_holds_in_at_least_the_stated_share_of_runs(
     monkeypatch.setattr("nbroute.evaluate.calibration.SPLITS", 2)
     router = make_router(classifier=Sure())
 
-    losses = np.array(
-        [
-            true_loss(router.calibrate(made(seed=seed), loss=0.05, **options).threshold)
-            for seed in range(RUNS)
-        ]
+    thresholds = (
+        router.calibrate(made(seed=seed), loss=0.05, **options).threshold for seed in range(100)
     )
+    losses = np.array([true_loss(threshold) for threshold in thresholds])
 
     assert (losses <= 0.05).mean() >= 0.9
     assert losses.mean() > 0.03, "a threshold that moves nearly everything promises nothing"
@@ -109,13 +107,15 @@ def test_the_cheapest_threshold_that_holds_is_chosen_and_its_figures_are_those_o
     assert "as many at random" in repr(found)
     assert frame[frame["holds"]]["usd"].min() == found.chosen.usd
     assert pytest.approx(len(stays) * 0.001 + (400 - len(stays)) * 0.01) == found.chosen.usd
-    assert (frame["bound"] > 0.05).any(), "cheaper thresholds are there, and do not hold"
+    assert (frame["bound"] > 0.05).any(), "there are cheaper thresholds that do not hold"
     assert frame["risk"].is_monotonic_increasing
     assert frame["moved"].is_monotonic_decreasing
 
 
-def test_mapies_own_controller_finds_the_same_thresholds_valid(router):
+def test_mapie_finds_the_same_thresholds_valid_and_its_bound_is_never_below_the_exact_tail(router):
     from mapie.risk_control import BinaryClassificationController, BinaryRisk
+    from mapie.risk_control.methods import compute_hoeffding_bentkus_p_value
+    from scipy.stats import binom
 
     pairs = judged(240)
     lost = (pairs["verdict"] == "expensive").to_numpy()
@@ -134,17 +134,10 @@ def test_mapies_own_controller_finds_the_same_thresholds_valid(router):
     ).calibrate(pairs["confidence"].to_numpy(), lost)
 
     assert sorted(frame[frame["holds"]]["threshold"]) == sorted(controller.valid_predict_params)
-
-
-def test_the_exact_tail_is_never_above_mapies_bound():
-    from mapie.risk_control.methods import compute_hoeffding_bentkus_p_value
-    from scipy.stats import binom
-
-    for count in (50, 147, 240, 333):
+    for count in (50, 147, 333):
         losses = np.arange(count // 10)
         theirs = compute_hoeffding_bentkus_p_value(losses / count, count, 0.02, binary=True)[:, 0]
         exact = binom.cdf(losses, count, 0.02)
-
         assert (exact <= theirs + 1e-12).all()
         assert (np.isclose(exact, theirs)).mean() > 0.8
 
@@ -178,8 +171,7 @@ def test_the_setting_is_what_a_router_then_goes_by(make_router):
 
 
 def test_the_shipped_classifier_on_blind_prompts(simulated):
-    lines = (DATA / "blind_prompts.jsonl").read_text("utf-8").splitlines()
-    frame = pd.DataFrame(map(json.loads, lines))
+    frame = pd.DataFrame(dataset.rows("blind_prompts"))
 
     with pytest.raises(SettingsError, match=r"6 of 240 are lost .* promise 4\.4% \(loss=0\.044\)"):
         simulated.calibrate(frame)
@@ -245,28 +237,19 @@ def test_the_learned_check_takes_the_threshold_that_was_found(simulated, make_ro
         (judged()[["prompt"]], {}, r"no column 'tier' among 'prompt'"),
         (pd.DataFrame(), {}, r"no column 'prompt' among none"),
         (labelled().assign(tier="GIGANTIC"), {}, r"row 1 has the tier 'GIGANTIC'"),
-        (labelled().assign(tier=math.nan), {}, r"row 1 has the tier nan"),
         (labelled().assign(tier="TOP"), {}, r"no threshold keeps .* 400 of 400 are lost"),
-        (answered(), {"of": "logprob", "loss": "2"}, r"loss='2' is not a share"),
         (answered(), {"of": ["rating"]}, r"of is \['rating'\]"),
         (answered(), {"of": "ratings"}, r"of is 'ratings': did you mean 'rating'"),
         (answered().drop(columns="rating"), {"of": "rating"}, r"no number in the column rating"),
         (answered().assign(rating=11), {"of": "rating"}, "rating is 11; it is a number from 1 to"),
         (answered()[["prompt"]], {"of": "logprob"}, r"no column 'text'"),
         (judged().assign(cheaper_usd=-1.0), {}, "a cost is -1 US dollars"),
-        *(
-            (
-                pd.concat([judged(), judged()[[name]]], axis=1),
-                {},
-                f"several columns '{name}'; leave",
-            )
-            for name in ("group", "direction", "cheaper_usd", "confidence")
-        ),
         ([1, 2], {}, r"list is not a table"),
         ("none.csv", {}, r"'none\.csv' cannot be read as CSV"),
-        (judged(), {"loss": 0}, r"loss=0 is not a share"),
-        (judged(), {"loss": 1}, r"loss=1 is not a share"),
-        (judged(), {"loss": math.nan}, r"loss=nan is not a share"),
+        *(
+            (judged(), {"loss": bad}, f"loss={bad!r} is not a share")
+            for bad in (0, 1, math.nan, "2")
+        ),
         (judged(), {"confidence": True}, r"confidence=True is not a share"),
         (judged(), {"seed": -1}, r"seed=-1 is not a whole number"),
     ],
@@ -280,7 +263,15 @@ def test_what_cannot_be_used_or_promised_is_one_clear_line(make_router, frame, o
     assert "\n" not in str(caught.value)
 
 
-def test_near_duplicates_count_once_and_missing_verdicts_not_at_all(router):
+@pytest.mark.parametrize("name", ["group", "direction", "cheaper_usd", "confidence"])
+def test_a_column_that_is_in_the_table_twice_is_refused(router, name):
+    with pytest.raises(SettingsError, match=f"several columns '{name}'; leave"):
+        router.calibrate(pd.concat([judged(), judged()[[name]]], axis=1))
+
+
+def test_near_duplicates_count_once_missing_verdicts_not_at_all_and_of_many_a_part_is_drawn(
+    router, monkeypatch
+):
     pairs = judged()
     again = pd.concat([pairs, pairs, pairs.assign(verdict=None)])
 
@@ -291,15 +282,10 @@ def test_near_duplicates_count_once_and_missing_verdicts_not_at_all(router):
     assert "Left out: 400 pairs, not judged or not with the next tier up." in repr(found)
     with pytest.raises(SettingsError, match=r"^2,100 judged pairs \(1, as near-duplicates"):
         router.calibrate(judged(2_100, worst=0).drop(columns="group"))
-
-
-def test_of_many_rows_a_random_part_is_taken(router, monkeypatch):
     monkeypatch.setattr("nbroute.evaluate.calibration_data.MOST", 4_000)
-
-    found = router.calibrate(judged(40_000), loss=0.05)
-
+    found = router.calibrate(judged(10_000), loss=0.05)
     assert 4_000 == found.labels
-    assert "Of 40,000 judged pairs 4,000 were drawn at random." in repr(found)
+    assert "Of 10,000 judged pairs 4,000 were drawn at random." in repr(found)
     assert abs(true_loss(found.threshold) - 0.05) < 0.01
 
 
@@ -333,85 +319,64 @@ def test_all_ties_and_labels_of_one_tier_are_told(make_router):
 
 
 def test_a_classifier_that_has_no_confidence_or_would_send_is_refused(make_router, server):
-    with pytest.raises(SettingsError, match="the classifier '<lambda>' gives no confidence"):
-        make_router().calibrate(labelled())
-    with pytest.raises(SettingsError, match="puts every prompt on TOP: none can move up"):
-        make_router(classifier=lambda _: "TOP").calibrate(labelled())
-    with pytest.raises(SettingsError, match="'model' would have to send the prompts"):
-        make_router(classifier="model").calibrate(labelled())
+    for classifier, told in (
+        (lambda _: "LOW", "the classifier '<lambda>' gives no confidence"),
+        (lambda _: "TOP", "puts every prompt on TOP: none can move up"),
+        ("model", "'model' would have to send the prompts"),
+    ):
+        with pytest.raises(SettingsError, match=told):
+            make_router(classifier=classifier).calibrate(labelled())
     assert [] == server.requests
 
 
-def test_the_session_has_no_labels_yet_and_then_it_has(shell):
+def test_the_magic_takes_the_sessions_labels_or_a_variable_and_says_what_is_wrong(shell):
     assert "no prompt has been labelled yet" in error_of(shell, "%route calibrate")
     run(shell, "%%route\nWhat is the capital of France?")
     run(shell, "%route label good")
     assert "1 label is too few" in error_of(shell, "%route calibrate --loss 5%")
-    assert (
-        "Labels given by hand are no random sample" in run(shell, "%route calibrate --loss 95%")[0]
-    )
-
-
-def test_the_magic_takes_a_variable_and_the_result_is_shown(shell):
+    told = "Labels given by hand are no random sample"
+    assert told in run(shell, "%route calibrate --loss 95%")[0]
     shell.user_ns["pairs"] = judged()
-
     text, done = run(shell, "%route calibrate --loss 5% --confidence=0.8 pairs")
-
-    assert done.success, done.error_in_exec
     assert "step_up_below = " in text
     assert "80% confidence, 400 judged pairs" in " ".join(text.split())
     assert 0.8 == done.result.confidence
-
-
-@pytest.mark.parametrize(
-    ("line", "told"),
-    [
+    for line, told in (
         ("--los 0.02", "takes no '--los': did you mean '--loss'"),
         ("--loss", "--loss has no value"),
         ("--loss a-bit", "loss='a-bit' is not a share"),
         ("--loss 0.1 --loss 0.2", "has --loss twice"),
-        ("--of everything", "of is 'everything'"),
         ("pears", "'pears' is not defined in this notebook"),
-    ],
-)
-def test_a_line_that_cannot_be_read_is_told(shell, line, told):
-    assert told in error_of(shell, f"%route calibrate {line}")
+    ):
+        assert told in error_of(shell, f"%route calibrate {line}")
 
 
 def test_an_audits_pairs_are_what_it_takes_first(shell):
-    run(shell, "router = %route router")
-    shell.user_ns["router"].map(known_prompts(), progress=False)
-    shell.user_ns["audited"] = audited = shell.user_ns["router"].audit(1.0, seed=1)
+    router = run(shell, "router = %route router\nrouter")[1].result
+    router.map(known_prompts(), progress=False)
+    shell.user_ns["audited"] = audited = router.audit(1.0, seed=1)
     pairs = audited.frame()
     up = pairs[(pairs["direction"] == "up") & pairs["verdict"].notna()]
 
-    done = run(shell, "%route calibrate --loss 20%")[1]
-    again = run(shell, "%route calibrate --loss 20% audited")[1]
+    done, again = (
+        run(shell, f"%route calibrate --loss 20% {name}")[1].result for name in ("", "audited")
+    )
 
-    assert done.success, done.error_in_exec
-    assert repr(done.result) == repr(again.result)
-    assert f"Judged by {audited.judge}." in repr(done.result)
-    assert 50 < done.result.labels <= len(up)
+    assert repr(done) == repr(again)
+    assert f"Judged by {audited.judge}." in repr(done)
+    assert 50 < done.labels <= len(up)
     lost = set(up[up["verdict"] == "expensive"]["prompt"])
-    stay = up[up["confidence"] >= done.result.threshold]["prompt"]
-    assert 0 < done.result.risk * done.result.labels <= len(lost & set(stay))
+    stay = up[up["confidence"] >= done.threshold]["prompt"]
+    assert 0 < done.risk * done.labels <= len(lost & set(stay))
 
 
-# What somebody else's table and classifier are like
+def test_a_classifier_may_write_a_tier_in_any_case_and_no_other(make_router):
+    loose, wrong = (make_router(classifier=Sure(tier)) for tier in ("low", "HUGE"))
+    scores = labelled().assign(LOW=0.5, TOP=1)
 
-
-@pytest.mark.parametrize(("tier", "known"), [("low", True), ("HUGE", False)])
-def test_a_classifier_may_write_a_tier_in_any_case_and_no_other(make_router, tier, known):
-    class Loose(Sure):
-        def classify(self, prompt, ladder):
-            return Decision(tier, self.name, "says so", float(prompt.split()[-1]))
-
-    router, scores = make_router(classifier=Loose()), labelled().assign(LOW=0.5, TOP=1)
-    if known:
-        assert 200 == router.calibrate(labelled(200), loss=0.4).labels
-        assert {"LOW": 1.0, "TOP": 0.0} == router.quality(scores).arms["router"].shares
-        return
-    for ask in (router.calibrate, router.quality):
+    assert 200 == loose.calibrate(labelled(200), loss=0.4).labels
+    assert {"LOW": 1.0, "TOP": 0.0} == loose.quality(scores).arms["router"].shares
+    for ask in (wrong.calibrate, wrong.quality):
         with pytest.raises(SettingsError, match="unknown tier 'HUGE'"):
             ask(scores)
 
@@ -431,7 +396,7 @@ def test_answers_that_fail_at_every_threshold_are_no_merit_of_the_one_that_is_fo
     assert "as many at random" not in repr(found)
 
 
-def test_answers_are_no_labels_though_they_have_tiers(simulated):
+def test_answers_are_not_labels_though_they_have_tiers(simulated):
     prompts = ["What is the capital of France?", "What is 7 times 8?", "Is a whale a fish?"]
     grid = simulated.compare(prompts, progress=False)
 
